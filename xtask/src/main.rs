@@ -1,11 +1,12 @@
 //! The steps that need Rust: wasm-bindgen as a library, and the rules of gate, treasury and market for `npm run check`.
 //!
 //! `cargo run -p xtask -- check` reads one JSON object of variables and prints what the gate thinks of it, and `check treasury` or `check market`
-//! what those think, see [`check`]. `cargo run -p xtask -- trim <wasm> <script>` removes from a module what its script never calls, see [`trim`]. `cargo run -p xtask -- bindgen <wasm> <out-dir> --target worker|named-worker|web` writes `index.js` and
+//! what those think, see [`check`]. `cargo run -p xtask -- trim <wasm> <script>` removes from a module what its script never calls, see [`trim`]; [`pack`] has all modules compress better. `cargo run -p xtask -- bindgen <wasm> <out-dir> --target worker|named-worker|web` writes `index.js` and
 //! `index_bg.wasm` (for `web` also `index.d.ts`) into `<out-dir>`; `named-worker` keeps the names of functions, for a profile. As a library it builds in seconds;
 //! the wasm-bindgen program takes minutes or a download.
 
 mod check;
+mod pack;
 mod trim;
 
 use std::env;
@@ -121,7 +122,12 @@ impl Glue {
                     .remove_producers_section(true)
                     .generate(&self.out_dir)
             })
-            .map_err(|error| format!("wasm-bindgen: {error:#}"))
+            .map_err(|error| format!("wasm-bindgen: {error:#}"))?;
+        match self.target {
+            // Packed when they are trimmed.
+            Target::Worker | Target::NamedWorker => Ok(()),
+            Target::Web => pack::pack(&self.out_dir.join("index_bg.wasm")),
+        }
     }
 }
 

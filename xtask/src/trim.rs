@@ -1,16 +1,19 @@
-//! Removes from a wasm module what its script never calls.
+//! Removes from a wasm module what its script never calls, and makes both small when they are
+//! compressed.
 //!
 //! The platform's crate exports classes of its own. A bundler drops them from the script, but the
 //! module keeps every export and all code behind it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
 use walrus::{ExportItem, ModuleConfig};
 
+use crate::pack::packed;
+
 /// Deletes the functions exported under names that do not occur in the script, and what only they
-/// reach. Overwrites the module.
+/// reach; shortens the names of what the script gives to the module, and packs the module. Overwrites both.
 pub fn trim(wasm: &Path, script: &Path) -> Result<(), String> {
     let failed = |path: &Path| {
         let name = path.display().to_string();
@@ -18,15 +21,17 @@ pub fn trim(wasm: &Path, script: &Path) -> Result<(), String> {
     };
     let text = fs::read_to_string(script).map_err(|error| failed(script)(&error))?;
     let module = fs::read(wasm).map_err(|error| failed(wasm)(&error))?;
-    let trimmed = trimmed(&module, &text).map_err(|error| failed(wasm)(&error))?;
-    fs::write(wasm, trimmed).map_err(|error| failed(wasm)(&error))
+    let (trimmed, renamed) = trimmed(&module, &text).map_err(|error| failed(wasm)(&error))?;
+    fs::write(wasm, trimmed).map_err(|error| failed(wasm)(&error))?;
+    fs::write(script, renamed).map_err(|error| failed(script)(&error))
 }
 
-fn trimmed(module: &[u8], script: &str) -> Result<Vec<u8>, String> {
+fn trimmed(module: &[u8], script: &str) -> Result<(Vec<u8>, String), String> {
     let names: HashSet<&str> = identifiers(script).collect();
     let mut config = ModuleConfig::new();
     // A profile reads the names of functions, which the module has only then.
-    config.generate_producers_section(false).generate_name_section(has_names(module));
+    let is_profiled = has_names(module);
+    config.generate_producers_section(false).generate_name_section(is_profiled);
     let mut module = config.parse(module).map_err(|error| format!("{error:#}"))?;
     let unused = module.exports.iter().filter(|export| {
         matches!(export.item, ExportItem::Function(_)) && !names.contains(export.name.as_str())
@@ -36,7 +41,49 @@ fn trimmed(module: &[u8], script: &str) -> Result<Vec<u8>, String> {
         module.exports.delete(export);
     }
     walrus::passes::gc::run(&mut module);
-    Ok(module.emit_wasm())
+    let shorter = shortened(module.imports.iter().map(|import| import.name.as_str()), &names);
+    for import in module.imports.iter_mut() {
+        if let Some(name) = shorter.get(&import.name) {
+            import.name.clone_from(name);
+        }
+    }
+    let module = module.emit_wasm();
+    let script = renamed(script, &shorter);
+    Ok((if is_profiled { module } else { packed(&module)? }, script))
+}
+
+/// Names of imports without the hash that wasm-bindgen tells them apart by: nothing compresses it.
+fn shortened<'a>(
+    imports: impl Iterator<Item = &'a str>,
+    names: &HashSet<&str>,
+) -> HashMap<String, String> {
+    let mut shorter = HashMap::new();
+    let mut taken: HashSet<String> = names.iter().map(|&name| name.to_owned()).collect();
+    for import in imports.filter(|import| names.contains(import)) {
+        let Some((name, hash)) = import.rsplit_once('_') else { continue };
+        if hash.len() != 16 || !hash.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            continue;
+        }
+        let free = |name: &String| !taken.contains(name);
+        let numbered = (2..).map(|number| format!("{name}{number}"));
+        let Some(short) = [name.to_owned()].into_iter().chain(numbered).find(free) else {
+            continue;
+        };
+        taken.insert(short.clone());
+        shorter.insert(import.to_owned(), short);
+    }
+    shorter
+}
+
+/// The script with other names.
+fn renamed(script: &str, names: &HashMap<String, String>) -> String {
+    let mut renamed = String::with_capacity(script.len());
+    for piece in script.split_inclusive(|letter| !is_of_a_word(letter)) {
+        let word = piece.trim_end_matches(|letter| !is_of_a_word(letter));
+        renamed += names.get(word).map_or(word, String::as_str);
+        renamed += &piece[word.len()..];
+    }
+    renamed
 }
 
 fn has_names(module: &[u8]) -> bool {
@@ -45,7 +92,11 @@ fn has_names(module: &[u8]) -> bool {
 
 /// The words of a script: whatever may name an export, in code or text.
 fn identifiers(script: &str) -> impl Iterator<Item = &str> {
-    script.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_' && letter != '$')
+    script.split(|letter| !is_of_a_word(letter))
+}
+
+fn is_of_a_word(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_' || letter == '$'
 }
 
 #[cfg(test)]
@@ -65,7 +116,7 @@ mod tests {
     ];
 
     fn functions(module: &[u8], script: &str) -> (Vec<String>, usize) {
-        let module = walrus::Module::from_buffer(&trimmed(module, script).unwrap()).unwrap();
+        let module = walrus::Module::from_buffer(&trimmed(module, script).unwrap().0).unwrap();
         let names = module.exports.iter().map(|export| export.name.clone()).collect();
         (names, module.funcs.iter().count())
     }
@@ -76,6 +127,26 @@ mod tests {
         assert_eq!(functions(MODULE, "wasm.used();a[`unused`]()"), (both, 3));
         assert_eq!(functions(MODULE, "wasm.used();unused_too()"), (vec!["used".to_owned()], 2));
         assert_eq!(functions(MODULE, ""), (vec![], 0));
+    }
+
+    #[test]
+    fn imports_lose_their_hash_where_that_leaves_one_of_a_name() {
+        let names = [
+            "__wbg_get_2080c49015e35254",
+            "__wbg_get_e6325ad374eff861",
+            "__wbg_call_guard",
+            "get_beef",
+        ];
+        let script = format!(
+            "let of={{{}:a,{}:b,{}:c}},__wbg_get2=`{}`",
+            names[0], names[1], names[2], names[3]
+        );
+        let words = identifiers(&script).collect();
+        let shorter = shortened(names.into_iter(), &words);
+        assert_eq!(
+            renamed(&script, &shorter),
+            "let of={__wbg_get:a,__wbg_get3:b,__wbg_call_guard:c},__wbg_get2=`get_beef`"
+        );
     }
 
     #[test]
