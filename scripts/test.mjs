@@ -128,6 +128,8 @@ const suites = {
       await whole();
     },
     folders: ['tests/market'],
+    first: ['tests/market/archive.test.ts'],
+    waiting: ['tests/market/acceptance.test.ts'],
   },
   browser: {
     before: whole,

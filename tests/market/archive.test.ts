@@ -1,6 +1,6 @@
 /** A ledger whose old rows go into a bucket: nothing is lost or doubled, however the bucket behaves and whenever the market is killed. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 
 import { Bucket, Market, OPERATOR, eventually, type Answer } from './support/worker.ts';
 
@@ -117,20 +117,20 @@ describe('50,001 invocations of a market with a bucket', () => {
   });
 });
 
-describe('a market whose bucket', () => {
-  let book: Book;
-  let bucket: Bucket;
-  const start = async (way: Bucket['way']): Promise<void> => {
-    bucket = new Bucket();
+// They wait for deadlines, each for its own.
+describe('a market whose bucket', { concurrency: 8 }, () => {
+  const start = async (test: TestContext, way: Bucket['way']): Promise<{ book: Book; bucket: Bucket }> => {
+    const bucket = new Bucket();
     bucket.way = way;
-    book = new Book(await Market.start({ bucket, vars: { LEDGER_ROWS: 1_000 } }), rowsOf(3_200));
+    const book = new Book(await Market.start({ bucket, vars: { LEDGER_ROWS: 1_000 } }), rowsOf(3_200));
+    test.after(() => book.market.stop());
+    return { book, bucket };
   };
-  afterEach(() => book.market.stop());
   const all = [[0, 1_000], [1_000, 2_000], [2_000, 3_000]].map(([from, to]) => numbersOf(rowsOf(3_200).slice(from, to)));
 
   for (const way of ['refuse', 'cut', 'never', 'lost'] as const) {
-    it(`does "${way}" for what is put keeps its rows, says so, and goes on once the bucket does`, async () => {
-      await start((what) => (what === 'put' ? way : 'pass'));
+    it(`does "${way}" for what is put keeps its rows, says so, and goes on once the bucket does`, async (test) => {
+      const { book, bucket } = await start(test, (what) => (what === 'put' ? way : 'pass'));
       await book.fill();
       await eventually('it is said', () => book.market.logs.includes('the archive did not take invocations/000000000001-000000001000-'));
       await book.isWhole();
@@ -141,8 +141,8 @@ describe('a market whose bucket', () => {
     });
   }
 
-  it('gives something else back when it is read keeps its rows', async () => {
-    await start((what) => (what === 'get' ? 'cut' : 'pass'));
+  it('gives something else back when it is read keeps its rows', async (test) => {
+    const { book } = await start(test, (what) => (what === 'get' ? 'cut' : 'pass'));
     await book.fill();
     await eventually('it is said', () => book.market.logs.includes('the archive did not take'));
     await book.isWhole();
@@ -150,8 +150,8 @@ describe('a market whose bucket', () => {
   });
 
   for (const [when, what] of [['before the bucket has a shelf', 'put'], ['after the bucket has a shelf, before its rows are gone', 'get']] as const) {
-    it(`is killed ${when} has each row once`, async () => {
-      await start((asked) => (asked === what ? 'never' : 'pass'));
+    it(`is killed ${when} has each row once`, async (test) => {
+      const { book, bucket } = await start(test, (asked) => (asked === what ? 'never' : 'pass'));
       await book.fill();
       await eventually('it is under way', () => bucket.asked.some((one) => one.what === what));
       await book.market.kill();
@@ -164,8 +164,8 @@ describe('a market whose bucket', () => {
     });
   }
 
-  it('is down answers 503 for old rows, and newer ones as ever', async () => {
-    await start(() => 'pass');
+  it('is down answers 503 for old rows, and newer ones as ever', async (test) => {
+    const { book, bucket } = await start(test, () => 'pass');
     await book.fill();
     await book.shelved(3);
     const old = `invocations/${book.rows[0].id}`;

@@ -1,14 +1,12 @@
 /** Runs the built market in workerd beside a small seller, treasury and gate of its own, and asks it as programs without a client do. */
-import { execFileSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 
 import { privateKeyToAccount, generatePrivateKey, type PrivateKeyAccount } from 'viem/accounts';
 
 import { signedSkill } from '../../../demo/skill-proof.mjs';
-import { Log, LogLevel, Miniflare } from '../../support/miniflare.ts';
+import { Built, modulesIn, type Answer } from '../../support/built.ts';
+
+export { eventually, type Answer } from '../../support/built.ts';
 
 export const OPERATOR = 'operator-token-of-the-tests-0123456789';
 export const LOOKUP = 'lookup-token-of-the-tests-0123456789abcd';
@@ -16,7 +14,6 @@ export const ORIGIN_SECRET = 'origin-secret-of-the-tests-0123456789abcdef';
 export const URL_OF_MARKET = 'http://127.0.0.1:1';
 export const DRILL = process.env['FAREBOX_MARKET_DRILL_BUILD'] ?? 'build/market-drill';
 
-export type Answer = { readonly status: number; readonly headers: Headers; readonly text: string; readonly json: any };
 export type Bound = (request: Request) => Promise<Response>;
 export type Options = {
   readonly build?: string;
@@ -71,18 +68,14 @@ export class Kv {
   }
 }
 
-export class Market {
-  url = '';
-  pid = -1;
-  logs = '';
+export class Market extends Built {
   /** How far ahead its clock is from its next start on, seconds. */
   ahead = 0;
   readonly kv: Kv;
   readonly #options: Options;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'farebox-market-'));
-  #miniflare: Miniflare | undefined;
 
   private constructor(options: Options) {
+    super('market');
     this.#options = options;
     this.kv = options.kv ?? new Kv();
   }
@@ -93,73 +86,26 @@ export class Market {
     return market;
   }
 
-  /** Starts workerd on what is stored, at the same address as before. */
-  async begin(): Promise<void> {
-    const folder = resolve(this.#options.build ?? 'build/market');
-    const before = workerds();
-    const modules = [
-      { type: 'ESModule' as const, path: 'front.js', contents: FRONT.replace('AHEAD_MS', String(this.ahead * 1000)) },
-      { type: 'ESModule' as const, path: 'index.js', contents: readFileSync(join(folder, 'index.js'), 'utf8') },
-      { type: 'CompiledWasm' as const, path: 'index_bg.wasm', contents: readFileSync(join(folder, 'index_bg.wasm')) },
-    ];
-    const { treasury = NOTHING, gate = NOTHING, bucket, reputation } = this.#options;
+  protected override options() {
+    const { build = 'build/market', vars, treasury = NOTHING, gate = NOTHING, bucket, reputation } = this.#options;
     const archive: Record<string, unknown> = bucket === undefined ? {} : { BUCKET: (request: Request) => bucket.answer(request) };
     const known: Record<string, unknown> = reputation === undefined ? {} : { REPUTATION: reputation };
     const services = { TREASURY: treasury, GATE: gate, TABLE: async (request: Request) => this.kv.put(await request.text()), SELF: 'market', ...archive, ...known };
-    this.#miniflare = new Miniflare({
-      host: '127.0.0.1',
-      port: this.url === '' ? 0 : Number(new URL(this.url).port),
-      cf: false,
-      log: new Log(LogLevel.NONE),
-      defaultPersistRoot: this.#folder,
-      handleRuntimeStdio: (out, err) => {
-        for (const stream of [out, err]) stream.on('data', (piece: Buffer) => { this.logs += String(piece); });
-      },
-      workers: [{
-        name: 'market',
-        compatibilityDate: '2026-04-01',
-        modules,
-        durableObjects: { SKILLS: { className: 'Skills', useSQLite: true } },
-        ...(bucket === undefined ? {} : { r2Buckets: { ARCHIVE: 'archive' } }),
-        serviceBindings: services as unknown as Record<string, never>,
-        bindings: { ...VARIABLES, ...this.#options.vars } as Readonly<Record<string, unknown>> as Record<string, string>,
-      }],
-    });
-    this.url = (await this.#miniflare.ready).origin;
-    this.pid = workerds().find((pid) => !before.includes(pid)) ?? -1;
+    return {
+      modules: [{ type: 'ESModule', path: 'front.js', contents: FRONT.replace('AHEAD_MS', String(this.ahead * 1000)) }, ...modulesIn(build)],
+      durableObjects: { SKILLS: { className: 'Skills', useSQLite: true } },
+      ...(bucket === undefined ? {} : { r2Buckets: { ARCHIVE: 'archive' } }),
+      serviceBindings: services,
+      bindings: { ...VARIABLES, ...vars },
+    };
   }
 
   /** The archive's objects by name. */
   async archived(): Promise<Map<string, string>> {
-    const bucket: any = await this.#miniflare?.getR2Bucket('ARCHIVE');
+    const bucket: any = await this.miniflare?.getR2Bucket('ARCHIVE');
     const { objects } = await bucket.list();
     const texts: Promise<readonly [string, string]>[] = objects.map(async ({ key }: { key: string }) => [key, await (await bucket.get(key)).text()]);
     return new Map(await Promise.all(texts));
-  }
-
-  /** Ends workerd as a lost machine would, and starts it again. */
-  async kill(): Promise<void> {
-    process.kill(this.pid, 'SIGKILL');
-    await this.#miniflare?.dispose();
-    await this.begin();
-  }
-
-  async stop(): Promise<void> {
-    await this.#miniflare?.dispose();
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  async ask(method: string, path: string, { token, body, headers = {} }: { token?: string; body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer> {
-    const response = await fetch(`${this.url}${path}`, {
-      method,
-      redirect: 'manual',
-      headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    let json: unknown;
-    try { json = JSON.parse(text); } catch { json = undefined; }
-    return { status: response.status, headers: response.headers, text, json };
   }
 
   /** Publishes a skill, signed by its owner. */
@@ -272,22 +218,3 @@ const VARIABLES = {
   TEST_NETWORKS_ONLY: true,
   ALLOW_LOCAL_SELLERS: true,
 };
-
-function workerds(): number[] {
-  try {
-    return execFileSync('pgrep', ['-P', String(process.pid), 'workerd'], { encoding: 'utf8' }).trim().split('\n').map(Number);
-  } catch {
-    return [];
-  }
-}
-
-/** Waits until something holds; it is asked for again and again. */
-export async function eventually<T>(what: string, holds: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
-  const end = Date.now() + 60_000;
-  for (;;) {
-    const found = await holds();
-    if (found !== undefined && found !== false) return found;
-    if (Date.now() > end) throw new Error(`not in time: ${what}`);
-    await new Promise((resolve) => { setTimeout(resolve, 50); });
-  }
-}

@@ -1,11 +1,9 @@
 /** Runs the built treasury in workerd, and asks it as programs without a client do. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 
-import { workerdChildren } from '../../../scripts/children.mjs';
-import { Log, LogLevel, Miniflare } from '../../support/miniflare.ts';
+import { Built, modulesIn, type Answer } from '../../support/built.ts';
+
+export { eventually, type Answer } from '../../support/built.ts';
 
 export const OPERATOR = 'operator-token-of-the-tests-0123456789';
 export const VERSION = '0.1.0-alpha.22';
@@ -15,7 +13,6 @@ export const DRILL = process.env['FAREBOX_TREASURY_DRILL_BUILD'] ?? 'build/treas
 /** A key that a configuration seeds. */
 export const bootstrapKey = (organization: string, id: string): string => `fbk_${organization}_${id}_${'s3cret'.repeat(6)}`;
 
-export type Answer = { readonly status: number; readonly headers: Headers; readonly text: string; readonly json: any };
 export type Options = {
   readonly build?: string;
   readonly vars?: Readonly<Record<string, unknown>>;
@@ -23,15 +20,11 @@ export type Options = {
   readonly bound?: Readonly<Record<string, (request: Request) => Promise<Response>>>;
 };
 
-export class Treasury {
-  url = '';
-  pid = -1;
-  logs = '';
+export class Treasury extends Built {
   readonly #options: Options;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'farebox-treasury-'));
-  #miniflare: Miniflare | undefined;
 
   private constructor(options: Options) {
+    super('treasury');
     this.#options = options;
   }
 
@@ -41,58 +34,20 @@ export class Treasury {
     return treasury;
   }
 
-  /** Starts workerd on what is stored, at the same address as before. */
-  async begin(): Promise<void> {
-    const folder = resolve(this.#options.build ?? BUILD);
-    const before = workerdChildren();
-    const modules = [
-      { type: 'ESModule' as const, path: 'index.js', contents: readFileSync(join(folder, 'index.js'), 'utf8') },
-      { type: 'CompiledWasm' as const, path: 'index_bg.wasm', contents: readFileSync(join(folder, 'index_bg.wasm')) },
-    ];
-    this.#miniflare = new Miniflare({
-      host: '127.0.0.1',
-      port: this.url === '' ? 0 : Number(new URL(this.url).port),
-      cf: false,
-      log: new Log(LogLevel.NONE),
-      defaultPersistRoot: this.#folder,
-      handleRuntimeStdio: (out, err) => {
-        for (const stream of [out, err]) stream.on('data', (piece: Buffer) => { this.logs += String(piece); });
-      },
-      workers: [{
-        name: 'treasury',
-        compatibilityDate: '2026-04-01',
-        modules,
-        durableObjects: { TREASURY: { className: 'Treasury', useSQLite: true } },
-        serviceBindings: { ...this.#options.bound } as Record<string, never>,
-        bindings: { ...VARIABLES, ...this.#options.vars } as Readonly<Record<string, unknown>> as Record<string, string>,
-      }],
-    });
-    this.url = (await this.#miniflare.ready).origin;
-    this.pid = workerdChildren().find((pid) => !before.includes(pid)) ?? -1;
+  protected override options() {
+    const { build = BUILD, vars, bound } = this.#options;
+    return {
+      modules: modulesIn(build),
+      durableObjects: { TREASURY: { className: 'Treasury', useSQLite: true } },
+      serviceBindings: { ...bound },
+      bindings: { ...VARIABLES, ...vars },
+    };
   }
 
-  /** Ends workerd as a lost machine would, and starts it again. */
-  async kill(): Promise<void> {
-    process.kill(this.pid, 'SIGKILL');
-    await this.#miniflare?.dispose();
-    await this.begin();
-  }
-
-  async stop(): Promise<void> {
-    await this.#miniflare?.dispose();
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  async ask(method: string, path: string, { token, body, headers = {} }: { token?: string; body?: string; headers?: Record<string, string> } = {}): Promise<Answer> {
-    const response = await fetch(`${this.url}${path}`, {
-      method,
-      headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}`, 'x-402flow-sdk-version': VERSION }), ...headers },
-      ...(body === undefined ? {} : { body }),
-    });
-    const text = await response.text();
-    let json: unknown;
-    try { json = JSON.parse(text); } catch { json = undefined; }
-    return { status: response.status, headers: response.headers, text, json };
+  /** Asks as an agent's package does where there is a token. */
+  override ask(method: string, path: string, { token, headers, ...more }: { token?: string; body?: string; headers?: Record<string, string> } = {}): Promise<Answer> {
+    const version = token === undefined ? {} : { token, headers: { 'x-402flow-sdk-version': VERSION, ...headers } };
+    return super.ask(method, path, { ...(headers === undefined ? {} : { headers }), ...version, ...more });
   }
 
   /** Asks as the operator. */
@@ -122,14 +77,3 @@ const VARIABLES = {
     { name: 'other', environment: 'test', policy: {}, agents: [{ name: 'buyer', bootstrapKey: 'OTHER_KEY' }] },
   ],
 };
-
-/** Waits until something holds; it is asked for again and again. */
-export async function eventually<T>(what: string, holds: () => Promise<T | undefined | false>): Promise<T> {
-  const end = Date.now() + 60_000;
-  for (;;) {
-    const found = await holds();
-    if (found !== undefined && found !== false) return found;
-    if (Date.now() > end) throw new Error(`not in time: ${what}`);
-    await new Promise((resolve) => { setTimeout(resolve, 50); });
-  }
-}

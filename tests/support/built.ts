@@ -1,0 +1,98 @@
+/** A built Worker in workerd, with what it stores, asked as programs without a client do. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+import { workerdChildren } from '../../scripts/children.mjs';
+import { Log, LogLevel, Miniflare, type WorkerOptions } from './miniflare.ts';
+
+export type Answer = { readonly status: number; readonly headers: Headers; readonly text: string; readonly json: any };
+
+/** Starts of workerd are in turn: each is told apart from the others by when it came. */
+let started: Promise<unknown> = Promise.resolve();
+
+export abstract class Built {
+  url = '';
+  pid = -1;
+  logs = '';
+  protected miniflare: Miniflare | undefined;
+  readonly #name: string;
+  readonly #folder: string;
+
+  protected constructor(name: string) {
+    this.#name = name;
+    this.#folder = mkdtempSync(join(tmpdir(), `farebox-${name}-`));
+  }
+
+  /** What the Worker is made of and bound to, at each start. */
+  protected abstract options(): object;
+
+  /** Starts workerd on what is stored, at the same address as before. */
+  begin(): Promise<void> {
+    const begun = started.then(() => this.#begin());
+    started = begun.catch(() => undefined);
+    return begun;
+  }
+
+  async #begin(): Promise<void> {
+    const before = workerdChildren();
+    this.miniflare = new Miniflare({
+      host: '127.0.0.1',
+      port: this.url === '' ? 0 : Number(new URL(this.url).port),
+      cf: false,
+      log: new Log(LogLevel.NONE),
+      defaultPersistRoot: this.#folder,
+      handleRuntimeStdio: (out, err) => {
+        for (const stream of [out, err]) stream.on('data', (piece: Buffer) => { this.logs += String(piece); });
+      },
+      workers: [{ name: this.#name, compatibilityDate: '2026-04-01', ...this.options() } as unknown as WorkerOptions],
+    });
+    this.url = (await this.miniflare.ready).origin;
+    this.pid = workerdChildren().find((pid) => !before.includes(pid)) ?? -1;
+  }
+
+  /** Ends workerd as a lost machine would, and starts it again. */
+  async kill(): Promise<void> {
+    process.kill(this.pid, 'SIGKILL');
+    await this.miniflare?.dispose();
+    await this.begin();
+  }
+
+  async stop(): Promise<void> {
+    await this.miniflare?.dispose();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async ask(method: string, path: string, { token, body, headers = {} }: { token?: string; body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer> {
+    const response = await fetch(`${this.url}${path}`, {
+      method,
+      redirect: 'manual',
+      headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    let json: unknown;
+    try { json = JSON.parse(text); } catch { json = undefined; }
+    return { status: response.status, headers: response.headers, text, json };
+  }
+}
+
+/** The modules of a build, as workerd takes them. */
+export function modulesIn(build: string): object[] {
+  const folder = resolve(build);
+  return [
+    { type: 'ESModule', path: 'index.js', contents: readFileSync(join(folder, 'index.js'), 'utf8') },
+    { type: 'CompiledWasm', path: 'index_bg.wasm', contents: readFileSync(join(folder, 'index_bg.wasm')) },
+  ];
+}
+
+/** Waits until something holds; it is asked for again and again. */
+export async function eventually<T>(what: string, holds: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
+  const end = Date.now() + 60_000;
+  for (;;) {
+    const found = await holds();
+    if (found !== undefined && found !== false) return found;
+    if (Date.now() > end) throw new Error(`not in time: ${what}`);
+    await new Promise((resolve) => { setTimeout(resolve, 50); });
+  }
+}
