@@ -137,7 +137,13 @@ impl Reader {
     /// A structured variable of a known shape.
     pub(crate) fn shaped<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let value = self.value(name)?;
-        match T::deserialize(&value) {
+        self.of_shape(name, &value)
+    }
+
+    // Apart, so that a variable that is absent, as most are, does not have an engine compile its shape.
+    #[inline(never)]
+    fn of_shape<T: DeserializeOwned>(&mut self, name: &str, value: &Value) -> Option<T> {
+        match T::deserialize(value) {
             Ok(shaped) => Some(shaped),
             Err(error) => {
                 self.fail(name, error.to_string());

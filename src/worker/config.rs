@@ -48,6 +48,17 @@ pub(super) fn configure(vars: &str, table: Option<&str>) -> Option<String> {
     Some(gate()?.for_edge())
 }
 
+/// Builds the gate of these variables alone, and returns the facts that an edge needs.
+///
+/// `None` if they are wrong: they are read again when a request comes, whose log is read.
+pub(super) fn prepare(vars: &str) -> Option<String> {
+    let gate = Gate::configured(vars, Routes::Variables).ok()?;
+    let facts = gate.for_edge();
+    let (vars, gate) = (digest(&[vars.as_bytes()]), Some(Rc::new(gate)));
+    REQUESTS.set(Some(Configured { vars, table: None, gate }));
+    Some(facts)
+}
+
 /// Configures like [`configure`], for objects and for calls to them without a request.
 pub(super) fn configure_objects(vars: &str) -> Option<String> {
     let digest = digest(&[vars.as_bytes()]);

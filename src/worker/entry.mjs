@@ -2,9 +2,9 @@
 // itself what is certainly free, and keeps a panic from hanging requests: the instance is thrown
 // away and every request that waited in it is answered.
 
-import { Ledger as LedgerObject, configure, configureObjects, fail, handle, sweep } from '#glue';
+import { Ledger as LedgerObject, configure, configureObjects, fail, handle, prepare, sweep } from '#glue';
 
-import { DurableObject } from 'cloudflare:workers';
+import { DurableObject, env as bound } from 'cloudflare:workers';
 
 import { complain, requestHead } from '../platform/edge.mjs';
 import { LOST, generation, lose, onLoss, survived, usable } from '../platform/instance.mjs';
@@ -47,9 +47,13 @@ let configuredForObjects = new WeakMap();
 /** The route table beside the variables, where `CONFIG` is bound. */
 const stored = new StoredTable();
 
+/** What the variables that this Worker was deployed with give, read before there is a request. */
+let prepared = preparedOf(bound);
+
 onLoss(() => {
   configured = new WeakMap();
   configuredForObjects = new WeakMap();
+  prepared = undefined;
 });
 
 export default {
@@ -183,9 +187,40 @@ function configurationOf(env) {
   usable();
   // Nothing is served by the variables' table while the stored one is not known.
   const waits = isBinding(env.CONFIG) && stored.text === undefined;
-  const configuration = configurationBy(waits ? undefined : configure(variablesOf(env), stored.text ?? undefined), env);
+  const configuration = configurationBy(waits ? undefined : factsOf(variablesOf(env)), env);
   if (!waits) configured.set(env, configuration);
   return configuration;
+}
+
+/**
+ * What is known of variables, with the stored route table if there is one.
+ *
+ * @param {string} variables
+ */
+function factsOf(variables) {
+  if (variables === prepared?.variables) return prepared.facts;
+  // From here on the compiled part has read others.
+  prepared = undefined;
+  return configure(variables, stored.text ?? undefined);
+}
+
+/**
+ * Reads the variables that are known before there is a request, which is when an isolate has time. Whatever is wrong with
+ * them is left to the first request: its log is read.
+ *
+ * @param {Record<string, unknown> | undefined} env
+ */
+function preparedOf(env) {
+  // A stored route table cannot be read yet.
+  if (env === undefined || isBinding(env.CONFIG)) return undefined;
+  try {
+    const variables = variablesOf(env);
+    const facts = prepare(variables);
+    return facts === undefined ? undefined : { variables, facts };
+  } catch {
+    lose();
+    return undefined;
+  }
 }
 
 /**

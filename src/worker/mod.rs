@@ -1,10 +1,10 @@
 //! The Cloudflare Worker: one entry per request, reserved paths, and the loop behind them.
 //!
-//! `entry.mjs` calls [`configure`] when the environment or its route table is new and [`handle`]
-//! for every request that is not certainly free; `origin.mjs` and `ledger.mjs` hold calls of the
-//! platform that are the gate's alone. [`config`] keeps the gate, [`drive`] carries out its steps,
-//! [`origin`], [`facilitator`] and [`ledger`] are the three parties, [`objects`] the Durable
-//! Objects.
+//! `entry.mjs` calls [`prepare`] when an isolate starts, [`configure`] when the environment or its
+//! route table is another one, and [`handle`] for every request that is not certainly free;
+//! `origin.mjs` and `ledger.mjs` hold calls of the platform that are the gate's alone. [`config`]
+//! keeps the gate, [`drive`] carries out its steps, [`origin`], [`facilitator`] and [`ledger`] are
+//! the three parties, [`objects`] the Durable Objects.
 
 mod attempts;
 mod chain;
@@ -51,6 +51,25 @@ use crate::platform::{fresh_id, now};
 pub fn configure(vars: &str, table: Option<String>) -> Option<String> {
     contain_panics();
     config::configure(vars, table.as_deref())
+}
+
+/// Configures like [`configure`] before there is a request; what is wrong is neither kept nor said.
+///
+/// Runs what the first answer with terms will run, so that an engine compiles it while it has time.
+#[wasm_bindgen]
+#[must_use]
+pub fn prepare(vars: &str) -> Option<String> {
+    contain_panics();
+    let facts = config::prepare(vars)?;
+    if let Some(reply) = config::gate()?.rehearse(now()) {
+        let asked = LoggedRequest {
+            correlation: String::new(),
+            method: String::new(),
+            path: String::new(),
+        };
+        drop((asked.line(&reply, "", ""), edge::render(&reply)));
+    }
+    Some(facts)
 }
 
 /// Configures like [`configure`], for objects and for [`sweep`].

@@ -51,6 +51,19 @@ fn whole(gate: &Gate, head: RequestHead, fresh: &str, attempts: &mut Attempts) -
     }
 }
 
+#[test]
+fn a_rehearsal_is_the_first_answer_of_the_first_route() {
+    let gate = gate();
+    let reply = gate.rehearse(NOW).expect("something is sold");
+    let asked =
+        RequestHead::from_text("GET\nhttps://gate.invalid/after\n\ncf-connecting-ip: 192.0.2.1");
+    let first = whole(&gate, asked.expect("a head"), "rehearsal", &mut Attempts::new());
+    assert_eq!((reply.head.status, reply.route.as_deref()), (402, Some("/after")));
+    assert_eq!(lines(&reply.head.headers), lines(&first.head.headers));
+    let free = Gate::from_vars(&vars(json!([{"path": "/free/*", "price": "free"}])).to_string());
+    assert!(free.expect("the configuration is right").rehearse(NOW).is_none());
+}
+
 fn lines(headers: &Headers) -> BTreeSet<String> {
     headers.to_lines().lines().map(str::to_owned).collect()
 }

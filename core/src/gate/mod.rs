@@ -50,6 +50,7 @@ pub mod publish;
 pub mod receipts;
 pub mod recorded;
 pub mod redelivery;
+mod rehearsal;
 pub mod reply;
 pub mod request;
 mod restore;

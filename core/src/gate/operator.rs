@@ -129,6 +129,9 @@ impl Gate {
         })
     }
 
+    // Apart from the question whether it is the operator who asks, which every request is asked: an
+    // engine compiles a function whole, when it is first called.
+    #[inline(never)]
     fn asked(
         &self,
         place: OperatorPath<'_>,

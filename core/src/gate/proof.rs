@@ -35,6 +35,23 @@ impl Gate {
     pub(super) fn proof<'g>(
         &self,
         offer: &'g Offer,
+        shown: (&RequestHead, &Presented),
+        standard: Standard,
+        now: UnixTime,
+    ) -> Result<Option<CheckedPayment<'g>>, Code> {
+        match shown.1 {
+            Presented::Nothing => Ok(None),
+            Presented::Mpp(_) | Presented::X402(..) | Presented::Several => {
+                self.shown_proof(offer, shown, standard, now)
+            }
+        }
+    }
+
+    // Apart, so that a request without a proof does not have an engine compile it.
+    #[inline(never)]
+    fn shown_proof<'g>(
+        &self,
+        offer: &'g Offer,
         (head, presented): (&RequestHead, &Presented),
         standard: Standard,
         now: UnixTime,

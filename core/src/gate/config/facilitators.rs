@@ -57,7 +57,7 @@ pub(super) fn read(reader: &mut Reader, networks: &[ChainId]) -> (Vec<Settler>, 
             Vec::from([FacilitatorConfig { url, networks: None, auth: None, extra: None }])
         }
         Some(Value::Array(list)) if !fit(reader, &list) => Vec::new(),
-        Some(value) => match Vec::<FacilitatorConfig>::deserialize(&value) {
+        Some(value) => match in_full(&value) {
             Ok(list) if (1..=MAX_FACILITATORS).contains(&list.len()) => list,
             Ok(_) => {
                 reader.fail("FACILITATOR_URL", "must list 1 to 8 facilitators");
@@ -107,6 +107,12 @@ pub(super) fn read(reader: &mut Reader, networks: &[ChainId]) -> (Vec<Settler>, 
         }
     }
     (settlers, listed)
+}
+
+// Apart, so that one URL does not have an engine compile it.
+#[inline(never)]
+fn in_full(list: &Value) -> serde_json::Result<Vec<FacilitatorConfig>> {
+    Vec::deserialize(list)
 }
 
 /// Whether each entry has the members of a facilitator; what does not is an error.
