@@ -366,6 +366,43 @@ export async function askReputation(env, question, milliseconds, bytes) {
 }
 
 /**
+ * What an object shows; undefined if it is down.
+ *
+ * @param {any} objects the binding
+ * @param {string} name
+ * @param {string} letter
+ * @param {number} milliseconds
+ */
+export async function lookAt(objects, name, letter, milliseconds) {
+  try {
+    return await race(objects.get(objects.idFromName(name)).look(name, letter), milliseconds, undefined);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A feed of an object: the response, which goes on; undefined if it is down.
+ *
+ * @param {any} objects the binding
+ * @param {string} name
+ * @param {Request} request how it is to be read
+ * @param {string} letter which feed
+ * @param {string} client
+ * @param {number} milliseconds
+ */
+export async function openFeed(objects, name, request, letter, client, milliseconds) {
+  const headers = new Headers({ 'farebox-name': encodeURIComponent(name), 'farebox-letter': encodeURIComponent(letter), 'farebox-client': encodeURIComponent(client) });
+  const upgrade = request.headers.get('upgrade');
+  if (upgrade !== null) headers.set('upgrade', upgrade);
+  try {
+    return await race(objects.get(objects.idFromName(name)).fetch('https://exchange.invalid/feed', { headers }), milliseconds, undefined);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
  * Whether a signature is of the issuer whose keys are at this URL: `right`, `wrong`, or `unread` if they cannot be read.
  *
  * @param {string} url of a JWKS

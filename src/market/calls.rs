@@ -23,6 +23,19 @@ extern "C" {
         milliseconds: u32,
     ) -> js_sys::Promise;
 
+    #[wasm_bindgen(js_name = lookAt)]
+    fn look_at(objects: &JsValue, name: &str, letter: &str, milliseconds: u32) -> js_sys::Promise;
+
+    #[wasm_bindgen(js_name = openFeed)]
+    fn open_feed_of(
+        objects: &JsValue,
+        name: &str,
+        request: &JsValue,
+        letter: &str,
+        client: &str,
+        milliseconds: u32,
+    ) -> js_sys::Promise;
+
     #[wasm_bindgen(js_name = checkRs256)]
     fn check_rs256(
         url: &str,
@@ -93,6 +106,25 @@ pub(super) async fn object(env: &JsValue, letter: &str) -> Option<String> {
 pub(super) async fn exchange(env: &JsValue, profile: &str, letter: &str) -> Option<String> {
     let objects = member(env, "EXCHANGE");
     settled(ask_object(&objects, profile, letter, OBJECT_MS)).await?.as_string()
+}
+
+/// What the object of a profile shows; `None` if it is down.
+pub(super) async fn look(env: &JsValue, profile: &str, letter: &str) -> Option<String> {
+    let objects = member(env, "EXCHANGE");
+    settled(look_at(&objects, profile, letter, OBJECT_MS)).await?.as_string()
+}
+
+/// A feed of the object of a profile: a `Response`; `None` if it is down.
+pub(super) async fn open_feed(
+    env: &JsValue,
+    profile: &str,
+    request: &JsValue,
+    letter: &str,
+    client: &str,
+) -> Option<JsValue> {
+    let objects = member(env, "EXCHANGE");
+    let opened = open_feed_of(&objects, profile, request, letter, client, OBJECT_MS);
+    settled(opened).await.filter(|response| !response.is_undefined())
 }
 
 /// Posts to the gate without a body, with these fields: its complete answer, if one came in time.

@@ -4,6 +4,7 @@ import { ExchangeObject, SkillsObject, sweep } from '#glue';
 
 import { Compiled, answer, ready } from '../platform/compiled.mjs';
 import { survived } from '../platform/instance.mjs';
+import { Feeds } from './feeds.mjs';
 
 export default {
   fetch: answer,
@@ -39,5 +40,39 @@ export class Exchange extends Compiled {
    */
   constructor(state, env) {
     super(state, env, ExchangeObject);
+    this.feeds = new Feeds(state, { news: () => this.compiled().news(), next: (about, after) => this.compiled().next(about, after) });
+  }
+
+  /**
+   * What is seen, as JSON.
+   *
+   * @param {string} name
+   * @param {string} letter
+   */
+  look(name, letter) {
+    return this.compiled().look(name, letter);
+  }
+
+  /**
+   * Opens a feed.
+   *
+   * @param {Request} request
+   */
+  fetch(request) {
+    const [name = '', letter = '', client = ''] = ['name', 'letter', 'client'].map((field) => decodeURIComponent(request.headers.get(`farebox-${field}`) ?? ''));
+    const seen = JSON.parse(this.compiled().open(name, letter, ...this.feeds.open(client)));
+    if (seen.feed !== undefined) return this.feeds.answer(request, client, seen.feed);
+    const { status, headers, body } = seen.reply;
+    return new Response(body, { status, headers: [['content-type', 'application/json'], ...headers] });
+  }
+
+  /** @param {WebSocket} socket */
+  webSocketMessage(socket) {
+    this.feeds.answered(socket);
+  }
+
+  /** @param {WebSocket} socket */
+  webSocketClose(socket) {
+    this.feeds.gone(socket);
   }
 }

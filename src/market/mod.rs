@@ -46,6 +46,18 @@ pub fn handle(head: &str, request: JsValue, env: JsValue) -> JsValue {
     };
     #[cfg(feature = "panic-drill")]
     drill(&head.headers, "edge");
+    match exchange::looked(&head) {
+        Some(Ok(sight)) => {
+            return promise(async move {
+                let line = RequestLine::of(&head);
+                let (status, response) = exchange::show(sight, request, env).await;
+                line.log(status);
+                response
+            });
+        }
+        Some(Err(answer)) => return exchange::render(&answer),
+        None => {}
+    }
     match exchange::read(&head) {
         Some(Ok(wish)) => {
             return promise(async move {

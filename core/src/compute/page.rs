@@ -11,27 +11,20 @@ use super::event::Line;
 use super::figures::HourTally;
 use super::row::EventRow;
 use super::text::time;
-use crate::encoding::base64;
-use crate::hash;
 
 /// The script of `/exchange`.
 pub const MARKET_SCRIPT: &str = include_str!("page/market.js");
 /// The script of `/exchange/jobs/{id}`.
 pub const JOB_SCRIPT: &str = include_str!("page/job.js");
-const STYLE: &str = include_str!("page/style.css");
+/// The style of both, `/exchange/style.css`.
+pub const STYLE: &str = include_str!("page/style.css");
 
 /// Where the script of a page is.
 const MARKET_SCRIPT_PATH: &str = "/exchange/market.js";
 const JOB_SCRIPT_PATH: &str = "/exchange/job.js";
 
-/// The policy of the pages: their own style by its digest, scripts and feeds of their own origin.
-#[must_use]
-pub fn content_security_policy() -> String {
-    let digest = base64::encode(&hash::sha256(&[STYLE.as_bytes()]));
-    format!(
-        "default-src 'none'; style-src 'sha256-{digest}'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
-}
+/// The policy of the pages: styles, scripts and feeds of their own origin, nothing inline.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// `Set-Cookie` values that keep a choice for a year. Spec: contract of the compute exchange,
 /// "Dashboard / UI / demo".
@@ -324,7 +317,7 @@ fn moment(at: u64) -> String {
 fn document(title: &str, script: &str, body: &str) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{title}</title>\
-         <meta name=\"color-scheme\" content=\"light dark\"><style>{STYLE}</style><script src=\"{script}\" defer></script></head><body>{body}</body></html>\n"
+         <meta name=\"color-scheme\" content=\"light dark\"><link rel=\"stylesheet\" href=\"/exchange/style.css\"><script src=\"{script}\" defer></script></head><body>{body}</body></html>\n"
     )
 }
 

@@ -96,6 +96,9 @@ impl Counter {
                 Reaction::Reply(answer) => return answer,
                 Reaction::Terms(quote, answer) => return self.with_terms(&quote, answer).await,
                 Reaction::Till(quote) => return self.pay(gateway, &asked, quote).await,
+                Reaction::Wait(job) if matches!(asked, Instruction::Demo { .. }) => {
+                    return super::views::demo(&self.env, &job).await;
+                }
                 Reaction::Wait(job) => {
                     pause(FOLLOW_MS).await;
                     Instruction::Follow(job)

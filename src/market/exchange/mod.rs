@@ -1,14 +1,16 @@
 //! The exchange of the market: [`routes`] says what a request asks of which profile, [`drive`] carries out what the profile's
-//! object answers.
+//! object answers, [`views`] shows what changes nothing: dashboards, pages and feeds.
 
 mod drive;
 mod routes;
+mod views;
 
 use farebox_core::compute::message::JsonAnswer;
 use wasm_bindgen::JsValue;
 
 pub(super) use self::drive::{answer, payout, wake};
 pub(super) use self::routes::read;
+pub(super) use self::views::{read as looked, show};
 use crate::platform::request::response;
 
 /// Sends a response; undefined if the platform cannot.

@@ -80,6 +80,12 @@ fn asked(
             let client = client_of(head);
             Ok(by_body(move |body| Instruction::Quote { client, body }))
         }
+        ("POST", ["api", "v1", "demo", "run"]) => {
+            let client = client_of(head);
+            Ok(Wish::Body(Box::new(move |body| {
+                Ok(Some((Profile::DemoTestnet, Instruction::Demo { client, body })))
+            })))
+        }
         ("POST", ["api", "v1", "jobs", "verify"]) => {
             let payment = ShownPayment::of(head).map(|it| it.value).unwrap_or_default();
             Ok(by_body(move |body| Instruction::Verify { payment, body }))
@@ -146,14 +152,14 @@ fn sold(head: &RequestHead, quote: &str) -> Result<Wish, JsonAnswer> {
 }
 
 /// The profile of a job's id. What is no id is asked for like one, so that both are answered alike.
-fn profile_of_id(profiles: &Profiles, id: &str) -> Result<Profile, JsonAnswer> {
+pub(super) fn profile_of_id(profiles: &Profiles, id: &str) -> Result<Profile, JsonAnswer> {
     let named = Profile::of_id(id).filter(|profile| profiles.gateway(*profile).is_some());
     let any = || profiles.gateways().next().map(|gateway| gateway.profile());
     named.or_else(any).ok_or_else(refused::not_configured)
 }
 
 /// The client's network; the gate in front takes the platform's own field away and writes another.
-fn client_of(head: &RequestHead) -> String {
+pub(super) fn client_of(head: &RequestHead) -> String {
     let is_through = config::market().is_some_and(|it| it.is_from_gate(head, clock_ms()));
     let field = if is_through { "x-forwarded-for" } else { "cf-connecting-ip" };
     client_prefix(head.headers.get(field)).into_owned()
@@ -162,7 +168,12 @@ fn client_of(head: &RequestHead) -> String {
 /// The methods of a path that there is.
 fn methods(parts: &[&str]) -> Option<&'static str> {
     Some(match parts {
-        ["api", "v1", "buyers", "capabilities"] => "GET",
+        ["api", "v1", "buyers", "capabilities"]
+        | ["api", "v1", "dashboard", "summary" | "market" | "events"]
+        | ["api", "v1", "feed"]
+        | ["api", "v1", "sellers", "feed"]
+        | ["api", "v1", "jobs", _, "feed"] => "GET",
+        ["api", "v1", "demo", "run"] => "POST",
         ["api", "v1", "jobs"]
         | ["api", "v1", "jobs", "quote" | "verify"]
         | ["price"]

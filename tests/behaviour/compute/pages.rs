@@ -74,10 +74,12 @@ pub fn a_choice_of_mode_and_network_is_kept_in_the_contract_s_cookies() {
 }
 
 #[test]
-pub fn the_policy_lets_in_the_style_and_the_scripts_of_the_page_and_nothing_else() {
-    let policy = page::content_security_policy();
-    assert!(policy.contains("default-src 'none'; style-src 'sha256-"), "{policy}");
+pub fn the_policy_lets_in_what_is_of_the_same_origin_and_nothing_inline() {
+    let policy = page::CONTENT_SECURITY_POLICY;
+    assert!(policy.starts_with("default-src 'none'; style-src 'self'; script-src 'self'"));
     assert!(!policy.contains("unsafe"), "{policy}");
+    let html = page::market_page(Scope::Demo, &[]) + &page::job_page("id");
+    assert!(!html.contains("<style") && !html.contains("style=") && !html.contains("onclick"));
     for script in [page::MARKET_SCRIPT, page::JOB_SCRIPT] {
         assert!(!script.contains("innerHTML = ") && !script.contains("eval("));
     }

@@ -1,6 +1,7 @@
 //! The object of a network profile: the core decides about an instruction, and the object writes the decision, in one
 //! synchronous block. Its alarm carries out what time decides.
 
+mod figures;
 mod rows;
 mod schema;
 mod write;
@@ -8,10 +9,14 @@ mod write;
 use std::cell::Cell;
 use std::rc::Rc;
 
+use farebox_core::compute::feed::{self, Seen, View, ViewLetter};
+use farebox_core::compute::figures::{About, Figures};
 use farebox_core::compute::message::{Instruction, Letter, Reaction, VERSION};
+use farebox_core::compute::records::Edit;
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{RANDOM_BYTES, Tick};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 
@@ -24,6 +29,12 @@ use crate::platform::calls::clock_ms;
 use crate::platform::columns::migrate;
 use crate::platform::object::{answered_with, together};
 use crate::platform::sql::{Result, Sql, wake_at};
+
+#[wasm_bindgen(module = "/src/market/feeds.mjs")]
+extern "C" {
+    /// Has what was written told to the feeds of this object.
+    fn written(state: &JsValue);
+}
 
 /// Limit on what one alarm does; the rest is due again.
 const MAX_DUE: usize = 200;
@@ -38,6 +49,8 @@ pub struct ExchangeObject {
     env: JsValue,
     /// Whether the tables are there.
     opened: Cell<bool>,
+    /// Number of the last event that was told to feeds.
+    told: Cell<u64>,
     bell: Bell,
 }
 
@@ -47,7 +60,7 @@ impl ExchangeObject {
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: DurableObjectState, env: JsValue) -> Self {
-        Self { state, env, opened: Cell::new(false), bell: Bell::new() }
+        Self { state, env, opened: Cell::new(false), told: Cell::new(0), bell: Bell::new() }
     }
 
     /// Answers an instruction in one transaction: `{answer, alarm}`.
@@ -66,6 +79,69 @@ impl ExchangeObject {
             .map_err(|error| JsValue::from_str(&error.to_string()))?;
         let alarm = self.next_alarm(0)?.map(|at| at as f64);
         Ok(answered_with(&answer, alarm))
+    }
+
+    /// What is seen, as JSON. The name is empty for whose rows these are.
+    ///
+    /// # Errors The platform's error if a statement failed.
+    pub fn look(&self, name: &str, message: &str) -> std::result::Result<String, JsValue> {
+        let letter: ViewLetter = serde_json::from_str(message)
+            .ok()
+            .filter(|letter: &ViewLetter| letter.v == VERSION)
+            .ok_or_else(|| JsValue::from_str("a message of another version"))?;
+        let profile = Profile::named(name).ok_or_else(|| JsValue::from_str("no such profile"))?;
+        self.seen(profile, letter.view)
+    }
+
+    /// Opens a feed beside this many of its client and of all: what is seen, as JSON.
+    ///
+    /// # Errors The platform's error if a statement failed.
+    pub fn open(
+        &self,
+        name: &str,
+        message: &str,
+        of_client: u32,
+        of_all: u32,
+    ) -> std::result::Result<String, JsValue> {
+        match feed::admits(of_client, of_all) {
+            Ok(()) => self.look(name, message),
+            Err(answer) => Ok(text_of(&Seen::Reply(answer))),
+        }
+    }
+
+    /// The lines of a feed that come after a number, as JSON.
+    ///
+    /// # Errors The platform's error if a statement failed.
+    pub fn next(&self, about: &str, after: f64) -> std::result::Result<String, JsValue> {
+        let about =
+            serde_json::from_str(about).map_err(|error| JsValue::from_str(&error.to_string()))?;
+        let Some(profile) = ExchangeRows(&Sql::of(&self.state)?).profile()? else {
+            return Ok("[]".to_owned());
+        };
+        match self.view(profile, View::Next(about, after as u64))? {
+            Seen::Feed(page) => Ok(text_of(&page.lines)),
+            Seen::Board(_) | Seen::Events(_) | Seen::Reply(_) | Seen::Wait => Ok("[]".to_owned()),
+        }
+    }
+
+    /// The lines of all feeds that were not told yet, as JSON.
+    ///
+    /// # Errors The platform's error if a statement failed.
+    pub fn news(&self) -> std::result::Result<String, JsValue> {
+        let sql = Sql::of(&self.state)?;
+        let rows = ExchangeRows(&sql);
+        let Some(profile) = rows.profile()? else { return Ok("[]".to_owned()) };
+        let profiles = profiles()?;
+        let gateway = profiles.gateway(profile).ok_or_else(not_served)?;
+        let (mut lines, mut told) = (Vec::new(), self.told.get());
+        loop {
+            let events = rows.events(&About::Profile, told, feed::WINDOW)?;
+            let Some(last) = events.last() else { break };
+            told = last.number;
+            lines.extend(events.iter().map(|event| gateway.line(event)));
+        }
+        self.told.set(told);
+        Ok(text_of(&lines))
     }
 
     /// Carries out what is due.
@@ -87,6 +163,33 @@ impl ExchangeObject {
 }
 
 impl ExchangeObject {
+    fn seen(&self, profile: Profile, view: View) -> Result<String> {
+        self.view(profile, view).map(|seen| text_of(&seen))
+    }
+
+    /// Looks, which writes nothing.
+    fn view(&self, profile: Profile, view: View) -> Result<Seen> {
+        let profiles = profiles()?;
+        let gateway = profiles.gateway(profile).ok_or_else(not_served)?;
+        let sql = Sql::of(&self.state)?;
+        if !self.opened.get() {
+            together(self.state.as_ref(), &mut || self.prepare(&sql, profile))
+                .inspect_err(|_| self.opened.set(false))?;
+        }
+        let tick = Tick::new(clock_ms(), &[0; RANDOM_BYTES]).ok_or_else(not_served)?;
+        gateway.view(&ExchangeRows(&sql), view, tick)
+    }
+
+    /// Makes the tables, and begins to tell what happens from now on.
+    fn prepare(&self, sql: &Sql, profile: Profile) -> Result<JsValue> {
+        let rows = ExchangeRows(sql);
+        migrate(sql, MIGRATIONS)?;
+        rows.belong_to(profile)?;
+        self.told.set(rows.last_event()?);
+        self.opened.set(true);
+        Ok(JsValue::UNDEFINED)
+    }
+
     /// Applies one instruction in a transaction: after an error nothing of it is written.
     fn block(&self, profile: Profile, instruction: Instruction) -> Result<Reaction> {
         let profiles = profiles()?;
@@ -94,21 +197,22 @@ impl ExchangeObject {
         let sql = Sql::of(&self.state)?;
         let mut random = [0; RANDOM_BYTES];
         getrandom::fill(&mut random).map_err(|_| JsValue::from_str("no randomness"))?;
-        let (mut instruction, mut done) = (Some(instruction), None);
+        let (mut instruction, mut done, mut is_news) = (Some(instruction), None, false);
         #[cfg(feature = "panic-drill")]
         let is_late =
             serde_json::to_string(&instruction).unwrap_or_default().contains("drill-late");
         together(self.state.as_ref(), &mut || {
             let rows = ExchangeRows(&sql);
             if !self.opened.get() {
-                migrate(&sql, MIGRATIONS)?;
-                rows.belong_to(profile)?;
-                self.opened.set(true);
+                self.prepare(&sql, profile)?;
             }
             if let Some(instruction) = instruction.take() {
                 let tick = Tick::new(clock_ms(), &random).ok_or_else(not_served)?;
                 let effect = gateway.apply(&rows, instruction, tick)?;
+                let figures = gateway.counted(&rows, &effect.edits, tick)?;
                 rows.write(&effect.edits)?;
+                rows.note(&figures)?;
+                is_news = effect.edits.iter().any(|edit| matches!(edit, Edit::Event(_)));
                 #[cfg(feature = "panic-drill")]
                 assert!(!is_late, "drill");
                 done = Some(effect.reaction);
@@ -116,6 +220,9 @@ impl ExchangeObject {
             Ok(JsValue::UNDEFINED)
         })
         .inspect_err(|_| self.opened.set(false))?;
+        if is_news {
+            written(self.state.as_ref());
+        }
         done.ok_or_else(|| JsValue::from_str("the block did not run"))
     }
 
@@ -154,6 +261,10 @@ impl ExchangeObject {
 
 fn profiles() -> Result<Rc<Profiles>> {
     config::profiles().ok_or_else(not_served)
+}
+
+fn text_of(seen: &impl Serialize) -> String {
+    serde_json::to_string(seen).unwrap_or_default()
 }
 
 fn not_served() -> JsValue {

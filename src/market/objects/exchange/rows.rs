@@ -22,16 +22,24 @@ impl ExchangeRows<'_> {
         self.0.exec(query, values).map(|_| ())
     }
 
-    fn one<T: DeserializeOwned>(&self, query: &str, values: Vec<SqlValue>) -> Result<Option<T>> {
+    pub(super) fn one<T: DeserializeOwned>(
+        &self,
+        query: &str,
+        values: Vec<SqlValue>,
+    ) -> Result<Option<T>> {
         first(self.0, query, values)?.map(|value| read(&value)).transpose()
     }
 
-    fn all<T: DeserializeOwned>(&self, query: &str, values: Vec<SqlValue>) -> Result<Vec<T>> {
+    pub(super) fn all<T: DeserializeOwned>(
+        &self,
+        query: &str,
+        values: Vec<SqlValue>,
+    ) -> Result<Vec<T>> {
         let rows = self.0.exec(query, values)?;
         rows.raw().map(|row| read(row?.first().unwrap_or(&SqlValue::Null))).collect()
     }
 
-    fn count(&self, query: &str, values: Vec<SqlValue>) -> Result<u64> {
+    pub(super) fn count(&self, query: &str, values: Vec<SqlValue>) -> Result<u64> {
         Ok(first(self.0, query, values)?.as_ref().and_then(number).unwrap_or(0))
     }
 

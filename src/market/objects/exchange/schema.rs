@@ -1,7 +1,7 @@
 //! The tables of a profile and their history; schema changes are numbered.
 
 /// Schema changes in order.
-pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST];
+pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, SEEN];
 
 /// The tables of the first version. Rows are JSON; the columns beside them are what they are found by.
 const FIRST: &[&str] = &[
@@ -35,4 +35,17 @@ const FIRST: &[&str] = &[
         number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, kind TEXT NOT NULL, job TEXT NOT NULL, seller TEXT NOT NULL,
         row TEXT NOT NULL)",
     "CREATE INDEX events_at ON events (at)",
+];
+
+/// What is counted as it happens, and what views find.
+const SEEN: &[&str] = &[
+    "CREATE TABLE hours (hour INTEGER PRIMARY KEY, row TEXT NOT NULL)",
+    "CREATE TABLE records (seller TEXT PRIMARY KEY, done INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX records_done ON records (done)",
+    "CREATE INDEX sellers_heard ON sellers (coalesce(heartbeat, json_extract(row, '$.created')))",
+    "CREATE INDEX jobs_seats ON jobs (seller) WHERE state IN ('settling', 'paid', 'running')",
+    "CREATE INDEX events_job ON events (job, number) WHERE job <> ''",
+    "CREATE INDEX events_seller ON events (seller, number) WHERE seller <> ''",
+    "CREATE INDEX events_settlements ON events (number)
+        WHERE kind IN ('RELEASED', 'REFUNDED', 'RELEASE_SKIPPED', 'REFUND_SKIPPED')",
 ];

@@ -1,0 +1,116 @@
+//! What a profile has seen, in its rows: one statement per read.
+
+use farebox_core::compute::figures::{About, Figure, Figures, HourTally, SellerRecord, Tally};
+use farebox_core::compute::records::Seats;
+use farebox_core::compute::row::{EventRow, SellerRow};
+
+use super::rows::ExchangeRows;
+use crate::platform::columns::{json, number, read, text, whole};
+use crate::platform::sql::{Result, SqlValue};
+
+impl ExchangeRows<'_> {
+    /// Writes what was counted.
+    pub(super) fn note(&self, figures: &[Figure]) -> Result<()> {
+        figures.iter().try_for_each(|figure| match figure {
+            Figure::Profile(row) => {
+                self.run("INSERT OR REPLACE INTO meta VALUES ('tally', ?)", vec![json(row)])
+            }
+            Figure::Hour(row) => {
+                let query = "INSERT OR REPLACE INTO hours VALUES (?, ?)";
+                self.run(query, vec![whole(row.hour), json(row)])
+            }
+            Figure::Seller(row) => {
+                let query = "INSERT OR REPLACE INTO records VALUES (?, ?, ?)";
+                self.run(query, vec![row.seller.as_str().into(), whole(row.done), json(row)])
+            }
+        })
+    }
+
+    /// Number of the newest event; 0 if there is none.
+    pub(super) fn last_event(&self) -> Result<u64> {
+        self.count("SELECT max(number) FROM events", vec![])
+    }
+
+    /// Events of a statement that finds their numbers and rows.
+    fn numbered(&self, query: &str, values: Vec<SqlValue>) -> Result<Vec<EventRow>> {
+        let rows = self.0.exec(query, values)?;
+        let numbered = |columns: Vec<SqlValue>| {
+            let mut row: EventRow = read(columns.get(1).unwrap_or(&SqlValue::Null))?;
+            row.number = columns.first().and_then(number).unwrap_or(0);
+            Ok(row)
+        };
+        rows.raw().map(|row| numbered(row?)).collect()
+    }
+}
+
+impl Figures for ExchangeRows<'_> {
+    fn tally(&self) -> Result<Tally> {
+        let query = "SELECT value FROM meta WHERE name = 'tally'";
+        Ok(self.one(query, vec![])?.unwrap_or_default())
+    }
+
+    fn hour(&self, hour: u64) -> Result<Option<HourTally>> {
+        self.one("SELECT row FROM hours WHERE hour = ?", vec![whole(hour)])
+    }
+
+    fn hours(&self, since: u64) -> Result<Vec<HourTally>> {
+        self.all("SELECT row FROM hours WHERE hour >= ? ORDER BY hour LIMIT 25", vec![whole(since)])
+    }
+
+    fn record(&self, seller: &str) -> Result<Option<SellerRecord>> {
+        self.one("SELECT row FROM records WHERE seller = ?", vec![seller.into()])
+    }
+
+    fn best(&self, limit: u32) -> Result<Vec<SellerRecord>> {
+        let query = "SELECT row FROM records ORDER BY done DESC LIMIT ?";
+        self.all(query, vec![whole(limit.into())])
+    }
+
+    fn latest(&self, limit: u32) -> Result<Vec<SellerRow>> {
+        let query = "SELECT row FROM sellers
+            ORDER BY coalesce(heartbeat, json_extract(row, '$.created')) DESC LIMIT ?";
+        self.all(query, vec![whole(limit.into())])
+    }
+
+    fn taken(&self, now: u64) -> Result<Vec<(String, Seats)>> {
+        let query = "SELECT seller, sum(reserved), sum(busy) FROM (
+            SELECT seller, 1 AS reserved, 0 AS busy FROM quotes WHERE state = 'open' AND until > ?
+            UNION ALL SELECT seller, 0, 1 FROM jobs WHERE state IN ('settling', 'paid', 'running'))
+            GROUP BY seller";
+        let few = |value: Option<&SqlValue>| {
+            let count = value.and_then(number).unwrap_or(0);
+            u32::try_from(count).unwrap_or(u32::MAX)
+        };
+        let taken = |row: Vec<SqlValue>| {
+            let seats = Seats { reserved: few(row.get(1)), busy: few(row.get(2)) };
+            (text(row.first()).unwrap_or_default(), seats)
+        };
+        self.0.exec(query, vec![whole(now)])?.raw().map(|row| Ok(taken(row?))).collect()
+    }
+
+    fn events(&self, about: &About, after: u64, limit: u32) -> Result<Vec<EventRow>> {
+        let (condition, id) = match about {
+            About::Profile => ("", None),
+            About::Seller(id) => ("seller = ? AND seller <> '' AND", Some(id)),
+            About::Job(id) => ("job = ? AND job <> '' AND", Some(id)),
+        };
+        let query = format!(
+            "SELECT number, row FROM events WHERE {condition} number > ? ORDER BY number LIMIT ?"
+        );
+        let mut values: Vec<SqlValue> = id.map(|id| id.as_str().into()).into_iter().collect();
+        values.extend([whole(after), whole(limit.into())]);
+        self.numbered(&query, values)
+    }
+
+    fn newest(&self, limit: u32) -> Result<Vec<EventRow>> {
+        let query = "SELECT number, row FROM events ORDER BY number DESC LIMIT ?";
+        self.numbered(query, vec![whole(limit.into())])
+    }
+
+    fn settlements(&self, limit: u32) -> Result<Vec<EventRow>> {
+        let query = "SELECT number, row FROM events
+            WHERE kind IN ('RELEASED', 'REFUNDED', 'RELEASE_SKIPPED', 'REFUND_SKIPPED')
+            ORDER BY number DESC LIMIT ?";
+        self.numbered(query, vec![whole(limit.into())])
+    }
+}
