@@ -3,7 +3,7 @@
 use farebox_core::http::RequestHead;
 use farebox_core::problem::Code;
 use farebox_core::treasury::message::{
-    Answer, Command, Envelope, Operation, Order, Preparation, Reply,
+    Answer, Command, Enquiry, Envelope, Operation, Order, Preparation, Reply,
 };
 use farebox_core::treasury::{Treasury, Turn, payout, refused};
 use futures_util::future::join;
@@ -131,6 +131,7 @@ impl Said {
                 Answer::Done => return None,
                 Answer::Prepare(preparation) => self.prepare(*preparation).await,
                 Answer::Send(order) => self.send(treasury, &order).await,
+                Answer::Enquire(enquiry) => enquire(*enquiry).await,
             };
             #[cfg(feature = "panic-drill")]
             crate::platform::guard::drill(&self.head.headers, "reporting");
@@ -178,6 +179,15 @@ impl Said {
         crate::platform::guard::drill(&self.head.headers, "sending");
         deliver(Transport { treasury, env: &self.env }, order).await
     }
+}
+
+/// Asks a node about a payment in an escrow contract, and returns what to report.
+pub(super) async fn enquire(enquiry: Enquiry) -> Command {
+    if enquiry.pause_ms > 0 {
+        pause(enquiry.pause_ms).await;
+    }
+    let reply = calls::node(&enquiry.node, &enquiry.body).await;
+    Command::Enquired { escrow: enquiry.escrow, fence: enquiry.fence, reply }
 }
 
 /// Sends an order, again where that is right, and returns what to report.

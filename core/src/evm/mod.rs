@@ -4,11 +4,12 @@
 //! In reading order: [`address`] and [`keccak`]; [`eip712`], the digest of typed data;
 //! [`signature`], from a digest to its signer; [`account`], from a key to a signature; [`eip3009`],
 //! the authorization that moves a stablecoin, and [`permit2`] for other tokens; [`rlp`] and [`transaction`], a transfer that its
-//! sender signed; [`token`], the known assets; [`wallet`], signatures that only their contract can
+//! sender signed; [`contract_call`], a call that is signed here; [`token`], the known assets; [`wallet`], signatures that only their contract can
 //! check; [`rpc`], requests to a node and its replies.
 
 pub mod account;
 pub mod address;
+pub mod contract_call;
 pub mod eip3009;
 pub mod eip712;
 pub mod keccak;

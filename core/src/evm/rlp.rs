@@ -1,4 +1,4 @@
-//! RLP, read strictly: one value has exactly one encoding, and every other one is refused.
+//! RLP, written, and read strictly: one value has exactly one encoding, and every other one is refused.
 //!
 //! Spec: Ethereum yellow paper, appendix B.
 
@@ -139,16 +139,46 @@ impl<'a> Items<'a> {
 /// A list whose values are `content`, which is already RLP.
 #[must_use]
 pub fn list(content: &[u8]) -> Vec<u8> {
+    headed(0xc0, content)
+}
+
+/// A string of these bytes.
+///
+/// # Examples
+/// ```
+/// use farebox_core::evm::rlp::{number, string};
+/// assert_eq!(string(b"dog"), b"\x83dog");
+/// assert_eq!(string(b"\x0f"), b"\x0f");
+/// assert_eq!(number(&[0, 4, 0]), b"\x82\x04\x00");
+/// assert_eq!(number(&[0]), b"\x80");
+/// ```
+#[must_use]
+pub fn string(bytes: &[u8]) -> Vec<u8> {
+    match bytes {
+        [0x00..=0x7f] => bytes.to_vec(),
+        _ => headed(0x80, bytes),
+    }
+}
+
+/// A number in big-endian bytes: without leading zeros, and zero is an empty string.
+#[must_use]
+pub fn number(bytes: &[u8]) -> Vec<u8> {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    string(bytes.get(zeros..).unwrap_or_default())
+}
+
+/// Content behind its length; `kind` is the first byte of an empty one.
+fn headed(kind: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len();
     let mut bytes = Vec::with_capacity(length.saturating_add(9));
     match u8::try_from(length) {
-        Ok(short @ 0..=SHORT) => bytes.push(short.wrapping_add(0xc0)),
+        Ok(short @ 0..=SHORT) => bytes.push(short.wrapping_add(kind)),
         _ => {
             let digits = length.to_be_bytes();
             let zeros = digits.iter().take_while(|digit| **digit == 0).count();
             let digits = digits.get(zeros..).unwrap_or_default();
             let width = u8::try_from(digits.len()).unwrap_or_default();
-            bytes.push(width.wrapping_add(0xc0).wrapping_add(SHORT));
+            bytes.push(width.wrapping_add(kind).wrapping_add(SHORT));
             bytes.extend_from_slice(digits);
         }
     }

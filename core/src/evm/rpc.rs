@@ -113,6 +113,17 @@ pub enum Call {
         /// Gas limit.
         gas: u64,
     },
+    /// `eth_call` of a contract after the newest block: read with [`reply::Replies::returned`].
+    Ask {
+        /// Who asks; a contract may answer each differently.
+        from: Address,
+        /// The contract.
+        to: Address,
+        /// The data of the call.
+        data: Vec<u8>,
+        /// Gas limit.
+        gas: u64,
+    },
     /// `eth_sendRawTransaction` of these bytes. Its answer proves nothing: the chain shows what
     /// became of it.
     Send(Vec<u8>),
@@ -127,7 +138,8 @@ impl Call {
             Self::AuthorizationState { .. }
             | Self::NonceBitmap { .. }
             | Self::Balance { .. }
-            | Self::Transfer { .. } => "eth_call",
+            | Self::Transfer { .. }
+            | Self::Ask { .. } => "eth_call",
             Self::AuthorizationLogs { .. } | Self::TransferLogs { .. } => "eth_getLogs",
             Self::Receipt(_) => "eth_getTransactionReceipt",
             Self::Transaction(_) => "eth_getTransactionByHash",
@@ -186,6 +198,12 @@ impl Call {
                 from.to_lower_hex(),
                 asset.to_lower_hex(),
                 hex::encode_prefixed(&transfer_data(*to, *value)),
+            ),
+            Self::Ask { from, to, data, gas } => format!(
+                r#"[{{"from":"{}","to":"{}","gas":"{gas:#x}","data":"{}"}},"latest"]"#,
+                from.to_lower_hex(),
+                to.to_lower_hex(),
+                hex::encode_prefixed(data),
             ),
             Self::Send(bytes) => format!(r#"["{}"]"#, hex::encode_prefixed(bytes)),
         }

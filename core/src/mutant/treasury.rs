@@ -3,6 +3,22 @@
 macro_rules! treasury {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
+            /// A wallet has several transactions in the air.
+            WalletsSendAtOnce,
+            /// What one block shows of an escrow counts for good.
+            FirstSightConfirms,
+            /// A transaction at a higher price has a nonce of its own.
+            BumpsTakeNonces,
+            /// Any price of gas is paid.
+            GasHasNoBound,
+            /// A payment in an escrow is asked about with other facts.
+            EscrowsServeOthers,
+            /// Where a payment in an escrow goes is decided twice.
+            GoalsChange,
+            /// A transaction is sent before it is written.
+            SentBeforeWritten,
+            /// A contract that is not configured is called.
+            AnyContractIsCalled,
             /// Requests with payments go out to hosts inside a network.
             AnyHostIsPaid,
             /// A key of a payout answers for another one.

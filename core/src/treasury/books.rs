@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::escrow::row::{EscrowRow, NonceRow};
 use super::row::{
     AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Notice, Parcel,
     PolicyRow, Removal, ReviewRow, Scope, TokenRow, Trace,
@@ -172,6 +173,30 @@ pub trait Books {
     /// An error of the storage.
     fn leaving(&self, limit: u32) -> Result<Vec<(u64, String)>, Self::Error>;
 
+    /// The payment in an escrow contract with this id.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn escrow(&self, id: &str) -> Result<Option<EscrowRow>, Self::Error>;
+
+    /// The payments in escrow contracts that are due at this second, the longest due first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn escrows_due(&self, now: u64, limit: u32) -> Result<Vec<EscrowRow>, Self::Error>;
+
+    /// The id of a payment of this [`EscrowRow::wallet`] that [is flying](EscrowRow::is_flying).
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn escrow_flying(&self, wallet: &str) -> Result<Option<String>, Self::Error>;
+
+    /// The nonces of this [`EscrowRow::wallet`].
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn nonces(&self, wallet: &str) -> Result<Option<NonceRow>, Self::Error>;
+
     /// Whether there is a trace of this name.
     ///
     /// # Errors
@@ -232,4 +257,8 @@ pub enum Change {
     Trace(Trace),
     /// Keeps how far the removal of old rows is.
     Removal(Removal),
+    /// Puts a payment in an escrow contract.
+    Escrow(Box<EscrowRow>),
+    /// Puts the nonces of a wallet.
+    Nonces(NonceRow),
 }

@@ -6,6 +6,7 @@
 pub(super) mod accounts;
 mod bindings;
 mod environment;
+mod escrows;
 mod organizations;
 mod payers;
 mod reader;
@@ -16,6 +17,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use self::environment::Environment;
+pub use self::escrows::EscrowContract;
 pub use self::organizations::{AgentSeed, Organization};
 pub use self::payers::PayoutToken;
 use self::reader::variables;
@@ -60,6 +62,8 @@ pub struct Treasury {
     lookup: Option<Secret<String>>,
     /// Who may pay out of one wallet alone.
     payers: Vec<PayoutToken>,
+    /// Escrow contracts whose gateway is one of the wallets.
+    pub(super) escrows: Vec<EscrowContract>,
     /// Merchants that are asked through a binding of the platform, by origin.
     pub(super) bound: Vec<(String, String)>,
 }
@@ -179,6 +183,7 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
     let operator = reader.secret("OPERATOR_TOKEN", 32);
     let wallets = wallets::read(reader, only_test);
     let organizations = organizations::read(reader, &wallets, only_test);
+    let escrows = escrows::read(reader, &wallets, &organizations);
     let nodes = nodes::read(reader);
     let facilitator = url(reader, "FACILITATOR_URL");
     let webhook = webhook(reader);
@@ -211,6 +216,7 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
         webhook,
         lookup,
         payers,
+        escrows,
         bound,
     })
 }

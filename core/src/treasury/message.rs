@@ -96,6 +96,15 @@ pub enum Command {
         /// Whether any byte may have left.
         sent: bool,
     },
+    /// What the node answered to an [`Enquiry`]; `None` if no complete answer came.
+    Enquired {
+        /// The payment in an escrow contract.
+        escrow: String,
+        /// The grant.
+        fence: u64,
+        /// The body of its reply.
+        reply: Option<String>,
+    },
     /// A request of the operator.
     Operate(Operation),
 }
@@ -198,6 +207,8 @@ pub enum Answer {
     Prepare(Box<Preparation>),
     /// Send this, and report with [`Command::Answered`] or [`Command::Lost`].
     Send(Box<Order>),
+    /// Ask the node, and report with [`Command::Enquired`].
+    Enquire(Box<Enquiry>),
     /// Nothing to tell: to the alarm.
     Done,
 }
@@ -243,6 +254,21 @@ pub struct Preparation {
     pub signer: Option<(String, String)>,
     /// The node's URL, and the body of a JSON-RPC request to it.
     pub balance: Option<(String, String)>,
+}
+
+/// A request to a node about a payment in an escrow contract.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enquiry {
+    /// The payment.
+    pub escrow: String,
+    /// The grant.
+    pub fence: u64,
+    /// The node's URL.
+    pub node: String,
+    /// The body of a JSON-RPC request to it.
+    pub body: String,
+    /// Milliseconds to wait before it.
+    pub pause_ms: u32,
 }
 
 /// A request to a merchant, with its payment. Redirects are not followed.

@@ -15,6 +15,7 @@ pub mod books;
 pub mod budget;
 pub mod config;
 mod decide;
+pub mod escrow;
 pub mod id;
 mod inquire;
 mod keep;
@@ -43,7 +44,7 @@ use alloc::vec::Vec;
 
 use self::books::{Books, Change};
 pub use self::config::Treasury;
-use self::message::{Answer, Command, Order};
+use self::message::{Answer, Command, Enquiry, Order};
 use crate::ledger::inquiry::Question;
 use crate::time::UnixTime;
 
@@ -89,6 +90,8 @@ pub enum Job {
     /// Send this and report it like the Worker does. With a URL, that one is asked first: unless it
     /// answers 200 with JSON that has `keys`, [`Command::Lost`] is reported instead.
     Send(Order, Option<String>),
+    /// Ask the node, report with [`Command::Enquired`], and go on as long as that asks for more.
+    Enquire(Enquiry),
     /// Ask the node at this URL, and report with [`Treasury::read`].
     Read {
         /// The attempt.
@@ -138,6 +141,9 @@ impl Treasury {
             }
             Command::Lost { attempt, fence, sent } => {
                 self.lost(books, (&attempt, fence), sent, scene)
+            }
+            Command::Enquired { escrow, fence, reply } => {
+                self.enquired(books, (&escrow, fence), reply.as_deref(), scene)
             }
             Command::Operate(operation) => self.operate(books, operation, scene),
         }

@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use serde_json::json;
 
 pub use self::asked::organization_of;
-use self::asked::{PayoutRequest, read};
+use self::asked::{PayoutRequest, object, read};
 pub(super) use self::told::failed;
 use self::written::{REFUSED, SENT};
 use super::answer::{FIGURES, figures};
@@ -63,6 +63,9 @@ impl Treasury {
         scene: Scene<'_>,
     ) -> Result<Decided, B::Error> {
         let told = |reply: Reply| Ok(Decided::told(Answer::Reply(reply)));
+        if let Some(members) = object(body).filter(|it| it.contains_key("contract")) {
+            return self.hold(books, &members, only, scene);
+        }
         let asked = match read(body) {
             Ok(asked) => asked,
             Err(faults) => return told(problem(400, "invalid_payout", &faults)),

@@ -49,7 +49,7 @@ impl Treasury {
         books: &B,
         scene: Scene<'_>,
     ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
-        let (mut jobs, mut changes) = (Vec::new(), Vec::new());
+        let (mut jobs, mut changes) = self.due_escrows(books, scene)?;
         let mut gave_back = false;
         for mut attempt in books.due(scene.now.secs(), MAX_JOBS)? {
             let Some(mut decision) = books.decision(&attempt.decision)? else {

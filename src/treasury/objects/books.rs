@@ -2,6 +2,7 @@
 
 use farebox_core::treasury::Treasury;
 use farebox_core::treasury::books::{Books, Change, Page};
+use farebox_core::treasury::escrow::row::{EscrowRow, NonceRow};
 use farebox_core::treasury::row::{
     AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Money, Parcel,
     PolicyRow, Removal, ReviewRow, Scope, TokenRow,
@@ -85,6 +86,19 @@ impl Rows<'_> {
             Change::Removal(removal) => {
                 let query = "INSERT OR REPLACE INTO meta VALUES ('removal', ?)";
                 self.run(query, vec![json(removal)])
+            }
+            Change::Escrow(row) => {
+                let query = "INSERT OR REPLACE INTO escrows VALUES (?, ?, ?, ?, ?)";
+                let flying = row.is_flying().then(|| row.wallet.clone());
+                let id = row.id.as_str().into();
+                self.run(
+                    query,
+                    vec![id, flying.into(), maybe(row.due), whole(row.created), json(row)],
+                )
+            }
+            Change::Nonces(row) => {
+                let query = "INSERT OR REPLACE INTO nonces VALUES (?, ?)";
+                self.run(query, vec![row.wallet.as_str().into(), json(row)])
             }
         }
     }
@@ -187,6 +201,7 @@ impl Rows<'_> {
         let query =
             "SELECT min(due) FROM (SELECT min(due) AS due FROM attempts WHERE due IS NOT NULL
             UNION ALL SELECT min(due) FROM outbox WHERE due IS NOT NULL
+            UNION ALL SELECT min(due) FROM escrows WHERE due IS NOT NULL
             UNION ALL SELECT json_extract(value, '$.due') FROM meta WHERE name IN ('removal', 'answers'))";
         Ok(first(self.0, query, vec![])?.as_ref().and_then(number))
     }
@@ -376,6 +391,25 @@ impl Books for Rows<'_> {
             ),
         };
         self.0.exec(query, values)?.raw().map(|row| Ok(timed(&row?))).collect()
+    }
+
+    fn escrow(&self, id: &str) -> Result<Option<EscrowRow>> {
+        self.one("SELECT row FROM escrows WHERE id = ?", vec![id.into()])
+    }
+
+    fn escrows_due(&self, now: u64, limit: u32) -> Result<Vec<EscrowRow>> {
+        let query =
+            "SELECT row FROM escrows WHERE due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?";
+        self.all(query, vec![whole(now), whole(limit.into())])
+    }
+
+    fn escrow_flying(&self, wallet: &str) -> Result<Option<String>> {
+        let query = "SELECT id FROM escrows WHERE flying = ? LIMIT 1";
+        Ok(text(first(self.0, query, vec![wallet.into()])?.as_ref()))
+    }
+
+    fn nonces(&self, wallet: &str) -> Result<Option<NonceRow>> {
+        self.one("SELECT row FROM nonces WHERE wallet = ?", vec![wallet.into()])
     }
 
     fn is_traced(&self, name: &str) -> Result<bool> {

@@ -4,7 +4,7 @@
 //! attempt in a block of its own.
 
 use farebox_core::ledger::inquiry::Next;
-use farebox_core::treasury::message::Command;
+use farebox_core::treasury::message::{Answer, Command};
 use farebox_core::treasury::{Job, Treasury};
 use futures_util::future::join_all;
 
@@ -75,6 +75,20 @@ impl TreasuryObject {
                     desk.rows.write(&desk.treasury, &decided.changes, desk.scene.now.secs())
                 })
             }
+            Job::Enquire(mut enquiry) => loop {
+                let report = drive::enquire(enquiry).await;
+                let decided = self.block(None, |desk| {
+                    let decided = desk.treasury.apply(&desk.rows, report, desk.scene)?;
+                    desk.rows.write(&desk.treasury, &decided.changes, desk.scene.now.secs())?;
+                    Ok(decided)
+                })?;
+                match decided.answer {
+                    Answer::Enquire(next) => enquiry = *next,
+                    Answer::Reply(_) | Answer::Done | Answer::Prepare(_) | Answer::Send(_) => {
+                        return Ok(());
+                    }
+                }
+            },
             Job::Read { attempt, fence, node, question } => {
                 let (mut body, mut asking) = (*question).ask();
                 let finding = loop {

@@ -48,4 +48,11 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
     "CREATE INDEX decisions_leaves ON decisions (leaves, id) WHERE leaves IS NOT NULL",
     "DELETE FROM parts WHERE owner IN (SELECT id FROM attempts WHERE due IS NULL AND money <> 'reserved')",
     "UPDATE attempts SET parcel = NULL WHERE due IS NULL AND money <> 'reserved'",
+], &[
+    // Payments in escrow contracts; of a wallet, one has a transaction in the air.
+    "CREATE TABLE escrows (
+        id TEXT PRIMARY KEY, flying TEXT, due INTEGER, created INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX escrows_due ON escrows (due) WHERE due IS NOT NULL",
+    "CREATE INDEX escrows_flying ON escrows (flying) WHERE flying IS NOT NULL",
+    "CREATE TABLE nonces (wallet TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID",
 ]];

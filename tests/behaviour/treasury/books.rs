@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use farebox_core::treasury::books::{Books, Change, Page};
+use farebox_core::treasury::escrow::row::{EscrowRow, NonceRow};
 use farebox_core::treasury::row::{
     AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Money, Notice, Parcel,
     PolicyRow, Removal, ReviewRow, Scope, TokenRow, Trace,
@@ -26,6 +27,8 @@ pub struct Rows {
     pub traces: BTreeSet<String>,
     pub removal: Option<Removal>,
     pub kept_answers: KeptAnswers,
+    pub escrows: BTreeMap<String, EscrowRow>,
+    pub nonces: BTreeMap<String, NonceRow>,
 }
 
 impl Rows {
@@ -86,6 +89,8 @@ impl Rows {
                 Change::Gone(Kept::Log, number) => _ = self.log.remove(&number.parse().unwrap()),
                 Change::Trace(Trace { name, .. }) => _ = self.traces.insert(name),
                 Change::Removal(removal) => self.removal = Some(removal),
+                Change::Escrow(row) => _ = self.escrows.insert(row.id.clone(), *row),
+                Change::Nonces(row) => _ = self.nonces.insert(row.wallet.clone(), row),
             }
         }
     }
@@ -279,6 +284,27 @@ impl Books for Rows {
         rows.sort();
         rows.truncate(limit as usize);
         Ok(rows)
+    }
+
+    fn escrow(&self, id: &str) -> Result<Option<EscrowRow>, Infallible> {
+        Ok(self.escrows.get(id).cloned())
+    }
+
+    fn escrows_due(&self, now: u64, limit: u32) -> Result<Vec<EscrowRow>, Infallible> {
+        let is_due = |row: &&EscrowRow| row.due.is_some_and(|due| due <= now);
+        let mut rows: Vec<_> = self.escrows.values().filter(is_due).cloned().collect();
+        rows.sort_by_key(|row| row.due);
+        rows.truncate(limit as usize);
+        Ok(rows)
+    }
+
+    fn escrow_flying(&self, wallet: &str) -> Result<Option<String>, Infallible> {
+        let mut rows = self.escrows.values().filter(|row| row.wallet == wallet && row.is_flying());
+        Ok(rows.next().map(|row| row.id.clone()))
+    }
+
+    fn nonces(&self, wallet: &str) -> Result<Option<NonceRow>, Infallible> {
+        Ok(self.nonces.get(wallet).cloned())
     }
 
     fn is_traced(&self, name: &str) -> Result<bool, Infallible> {

@@ -225,7 +225,7 @@ impl Life {
             Answer::Prepare(preparation) => self.works.push(Work::Prepares(*preparation)),
             Answer::Send(order) => self.works.push(Work::Sends(*order)),
             Answer::Reply(reply) if reply.status >= 500 => return Err(reply.body),
-            Answer::Reply(_) | Answer::Done => {}
+            Answer::Reply(_) | Answer::Done | Answer::Enquire(_) => {}
         }
         Ok(())
     }
@@ -422,6 +422,7 @@ impl Life {
         for job in jobs {
             match job {
                 Job::Send(order, _) => self.works.push(Work::Sends(order)),
+                Job::Enquire(_) => return Err("no escrow is configured".to_owned()),
                 Job::Read { attempt, fence, question, .. } => {
                     let nonce = farebox_core::encoding::hex::encode_prefixed(&question.nonce);
                     let finding = self.finding(&nonce);

@@ -7,6 +7,7 @@ mod charges;
 pub mod config;
 pub mod decisions;
 pub mod denials;
+pub mod escrows;
 pub mod explore;
 mod facilitated;
 mod life;

@@ -5,7 +5,8 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use super::{
-    access, answers, charges, config, decisions, denials, payouts, removal, reports, reviews, rules,
+    access, answers, charges, config, decisions, denials, escrows, payouts, removal, reports,
+    reviews, rules,
 };
 
 /// A guard, the name of its test, and the test.
@@ -19,6 +20,20 @@ macro_rules! row {
 
 /// Those that the explorer does not look for.
 pub const TABLE: &[Row] = &[
+    row!(
+        BumpsTakeNonces,
+        escrows::what_no_block_takes_is_offered_at_a_higher_price_under_the_same_nonce_within_the_bound
+    ),
+    row!(WalletsSendAtOnce, escrows::a_wallet_has_one_transaction_in_the_air),
+    row!(FirstSightConfirms, escrows::a_block_that_is_forgotten_confirms_nothing),
+    row!(GasHasNoBound, escrows::nothing_is_signed_while_gas_costs_more_than_the_bound),
+    row!(GoalsChange, escrows::where_a_payment_goes_is_decided_once),
+    row!(
+        SentBeforeWritten,
+        escrows::a_transaction_is_written_before_it_is_sent_and_sent_again_with_the_same_bytes
+    ),
+    row!(EscrowsServeOthers, escrows::a_payment_is_asked_about_with_its_own_facts_alone),
+    row!(AnyContractIsCalled, escrows::only_a_contract_that_is_configured_is_called),
     row!(AnyHostIsPaid, rules::requests_go_to_public_hosts_by_https_alone),
     row!(
         CrashesUseApprovals,

@@ -212,7 +212,7 @@ pub struct Told {
 }
 
 impl Told {
-    fn of(reply: Reply) -> Self {
+    pub fn of(reply: Reply) -> Self {
         let body = serde_json::from_str(&reply.body).unwrap_or_default();
         Self { status: reply.status, body, text: reply.body, headers: reply.headers }
     }

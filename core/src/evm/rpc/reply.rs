@@ -158,6 +158,14 @@ impl Replies {
         array(self.result(index)?, "word").map(Amount::from_be_bytes)
     }
 
+    /// What the contract call at position `index` returned.
+    ///
+    /// # Errors
+    /// [`RpcError::Refused`] also for a call that reverts; [`RpcError::Shape`].
+    pub fn returned(&self, index: usize) -> Result<Vec<u8>, RpcError> {
+        bytes(self.result(index)?, "data")
+    }
+
     /// The result of the call at position `index`: the transactions within `span` that used or
     /// cancelled the authorization.
     ///

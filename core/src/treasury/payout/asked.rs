@@ -98,7 +98,8 @@ pub(super) fn read(body: &str) -> Result<PayoutRequest, String> {
     }
 }
 
-fn object(body: &str) -> Option<Map<String, Value>> {
+/// The members of a body.
+pub(super) fn object(body: &str) -> Option<Map<String, Value>> {
     match json::parse_with(body.as_bytes(), MAX_BYTES) {
         Ok(Value::Object(members)) => Some(members),
         _ => None,

@@ -38,6 +38,9 @@ impl Treasury {
         id: &str,
         only: Option<&str>,
     ) -> Result<Decided, B::Error> {
+        if id.starts_with("esc_") {
+            return self.one_escrow(books, id, only);
+        }
         let Some(row) = books.decision(id)?.filter(DecisionRow::is_payout) else {
             return Ok(told(not_found("payout")));
         };
