@@ -68,14 +68,20 @@ impl Gateway {
     /// `Idempotency-Key` of a payment for a quote, by which the gate answers a repeat as it did
     /// before; none where whoever reads the chain could make up the same request.
     #[must_use]
-    pub fn till_key(&self, asked: &Instruction, quote: &str) -> Option<String> {
-        let payment = match asked {
-            // The fingerprint is known to who asked for the quote.
-            Instruction::Verify { payment, .. } => payment,
-            Instruction::Buy { payment, .. } if is_bound(payment) => payment,
+    pub fn till_key(&self, asked: &Instruction, client: &str, quote: &str) -> Option<String> {
+        let (payment, client) = match asked {
+            Instruction::Verify { payment, .. } | Instruction::Buy { payment, .. }
+                if is_bound(payment) =>
+            {
+                (payment, "")
+            }
+            // Its fingerprint is known to whoever asked for the same quote, and the rest of it
+            // stands on the chain: a repeat has to come from the same network.
+            Instruction::Verify { payment, .. } => (payment, client),
             _ => return None,
         };
-        let key = self.keyed("till key", &[quote.as_bytes(), payment.as_bytes()]);
+        let parts = [quote.as_bytes(), payment.as_bytes(), client.as_bytes()];
+        let key = self.keyed("till key", &parts);
         Some(format!("till-{}", base64::encode_url(&key)))
     }
 }

@@ -26,6 +26,8 @@ pub const START_MS: u64 = 60_000;
 pub const RUN_MS: u64 = 120_000;
 /// Jobs that a seller is shown at once.
 const MAX_SHOWN: u32 = 10;
+/// Longest result or error of a job, bytes of JSON.
+const MAX_RESULT_BYTES: usize = 64 * 1024;
 
 impl Gateway {
     /// A job of a quote, its payment not settled yet.
@@ -254,12 +256,13 @@ impl Gateway {
             Callback::Start => Ok(String::new()),
             Callback::Complete => {
                 let result = fields.value("result");
-                result.map(json::text).ok_or_else(|| invalid("result is required."))
+                let result = result.map(json::text);
+                bounded(result.ok_or_else(|| invalid("result is required."))?)
             }
             Callback::Fail => {
                 let error = fields.value("error").filter(|error| !error.is_null());
                 let error = error.map_or_else(|| quoted("Seller failed."), json::text::<Value>);
-                Ok(object(&[("error", error)]))
+                bounded(object(&[("error", error)]))
             }
         }
     }
@@ -374,4 +377,13 @@ impl Gateway {
 #[must_use]
 pub(super) fn no_job() -> JsonAnswer {
     said(404, "JOB_NOT_FOUND", "Job not found.")
+}
+
+/// A result that can be kept: a longer one is refused before its job ends.
+fn bounded(result: String) -> Result<String, JsonAnswer> {
+    if result.len() > MAX_RESULT_BYTES && !planted(Mutant::LongResultsAreLost) {
+        let why = "The result must have at most 65536 bytes of JSON; the job goes on.";
+        return Err(said(413, "RESULT_TOO_LARGE", why));
+    }
+    Ok(result)
 }

@@ -55,10 +55,11 @@ impl Gateway {
             let why = "Fingerprint does not match the request payload.";
             return Ok(Effect::reply(bad_fingerprint(why)));
         }
-        let quote = records.quote_of(&shown)?;
-        let is_open = quote.as_ref().is_some_and(|quote| quote.is_open(tick.now));
         let is_mock = self.set.hold == HoldKind::Mock;
         let has_material = if is_mock { asked.tx_hash.is_some() } else { !payment.is_empty() };
+        let material = asked.tx_hash.as_deref().filter(|_| is_mock).unwrap_or(payment);
+        let quote = self.quote_paid(records, &shown, material)?;
+        let is_open = quote.as_ref().is_some_and(|quote| quote.is_open(tick.now));
         let Some(quote) = quote else {
             let answer = if has_material { bad_fingerprint(EXPIRED) } else { no_payment() };
             return Ok(Effect::reply(answer));
@@ -74,12 +75,28 @@ impl Gateway {
             let what = ("X-PAYMENT header is required.", "X_PAYMENT_REQUIRED");
             return Ok(Effect::told(self.asking(&quote, what, tick)));
         }
-        let material = asked.tx_hash.as_deref().filter(|_| is_mock).unwrap_or(payment);
         if let Err(answer) = self.material(material, &quote) {
             return Ok(Effect::reply(answer));
         }
         let shown = digest_of(material);
         self.pay(records, quote, (material, shown), tick)
+    }
+
+    /// The quote of a request: the one that this payment was shown for before, whatever was quoted
+    /// since, else the newest.
+    fn quote_paid<R: Records>(
+        &self,
+        records: &R,
+        fingerprint: &str,
+        material: &str,
+    ) -> Result<Option<QuoteRow>, R::Error> {
+        let newest = records.quote_of(fingerprint)?;
+        if material.is_empty() || planted(Mutant::NewerQuotesArePaidAgain) {
+            return Ok(newest);
+        }
+        let Some(job) = records.job_shown(&digest_of(material))? else { return Ok(newest) };
+        let first = records.quote(&job.quote)?.filter(|quote| quote.fingerprint == fingerprint);
+        Ok(first.or(newest))
     }
 
     fn verification(&self, body: &str) -> Result<Verification, JsonAnswer> {

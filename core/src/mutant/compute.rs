@@ -19,6 +19,10 @@ macro_rules! compute {
             PaymentsBuyAnything,
             /// Whoever knows what the chain shows of a payment is given its answer.
             ChainReadersAreAnswered,
+            /// A repeated payment is shown to the quote that came after the one it paid.
+            NewerQuotesArePaidAgain,
+            /// A result of any length ends its job, and cannot be read.
+            LongResultsAreLost,
             /// A client asks for any number of bonds.
             BondsPileUp,
             /// A bond is proven after its end.

@@ -14,7 +14,7 @@ use farebox_core::http::RequestHead;
 use farebox_core::skills::message::SellerAnswer;
 use wasm_bindgen::JsValue;
 
-use super::routes::{Addressed, ShownPayment, Wish};
+use super::routes::{Addressed, ShownPayment, Wish, client_of};
 use crate::market::{calls, config};
 use crate::platform::body::{Unusable, body_of};
 use crate::platform::calls::pause;
@@ -174,7 +174,7 @@ impl Counter {
     async fn pay(&self, gateway: &Gateway, asked: &Instruction, quote: String) -> JsonAnswer {
         let Some(shown) = ShownPayment::of(&self.head) else { return refused::internal() };
         let mut fields = self.fields(Some((shown.field, gateway.presented(&shown.value))));
-        let key = gateway.till_key(asked, &quote);
+        let key = gateway.till_key(asked, &client_of(&self.head), &quote);
         fields.extend(key.map(|key| ("idempotency-key".to_owned(), key)));
         #[cfg(feature = "panic-drill")]
         crate::platform::guard::drill(&self.head.headers, "paying");

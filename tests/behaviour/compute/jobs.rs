@@ -273,3 +273,23 @@ pub fn work_for_a_request_that_is_gone_does_not_count() {
     world.alarm();
     assert_eq!(world.told(Instruction::Follow(job)).status, 502);
 }
+
+#[test]
+pub fn a_result_that_cannot_be_kept_is_refused_before_its_job_ends() {
+    let mut world = World::with_seller();
+    let bought = world.buy(9, "hello");
+    let (job, token) = (bought.text("job_id"), bought.text("job_token"));
+    assert_eq!(world.start(1, &job).status, 200);
+    // With the quotation marks of JSON this is one byte more than is kept.
+    let long = json!({"result": "x".repeat(64 * 1024 - 1)});
+    let told = Told::of(world.call(1, &job, Callback::Complete, &long));
+    assert_eq!(told.code(), (413, "RESULT_TOO_LARGE"));
+    let error = json!({"error": "x".repeat(64 * 1024)});
+    let told = Told::of(world.call(1, &job, Callback::Fail, &error));
+    assert_eq!(told.code(), (413, "RESULT_TOO_LARGE"));
+    assert_eq!(world.read(&job, &token).text("status"), "running");
+    let most = "x".repeat(64 * 1024 - 2);
+    let reaction = world.call(1, &job, Callback::Complete, &json!({ "result": most }));
+    assert_eq!(Told::of(world.carry(reaction)).status, 200);
+    assert_eq!(world.read(&job, &token).text("result"), most);
+}

@@ -65,6 +65,11 @@ pub const TABLE: &[Row] = &[
         ChainReadersAreAnswered,
         one_request::what_the_chain_shows_of_a_payment_has_no_key_to_its_answer
     ),
+    row!(
+        NewerQuotesArePaidAgain,
+        payments::a_repeated_payment_is_shown_to_the_quote_that_it_paid_whatever_was_quoted_since
+    ),
+    row!(LongResultsAreLost, jobs::a_result_that_cannot_be_kept_is_refused_before_its_job_ends),
     row!(PaymentsSellTwice, payments::a_payment_makes_one_job_however_often_it_is_told),
     row!(AnyAmountBuys, payments::another_amount_buys_nothing_and_goes_back),
     row!(

@@ -91,21 +91,26 @@ fn a_pretended_payment_is_a_member_of_the_body() {
 pub fn what_the_chain_shows_of_a_payment_has_no_key_to_its_answer() {
     let world = World::new();
     let shown = |value: Value| base64::encode(value.to_string().as_bytes());
-    let key = |payment: &str, is_verified: bool| {
-        let (payment, body) = (payment.to_owned(), String::new());
-        let asked = if is_verified {
-            Instruction::Verify { payment, body }
-        } else {
-            Instruction::Buy { client: String::new(), payment, body }
-        };
-        world.gateway.till_key(&asked, "quote")
-    };
+    let key = |payment: &str, is_verified: bool| key_of(&world, payment, is_verified, "10.0.0.1");
     let payload = json!({"authorization": {"from": wallet(9)}, "signature": "0x"});
     let first = shown(json!({"x402Version": 1, "payload": payload}));
     assert_eq!((key(&first, false), key(&shown(payload), false)), (None, None));
     assert!(key(&first, true).is_some());
+    // Who asked for the same quote and read the chain can repeat it, but from another network.
+    assert_ne!(key(&first, true), key_of(&world, &first, true, "10.9.9.9"));
+    assert_eq!(key(&payment(9), true), key_of(&world, &payment(9), true, "10.9.9.9"));
     assert!(key(&payment(9), false).is_some());
     let challenge = format!("Payment {}", shown(json!({"challenge": {"id": "x"}})));
     assert!(key(&challenge, false).is_some());
     assert_ne!(key(&payment(9), false), key(&payment(8), false));
+}
+
+fn key_of(world: &World, payment: &str, is_verified: bool, client: &str) -> Option<String> {
+    let (payment, body) = (payment.to_owned(), String::new());
+    let asked = if is_verified {
+        Instruction::Verify { payment, body }
+    } else {
+        Instruction::Buy { client: String::new(), payment, body }
+    };
+    world.gateway.till_key(&asked, client, "quote")
 }

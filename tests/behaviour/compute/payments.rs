@@ -281,3 +281,19 @@ pub fn the_original_s_bare_payment_and_an_mpp_credential_name_their_payer() {
         assert_eq!(reaction, Reaction::Till(quote.text("payment_id")), "{value}");
     }
 }
+
+#[test]
+pub fn a_repeated_payment_is_shown_to_the_quote_that_it_paid_whatever_was_quoted_since() {
+    let mut world = World::with_seller();
+    world.seller(2, "0.005");
+    let first = world.ask("10.0.0.1", 9, "hello");
+    let (id, fingerprint) = (first.text("payment_id"), first.text("fingerprint"));
+    let paid = |world: &mut World| world.verify(9, "hello", &fingerprint, &payment(9));
+    assert_eq!(paid(&mut world), Reaction::Till(id.clone()));
+    world.sold(&world.sale(&id, "rcpt_1", 9));
+    let second = world.ask("10.0.0.1", 9, "hello");
+    assert_ne!(second.text("payment_id"), id);
+    assert_eq!(second.text("fingerprint"), fingerprint);
+    assert_eq!(paid(&mut world), Reaction::Till(id));
+    assert_eq!(world.rows.jobs.len(), 1);
+}
