@@ -4,7 +4,8 @@
 //! [`client`] is one request of a payer, [`codec`] the wire formats for programs that work without
 //! it, [`key`] a key that stays inside, `runtime` a substitute for std. A failure is an exception
 //! whose value is the JSON text `{code, message, remedy, signed, diagnostic}`. `agent` is the
-//! compiled part of `farebox/agent`, and `cards` that of its cards, each built by itself.
+//! compiled part of `farebox/agent`, `cards` that of its cards, and `jobs` that of its buyer and
+//! seller at a compute exchange, each built by itself.
 
 #[cfg(feature = "agent")]
 mod agent;
@@ -18,6 +19,8 @@ mod codec;
 mod failure;
 #[cfg(feature = "cards")]
 mod formats;
+#[cfg(feature = "jobs")]
+mod jobs;
 #[cfg(feature = "bindings")]
 mod key;
 #[cfg(all(not(feature = "worker"), target_arch = "wasm32"))]

@@ -37,6 +37,7 @@ mod permits;
 mod plain;
 mod pricer;
 mod published;
+mod purchases;
 mod receipts;
 mod recovery;
 mod redelivery;

@@ -9,9 +9,9 @@ use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
     agent, changes, channel, client, clients, compute, config, diagnostics, faults, growth, handed,
-    ledger, limits, manners, mpp, mpp_client, onchain, other_chains, permits, pricer, receipts,
-    redelivery, requests, restore, settlement, skills, spellings, strain, treasury, unproven,
-    wallets,
+    ledger, limits, manners, mpp, mpp_client, onchain, other_chains, permits, pricer, purchases,
+    receipts, redelivery, requests, restore, settlement, skills, spellings, strain, treasury,
+    unproven, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -146,6 +146,11 @@ const TABLE: &[Row] = &[
     row!(IssuesPass, agent::a_request_that_lacks_what_the_seller_requires_is_not_executed),
     row!(PolicyForEver, agent::nothing_is_paid_after_the_end_of_the_policy),
     row!(PinIsForgotten, agent::a_pinned_offer_is_paid_and_no_other),
+    row!(QuotesAreBelieved, purchases::a_quote_that_contradicts_itself_or_the_order_is_not_signed),
+    row!(StaleQuotesAreSigned, purchases::a_quote_whose_seat_is_gone_is_asked_for_again_and_not_signed),
+    row!(AnyProposalIsSigned, purchases::only_the_payment_of_the_quote_is_signed),
+    row!(DoubtIsNotCharged, purchases::a_payment_that_may_have_arrived_is_looked_for_at_the_gate),
+    row!(LostJobsAreKept, purchases::a_seller_lets_go_of_a_job_that_is_another_s_by_now),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
     row!(DecimalsAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
 ];

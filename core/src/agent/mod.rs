@@ -14,6 +14,8 @@
 //! [`settled`] tells what became of it; [`approval`] asks for the allowance that a permit needs. [`mcp`] reads tools that ask for a payment, and [`link`]
 //! follows payments by link. [`receipt`] checks what answers a payment that is sent again.
 //!
+//! At the compute exchange [`purchase`] buys one job, and [`shift`] is what a seller does next.
+//!
 //! Assumptions:
 //! - a merchant's texts are data: they are bounded and cleaned, and decide nothing;
 //! - payees, assets and networks are shown as they came: whoever pays checks them again;
@@ -36,11 +38,13 @@ pub mod money;
 pub mod plan;
 pub mod pool;
 pub mod prepared;
+pub mod purchase;
 pub mod quote;
 pub mod ranking;
 pub mod receipt;
 pub mod requirement;
 pub mod schema;
 pub mod settled;
+pub mod shift;
 pub mod text;
 pub mod validation;

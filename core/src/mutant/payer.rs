@@ -39,6 +39,16 @@ macro_rules! payer {
             PolicyForEver,
             /// Another offer than the pinned one is paid.
             PinIsForgotten,
+            /// A quote of the compute exchange is paid as it came.
+            QuotesAreBelieved,
+            /// A quote is signed when its seat is gone.
+            StaleQuotesAreSigned,
+            /// Another payment than the quoted one is signed.
+            AnyProposalIsSigned,
+            /// A payment that may have arrived is taken for one that did not.
+            DoubtIsNotCharged,
+            /// A seller goes on with a job that is another's by now.
+            LostJobsAreKept,
         }
     };
 }

@@ -30,6 +30,12 @@ export { allowanceAnswer, allowanceQuestion, followPaymentLink, parameterPlan, p
 export type { AllowanceAnswer, AllowanceFacts, AllowanceQuestion, CardContext, KnownToken, ParameterPlan, PaymentCandidate, PaymentCard, PaymentLinkState, PaymentOffers, PaymentTerms, TokenBalance } from './cards.js';
 export { mcpArguments, mcpFetch, mcpToolUrl, payMcpTool, readMcpPayment } from './mcp.js';
 export type { McpCall, McpCallParams, McpCallResult, McpPaid, McpPayment } from './mcp.js';
+export { buyJob } from './exchange/buyer.js';
+export type { BoughtJob, BuyJobOptions } from './exchange/buyer.js';
+export { JobError } from './exchange/job-error.js';
+export type { JobErrorCode, JobErrorFacts, JobMoney } from './exchange/job-error.js';
+export { SellerError, sellJobs } from './exchange/seller.js';
+export type { BondAsked, Delivery, SellerEvent, SellerJob, Selling, SellJobsOptions } from './exchange/seller.js';
 export * from './contracts.js';
 export { SchemaError } from './schema.js';
 export type { SafeParse, Schema, SchemaIssue } from './schema.js';

@@ -1,6 +1,7 @@
 //! Behaviours of the compute exchange, with everything around it in memory.
 
 mod bonds;
+pub mod buyer;
 mod demos;
 mod doors;
 mod feeds;

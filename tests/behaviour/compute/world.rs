@@ -63,6 +63,7 @@ pub struct World {
     pub dice: Dice,
     pub sessions: BTreeMap<u8, String>,
     pub treasury: Treasury,
+    hold: HoldKind,
 }
 
 impl World {
@@ -75,9 +76,11 @@ impl World {
     }
 
     pub fn set(set: ProfileSettings) -> Self {
+        let hold = set.hold;
         let gateway = Gateway::new(set).unwrap();
         let (rows, sessions) = (Rows::default(), BTreeMap::new());
-        Self { gateway, rows, now: NOON, dice: Dice(7), sessions, treasury: Treasury::default() }
+        let treasury = Treasury::default();
+        Self { gateway, rows, now: NOON, dice: Dice(7), sessions, treasury, hold }
     }
 
     /// A world with one seller that is there.
@@ -262,6 +265,11 @@ impl World {
     pub fn read(&mut self, job: &str, token: &str) -> Told {
         let authorization = format!("Bearer {token}");
         self.told(Instruction::Job { authorization, id: job.to_owned() })
+    }
+
+    /// Whether a buyer is charged with the work alone.
+    pub fn gateway_holds_nothing(&self) -> bool {
+        self.hold == HoldKind::Completion
     }
 
     pub fn events(&self) -> Vec<String> {

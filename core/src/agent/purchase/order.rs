@@ -1,0 +1,63 @@
+//! What is wanted of the compute exchange.
+
+use alloc::string::{String, ToString};
+
+use crate::agent::json::Json;
+
+/// What is wanted, and of whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobOrder {
+    /// The exchange's origin.
+    pub url: String,
+    /// `network_profile`.
+    pub profile: String,
+    /// The address that pays.
+    pub buyer: String,
+    /// What is bought.
+    pub capability: String,
+    /// The prompt.
+    pub prompt: String,
+    /// Most that it may cost, in whole tokens.
+    pub most: String,
+    /// The token's symbol, if it has to be this one.
+    pub currency: Option<String>,
+}
+
+impl JobOrder {
+    /// The members of a quote's request.
+    pub(super) fn payload(&self) -> Json {
+        Json::object([
+            ("buyer_id", Some(self.buyer.as_str().into())),
+            ("capability", Some(self.capability.as_str().into())),
+            ("prompt", Some(self.prompt.as_str().into())),
+            ("network_profile", Some(self.profile.as_str().into())),
+        ])
+    }
+
+    pub(super) fn to_json(&self) -> Json {
+        Json::object([
+            ("url", Some(self.url.as_str().into())),
+            ("profile", Some(self.profile.as_str().into())),
+            ("buyer", Some(self.buyer.as_str().into())),
+            ("capability", Some(self.capability.as_str().into())),
+            ("prompt", Some(self.prompt.as_str().into())),
+            ("most", Some(self.most.as_str().into())),
+            ("currency", self.currency.as_deref().map(Json::from)),
+        ])
+    }
+
+    /// Reads what is wanted; `None` if a member is missing.
+    #[must_use]
+    pub fn read(order: &Json) -> Option<Self> {
+        let text = |name: &str| order.text_of(name).map(ToString::to_string);
+        Some(Self {
+            url: text("url")?,
+            profile: text("profile")?,
+            buyer: text("buyer")?,
+            capability: text("capability")?,
+            prompt: text("prompt")?,
+            most: text("most")?,
+            currency: text("currency"),
+        })
+    }
+}

@@ -1,0 +1,377 @@
+/**
+ * Buys one job at a compute exchange. The decisions are those of the compiled part; here its steps are
+ * carried out, each after it was kept.
+ */
+import * as wasm from '#jobs-wasm';
+import { Exchange } from '#wasm';
+
+import { endpointOf } from '../../endpoints.js';
+import { FareboxError, told, type Told } from '../../error.js';
+import type { Policy, Proposal } from '../../options.js';
+import { sentIn, withoutSent, withSent } from '../../sent.js';
+import { addressOf, asSigner, type AnySigner, type Signer, type TypedData } from '../../signer.js';
+import { isStore, memoryStore, update, type Store } from '../../store.js';
+import { originOf, pause, replyTo } from './call.js';
+import { JobError, type JobErrorFacts, type JobMoney } from './job-error.js';
+import { News } from './news.js';
+
+export type BuyJobOptions = {
+  /** The exchange's origin, such as `https://exchange.example.com`. */
+  readonly url: string;
+  /** `live-mainnet`, `live-testnet` or `demo-testnet` ['live-mainnet']. */
+  readonly profile?: string;
+  /** What is bought, exactly as sellers name it. */
+  readonly capability: string;
+  /** What the seller is given: at most 64 KiB, and at most what the exchange takes. */
+  readonly prompt: string;
+  /** Most that the job may cost, decimal text in whole tokens. A quote above it is not signed. */
+  readonly maxAmount: string;
+  /** The token's symbol; a quote in another one is not signed [the exchange's]. */
+  readonly currency?: string;
+  /** Signs, and pays: the refund of a job that failed comes to its address. */
+  readonly signer: AnySigner | undefined;
+  /** The payer's limits, beside `maxAmount` [those of `payingFetch`]. */
+  readonly policy?: Policy;
+  /** Keeps the budget and the order, so that another process goes on where this one was killed [this process]. */
+  readonly store?: Store;
+  /**
+   * Names the order: the same key is the same job for ever, in this store. Without one an order that is open is
+   * gone on with, and one that ended is ordered again.
+   */
+  readonly idempotencyKey?: string;
+  /** Asked before the signature; anything but true signs nothing. */
+  readonly confirm?: (proposal: Proposal) => boolean | Promise<boolean>;
+  /** Ends waiting. What was sent stays sent: `error.money` says where it is. */
+  readonly signal?: AbortSignal;
+  /** How long to wait for the result, milliseconds [900000]. */
+  readonly timeoutMs?: number;
+  /** Whether news of the job are awaited by an event stream; otherwise it is asked for each second [true]. */
+  readonly feed?: boolean;
+  /** The `fetch` that asks the exchange [the platform's]. */
+  readonly fetch?: typeof fetch;
+  /** Unix seconds [the clock]. */
+  readonly now?: () => number;
+};
+
+/** A job that was done. */
+export type BoughtJob = {
+  readonly jobId: string;
+  readonly paymentId: string;
+  readonly sellerId: string;
+  /** The price, decimal text in whole tokens. */
+  readonly amount: string;
+  readonly currency: string;
+  /** The settlement's transaction, if there is one and it was told. */
+  readonly transaction?: string;
+  readonly money: JobMoney;
+  /** What the seller delivered: sellers of this package give `{text, meta}`. It is data, whatever it says. */
+  readonly result: unknown;
+};
+
+type Step =
+  | { readonly do: 'request'; readonly method: string; readonly path: string; readonly headers: readonly (readonly [string, string])[]; readonly body?: string; readonly waitMs: number }
+  | { readonly do: 'sign' }
+  | { readonly do: 'return'; readonly outcome: BoughtJob }
+  | { readonly do: 'fail'; readonly error: JobErrorFacts };
+type Turn = { readonly purchase: Kept; readonly rank: number; readonly money: JobMoney; readonly step: Step };
+/** A purchase as it is kept: an object of the compiled part, of which these members are read. */
+type Kept = {
+  readonly order: { readonly capability: string; readonly prompt: string };
+  readonly stage: { readonly terms?: { readonly paymentId: string; readonly mode: string }; readonly asked?: { readonly headers: string; readonly body: string }; readonly job?: string; readonly token?: string };
+};
+/** What the nonce of a payment is made of: with it the same payment is signed again, and no other. */
+type Trail = { readonly seed: readonly number[]; readonly at: number };
+type Row = { readonly purchase: Kept; readonly rank: number; readonly trail?: Trail };
+
+const MINE = 'job ';
+const OVER = 5;
+const SIGNED = 3;
+/** Milliseconds for one answer; a request that waits for its work takes longer. */
+const ANSWER_MS = 30_000;
+const WORK_MS = 180_000;
+/** Milliseconds between two looks at a job whose feed is open. */
+const LIVE_MS = 10_000;
+/** The default for the whole order: three sellers with a minute to begin and two to deliver, and some time beside. */
+const ORDER_MS = 900_000;
+
+/** Orders under way in this process: who orders the same again waits for the same. */
+const flights = new WeakMap<Store, Map<string, Promise<BoughtJob>>>();
+
+/**
+ * Orders a job, pays for it once, and waits for its result.
+ *
+ * It asks what can be bought, holds a seat by a quote, checks that the quote is for what was ordered and says the
+ * same everywhere, pays it by x402, and waits. Whatever happens to this process, the next call with the same order
+ * and store goes on: a quote is signed under one nonce, and what was sent is sent again byte for byte.
+ *
+ * @throws {JobError} with `code`, and with `money`, which says whether anything moved.
+ */
+export async function buyJob(options: BuyJobOptions): Promise<BoughtJob> {
+  const order = await Order.of(options);
+  const all = flights.get(order.store) ?? new Map<string, Promise<BoughtJob>>();
+  flights.set(order.store, all);
+  const known = all.get(order.name);
+  if (known !== undefined) return known;
+  const ends = order.run().finally(() => all.delete(order.name));
+  all.set(order.name, ends);
+  return ends;
+}
+
+class Order {
+  readonly store: Store;
+  readonly name: string;
+  readonly #options: BuyJobOptions;
+  readonly #origin: string;
+  readonly #buyer: string;
+  readonly #signer: Signer;
+  readonly #fetch: typeof fetch;
+  readonly #now: () => number;
+  readonly #until: number;
+  readonly #wanted: string;
+  #row: Row | undefined;
+  /** What the store has of it, as this process read or wrote it last. */
+  #text: string | undefined;
+  #money: JobMoney = 'not_moved';
+  #news: News | undefined;
+
+  private constructor(options: BuyJobOptions, origin: string, signer: Signer, buyer: string) {
+    const { fetch, profile = 'live-mainnet', capability, prompt, maxAmount, currency } = options;
+    this.#options = options;
+    this.#origin = origin;
+    this.#signer = signer;
+    this.#buyer = buyer;
+    this.store = options.store ?? memoryStore();
+    this.#fetch = fetch === undefined ? (input, init) => globalThis.fetch(input, init) : (input, init) => fetch(input, init);
+    this.#now = options.now ?? (() => Date.now() / 1000);
+    this.#until = Date.now() + (options.timeoutMs ?? ORDER_MS);
+    this.#wanted = JSON.stringify({ url: origin, profile, buyer, capability, prompt, most: maxAmount, ...(currency === undefined ? {} : { currency }) });
+    const key = options.idempotencyKey === undefined ? ['order', capability, prompt] : ['key', options.idempotencyKey];
+    this.name = `${MINE}${wasm.orderDigest(JSON.stringify([origin, profile, buyer, ...key]))}`;
+  }
+
+  static async of(options: BuyJobOptions): Promise<Order> {
+    const wrong = (what: string): JobError => new JobError({ code: 'invalid_options', message: what, remedy: 'correct that option', money: 'not_moved' });
+    if (typeof options !== 'object' || options === null) throw wrong('the options are no object');
+    for (const name of ['capability', 'prompt', 'maxAmount'] as const) {
+      if (typeof options[name] !== 'string' || options[name].trim() === '') throw wrong(`${name} is no text`);
+    }
+    if (!/^\d+(\.\d+)?$/.test(options.maxAmount)) throw wrong('maxAmount is no amount in whole tokens, such as "0.05"');
+    for (const name of ['profile', 'currency', 'idempotencyKey'] as const) {
+      if (options[name] !== undefined && (typeof options[name] !== 'string' || options[name] === '')) throw wrong(`${name} is no text`);
+    }
+    if (options.timeoutMs !== undefined && !(options.timeoutMs > 0)) throw wrong('timeoutMs is no number of milliseconds');
+    if (options.store !== undefined && !isStore(options.store)) throw wrong('store has no read and replace');
+    try {
+      const signer = asSigner(options.signer);
+      return new Order(options, originOf(options.url), signer, (await addressOf(signer)).toLowerCase());
+    } catch (error) {
+      throw failureOf(error, 'not_moved');
+    }
+  }
+
+  async run(): Promise<BoughtJob> {
+    try {
+      return await this.#steps();
+    } catch (error) {
+      const failure = this.#options.signal?.aborted === true && !(error instanceof JobError) ? aborted(error, this.#money, this.#facts()) : error;
+      throw failureOf(failure, this.#money, this.#facts());
+    } finally {
+      this.#news?.end();
+    }
+  }
+
+  #facts(): Facts {
+    const { terms, job } = this.#row?.purchase.stage ?? {};
+    return { ...(terms === undefined ? {} : { paymentId: terms.paymentId }), ...(job === undefined ? {} : { jobId: job }) };
+  }
+
+  async #steps(): Promise<BoughtJob> {
+    const { record } = await this.store.read();
+    const [, , open, text] = sentIn(record).find(([name]) => name === this.name) ?? [];
+    const known = text === undefined ? undefined : JSON.parse(text) as Row;
+    if (known !== undefined && (open === true || this.#options.idempotencyKey !== undefined)) this.#row = known;
+    this.#text = text;
+    const { capability, prompt } = this.#options;
+    if (this.#row !== undefined && (this.#row.purchase.order.capability !== capability || this.#row.purchase.order.prompt !== prompt)) {
+      throw new JobError({ code: 'key_taken', message: 'another order has this idempotencyKey', remedy: 'use a key of its own for each order', money: 'not_moved' });
+    }
+    let turn = await this.#next({ type: 'resumed' });
+    for (;;) {
+      const { step } = turn;
+      switch (step.do) {
+        case 'return':
+          return step.outcome;
+        case 'fail':
+          throw new JobError(step.error);
+        case 'sign':
+          turn = await this.#signed();
+          break;
+        case 'request':
+          turn = await this.#next(await this.#asked(step));
+      }
+    }
+  }
+
+  /** Takes an event, and keeps what comes of it before it is carried out. */
+  async #next(event: Readonly<Record<string, unknown>>): Promise<Turn> {
+    const kept = this.#row === undefined ? this.#wanted : JSON.stringify(this.#row.purchase);
+    const text = wasm.purchaseNext(kept, JSON.stringify(event), this.#now());
+    if (text === undefined) throw new JobError({ code: 'budget_unreadable', message: 'the order that was kept cannot be read', remedy: 'check the store', money: 'unknown' });
+    const turn = JSON.parse(text) as Turn;
+    const { purchase, rank } = turn;
+    const before = this.#row?.trail;
+    // A quote that was not paid in time: nothing of it left, so its payment is not counted.
+    const drops = before !== undefined && rank < 2 ? before : undefined;
+    const row: Row = { purchase, rank, ...(before === undefined || drops !== undefined ? {} : { trail: before }) };
+    let standing: Row | undefined;
+    const isKept = drops === undefined && JSON.stringify(row) === this.#text;
+    if (!isKept) await update(this.store, (record) => {
+      const other = this.#later(record, row);
+      standing = other;
+      if (other !== undefined) return undefined;
+      const freed = drops === undefined ? record : this.#released(record, drops);
+      return withSent(freed, [this.name, Math.floor(this.#now()), rank < OVER, JSON.stringify(row)]);
+    });
+    this.#stands(standing ?? row);
+    this.#money = turn.money;
+    // Another process was further: what it wrote stands.
+    return standing === undefined ? turn : this.#next({ type: 'resumed' });
+  }
+
+  #stands(row: Row): void {
+    this.#row = row;
+    this.#text = JSON.stringify(row);
+  }
+
+  /** The row of another process for the same order, if it is further than this one. */
+  #later(record: string | undefined, mine: Row): Row | undefined {
+    const [, , open, text] = sentIn(record).find(([name]) => name === this.name) ?? [];
+    if (text === undefined || text === this.#text) return undefined;
+    const row = JSON.parse(text) as Row;
+    const isOne = open === true || this.#options.idempotencyKey !== undefined || row.purchase.stage.terms?.paymentId === mine.purchase.stage.terms?.paymentId;
+    const isFurther = row.rank > mine.rank || row.rank === mine.rank && row.trail !== undefined && mine.trail === undefined;
+    return isOne && isFurther ? row : undefined;
+  }
+
+  #exchange(seed?: readonly number[]): Exchange {
+    const policy: Policy = this.#options.policy ?? {};
+    // A job that is charged on delivery is paid to its seller, who is another one each time.
+    const isDirect = this.#row?.purchase.stage.terms?.mode === 'x402-completion';
+    const url = `${this.#origin}/api/v1/jobs/verify`;
+    const text = JSON.stringify(isDirect ? { ...policy, pinPayees: false } : policy);
+    return told(() => new Exchange(text, 'POST', url, endpointOf('POST', url), this.#buyer, seed === undefined ? undefined : Uint8Array.from(seed)));
+  }
+
+  #released(record: string | undefined, { seed }: Trail): string {
+    const exchange = this.#exchange(seed);
+    try {
+      return told(() => exchange.release(record));
+    } finally {
+      exchange.free();
+    }
+  }
+
+  /** Counts the payment and keeps its nonce in one write, then has it signed. */
+  async #signed(): Promise<Turn> {
+    const row = this.#row;
+    const asked = row?.purchase.stage.asked;
+    if (row === undefined || asked === undefined) throw new TypeError('there is no quote');
+    this.#options.signal?.throwIfAborted();
+    const left = row.trail;
+    const at = left?.at ?? Math.floor(this.#now());
+    const exchange = this.#exchange(left?.seed);
+    try {
+      let step = JSON.parse(exchange.answered(402, asked.headers, new TextEncoder().encode(asked.body), at)) as { do: string; error?: Told };
+      if (step.do === 'choose') step = JSON.parse(exchange.chose('one-shot')) as typeof step;
+      if (step.error !== undefined) throw new FareboxError(step.error);
+      if (step.do !== 'reserve') throw new FareboxError({ code: 'malformed_challenge', message: 'the quote asks for no payment that can be made here', remedy: 'report this to the exchange\'s operator' });
+      const trail: Trail = { seed: [...exchange.seed()], at };
+      let other: Row | undefined;
+      await update(this.store, (record) => {
+        other = this.#later(record, row);
+        if (other !== undefined) return undefined;
+        // It is counted already: in a record of its own nothing else is.
+        const counted = told(() => exchange.reserve(left === undefined ? record : undefined, at));
+        if (!wasm.quoteAgrees(JSON.stringify(row.purchase), exchange.proposal() ?? '')) {
+          throw new FareboxError({ code: 'terms_changed', message: 'the payment that is asked for is not the quoted one', remedy: 'report this to the exchange\'s operator; nothing was signed' });
+        }
+        if (left !== undefined) return undefined;
+        return withSent(counted, [this.name, at, true, JSON.stringify({ ...row, trail })]);
+      });
+      if (other !== undefined) {
+        this.#stands(other);
+        return await this.#next({ type: 'resumed' });
+      }
+      this.#stands({ ...row, trail });
+      const payment = await this.#signature(exchange, trail);
+      return await this.#next(payment);
+    } finally {
+      exchange.free();
+    }
+  }
+
+  async #signature(exchange: Exchange, trail: Trail): Promise<Readonly<Record<string, unknown>>> {
+    try {
+      const proposal = JSON.parse(exchange.proposal() ?? 'null') as Proposal;
+      const { confirm, signal } = this.#options;
+      if (confirm !== undefined && await confirm(proposal) !== true) {
+        throw new JobError({ code: 'declined', message: 'the payment was not confirmed', remedy: 'confirm it, or do not order', money: 'not_moved' });
+      }
+      signal?.throwIfAborted();
+      const asked = JSON.parse(exchange.prepare(trail.at)) as { do: string; typedData?: TypedData; error?: Told };
+      if (asked.error !== undefined) throw new FareboxError(asked.error);
+      if (asked.typedData === undefined) throw new FareboxError({ code: 'malformed_challenge', message: 'the quote asks for no signature', remedy: 'report this to the exchange\'s operator' });
+      const signature: unknown = await this.#signer.sign(asked.typedData);
+      const sends = JSON.parse(exchange.signed(typeof signature === 'string' ? signature : '', trail.at)) as { headers?: unknown; error?: Told };
+      if (sends.error !== undefined) throw new FareboxError(sends.error);
+      const { validBefore } = JSON.parse(exchange.payment() ?? '{}') as { validBefore?: number };
+      return { type: 'signed', payment: sends.headers, ends: validBefore ?? trail.at };
+    } catch (error) {
+      // What was not signed, or did not leave, is not counted. Another process may have signed it meanwhile.
+      await update(this.store, (record) => {
+        const [, , , text] = sentIn(record).find(([name]) => name === this.name) ?? [];
+        if (text === undefined || (JSON.parse(text) as Row).rank >= SIGNED) return undefined;
+        return withoutSent(this.#released(record, trail), this.name);
+      });
+      if (error instanceof FareboxError || error instanceof JobError || this.#options.signal?.aborted === true) throw error;
+      throw new JobError({ code: 'wallet_failed', message: 'the wallet did not sign', remedy: 'read error.cause, which is the wallet\'s own error', money: 'not_moved', ...this.#facts() }, error);
+    }
+  }
+
+  /** Waits as told, sends a request, and returns its answer as an event. */
+  async #asked(step: Step & { readonly do: 'request' }): Promise<Readonly<Record<string, unknown>>> {
+    const { signal, feed = true } = this.#options;
+    const { job, token } = this.#row?.purchase.stage ?? {};
+    const left = this.#until - Date.now();
+    const isLate = step.waitMs >= left;
+    const waitMs = Math.min(step.waitMs, Math.max(0, left));
+    if (feed && job !== undefined && waitMs > 0) {
+      this.#news ??= new News(this.#fetch, `${this.#origin}/api/v1/jobs/${job}/feed`, () => ({ authorization: `Bearer ${token}` }));
+      await this.#news.wait(waitMs, Math.min(LIVE_MS, Math.max(0, left)), signal);
+    } else {
+      await pause(waitMs, signal);
+    }
+    signal?.throwIfAborted();
+    if (isLate) {
+      const remedy = this.#money === 'not_moved' ? 'order again if you like' : 'call again with the same order to go on: nothing is paid a second time';
+      throw new JobError({ code: 'timed_out', message: 'the order did not end in time', remedy, money: this.#money, ...this.#facts() });
+    }
+    const timeoutMs = /\/verify$|\/till\//.test(step.path) ? WORK_MS : ANSWER_MS;
+    const reply = await replyTo(this.#fetch, this.#origin, { ...step, timeoutMs: Math.min(timeoutMs, Math.max(1, this.#until - Date.now())), signal });
+    signal?.throwIfAborted();
+    return reply === undefined ? { type: 'lost' } : { type: 'answered', ...reply };
+  }
+}
+
+type Facts = { readonly paymentId?: string; readonly jobId?: string };
+
+/** What was thrown, as an error that says where the money is. */
+function failureOf(error: unknown, money: JobMoney, facts: Facts = {}): unknown {
+  if (!(error instanceof FareboxError)) return error;
+  return new JobError({ code: error.code, message: error.message, remedy: error.remedy, money, ...facts }, error);
+}
+
+function aborted(cause: unknown, money: JobMoney, facts: Facts): JobError {
+  const remedy = money === 'not_moved' ? 'nothing was paid' : 'call again with the same order to go on: nothing is paid a second time';
+  return new JobError({ code: 'aborted', message: 'the order was aborted', remedy, money, ...facts }, cause);
+}

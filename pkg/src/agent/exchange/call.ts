@@ -1,0 +1,74 @@
+/** Requests to a compute exchange: with an end in bytes and time, and never redirected. */
+import { readWithin } from '../../beginning.js';
+import { unusable } from '../../error.js';
+import { linesOf } from '../heads.js';
+
+/** A complete answer. */
+export type ExchangeReply = { readonly status: number; readonly headers: string; readonly body: string };
+
+export type ExchangeRequest = {
+  readonly method: string;
+  /** Below the exchange's origin, or a URL. */
+  readonly path: string;
+  readonly headers?: readonly (readonly [string, string])[];
+  readonly body?: string;
+  /** Milliseconds for the whole answer. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** Most that is read of an answer, bytes. */
+const MAX_BYTES = 1024 * 1024;
+
+/** The answer, or nothing if none came that is complete. */
+export async function replyTo(fetch: typeof globalThis.fetch, origin: string, request: ExchangeRequest): Promise<ExchangeReply | undefined> {
+  const { method, path, headers = [], body, timeoutMs, signal } = request;
+  const fields = new Headers({ accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) });
+  for (const [name, value] of headers) fields.set(name, value);
+  const ends = AbortSignal.timeout(timeoutMs);
+  try {
+    const response = await fetch(path.startsWith('/') ? `${origin}${path}` : path, {
+      method, headers: fields, redirect: 'manual', signal: signal === undefined ? ends : AbortSignal.any([signal, ends]), ...(body === undefined ? {} : { body }),
+    });
+    const { bytes, end } = await readWithin(response, MAX_BYTES, timeoutMs);
+    if (end !== 'whole') return undefined;
+    return { status: response.status, headers: linesOf(Object.fromEntries(response.headers)), body: new TextDecoder().decode(bytes) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The origin of an exchange, as it names itself in quotes. */
+export function originOf(url: unknown): string {
+  const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || parsed.username !== '') {
+    throw unusable('invalid_options', 'url is no address of an exchange', 'pass its origin, such as https://exchange.example.com');
+  }
+  return parsed.origin;
+}
+
+/** A pause that an abort or `wakes` ends. */
+export async function pause(milliseconds: number, ...wakes: readonly (AbortSignal | undefined)[]): Promise<void> {
+  const given = wakes.filter((signal) => signal !== undefined);
+  if (milliseconds <= 0 || given.some((signal) => signal.aborted)) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(done, milliseconds);
+    for (const signal of given) signal.addEventListener('abort', done, { once: true });
+    function done(): void {
+      clearTimeout(timer);
+      for (const signal of given) signal.removeEventListener('abort', done);
+      resolve();
+    }
+  });
+}
+
+/** The object that a text is; otherwise an empty one. */
+export function objectIn(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch {
+    // As any other text that is none.
+  }
+  return {};
+}

@@ -1,0 +1,59 @@
+/** What a seller keeps between two processes: its renewal token, a bond that is under way, and its jobs. */
+import { unusable } from '../../error.js';
+import { update, type Store } from '../../store.js';
+
+/** A job, as far as this seller is with it. */
+export type LoggedJob = {
+  readonly id: string;
+  /** Unix seconds of the last change. */
+  readonly at: number;
+  readonly state: 'started' | 'delivered' | 'over';
+  /** The body of `complete`, or of `fail`: what was worked out once is sent again as it is. */
+  readonly outcome?: { readonly result: unknown } | { readonly error: string };
+};
+
+/** A bond that was asked for, and its transfer once it was made. */
+export type LoggedBond = { readonly challenge: Readonly<Record<string, unknown>>; readonly transaction?: string };
+
+export type ShiftRecord = { readonly v: 1; readonly renewal?: string; readonly bond?: LoggedBond; readonly jobs: readonly LoggedJob[] };
+
+/** Jobs that are over are kept so that none is done twice; the oldest go first. */
+const MOST_OVER = 500;
+const DAY_SECS = 86_400;
+
+export class ShiftLog {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async read(): Promise<ShiftRecord> {
+    return recordOf((await this.#store.read()).record);
+  }
+
+  async change(change: (record: ShiftRecord) => ShiftRecord): Promise<void> {
+    await update(this.#store, (text) => JSON.stringify(change(recordOf(text))));
+  }
+
+  /** Keeps a job, durably, before it returns. */
+  async keep(job: LoggedJob): Promise<void> {
+    await this.change((record) => {
+      // What was begun a day ago is over, whoever noticed.
+      const jobs = [...record.jobs.filter(({ id, at, state }) => id !== job.id && (state === 'over' || at > job.at - DAY_SECS)), job];
+      let drops = jobs.filter(({ state }) => state === 'over').length - MOST_OVER;
+      return { ...record, jobs: jobs.filter(({ state }) => state !== 'over' || (drops -= 1) < 0) };
+    });
+  }
+}
+
+function recordOf(text: string | undefined): ShiftRecord {
+  if (text === undefined) return { v: 1, jobs: [] };
+  try {
+    const value = JSON.parse(text) as ShiftRecord;
+    if (value.v === 1 && Array.isArray(value.jobs)) return value;
+  } catch {
+    // As any other record that is none.
+  }
+  throw unusable('invalid_options', 'the store has a record that is no seller\'s', 'give the seller a store of its own');
+}

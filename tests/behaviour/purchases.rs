@@ -1,0 +1,302 @@
+//! What a buyer at the compute exchange refuses to sign, and what it concludes from an answer.
+
+use farebox_core::agent::json::Json;
+use farebox_core::agent::purchase::order::JobOrder;
+use farebox_core::agent::purchase::{JobPurchase, MoneyState, PurchaseEvent, PurchaseStep};
+use farebox_core::agent::shift::{Ask, Duty};
+use farebox_core::encoding::base64;
+use farebox_core::http::Headers;
+use serde_json::{Value, json};
+
+const URL: &str = "https://exchange.example.com";
+const USDC: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+const ESCROW: &str = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
+const SELLER: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+const NOW: u64 = 1_763_618_400;
+
+fn order() -> JobOrder {
+    JobOrder {
+        url: URL.into(),
+        profile: "live-testnet".into(),
+        buyer: SELLER.to_lowercase(),
+        capability: "llm".into(),
+        prompt: "hello".into(),
+        most: "0.01".into(),
+        currency: Some("USDC".into()),
+    }
+}
+
+fn listed() -> Value {
+    json!({"network_profile": "live-testnet", "network": "eip155:84532", "currency": "USDC",
+        "capabilities": [{"capability": "llm", "available_count": 1, "min_price": "0.005", "currency": "USDC"}]})
+}
+
+fn quoted() -> Value {
+    let id = "a1".repeat(32);
+    json!({"error": "Payment Required", "code": "PAYMENT_REQUIRED", "payment_id": id, "fingerprint": "b2".repeat(32),
+        "payment_mode": "x402-escrow", "network_profile": "live-testnet", "pay_to": ESCROW, "amount": "0.005",
+        "amount_atomic": "5000", "currency": "USDC", "network": "eip155:84532", "chain_id": 84532, "payment_asset": USDC,
+        "seller_id": SELLER.to_lowercase(), "expires_in_seconds": 300, "accepts": [{"scheme": "exact", "network": "base-sepolia",
+        "maxAmountRequired": "5000", "resource": format!("{URL}/api/v1/jobs/verify"), "payTo": ESCROW, "asset": USDC,
+        "extra": {"payment_id": id}}], "x402Version": 1})
+}
+
+fn answered(
+    purchase: &mut JobPurchase,
+    status: u16,
+    lines: &str,
+    body: &Value,
+    now: u64,
+) -> PurchaseStep {
+    let headers = Headers::from_lines(lines.lines());
+    purchase
+        .next(PurchaseEvent::Answered { status, headers: &headers, body: &body.to_string() }, now)
+}
+
+/// A purchase with this quote, and its next step.
+fn with_quote(quote: &Value) -> (JobPurchase, PurchaseStep) {
+    let mut purchase = JobPurchase::new(order());
+    answered(&mut purchase, 200, "", &listed(), NOW);
+    let step = answered(&mut purchase, 402, "", quote, NOW);
+    (purchase, step)
+}
+
+fn code(step: &PurchaseStep) -> String {
+    match step {
+        PurchaseStep::Fail(error) => {
+            format!("{} {}", error.text_of("code").unwrap(), error.text_of("money").unwrap())
+        }
+        other => panic!("no failure: {other:?}"),
+    }
+}
+
+/// A purchase whose payment was sent so many times.
+fn sent(times: u32) -> JobPurchase {
+    let (mut purchase, _) = with_quote(&quoted());
+    let payment = Json::List(vec![]);
+    purchase.next(PurchaseEvent::Signed { payment, ends: NOW + 300 }, NOW);
+    for _ in 1..times {
+        purchase.next(PurchaseEvent::Lost, NOW);
+    }
+    purchase
+}
+
+#[test]
+pub fn a_quote_that_contradicts_itself_or_the_order_is_not_signed() {
+    assert_eq!(with_quote(&quoted()).1, PurchaseStep::Sign);
+    for (path, value, expected) in [
+        ("/network_profile", json!("live-mainnet"), "quote_rejected"),
+        ("/network", json!("eip155:8453"), "quote_rejected"),
+        ("/chain_id", json!(8453), "quote_rejected"),
+        ("/currency", json!("EURC"), "quote_rejected"),
+        ("/pay_to", json!(SELLER), "quote_rejected"),
+        ("/accepts/0/payTo", json!(SELLER), "quote_rejected"),
+        ("/payment_asset", json!(ESCROW), "quote_rejected"),
+        ("/accepts/0/asset", json!(ESCROW), "quote_rejected"),
+        ("/accepts/0/maxAmountRequired", json!("500000"), "quote_rejected"),
+        (
+            "/accepts/0/resource",
+            json!("https://elsewhere.example.com/api/v1/jobs/verify"),
+            "quote_rejected",
+        ),
+        ("/accepts/0/extra/payment_id", json!("c3".repeat(32)), "quote_rejected"),
+        ("/accepts", json!([]), "quote_rejected"),
+        ("/amount_atomic", json!("500000"), "quote_rejected"),
+        ("/amount", json!("0.05"), "price_above_limit"),
+        ("/payment_id", json!("../../x"), "quote_rejected"),
+        ("/fingerprint", json!(""), "quote_rejected"),
+        ("/expires_in_seconds", json!(0), "quote_rejected"),
+        ("/expires_in_seconds", json!("300"), "quote_rejected"),
+        ("/payment_mode", json!("x402-completion"), "quote_rejected"),
+    ] {
+        let mut quote = quoted();
+        *quote.pointer_mut(path).unwrap() = value;
+        let (purchase, step) = with_quote(&quote);
+        assert_eq!(code(&step), format!("{expected} not_moved"), "{path}");
+        assert_eq!(purchase.money(), MoneyState::NotMoved);
+    }
+    let mut dear = quoted();
+    for (path, value) in [
+        ("/amount", "0.010001"),
+        ("/amount_atomic", "10001"),
+        ("/accepts/0/maxAmountRequired", "10001"),
+    ] {
+        *dear.pointer_mut(path).unwrap() = json!(value);
+    }
+    assert_eq!(code(&with_quote(&dear).1), "price_above_limit not_moved");
+}
+
+#[test]
+pub fn what_is_not_listed_or_too_dear_is_not_even_quoted() {
+    for (path, value, expected) in [
+        ("/capabilities", json!([]), "capability_unavailable"),
+        ("/capabilities/0/capability", json!("LLM"), "capability_unavailable"),
+        ("/capabilities/0/min_price", json!("0.02"), "price_above_limit"),
+        ("/currency", json!("EURC"), "quote_rejected"),
+        ("/network_profile", json!("live-mainnet"), "quote_rejected"),
+    ] {
+        let mut list = listed();
+        *list.pointer_mut(path).unwrap() = value;
+        let step = answered(&mut JobPurchase::new(order()), 200, "", &list, NOW);
+        assert_eq!(code(&step), format!("{expected} not_moved"), "{path}");
+    }
+}
+
+#[test]
+pub fn only_the_payment_of_the_quote_is_signed() {
+    let (purchase, _) = with_quote(&quoted());
+    let terms = purchase.terms().unwrap();
+    let proposal = json!({"network": "eip155:84532", "asset": USDC.to_lowercase(), "payTo": ESCROW, "amount": "5000", "price": "0.005"});
+    let agrees = |proposal: &Value| terms.agrees(&Json::read(&proposal.to_string(), 1000).unwrap());
+    assert!(agrees(&proposal));
+    for (name, value) in [
+        ("network", "eip155:1"),
+        ("asset", ESCROW),
+        ("payTo", SELLER),
+        ("amount", "5001"),
+        ("price", "0.05"),
+        ("price", "0.0005"),
+    ] {
+        let mut other = proposal.clone();
+        other[name] = json!(value);
+        assert!(!agrees(&other), "{name}");
+    }
+}
+
+#[test]
+pub fn a_quote_whose_seat_is_gone_is_asked_for_again_and_not_signed() {
+    let (mut purchase, _) = with_quote(&quoted());
+    let step = purchase.next(PurchaseEvent::Resumed, NOW + 298);
+    assert!(
+        matches!(&step, PurchaseStep::Request(request) if request.path == "/api/v1/jobs/quote"),
+        "{step:?}"
+    );
+    assert_eq!(purchase.money(), MoneyState::NotMoved);
+}
+
+#[test]
+pub fn the_till_is_the_one_that_the_gate_names_for_this_quote() {
+    let named = |url: &str| {
+        let terms = json!({"x402Version": 2, "resource": {"url": url}}).to_string();
+        let lines = format!("payment-required: {}", base64::encode(terms.as_bytes()));
+        let mut purchase = JobPurchase::new(order());
+        answered(&mut purchase, 200, "", &listed(), NOW);
+        answered(&mut purchase, 402, &lines, &quoted(), NOW);
+        purchase.terms().unwrap().till.clone()
+    };
+    let id = "a1".repeat(32);
+    let gate = format!("https://gate.example.com/till/{id}");
+    assert_eq!(named(&gate), gate);
+    for other in ["https://gate.example.com/till/x", &format!("ftp://gate/till/{id}"), ""] {
+        assert_eq!(named(other), format!("{URL}/till/{id}"));
+    }
+}
+
+#[test]
+pub fn a_payment_that_may_have_arrived_is_looked_for_at_the_gate() {
+    let gone =
+        json!({"code": "FINGERPRINT_INVALID", "error": "Quote is expired or no longer valid."});
+    // Never sent before: the exchange's word is enough.
+    assert_eq!(code(&answered(&mut sent(1), 403, "", &gone, NOW)), "payment_refused not_moved");
+    let mut purchase = sent(2);
+    let step = answered(&mut purchase, 403, "", &gone, NOW);
+    let path = format!("{URL}/till/{}", "a1".repeat(32));
+    assert!(matches!(&step, PurchaseStep::Request(request) if request.path == path), "{step:?}");
+    assert_eq!(purchase.money(), MoneyState::Unknown);
+    let unpriced = json!({"code": "price_unavailable"});
+    let waits = |step: PurchaseStep| matches!(step, PurchaseStep::Request(_));
+    assert!(waits(answered(&mut purchase.clone(), 503, "", &unpriced, NOW)));
+    let ended = answered(&mut purchase.clone(), 503, "", &unpriced, NOW + 361);
+    assert_eq!(code(&ended), "payment_refused not_moved");
+    let settlement = base64::encode(br#"{"success":true,"transaction":"0x11"}"#);
+    let lines = format!("payment-response: {settlement}");
+    let orphan = json!({"code": "QUOTE_EXPIRED"});
+    let owed = answered(&mut purchase.clone(), 409, &lines, &orphan, NOW);
+    assert_eq!(code(&owed), "refund_due refunded");
+    let job =
+        json!({"job_id": "j", "job_token": "t", "status": "paid", "settlement_tx_hash": "0x11"});
+    let step = answered(&mut purchase, 200, "", &job, NOW);
+    assert!(
+        matches!(&step, PurchaseStep::Request(request) if request.path == "/api/v1/jobs/j"),
+        "{step:?}"
+    );
+    assert_eq!(purchase.money(), MoneyState::Held);
+}
+
+#[test]
+pub fn each_answer_to_a_payment_says_what_became_of_the_money() {
+    for (status, said, expected) in [
+        (400, "FACILITATOR_RESPONSE_INVALID", "payment_refused not_moved"),
+        (400, "INVALID_BUYER_ADDRESS", "payment_refused not_moved"),
+        (409, "QUOTE_PAYMENT_PROFILE_MISMATCH", "payment_refused not_moved"),
+        (502, "JOB_FAILED", "job_failed not_moved"),
+        (409, "refund_due", "refund_due refunded"),
+        (502, "refunded", "refund_due refunded"),
+    ] {
+        let step = answered(&mut sent(2), status, "", &json!({"code": said, "error": "x"}), NOW);
+        assert_eq!(code(&step), expected, "{said}");
+    }
+    for (status, said) in [
+        (500, ""),
+        (503, "settlement_unknown"),
+        (429, ""),
+        (402, "X_PAYMENT_REQUIRED"),
+        (302, ""),
+        (200, ""),
+    ] {
+        let mut purchase = sent(1);
+        let step = answered(&mut purchase, status, "", &json!({"code": said}), NOW);
+        assert!(
+            matches!(&step, PurchaseStep::Request(request) if request.path.ends_with("verify") && request.wait_ms > 0),
+            "{said}"
+        );
+        assert_eq!(purchase.money(), MoneyState::Unknown, "{said}");
+    }
+    let passed = json!({"code": "PAYMENT_VERIFY_FAILED", "details": {"gate": "refund_due"}});
+    assert_eq!(code(&answered(&mut sent(1), 409, "", &passed, NOW)), "refund_due refunded");
+    let mut waits = sent(1);
+    let step = answered(&mut waits, 503, "retry-after: 7", &json!({}), NOW);
+    assert!(matches!(step, PurchaseStep::Request(request) if request.wait_ms == 7_000));
+}
+
+#[test]
+pub fn a_job_that_failed_gives_the_money_back_where_it_was_held() {
+    for (mode, expected) in
+        [("x402-escrow", "job_failed refunded"), ("mock", "job_failed not_moved")]
+    {
+        let mut quote = quoted();
+        quote["payment_mode"] = json!(mode);
+        let (mut purchase, _) = with_quote(&quote);
+        purchase.next(PurchaseEvent::Signed { payment: Json::List(vec![]), ends: NOW + 300 }, NOW);
+        answered(&mut purchase, 200, "", &json!({"job_id": "j", "job_token": "t"}), NOW);
+        let failed = json!({"status": "failed", "result": {"error": "no quota\u{202e}"}});
+        let step = answered(&mut purchase, 200, "", &failed, NOW);
+        assert_eq!(code(&step), expected);
+        let PurchaseStep::Fail(error) = step else { unreachable!() };
+        assert_eq!(error.text_of("message"), Some("no quota"));
+    }
+}
+
+#[test]
+pub fn a_job_that_cannot_be_read_is_told_and_stays_open() {
+    for (status, said) in
+        [(403, json!({"code": "JOB_TOKEN_INVALID", "error": "x"})), (200, json!([]))]
+    {
+        let mut purchase = sent(1);
+        answered(&mut purchase, 200, "", &json!({"job_id": "j", "job_token": "t"}), NOW);
+        assert_eq!(code(&answered(&mut purchase, status, "", &said, NOW)), "job_unreadable held");
+        let step = purchase.next(PurchaseEvent::Resumed, NOW);
+        assert!(
+            matches!(&step, PurchaseStep::Request(request) if request.path == "/api/v1/jobs/j")
+        );
+    }
+}
+
+#[test]
+pub fn a_seller_lets_go_of_a_job_that_is_another_s_by_now() {
+    for (status, code) in
+        [(403, "SELLER_MISMATCH"), (404, "JOB_NOT_FOUND"), (409, "INVALID_JOB_STATE")]
+    {
+        assert_eq!(Duty::after(Ask::of("jobs/1/complete"), status, code), Duty::Drop, "{code}");
+    }
+}
