@@ -56,7 +56,7 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
     const issuer = keep(await startIssuer());
     const [port, gatePort] = [await freePort(), await freePort()];
     const [url, gateUrl] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${gatePort}`];
-    const tokens = { operator: randomBytes(16).toString('hex'), origin: randomBytes(32).toString('hex'), webhook: randomBytes(32).toString('hex') };
+    const tokens = { operator: randomBytes(16).toString('hex'), origin: randomBytes(32).toString('hex'), webhook: randomBytes(32).toString('hex'), payouts: randomBytes(32).toString('hex'), refunds: randomBytes(32).toString('hex') };
 
     const treasury = keep(await startTreasury({
       build: join(build, 'treasury'),
@@ -65,9 +65,10 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
         ORGANIZATIONS: [{ name: 'exchange', environment: 'test', policy: { wallet: 'escrow', payoutsPerDay: { USDC: '100000' } }, agents: [] }],
         WALLETS: [{ name: 'escrow', networks: [NETWORK], secret: 'WALLET_ESCROW' }],
         RPC_URL: switches.node.url, FACILITATOR_URL: switches.facilitator.url,
+        PAYOUT_TOKENS: [{ organization: 'exchange', wallet: 'escrow', secret: 'EXCHANGE_PAYOUTS' }],
         CONFIRMATIONS: '2', SEND_SECS: '6', READ_SECS: '1', TEST_NETWORKS_ONLY: 'true', ...treasuryVars,
       },
-      secrets: { OPERATOR_TOKEN: tokens.operator, WALLET_ESCROW: escrow.privateKey },
+      secrets: { OPERATOR_TOKEN: tokens.operator, WALLET_ESCROW: escrow.privateKey, EXCHANGE_PAYOUTS: tokens.payouts },
     }));
     const treasurySwitch = keep(await startSwitch(treasury.url, { worker: true }));
     const gateSwitch = keep(await startSwitch(gateUrl, { worker: true }));
@@ -82,7 +83,7 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
       },
       secrets: {
         OPERATOR_TOKEN: tokens.operator, ORIGIN_SECRET: tokens.origin, EXCHANGE_SECRET: randomBytes(32).toString('hex'),
-        PAYOUT_TOKEN: tokens.operator, WEBHOOK_SECRET: tokens.webhook,
+        PAYOUT_TOKEN: tokens.payouts, REFUND_TOKEN: tokens.refunds, WEBHOOK_SECRET: tokens.webhook,
       },
       services: { GATE: gateSwitch.url, TREASURY: treasurySwitch.url },
     }));
@@ -95,7 +96,7 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
         ROUTES: [TILL], DEFAULT: 'free', RECOVERY: { settle_secs: 5, resend_secs: [1, 2, 4], chain_secs: [1, 2], refund_secs: 30, manual_secs: 600, breaker_secs: 1 },
         ...gateVars,
       },
-      secrets: { OPERATOR_TOKEN: tokens.operator, ORIGIN_SECRET: tokens.origin, WEBHOOK_SECRET: tokens.webhook },
+      secrets: { OPERATOR_TOKEN: tokens.operator, REFUND_TOKEN: tokens.refunds, ORIGIN_SECRET: tokens.origin, WEBHOOK_SECRET: tokens.webhook },
       services: { ORIGIN: marketSwitch.url, MARKET: marketSwitch.url },
     }));
 
@@ -227,7 +228,7 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
 }
 
 /** The till: its price and seat are the market's, and what is paid is settled before the job is made. */
-export const TILL = { path: '/till/[quote]', methods: ['POST'], price: { from: 'MARKET', max: '$100.00' }, settle: 'before', idempotent: true, description: 'A job of the exchange' };
+export const TILL = { path: '/till/[quote]', methods: ['POST'], price: { from: 'MARKET', max: '$100.00' }, settle: 'before', confirm: 'chain', idempotent: true, description: 'A job of the exchange' };
 
 /** @param {{escrow: string, bonds: string}} wallets */
 export function standardProfiles({ escrow, bonds }) {
@@ -268,7 +269,7 @@ export async function signedPayment(world, buyer, quote, change = {}) {
 }
 
 /** Who says who sellers are: signs RS256 tokens, and serves its key. */
-async function startIssuer() {
+export async function startIssuer() {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const name = 'https://passport.example.com';
   const counts = { keys: 0 };

@@ -4,6 +4,7 @@
 import { BIG_BYTES } from './backend.mjs';
 import { badRequests } from './bad-requests.mjs';
 import { cold } from './cold.mjs';
+import { exchangeDay } from './exchange.mjs';
 import { claims, writes } from './ledgers.mjs';
 import { ledgerSize } from './ledger-size.mjs';
 import { networkOf } from './load.mjs';
@@ -66,6 +67,7 @@ export const scenarios = [
   { name: 'writes', run: writes },
   { name: 'ledger-size', run: ledgerSize },
   { name: 'market', run: ledgerReads },
+  { name: 'exchange', run: exchangeDay },
   { name: 'treasury', run: async (stage) => [...await decisions(stage), ...await decisionWrites(stage)] },
 ];
 

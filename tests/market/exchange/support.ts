@@ -1,0 +1,91 @@
+/** Buyers and sellers of a world of the exchange, and what its tests ask of every history: where the money is. */
+import assert from 'node:assert/strict';
+
+import { LIVE, TILL, signedPayment, startExchangeWorld, type ExchangeWorld, type OnlineSeller, type Wallet } from '../../../demo/exchange-world.mjs';
+import { NETWORK } from '../../../demo/chain.mjs';
+
+export type Answer = Awaited<ReturnType<ExchangeWorld['ask']>>;
+
+/** What a job costs, atomic units. */
+export const PRICE = 5000n;
+
+/** Seconds for which a request waits for its work in {@link startWaitingWorld}. */
+export const WAITS_SECS = 8;
+
+/** A world whose jobs are charged when they are done: the till pays whoever the exchange names. */
+export const startWaitingWorld = (): Promise<ExchangeWorld> => startExchangeWorld({
+  profiles: ({ escrow, bonds }) => [{ profile: LIVE, network: NETWORK, asset: 'USDC', hold: 'completion', escrow, bonds, waits_secs: WAITS_SECS }],
+  gateVars: { ROUTES: [{ ...TILL, price: { ...TILL.price, pay_to: 'any' }, settle: 'after', origin_timeout_secs: WAITS_SECS + 12 }] },
+});
+
+/** A seller, a buyer, and the quote that the buyer has; nothing is paid yet. */
+export async function quoted(world: ExchangeWorld, capability: string): Promise<Deal> {
+  const seller = await world.seller({ capability });
+  return quotedBy(world, seller, capability);
+}
+
+export async function quotedBy(world: ExchangeWorld, seller: OnlineSeller, capability: string): Promise<Deal> {
+  const buyer = await world.wallet();
+  const quote = await world.quote(buyer, 'hello', { capability });
+  assert.equal(quote.status, 402, quote.text);
+  const payment = await signedPayment(world, buyer, quote.json);
+  const body = { fingerprint: quote.json.fingerprint, payload: { buyer_id: buyer.address, capability, prompt: 'hello', network_profile: LIVE } };
+  const funds = await world.chain.balanceOf(buyer.address);
+  return new Deal(world, seller, buyer, quote.json, payment, body, funds);
+}
+
+export class Deal {
+  readonly world: ExchangeWorld;
+  readonly seller: OnlineSeller;
+  readonly buyer: Wallet;
+  readonly quote: any;
+  readonly payment: string;
+  readonly #body: unknown;
+  readonly #funds: bigint;
+
+  constructor(world: ExchangeWorld, seller: OnlineSeller, buyer: Wallet, quote: any, payment: string, body: unknown, funds: bigint) {
+    [this.world, this.seller, this.buyer, this.quote, this.payment] = [world, seller, buyer, quote, payment];
+    [this.#body, this.#funds] = [body, funds];
+  }
+
+  /** Sends the payment; a lost connection is an answer without a status. */
+  verify(): Promise<Answer> {
+    return this.world.ask('POST', '/api/v1/jobs/verify', { body: this.#body, headers: { 'x-payment': this.payment } }).catch(lost);
+  }
+
+  call(callback: 'start' | 'complete' | 'fail', id: string, more: Record<string, unknown> = {}): Promise<Answer> {
+    return this.world.call(this.seller, `jobs/${id}/${callback}`, callback === 'complete' ? { result: { text: 'world' }, ...more } : more).catch(lost);
+  }
+
+  /** The job that its seller is shown, once it is. */
+  async shown(): Promise<string> {
+    const found = await eventually('the seller is shown its job', () => this.world.call(this.seller, 'sellers/jobs').catch(lost), ({ json }) => json?.jobs?.length > 0);
+    return found.json.jobs[0].job_id;
+  }
+
+  /** What the buyer has paid by now. */
+  paid = async (): Promise<bigint> => this.#funds - await this.world.chain.balanceOf(this.buyer.address);
+
+  /** What the seller has earned by now. */
+  earned = (): Promise<bigint> => this.world.chain.balanceOf(this.seller.wallet.address);
+
+  /** Where the money of this deal is: with the buyer less than before, with the seller more. */
+  moved = async (): Promise<readonly [bigint, bigint]> => [await this.paid(), await this.earned()];
+}
+
+/** The answer to a request whose connection was lost. */
+export const lost = (): Answer => ({ status: 0, headers: new Headers(), text: '', json: undefined });
+
+/** Asks again until the answer is as wanted. */
+export async function eventually<T>(what: string, ask: () => Promise<T>, is: (found: T) => boolean, secs = 40): Promise<T> {
+  let found: T | undefined;
+  for (const end = Date.now() + secs * 1000; Date.now() < end;) {
+    found = await ask().catch(() => undefined);
+    if (found !== undefined && is(found)) return found;
+    await new Promise((resolve) => setTimeout(resolve, 150));
+  }
+  return assert.fail(`it never comes that ${what}: ${show(found)}`);
+}
+
+/** Tells a value with amounts in a failure. */
+export const show = (value: unknown): string => JSON.stringify(value, (_, it) => (typeof it === 'bigint' ? `${it}` : it));
