@@ -1,11 +1,13 @@
 // The product's main job on real parts, with one command.
 //
-//   npm run demo [-- agent|treasury|skills] [-- --once] [-- --headers] [-- --log pretty]
+//   npm run demo [-- agent|treasury|skills|exchange] [-- --once] [-- --headers] [-- --log pretty]
 //
 // With `agent` it tells another story and ends: a model with three tools that sees the cost, asks a
 // person and pays once, in a loop and over MCP. With `treasury` it is that of a company's wallet: two
 // agents, three policies, a review, a crash and the books. With `skills` it is that of a market: sellers
-// without payment code, an agent without a wallet, and a ledger that agrees with the chain.
+// without payment code, an agent without a wallet, and a ledger that agrees with the chain. With
+// `exchange` it is that of the compute exchange: sellers as processes, one of which dies while it works,
+// two buyers, and a refund on the chain.
 //
 // Brings everything it needs, starts a chain, the reference facilitator, an origin and the gate, lets
 // stock clients pay, and stays up. `--once` ends instead, with 1 if anything did not hold; `--headers`
@@ -31,6 +33,7 @@ await runMain(async () => {
   checkNode();
   if (process.argv.includes('treasury')) return company(once);
   if (process.argv.includes('skills')) return bazaar(once);
+  if (process.argv.includes('exchange')) return idle(once);
   const installed = process.env.FAREBOX_BUILD === undefined ? installPackages() : Promise.resolve();
   // The gate needs both; neither needs the other.
   const [build, parts] = await Promise.all([
@@ -104,6 +107,37 @@ async function bazaar(once) {
   const broken = await skillsStory(world);
   if (!once) {
     console.log(marketLines(world, await world.tokenOf('agent-1')));
+    await new Promise(() => {});
+  }
+  await endAll();
+  if (broken.length > 0) throw new StepFailed(`${broken.length} of the demo's checks failed`);
+  console.log(`\nall checks passed, ${elapsed()}`);
+}
+
+/**
+ * The story of the compute exchange.
+ *
+ * @param {boolean} once
+ */
+async function idle(once) {
+  if (process.env.FAREBOX_BUILD === undefined) {
+    await installPackages();
+    console.log('compiling gate, treasury, market and package: about four minutes the first time, some seconds after that');
+    await installRust();
+    for (const worker of ['worker', 'treasury', 'market']) await buildWorker({ worker });
+    const { buildPayer } = await import('./pkg.mjs');
+    await buildPayer();
+  }
+  const [{ startExchangeWorld }, { exchangeStory, onDuty }, { exchangeLines }] = await Promise.all([
+    import('../demo/exchange-world.mjs'), import('../demo/exchange.mjs'), import('../demo/exchange-lines.mjs'),
+  ]);
+  const world = await step('chain, facilitator, gate, market, treasury', () => startExchangeWorld());
+  onEnd(world.stop);
+  const broken = await exchangeStory(world);
+  if (!once) {
+    const { seller, stop } = await onDuty(world);
+    onEnd(stop);
+    console.log(exchangeLines(world, { seller, buyer: await world.wallet() }));
     await new Promise(() => {});
   }
   await endAll();

@@ -22,6 +22,7 @@ pub mod buy;
 mod capability;
 pub mod dashboard;
 mod demo;
+mod document;
 pub mod due;
 mod event;
 pub mod feed;

@@ -35,7 +35,11 @@ pub(in crate::market) fn read(head: &RequestHead) -> Option<Result<Wish, JsonAns
     let parts: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
     let is_its = matches!(
         parts.as_slice(),
-        ["api", "v1", ..] | ["price"] | ["till", _] | ["_market", "notices"]
+        ["api", "v1", ..]
+            | ["price"]
+            | ["till", _]
+            | ["_market", "notices"]
+            | ["skills", "quotadex-buyer" | "quotadex-seller", "SKILL.md"]
     );
     match config::exchange() {
         Exchanging::With(profiles) if is_its => Some(asked(&profiles, head, &parts, query)),
@@ -112,6 +116,9 @@ fn asked(
                 Ok(Some((profile, Instruction::Call { id, callback, request })))
             })))
         }
+        ("GET" | "HEAD", ["skills", id, "SKILL.md"]) => {
+            Err(profiles.skill_document(id).unwrap_or_else(refused::no_path))
+        }
         ("POST", ["price"]) => {
             Ok(Wish::Body(Box::new(|body| notice::price_asked(&body).map(Some))))
         }
@@ -174,6 +181,7 @@ fn methods(parts: &[&str]) -> Option<&'static str> {
         | ["api", "v1", "sellers", "feed"]
         | ["api", "v1", "jobs", _, "feed"] => "GET",
         ["api", "v1", "demo", "run"] => "POST",
+        ["skills", _, "SKILL.md"] => "GET, HEAD",
         ["api", "v1", "jobs"]
         | ["api", "v1", "jobs", "quote" | "verify"]
         | ["price"]

@@ -132,7 +132,7 @@ const MOST_FAILURES = 3;
 const RENEW_MS = 60_000;
 /** A delivery that was decided moves its money without the seller: it asks so many times. */
 const MOST_PRESSES = 6;
-/** Longest body that the exchange takes, with room for its frame. */
+/** Longest result that the exchange takes, bytes of JSON. */
 const MAX_RESULT = 64 * 1024;
 
 /** The code of what ends because the seller does. */

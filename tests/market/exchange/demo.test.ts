@@ -1,0 +1,49 @@
+// The story of the exchange as a newcomer sees it: it holds, docs/exchange.md shows it, and it leaves nothing behind.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+
+import { startProcess, type Child } from '../../../scripts/processes.mjs';
+import { root } from '../../../scripts/steps.mjs';
+import { eventually } from '../market.ts';
+
+const LIMIT = { timeout: 300_000 };
+const LAST_LINE = 'quotadex-buyer/SKILL.md';
+
+let demo: Child;
+let output: string;
+before(async () => {
+  demo = startProcess(process.execPath, ['scripts/demo.mjs', 'exchange'], { cwd: root, env: { ...process.env, FAREBOX_BUILD: process.env.FAREBOX_BUILD ?? 'build' } });
+  output = await eventually('the demo has told its story', async () => demo.output(), (text) => text.includes(LAST_LINE));
+}, LIMIT);
+after(() => demo?.stop());
+
+test('docs/exchange.md shows what the demo prints, and all of it holds', () => {
+  const document = readFileSync(`${root}/docs/exchange.md`, 'utf8');
+  const shown = /```text\n(Sellers offer [\s\S]*?)\n```/.exec(document)?.[1] ?? 'no output in docs/exchange.md';
+  const printed = output.slice(output.indexOf('Sellers offer '), output.indexOf('Everything stays up')).trimEnd();
+  assert.equal(masked(shown), masked(printed));
+  assert.doesNotMatch(printed, /✗/);
+});
+
+test('the printed lines do what they say', LIMIT, async () => {
+  const lines = output.slice(output.indexOf('What is offered')).split('\n').filter((line) => /^ {2}(curl|node)/.test(line)).map((line) => line.trim());
+  const answers: string[] = [];
+  for (const line of lines) answers.push((await promisify(execFile)('sh', ['-c', line], { cwd: root })).stdout);
+  for (const [index, part] of ['"capability":"echo"', '"code":"PAYMENT_REQUIRED"', 'money: \'paid\'', 'name: quotadex-buyer'].entries()) assert.ok(answers[index]?.includes(part), `${lines[index]}: ${answers[index]}`);
+});
+
+test('it ends when it is asked to, and nothing of it goes on', LIMIT, async () => {
+  const urls = [...new Set(output.match(/http:\/\/127\.0\.0\.1:\d+/g))];
+  process.kill(demo.pid, 'SIGTERM');
+  assert.equal(await demo.exited, 128 + 15);
+  for (const url of urls) await assert.rejects(fetch(url), /fetch failed/);
+});
+
+/** Without what differs each time. */
+function masked(text: string): string {
+  return text.replace(/0x\w+…\w*/g, '…');
+}
