@@ -160,10 +160,12 @@ impl Town {
         for (id, state) in jobs.into_iter().map(|job| (job.id, job.state)) {
             match state {
                 JobState::Paid => _ = self.world.start(1, &id),
-                JobState::Running => match self.world.complete(1, &id) {
-                    errand @ Reaction::Errand(_) => _ = self.world.carry(errand),
-                    _ => {}
-                },
+                JobState::Running => {
+                    let reaction = self.world.complete(1, &id);
+                    if matches!(reaction, Reaction::Errand(_)) {
+                        self.world.carry(reaction);
+                    }
+                }
                 _ => self.world.alarm(),
             }
         }
