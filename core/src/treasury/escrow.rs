@@ -2,8 +2,8 @@
 //! transactions of the wallet that is the contract's gateway.
 //!
 //! A payment has one row ([`row`]) with its goal and every transaction that was signed for it. A
-//! request raises the goal; who asked it, and afterwards the alarm, asks the node ([`sight`]), and
-//! [`step`] decides what comes next. In reading order: `asked`, [`row`], `abi`, `sight`, `step`.
+//! request raises the goal; who asked it, and afterwards the alarm, asks the node (`sight`), and
+//! `step` decides what comes next. In reading order: `asked`, [`row`], `abi`, `sight`, `step`.
 //! - A goal changes once, from `funded`. The contract lets a payment out once, whatever is sent.
 //! - A wallet has one transaction in the air: what is signed next waits for it. A transaction is
 //!   written with its bytes before it is sent; it is sent again as it is, or replaced under its
