@@ -14,6 +14,7 @@ import { randomSecrets } from '../scripts/miniflare.mjs';
 import { startTreasury } from '../scripts/treasury.mjs';
 import { NETWORK, startChain } from './chain.mjs';
 import { startFacilitator } from './facilitator.mjs';
+import { parts } from './parts.mjs';
 import { freePort, serve } from './server.mjs';
 import { fund, sellerOf } from './skills-world.mjs';
 import { startSwitch } from './switch.mjs';
@@ -36,16 +37,7 @@ export const MOCK = 'demo-testnet';
  * @param {{build?: string, vars?: Record<string, unknown>, gateVars?: Record<string, unknown>, treasuryVars?: Record<string, unknown>, profiles?: (parts: {escrow: string, bonds: string}) => object[]}} [options]
  */
 export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 'build', vars = {}, gateVars = {}, treasuryVars = {}, profiles = standardProfiles } = {}) {
-  /** @type {{stop(): Promise<unknown>}[]} */
-  const started = [];
-  /** @type {<T extends {stop(): Promise<unknown>}>(part: T) => T} */
-  const keep = (part) => {
-    started.push(part);
-    return part;
-  };
-  const stop = async () => {
-    for (const part of started.splice(0).reverse()) await part.stop();
-  };
+  const { keep, stop } = parts();
   try {
     const chain = keep(await startChain());
     const facilitator = keep(await startFacilitator({ chain }));

@@ -16,6 +16,7 @@ import { startTreasury } from '../scripts/treasury.mjs';
 import { NETWORK, startChain } from './chain.mjs';
 import { startFacilitator } from './facilitator.mjs';
 import { startKv } from './kv.mjs';
+import { parts } from './parts.mjs';
 import { startScriptedMerchant } from './scripted-merchant.mjs';
 import { startSellers } from './sellers.mjs';
 import { freePort } from './server.mjs';
@@ -36,16 +37,7 @@ import { startSwitch } from './switch.mjs';
  * @param {{build?: string, vars?: Record<string, unknown>, gateVars?: Record<string, unknown>, treasuryVars?: Record<string, unknown>, agents?: AgentSeed[]}} [options]
  */
 export async function startSkillsWorld({ build = process.env.FAREBOX_BUILD ?? 'build', vars = {}, gateVars = {}, treasuryVars = {}, agents = AGENTS } = {}) {
-  /** @type {{stop(): Promise<unknown>}[]} */
-  const started = [];
-  /** @type {<T extends {stop(): Promise<unknown>}>(part: T) => T} */
-  const keep = (part) => {
-    started.push(part);
-    return part;
-  };
-  const stop = async () => {
-    for (const part of started.splice(0).reverse()) await part.stop();
-  };
+  const { keep, stop } = parts();
   try {
     const chain = keep(await startChain());
     const facilitator = keep(await startFacilitator({ chain }));

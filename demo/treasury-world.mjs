@@ -14,6 +14,7 @@ import { NETWORK, startChain } from './chain.mjs';
 import { startFacilitator } from './facilitator.mjs';
 import { gateVars } from './gate.mjs';
 import { startOrigin } from './origin.mjs';
+import { parts } from './parts.mjs';
 import { startScriptedMerchant } from './scripted-merchant.mjs';
 import { startFastApiMerchant, startHonoMerchant, startMppMerchant, startVersion1Merchant } from './stock-merchants.mjs';
 import { startSwitch } from './switch.mjs';
@@ -38,16 +39,7 @@ import { startSwitch } from './switch.mjs';
  * @param {{organizations: (merchants: Merchants) => OrganizationSeed[], stock?: boolean, build?: string, vars?: Record<string, unknown>}} options
  */
 export async function startTreasuryWorld({ organizations, stock = true, build = process.env.FAREBOX_BUILD ?? 'build', vars = {} }) {
-  /** @type {{stop(): Promise<unknown>}[]} */
-  const started = [];
-  /** @type {<T extends {stop(): Promise<unknown>}>(part: T) => T} */
-  const keep = (part) => {
-    started.push(part);
-    return part;
-  };
-  const stop = async () => {
-    for (const part of started.splice(0).reverse()) await part.stop();
-  };
+  const { keep, stop } = parts();
   try {
     const chain = keep(await startChain());
     const facilitator = keep(await startFacilitator({ chain }));

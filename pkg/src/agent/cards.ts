@@ -121,7 +121,7 @@ export type AllowanceAnswer =
   | { readonly do: 'reject' | 'confirm'; readonly text: string }
   | { readonly do: 'approve'; readonly amount: string; readonly text: string; readonly transaction: { readonly to: string; readonly data: string } };
 
-/** The question for an allowance; nothing if `current` atomic units are enough. */
+/** The question for an allowance; `undefined` if `current` atomic units are enough. */
 export function allowanceQuestion(facts: AllowanceFacts, current: string): AllowanceQuestion | undefined {
   const question = cards.allowanceAsked(factsText(facts), current);
   return question === undefined ? undefined : JSON.parse(question) as AllowanceQuestion;

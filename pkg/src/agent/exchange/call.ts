@@ -20,7 +20,7 @@ export type ExchangeRequest = {
 /** Most that is read of an answer, bytes. */
 const MAX_BYTES = 1024 * 1024;
 
-/** The answer, or nothing if none came that is complete. */
+/** The answer; `undefined` if no complete one came. */
 export async function replyTo(fetch: typeof globalThis.fetch, origin: string, request: ExchangeRequest): Promise<ExchangeReply | undefined> {
   const { method, path, headers = [], body, timeoutMs, signal } = request;
   const fields = new Headers({ accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) });

@@ -381,7 +381,7 @@ class Seller {
     }
   }
 
-  /** A session by a transfer, each step kept before the next; nothing if it has to be asked for anew. */
+  /** A session by a transfer, each step kept before the next; `undefined` if it has to be asked for anew. */
   async #bonded(bond: NonNullable<SellJobsOptions['bond']>, body: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>> | undefined> {
     let kept = (await this.#log.read()).bond;
     const again = kept !== undefined;
