@@ -11,20 +11,12 @@ import { startControls } from './controls.mjs';
 import { startFacilitator } from './facilitator.mjs';
 import { FAILING, gateVars } from './gate.mjs';
 import { startOrigin } from './origin.mjs';
+import { parts } from './parts.mjs';
 import { startSwitch } from './switch.mjs';
 
 /** Starts the gate before its origin, with short timings; `line` is what a client needs. */
 export async function gateLine() {
-  /** @type {{stop(): Promise<unknown>}[]} */
-  const started = [];
-  /** @type {<T extends {stop(): Promise<unknown>}>(part: T) => T} */
-  const keep = (part) => {
-    started.push(part);
-    return part;
-  };
-  const stop = async () => {
-    for (const part of started.splice(0).reverse()) await part.stop();
-  };
+  const { keep, stop } = parts();
   try {
     const secrets = { OPERATOR_TOKEN: randomBytes(16).toString('hex'), ORIGIN_SECRET: randomBytes(32).toString('hex') };
     const chain = keep(await startChain());
