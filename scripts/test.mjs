@@ -8,7 +8,7 @@
 
 import { readdirSync, existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 import { buildWorker } from './build.mjs';
 import { preparePrograms } from './interop.mjs';
@@ -127,9 +127,9 @@ const suites = {
       // Agents pay by the treasury, and the gate stands in front.
       await whole();
     },
-    folders: ['tests/market'],
+    folders: ['tests/market', 'tests/market/exchange'],
     first: ['tests/market/archive.test.ts'],
-    waiting: ['tests/market/acceptance.test.ts'],
+    waiting: ['tests/market/acceptance.test.ts', 'tests/market/exchange/killed.test.ts', 'tests/market/exchange/faults.test.ts'],
   },
   browser: {
     before: whole,
@@ -162,6 +162,8 @@ await runMain(async () => {
   const asked = words.filter((word) => !isNumber(word));
   const unknown = asked.find((name) => !(name in suites));
   if (unknown) throw new StepFailed(`no suite is called ${unknown}: there are ${Object.keys(suites).join(', ')}`);
+  const forgotten = foldersOfTests().filter((folder) => !Object.values(suites).some(({ folders = [] }) => folders.includes(folder)));
+  if (forgotten.length > 0) throw new StepFailed(`no suite has the tests of ${forgotten.join(', ')}`);
   await setup();
   const chosen = Object.entries(suites).filter(([name]) => asked.length === 0 || asked.includes(name));
   await Promise.all(chosen.map(([, suite]) => suite.before()));
@@ -320,6 +322,12 @@ async function runAlone(parts) {
   for (const { name, alone } of parts) {
     for (const file of alone) await runTests(`${name}: ${basename(file)}`, [file], { atOnce: 1, timeoutMs: 2 * TIMEOUT_MS });
   }
+}
+
+/** @returns {string[]} where tests are */
+function foldersOfTests() {
+  const files = readdirSync(join(root, 'tests'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.ts') && !file.includes('node_modules'));
+  return [...new Set(files.map((file) => dirname(join('tests', file))))];
 }
 
 /**
