@@ -129,7 +129,7 @@ const suites = {
     },
     folders: ['tests/market', 'tests/market/exchange'],
     first: ['tests/market/archive.test.ts'],
-    waiting: ['tests/market/acceptance.test.ts', 'tests/market/exchange/killed.test.ts', 'tests/market/exchange/faults.test.ts'],
+    waiting: ['tests/market/acceptance.test.ts', 'tests/market/exchange/killed.test.ts', 'tests/market/exchange/faults.test.ts', 'tests/market/exchange/loops.test.ts'],
   },
   browser: {
     before: whole,
