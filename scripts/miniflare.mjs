@@ -43,7 +43,7 @@ import { root } from './steps.mjs';
  * @param {WorkerOptions} [options]
  */
 export function startGate(options) {
-  return startWorker({ name: 'farebox', build: 'build', objects: { LEDGER: 'Ledger' }, secrets: randomSecrets }, options);
+  return startWorker({ name: 'farebox', build: 'build', objects: { LEDGER: 'Ledger', CHANNEL: 'Channel' }, secrets: randomSecrets }, options);
 }
 
 /**

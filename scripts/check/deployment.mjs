@@ -30,9 +30,19 @@ const OLDEST_DATE = '2026-04-01';
  */
 export function checkDeployment(worker, env, notes) {
   checkObjects(worker.config, env, { binding: 'LEDGER', className: 'Ledger', what: 'the ledger' }, notes);
+  if (bindsChannels(worker.config)) checkObjects(worker.config, env, { binding: 'CHANNEL', className: 'Channel', what: 'a channel' }, notes);
   checkPlatform(worker.config, notes);
   checkBindings(worker, notes);
   checkPayee(worker, notes);
+}
+
+/**
+ * Whether it binds the objects that routes which sell by session need.
+ *
+ * @param {Table} config
+ */
+function bindsChannels({ durable_objects }) {
+  return durable_objects.bindings.some((/** @type {Table} */ { name, class_name }) => name === 'CHANNEL' || class_name === 'Channel');
 }
 
 /**

@@ -19,7 +19,7 @@ use super::edge::{Digested, Upload};
 use super::resolve::{Resolved, resolve};
 use super::{
     Bindings, LoggedRequest, attempts, chain, edge, facilitator, handover, ledger, meters, now,
-    origin,
+    origin, session,
 };
 
 /// Answers a request that shows a proof: the client waits for the promise, the work goes on without
@@ -61,9 +61,9 @@ const MAX_STEPS: u32 = 12;
 const FAULT: u16 = 500;
 
 /// A client that waits for an answer, until it has one.
-struct WaitingClient {
+pub(super) struct WaitingClient {
     resolve: Option<js_sys::Function>,
-    log: Log,
+    pub(super) log: Log,
     /// The key under which the client is counted.
     client_key: Option<ClientKey>,
     context: JsValue,
@@ -130,6 +130,12 @@ async fn drive(
     let mut step = match resolve(gate, admission, request, bindings, &mut client.client_key).await {
         Resolved::Pay(step) => step,
         Resolved::Pass(call, passing) => Step::Pass(call, passing),
+        Resolved::Session(step) => {
+            let (reply, body) =
+                session::carry_out(gate, step, request, bindings, &mut client).await;
+            client.answer(&reply, &body);
+            return 1;
+        }
         Resolved::Respond(reply) if reply.head.status < FAULT => {
             client.refuse(&reply);
             return 1;
@@ -335,7 +341,7 @@ async fn ask_first<T: DeserializeOwned>(
 
 /// Makes one exchange with a facilitator; a client that has waited long enough is answered
 /// meanwhile.
-async fn ask_facilitator(
+pub(super) async fn ask_facilitator(
     gate: &Gate,
     call: &FacilitatorCall,
     client: &mut WaitingClient,
@@ -395,7 +401,7 @@ fn split<T>(answer: Option<(T, JsValue)>) -> (Option<T>, JsValue) {
     answer.map_or((None, JsValue::NULL), |(answer, body)| (Some(answer), body))
 }
 
-fn kind(collected: &JsValue) -> Collected {
+pub(super) fn kind(collected: &JsValue) -> Collected {
     match edge::member(collected, "kind").as_string().as_deref() {
         Some("whole") => {
             let bytes = edge::member(collected, "length").as_f64().unwrap_or(0.0);
@@ -408,13 +414,13 @@ fn kind(collected: &JsValue) -> Collected {
 }
 
 /// The log line of one paid request.
-struct Log {
+pub(super) struct Log {
     request: LoggedRequest,
     started: u64,
-    label: Label,
+    pub(super) label: Label,
     facilitator_ms: u64,
-    origin_ms: u64,
-    object_ms: u64,
+    pub(super) origin_ms: u64,
+    pub(super) object_ms: u64,
 }
 
 impl Log {

@@ -135,6 +135,9 @@ extern "C" {
     pub(super) fn ledger(this: &Parts) -> JsValue;
 
     #[wasm_bindgen(method, getter, structural)]
+    pub(super) fn channel(this: &Parts) -> JsValue;
+
+    #[wasm_bindgen(method, getter, structural)]
     pub(super) fn limiter(this: &Parts) -> JsValue;
 
     #[wasm_bindgen(method, getter, structural)]

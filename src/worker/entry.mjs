@@ -2,7 +2,7 @@
 // itself what is certainly free, and keeps a panic from hanging requests: the instance is thrown
 // away and every request that waited in it is answered.
 
-import { Ledger as LedgerObject, configure, configureObjects, fail, handle, prepare, sweep } from '#glue';
+import { Channel as ChannelObject, Ledger as LedgerObject, configure, configureObjects, fail, handle, prepare, sweep } from '#glue';
 
 import { DurableObject, env as bound } from 'cloudflare:workers';
 
@@ -24,6 +24,7 @@ import { StoredTable } from './table.mjs';
 /**
  * @typedef {object} Bindings
  * @property {{ namespace: DurableObjectNamespace | undefined, hint: object | undefined }} ledger
+ * @property {{ namespace: DurableObjectNamespace | undefined, hint: object | undefined }} channel
  * @property {RateLimit | undefined} limiter
  * @property {Fetcher | undefined} origin
  * @property {Record<string, unknown>} services all that the platform binds, and the variables
@@ -112,10 +113,18 @@ export class Ledger extends DurableObject {
     // An alarm may be the first thing that this isolate does.
     const { bindings } = configurationForObjects(this.variables);
     if (this.generation !== generation) {
-      this.object = new LedgerObject(this.state, bindings.ledger);
+      this.object = this.made(bindings);
       this.generation = generation;
     }
     return this.object;
+  }
+
+  /**
+   * @param {Bindings} bindings
+   * @returns {LedgerObject | ChannelObject}
+   */
+  made(bindings) {
+    return new LedgerObject(this.state, bindings.ledger);
   }
 
   /**
@@ -159,6 +168,13 @@ export class Ledger extends DurableObject {
 
   alarm() {
     return survived(this.compiled().alarm());
+  }
+}
+
+/** One channel of a session. */
+export class Channel extends Ledger {
+  made() {
+    return new ChannelObject(this.state);
   }
 }
 
@@ -245,8 +261,9 @@ function configurationBy(text, env) {
   const origin = /** @type {Fetcher | undefined} */ (isBinding(env.ORIGIN) ? env.ORIGIN : undefined);
   const limiter = /** @type {RateLimit | undefined} */ (env.RATE_LIMITER);
   const ledger = ledgerOf(/** @type {DurableObjectNamespace} */ (env.LEDGER), jurisdiction, location);
+  const channel = ledgerOf(/** @type {DurableObjectNamespace | undefined} */ (env.CHANNEL), jurisdiction, location);
   const standing = silent === undefined ? undefined : new Standing(silent);
-  return { plain: plain ? plainOf(plain) : undefined, standing, bindings: { ledger, limiter, origin, services: env } };
+  return { plain: plain ? plainOf(plain) : undefined, standing, bindings: { ledger, channel, limiter, origin, services: env } };
 }
 
 /**

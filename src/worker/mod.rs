@@ -19,6 +19,7 @@ mod objects;
 mod operator;
 mod origin;
 mod resolve;
+mod session;
 mod standing;
 mod supported;
 
@@ -173,7 +174,7 @@ async fn unpaid(
             asked.log_free(&passing, &response);
             response
         }
-        Resolved::Pay(_) => broken(&fresh_id()),
+        Resolved::Pay(_) | Resolved::Session(_) => broken(&fresh_id()),
     }
 }
 
@@ -203,6 +204,8 @@ fn broken(correlation: &str) -> JsValue {
 struct Bindings {
     /// The namespace of ledger objects.
     ledger: JsValue,
+    /// The namespace of channels, and undefined in it if there is none.
+    channel: JsValue,
     /// The rate limit, or undefined.
     limiter: JsValue,
     /// The Worker that is the origin, or undefined.
@@ -216,6 +219,7 @@ impl Bindings {
         let bindings: &edge::Parts = bindings.unchecked_ref();
         Self {
             ledger: bindings.ledger(),
+            channel: bindings.channel(),
             limiter: bindings.limiter(),
             origin: bindings.origin(),
             services: bindings.services(),

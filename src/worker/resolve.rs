@@ -7,6 +7,7 @@ use farebox_core::gate::attempts::ClientKey;
 use farebox_core::gate::forward::OriginCall;
 use farebox_core::gate::paid::Step;
 use farebox_core::gate::reply::Reply;
+use farebox_core::gate::session::step::SessionStep;
 use farebox_core::gate::unpaid::Unpaid;
 use wasm_bindgen::JsValue;
 
@@ -21,6 +22,8 @@ pub(super) enum Resolved<'g> {
     Respond(Reply),
     /// Carry out its payment.
     Pay(Step<'g>),
+    /// Carry out its payment by session.
+    Session(SessionStep<'g>),
 }
 
 /// Asks until the decision is known; `client_key` is the key under which the client is counted.
@@ -36,6 +39,7 @@ pub(super) async fn resolve<'g>(
             Admission::Pass(call, passing) => return Resolved::Pass(call, passing),
             Admission::Respond(reply) => return Resolved::Respond(reply),
             Admission::Pay(step) => return Resolved::Pay(step),
+            Admission::Session(step) => return Resolved::Session(step),
             Admission::UseFree(call, spending) => {
                 let answer = operator::ask(&bindings.ledger, &call).await;
                 attempts::spent(gate, spending, answer.as_deref())

@@ -69,6 +69,8 @@ describe('around the settings', () => {
     ['a LEDGER of another class', text.replace('class_name = "Ledger"', 'class_name = "Object"'), 'LEDGER', 'Object', '[[durable'],
     ['no migration', without('new_sqlite_classes = ["Ledger"]\n'), 'migrations', 'new_sqlite_classes', '[[migrations'],
     ['a migration without SQLite', text.replace('new_sqlite_classes', 'new_classes'), 'migrations', 'SQLite', '[[migrations'],
+    ['channels without a migration', `${text}\n[[durable_objects.bindings]]\nname = "CHANNEL"\nclass_name = "Channel"\n`, 'migrations', 'new_sqlite_classes = ["Channel"]', '[[migrations'],
+    ['channels under another name', `${text}\n[[durable_objects.bindings]]\nname = "CHANNELS"\nclass_name = "Channel"\n`, 'CHANNEL', 'is missing', '[[durable'],
     ['an older date', text.replace('2026-04-01', '2026-03-31'), 'compatibility_date', '2026-04-01', 'compatibility_date'],
     ['no date', without('compatibility_date = "2026-04-01"\n'), 'compatibility_date', '2026-04-01', 'name ='],
     ['no origin and no route', tomlOf(settingsOf({ set: { ORIGIN_URL: null } }).vars), 'ORIGIN_URL', 'is missing', '[vars]'],

@@ -88,10 +88,10 @@ describe('examples', () => {
     };
     assert.equal(cloudflare.healthCheckPath, '/_farebox/health');
     const names = Object.keys(cloudflare.bindings);
-    for (const name of names) assert.ok([...required, ...variables(), 'LEDGER'].includes(name), name);
+    for (const name of names) assert.ok([...required, ...variables(), 'LEDGER', 'CHANNEL'].includes(name), name);
     const [, vars = ''] = /\n\[vars\]\n([^]*?)\n# ----/.exec(COMMITTED) ?? [];
     const asked = [...vars.matchAll(/^([A-Z_]+) =/gm)].map(([, name]) => name ?? '');
-    assert.deepEqual(names.sort(), [...required, ...asked, 'LEDGER'].sort());
+    assert.deepEqual(names.sort(), [...required, ...asked, 'LEDGER', 'CHANNEL'].sort());
   });
 
   it('the button waits for the address of the repository', () => {

@@ -1,6 +1,8 @@
 //! When the money of a channel is claimed, and what its alarm does next.
 
-use super::state::{Agreement, Channel, HighestVoucher, OnChain, Promise};
+use super::state::{
+    Agreement, AttemptResult, Channel, HighestVoucher, OnChain, Promise, VoucherRule,
+};
 use crate::amount::Amount;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
@@ -27,6 +29,17 @@ pub enum ChannelErrand {
     Refund(Promise, Option<Earnings>),
     /// Close it with what was earned.
     Close(Option<Earnings>),
+    /// Have the contract pay the payee what was claimed.
+    PayOut,
+}
+
+/// What came of asking for a payout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payout {
+    /// The payee has everything that was claimed.
+    Done,
+    /// Not, or it is not known.
+    Failed,
 }
 
 impl Channel {
@@ -44,12 +57,16 @@ impl Channel {
     #[must_use]
     pub fn errand(&self, now: UnixTime) -> ChannelErrand {
         let money = self.money_due();
+        let look = self.look_due();
+        // What the last attempt came to is seen before the next one.
+        if self.result == AttemptResult::Unseen && look.is_some_and(|due| due <= now) {
+            return ChannelErrand::Look;
+        }
         if let Some((due, errand)) = money
             && due <= now
         {
             return errand;
         }
-        let look = self.look_due();
         if look.is_some_and(|due| due <= now) {
             return ChannelErrand::Look;
         }
@@ -63,6 +80,28 @@ impl Channel {
     /// Money was sent for: with what result, only the chain tells.
     pub const fn attempted(&mut self, now: UnixTime) {
         self.tried = Some(now);
+        self.result = AttemptResult::Unseen;
+    }
+
+    /// The contract was asked to pay out what was claimed, and has done it or not.
+    pub const fn paid_out(&mut self, payout: Payout, now: UnixTime) {
+        match payout {
+            Payout::Done => self.paid_out = self.sight.claimed,
+            Payout::Failed => self.pay_out_from = now.plus(PAYOUT_RETRY_SECS),
+        }
+    }
+
+    /// When the next errand is due; `None` until the next request.
+    #[must_use]
+    pub fn next_errand(&self, now: UnixTime) -> Option<UnixTime> {
+        match self.errand(now) {
+            ChannelErrand::Rest(next) => next,
+            ChannelErrand::Look
+            | ChannelErrand::Claim(_)
+            | ChannelErrand::Refund(..)
+            | ChannelErrand::Close(_)
+            | ChannelErrand::PayOut => Some(now),
+        }
     }
 
     /// The chain was asked, whether or not it answered.
@@ -86,14 +125,23 @@ impl Channel {
         if let Some(promise) = self.promised {
             return Some((again(at_once), ChannelErrand::Refund(promise, earnings)));
         }
-        let earnings = earnings?;
-        let due = match self.sight.on_chain {
-            OnChain::Leaving(_) if !planted(Mutant::LeaversAreNotHurried) => at_once,
-            OnChain::Open | OnChain::Leaving(_) | OnChain::Finalized => {
-                self.earned_since.unwrap_or(at_once).plus(self.withdraw_delay_secs)
-            }
-        };
-        Some((again(due), ChannelErrand::Claim(earnings)))
+        let claim = earnings.map(|earnings| {
+            let due = match self.sight.on_chain {
+                OnChain::Leaving(_) if !planted(Mutant::LeaversAreNotHurried) => at_once,
+                OnChain::Open | OnChain::Leaving(_) | OnChain::Finalized => {
+                    self.earned_since.unwrap_or(at_once).plus(self.withdraw_delay_secs)
+                }
+            };
+            (again(due), ChannelErrand::Claim(earnings))
+        });
+        // Claims of x402 are counted in the contract, and paid out for all channels at once. What
+        // is claimed is safe: it waits for what is not.
+        let is_owed = self.rule == VoucherRule::Exact && self.sight.claimed > self.paid_out;
+        let pay_out = is_owed.then_some((self.pay_out_from, ChannelErrand::PayOut));
+        match (claim, pay_out) {
+            (Some(claim), Some(pay_out)) if claim.0 > pay_out.0 => Some(pay_out),
+            (claim, pay_out) => claim.or(pay_out),
+        }
     }
 
     /// When the chain is asked next: soon after money was sent for, and as long as something is
@@ -106,7 +154,7 @@ impl Channel {
         let is_open = self.promised.is_some() || self.agreement == Agreement::Closing;
         match self.tried {
             Some(tried) if self.looked < tried => return Some(tried),
-            Some(tried) if self.sight.at < tried || is_open => return Some(retry),
+            Some(_) if self.result == AttemptResult::Unseen || is_open => return Some(retry),
             Some(_) | None => {}
         }
         self.earnings()?;
@@ -121,3 +169,5 @@ impl Channel {
 
 /// Seconds before something is tried again.
 const RETRY_SECS: u64 = 15;
+/// Seconds before a payout is tried again.
+const PAYOUT_RETRY_SECS: u64 = 300;

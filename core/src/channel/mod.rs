@@ -9,6 +9,7 @@
 //! | [`state`] | one channel: what it accepts, holds, charges and owes |
 //! | [`errand`] | when its money is claimed, and what its alarm does next |
 //! | [`row`] | a channel as text |
+//! | [`desk`] | the object of a channel: messages, answers, what is written |
 //! | [`refusal`] | why a voucher is refused, with the codes of both protocols |
 //!
 //! A voucher is cumulative: the highest one replaces all before it. Four amounts are in order at
@@ -23,6 +24,7 @@
 
 pub mod authorizer;
 pub mod config;
+pub mod desk;
 pub mod errand;
 pub mod escrow;
 pub mod refusal;

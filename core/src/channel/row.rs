@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::config::ChannelId;
 use super::state::{
-    Agreement, Channel, HighestVoucher, LastSale, OnChain, Promise, Sight, VoucherRule,
+    Agreement, AttemptResult, Channel, HighestVoucher, LastSale, OnChain, Promise, Sight,
+    VoucherRule,
 };
 use crate::amount::Amount;
 use crate::encoding::{hex, json, message};
@@ -37,7 +38,10 @@ struct ChannelRow {
     closing: bool,
     /// Voucher, request and charge.
     last: Option<(String, String, String)>,
+    paid: String,
+    pay_from: u64,
     tried: Option<u64>,
+    unseen: bool,
     looked: u64,
 }
 
@@ -73,7 +77,10 @@ impl Channel {
                 let request = hex::encode_prefixed(&it.request);
                 (it.cumulative.to_string(), request, it.charged.to_string())
             }),
+            paid: self.paid_out.to_string(),
+            pay_from: self.pay_out_from.secs(),
             tried: self.tried.map(UnixTime::secs),
+            unseen: self.result == AttemptResult::Unseen,
             looked: self.looked.secs(),
         })
     }
@@ -128,7 +135,10 @@ impl Channel {
             promised,
             agreement: if row.closing { Agreement::Closing } else { Agreement::Selling },
             last,
+            paid_out: amount(&row.paid)?,
+            pay_out_from: UnixTime::from_secs(row.pay_from),
             tried: row.tried.map(UnixTime::from_secs),
+            result: if row.unseen { AttemptResult::Unseen } else { AttemptResult::Seen },
             looked: UnixTime::from_secs(row.looked),
             holds: Vec::new(),
         })

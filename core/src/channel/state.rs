@@ -79,6 +79,13 @@ pub struct LastSale {
     pub charged: Amount,
 }
 
+/// Whether the chain was seen since money was sent for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AttemptResult {
+    Seen,
+    Unseen,
+}
+
 /// Whether payee and payer have agreed to end it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agreement {
@@ -124,8 +131,14 @@ pub struct Channel {
     pub(super) promised: Option<Promise>,
     pub(super) agreement: Agreement,
     pub(super) last: Option<LastSale>,
+    /// What of the claims was paid out to the payee.
+    pub(super) paid_out: Amount,
+    /// When the next payout may be asked for.
+    pub(super) pay_out_from: UnixTime,
     /// When money was last sent for.
     pub(super) tried: Option<UnixTime>,
+    /// Whether the chain has been seen since.
+    pub(super) result: AttemptResult,
     /// When the chain was last asked, whether or not it answered.
     pub(super) looked: UnixTime,
     /// Prices of requests that are being served; in memory alone.
@@ -162,7 +175,10 @@ impl Channel {
             promised: None,
             agreement: Agreement::Selling,
             last: None,
+            paid_out: sight.claimed,
+            pay_out_from: sight.at,
             tried: None,
+            result: AttemptResult::Seen,
             looked: sight.at,
             holds: Vec::new(),
         }
@@ -229,6 +245,9 @@ impl Channel {
             return;
         }
         self.sight = sight;
+        if self.tried.is_none_or(|tried| tried <= sight.at) {
+            self.result = AttemptResult::Seen;
+        }
         self.looked = self.looked.max(sight.at);
         // Another gate may have claimed with vouchers that this row has lost.
         self.spent = self.spent.max(sight.claimed);

@@ -88,7 +88,7 @@ impl FacilitatorReply {
 
     /// Status and JSON object of an answer; for an envelope `{code, msg, data}` its content. Spec:
     /// OKX API, "Response".
-    pub(super) fn object(&self, max_bytes: usize) -> Option<(u16, Map<String, Value>)> {
+    pub(crate) fn object(&self, max_bytes: usize) -> Option<(u16, Map<String, Value>)> {
         let Self::Answer { status, is_json: true, body } = self else { return None };
         let Ok(Value::Object(mut object)) = json::parse_with(body.as_bytes(), max_bytes) else {
             return None;

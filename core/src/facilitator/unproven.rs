@@ -50,6 +50,8 @@ pub enum UnverifiedKind {
     OtherChain,
     /// The payer's own transaction, which a node is asked about.
     Transaction,
+    /// A payment by session whose deposit only the chain knows.
+    Session,
 }
 
 /// Limits on calls about unverified payments.
@@ -58,6 +60,7 @@ pub struct UnverifiedLimiter {
     contracts: Calls,
     other_chains: Calls,
     transactions: Calls,
+    sessions: Calls,
     /// Payments that have a call or wait for one, and since when.
     asked: Sorted<[u8; 32], UnixTime>,
 }
@@ -70,6 +73,7 @@ impl UnverifiedLimiter {
             contracts: Calls::new(),
             other_chains: Calls::new(),
             transactions: Calls::new(),
+            sessions: Calls::new(),
             asked: Sorted::new(),
         }
     }
@@ -120,6 +124,7 @@ impl UnverifiedLimiter {
             UnverifiedKind::Contract => &mut self.contracts,
             UnverifiedKind::OtherChain => &mut self.other_chains,
             UnverifiedKind::Transaction => &mut self.transactions,
+            UnverifiedKind::Session => &mut self.sessions,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::paid::{Step, digest_bytes, incomplete};
 use super::pricer::PriceCall;
 use super::reply::Reply;
 use super::request::IncomingRequest;
+use super::session::step::SessionStep;
 use super::template::ChallengeRequest;
 use super::unpaid::{AwaitingQuota, Unpaid};
 use crate::problem::Code;
@@ -35,6 +36,8 @@ pub enum Admission<'g> {
     Respond(Reply),
     /// Carry out the steps of its payment.
     Pay(Step<'g>),
+    /// Carry out the steps of its payment by session.
+    Session(SessionStep<'g>),
 }
 
 impl Admission<'_> {
@@ -47,7 +50,7 @@ impl Admission<'_> {
             Self::Price(call, price) => Admission::Price(call, price),
             Self::DigestBody(body) => Admission::DigestBody(body),
             Self::Respond(reply) => Admission::Respond(reply),
-            Self::Pay(_) => return None,
+            Self::Pay(_) | Self::Session(_) => return None,
         })
     }
 }

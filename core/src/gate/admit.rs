@@ -124,6 +124,9 @@ impl Gate {
         if let Some(pricer) = &offer.pricer {
             return self.admit_priced((route, offer, pricer), request, isolate, now);
         }
+        if let Some(step) = self.session(offer, &request, now) {
+            return Admission::Session(step);
+        }
         if !shows_proof(&head.headers)
             && let Some((call, spending)) =
                 self.use_free_request(route, offer, &request, isolate, now)

@@ -49,7 +49,11 @@ impl Offer {
         let required = v2::PaymentRequired::new(
             "",
             resource,
-            self.choices.iter().map(|choice| &choice.requirements).collect(),
+            self.choices
+                .iter()
+                .map(|choice| &choice.requirements)
+                .chain(self.choices.iter().filter_map(|choice| Some(&choice.session.as_ref()?.0)))
+                .collect(),
         );
         // Reason and URL come before any text of the operator's.
         let text = json::text(&required);

@@ -40,6 +40,8 @@ pub struct Keys {
     signer: Option<Account>,
     /// Signed receipts before the last rotation.
     earlier: Option<Account>,
+    /// Signs claims and refunds of channels, which name it for ever.
+    authorizer: Option<Account>,
 }
 
 impl Keys {
@@ -59,6 +61,7 @@ impl Keys {
             mark: base32::encode(&mac(gate_secret, &[b"farebox loop"]), 26),
             signer: signer(gate_secret),
             earlier: None,
+            authorizer: authorizer(salt),
         }
     }
 
@@ -89,6 +92,12 @@ impl Keys {
     #[must_use]
     pub fn sign_receipt(&self, receipt: &Receipt) -> Option<SignedReceipt> {
         SignedReceipt::new(receipt, self.signer.as_ref()?)
+    }
+
+    /// The account that signs claims and refunds of channels.
+    #[must_use]
+    pub const fn authorizer(&self) -> Option<&Account> {
+        self.authorizer.as_ref()
     }
 
     /// The account that signs receipts today.
@@ -252,6 +261,12 @@ fn challenge_key(gate_secret: &[u8]) -> [u8; 32] {
 /// key.
 fn signer(gate_secret: &[u8]) -> Option<Account> {
     let digest = |counter| Secret::new(mac(gate_secret, &[b"farebox receipt signer", &[counter]]));
+    Account::from_candidates((0..=u8::MAX).map(digest))
+}
+
+/// The account that signs for channels under this salt, which is never rotated.
+pub(super) fn authorizer(salt: &[u8]) -> Option<Account> {
+    let digest = |counter| Secret::new(mac(salt, &[b"farebox channel authorizer", &[counter]]));
     Account::from_candidates((0..=u8::MAX).map(digest))
 }
 

@@ -55,6 +55,7 @@ pub mod reply;
 pub mod request;
 mod restore;
 pub mod route;
+pub mod session;
 pub mod standing;
 pub mod sweep;
 pub mod template;

@@ -121,6 +121,9 @@ pub struct Choice {
     pub verifies_first: bool,
     /// The wire form of the terms, built once.
     pub requirements: v2::PaymentRequirements,
+    /// That of a session, if it is sold by session too, and the seconds that a payer waits for a
+    /// withdrawal.
+    pub session: Option<(v2::PaymentRequirements, u64)>,
 }
 
 impl Choice {
@@ -137,7 +140,8 @@ impl Choice {
             Mode::Before => v2::Flow::Upfront,
         };
         let requirements = v2::PaymentRequirements::new(&terms, flow);
-        Self { terms, asset_label, facilitators, verifies_first, requirements }
+        let session = None;
+        Self { terms, asset_label, facilitators, verifies_first, requirements, session }
     }
 
     /// This choice with the amount and recipient that were signed; `None` if the choice takes no

@@ -66,6 +66,17 @@ impl PaymentRequirements {
         }
     }
 
+    /// The wire form of `terms` under another scheme, with these members of `extra`.
+    #[must_use]
+    pub fn by(scheme: &'static str, terms: &Terms, extra: Map<String, Value>) -> Self {
+        Self { scheme, extra, ..Self::new(terms, Flow::Authorization) }
+    }
+
+    /// Adds a member of `extra`.
+    pub fn add(&mut self, name: &str, value: Value) {
+        self.extra.insert(name.to_owned(), value);
+    }
+
     /// Whether `accepted` is a copy of these requirements: the same members, EVM addresses compared
     /// as bytes, and this `extra` contained in its `extra`, except for the name of the signed type:
     /// payers who know it leave it out, and it is no term.

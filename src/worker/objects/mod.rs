@@ -1,6 +1,7 @@
 //! Durable Objects: SQL lives here and nowhere else.
 
 mod attempts;
+mod channel;
 mod chores;
 mod ledger;
 mod outbox;

@@ -2,7 +2,7 @@
 
 use farebox_core::amount::Amount;
 use farebox_core::channel::config::ChannelId;
-use farebox_core::channel::errand::ChannelErrand;
+use farebox_core::channel::errand::{ChannelErrand, Payout};
 use farebox_core::channel::refusal::ChannelRefusal;
 use farebox_core::channel::state::{
     Begun, Channel, OnChain, Promise, Purchase, Sight, VoucherRule,
@@ -68,6 +68,8 @@ pub struct Contract {
     pub balance: u64,
     pub claimed: u64,
     nonce: u64,
+    /// What of it the payee has.
+    paid: u64,
     /// What is to be withdrawn, and when that was asked for.
     leaving: Option<(u64, u64)>,
 }
@@ -90,6 +92,13 @@ impl Contract {
                 };
             }
             Transaction::Refund(..) => {}
+        }
+    }
+
+    const fn pay_out(&mut self, payout: Payout) {
+        match payout {
+            Payout::Done => self.paid = self.claimed,
+            Payout::Failed => {}
         }
     }
 
@@ -361,6 +370,11 @@ impl World {
                         self.transactions.push(Transaction::Refund(nonce, amount));
                     }
                 }
+                ChannelErrand::PayOut => {
+                    let payout = if is_down { Payout::Failed } else { Payout::Done };
+                    self.contract.pay_out(payout);
+                    self.channel.paid_out(payout, now);
+                }
                 ChannelErrand::Close(_) => panic!("no one closes here"),
             }
             self.write();
@@ -403,10 +417,15 @@ impl World {
             self.check()?;
         }
         let (claimed, spent) = (self.contract.claimed, count(self.channel.spent()));
-        if claimed == spent {
-            Ok(())
-        } else {
-            Err(format!("{claimed} of {spent} is claimed at the end"))
+        if claimed != spent {
+            return Err(format!("{claimed} of {spent} is claimed at the end"));
+        }
+        // By MPP what is claimed is paid at once.
+        match self.rule {
+            VoucherRule::Exact if self.contract.paid != spent => {
+                Err(format!("{} of {spent} is paid out at the end", self.contract.paid))
+            }
+            VoucherRule::Exact | VoucherRule::Headroom { .. } => Ok(()),
         }
     }
 }

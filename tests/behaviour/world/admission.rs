@@ -19,6 +19,7 @@ impl World {
                 running.step = Some(step);
                 return;
             }
+            Admission::Session(_) => panic!("sessions have a world of their own"),
             Admission::Pass(call, passing) => {
                 return self.forward_unpaid(running, call, &passing);
             }

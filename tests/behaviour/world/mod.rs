@@ -571,6 +571,7 @@ impl Running {
             Some(Admission::Price(..)) => return "price",
             Some(Admission::DigestBody(..)) => return "bind",
             Some(Admission::Respond(..)) => return "respond",
+            Some(Admission::Session(..)) => return "session",
             Some(Admission::Pay(..)) | None => {}
         }
         match &self.step {

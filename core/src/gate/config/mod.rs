@@ -61,6 +61,8 @@ struct Inherited {
     readable: Vec<String>,
     /// Protocols of a route that names none.
     protocols: Protocols,
+    /// Who signs for channels; none if no object is bound that keeps them.
+    authorizer: Option<String>,
 }
 
 impl Gate {
@@ -151,6 +153,9 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         keeps_responses: keep_hours > 0,
         readable,
         protocols,
+        authorizer: salt.as_ref().filter(|_| reader.is_bound("CHANNEL")).and_then(|salt| {
+            Some(super::keys::authorizer(salt.expose().as_bytes())?.address().to_checksum())
+        }),
     };
     let (table, offers) = table::read(reader, &inherited, unlisted, routes)?;
     let mut keys = Keys::new(

@@ -14,6 +14,7 @@ use super::pricer::{self, PricerConfig};
 use super::route_settings::{manner, methods};
 use super::{Inherited, bazaar, protocols, shape};
 use crate::chain::ChainId;
+use crate::channel::config::ChannelConfig;
 use crate::config::network::pay_to;
 use crate::config::{Reader, TextOr};
 use crate::evm::address::Address;
@@ -54,6 +55,7 @@ pub(super) struct RouteConfig {
     pub bazaar: Option<Value>,
     pub signed_transactions: Option<bool>,
     pub hash_mode: Option<bool>,
+    pub session_delay_secs: Option<u64>,
     pub cors: Option<Value>,
 }
 
@@ -136,6 +138,10 @@ fn route(
     let mut choices = Vec::new();
     for network in &networks {
         choices.push(choice(reader, inherited, place, (&config, manner.mode), network)?);
+    }
+    if let Some(secs) = config.session_delay_secs {
+        let sold = (secs, protocols, pricer.is_some());
+        choices = by_session(reader, inherited, place, sold, choices)?;
     }
     if !protocols.x402 && choices.iter().any(|choice| choice.terms.authorized().is_none()) {
         let remedy = "\"mpp\" needs a token with EIP-3009 on an EVM network; list \"x402\" too, or \
@@ -236,6 +242,35 @@ fn onchain(
             reader.fail(&variable, format!("needs RPC_URL for {blind}; set it"));
         }
     }
+}
+
+/// The same ways to pay, on EVM chains by session too.
+fn by_session(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    (secs, protocols, is_priced): (u64, Protocols, bool),
+    choices: Vec<Choice>,
+) -> Option<Vec<Choice>> {
+    let variable = format!("{place}.session_delay_secs");
+    let Some(authorizer) = &inherited.authorizer else {
+        reader.fail(&variable, "needs the binding CHANNEL, an object of class Channel; bind it");
+        return None;
+    };
+    if !ChannelConfig::WITHDRAW_DELAYS.contains(&secs) {
+        reader.fail(&variable, format!("is {secs}; must be from 900 to 2592000"));
+        return None;
+    }
+    if is_priced || !protocols.x402 || choices.iter().all(|it| it.terms.authorized().is_none()) {
+        let remedy = "needs a fixed price, \"x402\" in protocols and a token with EIP-3009";
+        reader.fail(&variable, remedy);
+        return None;
+    }
+    let sold = |choice: Choice| match choice.terms.authorized() {
+        Some(_) => choice.by_session(secs, authorizer),
+        None => choice,
+    };
+    Some(choices.into_iter().map(sold).collect())
 }
 
 /// One way to pay for a route.

@@ -37,6 +37,7 @@ pub(super) const ROUTE: Shape = Shape {
         ("bazaar", Kind::Any),
         ("signed_transactions", Kind::Switch),
         ("hash_mode", Kind::Switch),
+        ("session_delay_secs", Kind::Number),
         ("cors", Kind::Any),
     ],
 };

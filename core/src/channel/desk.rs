@@ -1,0 +1,359 @@
+//! The object of a channel: its messages, its answers, and what it writes. One row, at most one
+//! write for each message.
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::config::ChannelId;
+use super::errand::Earnings;
+use super::refusal::ChannelRefusal;
+use super::state::{
+    Begun, Channel, HighestVoucher, LastSale, OnChain, Purchase, Sight, VoucherRule,
+};
+use super::voucher::{CheckedVoucher, Voucher};
+use crate::amount::Amount;
+use crate::encoding::{hex, message};
+use crate::evm::signature::Signature;
+use crate::time::UnixTime;
+
+/// The version of the messages between a Worker and its channels.
+pub const VERSION: u8 = 1;
+
+/// A message to the object of a channel.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChannelMessage {
+    /// [`VERSION`].
+    pub v: u8,
+    /// What is asked.
+    pub ask: ChannelAsk,
+    /// What the chain has just shown.
+    pub sight: Option<SightText>,
+    /// What a channel is made of, if this is its first message: its id, the seconds that a
+    /// withdrawal takes, and the least that a voucher adds if it may pay for many requests.
+    pub opened: (String, u64, Option<String>),
+    /// What the alarm needs to claim: kept as it is.
+    pub terms: String,
+}
+
+/// What a Worker asks of a channel.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelAsk {
+    /// Hold the price of a request.
+    Begin(PurchaseText),
+    /// Charge it this much; its answer comes along if it is to be given again.
+    Charge(PurchaseText, String),
+    /// Let go of the request with this hash.
+    Release(String),
+    /// Promise a refund to who shows this voucher: of this amount, or of everything.
+    Refund(String, Option<String>),
+    /// Take what the chain shows, and nothing else.
+    See,
+}
+
+/// A request that is to be paid, as text.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PurchaseText {
+    /// The amount of its voucher.
+    pub cumulative: String,
+    /// Its signature, which was checked.
+    pub signature: String,
+    /// The most that it may be charged.
+    pub price: String,
+    /// Hash of the request, hex.
+    pub request: String,
+    /// When its hold ends, Unix seconds.
+    pub until: u64,
+}
+
+/// What the chain shows, as text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SightText {
+    /// All deposits, less what went back.
+    pub deposit: String,
+    /// What was claimed.
+    pub claimed: String,
+    /// When the payer asked to withdraw; zero if never.
+    pub leaving: u64,
+    /// The count of refunds.
+    pub nonce: String,
+    /// When the chain was asked, Unix seconds.
+    pub at: u64,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// The price is held.
+    Held,
+    /// It was charged before.
+    Repeated,
+    /// It is charged.
+    Charged,
+    /// A refund is promised.
+    Promised,
+    /// It was taken.
+    Taken,
+    /// It is refused.
+    Refused,
+}
+
+/// An answer of a channel.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChannelReply {
+    /// What became of it.
+    pub said: Said,
+    /// Why it is refused: the reason of x402, without its prefix.
+    pub refusal: Option<String>,
+    /// Whether a look at the chain may help.
+    pub stale: bool,
+    /// What was charged for this request.
+    pub charged: Option<String>,
+    /// Nonce and amount of the promised refund.
+    pub promised: Option<(String, String)>,
+    /// The channel; none if there is none.
+    pub channel: Option<Snapshot>,
+}
+
+/// A channel as its payer may see it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// What the chain showed last.
+    pub sight: SightText,
+    /// What was charged.
+    pub spent: String,
+    /// Amount and signature of the highest voucher.
+    pub evidence: Option<(String, String)>,
+    /// Whether less is claimed than was charged.
+    pub owed: bool,
+}
+
+/// Whether the row is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// As it was.
+    Nothing,
+    /// The channel alone.
+    Channel,
+    /// The channel, and the answer that came along.
+    Answer,
+}
+
+/// The channel of an object, if it has been seen.
+#[derive(Clone, Debug, Default)]
+pub struct ChannelDesk {
+    /// The channel.
+    pub channel: Option<Channel>,
+    /// What the alarm needs to claim.
+    pub terms: String,
+}
+
+impl ChannelDesk {
+    /// The desk of an object with this row; `None` if it was not written here: to begin anew would
+    /// forget what was earned.
+    #[must_use]
+    pub fn from_row(state: &str, terms: &str) -> Option<Self> {
+        Some(Self { channel: Some(Channel::from_row(state)?), terms: terms.to_owned() })
+    }
+
+    /// Answers a message; [`None`] if it is not one.
+    #[must_use]
+    pub fn answer(&mut self, text: &str, now: UnixTime) -> Option<(ChannelReply, Write)> {
+        let message: ChannelMessage = message::read(text)?;
+        if message.v != VERSION {
+            return None;
+        }
+        let mut write = Write::Nothing;
+        if let Some(sight) = &message.sight {
+            let sight = sight.read()?;
+            match &mut self.channel {
+                Some(channel) => channel.see(sight),
+                None => {
+                    let id = ChannelId::parse(&message.opened.0)?;
+                    let delay = message.opened.1;
+                    let rule = match &message.opened.2 {
+                        None => VoucherRule::Exact,
+                        Some(delta) => VoucherRule::Headroom { min_delta: amount(delta)? },
+                    };
+                    self.channel = Some(Channel::seen_first(id, rule, delay, sight));
+                    self.terms = message.terms;
+                }
+            }
+            write = Write::Channel;
+        }
+        let Some(channel) = &mut self.channel else {
+            return Some((refused(ChannelRefusal::Stale, None), Write::Nothing));
+        };
+        let result = match &message.ask {
+            ChannelAsk::See => Ok(Said::Taken.into()),
+            ChannelAsk::Release(request) => {
+                channel.release(&hex::decode_array(request).ok()?);
+                Ok(Said::Taken.into())
+            }
+            ChannelAsk::Begin(text) => {
+                let purchase = text.read(channel.id())?;
+                channel.begin(&purchase, now).map(|begun| match begun {
+                    Begun::Held => Said::Held.into(),
+                    Begun::Repeated(last) => AskResult::sale(Said::Repeated, &last),
+                })
+            }
+            ChannelAsk::Charge(text, used) => {
+                let purchase = text.read(channel.id())?;
+                let known = channel.last().copied();
+                channel.charge(&purchase, amount(used)?, now).map(|last| {
+                    if known == Some(last) {
+                        AskResult::sale(Said::Repeated, &last)
+                    } else {
+                        write = Write::Answer;
+                        AskResult::sale(Said::Charged, &last)
+                    }
+                })
+            }
+            ChannelAsk::Refund(shown, wanted) => {
+                let wanted = match wanted {
+                    Some(wanted) => Some(amount(wanted)?),
+                    None => None,
+                };
+                channel.refund(amount(shown)?, wanted, now).map(|promise| {
+                    write = Write::Channel;
+                    let promised = (promise.nonce.to_string(), promise.amount.to_string());
+                    AskResult { said: Said::Promised, charged: None, promised: Some(promised) }
+                })
+            }
+        };
+        Some(match result {
+            Ok(AskResult { said, charged, promised }) => {
+                let channel = Some(Snapshot::of(channel));
+                let reply =
+                    ChannelReply { said, refusal: None, stale: false, charged, promised, channel };
+                (reply, write)
+            }
+            Err(refusal) => (refused(refusal, Some(channel)), write),
+        })
+    }
+}
+
+/// The answer to what a channel takes.
+struct AskResult {
+    said: Said,
+    charged: Option<String>,
+    promised: Option<(String, String)>,
+}
+
+impl AskResult {
+    fn sale(said: Said, last: &LastSale) -> Self {
+        Self { said, charged: Some(last.charged.to_string()), promised: None }
+    }
+}
+
+impl From<Said> for AskResult {
+    fn from(said: Said) -> Self {
+        Self { said, charged: None, promised: None }
+    }
+}
+
+fn refused(refusal: ChannelRefusal, channel: Option<&mut Channel>) -> ChannelReply {
+    ChannelReply {
+        said: Said::Refused,
+        refusal: Some(refusal.x402().to_owned()),
+        stale: refusal == ChannelRefusal::Stale,
+        charged: None,
+        promised: None,
+        channel: channel.map(|channel| Snapshot::of(channel)),
+    }
+}
+
+impl Snapshot {
+    fn of(channel: &Channel) -> Self {
+        let evidence = channel.evidence().map(|evidence| {
+            let signature = hex::encode_prefixed(&evidence.signature.to_bytes());
+            (evidence.cumulative.to_string(), signature)
+        });
+        Self {
+            sight: SightText::of(channel.sight()),
+            spent: channel.spent().to_string(),
+            evidence,
+            owed: channel.earnings().is_some(),
+        }
+    }
+}
+
+impl Snapshot {
+    /// What is earned and not claimed, as a refund takes it along.
+    #[must_use]
+    pub fn earnings(&self) -> Option<Earnings> {
+        let (cumulative, signature) = self.evidence.as_ref()?;
+        let evidence = HighestVoucher {
+            cumulative: amount(cumulative)?,
+            signature: Signature::parse(signature).ok()?,
+        };
+        let total = amount(&self.spent)?.min(amount(&self.sight.deposit)?);
+        self.owed.then_some(Earnings { total, evidence })
+    }
+}
+
+impl SightText {
+    fn of(sight: &Sight) -> Self {
+        Self {
+            deposit: sight.deposit.to_string(),
+            claimed: sight.claimed.to_string(),
+            leaving: match sight.on_chain {
+                OnChain::Leaving(since) => since.secs(),
+                OnChain::Open | OnChain::Finalized => 0,
+            },
+            nonce: sight.refund_nonce.to_string(),
+            at: sight.at.secs(),
+        }
+    }
+
+    /// What a facilitator says that the chain shows, asked at this time. Spec: x402
+    /// `batch-settlement` on EVM, `channelState`.
+    #[must_use]
+    pub fn of_facilitator(state: &Value, at: UnixTime) -> Option<Self> {
+        let amount = |name| state.get(name)?.as_str().map(ToString::to_string);
+        let sight = Self {
+            deposit: amount("balance")?,
+            claimed: amount("totalClaimed")?,
+            leaving: state.get("withdrawRequestedAt")?.as_u64()?,
+            nonce: amount("refundNonce")?,
+            at: at.secs(),
+        };
+        sight.read().is_some().then_some(sight)
+    }
+
+    /// Reads it; `None` if an amount is not one.
+    #[must_use]
+    pub fn read(&self) -> Option<Sight> {
+        Some(Sight {
+            deposit: amount(&self.deposit)?,
+            claimed: amount(&self.claimed)?,
+            on_chain: match self.leaving {
+                0 => OnChain::Open,
+                since => OnChain::Leaving(UnixTime::from_secs(since)),
+            },
+            refund_nonce: amount(&self.nonce)?,
+            at: UnixTime::from_secs(self.at),
+        })
+    }
+}
+
+impl PurchaseText {
+    fn read(&self, channel: ChannelId) -> Option<Purchase> {
+        let voucher = Voucher { channel, cumulative: amount(&self.cumulative)? };
+        let signature = Signature::parse(&self.signature).ok()?;
+        Some(Purchase {
+            voucher: Some(CheckedVoucher::known(voucher, signature)),
+            price: amount(&self.price)?,
+            request: hex::decode_array(&self.request).ok()?,
+            until: UnixTime::from_secs(self.until),
+        })
+    }
+}
+
+fn amount(text: &str) -> Option<Amount> {
+    Amount::from_atomic(text).ok()
+}

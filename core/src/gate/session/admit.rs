@@ -1,0 +1,78 @@
+//! The beginning: what a route offers by session, and which requests show a payment of one.
+
+use serde_json::{Value, json};
+
+use super::asked::AskedSession;
+use super::payment::SessionPayment;
+use super::statement;
+use super::step::{SessionRequest, SessionStep};
+use crate::gate::Gate;
+use crate::gate::offer::{Choice, Offer};
+use crate::gate::reply::{Audience, Reply};
+use crate::gate::request::IncomingRequest;
+use crate::http::Headers;
+use crate::problem::Code;
+use crate::time::UnixTime;
+use crate::x402::header::{self, Message};
+use crate::x402::{Version, v2};
+
+/// The scheme's name on the wire.
+pub const SCHEME: &str = "batch-settlement";
+
+impl Gate {
+    /// Begins a request that shows a payment of a session; `None` if it shows none, or the route
+    /// sells none.
+    pub(in crate::gate) fn session<'g>(
+        &'g self,
+        offer: &'g Offer,
+        request: &IncomingRequest,
+        now: UnixTime,
+    ) -> Option<SessionStep<'g>> {
+        if offer.choices.iter().all(|choice| choice.session.is_none()) {
+            return None;
+        }
+        let message = shown_session(&request.head.headers)?;
+        let request = request.clone();
+        let authorizer = self.keys.authorizer()?.address();
+        Some(match SessionPayment::check((offer, authorizer), &message, now) {
+            Ok((_, payment))
+                if self.payers.clients.denies(&payment.config.payer.to_lower_hex()) =>
+            {
+                let correlation = &request.correlation;
+                let denied = Code::PayerDenied;
+                SessionStep::Respond(Reply::problem(denied, Audience::Paid, correlation, None))
+            }
+            Ok((choice, payment)) => {
+                let asked = AskedSession { gate: self, offer, choice, request, payment };
+                SessionRequest::begin(asked, now)
+            }
+            Err((code, reason)) => {
+                SessionStep::Respond(statement::refused(self, offer, &request, (code, reason), now))
+            }
+        })
+    }
+}
+
+impl Choice {
+    /// The same terms, to be paid by session too: the payer waits so many seconds for a withdrawal,
+    /// and this account signs claims and refunds.
+    #[must_use]
+    pub fn by_session(mut self, delay_secs: u64, authorizer: &str) -> Self {
+        let members = json!({"receiverAuthorizer": authorizer, "withdrawDelay": delay_secs});
+        let mut extra = self.terms.extra.clone();
+        if let Value::Object(members) = members {
+            extra.extend(members);
+        }
+        let requirements = v2::PaymentRequirements::by(SCHEME, &self.terms, extra);
+        self.session = Some((requirements, delay_secs));
+        self
+    }
+}
+
+/// The payment of a session that a request shows.
+fn shown_session(headers: &Headers) -> Option<Message> {
+    let value = headers.joined(Version::V2.proof_header())?;
+    let message = header::decode(&value).ok()?;
+    let accepted = message.object.get("accepted")?;
+    (accepted.get("scheme")?.as_str()? == SCHEME).then_some(message)
+}

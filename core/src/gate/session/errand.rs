@@ -1,0 +1,253 @@
+//! What the alarm of a channel sends to a facilitator: looks, claims, refunds and payouts.
+
+use alloc::string::{String, ToString};
+
+use serde_json::{Map, Value, json};
+
+use crate::amount::Amount;
+use crate::channel::authorizer::{ClaimEntry, claim_digest, refund_digest};
+use crate::channel::config::ChannelId;
+use crate::channel::desk::{ChannelDesk, SightText, Write};
+use crate::channel::errand::{ChannelErrand, Earnings, Payout};
+use crate::channel::escrow::EscrowContract;
+use crate::encoding::{hex, json};
+use crate::facilitator::breaker::Operation;
+use crate::facilitator::payers::{Caller, Evidence};
+use crate::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
+use crate::facilitator::wire;
+use crate::gate::Gate;
+use crate::gate::call::FacilitatorCall;
+use crate::gate::offer::VERIFY_SECS;
+use crate::time::UnixTime;
+use crate::x402::Version;
+
+/// The purpose of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// What the chain shows.
+    Look,
+    /// Money.
+    Send,
+    /// What was claimed, to the payee.
+    PayOut,
+}
+
+impl Gate {
+    /// The call that is due for a channel, if one is. Its row is written first: after a crash the
+    /// attempt counts as made.
+    pub fn channel_call(
+        &self,
+        desk: &mut ChannelDesk,
+        now: UnixTime,
+    ) -> Option<(Task, FacilitatorCall)> {
+        let (task, call) = match desk.channel.as_ref()?.errand(now) {
+            ChannelErrand::Rest(_) => return None,
+            ChannelErrand::Look => (Task::Look, self.look(desk)),
+            ChannelErrand::Claim(earnings) | ChannelErrand::Close(Some(earnings)) => {
+                (Task::Send, self.claim(desk, &earnings))
+            }
+            ChannelErrand::Close(None) => (Task::Send, None),
+            ChannelErrand::Refund(promise, earnings) => {
+                let promised = (promise.nonce, promise.amount);
+                (Task::Send, self.refund_again(desk, promised, earnings.as_ref()))
+            }
+            ChannelErrand::PayOut => (Task::PayOut, self.pay_out(desk)),
+        };
+        // Terms that cannot be read: a person has to look.
+        let (call, channel) = (call?, desk.channel.as_mut()?);
+        match task {
+            Task::Look => channel.looked(now),
+            Task::Send => channel.attempted(now),
+            Task::PayOut => channel.paid_out(Payout::Failed, now),
+        }
+        Some((task, call))
+    }
+
+    /// Takes what a facilitator said to such a call; whether the row is to be written.
+    pub fn channel_told(
+        &self,
+        desk: &mut ChannelDesk,
+        task: Task,
+        reply: &FacilitatorReply,
+        (asked, now): (UnixTime, UnixTime),
+    ) -> Write {
+        let object = reply.object(MAX_REPLY_BYTES).map(|(_, object)| object).unwrap_or_default();
+        let Some(channel) = &mut desk.channel else { return Write::Nothing };
+        match task {
+            Task::Look => {
+                let shown = object
+                    .get("extra")
+                    .and_then(|state| SightText::of_facilitator(state, asked)?.read());
+                let Some(shown) = shown else { return Write::Nothing };
+                channel.see(shown);
+                Write::Channel
+            }
+            // With what result, only the chain tells.
+            Task::Send => Write::Nothing,
+            Task::PayOut => {
+                let why = object.get("errorReason").and_then(Value::as_str).unwrap_or_default();
+                let is_done = object.get("success") == Some(&Value::Bool(true))
+                    || why.ends_with("nothing_to_settle");
+                channel.paid_out(if is_done { Payout::Done } else { Payout::Failed }, now);
+                Write::Channel
+            }
+        }
+    }
+}
+
+impl Gate {
+    /// What the chain shows: a facilitator reads it to judge the last voucher.
+    fn look(&self, desk: &ChannelDesk) -> Option<FacilitatorCall> {
+        let kept = ChannelTerms::read(&desk.terms)?;
+        let evidence = desk.channel.as_ref()?.evidence()?;
+        let channel = desk.channel.as_ref()?.id();
+        let payload = json!({
+            "type": "refund",
+            "channelConfig": kept.config,
+            "voucher": {
+                "channelId": channel.to_string(),
+                "maxClaimableAmount": evidence.cumulative.to_string(),
+                "signature": hex::encode_prefixed(&evidence.signature.to_bytes()),
+            },
+        });
+        self.call(&kept, &payload, VERIFY_SECS, Operation::Verify)
+    }
+
+    fn claim(&self, desk: &ChannelDesk, earnings: &Earnings) -> Option<FacilitatorCall> {
+        let kept = ChannelTerms::read(&desk.terms)?;
+        let channel = desk.channel.as_ref()?.id();
+        let (entry, row) = kept.claim(channel, earnings);
+        let payload = json!({
+            "type": "claim",
+            "claims": [row],
+            "claimAuthorizerSignature": self.authorize(claim_digest(&kept.contract, &[entry]))?,
+        });
+        self.call(&kept, &payload, self.settlement.settle_secs, Operation::Settle)
+    }
+
+    fn refund_again(
+        &self,
+        desk: &ChannelDesk,
+        promised: (Amount, Amount),
+        earnings: Option<&Earnings>,
+    ) -> Option<FacilitatorCall> {
+        let kept = ChannelTerms::read(&desk.terms)?;
+        let channel = desk.channel.as_ref()?;
+        let shown = channel.evidence()?;
+        let voucher = json!({
+            "channelId": channel.id().to_string(),
+            "maxClaimableAmount": shown.cumulative.to_string(),
+            "signature": hex::encode_prefixed(&shown.signature.to_bytes()),
+        });
+        let payload = self.refund_payload(&kept, (channel.id(), voucher), promised, earnings)?;
+        self.call(&kept, &payload, self.settlement.settle_secs, Operation::Settle)
+    }
+
+    /// A refund with what was earned before it, both signed.
+    pub(super) fn refund_payload(
+        &self,
+        kept: &ChannelTerms,
+        (channel, voucher): (ChannelId, Value),
+        (nonce, amount): (Amount, Amount),
+        earnings: Option<&Earnings>,
+    ) -> Option<Value> {
+        let digest = refund_digest(&kept.contract, &channel, (nonce, amount));
+        let mut payload = json!({
+            "type": "refund",
+            "channelConfig": kept.config,
+            "voucher": voucher,
+            "amount": amount.to_string(),
+            "refundNonce": nonce.to_string(),
+            "claims": [],
+            "refundAuthorizerSignature": self.authorize(digest)?,
+        });
+        if let (Some(earnings), Value::Object(members)) = (earnings, &mut payload) {
+            let (entry, row) = kept.claim(channel, earnings);
+            let signature = self.authorize(claim_digest(&kept.contract, &[entry]))?;
+            members.insert("claims".to_string(), Value::from([row].to_vec()));
+            members.insert("claimAuthorizerSignature".to_string(), Value::from(signature));
+        }
+        Some(payload)
+    }
+
+    /// Everything that was claimed for the payee, to the payee.
+    fn pay_out(&self, desk: &ChannelDesk) -> Option<FacilitatorCall> {
+        let kept = ChannelTerms::read(&desk.terms)?;
+        let payload = json!({
+            "type": "settle",
+            "receiver": kept.config.get("receiver")?,
+            "token": kept.config.get("token")?,
+        });
+        self.call(&kept, &payload, self.settlement.settle_secs, Operation::Settle)
+    }
+
+    fn call(
+        &self,
+        kept: &ChannelTerms,
+        payload: &Value,
+        secs: u64,
+        operation: Operation,
+    ) -> Option<FacilitatorCall> {
+        let network = kept.requirements.get("network")?.as_str()?;
+        let settlers = &self.settlement.settlers;
+        let serves = |networks: &[String]| networks.iter().any(|known| known == network);
+        let settler = settlers.iter().find(|settler| serves(&settler.networks))?;
+        let url = match operation {
+            Operation::Verify => settler.facilitator.verify_url(),
+            Operation::Settle => settler.facilitator.settle_url(),
+        };
+        let payment = json!({"x402Version": 2, "accepted": kept.requirements, "payload": payload});
+        Some(FacilitatorCall {
+            url,
+            body: wire::request(Version::V2, &payment, &kept.requirements),
+            secs,
+            delay_ms: 0,
+            guarded: false,
+            draft: None,
+            client_deadline: None,
+            caller: Caller {
+                network: String::new(),
+                payer: String::new(),
+                evidence: Evidence::Signed,
+            },
+            unproven: None,
+        })
+    }
+
+    fn authorize(&self, digest: [u8; 32]) -> Option<String> {
+        let signature = self.keys.authorizer()?.sign(&digest)?;
+        Some(hex::encode_prefixed(&signature.to_bytes()))
+    }
+}
+
+/// What is kept beside a channel.
+pub(super) struct ChannelTerms {
+    pub config: Map<String, Value>,
+    pub requirements: Map<String, Value>,
+    pub contract: EscrowContract,
+}
+
+impl ChannelTerms {
+    pub fn read(terms: &str) -> Option<Self> {
+        let Ok(Value::Object(kept)) = json::parse(terms.as_bytes()) else { return None };
+        Some(Self {
+            config: kept.get("config")?.as_object()?.clone(),
+            requirements: kept.get("requirements")?.as_object()?.clone(),
+            contract: EscrowContract::batch_settlement(kept.get("chain")?.as_u64()?),
+        })
+    }
+
+    fn claim(&self, channel: ChannelId, earnings: &Earnings) -> (ClaimEntry, Value) {
+        let Earnings { total, evidence } = *earnings;
+        let entry = ClaimEntry { channel, max_claimable: evidence.cumulative, total };
+        let row = json!({
+            "voucher": {
+                "channel": self.config,
+                "maxClaimableAmount": evidence.cumulative.to_string(),
+            },
+            "signature": hex::encode_prefixed(&evidence.signature.to_bytes()),
+            "totalClaimed": total.to_string(),
+        });
+        (entry, row)
+    }
+}

@@ -1,0 +1,19 @@
+//! Sessions by x402 `batch-settlement`: one deposit, then a voucher for each request.
+//!
+//! | file | what |
+//! |---|---|
+//! | `admit` | what a route offers, and which requests show a payment |
+//! | `payment` | what a payer sends, read and checked |
+//! | `asked` | a request with its payment |
+//! | [`step`] | the machine of one such request |
+//! | `statement` | what the payer is told |
+//! | `reason` | why it is refused |
+//! | [`errand`] | what the alarm of a channel sends |
+
+mod admit;
+mod asked;
+pub mod errand;
+mod payment;
+mod reason;
+mod statement;
+pub mod step;

@@ -1,0 +1,220 @@
+//! What a payer of a session sends, read and checked as far as no network is needed.
+
+use alloc::string::{String, ToString};
+
+use serde_json::{Map, Value, json};
+
+use super::reason::{REFUSED, reason};
+use crate::amount::Amount;
+use crate::channel::config::{ChannelConfig, ChannelId, deposit_nonce};
+use crate::channel::escrow::EscrowContract;
+use crate::channel::voucher::{CheckedVoucher, Voucher};
+use crate::encoding::{hex, json};
+use crate::evm::address::Address;
+use crate::evm::eip3009::Authorization;
+use crate::evm::signature::Signature;
+use crate::gate::offer::{CLOCK_MARGIN_SECS, Choice, Offer};
+use crate::problem::Code;
+use crate::time::UnixTime;
+use crate::x402::header::{self, Message};
+
+/// What a payment of a session is for.
+#[derive(Clone, Debug)]
+pub(super) enum Purpose {
+    /// Deposit, then pay a request.
+    Deposit,
+    /// Pay a request.
+    Voucher,
+    /// Pay back what is not earned, or this much of it.
+    Refund(Option<Amount>),
+}
+
+/// A payment of a session whose signatures hold.
+#[derive(Clone, Debug)]
+pub(super) struct SessionPayment {
+    pub purpose: Purpose,
+    pub config: ChannelConfig,
+    pub channel: ChannelId,
+    pub voucher: CheckedVoucher,
+    /// Its own members, as they came; of a deposit with the deposit.
+    pub payload: Map<String, Value>,
+}
+
+/// Code and reason of a refusal.
+type Refused = (Code, String);
+
+impl SessionPayment {
+    /// Reads and checks a payment against the terms that it names.
+    pub fn check<'g>(
+        (offer, authorizer): (&'g Offer, Address),
+        message: &Message,
+        now: UnixTime,
+    ) -> Result<(&'g Choice, Self), Refused> {
+        let malformed = |code: Code| (code, reason("payload_type"));
+        let object = &message.object;
+        if header::version(object).map_err(malformed)? != 2 {
+            return Err(malformed(Code::UnsupportedVersion));
+        }
+        let accepted = header::object(object, "accepted").map_err(malformed)?;
+        let choice = offer.choices.iter().find(|choice| {
+            choice.session.as_ref().is_some_and(|(terms, _)| terms.accepted_as(accepted))
+        });
+        let choice = choice.ok_or((Code::TermsMismatch, Code::TermsMismatch.name().to_string()))?;
+        let payload = header::object(object, "payload").map_err(malformed)?;
+        let payment = Self::read((choice, authorizer), payload, now)?;
+        Ok((choice, payment))
+    }
+
+    fn read(
+        (choice, authorizer): (&Choice, Address),
+        payload: &Map<String, Value>,
+        now: UnixTime,
+    ) -> Result<Self, Refused> {
+        let wrong = || (REFUSED, reason("payload_type"));
+        let token = choice.terms.token.as_ref().ok_or_else(wrong)?;
+        let contract = EscrowContract::batch_settlement(token.chain_id);
+        let object = |name| payload.get(name).and_then(Value::as_object).ok_or_else(wrong);
+        let (members, shown) = (object("channelConfig")?, object("voucher")?);
+        let config = config(members).ok_or_else(wrong)?;
+        let channel = config.id(&contract);
+        let same =
+            |is_same: bool, word| if is_same { Ok(()) } else { Err((REFUSED, reason(word))) };
+        let id = word(shown, "channelId").and_then(ChannelId::parse);
+        same(id == Some(channel), "channel_id_mismatch")?;
+        same(config.receiver == token.pay_to, "receiver_mismatch")?;
+        same(config.token == token.asset, "token_mismatch")?;
+        let is_ours = config.receiver_authorizer == authorizer;
+        same(is_ours, "receiver_authorizer_mismatch")?;
+        let delay = choice.session.as_ref().map(|(_, secs)| *secs);
+        same(delay == Some(config.withdraw_delay_secs), "withdraw_delay_mismatch")?;
+        // Of a contract wallet only the chain could tell whether it signed: for each request.
+        same(!config.payer_authorizer.is_zero(), "voucher_signature")?;
+        let amount = word(shown, "maxClaimableAmount").ok_or_else(wrong)?;
+        let signature = word(shown, "signature").ok_or_else(wrong)?;
+        let voucher = Voucher::parse(channel, amount)
+            .and_then(|voucher| voucher.check(&contract, config.payer_authorizer, signature))
+            .map_err(|refusal| (REFUSED, reason(refusal.x402())))?;
+        let mut own = json::object([
+            ("channelConfig".to_string(), kept(members, &CONFIG)),
+            ("voucher".to_string(), kept(shown, &VOUCHER)),
+        ]);
+        let kind = word(payload, "type").ok_or_else(wrong)?;
+        own.insert("type".to_string(), Value::from(kind));
+        let purpose = match kind {
+            "voucher" => Purpose::Voucher,
+            "refund" => {
+                let wanted = match payload.get("amount") {
+                    None | Some(Value::Null) => None,
+                    Some(Value::String(text)) => {
+                        let refused = || (REFUSED, reason("refund_amount_invalid"));
+                        Some(Amount::from_atomic(text).map_err(|_| refused())?)
+                    }
+                    Some(_) => return Err(wrong()),
+                };
+                Purpose::Refund(wanted)
+            }
+            "deposit" => {
+                let deposit = object("deposit")?;
+                let checked = deposit_of(choice, (&config, &channel), deposit, now)?;
+                own.insert("deposit".to_string(), checked);
+                Purpose::Deposit
+            }
+            _ => return Err(wrong()),
+        };
+        Ok(Self { purpose, config, channel, voucher, payload: own })
+    }
+
+    /// What is kept beside a channel for its alarm.
+    pub fn kept_terms(&self, choice: &Choice) -> String {
+        let config = self.payload.get("channelConfig").cloned().unwrap_or_default();
+        let requirements = choice.session.as_ref().map(|(requirements, _)| requirements);
+        let chain = choice.chain_id();
+        json!({"config": config, "chain": chain, "requirements": requirements}).to_string()
+    }
+}
+
+/// The members of a deposit, once its authorization was checked.
+fn deposit_of(
+    choice: &Choice,
+    (config, channel): (&ChannelConfig, &ChannelId),
+    deposit: &Map<String, Value>,
+    now: UnixTime,
+) -> Result<Value, Refused> {
+    let required = || (REFUSED, reason("erc3009_authorization_required"));
+    let signed = deposit.get("authorization").and_then(|it| it.get("erc3009Authorization"));
+    let signed = signed.and_then(Value::as_object).ok_or_else(required)?;
+    let number = |name| Amount::from_atomic(word(signed, name)?).ok();
+    let time = |name| word(signed, name).and_then(|text| UnixTime::from_text(text).ok());
+    let salt = word(signed, "salt").and_then(|text| match hex::decode_array::<32>(text) {
+        Ok(bytes) => Some(Amount::from_be_bytes(bytes)),
+        Err(_) => number("salt"),
+    });
+    let value = word(deposit, "amount").and_then(|text| Amount::from_atomic(text).ok());
+    let (Some(salt), Some(value), Some(valid_after), Some(valid_before), Some(signature)) =
+        (salt, value, time("validAfter"), time("validBefore"), word(signed, "signature"))
+    else {
+        return Err(required());
+    };
+    if valid_before < now.plus(CLOCK_MARGIN_SECS) {
+        return Err((REFUSED, reason("payload_authorization_valid_before")));
+    }
+    let authorization = Authorization {
+        from: config.payer,
+        to: COLLECTOR,
+        value,
+        valid_after,
+        valid_before,
+        nonce: deposit_nonce(channel, salt),
+    };
+    let token = choice.terms.token.as_ref().ok_or_else(required)?;
+    let digest = authorization.receive_digest(&token.separator);
+    let signer = Signature::parse(signature).and_then(|signature| signature.recover(&digest));
+    if signer != Ok(config.payer) {
+        return Err((REFUSED, reason("receive_authorization_signature")));
+    }
+    let inner = json::object([("erc3009Authorization".to_string(), kept(signed, &AUTHORIZATION))]);
+    Ok(Value::Object(json::object([
+        ("amount".to_string(), Value::from(value.to_string())),
+        ("authorization".to_string(), Value::Object(inner)),
+    ])))
+}
+
+fn config(members: &Map<String, Value>) -> Option<ChannelConfig> {
+    let address = |name| Address::parse(word(members, name)?).ok();
+    Some(ChannelConfig {
+        payer: address("payer")?,
+        payer_authorizer: address("payerAuthorizer")?,
+        receiver: address("receiver")?,
+        receiver_authorizer: address("receiverAuthorizer")?,
+        token: address("token")?,
+        withdraw_delay_secs: members.get("withdrawDelay")?.as_u64()?,
+        salt: hex::decode_array(word(members, "salt")?).ok()?,
+    })
+}
+
+fn word<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    members.get(name)?.as_str()
+}
+
+/// These members as they came; others are left out.
+fn kept(members: &Map<String, Value>, names: &[&str]) -> Value {
+    let member = |name: &&str| Some((String::from(*name), members.get(*name)?.clone()));
+    Value::Object(json::object(names.iter().filter_map(member)))
+}
+
+const CONFIG: [&str; 7] = [
+    "payer",
+    "payerAuthorizer",
+    "receiver",
+    "receiverAuthorizer",
+    "token",
+    "withdrawDelay",
+    "salt",
+];
+const VOUCHER: [&str; 3] = ["channelId", "maxClaimableAmount", "signature"];
+const AUTHORIZATION: [&str; 4] = ["validAfter", "validBefore", "salt", "signature"];
+/// The contract that takes deposits by EIP-3009: `0x4020806089470a89826cB9fB1f4059150b550004`.
+const COLLECTOR: Address = Address::from_bytes([
+    0x40, 0x20, 0x80, 0x60, 0x89, 0x47, 0x0a, 0x89, 0x82, 0x6c, 0xb9, 0xfb, 0x1f, 0x40, 0x59, 0x15,
+    0x0b, 0x55, 0x00, 0x04,
+]);

@@ -1,0 +1,104 @@
+//! What a payer of a session is told: the settlement of a request, and the terms after a refusal.
+
+use alloc::string::{String, ToString};
+
+use serde_json::{Value, json};
+
+use super::asked::AskedSession;
+use super::payment::Purpose;
+use super::reason::{REFUSED, reason};
+use crate::channel::desk::{ChannelReply, Snapshot};
+use crate::gate::Gate;
+use crate::gate::offer::Offer;
+use crate::gate::reply::Reply;
+use crate::gate::request::IncomingRequest;
+use crate::gate::template::ChallengeRequest;
+use crate::problem::Code;
+use crate::time::UnixTime;
+use crate::x402::{Version, header};
+
+/// The terms after a refusal, in the words of the scheme.
+pub(super) fn refused(
+    gate: &Gate,
+    offer: &Offer,
+    request: &IncomingRequest,
+    (code, reason): (Code, String),
+    now: UnixTime,
+) -> Reply {
+    let IncomingRequest { head, correlation } = request;
+    let key = gate.keys.challenge();
+    let asked = ChallengeRequest { head, correlation, key, digest: None, now };
+    offer.challenge(&asked, code, &reason, None)
+}
+
+/// The terms after a refusal of the channel, with what its payer needs to go on.
+pub(super) fn corrected(asked: &AskedSession<'_>, reply: &ChannelReply, now: UnixTime) -> Reply {
+    let word = reply.refusal.as_deref().unwrap_or("channel_not_found");
+    let mut offer = asked.offer.clone();
+    let network = &asked.choice.terms.network;
+    if let Some(channel) = &reply.channel
+        && let Some(choice) = offer.choices.iter_mut().find(|it| it.terms.network == *network)
+        && let Some((terms, _)) = &mut choice.session
+    {
+        terms.add("channelState", state(asked, channel));
+        if let Some((amount, signature)) = &channel.evidence {
+            let voucher = json!({"signedMaxClaimable": amount, "signature": signature});
+            terms.add("voucherState", voucher);
+        }
+    }
+    let offer = offer.written();
+    refused(asked.gate, &offer, &asked.request, (REFUSED, reason(word)), now)
+}
+
+/// The terms after a facilitator's refusal, with the settlement that failed.
+pub(super) fn failed(asked: &AskedSession<'_>, word: &str, now: UnixTime) -> Reply {
+    let why = (REFUSED, word.to_string());
+    let reply = refused(asked.gate, asked.offer, &asked.request, why, now);
+    let value = json!({
+        "success": false,
+        "errorReason": word,
+        "transaction": "",
+        "network": asked.choice.terms.network.as_str(),
+        "payer": asked.payment.config.payer.to_checksum(),
+    });
+    reply.with(Version::V2.settlement_header(), &header::encode(&value.to_string()))
+}
+
+/// Adds the settlement of a session to an answer.
+pub(super) fn settled(
+    asked: &AskedSession<'_>,
+    mut reply: Reply,
+    (said, (transaction, amount)): (&ChannelReply, &(String, String)),
+) -> Reply {
+    let mut extra = json!({});
+    if let Some(channel) = &said.channel
+        && let Value::Object(extra) = &mut extra
+    {
+        extra.insert("channelState".to_string(), state(asked, channel));
+        if !matches!(asked.payment.purpose, Purpose::Refund(_)) {
+            let charged = said.charged.clone().unwrap_or_default();
+            extra.insert("chargedAmount".to_string(), Value::from(charged));
+        }
+    }
+    let value = json!({
+        "success": true,
+        "transaction": transaction,
+        "network": asked.choice.terms.network.as_str(),
+        "payer": asked.payment.config.payer.to_checksum(),
+        "amount": amount,
+        "extra": extra,
+    });
+    reply.route = Some(asked.offer.settings.route.clone());
+    reply.with(Version::V2.settlement_header(), &header::encode(&value.to_string()))
+}
+
+fn state(asked: &AskedSession<'_>, channel: &Snapshot) -> Value {
+    json!({
+        "channelId": asked.payment.channel.to_string(),
+        "balance": channel.sight.deposit,
+        "totalClaimed": channel.sight.claimed,
+        "withdrawRequestedAt": channel.sight.leaving,
+        "refundNonce": channel.sight.nonce,
+        "chargedCumulativeAmount": channel.spent,
+    })
+}

@@ -1,0 +1,477 @@
+//! The machine of one request that is paid by session: deposit if there is one, hold, serve,
+//! charge, answer. Nothing is charged before the origin has served, and nothing is delivered before
+//! it is charged.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+
+use serde_json::{Map, Value};
+
+use super::asked::AskedSession;
+use super::errand::ChannelTerms;
+use super::payment::Purpose;
+use super::reason::reason;
+use super::statement;
+use crate::amount::Amount;
+use crate::channel::desk::{
+    ChannelAsk, ChannelMessage, ChannelReply, PurchaseText, Said, SightText, VERSION,
+};
+use crate::encoding::{hex, json, message};
+use crate::facilitator::breaker::Operation;
+use crate::facilitator::payers::{Caller, Evidence};
+use crate::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
+use crate::facilitator::unproven::queue::CallResult;
+use crate::facilitator::unproven::{UnverifiedCaller, UnverifiedKind};
+use crate::facilitator::wire;
+use crate::gate::call::FacilitatorCall;
+use crate::gate::forward::{ClientIdentity, OriginCall, Price, origin_call};
+use crate::gate::offer::VERIFY_SECS;
+use crate::gate::paid::{BodyLimits, Collected, Label, OriginReply};
+use crate::gate::reply::{Audience, Body, Reply, finish_paid, scrub};
+use crate::gate::units;
+use crate::hash;
+use crate::http::ResponseHead;
+use crate::problem::Code;
+use crate::time::UnixTime;
+use crate::x402::Version;
+use crate::x402::handed::Version2;
+
+/// The next effect of a request that is paid by session.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub enum SessionStep<'g> {
+    /// Ask the object of this name; [`SessionRequest::object`] takes the answer.
+    Object(String, String, Box<SessionRequest<'g>>),
+    /// Ask a facilitator; [`SessionRequest::facilitator`] takes the reply.
+    Facilitator(Box<FacilitatorCall>, Box<SessionRequest<'g>>),
+    /// Ask the origin; [`SessionRequest::origin`] takes its reply.
+    Forward(OriginCall, Box<SessionRequest<'g>>),
+    /// Read the body within these limits; [`SessionRequest::collected`] takes the outcome.
+    Collect(BodyLimits, Box<SessionRequest<'g>>),
+    /// Answer.
+    Respond(Reply),
+}
+
+/// A request that is paid by session, on its way.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub struct SessionRequest<'g> {
+    asked: AskedSession<'g>,
+    now: UnixTime,
+    stage: SessionStage,
+    /// What the chain has shown during this request.
+    sight: Option<SightText>,
+    /// The transaction and amount of a deposit or refund.
+    moved: (String, String),
+}
+
+/// What a request waits for.
+#[cfg_attr(feature = "copies", derive(Clone))]
+enum SessionStage {
+    Depositing,
+    Looking(Before),
+    Beginning,
+    Serving,
+    Collecting(ResponseHead),
+    Charging(ResponseHead),
+    /// The hold is let go, then this is answered.
+    Releasing(Box<Reply>),
+    Refunding,
+    SendingRefund,
+    /// What the refund changed is noted.
+    Noting,
+}
+
+/// What came before a look at the chain.
+#[cfg_attr(feature = "copies", derive(Clone))]
+enum Before {
+    /// No call.
+    Nothing,
+    /// A deposit that was refused, with the reason.
+    Refused(String),
+    /// A deposit that may yet be made.
+    Unknown,
+}
+
+impl<'g> SessionRequest<'g> {
+    pub(super) fn begin(asked: AskedSession<'g>, now: UnixTime) -> SessionStep<'g> {
+        let stage = SessionStage::Beginning;
+        let moved = (String::new(), String::new());
+        let session = Box::new(Self { asked, now, stage, sight: None, moved });
+        match session.asked.payment.purpose {
+            Purpose::Deposit => {
+                let payload = session.asked.payment.payload.clone();
+                session.settle(payload, SessionStage::Depositing)
+            }
+            Purpose::Voucher => session.hold(),
+            Purpose::Refund(_) => session.look(Before::Nothing),
+        }
+    }
+
+    /// The payment in the log.
+    #[must_use]
+    pub fn label(&self) -> Label {
+        let terms = &self.asked.choice.terms;
+        let (network, amount) = (terms.network.as_str(), terms.amount.to_string());
+        let units = units::amount_members(network, &terms.asset, &amount);
+        Label {
+            route: self.asked.offer.settings.route.clone(),
+            payment: self.asked.payment.channel.to_string(),
+            members: alloc::format!(",\"network\":\"{network}\",\"amount\":\"{amount}\"{units}"),
+        }
+    }
+
+    /// Takes the answer of the channel's object; `None` if it is down.
+    pub fn object(mut self: Box<Self>, answer: Option<&str>, now: UnixTime) -> SessionStep<'g> {
+        self.now = now;
+        let stage = core::mem::replace(&mut self.stage, SessionStage::Beginning);
+        if let SessionStage::Releasing(reply) = stage {
+            return SessionStep::Respond(*reply);
+        }
+        let Some(reply) = answer.and_then(message::read::<ChannelReply>) else {
+            return self.problem(Code::LedgerUnavailable);
+        };
+        if reply.said == Said::Refused {
+            let may_look = reply.stale && self.sight.is_none();
+            return match stage {
+                SessionStage::Beginning if may_look => self.look(Before::Nothing),
+                _ => SessionStep::Respond(statement::corrected(&self.asked, &reply, self.now)),
+            };
+        }
+        match (stage, reply.said) {
+            (SessionStage::Beginning, Said::Held) => self.forward(),
+            // What it was answered is not kept: it is told what it was charged.
+            (SessionStage::Beginning, _) => {
+                let mut reply = reply;
+                reply.refusal = Some("cumulative_amount_mismatch".to_string());
+                SessionStep::Respond(statement::corrected(&self.asked, &reply, self.now))
+            }
+            (SessionStage::Charging(head), Said::Charged | Said::Repeated) => {
+                let mut served = Reply::new(head, Body::Held);
+                served.marks.served = true;
+                SessionStep::Respond(statement::settled(&self.asked, served, (&reply, &self.moved)))
+            }
+            (SessionStage::Refunding, Said::Promised) => self.send_refund(&reply),
+            (SessionStage::Noting, _) => {
+                let mut done = Reply::new(
+                    ResponseHead { status: 200, headers: crate::http::Headers::new() },
+                    Body::Empty,
+                );
+                finish_paid(&mut done.head, &self.asked.request.correlation);
+                SessionStep::Respond(statement::settled(&self.asked, done, (&reply, &self.moved)))
+            }
+            _ => self.problem(Code::Internal),
+        }
+    }
+
+    /// The answer if the client's network has asked too often: the facilitator was not asked.
+    #[must_use]
+    pub fn limited(self: Box<Self>) -> SessionStep<'g> {
+        self.problem(Code::RateLimited)
+    }
+
+    /// Takes the reply of a facilitator; with what it says of the payment.
+    pub fn facilitator(
+        mut self: Box<Self>,
+        reply: &FacilitatorReply,
+        now: UnixTime,
+    ) -> (SessionStep<'g>, CallResult) {
+        let asked = core::mem::replace(&mut self.now, now);
+        let said = reply.object(MAX_REPLY_BYTES).filter(|(status, _)| *status < 500);
+        let said = said.map(|(_, object)| object).unwrap_or_default();
+        let good = said.get("success").or_else(|| said.get("isValid")).and_then(Value::as_bool);
+        let verdict = match good {
+            Some(true) => CallResult::Good,
+            Some(false) => CallResult::Bad,
+            None => CallResult::Open,
+        };
+        (self.heard(&said, asked), verdict)
+    }
+
+    fn heard(mut self: Box<Self>, said: &Map<String, Value>, asked: UnixTime) -> SessionStep<'g> {
+        let now = self.now;
+        let stage = core::mem::replace(&mut self.stage, SessionStage::Beginning);
+        let words = |name: &str| said.get(name).and_then(Value::as_str).unwrap_or_default();
+        let is = |name: &str| said.get(name).and_then(Value::as_bool);
+        match stage {
+            SessionStage::Depositing | SessionStage::SendingRefund
+                if is("success") == Some(true) =>
+            {
+                self.moved = (words("transaction").to_string(), words("amount").to_string());
+                let state = said.get("extra").and_then(|extra| extra.get("channelState"));
+                self.sight = state.and_then(|state| SightText::of_facilitator(state, now));
+                match (stage, self.sight.is_some()) {
+                    // The facilitator is asked again for what it has not said.
+                    (_, false) => self.look(Before::Nothing),
+                    (SessionStage::SendingRefund, true) => {
+                        self.stage = SessionStage::Noting;
+                        self.ask(ChannelAsk::See)
+                    }
+                    (_, true) => self.hold(),
+                }
+            }
+            // The chain says whether there is a deposit: of an earlier attempt, or after all.
+            SessionStage::Depositing if is("success") == Some(false) => {
+                self.look(Before::Refused(words("errorReason").to_string()))
+            }
+            SessionStage::Depositing => self.look(Before::Unknown),
+            SessionStage::Looking(before) => {
+                let valid = is("isValid");
+                match said.get("extra").and_then(|state| SightText::of_facilitator(state, asked)) {
+                    Some(seen) if valid == Some(true) => {
+                        self.sight = Some(seen);
+                        match &self.asked.payment.purpose {
+                            Purpose::Deposit | Purpose::Voucher => self.hold(),
+                            Purpose::Refund(wanted) => {
+                                let wanted = wanted.map(|amount| amount.to_string());
+                                let shown =
+                                    self.asked.payment.voucher.voucher().cumulative.to_string();
+                                self.stage = SessionStage::Refunding;
+                                self.ask(ChannelAsk::Refund(shown, wanted))
+                            }
+                        }
+                    }
+                    _ => match (before, valid) {
+                        (Before::Nothing, Some(false)) => {
+                            let word = words("invalidReason").to_string();
+                            self.refuse(&word)
+                        }
+                        (Before::Refused(word), Some(false)) => self.refuse(&word),
+                        // Fresh terms would have the payer deposit a second time.
+                        (Before::Unknown, _) => self.problem(Code::SettlementUnknown),
+                        (Before::Nothing | Before::Refused(_), _) => {
+                            self.problem(Code::FacilitatorUnavailable)
+                        }
+                    },
+                }
+            }
+            SessionStage::SendingRefund if is("success") == Some(false) => {
+                let word = words("errorReason").to_string();
+                self.refuse(&word)
+            }
+            // The alarm sends it again.
+            SessionStage::SendingRefund => self.problem(Code::SettlementUnknown),
+            SessionStage::Beginning
+            | SessionStage::Serving
+            | SessionStage::Collecting(_)
+            | SessionStage::Charging(_)
+            | SessionStage::Releasing(_)
+            | SessionStage::Refunding
+            | SessionStage::Noting => self.problem(Code::Internal),
+        }
+    }
+
+    /// Takes the origin's reply.
+    pub fn origin(mut self: Box<Self>, reply: OriginReply) -> SessionStep<'g> {
+        match reply {
+            OriginReply::Head(mut head) => {
+                let is_useful = head.status < 400;
+                scrub(&mut head, self.asked.gate.origin());
+                finish_paid(&mut head, &self.asked.request.correlation);
+                if is_useful {
+                    let secs = self.asked.offer.settings.origin_timeout_secs;
+                    self.stage = SessionStage::Collecting(head);
+                    return SessionStep::Collect(BodyLimits { bytes: MAX_HELD_BYTES, secs }, self);
+                }
+                let mut reply = Reply::new(head, Body::Held);
+                reply.code = Some(Code::OriginFailed);
+                self.release(reply)
+            }
+            OriginReply::TimedOut => self.failed(Code::OriginTimeout),
+            OriginReply::Lost => self.failed(Code::OriginFailed),
+        }
+    }
+
+    /// Takes the outcome of reading the body.
+    pub fn collected(mut self: Box<Self>, collected: Collected) -> SessionStep<'g> {
+        let stage = core::mem::replace(&mut self.stage, SessionStage::Beginning);
+        match (stage, collected) {
+            // What is longer is charged before the rest of it comes.
+            (SessionStage::Collecting(head), Collected::Whole { .. } | Collected::Open) => {
+                self.stage = SessionStage::Charging(head);
+                let price = self.price();
+                let purchase = self.purchase();
+                self.ask(ChannelAsk::Charge(purchase, price))
+            }
+            (_, Collected::TimedOut) => self.failed(Code::OriginTimeout),
+            (_, _) => self.failed(Code::OriginFailed),
+        }
+    }
+
+    /// The answer if the gate cannot go on.
+    fn problem(&self, code: Code) -> SessionStep<'g> {
+        let correlation = &self.asked.request.correlation;
+        let mut reply = Reply::problem(code, Audience::Paid, correlation, None);
+        reply.route = Some(self.asked.offer.settings.route.clone());
+        SessionStep::Respond(reply)
+    }
+
+    fn refuse(&self, word: &str) -> SessionStep<'g> {
+        let word = if word.is_empty() { reason("channel_not_found") } else { word.to_string() };
+        SessionStep::Respond(statement::failed(&self.asked, &word, self.now))
+    }
+
+    fn failed(self: Box<Self>, code: Code) -> SessionStep<'g> {
+        let reply = Reply::problem(code, Audience::Paid, &self.asked.request.correlation, None);
+        self.release(reply)
+    }
+
+    fn release(mut self: Box<Self>, mut reply: Reply) -> SessionStep<'g> {
+        reply.route = Some(self.asked.offer.settings.route.clone());
+        self.stage = SessionStage::Releasing(Box::new(reply));
+        let request = self.request_hash();
+        self.ask(ChannelAsk::Release(request))
+    }
+
+    fn hold(mut self: Box<Self>) -> SessionStep<'g> {
+        self.stage = SessionStage::Beginning;
+        let purchase = self.purchase();
+        self.ask(ChannelAsk::Begin(purchase))
+    }
+
+    fn forward(mut self: Box<Self>) -> SessionStep<'g> {
+        let terms = &self.asked.choice.terms;
+        let price = Price {
+            amount: &terms.amount.to_string(),
+            asset: &terms.asset,
+            network: terms.network.as_str(),
+            transaction: "",
+        };
+        let receipt = self.asked.payment.channel.to_string();
+        let payer = self.asked.payment.config.payer.to_lower_hex();
+        let caller = ClientIdentity::Payer { payer: &payer, receipt: &receipt, price };
+        let secs = self.asked.offer.settings.origin_timeout_secs;
+        let gate = self.asked.gate;
+        let call = origin_call(
+            &gate.origin.asked,
+            &self.asked.request,
+            caller,
+            secs,
+            &gate.keys,
+            self.now,
+        );
+        self.stage = SessionStage::Serving;
+        SessionStep::Forward(call, self)
+    }
+
+    /// Asks the facilitator what the chain shows: it reads it to judge a voucher.
+    fn look(mut self: Box<Self>, before: Before) -> SessionStep<'g> {
+        let mut payload = self.asked.payment.payload.clone();
+        payload.remove("deposit");
+        let kind = match self.asked.payment.purpose {
+            Purpose::Deposit | Purpose::Voucher => "voucher",
+            Purpose::Refund(_) => "refund",
+        };
+        payload.insert("type".to_string(), Value::from(kind));
+        self.stage = SessionStage::Looking(before);
+        self.ask_facilitator(payload, Operation::Verify)
+    }
+
+    /// Sends a deposit or a refund to the chain.
+    fn settle(
+        mut self: Box<Self>,
+        payload: Map<String, Value>,
+        stage: SessionStage,
+    ) -> SessionStep<'g> {
+        self.stage = stage;
+        self.ask_facilitator(payload, Operation::Settle)
+    }
+
+    fn send_refund(self: Box<Self>, reply: &ChannelReply) -> SessionStep<'g> {
+        let kept = ChannelTerms::read(&self.asked.payment.kept_terms(self.asked.choice));
+        let payload = kept.and_then(|kept| {
+            let voucher = self.asked.payment.payload.get("voucher")?.clone();
+            let (nonce, amount) = reply.promised.as_ref()?;
+            let (nonce, amount) =
+                (Amount::from_atomic(nonce).ok()?, Amount::from_atomic(amount).ok()?);
+            let earnings = reply.channel.as_ref()?.earnings();
+            let shown = (self.asked.payment.channel, voucher);
+            self.asked.gate.refund_payload(&kept, shown, (nonce, amount), earnings.as_ref())
+        });
+        match payload {
+            Some(Value::Object(payload)) => self.settle(payload, SessionStage::SendingRefund),
+            _ => self.problem(Code::Internal),
+        }
+    }
+
+    fn ask_facilitator(
+        self: Box<Self>,
+        payload: Map<String, Value>,
+        operation: Operation,
+    ) -> SessionStep<'g> {
+        let settlers = &self.asked.gate.settlement.settlers;
+        let place = self.asked.choice.facilitators.first().and_then(|place| settlers.get(*place));
+        let (Some(settler), Some((terms, _))) = (place, &self.asked.choice.session) else {
+            return self.problem(Code::Internal);
+        };
+        let (url, secs) = match operation {
+            Operation::Verify => (settler.facilitator.verify_url(), VERIFY_SECS),
+            Operation::Settle => {
+                (settler.facilitator.settle_url(), self.asked.gate.settlement.settle_secs)
+            }
+        };
+        let body = wire::request(Version::V2, &Version2::new(terms, payload), terms);
+        let network = self.asked.request.network().into_owned();
+        // Wallets and channels cost nothing, and each call may be for one that is new.
+        let sender = UnverifiedCaller {
+            network: network.clone(),
+            kind: UnverifiedKind::Session,
+            payment: None,
+        };
+        let call = FacilitatorCall {
+            url,
+            body,
+            secs,
+            delay_ms: 0,
+            guarded: true,
+            draft: None,
+            client_deadline: None,
+            caller: Caller {
+                network,
+                payer: self.asked.payment.config.payer.to_lower_hex(),
+                evidence: Evidence::Signed,
+            },
+            unproven: Some(sender),
+        };
+        SessionStep::Facilitator(Box::new(call), self)
+    }
+
+    fn ask(self: Box<Self>, ask: ChannelAsk) -> SessionStep<'g> {
+        let delay = self.asked.payment.config.withdraw_delay_secs;
+        let opened = (self.asked.payment.channel.to_string(), delay, None);
+        let terms = self.asked.payment.kept_terms(self.asked.choice);
+        let sight = self.sight.clone();
+        let message = ChannelMessage { v: VERSION, ask, sight, opened, terms };
+        let name = object(&self.asked.payment.channel.to_string());
+        SessionStep::Object(name, json::text(&message), self)
+    }
+
+    fn purchase(&self) -> PurchaseText {
+        let voucher = &self.asked.payment.voucher;
+        PurchaseText {
+            cumulative: voucher.voucher().cumulative.to_string(),
+            signature: hex::encode_prefixed(&voucher.signature().to_bytes()),
+            price: self.asked.choice.terms.amount.to_string(),
+            request: self.request_hash(),
+            until: self.now.plus(self.asked.offer.leases.executing).secs(),
+        }
+    }
+
+    /// What the request uses: its price.
+    fn price(&self) -> String {
+        self.asked.choice.terms.amount.to_string()
+    }
+
+    /// A hash of method and URL: a voucher pays for one of them.
+    fn request_hash(&self) -> String {
+        let head = &self.asked.request.head;
+        ["0x", &hash::digest(&[head.method.as_bytes(), head.url.as_bytes()])].concat()
+    }
+}
+
+/// The name of a channel's object.
+#[must_use]
+pub fn object(channel: &str) -> String {
+    ["channel/", channel].concat()
+}
+
+/// Longest answer that is held until it is charged, bytes; the rest of a longer one comes after.
+const MAX_HELD_BYTES: u64 = 1024 * 1024;

@@ -1,0 +1,130 @@
+//! The object of one channel: its desk decides, and the object writes its one row.
+
+use std::cell::{Cell, RefCell};
+
+use farebox_core::channel::desk::{ChannelDesk, Write};
+use farebox_core::encoding::json;
+use farebox_core::time::UnixTime;
+use wasm_bindgen::prelude::*;
+use worker::worker_sys::DurableObjectState;
+
+use crate::platform::now;
+use crate::platform::sql::{Result, Sql, SqlValue, wake_at};
+use crate::worker::{config, edge, facilitator};
+
+/// Calls of one alarm.
+const MAX_CALLS: usize = 8;
+/// Seconds after which an alarm that could do nothing tries again.
+const RETRY_SECS: u64 = 15;
+
+/// A channel; `entry.mjs` reads its requests and sets its alarm.
+#[wasm_bindgen]
+pub struct Channel {
+    state: DurableObjectState,
+    /// The row, and the rules about it; `None` until first asked, and after a failed write.
+    opened: RefCell<Option<(Sql, ChannelDesk)>>,
+    /// Time of the alarm, as far as this instance knows.
+    alarm: Cell<Option<UnixTime>>,
+}
+
+#[wasm_bindgen]
+impl Channel {
+    /// The channel that keeps its row in this state.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: DurableObjectState) -> Self {
+        Self { state, opened: RefCell::new(None), alarm: Cell::new(None) }
+    }
+
+    /// Answers a message: `{answered, alarm}`, in one synchronous block.
+    ///
+    /// # Errors The platform's error if a statement failed.
+    pub fn ask(&self, message: &str) -> std::result::Result<JsValue, JsValue> {
+        let answer = self.with_row(|desk| match desk.answer(message, now()) {
+            Some((reply, write)) => (json::text(&reply), write),
+            None => ("null".to_owned(), Write::Nothing),
+        })?;
+        let alarm = self.next_alarm().map(|at| at.secs().saturating_mul(1000) as f64);
+        Ok(edge::answered(&answer, None, alarm))
+    }
+
+    /// Carries out the work that is due.
+    ///
+    /// # Errors The platform's error if a statement failed.
+    pub async fn alarm(&self) -> std::result::Result<(), JsValue> {
+        self.alarm.set(None);
+        let worked = self.work().await;
+        if let Some(at) = self.next_alarm() {
+            let at = at.secs().saturating_mul(1000).max(edge::clock_ms());
+            wake_at(&self.state, at as f64).await?;
+        }
+        worked
+    }
+}
+
+impl Channel {
+    /// Runs one synchronous block over the row. After a failed write what is remembered of it is
+    /// dropped.
+    fn with_row<T>(&self, act: impl FnOnce(&mut ChannelDesk) -> (T, Write)) -> Result<T> {
+        let (sql, mut desk) = match self.opened.take() {
+            Some(opened) => opened,
+            None => self.open()?,
+        };
+        let (value, write) = act(&mut desk);
+        if let (Write::Channel | Write::Answer, Some(channel)) = (write, &desk.channel) {
+            sql.exec(WRITE, vec![channel.to_row().into(), desk.terms.clone().into()])?;
+        }
+        self.opened.replace(Some((sql, desk)));
+        Ok(value)
+    }
+
+    fn open(&self) -> Result<(Sql, ChannelDesk)> {
+        let sql = Sql::of(&self.state)?;
+        sql.exec(CREATE, Vec::new())?;
+        let row = sql.exec(READ, Vec::new())?.raw().next().transpose()?;
+        let desk = match row.as_deref() {
+            Some([SqlValue::String(state), SqlValue::String(terms)]) => {
+                ChannelDesk::from_row(state, terms)
+            }
+            Some(_) => None,
+            None => Some(ChannelDesk::default()),
+        };
+        Ok((sql, desk.ok_or_else(|| JsValue::from_str("a row of another version"))?))
+    }
+
+    async fn work(&self) -> Result<()> {
+        let Some(gate) = config::for_objects() else { return Ok(()) };
+        for _ in 0..MAX_CALLS {
+            let asked = now();
+            let call = self.with_row(|desk| match gate.channel_call(desk, asked) {
+                Some(call) => (Some(call), Write::Channel),
+                None => (None, Write::Nothing),
+            })?;
+            let Some((task, call)) = call else { return Ok(()) };
+            let said = edge::settled(facilitator::send(&gate, &call)).await;
+            let reply = facilitator::reply(&gate, &call.url, said);
+            facilitator::note(&gate, &call, &reply);
+            self.with_row(|desk| ((), gate.channel_told(desk, task, &reply, (asked, now()))))?;
+        }
+        Ok(())
+    }
+
+    /// Time to set the alarm for, which then counts as set; `None` unless it moves earlier.
+    fn next_alarm(&self) -> Option<UnixTime> {
+        let opened = self.opened.borrow();
+        let (_, desk) = opened.as_ref()?;
+        let now = now();
+        let at = desk.channel.as_ref()?.next_errand(now)?;
+        let at = if at <= now { now.plus(1) } else { at };
+        let set = self.alarm.get().filter(|set| now < set.plus(RETRY_SECS));
+        if set.is_some_and(|set| set <= at) {
+            return None;
+        }
+        self.alarm.set(Some(at));
+        Some(at)
+    }
+}
+
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS channel (id INTEGER PRIMARY KEY, state TEXT NOT NULL, terms TEXT NOT NULL)";
+const READ: &str = "SELECT state, terms FROM channel";
+const WRITE: &str = "INSERT INTO channel (id, state, terms) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state";

@@ -1,0 +1,55 @@
+// A session at the gate: the published client of `batch-settlement` pays a hundred requests with one deposit; what was
+// earned is claimed and paid out, the rest refunded, to the last unit. A voucher asks no facilitator.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client';
+import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
+
+import { BATCH_SETTLEMENT } from '../../demo/chain.mjs';
+import { startWorld, type World } from './world.ts';
+
+const PRICE = 10_000n;
+let world: World;
+before(async () => {
+  world = await startWorld({ routes: [{ path: '/report/session', methods: ['GET'], price: '$0.01', session_delay_secs: 900 }] });
+});
+after(() => world?.stop());
+
+function payerAt(index: number) {
+  const payer = world.chain.accounts.payers[index];
+  assert.ok(payer);
+  const { readContract } = world.chain.publicClient;
+  const deposit = 100n * PRICE;
+  const scheme = new BatchSettlementEvmScheme({ ...payer, readContract } as never, { depositStrategy: () => deposit + PRICE });
+  const pay = wrapFetchWithPaymentFromConfig(fetch, { schemes: [{ network: 'eip155:*', client: scheme }] });
+  return { payer, scheme, pay };
+}
+
+test('a hundred requests are paid with one deposit, and no facilitator is asked about a voucher', async () => {
+  const { chain, facilitator, origin, gate } = world;
+  const { payer, scheme, pay } = payerAt(0);
+  const url = `${gate.url}/report/session`;
+  const funds = await chain.balanceOf(payer.address);
+  const earlier = await chain.balanceOf(chain.accounts.payee.address);
+  const first = await pay(url);
+  assert.equal(first.status, 200, await first.text());
+  assert.equal(await chain.balanceOf(BATCH_SETTLEMENT), 101n * PRICE);
+  const counts = { ...facilitator.counts };
+  const asked = origin.requests.length;
+  for (let request = 1; request < 100; request += 1) assert.equal((await pay(url)).status, 200);
+  assert.deepEqual(facilitator.counts, counts);
+  assert.equal(origin.requests.length, asked + 99);
+  const refunded = await scheme.refund(url);
+  assert.equal(refunded.success, true);
+  assert.equal(refunded.amount, String(PRICE));
+  assert.equal(await chain.balanceOf(payer.address), funds - 100n * PRICE);
+  // The alarm pays out what the refund has claimed.
+  for (let waits = 0; waits < 300; waits += 1) {
+    if ((await chain.balanceOf(chain.accounts.payee.address)) === earlier + 100n * PRICE) break;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assert.equal(await chain.balanceOf(chain.accounts.payee.address), earlier + 100n * PRICE);
+  assert.equal(await chain.balanceOf(BATCH_SETTLEMENT), 0n);
+});
