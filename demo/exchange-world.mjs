@@ -13,6 +13,7 @@ import { startMarket } from '../scripts/market.mjs';
 import { randomSecrets } from '../scripts/miniflare.mjs';
 import { startTreasury } from '../scripts/treasury.mjs';
 import { NETWORK, startChain } from './chain.mjs';
+import { deployEscrow } from './compute-escrow.mjs';
 import { startFacilitator } from './facilitator.mjs';
 import { parts } from './parts.mjs';
 import { freePort, serve } from './server.mjs';
@@ -33,10 +34,11 @@ export const MOCK = 'demo-testnet';
 
 /**
  * Starts all parts on free ports, with short timings. `url` is where buyers and sellers go: the market. `gate.url` has the till.
+ * With `entrusted` an escrow contract has the money, and the escrow wallet is its gateway.
  *
- * @param {{build?: string, vars?: Record<string, unknown>, gateVars?: Record<string, unknown>, treasuryVars?: Record<string, unknown>, profiles?: (parts: {escrow: string, bonds: string}) => object[]}} [options]
+ * @param {{build?: string, entrusted?: boolean, vars?: Record<string, unknown>, gateVars?: Record<string, unknown>, treasuryVars?: Record<string, unknown>, profiles?: (parts: {escrow: string, bonds: string}) => object[]}} [options]
  */
-export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 'build', vars = {}, gateVars = {}, treasuryVars = {}, profiles = standardProfiles } = {}) {
+export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 'build', entrusted = false, vars = {}, gateVars = {}, treasuryVars = {}, profiles = entrusted ? entrustedProfiles : standardProfiles } = {}) {
   const { keep, stop } = parts();
   try {
     const chain = keep(await startChain());
@@ -45,6 +47,8 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
     const folder = mkdtempSync(join(tmpdir(), 'farebox-exchange-'));
     keep({ stop: async () => rmSync(folder, { recursive: true, force: true }) });
     const [escrow, bonds] = [sellerOf(generatePrivateKey()), sellerOf(generatePrivateKey())];
+    const contract = entrusted ? await deployEscrow(chain, escrow) : undefined;
+    const holder = contract?.address ?? escrow.address;
     const issuer = keep(await startIssuer());
     const [port, gatePort] = [await freePort(), await freePort()];
     const [url, gateUrl] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${gatePort}`];
@@ -58,6 +62,7 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
         WALLETS: [{ name: 'escrow', networks: [NETWORK], secret: 'WALLET_ESCROW' }],
         RPC_URL: switches.node.url, FACILITATOR_URL: switches.facilitator.url,
         PAYOUT_TOKENS: [{ organization: 'exchange', wallet: 'escrow', secret: 'EXCHANGE_PAYOUTS' }],
+        ...(contract === undefined ? {} : { ESCROWS: [{ organization: 'exchange', wallet: 'escrow', network: NETWORK, contract: contract.address, asset: 'USDC', bumpSecs: 20 }] }),
         CONFIRMATIONS: '2', SEND_SECS: '6', READ_SECS: '1', TEST_NETWORKS_ONLY: 'true', ...treasuryVars,
       },
       secrets: { OPERATOR_TOKEN: tokens.operator, WALLET_ESCROW: escrow.privateKey, EXCHANGE_PAYOUTS: tokens.payouts },
@@ -70,7 +75,7 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
       persist: join(folder, 'market'),
       vars: {
         MARKET_URL: gateUrl, EXCHANGE_URL: url, NETWORK, RPC_URL: switches.node.url, TEST_NETWORKS_ONLY: 'true',
-        EXCHANGE_PROFILES: profiles({ escrow: escrow.address, bonds: bonds.address }),
+        EXCHANGE_PROFILES: profiles({ escrow: holder, bonds: bonds.address }),
         IDENTITY: { issuer: issuer.name, jwks: issuer.url }, ...vars,
       },
       secrets: {
@@ -84,7 +89,7 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
       build, port: gatePort,
       persist: join(folder, 'gate'),
       vars: {
-        NETWORK, PAY_TO: escrow.address, FACILITATOR_URL: switches.facilitator.url, RPC_URL: switches.node.url, WEBHOOK_URL: `${market.url}/_market/notices`,
+        NETWORK, PAY_TO: holder, FACILITATOR_URL: switches.facilitator.url, RPC_URL: switches.node.url, WEBHOOK_URL: `${market.url}/_market/notices`,
         ROUTES: [TILL], DEFAULT: 'free', RECOVERY: { settle_secs: 5, resend_secs: [1, 2, 4], chain_secs: [1, 2], refund_secs: 30, manual_secs: 600, breaker_secs: 1 },
         ...gateVars,
       },
@@ -157,6 +162,7 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
       treasury,
       issuer,
       escrow,
+      contract,
       bonds,
       tokens,
       ask,
@@ -166,8 +172,8 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
       stop,
       /** The time of the Workers, unix seconds. */
       now,
-      /** What is in the escrow wallet. */
-      held: () => chain.balanceOf(escrow.address),
+      /** What is held, in the escrow wallet or contract. */
+      held: () => chain.balanceOf(holder),
       /**
        * A seller with a session by identity, which is there.
        *
@@ -228,6 +234,11 @@ export function standardProfiles({ escrow, bonds }) {
     { profile: LIVE, network: NETWORK, asset: 'USDC', hold: 'escrow', escrow, bonds, organization: 'exchange', wallet: 'escrow' },
     { profile: MOCK, network: NETWORK, asset: 'USDC', hold: 'mock', escrow, bonds },
   ];
+}
+
+/** @param {{escrow: string, bonds: string}} wallets */
+function entrustedProfiles({ escrow, bonds }) {
+  return [{ profile: LIVE, network: NETWORK, asset: 'USDC', hold: 'contract', escrow, bonds, organization: 'exchange', wallet: 'escrow' }];
 }
 
 /**

@@ -61,7 +61,7 @@ impl Gateway {
     fn material_in(&self, payment: &str, fields: &Fields) -> String {
         match self.set.hold {
             HoldKind::Mock => fields.maybe("tx_hash").ok().flatten().unwrap_or_default(),
-            HoldKind::Completion | HoldKind::Escrow => String::from(payment),
+            HoldKind::Completion | HoldKind::Escrow | HoldKind::Contract => String::from(payment),
         }
     }
 

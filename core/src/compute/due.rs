@@ -72,14 +72,19 @@ impl Gateway {
         let mut tried = job.tried.clone();
         tried.push(job.seller.clone());
         let hold = match job.hold {
-            HoldKind::Escrow => records.hold(&job.payment)?,
+            HoldKind::Escrow | HoldKind::Contract => records.hold(&job.payment)?,
             HoldKind::Completion | HoldKind::Mock => None,
         };
         let at_most = Amount::from_atomic(&job.units).ok();
         let wanted = Wanted { capability: &job.capability, at_most, tried: &tried };
-        // The money of a request that waits is signed for one seller.
+        // The money of a request that waits is signed for one seller; in the contract it has one.
+        let has_one_seller = match job.hold {
+            HoldKind::Completion => true,
+            HoldKind::Contract => !planted(Mutant::ContractsChangeSellers),
+            HoldKind::Escrow | HoldKind::Mock => false,
+        };
         let is_gone = job.waits.is_some_and(|waits| tick.now >= waits);
-        let may_go_on = job.hold != HoldKind::Completion && job.attempts < MAX_ATTEMPTS && !is_gone
+        let may_go_on = !has_one_seller && job.attempts < MAX_ATTEMPTS && !is_gone
             || planted(Mutant::JobsNeverEnd);
         let next = if may_go_on { self.matched(records, &wanted, tick)? } else { None };
         let Some(seller) = next else {

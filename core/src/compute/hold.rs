@@ -1,5 +1,8 @@
 //! Held money: where it goes is decided once, with its job; a payout of the treasury moves it.
 //!
+//! Money in an escrow contract is registered first, by the same way: the treasury has one row for
+//! each payment there, and decides once where it goes.
+//!
 //! Release and refund of a payment have one key at the treasury, and so one nonce: the treasury
 //! makes at most one of them, and the token would refuse the second. The number of the try is a
 //! part of the key, and grows only when the payout before it can never move.
@@ -15,7 +18,7 @@ use super::event::event;
 use super::message::{Errand, JsonAnswer, PayoutAnswer, PayoutCall, Reaction};
 use super::records::{Edit, Records};
 use super::refused::not_moved;
-use super::row::{EventKind, HoldRow, HoldState, JobRow, JobState, Leave};
+use super::row::{EntryRow, EventKind, HoldRow, HoldState, JobRow, JobState, Leave};
 use super::settings::Gateway;
 use super::text::{object, or_null, quoted};
 use super::{Effect, Tick};
@@ -55,17 +58,23 @@ impl Gateway {
             }
             HoldState::Paying(known) | HoldState::Sent(known) | HoldState::Ended(known) => known,
         };
-        self.look(HoldRow { state: HoldState::Paying(decided), ..hold }, tick)
+        // To register it was another thing, which may have been looked at often.
+        let looks = if hold.state == HoldState::Held { 0 } else { hold.looks };
+        self.look(HoldRow { state: HoldState::Paying(decided), looks, ..hold }, tick)
     }
 
     /// Asks the treasury about money that is on its way.
     pub(super) fn look(&self, hold: HoldRow, tick: Tick<'_>) -> Effect {
-        let Some(leave) = hold.state.leave() else { return Effect::told(Reaction::Nothing) };
+        let leave = hold.state.leave();
         let looks = hold.looks.saturating_add(1);
         let fence = hold.fence.saturating_add(1);
         let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause(hold.looks)));
         let ask = if hold.payout.is_empty() {
-            PayoutCall::Pay(self.order(&hold, leave))
+            PayoutCall::Pay(match (&hold.entry, leave) {
+                (None, Some(leave)) => self.order(&hold, leave),
+                (Some(entry), leave) => self.entrusted(&hold, entry, leave),
+                (None, None) => return Effect::told(Reaction::Nothing),
+            })
         } else {
             let (organization, _) = self.set.payer.clone();
             PayoutCall::Look { id: hold.payout.clone(), organization }
@@ -101,6 +110,59 @@ impl Gateway {
         ])
     }
 
+    /// The body about a payment in the escrow contract. Spec: docs/treasury.md, "Escrow contracts".
+    fn entrusted(&self, hold: &HoldRow, entry: &EntryRow, leave: Option<Leave>) -> String {
+        let goal = match leave {
+            None => "funded",
+            Some(Leave::Release) => "released",
+            Some(Leave::Refund) => "refunded",
+        };
+        let spelled = |wallet: &str| {
+            Address::parse(wallet).map_or_else(|_| wallet.to_string(), |it| it.to_checksum())
+        };
+        // What bought no job has no seller: its buyer is both.
+        let seller = if hold.payee.is_empty() { &hold.payer } else { &hold.payee };
+        let (organization, wallet) = &self.set.payer;
+        object(&[
+            ("organization", quoted(organization)),
+            ("wallet", quoted(wallet)),
+            ("network", quoted(self.set.network.as_str())),
+            ("contract", quoted(&entry.contract)),
+            ("payment", quoted(&format!("0x{}", entry.name))),
+            ("buyer", quoted(&spelled(&hold.payer))),
+            ("seller", quoted(&spelled(seller))),
+            ("amountMinor", quoted(&hold.units)),
+            ("settlement", quoted(&format!("0x{}", entry.word))),
+            ("goal", quoted(goal)),
+        ])
+    }
+
+    /// Takes the treasury's answer about a payment that is to be registered.
+    fn registered<R: Records>(
+        &self,
+        records: &R,
+        hold: HoldRow,
+        answer: Option<&PayoutAnswer>,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let (told, _) = answer.map_or((Told::Unknown, String::new()), told);
+        let (hash, due) = match told {
+            Told::Sent(hash) | Told::Confirmed(hash) => (hash, None),
+            Told::Dead | Told::Open | Told::Unknown => {
+                (String::new(), Some(tick.now.saturating_add(pause(hold.looks))))
+            }
+        };
+        let job = records.job(&hold.job)?;
+        let mut edits = Vec::from([Edit::Hold(Box::new(HoldRow { due, ..hold }))]);
+        let Some(job) = job else { return Ok(Effect { reaction: Reaction::Done, edits }) };
+        let job = JobRow { registration: hash, ..job };
+        let reaction = Reaction::Reply(self.told_paid(&job));
+        if due.is_none() {
+            edits.push(Edit::Job(Box::new(job)));
+        }
+        Ok(Effect { reaction, edits })
+    }
+
     /// Takes the treasury's answer, and ends the job when its money has moved.
     pub(super) fn paid_out<R: Records>(
         &self,
@@ -110,12 +172,17 @@ impl Gateway {
         tick: Tick<'_>,
     ) -> Result<Effect, R::Error> {
         let hold = records.hold(payment)?.filter(|hold| hold.fence == fence);
-        let Some((hold, leave)) = hold.and_then(|hold| Some((hold.clone(), hold.state.leave()?)))
-        else {
-            return Ok(Effect::told(Reaction::Nothing));
+        let Some(hold) = hold else { return Ok(Effect::told(Reaction::Nothing)) };
+        let Some(leave) = hold.state.leave() else {
+            return match hold.entry {
+                None => Ok(Effect::told(Reaction::Nothing)),
+                Some(_) => self.registered(records, hold, answer, tick),
+            };
         };
         let (told, payout) = answer.map_or((Told::Unknown, String::new()), told);
-        let payout = if payout.is_empty() { hold.payout.clone() } else { payout };
+        // A payment in a contract is asked for again by itself: that drives it on.
+        let is_kept = payout.is_empty() || hold.entry.is_some();
+        let payout = if is_kept { hold.payout.clone() } else { payout };
         let due = Some(tick.now.saturating_add(pause(hold.looks)));
         let told = match told {
             Told::Open | Told::Unknown if planted(Mutant::DoubtIsPaidAgain) => Told::Dead,

@@ -49,6 +49,7 @@ impl Gateway {
             tried: Vec::new(),
             result: String::new(),
             transaction: String::new(),
+            registration: String::new(),
             created: tick.now,
             due: None,
             waits: None,
@@ -62,7 +63,7 @@ impl Gateway {
             ("status", quoted("paid")),
             ("payment_mode", quoted(job.hold.mode())),
             ("settlement_tx_hash", or_null(&job.transaction)),
-            ("escrow_registration_tx_hash", "null".to_string()),
+            ("escrow_registration_tx_hash", or_null(&job.registration)),
             ("payment_id", quoted(&job.quote)),
             ("job_token", quoted(&self.job_token(&job.id))),
         ];
@@ -298,7 +299,7 @@ impl Gateway {
         let result = self.seal(tick.fresh_quote(), &job.id, result);
         let job = JobRow { result, due: None, ..job };
         match job.hold {
-            HoldKind::Escrow => {
+            HoldKind::Escrow | HoldKind::Contract => {
                 let Some(hold) = records.hold(&job.payment)? else {
                     return Ok(Effect::reply(not_moved(leave)));
                 };
@@ -350,7 +351,7 @@ impl Gateway {
 
     fn told_skipped(&self, job: &JobRow, leave: Leave) -> JsonAnswer {
         let reason = match job.hold {
-            HoldKind::Mock | HoldKind::Escrow => "mock_payment",
+            HoldKind::Mock | HoldKind::Escrow | HoldKind::Contract => "mock_payment",
             HoldKind::Completion => "settled_on_delivery",
         };
         let how = object(&[("status", quoted("skipped")), ("reason", quoted(reason))]);

@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::body::MAX_BODY_BYTES;
 use super::message::{Instruction, JsonAnswer, TillPayment};
 use super::refused::{no_json, said};
-use super::row::HoldKind;
 use super::settings::{Gateway, Profile};
 use super::till::quote_in;
 use super::vars::Profiles;
@@ -67,7 +66,7 @@ impl Profiles {
             network: text("network"),
             transaction: text("transaction"),
         };
-        let holds = |it: &&Gateway| it.set.hold == HoldKind::Escrow && it.is_ours(&sale);
+        let holds = |it: &&Gateway| it.set.hold.has_money() && it.is_ours(&sale);
         let gateway = self.gateways().find(holds);
         Ok(gateway.map(Gateway::profile).map(|it| (it, Instruction::Owed(Box::new(sale)))))
     }

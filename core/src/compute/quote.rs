@@ -130,7 +130,7 @@ impl Gateway {
             HoldKind::Completion => {
                 Address::parse(seller).map_or_else(|_| seller.to_string(), |it| it.to_checksum())
             }
-            HoldKind::Escrow | HoldKind::Mock => self.set.escrow.to_checksum(),
+            HoldKind::Escrow | HoldKind::Contract | HoldKind::Mock => self.set.escrow.to_checksum(),
         }
     }
 

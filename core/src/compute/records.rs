@@ -130,6 +130,12 @@ pub trait Records {
     /// An error of the storage.
     fn hold(&self, payment: &str) -> Result<Option<HoldRow>, Self::Error>;
 
+    /// Whether this transaction paid for something, `0x` and lower-case digits.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn is_paid_by(&self, transaction: &str) -> Result<bool, Self::Error>;
+
     /// The row that has been due for the longest time.
     ///
     /// # Errors

@@ -144,6 +144,8 @@ pub enum HoldKind {
     Completion,
     /// A wallet of the treasury has it.
     Escrow,
+    /// An escrow contract has it, whose gateway is a wallet of the treasury.
+    Contract,
     /// There is none.
     Mock,
 }
@@ -154,6 +156,7 @@ impl HoldKind {
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "completion" => Some(Self::Completion),
+            "contract" => Some(Self::Contract),
             "escrow" => Some(Self::Escrow),
             "mock" => Some(Self::Mock),
             _ => None,
@@ -165,8 +168,17 @@ impl HoldKind {
     pub const fn mode(self) -> &'static str {
         match self {
             Self::Completion => "x402-completion",
-            Self::Escrow => "x402-escrow",
+            Self::Escrow | Self::Contract => "x402-escrow",
             Self::Mock => "mock",
+        }
+    }
+
+    /// Whether what was paid is somewhere between buyer and seller.
+    #[must_use]
+    pub const fn has_money(self) -> bool {
+        match self {
+            Self::Escrow | Self::Contract => true,
+            Self::Completion | Self::Mock => false,
         }
     }
 }
@@ -260,6 +272,9 @@ pub struct JobRow {
     pub result: String,
     /// The transaction that paid it.
     pub transaction: String,
+    /// The transaction that registered it in the escrow contract; empty if there is none.
+    #[serde(default)]
+    pub registration: String,
     /// When it was made.
     pub created: u64,
     /// When its state has to change; `None` if nothing is due.
@@ -303,8 +318,20 @@ impl HoldState {
     }
 }
 
-/// Money in the escrow wallet: one row for each payment that was settled, also for one that no job
-/// could be made of. Key: payment. Index: due.
+/// What a payment is in the escrow contract; name and word have 64 digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryRow {
+    /// The contract, with its checksum.
+    pub contract: String,
+    /// Its name.
+    pub name: String,
+    /// The transaction that paid it. The contract takes each once: what else that one paid has a
+    /// hash of its payment here.
+    pub word: String,
+}
+
+/// Money in the escrow wallet or contract: one row for each payment that was settled, also for one
+/// that no job could be made of. Key: payment. Index: due.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldRow {
     /// The gate's id of the payment.
@@ -325,6 +352,12 @@ pub struct HoldRow {
     pub payout: String,
     /// The transaction that moved it.
     pub transaction: String,
+    /// The transaction that paid it.
+    #[serde(default)]
+    pub settlement: String,
+    /// What it is in the escrow contract; `None` if a wallet has it.
+    #[serde(default)]
+    pub entry: Option<EntryRow>,
     /// The last grant: a report under another one changes nothing.
     pub fence: u64,
     /// How often the alarm has looked at this try.

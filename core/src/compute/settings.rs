@@ -69,7 +69,7 @@ pub struct ProfileSettings {
     pub asset: String,
     /// How money is held.
     pub hold: HoldKind,
-    /// The wallet of the treasury that money is held in.
+    /// The wallet of the treasury that money is held in, or the escrow contract.
     pub escrow: Address,
     /// The wallet that sellers transfer their bonds to.
     pub bonds: Address,
@@ -110,7 +110,7 @@ impl Gateway {
         if set.secret.expose().len() < MIN_SECRET_BYTES {
             return Err(SettingsError::Secret);
         }
-        if set.escrow.is_low() && set.hold == HoldKind::Escrow {
+        if set.escrow.is_low() && set.hold.has_money() {
             return Err(SettingsError::Escrow);
         }
         if set.bonds.is_low() {
@@ -128,7 +128,7 @@ impl Gateway {
     /// Whether both hold money of one network and asset in a wallet.
     #[must_use]
     pub(super) fn shares_money(&self, other: &Self) -> bool {
-        let is_held = |it: &Self| it.set.hold == HoldKind::Escrow;
+        let is_held = |it: &Self| it.set.hold.has_money();
         is_held(self)
             && is_held(other)
             && self.set.network == other.set.network
@@ -184,7 +184,9 @@ impl fmt::Display for SettingsError {
             }
             Self::Mock => "pretended payments need a test network",
             Self::Secret => "the secret must have 32 bytes or more",
-            Self::Escrow => "the escrow must be the address of a wallet of the treasury",
+            Self::Escrow => {
+                "the escrow must be the address of a wallet of the treasury, or of the escrow contract"
+            }
             Self::Bonds => "bonds must go to the address of a wallet",
         })
     }

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::event::event;
@@ -12,14 +12,15 @@ use super::message::{JsonAnswer, Reaction, TillPayment};
 use super::records::{Edit, Records};
 use super::refused::{quote_expired, said};
 use super::row::{
-    EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave, QuoteRow, QuoteState,
-    SellerRow,
+    EntryRow, EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave, QuoteRow,
+    QuoteState, SellerRow,
 };
 use super::settings::Gateway;
 use super::text::{object, quoted};
 use super::{Effect, Tick};
 use crate::amount::Amount;
 use crate::evm::address::Address;
+use crate::hash;
 use crate::mutant::{Mutant, planted};
 
 /// Shortest and longest time for which a price may be promised, seconds. Spec: docs/protocols.md,
@@ -95,7 +96,7 @@ impl Gateway {
         let is_settled = !sale.transaction.is_empty();
         let is_ours = self.is_ours(sale)
             && match self.set.hold {
-                HoldKind::Escrow => is_settled,
+                HoldKind::Escrow | HoldKind::Contract => is_settled,
                 HoldKind::Completion => !is_settled,
                 HoldKind::Mock => false,
             };
@@ -106,25 +107,25 @@ impl Gateway {
         let quote = records.quote(&sale.quote)?;
         let is_priced = quote.as_ref().is_some_and(|quote| quote.units == sale.amount);
         let Some(quote) = quote.filter(|_| is_priced || planted(Mutant::AnyAmountBuys)) else {
-            return Ok(self.orphan(sale, tick));
+            return self.orphan(records, sale, tick);
         };
         let job = records.job_of(&quote.id)?;
         match (quote.state, job) {
             (QuoteState::Settling, Some(job)) if job.state == JobState::Settling => {
-                Ok(self.paid(quote, job, None, sale, tick))
+                self.paid(records, (quote, job, None), sale, tick)
             }
             (QuoteState::Open, None) if quote.is_open(tick.now) => {
                 let job = self.new_job(&quote, &quote.seller, tick);
-                Ok(self.paid(quote, job, None, sale, tick))
+                self.paid(records, (quote, job, None), sale, tick)
             }
             (_, Some(job)) if job.payment == sale.payment => {
                 Ok(Effect::told(Reaction::Wait(job.id)))
             }
-            (_, None) if self.set.hold == HoldKind::Escrow => self.late(records, quote, sale, tick),
+            (_, None) if self.set.hold.has_money() => self.late(records, quote, sale, tick),
             (
                 QuoteState::Open | QuoteState::Settling | QuoteState::Sold | QuoteState::Lapsed,
                 None | Some(_),
-            ) => Ok(self.orphan(sale, tick)),
+            ) => self.orphan(records, sale, tick),
         }
     }
 
@@ -139,25 +140,24 @@ impl Gateway {
         let at_most = Amount::from_atomic(&sale.amount).ok();
         let wanted = Wanted { capability: &quote.capability, at_most, tried: &[] };
         let Some(seller) = self.matched(records, &wanted, tick)? else {
-            return Ok(self.orphan(sale, tick));
+            return self.orphan(records, sale, tick);
         };
         let job = self.new_job(&quote, &seller.id, tick);
-        Ok(self.paid(quote, job, Some(seller), sale, tick))
+        self.paid(records, (quote, job, Some(seller)), sale, tick)
     }
 
     /// Makes a job of a payment, and notes its money, in one block.
-    fn paid(
+    fn paid<R: Records>(
         &self,
-        quote: QuoteRow,
-        job: JobRow,
-        seller: Option<SellerRow>,
+        records: &R,
+        (quote, job, seller): (QuoteRow, JobRow, Option<SellerRow>),
         sale: &TillPayment,
         tick: Tick<'_>,
-    ) -> Effect {
+    ) -> Result<Effect, R::Error> {
         let begins = tick.now.saturating_add(START_MS);
         let waits = match job.hold {
             HoldKind::Completion => Some(tick.now.saturating_add(self.set.waits_ms)),
-            HoldKind::Escrow | HoldKind::Mock => None,
+            HoldKind::Escrow | HoldKind::Contract | HoldKind::Mock => None,
         };
         let job = JobRow {
             payment: sale.payment.clone(),
@@ -172,8 +172,15 @@ impl Gateway {
         let mut edits = Vec::from([event]);
         let reaction = match job.hold {
             HoldKind::Escrow => {
-                edits.push(Edit::Hold(Box::new(held(sale, &job.id, &job.seller))));
+                edits.push(Edit::Hold(Box::new(self.held_of(records, sale, Some(&job))?)));
                 Reaction::Reply(self.told_paid(&job))
+            }
+            // It is registered while who paid waits, and by the alarm if that takes too long.
+            HoldKind::Contract => {
+                let hold = self.held_of(records, sale, Some(&job))?;
+                let Effect { reaction, edits: more } = self.look(hold, tick);
+                edits.extend(more);
+                reaction
             }
             HoldKind::Completion | HoldKind::Mock => Reaction::Wait(job.id.clone()),
         };
@@ -182,23 +189,28 @@ impl Gateway {
         }
         edits.push(Edit::Quote(Box::new(QuoteRow { state: QuoteState::Sold, ..quote })));
         edits.push(Edit::Job(Box::new(job)));
-        Effect { reaction, edits }
+        Ok(Effect { reaction, edits })
     }
 
     /// Refuses a payment; what was settled is noted and goes back.
-    fn orphan(&self, sale: &TillPayment, tick: Tick<'_>) -> Effect {
-        if self.set.hold != HoldKind::Escrow || planted(Mutant::OrphansAreLost) {
-            return Effect::reply(quote_expired());
+    fn orphan<R: Records>(
+        &self,
+        records: &R,
+        sale: &TillPayment,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        if !self.set.hold.has_money() || planted(Mutant::OrphansAreLost) {
+            return Ok(Effect::reply(quote_expired()));
         }
         let hold = HoldRow {
             state: HoldState::Paying(Leave::Refund),
             due: Some(tick.now),
-            ..held(sale, "", "")
+            ..self.held_of(records, sale, None)?
         };
         let event = event(EventKind::Failed, tick).payment(&sale.payment);
         let event = event.transaction(&sale.transaction).done();
         let edits = Vec::from([Edit::Hold(Box::new(hold)), event]);
-        Effect { reaction: Reaction::Reply(quote_expired()), edits }
+        Ok(Effect { reaction: Reaction::Reply(quote_expired()), edits })
     }
 
     /// Takes the gate's word that it owes a payment back: what is known here already is decided
@@ -210,11 +222,58 @@ impl Gateway {
         tick: Tick<'_>,
     ) -> Result<Effect, R::Error> {
         let is_known = records.hold(&sale.payment)?.is_some();
-        let is_held = self.set.hold == HoldKind::Escrow && self.is_ours(sale);
+        let is_held = self.set.hold.has_money() && self.is_ours(sale);
         if is_known || !is_held || sale.transaction.is_empty() {
             return Ok(Effect::told(Reaction::Nothing));
         }
-        Ok(Effect { reaction: Reaction::Done, ..self.orphan(sale, tick) })
+        Ok(Effect { reaction: Reaction::Done, ..self.orphan(records, sale, tick)? })
+    }
+
+    /// Money of a payment, with the job that it bought.
+    fn held_of<R: Records>(
+        &self,
+        records: &R,
+        sale: &TillPayment,
+        job: Option<&JobRow>,
+    ) -> Result<HoldRow, R::Error> {
+        let settlement = sale.transaction.to_ascii_lowercase();
+        let entry = match (self.set.hold, job) {
+            (HoldKind::Escrow | HoldKind::Completion | HoldKind::Mock, _) => None,
+            (HoldKind::Contract, Some(job)) => Some(job.quote.clone()),
+            // The quote may have bought a job with another payment.
+            (HoldKind::Contract, None) if !planted(Mutant::OrphansShareEntries) => {
+                Some(hash::digest(&[b"farebox escrow orphan", sale.payment.as_bytes()]))
+            }
+            (HoldKind::Contract, None) => Some(sale.quote.clone()),
+        };
+        let entry = match entry {
+            None => None,
+            Some(name) => {
+                let is_shared = records.is_paid_by(&settlement)?;
+                let word = if is_shared && !planted(Mutant::SettlementsAreShared) {
+                    hash::digest(&[b"farebox escrow settlement", sale.payment.as_bytes()])
+                } else {
+                    settlement.trim_start_matches("0x").into()
+                };
+                Some(EntryRow { contract: self.set.escrow.to_checksum(), name, word })
+            }
+        };
+        Ok(HoldRow {
+            payment: sale.payment.clone(),
+            job: job.map(|job| job.id.clone()).unwrap_or_default(),
+            payer: super::body::spelled(&sale.payer),
+            payee: job.map(|job| job.seller.clone()).unwrap_or_default(),
+            units: sale.amount.clone(),
+            state: HoldState::Held,
+            tries: 1,
+            payout: String::new(),
+            transaction: String::new(),
+            settlement,
+            entry,
+            fence: 0,
+            looks: 0,
+            due: None,
+        })
     }
 
     /// Whether a payment is in this profile's token, by someone who can be paid back.
@@ -235,23 +294,6 @@ pub(super) fn unpaid(quote: QuoteRow, job: &JobRow, tick: Tick<'_>) -> Vec<Edit>
         event.seller(&job.seller).done(),
         Edit::Quote(Box::new(QuoteRow { state: QuoteState::Lapsed, ..quote })),
     ])
-}
-
-fn held(sale: &TillPayment, job: &str, payee: &str) -> HoldRow {
-    HoldRow {
-        payment: sale.payment.clone(),
-        job: job.to_string(),
-        payer: super::body::spelled(&sale.payer),
-        payee: payee.to_string(),
-        units: sale.amount.clone(),
-        state: HoldState::Held,
-        tries: 1,
-        payout: String::new(),
-        transaction: String::new(),
-        fence: 0,
-        looks: 0,
-        due: None,
-    }
 }
 
 /// The quote that a URL or path of the till names.

@@ -158,14 +158,14 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
 /// What the holds need of the Worker's other settings.
 fn around(reader: &mut Reader, gateways: &[Gateway]) {
     let is_any = |kinds: &[HoldKind]| gateways.iter().any(|it| kinds.contains(&it.set.hold));
-    if is_any(&[HoldKind::Escrow, HoldKind::Completion]) {
+    if is_any(&[HoldKind::Escrow, HoldKind::Contract, HoldKind::Completion]) {
         // The gate signs with it what it says was paid.
         reader.secret("ORIGIN_SECRET", MIN_SECRET_BYTES);
         if !reader.is_bound("GATE") {
             reader.fail("GATE", "is not bound; bind the gate, which takes the money");
         }
     }
-    if is_any(&[HoldKind::Escrow]) {
+    if is_any(&[HoldKind::Escrow, HoldKind::Contract]) {
         reader.secret("PAYOUT_TOKEN", MIN_SECRET_BYTES);
         if !reader.is_bound("TREASURY") {
             reader.fail("TREASURY", "is not bound; bind the treasury, whose wallet holds money");
@@ -223,18 +223,18 @@ fn settings(
     let hold = word(reader, place, members, "hold").and_then(|text| {
         let hold = HoldKind::named(&text);
         if hold.is_none() {
-            let remedy = "must be one of: escrow, completion, mock";
+            let remedy = "must be one of: escrow, contract, completion, mock";
             reader.fail(&format!("{place}.hold"), remedy);
         }
         hold
     });
-    let escrow = if hold == Some(HoldKind::Escrow) || members.contains_key("escrow") {
+    let escrow = if hold.is_some_and(HoldKind::has_money) || members.contains_key("escrow") {
         address(reader, place, members, "escrow")
     } else {
         Some(Address::ZERO)
     };
     let bonds = address(reader, place, members, "bonds");
-    let payer = if hold == Some(HoldKind::Escrow) {
+    let payer = if hold.is_some_and(HoldKind::has_money) {
         let organization = word(reader, place, members, "organization");
         organization.zip(word(reader, place, members, "wallet"))
     } else {

@@ -155,7 +155,9 @@ impl Gateway {
             // The gate answers the same payment as it did before.
             return Ok(match self.set.hold {
                 HoldKind::Mock => Effect::reply(self.told_paid(&job)),
-                HoldKind::Completion | HoldKind::Escrow => Effect::told(Reaction::Till(quote.id)),
+                HoldKind::Completion | HoldKind::Escrow | HoldKind::Contract => {
+                    Effect::told(Reaction::Till(quote.id))
+                }
             });
         }
         if !quote.is_open(tick.now) && !planted(Mutant::QuotesNeverEnd) {
@@ -178,7 +180,7 @@ impl Gateway {
                 let reaction = Reaction::Reply(self.told_paid(&job));
                 (reaction, QuoteState::Sold, job, Some(event.seller(&quote.seller).done()))
             }
-            HoldKind::Completion | HoldKind::Escrow => {
+            HoldKind::Completion | HoldKind::Escrow | HoldKind::Contract => {
                 let job = JobRow { due: after(SETTLING_MS), ..job };
                 (Reaction::Till(quote.id.clone()), QuoteState::Settling, job, None)
             }

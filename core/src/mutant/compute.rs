@@ -81,6 +81,12 @@ macro_rules! compute {
             OutcomesChange,
             /// Release and refund have two keys.
             WaysHaveKeysOfTheirOwn,
+            /// A payment that bought no job has the entry of its quote in the escrow contract.
+            OrphansShareEntries,
+            /// Two payments of one transaction are registered under it.
+            SettlementsAreShared,
+            /// A job whose money is in the escrow contract is given to another seller.
+            ContractsChangeSellers,
             /// A payout that may have moved is made again.
             DoubtIsPaidAgain,
             /// A job that is over is counted again.

@@ -120,6 +120,13 @@ impl Counter {
                     }
                     asked.clone()
                 }
+                // While the payment was registered, its job went on: it is told as it stands.
+                Reaction::Done | Reaction::Nothing
+                    if matches!(asked, Instruction::Sold(_)) && questions == 0 =>
+                {
+                    questions += 1;
+                    asked.clone()
+                }
                 Reaction::Done | Reaction::Nothing => return unchanged(&asked),
             };
             #[cfg(feature = "panic-drill")]

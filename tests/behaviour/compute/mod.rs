@@ -4,6 +4,7 @@ mod bonds;
 pub mod buyer;
 mod demos;
 mod doors;
+mod entrusted;
 mod feeds;
 mod holds;
 mod jobs;

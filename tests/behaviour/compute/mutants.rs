@@ -4,7 +4,9 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use super::{bonds, demos, doors, feeds, holds, jobs, one_request, payments, quotes, sellers};
+use super::{
+    bonds, demos, doors, entrusted, feeds, holds, jobs, one_request, payments, quotes, sellers,
+};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -83,6 +85,18 @@ pub const TABLE: &[Row] = &[
     row!(LateWorkIsPaid, jobs::work_for_a_request_that_is_gone_does_not_count),
     row!(OutcomesChange, holds::complete_and_fail_at_once_have_one_outcome),
     row!(WaysHaveKeysOfTheirOwn, holds::release_and_refund_of_a_payment_have_one_key),
+    row!(
+        OrphansShareEntries,
+        entrusted::a_second_payment_of_a_quote_goes_back_under_a_name_of_its_own
+    ),
+    row!(
+        SettlementsAreShared,
+        entrusted::a_transaction_that_paid_twice_is_registered_once_and_both_payments_leave
+    ),
+    row!(
+        ContractsChangeSellers,
+        entrusted::a_seller_that_does_not_begin_loses_the_job_and_the_buyer_has_its_money_back
+    ),
     row!(EndsCountTwice, feeds::each_end_of_a_job_is_counted_once),
     row!(
         FeedsAreOpen,

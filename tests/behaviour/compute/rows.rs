@@ -153,6 +153,10 @@ impl Records for Rows {
         Ok(self.holds.get(payment).cloned())
     }
 
+    fn is_paid_by(&self, transaction: &str) -> Result<bool, Infallible> {
+        Ok(self.holds.values().any(|hold| hold.settlement == transaction))
+    }
+
     fn due(&self, now: u64) -> Result<Option<DueRow>, Infallible> {
         let quotes = self.quotes.iter().filter(|it| it.state == QuoteState::Open);
         let quotes = quotes.map(|it| (it.until, DueRow::Quote(Box::new(it.clone()))));

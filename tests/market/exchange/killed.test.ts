@@ -6,54 +6,15 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import { startExchangeWorld, type ExchangeWorld } from '../../../demo/exchange-world.mjs';
-import { PRICE, eventually, quoted, startWaitingWorld, type Answer, type Deal } from './support.ts';
-
-type Part = 'market' | 'gate' | 'treasury';
+import { PRICE, dies, diesIn, eventually, quoted, startWaitingWorld, told, works, type Part } from './support.ts';
 
 /** Where in a job a Worker dies: between two requests, or while the facilitator is asked for one. */
 const STEPS = ['quoted', 'settling', 'paid', 'started', 'completing', 'ended'] as const;
 type Step = (typeof STEPS)[number];
-const DELAY_MS = 1_200;
-
-async function dies(world: ExchangeWorld, part: Part): Promise<void> {
-  await world[part].kill();
-  await world[part].restart();
-}
 
 /** Does `work`; the part dies while the facilitator settles in it. */
-async function meanwhile(world: ExchangeWorld, part: Part, work: () => Promise<unknown>): Promise<void> {
-  const { broken } = world.switches.facilitator.counts;
-  world.switches.facilitator.set({ mode: 'delay', path: '/settle', ms: DELAY_MS, times: 1 });
-  const working = work();
-  await eventually('the facilitator is asked', async () => world.switches.facilitator.counts.broken, (now) => now > broken, 20);
-  await dies(world, part);
-  await working;
-  world.switches.facilitator.set();
-}
-
-/**
- * What the buyer's loop does after a lost answer: sends the same payment again until it is told what became of it. A payment whose gate died
- * while it settled is in progress until the lease is over; then the chain tells.
- */
-const told = (deal: Deal) => eventually('the buyer is told', async () => {
-  const answer = await deal.verify();
-  if (isInProgress(answer)) await deal.world.wait(5);
-  return answer;
-}, (answer) => [200, 400, 402, 403, 409, 502].includes(answer.status) && !isInProgress(answer), 60);
-
-const isInProgress = ({ status, text }: Answer): boolean => status === 409 && text.includes('payment_in_progress');
-
-/** What the seller's loop does: works on the job that it is shown until there is none. */
-async function works(deal: Deal): Promise<void> {
-  await eventually('the seller has no work left', async () => {
-    const { json } = await deal.world.call(deal.seller, 'sellers/jobs');
-    for (const { job_id: id, status } of json?.jobs ?? []) {
-      if (status === 'paid') await deal.call('start', id);
-      await deal.call('complete', id);
-    }
-    return json;
-  }, (json) => json?.jobs?.length === 0, 60);
-}
+const meanwhile = (world: ExchangeWorld, part: Part, work: () => Promise<unknown>): Promise<void> =>
+  diesIn(world, part, world.switches.facilitator, { path: '/settle' }, work);
 
 describe('an exchange with an escrow', { concurrency: 1 }, () => {
   let world: ExchangeWorld;

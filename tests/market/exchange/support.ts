@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 
 import { LIVE, TILL, signedPayment, startExchangeWorld, type ExchangeWorld, type OnlineSeller, type Wallet } from '../../../demo/exchange-world.mjs';
 import { NETWORK } from '../../../demo/chain.mjs';
+import type { Switch } from '../../../demo/switch.mjs';
 
 export type Answer = Awaited<ReturnType<ExchangeWorld['ask']>>;
 
@@ -71,6 +72,50 @@ export class Deal {
 
   /** Where the money of this deal is: with the buyer less than before, with the seller more. */
   moved = async (): Promise<readonly [bigint, bigint]> => [await this.paid(), await this.earned()];
+}
+
+export type Part = 'market' | 'gate' | 'treasury';
+
+export async function dies(world: ExchangeWorld, part: Part): Promise<void> {
+  await world[part].kill();
+  await world[part].restart();
+}
+
+/** Does `work`; the part dies while another one is asked for this in it. */
+export async function diesIn(world: ExchangeWorld, part: Part, asked: Switch, what: { path?: string; text?: string }, work: () => Promise<unknown>): Promise<void> {
+  const { broken } = asked.counts;
+  asked.set({ mode: 'delay', ms: DELAY_MS, times: 1, ...what });
+  const working = work();
+  await eventually('the other part is asked', async () => asked.counts.broken, (now) => now > broken, 20);
+  await dies(world, part);
+  await working;
+  asked.set();
+}
+
+const DELAY_MS = 1_200;
+
+/**
+ * What the buyer's loop does after a lost answer: sends the same payment again until it is told what became of it. A payment whose gate died
+ * while it settled is in progress until the lease is over; then the chain tells.
+ */
+export const told = (deal: Deal) => eventually('the buyer is told', async () => {
+  const answer = await deal.verify();
+  if (isInProgress(answer)) await deal.world.wait(5);
+  return answer;
+}, (answer) => [200, 400, 402, 403, 409, 502].includes(answer.status) && !isInProgress(answer), 60);
+
+const isInProgress = ({ status, text }: Answer): boolean => status === 409 && text.includes('payment_in_progress');
+
+/** What the seller's loop does: works on the job that it is shown until there is none. */
+export async function works(deal: Deal): Promise<void> {
+  await eventually('the seller has no work left', async () => {
+    const { json } = await deal.world.call(deal.seller, 'sellers/jobs');
+    for (const { job_id: id, status } of json?.jobs ?? []) {
+      if (status === 'paid') await deal.call('start', id);
+      await deal.call('complete', id);
+    }
+    return json;
+  }, (json) => json?.jobs?.length === 0, 60);
 }
 
 /** The answer to a request whose connection was lost. */

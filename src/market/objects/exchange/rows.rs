@@ -156,6 +156,11 @@ impl Records for ExchangeRows<'_> {
         self.one("SELECT row FROM holds WHERE payment = ?", vec![payment.into()])
     }
 
+    fn is_paid_by(&self, transaction: &str) -> Result<bool> {
+        let query = "SELECT 1 FROM holds WHERE json_extract(row, '$.settlement') = ?";
+        Ok(first(self.0, query, vec![transaction.into()])?.is_some())
+    }
+
     fn due(&self, now: u64) -> Result<Option<DueRow>> {
         let query = "SELECT kind, row FROM (
             SELECT * FROM (SELECT 'quote' AS kind, until AS due, row FROM quotes

@@ -1,7 +1,7 @@
 //! The tables of a profile and their history; schema changes are numbered.
 
 /// Schema changes in order.
-pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, SEEN];
+pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, SEEN, SETTLED];
 
 /// The tables of the first version. Rows are JSON; the columns beside them are what they are found by.
 const FIRST: &[&str] = &[
@@ -49,3 +49,7 @@ const SEEN: &[&str] = &[
     "CREATE INDEX events_settlements ON events (number)
         WHERE kind IN ('RELEASED', 'REFUNDED', 'RELEASE_SKIPPED', 'REFUND_SKIPPED')",
 ];
+
+/// By which transaction a payment was settled.
+const SETTLED: &[&str] =
+    &["CREATE INDEX holds_settlement ON holds (json_extract(row, '$.settlement'))"];
