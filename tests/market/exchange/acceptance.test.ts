@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 
 import { encodeFunctionData } from 'viem';
 
-import { LIVE, MOCK, signedPayment, startExchangeWorld, type ExchangeWorld, type OnlineSeller, type Wallet } from '../../../demo/exchange-world.mjs';
+import { LIVE, MOCK, signedPayment, standardProfiles, startExchangeWorld, type ExchangeWorld, type OnlineSeller, type Wallet } from '../../../demo/exchange-world.mjs';
 import { eventually } from '../market.ts';
 
 const LIMIT = { timeout: 120_000 };
@@ -15,7 +15,10 @@ const fresh = (name: string): string => `${name}-${(count += 1)}`;
 
 describe('the exchange', LIMIT, () => {
   let world: ExchangeWorld;
-  before(async () => { world = await startExchangeWorld(); }, LIMIT);
+  let profiles: ReturnType<typeof standardProfiles>;
+  before(async () => {
+    world = await startExchangeWorld({ profiles: (wallets) => { profiles = standardProfiles(wallets); return profiles; } });
+  }, LIMIT);
   after(() => world?.stop());
 
   const codeOf = ({ status, json }: { status: number; json: any }): [number, string] => {
@@ -334,6 +337,21 @@ describe('the exchange', LIMIT, () => {
     assert.deepEqual([(await ask('1')).status, (await ask('2', { 'x-forwarded-for': '1.2.3.4' })).status], [402, 402]);
     const third = await ask('3', { 'x-forwarded-for': '1.2.3.5' });
     assert.deepEqual([...codeOf(third), third.headers.get('retry-after')], [429, 'QUOTE_LIMIT_REACHED', '60']);
+  });
+
+  it('17: what was quoted before the payment profile changed is not paid, and its money stays', async () => {
+    const { seller, buyer, quote, capability } = await quoted();
+    const payment = await signedPayment(world, buyer, quote);
+    const [live] = profiles;
+    assert.ok(live);
+    const [settled, had] = [world.facilitator.counts.settle, await world.chain.balanceOf(buyer.address)];
+    live.escrow = world.bonds.address;
+    await world.market.restart();
+    assert.deepEqual(codeOf(await verify(quote, buyer, { capability, payment })), [409, 'QUOTE_PAYMENT_PROFILE_MISMATCH']);
+    assert.deepEqual([world.facilitator.counts.settle, await world.chain.balanceOf(buyer.address), (await beat(seller)).json.seller_status], [settled, had, 'reserved']);
+    live.escrow = world.escrow.address;
+    await world.market.restart();
+    assert.equal((await verify(quote, buyer, { capability, payment })).status, 200);
   });
 
   // The last ones: the clock of the world does not come back.
