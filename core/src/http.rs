@@ -160,6 +160,12 @@ impl ResponseHead {
         Some(Self { status, headers: Headers::from_lines(lines) })
     }
 
+    /// The form that [`Self::from_text`] reads.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        alloc::format!("{}\n{}", self.status, self.headers.to_lines())
+    }
+
     /// The value of `Content-Length`, if it is one number.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {

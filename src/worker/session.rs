@@ -1,11 +1,13 @@
 //! Carries out the steps of a request that is paid by session.
 
 use farebox_core::gate::Gate;
+use farebox_core::gate::paid::Collected;
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::gate::session::step::SessionStep;
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::drive::{WaitingClient, ask_facilitator, kind};
+use super::edge::{Digested, Upload};
 use super::{Bindings, edge, facilitator, now, origin};
 
 /// Milliseconds after which a channel's object counts as down.
@@ -19,15 +21,33 @@ pub(super) async fn carry_out(
     bindings: &Bindings,
     client: &mut WaitingClient,
 ) -> (Reply, JsValue) {
-    let mut held = JsValue::NULL;
+    // The request's body, what the origin answered, and the progress of sending the former.
+    let mut sent = edge::request_body(request);
+    let (mut held, mut upload) = (JsValue::NULL, JsValue::UNDEFINED);
     loop {
         step = match step {
+            SessionStep::Digest(next) => {
+                let (digest, body) = edge::digest_of(request).await;
+                sent = body;
+                match digest {
+                    Digested::Whole(digest) => next.digested(Some(&digest)),
+                    Digested::Long => next.digested(None),
+                    Digested::Broken => next.broken(),
+                }
+            }
             SessionStep::Object(name, message, next) => {
-                let (none, started) = (JsValue::NULL, edge::clock_ms());
-                let asked =
-                    edge::ask_object(&bindings.channel, &name, &message, &none, DEADLINE_MS);
+                let started = edge::clock_ms();
+                let body = if next.keeps_body() { &held } else { &JsValue::NULL };
+                let asked = edge::ask_object(&bindings.channel, &name, &message, body, DEADLINE_MS);
                 let said = edge::settled(asked).await;
-                let answer = said.and_then(|said| said.unchecked_ref::<edge::Parts>().answer());
+                let parts: Option<&edge::Parts> = said.as_ref().map(JsCast::unchecked_ref);
+                let answer = parts.and_then(edge::Parts::answer);
+                if let Some(stored) = parts.map(edge::Parts::body)
+                    && !stored.is_null()
+                    && !stored.is_undefined()
+                {
+                    held = stored;
+                }
                 client.log.object_ms += edge::clock_ms().saturating_sub(started);
                 client.log.label = next.label();
                 next.object(answer.as_deref(), now())
@@ -53,10 +73,10 @@ pub(super) async fn carry_out(
                 then
             }
             SessionStep::Forward(call, next) => {
-                let (body, started) = (edge::request_body(request), edge::clock_ms());
-                let (reply, answer) = origin::ask(&call, &body, &bindings.origin).await;
+                let started = edge::clock_ms();
+                let (reply, answer) = origin::ask(&call, &sent, &bindings.origin).await;
                 client.log.origin_ms += edge::clock_ms().saturating_sub(started);
-                held = answer.response;
+                (held, upload) = (answer.response, answer.sent);
                 next.origin(reply)
             }
             SessionStep::Collect(limits, next) => {
@@ -66,7 +86,11 @@ pub(super) async fn carry_out(
                 let collected = edge::settled(edge::collect(&held, bytes, milliseconds)).await;
                 let collected = collected.unwrap_or(JsValue::UNDEFINED);
                 held = edge::member(&collected, "source");
-                next.collected(kind(&collected))
+                // The origin answered half a body: that is not an answer.
+                match (kind(&collected), edge::upload_of(&upload, milliseconds).await) {
+                    (Collected::Whole { .. }, Upload::Broken) => next.collected(Collected::Broken),
+                    (collected, _) => next.collected(collected),
+                }
             }
             SessionStep::Respond(reply) => {
                 let body = match reply.body {

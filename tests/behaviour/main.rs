@@ -44,6 +44,7 @@ mod redelivery;
 mod refunds;
 mod requests;
 mod restore;
+mod sessions;
 mod settlement;
 mod skills;
 mod spellings;

@@ -17,6 +17,7 @@ use super::voucher::{CheckedVoucher, Voucher};
 use crate::amount::Amount;
 use crate::encoding::{hex, message};
 use crate::evm::signature::Signature;
+use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
 /// The version of the messages between a Worker and its channels.
@@ -44,8 +45,9 @@ pub struct ChannelMessage {
 pub enum ChannelAsk {
     /// Hold the price of a request.
     Begin(PurchaseText),
-    /// Charge it this much; its answer comes along if it is to be given again.
-    Charge(PurchaseText, String),
+    /// Charge it this much; the head of its answer, if it is to be given again: the body comes
+    /// beside the message.
+    Charge(PurchaseText, String, Option<String>),
     /// Let go of the request with this hash.
     Release(String),
     /// Promise a refund to who shows this voucher: of this amount, or of everything.
@@ -115,6 +117,8 @@ pub struct ChannelReply {
     pub charged: Option<String>,
     /// Nonce and amount of the promised refund.
     pub promised: Option<(String, String)>,
+    /// The head of the answer to the same request, if it is kept: the body comes beside.
+    pub kept: Option<String>,
     /// The channel; none if there is none.
     pub channel: Option<Snapshot>,
 }
@@ -130,6 +134,8 @@ pub struct Snapshot {
     pub evidence: Option<(String, String)>,
     /// Whether less is claimed than was charged.
     pub owed: bool,
+    /// Whether only the payer can have shown this voucher.
+    pub is_payer: bool,
 }
 
 /// Whether the row is to be written.
@@ -139,7 +145,7 @@ pub enum Write {
     Nothing,
     /// The channel alone.
     Channel,
-    /// The channel, and the answer that came along.
+    /// The channel, and the answer that came along, or that none is kept.
     Answer,
 }
 
@@ -150,14 +156,16 @@ pub struct ChannelDesk {
     pub channel: Option<Channel>,
     /// What the alarm needs to claim.
     pub terms: String,
+    /// The head of the answer to the last request.
+    pub kept: Option<String>,
 }
 
 impl ChannelDesk {
     /// The desk of an object with this row; `None` if it was not written here: to begin anew would
     /// forget what was earned.
     #[must_use]
-    pub fn from_row(state: &str, terms: &str) -> Option<Self> {
-        Some(Self { channel: Some(Channel::from_row(state)?), terms: terms.to_owned() })
+    pub fn from_row(state: &str, terms: &str, kept: Option<String>) -> Option<Self> {
+        Some(Self { channel: Some(Channel::from_row(state)?), terms: terms.to_owned(), kept })
     }
 
     /// Answers a message; [`None`] if it is not one.
@@ -188,6 +196,16 @@ impl ChannelDesk {
         let Some(channel) = &mut self.channel else {
             return Some((refused(ChannelRefusal::Stale, None), Write::Nothing));
         };
+        // Anyone can show a voucher that went to a chain: it fetches nothing, and no other voucher.
+        let is_payer =
+            |shown: Amount| shown > channel.published() || planted(Mutant::PublicVouchersFetch);
+        let shown = match &message.ask {
+            ChannelAsk::Begin(text) | ChannelAsk::Charge(text, ..) => amount(&text.cumulative),
+            ChannelAsk::Refund(shown, _) => amount(shown),
+            ChannelAsk::Release(_) | ChannelAsk::See => None,
+        };
+        let is_payer = shown.is_some_and(is_payer);
+        let mut fetched = None;
         let result = match &message.ask {
             ChannelAsk::See => Ok(Said::Taken.into()),
             ChannelAsk::Release(request) => {
@@ -198,10 +216,13 @@ impl ChannelDesk {
                 let purchase = text.read(channel.id())?;
                 channel.begin(&purchase, now).map(|begun| match begun {
                     Begun::Held => Said::Held.into(),
-                    Begun::Repeated(last) => AskResult::sale(Said::Repeated, &last),
+                    Begun::Repeated(last) => {
+                        fetched = self.kept.clone().filter(|_| is_payer);
+                        AskResult::sale(Said::Repeated, &last)
+                    }
                 })
             }
-            ChannelAsk::Charge(text, used) => {
+            ChannelAsk::Charge(text, used, kept) => {
                 let purchase = text.read(channel.id())?;
                 let known = channel.last().copied();
                 channel.charge(&purchase, amount(used)?, now).map(|last| {
@@ -209,6 +230,7 @@ impl ChannelDesk {
                         AskResult::sale(Said::Repeated, &last)
                     } else {
                         write = Write::Answer;
+                        self.kept.clone_from(kept);
                         AskResult::sale(Said::Charged, &last)
                     }
                 })
@@ -227,12 +249,24 @@ impl ChannelDesk {
         };
         Some(match result {
             Ok(AskResult { said, charged, promised }) => {
-                let channel = Some(Snapshot::of(channel));
-                let reply =
-                    ChannelReply { said, refusal: None, stale: false, charged, promised, channel };
+                let mut snapshot = Snapshot::of(channel);
+                snapshot.is_payer = is_payer;
+                let reply = ChannelReply {
+                    said,
+                    refusal: None,
+                    stale: false,
+                    charged,
+                    promised,
+                    kept: fetched,
+                    channel: Some(snapshot),
+                };
                 (reply, write)
             }
-            Err(refusal) => (refused(refusal, Some(channel)), write),
+            Err(refusal) => {
+                let mut snapshot = Snapshot::of(channel);
+                snapshot.is_payer = is_payer;
+                (refused(refusal, Some(snapshot)), write)
+            }
         })
     }
 }
@@ -256,14 +290,15 @@ impl From<Said> for AskResult {
     }
 }
 
-fn refused(refusal: ChannelRefusal, channel: Option<&mut Channel>) -> ChannelReply {
+fn refused(refusal: ChannelRefusal, channel: Option<Snapshot>) -> ChannelReply {
     ChannelReply {
         said: Said::Refused,
         refusal: Some(refusal.x402().to_owned()),
         stale: refusal == ChannelRefusal::Stale,
         charged: None,
         promised: None,
-        channel: channel.map(|channel| Snapshot::of(channel)),
+        kept: None,
+        channel,
     }
 }
 
@@ -278,6 +313,7 @@ impl Snapshot {
             spent: channel.spent().to_string(),
             evidence,
             owed: channel.earnings().is_some(),
+            is_payer: false,
         }
     }
 }

@@ -78,9 +78,17 @@ impl Channel {
     }
 
     /// Money was sent for: with what result, only the chain tells.
-    pub const fn attempted(&mut self, now: UnixTime) {
+    pub fn attempted(&mut self, now: UnixTime) {
         self.tried = Some(now);
+        self.tries = self.tries.saturating_add(1);
         self.result = AttemptResult::Unseen;
+        self.published = self.accepted();
+    }
+
+    /// The highest voucher that was sent for a chain, where everyone reads it.
+    #[must_use]
+    pub const fn published(&self) -> Amount {
+        self.published
     }
 
     /// The contract was asked to pay out what was claimed, and has done it or not.
@@ -111,8 +119,13 @@ impl Channel {
 
     fn money_due(&self) -> Option<(UnixTime, ChannelErrand)> {
         let earnings = self.earnings();
+        // Often as long as a payer may be withdrawing, then ever more seldom.
+        let pause = match self.tries {
+            0..=HURRIED => RETRY_SECS,
+            tries => tries.saturating_sub(HURRIED).saturating_mul(RETRY_SECS).min(MAX_RETRY_SECS),
+        };
         let again = |first: UnixTime| match self.tried {
-            Some(tried) => first.max(tried.plus(RETRY_SECS)),
+            Some(tried) => first.max(tried.plus(pause)),
             None => first,
         };
         let at_once = UnixTime::from_secs(0);
@@ -150,7 +163,10 @@ impl Channel {
         if self.sight.on_chain == OnChain::Finalized {
             return None;
         }
-        let retry = self.looked.plus(RETRY_SECS);
+        // A facilitator that never answers is asked ever more seldom.
+        let silent = self.looked.secs().saturating_sub(self.sight.at.secs());
+        let pause = silent.checked_div(16).unwrap_or_default().clamp(RETRY_SECS, MAX_RETRY_SECS);
+        let retry = self.looked.plus(pause);
         let is_open = self.promised.is_some() || self.agreement == Agreement::Closing;
         match self.tried {
             Some(tried) if self.looked < tried => return Some(tried),
@@ -171,3 +187,7 @@ impl Channel {
 const RETRY_SECS: u64 = 15;
 /// Seconds before a payout is tried again.
 const PAYOUT_RETRY_SECS: u64 = 300;
+/// Attempts that follow each other at once.
+const HURRIED: u64 = 60;
+/// The longest pause between two attempts, seconds.
+const MAX_RETRY_SECS: u64 = 3600;

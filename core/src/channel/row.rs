@@ -38,6 +38,8 @@ struct ChannelRow {
     closing: bool,
     /// Voucher, request and charge.
     last: Option<(String, String, String)>,
+    published: String,
+    tries: u64,
     paid: String,
     pay_from: u64,
     tried: Option<u64>,
@@ -77,6 +79,8 @@ impl Channel {
                 let request = hex::encode_prefixed(&it.request);
                 (it.cumulative.to_string(), request, it.charged.to_string())
             }),
+            published: self.published.to_string(),
+            tries: self.tries,
             paid: self.paid_out.to_string(),
             pay_from: self.pay_out_from.secs(),
             tried: self.tried.map(UnixTime::secs),
@@ -135,6 +139,8 @@ impl Channel {
             promised,
             agreement: if row.closing { Agreement::Closing } else { Agreement::Selling },
             last,
+            published: amount(&row.published)?,
+            tries: row.tries,
             paid_out: amount(&row.paid)?,
             pay_out_from: UnixTime::from_secs(row.pay_from),
             tried: row.tried.map(UnixTime::from_secs),

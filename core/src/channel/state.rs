@@ -131,6 +131,10 @@ pub struct Channel {
     pub(super) promised: Option<Promise>,
     pub(super) agreement: Agreement,
     pub(super) last: Option<LastSale>,
+    /// The highest voucher that was sent for a chain, where everyone reads it.
+    pub(super) published: Amount,
+    /// Attempts to send for money since the chain last changed.
+    pub(super) tries: u64,
     /// What of the claims was paid out to the payee.
     pub(super) paid_out: Amount,
     /// When the next payout may be asked for.
@@ -175,6 +179,8 @@ impl Channel {
             promised: None,
             agreement: Agreement::Selling,
             last: None,
+            published: sight.claimed,
+            tries: 0,
             paid_out: sight.claimed,
             pay_out_from: sight.at,
             tried: None,
@@ -243,6 +249,9 @@ impl Channel {
         let is_late = sight.at < self.sight.at || sight.refund_nonce < self.sight.refund_nonce;
         if is_late && !planted(Mutant::OldSightsCount) {
             return;
+        }
+        if sight.claimed > self.sight.claimed || sight.refund_nonce > self.sight.refund_nonce {
+            self.tries = 0;
         }
         self.sight = sight;
         if self.tried.is_none_or(|tried| tried <= sight.at) {
@@ -391,6 +400,7 @@ impl Channel {
         }
         let promise = Promise { nonce: self.sight.refund_nonce, amount };
         self.promised = Some(promise);
+        self.published = self.accepted();
         Ok(promise)
     }
 

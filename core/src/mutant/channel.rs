@@ -41,6 +41,14 @@ macro_rules! channel {
             HeldIsRefunded,
             /// What was earned is promised back.
             EarnedIsRefunded,
+            /// A voucher that stands on a chain fetches an answer, and the highest voucher.
+            PublicVouchersFetch,
+            /// A channel for another payee, token, authorizer or delay pays.
+            AnyConfigPays,
+            /// A deposit whose outcome is unknown is asked for again.
+            UnknownDepositIsRefused,
+            /// Requests with different bodies are the same.
+            BodiesAreOne,
         }
     };
 }

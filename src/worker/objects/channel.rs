@@ -36,16 +36,23 @@ impl Channel {
         Self { state, opened: RefCell::new(None), alarm: Cell::new(None) }
     }
 
-    /// Answers a message: `{answered, alarm}`, in one synchronous block.
+    /// Answers a message with the body that comes along: `{answered, alarm}`, in one synchronous
+    /// block.
     ///
     /// # Errors The platform's error if a statement failed.
-    pub fn ask(&self, message: &str) -> std::result::Result<JsValue, JsValue> {
-        let answer = self.with_row(|desk| match desk.answer(message, now()) {
-            Some((reply, write)) => (json::text(&reply), write),
-            None => ("null".to_owned(), Write::Nothing),
+    pub fn ask(
+        &self,
+        message: &str,
+        body: Option<Vec<u8>>,
+    ) -> std::result::Result<JsValue, JsValue> {
+        let (answer, fetches) = self.with_row(body, |desk| match desk.answer(message, now()) {
+            Some((reply, write)) => ((json::text(&reply), reply.kept.is_some()), write),
+            None => (("null".to_owned(), false), Write::Nothing),
         })?;
+        let stored = if fetches { self.kept_body()? } else { None };
+        let stored = stored.map(|body| js_sys::Uint8Array::from(body.as_slice()));
         let alarm = self.next_alarm().map(|at| at.secs().saturating_mul(1000) as f64);
-        Ok(edge::answered(&answer, None, alarm))
+        Ok(edge::answered(&answer, stored, alarm))
     }
 
     /// Carries out the work that is due.
@@ -65,17 +72,44 @@ impl Channel {
 impl Channel {
     /// Runs one synchronous block over the row. After a failed write what is remembered of it is
     /// dropped.
-    fn with_row<T>(&self, act: impl FnOnce(&mut ChannelDesk) -> (T, Write)) -> Result<T> {
+    fn with_row<T>(
+        &self,
+        body: Option<Vec<u8>>,
+        act: impl FnOnce(&mut ChannelDesk) -> (T, Write),
+    ) -> Result<T> {
         let (sql, mut desk) = match self.opened.take() {
             Some(opened) => opened,
             None => self.open()?,
         };
         let (value, write) = act(&mut desk);
-        if let (Write::Channel | Write::Answer, Some(channel)) = (write, &desk.channel) {
-            sql.exec(WRITE, vec![channel.to_row().into(), desk.terms.clone().into()])?;
+        if let Some(channel) = &desk.channel {
+            let state = channel.to_row();
+            match write {
+                Write::Nothing => {}
+                Write::Channel => {
+                    sql.exec(WRITE, vec![state.into(), desk.terms.clone().into()])?;
+                }
+                Write::Answer => {
+                    let body = body.filter(|_| desk.kept.is_some());
+                    let body = body.map_or(SqlValue::Null, SqlValue::Blob);
+                    let (terms, kept) = (desk.terms.clone(), desk.kept.clone());
+                    let values = vec![state.into(), terms.into(), kept.into(), body];
+                    sql.exec(WRITE_ANSWER, values)?;
+                }
+            }
         }
         self.opened.replace(Some((sql, desk)));
         Ok(value)
+    }
+
+    fn kept_body(&self) -> Result<Option<Vec<u8>>> {
+        let opened = self.opened.borrow();
+        let Some((sql, _)) = opened.as_ref() else { return Ok(None) };
+        let row = sql.exec(READ_BODY, Vec::new())?.raw().next().transpose()?;
+        Ok(match row.as_deref() {
+            Some([SqlValue::Blob(body)]) => Some(body.clone()),
+            Some(_) | None => None,
+        })
     }
 
     fn open(&self) -> Result<(Sql, ChannelDesk)> {
@@ -83,8 +117,12 @@ impl Channel {
         sql.exec(CREATE, Vec::new())?;
         let row = sql.exec(READ, Vec::new())?.raw().next().transpose()?;
         let desk = match row.as_deref() {
-            Some([SqlValue::String(state), SqlValue::String(terms)]) => {
-                ChannelDesk::from_row(state, terms)
+            Some([SqlValue::String(state), SqlValue::String(terms), kept]) => {
+                let kept = match kept {
+                    SqlValue::String(head) => Some(head.clone()),
+                    SqlValue::Null | SqlValue::Integer(_) | SqlValue::Blob(_) => None,
+                };
+                ChannelDesk::from_row(state, terms, kept)
             }
             Some(_) => None,
             None => Some(ChannelDesk::default()),
@@ -96,7 +134,7 @@ impl Channel {
         let Some(gate) = config::for_objects() else { return Ok(()) };
         for _ in 0..MAX_CALLS {
             let asked = now();
-            let call = self.with_row(|desk| match gate.channel_call(desk, asked) {
+            let call = self.with_row(None, |desk| match gate.channel_call(desk, asked) {
                 Some(call) => (Some(call), Write::Channel),
                 None => (None, Write::Nothing),
             })?;
@@ -104,7 +142,9 @@ impl Channel {
             let said = edge::settled(facilitator::send(&gate, &call)).await;
             let reply = facilitator::reply(&gate, &call.url, said);
             facilitator::note(&gate, &call, &reply);
-            self.with_row(|desk| ((), gate.channel_told(desk, task, &reply, (asked, now()))))?;
+            self.with_row(None, |desk| {
+                ((), gate.channel_told(desk, task, &reply, (asked, now())))
+            })?;
         }
         Ok(())
     }
@@ -125,6 +165,8 @@ impl Channel {
     }
 }
 
-const CREATE: &str = "CREATE TABLE IF NOT EXISTS channel (id INTEGER PRIMARY KEY, state TEXT NOT NULL, terms TEXT NOT NULL)";
-const READ: &str = "SELECT state, terms FROM channel";
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS channel (id INTEGER PRIMARY KEY, state TEXT NOT NULL, terms TEXT NOT NULL, head TEXT, body BLOB)";
+const READ: &str = "SELECT state, terms, head FROM channel";
+const READ_BODY: &str = "SELECT body FROM channel";
 const WRITE: &str = "INSERT INTO channel (id, state, terms) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state";
+const WRITE_ANSWER: &str = "INSERT INTO channel (id, state, terms, head, body) VALUES (1, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state, head = excluded.head, body = excluded.body";

@@ -6,6 +6,7 @@ use farebox_core::mutant::{Mutant, plant};
 
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
+use crate::sessions::{sales, wrong};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -29,6 +30,10 @@ pub const TABLE: &[Row] = &[
     row!(OldSightsCount, vouchers::an_answer_of_the_chain_that_comes_late_changes_nothing),
     row!(PromisesAreSpent, vouchers::a_refund_is_one_promise_until_its_nonce_is_used),
     row!(EarnedIsRefunded, vouchers::a_refund_is_one_promise_until_its_nonce_is_used),
+    row!(PublicVouchersFetch, sales::a_voucher_that_stands_on_a_chain_fetches_nothing),
+    row!(AnyConfigPays, wrong::a_wrong_voucher_buys_nothing_and_asks_no_one),
+    row!(UnknownDepositIsRefused, wrong::a_deposit_whose_outcome_is_unknown_asks_for_no_second_one),
+    row!(BodiesAreOne, sales::another_body_is_another_request),
 ];
 
 #[test]

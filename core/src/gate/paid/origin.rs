@@ -15,10 +15,10 @@ use crate::time::UnixTime;
 
 /// Longest response that is stored, bytes: the edge holds it in memory, and the ledger object in
 /// one value.
-const MAX_SEALED_BYTES: u64 = 1024 * 1024;
+pub(in crate::gate) const MAX_SEALED_BYTES: u64 = 1024 * 1024;
 /// Seconds within which a stored response must be complete: the client waits without a byte so
 /// long.
-const MAX_SEALING_SECS: u64 = 10;
+pub(in crate::gate) const MAX_SEALING_SECS: u64 = 10;
 
 /// Outcome of asking the origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -254,12 +254,12 @@ impl Streaming<'_> {
 
 /// Whether this counts as a delivery. A 304 does not: it answers a condition that was never
 /// forwarded.
-fn is_useful(head: &ResponseHead) -> bool {
+pub(in crate::gate) fn is_useful(head: &ResponseHead) -> bool {
     (200..400).contains(&head.status) && head.status != 304
 }
 
 /// Whether a response with this head may be stored at all.
-fn may_be_stored(head: &ResponseHead) -> bool {
+pub(in crate::gate) fn may_be_stored(head: &ResponseHead) -> bool {
     let kind = head.headers.get("content-type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     let streams = ["text/event-stream", "application/x-ndjson"];
@@ -276,7 +276,7 @@ fn promised(head: &ResponseHead, method: &str) -> Option<u64> {
     head.content_length().filter(|_| comparable)
 }
 
-fn is_short(head: &ResponseHead, method: &str, bytes: u64) -> bool {
+pub(in crate::gate) fn is_short(head: &ResponseHead, method: &str, bytes: u64) -> bool {
     promised(head, method).is_some_and(|promised| bytes < promised)
 }
 
@@ -289,9 +289,7 @@ fn stored(head: &ResponseHead, served: UnixTime) -> String {
     let mut kept = head.clone();
     kept.headers.remove(CORRELATION);
     kept.headers.set(SERVED, &alloc::format!("{}", served.secs()));
-    let mut text = alloc::format!("{}\n", kept.status);
-    text.push_str(&kept.headers.to_lines());
-    text
+    kept.to_text()
 }
 
 /// Removes the time of the response from a stored head and returns it; `None` if a version stored

@@ -14,6 +14,7 @@ use crate::evm::address::Address;
 use crate::evm::eip3009::Authorization;
 use crate::evm::signature::Signature;
 use crate::gate::offer::{CLOCK_MARGIN_SECS, Choice, Offer};
+use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::header::{self, Message};
@@ -77,8 +78,13 @@ impl SessionPayment {
         let (members, shown) = (object("channelConfig")?, object("voucher")?);
         let config = config(members).ok_or_else(wrong)?;
         let channel = config.id(&contract);
-        let same =
-            |is_same: bool, word| if is_same { Ok(()) } else { Err((REFUSED, reason(word))) };
+        let same = |is_same: bool, word| {
+            if is_same || planted(Mutant::AnyConfigPays) {
+                Ok(())
+            } else {
+                Err((REFUSED, reason(word)))
+            }
+        };
         let id = word(shown, "channelId").and_then(ChannelId::parse);
         same(id == Some(channel), "channel_id_mismatch")?;
         same(config.receiver == token.pay_to, "receiver_mismatch")?;

@@ -41,7 +41,9 @@ pub(super) fn corrected(asked: &AskedSession<'_>, reply: &ChannelReply, now: Uni
         && let Some((terms, _)) = &mut choice.session
     {
         terms.add("channelState", state(asked, channel));
-        if let Some((amount, signature)) = &channel.evidence {
+        if let Some((amount, signature)) = &channel.evidence
+            && channel.is_payer
+        {
             let voucher = json!({"signedMaxClaimable": amount, "signature": signature});
             terms.add("voucherState", voucher);
         }

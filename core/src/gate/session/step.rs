@@ -26,11 +26,15 @@ use crate::facilitator::wire;
 use crate::gate::call::FacilitatorCall;
 use crate::gate::forward::{ClientIdentity, OriginCall, Price, origin_call};
 use crate::gate::offer::VERIFY_SECS;
-use crate::gate::paid::{BodyLimits, Collected, Label, OriginReply};
-use crate::gate::reply::{Audience, Body, Reply, finish_paid, scrub};
+use crate::gate::paid::{
+    BodyLimits, Collected, Label, MAX_SEALED_BYTES, MAX_SEALING_SECS, OriginReply, incomplete,
+    is_short, is_useful, may_be_stored,
+};
+use crate::gate::reply::{Audience, Body, CORRELATION, Reply, finish_paid, scrub};
 use crate::gate::units;
 use crate::hash;
-use crate::http::ResponseHead;
+use crate::http::{BodyPresence, ResponseHead};
+use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::Version;
@@ -39,7 +43,12 @@ use crate::x402::handed::Version2;
 /// The next effect of a request that is paid by session.
 #[cfg_attr(feature = "copies", derive(Clone))]
 pub enum SessionStep<'g> {
-    /// Ask the object of this name; [`SessionRequest::object`] takes the answer.
+    /// Read up to [`MAX_DIGESTED_BYTES`](crate::gate::paid::MAX_DIGESTED_BYTES) of the request's
+    /// body and hash them; [`SessionRequest::digested`] or [`SessionRequest::broken`] takes the
+    /// outcome.
+    Digest(Box<SessionRequest<'g>>),
+    /// Ask the object of this name, with the collected body if this is a charge that keeps it;
+    /// [`SessionRequest::object`] takes the answer.
     Object(String, String, Box<SessionRequest<'g>>),
     /// Ask a facilitator; [`SessionRequest::facilitator`] takes the reply.
     Facilitator(Box<FacilitatorCall>, Box<SessionRequest<'g>>),
@@ -57,6 +66,8 @@ pub struct SessionRequest<'g> {
     asked: AskedSession<'g>,
     now: UnixTime,
     stage: SessionStage,
+    /// A hash of what is asked for: a voucher pays for one of them.
+    hash: String,
     /// What the chain has shown during this request.
     sight: Option<SightText>,
     /// The transaction and amount of a deposit or refund.
@@ -71,13 +82,22 @@ enum SessionStage {
     Beginning,
     Serving,
     Collecting(ResponseHead),
-    Charging(ResponseHead),
+    Charging(ResponseHead, Keeping),
     /// The hold is let go, then this is answered.
     Releasing(Box<Reply>),
     Refunding,
     SendingRefund,
     /// What the refund changed is noted.
     Noting,
+}
+
+/// Whether an answer is kept for a repeat of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeping {
+    /// All of it was read.
+    Kept,
+    /// It flows on.
+    Passed,
 }
 
 /// What came before a look at the chain.
@@ -95,14 +115,40 @@ impl<'g> SessionRequest<'g> {
     pub(super) fn begin(asked: AskedSession<'g>, now: UnixTime) -> SessionStep<'g> {
         let stage = SessionStage::Beginning;
         let moved = (String::new(), String::new());
-        let session = Box::new(Self { asked, now, stage, sight: None, moved });
-        match session.asked.payment.purpose {
+        let has_body = asked.request.head.body == BodyPresence::Present;
+        let is_refund = matches!(asked.payment.purpose, Purpose::Refund(_));
+        let session = Box::new(Self { asked, now, stage, hash: String::new(), sight: None, moved });
+        if has_body && !is_refund { SessionStep::Digest(session) } else { session.hashed(&[]) }
+    }
+
+    /// Takes the digest of the request's body in hex, or `None` for one that is longer than is
+    /// hashed: no other request is the same as that one.
+    pub fn digested(self: Box<Self>, digest: Option<&str>) -> SessionStep<'g> {
+        let fresh = self.asked.request.correlation.clone();
+        match digest {
+            Some(_) if planted(Mutant::BodiesAreOne) => self.hashed(&[]),
+            Some(digest) => self.hashed(&[digest.as_bytes()]),
+            None => self.hashed(&[b"long", fresh.as_bytes()]),
+        }
+    }
+
+    /// Ends the request when its body broke off.
+    #[must_use]
+    pub fn broken(self: Box<Self>) -> SessionStep<'g> {
+        SessionStep::Respond(incomplete(&self.asked.request.correlation))
+    }
+
+    fn hashed(mut self: Box<Self>, body: &[&[u8]]) -> SessionStep<'g> {
+        let head = &self.asked.request.head;
+        let parts = [&[head.method.as_bytes(), head.url.as_bytes()], body].concat();
+        self.hash = ["0x", &hash::digest(&parts)].concat();
+        match self.asked.payment.purpose {
             Purpose::Deposit => {
-                let payload = session.asked.payment.payload.clone();
-                session.settle(payload, SessionStage::Depositing)
+                let payload = self.asked.payment.payload.clone();
+                self.settle(payload, SessionStage::Depositing)
             }
-            Purpose::Voucher => session.hold(),
-            Purpose::Refund(_) => session.look(Before::Nothing),
+            Purpose::Voucher => self.hold(),
+            Purpose::Refund(_) => self.look(Before::Nothing),
         }
     }
 
@@ -138,13 +184,22 @@ impl<'g> SessionRequest<'g> {
         }
         match (stage, reply.said) {
             (SessionStage::Beginning, Said::Held) => self.forward(),
-            // What it was answered is not kept: it is told what it was charged.
+            (SessionStage::Beginning, Said::Repeated) if reply.kept.is_some() => {
+                let head = reply.kept.as_deref().and_then(ResponseHead::from_text);
+                let Some(mut head) = head else { return self.problem(Code::Internal) };
+                finish_paid(&mut head, &self.asked.request.correlation);
+                let mut again = Reply::new(head, Body::Held).with("payment-replayed", "true");
+                again.marks.served = true;
+                SessionStep::Respond(statement::settled(&self.asked, again, (&reply, &self.moved)))
+            }
+            // Its answer is not kept any more: it is told what was charged so far.
             (SessionStage::Beginning, _) => {
                 let mut reply = reply;
                 reply.refusal = Some("cumulative_amount_mismatch".to_string());
                 SessionStep::Respond(statement::corrected(&self.asked, &reply, self.now))
             }
-            (SessionStage::Charging(head), Said::Charged | Said::Repeated) => {
+            (SessionStage::Charging(mut head, _), Said::Charged | Said::Repeated) => {
+                finish_paid(&mut head, &self.asked.request.correlation);
                 let mut served = Reply::new(head, Body::Held);
                 served.marks.served = true;
                 SessionStep::Respond(statement::settled(&self.asked, served, (&reply, &self.moved)))
@@ -236,6 +291,11 @@ impl<'g> SessionRequest<'g> {
                         }
                         (Before::Refused(word), Some(false)) => self.refuse(&word),
                         // Fresh terms would have the payer deposit a second time.
+                        (Before::Unknown, Some(false))
+                            if planted(Mutant::UnknownDepositIsRefused) =>
+                        {
+                            self.refuse("")
+                        }
                         (Before::Unknown, _) => self.problem(Code::SettlementUnknown),
                         (Before::Nothing | Before::Refused(_), _) => {
                             self.problem(Code::FacilitatorUnavailable)
@@ -252,7 +312,7 @@ impl<'g> SessionRequest<'g> {
             SessionStage::Beginning
             | SessionStage::Serving
             | SessionStage::Collecting(_)
-            | SessionStage::Charging(_)
+            | SessionStage::Charging(..)
             | SessionStage::Releasing(_)
             | SessionStage::Refunding
             | SessionStage::Noting => self.problem(Code::Internal),
@@ -263,17 +323,21 @@ impl<'g> SessionRequest<'g> {
     pub fn origin(mut self: Box<Self>, reply: OriginReply) -> SessionStep<'g> {
         match reply {
             OriginReply::Head(mut head) => {
-                let is_useful = head.status < 400;
+                let is_useful = is_useful(&head);
                 scrub(&mut head, self.asked.gate.origin());
-                finish_paid(&mut head, &self.asked.request.correlation);
-                if is_useful {
-                    let secs = self.asked.offer.settings.origin_timeout_secs;
-                    self.stage = SessionStage::Collecting(head);
-                    return SessionStep::Collect(BodyLimits { bytes: MAX_HELD_BYTES, secs }, self);
+                if !is_useful {
+                    finish_paid(&mut head, &self.asked.request.correlation);
+                    let mut reply = Reply::new(head, Body::Held);
+                    reply.code = Some(Code::OriginFailed);
+                    return self.release(reply);
                 }
-                let mut reply = Reply::new(head, Body::Held);
-                reply.code = Some(Code::OriginFailed);
-                self.release(reply)
+                // A stream is charged before it begins.
+                if !may_be_stored(&head) {
+                    return self.charge(head, Keeping::Passed);
+                }
+                let secs = self.asked.offer.settings.origin_timeout_secs.min(MAX_SEALING_SECS);
+                self.stage = SessionStage::Collecting(head);
+                SessionStep::Collect(BodyLimits { bytes: MAX_SEALED_BYTES, secs }, self)
             }
             OriginReply::TimedOut => self.failed(Code::OriginTimeout),
             OriginReply::Lost => self.failed(Code::OriginFailed),
@@ -284,16 +348,34 @@ impl<'g> SessionRequest<'g> {
     pub fn collected(mut self: Box<Self>, collected: Collected) -> SessionStep<'g> {
         let stage = core::mem::replace(&mut self.stage, SessionStage::Beginning);
         match (stage, collected) {
-            // What is longer is charged before the rest of it comes.
-            (SessionStage::Collecting(head), Collected::Whole { .. } | Collected::Open) => {
-                self.stage = SessionStage::Charging(head);
-                let price = self.price();
-                let purchase = self.purchase();
-                self.ask(ChannelAsk::Charge(purchase, price))
+            (SessionStage::Collecting(head), Collected::Whole { bytes })
+                if !is_short(&head, &self.asked.request.head.method, bytes) =>
+            {
+                self.charge(head, Keeping::Kept)
             }
-            (_, Collected::TimedOut) => self.failed(Code::OriginTimeout),
+            // What is longer or slower is charged before the rest of it comes.
+            (SessionStage::Collecting(head), Collected::Open | Collected::TimedOut) => {
+                self.charge(head, Keeping::Passed)
+            }
             (_, _) => self.failed(Code::OriginFailed),
         }
+    }
+
+    /// Whether the body that was collected goes along to the object.
+    #[must_use]
+    pub const fn keeps_body(&self) -> bool {
+        matches!(self.stage, SessionStage::Charging(_, Keeping::Kept))
+    }
+
+    fn charge(mut self: Box<Self>, mut head: ResponseHead, keeping: Keeping) -> SessionStep<'g> {
+        head.headers.remove(CORRELATION);
+        let kept = match keeping {
+            Keeping::Kept => Some(head.to_text()),
+            Keeping::Passed => None,
+        };
+        self.stage = SessionStage::Charging(head, keeping);
+        let (purchase, price) = (self.purchase(), self.price());
+        self.ask(ChannelAsk::Charge(purchase, price, kept))
     }
 
     /// The answer if the gate cannot go on.
@@ -317,7 +399,7 @@ impl<'g> SessionRequest<'g> {
     fn release(mut self: Box<Self>, mut reply: Reply) -> SessionStep<'g> {
         reply.route = Some(self.asked.offer.settings.route.clone());
         self.stage = SessionStage::Releasing(Box::new(reply));
-        let request = self.request_hash();
+        let request = self.hash.clone();
         self.ask(ChannelAsk::Release(request))
     }
 
@@ -450,7 +532,7 @@ impl<'g> SessionRequest<'g> {
             cumulative: voucher.voucher().cumulative.to_string(),
             signature: hex::encode_prefixed(&voucher.signature().to_bytes()),
             price: self.asked.choice.terms.amount.to_string(),
-            request: self.request_hash(),
+            request: self.hash.clone(),
             until: self.now.plus(self.asked.offer.leases.executing).secs(),
         }
     }
@@ -459,12 +541,6 @@ impl<'g> SessionRequest<'g> {
     fn price(&self) -> String {
         self.asked.choice.terms.amount.to_string()
     }
-
-    /// A hash of method and URL: a voucher pays for one of them.
-    fn request_hash(&self) -> String {
-        let head = &self.asked.request.head;
-        ["0x", &hash::digest(&[head.method.as_bytes(), head.url.as_bytes()])].concat()
-    }
 }
 
 /// The name of a channel's object.
@@ -472,6 +548,3 @@ impl<'g> SessionRequest<'g> {
 pub fn object(channel: &str) -> String {
     ["channel/", channel].concat()
 }
-
-/// Longest answer that is held until it is charged, bytes; the rest of a longer one comes after.
-const MAX_HELD_BYTES: u64 = 1024 * 1024;

@@ -1,0 +1,467 @@
+//! A gate that sells by session, with its objects, an origin, a payer, and machines that may die between any two steps.
+
+use std::collections::BTreeMap;
+
+use farebox_core::channel::config::{ChannelId, deposit_nonce};
+use farebox_core::channel::desk::{ChannelDesk, Write};
+use farebox_core::channel::voucher::Voucher;
+use farebox_core::encoding::{base64, hex, json as text};
+use farebox_core::evm::account::Account;
+use farebox_core::evm::address::Address;
+use farebox_core::evm::eip712::Domain;
+use farebox_core::evm::eip3009::Authorization;
+use farebox_core::facilitator::breaker::{Condition, SettlementHealth};
+use farebox_core::facilitator::payers::PayerHistory;
+use farebox_core::gate::Gate;
+use farebox_core::gate::admission::Admission;
+use farebox_core::gate::attempts::Attempts;
+use farebox_core::gate::isolate::Isolate;
+use farebox_core::gate::paid::{Collected, OriginReply};
+use farebox_core::gate::reply::{Body, Reply};
+use farebox_core::gate::session::step::SessionStep;
+use farebox_core::http::{BodyPresence, RequestHead, ResponseHead};
+use farebox_core::secret::Secret;
+use farebox_core::time::UnixTime;
+use serde_json::{Value, json};
+
+use super::chain::{Escrowed, Funds, config, contract, units};
+use crate::world::{BEGIN, CHAIN, With, decoded, get, request, vars};
+
+pub const PRICE: u64 = 10_000;
+pub const DELAY: u64 = 900;
+const COLLECTOR: &str = "0x4020806089470a89826cB9fB1f4059150b550004";
+const ASSET: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+
+/// An answer to a client.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: ResponseHead,
+    pub body: String,
+}
+
+impl Answer {
+    /// The `error` of its terms.
+    pub fn error(&self) -> String {
+        self.terms()["error"].as_str().unwrap().replace("invalid_batch_settlement_evm_", "")
+    }
+
+    pub fn terms(&self) -> Value {
+        decoded(self.head.headers.get("payment-required").unwrap())
+    }
+
+    pub fn settlement(&self) -> Value {
+        decoded(self.head.headers.get("payment-response").unwrap())
+    }
+}
+
+/// A row, and the body beside it.
+#[derive(Clone, Debug)]
+struct Row {
+    state: String,
+    terms: String,
+    kept: Option<String>,
+    body: Option<String>,
+}
+
+/// What the origin does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OriginManner {
+    Serves,
+    Streams,
+    Fails,
+    Breaks,
+}
+
+pub struct Door {
+    pub gate: &'static Gate,
+    pub now: u64,
+    pub chain: Escrowed,
+    rows: BTreeMap<String, Row>,
+    desks: BTreeMap<String, ChannelDesk>,
+    pub origin: OriginManner,
+    /// Requests that the origin has served.
+    pub served: u64,
+    /// Answers that were delivered: the payment of each, and its body.
+    pub delivered: Vec<(String, String)>,
+    /// The highest voucher that the payer has signed.
+    pub signed: u64,
+    pub writes: u64,
+    steps: u64,
+    dies_at: Option<u64>,
+}
+
+/// A request that stopped at the origin.
+pub struct Serving<'g>(SessionStep<'g>);
+
+pub fn account(byte: u8) -> Account {
+    Account::from_candidates([Secret::new([byte; 32])].into_iter()).unwrap()
+}
+
+pub fn routes() -> Value {
+    json!([{"path": "/report/[id]", "price": "$0.01", "methods": ["GET", "POST"], "session_delay_secs": DELAY}])
+}
+
+pub fn bound(routes: Value) -> Value {
+    let mut vars = vars(routes);
+    vars["bindings"] = json!(["CHANNEL"]);
+    vars
+}
+
+impl Door {
+    pub fn new() -> Self {
+        let gate = Gate::from_vars(&bound(routes()).to_string()).unwrap();
+        Self {
+            gate: Box::leak(Box::new(gate)),
+            now: BEGIN,
+            chain: Escrowed::new(),
+            rows: BTreeMap::new(),
+            desks: BTreeMap::new(),
+            origin: OriginManner::Serves,
+            served: 0,
+            delivered: Vec::new(),
+            signed: 0,
+            writes: 0,
+            steps: 0,
+            dies_at: None,
+        }
+    }
+
+    fn time(&self) -> UnixTime {
+        UnixTime::from_secs(self.now)
+    }
+
+    /// The terms of a session.
+    pub fn terms(&mut self) -> Value {
+        let answer = self.send(get("/report/1"), "").unwrap();
+        let terms = answer.terms();
+        let found = terms["accepts"].as_array().unwrap().iter();
+        let found = found.filter(|it| it["scheme"] == "batch-settlement").collect::<Vec<_>>();
+        assert_eq!(found.len(), 1, "{terms}");
+        found[0].clone()
+    }
+
+    /// A payment of this kind, whose voucher is for this amount.
+    pub fn payment(&mut self, kind: &str, cumulative: u64) -> Value {
+        self.signed = self.signed.max(cumulative);
+        let terms = self.terms();
+        let (payer, authorizer) = (account(1), account(2));
+        let members = json!({
+            "payer": payer.address().to_checksum(), "payerAuthorizer": authorizer.address().to_checksum(),
+            "receiver": terms["payTo"], "receiverAuthorizer": terms["extra"]["receiverAuthorizer"],
+            "token": terms["asset"], "withdrawDelay": terms["extra"]["withdrawDelay"],
+            "salt": format!("0x{}", "05".repeat(32)),
+        });
+        let channel = config(&members).id(&contract());
+        let mut payload = json!({
+            "type": kind, "channelConfig": members, "voucher": voucher(channel, cumulative, &authorizer),
+        });
+        if kind == "deposit" {
+            payload["deposit"] = self.deposit(&channel, 10 * PRICE, 1);
+        }
+        json!({"x402Version": 2, "accepted": terms, "payload": payload})
+    }
+
+    /// A deposit of this much.
+    pub fn deposit(&self, channel: &ChannelId, amount: u64, salt: u64) -> Value {
+        let separator = Domain {
+            name: "USDC",
+            version: "2",
+            chain_id: CHAIN,
+            verifying_contract: Address::parse(ASSET).unwrap(),
+        }
+        .separator();
+        let (after, before) = (UnixTime::from_secs(0), self.time().plus(300));
+        let authorization = Authorization {
+            from: account(1).address(),
+            to: Address::parse(COLLECTOR).unwrap(),
+            value: units(amount),
+            valid_after: after,
+            valid_before: before,
+            nonce: deposit_nonce(channel, units(salt)),
+        };
+        let signature = account(1).sign(&authorization.receive_digest(&separator)).unwrap();
+        json!({"amount": amount.to_string(), "authorization": {"erc3009Authorization": {
+            "validAfter": "0", "validBefore": before.secs().to_string(), "salt": salt.to_string(),
+            "signature": hex::encode_prefixed(&signature.to_bytes()),
+        }}})
+    }
+
+    /// Pays for a page; none if the machine died.
+    pub fn pay(&mut self, payment: &Value, page: &str) -> Option<Answer> {
+        self.send(paid(payment, get(&format!("/report/{page}"))), "")
+    }
+
+    /// The same as [`Door::pay`], where the machine lives.
+    pub fn buy(&mut self, payment: &Value, page: &str) -> Answer {
+        self.pay(payment, page).unwrap()
+    }
+
+    /// The same with a body.
+    pub fn post(&mut self, payment: &Value, body: &str) -> Answer {
+        let mut head = paid(payment, request("POST", "/report/1"));
+        head.body = BodyPresence::Present;
+        self.send(head, body).unwrap()
+    }
+
+    /// Begins a request, up to the origin.
+    pub fn begin(&mut self, payment: &Value, page: &str) -> Serving<'static> {
+        let head = paid(payment, get(&format!("/report/{page}")));
+        let mut step = self.admit(head).unwrap();
+        while !matches!(step, SessionStep::Forward(..)) {
+            step = self.advance(step, "", "", &mut String::new()).unwrap().ok().unwrap();
+        }
+        Serving(step)
+    }
+
+    /// Ends it.
+    pub fn end(&mut self, serving: Serving<'static>, payment: &Value) -> Answer {
+        self.run(serving.0, "", &payment.to_string()).unwrap()
+    }
+
+    /// The machine dies at this step of what comes next.
+    pub fn dies_at(&mut self, step: Option<u64>) {
+        (self.steps, self.dies_at) = (0, step);
+    }
+
+    /// Steps since [`Door::dies_at`].
+    pub const fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Whether the machine goes on; else its memory is gone.
+    fn lives(&mut self) -> bool {
+        self.steps += 1;
+        if self.dies_at == Some(self.steps - 1) {
+            self.desks.clear();
+            return false;
+        }
+        true
+    }
+
+    fn admit(&mut self, head: RequestHead) -> Result<SessionStep<'static>, Box<Reply>> {
+        let mut attempts = Attempts::new();
+        let payers = PayerHistory::new();
+        let health = SettlementHealth::default();
+        let mut isolate = Isolate {
+            facilitators: vec![Condition { health, consecutive_failures: 0, ready: true }],
+            payers: &payers,
+            attempts: &mut attempts,
+            client: None,
+        };
+        let fresh = format!("correlation-{}", self.steps);
+        match self.gate.admit(head, &fresh, &mut isolate, self.time()) {
+            Admission::Session(step) => Ok(step),
+            Admission::Respond(reply) => Err(Box::new(reply)),
+            _ => panic!("another admission"),
+        }
+    }
+
+    fn send(&mut self, head: RequestHead, body: &str) -> Option<Answer> {
+        let payment = head.headers.get("payment-signature").unwrap_or_default().to_owned();
+        let payment = if payment.is_empty() { payment } else { decoded(&payment).to_string() };
+        match self.admit(head) {
+            Ok(step) => self.run(step, body, &payment),
+            Err(reply) => Some(answered(*reply, "")),
+        }
+    }
+
+    fn run(&mut self, mut step: SessionStep<'static>, body: &str, payment: &str) -> Option<Answer> {
+        let mut held = String::new();
+        loop {
+            step = match self.advance(step, body, payment, &mut held)? {
+                Ok(next) => next,
+                Err(reply) => return Some(answered(*reply, &held)),
+            };
+        }
+    }
+
+    /// Carries out one step: the next one, or the answer; none if the machine died.
+    fn advance(
+        &mut self,
+        step: SessionStep<'static>,
+        body: &str,
+        payment: &str,
+        held: &mut String,
+    ) -> Option<Result<SessionStep<'static>, Box<Reply>>> {
+        if !self.lives() {
+            return None;
+        }
+        let next = match step {
+            SessionStep::Digest(next) => next.digested(Some(body)),
+            SessionStep::Object(name, message, next) => {
+                let body = next.keeps_body().then(|| held.clone());
+                let (answer, stored) = self.ask(&name, &message, body);
+                if let Some(stored) = stored {
+                    *held = stored;
+                }
+                if !self.lives() {
+                    return None;
+                }
+                next.object(answer.as_deref(), self.time())
+            }
+            SessionStep::Facilitator(call, next) => {
+                let reply = self.chain.answer(&call.url, &call.body);
+                if !self.lives() {
+                    return None;
+                }
+                next.facilitator(&reply, self.time()).0
+            }
+            SessionStep::Forward(_, next) => {
+                self.served += 1;
+                if !self.lives() {
+                    return None;
+                }
+                let head = match self.origin {
+                    OriginManner::Serves => "200\ncontent-type: application/json",
+                    OriginManner::Breaks => {
+                        "200\ncontent-type: application/json\ncontent-length: 99"
+                    }
+                    OriginManner::Streams => "200\ncontent-type: text/event-stream",
+                    OriginManner::Fails => "503\n",
+                };
+                *held = format!("answer {}", self.served);
+                next.origin(OriginReply::Head(ResponseHead::from_text(head).unwrap()))
+            }
+            SessionStep::Collect(_, next) => {
+                let bytes = u64::try_from(held.len()).unwrap();
+                next.collected(Collected::Whole { bytes })
+            }
+            SessionStep::Respond(reply) => {
+                if reply.marks.served {
+                    self.delivered.push((payment.to_owned(), held.clone()));
+                }
+                return Some(Err(Box::new(reply)));
+            }
+        };
+        Some(Ok(next))
+    }
+
+    /// The object with this name, from its row if the machine has died.
+    fn desk(&mut self, name: &str) -> ChannelDesk {
+        self.desks.remove(name).unwrap_or_else(|| match self.rows.get(name) {
+            Some(row) => ChannelDesk::from_row(&row.state, &row.terms, row.kept.clone()).unwrap(),
+            None => ChannelDesk::default(),
+        })
+    }
+
+    fn write(&mut self, name: &str, desk: ChannelDesk, write: Write, body: Option<String>) {
+        if let Some(channel) = &desk.channel
+            && write != Write::Nothing
+        {
+            self.writes += 1;
+            let before = self.rows.get(name).cloned();
+            let (kept, body) = match write {
+                Write::Answer => (desk.kept.clone(), body),
+                Write::Channel | Write::Nothing => {
+                    before.map_or((None, None), |row| (row.kept, row.body))
+                }
+            };
+            let (state, terms) = (channel.to_row(), desk.terms.clone());
+            self.rows.insert(name.to_owned(), Row { state, terms, kept, body });
+        }
+        self.desks.insert(name.to_owned(), desk);
+    }
+
+    fn ask(
+        &mut self,
+        name: &str,
+        message: &str,
+        body: Option<String>,
+    ) -> (Option<String>, Option<String>) {
+        let mut desk = self.desk(name);
+        let (reply, write) = desk.answer(message, self.time()).unwrap();
+        self.write(name, desk, write, body);
+        let stored = reply.kept.as_ref().and_then(|_| self.rows.get(name)?.body.clone());
+        (Some(text::text(&reply)), stored)
+    }
+
+    /// The alarm of every channel; false if the machine died.
+    pub fn alarm(&mut self) -> bool {
+        let gate = self.gate;
+        let names: Vec<String> = self.rows.keys().cloned().collect();
+        for name in names {
+            for _ in 0..8 {
+                let asked = self.time();
+                if !self.lives() {
+                    return false;
+                }
+                let mut desk = self.desk(&name);
+                let call = gate.channel_call(&mut desk, asked);
+                let write = if call.is_some() { Write::Channel } else { Write::Nothing };
+                self.write(&name, desk, write, None);
+                let Some((task, call)) = call else { break };
+                if !self.lives() {
+                    return false;
+                }
+                let reply = self.chain.answer(&call.url, &call.body);
+                if !self.lives() {
+                    return false;
+                }
+                let mut desk = self.desk(&name);
+                let write = gate.channel_told(&mut desk, task, &reply, (asked, self.time()));
+                self.write(&name, desk, write, None);
+            }
+        }
+        true
+    }
+
+    /// Lets time go on with alarms until all that was earned is with the payee.
+    pub fn rest(&mut self) {
+        for _ in 0..120 {
+            self.now += 30;
+            self.alarm();
+            self.check();
+        }
+    }
+
+    /// The only channel in the contract.
+    pub fn funds(&self) -> Funds {
+        self.chain.channels.values().next().cloned().unwrap_or_default()
+    }
+
+    /// Spent and accepted, by the row.
+    pub fn book(&self) -> (u64, u64) {
+        let Some(row) = self.rows.values().next() else { return (0, 0) };
+        let row: Value = serde_json::from_str(&row.state).unwrap();
+        let count = |name: &str| row[name].as_str().map_or(0, |text| text.parse().unwrap());
+        (count("spent"), count("accepted"))
+    }
+
+    /// What holds at every instant.
+    pub fn check(&self) {
+        let (funds, (spent, accepted)) = (self.funds(), self.book());
+        assert!(funds.claimed <= spent, "{} claimed of {spent}", funds.claimed);
+        assert!(spent <= accepted, "{spent} spent of {accepted}");
+        assert!(accepted <= self.signed, "{accepted} accepted of {}", self.signed);
+        assert!(spent <= funds.balance, "{spent} earned of {}", funds.balance);
+        let mut answers = self.delivered.clone();
+        answers.sort();
+        answers.dedup();
+        let worth = u64::try_from(answers.len()).unwrap() * PRICE;
+        assert!(worth <= spent, "{worth} delivered for {spent}");
+    }
+}
+
+/// A voucher by this account.
+pub fn voucher(channel: ChannelId, cumulative: u64, by: &Account) -> Value {
+    let voucher = Voucher { channel, cumulative: units(cumulative) };
+    let signature = by.sign(&voucher.digest(&contract())).unwrap();
+    json!({
+        "channelId": channel.to_string(), "maxClaimableAmount": cumulative.to_string(),
+        "signature": hex::encode_prefixed(&signature.to_bytes()),
+    })
+}
+
+fn paid(payment: &Value, head: RequestHead) -> RequestHead {
+    head.header("payment-signature", &base64::encode(payment.to_string().as_bytes()))
+}
+
+fn answered(reply: Reply, held: &str) -> Answer {
+    let body = match &reply.body {
+        Body::Held => held.to_owned(),
+        Body::Text(text) => text.clone(),
+        Body::Empty => String::new(),
+    };
+    Answer { status: reply.head.status, head: reply.head, body }
+}

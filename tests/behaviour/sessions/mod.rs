@@ -1,0 +1,8 @@
+//! Sessions at the gate: one deposit, a voucher for each request, and what each wrong one is told.
+
+mod chain;
+mod deaths;
+pub mod door;
+pub mod sales;
+mod settings;
+pub mod wrong;

@@ -1,0 +1,164 @@
+//! Payments that are refused: what they are told, and that neither origin nor facilitator is asked.
+
+use farebox_core::channel::config::ChannelId;
+use farebox_core::channel::escrow::EscrowContract;
+use farebox_core::channel::voucher::Voucher;
+use farebox_core::encoding::hex;
+use serde_json::{Value, json};
+
+use super::chain::{Manner, config, contract, units};
+use super::door::{DELAY, Door, PRICE, account, voucher};
+use super::sales::opened;
+
+fn channel(payment: &Value) -> ChannelId {
+    config(&payment["payload"]["channelConfig"]).id(&contract())
+}
+
+/// The same with other members of its channel, and the voucher for that one.
+fn of_another(payment: &Value, name: &str, value: Value) -> Value {
+    let mut other = payment.clone();
+    other["payload"]["channelConfig"][name] = value;
+    let amount = payment["payload"]["voucher"]["maxClaimableAmount"].as_str().unwrap();
+    other["payload"]["voucher"] = voucher(channel(&other), amount.parse().unwrap(), &account(2));
+    other
+}
+
+#[test]
+pub fn a_wrong_voucher_buys_nothing_and_asks_no_one() {
+    let mut door = opened();
+    let second = door.payment("voucher", 2 * PRICE);
+    door.buy(&second, "1");
+    let right = door.payment("voucher", 3 * PRICE);
+    let set = |name: &str, value: Value| {
+        let mut wrong = right.clone();
+        wrong["payload"]["voucher"][name] = value;
+        wrong
+    };
+    let by = |cumulative: u64| {
+        let mut wrong = right.clone();
+        wrong["payload"]["voucher"] = voucher(channel(&right), cumulative, &account(2));
+        wrong
+    };
+    let elsewhere = EscrowContract { chain_id: 8453, ..contract() };
+    let of = Voucher { channel: channel(&right), cumulative: units(3 * PRICE) };
+    let signed = account(2).sign(&of.digest(&elsewhere)).unwrap();
+    let flipped = {
+        let text = right["payload"]["voucher"]["signature"].as_str().unwrap();
+        let v = if text.ends_with("1b") { "1c" } else { "1b" };
+        format!("{}{v}", &text[..130])
+    };
+    let other = json!(account(9).address().to_checksum());
+    let stranger = voucher(channel(&right), 3 * PRICE, &account(1));
+    let cases: Vec<(&str, Value, &str)> = vec![
+        ("falls", by(PRICE), "cumulative_amount_mismatch"),
+        ("stands still", by(2 * PRICE), "cumulative_amount_mismatch"),
+        ("is too little", by(3 * PRICE - 1), "cumulative_amount_mismatch"),
+        ("is too much", by(3 * PRICE + 1), "cumulative_amount_mismatch"),
+        ("jumps above the deposit", by(1_000 * PRICE), "cumulative_amount_mismatch"),
+        ("of another amount", set("maxClaimableAmount", json!("40000")), "voucher_signature"),
+        ("of no amount", set("maxClaimableAmount", json!("-1")), "payload_type"),
+        ("of another signer", set("signature", stranger["signature"].clone()), "voucher_signature"),
+        (
+            "of another chain",
+            set("signature", json!(hex::encode_prefixed(&signed.to_bytes()))),
+            "voucher_signature",
+        ),
+        ("in another spelling", set("signature", json!(flipped)), "voucher_signature"),
+        ("without a signature", set("signature", json!("0x")), "voucher_signature"),
+        (
+            "of another channel",
+            set("channelId", json!(format!("0x{}", "11".repeat(32)))),
+            "channel_id_mismatch",
+        ),
+        ("for another payee", of_another(&right, "receiver", other.clone()), "receiver_mismatch"),
+        ("in another token", of_another(&right, "token", other.clone()), "token_mismatch"),
+        (
+            "by another authorizer",
+            of_another(&right, "receiverAuthorizer", other),
+            "receiver_authorizer_mismatch",
+        ),
+        (
+            "with another delay",
+            of_another(&right, "withdrawDelay", json!(DELAY + 1)),
+            "withdraw_delay_mismatch",
+        ),
+        (
+            "of a contract",
+            of_another(&right, "payerAuthorizer", json!(format!("0x{}", "0".repeat(40)))),
+            "voucher_signature",
+        ),
+    ];
+    let before = (door.chain.verified, door.chain.settled, door.served, door.book());
+    for (what, wrong, why) in &cases {
+        let answer = door.buy(wrong, "2");
+        assert_eq!((answer.status, answer.error().as_str()), (402, *why), "{what}");
+        let after = (door.chain.verified, door.chain.settled, door.served, door.book());
+        assert_eq!(after, before, "{what}");
+    }
+    door.signed = 3 * PRICE;
+    assert_eq!(door.buy(&right, "2").status, 200);
+    let tenth = door.payment("voucher", 4 * PRICE);
+    assert_eq!(door.buy(&tenth, "2").status, 200);
+    door.check();
+}
+
+#[test]
+fn a_channel_without_a_deposit_is_looked_for_once_and_buys_nothing() {
+    let mut door = Door::new();
+    let voucher = door.payment("voucher", PRICE);
+    assert_eq!(door.buy(&voucher, "1").error(), "channel_not_found");
+    assert_eq!((door.chain.verified, door.served, door.writes), (1, 0, 0));
+}
+
+#[test]
+fn a_deposit_that_its_payer_has_not_signed_is_not_sent() {
+    let mut door = Door::new();
+    let right = door.payment("deposit", PRICE);
+    let authorization = "/payload/deposit/authorization/erc3009Authorization";
+    let set = |at: &str, value: Value| {
+        let mut wrong = right.clone();
+        *wrong.pointer_mut(at).unwrap() = value;
+        wrong
+    };
+    let cases = [
+        (set("/payload/deposit/amount", json!("100001")), "receive_authorization_signature"),
+        (set(&format!("{authorization}/salt"), json!("2")), "receive_authorization_signature"),
+        (
+            set(&format!("{authorization}/validBefore"), json!("1")),
+            "payload_authorization_valid_before",
+        ),
+        (set("/payload/deposit/authorization", json!({})), "erc3009_authorization_required"),
+        (set("/payload/deposit", json!(1)), "payload_type"),
+        (set("/payload/type", json!("gift")), "payload_type"),
+    ];
+    for (wrong, why) in cases {
+        assert_eq!(door.buy(&wrong, "1").error(), why);
+    }
+    assert_eq!((door.chain.verified, door.chain.settled, door.served), (0, 0, 0));
+}
+
+#[test]
+pub fn a_deposit_whose_outcome_is_unknown_asks_for_no_second_one() {
+    for manner in [Manner::Mute, Manner::Stuck] {
+        let mut door = Door::new();
+        let deposit = door.payment("deposit", PRICE);
+        door.chain.manner = manner;
+        let answer = door.buy(&deposit, "1");
+        assert_eq!((answer.status, door.served), (503, 0));
+        assert!(answer.head.headers.get("payment-required").is_none());
+        door.chain.manner = Manner::Works;
+        assert_eq!(door.buy(&deposit, "1").status, 200);
+        assert_eq!(door.funds().balance, 10 * PRICE);
+    }
+}
+
+#[test]
+fn nothing_is_bought_by_what_the_chain_showed_long_ago() {
+    let mut door = opened();
+    door.now += 300;
+    door.chain.manner = Manner::Down;
+    let voucher = door.payment("voucher", 2 * PRICE);
+    assert_eq!((door.buy(&voucher, "1").status, door.served), (503, 1));
+    door.chain.manner = Manner::Works;
+    assert_eq!((door.buy(&voucher, "1").status, door.served), (200, 2));
+}

@@ -1,0 +1,190 @@
+/**
+ * The gate is killed with SIGKILL at every moment of a session: while a deposit is sent, while the origin serves, while a charge is written, while
+ * a refund and a payout are sent. The published client goes on, and its lost requests are sent again as they were. In the end each answer was paid
+ * for once, and payer, payee and contract have what they had.
+ */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+
+import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client';
+import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
+
+import { BATCH_SETTLEMENT, NETWORK, startChain, type Chain } from '../../demo/chain.mjs';
+import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
+import { startOrigin, type Origin } from '../../demo/origin.mjs';
+import { serve } from '../../demo/server.mjs';
+import { startGate, type Gate } from '../../scripts/miniflare.mjs';
+
+const PRICE = 10_000n;
+const DEPOSIT = 5n * PRICE;
+
+/** A call of the gate, before it arrives and after it was answered. */
+type Moment = `${'asked' | 'answered'} ${'deposit' | 'origin' | 'look' | 'refund' | 'settle'}`;
+
+/** A server between the gate and another, which tells of each call. */
+async function startTap(target: () => string, tell: (moment: Moment) => Promise<void>): Promise<{ url: string; stop(): Promise<void> }> {
+  return serve(async (request, response) => {
+    try {
+      const pieces: Buffer[] = [];
+      for await (const piece of request) pieces.push(piece as Buffer);
+      const body = Buffer.concat(pieces);
+      const kind = kindOf(request.url ?? '', body.toString('utf8'));
+      await tell(`asked ${kind}`);
+      const answer = await fetch(`${target()}${request.url ?? ''}`, {
+        method: request.method ?? 'GET', headers: { 'content-type': 'application/json' }, ...(body.length > 0 ? { body } : {}),
+      });
+      const bytes = Buffer.from(await answer.arrayBuffer());
+      await tell(`answered ${kind}`);
+      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(bytes);
+    } catch {
+      response.destroy();
+    }
+  });
+}
+
+function kindOf(url: string, body: string): 'deposit' | 'origin' | 'look' | 'refund' | 'settle' {
+  if (url.endsWith('/verify')) return 'look';
+  if (!url.endsWith('/settle')) return 'origin';
+  const { type } = (JSON.parse(body) as { paymentPayload: { payload: { type: 'deposit' | 'refund' | 'settle' } } }).paymentPayload.payload;
+  return type;
+}
+
+describe('a session whose gate dies', { concurrency: 1 }, () => {
+  const started: { stop(): Promise<void> }[] = [];
+  const keep = <T extends { stop(): Promise<void> }>(part: T): T => {
+    started.push(part);
+    return part;
+  };
+  let chain: Chain;
+  let facilitator: Facilitator;
+  let origin: Origin;
+  let gate: Gate;
+  let planned: { moment: Moment; afterMs: number } | undefined;
+  let killed: Promise<void> | undefined;
+  let seeds = 0;
+
+  const tell = async (moment: Moment): Promise<void> => {
+    if (planned?.moment !== moment) return;
+    const { afterMs } = planned;
+    planned = undefined;
+    killed = (async () => {
+      await new Promise((resolve) => setTimeout(resolve, afterMs));
+      await gate.kill();
+      await gate.restart();
+    })();
+    // The call itself goes on where the death comes later.
+    if (afterMs === 0) await killed;
+  };
+
+  before(async () => {
+    chain = keep(await startChain());
+    origin = keep(await startOrigin());
+    facilitator = keep(await startFacilitator({ chain }));
+    const persist = mkdtempSync(join(tmpdir(), 'farebox-sessions-'));
+    keep({ stop: async () => rmSync(persist, { recursive: true, force: true }) });
+    const toFacilitator = keep(await startTap(() => facilitator.url, tell));
+    const toOrigin = keep(await startTap(() => origin.url, tell));
+    gate = keep(await startGate({
+      build: process.env.FAREBOX_BUILD ?? 'build',
+      persist,
+      secrets: { GATE_SECRET: 'gate-secret-of-the-crash-suite-0123456789', LEDGER_SALT: 'ledger-salt-of-the-crash-suite' },
+      vars: {
+        NETWORK, PAY_TO: chain.accounts.payee.address, FACILITATOR_URL: toFacilitator.url, ORIGIN_URL: toOrigin.url,
+        ROUTES: [{ path: '/report/*', methods: ['GET'], price: '$0.01', session_delay_secs: 900 }],
+      },
+    }));
+  }, { timeout: 120_000 });
+  after(async () => {
+    for (const part of started.reverse()) await part.stop();
+  });
+
+  /** Sends a request until the gate has answered it: the same bytes each time. */
+  const patient: typeof fetch = async (input, init) => {
+    const request = new Request(input, init);
+    for (let tries = 0; tries < 100; tries += 1) {
+      try {
+        const answer = await fetch(request.clone());
+        if (answer.status < 500 && !(answer.status === 402 && isBusy(answer))) return answer;
+      } catch {
+        await killed;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    throw new Error('the gate does not answer');
+  };
+
+  /** Plays a session in which the gate dies once, at this moment, in the request with this number. */
+  async function play(dying: number, moment: Moment, afterMs: number): Promise<void> {
+    const payer = chain.accounts.payers[0];
+    assert.ok(payer);
+    seeds += 1;
+    const salt = `0x${seeds.toString(16).padStart(64, '0')}` as const;
+    const { readContract } = chain.publicClient;
+    const scheme = new BatchSettlementEvmScheme({ ...payer, readContract } as never, { depositStrategy: () => DEPOSIT, salt });
+    const pay = wrapFetchWithPaymentFromConfig(patient, { schemes: [{ network: 'eip155:*', client: scheme }] });
+    const funds = await chain.balanceOf(payer.address);
+    const earned = await received();
+    const answers = new Set<string>();
+    killed = undefined;
+    for (let request = 0; request < 3; request += 1) {
+      if (request === dying) planned = { moment, afterMs };
+      const answer = await pay(`${gate.url}/report/${seeds}-${request}`);
+      const text = await answer.text();
+      assert.equal(answer.status, 200, text);
+      answers.add(text);
+      await killed;
+    }
+    assert.equal(answers.size, 3);
+    if (dying === 3) planned = { moment, afterMs };
+    // Whether it hears of it or not: the refund is made once.
+    await scheme.refund(`${gate.url}/report/1`, { fetch: patient }).catch(() => undefined);
+    const expected = 3n * PRICE;
+    await eventually('the rest is paid back', async () => funds - (await chain.balanceOf(payer.address)), expected);
+    await eventually('it dies', async () => planned, undefined);
+    await killed;
+    await eventually('what was earned is the payee\'s', async () => (await received()) - earned, expected);
+  }
+
+  /** What the payee has, or the contract keeps for the payee alone: a payout that was cut off waits for the next one. */
+  const received = async (): Promise<bigint> => {
+    // Both in one block: a payout moves it from one to the other.
+    const blockNumber = await chain.publicClient.getBlockNumber({ cacheTime: 0 });
+    const balanceOf = (owner: string) => chain.publicClient.readContract({
+      address: chain.token.address, abi: chain.token.abi, functionName: 'balanceOf', args: [owner], blockNumber,
+    }) as Promise<bigint>;
+    return (await balanceOf(chain.accounts.payee.address)) + (await balanceOf(BATCH_SETTLEMENT));
+  };
+
+  for (const moment of ['asked deposit', 'answered deposit', 'asked origin', 'answered origin'] as const) {
+    it(`in its first request, when the gate has ${moment}`, { timeout: 60_000 }, () => play(0, moment, 0));
+  }
+  for (const moment of ['asked origin', 'answered origin'] as const) {
+    it(`in a later request, when the gate has ${moment}`, { timeout: 60_000 }, () => play(1, moment, 0));
+  }
+  for (const afterMs of [1, 2, 4, 6, 9]) {
+    it(`${afterMs} ms after the origin has answered`, { timeout: 60_000 }, () => play(2, 'answered origin', afterMs));
+  }
+  for (const moment of ['asked look', 'answered look', 'asked refund', 'answered refund'] as const) {
+    it(`in its refund, when the gate has ${moment}`, { timeout: 60_000 }, () => play(3, moment, 0));
+  }
+  for (const moment of ['asked settle', 'answered settle'] as const) {
+    it(`in its payout, when the gate has ${moment}`, { timeout: 60_000 }, () => play(3, moment, 0));
+  }
+  it('and the payouts that were cut off come with the next one', { timeout: 60_000 }, async () => {
+    await play(0, 'asked origin', 0);
+    await eventually('the contract is empty', () => chain.balanceOf(BATCH_SETTLEMENT), 0n);
+  });
+});
+
+function isBusy(answer: Response): boolean {
+  const terms = answer.headers.get('payment-required');
+  return terms !== null && (JSON.parse(Buffer.from(terms, 'base64').toString('utf8')) as { error?: string }).error?.endsWith('channel_busy') === true;
+}
+
+async function eventually<T>(what: string, read: () => Promise<T>, expected: T): Promise<void> {
+  for (let waits = 0; waits < 300 && (await read()) !== expected; waits += 1) await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(await read(), expected, what);
+}
