@@ -2,7 +2,7 @@
 //
 //   node scripts/pkg.mjs
 //
-// Writes pkg/wasm/, pkg/agent-wasm/, pkg/cards-wasm/, pkg/jobs-wasm/, pkg/dist/, pkg/check/, pkg/gate/, pkg/treasury/, pkg/market/, pkg/schemas/ and copies of the licences, none of which
+// Writes pkg/wasm/, pkg/agent-wasm/, pkg/cards-wasm/, pkg/jobs-wasm/, pkg/channels-wasm/, pkg/dist/, pkg/check/, pkg/gate/, pkg/treasury/, pkg/market/, pkg/schemas/ and copies of the licences, none of which
 // is committed.
 
 import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync, copyFileSync } from 'node:fs';
@@ -44,6 +44,8 @@ export async function buildPayer() {
   await compilePart('cards', 'cards-wasm');
   // And one whose agent trades no jobs.
   await compilePart('jobs', 'jobs-wasm');
+  // And one that pays for each request by itself.
+  await compilePart('channels', 'channels-wasm');
   rmSync(join(root, 'pkg', 'dist'), { recursive: true, force: true });
   await run('package types', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'pkg/tsconfig.json']);
 }

@@ -19,7 +19,7 @@ import { root, runMain, step, StepFailed } from './steps.mjs';
 const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false }, 'no-build': { type: 'boolean', default: false } } });
 const OUT = join(root, 'build', 'release');
 /** Beginnings of paths that the npm package consists of. */
-const PUBLISHED = /^(dist|wasm|agent-wasm|cards-wasm|jobs-wasm|check|gate|treasury|market|schemas)\/|^(README\.md|LICENSE-(APACHE|MIT)|package\.json)$/;
+const PUBLISHED = /^(dist|wasm|agent-wasm|cards-wasm|jobs-wasm|channels-wasm|check|gate|treasury|market|schemas)\/|^(README\.md|LICENSE-(APACHE|MIT)|package\.json)$/;
 
 await runMain(async () => {
   if (!values['dry-run']) throw new StepFailed('this publishes nothing: run it with --dry-run, then the commands that it prints');

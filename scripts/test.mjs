@@ -198,15 +198,11 @@ async function lintRust() {
     '--', '-D', 'warnings',
   ]);
   await run('lint: clippy, package', 'cargo', [
-    'clippy', '--locked', '-p', 'farebox', '--features', 'bindings', '--target', 'wasm32-unknown-unknown',
+    'clippy', '--locked', '-p', 'farebox', '--features', 'bindings,agent,cards,jobs,channels', '--target', 'wasm32-unknown-unknown',
     '--', '-D', 'warnings',
   ]);
   await run('lint: clippy, check', 'cargo', [
     'clippy', '--locked', '-p', 'farebox', '--features', 'rules', '--target', 'wasm32-unknown-unknown',
-    '--', '-D', 'warnings',
-  ]);
-  await run('lint: clippy, agent', 'cargo', [
-    'clippy', '--locked', '-p', 'farebox', '--features', 'agent', '--target', 'wasm32-unknown-unknown',
     '--', '-D', 'warnings',
   ]);
   await run('lint: documentation', 'cargo', ['doc', '--locked', '--no-deps', '-p', 'farebox-core'], {

@@ -3,17 +3,35 @@
 // The payer's package brings its own `runtime`, which is smaller.
 #![cfg_attr(
     all(
-        any(feature = "bindings", feature = "agent", feature = "cards", feature = "jobs"),
+        any(
+            feature = "bindings",
+            feature = "agent",
+            feature = "cards",
+            feature = "channels",
+            feature = "jobs"
+        ),
         not(any(feature = "worker", feature = "treasury", feature = "market")),
         target_arch = "wasm32"
     ),
     no_std
 )]
 
-#[cfg(any(feature = "bindings", feature = "agent", feature = "cards", feature = "jobs"))]
+#[cfg(any(
+    feature = "bindings",
+    feature = "agent",
+    feature = "cards",
+    feature = "channels",
+    feature = "jobs"
+))]
 extern crate alloc;
 
-#[cfg(any(feature = "bindings", feature = "agent", feature = "cards", feature = "jobs"))]
+#[cfg(any(
+    feature = "bindings",
+    feature = "agent",
+    feature = "cards",
+    feature = "channels",
+    feature = "jobs"
+))]
 mod bindings;
 #[cfg(feature = "market")]
 mod market;

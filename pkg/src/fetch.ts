@@ -7,7 +7,7 @@ import { endpointOf, endpointsOf, watchOf, type Endpoints, type Watch } from './
 import { FareboxError, memberOf, quietly, told, unusable, type SentPayment, type Told } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
 import type { PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
-import { paidUrl, plain, requestOf, type Plain } from './request.js';
+import { headerLines, paidUrl, pause, plain, requestOf, type Plain } from './request.js';
 import { addressOf, asSigner, type TypedData } from './signer.js';
 import { isStore, memoryStore, update, type Store } from './store.js';
 
@@ -363,8 +363,7 @@ async function release({ exchange, store }: Payment): Promise<void> {
 /** Passes an answer to the compiled part; bodies only of refusals, up to its limit. */
 async function answered({ exchange, kept }: Payment, response: Response | undefined, now: () => number): Promise<Step> {
   if (response === undefined) throw new TypeError('there is no response');
-  let lines = '';
-  for (const [name, value] of response.headers) lines += `${name}: ${value}\n`;
+  const lines = headerLines(response.headers);
   const tells = response.status >= 400 && /json/i.test(response.headers.get('content-type') ?? '');
   const body = tells || response.status === 402 ? await beginning(response) : new Uint8Array();
   if (response.status === 402) kept?.asked(lines, body);
@@ -388,17 +387,3 @@ function limit(milliseconds: number | undefined, signal: AbortSignal | null | un
   const ends = AbortSignal.timeout(milliseconds);
   return { signal: signal ? AbortSignal.any([signal, ends]) : ends };
 }
-
-async function pause(milliseconds: number, signal: AbortSignal | null | undefined): Promise<void> {
-  if (milliseconds === 0 || signal?.aborted === true) return;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(done, milliseconds);
-    signal?.addEventListener('abort', done, { once: true });
-    function done(): void {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', done);
-      resolve();
-    }
-  });
-}
-

@@ -77,3 +77,24 @@ export function paidUrl(request: Pick<Plain, 'url' | 'method'>, response: Respon
   error.response = response;
   throw error;
 }
+
+/** Header fields as the compiled part reads them: one `name: value` line each. */
+export function headerLines(headers: Headers): string {
+  let lines = '';
+  for (const [name, value] of headers) lines += `${name}: ${value}\n`;
+  return lines;
+}
+
+/** Waits so many milliseconds, or until the caller gives up. */
+export async function pause(milliseconds: number, signal: AbortSignal | null | undefined): Promise<void> {
+  if (milliseconds === 0 || signal?.aborted === true) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(done, milliseconds);
+    signal?.addEventListener('abort', done, { once: true });
+    function done(): void {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    }
+  });
+}

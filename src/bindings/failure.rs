@@ -28,7 +28,7 @@ pub(super) fn refused(code: &str, message: &str) -> JsValue {
     failed(code, message, "correct the argument")
 }
 
-#[cfg(feature = "bindings")]
+#[cfg(any(feature = "bindings", feature = "channels"))]
 pub(super) fn no_randomness() -> JsValue {
     let remedy = "use a platform with crypto.getRandomValues";
     failed("no_randomness", "the platform provides no random bytes", remedy)

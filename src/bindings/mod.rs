@@ -5,17 +5,19 @@
 //! it, [`key`] a key that stays inside, `runtime` a substitute for std. A failure is an exception
 //! whose value is the JSON text `{code, message, remedy, signed, diagnostic}`. `agent` is the
 //! compiled part of `farebox/agent`, `cards` that of its cards, and `jobs` that of its buyer and
-//! seller at a compute exchange, each built by itself.
+//! seller at a compute exchange, each built by itself. `channels` is that of `farebox/channels`.
 
 #[cfg(feature = "agent")]
 mod agent;
 #[cfg(feature = "cards")]
 mod cards;
+#[cfg(feature = "channels")]
+mod channels;
 #[cfg(feature = "bindings")]
 mod client;
 #[cfg(feature = "bindings")]
 mod codec;
-#[cfg(any(feature = "bindings", feature = "cards"))]
+#[cfg(any(feature = "bindings", feature = "cards", feature = "channels"))]
 mod failure;
 #[cfg(feature = "cards")]
 mod formats;

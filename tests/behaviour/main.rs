@@ -4,6 +4,7 @@ mod agent;
 mod answers;
 mod changes;
 mod channel;
+mod channel_payer;
 mod circles;
 mod client;
 mod clients;

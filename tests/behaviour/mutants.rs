@@ -8,10 +8,10 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
-    agent, changes, channel, client, clients, compute, config, diagnostics, faults, growth, handed,
-    ledger, limits, manners, mpp, mpp_client, onchain, other_chains, permits, pricer, purchases,
-    receipts, redelivery, requests, restore, settlement, skills, spellings, strain, treasury,
-    unproven, wallets,
+    agent, changes, channel, channel_payer, client, clients, compute, config, diagnostics, faults,
+    growth, handed, ledger, limits, manners, mpp, mpp_client, onchain, other_chains, permits,
+    pricer, purchases, receipts, redelivery, requests, restore, settlement, skills, spellings,
+    strain, treasury, unproven, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -151,6 +151,9 @@ const TABLE: &[Row] = &[
     row!(AnyProposalIsSigned, purchases::only_the_payment_of_the_quote_is_signed),
     row!(DoubtIsNotCharged, purchases::a_payment_that_may_have_arrived_is_looked_for_at_the_gate),
     row!(LostJobsAreKept, purchases::a_seller_lets_go_of_a_job_that_is_another_s_by_now),
+    row!(DepositsAreFree, channel_payer::no_history_of_a_payer_by_channel_breaks_a_rule),
+    row!(AnyDeposit, channel_payer::a_deposit_is_never_larger_than_the_payer_allows),
+    row!(PayeesAreBelieved, channel_payer::a_payee_is_believed_as_far_as_was_signed_and_no_further),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
     row!(DecimalsAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
 ];

@@ -4,47 +4,27 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { serve } from '@hono/node-server';
 import { HTTPFacilitatorClient } from '@x402/core/server';
 import { BatchSettlementEvmScheme as Payer } from '@x402/evm/batch-settlement/client';
-import { BatchSettlementEvmScheme as Seller } from '@x402/evm/batch-settlement/server';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
-import { paymentMiddleware, x402ResourceServer } from '@x402/hono';
-import { Hono } from 'hono';
 import { createWalletClient, http, publicActions, type Hex } from 'viem';
 
-import { account, BATCH_SETTLEMENT, NETWORK, readArtefact, startChain, type Chain } from '../../demo/chain.mjs';
-import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
+import { BATCH_SETTLEMENT, NETWORK, readArtefact, type Chain } from '../../demo/chain.mjs';
+import { AUTHORIZER, DELAY, PRICE, startChannelSeller, type ChannelSeller } from './channel-seller.ts';
 
-const PRICE = 10_000n;
-const DELAY = 900;
-const AUTHORIZER = account(40);
 const { abi } = readArtefact('BatchSettlement');
 
-let chain: Chain;
-let facilitator: Facilitator;
-let seller: Seller;
-let server: ReturnType<typeof serve>;
+let world: ChannelSeller;
+let chain: ChannelSeller['chain'];
+let facilitator: ChannelSeller['facilitator'];
+let seller: ChannelSeller['seller'];
 let url: string;
 
 before(async () => {
-  chain = await startChain();
-  facilitator = await startFacilitator({ chain });
-  seller = new Seller(chain.accounts.payee.address, { receiverAuthorizerSigner: AUTHORIZER, withdrawDelay: DELAY });
-  const resources = new x402ResourceServer(new HTTPFacilitatorClient({ url: facilitator.url })).register(NETWORK, seller);
-  const app = new Hono();
-  const accepts = { scheme: 'batch-settlement', network: NETWORK, payTo: chain.accounts.payee.address, price: '$0.01' } as const;
-  app.use(paymentMiddleware({ 'GET /report': { accepts } }, resources));
-  app.get('/report', (context) => context.json({ millimetres: 10 }));
-  url = await new Promise<string>((resolve) => {
-    server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }, ({ port }) => resolve(`http://127.0.0.1:${port}/report`));
-  });
+  world = await startChannelSeller();
+  ({ chain, facilitator, seller, url } = world);
 });
-after(async () => {
-  server?.close();
-  await facilitator?.stop();
-  await chain?.stop();
-});
+after(() => world?.stop());
 
 /** A payer with the published client; its signer reads the chain, as a wallet does. */
 function payerOf(payer: Chain['accounts']['payer']) {

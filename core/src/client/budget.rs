@@ -219,6 +219,57 @@ impl Budget {
         Err(allowed(choice).err().unwrap_or_else(nothing))
     }
 
+    /// Counts a deposit as spent, if the caps leave room for all of it.
+    ///
+    /// # Errors
+    /// The reason why it may not be made; the record is as before.
+    pub fn hold(
+        &mut self,
+        policy: &Policy,
+        offer: &Offer,
+        deposit: Amount,
+        draft: Draft<'_>,
+        now: UnixTime,
+    ) -> Result<(), ClientError> {
+        self.compact(now);
+        let held = Offer { amount: deposit, ..offer.clone() };
+        self.affords(policy, &held, draft.host, now)?;
+        self.count(&held, draft, now);
+        Ok(())
+    }
+
+    /// The text that is kept under a key.
+    #[must_use]
+    pub fn kept(&self, key: &str) -> Option<&str> {
+        self.sent.iter().find(|row| row.key == key).map(|row| row.text.as_str())
+    }
+
+    /// The texts that are kept under keys that begin so, the latest last.
+    pub fn kept_under(&self, prefix: &str) -> impl Iterator<Item = &str> {
+        let rows = self.sent.iter().filter(move |row| row.key.starts_with(prefix));
+        rows.map(|row| row.text.as_str())
+    }
+
+    /// Keeps a text under a key, in the place of the one before it, until it is let go.
+    ///
+    /// # Errors
+    /// [`Reason::BudgetExhausted`] if too much is kept.
+    pub fn keep(&mut self, key: &str, text: &str, now: UnixTime) -> Result<(), ClientError> {
+        self.let_go(key);
+        if self.sent.len() >= MAX_SENT {
+            let message = format!("{MAX_SENT} payments and channels are kept, which is the limit");
+            return Err(ClientError::new(Reason::BudgetExhausted, message));
+        }
+        let (key, text, at) = (key.to_string(), text.to_string(), now.secs());
+        self.sent.push(RecordedPayment { key, at, is_open: true, text });
+        Ok(())
+    }
+
+    /// Drops what is kept under a key.
+    pub fn let_go(&mut self, key: &str) {
+        self.sent.retain(|row| row.key != key);
+    }
+
     /// Releases a payment that was never signed, and the payee that it would have been the first to
     /// pay.
     pub fn release(&mut self, id: &str) {

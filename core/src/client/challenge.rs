@@ -18,6 +18,7 @@ use crate::x402::extension::mppx;
 
 pub use mpp::expired;
 pub use x402::REQUIRED_HEADER;
+pub(super) use x402::offer_of;
 
 mod mpp;
 mod x402;

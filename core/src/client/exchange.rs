@@ -39,6 +39,8 @@ use crate::http::Headers;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
+pub(super) use self::proposal::host_of;
+
 mod advice;
 mod payment;
 mod proposal;
@@ -137,7 +139,7 @@ impl Exchange {
         Self {
             policy,
             method: method.to_string(),
-            host: proposal::host_of(url),
+            host: host_of(url),
             url: url.to_string(),
             endpoint: endpoint.to_string(),
             payer,

@@ -7,11 +7,12 @@
 //! [`diagnostic`] reads why a server refuses payments, and [`endpoints`] keeps the endpoints that
 //! this stops. [`price`] formats amounts,
 //! [`look`] tells what would be paid and was spent, and [`voucher`] which voucher of a
-//! session comes next. Wallets, `fetch`, clocks and stores belong to the caller.
+//! session comes next; [`channel`] drives a request that is paid by channel. Wallets, `fetch`, clocks and stores belong to the caller.
 
 pub mod asset;
 pub mod budget;
 pub mod challenge;
+pub mod channel;
 pub mod diagnostic;
 pub mod endpoints;
 pub mod error;

@@ -49,6 +49,12 @@ macro_rules! payer {
             DoubtIsNotCharged,
             /// A seller goes on with a job that is another's by now.
             LostJobsAreKept,
+            /// A deposit counts against no cap.
+            DepositsAreFree,
+            /// A deposit may be as large as the server asks for.
+            AnyDeposit,
+            /// What a payee says was charged needs no voucher.
+            PayeesAreBelieved,
         }
     };
 }

@@ -90,6 +90,15 @@ fn terms(
     })
 }
 
+/// Reads one entry of `accepts` of version 2.
+pub(in crate::client) fn offer_of(
+    entry: &Value,
+    resource: Option<&Value>,
+    policy: &Policy,
+) -> Result<Offer, ClientError> {
+    offer(Version::V2, entry, resource.filter(|resource| resource.is_object()), policy)
+}
+
 /// Reads one entry of `accepts`.
 fn offer(
     version: Version,

@@ -60,7 +60,7 @@ pub(super) fn in_words(offer: &Offer) -> String {
 }
 
 /// Host and port of an absolute URL, lower case.
-pub(super) fn host_of(url: &str) -> String {
+pub(in crate::client) fn host_of(url: &str) -> String {
     UrlPieces::of(url).map(|url| url.host_and_port()).unwrap_or_default().to_ascii_lowercase()
 }
 

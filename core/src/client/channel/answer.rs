@@ -1,0 +1,268 @@
+//! Answers to a payment by channel, and what they change.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::ToString;
+
+use serde_json::{Map, Value, json};
+
+use super::terms::{ChannelTerms, ToldState, amount};
+use super::*;
+use crate::client::challenge::MAX_HEADER_BYTES;
+use crate::evm::signature::Signature;
+use crate::x402::header;
+
+/// The header of a settlement, lower case.
+const SETTLED: &str = "payment-response";
+/// Ends the code of a server that serves another request of the channel.
+const BUSY: &str = "channel_busy";
+/// Milliseconds before the first, second, … re-send if the server names no time.
+const BACKOFF_MS: [u64; 5] = [250, 500, 1_000, 2_000, 5_000];
+/// Maximum time that a server may ask to wait, seconds.
+const MAX_RETRY_AFTER_SECS: u64 = 30;
+
+impl ChannelPurchase {
+    /// Takes an answer; `body` is needed for refusals, up to 64 KiB.
+    pub fn answered(
+        &mut self,
+        status: u16,
+        headers: &Headers,
+        body: &[u8],
+        now: UnixTime,
+    ) -> ChannelNext {
+        if self.sending.is_none() {
+            return self.answered_plain(status, headers);
+        }
+        let settled = headers.joined(SETTLED).and_then(|value| {
+            header::decode_up_to(&value, MAX_HEADER_BYTES).ok().map(|message| message.object)
+        });
+        if status == 402 {
+            return self.refused(headers, settled.as_ref(), body, now);
+        }
+        let problem = Problem::read(headers, body);
+        let rejection = Rejection::read(status, body);
+        match (status, problem.code.as_str(), problem.retryable) {
+            (_, "refund_due" | "refunded", _) => {
+                return self.over(Reason::RefundDue, rejection.to_string());
+            }
+            (_, _, Some(true)) | (409 | 503, _, None) => {
+                return self.again(problem.retry_after, &rejection.to_string(), now);
+            }
+            (409, _, Some(false)) => {
+                return self.over(Reason::PaymentConflict, rejection.to_string());
+            }
+            _ => {}
+        }
+        self.served(status, settled.as_ref())
+    }
+
+    fn answered_plain(&mut self, status: u16, headers: &Headers) -> ChannelNext {
+        let pays = self.aim == ChannelAim::Pay;
+        if status != 402 {
+            let message = "the server asks for no payment there, so it says nothing of a channel";
+            return if pays {
+                ChannelNext::Return(None)
+            } else {
+                fail(Reason::TermsChanged, message)
+            };
+        }
+        match ChannelTerms::read(headers, &self.policy, &self.host) {
+            Some(Ok(terms)) => {
+                self.terms = Some(terms);
+                self.todo = Todo::Plan;
+                ChannelNext::Update
+            }
+            Some(Err(error)) if pays => ChannelNext::Once(Some(Box::new(error))),
+            None if pays => ChannelNext::Once(None),
+            Some(Err(error)) => ChannelNext::Fail(Box::new(error)),
+            None => fail(Reason::UnsupportedScheme, "the server does not sell by channel there"),
+        }
+    }
+
+    /// Takes the loss of an answer.
+    pub fn lost(&mut self, now: UnixTime) -> ChannelNext {
+        self.again(None, "no answer came", now)
+    }
+
+    /// Sends the same payment again if there is time; otherwise it is unresolved.
+    fn again(&mut self, after_secs: Option<u64>, what: &str, now: UnixTime) -> ChannelNext {
+        let Some(sending) = &self.sending else {
+            return fail(
+                Reason::MalformedChallenge,
+                "the request was lost before anything was paid",
+            );
+        };
+        let turn = sending.sent.saturating_sub(1);
+        let backoff = BACKOFF_MS.get(turn).or(BACKOFF_MS.last()).copied().unwrap_or(1_000);
+        let asked = after_secs.unwrap_or(0).min(MAX_RETRY_AFTER_SECS).saturating_mul(1_000);
+        let wait_ms = asked.max(backoff);
+        if now.plus(wait_ms.div_ceil(1_000)) > sending.until {
+            let secs = self.policy.deadline_secs;
+            let message =
+                format!("after {secs} s the outcome of the payment is still unknown: {what}");
+            return self.over(Reason::PaymentUnresolved, message);
+        }
+        self.send(wait_ms)
+    }
+
+    /// Notes that it is over, then fails.
+    fn over(&mut self, reason: Reason, message: impl Into<String>) -> ChannelNext {
+        self.todo = Todo::Note(PaymentFate::Over);
+        self.next = Some(ChannelNext::Fail(Box::new(error(reason, message))));
+        ChannelNext::Update
+    }
+
+    fn refused(
+        &mut self,
+        headers: &Headers,
+        settled: Option<&Map<String, Value>>,
+        body: &[u8],
+        now: UnixTime,
+    ) -> ChannelNext {
+        let reason = settled.and_then(|it| it.get("errorReason")).and_then(Value::as_str);
+        let rejection = Rejection::of_payment(402, headers, reason, body);
+        if rejection.text.ends_with(BUSY) {
+            return self.again(None, &rejection.to_string(), now);
+        }
+        let terms = ChannelTerms::read(headers, &self.policy, &self.host);
+        let channel = self.planned.as_ref().map(|planned| planned.channel.id());
+        let told = match terms {
+            Some(Ok(terms)) => {
+                let told = terms.told.clone().filter(|told| Some(told.channel) == channel);
+                if told.is_some() {
+                    self.terms = Some(terms);
+                }
+                told
+            }
+            Some(Err(_)) | None => None,
+        };
+        match told.filter(|_| self.corrections < MAX_CORRECTIONS) {
+            Some(told) => {
+                self.corrections = self.corrections.saturating_add(1);
+                self.todo = Todo::Note(PaymentFate::Told(told));
+                ChannelNext::Update
+            }
+            None => self.over(Reason::PaymentRefused, rejection.to_string()),
+        }
+    }
+
+    fn served(&mut self, status: u16, settled: Option<&Map<String, Value>>) -> ChannelNext {
+        let success = settled.and_then(|it| it.get("success")).and_then(Value::as_bool);
+        let extra = settled.and_then(|it| it.get("extra"));
+        let state = extra.and_then(|it| it.get("channelState"));
+        let said = amount(state.and_then(|it| it.get("chargedCumulativeAmount")));
+        let transaction = settled.and_then(|it| it.get("transaction")).and_then(Value::as_str);
+        let transaction = transaction.unwrap_or_default();
+        let outcome = match (self.aim, success) {
+            (ChannelAim::Refund(_), Some(true)) => {
+                let paid = amount(settled.and_then(|it| it.get("amount")));
+                PaymentFate::Refunded(paid.unwrap_or(Amount::ZERO))
+            }
+            (ChannelAim::Refund(_), _) => {
+                return self
+                    .over(Reason::PaymentRefused, format!("HTTP {status}: nothing was refunded"));
+            }
+            (ChannelAim::Pay, Some(true)) => PaymentFate::Charged(said, !transaction.is_empty()),
+            (ChannelAim::Pay, Some(false)) => PaymentFate::Over,
+            // A server that has not charged says nothing of a settlement.
+            (ChannelAim::Pay, None) if status >= 400 => PaymentFate::Free,
+            (ChannelAim::Pay, None) => PaymentFate::Charged(None, false),
+        };
+        let receipt = match (success, &self.terms, &self.planned) {
+            (Some(true), Some(terms), Some(planned)) => Some(Box::new(json!({
+                "channel": planned.channel.id().to_string(),
+                "transaction": transaction,
+                "network": terms.offer.asset.network.as_str(),
+                "payer": self.payer.payer.to_checksum(),
+                "payTo": terms.offer.pay_to.to_checksum(),
+                "asset": terms.offer.asset.address.to_checksum(),
+                "symbol": terms.offer.asset.symbol,
+                "charged": extra.and_then(|it| it.get("chargedAmount")).and_then(Value::as_str),
+                "spent": said.map(|said| said.to_string()),
+                "refunded": match &outcome {
+                    PaymentFate::Refunded(paid) => Some(paid.to_string()),
+                    _ => None,
+                },
+            }))),
+            _ => None,
+        };
+        self.todo = Todo::Note(outcome);
+        self.next = Some(ChannelNext::Return(receipt));
+        ChannelNext::Update
+    }
+
+    /// Changes the row of the channel by what became of the payment.
+    pub(super) fn note(
+        &mut self,
+        budget: &mut Budget,
+        outcome: &PaymentFate,
+        now: UnixTime,
+    ) -> Result<bool, ClientError> {
+        let Some(planned) = self.planned.clone() else { return Ok(false) };
+        let key = planned.channel.key();
+        let Some(mut channel) = read(budget, &key)? else { return Ok(false) };
+        if channel.using.as_ref().is_some_and(|using| using.id == self.id) {
+            channel.using = None;
+        }
+        match outcome {
+            PaymentFate::Charged(said, arrived) => {
+                if *arrived {
+                    channel.deposited();
+                }
+                channel.charge(*said, planned.voucher);
+            }
+            PaymentFate::Free | PaymentFate::Over => {}
+            PaymentFate::Refunded(paid) => {
+                channel.deposit = channel.deposit.checked_sub(*paid).unwrap_or(Amount::ZERO);
+                if channel.deposit <= channel.charged {
+                    budget.let_go(&key);
+                    return Ok(true);
+                }
+            }
+            PaymentFate::Told(told) => {
+                self.next = Some(self.corrected(&mut channel, told, planned.voucher));
+            }
+        }
+        budget.keep(&key, &channel.to_text(), now)?;
+        Ok(true)
+    }
+
+    /// Takes the server's state of the channel, as far as the payer has signed it.
+    fn corrected(
+        &mut self,
+        channel: &mut KeptChannel,
+        told: &ToldState,
+        sent: Amount,
+    ) -> ChannelNext {
+        let contract = channel.contract();
+        let proves = |(most, signature): &(Amount, alloc::string::String)| {
+            let shown = Voucher { channel: told.channel, cumulative: *most };
+            let signature = Signature::parse(signature).ok();
+            let signer = signature.and_then(|it| it.recover(&shown.digest(&contract)).ok());
+            signer == Some(channel.config.payer_authorizer) && told.charged <= *most
+        };
+        let is_signed = told.charged <= channel.signed
+            || told.voucher.as_ref().is_some_and(proves)
+            || planted(Mutant::PayeesAreBelieved);
+        if !is_signed {
+            let message = "the server says that more was charged than was ever signed";
+            return fail(Reason::ReceiptMismatch, message);
+        }
+        let is_sent_again = self.sending.as_ref().is_some_and(|sending| sending.sent > 1);
+        if is_sent_again && told.charged == sent && told.charged > channel.charged {
+            channel.charged = told.charged;
+            let message = "the request was charged, and its answer is lost";
+            return fail(Reason::PaymentConflict, message);
+        }
+        channel.charged = told.charged;
+        channel.signed = channel.signed.max(told.charged);
+        if told.balance > channel.deposit {
+            // What was on its way has arrived.
+            channel.pending = None;
+        }
+        channel.deposit = told.balance;
+        self.sending = None;
+        self.todo = Todo::Plan;
+        ChannelNext::Update
+    }
+}

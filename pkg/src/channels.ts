@@ -1,0 +1,280 @@
+/** `fetch` that pays by channel: a deposit once, and then a voucher for each request. Spec: x402 `batch-settlement`. */
+import { ChannelPurchase, forgetChannel, listChannels } from '#channels-wasm';
+
+import { beginning } from './beginning.js';
+import { notReplayable } from './body.js';
+import { endpointOf } from './endpoints.js';
+import { FareboxError, told, unusable, type Told } from './error.js';
+import { wrapFetch } from './fetch.js';
+import type { PayOptions } from './options.js';
+import { headerLines, paidUrl, pause, plain, requestOf, type Plain } from './request.js';
+import { addressOf, asSigner, type AnySigner, type Signer, type TypedData } from './signer.js';
+import { isStore, memoryStore, update, type Store } from './store.js';
+
+/** A deposit that is about to be signed, or a voucher; amounts in whole tokens. */
+export type ChannelProposal = {
+  readonly channel: string;
+  /** What is to be deposited; null for a voucher. */
+  readonly deposit: string | null;
+  /** The most that this request costs. */
+  readonly price: string;
+  readonly symbol: string;
+  readonly asset: string;
+  readonly network: string;
+  readonly testNetwork: boolean;
+  readonly payTo: string;
+  readonly payer: string;
+  readonly host: string;
+  /** Seconds after which the payer can take the rest back without the payee. */
+  readonly withdrawDelaySecs: number;
+  readonly description: string;
+  readonly serverSays: string;
+};
+
+/** What the server says of a request that was paid by channel, or of a refund; amounts in atomic units. */
+export type ChannelReceipt = {
+  readonly channel: string;
+  /** That of a deposit or a refund; empty for a voucher. */
+  readonly transaction: string;
+  readonly network: string;
+  readonly payer: string;
+  readonly payTo: string;
+  readonly asset: string;
+  readonly symbol: string;
+  /** What this request cost. */
+  readonly charged: string | null;
+  /** What all requests of the channel cost. */
+  readonly spent: string | null;
+  readonly refunded: string | null;
+};
+
+/** A channel, as the store has it; amounts in atomic units. */
+export type Channel = {
+  readonly id: string;
+  readonly host: string;
+  readonly network: string;
+  readonly asset: string;
+  readonly payer: string;
+  readonly payTo: string;
+  readonly deposit: string;
+  /** What was charged of it, as far as the payer knows. */
+  readonly spent: string;
+  /** The highest voucher: more than this can never be claimed. */
+  readonly signed: string;
+  /** A deposit that was signed and not seen yet. */
+  readonly pending: string | null;
+};
+
+export type ChannelOptions = Pick<PayOptions, 'signer' | 'policy' | 'store' | 'acceptPayment' | 'now'> & {
+  /** What pays: a channel where the server sells so, or each request by itself ['session']. */
+  readonly choose?: 'session' | 'once';
+  /** What to deposit at once, in whole tokens [what the server asks for, or a hundred requests; at most `maxDeposit`]. */
+  readonly deposit?: string;
+  /** The most to deposit at once, in whole tokens ['1']. */
+  readonly maxDeposit?: string;
+  /** Signs vouchers in the place of `signer`, so that a wallet is asked for deposits alone [`signer`]. */
+  readonly voucherSigner?: AnySigner;
+  /** Tells apart the channels of one wallet at one payee; one process, or one store, for each name ['']. */
+  readonly name?: string;
+  /** Called before each deposit; anything but true signs nothing [no question]. */
+  readonly confirm?: (proposal: ChannelProposal) => boolean | Promise<boolean>;
+  /** For requests of servers that do not sell by channel [they are paid by `payingFetch` with the same signer, policy and store]. */
+  readonly once?: typeof globalThis.fetch;
+};
+
+/** `fetch` that pays by channel, and what concerns its channels. */
+export type ChannelFetch = typeof globalThis.fetch & {
+  /** The channels of the store. */
+  channels(): Promise<Channel[]>;
+  /** Asks the payee that sells at this URL to pay back the rest of the deposit, or so many atomic units of it. */
+  refund(url: string, options?: { readonly amount?: string }): Promise<ChannelReceipt>;
+  /** Drops a channel whose rest the payer has withdrawn from the contract. Whether the store had it. */
+  forget(id: string): Promise<boolean>;
+};
+
+type Step =
+  | { readonly do: 'update' }
+  | { readonly do: 'once'; readonly why: Told | null }
+  | { readonly do: 'wait'; readonly waitMs: number }
+  | { readonly do: 'sign'; readonly deposit: TypedData | null; readonly voucher: TypedData }
+  | { readonly do: 'send'; readonly waitMs: number; readonly payment: string }
+  | { readonly do: 'return'; readonly receipt: ChannelReceipt | null }
+  | { readonly do: 'fail'; readonly error: Told };
+
+const receipts = new WeakMap<Response, ChannelReceipt>();
+
+/** What the server said of a request that was paid by channel. */
+export function channelReceiptOf(response: Response): ChannelReceipt | undefined {
+  return receipts.get(response);
+}
+
+/** A `fetch` that pays by channel where the server sells so, within the policy. */
+export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptions): ChannelFetch {
+  const options = checked(fetch, given);
+  const signer = asSigner(options.signer);
+  const { acceptPayment, policy = {}, store = memoryStore(), now = () => Date.now() / 1000 } = options;
+  const once = options.once ?? wrapFetch(fetch, { signer, policy, store, now, ...(acceptPayment === undefined ? {} : { acceptPayment }) });
+  const vouchers = options.voucherSigner === undefined ? signer : asSigner(options.voucherSigner);
+  const parts: Parts = { fetch, signer, vouchers, store, now, policy: JSON.stringify(policy), options };
+  /** Endpoints that were seen not to sell by channel: a second request for their terms is saved. */
+  const others = new Set<string>();
+  const paying: typeof globalThis.fetch = async (input, init) => {
+    const request = await requestOf(input, init, acceptPayment !== false);
+    const endpoint = endpointOf(request.method, request.url);
+    if (options.choose === 'once' || others.has(endpoint)) return once(input, init);
+    const first = await plain(fetch, request);
+    if (first.status !== 402) return first;
+    if (request.single !== undefined) throw notReplayable(request.single, first);
+    const done = await purchase(parts, request, first);
+    if (!('otherwise' in done)) return done.response;
+    const why = done.otherwise;
+    if (why === null) {
+      if (others.size < MAX_OTHERS) others.add(endpoint);
+      return once(input, init);
+    }
+    try {
+      return await once(input, init);
+    } catch (error) {
+      // The server has no other way to pay.
+      throw error instanceof FareboxError && error.code === 'unsupported_scheme' ? new FareboxError(why) : error;
+    }
+  };
+  const recorded = async (): Promise<string | undefined> => (await store.read()).record;
+  return Object.assign(paying, {
+    channels: async () => {
+      const record = await recorded();
+      return JSON.parse(told(() => listChannels(record))) as Channel[];
+    },
+    refund: async (url: string, { amount }: { readonly amount?: string } = {}) => {
+      const request = await requestOf(url, undefined, false);
+      const done = await purchase(parts, request, await plain(fetch, request), amount ?? true);
+      if ('otherwise' in done || done.receipt === null) throw unusable('terms_changed', 'the server pays nothing back there', 'ask for a URL that is sold by channel');
+      return done.receipt;
+    },
+    forget: (id: string) => update(store, (record) => told(() => forgetChannel(record, id))),
+  });
+}
+
+/** How many endpoints without a channel are remembered. */
+const MAX_OTHERS = 1_000;
+const TEXTS = ['deposit', 'maxDeposit', 'name'] as const;
+
+/** The options, read once; those of the wrong type are reported when they are given, by name. */
+function checked(fetch: unknown, given: ChannelOptions): ChannelOptions {
+  const wrong = (what: string): FareboxError => unusable('invalid_options', what, 'correct that option');
+  if (typeof fetch !== 'function') throw wrong('fetch is not a function');
+  if (typeof given !== 'object' || given === null) throw wrong('the options are no object with a signer');
+  const options = { ...given };
+  for (const name of TEXTS) if (options[name] !== undefined && typeof options[name] !== 'string') throw wrong(`${name} is not text`);
+  for (const name of ['confirm', 'once', 'now'] as const) if (options[name] !== undefined && typeof options[name] !== 'function') throw wrong(`${name} is not a function`);
+  if (options.choose !== undefined && options.choose !== 'session' && options.choose !== 'once') throw wrong('choose is neither "session" nor "once"');
+  if (options.store !== undefined && !isStore(options.store)) throw wrong('store has no read and replace');
+  return options;
+}
+
+type Parts = {
+  readonly fetch: typeof globalThis.fetch;
+  readonly signer: Signer;
+  readonly vouchers: Signer;
+  readonly store: Store;
+  readonly now: () => number;
+  readonly policy: string;
+  readonly options: ChannelOptions;
+};
+
+/** The answer to a paid request, or to a refund; or why it has to be paid otherwise, if the server sells by channel at all. */
+type Purchased = { readonly response: Response; readonly receipt: ChannelReceipt | null } | { readonly otherwise: Told | null };
+
+async function purchase(parts: Parts, request: Plain, first: Response, refund?: string | true): Promise<Purchased> {
+  const { signer, vouchers, policy, options: { deposit, maxDeposit, name } } = parts;
+  const url = paidUrl(request, first);
+  const [payer, voucherSigner] = [await addressOf(signer), await addressOf(vouchers)];
+  const terms = JSON.stringify({ payer, voucherSigner, name, deposit, maxDeposit, refund });
+  const exchange = told(() => new ChannelPurchase(policy, url, endpointOf(request.method, request.url), terms));
+  const last: { response: Response | undefined } = { response: first };
+  try {
+    return await steps(parts, request, url, exchange, last);
+  } catch (error) {
+    if (error instanceof FareboxError) error.response = last.response;
+    throw error;
+  } finally {
+    exchange.free();
+  }
+}
+
+async function steps(parts: Parts, request: Plain, url: string, exchange: ChannelPurchase, last: { response: Response | undefined }): Promise<Purchased> {
+  const { fetch, store, now } = parts;
+  const { signal } = request.rest;
+  let step = await answered(exchange, last.response, now());
+  for (;;) {
+    switch (step.do) {
+      case 'once':
+        return { otherwise: step.why };
+      case 'wait':
+        signal?.throwIfAborted();
+        await pause(step.waitMs, signal);
+        // falls through
+      case 'update':
+        await update(store, (record) => told(() => exchange.update(record, now())));
+        step = JSON.parse(exchange.updated()) as Step;
+        break;
+      case 'sign':
+        step = await signed(parts, exchange, step, signal);
+        break;
+      case 'send': {
+        await pause(step.waitMs, signal);
+        const headers = new Headers(request.headers);
+        headers.set('payment-signature', step.payment);
+        const { body, method, rest } = request;
+        // A redirect is an answer, so that a payment goes only where it was requested.
+        last.response = await fetch(url, { ...rest, method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) }).catch(() => undefined);
+        if (last.response === undefined && signal?.aborted === true) throw aborted(signal);
+        step = last.response === undefined ? JSON.parse(exchange.lost(now())) as Step : await answered(exchange, last.response, now());
+        break;
+      }
+      case 'return': {
+        if (last.response === undefined) throw new TypeError('there is no response');
+        if (step.receipt !== null) receipts.set(last.response, step.receipt);
+        return { response: last.response, receipt: step.receipt };
+      }
+      case 'fail':
+        throw new FareboxError(step.error);
+    }
+  }
+}
+
+/** Has the deposit and the voucher signed. Without both, nothing of it stays counted. */
+async function signed({ signer, vouchers, store, now, options }: Parts, exchange: ChannelPurchase, step: Extract<Step, { do: 'sign' }>, signal: AbortSignal | null | undefined): Promise<Step> {
+  let isKept = false;
+  try {
+    signal?.throwIfAborted();
+    if (step.deposit !== null && options.confirm !== undefined) {
+      const proposal = JSON.parse(exchange.proposal() ?? 'null') as ChannelProposal;
+      if (await options.confirm(proposal) !== true) throw new FareboxError({ code: 'declined', message: 'the deposit was not confirmed', remedy: 'confirm it, or do not make this request' });
+    }
+    const deposit = step.deposit === null ? undefined : await signer.sign(step.deposit);
+    // From here on a deposit is signed: it stays counted.
+    isKept = deposit !== undefined;
+    const voucher = await vouchers.sign(step.voucher);
+    const next = JSON.parse(exchange.signed(deposit, voucher)) as Step;
+    isKept ||= next.do === 'update';
+    return next;
+  } finally {
+    if (!isKept) await update(store, (record) => told(() => exchange.release(record, now())));
+  }
+}
+
+async function answered(exchange: ChannelPurchase, response: Response | undefined, now: number): Promise<Step> {
+  if (response === undefined) throw new TypeError('there is no response');
+  const body = response.status >= 400 ? await beginning(response) : new Uint8Array();
+  return JSON.parse(exchange.answered(response.status, headerLines(response.headers), body, now)) as Step;
+}
+
+function aborted(signal: AbortSignal): FareboxError {
+  return new FareboxError({
+    code: 'aborted',
+    message: 'the request was aborted after the payment was signed',
+    remedy: 'call again: what was charged is known from the next answer',
+    signed: true,
+  }, signal.reason);
+}

@@ -1,0 +1,336 @@
+//! A payer by channel in random histories: processes that die at any step, answers that are lost, servers that lie about what was
+//! charged. Whatever happens, the payee holds no voucher that was not signed, signs nothing for the payer, and never sees a deposit
+//! that no cap has counted.
+
+use farebox_core::amount::Amount;
+use farebox_core::client::Policy;
+use farebox_core::client::budget::Budget;
+use farebox_core::client::channel::{
+    ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, ChannelPurchase, channels,
+};
+use farebox_core::encoding::{base64, hex};
+use farebox_core::evm::account::Account;
+use farebox_core::evm::eip712::TypedData;
+use farebox_core::http::Headers;
+use farebox_core::secret::Secret;
+use farebox_core::time::UnixTime;
+use serde_json::{Value, json};
+
+use crate::dice::Dice;
+
+const URL: &str = "https://api.example.com/report";
+const ENDPOINT: &str = "GET https://api.example.com/report";
+const PRICE: u64 = 10_000;
+const PAYEE: &str = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C";
+const AUTHORIZER: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+/// Policy and largest deposit, in whole tokens.
+const PER_DAY: &str = "1";
+const MAX_DEPOSIT: &str = "0.2";
+
+/// The payee: an honest one charges what is paid; a liar says anything.
+#[derive(Default)]
+struct Payee {
+    deposit: u64,
+    charged: u64,
+    /// The highest voucher that came, and its signature.
+    highest: (u64, String),
+    channel: String,
+    served: u64,
+    salts: Vec<String>,
+}
+
+impl Payee {
+    /// The terms, with the state of the channel where a voucher was not taken.
+    fn terms(&self, corrected: bool) -> Headers {
+        let mut extra = json!({"name": "USDC", "version": "2", "receiverAuthorizer": AUTHORIZER, "withdrawDelay": 900});
+        if corrected && !self.channel.is_empty() {
+            extra["channelState"] = json!({"channelId": self.channel, "balance": self.deposit.to_string(),
+                "totalClaimed": "0", "chargedCumulativeAmount": self.charged.to_string()});
+            extra["voucherState"] = json!({"signedMaxClaimable": self.highest.0.to_string(), "signature": self.highest.1});
+        }
+        let error = if corrected { "cumulative_amount_mismatch" } else { "" };
+        let terms = json!({"x402Version": 2, "error": error, "accepts": [{"scheme": "batch-settlement",
+            "network": "eip155:84532", "asset": "0x036CbD53842c5426634e7929541eC2318f3dCF7e", "amount": PRICE.to_string(),
+            "payTo": PAYEE, "maxTimeoutSeconds": 60, "extra": extra}]});
+        fields("payment-required", &terms)
+    }
+
+    /// Takes a payment: status and fields of the answer.
+    fn takes(&mut self, payment: &str, lies: Option<u64>) -> (u16, Headers) {
+        let payment: Value = serde_json::from_slice(&base64::decode(payment).unwrap()).unwrap();
+        let payload = &payment["payload"];
+        let number = |value: &Value| value.as_str().unwrap().parse::<u64>().unwrap();
+        let shown = number(&payload["voucher"]["maxClaimableAmount"]);
+        self.channel = payload["voucher"]["channelId"].as_str().unwrap().to_owned();
+        if shown > self.highest.0 {
+            self.highest = (shown, payload["voucher"]["signature"].as_str().unwrap().to_owned());
+        }
+        let mut transaction = "";
+        if payload["type"] == "deposit" {
+            let made = &payload["deposit"];
+            let salt = made["authorization"]["erc3009Authorization"]["salt"].as_str().unwrap();
+            // The token takes a nonce once.
+            if !self.salts.iter().any(|known| known == salt) {
+                self.salts.push(salt.to_owned());
+                self.deposit += number(&made["amount"]);
+                transaction = "0x01";
+            }
+        }
+        if let Some(lie) = lies {
+            let honest = (self.charged, self.deposit);
+            (self.charged, self.deposit) = (lie, honest.1);
+            let answer = (402, self.terms(true));
+            (self.charged, self.deposit) = honest;
+            return answer;
+        }
+        if shown != self.charged + PRICE || shown > self.deposit {
+            return (402, self.terms(true));
+        }
+        self.charged = shown;
+        self.served += 1;
+        let settled = json!({"success": true, "transaction": transaction, "network": "eip155:84532", "amount": "",
+            "extra": {"chargedAmount": PRICE.to_string(), "channelState": {"channelId": self.channel,
+                "balance": self.deposit.to_string(), "totalClaimed": "0", "chargedCumulativeAmount": shown.to_string()}}});
+        (200, fields("payment-response", &settled))
+    }
+}
+
+fn fields(name: &str, value: &Value) -> Headers {
+    let line = format!("{name}: {}", base64::encode(value.to_string().as_bytes()));
+    Headers::from_lines(core::iter::once(line.as_str()))
+}
+
+fn wallet() -> Account {
+    Account::from_candidates([Secret::new([3; 32])].into_iter()).unwrap()
+}
+
+fn signature(typed_data: &Value) -> String {
+    let digest = TypedData::from_json(typed_data).unwrap().digest();
+    hex::encode_prefixed(&wallet().sign(&digest).unwrap().to_bytes())
+}
+
+fn purchase(seed: u64) -> ChannelPurchase {
+    let mut random = [0; 48];
+    random[..8].copy_from_slice(&seed.to_be_bytes());
+    random[40..].copy_from_slice(&seed.to_be_bytes());
+    let policy = Policy::from_json(&json!({"perDay": PER_DAY}).to_string()).unwrap();
+    let limits =
+        ChannelLimits { deposit: Some("0.1".into()), max_deposit: Some(MAX_DEPOSIT.into()) };
+    let address = wallet().address();
+    let payer = ChannelPayer { payer: address, voucher_signer: address, salt: [0; 32] };
+    ChannelPurchase::new(policy, limits, payer, ChannelAim::Pay, (URL, ENDPOINT), random)
+}
+
+/// What was signed, and what a wallet has let go of.
+#[derive(Default)]
+struct Signed {
+    deposits: u64,
+    highest: u64,
+}
+
+struct History {
+    dice: Dice,
+    now: UnixTime,
+    record: Option<String>,
+    payee: Payee,
+    signed: Signed,
+    lies: bool,
+    returned: u64,
+    charged_and_lost: u64,
+}
+
+impl History {
+    fn new(seed: u64, lies: bool) -> Self {
+        Self {
+            dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            now: UnixTime::from_secs(1_763_618_400),
+            record: None,
+            payee: Payee::default(),
+            signed: Signed::default(),
+            lies,
+            returned: 0,
+            charged_and_lost: 0,
+        }
+    }
+
+    fn chance(&mut self, one_in: u64) -> bool {
+        self.dice.below(one_in) == 0
+    }
+
+    /// One request, by a process that may die at each step.
+    fn request(&mut self, seed: u64) {
+        let mut buyer = purchase(seed);
+        let mut next = buyer.answered(402, &self.payee.terms(false), b"", self.now);
+        let mut answer_is_lost = false;
+        for _ in 0..60 {
+            self.hold();
+            if self.chance(25) {
+                // It dies; what waits for it waits until its time is over.
+                self.now = self.now.plus(200);
+                return;
+            }
+            next = match next {
+                ChannelNext::Update | ChannelNext::Wait(_) => {
+                    match buyer.update(self.record.as_deref(), self.now) {
+                        Ok(Some(record)) => self.record = Some(record),
+                        Ok(None) => self.now = self.now.plus(1),
+                        Err(_) => return,
+                    }
+                    buyer.updated()
+                }
+                ChannelNext::Sign { deposit, voucher } => {
+                    if self.chance(12) {
+                        let record = buyer.release(self.record.as_deref(), self.now).unwrap();
+                        self.record = record.or(self.record.take());
+                        return;
+                    }
+                    if let Some(typed_data) = &deposit {
+                        let units = typed_data["message"]["value"].as_str().unwrap();
+                        self.signed.deposits += units.parse::<u64>().unwrap();
+                    }
+                    let units = voucher["message"]["maxClaimableAmount"].as_str().unwrap();
+                    self.signed.highest = self.signed.highest.max(units.parse().unwrap());
+                    let deposit = deposit.as_ref().map(|typed_data| signature(typed_data));
+                    buyer.signed(deposit.as_deref(), &signature(&voucher))
+                }
+                ChannelNext::Send { payment, wait_ms } => {
+                    self.now = self.now.plus(wait_ms.div_ceil(1000));
+                    let lie =
+                        (self.lies && self.chance(4)).then(|| self.dice.below(40) * PRICE / 2);
+                    let arrives = !self.chance(8);
+                    let answer = arrives.then(|| self.payee.takes(&payment, lie));
+                    match answer.filter(|_| !self.chance(8)) {
+                        Some((status, headers)) => buyer.answered(status, &headers, b"", self.now),
+                        None => {
+                            answer_is_lost |= arrives;
+                            buyer.lost(self.now)
+                        }
+                    }
+                }
+                ChannelNext::Return(receipt) => {
+                    assert!(receipt.is_some());
+                    self.returned += 1;
+                    return;
+                }
+                ChannelNext::Fail(_) | ChannelNext::Once(_) => {
+                    self.charged_and_lost += u64::from(answer_is_lost);
+                    return;
+                }
+            };
+        }
+    }
+
+    /// The rules.
+    fn hold(&self) {
+        let Payee { deposit, charged, highest, served, .. } = &self.payee;
+        assert!(highest.0 <= self.signed.highest, "a voucher above what was signed");
+        assert!(*deposit <= self.signed.deposits, "a deposit that was not signed");
+        assert!(*charged <= highest.0 && *charged <= *deposit);
+        assert!(self.returned <= *served, "an answer without a charge");
+        // What was signed was counted first.
+        let policy = Policy::from_json(&json!({"perDay": PER_DAY}).to_string()).unwrap();
+        let budget = Budget::from_text(self.record.as_deref()).unwrap();
+        let spent = budget.caps(&policy, self.now).into_iter().find(|it| it.name == "perDay");
+        let counted = spent.map_or(Amount::ZERO, |it| it.spent);
+        let signed =
+            Amount::from_u64(self.signed.deposits).checked_mul_u64(1_000_000_000_000).unwrap();
+        assert!(signed <= counted, "a deposit of {signed} counts as {counted}");
+        // What is kept is never less than what was signed for the payee, and never more was charged.
+        for kept in channels(self.record.as_deref()).unwrap().as_array().unwrap() {
+            let number = |name: &str| kept[name].as_str().unwrap().parse::<u64>().unwrap();
+            assert!(number("spent") <= number("signed"));
+            assert!(number("signed") >= highest.0, "a voucher that left is not kept");
+        }
+    }
+}
+
+#[test]
+pub fn no_history_of_a_payer_by_channel_breaks_a_rule() {
+    let (mut returned, mut corrected) = (0, 0);
+    for seed in 1..1_500 {
+        let mut history = History::new(seed, seed % 3 == 0);
+        for request in 0..12 {
+            history.request(seed * 100 + request);
+            history.hold();
+        }
+        returned += history.returned;
+        corrected += history.charged_and_lost;
+    }
+    // Most requests are served, and answers were lost on the way.
+    assert!(returned > 9_000, "{returned}");
+    assert!(corrected > 100, "{corrected}");
+}
+
+#[test]
+pub fn an_honest_server_is_paid_for_each_request_that_it_serves() {
+    let mut history = History::new(7, false);
+    let mut served = 0;
+    while served < 30 {
+        let mut buyer = purchase(served + 1);
+        let mut next = buyer.answered(402, &history.payee.terms(false), b"", history.now);
+        loop {
+            next = match next {
+                ChannelNext::Update => {
+                    let record = buyer.update(history.record.as_deref(), history.now).unwrap();
+                    history.record = record.or(history.record.take());
+                    buyer.updated()
+                }
+                ChannelNext::Sign { deposit, voucher } => {
+                    let deposit = deposit.as_ref().map(|typed_data| signature(typed_data));
+                    buyer.signed(deposit.as_deref(), &signature(&voucher))
+                }
+                ChannelNext::Send { payment, .. } => {
+                    let (status, headers) = history.payee.takes(&payment, None);
+                    buyer.answered(status, &headers, b"", history.now)
+                }
+                ChannelNext::Return(_) => break,
+                other => panic!("{other:?}"),
+            };
+        }
+        served += 1;
+        assert_eq!((history.payee.served, history.payee.charged), (served, served * PRICE));
+    }
+    // Thirty requests are three deposits of ten.
+    assert_eq!((history.payee.deposit, history.payee.salts.len()), (300_000, 3));
+}
+
+#[test]
+pub fn a_payee_is_believed_as_far_as_was_signed_and_no_further() {
+    let mut buyer = purchase(1);
+    let (mut payee, mut record) = (Payee::default(), None);
+    let now = UnixTime::from_secs(1_763_618_400);
+    let mut next = buyer.answered(402, &payee.terms(false), b"", now);
+    loop {
+        next = match next {
+            ChannelNext::Update => {
+                record = buyer.update(record.as_deref(), now).unwrap().or(record);
+                buyer.updated()
+            }
+            ChannelNext::Sign { deposit, voucher } => {
+                let deposit = deposit.as_ref().map(|typed_data| signature(typed_data));
+                buyer.signed(deposit.as_deref(), &signature(&voucher))
+            }
+            ChannelNext::Send { payment, .. } => {
+                let (status, headers) = payee.takes(&payment, Some(PRICE + 1));
+                buyer.answered(status, &headers, b"", now)
+            }
+            ChannelNext::Fail(error) => break assert_eq!(error.reason.code(), "receipt_mismatch"),
+            other => panic!("{other:?}"),
+        };
+    }
+}
+
+#[test]
+pub fn a_deposit_is_never_larger_than_the_payer_allows() {
+    let mut payee = Payee::default().terms(false);
+    let value = payee.joined("payment-required").unwrap().into_owned();
+    let mut terms: Value = serde_json::from_slice(&base64::decode(&value).unwrap()).unwrap();
+    terms["accepts"][0]["extra"]["minDeposit"] = "200001".into();
+    payee = fields("payment-required", &terms);
+    let mut buyer = purchase(1);
+    let now = UnixTime::from_secs(1_763_618_400);
+    assert!(matches!(buyer.answered(402, &payee, b"", now), ChannelNext::Update));
+    let error = buyer.update(None, now).unwrap_err();
+    assert_eq!(error.reason.code(), "policy_amount");
+    assert!(error.message.contains("0.200001") && error.message.contains("0.2"), "{error:?}");
+}

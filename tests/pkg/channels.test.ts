@@ -1,0 +1,212 @@
+// `farebox/channels` at the published server of x402 `batch-settlement`, on a chain: one deposit, vouchers, a refund, and whatever may
+// happen to answers, records and processes in between.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
+
+import type { Chain } from '../../demo/chain.mjs';
+import { channelFetch, channelReceiptOf, type ChannelOptions, type ChannelProposal } from '../../pkg/dist/channels.js';
+import { memoryStore } from '../../pkg/dist/store.js';
+import { PRICE, startChannelSeller, type ChannelSeller } from '../e2e/channel-seller.ts';
+
+let world: ChannelSeller;
+before(async () => { world = await startChannelSeller(); });
+after(() => world?.stop());
+
+let next = 0;
+/** A funded wallet that no other test uses. */
+function payer(): Chain['accounts']['payer'] {
+  const account = world.chain.accounts.payers[next];
+  next += 1;
+  assert.ok(account);
+  return account;
+}
+
+const optionsOf = (signer: Chain['accounts']['payer'], more: Partial<ChannelOptions> = {}): ChannelOptions => ({ signer, policy: { perDay: '5' }, store: memoryStore(), ...more });
+
+
+test('one deposit pays for many requests, and the rest comes back', async () => {
+  const account = payer();
+  const funds = await world.chain.balanceOf(account.address);
+  const pay = channelFetch(fetch, optionsOf(account, { deposit: '0.25' }));
+  const first = await pay(world.url);
+  assert.equal(first.status, 200);
+  assert.equal(await world.chain.balanceOf(account.address), funds - 250_000n);
+  const receipt = channelReceiptOf(first);
+  assert.match(receipt?.transaction ?? '', /^0x[0-9a-f]{64}$/);
+  const counts = { ...world.facilitator.counts };
+  for (let request = 1; request < 20; request += 1) {
+    const answer = await pay(world.url);
+    assert.equal(answer.status, 200);
+    assert.deepEqual([channelReceiptOf(answer)?.charged, channelReceiptOf(answer)?.transaction], [String(PRICE), '']);
+  }
+  assert.equal(world.facilitator.counts.settle, counts.settle, 'no voucher is settled');
+  const [channel] = await pay.channels();
+  assert.deepEqual([channel?.deposit, channel?.spent, channel?.signed, channel?.pending], ['250000', String(20n * PRICE), String(20n * PRICE), null]);
+  const refunded = await pay.refund(world.url);
+  assert.equal(refunded.refunded, String(250_000n - 20n * PRICE));
+  assert.equal(await world.chain.balanceOf(account.address), funds - 20n * PRICE);
+  assert.deepEqual(await pay.channels(), []);
+});
+
+test('requests of several processes with one store take turns: each is charged once', async () => {
+  const account = payer();
+  const store = memoryStore();
+  const fetches = [0, 1, 2].map(() => channelFetch(fetch, optionsOf(account, { store, deposit: '0.2' })));
+  const before = world.served();
+  const funds = await world.chain.balanceOf(account.address);
+  const answers = await Promise.all(Array.from({ length: 12 }, (_, index) => fetches[index % 3]?.(world.url)));
+  assert.deepEqual(answers.map((answer) => answer?.status), Array(12).fill(200));
+  assert.equal(world.served(), before + 12);
+  const [channel, ...others] = await (fetches[0] as NonNullable<typeof fetches[0]>).channels();
+  assert.deepEqual([channel?.spent, channel?.deposit, others.length], [String(12n * PRICE), '200000', 0]);
+  assert.equal(await world.chain.balanceOf(account.address), funds - 200_000n);
+});
+
+test('a deposit that is used up is made again before the request that needs it', async () => {
+  const account = payer();
+  const funds = await world.chain.balanceOf(account.address);
+  const asked: ChannelProposal[] = [];
+  const confirm = (proposal: ChannelProposal) => { asked.push(proposal); return true; };
+  // The server takes no deposit below ten requests.
+  const pay = channelFetch(fetch, optionsOf(account, { deposit: '0.1', confirm }));
+  for (let request = 0; request < 11; request += 1) assert.equal((await pay(world.url)).status, 200);
+  assert.deepEqual(asked.map(({ deposit, price, payTo }) => [deposit, price, payTo]), Array(2).fill(['0.1', '0.01', world.chain.accounts.payee.address]));
+  const [channel] = await pay.channels();
+  assert.deepEqual([channel?.deposit, channel?.spent], ['200000', '110000']);
+  assert.equal(await world.chain.balanceOf(account.address), funds - 200_000n);
+});
+
+test('an answer that is lost after the charge is an error that says so, and the next request is charged once', async () => {
+  const account = payer();
+  let loses = false;
+  const flaky: typeof fetch = async (input, init) => {
+    const answer = await fetch(input, init);
+    if (!loses || !new Headers(init?.headers).has('payment-signature')) return answer;
+    loses = false;
+    throw new TypeError('the connection is gone');
+  };
+  const pay = channelFetch(flaky, optionsOf(account));
+  assert.equal((await pay(world.url)).status, 200);
+  loses = true;
+  await assert.rejects(pay(world.url), { code: 'payment_conflict', signed: true });
+  const served = world.served();
+  assert.equal((await pay(world.url)).status, 200);
+  assert.equal(world.served(), served + 1);
+  const [channel] = await pay.channels();
+  assert.deepEqual([channel?.spent, channel?.signed], [String(3n * PRICE), String(3n * PRICE)]);
+});
+
+test('a request that never arrives is sent again with the same voucher', async () => {
+  const account = payer();
+  const shown: string[] = [];
+  let fails = 0;
+  const flaky: typeof fetch = async (input, init) => {
+    const payment = new Headers(init?.headers).get('payment-signature');
+    if (payment !== null) shown.push(payment);
+    if (payment !== null && fails > 0) {
+      fails -= 1;
+      throw new TypeError('no route');
+    }
+    return fetch(input, init);
+  };
+  const pay = channelFetch(flaky, optionsOf(account));
+  fails = 2;
+  assert.equal((await pay(world.url)).status, 200);
+  assert.equal(shown.length, 3);
+  assert.equal(new Set(shown).size, 1);
+  const [channel] = await pay.channels();
+  assert.equal(channel?.spent, String(PRICE));
+});
+
+test('a lost record finds its channel by the highest voucher that the server shows, without another deposit', async () => {
+  const account = payer();
+  const earlier = channelFetch(fetch, optionsOf(account, { deposit: '0.2' }));
+  for (let request = 0; request < 3; request += 1) assert.equal((await earlier(world.url)).status, 200);
+  const funds = await world.chain.balanceOf(account.address);
+  const later = channelFetch(fetch, optionsOf(account, { deposit: '0.2' }));
+  assert.equal((await later(world.url)).status, 200);
+  assert.equal(await world.chain.balanceOf(account.address), funds);
+  const [channel] = await later.channels();
+  assert.deepEqual([channel?.deposit, channel?.spent], ['200000', String(4n * PRICE)]);
+});
+
+test('vouchers may be signed by a key that holds no money: the wallet signs deposits alone', async () => {
+  const wallet = payer();
+  let asked = 0;
+  const signer = {
+    address: async () => wallet.address as string,
+    sign: async (typedData: { domain: object; types: object; primaryType: string; message: object }) => {
+      asked += 1;
+      const { EIP712Domain: _, ...types } = typedData.types as Record<string, never>;
+      return wallet.signTypedData({ ...typedData, types } as never);
+    },
+  };
+  const pay = channelFetch(fetch, { signer, voucherSigner: generatePrivateKey(), policy: { perDay: '5' }, deposit: '0.2' });
+  for (let request = 0; request < 5; request += 1) assert.equal((await pay(world.url)).status, 200);
+  assert.equal(asked, 1);
+  const refunded = await pay.refund(world.url);
+  assert.equal(refunded.refunded, String(200_000n - 5n * PRICE));
+  assert.equal(asked, 1);
+});
+
+test('nothing is signed above the limits, nor without a yes, and nothing of it stays counted', async () => {
+  const account = payer();
+  const funds = await world.chain.balanceOf(account.address);
+  const store = memoryStore();
+  const refused = async (more: Partial<ChannelOptions>, code: string) => {
+    const pay = channelFetch(fetch, optionsOf(account, { store, ...more }));
+    await assert.rejects(pay(world.url), { code, signed: false });
+    assert.deepEqual(await pay.channels(), [], code);
+  };
+  await refused({ maxDeposit: '0.05' }, 'policy_amount');
+  await refused({ policy: { perPayment: '0.005' } }, 'policy_amount');
+  await refused({ policy: { perDay: '0.09' } }, 'budget_exhausted');
+  await refused({ policy: { payees: [generatedAddress()] } }, 'policy_payee');
+  await refused({ policy: { hosts: ['elsewhere.example'] } }, 'policy_host');
+  await refused({ confirm: () => false }, 'declined');
+  const dies = () => { throw new Error('the wallet is gone'); };
+  const pay = channelFetch(fetch, optionsOf(account, { store, signer: { address: async () => account.address as string, sign: async () => dies() } }));
+  await assert.rejects(pay(world.url), /the wallet is gone/);
+  assert.deepEqual(await pay.channels(), []);
+  // What was refused has taken nothing from the cap of a day.
+  const able = channelFetch(fetch, optionsOf(account, { store, policy: { perDay: '0.1' }, deposit: '0.1' }));
+  assert.equal((await able(world.url)).status, 200);
+  assert.equal(await world.chain.balanceOf(account.address), funds - 100_000n);
+});
+
+test('a server that says more was charged than was signed is not believed', async () => {
+  const account = privateKeyToAccount(generatePrivateKey()) as Chain['accounts']['payer'];
+  const lying: typeof fetch = async (input, init) => {
+    const answer = await fetch(input, init);
+    const payment = new Headers(init?.headers).get('payment-signature');
+    if (payment === null) return answer;
+    const { payload, accepted } = JSON.parse(atob(payment));
+    const channelState = { channelId: payload.voucher.channelId, balance: '1000000', totalClaimed: '0', chargedCumulativeAmount: '900000' };
+    const terms = { x402Version: 2, error: 'invalid_batch_settlement_evm_cumulative_amount_mismatch', accepts: [{ ...accepted, extra: { ...accepted.extra, channelState } }] };
+    return new Response('{}', { status: 402, headers: { 'payment-required': btoa(JSON.stringify(terms)) } });
+  };
+  const pay = channelFetch(lying, optionsOf(account));
+  await assert.rejects(pay(world.url), { code: 'receipt_mismatch', signed: true });
+  const [channel] = await pay.channels();
+  assert.deepEqual([channel?.spent, channel?.signed], ['0', String(PRICE)]);
+});
+
+test('a server that does not sell by channel is paid for each request by itself, and so is one if the caller wants it', async () => {
+  const account = privateKeyToAccount(generatePrivateKey()) as Chain['accounts']['payer'];
+  const asked: string[] = [];
+  const once: typeof fetch = async (input) => {
+    asked.push(String(input));
+    return new Response('paid once');
+  };
+  const plain: typeof fetch = async () => new Response('{}', { status: 402, headers: { 'payment-required': btoa(JSON.stringify({ x402Version: 2, accepts: [] })) } });
+  const pay = channelFetch(plain, optionsOf(account, { once }));
+  assert.equal(await (await pay('https://plain.example/a')).text(), 'paid once');
+  const chosen = channelFetch(fetch, optionsOf(account, { once, choose: 'once' }));
+  assert.equal(await (await chosen(world.url)).text(), 'paid once');
+  assert.deepEqual(asked, ['https://plain.example/a', world.url]);
+});
+
+const generatedAddress = (): string => privateKeyToAccount(generatePrivateKey()).address;
