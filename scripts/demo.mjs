@@ -1,13 +1,13 @@
 // The product's main job on real parts, with one command.
 //
-//   npm run demo [-- agent|treasury|skills|exchange] [-- --once] [-- --headers] [-- --log pretty]
+//   npm run demo [-- agent|treasury|skills|exchange|sessions] [-- --once] [-- --headers] [-- --log pretty]
 //
 // With `agent` it tells another story and ends: a model with three tools that sees the cost, asks a
 // person and pays once, in a loop and over MCP. With `treasury` it is that of a company's wallet: two
 // agents, three policies, a review, a crash and the books. With `skills` it is that of a market: sellers
 // without payment code, an agent without a wallet, and a ledger that agrees with the chain. With
 // `exchange` it is that of the compute exchange: sellers as processes, one of which dies while it works,
-// two buyers, and a refund on the chain.
+// two buyers, and a refund on the chain. With `sessions` it is that of one deposit and a thousand requests, and it ends.
 //
 // Brings everything it needs, starts a chain, the reference facilitator, an origin and the gate, lets
 // stock clients pay, and stays up. `--once` ends instead, with 1 if anything did not hold; `--headers`
@@ -34,6 +34,7 @@ await runMain(async () => {
   if (process.argv.includes('treasury')) return company(once);
   if (process.argv.includes('skills')) return bazaar(once);
   if (process.argv.includes('exchange')) return idle(once);
+  if (process.argv.includes('sessions')) return tab();
   const installed = process.env.FAREBOX_BUILD === undefined ? installPackages() : Promise.resolve();
   // The gate needs both; neither needs the other.
   const [build, parts] = await Promise.all([
@@ -140,6 +141,25 @@ async function idle(once) {
     console.log(exchangeLines(world, { seller, buyer: await world.wallet() }));
     await new Promise(() => {});
   }
+  await endAll();
+  if (broken.length > 0) throw new StepFailed(`${broken.length} of the demo's checks failed`);
+  console.log(`\nall checks passed, ${elapsed()}`);
+}
+
+/** The story of a session. */
+async function tab() {
+  if (process.env.FAREBOX_BUILD === undefined) {
+    await installPackages();
+    console.log('compiling gate and package: about two minutes the first time, some seconds after that');
+    await installRust();
+    await buildWorker();
+    const { buildPayer } = await import('./pkg.mjs');
+    await buildPayer();
+  }
+  const [{ startSessionsWorld }, { sessionsStory }] = await Promise.all([import('../demo/sessions-world.mjs'), import('../demo/sessions.mjs')]);
+  const world = await step('chain, facilitator, origin, gate', () => startSessionsWorld());
+  onEnd(world.stop);
+  const broken = await sessionsStory(world);
   await endAll();
   if (broken.length > 0) throw new StepFailed(`${broken.length} of the demo's checks failed`);
   console.log(`\nall checks passed, ${elapsed()}`);

@@ -1,9 +1,9 @@
 // A whole system on this machine, for a client that knows it only from outside.
 //
-//   npm run world -- treasury|gate|skills|exchange
+//   npm run world -- treasury|gate|skills|exchange|sessions
 //
 // Starts everything on free ports with short timings and prints one line of JSON to stdout: all URLs, keys, addresses and
-// tokens, and `controls`, local URLs that break parts, kill Workers, make agents and sellers (docs/treasury.md, docs/skills.md, docs/exchange.md). It stays until its
+// tokens, and `controls`, local URLs that break parts, kill Workers, make agents and sellers (docs/treasury.md, docs/skills.md, docs/exchange.md, docs/sessions.md). It stays until its
 // standard input ends or it gets SIGTERM, and leaves no process.
 
 import { buildWorker } from './build.mjs';
@@ -17,6 +17,7 @@ const WORLDS = {
   gate: async () => (await import('../demo/gate-line.mjs')).gateLine(),
   skills: async () => (await import('../demo/skills-line.mjs')).skillsLine(),
   exchange: async () => (await import('../demo/exchange-line.mjs')).exchangeLine(),
+  sessions: async () => (await import('../demo/sessions-line.mjs')).sessionsLine(),
 };
 
 await runMain(async () => {
@@ -29,7 +30,7 @@ await runMain(async () => {
   if (process.env.FAREBOX_BUILD === undefined) {
     await setup();
     await buildWorker();
-    if (name !== 'gate') await buildWorker({ worker: 'treasury' });
+    if (name !== 'gate' && name !== 'sessions') await buildWorker({ worker: 'treasury' });
     if (name === 'skills' || name === 'exchange') await buildWorker({ worker: 'market' });
   }
   const world = await start();

@@ -118,15 +118,29 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
   const parts: Parts = { fetch, signer, vouchers, store, now, policy: JSON.stringify(policy), options };
   /** Endpoints that were seen not to sell by channel: a second request for their terms is saved. */
   const others = new Set<string>();
+  const terms = new KnownTerms(now);
   const paying: typeof globalThis.fetch = async (input, init) => {
     const request = await requestOf(input, init, acceptPayment !== false);
     const endpoint = endpointOf(request.method, request.url);
     if (options.choose === 'once' || others.has(endpoint)) return once(input, init);
+    const before = request.single === undefined ? terms.of(request) : undefined;
+    if (before !== undefined) {
+      const done = await purchase(parts, request, before).catch((error: unknown) => {
+        // The terms are others by now: they are asked for again.
+        if (error instanceof FareboxError && error.code === 'payment_refused') return undefined;
+        throw error;
+      });
+      if (done !== undefined && 'response' in done) return done.response;
+      terms.drop(request);
+    }
     const first = await plain(fetch, request);
     if (first.status !== 402) return first;
     if (request.single !== undefined) throw notReplayable(request.single, first);
     const done = await purchase(parts, request, first);
-    if (!('otherwise' in done)) return done.response;
+    if (!('otherwise' in done)) {
+      if (done.receipt !== null) terms.keep(request, first);
+      return done.response;
+    }
     const why = done.otherwise;
     if (why === null) {
       if (others.size < MAX_OTHERS) others.add(endpoint);
@@ -155,8 +169,39 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
   });
 }
 
-/** How many endpoints without a channel are remembered. */
+/** How many endpoints without a channel are remembered, and how many URLs with their terms. */
 const MAX_OTHERS = 1_000;
+/** For how long the terms of a URL are not asked for again, seconds. */
+const TERMS_SECS = 300;
+
+/** Terms by which a request was paid: the next one for the same URL brings its voucher at once. */
+class KnownTerms {
+  readonly #now: () => number;
+  readonly #known = new Map<string, { readonly terms: string; readonly until: number }>();
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** The 402 of before. */
+  of({ method, url }: Plain): Response | undefined {
+    const known = this.#known.get(`${method} ${url}`);
+    if (known === undefined || known.until < this.#now()) return undefined;
+    return new Response(null, { status: 402, headers: { [TERMS]: known.terms } });
+  }
+
+  keep({ method, url }: Plain, { headers, redirected }: Response): void {
+    const terms = headers.get(TERMS);
+    if (terms === null || redirected) return;
+    if (this.#known.size >= MAX_OTHERS) this.#known.clear();
+    this.#known.set(`${method} ${url}`, { terms, until: this.#now() + TERMS_SECS });
+  }
+
+  drop({ method, url }: Plain): void {
+    this.#known.delete(`${method} ${url}`);
+  }
+}
+const TERMS = 'payment-required';
 const TEXTS = ['deposit', 'maxDeposit', 'name'] as const;
 
 /** The options, read once; those of the wrong type are reported when they are given, by name. */

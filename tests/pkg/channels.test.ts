@@ -18,7 +18,8 @@ after(() => world?.stop());
 let next = 0;
 /** A funded wallet that no other test uses. */
 function payer(): Chain['accounts']['payer'] {
-  const account = world.chain.accounts.payers[next];
+  const { payer: first, payers } = world.chain.accounts;
+  const account = [first, ...payers][next];
   next += 1;
   assert.ok(account);
   return account;
@@ -97,6 +98,27 @@ test('an answer that is lost after the charge is an error that says so, and the 
   assert.equal(world.served(), served + 1);
   const [channel] = await pay.channels();
   assert.deepEqual([channel?.spent, channel?.signed], [String(3n * PRICE), String(3n * PRICE)]);
+});
+
+test('the second request brings its voucher at once, and asks again where the terms have changed', async () => {
+  const account = payer();
+  const asked: string[] = [];
+  let changed = false;
+  const watched: typeof fetch = async (input, init) => {
+    const isPaid = new Headers(init?.headers).has('payment-signature');
+    asked.push(isPaid ? 'paid' : 'plain');
+    if (!changed || !isPaid) return fetch(input, init);
+    changed = false;
+    return new Response('{}', { status: 402, headers: { 'payment-required': btoa(JSON.stringify({ x402Version: 2, error: 'other terms', accepts: [] })) } });
+  };
+  const pay = channelFetch(watched, optionsOf(account));
+  for (let request = 0; request < 3; request += 1) assert.equal((await pay(world.url)).status, 200);
+  assert.deepEqual(asked.splice(0), ['plain', 'paid', 'paid', 'paid']);
+  changed = true;
+  assert.equal((await pay(world.url)).status, 200);
+  assert.deepEqual(asked, ['paid', 'plain', 'paid']);
+  const [channel] = await pay.channels();
+  assert.equal(channel?.spent, String(4n * PRICE));
 });
 
 test('a request that never arrives is sent again with the same voucher', async () => {
