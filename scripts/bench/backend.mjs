@@ -77,6 +77,8 @@ async function serveBoth({ shared, forger, network }) {
     if (request.url?.startsWith('/big')) return sendBig(response);
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length }).end(answer);
   });
+  /** What is deposited, by channel. @type {Map<string, bigint>} */
+  const deposits = new Map();
   const facilitatorUrl = await listen(async (request, response) => {
     let text = '';
     for await (const piece of request.setEncoding('utf8')) text += piece;
@@ -87,9 +89,11 @@ async function serveBoth({ shared, forger, network }) {
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length }).end(answer);
     };
     if (request.url === '/supported' || request.method === 'GET') {
-      return send({ kinds: [{ x402Version: 2, scheme: 'exact', network }], extensions: [], signers: {} });
+      return send({ kinds: ['exact', 'batch-settlement'].map((scheme) => ({ x402Version: 2, scheme, network })), extensions: [], signers: {} });
     }
-    const { from: payer, nonce } = JSON.parse(text).paymentPayload.payload.authorization;
+    const { payload } = JSON.parse(text).paymentPayload;
+    if (payload.channelConfig !== undefined) return send(channelAnswer(payload, deposits, request.url === '/verify', network));
+    const { from: payer, nonce } = payload.authorization;
     const operation = request.url === '/verify' ? VERIFY : SETTLE;
     Atomics.add(shared, operation, 1);
     const wait = Atomics.load(shared, operation === VERIFY ? VERIFY_MS : SETTLE_MS);
@@ -104,6 +108,22 @@ async function serveBoth({ shared, forger, network }) {
     return send({ success: true, payer, transaction, network: JSON.parse(text).paymentRequirements?.network ?? network });
   });
   parentPort?.postMessage({ originUrl, facilitatorUrl });
+}
+
+/**
+ * What the facilitator says of a channel; a deposit is made at once.
+ *
+ * @param {any} payload
+ * @param {Map<string, bigint>} deposits
+ * @param {boolean} looks
+ * @param {string} network
+ */
+function channelAnswer({ channelConfig: { payer }, voucher: { channelId }, deposit }, deposits, looks, network) {
+  const balance = (deposits.get(channelId) ?? 0n) + BigInt(looks ? 0 : deposit?.amount ?? 0);
+  deposits.set(channelId, balance);
+  const state = { channelId, balance: String(balance), totalClaimed: '0', withdrawRequestedAt: 0, refundNonce: '0' };
+  if (looks) return { isValid: true, payer, extra: state };
+  return { success: true, payer, network, transaction: `0x${createHash('sha256').update(channelId).digest('hex')}`, amount: deposit?.amount ?? '', extra: { channelState: state } };
 }
 
 /**

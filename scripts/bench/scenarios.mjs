@@ -10,6 +10,7 @@ import { ledgerSize } from './ledger-size.mjs';
 import { networkOf } from './load.mjs';
 import { ledgerReads } from './market.mjs';
 import { compared, expect, median, measure, playRounds, quotients } from './rounds.mjs';
+import { sessions } from './sessions.mjs';
 import { decisions, decisionWrites } from './treasury.mjs';
 
 /** @typedef {import('./sides.mjs').Side} Side */
@@ -66,6 +67,7 @@ export const scenarios = [
   { name: 'claims', run: claims },
   { name: 'writes', run: writes },
   { name: 'ledger-size', run: ledgerSize },
+  { name: 'sessions', run: sessions },
   { name: 'market', run: ledgerReads },
   { name: 'exchange', run: exchangeDay },
   { name: 'treasury', run: async (stage) => [...await decisions(stage), ...await decisionWrites(stage)] },

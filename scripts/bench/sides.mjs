@@ -155,9 +155,12 @@ const COMPILED = 'wasm=wasmInstance.exports';
  */
 function gateOptions(folder, originUrl, facilitatorUrl, vars) {
   const route = (/** @type {string} */ path, /** @type {object} */ more = {}) => ({ path, methods: ['GET'], price: '$0.01', ...more });
+  const modules = builtModules(resolve(root, folder));
+  // A build from before sessions has no such class.
+  const hasChannels = modules.some(({ contents }) => typeof contents === 'string' && contents.includes('as Channel'));
   return {
-    modules: builtModules(resolve(root, folder)),
-    durableObjects: DURABLE_OBJECTS,
+    modules,
+    durableObjects: hasChannels ? { ...DURABLE_OBJECTS, CHANNEL: { className: 'Channel', useSQLite: true } } : DURABLE_OBJECTS,
     bindings: {
       ...randomSecrets(),
       NETWORK,
