@@ -1,4 +1,4 @@
-// `npm run profile -- 402|repeated|paid|before|forged|free|decision|denied`: where the processor time of a request goes, µs by part, in workerd.
+// `npm run profile -- 402|repeated|paid|before|forged|free|session|decision|denied`: where the processor time of a request goes, µs by part, in workerd.
 //
 //   --requests N   requests that are profiled [3000; 600 paid ones]
 //   --top N        functions that are listed [25]
@@ -18,6 +18,7 @@ import { startBackend } from './backend.mjs';
 import { networkOf } from './load.mjs';
 import { FORGER, NETWORK } from './payments.mjs';
 import { measure } from './rounds.mjs';
+import { openChannel } from './sessions.mjs';
 import { startSide } from './sides.mjs';
 import { decision, startTreasury } from './treasury.mjs';
 
@@ -28,7 +29,7 @@ import { decision, startTreasury } from './treasury.mjs';
 /**
  * What is asked, by name.
  *
- * @type {Record<string, { requests: number, shots: (side: Side, count: number) => Shot[] | Promise<Shot[]> }>}
+ * @type {Record<string, { requests: number, atOnce?: number, shots: (side: Side, count: number) => Shot[] | Promise<Shot[]> }>}
  */
 const KINDS = {
   402: { requests: 3000, shots: (_, count) => asking('/after', count, count) },
@@ -37,7 +38,12 @@ const KINDS = {
   paid: { requests: 600, shots: (side, count) => side.paid('/after', count) },
   forged: { requests: 600, shots: (side, count) => side.paid('/after', count, 'forged') },
   before: { requests: 600, shots: (side, count) => side.paid('/before', count) },
+  // A channel pays for one request after the other.
+  session: { requests: 1000, atOnce: 1, shots: async (side, count) => (channel ??= await openChannel(side)).shots(count) },
 };
+
+/** @type {Awaited<ReturnType<typeof openChannel>> | undefined} */
+let channel;
 
 /**
  * Decisions of the treasury, by name: what is asked for.
@@ -79,6 +85,7 @@ const PARTS = [
   ['ledger rules', /farebox_core::ledger/],
   ['rules of the treasury', /farebox_core::(treasury|client)/],
   ['objects and SQL', /farebox::(worker|treasury)::objects|farebox::platform::sql|worker::(durable|sql)/],
+  ['channels', /farebox_core::(channel|gate::session)/],
   ['payments', /farebox_core/],
   ['drive', /farebox::(worker|treasury|platform)/],
   ['futures', /wasm_bindgen_futures|futures|js_sys::futures/],
@@ -156,13 +163,13 @@ await runMain(async () => {
     return { runner: gate, shots: (count) => kind?.shots(gate, count) ?? [] };
   };
   const { runner, shots: make } = await start();
-  await step('warming up', async () => measure(runner, await make(Math.ceil(count / 2)), AT_ONCE));
+  await step('warming up', async () => measure(runner, await make(Math.ceil(count / 2)), kind?.atOnce ?? AT_ONCE));
   const shots = await make(count);
   const inspector = await inspect(String(runner.inspector));
   await inspector.call('Profiler.enable');
   await inspector.call('Profiler.setSamplingInterval', { interval: SAMPLE_US });
   await inspector.call('Profiler.start');
-  const { cpuUs } = await step('profile', () => measure(runner, shots, AT_ONCE));
+  const { cpuUs } = await step('profile', () => measure(runner, shots, kind?.atOnce ?? AT_ONCE));
   /** @type {{profile: Profile}} */
   const { profile } = await inspector.call('Profiler.stop');
   inspector.close();

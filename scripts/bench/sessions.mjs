@@ -10,7 +10,6 @@ import { encodeAbiParameters, hashTypedData, keccak256 } from 'viem';
 
 import { CHAIN_ID } from './payments.mjs';
 import { compared, expect, median, playRounds, quotients } from './rounds.mjs';
-import { startSide } from './sides.mjs';
 
 /** @typedef {import('./scenarios.mjs').Stage} Stage */
 /** @typedef {import('./scenarios.mjs').Line} Line */
@@ -22,50 +21,43 @@ import { startSide } from './sides.mjs';
  * @param {Stage} stage
  * @returns {Promise<Line[]>}
  */
-export async function sessions({ hono, backend, choice, rounds }) {
-  const route = (/** @type {string} */ path, /** @type {object} */ more = {}) => ({ path, methods: ['GET'], price: '$0.01', ...more });
-  const gate = await startSide('farebox', backend, choice, undefined, { ROUTES: [route('/after'), route('/session', { session_delay_secs: 86_400 })] });
-  try {
-    backend.delay(0, 0);
-    const channels = await Promise.all(Array.from({ length: CHANNELS }, () => openChannel(gate)));
-    const [first] = channels;
-    if (first === undefined) return [];
-    const vouchers = async (/** @type {typeof channels} */ of, /** @type {number} */ count) => Promise.all(of.map((channel) => channel.shots(count)));
-    const before = backend.counts();
-    const free = () => [Array.from({ length: CALLS }, () => ({ path: '/free', headers: {} }))];
-    /** @type {{name: string, side: Side, of: () => Promise<Shot[][]>}[]} */
-    const plays = [
-      { name: 'one channel', side: gate, of: () => vouchers([first], CALLS) },
-      { name: 'free', side: gate, of: async () => free() },
-      { name: 'many channels', side: gate, of: () => vouchers(channels, CALLS / 4) },
-      { name: 'exact', side: gate, of: async () => dealt(await gate.paid('/after', CALLS), CHANNELS) },
-      { name: hono.name, side: hono, of: async () => dealt(await hono.paid('/after', CALLS), CHANNELS) },
-    ];
-    const play = async (/** @type {Side & {of: () => Promise<Shot[][]>}} */ { of, ...side }) => played(side, await of());
-    const sides = plays.map(({ name, side, of }) => ({ ...side, name, of }));
-    await playRounds(sides, 1, play);
-    const [one = [], plain = [], many = [], exact = [], peer = []] = await playRounds(sides, rounds, play);
-    const after = backend.counts();
-    expect(after.verify - before.verify === (rounds + 1) * 2 * CALLS, `sessions: ${after.verify - before.verify} payments were verified`);
-    const of = (/** @type {Played[]} */ all, /** @type {keyof Omit<Played, 'times'>} */ what) => all.map((each) => each[what]);
-    const times = one.flatMap((each) => each.times).sort((a, b) => a - b);
-    const at = (/** @type {number} */ share) => times[Math.floor(times.length * share)] ?? Number.NaN;
-    const cost = one.map(({ cpuUs }, round) => cpuUs - (plain[round]?.cpuUs ?? 0));
-    const rate = quotients(of(many, 'perSecond'), of(exact, 'perSecond'));
-    return [
-      { scenario: 'session, processor time of a voucher', unit: 'µs', ours: median(cost), goal: '≤ 400 µs', met: median(cost) <= 400 },
-      { scenario: 'session, a request', unit: 'µs', peer: 'exact', ...compared(of(one, 'cpuUs'), of(exact, 'cpuUs'), { inverse: true }), goal: '', met: null },
-      { scenario: 'session, a request', unit: 'µs', peer: hono.name, ...compared(of(one, 'cpuUs'), of(peer, 'cpuUs'), { inverse: true }), goal: '', met: null },
-      { scenario: 'session, answer at one channel, median', unit: 'ms', ours: at(0.5), goal: '', met: null },
-      { scenario: 'session, answer at one channel, 99 of 100', unit: 'ms', ours: at(0.99), goal: '', met: null },
-      { scenario: 'session, one channel', unit: '/s', ours: median(of(one, 'perSecond')), goal: '', met: null },
-      { scenario: `session, ${CHANNELS} channels`, unit: '/s', peer: 'exact', ...compared(of(many, 'perSecond'), of(exact, 'perSecond')), goal: '≥ 3×', met: rate.median >= 3 },
-      { scenario: `session, ${CHANNELS} channels`, unit: '/s', peer: hono.name, ...compared(of(many, 'perSecond'), of(peer, 'perSecond')), goal: '', met: null },
-    ];
-  } finally {
-    gate.client.close();
-    await gate.stop();
-  }
+export async function sessions({ gate, hono, backend, rounds }) {
+  backend.delay(0, 0);
+  const channels = await Promise.all(Array.from({ length: CHANNELS }, () => openChannel(gate)));
+  const [first] = channels;
+  if (first === undefined) return [];
+  const vouchers = async (/** @type {typeof channels} */ of, /** @type {number} */ count) => Promise.all(of.map((channel) => channel.shots(count)));
+  const before = backend.counts();
+  const free = () => [Array.from({ length: CALLS }, () => ({ path: '/free', headers: {} }))];
+  /** @type {{name: string, side: Side, of: () => Promise<Shot[][]>}[]} */
+  const plays = [
+    { name: 'one channel', side: gate, of: () => vouchers([first], CALLS) },
+    { name: 'free', side: gate, of: async () => free() },
+    { name: 'many channels', side: gate, of: () => vouchers(channels, CALLS / 4) },
+    { name: 'exact', side: gate, of: async () => dealt(await gate.paid('/after', CALLS), CHANNELS) },
+    { name: hono.name, side: hono, of: async () => dealt(await hono.paid('/after', CALLS), CHANNELS) },
+  ];
+  const play = async (/** @type {Side & {of: () => Promise<Shot[][]>}} */ { of, ...side }) => played(side, await of());
+  const sides = plays.map(({ name, side, of }) => ({ ...side, name, of }));
+  await playRounds(sides, 1, play);
+  const [one = [], plain = [], many = [], exact = [], peer = []] = await playRounds(sides, rounds, play);
+  const after = backend.counts();
+  expect(after.verify - before.verify === (rounds + 1) * 2 * CALLS, `sessions: ${after.verify - before.verify} payments were verified`);
+  const of = (/** @type {Played[]} */ all, /** @type {keyof Omit<Played, 'times'>} */ what) => all.map((each) => each[what]);
+  const times = one.flatMap((each) => each.times).sort((a, b) => a - b);
+  const at = (/** @type {number} */ share) => times[Math.floor(times.length * share)] ?? Number.NaN;
+  const cost = one.map(({ cpuUs }, round) => cpuUs - (plain[round]?.cpuUs ?? 0));
+  const rate = quotients(of(many, 'perSecond'), of(exact, 'perSecond'));
+  return [
+    { scenario: 'session, processor time of a voucher', unit: 'µs', ours: median(cost), goal: '≤ 400 µs', met: median(cost) <= 400 },
+    { scenario: 'session, a request', unit: 'µs', peer: 'exact', ...compared(of(one, 'cpuUs'), of(exact, 'cpuUs'), { inverse: true }), goal: '', met: null },
+    { scenario: 'session, a request', unit: 'µs', peer: hono.name, ...compared(of(one, 'cpuUs'), of(peer, 'cpuUs'), { inverse: true }), goal: '', met: null },
+    { scenario: 'session, answer at one channel, median', unit: 'ms', ours: at(0.5), goal: '', met: null },
+    { scenario: 'session, answer at one channel, 99 of 100', unit: 'ms', ours: at(0.99), goal: '', met: null },
+    { scenario: 'session, one channel', unit: '/s', ours: median(of(one, 'perSecond')), goal: '', met: null },
+    { scenario: `session, ${CHANNELS} channels`, unit: '/s', peer: 'exact', ...compared(of(many, 'perSecond'), of(exact, 'perSecond')), goal: '≥ 3×', met: rate.median >= 3 },
+    { scenario: `session, ${CHANNELS} channels`, unit: '/s', peer: hono.name, ...compared(of(many, 'perSecond'), of(peer, 'perSecond')), goal: '', met: null },
+  ];
 }
 
 /**
@@ -98,7 +90,7 @@ function dealt(shots, hands) {
  *
  * @param {Side} gate
  */
-async function openChannel({ client }) {
+export async function openChannel({ client }) {
   const account = privateKeyToAccount(generatePrivateKey());
   const asked = await client.send({ path: '/session', headers: {} });
   const { resource, accepts } = JSON.parse(Buffer.from(String(asked.headers['payment-required']), 'base64').toString('utf8'));

@@ -171,6 +171,7 @@ function gateOptions(folder, originUrl, facilitatorUrl, vars) {
         route('/after', { description: 'Paid after the answer' }),
         route('/silent', { description: 'Paid after the answer', diagnostics: false }),
         route('/before', { settle: 'before', description: 'Paid before the answer' }),
+        ...(hasChannels ? [route('/session', { session_delay_secs: 86_400 })] : []),
         route('/big', { mime_type: 'application/octet-stream', description: 'Five megabytes' }),
       ],
       ...vars,
