@@ -56,7 +56,7 @@ impl Payee {
     }
 
     /// Takes a payment: status and fields of the answer.
-    fn takes(&mut self, payment: &str, lies: Option<u64>) -> (u16, Headers) {
+    fn takes(&mut self, payment: &str, lies: Option<(u64, u64)>) -> (u16, Headers) {
         let payment: Value = serde_json::from_slice(&base64::decode(payment).unwrap()).unwrap();
         let payload = &payment["payload"];
         let number = |value: &Value| value.as_str().unwrap().parse::<u64>().unwrap();
@@ -78,7 +78,7 @@ impl Payee {
         }
         if let Some(lie) = lies {
             let honest = (self.charged, self.deposit);
-            (self.charged, self.deposit) = (lie, honest.1);
+            (self.charged, self.deposit) = lie;
             let answer = (402, self.terms(true));
             (self.charged, self.deposit) = honest;
             return answer;
@@ -195,8 +195,9 @@ impl History {
                 }
                 ChannelNext::Send { payment, wait_ms } => {
                     self.now = self.now.plus(wait_ms.div_ceil(1000));
-                    let lie =
-                        (self.lies && self.chance(4)).then(|| self.dice.below(40) * PRICE / 2);
+                    let lies = self.lies && self.chance(4);
+                    let lie = (self.dice.below(40) * PRICE / 2, self.dice.below(40) * PRICE);
+                    let lie = lies.then_some(lie);
                     let arrives = !self.chance(8);
                     let answer = arrives.then(|| self.payee.takes(&payment, lie));
                     match answer.filter(|_| !self.chance(8)) {
@@ -311,13 +312,49 @@ pub fn a_payee_is_believed_as_far_as_was_signed_and_no_further() {
                 buyer.signed(deposit.as_deref(), &signature(&voucher))
             }
             ChannelNext::Send { payment, .. } => {
-                let (status, headers) = payee.takes(&payment, Some(PRICE + 1));
+                let (status, headers) = payee.takes(&payment, Some((PRICE + 1, 10 * PRICE)));
                 buyer.answered(status, &headers, b"", now)
             }
             ChannelNext::Fail(error) => break assert_eq!(error.reason.code(), "receipt_mismatch"),
             other => panic!("{other:?}"),
         };
     }
+}
+
+#[test]
+pub fn a_payee_that_says_the_deposit_is_gone_gets_no_other() {
+    let (mut payee, mut record) = (Payee::default(), None);
+    let now = UnixTime::from_secs(1_763_618_400);
+    let mut deposits = 0;
+    for request in 1..=2 {
+        let mut buyer = purchase(request);
+        let mut next = buyer.answered(402, &payee.terms(false), b"", now);
+        loop {
+            next = match next {
+                ChannelNext::Update => {
+                    record = buyer.update(record.as_deref(), now).unwrap().or(record);
+                    buyer.updated()
+                }
+                ChannelNext::Sign { deposit, voucher } => {
+                    deposits += u64::from(deposit.is_some());
+                    let deposit = deposit.as_ref().map(|typed_data| signature(typed_data));
+                    buyer.signed(deposit.as_deref(), &signature(&voucher))
+                }
+                ChannelNext::Send { payment, .. } => {
+                    let lie = (request == 2).then_some((PRICE, 0));
+                    let (status, headers) = payee.takes(&payment, lie);
+                    buyer.answered(status, &headers, b"", now)
+                }
+                ChannelNext::Return(_) => break,
+                ChannelNext::Fail(error) => {
+                    assert_eq!((request, error.reason.code()), (2, "receipt_mismatch"));
+                    break;
+                }
+                other => panic!("{other:?}"),
+            };
+        }
+    }
+    assert_eq!(deposits, 1);
 }
 
 #[test]

@@ -154,6 +154,7 @@ const TABLE: &[Row] = &[
     row!(DepositsAreFree, channel_payer::no_history_of_a_payer_by_channel_breaks_a_rule),
     row!(AnyDeposit, channel_payer::a_deposit_is_never_larger_than_the_payer_allows),
     row!(PayeesAreBelieved, channel_payer::a_payee_is_believed_as_far_as_was_signed_and_no_further),
+    row!(DepositsVanish, channel_payer::a_payee_that_says_the_deposit_is_gone_gets_no_other),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
     row!(DecimalsAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
 ];

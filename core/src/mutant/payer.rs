@@ -55,6 +55,8 @@ macro_rules! payer {
             AnyDeposit,
             /// What a payee says was charged needs no voucher.
             PayeesAreBelieved,
+            /// A payee that says that a deposit is gone gets another one.
+            DepositsVanish,
         }
     };
 }

@@ -162,11 +162,14 @@ impl ChannelPurchase {
                 return self
                     .over(Reason::PaymentRefused, format!("HTTP {status}: nothing was refunded"));
             }
-            (ChannelAim::Pay, Some(true)) => PaymentFate::Charged(said, !transaction.is_empty()),
+            (ChannelAim::Pay, Some(true)) => {
+                let balance = amount(state.and_then(|it| it.get("balance")));
+                PaymentFate::Charged(said, balance, !transaction.is_empty())
+            }
             (ChannelAim::Pay, Some(false)) => PaymentFate::Over,
             // A server that has not charged says nothing of a settlement.
             (ChannelAim::Pay, None) if status >= 400 => PaymentFate::Free,
-            (ChannelAim::Pay, None) => PaymentFate::Charged(None, false),
+            (ChannelAim::Pay, None) => PaymentFate::Charged(None, None, false),
         };
         let receipt = match (success, &self.terms, &self.planned) {
             (Some(true), Some(terms), Some(planned)) => Some(Box::new(json!({
@@ -205,14 +208,20 @@ impl ChannelPurchase {
             channel.using = None;
         }
         match outcome {
-            PaymentFate::Charged(said, arrived) => {
+            PaymentFate::Charged(said, balance, arrived) => {
                 if *arrived {
                     channel.deposited();
                 }
+                if balance.is_some_and(|balance| balance > channel.deposit) {
+                    channel.pending = None;
+                }
+                channel.deposit = balance.unwrap_or(Amount::ZERO).max(channel.deposit);
                 channel.charge(*said, planned.voucher);
             }
-            PaymentFate::Free | PaymentFate::Over => {}
+            PaymentFate::Free => {}
+            PaymentFate::Over => channel.let_go_of_late(now),
             PaymentFate::Refunded(paid) => {
+                channel.is_refunding = false;
                 channel.deposit = channel.deposit.checked_sub(*paid).unwrap_or(Amount::ZERO);
                 if channel.deposit <= channel.charged {
                     budget.let_go(&key);
@@ -220,7 +229,7 @@ impl ChannelPurchase {
                 }
             }
             PaymentFate::Told(told) => {
-                self.next = Some(self.corrected(&mut channel, told, planned.voucher));
+                self.next = Some(self.corrected(&mut channel, told, (planned.voucher, now)));
             }
         }
         budget.keep(&key, &channel.to_text(), now)?;
@@ -232,7 +241,7 @@ impl ChannelPurchase {
         &mut self,
         channel: &mut KeptChannel,
         told: &ToldState,
-        sent: Amount,
+        (sent, now): (Amount, UnixTime),
     ) -> ChannelNext {
         let contract = channel.contract();
         let proves = |(most, signature): &(Amount, alloc::string::String)| {
@@ -254,12 +263,21 @@ impl ChannelPurchase {
             let message = "the request was charged, and its answer is lost";
             return fail(Reason::PaymentConflict, message);
         }
+        if told.balance < channel.deposit
+            && !channel.is_refunding
+            && !planted(Mutant::DepositsVanish)
+        {
+            let message = "the server says that less is deposited than was paid in; look at the chain, and forget the channel if that is so";
+            return fail(Reason::ReceiptMismatch, message);
+        }
         channel.charged = told.charged;
         channel.signed = channel.signed.max(told.charged);
+        channel.let_go_of_late(now);
         if told.balance > channel.deposit {
             // What was on its way has arrived.
             channel.pending = None;
         }
+        channel.is_refunding &= told.balance >= channel.deposit;
         channel.deposit = told.balance;
         self.sending = None;
         self.todo = Todo::Plan;

@@ -36,6 +36,8 @@ pub(super) struct KeptChannel {
     pub using: Option<Using>,
     /// A deposit that was signed, and was not seen yet.
     pub pending: Option<PendingDeposit>,
+    /// Whether a refund was asked for whose answer is not known.
+    pub is_refunding: bool,
 }
 
 /// A request on its way.
@@ -100,6 +102,7 @@ impl KeptChannel {
             signed: Amount::ZERO,
             using: None,
             pending: None,
+            is_refunding: false,
         }
     }
 
@@ -121,9 +124,9 @@ impl KeptChannel {
             return Some(PaidBy::Voucher(next));
         };
         Some(match &self.pending {
-            Some(it) if it.signature.is_empty() || it.valid_before <= now => {
-                PaidBy::NewDeposit(missing, next)
-            }
+            Some(it) if it.signature.is_empty() => PaidBy::NewDeposit(missing, next),
+            // It may have arrived: the payee says so if it is shown the voucher alone.
+            Some(it) if it.valid_before <= now => PaidBy::Voucher(next),
             Some(it) if it.amount >= missing && now.plus(LATE_SECS) < it.valid_before => {
                 PaidBy::SameDeposit(next)
             }
@@ -144,6 +147,11 @@ impl KeptChannel {
         if let Some(pending) = self.pending.take() {
             self.deposit = self.deposit.checked_add(pending.amount).unwrap_or(self.deposit);
         }
+    }
+
+    /// Drops a deposit that has ended without arriving.
+    pub fn let_go_of_late(&mut self, now: UnixTime) {
+        self.pending = self.pending.take().filter(|it| now < it.valid_before);
     }
 
     /// The row's key in the record.
@@ -172,6 +180,7 @@ impl KeptChannel {
             "signed": self.signed.to_string(),
             "using": using,
             "pending": pending,
+            "refunding": self.is_refunding,
         })
         .to_string()
     }
@@ -220,6 +229,7 @@ impl KeptChannel {
             signed: amount(row.get("signed"))?,
             using,
             pending,
+            is_refunding: row.get("refunding")?.as_bool()?,
         })
     }
 }

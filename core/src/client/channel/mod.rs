@@ -13,7 +13,8 @@
 //! - what was signed is kept before it is sent, and what is sent again is the same voucher;
 //! - a deposit counts against the caps once, when it is about to be signed, whatever comes back;
 //! - a channel pays for one request at a time, also of several processes with one store;
-//! - the payee's word about what was charged is taken up to the highest voucher that was signed.
+//! - the payee's word about what was charged is taken up to the highest voucher that was signed, and
+//!   its word that less is deposited than was paid in is no reason for another deposit.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -165,9 +166,9 @@ enum Todo {
 /// What became of a payment.
 #[derive(Clone, Debug)]
 enum PaymentFate {
-    /// It was answered: what was charged so far, if the server says so, and whether a deposit has
-    /// arrived.
-    Charged(Option<Amount>, bool),
+    /// It was answered: what was charged so far and what is deposited, if the server says so, and
+    /// whether a deposit has arrived with it.
+    Charged(Option<Amount>, Option<Amount>, bool),
     /// It was answered, and not charged.
     Free,
     /// So much of the rest was paid back.
@@ -399,6 +400,7 @@ impl ChannelPurchase {
         }
         let until = now.plus(self.policy.deadline_secs);
         channel.signed = channel.signed.max(planned.voucher);
+        channel.is_refunding |= matches!(self.aim, ChannelAim::Refund(_));
         channel.using = Some(Using { id: self.id.clone(), until });
         if let (PaidBy::NewDeposit(..), Some(pending)) = (planned.by, &planned.channel.pending) {
             channel.pending = Some(pending.clone());
