@@ -43,6 +43,8 @@ pub struct ChannelMessage {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChannelAsk {
+    /// Say whether the price of a request could be held once this much more is deposited.
+    Foresee(PurchaseText, String),
     /// Hold the price of a request.
     Begin(PurchaseText),
     /// Charge it this much; the head of its answer, if it is to be given again: the body comes
@@ -194,13 +196,18 @@ impl ChannelDesk {
             write = Write::Channel;
         }
         let Some(channel) = &mut self.channel else {
+            if let ChannelAsk::Foresee(..) = &message.ask {
+                return Some((unknown(), Write::Nothing));
+            }
             return Some((refused(ChannelRefusal::Stale, None), Write::Nothing));
         };
         // Anyone can show a voucher that went to a chain: it fetches nothing, and no other voucher.
         let is_payer =
             |shown: Amount| shown > channel.published() || planted(Mutant::PublicVouchersFetch);
         let shown = match &message.ask {
-            ChannelAsk::Begin(text) | ChannelAsk::Charge(text, ..) => amount(&text.cumulative),
+            ChannelAsk::Foresee(text, _)
+            | ChannelAsk::Begin(text)
+            | ChannelAsk::Charge(text, ..) => amount(&text.cumulative),
             ChannelAsk::Refund(shown, _) => amount(shown),
             ChannelAsk::Release(_) | ChannelAsk::See => None,
         };
@@ -212,9 +219,15 @@ impl ChannelDesk {
                 channel.release(&hex::decode_array(request).ok()?);
                 Ok(Said::Taken.into())
             }
-            ChannelAsk::Begin(text) => {
+            ChannelAsk::Foresee(text, _) | ChannelAsk::Begin(text) => {
                 let purchase = text.read(channel.id())?;
-                channel.begin(&purchase, now).map(|begun| match begun {
+                let begun = match &message.ask {
+                    ChannelAsk::Foresee(_, deposit) => {
+                        channel.foresee(&purchase, amount(deposit)?, now)
+                    }
+                    _ => channel.begin(&purchase, now),
+                };
+                begun.map(|begun| match begun {
                     Begun::Held => Said::Held.into(),
                     Begun::Repeated(last) => {
                         fetched = self.kept.clone().filter(|_| is_payer);
@@ -288,6 +301,11 @@ impl From<Said> for AskResult {
     fn from(said: Said) -> Self {
         Self { said, charged: None, promised: None }
     }
+}
+
+/// The answer about a channel that is not known yet.
+fn unknown() -> ChannelReply {
+    ChannelReply { said: Said::Taken, refusal: None, ..refused(ChannelRefusal::NotFound, None) }
 }
 
 fn refused(refusal: ChannelRefusal, channel: Option<Snapshot>) -> ChannelReply {

@@ -308,6 +308,27 @@ impl Channel {
         Ok(Begun::Held)
     }
 
+    /// What [`Channel::begin`] would say once this much more is deposited: a deposit for a voucher
+    /// that is refused then would only have to be paid back.
+    ///
+    /// # Errors
+    /// See [`ChannelRefusal`].
+    pub fn foresee(
+        &self,
+        purchase: &Purchase,
+        deposit: Amount,
+        now: UnixTime,
+    ) -> Result<Begun, ChannelRefusal> {
+        let mut later = self.clone();
+        let sum = later.sight.deposit.checked_add(deposit);
+        later.sight.deposit = sum.ok_or(ChannelRefusal::AboveDeposit)?;
+        if !self.is_fresh(now) && later.sight.on_chain != OnChain::Finalized {
+            later.sight.on_chain = OnChain::Open;
+        }
+        later.sight.at = now;
+        later.begin(purchase, now)
+    }
+
     /// Charges a request that was served, before its answer leaves; what it was charged.
     ///
     /// A request whose hold is gone, after a crash or its end, is checked as if it began now.
@@ -452,6 +473,10 @@ impl Channel {
                 Err(ChannelRefusal::Finalized)
             }
             (OnChain::Leaving(_), Agreement::Selling) if planted(Mutant::LeaversBuy) => Ok(()),
+            // The payer may have withdrawn, and come back.
+            (OnChain::Leaving(_), Agreement::Selling) if !self.is_fresh(now) => {
+                Err(ChannelRefusal::Stale)
+            }
             (OnChain::Leaving(_), Agreement::Selling | Agreement::Closing)
             | (OnChain::Open, Agreement::Closing) => Err(ChannelRefusal::Closing),
             (OnChain::Open, Agreement::Selling) if self.is_fresh(now) => Ok(()),

@@ -47,6 +47,8 @@ macro_rules! channel {
             AnyConfigPays,
             /// A deposit whose outcome is unknown is asked for again.
             UnknownDepositIsRefused,
+            /// A deposit is sent whatever its voucher is.
+            DepositsAreBlind,
             /// Requests with different bodies are the same.
             BodiesAreOne,
         }

@@ -33,6 +33,7 @@ pub const TABLE: &[Row] = &[
     row!(PublicVouchersFetch, sales::a_voucher_that_stands_on_a_chain_fetches_nothing),
     row!(AnyConfigPays, wrong::a_wrong_voucher_buys_nothing_and_asks_no_one),
     row!(UnknownDepositIsRefused, wrong::a_deposit_whose_outcome_is_unknown_asks_for_no_second_one),
+    row!(DepositsAreBlind, wrong::a_deposit_whose_voucher_does_not_fit_moves_no_money),
     row!(BodiesAreOne, sales::another_body_is_another_request),
 ];
 

@@ -153,6 +153,40 @@ pub fn a_deposit_whose_outcome_is_unknown_asks_for_no_second_one() {
 }
 
 #[test]
+pub fn a_deposit_whose_voucher_does_not_fit_moves_no_money() {
+    let mut door = opened();
+    let second = door.payment("voucher", 2 * PRICE);
+    door.buy(&second, "1");
+    let deposit = |door: &mut Door, cumulative: u64, amount: u64| {
+        let mut payment = door.payment("deposit", cumulative);
+        payment["payload"]["deposit"] = door.deposit(&channel(&payment), amount, 2);
+        payment
+    };
+    // A payer without a record begins anew.
+    let anew = deposit(&mut door, PRICE, 5 * PRICE);
+    let answer = door.buy(&anew, "2");
+    assert_eq!((answer.status, answer.error().as_str()), (402, "cumulative_amount_mismatch"));
+    let terms = answer.terms();
+    let told = terms["accepts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["extra"]["channelState"].is_object());
+    assert_eq!(told.unwrap()["extra"]["channelState"]["chargedCumulativeAmount"], "20000");
+    let above = deposit(&mut door, 1_000 * PRICE, 5 * PRICE);
+    assert_eq!(door.buy(&above, "2").status, 402);
+    assert_eq!((door.funds().balance, door.served, door.chain.settled), (10 * PRICE, 2, 1));
+    door.signed = 3 * PRICE;
+    let right = deposit(&mut door, 3 * PRICE, 5 * PRICE);
+    assert_eq!(door.buy(&right, "2").status, 200);
+    assert_eq!((door.funds().balance, door.chain.settled), (15 * PRICE, 2));
+    // The same again is answered without the facilitator.
+    assert_eq!(door.buy(&right, "2").status, 200);
+    assert_eq!((door.funds().balance, door.served, door.chain.settled), (15 * PRICE, 3, 2));
+    door.check();
+}
+
+#[test]
 fn nothing_is_bought_by_what_the_chain_showed_long_ago() {
     let mut door = opened();
     door.now += 300;

@@ -22,8 +22,8 @@ use crate::x402::header::{self, Message};
 /// What a payment of a session is for.
 #[derive(Clone, Debug)]
 pub(super) enum Purpose {
-    /// Deposit, then pay a request.
-    Deposit,
+    /// Deposit this much, then pay a request.
+    Deposit(Amount),
     /// Pay a request.
     Voucher,
     /// Pay back what is not earned, or this much of it.
@@ -121,9 +121,9 @@ impl SessionPayment {
             }
             "deposit" => {
                 let deposit = object("deposit")?;
-                let checked = deposit_of(choice, (&config, &channel), deposit, now)?;
+                let (value, checked) = deposit_of(choice, (&config, &channel), deposit, now)?;
                 own.insert("deposit".to_string(), checked);
-                Purpose::Deposit
+                Purpose::Deposit(value)
             }
             _ => return Err(wrong()),
         };
@@ -139,13 +139,13 @@ impl SessionPayment {
     }
 }
 
-/// The members of a deposit, once its authorization was checked.
+/// Amount and members of a deposit, once its authorization was checked.
 fn deposit_of(
     choice: &Choice,
     (config, channel): (&ChannelConfig, &ChannelId),
     deposit: &Map<String, Value>,
     now: UnixTime,
-) -> Result<Value, Refused> {
+) -> Result<(Amount, Value), Refused> {
     let required = || (REFUSED, reason("erc3009_authorization_required"));
     let signed = deposit.get("authorization").and_then(|it| it.get("erc3009Authorization"));
     let signed = signed.and_then(Value::as_object).ok_or_else(required)?;
@@ -179,10 +179,11 @@ fn deposit_of(
         return Err((REFUSED, reason("receive_authorization_signature")));
     }
     let inner = json::object([("erc3009Authorization".to_string(), kept(signed, &AUTHORIZATION))]);
-    Ok(Value::Object(json::object([
+    let members = json::object([
         ("amount".to_string(), Value::from(value.to_string())),
         ("authorization".to_string(), Value::Object(inner)),
-    ])))
+    ]);
+    Ok((value, Value::Object(members)))
 }
 
 fn config(members: &Map<String, Value>) -> Option<ChannelConfig> {

@@ -77,6 +77,8 @@ pub struct SessionRequest<'g> {
 /// What a request waits for.
 #[cfg_attr(feature = "copies", derive(Clone))]
 enum SessionStage {
+    /// A deposit is not sent before its voucher is known to fit.
+    Foreseeing,
     Depositing,
     Looking(Before),
     Beginning,
@@ -143,9 +145,12 @@ impl<'g> SessionRequest<'g> {
         let parts = [&[head.method.as_bytes(), head.url.as_bytes()], body].concat();
         self.hash = ["0x", &hash::digest(&parts)].concat();
         match self.asked.payment.purpose {
-            Purpose::Deposit => {
-                let payload = self.asked.payment.payload.clone();
-                self.settle(payload, SessionStage::Depositing)
+            Purpose::Deposit(_) if planted(Mutant::DepositsAreBlind) => self.deposit(),
+            // No money moves for a voucher that would be refused.
+            Purpose::Deposit(amount) => {
+                self.stage = SessionStage::Foreseeing;
+                let purchase = self.purchase();
+                self.ask(ChannelAsk::Foresee(purchase, amount.to_string()))
             }
             Purpose::Voucher => self.hold(),
             Purpose::Refund(_) => self.look(Before::Nothing),
@@ -184,7 +189,10 @@ impl<'g> SessionRequest<'g> {
         }
         match (stage, reply.said) {
             (SessionStage::Beginning, Said::Held) => self.forward(),
-            (SessionStage::Beginning, Said::Repeated) if reply.kept.is_some() => {
+            (SessionStage::Foreseeing, Said::Held | Said::Taken) => self.deposit(),
+            (SessionStage::Beginning | SessionStage::Foreseeing, Said::Repeated)
+                if reply.kept.is_some() =>
+            {
                 let head = reply.kept.as_deref().and_then(ResponseHead::from_text);
                 let Some(mut head) = head else { return self.problem(Code::Internal) };
                 finish_paid(&mut head, &self.asked.request.correlation);
@@ -193,7 +201,7 @@ impl<'g> SessionRequest<'g> {
                 SessionStep::Respond(statement::settled(&self.asked, again, (&reply, &self.moved)))
             }
             // Its answer is not kept any more: it is told what was charged so far.
-            (SessionStage::Beginning, _) => {
+            (SessionStage::Beginning | SessionStage::Foreseeing, _) => {
                 let mut reply = reply;
                 reply.refusal = Some("cumulative_amount_mismatch".to_string());
                 SessionStep::Respond(statement::corrected(&self.asked, &reply, self.now))
@@ -274,7 +282,7 @@ impl<'g> SessionRequest<'g> {
                     Some(seen) if valid == Some(true) => {
                         self.sight = Some(seen);
                         match &self.asked.payment.purpose {
-                            Purpose::Deposit | Purpose::Voucher => self.hold(),
+                            Purpose::Deposit(_) | Purpose::Voucher => self.hold(),
                             Purpose::Refund(wanted) => {
                                 let wanted = wanted.map(|amount| amount.to_string());
                                 let shown =
@@ -310,6 +318,7 @@ impl<'g> SessionRequest<'g> {
             // The alarm sends it again.
             SessionStage::SendingRefund => self.problem(Code::SettlementUnknown),
             SessionStage::Beginning
+            | SessionStage::Foreseeing
             | SessionStage::Serving
             | SessionStage::Collecting(_)
             | SessionStage::Charging(..)
@@ -403,6 +412,11 @@ impl<'g> SessionRequest<'g> {
         self.ask(ChannelAsk::Release(request))
     }
 
+    fn deposit(self: Box<Self>) -> SessionStep<'g> {
+        let payload = self.asked.payment.payload.clone();
+        self.settle(payload, SessionStage::Depositing)
+    }
+
     fn hold(mut self: Box<Self>) -> SessionStep<'g> {
         self.stage = SessionStage::Beginning;
         let purchase = self.purchase();
@@ -439,7 +453,7 @@ impl<'g> SessionRequest<'g> {
         let mut payload = self.asked.payment.payload.clone();
         payload.remove("deposit");
         let kind = match self.asked.payment.purpose {
-            Purpose::Deposit | Purpose::Voucher => "voucher",
+            Purpose::Deposit(_) | Purpose::Voucher => "voucher",
             Purpose::Refund(_) => "refund",
         };
         payload.insert("type".to_string(), Value::from(kind));
