@@ -173,8 +173,9 @@ export class Ledger extends DurableObject {
 
 /** One channel of a session. */
 export class Channel extends Ledger {
-  made() {
-    return new ChannelObject(this.state);
+  /** @param {Bindings} bindings */
+  made(bindings) {
+    return new ChannelObject(this.state, bindings.channel);
   }
 }
 

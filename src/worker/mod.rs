@@ -108,7 +108,7 @@ fn answer(
     bindings: Bindings,
     context: JsValue,
 ) -> JsValue {
-    let ledger = bindings.ledger.clone();
+    let (ledger, channels) = (bindings.ledger.clone(), bindings.channel.clone());
     #[cfg(feature = "panic-drill")]
     {
         drive::plant(&head.headers);
@@ -124,7 +124,7 @@ fn answer(
     if let Some(gate) = &gate
         && let correlation = correlation_id(&head.headers, &fresh)
         && let Some(answer) =
-            operator::answer(gate, &head, correlation, &request, &ledger, &context)
+            operator::answer(gate, &head, correlation, &request, (&ledger, &channels), &context)
     {
         return answer;
     }

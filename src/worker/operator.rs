@@ -5,7 +5,7 @@ use std::rc::Rc;
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::LedgerCall;
 use farebox_core::gate::operator::{
-    Export, MAX_BODY_BYTES, OperatorQuery, OperatorStep, Piece, QueryStep,
+    ChannelPage, Export, MAX_BODY_BYTES, OperatorQuery, OperatorStep, Piece, QueryStep,
 };
 use farebox_core::gate::reply::{Audience, Reply};
 use farebox_core::http::RequestHead;
@@ -25,7 +25,7 @@ pub(super) fn answer(
     head: &RequestHead,
     correlation: &str,
     request: &JsValue,
-    namespace: &JsValue,
+    (namespace, channels): (&JsValue, &JsValue),
     context: &JsValue,
 ) -> Option<JsValue> {
     let asked = gate.operator(head, None, correlation, now())?;
@@ -34,7 +34,7 @@ pub(super) fn answer(
     }
     let (gate, head) = (gate.clone(), head.clone());
     let (correlation, request) = (correlation.to_owned(), request.clone());
-    let (namespace, context) = (namespace.clone(), context.clone());
+    let (namespace, channels, context) = (namespace.clone(), channels.clone(), context.clone());
     Some(edge::promise(async move {
         let asked = match asked {
             OperatorStep::Body => {
@@ -52,6 +52,7 @@ pub(super) fn answer(
             Some(OperatorStep::Export(export)) => {
                 self::export(namespace, export, &correlation, &context).await
             }
+            Some(OperatorStep::Channels(page)) => edge::render(&list(&channels, &page).await),
             Some(OperatorStep::Body) | None => edge::render(&internal(&correlation)),
         }
     }))
@@ -71,6 +72,18 @@ async fn go(gate: &Gate, namespace: &JsValue, mut visit: Box<OperatorQuery>) -> 
             }
         }
     }
+}
+
+/// A page of the list of channels; an empty one if none are bound.
+async fn list(channels: &JsValue, page: &ChannelPage) -> Reply {
+    if edge::member(channels, "namespace").is_undefined() {
+        return page.answered(Some("[]"));
+    }
+    let (object, message) = page.call();
+    let asked = edge::ask_object(channels, object, &message, &JsValue::NULL, DEADLINE_MS);
+    let said = edge::settled(asked).await;
+    let answer = said.and_then(|said| said.unchecked_into::<edge::Parts>().answer());
+    page.answered(answer.as_deref())
 }
 
 /// The object's answer as text; `None` if it is down.

@@ -11,9 +11,10 @@ import { BATCH_SETTLEMENT } from '../../demo/chain.mjs';
 import { startWorld, type World } from './world.ts';
 
 const PRICE = 10_000n;
+const TOKEN = 'operator-token-of-this-test-0123456789';
 let world: World;
 before(async () => {
-  world = await startWorld({ routes: [{ path: '/report/session', methods: ['GET'], price: '$0.01', session_delay_secs: 900 }] });
+  world = await startWorld({ routes: [{ path: '/report/session', methods: ['GET'], price: '$0.01', session_delay_secs: 900 }], secrets: { OPERATOR_TOKEN: TOKEN } });
 });
 after(() => world?.stop());
 
@@ -52,4 +53,18 @@ test('a hundred requests are paid with one deposit, and no facilitator is asked 
   }
   assert.equal(await chain.balanceOf(chain.accounts.payee.address), earlier + 100n * PRICE);
   assert.equal(await chain.balanceOf(BATCH_SETTLEMENT), 0n);
+  const list = async (query = ''): Promise<{ items: Record<string, unknown>[]; next: string | null }> => {
+    const answer = await fetch(`${gate.url}/_farebox/channels${query}`, { headers: { authorization: `Bearer ${TOKEN}` } });
+    assert.equal(answer.status, 200);
+    return answer.json() as never;
+  };
+  const paid = String(100n * PRICE);
+  for (let waits = 0; waits < 100 && (await list()).items[0]?.['paid_out'] !== paid; waits += 1) await new Promise((resolve) => setTimeout(resolve, 100));
+  const { items: [channel], next } = await list();
+  assert.deepEqual(
+    [channel?.['state'], channel?.['payer'], channel?.['deposit'], channel?.['spent'], channel?.['claimed'], channel?.['paid_out'], next],
+    ['open', payer.address, paid, paid, paid, paid, null],
+  );
+  assert.deepEqual((await list(`?limit=1&cursor=${channel?.['id']}`)).items, []);
+  assert.equal((await fetch(`${gate.url}/_farebox/channels`)).status, 401);
 });

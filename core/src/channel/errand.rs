@@ -1,7 +1,7 @@
 //! When the money of a channel is claimed, and what its alarm does next.
 
 use super::state::{
-    Agreement, AttemptResult, Channel, HighestVoucher, OnChain, Promise, VoucherRule,
+    Agreement, AttemptResult, Channel, HighestVoucher, ListNotice, OnChain, Promise, VoucherRule,
 };
 use crate::amount::Amount;
 use crate::mutant::{Mutant, planted};
@@ -94,7 +94,10 @@ impl Channel {
     /// The contract was asked to pay out what was claimed, and has done it or not.
     pub const fn paid_out(&mut self, payout: Payout, now: UnixTime) {
         match payout {
-            Payout::Done => self.paid_out = self.sight.claimed,
+            Payout::Done => {
+                self.paid_out = self.sight.claimed;
+                self.listing = ListNotice::Due(now);
+            }
             Payout::Failed => self.pay_out_from = now.plus(PAYOUT_RETRY_SECS),
         }
     }
@@ -102,8 +105,13 @@ impl Channel {
     /// When the next errand is due; `None` until the next request.
     #[must_use]
     pub fn next_errand(&self, now: UnixTime) -> Option<UnixTime> {
+        let list = match self.listing {
+            ListNotice::Due(at) => Some(at),
+            ListNotice::Done => None,
+        };
         match self.errand(now) {
-            ChannelErrand::Rest(next) => next,
+            ChannelErrand::Rest(Some(next)) => Some(list.map_or(next, |at| at.min(next))),
+            ChannelErrand::Rest(None) => list,
             ChannelErrand::Look
             | ChannelErrand::Claim(_)
             | ChannelErrand::Refund(..)

@@ -10,6 +10,7 @@
 //! | [`errand`] | when its money is claimed, and what its alarm does next |
 //! | [`row`] | a channel as text |
 //! | [`desk`] | the object of a channel: messages, answers, what is written |
+//! | [`index`] | the list of channels, for operators |
 //! | [`refusal`] | why a voucher is refused, with the codes of both protocols |
 //!
 //! A voucher is cumulative: the highest one replaces all before it. Four amounts are in order at
@@ -27,6 +28,7 @@ pub mod config;
 pub mod desk;
 pub mod errand;
 pub mod escrow;
+pub mod index;
 pub mod refusal;
 pub mod row;
 pub mod state;

@@ -3,154 +3,161 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
-
 use super::config::ChannelId;
 use super::state::{
-    Agreement, AttemptResult, Channel, HighestVoucher, LastSale, OnChain, Promise, Sight,
-    VoucherRule,
+    Agreement, AttemptResult, Channel, HighestVoucher, LastSale, ListNotice, OnChain, Promise,
+    Sight, VoucherRule,
 };
 use crate::amount::Amount;
-use crate::encoding::{hex, json, message};
+use crate::encoding::hex;
 use crate::evm::signature::Signature;
 use crate::time::UnixTime;
 
-/// A channel's row. Amounts are decimal text, times seconds.
-#[derive(Debug, Serialize, Deserialize)]
-struct ChannelRow {
-    id: String,
-    /// The least that a new voucher adds; none if each request brings its own.
-    min_delta: Option<String>,
-    delay: u64,
-    deposit: String,
-    claimed: String,
-    nonce: String,
-    /// Since when the payer withdraws.
-    leaving: Option<u64>,
-    finalized: bool,
-    seen: u64,
-    accepted: Option<String>,
-    signature: Option<String>,
-    spent: String,
-    since: Option<u64>,
-    /// Nonce and amount.
-    promised: Option<(String, String)>,
-    closing: bool,
-    /// Voucher, request and charge.
-    last: Option<(String, String, String)>,
-    published: String,
-    tries: u64,
-    paid: String,
-    pay_from: u64,
-    tried: Option<u64>,
-    unseen: bool,
-    looked: u64,
-}
+/// The first line of a row: another version of the program wrote others.
+const VERSION: &str = "1";
 
 impl Channel {
-    /// The row.
+    /// The row: one line for each fact, in a fixed order; amounts are decimal text, times seconds,
+    /// and what there is not is an empty line.
     #[must_use]
     pub fn to_row(&self) -> String {
         let sight = &self.sight;
-        let leaving = match sight.on_chain {
-            OnChain::Leaving(since) => Some(since.secs()),
-            OnChain::Open | OnChain::Finalized => None,
-        };
-        json::text(&ChannelRow {
-            id: self.id.to_string(),
-            min_delta: match self.rule {
+        let amount = |it: Option<Amount>| it.map(|it| it.to_string()).unwrap_or_default();
+        let time = |it: Option<UnixTime>| it.map(|it| it.secs().to_string()).unwrap_or_default();
+        let mark = |is_set: bool| if is_set { "1" } else { "" }.to_string();
+        let evidence = self.evidence;
+        [
+            VERSION.to_string(),
+            self.id.to_string(),
+            amount(match self.rule {
                 VoucherRule::Exact => None,
-                VoucherRule::Headroom { min_delta } => Some(min_delta.to_string()),
-            },
-            delay: self.withdraw_delay_secs,
-            deposit: sight.deposit.to_string(),
-            claimed: sight.claimed.to_string(),
-            nonce: sight.refund_nonce.to_string(),
-            leaving,
-            finalized: sight.on_chain == OnChain::Finalized,
-            seen: sight.at.secs(),
-            accepted: self.evidence.map(|it| it.cumulative.to_string()),
-            signature: self.evidence.map(|it| hex::encode_prefixed(&it.signature.to_bytes())),
-            spent: self.spent.to_string(),
-            since: self.earned_since.map(UnixTime::secs),
-            promised: self.promised.map(|it| (it.nonce.to_string(), it.amount.to_string())),
-            closing: self.agreement == Agreement::Closing,
-            last: self.last.map(|it| {
-                let request = hex::encode_prefixed(&it.request);
-                (it.cumulative.to_string(), request, it.charged.to_string())
+                VoucherRule::Headroom { min_delta } => Some(min_delta),
             }),
-            published: self.published.to_string(),
-            tries: self.tries,
-            paid: self.paid_out.to_string(),
-            pay_from: self.pay_out_from.secs(),
-            tried: self.tried.map(UnixTime::secs),
-            unseen: self.result == AttemptResult::Unseen,
-            looked: self.looked.secs(),
-        })
+            self.withdraw_delay_secs.to_string(),
+            sight.deposit.to_string(),
+            sight.claimed.to_string(),
+            time(match sight.on_chain {
+                OnChain::Leaving(since) => Some(since),
+                OnChain::Open | OnChain::Finalized => None,
+            }),
+            mark(sight.on_chain == OnChain::Finalized),
+            sight.refund_nonce.to_string(),
+            time(Some(sight.at)),
+            amount(evidence.map(|it| it.cumulative)),
+            evidence.map(|it| hex::encode(&it.signature.to_bytes())).unwrap_or_default(),
+            self.spent.to_string(),
+            time(self.earned_since),
+            amount(self.promised.map(|it| it.nonce)),
+            amount(self.promised.map(|it| it.amount)),
+            mark(self.agreement == Agreement::Closing),
+            amount(self.last.map(|it| it.cumulative)),
+            self.last.map(|it| hex::encode(&it.request)).unwrap_or_default(),
+            amount(self.last.map(|it| it.charged)),
+            self.published.to_string(),
+            self.tries.to_string(),
+            time(match self.listing {
+                ListNotice::Due(at) => Some(at),
+                ListNotice::Done => None,
+            }),
+            self.paid_out.to_string(),
+            time(Some(self.pay_out_from)),
+            time(self.tried),
+            mark(self.result == AttemptResult::Unseen),
+            time(Some(self.looked)),
+        ]
+        .join("\n")
     }
 
     /// Reads a row; `None` if it was not written here.
     #[must_use]
     pub fn from_row(text: &str) -> Option<Self> {
-        let row: ChannelRow = message::read(text)?;
-        let on_chain = match (row.finalized, row.leaving) {
-            (true, _) => OnChain::Finalized,
-            (false, Some(since)) => OnChain::Leaving(UnixTime::from_secs(since)),
-            (false, None) => OnChain::Open,
+        let mut lines = Lines(text.split('\n'));
+        if lines.text()? != VERSION {
+            return None;
+        }
+        let id = ChannelId::parse(lines.text()?)?;
+        let rule = match lines.amount()? {
+            None => VoucherRule::Exact,
+            Some(min_delta) => VoucherRule::Headroom { min_delta },
         };
-        let evidence = match (&row.accepted, &row.signature) {
-            (Some(accepted), Some(signature)) => Some(HighestVoucher {
-                cumulative: amount(accepted)?,
-                signature: Signature::parse(signature).ok()?,
-            }),
+        let withdraw_delay_secs = lines.time()??.secs();
+        let (deposit, claimed) = (lines.amount()??, lines.amount()??);
+        let on_chain = match (lines.time()?, lines.text()?) {
+            (Some(since), _) => OnChain::Leaving(since),
+            (None, "") => OnChain::Open,
+            (None, _) => OnChain::Finalized,
+        };
+        let (refund_nonce, at) = (lines.amount()??, lines.time()??);
+        let evidence = match (lines.amount()?, lines.text()?) {
+            (Some(cumulative), signature) => {
+                let signature = Signature::parse(&["0x", signature].concat()).ok()?;
+                Some(HighestVoucher { cumulative, signature })
+            }
+            (None, _) => None,
+        };
+        let (spent, earned_since) = (lines.amount()??, lines.time()?);
+        let promised = match (lines.amount()?, lines.amount()?) {
+            (Some(nonce), Some(amount)) => Some(Promise { nonce, amount }),
             _ => None,
         };
-        let promised = match &row.promised {
-            Some((nonce, promised)) => {
-                Some(Promise { nonce: amount(nonce)?, amount: amount(promised)? })
-            }
-            None => None,
+        let agreement = match lines.text()? {
+            "" => Agreement::Selling,
+            _ => Agreement::Closing,
         };
-        let last = match &row.last {
-            Some((cumulative, request, charged)) => Some(LastSale {
-                cumulative: amount(cumulative)?,
-                request: hex::decode_array(request).ok()?,
-                charged: amount(charged)?,
-            }),
-            None => None,
+        let last = match (lines.amount()?, lines.text()?, lines.amount()?) {
+            (Some(cumulative), request, Some(charged)) => {
+                let request = hex::decode_array(&["0x", request].concat()).ok()?;
+                Some(LastSale { cumulative, request, charged })
+            }
+            _ => None,
         };
         Some(Self {
-            id: ChannelId::parse(&row.id)?,
-            rule: match &row.min_delta {
-                None => VoucherRule::Exact,
-                Some(delta) => VoucherRule::Headroom { min_delta: amount(delta)? },
-            },
-            withdraw_delay_secs: row.delay,
-            sight: Sight {
-                deposit: amount(&row.deposit)?,
-                claimed: amount(&row.claimed)?,
-                on_chain,
-                refund_nonce: amount(&row.nonce)?,
-                at: UnixTime::from_secs(row.seen),
-            },
+            id,
+            rule,
+            withdraw_delay_secs,
+            sight: Sight { deposit, claimed, on_chain, refund_nonce, at },
             evidence,
-            spent: amount(&row.spent)?,
-            earned_since: row.since.map(UnixTime::from_secs),
+            spent,
+            earned_since,
             promised,
-            agreement: if row.closing { Agreement::Closing } else { Agreement::Selling },
+            agreement,
             last,
-            published: amount(&row.published)?,
-            tries: row.tries,
-            paid_out: amount(&row.paid)?,
-            pay_out_from: UnixTime::from_secs(row.pay_from),
-            tried: row.tried.map(UnixTime::from_secs),
-            result: if row.unseen { AttemptResult::Unseen } else { AttemptResult::Seen },
-            looked: UnixTime::from_secs(row.looked),
+            published: lines.amount()??,
+            tries: lines.time()??.secs(),
+            listing: lines.time()?.map_or(ListNotice::Done, ListNotice::Due),
+            paid_out: lines.amount()??,
+            pay_out_from: lines.time()??,
+            tried: lines.time()?,
+            result: match lines.text()? {
+                "" => AttemptResult::Seen,
+                _ => AttemptResult::Unseen,
+            },
+            looked: lines.time()??,
             holds: Vec::new(),
         })
     }
 }
 
-fn amount(text: &str) -> Option<Amount> {
-    Amount::from_atomic(text).ok()
+/// The lines of a row that are not read yet. The outer option is none if a line is missing or wrong,
+/// the inner one if it is empty.
+struct Lines<'a>(core::str::Split<'a, char>);
+
+impl<'a> Lines<'a> {
+    fn text(&mut self) -> Option<&'a str> {
+        self.0.next()
+    }
+
+    fn amount(&mut self) -> Option<Option<Amount>> {
+        match self.text()? {
+            "" => Some(None),
+            text => Some(Some(Amount::from_atomic(text).ok()?)),
+        }
+    }
+
+    fn time(&mut self) -> Option<Option<UnixTime>> {
+        match self.text()? {
+            "" => Some(None),
+            text => Some(Some(UnixTime::from_secs(text.parse().ok()?))),
+        }
+    }
 }

@@ -86,6 +86,15 @@ pub(super) enum AttemptResult {
     Unseen,
 }
 
+/// Whether the list has what changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListNotice {
+    /// It is told at this time.
+    Due(UnixTime),
+    /// It has it.
+    Done,
+}
+
 /// Whether payee and payer have agreed to end it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agreement {
@@ -135,6 +144,8 @@ pub struct Channel {
     pub(super) published: Amount,
     /// Attempts to send for money since the chain last changed.
     pub(super) tries: u64,
+    /// Whether the list of channels has what changed.
+    pub(super) listing: ListNotice,
     /// What of the claims was paid out to the payee.
     pub(super) paid_out: Amount,
     /// When the next payout may be asked for.
@@ -181,6 +192,7 @@ impl Channel {
             last: None,
             published: sight.claimed,
             tries: 0,
+            listing: ListNotice::Due(sight.at),
             paid_out: sight.claimed,
             pay_out_from: sight.at,
             tried: None,
@@ -253,6 +265,7 @@ impl Channel {
         if sight.claimed > self.sight.claimed || sight.refund_nonce > self.sight.refund_nonce {
             self.tries = 0;
         }
+        self.listing = ListNotice::Due(sight.at);
         self.sight = sight;
         if self.tried.is_none_or(|tried| tried <= sight.at) {
             self.result = AttemptResult::Seen;

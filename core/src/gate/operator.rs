@@ -5,6 +5,7 @@
 //! after the other. Only a bearer token authorizes; without a configured one the paths are not
 //! found. Spec: docs/operations.md, "Operator API".
 
+mod channels;
 mod export;
 mod item;
 mod metrics;
@@ -16,9 +17,10 @@ mod visit;
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+pub use self::channels::ChannelPage;
 pub use self::export::{Export, Piece};
 pub use self::metrics::label;
 pub use self::path::MAX_BODY_BYTES;
@@ -31,6 +33,7 @@ use super::Gate;
 use super::diagnose::{Circumstances, Failures, Thresholds};
 use super::parts::Operated;
 use super::reply::{Audience, Body, Reply, own_headers};
+use crate::channel::config::ChannelId;
 use crate::encoding::{hex, json};
 use crate::hash::{self, digest};
 use crate::http::{RequestHead, ResponseHead};
@@ -59,6 +62,8 @@ pub enum OperatorStep {
     OperatorQuery(Box<OperatorQuery>),
     /// Write rows as they come.
     Export(Export),
+    /// Ask the list of channels.
+    Channels(ChannelPage),
 }
 
 impl Gate {
@@ -113,6 +118,9 @@ impl Gate {
             Ok(Plan::OperatorQuery(task)) => OperatorStep::OperatorQuery(Box::new(
                 OperatorQuery::new(task, self.objects().collect(), correlation.to_owned()),
             )),
+            Ok(Plan::Channels(after, limit)) => {
+                OperatorStep::Channels(ChannelPage::new(after, limit, correlation.to_owned()))
+            }
             Ok(Plan::Export(format, filter)) => {
                 OperatorStep::Export(Export::new(format, filter, self.objects().collect()))
             }
@@ -149,6 +157,17 @@ impl Gate {
                 let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
                 let (filter, cursor) = (query.filter()?, query.cursor()?);
                 Plan::OperatorQuery(visit::Task::List { filter, limit, cursor })
+            }
+            OperatorPath::Channels => {
+                let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
+                let after = match query.get("cursor") {
+                    None | Some("") => String::new(),
+                    Some(text) => match ChannelId::parse(text) {
+                        Some(id) => id.to_string(),
+                        None => return Err(Wrong::named("cursor")),
+                    },
+                };
+                Plan::Channels(after, limit)
             }
             OperatorPath::Payment(id) => {
                 Plan::OperatorQuery(visit::Task::Find { id: checked_id(id)? })
@@ -227,6 +246,8 @@ enum Plan {
     Body,
     OperatorQuery(visit::Task),
     Export(export::Format, Filter),
+    /// The channels after this id, and how many.
+    Channels(String, u64),
 }
 
 /// Whether the request shows the token; digests are compared, so that the time reveals nothing

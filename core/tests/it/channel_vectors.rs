@@ -260,16 +260,15 @@ fn begun(case: &Value, now: UnixTime) -> Channel {
     };
     let rule = VoucherRule::Headroom { min_delta: amount(text(case, "minVoucherDelta")) };
     let id = channel_id(text(case, "channelId"));
-    let mut row: Value =
-        serde_json::from_str(&Channel::seen_first(id, rule, 900, sight).to_row()).unwrap();
+    let row = Channel::seen_first(id, rule, 900, sight).to_row();
+    let mut lines: Vec<&str> = row.split('\n').collect();
+    // Any signature: it is only kept.
+    let kept = format!("{}{}1b", "ab".repeat(32), "12".repeat(32));
     if case["acceptedAtStart"] != "0" {
-        row["accepted"] = case["acceptedAtStart"].clone();
-        // Any signature: it is only kept.
-        let kept = format!("0x{}{}1b", "ab".repeat(32), "12".repeat(32));
-        row["signature"] = Value::from(kept);
+        (lines[10], lines[11]) = (text(case, "acceptedAtStart"), &kept);
     }
-    row["spent"] = case["spentAtStart"].clone();
-    Channel::from_row(&row.to_string()).unwrap()
+    lines[12] = text(case, "spentAtStart");
+    Channel::from_row(&lines.join("\n")).unwrap()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use farebox_core::channel::desk::{ChannelDesk, Write};
+use farebox_core::channel::index::{IndexAsk, OBJECT};
 use farebox_core::encoding::json;
 use farebox_core::time::UnixTime;
 use wasm_bindgen::prelude::*;
@@ -12,6 +13,8 @@ use crate::platform::now;
 use crate::platform::sql::{Result, Sql, SqlValue, wake_at};
 use crate::worker::{config, edge, facilitator};
 
+/// Milliseconds after which the list of channels counts as down.
+const LIST_DEADLINE_MS: u32 = 10_000;
 /// Calls of one alarm.
 const MAX_CALLS: usize = 8;
 /// Seconds after which an alarm that could do nothing tries again.
@@ -21,6 +24,8 @@ const RETRY_SECS: u64 = 15;
 #[wasm_bindgen]
 pub struct Channel {
     state: DurableObjectState,
+    /// The other objects.
+    namespace: JsValue,
     /// The row, and the rules about it; `None` until first asked, and after a failed write.
     opened: RefCell<Option<(Sql, ChannelDesk)>>,
     /// Time of the alarm, as far as this instance knows.
@@ -29,11 +34,11 @@ pub struct Channel {
 
 #[wasm_bindgen]
 impl Channel {
-    /// The channel that keeps its row in this state.
+    /// The channel that keeps its row in this state, one of this namespace; or the list of them.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(state: DurableObjectState) -> Self {
-        Self { state, opened: RefCell::new(None), alarm: Cell::new(None) }
+    pub fn new(state: DurableObjectState, namespace: JsValue) -> Self {
+        Self { state, namespace, opened: RefCell::new(None), alarm: Cell::new(None) }
     }
 
     /// Answers a message with the body that comes along: `{answered, alarm}`, in one synchronous
@@ -45,6 +50,9 @@ impl Channel {
         message: &str,
         body: Option<Vec<u8>>,
     ) -> std::result::Result<JsValue, JsValue> {
+        if let Some(asked) = IndexAsk::read(message) {
+            return Ok(edge::answered(&self.list(asked)?, None, None));
+        }
         let (answer, fetches) = self.with_row(body, |desk| match desk.answer(message, now()) {
             Some((reply, write)) => ((json::text(&reply), reply.kept.is_some()), write),
             None => (("null".to_owned(), false), Write::Nothing),
@@ -60,7 +68,10 @@ impl Channel {
     /// # Errors The platform's error if a statement failed.
     pub async fn alarm(&self) -> std::result::Result<(), JsValue> {
         self.alarm.set(None);
-        let worked = self.work().await;
+        let mut worked = self.work().await;
+        if worked.is_ok() {
+            worked = self.tell_list().await;
+        }
         if let Some(at) = self.next_alarm() {
             let at = at.secs().saturating_mul(1000).max(edge::clock_ms());
             wake_at(&self.state, at as f64).await?;
@@ -100,6 +111,46 @@ impl Channel {
         }
         self.opened.replace(Some((sql, desk)));
         Ok(value)
+    }
+
+    /// The list of channels: notes one, or answers a page as a JSON list.
+    fn list(&self, asked: IndexAsk) -> Result<String> {
+        let sql = Sql::of(&self.state)?;
+        sql.exec(CREATE_LIST, Vec::new())?;
+        match asked {
+            IndexAsk::Note(id, shown) => {
+                sql.exec(NOTE, vec![id.into(), shown.into()])?;
+                Ok("true".to_owned())
+            }
+            IndexAsk::Page(after, limit) => {
+                let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+                let rows = sql.exec(PAGE, vec![after.into(), SqlValue::Integer(limit)])?;
+                let mut shown = Vec::new();
+                for row in rows.raw() {
+                    if let [SqlValue::String(text)] = row?.as_slice() {
+                        shown.push(text.clone());
+                    }
+                }
+                Ok(format!("[{}]", shown.join(",")))
+            }
+        }
+    }
+
+    /// Tells the list what changed.
+    async fn tell_list(&self) -> Result<()> {
+        let Some(gate) = config::for_objects() else { return Ok(()) };
+        let told = now();
+        let message = self.with_row(None, |desk| match gate.channel_listing(desk, told) {
+            Some(message) => (Some(message), Write::Channel),
+            None => (None, Write::Nothing),
+        })?;
+        let Some(message) = message else { return Ok(()) };
+        let asked =
+            edge::ask_object(&self.namespace, OBJECT, &message, &JsValue::NULL, LIST_DEADLINE_MS);
+        if edge::settled(asked).await.is_some_and(|said| !said.is_undefined()) {
+            self.with_row(None, |desk| ((), gate.channel_listed(desk, told)))?;
+        }
+        Ok(())
     }
 
     fn kept_body(&self) -> Result<Option<Vec<u8>>> {
@@ -165,6 +216,10 @@ impl Channel {
     }
 }
 
+const CREATE_LIST: &str =
+    "CREATE TABLE IF NOT EXISTS listed (id TEXT PRIMARY KEY, shown TEXT NOT NULL)";
+const NOTE: &str = "INSERT OR REPLACE INTO listed (id, shown) VALUES (?, ?)";
+const PAGE: &str = "SELECT shown FROM listed WHERE id > ? ORDER BY id LIMIT ?";
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS channel (id INTEGER PRIMARY KEY, state TEXT NOT NULL, terms TEXT NOT NULL, head TEXT, body BLOB)";
 const READ: &str = "SELECT state, terms, head FROM channel";
 const READ_BODY: &str = "SELECT body FROM channel";

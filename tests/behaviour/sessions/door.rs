@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use farebox_core::amount::Amount;
 use farebox_core::channel::config::{ChannelId, deposit_nonce};
 use farebox_core::channel::desk::{ChannelDesk, Write};
+use farebox_core::channel::state::Channel;
 use farebox_core::channel::voucher::Voucher;
 use farebox_core::encoding::{base64, hex, json as text};
 use farebox_core::evm::account::Account;
@@ -423,9 +425,9 @@ impl Door {
     /// Spent and accepted, by the row.
     pub fn book(&self) -> (u64, u64) {
         let Some(row) = self.rows.values().next() else { return (0, 0) };
-        let row: Value = serde_json::from_str(&row.state).unwrap();
-        let count = |name: &str| row[name].as_str().map_or(0, |text| text.parse().unwrap());
-        (count("spent"), count("accepted"))
+        let channel = Channel::from_row(&row.state).unwrap();
+        let count = |amount: Amount| amount.to_string().parse().unwrap();
+        (count(channel.spent()), count(channel.accepted()))
     }
 
     /// What holds at every instant.

@@ -25,6 +25,7 @@ pub(super) enum OperatorPath<'a> {
     Export,
     Metrics,
     Failures,
+    Channels,
 }
 
 /// What an operator decides about a payment.
@@ -49,6 +50,7 @@ impl<'a> OperatorPath<'a> {
             ("export", None, None) => Self::Export,
             ("metrics", None, None) => Self::Metrics,
             ("failures", None, None) => Self::Failures,
+            ("channels", None, None) => Self::Channels,
             _ => return None,
         };
         parts.next().is_none().then_some(place)
@@ -79,6 +81,7 @@ impl<'a> OperatorPath<'a> {
             Self::Totals => &["day"],
             Self::Export => &["format", "from", "to"],
             Self::Failures => &["code", "route", "limit"],
+            Self::Channels => &["limit", "cursor"],
             Self::Payment(_) | Self::Decision(..) | Self::Audit | Self::Metrics => &[],
         }
     }

@@ -10,6 +10,8 @@ use crate::channel::config::ChannelId;
 use crate::channel::desk::{ChannelDesk, SightText, Write};
 use crate::channel::errand::{ChannelErrand, Earnings, Payout};
 use crate::channel::escrow::EscrowContract;
+use crate::channel::index::IndexAsk;
+use crate::channel::state::ListNotice;
 use crate::encoding::{hex, json};
 use crate::facilitator::breaker::Operation;
 use crate::facilitator::payers::{Caller, Evidence};
@@ -61,6 +63,40 @@ impl Gate {
             Task::PayOut => channel.paid_out(Payout::Failed, now),
         }
         Some((task, call))
+    }
+
+    /// What the list of channels is to be told of a channel, if that is due; it is told again unless
+    /// [`Gate::channel_listed`] follows.
+    pub fn channel_listing(&self, desk: &mut ChannelDesk, now: UnixTime) -> Option<String> {
+        let kept = ChannelTerms::read(&desk.terms)?;
+        let channel = desk.channel.as_mut()?;
+        match channel.listing() {
+            ListNotice::Due(at) if at <= now => {}
+            ListNotice::Due(_) | ListNotice::Done => return None,
+        }
+        channel.list(ListNotice::Due(now.plus(LIST_RETRY_SECS)));
+        let mut shown = channel.listed(now);
+        for (name, value) in [
+            ("network", kept.requirements.get("network")),
+            ("asset", kept.requirements.get("asset")),
+            ("pay_to", kept.config.get("receiver")),
+            ("payer", kept.config.get("payer")),
+        ] {
+            shown.insert(name.to_string(), value.cloned().unwrap_or_default());
+        }
+        let id = channel.id().to_string();
+        Some(IndexAsk::Note(id, Value::Object(shown).to_string()).to_text())
+    }
+
+    /// The list has what it was told of a channel, unless it changed meanwhile.
+    pub fn channel_listed(&self, desk: &mut ChannelDesk, told: UnixTime) -> Write {
+        match &mut desk.channel {
+            Some(channel) if channel.listing() == ListNotice::Due(told.plus(LIST_RETRY_SECS)) => {
+                channel.list(ListNotice::Done);
+                Write::Channel
+            }
+            Some(_) | None => Write::Nothing,
+        }
     }
 
     /// Takes what a facilitator said to such a call; whether the row is to be written.
@@ -219,6 +255,9 @@ impl Gate {
         Some(hex::encode_prefixed(&signature.to_bytes()))
     }
 }
+
+/// Seconds after which the list of channels is told again.
+const LIST_RETRY_SECS: u64 = 15;
 
 /// What is kept beside a channel.
 pub(super) struct ChannelTerms {

@@ -1,0 +1,43 @@
+//! A page of the list of channels.
+
+use alloc::string::{String, ToString};
+
+use serde_json::{Value, json};
+
+use super::{answer, refusal};
+use crate::channel::index::{self, IndexAsk};
+use crate::gate::reply::Reply;
+use crate::problem::Code;
+
+/// A question for a page.
+#[derive(Debug)]
+pub struct ChannelPage {
+    after: String,
+    limit: u64,
+    correlation: String,
+}
+
+impl ChannelPage {
+    pub(super) const fn new(after: String, limit: u64, correlation: String) -> Self {
+        Self { after, limit, correlation }
+    }
+
+    /// The name of the object to ask, and the message.
+    #[must_use]
+    pub fn call(&self) -> (&'static str, String) {
+        (index::OBJECT, IndexAsk::Page(self.after.clone(), self.limit).to_text())
+    }
+
+    /// Takes its answer; `None` if it is down.
+    #[must_use]
+    pub fn answered(&self, said: Option<&str>) -> Reply {
+        let Some(items) = said.and_then(index::page) else {
+            return refusal(Code::LedgerUnavailable, &self.correlation, None);
+        };
+        let is_full = u64::try_from(items.len()).is_ok_and(|count| count == self.limit);
+        let last = items.last().and_then(|channel| channel.get("id")).cloned();
+        let next = last.filter(|_| is_full).unwrap_or(Value::Null);
+        let document = json!({"items": items, "next": next}).to_string();
+        answer("application/json", document, &self.correlation)
+    }
+}
