@@ -29,6 +29,8 @@ use crate::mutant::{Mutant, planted};
 
 /// Milliseconds in which the Worker that asks the treasury has to report.
 const LEASE_MS: u64 = 30_000;
+/// How often the gate is told of a refund before its operator has to look.
+const MAX_REPORTS: u32 = 16;
 /// Most milliseconds between two looks.
 const MAX_PAUSE_MS: u64 = 3_600_000;
 
@@ -66,6 +68,9 @@ impl Gateway {
     /// Asks the treasury about money that is on its way.
     pub(super) fn look(&self, hold: HoldRow, tick: Tick<'_>) -> Effect {
         let leave = hold.state.leave();
+        if let HoldState::Ended(_) = hold.state {
+            return self.reported(hold, tick);
+        }
         let looks = hold.looks.saturating_add(1);
         let fence = hold.fence.saturating_add(1);
         let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause(hold.looks)));
@@ -83,6 +88,21 @@ impl Gateway {
         let hold = HoldRow { looks, fence, due, ..hold };
         let edits = Vec::from([Edit::Hold(Box::new(hold))]);
         Effect { reaction: Reaction::Errand(Box::new(errand)), edits }
+    }
+
+    /// Tells the gate of a refund, so that it owes it no longer.
+    fn reported(&self, hold: HoldRow, tick: Tick<'_>) -> Effect {
+        if hold.looks >= MAX_REPORTS || hold.transaction.is_empty() {
+            let edits = Vec::from([Edit::Hold(Box::new(HoldRow { due: None, ..hold }))]);
+            return Effect { reaction: Reaction::Done, edits };
+        }
+        let (payment, transaction) = (hold.payment.clone(), hold.transaction.clone());
+        let fence = hold.fence.saturating_add(1);
+        let ask = PayoutCall::Refunded { payment: payment.clone(), transaction };
+        let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause(hold.looks)));
+        let hold = HoldRow { looks: hold.looks.saturating_add(1), fence, due, ..hold };
+        let edits = Vec::from([Edit::Hold(Box::new(hold))]);
+        Effect { reaction: Reaction::Errand(Box::new(Errand { payment, fence, ask })), edits }
     }
 
     /// The body of a payout. Spec: docs/treasury.md, "Payouts".
@@ -179,6 +199,13 @@ impl Gateway {
                 Some(_) => self.registered(records, hold, answer, tick),
             };
         };
+        if let HoldState::Ended(_) = hold.state {
+            // 404: the gate keeps the payment no longer, or no one may tell it.
+            let is_heard = answer.is_some_and(|answer| matches!(answer.status, 200 | 404));
+            let due = Some(tick.now.saturating_add(pause(hold.looks))).filter(|_| !is_heard);
+            let edits = Vec::from([Edit::Hold(Box::new(HoldRow { due, ..hold }))]);
+            return Ok(Effect { reaction: Reaction::Done, edits });
+        }
         let (told, payout) = answer.map_or((Told::Unknown, String::new()), told);
         // A payment in a contract is asked for again by itself: that drives it on.
         let is_kept = payout.is_empty() || hold.entry.is_some();
@@ -212,10 +239,14 @@ impl Gateway {
                 return Ok(not_yet(row, leave, is_news.then_some(tick)));
             }
         };
-        let due = if state == HoldState::Ended(leave) { None } else { due };
+        let is_ended = state == HoldState::Ended(leave);
+        // Of what got no job the gate says that it is owed, until it is told.
+        let is_owed = hold.job.is_empty() && !planted(Mutant::DebtsAreNeverReported);
+        let due = if is_ended { is_owed.then_some(tick.now) } else { due };
+        let looks = if is_ended { 0 } else { hold.looks };
         let transaction = if hash.is_empty() { hold.transaction.clone() } else { hash.clone() };
         let is_news = matches!(hold.state, HoldState::Paying(_));
-        let row = HoldRow { state, payout, transaction, due, ..hold };
+        let row = HoldRow { state, payout, transaction, due, looks, ..hold };
         let job = records.job(&row.job)?.filter(|job| !job.state.is_over());
         Ok(self.moved(row, job, leave, is_news.then_some(tick)))
     }

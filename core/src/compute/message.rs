@@ -215,7 +215,7 @@ pub enum Reaction {
     Nothing,
 }
 
-/// A request to the treasury.
+/// A request to the treasury, or to the gate about what the treasury did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Errand {
     /// The payment whose money it is.
@@ -226,7 +226,7 @@ pub struct Errand {
     pub ask: PayoutCall,
 }
 
-/// What the treasury is asked.
+/// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PayoutCall {
@@ -238,6 +238,13 @@ pub enum PayoutCall {
         id: String,
         /// Name of the organization.
         organization: String,
+    },
+    /// Of the gate: `POST /_farebox/payments/{payment}/refunded` with this transaction.
+    Refunded {
+        /// The payment that was paid back.
+        payment: String,
+        /// The transaction.
+        transaction: String,
     },
 }
 

@@ -44,6 +44,8 @@ pub struct Profiles {
     pub till: String,
     /// Shown to the treasury for payouts.
     pub payout_token: Option<Secret<String>>,
+    /// Shown to the gate for reports of refunds.
+    pub refund_token: Option<Secret<String>>,
     /// Whose identity tokens are taken.
     pub issuer: Option<Issuer>,
     /// Signs the gate's notices.
@@ -114,6 +116,7 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
     let issuer = issuer(reader);
     let notices = optional(reader, "WEBHOOK_SECRET", 16);
     let payout_token = optional(reader, "PAYOUT_TOKEN", MIN_SECRET_BYTES);
+    let refund_token = optional(reader, "REFUND_TOKEN", MIN_SECRET_BYTES);
     let list = match reader.value(PROFILES) {
         Some(Value::Array(list)) if !list.is_empty() => list,
         _ => {
@@ -152,7 +155,7 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
         gateways.push(gateway);
     }
     around(reader, &gateways);
-    Some(Profiles { gateways, till: till?, payout_token, issuer, notices, nodes })
+    Some(Profiles { gateways, till: till?, payout_token, refund_token, issuer, notices, nodes })
 }
 
 /// What the holds need of the Worker's other settings.

@@ -61,6 +61,8 @@ macro_rules! compute {
             AnyonePays,
             /// A quote is paid by a second payment.
             QuotesSellTwice,
+            /// The gate is never told of a refund.
+            DebtsAreNeverReported,
             /// A payment makes a job each time.
             PaymentsSellTwice,
             /// Any amount buys a job.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use farebox_core::compute::body::MAX_BODY_BYTES;
 use farebox_core::compute::buy::settlement_told;
 use farebox_core::compute::message::{
-    Errand, Instruction, JsonAnswer, Letter, Reaction, SellerRequest,
+    Errand, Instruction, JsonAnswer, Letter, PayoutAnswer, PayoutCall, Reaction, SellerRequest,
 };
 use farebox_core::compute::settings::{Gateway, Profile};
 use farebox_core::compute::vars::Profiles;
@@ -60,9 +60,19 @@ pub(in crate::market) async fn payout(
     profiles: &Profiles,
     errand: &Errand,
 ) -> Instruction {
-    let answer = match &profiles.payout_token {
-        Some(token) => calls::payout(env, token.expose(), &errand.ask).await,
-        None => None,
+    let answer = match (&errand.ask, &profiles.payout_token, &profiles.refund_token) {
+        (PayoutCall::Refunded { payment, transaction }, _, Some(token)) => {
+            let gate = (profiles.till.as_str(), token.expose().as_str());
+            calls::refunded(env, gate, (payment, transaction)).await
+        }
+        // The gate's operator reports it.
+        (PayoutCall::Refunded { .. }, _, None) => {
+            Some(PayoutAnswer { status: 404, body: String::new() })
+        }
+        (ask @ (PayoutCall::Pay(_) | PayoutCall::Look { .. }), Some(token), _) => {
+            calls::payout(env, token.expose(), ask).await
+        }
+        (PayoutCall::Pay(_) | PayoutCall::Look { .. }, None, _) => None,
     };
     Instruction::PaidOut { payment: errand.payment.clone(), fence: errand.fence, answer }
 }

@@ -1,10 +1,10 @@
 //! Held money: it leaves once, to one side, whatever the treasury says.
 
-use farebox_core::compute::message::{PayoutCall, Reaction};
+use farebox_core::compute::message::{Errand, Instruction, PayoutAnswer, PayoutCall, Reaction};
 use farebox_core::compute::row::{HoldState, JobState, Leave};
 use serde_json::Value;
 
-use super::world::{Luck, Told, World, errand, wallet};
+use super::world::{Luck, TX, Told, World, errand, wallet};
 
 fn key(reaction: &Reaction) -> (String, String) {
     let PayoutCall::Pay(body) = errand(reaction.clone()).ask else { panic!("{reaction:?}") };
@@ -185,4 +185,71 @@ pub fn money_that_takes_its_time_is_told_once() {
         world.alarm();
     }
     assert_eq!(world.events()[5..], ["DONE", "RELEASE_FAILED", "RELEASED"]);
+}
+
+/// A settled payment that got no job, paid back: its payment.
+fn paid_back(world: &mut World) -> String {
+    let sale = world.sale(&"0".repeat(64), "rcpt_orphan", 9);
+    let told = Told::of(world.sold(&sale));
+    assert_eq!(told.status, 409);
+    for _ in 0..8 {
+        world.now += 60_000;
+        let reaction = world.send(Instruction::Due);
+        if let Reaction::Errand(errand) = &reaction {
+            if matches!(errand.ask, PayoutCall::Refunded { .. }) {
+                return serde_json::to_string(errand).unwrap();
+            }
+            world.carry(reaction);
+        }
+    }
+    panic!("the gate is not told")
+}
+
+#[test]
+pub fn the_gate_is_told_of_a_refund_of_what_got_no_job_until_it_hears() {
+    let mut world = World::with_seller();
+    let told = paid_back(&mut world);
+    assert_eq!(world.treasury.arrived(&wallet(9)), 5_000);
+    let first: Errand = serde_json::from_str(&told).unwrap();
+    let (payment, transaction) = ("rcpt_orphan".to_owned(), TX.to_owned());
+    assert_eq!(first.ask, PayoutCall::Refunded { payment, transaction });
+    let answer = |status| Some(PayoutAnswer { status, body: "{}".to_owned() });
+    world.report(&first, answer(409));
+    assert!(world.rows.next_due().is_some(), "the gate does not owe it yet");
+    world.now += 3_600_000;
+    let again = errand(world.send(Instruction::Due));
+    assert_eq!(again.ask, first.ask);
+    world.report(&first, answer(200));
+    assert!(world.rows.next_due().is_some(), "an older grant decides nothing");
+    world.report(&again, answer(200));
+    assert_eq!(world.rows.next_due(), None);
+    assert_eq!(world.treasury.arrived(&wallet(9)), 5_000);
+}
+
+#[test]
+fn a_gate_that_never_hears_is_told_no_more_after_some_time() {
+    let mut world = World::with_seller();
+    paid_back(&mut world);
+    let mut told = 0;
+    while let Some(due) = world.rows.next_due() {
+        world.now = world.now.max(due);
+        if let Reaction::Errand(errand) = world.send(Instruction::Due) {
+            told += 1;
+            world.report(&errand, None);
+        }
+        assert!(told < 20, "for ever");
+    }
+    assert!(told > 10, "{told}");
+}
+
+#[test]
+fn a_job_that_is_paid_back_is_no_debt_of_the_gate() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    let reaction = world.fail(1, &job);
+    world.carry(reaction);
+    world.now += 600_000;
+    world.alarm();
+    let asked = world.rows.holds.values().all(|hold| hold.due.is_none());
+    assert!(asked && world.rows.next_due().is_none());
 }

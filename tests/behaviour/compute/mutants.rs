@@ -104,6 +104,10 @@ pub const TABLE: &[Row] = &[
     ),
     row!(DemosPileUp, demos::the_fourth_run_in_an_hour_is_refused_before_anything_is_spent),
     row!(DoubtIsPaidAgain, holds::a_payout_that_may_have_moved_is_not_made_again),
+    row!(
+        DebtsAreNeverReported,
+        holds::the_gate_is_told_of_a_refund_of_what_got_no_job_until_it_hears
+    ),
 ];
 
 #[test]

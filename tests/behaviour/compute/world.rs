@@ -381,6 +381,12 @@ impl Treasury {
                 let evidence = json!({"transaction": (outcome == "sent").then_some(TX)});
                 told(201, json!({"id": key, "outcome": outcome, "evidence": evidence}))
             }
+            PayoutCall::Refunded { .. } => match self.luck.unwrap_or(Luck::Arrives) {
+                Luck::Arrives | Luck::Doubted => told(200, json!({"state": "refunded"})),
+                Luck::Lost | Luck::Fails | Luck::Denies => {
+                    told(409, json!({"code": "wrong_state"}))
+                }
+            },
             PayoutCall::Look { id, .. } => {
                 let state = match self.payouts[id].luck {
                     Luck::Arrives | Luck::Doubted => "confirmed",
