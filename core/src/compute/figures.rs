@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::Tick;
-use super::records::{Edit, Records, Seats};
+use super::records::{Edit, LeavingRow, Records, Seats};
 use super::row::{EventRow, JobRow, JobState, SellerRow};
 use super::settings::Gateway;
 use crate::amount::Amount;
@@ -178,8 +178,11 @@ impl Gateway {
     ) -> Result<Vec<Figure>, F::Error> {
         let is_counted = |edit: &Edit| match edit {
             Edit::Job(_) | Edit::JobGone(_) => true,
+            Edit::Leaves(LeavingRow::Seller(_)) => true,
             Edit::Seller(row) => row.created == tick.now,
-            Edit::Bond(_) | Edit::Quote(_) | Edit::Hold(_) | Edit::Event(_) => false,
+            Edit::Bond(_) | Edit::Quote(_) | Edit::Hold(_) | Edit::Event(_) | Edit::Leaves(_) => {
+                false
+            }
         };
         if !edits.iter().any(is_counted) {
             return Ok(Vec::new());
@@ -194,6 +197,9 @@ impl Gateway {
                 Edit::Seller(row) if figures.seller(&row.id)?.is_none() => {
                     count.tally.sellers = count.tally.sellers.saturating_add(1);
                 }
+                Edit::Leaves(LeavingRow::Seller(_)) => {
+                    count.tally.sellers = count.tally.sellers.saturating_sub(1);
+                }
                 Edit::Job(row) => {
                     let known = figures.job(&row.id)?.map(|job| job.state);
                     count.job(known, row, figures)?;
@@ -206,7 +212,8 @@ impl Gateway {
                 | Edit::Bond(_)
                 | Edit::Quote(_)
                 | Edit::Hold(_)
-                | Edit::Event(_) => {}
+                | Edit::Event(_)
+                | Edit::Leaves(_) => {}
             }
         }
         let mut rows = Vec::new();

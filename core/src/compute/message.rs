@@ -161,6 +161,8 @@ pub enum Instruction {
     },
     /// Does one thing that is due.
     Due,
+    /// Deletes some rows that leave; there are more after a [`Reaction::Done`].
+    Sweep,
 }
 
 /// What the gate says of a payment for the till.

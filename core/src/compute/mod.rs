@@ -30,6 +30,7 @@ pub mod figures;
 mod hold;
 pub mod identity;
 pub mod job;
+pub mod keep;
 mod matching;
 pub mod message;
 pub mod notice;
@@ -171,6 +172,7 @@ impl Gateway {
             }
             Instruction::Demo { client, body } => self.demo(records, (&client, &body), tick),
             Instruction::Due => self.due(records, tick),
+            Instruction::Sweep => self.sweep(records, tick),
         }
     }
 }

@@ -34,6 +34,30 @@ pub enum DueRow {
     Hold(Box<HoldRow>),
 }
 
+/// Before when rows were over that leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// Of sold quotes, jobs, bonds and events.
+    pub over: u64,
+    /// Of unsold quotes, and of sellers without an identity.
+    pub unsold: u64,
+}
+
+/// A row that leaves, by its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeavingRow {
+    /// A seller that has proven no identity.
+    Seller(String),
+    /// A bond.
+    Bond(String),
+    /// A quote that is not open.
+    Quote(String),
+    /// A job that is over.
+    Job(String),
+    /// An event.
+    Event(u64),
+}
+
 /// Reads of the gateway's rows. Each is one look into an index.
 pub trait Records {
     /// The storage's error.
@@ -136,6 +160,15 @@ pub trait Records {
     /// An error of the storage.
     fn is_paid_by(&self, transaction: &str) -> Result<bool, Self::Error>;
 
+    /// Rows that leave, oldest first, at most [`MAX_LEAVING`](super::keep::MAX_LEAVING) of each
+    /// kind: unsold quotes whose end, and sellers without an identity that were made, before
+    /// `unsold`; sold quotes, jobs that are over, bonds and events that were made before `over`;
+    /// and jobs that are over beyond [`MAX_OVER`](super::keep::MAX_OVER).
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn leaving(&self, ends: Ends) -> Result<Vec<LeavingRow>, Self::Error>;
+
     /// The row that has been due for the longest time.
     ///
     /// # Errors
@@ -161,4 +194,6 @@ pub enum Edit {
     Hold(Box<HoldRow>),
     /// Adds an event.
     Event(EventRow),
+    /// Deletes a row.
+    Leaves(LeavingRow),
 }

@@ -91,6 +91,8 @@ macro_rules! compute {
             ContractsChangeSellers,
             /// A payout that may have moved is made again.
             DoubtIsPaidAgain,
+            /// Nothing leaves the rows.
+            RowsStay,
             /// A job that is over is counted again.
             EndsCountTwice,
             /// Anyone reads the feed of a seller or a job.

@@ -45,7 +45,7 @@ pub(in crate::market) async fn answer(
 /// Wakes the objects of all profiles; whether each answered.
 pub(in crate::market) async fn wake(env: &JsValue) -> bool {
     let Some(profiles) = config::profiles() else { return true };
-    let letter = serde_json::to_string(&Letter::of(Instruction::Follow(String::new())));
+    let letter = serde_json::to_string(&Letter::of(Instruction::Sweep));
     let letter = letter.unwrap_or_default();
     let mut all = true;
     for gateway in profiles.gateways() {

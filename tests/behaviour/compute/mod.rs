@@ -8,6 +8,7 @@ mod entrusted;
 mod feeds;
 mod holds;
 mod jobs;
+mod keep;
 mod life;
 pub mod mutants;
 mod one_request;

@@ -5,7 +5,8 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use super::{
-    bonds, demos, doors, entrusted, feeds, holds, jobs, one_request, payments, quotes, sellers,
+    bonds, demos, doors, entrusted, feeds, holds, jobs, keep, one_request, payments, quotes,
+    sellers,
 };
 
 /// A guard, the name of its test, and the test.
@@ -103,6 +104,7 @@ pub const TABLE: &[Row] = &[
         feeds::a_feed_is_read_with_the_token_of_its_seller_or_job_in_its_profile_alone
     ),
     row!(DemosPileUp, demos::the_fourth_run_in_an_hour_is_refused_before_anything_is_spent),
+    row!(RowsStay, keep::what_is_over_leaves_after_thirty_days_and_what_is_not_stays),
     row!(DoubtIsPaidAgain, holds::a_payout_that_may_have_moved_is_not_made_again),
     row!(
         DebtsAreNeverReported,

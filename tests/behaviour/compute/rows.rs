@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use farebox_core::compute::figures::{About, Figure, Figures, HourTally, SellerRecord, Tally};
-use farebox_core::compute::records::{DueRow, Edit, Records, Seats};
+use farebox_core::compute::keep::MAX_OVER;
+use farebox_core::compute::records::{DueRow, Edit, Ends, LeavingRow, Records, Seats};
 use farebox_core::compute::row::{
     BondRow, EventRow, HoldRow, JobRow, JobState, Presence, QuoteRow, QuoteState, SellerRow,
 };
@@ -46,6 +47,13 @@ impl Rows {
                     }
                 },
                 Edit::JobGone(id) => self.jobs.retain(|it| it.id != id),
+                Edit::Leaves(LeavingRow::Seller(id)) => _ = self.sellers.remove(&id),
+                Edit::Leaves(LeavingRow::Bond(id)) => self.bonds.retain(|it| it.id != id),
+                Edit::Leaves(LeavingRow::Quote(id)) => self.quotes.retain(|it| it.id != id),
+                Edit::Leaves(LeavingRow::Job(id)) => self.jobs.retain(|it| it.id != id),
+                Edit::Leaves(LeavingRow::Event(number)) => {
+                    self.events.retain(|it| it.number != number);
+                }
                 Edit::Hold(row) => _ = self.holds.insert(row.payment.clone(), *row),
                 Edit::Event(row) => {
                     let number = self.events.len() as u64 + 1;
@@ -155,6 +163,35 @@ impl Records for Rows {
 
     fn is_paid_by(&self, transaction: &str) -> Result<bool, Infallible> {
         Ok(self.holds.values().any(|hold| hold.settlement == transaction))
+    }
+
+    fn leaving(&self, ends: Ends) -> Result<Vec<LeavingRow>, Infallible> {
+        let mut rows = Vec::new();
+        for quote in &self.quotes {
+            let end = match quote.state {
+                QuoteState::Lapsed => ends.unsold,
+                QuoteState::Sold => ends.over,
+                QuoteState::Open | QuoteState::Settling => 0,
+            };
+            if quote.until < end {
+                rows.push(LeavingRow::Quote(quote.id.clone()));
+            }
+        }
+        let over: Vec<_> = self.jobs.iter().filter(|it| it.state.is_over()).collect();
+        let surplus = over.len().saturating_sub(MAX_OVER as usize);
+        for (place, job) in over.iter().enumerate() {
+            if place < surplus || job.created < ends.over {
+                rows.push(LeavingRow::Job(job.id.clone()));
+            }
+        }
+        let bonds = self.bonds.iter().filter(|it| it.created < ends.over);
+        rows.extend(bonds.map(|it| LeavingRow::Bond(it.id.clone())));
+        let sellers = self.sellers.values();
+        let unproven = sellers.filter(|it| !it.is_bound() && it.created < ends.unsold);
+        rows.extend(unproven.map(|it| LeavingRow::Seller(it.id.clone())));
+        let events = self.events.iter().filter(|it| it.at < ends.over);
+        rows.extend(events.map(|it| LeavingRow::Event(it.number)));
+        Ok(rows)
     }
 
     fn due(&self, now: u64) -> Result<Option<DueRow>, Infallible> {

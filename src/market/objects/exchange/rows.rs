@@ -1,6 +1,7 @@
 //! Rows of a profile as the core reads them: one statement per read.
 
-use farebox_core::compute::records::{DueRow, Records, Seats};
+use farebox_core::compute::keep::{MAX_LEAVING, MAX_OVER};
+use farebox_core::compute::records::{DueRow, Ends, LeavingRow, Records, Seats};
 use farebox_core::compute::row::{BondRow, HoldRow, JobRow, QuoteRow, SellerRow};
 use farebox_core::compute::settings::Profile;
 use serde::de::DeserializeOwned;
@@ -159,6 +160,40 @@ impl Records for ExchangeRows<'_> {
     fn is_paid_by(&self, transaction: &str) -> Result<bool> {
         let query = "SELECT 1 FROM holds WHERE json_extract(row, '$.settlement') = ?";
         Ok(first(self.0, query, vec![transaction.into()])?.is_some())
+    }
+
+    fn leaving(&self, ends: Ends) -> Result<Vec<LeavingRow>> {
+        let limit = || whole(MAX_LEAVING.into());
+        let mut rows = Vec::new();
+        let keys = |query: &str, values: Vec<SqlValue>| -> Result<Vec<SqlValue>> {
+            let found = self.0.exec(query, values)?.raw();
+            found.map(|row| Ok(row?.into_iter().next().unwrap_or(SqlValue::Null))).collect()
+        };
+        let mut named = |query: &str, before: u64, make: fn(String) -> LeavingRow| -> Result<()> {
+            let found = keys(query, vec![whole(before), limit()])?;
+            rows.extend(found.iter().filter_map(|key| text(Some(key))).map(make));
+            Ok(())
+        };
+        let unsold = "SELECT id FROM quotes WHERE state = 'lapsed' AND until < ? LIMIT ?";
+        named(unsold, ends.unsold, LeavingRow::Quote)?;
+        let sold = "SELECT id FROM quotes WHERE state = 'sold' AND until < ? LIMIT ?";
+        named(sold, ends.over, LeavingRow::Quote)?;
+        let over = "SELECT id FROM jobs
+            WHERE state IN ('done', 'failed') AND created < ? ORDER BY number LIMIT ?";
+        named(over, ends.over, LeavingRow::Job)?;
+        let bonds = "SELECT id FROM bonds WHERE created < ? LIMIT ?";
+        named(bonds, ends.over, LeavingRow::Bond)?;
+        let unproven = "SELECT id FROM sellers WHERE json_extract(row, '$.subject') = ''
+            AND json_extract(row, '$.created') < ? LIMIT ?";
+        named(unproven, ends.unsold, LeavingRow::Seller)?;
+        let many = "SELECT id FROM jobs WHERE state IN ('done', 'failed')
+            ORDER BY number DESC LIMIT ? OFFSET ?";
+        let found = keys(many, vec![limit(), whole(MAX_OVER.into())])?;
+        rows.extend(found.iter().filter_map(|key| text(Some(key))).map(LeavingRow::Job));
+        let events = "SELECT number FROM events WHERE at < ? ORDER BY number LIMIT ?";
+        let found = keys(events, vec![whole(ends.over), limit()])?;
+        rows.extend(found.iter().filter_map(number).map(LeavingRow::Event));
+        Ok(rows)
     }
 
     fn due(&self, now: u64) -> Result<Option<DueRow>> {

@@ -1,7 +1,7 @@
 //! The tables of a profile and their history; schema changes are numbered.
 
 /// Schema changes in order.
-pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, SEEN, SETTLED];
+pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, SEEN, SETTLED, LEAVING];
 
 /// The tables of the first version. Rows are JSON; the columns beside them are what they are found by.
 const FIRST: &[&str] = &[
@@ -53,3 +53,10 @@ const SEEN: &[&str] = &[
 /// By which transaction a payment was settled.
 const SETTLED: &[&str] =
     &["CREATE INDEX holds_settlement ON holds (json_extract(row, '$.settlement'))"];
+
+/// What leaves is found by these.
+const LEAVING: &[&str] = &[
+    "CREATE INDEX quotes_over ON quotes (state, until)",
+    "CREATE INDEX jobs_over ON jobs (number) WHERE state IN ('done', 'failed')",
+    "CREATE INDEX bonds_made ON bonds (created)",
+];

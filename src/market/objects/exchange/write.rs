@@ -1,6 +1,6 @@
 //! Edits of a profile's rows, one statement each.
 
-use farebox_core::compute::records::Edit;
+use farebox_core::compute::records::{Edit, LeavingRow};
 use farebox_core::compute::row::{
     BondRow, EventRow, HoldRow, HoldState, JobRow, QuoteRow, SellerRow,
 };
@@ -22,6 +22,7 @@ impl ExchangeRows<'_> {
             }
             Edit::Hold(row) => self.put_hold(row),
             Edit::Event(row) => self.add_event(row),
+            Edit::Leaves(row) => self.delete(row),
         })
     }
 
@@ -81,6 +82,17 @@ impl ExchangeRows<'_> {
         let (payment, job) = (row.payment.as_str().into(), row.job.as_str().into());
         let values = vec![payment, job, state.into(), maybe(row.due), json(row)];
         self.run("INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?)", values)
+    }
+
+    fn delete(&self, row: &LeavingRow) -> Result<()> {
+        let (query, key) = match row {
+            LeavingRow::Seller(id) => ("DELETE FROM sellers WHERE id = ?", id.as_str().into()),
+            LeavingRow::Bond(id) => ("DELETE FROM bonds WHERE id = ?", id.as_str().into()),
+            LeavingRow::Quote(id) => ("DELETE FROM quotes WHERE id = ?", id.as_str().into()),
+            LeavingRow::Job(id) => ("DELETE FROM jobs WHERE id = ?", id.as_str().into()),
+            LeavingRow::Event(number) => ("DELETE FROM events WHERE number = ?", whole(*number)),
+        };
+        self.run(query, vec![key])
     }
 
     fn add_event(&self, row: &EventRow) -> Result<()> {
