@@ -281,6 +281,22 @@ test('a handler that fails, is late, or delivers nothing or too much fails its j
   assert.deepEqual(works.map(({ done }) => done), ['no model', 'the handler delivered no text', 'the work took too long', 'the result is longer than 64 KiB']);
 });
 
+test('what is sold is said with the proof, and an exchange that would sell anything else is left', async () => {
+  script = (it, response) => it.path.endsWith('/session') ? say(response, 200, { ...session, capability: 'llm', price_per_task: '0.005', capacity: 3 }) : sellerScript(it, response);
+  const right = selling({ price: '00.0050', capacity: 3 });
+  await until(() => right.events.some(({ type }) => type === 'online'));
+  await right.loop.stop();
+  await right.loop.ended;
+  const { body } = asked.find(({ path }) => path.endsWith('/session')) ?? assert.fail('it opens no session');
+  assert.deepEqual([body.capability, body.price_per_task, body.capacity], ['llm', '00.0050', 3]);
+  for (const other of [{ price: '0.0051' }, { capability: 'art' }, { capacity: 2 }]) {
+    asked.length = 0;
+    const wrong = selling({ capacity: 3, ...other });
+    await assert.rejects(wrong.loop.ended, (error) => error instanceof SellerError && error.code === 'other_terms');
+    assert.ok(!asked.some(({ path }) => path.endsWith('/heartbeat')), 'it is not there');
+  }
+});
+
 test('no more jobs are worked on at once than the capacity', async () => {
   script = sellerScript;
   works.push(...['a', 'b', 'c', 'd'].map((id) => ({ id, status: 'paid' })));

@@ -74,6 +74,8 @@ impl Duty {
             (_, 200..=299, _) => Self::Go,
             // The outcome is decided, and its money moves without the seller; asking shows when.
             (_, 0 | 408 | 429 | 500.., _) => Self::Again,
+            // Someone else registered other terms before the wallet was proven.
+            (Ask::Presence, 409, "SELLER_REGISTRATION_STALE") => Self::Register,
             (_, 409, "SELLER_REGISTRATION_STALE") => Self::Again,
             (Ask::Session, 403, "RECEIPT_NOT_FOUND") => Self::Again,
             // Others say that what was shown proves another one: a new bond would not help.
@@ -119,6 +121,7 @@ mod tests {
             ("sellers/heartbeat", 0, "", Duty::Again),
             ("sellers/heartbeat", 403, "SELLER_SESSION_INVALID", Duty::Session),
             ("sellers/heartbeat", 404, "SELLER_NOT_FOUND", Duty::Register),
+            ("sellers/heartbeat", 409, "SELLER_REGISTRATION_STALE", Duty::Register),
             ("sellers/jobs", 403, "SELLER_SIGNATURE_INVALID", Duty::Session),
             ("sellers/register", 403, "SELLER_SESSION_INVALID", Duty::Session),
             ("sellers/register", 400, "INVALID_REQUEST", Duty::Stop),

@@ -136,7 +136,7 @@ impl Gateway {
     pub(super) fn bonded<R: Records>(
         &self,
         records: &R,
-        (seller, agent): (SellerRow, &str),
+        (known, seller, agent): (&SellerRow, SellerRow, &str),
         (id, hash, evidence): (&str, &str, Option<&str>),
         tick: Tick<'_>,
     ) -> Result<Effect, R::Error> {
@@ -185,7 +185,7 @@ impl Gateway {
             renewal: self.renewal_of(&token),
             ..seller
         };
-        let mut effect = self.opened(row, "seller_bond", Some(&token), tick);
+        let mut effect = self.opened(known, row, ("seller_bond", Some(&token)), tick);
         effect.edits.push(Edit::Bond(Box::new(BondRow { transaction: lower, ..bond })));
         Ok(effect)
     }

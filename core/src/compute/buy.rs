@@ -96,6 +96,13 @@ pub fn settlement_told(header: &str) -> String {
     base64::encode(json::text(&members).as_bytes())
 }
 
+/// Whether a gate's answer says that it has no price for what it was asked for.
+#[must_use]
+pub fn is_unpriced(status: u32, body: &str) -> bool {
+    let said = json::parse(body.as_bytes()).unwrap_or(Value::Null);
+    status == 503 && said.get("code").and_then(Value::as_str) == Some("price_unavailable")
+}
+
 /// Whether a payment repeats what only who asked for the terms was told: the quote of version 2, the
 /// challenge of MPP.
 fn is_bound(payment: &str) -> bool {

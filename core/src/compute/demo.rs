@@ -59,7 +59,7 @@ impl Gateway {
             let answer = detailed(429, "DEMO_RATE_LIMITED", why, &details);
             return Ok(Effect::reply(answer.with("retry-after", "3600")));
         }
-        let wanted = Wanted { capability: &order.capability, at_most: None, tried: &[] };
+        let wanted = Wanted::new(&order.capability, &order.buyer);
         let Some(seller) = self.matched(records, &wanted, tick)? else {
             return Ok(Effect::reply(self.none_available(&order.capability)));
         };

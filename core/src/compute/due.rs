@@ -65,7 +65,8 @@ impl Gateway {
         if let Some(seller) = records.seller(&job.seller)?
             && !planted(Mutant::TheDeadStayOnline)
         {
-            let row = SellerRow { presence: Presence::Offline, ..seller };
+            let row =
+                SellerRow { presence: Presence::Offline, ..seller.after_lapse(&job, tick.now) };
             edits.push(event(EventKind::SellerOffline, tick).seller(&row.id).job(&job.id).done());
             edits.push(Edit::Seller(Box::new(row)));
         }
@@ -76,7 +77,7 @@ impl Gateway {
             HoldKind::Completion | HoldKind::Mock => None,
         };
         let at_most = Amount::from_atomic(&job.units).ok();
-        let wanted = Wanted { capability: &job.capability, at_most, tried: &tried };
+        let wanted = Wanted { at_most, tried: &tried, ..Wanted::new(&job.capability, &job.buyer) };
         // The money of a request that waits is signed for one seller; in the contract it has one.
         let has_one_seller = match job.hold {
             HoldKind::Completion => true,

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::Tick;
-use super::records::{Edit, LeavingRow, Records, Seats};
+use super::records::{Edit, Records, Seats};
 use super::row::{EventRow, JobRow, JobState, SellerRow};
 use super::settings::Gateway;
 use crate::amount::Amount;
@@ -22,7 +22,7 @@ pub const HOUR_MS: u64 = 3_600_000;
 /// What a profile has seen. One row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// Sellers that ever registered.
+    /// Sellers that have proven who they are.
     pub sellers: u64,
     /// Jobs that are not over.
     pub open: u64,
@@ -113,7 +113,8 @@ pub trait Figures: Records {
     /// An error of the storage.
     fn best(&self, limit: u32) -> Result<Vec<SellerRecord>, Self::Error>;
 
-    /// The sellers that were heard of last (a heartbeat, else the registration), latest first.
+    /// The sellers that were heard of last (a heartbeat, else their first proof), latest first, of
+    /// those that have proven who they are.
     ///
     /// # Errors
     /// An error of the storage.
@@ -178,8 +179,8 @@ impl Gateway {
     ) -> Result<Vec<Figure>, F::Error> {
         let is_counted = |edit: &Edit| match edit {
             Edit::Job(_) | Edit::JobGone(_) => true,
-            Edit::Leaves(LeavingRow::Seller(_)) => true,
-            Edit::Seller(row) => row.created == tick.now,
+            // It has proven who it is just now; what proves nothing is not counted.
+            Edit::Seller(row) => row.is_bound() && row.created == tick.now,
             Edit::Bond(_) | Edit::Quote(_) | Edit::Hold(_) | Edit::Event(_) | Edit::Leaves(_) => {
                 false
             }
@@ -194,11 +195,10 @@ impl Gateway {
         let mut count = Count { tally, hour, records: Vec::new() };
         for edit in edits.iter().filter(|edit| is_counted(edit)) {
             match edit {
-                Edit::Seller(row) if figures.seller(&row.id)?.is_none() => {
+                Edit::Seller(row)
+                    if figures.seller(&row.id)?.is_none_or(|known| !known.is_bound()) =>
+                {
                     count.tally.sellers = count.tally.sellers.saturating_add(1);
-                }
-                Edit::Leaves(LeavingRow::Seller(_)) => {
-                    count.tally.sellers = count.tally.sellers.saturating_sub(1);
                 }
                 Edit::Job(row) => {
                     let known = figures.job(&row.id)?.map(|job| job.state);

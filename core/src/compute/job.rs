@@ -11,7 +11,9 @@ use super::message::{Callback, JsonAnswer, Reaction, SellerRequest};
 use super::quote::DEMO_BUYER;
 use super::records::{Edit, Records};
 use super::refused::{bad_state, invalid, no_signature, not_moved, said};
-use super::row::{EventKind, HoldKind, HoldRow, JobRow, JobState, Leave, QuoteRow, SellerRow};
+use super::row::{
+    EventKind, HoldKind, HoldRow, JobRow, JobState, Leave, QuoteRow, SellerRow, Signer,
+};
 use super::seal::bearer;
 use super::settings::Gateway;
 use super::text::{list, object, or_null, quoted, time};
@@ -37,6 +39,7 @@ impl Gateway {
             quote: quote.id.clone(),
             payment: String::new(),
             shown: String::new(),
+            signer: Signer::Unknown,
             hold: self.set.hold,
             buyer: quote.buyer.clone(),
             seller: seller.to_string(),
@@ -296,6 +299,11 @@ impl Gateway {
             Leave::Refund => EventKind::Failed,
         };
         let event = event(kind, tick).job(&job.id).seller(&job.seller).done();
+        let worked = match leave {
+            Leave::Release => records.seller(&job.seller)?.and_then(SellerRow::after_work),
+            Leave::Refund => None,
+        };
+        let worked = worked.map(|row| Edit::Seller(Box::new(row)));
         let result = self.seal(tick.fresh_quote(), &job.id, result);
         let job = JobRow { result, due: None, ..job };
         match job.hold {
@@ -305,6 +313,7 @@ impl Gateway {
                 };
                 let hold = HoldRow { payee: job.seller.clone(), ..hold };
                 let mut effect = self.leave(hold, leave, tick);
+                effect.edits.extend(worked);
                 let state = match leave {
                     Leave::Release => JobState::Releasing,
                     Leave::Refund => JobState::Refunding,
@@ -320,6 +329,7 @@ impl Gateway {
                 let job = JobRow { state, ..job };
                 let reaction = Reaction::Reply(self.told_skipped(&job, leave));
                 let mut edits = Vec::from([event]);
+                edits.extend(worked);
                 if job.hold == HoldKind::Mock {
                     let told = |kind| super::event::event(kind, tick).job(&job.id);
                     edits.push(told(skipped).seller(&job.seller).done());

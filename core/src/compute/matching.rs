@@ -16,8 +16,17 @@ pub(super) struct Wanted<'a> {
     pub capability: &'a str,
     /// Most that it may cost, if it was paid already.
     pub at_most: Option<Amount>,
+    /// Who buys: no one is sold its own work.
+    pub buyer: &'a str,
     /// Sellers that are not asked again.
     pub tried: &'a [String],
+}
+
+impl<'a> Wanted<'a> {
+    /// A seat of any seller at any price.
+    pub const fn new(capability: &'a str, buyer: &'a str) -> Self {
+        Self { capability, at_most: None, buyer, tried: &[] }
+    }
 }
 
 impl Gateway {
@@ -37,6 +46,7 @@ impl Gateway {
             if !seller.is_here(tick.now)
                 || is_dear && !planted(Mutant::AnySellerTakesOver)
                 || wanted.tried.contains(&seller.id)
+                || seller.id == wanted.buyer && !planted(Mutant::BuyersSellToThemselves)
             {
                 continue;
             }

@@ -62,7 +62,12 @@ pub enum Callback {
 #[serde(rename_all = "snake_case")]
 pub enum Instruction {
     /// `POST sellers/register`.
-    Register(SellerRequest),
+    Register {
+        /// The client's network address, never of a header that clients write.
+        client: String,
+        /// The request.
+        request: SellerRequest,
+    },
     /// `POST sellers/session/challenge`.
     Challenge {
         /// The client's network address, never of a header that clients write.
@@ -121,6 +126,8 @@ pub enum Instruction {
     },
     /// The gate asks for the price of this URL.
     Price(String),
+    /// The gate has no price for this quote of a [`Reaction::Terms`].
+    Unpriced(String),
     /// A request that the gate forwarded to `/till/…`, its signature checked.
     Sold(Box<TillPayment>),
     /// A settled payment for `/till/…` that the gate owes back.

@@ -34,15 +34,18 @@ pub mod keep;
 mod matching;
 pub mod message;
 pub mod notice;
+mod offer;
 pub mod page;
 pub mod quote;
 pub mod records;
 pub mod refused;
+mod rest;
 pub mod row;
 mod seal;
 pub mod seller;
 mod session;
 pub mod settings;
+mod signer;
 mod text;
 pub mod till;
 pub mod vars;
@@ -142,7 +145,9 @@ impl Gateway {
         tick: Tick<'_>,
     ) -> Result<Effect, R::Error> {
         match instruction {
-            Instruction::Register(request) => self.register(records, &request, tick),
+            Instruction::Register { client, request } => {
+                self.register(records, (&client, &request), tick)
+            }
             Instruction::Challenge { client, request, evidence } => {
                 self.challenge(records, (&client, &request), evidence.as_deref(), tick)
             }
@@ -160,6 +165,7 @@ impl Gateway {
             }
             Instruction::Taken { quote, status } => self.taken(records, (&quote, status), tick),
             Instruction::Price(url) => self.price(records, &url, tick),
+            Instruction::Unpriced(quote) => self.unpriced(records, &quote),
             Instruction::Sold(sale) => self.sold(records, &sale, tick),
             Instruction::Owed(sale) => self.owed(records, &sale, tick),
             Instruction::Follow(id) => self.follow(records, &id),

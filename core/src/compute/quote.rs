@@ -75,14 +75,20 @@ impl Gateway {
             return Ok(Effect::told(self.terms(&quote, tick)));
         }
         let unsold = records.unsold(client, tick.now.saturating_sub(HOUR_MS))?;
-        let open = unsold.iter().filter(|quote| quote.is_open(tick.now)).count();
+        let has_seat = |quote: &&QuoteRow| match quote.state {
+            QuoteState::Open => quote.is_open(tick.now),
+            // It has its seat until it is known that no money came.
+            QuoteState::Settling => !planted(Mutant::SettlingSeatsAreFree),
+            QuoteState::Sold | QuoteState::Lapsed => false,
+        };
+        let open = unsold.iter().filter(has_seat).count();
         let is_over = open >= MAX_OPEN || unsold.len() >= MAX_UNPAID;
         if is_over && !planted(Mutant::QuotesPileUp) {
             let why = "Pay or let expire the quotes that you have before you request another one.";
             let answer = said(429, "QUOTE_LIMIT_REACHED", why).with("retry-after", "60");
             return Ok(Effect::reply(answer));
         }
-        let wanted = Wanted { capability: &order.capability, at_most: None, tried: &[] };
+        let wanted = Wanted::new(&order.capability, &order.buyer);
         let Some(seller) = self.matched(records, &wanted, tick)? else {
             return Ok(Effect::reply(self.none_available(&order.capability)));
         };
@@ -166,7 +172,14 @@ impl Gateway {
             ("accepts", list([self.accepted(quote)])),
             ("x402Version", "1".to_string()),
         ];
-        Reaction::Terms(quote.id.clone(), JsonAnswer::new(402, object(&members)))
+        let answer = JsonAnswer::new(402, object(&members));
+        match self.set.hold {
+            HoldKind::Completion | HoldKind::Escrow | HoldKind::Contract => {
+                Reaction::Terms(quote.id.clone(), answer)
+            }
+            // The till has no price for it.
+            HoldKind::Mock => Reaction::Reply(answer),
+        }
     }
 
     /// The original's entry of `accepts`, with the standard's scheme.

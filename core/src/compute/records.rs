@@ -76,6 +76,12 @@ pub trait Records {
     /// An error of the storage.
     fn online(&self, capability: Option<&str>, since: u64) -> Result<Vec<SellerRow>, Self::Error>;
 
+    /// How many sellers this client has registered at this time or later that have proven nothing.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn unproven(&self, client: &str, since: u64) -> Result<u64, Self::Error>;
+
     /// The seats of a seller that are taken at this time.
     ///
     /// # Errors

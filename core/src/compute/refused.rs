@@ -39,6 +39,13 @@ pub(super) fn no_signature(why: &str) -> JsonAnswer {
     said(403, "SELLER_SIGNATURE_INVALID", why)
 }
 
+/// For a seller of which two things were registered before it had proven who it is.
+#[must_use]
+pub(super) fn contested() -> JsonAnswer {
+    let why = "Other terms were registered for this seller too; register again with the session.";
+    said(409, "SELLER_REGISTRATION_STALE", why)
+}
+
 /// For a seller that is not there.
 #[must_use]
 pub(super) fn no_seller() -> JsonAnswer {

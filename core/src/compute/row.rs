@@ -16,7 +16,18 @@ pub enum Presence {
     Online,
 }
 
-/// A seller. Key: id. Index: capability where online.
+/// What was said of what a seller sells before it had proven who it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claims {
+    /// All said the same, or the seller itself has said it since.
+    #[default]
+    Agreed,
+    /// Two said two things: the seller has to say which.
+    Contested,
+}
+
+/// A seller. Key: id. Index: capability where online; client where nothing is proven.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SellerRow {
     /// Its wallet.
@@ -43,8 +54,23 @@ pub struct SellerRow {
     pub heartbeat: Option<u64>,
     /// When it was last given a seat to sell.
     pub served: u64,
-    /// When it was registered.
+    /// When it was registered, and then when it first proved who it is.
     pub created: u64,
+    /// The network address that registered it.
+    #[serde(default)]
+    pub client: String,
+    /// Whether it is known what it sells.
+    #[serde(default)]
+    pub claims: Claims,
+    /// How often in a row it let a job lie.
+    #[serde(default)]
+    pub lapses: u32,
+    /// When it last did.
+    #[serde(default)]
+    pub lapsed: u64,
+    /// Until when it is given no work.
+    #[serde(default)]
+    pub rests_until: u64,
 }
 
 impl SellerRow {
@@ -237,6 +263,17 @@ impl JobState {
     }
 }
 
+/// Whose signature a payment that was shown has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signer {
+    /// Its contract's, or it is made up: only the chain tells.
+    #[default]
+    Unknown,
+    /// The buyer's own.
+    Buyer,
+}
+
 /// A job. Key: id. Unique: quote. Indexes: seller and state; due.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobRow {
@@ -248,6 +285,9 @@ pub struct JobRow {
     pub payment: String,
     /// Digest of the payment that its buyer showed.
     pub shown: String,
+    /// Whose signature that payment has.
+    #[serde(default)]
+    pub signer: Signer,
     /// How its money is held.
     pub hold: HoldKind,
     /// `buyer_id`.

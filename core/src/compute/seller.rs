@@ -5,33 +5,29 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde_json::Value;
-
 use super::body::{Fields, spelled};
 use super::event::event;
 use super::message::{JsonAnswer, Reaction, SellerRequest};
+use super::offer::JobOffer;
 use super::records::{Edit, Records, Seats};
-use super::refused::{invalid, no_seller, no_session};
-use super::row::{EventKind, HoldKind, Presence, SellerRow};
+use super::refused::{contested, invalid, no_seller, no_session, said};
+use super::row::{Claims, EventKind, HoldKind, Presence, SellerRow};
 use super::settings::Gateway;
-use super::text::{object, quoted};
+use super::text::{object, quoted, time};
 use super::{Effect, Tick};
-use crate::amount::Amount;
 use crate::evm::address::Address;
 use crate::mutant::{Mutant, planted};
 
 /// Milliseconds for which a heartbeat counts.
 pub const HEARTBEAT_MS: u64 = 60_000;
-/// Most jobs that a seller takes at once.
-const MAX_CAPACITY: u64 = 100;
+/// Most sellers that one client registers in an hour and that prove nothing.
+const MAX_UNPROVEN: u64 = 20;
+const HOUR_MS: u64 = 3_600_000;
 
 /// What a body says about a seller.
 struct Registration {
     id: String,
-    capability: String,
-    price: String,
-    units: Amount,
-    capacity: u32,
+    offer: JobOffer,
     agent: String,
 }
 
@@ -40,7 +36,7 @@ impl Gateway {
     pub(super) fn register<R: Records>(
         &self,
         records: &R,
-        request: &SellerRequest,
+        (client, request): (&str, &SellerRequest),
         tick: Tick<'_>,
     ) -> Result<Effect, R::Error> {
         let read = self.fields(&request.body).and_then(|fields| self.registration(&fields));
@@ -48,53 +44,39 @@ impl Gateway {
             Ok(asked) => asked,
             Err(answer) => return Ok(Effect::reply(answer)),
         };
-        let known = records.seller(&asked.id)?;
-        let bound = known.as_ref().filter(|seller| seller.is_bound());
-        if let Some(seller) = bound
-            && let Err(why) = self.session_of(seller, &request.authorization, tick)
-            && !planted(Mutant::AnyoneRegisters)
-        {
-            return Ok(Effect::reply(no_session(why)));
-        }
-        let agent = match bound {
-            Some(seller) => seller.agent.clone(),
-            None => asked.agent,
+        let answer = self.told_seller("registered", &asked.id, &[]);
+        let edits = match records.seller(&asked.id)? {
+            Some(seller) if seller.is_bound() => {
+                if let Err(why) = self.session_of(&seller, &request.authorization, tick)
+                    && !planted(Mutant::AnyoneRegisters)
+                {
+                    return Ok(Effect::reply(no_session(why)));
+                }
+                // Seats that are taken stay taken: they are counted, not remembered here.
+                let (presence, heartbeat) = (Presence::Offline, None);
+                let row = SellerRow { presence, heartbeat, ..asked.offer.of(seller.clone()) };
+                changed(&seller, row, tick)
+            }
+            Some(seller) => {
+                let row = asked.offer.claimed_of(seller);
+                row.map(|row| Edit::Seller(Box::new(row))).into_iter().collect()
+            }
+            None => {
+                let since = tick.now.saturating_sub(HOUR_MS);
+                let is_over = records.unproven(client, since)? >= MAX_UNPROVEN;
+                if is_over && !planted(Mutant::SellersPileUp) {
+                    return Ok(Effect::reply(too_many()));
+                }
+                let row = asked.offer.of(unproven(asked.id, asked.agent, client, tick));
+                Vec::from([Edit::Seller(Box::new(row))])
+            }
         };
-        let row = SellerRow {
-            id: asked.id,
-            capability: asked.capability,
-            price: asked.price,
-            units: asked.units.to_string(),
-            capacity: asked.capacity,
-            agent,
-            subject: bound.map(|seller| seller.subject.clone()).unwrap_or_default(),
-            epoch: known.as_ref().map_or(0, |seller| seller.epoch),
-            renewal: bound.map(|seller| seller.renewal.clone()).unwrap_or_default(),
-            // Seats that are taken stay taken: they are counted, not remembered here.
-            presence: Presence::Offline,
-            heartbeat: None,
-            served: known.as_ref().map_or(0, |seller| seller.served),
-            created: known.as_ref().map_or(tick.now, |seller| seller.created),
-        };
-        let answer = self.told_seller("registered", &row.id, &[]);
-        let event = event(EventKind::SellerRegistered, tick).seller(&row.id).done();
-        let edits = Vec::from([Edit::Seller(Box::new(row)), event]);
         Ok(Effect { reaction: Reaction::Reply(answer), edits })
     }
 
     fn registration(&self, fields: &Fields) -> Result<Registration, JsonAnswer> {
         let id = self.seller_id(fields)?;
-        let capability = fields.text("capability")?;
-        let bad_price = || invalid("price_per_task must be a positive number.");
-        let price = match fields.value("price_per_task") {
-            Some(Value::String(text)) => text.trim().to_string(),
-            Some(Value::Number(number)) => number.to_string(),
-            _ => return Err(bad_price()),
-        };
-        let units = Amount::from_decimal(&price, self.token.decimals).map_err(|_| bad_price())?;
-        if units.is_zero() {
-            return Err(bad_price());
-        }
+        let offer = self.offer(fields)?;
         for name in ["wallet", "passport_payer_addr"] {
             if fields.maybe(name)?.is_some_and(|wallet| spelled(&wallet) != id) {
                 return Err(invalid(&format!("{name} must match seller_id.")));
@@ -104,17 +86,8 @@ impl Gateway {
         if !is_wallet && self.set.hold != HoldKind::Mock {
             return Err(invalid("seller_id must be an EVM address."));
         }
-        let capacity = match fields.value("capacity") {
-            None | Some(Value::Null) => 1,
-            Some(value) => value.as_u64().unwrap_or(0),
-        };
-        if !(1..=MAX_CAPACITY).contains(&capacity) {
-            return Err(invalid("capacity must be a whole number from 1 to 100."));
-        }
         let agent = fields.maybe("passport_agent_id")?.unwrap_or_default();
-        let capacity = u32::try_from(capacity).unwrap_or(1);
-        let price = units.to_decimal(self.token.decimals);
-        Ok(Registration { id, capability, price, units, capacity, agent })
+        Ok(Registration { id, offer, agent })
     }
 
     /// Notes that a seller is there.
@@ -128,13 +101,21 @@ impl Gateway {
             Ok(seller) => seller,
             Err(answer) => return Ok(Effect::reply(answer)),
         };
-        let was_here = seller.is_here(tick.now);
+        if seller.claims == Claims::Contested {
+            return Ok(Effect::reply(contested()));
+        }
+        let is_heard = |at: u64| seller.is_here(at) && seller.is_here(tick.now);
+        let was_here = seller.heartbeat.is_some_and(is_heard);
         let row = SellerRow { presence: Presence::Online, heartbeat: Some(tick.now), ..seller };
         let seats = records.seats(&row.id, tick.now)?;
         let status = row.status(seats, tick.now);
-        let answer = self.told_seller("ok", &row.id, &[("seller_status", quoted(status))]);
+        let mut members = Vec::from([("seller_status", quoted(status))]);
+        if tick.now < row.rests_until {
+            members.push(("rests_until", quoted(&time(row.rests_until))));
+        }
+        let answer = self.told_seller("ok", &row.id, &members);
         let mut edits = Vec::new();
-        if !was_here {
+        if !was_here && row.is_here(tick.now) {
             edits.push(event(EventKind::SellerOnline, tick).seller(&row.id).done());
         }
         edits.push(Edit::Seller(Box::new(row)));
@@ -152,10 +133,12 @@ impl Gateway {
             Ok(seller) => seller,
             Err(answer) => return Ok(Effect::reply(answer)),
         };
+        let was_here = seller.is_here(tick.now);
         let row = SellerRow { presence: Presence::Offline, ..seller };
         let answer = self.told_seller("offline", &row.id, &[]);
         let event = event(EventKind::SellerOffline, tick).seller(&row.id).done();
-        let edits = Vec::from([Edit::Seller(Box::new(row)), event]);
+        let events = was_here.then_some(event);
+        let edits = [Edit::Seller(Box::new(row))].into_iter().chain(events).collect();
         Ok(Effect { reaction: Reaction::Reply(answer), edits })
     }
 
@@ -191,13 +174,52 @@ impl Gateway {
     }
 }
 
+/// A seller of which nothing is proven yet.
+fn unproven(id: String, agent: String, client: &str, tick: Tick<'_>) -> SellerRow {
+    SellerRow {
+        id,
+        agent,
+        client: client.to_string(),
+        created: tick.now,
+        capability: String::new(),
+        price: String::new(),
+        units: String::new(),
+        capacity: 1,
+        subject: String::new(),
+        epoch: 0,
+        renewal: String::new(),
+        presence: Presence::Offline,
+        heartbeat: None,
+        served: 0,
+        lapses: 0,
+        lapsed: 0,
+        rests_until: 0,
+        claims: Claims::Agreed,
+    }
+}
+
+/// What writes a seller that has proven who it is, and tells of what it sells if that is news.
+pub(super) fn changed(known: &SellerRow, row: SellerRow, tick: Tick<'_>) -> Vec<Edit> {
+    let is_first = !known.is_bound();
+    let is_news = is_first || !known.sells_like(&row);
+    let event = event(EventKind::SellerRegistered, tick).seller(&row.id).done();
+    let row = if is_first { SellerRow { created: tick.now, ..row } } else { row };
+    [Edit::Seller(Box::new(row))].into_iter().chain(is_news.then_some(event)).collect()
+}
+
+fn too_many() -> JsonAnswer {
+    let why = "Too many sellers were registered that prove nothing; open their sessions first.";
+    said(429, "SELLER_REGISTRATION_LIMIT_REACHED", why).with("retry-after", "600")
+}
+
 impl SellerRow {
-    /// Whether it can be given work: bound, online, and heard of within [`HEARTBEAT_MS`].
+    /// Whether it can be given work: bound, known to sell it, online, and heard of within [`HEARTBEAT_MS`].
     #[must_use]
     pub fn is_here(&self, now: u64) -> bool {
         let is_fresh = self.heartbeat.is_some_and(|at| now <= at.saturating_add(HEARTBEAT_MS));
         let is_fresh = is_fresh || planted(Mutant::TheDeadAreGivenWork);
-        self.presence == Presence::Online && self.is_bound() && is_fresh
+        let is_known = self.is_bound() && self.claims == Claims::Agreed;
+        self.presence == Presence::Online && is_known && is_fresh && !self.rests(now)
     }
 
     /// `seller_status`.

@@ -9,10 +9,12 @@ use serde_json::{Map, Value};
 
 use super::body::{Fields, spelled};
 use super::message::{Identity, JsonAnswer, Reaction, SellerRequest};
-use super::records::{Edit, Records};
+use super::offer::JobOffer;
+use super::records::Records;
 use super::refused::{invalid, no_seller, said};
-use super::row::SellerRow;
+use super::row::{Claims, SellerRow};
 use super::seal::bearer;
+use super::seller::changed;
 use super::settings::Gateway;
 use super::text::{object, quoted};
 use super::{Effect, Tick};
@@ -54,6 +56,7 @@ struct AskedSession {
     agent: String,
     bond: Option<(String, String)>,
     renewal: Option<String>,
+    offer: Option<JobOffer>,
 }
 
 impl Gateway {
@@ -71,11 +74,15 @@ impl Gateway {
             Ok(asked) => asked,
             Err(answer) => return Ok(Effect::reply(answer)),
         };
-        let Some(seller) = records.seller(&asked.seller)? else {
+        let Some(known) = records.seller(&asked.seller)? else {
             return Ok(Effect::reply(no_seller()));
         };
+        // Written only with a session: what proves the seller proves what it sells.
+        let offer = asked.offer.as_ref().filter(|_| !planted(Mutant::StrangersSetTerms));
+        let seller = offer.map_or_else(|| known.clone(), |offer| offer.of(known.clone()));
         if let Some((id, hash)) = &asked.bond {
-            return self.bonded(records, (seller, &asked.agent), (id, hash, evidence), tick);
+            let named = (&known, seller, asked.agent.as_str());
+            return self.bonded(records, named, (id, hash, evidence), tick);
         }
         let mismatch = || {
             let why = "The identity does not belong to this seller.";
@@ -94,7 +101,7 @@ impl Gateway {
                 }
                 let subject = identity.subject.clone();
                 let row = SellerRow { agent: asked.agent, subject, ..seller };
-                Ok(self.opened(row, "passport_rs256", None, tick))
+                Ok(self.opened(&known, row, ("passport_rs256", None), tick))
             }
             (None, Some(token)) => {
                 let is_right = self.renews(&seller, token) || planted(Mutant::AnyTokenRenews);
@@ -104,7 +111,7 @@ impl Gateway {
                 if !is_its {
                     return mismatch();
                 }
-                Ok(self.opened(seller, "seller_bond", None, tick))
+                Ok(self.opened(&known, seller, ("seller_bond", None), tick))
             }
             (None, None) => Ok(Effect::reply(no_proof())),
         }
@@ -115,15 +122,16 @@ impl Gateway {
         let agent = fields.text("passport_agent_id")?;
         let bond = fields.maybe("challenge_id")?.zip(fields.maybe("tx_hash")?);
         let renewal = fields.maybe("seller_renewal_token")?;
-        Ok(AskedSession { seller, agent, bond, renewal })
+        let offer = self.maybe_offer(fields)?;
+        Ok(AskedSession { seller, agent, bond, renewal, offer })
     }
 
-    /// The answer with a new session, and the seller's row.
+    /// The answer with a new session, and the seller's row; with what it sells, if that is known.
     pub(super) fn opened(
         &self,
+        known: &SellerRow,
         row: SellerRow,
-        method: &str,
-        renewal: Option<&str>,
+        (method, renewal): (&str, Option<&str>),
         tick: Tick<'_>,
     ) -> Effect {
         let secs = tick.now / 1000;
@@ -141,8 +149,15 @@ impl Gateway {
             ("expires_in_seconds", format!("{SESSION_SECS}")),
             ("expires_at", quoted(&UnixTime::from_secs(ends).rfc3339())),
         ]);
+        if row.claims == Claims::Agreed {
+            members.extend([
+                ("capability", quoted(&row.capability)),
+                ("price_per_task", quoted(&row.price)),
+                ("capacity", format!("{}", row.capacity)),
+            ]);
+        }
         let answer = JsonAnswer::new(200, object(&members));
-        let edits = Vec::from([Edit::Seller(row.into())]);
+        let edits = changed(known, row, tick);
         Effect { reaction: Reaction::Reply(answer), edits }
     }
 

@@ -4,6 +4,7 @@ use alloc::string::String;
 use core::fmt;
 
 use super::row::HoldKind;
+use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::evm::address::Address;
 use crate::evm::token::{self, Token};
@@ -81,6 +82,8 @@ pub struct ProfileSettings {
     pub secret: Secret<String>,
     /// Milliseconds for which a buyer's request waits for the work, under `completion`.
     pub waits_ms: u64,
+    /// Most that a task may cost, in whole tokens: the till's `max`.
+    pub max_price: String,
 }
 
 /// A gateway: the coordinator between buyers and sellers of one profile.
@@ -89,6 +92,7 @@ pub struct Gateway {
     pub(super) set: ProfileSettings,
     pub(super) token: &'static Token,
     pub(super) chain_id: u64,
+    pub(super) max_price: Amount,
 }
 
 impl Gateway {
@@ -116,7 +120,10 @@ impl Gateway {
         if set.bonds.is_low() {
             return Err(SettingsError::Bonds);
         }
-        Ok(Self { set, token, chain_id })
+        let max_price = Amount::from_decimal(&set.max_price, token.decimals);
+        let max_price = max_price.ok().filter(|most| !most.is_zero());
+        let max_price = max_price.ok_or(SettingsError::MaxPrice)?;
+        Ok(Self { set, token, chain_id, max_price })
     }
 
     /// Which profile it serves.
@@ -173,6 +180,8 @@ pub enum SettingsError {
     Escrow,
     /// The wallet for bonds is no wallet.
     Bonds,
+    /// The greatest price is none.
+    MaxPrice,
 }
 
 impl fmt::Display for SettingsError {
@@ -188,6 +197,7 @@ impl fmt::Display for SettingsError {
                 "the escrow must be the address of a wallet of the treasury, or of the escrow contract"
             }
             Self::Bonds => "bonds must go to the address of a wallet",
+            Self::MaxPrice => "the greatest price must be decimal text above zero",
         })
     }
 }

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::body::spelled;
 use super::event::event;
 use super::job::START_MS;
 use super::matching::Wanted;
@@ -13,7 +14,7 @@ use super::records::{Edit, Records};
 use super::refused::{quote_expired, said};
 use super::row::{
     EntryRow, EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave, QuoteRow,
-    QuoteState, SellerRow,
+    QuoteState, SellerRow, Signer,
 };
 use super::settings::Gateway;
 use super::text::{object, quoted};
@@ -36,6 +37,9 @@ impl Gateway {
         tick: Tick<'_>,
     ) -> Result<Effect, R::Error> {
         let none = || Effect::reply(said(404, "QUOTE_EXPIRED", "No such quote can be paid now."));
+        if self.set.hold == HoldKind::Mock && !planted(Mutant::PretendedJobsHavePrices) {
+            return Ok(none());
+        }
         let Some(id) = quote_in(url) else { return Ok(none()) };
         let Some(quote) = records.quote(id)? else { return Ok(none()) };
         let left = match quote.state {
@@ -57,6 +61,16 @@ impl Gateway {
             ("pay_to", quoted(&quote.pay_to)),
         ]);
         Ok(Effect::reply(JsonAnswer::new(200, body)))
+    }
+
+    /// Ends a quote that the gate cannot price: it could not be paid.
+    pub(super) fn unpriced<R: Records>(&self, records: &R, id: &str) -> Result<Effect, R::Error> {
+        let quote = records.quote(id)?.filter(|quote| quote.state == QuoteState::Open);
+        let lapsed = quote.map(|quote| QuoteRow { state: QuoteState::Lapsed, ..quote });
+        let why = "The gate takes no payment of this price; nothing was charged.";
+        let reaction = Reaction::Reply(said(503, "PAYMENT_TERMS_UNAVAILABLE", why));
+        let edits = lapsed.map(|quote| Edit::Quote(Box::new(quote))).into_iter().collect();
+        Ok(Effect { reaction, edits })
     }
 
     /// Takes what the gate answered to a payment that was sent to the till.
@@ -105,8 +119,12 @@ impl Gateway {
             return Ok(Effect::reply(said(409, "INVALID_PAYMENT", why)));
         }
         let quote = records.quote(&sale.quote)?;
-        let is_priced = quote.as_ref().is_some_and(|quote| quote.units == sale.amount);
-        let Some(quote) = quote.filter(|_| is_priced || planted(Mutant::AnyAmountBuys)) else {
+        let payer = spelled(&sale.payer);
+        let is_its = |quote: &QuoteRow| {
+            let is_priced = quote.units == sale.amount || planted(Mutant::AnyAmountBuys);
+            is_priced && (quote.buyer == payer || planted(Mutant::StrangersBuy))
+        };
+        let Some(quote) = quote.filter(is_its) else {
             return self.orphan(records, sale, tick);
         };
         let job = records.job_of(&quote.id)?;
@@ -138,7 +156,7 @@ impl Gateway {
         tick: Tick<'_>,
     ) -> Result<Effect, R::Error> {
         let at_most = Amount::from_atomic(&sale.amount).ok();
-        let wanted = Wanted { capability: &quote.capability, at_most, tried: &[] };
+        let wanted = Wanted { at_most, ..Wanted::new(&quote.capability, &quote.buyer) };
         let Some(seller) = self.matched(records, &wanted, tick)? else {
             return self.orphan(records, sale, tick);
         };
@@ -261,7 +279,7 @@ impl Gateway {
         Ok(HoldRow {
             payment: sale.payment.clone(),
             job: job.map(|job| job.id.clone()).unwrap_or_default(),
-            payer: super::body::spelled(&sale.payer),
+            payer: spelled(&sale.payer),
             payee: job.map(|job| job.seller.clone()).unwrap_or_default(),
             units: sale.amount.clone(),
             state: HoldState::Held,
@@ -286,8 +304,14 @@ impl Gateway {
     }
 }
 
-/// What ends a job whose payment did not come: the seat is free, and the quote over.
+/// What ends a job whose payment did not come: the seat is free, and the quote over. What anyone may
+/// have made up ends no quote of a buyer.
 pub(super) fn unpaid(quote: QuoteRow, job: &JobRow, tick: Tick<'_>) -> Vec<Edit> {
+    let is_forgeable = job.signer == Signer::Unknown && !planted(Mutant::ForgeriesEndQuotes);
+    if is_forgeable && tick.now < quote.until {
+        let open = QuoteRow { state: QuoteState::Open, ..quote };
+        return Vec::from([Edit::JobGone(job.id.clone()), Edit::Quote(Box::new(open))]);
+    }
     let event = event(EventKind::Failed, tick).job(&job.id).payment(&quote.id);
     Vec::from([
         Edit::JobGone(job.id.clone()),

@@ -19,7 +19,7 @@ use crate::secret::Secret;
 /// The variable with an entry for each profile.
 const PROFILES: &str = "EXCHANGE_PROFILES";
 /// Members of an entry.
-const MEMBERS: [&str; 9] = [
+const MEMBERS: [&str; 10] = [
     "profile",
     "network",
     "asset",
@@ -29,8 +29,11 @@ const MEMBERS: [&str; 9] = [
     "organization",
     "wallet",
     "waits_secs",
+    "max_price",
 ];
 const DEFAULT_ASSET: &str = "USDC";
+/// Most that a task may cost, in whole tokens.
+const MAX_PRICE: &str = "100";
 /// Seconds for which a buyer's request waits for its work.
 const WAITS_SECS: u64 = 100;
 const MAX_WAITS_SECS: u64 = 240;
@@ -188,6 +191,7 @@ fn at(place: &str, error: SettingsError) -> String {
         SettingsError::Secret => return "EXCHANGE_SECRET".to_string(),
         SettingsError::Escrow => "escrow",
         SettingsError::Bonds => "bonds",
+        SettingsError::MaxPrice => "max_price",
     };
     format!("{place}.{member}")
 }
@@ -248,6 +252,11 @@ fn settings(
     } else {
         Some(DEFAULT_ASSET.to_string())
     };
+    let max_price = if members.contains_key("max_price") {
+        word(reader, place, members, "max_price")
+    } else {
+        Some(MAX_PRICE.to_string())
+    };
     let waits = match members.get("waits_secs") {
         None => Some(WAITS_SECS),
         Some(value) => value.as_u64().filter(|secs| (1..=MAX_WAITS_SECS).contains(secs)),
@@ -267,6 +276,7 @@ fn settings(
         url: url.to_string(),
         secret: Secret::new(secret.expose().clone()),
         waits_ms: waits?.saturating_mul(1000),
+        max_price: max_price?,
     })
 }
 

@@ -169,7 +169,8 @@ impl Gateway {
             let edits = Vec::from([Edit::Quote(Box::new(lapsed))]);
             return Ok(Effect { reaction: Reaction::Reply(quote_expired()), edits });
         }
-        let job = JobRow { shown, ..self.new_job(&quote, &quote.seller, tick) };
+        let signer = self.signer(material);
+        let job = JobRow { shown, signer, ..self.new_job(&quote, &quote.seller, tick) };
         let after = |ms: u64| Some(tick.now.saturating_add(ms));
         let (reaction, state, job, event) = match self.set.hold {
             HoldKind::Mock => {

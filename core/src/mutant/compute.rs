@@ -5,6 +5,12 @@ macro_rules! compute {
         $next! { $($more)*; $($listed)*
             /// A seller that an identity was proven for is overwritten by anyone.
             AnyoneRegisters,
+            /// What anyone registers is sold in the name of a seller that has proven nothing yet.
+            StrangersSetTerms,
+            /// A client registers any number of sellers that prove nothing.
+            SellersPileUp,
+            /// A price is offered that no till takes.
+            AnyPriceIsOffered,
             /// Any identity opens a session of any seller.
             AnyIdentitySells,
             /// Any signature proves an identity token.
@@ -51,6 +57,18 @@ macro_rules! compute {
             RequestsAreQuotedTwice,
             /// A client holds any number of seats unpaid.
             QuotesPileUp,
+            /// A client keeps any number of seats by payments that never settle.
+            SettlingSeatsAreFree,
+            /// A quote whose money is pretended has a price at the till.
+            PretendedJobsHavePrices,
+            /// Another wallet than the buyer's buys a job at the till.
+            StrangersBuy,
+            /// A payment that anyone may have made up ends the quote of a buyer.
+            ForgeriesEndQuotes,
+            /// A buyer is sold its own work.
+            BuyersSellToThemselves,
+            /// A seller that lets job after job lie is first again.
+            IdleSellersNeverRest,
             /// A quote is paid after its end.
             QuotesNeverEnd,
             /// Another prompt than the quoted one is paid.

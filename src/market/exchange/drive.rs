@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use farebox_core::compute::body::MAX_BODY_BYTES;
-use farebox_core::compute::buy::settlement_told;
+use farebox_core::compute::buy::{is_unpriced, settlement_told};
 use farebox_core::compute::message::{
     Errand, Instruction, JsonAnswer, Letter, PayoutAnswer, PayoutCall, Reaction, SellerRequest,
 };
@@ -104,7 +104,10 @@ impl Counter {
         loop {
             let next = match reaction {
                 Reaction::Reply(answer) => return answer,
-                Reaction::Terms(quote, answer) => return self.with_terms(&quote, answer).await,
+                Reaction::Terms(quote, answer) => match self.with_terms(&quote, answer).await {
+                    Some(answer) => return answer,
+                    None => Instruction::Unpriced(quote),
+                },
                 Reaction::Till(quote) => return self.pay(gateway, &asked, quote).await,
                 Reaction::Wait(job) if matches!(asked, Instruction::Demo { .. }) => {
                     return super::views::demo(&self.env, &job).await;
@@ -177,14 +180,18 @@ impl Counter {
     }
 
     /// Adds the gate's terms to the 402 of a quote: the body has them as well, for clients that
-    /// read no header.
-    async fn with_terms(&self, quote: &str, answer: JsonAnswer) -> JsonAnswer {
+    /// read no header. `None` if the gate has no price for it.
+    async fn with_terms(&self, quote: &str, answer: JsonAnswer) -> Option<JsonAnswer> {
         let fields = self.fields(None);
         let Some(gate) = calls::gate(&self.env, &self.till(quote), &fields, TERMS_MS).await else {
-            return answer;
+            return Some(answer);
         };
+        if is_unpriced(gate.status, &gate.body) {
+            return None;
+        }
         let is_terms = gate.status == 402;
-        kept(answer, gate.headers.into_iter().filter(|(name, _)| is_terms && is_challenge(name)))
+        let fields = gate.headers.into_iter();
+        Some(kept(answer, fields.filter(|(name, _)| is_terms && is_challenge(name))))
     }
 
     /// Sends the payment of a request to the till of a quote.

@@ -58,7 +58,13 @@ fn asked(
     match (head.method.as_str(), parts) {
         ("POST", ["api", "v1", "sellers", rest @ ..]) => {
             let make: fn(SellerRequest) -> Instruction = match rest {
-                ["register"] => Instruction::Register,
+                ["register"] => {
+                    let client = client_of(head);
+                    return Ok(by_body(move |body| Instruction::Register {
+                        client,
+                        request: SellerRequest { authorization, body },
+                    }));
+                }
                 ["heartbeat"] => Instruction::Heartbeat,
                 ["offline"] => Instruction::Offline,
                 ["jobs"] => Instruction::SellerJobs,

@@ -293,3 +293,84 @@ pub fn a_result_that_cannot_be_kept_is_refused_before_its_job_ends() {
     assert_eq!(Told::of(world.carry(reaction)).status, 200);
     assert_eq!(world.read(&job, &token).text("result"), most);
 }
+
+/// Has a seller take a job and let it lie; whether it is given work after its next heartbeat.
+fn lets_lie(world: &mut World, prompt: &str) -> bool {
+    world.open(1);
+    world.beat(1);
+    let quote = world.ask(prompt, 9, prompt);
+    if quote.status != 402 {
+        return false;
+    }
+    let id = quote.text("payment_id");
+    assert_eq!(Told::of(world.sold(&world.sale(&id, prompt, 9))).status, 200);
+    world.now += 60_000;
+    world.alarm();
+    assert_eq!(world.ask("10.0.0.7", 8, "another").status, 503, "offline until a heartbeat");
+    world.beat(1).text("seller_status") == "idle"
+}
+
+#[test]
+pub fn a_seller_that_lets_job_after_job_lie_rests_twice_as_long_each_time() {
+    let mut world = World::with_seller();
+    assert!(lets_lie(&mut world, "first"), "once is only until the next heartbeat");
+    for (prompt, rest_ms) in [("second", 60_000), ("third", 120_000), ("fourth", 240_000)] {
+        assert!(!lets_lie(&mut world, prompt), "{prompt}");
+        let told = world.beat(1);
+        assert_eq!((told.status, told.text("seller_status")), (200, "offline".into()));
+        assert!(told.text("rests_until").starts_with("2025-11-20T06:"), "{told:?}");
+        assert_eq!(world.ask("10.0.0.7", 8, "another").status, 503, "{prompt}");
+        world.now += rest_ms - 1;
+        world.open(1);
+        assert_eq!(world.beat(1).text("seller_status"), "offline", "{prompt}");
+        world.now += 1;
+        assert_eq!(world.beat(1).text("seller_status"), "idle", "{prompt}");
+    }
+    // Each job that it does takes one of them off.
+    for prompt in ["a", "b", "c", "d"] {
+        let job = world.buy(9, prompt).text("job_id");
+        world.start(1, &job);
+        let reaction = world.complete(1, &job);
+        world.carry(reaction);
+    }
+    assert!(lets_lie(&mut world, "again"), "it begins anew");
+    assert!(!lets_lie(&mut world, "and again"));
+    // What was long ago does not count.
+    world.now += 86_400_000;
+    assert!(lets_lie(&mut world, "a day later"));
+}
+
+#[test]
+fn jobs_that_lay_at_the_same_time_count_once() {
+    let mut world = World::new();
+    world.register(1, json!({"capacity": 5}));
+    world.open(1);
+    world.beat(1);
+    for prompt in ["a", "b", "c", "d", "e"] {
+        world.buy(9, prompt);
+    }
+    world.now += 60_000;
+    world.alarm();
+    assert!(world.rows.jobs.iter().all(|job| job.state == JobState::Failed));
+    assert_eq!(world.beat(1).text("seller_status"), "idle");
+}
+
+#[test]
+pub fn no_one_is_sold_its_own_work() {
+    let mut world = World::with_seller();
+    let own = world.ask("10.0.0.1", 1, "hello");
+    assert_eq!(own.code(), (503, "NO_SELLER_AVAILABLE"));
+    world.seller(2, "0.006");
+    assert_eq!(world.ask("10.0.0.1", 1, "hello").text("seller_id"), wallet(2));
+    // Nor when another one lets its job lie.
+    let mut world = World::new();
+    world.seller(2, "0.005");
+    let quote = world.ask("10.0.0.1", 1, "hello");
+    let sale = world.sale(&quote.text("payment_id"), "rcpt_1", 1);
+    assert_eq!(Told::of(world.sold(&sale)).status, 200);
+    world.seller(1, "0.004");
+    world.now += 60_000;
+    world.beat(1);
+    world.alarm();
+    assert_eq!(world.rows.jobs[0].state, JobState::Failed);
+}

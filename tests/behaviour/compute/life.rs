@@ -119,7 +119,7 @@ impl Life {
                 "capability": "llm", "price_per_task": "0.005",
             });
             let request = SellerRequest { authorization: String::new(), body: body.to_string() };
-            life.apply(Instruction::Register(request));
+            life.apply(Instruction::Register { client: "10.0.0.1".into(), request });
             life.apply(Instruction::Heartbeat(life.clone().request(number, &json!({}))));
             life.take_step(Step::Beats(number)).unwrap();
         }

@@ -33,6 +33,27 @@ pub const TABLE: &[Row] = &[
         AnyoneRegisters,
         sellers::a_bound_seller_is_changed_by_its_session_alone_and_an_unbound_one_never_works
     ),
+    row!(
+        StrangersSetTerms,
+        sellers::what_a_stranger_registers_is_not_sold_in_the_name_of_who_proves_the_wallet
+    ),
+    row!(SellersPileUp, sellers::a_client_registers_twenty_sellers_in_an_hour_that_prove_nothing),
+    row!(AnyPriceIsOffered, sellers::a_price_that_the_till_does_not_take_is_not_registered),
+    row!(SettlingSeatsAreFree, quotes::a_seat_whose_payment_settles_is_held_by_its_client_too),
+    row!(
+        PretendedJobsHavePrices,
+        quotes::a_quote_whose_money_is_pretended_has_no_price_at_the_till
+    ),
+    row!(
+        StrangersBuy,
+        payments::another_wallet_than_the_buyer_s_buys_nothing_at_the_till_and_has_its_money_back
+    ),
+    row!(ForgeriesEndQuotes, payments::a_payment_that_anyone_could_make_up_ends_no_quote),
+    row!(BuyersSellToThemselves, jobs::no_one_is_sold_its_own_work),
+    row!(
+        IdleSellersNeverRest,
+        jobs::a_seller_that_lets_job_after_job_lie_rests_twice_as_long_each_time
+    ),
     row!(AnyIdentitySells, sellers::an_identity_opens_the_session_of_its_own_seller),
     row!(AnySignatureIdentifies, doors::a_token_with_another_s_signature_proves_no_one),
     row!(AnyIssuerIdentifies, doors::a_token_of_another_issuer_or_without_a_subject_proves_no_one),

@@ -1,11 +1,19 @@
 //! Payments: the guards of verify in the contract's order, and what the gate says was paid.
 
+use farebox_core::amount::Amount;
 use farebox_core::compute::message::{Instruction, Reaction, TillPayment};
 use farebox_core::compute::row::{HoldKind, HoldState, JobState, Leave, QuoteState};
 use farebox_core::compute::settings::Profile;
-use serde_json::json;
+use farebox_core::encoding::{base64, hex};
+use farebox_core::evm::account::Account;
+use farebox_core::evm::address::Address;
+use farebox_core::evm::eip712::Domain;
+use farebox_core::evm::eip3009::Authorization;
+use farebox_core::secret::Secret;
+use farebox_core::time::UnixTime;
+use serde_json::{Value, json};
 
-use super::world::{NOON, TX, Told, World, payment, settings, wallet};
+use super::world::{ESCROW, NOON, TX, Told, USDC, World, payment, settings, wallet};
 
 #[test]
 pub fn guards_come_in_the_contract_s_order_before_a_seller_notices() {
@@ -134,9 +142,9 @@ pub fn a_second_payment_for_a_quote_is_refused_and_if_it_was_settled_paid_back()
 pub fn what_the_gate_refused_for_certain_ends_the_quote_and_what_is_doubtful_does_not() {
     for (status, is_over) in [(402, true), (400, true), (409, false), (503, false), (200, false)] {
         let mut world = World::with_seller();
-        let quote = world.ask("10.0.0.1", 9, "hello");
-        let (id, fingerprint) = (quote.text("payment_id"), quote.text("fingerprint"));
-        world.verify(9, "hello", &fingerprint, &payment(9));
+        let keyed = Keyed::quoted(&mut world);
+        let id = keyed.quote.text("payment_id");
+        keyed.verify(&mut world, &keyed.signed("5000"));
         let reaction = world.send(Instruction::Taken { quote: id.clone(), status });
         assert_eq!(world.rows.jobs.is_empty(), is_over, "{status}");
         if is_over {
@@ -145,9 +153,129 @@ pub fn what_the_gate_refused_for_certain_ends_the_quote_and_what_is_doubtful_doe
             assert_eq!(world.rows.quotes[0].state, QuoteState::Lapsed);
         } else {
             assert_eq!(reaction, Reaction::Nothing, "{status}");
-            assert_eq!(Told::of(world.sold(&world.sale(&id, "rcpt_1", 9))).status, 200);
+            let payer = keyed.address.clone();
+            let sale = TillPayment { payer, ..world.sale(&id, "rcpt_1", 9) };
+            assert_eq!(Told::of(world.sold(&sale)).status, 200);
         }
     }
+}
+
+/// A buyer with a key, and its quote.
+struct Keyed {
+    account: Account,
+    address: String,
+    quote: Told,
+}
+
+impl Keyed {
+    fn quoted(world: &mut World) -> Self {
+        let account = Account::from_candidates(std::iter::once(Secret::new([7; 32]))).unwrap();
+        let address = account.address().to_lower_hex();
+        let order = Self::order(&address);
+        let quote =
+            world.told(Instruction::Quote { client: "10.0.0.1".into(), body: order.to_string() });
+        assert_eq!(quote.status, 402, "{quote:?}");
+        Self { account, address, quote }
+    }
+
+    fn order(address: &str) -> Value {
+        json!({
+            "buyer_id": address, "capability": "llm", "prompt": "hello",
+            "network_profile": "live-testnet",
+        })
+    }
+
+    /// What its wallet signs for this many units, as a message of version 1.
+    fn signed(&self, units: &str) -> Value {
+        let usdc = Domain {
+            name: "USDC",
+            version: "2",
+            chain_id: 84_532,
+            verifying_contract: Address::parse(USDC).unwrap(),
+        };
+        let terms = Authorization {
+            from: self.account.address(),
+            to: Address::parse(&ESCROW.to_lowercase()).unwrap(),
+            value: Amount::from_atomic(units).unwrap(),
+            valid_after: UnixTime::from_secs(0),
+            valid_before: UnixTime::from_secs(NOON / 1000 + 300),
+            nonce: [3; 32],
+        };
+        let signature = self.account.sign(&terms.digest(&usdc.separator())).unwrap();
+        let authorization = json!({
+            "from": self.account.address().to_checksum(), "to": ESCROW, "value": units,
+            "validAfter": "0", "validBefore": (NOON / 1000 + 300).to_string(),
+            "nonce": hex::encode_prefixed(&[3; 32]),
+        });
+        let signature = hex::encode_prefixed(&signature.to_bytes());
+        json!({
+            "x402Version": 1, "scheme": "exact", "network": "base-sepolia",
+            "payload": {"signature": signature, "authorization": authorization},
+        })
+    }
+
+    fn verify(&self, world: &mut World, payment: &Value) -> Reaction {
+        let payment = base64::encode(payment.to_string().as_bytes());
+        let fingerprint = self.quote.text("fingerprint");
+        let body = json!({"fingerprint": fingerprint, "payload": Self::order(&self.address)});
+        world.send(Instruction::Verify { payment, body: body.to_string() })
+    }
+}
+
+#[test]
+pub fn a_payment_that_anyone_could_make_up_ends_no_quote() {
+    let mut world = World::with_seller();
+    let keyed = Keyed::quoted(&mut world);
+    let id = keyed.quote.text("payment_id");
+    let right = keyed.signed("5000");
+    let forged = |change: &dyn Fn(&mut Value)| {
+        let mut forged = right.clone();
+        change(&mut forged["payload"]);
+        forged
+    };
+    for payment in [
+        forged(&|it| it["signature"] = format!("0x{}1b", "11".repeat(64)).into()),
+        forged(&|it| it["signature"] = "0x".into()),
+        forged(&|it| it["authorization"]["value"] = "4999".into()),
+        forged(&|it| it["authorization"]["nonce"] = hex::encode_prefixed(&[4; 32]).into()),
+        forged(&|it| it["authorization"]["validBefore"] = json!(null)),
+    ] {
+        let events = world.events().len();
+        assert_eq!(keyed.verify(&mut world, &payment), Reaction::Till(id.clone()), "{payment}");
+        let told = world.told(Instruction::Taken { quote: id.clone(), status: 402 });
+        assert_eq!(told.code(), (400, "FACILITATOR_RESPONSE_INVALID"), "{payment}");
+        assert_eq!(world.rows.quotes[0].state, QuoteState::Open, "{payment}");
+        assert!(world.rows.jobs.is_empty(), "{payment}");
+        assert_eq!(world.events().len(), events, "it is no news");
+    }
+    assert_eq!(keyed.verify(&mut world, &right), Reaction::Till(id.clone()));
+    let payer = keyed.address.clone();
+    let sale = TillPayment { payer, ..world.sale(&id, "rcpt_1", 9) };
+    assert_eq!(Told::of(world.sold(&sale)).status, 200);
+    // After its end there is nothing left to keep open.
+    let mut world = World::with_seller();
+    let keyed = Keyed::quoted(&mut world);
+    world.now += 240_000;
+    world.open(1);
+    world.beat(1);
+    keyed.verify(&mut world, &forged(&|it| it["signature"] = "0x".into()));
+    world.now += 120_000;
+    world.alarm();
+    assert_eq!(world.rows.quotes[0].state, QuoteState::Lapsed);
+}
+
+#[test]
+pub fn another_wallet_than_the_buyer_s_buys_nothing_at_the_till_and_has_its_money_back() {
+    let mut world = World::with_seller();
+    let id = world.ask("10.0.0.1", 9, "hello").text("payment_id");
+    let told = Told::of(world.sold(&world.sale(&id, "rcpt_8", 8)));
+    assert_eq!(told.code(), (409, "QUOTE_EXPIRED"));
+    world.alarm();
+    assert_eq!(world.treasury.arrived(&wallet(8)), 5000);
+    let upper = wallet(9).to_uppercase().replace("0X", "0x");
+    let sale = TillPayment { payer: upper, ..world.sale(&id, "rcpt_9", 9) };
+    assert_eq!(Told::of(world.sold(&sale)).status, 200);
+    assert_eq!(world.rows.jobs.len(), 1);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Quotes: rows of the contract about matching, seats and fingerprints.
 
+use farebox_core::compute::buy::is_unpriced;
 use farebox_core::compute::message::{Instruction, Reaction};
+use farebox_core::compute::row::HoldKind;
+use farebox_core::compute::settings::Profile;
 use serde_json::json;
 
 use super::world::{ESCROW, Told, URL, USDC, World, wallet};
@@ -215,4 +218,57 @@ pub fn a_quote_is_answered_with_the_gate_s_terms_beside_it() {
     let reaction = world.send(Instruction::Quote { client: "a".into(), body });
     let Reaction::Terms(quote, _) = reaction.clone() else { panic!("{reaction:?}") };
     assert_eq!(quote, Told::of(reaction).text("payment_id"));
+}
+
+#[test]
+pub fn a_seat_whose_payment_settles_is_held_by_its_client_too() {
+    let mut world = World::new();
+    for number in 1..=4 {
+        world.seller(number, "0.005");
+    }
+    for prompt in ["a", "b"] {
+        let fingerprint = world.ask("10.0.0.1", 9, prompt).text("fingerprint");
+        let payment = format!("{}{}", super::world::payment(9), " ".repeat(prompt.len()));
+        let reaction = world.verify(9, prompt, &fingerprint, &payment);
+        assert!(matches!(reaction, Reaction::Till(_)), "{reaction:?}");
+    }
+    let told = world.ask("10.0.0.1", 9, "c");
+    assert_eq!(told.code(), (429, "QUOTE_LIMIT_REACHED"));
+    assert_eq!(world.ask("10.0.0.2", 8, "c").status, 402);
+    // Paid, it is no longer of those that may come to nothing.
+    let id = world.rows.quotes[0].id.clone();
+    assert_eq!(Told::of(world.sold(&world.sale(&id, "rcpt_1", 9))).status, 200);
+    assert_eq!(world.ask("10.0.0.1", 9, "c").status, 402);
+}
+
+#[test]
+pub fn a_quote_whose_money_is_pretended_has_no_price_at_the_till() {
+    let set = super::world::settings(HoldKind::Mock, Profile::DemoTestnet);
+    let mut world = World::set(set);
+    world.seller(1, "0.005");
+    let body = world.order(9, "hello").to_string();
+    let reaction = world.send(Instruction::Quote { client: "a".into(), body });
+    assert!(matches!(reaction, Reaction::Reply(_)), "the gate is not asked: {reaction:?}");
+    let id = Told::of(reaction).text("payment_id");
+    let told = world.told(Instruction::Price(format!("{URL}/till/{id}")));
+    assert_eq!(told.code(), (404, "QUOTE_EXPIRED"));
+}
+
+#[test]
+fn a_quote_that_the_gate_cannot_price_ends_and_its_seat_is_free() {
+    let mut world = World::with_seller();
+    let id = world.ask("10.0.0.1", 9, "hello").text("payment_id");
+    let told = world.told(Instruction::Unpriced(id.clone()));
+    assert_eq!(told.code(), (503, "PAYMENT_TERMS_UNAVAILABLE"));
+    assert_eq!(world.beat(1).text("seller_status"), "idle");
+    let again = world.ask("10.0.0.1", 9, "hello");
+    assert_ne!(again.text("payment_id"), id);
+    // One that is being paid goes on.
+    let fingerprint = again.text("fingerprint");
+    world.verify(9, "hello", &fingerprint, &super::world::payment(9));
+    world.told(Instruction::Unpriced(again.text("payment_id")));
+    assert_eq!(world.beat(1).text("seller_status"), "busy");
+    let unpriced = r#"{"code":"price_unavailable"}"#;
+    assert!(is_unpriced(503, unpriced));
+    assert!(!is_unpriced(402, unpriced) && !is_unpriced(503, "{}") && !is_unpriced(503, ""));
 }

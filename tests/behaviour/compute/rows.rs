@@ -98,6 +98,12 @@ impl Records for Rows {
         Ok(self.sellers.values().filter(is_online).cloned().collect())
     }
 
+    fn unproven(&self, client: &str, since: u64) -> Result<u64, Infallible> {
+        let is_it =
+            |it: &&SellerRow| it.client == client && it.created >= since && it.subject.is_empty();
+        Ok(self.sellers.values().filter(is_it).count() as u64)
+    }
+
     fn seats(&self, seller: &str, now: u64) -> Result<Seats, Infallible> {
         let open = self.quotes.iter().filter(|it| it.seller == seller && it.is_open(now));
         let jobs = self.jobs.iter().filter(|it| it.seller == seller && it.state.has_seat());
@@ -231,7 +237,8 @@ impl Figures for Rows {
     }
 
     fn latest(&self, limit: u32) -> Result<Vec<SellerRow>, Infallible> {
-        let mut all: Vec<SellerRow> = self.sellers.values().cloned().collect();
+        let bound = self.sellers.values().filter(|row| !row.subject.is_empty());
+        let mut all: Vec<SellerRow> = bound.cloned().collect();
         all.sort_by_key(|row| std::cmp::Reverse(row.heartbeat.unwrap_or(row.created)));
         all.truncate(limit as usize);
         Ok(all)

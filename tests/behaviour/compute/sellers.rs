@@ -36,7 +36,9 @@ pub fn a_price_is_a_positive_number_that_the_token_can_express() {
     assert_eq!((told.status, told.raw), (200, body));
     assert_eq!(world.register(2, json!({"price_per_task": 0.25})).status, 200);
     assert_eq!(world.rows.sellers[&wallet(2)].units, "250000");
-    assert_eq!(world.events(), ["SELLER_REGISTERED", "SELLER_REGISTERED"]);
+    assert!(world.events().is_empty(), "nothing is proven");
+    world.open(1);
+    assert_eq!(world.events(), ["SELLER_REGISTERED"]);
 }
 
 #[test]
@@ -46,7 +48,7 @@ pub fn the_contract_s_sentences_name_what_is_wrong() {
     let mut world = World::set(set);
     let mut said = |body: &str| {
         let request = SellerRequest { authorization: String::new(), body: body.to_owned() };
-        let told = world.told(Instruction::Register(request));
+        let told = world.told(Instruction::Register { client: "10.0.0.1".into(), request });
         (told.status, told.text("code"), told.text("error"))
     };
     let invalid = |error: &str| (400, "INVALID_REQUEST".to_owned(), error.to_owned());
@@ -244,4 +246,96 @@ pub fn settings_that_would_lose_money_are_refused() {
         why(&|set| set.escrow = farebox_core::evm::address::Address::ZERO),
         SettingsError::Escrow
     );
+}
+
+/// The price that a buyer is asked for.
+fn asked_price(world: &mut World) -> String {
+    world.ask("10.0.0.1", 9, "hello").text("amount")
+}
+
+#[test]
+pub fn what_a_stranger_registers_is_not_sold_in_the_name_of_who_proves_the_wallet() {
+    let cheap = json!({"capability": "llm", "price_per_task": "0.000001", "capacity": 100});
+    for is_first in [true, false] {
+        let mut world = World::new();
+        let mut stranger = |world: &mut World| {
+            let told = world.register_from("10.6.6.6", 1, &cheap);
+            assert_eq!(told.text("status"), "registered", "it is told no more than anyone");
+        };
+        if is_first {
+            stranger(&mut world);
+        }
+        world.register(1, json!({"price_per_task": "1"}));
+        if !is_first {
+            stranger(&mut world);
+        }
+        // Without a word of its own, it sells nothing until it says what.
+        let told = world.open(1);
+        assert_eq!((told.status, told.body.get("price_per_task")), (200, None));
+        assert_eq!(world.beat(1).code(), (409, "SELLER_REGISTRATION_STALE"));
+        assert_eq!(world.ask("10.0.0.1", 9, "hello").status, 503);
+        assert_eq!(world.register(1, json!({"price_per_task": "1"})).status, 200);
+        assert_eq!(world.beat(1).text("seller_status"), "idle");
+        assert_eq!(asked_price(&mut world), "1");
+    }
+}
+
+#[test]
+pub fn what_is_said_with_the_proof_is_sold_whatever_was_registered() {
+    let mut world = World::new();
+    world.register(1, json!({"price_per_task": "0.000001", "capacity": 100}));
+    let bad = world.open_with(1, json!({"capability": "llm", "price_per_task": "0"}));
+    assert_eq!(bad.code(), (400, "INVALID_REQUEST"));
+    let half = world.open_with(1, json!({"price_per_task": "1"}));
+    assert_eq!(half.text("error"), "capability must be a non-empty string.");
+    assert!(!world.rows.sellers[&wallet(1)].is_bound());
+    let own = json!({"capability": "llm", "price_per_task": "1.0", "capacity": 2});
+    let told = world.open_with(1, own);
+    let said = (told.text("capability"), told.text("price_per_task"), &told.body["capacity"]);
+    assert_eq!(said, ("llm".into(), "1".into(), &2.into()));
+    // A later session without a word keeps it.
+    assert_eq!(world.open(1).text("price_per_task"), "1");
+    world.beat(1);
+    assert_eq!(asked_price(&mut world), "1");
+    assert_eq!(world.rows.sellers[&wallet(1)].capacity, 2);
+}
+
+#[test]
+pub fn a_client_registers_twenty_sellers_in_an_hour_that_prove_nothing() {
+    let mut world = World::new();
+    for number in 1..=20 {
+        assert_eq!(world.register(number, json!({})).status, 200, "{number}");
+    }
+    let told = world.register(21, json!({}));
+    assert_eq!(told.code(), (429, "SELLER_REGISTRATION_LIMIT_REACHED"));
+    assert_eq!(world.register(20, json!({})).status, 200, "it is known");
+    let body = json!({"capability": "llm", "price_per_task": 1});
+    assert_eq!(world.register_from("10.0.0.2", 22, &body).status, 200);
+    assert!(world.events().is_empty() && world.rows.tally.sellers == 0, "nothing is told of them");
+    assert_eq!(world.open(1).status, 200);
+    assert_eq!((world.events().len(), world.rows.tally.sellers), (1, 1));
+    assert_eq!(world.register(21, json!({})).status, 200, "one of them was proven");
+    world.now += 3_600_001;
+    assert_eq!(world.register(23, json!({})).status, 200);
+}
+
+#[test]
+pub fn a_price_that_the_till_does_not_take_is_not_registered() {
+    let mut world = World::new();
+    for (price, status) in [("100", 200), ("100.000001", 400), ("99999999999999999999", 400)] {
+        let told = world.register(1, json!({"price_per_task": price}));
+        assert_eq!(told.status, status, "{price}");
+    }
+    let told = world.register(2, json!({"price_per_task": "101"}));
+    assert_eq!(told.text("error"), "price_per_task must be at most 100.");
+}
+
+#[test]
+pub fn a_seller_that_says_the_same_again_is_no_news() {
+    let mut world = World::with_seller();
+    let before = world.events().len();
+    assert_eq!(world.register(1, json!({})).status, 200);
+    assert_eq!(world.told(Instruction::Offline(world.request(1, &json!({})))).status, 200);
+    assert_eq!(world.told(Instruction::Offline(world.request(1, &json!({})))).status, 200);
+    assert_eq!(world.events().len(), before);
 }

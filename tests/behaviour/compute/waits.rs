@@ -89,7 +89,7 @@ impl Till {
                 "capability": "llm", "price_per_task": "0.005",
             });
             let request = SellerRequest { authorization: String::new(), body: body.to_string() };
-            till.apply(Instruction::Register(request));
+            till.apply(Instruction::Register { client: "10.0.0.1".into(), request });
             till.go(Move::Beats(number)).unwrap();
         }
         till

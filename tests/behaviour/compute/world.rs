@@ -53,6 +53,7 @@ pub fn settings(hold: HoldKind, profile: Profile) -> ProfileSettings {
         url: URL.into(),
         secret: Secret::new("s".repeat(32)),
         waits_ms: 100_000,
+        max_price: "100".into(),
     }
 }
 
@@ -136,13 +137,25 @@ impl World {
         for (name, value) in more.as_object().unwrap() {
             body[name] = value.clone();
         }
-        self.told(Instruction::Register(self.request(number, &body)))
+        self.register_from("10.0.0.1", number, &body)
+    }
+
+    /// Registers with whatever session this seller has.
+    pub fn register_from(&mut self, client: &str, number: u8, body: &Value) -> Told {
+        let (client, request) = (client.to_owned(), self.request(number, body));
+        self.told(Instruction::Register { client, request })
     }
 
     /// Opens a session by an identity.
     pub fn open(&mut self, number: u8) -> Told {
+        self.open_with(number, json!({}))
+    }
+
+    /// Opens a session by an identity, and says more with it.
+    pub fn open_with(&mut self, number: u8, mut more: Value) -> Told {
         let agent = format!("agent-{number}");
-        let request = self.request(number, &json!({"passport_agent_id": agent}));
+        more["passport_agent_id"] = agent.as_str().into();
+        let request = self.request(number, &more);
         let claims = json!({"agent_id": agent, "wallet": {"address": wallet(number)}});
         let identity = Identity { subject: format!("sub-{number}"), claims: claims.to_string() };
         let told = self.told(session(request, Some(identity)));

@@ -234,9 +234,15 @@ class Seller {
     }
   }
 
+  /** What is sold. */
+  #terms(): { capability: string; price_per_task: string; capacity: number } {
+    const { capability, price, capacity = 1 } = this.#options;
+    return { capability, price_per_task: price, capacity };
+  }
+
   async #register(): Promise<void> {
-    const { agentId, capability, price, capacity = 1, sellerId } = this.#options;
-    const body = { capability, price_per_task: price, capacity, wallet: sellerId, passport_agent_id: agentId, passport_payer_addr: sellerId };
+    const { agentId, sellerId } = this.#options;
+    const body = { ...this.#terms(), wallet: sellerId, passport_agent_id: agentId, passport_payer_addr: sellerId };
     await this.#call('sellers/register', body);
     this.#tell({ type: 'registered' });
   }
@@ -352,7 +358,8 @@ class Seller {
 
   async #opens(): Promise<void> {
     const { agentId, identity, bond } = this.#options;
-    const body = { passport_agent_id: agentId };
+    // Anyone may have registered this wallet with other terms before it was proven: what counts is said with the proof.
+    const body = { passport_agent_id: agentId, ...this.#terms() };
     for (let turn = 0; ; turn += 1) {
       const record = await this.#log.read();
       // Each bond costs money.
@@ -374,11 +381,20 @@ class Seller {
       }
       const token = said?.['seller_session_token'];
       if (typeof token !== 'string') throw new SellerError('no_session', 'the exchange gave no session');
+      this.#agreed(said ?? {});
       const secs = Number(said?.['expires_in_seconds']);
       this.#session = { token, expires: Date.now() + (secs > 0 ? secs : 900) * 1000 };
       this.#tell({ type: 'session' });
       return;
     }
+  }
+
+  /** An exchange that says what it sells has to say what this seller does. */
+  #agreed(said: Readonly<Record<string, unknown>>): void {
+    const { capability, price_per_task: price, capacity } = this.#terms();
+    const { capability: itsCapability = capability.trim(), price_per_task: itsPrice = price, capacity: itsCapacity = capacity } = said;
+    const isSame = itsCapability === capability.trim() && plain(itsPrice) === plain(price) && itsCapacity === capacity;
+    if (!isSame) throw new SellerError('other_terms', `the exchange would sell ${wasm.failReason(String(itsCapability))} at ${wasm.failReason(String(itsPrice))}, ${Number(itsCapacity)} at once`);
   }
 
   /** A session by a transfer, each step kept before the next; `undefined` if it has to be asked for anew. */
@@ -494,6 +510,12 @@ function jobOf(value: unknown): Job | undefined {
       amount: text(job['amount']), currency: text(job['currency']),
     },
   };
+}
+
+/** A decimal number in its one spelling. */
+function plain(price: unknown): string {
+  const [whole = '', fraction = ''] = String(price).trim().split('.');
+  return `${whole.replace(/^0+(?=\d)/, '')}.${fraction.replace(/0+$/, '')}`;
 }
 
 /** `{text, meta}`; nothing that says nothing is delivered. */

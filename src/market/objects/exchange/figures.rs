@@ -67,7 +67,7 @@ impl Figures for ExchangeRows<'_> {
     }
 
     fn latest(&self, limit: u32) -> Result<Vec<SellerRow>> {
-        let query = "SELECT row FROM sellers
+        let query = "SELECT row FROM sellers WHERE json_extract(row, '$.subject') <> ''
             ORDER BY coalesce(heartbeat, json_extract(row, '$.created')) DESC LIMIT ?";
         self.all(query, vec![whole(limit.into())])
     }

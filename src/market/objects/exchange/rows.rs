@@ -90,6 +90,12 @@ impl Records for ExchangeRows<'_> {
         }
     }
 
+    fn unproven(&self, client: &str, since: u64) -> Result<u64> {
+        let query = "SELECT count(*) FROM sellers WHERE json_extract(row, '$.client') = ?
+            AND json_extract(row, '$.created') >= ? AND json_extract(row, '$.subject') = ''";
+        self.count(query, vec![client.into(), whole(since)])
+    }
+
     fn seats(&self, seller: &str, now: u64) -> Result<Seats> {
         let open = "SELECT count(*) FROM quotes WHERE state = 'open' AND seller = ? AND until > ?";
         let busy = "SELECT count(*) FROM jobs

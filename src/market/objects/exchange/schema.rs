@@ -1,7 +1,7 @@
 //! The tables of a profile and their history; schema changes are numbered.
 
 /// Schema changes in order.
-pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, SEEN, SETTLED, LEAVING];
+pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, SEEN, SETTLED, LEAVING, PROVEN];
 
 /// The tables of the first version. Rows are JSON; the columns beside them are what they are found by.
 const FIRST: &[&str] = &[
@@ -59,4 +59,13 @@ const LEAVING: &[&str] = &[
     "CREATE INDEX quotes_over ON quotes (state, until)",
     "CREATE INDEX jobs_over ON jobs (number) WHERE state IN ('done', 'failed')",
     "CREATE INDEX bonds_made ON bonds (created)",
+];
+
+/// Who has proven nothing is counted by who registered it, and not shown.
+const PROVEN: &[&str] = &[
+    "DROP INDEX sellers_heard",
+    "CREATE INDEX sellers_heard ON sellers (coalesce(heartbeat, json_extract(row, '$.created')))
+        WHERE json_extract(row, '$.subject') <> ''",
+    "CREATE INDEX sellers_unproven ON sellers (json_extract(row, '$.client'), json_extract(row, '$.created'))
+        WHERE json_extract(row, '$.subject') = ''",
 ];
