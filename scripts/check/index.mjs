@@ -107,6 +107,7 @@ export async function check({ file, env, secrets = false, offline = false, say =
     checkNames(worker, variables(), SECRETS, notes);
     checkSlips(worker, judgement.networks, notes);
     checkSiblings(worker, judgement.siblings, notes);
+    checkTill(worker, notes);
     checkDeployment(worker, env, notes);
     checkShards(worker, file, env, notes);
     checkFacilitators(worker, judgement.networks, notes);
@@ -182,6 +183,23 @@ function checkSiblings({ vars }, siblings, notes) {
     const remedy = `is priced, and many servers serve the same at ${free.join(', ')}, which ${free.length === 1 ? 'is' : 'are'} free; `
       + 'set DEFAULT = "deny", or give each a route: priced, or "free" if it is something else';
     notes.warning(index < 0 ? 'ROUTES' : `ROUTES[${index}].path`, `${priced} ${remedy}`);
+  }
+}
+
+/**
+ * The till of an exchange sells what the money of other buyers would pay for.
+ *
+ * @param {import('./worker.mjs').Worker} worker
+ * @param {import('./deployment.mjs').Notes} notes
+ */
+function checkTill({ vars }, notes) {
+  const routes = structured(vars.ROUTES);
+  for (const [index, route] of (Array.isArray(routes) ? routes : []).entries()) {
+    const { path, price, settle, confirm } = route ?? {};
+    const isTill = typeof path === 'string' && /^\/till\/\[/.test(path) && typeof price?.from === 'string' && settle !== 'after';
+    if (isTill && confirm !== 'chain') {
+      notes.warning(`ROUTES[${index}].path`, `${path} is the till of an exchange and believes its facilitator: one that says that it has settled, and has not, makes jobs that are paid with the money of other buyers; set confirm = "chain"`);
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 // Bodies: read within bounds, held, and hashed. They stay here, and only stored ones cross to Rust.
 
-import { LATE, timed } from './deadline.mjs';
+import { LATE, race, timed } from './deadline.mjs';
 
 /**
  * @typedef {object} Source the held part of a body: all of it, or its beginning and a reader of the rest
@@ -98,15 +98,20 @@ export async function textOf(request, bytes) {
   }
 }
 
+/** Milliseconds in which a request's body has to come. */
+const BODY_MS = 20_000;
+
 /**
- * The text of a request's body; `long` or `broken` in an array if it has none that can be used.
+ * The text of a request's body; `long` or `broken` in an array if it has none that can be used. One that does not come in
+ * time is broken.
  *
  * @param {Request} request
  * @param {number} bytes
  */
 export async function requestText(request, bytes) {
   try {
-    return (await bounded(request, bytes)) ?? ['long'];
+    const text = await race(bounded(request, bytes), BODY_MS, LATE);
+    return text === LATE ? ['broken'] : text ?? ['long'];
   } catch {
     return ['broken'];
   }

@@ -131,6 +131,22 @@ describe('around the settings', () => {
     });
   }
 
+  it('a till whose facilitator is believed is a warning, and one that the chain confirms or that settles after the work is none', async () => {
+    const till = { path: '/till/[quote]', methods: ['POST'], price: { from: 'MARKET', max: '$100.00' }, settle: 'before', idempotent: true };
+    const service = '\n[[services]]\nbinding = "MARKET"\nservice = "farebox-market"\n';
+    const told = async (more: Vars): Promise<Report> => {
+      const { vars } = settingsOf({ set: { DEFAULT: 'deny', RPC_URL: 'https://node.example.com', ROUTES: [{ path: '/report', price: '$1' }, { ...till, ...more }] } });
+      const report = await checked(tomlOf(vars) + service, GOOD.secrets);
+      assert.deepEqual(report.errors, []);
+      return report;
+    };
+    const { warnings } = await told({});
+    assert.deepEqual(warnings.map(({ variable }) => variable), ['ROUTES[1].path']);
+    assert.match(warnings[0]?.remedy ?? '', /^\/till\/\[quote\] .* set confirm = "chain"$/);
+    assert.deepEqual((await told({ confirm: 'chain' })).warnings, []);
+    assert.deepEqual((await told({ settle: 'after' })).warnings, []);
+  });
+
   it('a priced path without free siblings causes no warning', async () => {
     const closed = [
       beside('deny', [{ path: '/report', price: '$1' }]),

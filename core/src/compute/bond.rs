@@ -53,7 +53,8 @@ impl Gateway {
         if !seller.renewal.is_empty() && seller.agent == agent {
             return Ok(Effect::reply(self.already(&seller)));
         }
-        let known = records.bond_of(&id, &agent)?;
+        // Each client has its own: what it is told proves the seller, together with the transfer.
+        let known = records.bond_of((&id, &agent), client)?;
         let open = known.filter(|bond| bond.transaction.is_empty() && tick.now < bond.until);
         if let Some(bond) = open {
             return Ok(Effect::reply(self.told_bond(&bond)));
@@ -150,6 +151,13 @@ impl Gateway {
             return refused("SELLER_BOND_CHALLENGE_MISMATCH", why);
         }
         if !bond.transaction.is_empty() {
+            let token = self.renewal_token(&bond);
+            // Whose answer was lost has it again, until another bond is proven.
+            let is_same = bond.transaction == hash.to_ascii_lowercase();
+            let is_last = is_same && self.renews(&seller, &token);
+            if is_last || planted(Mutant::UsedBondsProveAgain) {
+                return Ok(self.opened(known, seller, ("seller_bond", Some(&token)), tick));
+            }
             return refused("SELLER_BOND_CHALLENGE_INVALID", "The challenge was used already.");
         }
         if tick.now >= bond.until && !planted(Mutant::BondsNeverEnd) {
@@ -176,7 +184,8 @@ impl Gateway {
         if let Err((code, why)) = self.proves(&bond, receipt.as_ref()) {
             return refused(code, why);
         }
-        let token = format!("qdr_{}", base64::encode_url(&self.keyed("renewal", &[tick.seed])));
+        let bond = BondRow { transaction: lower, ..bond };
+        let token = self.renewal_token(&bond);
         let row = SellerRow {
             agent: agent.to_string(),
             subject: format!("{WALLET_PROOF}{}", seller.id),
@@ -186,7 +195,7 @@ impl Gateway {
             ..seller
         };
         let mut effect = self.opened(known, row, ("seller_bond", Some(&token)), tick);
-        effect.edits.push(Edit::Bond(Box::new(BondRow { transaction: lower, ..bond })));
+        effect.edits.push(Edit::Bond(Box::new(bond)));
         Ok(effect)
     }
 
@@ -226,6 +235,12 @@ impl Gateway {
             return Err(("SELLER_BOND_CHALLENGE_STALE", why));
         }
         Ok(())
+    }
+
+    /// What renews the sessions that a proven bond opened.
+    fn renewal_token(&self, bond: &BondRow) -> String {
+        let parts = [bond.id.as_bytes(), bond.transaction.as_bytes()];
+        format!("qdr_{}", base64::encode_url(&self.keyed("renewal", &parts)))
     }
 
     fn renewal_of(&self, token: &str) -> String {

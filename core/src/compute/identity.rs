@@ -22,6 +22,8 @@ pub struct Issuer {
     pub name: String,
     /// The URL of its keys, a JWKS.
     pub keys: String,
+    /// The `aud` that its tokens need to have; any, if there is none.
+    pub audience: Option<String>,
 }
 
 /// A token whose signature is to be checked.
@@ -113,6 +115,15 @@ impl Issuer {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
         if text("iss") != self.name && !planted(Mutant::AnyIssuerIdentifies) {
             return Err(bad_token("The passport identity token is of another issuer."));
+        }
+        let named = |value: &Value| value.as_str() == self.audience.as_deref();
+        let is_for_us = self.audience.is_none()
+            || claims.get("aud").is_some_and(|aud| match aud {
+                Value::Array(all) => all.iter().any(named),
+                one => named(one),
+            });
+        if !is_for_us && !planted(Mutant::AnyAudienceIdentifies) {
+            return Err(bad_token("The passport identity token is for another service."));
         }
         let subject = text("sub").to_string();
         if subject.is_empty() {

@@ -94,11 +94,11 @@ pub trait Records {
     /// An error of the storage.
     fn bond(&self, id: &str) -> Result<Option<BondRow>, Self::Error>;
 
-    /// The newest bond that was asked of this seller in the name of this agent.
+    /// The newest bond that this client asked for, of this seller in the name of this agent.
     ///
     /// # Errors
     /// An error of the storage.
-    fn bond_of(&self, seller: &str, agent: &str) -> Result<Option<BondRow>, Self::Error>;
+    fn bond_of(&self, of: (&str, &str), client: &str) -> Result<Option<BondRow>, Self::Error>;
 
     /// Whether a bond was proven by this transaction.
     ///

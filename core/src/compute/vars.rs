@@ -320,7 +320,11 @@ fn issuer(reader: &mut Reader) -> Option<Issuer> {
         return None;
     };
     let keys = nodes::checked(reader, "IDENTITY.jwks", keys)?;
-    Some(Issuer { name: name.to_string(), keys })
+    if value.get("audience").is_some() && text("audience").is_none() {
+        reader.fail("IDENTITY.audience", "must be text, the `aud` of its tokens");
+    }
+    let audience = text("audience").map(ToString::to_string);
+    Some(Issuer { name: name.to_string(), keys, audience })
 }
 
 fn optional(reader: &mut Reader, name: &str, min_bytes: usize) -> Option<Secret<String>> {

@@ -35,6 +35,10 @@ macro_rules! compute {
             BondsNeverEnd,
             /// A transaction proves two bonds.
             BondsServeTwice,
+            /// A bond proves a seller again after another one has.
+            UsedBondsProveAgain,
+            /// An identity token for another service is taken.
+            AnyAudienceIdentifies,
             /// Any amount proves a bond.
             AnyBondProves,
             /// A transfer from before it was asked for proves a bond.

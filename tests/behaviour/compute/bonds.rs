@@ -83,7 +83,11 @@ pub fn a_bond_is_a_hundredth_and_some_dust_and_asked_for_once() {
     ] {
         assert_eq!(told.body[name], value, "{name}");
     }
-    assert_eq!(challenge(&mut world, "10.0.0.2", 1, "agent-1"), told);
+    assert_eq!(challenge(&mut world, "10.0.0.1", 1, "agent-1"), told);
+    // Whoever else asks learns nothing of it.
+    let other = challenge(&mut world, "10.0.0.2", 1, "agent-1");
+    assert_ne!(other.text("challenge_id"), told.text("challenge_id"));
+    assert_ne!(other.text("amount_atomic"), told.text("amount_atomic"));
     assert_eq!(challenge(&mut world, "10.0.0.1", 2, "agent-1").code().0, 404);
     let request = world.request(1, &json!({"passport_agent_id": "agent-2"}));
     let client = "10.0.0.1".to_owned();
@@ -188,7 +192,8 @@ pub fn a_challenge_ends_and_serves_its_seller_and_agent_once() {
     world.now += 599_999;
     assert_eq!(show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt).status, 200);
     let used = (403, "SELLER_BOND_CHALLENGE_INVALID");
-    assert_eq!(show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt).code(), used);
+    let other = proof("agent-1", &told, &HASH.replace('2', "3"));
+    assert_eq!(show(&mut world, 1, &other, &receipt).code(), used);
     let (mut world, told, receipt) = asked();
     world.now += 600_000;
     let shown = show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt);
@@ -239,4 +244,29 @@ pub fn who_proved_a_bond_may_show_an_identity_later() {
     assert_eq!(show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt).status, 200);
     assert_eq!(world.open(1).text("auth_method"), "passport_rs256");
     assert_eq!(world.rows.sellers[&wallet(1)].subject, "sub-1");
+}
+
+#[test]
+pub fn who_did_not_get_its_answer_has_it_again_by_the_same_proof_until_another_bond() {
+    let (mut world, told, receipt) = asked();
+    let lost = show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt);
+    let token = lost.text("seller_renewal_token");
+    // Also long after the challenge ended, and in whatever letters.
+    world.now += 3_600_000;
+    let upper = HASH.to_uppercase().replace("0X", "0x");
+    let again = show(&mut world, 1, &proof("agent-1", &told, &upper), &Value::Null);
+    assert_eq!((again.status, again.text("seller_renewal_token")), (200, token.clone()));
+    assert_eq!(world.rows.sellers[&wallet(1)].epoch, 1, "sessions go on");
+    world.sessions.insert(1, again.text("seller_session_token"));
+    assert_eq!(world.beat(1).status, 200);
+    let renews = json!({"passport_agent_id": "agent-1", "seller_renewal_token": token});
+    assert_eq!(show(&mut world, 1, &renews, &Value::Null).status, 200);
+    // Another bond ends it, and its token.
+    let other = challenge(&mut world, "10.0.0.1", 1, "agent-2");
+    let fresh = HASH.replace('2', "3");
+    let second = self::receipt(&wallet(1), &wallet(66), &other.text("amount_atomic"), 102);
+    let second: Value = serde_json::from_str(&second.to_string().replace(HASH, &fresh)).unwrap();
+    assert_eq!(show(&mut world, 1, &proof("agent-2", &other, &fresh), &second).status, 200);
+    let used = (403, "SELLER_BOND_CHALLENGE_INVALID");
+    assert_eq!(show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt).code(), used);
 }

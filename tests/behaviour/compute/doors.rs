@@ -112,7 +112,8 @@ fn a_query_names_a_profile_with_buyers() {
 }
 
 fn issuer() -> Issuer {
-    Issuer { name: "https://passport.example.com".into(), keys: "https://keys.example.com".into() }
+    let (name, keys) = ("https://passport.example.com".into(), "https://keys.example.com".into());
+    Issuer { name, keys, audience: None }
 }
 
 fn token(claims: &Value) -> UnprovenToken {
@@ -150,6 +151,28 @@ pub fn a_token_of_another_issuer_or_without_a_subject_proves_no_one() {
         claims[name] = value;
         assert_eq!(code(&claims, SignatureCheck::Right), "PASSPORT_TOKEN_INVALID");
     }
+}
+
+#[test]
+pub fn a_token_for_another_service_proves_no_one_where_an_audience_is_configured() {
+    let ours = Issuer { audience: Some("https://jobs.example.com".into()), ..issuer() };
+    for (audience, is_taken) in [
+        (json!("https://jobs.example.com"), true),
+        (json!(["https://other.example.com", "https://jobs.example.com"]), true),
+        (json!("https://jobs.example.com/"), false),
+        (json!(["https://other.example.com"]), false),
+        (json!([]), false),
+        (json!({"0": "https://jobs.example.com"}), false),
+        (Value::Null, false),
+    ] {
+        let mut claims = claims();
+        claims["aud"] = audience.clone();
+        let identity = ours.identity(&token(&claims), SignatureCheck::Right, NOON);
+        assert_eq!(identity.is_ok(), is_taken, "{audience}");
+        assert!(issuer().identity(&token(&claims), SignatureCheck::Right, NOON).is_ok());
+    }
+    let identity = json!({"issuer": "i", "jwks": "https://keys.example.com", "audience": 5});
+    assert_eq!(wrong(&with(|vars| vars["IDENTITY"] = identity)), ["IDENTITY.audience"]);
 }
 
 #[test]

@@ -63,6 +63,9 @@ pub fn the_summary_has_the_contract_s_members_and_twenty_four_hours() {
     let mut world = World::with_seller();
     world.seller(2, "0.006");
     world.register(3, json!({}));
+    world.open(3);
+    // It has proven nothing, and is not counted.
+    world.register(4, json!({}));
     finished(&mut world, "one");
     world.ask("10.0.0.2", 9, "two");
     let summary = dashboard::summary(&[board(&world)]);
@@ -127,6 +130,8 @@ pub fn the_hours_move_on_and_what_is_older_than_a_day_is_not_shown() {
 pub fn sellers_are_shown_as_they_are_and_live_rows_alone_have_links() {
     let mut world = World::with_seller();
     world.register(2, json!({"price_per_task": "0.000001"}));
+    world.open(2);
+    world.register(3, json!({}));
     finished(&mut world, "one");
     world.ask("10.0.0.2", 9, "two");
     let market = body(dashboard::market(&[board(&world)]));
@@ -134,6 +139,7 @@ pub fn sellers_are_shown_as_they_are_and_live_rows_alone_have_links() {
         let rows = market["rows"].as_array().unwrap();
         rows.iter().find(|row| row["sellerId"] == id).unwrap().clone()
     };
+    assert_eq!(market["rows"].as_array().unwrap().len(), 2, "the third has proven nothing");
     let (one, two) = (row(wallet(1)), row(wallet(2)));
     assert_eq!((&one["status"], &one["freeSeats"]), (&json!("reserved"), &json!(0)));
     assert_eq!((&two["status"], &two["pricePerTask"]), (&json!("offline"), &json!("0.000001")));
@@ -204,12 +210,15 @@ pub fn a_cursor_loses_and_doubles_no_event_of_one_profile_or_two() {
     for number in 1..=30 {
         one.now += 1_000;
         one.register(number, json!({}));
+        one.open(number);
         two.now += 1_000;
         two.register(40 + number, json!({}));
+        two.open(40 + number);
     }
     // A clock that went back.
     one.now = NOON;
     one.register(31, json!({}));
+    one.open(31);
     let newest = body(dashboard::newest(&[board(&one), board(&two)]));
     assert_eq!(newest["events"].as_array().unwrap().len(), 20);
     let right: Vec<String> =
@@ -279,6 +288,7 @@ pub fn a_reader_goes_on_where_it_was_and_gets_at_most_a_window() {
     let mut world = World::with_seller();
     for number in 0..u8::try_from(WINDOW).unwrap() {
         world.register(100 + number, json!({}));
+        world.open(100 + number);
     }
     let all = world.rows.events.len() as u64;
     let first = page(&world, View::Feed(FeedReader::Anyone, Some(0)));

@@ -26,6 +26,14 @@ pub const TABLE: &[Row] = &[
         BondsServeTwice,
         bonds::a_transaction_proves_one_bond_and_a_fresh_bond_binds_another_agent
     ),
+    row!(
+        UsedBondsProveAgain,
+        bonds::who_did_not_get_its_answer_has_it_again_by_the_same_proof_until_another_bond
+    ),
+    row!(
+        AnyAudienceIdentifies,
+        doors::a_token_for_another_service_proves_no_one_where_an_audience_is_configured
+    ),
     row!(AnyBondProves, bonds::a_transfer_of_another_amount_wallet_token_or_outcome_proves_nothing),
     row!(OldTransfersProve, bonds::a_transfer_from_before_the_challenge_proves_nothing),
     row!(AnyTokenRenews, bonds::another_token_or_none_or_another_agent_renews_nothing),

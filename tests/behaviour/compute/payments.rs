@@ -279,7 +279,7 @@ pub fn another_wallet_than_the_buyer_s_buys_nothing_at_the_till_and_has_its_mone
 }
 
 #[test]
-pub fn a_payment_that_never_comes_back_frees_the_seat_after_two_minutes() {
+pub fn a_payment_that_never_comes_back_leaves_the_quote_after_two_minutes() {
     let mut world = World::with_seller();
     let fingerprint = world.ask("10.0.0.1", 9, "hello").text("fingerprint");
     world.verify(9, "hello", &fingerprint, &payment(9));
@@ -288,8 +288,11 @@ pub fn a_payment_that_never_comes_back_frees_the_seat_after_two_minutes() {
     assert_eq!(world.beat(1).text("seller_status"), "busy");
     world.now += 1;
     world.alarm();
-    assert_eq!(world.beat(1).text("seller_status"), "idle");
+    assert_eq!(world.beat(1).text("seller_status"), "reserved");
     assert!(world.rows.jobs.is_empty());
+    world.now += 180_000;
+    world.alarm();
+    assert_eq!(world.beat(1).text("seller_status"), "idle");
 }
 
 #[test]

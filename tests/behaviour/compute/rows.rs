@@ -115,8 +115,12 @@ impl Records for Rows {
         Ok(self.bonds.iter().find(|it| it.id == id).cloned())
     }
 
-    fn bond_of(&self, seller: &str, agent: &str) -> Result<Option<BondRow>, Infallible> {
-        let is_it = |it: &&BondRow| it.seller == seller && it.agent == agent;
+    fn bond_of(
+        &self,
+        (seller, agent): (&str, &str),
+        client: &str,
+    ) -> Result<Option<BondRow>, Infallible> {
+        let is_it = |it: &&BondRow| it.seller == seller && it.agent == agent && it.client == client;
         Ok(self.bonds.iter().rev().find(is_it).cloned())
     }
 

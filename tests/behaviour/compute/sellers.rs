@@ -258,7 +258,7 @@ pub fn what_a_stranger_registers_is_not_sold_in_the_name_of_who_proves_the_walle
     let cheap = json!({"capability": "llm", "price_per_task": "0.000001", "capacity": 100});
     for is_first in [true, false] {
         let mut world = World::new();
-        let mut stranger = |world: &mut World| {
+        let stranger = |world: &mut World| {
             let told = world.register_from("10.6.6.6", 1, &cheap);
             assert_eq!(told.text("status"), "registered", "it is told no more than anyone");
         };

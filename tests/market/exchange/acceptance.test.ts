@@ -262,8 +262,11 @@ describe('the exchange', LIMIT, () => {
     assert.deepEqual([renewed.status, renewed.json.auth_method, 'seller_renewal_token' in renewed.json], [200, 'seller_bond', false]);
     for (const [more, code] of [
       [{ seller_renewal_token: 'qdr_x' }, 'PASSPORT_AUTH_REQUIRED'], [{ seller_renewal_token: opened.json.seller_renewal_token, passport_agent_id: 'other' }, 'SELLER_PASSPORT_MISMATCH'],
-      [{ challenge_id: asked.challenge_id, tx_hash: tx }, 'SELLER_BOND_CHALLENGE_INVALID'],
+      [{ challenge_id: asked.challenge_id, tx_hash: wrong }, 'SELLER_BOND_CHALLENGE_INVALID'],
     ] as const) assert.deepEqual(codeOf(await session(more)), [403, code]);
+    // Whose answer was lost asks again.
+    const again = await session({ challenge_id: asked.challenge_id, tx_hash: tx });
+    assert.deepEqual([again.status, again.json.seller_renewal_token], [200, opened.json.seller_renewal_token]);
     assert.equal((await challenge()).json.status, 'already_verified');
     seller.token = renewed.json.seller_session_token;
     assert.equal((await beat(seller)).json.seller_status, 'idle');

@@ -110,10 +110,10 @@ impl Records for ExchangeRows<'_> {
         self.one("SELECT row FROM bonds WHERE id = ?", vec![id.into()])
     }
 
-    fn bond_of(&self, seller: &str, agent: &str) -> Result<Option<BondRow>> {
-        let query = "SELECT row FROM bonds WHERE seller = ? AND agent = ?
+    fn bond_of(&self, (seller, agent): (&str, &str), client: &str) -> Result<Option<BondRow>> {
+        let query = "SELECT row FROM bonds WHERE seller = ? AND agent = ? AND client = ?
             ORDER BY created DESC, rowid DESC LIMIT 1";
-        self.one(query, vec![seller.into(), agent.into()])
+        self.one(query, vec![seller.into(), agent.into(), client.into()])
     }
 
     fn has_bond_by(&self, transaction: &str) -> Result<bool> {
