@@ -6,8 +6,9 @@ import { after, before, test } from 'node:test';
 
 import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
+import { createWalletClient, http } from 'viem';
 
-import { BATCH_SETTLEMENT } from '../../demo/chain.mjs';
+import { BATCH_SETTLEMENT, readArtefact } from '../../demo/chain.mjs';
 import { startWorld, type World } from './world.ts';
 
 const PRICE = 10_000n;
@@ -67,4 +68,35 @@ test('a hundred requests are paid with one deposit, and no facilitator is asked 
   );
   assert.deepEqual((await list(`?limit=1&cursor=${channel?.['id']}`)).items, []);
   assert.equal((await fetch(`${gate.url}/_farebox/channels`)).status, 401);
+});
+
+test('a payer who withdraws buys nothing more, and what was earned is claimed before the withdrawal', async () => {
+  const { chain, origin, gate } = world;
+  const { payer, pay, scheme } = payerAt(1);
+  const url = `${gate.url}/report/session`;
+  const earlier = await chain.balanceOf(chain.accounts.payee.address);
+  let config: unknown;
+  const watched = wrapFetchWithPaymentFromConfig((input, init) => {
+    const payment = new Request(input, init).headers.get('payment-signature');
+    if (payment !== null) {
+      const { payload } = JSON.parse(Buffer.from(payment, 'base64').toString('utf8')) as { payload: { channelConfig: unknown } };
+      config = payload.channelConfig;
+    }
+    return fetch(input, init);
+  }, { schemes: [{ network: 'eip155:*', client: scheme }] });
+  for (let request = 0; request < 3; request += 1) assert.equal((await watched(url)).status, 200);
+  const { abi } = readArtefact('BatchSettlement');
+  const wallet = createWalletClient({ account: payer, chain: chain.chain, transport: http(chain.url) });
+  const args = [config, 50n * PRICE];
+  const hash = await wallet.writeContract({ address: BATCH_SETTLEMENT, abi, functionName: 'initiateWithdraw', args });
+  assert.equal((await chain.publicClient.waitForTransactionReceipt({ hash })).status, 'success');
+  // The gate looks at the chain for a refund, even for one that it refuses.
+  await assert.rejects(scheme.refund(url, { amount: String(1_000n * PRICE) }));
+  const asked = origin.requests.length;
+  assert.equal((await pay(url)).status, 402);
+  assert.equal(origin.requests.length, asked);
+  for (let waits = 0; waits < 450 && (await chain.balanceOf(chain.accounts.payee.address)) !== earlier + 3n * PRICE; waits += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assert.equal(await chain.balanceOf(chain.accounts.payee.address), earlier + 3n * PRICE);
 });

@@ -66,3 +66,13 @@ test('a lost answer is asked for with the same voucher, and comes: the origin ha
   const [channel] = await pay.channels();
   assert.equal(channel?.spent, String(3n * PRICE));
 });
+
+test('a payer whose record is lost goes on with the channel that the gate knows', async () => {
+  const { account, pay } = payerAt(2);
+  for (let request = 0; request < 3; request += 1) assert.equal((await pay(url)).status, 200);
+  const funds = await world.chain.balanceOf(account.address);
+  const later = payerAt(2).pay;
+  assert.equal((await later(url)).status, 200);
+  assert.equal(await world.chain.balanceOf(account.address), funds, 'without another deposit');
+  assert.equal((await later.channels())[0]?.spent, String(4n * PRICE));
+});
