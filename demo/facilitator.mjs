@@ -8,6 +8,7 @@ import { toFacilitatorEvmSigner } from '@x402/evm';
 import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/facilitator';
 import { ExactEvmScheme } from '@x402/evm/exact/facilitator';
 import { ExactEvmSchemeV1 } from '@x402/evm/exact/v1/facilitator';
+import { UptoEvmScheme } from '@x402/evm/upto/facilitator';
 import { createWalletClient, http, publicActions } from 'viem';
 
 import { NETWORK, NETWORK_V1 } from './chain.mjs';
@@ -89,6 +90,7 @@ function reference(chain, factories) {
   );
   return new x402Facilitator()
     .register(NETWORK, new ExactEvmScheme(signer, { eip6492AllowedFactories: factories }))
+    .register(NETWORK, new UptoEvmScheme(signer))
     // Without a key of its own it signs no claims and no refunds: sellers do.
     .register(NETWORK, new BatchSettlementEvmScheme(signer))
     .registerV1(/** @type {any} */ (NETWORK_V1), new ExactEvmSchemeV1(signer));

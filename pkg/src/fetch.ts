@@ -15,7 +15,7 @@ import { isStore, memoryStore, update, type Store } from './store.js';
 export type PayingFetch = typeof globalThis.fetch & { readonly endpoints: Endpoints };
 
 type Step =
-  | { readonly do: 'return'; readonly receipt: Receipt | null; readonly retrying: boolean }
+  | { readonly do: 'return'; readonly receipt: Receipt | null; readonly retrying: boolean; readonly settles: boolean }
   | { readonly do: 'reserve' | 'renew' | 'mark' | 'afresh' | 'broadcast' }
   | { readonly do: 'choose'; readonly options: Question['options'] }
   | { readonly do: 'sign'; readonly typedData: TypedData }
@@ -176,6 +176,8 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         if (last.response === undefined) throw new TypeError('there is no response');
         if (last.response.ok) await watch.delivered(endpoint, step.retrying);
         withReceipt(last.response, step.receipt);
+        // What was signed stays counted if the store fails: an answer is not lost for that.
+        if (step.settles) await update(store, (record) => told(() => exchange.settle(record))).catch(() => undefined);
         if (reserved) tell(payment, 'done');
         if (exchange.payment() !== undefined) await toldOf(payment, step.receipt);
         return kept === undefined ? last.response : withReceipt(await kept.settled(last.response, step.receipt), step.receipt);

@@ -28,7 +28,7 @@ export type Look = {
 };
 /** What was spent of a cap, and what remains: whole tokens. */
 export type Spent = {
-  readonly cap: 'perHour' | 'perDay' | 'perHost' | 'perPayee';
+  readonly cap: 'perHour' | 'perDay' | 'perHost' | 'perPayee' | 'uptoPerDay';
   /** The host or payee that the cap is for. */
   readonly of?: string;
   readonly max: string;

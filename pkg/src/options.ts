@@ -30,6 +30,10 @@ export type Policy = {
   readonly pinPayees?: boolean;
   /** Whether permits of Permit2 are signed too; they need an allowance for that contract [false]. */
   readonly permit2?: boolean;
+  /** Maximum that is signed for one price that is known afterwards (x402 `upto`, by Permit2) [none is signed]. */
+  readonly upto?: string;
+  /** Maximum of all payments in a day if each server takes all that was signed, whatever its receipts say [perDay]. */
+  readonly uptoPerDay?: string;
   /** Maximum validity of an authorization, seconds [3600]. */
   readonly maxValiditySecs?: number;
   /** How long a payment without an outcome is sent again, seconds [60]. */
@@ -64,8 +68,10 @@ export type Proposal = {
   readonly price: string;
   readonly symbol: string;
   readonly amount: string;
-  /** Price, symbol and atomic units in one text: `0.01 USDC (10000)`. */
+  /** Price, symbol and atomic units in one text: `0.01 USDC (10000)`, with `up to` before a bound. */
   readonly amountText: string;
+  /** Whether the price is known afterwards: this is the most, and the receipt says what was charged. */
+  readonly upTo: boolean;
   readonly asset: string;
   readonly network: string;
   readonly testNetwork: boolean;
@@ -88,7 +94,7 @@ export type Proposal = {
   readonly replaces: boolean;
 };
 
-/** A settlement in which every member agrees with the signed payment. */
+/** A settlement in which every member agrees with the signed payment. Of a price that is known afterwards it has what was charged; of nothing, no transaction (''). */
 export type Receipt = {
   readonly transaction: string;
   readonly network: string;

@@ -127,6 +127,11 @@ impl Exchange {
         self.0.release(record.as_deref()).map_err(|error| thrown(&error))
     }
 
+    /// Counts what was charged in the place of what was signed in the record of the store.
+    pub fn settle(&self, record: Option<String>) -> Result<String, JsValue> {
+        self.0.settle(record.as_deref()).map_err(|error| thrown(&error))
+    }
+
     /// Notes the server's advice about the endpoint in the record of the store; none if the record
     /// has it already.
     pub fn mark(&mut self, record: Option<String>, now: f64) -> Result<Option<String>, JsValue> {
@@ -172,7 +177,8 @@ impl Exchange {
     fn step(&self, next: Next) -> String {
         let step: Value = match next {
             Next::Return(receipt) => {
-                json!({"do": "return", "receipt": receipt, "retrying": self.0.is_retrying()})
+                let (retrying, settles) = (self.0.is_retrying(), self.0.settles());
+                json!({"do": "return", "receipt": receipt, "retrying": retrying, "settles": settles})
             }
             Next::Choose => json!({"do": "choose", "options": [SESSION, ONE_SHOT]}),
             Next::Afresh => json!({"do": "afresh"}),

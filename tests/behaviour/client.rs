@@ -508,7 +508,7 @@ fn an_answer_that_was_never_received_is_requested_once_with_a_wallet_signature()
 type Forge = fn(&mut Value);
 
 #[test]
-fn a_receipt_that_contradicts_what_was_signed_is_no_receipt() {
+pub fn a_receipt_that_contradicts_what_was_signed_is_no_receipt() {
     let forgeries: [(&str, Forge); 6] = [
         ("network", |it| it["network"] = "eip155:8453".into()),
         ("payer", |it| it["payer"] = PAYEE.into()),
@@ -552,6 +552,8 @@ fn a_policy_with_a_field_that_is_none_or_a_value_that_is_wrong_is_refused_by_nam
         (r#"{"perDay": 1}"#, "perDay"),
         (r#"{"perDay": "1e3"}"#, "perDay"),
         (r#"{"perDay": "-1"}"#, "perDay"),
+        (r#"{"upto": true}"#, "upto"),
+        (r#"{"upto": "0.1", "uptoPerDay": 1}"#, "uptoPerDay"),
         (r#"{"networks": "base"}"#, "networks"),
         (r#"{"networks": ["nowhere"]}"#, "networks"),
         (r#"{"payees": ["0x9Bd306cEF7C9C5C35324a3acA5Cc136C80A8FF4f"]}"#, "payees"),

@@ -2,6 +2,7 @@
 
 mod agent;
 mod answers;
+mod bounded;
 mod changes;
 mod channel;
 mod channel_payer;
@@ -25,6 +26,7 @@ mod layers;
 mod ledger;
 mod limits;
 mod manners;
+mod metered;
 mod mpp;
 mod mpp_client;
 mod mpp_pool;

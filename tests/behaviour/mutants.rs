@@ -8,10 +8,10 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
-    agent, changes, channel, channel_payer, client, clients, compute, config, diagnostics, faults,
-    growth, handed, ledger, limits, manners, mpp, mpp_client, onchain, other_chains, permits,
-    pricer, purchases, receipts, redelivery, requests, restore, settlement, skills, spellings,
-    strain, treasury, unproven, wallets,
+    agent, bounded, changes, channel, channel_payer, client, clients, compute, config, diagnostics,
+    faults, growth, handed, ledger, limits, manners, metered, mpp, mpp_client, onchain,
+    other_chains, permits, pricer, purchases, receipts, redelivery, requests, restore, settlement,
+    skills, spellings, strain, treasury, unproven, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -131,8 +131,15 @@ const TABLE: &[Row] = &[
     row!(SessionsArePaths, spellings::sessions_in_a_path_are_no_part_of_it),
     row!(ShortNamesPass, spellings::a_short_name_of_windows_is_a_name_of_the_file),
     row!(JunkIsKept, handed::junk_beside_a_payment_is_neither_kept_nor_handed_over),
+    row!(AnyBound, bounded::a_bound_is_signed_only_where_the_policy_allows_one_so_high),
+    row!(ReceiptsAreMoney, bounded::a_server_whose_receipts_say_nothing_is_signed_for_no_more_than_the_day_allows),
+    row!(AnyAmountCharged, client::a_receipt_that_contradicts_what_was_signed_is_no_receipt),
     row!(AnyPermittedToken, permits::a_permit_for_other_terms_buys_nothing),
     row!(PermitByToken, permits::one_nonce_of_permit2_is_served_once_whatever_it_is_signed_for),
+    row!(ChargedAboveAll, ledger::a_seal_charges_a_part_of_what_was_signed_once_and_never_more),
+    row!(ResendsAll, metered::the_same_part_is_sent_again_by_whoever_resumes_it),
+    row!(FreeAgain, metered::an_answer_without_units_to_pay_is_not_charged_and_not_served_again),
+    row!(CountIsUnbounded, metered::the_units_of_the_origin_are_settled_and_never_more_than_was_signed),
     row!(WordsArePaid, permits::a_permit_in_the_data_of_another_transfer_is_no_payment),
     row!(AnySchemeSigns, agent::a_way_that_cannot_be_signed_is_listed_and_not_recommended),
     row!(AnyBalanceIsEnough, agent::a_balance_below_the_amount_is_as_good_as_none),

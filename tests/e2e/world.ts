@@ -26,10 +26,12 @@ export interface Otherwise {
   vars?: Record<string, unknown>;
   /** Contracts that the facilitator lets deploy wallets. */
   factories?: string[];
+  /** What payers must know of the facilitator, by network. */
+  extra?: Record<string, object>;
 }
 
 /** Starts all parts on free ports; `FAREBOX_BUILD` names another folder than `build`. */
-export async function startWorld({ readsChain = false, routes = [], secrets = {}, vars: others = {}, factories = [] }: Otherwise = {}): Promise<World> {
+export async function startWorld({ readsChain = false, routes = [], secrets = {}, vars: others = {}, factories = [], extra }: Otherwise = {}): Promise<World> {
   const started: { stop(): Promise<void> }[] = [];
   const stop = async () => {
     for (const part of started.reverse()) await part.stop();
@@ -46,7 +48,7 @@ export async function startWorld({ readsChain = false, routes = [], secrets = {}
     const gate = keep(
       await startGate({
         build: process.env.FAREBOX_BUILD ?? 'build',
-        vars: { ...vars, ROUTES: [...vars.ROUTES, ...routes], ...(readsChain ? { RPC_URL: chain.url } : {}), ...others },
+        vars: { ...vars, ...(extra === undefined ? {} : { FACILITATOR_URL: [{ url: facilitator.url, extra }] }), ROUTES: [...vars.ROUTES, ...routes], ...(readsChain ? { RPC_URL: chain.url } : {}), ...others },
         secrets,
       }),
     );

@@ -8,7 +8,8 @@ import { after, before, describe, test } from 'node:test';
 import { serve } from '@hono/node-server';
 import { HTTPFacilitatorClient } from '@x402/core/server';
 import { ExactEvmScheme } from '@x402/evm/exact/server';
-import { paymentMiddleware, x402ResourceServer } from '@x402/hono';
+import { UptoEvmScheme } from '@x402/evm/upto/server';
+import { paymentMiddleware, setSettlementOverrides, x402ResourceServer } from '@x402/hono';
 import { Hono } from 'hono';
 import { createWalletClient, erc20Abi, http, type Hex } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
@@ -41,14 +42,19 @@ function version2(): Hono {
   const app = new Hono();
   const offer = (price: string, extra?: Record<string, unknown>) =>
     ({ scheme: 'exact', network: NETWORK, payTo: chain.accounts.payee.address, price, ...(extra === undefined ? {} : { extra }) }) as const;
-  const server = new x402ResourceServer(new HTTPFacilitatorClient({ url: facilitator.url })).register(NETWORK, new ExactEvmScheme());
+  const server = new x402ResourceServer(new HTTPFacilitatorClient({ url: facilitator.url })).register(NETWORK, new ExactEvmScheme()).register(NETWORK, new UptoEvmScheme());
   app.use(paymentMiddleware({
     'GET /report': { accepts: offer('$0.01'), description: 'One weather report' },
     'GET /report-before': { accepts: offer('$0.01', { paymentFlow: 'upfront' }), description: 'One weather report' },
     'POST /report': { accepts: [offer('$0.03'), offer('$0.02')], description: 'One weather report' },
     'GET /permit': { accepts: offer('$0.01', { assetTransferMethod: 'permit2' }), description: 'One weather report' },
+    'GET /counted/:units': { accepts: { ...offer('$0.01'), scheme: 'upto' }, description: 'As many reports as there are' },
     'GET /dear': { accepts: offer('$5'), description: 'Gold' },
   }, server));
+  app.get('/counted/:units', (c) => {
+    setSettlementOverrides(c, { amount: c.req.param('units') });
+    return c.text(GOODS);
+  });
   return answering(app);
 }
 
@@ -153,4 +159,23 @@ test('a permit is signed where the policy says so, and pays @x402/hono once Perm
   assert.equal(had - (await chain.balanceOf(account.address)), 10_000n);
   const transfers = await transfersOf({ chain } as World, receiptOf(response)?.transaction as Hex);
   assert.deepEqual(transfers, [{ from: account.address, to: chain.accounts.payee.address, value: 10_000n }]);
+});
+
+test('a price that is known afterwards is signed up to its bound, and @x402/hono charges what it counted', async () => {
+  const account = chain.accounts.payers[1]!;
+  const signer = privateKeyToAccount(account.privateKey);
+  const wallet = createWalletClient({ account, chain: chain.chain, transport: http(chain.url) });
+  await chain.rpc('anvil_setBalance', [account.address, '0xde0b6b3a7640000']);
+  const hash = await wallet.writeContract({ address: chain.token.address, abi: erc20Abi, functionName: 'approve', args: [PERMIT2, 1_000_000n] });
+  await chain.publicClient.waitForTransactionReceipt({ hash });
+  const pays = payingFetch({ signer, policy: { upto: '0.01', perDay: '0.02', uptoPerDay: '1' } });
+  for (const charged of ['2500', '0', '10000']) {
+    const had = await chain.balanceOf(account.address);
+    const response = await pays(`${shops[2]?.url}/counted/${charged}`);
+    assert.deepEqual([response.status, await response.text()], [200, GOODS]);
+    assert.equal(had - (await chain.balanceOf(account.address)), BigInt(charged));
+    assert.deepEqual([receiptOf(response)?.amount, receiptOf(response)?.transaction === ''], [charged, charged === '0']);
+  }
+  // 0.0125 are counted, and one more bound would be above the day.
+  await assert.rejects(pays(`${shops[2]?.url}/counted/1`), (error) => error instanceof FareboxError && error.code === 'budget_exhausted');
 });

@@ -3,7 +3,8 @@
 //!
 //! The record is text in a store that replaces it only if no other writer did meanwhile;
 //! [`Budget::reserve`] is the whole step in between. A reservation stays counted until it is old: a
-//! signature that left may be charged, whatever a server says. Only a payment that was never signed
+//! signature that left may be charged, whatever a server says; what a receipt says was not charged
+//! stays counted against a cap of its own. Only a payment that was never signed
 //! is released by [`Budget::release`]. An unreadable record is an error, never an empty record.
 
 use alloc::format;
@@ -47,6 +48,8 @@ struct Spent {
     payee: String,
     /// At [`CAP_DECIMALS`].
     worth: Amount,
+    /// What was signed beyond that and, by its receipt, was not charged.
+    beyond: Amount,
 }
 
 /// The only payee accepted at a host on a network.
@@ -76,9 +79,9 @@ const VERSION: u64 = 2;
 /// Maximum size of the record, bytes: [`MAX_ENTRIES`] entries, [`MAX_PINS`] pins and the payments
 /// that were sent, with room to spare.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
-/// Maximum values in it: six of each entry and four of its pin, three of each other pin, those of
+/// Maximum values in it: seven of each entry and four of its pin, three of each other pin, those of
 /// the endpoints, five of each payment that was sent, and the record's frame.
-const MAX_VALUES: usize = 10 * MAX_ENTRIES
+const MAX_VALUES: usize = 11 * MAX_ENTRIES
     + 3 * MAX_PINS
     + endpoints::VALUES * endpoints::MAX_ENDPOINTS
     + 5 * MAX_SENT
@@ -133,12 +136,17 @@ impl Budget {
         };
         let text = |value: &Value| value.as_str().map(ToString::to_string);
         let entry = |value: &Value| match value.as_array()?.as_slice() {
-            [id, at, host, payee, worth] => Some(Spent {
+            [id, at, host, payee, worth, beyond @ ..] => Some(Spent {
                 id: text(id)?,
                 at: at.as_u64()?,
                 host: text(host)?,
                 payee: text(payee)?,
                 worth: Amount::from_atomic(worth.as_str()?).ok()?,
+                beyond: match beyond {
+                    [] => Amount::ZERO,
+                    [beyond] => Amount::from_atomic(beyond.as_str()?).ok()?,
+                    _ => return None,
+                },
             }),
             _ => None,
         };
@@ -170,7 +178,11 @@ impl Budget {
     #[must_use]
     pub fn to_text(&self) -> String {
         let entry = |entry: &Spent| {
-            json!([entry.id, entry.at, entry.host, entry.payee, entry.worth.to_string()])
+            let Spent { id, at, host, payee, worth, beyond } = entry;
+            match beyond.is_zero() {
+                true => json!([id, at, host, payee, worth.to_string()]),
+                false => json!([id, at, host, payee, worth.to_string(), beyond.to_string()]),
+            }
         };
         let entries: Vec<Value> = self.entries.iter().map(entry).collect();
         let pin = |pin: &Pin| match &pin.held_by {
@@ -277,6 +289,17 @@ impl Budget {
         self.pins.retain(|pin| pin.held_by.as_deref() != Some(id) || planted(Mutant::PinnedUnpaid));
     }
 
+    /// Counts what was charged in the place of what was signed. The rest stays known, because a
+    /// receipt is the server's word and the signature is still there.
+    pub fn settle(&mut self, id: &str, charged: Amount) {
+        for entry in self.entries.iter_mut().filter(|entry| !id.is_empty() && entry.id == id) {
+            let rest = entry.worth.checked_sub(charged);
+            if let Some(beyond) = rest.and_then(|rest| entry.beyond.checked_add(rest)) {
+                (entry.worth, entry.beyond) = (charged, beyond);
+            }
+        }
+    }
+
     /// Whether the caps over time leave room, and the payee is the known one.
     fn affords(
         &self,
@@ -315,18 +338,32 @@ impl Budget {
             ("perHost", policy.per_host, DAY_SECS, Some(host), None),
             ("perPayee", policy.per_payee, DAY_SECS, None, Some(payee.as_str())),
         ];
-        for (name, cap, secs, host, payee) in caps {
-            let spent = self.spent(now.minus(secs), host, payee);
+        let room = |name: &str, cap: Amount, spent: Option<Amount>| {
             let after =
                 spent.zip(offer.worth()).and_then(|(spent, worth)| spent.checked_add(worth));
-            if after.is_none_or(|after| after > cap) {
-                let spent = spent.map_or_else(String::new, |spent| spent.to_decimal(CAP_DECIMALS));
-                let (price, cap) = (offer.price(), cap.to_decimal(CAP_DECIMALS));
-                let message = format!("{name} is {cap}: {spent} is used, and the price is {price}");
-                return Err(ClientError::new(Reason::BudgetExhausted, message));
+            if after.is_some_and(|after| after <= cap) {
+                return Ok(());
             }
+            let spent = spent.map_or_else(String::new, |spent| spent.to_decimal(CAP_DECIMALS));
+            let (price, cap) = (offer.price(), cap.to_decimal(CAP_DECIMALS));
+            let message = format!("{name} is {cap}: {spent} is used, and the price is {price}");
+            Err(ClientError::new(Reason::BudgetExhausted, message))
+        };
+        for (name, cap, secs, host, payee) in caps {
+            room(name, cap, self.spent(now.minus(secs), host, payee))?;
         }
-        Ok(())
+        if planted(Mutant::ReceiptsAreMoney) {
+            return Ok(());
+        }
+        room("uptoPerDay", policy.upto_per_day, self.worst(now.minus(DAY_SECS)))
+    }
+
+    /// The sum since a time if each server takes all that was signed for it.
+    fn worst(&self, since: UnixTime) -> Option<Amount> {
+        let mut concerned = self.entries.iter().filter(|entry| entry.at > since.secs());
+        concerned.try_fold(Amount::ZERO, |sum, entry| {
+            sum.checked_add(entry.worth)?.checked_add(entry.beyond)
+        })
     }
 
     /// The sum since a time, of one host or payee if one is named. Entries in the future count,
@@ -354,6 +391,10 @@ impl Budget {
             all("perHour", policy.per_hour, total(hour, None, None)),
             all("perDay", policy.per_day, total(day, None, None)),
         ];
+        if policy.signs_bounds() {
+            let worst = self.worst(day).unwrap_or(Amount::MAX);
+            caps.push(all("uptoPerDay", policy.upto_per_day, worst));
+        }
         for entry in self.entries.iter().filter(|entry| entry.at > day.secs()) {
             let Spent { host, payee, .. } = entry;
             for (name, of, cap, spent) in [
@@ -412,6 +453,7 @@ impl Budget {
             host: draft.host.to_string(),
             payee,
             worth: offer.worth().unwrap_or(Amount::MAX),
+            beyond: Amount::ZERO,
         });
     }
 
@@ -433,9 +475,14 @@ impl Budget {
                 span(other) == place && other.host == entry.host && other.payee == entry.payee
             };
             let same = place.and_then(|_| kept.iter_mut().find(alike));
-            match same.and_then(|other| Some((other.worth.checked_add(entry.worth)?, other))) {
-                Some((worth, other)) => {
-                    (other.worth, other.at) = (worth, other.at.max(entry.at));
+            let sums = |other: &Spent| {
+                let beyond = other.beyond.checked_add(entry.beyond)?;
+                Some((other.worth.checked_add(entry.worth)?, beyond))
+            };
+            match same.and_then(|other| Some((sums(other)?, other))) {
+                Some(((worth, beyond), other)) => {
+                    (other.worth, other.beyond) = (worth, beyond);
+                    other.at = other.at.max(entry.at);
                     other.id.clear();
                 }
                 None => kept.push(entry),

@@ -33,6 +33,7 @@ use super::error::{ClientError, Reason};
 use super::offer::Way;
 use super::policy::Policy;
 use super::prepare::Prepared;
+use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::http::Headers;
@@ -121,6 +122,8 @@ pub struct Exchange {
     advice: Option<Advice>,
     /// Whether the record marks the endpoint for an expired payment; a success clears that.
     retrying: bool,
+    /// What the receipt says was charged of what was signed, at the decimals of caps.
+    charged: Option<Amount>,
 }
 
 impl Exchange {
@@ -153,6 +156,7 @@ impl Exchange {
             state: ExchangeState::Plain,
             advice: None,
             retrying: false,
+            charged: None,
         }
     }
 
@@ -293,6 +297,24 @@ impl Exchange {
     pub fn release(&self, record: Option<&str>) -> Result<String, ClientError> {
         let mut budget = Budget::from_text(record)?;
         budget.release(&hex::encode(&self.nonce));
+        Ok(budget.to_text())
+    }
+
+    /// Whether less was charged than is counted: the caller then calls [`Exchange::settle`].
+    #[must_use]
+    pub const fn settles(&self) -> bool {
+        self.charged.is_some()
+    }
+
+    /// The record with what was charged in the place of what was signed.
+    ///
+    /// # Errors
+    /// [`Reason::BudgetUnreadable`].
+    pub fn settle(&self, record: Option<&str>) -> Result<String, ClientError> {
+        let mut budget = Budget::from_text(record)?;
+        if let Some(charged) = self.charged {
+            budget.settle(&hex::encode(&self.nonce), charged);
+        }
         Ok(budget.to_text())
     }
 

@@ -11,7 +11,6 @@ use super::challenge::{Challenge, Means};
 use super::error::ClientError;
 use super::offer::{Offer, TermsSource};
 use super::policy::Policy;
-use super::price::{Unit, in_words};
 use crate::http::Headers;
 use crate::time::UnixTime;
 
@@ -58,7 +57,6 @@ pub fn look(
 
 fn shown(offer: &Offer) -> Value {
     let Offer { asset, amount, .. } = offer;
-    let unit = Unit { symbol: &asset.symbol, contract: None, decimals: Some(asset.decimals) };
     json!({
         "protocol": match &offer.asked {
             TermsSource::X402 { .. } => "x402",
@@ -69,7 +67,7 @@ fn shown(offer: &Offer) -> Value {
         "symbol": asset.symbol,
         "payTo": offer.pay_to.to_checksum(),
         "amount": amount.to_string(),
-        "amountText": in_words(*amount, unit),
+        "amountText": offer.in_words(),
         "pin": offer.pin(),
     })
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::asset::{Asset, CAP_DECIMALS};
+use super::price::{self, Unit};
 use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::evm::address::Address;
@@ -125,19 +126,47 @@ impl Offer {
         self.amount.to_decimal(self.asset.decimals)
     }
 
+    /// The price in whole tokens, with the atomic units after it, and `up to` if it is a bound.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let Self { asset, amount, .. } = self;
+        let unit = Unit { symbol: &asset.symbol, contract: None, decimals: Some(asset.decimals) };
+        let words = price::in_words(*amount, unit);
+        if self.is_bound() { format!("up to {words}") } else { words }
+    }
+
     /// The price at [`CAP_DECIMALS`]; `None` if it does not fit.
     #[must_use]
     pub fn worth(&self) -> Option<Amount> {
+        self.worth_of(self.amount)
+    }
+
+    /// An amount of its asset at [`CAP_DECIMALS`]; `None` if it does not fit.
+    #[must_use]
+    pub fn worth_of(&self, amount: Amount) -> Option<Amount> {
+        if amount.is_zero() {
+            return Some(amount);
+        }
         let zeros = usize::from(CAP_DECIMALS.checked_sub(self.asset.decimals)?);
-        let digits = format!("{}{}", self.amount, "0".repeat(zeros));
+        let digits = format!("{amount}{}", "0".repeat(zeros));
         Amount::from_atomic(&digits).ok()
+    }
+
+    /// Whether less than its amount may be charged: the price is known afterwards.
+    #[must_use]
+    pub const fn is_bound(&self) -> bool {
+        self.method.facilitator().is_some()
     }
 
     /// The digest of network, token, payee, amount and scheme: an offer with another one is another
     /// payment.
     #[must_use]
     pub fn pin(&self) -> String {
-        let scheme = if self.charge().is_some() { "charge" } else { "exact" };
+        let scheme = match (self.charge(), self.is_bound()) {
+            (Some(_), _) => "charge",
+            (None, true) => "upto",
+            (None, false) => "exact",
+        };
         let (network, amount) = (self.asset.network.as_str(), self.amount.to_string());
         let [asset, payee] = [&self.asset.address, &self.pay_to].map(Address::to_lower_hex);
         digest([network, &asset, &payee, &amount, scheme])

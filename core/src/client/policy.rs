@@ -52,6 +52,10 @@ pub struct Policy {
     pub pins_payees: bool,
     /// Whether permits of Permit2 are signed too; the payer has to let that contract move the token.
     pub signs_permits: bool,
+    /// Cap of one payment whose price is known afterwards; without it none is signed.
+    upto: Option<Amount>,
+    /// Cap over a day if each server takes all that was signed for it, whatever its receipts say.
+    pub upto_per_day: Amount,
     max_validity_secs: u64,
     /// Time from which nothing is paid any more.
     expires: Option<UnixTime>,
@@ -79,7 +83,7 @@ impl Policy {
             return Err(invalid("policy", "must be an object without duplicate fields"));
         };
         let mut policy = Self::strict();
-        let (mut hour, mut host, mut payee) = (None, None, None);
+        let (mut hour, mut host, mut payee, mut signed) = (None, None, None, None);
         for (field, value) in &written {
             match field.as_str() {
                 "perPayment" => policy.per_payment = Some(cap(field, value)?),
@@ -108,6 +112,8 @@ impl Policy {
                     policy.signs_permits =
                         value.as_bool().ok_or_else(|| invalid(field, "must be true or false"))?;
                 }
+                "upto" => policy.upto = Some(cap(field, value)?),
+                "uptoPerDay" => signed = Some(cap(field, value)?),
                 "maxValiditySecs" => policy.max_validity_secs = within(field, value, 86_400)?,
                 "deadlineSecs" => policy.deadline_secs = within(field, value, 3600)?,
                 "expires" => {
@@ -123,6 +129,7 @@ impl Policy {
         policy.per_hour = hour.unwrap_or(policy.per_day);
         policy.per_host = host.unwrap_or(policy.per_day);
         policy.per_payee = payee.unwrap_or(policy.per_day);
+        policy.upto_per_day = signed.unwrap_or(policy.per_day);
         Ok(policy)
     }
 
@@ -142,6 +149,8 @@ impl Policy {
             payees: None,
             pins_payees: true,
             signs_permits: false,
+            upto: None,
+            upto_per_day: day,
             max_validity_secs: 3600,
             expires: None,
             deadline_secs: 60,
@@ -200,13 +209,19 @@ impl Policy {
             Some(symbols) => symbols.iter().any(|symbol| symbol == token.symbol),
             None => Some(*token) == token::default_for(network),
         });
-        match known.filter(|token| token.eip3009 || method == TransferMethod::Permit2) {
+        match known.filter(|token| token.eip3009 || method != TransferMethod::Eip3009) {
             Some(token) => Ok(pinned(token, network)),
             None => {
                 let message = format!("the policy does not allow {contract} on {network}");
                 Err(ClientError::new(Reason::PolicyAsset, message))
             }
         }
+    }
+
+    /// Whether a payment may be signed whose price is known afterwards.
+    #[must_use]
+    pub const fn signs_bounds(&self) -> bool {
+        self.upto.is_some()
     }
 
     /// Whether anything may be paid at this time.
@@ -247,6 +262,15 @@ impl Policy {
                 let message = format!("the price is {price} {symbol}, and perPayment is {cap}");
                 return fail(Reason::PolicyAmount, message);
             }
+        }
+        if offer.is_bound()
+            && self.upto.is_none_or(|most| offer.worth().is_none_or(|it| it > most))
+            && !planted(Mutant::AnyBound)
+        {
+            let (price, symbol) = (offer.price(), &offer.asset.symbol);
+            let most = self.upto.unwrap_or(Amount::ZERO).to_decimal(CAP_DECIMALS);
+            let message = format!("the price is up to {price} {symbol}, and upto is {most}");
+            return fail(Reason::PolicyAmount, message);
         }
         if offer.max_timeout_secs > self.max_validity_secs {
             let (secs, max) = (offer.max_timeout_secs, self.max_validity_secs);

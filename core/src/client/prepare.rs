@@ -74,7 +74,9 @@ impl Prepared {
             TransferMethod::Eip3009 => {
                 PaymentKey::of_authorization(chain_id, asset, &signed.from, &signed.nonce)
             }
-            TransferMethod::Permit2 => PaymentKey::of_permit(chain_id, &signed.from, &signed.nonce),
+            TransferMethod::Permit2 | TransferMethod::Upto(_) => {
+                PaymentKey::of_permit(chain_id, &signed.from, &signed.nonce)
+            }
         }
     }
 
@@ -82,14 +84,15 @@ impl Prepared {
     #[must_use]
     pub fn typed_data(&self) -> Value {
         let asset = &self.offer.asset;
-        if self.offer.method == TransferMethod::Permit2 {
+        if self.offer.method != TransferMethod::Eip3009 {
             let domain = json!({
                 "name": "Permit2",
                 "chainId": self.offer.chain_id,
                 "verifyingContract": permit2::PERMIT2.to_checksum(),
             });
             let message = Value::Object(self.permit());
-            return typed_data(PERMIT_TYPES, domain, "PermitWitnessTransferFrom", message);
+            let types = if self.offer.is_bound() { BOUND_TYPES } else { PERMIT_TYPES };
+            return typed_data(types, domain, "PermitWitnessTransferFrom", message);
         }
         let domain = json!({
             "name": asset.name,
@@ -137,14 +140,22 @@ impl Prepared {
             for (name, text) in members {
                 object.insert(name.to_string(), text.into());
             }
-            Value::Object(object)
+            object
+        };
+        let (permitted, mut witness) = (object(permitted), object(witness));
+        let spender = match self.offer.method.facilitator() {
+            None => permit2::EXACT_PROXY,
+            Some(facilitator) => {
+                witness.insert("facilitator".to_string(), facilitator.to_checksum().into());
+                permit2::UPTO_PROXY
+            }
         };
         let mut permit = Map::new();
-        permit.insert("permitted".to_string(), object(permitted));
-        permit.insert("spender".to_string(), permit2::EXACT_PROXY.to_checksum().into());
+        permit.insert("permitted".to_string(), Value::Object(permitted));
+        permit.insert("spender".to_string(), spender.to_checksum().into());
         permit.insert("nonce".to_string(), nonce.to_string().into());
         permit.insert("deadline".to_string(), signed.valid_before.secs().to_string().into());
-        permit.insert("witness".to_string(), object(witness));
+        permit.insert("witness".to_string(), Value::Object(witness));
         permit
     }
 
@@ -178,7 +189,7 @@ impl Prepared {
                     TransferMethod::Eip3009 => {
                         json!({"authorization": authorization, "signature": signature})
                     }
-                    TransferMethod::Permit2 => {
+                    TransferMethod::Permit2 | TransferMethod::Upto(_) => {
                         let mut permit = self.permit();
                         let from = self.authorization.from.to_checksum();
                         permit.insert("from".to_string(), from.into());
@@ -267,9 +278,10 @@ impl Prepared {
         };
         match self.offer.method {
             TransferMethod::Eip3009 => self.authorization.digest(&domain.separator()),
-            TransferMethod::Permit2 => {
+            TransferMethod::Permit2 | TransferMethod::Upto(_) => {
                 let separator = permit2::separator(chain_id);
-                permit2::digest(&self.authorization, &asset.address, &separator)
+                let facilitator = self.offer.method.facilitator();
+                permit2::digest(&self.authorization, (&asset.address, facilitator), &separator)
             }
         }
     }
@@ -356,6 +368,8 @@ fn typed_data(types: &str, domain: Value, primary: &str, message: Value) -> Valu
 const AUTHORIZATION_TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"string"},{"name":"version","type":"string"},{"name":"chainId","type":"uint256"},{"name":"verifyingContract","type":"address"}],"TransferWithAuthorization":[{"name":"from","type":"address"},{"name":"to","type":"address"},{"name":"value","type":"uint256"},{"name":"validAfter","type":"uint256"},{"name":"validBefore","type":"uint256"},{"name":"nonce","type":"bytes32"}]}"#;
 /// Spec: EIP-712; x402 scheme `exact` on EVM, "Permit2".
 const PERMIT_TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"string"},{"name":"chainId","type":"uint256"},{"name":"verifyingContract","type":"address"}],"PermitWitnessTransferFrom":[{"name":"permitted","type":"TokenPermissions"},{"name":"spender","type":"address"},{"name":"nonce","type":"uint256"},{"name":"deadline","type":"uint256"},{"name":"witness","type":"Witness"}],"TokenPermissions":[{"name":"token","type":"address"},{"name":"amount","type":"uint256"}],"Witness":[{"name":"to","type":"address"},{"name":"validAfter","type":"uint256"}]}"#;
+/// Spec: EIP-712; x402 scheme `upto` on EVM.
+const BOUND_TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"string"},{"name":"chainId","type":"uint256"},{"name":"verifyingContract","type":"address"}],"PermitWitnessTransferFrom":[{"name":"permitted","type":"TokenPermissions"},{"name":"spender","type":"address"},{"name":"nonce","type":"uint256"},{"name":"deadline","type":"uint256"},{"name":"witness","type":"Witness"}],"TokenPermissions":[{"name":"token","type":"address"},{"name":"amount","type":"uint256"}],"Witness":[{"name":"to","type":"address"},{"name":"facilitator","type":"address"},{"name":"validAfter","type":"uint256"}]}"#;
 /// Spec: EIP-712; docs/protocols.md, "Repeats".
 const REDELIVERY_TYPES: &str = r#"{"EIP712Domain":[{"name":"name","type":"string"},{"name":"version","type":"string"},{"name":"chainId","type":"uint256"}],"Redelivery":[{"name":"paymentKey","type":"bytes32"},{"name":"method","type":"string"},{"name":"url","type":"string"},{"name":"issuedAt","type":"uint256"}]}"#;
 

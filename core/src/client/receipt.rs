@@ -15,6 +15,7 @@ use crate::evm::address::Address;
 use crate::evm::signature::Signature;
 use crate::http::Headers;
 use crate::mpp::receipt::{HEADER, ReceivedReceipt};
+use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 use crate::x402::extension::offer_receipt;
 use crate::x402::{Version, header};
@@ -22,34 +23,39 @@ use crate::x402::{Version, header};
 /// Maximum size of a settlement header, bytes.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 
-/// The settlement that came with the response, for people, if every member agrees with the payment;
-/// `None` if none came.
+/// What was charged, and the settlement that came with the response, for people, if every member
+/// agrees with the payment; `None` if none came.
 ///
 /// # Errors
 /// [`Reason::ReceiptMismatch`], naming the member.
-pub fn read(headers: &Headers, paid: &Prepared, url: &str) -> Result<Option<Value>, ClientError> {
-    let (transaction, signed_by) = match &paid.offer.asked {
+pub fn read(
+    headers: &Headers,
+    paid: &Prepared,
+    url: &str,
+) -> Result<Option<(Amount, Value)>, ClientError> {
+    let offer = &paid.offer;
+    let (transaction, amount, signed_by) = match &offer.asked {
         TermsSource::X402 { version, .. } => match Settlement::read(*version, headers)? {
             Some(settlement) => settlement.check(paid, *version, url)?,
             None => return Ok(None),
         },
         TermsSource::Mpp(charge) => match headers.joined(HEADER) {
-            Some(value) => (transaction_in(&value, charge, paid)?, None),
+            Some(value) => (Some(transaction_in(&value, charge, paid)?), offer.amount, None),
             None => return Ok(None),
         },
     };
-    let offer = &paid.offer;
-    Ok(Some(json!({
-        "transaction": transaction.to_text(),
+    let receipt = json!({
+        "transaction": transaction.map(|it| it.to_text()).unwrap_or_default(),
         "network": offer.asset.network.as_str(),
         "payer": paid.authorization.from.to_checksum(),
         "payTo": offer.pay_to.to_checksum(),
-        "amount": offer.amount.to_string(),
+        "amount": amount.to_string(),
         "asset": offer.asset.address.to_checksum(),
-        "price": offer.price(),
+        "price": amount.to_decimal(offer.asset.decimals),
         "symbol": offer.asset.symbol,
         "signedBy": signed_by.map(|address| address.to_checksum()),
-    })))
+    });
+    Ok(Some((amount, receipt)))
 }
 
 /// The transaction that a `Payment-Receipt` names. Missing members contradict nothing.
@@ -124,13 +130,15 @@ impl Settlement {
         self.object.get(name).and_then(Value::as_str)
     }
 
-    /// The transaction, and the signer of its receipt, if every member agrees with the payment.
+    /// The transaction, the amount, and the signer of its receipt, if every member agrees with the
+    /// payment. Less than was signed is an agreement where the price is known afterwards, and no
+    /// transaction belongs to an amount of zero.
     fn check(
         &self,
         paid: &Prepared,
         version: Version,
         url: &str,
-    ) -> Result<(TxHash, Option<Address>), ClientError> {
+    ) -> Result<(Option<TxHash>, Amount, Option<Address>), ClientError> {
         let (offer, payer) = (&paid.offer, paid.authorization.from);
         if !self.success() {
             return Err(mismatch(&format!(
@@ -150,13 +158,23 @@ impl Settlement {
         if self.text("payer").is_some_and(|text| !text.is_empty() && !is_payer(text)) {
             return Err(mismatch("it names a different payer"));
         }
-        let is_price = |text: &str| Amount::from_atomic(text).is_ok_and(|it| it == offer.amount);
-        if self.text("amount").is_some_and(|text| !text.is_empty() && !is_price(text)) {
-            return Err(mismatch("it names a different amount"));
+        let agrees = |amount: Amount| match offer.is_bound() || planted(Mutant::AnyAmountCharged) {
+            true => amount <= offer.amount,
+            false => amount == offer.amount,
+        };
+        let amount = match self.text("amount").filter(|text| !text.is_empty()) {
+            None => offer.amount,
+            Some(text) => Amount::from_atomic(text)
+                .ok()
+                .filter(|amount| agrees(*amount))
+                .ok_or_else(|| mismatch("it names a different amount"))?,
+        };
+        if amount.is_zero() && self.text("transaction").unwrap_or_default().is_empty() {
+            return Ok((None, amount, None));
         }
         let transaction = self.text("transaction").and_then(TxHash::parse);
         let transaction = transaction.ok_or_else(|| mismatch("it names no transaction"))?;
-        Ok((transaction, self.receipt(paid, &transaction, url)?))
+        Ok((Some(transaction), amount, self.receipt(paid, &transaction, url)?))
     }
 
     /// The signer of the receipt of extension `offer-receipt`, if there is one in a form that can

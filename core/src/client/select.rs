@@ -44,7 +44,12 @@ fn rank(offer: &Offer, one_symbol: bool) -> impl Ord + use<> {
         u8::from(!offer.asset.network.is_main_network()),
         protocol,
         worth,
-        offer.method == TransferMethod::Permit2,
+        match offer.method {
+            TransferMethod::Eip3009 => 0,
+            TransferMethod::Permit2 => 1,
+            // A price that is known before comes first.
+            TransferMethod::Upto(_) => 2,
+        },
         (offer.chain_id, address(&offer.asset.address), address(&offer.pay_to)),
         (offer.max_timeout_secs, way, text),
     )

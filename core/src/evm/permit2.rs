@@ -17,6 +17,9 @@ pub const PERMIT2: Address = known("0x000000000022D473030F116dDEE9F6B43aC78BA3")
 /// The proxy that settles payments of scheme `exact`, the same on every chain.
 pub const EXACT_PROXY: Address = known("0x402085c248EeA27D92E8b30b2C58ed07f9E20001");
 
+/// The proxy that settles payments of scheme `upto`, the same on every chain.
+pub const UPTO_PROXY: Address = known("0x4020A4f3b7b90ccA423B9fabCc0CE57C6C240002");
+
 /// The domain separator of Permit2 on this chain: it has no version.
 #[must_use]
 pub fn separator(chain_id: u64) -> [u8; 32] {
@@ -28,8 +31,8 @@ pub fn separator(chain_id: u64) -> [u8; 32] {
     ])
 }
 
-/// The digest that the payer signs for this token: `to` and `valid_after` are the witness, and
-/// `valid_before` is the deadline.
+/// The digest that the payer signs for this token, and for the facilitator of an `upto`: `to` and
+/// `valid_after` are the witness, and `valid_before` is the deadline.
 ///
 /// # Examples
 /// ```
@@ -44,12 +47,20 @@ pub fn separator(chain_id: u64) -> [u8; 32] {
 ///     nonce: [0x11; 32],
 /// };
 /// let usdc = address("0x036CbD53842c5426634e7929541eC2318f3dCF7e");
-/// let digest = permit2::digest(&signed, &usdc, &permit2::separator(84532));
+/// let digest = permit2::digest(&signed, (&usdc, None), &permit2::separator(84532));
 /// // As viem hashes it.
 /// assert_eq!(hex::encode_prefixed(&digest), "0x3a25600a5164777d6baa34f2d3778bb31504616d16288a40823608b56d5a9dfb");
 /// ```
 #[must_use]
-pub fn digest(signed: &Authorization, token: &Address, separator: &[u8; 32]) -> [u8; 32] {
+pub fn digest(
+    signed: &Authorization,
+    (token, facilitator): (&Address, Option<&Address>),
+    separator: &[u8; 32],
+) -> [u8; 32] {
+    let (witness_type, spender) = match facilitator {
+        None => (WITNESS_TYPE, EXACT_PROXY),
+        Some(_) => (UPTO_WITNESS_TYPE, UPTO_PROXY),
+    };
     let number = |secs: u64| Amount::from_u64(secs).to_be_bytes();
     let permitted = keccak256_parts(&[
         &keccak256(PERMISSIONS_TYPE.as_bytes()),
@@ -57,14 +68,15 @@ pub fn digest(signed: &Authorization, token: &Address, separator: &[u8; 32]) -> 
         &signed.value.to_be_bytes(),
     ]);
     let witness = keccak256_parts(&[
-        &keccak256(WITNESS_TYPE.as_bytes()),
+        &keccak256(witness_type.as_bytes()),
         &signed.to.to_word(),
+        facilitator.map(|it| it.to_word()).as_ref().map_or(&[], <[u8; 32]>::as_slice),
         &number(signed.valid_after.secs()),
     ]);
     let message = keccak256_parts(&[
-        &keccak256_parts(&[PERMIT_TYPE, PERMISSIONS_TYPE, WITNESS_TYPE].map(str::as_bytes)),
+        &keccak256_parts(&[PERMIT_TYPE, PERMISSIONS_TYPE, witness_type].map(str::as_bytes)),
         &permitted,
-        &EXACT_PROXY.to_word(),
+        &spender.to_word(),
         &signed.nonce,
         &number(signed.valid_before.secs()),
         &witness,
@@ -104,30 +116,37 @@ pub enum Mention {
 /// The relation of the data of a call of `called` to a payment of this token.
 #[must_use]
 pub fn mention(
-    called: Option<Address>,
-    data: &[u8],
+    (called, data): (Option<Address>, &[u8]),
     (asset, from, to): (Address, Address, Address),
     (value, nonce): (Amount, &[u8; 32]),
+    facilitator: Option<&Address>,
 ) -> Mention {
-    let permit = [asset.to_word(), value.to_be_bytes(), *nonce].concat();
+    let (proxy, settle, settle_with_permit) = match facilitator {
+        None => (EXACT_PROXY, SETTLE, SETTLE_WITH_PERMIT),
+        Some(_) => (UPTO_PROXY, UPTO_SETTLE, UPTO_SETTLE_WITH_PERMIT),
+    };
     let skipped = match data.get(..4) {
-        Some(selector) if selector == SETTLE => Some(4),
+        Some(selector) if selector == settle => Some(4),
         // The five words of an EIP-2612 permit come first.
-        Some(selector) if selector == SETTLE_WITH_PERMIT => Some(164),
+        Some(selector) if selector == settle_with_permit => Some(164),
         _ => None,
     };
-    let direct = skipped.filter(|_| called == Some(EXACT_PROXY)).and_then(|at| data.get(at..));
-    let word = |data: &[u8], at: usize| data.chunks_exact(32).nth(at).map(<[u8]>::to_vec);
-    match direct {
-        Some(data)
-            if word(data, 2) == Some(nonce.to_vec())
-                && word(data, 4) == Some(from.to_word().to_vec()) =>
-        {
-            let exact = data.starts_with(&permit) && word(data, 5) == Some(to.to_word().to_vec());
-            if exact { Mention::Exact } else { Mention::Nonce }
-        }
-        _ if data.windows(permit.len()).any(|part| part == permit) => Mention::Inside,
-        _ => Mention::None,
+    let direct = skipped.filter(|_| called == Some(proxy)).and_then(|at| data.get(at..));
+    let is = |at: usize, expected: [u8; 32]| {
+        let mut words = direct.unwrap_or_default().chunks_exact(32);
+        words.nth(at).is_some_and(|word| word == expected)
+    };
+    // What is settled of an `upto` stands between the permit and its owner.
+    let (amount, owner) = if facilitator.is_some() { (4, 5) } else { (1, 4) };
+    let payee = if facilitator.is_some() { 6 } else { 5 };
+    if is(2, *nonce) && is(owner, from.to_word()) {
+        let exact =
+            is(0, asset.to_word()) && is(amount, value.to_be_bytes()) && is(payee, to.to_word());
+        if exact { Mention::Exact } else { Mention::Nonce }
+    } else if data.windows(nonce.len()).any(|part| part == nonce) {
+        Mention::Inside
+    } else {
+        Mention::None
     }
 }
 
@@ -135,7 +154,11 @@ const DOMAIN_TYPE: &str = "EIP712Domain(string name,uint256 chainId,address veri
 const PERMIT_TYPE: &str = "PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,Witness witness)";
 const PERMISSIONS_TYPE: &str = "TokenPermissions(address token,uint256 amount)";
 const WITNESS_TYPE: &str = "Witness(address to,uint256 validAfter)";
+const UPTO_WITNESS_TYPE: &str = "Witness(address to,address facilitator,uint256 validAfter)";
 /// Selector of `settle(((address,uint256),uint256,uint256),address,(address,uint256),bytes)`.
 const SETTLE: [u8; 4] = [0x13, 0xcd, 0x3b, 0x53];
 /// Selector of the same after an EIP-2612 permit: `settleWithPermit`.
 const SETTLE_WITH_PERMIT: [u8; 4] = [0xfa, 0x34, 0x03, 0x78];
+/// Selectors of the same two of the proxy of `upto`, with the amount after the permit.
+const UPTO_SETTLE: [u8; 4] = [0xff, 0x11, 0xe7, 0xb4];
+const UPTO_SETTLE_WITH_PERMIT: [u8; 4] = [0x01, 0x6c, 0x17, 0x48];

@@ -92,7 +92,7 @@ impl Gate {
             let purpose = Purpose::Sent { fence, transaction: sent.transaction };
             return Some(Looking::begin(slot, ChainQuery::Transfer(Box::new(sent)), purpose));
         }
-        let (call, expected) = self.resend_call(&slot.payer, payment, &facilitator, request)?;
+        let (call, expected) = self.resend_call(&slot.payer, payment, &facilitator, &request)?;
         let sending = Sending {
             slot,
             fence,

@@ -233,7 +233,7 @@ fn unlisted(
     };
     let separator = match method {
         TransferMethod::Eip3009 => separator,
-        TransferMethod::Permit2 => permit2::separator(chain_id),
+        TransferMethod::Permit2 | TransferMethod::Upto(_) => permit2::separator(chain_id),
     };
     let token = SignedToken { chain_id, asset, pay_to: Address::ZERO, method, separator };
     let terms = Terms {
@@ -241,6 +241,7 @@ fn unlisted(
         asset: asset.to_checksum(),
         pay_to: String::new(),
         amount: Amount::ZERO,
+        unit: None,
         max_timeout_secs: TIMEOUT_SECS,
         extra,
         token: Some(token),
@@ -260,6 +261,7 @@ fn unread(network: &ChainId, stated: Option<&Map<String, Value>>) -> Option<Choi
         asset: String::new(),
         pay_to: String::new(),
         amount: Amount::ZERO,
+        unit: None,
         max_timeout_secs: TIMEOUT_SECS,
         extra,
         token: None,

@@ -54,6 +54,7 @@ use super::forward::OriginCall;
 use super::reply::{Audience, Reply};
 use super::units;
 use super::unpaid::Unpaid;
+use crate::amount::Amount;
 use crate::facilitator::unproven::queue::CallResult;
 use crate::facilitator::wire::Facilitator;
 use crate::ledger::command::Mode;
@@ -159,7 +160,7 @@ impl<'g> PaidRequest<'g> {
     /// The payment in the log.
     fn label(&self) -> Label {
         let terms = &self.asked.choice.terms;
-        let (network, amount) = (terms.network.as_str(), terms.amount.to_string());
+        let (network, amount) = (terms.network.as_str(), self.amount().to_string());
         let units = units::amount_members(network, &terms.asset, &amount);
         let key = self.checked.proof.key;
         Label {
@@ -169,6 +170,11 @@ impl<'g> PaidRequest<'g> {
                 ",\"key8\":\"{key:?}\",\"network\":\"{network}\",\"amount\":\"{amount}\"{units}"
             ),
         }
+    }
+
+    /// What is charged, or the most that may be.
+    fn amount(&self) -> Amount {
+        self.work.charged.unwrap_or(self.asked.choice.terms.amount)
     }
 
     /// Takes the newest block at first sight from a node's reply.

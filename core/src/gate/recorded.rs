@@ -5,6 +5,8 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
+use serde_json::Value;
+
 use super::Gate;
 use super::call::FacilitatorCall;
 use crate::amount::Amount;
@@ -22,7 +24,7 @@ use crate::ledger::inquiry::{ChainQuery, Question};
 use crate::mutant::{Mutant, planted};
 use crate::payment::{OnChain, TransferMethod, TxHash};
 use crate::time::UnixTime;
-use crate::x402::exact;
+use crate::x402::{exact, handed};
 
 /// Prefix of a request in version 1.
 const VERSION_1: &str = r#"{"x402Version":1,"#;
@@ -36,21 +38,21 @@ impl Gate {
         payer: &str,
         payment: &Payment,
         facilitator: &str,
-        request: String,
+        request: &str,
     ) -> Option<(FacilitatorCall, Expected)> {
         let expected = Expected {
             payer: match payment.network.starts_with("eip155:") {
                 true => Some(Address::parse(payer).ok()?),
                 false => None,
             },
-            network: network_of(&payment.network, &request),
+            network: network_of(&payment.network, request),
             amount: Amount::from_atomic(&payment.amount).ok()?,
         };
         // A payment on a chain where the gate reads no payer is only named by itself.
         let known = if expected.payer.is_some() { payer } else { "" };
         let call = FacilitatorCall {
             url: format!("{facilitator}/settle"),
-            body: request,
+            body: handed::charging(request, Some(&payment.amount)),
             secs: self.settlement.settle_secs,
             delay_ms: 0,
             guarded: false,
@@ -205,8 +207,13 @@ pub(super) fn question(
     let (method, nonce) = match nonce("authorization") {
         Some(nonce) => (TransferMethod::Eip3009, hex::decode_array(nonce).ok()?),
         None => {
+            let permit = signed.get(exact::PERMIT)?;
             let nonce = Amount::from_atomic(nonce(exact::PERMIT)?).ok()?;
-            (TransferMethod::Permit2, nonce.to_be_bytes())
+            let method = match permit.pointer("/witness/facilitator").and_then(Value::as_str) {
+                None => TransferMethod::Permit2,
+                Some(facilitator) => TransferMethod::Upto(Address::parse(facilitator).ok()?),
+            };
+            (method, nonce.to_be_bytes())
         }
     };
     Some(Question {

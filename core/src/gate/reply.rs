@@ -204,6 +204,7 @@ pub const NEVER_ANSWERED: &[&str] = &[
     "payment-receipt",
     "payment-replayed",
     "settlement-overrides",
+    "farebox-units",
     "extension-responses",
     CORRELATION,
     "connection",

@@ -165,6 +165,9 @@ pub enum Command {
         /// Number of the newest block at the time of the claim.
         #[serde(default)]
         seen_block: Option<u64>,
+        /// What is charged of the greatest amount, atomic units, if the origin has said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        charged: Option<String>,
     },
     /// Reports the facilitator's answer to the settlement.
     Outcome {
@@ -277,4 +280,6 @@ pub enum Failure {
     Submitted,
     /// The origin was asked and failed.
     Origin,
+    /// The origin has served, and what it counted costs nothing.
+    NotCharged,
 }

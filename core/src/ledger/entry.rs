@@ -190,8 +190,8 @@ impl Entry {
             Command::Note { payment, leases, noted } => {
                 self.noted((*payment, leases, noted), taken, now)
             }
-            Command::Seal { fence, response, seen_block } if holds(fence) => {
-                self.sees(seen_block).seal(response.is_some(), now)
+            Command::Seal { fence, response, seen_block, charged } if holds(fence) => {
+                self.sees(seen_block).seal(response.is_some(), charged, now)
             }
             Command::Outcome { fence, result, client, seen_block } if holds(fence) => {
                 self.sees(seen_block).outcome(result, client, taken, now)

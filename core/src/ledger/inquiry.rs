@@ -97,7 +97,7 @@ impl Question {
             TransferMethod::Eip3009 => {
                 Call::AuthorizationState { authorization: self.authorization(), at }
             }
-            TransferMethod::Permit2 => {
+            TransferMethod::Permit2 | TransferMethod::Upto(_) => {
                 Call::NonceBitmap { owner: self.from, nonce: self.nonce, at }
             }
         }
@@ -107,7 +107,7 @@ impl Question {
     fn is_used(&self, replies: &Replies, index: usize) -> Result<bool, RpcError> {
         match self.method {
             TransferMethod::Eip3009 => replies.flag(index),
-            TransferMethod::Permit2 => {
+            TransferMethod::Permit2 | TransferMethod::Upto(_) => {
                 let bitmap = replies.amount(index)?.to_be_bytes();
                 Ok(permit2::is_used(&bitmap, &self.nonce))
             }
@@ -121,7 +121,9 @@ impl Question {
             TransferMethod::Eip3009 => {
                 Call::AuthorizationLogs { authorization: self.authorization(), span }
             }
-            TransferMethod::Permit2 => Call::TransferLogs { asset, from, to, span },
+            TransferMethod::Permit2 | TransferMethod::Upto(_) => {
+                Call::TransferLogs { asset, from, to, span }
+            }
         }
     }
 
@@ -131,7 +133,7 @@ impl Question {
             TransferMethod::Eip3009 => {
                 replies.authorization_logs(index, &self.authorization(), span)
             }
-            TransferMethod::Permit2 => {
+            TransferMethod::Permit2 | TransferMethod::Upto(_) => {
                 let logs = replies.transfer_logs(index, (self.asset, self.from, self.to), span)?;
                 Ok(logs.into_iter().filter(|log| is_exact(log, self)).collect())
             }
@@ -142,7 +144,9 @@ impl Question {
     fn data(&self, transactions: impl Iterator<Item = [u8; 32]>) -> Vec<Call> {
         match self.method {
             TransferMethod::Eip3009 => Vec::new(),
-            TransferMethod::Permit2 => transactions.map(Call::Transaction).collect(),
+            TransferMethod::Permit2 | TransferMethod::Upto(_) => {
+                transactions.map(Call::Transaction).collect()
+            }
         }
     }
 
@@ -155,7 +159,7 @@ impl Question {
     ) -> Result<Evidence, Unreadable> {
         match self.method {
             TransferMethod::Eip3009 => Ok(Evidence::of(receipt, self)),
-            TransferMethod::Permit2 => {
+            TransferMethod::Permit2 | TransferMethod::Upto(_) => {
                 let sent = replies.transaction(data, transaction)?;
                 Ok(Evidence::of_permit(receipt, &sent.ok_or(Unreadable::Contradictory)?, self))
             }

@@ -3,6 +3,8 @@
 macro_rules! gate {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
+            /// Any number of units is charged.
+            CountIsUnbounded,
             /// A payer who asks while the outcome is unknown is told to sign again.
             TermsInDoubt,
             /// A used nonce counts as this payment, whatever used it.

@@ -15,6 +15,12 @@ macro_rules! ledger {
             AlarmNeverDue,
             /// A response is not stored.
             NotSealed,
+            /// An origin may charge more than was signed.
+            ChargedAboveAll,
+            /// What is sent again asks for all that was signed.
+            ResendsAll,
+            /// An answer that cost nothing is served once more.
+            FreeAgain,
             /// A row is removed when its work is done.
             PurgedEarly,
             /// A missing answer of the facilitator means that it settled.

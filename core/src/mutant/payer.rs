@@ -9,6 +9,12 @@ macro_rules! payer {
             AnyRealm,
             /// A payer does not read the reason beside the terms.
             HeaderUnread,
+            /// Any price that is known afterwards is signed.
+            AnyBound,
+            /// What receipts say was not charged may be signed for again without end.
+            ReceiptsAreMoney,
+            /// A receipt may name any amount below the price.
+            AnyAmountCharged,
             /// An empty wallet is a refusal like any other.
             FundsUntold,
             /// A way to pay that a wallet cannot sign is recommended.

@@ -32,8 +32,8 @@ const KEY_SIGNATURE_BYTES: usize = 65;
 pub struct SignedAuthorization {
     authorization: Authorization,
     signature: Vec<u8>,
-    /// The token that Permit2 may move, if it is a permit.
-    permitted: Option<Address>,
+    /// The token that Permit2 may move, if it is a permit, and the facilitator of an `upto`.
+    permitted: Option<(Address, Option<Address>)>,
     /// `validBefore` does not fit 64 bits: practically unlimited.
     endless: bool,
 }
@@ -76,17 +76,19 @@ impl SignedAuthorization {
     ///
     /// # Errors
     /// As [`SignedAuthorization::parse`]; [`Code::TermsMismatch`] for another spender than the
-    /// proxy of the scheme.
+    /// proxies of both schemes.
     pub fn parse_permit(members: &Map<String, Value>, signature: &str) -> Result<Self, Code> {
         let object = |name: &str| members.get(name).and_then(Value::as_object).ok_or(MALFORMED);
         let (permitted, witness) = (object("permitted")?, object("witness")?);
-        if address(members, "spender")? != permit2::EXACT_PROXY {
-            return Err(Code::TermsMismatch);
-        }
+        let facilitator = match address(members, "spender")? {
+            permit2::EXACT_PROXY => None,
+            permit2::UPTO_PROXY => Some(address(witness, "facilitator")?),
+            _ => return Err(Code::TermsMismatch),
+        };
         let nonce = number(members, "nonce")?.to_be_bytes();
         let times = (number(witness, "validAfter")?, number(members, "deadline")?);
         let moved = (address(witness, "to")?, number(permitted, "amount")?);
-        let token = Some(address(permitted, "token")?);
+        let token = Some((address(permitted, "token")?, facilitator));
         Self::of(members, moved, times, (nonce, token), signature)
     }
 
@@ -94,7 +96,7 @@ impl SignedAuthorization {
         members: &Map<String, Value>,
         (to, value): (Address, Amount),
         (valid_after, valid_before): (Amount, Amount),
-        (nonce, permitted): ([u8; 32], Option<Address>),
+        (nonce, permitted): ([u8; 32], Option<(Address, Option<Address>)>),
         signature: &str,
     ) -> Result<Self, Code> {
         if signature.len() > MAX_SIGNATURE_BYTES.saturating_mul(2) {
@@ -122,14 +124,15 @@ impl SignedAuthorization {
     pub const fn method(&self) -> TransferMethod {
         match self.permitted {
             None => TransferMethod::Eip3009,
-            Some(_) => TransferMethod::Permit2,
+            Some((_, None)) => TransferMethod::Permit2,
+            Some((_, Some(facilitator))) => TransferMethod::Upto(facilitator),
         }
     }
 
     /// Whether it moves this token in the way that the terms ask for.
     fn moves(&self, token: &SignedToken) -> bool {
         self.method() == token.method
-            && self.permitted.is_none_or(|permitted| permitted == token.asset)
+            && self.permitted.is_none_or(|(permitted, _)| permitted == token.asset)
     }
 
     /// Makes every check of the scheme that needs no network, in the order of the reference:
@@ -187,7 +190,11 @@ impl SignedAuthorization {
     pub fn is_the_payers_own(&self, token: &SignedToken) -> bool {
         let digest = match &self.permitted {
             None => self.authorization.digest(&token.separator),
-            Some(permitted) => permit2::digest(&self.authorization, permitted, &token.separator),
+            Some((permitted, facilitator)) => permit2::digest(
+                &self.authorization,
+                (permitted, facilitator.as_ref()),
+                &token.separator,
+            ),
         };
         Signature::from_bytes(&self.signature)
             .and_then(|signature| signature.recover(&digest))

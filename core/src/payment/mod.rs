@@ -37,8 +37,10 @@ pub struct Terms {
     pub asset: String,
     /// The recipient as the wire names it.
     pub pay_to: String,
-    /// Atomic units.
+    /// Atomic units; the greatest amount, if there is a price of a unit.
     pub amount: Amount,
+    /// The price of a unit that the origin counts, atomic units, if that decides what is charged.
+    pub unit: Option<Amount>,
     /// Seconds for which the payer may make the authorization valid.
     pub max_timeout_secs: u64,
     /// Further facts for the payer: on EVM the token's EIP-712 domain.
@@ -78,6 +80,20 @@ pub enum TransferMethod {
     Eip3009,
     /// A permit that the contract Permit2 checks, which the payer has allowed to move the token.
     Permit2,
+    /// A permit of which a part may be settled, by this facilitator alone. Spec: x402 scheme
+    /// `upto` on EVM.
+    Upto(Address),
+}
+
+impl TransferMethod {
+    /// The facilitator that the payer signs for.
+    #[must_use]
+    pub const fn facilitator(&self) -> Option<&Address> {
+        match self {
+            Self::Eip3009 | Self::Permit2 => None,
+            Self::Upto(facilitator) => Some(facilitator),
+        }
+    }
 }
 
 impl SignedToken {

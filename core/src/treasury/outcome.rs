@@ -68,7 +68,7 @@ impl Outcome {
         let is_lie = settlement.is_err();
         let settlement = match settlement {
             Err(_) if planted(Mutant::LiesAreEvidence) => Some(json!({"transaction": ""})),
-            settlement => settlement.ok().flatten(),
+            settlement => settlement.ok().flatten().map(|(_, receipt)| receipt),
         };
         let transaction = settlement.as_ref().and_then(|it| it.get("transaction"));
         let transaction = transaction.and_then(Value::as_str).map(ToString::to_string);

@@ -14,6 +14,8 @@ use crate::problem::Code;
 
 /// The scheme's name on the wire.
 pub const SCHEME: &str = "exact";
+/// The scheme of which a part may be settled.
+pub const UPTO: &str = "upto";
 
 /// Reads `{signature, authorization: {from, to, value, validAfter, validBefore, nonce}}`, or a permit
 /// in the place of the authorization.
@@ -72,10 +74,13 @@ pub fn own(payload: &Map<String, Value>) -> Map<String, Value> {
     }
     if let Some(signed) = payload.get(PERMIT).and_then(Value::as_object) {
         let mut permit = keep(signed, &["from", "spender", "nonce", "deadline"]);
-        let parts = [("permitted", ["token", "amount"]), ("witness", ["to", "validAfter"])];
+        let parts: [(_, &[&str]); 2] = [
+            ("permitted", &["token", "amount"]),
+            ("witness", &["to", "facilitator", "validAfter"]),
+        ];
         for (name, members) in parts {
             if let Some(part) = signed.get(name).and_then(Value::as_object) {
-                permit.insert(String::from(name), Value::Object(keep(part, &members)));
+                permit.insert(String::from(name), Value::Object(keep(part, members)));
             }
         }
         own.insert(String::from(PERMIT), Value::Object(permit));

@@ -74,6 +74,29 @@ struct Resource<'a> {
     mime_type: &'a str,
 }
 
+/// The settle request for this amount, from one for the greatest: the last member of such a request
+/// is the gate's own requirements. A request for a fixed amount stays as it is.
+#[must_use]
+pub fn charging(request: &str, amount: Option<&str>) -> String {
+    let found = request.rfind(UPTO_REQUIREMENTS).zip(amount).and_then(|(at, amount)| {
+        let from = at.checked_add(request.get(at..)?.find(AMOUNT)?)?.checked_add(AMOUNT.len())?;
+        let until = from.checked_add(request.get(from..)?.find('"')?)?;
+        Some([request.get(..from)?, amount, request.get(until..)?].concat())
+    });
+    found.unwrap_or_else(|| String::from(request))
+}
+
+/// The amount that such a request settles; `None` for a fixed one.
+#[must_use]
+pub fn charged(request: &str) -> Option<&str> {
+    let at = request.rfind(UPTO_REQUIREMENTS)?;
+    let (_, rest) = request.get(at..)?.split_once(AMOUNT)?;
+    rest.split('"').next()
+}
+
+const UPTO_REQUIREMENTS: &str = r#","paymentRequirements":{"scheme":"upto","#;
+const AMOUNT: &str = r#""amount":""#;
+
 /// A URL short enough to pass on: without its query if it is too long, then without its path.
 #[must_use]
 pub fn short(url: &str) -> &str {

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::exact::SCHEME;
+use super::exact::{SCHEME, UPTO};
 use super::extension::offer_receipt::Extensions;
 use super::extension::{bazaar, payment_identifier};
 use super::header::{self, Message};
@@ -46,17 +46,24 @@ impl PaymentRequirements {
         let mut extra = terms.extra.clone();
         let member = match terms.token.map(|token| token.method) {
             Some(TransferMethod::Eip3009) => Some((PRIMARY_TYPE, AUTHORIZATION_TYPE)),
-            Some(TransferMethod::Permit2) => Some(("assetTransferMethod", "permit2")),
+            Some(TransferMethod::Permit2 | TransferMethod::Upto(_)) => {
+                Some(("assetTransferMethod", "permit2"))
+            }
             None => None,
         };
         if let Some((name, text)) = member {
             extra.insert(name.to_owned(), Value::from(text));
         }
+        let facilitator = terms.token.and_then(|token| token.method.facilitator().copied());
+        if let Some(facilitator) = facilitator {
+            let name = "facilitatorAddress".to_owned();
+            extra.insert(name, Value::from(facilitator.to_checksum()));
+        }
         if flow == Flow::Upfront {
             extra.insert("paymentFlow".to_owned(), Value::from("upfront"));
         }
         Self {
-            scheme: SCHEME,
+            scheme: if facilitator.is_some() { UPTO } else { SCHEME },
             network: terms.network.to_string(),
             amount: terms.amount.to_string(),
             asset: terms.asset.clone(),
@@ -202,7 +209,7 @@ impl<'a> PaymentPayload<'a> {
         let echoes_bazaar = extensions.is_some_and(|echoed| echoed.contains_key(bazaar::NAME));
         let identifier = payment_identifier::read(extensions);
         let accepted = header::object(object, "accepted")?;
-        if header::text(accepted, "scheme")? != SCHEME {
+        if ![SCHEME, UPTO].contains(&header::text(accepted, "scheme")?) {
             return Err(Code::TermsMismatch);
         }
         let network = accepted.get("network").and_then(Value::as_str).unwrap_or_default();
@@ -227,6 +234,9 @@ pub struct SettleResponse<'a> {
     pub transaction: &'a str,
     /// The network, as named by the version.
     pub network: &'a str,
+    /// What was charged, atomic units, if that was not agreed before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<String>,
     /// The gate's extensions; version 2 only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extensions: Option<Extensions>,

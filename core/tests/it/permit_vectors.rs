@@ -7,7 +7,7 @@ use farebox_core::client::{Policy, Reason};
 use farebox_core::encoding::{base64, hex, json};
 use farebox_core::evm::address::Address;
 use farebox_core::evm::eip712::TypedData;
-use farebox_core::evm::permit2::{self, EXACT_PROXY, Mention, PERMIT2};
+use farebox_core::evm::permit2::{self, EXACT_PROXY, Mention, PERMIT2, UPTO_PROXY};
 use farebox_core::http::Headers;
 use farebox_core::payment::authorization::SignatureCheck;
 use farebox_core::payment::{PaymentKey, SignedToken, TransferMethod};
@@ -23,12 +23,16 @@ fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
+fn is_of_proxy(typed: &Value) -> bool {
+    let spender = &typed["message"]["spender"];
+    [EXACT_PROXY, UPTO_PROXY].iter().any(|proxy| *spender == proxy.to_checksum())
+}
+
 /// The signed payload of a case, and its token.
 fn permits() -> Vec<(Value, Value, SignedToken)> {
     let cases = cases("x402/client-signing", "vectors").into_iter().filter_map(|case| {
         let typed = case["typedData"].as_array()?.iter().find(|typed| {
-            typed["primaryType"] == "PermitWitnessTransferFrom"
-                && typed["message"]["spender"] == EXACT_PROXY.to_checksum()
+            typed["primaryType"] == "PermitWitnessTransferFrom" && is_of_proxy(typed)
         })?;
         let chain_id = typed["domain"]["chainId"].as_u64()?;
         let terms = &case["paymentRequired"]["accepts"][0];
@@ -36,7 +40,10 @@ fn permits() -> Vec<(Value, Value, SignedToken)> {
             chain_id,
             asset: address(text(terms, "asset")),
             pay_to: address(text(terms, "payTo")),
-            method: TransferMethod::Permit2,
+            method: match typed["message"]["witness"]["facilitator"].as_str() {
+                None => TransferMethod::Permit2,
+                Some(facilitator) => TransferMethod::Upto(address(facilitator)),
+            },
             separator: permit2::separator(chain_id),
         };
         Some((case["paymentPayload"]["payload"].clone(), typed.clone(), token))
@@ -47,12 +54,14 @@ fn permits() -> Vec<(Value, Value, SignedToken)> {
 #[test]
 fn permits_of_stock_clients_are_signed_by_their_payer() {
     let permits = permits();
-    assert_eq!(permits.len(), 4);
+    assert_eq!(permits.len(), 5);
     for (payload, typed, token) in permits {
         let separator = hex::decode_array(text(&typed, "domainSeparator")).unwrap();
         assert_eq!(token.separator, separator);
         let signed = exact::read(payload.as_object().unwrap()).unwrap();
-        let digest = permit2::digest(signed.authorization(), &token.asset, &separator);
+        let facilitator = token.method.facilitator();
+        let moved = (&token.asset, facilitator);
+        let digest = permit2::digest(signed.authorization(), moved, &separator);
         assert_eq!(hex::encode_prefixed(&digest), text(&typed, "digest"));
         assert_eq!(signed.authorization().from.to_checksum(), text(&typed, "recoveredSigner"));
         assert_eq!(signed.check_signature(&token, None), Ok(SignatureCheck::Verified));
@@ -60,7 +69,8 @@ fn permits_of_stock_clients_are_signed_by_their_payer() {
         // The same signature for the authorization of a token, and for another token.
         let eip3009 = SignedToken { method: TransferMethod::Eip3009, ..token };
         let other = SignedToken { asset: PERMIT2, ..token };
-        for token in [eip3009, other] {
+        let elsewhere = SignedToken { method: TransferMethod::Upto(PERMIT2), ..token };
+        for token in [eip3009, other, elsewhere] {
             assert_eq!(signed.check_signature(&token, None), Err(Code::TermsMismatch));
         }
     }
@@ -71,10 +81,13 @@ fn the_payer_signs_what_a_stock_client_signs_if_its_policy_says_so() {
     let mut compared = 0;
     for case in cases("x402/client-signing", "vectors") {
         let typed = &case["typedData"][0];
-        let of_exact = typed["message"]["spender"] == EXACT_PROXY.to_checksum();
-        if !of_exact || typed["primaryType"] != "PermitWitnessTransferFrom" {
+        if typed["primaryType"] != "PermitWitnessTransferFrom" || !is_of_proxy(typed) {
             continue;
         }
+        let allows = match typed["message"]["witness"].get("facilitator") {
+            None => r#"{"permit2": true}"#,
+            Some(_) => r#"{"upto": "5"}"#,
+        };
         let required = base64::encode(case["paymentRequired"].to_string().as_bytes());
         let line = format!("PAYMENT-REQUIRED: {required}");
         let headers = Headers::from_lines([line.as_str()].into_iter());
@@ -96,7 +109,7 @@ fn the_payer_signs_what_a_stock_client_signs_if_its_policy_says_so() {
         assert!(refused.offers.is_empty());
         assert_eq!(refused.refused[0].reason, Reason::UnsupportedScheme);
 
-        let challenge = read(r#"{"permit2": true}"#);
+        let challenge = read(allows);
         let offer = challenge.offers[0].clone();
         let nonce = Amount::from_atomic(text(&typed["message"], "nonce")).unwrap();
         let signer = address(text(&case, "signer"));
@@ -115,7 +128,7 @@ fn the_payer_signs_what_a_stock_client_signs_if_its_policy_says_so() {
         assert_eq!(prepared.key(), PaymentKey::of_permit(chain_id, &signer, &nonce));
         compared += 1;
     }
-    assert_eq!(compared, 4);
+    assert_eq!(compared, 5);
 }
 
 #[test]
@@ -181,9 +194,16 @@ fn only_a_call_of_the_proxy_for_this_permit_settles_it() {
     let nonce = hex::decode_array(NONCE).unwrap();
     let accounts = (address(TOKEN), address(PAYER), address(PAYEE));
     let payment = (Amount::from_u64(VALUE), &nonce);
-    for case in cases("x402/permit2-settlements", "vectors") {
+    let of = |family, proxy, facilitator: Option<Address>| {
+        cases("x402/permit2-settlements", family)
+            .into_iter()
+            .map(move |case| (case, proxy, facilitator))
+    };
+    let upto = of("upto", UPTO_PROXY, Some(PERMIT2));
+    for (case, proxy, facilitator) in of("vectors", EXACT_PROXY, None).chain(upto) {
         let data = hex::decode_prefixed(text(&case, "data")).unwrap();
-        let of = |called| permit2::mention(called, &data, accounts, payment);
+        let of =
+            |called| permit2::mention((called, &data), accounts, payment, facilitator.as_ref());
         let mention = |member| match text(&case, member) {
             "exact" => Mention::Exact,
             "inside" => Mention::Inside,
@@ -191,7 +211,7 @@ fn only_a_call_of_the_proxy_for_this_permit_settles_it() {
             _ => Mention::None,
         };
         let (expected, elsewhere) = (mention("mention"), mention("elsewhere"));
-        assert_eq!(of(Some(EXACT_PROXY)), expected, "{}", text(&case, "name"));
+        assert_eq!(of(Some(proxy)), expected, "{}", text(&case, "name"));
         for called in [Some(address(TOKEN)), Some(PERMIT2), None] {
             assert_eq!(of(called), elsewhere, "{} to {called:?}", text(&case, "name"));
         }

@@ -179,7 +179,7 @@ impl LedgerRows {
         let query = format!(
             "UPDATE payments SET state = ?, fence = ?, due = ?, since = ?, sent = ?, tx = ?,
             reason = ?, holder = ?, sealed = ?, updated = ?, resends = ?, read = ?, seen_block = ?,
-            handed = ?, asked = ?, open = ?, {owns}history = history || ? WHERE payer = ? AND key = ?"
+            handed = ?, asked = ?, amount = ?, open = ?, {owns}history = history || ? WHERE payer = ? AND key = ?"
         );
         let mut values = vec![
             row.state.into(),
@@ -197,6 +197,7 @@ impl LedgerRows {
             optional(row.seen_block),
             number(u64::from(row.handed)),
             number(u64::from(row.asked)),
+            entry.payment.amount.as_str().into(),
             number(u64::from(is_open)),
         ];
         if !owns.is_empty() {

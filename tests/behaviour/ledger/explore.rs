@@ -325,7 +325,8 @@ impl Model {
                     return Ok(());
                 };
                 let response = whole.then(|| "200\n".to_owned());
-                let answer = m.tell(i, Command::Seal { fence, response, seen_block: None })?;
+                let answer =
+                    m.tell(i, Command::Seal { fence, response, seen_block: None, charged: None })?;
                 m.heard(i, answer)
             }),
             Place::Send(turn, bytes) => {

@@ -137,7 +137,7 @@ fn commands(fence: u64, mode: Mode) -> Vec<Command> {
         }
     }
     for response in [None, Some("200\n".to_owned())] {
-        commands.push(Command::Seal { fence, response, seen_block: None });
+        commands.push(Command::Seal { fence, response, seen_block: None, charged: None });
     }
     let text = hash(2).to_text();
     let results = [
@@ -168,7 +168,7 @@ fn commands(fence: u64, mode: Mode) -> Vec<Command> {
             commands.push(Command::Learn { learnt: learnt.clone(), owner });
         }
     }
-    for why in [Failure::NothingRan, Failure::Submitted, Failure::Origin] {
+    for why in [Failure::NothingRan, Failure::Submitted, Failure::Origin, Failure::NotCharged] {
         commands.push(Command::Release { fence, why });
     }
     commands
@@ -381,5 +381,31 @@ fn a_lease_ends_at_its_time_and_not_a_second_earlier() {
         let late = held.clone().lapse(at(NOW + 5_000));
         assert_eq!(late.state.name(), then);
         assert_eq!(late, held.lapse(at(NOW + 50)), "when it is noticed makes no difference");
+    }
+}
+
+#[test]
+pub fn a_seal_charges_a_part_of_what_was_signed_once_and_never_more() {
+    let lease = Lease { until: at(NOW + 50) };
+    for (charged, amount) in [
+        (None, Some("10000")),
+        (Some("1"), Some("1")),
+        (Some("10000"), Some("10000")),
+        (Some("10001"), None),
+        (Some("0"), None),
+        (Some("-1"), None),
+        (Some(""), None),
+    ] {
+        let charged = charged.map(str::to_owned);
+        let seal = Command::Seal { fence: 7, response: None, seen_block: None, charged };
+        let told = |before: Entry| {
+            before.apply(seal.clone(), OtherPayments::default(), Taken::No, at(NOW))
+        };
+        let (sealed, answer) = told(entry(Mode::After, State::Executing(lease)));
+        let granted = matches!(answer, Answer::Granted { .. });
+        assert_eq!(granted.then_some(sealed.payment.amount.as_str()), amount, "{seal:?}");
+        // What is being settled stays as it is.
+        let (sealed, answer) = told(entry(Mode::After, State::Settling(lease)));
+        assert_eq!((sealed.payment.amount.as_str(), answer), ("10000", Answer::Stale), "{seal:?}");
     }
 }

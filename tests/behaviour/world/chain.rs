@@ -37,6 +37,8 @@ pub struct Fate {
     pub until: Option<u64>,
     /// Whether it is a permit of Permit2, whose use the token does not log.
     pub permit: bool,
+    /// The facilitator and the greatest amount of one that is settled in part.
+    pub upto: Option<(String, Value)>,
 }
 
 /// Behaviour of a node at the next request.
@@ -244,6 +246,24 @@ impl Chain {
     /// The data of the proxy's call that settles a permit. Spec: x402, "Settlement".
     fn settlement(&mut self, nonce: &str, (to, value): (&str, u64)) -> String {
         let payer = self.payer(nonce);
+        if let Some((facilitator, most)) = self.fates.get(nonce).and_then(|fate| fate.upto.clone())
+        {
+            let most: u64 = most.as_str().unwrap().parse().unwrap();
+            let words = [
+                word(ASSET),
+                format!("0x{most:064x}"),
+                nonce.to_owned(),
+                format!("0x{:064x}", 1),
+                format!("0x{value:064x}"),
+                word(&payer),
+                word(to),
+                word(&facilitator),
+                format!("0x{:064x}", 0),
+                format!("0x{:064x}", 320),
+            ];
+            let words: String = words.iter().map(|word| &word[2..]).collect();
+            return format!("0xff11e7b4{words}{:064x}", 0);
+        }
         let words = [
             word(ASSET),
             format!("0x{value:064x}"),
@@ -264,7 +284,12 @@ impl Chain {
         let used = (vec![topic(event), payer.clone(), nonce.to_owned()], "0x".to_owned());
         let mut logs = if permit { Vec::new() } else { vec![used] };
         let sent = moved.filter(|_| permit).map(|moved| {
-            ("0x402085c248eea27d92e8b30b2c58ed07f9e20001".to_owned(), self.settlement(nonce, moved))
+            let upto = self.fates.get(nonce).is_some_and(|fate| fate.upto.is_some());
+            let proxy = match upto {
+                false => "0x402085c248eea27d92e8b30b2c58ed07f9e20001",
+                true => "0x4020a4f3b7b90cca423b9fabcc0ce57c6c240002",
+            };
+            (proxy.to_owned(), self.settlement(nonce, moved))
         });
         if let Some((to, value)) = moved {
             logs.push((vec![topic(&TRANSFER), payer, word(to)], format!("0x{value:064x}")));

@@ -78,6 +78,8 @@ pub struct Facilitator {
     pub settles: Vec<(String, String)>,
     /// URLs that were called.
     pub urls: Vec<String>,
+    /// What the last call would charge, of a payment with a bound.
+    charged: Option<String>,
 }
 
 impl Facilitator {
@@ -92,6 +94,7 @@ impl Facilitator {
             verifies: Vec::new(),
             settles: Vec::new(),
             urls: Vec::new(),
+            charged: None,
         }
     }
 
@@ -120,6 +123,10 @@ impl Facilitator {
         let fate = self.chain.fates.entry(nonce.clone()).or_default();
         (fate.value, fate.until, fate.permit) = (value, Some(before), permit.is_some());
         fate.to = signed["to"].as_str().map(ToOwned::to_owned);
+        let facilitator = signed["witness"]["facilitator"].as_str();
+        fate.upto = facilitator.map(|it| (it.to_owned(), signed["permitted"]["amount"].clone()));
+        let charged = facilitator.and(request["paymentRequirements"]["amount"].as_str());
+        self.charged = charged.map(ToOwned::to_owned);
         let over = before <= now;
         if url.ends_with("/verify") {
             self.verified += 1;
@@ -181,12 +188,15 @@ impl Facilitator {
             true => solana::transaction_of(nonce),
             false => transaction_of(nonce),
         };
+        let charged = self.charged.clone();
         let success = || {
             let from = &signed["from"];
-            answer(
-                200,
-                &json!({"success": true, "payer": from, "transaction": hash, "network": network}),
-            )
+            let mut said =
+                json!({"success": true, "payer": from, "transaction": hash, "network": network});
+            if let Some(charged) = &charged {
+                said["amount"] = json!(charged);
+            }
+            answer(200, &said)
         };
         let failure = |reason: &str, transaction: &str| {
             let from = &signed["from"];

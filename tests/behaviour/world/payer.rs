@@ -236,6 +236,10 @@ impl Payer {
             "deadline": before.to_string(),
             "witness": {"to": terms["payTo"], "validAfter": after.to_string()},
         });
+        if terms["scheme"] == "upto" {
+            permit["spender"] = json!("0x4020A4f3b7b90ccA423B9fabCc0CE57C6C240002");
+            permit["witness"]["facilitator"] = terms["extra"]["facilitatorAddress"].clone();
+        }
         let signature = self.sign_permit(&permit);
         permit["from"] = json!(self.address.to_checksum());
         json!({"signature": signature, "permit2Authorization": permit})
@@ -257,7 +261,10 @@ impl Payer {
             (permit.map(field), [("token", "address"), ("amount", "uint256")]);
         let (permitted, witness) =
             (permitted.map(field), [("to", "address"), ("validAfter", "uint256")]);
-        let witness = witness.map(field);
+        let mut witness = witness.map(field).to_vec();
+        if message["witness"].get("facilitator").is_some() {
+            witness.insert(1, field(("facilitator", "address")));
+        }
         let typed = TypedData::from_json(&json!({
             "domain": {
                 "name": "Permit2", "chainId": super::CHAIN,

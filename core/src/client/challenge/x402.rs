@@ -18,7 +18,7 @@ use crate::evm::address::Address;
 use crate::http::Headers;
 use crate::payment::TransferMethod;
 use crate::x402::v2::Flow;
-use crate::x402::{Version, header};
+use crate::x402::{Version, exact, header};
 
 /// The header with the terms of version 2, lower case.
 pub const REQUIRED_HEADER: &str = "payment-required";
@@ -115,10 +115,18 @@ fn offer(
     let extra = entry.get("extra").unwrap_or(&Value::Null);
     let told = |name: &str| extra.get(name).and_then(Value::as_str);
     let scheme = text("scheme")?;
-    let transfer = told("assetTransferMethod").unwrap_or("eip3009");
+    // The scheme `upto` has no other method.
+    let usual = if scheme == exact::UPTO { "permit2" } else { "eip3009" };
+    let transfer = told("assetTransferMethod").unwrap_or(usual);
     let method = match (scheme, transfer, version) {
         ("exact", "eip3009", _) => Some(TransferMethod::Eip3009),
         ("exact", "permit2", Version::V2) if policy.signs_permits => Some(TransferMethod::Permit2),
+        (exact::UPTO, "permit2", Version::V2) if policy.signs_bounds() => {
+            let settler = told("facilitatorAddress").and_then(|text| Address::parse(text).ok());
+            let settler = settler.filter(|address| !address.is_zero());
+            let missing = "extra.facilitatorAddress, who settles, is missing from the terms";
+            Some(TransferMethod::Upto(settler.ok_or_else(|| malformed(missing))?))
+        }
         _ => None,
     };
     let Some(method) = method else {

@@ -6,7 +6,6 @@ use alloc::string::{String, ToString};
 
 use serde_json::{Value, json};
 
-use super::proposal::in_words;
 use super::state::{ExchangeState, Paid, Proposed, Redelivery, Renewal};
 use super::{Exchange, Next, ReceivedResponse};
 use crate::client::error::{ClientError, Reason};
@@ -166,12 +165,17 @@ impl Exchange {
     }
 
     /// Returns the paid response, with a settlement that agrees or none.
-    pub(super) fn delivered(&self, headers: &Headers) -> Next {
+    pub(super) fn delivered(&mut self, headers: &Headers) -> Next {
         let Some(Proposed { prepared, .. }) = self.state.proposed() else {
             return Next::Return(None);
         };
         match receipt::read(headers, prepared, &self.url) {
-            Ok(receipt) => Next::Return(receipt.map(Box::new)),
+            Ok(Some((amount, receipt))) => {
+                let charged = prepared.offer.is_bound().then(|| prepared.offer.worth_of(amount));
+                self.charged = charged.flatten();
+                Next::Return(Some(Box::new(receipt)))
+            }
+            Ok(None) => Next::Return(None),
             Err(error) => Next::Fail(error),
         }
     }
@@ -215,7 +219,7 @@ fn refused(prepared: &Prepared, answer: ReceivedResponse<'_>) -> ClientError {
     if !is_about_funds {
         return ClientError::new(Reason::PaymentRefused, rejection.to_string());
     }
-    let (payer, price) = (prepared.authorization.from.to_checksum(), in_words(offer));
+    let (payer, price) = (prepared.authorization.from.to_checksum(), offer.in_words());
     let (asset, network) = (offer.asset.address.to_checksum(), &offer.asset.network);
     let name = network.v1_name().map(|name| format!(" ({name})")).unwrap_or_default();
     let source = match (network.is_main_network(), offer.asset.symbol.as_str()) {

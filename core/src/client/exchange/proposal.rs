@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use super::Exchange;
 use super::state::Proposed;
-use crate::client::offer::{Offer, TermsSource, Way};
+use crate::client::offer::{TermsSource, Way};
 use crate::client::prepare::Prepared;
-use crate::client::price::{self, Unit};
 use crate::http::UrlPieces;
 use crate::x402::v2::Flow;
 
@@ -35,7 +34,8 @@ impl Exchange {
             "price": offer.price(),
             "symbol": offer.asset.symbol,
             "amount": offer.amount.to_string(),
-            "amountText": in_words(offer),
+            "amountText": offer.in_words(),
+            "upTo": offer.is_bound(),
             "asset": offer.asset.address.to_checksum(),
             "network": offer.asset.network.as_str(),
             "testNetwork": !offer.asset.network.is_main_network(),
@@ -50,13 +50,6 @@ impl Exchange {
             "replaces": self.state.is_paid(),
         }))
     }
-}
-
-/// The price in whole tokens, with the atomic units after it.
-pub(super) fn in_words(offer: &Offer) -> String {
-    let Offer { asset, amount, .. } = offer;
-    let unit = Unit { symbol: &asset.symbol, contract: None, decimals: Some(asset.decimals) };
-    price::in_words(*amount, unit)
 }
 
 /// Host and port of an absolute URL, lower case.

@@ -13,6 +13,7 @@ use super::facilitators::serving;
 use super::pricer::{self, PricerConfig};
 use super::route_settings::{manner, methods};
 use super::{Inherited, bazaar, protocols, shape};
+use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::channel::config::ChannelConfig;
 use crate::config::network::pay_to;
@@ -40,6 +41,7 @@ pub(super) struct RouteConfig {
     pub pay_to: Option<Value>,
     pub asset: Option<AssetConfig>,
     pub asset_transfer_method: Option<String>,
+    pub unit_price: Option<String>,
     #[serde(default)]
     pub description: String,
     pub mime_type: Option<String>,
@@ -157,6 +159,12 @@ fn route(
     if let Some(from) = pricer {
         // A price that the pricer will name compares with no other price.
         ask = Ask::Paid(Vec::from([(place.to_owned(), [0; 32])]));
+        if offer.choices.iter().any(|choice| choice.terms.unit.is_some()) {
+            reader.fail(
+                &format!("{place}.unit_price"),
+                "has no meaning beside a pricing Worker; keep one of the two",
+            );
+        }
         offer.pricer = Some(pricer::read(reader, place, from, &offer)?);
     }
     let told = (&pattern, &methods);
@@ -286,11 +294,26 @@ fn choice(
         (None, Some(value)) => pay_to(reader, "PAY_TO", value, network)?,
         (None, None) => return None,
     };
-    let method = transfer_method(reader, place, config, network)?;
+    let mut method = transfer_method(reader, place, config, network)?;
+    if config.unit_price.is_some() {
+        method = Some(metered(reader, place, mode, (method, network))?);
+    }
     let sold = (&config.price, config.asset.as_ref());
     let (amount, asset) = price(reader, place, sold, (network, method))?;
     let serving = serving(reader, &inherited.facilitators, network)?;
+    let unit =
+        match config.unit_price.as_deref().map(|text| Amount::from_price(text, asset.label.1)) {
+            None => None,
+            Some(Ok(unit)) if !unit.is_zero() && unit <= amount => Some(unit),
+            Some(_) => {
+                let remedy = "must be a price such as \"$0.001\", with no more digits than the \
+                              asset has, and at most the price";
+                reader.fail(&format!("{place}.unit_price"), remedy);
+                return None;
+            }
+        };
     let mut extra = serving.extra;
+    let mut settled_by = extra.remove("facilitatorAddress");
     let token = match (&asset.domain, network.evm_id()) {
         (Some(domain), Some(chain_id)) => {
             extra.extend(domain.extra());
@@ -299,13 +322,25 @@ fn choice(
                 TransferMethod::Eip3009 => {
                     SignedToken::separator_of(name, version, chain_id, contract)
                 }
-                TransferMethod::Permit2 => permit2::separator(chain_id),
+                TransferMethod::Permit2 | TransferMethod::Upto(_) => permit2::separator(chain_id),
+            };
+            let settler = settled_by.take();
+            let settler = settler.as_ref().and_then(Value::as_str).map(Address::parse_checksummed);
+            let method = match (unit, settler) {
+                (None, _) => domain.method,
+                (Some(_), Some(Ok(settler))) => TransferMethod::Upto(settler),
+                (Some(_), _) => {
+                    let remedy = "needs the address that settles: set \"facilitatorAddress\" in the \
+                                  facilitator's extra, as its /supported names it";
+                    reader.fail(&format!("{place}.unit_price"), remedy);
+                    return None;
+                }
             };
             Some(SignedToken {
                 chain_id,
                 asset: contract,
                 pay_to: Address::parse(&recipient).ok()?,
-                method: domain.method,
+                method,
                 separator,
             })
         }
@@ -316,6 +351,7 @@ fn choice(
         asset: asset.name,
         pay_to: recipient,
         amount,
+        unit,
         max_timeout_secs: config.max_timeout_secs.unwrap_or(300),
         extra,
         token,
@@ -349,4 +385,24 @@ fn transfer_method(
             None
         }
     }
+}
+
+/// What payers sign where the origin counts units; `None` after an error.
+fn metered(
+    reader: &mut Reader,
+    place: &str,
+    mode: Mode,
+    (method, network): (Option<TransferMethod>, &ChainId),
+) -> Option<TransferMethod> {
+    let remedy = if network.evm_id().is_none() {
+        "is for EVM networks; give the route one of its own or remove it"
+    } else if mode == Mode::Before {
+        "is charged for what was served; remove settle = \"before\""
+    } else if method == Some(TransferMethod::Eip3009) {
+        "is paid by Permit2; remove asset_transfer_method"
+    } else {
+        return Some(TransferMethod::Permit2);
+    };
+    reader.fail(&format!("{place}.unit_price"), remedy);
+    None
 }

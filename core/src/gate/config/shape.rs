@@ -23,6 +23,7 @@ pub(super) const ROUTE: Shape = Shape {
         ("pay_to", Kind::Any),
         ("asset", Kind::Own(asset)),
         ("asset_transfer_method", Kind::Text),
+        ("unit_price", Kind::Text),
         ("description", Kind::Text),
         ("mime_type", Kind::Text),
         ("max_timeout_secs", Kind::Number),

@@ -4,7 +4,7 @@
 use alloc::boxed::Box;
 
 use super::claim::Claim;
-use super::origin::taken_out;
+use super::origin::{charged_in, taken_out};
 use super::refusal::failure_of;
 use super::{Eligibility, PaidRequest, Step};
 use crate::gate::diagnose::Failures;
@@ -30,6 +30,7 @@ impl<'g> PaidRequest<'g> {
         if let Some(served) = taken_out(&mut head) {
             self.work.served = served;
         }
+        self.work.charged = charged_in(&mut head);
         finish_paid(&mut head, &self.asked.request.correlation);
         let mut reply = Reply::new(head, Body::Held).with("payment-replayed", "true");
         reply.marks.served = true;
@@ -174,9 +175,9 @@ impl<'g> PaidRequest<'g> {
     /// Sends the recorded request to its facilitator once more.
     pub(super) fn send_again(mut self: Box<Self>, resend: Resend) -> Step<'g> {
         let claim = Claim::to_resend(&resend);
-        let Resend { facilitator, request, seen_at, seen_block, .. } = resend;
+        let Resend { seen_at, seen_block, .. } = resend;
         self.row.first_sight = FirstSight { at: UnixTime::from_secs(seen_at), block: seen_block };
-        self.settle_again(claim, &facilitator, request, 0)
+        self.settle_again(claim, &resend, 0)
     }
 
     /// Serves the stored response.

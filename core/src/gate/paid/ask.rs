@@ -150,7 +150,7 @@ impl<'g> PaidRequest<'g> {
             correlation: self.asked.request.correlation.clone(),
             network: terms.network.as_str().into(),
             asset: terms.asset.clone(),
-            amount: alloc::format!("{}", terms.amount),
+            amount: alloc::format!("{}", self.amount()),
             pay_to: terms.pay_to.clone(),
             valid_before: self.checked.proof.valid_before.secs(),
             facilitator: match self.checked.proof.onchain {

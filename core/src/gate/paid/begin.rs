@@ -82,7 +82,7 @@ impl<'g> PaidRequest<'g> {
             row,
             chain: Lookups { inquired: false, lookups: 0 },
             failures,
-            work: Work { transaction: None, response: None, served: now },
+            work: Work { transaction: None, response: None, charged: None, served: now },
         });
         if with_body { Step::Digest(Digesting(paid)) } else { paid.digested() }
     }

@@ -6,10 +6,12 @@ use alloc::string::String;
 
 use super::claim::Claim;
 use super::{Abort, AfterRecord, BodyLimits, Kept, PaidRequest, Step};
+use crate::amount::Amount;
 use crate::gate::forward::{ClientIdentity, Price, origin_call};
 use crate::gate::reply::{Body, CORRELATION, Reply, finish_paid, scrub};
 use crate::http::ResponseHead;
 use crate::ledger::command::{Command, Delivery, Failure};
+use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -140,17 +142,49 @@ impl<'g> PaidRequest<'g> {
     /// Continues once the response is complete at the edge or streams: `after` settles next,
     /// `before` stores.
     fn served(mut self: Box<Self>, claim: Claim, mut head: ResponseHead, kept: Kept) -> Step<'g> {
+        let Ok(charged) = self.charged(&head) else {
+            return self.origin_failed(claim, Answered::Nothing { timed_out: false });
+        };
+        self.work.charged = charged;
         scrub(&mut head, self.asked.gate.origin());
         finish_paid(&mut head, &self.asked.request.correlation);
+        if charged.is_some_and(Amount::is_zero) {
+            return self.given_away(claim, head);
+        }
         let fence = claim.fence();
         let response = match kept {
-            Kept::Whole => Some(stored(&head, self.work.served)),
+            Kept::Whole => Some(stored(&head, (self.work.served, charged))),
             Kept::Not => None,
         };
         self.work.response = Some((head, kept));
         let after = if self.is_paid() { AfterRecord::Stored(claim) } else { AfterRecord::Sealed };
         let seen_block = self.row.first_sight.block;
-        self.record(Command::Seal { fence, response, seen_block }, after)
+        let charged = charged.map(|charged| alloc::format!("{charged}"));
+        self.record(Command::Seal { fence, response, seen_block, charged }, after)
+    }
+
+    /// What is charged for this answer, if the route has a price of a unit: the units that the
+    /// origin counts, and never more than was signed. An origin that counts none asks for all of
+    /// it; one whose count cannot be read has failed.
+    fn charged(&self, head: &ResponseHead) -> Result<Option<Amount>, Code> {
+        let terms = &self.asked.choice.terms;
+        let Some(unit) = terms.unit else { return Ok(None) };
+        if head.headers.get(UNITS).is_none() {
+            return Ok(Some(terms.amount));
+        }
+        let text = head.headers.joined(UNITS).unwrap_or_default();
+        let units = Amount::from_atomic(&text).map_err(|_| Code::OriginFailed)?;
+        let counted = units.checked_mul(unit).unwrap_or(Amount::MAX);
+        let most = if planted(Mutant::CountIsUnbounded) { Amount::MAX } else { terms.amount };
+        Ok(Some(counted.min(most)))
+    }
+
+    /// Serves an answer that costs nothing: nothing is settled, and the row says that no money was
+    /// asked for.
+    fn given_away(mut self: Box<Self>, claim: Claim, head: ResponseHead) -> Step<'g> {
+        self.work.transaction = None;
+        let reply = self.settlement_nothing(Reply::new(head, Body::Held));
+        self.release(claim, Failure::NotCharged, Abort::Said(reply))
     }
 }
 
@@ -280,15 +314,28 @@ pub(in crate::gate) fn is_short(head: &ResponseHead, method: &str, bytes: u64) -
     promised(head, method).is_some_and(|promised| bytes < promised)
 }
 
+/// Field in which an origin says how many units it has served; in a stored head, what was charged.
+const UNITS: &str = "farebox-units";
+
+/// Removes what was charged from a stored head and returns it.
+pub(super) fn charged_in(head: &mut ResponseHead) -> Option<Amount> {
+    let charged = Amount::from_atomic(head.headers.get(UNITS)?).ok();
+    head.headers.remove(UNITS);
+    charged
+}
+
 /// Field of a stored head with the time of its response, so that every repeat has the same receipt.
 const SERVED: &str = "farebox-served";
 
 /// The stored form of a head: status, then one line per field, without what belongs to a single
 /// answer.
-fn stored(head: &ResponseHead, served: UnixTime) -> String {
+fn stored(head: &ResponseHead, (served, charged): (UnixTime, Option<Amount>)) -> String {
     let mut kept = head.clone();
     kept.headers.remove(CORRELATION);
     kept.headers.set(SERVED, &alloc::format!("{}", served.secs()));
+    if let Some(charged) = charged {
+        kept.headers.set(UNITS, &alloc::format!("{charged}"));
+    }
     kept.to_text()
 }
 

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::amount::Amount;
 use crate::facilitator::breaker::Condition;
 use crate::facilitator::payers::Conduct;
 use crate::facilitator::wire::Expected;
@@ -112,6 +113,8 @@ pub(super) struct Observed {
 pub(super) struct Work {
     pub transaction: Option<TxHash>,
     pub response: Option<(ResponseHead, Kept)>,
+    /// What is charged of the greatest amount, once the origin has said so.
+    pub charged: Option<Amount>,
     /// Time when the response was there; its receipt bears it, whenever that is written.
     pub served: UnixTime,
 }

@@ -58,6 +58,18 @@ impl PaidRequest<'_> {
         }
     }
 
+    /// Adds the protocol's statement to an answer that costs nothing.
+    pub(super) fn settlement_nothing(&self, mut reply: Reply) -> Reply {
+        reply.marks.served = true;
+        match self.checked.protocol {
+            Protocol::X402(version) => {
+                let value = self.settle_response(true, None, "", None);
+                reply.with(version.settlement_header(), &value)
+            }
+            Protocol::Mpp(_) => reply,
+        }
+    }
+
     fn settled(&self, reply: Reply, version: Version, extensions: Option<Extensions>) -> Reply {
         match self.work.transaction {
             Some(transaction) => {
@@ -79,7 +91,7 @@ impl PaidRequest<'_> {
             payer: self.payer_text(),
             network: terms.network.to_string(),
             asset: terms.asset.clone(),
-            amount: terms.amount,
+            amount: self.amount(),
             pay_to: terms.pay_to.clone(),
             transaction: self.work.transaction?,
             issued_at: self.work.served,
@@ -99,6 +111,7 @@ impl PaidRequest<'_> {
             payer: &self.payer_text(),
             transaction,
             network: &self.checked.expected.network,
+            amount: self.work.charged.map(|charged| charged.to_string()),
             extensions,
         };
         header::encode(&json::text(&response))

@@ -90,8 +90,7 @@ impl<'g> PaidRequest<'g> {
             Relief::Send((attempt, resend)) => {
                 self.work.transaction = None;
                 let claim = Claim::to_resend(&resend);
-                let Resend { facilitator, request, .. } = resend;
-                self.settle_again(claim, &facilitator, request, attempt.waited_ms())
+                self.settle_again(claim, &resend, attempt.waited_ms())
             }
             Relief::Look(()) => self.inquire(fate, now),
             Relief::Leave => self.answer_for(&fate, now),

@@ -4,11 +4,12 @@ use crate::gate::call::FacilitatorCall;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use super::claim::Claim;
 use super::inquire::SettleReport;
 use super::{Abort, DOUBT_SECS, PaidRequest, Step};
+use crate::amount::Amount;
 use crate::facilitator::funds::Debit;
 use crate::facilitator::outcome::{VerifyOutcome, verify_outcome};
 use crate::facilitator::payers::{Caller, Evidence};
@@ -18,12 +19,13 @@ use crate::facilitator::wire::Expected;
 use crate::gate::offer::VERIFY_SECS;
 use crate::gate::recorded::{network_of, outcome};
 use crate::hash::sha256;
-use crate::ledger::command::{Client, Failure, Mode, Outcome};
+use crate::ledger::command::{Client, Failure, Mode, Outcome, Resend};
 use crate::mutant::{Mutant, planted};
 use crate::payment::authorization::SignatureCheck;
 use crate::payment::{Cause, OnChain};
 use crate::problem::Code;
 use crate::time::UnixTime;
+use crate::x402::handed;
 
 /// Milliseconds between an unknown outcome and its one re-send: a momentary fault may be over, and
 /// the client waits no longer than it has to.
@@ -165,7 +167,7 @@ impl<'g> PaidRequest<'g> {
         }
         let call = FacilitatorCall {
             url: self.facilitator().settle_url(),
-            body: self.checked.proof.request.clone(),
+            body: handed::charging(&self.checked.proof.request, Some(&self.amount().to_string())),
             secs: self.asked.offer.settings.settle_secs,
             delay_ms: 0,
             guarded: self.plan.mode == Mode::Before,
@@ -174,24 +176,28 @@ impl<'g> PaidRequest<'g> {
             caller: self.caller(self.evidence()),
             unproven: None,
         };
-        let expected = self.checked.expected.clone();
+        let expected = Expected { amount: self.amount(), ..self.checked.expected.clone() };
         Step::Settle(call, Settling { paid: self, claim, attempt: Attempt::First, expected })
     }
 
     /// Sends the same bytes to the same facilitator once more; the client waits for a limited time.
     pub(super) fn settle_again(
-        self: Box<Self>,
+        mut self: Box<Self>,
         claim: Claim,
-        facilitator: &str,
-        request: String,
+        Resend { facilitator, request, amount, .. }: &Resend,
         delay_ms: u32,
     ) -> Step<'g> {
-        if let Some(onchain) = OnChain::read(facilitator, &request) {
+        if let Some(onchain) = OnChain::read(facilitator, request) {
             return self.settle_on_chain(claim, &onchain, Attempt::Again);
         }
+        let request = handed::charging(request, amount.as_deref());
         let patience = u32::try_from(DOUBT_SECS).unwrap_or(10).saturating_mul(1000);
         let mut expected = self.checked.expected.clone();
         expected.network = network_of(self.asked.choice.terms.network.as_str(), &request);
+        let charged = handed::charged(&request).and_then(|text| Amount::from_atomic(text).ok());
+        expected.amount = charged.unwrap_or(expected.amount);
+        // A repeat has not asked the origin: the row says what is charged.
+        self.work.charged = self.work.charged.or(charged);
         let call = FacilitatorCall {
             url: format!("{facilitator}/settle"),
             body: request,

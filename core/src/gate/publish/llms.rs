@@ -95,6 +95,11 @@ fn way(offer: &Offer, choice: &Choice) -> String {
         let bounds =
             format!("{}{max_amount} {symbol}", min_amount.as_deref().unwrap_or("at most "));
         (format!("{bounds}, set for each request"), "units".to_string())
+    } else if let Some(unit) = terms.unit {
+        let unit = unit.to_decimal(*decimals);
+        let price =
+            format!("{unit} {symbol} for a unit that is served, at most {max_amount} {symbol}");
+        (price, terms.amount.to_string())
     } else {
         (format!("{max_amount} {symbol}"), terms.amount.to_string())
     };

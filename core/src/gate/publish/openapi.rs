@@ -182,10 +182,10 @@ fn price(offer: &Offer, choice: &Choice) -> Option<Value> {
     let (symbol, decimals) = &choice.asset_label;
     let currency = currency(symbol)?;
     let max_amount = choice.terms.amount.to_decimal(*decimals);
-    let Some(pricer) = &offer.pricer else {
+    if offer.pricer.is_none() && choice.terms.unit.is_none() {
         return Some(json!({ "mode": "fixed", "currency": currency, "amount": max_amount }));
-    };
-    let min_amount = pricer.min_amount.as_ref().and_then(|min_amount| min_amount.first());
+    }
+    let min_amount = offer.pricer.as_ref().and_then(|pricer| pricer.min_amount.as_ref()?.first());
     let min_amount =
         min_amount.map_or_else(|| "0".to_owned(), |min_amount| min_amount.to_decimal(*decimals));
     Some(json!({ "mode": "dynamic", "currency": currency, "min": min_amount, "max": max_amount }))

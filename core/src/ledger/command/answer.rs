@@ -105,8 +105,11 @@ pub struct Resend {
     pub fence: u64,
     /// Base URL it was sent to before.
     pub facilitator: String,
-    /// Body that was sent before.
+    /// Body that was sent before, of a part of what was signed with the whole of it.
     pub request: String,
+    /// What is charged, atomic units.
+    #[serde(default)]
+    pub amount: Option<String>,
     /// First sight, unix seconds.
     #[serde(default)]
     pub seen_at: u64,

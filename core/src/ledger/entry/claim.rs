@@ -48,6 +48,7 @@ impl Entry {
         let begins = match self.state {
             _ if gives_way => true,
             State::Released => true,
+            State::Abandoned if self.handed => false,
             State::Abandoned => again.idempotent || planted(Mutant::AbandonedBegins),
             _ => false,
         };
@@ -179,6 +180,8 @@ impl Entry {
             State::Delivered { .. } if !self.sealed || (self.handed && !self.proves(again)) => {
                 Fate::AlreadyDelivered
             }
+            // It was served, and cost nothing.
+            State::Abandoned if self.handed => Fate::AlreadyDelivered,
             State::Abandoned if !again.idempotent => Fate::OriginFailed,
             State::Closed if !self.payment.is_onchain() => Fate::OriginFailed,
             State::Closed if again.last || again.denied => Fate::Unknown,

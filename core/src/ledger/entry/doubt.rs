@@ -136,6 +136,7 @@ impl Entry {
             fence,
             facilitator: self.payment.facilitator.clone(),
             request: self.payment.request.clone(),
+            amount: (!planted(Mutant::ResendsAll)).then(|| self.payment.amount.clone()),
             seen_at: self.created.secs(),
             seen_block: self.watch.seen_block,
         }

@@ -6,6 +6,7 @@ use alloc::string::String;
 
 use super::doubt::RESEND_GAP_SECS;
 use super::{Entry, Taken, delivering};
+use crate::amount::Amount;
 use crate::ledger::command::{Answer, Client, Delivery, Failure, Fate, Mode, Outcome, Replay};
 use crate::ledger::state::{Lease, Requester, State, Undelivered};
 use crate::mutant::{Mutant, planted};
@@ -16,9 +17,23 @@ use crate::time::UnixTime;
 const STREAM_LEASE_SECS: u64 = 60;
 
 impl Entry {
-    pub(super) fn seal(mut self, stored: bool, now: UnixTime) -> (Self, Answer) {
+    pub(super) fn seal(
+        mut self,
+        stored: bool,
+        charged: Option<String>,
+        now: UnixTime,
+    ) -> (Self, Answer) {
+        let within = |charged: &String| {
+            let amounts = [charged, &self.payment.amount].map(|text| Amount::from_atomic(text));
+            matches!(amounts, [Ok(charged), Ok(most)] if charged <= most && !charged.is_zero())
+                || planted(Mutant::ChargedAboveAll)
+        };
+        if charged.as_ref().is_some_and(|charged| !within(charged)) {
+            return (self, Answer::Stale);
+        }
         self.state = match self.state {
             State::Executing(_) => {
+                self.payment.amount = charged.unwrap_or(self.payment.amount);
                 self.watch.asked = true;
                 State::Settling(Lease { until: now.plus(self.leases.settling) })
             }
@@ -180,6 +195,11 @@ impl Entry {
         let (state, answer) = match (&self.state, why) {
             (State::Executing(_), Failure::NothingRan) => (State::Released, Answer::Recorded),
             (State::Executing(_), Failure::Origin) => (State::Abandoned, Answer::Recorded),
+            // Served, so no other answer is due for it, and no money will be asked for.
+            (State::Executing(_), Failure::NotCharged) => {
+                self.handed = !planted(Mutant::FreeAgain);
+                (State::Abandoned, Answer::Recorded)
+            }
             // `before`: no time was left, or the facilitator is known to be down; nothing was sent.
             (State::Settling(_), Failure::NothingRan) if self.payment.mode == Mode::Before => {
                 self.watch.asked = false;
@@ -187,6 +207,10 @@ impl Entry {
             }
             // The lease ended the work first, and no request has begun it again since.
             (State::Released | State::Abandoned, Failure::NothingRan | Failure::Origin) => {
+                return (self, Answer::Recorded);
+            }
+            (State::Released | State::Abandoned, Failure::NotCharged) => {
+                self.handed = true;
                 return (self, Answer::Recorded);
             }
             (State::Executing(_) | State::Released | State::Abandoned, Failure::Submitted) => {

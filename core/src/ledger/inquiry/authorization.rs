@@ -151,7 +151,7 @@ fn states(question: &Question, heads: Heads, replies: &Replies) -> Result<Progre
     };
     look(
         heads,
-        if question.method == TransferMethod::Permit2 { search.upward() } else { search },
+        if question.method != TransferMethod::Eip3009 { search.upward() } else { search },
         1,
     )
 }
@@ -195,7 +195,7 @@ fn logs(
     }
     let max = match question.method {
         TransferMethod::Eip3009 => MAX_PLACES,
-        TransferMethod::Permit2 => {
+        TransferMethod::Permit2 | TransferMethod::Upto(_) => {
             // The first ones after first sight.
             places.truncate(MAX_TRANSFERS);
             MAX_TRANSFERS

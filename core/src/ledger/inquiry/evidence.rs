@@ -88,17 +88,21 @@ impl Evidence {
         if receipt.status != Status::Succeeded {
             return Self::Unrelated;
         }
-        let Question { asset, from, to, value, nonce, .. } = question;
+        let Question { asset, from, to, value, nonce, method, .. } = question;
+        let facilitator = method.facilitator();
         let exact = receipt.logs.iter().find(|log| {
             log.standing == Inclusion::Included && log.address == *asset && is_exact(log, question)
         });
         let accounts = (*asset, *from, *to);
-        match (permit2::mention(sent.to, &sent.input, accounts, (*value, nonce)), exact) {
+        let data = (sent.to, sent.input.as_slice());
+        match (permit2::mention(data, accounts, (*value, nonce), facilitator), exact) {
             (Mention::Exact, Some(log)) => Self::Paid { log_index: log.index },
             (Mention::Inside, Some(log)) if planted(Mutant::WordsArePaid) => {
                 Self::Paid { log_index: log.index }
             }
             (Mention::Exact, None) | (Mention::Inside, Some(_)) => Self::Unclear,
+            // A part of what was signed that is not the one that was asked for.
+            (Mention::Nonce, _) if facilitator.is_some() => Self::Unclear,
             (Mention::Nonce, _) => Self::Elsewhere,
             (Mention::Inside, None) | (Mention::None, _) => Self::Unrelated,
         }

@@ -1,0 +1,153 @@
+// Prices that are known afterwards (x402 `upto`): the stock client signs the most, the origin counts, and the chain moves what it
+// cost. Permit2 and x402's proxy stand at their canonical addresses, written from their specifications.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
+import { UptoEvmScheme } from '@x402/evm/upto/client';
+import { createWalletClient, erc20Abi, http, maxUint256 } from 'viem';
+import { privateKeyToAccount } from 'viem/accounts';
+
+import { account, NETWORK, PERMIT2 } from '../../demo/chain.mjs';
+import { serve } from '../../demo/server.mjs';
+import { FareboxError, memoryStore, payingFetch, receiptOf } from '../../pkg/dist/index.js';
+import { settlementOf, type Payer } from './clients.ts';
+import { startWorld, transfersOf, type World } from './world.ts';
+
+const MOST = 10_000n;
+
+let world: World;
+let origin: Awaited<ReturnType<typeof serve>>;
+let count: string | string[] | undefined;
+let asked = 0;
+before(async () => {
+  origin = await serve((request, response) => {
+    asked += 1;
+    response.writeHead(200, { 'content-type': 'text/plain', ...(count === undefined ? {} : { 'farebox-units': count }) });
+    response.end(`tokens for ${request.url}`);
+  });
+  world = await startWorld({
+    readsChain: true,
+    routes: [
+      { path: '/tokens', price: '$0.01', unit_price: '$0.0005' },
+      { path: '/tokens-sure', price: '$0.01', unit_price: '$0.0005', confirm: 'chain' },
+    ],
+    vars: { ORIGIN_URL: origin.url },
+    extra: { [NETWORK]: { facilitatorAddress: account(0).address } },
+  });
+});
+after(async () => {
+  await world?.stop();
+  await origin?.stop();
+});
+
+async function allow(payer: Payer): Promise<void> {
+  const { chain } = world;
+  await chain.rpc('anvil_setBalance', [payer.address, '0xde0b6b3a7640000']);
+  const wallet = createWalletClient({ account: payer, chain: chain.chain, transport: http(chain.url) });
+  const hash = await wallet.writeContract({ address: chain.token.address, abi: erc20Abi, functionName: 'approve', args: [PERMIT2, maxUint256] });
+  await chain.publicClient.waitForTransactionReceipt({ hash });
+}
+
+const paying = (payer: Payer, base: typeof fetch = fetch) =>
+  wrapFetchWithPaymentFromConfig(base, { schemes: [{ network: 'eip155:*', client: new UptoEvmScheme(payer) }] });
+
+/** What a payer paid, and how often origin and facilitator were asked. */
+async function during<T>(payer: Payer, work: () => Promise<T>) {
+  const [had, before, settled] = [await world.chain.balanceOf(payer.address), asked, world.facilitator.countsOf(payer.address).settle];
+  const result = await work();
+  return {
+    result,
+    paid: had - (await world.chain.balanceOf(payer.address)),
+    asked: asked - before,
+    settled: world.facilitator.countsOf(payer.address).settle - settled,
+  };
+}
+
+for (const [counted, charged] of [['3', 1_500n], ['1', 500n], ['20', MOST], ['21', MOST], ['1000000', MOST], [undefined, MOST]] as const) {
+  for (const path of ['/tokens', '/tokens-sure']) {
+    test(`${counted ?? 'no'} units of ${path} cost ${charged}, and the receipt says so`, async () => {
+      const payer = world.chain.accounts.payers[0]!;
+      await allow(payer);
+      count = counted;
+      const { result, paid, asked, settled } = await during(payer, () => paying(payer)(`${world.gate.url}${path}`));
+      assert.equal(result.status, 200, await result.clone().text());
+      assert.deepEqual({ paid, asked, settled }, { paid: charged, asked: 1, settled: 1 });
+      assert.equal(result.headers.get('farebox-units'), null);
+      const settlement = settlementOf(result.headers, 2) as ReturnType<typeof settlementOf> & { amount: string };
+      assert.equal(settlement.amount, String(charged));
+      const { payee } = world.chain.accounts;
+      assert.deepEqual(await transfersOf(world, settlement.transaction), [{ from: payer.address, to: payee.address, value: charged }]);
+    });
+  }
+}
+
+test('no units cost nothing: the answer is served, and nothing is settled', async () => {
+  const payer = world.chain.accounts.payers[1]!;
+  await allow(payer);
+  count = '0';
+  const { result, paid, asked, settled } = await during(payer, () => paying(payer)(`${world.gate.url}/tokens`));
+  assert.deepEqual([result.status, await result.text()], [200, 'tokens for /tokens']);
+  assert.deepEqual({ paid, asked, settled }, { paid: 0n, asked: 1, settled: 0 });
+  const settlement = settlementOf(result.headers, 2) as ReturnType<typeof settlementOf> & { amount: string };
+  assert.deepEqual([settlement.success, settlement.transaction, settlement.amount], [true, '', '0']);
+});
+
+test('one permit buys one answer, whatever it cost', async () => {
+  const payer = world.chain.accounts.payers[2]!;
+  await allow(payer);
+  let payment = '';
+  const holdsBack: typeof fetch = async (input, init) => {
+    payment = new Request(input, init).headers.get('payment-signature') ?? '';
+    return payment === '' ? fetch(input, init) : new Response('held back');
+  };
+  await paying(payer, holdsBack)(`${world.gate.url}/tokens`);
+  count = '2';
+  const show = () => fetch(`${world.gate.url}/tokens`, { headers: { 'payment-signature': payment } });
+  const { result, paid, asked } = await during(payer, () => Promise.all(Array.from({ length: 6 }, show)));
+  assert.equal(result.filter(({ status }) => status === 200).length, 1, result.map(({ status }) => status).join());
+  assert.deepEqual({ paid, asked }, { paid: 1_000n, asked: 1 });
+  assert.equal((await show()).status, 409);
+});
+
+for (const units of ['many', '-1', '1.5', '3, 3', '9'.repeat(79)]) {
+  test(`a count of ${units.slice(0, 8)} is a failure of the origin, and costs nothing`, async () => {
+    const payer = world.chain.accounts.payers[3]!;
+    await allow(payer);
+    count = units;
+    const { result, paid, settled } = await during(payer, () => paying(payer)(`${world.gate.url}/tokens`));
+    assert.deepEqual([result.status, ((await result.json()) as { code: string }).code], [502, 'origin_failed']);
+    assert.deepEqual({ paid, settled }, { paid: 0n, settled: 0 });
+  });
+}
+
+test('two headers are no count', async () => {
+  const payer = world.chain.accounts.payers[3]!;
+  await allow(payer);
+  count = ['3', '3'];
+  const { result, paid } = await during(payer, () => paying(payer)(`${world.gate.url}/tokens`));
+  assert.deepEqual([result.status, paid], [502, 0n]);
+});
+
+test('the package signs the most, pays what was counted, and its budget counts that', async () => {
+  const payer = world.chain.accounts.payers[4]!;
+  await allow(payer);
+  const store = memoryStore();
+  const [signer, url] = [privateKeyToAccount(payer.privateKey), `${world.gate.url}/tokens`];
+  const refused = (policy: object) => assert.rejects(payingFetch({ signer, policy })(url), (error) => error instanceof FareboxError && error.signed === false);
+  await refused({ permit2: true });
+  await refused({ upto: '0.009' });
+  // Three bounds of a cent, of which the day allows two at once.
+  const pays = payingFetch({ signer, store, policy: { upto: '0.01', perDay: '0.02', uptoPerDay: '1' } });
+  for (const [units, charged] of [['3', 1_500n], ['0', 0n], ['20', MOST]] as const) {
+    count = units;
+    const { result, paid } = await during(payer, () => pays(url));
+    assert.equal(paid, charged);
+    const receipt = receiptOf(result) ?? assert.fail();
+    assert.deepEqual([receipt.amount, receipt.transaction === ''], [String(charged), charged === 0n]);
+    if (charged > 0n) assert.deepEqual((await transfersOf(world, receipt.transaction as `0x${string}`)).map(({ value }) => value), [charged]);
+  }
+  // 0.0115 are spent: another bound of a cent would be above the day.
+  await assert.rejects(pays(url), (error) => error instanceof FareboxError && error.code === 'budget_exhausted');
+});
