@@ -240,6 +240,10 @@ async function purchase(parts: Parts, request: Plain, first: Response, refund?: 
   try {
     return await steps(parts, request, url, exchange, last);
   } catch (error) {
+    if (request.rest.signal?.aborted === true) {
+      exchange.abandoned();
+      await update(parts.store, (record) => told(() => exchange.update(record, parts.now()))).catch(() => undefined);
+    }
     if (error instanceof FareboxError) error.response = last.response;
     throw error;
   } finally {

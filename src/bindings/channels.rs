@@ -92,6 +92,11 @@ impl ChannelRequest {
         self.0.release(record.as_deref(), seconds(now)).map_err(|error| thrown(&error))
     }
 
+    /// Ends it for a caller who gave up; then [`update`](Self::update).
+    pub fn abandoned(&mut self) {
+        self.0.abandoned();
+    }
+
     /// What is about to be paid, JSON.
     #[must_use]
     pub fn proposal(&self) -> Option<String> {

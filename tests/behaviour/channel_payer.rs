@@ -110,6 +110,14 @@ fn signature(typed_data: &Value) -> String {
 }
 
 fn purchase(seed: u64) -> ChannelPurchase {
+    begun(seed, ChannelAim::Pay)
+}
+
+fn refund(seed: u64) -> ChannelPurchase {
+    begun(seed, ChannelAim::Refund(None))
+}
+
+fn begun(seed: u64, aim: ChannelAim) -> ChannelPurchase {
     let mut random = [0; 48];
     random[..8].copy_from_slice(&seed.to_be_bytes());
     random[40..].copy_from_slice(&seed.to_be_bytes());
@@ -118,7 +126,7 @@ fn purchase(seed: u64) -> ChannelPurchase {
         ChannelLimits { deposit: Some("0.1".into()), max_deposit: Some(MAX_DEPOSIT.into()) };
     let address = wallet().address();
     let payer = ChannelPayer { payer: address, voucher_signer: address, salt: [0; 32] };
-    ChannelPurchase::new(policy, limits, payer, ChannelAim::Pay, (URL, ENDPOINT), random)
+    ChannelPurchase::new(policy, limits, payer, aim, (URL, ENDPOINT), random)
 }
 
 /// What was signed, and what a wallet has let go of.
@@ -318,6 +326,131 @@ pub fn a_payee_is_believed_as_far_as_was_signed_and_no_further() {
             ChannelNext::Fail(error) => break assert_eq!(error.reason.code(), "receipt_mismatch"),
             other => panic!("{other:?}"),
         };
+    }
+}
+
+/// One request, answered by `takes`; deposits that were signed, the highest voucher, and how it ended.
+fn played(
+    seed: u64,
+    record: &mut Option<String>,
+    terms: &Headers,
+    mut takes: impl FnMut(&str) -> (u16, Headers),
+) -> (u64, u64, &'static str) {
+    let now = UnixTime::from_secs(1_763_618_400);
+    let mut buyer = purchase(seed);
+    let mut next = buyer.answered(402, terms, b"", now);
+    let (mut deposits, mut highest) = (0, 0);
+    loop {
+        next = match next {
+            ChannelNext::Update => match buyer.update(record.as_deref(), now) {
+                Ok(changed) => {
+                    *record = changed.or(record.take());
+                    buyer.updated()
+                }
+                Err(error) => return (deposits, highest, error.reason.code()),
+            },
+            ChannelNext::Sign { deposit, voucher } => {
+                deposits += u64::from(deposit.is_some());
+                let units = voucher["message"]["maxClaimableAmount"].as_str().unwrap();
+                highest = highest.max(units.parse().unwrap());
+                let deposit = deposit.as_ref().map(|typed_data| signature(typed_data));
+                buyer.signed(deposit.as_deref(), &signature(&voucher))
+            }
+            ChannelNext::Send { payment, .. } => {
+                let (status, headers) = takes(&payment);
+                buyer.answered(status, &headers, b"", now)
+            }
+            ChannelNext::Return(_) => return (deposits, highest, ""),
+            ChannelNext::Fail(error) => return (deposits, highest, error.reason.code()),
+            other => panic!("{other:?}"),
+        };
+    }
+}
+
+/// Terms with other members of `extra`, and another payee.
+fn changed(terms: &Headers, payee: &str, extra: &Value) -> Headers {
+    let value = terms.joined("payment-required").unwrap().into_owned();
+    let mut terms: Value = serde_json::from_slice(&base64::decode(&value).unwrap()).unwrap();
+    terms["accepts"][0]["payTo"] = payee.into();
+    for (name, value) in extra.as_object().unwrap() {
+        terms["accepts"][0]["extra"][name] = value.clone();
+    }
+    fields("payment-required", &terms)
+}
+
+#[test]
+pub fn corrected_terms_of_another_channel_or_at_another_price_are_not_signed() {
+    let other = "0x90F79bf6EB2c4f870365E785982E1f101E93b906";
+    for (payee, extra) in [
+        (PAYEE, json!({"receiverAuthorizer": other})),
+        (PAYEE, json!({"withdrawDelay": 901})),
+        (other, json!({})),
+    ] {
+        let (mut payee_here, mut record) = (Payee::default(), None);
+        let first = payee_here.terms(false);
+        let ended = played(1, &mut record, &first, |payment| {
+            let (_, corrected) = payee_here.takes(payment, Some((0, 0)));
+            (402, changed(&corrected, payee, &extra))
+        });
+        assert_eq!(ended, (1, PRICE, "payment_refused"), "{payee} {extra}");
+    }
+}
+
+#[test]
+pub fn one_request_deposits_once_whatever_the_server_says() {
+    let (mut payee, mut record) = (Payee::default(), None);
+    let first = payee.terms(false);
+    // One unit of the deposit has arrived, it says.
+    let ended = played(1, &mut record, &first, |payment| payee.takes(payment, Some((0, 1))));
+    assert_eq!(ended, (1, PRICE, "receipt_mismatch"));
+}
+
+#[test]
+pub fn a_request_that_is_called_charged_and_not_answered_is_signed_for_once() {
+    let (mut payee, mut record) = (Payee::default(), None);
+    let first = payee.terms(false);
+    assert_eq!(played(1, &mut record, &first, |payment| payee.takes(payment, None)).2, "");
+    let ended = played(2, &mut record, &first, |payment| {
+        payee.takes(payment, Some((2 * PRICE, 10 * PRICE)))
+    });
+    assert_eq!(ended, (0, 2 * PRICE, "payment_conflict"));
+    // It is believed to be charged: the next voucher goes on from there.
+    let ended = played(3, &mut record, &first, |payment| {
+        payee.charged = 2 * PRICE;
+        payee.takes(payment, None)
+    });
+    assert_eq!(ended, (0, 3 * PRICE, ""));
+}
+
+#[test]
+pub fn a_refund_of_more_than_is_left_is_not_believed_and_nothing_is_forgotten() {
+    let (mut payee, mut record) = (Payee::default(), None);
+    let (terms, now) = (payee.terms(false), UnixTime::from_secs(1_763_618_400));
+    assert_eq!(played(1, &mut record, &terms, |payment| payee.takes(payment, None)).2, "");
+    for (paid, ended, left) in [(90_001, "receipt_mismatch", 100_000), (90_000, "", 10_000)] {
+        let mut buyer = refund(paid);
+        let mut next = buyer.answered(402, &terms, b"", now);
+        let code = loop {
+            next = match next {
+                ChannelNext::Update => {
+                    record = buyer.update(record.as_deref(), now).unwrap().or(record);
+                    buyer.updated()
+                }
+                ChannelNext::Sign { voucher, .. } => buyer.signed(None, &signature(&voucher)),
+                ChannelNext::Send { .. } => {
+                    let settled =
+                        json!({"success": true, "transaction": "0x01", "amount": paid.to_string()});
+                    buyer.answered(200, &fields("payment-response", &settled), b"", now)
+                }
+                ChannelNext::Return(_) => break "",
+                ChannelNext::Fail(error) => break error.reason.code(),
+                other => panic!("{other:?}"),
+            };
+        };
+        assert_eq!(code, ended);
+        let kept = channels(record.as_deref()).unwrap();
+        assert_eq!(kept[0]["deposit"], left.to_string());
+        assert_eq!(kept[0]["spent"], PRICE.to_string());
     }
 }
 

@@ -162,6 +162,10 @@ const TABLE: &[Row] = &[
     row!(AnyDeposit, channel_payer::a_deposit_is_never_larger_than_the_payer_allows),
     row!(PayeesAreBelieved, channel_payer::a_payee_is_believed_as_far_as_was_signed_and_no_further),
     row!(DepositsVanish, channel_payer::a_payee_that_says_the_deposit_is_gone_gets_no_other),
+    row!(DepositsRepeat, channel_payer::one_request_deposits_once_whatever_the_server_says),
+    row!(ChannelsAreSwapped, channel_payer::corrected_terms_of_another_channel_or_at_another_price_are_not_signed),
+    row!(AnyRefund, channel_payer::a_refund_of_more_than_is_left_is_not_believed_and_nothing_is_forgotten),
+    row!(ChargedIsSignedAgain, channel_payer::a_request_that_is_called_charged_and_not_answered_is_signed_for_once),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
     row!(DecimalsAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
 ];

@@ -43,6 +43,9 @@ test('requests at once take turns at the gate, each is served and charged once, 
   const { refunded } = await pay.refund(url);
   assert.equal(refunded, String(300_000n - 21n * PRICE));
   assert.equal(await world.chain.balanceOf(account.address), funds - 21n * PRICE);
+  // After that it goes on with another deposit.
+  for (let request = 0; request < 2; request += 1) assert.equal((await pay(url)).status, 200);
+  assert.equal((await pay.channels())[0]?.spent, String(23n * PRICE));
 });
 
 test('a lost answer is asked for with the same voucher, and comes: the origin has worked once, and it is charged once', async () => {

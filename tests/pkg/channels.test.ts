@@ -49,7 +49,29 @@ test('one deposit pays for many requests, and the rest comes back', async () => 
   const refunded = await pay.refund(world.url);
   assert.equal(refunded.refunded, String(250_000n - 20n * PRICE));
   assert.equal(await world.chain.balanceOf(account.address), funds - 20n * PRICE);
-  assert.deepEqual(await pay.channels(), []);
+  const [left] = await pay.channels();
+  assert.deepEqual([left?.deposit, left?.spent], [String(20n * PRICE), String(20n * PRICE)]);
+  // After that it goes on with another deposit.
+  for (let request = 0; request < 2; request += 1) assert.equal((await pay(world.url)).status, 200);
+  const [again] = await pay.channels();
+  assert.deepEqual([again?.spent, again?.pending], [String(22n * PRICE), null]);
+  assert.equal(await world.chain.balanceOf(account.address), funds - 20n * PRICE - 250_000n);
+});
+
+test('a caller who gives up leaves the channel to the next request', async () => {
+  const account = privateKeyToAccount(generatePrivateKey()) as Chain['accounts']['payer'];
+  const gone = new AbortController();
+  const slow: typeof fetch = async (input, init) => {
+    if (!new Headers(init?.headers).has('payment-signature')) return fetch(input, init);
+    gone.abort();
+    throw gone.signal.reason;
+  };
+  const store = memoryStore();
+  await assert.rejects(channelFetch(slow, optionsOf(account, { store }))(world.url, { signal: gone.signal }), { code: 'aborted', signed: true });
+  const began = Date.now();
+  // The wallet holds nothing, so its deposit is refused; what counts is that it is tried at once.
+  await assert.rejects(channelFetch(fetch, optionsOf(account, { store, policy: { perDay: '5', deadlineSecs: 20 } }))(world.url), { code: 'payment_refused' });
+  assert.ok(Date.now() - began < 15_000, `${Date.now() - began} ms`);
 });
 
 test('requests of several processes with one store take turns: each is charged once', async () => {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::diagnostic::EndpointState;
 use super::error::{ClientError, Reason, clean};
+use crate::http::UrlPieces;
 use crate::time::UnixTime;
 
 /// States of endpoints, the latest last: rows of method and URL, state, unix seconds, and the
@@ -41,6 +42,11 @@ const MAX_URL_BYTES: usize = 1024;
 pub fn name(method: &str, url: &str) -> String {
     let url = url.get(..MAX_URL_BYTES).unwrap_or(url);
     [method, " ", url].concat()
+}
+
+/// Host and port of an absolute URL, lower case.
+pub(super) fn host_of(url: &str) -> String {
+    UrlPieces::of(url).map(|url| url.host_and_port()).unwrap_or_default().to_ascii_lowercase()
 }
 
 impl Endpoints {

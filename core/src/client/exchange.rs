@@ -29,6 +29,7 @@ use self::payment::not_renewed;
 use self::state::{ExchangeState, Renewal};
 use super::budget::{Budget, Draft};
 use super::challenge::{Challenge, Means, expired};
+use super::endpoints::host_of;
 use super::error::{ClientError, Reason};
 use super::offer::Way;
 use super::policy::Policy;
@@ -39,8 +40,6 @@ use crate::evm::address::Address;
 use crate::http::Headers;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
-
-pub(super) use self::proposal::host_of;
 
 mod advice;
 mod payment;

@@ -63,6 +63,14 @@ macro_rules! payer {
             PayeesAreBelieved,
             /// A payee that says that a deposit is gone gets another one.
             DepositsVanish,
+            /// A server may ask for deposit after deposit in one request.
+            DepositsRepeat,
+            /// Corrected terms may be those of another channel.
+            ChannelsAreSwapped,
+            /// Any refund that a server tells of is believed.
+            AnyRefund,
+            /// A request that was charged and not answered is signed for again.
+            ChargedIsSignedAgain,
         }
     };
 }

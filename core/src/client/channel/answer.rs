@@ -124,17 +124,13 @@ impl ChannelPurchase {
         if rejection.text.ends_with(BUSY) {
             return self.again(None, &rejection.to_string(), now);
         }
-        let terms = ChannelTerms::read(headers, &self.policy, &self.host);
-        let channel = self.planned.as_ref().map(|planned| planned.channel.id());
-        let told = match terms {
-            Some(Ok(terms)) => {
-                let told = terms.told.clone().filter(|told| Some(told.channel) == channel);
-                if told.is_some() {
-                    self.terms = Some(terms);
-                }
+        let told = match ChannelTerms::read(headers, &self.policy, &self.host) {
+            Some(Ok(terms)) if self.is_continued_by(&terms) => {
+                let told = terms.told.clone();
+                self.terms = told.as_ref().map(|_| terms).or(self.terms.take());
                 told
             }
-            Some(Err(_)) | None => None,
+            Some(_) | None => None,
         };
         match told.filter(|_| self.corrections < MAX_CORRECTIONS) {
             Some(told) => {
@@ -144,6 +140,17 @@ impl ChannelPurchase {
             }
             None => self.over(Reason::PaymentRefused, rejection.to_string()),
         }
+    }
+
+    /// Whether fresh terms are about the same channel, and no dearer.
+    fn is_continued_by(&self, fresh: &ChannelTerms) -> bool {
+        let (Some(planned), Some(terms)) = (&self.planned, &self.terms) else { return false };
+        let signers = (self.payer.payer, self.payer.voucher_signer);
+        let same = KeptChannel::new(fresh, signers, self.payer.salt, &self.host).id();
+        let id = planned.channel.id();
+        fresh.offer.amount <= terms.offer.amount
+            && (same == id || planted(Mutant::ChannelsAreSwapped))
+            && fresh.told.as_ref().is_some_and(|told| told.channel == id)
     }
 
     fn served(&mut self, status: u16, settled: Option<&Map<String, Value>>) -> ChannelNext {
@@ -221,11 +228,14 @@ impl ChannelPurchase {
             PaymentFate::Free => {}
             PaymentFate::Over => channel.let_go_of_late(now),
             PaymentFate::Refunded(paid) => {
-                channel.is_refunding = false;
-                channel.deposit = channel.deposit.checked_sub(*paid).unwrap_or(Amount::ZERO);
-                if channel.deposit <= channel.charged {
-                    budget.let_go(&key);
-                    return Ok(true);
+                // Nothing of the channel is forgotten: its vouchers go on from what was charged.
+                let left = channel.deposit.checked_sub(*paid);
+                match left.filter(|left| *left >= channel.charged || planted(Mutant::AnyRefund)) {
+                    Some(left) => (channel.deposit, channel.is_refunding) = (left, false),
+                    None => {
+                        let message = "the server says that it paid back more than was left";
+                        self.next = Some(fail(Reason::ReceiptMismatch, message));
+                    }
                 }
             }
             PaymentFate::Told(told) => {
@@ -250,19 +260,21 @@ impl ChannelPurchase {
             let signer = signature.and_then(|it| it.recover(&shown.digest(&contract)).ok());
             signer == Some(channel.config.payer_authorizer) && told.charged <= *most
         };
-        let is_signed = told.charged <= channel.signed
-            || told.voucher.as_ref().is_some_and(proves)
-            || planted(Mutant::PayeesAreBelieved);
-        if !is_signed {
+        let before = self.signed_before.unwrap_or(Amount::ZERO);
+        // A voucher of this payer's other than the one that was just sent.
+        let earlier = told.voucher.as_ref().filter(|it| it.0 != sent && proves(it));
+        let is_known =
+            told.charged <= before || earlier.is_some() || planted(Mutant::PayeesAreBelieved);
+        if !is_known && told.charged <= channel.signed && !planted(Mutant::ChargedIsSignedAgain) {
+            channel.charged = channel.charged.max(told.charged);
+            let message = "the server says that this request was charged, and gives no answer";
+            return fail(Reason::PaymentConflict, message);
+        }
+        if !is_known && told.charged > channel.signed {
             let message = "the server says that more was charged than was ever signed";
             return fail(Reason::ReceiptMismatch, message);
         }
-        let is_sent_again = self.sending.as_ref().is_some_and(|sending| sending.sent > 1);
-        if is_sent_again && told.charged == sent && told.charged > channel.charged {
-            channel.charged = told.charged;
-            let message = "the request was charged, and its answer is lost";
-            return fail(Reason::PaymentConflict, message);
-        }
+        self.signed_before = Some(before.max(told.charged));
         if told.balance < channel.deposit
             && !channel.is_refunding
             && !planted(Mutant::DepositsVanish)

@@ -26,8 +26,8 @@ use self::kept::{KeptChannel, PaidBy, PendingDeposit, Using};
 use self::sign::Carried;
 use self::terms::{ChannelTerms, ToldState};
 use super::budget::{Budget, Draft};
+use super::endpoints::host_of;
 use super::error::{ClientError, Reason};
-use super::exchange::host_of;
 use super::offer::Offer;
 use super::policy::Policy;
 use super::prepare::checked;
@@ -133,6 +133,10 @@ pub struct ChannelPurchase {
     planned: Option<Planned>,
     sending: Option<Sending>,
     corrections: u8,
+    /// The highest voucher that was signed before this request.
+    signed_before: Option<Amount>,
+    /// Whether a deposit was signed in this request: there is no second one.
+    has_deposited: bool,
     todo: Todo,
     next: Option<ChannelNext>,
 }
@@ -205,6 +209,8 @@ impl ChannelPurchase {
             planned: None,
             sending: None,
             corrections: 0,
+            signed_before: None,
+            has_deposited: false,
             todo: Todo::Nothing,
             next: None,
         }
@@ -298,7 +304,10 @@ impl ChannelPurchase {
             PaidBy::NewDeposit(missing, voucher) => {
                 let amount = self.deposit_amount(&terms, missing)?;
                 let draft = Draft { id: &self.id, host: &self.host, endpoint: &self.endpoint };
-                budget.release(&self.id);
+                if self.has_deposited && !planted(Mutant::DepositsRepeat) {
+                    let message = "the server asks for a second deposit in one request";
+                    return Err(error(Reason::ReceiptMismatch, message));
+                }
                 if !planted(Mutant::DepositsAreFree) {
                     budget.hold(&self.policy, &terms.offer, amount, draft, now)?;
                 }
@@ -378,6 +387,7 @@ impl ChannelPurchase {
             if let Some(pending) = &mut planned.channel.pending {
                 pending.signature = signature;
             }
+            self.has_deposited = true;
         }
         let digest = of(&sign::voucher(&planned.channel, planned.voucher));
         let digest = digest.map_err(|_| unasked())?;
@@ -399,6 +409,7 @@ impl ChannelPurchase {
             return Ok(false);
         }
         let until = now.plus(self.policy.deadline_secs);
+        self.signed_before.get_or_insert(channel.signed);
         channel.signed = channel.signed.max(planned.voucher);
         channel.is_refunding |= matches!(self.aim, ChannelAim::Refund(_));
         channel.using = Some(Using { id: self.id.clone(), until });
@@ -427,6 +438,12 @@ impl ChannelPurchase {
         };
         sending.sent = sending.sent.saturating_add(1);
         ChannelNext::Send { wait_ms, payment: sending.payment.clone() }
+    }
+
+    /// Ends the request for a caller who gave up: another one may use the channel.
+    pub fn abandoned(&mut self) {
+        self.todo = Todo::Note(PaymentFate::Over);
+        self.next = Some(fail(Reason::PaymentUnresolved, "the caller gave up"));
     }
 
     /// The pending payment, for a person or a hook: what is deposited, and what a request costs.

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::Exchange;
 use super::state::Proposed;
+use crate::client::endpoints::host_of;
 use crate::client::offer::{TermsSource, Way};
 use crate::client::prepare::Prepared;
-use crate::http::UrlPieces;
 use crate::x402::v2::Flow;
 
 impl Exchange {
@@ -50,11 +50,6 @@ impl Exchange {
             "replaces": self.state.is_paid(),
         }))
     }
-}
-
-/// Host and port of an absolute URL, lower case.
-pub(in crate::client) fn host_of(url: &str) -> String {
-    UrlPieces::of(url).map(|url| url.host_and_port()).unwrap_or_default().to_ascii_lowercase()
 }
 
 /// Scheme, host and port of an absolute URL.
