@@ -49,6 +49,10 @@ macro_rules! channel {
             UnknownDepositIsRefused,
             /// A deposit is sent whatever its voucher is.
             DepositsAreBlind,
+            /// All requests of a channel are one payment to the origin.
+            ChannelsAreOnePayment,
+            /// The origin is told the payer that a channel names.
+            NamedPayersAreProven,
             /// Requests with different bodies are the same.
             BodiesAreOne,
         }

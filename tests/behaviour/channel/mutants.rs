@@ -6,7 +6,7 @@ use farebox_core::mutant::{Mutant, plant};
 
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
-use crate::sessions::{sales, wrong};
+use crate::sessions::{sales, told, wrong};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -34,6 +34,8 @@ pub const TABLE: &[Row] = &[
     row!(AnyConfigPays, wrong::a_wrong_voucher_buys_nothing_and_asks_no_one),
     row!(UnknownDepositIsRefused, wrong::a_deposit_whose_outcome_is_unknown_asks_for_no_second_one),
     row!(DepositsAreBlind, wrong::a_deposit_whose_voucher_does_not_fit_moves_no_money),
+    row!(ChannelsAreOnePayment, told::each_request_of_a_channel_is_a_payment_of_its_own),
+    row!(NamedPayersAreProven, told::the_origin_is_told_who_signs_and_not_who_is_named),
     row!(BodiesAreOne, sales::another_body_is_another_request),
 ];
 

@@ -84,6 +84,8 @@ pub struct Door {
     pub origin: OriginManner,
     /// Requests that the origin has served.
     pub served: u64,
+    /// What it was told of each: payer, payment and key.
+    pub told: Vec<[String; 3]>,
     /// Answers that were delivered: the payment of each, and its body.
     pub delivered: Vec<(String, String)>,
     /// The highest voucher that the payer has signed.
@@ -121,6 +123,7 @@ impl Door {
             desks: BTreeMap::new(),
             origin: OriginManner::Serves,
             served: 0,
+            told: Vec::new(),
             delivered: Vec::new(),
             signed: 0,
             writes: 0,
@@ -309,8 +312,10 @@ impl Door {
                 }
                 next.facilitator(&reply, self.time()).0
             }
-            SessionStep::Forward(_, next) => {
+            SessionStep::Forward(call, next) => {
                 self.served += 1;
+                let told = ["farebox-payer", "farebox-payment", "idempotency-key"];
+                self.told.push(told.map(|name| call.headers.get(name).unwrap_or_default().into()));
                 if !self.lives() {
                     return None;
                 }

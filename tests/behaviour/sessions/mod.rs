@@ -5,4 +5,5 @@ mod deaths;
 pub mod door;
 pub mod sales;
 mod settings;
+pub mod told;
 pub mod wrong;

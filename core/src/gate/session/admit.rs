@@ -36,7 +36,9 @@ impl Gate {
         let authorizer = self.keys.authorizer()?.address();
         Some(match SessionPayment::check((offer, authorizer), &message, now) {
             Ok((_, payment))
-                if self.payers.clients.denies(&payment.config.payer.to_lower_hex()) =>
+                if [payment.config.payer, payment.config.payer_authorizer]
+                    .iter()
+                    .any(|account| self.payers.clients.denies(&account.to_lower_hex())) =>
             {
                 let correlation = &request.correlation;
                 let denied = Code::PayerDenied;

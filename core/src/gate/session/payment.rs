@@ -130,6 +130,14 @@ impl SessionPayment {
         Ok(Self { purpose, config, channel, voucher, payload: own })
     }
 
+    /// Who signs for this channel. Its payer is named by whoever opens it, and need not know of it.
+    pub fn proven(&self) -> &Address {
+        if planted(Mutant::NamedPayersAreProven) {
+            return &self.config.payer;
+        }
+        &self.config.payer_authorizer
+    }
+
     /// What is kept beside a channel for its alarm.
     pub fn kept_terms(&self, choice: &Choice) -> String {
         let config = self.payload.get("channelConfig").cloned().unwrap_or_default();

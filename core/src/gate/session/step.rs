@@ -431,8 +431,8 @@ impl<'g> SessionRequest<'g> {
             network: terms.network.as_str(),
             transaction: "",
         };
-        let receipt = self.asked.payment.channel.to_string();
-        let payer = self.asked.payment.config.payer.to_lower_hex();
+        let receipt = self.receipt();
+        let payer = self.asked.payment.proven().to_lower_hex();
         let caller = ClientIdentity::Payer { payer: &payer, receipt: &receipt, price };
         let secs = self.asked.offer.settings.origin_timeout_secs;
         let gate = self.asked.gate;
@@ -522,7 +522,7 @@ impl<'g> SessionRequest<'g> {
             client_deadline: None,
             caller: Caller {
                 network,
-                payer: self.asked.payment.config.payer.to_lower_hex(),
+                payer: self.asked.payment.proven().to_lower_hex(),
                 evidence: Evidence::Signed,
             },
             unproven: Some(sender),
@@ -549,6 +549,16 @@ impl<'g> SessionRequest<'g> {
             request: self.hash.clone(),
             until: self.now.plus(self.asked.offer.leases.executing).secs(),
         }
+    }
+
+    /// The payment of this request: a repeat has the same one, the channel's next request another.
+    fn receipt(&self) -> String {
+        let channel = self.asked.payment.channel.to_string();
+        if planted(Mutant::ChannelsAreOnePayment) {
+            return channel;
+        }
+        let amount = self.asked.payment.voucher.voucher().cumulative.to_string();
+        [channel.as_str(), &amount, &self.hash].join("-")
     }
 
     /// What the request uses: its price.
