@@ -1,0 +1,140 @@
+/** What strangers send to an exchange that works with money on a chain, and what of it has an effect. */
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+
+import { LIVE, MOCK, signedPayment, startExchangeWorld, type ExchangeWorld, type OnlineSeller, type Wallet } from '../../../demo/exchange-world.mjs';
+import { eventually } from './support.ts';
+
+const LIMIT = { timeout: 120_000 };
+let world: ExchangeWorld;
+let count = 0;
+before(async () => { world = await startExchangeWorld(); }, LIMIT);
+after(() => world?.stop());
+
+const fresh = (): string => `task-${(count += 1)}`;
+const codeOf = ({ status, json }: { status: number; json: any }): [number, string] => [status, json?.code];
+const beat = (seller: OnlineSeller) => world.call(seller, 'sellers/heartbeat');
+const quoteOf = async (buyer: Wallet, capability: string, headers = world.client()): Promise<any> => {
+  const quote = await world.quote(buyer, 'hello', { capability, headers });
+  assert.equal(quote.status, 402, quote.text);
+  return quote.json;
+};
+const verify = (quote: any, buyer: Wallet, capability: string, payment: string) => world.ask('POST', '/api/v1/jobs/verify', {
+  body: { fingerprint: quote.fingerprint, payload: { buyer_id: buyer.address, capability, prompt: 'hello', network_profile: LIVE } }, headers: { 'x-payment': payment },
+});
+const forged = (payment: string, change: (payload: any) => void): string => {
+  const message = JSON.parse(Buffer.from(payment, 'base64').toString());
+  change(message.payload);
+  return Buffer.from(JSON.stringify(message)).toString('base64');
+};
+
+describe('an exchange among strangers', { timeout: 300_000 }, () => {
+  it('sells what the seller said with its proof, not what another registered for its wallet', async () => {
+    for (const isSaid of [true, false]) {
+      const capability = fresh();
+      const seller: OnlineSeller = { wallet: await world.wallet(), agent: `agent-${capability}`, profile: LIVE, token: '' };
+      const own = { capability, price_per_task: '1', capacity: 2 };
+      assert.equal((await world.call(seller, 'sellers/register', { ...own, passport_agent_id: seller.agent })).status, 200);
+      assert.equal((await world.call(seller, 'sellers/register', { capability, price_per_task: '0.000001', capacity: 100 })).status, 200);
+      const token = world.issuer.token({ sub: seller.agent, agent_id: seller.agent, wallet_address: seller.wallet.address, exp: world.now() + 600 });
+      const opened = await world.call({ ...seller, token }, 'sellers/session', { passport_agent_id: seller.agent, ...isSaid ? own : {} });
+      assert.equal(opened.status, 200, opened.text);
+      seller.token = opened.json.seller_session_token;
+      if (isSaid) {
+        assert.deepEqual([opened.json.capability, opened.json.price_per_task, opened.json.capacity], [capability, '1', 2]);
+      } else {
+        assert.ok(!('price_per_task' in opened.json));
+        assert.deepEqual(codeOf(await beat(seller)), [409, 'SELLER_REGISTRATION_STALE']);
+        assert.equal((await world.call(seller, 'sellers/register', own)).status, 200);
+      }
+      assert.equal((await beat(seller)).json.seller_status, 'idle');
+      assert.equal((await quoteOf(await world.wallet(), capability)).amount, '1');
+    }
+  });
+
+  it('serves the buyer\'s own payment after ones that were made up in its name', async () => {
+    const capability = fresh();
+    const seller = await world.seller({ capability });
+    const buyer = await world.wallet();
+    const quote = await quoteOf(buyer, capability);
+    const payment = await signedPayment(world, buyer, quote);
+    for (const change of [(it: any) => { it.signature = `0x${'11'.repeat(64)}1b`; }, (it: any) => { it.authorization.nonce = `0x${'22'.repeat(32)}`; }]) {
+      const refused = await verify(quote, buyer, capability, forged(payment, change));
+      assert.deepEqual(codeOf(refused), [400, 'FACILITATOR_RESPONSE_INVALID'], refused.text);
+      assert.equal((await beat(seller)).json.seller_status, 'reserved', 'the quote is open');
+    }
+    const funds = await world.chain.balanceOf(buyer.address);
+    const paid = await verify(quote, buyer, capability, payment);
+    assert.equal(paid.status, 200, paid.text);
+    assert.equal(funds - await world.chain.balanceOf(buyer.address), 5000n);
+  });
+
+  it('gives back what another wallet than the buyer\'s pays at the till', async () => {
+    const capability = fresh();
+    const seller = await world.seller({ capability });
+    const [buyer, other] = [await world.wallet(), await world.wallet()];
+    const quote = await quoteOf(buyer, capability);
+    const before = await world.chain.balanceOf(other.address);
+    const payment = await signedPayment(world, other, quote);
+    const told = await world.ask('POST', `/till/${quote.payment_id}`, { base: world.gate.url, headers: { 'x-payment': payment } });
+    assert.notEqual(told.status, 200, told.text);
+    assert.ok(!told.text.includes('job_token'));
+    await eventually('it has its money again', () => world.chain.balanceOf(other.address), (now) => now === before);
+    assert.deepEqual((await world.call(seller, 'sellers/jobs')).json.jobs, []);
+  });
+
+  it('has a till without a price for what is pretended, and takes no price that no till takes', async () => {
+    const capability = fresh();
+    await world.seller({ profile: MOCK, capability });
+    const quote = await world.quote({ address: `0x${'33'.repeat(20)}` }, 'hello', { profile: MOCK, capability });
+    assert.deepEqual([quote.status, quote.headers.get('payment-required')], [402, null]);
+    const till = await world.ask('POST', `/till/${quote.json.payment_id}`, { base: world.gate.url });
+    assert.deepEqual([till.status, till.json.code], [503, 'price_unavailable'], till.text);
+    const seller: OnlineSeller = { wallet: await world.wallet(), agent: 'dear', profile: LIVE, token: '' };
+    const refused = await world.call(seller, 'sellers/register', { capability, price_per_task: '100.01' });
+    assert.deepEqual([refused.status, refused.json], [400, { error: 'price_per_task must be at most 100.', code: 'INVALID_REQUEST' }]);
+  });
+
+  it('sells no wallet its own work', async () => {
+    const capability = fresh();
+    const { wallet } = await world.seller({ capability });
+    assert.deepEqual(codeOf(await world.quote(wallet, 'hello', { capability })), [503, 'NO_SELLER_AVAILABLE']);
+  });
+
+  it('counts the seats of an address whose payments settle, and shows no seller that proved nothing', async () => {
+    const [capability, headers] = [fresh(), { 'cf-connecting-ip': '10.88.0.1' }];
+    await world.seller({ capability, capacity: 9 });
+    world.switches.facilitator.set({ mode: 'cut', path: '/settle' });
+    for (const turn of [1, 2]) {
+      const buyer = await world.wallet();
+      const quote = await quoteOf(buyer, capability, headers);
+      const doubtful = await verify(quote, buyer, capability, await signedPayment(world, buyer, quote));
+      assert.equal(doubtful.status, 503, `${turn}: ${doubtful.text}`);
+    }
+    world.switches.facilitator.set();
+    assert.deepEqual(codeOf(await world.quote(await world.wallet(), 'hello', { capability, headers })), [429, 'QUOTE_LIMIT_REACHED']);
+    const register = (number: number) => world.ask('POST', '/api/v1/sellers/register', {
+      body: { seller_id: `0x${'77'.repeat(19)}${number.toString(16).padStart(2, '0')}`, capability, price_per_task: 1, network_profile: LIVE }, headers,
+    });
+    for (let number = 0; number < 20; number += 1) assert.equal((await register(number)).status, 200);
+    assert.deepEqual(codeOf(await register(20)), [429, 'SELLER_REGISTRATION_LIMIT_REACHED']);
+    const { json } = await world.ask('GET', '/api/v1/dashboard/market?mode=live&network=testnet');
+    assert.ok(json.rows.length > 0);
+    assert.ok(json.rows.every(({ sellerId }: any) => !sellerId.startsWith('0x7777')));
+  });
+
+  it('answers a body that does not come', async () => {
+    const { hostname, port } = new URL(world.url);
+    const began = Date.now();
+    const socket = connect(Number(port), hostname);
+    const text = await new Promise<string>((resolve, reject) => {
+      let said = '';
+      socket.setEncoding('utf8').on('data', (more) => { said += more; if (said.includes('INVALID_JSON')) resolve(said); }).on('error', reject).on('close', () => resolve(said));
+      socket.write(`POST /api/v1/jobs/quote HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"a":`);
+    });
+    socket.destroy();
+    assert.match(text, /^HTTP\/1\.1 400 /);
+    assert.ok(Date.now() - began < 40_000);
+  });
+});
