@@ -1,0 +1,90 @@
+// The gate's worlds: chain, the published facilitator, an origin and the built gate, with switches between them that cut or delay, and a gate that can be killed.
+
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { startGate } from '../scripts/miniflare.mjs';
+import { BATCH_SETTLEMENT, NETWORK, startChain } from './chain.mjs';
+import { startControls } from './controls.mjs';
+import { startFacilitator } from './facilitator.mjs';
+import { gateVars } from './gate.mjs';
+import { startOrigin } from './origin.mjs';
+import { parts } from './parts.mjs';
+import { startSwitch } from './switch.mjs';
+
+/** @typedef {Awaited<ReturnType<typeof startGateWorld>>} GateWorld */
+
+/**
+ * Starts all of it; `stop()` ends it.
+ *
+ * @param {{path: string, price: string}[]} routes what is sold besides {@link gateVars}
+ * @param {object} [vars] further variables of the gate
+ */
+export async function startGateWorld(routes, vars = {}) {
+  const { keep, stop } = parts();
+  try {
+    const secrets = { OPERATOR_TOKEN: randomBytes(16).toString('hex'), ORIGIN_SECRET: randomBytes(32).toString('hex') };
+    const chain = keep(await startChain());
+    const facilitator = keep(await startFacilitator({ chain }));
+    const origin = keep(await startOrigin({ secret: secrets.ORIGIN_SECRET }));
+    const switches = { facilitator: keep(await startSwitch(facilitator.url)), node: keep(await startSwitch(chain.url)), origin: keep(await startSwitch(origin.url)) };
+    const persist = mkdtempSync(join(tmpdir(), 'farebox-world-'));
+    keep({ stop: async () => rmSync(persist, { recursive: true, force: true }) });
+    const sold = gateVars({ chain, facilitator: switches.facilitator, origin: switches.origin });
+    const ROUTES = [...sold.ROUTES, ...routes];
+    const gate = keep(await startGate({
+      build: process.env.FAREBOX_BUILD ?? 'build', persist, secrets, vars: { ...sold, ROUTES, RPC_URL: switches.node.url, ...vars },
+    }));
+    return { chain, facilitator, origin, gate, switches, secrets, routes: ROUTES, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/**
+ * What a client needs that knows the world only from outside, and the controls that break it.
+ *
+ * @template {object} M
+ * @param {GateWorld} world
+ * @param {M} more what this world has besides
+ */
+export async function lineOf(world, more) {
+  const { chain, facilitator, origin, gate, switches, secrets, stop } = world;
+  /** @type {(part: keyof typeof switches) => (fault: Partial<import('./switch.mjs').Fault>) => void} */
+  const broken = (part) => (fault) => switches[part].set(fault.mode === undefined ? undefined : { ...fault, mode: fault.mode });
+  try {
+    const controls = await startControls({
+      facilitator: broken('facilitator'),
+      node: broken('node'),
+      origin: broken('origin'),
+      kill: () => gate.kill(),
+      restart: () => gate.restart(),
+      mine: ({ blocks = 1 }) => chain.rpc('anvil_mine', [`0x${Number(blocks).toString(16)}`]),
+      wait: ({ secs = 1 }) => chain.rpc('evm_increaseTime', [Number(secs)]),
+    });
+    const { payer, payers, payee } = chain.accounts;
+    return {
+      stop: async () => {
+        await controls.stop();
+        await stop();
+      },
+      line: {
+        gate: gate.url,
+        operatorToken: secrets.OPERATOR_TOKEN,
+        originSecret: secrets.ORIGIN_SECRET,
+        origin: origin.url,
+        chain: { url: chain.url, network: NETWORK, token: chain.token.address, payee: payee.address, contract: BATCH_SETTLEMENT },
+        facilitator: facilitator.url,
+        funded: [payer, ...payers].map(({ address, privateKey }) => ({ address, privateKey })),
+        controls: controls.urls,
+        ...more,
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
