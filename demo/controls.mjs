@@ -27,3 +27,26 @@ export async function startControls(controls) {
   const names = /** @type {N[]} */ (Object.keys(controls));
   return { stop, urls: /** @type {Record<N, string>} */ (Object.fromEntries(names.map((name) => [name, `${url}/${name}`]))) };
 }
+
+/**
+ * Breaks a part in the way that is asked for; `{}` lets everything pass again.
+ *
+ * @param {import('./switch.mjs').Switch} one
+ */
+export const switched = (one) => (/** @type {Partial<import('./switch.mjs').Fault>} */ fault) =>
+  one.set(fault.mode === undefined ? undefined : { ...fault, mode: fault.mode });
+
+/**
+ * What every world does with its chain.
+ *
+ * @param {import('./chain.mjs').Chain} chain
+ */
+export const chainControls = (chain) => ({
+  /** @param {{blocks?: number}} given */
+  mine: ({ blocks = 1 }) => chain.rpc('anvil_mine', [`0x${Number(blocks).toString(16)}`]),
+  snapshot: async () => ({ id: await chain.rpc('evm_snapshot', []) }),
+  /** @param {{id: string}} given */
+  revert: ({ id }) => chain.rpc('evm_revert', [id]),
+  /** @param {{addresses: `0x${string}`[]}} given */
+  balances: async ({ addresses }) => Object.fromEntries(await Promise.all(addresses.map(async (address) => [address, await chain.balanceOf(address)]))),
+});

@@ -10,7 +10,7 @@ import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import { startWithClock } from '../scripts/clock.mjs';
 import { startMarket } from '../scripts/market.mjs';
-import { randomSecrets } from '../scripts/miniflare.mjs';
+import { GATE } from '../scripts/miniflare.mjs';
 import { startTreasury } from '../scripts/treasury.mjs';
 import { NETWORK, startChain } from './chain.mjs';
 import { deployEscrow } from './compute-escrow.mjs';
@@ -85,7 +85,7 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
       services: { GATE: gateSwitch.url, TREASURY: treasurySwitch.url },
     }));
     const marketSwitch = keep(await startSwitch(market.url, { worker: true }));
-    const gate = keep(await startWithClock({ name: 'farebox', build: 'build', objects: { LEDGER: 'Ledger' }, secrets: randomSecrets }, {
+    const gate = keep(await startWithClock(GATE, {
       build, port: gatePort,
       persist: join(folder, 'gate'),
       vars: {

@@ -5,9 +5,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { startGate } from '../scripts/miniflare.mjs';
+import { startWithClock } from '../scripts/clock.mjs';
+import { GATE } from '../scripts/miniflare.mjs';
 import { BATCH_SETTLEMENT, NETWORK, startChain } from './chain.mjs';
-import { startControls } from './controls.mjs';
+import { chainControls, startControls, switched } from './controls.mjs';
 import { startFacilitator } from './facilitator.mjs';
 import { gateVars } from './gate.mjs';
 import { startOrigin } from './origin.mjs';
@@ -34,10 +35,23 @@ export async function startGateWorld(routes, vars = {}) {
     keep({ stop: async () => rmSync(persist, { recursive: true, force: true }) });
     const sold = gateVars({ chain, facilitator: switches.facilitator, origin: switches.origin });
     const ROUTES = [...sold.ROUTES, ...routes];
-    const gate = keep(await startGate({
+    const gate = keep(await startWithClock(GATE, {
       build: process.env.FAREBOX_BUILD ?? 'build', persist, secrets, vars: { ...sold, ROUTES, RPC_URL: switches.node.url, ...vars },
     }));
-    return { chain, facilitator, origin, gate, switches, secrets, routes: ROUTES, stop };
+    return {
+      chain, facilitator, origin, gate, switches, secrets, routes: ROUTES, stop,
+      /**
+       * Moves the clock of gate, origin and chain. Clients that sign by the machine's own clock are refused from then on, where a time is signed.
+       *
+       * @param {number} secs
+       */
+      async wait(secs) {
+        await chain.rpc('evm_increaseTime', [secs]);
+        await chain.rpc('evm_mine', []);
+        origin.ahead(secs);
+        await gate.ahead(secs);
+      },
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -52,18 +66,16 @@ export async function startGateWorld(routes, vars = {}) {
  * @param {M} more what this world has besides
  */
 export async function lineOf(world, more) {
-  const { chain, facilitator, origin, gate, switches, secrets, stop } = world;
-  /** @type {(part: keyof typeof switches) => (fault: Partial<import('./switch.mjs').Fault>) => void} */
-  const broken = (part) => (fault) => switches[part].set(fault.mode === undefined ? undefined : { ...fault, mode: fault.mode });
+  const { chain, facilitator, origin, gate, switches, secrets, wait, stop } = world;
   try {
     const controls = await startControls({
-      facilitator: broken('facilitator'),
-      node: broken('node'),
-      origin: broken('origin'),
+      facilitator: switched(switches.facilitator),
+      node: switched(switches.node),
+      origin: switched(switches.origin),
       kill: () => gate.kill(),
       restart: () => gate.restart(),
-      mine: ({ blocks = 1 }) => chain.rpc('anvil_mine', [`0x${Number(blocks).toString(16)}`]),
-      wait: ({ secs = 1 }) => chain.rpc('evm_increaseTime', [Number(secs)]),
+      clock: ({ secs }) => wait(Number(secs)),
+      ...chainControls(chain),
     });
     const { payer, payers, payee } = chain.accounts;
     return {

@@ -1,9 +1,7 @@
 // The market's world as one value for a client that knows it only from outside, and the controls that break it.
 
-import { startControls } from './controls.mjs';
+import { chainControls, startControls, switched } from './controls.mjs';
 import { sellerOf, startSkillsWorld } from './skills-world.mjs';
-
-/** @typedef {import('./switch.mjs').Fault} Fault */
 
 /** Starts the world; `line` is what a client needs. */
 export async function skillsLine() {
@@ -14,8 +12,6 @@ export async function skillsLine() {
     if (!Object.hasOwn(workers, name)) throw new Error(`there are ${Object.keys(workers).join(', ')}`);
     return workers[/** @type {keyof typeof workers} */ (name)];
   };
-  const switched = (/** @type {import('./switch.mjs').Switch} */ one) => (/** @type {Partial<Fault>} */ fault) => one.set(fault.mode === undefined ? undefined : /** @type {Fault} */ (fault));
-  const balances = async (/** @type {`0x${string}`[]} */ addresses) => Object.fromEntries(await Promise.all(addresses.map(async (address) => [address, await chain.balanceOf(address)])));
   const controls = await startControls({
     facilitator: switched(switches.facilitator),
     node: switched(switches.node),
@@ -25,10 +21,7 @@ export async function skillsLine() {
     restart: ({ worker }) => workerOf(worker).restart(),
     sweep: () => market.sweep(),
     clock: ({ secs }) => world.wait(Number(secs)),
-    mine: ({ blocks = 1 }) => chain.rpc('anvil_mine', [`0x${Number(blocks).toString(16)}`]),
-    snapshot: async () => ({ id: await chain.rpc('evm_snapshot', []) }),
-    revert: ({ id }) => chain.rpc('evm_revert', [id]),
-    balances: ({ addresses }) => balances(addresses),
+    ...chainControls(chain),
     seller: async () => {
       const { address, privateKey } = await world.seller();
       return { address, privateKey };

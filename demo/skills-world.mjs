@@ -11,7 +11,7 @@ import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import { startWithClock } from '../scripts/clock.mjs';
 import { startMarket } from '../scripts/market.mjs';
-import { randomSecrets } from '../scripts/miniflare.mjs';
+import { GATE } from '../scripts/miniflare.mjs';
 import { startTreasury } from '../scripts/treasury.mjs';
 import { NETWORK, startChain } from './chain.mjs';
 import { startFacilitator } from './facilitator.mjs';
@@ -94,7 +94,7 @@ export async function startSkillsWorld({ build = process.env.FAREBOX_BUILD ?? 'b
       kv: { CONFIG: kv.url },
     }));
     const marketSwitch = keep(await startSwitch(market.url, { worker: true }));
-    gate = keep(await startWithClock({ name: 'farebox', build: 'build', objects: { LEDGER: 'Ledger' }, secrets: randomSecrets }, {
+    gate = keep(await startWithClock(GATE, {
       build, port,
       persist: join(folder, 'gate'),
       vars: {

@@ -1,7 +1,7 @@
 // The treasury's world as one value for a client that knows it only from outside, and the controls that break it.
 
 import { acme } from './acme.mjs';
-import { startControls } from './controls.mjs';
+import { chainControls, startControls, switched } from './controls.mjs';
 import { startTreasuryWorld } from './treasury-world.mjs';
 
 /** Starts the world of `acme`; `line` is what a client needs. */
@@ -9,14 +9,12 @@ export async function treasuryLine() {
   const world = await startTreasuryWorld({ organizations: acme });
   const { chain, facilitator, switches, merchants, treasury, operate, operatorToken } = world;
   const controls = await startControls({
-    facilitator: (fault) => switches.facilitator.set(fault.mode === undefined ? undefined : fault),
-    node: (fault) => switches.node.set(fault.mode === undefined ? undefined : fault),
+    facilitator: switched(switches.facilitator),
+    node: switched(switches.node),
     kill: () => treasury.kill(),
     restart: () => treasury.restart(),
     clock: ({ secs }) => world.wait(Number(secs)),
-    mine: ({ blocks = 1 }) => world.mine(Number(blocks)),
-    snapshot: async () => ({ id: await chain.rpc('evm_snapshot', []) }),
-    revert: ({ id }) => chain.rpc('evm_revert', [id]),
+    ...chainControls(chain),
     transfers: async () => Object.fromEntries(await world.transfers()),
     merchant: () => ({ requests: merchants.scripted.requests }),
     agents: ({ organization, agent, policy = {} }) => madeAgent(operate, organization, agent, policy),

@@ -43,7 +43,7 @@ import { root } from './steps.mjs';
  * @param {WorkerOptions} [options]
  */
 export function startGate(options) {
-  return startWorker({ name: 'farebox', build: 'build', objects: { LEDGER: 'Ledger', CHANNEL: 'Channel' }, secrets: randomSecrets }, options);
+  return startWorker(GATE, options);
 }
 
 /**
@@ -149,5 +149,8 @@ export function randomSecrets() {
     OPERATOR_TOKEN: randomBytes(16).toString('hex'),
   };
 }
+
+/** @type {Kind} */
+export const GATE = { name: 'farebox', build: 'build', objects: { LEDGER: 'Ledger', CHANNEL: 'Channel' }, secrets: randomSecrets };
 
 const COMPATIBILITY_DATE = '2026-04-01';

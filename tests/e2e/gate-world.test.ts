@@ -1,11 +1,9 @@
 // The gate's world as a client from outside has it: one line of JSON, stock payments, broken parts, and nothing left behind.
 
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 
-import { root } from '../../scripts/steps.mjs';
+import { startLine, type WorldLine } from '../support/world-line.ts';
 import { stockClients, type Payer } from './clients.ts';
 
 const LIMIT_MS = 120_000;
@@ -15,20 +13,16 @@ type Line = {
   readonly chain: { readonly url: string }; readonly funded: readonly Payer[]; readonly controls: Readonly<Record<string, string>>;
 };
 
-let world: ChildProcess;
-let exited: Promise<unknown>;
+let world: WorldLine<Line>;
 let line: Line;
 before(async () => {
-  world = spawn(process.execPath, ['scripts/world.mjs', 'gate'], { cwd: root, env: { ...process.env, FAREBOX_BUILD: process.env.FAREBOX_BUILD ?? 'build' }, stdio: ['pipe', 'pipe', 'inherit'] });
-  exited = new Promise((resolve) => { world.once('exit', resolve); });
-  line = JSON.parse(await firstLine(world)) as Line;
+  world = await startLine<Line>('gate');
+  ({ line } = world);
 }, { timeout: LIMIT_MS });
-after(() => world?.kill('SIGKILL'));
+after(() => world?.kill());
 
 const [client] = stockClients;
 const buy = async (payer: number) => client!.get(`${line.gate}/report`, line.funded[payer]!);
-const set = async (control: string, given: object): Promise<number> =>
-  (await fetch(line.controls[control] ?? '', { method: 'POST', body: JSON.stringify(given) })).status;
 
 test('a stock client buys with a key of the line', { timeout: LIMIT_MS }, async () => {
   const { status, text } = await buy(0);
@@ -37,18 +31,18 @@ test('a stock client buys with a key of the line', { timeout: LIMIT_MS }, async 
 });
 
 test('the facilitator can be cut off, and comes back', { timeout: LIMIT_MS }, async () => {
-  assert.equal(await set('facilitator', { mode: 'cut' }), 200);
+  await world.control('facilitator', { mode: 'cut' });
   const { status } = await buy(1);
-  assert.equal(await set('facilitator', {}), 200);
+  await world.control('facilitator');
   assert.equal(status, 503);
   const again = await fetch(`${line.gate}/report`);
   assert.equal(again.status, 402);
 });
 
 test('a part can be answered for', { timeout: LIMIT_MS }, async () => {
-  await set('origin', { mode: 'answer', status: 418, body: { short: true }, path: '/about' });
+  await world.control('origin', { mode: 'answer', status: 418, body: { short: true }, path: '/about' });
   const { status } = await fetch(`${line.gate}/about`);
-  await set('origin', {});
+  await world.control('origin');
   assert.deepEqual([status, (await fetch(`${line.gate}/about`)).status], [418, 200]);
 });
 
@@ -56,9 +50,9 @@ test('the gate is killed and keeps its books', { timeout: LIMIT_MS }, async () =
   const audit = async (): Promise<string> => (await fetch(`${line.gate}/_farebox/payments`, { headers: { authorization: `Bearer ${line.operatorToken}` } })).text();
   const before = await audit();
   assert.match(before, /"state":"delivered"/);
-  await set('kill', {});
+  await world.control('kill');
   await assert.rejects(fetch(`${line.gate}/report`));
-  await set('restart', {});
+  await world.control('restart');
   assert.equal((JSON.parse(await audit()) as { items: unknown[] }).items.length, (JSON.parse(before) as { items: unknown[] }).items.length);
 });
 
@@ -68,13 +62,24 @@ test('a control that is not there names those that are', { timeout: LIMIT_MS }, 
   assert.match(await response.text(), /kill, restart/);
 });
 
-test('it ends with its standard input, and nothing of it goes on', { timeout: LIMIT_MS }, async () => {
-  world.stdin?.end();
-  assert.equal(await exited, 0);
-  for (const url of [line.gate, line.origin, line.facilitator, line.chain.url]) await assert.rejects(fetch(url), /fetch failed/);
+test('its clock moves what a quote of the gate is worth, and the chain with it', { timeout: LIMIT_MS }, async () => {
+  const [before] = await times();
+  await world.control('clock', { secs: 3600 });
+  const [gate, chain] = await times();
+  assert.ok(gate! - before! >= 3600 && Math.abs(gate! - chain!) < 60, `${before} ${gate} ${chain}`);
 });
 
-async function firstLine({ stdout }: ChildProcess): Promise<string> {
-  for await (const line of createInterface({ input: stdout! })) return line;
-  throw new Error('it said nothing');
+test('it ends with its standard input, and nothing of it goes on', { timeout: LIMIT_MS }, () =>
+  world.end([line.gate, line.origin, line.facilitator, line.chain.url]));
+
+/** The time at the gate, by when its challenge ends, and that of the chain's last block; Unix seconds. */
+async function times(): Promise<number[]> {
+  const { headers } = await fetch(`${line.gate}/report`);
+  const ends = /expires="([^"]+)"/.exec(headers.get('www-authenticate') ?? '')?.[1] ?? assert.fail('no challenge');
+  const block = await fetch(line.chain.url, {
+    method: 'POST', headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_getBlockByNumber', params: ['latest', false] }),
+  });
+  const { result } = await block.json() as { result: { timestamp: string } };
+  return [Date.parse(ends) / 1000 - 300, Number(result.timestamp)];
 }

@@ -1,11 +1,9 @@
 // The market's world as a client from outside has it: one line of JSON, a seller who publishes, an agent that invokes, controls, and nothing left behind.
 
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 
-import { root } from '../../scripts/steps.mjs';
+import { startLine, type WorldLine } from '../support/world-line.ts';
 import { eventually } from './market.ts';
 
 const LIMIT = { timeout: 120_000 };
@@ -16,21 +14,14 @@ type Line = {
   readonly sellers: Readonly<Record<'plain' | 'charging' | 'mpp', string>>; readonly controls: Readonly<Record<string, string>>;
 };
 
-let world: ChildProcess;
-let exited: Promise<unknown>;
+let world: WorldLine<Line>;
 let line: Line;
 before(async () => {
-  world = spawn(process.execPath, ['scripts/world.mjs', 'skills'], { cwd: root, env: { ...process.env, FAREBOX_BUILD: process.env.FAREBOX_BUILD ?? 'build' }, stdio: ['pipe', 'pipe', 'inherit'] });
-  exited = new Promise((resolve) => { world.once('exit', resolve); });
-  line = JSON.parse(await firstLine(world)) as Line;
+  world = await startLine<Line>('skills');
+  ({ line } = world);
 }, LIMIT);
-after(() => world?.kill('SIGKILL'));
+after(() => world?.kill());
 
-const control = async (name: string, given: object = {}): Promise<any> => {
-  const response = await fetch(line.controls[name] ?? assert.fail(name), { method: 'POST', body: JSON.stringify(given) });
-  assert.equal(response.status, 200, await response.clone().text());
-  return response.json();
-};
 const invoke = async (token: string, skill: string): Promise<{ status: number; body: any }> => {
   const response = await fetch(`${line.url}/api/marketplace/skills/${skill}/invoke`, {
     method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, body: JSON.stringify({ agentId: 'agent-1', payload: {} }),
@@ -40,39 +31,30 @@ const invoke = async (token: string, skill: string): Promise<{ status: number; b
 const tokenOf = (name: string): string => line.agents.find(({ agent }) => agent === name)?.token ?? assert.fail(name);
 
 test('a seller is made and publishes, and an agent of the line invokes the skill', LIMIT, async () => {
-  const seller = await control('seller');
+  const seller = await world.control('seller');
   const callUrl = `${line.sellers.charging}/honest/made?payTo=${seller.address}`;
-  const { status, body } = await control('publish', { privateKey: seller.privateKey, skill: { skillId: 'made', name: 'Made', price: '$0.01', charges: 'seller', callUrl } });
+  const { status, body } = await world.control('publish', { privateKey: seller.privateKey, skill: { skillId: 'made', name: 'Made', price: '$0.01', charges: 'seller', callUrl } });
   assert.equal(status, 201, JSON.stringify(body));
   const answer = await invoke(tokenOf('agent-1'), 'made');
   assert.deepEqual([answer.status, answer.body.ok], [200, true], JSON.stringify(answer.body));
-  assert.deepEqual(await control('balances', { addresses: [seller.address] }), { [seller.address]: '100010000' });
+  assert.deepEqual(await world.control('balances', { addresses: [seller.address] }), { [seller.address]: '100010000' });
 });
 
 test('a price is raised, and the agent pays nothing', LIMIT, async () => {
-  await control('price', { path: '/honest/made', amount: 10_001 });
+  await world.control('price', { path: '/honest/made', amount: 10_001 });
   assert.deepEqual((await invoke(tokenOf('agent-1'), 'made')).body.error, 'price_exceeds_listing');
-  await control('price', { path: '/honest/made', amount: 10_000 });
+  await world.control('price', { path: '/honest/made', amount: 10_000 });
 });
 
 test('the market is killed and keeps its catalogue and its ledger', LIMIT, async () => {
   const rows = async (): Promise<string> => (await fetch(`${line.url}/api/marketplace/export?format=csv`, { headers: { authorization: `Bearer ${line.operatorToken}` } })).text();
   const before = await rows();
-  await control('kill', { worker: 'market' });
+  await world.control('kill', { worker: 'market' });
   await assert.rejects(fetch(line.market));
-  await control('restart', { worker: 'market' });
+  await world.control('restart', { worker: 'market' });
   await eventually('it serves', async () => (await fetch(`${line.url}/api/marketplace/skills`)).status, (status) => status === 200);
   assert.equal(await rows(), before);
   assert.equal((await invoke(tokenOf('agent-1'), 'made')).status, 200);
 });
 
-test('it ends with its standard input, and nothing of it goes on', LIMIT, async () => {
-  world.stdin?.end();
-  assert.equal(await exited, 0);
-  for (const url of [line.url, line.market, line.treasury, ...Object.values(line.sellers).filter((url) => typeof url === 'string'), line.facilitator, line.chain.url]) await assert.rejects(fetch(url), /fetch failed/);
-});
-
-async function firstLine({ stdout }: ChildProcess): Promise<string> {
-  for await (const line of createInterface({ input: stdout! })) return line;
-  throw new Error('it said nothing');
-}
+test('it ends with its standard input, and nothing of it goes on', LIMIT, () => world.end([line.url, line.market, line.treasury, ...Object.values(line.sellers).filter((url) => typeof url === 'string'), line.facilitator, line.chain.url]));

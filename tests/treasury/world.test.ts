@@ -1,12 +1,10 @@
 // The treasury's world as a client from outside has it: one line of JSON, an agent that buys, controls that break parts, and nothing left behind.
 
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 
 import { AgentPayClient } from '../../pkg/dist/agent/index.js';
-import { root } from '../../scripts/steps.mjs';
+import { startLine, type WorldLine } from '../support/world-line.ts';
 import { buy, eventually } from './buyers.ts';
 
 const LIMIT_MS = 120_000;
@@ -17,25 +15,18 @@ type Line = {
   readonly chain: { readonly url: string }; readonly facilitator: string; readonly controls: Readonly<Record<string, string>>;
 };
 
-let world: ChildProcess;
-let exited: Promise<unknown>;
+let world: WorldLine<Line>;
 let line: Line;
 before(async () => {
-  world = spawn(process.execPath, ['scripts/world.mjs', 'treasury'], { cwd: root, env: { ...process.env, FAREBOX_BUILD: process.env.FAREBOX_BUILD ?? 'build' }, stdio: ['pipe', 'pipe', 'inherit'] });
-  exited = new Promise((resolve) => { world.once('exit', resolve); });
-  line = JSON.parse(await firstLine(world)) as Line;
+  world = await startLine<Line>('treasury');
+  ({ line } = world);
 }, { timeout: LIMIT_MS });
-after(() => world?.kill('SIGKILL'));
+after(() => world?.kill());
 
 const clientOf = ({ organization, agent, bootstrapKey }: Agent): AgentPayClient =>
   new AgentPayClient({ controlPlaneBaseUrl: line.treasury, organization, agent, auth: { type: 'bootstrapKey', bootstrapKey } });
 const agent = (name: string): AgentPayClient => clientOf(line.agents.find((one) => one.agent === name) ?? assert.fail(name));
-const control = async (name: string, given: object = {}): Promise<any> => {
-  const response = await fetch(line.controls[name] ?? assert.fail(name), { method: 'POST', body: JSON.stringify(given) });
-  assert.equal(response.status, 200, await response.clone().text());
-  return response.json();
-};
-const moved = async (): Promise<number> => Object.keys(await control('transfers')).length;
+const moved = async (): Promise<number> => Object.keys(await world.control('transfers')).length;
 
 test('an agent of the line buys from every merchant', { timeout: LIMIT_MS }, async () => {
   const before = await moved();
@@ -47,19 +38,19 @@ test('an agent of the line buys from every merchant', { timeout: LIMIT_MS }, asy
 });
 
 test('an agent is made, and is given a budget', { timeout: LIMIT_MS }, async () => {
-  const made = await control('agents', { organization: 'acme', agent: 'late', policy: { perDay: { USDC: '0.01' } } }) as Agent;
+  const made = await world.control('agents', { organization: 'acme', agent: 'late', policy: { perDay: { USDC: '0.01' } } }) as Agent;
   const url = `${line.merchants['hono']}/report`;
   assert.equal((await buy(clientOf(made), url)).kind, 'success');
   assert.match((await buy(clientOf(made), url)).reason ?? '', /agent daily budget of \$0\.01 exceeded/);
-  await control('budget', { organization: 'acme', agent: 'late', policy: { perDay: { USDC: '0.02' } } });
+  await world.control('budget', { organization: 'acme', agent: 'late', policy: { perDay: { USDC: '0.02' } } });
   assert.equal((await buy(clientOf(made), url)).kind, 'success');
 });
 
 test('the facilitator can be cut off, and comes back', { timeout: LIMIT_MS }, async () => {
   const before = await moved();
-  await control('facilitator', { mode: 'cut' });
+  await world.control('facilitator', { mode: 'cut' });
   const { kind } = await buy(agent('buyer'), `${line.merchants['scripted']}/honest/cut-off`);
-  await control('facilitator');
+  await world.control('facilitator');
   assert.notEqual(kind, 'success');
   assert.equal(await moved(), before);
   assert.equal((await buy(agent('buyer'), `${line.merchants['scripted']}/honest/back`)).kind, 'success');
@@ -68,21 +59,12 @@ test('the facilitator can be cut off, and comes back', { timeout: LIMIT_MS }, as
 test('the treasury is killed and keeps its books', { timeout: LIMIT_MS }, async () => {
   const audit = async (): Promise<string> => (await fetch(`${line.treasury}/api/organizations/acme/audit`, { headers: { authorization: `Bearer ${line.operatorToken}` } })).text();
   const before = await eventually('the books are at rest', audit, (text) => text.includes('"spent"'));
-  await control('kill');
+  await world.control('kill');
   await assert.rejects(audit());
-  await control('restart');
+  await world.control('restart');
   assert.deepEqual(spentIn(await audit()), spentIn(before));
 });
 
-test('it ends with its standard input, and nothing of it goes on', { timeout: LIMIT_MS }, async () => {
-  world.stdin?.end();
-  assert.equal(await exited, 0);
-  for (const url of [line.treasury, ...Object.values(line.merchants), line.facilitator, line.chain.url]) await assert.rejects(fetch(url), /fetch failed/);
-});
+test('it ends with its standard input, and nothing of it goes on', { timeout: LIMIT_MS }, () => world.end([line.treasury, ...Object.values(line.merchants), line.facilitator, line.chain.url]));
 
 const spentIn = (text: string): unknown => (JSON.parse(text) as { items: { spent: string }[] }).items.map(({ spent }) => spent);
-
-async function firstLine({ stdout }: ChildProcess): Promise<string> {
-  for await (const line of createInterface({ input: stdout! })) return line;
-  throw new Error('it said nothing');
-}
