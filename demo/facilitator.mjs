@@ -52,8 +52,8 @@ export async function startFacilitator({ chain, port, factories = [] }) {
       if (!asked?.paymentPayload || !asked.paymentRequirements) {
         return answer(400, { error: 'Missing paymentPayload or paymentRequirements' });
       }
-      const { authorization, permit2Authorization } = asked.paymentPayload.payload ?? {};
-      const payer = String((authorization ?? permit2Authorization)?.from).toLowerCase();
+      const { authorization, permit2Authorization, channelConfig } = asked.paymentPayload.payload ?? {};
+      const payer = String((authorization ?? permit2Authorization)?.from ?? channelConfig?.payer).toLowerCase();
       const ofPayer = countsOf(payer);
       byPayer.set(payer, { ...ofPayer, [operation]: ofPayer[operation] + 1 });
       return answer(200, await facilitator[operation](asked.paymentPayload, asked.paymentRequirements));

@@ -2,11 +2,16 @@
 // earned is claimed and paid out, the rest refunded, to the last unit. A voucher asks no facilitator.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
-import { createWalletClient, http } from 'viem';
+import { createWalletClient, encodeAbiParameters, hashTypedData, http, keccak256, type Hex, type LocalAccount } from 'viem';
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import { BATCH_SETTLEMENT, readArtefact } from '../../demo/chain.mjs';
 import { startWorld, type World } from './world.ts';
@@ -14,10 +19,14 @@ import { startWorld, type World } from './world.ts';
 const PRICE = 10_000n;
 const TOKEN = 'operator-token-of-this-test-0123456789';
 let world: World;
+const persist = mkdtempSync(join(tmpdir(), 'farebox-e2e-sessions-'));
 before(async () => {
-  world = await startWorld({ routes: [{ path: '/report/session', methods: ['GET'], price: '$0.01', session_delay_secs: 900 }], secrets: { OPERATOR_TOKEN: TOKEN } });
+  world = await startWorld({ persist, routes: [{ path: '/report/session', methods: ['GET'], price: '$0.01', session_delay_secs: 900 }], secrets: { OPERATOR_TOKEN: TOKEN } });
 });
-after(() => world?.stop());
+after(async () => {
+  await world?.stop();
+  rmSync(persist, { recursive: true, force: true });
+});
 
 function payerAt(index: number) {
   const payer = world.chain.accounts.payers[index];
@@ -90,8 +99,8 @@ test('a payer who withdraws buys nothing more, and what was earned is claimed be
   const args = [config, 50n * PRICE];
   const hash = await wallet.writeContract({ address: BATCH_SETTLEMENT, abi, functionName: 'initiateWithdraw', args });
   assert.equal((await chain.publicClient.waitForTransactionReceipt({ hash })).status, 'success');
-  // The gate looks at the chain for a refund, even for one that it refuses.
-  await assert.rejects(scheme.refund(url, { amount: String(1_000n * PRICE) }));
+  // A refund shows the gate what the chain knows.
+  assert.equal((await scheme.refund(url, { amount: String(PRICE) })).amount, String(PRICE));
   const asked = origin.requests.length;
   assert.equal((await pay(url)).status, 402);
   assert.equal(origin.requests.length, asked);
@@ -99,4 +108,88 @@ test('a payer who withdraws buys nothing more, and what was earned is claimed be
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   assert.equal(await chain.balanceOf(chain.accounts.payee.address), earlier + 3n * PRICE);
+});
+
+interface Terms { payTo: Hex; asset: Hex; network: string; extra: { receiverAuthorizer: Hex; withdrawDelay: number; name: string; version: string } }
+
+/** What an attacker sends: a payment made by hand. */
+async function handmade(payer: LocalAccount, salt: Hex) {
+  const url = `${world.gate.url}/report/session`;
+  const required = (await fetch(url)).headers.get('payment-required') ?? '';
+  const { accepts } = JSON.parse(Buffer.from(required, 'base64').toString('utf8')) as { accepts: (Terms & { scheme: string })[] };
+  const terms = accepts.find(({ scheme }) => scheme === 'batch-settlement');
+  assert.ok(terms);
+  const { receiverAuthorizer, withdrawDelay, name, version } = terms.extra;
+  const channelConfig = { payer: payer.address, payerAuthorizer: payer.address, receiver: terms.payTo, receiverAuthorizer, token: terms.asset, withdrawDelay, salt };
+  const chainId = world.chain.chain.id;
+  const domain = { name: 'x402 Batch Settlement', version: '1', chainId, verifyingContract: BATCH_SETTLEMENT as Hex };
+  const typed = (all: [string, string][]) => all.map(([field, type]) => ({ name: field, type }));
+  const ChannelConfig = typed([['payer', 'address'], ['payerAuthorizer', 'address'], ['receiver', 'address'], ['receiverAuthorizer', 'address'], ['token', 'address'], ['withdrawDelay', 'uint40'], ['salt', 'bytes32']]);
+  const channelId = hashTypedData({ domain, types: { ChannelConfig }, primaryType: 'ChannelConfig', message: channelConfig });
+  const voucher = async (amount: bigint) => {
+    const Voucher = typed([['channelId', 'bytes32'], ['maxClaimableAmount', 'uint128']]);
+    const signature = await payer.signTypedData({ domain, types: { Voucher }, primaryType: 'Voucher', message: { channelId, maxClaimableAmount: amount } });
+    return { channelId, maxClaimableAmount: String(amount), signature };
+  };
+  const deposit = async (value: bigint) => {
+    const nonceSalt: Hex = `0x${randomBytes(32).toString('hex')}`;
+    const nonce = keccak256(encodeAbiParameters([{ type: 'bytes32' }, { type: 'uint256' }], [channelId, BigInt(nonceSalt)]));
+    const validBefore = BigInt(Math.floor(Date.now() / 1000) + 300);
+    const ReceiveWithAuthorization = typed([['from', 'address'], ['to', 'address'], ['value', 'uint256'], ['validAfter', 'uint256'], ['validBefore', 'uint256'], ['nonce', 'bytes32']]);
+    const signature = await payer.signTypedData({
+      domain: { name, version, chainId, verifyingContract: terms.asset },
+      types: { ReceiveWithAuthorization }, primaryType: 'ReceiveWithAuthorization',
+      message: { from: payer.address, to: '0x4020806089470a89826cB9fB1f4059150b550004', value, validAfter: 0n, validBefore, nonce },
+    });
+    return { amount: String(value), authorization: { erc3009Authorization: { validAfter: '0', validBefore: String(validBefore), salt: nonceSalt, signature } } };
+  };
+  const send = async (payload: object): Promise<string> => {
+    const payment = { x402Version: 2, accepted: terms, payload: { channelConfig, ...payload } };
+    const answer = await fetch(url, { headers: { 'payment-signature': Buffer.from(JSON.stringify(payment)).toString('base64') } });
+    const told = answer.headers.get('payment-required');
+    const { error } = told === null ? { error: '' } : JSON.parse(Buffer.from(told, 'base64').toString('utf8')) as { error: string };
+    return [answer.status, error.replace('invalid_batch_settlement_evm_', '')].join(' ').trim();
+  };
+  return { voucher, deposit, send };
+}
+
+/** Databases of channels that have a table. */
+function databases(): number {
+  const files = readdirSync(persist, { recursive: true, encoding: 'utf8' }).filter((file) => file.includes('Channel') && /sqlite(-wal)?$/.test(file));
+  const written = files.filter((file) => readFileSync(join(persist, file)).includes('CREATE TABLE channel'));
+  return new Set(written.map((file) => file.replace(/-wal$/, ''))).size;
+}
+
+test('what is worth no transaction has none, and leaves nothing behind', async () => {
+  const { facilitator, chain } = world;
+  const payer = chain.accounts.payers[2];
+  assert.ok(payer);
+  const before = databases();
+  assert.ok(before > 0);
+  const stranger = privateKeyToAccount(generatePrivateKey());
+  for (let number = 1; number <= 8; number += 1) {
+    const junk = await handmade(stranger, `0x${number.toString(16).padStart(64, '0')}`);
+    assert.equal(await junk.send({ type: 'voucher', voucher: await junk.voucher(PRICE) }), '402 channel_not_found');
+  }
+  const { voucher, deposit, send } = await handmade(payer, `0x${'a1'.padStart(64, '0')}`);
+  assert.equal(await send({ type: 'deposit', voucher: await voucher(1n), deposit: await deposit(2n) }), '402 cumulative_amount_mismatch');
+  assert.equal(await send({ type: 'deposit', voucher: await voucher(PRICE), deposit: await deposit(2n) }), '402 deposit_below_min_deposit');
+  assert.equal(await send({ type: 'deposit', voucher: await voucher(2n * PRICE), deposit: await deposit(9n * PRICE) }), '402 cumulative_amount_mismatch');
+  // The chain was looked at once for each: for the strangers, and for the deposit that named more than the price.
+  assert.deepEqual(facilitator.countsOf(stranger.address), { verify: 8, settle: 0 });
+  assert.deepEqual(facilitator.countsOf(payer.address), { verify: 1, settle: 0 });
+  assert.equal(databases(), before);
+  assert.equal(await send({ type: 'deposit', voucher: await voucher(PRICE), deposit: await deposit(9n * PRICE) }), '200');
+  for (const [shown, amount] of [[0n, undefined], [PRICE, '1'], [PRICE, String(PRICE - 1n)], [2n * PRICE, undefined]] as const) {
+    assert.match(await send({ type: 'refund', voucher: await voucher(shown), ...(amount === undefined ? {} : { amount }) }), /^402 /);
+  }
+  assert.deepEqual(facilitator.countsOf(payer.address), { verify: 1, settle: 1 });
+  assert.equal(databases(), before + 1);
+  // A part, whose claim is public from then on: of the rest it pays back no part, but everything, and that once.
+  const shown = await voucher(PRICE);
+  const refund = (amount?: bigint) => send({ type: 'refund', voucher: shown, ...(amount === undefined ? {} : { amount: String(amount) }) });
+  assert.equal(await refund(2n * PRICE), '200');
+  assert.equal(await refund(3n * PRICE), '402 refund_amount_invalid');
+  for (let times = 0; times < 3; times += 1) assert.equal(await refund(), '200');
+  assert.equal(facilitator.countsOf(payer.address).settle, 3);
 });

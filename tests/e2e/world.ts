@@ -28,10 +28,12 @@ export interface Otherwise {
   factories?: string[];
   /** What payers must know of the facilitator, by network. */
   extra?: Record<string, object>;
+  /** Folder of the objects' storage. */
+  persist?: string;
 }
 
 /** Starts all parts on free ports; `FAREBOX_BUILD` names another folder than `build`. */
-export async function startWorld({ readsChain = false, routes = [], secrets = {}, vars: others = {}, factories = [], extra }: Otherwise = {}): Promise<World> {
+export async function startWorld({ readsChain = false, routes = [], secrets = {}, vars: others = {}, factories = [], extra, persist }: Otherwise = {}): Promise<World> {
   const started: { stop(): Promise<void> }[] = [];
   const stop = async () => {
     for (const part of started.reverse()) await part.stop();
@@ -48,6 +50,7 @@ export async function startWorld({ readsChain = false, routes = [], secrets = {}
     const gate = keep(
       await startGate({
         build: process.env.FAREBOX_BUILD ?? 'build',
+        ...(persist === undefined ? {} : { persist }),
         vars: { ...vars, ...(extra === undefined ? {} : { FACILITATOR_URL: [{ url: facilitator.url, extra }] }), ROUTES: [...vars.ROUTES, ...routes], ...(readsChain ? { RPC_URL: chain.url } : {}), ...others },
         secrets,
       }),

@@ -4,6 +4,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use serde_json::{Value, json};
+
 use super::escrow::EscrowContract;
 use crate::amount::Amount;
 use crate::encoding::hex;
@@ -64,6 +66,20 @@ impl ChannelConfig {
     /// Seconds that a withdrawal may be delayed by. Spec: x402 `batch-settlement` on EVM, "Channel
     /// creation and deposits".
     pub const WITHDRAW_DELAYS: core::ops::RangeInclusive<u64> = 900..=2_592_000;
+
+    /// Its members as payloads have them, each in one spelling.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({
+            "payer": self.payer.to_checksum(),
+            "payerAuthorizer": self.payer_authorizer.to_checksum(),
+            "receiver": self.receiver.to_checksum(),
+            "receiverAuthorizer": self.receiver_authorizer.to_checksum(),
+            "token": self.token.to_checksum(),
+            "withdrawDelay": self.withdraw_delay_secs,
+            "salt": hex::encode_prefixed(&self.salt),
+        })
+    }
 
     /// The id of the channel: the EIP-712 digest of its configuration.
     #[must_use]

@@ -11,7 +11,8 @@ use super::config::ChannelId;
 use super::errand::Earnings;
 use super::refusal::ChannelRefusal;
 use super::state::{
-    Begun, Channel, HighestVoucher, LastSale, OnChain, Purchase, Sight, VoucherRule,
+    Begun, Channel, HighestVoucher, LastSale, OnChain, Purchase, RefundFate, RefundWish, Sight,
+    VoucherRule,
 };
 use super::voucher::{CheckedVoucher, Voucher};
 use crate::amount::Amount;
@@ -52,8 +53,9 @@ pub enum ChannelAsk {
     Charge(PurchaseText, String, Option<String>),
     /// Let go of the request with this hash.
     Release(String),
-    /// Promise a refund to who shows this voucher: of this amount, or of everything.
-    Refund(String, Option<String>),
+    /// Promise a refund to who shows this voucher: of this amount, or of everything; of a part only
+    /// if it is at least the last one.
+    Refund(String, Option<String>, String),
     /// Take what the chain shows, and nothing else.
     See,
 }
@@ -100,6 +102,8 @@ pub enum Said {
     Charged,
     /// A refund is promised.
     Promised,
+    /// It was paid back before.
+    Refunded,
     /// It was taken.
     Taken,
     /// It is refused.
@@ -182,6 +186,8 @@ impl ChannelDesk {
             let sight = sight.read()?;
             match &mut self.channel {
                 Some(channel) => channel.see(sight),
+                // Nothing is kept of what costs nothing.
+                None if sight.deposit.is_zero() => {}
                 None => {
                     let id = ChannelId::parse(&message.opened.0)?;
                     let delay = message.opened.1;
@@ -208,7 +214,7 @@ impl ChannelDesk {
             ChannelAsk::Foresee(text, _)
             | ChannelAsk::Begin(text)
             | ChannelAsk::Charge(text, ..) => amount(&text.cumulative),
-            ChannelAsk::Refund(shown, _) => amount(shown),
+            ChannelAsk::Refund(shown, ..) => amount(shown),
             ChannelAsk::Release(_) | ChannelAsk::See => None,
         };
         let is_payer = shown.is_some_and(is_payer);
@@ -248,15 +254,23 @@ impl ChannelDesk {
                     }
                 })
             }
-            ChannelAsk::Refund(shown, wanted) => {
+            ChannelAsk::Refund(shown, wanted, least) => {
                 let wanted = match wanted {
                     Some(wanted) => Some(amount(wanted)?),
                     None => None,
                 };
-                channel.refund(amount(shown)?, wanted, now).map(|promise| {
-                    write = Write::Channel;
+                let (shown, least) = (amount(shown)?, amount(least)?);
+                let wish = RefundWish { shown, amount: wanted, least };
+                channel.refund(&wish, now).map(|fate| {
+                    let (said, promise) = match fate {
+                        RefundFate::Promised(promise) => {
+                            write = Write::Channel;
+                            (Said::Promised, promise)
+                        }
+                        RefundFate::Repeated(promise) => (Said::Refunded, promise),
+                    };
                     let promised = (promise.nonce.to_string(), promise.amount.to_string());
-                    AskResult { said: Said::Promised, charged: None, promised: Some(promised) }
+                    AskResult { said, charged: None, promised: Some(promised) }
                 })
             }
         };

@@ -85,6 +85,11 @@ impl Channel {
         self.published = self.accepted();
     }
 
+    /// Whether money was sent for so lately that it is not sent for again.
+    pub(super) fn has_just_tried(&self, now: UnixTime) -> bool {
+        self.tried.is_some_and(|tried| now < tried.plus(RETRY_SECS))
+    }
+
     /// The highest voucher that was sent for a chain, where everyone reads it.
     #[must_use]
     pub const fn published(&self) -> Amount {

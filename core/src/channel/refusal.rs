@@ -29,8 +29,8 @@ pub enum ChannelRefusal {
     Busy,
     /// More was used than the voucher pays for.
     AboveCharge,
-    /// There is less to pay back.
-    RefundTooLarge,
+    /// There is less to pay back, too little is asked for, or nothing was ever charged.
+    RefundAmount,
     /// Everything that is deposited was earned.
     NoBalance,
 }
@@ -51,7 +51,7 @@ impl ChannelRefusal {
         Self::CumulativeMismatch,
         Self::Busy,
         Self::AboveCharge,
-        Self::RefundTooLarge,
+        Self::RefundAmount,
         Self::NoBalance,
     ];
 
@@ -80,7 +80,7 @@ impl ChannelRefusal {
             Self::SignatureInvalid => ("signature_invalid", 70_004, "voucher_signature"),
             Self::NotFound => ("channel_not_found", 70_010, "channel_not_found"),
             Self::Stale => ("channel_stale", 8_000, "verification_state_unavailable"),
-            Self::Closing => ("channel_closing", 70_014, "channel_busy"),
+            Self::Closing => ("channel_closing", 70_014, "channel_closing"),
             Self::Finalized => ("channel_finalized", 70_008, "channel_not_found"),
             Self::AboveDeposit => ("over_deposit", 70_012, "cumulative_exceeds_balance"),
             Self::Decreasing => ("voucher_decreasing", 70_013, "cumulative_below_claimed"),
@@ -95,7 +95,7 @@ impl ChannelRefusal {
             Self::AboveCharge => {
                 ("charge_above_voucher", 70_015, "charge_exceeds_signed_cumulative")
             }
-            Self::RefundTooLarge => ("refund_too_large", 70_012, "refund_amount_invalid"),
+            Self::RefundAmount => ("refund_amount", 70_012, "refund_amount_invalid"),
             Self::NoBalance => ("nothing_to_refund", 70_012, "refund_no_balance"),
         }
     }

@@ -64,6 +64,9 @@ impl Channel {
             time(self.tried),
             mark(self.result == AttemptResult::Unseen),
             time(Some(self.looked)),
+            amount(self.refunded.map(|(it, _)| it.nonce)),
+            amount(self.refunded.map(|(it, _)| it.amount)),
+            amount(self.refunded.map(|(_, spent)| spent)),
         ]
         .join("\n")
     }
@@ -133,6 +136,12 @@ impl Channel {
                 _ => AttemptResult::Unseen,
             },
             looked: lines.time()??,
+            refunded: match (lines.amount()?, lines.amount()?, lines.amount()?) {
+                (Some(nonce), Some(amount), Some(spent)) => {
+                    Some((Promise { nonce, amount }, spent))
+                }
+                _ => None,
+            },
             holds: Vec::new(),
         })
     }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::config::ChannelId;
 use super::refusal::ChannelRefusal;
-use super::voucher::CheckedVoucher;
+use super::voucher::{CheckedVoucher, Voucher};
 use crate::amount::Amount;
 use crate::evm::signature::Signature;
 use crate::mutant::{Mutant, planted};
@@ -117,6 +117,26 @@ pub struct Purchase {
     pub until: UnixTime,
 }
 
+/// What a payer asks back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefundWish {
+    /// The amount of the voucher that is shown.
+    pub shown: Amount,
+    /// How much; everything that is not earned, if it is not said.
+    pub amount: Option<Amount>,
+    /// The least that is worth a transaction, unless it is everything.
+    pub least: Amount,
+}
+
+/// What becomes of such a wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundFate {
+    /// It is promised: send it.
+    Promised(Promise),
+    /// It was paid back before.
+    Repeated(Promise),
+}
+
 /// What becomes of a request that asks to be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begun {
@@ -138,6 +158,8 @@ pub struct Channel {
     /// When the first charge was made that the chain does not show as claimed.
     pub(super) earned_since: Option<UnixTime>,
     pub(super) promised: Option<Promise>,
+    /// The last refund that the chain shows, and what was spent when it was promised.
+    pub(super) refunded: Option<(Promise, Amount)>,
     pub(super) agreement: Agreement,
     pub(super) last: Option<LastSale>,
     /// The highest voucher that was sent for a chain, where everyone reads it.
@@ -188,6 +210,7 @@ impl Channel {
             spent: sight.claimed,
             earned_since: None,
             promised: None,
+            refunded: None,
             agreement: Agreement::Selling,
             last: None,
             published: sight.claimed,
@@ -218,6 +241,13 @@ impl Channel {
     #[must_use]
     pub const fn evidence(&self) -> Option<&HighestVoucher> {
         self.evidence.as_ref()
+    }
+
+    /// The same, as it was shown.
+    #[must_use]
+    pub fn highest(&self) -> Option<CheckedVoucher> {
+        let HighestVoucher { cumulative, signature } = self.evidence?;
+        Some(CheckedVoucher::known(Voucher { channel: self.id, cumulative }, signature))
     }
 
     /// What was accepted: at least what was spent.
@@ -279,7 +309,10 @@ impl Channel {
             // A claim was reorganised away.
             self.earned_since = Some(sight.at);
         }
-        if self.promised.is_some_and(|promise| promise.nonce < sight.refund_nonce) {
+        if let Some(promise) = self.promised
+            && promise.nonce < sight.refund_nonce
+        {
+            self.refunded = Some((promise, self.spent));
             self.promised = None;
         }
     }
@@ -395,28 +428,30 @@ impl Channel {
         self.holds.retain(|held| held.request != *request);
     }
 
-    /// Promises a refund: all that is not earned, or this amount. The same request again is the
-    /// same promise.
+    /// Promises a refund: all that is not earned, or a part. The same wish again is the same
+    /// promise, and the attempt to send it counts as made: what anyone may repeat is sent as seldom
+    /// as the alarm sends it.
     ///
     /// # Errors
     /// See [`ChannelRefusal`].
     pub fn refund(
         &mut self,
-        shown: Amount,
-        amount: Option<Amount>,
+        wish: &RefundWish,
         now: UnixTime,
-    ) -> Result<Promise, ChannelRefusal> {
+    ) -> Result<RefundFate, ChannelRefusal> {
+        let RefundWish { shown, amount, least } = *wish;
         self.holds.retain(|held| held.until > now);
         if let Some(promise) = self.promised {
             let is_same = amount.is_none_or(|amount| amount == promise.amount);
-            return if is_same { Ok(promise) } else { Err(ChannelRefusal::Busy) };
+            if !is_same || self.has_just_tried(now) {
+                return Err(ChannelRefusal::Busy);
+            }
+            self.attempted(now);
+            return Ok(RefundFate::Promised(promise));
         }
         match self.sight.on_chain {
             OnChain::Finalized => return Err(ChannelRefusal::Finalized),
             OnChain::Open | OnChain::Leaving(_) => {}
-        }
-        if !self.is_fresh(now) {
-            return Err(ChannelRefusal::Stale);
         }
         if !self.holds.is_empty() && !planted(Mutant::HeldIsRefunded) {
             return Err(ChannelRefusal::Busy);
@@ -424,18 +459,35 @@ impl Channel {
         if shown != self.spent {
             return Err(ChannelRefusal::CumulativeMismatch);
         }
+        // Who buys nothing has the contract pay back: the payee would send two transactions for it.
+        if self.spent.is_zero() && !planted(Mutant::NothingIsRefunded) {
+            return Err(ChannelRefusal::RefundAmount);
+        }
         let rest = self.sight.deposit.checked_sub(self.spent).unwrap_or(Amount::ZERO);
+        if let Some((before, spent)) = self.refunded
+            && spent == self.spent
+            && amount.map_or(rest.is_zero(), |amount| amount == before.amount)
+        {
+            return Ok(RefundFate::Repeated(before));
+        }
         if rest.is_zero() {
             return Err(ChannelRefusal::NoBalance);
         }
         let amount = amount.unwrap_or(rest);
-        if amount > rest && !planted(Mutant::EarnedIsRefunded) || amount.is_zero() {
-            return Err(ChannelRefusal::RefundTooLarge);
+        // Anyone shows a voucher that went to a chain: all that it does is pay back everything, once.
+        let is_part = amount < least || shown <= self.published;
+        let is_dust = amount < rest && is_part && !planted(Mutant::RefundsAreDust);
+        if amount > rest && !planted(Mutant::EarnedIsRefunded) || amount.is_zero() || is_dust {
+            return Err(ChannelRefusal::RefundAmount);
+        }
+        // Last: a look at the chain is for a refund that is made then.
+        if !self.is_fresh(now) {
+            return Err(ChannelRefusal::Stale);
         }
         let promise = Promise { nonce: self.sight.refund_nonce, amount };
         self.promised = Some(promise);
-        self.published = self.accepted();
-        Ok(promise)
+        self.attempted(now);
+        Ok(RefundFate::Promised(promise))
     }
 
     /// Agrees to close, with a last voucher if there is one: it sells no more.
@@ -523,7 +575,6 @@ impl Channel {
 
     /// Whether a request may be served now.
     fn affords(&self, purchase: &Purchase, now: UnixTime) -> Result<(), ChannelRefusal> {
-        self.sells(now)?;
         match (self.rule, &purchase.voucher) {
             (VoucherRule::Exact, Some(voucher)) => {
                 self.is_its(voucher)?;
@@ -534,6 +585,8 @@ impl Channel {
                 if exact != Some(voucher.voucher.cumulative) && !planted(Mutant::AnyVoucherPays) {
                     return Err(ChannelRefusal::CumulativeMismatch);
                 }
+                // After what the row tells by itself: a look is for a voucher that may be taken.
+                self.sells(now)?;
                 if voucher.voucher.cumulative > self.available()
                     && !planted(Mutant::DepositIsUnbounded)
                 {
@@ -543,6 +596,7 @@ impl Channel {
             }
             (VoucherRule::Exact, None) => Err(ChannelRefusal::CumulativeMismatch),
             (VoucherRule::Headroom { .. }, voucher) => {
+                self.sells(now)?;
                 if let Some(voucher) = voucher {
                     self.takes(voucher)?;
                 }

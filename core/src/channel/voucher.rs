@@ -1,9 +1,14 @@
 //! Vouchers: what a payer signs for a channel, and the check without which none is accepted.
 
+use alloc::string::ToString;
+
+use serde_json::{Value, json};
+
 use super::config::ChannelId;
 use super::escrow::EscrowContract;
 use super::refusal::ChannelRefusal;
 use crate::amount::Amount;
+use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::evm::eip712;
 use crate::evm::keccak::{keccak256, keccak256_parts};
@@ -79,6 +84,16 @@ impl CheckedVoucher {
     #[must_use]
     pub const fn known(voucher: Voucher, signature: Signature) -> Self {
         Self { voucher, signature }
+    }
+
+    /// Its members as payloads of x402 have them, each in one spelling.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({
+            "channelId": self.voucher.channel.to_string(),
+            "maxClaimableAmount": self.voucher.cumulative.to_string(),
+            "signature": hex::encode_prefixed(&self.signature.to_bytes()),
+        })
     }
 
     /// The voucher.

@@ -43,6 +43,16 @@ macro_rules! channel {
             EarnedIsRefunded,
             /// A voucher that stands on a chain fetches an answer, and the highest voucher.
             PublicVouchersFetch,
+            /// A part of any size, of a voucher that anyone may show, is paid back.
+            RefundsAreDust,
+            /// A channel that bought nothing is paid back.
+            NothingIsRefunded,
+            /// The chain is looked at for a refund that the row refuses.
+            RefundsAreBlind,
+            /// A deposit below the price is sent.
+            DepositsAreDust,
+            /// A deposit into a new channel is sent whatever its voucher is.
+            NewDepositsAreBlind,
             /// A channel for another payee, token, authorizer or delay pays.
             AnyConfigPays,
             /// A deposit whose outcome is unknown is asked for again.

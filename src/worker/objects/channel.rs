@@ -28,6 +28,9 @@ pub struct Channel {
     namespace: JsValue,
     /// The row, and the rules about it; `None` until first asked, and after a failed write.
     opened: RefCell<Option<(Sql, ChannelDesk)>>,
+    /// Whether there is a table: anyone may ask about a channel, and its object keeps nothing until
+    /// there is one.
+    has_table: Cell<bool>,
     /// Time of the alarm, as far as this instance knows.
     alarm: Cell<Option<UnixTime>>,
 }
@@ -38,7 +41,8 @@ impl Channel {
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: DurableObjectState, namespace: JsValue) -> Self {
-        Self { state, namespace, opened: RefCell::new(None), alarm: Cell::new(None) }
+        let (opened, has_table) = (RefCell::new(None), Cell::new(false));
+        Self { state, namespace, opened, has_table, alarm: Cell::new(None) }
     }
 
     /// Answers a message with the body that comes along: `{answered, alarm}`, in one synchronous
@@ -95,6 +99,9 @@ impl Channel {
         let (value, write) = act(&mut desk);
         if let Some(channel) = &desk.channel {
             let state = channel.to_row();
+            if write != Write::Nothing && !self.has_table.replace(true) {
+                sql.exec(CREATE, Vec::new())?;
+            }
             match write {
                 Write::Nothing => {}
                 Write::Channel => {
@@ -165,7 +172,10 @@ impl Channel {
 
     fn open(&self) -> Result<(Sql, ChannelDesk)> {
         let sql = Sql::of(&self.state)?;
-        sql.exec(CREATE, Vec::new())?;
+        self.has_table.set(sql.exec(FIND, Vec::new())?.raw().next().is_some());
+        if !self.has_table.get() {
+            return Ok((sql, ChannelDesk::default()));
+        }
         let row = sql.exec(READ, Vec::new())?.raw().next().transpose()?;
         let desk = match row.as_deref() {
             Some([SqlValue::String(state), SqlValue::String(terms), kept]) => {
@@ -221,6 +231,7 @@ const CREATE_LIST: &str =
 const NOTE: &str = "INSERT OR REPLACE INTO listed (id, shown) VALUES (?, ?)";
 const PAGE: &str = "SELECT shown FROM listed WHERE id > ? ORDER BY id LIMIT ?";
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS channel (id INTEGER PRIMARY KEY, state TEXT NOT NULL, terms TEXT NOT NULL, head TEXT, body BLOB)";
+const FIND: &str = "SELECT 1 FROM sqlite_master WHERE name = 'channel'";
 const READ: &str = "SELECT state, terms, head FROM channel";
 const READ_BODY: &str = "SELECT body FROM channel";
 const WRITE: &str = "INSERT INTO channel (id, state, terms) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state";

@@ -6,7 +6,7 @@ use farebox_core::mutant::{Mutant, plant};
 
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
-use crate::sessions::{sales, told, wrong};
+use crate::sessions::{dust, refunds, sales, told, wrong};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -33,6 +33,14 @@ pub const TABLE: &[Row] = &[
     row!(PublicVouchersFetch, sales::a_voucher_that_stands_on_a_chain_fetches_nothing),
     row!(AnyConfigPays, wrong::a_wrong_voucher_buys_nothing_and_asks_no_one),
     row!(UnknownDepositIsRefused, wrong::a_deposit_whose_outcome_is_unknown_asks_for_no_second_one),
+    row!(DepositsAreDust, dust::what_is_below_the_price_asks_no_one),
+    row!(NewDepositsAreBlind, dust::the_first_voucher_of_a_channel_is_for_the_price),
+    row!(RefundsAreBlind, refunds::a_refund_that_the_row_refuses_asks_no_one),
+    row!(NothingIsRefunded, refunds::a_channel_that_bought_nothing_is_not_paid_back),
+    row!(
+        RefundsAreDust,
+        vouchers::a_part_is_paid_back_if_it_is_worth_it_and_its_voucher_is_not_public
+    ),
     row!(DepositsAreBlind, wrong::a_deposit_whose_voucher_does_not_fit_moves_no_money),
     row!(ChannelsAreOnePayment, told::each_request_of_a_channel_is_a_payment_of_its_own),
     row!(NamedPayersAreProven, told::the_origin_is_told_who_signs_and_not_who_is_named),

@@ -5,7 +5,9 @@ use farebox_core::channel::config::ChannelId;
 use farebox_core::channel::errand::ChannelErrand;
 use farebox_core::channel::escrow::EscrowContract;
 use farebox_core::channel::refusal::ChannelRefusal;
-use farebox_core::channel::state::{Begun, Channel, OnChain, Purchase, Sight, VoucherRule};
+use farebox_core::channel::state::{
+    Begun, Channel, OnChain, Promise, Purchase, RefundFate, RefundWish, Sight, VoucherRule,
+};
 use farebox_core::channel::voucher::{CheckedVoucher, Voucher};
 use farebox_core::encoding::hex;
 use farebox_core::evm::account::Account;
@@ -219,25 +221,54 @@ pub fn a_deposit_that_the_chain_undoes_pays_for_nothing_more() {
     assert_eq!(channel.begin(&price(2, 2), START.plus(1)), Ok(Begun::Held));
 }
 
+fn refund(
+    channel: &mut Channel,
+    shown: u64,
+    amount: Option<u64>,
+    after_secs: u64,
+) -> Result<RefundFate, ChannelRefusal> {
+    let wish = RefundWish { shown: units(shown), amount: amount.map(units), least: units(2) };
+    channel.refund(&wish, START.plus(after_secs))
+}
+
+#[test]
+pub fn a_part_is_paid_back_if_it_is_worth_it_and_its_voucher_is_not_public() {
+    let mut channel = channel(VoucherRule::Exact, 10);
+    assert_eq!(refund(&mut channel, 0, None, 0), Err(ChannelRefusal::RefundAmount), "unused");
+    buy(&mut channel, &purchase(Some(4), 4, 1)).unwrap();
+    assert_eq!(refund(&mut channel, 4, Some(1), 0), Err(ChannelRefusal::RefundAmount), "dust");
+    let part = Promise { nonce: Amount::ZERO, amount: units(2) };
+    let fate = refund(&mut channel, 4, Some(2), 0);
+    assert_eq!(fate, Ok(RefundFate::Promised(part)));
+    channel.see(Sight { refund_nonce: units(1), at: START.plus(1), ..sight(8) });
+    // Its voucher went to the chain with it.
+    assert_eq!(refund(&mut channel, 4, Some(3), 1), Err(ChannelRefusal::RefundAmount), "public");
+    assert_eq!(refund(&mut channel, 4, Some(2), 1), Ok(RefundFate::Repeated(part)));
+    let rest = Promise { nonce: units(1), amount: units(4) };
+    assert_eq!(refund(&mut channel, 4, None, 1), Ok(RefundFate::Promised(rest)));
+}
+
 #[test]
 pub fn a_refund_is_one_promise_until_its_nonce_is_used() {
     let mut channel = channel(VoucherRule::Exact, 10);
     buy(&mut channel, &purchase(Some(4), 4, 1)).unwrap();
-    let too_much = channel.refund(units(4), Some(units(7)), START);
-    assert_eq!(too_much, Err(ChannelRefusal::RefundTooLarge));
-    let mismatch = channel.refund(units(3), None, START);
-    assert_eq!(mismatch, Err(ChannelRefusal::CumulativeMismatch));
-    let promise = channel.refund(units(4), None, START).unwrap();
-    assert_eq!((promise.nonce, promise.amount), (Amount::ZERO, units(6)));
-    assert_eq!(channel.refund(units(4), None, START), Ok(promise));
-    assert_eq!(channel.refund(units(4), Some(units(1)), START), Err(ChannelRefusal::Busy));
+    assert_eq!(refund(&mut channel, 4, Some(7), 0), Err(ChannelRefusal::RefundAmount));
+    assert_eq!(refund(&mut channel, 3, None, 0), Err(ChannelRefusal::CumulativeMismatch));
+    let promised = refund(&mut channel, 4, None, 0);
+    let promise = Promise { nonce: Amount::ZERO, amount: units(6) };
+    assert_eq!(promised, Ok(RefundFate::Promised(promise)));
+    // It is on its way; later the same wish is the same promise.
+    assert_eq!(refund(&mut channel, 4, None, 14), Err(ChannelRefusal::Busy));
+    assert_eq!(refund(&mut channel, 4, None, 15), promised);
+    assert_eq!(refund(&mut channel, 4, Some(4), 30), Err(ChannelRefusal::Busy));
     // Nothing that is promised is spent.
     let asked = purchase(Some(5), 1, 2);
     assert_eq!(channel.begin(&asked, START), Err(ChannelRefusal::AboveDeposit));
     channel.see(Sight { refund_nonce: units(1), at: START.plus(1), ..sight(4) });
     assert!(channel.promised().is_none());
-    let nothing = channel.refund(units(4), None, START.plus(1));
-    assert_eq!(nothing, Err(ChannelRefusal::NoBalance));
+    // Whoever has lost the answer has it again.
+    assert_eq!(refund(&mut channel, 4, None, 1), Ok(RefundFate::Repeated(promise)));
+    assert_eq!(refund(&mut channel, 4, Some(4), 1), Err(ChannelRefusal::NoBalance));
     channel.see(Sight { refund_nonce: units(1), at: START.plus(2), ..sight(9) });
     assert_eq!(channel.begin(&asked, START.plus(2)), Ok(Begun::Held), "after a new deposit");
 }
@@ -263,9 +294,12 @@ pub fn a_row_is_read_as_it_was_written() {
     let mut states = vec![channel(VoucherRule::Exact, 10), channel(ANY, 10)];
     let mut bought = channel(VoucherRule::Exact, 10);
     buy(&mut bought, &purchase(Some(4), 4, 1)).unwrap();
-    bought.refund(units(4), None, START).unwrap();
+    refund(&mut bought, 4, None, 0).unwrap();
     bought.attempted(START.plus(3));
     states.push(bought.clone());
+    let mut refunded = bought.clone();
+    refunded.see(Sight { refund_nonce: units(1), at: START.plus(9), ..sight(4) });
+    states.push(refunded);
     bought.see(Sight { on_chain: OnChain::Leaving(START), at: START.plus(9), ..sight(10) });
     states.push(bought);
     let mut closed = channel(ANY, 10);

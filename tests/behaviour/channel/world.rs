@@ -5,7 +5,7 @@ use farebox_core::channel::config::ChannelId;
 use farebox_core::channel::errand::{ChannelErrand, Payout};
 use farebox_core::channel::refusal::ChannelRefusal;
 use farebox_core::channel::state::{
-    Begun, Channel, OnChain, Promise, Purchase, Sight, VoucherRule,
+    Begun, Channel, OnChain, Promise, Purchase, RefundFate, RefundWish, Sight, VoucherRule,
 };
 use farebox_core::channel::voucher::{CheckedVoucher, Voucher};
 use farebox_core::evm::signature::Signature;
@@ -247,7 +247,8 @@ impl World {
             Step::Restarts => self.channel = Channel::from_row(&self.row).unwrap(),
             Step::Refunds(amount) => {
                 let shown = self.channel.spent();
-                if let Ok(promise) = self.channel.refund(shown, amount.map(units), now) {
+                let wish = RefundWish { shown, amount: amount.map(units), least: units(1) };
+                if let Ok(RefundFate::Promised(promise)) = self.channel.refund(&wish, now) {
                     self.write();
                     if !self.promises.contains(&promise) {
                         self.promises.push(promise);

@@ -47,18 +47,28 @@ pub struct Escrowed {
     pub manner: Manner,
     pub verified: u64,
     pub settled: u64,
+    /// What was asked last.
+    pub asked: Value,
 }
 
 impl Escrowed {
     pub fn new() -> Self {
         let (channels, deposits) = (BTreeMap::new(), BTreeSet::new());
-        Self { channels, deposits, manner: Manner::Works, verified: 0, settled: 0 }
+        Self {
+            channels,
+            deposits,
+            manner: Manner::Works,
+            verified: 0,
+            settled: 0,
+            asked: Value::Null,
+        }
     }
 
     /// Answers a call of the gate.
     pub fn answer(&mut self, url: &str, body: &str) -> FacilitatorReply {
         let asked: Value = serde_json::from_str(body).unwrap();
         let payload = &asked["paymentPayload"]["payload"];
+        self.asked = payload.clone();
         let is_verify = url.ends_with("/verify");
         *(if is_verify { &mut self.verified } else { &mut self.settled }) += 1;
         if self.manner == Manner::Down || self.manner == Manner::Stuck && !is_verify {
@@ -76,18 +86,21 @@ impl Escrowed {
     fn verify(&self, payload: &Value) -> Value {
         let id = text(&payload["voucher"]["channelId"]);
         let shown = count(&payload["voucher"]["maxClaimableAmount"]);
-        let why = match self.channels.get(&id) {
-            None => "channel_not_found",
-            Some(funds) if funds.balance == 0 => "channel_not_found",
-            Some(funds) if shown > funds.balance => "cumulative_exceeds_balance",
-            Some(funds) if shown < funds.claimed => "cumulative_below_claimed",
-            Some(_) => return json!({"isValid": true, "extra": self.state(&id)}),
+        let funds = self.channels.get(&id).cloned().unwrap_or_default();
+        let (kind, added) = (text(&payload["type"]), &payload["deposit"]["amount"]);
+        let added = if kind == "deposit" { count(added) } else { 0 };
+        let claimed = if kind == "refund" { funds.claimed } else { funds.claimed + 1 };
+        let why = match funds.balance + added {
+            0 => "channel_not_found",
+            balance if shown > balance => "cumulative_exceeds_balance",
+            _ if shown < claimed => "cumulative_below_claimed",
+            _ => return json!({"isValid": true, "extra": self.state(&id)}),
         };
         json!({"isValid": false, "invalidReason": format!("invalid_batch_settlement_evm_{why}")})
     }
 
     fn state(&self, id: &str) -> Value {
-        let funds = &self.channels[id];
+        let funds = self.channels.get(id).cloned().unwrap_or_default();
         json!({
             "channelId": id, "balance": funds.balance.to_string(),
             "totalClaimed": funds.claimed.to_string(), "withdrawRequestedAt": funds.leaving,

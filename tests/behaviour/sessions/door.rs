@@ -413,6 +413,12 @@ impl Door {
         true
     }
 
+    /// The rows of all channels are lost.
+    pub fn forgets(&mut self) {
+        self.rows.clear();
+        self.desks.clear();
+    }
+
     /// Lets time go on with alarms until all that was earned is with the payee.
     pub fn rest(&mut self) {
         for _ in 0..120 {

@@ -3,6 +3,8 @@
 mod chain;
 mod deaths;
 pub mod door;
+pub mod dust;
+pub mod refunds;
 pub mod sales;
 mod settings;
 pub mod told;

@@ -168,7 +168,7 @@ pub fn a_payer_who_withdraws_buys_nothing_more_and_what_was_earned_is_claimed_at
     door.now += 300;
     door.alarm();
     let next = door.payment("voucher", 3 * PRICE);
-    assert_eq!(door.buy(&next, "1").error(), "channel_busy");
+    assert_eq!(door.buy(&next, "1").error(), "channel_closing");
     door.now += 15;
     door.alarm();
     assert_eq!(door.funds().claimed, 2 * PRICE);

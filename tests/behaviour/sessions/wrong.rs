@@ -10,7 +10,7 @@ use super::chain::{Manner, config, contract, units};
 use super::door::{DELAY, Door, PRICE, account, voucher};
 use super::sales::opened;
 
-fn channel(payment: &Value) -> ChannelId {
+pub fn channel(payment: &Value) -> ChannelId {
     config(&payment["payload"]["channelConfig"]).id(&contract())
 }
 

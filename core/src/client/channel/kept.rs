@@ -172,7 +172,7 @@ impl KeptChannel {
             })
         });
         json!({
-            "config": config_json(config),
+            "config": config.to_json(),
             "chainId": self.chain_id,
             "host": self.host,
             "deposit": self.deposit.to_string(),
@@ -232,19 +232,6 @@ impl KeptChannel {
             is_refunding: row.get("refunding")?.as_bool()?,
         })
     }
-}
-
-/// A channel's configuration as payloads have it.
-pub(super) fn config_json(config: &ChannelConfig) -> Value {
-    json!({
-        "payer": config.payer.to_checksum(),
-        "payerAuthorizer": config.payer_authorizer.to_checksum(),
-        "receiver": config.receiver.to_checksum(),
-        "receiverAuthorizer": config.receiver_authorizer.to_checksum(),
-        "token": config.token.to_checksum(),
-        "withdrawDelay": config.withdraw_delay_secs,
-        "salt": hex::encode_prefixed(&config.salt),
-    })
 }
 
 /// The key of a channel's row in the record.

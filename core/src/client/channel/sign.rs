@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 
 use serde_json::{Map, Value, json};
 
-use super::kept::{KeptChannel, PendingDeposit, config_json};
+use super::kept::{KeptChannel, PendingDeposit};
 use super::terms::ChannelTerms;
 use crate::amount::Amount;
 use crate::channel::config::deposit_nonce;
@@ -92,7 +92,7 @@ pub(super) fn header_value(
         Carried::Refund(_) => "refund",
     };
     payload.insert("type".to_string(), kind.into());
-    payload.insert("channelConfig".to_string(), config_json(&channel.config));
+    payload.insert("channelConfig".to_string(), channel.config.to_json());
     let voucher = json!({
         "channelId": channel.id().to_string(),
         "maxClaimableAmount": amount.to_string(),

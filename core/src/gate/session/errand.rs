@@ -135,16 +135,10 @@ impl Gate {
     /// What the chain shows: a facilitator reads it to judge the last voucher.
     fn look(&self, desk: &ChannelDesk) -> Option<FacilitatorCall> {
         let kept = ChannelTerms::read(&desk.terms)?;
-        let evidence = desk.channel.as_ref()?.evidence()?;
-        let channel = desk.channel.as_ref()?.id();
         let payload = json!({
             "type": "refund",
             "channelConfig": kept.config,
-            "voucher": {
-                "channelId": channel.to_string(),
-                "maxClaimableAmount": evidence.cumulative.to_string(),
-                "signature": hex::encode_prefixed(&evidence.signature.to_bytes()),
-            },
+            "voucher": desk.channel.as_ref()?.highest()?.to_json(),
         });
         self.call(&kept, &payload, VERIFY_SECS, Operation::Verify)
     }
@@ -169,12 +163,7 @@ impl Gate {
     ) -> Option<FacilitatorCall> {
         let kept = ChannelTerms::read(&desk.terms)?;
         let channel = desk.channel.as_ref()?;
-        let shown = channel.evidence()?;
-        let voucher = json!({
-            "channelId": channel.id().to_string(),
-            "maxClaimableAmount": shown.cumulative.to_string(),
-            "signature": hex::encode_prefixed(&shown.signature.to_bytes()),
-        });
+        let voucher = channel.highest()?.to_json();
         let payload = self.refund_payload(&kept, (channel.id(), voucher), promised, earnings)?;
         self.call(&kept, &payload, self.settlement.settle_secs, Operation::Settle)
     }

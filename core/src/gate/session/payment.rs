@@ -20,7 +20,7 @@ use crate::time::UnixTime;
 use crate::x402::header::{self, Message};
 
 /// What a payment of a session is for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
     /// Deposit this much, then pay a request.
     Deposit(Amount),
@@ -37,7 +37,7 @@ pub(super) struct SessionPayment {
     pub config: ChannelConfig,
     pub channel: ChannelId,
     pub voucher: CheckedVoucher,
-    /// Its own members, as they came; of a deposit with the deposit.
+    /// Its own members, in one spelling; of a deposit with the deposit.
     pub payload: Map<String, Value>,
 }
 
@@ -101,10 +101,15 @@ impl SessionPayment {
             .and_then(|voucher| voucher.check(&contract, config.payer_authorizer, signature))
             .map_err(|refusal| (REFUSED, reason(refusal.x402())))?;
         let mut own = json::object([
-            ("channelConfig".to_string(), kept(members, &CONFIG)),
-            ("voucher".to_string(), kept(shown, &VOUCHER)),
+            ("channelConfig".to_string(), config.to_json()),
+            ("voucher".to_string(), voucher.to_json()),
         ]);
         let kind = word(payload, "type").ok_or_else(wrong)?;
+        let price = choice.terms.amount;
+        // No channel has a voucher below the price next: not even a look at the chain is for it.
+        if voucher.voucher().cumulative < price && kind != "refund" {
+            return Err((REFUSED, reason("cumulative_amount_mismatch")));
+        }
         own.insert("type".to_string(), Value::from(kind));
         let purpose = match kind {
             "voucher" => Purpose::Voucher,
@@ -122,6 +127,10 @@ impl SessionPayment {
             "deposit" => {
                 let deposit = object("deposit")?;
                 let (value, checked) = deposit_of(choice, (&config, &channel), deposit, now)?;
+                // Less is not worth its transaction.
+                if value < price && !planted(Mutant::DepositsAreDust) {
+                    return Err((REFUSED, reason("deposit_below_min_deposit")));
+                }
                 own.insert("deposit".to_string(), checked);
                 Purpose::Deposit(value)
             }
@@ -140,10 +149,10 @@ impl SessionPayment {
 
     /// What is kept beside a channel for its alarm.
     pub fn kept_terms(&self, choice: &Choice) -> String {
-        let config = self.payload.get("channelConfig").cloned().unwrap_or_default();
         let requirements = choice.session.as_ref().map(|(requirements, _)| requirements);
         let chain = choice.chain_id();
-        json!({"config": config, "chain": chain, "requirements": requirements}).to_string()
+        json!({"config": self.config.to_json(), "chain": chain, "requirements": requirements})
+            .to_string()
     }
 }
 
@@ -217,16 +226,6 @@ fn kept(members: &Map<String, Value>, names: &[&str]) -> Value {
     Value::Object(json::object(names.iter().filter_map(member)))
 }
 
-const CONFIG: [&str; 7] = [
-    "payer",
-    "payerAuthorizer",
-    "receiver",
-    "receiverAuthorizer",
-    "token",
-    "withdrawDelay",
-    "salt",
-];
-const VOUCHER: [&str; 3] = ["channelId", "maxClaimableAmount", "signature"];
 const AUTHORIZATION: [&str; 4] = ["validAfter", "validBefore", "salt", "signature"];
 /// The contract that takes deposits by EIP-3009: `0x4020806089470a89826cB9fB1f4059150b550004`.
 const COLLECTOR: Address = Address::from_bytes([

@@ -107,6 +107,8 @@ enum Keeping {
 enum Before {
     /// No call.
     Nothing,
+    /// No call; a deposit is to be sent.
+    Deposit,
     /// A deposit that was refused, with the reason.
     Refused(String),
     /// A deposit that may yet be made.
@@ -147,13 +149,10 @@ impl<'g> SessionRequest<'g> {
         match self.asked.payment.purpose {
             Purpose::Deposit(_) if planted(Mutant::DepositsAreBlind) => self.deposit(),
             // No money moves for a voucher that would be refused.
-            Purpose::Deposit(amount) => {
-                self.stage = SessionStage::Foreseeing;
-                let purchase = self.purchase();
-                self.ask(ChannelAsk::Foresee(purchase, amount.to_string()))
-            }
+            Purpose::Deposit(amount) => self.foresee(amount),
             Purpose::Voucher => self.hold(),
-            Purpose::Refund(_) => self.look(Before::Nothing),
+            Purpose::Refund(_) if planted(Mutant::RefundsAreBlind) => self.look(Before::Nothing),
+            Purpose::Refund(wanted) => self.refund(wanted),
         }
     }
 
@@ -183,13 +182,25 @@ impl<'g> SessionRequest<'g> {
         if reply.said == Said::Refused {
             let may_look = reply.stale && self.sight.is_none();
             return match stage {
-                SessionStage::Beginning if may_look => self.look(Before::Nothing),
+                SessionStage::Beginning | SessionStage::Refunding if may_look => {
+                    self.look(Before::Nothing)
+                }
                 _ => SessionStep::Respond(statement::corrected(&self.asked, &reply, self.now)),
             };
         }
         match (stage, reply.said) {
             (SessionStage::Beginning, Said::Held) => self.forward(),
-            (SessionStage::Foreseeing, Said::Held | Said::Taken) => self.deposit(),
+            (SessionStage::Foreseeing, Said::Held) => self.deposit(),
+            // The first voucher of a channel is for the price, unless something was claimed of it.
+            (SessionStage::Foreseeing, Said::Taken) if self.sight.is_none() => {
+                let shown = self.asked.payment.voucher.voucher().cumulative;
+                let is_first = shown == self.asked.choice.terms.amount;
+                if is_first || planted(Mutant::NewDepositsAreBlind) {
+                    self.deposit()
+                } else {
+                    self.look(Before::Deposit)
+                }
+            }
             (SessionStage::Beginning | SessionStage::Foreseeing, Said::Repeated)
                 if reply.kept.is_some() =>
             {
@@ -213,7 +224,10 @@ impl<'g> SessionRequest<'g> {
                 SessionStep::Respond(statement::settled(&self.asked, served, (&reply, &self.moved)))
             }
             (SessionStage::Refunding, Said::Promised) => self.send_refund(&reply),
-            (SessionStage::Noting, _) => {
+            (SessionStage::Noting, said) | (SessionStage::Refunding, said @ Said::Refunded) => {
+                if let (Said::Refunded, Some((_, amount))) = (said, &reply.promised) {
+                    self.moved.1.clone_from(amount);
+                }
                 let mut done = Reply::new(
                     ResponseHead { status: 200, headers: crate::http::Headers::new() },
                     Body::Empty,
@@ -241,10 +255,11 @@ impl<'g> SessionRequest<'g> {
         let said = reply.object(MAX_REPLY_BYTES).filter(|(status, _)| *status < 500);
         let said = said.map(|(_, object)| object).unwrap_or_default();
         let good = said.get("success").or_else(|| said.get("isValid")).and_then(Value::as_bool);
-        let verdict = match good {
-            Some(true) => CallResult::Good,
-            Some(false) => CallResult::Bad,
-            None => CallResult::Open,
+        let verdict = match (good, &self.stage) {
+            // What is paid in forgives, and not what is only shown or paid back.
+            (Some(true), SessionStage::Depositing) => CallResult::Good,
+            (Some(false), _) => CallResult::Bad,
+            (Some(true), _) | (None, _) => CallResult::Open,
         };
         (self.heard(&said, asked), verdict)
     }
@@ -281,19 +296,14 @@ impl<'g> SessionRequest<'g> {
                 match said.get("extra").and_then(|state| SightText::of_facilitator(state, asked)) {
                     Some(seen) if valid == Some(true) => {
                         self.sight = Some(seen);
-                        match &self.asked.payment.purpose {
-                            Purpose::Deposit(_) | Purpose::Voucher => self.hold(),
-                            Purpose::Refund(wanted) => {
-                                let wanted = wanted.map(|amount| amount.to_string());
-                                let shown =
-                                    self.asked.payment.voucher.voucher().cumulative.to_string();
-                                self.stage = SessionStage::Refunding;
-                                self.ask(ChannelAsk::Refund(shown, wanted))
-                            }
+                        match (self.asked.payment.purpose, before) {
+                            (Purpose::Deposit(amount), Before::Deposit) => self.foresee(amount),
+                            (Purpose::Deposit(_) | Purpose::Voucher, _) => self.hold(),
+                            (Purpose::Refund(wanted), _) => self.refund(wanted),
                         }
                     }
                     _ => match (before, valid) {
-                        (Before::Nothing, Some(false)) => {
+                        (Before::Nothing | Before::Deposit, Some(false)) => {
                             let word = words("invalidReason").to_string();
                             self.refuse(&word)
                         }
@@ -305,7 +315,7 @@ impl<'g> SessionRequest<'g> {
                             self.refuse("")
                         }
                         (Before::Unknown, _) => self.problem(Code::SettlementUnknown),
-                        (Before::Nothing | Before::Refused(_), _) => {
+                        (Before::Nothing | Before::Deposit | Before::Refused(_), _) => {
                             self.problem(Code::FacilitatorUnavailable)
                         }
                     },
@@ -412,6 +422,20 @@ impl<'g> SessionRequest<'g> {
         self.ask(ChannelAsk::Release(request))
     }
 
+    fn foresee(mut self: Box<Self>, deposit: Amount) -> SessionStep<'g> {
+        self.stage = SessionStage::Foreseeing;
+        let purchase = self.purchase();
+        self.ask(ChannelAsk::Foresee(purchase, deposit.to_string()))
+    }
+
+    fn refund(mut self: Box<Self>, wanted: Option<Amount>) -> SessionStep<'g> {
+        self.stage = SessionStage::Refunding;
+        let shown = self.asked.payment.voucher.voucher().cumulative.to_string();
+        let wanted = wanted.map(|amount| amount.to_string());
+        let least = self.price();
+        self.ask(ChannelAsk::Refund(shown, wanted, least))
+    }
+
     fn deposit(self: Box<Self>) -> SessionStep<'g> {
         let payload = self.asked.payment.payload.clone();
         self.settle(payload, SessionStage::Depositing)
@@ -451,12 +475,11 @@ impl<'g> SessionRequest<'g> {
     /// Asks the facilitator what the chain shows: it reads it to judge a voucher.
     fn look(mut self: Box<Self>, before: Before) -> SessionStep<'g> {
         let mut payload = self.asked.payment.payload.clone();
-        payload.remove("deposit");
-        let kind = match self.asked.payment.purpose {
-            Purpose::Deposit(_) | Purpose::Voucher => "voucher",
-            Purpose::Refund(_) => "refund",
-        };
-        payload.insert("type".to_string(), Value::from(kind));
+        // Whether a deposit could be made is judged with it; whether it was, without.
+        if payload.contains_key("deposit") && !matches!(before, Before::Deposit) {
+            payload.remove("deposit");
+            payload.insert("type".to_string(), Value::from("voucher"));
+        }
         self.stage = SessionStage::Looking(before);
         self.ask_facilitator(payload, Operation::Verify)
     }
@@ -547,7 +570,7 @@ impl<'g> SessionRequest<'g> {
             signature: hex::encode_prefixed(&voucher.signature().to_bytes()),
             price: self.asked.choice.terms.amount.to_string(),
             request: self.hash.clone(),
-            until: self.now.plus(self.asked.offer.leases.executing).secs(),
+            until: self.now.plus(self.asked.offer.leases.executing).plus(HOLD_SECS).secs(),
         }
     }
 
@@ -566,6 +589,10 @@ impl<'g> SessionRequest<'g> {
         self.asked.choice.terms.amount.to_string()
     }
 }
+
+/// Seconds for which a price is held beyond the time of the origin: its body is read after its
+/// head, and charged after that.
+const HOLD_SECS: u64 = 15;
 
 /// The name of a channel's object.
 #[must_use]
