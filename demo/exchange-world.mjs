@@ -36,9 +36,9 @@ export const MOCK = 'demo-testnet';
  * Starts all parts on free ports, with short timings. `url` is where buyers and sellers go: the market. `gate.url` has the till.
  * With `entrusted` an escrow contract has the money, and the escrow wallet is its gateway.
  *
- * @param {{build?: string, entrusted?: boolean, vars?: Record<string, unknown>, gateVars?: Record<string, unknown>, treasuryVars?: Record<string, unknown>, profiles?: (parts: {escrow: string, bonds: string}) => object[]}} [options]
+ * @param {{build?: string, entrusted?: boolean, vars?: Record<string, unknown>, gateVars?: Record<string, unknown>, treasuryVars?: Record<string, unknown>, services?: Record<string, string>, profiles?: (parts: {escrow: string, bonds: string}) => object[]}} [options]
  */
-export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 'build', entrusted = false, vars = {}, gateVars = {}, treasuryVars = {}, profiles = entrusted ? entrustedProfiles : standardProfiles } = {}) {
+export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 'build', entrusted = false, vars = {}, gateVars = {}, treasuryVars = {}, services = {}, profiles = entrusted ? entrustedProfiles : standardProfiles } = {}) {
   const { keep, stop } = parts();
   try {
     const chain = keep(await startChain());
@@ -82,7 +82,7 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
         OPERATOR_TOKEN: tokens.operator, ORIGIN_SECRET: tokens.origin, EXCHANGE_SECRET: randomBytes(32).toString('hex'),
         PAYOUT_TOKEN: tokens.payouts, REFUND_TOKEN: tokens.refunds, WEBHOOK_SECRET: tokens.webhook,
       },
-      services: { GATE: gateSwitch.url, TREASURY: treasurySwitch.url },
+      services: { GATE: gateSwitch.url, TREASURY: treasurySwitch.url, ...services },
     }));
     const marketSwitch = keep(await startSwitch(market.url, { worker: true }));
     const gate = keep(await startWithClock(GATE, {

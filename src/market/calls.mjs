@@ -346,18 +346,19 @@ export async function getShelf(env, name, milliseconds) {
 }
 
 /**
- * Puts a question to the operator's Worker that knows agents; undefined if no complete answer came.
+ * Puts a question to a Worker of the operator: `REPUTATION` knows agents, `PROOF` judges results. Undefined if no complete answer came.
  *
  * @param {Record<string, any>} env
+ * @param {'REPUTATION' | 'PROOF'} binding
  * @param {string} question
  * @param {number} milliseconds
  * @param {number} bytes
  */
-export async function askReputation(env, question, milliseconds, bytes) {
+export async function askBound(env, binding, question, milliseconds, bytes) {
   const signal = AbortSignal.timeout(milliseconds);
   const headers = { 'content-type': 'application/json' };
   const asked = async () => {
-    const response = await env.REPUTATION.fetch('https://reputation/check', { method: 'POST', headers, body: question, redirect: 'manual', signal });
+    const response = await env[binding].fetch(`https://${binding.toLowerCase()}/check`, { method: 'POST', headers, body: question, redirect: 'manual', signal });
     if (response.status !== 200) return undefined;
     const answer = await whole(response.body, milliseconds, bytes);
     return typeof answer === 'string' ? undefined : UTF8.decode(answer);

@@ -85,9 +85,10 @@ extern "C" {
     #[wasm_bindgen(js_name = getShelf)]
     fn get_shelf(env: &JsValue, name: &str, milliseconds: u32) -> js_sys::Promise;
 
-    #[wasm_bindgen(js_name = askReputation)]
-    fn ask_reputation(
+    #[wasm_bindgen(js_name = askBound)]
+    fn ask_bound(
         env: &JsValue,
+        binding: &str,
         question: &str,
         milliseconds: u32,
         bytes: u32,
@@ -342,7 +343,14 @@ pub(super) async fn node(url: &str, body: &str) -> Option<String> {
 /// What the Worker that is bound as `REPUTATION` answers to a question; `None` if it is not bound,
 /// or gave no complete answer in time.
 pub(super) async fn reputation(env: &JsValue, question: &str) -> Option<String> {
-    settled(ask_reputation(env, question, REPUTATION_MS, REPUTATION_BYTES)).await?.as_string()
+    let asked = ask_bound(env, "REPUTATION", question, REPUTATION_MS, BOUND_BYTES);
+    settled(asked).await?.as_string()
+}
+
+/// What the Worker that is bound as `PROOF` says of a result; `None` if it gave no complete answer in
+/// time.
+pub(super) async fn proof(env: &JsValue, question: &str) -> Option<String> {
+    settled(ask_bound(env, "PROOF", question, PROOF_MS, BOUND_BYTES)).await?.as_string()
 }
 
 /// Writes the gate's route table; whether it is written.
@@ -390,7 +398,9 @@ const NODE_BYTES: u32 = 1024 * 1024;
 const SHELF_MS: u32 = 10_000;
 /// Deadline of the operator's Worker that knows agents, milliseconds.
 const REPUTATION_MS: u32 = 3_000;
-/// Its longest answer, bytes.
-const REPUTATION_BYTES: u32 = 16 * 1024;
+/// Deadline of the one that judges results.
+const PROOF_MS: u32 = 10_000;
+/// Longest answer of either, bytes.
+const BOUND_BYTES: u32 = 16 * 1024;
 /// Deadline of the stored route table, milliseconds.
 const KV_MS: u32 = 10_000;

@@ -167,8 +167,9 @@ impl Gateway {
         let Ok(transaction) = hex::decode_array::<32>(&lower) else {
             return refused("INVALID_TX_HASH", "tx_hash must be a 32-byte transaction hash.");
         };
-        if records.has_bond_by(&lower)? && !planted(Mutant::BondsServeTwice) {
-            return refused("SELLER_BOND_TX_REUSED", "The transaction proved another bond.");
+        let is_used = records.has_bond_by(&lower)? || records.is_paid_by(&lower)?;
+        if is_used && !planted(Mutant::BondsServeTwice) {
+            return refused("SELLER_BOND_TX_REUSED", "The transaction served already.");
         }
         let calls = [Call::ChainId, Call::Receipt(transaction)];
         let Some(reply) = evidence else {

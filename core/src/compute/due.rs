@@ -32,6 +32,7 @@ impl Gateway {
             Some(DueRow::Job(job)) => match job.state {
                 JobState::Settling => self.unsettled(records, *job, tick),
                 JobState::Paid | JobState::Running => self.overtime(records, *job, tick),
+                JobState::Releasing if job.proving.is_some() => Ok(self.prove(*job, tick)),
                 // Their money is due, not they.
                 JobState::Releasing | JobState::Refunding | JobState::Done | JobState::Failed => {
                     let row = JobRow { due: None, ..*job };

@@ -56,6 +56,7 @@ impl Gateway {
             created: tick.now,
             due: None,
             waits: None,
+            proving: None,
         }
     }
 
@@ -64,7 +65,7 @@ impl Gateway {
         let members = [
             ("job_id", quoted(&job.id)),
             ("status", quoted("paid")),
-            ("payment_mode", quoted(job.hold.mode())),
+            ("payment_mode", quoted(job.mode())),
             ("settlement_tx_hash", or_null(&job.transaction)),
             ("escrow_registration_tx_hash", or_null(&job.registration)),
             ("payment_id", quoted(&job.quote)),
@@ -81,7 +82,7 @@ impl Gateway {
                 let members = [
                     ("job_id", quoted(&job.id)),
                     ("status", quoted("done")),
-                    ("payment_mode", quoted(job.hold.mode())),
+                    ("payment_mode", quoted(job.mode())),
                     ("settlement_tx_hash", "null".to_string()),
                     ("escrow_registration_tx_hash", "null".to_string()),
                     ("payment_id", quoted(&job.quote)),
@@ -149,9 +150,9 @@ impl Gateway {
         if let Err(answer) = self.fields(&request.body) {
             return Ok(Effect::reply(answer));
         }
-        let seller = match self.caller(records, request, tick)? {
+        let seller = match self.caller(records, request, ("poll", "seller-jobs"), tick)? {
             Ok(seller) => seller,
-            Err(answer) => return Ok(Effect::reply(answer)),
+            Err(reaction) => return Ok(Effect::told(reaction)),
         };
         let jobs = records.jobs(&seller.id, MAX_SHOWN)?;
         let members = [
@@ -176,7 +177,7 @@ impl Gateway {
             ("payload", payload),
             ("amount", quoted(&job.amount)),
             ("currency", quoted(self.token.symbol)),
-            ("payment_mode", quoted(job.hold.mode())),
+            ("payment_mode", quoted(job.mode())),
             ("created_at", quoted(&time(job.created))),
             ("expires_at", job.due.map_or_else(|| "null".to_string(), |due| quoted(&time(due)))),
         ])
@@ -187,19 +188,25 @@ impl Gateway {
         &self,
         records: &R,
         request: &SellerRequest,
+        about: (&str, &str),
         tick: Tick<'_>,
-    ) -> Result<Result<SellerRow, JsonAnswer>, R::Error> {
-        let read = self.fields_of_job(&request.body).and_then(|fields| self.seller_id(&fields));
-        let id = match read {
-            Ok(id) => id,
-            Err(answer) => return Ok(Err(answer)),
+    ) -> Result<Result<SellerRow, Reaction>, R::Error> {
+        let refused = |answer: JsonAnswer| Ok(Err(Reaction::Reply(answer)));
+        let read = self.fields_of_job(&request.body);
+        let (id, fields) = match read.and_then(|fields| Ok((self.seller_id(&fields)?, fields))) {
+            Ok(read) => read,
+            Err(answer) => return refused(answer),
         };
         let Some(seller) = records.seller(&id)? else {
-            return Ok(Err(no_signature("Gateway seller session bearer token is invalid.")));
+            return refused(no_signature("Gateway seller session bearer token is invalid."));
         };
+        let is_signed = fields.value("seller_signature").is_some();
+        if is_signed && self.set.older.seller_signatures {
+            return Ok(self.signed_callback(&fields, about, tick).map(|()| seller));
+        }
         match self.session_of(&seller, &request.authorization, tick) {
             Ok(()) => Ok(Ok(seller)),
-            Err(why) => Ok(Err(no_signature(why))),
+            Err(why) => refused(no_signature(why)),
         }
     }
 
@@ -215,9 +222,9 @@ impl Gateway {
             Ok(result) => result,
             Err(answer) => return Ok(Effect::reply(answer)),
         };
-        let seller = match self.caller(records, request, tick)? {
+        let seller = match self.caller(records, request, (callback.name(), id), tick)? {
             Ok(seller) => seller,
-            Err(answer) => return Ok(Effect::reply(answer)),
+            Err(reaction) => return Ok(Effect::told(reaction)),
         };
         let Some(job) = records.job(id)? else {
             return Ok(Effect::reply(no_job()));
@@ -294,6 +301,23 @@ impl Gateway {
         if leave == Leave::Release && is_late && !planted(Mutant::LateWorkIsPaid) {
             return Ok(Effect::reply(bad_state("late")));
         }
+        let result = self.seal(tick.fresh_quote(), &job.id, result);
+        let job = JobRow { result, due: None, ..job };
+        let is_judged = self.set.unjudged.is_some() && !planted(Mutant::ResultsAreNotProven);
+        if leave == Leave::Release && is_judged {
+            return Ok(self.prove(job, tick));
+        }
+        self.concluded(records, job, leave, tick)
+    }
+
+    /// Has the money of a job leave, whose outcome is decided and whose result is there.
+    pub(super) fn concluded<R: Records>(
+        &self,
+        records: &R,
+        job: JobRow,
+        leave: Leave,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
         let kind = match leave {
             Leave::Release => EventKind::Done,
             Leave::Refund => EventKind::Failed,
@@ -304,8 +328,7 @@ impl Gateway {
             Leave::Refund => None,
         };
         let worked = worked.map(|row| Edit::Seller(Box::new(row)));
-        let result = self.seal(tick.fresh_quote(), &job.id, result);
-        let job = JobRow { result, due: None, ..job };
+        let job = JobRow { due: None, proving: None, ..job };
         match job.hold {
             HoldKind::Escrow | HoldKind::Contract => {
                 let Some(hold) = records.hold(&job.payment)? else {

@@ -16,13 +16,16 @@ pub struct Letter {
     pub v: u8,
     /// The instruction.
     pub instruction: Instruction,
+    /// The node's reply to a [`Reaction::Evidence`]; empty if none came; `None` at first.
+    #[serde(default)]
+    pub evidence: Option<String>,
 }
 
 impl Letter {
     /// The message with this instruction.
     #[must_use]
     pub const fn of(instruction: Instruction) -> Self {
-        Self { v: VERSION, instruction }
+        Self { v: VERSION, instruction, evidence: None }
     }
 }
 
@@ -55,6 +58,18 @@ pub enum Callback {
     Complete,
     /// `fail`.
     Fail,
+}
+
+impl Callback {
+    /// Its name in a path.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Complete => "complete",
+            Self::Fail => "fail",
+        }
+    }
 }
 
 /// An instruction. The Worker passes on what came; the object decides everything.
@@ -159,6 +174,15 @@ pub enum Instruction {
         /// The treasury's answer.
         answer: Option<PayoutAnswer>,
     },
+    /// What the bound Worker answered to a [`ProofQuestion`]; `None` if no complete answer came.
+    Proven {
+        /// The job.
+        job: String,
+        /// The grant.
+        fence: u64,
+        /// Its answer.
+        answer: Option<String>,
+    },
     /// `POST demo/run`. On [`Reaction::Wait`] the answer is the one of [`View::Demo`](super::feed::View::Demo).
     Demo {
         /// The client's network address, never of a header that clients write.
@@ -212,16 +236,30 @@ pub enum Reaction {
     /// [`Instruction::Taken`], and answer with the reply to that, or with the gate's answer if there
     /// is none.
     Till(String),
-    /// Send this body to the profile's node, and repeat the instruction with its reply.
+    /// Send this body to the profile's node, and repeat the instruction with its reply: in its own
+    /// field if it has one, else beside it.
     Evidence(String),
     /// Ask with [`Instruction::Follow`] for this job again.
     Wait(String),
     /// Do this, and report with [`Instruction::PaidOut`].
     Errand(Box<Errand>),
+    /// Ask the bound Worker, and report with [`Instruction::Proven`].
+    Prove(Box<ProofQuestion>),
     /// It is done; there may be more that is due.
     Done,
     /// There is nothing to do.
     Nothing,
+}
+
+/// A question to the Worker that judges results.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofQuestion {
+    /// The job.
+    pub job: String,
+    /// The grant.
+    pub fence: u64,
+    /// The body, JSON.
+    pub body: String,
 }
 
 /// A request to the treasury, or to the gate about what the treasury did.

@@ -22,6 +22,7 @@ pub mod buy;
 mod capability;
 pub mod dashboard;
 mod demo;
+mod direct;
 mod document;
 pub mod due;
 mod event;
@@ -36,6 +37,8 @@ pub mod message;
 pub mod notice;
 mod offer;
 pub mod page;
+mod personal;
+mod proof;
 pub mod quote;
 pub mod records;
 pub mod refused;
@@ -71,6 +74,8 @@ pub struct Tick<'a> {
     pub seed: &'a [u8; 32],
     /// For a job's id.
     pub id: &'a [u8; 16],
+    /// The node's reply to a [`Reaction::Evidence`]; empty if none came; `None` at first.
+    pub evidence: Option<&'a str>,
 }
 
 impl<'a> Tick<'a> {
@@ -79,9 +84,15 @@ impl<'a> Tick<'a> {
     pub const fn new(now: u64, random: &'a [u8; RANDOM_BYTES]) -> Option<Self> {
         let Some((seed, rest)) = random.split_first_chunk::<32>() else { return None };
         match rest.first_chunk::<16>() {
-            Some(id) => Some(Self { now, seed, id }),
+            Some(id) => Some(Self { now, seed, id, evidence: None }),
             None => None,
         }
+    }
+
+    /// The same with what a node said.
+    #[must_use]
+    pub const fn with(self, evidence: Option<&'a str>) -> Self {
+        Self { evidence, ..self }
     }
 
     const fn fresh_quote(self) -> &'a [u8; 32] {
@@ -175,6 +186,9 @@ impl Gateway {
             }
             Instruction::PaidOut { payment, fence, answer } => {
                 self.paid_out(records, (&payment, fence), answer.as_ref(), tick)
+            }
+            Instruction::Proven { job, fence, answer } => {
+                self.proven(records, (&job, fence), answer.as_deref(), tick)
             }
             Instruction::Demo { client, body } => self.demo(records, (&client, &body), tick),
             Instruction::Due => self.due(records, tick),

@@ -274,6 +274,15 @@ pub enum Signer {
     Buyer,
 }
 
+/// How far the proof of a job's result is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proving {
+    /// The last grant; a report under another one changes nothing.
+    pub fence: u64,
+    /// How often the Worker was asked.
+    pub tries: u32,
+}
+
 /// A job. Key: id. Unique: quote. Indexes: seller and state; due.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobRow {
@@ -321,6 +330,17 @@ pub struct JobRow {
     pub due: Option<u64>,
     /// Until when the buyer's request waits for it; of `completion` alone.
     pub waits: Option<u64>,
+    /// How far the proof of its result is; `None` unless one is being asked for.
+    #[serde(default)]
+    pub proving: Option<Proving>,
+}
+
+impl JobRow {
+    /// `payment_mode`: what a buyer's own transfer paid is named by its hash.
+    #[must_use]
+    pub fn mode(&self) -> &'static str {
+        if self.payment.starts_with("0x") { "direct-escrow" } else { self.hold.mode() }
+    }
 }
 
 /// Where held money goes.

@@ -84,6 +84,28 @@ pub struct ProfileSettings {
     pub waits_ms: u64,
     /// Most that a task may cost, in whole tokens: the till's `max`.
     pub max_price: String,
+    /// What becomes of a result that the bound Worker does not judge; `None` if results need no proof.
+    pub unjudged: Option<Unjudged>,
+    /// What the original took beside.
+    pub older: OlderWays,
+}
+
+/// What is done with a result that the Worker does not judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unjudged {
+    /// Its seller is paid.
+    Released,
+    /// Its buyer is paid back.
+    Refunded,
+}
+
+/// Ways of the original that are taken only where an operator asks for them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OlderWays {
+    /// Blocks that a transfer by a transaction of the buyer's own needs; `None` if none is taken.
+    pub direct_transfers: Option<u64>,
+    /// Whether a seller may sign each callback instead of having a session.
+    pub seller_signatures: bool,
 }
 
 /// A gateway: the coordinator between buyers and sellers of one profile.

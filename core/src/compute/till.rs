@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::body::spelled;
+use super::direct::USED;
 use super::event::event;
 use super::job::START_MS;
 use super::matching::Wanted;
@@ -106,6 +107,9 @@ impl Gateway {
             let job = records.job(&hold.job)?;
             let answer = job.map_or_else(quote_expired, |job| self.told_paid(&job));
             return Ok(Effect::reply(answer));
+        }
+        if self.is_shown(records, sale)? {
+            return Ok(Effect::reply(said(409, "TX_ALREADY_USED", USED)));
         }
         let is_settled = !sale.transaction.is_empty();
         let is_ours = self.is_ours(sale)
@@ -241,6 +245,7 @@ impl Gateway {
     ) -> Result<Effect, R::Error> {
         let is_known = records.hold(&sale.payment)?.is_some();
         let is_held = self.set.hold.has_money() && self.is_ours(sale);
+        let is_known = is_known || self.is_shown(records, sale)?;
         if is_known || !is_held || sale.transaction.is_empty() {
             return Ok(Effect::told(Reaction::Nothing));
         }

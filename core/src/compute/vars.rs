@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::identity::Issuer;
 use super::row::HoldKind;
-use super::settings::{Gateway, Profile, ProfileSettings, SettingsError};
+use super::settings::{Gateway, OlderWays, Profile, ProfileSettings, SettingsError, Unjudged};
 use crate::chain::ChainId;
 use crate::config::{ConfigError, MAX_CONFIG_BYTES, Reader, nodes};
 use crate::encoding::json;
@@ -19,7 +19,7 @@ use crate::secret::Secret;
 /// The variable with an entry for each profile.
 const PROFILES: &str = "EXCHANGE_PROFILES";
 /// Members of an entry.
-const MEMBERS: [&str; 10] = [
+const MEMBERS: [&str; 13] = [
     "profile",
     "network",
     "asset",
@@ -30,6 +30,9 @@ const MEMBERS: [&str; 10] = [
     "wallet",
     "waits_secs",
     "max_price",
+    "direct_transfers",
+    "seller_signatures",
+    "unjudged",
 ];
 const DEFAULT_ASSET: &str = "USDC";
 /// Most that a task may cost, in whole tokens.
@@ -37,6 +40,8 @@ const MAX_PRICE: &str = "100";
 /// Seconds for which a buyer's request waits for its work.
 const WAITS_SECS: u64 = 100;
 const MAX_WAITS_SECS: u64 = 240;
+/// Most blocks that a transfer of a buyer may need.
+const MAX_BLOCKS: u64 = 1_000;
 const MIN_SECRET_BYTES: usize = 32;
 
 /// The profiles that an operator serves, and what the Worker around them needs.
@@ -265,6 +270,8 @@ fn settings(
         let remedy = format!("must be a whole number from 1 to {MAX_WAITS_SECS}");
         reader.fail(&format!("{place}.waits_secs"), remedy);
     }
+    let unjudged = unjudged(reader, place, members);
+    let older = older(reader, place, members, hold);
     Some(ProfileSettings {
         profile: profile?,
         network: network?,
@@ -277,7 +284,52 @@ fn settings(
         secret: Secret::new(secret.expose().clone()),
         waits_ms: waits?.saturating_mul(1000),
         max_price: max_price?,
+        unjudged,
+        older,
     })
+}
+
+/// Whether results are judged, and what becomes of those that are not.
+fn unjudged(reader: &mut Reader, place: &str, members: &Map<String, Value>) -> Option<Unjudged> {
+    let unjudged = match members.get("unjudged")?.as_str() {
+        Some("released") => Unjudged::Released,
+        Some("refunded") => Unjudged::Refunded,
+        _ => {
+            reader.fail(&format!("{place}.unjudged"), "must be released or refunded");
+            return None;
+        }
+    };
+    if !reader.is_bound("PROOF") {
+        reader.fail("PROOF", "is not bound; bind the Worker that judges results");
+    }
+    Some(unjudged)
+}
+
+/// What of the original's ways is taken beside.
+fn older(
+    reader: &mut Reader,
+    place: &str,
+    members: &Map<String, Value>,
+    hold: Option<HoldKind>,
+) -> OlderWays {
+    let blocks = members.get("direct_transfers");
+    let direct_transfers =
+        blocks.and_then(Value::as_u64).filter(|it| (1..=MAX_BLOCKS).contains(it));
+    if blocks.is_some() && direct_transfers.is_none() {
+        let remedy =
+            format!("must be the number of blocks that a transfer needs, 1 to {MAX_BLOCKS}");
+        reader.fail(&format!("{place}.direct_transfers"), remedy);
+    }
+    if blocks.is_some() && !hold.is_some_and(HoldKind::has_money) {
+        let remedy = "needs hold escrow or contract, which the transfers go to";
+        reader.fail(&format!("{place}.direct_transfers"), remedy);
+    }
+    let flag = members.get("seller_signatures");
+    if flag.is_some_and(|flag| !flag.is_boolean()) {
+        reader.fail(&format!("{place}.seller_signatures"), "must be true or false");
+    }
+    let seller_signatures = flag.and_then(Value::as_bool).unwrap_or_default();
+    OlderWays { direct_transfers, seller_signatures }
 }
 
 fn word(

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::body::spelled;
+use super::direct::DirectTransfer;
 use super::event::event;
 use super::job::START_MS;
 use super::message::{JsonAnswer, Reaction};
@@ -34,6 +35,7 @@ struct Verification {
     fingerprint: String,
     order: Order,
     tx_hash: Option<String>,
+    signature: Option<String>,
 }
 
 impl Gateway {
@@ -56,6 +58,18 @@ impl Gateway {
             return Ok(Effect::reply(bad_fingerprint(why)));
         }
         let is_mock = self.set.hold == HoldKind::Mock;
+        // A payment that is shown always wins.
+        let blocks = self.set.older.direct_transfers.filter(|_| payment.is_empty());
+        if let (Some(hash), Some(blocks)) = (&asked.tx_hash, blocks) {
+            let Some(quote) = records.quote_of(&shown)? else {
+                return Ok(Effect::reply(bad_fingerprint(EXPIRED)));
+            };
+            if !self.is_current(&quote) && !planted(Mutant::ProfilesMix) {
+                return Ok(Effect::reply(other_profile()));
+            }
+            let shown = DirectTransfer { hash, signature: asked.signature.as_deref() };
+            return self.direct(records, quote, (&shown, blocks), tick);
+        }
         let has_material = if is_mock { asked.tx_hash.is_some() } else { !payment.is_empty() };
         let material = asked.tx_hash.as_deref().filter(|_| is_mock).unwrap_or(payment);
         let quote = self.quote_paid(records, &shown, material)?;
@@ -68,8 +82,7 @@ impl Gateway {
             return Ok(Effect::reply(no_payment()));
         }
         if !self.is_current(&quote) && !planted(Mutant::ProfilesMix) {
-            let why = "The payment profile has changed since this quote; request a new quote.";
-            return Ok(Effect::reply(said(409, "QUOTE_PAYMENT_PROFILE_MISMATCH", why)));
+            return Ok(Effect::reply(other_profile()));
         }
         if !has_material {
             let what = ("X-PAYMENT header is required.", "X_PAYMENT_REQUIRED");
@@ -110,7 +123,8 @@ impl Gateway {
             let why = "Fingerprint does not match the request payload.";
             return Err(bad_fingerprint(why));
         }
-        Ok(Verification { fingerprint, order: Order::of(&payload)?, tx_hash })
+        let signature = fields.maybe("buyer_signature")?;
+        Ok(Verification { fingerprint, order: Order::of(&payload)?, tx_hash, signature })
     }
 
     /// Whether a quote asks for what the profile asks for now.
@@ -236,6 +250,11 @@ impl Gateway {
 /// What a payment that was shown is known by.
 pub(super) fn digest_of(material: &str) -> String {
     hash::digest(&[b"farebox shown payment", material.as_bytes()])
+}
+
+fn other_profile() -> JsonAnswer {
+    let why = "The payment profile has changed since this quote; request a new quote.";
+    said(409, "QUOTE_PAYMENT_PROFILE_MISMATCH", why)
 }
 
 fn no_payment() -> JsonAnswer {

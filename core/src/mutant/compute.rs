@@ -111,6 +111,26 @@ macro_rules! compute {
             SettlementsAreShared,
             /// A job whose money is in the escrow contract is given to another seller.
             ContractsChangeSellers,
+            /// Who shows a hash buys with a transfer of someone else.
+            AnyHashPays,
+            /// A transaction that paid at the till pays again as a direct transfer.
+            TransfersPayTwice,
+            /// A direct transfer that bought a job pays at the till too.
+            ShownTransfersPayTheTill,
+            /// A transfer of another amount, payer or payee pays.
+            AnyTransferPays,
+            /// A transfer pays before it has its blocks.
+            FreshTransfersPay,
+            /// A transfer pays however old it is.
+            OldTransfersPay,
+            /// A callback counts however old its signature is.
+            CallbacksNeverEnd,
+            /// Any signature calls back in the name of a seller.
+            AnySignatureCalls,
+            /// A result is paid without its proof.
+            ResultsAreNotProven,
+            /// A result that was rejected is paid.
+            RejectedIsPaid,
             /// A payout that may have moved is made again.
             DoubtIsPaidAgain,
             /// Nothing leaves the rows.

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use farebox_core::compute::body::MAX_BODY_BYTES;
 use farebox_core::compute::buy::{is_unpriced, settlement_told};
 use farebox_core::compute::message::{
-    Errand, Instruction, JsonAnswer, Letter, PayoutAnswer, PayoutCall, Reaction, SellerRequest,
+    Errand, Instruction, JsonAnswer, Letter, PayoutAnswer, PayoutCall, ProofQuestion, Reaction,
+    SellerRequest,
 };
 use farebox_core::compute::settings::{Gateway, Profile};
 use farebox_core::compute::vars::Profiles;
@@ -77,6 +78,12 @@ pub(in crate::market) async fn payout(
     Instruction::PaidOut { payment: errand.payment.clone(), fence: errand.fence, answer }
 }
 
+/// Has a result judged by the bound Worker; the report of it.
+pub(in crate::market) async fn proof(env: &JsValue, question: &ProofQuestion) -> Instruction {
+    let answer = calls::proof(env, &question.body).await;
+    Instruction::Proven { job: question.job.clone(), fence: question.fence, answer }
+}
+
 /// Serves one request.
 struct Counter {
     env: JsValue,
@@ -97,10 +104,10 @@ impl Counter {
             }
         }
         let mut asked = instruction.clone();
-        let Some(mut reaction) = self.ask(profile, instruction).await else {
+        let Some(mut reaction) = self.ask(profile, &Letter::of(instruction)).await else {
             return refused::down();
         };
-        let mut questions = 0;
+        let (mut questions, mut shown, mut is_asked_again) = (0, None, false);
         loop {
             let next = match reaction {
                 Reaction::Reply(answer) => return answer,
@@ -116,6 +123,7 @@ impl Counter {
                     pause(FOLLOW_MS).await;
                     Instruction::Follow(job)
                 }
+                Reaction::Prove(question) => proof(&self.env, &question).await,
                 Reaction::Errand(errand) => payout(&self.env, &self.profiles, &errand).await,
                 Reaction::Evidence(question) => {
                     questions += 1;
@@ -126,46 +134,51 @@ impl Counter {
                         Some(url) => calls::node(url, &question).await,
                         None => None,
                     };
+                    let reply = reply.unwrap_or_default();
                     if let Instruction::Challenge { evidence, .. }
                     | Instruction::Session { evidence, .. } = &mut asked
                     {
-                        *evidence = Some(reply.unwrap_or_default());
+                        *evidence = Some(reply);
+                    } else {
+                        shown = Some(reply);
                     }
                     asked.clone()
                 }
                 // While the payment was registered, its job went on: it is told as it stands.
                 Reaction::Done | Reaction::Nothing
-                    if matches!(asked, Instruction::Sold(_)) && questions == 0 =>
+                    if matches!(asked, Instruction::Sold(_) | Instruction::Verify { .. })
+                        && !is_asked_again =>
                 {
-                    questions += 1;
+                    is_asked_again = true;
                     asked.clone()
                 }
                 Reaction::Done | Reaction::Nothing => return unchanged(&asked),
             };
             #[cfg(feature = "panic-drill")]
             crate::platform::guard::drill(&self.head.headers, "reporting");
-            match self.report(profile, next).await {
+            let letter = Letter { evidence: shown.take(), ..Letter::of(next) };
+            match self.report(profile, &letter).await {
                 Some(then) => reaction = then,
                 None => return refused::down(),
             }
         }
     }
 
-    async fn ask(&self, profile: Profile, instruction: Instruction) -> Option<Reaction> {
-        let letter = serde_json::to_string(&Letter::of(instruction)).ok()?;
+    async fn ask(&self, profile: Profile, letter: &Letter) -> Option<Reaction> {
+        let letter = serde_json::to_string(letter).ok()?;
         let said = calls::exchange(&self.env, profile.name(), &letter).await?;
         serde_json::from_str(&said).ok()
     }
 
     /// Tells the object what came of its answer, again if it does not hear: money may have moved.
-    async fn report(&self, profile: Profile, instruction: Instruction) -> Option<Reaction> {
+    async fn report(&self, profile: Profile, letter: &Letter) -> Option<Reaction> {
         for gap in GAPS_MS {
-            match self.ask(profile, instruction.clone()).await {
+            match self.ask(profile, letter).await {
                 None => pause(gap).await,
                 reaction => return reaction,
             }
         }
-        self.ask(profile, instruction).await
+        self.ask(profile, letter).await
     }
 
     /// Who the identity token of a request for a session belongs to.
@@ -205,7 +218,7 @@ impl Counter {
         let gate = calls::gate(&self.env, &self.till(&quote), &fields, TILL_MS).await;
         let status = gate.as_ref().map_or(NO_ANSWER, |gate| gate.status);
         let taken = Instruction::Taken { quote, status };
-        let reaction = self.report(gateway.profile(), taken).await;
+        let reaction = self.report(gateway.profile(), &Letter::of(taken)).await;
         let (gate, reaction) = match (gate, reaction) {
             (Some(gate), reaction) => (gate, reaction),
             (None, Some(Reaction::Reply(answer))) => return answer,

@@ -8,7 +8,7 @@ mod views;
 use farebox_core::compute::message::JsonAnswer;
 use wasm_bindgen::JsValue;
 
-pub(super) use self::drive::{answer, payout, wake};
+pub(super) use self::drive::{answer, payout, proof, wake};
 pub(super) use self::routes::read;
 pub(super) use self::views::{read as looked, show};
 use crate::platform::request::response;

@@ -5,8 +5,8 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use super::{
-    bonds, demos, doors, entrusted, feeds, holds, jobs, keep, one_request, payments, quotes,
-    sellers,
+    bonds, demos, doors, entrusted, feeds, holds, jobs, keep, older, one_request, payments, proofs,
+    quotes, sellers,
 };
 
 /// A guard, the name of its test, and the test.
@@ -115,6 +115,22 @@ pub const TABLE: &[Row] = &[
     row!(LateWorkIsPaid, jobs::work_for_a_request_that_is_gone_does_not_count),
     row!(OutcomesChange, holds::complete_and_fail_at_once_have_one_outcome),
     row!(WaysHaveKeysOfTheirOwn, holds::release_and_refund_of_a_payment_have_one_key),
+    row!(ResultsAreNotProven, proofs::a_result_is_paid_once_the_bound_worker_accepts_it),
+    row!(RejectedIsPaid, proofs::a_result_that_is_rejected_is_refunded_and_says_why),
+    row!(
+        AnyHashPays,
+        older::a_hash_without_the_buyer_s_signature_over_the_fingerprint_buys_nothing
+    ),
+    row!(TransfersPayTwice, older::a_hash_of_what_was_paid_at_the_till_pays_no_other_quote),
+    row!(ShownTransfersPayTheTill, older::a_transfer_that_was_shown_pays_nothing_at_the_till),
+    row!(
+        AnyTransferPays,
+        older::a_transfer_of_another_token_amount_payer_payee_or_sender_buys_nothing
+    ),
+    row!(FreshTransfersPay, older::a_transfer_pays_when_it_has_its_blocks),
+    row!(OldTransfersPay, older::a_transfer_of_last_month_buys_nothing),
+    row!(CallbacksNeverEnd, older::a_signature_counts_for_five_minutes_and_a_minute_ahead),
+    row!(AnySignatureCalls, older::a_signature_for_another_action_job_or_seller_counts_for_nothing),
     row!(
         OrphansShareEntries,
         entrusted::a_second_payment_of_a_quote_goes_back_under_a_name_of_its_own

@@ -2,6 +2,7 @@
 //! treasury whose payouts a chain carries out once for each key.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use farebox_core::amount::Amount;
 use farebox_core::chain::ChainId;
@@ -11,10 +12,12 @@ use farebox_core::compute::message::{
     Reaction, SellerRequest, TillPayment, VERSION,
 };
 use farebox_core::compute::row::HoldKind;
-use farebox_core::compute::settings::{Profile, ProfileSettings};
+use farebox_core::compute::settings::{OlderWays, Profile, ProfileSettings};
 use farebox_core::compute::{Gateway, RANDOM_BYTES, Tick};
-use farebox_core::encoding::base64;
+use farebox_core::encoding::{base64, hex};
+use farebox_core::evm::account::Account;
 use farebox_core::evm::address::Address;
+use farebox_core::evm::keccak::keccak256;
 use farebox_core::mutant::{Mutant, planted};
 use farebox_core::secret::Secret;
 use serde_json::{Value, json};
@@ -31,8 +34,27 @@ pub const NOON: u64 = 1_763_618_400_000;
 /// What Ada charges, atomic units.
 pub const PRICE: &str = "5000";
 
+/// Wallets from 200 on, whose keys are known.
+static KEYED: LazyLock<Vec<String>> =
+    LazyLock::new(|| (200..u8::MAX).map(|it| key_of(it).address().to_lower_hex()).collect());
+
+/// The key of the wallet with this number, from 200 on.
+pub fn key_of(number: u8) -> Account {
+    Account::from_candidates(std::iter::once(Secret::new([number; 32]))).unwrap()
+}
+
+/// A signature of a text by the wallet with this number. Spec: EIP-191.
+pub fn signed(number: u8, text: &str) -> String {
+    let text = format!("\x19Ethereum Signed Message:\n{}{text}", text.len());
+    let signature = key_of(number).sign(&keccak256(text.as_bytes())).unwrap();
+    hex::encode_prefixed(&signature.to_bytes())
+}
+
 /// The wallet with this number, lower case.
 pub fn wallet(number: u8) -> String {
+    if let Some(number) = number.checked_sub(200) {
+        return KEYED[usize::from(number)].clone();
+    }
     format!("0xab000000000000000000000000000000000000{number:02x}")
 }
 
@@ -54,6 +76,8 @@ pub fn settings(hold: HoldKind, profile: Profile) -> ProfileSettings {
         secret: Secret::new("s".repeat(32)),
         waits_ms: 100_000,
         max_price: "100".into(),
+        unjudged: None,
+        older: OlderWays::default(),
     }
 }
 
@@ -93,11 +117,20 @@ impl World {
 
     /// Sends an instruction as the Worker does: as JSON, there and back.
     pub fn send(&mut self, instruction: Instruction) -> Reaction {
-        let letter = serde_json::to_string(&Letter::of(instruction)).unwrap();
+        self.post(Letter::of(instruction))
+    }
+
+    /// Sends it again with what a node said.
+    pub fn send_with(&mut self, instruction: Instruction, evidence: Option<String>) -> Reaction {
+        self.post(Letter { evidence, ..Letter::of(instruction) })
+    }
+
+    fn post(&mut self, letter: Letter) -> Reaction {
+        let letter = serde_json::to_string(&letter).unwrap();
         let letter: Letter = serde_json::from_str(&letter).unwrap();
         let random: [u8; RANDOM_BYTES] =
             std::array::from_fn(|_| u8::try_from(self.dice.below(256)).unwrap());
-        let tick = Tick::new(self.now, &random).unwrap();
+        let tick = Tick::new(self.now, &random).unwrap().with(letter.evidence.as_deref());
         let effect = self.gateway.apply(&self.rows, letter.instruction, tick).unwrap();
         let figures = self.gateway.counted(&self.rows, &effect.edits, tick).unwrap();
         self.rows.write(effect.edits);

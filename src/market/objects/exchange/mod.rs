@@ -24,7 +24,7 @@ use self::rows::ExchangeRows;
 use self::schema::MIGRATIONS;
 use super::bell::{AGAIN_MS, Bell};
 use crate::market::config;
-use crate::market::exchange::payout;
+use crate::market::exchange::{payout, proof};
 use crate::platform::calls::clock_ms;
 use crate::platform::columns::migrate;
 use crate::platform::object::{answered_with, together};
@@ -74,7 +74,7 @@ impl ExchangeObject {
             .filter(|letter: &Letter| letter.v == VERSION)
             .ok_or_else(|| JsValue::from_str("a message of another version"))?;
         let profile = Profile::named(name).ok_or_else(|| JsValue::from_str("no such profile"))?;
-        let reaction = self.block(profile, letter.instruction)?;
+        let reaction = self.block(profile, letter)?;
         let answer = serde_json::to_string(&reaction)
             .map_err(|error| JsValue::from_str(&error.to_string()))?;
         let alarm = self.next_alarm(0)?.map(|at| at as f64);
@@ -191,12 +191,13 @@ impl ExchangeObject {
     }
 
     /// Applies one instruction in a transaction: after an error nothing of it is written.
-    fn block(&self, profile: Profile, instruction: Instruction) -> Result<Reaction> {
+    fn block(&self, profile: Profile, letter: Letter) -> Result<Reaction> {
         let profiles = profiles()?;
         let gateway = profiles.gateway(profile).ok_or_else(not_served)?;
         let sql = Sql::of(&self.state)?;
         let mut random = [0; RANDOM_BYTES];
         getrandom::fill(&mut random).map_err(|_| JsValue::from_str("no randomness"))?;
+        let Letter { instruction, evidence, .. } = letter;
         let (mut instruction, mut done, mut is_news) = (Some(instruction), None, false);
         #[cfg(feature = "panic-drill")]
         let is_late =
@@ -208,6 +209,7 @@ impl ExchangeObject {
             }
             if let Some(instruction) = instruction.take() {
                 let tick = Tick::new(clock_ms(), &random).ok_or_else(not_served)?;
+                let tick = tick.with(evidence.as_deref());
                 let effect = gateway.apply(&rows, instruction, tick)?;
                 let figures = gateway.counted(&rows, &effect.edits, tick)?;
                 rows.write(&effect.edits)?;
@@ -232,11 +234,23 @@ impl ExchangeObject {
         let profiles = profiles()?;
         let mut errands = 0;
         for _ in 0..MAX_DUE {
-            match self.block(profile, Instruction::Due)? {
+            match self.block(profile, Letter::of(Instruction::Due))? {
                 Reaction::Nothing => return Ok(()),
                 Reaction::Errand(errand) => {
                     let report = payout(&self.env, &profiles, &errand).await;
-                    self.block(profile, report)?;
+                    self.block(profile, Letter::of(report))?;
+                    errands += 1;
+                    if errands >= MAX_ERRANDS {
+                        return Ok(());
+                    }
+                }
+                Reaction::Prove(question) => {
+                    let report = proof(&self.env, &question).await;
+                    let next = self.block(profile, Letter::of(report))?;
+                    if let Reaction::Errand(errand) = next {
+                        let report = payout(&self.env, &profiles, &errand).await;
+                        self.block(profile, Letter::of(report))?;
+                    }
                     errands += 1;
                     if errands >= MAX_ERRANDS {
                         return Ok(());
