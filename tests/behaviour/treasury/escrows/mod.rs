@@ -408,6 +408,19 @@ fn the_token_of_a_wallet_opens_the_payments_of_its_own_escrow_alone() {
 }
 
 #[test]
+fn a_contract_is_the_same_in_every_spelling() {
+    let mut set = settings();
+    for contract in [CONTRACT.to_lowercase(), format!("0x{}", CONTRACT[2..].to_uppercase())] {
+        set["ESCROWS"][0]["contract"] = json!(contract);
+        let treasury = Treasury::from_vars(&set.to_string()).unwrap();
+        let mut world = World::new();
+        world.ask(&treasury, 1, "funded");
+        let told = world.told(&treasury, 1);
+        assert_eq!((told.status, told.text("contract")), (200, CONTRACT));
+    }
+}
+
+#[test]
 fn wrong_settings_are_told_by_name() {
     let told = |change: &dyn Fn(&mut Value)| {
         let mut set = settings();
@@ -419,7 +432,8 @@ fn wrong_settings_are_told_by_name() {
         ("organization", json!("other")),
         ("wallet", json!("other")),
         ("network", json!("eip155:8453")),
-        ("contract", json!(CONTRACT.to_lowercase())),
+        ("contract", json!(CONTRACT.replace("0x", "0x0"))),
+        ("contract", json!(CONTRACT.replace("FbDB", "fbDB"))),
         ("asset", json!("EURX")),
         ("maxFeeGwei", json!(50)),
         ("tipGwei", json!("21")),
