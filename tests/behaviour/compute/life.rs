@@ -11,15 +11,16 @@ use farebox_core::compute::message::{
     Callback, Errand, Identity, Instruction, Reaction, SellerRequest, TillPayment,
 };
 use farebox_core::compute::row::{HoldKind, JobRow, JobState, QuoteState};
-use farebox_core::compute::settings::Profile;
+use farebox_core::compute::settings::{OlderWays, Profile, ProfileSettings};
 use farebox_core::compute::{Gateway, RANDOM_BYTES, Tick};
 use farebox_core::mutant::{Mutant, plant};
 use serde_json::{Value, json};
 
 use super::rows::Rows;
+use super::transfers::Transfer;
 use super::world::{
     Entrusted, Luck, NETWORK, NOON, PRICE, TX, Told, Treasury, USDC, payment, session, settings,
-    wallet,
+    signed, wallet,
 };
 use crate::dice::Dice;
 
@@ -28,7 +29,7 @@ const DEPTH: usize = 4;
 const HISTORIES: u64 = 10_000;
 const STEPS: usize = 16;
 const SELLERS: [u8; 2] = [1, 2];
-const BUYERS: [u8; 2] = [8, 9];
+const BUYERS: [u8; 2] = [208, 209];
 /// Guards without which a history breaks a rule.
 pub const MUTANTS: &[Mutant] = &[
     Mutant::SeatsAreSoldTwice,
@@ -48,11 +49,52 @@ pub const CONTRACT_MUTANTS: &[Mutant] = &[
     Mutant::OutcomesChange,
 ];
 
-static ESCROW: LazyLock<Gateway> = LazyLock::new(|| gateway(HoldKind::Escrow));
-static CONTRACT: LazyLock<Gateway> = LazyLock::new(|| gateway(HoldKind::Contract));
+/// Those of transfers that buyers make themselves.
+const TRANSFER_MUTANTS: &[Mutant] =
+    &[Mutant::TransfersPayTwice, Mutant::ShownTransfersPayTheTill, Mutant::OrphansAreLost];
 
-fn gateway(hold: HoldKind) -> Gateway {
-    Gateway::new(settings(hold, Profile::LiveTestnet)).unwrap()
+static GATEWAYS: LazyLock<[Gateway; 4]> = LazyLock::new(|| {
+    let [escrow, contract] = [HoldKind::Escrow, HoldKind::Contract];
+    [
+        gateway(escrow, None),
+        gateway(escrow, Some(3)),
+        gateway(contract, None),
+        gateway(contract, Some(3)),
+    ]
+});
+
+fn gateway(hold: HoldKind, direct_transfers: Option<u64>) -> Gateway {
+    let older = OlderWays { direct_transfers, seller_signatures: false };
+    let set = settings(hold, Profile::LiveTestnet);
+    Gateway::new(ProfileSettings { older, ..set }).unwrap()
+}
+
+/// Where the money is held, and how it comes there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Escrow,
+    EscrowByTransfers,
+    Contract,
+    ContractByTransfers,
+}
+
+impl Way {
+    fn gateway(self) -> &'static Gateway {
+        &GATEWAYS[match self {
+            Self::Escrow => 0,
+            Self::EscrowByTransfers => 1,
+            Self::Contract => 2,
+            Self::ContractByTransfers => 3,
+        }]
+    }
+
+    fn has_transfers(self) -> bool {
+        matches!(self, Self::EscrowByTransfers | Self::ContractByTransfers)
+    }
+
+    fn has_contract(self) -> bool {
+        matches!(self, Self::Contract | Self::ContractByTransfers)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +108,12 @@ enum Step {
     Settles(u8),
     Forwards(u8),
     Owes(u8),
+    /// A buyer makes a transfer of its own.
+    Sends(u8),
+    /// It shows its transfers to the exchange.
+    Shows(u8),
+    /// A gate that takes hashes is shown one for the buyer's quote, and settles by it.
+    Hashes(u8),
     Calls(u8, usize, Callback),
     /// The treasury does this, and the Worker reports it.
     Carries(usize, Luck),
@@ -82,8 +130,25 @@ enum Step {
 struct Settled {
     sale: TillLine,
     buyer: u8,
+    /// What moved it: of payments at the till one for all, as a facilitator may settle many.
+    transaction: String,
     is_served: bool,
     is_refused: bool,
+    /// The exchange knows its transaction as another payment.
+    is_void: bool,
+}
+
+impl Settled {
+    /// Whether the buyer made it itself, for whatever it is shown for.
+    fn is_own(&self) -> bool {
+        self.sale.0.is_empty()
+    }
+
+    fn new((quote, payment): (&str, String), buyer: u8, transaction: &str) -> Self {
+        let sale = (quote.to_owned(), payment);
+        let transaction = transaction.to_owned();
+        Self { sale, buyer, transaction, is_served: false, is_refused: false, is_void: false }
+    }
 }
 
 /// Quote and payment.
@@ -91,7 +156,7 @@ type TillLine = (String, String);
 
 #[derive(Clone, Debug)]
 struct Life {
-    hold: HoldKind,
+    way: Way,
     rows: Rows,
     now: u64,
     drawn: u8,
@@ -102,9 +167,9 @@ struct Life {
 }
 
 impl Life {
-    fn new(hold: HoldKind) -> Self {
+    fn new(way: Way) -> Self {
         let mut life = Self {
-            hold,
+            way,
             rows: Rows::default(),
             now: NOON,
             drawn: 0,
@@ -127,13 +192,14 @@ impl Life {
     }
 
     fn apply(&mut self, instruction: Instruction) -> Reaction {
+        self.apply_with(instruction, None)
+    }
+
+    fn apply_with(&mut self, instruction: Instruction, evidence: Option<&str>) -> Reaction {
         self.drawn = self.drawn.wrapping_add(1);
         let random = [self.drawn; RANDOM_BYTES];
-        let tick = Tick::new(self.now, &random).unwrap();
-        let gateway = match self.hold {
-            HoldKind::Contract => &CONTRACT,
-            HoldKind::Escrow | HoldKind::Completion | HoldKind::Mock => &ESCROW,
-        };
+        let tick = Tick::new(self.now, &random).unwrap().with(evidence);
+        let gateway = self.way.gateway();
         let effect = gateway.apply(&self.rows, instruction, tick).unwrap();
         let figures = gateway.counted(&self.rows, &effect.edits, tick).unwrap();
         self.rows.write(effect.edits);
@@ -186,8 +252,12 @@ impl Life {
                 steps.extend([Step::Verifies(buyer), Step::Settles(buyer)]);
                 steps.extend([Step::Answers(buyer, 402), Step::Answers(buyer, 503)]);
             }
-            if self.settled.iter().any(|it| it.buyer == buyer) {
+            let mut settled = self.settled.iter().filter(|it| it.buyer == buyer);
+            if settled.any(|it| !it.is_own()) {
                 steps.extend([Step::Forwards(buyer), Step::Owes(buyer)]);
+            }
+            if self.way.has_transfers() && self.quotes.contains_key(&buyer) {
+                steps.extend([Step::Sends(buyer), Step::Shows(buyer), Step::Hashes(buyer)]);
             }
         }
         for place in 0..self.holders.len() {
@@ -236,16 +306,32 @@ impl Life {
                 let Some((quote, _)) = self.quote(buyer) else { return Ok(()) };
                 if self.settled.len() < 3 {
                     let payment = format!("rcpt_{}", self.settled.len());
-                    let sale = (quote, payment);
-                    let (is_served, is_refused) = (false, false);
-                    self.settled.push(Settled { sale, buyer, is_served, is_refused });
+                    self.settled.push(Settled::new((&quote, payment), buyer, TX));
                 }
             }
             Step::Forwards(buyer) => self.forward(buyer)?,
             Step::Owes(buyer) => {
-                let owed = self.settled.iter().find(|it| it.buyer == buyer && !it.is_served);
+                let mut till = self.settled.iter().filter(|it| !it.is_own());
+                let owed = till.find(|it| it.buyer == buyer && !it.is_served);
                 let Some(owed) = owed.cloned() else { return Ok(()) };
                 self.apply(Instruction::Owed(Box::new(sale(&owed))));
+            }
+            Step::Sends(buyer) => {
+                if self.settled.len() < 3 {
+                    let hash = format!("0x{:064x}", self.settled.len() + 0xaa);
+                    self.settled.push(Settled::new(("", hash.clone()), buyer, &hash));
+                }
+            }
+            Step::Shows(buyer) => self.show(buyer)?,
+            Step::Hashes(buyer) => {
+                let Some((quote, _)) = self.quote(buyer) else { return Ok(()) };
+                let own = self.settled.iter().find(|it| it.is_own() && it.buyer == buyer);
+                let Some(hash) = own.map(|it| it.transaction.clone()) else { return Ok(()) };
+                // The gate takes a transaction once.
+                if self.settled.iter().filter(|it| it.transaction == hash).count() == 1 {
+                    let payment = format!("rcpt_{}", self.settled.len());
+                    self.settled.push(Settled::new((&quote, payment), buyer, &hash));
+                }
             }
             Step::Calls(number, place, callback) => {
                 let id = self.rows.jobs[place].id.clone();
@@ -276,7 +362,7 @@ impl Life {
 
     fn forward(&mut self, buyer: u8) -> Result<(), String> {
         for place in 0..self.settled.len() {
-            if self.settled[place].buyer != buyer {
+            if self.settled[place].buyer != buyer || self.settled[place].is_own() {
                 continue;
             }
             let sale = Box::new(sale(&self.settled[place]));
@@ -292,10 +378,60 @@ impl Life {
             };
             let known = &mut self.settled[place];
             let is_served = told.status == 200;
-            if known.is_served && !is_served || known.is_refused && is_served {
+            if told.body.contains("TX_ALREADY_USED") && !known.is_served && !known.is_refused {
+                known.is_void = true;
+                continue;
+            }
+            if known.is_served && !is_served || (known.is_refused || known.is_void) && is_served {
                 return Err(format!("{known:?} is answered {told:?} then"));
             }
             (known.is_served, known.is_refused) = (is_served, !is_served);
+        }
+        Ok(())
+    }
+
+    /// A buyer shows its transfers; what was answered once is answered again.
+    fn show(&mut self, buyer: u8) -> Result<(), String> {
+        let Some((_, fingerprint)) = self.quote(buyer) else { return Ok(()) };
+        for place in 0..self.settled.len() {
+            if self.settled[place].buyer != buyer || !self.settled[place].is_own() {
+                continue;
+            }
+            let hash = self.settled[place].transaction.clone();
+            let body = json!({
+                "fingerprint": fingerprint, "payload": Self::order(buyer), "tx_hash": hash,
+                "buyer_signature": signed(buyer, &fingerprint),
+            });
+            let node = Transfer { hash: &hash, buyer, at: self.now / 1000 - 4 }.replies(|_| {});
+            let asked = Instruction::Verify { payment: String::new(), body: body.to_string() };
+            let told = match self.apply_with(asked, Some(&node)) {
+                Reaction::Reply(told) => told,
+                errand @ Reaction::Errand(_) => {
+                    self.react(errand);
+                    self.settled[place].is_served = true;
+                    continue;
+                }
+                other => return Err(format!("a transfer is told {other:?}")),
+            };
+            let known = &mut self.settled[place];
+            let is_known = |code: &str| told.body.contains(code);
+            let is_right = match told.status {
+                200 => !known.is_refused && !known.is_void,
+                // It is known as a payment at the till, or goes back.
+                409 if is_known("TX_ALREADY_USED") => {
+                    known.is_void |= !known.is_refused;
+                    !known.is_served
+                }
+                409 if is_known("QUOTE_EXPIRED") => !known.is_served && !known.is_void,
+                // A quote that no one paid is kept for a day.
+                403 if is_known("FINGERPRINT_INVALID") => true,
+                _ => return Err(format!("{known:?} is told {told:?}")),
+            };
+            if !is_right {
+                return Err(format!("{known:?} is answered {told:?} then"));
+            }
+            known.is_served |= told.status == 200;
+            known.is_refused |= is_known("QUOTE_EXPIRED");
         }
         Ok(())
     }
@@ -324,16 +460,22 @@ impl Life {
         }
         let mut paid = BTreeSet::new();
         for job in self.rows.jobs.iter().filter(|it| !it.payment.is_empty()) {
-            if !paid.insert(&job.payment) {
-                return Err(format!("{} paid two jobs", job.payment));
-            }
-            let settled = self.settled.iter().any(|it| it.sale.1 == job.payment);
-            if !settled {
-                return Err(format!("{job:?} was not paid"));
+            let settled = self.settled.iter().find(|it| it.sale.1 == job.payment);
+            let Some(settled) = settled else { return Err(format!("{job:?} was not paid")) };
+            // A facilitator settles several at once; a transfer of one's own is one.
+            let is_own = settled.transaction != TX;
+            let what = if is_own { &settled.transaction } else { &job.payment };
+            if !paid.insert(what) {
+                return Err(format!("{what} paid two jobs"));
             }
         }
         for settled in &self.settled {
-            let moved = self.moved(&settled.sale.1);
+            let is_same = |it: &&Settled| match settled.transaction == TX {
+                true => it.sale.1 == settled.sale.1,
+                false => it.transaction == settled.transaction,
+            };
+            let all = self.settled.iter().filter(is_same);
+            let moved: Vec<_> = all.flat_map(|it| self.moved(&it.sale.1)).collect();
             if moved.len() > 1 {
                 return Err(format!("{settled:?} left twice: {moved:?}"));
             }
@@ -398,7 +540,7 @@ impl Life {
 
     /// Payouts of a payment that moved, or will.
     fn moved(&self, payment: &str) -> Vec<(String, u64)> {
-        if self.hold == HoldKind::Contract {
+        if self.way.has_contract() {
             let hold = self.rows.holds.get(payment).and_then(|hold| hold.entry.as_ref());
             let hold = hold.map(|entry| format!("0x{}", entry.name));
             let entrusted = hold.and_then(|entry| self.treasury.entrusted.get(&entry));
@@ -416,6 +558,7 @@ impl Life {
         self.holders.clear();
         for buyer in BUYERS {
             self.take_step(Step::Forwards(buyer))?;
+            self.take_step(Step::Shows(buyer))?;
         }
         for _ in 0..200 {
             if self.rows.next_due().is_none() {
@@ -435,6 +578,19 @@ impl Life {
             }
         }
         for settled in &self.settled {
+            if settled.is_own() && !settled.is_served && !settled.is_refused && !settled.is_void {
+                continue;
+            }
+            if settled.is_void {
+                let is_its = |it: &&Settled| it.transaction == settled.transaction && !it.is_void;
+                if self.settled.iter().filter(is_its).count() != 1 {
+                    return Err(format!("{settled:?} is known as no other payment"));
+                }
+                if !self.moved(&settled.sale.1).is_empty() {
+                    return Err(format!("{settled:?} went away"));
+                }
+                continue;
+            }
             let job = self.rows.jobs.iter().find(|it| it.payment == settled.sale.1);
             let to = match job.map(|job| job.state) {
                 Some(JobState::Done) => job.unwrap().seller.clone(),
@@ -488,8 +644,11 @@ impl Life {
             .map(|it| format!("{it:?}"))
             .collect();
         let holders: Vec<_> = self.holders.iter().map(|it| (&it.payment, it.fence)).collect();
-        let settled: Vec<_> =
-            self.settled.iter().map(|it| (it.buyer, it.is_served, it.is_refused)).collect();
+        let settled: Vec<_> = self
+            .settled
+            .iter()
+            .map(|it| (it.buyer, it.is_served, it.is_refused, it.is_void, it.is_own()))
+            .collect();
         let (payouts, entrusted) = (&self.treasury.payouts, &self.treasury.entrusted);
         format!(
             "{sellers:?}{quotes:?}{jobs:?}{holds:?}{holders:?}{settled:?}{payouts:?}{entrusted:?}"
@@ -505,33 +664,46 @@ fn sale(settled: &Settled) -> TillPayment {
         amount: PRICE.into(),
         asset: USDC.into(),
         network: NETWORK.into(),
-        transaction: TX.into(),
+        transaction: settled.transaction.clone(),
     }
 }
 
 /// Histories that all others begin with.
-fn beginnings() -> Vec<Vec<Step>> {
-    let paid = [Step::Asks(9), Step::Verifies(9), Step::Settles(9), Step::Forwards(9)];
+fn beginnings(way: Way) -> Vec<Vec<Step>> {
+    if way.has_transfers() {
+        let sent = [Step::Asks(209), Step::Sends(209)];
+        let with = |more: &[Step]| sent.iter().chain(more).copied().collect();
+        let start = Step::Calls(1, 0, Callback::Start);
+        return vec![
+            vec![Step::Asks(209)],
+            with(&[Step::Hashes(209)]),
+            with(&[Step::Shows(209), Step::Asks(209)]),
+            with(&[Step::Shows(209), start, Step::Calls(1, 0, Callback::Fail)]),
+            with(&[Step::Verifies(209), Step::Settles(209), Step::Shows(209)]),
+            with(&[Step::Due]),
+        ];
+    }
+    let paid = [Step::Asks(209), Step::Verifies(209), Step::Settles(209), Step::Forwards(209)];
     let with = |more: &[Step]| paid.iter().chain(more).copied().collect();
     let start = Step::Calls(1, 0, Callback::Start);
     vec![
         Vec::new(),
-        vec![Step::Asks(9), Step::Verifies(9), Step::Settles(9)],
+        vec![Step::Asks(209), Step::Verifies(209), Step::Settles(209)],
         with(&[]),
         with(&[start]),
         with(&[start, Step::Calls(1, 0, Callback::Complete)]),
         with(&[start, Step::Calls(1, 0, Callback::Fail)]),
-        vec![Step::Asks(9), Step::Settles(9), Step::Due, Step::Forwards(9), Step::Due],
+        vec![Step::Asks(209), Step::Settles(209), Step::Due, Step::Forwards(209), Step::Due],
     ]
 }
 
 /// Visits every state that can be reached in [`DEPTH`] steps; the number of them, or the history
 /// that breaks a rule.
-fn explore(hold: HoldKind, depths: usize) -> Result<usize, String> {
+fn explore(way: Way, depths: usize) -> Result<usize, String> {
     let mut seen = BTreeSet::new();
     let told = |why: String, history: &[Step]| format!("{why}\nafter {history:?}");
-    for beginning in beginnings() {
-        let mut life = Life::new(hold);
+    for beginning in beginnings(way) {
+        let mut life = Life::new(way);
         for step in &beginning {
             life.take_step(*step).map_err(|why| told(why, &beginning))?;
         }
@@ -561,11 +733,11 @@ fn explore(hold: HoldKind, depths: usize) -> Result<usize, String> {
     Ok(seen.len())
 }
 
-fn play(hold: HoldKind, seed: u64) -> Result<(), String> {
+fn play(way: Way, seed: u64) -> Result<(), String> {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let mut life = Life::new(hold);
+    let mut life = Life::new(way);
     let mut history = Vec::new();
-    let openings = beginnings();
+    let openings = beginnings(way);
     for step in dice.pick(&openings) {
         life.take_step(step).map_err(|why| format!("{why}\nseed {seed}"))?;
         history.push(step);
@@ -580,33 +752,45 @@ fn play(hold: HoldKind, seed: u64) -> Result<(), String> {
 
 #[test]
 fn no_history_breaks_a_rule() {
-    let states = explore(HoldKind::Escrow, DEPTH).unwrap_or_else(|why| panic!("{why}"));
+    let states = explore(Way::Escrow, DEPTH).unwrap_or_else(|why| panic!("{why}"));
     assert!(states > 10_000, "{states}");
 }
 
 #[test]
 fn no_history_of_money_in_the_contract_breaks_a_rule() {
-    let states = explore(HoldKind::Contract, DEPTH - 1).unwrap_or_else(|why| panic!("{why}"));
+    let states = explore(Way::Contract, DEPTH - 1).unwrap_or_else(|why| panic!("{why}"));
     assert!(states > 2_000, "{states}");
 }
 
 #[test]
+fn no_history_of_transfers_that_buyers_make_themselves_breaks_a_rule() {
+    for way in [Way::EscrowByTransfers, Way::ContractByTransfers] {
+        let states = explore(way, DEPTH - 1).unwrap_or_else(|why| panic!("{why}"));
+        assert!(states > 2_000, "{states}");
+    }
+}
+
+#[test]
 fn ten_thousand_histories_break_no_rule() {
-    for seed in 1..=HISTORIES {
-        let hold = if seed % 2 == 0 { HoldKind::Escrow } else { HoldKind::Contract };
-        play(hold, seed).unwrap_or_else(|why| panic!("{why}"));
+    let ways = [Way::Escrow, Way::Contract, Way::EscrowByTransfers, Way::ContractByTransfers];
+    for (seed, way) in (1..=HISTORIES).zip(ways.into_iter().cycle()) {
+        play(way, seed).unwrap_or_else(|why| panic!("{why}"));
     }
 }
 
 #[test]
 fn a_history_is_found_for_each_guard_that_is_removed() {
-    for (hold, mutants) in [(HoldKind::Escrow, MUTANTS), (HoldKind::Contract, CONTRACT_MUTANTS)] {
+    let table = [
+        (Way::Escrow, MUTANTS),
+        (Way::Contract, CONTRACT_MUTANTS),
+        (Way::EscrowByTransfers, TRANSFER_MUTANTS),
+    ];
+    for (way, mutants) in table {
         for mutant in mutants {
-            LazyLock::force(&ESCROW);
-            LazyLock::force(&CONTRACT);
+            LazyLock::force(&GATEWAYS);
             plant(Some(*mutant));
-            let found = explore(hold, 2).err();
-            let found = found.or_else(|| (1..=2_000).find_map(|seed| play(hold, seed).err()));
+            let found = explore(way, 2).err();
+            let found = found.or_else(|| (1..=2_000).find_map(|seed| play(way, seed).err()));
             plant(None);
             assert!(found.is_some(), "{mutant:?} breaks nothing");
         }
