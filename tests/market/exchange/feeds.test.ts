@@ -1,5 +1,7 @@
 /** Feeds over HTTP by real clients: who may read which, nothing lost or doubled, and readers that do not read. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
 import { EventSource, WebSocket } from 'undici';
@@ -54,6 +56,23 @@ const socket = async (url: string, headers: Record<string, string>) => {
   opened.addEventListener('error', () => ends.push(-1));
   await eventually('it is open', () => told.length > 0 || ends.length > 0);
   return { socket: opened, told, ends };
+};
+
+/** A WebSocket by hand, whose bytes can be seen: programs that wait for the end of the connection tell of no code before it. */
+const rawSocket = async (url: string, headers: Record<string, string>) => {
+  const { hostname, port, pathname, search } = new URL(url);
+  const connection = connect(Number(port), hostname);
+  let bytes = '';
+  connection.setEncoding('latin1').on('data', (piece: string) => { bytes += piece; });
+  const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  connection.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${hostname}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\nSec-WebSocket-Version: 13\r\n${more}\r\n`);
+  await eventually('it is a WebSocket', () => bytes.includes('\r\n\r\n'));
+  assert.match(bytes, /^HTTP\/1.1 101 /);
+  return {
+    told: () => bytes,
+    /** Answers the Close frame with one of the same code. */
+    close: () => connection.write(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x0f, 0xad])),
+  };
 };
 
 describe('a feed', { timeout: 300_000 }, () => {
@@ -225,6 +244,23 @@ describe('a feed', { timeout: 300_000 }, () => {
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     assert.equal(told.length, 1, 'no line comes after it');
     open.close();
+  });
+
+  it('that the exchange closes is told why, whatever else is open, and counts no more', async () => {
+    const headers = { 'cf-connecting-ip': '10.77.0.3' };
+    const streams = await Promise.all(Array.from({ length: 8 }, () => fetch(publicFeed(), { headers: { ...STREAM, ...headers } })));
+    const seller = await world.seller({ profile: MOCK, capability: 'closing', capacity: 50 });
+    const feed = await rawSocket(publicFeed(), headers);
+    await eventually('it is open', () => feed.told().includes('"READY"'));
+    for (let job = 0; job < 15; job += 1) await done(seller, (await bought('closing')).id);
+    // A Close frame: its code, and what to do. The platform leaves the connection to the reader then.
+    await eventually('it is closed', () => feed.told().endsWith('\u000f\u00adanswer, or come back with your cursor'));
+    const more = await Promise.all(Array.from({ length: 55 }, () => fetch(publicFeed(), { headers: { ...STREAM, ...headers } })));
+    assert.ok(more.every((response) => response.status === 200));
+    assert.equal(await status(publicFeed(), headers), 429, 'with it there are 64');
+    feed.close();
+    await eventually('its place is free', async () => await status(publicFeed(), headers) === 200);
+    await Promise.all([...streams, ...more].map((response) => response.body?.cancel()));
   });
 
   it('tells in a few milliseconds', async () => {
