@@ -88,6 +88,44 @@ describe('an exchange with an escrow', { concurrency: 1 }, () => {
   });
 });
 
+describe('an exchange with an escrow contract', { concurrency: 1 }, () => {
+  let world: ExchangeWorld;
+  let contract: NonNullable<ExchangeWorld['contract']>;
+  before(async () => {
+    world = await startExchangeWorld({ entrusted: true });
+    contract = world.contract ?? assert.fail('there is no contract');
+  }, { timeout: 120_000 });
+  after(() => world?.stop());
+
+  // Market and treasury die at the steps of the contract in contract.test.ts.
+  for (const step of STEPS) {
+    it(`whose gate dies when a job is ${step}`, { timeout: 180_000 }, async () => {
+      const deal = await quoted(world, `contract-${step}`);
+      const at = async (now: Step): Promise<void> => { if (now === step) await dies(world, 'gate'); };
+      await at('quoted');
+      if (step === 'settling') await meanwhile(world, 'gate', () => deal.verify());
+      else await deal.verify();
+      await at('paid');
+      const answer = await told(deal);
+      if (answer.status === 200) {
+        const id = answer.json.job_id;
+        await deal.call('start', id);
+        await at('started');
+        if (step === 'completing') await diesIn(world, 'gate', world.switches.node, { text: 'eth_sendRawTransaction' }, () => deal.call('complete', id));
+        await works(deal);
+        await at('ended');
+      } else await world.wait(420);
+      const expected = answer.status === 200 ? PRICE : 0n;
+      const read = async () => {
+        await world.wait(5);
+        return [...await deal.moved(), await world.held(), await contract.liabilities()];
+      };
+      await eventually('the money is where it belongs', read, ([paid, earned, held, owed]) => paid === expected && earned === expected && held === 0n && owed === 0n, 90);
+      if (answer.status === 200) assert.equal((await contract.entry(deal.quote.payment_id)).state, 'released');
+    });
+  }
+});
+
 describe('an exchange that charges on delivery', { concurrency: 1 }, () => {
   let world: ExchangeWorld;
   before(async () => {
