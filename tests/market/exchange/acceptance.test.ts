@@ -358,6 +358,29 @@ describe('the exchange', LIMIT, () => {
   });
 
   // The last ones: the clock of the world does not come back.
+  it('22: a transaction proves one bond, in ten minutes, and a fresh bond binds another agent', async () => {
+    const seller = await unknown();
+    await world.call(seller, 'sellers/register', { capability: fresh('task'), price_per_task: 1, passport_agent_id: seller.agent });
+    const challenge = async (agent: string) => (await world.ask('POST', '/api/v1/sellers/session/challenge', { body: { seller_id: seller.wallet.address, network_profile: LIVE, passport_agent_id: agent }, headers: world.client() })).json;
+    const session = (agent: string, more: object) => world.call({ ...seller, token: '' }, 'sellers/session', { passport_agent_id: agent, ...more });
+    const first = await challenge(seller.agent);
+    const tx = await transfer(seller.wallet, first.to, BigInt(first.amount_atomic));
+    const opened = await session(seller.agent, { challenge_id: first.challenge_id, tx_hash: tx });
+    assert.equal(opened.status, 200, opened.text);
+    seller.token = opened.json.seller_session_token;
+    const late = await challenge('agent-late');
+    const other = await challenge('agent-other');
+    assert.deepEqual(codeOf(await session('agent-other', { challenge_id: other.challenge_id, tx_hash: tx })), [403, 'SELLER_BOND_TX_REUSED']);
+    assert.equal((await beat(seller)).status, 200);
+    const second = await transfer(seller.wallet, other.to, BigInt(other.amount_atomic));
+    assert.equal((await session('agent-other', { challenge_id: other.challenge_id, tx_hash: second })).status, 200);
+    assert.deepEqual(codeOf(await beat(seller)), [403, 'SELLER_SESSION_INVALID'], 'its session was the first agent\'s');
+    assert.deepEqual(codeOf(await session(seller.agent, { seller_renewal_token: opened.json.seller_renewal_token })), [403, 'PASSPORT_AUTH_REQUIRED']);
+    await world.wait(601);
+    const third = await transfer(seller.wallet, late.to, BigInt(late.amount_atomic));
+    assert.deepEqual(codeOf(await session('agent-late', { challenge_id: late.challenge_id, tx_hash: third })), [403, 'SELLER_BOND_CHALLENGE_EXPIRED']);
+  });
+
   it('8, 10: a seat is held for the 300 seconds of its quote, and is free after them', async () => {
     const { seller, buyer, quote, capability } = await quoted();
     const other = await world.wallet();
