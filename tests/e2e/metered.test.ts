@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
+import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client';
 import { UptoEvmScheme } from '@x402/evm/upto/client';
 import { createWalletClient, erc20Abi, http, maxUint256 } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
@@ -32,6 +33,7 @@ before(async () => {
     routes: [
       { path: '/tokens', price: '$0.01', unit_price: '$0.0005' },
       { path: '/tokens-sure', price: '$0.01', unit_price: '$0.0005', confirm: 'chain' },
+      { path: '/tokens-session', price: '$0.01', unit_price: '$0.0005', session_delay_secs: 900 },
     ],
     vars: { ORIGIN_URL: origin.url },
     extra: { [NETWORK]: { facilitatorAddress: account(0).address } },
@@ -150,4 +152,32 @@ test('the package signs the most, pays what was counted, and its budget counts t
   }
   // 0.0115 are spent: another bound of a cent would be above the day.
   await assert.rejects(pays(url), (error) => error instanceof FareboxError && error.code === 'budget_exhausted');
+});
+
+test('of a session each voucher is for the most, and what was counted is charged: the rest comes back', async () => {
+  const { chain, facilitator, gate } = world;
+  const payer = chain.accounts.payers[3];
+  assert.ok(payer);
+  const { readContract } = chain.publicClient;
+  const scheme = new BatchSettlementEvmScheme({ ...payer, readContract } as never, { depositStrategy: () => 10n * MOST });
+  const pay = wrapFetchWithPaymentFromConfig(fetch, { schemes: [{ network: 'eip155:*', client: scheme }] });
+  const url = `${gate.url}/tokens-session`;
+  const had = await chain.balanceOf(payer.address);
+  const counts: [string | undefined, bigint][] = [['3', 1_500n], ['0', 0n], ['1', 500n], [undefined, MOST], ['21', MOST], ['0', 0n], ['20', MOST], ['2', 1_000n]];
+  let spent = 0n;
+  for (const [request, [counted, charged]] of counts.entries()) {
+    count = counted;
+    const settled = { ...facilitator.counts };
+    const answer = await pay(`${url}?${request}`);
+    assert.equal(answer.status, 200, await answer.clone().text());
+    assert.match(await answer.text(), new RegExp(`\\?${request}$`));
+    spent += charged;
+    const { extra } = settlementOf(answer.headers, 2) as unknown as { extra: { chargedAmount: string; channelState: { chargedCumulativeAmount: string } } };
+    assert.deepEqual([extra.chargedAmount, extra.channelState.chargedCumulativeAmount], [String(charged), String(spent)]);
+    if (request > 0) assert.deepEqual(facilitator.counts, settled);
+  }
+  count = undefined;
+  const refunded = await scheme.refund(url);
+  assert.equal(refunded.amount, String(10n * MOST - spent));
+  assert.equal(await chain.balanceOf(payer.address), had - spent);
 });

@@ -419,7 +419,8 @@ impl Channel {
             self.earned_since = self.earned_since.or(Some(now));
         }
         let last = LastSale { cumulative, request: purchase.request, charged: used };
-        self.last = Some(last);
+        // What cost nothing is served again: the same voucher may buy something the next time.
+        self.last = Some(last).filter(|last| !last.charged.is_zero());
         Ok(last)
     }
 

@@ -16,8 +16,8 @@ use crate::evm::eip3009::Authorization;
 use crate::hash;
 use crate::ledger::command::{Leases, Mode};
 use crate::mutant::{Mutant, planted};
-use crate::payment::Terms;
 use crate::payment::authorization::ValidityBounds;
+use crate::payment::{SignedToken, Terms};
 use crate::x402::extension::bazaar::Declaration;
 use crate::x402::{Version, v2};
 
@@ -124,6 +124,8 @@ pub struct Choice {
     /// That of a session, if it is sold by session too, and the seconds that a payer waits for a
     /// withdrawal.
     pub session: Option<(v2::PaymentRequirements, u64)>,
+    /// How deposits of a session are signed; none if it is not sold by session.
+    pub deposits: Option<SignedToken>,
 }
 
 impl Choice {
@@ -140,8 +142,8 @@ impl Choice {
             Mode::Before => v2::Flow::Upfront,
         };
         let requirements = v2::PaymentRequirements::new(&terms, flow);
-        let session = None;
-        Self { terms, asset_label, facilitators, verifies_first, requirements, session }
+        let (session, deposits) = (None, None);
+        Self { terms, asset_label, facilitators, verifies_first, requirements, session, deposits }
     }
 
     /// This choice with the amount and recipient that were signed; `None` if the choice takes no

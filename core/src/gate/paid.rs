@@ -41,7 +41,7 @@ pub use self::inquire::Reading;
 pub use self::looking::{Looking, Resuming};
 pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
 pub(super) use self::origin::{
-    MAX_SEALED_BYTES, MAX_SEALING_SECS, is_short, is_useful, may_be_stored,
+    MAX_SEALED_BYTES, MAX_SEALING_SECS, charged, is_short, is_useful, may_be_stored,
 };
 pub(super) use self::parts::Payer;
 use self::parts::{Checked, Kept, KnownRow, Lookups, Observed, SettlementPlan, Work};

@@ -82,6 +82,10 @@ pub struct Door {
     rows: BTreeMap<String, Row>,
     desks: BTreeMap<String, ChannelDesk>,
     pub origin: OriginManner,
+    /// What the origin says that its next answers cost: units, and atomic units by the route.
+    pub counted: (Option<&'static str>, u64),
+    /// What each of its answers costs.
+    costs: BTreeMap<String, u64>,
     /// Requests that the origin has served.
     pub served: u64,
     /// What it was told of each: payer, payment and key.
@@ -114,7 +118,12 @@ pub fn bound(routes: Value) -> Value {
 
 impl Door {
     pub fn new() -> Self {
-        let gate = Gate::from_vars(&bound(routes()).to_string()).unwrap();
+        Self::with(&bound(routes()))
+    }
+
+    /// A door with these variables.
+    pub fn with(vars: &Value) -> Self {
+        let gate = Gate::from_vars(&vars.to_string()).unwrap();
         Self {
             gate: Box::leak(Box::new(gate)),
             now: BEGIN,
@@ -122,6 +131,8 @@ impl Door {
             rows: BTreeMap::new(),
             desks: BTreeMap::new(),
             origin: OriginManner::Serves,
+            counted: (None, PRICE),
+            costs: BTreeMap::new(),
             served: 0,
             told: Vec::new(),
             delivered: Vec::new(),
@@ -325,10 +336,13 @@ impl Door {
                         "200\ncontent-type: application/json\ncontent-length: 99"
                     }
                     OriginManner::Streams => "200\ncontent-type: text/event-stream",
-                    OriginManner::Fails => "503\n",
+                    OriginManner::Fails => "503",
                 };
                 *held = format!("answer {}", self.served);
-                next.origin(OriginReply::Head(ResponseHead::from_text(head).unwrap()))
+                self.costs.insert(held.clone(), self.counted.1);
+                let units = self.counted.0.map(|units| format!("farebox-units: {units}"));
+                let head = [head, units.as_deref().unwrap_or_default()].join("\n");
+                next.origin(OriginReply::Head(ResponseHead::from_text(&head).unwrap()))
             }
             SessionStep::Collect(_, next) => {
                 let bytes = u64::try_from(held.len()).unwrap();
@@ -451,7 +465,7 @@ impl Door {
         let mut answers = self.delivered.clone();
         answers.sort();
         answers.dedup();
-        let worth = u64::try_from(answers.len()).unwrap() * PRICE;
+        let worth = answers.iter().map(|(_, answer)| self.costs[answer]).sum::<u64>();
         assert!(worth <= spent, "{worth} delivered for {spent}");
     }
 }

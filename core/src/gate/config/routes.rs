@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::assets::{AssetConfig, PriceConfig, names_one_network, price};
 use super::facilitators::serving;
@@ -143,7 +143,7 @@ fn route(
     }
     if let Some(secs) = config.session_delay_secs {
         let sold = (secs, protocols, pricer.is_some());
-        choices = by_session(reader, inherited, place, sold, choices)?;
+        choices = by_session(reader, inherited, place, (&config, sold), choices)?;
     }
     if !protocols.x402 && choices.iter().any(|choice| choice.terms.authorized().is_none()) {
         let remedy = "\"mpp\" needs a token with EIP-3009 on an EVM network; list \"x402\" too, or \
@@ -257,7 +257,7 @@ fn by_session(
     reader: &mut Reader,
     inherited: &Inherited,
     place: &str,
-    (secs, protocols, is_priced): (u64, Protocols, bool),
+    (config, (secs, protocols, is_priced)): (&RouteConfig, (u64, Protocols, bool)),
     choices: Vec<Choice>,
 ) -> Option<Vec<Choice>> {
     let variable = format!("{place}.session_delay_secs");
@@ -269,16 +269,40 @@ fn by_session(
         reader.fail(&variable, format!("is {secs}; must be from 900 to 2592000"));
         return None;
     }
-    if is_priced || !protocols.x402 || choices.iter().all(|it| it.terms.authorized().is_none()) {
+    let mut deposited = |choice: Choice| match deposits(reader, place, config, &choice) {
+        Some(token) => choice.by_session(secs, authorizer, token),
+        None => choice,
+    };
+    let choices: Vec<Choice> = choices.into_iter().map(&mut deposited).collect();
+    if is_priced || !protocols.x402 || choices.iter().all(|it| it.deposits.is_none()) {
         let remedy = "needs a fixed price, \"x402\" in protocols and a token with EIP-3009";
         reader.fail(&variable, remedy);
         return None;
     }
-    let sold = |choice: Choice| match choice.terms.authorized() {
-        Some(_) => choice.by_session(secs, authorizer),
-        None => choice,
-    };
-    Some(choices.into_iter().map(sold).collect())
+    Some(choices)
+}
+
+/// How deposits for this way to pay are signed, and what requirements say of it: by EIP-3009, also
+/// where the same token is paid by Permit2 because the origin counts units.
+fn deposits(
+    reader: &mut Reader,
+    place: &str,
+    config: &RouteConfig,
+    choice: &Choice,
+) -> Option<(SignedToken, Map<String, Value>)> {
+    let Terms { network, extra, unit, .. } = &choice.terms;
+    if let Some(token) = choice.terms.authorized() {
+        return Some((token, extra.clone()));
+    }
+    unit.as_ref()?;
+    let sold = (&config.price, config.asset.as_ref());
+    let (_, asset) = price(reader, place, sold, (network, Some(TransferMethod::Eip3009)))?;
+    let (domain, token) = (asset.domain?, choice.terms.token?);
+    let (name, version) = (&domain.name, &domain.version);
+    let separator = SignedToken::separator_of(name, version, token.chain_id, domain.contract);
+    let mut extra = extra.clone();
+    extra.extend(domain.extra());
+    Some((SignedToken { method: TransferMethod::Eip3009, separator, ..token }, extra))
 }
 
 /// One way to pay for a route.

@@ -12,6 +12,7 @@ use crate::gate::reply::{Body, CORRELATION, Reply, finish_paid, scrub};
 use crate::http::ResponseHead;
 use crate::ledger::command::{Command, Delivery, Failure};
 use crate::mutant::{Mutant, planted};
+use crate::payment::Terms;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -142,7 +143,7 @@ impl<'g> PaidRequest<'g> {
     /// Continues once the response is complete at the edge or streams: `after` settles next,
     /// `before` stores.
     fn served(mut self: Box<Self>, claim: Claim, mut head: ResponseHead, kept: Kept) -> Step<'g> {
-        let Ok(charged) = self.charged(&head) else {
+        let Ok(charged) = charged(&self.asked.choice.terms, &head) else {
             return self.origin_failed(claim, Answered::Nothing { timed_out: false });
         };
         self.work.charged = charged;
@@ -161,22 +162,6 @@ impl<'g> PaidRequest<'g> {
         let seen_block = self.row.first_sight.block;
         let charged = charged.map(|charged| alloc::format!("{charged}"));
         self.record(Command::Seal { fence, response, seen_block, charged }, after)
-    }
-
-    /// What is charged for this answer, if the route has a price of a unit: the units that the
-    /// origin counts, and never more than was signed. An origin that counts none asks for all of
-    /// it; one whose count cannot be read has failed.
-    fn charged(&self, head: &ResponseHead) -> Result<Option<Amount>, Code> {
-        let terms = &self.asked.choice.terms;
-        let Some(unit) = terms.unit else { return Ok(None) };
-        if head.headers.get(UNITS).is_none() {
-            return Ok(Some(terms.amount));
-        }
-        let text = head.headers.joined(UNITS).unwrap_or_default();
-        let units = Amount::from_atomic(&text).map_err(|_| Code::OriginFailed)?;
-        let counted = units.checked_mul(unit).unwrap_or(Amount::MAX);
-        let most = if planted(Mutant::CountIsUnbounded) { Amount::MAX } else { terms.amount };
-        Ok(Some(counted.min(most)))
     }
 
     /// Serves an answer that costs nothing: nothing is settled, and the row says that no money was
@@ -290,6 +275,21 @@ impl Streaming<'_> {
 /// forwarded.
 pub(in crate::gate) fn is_useful(head: &ResponseHead) -> bool {
     (200..400).contains(&head.status) && head.status != 304
+}
+
+/// What is charged for this answer, if the route has a price of a unit: the units that the origin
+/// counts, and never more than was signed. An origin that counts none asks for all of it; one whose
+/// count cannot be read has failed.
+pub(in crate::gate) fn charged(terms: &Terms, head: &ResponseHead) -> Result<Option<Amount>, Code> {
+    let Some(unit) = terms.unit else { return Ok(None) };
+    if head.headers.get(UNITS).is_none() {
+        return Ok(Some(terms.amount));
+    }
+    let text = head.headers.joined(UNITS).unwrap_or_default();
+    let units = Amount::from_atomic(&text).map_err(|_| Code::OriginFailed)?;
+    let counted = units.checked_mul(unit).unwrap_or(Amount::MAX);
+    let most = if planted(Mutant::CountIsUnbounded) { Amount::MAX } else { terms.amount };
+    Ok(Some(counted.min(most)))
 }
 
 /// Whether a response with this head may be stored at all.

@@ -1,6 +1,8 @@
 //! The beginning: what a route offers by session, and which requests show a payment of one.
 
-use serde_json::{Value, json};
+use alloc::string::String;
+
+use serde_json::{Map, Value, json};
 
 use super::asked::AskedSession;
 use super::payment::SessionPayment;
@@ -11,6 +13,7 @@ use crate::gate::offer::{Choice, Offer};
 use crate::gate::reply::{Audience, Reply};
 use crate::gate::request::IncomingRequest;
 use crate::http::Headers;
+use crate::payment::SignedToken;
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::header::{self, Message};
@@ -57,16 +60,22 @@ impl Gate {
 
 impl Choice {
     /// The same terms, to be paid by session too: the payer waits so many seconds for a withdrawal,
-    /// and this account signs claims and refunds.
+    /// and this account signs claims and refunds. Deposits are signed for this token, of which the
+    /// requirements say so much.
     #[must_use]
-    pub fn by_session(mut self, delay_secs: u64, authorizer: &str) -> Self {
+    pub fn by_session(
+        mut self,
+        delay_secs: u64,
+        authorizer: &str,
+        (token, mut extra): (SignedToken, Map<String, Value>),
+    ) -> Self {
         let members = json!({"receiverAuthorizer": authorizer, "withdrawDelay": delay_secs});
-        let mut extra = self.terms.extra.clone();
         if let Value::Object(members) = members {
             extra.extend(members);
         }
         let requirements = v2::PaymentRequirements::by(SCHEME, &self.terms, extra);
         self.session = Some((requirements, delay_secs));
+        self.deposits = Some(token);
         self
     }
 }

@@ -72,7 +72,7 @@ impl SessionPayment {
         now: UnixTime,
     ) -> Result<Self, Refused> {
         let wrong = || (REFUSED, reason("payload_type"));
-        let token = choice.terms.token.as_ref().ok_or_else(wrong)?;
+        let token = choice.deposits.as_ref().ok_or_else(wrong)?;
         let contract = EscrowContract::batch_settlement(token.chain_id);
         let object = |name| payload.get(name).and_then(Value::as_object).ok_or_else(wrong);
         let (members, shown) = (object("channelConfig")?, object("voucher")?);
@@ -189,7 +189,7 @@ fn deposit_of(
         valid_before,
         nonce: deposit_nonce(channel, salt),
     };
-    let token = choice.terms.token.as_ref().ok_or_else(required)?;
+    let token = choice.deposits.as_ref().ok_or_else(required)?;
     let digest = authorization.receive_digest(&token.separator);
     let signer = Signature::parse(signature).and_then(|signature| signature.recover(&digest));
     if signer != Ok(config.payer) {

@@ -27,8 +27,8 @@ use crate::gate::call::FacilitatorCall;
 use crate::gate::forward::{ClientIdentity, OriginCall, Price, origin_call};
 use crate::gate::offer::VERIFY_SECS;
 use crate::gate::paid::{
-    BodyLimits, Collected, Label, MAX_SEALED_BYTES, MAX_SEALING_SECS, OriginReply, incomplete,
-    is_short, is_useful, may_be_stored,
+    BodyLimits, Collected, Label, MAX_SEALED_BYTES, MAX_SEALING_SECS, OriginReply, charged,
+    incomplete, is_short, is_useful, may_be_stored,
 };
 use crate::gate::reply::{Audience, Body, CORRELATION, Reply, finish_paid, scrub};
 use crate::gate::units;
@@ -70,6 +70,8 @@ pub struct SessionRequest<'g> {
     hash: String,
     /// What the chain has shown during this request.
     sight: Option<SightText>,
+    /// What its answer costs.
+    used: Amount,
     /// The transaction and amount of a deposit or refund.
     moved: (String, String),
 }
@@ -121,7 +123,8 @@ impl<'g> SessionRequest<'g> {
         let moved = (String::new(), String::new());
         let has_body = asked.request.head.body == BodyPresence::Present;
         let is_refund = matches!(asked.payment.purpose, Purpose::Refund(_));
-        let session = Box::new(Self { asked, now, stage, hash: String::new(), sight: None, moved });
+        let (hash, used) = (String::new(), asked.choice.terms.amount);
+        let session = Box::new(Self { asked, now, stage, hash, sight: None, used, moved });
         if has_body && !is_refund { SessionStep::Digest(session) } else { session.hashed(&[]) }
     }
 
@@ -343,6 +346,7 @@ impl<'g> SessionRequest<'g> {
         match reply {
             OriginReply::Head(mut head) => {
                 let is_useful = is_useful(&head);
+                let used = charged(&self.asked.choice.terms, &head);
                 scrub(&mut head, self.asked.gate.origin());
                 if !is_useful {
                     finish_paid(&mut head, &self.asked.request.correlation);
@@ -350,6 +354,8 @@ impl<'g> SessionRequest<'g> {
                     reply.code = Some(Code::OriginFailed);
                     return self.release(reply);
                 }
+                let Ok(used) = used else { return self.failed(Code::OriginFailed) };
+                self.used = used.unwrap_or(self.used);
                 // A stream is charged before it begins.
                 if !may_be_stored(&head) {
                     return self.charge(head, Keeping::Passed);
@@ -389,12 +395,14 @@ impl<'g> SessionRequest<'g> {
     fn charge(mut self: Box<Self>, mut head: ResponseHead, keeping: Keeping) -> SessionStep<'g> {
         head.headers.remove(CORRELATION);
         let kept = match keeping {
+            // Its repeat costs as little, and may have another answer.
+            _ if self.used.is_zero() => None,
             Keeping::Kept => Some(head.to_text()),
             Keeping::Passed => None,
         };
         self.stage = SessionStage::Charging(head, keeping);
-        let (purchase, price) = (self.purchase(), self.price());
-        self.ask(ChannelAsk::Charge(purchase, price, kept))
+        let (purchase, used) = (self.purchase(), self.used.to_string());
+        self.ask(ChannelAsk::Charge(purchase, used, kept))
     }
 
     /// The answer if the gate cannot go on.
