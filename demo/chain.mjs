@@ -22,6 +22,8 @@ export const USDC = /** @type {const} */ ('0x036CbD53842c5426634e7929541eC2318f3
 /** The contract of x402 `batch-settlement`, and its collector of deposits by EIP-3009, at the same addresses on every chain. */
 export const BATCH_SETTLEMENT = /** @type {const} */ ('0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003');
 export const DEPOSIT_COLLECTOR = /** @type {const} */ ('0x4020806089470a89826cB9fB1f4059150b550004');
+/** The escrow contract of MPP's sessions; it has no address of its own on other chains. */
+export const PAYMENT_CHANNEL = /** @type {const} */ ('0x9d50000000000000000000000000000000000001');
 /** Addresses of Permit2 and of x402's proxies for the schemes `exact` and `upto`, the same on every chain. */
 export const PERMIT2 = /** @type {const} */ ('0x000000000022D473030F116dDEE9F6B43aC78BA3');
 export const EXACT_PROXY = /** @type {const} */ ('0x402085c248EeA27D92E8b30b2C58ed07f9E20001');
@@ -78,6 +80,7 @@ export async function startChain({ port, idle = false, log = () => {} } = {}) {
     await rpc('anvil_setCode', [MULTICALL3, readArtefact('Multicall').runtime]);
     await rpc('anvil_setCode', [BATCH_SETTLEMENT, readArtefact('BatchSettlement').runtime]);
     await rpc('anvil_setCode', [DEPOSIT_COLLECTOR, readArtefact('DepositCollector').runtime]);
+    await rpc('anvil_setCode', [PAYMENT_CHANNEL, readArtefact('PaymentChannel').runtime]);
     await rpc('anvil_setCode', [PERMIT2, readArtefact('Permit2').runtime]);
     await rpc('anvil_setCode', [EXACT_PROXY, readArtefact('ExactPermit2Proxy').runtime]);
     await rpc('anvil_setCode', [UPTO_PROXY, readArtefact('UptoPermit2Proxy').runtime]);
@@ -187,7 +190,7 @@ async function untilAnswering(client, child) {
 }
 
 /**
- * @param {'Token' | 'Multicall' | 'Wallet' | 'WalletFactory' | 'BatchSettlement' | 'DepositCollector' | 'Permit2' | 'ExactPermit2Proxy' | 'UptoPermit2Proxy'} name
+ * @param {'Token' | 'Multicall' | 'Wallet' | 'WalletFactory' | 'BatchSettlement' | 'DepositCollector' | 'PaymentChannel' | 'Permit2' | 'ExactPermit2Proxy' | 'UptoPermit2Proxy'} name
  * @returns {{abi: import('viem').Abi, bytecode: `0x${string}`, runtime: `0x${string}`}}
  */
 export function readArtefact(name) {

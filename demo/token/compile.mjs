@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import solc from 'solc';
 
 /** Paths of the sources from this folder. */
-export const contracts = ['Token', 'Multicall', 'Wallet', 'WalletFactory', 'BatchSettlement', 'DepositCollector', 'Permit2', 'ExactPermit2Proxy', 'UptoPermit2Proxy', '../../contracts/ComputeEscrow'];
+export const contracts = ['Token', 'Multicall', 'Wallet', 'WalletFactory', 'BatchSettlement', 'DepositCollector', 'PaymentChannel', 'Permit2', 'ExactPermit2Proxy', 'UptoPermit2Proxy', '../../contracts/ComputeEscrow'];
 
 const settings = {
   evmVersion: 'cancun',

@@ -8,7 +8,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use super::drive::{WaitingClient, ask_facilitator, kind};
 use super::edge::{Digested, Upload};
-use super::{Bindings, edge, facilitator, now, origin};
+use super::{Bindings, chain, edge, facilitator, now, origin};
 
 /// Milliseconds after which a channel's object counts as down.
 const DEADLINE_MS: u32 = 10_000;
@@ -67,6 +67,29 @@ pub(super) async fn carry_out(
                 }
                 let reply = ask_facilitator(gate, &call, client).await;
                 let (then, verdict) = next.facilitator(&reply, now());
+                if let Some(sender) = sender {
+                    facilitator::ended(sender, verdict);
+                }
+                then
+            }
+            SessionStep::Node(call, next) => {
+                client.log.label = next.label();
+                let sender = call.unproven.as_ref();
+                let mut may_ask = match sender {
+                    Some(sender) => bindings.allows(&sender.network).await,
+                    None => true,
+                };
+                if let Some(sender) = sender
+                    && may_ask
+                {
+                    may_ask = facilitator::admits(sender).await;
+                }
+                if !may_ask {
+                    step = next.limited();
+                    continue;
+                }
+                let reply = chain::reply(chain::send(gate, &call.network, &call.body)).await;
+                let (then, verdict) = next.node(reply.as_deref(), now());
                 if let Some(sender) = sender {
                     facilitator::ended(sender, verdict);
                 }

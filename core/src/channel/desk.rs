@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::config::ChannelId;
 use super::errand::Earnings;
+use super::facts::ChannelFacts;
 use super::refusal::ChannelRefusal;
 use super::state::{
     Begun, Channel, HighestVoucher, LastSale, OnChain, Purchase, RefundFate, RefundWish, Sight,
@@ -51,6 +52,10 @@ pub enum ChannelAsk {
     /// Charge it this much; the head of its answer, if it is to be given again: the body comes
     /// beside the message.
     Charge(PurchaseText, String, Option<String>),
+    /// Take this voucher, and charge nothing.
+    Accept(PurchaseText),
+    /// Take it as the last one: the channel is to be closed.
+    Close(PurchaseText),
     /// Let go of the request with this hash.
     Release(String),
     /// Promise a refund to who shows this voucher: of this amount, or of everything; of a part only
@@ -65,7 +70,7 @@ pub enum ChannelAsk {
 pub struct PurchaseText {
     /// The amount of its voucher.
     pub cumulative: String,
-    /// Its signature, which was checked.
+    /// Its signature; where a voucher may pay for many requests, it is checked here.
     pub signature: String,
     /// The most that it may be charged.
     pub price: String,
@@ -82,7 +87,7 @@ pub struct SightText {
     pub deposit: String,
     /// What was claimed.
     pub claimed: String,
-    /// When the payer asked to withdraw; zero if never.
+    /// When the payer asked to withdraw; zero if never, [`SightText::FINAL`] once it is closed.
     pub leaving: u64,
     /// The count of refunds.
     pub nonce: String,
@@ -115,7 +120,7 @@ pub enum Said {
 pub struct ChannelReply {
     /// What became of it.
     pub said: Said,
-    /// Why it is refused: the reason of x402, without its prefix.
+    /// Why it is refused: the reason of x402, without its prefix, or the number of OKX's code.
     pub refusal: Option<String>,
     /// Whether a look at the chain may help.
     pub stale: bool,
@@ -142,6 +147,8 @@ pub struct Snapshot {
     pub owed: bool,
     /// Whether only the payer can have shown this voucher.
     pub is_payer: bool,
+    /// What it is made of, if no request names that.
+    pub facts: Option<String>,
 }
 
 /// Whether the row is to be written.
@@ -213,12 +220,18 @@ impl ChannelDesk {
         let shown = match &message.ask {
             ChannelAsk::Foresee(text, _)
             | ChannelAsk::Begin(text)
-            | ChannelAsk::Charge(text, ..) => amount(&text.cumulative),
+            | ChannelAsk::Charge(text, ..)
+            | ChannelAsk::Accept(text)
+            | ChannelAsk::Close(text) => amount(&text.cumulative),
             ChannelAsk::Refund(shown, ..) => amount(shown),
             ChannelAsk::Release(_) | ChannelAsk::See => None,
         };
         let is_payer = shown.is_some_and(is_payer);
         let mut fetched = None;
+        let facts = match channel.rule {
+            VoucherRule::Exact => None,
+            VoucherRule::Headroom { .. } => Some(self.terms.as_str()),
+        };
         let result = match &message.ask {
             ChannelAsk::See => Ok(Said::Taken.into()),
             ChannelAsk::Release(request) => {
@@ -226,12 +239,12 @@ impl ChannelDesk {
                 Ok(Said::Taken.into())
             }
             ChannelAsk::Foresee(text, _) | ChannelAsk::Begin(text) => {
-                let purchase = text.read(channel.id())?;
-                let begun = match &message.ask {
-                    ChannelAsk::Foresee(_, deposit) => {
+                let begun = match (text.read(channel, facts)?, &message.ask) {
+                    (Err(refusal), _) => Err(refusal),
+                    (Ok(purchase), ChannelAsk::Foresee(_, deposit)) => {
                         channel.foresee(&purchase, amount(deposit)?, now)
                     }
-                    _ => channel.begin(&purchase, now),
+                    (Ok(purchase), _) => channel.begin(&purchase, now),
                 };
                 begun.map(|begun| match begun {
                     Begun::Held => Said::Held.into(),
@@ -242,9 +255,10 @@ impl ChannelDesk {
                 })
             }
             ChannelAsk::Charge(text, used, kept) => {
-                let purchase = text.read(channel.id())?;
                 let known = channel.last().copied();
-                channel.charge(&purchase, amount(used)?, now).map(|last| {
+                let used = amount(used)?;
+                let purchase = text.read(channel, facts)?;
+                purchase.and_then(|purchase| channel.charge(&purchase, used, now)).map(|last| {
                     if known == Some(last) {
                         AskResult::sale(Said::Repeated, &last)
                     } else {
@@ -252,6 +266,17 @@ impl ChannelDesk {
                         self.kept.clone_from(kept);
                         AskResult::sale(Said::Charged, &last)
                     }
+                })
+            }
+            ChannelAsk::Accept(text) | ChannelAsk::Close(text) => {
+                let purchase = text.read(channel, facts)?;
+                let taken = purchase.and_then(|purchase| match (purchase.voucher, &message.ask) {
+                    (Some(voucher), ChannelAsk::Accept(_)) => channel.accept(&voucher, now),
+                    (voucher, _) => channel.close(voucher.as_ref(), now),
+                });
+                taken.map(|()| {
+                    write = Write::Channel;
+                    Said::Taken.into()
                 })
             }
             ChannelAsk::Refund(shown, wanted, least) => {
@@ -278,6 +303,7 @@ impl ChannelDesk {
             Ok(AskResult { said, charged, promised }) => {
                 let mut snapshot = Snapshot::of(channel);
                 snapshot.is_payer = is_payer;
+                snapshot.facts = facts.map(ToOwned::to_owned);
                 let reply = ChannelReply {
                     said,
                     refusal: None,
@@ -292,7 +318,11 @@ impl ChannelDesk {
             Err(refusal) => {
                 let mut snapshot = Snapshot::of(channel);
                 snapshot.is_payer = is_payer;
-                (refused(refusal, Some(snapshot)), write)
+                let mut reply = refused(refusal, Some(snapshot));
+                if facts.is_some() {
+                    reply.refusal = Some(refusal.okx().to_string());
+                }
+                (reply, write)
             }
         })
     }
@@ -346,6 +376,7 @@ impl Snapshot {
             evidence,
             owed: channel.earnings().is_some(),
             is_payer: false,
+            facts: None,
         }
     }
 }
@@ -365,13 +396,17 @@ impl Snapshot {
 }
 
 impl SightText {
+    /// [`SightText::leaving`] of a channel that the contract has closed.
+    pub const FINAL: u64 = u64::MAX;
+
     fn of(sight: &Sight) -> Self {
         Self {
             deposit: sight.deposit.to_string(),
             claimed: sight.claimed.to_string(),
             leaving: match sight.on_chain {
                 OnChain::Leaving(since) => since.secs(),
-                OnChain::Open | OnChain::Finalized => 0,
+                OnChain::Open => 0,
+                OnChain::Finalized => Self::FINAL,
             },
             nonce: sight.refund_nonce.to_string(),
             at: sight.at.secs(),
@@ -401,6 +436,7 @@ impl SightText {
             claimed: amount(&self.claimed)?,
             on_chain: match self.leaving {
                 0 => OnChain::Open,
+                Self::FINAL => OnChain::Finalized,
                 since => OnChain::Leaving(UnixTime::from_secs(since)),
             },
             refund_nonce: amount(&self.nonce)?,
@@ -410,15 +446,36 @@ impl SightText {
 }
 
 impl PurchaseText {
-    fn read(&self, channel: ChannelId) -> Option<Purchase> {
-        let voucher = Voucher { channel, cumulative: amount(&self.cumulative)? };
-        let signature = Signature::parse(&self.signature).ok()?;
-        Some(Purchase {
-            voucher: Some(CheckedVoucher::known(voucher, signature)),
+    /// The purchase; its voucher is checked by what the channel is made of, unless that was done.
+    fn read(
+        &self,
+        channel: &Channel,
+        facts: Option<&str>,
+    ) -> Option<Result<Purchase, ChannelRefusal>> {
+        let voucher = Voucher { channel: channel.id(), cumulative: amount(&self.cumulative)? };
+        let known = Signature::parse(&self.signature).ok();
+        let known = known.map(|signature| CheckedVoucher::known(voucher, signature));
+        // The highest one was checked when it came.
+        let is_highest = channel.evidence().is_some_and(|it| {
+            Some(CheckedVoucher::known(
+                Voucher { channel: channel.id(), cumulative: it.cumulative },
+                it.signature,
+            )) == known
+        });
+        let checked = match facts {
+            Some(_) if is_highest || planted(Mutant::ShownIsChecked) => known?,
+            Some(facts) => match ChannelFacts::read(facts)?.check(voucher, &self.signature) {
+                Ok(checked) => checked,
+                Err(refusal) => return Some(Err(refusal)),
+            },
+            None => known?,
+        };
+        Some(Ok(Purchase {
+            voucher: Some(checked),
             price: amount(&self.price)?,
             request: hex::decode_array(&self.request).ok()?,
             until: UnixTime::from_secs(self.until),
-        })
+        }))
     }
 }
 

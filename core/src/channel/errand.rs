@@ -90,6 +90,12 @@ impl Channel {
         self.tried.is_some_and(|tried| now < tried.plus(RETRY_SECS))
     }
 
+    /// Attempts to send for money since the chain last changed.
+    #[must_use]
+    pub const fn tries(&self) -> u64 {
+        self.tries
+    }
+
     /// The highest voucher that was sent for a chain, where everyone reads it.
     #[must_use]
     pub const fn published(&self) -> Amount {

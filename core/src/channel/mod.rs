@@ -5,6 +5,8 @@
 //! | [`escrow`] | the contracts that hold deposits, and the typed data of their vouchers |
 //! | [`config`] | what names a channel, and the nonces of its deposits |
 //! | [`voucher`] | vouchers; only one whose signature was checked reaches a channel |
+//! | [`facts`] | what a channel of MPP is made of |
+//! | [`onchain`] | what a node shows of a channel of MPP, and the transactions that pay out |
 //! | [`authorizer`] | what the payee signs: claims and refunds |
 //! | [`state`] | one channel: what it accepts, holds, charges and owes |
 //! | [`errand`] | when its money is claimed, and what its alarm does next |
@@ -28,7 +30,9 @@ pub mod config;
 pub mod desk;
 pub mod errand;
 pub mod escrow;
+pub mod facts;
 pub mod index;
+pub mod onchain;
 pub mod refusal;
 pub mod row;
 pub mod state;

@@ -301,8 +301,15 @@ impl Channel {
             self.result = AttemptResult::Seen;
         }
         self.looked = self.looked.max(sight.at);
-        // Another gate may have claimed with vouchers that this row has lost.
-        self.spent = self.spent.max(sight.claimed);
+        // Another gate may have claimed with vouchers that this row has lost. Where a claim takes
+        // all that a voucher is for, what is above the charges stays to be spent.
+        let is_prepaid = match self.rule {
+            VoucherRule::Exact => false,
+            VoucherRule::Headroom { .. } => sight.claimed <= self.accepted(),
+        };
+        if !is_prepaid {
+            self.spent = self.spent.max(sight.claimed);
+        }
         if self.spent <= sight.claimed {
             self.earned_since = None;
         } else if self.earned_since.is_none() {
@@ -564,6 +571,11 @@ impl Channel {
         }
         if amount < accepted && !planted(Mutant::VouchersFall) {
             return Err(ChannelRefusal::Decreasing);
+        }
+        // Anyone can show a voucher that went to a chain.
+        let is_public = !amount.is_zero() && amount <= self.published;
+        if is_public && !planted(Mutant::PublicVouchersPay) {
+            return Err(ChannelRefusal::InsufficientHeadroom);
         }
         let delta = amount.checked_sub(accepted).unwrap_or(Amount::ZERO);
         match self.rule {

@@ -42,6 +42,8 @@ pub struct Keys {
     earlier: Option<Account>,
     /// Signs claims and refunds of channels, which name it for ever.
     authorizer: Option<Account>,
+    /// The payee of sessions of MPP.
+    payee: Option<Account>,
 }
 
 impl Keys {
@@ -62,6 +64,7 @@ impl Keys {
             signer: signer(gate_secret),
             earlier: None,
             authorizer: authorizer(salt),
+            payee: None,
         }
     }
 
@@ -98,6 +101,19 @@ impl Keys {
     #[must_use]
     pub const fn authorizer(&self) -> Option<&Account> {
         self.authorizer.as_ref()
+    }
+
+    /// The payee of sessions of MPP, if its key is set.
+    #[must_use]
+    pub const fn payee(&self) -> Option<&Account> {
+        self.payee.as_ref()
+    }
+
+    /// The same keys with that of the payee.
+    #[must_use]
+    pub fn paid_to(mut self, payee: Option<Account>) -> Self {
+        self.payee = payee;
+        self
     }
 
     /// The account that signs receipts today.

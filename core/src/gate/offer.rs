@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::cors::Cors;
 use super::diagnose::Thresholds;
+use super::session::mpp::terms::ChannelOffer;
 use super::template::ChallengeTemplate;
 use crate::amount::Amount;
 use crate::evm::address::Address;
@@ -68,6 +69,8 @@ pub struct Offer {
     pub announces_identifier: bool,
     /// The pattern and a hash of it, under which clients are counted.
     pub counted_as: (Arc<str>, u64),
+    /// How it is paid by session of MPP, if it is.
+    pub channel: Option<ChannelOffer>,
     pub(super) written: ChallengeTemplate,
 }
 
@@ -254,6 +257,7 @@ impl Offer {
             pricer: None,
             bazaar: None,
             announces_identifier: true,
+            channel: None,
             choices,
             written: ChallengeTemplate::default(),
         }
@@ -274,6 +278,14 @@ impl Offer {
     pub fn names_payees(&self) -> bool {
         let pricer = self.pricer.as_ref();
         pricer.is_some_and(|pricer| !matches!(pricer.payees, Payees::Configured))
+    }
+
+    /// The choice that is paid by session of MPP, with how that is done.
+    #[must_use]
+    pub fn by_channel(&self) -> Option<(&Choice, &ChannelOffer)> {
+        let sold = self.channel.as_ref()?;
+        let choice = self.choices.iter().find(|it| it.terms.token == Some(sold.token))?;
+        Some((choice, sold))
     }
 
     /// The choices offered in MPP; none if the route does not accept it.

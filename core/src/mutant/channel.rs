@@ -53,6 +53,14 @@ macro_rules! channel {
             DepositsAreDust,
             /// A deposit into a new channel is sent whatever its voucher is.
             NewDepositsAreBlind,
+            /// A voucher that stands on a chain pays for whoever shows it.
+            PublicVouchersPay,
+            /// A transaction is never sent again under its nonce.
+            StuckIsNotReplaced,
+            /// A channel of any payee, token or contract pays by MPP.
+            AnyPartiesPay,
+            /// A voucher of MPP is taken as it comes.
+            ShownIsChecked,
             /// A channel for another payee, token, authorizer or delay pays.
             AnyConfigPays,
             /// A deposit whose outcome is unknown is asked for again.

@@ -5,13 +5,14 @@ use std::cell::{Cell, RefCell};
 use farebox_core::channel::desk::{ChannelDesk, Write};
 use farebox_core::channel::index::{IndexAsk, OBJECT};
 use farebox_core::encoding::json;
+use farebox_core::gate::Gate;
 use farebox_core::time::UnixTime;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 
 use crate::platform::now;
 use crate::platform::sql::{Result, Sql, SqlValue, wake_at};
-use crate::worker::{config, edge, facilitator};
+use crate::worker::{chain, config, edge, facilitator};
 
 /// Milliseconds after which the list of channels counts as down.
 const LIST_DEADLINE_MS: u32 = 10_000;
@@ -195,6 +196,9 @@ impl Channel {
         let Some(gate) = config::for_objects() else { return Ok(()) };
         for _ in 0..MAX_CALLS {
             let asked = now();
+            if self.ask_node(&gate, asked).await? {
+                continue;
+            }
             let call = self.with_row(None, |desk| match gate.channel_call(desk, asked) {
                 Some(call) => (Some(call), Write::Channel),
                 None => (None, Write::Nothing),
@@ -208,6 +212,24 @@ impl Channel {
             })?;
         }
         Ok(())
+    }
+
+    /// Asks a node what is due about a channel of MPP, and has money sent for; whether it did.
+    async fn ask_node(&self, gate: &Gate, asked: UnixTime) -> Result<bool> {
+        let call = self.with_row(None, |desk| match gate.channel_question(desk, asked) {
+            Some(call) => (Some(call), Write::Channel),
+            None => (None, Write::Nothing),
+        })?;
+        let Some((task, call)) = call else { return Ok(false) };
+        let said = chain::reply(chain::send(gate, &call.network, &call.body)).await;
+        let body = self.with_row(None, |desk| {
+            let (write, body) = gate.channel_shown(desk, task, said.as_deref(), asked);
+            (body, write)
+        })?;
+        if let Some(body) = body {
+            chain::reply(chain::send(gate, &call.network, &body)).await;
+        }
+        Ok(true)
     }
 
     /// Time to set the alarm for, which then counts as set; `None` unless it moves earlier.

@@ -6,7 +6,7 @@ use farebox_core::mutant::{Mutant, plant};
 
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
-use crate::sessions::{dust, refunds, sales, told, wrong};
+use crate::sessions::{by_mpp, dust, refunds, sales, told, wrong};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -31,6 +31,12 @@ pub const TABLE: &[Row] = &[
     row!(PromisesAreSpent, vouchers::a_refund_is_one_promise_until_its_nonce_is_used),
     row!(EarnedIsRefunded, vouchers::a_refund_is_one_promise_until_its_nonce_is_used),
     row!(PublicVouchersFetch, sales::a_voucher_that_stands_on_a_chain_fetches_nothing),
+    row!(PublicVouchersPay, by_mpp::a_voucher_that_stands_on_a_chain_pays_for_no_one),
+    row!(StuckIsNotReplaced, by_mpp::a_transaction_that_is_stuck_is_replaced),
+    row!(AnyPartiesPay, by_mpp::a_channel_for_another_payee_or_token_pays_for_nothing),
+    row!(ShownIsChecked, by_mpp::a_voucher_of_someone_else_buys_nothing),
+    row!(LeaversAreNotHurried, by_mpp::what_is_earned_is_settled_before_the_payer_withdraws),
+    row!(HoldsOverlap, by_mpp::two_requests_at_once_need_a_voucher_for_both),
     row!(AnyConfigPays, wrong::a_wrong_voucher_buys_nothing_and_asks_no_one),
     row!(UnknownDepositIsRefused, wrong::a_deposit_whose_outcome_is_unknown_asks_for_no_second_one),
     row!(DepositsAreDust, dust::what_is_below_the_price_asks_no_one),

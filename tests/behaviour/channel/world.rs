@@ -36,6 +36,8 @@ pub enum Step {
     Refunds(Option<u64>),
     /// Anyone sends a refund that was signed.
     Relays(usize),
+    /// The payer closes with a voucher of this amount.
+    Closes(u64),
     /// The payer asks the contract to withdraw everything.
     Leaves,
     /// The payer withdraws.
@@ -60,9 +62,10 @@ pub enum Facilitator {
 enum Transaction {
     Claim { total: u64, cumulative: u64 },
     Refund(u64, u64),
+    Close(u64),
 }
 
-/// The contract of x402 `batch-settlement`, for one channel.
+/// The contract of x402 `batch-settlement`, or that of MPP, for one channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Contract {
     pub balance: u64,
@@ -72,11 +75,19 @@ pub struct Contract {
     paid: u64,
     /// What is to be withdrawn, and when that was asked for.
     leaving: Option<(u64, u64)>,
+    /// Whether it is closed for ever, by MPP.
+    finalized: bool,
 }
 
 impl Contract {
     fn mine(&mut self, transaction: Transaction) {
         match transaction {
+            _ if self.finalized => {}
+            Transaction::Close(cumulative) => {
+                if cumulative >= self.claimed && cumulative <= self.balance {
+                    (self.claimed, self.balance, self.finalized) = (cumulative, cumulative, true);
+                }
+            }
             Transaction::Claim { total, cumulative } => {
                 if total > self.claimed && total <= cumulative && total <= self.balance {
                     self.claimed = total;
@@ -107,6 +118,7 @@ impl Contract {
             deposit: units(self.balance),
             claimed: units(self.claimed),
             on_chain: match self.leaving {
+                _ if self.finalized => OnChain::Finalized,
                 Some((_, since)) => OnChain::Leaving(UnixTime::from_secs(since)),
                 None => OnChain::Open,
             },
@@ -178,6 +190,11 @@ impl World {
         UnixTime::from_secs(self.now)
     }
 
+    /// Whether a claim takes all that a voucher is for, and a withdrawal ends the channel.
+    const fn takes_all(&self) -> bool {
+        matches!(self.rule, VoucherRule::Headroom { .. })
+    }
+
     /// Writes the row: everything but holds outlives a restart.
     fn write(&mut self) {
         self.row = self.channel.to_row();
@@ -187,11 +204,10 @@ impl World {
         let mut steps = vec![
             Step::Restarts,
             Step::Looks,
-            Step::Refunds(None),
             Step::Waits(Facilitator::Up),
             Step::Waits(Facilitator::Down),
         ];
-        if self.contract.balance < 4 {
+        if self.contract.balance < 4 && !self.contract.finalized {
             steps.push(Step::Deposits(1));
         }
         let next = count(self.channel.spent()) + 1;
@@ -214,7 +230,10 @@ impl World {
             Some(_) => Step::Withdraws,
             None => Step::Leaves,
         });
-        steps.push(Step::Refunds(Some(1)));
+        match self.rule {
+            VoucherRule::Exact => steps.extend([Step::Refunds(None), Step::Refunds(Some(1))]),
+            VoucherRule::Headroom { .. } => steps.extend([next - 1, next].map(Step::Closes)),
+        }
         steps
     }
 
@@ -255,6 +274,12 @@ impl World {
                     }
                 }
             }
+            Step::Closes(amount) => {
+                self.signed = self.signed.max(amount);
+                if self.channel.close(Some(&voucher(amount)), now).is_ok() {
+                    self.write();
+                }
+            }
             Step::Relays(place) => {
                 let promise = self.promises[place];
                 self.contract
@@ -273,6 +298,7 @@ impl World {
                     let rest = self.contract.balance - self.contract.claimed;
                     self.contract.balance -= amount.min(rest);
                     self.contract.leaving = None;
+                    self.contract.finalized = self.takes_all();
                 }
             }
             Step::Looks => self.sights.push(self.contract.sight(self.now)),
@@ -352,10 +378,10 @@ impl World {
                 ChannelErrand::Claim(earnings) => {
                     self.channel.attempted(now);
                     if !is_down {
-                        self.transactions.push(Transaction::Claim {
-                            total: count(earnings.total),
-                            cumulative: count(earnings.evidence.cumulative),
-                        });
+                        let cumulative = count(earnings.evidence.cumulative);
+                        let total = count(earnings.total);
+                        let total = if self.takes_all() { cumulative } else { total };
+                        self.transactions.push(Transaction::Claim { total, cumulative });
                     }
                 }
                 ChannelErrand::Refund(promise, earnings) => {
@@ -376,7 +402,14 @@ impl World {
                     self.contract.pay_out(payout);
                     self.channel.paid_out(payout, now);
                 }
-                ChannelErrand::Close(_) => panic!("no one closes here"),
+                ChannelErrand::Close(earnings) => {
+                    self.channel.attempted(now);
+                    if !is_down {
+                        let earned = earnings.map(|it| count(it.evidence.cumulative));
+                        let claimed = count(self.channel.sight().claimed);
+                        self.transactions.push(Transaction::Close(earned.unwrap_or(claimed)));
+                    }
+                }
             }
             self.write();
         }
@@ -394,7 +427,8 @@ impl World {
         if count(accepted) > self.signed {
             return Err("more is accepted than was signed".into());
         }
-        if self.contract.claimed > count(spent) {
+        let most = if self.takes_all() { accepted } else { spent };
+        if self.contract.claimed > count(most) {
             return Err("more is claimed than spent".into());
         }
         let evidence = self.channel.evidence().map_or(0, |evidence| count(evidence.cumulative));
@@ -418,7 +452,8 @@ impl World {
             self.check()?;
         }
         let (claimed, spent) = (self.contract.claimed, count(self.channel.spent()));
-        if claimed != spent {
+        let is_claimed = claimed == spent || self.takes_all() && claimed > spent;
+        if !is_claimed {
             return Err(format!("{claimed} of {spent} is claimed at the end"));
         }
         // By MPP what is claimed is paid at once.

@@ -27,6 +27,7 @@ use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
 use super::chain::{Escrowed, Funds, config, contract, units};
+use super::node::ChannelNode;
 use crate::world::{BEGIN, CHAIN, With, decoded, get, request, vars};
 
 pub const PRICE: u64 = 10_000;
@@ -79,6 +80,7 @@ pub struct Door {
     pub gate: &'static Gate,
     pub now: u64,
     pub chain: Escrowed,
+    pub node: ChannelNode,
     rows: BTreeMap<String, Row>,
     desks: BTreeMap<String, ChannelDesk>,
     pub origin: OriginManner,
@@ -128,6 +130,7 @@ impl Door {
             gate: Box::leak(Box::new(gate)),
             now: BEGIN,
             chain: Escrowed::new(),
+            node: ChannelNode::new(),
             rows: BTreeMap::new(),
             desks: BTreeMap::new(),
             origin: OriginManner::Serves,
@@ -255,7 +258,7 @@ impl Door {
         true
     }
 
-    fn admit(&mut self, head: RequestHead) -> Result<SessionStep<'static>, Box<Reply>> {
+    pub fn admit(&mut self, head: RequestHead) -> Result<SessionStep<'static>, Box<Reply>> {
         let mut attempts = Attempts::new();
         let payers = PayerHistory::new();
         let health = SettlementHealth::default();
@@ -273,7 +276,7 @@ impl Door {
         }
     }
 
-    fn send(&mut self, head: RequestHead, body: &str) -> Option<Answer> {
+    pub fn send(&mut self, head: RequestHead, body: &str) -> Option<Answer> {
         let payment = head.headers.get("payment-signature").unwrap_or_default().to_owned();
         let payment = if payment.is_empty() { payment } else { decoded(&payment).to_string() };
         match self.admit(head) {
@@ -293,7 +296,7 @@ impl Door {
     }
 
     /// Carries out one step: the next one, or the answer; none if the machine died.
-    fn advance(
+    pub fn advance(
         &mut self,
         step: SessionStep<'static>,
         body: &str,
@@ -322,6 +325,13 @@ impl Door {
                     return None;
                 }
                 next.facilitator(&reply, self.time()).0
+            }
+            SessionStep::Node(call, next) => {
+                let reply = self.node.answer(&call.body);
+                if !self.lives() {
+                    return None;
+                }
+                next.node(reply.as_deref(), self.time()).0
             }
             SessionStep::Forward(call, next) => {
                 self.served += 1;
@@ -408,6 +418,27 @@ impl Door {
                     return false;
                 }
                 let mut desk = self.desk(&name);
+                if let Some((task, call)) = gate.channel_question(&mut desk, asked) {
+                    self.write(&name, desk, Write::Channel, None);
+                    if !self.lives() {
+                        return false;
+                    }
+                    let reply = self.node.answer(&call.body);
+                    if !self.lives() {
+                        return false;
+                    }
+                    let mut desk = self.desk(&name);
+                    let (write, body) =
+                        gate.channel_shown(&mut desk, task, reply.as_deref(), asked);
+                    self.write(&name, desk, write, None);
+                    if !self.lives() {
+                        return false;
+                    }
+                    if let Some(body) = body {
+                        self.node.answer(&body);
+                    }
+                    continue;
+                }
                 let call = gate.channel_call(&mut desk, asked);
                 let write = if call.is_some() { Write::Channel } else { Write::Nothing };
                 self.write(&name, desk, write, None);

@@ -1,9 +1,11 @@
 //! Sessions at the gate: one deposit, a voucher for each request, and what each wrong one is told.
 
+pub mod by_mpp;
 mod chain;
 mod deaths;
 pub mod door;
 pub mod dust;
+mod node;
 pub mod refunds;
 pub mod sales;
 mod settings;

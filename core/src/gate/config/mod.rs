@@ -41,7 +41,8 @@ use super::publish::{Publication, listing::Listing};
 use super::route::Unlisted;
 use crate::chain::ChainId;
 use crate::config::{ConfigError, MAX_CONFIG_BYTES, Reader, network};
-use crate::encoding::json;
+use crate::encoding::{hex, json};
+use crate::evm::account::Account;
 use crate::secret::Secret;
 use crate::time::UnixTime;
 use crate::x402::opaque::ChainKind;
@@ -63,6 +64,8 @@ struct Inherited {
     protocols: Protocols,
     /// Who signs for channels; none if no object is bound that keeps them.
     authorizer: Option<String>,
+    /// The account of `PAYEE_KEY`.
+    payee: Option<Account>,
 }
 
 impl Gate {
@@ -156,6 +159,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         authorizer: salt.as_ref().filter(|_| reader.is_bound("CHANNEL")).and_then(|salt| {
             Some(super::keys::authorizer(salt.expose().as_bytes())?.address().to_checksum())
         }),
+        payee: payee(reader),
     };
     let (table, offers) = table::read(reader, &inherited, unlisted, routes)?;
     let mut keys = Keys::new(
@@ -163,6 +167,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         salt?.expose().as_bytes(),
         origin_secret.as_ref().map(|secret| secret.expose().as_bytes()),
     );
+    keys = keys.paid_to(inherited.payee);
     if let Some(previous) = previous {
         keys = keys.rotated_from(previous.expose().as_bytes());
     }
@@ -210,6 +215,21 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
             publication: Publication { publish, service, listing },
         },
     })
+}
+
+/// Reads the key of the payee of sessions.
+fn payee(reader: &mut Reader) -> Option<Account> {
+    const NAME: &str = "PAYEE_KEY";
+    if reader.is_absent(NAME) {
+        return None;
+    }
+    let secret = reader.secret(NAME, 66)?;
+    let bytes = hex::decode_array(secret.expose()).ok().map(Secret::new);
+    let account = bytes.and_then(|bytes| Account::from_candidates(core::iter::once(bytes)));
+    if account.is_none() {
+        reader.fail(NAME, "must hold 0x and 64 hex digits; set it again");
+    }
+    account
 }
 
 /// Reads the number of ledger objects, and the number before a change while payments of that time

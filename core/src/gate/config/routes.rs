@@ -16,12 +16,15 @@ use super::{Inherited, bazaar, protocols, shape};
 use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::channel::config::ChannelConfig;
+use crate::channel::escrow::{Escrow, EscrowContract};
 use crate::config::network::pay_to;
 use crate::config::{Reader, TextOr};
+use crate::evm::account::Account;
 use crate::evm::address::Address;
 use crate::evm::permit2;
 use crate::gate::offer::{Choice, Offer, Protocols, RouteSettings};
 use crate::gate::route::{Ask, Pattern, Rule};
+use crate::gate::session::mpp::terms::ChannelOffer;
 use crate::http::MAX_CHALLENGE_BYTES;
 use crate::ledger::command::Mode;
 use crate::payment::{SignedToken, Terms, TransferMethod};
@@ -58,6 +61,7 @@ pub(super) struct RouteConfig {
     pub signed_transactions: Option<bool>,
     pub hash_mode: Option<bool>,
     pub session_delay_secs: Option<u64>,
+    pub session_escrow: Option<String>,
     pub cors: Option<Value>,
 }
 
@@ -156,6 +160,10 @@ fn route(
     });
     let mut ask = Ask::Paid(assets.collect());
     let mut offer = Offer::new(choices, manner);
+    if let Some(escrow) = &config.session_escrow {
+        let sold = (escrow.as_str(), config.session_delay_secs, pricer.is_some());
+        offer.channel = Some(by_channel(reader, inherited, place, sold, &offer)?);
+    }
     if let Some(from) = pricer {
         // A price that the pricer will name compares with no other price.
         ask = Ask::Paid(Vec::from([(place.to_owned(), [0; 32])]));
@@ -303,6 +311,38 @@ fn deposits(
     let mut extra = extra.clone();
     extra.extend(domain.extra());
     Some((SignedToken { method: TransferMethod::Eip3009, separator, ..token }, extra))
+}
+
+/// How a route is paid by session of MPP.
+fn by_channel(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    (escrow, secs, is_priced): (&str, Option<u64>, bool),
+    offer: &Offer,
+) -> Option<ChannelOffer> {
+    let delay_secs = secs.unwrap_or(*ChannelOffer::DELAYS.start());
+    let address = Address::parse_checksummed(escrow).ok();
+    let mut signed = offer.choices.iter().filter(|it| it.terms.authorized().is_some());
+    let payee = inherited.payee.as_ref().map(Account::address);
+    let choice = signed.next().filter(|choice| {
+        let pay_to = choice.terms.token.as_ref().map(|token| token.pay_to);
+        let network = choice.terms.network.as_str();
+        pay_to == payee && inherited.readable.iter().any(|known| known == network)
+    });
+    let is_one = signed.next().is_none() && !is_priced && offer.settings.protocols.mpp;
+    let found = choice.zip(address).filter(|_| is_one && inherited.authorizer.is_some());
+    let sold = found.and_then(|(choice, address)| {
+        let (escrow, chain_id) = (Escrow::PaymentChannel, choice.chain_id());
+        ChannelOffer::new(&choice.terms, EscrowContract { escrow, chain_id, address }, delay_secs)
+    });
+    if sold.is_none() {
+        let remedy = "needs the address of a contract, the binding CHANNEL, \"mpp\" in protocols, a \
+                      fixed price, one EVM network with RPC_URL and a token with EIP-3009, and \
+                      PAYEE_KEY, whose account is the payee";
+        reader.fail(&format!("{place}.session_escrow"), remedy);
+    }
+    sold
 }
 
 /// One way to pay for a route.

@@ -39,6 +39,7 @@ pub(super) const ROUTE: Shape = Shape {
         ("signed_transactions", Kind::Switch),
         ("hash_mode", Kind::Switch),
         ("session_delay_secs", Kind::Number),
+        ("session_escrow", Kind::Text),
         ("cors", Kind::Any),
     ],
 };

@@ -13,7 +13,7 @@ use crate::gate::offer::{Choice, Offer};
 use crate::gate::pricer::question;
 use crate::gate::template::{ChallengeRequest, MppTemplate};
 use crate::http::RequestHead;
-use crate::mpp::{Challenge, PAYMENT_AUTHORIZATION, charge, digest, id};
+use crate::mpp::{Challenge, PAYMENT_AUTHORIZATION, charge, digest, id, session};
 use crate::payment::SignedToken;
 use crate::time::UnixTime;
 
@@ -48,10 +48,21 @@ pub fn challenges(offer: &Offer, asked: &ChallengeRequest<'_>) -> Option<Issued>
     let max = if reads_lists(asked.head) { usize::MAX } else { 1 };
     let signed =
         offer.choices.iter().filter_map(|choice| Some((choice, choice.terms.authorized()?)));
-    let issued: Vec<Issued> = signed
+    let mut issued: Vec<Issued> = signed
         .filter_map(|(choice, token)| challenge(offer, choice, &token, asked))
         .take(max)
         .collect();
+    // Payers that read a list as one challenge see the last one, with the id of the first: the gate
+    // takes that for a session, and no other.
+    if offer.channel.is_some() {
+        let names = |name| accepts(asked.head, name);
+        if names("evm/session") && !reads_lists(asked.head) {
+            issued.clear();
+        }
+        if names("evm/session") || !reads_lists(asked.head) {
+            issued.extend(by_channel(offer, asked));
+        }
+    }
     let header = issued.iter().map(|one| one.header.as_str()).collect::<Vec<_>>().join(", ");
     issued.into_iter().next().map(|first| Issued { header, ..first })
 }
@@ -59,9 +70,13 @@ pub fn challenges(offer: &Offer, asked: &ChallengeRequest<'_>) -> Option<Issued>
 /// Whether the client names this method and intent in `Accept-Payment`, as payers that read lists
 /// do.
 fn reads_lists(head: &RequestHead) -> bool {
+    accepts(head, "evm/charge")
+}
+
+fn accepts(head: &RequestHead, name: &str) -> bool {
     let accepted = head.headers.joined("accept-payment").unwrap_or_default();
     accepted.split(',').any(|range| {
-        range.split(';').next().is_some_and(|range| range.trim().eq_ignore_ascii_case("evm/charge"))
+        range.split(';').next().is_some_and(|range| range.trim().eq_ignore_ascii_case(name))
     })
 }
 
@@ -92,6 +107,17 @@ fn challenge(
     let mut challenge = bare(offer, choice, asked);
     challenge.request = request(offer, token, &reference::of(asked.head, asked.now, quoted))?;
     // It refuses a realm that no header can carry; every other member is the gate's own.
+    challenge.id = id::id(asked.key, &challenge).ok()?;
+    Some(Issued { header: challenge.written(), id: challenge.id })
+}
+
+/// The challenge of a session, with the same reference.
+fn by_channel(offer: &Offer, asked: &ChallengeRequest<'_>) -> Option<Issued> {
+    let (choice, sold) = offer.by_channel()?;
+    let mut challenge = bare(offer, choice, asked);
+    session::INTENT.clone_into(&mut challenge.intent);
+    challenge.digest = None;
+    challenge.request = sold.request(&reference::of(asked.head, asked.now, None));
     challenge.id = id::id(asked.key, &challenge).ok()?;
     Some(Issued { header: challenge.written(), id: challenge.id })
 }

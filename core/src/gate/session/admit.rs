@@ -38,11 +38,7 @@ impl Gate {
         let request = request.clone();
         let authorizer = self.keys.authorizer()?.address();
         Some(match SessionPayment::check((offer, authorizer), &message, now) {
-            Ok((_, payment))
-                if [payment.config.payer, payment.config.payer_authorizer]
-                    .iter()
-                    .any(|account| self.payers.clients.denies(&account.to_lower_hex())) =>
-            {
+            Ok((_, payment)) if payment.is_denied(&self.payers.clients) => {
                 let correlation = &request.correlation;
                 let denied = Code::PayerDenied;
                 SessionStep::Respond(Reply::problem(denied, Audience::Paid, correlation, None))

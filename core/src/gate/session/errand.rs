@@ -10,6 +10,7 @@ use crate::channel::config::ChannelId;
 use crate::channel::desk::{ChannelDesk, SightText, Write};
 use crate::channel::errand::{ChannelErrand, Earnings, Payout};
 use crate::channel::escrow::EscrowContract;
+use crate::channel::facts::ChannelFacts;
 use crate::channel::index::IndexAsk;
 use crate::channel::state::ListNotice;
 use crate::encoding::{hex, json};
@@ -42,6 +43,10 @@ impl Gate {
         desk: &mut ChannelDesk,
         now: UnixTime,
     ) -> Option<(Task, FacilitatorCall)> {
+        // A node is asked about those of MPP.
+        if ChannelFacts::read(&desk.terms).is_some() {
+            return None;
+        }
         let (task, call) = match desk.channel.as_ref()?.errand(now) {
             ChannelErrand::Rest(_) => return None,
             ChannelErrand::Look => (Task::Look, self.look(desk)),

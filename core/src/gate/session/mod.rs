@@ -1,4 +1,4 @@
-//! Sessions by x402 `batch-settlement`: one deposit, then a voucher for each request.
+//! Sessions: one deposit, then vouchers, by x402 `batch-settlement` and by MPP.
 //!
 //! | file | what |
 //! |---|---|
@@ -8,11 +8,13 @@
 //! | [`step`] | the machine of one such request |
 //! | `statement` | what the payer is told |
 //! | `reason` | why it is refused |
+//! | [`mpp`] | the same machine for payers of MPP |
 //! | [`errand`] | what the alarm of a channel sends |
 
 mod admit;
 mod asked;
 pub mod errand;
+pub mod mpp;
 mod payment;
 mod reason;
 mod statement;

@@ -1,18 +1,22 @@
 //! What a payer of a session sends, read and checked as far as no network is needed.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 
 use serde_json::{Map, Value, json};
 
+use super::mpp::payment::MppPayment;
 use super::reason::{REFUSED, reason};
 use crate::amount::Amount;
 use crate::channel::config::{ChannelConfig, ChannelId, deposit_nonce};
 use crate::channel::escrow::EscrowContract;
-use crate::channel::voucher::{CheckedVoucher, Voucher};
+use crate::channel::facts::ChannelFacts;
+use crate::channel::voucher::Voucher;
 use crate::encoding::{hex, json};
 use crate::evm::address::Address;
 use crate::evm::eip3009::Authorization;
 use crate::evm::signature::Signature;
+use crate::gate::clients::Clients;
 use crate::gate::offer::{CLOCK_MARGIN_SECS, Choice, Offer};
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
@@ -28,17 +32,35 @@ pub(super) enum Purpose {
     Voucher,
     /// Pay back what is not earned, or this much of it.
     Refund(Option<Amount>),
+    /// Take a channel that the payer has opened, then pay a request if the voucher is enough.
+    Open,
+    /// See what was added to a deposit.
+    TopUp,
+    /// Take a voucher, and serve nothing.
+    Show,
+    /// Take the last voucher, and end the channel.
+    Close,
 }
 
-/// A payment of a session whose signatures hold.
+/// The protocol of a payment, with what only that one has.
+#[derive(Clone, Debug)]
+pub(super) enum SessionDoor {
+    /// What names the channel, and the payment's own members, as they came; of a deposit with the
+    /// deposit.
+    X402(ChannelConfig, Map<String, Value>),
+    /// MPP.
+    Mpp(Box<MppPayment>),
+}
+
+/// A payment of a session. Its signatures hold, but for a voucher of MPP, which its channel checks.
 #[derive(Clone, Debug)]
 pub(super) struct SessionPayment {
     pub purpose: Purpose,
-    pub config: ChannelConfig,
     pub channel: ChannelId,
-    pub voucher: CheckedVoucher,
-    /// Its own members, in one spelling; of a deposit with the deposit.
-    pub payload: Map<String, Value>,
+    /// The amount of its voucher.
+    pub cumulative: Amount,
+    pub signature: String,
+    pub door: SessionDoor,
 }
 
 /// Code and reason of a refusal.
@@ -136,22 +158,62 @@ impl SessionPayment {
             }
             _ => return Err(wrong()),
         };
-        Ok(Self { purpose, config, channel, voucher, payload: own })
+        Ok(Self {
+            purpose,
+            channel,
+            cumulative: voucher.voucher().cumulative,
+            signature: hex::encode_prefixed(&voucher.signature().to_bytes()),
+            door: SessionDoor::X402(config, own),
+        })
+    }
+
+    /// Who deposited and who signs, as far as that is known.
+    fn accounts(&self) -> (Address, Address) {
+        match &self.door {
+            SessionDoor::X402(config, _) => (config.payer, config.payer_authorizer),
+            SessionDoor::Mpp(shown) => match &shown.facts {
+                Some(facts) => (facts.payer, facts.signer),
+                None => (Address::ZERO, Address::ZERO),
+            },
+        }
+    }
+
+    /// Who is said to have deposited.
+    pub fn payer(&self) -> Address {
+        self.accounts().0
     }
 
     /// Who signs for this channel. Its payer is named by whoever opens it, and need not know of it.
-    pub fn proven(&self) -> &Address {
-        if planted(Mutant::NamedPayersAreProven) {
-            return &self.config.payer;
+    pub fn proven(&self) -> Address {
+        let (payer, signer) = self.accounts();
+        if planted(Mutant::NamedPayersAreProven) { payer } else { signer }
+    }
+
+    /// Whether either of them buys nothing here.
+    pub fn is_denied(&self, clients: &Clients) -> bool {
+        let (payer, signer) = self.accounts();
+        [payer, signer].iter().any(|account| clients.denies(&account.to_lower_hex()))
+    }
+
+    /// The members of a payment of x402.
+    pub fn payload(&self) -> Map<String, Value> {
+        match &self.door {
+            SessionDoor::X402(_, payload) => payload.clone(),
+            SessionDoor::Mpp(_) => Map::new(),
         }
-        &self.config.payer_authorizer
     }
 
     /// What is kept beside a channel for its alarm.
     pub fn kept_terms(&self, choice: &Choice) -> String {
+        let config = match &self.door {
+            SessionDoor::X402(config, _) => config,
+            SessionDoor::Mpp(shown) => {
+                return shown.facts.as_ref().map(ChannelFacts::to_text).unwrap_or_default();
+            }
+        };
         let requirements = choice.session.as_ref().map(|(requirements, _)| requirements);
         let chain = choice.chain_id();
-        json!({"config": self.config.to_json(), "chain": chain, "requirements": requirements})
+        json!({"config": config.to_json(), "chain": chain, "requirements": requirements})
             .to_string()
     }
 }

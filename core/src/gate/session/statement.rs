@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::asked::AskedSession;
 use super::payment::Purpose;
-use super::reason::{REFUSED, reason};
+pub(super) use super::reason::REFUSED;
+use super::reason::reason;
 use crate::channel::desk::{ChannelReply, Snapshot};
 use crate::gate::Gate;
 use crate::gate::offer::Offer;
@@ -61,7 +62,7 @@ pub(super) fn failed(asked: &AskedSession<'_>, word: &str, now: UnixTime) -> Rep
         "errorReason": word,
         "transaction": "",
         "network": asked.choice.terms.network.as_str(),
-        "payer": asked.payment.config.payer.to_checksum(),
+        "payer": asked.payment.payer().to_checksum(),
     });
     reply.with(Version::V2.settlement_header(), &header::encode(&value.to_string()))
 }
@@ -86,7 +87,7 @@ pub(super) fn settled(
         "success": true,
         "transaction": transaction,
         "network": asked.choice.terms.network.as_str(),
-        "payer": asked.payment.config.payer.to_checksum(),
+        "payer": asked.payment.payer().to_checksum(),
         "amount": amount,
         "extra": extra,
     });

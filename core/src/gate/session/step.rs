@@ -9,21 +9,25 @@ use serde_json::{Map, Value};
 
 use super::asked::AskedSession;
 use super::errand::ChannelTerms;
-use super::payment::Purpose;
+use super::mpp::payment::is_content;
+use super::mpp::{seen, told};
+use super::payment::{Purpose, SessionDoor, SessionPayment};
 use super::reason::reason;
 use super::statement;
 use crate::amount::Amount;
 use crate::channel::desk::{
     ChannelAsk, ChannelMessage, ChannelReply, PurchaseText, Said, SightText, VERSION,
 };
-use crate::encoding::{hex, json, message};
+use crate::channel::facts::ChannelFacts;
+use crate::channel::refusal::ChannelRefusal;
+use crate::encoding::{json, message};
 use crate::facilitator::breaker::Operation;
 use crate::facilitator::payers::{Caller, Evidence};
 use crate::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 use crate::facilitator::unproven::queue::CallResult;
 use crate::facilitator::unproven::{UnverifiedCaller, UnverifiedKind};
 use crate::facilitator::wire;
-use crate::gate::call::FacilitatorCall;
+use crate::gate::call::{ChainCall, FacilitatorCall};
 use crate::gate::forward::{ClientIdentity, OriginCall, Price, origin_call};
 use crate::gate::offer::VERIFY_SECS;
 use crate::gate::paid::{
@@ -52,6 +56,8 @@ pub enum SessionStep<'g> {
     Object(String, String, Box<SessionRequest<'g>>),
     /// Ask a facilitator; [`SessionRequest::facilitator`] takes the reply.
     Facilitator(Box<FacilitatorCall>, Box<SessionRequest<'g>>),
+    /// Ask a node; [`SessionRequest::node`] takes its reply.
+    Node(Box<ChainCall>, Box<SessionRequest<'g>>),
     /// Ask the origin; [`SessionRequest::origin`] takes its reply.
     Forward(OriginCall, Box<SessionRequest<'g>>),
     /// Read the body within these limits; [`SessionRequest::collected`] takes the outcome.
@@ -93,6 +99,8 @@ enum SessionStage {
     SendingRefund,
     /// What the refund changed is noted.
     Noting,
+    /// What needs no origin is done.
+    Managing,
 }
 
 /// Whether an answer is kept for a repeat of its request.
@@ -122,10 +130,13 @@ impl<'g> SessionRequest<'g> {
         let stage = SessionStage::Beginning;
         let moved = (String::new(), String::new());
         let has_body = asked.request.head.body == BodyPresence::Present;
-        let is_refund = matches!(asked.payment.purpose, Purpose::Refund(_));
+        let is_bought = match asked.payment.purpose {
+            Purpose::Deposit(_) | Purpose::Voucher | Purpose::Open => true,
+            Purpose::Refund(_) | Purpose::TopUp | Purpose::Show | Purpose::Close => false,
+        };
         let (hash, used) = (String::new(), asked.choice.terms.amount);
         let session = Box::new(Self { asked, now, stage, hash, sight: None, used, moved });
-        if has_body && !is_refund { SessionStep::Digest(session) } else { session.hashed(&[]) }
+        if has_body && is_bought { SessionStep::Digest(session) } else { session.hashed(&[]) }
     }
 
     /// Takes the digest of the request's body in hex, or `None` for one that is longer than is
@@ -147,7 +158,12 @@ impl<'g> SessionRequest<'g> {
 
     fn hashed(mut self: Box<Self>, body: &[&[u8]]) -> SessionStep<'g> {
         let head = &self.asked.request.head;
-        let parts = [&[head.method.as_bytes(), head.url.as_bytes()], body].concat();
+        let mut parts = [&[head.method.as_bytes(), head.url.as_bytes()], body].concat();
+        let amount = self.asked.payment.cumulative.to_string();
+        // One voucher may pay for many requests, each in answer to a challenge of its own.
+        if let SessionDoor::Mpp(shown) = &self.asked.payment.door {
+            parts.extend([shown.challenge.as_bytes(), amount.as_bytes()]);
+        }
         self.hash = ["0x", &hash::digest(&parts)].concat();
         match self.asked.payment.purpose {
             Purpose::Deposit(_) if planted(Mutant::DepositsAreBlind) => self.deposit(),
@@ -156,7 +172,72 @@ impl<'g> SessionRequest<'g> {
             Purpose::Voucher => self.hold(),
             Purpose::Refund(_) if planted(Mutant::RefundsAreBlind) => self.look(Before::Nothing),
             Purpose::Refund(wanted) => self.refund(wanted),
+            Purpose::Open | Purpose::TopUp => self.look(Before::Nothing),
+            Purpose::Show | Purpose::Close => self.manage(),
         }
+    }
+
+    /// Does what needs no origin.
+    fn manage(mut self: Box<Self>) -> SessionStep<'g> {
+        self.stage = SessionStage::Managing;
+        let ask = match self.asked.payment.purpose {
+            Purpose::TopUp => ChannelAsk::See,
+            Purpose::Close => ChannelAsk::Close(self.purchase()),
+            _ => ChannelAsk::Accept(self.purchase()),
+        };
+        self.ask(ask)
+    }
+
+    /// Asks a node what the contract of MPP shows.
+    fn look_at_chain(mut self: Box<Self>, before: Before) -> SessionStep<'g> {
+        let (SessionDoor::Mpp(shown), Some(sold)) =
+            (&self.asked.payment.door, &self.asked.offer.channel)
+        else {
+            return self.problem(Code::Internal);
+        };
+        let body = seen::body(sold, &self.asked.payment.channel, shown.sent);
+        let mut call = ChainCall::new(self.asked.choice.terms.network.as_str(), body);
+        call.unproven = Some(self.sender());
+        self.stage = SessionStage::Looking(before);
+        SessionStep::Node(Box::new(call), self)
+    }
+
+    /// Takes the reply of a node; with what it says of the payment.
+    pub fn node(
+        mut self: Box<Self>,
+        reply: Option<&str>,
+        now: UnixTime,
+    ) -> (SessionStep<'g>, CallResult) {
+        let asked = core::mem::replace(&mut self.now, now);
+        let channel = self.asked.payment.channel;
+        let (SessionDoor::Mpp(shown), Some(sold)) =
+            (&mut self.asked.payment.door, &self.asked.offer.channel)
+        else {
+            return (self.problem(Code::Internal), CallResult::Open);
+        };
+        let question = seen::question(shown.sent);
+        let seen = reply.and_then(|reply| question.read(&sold.contract, &channel, reply, asked));
+        let Some(seen) = seen else {
+            return (self.problem(Code::ChainUnavailable), CallResult::Open);
+        };
+        match seen::judged(sold, shown.sent, &seen) {
+            Ok(facts) => shown.facts = Some(*facts),
+            Err(code) => {
+                let Self { asked: AskedSession { gate, offer, request, .. }, .. } = &*self;
+                let refused = told::refused(gate, offer, request, (code, None), now);
+                return (SessionStep::Respond(refused), CallResult::Bad);
+            }
+        }
+        self.sight = Some(seen.sight);
+        let SessionRequest { asked, .. } = &*self;
+        let buys = asked.payment.cumulative >= asked.choice.terms.amount
+            && is_content(&asked.request.head);
+        let next = match asked.payment.purpose {
+            Purpose::Voucher => self.hold(),
+            Purpose::Open if buys => self.hold(),
+            _ => self.manage(),
+        };
+        (next, CallResult::Good)
     }
 
     /// The payment in the log.
@@ -185,19 +266,26 @@ impl<'g> SessionRequest<'g> {
         if reply.said == Said::Refused {
             let may_look = reply.stale && self.sight.is_none();
             return match stage {
-                SessionStage::Beginning | SessionStage::Refunding if may_look => {
+                SessionStage::Beginning | SessionStage::Refunding | SessionStage::Managing
+                    if may_look =>
+                {
                     self.look(Before::Nothing)
                 }
-                _ => SessionStep::Respond(statement::corrected(&self.asked, &reply, self.now)),
+                _ => SessionStep::Respond(self.corrected(&reply)),
             };
         }
         match (stage, reply.said) {
-            (SessionStage::Beginning, Said::Held) => self.forward(),
+            (SessionStage::Beginning, Said::Held) => self.held(&reply),
+            (SessionStage::Managing, Said::Taken) => match &self.asked.payment.door {
+                SessionDoor::Mpp(shown) => {
+                    SessionStep::Respond(told::managed(&self.asked, shown, &reply, self.now))
+                }
+                SessionDoor::X402(..) => self.problem(Code::Internal),
+            },
             (SessionStage::Foreseeing, Said::Held) => self.deposit(),
             // The first voucher of a channel is for the price, unless something was claimed of it.
             (SessionStage::Foreseeing, Said::Taken) if self.sight.is_none() => {
-                let shown = self.asked.payment.voucher.voucher().cumulative;
-                let is_first = shown == self.asked.choice.terms.amount;
+                let is_first = self.asked.payment.cumulative == self.asked.choice.terms.amount;
                 if is_first || planted(Mutant::NewDepositsAreBlind) {
                     self.deposit()
                 } else {
@@ -212,19 +300,23 @@ impl<'g> SessionRequest<'g> {
                 finish_paid(&mut head, &self.asked.request.correlation);
                 let mut again = Reply::new(head, Body::Held).with("payment-replayed", "true");
                 again.marks.served = true;
-                SessionStep::Respond(statement::settled(&self.asked, again, (&reply, &self.moved)))
+                SessionStep::Respond(self.settled(again, &reply))
             }
             // Its answer is not kept any more: it is told what was charged so far.
             (SessionStage::Beginning | SessionStage::Foreseeing, _) => {
                 let mut reply = reply;
-                reply.refusal = Some("cumulative_amount_mismatch".to_string());
-                SessionStep::Respond(statement::corrected(&self.asked, &reply, self.now))
+                let refusal = ChannelRefusal::CumulativeMismatch;
+                reply.refusal = Some(match self.asked.payment.door {
+                    SessionDoor::X402(..) => refusal.x402().to_string(),
+                    SessionDoor::Mpp(_) => refusal.okx().to_string(),
+                });
+                SessionStep::Respond(self.corrected(&reply))
             }
             (SessionStage::Charging(mut head, _), Said::Charged | Said::Repeated) => {
                 finish_paid(&mut head, &self.asked.request.correlation);
                 let mut served = Reply::new(head, Body::Held);
                 served.marks.served = true;
-                SessionStep::Respond(statement::settled(&self.asked, served, (&reply, &self.moved)))
+                SessionStep::Respond(self.settled(served, &reply))
             }
             (SessionStage::Refunding, Said::Promised) => self.send_refund(&reply),
             (SessionStage::Noting, said) | (SessionStage::Refunding, said @ Said::Refunded) => {
@@ -236,7 +328,7 @@ impl<'g> SessionRequest<'g> {
                     Body::Empty,
                 );
                 finish_paid(&mut done.head, &self.asked.request.correlation);
-                SessionStep::Respond(statement::settled(&self.asked, done, (&reply, &self.moved)))
+                SessionStep::Respond(self.settled(done, &reply))
             }
             _ => self.problem(Code::Internal),
         }
@@ -303,6 +395,10 @@ impl<'g> SessionRequest<'g> {
                             (Purpose::Deposit(amount), Before::Deposit) => self.foresee(amount),
                             (Purpose::Deposit(_) | Purpose::Voucher, _) => self.hold(),
                             (Purpose::Refund(wanted), _) => self.refund(wanted),
+                            (
+                                Purpose::Open | Purpose::TopUp | Purpose::Show | Purpose::Close,
+                                _,
+                            ) => self.manage(),
                         }
                     }
                     _ => match (before, valid) {
@@ -337,8 +433,21 @@ impl<'g> SessionRequest<'g> {
             | SessionStage::Charging(..)
             | SessionStage::Releasing(_)
             | SessionStage::Refunding
+            | SessionStage::Managing
             | SessionStage::Noting => self.problem(Code::Internal),
         }
+    }
+
+    /// Serves what is held. Who pays by MPP is known from here on.
+    fn held(mut self: Box<Self>, reply: &ChannelReply) -> SessionStep<'g> {
+        if let SessionDoor::Mpp(shown) = &mut self.asked.payment.door {
+            let facts = reply.channel.as_ref().and_then(|channel| channel.facts.as_deref());
+            shown.facts = facts.and_then(ChannelFacts::read);
+            if self.asked.payment.is_denied(&self.asked.gate.payers.clients) {
+                return self.failed(Code::PayerDenied);
+            }
+        }
+        self.forward()
     }
 
     /// Takes the origin's reply.
@@ -405,6 +514,22 @@ impl<'g> SessionRequest<'g> {
         self.ask(ChannelAsk::Charge(purchase, used, kept))
     }
 
+    /// An answer with the statement of its protocol about what was paid.
+    fn settled(&self, answer: Reply, said: &ChannelReply) -> Reply {
+        match &self.asked.payment.door {
+            SessionDoor::X402(..) => statement::settled(&self.asked, answer, (said, &self.moved)),
+            SessionDoor::Mpp(shown) => told::receipt(&self.asked, shown, answer, (said, self.now)),
+        }
+    }
+
+    /// The answer to a refusal of the channel.
+    fn corrected(&self, said: &ChannelReply) -> Reply {
+        match &self.asked.payment.door {
+            SessionDoor::X402(..) => statement::corrected(&self.asked, said, self.now),
+            SessionDoor::Mpp(_) => told::refused_by_channel(&self.asked, said, self.now),
+        }
+    }
+
     /// The answer if the gate cannot go on.
     fn problem(&self, code: Code) -> SessionStep<'g> {
         let correlation = &self.asked.request.correlation;
@@ -438,14 +563,14 @@ impl<'g> SessionRequest<'g> {
 
     fn refund(mut self: Box<Self>, wanted: Option<Amount>) -> SessionStep<'g> {
         self.stage = SessionStage::Refunding;
-        let shown = self.asked.payment.voucher.voucher().cumulative.to_string();
+        let shown = self.asked.payment.cumulative.to_string();
         let wanted = wanted.map(|amount| amount.to_string());
         let least = self.price();
         self.ask(ChannelAsk::Refund(shown, wanted, least))
     }
 
     fn deposit(self: Box<Self>) -> SessionStep<'g> {
-        let payload = self.asked.payment.payload.clone();
+        let payload = self.asked.payment.payload();
         self.settle(payload, SessionStage::Depositing)
     }
 
@@ -482,7 +607,10 @@ impl<'g> SessionRequest<'g> {
 
     /// Asks the facilitator what the chain shows: it reads it to judge a voucher.
     fn look(mut self: Box<Self>, before: Before) -> SessionStep<'g> {
-        let mut payload = self.asked.payment.payload.clone();
+        if let SessionDoor::Mpp(_) = self.asked.payment.door {
+            return self.look_at_chain(before);
+        }
+        let mut payload = self.asked.payment.payload();
         // Whether a deposit could be made is judged with it; whether it was, without.
         if payload.contains_key("deposit") && !matches!(before, Before::Deposit) {
             payload.remove("deposit");
@@ -505,7 +633,7 @@ impl<'g> SessionRequest<'g> {
     fn send_refund(self: Box<Self>, reply: &ChannelReply) -> SessionStep<'g> {
         let kept = ChannelTerms::read(&self.asked.payment.kept_terms(self.asked.choice));
         let payload = kept.and_then(|kept| {
-            let voucher = self.asked.payment.payload.get("voucher")?.clone();
+            let voucher = self.asked.payment.payload().get("voucher")?.clone();
             let (nonce, amount) = reply.promised.as_ref()?;
             let (nonce, amount) =
                 (Amount::from_atomic(nonce).ok()?, Amount::from_atomic(amount).ok()?);
@@ -536,13 +664,7 @@ impl<'g> SessionRequest<'g> {
             }
         };
         let body = wire::request(Version::V2, &Version2::new(terms, payload), terms);
-        let network = self.asked.request.network().into_owned();
-        // Wallets and channels cost nothing, and each call may be for one that is new.
-        let sender = UnverifiedCaller {
-            network: network.clone(),
-            kind: UnverifiedKind::Session,
-            payment: None,
-        };
+        let sender = self.sender();
         let call = FacilitatorCall {
             url,
             body,
@@ -552,7 +674,7 @@ impl<'g> SessionRequest<'g> {
             draft: None,
             client_deadline: None,
             caller: Caller {
-                network,
+                network: sender.network.clone(),
                 payer: self.asked.payment.proven().to_lower_hex(),
                 evidence: Evidence::Signed,
             },
@@ -561,9 +683,21 @@ impl<'g> SessionRequest<'g> {
         SessionStep::Facilitator(Box::new(call), self)
     }
 
+    /// Wallets and channels cost nothing, and each call may be for one that is new.
+    fn sender(&self) -> UnverifiedCaller {
+        let network = self.asked.request.network().into_owned();
+        UnverifiedCaller { network, kind: UnverifiedKind::Session, payment: None }
+    }
+
     fn ask(self: Box<Self>, ask: ChannelAsk) -> SessionStep<'g> {
-        let delay = self.asked.payment.config.withdraw_delay_secs;
-        let opened = (self.asked.payment.channel.to_string(), delay, None);
+        let (delay, delta) = match (&self.asked.payment.door, &self.asked.offer.channel) {
+            (SessionDoor::X402(config, _), _) => (config.withdraw_delay_secs, None),
+            (SessionDoor::Mpp(_), sold) => {
+                let secs = sold.as_ref().map_or(0, |sold| sold.delay_secs);
+                (secs, Some(Amount::ZERO.to_string()))
+            }
+        };
+        let opened = (self.asked.payment.channel.to_string(), delay, delta);
         let terms = self.asked.payment.kept_terms(self.asked.choice);
         let sight = self.sight.clone();
         let message = ChannelMessage { v: VERSION, ask, sight, opened, terms };
@@ -572,10 +706,10 @@ impl<'g> SessionRequest<'g> {
     }
 
     fn purchase(&self) -> PurchaseText {
-        let voucher = &self.asked.payment.voucher;
+        let SessionPayment { cumulative, signature, .. } = &self.asked.payment;
         PurchaseText {
-            cumulative: voucher.voucher().cumulative.to_string(),
-            signature: hex::encode_prefixed(&voucher.signature().to_bytes()),
+            cumulative: cumulative.to_string(),
+            signature: signature.clone(),
             price: self.asked.choice.terms.amount.to_string(),
             request: self.hash.clone(),
             until: self.now.plus(self.asked.offer.leases.executing).plus(HOLD_SECS).secs(),
@@ -588,7 +722,7 @@ impl<'g> SessionRequest<'g> {
         if planted(Mutant::ChannelsAreOnePayment) {
             return channel;
         }
-        let amount = self.asked.payment.voucher.voucher().cumulative.to_string();
+        let amount = self.asked.payment.cumulative.to_string();
         [channel.as_str(), &amount, &self.hash].join("-")
     }
 

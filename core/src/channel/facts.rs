@@ -1,0 +1,77 @@
+//! What a channel of MPP is made of, which no credential but the first one names.
+
+use alloc::string::{String, ToString};
+
+use serde_json::{Value, json};
+
+use super::escrow::{Escrow, EscrowContract};
+use super::refusal::ChannelRefusal;
+use super::voucher::{CheckedVoucher, Voucher};
+use crate::encoding::json;
+use crate::evm::address::Address;
+
+/// What a channel is made of, as its contract says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelFacts {
+    /// The contract.
+    pub contract: EscrowContract,
+    /// Who deposited.
+    pub payer: Address,
+    /// Who is paid.
+    pub payee: Address,
+    /// The token.
+    pub token: Address,
+    /// Who signs vouchers.
+    pub signer: Address,
+}
+
+impl ChannelFacts {
+    /// The facts as text, to be kept beside a channel.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let Self { contract, payer, payee, token, signer } = self;
+        let network = ["eip155:", &contract.chain_id.to_string()].concat();
+        json!({
+            "config": {"receiver": payee.to_checksum(), "payer": payer.to_checksum()},
+            "requirements": {
+                "network": network,
+                "asset": token.to_checksum(),
+            },
+            "chain": contract.chain_id,
+            "escrow": contract.address.to_checksum(),
+            "signer": signer.to_checksum(),
+        })
+        .to_string()
+    }
+
+    /// Reads them; `None` for the text of a channel of another protocol.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let Ok(Value::Object(kept)) = json::parse(text.as_bytes()) else { return None };
+        let address = |value: Option<&Value>| Address::parse(value?.as_str()?).ok();
+        let inner = |object: &str, name: &str| address(kept.get(object)?.get(name));
+        Some(Self {
+            contract: EscrowContract {
+                escrow: Escrow::PaymentChannel,
+                chain_id: kept.get("chain")?.as_u64()?,
+                address: address(kept.get("escrow"))?,
+            },
+            payer: inner("config", "payer")?,
+            payee: inner("config", "receiver")?,
+            token: inner("requirements", "asset")?,
+            signer: address(kept.get("signer"))?,
+        })
+    }
+
+    /// Checks a voucher of this channel.
+    ///
+    /// # Errors
+    /// As [`Voucher::check`].
+    pub fn check(
+        &self,
+        voucher: Voucher,
+        signature: &str,
+    ) -> Result<CheckedVoucher, ChannelRefusal> {
+        voucher.check(&self.contract, self.signer, signature)
+    }
+}

@@ -1,0 +1,29 @@
+//! A credential of a session of MPP, as far as it was read.
+
+use alloc::string::String;
+
+use crate::channel::facts::ChannelFacts;
+use crate::http::{BodyPresence, RequestHead};
+
+/// A credential of a session that answers a challenge of this gate.
+#[derive(Clone, Debug)]
+pub(in crate::gate::session) struct MppPayment {
+    /// What is asked for.
+    pub action: &'static str,
+    /// The challenge that it answers.
+    pub challenge: String,
+    /// The transaction that brought the deposit.
+    pub sent: Option<[u8; 32]>,
+    /// What the channel is made of, once that is known.
+    pub facts: Option<ChannelFacts>,
+}
+
+/// Whether a request asks for what is sold, and does not only bring a voucher. Spec: draft-tempo
+/// session, "Content requests".
+pub(in crate::gate::session) fn is_content(head: &RequestHead) -> bool {
+    match head.method.as_str() {
+        "HEAD" => false,
+        "POST" => head.body == BodyPresence::Present || head.url.contains('?'),
+        _ => true,
+    }
+}

@@ -1,0 +1,144 @@
+//! What a credential asks for, checked as far as no network is needed.
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use super::payment::{MppPayment, is_content};
+use super::terms::ChannelOffer;
+use super::told;
+use crate::amount::Amount;
+use crate::channel::config::{ChannelId, ChannelParties};
+use crate::channel::refusal::ChannelRefusal;
+use crate::channel::voucher::Voucher;
+use crate::gate::Gate;
+use crate::gate::mpp::issue;
+use crate::gate::offer::Offer;
+use crate::gate::presented::Presented;
+use crate::gate::request::IncomingRequest;
+use crate::gate::session::asked::AskedSession;
+use crate::gate::session::payment::{Purpose, SessionDoor, SessionPayment};
+use crate::gate::session::step::{SessionRequest, SessionStep};
+use crate::http::RequestHead;
+use crate::mpp::session::{Funding, INTENT, SessionAction, ShownVoucher};
+use crate::mpp::source::Source;
+use crate::mpp::{Challenge, Credential, id};
+use crate::time::UnixTime;
+
+/// Codes of OKX's dialect that are about the credential itself. Spec: OKX payments, error codes.
+const STALE_PARAMETERS: u32 = 30_001;
+const MALFORMED: u32 = 70_003;
+const EXPIRED: u32 = 70_009;
+
+impl Gate {
+    /// Begins a request that shows a credential of a session of MPP; `None` if it shows none, or
+    /// the route sells none.
+    pub(in crate::gate) fn session_by_mpp<'g>(
+        &'g self,
+        offer: &'g Offer,
+        request: &IncomingRequest,
+        now: UnixTime,
+    ) -> Option<SessionStep<'g>> {
+        let (choice, sold) = offer.by_channel()?;
+        let Presented::Mpp(Ok(credential)) = Presented::of(&request.head.headers) else {
+            return None;
+        };
+        if credential.challenge.intent != INTENT {
+            return None;
+        }
+        Some(match self.shown(sold, offer, (&request.head, &credential), now) {
+            Ok(payment) => {
+                let request = request.clone();
+                let asked = AskedSession { gate: self, offer, choice, request, payment };
+                SessionRequest::begin(asked, now)
+            }
+            Err(code) => {
+                SessionStep::Respond(told::refused(self, offer, request, (code, None), now))
+            }
+        })
+    }
+
+    fn shown(
+        &self,
+        sold: &ChannelOffer,
+        offer: &Offer,
+        (head, credential): (&RequestHead, &Credential),
+        now: UnixTime,
+    ) -> Result<SessionPayment, u32> {
+        let challenge = &credential.challenge;
+        let reference = sold.reference(challenge).ok_or(STALE_PARAMETERS)?;
+        let is_here = challenge.realm == head.host();
+        if !is_here || !self.issued(sold, offer, (challenge, &reference)) {
+            return Err(STALE_PARAMETERS);
+        }
+        let expires = challenge.expires_at().ok().flatten();
+        if expires.is_none_or(|expires| expires <= now) {
+            return Err(EXPIRED);
+        }
+        let action = SessionAction::read(&credential.payload).map_err(|_| MALFORMED)?;
+        let sent_by = |funding: Funding| match funding {
+            Funding::Sent(hash) => Ok(hash),
+            Funding::Authorized { .. } => Err(MALFORMED),
+        };
+        let none = (Amount::ZERO, "".to_string());
+        let voucher = |it: ShownVoucher| (it.channel, (it.cumulative, it.signature));
+        let (purpose, name, sent, (channel, (cumulative, signature))) = match action {
+            SessionAction::Open { voucher: shown, salt, authorized_signer, funding } => {
+                let sent = sent_by(funding)?;
+                let named = credential.source.as_deref().and_then(Source::parse);
+                let payer = named.filter(|it| it.chain_id == sold.contract.chain_id);
+                let parties = ChannelParties {
+                    payer: payer.ok_or(MALFORMED)?.address,
+                    payee: sold.token.pay_to,
+                    token: sold.token.asset,
+                    salt,
+                    authorized_signer,
+                };
+                let channel = parties.id(&sold.contract);
+                if *channel.as_bytes() != shown.channel {
+                    return Err(ChannelRefusal::NotFound.okx());
+                }
+                // A node is asked for no one who did not sign.
+                let first = Voucher { channel, cumulative: shown.cumulative };
+                first
+                    .check(&sold.contract, parties.signer(), &shown.signature)
+                    .map_err(ChannelRefusal::okx)?;
+                (Purpose::Open, "open", Some(sent), voucher(shown))
+            }
+            SessionAction::TopUp { channel, funding, .. } => {
+                (Purpose::TopUp, "topUp", Some(sent_by(funding)?), (channel, none))
+            }
+            SessionAction::Voucher(shown) if is_content(head) => {
+                (Purpose::Voucher, "voucher", None, voucher(shown))
+            }
+            SessionAction::Voucher(shown) => (Purpose::Show, "voucher", None, voucher(shown)),
+            SessionAction::Close(shown) => (Purpose::Close, "close", None, voucher(shown)),
+        };
+        let challenge = challenge.id.clone();
+        let shown = MppPayment { action: name, challenge, sent, facts: None };
+        Ok(SessionPayment {
+            purpose,
+            channel: ChannelId::from_bytes(channel),
+            cumulative,
+            signature,
+            door: SessionDoor::Mpp(Box::new(shown)),
+        })
+    }
+
+    /// Whether this gate has issued a challenge. Some payers read a list as one challenge: the id
+    /// of the first, and everything else of the last one.
+    fn issued(
+        &self,
+        sold: &ChannelOffer,
+        offer: &Offer,
+        (challenge, reference): (&Challenge, &str),
+    ) -> bool {
+        let keys: Vec<&[u8]> = self.keys.challenges().collect();
+        let beside = issue::request(offer, &sold.token, reference).map(|request| Challenge {
+            intent: issue::INTENT.to_string(),
+            request,
+            ..challenge.clone()
+        });
+        id::holds(&keys, challenge) || beside.is_some_and(|beside| id::holds(&keys, &beside))
+    }
+}

@@ -1,0 +1,80 @@
+//! What a route sells by session of MPP.
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+
+use serde_json::{Value, json};
+
+use crate::amount::Amount;
+use crate::channel::config::ChannelConfig;
+use crate::channel::escrow::EscrowContract;
+use crate::encoding::base64;
+use crate::mpp::Challenge;
+use crate::mpp::charge::HASH;
+use crate::mpp::session::UnitType;
+use crate::payment::{SignedToken, Terms};
+
+/// Requests that a payer is asked to deposit for.
+const SUGGESTED_REQUESTS: u64 = 100;
+
+/// How a route is paid by session of MPP.
+#[derive(Clone, Debug)]
+pub struct ChannelOffer {
+    /// The contract that holds deposits.
+    pub contract: EscrowContract,
+    /// Token and payee.
+    pub token: SignedToken,
+    /// The least seconds that the contract lets a payer wait for a withdrawal.
+    pub delay_secs: u64,
+    /// The request of a challenge, canonical JSON, around the reference.
+    written: [String; 2],
+}
+
+impl ChannelOffer {
+    /// Sells at these terms by channels of a contract; `None` if they take no signature.
+    #[must_use]
+    pub fn new(terms: &Terms, contract: EscrowContract, delay_secs: u64) -> Option<Self> {
+        let token = terms.authorized()?;
+        let price = terms.amount;
+        let deposit = price.checked_mul_u64(SUGGESTED_REQUESTS).unwrap_or(price);
+        // Members in canonical order; no text of the operator's comes before the reference.
+        let before = json!({
+            "amount": price.to_string(),
+            "currency": token.asset.to_checksum(),
+            "externalId": "",
+        });
+        let after = json!({
+            "methodDetails": {
+                "chainId": contract.chain_id,
+                "credentialTypes": [HASH],
+                "escrowContract": contract.address.to_checksum(),
+                "feePayer": false,
+                "minVoucherDelta": Amount::ZERO.to_string(),
+            },
+            "recipient": token.pay_to.to_checksum(),
+            "suggestedDeposit": deposit.to_string(),
+            "unitType": UnitType::Request.name(),
+        });
+        let before = before.to_string().strip_suffix("\"}")?.to_owned();
+        let after = ["\",", after.to_string().strip_prefix('{')?].concat();
+        Some(Self { contract, token, delay_secs, written: [before, after] })
+    }
+
+    /// The shortest and longest delays, seconds.
+    pub const DELAYS: core::ops::RangeInclusive<u64> = ChannelConfig::WITHDRAW_DELAYS;
+
+    /// The `request` of a challenge with this reference, base64url.
+    #[must_use]
+    pub fn request(&self, reference: &str) -> String {
+        let [before, after] = &self.written;
+        base64::encode_url([before.as_str(), reference, after].concat().as_bytes())
+    }
+
+    /// The reference of a challenge that has these terms; `None` for other terms.
+    #[must_use]
+    pub fn reference(&self, challenge: &Challenge) -> Option<String> {
+        let object = challenge.request_object().ok()?;
+        let reference = object.get("externalId").and_then(Value::as_str)?;
+        (self.request(reference) == challenge.request).then(|| reference.to_owned())
+    }
+}

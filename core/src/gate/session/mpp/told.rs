@@ -1,0 +1,129 @@
+//! What a payer of MPP is told: receipts, the outcome of what needs no origin, and refusals with the
+//! codes of OKX's dialect.
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+
+use serde_json::{Map, Value};
+
+use super::payment::MppPayment;
+use crate::channel::desk::{ChannelReply, Snapshot};
+use crate::encoding::{base64, jcs};
+use crate::gate::Gate;
+use crate::gate::mpp::issue::METHOD;
+use crate::gate::offer::Offer;
+use crate::gate::reply::{Body, Reply, finish_paid};
+use crate::gate::request::IncomingRequest;
+use crate::gate::session::asked::AskedSession;
+use crate::gate::session::statement;
+use crate::http::{Headers, ResponseHead};
+use crate::mpp::okx_code::{OkxCode, Remedy};
+use crate::mpp::receipt::{HEADER, Receipt};
+use crate::mpp::session::INTENT;
+use crate::problem::PAYMENT_PROBLEMS;
+use crate::time::UnixTime;
+
+/// A refusal: fresh challenges, and a problem document with the number of the code.
+pub(in crate::gate::session) fn refused(
+    gate: &Gate,
+    offer: &Offer,
+    request: &IncomingRequest,
+    (code, channel): (u32, Option<&Snapshot>),
+    now: UnixTime,
+) -> Reply {
+    let row = OkxCode::of(code);
+    let why = (statement::REFUSED, row.problem.to_owned());
+    let mut reply = statement::refused(gate, offer, request, why, now);
+    reply.head.status = row.status;
+    let mut body = json::<3>([
+        ("code", Value::from(row.code)),
+        ("reason", Value::from(row.problem)),
+        ("type", Value::from([PAYMENT_PROBLEMS, row.problem].concat())),
+    ]);
+    body.insert("status".to_owned(), Value::from(row.status));
+    body.insert("correlation_id".to_owned(), Value::from(request.correlation.as_str()));
+    if let Some(channel) = channel {
+        body.extend(amounts(channel));
+    }
+    reply.body = Body::Text(Value::Object(body).to_string());
+    if row.remedy() == Remedy::Wait {
+        reply = reply.with("retry-after", "2");
+    }
+    reply.with("content-type", "application/problem+json")
+}
+
+/// A refusal by the channel itself.
+pub(in crate::gate::session) fn refused_by_channel(
+    asked: &AskedSession<'_>,
+    reply: &ChannelReply,
+    now: UnixTime,
+) -> Reply {
+    let code = reply.refusal.as_deref().and_then(|code| code.parse().ok()).unwrap_or_default();
+    // What a channel has spent is not for whoever shows its id.
+    let channel = reply.channel.as_ref().filter(|channel| channel.is_payer);
+    refused(asked.gate, asked.offer, &asked.request, (code, channel), now)
+}
+
+/// The outcome of what needs no origin.
+pub(in crate::gate::session) fn managed(
+    asked: &AskedSession<'_>,
+    shown: &MppPayment,
+    reply: &ChannelReply,
+    now: UnixTime,
+) -> Reply {
+    let channel = asked.payment.channel.to_string();
+    let mut body = json([
+        ("action", Value::from(shown.action)),
+        ("channelId", Value::from(channel.as_str())),
+        ("reference", Value::from(channel.as_str())),
+        ("status", Value::from("ok")),
+    ]);
+    if let Some(channel) = &reply.channel {
+        body.extend(amounts(channel));
+    }
+    let mut head = ResponseHead { status: 200, headers: Headers::new() };
+    head.headers.add("content-type", "application/json");
+    finish_paid(&mut head, &asked.request.correlation);
+    let done = Reply::new(head, Body::Text(Value::Object(body).to_string()));
+    receipt(asked, shown, done, (reply, now))
+}
+
+/// Adds the receipt of a session to an answer.
+pub(in crate::gate::session) fn receipt(
+    asked: &AskedSession<'_>,
+    shown: &MppPayment,
+    mut reply: Reply,
+    (said, now): (&ChannelReply, UnixTime),
+) -> Reply {
+    let channel = asked.payment.channel.to_string();
+    let receipt = Receipt {
+        method: METHOD,
+        reference: &channel,
+        timestamp: now,
+        challenge_id: Some(&shown.challenge),
+        chain_id: Some(asked.choice.chain_id()),
+        external_id: None,
+    };
+    let mut members = receipt.to_object();
+    members.insert("channelId".to_owned(), Value::from(channel.as_str()));
+    members.insert("intent".to_owned(), Value::from(INTENT));
+    if let Some(channel) = &said.channel {
+        members.extend(amounts(channel));
+    }
+    reply.route = Some(asked.offer.settings.route.clone());
+    reply.with(HEADER, &base64::encode_url(jcs::object_text(&members).as_bytes()))
+}
+
+/// What is deposited, accepted and spent.
+fn amounts(channel: &Snapshot) -> Map<String, Value> {
+    let accepted = channel.evidence.as_ref().map_or(&channel.spent, |(amount, _)| amount);
+    json([
+        ("acceptedCumulative", Value::from(accepted.as_str())),
+        ("deposit", Value::from(channel.sight.deposit.as_str())),
+        ("spent", Value::from(channel.spent.as_str())),
+    ])
+}
+
+fn json<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
+    crate::encoding::json::object(members.map(|(name, value)| (name.to_owned(), value)))
+}

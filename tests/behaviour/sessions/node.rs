@@ -1,0 +1,232 @@
+//! The escrow contract of MPP behind a node, as far as sessions use it: channels by their ids, and transactions of the payee.
+
+use std::collections::BTreeMap;
+
+use farebox_core::amount::Amount;
+use farebox_core::channel::config::{ChannelId, ChannelParties};
+use farebox_core::channel::escrow::{Escrow, EscrowContract};
+use farebox_core::channel::voucher::Voucher;
+use farebox_core::encoding::hex;
+use farebox_core::evm::address::Address;
+use farebox_core::evm::rlp::Items;
+use serde_json::{Value, json};
+
+use super::chain::units;
+use crate::world::CHAIN;
+
+pub const ESCROW: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
+/// Seconds that the contract lets pass before a payer withdraws.
+pub const GRACE: u64 = 900;
+
+/// A channel in the contract.
+#[derive(Clone, Debug)]
+pub struct Locked {
+    pub parties: ChannelParties,
+    pub deposit: u64,
+    pub settled: u64,
+    pub leaving: u64,
+    pub finalized: bool,
+    /// What went back to the payer.
+    pub back: u64,
+}
+
+/// A node, and what it forgets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeManner {
+    Works,
+    Down,
+    /// What is sent is never mined.
+    Loses,
+}
+
+#[derive(Clone, Debug)]
+pub struct ChannelNode {
+    pub channels: BTreeMap<String, Locked>,
+    /// Transactions of payers: whether each is mined.
+    pub sent: BTreeMap<String, bool>,
+    pub manner: NodeManner,
+    pub grace: u64,
+    pub asked: u64,
+    /// Transactions of the payee: nonce and tip of each.
+    pub paid: Vec<(u64, u64)>,
+    mined: u64,
+    /// Transactions that wait and are not mined.
+    waiting: u64,
+}
+
+pub fn escrow() -> EscrowContract {
+    let address = Address::parse_checksummed(ESCROW).unwrap();
+    EscrowContract { escrow: Escrow::PaymentChannel, chain_id: CHAIN, address }
+}
+
+fn word(text: &str) -> [u8; 32] {
+    hex::decode_array(text).unwrap()
+}
+
+fn count(word: &[u8]) -> u64 {
+    Amount::from_be_bytes(word.try_into().unwrap()).to_string().parse().unwrap()
+}
+
+impl ChannelNode {
+    pub fn new() -> Self {
+        Self {
+            channels: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            manner: NodeManner::Works,
+            grace: GRACE,
+            asked: 0,
+            paid: Vec::new(),
+            mined: 0,
+            waiting: 0,
+        }
+    }
+
+    /// The payer opens a channel; the hash of the transaction.
+    pub fn open(&mut self, parties: ChannelParties, deposit: u64) -> String {
+        let id = parties.id(&escrow()).to_string();
+        let locked = Locked { parties, deposit, settled: 0, leaving: 0, finalized: false, back: 0 };
+        assert!(self.channels.insert(id, locked).is_none());
+        self.mine()
+    }
+
+    /// The payer adds to a deposit.
+    pub fn top_up(&mut self, id: &str, amount: u64) -> String {
+        self.channels.get_mut(id).unwrap().deposit += amount;
+        self.mine()
+    }
+
+    fn mine(&mut self) -> String {
+        let hash = format!("0x{:064x}", self.sent.len() + 1);
+        self.sent.insert(hash.clone(), true);
+        hash
+    }
+
+    /// The payer withdraws, if the time has come.
+    pub fn withdraw(&mut self, id: &str, now: u64) {
+        let locked = self.channels.get_mut(id).unwrap();
+        assert!(!locked.finalized && locked.leaving > 0);
+        assert!(now >= locked.leaving + self.grace, "too early");
+        (locked.finalized, locked.back) = (true, locked.deposit - locked.settled);
+    }
+
+    /// Answers a batch; none if the node is down.
+    pub fn answer(&mut self, body: &str) -> Option<String> {
+        if self.manner == NodeManner::Down {
+            return None;
+        }
+        let calls: Value = serde_json::from_str(body).unwrap();
+        let calls = calls.as_array().unwrap().clone();
+        let answers = calls.iter().map(|call| {
+            let result = self.call(call["method"].as_str().unwrap(), &call["params"]);
+            json!({"jsonrpc": "2.0", "id": call["id"], "result": result})
+        });
+        Some(Value::from(answers.collect::<Vec<_>>()).to_string())
+    }
+
+    fn call(&mut self, method: &str, params: &Value) -> Value {
+        match method {
+            "eth_chainId" => {
+                self.asked += 1;
+                Value::from(format!("{CHAIN:#x}"))
+            }
+            "eth_getBlockByNumber" => {
+                json!({"number": "0x1", "timestamp": "0x1", "baseFeePerGas": "0x3b9aca00"})
+            }
+            "eth_getTransactionCount" => {
+                let waiting = if params[1] == "pending" { self.waiting } else { 0 };
+                Value::from(format!("{:#x}", self.mined + waiting))
+            }
+            "eth_getTransactionReceipt" => {
+                let hash = params[0].as_str().unwrap();
+                match self.sent.get(hash) {
+                    None => Value::Null,
+                    Some(done) => {
+                        let status = if *done { "0x1" } else { "0x0" };
+                        json!({"status": status, "blockNumber": "0x1", "logs": [], "transactionHash": hash})
+                    }
+                }
+            }
+            "eth_call" => {
+                assert_eq!(params[0]["to"], ESCROW.to_lowercase());
+                let data = hex::decode_prefixed(params[0]["data"].as_str().unwrap()).unwrap();
+                Value::from(match data.get(..4).unwrap() {
+                    [0x95, 0x6c, 0x83, 0x27] => {
+                        hex::encode_prefixed(&units(self.grace).to_be_bytes())
+                    }
+                    _ => self.channel(&hex::encode_prefixed(&data[4..36])),
+                })
+            }
+            "eth_sendRawTransaction" => {
+                self.send(&hex::decode_prefixed(params[0].as_str().unwrap()).unwrap());
+                Value::from("0x")
+            }
+            other => panic!("{other}"),
+        }
+    }
+
+    fn channel(&self, id: &str) -> String {
+        let Some(locked) = self.channels.get(id) else {
+            return hex::encode_prefixed(&[0; 256]);
+        };
+        let ChannelParties { payer, payee, token, authorized_signer, .. } = locked.parties;
+        let words = [
+            units(u64::from(locked.finalized)).to_be_bytes(),
+            units(locked.leaving).to_be_bytes(),
+            payer.to_word(),
+            payee.to_word(),
+            token.to_word(),
+            authorized_signer.to_word(),
+            units(locked.deposit).to_be_bytes(),
+            units(locked.settled).to_be_bytes(),
+        ];
+        hex::encode_prefixed(&words.concat())
+    }
+
+    /// Carries out a call of the payee, as the contract does.
+    fn send(&mut self, bytes: &[u8]) {
+        let (kind, body) = bytes.split_first().unwrap();
+        assert_eq!(*kind, 2);
+        let mut fields = Items::of(body);
+        let mut fields = fields.list().unwrap();
+        assert_eq!(fields.number(), Ok(CHAIN));
+        let (nonce, tip) = (fields.number().unwrap(), count(&fields.word().unwrap()));
+        let max_fee = count(&fields.word().unwrap());
+        assert!(tip > 0 && max_fee > tip);
+        let _gas = fields.number().unwrap();
+        assert_eq!(fields.array(), Ok(*escrow().address.as_bytes()));
+        assert_eq!(fields.bytes(), Ok(&[][..]));
+        let data = fields.bytes().unwrap();
+        self.paid.push((nonce, tip));
+        assert!(nonce <= self.mined + self.waiting);
+        // One whose nonce is not the next one waits for those before it.
+        if self.manner == NodeManner::Loses || nonce > self.mined {
+            self.waiting = self.waiting.max(nonce + 1 - self.mined);
+            return;
+        }
+        (self.mined, self.waiting) = (self.mined + 1, 0);
+        let (selector, words) = data.split_at(4);
+        let id = hex::encode_prefixed(&words[..32]);
+        let cumulative = count(&words[32..64]);
+        assert_eq!(count(&words[64..96]), 96);
+        let length = usize::try_from(count(&words[96..128])).unwrap();
+        let signature = hex::encode_prefixed(&words[128..128 + length]);
+        let Some(locked) = self.channels.get_mut(&id).filter(|locked| !locked.finalized) else {
+            return;
+        };
+        let voucher =
+            Voucher { channel: ChannelId::from_bytes(word(&id)), cumulative: units(cumulative) };
+        let signed = voucher.check(&escrow(), locked.parties.signer(), &signature).is_ok();
+        let is_more = cumulative > locked.settled;
+        if cumulative > locked.deposit || is_more && !signed {
+            return;
+        }
+        match selector {
+            [0x51, 0x6d, 0x3b, 0x88] if is_more => locked.settled = cumulative,
+            [0x0d, 0x65, 0xc5, 0x1d] if cumulative >= locked.settled => {
+                (locked.settled, locked.finalized) = (cumulative, true);
+                locked.back = locked.deposit - cumulative;
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,154 @@
+// A payer of OKX's shape, written from the reference: it reads one challenge from `WWW-Authenticate`, keeps one state per
+// channel, and decides between showing its voucher again, signing a higher one and adding to the deposit.
+
+import { createWalletClient, encodeAbiParameters, erc20Abi, http, keccak256, toHex, zeroAddress, type Hex } from 'viem';
+import type { PrivateKeyAccount } from 'viem/accounts';
+
+import { readArtefact, type Chain } from '../../demo/chain.mjs';
+
+export interface Answer {
+  status: number;
+  body: string;
+  /** `code` of a refusal. */
+  code?: number;
+  receipt?: { spent: string; acceptedCumulative: string; channelId: string; status: string };
+}
+
+interface Asked {
+  challenge: Record<'id' | 'realm' | 'method' | 'intent' | 'request' | 'expires', string>;
+  request: { amount: string; currency: Hex; recipient: Hex; suggestedDeposit: string; methodDetails: { chainId: number; escrowContract: Hex; feePayer: boolean } };
+}
+
+const VOUCHER = { Voucher: [{ name: 'channelId', type: 'bytes32' }, { name: 'cumulativeAmount', type: 'uint128' }] } as const;
+
+/** One value of the field as that client reads it: the second `id` of a list is a key that it does not know. */
+function read(field: string): Asked {
+  const parts: Record<string, string> = {};
+  for (const [, key = '', value = ''] of field.replace(/^Payment /, '').matchAll(/([\w ]+?)="((?:[^"\\]|\\.)*)"(?:, )?/g)) parts[key.trim()] = value.replaceAll(/\\(.)/g, '$1');
+  const { id = '', realm = '', method = '', intent = '', request = '', expires = '' } = parts;
+  return { challenge: { id, realm, method, intent, request, expires }, request: JSON.parse(Buffer.from(request, 'base64url').toString('utf8')) as Asked['request'] };
+}
+
+export class OkxPayer {
+  private readonly abi = readArtefact('PaymentChannel').abi;
+  private escrow: Hex = zeroAddress;
+  private chainId = 0;
+  private currency: Hex = zeroAddress;
+  id: Hex = '0x';
+  deposit = 0n;
+  /** The highest voucher, and how much of it is thought to be spent. */
+  cumulative = 0n;
+  private signature: Hex | undefined;
+  spent = 0n;
+  private opening = {};
+  /** Vouchers that were signed. */
+  signed = 0;
+
+  constructor(private readonly chain: Chain, private readonly payer: PrivateKeyAccount, private readonly url: string) {}
+
+  private wallet() {
+    return createWalletClient({ account: this.payer, chain: this.chain.chain, transport: http(this.chain.url) });
+  }
+
+  private async asked(): Promise<Asked> {
+    const answer = await fetch(this.url);
+    await answer.arrayBuffer();
+    const found = read(answer.headers.get('www-authenticate') ?? '');
+    if (found.challenge.intent !== 'session' || found.request.methodDetails.feePayer) throw new Error('no session by hash is offered');
+    return found;
+  }
+
+  private async send(asked: Asked, payload: object, init: RequestInit = {}): Promise<Answer> {
+    const named = 'hash' in payload ? { source: `did:pkh:eip155:${asked.request.methodDetails.chainId}:${this.payer.address}` } : {};
+    const token = Buffer.from(JSON.stringify({ challenge: asked.challenge, payload, ...named })).toString('base64url');
+    const answer = await fetch(this.url, { ...init, headers: { authorization: `Payment ${token}` } });
+    const body = await answer.text();
+    const receipt = answer.headers.get('payment-receipt');
+    const told: Answer = { status: answer.status, body };
+    if (receipt !== null) told.receipt = JSON.parse(Buffer.from(receipt, 'base64url').toString('utf8')) as NonNullable<Answer['receipt']>;
+    if (answer.status >= 400) told.code = (JSON.parse(body) as { code: number }).code;
+    return told;
+  }
+
+  private async sign(cumulative: bigint): Promise<Hex> {
+    this.signed += 1;
+    return this.payer.signTypedData({
+      domain: { name: 'EVM Payment Channel', version: '1', chainId: this.chainId, verifyingContract: this.escrow },
+      types: VOUCHER, primaryType: 'Voucher', message: { channelId: this.id, cumulativeAmount: cumulative },
+    });
+  }
+
+  private async mined(hash: Hex): Promise<Hex> {
+    const { status } = await this.chain.publicClient.waitForTransactionReceipt({ hash });
+    if (status !== 'success') throw new Error(`${hash} failed`);
+    return hash;
+  }
+
+  /** Calls the escrow contract. */
+  async call(functionName: string, args: unknown[]): Promise<Hex> {
+    return this.mined(await this.wallet().writeContract({ address: this.escrow, abi: this.abi, functionName, args }));
+  }
+
+  private async allow(amount: bigint) {
+    await this.mined(await this.wallet().writeContract({ address: this.currency, abi: erc20Abi, functionName: 'approve', args: [this.escrow, amount] }));
+  }
+
+  /** Opens a channel with this deposit. */
+  async open(deposit: bigint, salt: Hex = toHex(1, { size: 32 })): Promise<Answer> {
+    const asked = await this.asked();
+    const { recipient, currency, methodDetails: { chainId, escrowContract } } = asked.request;
+    [this.escrow, this.chainId, this.currency] = [escrowContract, chainId, currency];
+    this.id = keccak256(encodeAbiParameters(
+      ['address', 'address', 'address', 'bytes32', 'address', 'address', 'uint256'].map((type) => ({ type })),
+      [this.payer.address, recipient, currency, salt, zeroAddress, escrowContract, BigInt(chainId)],
+    ));
+    await this.allow(deposit);
+    const hash = await this.call('open', [recipient, currency, deposit, salt, zeroAddress]);
+    this.deposit = deposit;
+    const signature = await this.sign(0n);
+    this.opening = { action: 'open', type: 'hash', channelId: this.id, salt, hash, cumulativeAmount: '0', signature };
+    return this.send(asked, this.opening);
+  }
+
+  /** Shows the opening again: the gate looks at the chain. */
+  async see(): Promise<Answer> {
+    return this.send(await this.asked(), this.opening);
+  }
+
+  /** Adds to the deposit. */
+  async topUp(amount: bigint): Promise<Answer> {
+    const asked = await this.asked();
+    await this.allow(amount);
+    const hash = await this.call('topUp', [this.id, amount]);
+    this.deposit += amount;
+    return this.send(asked, { action: 'topUp', type: 'hash', channelId: this.id, hash, additionalDeposit: String(amount) });
+  }
+
+  /** One request. `ahead` is how much more than its price a new voucher is for. */
+  async buy(ahead = 0n): Promise<Answer> {
+    const asked = await this.asked();
+    const unit = BigInt(asked.request.amount);
+    const next = this.cumulative + unit + ahead;
+    if (this.signature === undefined || this.cumulative - this.spent < unit) {
+      if (next > this.deposit) await this.topUp(next - this.deposit);
+      [this.signature, this.cumulative] = [await this.sign(next), next];
+    }
+    const answer = await this.show(asked);
+    if (answer.code !== 70015) return answer;
+    this.spent = this.cumulative;
+    [this.signature, this.cumulative] = [await this.sign(this.cumulative + unit), this.cumulative + unit];
+    return this.show(await this.asked());
+  }
+
+  private async show(asked: Asked): Promise<Answer> {
+    const answer = await this.send(asked, { action: 'voucher', channelId: this.id, cumulativeAmount: String(this.cumulative), signature: this.signature });
+    if (answer.status === 200) this.spent += BigInt(asked.request.amount);
+    return answer;
+  }
+
+  async close(): Promise<Answer> {
+    const asked = await this.asked();
+    const signature = this.signature ?? (await this.sign(this.cumulative));
+    return this.send(asked, { action: 'close', channelId: this.id, cumulativeAmount: String(this.cumulative), signature });
+  }
+}
