@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Tick;
 use super::records::{Edit, Records, Seats};
-use super::row::{EventRow, JobRow, JobState, SellerRow};
+use super::row::{DaySales, EventRow, JobRow, JobState, SellerRow};
 use super::settings::Gateway;
 use crate::amount::Amount;
 use crate::mutant::{Mutant, planted};
@@ -30,6 +30,9 @@ pub struct Tally {
     pub done: u64,
     /// Jobs that failed.
     pub failed: u64,
+    /// Jobs that were paid on the last day on which one was.
+    #[serde(default)]
+    pub sales: DaySales,
 }
 
 /// What happened in one hour. Key: hour.
@@ -56,6 +59,9 @@ pub struct SellerRecord {
     pub failed: u64,
     /// What the done ones cost, atomic units; empty is zero.
     pub units: String,
+    /// Its jobs that were paid on the last day on which one was.
+    #[serde(default)]
+    pub sales: DaySales,
 }
 
 /// A row to put.
@@ -161,6 +167,7 @@ pub(super) fn summed(units: &str, more: &str) -> String {
 
 /// What the edits of an instruction change.
 struct Count {
+    now: u64,
     tally: Tally,
     hour: HourTally,
     records: Vec<SellerRecord>,
@@ -192,7 +199,7 @@ impl Gateway {
         let (tally, row) = (figures.tally()?, figures.hour(hour)?);
         let before = (tally.clone(), row.clone());
         let hour = row.unwrap_or(HourTally { hour, ..HourTally::default() });
-        let mut count = Count { tally, hour, records: Vec::new() };
+        let mut count = Count { now: tick.now, tally, hour, records: Vec::new() };
         for edit in edits.iter().filter(|edit| is_counted(edit)) {
             match edit {
                 Edit::Seller(row)
@@ -230,6 +237,15 @@ impl Gateway {
 }
 
 impl Count {
+    /// Takes the record of a seller out, to be put back.
+    fn record<F: Figures>(&mut self, seller: &str, figures: &F) -> Result<SellerRecord, F::Error> {
+        let record = match self.records.iter().position(|it| it.seller == seller) {
+            Some(at) => self.records.swap_remove(at),
+            None => figures.record(seller)?.unwrap_or_default(),
+        };
+        Ok(SellerRecord { seller: seller.to_string(), ..record })
+    }
+
     fn job<F: Figures>(
         &mut self,
         known: Option<JobState>,
@@ -243,6 +259,11 @@ impl Count {
         }
         if !was_paid && row.state != JobState::Settling {
             self.hour.created = self.hour.created.saturating_add(1);
+            let now = self.now;
+            self.tally.sales.add(&row.units, now);
+            let mut record = self.record(&row.seller, figures)?;
+            record.sales.add(&row.units, now);
+            self.records.push(record);
         }
         if was_over && !planted(Mutant::EndsCountTwice) || !row.state.is_over() {
             return Ok(());
@@ -251,11 +272,7 @@ impl Count {
             self.tally.open = self.tally.open.saturating_sub(1);
         }
         self.hour.settled = self.hour.settled.saturating_add(1);
-        let mut record = match self.records.iter().position(|it| it.seller == row.seller) {
-            Some(at) => self.records.swap_remove(at),
-            None => figures.record(&row.seller)?.unwrap_or_default(),
-        };
-        record.seller.clone_from(&row.seller);
+        let mut record = self.record(&row.seller, figures)?;
         match row.state {
             JobState::Done => {
                 self.tally.done = self.tally.done.saturating_add(1);

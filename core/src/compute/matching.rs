@@ -53,7 +53,10 @@ impl Gateway {
             let is_better = best.as_ref().is_none_or(|(least, known)| {
                 (price, seller.served, &seller.id) < (*least, known.served, &known.id)
             });
-            if is_better && self.has_seat(records, &seller, tick)? {
+            // What was paid already is counted already.
+            let may_sell = wanted.at_most.is_some()
+                || is_better && self.may_sell(records, (&seller.id, price), tick)?;
+            if is_better && may_sell && self.has_seat(records, &seller, tick)? {
                 best = Some((price, seller));
             }
         }

@@ -48,6 +48,7 @@ mod seal;
 pub mod seller;
 mod session;
 pub mod settings;
+mod share;
 mod signer;
 mod text;
 pub mod till;

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::row::{BondRow, EventRow, HoldRow, JobRow, QuoteRow, SellerRow};
+use super::row::{BondRow, DaySales, EventRow, HoldRow, JobRow, QuoteRow, SellerRow};
 
 /// Seats of a seller that are taken now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum DueRow {
 /// Before when rows were over that leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ends {
-    /// Of sold quotes, jobs, bonds and events.
+    /// Of sold quotes, jobs, bonds, events and hours.
     pub over: u64,
     /// Of unsold quotes, and of sellers without an identity.
     pub unsold: u64,
@@ -56,6 +56,8 @@ pub enum LeavingRow {
     Job(String),
     /// An event.
     Event(u64),
+    /// What was counted of an hour.
+    Hour(u64),
 }
 
 /// Reads of the gateway's rows. Each is one look into an index.
@@ -168,12 +170,18 @@ pub trait Records {
 
     /// Rows that leave, oldest first, at most [`MAX_LEAVING`](super::keep::MAX_LEAVING) of each
     /// kind: unsold quotes whose end, and sellers without an identity that were made, before
-    /// `unsold`; sold quotes, jobs that are over, bonds and events that were made before `over`;
+    /// `unsold`; sold quotes, jobs that are over, bonds, events and hours from before `over`;
     /// and jobs that are over beyond [`MAX_OVER`](super::keep::MAX_OVER).
     ///
     /// # Errors
     /// An error of the storage.
     fn leaving(&self, ends: Ends) -> Result<Vec<LeavingRow>, Self::Error>;
+
+    /// What was sold on the last day on which anything was, by one seller or by all.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn sales(&self, seller: Option<&str>) -> Result<DaySales, Self::Error>;
 
     /// The row that has been due for the longest time.
     ///

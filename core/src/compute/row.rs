@@ -1,10 +1,12 @@
 //! The rows that a gateway keeps, as they are stored. Money is decimal text; times are unix
 //! milliseconds. Ids of sellers and buyers are in lower case; empty text is what is not known.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+
+use crate::amount::Amount;
 
 /// Whether a seller wants work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -480,3 +482,31 @@ pub struct EventRow {
     /// The transaction; empty if there is none.
     pub transaction: String,
 }
+
+/// What was sold in a day.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaySales {
+    /// Which day, UTC: its number since 1970.
+    pub day: u64,
+    /// Atomic units; empty is zero.
+    pub units: String,
+}
+
+impl DaySales {
+    /// What was sold on the day of this time.
+    #[must_use]
+    pub fn on(&self, now: u64) -> Amount {
+        let is_today = self.day == now / DAY_MS;
+        let units = Amount::from_atomic(&self.units).ok().filter(|_| is_today);
+        units.unwrap_or(Amount::ZERO)
+    }
+
+    /// Adds what was sold at this time.
+    pub fn add(&mut self, units: &str, now: u64) {
+        let more = Amount::from_atomic(units).unwrap_or(Amount::ZERO);
+        let sum = self.on(now).checked_add(more).unwrap_or(Amount::MAX);
+        *self = Self { day: now / DAY_MS, units: sum.to_string() };
+    }
+}
+
+const DAY_MS: u64 = 86_400_000;

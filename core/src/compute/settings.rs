@@ -84,6 +84,10 @@ pub struct ProfileSettings {
     pub waits_ms: u64,
     /// Most that a task may cost, in whole tokens: the till's `max`.
     pub max_price: String,
+    /// Most that is sold in a day, UTC, in whole tokens.
+    pub per_day: Option<String>,
+    /// Most of it that one seller sells.
+    pub per_seller_day: Option<String>,
     /// What becomes of a result that the bound Worker does not judge; `None` if results need no proof.
     pub unjudged: Option<Unjudged>,
     /// What the original took beside.
@@ -115,6 +119,8 @@ pub struct Gateway {
     pub(super) token: &'static Token,
     pub(super) chain_id: u64,
     pub(super) max_price: Amount,
+    pub(super) per_day: Option<Amount>,
+    pub(super) per_seller_day: Option<Amount>,
 }
 
 impl Gateway {
@@ -145,7 +151,16 @@ impl Gateway {
         let max_price = Amount::from_decimal(&set.max_price, token.decimals);
         let max_price = max_price.ok().filter(|most| !most.is_zero());
         let max_price = max_price.ok_or(SettingsError::MaxPrice)?;
-        Ok(Self { set, token, chain_id, max_price })
+        let day = |text: Option<&str>| match text {
+            None => Ok(None),
+            Some(text) => Amount::from_decimal(text, token.decimals)
+                .map(Some)
+                .map_err(|_| SettingsError::PerDay),
+        };
+        let per_day = day(set.per_day.as_deref())?;
+        let share = per_day.and_then(|most| most.checked_div_u64(SHARES));
+        let per_seller_day = day(set.per_seller_day.as_deref())?.or(share);
+        Ok(Self { set, token, chain_id, max_price, per_day, per_seller_day })
     }
 
     /// Which profile it serves.
@@ -183,6 +198,8 @@ impl Gateway {
 }
 
 const MIN_SECRET_BYTES: usize = 32;
+/// A seller sells at most one of so many parts of what is sold in a day, unless that is set.
+const SHARES: u64 = 10;
 /// Bits of the last byte of an id that say which profile it is.
 const PROFILE_BITS: u8 = 0b11;
 
@@ -204,6 +221,8 @@ pub enum SettingsError {
     Bonds,
     /// The greatest price is none.
     MaxPrice,
+    /// What is sold in a day is no amount.
+    PerDay,
 }
 
 impl fmt::Display for SettingsError {
@@ -220,6 +239,7 @@ impl fmt::Display for SettingsError {
             }
             Self::Bonds => "bonds must go to the address of a wallet",
             Self::MaxPrice => "the greatest price must be decimal text above zero",
+            Self::PerDay => "what is sold in a day must be decimal text in whole tokens",
         })
     }
 }

@@ -43,7 +43,9 @@ impl Gateway {
         }
         let Some(id) = quote_in(url) else { return Ok(none()) };
         let Some(quote) = records.quote(id)? else { return Ok(none()) };
+        let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);
         let left = match quote.state {
+            QuoteState::Open if !self.may_sell(records, (&quote.seller, units), tick)? => 0,
             QuoteState::Open => quote.until.saturating_sub(tick.now) / 1000,
             // The gate may ask while it settles.
             QuoteState::Settling => 60,

@@ -19,7 +19,7 @@ use crate::secret::Secret;
 /// The variable with an entry for each profile.
 const PROFILES: &str = "EXCHANGE_PROFILES";
 /// Members of an entry.
-const MEMBERS: [&str; 13] = [
+const MEMBERS: [&str; 15] = [
     "profile",
     "network",
     "asset",
@@ -30,6 +30,8 @@ const MEMBERS: [&str; 13] = [
     "wallet",
     "waits_secs",
     "max_price",
+    "per_day",
+    "per_seller_day",
     "direct_transfers",
     "seller_signatures",
     "unjudged",
@@ -197,6 +199,7 @@ fn at(place: &str, error: SettingsError) -> String {
         SettingsError::Escrow => "escrow",
         SettingsError::Bonds => "bonds",
         SettingsError::MaxPrice => "max_price",
+        SettingsError::PerDay => "per_day",
     };
     format!("{place}.{member}")
 }
@@ -257,6 +260,14 @@ fn settings(
     } else {
         Some(DEFAULT_ASSET.to_string())
     };
+    let mut day = |name: &str| {
+        if members.contains_key(name) {
+            word(reader, place, members, name).map(Some)
+        } else {
+            Some(None)
+        }
+    };
+    let (per_day, per_seller_day) = (day("per_day"), day("per_seller_day"));
     let max_price = if members.contains_key("max_price") {
         word(reader, place, members, "max_price")
     } else {
@@ -284,6 +295,8 @@ fn settings(
         secret: Secret::new(secret.expose().clone()),
         waits_ms: waits?.saturating_mul(1000),
         max_price: max_price?,
+        per_day: per_day?,
+        per_seller_day: per_seller_day?,
         unjudged,
         older,
     })

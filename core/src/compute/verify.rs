@@ -20,6 +20,7 @@ use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState};
 use super::settings::Gateway;
 use super::text::{object, or_null, quoted};
 use super::{Effect, Tick};
+use crate::amount::Amount;
 use crate::encoding::{base64, json};
 use crate::hash;
 use crate::mutant::{Mutant, planted};
@@ -178,7 +179,9 @@ impl Gateway {
             return Ok(Effect::reply(bad_fingerprint(EXPIRED)));
         }
         let seller = records.seller(&quote.seller)?;
-        if !seller.is_some_and(|seller| seller.is_here(tick.now)) {
+        let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);
+        let may_sell = self.may_sell(records, (&quote.seller, units), tick)?;
+        if !seller.is_some_and(|seller| seller.is_here(tick.now)) || !may_sell {
             let lapsed = QuoteRow { state: QuoteState::Lapsed, ..quote };
             let edits = Vec::from([Edit::Quote(Box::new(lapsed))]);
             return Ok(Effect { reaction: Reaction::Reply(quote_expired()), edits });

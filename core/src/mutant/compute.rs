@@ -73,6 +73,10 @@ macro_rules! compute {
             BuyersSellToThemselves,
             /// A seller that lets job after job lie is first again.
             IdleSellersNeverRest,
+            /// More is sold in a day than can leave the wallet again.
+            DaysHaveNoEnd,
+            /// One seller sells all of a day.
+            OneSellerHasTheDay,
             /// A quote is paid after its end.
             QuotesNeverEnd,
             /// Another prompt than the quoted one is paid.

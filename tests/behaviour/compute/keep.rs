@@ -27,6 +27,7 @@ pub fn what_is_over_leaves_after_thirty_days_and_what_is_not_stays() {
     let left: Vec<_> = world.rows.jobs.iter().map(|job| job.id.clone()).collect();
     assert_eq!(left, [open], "what is not over stays");
     assert!(world.rows.events.iter().all(|event| event.at + KEEP_MS >= world.now));
+    assert!(world.rows.hours.keys().all(|hour| hour + KEEP_MS >= world.now));
     assert_eq!(world.rows.holds.len(), 2, "where money went is known for ever");
     assert!(world.rows.sellers.contains_key(&wallet(1)), "a seller with an identity stays");
 }

@@ -10,7 +10,7 @@ use farebox_core::compute::figures::{HourTally, Tally};
 use farebox_core::compute::message::{
     Callback, Errand, Identity, Instruction, Reaction, SellerRequest, TillPayment,
 };
-use farebox_core::compute::row::{HoldKind, JobRow, JobState, QuoteState};
+use farebox_core::compute::row::{DaySales, EventKind, HoldKind, JobRow, JobState, QuoteState};
 use farebox_core::compute::settings::{OlderWays, Profile, ProfileSettings};
 use farebox_core::compute::{Gateway, RANDOM_BYTES, Tick};
 use farebox_core::mutant::{Mutant, plant};
@@ -497,6 +497,7 @@ impl Life {
             open: count(|job| !job.state.is_over()),
             done,
             failed: count(|job| job.state == JobState::Failed),
+            sales: self.sales(),
         };
         if counted != self.rows.tally {
             return Err(format!("{:?} is {counted:?}", self.rows.tally));
@@ -514,6 +515,17 @@ impl Life {
         } else {
             Err(format!("{:?} of {:?}", self.rows.hours, self.rows.jobs))
         }
+    }
+
+    /// What was sold on the last day on which anything was, by the events.
+    fn sales(&self) -> DaySales {
+        let paid = self.rows.events.iter().filter(|it| it.kind == EventKind::Paid);
+        let days: Vec<u64> = paid.map(|it| it.at / 86_400_000).collect();
+        let day = days.last().copied().unwrap_or(0);
+        let units =
+            PRICE.parse::<u64>().unwrap() * days.iter().filter(|it| **it == day).count() as u64;
+        let units = if units == 0 { String::new() } else { units.to_string() };
+        DaySales { day, units }
     }
 
     fn check_job(&self, job: &JobRow, before: &Rows) -> Result<(), String> {

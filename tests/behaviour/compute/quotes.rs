@@ -272,3 +272,59 @@ fn a_quote_that_the_gate_cannot_price_ends_and_its_seat_is_free() {
     assert!(is_unpriced(503, unpriced));
     assert!(!is_unpriced(402, unpriced) && !is_unpriced(503, "{}") && !is_unpriced(503, ""));
 }
+
+/// A world in which so much is sold in a day, and two sellers with ten seats each.
+fn bounded(per_day: &str, per_seller_day: Option<&str>) -> World {
+    let mut set = super::world::settings(HoldKind::Escrow, Profile::LiveTestnet);
+    set.per_day = Some(per_day.into());
+    set.per_seller_day = per_seller_day.map(Into::into);
+    let mut world = World::set(set);
+    for number in [1, 2] {
+        world.register(number, json!({"capacity": 10}));
+        world.open(number);
+        world.beat(number);
+    }
+    world
+}
+
+/// Sells a job to whoever asks from this address; by which seller, or the refusal.
+fn sells(world: &mut World, client: &str) -> String {
+    let quote = world.ask(client, 9, client);
+    if quote.status == 402 {
+        let sale = world.sale(&quote.text("payment_id"), client, 9);
+        assert_eq!(Told::of(world.sold(&sale)).status, 200);
+        return quote.text("seller_id");
+    }
+    quote.text("code")
+}
+
+#[test]
+pub fn no_more_is_sold_in_a_day_than_can_leave_the_wallet_again() {
+    let mut world = bounded("0.0149", Some("1"));
+    // Two were asked for in time, and one of them is paid last.
+    let late = world.ask("late", 9, "late");
+    for client in ["a", "b"] {
+        assert!(sells(&mut world, client).starts_with("0x"));
+    }
+    assert_eq!(sells(&mut world, "c"), "NO_SELLER_AVAILABLE");
+    let url = format!("{URL}/till/{}", late.text("payment_id"));
+    assert_eq!(world.told(Instruction::Price(url)).status, 404);
+    let reaction = world.verify(9, "late", &late.text("fingerprint"), &super::world::payment(9));
+    assert_eq!(Told::of(reaction).code(), (409, "QUOTE_EXPIRED"), "nothing is charged");
+    // The next day begins at midnight, UTC.
+    world.now += 18 * 3_600_000 - 1;
+    (1..=2).for_each(|number| _ = (world.open(number), world.beat(number)));
+    assert_eq!(sells(&mut world, "d"), "NO_SELLER_AVAILABLE");
+    world.now += 1;
+    assert!(sells(&mut world, "e").starts_with("0x"));
+}
+
+#[test]
+pub fn a_seller_sells_its_share_of_the_day() {
+    let mut world = bounded("0.1", None);
+    let mut sold: Vec<String> = ["a", "b", "c", "d", "e"].map(|it| sells(&mut world, it)).into();
+    let rest = sold.split_off(4);
+    sold.sort();
+    assert_eq!(sold, [wallet(1), wallet(1), wallet(2), wallet(2)], "a tenth each");
+    assert_eq!(rest, ["NO_SELLER_AVAILABLE"]);
+}

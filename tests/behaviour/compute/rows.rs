@@ -7,7 +7,8 @@ use farebox_core::compute::figures::{About, Figure, Figures, HourTally, SellerRe
 use farebox_core::compute::keep::MAX_OVER;
 use farebox_core::compute::records::{DueRow, Edit, Ends, LeavingRow, Records, Seats};
 use farebox_core::compute::row::{
-    BondRow, EventRow, HoldRow, JobRow, JobState, Presence, QuoteRow, QuoteState, SellerRow,
+    BondRow, DaySales, EventRow, HoldRow, JobRow, JobState, Presence, QuoteRow, QuoteState,
+    SellerRow,
 };
 
 /// The rows of a profile.
@@ -51,6 +52,7 @@ impl Rows {
                 Edit::Leaves(LeavingRow::Bond(id)) => self.bonds.retain(|it| it.id != id),
                 Edit::Leaves(LeavingRow::Quote(id)) => self.quotes.retain(|it| it.id != id),
                 Edit::Leaves(LeavingRow::Job(id)) => self.jobs.retain(|it| it.id != id),
+                Edit::Leaves(LeavingRow::Hour(hour)) => _ = self.hours.remove(&hour),
                 Edit::Leaves(LeavingRow::Event(number)) => {
                     self.events.retain(|it| it.number != number);
                 }
@@ -201,7 +203,15 @@ impl Records for Rows {
         rows.extend(unproven.map(|it| LeavingRow::Seller(it.id.clone())));
         let events = self.events.iter().filter(|it| it.at < ends.over);
         rows.extend(events.map(|it| LeavingRow::Event(it.number)));
+        rows.extend(self.hours.range(..ends.over).map(|(hour, _)| LeavingRow::Hour(*hour)));
         Ok(rows)
+    }
+
+    fn sales(&self, seller: Option<&str>) -> Result<DaySales, Infallible> {
+        Ok(match seller {
+            Some(id) => self.records.get(id).map(|row| row.sales.clone()).unwrap_or_default(),
+            None => self.tally.sales.clone(),
+        })
     }
 
     fn due(&self, now: u64) -> Result<Option<DueRow>, Infallible> {

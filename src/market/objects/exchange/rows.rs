@@ -1,8 +1,9 @@
 //! Rows of a profile as the core reads them: one statement per read.
 
+use farebox_core::compute::figures::Figures;
 use farebox_core::compute::keep::{MAX_LEAVING, MAX_OVER};
 use farebox_core::compute::records::{DueRow, Ends, LeavingRow, Records, Seats};
-use farebox_core::compute::row::{BondRow, HoldRow, JobRow, QuoteRow, SellerRow};
+use farebox_core::compute::row::{BondRow, DaySales, HoldRow, JobRow, QuoteRow, SellerRow};
 use farebox_core::compute::settings::Profile;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
@@ -199,7 +200,17 @@ impl Records for ExchangeRows<'_> {
         let events = "SELECT number FROM events WHERE at < ? ORDER BY number LIMIT ?";
         let found = keys(events, vec![whole(ends.over), limit()])?;
         rows.extend(found.iter().filter_map(number).map(LeavingRow::Event));
+        let hours = "SELECT hour FROM hours WHERE hour < ? ORDER BY hour LIMIT ?";
+        let found = keys(hours, vec![whole(ends.over), limit()])?;
+        rows.extend(found.iter().filter_map(number).map(LeavingRow::Hour));
         Ok(rows)
+    }
+
+    fn sales(&self, seller: Option<&str>) -> Result<DaySales> {
+        Ok(match seller {
+            Some(id) => self.record(id)?.map(|record| record.sales).unwrap_or_default(),
+            None => self.tally()?.sales,
+        })
     }
 
     fn due(&self, now: u64) -> Result<Option<DueRow>> {

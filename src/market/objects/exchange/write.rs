@@ -91,6 +91,7 @@ impl ExchangeRows<'_> {
             LeavingRow::Quote(id) => ("DELETE FROM quotes WHERE id = ?", id.as_str().into()),
             LeavingRow::Job(id) => ("DELETE FROM jobs WHERE id = ?", id.as_str().into()),
             LeavingRow::Event(number) => ("DELETE FROM events WHERE number = ?", whole(*number)),
+            LeavingRow::Hour(hour) => ("DELETE FROM hours WHERE hour = ?", whole(*hour)),
         };
         self.run(query, vec![key])
     }
