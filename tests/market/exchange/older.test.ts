@@ -7,7 +7,7 @@ import { privateKeyToAccount } from 'viem/accounts';
 
 import { readArtefact } from '../../../demo/chain.mjs';
 import { LIVE, standardProfiles, startExchangeWorld, type ExchangeWorld, type OnlineSeller, type Wallet } from '../../../demo/exchange-world.mjs';
-import { PRICE, eventually, quoted, quotedBy, type Answer, type Deal } from './support.ts';
+import { PRICE, dies, diesIn, eventually, lost, quoted, quotedBy, works, type Answer, type Deal } from './support.ts';
 
 /** Blocks that a transfer needs in this world. */
 const BLOCKS = 3;
@@ -116,6 +116,21 @@ describe('an exchange that takes what the original took', { concurrency: 1 }, ()
       const hash = await transfer(deal.buyer, deal.quote.pay_to, PRICE);
       assert.deepEqual(codeOf(await show(deal, hash)), [409, 'QUOTE_EXPIRED']);
       await eventually('it is paid back', async () => [...await deal.moved(), await world.held()], ([paid, , now]) => paid === 0n && now === held);
+    });
+
+    it('is one job, paid once, though the market dies while it reads the chain, and after', async () => {
+      const held = await world.held();
+      const deal = await quoted(world, 'dies');
+      const hash = await transfer(deal.buyer, deal.quote.pay_to, PRICE);
+      await diesIn(world, 'market', world.switches.node, { text: hash }, () => show(deal, hash).catch(lost));
+      const paid = await eventually('it is shown', () => show(deal, hash), ({ status }) => status === 200);
+      await dies(world, 'market');
+      assert.deepEqual((await show(deal, hash)).json, paid.json);
+      const id = paid.json.job_id;
+      await deal.call('start', id);
+      await diesIn(world, 'market', world.switches.facilitator, { path: '/settle' }, () => deal.call('complete', id));
+      await works(deal);
+      await eventually('its seller is paid', async () => [...await deal.moved(), await world.held()], ([out, earned, now]) => out === PRICE && earned === PRICE && now === held);
     });
 
     it('cannot be judged without a node, and is not lost', async () => {
