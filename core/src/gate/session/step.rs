@@ -698,8 +698,10 @@ impl<'g> SessionRequest<'g> {
             }
         };
         let opened = (self.asked.payment.channel.to_string(), delay, delta);
-        let terms = self.asked.payment.kept_terms(self.asked.choice);
         let sight = self.sight.clone();
+        // A channel is kept as soon as something was seen of it, and knows its terms from then on.
+        let terms = sight.as_ref().map(|_| self.asked.payment.kept_terms(self.asked.choice));
+        let terms = terms.unwrap_or_default();
         let message = ChannelMessage { v: VERSION, ask, sight, opened, terms };
         let name = object(&self.asked.payment.channel.to_string());
         SessionStep::Object(name, json::text(&message), self)
