@@ -1,5 +1,5 @@
-/** `fetch` that pays by channel: a deposit once, and then a voucher for each request. Spec: x402 `batch-settlement`. */
-import { ChannelPurchase, forgetChannel, listChannels } from '#channels-wasm';
+/** `fetch` that pays by channel: a deposit once, and then a voucher for each request. Spec: x402 `batch-settlement`; MPP, intent `session`. */
+import { ChannelPurchase, SessionPurchase, forgetChannel, listChannels } from '#channels-wasm';
 
 import { beginning } from './beginning.js';
 import { notReplayable } from './body.js';
@@ -25,10 +25,16 @@ export type ChannelProposal = {
   readonly payTo: string;
   readonly payer: string;
   readonly host: string;
-  /** Seconds after which the payer can take the rest back without the payee. */
-  readonly withdrawDelaySecs: number;
+  /** Seconds after which the payer can take the rest back without the payee; null where the contract alone says so. */
+  readonly withdrawDelaySecs: number | null;
   readonly description: string;
   readonly serverSays: string;
+  /** What the price is for, of a session of MPP. */
+  readonly unit?: 'request' | 'second' | 'byte';
+  /** The contract that holds the deposit of a session of MPP. */
+  readonly escrow?: string;
+  /** What a payer sends who pays the gas: an allowance for this deposit alone, then the deposit. */
+  readonly calls?: readonly { readonly to: string; readonly data: string }[] | null;
 };
 
 /** What the server says of a request that was paid by channel, or of a refund; amounts in atomic units. */
@@ -78,6 +84,10 @@ export type ChannelOptions = Pick<PayOptions, 'signer' | 'policy' | 'store' | 'a
   readonly name?: string;
   /** Called before each deposit; anything but true signs nothing [no question]. */
   readonly confirm?: (proposal: ChannelProposal) => boolean | Promise<boolean>;
+  /** Sends `calls` of the proposal, in order, and returns the hash of the last; nothing if nothing was sent. For sellers of sessions that pay no gas [none]. */
+  readonly broadcast?: (proposal: ChannelProposal) => string | null | undefined | Promise<string | null | undefined>;
+  /** Called with the state of a session in one line, after each deposit and voucher, and before it is closed [none]. */
+  readonly onState?: (line: string) => void;
   /** For requests of servers that do not sell by channel [they are paid by `payingFetch` with the same signer, policy and store]. */
   readonly once?: typeof globalThis.fetch;
 };
@@ -86,7 +96,7 @@ export type ChannelOptions = Pick<PayOptions, 'signer' | 'policy' | 'store' | 'a
 export type ChannelFetch = typeof globalThis.fetch & {
   /** The channels of the store. */
   channels(): Promise<Channel[]>;
-  /** Asks the payee that sells at this URL to pay back the rest of the deposit, or so many atomic units of it. */
+  /** Asks the payee that sells at this URL to pay back the rest of the deposit, or so many atomic units of it; a session of MPP is closed. */
   refund(url: string, options?: { readonly amount?: string }): Promise<ChannelReceipt>;
   /** Drops a channel whose rest the payer has withdrawn from the contract. Whether the store had it. */
   forget(id: string): Promise<boolean>;
@@ -96,8 +106,9 @@ type Step =
   | { readonly do: 'update' }
   | { readonly do: 'once'; readonly why: Told | null }
   | { readonly do: 'wait'; readonly waitMs: number }
-  | { readonly do: 'sign'; readonly deposit: TypedData | null; readonly voucher: TypedData }
-  | { readonly do: 'send'; readonly waitMs: number; readonly payment: string }
+  | { readonly do: 'ask' | 'broadcast' }
+  | { readonly do: 'sign'; readonly deposit: TypedData | null; readonly voucher: TypedData | null }
+  | { readonly do: 'send'; readonly waitMs: number; readonly payment: string; readonly field?: string }
   | { readonly do: 'return'; readonly receipt: ChannelReceipt | null }
   | { readonly do: 'fail'; readonly error: Told };
 
@@ -120,7 +131,7 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
   const others = new Set<string>();
   const terms = new KnownTerms(now);
   const paying: typeof globalThis.fetch = async (input, init) => {
-    const request = await requestOf(input, init, acceptPayment !== false);
+    const request = await requestOf(input, init, acceptPayment !== false, ACCEPTED);
     const endpoint = endpointOf(request.method, request.url);
     if (options.choose === 'once' || others.has(endpoint)) return once(input, init);
     const before = request.single === undefined ? terms.of(request) : undefined;
@@ -150,7 +161,7 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
       return await once(input, init);
     } catch (error) {
       // The server has no other way to pay.
-      throw error instanceof FareboxError && error.code === 'unsupported_scheme' ? new FareboxError(why) : error;
+      throw error instanceof FareboxError && (error.code === 'unsupported_scheme' || error.code === 'unsupported_intent') ? new FareboxError(why) : error;
     }
   };
   const recorded = async (): Promise<string | undefined> => (await store.read()).record;
@@ -202,6 +213,8 @@ class KnownTerms {
   }
 }
 const TERMS = 'payment-required';
+/** What of MPP is preferred. */
+const ACCEPTED = 'evm/session, evm/charge;q=0.5';
 const TEXTS = ['deposit', 'maxDeposit', 'name'] as const;
 
 /** The options, read once; those of the wrong type are reported when they are given, by name. */
@@ -211,7 +224,7 @@ function checked(fetch: unknown, given: ChannelOptions): ChannelOptions {
   if (typeof given !== 'object' || given === null) throw wrong('the options are no object with a signer');
   const options = { ...given };
   for (const name of TEXTS) if (options[name] !== undefined && typeof options[name] !== 'string') throw wrong(`${name} is not text`);
-  for (const name of ['confirm', 'once', 'now'] as const) if (options[name] !== undefined && typeof options[name] !== 'function') throw wrong(`${name} is not a function`);
+  for (const name of ['confirm', 'once', 'now', 'broadcast', 'onState'] as const) if (options[name] !== undefined && typeof options[name] !== 'function') throw wrong(`${name} is not a function`);
   if (options.choose !== undefined && options.choose !== 'session' && options.choose !== 'once') throw wrong('choose is neither "session" nor "once"');
   if (options.store !== undefined && !isStore(options.store)) throw wrong('store has no read and replace');
   return options;
@@ -231,11 +244,31 @@ type Parts = {
 type Purchased = { readonly response: Response; readonly receipt: ChannelReceipt | null } | { readonly otherwise: Told | null };
 
 async function purchase(parts: Parts, request: Plain, first: Response, refund?: string | true): Promise<Purchased> {
-  const { signer, vouchers, policy, options: { deposit, maxDeposit, name } } = parts;
+  const { signer, vouchers, policy, options: { deposit, maxDeposit, name, broadcast } } = parts;
   const url = paidUrl(request, first);
   const [payer, voucherSigner] = [await addressOf(signer), await addressOf(vouchers)];
-  const terms = JSON.stringify({ payer, voucherSigner, name, deposit, maxDeposit, refund });
-  const exchange = told(() => new ChannelPurchase(policy, url, endpointOf(request.method, request.url), terms));
+  const authorizationTaken = request.headers.has('authorization');
+  const terms = JSON.stringify({ payer, voucherSigner, name, deposit, maxDeposit, refund, broadcasts: broadcast !== undefined, authorizationTaken });
+  const of = (way: typeof ChannelPurchase | typeof SessionPurchase): AnyPurchase => told(() => new way(policy, url, endpointOf(request.method, request.url), terms));
+  // A server may sell by both; what its 402 does not have is seen without a request.
+  const sellsSessions = SESSION.test(first.headers.get('www-authenticate') ?? '');
+  if (!sellsSessions) return run(parts, request, url, of(ChannelPurchase), first);
+  if (first.headers.has(TERMS)) {
+    const done = await run(parts, request, url, of(ChannelPurchase), first).catch((error: unknown) => {
+      // What concerns a session says so itself.
+      if (refund !== undefined && error instanceof FareboxError && (error.code === 'terms_changed' || error.code === 'unsupported_scheme')) return { otherwise: null };
+      throw error;
+    });
+    if (!('otherwise' in done)) return done;
+  }
+  return run(parts, request, url, of(SessionPurchase), first);
+}
+
+type AnyPurchase = ChannelPurchase | SessionPurchase;
+/** A hint only: the compiled part reads the challenge. */
+const SESSION = /\bsession\b/i;
+
+async function run(parts: Parts, request: Plain, url: string, exchange: AnyPurchase, first: Response): Promise<Purchased> {
   const last: { response: Response | undefined } = { response: first };
   try {
     return await steps(parts, request, url, exchange, last);
@@ -251,7 +284,7 @@ async function purchase(parts: Parts, request: Plain, first: Response, refund?: 
   }
 }
 
-async function steps(parts: Parts, request: Plain, url: string, exchange: ChannelPurchase, last: { response: Response | undefined }): Promise<Purchased> {
+async function steps(parts: Parts, request: Plain, url: string, exchange: AnyPurchase, last: { response: Response | undefined }): Promise<Purchased> {
   const { fetch, store, now } = parts;
   const { signal } = request.rest;
   let step = await answered(exchange, last.response, now());
@@ -266,14 +299,24 @@ async function steps(parts: Parts, request: Plain, url: string, exchange: Channe
       case 'update':
         await update(store, (record) => told(() => exchange.update(record, now())));
         step = JSON.parse(exchange.updated()) as Step;
+        tell(parts, exchange);
+        break;
+      case 'ask':
+        signal?.throwIfAborted();
+        await last.response?.body?.cancel().catch(() => undefined);
+        last.response = await plain(fetch, request);
+        step = await answered(exchange, last.response, now());
         break;
       case 'sign':
         step = await signed(parts, exchange, step, signal);
         break;
+      case 'broadcast':
+        step = await broadcasted(parts, exchange as SessionPurchase);
+        break;
       case 'send': {
         await pause(step.waitMs, signal);
         const headers = new Headers(request.headers);
-        headers.set('payment-signature', step.payment);
+        headers.set(step.field ?? 'payment-signature', step.payment);
         const { body, method, rest } = request;
         // A redirect is an answer, so that a payment goes only where it was requested.
         last.response = await fetch(url, { ...rest, method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) }).catch(() => undefined);
@@ -293,27 +336,46 @@ async function steps(parts: Parts, request: Plain, url: string, exchange: Channe
 }
 
 /** Has the deposit and the voucher signed. Without both, nothing of it stays counted. */
-async function signed({ signer, vouchers, store, now, options }: Parts, exchange: ChannelPurchase, step: Extract<Step, { do: 'sign' }>, signal: AbortSignal | null | undefined): Promise<Step> {
+async function signed({ signer, vouchers, store, now, options }: Parts, exchange: AnyPurchase, step: Extract<Step, { do: 'sign' }>, signal: AbortSignal | null | undefined): Promise<Step> {
   let isKept = false;
   try {
     signal?.throwIfAborted();
-    if (step.deposit !== null && options.confirm !== undefined) {
-      const proposal = JSON.parse(exchange.proposal() ?? 'null') as ChannelProposal;
+    const proposal = JSON.parse(exchange.proposal() ?? 'null') as ChannelProposal;
+    if (proposal.deposit !== null && options.confirm !== undefined) {
       if (await options.confirm(proposal) !== true) throw new FareboxError({ code: 'declined', message: 'the deposit was not confirmed', remedy: 'confirm it, or do not make this request' });
     }
     const deposit = step.deposit === null ? undefined : await signer.sign(step.deposit);
     // From here on a deposit is signed: it stays counted.
     isKept = deposit !== undefined;
-    const voucher = await vouchers.sign(step.voucher);
-    const next = JSON.parse(exchange.signed(deposit, voucher)) as Step;
-    isKept ||= next.do === 'update';
+    const voucher = step.voucher === null ? undefined : await vouchers.sign(step.voucher);
+    const next = JSON.parse(exchange.signed(deposit, voucher as string)) as Step;
+    isKept ||= next.do === 'update' || next.do === 'broadcast';
     return next;
   } finally {
     if (!isKept) await update(store, (record) => told(() => exchange.release(record, now())));
   }
 }
 
-async function answered(exchange: ChannelPurchase, response: Response | undefined, now: number): Promise<Step> {
+/** Has the deposit's transaction sent. If the hook throws, it may have been: then the session waits until a person has looked. */
+async function broadcasted({ store, now, options }: Parts, exchange: SessionPurchase): Promise<Step> {
+  const proposal = JSON.parse(exchange.proposal() ?? 'null') as ChannelProposal;
+  const failed = (message: string, cause?: unknown): FareboxError => new FareboxError({
+    code: 'broadcast_failed', message, remedy: 'read error.cause, look whether the transaction was sent, and forget the channel if it was not', signed: cause !== undefined,
+  }, cause);
+  const hash = await Promise.resolve(options.broadcast?.(proposal)).catch((error: unknown) => { throw failed('the option broadcast returned no transaction', error); });
+  if (typeof hash === 'string') return JSON.parse(exchange.broadcasted(hash)) as Step;
+  exchange.unsent();
+  await update(store, (record) => told(() => exchange.release(record, now())));
+  throw failed('the option broadcast sent nothing');
+}
+
+/** Tells people the state of a session. */
+function tell({ options }: Parts, exchange: AnyPurchase): void {
+  const line = 'echo' in exchange ? exchange.echo() : undefined;
+  if (line !== undefined && line !== null) options.onState?.(line);
+}
+
+async function answered(exchange: AnyPurchase, response: Response | undefined, now: number): Promise<Step> {
   if (response === undefined) throw new TypeError('there is no response');
   const body = response.status >= 400 ? await beginning(response) : new Uint8Array();
   return JSON.parse(exchange.answered(response.status, headerLines(response.headers), body, now)) as Step;

@@ -7,7 +7,7 @@ import { FareboxError, quietly, unusable } from './error.js';
 export type Plain = { readonly method: string; readonly url: string; readonly headers: Headers; readonly body: Body; readonly single: Single | undefined; readonly rest: RequestInit };
 
 /** The request in a form that can be sent more than once, except for a body that cannot. */
-export async function requestOf(input: RequestInfo | URL, init: RequestInit | undefined, acceptPayment: boolean): Promise<Plain> {
+export async function requestOf(input: RequestInfo | URL, init: RequestInit | undefined, acceptPayment: boolean, accepted = 'evm/charge'): Promise<Plain> {
   const given = usable(() => (input instanceof Request ? input : undefined), 'the URL is none');
   // Members are read once, and those of a hostile object are no error of the platform's.
   const { method: named, headers: fields, body: content, ...rest } = usable(() => ({ ...init }), 'the options of the request cannot be read');
@@ -26,7 +26,7 @@ export async function requestOf(input: RequestInfo | URL, init: RequestInit | un
   }
   // For another origin, a page would need a preflight request to send this.
   const asks = acceptPayment && !headers.has('accept-payment') && (page === undefined || new URL(page).origin === url.origin);
-  if (asks) headers.set('accept-payment', 'evm/charge');
+  if (asks) headers.set('accept-payment', accepted);
   const method = usable(() => (named ?? given?.method ?? 'GET').toUpperCase(), 'the method is not text');
   const sent = content ?? (given?.body == null ? undefined : new Uint8Array(await given.clone().arrayBuffer()));
   const body = quietly(() => bodyOf(sent, headers), noBody);

@@ -1,4 +1,4 @@
-//! What `farebox/channels` asks: the steps of a request that is paid by channel.
+//! What `farebox/channels` asks: the steps of a request that is paid by channel, or by session.
 
 use alloc::string::{String, ToString};
 
@@ -6,6 +6,7 @@ use farebox_core::client::Policy;
 use farebox_core::client::channel::{
     self, ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, ChannelPurchase,
 };
+use farebox_core::client::session::{self, SessionMeans, SessionNext, SessionPurchase};
 use farebox_core::evm::address::Address;
 use farebox_core::http::Headers;
 use farebox_core::{amount::Amount, hash};
@@ -26,38 +27,8 @@ impl ChannelRequest {
     /// of it.
     #[wasm_bindgen(constructor)]
     pub fn new(policy: &str, url: &str, endpoint: &str, terms: &str) -> Result<Self, JsValue> {
-        let policy = Policy::from_json(policy).map_err(|error| thrown(&error))?;
-        let terms: Value = serde_json::from_str(terms).unwrap_or_default();
-        let text = |name: &str| terms.get(name).and_then(Value::as_str);
-        let address = |name: &str| {
-            let parsed = text(name).and_then(|text| Address::parse(text).ok());
-            let wrong = || refused("invalid_signer", "the signer's address is not an address");
-            parsed.filter(|address| !address.is_zero()).ok_or_else(wrong)
-        };
-        let mut random = [0; 48];
-        getrandom::fill(&mut random).map_err(|_| no_randomness())?;
-        let aim = match terms.get("refund") {
-            None => ChannelAim::Pay,
-            Some(Value::String(units)) => {
-                let units = Amount::from_atomic(units).ok().filter(|units| !units.is_zero());
-                let wrong = || refused("invalid_amount", "a refund is a number of atomic units");
-                ChannelAim::Refund(Some(units.ok_or_else(wrong)?))
-            }
-            Some(_) => ChannelAim::Refund(None),
-        };
-        let salt = match text("name").unwrap_or_default() {
-            "" => [0; 32],
-            name => hash::sha256(&[b"farebox channel", name.as_bytes()]),
-        };
-        let payer = ChannelPayer {
-            payer: address("payer")?,
-            voucher_signer: address("voucherSigner")?,
-            salt,
-        };
-        let limits = ChannelLimits {
-            deposit: text("deposit").map(ToString::to_string),
-            max_deposit: text("maxDeposit").map(ToString::to_string),
-        };
+        let ChannelArguments { policy, limits, payer, aim, random, .. } =
+            ChannelArguments::read(policy, terms)?;
         Ok(Self(ChannelPurchase::new(policy, limits, payer, aim, (url, endpoint), random)))
     }
 
@@ -104,6 +75,151 @@ impl ChannelRequest {
     }
 }
 
+/// Who asks, what for, and under which rules.
+struct ChannelArguments {
+    policy: Policy,
+    limits: ChannelLimits,
+    payer: ChannelPayer,
+    aim: ChannelAim,
+    means: SessionMeans,
+    random: [u8; 48],
+}
+
+impl ChannelArguments {
+    fn read(policy: &str, terms: &str) -> Result<Self, JsValue> {
+        let policy = Policy::from_json(policy).map_err(|error| thrown(&error))?;
+        let terms: Value = serde_json::from_str(terms).unwrap_or_default();
+        let text = |name: &str| terms.get(name).and_then(Value::as_str);
+        let address = |name: &str| {
+            let parsed = text(name).and_then(|text| Address::parse(text).ok());
+            let wrong = || refused("invalid_signer", "the signer's address is not an address");
+            parsed.filter(|address| !address.is_zero()).ok_or_else(wrong)
+        };
+        let mut random = [0; 48];
+        getrandom::fill(&mut random).map_err(|_| no_randomness())?;
+        let aim = match terms.get("refund") {
+            None => ChannelAim::Pay,
+            Some(Value::String(units)) => {
+                let units = Amount::from_atomic(units).ok().filter(|units| !units.is_zero());
+                let wrong = || refused("invalid_amount", "a refund is a number of atomic units");
+                ChannelAim::Refund(Some(units.ok_or_else(wrong)?))
+            }
+            Some(_) => ChannelAim::Refund(None),
+        };
+        let salt = match text("name").unwrap_or_default() {
+            "" => [0; 32],
+            name => hash::sha256(&[b"farebox channel", name.as_bytes()]),
+        };
+        let payer = ChannelPayer {
+            payer: address("payer")?,
+            voucher_signer: address("voucherSigner")?,
+            salt,
+        };
+        let limits = ChannelLimits {
+            deposit: text("deposit").map(ToString::to_string),
+            max_deposit: text("maxDeposit").map(ToString::to_string),
+        };
+        let is = |name: &str| terms.get(name).and_then(Value::as_bool).unwrap_or_default();
+        let means = SessionMeans {
+            broadcasts: is("broadcasts"),
+            authorization_is_free: !is("authorizationTaken"),
+        };
+        Ok(Self { policy, limits, payer, aim, means, random })
+    }
+}
+
+/// One request by a session of MPP, as [`ChannelRequest`] is one by channel.
+#[wasm_bindgen(js_name = SessionPurchase)]
+pub struct SessionRequest(SessionPurchase);
+
+#[wasm_bindgen(js_class = SessionPurchase)]
+impl SessionRequest {
+    /// As that of [`ChannelRequest`]; `terms` has `broadcasts` and `authorizationTaken` too.
+    #[wasm_bindgen(constructor)]
+    pub fn new(policy: &str, url: &str, endpoint: &str, terms: &str) -> Result<Self, JsValue> {
+        let ChannelArguments { policy, limits, payer, aim, means, random } =
+            ChannelArguments::read(policy, terms)?;
+        let (aim, at) = ((aim, means), (url, endpoint));
+        Ok(Self(SessionPurchase::new(policy, limits, payer, aim, at, random)))
+    }
+
+    /// Takes an answer.
+    pub fn answered(&mut self, status: u16, headers: &str, body: &[u8], now: f64) -> String {
+        let headers = Headers::from_lines(headers.lines());
+        session_step(self.0.answered(status, &headers, body, seconds(now)))
+    }
+
+    /// Takes the loss of an answer.
+    pub fn lost(&mut self, now: f64) -> String {
+        session_step(self.0.lost(seconds(now)))
+    }
+
+    /// The changed record of the store, if it changes; throws the reason if nothing may be paid.
+    pub fn update(&mut self, record: Option<String>, now: f64) -> Result<Option<String>, JsValue> {
+        self.0.update(record.as_deref(), seconds(now)).map_err(|error| thrown(&error))
+    }
+
+    /// The step after [`update`](Self::update).
+    pub fn updated(&mut self) -> String {
+        session_step(self.0.updated())
+    }
+
+    /// The line that tells people the state, once after each step that changes it.
+    pub fn echo(&mut self) -> Option<String> {
+        self.0.echo()
+    }
+
+    /// Takes the signatures that were asked for, hex.
+    pub fn signed(&mut self, deposit: Option<String>, voucher: Option<String>) -> String {
+        session_step(self.0.signed(deposit.as_deref(), voucher.as_deref()))
+    }
+
+    /// Takes the hash of the payer's own transaction.
+    pub fn broadcasted(&mut self, hash: &str) -> String {
+        session_step(self.0.broadcasted(hash))
+    }
+
+    /// Takes the word of the payer that no transaction was sent; then [`release`](Self::release).
+    pub fn unsent(&mut self) {
+        self.0.unsent();
+    }
+
+    /// The record without what was not signed, if it changes.
+    pub fn release(&self, record: Option<String>, now: f64) -> Result<Option<String>, JsValue> {
+        self.0.release(record.as_deref(), seconds(now)).map_err(|error| thrown(&error))
+    }
+
+    /// Ends it for a caller who gave up; then [`update`](Self::update).
+    pub fn abandoned(&mut self) {
+        self.0.abandoned();
+    }
+
+    /// What is about to be paid, JSON.
+    #[must_use]
+    pub fn proposal(&self) -> Option<String> {
+        self.0.proposal().map(|proposal| proposal.to_string())
+    }
+}
+
+fn session_step(next: SessionNext) -> String {
+    let step = match next {
+        SessionNext::Once(why) => json!({"do": "once", "why": why.map(|error| told(&error))}),
+        SessionNext::Update => json!({"do": "update"}),
+        SessionNext::Wait(wait_ms) => json!({"do": "wait", "waitMs": wait_ms}),
+        SessionNext::Ask => json!({"do": "ask"}),
+        SessionNext::Sign { deposit, voucher } => {
+            json!({"do": "sign", "deposit": deposit, "voucher": voucher})
+        }
+        SessionNext::Broadcast => json!({"do": "broadcast"}),
+        SessionNext::Send { wait_ms, field, credential } => {
+            json!({"do": "send", "waitMs": wait_ms, "payment": credential, "field": field})
+        }
+        SessionNext::Return(receipt) => json!({"do": "return", "receipt": receipt}),
+        SessionNext::Fail(error) => json!({"do": "fail", "error": told(&error)}),
+    };
+    step.to_string()
+}
+
 fn step(next: ChannelNext) -> String {
     let step = match next {
         ChannelNext::Once(why) => json!({"do": "once", "why": why.map(|error| told(&error))}),
@@ -121,15 +237,25 @@ fn step(next: ChannelNext) -> String {
     step.to_string()
 }
 
-/// The channels of a record, JSON; throws if the record cannot be read.
+/// The channels and sessions of a record, JSON; throws if the record cannot be read.
 #[wasm_bindgen(js_name = listChannels)]
 pub fn list_channels(record: Option<String>) -> Result<String, JsValue> {
-    let listed = channel::channels(record.as_deref()).map_err(|error| thrown(&error))?;
-    Ok(listed.to_string())
+    let by_channel = channel::channels(record.as_deref()).map_err(|error| thrown(&error))?;
+    let by_session = session::sessions(record.as_deref()).map_err(|error| thrown(&error))?;
+    let rows = [by_channel, by_session].into_iter().filter_map(|listed| match listed {
+        Value::Array(rows) => Some(rows),
+        _ => None,
+    });
+    Ok(rows.flatten().collect::<Value>().to_string())
 }
 
-/// The record without a channel, if it has it.
+/// The record without a channel or session, if it has it.
 #[wasm_bindgen(js_name = forgetChannel)]
 pub fn forget_channel(record: Option<String>, id: &str) -> Result<Option<String>, JsValue> {
-    channel::forgotten(record.as_deref(), id).map_err(|error| thrown(&error))
+    let record = record.as_deref();
+    let rest = channel::forgotten(record, id).map_err(|error| thrown(&error))?;
+    match rest {
+        None => session::forgotten(record, id).map_err(|error| thrown(&error)),
+        rest => Ok(rest),
+    }
 }

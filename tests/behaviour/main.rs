@@ -47,6 +47,7 @@ mod redelivery;
 mod refunds;
 mod requests;
 mod restore;
+mod session_payer;
 mod sessions;
 mod settlement;
 mod skills;

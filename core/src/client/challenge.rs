@@ -17,6 +17,7 @@ use crate::time::UnixTime;
 use crate::x402::extension::mppx;
 
 pub use mpp::expired;
+pub(super) use mpp::{answerable, unreadable};
 pub use x402::REQUIRED_HEADER;
 pub(super) use x402::offer_of;
 

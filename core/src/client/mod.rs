@@ -7,7 +7,8 @@
 //! [`diagnostic`] reads why a server refuses payments, and [`endpoints`] keeps the endpoints that
 //! this stops. [`price`] formats amounts,
 //! [`look`] tells what would be paid and was spent, and [`voucher`] which voucher of a
-//! session comes next; [`channel`] drives a request that is paid by channel. Wallets, `fetch`, clocks and stores belong to the caller.
+//! session comes next; [`channel`] drives a request that is paid by
+//! channel, and [`session`] one that is paid by a session of MPP. Wallets, `fetch`, clocks and stores belong to the caller.
 
 pub mod asset;
 pub mod budget;
@@ -25,6 +26,7 @@ pub mod price;
 pub mod receipt;
 pub mod rejection;
 pub mod select;
+pub mod session;
 pub mod voucher;
 
 pub use error::{ClientError, Reason};

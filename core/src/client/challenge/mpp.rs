@@ -52,26 +52,7 @@ fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientErr
         let message = format!("intent must be charge: this version does not pay \"{intent}\"");
         return fail(Reason::UnsupportedIntent, message);
     }
-    if !means.policy.is_realm_of(&challenge.realm, means.host) {
-        let realm = clean(&challenge.realm);
-        let message = format!("{} sent a challenge for the realm \"{realm}\"", clean(means.host));
-        return fail(Reason::RealmMismatch, message);
-    }
-    match challenge.header.as_deref() {
-        None if means.authorization_is_free => {}
-        None => {
-            let message = "the request already has an Authorization header, and the server accepts the payment in no other";
-            return fail(Reason::AuthorizationTaken, message.into());
-        }
-        Some(name) if name.eq_ignore_ascii_case(PAYMENT_AUTHORIZATION) => {}
-        Some(name) => {
-            let message = format!(
-                "the server wants the payment in the header \"{}\", which is not supported",
-                clean(name)
-            );
-            return fail(Reason::UnsupportedScheme, message);
-        }
-    }
+    answerable(&challenge, means)?;
     let object = challenge.request_object().map_err(unreadable)?;
     let request = Request::read(&object).map_err(unreadable)?;
     if request.has_splits {
@@ -118,6 +99,35 @@ fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientErr
     })
 }
 
+/// Whether a challenge is the host's own, and its answer has a header to go in.
+///
+/// # Errors
+/// [`Reason::RealmMismatch`], [`Reason::AuthorizationTaken`], [`Reason::UnsupportedScheme`].
+pub fn answerable(challenge: &mpp::Challenge, means: Means<'_>) -> Result<(), ClientError> {
+    let fail = |reason, message| Err(ClientError::new(reason, message));
+    if !means.policy.is_realm_of(&challenge.realm, means.host) {
+        let realm = clean(&challenge.realm);
+        let message = format!("{} sent a challenge for the realm \"{realm}\"", clean(means.host));
+        return fail(Reason::RealmMismatch, message);
+    }
+    match challenge.header.as_deref() {
+        None if means.authorization_is_free => {}
+        None => {
+            let message = "the request already has an Authorization header, and the server accepts the payment in no other";
+            return fail(Reason::AuthorizationTaken, message.into());
+        }
+        Some(name) if name.eq_ignore_ascii_case(PAYMENT_AUTHORIZATION) => {}
+        Some(name) => {
+            let message = format!(
+                "the server wants the payment in the header \"{}\", which is not supported",
+                clean(name)
+            );
+            return fail(Reason::UnsupportedScheme, message);
+        }
+    }
+    Ok(())
+}
+
 /// The first way of proof that the server accepts and this payer has.
 fn way(request: &Request, means: Means<'_>) -> Result<Way, ClientError> {
     let types = request.credential_types.as_deref();
@@ -148,6 +158,7 @@ pub fn expired() -> ClientError {
     ClientError::new(Reason::ChallengeExpired, message)
 }
 
-fn unreadable(error: Malformed) -> ClientError {
+/// The error for a challenge that is no such thing.
+pub fn unreadable(error: Malformed) -> ClientError {
     malformed(&format!("a Payment challenge cannot be read: {error}"))
 }

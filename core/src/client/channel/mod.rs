@@ -43,6 +43,7 @@ use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
 pub use self::sign::DEPOSIT_COLLECTOR;
+pub(super) use self::sign::{members, typed_data};
 
 mod answer;
 mod kept;
@@ -105,6 +106,41 @@ pub struct ChannelLimits {
     pub deposit: Option<String>,
     /// The most to deposit at once, in whole tokens; otherwise 1.
     pub max_deposit: Option<String>,
+}
+
+impl ChannelLimits {
+    /// What to deposit at once where `least` is needed, and the server would have `suggested`.
+    ///
+    /// # Errors
+    /// [`Reason::InvalidPolicy`] for a limit that is no amount, [`Reason::PolicyAmount`] if more is
+    /// needed than is allowed.
+    pub(super) fn amount(
+        &self,
+        offer: &Offer,
+        suggested: Option<Amount>,
+        least: Amount,
+    ) -> Result<Amount, ClientError> {
+        let Offer { asset, amount, .. } = offer;
+        let whole = |text: &str, name: &str| {
+            let wrong =
+                || error(Reason::InvalidPolicy, format!("{name} is not an amount in whole tokens"));
+            Amount::from_decimal(text, asset.decimals).map_err(|_| wrong())
+        };
+        let wanted = match &self.deposit {
+            Some(text) => Some(whole(text, "deposit")?),
+            None => suggested_deposit(suggested, *amount),
+        };
+        let most = whole(self.max_deposit.as_deref().unwrap_or("1"), "maxDeposit")?;
+        if least > most && !planted(Mutant::AnyDeposit) {
+            let (least, most) = (least.to_decimal(asset.decimals), most.to_decimal(asset.decimals));
+            let message = format!(
+                "the server asks for a deposit of {least} {}, and maxDeposit is {most}",
+                asset.symbol
+            );
+            return Err(error(Reason::PolicyAmount, message));
+        }
+        Ok(wanted.unwrap_or(least).min(most).max(least))
+    }
 }
 
 /// Who pays by channel.
@@ -302,7 +338,8 @@ impl ChannelPurchase {
             }
             PaidBy::Voucher(voucher) | PaidBy::SameDeposit(voucher) => voucher,
             PaidBy::NewDeposit(missing, voucher) => {
-                let amount = self.deposit_amount(&terms, missing)?;
+                let least = missing.max(terms.min_deposit.unwrap_or(Amount::ZERO));
+                let amount = self.limits.amount(&terms.offer, terms.min_deposit, least)?;
                 let draft = Draft { id: &self.id, host: &self.host, endpoint: &self.endpoint };
                 if self.has_deposited && !planted(Mutant::DepositsRepeat) {
                     let message = "the server asks for a second deposit in one request";
@@ -336,31 +373,6 @@ impl ChannelPurchase {
         self.planned = Some(Planned { channel, voucher, signature: String::new(), by });
         self.next = Some(ChannelNext::Sign { deposit, voucher: typed_data });
         Ok(true)
-    }
-
-    /// What to deposit where `missing` is needed.
-    fn deposit_amount(&self, terms: &ChannelTerms, missing: Amount) -> Result<Amount, ClientError> {
-        let Offer { asset, amount, .. } = &terms.offer;
-        let whole = |text: &str, name: &str| {
-            let wrong =
-                || error(Reason::InvalidPolicy, format!("{name} is not an amount in whole tokens"));
-            Amount::from_decimal(text, asset.decimals).map_err(|_| wrong())
-        };
-        let wanted = match &self.limits.deposit {
-            Some(text) => Some(whole(text, "deposit")?),
-            None => suggested_deposit(terms.min_deposit, *amount),
-        };
-        let most = whole(self.limits.max_deposit.as_deref().unwrap_or("1"), "maxDeposit")?;
-        let least = missing.max(terms.min_deposit.unwrap_or(Amount::ZERO));
-        if least > most && !planted(Mutant::AnyDeposit) {
-            let (least, most) = (least.to_decimal(asset.decimals), most.to_decimal(asset.decimals));
-            let message = format!(
-                "the server asks for a deposit of {least} {}, and maxDeposit is {most}",
-                asset.symbol
-            );
-            return Err(error(Reason::PolicyAmount, message));
-        }
-        Ok(wanted.unwrap_or(least).min(most).max(least))
     }
 
     /// Takes the signatures: of the deposit if there is a new one, and of the voucher.

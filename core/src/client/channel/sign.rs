@@ -126,11 +126,16 @@ pub(super) fn header_value(
     header::encode(&Value::Object(message).to_string())
 }
 
-fn members(fields: &[(&str, &str)]) -> Value {
+pub(in crate::client) fn members(fields: &[(&str, &str)]) -> Value {
     fields.iter().map(|(name, kind)| json!({"name": name, "type": kind})).collect()
 }
 
-fn typed_data(domain: Value, primary: &str, fields: Value, message: Value) -> Value {
+pub(in crate::client) fn typed_data(
+    domain: Value,
+    primary: &str,
+    fields: Value,
+    message: Value,
+) -> Value {
     let types = json!({
         "EIP712Domain": members(&[
             ("name", "string"),

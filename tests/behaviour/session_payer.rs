@@ -1,0 +1,715 @@
+//! A payer by session of MPP at a seller of OKX's rules, in random histories: processes that die at any step, answers that are
+//! lost, sellers that call vouchers used up or channels gone. Whatever happens, the seller holds no voucher above what was signed,
+//! no deposit that no cap has counted, and one deposit for each request at most.
+
+use farebox_core::amount::Amount;
+use farebox_core::channel::config::{ChannelId, ChannelParties, top_up_nonce};
+use farebox_core::channel::escrow::{Escrow, EscrowContract};
+use farebox_core::channel::voucher::Voucher;
+use farebox_core::client::Policy;
+use farebox_core::client::budget::Budget;
+use farebox_core::client::channel::{ChannelAim, ChannelLimits, ChannelPayer};
+use farebox_core::client::session::{SessionMeans, SessionNext, SessionPurchase, sessions};
+use farebox_core::encoding::{base64, hex, jcs};
+use farebox_core::evm::account::Account;
+use farebox_core::evm::address::Address;
+use farebox_core::evm::eip712::TypedData;
+use farebox_core::http::Headers;
+use farebox_core::mpp::Credential;
+use farebox_core::mpp::session::{Funding, SessionAction, ShownVoucher};
+use farebox_core::secret::Secret;
+use farebox_core::time::UnixTime;
+use serde_json::{Value, json};
+
+use crate::dice::Dice;
+
+const URL: &str = "https://api.example.com/report";
+const ENDPOINT: &str = "GET https://api.example.com/report";
+const TOKEN: &str = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
+const ESCROW: &str = "0x5E550002e64FaF79B41D89fE8439eEb1be66CE3b";
+const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+const CHAIN: u64 = 84_532;
+const START: u64 = 1_763_618_400;
+
+/// Status, fields and body.
+type SellerAnswer = (u16, Headers, Vec<u8>);
+
+/// A seller, as OKX's SDK decides: it knows a channel once it is opened, takes vouchers that rise, and takes its price of them.
+struct Seller {
+    now: UnixTime,
+    unit: u64,
+    min_delta: u64,
+    fee_payer: bool,
+    channel: Option<[u8; 32]>,
+    deposit: u64,
+    highest: u64,
+    spent: u64,
+    served: u64,
+    issued: u64,
+    /// Nonces and transactions that were used.
+    used: Vec<[u8; 32]>,
+    /// The answer to the last challenge that was answered.
+    last: Option<(String, SellerAnswer)>,
+    actions: Vec<(&'static str, u64)>,
+    deposits: u64,
+}
+
+impl Seller {
+    fn new(unit: u64) -> Self {
+        Self {
+            now: UnixTime::from_secs(START),
+            unit,
+            min_delta: 0,
+            fee_payer: true,
+            channel: None,
+            deposit: 0,
+            highest: 0,
+            spent: 0,
+            served: 0,
+            issued: 0,
+            used: Vec::new(),
+            last: None,
+            actions: Vec::new(),
+            deposits: 0,
+        }
+    }
+
+    fn challenge(&mut self) -> Headers {
+        let expires = self.now.plus(300).rfc3339();
+        self.challenge_until(&expires)
+    }
+
+    fn challenge_until(&mut self, expires: &str) -> Headers {
+        self.issued += 1;
+        let request = json!({"amount": self.unit.to_string(), "currency": TOKEN, "recipient": PAYEE, "suggestedDeposit": "100",
+            "unitType": "request", "methodDetails": {"chainId": CHAIN, "escrowContract": ESCROW, "feePayer": self.fee_payer,
+                "minVoucherDelta": self.min_delta.to_string()}});
+        let request = base64::encode_url(jcs::text(&request).as_bytes());
+        let line = format!(
+            "www-authenticate: Payment id=\"c{}\", realm=\"api.example.com\", method=\"evm\", intent=\"session\", request=\"{request}\", expires=\"{expires}\"",
+            self.issued
+        );
+        Headers::from_lines(core::iter::once(line.as_str()))
+    }
+
+    fn refuses(&mut self, code: u32, status: u16) -> SellerAnswer {
+        let body = json!({"reason": "", "detail": "no", "code": code}).to_string();
+        (status, if status == 402 { self.challenge() } else { none() }, body.into_bytes())
+    }
+
+    fn takes(&mut self, credential: &str) -> SellerAnswer {
+        let credential = Credential::read(credential.strip_prefix("Payment ").unwrap()).unwrap();
+        let id = credential.challenge.id.clone();
+        if let Some((_, answer)) = self.last.as_ref().filter(|(last, _)| *last == id) {
+            return answer.clone();
+        }
+        let answer = self.decides(SessionAction::read(&credential.payload).unwrap());
+        self.last = Some((id, answer.clone()));
+        answer
+    }
+
+    fn decides(&mut self, action: SessionAction) -> SellerAnswer {
+        match action {
+            SessionAction::Open { voucher, salt, authorized_signer, funding } => {
+                let parties = parties(salt);
+                assert!(authorized_signer.is_zero());
+                assert_eq!(parties.id(&contract()).as_bytes(), &voucher.channel);
+                let nonce = parties.open_nonce_of_okx(&[]);
+                self.actions.push(("open", units(voucher.cumulative)));
+                checked(&voucher);
+                let amount = self.funded(&funding, nonce, 100);
+                (self.channel, self.highest) = (Some(voucher.channel), units(voucher.cumulative));
+                if amount > 0 {
+                    (self.deposit, self.spent) = (amount, 0);
+                }
+                (200, none(), b"{\"action\":\"open\",\"status\":\"ok\"}".to_vec())
+            }
+            SessionAction::TopUp { channel, additional, salt, funding } => {
+                self.actions.push(("topUp", units(additional)));
+                if self.channel != Some(channel) {
+                    return self.refuses(70_010, 404);
+                }
+                let id = ChannelId::from_bytes(channel);
+                let nonce = top_up_nonce(&id, additional, wallet().address(), &salt);
+                self.deposit += self.funded(&funding, nonce, units(additional));
+                (200, none(), b"{}".to_vec())
+            }
+            SessionAction::Voucher(shown) => {
+                self.actions.push(("voucher", units(shown.cumulative)));
+                if self.channel != Some(shown.channel) {
+                    return self.refuses(70_010, 404);
+                }
+                checked(&shown);
+                let amount = units(shown.cumulative);
+                if amount > self.deposit {
+                    return self.refuses(70_012, 402);
+                }
+                if amount < self.highest
+                    || amount > self.highest && amount - self.highest < self.min_delta
+                {
+                    return self.refuses(70_013, 402);
+                }
+                self.highest = amount;
+                if self.highest - self.spent < self.unit {
+                    return self.refuses(70_015, 402);
+                }
+                self.spent += self.unit;
+                self.served += 1;
+                (200, none(), Vec::new())
+            }
+            SessionAction::Close(shown) => {
+                self.actions.push(("close", units(shown.cumulative)));
+                if self.channel != Some(shown.channel) {
+                    return self.refuses(70_008, 410);
+                }
+                checked(&shown);
+                self.channel = None;
+                (200, none(), b"{\"action\":\"close\",\"status\":\"ok\"}".to_vec())
+            }
+        }
+    }
+
+    /// What a deposit adds: the token takes a nonce once, the chain a transaction.
+    fn funded(&mut self, funding: &Funding, nonce: [u8; 32], sent: u64) -> u64 {
+        let (key, amount) = match funding {
+            Funding::Sent(hash) => (*hash, sent),
+            Funding::Authorized { authorization, .. } => {
+                assert_eq!(authorization.nonce, nonce);
+                assert_eq!(authorization.to, contract().address);
+                (nonce, units(authorization.value))
+            }
+        };
+        if self.used.contains(&key) {
+            return 0;
+        }
+        self.used.push(key);
+        self.deposits += amount;
+        amount
+    }
+}
+
+fn none() -> Headers {
+    Headers::from_lines(core::iter::empty())
+}
+
+fn units(amount: Amount) -> u64 {
+    amount.to_string().parse().unwrap()
+}
+
+fn contract() -> EscrowContract {
+    let address = Address::parse(ESCROW).unwrap();
+    EscrowContract { escrow: Escrow::PaymentChannel, chain_id: CHAIN, address }
+}
+
+fn parties(salt: [u8; 32]) -> ChannelParties {
+    ChannelParties {
+        payer: wallet().address(),
+        payee: Address::parse(PAYEE).unwrap(),
+        token: Address::parse(TOKEN).unwrap(),
+        salt,
+        authorized_signer: Address::ZERO,
+    }
+}
+
+fn checked(shown: &ShownVoucher) {
+    let voucher =
+        Voucher { channel: ChannelId::from_bytes(shown.channel), cumulative: shown.cumulative };
+    assert!(voucher.check(&contract(), wallet().address(), &shown.signature).is_ok());
+}
+
+fn wallet() -> Account {
+    Account::from_candidates([Secret::new([3; 32])].into_iter()).unwrap()
+}
+
+fn signature(typed_data: &Value) -> String {
+    let digest = TypedData::from_json(typed_data).unwrap().digest();
+    hex::encode_prefixed(&wallet().sign(&digest).unwrap().to_bytes())
+}
+
+fn begun(seed: u64, aim: ChannelAim) -> SessionPurchase {
+    let mut random = [0; 48];
+    random[..8].copy_from_slice(&seed.to_be_bytes());
+    random[40..].copy_from_slice(&seed.to_be_bytes());
+    let policy = Policy::from_json(r#"{"perDay": "0.001"}"#).unwrap();
+    let limits =
+        ChannelLimits { deposit: Some("0.0001".into()), max_deposit: Some("0.0002".into()) };
+    let address = wallet().address();
+    let payer = ChannelPayer { payer: address, voucher_signer: address, salt: [0; 32] };
+    let means = SessionMeans { broadcasts: true, authorization_is_free: true };
+    SessionPurchase::new(policy, limits, payer, (aim, means), (URL, ENDPOINT), random)
+}
+
+/// A payer with a record, and what it signed.
+#[derive(Default)]
+struct Payer {
+    record: Option<String>,
+    deposits: u64,
+    highest: u64,
+    sent: u64,
+    echoes: Vec<String>,
+    seed: u64,
+}
+
+impl Payer {
+    /// One request, told by a code; the seller's answers pass `bent`.
+    fn asks(
+        &mut self,
+        seller: &mut Seller,
+        aim: ChannelAim,
+        mut bent: impl FnMut(&mut Seller, SellerAnswer) -> SellerAnswer,
+    ) -> Result<Option<Value>, &'static str> {
+        let now = UnixTime::from_secs(START);
+        self.seed += 1;
+        let mut buyer = begun(self.seed, aim);
+        let mut next = buyer.answered(402, &seller.challenge(), b"", now);
+        for _ in 0..80 {
+            self.echoes.extend(buyer.echo());
+            next = match next {
+                SessionNext::Update => match buyer.update(self.record.as_deref(), now) {
+                    Ok(changed) => {
+                        self.record = changed.or(self.record.take());
+                        buyer.updated()
+                    }
+                    Err(error) => return Err(error.reason.code()),
+                },
+                SessionNext::Ask => buyer.answered(402, &seller.challenge(), b"", now),
+                SessionNext::Sign { deposit, voucher } => {
+                    self.notes(deposit.as_deref(), voucher.as_deref());
+                    let sign = |it: &Value| signature(it);
+                    buyer.signed(
+                        deposit.as_deref().map(sign).as_deref(),
+                        voucher.as_deref().map(sign).as_deref(),
+                    )
+                }
+                SessionNext::Broadcast => {
+                    self.sent += 1;
+                    buyer.broadcasted(&hex::encode_prefixed(&[self.sent as u8; 32]))
+                }
+                SessionNext::Send { credential, .. } => {
+                    let answer = seller.takes(&credential);
+                    let (status, headers, body) = bent(seller, answer);
+                    buyer.answered(status, &headers, &body, now)
+                }
+                SessionNext::Return(receipt) => return Ok(receipt.map(|it| *it)),
+                SessionNext::Fail(error) => return Err(error.reason.code()),
+                SessionNext::Wait(_) | SessionNext::Once(_) => panic!("{next:?}"),
+            };
+        }
+        Err("it goes on for ever")
+    }
+
+    fn pays(&mut self, seller: &mut Seller) -> Result<Option<Value>, &'static str> {
+        self.asks(seller, ChannelAim::Pay, |_, answer| answer)
+    }
+
+    fn notes(&mut self, deposit: Option<&Value>, voucher: Option<&Value>) {
+        let number = |value: &Value| value.as_str().unwrap().parse::<u64>().unwrap();
+        self.deposits += deposit.map_or(0, |it| number(&it["message"]["value"]));
+        let signed = voucher.map_or(0, |it| number(&it["message"]["cumulativeAmount"]));
+        self.highest = self.highest.max(signed);
+    }
+
+    fn kept(&self) -> Vec<(u64, u64, u64)> {
+        let listed = sessions(self.record.as_deref()).unwrap();
+        let number = |row: &Value, name: &str| row[name].as_str().unwrap().parse().unwrap();
+        let rows = listed.as_array().unwrap().iter();
+        rows.map(|it| (number(it, "deposit"), number(it, "signed"), number(it, "spent"))).collect()
+    }
+}
+
+#[test]
+fn a_session_is_opened_used_topped_up_and_closed_with_the_sums_of_the_contract() {
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    for request in 1..=10 {
+        payer.pays(&mut seller).unwrap();
+        assert_eq!(payer.kept(), [(100, request * 10, request * 10)]);
+    }
+    assert_eq!(seller.actions[..3], [("open", 0), ("voucher", 10), ("voucher", 20)]);
+    // 100 of 100 are used: a top-up comes first.
+    seller.actions.clear();
+    payer.pays(&mut seller).unwrap();
+    assert_eq!(seller.actions, [("topUp", 100), ("voucher", 110)]);
+    assert_eq!((payer.kept(), seller.deposit), (vec![(200, 110, 110)], 200));
+    // A price that rises is paid from the newest challenge.
+    seller.unit = 15;
+    payer.pays(&mut seller).unwrap();
+    assert_eq!(seller.actions.last(), Some(&("voucher", 125)));
+    let receipt = payer.asks(&mut seller, ChannelAim::Refund(None), |_, it| it).unwrap().unwrap();
+    assert_eq!(seller.actions.last(), Some(&("close", 125)));
+    assert_eq!(
+        (receipt["refunded"].as_str(), receipt["spent"].as_str()),
+        (Some("75"), Some("125"))
+    );
+    assert!(payer.kept().is_empty());
+    // Open, ten vouchers, top-up, two vouchers, and before the close.
+    assert_eq!(payer.echoes.len(), 1 + 10 + 1 + 2 + 1);
+    let channel = receipt["channel"].as_str().unwrap();
+    let line = format!(
+        "channel {channel}, chain eip155:84532, escrow {ESCROW}, deposit 0.0001 USDC (100), cum 0 USDC (0), spent~ 0 USDC (0), sig 0x"
+    );
+    assert!(payer.echoes[0].starts_with(&line), "{}", payer.echoes[0]);
+    let line =
+        "deposit 0.0002 USDC (200), cum 0.000125 USDC (125), spent~ 0.000125 USDC (125), sig 0x";
+    assert!(payer.echoes.last().unwrap().contains(line), "{:?}", payer.echoes.last());
+}
+
+#[test]
+fn a_voucher_with_something_left_is_shown_again_and_not_signed() {
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    seller.min_delta = 50;
+    for _ in 0..5 {
+        payer.pays(&mut seller).unwrap();
+    }
+    assert_eq!(payer.highest, 50);
+    let vouchers = &seller.actions[1..];
+    assert_eq!(vouchers, [("voucher", 50); 5]);
+    assert_eq!(payer.kept(), [(100, 50, 50)]);
+}
+
+#[test]
+pub fn a_voucher_that_is_called_used_up_leads_to_one_higher_one_and_no_more() {
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    seller.min_delta = 20;
+    payer.pays(&mut seller).unwrap();
+    // It has used more than the payer knows.
+    seller.spent = 20;
+    payer.pays(&mut seller).unwrap();
+    assert_eq!(seller.actions[1..], [("voucher", 20), ("voucher", 20), ("voucher", 40)]);
+    let before = seller.actions.len();
+    let ended = payer.asks(&mut seller, ChannelAim::Pay, |seller, _| seller.refuses(70_015, 402));
+    assert_eq!(ended, Err("payment_refused"));
+    assert_eq!(seller.actions.len() - before, 2);
+    assert_eq!(payer.highest, 60);
+}
+
+#[test]
+fn sellers_without_codes_are_understood_by_their_words() {
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    payer.pays(&mut seller).unwrap();
+    for body in [
+        json!({"msg": "Voucher exhausted"}),
+        json!({"type": "https://paymentauth.org/problems/session/insufficient-balance"}),
+        json!({"code": "70015"}),
+    ] {
+        let mut told = false;
+        let answer = payer.asks(&mut seller, ChannelAim::Pay, |seller, answer| {
+            let first = !core::mem::replace(&mut told, true);
+            if first { (402, seller.challenge(), body.to_string().into_bytes()) } else { answer }
+        });
+        assert!(answer.is_ok(), "{body}");
+    }
+}
+
+#[test]
+pub fn a_payee_that_says_that_the_session_is_gone_gets_no_other_deposit() {
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    payer.pays(&mut seller).unwrap();
+    for code in [70_008, 70_010, 70_012] {
+        let ended = payer.asks(&mut seller, ChannelAim::Pay, |seller, _| seller.refuses(code, 410));
+        assert_eq!(ended, Err("receipt_mismatch"), "{code}");
+        let later = payer.pays(&mut seller);
+        assert!(later.is_ok(), "{code} {later:?}");
+    }
+    assert_eq!((payer.deposits, seller.deposits), (100, 100));
+}
+
+#[test]
+pub fn one_request_deposits_once_for_a_session_whatever_the_payee_says() {
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    // After the deposit it is dearer than the deposit.
+    let ended = payer.asks(&mut seller, ChannelAim::Pay, |seller, answer| {
+        seller.unit = 150;
+        answer
+    });
+    assert_eq!((ended, payer.deposits), (Err("receipt_mismatch"), 100));
+}
+
+#[test]
+fn a_deposit_whose_answer_is_lost_is_sent_again_and_not_made_again() {
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    let ended = payer
+        .asks(&mut seller, ChannelAim::Pay, |_, _| (500, none(), br#"{"code": 8000}"#.to_vec()));
+    assert_eq!(ended, Err("payment_refused"));
+    payer.pays(&mut seller).unwrap();
+    assert_eq!((payer.deposits, seller.deposits), (100, 100));
+    assert_eq!(seller.actions, [("open", 0), ("open", 0), ("voucher", 10)]);
+}
+
+#[test]
+fn a_402_without_a_reason_after_the_opening_asks_for_the_voucher() {
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    let mut opened = false;
+    let answer = payer.asks(&mut seller, ChannelAim::Pay, |seller, answer| {
+        let first = !core::mem::replace(&mut opened, true);
+        if first { (402, seller.challenge(), Vec::new()) } else { answer }
+    });
+    assert!(answer.is_ok(), "{answer:?}");
+    assert_eq!(seller.actions, [("open", 0), ("voucher", 10)]);
+    assert_eq!(payer.kept(), [(100, 10, 10)]);
+}
+
+#[test]
+pub fn a_transaction_of_the_payers_own_is_sent_once_and_its_hash_shown_again() {
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    seller.fee_payer = false;
+    let ended = payer.asks(&mut seller, ChannelAim::Pay, |_, _| {
+        (402, none(), br#"{"code": 70007, "retryable": false}"#.to_vec())
+    });
+    // It waits for the confirmation until its time is over.
+    assert_eq!(ended, Err("it goes on for ever"));
+    assert_eq!((payer.sent, payer.deposits), (1, 0));
+    let now = UnixTime::from_secs(START + 100);
+    let mut buyer = begun(99, ChannelAim::Pay);
+    assert!(matches!(buyer.answered(402, &seller.challenge(), b"", now), SessionNext::Update));
+    payer.record = buyer.update(payer.record.as_deref(), now).unwrap();
+    let SessionNext::Send { credential, .. } = buyer.updated() else { panic!() };
+    let read = Credential::read(credential.strip_prefix("Payment ").unwrap()).unwrap();
+    assert_eq!(read.payload["hash"], hex::encode_prefixed(&[1; 32]));
+    assert_eq!(seller.takes(&credential).0, 200);
+    // One that may have been sent, and of which no hash is known, blocks the next.
+    let (mut seller, now) = (Seller::new(10), UnixTime::from_secs(START));
+    seller.fee_payer = false;
+    let mut buyer = begun(1, ChannelAim::Pay);
+    buyer.answered(402, &seller.challenge(), b"", now);
+    let record = buyer.update(None, now).unwrap();
+    let SessionNext::Sign { deposit: None, voucher: Some(voucher) } = buyer.updated() else {
+        panic!()
+    };
+    assert!(matches!(buyer.signed(None, Some(&signature(&voucher))), SessionNext::Broadcast));
+    let calls = buyer.proposal().unwrap()["calls"].clone();
+    assert_eq!((&calls[0]["to"], &calls[1]["to"]), (&json!(TOKEN), &json!(ESCROW)));
+    assert_eq!(calls[0]["data"].as_str().unwrap()[..10], *"0x095ea7b3");
+    let record = buyer.release(record.as_deref(), now).unwrap();
+    let mut later = begun(2, ChannelAim::Pay);
+    later.answered(402, &seller.challenge(), b"", now);
+    let error = later.update(record.as_deref(), now).unwrap_err();
+    assert_eq!(error.reason.code(), "payment_unresolved");
+}
+
+#[test]
+fn an_expired_challenge_is_asked_for_again_and_never_signed() {
+    let (mut seller, now) = (Seller::new(10), UnixTime::from_secs(START));
+    let mut buyer = begun(1, ChannelAim::Pay);
+    let mut next = buyer.answered(402, &seller.challenge_until("2020-01-01T00:00:00Z"), b"", now);
+    let mut asked = 0;
+    while matches!(next, SessionNext::Ask) {
+        asked += 1;
+        next = buyer.answered(402, &seller.challenge_until("2020-01-01T00:00:00Z"), b"", now);
+    }
+    assert!(asked > 0 && asked < 10);
+    assert!(matches!(next, SessionNext::Update));
+    assert_eq!(buyer.update(None, now).unwrap(), None);
+    assert!(
+        matches!(buyer.updated(), SessionNext::Fail(error) if error.reason.code() == "challenge_expired")
+    );
+}
+
+/// Requests by processes that may die at each step, at a seller that may lie.
+struct History {
+    dice: Dice,
+    now: UnixTime,
+    payer: Payer,
+    seller: Seller,
+    lies: bool,
+    returned: u64,
+}
+
+impl History {
+    fn chance(&mut self, one_in: u64) -> bool {
+        self.dice.below(one_in) == 0
+    }
+
+    fn request(&mut self, seed: u64) {
+        self.seller.now = self.now;
+        let mut buyer = begun(seed, ChannelAim::Pay);
+        let deposits = self.payer.deposits;
+        let mut next = buyer.answered(402, &self.seller.challenge(), b"", self.now);
+        for _ in 0..60 {
+            self.seller.now = self.now;
+            self.holds();
+            assert!(self.payer.deposits - deposits <= 200, "a request deposits once");
+            if self.chance(25) {
+                self.now = self.now.plus(200);
+                return;
+            }
+            next = match next {
+                SessionNext::Update | SessionNext::Wait(_) => {
+                    match buyer.update(self.payer.record.as_deref(), self.now) {
+                        Ok(Some(record)) => self.payer.record = Some(record),
+                        Ok(None) => self.now = self.now.plus(1),
+                        Err(_) => return,
+                    }
+                    buyer.updated()
+                }
+                SessionNext::Ask => buyer.answered(402, &self.seller.challenge(), b"", self.now),
+                SessionNext::Sign { deposit, voucher } => {
+                    if self.chance(12) {
+                        let record = &mut self.payer.record;
+                        let released = buyer.release(record.as_deref(), self.now).unwrap();
+                        *record = released.or(record.take());
+                        return;
+                    }
+                    self.payer.notes(deposit.as_deref(), voucher.as_deref());
+                    let sign = |it: &Value| signature(it);
+                    buyer.signed(
+                        deposit.as_deref().map(sign).as_deref(),
+                        voucher.as_deref().map(sign).as_deref(),
+                    )
+                }
+                SessionNext::Send { credential, wait_ms, .. } => {
+                    self.now = self.now.plus(wait_ms.div_ceil(1_000));
+                    let arrives = !self.chance(8);
+                    let mut answer = arrives.then(|| self.seller.takes(&credential));
+                    if self.lies && self.chance(4) {
+                        let codes = [
+                            (70_015, 402),
+                            (70_013, 402),
+                            (70_010, 404),
+                            (70_012, 402),
+                            (70_008, 410),
+                            (70_009, 401),
+                            (30_001, 402),
+                        ];
+                        let (code, status) = codes[self.dice.below(7) as usize];
+                        answer = Some(self.seller.refuses(code, status));
+                    }
+                    match answer.filter(|_| !self.chance(8)) {
+                        Some((status, headers, body)) => {
+                            buyer.answered(status, &headers, &body, self.now)
+                        }
+                        None => buyer.lost(self.now),
+                    }
+                }
+                SessionNext::Return(_) => {
+                    self.returned += 1;
+                    return;
+                }
+                SessionNext::Fail(_) => return,
+                SessionNext::Once(_) | SessionNext::Broadcast => panic!("{next:?}"),
+            };
+        }
+    }
+
+    fn holds(&self) {
+        let Seller { deposits, highest, spent, served, .. } = &self.seller;
+        assert!(*highest <= self.payer.highest, "a voucher above what was signed");
+        assert!(*deposits <= self.payer.deposits, "a deposit that was not signed");
+        assert!(spent <= highest && self.returned <= *served);
+        let policy = Policy::from_json(r#"{"perDay": "0.001"}"#).unwrap();
+        let budget = Budget::from_text(self.payer.record.as_deref()).unwrap();
+        let counted = budget.caps(&policy, self.now).into_iter().find(|it| it.name == "perDay");
+        let counted = counted.map_or(Amount::ZERO, |it| it.spent);
+        let signed = Amount::from_u64(self.payer.deposits).checked_mul_u64(1_000_000_000_000);
+        assert!(signed.unwrap() <= counted, "{signed:?} counts as {counted}");
+        for (deposit, signed, spent) in self.payer.kept() {
+            assert!(spent <= signed && (signed <= deposit || signed <= self.payer.deposits));
+        }
+    }
+}
+
+#[test]
+pub fn no_history_of_a_payer_by_session_breaks_a_rule() {
+    let mut returned = 0;
+    for seed in 1..300_u64 {
+        let mut history = History {
+            dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            now: UnixTime::from_secs(START),
+            payer: Payer::default(),
+            seller: Seller::new(10),
+            lies: seed % 3 == 0,
+            returned: 0,
+        };
+        history.seller.min_delta = seed % 4 * 5;
+        for request in 0..12 {
+            history.request(seed * 100 + request);
+            history.holds();
+        }
+        returned += history.returned;
+    }
+    assert!(returned > 1_500, "{returned}");
+}
+
+/// The credentials of `okx-credentials.json`, by their names: a session opened, used, topped up and closed, by either proof.
+#[test]
+fn sessions_of_okx_are_answered_to_the_last_byte_as_its_client_answers_them() {
+    let file: Value =
+        serde_json::from_str(include_str!("../vectors/mpp/okx-credentials.json")).unwrap();
+    let case = |name: &str| {
+        let named = |it: &&Value| it["name"].as_str().unwrap().starts_with(name);
+        file["vectors"].as_array().unwrap().iter().find(named).unwrap()
+    };
+    let headers = |name: &str| {
+        let line = format!("www-authenticate: {}", case(name)["challengeHeader"].as_str().unwrap());
+        Headers::from_lines(core::iter::once(line.as_str()))
+    };
+    let key = hex::decode_array(file["privateKey"].as_str().unwrap()).unwrap();
+    let key = Account::from_candidates([Secret::new(key)].into_iter()).unwrap();
+    let sign = |typed_data: &Value| {
+        let digest = TypedData::from_json(typed_data).unwrap().digest();
+        hex::encode_prefixed(&key.sign(&digest).unwrap().to_bytes())
+    };
+    let domain = &file["tokenDomain"];
+    let token = json!({"symbol": "USDT0", "network": "eip155:196", "name": domain["name"],
+        "address": domain["verifyingContract"], "version": domain["version"], "decimals": 6});
+    let policy = json!({"assets": [token]}).to_string();
+    let now = UnixTime::from_secs(2_051_222_400 - 240);
+    // The answer to the challenge of this name, with this salt.
+    let answer = |name: &str, aim: ChannelAim, salt: u8, record: &mut Option<String>| {
+        let address = key.address();
+        let payer = ChannelPayer { payer: address, voucher_signer: address, salt: [0; 32] };
+        let means = SessionMeans { broadcasts: true, authorization_is_free: true };
+        let limits = ChannelLimits { max_deposit: Some("10".into()), ..ChannelLimits::default() };
+        let (policy, at) =
+            (Policy::from_json(&policy).unwrap(), ("https://merchant.example/", "GET /"));
+        let mut buyer = SessionPurchase::new(policy, limits, payer, (aim, means), at, [salt; 48]);
+        let mut next = buyer.answered(402, &headers(name), b"", now);
+        loop {
+            next = match next {
+                SessionNext::Update => {
+                    *record = buyer.update(record.as_deref(), now).unwrap().or(record.take());
+                    buyer.updated()
+                }
+                SessionNext::Sign { deposit, voucher } => buyer.signed(
+                    deposit.as_deref().map(sign).as_deref(),
+                    voucher.as_deref().map(sign).as_deref(),
+                ),
+                SessionNext::Broadcast => buyer.broadcasted(&hex::encode_prefixed(&[0xab; 32])),
+                SessionNext::Send { field, credential, .. } => {
+                    assert_eq!(
+                        (field, &json!(credential)),
+                        ("Authorization", &case(name)["authorization"]),
+                        "{name}"
+                    );
+                    next = buyer.answered(200, &none(), b"", now);
+                    *record = buyer.update(record.as_deref(), now).unwrap().or(record.take());
+                    assert!(matches!(next, SessionNext::Update));
+                    return;
+                }
+                _ => panic!("{name}: {next:?}"),
+            };
+        }
+    };
+    for (open, top_up) in [
+        ("session open transaction", Some("session topUp transaction")),
+        // The recorded challenge of the other top-up has the payee pay the gas.
+        ("session open hash", None),
+    ] {
+        let mut record = None;
+        answer(open, ChannelAim::Pay, 0xaa, &mut record);
+        // The request that opened it has ended.
+        let until = now.plus(60).secs().to_string();
+        record = record.map(|text| text.replace(&until, "0"));
+        answer("session voucher", ChannelAim::Pay, 0xbb, &mut record);
+        let mut full = Some(
+            record
+                .clone()
+                .unwrap()
+                .replace(r#"\"cumulative\":\"100\""#, r#"\"cumulative\":\"5000000\""#)
+                .replace(r#"\"spent\":\"100\""#, r#"\"spent\":\"5000000\""#),
+        );
+        if let Some(top_up) = top_up {
+            answer(top_up, ChannelAim::Pay, 0xcc, &mut full);
+        }
+        answer("session close", ChannelAim::Refund(None), 0xdd, &mut record);
+    }
+}
