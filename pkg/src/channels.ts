@@ -360,7 +360,7 @@ async function signed({ signer, vouchers, store, now, options }: Parts, exchange
 async function broadcasted({ store, now, options }: Parts, exchange: SessionPurchase): Promise<Step> {
   const proposal = JSON.parse(exchange.proposal() ?? 'null') as ChannelProposal;
   const failed = (message: string, cause?: unknown): FareboxError => new FareboxError({
-    code: 'broadcast_failed', message, remedy: 'read error.cause, look whether the transaction was sent, and forget the channel if it was not', signed: cause !== undefined,
+    code: 'broadcast_failed', message, remedy: 'before you pay again, read error.cause and check whether your transaction was sent', signed: cause !== undefined,
   }, cause);
   const hash = await Promise.resolve(options.broadcast?.(proposal)).catch((error: unknown) => { throw failed('the option broadcast returned no transaction', error); });
   if (typeof hash === 'string') return JSON.parse(exchange.broadcasted(hash)) as Step;
