@@ -418,7 +418,12 @@ impl Channel {
             }
         }
         let spent = self.spent.checked_add(used).ok_or(ChannelRefusal::AboveCharge)?;
-        if let Some(voucher) = &purchase.voucher {
+        // A voucher goes to the chain to claim by, where everyone reads it. One that brings nothing
+        // there would be the next one that its payer signs.
+        let proves = self.rule != VoucherRule::Exact || spent > self.accepted();
+        if let Some(voucher) = &purchase.voucher
+            && (proves || planted(Mutant::RoomIsPublished))
+        {
             self.keep(voucher);
         }
         self.spent = spent;
@@ -596,6 +601,11 @@ impl Channel {
                 }
                 let exact = self.spent.checked_add(purchase.price);
                 if exact != Some(voucher.voucher.cumulative) && !planted(Mutant::AnyVoucherPays) {
+                    return Err(ChannelRefusal::CumulativeMismatch);
+                }
+                // What was not charged of a voucher, everyone could spend.
+                let is_public = voucher.voucher.cumulative <= self.published();
+                if is_public && !planted(Mutant::PublicRoomPays) {
                     return Err(ChannelRefusal::CumulativeMismatch);
                 }
                 // After what the row tells by itself: a look is for a voucher that may be taken.

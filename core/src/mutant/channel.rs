@@ -59,6 +59,12 @@ macro_rules! channel {
             StuckIsNotReplaced,
             /// A channel of any payee, token or contract pays by MPP.
             AnyPartiesPay,
+            /// A voucher of MPP pays on every route, whatever its channel was opened for.
+            AnyRouteSells,
+            /// A voucher that stands on a chain, with room that was not charged, pays for whoever shows it.
+            PublicRoomPays,
+            /// A voucher of which nothing was charged is what is claimed by.
+            RoomIsPublished,
             /// A voucher of MPP is taken as it comes.
             ShownIsChecked,
             /// A channel for another payee, token, authorizer or delay pays.

@@ -6,7 +6,7 @@ use farebox_core::mutant::{Mutant, plant};
 
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
-use crate::sessions::{by_mpp, dust, refunds, sales, told, wrong};
+use crate::sessions::{by_mpp, dust, refunds, sales, told, units, wrong};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -34,6 +34,9 @@ pub const TABLE: &[Row] = &[
     row!(PublicVouchersPay, by_mpp::a_voucher_that_stands_on_a_chain_pays_for_no_one),
     row!(StuckIsNotReplaced, by_mpp::a_transaction_that_is_stuck_is_replaced),
     row!(AnyPartiesPay, by_mpp::a_channel_for_another_payee_or_token_pays_for_nothing),
+    row!(AnyRouteSells, by_mpp::a_channel_that_another_route_sells_by_pays_for_nothing),
+    row!(PublicRoomPays, units::what_was_not_charged_of_a_public_voucher_pays_for_no_one),
+    row!(RoomIsPublished, units::a_voucher_that_was_charged_nothing_is_not_published),
     row!(ShownIsChecked, by_mpp::a_voucher_of_someone_else_buys_nothing),
     row!(LeaversAreNotHurried, by_mpp::what_is_earned_is_settled_before_the_payer_withdraws),
     row!(HoldsOverlap, by_mpp::two_requests_at_once_need_a_voucher_for_both),

@@ -75,7 +75,12 @@ impl Session {
 
     /// A fresh challenge.
     pub fn challenge(&mut self) -> Value {
-        let answer = self.door.send(get("/report/1"), "").unwrap();
+        self.challenge_of("/report/1")
+    }
+
+    /// A fresh challenge for this page.
+    fn challenge_of(&mut self, page: &str) -> Value {
+        let answer = self.door.send(get(page), "").unwrap();
         assert_eq!(answer.status, 402);
         let asked = challenge_of(&answer, "session");
         json!({
@@ -351,6 +356,35 @@ pub fn a_channel_for_another_payee_or_token_pays_for_nothing() {
         assert_eq!(code(&session.pay(PRICE)), 70_010);
         assert_eq!(session.door.served, 0);
     }
+}
+
+#[test]
+pub fn a_channel_that_another_route_sells_by_pays_for_nothing() {
+    let strange = account(3).address();
+    let mut vars = variables();
+    let mut other = vars["ROUTES"][0].clone();
+    other["path"] = json!("/other");
+    let name = strange.to_checksum();
+    other["asset"] = json!({"address": name, "name": "Other", "version": "1", "decimals": 6});
+    vars["ROUTES"].as_array_mut().unwrap().push(other);
+    let mut session = Session::new();
+    session.door = Door::with(&vars);
+    session.parties.token = strange;
+    session.id = session.parties.id(&escrow()).to_string();
+    session.hash = session.door.node.open(session.parties, DEPOSIT);
+    let challenge = session.challenge_of("/other");
+    let opening = session.credential(&challenge, &session.opening(PRICE));
+    session.door.signed = PRICE;
+    let opened = session.door.send(get("/other").header("authorization", &opening), "").unwrap();
+    assert_eq!((opened.status, session.door.served), (200, 1), "{}", opened.body);
+    // The row of its channel is fresh: the contract is not asked again.
+    assert_eq!(code(&session.pay(2 * PRICE)), 70_010);
+    assert_eq!(session.door.served, 1);
+    // Nothing of it is held: where it is at home it goes on.
+    let challenge = session.challenge_of("/other");
+    let voucher = session.credential(&challenge, &session.voucher("voucher", 2 * PRICE));
+    let served = session.door.send(get("/other").header("authorization", &voucher), "").unwrap();
+    assert_eq!((served.status, session.door.served), (200, 2), "{}", served.body);
 }
 
 #[test]

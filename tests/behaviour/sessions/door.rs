@@ -152,7 +152,12 @@ impl Door {
 
     /// The terms of a session.
     pub fn terms(&mut self) -> Value {
-        let answer = self.send(get("/report/1"), "").unwrap();
+        self.terms_of("/report/1")
+    }
+
+    /// The terms of a session for this page.
+    pub fn terms_of(&mut self, page: &str) -> Value {
+        let answer = self.send(get(page), "").unwrap();
         let terms = answer.terms();
         let found = terms["accepts"].as_array().unwrap().iter();
         let found = found.filter(|it| it["scheme"] == "batch-settlement").collect::<Vec<_>>();
@@ -214,6 +219,11 @@ impl Door {
     /// The same as [`Door::pay`], where the machine lives.
     pub fn buy(&mut self, payment: &Value, page: &str) -> Answer {
         self.pay(payment, page).unwrap()
+    }
+
+    /// Pays for a page at this path.
+    pub fn buy_at(&mut self, path: &str, payment: &Value) -> Answer {
+        self.send(paid(payment, get(path)), "").unwrap()
     }
 
     /// The same with a body.

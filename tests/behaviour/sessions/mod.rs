@@ -10,5 +10,5 @@ pub mod refunds;
 pub mod sales;
 mod settings;
 pub mod told;
-mod units;
+pub mod units;
 pub mod wrong;

@@ -116,3 +116,45 @@ fn a_count_that_cannot_be_read_is_a_failure_of_the_origin_and_costs_nothing() {
         );
     }
 }
+
+#[test]
+pub fn a_voucher_that_was_charged_nothing_is_not_published() {
+    let mut door = metered();
+    door.counted = (Some("3"), 3 * UNIT);
+    let deposit = door.payment("deposit", PRICE);
+    door.buy(&deposit, "1");
+    door.counted = (Some("0"), 0);
+    let free = door.payment("voucher", 3 * UNIT + PRICE);
+    assert_eq!(door.buy(&free, "1").status, 200);
+    door.rest();
+    // The claim shows the first voucher; its payer goes on with the one that no one has seen.
+    assert_eq!((door.funds().claimed, door.book()), (3 * UNIT, (3 * UNIT, PRICE)));
+    door.counted = (Some("4"), 4 * UNIT);
+    assert_eq!(door.buy(&free, "1").settlement()["extra"]["chargedAmount"], (4 * UNIT).to_string());
+    assert_eq!(door.book(), (7 * UNIT, PRICE));
+    door.rest();
+    assert_eq!((door.funds().claimed, door.funds().paid), (7 * UNIT, 7 * UNIT));
+}
+
+#[test]
+pub fn what_was_not_charged_of_a_public_voucher_pays_for_no_one() {
+    let mut vars = variables();
+    let mut fixed = vars["ROUTES"][0].clone();
+    fixed.as_object_mut().unwrap().remove("unit_price");
+    (fixed["path"], fixed["price"]) = (json!("/fixed"), json!("$0.007"));
+    vars["ROUTES"].as_array_mut().unwrap().push(fixed);
+    let mut door = Door::with(&vars);
+    door.counted = (Some("3"), 3 * UNIT);
+    let deposit = door.payment("deposit", PRICE);
+    assert_eq!(door.buy(&deposit, "1").status, 200);
+    let mut copied = door.payment("voucher", PRICE);
+    copied["accepted"] = door.terms_of("/fixed");
+    door.rest();
+    assert_eq!(door.funds().claimed, 3 * UNIT);
+    // What the claim shows is for as much as was charged and the price of the other route.
+    assert_eq!(door.buy_at("/fixed", &copied).error(), "cumulative_amount_mismatch");
+    assert_eq!((door.served, door.book().0), (1, 3 * UNIT));
+    door.counted = (None, PRICE);
+    let own = door.payment("voucher", 3 * UNIT + PRICE);
+    assert_eq!(door.buy(&own, "1").status, 200);
+}

@@ -443,6 +443,15 @@ impl<'g> SessionRequest<'g> {
         if let SessionDoor::Mpp(shown) = &mut self.asked.payment.door {
             let facts = reply.channel.as_ref().and_then(|channel| channel.facts.as_deref());
             shown.facts = facts.and_then(ChannelFacts::read);
+            // A voucher names its channel alone, and other routes are sold by other channels.
+            let sold = self.asked.offer.channel.as_ref().zip(shown.facts.as_ref());
+            let is_sold = sold.is_some_and(|(sold, facts)| sold.takes(facts));
+            if !is_sold && !planted(Mutant::AnyRouteSells) {
+                let AskedSession { gate, offer, request, .. } = &self.asked;
+                let why = (ChannelRefusal::NotFound.okx(), None);
+                let refused = told::refused(gate, offer, request, why, self.now);
+                return self.release(refused);
+            }
             if self.asked.payment.is_denied(&self.asked.gate.payers.clients) {
                 return self.failed(Code::PayerDenied);
             }

@@ -8,7 +8,6 @@ use crate::channel::facts::ChannelFacts;
 use crate::channel::onchain::{ChannelQuestion, SeenChannel};
 use crate::channel::refusal::ChannelRefusal;
 use crate::evm::rpc::reply::Status;
-use crate::mutant::{Mutant, planted};
 
 /// Codes of OKX's dialect. Spec: OKX payments, error codes.
 const NOT_CONFIRMED: u32 = 70_007;
@@ -35,8 +34,7 @@ pub(in crate::gate::session) fn judged(
         (Some(_), Some(Status::Succeeded)) | (None, _) => {}
     }
     let facts = seen.facts.clone().ok_or_else(|| ChannelRefusal::NotFound.okx())?;
-    let is_ours = facts.payee == sold.token.pay_to && facts.token == sold.token.asset;
-    if !is_ours && !planted(Mutant::AnyPartiesPay) {
+    if !sold.takes(&facts) {
         return Err(ChannelRefusal::NotFound.okx());
     }
     if seen.grace_secs < sold.delay_secs {

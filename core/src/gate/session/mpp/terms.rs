@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 use crate::amount::Amount;
 use crate::channel::config::ChannelConfig;
 use crate::channel::escrow::EscrowContract;
+use crate::channel::facts::ChannelFacts;
 use crate::encoding::base64;
 use crate::mpp::Challenge;
 use crate::mpp::charge::HASH;
 use crate::mpp::session::UnitType;
+use crate::mutant::{Mutant, planted};
 use crate::payment::{SignedToken, Terms};
 
 /// Requests that a payer is asked to deposit for.
@@ -68,6 +70,13 @@ impl ChannelOffer {
     pub fn request(&self, reference: &str) -> String {
         let [before, after] = &self.written;
         base64::encode_url([before.as_str(), reference, after].concat().as_bytes())
+    }
+
+    /// Whether these terms are paid by a channel that is made of this.
+    #[must_use]
+    pub fn takes(&self, facts: &ChannelFacts) -> bool {
+        let is_ours = facts.payee == self.token.pay_to && facts.token == self.token.asset;
+        (is_ours && facts.contract == self.contract) || planted(Mutant::AnyPartiesPay)
     }
 
     /// The reference of a challenge that has these terms; `None` for other terms.
