@@ -1,6 +1,6 @@
 /**
  * The gate is killed with SIGKILL at every moment of a session: while a deposit is sent, while the origin serves, while a charge is written, while
- * a refund and a payout are sent. The published client goes on, and its lost requests are sent again as they were. In the end each answer was paid
+ * a claim, a refund and a payout are sent. The published client goes on, and its lost requests are sent again as they were. In the end each answer was paid
  * for once, and payer, payee and contract have what they had.
  */
 import assert from 'node:assert/strict';
@@ -11,8 +11,9 @@ import { after, before, describe, it } from 'node:test';
 
 import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
+import { createWalletClient, http } from 'viem';
 
-import { BATCH_SETTLEMENT, NETWORK, startChain, type Chain } from '../../demo/chain.mjs';
+import { BATCH_SETTLEMENT, NETWORK, readArtefact, startChain, type Chain } from '../../demo/chain.mjs';
 import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
 import { startOrigin, type Origin } from '../../demo/origin.mjs';
 import { serve } from '../../demo/server.mjs';
@@ -22,7 +23,7 @@ const PRICE = 10_000n;
 const DEPOSIT = 5n * PRICE;
 
 /** A call of the gate, before it arrives and after it was answered. */
-type Moment = `${'asked' | 'answered'} ${'deposit' | 'origin' | 'look' | 'refund' | 'settle'}`;
+type Moment = `${'asked' | 'answered'} ${'deposit' | 'origin' | 'look' | 'claim' | 'refund' | 'settle'}`;
 
 /** A server between the gate and another, which tells of each call. */
 async function startTap(target: () => string, tell: (moment: Moment) => Promise<void>): Promise<{ url: string; stop(): Promise<void> }> {
@@ -45,10 +46,10 @@ async function startTap(target: () => string, tell: (moment: Moment) => Promise<
   });
 }
 
-function kindOf(url: string, body: string): 'deposit' | 'origin' | 'look' | 'refund' | 'settle' {
+function kindOf(url: string, body: string): 'deposit' | 'origin' | 'look' | 'claim' | 'refund' | 'settle' {
   if (url.endsWith('/verify')) return 'look';
   if (!url.endsWith('/settle')) return 'origin';
-  const { type } = (JSON.parse(body) as { paymentPayload: { payload: { type: 'deposit' | 'refund' | 'settle' } } }).paymentPayload.payload;
+  const { type } = (JSON.parse(body) as { paymentPayload: { payload: { type: 'deposit' | 'claim' | 'refund' | 'settle' } } }).paymentPayload.payload;
   return type;
 }
 
@@ -148,6 +149,48 @@ describe('a session whose gate dies', { concurrency: 1 }, () => {
     await eventually('what was earned is the payee\'s', async () => (await received()) - earned, expected);
   }
 
+  /** Plays a session whose payer withdraws: what was earned is claimed by the alarm, in which the gate dies. */
+  async function leave(moment: Moment): Promise<void> {
+    const payer = chain.accounts.payers[0];
+    assert.ok(payer);
+    seeds += 1;
+    const salt = `0x${seeds.toString(16).padStart(64, '0')}` as const;
+    const { readContract } = chain.publicClient;
+    const scheme = new BatchSettlementEvmScheme({ ...payer, readContract } as never, { depositStrategy: () => DEPOSIT, salt });
+    let shown: { payload: { channelConfig: object; voucher: { channelId: string } } } | undefined;
+    const watched: typeof fetch = (input, init) => {
+      const payment = new Request(input, init).headers.get('payment-signature');
+      if (payment !== null) shown = JSON.parse(Buffer.from(payment, 'base64').toString('utf8')) as typeof shown;
+      return patient(input, init);
+    };
+    const pay = wrapFetchWithPaymentFromConfig(watched, { schemes: [{ network: 'eip155:*', client: scheme }] });
+    const funds = await chain.balanceOf(payer.address);
+    killed = undefined;
+    for (let request = 0; request < 5; request += 1) assert.equal((await pay(`${gate.url}/report/${seeds}-${request}`)).status, 200);
+    assert.ok(shown);
+    const fifth = shown;
+    const { channelConfig, voucher } = fifth.payload;
+    const { abi } = readArtefact('BatchSettlement');
+    const wallet = createWalletClient({ account: payer, chain: chain.chain, transport: http(chain.url) });
+    const hash = await wallet.writeContract({ address: BATCH_SETTLEMENT, abi, functionName: 'initiateWithdraw', args: [channelConfig, 5n * PRICE] });
+    assert.equal((await chain.publicClient.waitForTransactionReceipt({ hash })).status, 'success');
+    // The deposit for the next request shows the gate that its payer is leaving.
+    planned = { moment, afterMs: 0 };
+    assert.equal((await pay(`${gate.url}/report/${seeds}-5`)).status, 402);
+    await eventually('it dies', async () => planned, undefined);
+    await killed;
+    const claimed = async (): Promise<bigint> => {
+      const read = { address: BATCH_SETTLEMENT, abi, functionName: 'channels', args: [voucher.channelId] } as const;
+      return (await chain.publicClient.readContract(read) as readonly [bigint, bigint])[1];
+    };
+    await eventually('what was earned is claimed', claimed, 5n * PRICE);
+    // The client has not heard that its deposit arrived: its last voucher that was charged asks for it.
+    const asked = { ...fifth, payload: { type: 'refund', channelConfig, voucher } };
+    const headers = { 'payment-signature': Buffer.from(JSON.stringify(asked)).toString('base64') };
+    assert.equal((await patient(`${gate.url}/report/1`, { headers })).status, 200);
+    await eventually('the rest is paid back', async () => funds - (await chain.balanceOf(payer.address)), 5n * PRICE);
+  }
+
   /** What the payee has, or the contract keeps for the payee alone: a payout that was cut off waits for the next one. */
   const received = async (): Promise<bigint> => {
     // Both in one call: a payout moves it from one to the other, and the chain answers for a block while it makes the next one.
@@ -167,11 +210,14 @@ describe('a session whose gate dies', { concurrency: 1 }, () => {
   for (const afterMs of [1, 2, 4, 6, 9]) {
     it(`${afterMs} ms after the origin has answered`, { timeout: 60_000 }, () => play(2, 'answered origin', afterMs));
   }
-  for (const moment of ['asked look', 'answered look', 'asked refund', 'answered refund'] as const) {
+  for (const moment of ['asked refund', 'answered refund'] as const) {
     it(`in its refund, when the gate has ${moment}`, { timeout: 60_000 }, () => play(3, moment, 0));
   }
   for (const moment of ['asked settle', 'answered settle'] as const) {
     it(`in its payout, when the gate has ${moment}`, { timeout: 60_000 }, () => play(3, moment, 0));
+  }
+  for (const moment of ['asked claim', 'answered claim', 'asked look', 'answered look'] as const) {
+    it(`in its alarm, when the gate has ${moment}`, { timeout: 60_000 }, () => leave(moment));
   }
   it('and the payouts that were cut off come with the next one', { timeout: 60_000 }, async () => {
     await play(0, 'asked origin', 0);

@@ -31,6 +31,9 @@ enum Place {
     Over,
 }
 
+/// All that a payment was signed for.
+const ALL: &str = "10000";
+
 /// One request on its way, as the passage would take it.
 #[derive(Clone, Debug)]
 struct Actor {
@@ -42,6 +45,8 @@ struct Actor {
     paid: bool,
     /// What it holds of the origin: nothing, a whole response, a stream.
     holds: Option<bool>,
+    /// What it asks for, of what was signed.
+    charged: &'static str,
 }
 
 #[derive(Clone)]
@@ -83,6 +88,7 @@ impl Model {
             fence: 0,
             paid: false,
             holds: None,
+            charged: ALL,
         };
         Self {
             mode,
@@ -179,13 +185,16 @@ impl Model {
                         return self.serve(i, whole);
                     }
                     (Some(whole), false) if self.actors[i].paid => return self.serve(i, whole),
-                    (Some(_), false) => Place::Send(Turn::First, request(i)),
+                    (Some(_), false) => {
+                        let bytes = sent(&request(i), self.actors[i].charged);
+                        Place::Send(Turn::First, bytes)
+                    }
                     (None, true) => {
                         self.actors[i].paid = true;
                         Place::Run
                     }
                     (None, false) if self.mode == Mode::After => Place::Verify,
-                    (None, false) => Place::Send(Turn::First, request(i)),
+                    (None, false) => Place::Send(Turn::First, sent(&request(i), ALL)),
                 }
             }
             Answer::Deliver(Deliver { fence, .. }) => {
@@ -193,9 +202,9 @@ impl Model {
                 self.actors[i].paid = true;
                 Place::Run
             }
-            Answer::Resend(Resend { fence, request: bytes, .. }) => {
+            Answer::Resend(Resend { fence, request, amount, .. }) => {
                 self.actors[i].fence = fence;
-                Place::Send(Turn::Again, bytes)
+                Place::Send(Turn::Again, sent(&request, amount.as_deref().unwrap_or(ALL)))
             }
             Answer::Replay(_) => return self.hand_out(i),
             _ => Place::Over,
@@ -318,17 +327,33 @@ impl Model {
                     });
                 }
             }
-            Place::Ran => go(&|m| {
-                let Some(whole) = m.actors[i].holds else {
-                    m.tell(i, Command::Release { fence, why: Failure::Origin })?;
-                    m.actors[i].place = Place::Over;
-                    return Ok(());
-                };
-                let response = whole.then(|| "200\n".to_owned());
-                let answer =
-                    m.tell(i, Command::Seal { fence, response, seen_block: None, charged: None })?;
-                m.heard(i, answer)
-            }),
+            Place::Ran => {
+                // All of what was signed, a part of it, or nothing; money that moved stays moved.
+                let parts = [Some(ALL), Some("1"), None];
+                let parts = if self.mode == Mode::After { &parts[..] } else { &parts[..1] };
+                for part in parts {
+                    go(&|m| {
+                        let why = match (m.actors[i].holds, part) {
+                            (None, _) => Some(Failure::Origin),
+                            (Some(_), None) => Some(Failure::NotCharged),
+                            (Some(_), Some(_)) => None,
+                        };
+                        if let Some(why) = why {
+                            m.tell(i, Command::Release { fence, why })?;
+                            m.actors[i].place = Place::Over;
+                            return Ok(());
+                        }
+                        let whole = m.actors[i].holds == Some(true);
+                        let response = whole.then(|| "200\n".to_owned());
+                        let charged = part.filter(|part| *part != ALL);
+                        m.actors[i].charged = charged.unwrap_or(ALL);
+                        let charged = charged.map(str::to_owned);
+                        let seal = Command::Seal { fence, response, seen_block: None, charged };
+                        let answer = m.tell(i, seal)?;
+                        m.heard(i, answer)
+                    });
+                }
+            }
             Place::Send(turn, bytes) => {
                 let (turn, bytes) = (*turn, bytes.clone());
                 let sent = |m: &mut Self, result: Outcome| {
@@ -396,6 +421,11 @@ impl Model {
             }
         }
     }
+}
+
+/// The bytes of a settle call: the request, and what is asked for.
+fn sent(request: &str, amount: &str) -> String {
+    format!("{request} {amount}")
 }
 
 fn request(actor: usize) -> String {
