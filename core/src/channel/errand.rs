@@ -157,7 +157,15 @@ impl Channel {
         if let Some(promise) = self.promised {
             return Some((again(at_once), ChannelErrand::Refund(promise, earnings)));
         }
-        let claim = earnings.map(|earnings| {
+        // A claim by MPP takes all that a voucher is for: what is not spent of it is left to the
+        // payer for as long as they stay.
+        let is_prepaid = |earnings: &Earnings| match (self.rule, self.sight.on_chain) {
+            (VoucherRule::Headroom { .. }, OnChain::Open) => {
+                earnings.evidence.cumulative > earnings.total && !planted(Mutant::UnspentIsClaimed)
+            }
+            (VoucherRule::Exact | VoucherRule::Headroom { .. }, _) => false,
+        };
+        let claim = earnings.filter(|earnings| !is_prepaid(earnings)).map(|earnings| {
             let due = match self.sight.on_chain {
                 OnChain::Leaving(_) if !planted(Mutant::LeaversAreNotHurried) => at_once,
                 OnChain::Open | OnChain::Leaving(_) | OnChain::Finalized => {

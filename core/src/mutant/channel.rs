@@ -55,6 +55,8 @@ macro_rules! channel {
             NewDepositsAreBlind,
             /// A voucher that stands on a chain pays for whoever shows it.
             PublicVouchersPay,
+            /// What a payer has not spent is claimed while they stay.
+            UnspentIsClaimed,
             /// A transaction is never sent again under its nonce.
             StuckIsNotReplaced,
             /// A channel of any payee, token or contract pays by MPP.

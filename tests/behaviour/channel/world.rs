@@ -447,6 +447,10 @@ impl World {
 
     /// Lets everything come to rest: all that was earned is claimed then.
     pub fn settle(mut self) -> Result<(), String> {
+        // Who stays may still spend what a claim would take.
+        if self.takes_all() {
+            self.take_step(Step::Leaves)?;
+        }
         for _ in 0..25 {
             self.wait(Facilitator::Up);
             self.check()?;

@@ -451,8 +451,14 @@ pub fn what_is_earned_is_settled_before_the_payer_withdraws() {
 pub fn a_voucher_that_stands_on_a_chain_pays_for_no_one() {
     let mut session = Session::opened();
     assert_eq!(session.pay(3 * PRICE).status, 200);
-    session.rest(930);
+    let (id, left) = (session.id.clone(), session.door.now);
+    session.door.node.channels.get_mut(&id).unwrap().leaving = left;
+    session.rest(330);
     assert_eq!(session.locked().0, 3 * PRICE);
+    // The payer stays after all.
+    session.door.node.channels.get_mut(&id).unwrap().leaving = 0;
+    session.rest(30);
+    assert_eq!(session.open(0).status, 402);
     // Two thirds of it are not spent, and it stands on the chain.
     assert_eq!(session.door.book(), (PRICE, 3 * PRICE));
     let public = session.pay(3 * PRICE);
@@ -462,6 +468,17 @@ pub fn a_voucher_that_stands_on_a_chain_pays_for_no_one() {
         assert_eq!(session.pay(4 * PRICE).body, format!("answer {request}"));
     }
     assert_eq!(session.door.book(), (4 * PRICE, 4 * PRICE));
+}
+
+#[test]
+pub fn what_is_not_spent_is_not_claimed_while_the_payer_stays() {
+    let mut session = Session::opened();
+    session.pay(2 * PRICE);
+    session.rest(2_000);
+    assert_eq!(session.locked().0, 0);
+    session.pay(2 * PRICE);
+    session.rest(2_000);
+    assert_eq!(session.locked().0, 2 * PRICE);
 }
 
 #[test]
