@@ -78,6 +78,8 @@ export type ChannelOptions = Pick<PayOptions, 'signer' | 'policy' | 'store' | 'a
   readonly deposit?: string;
   /** The most to deposit at once, in whole tokens ['1']. */
   readonly maxDeposit?: string;
+  /** The longest that a withdrawal may be delayed by, in seconds; what is sold with a longer one is paid for by itself [a day]. */
+  readonly maxWithdrawDelaySecs?: number;
   /** Signs vouchers in the place of `signer`, so that a wallet is asked for deposits alone [`signer`]. */
   readonly voucherSigner?: AnySigner;
   /** Tells apart the channels of one wallet at one payee; one process, or one store, for each name ['']. */
@@ -224,6 +226,8 @@ function checked(fetch: unknown, given: ChannelOptions): ChannelOptions {
   if (typeof given !== 'object' || given === null) throw wrong('the options are no object with a signer');
   const options = { ...given };
   for (const name of TEXTS) if (options[name] !== undefined && typeof options[name] !== 'string') throw wrong(`${name} is not text`);
+  const delay = options.maxWithdrawDelaySecs;
+  if (delay !== undefined && !(Number.isSafeInteger(delay) && delay >= 0)) throw wrong('maxWithdrawDelaySecs is no whole number of seconds');
   for (const name of ['confirm', 'once', 'now', 'broadcast', 'onState'] as const) if (options[name] !== undefined && typeof options[name] !== 'function') throw wrong(`${name} is not a function`);
   if (options.choose !== undefined && options.choose !== 'session' && options.choose !== 'once') throw wrong('choose is neither "session" nor "once"');
   if (options.store !== undefined && !isStore(options.store)) throw wrong('store has no read and replace');
@@ -244,11 +248,11 @@ type Parts = {
 type Purchased = { readonly response: Response; readonly receipt: ChannelReceipt | null } | { readonly otherwise: Told | null };
 
 async function purchase(parts: Parts, request: Plain, first: Response, refund?: string | true): Promise<Purchased> {
-  const { signer, vouchers, policy, options: { deposit, maxDeposit, name, broadcast } } = parts;
+  const { signer, vouchers, policy, options: { deposit, maxDeposit, maxWithdrawDelaySecs, name, broadcast } } = parts;
   const url = paidUrl(request, first);
   const [payer, voucherSigner] = [await addressOf(signer), await addressOf(vouchers)];
   const authorizationTaken = request.headers.has('authorization');
-  const terms = JSON.stringify({ payer, voucherSigner, name, deposit, maxDeposit, refund, broadcasts: broadcast !== undefined, authorizationTaken });
+  const terms = JSON.stringify({ payer, voucherSigner, name, deposit, maxDeposit, maxWithdrawDelaySecs, refund, broadcasts: broadcast !== undefined, authorizationTaken });
   const of = (way: typeof ChannelPurchase | typeof SessionPurchase): AnyPurchase => told(() => new way(policy, url, endpointOf(request.method, request.url), terms));
   // A server may sell by both; what its 402 does not have is seen without a request.
   const sellsSessions = SESSION.test(first.headers.get('www-authenticate') ?? '');

@@ -23,7 +23,7 @@ pub struct ChannelRequest(ChannelPurchase);
 impl ChannelRequest {
     /// A request to an absolute URL, under a policy (JSON). `endpoint` is the method and the URL
     /// that were asked for, without the query; `terms` is `{payer, voucherSigner, name, deposit,
-    /// maxDeposit, refund}`: `refund` asks for the rest of the deposit, or for so many atomic units
+    /// maxDeposit, maxWithdrawDelaySecs, refund}`: `refund` asks for the rest of the deposit, or for so many atomic units
     /// of it.
     #[wasm_bindgen(constructor)]
     pub fn new(policy: &str, url: &str, endpoint: &str, terms: &str) -> Result<Self, JsValue> {
@@ -118,6 +118,7 @@ impl ChannelArguments {
         let limits = ChannelLimits {
             deposit: text("deposit").map(ToString::to_string),
             max_deposit: text("maxDeposit").map(ToString::to_string),
+            max_withdraw_delay_secs: terms.get("maxWithdrawDelaySecs").and_then(Value::as_u64),
         };
         let is = |name: &str| terms.get(name).and_then(Value::as_bool).unwrap_or_default();
         let means = SessionMeans {

@@ -122,8 +122,11 @@ fn begun(seed: u64, aim: ChannelAim) -> ChannelPurchase {
     random[..8].copy_from_slice(&seed.to_be_bytes());
     random[40..].copy_from_slice(&seed.to_be_bytes());
     let policy = Policy::from_json(&json!({"perDay": PER_DAY}).to_string()).unwrap();
-    let limits =
-        ChannelLimits { deposit: Some("0.1".into()), max_deposit: Some(MAX_DEPOSIT.into()) };
+    let limits = ChannelLimits {
+        deposit: Some("0.1".into()),
+        max_deposit: Some(MAX_DEPOSIT.into()),
+        max_withdraw_delay_secs: None,
+    };
     let address = wallet().address();
     let payer = ChannelPayer { payer: address, voucher_signer: address, salt: [0; 32] };
     ChannelPurchase::new(policy, limits, payer, aim, (URL, ENDPOINT), random)
@@ -488,6 +491,23 @@ pub fn a_payee_that_says_the_deposit_is_gone_gets_no_other() {
         }
     }
     assert_eq!(deposits, 1);
+}
+
+#[test]
+pub fn what_is_sold_with_a_longer_delay_is_paid_for_by_itself() {
+    let now = UnixTime::from_secs(1_763_618_400);
+    let sold = |delay: u64| {
+        let value = Payee::default().terms(false).joined("payment-required").unwrap().into_owned();
+        let mut terms: Value = serde_json::from_slice(&base64::decode(&value).unwrap()).unwrap();
+        terms["accepts"][0]["extra"]["withdrawDelay"] = delay.into();
+        fields("payment-required", &terms)
+    };
+    let asked = |delay: u64| purchase(1).answered(402, &sold(delay), b"", now);
+    assert!(matches!(asked(86_400), ChannelNext::Update));
+    let ChannelNext::Once(Some(error)) = asked(86_401) else { panic!("it is paid by channel") };
+    assert_eq!(error.reason.code(), "policy_validity");
+    // What is there can be asked back, whatever the delay.
+    assert!(matches!(refund(1).answered(402, &sold(2_592_000), b"", now), ChannelNext::Update));
 }
 
 #[test]

@@ -159,6 +159,7 @@ const TABLE: &[Row] = &[
     row!(DoubtIsNotCharged, purchases::a_payment_that_may_have_arrived_is_looked_for_at_the_gate),
     row!(LostJobsAreKept, purchases::a_seller_lets_go_of_a_job_that_is_another_s_by_now),
     row!(DepositsAreFree, channel_payer::no_history_of_a_payer_by_channel_breaks_a_rule),
+    row!(AnyDelay, channel_payer::what_is_sold_with_a_longer_delay_is_paid_for_by_itself),
     row!(AnyDeposit, channel_payer::a_deposit_is_never_larger_than_the_payer_allows),
     row!(PayeesAreBelieved, channel_payer::a_payee_is_believed_as_far_as_was_signed_and_no_further),
     row!(DepositsVanish, channel_payer::a_payee_that_says_the_deposit_is_gone_gets_no_other),

@@ -231,8 +231,11 @@ fn begun(seed: u64, aim: ChannelAim) -> SessionPurchase {
     random[..8].copy_from_slice(&seed.to_be_bytes());
     random[40..].copy_from_slice(&seed.to_be_bytes());
     let policy = Policy::from_json(r#"{"perDay": "0.001"}"#).unwrap();
-    let limits =
-        ChannelLimits { deposit: Some("0.0001".into()), max_deposit: Some("0.0002".into()) };
+    let limits = ChannelLimits {
+        deposit: Some("0.0001".into()),
+        max_deposit: Some("0.0002".into()),
+        ..ChannelLimits::default()
+    };
     let address = wallet().address();
     let payer = ChannelPayer { payer: address, voucher_signer: address, salt: [0; 32] };
     let means = SessionMeans { broadcasts: true, authorization_is_free: true };

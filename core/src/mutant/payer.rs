@@ -59,6 +59,8 @@ macro_rules! payer {
             DepositsAreFree,
             /// A deposit may be as large as the server asks for.
             AnyDeposit,
+            /// A withdrawal may be delayed by whatever the server asks for.
+            AnyDelay,
             /// What a payee says was charged needs no voucher.
             PayeesAreBelieved,
             /// A payee that says that a deposit is gone gets another one.

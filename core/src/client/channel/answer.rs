@@ -67,6 +67,13 @@ impl ChannelPurchase {
             };
         }
         match ChannelTerms::read(headers, &self.policy, &self.host) {
+            Some(Ok(terms)) if pays && !self.waits(terms.delay_secs) => {
+                let message = format!(
+                    "a withdrawal would take {} s; pay by channel only what maxWithdrawDelaySecs allows",
+                    terms.delay_secs
+                );
+                ChannelNext::Once(Some(Box::new(error(Reason::PolicyValidity, message))))
+            }
             Some(Ok(terms)) => {
                 self.terms = Some(terms);
                 self.todo = Todo::Plan;
@@ -77,6 +84,12 @@ impl ChannelPurchase {
             Some(Err(error)) => ChannelNext::Fail(Box::new(error)),
             None => fail(Reason::UnsupportedScheme, "the server does not sell by channel there"),
         }
+    }
+
+    /// Whether the payer would wait so long for a withdrawal.
+    fn waits(&self, secs: u64) -> bool {
+        secs <= self.limits.max_withdraw_delay_secs.unwrap_or(WITHDRAW_DELAY_SECS)
+            || planted(Mutant::AnyDelay)
     }
 
     /// Takes the loss of an answer.

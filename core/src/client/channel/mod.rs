@@ -57,6 +57,8 @@ pub use self::listed::{channels, forgotten};
 const SIGN_SECS: u64 = 120;
 /// Milliseconds after which a channel that is in use is looked at again.
 const WAIT_MS: u64 = 25;
+/// The longest delay of a withdrawal, seconds, if the payer names none.
+const WITHDRAW_DELAY_SECS: u64 = 86_400;
 /// How often a server may correct what the payer knows of a channel, within one request.
 const MAX_CORRECTIONS: u8 = 2;
 
@@ -106,6 +108,9 @@ pub struct ChannelLimits {
     pub deposit: Option<String>,
     /// The most to deposit at once, in whole tokens; otherwise 1.
     pub max_deposit: Option<String>,
+    /// The longest that a withdrawal may be delayed by, seconds; otherwise a day. What is sold with
+    /// a longer one is paid for by itself.
+    pub max_withdraw_delay_secs: Option<u64>,
 }
 
 impl ChannelLimits {
