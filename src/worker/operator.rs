@@ -47,10 +47,11 @@ pub(super) fn answer(
         match asked {
             Some(OperatorStep::Answer(reply)) => edge::render(&reply),
             Some(OperatorStep::OperatorQuery(visit)) => {
-                edge::render(&go(&gate, &namespace, visit).await)
+                edge::render(&go(&gate, (&namespace, &channels), visit).await)
             }
             Some(OperatorStep::Export(export)) => {
-                self::export(namespace, export, &correlation, &context).await
+                let asked = if export.is_of_channels() { channels } else { namespace };
+                self::export(asked, export, &correlation, &context).await
             }
             Some(OperatorStep::Channels(page)) => edge::render(&list(&channels, &page).await),
             Some(OperatorStep::Body) | None => edge::render(&internal(&correlation)),
@@ -58,13 +59,20 @@ pub(super) fn answer(
     }))
 }
 
-async fn go(gate: &Gate, namespace: &JsValue, mut visit: Box<OperatorQuery>) -> Reply {
+async fn go(
+    gate: &Gate,
+    (namespace, channels): (&JsValue, &JsValue),
+    mut visit: Box<OperatorQuery>,
+) -> Reply {
     loop {
         match visit.turn() {
             QueryStep::Answer(reply) => return reply,
             QueryStep::Ask(calls) => {
                 let answers = calls.iter().map(|call| ask(namespace, call));
                 visit.answered(join_all(answers).await);
+            }
+            QueryStep::Channels(object, message) => {
+                visit.summed(ask_list(channels, object, &message).await.as_deref());
             }
             QueryStep::Chain(network, body) => {
                 let reply = chain::reply(chain::send(gate, &network, &body)).await;
@@ -74,22 +82,23 @@ async fn go(gate: &Gate, namespace: &JsValue, mut visit: Box<OperatorQuery>) -> 
     }
 }
 
-/// A page of the list of channels; an empty one if none are bound.
+/// A page of the list of channels.
 async fn list(channels: &JsValue, page: &ChannelPage) -> Reply {
-    if edge::member(channels, "namespace").is_undefined() {
-        return page.answered(Some("[]"));
-    }
     let (object, message) = page.call();
-    let asked = edge::ask_object(channels, object, &message, &JsValue::NULL, DEADLINE_MS);
-    let said = edge::settled(asked).await;
-    let answer = said.and_then(|said| said.unchecked_into::<edge::Parts>().answer());
-    page.answered(answer.as_deref())
+    page.answered(ask_list(channels, object, &message).await.as_deref())
 }
 
 /// The object's answer as text; `None` if it is down.
 pub(super) async fn ask(namespace: &JsValue, call: &LedgerCall) -> Option<String> {
-    let (object, command) = (&call.object, &call.command);
-    let asked = edge::ask_object(namespace, object, command, &JsValue::NULL, DEADLINE_MS);
+    ask_list(namespace, &call.object, &call.command).await
+}
+
+/// The same; an empty list if no objects of this kind are bound.
+async fn ask_list(namespace: &JsValue, object: &str, message: &str) -> Option<String> {
+    if edge::member(namespace, "namespace").is_undefined() {
+        return Some("[]".to_owned());
+    }
+    let asked = edge::ask_object(namespace, object, message, &JsValue::NULL, DEADLINE_MS);
     edge::settled(asked).await?.unchecked_into::<edge::Parts>().answer()
 }
 

@@ -40,7 +40,10 @@ async fn ask(gate: Rc<Gate>, url: String) -> JsValue {
     let sent =
         facilitator::ask(&gate, "GET", &place, String::new(), milliseconds, MAX_SUPPORTED_BYTES);
     let reply = facilitator::reply(&gate, &place, edge::settled(sent).await);
-    if let Some(missing) = with(&url, |known| known.note(&reply, gate.networks_at(&place), now())) {
+    if let Some(missing) = with(&url, |known| {
+        let sold = (gate.networks_at(&place), &*gate.sessions_at(&place));
+        known.note(&reply, sold, now())
+    }) {
         edge::complain(&format!(
             "farebox: {place} does not list {missing}; name a facilitator that does"
         ));

@@ -77,6 +77,25 @@ test('a hundred requests are paid with one deposit, and no facilitator is asked 
   );
   assert.deepEqual((await list(`?limit=1&cursor=${channel?.['id']}`)).items, []);
   assert.equal((await fetch(`${gate.url}/_farebox/channels`)).status, 401);
+  // The same in totals, audit and export.
+  const operator = async (path: string): Promise<string> => {
+    const answer = await fetch(`${gate.url}/_farebox/${path}`, { headers: { authorization: `Bearer ${TOKEN}` } });
+    const text = await answer.text();
+    assert.equal(answer.status, 200, text);
+    return text;
+  };
+  const rest = String(PRICE);
+  for (const path of ['totals', 'audit']) {
+    const { sessions: [sum, ...more] } = JSON.parse(await operator(path)) as { sessions: Record<string, unknown>[] };
+    const { channels, symbol, decimals, deposit, spent, claimed, paid_out: paidOut, refunded: paidBack } = sum ?? {};
+    assert.deepEqual([channels, symbol, decimals, deposit, spent, claimed, paidOut, paidBack, more], [1, 'USDC', 6, paid, paid, paid, paid, rest, []], path);
+  }
+  const [head, row, ...others] = (await operator('export?format=csv&of=channels')).trimEnd().split('\r\n');
+  const cells = new Map(head?.split(',').map((name, place) => [name, row?.split(',')[place]]));
+  assert.deepEqual([cells.get('id'), cells.get('payer'), cells.get('spent'), cells.get('refunded'), others], [channel?.['id'], payer.address, paid, rest, []]);
+  assert.deepEqual(JSON.parse(await operator('export?format=jsonl&of=channels')), channel);
+  const refused = await fetch(`${gate.url}/_farebox/export?format=csv&of=channels&from=1`, { headers: { authorization: `Bearer ${TOKEN}` } });
+  assert.equal(refused.status, 400);
 });
 
 test('a payer who withdraws buys nothing more, and what was earned is claimed before the withdrawal', async () => {

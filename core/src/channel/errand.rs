@@ -80,6 +80,9 @@ impl Channel {
     /// Money was sent for: with what result, only the chain tells.
     pub fn attempted(&mut self, now: UnixTime) {
         self.tried = Some(now);
+        if self.tries > 0 {
+            self.turn = self.turn.saturating_add(1);
+        }
         self.tries = self.tries.saturating_add(1);
         self.result = AttemptResult::Unseen;
         self.published = self.accepted();
@@ -106,11 +109,21 @@ impl Channel {
     pub const fn paid_out(&mut self, payout: Payout, now: UnixTime) {
         match payout {
             Payout::Done => {
+                self.turn = self.turn.saturating_sub(1);
                 self.paid_out = self.sight.claimed;
                 self.listing = ListNotice::Due(now);
             }
-            Payout::Failed => self.pay_out_from = now.plus(PAYOUT_RETRY_SECS),
+            Payout::Failed => {
+                self.turn = self.turn.saturating_add(1);
+                self.pay_out_from = now.plus(PAYOUT_RETRY_SECS);
+            }
         }
+    }
+
+    /// Which of several facilitators is asked: another one after each that has not helped.
+    #[must_use]
+    pub const fn turn(&self) -> u64 {
+        self.turn
     }
 
     /// When the next errand is due; `None` until the next request.
@@ -133,6 +146,9 @@ impl Channel {
 
     /// The chain was asked, whether or not it answered.
     pub fn looked(&mut self, now: UnixTime) {
+        if self.looked > self.sight.at {
+            self.turn = self.turn.saturating_add(1);
+        }
         self.looked = self.looked.max(now);
     }
 

@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use super::state::{Channel, ListNotice, OnChain};
+use crate::amount::Amount;
 use crate::encoding::json;
+use crate::sorted::Sorted;
 use crate::time::UnixTime;
 
 /// The name of the object that keeps it.
@@ -19,6 +21,8 @@ pub enum IndexAsk {
     Note(String, String),
     /// The channels after this id, at most so many.
     Page(String, u64),
+    /// What all channels come to.
+    Sums,
 }
 
 impl IndexAsk {
@@ -27,6 +31,7 @@ impl IndexAsk {
     pub fn to_text(&self) -> String {
         match self {
             Self::Note(id, shown) => [NOTE, id, " ", shown].concat(),
+            Self::Sums => SUMS.to_string(),
             Self::Page(after, limit) => [PAGE, after, " ", &limit.to_string()].concat(),
         }
     }
@@ -38,6 +43,9 @@ impl IndexAsk {
             let (id, shown) = note.split_once(' ')?;
             return Some(Self::Note(id.to_string(), shown.to_string()));
         }
+        if text == SUMS {
+            return Some(Self::Sums);
+        }
         let (after, limit) = text.strip_prefix(PAGE)?.split_once(' ')?;
         Some(Self::Page(after.to_string(), limit.parse().ok()?))
     }
@@ -46,6 +54,7 @@ impl IndexAsk {
 /// No message to a channel begins so: those are JSON.
 const NOTE: &str = "note ";
 const PAGE: &str = "page ";
+const SUMS: &str = "sums";
 
 impl Channel {
     /// Whether the list has what changed.
@@ -77,6 +86,7 @@ impl Channel {
                 ("spent", self.spent.to_string()),
                 ("claimed", sight.claimed.to_string()),
                 ("paid_out", self.paid_out.to_string()),
+                ("refunded", self.paid_back.to_string()),
             ]
             .map(|(name, text)| (name.to_string(), Value::from(text))),
         );
@@ -87,6 +97,46 @@ impl Channel {
         ];
         shown.extend(times.map(|(name, time)| (name.to_string(), Value::from(time))));
         shown
+    }
+}
+
+/// What the channels of each network and token come to.
+#[derive(Debug, Default)]
+pub struct ChannelSums(Sorted<[String; 2], (u64, [Amount; 5])>);
+
+impl ChannelSums {
+    /// The amounts that are summed.
+    const SUMMED: [&str; 5] = ["deposit", "spent", "claimed", "paid_out", "refunded"];
+
+    /// Adds a channel as it is listed; what is not one is left out.
+    pub fn add(&mut self, shown: &str) {
+        let Ok(shown) = json::parse(shown.as_bytes()) else { return };
+        let text = |name: &str| shown.get(name).and_then(Value::as_str).unwrap_or_default();
+        let place = ["network", "asset"].map(|name| text(name).to_string());
+        let (count, sums) = self.0.get_or(place, || (0, [Amount::ZERO; 5]));
+        *count = count.saturating_add(1);
+        for (sum, name) in sums.iter_mut().zip(Self::SUMMED) {
+            let amount = Amount::from_atomic(text(name)).unwrap_or(Amount::ZERO);
+            *sum = sum.checked_add(amount).unwrap_or(Amount::MAX);
+        }
+    }
+
+    /// A JSON list, as [`page`] reads it.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let shown = self.0.iter().map(|([network, asset], (count, sums))| {
+            let mut all = json::object(
+                Self::SUMMED
+                    .iter()
+                    .zip(sums)
+                    .map(|(name, sum)| (name.to_string(), Value::from(sum.to_string()))),
+            );
+            all.insert("network".to_string(), Value::from(network.as_str()));
+            all.insert("asset".to_string(), Value::from(asset.as_str()));
+            all.insert("channels".to_string(), Value::from(*count));
+            Value::Object(all)
+        });
+        Value::Array(shown.collect()).to_string()
     }
 }
 

@@ -67,6 +67,8 @@ impl Channel {
             amount(self.refunded.map(|(it, _)| it.nonce)),
             amount(self.refunded.map(|(it, _)| it.amount)),
             amount(self.refunded.map(|(_, spent)| spent)),
+            self.paid_back.to_string(),
+            self.turn.to_string(),
         ]
         .join("\n")
     }
@@ -142,6 +144,8 @@ impl Channel {
                 }
                 _ => None,
             },
+            paid_back: lines.amount()??,
+            turn: lines.time()??.secs(),
             holds: Vec::new(),
         })
     }

@@ -160,10 +160,14 @@ pub struct Channel {
     pub(super) promised: Option<Promise>,
     /// The last refund that the chain shows, and what was spent when it was promised.
     pub(super) refunded: Option<(Promise, Amount)>,
+    /// All refunds that the chain shows.
+    pub(super) paid_back: Amount,
     pub(super) agreement: Agreement,
     pub(super) last: Option<LastSale>,
     /// The highest voucher that was sent for a chain, where everyone reads it.
     pub(super) published: Amount,
+    /// Calls that have not helped, by which facilitators take turns.
+    pub(super) turn: u64,
     /// Attempts to send for money since the chain last changed.
     pub(super) tries: u64,
     /// Whether the list of channels has what changed.
@@ -211,9 +215,11 @@ impl Channel {
             earned_since: None,
             promised: None,
             refunded: None,
+            paid_back: Amount::ZERO,
             agreement: Agreement::Selling,
             last: None,
             published: sight.claimed,
+            turn: 0,
             tries: 0,
             listing: ListNotice::Due(sight.at),
             paid_out: sight.claimed,
@@ -320,6 +326,7 @@ impl Channel {
             && promise.nonce < sight.refund_nonce
         {
             self.refunded = Some((promise, self.spent));
+            self.paid_back = self.paid_back.checked_add(promise.amount).unwrap_or(self.paid_back);
             self.promised = None;
         }
     }

@@ -28,6 +28,10 @@ const FAILURES: u64 = 10;
 /// Calls in a row of a payer that has paid, after which they are held back with the others.
 const OWN_CALLS: u64 = 2;
 
+/// Limit on the facilitators that one request asks, one after the other: each may take its full
+/// deadline while the client waits.
+const MAX_FACILITATORS: usize = 2;
+
 /// Payers whose calls are counted.
 const MAX_PAYERS: usize = 1_024;
 
@@ -120,6 +124,19 @@ pub struct Condition {
     pub consecutive_failures: u64,
     /// Whether an optional call would be made now.
     pub ready: bool,
+}
+
+/// The facilitators to ask in turn, and the condition of the first. One that is known to be down is
+/// asked last.
+#[must_use]
+pub fn by_readiness(allowed: &[usize], conditions: &[Condition]) -> (Vec<usize>, Condition) {
+    let condition = |place: &usize| conditions.get(*place).copied().unwrap_or_default();
+    let (mut facilitators, down): (Vec<usize>, Vec<usize>) =
+        allowed.iter().partition(|place| condition(place).ready);
+    facilitators.extend(down);
+    facilitators.truncate(MAX_FACILITATORS);
+    let first = facilitators.first().map(condition).unwrap_or_default();
+    (facilitators, first)
 }
 
 impl Default for Condition {

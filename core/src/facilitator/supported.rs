@@ -1,7 +1,7 @@
 //! A facilitator's list of what it supports. For the operator alone: it decides no payment. Spec:
 //! x402 v2, "GET /supported".
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde_json::{Value, json};
@@ -23,6 +23,8 @@ pub struct Supported {
     state: &'static str,
     /// Networks of the gate for which it does not list `exact`.
     missing: Vec<String>,
+    /// Those that sell by session, for which it does not list `batch-settlement`.
+    sessions: Vec<String>,
     /// Time of that answer, unix seconds.
     at: Option<u64>,
     /// Time of the next request.
@@ -31,7 +33,8 @@ pub struct Supported {
 
 impl Default for Supported {
     fn default() -> Self {
-        Self { state: "unknown", missing: Vec::new(), at: None, due: UnixTime::from_secs(0) }
+        let due = UnixTime::from_secs(0);
+        Self { state: "unknown", missing: Vec::new(), sessions: Vec::new(), at: None, due }
     }
 }
 
@@ -45,12 +48,12 @@ impl Supported {
         is_due
     }
 
-    /// Compares an answer with the offered networks; an unreadable answer changes nothing. Returns
-    /// the missing networks for the log.
+    /// Compares an answer with the offered networks, and those that sell by session; an unreadable
+    /// answer changes nothing. Returns the missing networks for the log.
     pub fn note(
         &mut self,
         reply: &FacilitatorReply,
-        networks: &[String],
+        (networks, sessions): (&[String], &[String]),
         now: UnixTime,
     ) -> Option<String> {
         let Some(listed) = listed(reply) else {
@@ -61,16 +64,25 @@ impl Supported {
             };
             return None;
         };
-        let missing = networks.iter().filter(|network| !lists(&listed, network));
-        self.missing = missing.cloned().collect();
+        let missing = |networks: &[String], scheme| {
+            networks.iter().filter(|it| !lists(&listed, scheme, it)).cloned().collect::<Vec<_>>()
+        };
+        self.missing = missing(networks, "exact");
+        self.sessions = missing(sessions, "batch-settlement");
         (self.state, self.at, self.due) = ("ok", Some(now.secs()), now.plus(FRESH_SECS));
-        (!self.missing.is_empty()).then(|| self.missing.join(", "))
+        let mut all = self.missing.clone();
+        all.extend(self.sessions.iter().map(|network| [network, " (batch-settlement)"].concat()));
+        (!all.is_empty()).then(|| all.join(", "))
     }
 
     /// The entry of `/_farebox/health`.
     #[must_use]
     pub fn entry(&self, url: &str) -> Value {
-        json!({ "url": url, "supported": self.state, "networks_missing": self.missing, "at": self.at })
+        let mut entry = json!({ "url": url, "supported": self.state, "networks_missing": self.missing, "at": self.at });
+        if let (Value::Object(entry), false) = (&mut entry, self.sessions.is_empty()) {
+            entry.insert("sessions_missing".to_string(), json!(self.sessions));
+        }
+        entry
     }
 }
 
@@ -83,11 +95,11 @@ fn listed(reply: &FacilitatorReply) -> Option<Vec<Value>> {
     }
 }
 
-/// Whether `exact` is listed on this network, by its id or its version 1 name.
-fn lists(kinds: &[Value], network: &str) -> bool {
+/// Whether this scheme is listed on this network, by its id or its version 1 name.
+fn lists(kinds: &[Value], scheme: &str, network: &str) -> bool {
     let text = |kind: &Value, name| kind.get(name).and_then(Value::as_str).map(String::from);
     let same = |name: String| ChainId::parse_or_name(&name).is_ok_and(|id| id.as_str() == network);
     kinds.iter().any(|kind| {
-        text(kind, "scheme").as_deref() == Some("exact") && text(kind, "network").is_some_and(same)
+        text(kind, "scheme").as_deref() == Some(scheme) && text(kind, "network").is_some_and(same)
     })
 }

@@ -124,7 +124,7 @@ impl Gate {
         if let Some(pricer) = &offer.pricer {
             return self.admit_priced((route, offer, pricer), request, isolate, now);
         }
-        let by_session = self.session(offer, &request, now);
+        let by_session = self.session(offer, &request, &isolate.facilitators, now);
         let by_session = by_session.or_else(|| self.session_by_mpp(offer, &request, now));
         if let Some(step) = by_session {
             return Admission::Session(step);

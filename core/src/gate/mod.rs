@@ -120,6 +120,17 @@ impl Gate {
         self.settler(url).map_or(&[], |settler| &settler.networks)
     }
 
+    /// Those of them where a route sells by session.
+    #[must_use]
+    pub fn sessions_at(&self, url: &str) -> Vec<String> {
+        let choices = self.routes.offers.iter().flatten().flat_map(|offer| &offer.choices);
+        let sold: Vec<&str> = choices
+            .filter(|choice| choice.session.is_some())
+            .map(|choice| choice.terms.network.as_str())
+            .collect();
+        self.networks_at(url).iter().filter(|it| sold.contains(&it.as_str())).cloned().collect()
+    }
+
     fn settler(&self, url: &str) -> Option<&Settler> {
         self.settlement.settlers.iter().find(|settler| settler.facilitator.owns(url))
     }

@@ -121,8 +121,8 @@ impl Gate {
             Ok(Plan::Channels(after, limit)) => {
                 OperatorStep::Channels(ChannelPage::new(after, limit, correlation.to_owned()))
             }
-            Ok(Plan::Export(format, filter)) => {
-                OperatorStep::Export(Export::new(format, filter, self.objects().collect()))
+            Ok(Plan::Export(format, rows)) => {
+                OperatorStep::Export(Export::new(format, rows, self.objects()))
             }
             Err(Wrong { code, name }) => {
                 let reply = naming(refusal(code, correlation, None), &name);
@@ -195,7 +195,16 @@ impl Gate {
                     Some("jsonl") => export::Format::Lines,
                     _ => return Err(Wrong::named("format")),
                 };
-                Plan::Export(format, query.filter()?)
+                let filter = query.filter()?;
+                let rows = match query.get("of") {
+                    None | Some("payments") => export::ExportedRows::Payments(filter),
+                    Some("channels") if filter == Filter::default() => {
+                        export::ExportedRows::Channels(String::new())
+                    }
+                    Some("channels") => return Err(Wrong::named("from")),
+                    Some(_) => return Err(Wrong::named("of")),
+                };
+                Plan::Export(format, rows)
             }
             OperatorPath::Decision(id, what) => {
                 let id = checked_id(id)?;
@@ -245,7 +254,7 @@ impl Webhook {
 enum Plan {
     Body,
     OperatorQuery(visit::Task),
-    Export(export::Format, Filter),
+    Export(export::Format, export::ExportedRows),
     /// The channels after this id, and how many.
     Channels(String, u64),
 }

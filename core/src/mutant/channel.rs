@@ -69,6 +69,8 @@ macro_rules! channel {
             RoomIsPublished,
             /// A voucher of MPP is taken as it comes.
             ShownIsChecked,
+            /// Every call goes to the first facilitator.
+            OneFacilitatorIsAsked,
             /// A channel for another payee, token, authorizer or delay pays.
             AnyConfigPays,
             /// A deposit whose outcome is unknown is asked for again.

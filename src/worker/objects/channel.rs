@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use farebox_core::channel::desk::{ChannelDesk, Write};
-use farebox_core::channel::index::{IndexAsk, OBJECT};
+use farebox_core::channel::index::{ChannelSums, IndexAsk, OBJECT};
 use farebox_core::encoding::json;
 use farebox_core::gate::Gate;
 use farebox_core::time::UnixTime;
@@ -125,20 +125,30 @@ impl Channel {
     fn list(&self, asked: IndexAsk) -> Result<String> {
         let sql = Sql::of(&self.state)?;
         sql.exec(CREATE_LIST, Vec::new())?;
+        let texts = |query: &str, values: Vec<SqlValue>| -> Result<Vec<String>> {
+            let mut shown = Vec::new();
+            for row in sql.exec(query, values)?.raw() {
+                if let [SqlValue::String(text)] = row?.as_slice() {
+                    shown.push(text.clone());
+                }
+            }
+            Ok(shown)
+        };
         match asked {
+            IndexAsk::Sums => {
+                let mut sums = ChannelSums::default();
+                for shown in texts(LISTED, Vec::new())? {
+                    sums.add(&shown);
+                }
+                Ok(sums.to_text())
+            }
             IndexAsk::Note(id, shown) => {
                 sql.exec(NOTE, vec![id.into(), shown.into()])?;
                 Ok("true".to_owned())
             }
             IndexAsk::Page(after, limit) => {
                 let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-                let rows = sql.exec(PAGE, vec![after.into(), SqlValue::Integer(limit)])?;
-                let mut shown = Vec::new();
-                for row in rows.raw() {
-                    if let [SqlValue::String(text)] = row?.as_slice() {
-                        shown.push(text.clone());
-                    }
-                }
+                let shown = texts(PAGE, vec![after.into(), SqlValue::Integer(limit)])?;
                 Ok(format!("[{}]", shown.join(",")))
             }
         }
@@ -252,6 +262,7 @@ const CREATE_LIST: &str =
     "CREATE TABLE IF NOT EXISTS listed (id TEXT PRIMARY KEY, shown TEXT NOT NULL)";
 const NOTE: &str = "INSERT OR REPLACE INTO listed (id, shown) VALUES (?, ?)";
 const PAGE: &str = "SELECT shown FROM listed WHERE id > ? ORDER BY id LIMIT ?";
+const LISTED: &str = "SELECT shown FROM listed";
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS channel (id INTEGER PRIMARY KEY, state TEXT NOT NULL, terms TEXT NOT NULL, head TEXT, body BLOB)";
 const FIND: &str = "SELECT 1 FROM sqlite_master WHERE name = 'channel'";
 const READ: &str = "SELECT state, terms, head FROM channel";

@@ -6,7 +6,7 @@ use farebox_core::mutant::{Mutant, plant};
 
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
-use crate::sessions::{by_mpp, dust, refunds, sales, told, units, wrong};
+use crate::sessions::{by_mpp, dust, refunds, sales, settlers, told, units, wrong};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -43,6 +43,7 @@ pub const TABLE: &[Row] = &[
     row!(HoldsOverlap, by_mpp::two_requests_at_once_need_a_voucher_for_both),
     row!(AnyConfigPays, wrong::a_wrong_voucher_buys_nothing_and_asks_no_one),
     row!(UnknownDepositIsRefused, wrong::a_deposit_whose_outcome_is_unknown_asks_for_no_second_one),
+    row!(OneFacilitatorIsAsked, settlers::a_facilitator_that_does_not_serve_sessions_is_passed_by),
     row!(DepositsAreDust, dust::what_is_below_the_price_asks_no_one),
     row!(NewDepositsAreBlind, dust::the_first_voucher_of_a_channel_is_for_the_price),
     row!(RefundsAreBlind, refunds::a_refund_that_the_row_refuses_asks_no_one),

@@ -49,6 +49,8 @@ pub struct Escrowed {
     pub settled: u64,
     /// What was asked last.
     pub asked: Value,
+    /// Facilitators at URLs that begin so serve no sessions.
+    pub unserved: &'static str,
 }
 
 impl Escrowed {
@@ -61,12 +63,17 @@ impl Escrowed {
             verified: 0,
             settled: 0,
             asked: Value::Null,
+            unserved: "none",
         }
     }
 
     /// Answers a call of the gate.
     pub fn answer(&mut self, url: &str, body: &str) -> FacilitatorReply {
         let asked: Value = serde_json::from_str(body).unwrap();
+        if url.starts_with(self.unserved) {
+            let body = json!({"error": "no scheme of this name is registered"}).to_string();
+            return FacilitatorReply::Answer { status: 500, is_json: true, body };
+        }
         let payload = &asked["paymentPayload"]["payload"];
         self.asked = payload.clone();
         let is_verify = url.ends_with("/verify");

@@ -9,6 +9,7 @@ mod node;
 pub mod refunds;
 pub mod sales;
 mod settings;
+pub mod settlers;
 pub mod told;
 pub mod units;
 pub mod wrong;

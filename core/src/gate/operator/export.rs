@@ -1,11 +1,14 @@
 //! All rows as CSV or as one JSON object a line, object after object, page after page.
 
 use alloc::borrow::ToOwned;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+
+use serde_json::Value;
 
 use super::item::readable;
 use super::message;
+use crate::channel::index::{self, IndexAsk};
 use crate::encoding;
 use crate::gate::call::LedgerCall;
 use crate::gate::reply::{Audience, Body, Reply, own_headers};
@@ -14,7 +17,7 @@ use crate::http::ResponseHead;
 use crate::ledger::report::{Filter, Mark, ObjectRequest, PaymentItem, Report};
 use crate::time::UnixTime;
 
-/// Rows of one page.
+/// ExportedRows of one page.
 const PAGE_ROWS: u32 = 500;
 /// Limit on the calls of one export; a larger one is broken off, and has to be asked for in parts.
 const MAX_CALLS: u32 = 900;
@@ -29,11 +32,25 @@ pub(super) enum Format {
     Lines,
 }
 
+/// First line as CSV, of channels.
+const CHANNELS_HEAD: &str = "id,state,payer,pay_to,network,asset,deposit,accepted,spent,claimed,paid_out,refunded,withdraw_requested_at,withdraw_delay_secs,at\r\n";
+/// Channels of one page.
+const PAGE_CHANNELS: u64 = 200;
+
+/// The rows of an export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ExportedRows {
+    /// Payments.
+    Payments(Filter),
+    /// Channels, after this id.
+    Channels(String),
+}
+
 /// An export and its progress.
 #[derive(Debug)]
 pub struct Export {
     format: Format,
-    filter: Filter,
+    rows: ExportedRows,
     objects: Vec<String>,
     object: usize,
     after: Option<Mark>,
@@ -50,20 +67,38 @@ pub enum Piece {
 }
 
 impl Export {
-    pub(super) const fn new(format: Format, filter: Filter, objects: Vec<String>) -> Self {
-        Self { format, filter, objects, object: 0, after: None, calls: 0 }
+    pub(super) fn new(
+        format: Format,
+        rows: ExportedRows,
+        payments: impl Iterator<Item = String>,
+    ) -> Self {
+        let objects = match rows {
+            ExportedRows::Payments(_) => payments.collect(),
+            ExportedRows::Channels(_) => Vec::from([index::OBJECT.to_owned()]),
+        };
+        Self { format, rows, objects, object: 0, after: None, calls: 0 }
+    }
+
+    /// Whether the objects of channels are asked.
+    #[must_use]
+    pub const fn is_of_channels(&self) -> bool {
+        matches!(self.rows, ExportedRows::Channels(_))
     }
 
     /// Head of the answer; the pieces are its body.
     #[must_use]
     pub fn head(&self, correlation: &str) -> Reply {
-        let (media_type, name) = match self.format {
-            Format::Csv => ("text/csv; charset=utf-8; header=present", "payments.csv"),
-            Format::Lines => ("application/x-ndjson", "payments.jsonl"),
+        let (media_type, ending) = match self.format {
+            Format::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
+            Format::Lines => ("application/x-ndjson", "jsonl"),
         };
+        let rows = if self.is_of_channels() { "channels" } else { "payments" };
         let mut headers = own_headers(Audience::Other, correlation);
         headers.add("content-type", media_type);
-        headers.add("content-disposition", &alloc::format!("attachment; filename=\"{name}\""));
+        headers.add(
+            "content-disposition",
+            &alloc::format!("attachment; filename=\"{rows}.{ending}\""),
+        );
         let head = ResponseHead { status: 200, headers };
         Reply::new(head, Body::Held)
     }
@@ -71,9 +106,10 @@ impl Export {
     /// Text before the first row.
     #[must_use]
     pub fn preamble(&self) -> &'static str {
-        match self.format {
-            Format::Csv => HEAD,
-            Format::Lines => "",
+        match (self.format, &self.rows) {
+            (Format::Csv, ExportedRows::Payments(_)) => HEAD,
+            (Format::Csv, ExportedRows::Channels(_)) => CHANNELS_HEAD,
+            (Format::Lines, _) => "",
         }
     }
 
@@ -90,17 +126,33 @@ impl Export {
     #[must_use]
     pub fn call(&self) -> Option<LedgerCall> {
         let object = self.objects.get(self.object)?;
-        let errand = ObjectRequest::Page {
-            filter: self.filter.clone(),
-            after: self.after.clone(),
-            limit: PAGE_ROWS,
+        let asked = match &self.rows {
+            ExportedRows::Channels(after) => IndexAsk::Page(after.clone(), PAGE_CHANNELS).to_text(),
+            ExportedRows::Payments(filter) => message(ObjectRequest::Page {
+                filter: filter.clone(),
+                after: self.after.clone(),
+                limit: PAGE_ROWS,
+            }),
         };
-        Some(LedgerCall::new(object.to_owned(), message(errand)))
+        Some(LedgerCall::new(object.to_owned(), asked))
     }
 
     /// Takes the answer to the last call; `None` if the object is down.
     pub fn answered(&mut self, text: Option<&str>) -> Piece {
         self.calls = self.calls.saturating_add(1);
+        if let ExportedRows::Channels(after) = &mut self.rows {
+            let Some(page) = text.and_then(index::page).filter(|_| self.calls < MAX_CALLS) else {
+                return Piece::Broken;
+            };
+            let is_full = u64::try_from(page.len()).is_ok_and(|count| count == PAGE_CHANNELS);
+            match page.last().and_then(|last| last.get("id")).and_then(Value::as_str) {
+                Some(last) if is_full => *after = last.to_owned(),
+                Some(_) | None => self.object = self.object.saturating_add(1),
+            }
+            return Piece::Text(
+                page.iter().map(|channel| channel_line(self.format, channel)).collect(),
+            );
+        }
         let report = text.and_then(encoding::message::read);
         let Some(Report::Items { items, more }) = report else {
             return Piece::Broken;
@@ -123,6 +175,22 @@ impl Export {
             }
         }
         Piece::Text(text)
+    }
+}
+
+/// A channel: as CSV in the order of [`CHANNELS_HEAD`].
+fn channel_line(format: Format, channel: &Value) -> String {
+    let cell = |name: &str| match channel.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    };
+    match format {
+        Format::Lines => [&channel.to_string(), "\n"].concat(),
+        Format::Csv => {
+            let cells: Vec<String> = CHANNELS_HEAD.trim_end().split(',').map(cell).collect();
+            [&cells.join(","), "\r\n"].concat()
+        }
     }
 }
 

@@ -79,7 +79,7 @@ impl<'a> OperatorPath<'a> {
                 "cursor",
             ],
             Self::Totals => &["day"],
-            Self::Export => &["format", "from", "to"],
+            Self::Export => &["format", "of", "from", "to"],
             Self::Failures => &["code", "route", "limit"],
             Self::Channels => &["limit", "cursor"],
             Self::Payment(_) | Self::Decision(..) | Self::Audit | Self::Metrics => &[],

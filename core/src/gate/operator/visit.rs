@@ -8,9 +8,12 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde_json::Value;
+
 use super::query::ListCursor;
 use super::refund::{Reporter, refund_proof};
 use super::{message, naming, refusal};
+use crate::channel::index::{self, IndexAsk};
 use crate::encoding;
 use crate::evm::rpc;
 use crate::gate::call::LedgerCall;
@@ -79,6 +82,8 @@ pub enum QueryStep {
     Ask(Vec<LedgerCall>),
     /// Ask a node of this network, a CAIP-2 id, and pass its reply to [`OperatorQuery::read`].
     Chain(String, String),
+    /// Ask this object, among those of channels, and pass its answer to [`OperatorQuery::summed`].
+    Channels(&'static str, String),
     /// Answer this.
     Answer(Reply),
 }
@@ -99,6 +104,8 @@ pub struct OperatorQuery {
     counts: Sorted<(String, String), u64>,
     oldest_unknown: Option<u64>,
     meters: Option<Vec<(String, u64)>>,
+    /// What all channels come to, by network and token.
+    channels: Option<Vec<Value>>,
     /// Failing clients.
     failing: Vec<FailingClient>,
     /// Number of failing clients, by route, code and kind.
@@ -142,6 +149,7 @@ impl OperatorQuery {
             counts: Sorted::new(),
             oldest_unknown: None,
             meters: None,
+            channels: None,
             failing: Vec::new(),
             failing_counts: Sorted::new(),
             proving: None,
@@ -170,6 +178,9 @@ impl OperatorQuery {
         }
         if !calls.is_empty() {
             return QueryStep::Ask(calls);
+        }
+        if matches!(self.task, Task::Totals { .. } | Task::Audit) && self.channels.is_none() {
+            return QueryStep::Channels(index::OBJECT, IndexAsk::Sums.to_text());
         }
         if matches!(self.task, Task::Metrics { .. }) && self.meters.is_none() {
             self.meters = Some(Vec::new());
@@ -223,6 +234,14 @@ impl OperatorQuery {
             if !partial {
                 self.reply = Some(refusal(Code::LedgerUnavailable, &self.correlation, None));
             }
+        }
+    }
+
+    /// Takes the sums of all channels; `None` if their list is down.
+    pub fn summed(&mut self, said: Option<&str>) {
+        self.channels = said.and_then(index::page);
+        if self.channels.is_none() {
+            self.reply = Some(refusal(Code::LedgerUnavailable, &self.correlation, None));
         }
     }
 

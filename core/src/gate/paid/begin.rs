@@ -3,13 +3,12 @@
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::asked::{FixedPurchase, Purchase, RequestBody};
 use super::body::Digesting;
 use super::parts::{Checked, KnownRow, Lookups, Observed, Payer, SettlementPlan, Work};
 use super::{PaidRequest, Step, refusal};
-use crate::facilitator::breaker::{Condition, SettlementHealth};
+use crate::facilitator::breaker::{Condition, SettlementHealth, by_readiness};
 use crate::gate::Gate;
 use crate::gate::offer::{Choice, Offer};
 use crate::gate::recorded::FirstSight;
@@ -20,9 +19,6 @@ use crate::payment::Proof;
 use crate::payment::authorization::SignatureCheck;
 use crate::time::UnixTime;
 
-/// Limit on the facilitators that one request asks, one after the other: each may take its full
-/// deadline while the client waits.
-const MAX_FACILITATORS: usize = 2;
 impl<'g> PaidRequest<'g> {
     /// Begins with a proof that passed every local check.
     pub(in crate::gate) fn begin(
@@ -86,18 +82,6 @@ impl<'g> PaidRequest<'g> {
         });
         if with_body { Step::Digest(Digesting(paid)) } else { paid.digested() }
     }
-}
-
-/// The facilitators to ask in turn, and the condition of the first. One that is known to be down is
-/// asked last.
-fn by_readiness(allowed: &[usize], conditions: &[Condition]) -> (Vec<usize>, Condition) {
-    let condition = |place: &usize| conditions.get(*place).copied().unwrap_or_default();
-    let (mut facilitators, down): (Vec<usize>, Vec<usize>) =
-        allowed.iter().partition(|place| condition(place).ready);
-    facilitators.extend(down);
-    facilitators.truncate(MAX_FACILITATORS);
-    let first = facilitators.first().map(condition).unwrap_or_default();
-    (facilitators, first)
 }
 
 impl Gate {

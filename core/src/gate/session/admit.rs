@@ -8,6 +8,7 @@ use super::asked::AskedSession;
 use super::payment::SessionPayment;
 use super::statement;
 use super::step::{SessionRequest, SessionStep};
+use crate::facilitator::breaker::{Condition, by_readiness};
 use crate::gate::Gate;
 use crate::gate::offer::{Choice, Offer};
 use crate::gate::reply::{Audience, Reply};
@@ -29,6 +30,7 @@ impl Gate {
         &'g self,
         offer: &'g Offer,
         request: &IncomingRequest,
+        conditions: &[Condition],
         now: UnixTime,
     ) -> Option<SessionStep<'g>> {
         if offer.choices.iter().all(|choice| choice.session.is_none()) {
@@ -44,7 +46,8 @@ impl Gate {
                 SessionStep::Respond(Reply::problem(denied, Audience::Paid, correlation, None))
             }
             Ok((choice, payment)) => {
-                let asked = AskedSession { gate: self, offer, choice, request, payment };
+                let (settlers, _) = by_readiness(&choice.facilitators, conditions);
+                let asked = AskedSession { gate: self, offer, choice, request, payment, settlers };
                 SessionRequest::begin(asked, now)
             }
             Err((code, reason)) => {

@@ -1,5 +1,7 @@
 //! A request with its payment by session: what was asked for, at which terms, and who pays.
 
+use alloc::vec::Vec;
+
 use super::payment::SessionPayment;
 use crate::gate::Gate;
 use crate::gate::offer::{Choice, Offer};
@@ -13,4 +15,6 @@ pub(super) struct AskedSession<'g> {
     pub choice: &'g Choice,
     pub request: IncomingRequest,
     pub payment: SessionPayment,
+    /// Indices of the facilitators to ask in turn, the one to ask now first.
+    pub settlers: Vec<usize>,
 }

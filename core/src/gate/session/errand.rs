@@ -129,7 +129,11 @@ impl Gate {
                 let why = object.get("errorReason").and_then(Value::as_str).unwrap_or_default();
                 let is_done = object.get("success") == Some(&Value::Bool(true))
                     || why.ends_with("nothing_to_settle");
-                channel.paid_out(if is_done { Payout::Done } else { Payout::Failed }, now);
+                // That it may fail was written before.
+                if !is_done {
+                    return Write::Nothing;
+                }
+                channel.paid_out(Payout::Done, now);
                 Write::Channel
             }
         }
@@ -145,7 +149,8 @@ impl Gate {
             "channelConfig": kept.config,
             "voucher": desk.channel.as_ref()?.highest()?.to_json(),
         });
-        self.call(&kept, &payload, VERIFY_SECS, Operation::Verify)
+        let turn = desk.channel.as_ref()?.turn();
+        self.call((&kept, turn), &payload, (VERIFY_SECS, Operation::Verify))
     }
 
     fn claim(&self, desk: &ChannelDesk, earnings: &Earnings) -> Option<FacilitatorCall> {
@@ -157,7 +162,7 @@ impl Gate {
             "claims": [row],
             "claimAuthorizerSignature": self.authorize(claim_digest(&kept.contract, &[entry]))?,
         });
-        self.call(&kept, &payload, self.settlement.settle_secs, Operation::Settle)
+        self.send((&kept, desk), &payload)
     }
 
     fn refund_again(
@@ -170,7 +175,7 @@ impl Gate {
         let channel = desk.channel.as_ref()?;
         let voucher = channel.highest()?.to_json();
         let payload = self.refund_payload(&kept, (channel.id(), voucher), promised, earnings)?;
-        self.call(&kept, &payload, self.settlement.settle_secs, Operation::Settle)
+        self.send((&kept, desk), &payload)
     }
 
     /// A refund with what was earned before it, both signed.
@@ -208,20 +213,21 @@ impl Gate {
             "receiver": kept.config.get("receiver")?,
             "token": kept.config.get("token")?,
         });
-        self.call(&kept, &payload, self.settlement.settle_secs, Operation::Settle)
+        self.send((&kept, desk), &payload)
     }
 
     fn call(
         &self,
-        kept: &ChannelTerms,
+        (kept, turn): (&ChannelTerms, u64),
         payload: &Value,
-        secs: u64,
-        operation: Operation,
+        (secs, operation): (u64, Operation),
     ) -> Option<FacilitatorCall> {
         let network = kept.requirements.get("network")?.as_str()?;
         let settlers = &self.settlement.settlers;
         let serves = |networks: &[String]| networks.iter().any(|known| known == network);
-        let settler = settlers.iter().find(|settler| serves(&settler.networks))?;
+        let able = || settlers.iter().filter(|settler| serves(&settler.networks));
+        let turn = usize::try_from(turn).unwrap_or_default();
+        let settler = able().nth(turn.checked_rem(able().count()).unwrap_or_default())?;
         let url = match operation {
             Operation::Verify => settler.facilitator.verify_url(),
             Operation::Settle => settler.facilitator.settle_url(),
@@ -242,6 +248,15 @@ impl Gate {
             },
             unproven: None,
         })
+    }
+
+    fn send(
+        &self,
+        (kept, desk): (&ChannelTerms, &ChannelDesk),
+        payload: &Value,
+    ) -> Option<FacilitatorCall> {
+        let turn = desk.channel.as_ref()?.turn();
+        self.call((kept, turn), payload, (self.settlement.settle_secs, Operation::Settle))
     }
 
     fn authorize(&self, digest: [u8; 32]) -> Option<String> {

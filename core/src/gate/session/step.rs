@@ -282,15 +282,21 @@ impl<'g> SessionRequest<'g> {
                 }
                 SessionDoor::X402(..) => self.problem(Code::Internal),
             },
+            // Where several facilitators could send it, one that can is found by a free call.
+            (SessionStage::Foreseeing, Said::Held | Said::Taken)
+                if self.sight.is_none() && self.asked.settlers.len() > 1 =>
+            {
+                self.look(Before::Deposit)
+            }
             (SessionStage::Foreseeing, Said::Held) => self.deposit(),
             // The first voucher of a channel is for the price, unless something was claimed of it.
+            (SessionStage::Foreseeing, Said::Taken)
+                if self.is_first() || planted(Mutant::NewDepositsAreBlind) =>
+            {
+                self.deposit()
+            }
             (SessionStage::Foreseeing, Said::Taken) if self.sight.is_none() => {
-                let is_first = self.asked.payment.cumulative == self.asked.choice.terms.amount;
-                if is_first || planted(Mutant::NewDepositsAreBlind) {
-                    self.deposit()
-                } else {
-                    self.look(Before::Deposit)
-                }
+                self.look(Before::Deposit)
             }
             (SessionStage::Beginning | SessionStage::Foreseeing, Said::Repeated)
                 if reply.kept.is_some() =>
@@ -362,6 +368,18 @@ impl<'g> SessionRequest<'g> {
     fn heard(mut self: Box<Self>, said: &Map<String, Value>, asked: UnixTime) -> SessionStep<'g> {
         let now = self.now;
         let stage = core::mem::replace(&mut self.stage, SessionStage::Beginning);
+        // What moves no money is asked of the next one.
+        let stage = match stage {
+            SessionStage::Looking(before)
+                if !said.contains_key("isValid")
+                    && self.asked.settlers.len() > 1
+                    && !planted(Mutant::OneFacilitatorIsAsked) =>
+            {
+                self.asked.settlers.remove(0);
+                return self.look(before);
+            }
+            stage => stage,
+        };
         let words = |name: &str| said.get(name).and_then(Value::as_str).unwrap_or_default();
         let is = |name: &str| said.get(name).and_then(Value::as_bool);
         match stage {
@@ -662,7 +680,7 @@ impl<'g> SessionRequest<'g> {
         operation: Operation,
     ) -> SessionStep<'g> {
         let settlers = &self.asked.gate.settlement.settlers;
-        let place = self.asked.choice.facilitators.first().and_then(|place| settlers.get(*place));
+        let place = self.asked.settlers.first().and_then(|place| settlers.get(*place));
         let (Some(settler), Some((terms, _))) = (place, &self.asked.choice.session) else {
             return self.problem(Code::Internal);
         };
@@ -735,6 +753,11 @@ impl<'g> SessionRequest<'g> {
         }
         let amount = self.asked.payment.cumulative.to_string();
         [channel.as_str(), &amount, &self.hash].join("-")
+    }
+
+    /// Whether its voucher could be the first one of a channel.
+    fn is_first(&self) -> bool {
+        self.asked.payment.cumulative == self.asked.choice.terms.amount
     }
 
     /// What the request uses: its price.

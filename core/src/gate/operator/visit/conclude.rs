@@ -4,7 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{FailureFilter, OperatorQuery, Task};
 use crate::encoding;
@@ -50,7 +50,8 @@ impl OperatorQuery {
                 let day = UnixTime::from_secs(*day).rfc3339();
                 let day = day.split('T').next().unwrap_or_default();
                 let items: Vec<_> = self.sums.iter().map(|(_, sum)| self.total(sum)).collect();
-                self.json(json!({ "day": day, "items": items }).to_string())
+                let sessions = self.sessions();
+                self.json(json!({ "day": day, "items": items, "sessions": sessions }).to_string())
             }
             Task::Audit => self.audit(),
             Task::Failures { limit, wanted } => self.failures(*limit, wanted),
@@ -84,6 +85,20 @@ impl OperatorQuery {
             }
         }
         total
+    }
+
+    /// What all channels come to, since each began.
+    fn sessions(&self) -> Vec<Value> {
+        let mut all = self.channels.clone().unwrap_or_default();
+        for sum in &mut all {
+            let text = |name: &str| sum.get(name).and_then(Value::as_str).unwrap_or_default();
+            let (symbol, decimals) = units::of(text("network"), text("asset")).unzip();
+            if let Some(members) = sum.as_object_mut() {
+                members.insert("symbol".to_owned(), json!(symbol));
+                members.insert("decimals".to_owned(), json!(decimals));
+            }
+        }
+        all
     }
 
     /// The clients that fail most, and the number of failing clients at each route.
@@ -131,6 +146,6 @@ impl OperatorQuery {
                 item
             })
             .collect();
-        self.json(json!({ "items": items }).to_string())
+        self.json(json!({ "items": items, "sessions": self.sessions() }).to_string())
     }
 }

@@ -49,7 +49,14 @@ impl Gate {
         Some(match self.shown(sold, offer, (&request.head, &credential), now) {
             Ok(payment) => {
                 let request = request.clone();
-                let asked = AskedSession { gate: self, offer, choice, request, payment };
+                let asked = AskedSession {
+                    gate: self,
+                    offer,
+                    choice,
+                    request,
+                    payment,
+                    settlers: Vec::new(),
+                };
                 SessionRequest::begin(asked, now)
             }
             Err(code) => {
