@@ -105,6 +105,25 @@ impl Channel {
         self.published
     }
 
+    /// This voucher is sent for a chain.
+    pub fn shows(&mut self, cumulative: Amount) {
+        if !planted(Mutant::SentIsSecret) {
+            self.published = self.published.max(cumulative);
+        }
+    }
+
+    /// What is to be claimed. A claim by MPP takes all that a voucher is for: what is not spent of
+    /// it is left to the payer for as long as they stay.
+    #[must_use]
+    pub fn claimable(&self) -> Option<Earnings> {
+        self.earnings().filter(|earnings| match (self.rule, self.sight.on_chain) {
+            (VoucherRule::Headroom { .. }, OnChain::Open) => {
+                earnings.evidence.cumulative <= earnings.total || planted(Mutant::UnspentIsClaimed)
+            }
+            (VoucherRule::Exact | VoucherRule::Headroom { .. }, _) => true,
+        })
+    }
+
     /// The contract was asked to pay out what was claimed, and has done it or not.
     pub const fn paid_out(&mut self, payout: Payout, now: UnixTime) {
         match payout {
@@ -173,15 +192,7 @@ impl Channel {
         if let Some(promise) = self.promised {
             return Some((again(at_once), ChannelErrand::Refund(promise, earnings)));
         }
-        // A claim by MPP takes all that a voucher is for: what is not spent of it is left to the
-        // payer for as long as they stay.
-        let is_prepaid = |earnings: &Earnings| match (self.rule, self.sight.on_chain) {
-            (VoucherRule::Headroom { .. }, OnChain::Open) => {
-                earnings.evidence.cumulative > earnings.total && !planted(Mutant::UnspentIsClaimed)
-            }
-            (VoucherRule::Exact | VoucherRule::Headroom { .. }, _) => false,
-        };
-        let claim = earnings.filter(|earnings| !is_prepaid(earnings)).map(|earnings| {
+        let claim = self.claimable().map(|earnings| {
             let due = match self.sight.on_chain {
                 OnChain::Leaving(_) if !planted(Mutant::LeaversAreNotHurried) => at_once,
                 OnChain::Open | OnChain::Leaving(_) | OnChain::Finalized => {

@@ -408,11 +408,18 @@ impl Channel {
             return Err(ChannelRefusal::AboveCharge);
         }
         let cumulative = self.shown(purchase);
+        // Where a voucher pays for many requests, a higher one may have come since it was held.
+        let is_same = |held: &HeldPrice| match self.rule {
+            VoucherRule::Exact => held.cumulative == cumulative,
+            VoucherRule::Headroom { .. } => {
+                held.cumulative == cumulative || !planted(Mutant::HigherVouchersUncharge)
+            }
+        };
         let place = self.holds.iter().position(|held| {
             held.request == purchase.request
-                && held.cumulative == cumulative
                 && held.price == purchase.price
                 && held.until > now
+                && is_same(held)
         });
         match place {
             Some(place) => {

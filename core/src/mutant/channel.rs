@@ -61,6 +61,10 @@ macro_rules! channel {
             StuckIsNotReplaced,
             /// A channel of any payee, token or contract pays by MPP.
             AnyPartiesPay,
+            /// A voucher that came while a transaction was made counts as one that no one has seen.
+            SentIsSecret,
+            /// A higher voucher takes away what is held for requests that are being served.
+            HigherVouchersUncharge,
             /// A voucher of MPP pays on every route, whatever its channel was opened for.
             AnyRouteSells,
             /// A voucher that stands on a chain, with room that was not charged, pays for whoever shows it.

@@ -35,6 +35,8 @@ pub const TABLE: &[Row] = &[
     row!(UnspentIsClaimed, by_mpp::what_is_not_spent_is_not_claimed_while_the_payer_stays),
     row!(StuckIsNotReplaced, by_mpp::a_transaction_that_is_stuck_is_replaced),
     row!(AnyPartiesPay, by_mpp::a_channel_for_another_payee_or_token_pays_for_nothing),
+    row!(SentIsSecret, by_mpp::a_voucher_that_comes_while_a_transaction_is_made_is_public),
+    row!(HigherVouchersUncharge, by_mpp::a_higher_voucher_leaves_what_is_held),
     row!(AnyRouteSells, by_mpp::a_channel_that_another_route_sells_by_pays_for_nothing),
     row!(PublicRoomPays, units::what_was_not_charged_of_a_public_voucher_pays_for_no_one),
     row!(RoomIsPublished, units::a_voucher_that_was_charged_nothing_is_not_published),

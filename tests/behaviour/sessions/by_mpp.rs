@@ -535,6 +535,44 @@ pub fn two_requests_at_once_need_a_voucher_for_both() {
 }
 
 #[test]
+pub fn a_higher_voucher_leaves_what_is_held() {
+    let mut session = Session::opened();
+    let challenge = session.challenge();
+    let credential = session.credential(&challenge, &session.voucher("voucher", 2 * PRICE));
+    let head = get("/report/1").header("authorization", &credential);
+    let mut step = session.door.admit(head).unwrap();
+    while !matches!(step, SessionStep::Forward(..)) {
+        step = session.door.advance(step, "", "", &mut String::new()).unwrap().ok().unwrap();
+    }
+    assert_eq!(session.pay(3 * PRICE).status, 200);
+    let answer = session.door.run(step, "", "").unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(session.door.book(), (2 * PRICE, 3 * PRICE));
+}
+
+#[test]
+pub fn a_voucher_that_comes_while_a_transaction_is_made_is_public() {
+    let mut session = Session::opened();
+    session.pay(PRICE);
+    session.door.now += 900;
+    let asked = session.door.asks().unwrap();
+    session.pay(2 * PRICE);
+    session.door.hears(asked);
+    assert_eq!((session.locked().0, session.door.published()), (2 * PRICE, 2 * PRICE));
+}
+
+#[test]
+fn what_is_prepaid_while_a_transaction_is_made_stays() {
+    let mut session = Session::opened();
+    session.pay(PRICE);
+    session.door.now += 900;
+    let asked = session.door.asks().unwrap();
+    session.pay(5 * PRICE);
+    session.door.hears(asked);
+    assert_eq!(session.locked().0, 0);
+}
+
+#[test]
 fn a_machine_that_dies_at_any_step_takes_no_voucher_twice_and_loses_none() {
     let steps = {
         let mut session = Session::opened();

@@ -20,6 +20,7 @@ use farebox_core::gate::attempts::Attempts;
 use farebox_core::gate::isolate::Isolate;
 use farebox_core::gate::paid::{Collected, OriginReply};
 use farebox_core::gate::reply::{Body, Reply};
+use farebox_core::gate::session::mpp::payout::NodeTask;
 use farebox_core::gate::session::step::SessionStep;
 use farebox_core::http::{BodyPresence, RequestHead, ResponseHead};
 use farebox_core::secret::Secret;
@@ -295,7 +296,12 @@ impl Door {
         }
     }
 
-    fn run(&mut self, mut step: SessionStep<'static>, body: &str, payment: &str) -> Option<Answer> {
+    pub fn run(
+        &mut self,
+        mut step: SessionStep<'static>,
+        body: &str,
+        payment: &str,
+    ) -> Option<Answer> {
         let mut held = String::new();
         loop {
             step = match self.advance(step, body, payment, &mut held)? {
@@ -466,6 +472,34 @@ impl Door {
             }
         }
         true
+    }
+
+    /// What the alarm of the only channel asks the node, and what it says.
+    pub fn asks(&mut self) -> Option<(NodeTask, Option<String>, UnixTime)> {
+        let (gate, asked) = (self.gate, self.time());
+        let name = self.rows.keys().next()?.clone();
+        let mut desk = self.desk(&name);
+        let found = gate.channel_question(&mut desk, asked);
+        self.write(&name, desk, Write::Channel, None);
+        let (task, call) = found?;
+        Some((task, self.node.answer(&call.body), asked))
+    }
+
+    /// Goes on with what the node said.
+    pub fn hears(&mut self, (task, said, asked): (NodeTask, Option<String>, UnixTime)) {
+        let name = self.rows.keys().next().unwrap().clone();
+        let mut desk = self.desk(&name);
+        let (write, body) = self.gate.channel_shown(&mut desk, task, said.as_deref(), asked);
+        self.write(&name, desk, write, None);
+        if let Some(body) = body {
+            self.node.answer(&body);
+        }
+    }
+
+    /// The highest voucher that everyone may have read, by the row.
+    pub fn published(&self) -> u64 {
+        let row = self.rows.values().next().unwrap();
+        Channel::from_row(&row.state).unwrap().published().to_string().parse().unwrap()
     }
 
     /// The rows of all channels are lost.

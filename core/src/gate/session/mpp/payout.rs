@@ -68,7 +68,11 @@ impl Gate {
             let seen = question.read(&contract, &id, reply?, asked)?;
             channel.see(seen.sight.read()?);
             let NodeTask::Pay(payment) = task else { return Some(None) };
-            let earnings = channel.earnings();
+            // Vouchers have come since it was asked.
+            let earnings = match payment {
+                PayoutCall::Settle => channel.claimable(),
+                PayoutCall::Close => channel.earnings(),
+            };
             let voucher = match (payment, earnings) {
                 (_, Some(earnings)) => {
                     (earnings.evidence.cumulative, Some(earnings.evidence.signature))
@@ -79,6 +83,7 @@ impl Gate {
             if channel.sight().on_chain == OnChain::Finalized {
                 return Some(None);
             }
+            channel.shows(voucher.0);
             let by = (payee, channel.tries());
             Some(sending((&contract, &id), payment, voucher, &seen, by))
         };
