@@ -50,8 +50,7 @@ impl OperatorQuery {
                 let day = UnixTime::from_secs(*day).rfc3339();
                 let day = day.split('T').next().unwrap_or_default();
                 let items: Vec<_> = self.sums.iter().map(|(_, sum)| self.total(sum)).collect();
-                let sessions = self.sessions();
-                self.json(json!({ "day": day, "items": items, "sessions": sessions }).to_string())
+                self.with_sessions(json!({ "day": day, "items": items }))
             }
             Task::Audit => self.audit(),
             Task::Failures { limit, wanted } => self.failures(*limit, wanted),
@@ -85,6 +84,17 @@ impl OperatorQuery {
             }
         }
         total
+    }
+
+    /// The answer, with what channels come to where there are some.
+    fn with_sessions(&self, mut answer: Value) -> Reply {
+        let sessions = self.sessions();
+        if let Some(members) = answer.as_object_mut()
+            && !sessions.is_empty()
+        {
+            members.insert("sessions".to_owned(), Value::Array(sessions));
+        }
+        self.json(answer.to_string())
     }
 
     /// What all channels come to, since each began.
@@ -146,6 +156,6 @@ impl OperatorQuery {
                 item
             })
             .collect();
-        self.json(json!({ "items": items, "sessions": self.sessions() }).to_string())
+        self.with_sessions(json!({ "items": items }))
     }
 }
