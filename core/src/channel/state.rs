@@ -445,8 +445,7 @@ impl Channel {
             self.earned_since = self.earned_since.or(Some(now));
         }
         let last = LastSale { cumulative, request: purchase.request, charged: used };
-        // What cost nothing is served again: the same voucher may buy something the next time.
-        self.last = Some(last).filter(|last| !last.charged.is_zero());
+        self.last = Some(last);
         Ok(last)
     }
 
