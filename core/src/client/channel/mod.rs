@@ -43,7 +43,7 @@ use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
 pub use self::sign::DEPOSIT_COLLECTOR;
-pub(super) use self::sign::{members, typed_data};
+pub(super) use self::sign::{members, receive_authorization, typed_data};
 
 mod answer;
 mod kept;

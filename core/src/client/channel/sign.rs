@@ -59,6 +59,11 @@ pub(super) fn deposit(
         "validBefore": deposit.valid_before.secs().to_string(),
         "nonce": hex::encode_prefixed(&nonce),
     });
+    receive_authorization(domain, message)
+}
+
+/// An EIP-3009 authorization that only its recipient can use, for a wallet to sign.
+pub(in crate::client) fn receive_authorization(domain: Value, message: Value) -> Value {
     let fields = members(&[
         ("from", "address"),
         ("to", "address"),

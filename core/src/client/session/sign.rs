@@ -12,7 +12,7 @@ use crate::amount::Amount;
 use crate::channel::config::top_up_nonce;
 use crate::channel::escrow::Escrow;
 use crate::client::asset::Asset;
-use crate::client::channel::{members, typed_data};
+use crate::client::channel::{members, receive_authorization, typed_data};
 use crate::encoding::hex;
 use crate::evm::keccak::keccak256;
 use crate::mpp::Credential;
@@ -88,15 +88,7 @@ pub(super) fn deposit(
         "verifyingContract": asset.address.to_checksum(),
     });
     let message = Value::Object(authorization(session, funds, dialect));
-    let fields = members(&[
-        ("from", "address"),
-        ("to", "address"),
-        ("value", "uint256"),
-        ("validAfter", "uint256"),
-        ("validBefore", "uint256"),
-        ("nonce", "bytes32"),
-    ]);
-    typed_data(domain, "ReceiveWithAuthorization", fields, message)
+    receive_authorization(domain, message)
 }
 
 /// The calls that a payer sends who pays the gas: the allowance of the contract, for this deposit
