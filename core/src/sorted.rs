@@ -6,10 +6,16 @@
 use alloc::boxed::Box;
 use alloc::vec::{self, Vec};
 use core::borrow::Borrow;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::RangeInclusive;
 use core::slice;
 
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// Rows in the order of their unique keys.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sorted<K, V>(Vec<(K, V)>);
 
 impl<K: Ord, V> Sorted<K, V> {
@@ -85,6 +91,13 @@ impl<K: Ord, V> Sorted<K, V> {
         self.0.retain_mut(keep);
     }
 
+    /// The rows from one key to another one, both included.
+    pub fn range(&self, keys: RangeInclusive<K>) -> impl Iterator<Item = &(K, V)> {
+        let (first, last) = keys.into_inner();
+        let from = self.find(&first).unwrap_or_else(|at| at);
+        self.0.iter().skip(from).take_while(move |(key, _)| *key <= last)
+    }
+
     /// Every row, in order.
     pub fn iter(&self) -> slice::Iter<'_, (K, V)> {
         self.0.iter()
@@ -111,6 +124,36 @@ impl<K: Ord, V> Sorted<K, V> {
 impl<K: Ord, V> Default for Sorted<K, V> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// The keys and values of a map, as JSON's members.
+impl<K: Serialize, V: Serialize> Serialize for Sorted<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+impl<'de, K: Ord + Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for Sorted<K, V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Rows<K, V>(PhantomData<(K, V)>);
+
+        impl<'de, K: Ord + Deserialize<'de>, V: Deserialize<'de>> Visitor<'de> for Rows<K, V> {
+            type Value = Sorted<K, V>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut rows = Sorted::new();
+                while let Some((key, value)) = map.next_entry()? {
+                    rows.insert(key, value);
+                }
+                Ok(rows)
+            }
+        }
+        deserializer.deserialize_map(Rows(PhantomData))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The border to `edge.mjs` and `body.mjs`: platform calls with as few crossings as possible.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -55,7 +56,11 @@ extern "C" {
 
 /// Makes a promise of a future; it never rejects.
 pub(crate) fn promise(future: impl Future<Output = JsValue> + 'static) -> JsValue {
-    wasm_bindgen_futures::future_to_promise(async move { Ok(future.await) }).into()
+    // Compiled once for all futures.
+    fn run(future: Pin<Box<dyn Future<Output = JsValue>>>) -> JsValue {
+        wasm_bindgen_futures::future_to_promise(async move { Ok(future.await) }).into()
+    }
+    run(Box::pin(future))
 }
 
 /// Waits for a promise; a rejection gives `None`, because those modules turn every failure they can

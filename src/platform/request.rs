@@ -31,7 +31,7 @@ impl RequestLine {
             "status": status,
             "ms": clock_ms().saturating_sub(self.since),
         });
-        log(&line.to_string());
+        log(&farebox_core::encoding::json::text(&line));
     }
 }
 

@@ -25,6 +25,7 @@ mod supported;
 
 use std::rc::Rc;
 
+use farebox_core::encoding::json;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::presented::shows_proof;
@@ -373,7 +374,7 @@ impl LoggedRequest {
             "code": reply.code.map(|code| code.name()),
             "diagnosis": reply.marks.diagnosed.map(|code| code.name()),
         });
-        let mut line = line.to_string();
+        let mut line = json::text(&line);
         line.truncate(line.len() - 1);
         line + more + "}"
     }

@@ -31,7 +31,7 @@ impl ChannelFacts {
     pub fn to_text(&self) -> String {
         let Self { contract, payer, payee, token, signer } = self;
         let network = ["eip155:", &contract.chain_id.to_string()].concat();
-        json!({
+        json::text(&json!({
             "config": {"receiver": payee.to_checksum(), "payer": payer.to_checksum()},
             "requirements": {
                 "network": network,
@@ -40,8 +40,7 @@ impl ChannelFacts {
             "chain": contract.chain_id,
             "escrow": contract.address.to_checksum(),
             "signer": signer.to_checksum(),
-        })
-        .to_string()
+        }))
     }
 
     /// Reads them; `None` for the text of a channel of another protocol.

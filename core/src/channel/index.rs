@@ -136,7 +136,7 @@ impl ChannelSums {
             all.insert("channels".to_string(), Value::from(*count));
             Value::Object(all)
         });
-        Value::Array(shown.collect()).to_string()
+        json::text(&Value::Array(shown.collect()))
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Reader;
 use crate::chain::ChainId;
+use crate::encoding::json;
 use crate::evm::address::Address;
 use crate::secret::Secret;
 
@@ -59,7 +60,7 @@ fn unknown(value: &Value) -> String {
         "must be a CAIP-2 id such as eip155:8453, or an x402 version 1 name, or a list";
     let text = match value {
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other => json::text(other),
     };
     match ChainId::meant_by(&text) {
         Some(network) => {

@@ -187,7 +187,7 @@ impl Offer {
             ours.push(named(payment_identifier::NAME, payment_identifier::ANNOUNCED));
         }
         if let Some(extension) = self.declared(head) {
-            ours.push(named(bazaar::NAME, &extension.to_string()));
+            ours.push(named(bazaar::NAME, &json::text(&extension)));
         }
         if ours.is_empty() {
             return Cow::Borrowed(member);

@@ -1,7 +1,6 @@
 //! The request as the origin sees it. Spec: docs/protocols.md, "What the origin sees".
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -13,6 +12,7 @@ use super::reply::CORRELATION;
 use super::request::{CLIENT_ADDRESS, IncomingRequest};
 use crate::http::Headers;
 use crate::mutant::{Mutant, planted};
+use crate::sorted::Sorted;
 use crate::time::UnixTime;
 
 /// A request to the origin; its body is the client's.
@@ -108,23 +108,22 @@ pub const ALSO_FORWARDED: &[&str] = &[
 ];
 
 /// The fields that `Connection` names, lower case. Spec: RFC 9110 7.6.1.
-struct Hops(BTreeSet<Vec<u8>>);
+struct Hops(Sorted<String, ()>);
 
 impl Hops {
     fn of(headers: &Headers) -> Self {
         let names = headers.rows("connection").flat_map(|row| row.split(','));
         let names = names.map(|name| name.trim_matches([' ', '\t']));
-        let mut hops = BTreeSet::new();
-        // Collecting the names would link a sort, which is large.
+        let mut hops = Sorted::new();
         for name in names {
-            hops.insert(name.to_ascii_lowercase().into_bytes());
+            hops.insert(name.to_ascii_lowercase(), ());
         }
         Self(hops)
     }
 
     /// Whether `Connection` names this field; a client cannot remove a field of the platform.
     fn have(&self, name: &str) -> bool {
-        let is_named = self.0.contains(name.as_bytes());
+        let is_named = self.0.contains(name);
         let is_platforms = name.starts_with("cf-") || PLATFORMS.contains(&name);
         is_named && (!is_platforms || planted(Mutant::HopsAreAnybodys))
     }

@@ -11,6 +11,7 @@
 //!   against it.
 //! - The query never decides what a route is.
 
+mod case;
 mod escape;
 mod letters;
 mod reading;

@@ -297,7 +297,7 @@ impl<'a> Txn<'a> {
                     "to": to,
                     "why": why,
                 });
-                edge::log(&line.to_string());
+                edge::log(&json::text(&line));
             }
             lines += &format!("{},{from},{to},{why}\n", self.now.secs());
         }

@@ -5,6 +5,7 @@
 //! stays. A try is counted before it is sent, so that an end of the object between the two is a try
 //! too.
 
+use farebox_core::encoding::json;
 use farebox_core::gate::Gate;
 use farebox_core::hash::digest;
 use farebox_core::ledger::Entry;
@@ -70,7 +71,7 @@ impl Txn<'_> {
         let id = format!("evt_{}", id.get(..32).unwrap_or(&id));
         let body = serde_json::json!({"id": id, "type": kind, "at": now, "data": data});
         let query = "INSERT OR IGNORE INTO outbox VALUES (?, ?, 0, ?, ?)";
-        let values = vec![id.into(), body.to_string().into(), number(now), number(now)];
+        let values = vec![id.into(), json::text(&body).into(), number(now), number(now)];
         self.rows.sql().exec(query, values)?;
         self.chores.notice_at = next(self.rows)?;
         Ok(())

@@ -2,12 +2,13 @@
 
 use alloc::borrow::ToOwned;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use serde_json::Value;
 
 use crate::config::Reader;
 use crate::config::shape::{Kind, Shape, meant};
+use crate::encoding::json;
 
 pub(super) const ROUTE: Shape = Shape {
     noun: "a route",
@@ -130,7 +131,7 @@ fn moment(word: &str) -> Option<String> {
 
 /// The error for a price that is a number, as TOML and JSON write it.
 fn price_error(value: &Value) -> String {
-    let digits = value.to_string();
+    let digits = json::text(value);
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let example = if plain && value.is_number() { digits.as_str() } else { "0.01" };
     format!("must be text, so that no digit is lost; write \"${example}\"")

@@ -1,11 +1,12 @@
 //! A page of the list of channels.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use serde_json::{Value, json};
 
 use super::{answer, refusal};
 use crate::channel::index::{self, IndexAsk};
+use crate::encoding::json;
 use crate::gate::reply::Reply;
 use crate::problem::Code;
 
@@ -37,7 +38,7 @@ impl ChannelPage {
         let is_full = u64::try_from(items.len()).is_ok_and(|count| count == self.limit);
         let last = items.last().and_then(|channel| channel.get("id")).cloned();
         let next = last.filter(|_| is_full).unwrap_or(Value::Null);
-        let document = json!({"items": items, "next": next}).to_string();
+        let document = json::text(&json!({"items": items, "next": next}));
         answer("application/json", document, &self.correlation)
     }
 }

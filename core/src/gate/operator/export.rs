@@ -1,7 +1,7 @@
 //! All rows as CSV or as one JSON object a line, object after object, page after page.
 
 use alloc::borrow::ToOwned;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::Value;
@@ -183,10 +183,10 @@ fn channel_line(format: Format, channel: &Value) -> String {
     let cell = |name: &str| match channel.get(name) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
-        Some(other) => other.to_string(),
+        Some(other) => encoding::json::text(other),
     };
     match format {
-        Format::Lines => [&channel.to_string(), "\n"].concat(),
+        Format::Lines => [&encoding::json::text(channel), "\n"].concat(),
         Format::Csv => {
             let cells: Vec<String> = CHANNELS_HEAD.trim_end().split(',').map(cell).collect();
             [&cells.join(","), "\r\n"].concat()

@@ -4,7 +4,7 @@
 mod conclude;
 
 use alloc::borrow::ToOwned;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -277,7 +277,7 @@ impl OperatorQuery {
                 for sum in sums {
                     let place = [sum.network.clone(), sum.asset.clone(), sum.route.clone()];
                     let known =
-                        self.sums.get_or(place, || Sum { of: BTreeMap::new(), ..sum.clone() });
+                        self.sums.get_or(place, || Sum { of: Sorted::new(), ..sum.clone() });
                     known.merge(&sum);
                 }
                 if after.is_some() {

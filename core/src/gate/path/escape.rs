@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use super::case::lower;
 use super::letters::{is_passed_over, push_base};
 use crate::mutant::{Mutant, planted};
 
@@ -207,12 +208,7 @@ fn push_folded(letter: char, folded: &mut Vec<u8>) {
         '\u{017f}' => b"s",
         blank if blank.is_whitespace() => b" ",
         other if is_passed_over(other) && !planted(Mutant::MarksAreLetters) => b"",
-        other => {
-            for lower in other.to_lowercase() {
-                push_base(lower, folded);
-            }
-            return;
-        }
+        other => return push_base(lower(other), folded),
     };
     folded.extend_from_slice(ascii);
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::listing::ListedPath;
 use super::{Document, DocumentContext, Service};
-use crate::encoding::json::object as members;
+use crate::encoding::json::{self, object as members};
 use crate::gate::mpp::issue;
 use crate::gate::offer::{Choice, Offer};
 use crate::hash;
@@ -28,7 +28,7 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
     let paths = shop.listing.items.iter().map(|item| (item.path.clone(), path_item(shop, item)));
     let paths = Value::Object(members(paths));
     // The version is the document's: it changes whenever the routes do.
-    let version = hash::digest(&[paths.to_string().as_bytes()]);
+    let version = hash::digest(&[json::text(&paths).as_bytes()]);
     let mut info = json!({ "title": shop.title(), "version": version.get(..12) });
     let Service { description, homepage, contact, categories, .. } = shop.service;
     put(&mut info, "description", description);

@@ -213,8 +213,9 @@ impl SessionPayment {
         };
         let requirements = choice.session.as_ref().map(|(requirements, _)| requirements);
         let chain = choice.chain_id();
-        json!({"config": config.to_json(), "chain": chain, "requirements": requirements})
-            .to_string()
+        json::text(&json!({
+            "config": config.to_json(), "chain": chain, "requirements": requirements,
+        }))
     }
 }
 

@@ -9,6 +9,7 @@ use super::payment::Purpose;
 pub(super) use super::reason::REFUSED;
 use super::reason::reason;
 use crate::channel::desk::{ChannelReply, Snapshot};
+use crate::encoding::json;
 use crate::gate::Gate;
 use crate::gate::offer::Offer;
 use crate::gate::reply::Reply;
@@ -64,7 +65,7 @@ pub(super) fn failed(asked: &AskedSession<'_>, word: &str, now: UnixTime) -> Rep
         "network": asked.choice.terms.network.as_str(),
         "payer": asked.payment.payer().to_checksum(),
     });
-    reply.with(Version::V2.settlement_header(), &header::encode(&value.to_string()))
+    reply.with(Version::V2.settlement_header(), &header::encode(&json::text(&value)))
 }
 
 /// Adds the settlement of a session to an answer.
@@ -92,7 +93,7 @@ pub(super) fn settled(
         "extra": extra,
     });
     reply.route = Some(asked.offer.settings.route.clone());
-    reply.with(Version::V2.settlement_header(), &header::encode(&value.to_string()))
+    reply.with(Version::V2.settlement_header(), &header::encode(&json::text(&value)))
 }
 
 fn state(asked: &AskedSession<'_>, channel: &Snapshot) -> Value {

@@ -4,7 +4,6 @@
 //! its uses come from the rows' states and amounts. The two sides share only the row, so that a
 //! difference is meaningful.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
 use crate::encoding::json;
+use crate::sorted::Sorted;
 
 /// Uses of settled value; together these make up `settled`.
 pub const ACCOUNTS: [&str; 6] = ["delivered", "refund_due", "refunded", "waived", "manual", "open"];
@@ -26,7 +26,7 @@ pub struct Sum {
     /// Route pattern.
     pub route: String,
     /// Atomic units by column; a column that is absent is zero.
-    pub of: BTreeMap<String, String>,
+    pub of: Sorted<String, String>,
 }
 
 /// The columns of a row that enter the sums.
@@ -99,7 +99,7 @@ impl Sum {
 
     /// Adds another sum of the same columns.
     pub fn merge(&mut self, other: &Self) {
-        for (column, amount) in &other.of {
+        for (column, amount) in other.of.iter() {
             self.put(column, atomic(amount));
         }
     }

@@ -94,7 +94,7 @@ impl OperatorQuery {
         {
             members.insert("sessions".to_owned(), Value::Array(sessions));
         }
-        self.json(answer.to_string())
+        self.json(encoding::json::text(&answer))
     }
 
     /// What all channels come to, since each began.
@@ -135,7 +135,7 @@ impl OperatorQuery {
             })
             .collect();
         failing.truncate(usize::try_from(limit).unwrap_or(1));
-        self.json(json!({ "items": failing, "routes": routes }).to_string())
+        self.json(encoding::json::text(&json!({ "items": failing, "routes": routes })))
     }
 
     fn audit(&self) -> Reply {

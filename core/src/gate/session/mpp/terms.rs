@@ -9,7 +9,7 @@ use crate::amount::Amount;
 use crate::channel::config::ChannelConfig;
 use crate::channel::escrow::EscrowContract;
 use crate::channel::facts::ChannelFacts;
-use crate::encoding::base64;
+use crate::encoding::{base64, json};
 use crate::mpp::Challenge;
 use crate::mpp::charge::HASH;
 use crate::mpp::session::UnitType;
@@ -57,8 +57,8 @@ impl ChannelOffer {
             "suggestedDeposit": deposit.to_string(),
             "unitType": UnitType::Request.name(),
         });
-        let before = before.to_string().strip_suffix("\"}")?.to_owned();
-        let after = ["\",", after.to_string().strip_prefix('{')?].concat();
+        let before = json::text(&before).strip_suffix("\"}")?.to_owned();
+        let after = ["\",", json::text(&after).strip_prefix('{')?].concat();
         Some(Self { contract, token, delay_secs, written: [before, after] })
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::payment::MppPayment;
 use crate::channel::desk::{ChannelReply, Snapshot};
-use crate::encoding::{base64, jcs};
+use crate::encoding::{base64, jcs, json};
 use crate::gate::Gate;
 use crate::gate::mpp::issue::METHOD;
 use crate::gate::offer::Offer;
@@ -45,7 +45,7 @@ pub(in crate::gate::session) fn refused(
     if let Some(channel) = channel {
         body.extend(amounts(channel));
     }
-    reply.body = Body::Text(Value::Object(body).to_string());
+    reply.body = Body::Text(json::text(&body));
     if row.remedy() == Remedy::Wait {
         reply = reply.with("retry-after", "2");
     }
@@ -84,7 +84,7 @@ pub(in crate::gate::session) fn managed(
     let mut head = ResponseHead { status: 200, headers: Headers::new() };
     head.headers.add("content-type", "application/json");
     finish_paid(&mut head, &asked.request.correlation);
-    let done = Reply::new(head, Body::Text(Value::Object(body).to_string()));
+    let done = Reply::new(head, Body::Text(json::text(&body)));
     receipt(asked, shown, done, (reply, now))
 }
 
