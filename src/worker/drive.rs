@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use farebox_core::encoding::message::FromMessage;
 use farebox_core::facilitator::reply::FacilitatorReply;
 use farebox_core::gate::Gate;
 use farebox_core::gate::attempts::ClientKey;
@@ -12,7 +13,7 @@ use farebox_core::gate::request::correlation_id;
 use farebox_core::http::RequestHead;
 use farebox_core::ledger::{Answer, LedgerReply};
 use farebox_core::mutant::{Mutant, planted};
-use serde::de::DeserializeOwned;
+
 use wasm_bindgen::JsValue;
 
 use super::edge::{Digested, Upload};
@@ -313,7 +314,7 @@ struct First<T> {
 
 /// Makes the first call about a payment: the rate limit before it, the newest block beside it;
 /// `None` if the client's network has asked too often.
-async fn ask_first<T: DeserializeOwned>(
+async fn ask_first<T: FromMessage>(
     gate: &Gate,
     call: &LedgerCall,
     bindings: &Bindings,

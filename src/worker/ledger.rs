@@ -1,9 +1,9 @@
 //! Carries out a call to a ledger object.
 
-use farebox_core::encoding::message;
+use farebox_core::encoding::message::{self, FromMessage};
 use farebox_core::gate::call::LedgerCall;
 use farebox_core::ledger::LedgerReply;
-use serde::de::DeserializeOwned;
+
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::edge;
@@ -12,7 +12,7 @@ use super::edge;
 const DEADLINE_MS: u32 = 10_000;
 
 /// The object's answer to a read; `None` if the object is down.
-pub(super) async fn read<T: DeserializeOwned>(namespace: &JsValue, call: &LedgerCall) -> Option<T> {
+pub(super) async fn read<T: FromMessage>(namespace: &JsValue, call: &LedgerCall) -> Option<T> {
     let none = JsValue::NULL;
     let promise = edge::ask_object(namespace, &call.object, &call.command, &none, DEADLINE_MS);
     let reply = edge::settled(promise).await?;
@@ -20,7 +20,7 @@ pub(super) async fn read<T: DeserializeOwned>(namespace: &JsValue, call: &Ledger
 }
 
 /// The object's answer, with the stored body of a replay; `None` if the object is down.
-pub(super) async fn ask<A: DeserializeOwned>(
+pub(super) async fn ask<A: FromMessage>(
     namespace: &JsValue,
     call: &LedgerCall,
     body: &JsValue,

@@ -17,7 +17,8 @@ use super::state::{
 };
 use super::voucher::{CheckedVoucher, Voucher};
 use crate::amount::Amount;
-use crate::encoding::{hex, message};
+use crate::encoding::hex;
+use crate::encoding::message::{self, read_enum, read_struct};
 use crate::evm::signature::Signature;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
@@ -40,6 +41,8 @@ pub struct ChannelMessage {
     /// What the alarm needs to claim: kept as it is.
     pub terms: String,
 }
+
+read_struct!(ChannelMessage { v, ask, sight, opened, terms });
 
 /// What a Worker asks of a channel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,6 +68,17 @@ pub enum ChannelAsk {
     See,
 }
 
+read_enum!(ChannelAsk {
+    "foresee" => Foresee(purchase, deposit),
+    "begin" => Begin(purchase),
+    "charge" => Charge(purchase, used, kept),
+    "accept" => Accept(purchase),
+    "close" => Close(purchase),
+    "release" => Release(request),
+    "refund" => Refund(shown, wanted, least),
+    "see" => See,
+});
+
 /// A request that is to be paid, as text.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PurchaseText {
@@ -80,6 +94,8 @@ pub struct PurchaseText {
     pub until: u64,
 }
 
+read_struct!(PurchaseText { cumulative, signature, price, request, until });
+
 /// What the chain shows, as text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SightText {
@@ -94,6 +110,8 @@ pub struct SightText {
     /// When the chain was asked, Unix seconds.
     pub at: u64,
 }
+
+read_struct!(SightText { deposit, claimed, leaving, nonce, at });
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +133,16 @@ pub enum Said {
     Refused,
 }
 
+read_enum!(Said {
+    "held" => Held,
+    "repeated" => Repeated,
+    "charged" => Charged,
+    "promised" => Promised,
+    "refunded" => Refunded,
+    "taken" => Taken,
+    "refused" => Refused,
+});
+
 /// An answer of a channel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ChannelReply {
@@ -134,6 +162,8 @@ pub struct ChannelReply {
     pub channel: Option<Snapshot>,
 }
 
+read_struct!(ChannelReply { said, refusal, stale, charged, promised, kept, channel });
+
 /// A channel as its payer may see it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -150,6 +180,8 @@ pub struct Snapshot {
     /// What it is made of, if no request names that.
     pub facts: Option<String>,
 }
+
+read_struct!(Snapshot { sight, spent, evidence, owed, is_payer, facts });
 
 /// Whether the row is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

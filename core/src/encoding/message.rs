@@ -1,25 +1,24 @@
 //! Messages of this program to itself, read into the types that wrote them: for this project's own
 //! edges.
 //!
-//! Struct members go by name, and errors have no text: `serde_json` would compile a reader by
-//! position and a sentence for each, several times the code. Not for input from outside: the size
-//! is not limited.
+//! What `serde` writes is read by members and variants that are listed beside each type. A reader
+//! that `serde` derives keeps every member in a slot of its own and has a sentence for each mistake,
+//! several times the code. Not for input from outside: the size is not limited.
 
-use core::fmt;
-use core::slice;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer,
-    MapAccess, SeqAccess, VariantAccess, Visitor,
-};
-use serde::forward_to_deserialize_any;
-use serde_json::{Value, map};
+use serde_json::{Map, Value};
 
 use super::json;
+use crate::sorted::Sorted;
 
 /// Reads one message; `None` if it is not of this type.
 #[must_use]
-pub fn read<T: DeserializeOwned>(text: &str) -> Option<T> {
+pub fn read<T: FromMessage>(text: &str) -> Option<T> {
     Message::parse(text.as_bytes())?.read()
 }
 
@@ -48,208 +47,182 @@ impl Message {
 
     /// The message as this type; `None` if it is not of this type.
     #[must_use]
-    pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
-        T::deserialize(Part(&self.0)).ok()
+    pub fn read<T: FromMessage>(&self) -> Option<T> {
+        T::from_message(&self.0)
     }
 }
 
-/// The message is not of the requested type.
-#[derive(Debug)]
-struct Unfit;
+/// A type that messages consist of.
+pub trait FromMessage: Sized {
+    /// Reads a value; `None` if it is not of this type.
+    fn from_message(value: &Value) -> Option<Self>;
+}
 
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("another message")
+/// A member of a message.
+pub(crate) fn member<T: FromMessage>(members: &Map<String, Value>, name: &str) -> Option<T> {
+    T::from_message(members.get(name).unwrap_or(&Value::Null))
+}
+
+/// A member that older writers leave out.
+pub(crate) fn member_or_default<T: FromMessage + Default>(
+    members: &Map<String, Value>,
+    name: &str,
+) -> Option<T> {
+    members.get(name).map_or_else(|| Some(T::default()), T::from_message)
+}
+
+/// The name of a variant and what it holds: it is written as its name, or as an object of both.
+pub(crate) fn variant(value: &Value) -> Option<(&str, &Value)> {
+    match value {
+        Value::Object(members) => members.iter().next().map(|(name, held)| (name.as_str(), held)),
+        Value::String(name) => Some((name, &Value::Null)),
+        _ => None,
     }
 }
 
-impl core::error::Error for Unfit {}
-
-impl Error for Unfit {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self
-    }
-}
-
-/// A value of the message. Only the methods that its reader calls are compiled.
-#[derive(Clone, Copy)]
-struct Part<'a>(&'a Value);
-
-impl<'de> Deserializer<'de> for Part<'_> {
-    type Error = Unfit;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        match self.0 {
-            Value::Null => visitor.visit_unit(),
-            Value::Bool(_) => self.deserialize_bool(visitor),
-            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
-                (Some(number), ..) => visitor.visit_u64(number),
-                (_, Some(number), _) => visitor.visit_i64(number),
-                (.., Some(number)) => visitor.visit_f64(number),
-                _ => Err(Unfit),
-            },
-            Value::String(_) => self.deserialize_string(visitor),
-            Value::Array(_) => self.deserialize_seq(visitor),
-            Value::Object(_) => self.deserialize_map(visitor),
-        }
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_bool(self.0.as_bool().ok_or(Unfit)?)
-    }
-
-    fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        self.deserialize_u64(visitor)
-    }
-
-    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        self.deserialize_u64(visitor)
-    }
-
-    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        visitor.visit_u64(self.0.as_u64().ok_or(Unfit)?)
-    }
-
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        match self.0 {
-            Value::String(text) => visitor.visit_str(text),
-            _ => Err(Unfit),
-        }
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        match self.0 {
-            Value::Null => visitor.visit_none(),
-            value => visitor.visit_some(Self(value)),
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        match self.0 {
-            Value::Array(elements) => visitor.visit_seq(Elements(elements.iter())),
-            _ => Err(Unfit),
-        }
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Unfit> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unfit> {
-        match self.0 {
-            Value::Object(members) => {
-                visitor.visit_map(Members { rest: members.iter(), value: &Value::Null })
+/// Reads a struct by its members; those behind the semicolon may be absent.
+macro_rules! read_struct {
+    (@name $member:ident) => { stringify!($member) };
+    (@name $member:ident $name:literal) => { $name };
+    ($type:ident {
+        $($member:ident $(= $name:literal)?),* $(,)?
+        $(; $($later:ident $(= $late:literal)?),+ $(,)?)?
+    }) => {
+        impl $crate::encoding::message::FromMessage for $type {
+            fn from_message(value: &serde_json::Value) -> Option<Self> {
+                let members = value.as_object()?;
+                Some(Self {
+                    $($member: $crate::encoding::message::member(
+                        members, $crate::encoding::message::read_struct!(@name $member $($name)?),
+                    )?,)*
+                    $($($later: $crate::encoding::message::member_or_default(
+                        members, $crate::encoding::message::read_struct!(@name $later $($late)?),
+                    )?,)+)?
+                })
             }
-            _ => Err(Unfit),
         }
-    }
+    };
+}
 
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        self.deserialize_map(visitor)
-    }
+/// Reads an enum by the names of its variants; each must be listed.
+macro_rules! read_enum {
+    (@held $value:ident, $variant:ident) => { Self::$variant };
+    (@held $value:ident, $variant:ident ($($slot:ident),+)) => {{
+        #[allow(unused_parens, reason = "one slot is not a tuple")]
+        let ($($slot),+) = $crate::encoding::message::FromMessage::from_message($value)?;
+        Self::$variant($($slot),+)
+    }};
+    (@held $value:ident, $variant:ident {
+        $($member:ident),* $(,)? $(; $($later:ident),+ $(,)?)?
+    }) => {{
+        let members = $value.as_object()?;
+        Self::$variant {
+            $($member: $crate::encoding::message::member(members, stringify!($member))?,)*
+            $($($later: $crate::encoding::message::member_or_default(
+                members, stringify!($later),
+            )?,)+)?
+        }
+    }};
+    ($type:ident { $($name:literal => $variant:ident $({ $($members:tt)* })? $(( $($slots:tt)* ))?),+ $(,)? }) => {
+        impl $crate::encoding::message::FromMessage for $type {
+            fn from_message(value: &serde_json::Value) -> Option<Self> {
+                let (name, _held) = $crate::encoding::message::variant(value)?;
+                // A variant that is not listed does not compile.
+                let _: fn(&Self) = |known| match known { $(Self::$variant { .. } => {})+ };
+                Some(match name {
+                    $($name => $crate::encoding::message::read_enum!(
+                        @held _held, $variant $({ $($members)* })? $(( $($slots)* ))?
+                    ),)+
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
 
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        visitor.visit_enum(self)
-    }
+pub(crate) use {read_enum, read_struct};
 
-    forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u16 u128 f32 f64 char str bytes byte_buf unit unit_struct tuple_struct identifier
+impl FromMessage for String {
+    fn from_message(value: &Value) -> Option<Self> {
+        value.as_str().map(ToOwned::to_owned)
     }
 }
 
-/// A variant is its name, or an object of its name and its content.
-impl<'de, 'a> EnumAccess<'de> for Part<'a> {
-    type Error = Unfit;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Unfit> {
-        let (name, held) = match self.0 {
-            Value::Object(members) => members.iter().next().ok_or(Unfit)?,
-            Value::String(name) => (name, &Value::Null),
-            _ => return Err(Unfit),
-        };
-        Ok((seed.deserialize(name.as_str().into_deserializer())?, Self(held)))
+impl FromMessage for bool {
+    fn from_message(value: &Value) -> Option<Self> {
+        value.as_bool()
     }
 }
 
-impl<'de> VariantAccess<'de> for Part<'_> {
-    type Error = Unfit;
-
-    fn unit_variant(self) -> Result<(), Unfit> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Unfit> {
-        seed.deserialize(self)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Unfit> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Unfit> {
-        self.deserialize_map(visitor)
+impl FromMessage for u64 {
+    fn from_message(value: &Value) -> Option<Self> {
+        value.as_u64()
     }
 }
 
-struct Elements<'a>(slice::Iter<'a, Value>);
-
-impl<'de> SeqAccess<'de> for Elements<'_> {
-    type Error = Unfit;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Unfit> {
-        self.0.next().map(|value| seed.deserialize(Part(value))).transpose()
+impl FromMessage for u32 {
+    fn from_message(value: &Value) -> Option<Self> {
+        Self::try_from(value.as_u64()?).ok()
     }
 }
 
-struct Members<'a> {
-    rest: map::Iter<'a>,
-    /// The value of the last name read.
-    value: &'a Value,
-}
-
-impl<'de> MapAccess<'de> for Members<'_> {
-    type Error = Unfit;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Unfit> {
-        let Some((name, value)) = self.rest.next() else { return Ok(None) };
-        self.value = value;
-        seed.deserialize(name.as_str().into_deserializer()).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Unfit> {
-        seed.deserialize(Part(self.value))
+impl FromMessage for u8 {
+    fn from_message(value: &Value) -> Option<Self> {
+        Self::try_from(value.as_u64()?).ok()
     }
 }
+
+impl FromMessage for NonZeroU32 {
+    fn from_message(value: &Value) -> Option<Self> {
+        Self::new(u32::from_message(value)?)
+    }
+}
+
+impl<T: FromMessage> FromMessage for Option<T> {
+    fn from_message(value: &Value) -> Option<Self> {
+        if value.is_null() { Some(None) } else { T::from_message(value).map(Some) }
+    }
+}
+
+impl<T: FromMessage> FromMessage for Box<T> {
+    fn from_message(value: &Value) -> Option<Self> {
+        T::from_message(value).map(Self::new)
+    }
+}
+
+impl<T: FromMessage> FromMessage for Vec<T> {
+    fn from_message(value: &Value) -> Option<Self> {
+        let values = value.as_array()?;
+        let mut list = Self::with_capacity(values.len());
+        for value in values {
+            list.push(T::from_message(value)?);
+        }
+        Some(list)
+    }
+}
+
+impl<T: FromMessage> FromMessage for Sorted<String, T> {
+    fn from_message(value: &Value) -> Option<Self> {
+        let mut rows = Self::new();
+        for (name, value) in value.as_object()? {
+            rows.insert(name.clone(), T::from_message(value)?);
+        }
+        Some(rows)
+    }
+}
+
+/// Implements the trait for lists of a fixed length.
+macro_rules! read_tuples {
+    ($($part:ident $value:ident),+) => {
+        impl<$($part: FromMessage),+> FromMessage for ($($part),+) {
+            fn from_message(value: &Value) -> Option<Self> {
+                let [$($value),+] = value.as_array()?.as_slice() else { return None };
+                Some(($($part::from_message($value)?),+))
+            }
+        }
+    };
+}
+
+read_tuples!(A a, B b);
+read_tuples!(A a, B b, C c);
+read_tuples!(A a, B b, C c, D d);

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::message::read_struct;
 use crate::payment::Cause;
 use crate::time::UnixTime;
 
@@ -29,6 +30,8 @@ pub struct FailureCause {
     pub reason: String,
 }
 
+read_struct!(FailureCause { cause; reason });
+
 /// Failures in a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureStreak {
@@ -44,6 +47,8 @@ pub struct FailureStreak {
     /// Times in a row that it was this cause.
     pub streak: u64,
 }
+
+read_struct!(FailureStreak { attempts, first_at, last_at, latest = "blame", streak });
 
 impl FailureStreak {
     /// Starts an empty streak.
@@ -122,6 +127,8 @@ pub struct Count {
     pub count: Vec<ClientCount>,
 }
 
+read_struct!(Count { v, count });
+
 /// An isolate's counts for one client.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClientCount {
@@ -144,6 +151,8 @@ pub struct ClientCount {
     /// Number of failures from which the operator is notified.
     pub exceeded_after: u64,
 }
+
+read_struct!(ClientCount { client, was, route, reset, more, exceeded_after; back, claims });
 
 impl ClientCount {
     /// The streak after these counts, given the one before; `None` if no failures are left.
@@ -172,6 +181,8 @@ pub struct Counted {
     pub counted: Vec<Option<FailureStreak>>,
 }
 
+read_struct!(Counted { counted });
+
 /// Instructions to count a failure of a proven payer; accompanies a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counting {
@@ -183,3 +194,5 @@ pub struct Counting {
     #[serde(rename = "blame", default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureCause>,
 }
+
+read_struct!(Counting { route, exceeded_after; failure = "blame" });

@@ -6,6 +6,8 @@ use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::message::{read_enum, read_struct};
+
 pub use self::answer::{Answer, Deliver, Fate, LedgerReply, LookAnswer, Replay, Resend, Resumed};
 pub use self::payment::{Leases, Mode, Payment};
 use super::attempts::Counting;
@@ -35,6 +37,8 @@ pub struct Envelope {
     pub counting: Option<Counting>,
 }
 
+read_struct!(Envelope { v, payer, key, command; role, counting });
+
 /// A question about the payment `key` of `payer`, from a request that may not begin it.
 ///
 /// The member `ask` distinguishes this message from an [`Envelope`]. A [`Question::Look`] is
@@ -62,6 +66,8 @@ pub struct Asking {
     pub proving: Option<Proving>,
 }
 
+read_struct!(Asking { v, payer, key, ask; role, counting, proving });
+
 /// State of the proof of a payment that its request could begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -71,6 +77,8 @@ pub enum Proving {
     /// It was refused.
     Refused,
 }
+
+read_enum!(Proving { "begins" => Begins, "refused" => Refused });
 
 /// A question from a request that must not begin a payment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -83,6 +91,8 @@ pub enum Question {
     /// payer has signed, but that is late, pays other terms or may not be accepted.
     Resume(Repeat),
 }
+
+read_enum!(Question { "look" => Look(repeat), "resume" => Resume(repeat) });
 
 /// A repeated payment, as its request would record it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +115,8 @@ pub struct Repeat {
     pub denied: bool,
 }
 
+read_struct!(Repeat { payment, leases, idempotent; wallet, last, denied });
+
 /// Role of an object for a payer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -117,6 +129,8 @@ pub enum Role {
     /// The object after the change; the old one does not know this payment.
     New,
 }
+
+read_enum!(Role { "sole" => Sole, "old" => Old, "new" => New });
 
 /// A step of one payment. Every command except the claim carries the fence that the claim returned.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -204,6 +218,16 @@ pub enum Command {
     },
 }
 
+read_enum!(Command {
+    "claim" => Claim { payment, leases, idempotent, in_flight; wallet, last, rival },
+    "note" => Note { payment, leases, noted },
+    "seal" => Seal { fence, response; seen_block, charged },
+    "outcome" => Outcome { fence, result, client; seen_block },
+    "learn" => Learn { learnt, owner },
+    "fulfil" => Fulfil { fence, delivery },
+    "release" => Release { fence, why },
+});
+
 /// Finding of a node about a transaction that its payer has sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -216,6 +240,8 @@ pub enum Noted {
     Owed,
 }
 
+read_enum!(Noted { "awaited" => Awaited, "paid" => Paid, "owed" => Owed });
+
 /// Report of one settle call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -227,6 +253,12 @@ pub enum Outcome {
     /// The outcome is unknown.
     Unknown(Option<String>),
 }
+
+read_enum!(Outcome {
+    "settled" => Settled(transaction),
+    "refused" => Refused(reason),
+    "unknown" => Unknown(transaction),
+});
 
 /// Verdict about an authorization, read from the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -244,6 +276,14 @@ pub enum ChainVerdict {
     Nothing,
 }
 
+read_enum!(ChainVerdict {
+    "captured" => Captured(transaction),
+    "void" => Void,
+    "contradiction" => Contradiction(what),
+    "late" => Late(transaction),
+    "nothing" => Nothing,
+});
+
 /// Whether the client still waits for the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -255,6 +295,12 @@ pub enum Client {
     /// Has its answer already.
     Answered,
 }
+
+read_enum!(Client {
+    "waits_for_more" => WaitsForMore,
+    "waits" => Waits,
+    "answered" => Answered,
+});
 
 /// Progress of a response that streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -270,6 +316,13 @@ pub enum Delivery {
     Broken,
 }
 
+read_enum!(Delivery {
+    "flowing" => Flowing,
+    "complete" => Complete,
+    "client_left" => ClientLeft,
+    "broken" => Broken,
+});
+
 /// Why work ended without a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -283,3 +336,10 @@ pub enum Failure {
     /// The origin has served, and what it counted costs nothing.
     NotCharged,
 }
+
+read_enum!(Failure {
+    "nothing_ran" => NothingRan,
+    "submitted" => Submitted,
+    "origin" => Origin,
+    "not_charged" => NotCharged,
+});

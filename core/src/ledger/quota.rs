@@ -5,6 +5,8 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::message::read_struct;
+
 /// Seconds of a day, which begins at midnight UTC.
 pub const DAY_SECS: u64 = 86_400;
 /// Days after which a count is removed.
@@ -23,3 +25,5 @@ pub struct Spend {
     /// Free requests per day.
     pub per_day: u64,
 }
+
+read_struct!(Spend { v, spend, day, per_day });

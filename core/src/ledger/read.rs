@@ -10,6 +10,8 @@ use alloc::string::{String, ToString};
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::message::read_struct;
+
 use super::entry::Entry;
 
 /// The message to an object.
@@ -20,6 +22,8 @@ pub struct Read {
     /// The row in question.
     pub read: RowQuery,
 }
+
+read_struct!(Read { v, read });
 
 /// The row in question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,12 +36,16 @@ pub struct RowQuery {
     pub key: Option<String>,
 }
 
+read_struct!(RowQuery { receipt, payer, key });
+
 /// The object's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowReply {
     /// The row, if it is here.
     pub row: Option<Box<Facts>>,
 }
+
+read_struct!(RowReply { row });
 
 /// The facts of a receipt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +78,11 @@ pub struct Facts {
     #[serde(default)]
     pub correlation: String,
 }
+
+read_struct!(Facts {
+    payer, key, state, secret, receipt, route, url, network, asset, amount, pay_to, transaction;
+    correlation
+});
 
 impl Facts {
     /// The facts of one row.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::item::{FailingClient, Mark, PaymentItem, Transition, cell, transitions};
 use self::tally::Sum;
+use crate::encoding::message::{read_enum, read_struct};
 use crate::payment::TxHash;
 
 /// The message to an object.
@@ -26,6 +27,8 @@ pub struct OperatorMessage {
     /// The request.
     pub operator: ObjectRequest,
 }
+
+read_struct!(OperatorMessage { v, operator });
 
 /// A request to a ledger object.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,6 +87,18 @@ pub enum ObjectRequest {
     },
 }
 
+read_enum!(ObjectRequest {
+    "list" => List { filter, after, limit },
+    "page" => Page { filter, after, limit },
+    "find" => Find { id },
+    "sum" => Sum { filter, after },
+    "count" => Count,
+    "decide" => Decide { id, decision },
+    "wake" => Wake,
+    "failures" => Failures { limit },
+    "meter" => Meter { add },
+});
+
 /// Conditions on rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
@@ -101,6 +116,8 @@ pub struct Filter {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub starts: Vec<(String, String)>,
 }
+
+read_struct!(Filter { state, payer, route, from, to; starts });
 
 /// Parameters for the beginning of a column.
 pub const STARTS: [&str; 4] = ["id", "key", "transaction", "correlation_id"];
@@ -124,6 +141,12 @@ pub enum Decision {
         transaction: Option<String>,
     },
 }
+
+read_enum!(Decision {
+    "refunded" => Refunded(transaction),
+    "waived" => Waived(reason),
+    "resolved" => Resolved { to, reason; transaction },
+});
 
 impl Decision {
     /// The name of the decision in the row's transitions.
@@ -154,6 +177,13 @@ pub enum Resolution {
     /// It was never paid.
     Void,
 }
+
+read_enum!(Resolution {
+    "delivered" => Delivered,
+    "refund_due" => RefundDue,
+    "waived" => Waived,
+    "void" => Void,
+});
 
 impl Resolution {
     /// Parses a name.
@@ -210,6 +240,18 @@ pub enum Report {
     /// The counters.
     Meters(Vec<(String, u64)>),
 }
+
+read_enum!(Report {
+    "items" => Items { items, more },
+    "item" => Item(item),
+    "sums" => Sums { sums, after },
+    "counts" => Counts { rows, oldest_unknown; failing },
+    "decided" => Decided(item),
+    "wrong_state" => WrongState(state),
+    "awake" => Awake,
+    "failing" => Failing(clients),
+    "meters" => Meters(meters),
+});
 
 #[cfg(test)]
 mod tests {

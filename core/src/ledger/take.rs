@@ -7,6 +7,7 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::message::{read_enum, read_struct};
 use crate::mutant::{Mutant, planted};
 
 /// The message to the object of a transaction.
@@ -17,6 +18,8 @@ pub struct Take {
     /// The transaction and the payment.
     pub take: Named,
 }
+
+read_struct!(Take { v, take });
 
 /// A transaction that a facilitator has named for a payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +32,8 @@ pub struct Named {
     pub key: String,
 }
 
+read_struct!(Named { network, transaction, key });
+
 /// The payment that owns the transaction from now on: the first one that asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -38,6 +43,8 @@ pub enum Holder {
     /// Another payment.
     Another,
 }
+
+read_enum!(Holder { "own" => Own, "another" => Another });
 
 impl Named {
     /// The owner of the transaction, given the payment that the object has recorded for it, if any.

@@ -1,6 +1,9 @@
 //! Causes for which a payment was not served, independent of any protocol.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::encoding::message::FromMessage;
 
 /// The cause of a failure. Its name is kept in rows and reported to operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,6 +27,12 @@ pub enum Cause {
     Trouble,
     /// Unknown: no vocabulary has the reason.
     Unknown,
+}
+
+impl FromMessage for Cause {
+    fn from_message(value: &Value) -> Option<Self> {
+        Self::parse(value.as_str()?)
+    }
 }
 
 impl Cause {

@@ -2,7 +2,8 @@
 
 use std::fmt::Debug;
 
-use farebox_core::encoding::message::{self, Message};
+use farebox_core::channel::desk::{ChannelMessage, ChannelReply};
+use farebox_core::encoding::message::{self, FromMessage, Message};
 use farebox_core::ledger::attempts::{Count, Counted};
 use farebox_core::ledger::command::{LookAnswer, Resumed};
 use farebox_core::ledger::quota::Spend;
@@ -19,7 +20,7 @@ const TALLY: &str = r#"{"attempts":3,"first_at":1,"last_at":2,"blame":{"cause":"
 const ITEM: &str = r#"{"id":"i","key":"k","state":"s","payer":"p","route":"/a","network":"n","asset":"t","amount":"1",
     "transaction":null,"facilitator":"f","created_at":1,"updated_at":2,"reason":"why","correlation_id":"c","history":"h"}"#;
 
-fn is_read_alike<T: Serialize + DeserializeOwned + Debug>(text: &str) {
+fn is_read_alike<T: Serialize + DeserializeOwned + FromMessage + Debug>(text: &str) {
     let expected = serde_json::from_str::<T>(text).map_err(|error| error.to_string());
     let written = serde_json::to_string(&expected.as_ref().ok()).unwrap_or_default();
     for text in [text, &written] {
@@ -202,4 +203,42 @@ fn a_message_is_recognized_by_its_version_and_a_member() {
     assert!(message.has("read") && !message.has("command"));
     assert!(Message::parse(b"{").is_none());
     assert!(!Message::parse(b"[1]").unwrap().is_of(1));
+}
+
+#[test]
+fn channels() {
+    let purchase = r#"{"cumulative":"10","signature":"0xab","price":"5","request":"00","until":7}"#;
+    let sight =
+        r#"{"deposit":"100","claimed":"0","leaving":18446744073709551615,"nonce":"1","at":9}"#;
+    let asks = [
+        format!(r#"{{"foresee":[{purchase},"90"]}}"#),
+        format!(r#"{{"begin":{purchase}}}"#),
+        format!(r#"{{"charge":[{purchase},"4",null]}}"#),
+        format!(r#"{{"charge":[{purchase},"4","200"]}}"#),
+        format!(r#"{{"accept":{purchase}}}"#),
+        format!(r#"{{"close":{purchase}}}"#),
+        r#"{"release":"00"}"#.to_owned(),
+        r#"{"refund":["10",null,"5"]}"#.to_owned(),
+        r#""see""#.to_owned(),
+    ];
+    for ask in &asks {
+        for rest in [
+            r#""sight":null,"opened":["0xab",900,null]"#.to_owned(),
+            format!(r#""sight":{sight},"opened":["0xab",900,"3"]"#),
+        ] {
+            is_read_alike::<ChannelMessage>(&format!(
+                r#"{{"v":1,"ask":{ask},{rest},"terms":"{{\"a\":1}}"}}"#
+            ));
+        }
+    }
+    let snapshot = format!(
+        r#"{{"sight":{sight},"spent":"5","evidence":["10","0xab"],"owed":true,"is_payer":false,"facts":null}}"#
+    );
+    for said in ["held", "repeated", "charged", "promised", "refunded", "taken", "refused"] {
+        for (promised, channel) in [("null", "null"), (r#"["1","5"]"#, snapshot.as_str())] {
+            is_read_alike::<ChannelReply>(&format!(
+                r#"{{"said":"{said}","refusal":null,"stale":true,"charged":"5","promised":{promised},"kept":null,"channel":{channel}}}"#
+            ));
+        }
+    }
 }

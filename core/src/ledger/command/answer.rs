@@ -3,7 +3,9 @@
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::encoding::message::{FromMessage, member, member_or_default, read_enum, read_struct};
 use crate::ledger::attempts::FailureStreak;
 
 /// An answer with the receipt id of its row: an id recorded under an earlier secret stays.
@@ -21,6 +23,18 @@ pub struct LedgerReply<A = Answer> {
     /// This payer's failures in a row at this route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tally: Option<FailureStreak>,
+}
+
+impl<A: FromMessage> FromMessage for LedgerReply<A> {
+    fn from_message(value: &Value) -> Option<Self> {
+        let members = value.as_object()?;
+        Some(Self {
+            answer: member(members, "answer")?,
+            receipt: member_or_default(members, "receipt")?,
+            proven: member_or_default(members, "proven")?,
+            tally: member_or_default(members, "tally")?,
+        })
+    }
 }
 
 impl<A> From<A> for LedgerReply<A> {
@@ -60,6 +74,20 @@ pub enum Answer {
     Fate(Fate),
 }
 
+read_enum!(Answer {
+    "granted" => Granted { fence },
+    "deliver" => Deliver(deliver),
+    "resend" => Resend(resend),
+    "replay" => Replay(replay),
+    "recorded" => Recorded,
+    "absent" => Absent,
+    "too_many_in_flight" => TooManyInFlight,
+    "full" => Full,
+    "stale" => Stale,
+    "unsupported" => Unsupported,
+    "fate" => Fate(fate),
+});
+
 /// Answer of the object to a [`Question::Resume`](super::Question::Resume).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -76,6 +104,14 @@ pub enum Resumed {
     Fate(Fate),
 }
 
+read_enum!(Resumed {
+    "nothing" => Nothing,
+    "deliver" => Deliver(deliver),
+    "resend" => Resend(resend),
+    "replay" => Replay(replay),
+    "fate" => Fate(fate),
+});
+
 /// Answer of the object to a [`Question::Look`](super::Question::Look).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -89,6 +125,8 @@ pub enum LookAnswer {
     Fate(Fate),
 }
 
+read_enum!(LookAnswer { "nothing" => Nothing, "open" => Open, "fate" => Fate(fate) });
+
 /// Permission to run the origin for a payment made earlier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deliver {
@@ -97,6 +135,8 @@ pub struct Deliver {
     /// The settlement's transaction.
     pub transaction: String,
 }
+
+read_struct!(Deliver { fence, transaction });
 
 /// A facilitator request to send once more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +158,8 @@ pub struct Resend {
     pub seen_block: Option<u64>,
 }
 
+read_struct!(Resend { fence, facilitator, request; amount, seen_at, seen_block });
+
 /// A stored response, whose body follows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
@@ -126,6 +168,8 @@ pub struct Replay {
     /// The settlement's transaction.
     pub transaction: String,
 }
+
+read_struct!(Replay { response, transaction });
 
 /// State of a payment that this request cannot move.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,6 +201,20 @@ pub enum Fate {
     /// The operator has to look.
     UnderReview,
 }
+
+read_enum!(Fate {
+    "in_progress" => InProgress,
+    "unknown" => Unknown,
+    "unresolved" => Unresolved,
+    "refused" => Refused { reason },
+    "already_used" => AlreadyUsed,
+    "already_delivered" => AlreadyDelivered,
+    "origin_failed" => OriginFailed,
+    "refund_due" => RefundDue,
+    "refunded" => Refunded,
+    "void" => Void,
+    "under_review" => UnderReview,
+});
 
 impl From<Fate> for Answer {
     fn from(fate: Fate) -> Self {

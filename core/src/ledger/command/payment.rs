@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::message::{read_enum, read_struct};
 use crate::payment::{OnChain, TxHash};
 
 /// Moment of settlement, relative to the origin's work.
@@ -15,6 +16,8 @@ pub enum Mode {
     /// Settle, then serve.
     Before,
 }
+
+read_enum!(Mode { "after" => After, "before" => Before });
 
 /// The immutable part of a payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +62,12 @@ pub struct Payment {
     pub client: String,
 }
 
+read_struct!(Payment {
+    binding, secret, mode, receipt, route, network, asset, amount, pay_to, valid_before,
+    facilitator, request;
+    url, correlation, confirm, client
+});
+
 impl Payment {
     /// Parses the hash of a transaction on this payment's network; `None` if `name` is malformed.
     #[must_use]
@@ -90,3 +99,5 @@ pub struct Leases {
     /// The origin, or the next sign of life of a stream.
     pub delivering: u64,
 }
+
+read_struct!(Leases { executing, settling, delivering });

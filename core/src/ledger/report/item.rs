@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::message::read_struct;
 use crate::payment::Cause;
 use crate::time::UnixTime;
 
@@ -34,6 +35,19 @@ pub struct FailingClient {
     pub last_at: u64,
 }
 
+read_struct!(FailingClient {
+    client,
+    claims,
+    route,
+    code,
+    cause,
+    reason,
+    attempts,
+    times,
+    first_at,
+    last_at
+});
+
 /// The place of a row in an order of rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
@@ -44,6 +58,8 @@ pub struct Mark {
     /// 64 hex digits.
     pub key: String,
 }
+
+read_struct!(Mark { created, payer, key });
 
 /// A row as the operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +100,12 @@ pub struct PaymentItem {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub history: String,
 }
+
+read_struct!(PaymentItem {
+    id, key, state, payer, route, network, asset, amount, transaction, facilitator, created_at,
+    updated_at, reason;
+    payee, correlation_id, history
+});
 
 impl PaymentItem {
     /// The place of the row.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
 use crate::encoding::json;
+use crate::encoding::message::read_struct;
 use crate::sorted::Sorted;
 
 /// Uses of settled value; together these make up `settled`.
@@ -28,6 +29,8 @@ pub struct Sum {
     /// Atomic units by column; a column that is absent is zero.
     pub of: Sorted<String, String>,
 }
+
+read_struct!(Sum { network, asset, route, of });
 
 /// The columns of a row that enter the sums.
 #[derive(Clone, Copy, Debug)]

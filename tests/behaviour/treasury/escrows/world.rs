@@ -62,11 +62,11 @@ impl World {
 
     pub fn send(&mut self, treasury: &Treasury, command: Command) -> Answer {
         let text = serde_json::to_string(&Envelope::of(command)).unwrap();
-        let command = farebox_core::encoding::message::read::<Envelope>(&text).unwrap().command;
+        let command = serde_json::from_str::<Envelope>(&text).unwrap().command;
         let decided = self.scene(|scene| treasury.apply(&self.rows, command, scene).unwrap());
         self.write(decided.changes);
         let text = serde_json::to_string(&decided.answer).unwrap();
-        let answer = farebox_core::encoding::message::read(&text).unwrap();
+        let answer = serde_json::from_str(&text).unwrap();
         if let Answer::Enquire(enquiry) = &answer {
             self.held.push((**enquiry).clone());
         }
