@@ -56,7 +56,8 @@ fn offer(challenge: mpp::Challenge, means: Means<'_>) -> Result<Offer, ClientErr
     let object = challenge.request_object().map_err(unreadable)?;
     let request = Request::read(&object).map_err(unreadable)?;
     if request.has_splits {
-        let message = "payments split among several payees are not supported";
+        let message = "payments split among several payees are not supported: each part needs an \
+             authorization of its own, and could be settled alone";
         return fail(Reason::UnsupportedScheme, message.into());
     }
     let network =

@@ -75,7 +75,8 @@ impl ChallengedSession {
         let details = object.get("methodDetails").and_then(Value::as_object);
         let splits = details.and_then(|it| it.get("splits")).unwrap_or(&Value::Null);
         if !splits.is_null() && splits.as_array().is_none_or(|all| !all.is_empty()) {
-            let message = "sessions split among several payees are not supported";
+            let message = "sessions split among several payees are not supported: their contract pays \
+                 payees that are not in the challenge's policy";
             return fail(Reason::UnsupportedScheme, message);
         }
         let types = details.and_then(|it| it.get("credentialTypes"));

@@ -89,10 +89,8 @@ pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Opt
         if variable == "PROTECTED_PATTERNS" {
             rename_pattern(&mut value);
         }
-        if value.get("splits").is_some() {
-            let remedy = "is not supported: paying several payees takes several transfers, and each could fail alone; \
-                 remove it and split the money after you receive it";
-            reader.fail(&format!("{place}.splits"), remedy);
+        if let Some((name, remedy)) = UNSOLD.iter().find(|(name, _)| value.get(name).is_some()) {
+            reader.fail(&format!("{place}.{name}"), *remedy);
             continue;
         }
         let pricer = pricer::take(reader, &place, &mut value);
@@ -106,6 +104,21 @@ pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Opt
     }
     routes
 }
+
+/// Fields of other gates that say how a route is sold, and why this one does not sell so.
+const UNSOLD: [(&str, &str); 2] = [
+    (
+        "splits",
+        "is not supported: paying several payees takes several transfers, each with an authorization of its own. \
+         A facilitator settles one, and each could fail alone; remove it and split the money after you receive it",
+    ),
+    (
+        "scheme",
+        "is not supported: the token and unit_price decide it. \"aggr_deferred\" cannot be sold, because its \
+         settlement names no transaction and a lost answer could never be decided; \"period\" is paid to \
+         a contract that this gate does not read; remove it",
+    ),
+];
 
 /// `pattern` is the older name of `path`.
 fn rename_pattern(value: &mut Value) {
