@@ -28,6 +28,7 @@ pub mod http;
 pub mod config;
 pub mod payment;
 
+pub mod a2a;
 pub mod mpp;
 pub mod x402;
 

@@ -14,7 +14,7 @@ use farebox_core::agent::prepared;
 use farebox_core::agent::quote::{Pay, Quote, Refusal};
 use farebox_core::agent::ranking::{Ranking, Wallet, rank};
 use farebox_core::agent::settled::Settled;
-use farebox_core::agent::{link, mcp};
+use farebox_core::agent::{link, mcp, subscription};
 use farebox_core::client::budget::Budget;
 use farebox_core::client::challenge::Means;
 use farebox_core::client::look::{ChallengeResponse, look, spent};
@@ -263,6 +263,28 @@ pub fn seller_says(status: u16, body: &[u8]) -> String {
 #[must_use]
 pub fn link_of(text: &str) -> String {
     link::asked(text).to_string()
+}
+
+/// Whether a link asks for what is expected: `{ok, differs, text, candidate?}`. Both are JSON; `now`
+/// is in milliseconds.
+#[wasm_bindgen(js_name = linkChecked)]
+#[must_use]
+pub fn link_checked(told: &str, expected: &str, now: f64) -> String {
+    link::checked(&read(told), &read(expected), (now / 1000.0) as u64).to_string()
+}
+
+/// What follows for a subscription: `{do, state?, code?, text, access?}`. `asked` is JSON.
+#[wasm_bindgen(js_name = subscriptionNext)]
+#[must_use]
+pub fn subscription_next(intent: &str, asked: &str) -> String {
+    subscription::next(intent, &read(asked)).to_string()
+}
+
+/// The state of a subscription with this code, `{state, final}`, or null.
+#[wasm_bindgen(js_name = subscriptionState)]
+#[must_use]
+pub fn subscription_state(code: &str) -> String {
+    subscription::state(code).to_string()
 }
 
 /// What follows the state of a payment by link: `{do, waitMs?, text?}`.

@@ -3,7 +3,7 @@
 use farebox_core::http::RequestHead;
 use farebox_core::problem::Code;
 use farebox_core::treasury::message::{
-    Answer, Command, Enquiry, Envelope, Operation, Order, Preparation, Reply,
+    Answer, Command, Enquiry, Envelope, LinkCommand, Operation, Order, Preparation, Reply,
 };
 use farebox_core::treasury::{Treasury, Turn, payout, refused};
 use futures_util::future::join;
@@ -34,18 +34,26 @@ pub(super) async fn answer(
             let pay_out = |body| Command::Operate(Operation::PayOutFrom(wallet, body));
             (organization, Wanted::Body(Box::new(pay_out)))
         }
-        Asked::PayOut => {
+        Asked::PayOut | Asked::MakeLink(_) => {
             let body = match body_of(&head, &request).await {
                 Ok(body) => body,
                 Err(unusable) => return unusable_body(&head, &unusable),
             };
-            let Some(name) = payout::organization_of(&body) else {
+            let mut all = treasury.organizations();
+            let only = all.next().filter(|_| all.next().is_none());
+            let named = payout::organization_of(&body);
+            let is_link = matches!(asked, Asked::MakeLink(_));
+            let Some(name) = named.or_else(|| only.filter(|_| is_link).map(str::to_owned)) else {
                 return refusal::operator(Code::InvalidRequest, &fresh_id());
             };
             if treasury.organization(&name).is_none() {
                 return refusal::operator(Code::NotFound, &fresh_id());
             }
-            (name, Wanted::Now(Command::Operate(Operation::PayOut(body))))
+            let command = match asked {
+                Asked::MakeLink(origin) => Command::Link(LinkCommand::Make(body, origin)),
+                _ => Command::Operate(Operation::PayOut(body)),
+            };
+            (name, Wanted::Now(command))
         }
     };
     let command = match wanted {
@@ -55,8 +63,10 @@ pub(super) async fn answer(
             Err(unusable) => return unusable_body(&head, &unusable),
         },
     };
-    let (said, reporting) =
-        (Said { env, organization, head }, matches!(command, Command::Operate(_)));
+    let (said, reporting) = (
+        Said { env, organization, head },
+        matches!(command, Command::Operate(_) | Command::Link(_)),
+    );
     said.follow(&treasury, command).await.unwrap_or_else(|| {
         if reporting {
             refusal::operator(Code::LedgerUnavailable, &fresh_id())

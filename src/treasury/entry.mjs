@@ -4,9 +4,15 @@ import { TreasuryObject, sweep } from '#glue';
 
 import { Compiled, answer, ready } from '../platform/compiled.mjs';
 import { survived } from '../platform/instance.mjs';
+import { followed } from './events.mjs';
 
 export default {
-  fetch: answer,
+  /**
+   * @param {Request} request
+   * @param {Record<string, unknown>} env
+   * @param {ExecutionContext} context
+   */
+  fetch: (request, env, context) => followed(request, () => answer(request, env, context)),
 
   /**
    * The trigger of `wrangler.toml`.

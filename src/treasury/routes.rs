@@ -3,7 +3,7 @@
 use farebox_core::http::RequestHead;
 use farebox_core::problem::Code;
 use farebox_core::treasury::config::PayoutToken;
-use farebox_core::treasury::message::{Caller, Command, Listing, Operation, Reply};
+use farebox_core::treasury::message::{Caller, Command, LinkCommand, Listing, Operation, Reply};
 use farebox_core::treasury::row::Scope;
 use farebox_core::treasury::token::Token;
 use farebox_core::treasury::{Treasury, refused, version};
@@ -21,6 +21,8 @@ pub(super) enum Asked {
     PayOut,
     /// The object of this organization, to pay out of this wallet.
     PayOutFrom(String, String),
+    /// A link of the organization that the body names, under this origin.
+    MakeLink(String),
 }
 
 /// Makes the command, with the body if there is one to be read.
@@ -53,6 +55,16 @@ pub(super) fn read(head: &RequestHead) -> Result<Asked, Reply> {
     }
     if let Some(rest) = path.strip_prefix("/api/payouts") {
         return payouts(&treasury, head, rest, query);
+    }
+    if let Some(rest) = path.strip_prefix("/api/v6/pay/a2a/") {
+        return links(&treasury, head, rest);
+    }
+    if let Some(id) = path.strip_prefix("/a2a/") {
+        if !matches!(head.method.as_str(), "GET" | "HEAD" | "POST") {
+            return Err(not_allowed("GET, HEAD, POST"));
+        }
+        let payment = head.headers.get("payment-signature").map(str::to_owned);
+        return linked(&treasury, id, |id| LinkCommand::Visit(id, head.url.clone(), payment));
     }
     match path.strip_prefix("/api/organizations") {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {
@@ -123,6 +135,58 @@ fn lookups(
         Some(organization) => Ok(Asked::Object(organization, Wanted::Now(command?))),
         None => Err(refused::no_decision()),
     }
+}
+
+/// The paths of payments by link. Whoever has a link pays it and follows it; the operator makes it
+/// and takes it back.
+fn links(treasury: &Treasury, head: &RequestHead, rest: &str) -> Result<Asked, Reply> {
+    let is_operator =
+        || treasury.is_operator(head.headers.get("authorization").unwrap_or_default());
+    let parts: Vec<&str> = rest.split('/').collect();
+    let (method, is_open) = match parts.as_slice() {
+        ["payment", "create"] | ["p", _, "cancel"] => ("POST", false),
+        ["p", _] | ["p", _, "status"] => ("GET", true),
+        ["p", _, "credential"] => ("POST", true),
+        _ => return Err(not_found()),
+    };
+    if head.method != method {
+        return Err(not_allowed(method));
+    }
+    if !is_open && !is_operator() {
+        return Err(refusal::operator(Code::Unauthorized, &fresh_id()));
+    }
+    match parts.as_slice() {
+        ["p", id] => linked(treasury, id, LinkCommand::Read),
+        ["p", id, "status"] => linked(treasury, id, LinkCommand::Status),
+        ["p", id, "cancel"] => linked(treasury, id, LinkCommand::Cancel),
+        ["p", id, _] => {
+            let Some(organization) = treasury.organization_of_link(id) else {
+                return Err(not_found());
+            };
+            let id = (*id).to_owned();
+            let pay = |body| Command::Link(LinkCommand::Pay(id, body));
+            Ok(Asked::Object(organization, Wanted::Body(Box::new(pay))))
+        }
+        _ => Ok(Asked::MakeLink(origin_of(&head.url).to_owned())),
+    }
+}
+
+/// Asks about a link, if it is one of this treasury.
+fn linked(
+    treasury: &Treasury,
+    id: &str,
+    asked: impl FnOnce(String) -> LinkCommand,
+) -> Result<Asked, Reply> {
+    let organization = treasury.organization_of_link(id).ok_or_else(not_found)?;
+    let command = Command::Link(asked(id.to_owned()));
+    Ok(Asked::Object(organization, Wanted::Now(command)))
+}
+
+/// Scheme and host of a URL.
+fn origin_of(url: &str) -> &str {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url.get(start..).and_then(|rest| rest.find('/')).map_or(url.len(), |at| start + at);
+    url.get(..end).unwrap_or_default()
 }
 
 /// The paths of payouts, of operators and of who has the token of a wallet.

@@ -48,6 +48,17 @@ fn balance(amount: &str) -> Value {
     json!([{"network": "eip155:84532", "asset": USDC, "amount": amount}])
 }
 
+#[test]
+fn a_subscription_is_recommended_to_who_asks_for_one_alone() {
+    let pool = pool(&[entry("exact", "1"), entry("period", "900")]);
+    let best = |context: Value| rank(&pool.choices, &wallet(context)).recommended;
+    assert_eq!(best(json!({})), Some(0));
+    assert_eq!(best(json!({"intent": "subscription"})), Some(1));
+    assert_eq!(best(json!({"intent": "subscription", "signs": ["exact"]})), Some(0));
+    let only = self::pool(&[entry("period", "900")]);
+    assert_eq!(rank(&only.choices, &wallet(json!({}))).recommended, None);
+}
+
 /// A quote with the card of its first way up.
 fn shown(pool: &Pool) -> Quote {
     let mut quote = Quote::new("p1", "ann", 0, None);

@@ -8,7 +8,7 @@ const ROWS: &[&[&str]] = &[
     &["amount", "time", "chain", "secret", "encoding", "hash", "mutant", "problem", "sorted"],
     &["http", "evm"],
     &["config", "payment"],
-    &["x402", "mpp"],
+    &["x402", "mpp", "a2a"],
     &["channel", "facilitator", "ledger", "paywall"],
     &["gate", "client"],
     &["agent"],

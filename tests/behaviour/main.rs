@@ -2,6 +2,7 @@
 
 mod agent;
 mod answers;
+mod asked_by_link;
 mod bounded;
 mod changes;
 mod channel;

@@ -8,9 +8,9 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
-    agent, bounded, changes, channel, channel_payer, client, clients, compute, config, diagnostics,
-    faults, growth, handed, ledger, limits, manners, metered, mpp, mpp_client, onchain,
-    other_chains, permits, pricer, purchases, receipts, redelivery, requests, restore,
+    agent, asked_by_link, bounded, changes, channel, channel_payer, client, clients, compute,
+    config, diagnostics, faults, growth, handed, ledger, limits, manners, metered, mpp, mpp_client,
+    onchain, other_chains, permits, pricer, purchases, receipts, redelivery, requests, restore,
     session_payer, settlement, skills, spellings, strain, treasury, unproven, wallets,
 };
 
@@ -141,6 +141,9 @@ const TABLE: &[Row] = &[
     row!(FreeAgain, metered::an_answer_without_units_to_pay_is_not_charged_and_not_served_again),
     row!(CountIsUnbounded, metered::the_units_of_the_origin_are_settled_and_never_more_than_was_signed),
     row!(WordsArePaid, permits::a_permit_in_the_data_of_another_transfer_is_no_payment),
+    row!(LinksAreTrusted, asked_by_link::a_link_that_says_otherwise_than_expected_is_not_paid),
+    row!(AnySubscriptionContract, asked_by_link::another_contract_than_the_known_one_is_a_stop),
+    row!(ActiveIsSubscribedAgain, asked_by_link::what_is_active_is_not_subscribed_to_again),
     row!(AnySchemeSigns, agent::a_way_that_cannot_be_signed_is_listed_and_not_recommended),
     row!(AnyBalanceIsEnough, agent::a_balance_below_the_amount_is_as_good_as_none),
     row!(QuoteOfAnyone, agent::a_quote_is_its_owners_alone),

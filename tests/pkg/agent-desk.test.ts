@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { encodeFunctionData, erc20Abi, maxUint256 } from 'viem';
 
 import {
-  allowanceAnswer, allowanceQuestion, createLocalAgentClient, createPaymentDesk, followPaymentLink, mcpFetch, mcpToolUrl, parameterPlan, paymentCard, paymentLinkIn, paymentOffers, PaymentDeskError,
+  allowanceAnswer, allowanceQuestion, checkPaymentLink, createLocalAgentClient, createPaymentDesk, followPaymentLink, mcpFetch, mcpToolUrl, parameterPlan, paymentCard, paymentLinkIn, paymentOffers, subscriptionState, subscriptionStep, PaymentDeskError,
   type CardContext, type LocalAgentOptions, type PaymentDeskOptions, type PaymentOutcome, type PaymentQuote, type PaymentTerms,
 } from '../../pkg/dist/agent/index.js';
 import { formatAmount, memoryStore, sellerError } from '../../pkg/dist/index.js';
@@ -256,6 +256,31 @@ test('a payment by link is asked for every three seconds for a minute, and paid 
   assert.equal(settling.text, 'Payment a2a_1 is still settling. Its state can be asked for later.');
   const rejected = await followed('rejected', [], 'policy');
   assert.deepEqual([rejected.text, rejected.calls], ['payment a2a_1 rejected (reason=policy)', { pay: 1, status: 0, waited: 0 }]);
+});
+
+test('a link that is not what was expected says what differs, and is not to be signed', () => {
+  const request = { amount: '10000', currency: USDC, recipient: PAYEE, methodDetails: { chainId: 84532, authorizationType: 'eip-3009' } };
+  const link = { challenge: { data: { intent: 'charge', expires: '2026-03-10T12:30:00Z', request } }, status: 'pending' };
+  const expected = { amount: '10000', token: USDC.toLowerCase(), recipient: PAYEE, network: 'eip155:84532' };
+  const now = Date.parse('2026-03-10T12:00:00Z');
+  const { ok, candidate } = checkPaymentLink({ code: 0, data: link }, expected, now);
+  assert.deepEqual([ok, /^[0-9a-f]{64}$/.test(candidate ?? '')], [true, true]);
+  assert.deepEqual(checkPaymentLink(link, { ...expected, amount: '9999' }, now), { ok: false, differs: ['amount'], text: 'The link is not what was expected: amount. Nothing was signed.' });
+  assert.deepEqual(checkPaymentLink(link, expected, now + 1_800_000).differs, ['status']);
+  assert.equal(checkPaymentLink(undefined, expected).ok, false);
+});
+
+test('an active subscription is proven and never subscribed to again; another contract is a stop', () => {
+  const terms = { contract: USDC, network: 'eip155:84532', periodMode: 'fixed_seconds', periodSec: 60 };
+  const facts = { contract: USDC, network: 'eip155:84532', terms };
+  assert.deepEqual(subscriptionStep('subscribe', facts), { do: 'subscribe', text: '' });
+  const active = subscriptionStep('subscribe', { ...facts, subscriptions: [{ state: 1, contract: USDC }] });
+  assert.deepEqual([active.do, active.access], ['access', { header: 'APP-Access', domain: { name: 'A2APaySubscription', version: '1', chainId: 84532, verifyingContract: USDC } }]);
+  const other = subscriptionStep('subscribe', { ...facts, terms: { ...terms, contract: PAYEE } });
+  assert.deepEqual([other.do, other.code], ['stop', 'contract_mismatch']);
+  assert.deepEqual([subscriptionStep('subscribe', { ...facts, terms: { ...terms, periodSec: 0 } }).code, subscriptionStep('subscribe', { ...facts, terms: { ...terms, periodMode: 'calendar_month', periodSec: 0 } }).do], ['invalid_period', 'subscribe']);
+  assert.deepEqual([0, 1, 2, 3, 4, 99].map((code) => subscriptionState(code)?.state), ['pending', 'active', 'completed', 'canceled', 'changed', 'failed']);
+  assert.deepEqual([subscriptionState(5), subscriptionState(1.5)], [null, null]);
 });
 
 test('who wants to pay without naming what is asked for the paymentId, and nothing else', () => {

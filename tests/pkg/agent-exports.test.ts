@@ -203,8 +203,8 @@ test('all names of the original are exported, and beside them only our own', () 
   const ours = Object.keys(sdk).filter((name) => !original.includes(name));
   assert.deepEqual(original.filter((name) => !(name in sdk)), []);
   assert.deepEqual(ours.sort(), [
-    'JobError', 'LocalAgentClient', 'PaymentDesk', 'PaymentDeskError', 'SchemaError', 'SellerError', 'allowanceAnswer', 'allowanceQuestion', 'buyJob', 'candidateHeaderName', 'createLocalAgentClient', 'createPaymentDesk', 'fareboxVersion',
-    'followPaymentLink', 'mcpArguments', 'mcpFetch', 'mcpToolUrl', 'parameterPlan', 'payMcpTool', 'paymentCard', 'paymentLinkIn', 'paymentOffers', 'readMcpPayment', 'sellJobs',
+    'JobError', 'LocalAgentClient', 'PaymentDesk', 'PaymentDeskError', 'SchemaError', 'SellerError', 'allowanceAnswer', 'allowanceQuestion', 'buyJob', 'candidateHeaderName', 'checkPaymentLink', 'createLocalAgentClient', 'createPaymentDesk', 'fareboxVersion',
+    'followPaymentLink', 'mcpArguments', 'mcpFetch', 'mcpToolUrl', 'parameterPlan', 'payMcpTool', 'paymentCard', 'paymentLinkIn', 'paymentOffers', 'readMcpPayment', 'sellJobs', 'subscriptionState', 'subscriptionStep',
   ]);
 });
 

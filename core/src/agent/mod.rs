@@ -12,7 +12,7 @@
 //! For hosts that ask a person: [`pool`] is all ways to pay of a 402, [`ranking`] recommends one,
 //! [`card`] shows it, [`quote`] is confirmed and paid once, [`plan`] asks for parameters, and
 //! [`settled`] tells what became of it; [`approval`] asks for the allowance that a permit needs. [`mcp`] reads tools that ask for a payment, and [`link`]
-//! follows payments by link. [`receipt`] checks what answers a payment that is sent again.
+//! checks and follows payments by link. [`subscription`] says what a state of one allows. [`receipt`] checks what answers a payment that is sent again.
 //!
 //! At the compute exchange [`purchase`] buys one job, and [`shift`] is what a seller does next.
 //!
@@ -46,5 +46,6 @@ pub mod requirement;
 pub mod schema;
 pub mod settled;
 pub mod shift;
+pub mod subscription;
 pub mod text;
 pub mod validation;

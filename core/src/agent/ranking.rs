@@ -30,10 +30,12 @@ pub struct Wallet {
     pub balances: Option<Vec<(String, String, Amount)>>,
     /// The schemes that it signs; `None` for all.
     pub signs: Option<Vec<String>>,
+    /// Whether its owner wants a subscription.
+    pub subscribes: bool,
 }
 
 impl Wallet {
-    /// Reads `balances` and `signs` of the caller.
+    /// Reads `balances`, `signs` and `intent` of the caller.
     #[must_use]
     pub fn read(context: &Json) -> Self {
         let balance = |it: &Json| {
@@ -48,6 +50,7 @@ impl Wallet {
             balances: balances.map(|it| it.elements().iter().filter_map(balance).collect()),
             signs: signs
                 .map(|it| it.elements().iter().filter_map(Json::text).map(Into::into).collect()),
+            subscribes: context.text_of("intent") == Some("subscription"),
         }
     }
 
@@ -76,7 +79,8 @@ impl Wallet {
     }
 
     fn may_pay(&self, choice: &Choice) -> bool {
-        choice.scheme != SUBSCRIPTION && self.signs(choice) && self.affords(choice) != Some(false)
+        let may = self.subscribes || choice.scheme != SUBSCRIPTION;
+        may && self.signs(choice) && self.affords(choice) != Some(false)
     }
 }
 
@@ -93,7 +97,8 @@ pub fn rank(choices: &[Choice], wallet: &Wallet) -> Ranking {
     able.sort_by_cached_key(|choice| {
         let worth = choice.worth().unwrap_or(Amount::MAX);
         let price = if one_symbol { worth } else { Amount::ZERO };
-        (price, !choice.is_main(), priority(&choice.scheme), worth, choice.index)
+        let other = wallet.subscribes && choice.scheme != SUBSCRIPTION;
+        (other, price, !choice.is_main(), priority(&choice.scheme), worth, choice.index)
     });
     let recommended = able.first().map(|choice| choice.index);
     Ranking { order: able.iter().chain(&unable).map(|choice| choice.index).collect(), recommended }

@@ -17,6 +17,12 @@ macro_rules! payer {
             AnyAmountCharged,
             /// An empty wallet is a refusal like any other.
             FundsUntold,
+            /// A link is paid whatever it asks for.
+            LinksAreTrusted,
+            /// A subscription is paid for at whichever contract its seller names.
+            AnySubscriptionContract,
+            /// What is subscribed to already is subscribed to again.
+            ActiveIsSubscribedAgain,
             /// A way to pay that a wallet cannot sign is recommended.
             AnySchemeSigns,
             /// Any balance affords any price.

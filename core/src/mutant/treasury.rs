@@ -3,6 +3,18 @@
 macro_rules! treasury {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
+            /// A link takes another payment while one is being settled.
+            LinksPayTwice,
+            /// A link is paid after its end.
+            LinksOutliveTheirTime,
+            /// Who lost the work on a link still reports on it.
+            LinksKeepFences,
+            /// A facilitator that refuses a payment of a link which it has seen before is believed.
+            LinksBelieveRepeats,
+            /// One authorization pays several links.
+            LinksSharePayments,
+            /// A link is paid by less, or to another.
+            LinksTakeAnyPayment,
             /// A wallet has several transactions in the air.
             WalletsSendAtOnce,
             /// What one block shows of an escrow counts for good.

@@ -9,6 +9,7 @@ use super::row::{
     AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Notice, Parcel,
     PolicyRow, Removal, ReviewRow, Scope, TokenRow, Trace,
 };
+use crate::a2a::link::PaymentLink;
 
 /// Reads of the rows of one organization. Each is one look into an index.
 pub trait Books {
@@ -197,6 +198,24 @@ pub trait Books {
     /// An error of the storage.
     fn nonces(&self, wallet: &str) -> Result<Option<NonceRow>, Self::Error>;
 
+    /// The payment by link with this id.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn link(&self, id: &str) -> Result<Option<PaymentLink>, Self::Error>;
+
+    /// The link that took the payment of this [`PaymentLink::payment_name`].
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn link_by_payment(&self, name: &str) -> Result<Option<PaymentLink>, Self::Error>;
+
+    /// The payments by link that are due at this second, the longest due first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn links_due(&self, now: u64, limit: u32) -> Result<Vec<PaymentLink>, Self::Error>;
+
     /// Whether there is a trace of this name.
     ///
     /// # Errors
@@ -261,4 +280,6 @@ pub enum Change {
     Escrow(Box<EscrowRow>),
     /// Puts the nonces of a wallet.
     Nonces(NonceRow),
+    /// Puts a payment by link.
+    Link(Box<PaymentLink>),
 }

@@ -64,6 +64,8 @@ pub struct Treasury {
     payers: Vec<PayoutToken>,
     /// Escrow contracts whose gateway is one of the wallets.
     pub(super) escrows: Vec<EscrowContract>,
+    /// Makes the ids of payments by link.
+    pub(super) link_key: Secret<[u8; 32]>,
     /// Merchants that are asked through a binding of the platform, by origin.
     pub(super) bound: Vec<(String, String)>,
 }
@@ -199,8 +201,11 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
     }
     let others = [("OPERATOR_TOKEN", operator.as_ref()), ("LOOKUP_TOKEN", lookup.as_ref())];
     let payers = payers::read(reader, (&organizations, &wallets), &others);
+    let secret = secret?;
+    let secret = secret.expose().as_bytes();
     Some(Treasury {
-        signer: signer(secret?.expose().as_bytes()),
+        signer: signer(secret),
+        link_key: Secret::new(hash::mac(secret, &[b"farebox payment links"])),
         operator: operator?,
         organizations,
         wallets,

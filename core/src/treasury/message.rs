@@ -107,6 +107,26 @@ pub enum Command {
     },
     /// A request of the operator.
     Operate(Operation),
+    /// A request about a payment by link.
+    Link(LinkCommand),
+}
+
+/// A request about a payment by link. Who makes one or takes it back was let in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkCommand {
+    /// Makes one, with the body as it came, under this origin.
+    Make(String, String),
+    /// Takes the one with this id back.
+    Cancel(String),
+    /// Tells its terms.
+    Read(String),
+    /// Tells its state.
+    Status(String),
+    /// Pays it, with the body as it came.
+    Pay(String, String),
+    /// Asks its URL, with `PAYMENT-SIGNATURE` if that was sent.
+    Visit(String, String, Option<String>),
 }
 
 /// A request of the operator. Documents are JSON text as it came.

@@ -19,6 +19,7 @@ pub mod escrow;
 pub mod id;
 mod inquire;
 mod keep;
+pub mod links;
 pub mod merchant;
 pub mod message;
 pub mod money;
@@ -135,6 +136,13 @@ impl Treasury {
             Command::Prepared { attempt, fence, signature, balance } => {
                 let (signature, balance) = (signature.as_deref(), balance.as_deref());
                 self.prepared(books, (&attempt, fence), signature, balance, scene)
+            }
+            Command::Link(asked) => self.link(books, asked, scene),
+            Command::Answered { attempt, fence, answer, sent } if links::is_link(&attempt) => {
+                self.link_answered(books, (&attempt, fence), Some((&answer, sent)), scene)
+            }
+            Command::Lost { attempt, fence, .. } if links::is_link(&attempt) => {
+                self.link_answered(books, (&attempt, fence), None, scene)
             }
             Command::Answered { attempt, fence, answer, sent } => {
                 self.answered(books, (&attempt, fence), &answer, sent, scene)

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use super::attempt::Held;
 use super::books::{Books, Change};
+use super::links::is_link;
 use super::merchant::{Locality, origin};
 use super::outcome::Outcome;
 use super::row::{AttemptRow, DecisionRow, Money, ReceiptFacts, Stage};
@@ -23,17 +24,17 @@ use crate::payment::{TransferMethod, TxHash};
 use crate::time::UnixTime;
 
 /// Maximum attempts that one alarm works on.
-const MAX_JOBS: u32 = 8;
+pub(super) const MAX_JOBS: u32 = 8;
 /// Maximum times that the alarm sends a payment.
 const MAX_RESENDS: u32 = 3;
 /// Seconds before the end of an authorization in which it is not sent any more.
-const MARGIN_SECS: u64 = 6;
+pub(super) const MARGIN_SECS: u64 = 6;
 /// Seconds after the first sight in which the chain is read often.
-const FRESH_SECS: u64 = 600;
+pub(super) const FRESH_SECS: u64 = 600;
 /// How much rarer it is read later.
-const RARER: u64 = 20;
+pub(super) const RARER: u64 = 20;
 /// Seconds after the end of an authorization after which the chain is not asked any more.
-const GIVE_UP_SECS: u64 = 7 * 86_400;
+pub(super) const GIVE_UP_SECS: u64 = 7 * 86_400;
 /// Seconds after which the operator is told of a payment without a known outcome.
 const INCONCLUSIVE_SECS: u64 = 3600;
 /// Seconds by which the clocks of chain and treasury may differ.
@@ -50,6 +51,7 @@ impl Treasury {
         scene: Scene<'_>,
     ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
         let (mut jobs, mut changes) = self.due_escrows(books, scene)?;
+        self.due_links(books, (&mut jobs, &mut changes), scene)?;
         let mut gave_back = false;
         for mut attempt in books.due(scene.now.secs(), MAX_JOBS)? {
             let Some(mut decision) = books.decision(&attempt.decision)? else {
@@ -187,6 +189,9 @@ impl Treasury {
         finding: &Finding,
         scene: Scene<'_>,
     ) -> Result<Vec<Change>, B::Error> {
+        if is_link(id) {
+            return self.link_read(books, (id, fence), finding, scene);
+        }
         let Some(mut attempt) = books.attempt(id)? else { return Ok(Vec::new()) };
         let Some(mut decision) = books.decision(&attempt.decision)? else { return Ok(Vec::new()) };
         let is_it = attempt.fence == fence && attempt.money == Money::Signed;

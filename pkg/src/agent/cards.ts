@@ -17,6 +17,8 @@ export type CardContext = {
   readonly balances?: readonly TokenBalance[];
   /** The schemes that can be signed here; others are shown and never recommended [all]. */
   readonly signs?: readonly string[];
+  /** What the person wants; a scheme of subscriptions is recommended for `subscription` alone. */
+  readonly intent?: 'subscription';
 };
 /** A way to pay, as it is shown. */
 export type PaymentCandidate = {
@@ -134,6 +136,49 @@ export function allowanceAnswer(facts: AllowanceFacts, chosen: string, confirmed
 
 function factsText({ token, required, symbol = '', decimals }: AllowanceFacts): string {
   return JSON.stringify({ token, required, symbol, decimals: decimals?.toString() ?? '' });
+}
+
+/** What a payer expects of a link, in atomic units; a contract and an account as addresses, the network as a CAIP-2 id. */
+export interface ExpectedLink { readonly amount: string; readonly token: string; readonly recipient: string; readonly network: string }
+
+/** Whether a link is what was expected; `candidate` is the digest for `x-farebox-candidate`. */
+export interface CheckedLink { readonly ok: boolean; readonly differs: readonly string[]; readonly text: string; readonly candidate?: string }
+
+/** Compares what a link tells with what its payer expects. Sign nothing unless it is `ok`. */
+export function checkPaymentLink(link: unknown, expected: ExpectedLink, now: number = Date.now()): CheckedLink {
+  return JSON.parse(cards.linkChecked(bodyText(link), JSON.stringify(expected), now)) as CheckedLink;
+}
+
+/** A subscription as its contract has it. */
+export interface KnownSubscription { readonly state: number; readonly contract: string }
+
+/** What an agent knows when it decides about a subscription: the contract of the wallet, the seller's terms, and what it has there. */
+export interface SubscriptionFacts {
+  readonly contract: string;
+  readonly network: string;
+  readonly terms: { readonly contract: string; readonly network: string; readonly periodMode: string; readonly periodSec: number };
+  readonly subscriptions?: readonly KnownSubscription[];
+}
+
+export type SubscriptionIntent = 'subscribe' | 'access' | 'change' | 'cancel' | 'cancel-pending';
+
+/** What follows; `access` names the header that proves an active subscription, and the domain in which it is signed. */
+export interface SubscriptionStep {
+  readonly do: SubscriptionIntent | 'wait' | 'stop';
+  readonly state?: string;
+  readonly code?: 'contract_mismatch' | 'unknown_state' | 'invalid_period' | 'not_possible' | 'unknown_intent';
+  readonly text: string;
+  readonly access?: { readonly header: string; readonly domain: { readonly name: string; readonly version: string; readonly chainId?: number; readonly verifyingContract: string } };
+}
+
+/** What an agent does about a subscription. */
+export function subscriptionStep(intent: SubscriptionIntent, facts: SubscriptionFacts): SubscriptionStep {
+  return JSON.parse(cards.subscriptionNext(intent, bodyText(facts))) as SubscriptionStep;
+}
+
+/** The state with this code, and whether it is final; `null` for a code that is none. */
+export function subscriptionState(code: number): { readonly state: string; readonly final: boolean } | null {
+  return JSON.parse(cards.subscriptionState(String(code))) as ReturnType<typeof subscriptionState>;
 }
 
 /** The state of a payment by link. */

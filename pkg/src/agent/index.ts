@@ -26,8 +26,8 @@ export { createPaymentDesk, PaymentDesk, PaymentDeskError } from './desk.js';
 export type {
   FreeAnswer, PaymentDeskErrorCode, PaymentDeskOptions, PaymentOutcome, PaymentPreview, PaymentQuote, PaymentRef, QuoteInput,
 } from './desk.js';
-export { allowanceAnswer, allowanceQuestion, followPaymentLink, parameterPlan, paymentCard, paymentLinkIn, paymentOffers } from './cards.js';
-export type { AllowanceAnswer, AllowanceFacts, AllowanceQuestion, CardContext, KnownToken, ParameterPlan, PaymentCandidate, PaymentCard, PaymentLinkState, PaymentOffers, PaymentTerms, TokenBalance } from './cards.js';
+export { allowanceAnswer, allowanceQuestion, checkPaymentLink, followPaymentLink, parameterPlan, paymentCard, paymentLinkIn, paymentOffers, subscriptionState, subscriptionStep } from './cards.js';
+export type { AllowanceAnswer, AllowanceFacts, AllowanceQuestion, CardContext, CheckedLink, ExpectedLink, KnownSubscription, KnownToken, ParameterPlan, PaymentCandidate, PaymentCard, PaymentLinkState, PaymentOffers, PaymentTerms, SubscriptionFacts, SubscriptionIntent, SubscriptionStep, TokenBalance } from './cards.js';
 export { mcpArguments, mcpFetch, mcpToolUrl, payMcpTool, readMcpPayment } from './mcp.js';
 export type { McpCall, McpCallParams, McpCallResult, McpPaid, McpPayment } from './mcp.js';
 export { buyJob } from './exchange/buyer.js';

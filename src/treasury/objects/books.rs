@@ -1,5 +1,6 @@
 //! The books of one organization in an object's database: one statement per read and per write.
 
+use farebox_core::a2a::link::PaymentLink;
 use farebox_core::treasury::Treasury;
 use farebox_core::treasury::books::{Books, Change, Page};
 use farebox_core::treasury::escrow::row::{EscrowRow, NonceRow};
@@ -94,6 +95,19 @@ impl Rows<'_> {
                 self.run(
                     query,
                     vec![id, flying.into(), maybe(row.due), whole(row.created), json(row)],
+                )
+            }
+            Change::Link(row) => {
+                let query = "INSERT INTO links VALUES (?1, ?2, ?3, ?4)
+                    ON CONFLICT (id) DO UPDATE SET due = ?2, payment = ?3, row = ?4";
+                self.run(
+                    query,
+                    vec![
+                        row.id.as_str().into(),
+                        maybe(row.due),
+                        row.payment_name().into(),
+                        json(row),
+                    ],
                 )
             }
             Change::Nonces(row) => {
@@ -202,6 +216,7 @@ impl Rows<'_> {
             "SELECT min(due) FROM (SELECT min(due) AS due FROM attempts WHERE due IS NOT NULL
             UNION ALL SELECT min(due) FROM outbox WHERE due IS NOT NULL
             UNION ALL SELECT min(due) FROM escrows WHERE due IS NOT NULL
+            UNION ALL SELECT min(due) FROM links WHERE due IS NOT NULL
             UNION ALL SELECT json_extract(value, '$.due') FROM meta WHERE name IN ('removal', 'answers'))";
         Ok(first(self.0, query, vec![])?.as_ref().and_then(number))
     }
@@ -410,6 +425,19 @@ impl Books for Rows<'_> {
 
     fn nonces(&self, wallet: &str) -> Result<Option<NonceRow>> {
         self.one("SELECT row FROM nonces WHERE wallet = ?", vec![wallet.into()])
+    }
+
+    fn link(&self, id: &str) -> Result<Option<PaymentLink>> {
+        self.one("SELECT row FROM links WHERE id = ?", vec![id.into()])
+    }
+
+    fn link_by_payment(&self, name: &str) -> Result<Option<PaymentLink>> {
+        self.one("SELECT row FROM links WHERE payment = ?", vec![name.into()])
+    }
+
+    fn links_due(&self, now: u64, limit: u32) -> Result<Vec<PaymentLink>> {
+        let query = "SELECT row FROM links WHERE due IS NOT NULL AND due <= ? ORDER BY due LIMIT ?";
+        self.all(query, vec![whole(now), whole(limit.into())])
     }
 
     fn is_traced(&self, name: &str) -> Result<bool> {

@@ -55,4 +55,9 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
     "CREATE INDEX escrows_due ON escrows (due) WHERE due IS NOT NULL",
     "CREATE INDEX escrows_flying ON escrows (flying) WHERE flying IS NOT NULL",
     "CREATE TABLE nonces (wallet TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID",
+], &[
+    // Payments by link. An authorization pays one.
+    "CREATE TABLE links (
+        id TEXT PRIMARY KEY, due INTEGER, payment TEXT UNIQUE, row TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX links_due ON links (due) WHERE due IS NOT NULL",
 ]];

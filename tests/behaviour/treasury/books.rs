@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
+use farebox_core::a2a::link::PaymentLink;
 use farebox_core::treasury::books::{Books, Change, Page};
 use farebox_core::treasury::escrow::row::{EscrowRow, NonceRow};
 use farebox_core::treasury::row::{
@@ -28,6 +29,7 @@ pub struct Rows {
     pub removal: Option<Removal>,
     pub kept_answers: KeptAnswers,
     pub escrows: BTreeMap<String, EscrowRow>,
+    pub links: BTreeMap<String, PaymentLink>,
     pub nonces: BTreeMap<String, NonceRow>,
 }
 
@@ -90,6 +92,7 @@ impl Rows {
                 Change::Trace(Trace { name, .. }) => _ = self.traces.insert(name),
                 Change::Removal(removal) => self.removal = Some(removal),
                 Change::Escrow(row) => _ = self.escrows.insert(row.id.clone(), *row),
+                Change::Link(row) => _ = self.links.insert(row.id.clone(), *row),
                 Change::Nonces(row) => _ = self.nonces.insert(row.wallet.clone(), row),
             }
         }
@@ -288,6 +291,23 @@ impl Books for Rows {
 
     fn escrow(&self, id: &str) -> Result<Option<EscrowRow>, Infallible> {
         Ok(self.escrows.get(id).cloned())
+    }
+
+    fn link(&self, id: &str) -> Result<Option<PaymentLink>, Infallible> {
+        Ok(self.links.get(id).cloned())
+    }
+
+    fn link_by_payment(&self, name: &str) -> Result<Option<PaymentLink>, Infallible> {
+        let mut links = self.links.values();
+        Ok(links.find(|link| link.payment_name().as_deref() == Some(name)).cloned())
+    }
+
+    fn links_due(&self, now: u64, limit: u32) -> Result<Vec<PaymentLink>, Infallible> {
+        let is_due = |row: &&PaymentLink| row.due.is_some_and(|due| due <= now);
+        let mut rows: Vec<_> = self.links.values().filter(is_due).cloned().collect();
+        rows.sort_by_key(|row| row.due);
+        rows.truncate(limit as usize);
+        Ok(rows)
     }
 
     fn escrows_due(&self, now: u64, limit: u32) -> Result<Vec<EscrowRow>, Infallible> {

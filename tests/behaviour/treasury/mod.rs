@@ -11,6 +11,7 @@ pub mod escrows;
 pub mod explore;
 mod facilitated;
 mod life;
+mod links;
 pub mod mutants;
 mod notices;
 mod operator;

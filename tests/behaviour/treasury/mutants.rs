@@ -5,8 +5,8 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use super::{
-    access, answers, charges, config, decisions, denials, escrows, payouts, removal, reports,
-    reviews, rules,
+    access, answers, charges, config, decisions, denials, escrows, links, payouts, removal,
+    reports, reviews, rules,
 };
 
 /// A guard, the name of its test, and the test.
@@ -20,6 +20,15 @@ macro_rules! row {
 
 /// Those that the explorer does not look for.
 pub const TABLE: &[Row] = &[
+    row!(LinksPayTwice, links::a_link_takes_one_payment_whoever_comes_at_once),
+    row!(LinksOutliveTheirTime, links::a_link_that_has_ended_takes_nothing),
+    row!(LinksSharePayments, links::an_authorization_pays_one_link),
+    row!(LinksTakeAnyPayment, links::only_what_the_link_says_pays_it_and_the_rest_leaves_it_as_it_was),
+    row!(LinksKeepFences, links::who_lost_the_work_on_a_link_says_nothing_of_it_any_more),
+    row!(
+        LinksBelieveRepeats,
+        links::a_facilitator_that_refuses_what_it_has_seen_decides_nothing_and_the_chain_does
+    ),
     row!(
         BumpsTakeNonces,
         escrows::what_no_block_takes_is_offered_at_a_higher_price_under_the_same_nonce_within_the_bound

@@ -1,0 +1,116 @@
+//! What became of a payment by link that no answer decided: it is sent once more, and then the chain
+//! is read until it shows that the tokens moved, or never do.
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use crate::a2a::link::{LinkFate, LinkPayment, LinkState, PaymentLink};
+use crate::amount::Amount;
+use crate::chain::ChainId;
+use crate::encoding::hex;
+use crate::evm::address::Address;
+use crate::facilitator::wire::Facilitator;
+use crate::ledger::inquiry::Question;
+use crate::ledger::inquiry::finding::{Finding, Verdict, verdict};
+use crate::payment::TransferMethod;
+use crate::time::UnixTime;
+use crate::treasury::books::{Books, Change};
+use crate::treasury::recover::{FRESH_SECS, GIVE_UP_SECS, MARGIN_SECS, MAX_JOBS, RARER};
+use crate::treasury::{Job, SLACK_SECS, Scene, Treasury};
+
+/// Why a payment failed that the chain shows to be void.
+const NEVER: &str = "authorization_not_used";
+
+impl Treasury {
+    /// Adds the work on links that is due, with the writes that grant it.
+    pub(in crate::treasury) fn due_links<B: Books>(
+        &self,
+        books: &B,
+        (jobs, changes): (&mut Vec<Job>, &mut Vec<Change>),
+        scene: Scene<'_>,
+    ) -> Result<(), B::Error> {
+        for link in books.links_due(scene.now.secs(), MAX_JOBS)? {
+            let (job, link) = match &link.state {
+                LinkState::Settling(payment) => self.pursue(&link, payment, scene.now),
+                LinkState::Pending
+                | LinkState::Completed(..)
+                | LinkState::Failed(..)
+                | LinkState::Cancelled => (None, PaymentLink { due: None, ..link }),
+            };
+            jobs.extend(job);
+            changes.push(Change::Link(Box::new(link)));
+        }
+        Ok(())
+    }
+
+    fn pursue(
+        &self,
+        link: &PaymentLink,
+        payment: &LinkPayment,
+        now: UnixTime,
+    ) -> (Option<Job>, PaymentLink) {
+        let has_time = now.plus(MARGIN_SECS).secs() < payment.valid_before;
+        if let (Some(facilitator), true, false) = (&self.facilitator, has_time, payment.resent) {
+            let due = now.plus(self.send_secs).plus(SLACK_SECS).secs();
+            let state = LinkState::Settling(LinkPayment { resent: true, ..payment.clone() });
+            let link = PaymentLink { state, ..link.granted(due) };
+            let order = self.settle_order(&link, &Facilitator::new(facilitator), now);
+            return (order.map(|order| Job::Send(order, None)), link);
+        }
+        let end = UnixTime::from_secs(payment.valid_before).plus(GIVE_UP_SECS);
+        let age = now.secs().saturating_sub(link.changed);
+        let wait = if age <= FRESH_SECS { 1 } else { RARER };
+        let next = now.plus(self.read_secs.saturating_mul(wait)).secs();
+        let link = link.granted(next);
+        match self.link_question(&link, payment) {
+            Some(job) if now <= end => (Some(job), link),
+            Some(_) | None => (None, PaymentLink { due: None, ..link }),
+        }
+    }
+
+    fn link_question(&self, link: &PaymentLink, payment: &LinkPayment) -> Option<Job> {
+        let network = ChainId::parse(&link.network).ok()?;
+        let node = self.node(&network)?.to_string();
+        let question = Question {
+            chain_id: network.evm_id()?,
+            asset: Address::parse(&link.contract).ok()?,
+            from: Address::parse(&payment.from).ok()?,
+            to: Address::parse(&link.recipient).ok()?,
+            value: Amount::from_atomic(&link.amount).ok()?,
+            method: TransferMethod::Eip3009,
+            nonce: hex::decode_array(&payment.nonce).ok()?,
+            seen_block: None,
+            seen_at: UnixTime::from_secs(link.changed),
+            known: None,
+            confirmations: self.confirmations,
+            cursor: None,
+        };
+        let (attempt, fence) = (link.id.clone(), link.fence);
+        Some(Job::Read { attempt, fence, node, question: Box::new(question) })
+    }
+
+    /// Takes what the chain showed of a payment by link.
+    pub(in crate::treasury) fn link_read<B: Books>(
+        &self,
+        books: &B,
+        (id, fence): (&str, u64),
+        finding: &Finding,
+        scene: Scene<'_>,
+    ) -> Result<Vec<Change>, B::Error> {
+        let Some(link) = books.link(id)? else { return Ok(Vec::new()) };
+        let Some(payment) = link.payment() else { return Ok(Vec::new()) };
+        let end = UnixTime::from_secs(payment.valid_before);
+        let fate = match verdict(finding, end, scene.now) {
+            Verdict::Captured(transaction) | Verdict::Late(transaction) => {
+                LinkFate::Moved(transaction.to_text())
+            }
+            Verdict::Void => LinkFate::Never(NEVER.to_string()),
+            Verdict::Early(_) | Verdict::Unclear(_) | Verdict::Open | Verdict::Unreadable => {
+                return Ok(Vec::new());
+            }
+        };
+        let told = link.told(fence, fate, scene.now);
+        Ok(told.map(|link| Change::Link(Box::new(link))).into_iter().collect())
+    }
+}
