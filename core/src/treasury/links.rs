@@ -1,8 +1,8 @@
 //! Payments by link: whoever has a link pays its recipient once, through the facilitator.
 //!
 //! A link is [`PaymentLink`]: its rules are there. Here its terms become a token's, a payment that
-//! it takes is written with what the facilitator is sent, and [`chain`] finds out what became of it
-//! if no answer says so. [`told`] are the answers.
+//! it takes is written with what the facilitator is sent, and `chain` finds out what became of it
+//! if no answer says so. `told` are the answers.
 
 mod chain;
 mod id;
