@@ -76,14 +76,15 @@ Object.defineProperty(instance, 'criticalError', {
  *
  * @template T
  * @param {Promise<T>} promise
+ * @param {number} [longest] milliseconds after which it counts as lost
  * @returns {Promise<T>}
  */
-export function survived(promise) {
+export function survived(promise, longest = LONGEST_MS) {
   return new Promise((resolve, reject) => {
     const tell = () => reject(LOST);
     // The runtime ends a request that waits only for other requests' promises, so it waits for a
     // timer of its own.
-    const alive = setTimeout(tell, LONGEST_MS);
+    const alive = setTimeout(tell, longest);
     waiting.add(tell);
     promise.then(resolve, reject).finally(() => {
       clearTimeout(alive);

@@ -104,8 +104,46 @@ extern "C" {
     pub(super) fn progress(pump: &JsValue) -> js_sys::Promise;
 }
 
+#[wasm_bindgen(module = "/src/worker/flow.mjs")]
+extern "C" {
+    /// Opens a body that flows as far as it is paid for: `{readable}`.
+    #[wasm_bindgen(js_name = openFlow)]
+    pub(super) fn open_flow(
+        response: &JsValue,
+        unit: &str,
+        has_events: bool,
+        idle: u32,
+        promised: Option<u32>,
+    ) -> JsValue;
+
+    /// Lets so many units more flow. Resolves to `due`, `complete`, `client_left` or `broken`.
+    #[wasm_bindgen(js_name = letFlow)]
+    pub(super) fn let_flow(flow: &JsValue, units: u32) -> js_sys::Promise;
+
+    /// Ends it after this text, or as one that broke off.
+    #[wasm_bindgen(js_name = endFlow)]
+    pub(super) fn end_flow(flow: &JsValue, text: Option<&str>) -> js_sys::Promise;
+
+    /// Writes an event and waits for an answer of [`await_object`]. Resolves to its text, or to
+    /// undefined.
+    pub(super) fn paused(
+        flow: &JsValue,
+        event: Option<&str>,
+        answered: &js_sys::Promise,
+    ) -> js_sys::Promise;
+}
+
 #[wasm_bindgen(module = "/src/worker/ledger.mjs")]
 extern "C" {
+    /// Asks a channel until it has another answer than that it waits. Resolves as [`ask_object`].
+    #[wasm_bindgen(js_name = awaitObject)]
+    pub(super) fn await_object(
+        namespace: &JsValue,
+        name: &str,
+        command: &str,
+        milliseconds: u32,
+    ) -> js_sys::Promise;
+
     /// Asks a ledger object. Resolves to `{answer, body}`, or to undefined.
     #[wasm_bindgen(js_name = askObject)]
     pub(super) fn ask_object(

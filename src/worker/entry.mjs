@@ -6,9 +6,11 @@ import { Channel as ChannelObject, Ledger as LedgerObject, configure, configureO
 
 import { DurableObject, env as bound } from 'cloudflare:workers';
 
+import { race } from '../platform/deadline.mjs';
 import { complain, requestHead } from '../platform/edge.mjs';
 import { LOST, generation, lose, onLoss, survived, usable } from '../platform/instance.mjs';
 import { isBinding, variablesOf } from '../platform/variables.mjs';
+import { watchFlows } from './flow.mjs';
 import { forwardPlain, plainOf, plainOrigin } from './free.mjs';
 import { ledgerOf, messageOf, responseOf } from './ledger.mjs';
 import { Standing } from './standing.mjs';
@@ -56,6 +58,8 @@ onLoss(() => {
   configuredForObjects = new WeakMap();
   prepared = undefined;
 });
+
+watchFlows(survived);
 
 export default {
   /**
@@ -173,6 +177,46 @@ export class Ledger extends DurableObject {
 
 /** One channel of a session. */
 export class Channel extends Ledger {
+  /**
+   * Called after each message: streams wait here for vouchers.
+   *
+   * @type {Set<() => void>}
+   */
+  waiting = new Set();
+
+  /**
+   * @param {string} command
+   * @param {Uint8Array | null} body
+   */
+  async ask(command, body) {
+    const answered = await super.ask(command, body);
+    for (const wake of this.waiting) wake();
+    return answered;
+  }
+
+  /**
+   * Answers a command once the answer is another one than that it waits, or the time is up.
+   *
+   * @param {string} command
+   * @param {number} milliseconds
+   */
+  async awaited(command, milliseconds) {
+    const end = Date.now() + milliseconds;
+    for (;;) {
+      let wake = () => {};
+      // A voucher that comes while this is being asked counts.
+      const woken = new Promise((resolve) => { wake = () => { resolve(true); }; });
+      this.waiting.add(wake);
+      try {
+        const answered = await super.ask(command, null);
+        const { said } = JSON.parse(answered.answer);
+        if (said !== 'waiting' || !(await race(woken, end - Date.now(), false))) return answered;
+      } finally {
+        this.waiting.delete(wake);
+      }
+    }
+  }
+
   /** @param {Bindings} bindings */
   made(bindings) {
     return new ChannelObject(this.state, bindings.channel);

@@ -45,6 +45,27 @@ export async function askObject({ namespace, hint }, name, command, body, millis
   }
 }
 
+/**
+ * Asks a channel's object until it has another answer than that it waits; undefined if it is down.
+ *
+ * @param {ReturnType<typeof ledgerOf>} ledger
+ * @param {string} name
+ * @param {string} command
+ * @param {number} milliseconds the longest wait
+ * @returns {Promise<Answered | undefined>}
+ */
+export async function awaitObject({ namespace, hint }, name, command, milliseconds) {
+  try {
+    const stub = /** @type {any} */ (namespace?.get(namespace.idFromName(name), hint));
+    return await race(stub.awaited(command, milliseconds), milliseconds + PATIENCE_MS, undefined);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Milliseconds that an object may take beyond a wait. */
+const PATIENCE_MS = 10_000;
+
 /** Names the bytes of JSON in front of a raw body, in a message. */
 const SPLIT = 'farebox-split';
 /** What the platform says of an object that knows no remote calls, or not this one. Nothing ran in it then. */

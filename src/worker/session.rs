@@ -1,9 +1,11 @@
 //! Carries out the steps of a request that is paid by session.
 
 use farebox_core::gate::Gate;
-use farebox_core::gate::paid::Collected;
+use farebox_core::gate::paid::{Collected, StreamEnd, Streaming};
 use farebox_core::gate::reply::{Body, Reply};
+use farebox_core::gate::session::flow::{FlowEnd, Pause};
 use farebox_core::gate::session::step::SessionStep;
+use farebox_core::mpp::stream::StreamFraming;
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::drive::{WaitingClient, ask_facilitator, kind};
@@ -13,17 +15,19 @@ use super::{Bindings, chain, edge, facilitator, now, origin};
 /// Milliseconds after which a channel's object counts as down.
 const DEADLINE_MS: u32 = 10_000;
 
-/// The answer, with the body that the edge holds for it.
+/// The answer, with the body that the edge holds for it; `None` if it was answered, and all of it
+/// has flowed.
 pub(super) async fn carry_out(
     gate: &Gate,
     mut step: SessionStep<'_>,
-    request: &JsValue,
+    (request, method): (&JsValue, &str),
     bindings: &Bindings,
     client: &mut WaitingClient,
-) -> (Reply, JsValue) {
+) -> Option<(Reply, JsValue)> {
     // The request's body, what the origin answered, and the progress of sending the former.
     let mut sent = edge::request_body(request);
     let (mut held, mut upload) = (JsValue::NULL, JsValue::UNDEFINED);
+    let mut flow = JsValue::UNDEFINED;
     loop {
         step = match step {
             SessionStep::Digest(next) => {
@@ -104,8 +108,7 @@ pub(super) async fn carry_out(
             }
             SessionStep::Collect(limits, next) => {
                 let bytes = u32::try_from(limits.bytes).unwrap_or(u32::MAX);
-                let milliseconds =
-                    u32::try_from(limits.secs.saturating_mul(1000)).unwrap_or(u32::MAX);
+                let milliseconds = milliseconds(limits.secs);
                 let collected = edge::settled(edge::collect(&held, bytes, milliseconds)).await;
                 let collected = collected.unwrap_or(JsValue::UNDEFINED);
                 held = edge::member(&collected, "source");
@@ -115,6 +118,43 @@ pub(super) async fn carry_out(
                     (collected, _) => next.collected(collected),
                 }
             }
+            SessionStep::Flow(reply, limits, next) => {
+                let idle = milliseconds(limits.idle_secs);
+                let has_events = limits.framing == StreamFraming::Events;
+                let promised = Streaming::promised_bytes(&reply, method);
+                let promised = promised.and_then(|bytes| u32::try_from(bytes).ok());
+                let unit = limits.unit.name();
+                flow = edge::open_flow(&held, unit, has_events, idle, promised);
+                client.answer(&reply, &edge::member(&flow, "readable"));
+                SessionStep::Grant(1, next)
+            }
+            SessionStep::Grant(units, next) => {
+                let units = u32::try_from(units).unwrap_or(u32::MAX);
+                let sign = edge::settled(edge::let_flow(&flow, units)).await;
+                match sign.and_then(|sign| sign.as_string()).as_deref() {
+                    Some("due") => next.due(now()),
+                    Some("complete") => next.ended(StreamEnd::Complete),
+                    Some("client_left") => next.ended(StreamEnd::ClientLeft),
+                    _ => next.ended(StreamEnd::Broken),
+                }
+            }
+            SessionStep::Pause(pause, next) => {
+                let Pause { event, name, message, secs } = pause;
+                let longest = milliseconds(secs);
+                let asked = edge::await_object(&bindings.channel, &name, &message, longest);
+                let said = edge::settled(edge::paused(&flow, event.as_deref(), &asked)).await;
+                next.resumed(said.and_then(|said| said.as_string()).as_deref(), now())
+            }
+            SessionStep::Finish(end) => {
+                let text = match &end {
+                    FlowEnd::Whole(text) => Some(text.as_str()),
+                    FlowEnd::Cut => None,
+                };
+                edge::settled(edge::end_flow(&flow, text)).await;
+                return None;
+            }
+            // The client has an answer: its body breaks off.
+            SessionStep::Respond(_) if !flow.is_undefined() => SessionStep::Finish(FlowEnd::Cut),
             SessionStep::Respond(reply) => {
                 let body = match reply.body {
                     Body::Held => edge::body_of(&held),
@@ -123,8 +163,12 @@ pub(super) async fn carry_out(
                         JsValue::NULL
                     }
                 };
-                return (reply, body);
+                return Some((reply, body));
             }
         };
     }
+}
+
+fn milliseconds(secs: u64) -> u32 {
+    u32::try_from(secs.saturating_mul(1000)).unwrap_or(u32::MAX)
 }

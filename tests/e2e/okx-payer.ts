@@ -124,6 +124,27 @@ export class OkxPayer {
     return this.send(asked, { action: 'topUp', type: 'hash', channelId: this.id, hash, additionalDeposit: String(amount) });
   }
 
+  private async voucher(cumulative: bigint, init: RequestInit): Promise<Response> {
+    const asked = await this.asked();
+    if (this.signature === undefined || cumulative > this.cumulative) [this.signature, this.cumulative] = [await this.sign(cumulative), cumulative];
+    const payload = { action: 'voucher', channelId: this.id, cumulativeAmount: String(cumulative), signature: this.signature };
+    const token = Buffer.from(JSON.stringify({ challenge: asked.challenge, payload })).toString('base64url');
+    return fetch(this.url, { ...init, headers: { authorization: `Payment ${token}` } });
+  }
+
+  /** Pays with a voucher of this amount; the answer is not read. */
+  async begin(cumulative: bigint, init: RequestInit = {}): Promise<Response> {
+    return this.voucher(cumulative, init);
+  }
+
+  /** Brings a voucher of this amount by a request of its own; what is spent by then. */
+  async raise(cumulative: bigint): Promise<bigint> {
+    const answer = await this.voucher(cumulative, { method: 'POST' });
+    const body = await answer.text();
+    if (answer.status !== 200) throw new Error(body);
+    return BigInt((JSON.parse(body) as { spent: string }).spent);
+  }
+
   /** One request. `ahead` is how much more than its price a new voucher is for. */
   async buy(ahead = 0n): Promise<Answer> {
     const asked = await this.asked();

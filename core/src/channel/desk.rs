@@ -66,6 +66,10 @@ pub enum ChannelAsk {
     Refund(String, Option<String>, String),
     /// Take what the chain shows, and nothing else.
     See,
+    /// Charge a stream so much for what flows next.
+    Step(String),
+    /// Say whether it could be charged so much, and charge nothing.
+    Await(String),
 }
 
 read_enum!(ChannelAsk {
@@ -77,6 +81,8 @@ read_enum!(ChannelAsk {
     "release" => Release(request),
     "refund" => Refund(shown, wanted, least),
     "see" => See,
+    "step" => Step(price),
+    "await" => Await(price),
 });
 
 /// A request that is to be paid, as text.
@@ -129,6 +135,8 @@ pub enum Said {
     Refunded,
     /// It was taken.
     Taken,
+    /// It waits for a higher voucher.
+    Waiting,
     /// It is refused.
     Refused,
 }
@@ -140,6 +148,7 @@ read_enum!(Said {
     "promised" => Promised,
     "refunded" => Refunded,
     "taken" => Taken,
+    "waiting" => Waiting,
     "refused" => Refused,
 });
 
@@ -152,7 +161,7 @@ pub struct ChannelReply {
     pub refusal: Option<String>,
     /// Whether a look at the chain may help.
     pub stale: bool,
-    /// What was charged for this request.
+    /// What was charged for this request; of one that waits, what the next voucher has to be for.
     pub charged: Option<String>,
     /// Nonce and amount of the promised refund.
     pub promised: Option<(String, String)>,
@@ -256,7 +265,10 @@ impl ChannelDesk {
             | ChannelAsk::Accept(text)
             | ChannelAsk::Close(text) => amount(&text.cumulative),
             ChannelAsk::Refund(shown, ..) => amount(shown),
-            ChannelAsk::Release(_) | ChannelAsk::See => None,
+            ChannelAsk::Release(_)
+            | ChannelAsk::See
+            | ChannelAsk::Step(_)
+            | ChannelAsk::Await(_) => None,
         };
         let is_payer = shown.is_some_and(is_payer);
         let mut fetched = None;
@@ -309,6 +321,22 @@ impl ChannelDesk {
                 taken.map(|()| {
                     write = Write::Channel;
                     Said::Taken.into()
+                })
+            }
+            ChannelAsk::Step(price) => {
+                let price = amount(price)?;
+                channel.step(price, now).map(|missing| match missing {
+                    Some(_) => AskResult::stream(Said::Waiting, missing),
+                    None => {
+                        write = Write::Channel;
+                        AskResult::stream(Said::Charged, Some(price))
+                    }
+                })
+            }
+            ChannelAsk::Await(price) => {
+                channel.awaits(amount(price)?, now).map(|missing| match missing {
+                    Some(_) => AskResult::stream(Said::Waiting, missing),
+                    None => Said::Held.into(),
                 })
             }
             ChannelAsk::Refund(shown, wanted, least) => {
@@ -369,7 +397,11 @@ struct AskResult {
 
 impl AskResult {
     fn sale(said: Said, last: &LastSale) -> Self {
-        Self { said, charged: Some(last.charged.to_string()), promised: None }
+        Self::stream(said, Some(last.charged))
+    }
+
+    fn stream(said: Said, amount: Option<Amount>) -> Self {
+        Self { said, charged: amount.map(|it| it.to_string()), promised: None }
     }
 }
 

@@ -449,6 +449,58 @@ impl Channel {
         Ok(last)
     }
 
+    /// Charges a stream for what flows next; what the highest voucher has to be for first, if it is
+    /// used up.
+    ///
+    /// # Errors
+    /// See [`ChannelRefusal`]; then nothing more may flow.
+    pub fn step(&mut self, price: Amount, now: UnixTime) -> Result<Option<Amount>, ChannelRefusal> {
+        self.sells(now)?;
+        self.holds.retain(|held| held.until > now);
+        let missing = self.missing(price)?;
+        if missing.is_some() && !planted(Mutant::StepsOverlap) {
+            return Ok(missing);
+        }
+        self.spent = self.spent.checked_add(price).ok_or(ChannelRefusal::AboveCharge)?;
+        self.earned_since = self.earned_since.or(Some(now));
+        Ok(None)
+    }
+
+    /// What [`Channel::step`] would wait for.
+    ///
+    /// # Errors
+    /// See [`ChannelRefusal`]: then no voucher helps.
+    pub fn awaits(
+        &mut self,
+        price: Amount,
+        now: UnixTime,
+    ) -> Result<Option<Amount>, ChannelRefusal> {
+        match self.sells(now) {
+            // The step looks at the chain.
+            Ok(()) | Err(ChannelRefusal::Stale) => {}
+            Err(refusal) => return Err(refusal),
+        }
+        self.holds.retain(|held| held.until > now);
+        self.missing(price)
+    }
+
+    /// What the highest voucher has to be for, so that so much more can be charged; `None` if it is.
+    fn missing(&self, price: Amount) -> Result<Option<Amount>, ChannelRefusal> {
+        match self.rule {
+            VoucherRule::Headroom { .. } => {}
+            VoucherRule::Exact => return Err(ChannelRefusal::CumulativeMismatch),
+        }
+        let needed = self.needed(price).ok_or(ChannelRefusal::AboveCharge)?;
+        Ok(Some(needed).filter(|needed| *needed > self.accepted().min(self.available())))
+    }
+
+    /// What is charged and held, and so much more.
+    fn needed(&self, price: Amount) -> Option<Amount> {
+        let taken =
+            self.holds.iter().try_fold(self.spent, |sum, held| sum.checked_add(held.price))?;
+        taken.checked_add(price)
+    }
+
     /// Lets go of a request that was not served.
     pub fn release(&mut self, request: &[u8; 32]) {
         self.holds.retain(|held| held.request != *request);
@@ -638,10 +690,7 @@ impl Channel {
                 }
                 // What is above the deposit now, after a reorganisation, pays for nothing.
                 let covered = self.shown(purchase).min(self.available());
-                let taken =
-                    self.holds.iter().try_fold(self.spent, |sum, held| sum.checked_add(held.price));
-                let needed = taken.and_then(|taken| taken.checked_add(purchase.price));
-                match needed {
+                match self.needed(purchase.price) {
                     Some(needed) if needed <= covered || purchase.price.is_zero() => Ok(()),
                     Some(_) if planted(Mutant::HoldsOverlap) => Ok(()),
                     Some(_) | None => Err(ChannelRefusal::InsufficientHeadroom),

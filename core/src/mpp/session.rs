@@ -28,6 +28,8 @@ pub enum UnitType {
     Second,
     /// One byte of an answer.
     Byte,
+    /// One event of a stream.
+    Event,
 }
 
 impl UnitType {
@@ -38,11 +40,15 @@ impl UnitType {
             Self::Request => "request",
             Self::Second => "second",
             Self::Byte => "byte",
+            Self::Event => "event",
         }
     }
 
-    fn read(text: &str) -> Option<Self> {
-        [Self::Request, Self::Second, Self::Byte].into_iter().find(|unit| unit.name() == text)
+    /// Reads its name.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let all = [Self::Request, Self::Second, Self::Byte, Self::Event];
+        all.into_iter().find(|unit| unit.name() == text)
     }
 }
 
@@ -72,6 +78,12 @@ pub struct SessionTerms {
 }
 
 impl SessionTerms {
+    /// What a voucher adds at least: of a stream, the price of a step.
+    #[must_use]
+    pub fn step(&self) -> Amount {
+        self.amount.max(self.min_delta)
+    }
+
     /// Reads the object of a challenge's `request`; unknown members are skipped.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::amount::Amount;
 use crate::encoding::json;
+use crate::http::Headers;
 
 /// The pause of a stream until a higher voucher comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,28 @@ pub enum StreamEvent {
     NeedVoucher(NeedVoucher),
     /// What was paid.
     Receipt(Value),
+}
+
+/// How a body that flows is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamFraming {
+    /// Between server-sent events.
+    Events,
+    /// Anywhere.
+    Bytes,
+}
+
+impl StreamFraming {
+    /// That of a body with this head.
+    #[must_use]
+    pub fn of(headers: &Headers) -> Self {
+        let kind = headers.get("content-type").unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        match kind.eq_ignore_ascii_case("text/event-stream") {
+            true => Self::Events,
+            false => Self::Bytes,
+        }
+    }
 }
 
 const MESSAGE: &str = "message";

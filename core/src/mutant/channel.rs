@@ -87,6 +87,12 @@ macro_rules! channel {
             NamedPayersAreProven,
             /// Requests with different bodies are the same.
             BodiesAreOne,
+            /// A stream is charged more than its voucher is for.
+            StepsOverlap,
+            /// A stream flows on, and is not charged.
+            StepsAreFree,
+            /// A stream that was begun may be begun again for the same charge.
+            StreamsRepeat,
         }
     };
 }

@@ -25,6 +25,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant::EarningsAreNotWatched,
     Mutant::PromisesAreSpent,
     Mutant::HeldIsRefunded,
+    Mutant::StepsOverlap,
 ];
 
 const RULES: [VoucherRule; 2] = [VoucherRule::Exact, VoucherRule::Headroom { min_delta: units(1) }];

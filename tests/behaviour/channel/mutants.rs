@@ -57,6 +57,8 @@ pub const TABLE: &[Row] = &[
     row!(DepositsAreBlind, wrong::a_deposit_whose_voucher_does_not_fit_moves_no_money),
     row!(ChannelsAreOnePayment, told::each_request_of_a_channel_is_a_payment_of_its_own),
     row!(NamedPayersAreProven, told::the_origin_is_told_who_signs_and_not_who_is_named),
+    row!(StepsAreFree, crate::sessions::streams::a_stream_is_charged_in_steps_before_they_leave),
+    row!(StreamsRepeat, crate::sessions::streams::a_stream_that_was_begun_is_not_begun_again),
     row!(BodiesAreOne, sales::another_body_is_another_request),
 ];
 

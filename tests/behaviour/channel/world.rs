@@ -48,6 +48,8 @@ pub enum Step {
     Sees(usize),
     /// A transaction is mined.
     Mines(usize),
+    /// A stream is charged so much for what flows next.
+    Flows(u64),
     /// Time goes on; the facilitator may be down.
     Waits(Facilitator),
 }
@@ -145,6 +147,8 @@ pub struct World {
     promises: Vec<Promise>,
     /// The highest voucher that the payer has signed.
     signed: u64,
+    /// What has flowed.
+    flowed: u64,
     /// What was delivered, by voucher and request.
     delivered: Vec<(Sold, Amount)>,
 }
@@ -182,6 +186,7 @@ impl World {
             sights: Vec::new(),
             promises: Vec::new(),
             signed: 0,
+            flowed: 0,
             delivered: Vec::new(),
         }
     }
@@ -232,7 +237,10 @@ impl World {
         });
         match self.rule {
             VoucherRule::Exact => steps.extend([Step::Refunds(None), Step::Refunds(Some(1))]),
-            VoucherRule::Headroom { .. } => steps.extend([next - 1, next].map(Step::Closes)),
+            VoucherRule::Headroom { .. } => {
+                steps.extend([next - 1, next].map(Step::Closes));
+                steps.push(Step::Flows(1));
+            }
         }
         steps
     }
@@ -253,6 +261,16 @@ impl World {
                         self.repeats(&key, last.charged)?;
                     } else {
                         self.delivered.push((key, last.charged));
+                    }
+                }
+            }
+            Step::Flows(price) => {
+                let (spent, price) = (self.channel.spent(), units(price));
+                if let Ok(None) = self.channel.step(price, now) {
+                    self.write();
+                    self.flowed += 1;
+                    if self.channel.spent().checked_sub(spent) != Some(price) {
+                        return Err("a step is charged another amount".into());
                     }
                 }
             }
@@ -436,7 +454,7 @@ impl World {
             return Err("what is spent cannot be proven".into());
         }
         let delivered: u64 = self.delivered.iter().map(|(_, charged)| count(*charged)).sum();
-        if delivered > count(spent) {
+        if delivered + self.flowed > count(spent) {
             return Err("more is delivered than spent".into());
         }
         if count(spent) > self.contract.balance {

@@ -47,7 +47,7 @@ fn challenges(answer: &Answer) -> Vec<Challenge> {
     challenge::read_list(field).into_iter().map(Result::unwrap).collect()
 }
 
-fn challenge_of(answer: &Answer, intent: &str) -> Challenge {
+pub fn challenge_of(answer: &Answer, intent: &str) -> Challenge {
     challenges(answer).into_iter().find(|it| it.intent == intent).unwrap()
 }
 
@@ -159,7 +159,7 @@ impl Session {
 }
 
 /// The number of a refusal.
-fn code(answer: &Answer) -> u64 {
+pub fn code(answer: &Answer) -> u64 {
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(body["status"], answer.status);
     body["code"].as_u64().unwrap()

@@ -20,8 +20,9 @@ use farebox_core::gate::attempts::Attempts;
 use farebox_core::gate::isolate::Isolate;
 use farebox_core::gate::paid::{Collected, OriginReply};
 use farebox_core::gate::reply::{Body, Reply};
+use farebox_core::gate::session::flow::FlowLimits;
 use farebox_core::gate::session::mpp::payout::NodeTask;
-use farebox_core::gate::session::step::SessionStep;
+use farebox_core::gate::session::step::{SessionRequest, SessionStep};
 use farebox_core::http::{BodyPresence, RequestHead, ResponseHead};
 use farebox_core::secret::Secret;
 use farebox_core::time::UnixTime;
@@ -98,6 +99,8 @@ pub struct Door {
     /// The highest voucher that the payer has signed.
     pub signed: u64,
     pub writes: u64,
+    /// Answers that flow: what comes of them next, and how they are framed.
+    pub flows: Vec<(FlowLimits, Box<SessionRequest<'static>>)>,
     steps: u64,
     dies_at: Option<u64>,
 }
@@ -142,12 +145,13 @@ impl Door {
             delivered: Vec::new(),
             signed: 0,
             writes: 0,
+            flows: Vec::new(),
             steps: 0,
             dies_at: None,
         }
     }
 
-    fn time(&self) -> UnixTime {
+    pub fn time(&self) -> UnixTime {
         UnixTime::from_secs(self.now)
     }
 
@@ -236,12 +240,21 @@ impl Door {
 
     /// Begins a request, up to the origin.
     pub fn begin(&mut self, payment: &Value, page: &str) -> Serving<'static> {
-        let head = paid(payment, get(&format!("/report/{page}")));
+        Serving(self.begun(paid(payment, get(&format!("/report/{page}")))))
+    }
+
+    /// The same for any request.
+    pub fn begun(&mut self, head: RequestHead) -> SessionStep<'static> {
         let mut step = self.admit(head).unwrap();
         while !matches!(step, SessionStep::Forward(..)) {
             step = self.advance(step, "", "", &mut String::new()).unwrap().ok().unwrap();
         }
-        Serving(step)
+        step
+    }
+
+    /// The objects restart from their rows.
+    pub fn restarts(&mut self) {
+        self.desks.clear();
     }
 
     /// Ends it.
@@ -374,6 +387,13 @@ impl Door {
                 let bytes = u64::try_from(held.len()).unwrap();
                 next.collected(Collected::Whole { bytes })
             }
+            SessionStep::Flow(reply, limits, next) => {
+                self.flows.push((limits, next));
+                return Some(Err(reply));
+            }
+            SessionStep::Grant(..) | SessionStep::Pause(..) | SessionStep::Finish(_) => {
+                panic!("what flows is carried by who reads it")
+            }
             SessionStep::Respond(reply) => {
                 if reply.marks.served {
                     self.delivered.push((payment.to_owned(), held.clone()));
@@ -410,7 +430,7 @@ impl Door {
         self.desks.insert(name.to_owned(), desk);
     }
 
-    fn ask(
+    pub fn ask(
         &mut self,
         name: &str,
         message: &str,

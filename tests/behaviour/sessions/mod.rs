@@ -10,6 +10,7 @@ pub mod refunds;
 pub mod sales;
 mod settings;
 pub mod settlers;
+pub mod streams;
 pub mod told;
 pub mod units;
 pub mod wrong;

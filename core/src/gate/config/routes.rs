@@ -24,9 +24,11 @@ use crate::evm::address::Address;
 use crate::evm::permit2;
 use crate::gate::offer::{Choice, Offer, Protocols, RouteSettings};
 use crate::gate::route::{Ask, Pattern, Rule};
+use crate::gate::session::mpp::meter::StreamMeter;
 use crate::gate::session::mpp::terms::ChannelOffer;
 use crate::http::MAX_CHALLENGE_BYTES;
 use crate::ledger::command::Mode;
+use crate::mpp::session::UnitType;
 use crate::payment::{SignedToken, Terms, TransferMethod};
 
 /// Limit on routes.
@@ -62,6 +64,10 @@ pub(super) struct RouteConfig {
     pub hash_mode: Option<bool>,
     pub session_delay_secs: Option<u64>,
     pub session_escrow: Option<String>,
+    pub session_unit: Option<String>,
+    pub session_unit_price: Option<String>,
+    pub session_step: Option<u64>,
+    pub session_pause_secs: Option<u64>,
     pub cors: Option<Value>,
 }
 
@@ -173,9 +179,13 @@ fn route(
     });
     let mut ask = Ask::Paid(assets.collect());
     let mut offer = Offer::new(choices, manner);
+    let is_metered = config.session_unit.is_some() || config.session_unit_price.is_some();
     if let Some(escrow) = &config.session_escrow {
+        let meter = if is_metered { Some(meter(reader, place, &config, &offer)?) } else { None };
         let sold = (escrow.as_str(), config.session_delay_secs, pricer.is_some());
-        offer.channel = Some(by_channel(reader, inherited, place, sold, &offer)?);
+        offer.channel = Some(by_channel(reader, inherited, place, (sold, meter), &offer)?);
+    } else if is_metered {
+        reader.fail(&format!("{place}.session_unit"), "needs session_escrow; set it");
     }
     if let Some(from) = pricer {
         // A price that the pricer will name compares with no other price.
@@ -331,7 +341,7 @@ fn by_channel(
     reader: &mut Reader,
     inherited: &Inherited,
     place: &str,
-    (escrow, secs, is_priced): (&str, Option<u64>, bool),
+    ((escrow, secs, is_priced), meter): ((&str, Option<u64>, bool), Option<StreamMeter>),
     offer: &Offer,
 ) -> Option<ChannelOffer> {
     let delay_secs = secs.unwrap_or(*ChannelOffer::DELAYS.start());
@@ -347,7 +357,8 @@ fn by_channel(
     let found = choice.zip(address).filter(|_| is_one && inherited.authorizer.is_some());
     let sold = found.and_then(|(choice, address)| {
         let (escrow, chain_id) = (Escrow::PaymentChannel, choice.chain_id());
-        ChannelOffer::new(&choice.terms, EscrowContract { escrow, chain_id, address }, delay_secs)
+        let contract = EscrowContract { escrow, chain_id, address };
+        ChannelOffer::new(&choice.terms, contract, delay_secs, meter)
     });
     if sold.is_none() {
         let remedy = "needs the address of a contract, the binding CHANNEL, \"mpp\" in protocols, a \
@@ -356,6 +367,31 @@ fn by_channel(
         reader.fail(&format!("{place}.session_escrow"), remedy);
     }
     sold
+}
+
+/// How a session pays for a stream.
+fn meter(
+    reader: &mut Reader,
+    place: &str,
+    config: &RouteConfig,
+    offer: &Offer,
+) -> Option<StreamMeter> {
+    let price = config.session_unit_price.as_deref();
+    let asset = offer.choices.iter().find(|it| it.terms.authorized().is_some());
+    let price = price
+        .zip(asset)
+        .and_then(|(text, choice)| Amount::from_price(text, choice.asset_label.1).ok());
+    let unit = config.session_unit.as_deref().and_then(UnitType::read);
+    let found = unit.zip(price).and_then(|(unit, price)| {
+        StreamMeter::new(unit, price, config.session_step, config.session_pause_secs)
+    });
+    if found.is_none() {
+        let remedy = "is \"second\", \"byte\" or \"event\", with its price as session_unit_price, such \
+                      as \"$0.0001\"; session_step is from 1 to 10000000 units, session_pause_secs \
+                      from 1 to 600";
+        reader.fail(&format!("{place}.session_unit"), remedy);
+    }
+    found
 }
 
 /// One way to pay for a route.

@@ -41,6 +41,10 @@ pub(super) const ROUTE: Shape = Shape {
         ("hash_mode", Kind::Switch),
         ("session_delay_secs", Kind::Number),
         ("session_escrow", Kind::Text),
+        ("session_unit", Kind::Text),
+        ("session_unit_price", Kind::Text),
+        ("session_step", Kind::Number),
+        ("session_pause_secs", Kind::Number),
         ("cors", Kind::Any),
     ],
 };

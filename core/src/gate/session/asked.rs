@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::payment::SessionPayment;
+use super::mpp::meter::StreamMeter;
+use super::payment::{SessionDoor, SessionPayment};
+use crate::amount::Amount;
 use crate::gate::Gate;
 use crate::gate::offer::{Choice, Offer};
 use crate::gate::request::IncomingRequest;
@@ -17,4 +19,19 @@ pub(super) struct AskedSession<'g> {
     pub payment: SessionPayment,
     /// Indices of the facilitators to ask in turn, the one to ask now first.
     pub settlers: Vec<usize>,
+}
+
+impl AskedSession<'_> {
+    /// How its answer is charged, if it flows.
+    pub fn meter(&self) -> Option<StreamMeter> {
+        match &self.payment.door {
+            SessionDoor::X402(..) => None,
+            SessionDoor::Mpp(_) => self.offer.channel.as_ref()?.meter,
+        }
+    }
+
+    /// What a request holds before it is served: of one that flows, its first unit.
+    pub fn price(&self) -> Amount {
+        self.meter().map_or(self.choice.terms.amount, |meter| meter.price)
+    }
 }

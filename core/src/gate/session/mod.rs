@@ -5,7 +5,8 @@
 //! | `admit` | what a route offers, and which requests show a payment |
 //! | `payment` | what a payer sends, read and checked |
 //! | `asked` | a request with its payment |
-//! | [`step`] | the machine of one such request |
+//! | [`step`] | the machine of one such request, with an answer that flows |
+//! | [`flow`] | what the edge needs to let it flow |
 //! | `statement` | what the payer is told |
 //! | `reason` | why it is refused |
 //! | [`mpp`] | the same machine for payers of MPP |
@@ -14,6 +15,7 @@
 mod admit;
 mod asked;
 pub mod errand;
+pub mod flow;
 pub mod mpp;
 mod payment;
 mod reason;

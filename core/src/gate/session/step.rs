@@ -1,6 +1,6 @@
 //! The machine of one request that is paid by session: deposit if there is one, hold, serve,
 //! charge, answer. Nothing is charged before the origin has served, and nothing is delivered before
-//! it is charged.
+//! it is charged. An answer that flows goes on in `stream`.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::asked::AskedSession;
 use super::errand::ChannelTerms;
+use super::flow::{Flow, FlowEnd, FlowLimits, Pause};
 use super::mpp::payment::is_content;
 use super::mpp::{seen, told};
 use super::payment::{Purpose, SessionDoor, SessionPayment};
@@ -44,6 +45,8 @@ use crate::time::UnixTime;
 use crate::x402::Version;
 use crate::x402::handed::Version2;
 
+mod stream;
+
 /// The next effect of a request that is paid by session.
 #[cfg_attr(feature = "copies", derive(Clone))]
 pub enum SessionStep<'g> {
@@ -62,7 +65,16 @@ pub enum SessionStep<'g> {
     Forward(OriginCall, Box<SessionRequest<'g>>),
     /// Read the body within these limits; [`SessionRequest::collected`] takes the outcome.
     Collect(BodyLimits, Box<SessionRequest<'g>>),
-    /// Answer.
+    /// Answer with the origin's body, which flows as far as it is paid for.
+    Flow(Box<Reply>, FlowLimits, Box<SessionRequest<'g>>),
+    /// Let so many more units flow; then [`SessionRequest::due`] or [`SessionRequest::ended`].
+    Grant(u64, Box<SessionRequest<'g>>),
+    /// Write this event, if it is one, and wait until the object of this name has another answer
+    /// than that it waits, at most so many seconds; [`SessionRequest::resumed`] takes it.
+    Pause(Pause, Box<SessionRequest<'g>>),
+    /// End the body: with this text, or as one that broke off.
+    Finish(FlowEnd),
+    /// Answer; a body that flows breaks off.
     Respond(Reply),
 }
 
@@ -80,6 +92,8 @@ pub struct SessionRequest<'g> {
     used: Amount,
     /// The transaction and amount of a deposit or refund.
     moved: (String, String),
+    /// The answer that flows.
+    flow: Option<Flow>,
 }
 
 /// What a request waits for.
@@ -101,6 +115,10 @@ enum SessionStage {
     Noting,
     /// What needs no origin is done.
     Managing,
+    /// It flows.
+    Flowing,
+    /// The next part of it is charged.
+    Stepping,
 }
 
 /// Whether an answer is kept for a repeat of its request.
@@ -134,8 +152,9 @@ impl<'g> SessionRequest<'g> {
             Purpose::Deposit(_) | Purpose::Voucher | Purpose::Open => true,
             Purpose::Refund(_) | Purpose::TopUp | Purpose::Show | Purpose::Close => false,
         };
-        let (hash, used) = (String::new(), asked.choice.terms.amount);
-        let session = Box::new(Self { asked, now, stage, hash, sight: None, used, moved });
+        let (hash, used) = (String::new(), asked.price());
+        let session =
+            Box::new(Self { asked, now, stage, hash, sight: None, used, moved, flow: None });
         if has_body && is_bought { SessionStep::Digest(session) } else { session.hashed(&[]) }
     }
 
@@ -197,7 +216,8 @@ impl<'g> SessionRequest<'g> {
         };
         let body = seen::body(sold, &self.asked.payment.channel, shown.sent);
         let mut call = ChainCall::new(self.asked.choice.terms.network.as_str(), body);
-        call.unproven = Some(self.sender());
+        // Whose answer flows has paid here.
+        call.unproven = if self.flow.is_some() { None } else { Some(self.sender()) };
         self.stage = SessionStage::Looking(before);
         SessionStep::Node(Box::new(call), self)
     }
@@ -230,9 +250,9 @@ impl<'g> SessionRequest<'g> {
         }
         self.sight = Some(seen.sight);
         let SessionRequest { asked, .. } = &*self;
-        let buys = asked.payment.cumulative >= asked.choice.terms.amount
-            && is_content(&asked.request.head);
+        let buys = asked.payment.cumulative >= asked.price() && is_content(&asked.request.head);
         let next = match asked.payment.purpose {
+            _ if self.flow.is_some() => self.step(),
             Purpose::Voucher => self.hold(),
             Purpose::Open if buys => self.hold(),
             _ => self.manage(),
@@ -244,7 +264,7 @@ impl<'g> SessionRequest<'g> {
     #[must_use]
     pub fn label(&self) -> Label {
         let terms = &self.asked.choice.terms;
-        let (network, amount) = (terms.network.as_str(), terms.amount.to_string());
+        let (network, amount) = (terms.network.as_str(), self.price());
         let units = units::amount_members(network, &terms.asset, &amount);
         Label {
             route: self.asked.offer.settings.route.clone(),
@@ -266,11 +286,15 @@ impl<'g> SessionRequest<'g> {
         if reply.said == Said::Refused {
             let may_look = reply.stale && self.sight.is_none();
             return match stage {
-                SessionStage::Beginning | SessionStage::Refunding | SessionStage::Managing
+                SessionStage::Beginning
+                | SessionStage::Refunding
+                | SessionStage::Managing
+                | SessionStage::Stepping
                     if may_look =>
                 {
                     self.look(Before::Nothing)
                 }
+                SessionStage::Stepping => self.finish(),
                 _ => SessionStep::Respond(self.corrected(&reply)),
             };
         }
@@ -317,6 +341,10 @@ impl<'g> SessionRequest<'g> {
                     SessionDoor::Mpp(_) => refusal.okx().to_string(),
                 });
                 SessionStep::Respond(self.corrected(&reply))
+            }
+            (SessionStage::Stepping, said) => self.stepped(said, reply),
+            (SessionStage::Charging(head, _), said) if self.asked.meter().is_some() => {
+                self.begin_flow(head, said, &reply)
             }
             (SessionStage::Charging(mut head, _), Said::Charged | Said::Repeated) => {
                 finish_paid(&mut head, &self.asked.request.correlation);
@@ -452,6 +480,8 @@ impl<'g> SessionRequest<'g> {
             | SessionStage::Releasing(_)
             | SessionStage::Refunding
             | SessionStage::Managing
+            | SessionStage::Flowing
+            | SessionStage::Stepping
             | SessionStage::Noting => self.problem(Code::Internal),
         }
     }
@@ -492,8 +522,12 @@ impl<'g> SessionRequest<'g> {
                 }
                 let Ok(used) = used else { return self.failed(Code::OriginFailed) };
                 self.used = used.unwrap_or(self.used);
+                // What is no answer has nothing to count.
+                if head.status < 200 && self.asked.meter().is_some() {
+                    return self.failed(Code::OriginFailed);
+                }
                 // A stream is charged before it begins.
-                if !may_be_stored(&head) {
+                if !may_be_stored(&head) || self.asked.meter().is_some() {
                     return self.charge(head, Keeping::Passed);
                 }
                 let secs = self.asked.offer.settings.origin_timeout_secs.min(MAX_SEALING_SECS);
@@ -610,7 +644,7 @@ impl<'g> SessionRequest<'g> {
     fn forward(mut self: Box<Self>) -> SessionStep<'g> {
         let terms = &self.asked.choice.terms;
         let price = Price {
-            amount: &terms.amount.to_string(),
+            amount: &self.price(),
             asset: &terms.asset,
             network: terms.network.as_str(),
             transaction: "",
@@ -739,7 +773,7 @@ impl<'g> SessionRequest<'g> {
         PurchaseText {
             cumulative: cumulative.to_string(),
             signature: signature.clone(),
-            price: self.asked.choice.terms.amount.to_string(),
+            price: self.price(),
             request: self.hash.clone(),
             until: self.now.plus(self.asked.offer.leases.executing).plus(HOLD_SECS).secs(),
         }
@@ -762,7 +796,7 @@ impl<'g> SessionRequest<'g> {
 
     /// What the request uses: its price.
     fn price(&self) -> String {
-        self.asked.choice.terms.amount.to_string()
+        self.asked.price().to_string()
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | [`meter`] | how a stream is charged |
 //! | [`terms`] | what is sold, as a challenge says it |
 //! | `payment` | a credential that was read |
 //! | `shown` | what a credential asks for, read and checked |
@@ -10,6 +11,7 @@
 //! | `told` | what the payer is told |
 //! | [`payout`] | what the alarm of a channel asks a node, and what it sends to the chain |
 
+pub mod meter;
 pub(super) mod payment;
 pub mod payout;
 pub(super) mod seen;

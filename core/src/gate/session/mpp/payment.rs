@@ -23,7 +23,12 @@ pub(in crate::gate::session) struct MppPayment {
 pub(in crate::gate::session) fn is_content(head: &RequestHead) -> bool {
     match head.method.as_str() {
         "HEAD" => false,
-        "POST" => head.body == BodyPresence::Present || head.url.contains('?'),
+        // Some platforms call a body of no bytes one.
+        "POST" => {
+            let has_body = head.body == BodyPresence::Present
+                && head.headers.get("content-length") != Some("0");
+            has_body || head.url.contains('?')
+        }
         _ => true,
     }
 }

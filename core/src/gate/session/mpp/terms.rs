@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 
 use serde_json::{Value, json};
 
+use super::meter::StreamMeter;
 use crate::amount::Amount;
 use crate::channel::config::ChannelConfig;
 use crate::channel::escrow::EscrowContract;
@@ -16,8 +17,8 @@ use crate::mpp::session::UnitType;
 use crate::mutant::{Mutant, planted};
 use crate::payment::{SignedToken, Terms};
 
-/// Requests that a payer is asked to deposit for.
-const SUGGESTED_REQUESTS: u64 = 100;
+/// Requests, or steps of a stream, that a payer is asked to deposit for.
+const SUGGESTED_SALES: u64 = 100;
 
 /// How a route is paid by session of MPP.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct ChannelOffer {
     pub token: SignedToken,
     /// The least seconds that the contract lets a payer wait for a withdrawal.
     pub delay_secs: u64,
+    /// How answers are charged that flow; else a request has one price.
+    pub meter: Option<StreamMeter>,
     /// The request of a challenge, canonical JSON, around the reference.
     written: [String; 2],
 }
@@ -35,10 +38,19 @@ pub struct ChannelOffer {
 impl ChannelOffer {
     /// Sells at these terms by channels of a contract; `None` if they take no signature.
     #[must_use]
-    pub fn new(terms: &Terms, contract: EscrowContract, delay_secs: u64) -> Option<Self> {
+    pub fn new(
+        terms: &Terms,
+        contract: EscrowContract,
+        delay_secs: u64,
+        meter: Option<StreamMeter>,
+    ) -> Option<Self> {
         let token = terms.authorized()?;
-        let price = terms.amount;
-        let deposit = price.checked_mul_u64(SUGGESTED_REQUESTS).unwrap_or(price);
+        // A voucher for less than a step lets nothing flow.
+        let (price, unit, sold, delta) = match &meter {
+            Some(meter) => (meter.price, meter.unit, meter.step_price, meter.step_price),
+            None => (terms.amount, UnitType::Request, terms.amount, Amount::ZERO),
+        };
+        let deposit = sold.checked_mul_u64(SUGGESTED_SALES).unwrap_or(sold);
         // Members in canonical order; no text of the operator's comes before the reference.
         let before = json!({
             "amount": price.to_string(),
@@ -51,15 +63,15 @@ impl ChannelOffer {
                 "credentialTypes": [HASH],
                 "escrowContract": contract.address.to_checksum(),
                 "feePayer": false,
-                "minVoucherDelta": Amount::ZERO.to_string(),
+                "minVoucherDelta": delta.to_string(),
             },
             "recipient": token.pay_to.to_checksum(),
             "suggestedDeposit": deposit.to_string(),
-            "unitType": UnitType::Request.name(),
+            "unitType": unit.name(),
         });
         let before = json::text(&before).strip_suffix("\"}")?.to_owned();
         let after = ["\",", json::text(&after).strip_prefix('{')?].concat();
-        Some(Self { contract, token, delay_secs, written: [before, after] })
+        Some(Self { contract, token, delay_secs, meter, written: [before, after] })
     }
 
     /// The shortest and longest delays, seconds.

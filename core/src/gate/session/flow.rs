@@ -1,0 +1,48 @@
+//! An answer that flows, as the edge lets it flow.
+
+use alloc::string::String;
+
+use crate::channel::desk::ChannelReply;
+use crate::mpp::session::UnitType;
+use crate::mpp::stream::StreamFraming;
+
+/// What the edge needs to let a body flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowLimits {
+    /// What is counted; one of it is paid.
+    pub unit: UnitType,
+    /// Whether it is made of server-sent events, and events of the gate may come between.
+    pub framing: StreamFraming,
+    /// Seconds without a byte after which the origin counts as broken.
+    pub idle_secs: u64,
+}
+
+/// A wait for a voucher.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// What the reader is told.
+    pub event: Option<String>,
+    /// The object.
+    pub name: String,
+    /// What it is asked.
+    pub message: String,
+    /// The longest wait, seconds.
+    pub secs: u64,
+}
+
+/// The end of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FlowEnd {
+    /// It is whole, after this text.
+    Whole(String),
+    /// It broke off.
+    Cut,
+}
+
+/// An answer that flows.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub(super) struct Flow {
+    pub framing: StreamFraming,
+    /// What the channel said last.
+    pub said: ChannelReply,
+}

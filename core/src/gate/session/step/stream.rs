@@ -1,0 +1,165 @@
+//! An answer that flows: each step of it is charged before anything of it leaves, and while the
+//! voucher is used up it waits for the next one, which comes by another request.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+
+use super::{SessionRequest, SessionStage, SessionStep};
+use crate::amount::Amount;
+use crate::channel::desk::{ChannelAsk, ChannelReply, Said};
+use crate::channel::refusal::ChannelRefusal;
+use crate::gate::paid::StreamEnd;
+use crate::gate::reply::{Body, Reply, finish_paid};
+use crate::gate::session::flow::{Flow, FlowEnd, FlowLimits, Pause};
+use crate::gate::session::mpp::told;
+use crate::gate::session::payment::SessionDoor;
+use crate::http::{Headers, ResponseHead};
+use crate::mpp::receipt::{HEADER, ReceivedReceipt};
+use crate::mpp::stream::{NeedVoucher, StreamEvent, StreamFraming};
+use crate::mutant::{Mutant, planted};
+use crate::problem::Code;
+use crate::time::UnixTime;
+
+impl<'g> SessionRequest<'g> {
+    /// Answers, once the first unit is charged.
+    pub(super) fn begin_flow(
+        mut self: Box<Self>,
+        mut head: ResponseHead,
+        said: Said,
+        reply: &ChannelReply,
+    ) -> SessionStep<'g> {
+        let Some(meter) = self.asked.meter() else { return self.problem(Code::Internal) };
+        if said != Said::Charged && !planted(Mutant::StreamsRepeat) {
+            let mut refused = reply.clone();
+            refused.refusal = Some(ChannelRefusal::InsufficientHeadroom.okx().to_string());
+            return SessionStep::Respond(self.corrected(&refused));
+        }
+        let framing = StreamFraming::of(&head.headers);
+        finish_paid(&mut head, &self.asked.request.correlation);
+        if framing == StreamFraming::Events {
+            // Events of the gate come between.
+            head.headers.remove("content-length");
+            head.headers.set("cache-control", "no-cache, no-transform");
+        }
+        let mut served = Reply::new(head, Body::Held);
+        served.marks.served = true;
+        let served = self.settled(served, reply);
+        let idle_secs = self.asked.offer.settings.origin_timeout_secs;
+        let limits = FlowLimits { unit: meter.unit, framing, idle_secs };
+        self.flow = Some(Flow { framing, said: reply.clone() });
+        self.stage = SessionStage::Flowing;
+        SessionStep::Flow(Box::new(served), limits, self)
+    }
+
+    /// Goes on when what is paid has left.
+    #[must_use]
+    pub fn due(mut self: Box<Self>, now: UnixTime) -> SessionStep<'g> {
+        self.now = now;
+        // What the chain showed may have aged since the last step.
+        self.sight = None;
+        if let Some(meter) = self.asked.meter()
+            && planted(Mutant::StepsAreFree)
+        {
+            return SessionStep::Grant(meter.step, self);
+        }
+        self.step()
+    }
+
+    pub(super) fn step(mut self: Box<Self>) -> SessionStep<'g> {
+        self.stage = SessionStage::Stepping;
+        let price = self.step_price();
+        self.ask(ChannelAsk::Step(price))
+    }
+
+    fn step_price(&self) -> String {
+        self.asked.meter().map_or(Amount::MAX, |meter| meter.step_price).to_string()
+    }
+
+    /// Takes what the channel says of a step.
+    pub(super) fn stepped(mut self: Box<Self>, said: Said, reply: ChannelReply) -> SessionStep<'g> {
+        let Some(meter) = self.asked.meter() else { return self.problem(Code::Internal) };
+        let needed = reply.charged.as_deref().and_then(|text| Amount::from_atomic(text).ok());
+        let Some(flow) = &mut self.flow else { return self.problem(Code::Internal) };
+        flow.said = reply;
+        match (said, needed) {
+            (Said::Charged, _) => {
+                self.stage = SessionStage::Flowing;
+                SessionStep::Grant(meter.step, self)
+            }
+            (Said::Waiting, Some(required)) => {
+                let event = self.need_voucher(required);
+                self.stage = SessionStage::Flowing;
+                // The same question to the same object, from which nothing is charged.
+                match self.ask(ChannelAsk::Await(meter.step_price.to_string())) {
+                    SessionStep::Object(name, message, next) => {
+                        let secs = meter.pause_secs;
+                        SessionStep::Pause(Pause { event, name, message, secs }, next)
+                    }
+                    step => step,
+                }
+            }
+            _ => self.finish(),
+        }
+    }
+
+    fn need_voucher(&self, required: Amount) -> Option<String> {
+        let flow = self.flow.as_ref().filter(|flow| flow.framing == StreamFraming::Events)?;
+        let channel = flow.said.channel.as_ref()?;
+        let amount = |text: &str| Amount::from_atomic(text).ok();
+        let accepted = channel.evidence.as_ref().map_or(&channel.spent, |(amount, _)| amount);
+        let need = NeedVoucher {
+            channel: self.asked.payment.channel.to_string(),
+            required,
+            accepted: amount(accepted)?,
+            deposit: amount(&channel.sight.deposit)?,
+        };
+        Some(StreamEvent::NeedVoucher(need).to_text())
+    }
+
+    /// Takes the answer of the object after a pause; `None` if it is down.
+    #[must_use]
+    pub fn resumed(self: Box<Self>, answer: Option<&str>, now: UnixTime) -> SessionStep<'g> {
+        let reply = answer.and_then(crate::encoding::message::read::<ChannelReply>);
+        match reply.map(|reply| reply.said) {
+            Some(Said::Held) => self.due(now),
+            Some(_) => self.finish(),
+            None => SessionStep::Finish(FlowEnd::Cut),
+        }
+    }
+
+    /// Ends it when the body has ended.
+    #[must_use]
+    pub fn ended(self: Box<Self>, end: StreamEnd) -> SessionStep<'g> {
+        match (end, &self.flow) {
+            (StreamEnd::Complete, Some(flow)) => match flow.framing {
+                StreamFraming::Events => self.finish(),
+                StreamFraming::Bytes => SessionStep::Finish(FlowEnd::Whole(String::new())),
+            },
+            _ => SessionStep::Finish(FlowEnd::Cut),
+        }
+    }
+
+    /// Ends what is not paid on: events with a receipt, other bodies as what they are, not whole.
+    pub(super) fn finish(&self) -> SessionStep<'g> {
+        let (Some(flow), SessionDoor::Mpp(shown)) = (&self.flow, &self.asked.payment.door) else {
+            return SessionStep::Finish(FlowEnd::Cut);
+        };
+        match flow.framing {
+            StreamFraming::Bytes => SessionStep::Finish(FlowEnd::Cut),
+            StreamFraming::Events => {
+                let head = ResponseHead { status: 200, headers: Headers::new() };
+                let said = (&flow.said, self.now);
+                let told = told::receipt(&self.asked, shown, Reply::new(head, Body::Empty), said);
+                // The same as in the head of an answer.
+                let receipt = told.head.headers.get(HEADER).map(ReceivedReceipt::read);
+                SessionStep::Finish(match receipt {
+                    Some(Ok(receipt)) => {
+                        let event = StreamEvent::Receipt(receipt.members.into());
+                        FlowEnd::Whole(event.to_text())
+                    }
+                    Some(Err(_)) | None => FlowEnd::Cut,
+                })
+            }
+        }
+    }
+}

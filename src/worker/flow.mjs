@@ -1,0 +1,235 @@
+// Lets a body flow as far as it is paid for. What is charged is decided elsewhere: here units are counted, of pieces that
+// are read from the origin only when the client takes them.
+
+import { joined } from '../platform/body.mjs';
+import { LATE, race } from '../platform/deadline.mjs';
+
+/** Bytes of the longest server-sent event. */
+const MAX_EVENT_BYTES = 1_048_576;
+/** Longer than any body flows, milliseconds. */
+const LONGEST_MS = 604_800_000;
+
+/** @typedef {(promise: Promise<true>, longest: number) => Promise<true>} Watch fails when who decides is lost */
+
+/**
+ * Set by the entry: the module that watches instances cannot be loaded before the compiled part.
+ *
+ * @type {Watch}
+ */
+let survived = (promise) => promise;
+
+/** @param {Watch} watch */
+export function watchFlows(watch) {
+  survived = watch;
+}
+
+/** A body that flows, of a response. */
+export class Flow {
+  /**
+   * @param {Response} response
+   * @param {string} unit `second`, `byte` or `event`
+   * @param {boolean} hasEvents whether it is made of server-sent events
+   * @param {number} idle milliseconds without a byte after which the origin counts as broken
+   * @param {number | undefined} promised bytes that have to come
+   */
+  constructor(response, unit, hasEvents, idle, promised) {
+    const { readable, writable } = promised === undefined ? new IdentityTransformStream() : new FixedLengthStream(promised);
+    this.readable = readable;
+    this.writer = writable.getWriter();
+    this.reader = response.body?.getReader();
+    this.unit = unit;
+    this.hasEvents = hasEvents;
+    this.idle = idle;
+    /** Units that are paid, and until when seconds are. */
+    this.paid = 0;
+    this.paidUntil = 0;
+    /**
+     * Pieces that were read and have not left.
+     *
+     * @type {Uint8Array[]}
+     */
+    this.pieces = [];
+    /** The beginning of an event. */
+    this.rest = new Uint8Array(0);
+    /** Settled when the client has left. */
+    this.gone = this.writer.closed.then(() => true, () => true);
+    /** Called when it has ended. */
+    this.ended = () => {};
+    // Who decides may be lost with its instance: then nothing flows any more.
+    survived(new Promise((resolve) => { this.ended = () => { resolve(true); }; }), LONGEST_MS).catch(() => { this.cut(); });
+  }
+
+  /**
+   * The next piece, or how the body ended.
+   *
+   * @returns {Promise<Uint8Array | 'complete' | 'broken' | 'client_left'>}
+   */
+  async next() {
+    for (;;) {
+      const [piece] = this.pieces;
+      if (piece !== undefined) return piece;
+      if (this.reader === undefined) return 'complete';
+      this.reading ??= this.reader.read();
+      const read = await race(Promise.race([this.reading, this.gone]), this.idle).catch(() => LATE);
+      if (read === LATE) return 'broken';
+      if (typeof read === 'boolean') return 'client_left';
+      this.reading = undefined;
+      if (read.done) {
+        this.reader = undefined;
+        // Readers drop an event without its empty line; what comes after it would be a part of it.
+        if (this.rest.length > 0) this.pieces.push(joined([this.rest, EMPTY_LINES], this.rest.length + EMPTY_LINES.length));
+      } else if (this.hasEvents) {
+        if (!this.take(read.value)) return 'broken';
+      } else if (read.value.length > 0) this.pieces.push(read.value);
+    }
+  }
+
+  /**
+   * Takes bytes apart into events; whether none is too long.
+   *
+   * @param {Uint8Array} bytes
+   */
+  take(bytes) {
+    let at = Math.max(0, this.rest.length - 3);
+    let all = this.rest.length === 0 ? bytes : joined([this.rest, bytes], this.rest.length + bytes.length);
+    for (let end = endOfEvent(all, at); end > 0; end = endOfEvent(all, at)) {
+      this.pieces.push(all.subarray(0, end));
+      all = all.subarray(end);
+      at = 0;
+    }
+    this.rest = all;
+    return all.length <= MAX_EVENT_BYTES;
+  }
+
+  /**
+   * What of a piece is paid: all, a part, or nothing of it.
+   *
+   * @param {Uint8Array} piece
+   */
+  paidOf(piece) {
+    if (this.unit === 'second') return Date.now() < this.paidUntil ? piece : undefined;
+    if (this.unit === 'event' && (!this.hasEvents || !hasData(piece))) return piece;
+    const price = this.unit === 'event' ? 1 : piece.length;
+    const part = this.hasEvents ? (this.paid < price ? 0 : price) : Math.min(this.paid, price);
+    this.paid -= part;
+    if (part === 0) return undefined;
+    return part < price ? piece.subarray(0, part) : piece;
+  }
+
+  /** Lets flow what is paid: `due` when more is there, or how the body ended. */
+  async flow() {
+    for (;;) {
+      const piece = await this.next();
+      if (typeof piece === 'string') return piece;
+      const part = this.paidOf(piece);
+      if (part === undefined) return 'due';
+      if (part.length < piece.length) this.pieces[0] = piece.subarray(part.length);
+      else this.pieces.shift();
+      if (!(await this.write(part))) return 'client_left';
+    }
+  }
+
+  /** @param {number} units */
+  grant(units) {
+    if (this.unit === 'second') this.paidUntil = Date.now() + units * 1000;
+    else this.paid += units;
+  }
+
+  /** @param {Uint8Array} bytes */
+  async write(bytes) {
+    try {
+      await this.writer.write(bytes);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Breaks it off. */
+  cut() {
+    this.close(() => this.writer.abort(new Error('it is not paid on, or the origin broke off')));
+  }
+
+  /** @param {() => Promise<unknown>} how */
+  close(how) {
+    this.ended();
+    this.reader?.cancel().catch(() => {});
+    how().catch(() => {});
+  }
+}
+
+const EMPTY_LINES = new Uint8Array([10, 10]);
+const [LF, CR] = [10, 13];
+
+/**
+ * Where the first event ends, after its empty line; -1 if it is not there yet.
+ *
+ * @param {Uint8Array} bytes
+ * @param {number} from
+ */
+function endOfEvent(bytes, from) {
+  const after = (/** @type {number} */ at) => (bytes[at] === CR && bytes[at + 1] === LF ? at + 2 : at + 1);
+  for (let at = from; at < bytes.length; at += 1) {
+    if (bytes[at] !== LF && bytes[at] !== CR) continue;
+    const next = after(at);
+    if (bytes[next] === LF || bytes[next] === CR) return after(next);
+  }
+  return -1;
+}
+
+/**
+ * Whether an event has data: a comment has none.
+ *
+ * @param {Uint8Array} event
+ */
+function hasData(event) {
+  return /^data/m.test(new TextDecoder().decode(event));
+}
+
+/**
+ * @param {Response} response
+ * @param {string} unit
+ * @param {boolean} hasEvents
+ * @param {number} idle
+ * @param {number | undefined} promised
+ */
+export function openFlow(response, unit, hasEvents, idle, promised) {
+  return new Flow(response, unit, hasEvents, idle, promised);
+}
+
+/**
+ * Lets so many units more flow: `due` when they have left, or how the body ended.
+ *
+ * @param {Flow} flow
+ * @param {number} units
+ */
+export function letFlow(flow, units) {
+  flow.grant(units);
+  return flow.flow();
+}
+
+/**
+ * Ends it after this text, or as one that broke off.
+ *
+ * @param {Flow} flow
+ * @param {string | undefined} text
+ */
+export async function endFlow(flow, text) {
+  if (text === undefined) return flow.cut();
+  if (text !== '') await flow.write(new TextEncoder().encode(text));
+  flow.close(() => flow.writer.close());
+}
+
+/**
+ * Tells the reader why it waits, and asks the object until it has another answer than that it waits; undefined if the
+ * client has left or the object is down.
+ *
+ * @param {Flow} flow
+ * @param {string | undefined} event
+ * @param {Promise<{ answer: string } | undefined>} answered
+ */
+export async function paused(flow, event, answered) {
+  if (event !== undefined && !(await flow.write(new TextEncoder().encode(event)))) return undefined;
+  const said = await Promise.race([answered, flow.gone]);
+  return typeof said === 'object' ? said.answer : undefined;
+}

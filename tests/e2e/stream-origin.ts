@@ -1,0 +1,49 @@
+// An origin whose answers flow: events by the clock, a dozen at once, and bytes.
+
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export type Streams = Awaited<ReturnType<typeof startStreams>>;
+
+export const BYTES = 400_000;
+export const BLOB = Buffer.alloc(BYTES, 'byte');
+
+/**
+ * `/seconds` sends an event every 50 ms and does not end, `/bytes` sends BLOB, `/events` twelve events with comments between
+ * them, and `/held` the same without an end. `cut()` breaks off the last answer.
+ */
+export async function startStreams() {
+  const sent = { bytes: 0, events: 0, closed: 0 };
+  let last: ServerResponse | undefined;
+  const server = createServer((request, response) => {
+    last = response;
+    response.on('close', () => { sent.closed += 1; });
+    const { pathname } = new URL(request.url ?? '/', 'http://origin');
+    if (pathname === '/bytes') {
+      const write = (at: number): void => {
+        if (at >= BYTES) return void response.end();
+        sent.bytes = at;
+        if (response.write(BLOB.subarray(at, at + 10_000))) setImmediate(write, at + 10_000);
+        else response.once('drain', () => { write(at + 10_000); });
+      };
+      response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': BYTES });
+      write(0);
+      return;
+    }
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    if (pathname === '/seconds') {
+      const timer = setInterval(() => response.write(`data: ${(sent.events += 1)}\n\n`), 50);
+      response.on('close', () => { clearInterval(timer); });
+      return;
+    }
+    for (let event = 1; event <= 12; event += 1) response.write(`: sign of life\r\n\r\nid: ${event}\ndata: event ${event}\ndata: of 12\n\n`);
+    if (pathname === '/events') response.end();
+  });
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  return {
+    sent,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut: () => { last?.destroy(); },
+    stop: () => { server.closeAllConnections(); server.close(); },
+  };
+}
