@@ -16,8 +16,8 @@ import { createWalletClient, http } from 'viem';
 import { BATCH_SETTLEMENT, NETWORK, readArtefact, startChain, type Chain } from '../../demo/chain.mjs';
 import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
 import { startOrigin, type Origin } from '../../demo/origin.mjs';
-import { serve } from '../../demo/server.mjs';
 import { startGate, type Gate } from '../../scripts/miniflare.mjs';
+import { startTap } from './tap.ts';
 
 const PRICE = 10_000n;
 const DEPOSIT = 5n * PRICE;
@@ -25,30 +25,9 @@ const DEPOSIT = 5n * PRICE;
 /** A call of the gate, before it arrives and after it was answered. */
 type Moment = `${'asked' | 'answered'} ${'deposit' | 'origin' | 'look' | 'claim' | 'refund' | 'settle'}`;
 
-/** A server between the gate and another, which tells of each call. */
-async function startTap(target: () => string, tell: (moment: Moment) => Promise<void>): Promise<{ url: string; stop(): Promise<void> }> {
-  return serve(async (request, response) => {
-    try {
-      const pieces: Buffer[] = [];
-      for await (const piece of request) pieces.push(piece as Buffer);
-      const body = Buffer.concat(pieces);
-      const kind = kindOf(request.url ?? '', body.toString('utf8'));
-      await tell(`asked ${kind}`);
-      const answer = await fetch(`${target()}${request.url ?? ''}`, {
-        method: request.method ?? 'GET', headers: { 'content-type': 'application/json' }, ...(body.length > 0 ? { body } : {}),
-      });
-      const bytes = Buffer.from(await answer.arrayBuffer());
-      await tell(`answered ${kind}`);
-      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(bytes);
-    } catch {
-      response.destroy();
-    }
-  });
-}
-
-function kindOf(url: string, body: string): 'deposit' | 'origin' | 'look' | 'claim' | 'refund' | 'settle' {
-  if (url.endsWith('/verify')) return 'look';
-  if (!url.endsWith('/settle')) return 'origin';
+/** What a call of a facilitator is for. */
+function kindOf(url: string, body: string): string {
+  if (!url.endsWith('/settle')) return 'look';
   const { type } = (JSON.parse(body) as { paymentPayload: { payload: { type: 'deposit' | 'claim' | 'refund' | 'settle' } } }).paymentPayload.payload;
   return type;
 }
@@ -67,7 +46,7 @@ describe('a session whose gate dies', { concurrency: 1 }, () => {
   let killed: Promise<void> | undefined;
   let seeds = 0;
 
-  const tell = async (moment: Moment): Promise<void> => {
+  const tell = async (moment: string): Promise<void> => {
     if (planned?.moment !== moment) return;
     const { afterMs } = planned;
     planned = undefined;
@@ -86,8 +65,8 @@ describe('a session whose gate dies', { concurrency: 1 }, () => {
     facilitator = keep(await startFacilitator({ chain }));
     const persist = mkdtempSync(join(tmpdir(), 'farebox-sessions-'));
     keep({ stop: async () => rmSync(persist, { recursive: true, force: true }) });
-    const toFacilitator = keep(await startTap(() => facilitator.url, tell));
-    const toOrigin = keep(await startTap(() => origin.url, tell));
+    const toFacilitator = keep(await startTap(() => facilitator.url, kindOf, tell));
+    const toOrigin = keep(await startTap(() => origin.url, () => 'origin', tell));
     gate = keep(await startGate({
       build: process.env.FAREBOX_BUILD ?? 'build',
       persist,

@@ -44,14 +44,14 @@ export class OkxPayer {
   /** Vouchers that were signed. */
   signed = 0;
 
-  constructor(private readonly chain: Chain, private readonly payer: PrivateKeyAccount, private readonly url: string) {}
+  constructor(private readonly chain: Chain, private readonly payer: PrivateKeyAccount, private readonly url: string, private readonly fetch: typeof globalThis.fetch = globalThis.fetch) {}
 
   private wallet() {
     return createWalletClient({ account: this.payer, chain: this.chain.chain, transport: http(this.chain.url) });
   }
 
   private async asked(): Promise<Asked> {
-    const answer = await fetch(this.url);
+    const answer = await this.fetch(this.url);
     await answer.arrayBuffer();
     const found = read(answer.headers.get('www-authenticate') ?? '');
     if (found.challenge.intent !== 'session' || found.request.methodDetails.feePayer) throw new Error('no session by hash is offered');
@@ -61,7 +61,7 @@ export class OkxPayer {
   private async send(asked: Asked, payload: object, init: RequestInit = {}): Promise<Answer> {
     const named = 'hash' in payload ? { source: `did:pkh:eip155:${asked.request.methodDetails.chainId}:${this.payer.address}` } : {};
     const token = Buffer.from(JSON.stringify({ challenge: asked.challenge, payload, ...named })).toString('base64url');
-    const answer = await fetch(this.url, { ...init, headers: { authorization: `Payment ${token}` } });
+    const answer = await this.fetch(this.url, { ...init, headers: { authorization: `Payment ${token}` } });
     const body = await answer.text();
     const receipt = answer.headers.get('payment-receipt');
     const told: Answer = { status: answer.status, body };
