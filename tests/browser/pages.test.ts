@@ -11,6 +11,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
+import { eventually } from '../support/eventually.ts';
 import { startChromium } from './chromium.ts';
 import { startPages, type Pages } from './shop-page.ts';
 import { injectWallet, type Injected } from './wallet.ts';
@@ -177,7 +178,7 @@ test('a page that is reloaded while its payment is at the gate is charged once, 
   const before = world.origin.requests.length;
   const results = await charged(payer.address, 1n, async () => {
     const page = await opened('reload', { key: payer.privateKey, name: 'arrived', path: '/slow?ms=1500' });
-    await eventually(() => world.origin.requests.length > before);
+    await eventually('the request arrives', () => world.origin.requests.length > before);
     await page.reload();
     return resultsOf(page);
   });
@@ -197,7 +198,7 @@ test('a page that is reloaded before its payment reached the gate sends the same
       if (payment === null || payments.length > 1) await route.continue();
     });
     await page.goto(addressOf('reload', { key: payer.privateKey, name: 'lost', path: '/report' }));
-    await eventually(() => payments.length === 1);
+    await eventually('it pays', () => payments.length === 1);
     await page.reload();
     return resultsOf(page);
   });
@@ -217,7 +218,7 @@ test('a payer in a page that is reloaded between the signature and the answer se
       if (payment === null || payments.length > 1) await route.continue();
     });
     await page.goto(addressOf('resume', { key: payer.privateKey, budget: 'resumed' }));
-    await eventually(() => payments.length === 1);
+    await eventually('it pays', () => payments.length === 1);
     await page.reload();
     return resultsOf(page);
   });
@@ -255,8 +256,4 @@ function meeting(count: number): () => Promise<void> {
     if (missing === 0) begin();
     return all;
   };
-}
-
-async function eventually(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => { setTimeout(resolve, 20); });
 }

@@ -17,7 +17,7 @@ import { startOrigin, type Origin } from '../../demo/origin.mjs';
 import { startWithClock } from '../../scripts/clock.mjs';
 import { GATE } from '../../scripts/miniflare.mjs';
 import { OkxPayer } from '../e2e/okx-payer.ts';
-import { eventually } from '../support/built.ts';
+import { eventually } from '../support/eventually.ts';
 import { startTap } from './tap.ts';
 
 const PRICE = 10_000n;

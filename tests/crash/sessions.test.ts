@@ -17,6 +17,7 @@ import { BATCH_SETTLEMENT, NETWORK, readArtefact, startChain, type Chain } from 
 import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
 import { startOrigin, type Origin } from '../../demo/origin.mjs';
 import { startGate, type Gate } from '../../scripts/miniflare.mjs';
+import { eventually } from '../support/eventually.ts';
 import { startTap } from './tap.ts';
 
 const PRICE = 10_000n;
@@ -122,10 +123,10 @@ describe('a session whose gate dies', { concurrency: 1 }, () => {
     // Whether it hears of it or not: the refund is made once.
     await scheme.refund(`${gate.url}/report/1`, { fetch: patient }).catch(() => undefined);
     const expected = 3n * PRICE;
-    await eventually('the rest is paid back', async () => funds - (await chain.balanceOf(payer.address)), expected);
-    await eventually('it dies', async () => planned, undefined);
+    await eventually('the rest is paid back', async () => funds - (await chain.balanceOf(payer.address)), (paid) => paid === expected);
+    await eventually('it dies', () => planned === undefined);
     await killed;
-    await eventually('what was earned is the payee\'s', async () => (await received()) - earned, expected);
+    await eventually('what was earned is the payee\'s', async () => (await received()) - earned, (paid) => paid === expected);
   }
 
   /** Plays a session whose payer withdraws: what was earned is claimed by the alarm, in which the gate dies. */
@@ -156,18 +157,18 @@ describe('a session whose gate dies', { concurrency: 1 }, () => {
     // The deposit for the next request shows the gate that its payer is leaving.
     planned = { moment, afterMs: 0 };
     assert.equal((await pay(`${gate.url}/report/${seeds}-5`)).status, 402);
-    await eventually('it dies', async () => planned, undefined);
+    await eventually('it dies', () => planned === undefined);
     await killed;
     const claimed = async (): Promise<bigint> => {
       const read = { address: BATCH_SETTLEMENT, abi, functionName: 'channels', args: [voucher.channelId] } as const;
       return (await chain.publicClient.readContract(read) as readonly [bigint, bigint])[1];
     };
-    await eventually('what was earned is claimed', claimed, 5n * PRICE);
+    await eventually('what was earned is claimed', claimed, (all) => all === 5n * PRICE);
     // The client has not heard that its deposit arrived: its last voucher that was charged asks for it.
     const asked = { ...fifth, payload: { type: 'refund', channelConfig, voucher } };
     const headers = { 'payment-signature': Buffer.from(JSON.stringify(asked)).toString('base64') };
     assert.equal((await patient(`${gate.url}/report/1`, { headers })).status, 200);
-    await eventually('the rest is paid back', async () => funds - (await chain.balanceOf(payer.address)), 5n * PRICE);
+    await eventually('the rest is paid back', async () => funds - (await chain.balanceOf(payer.address)), (paid) => paid === 5n * PRICE);
   }
 
   /** What the payee has, or the contract keeps for the payee alone: a payout that was cut off waits for the next one. */
@@ -200,16 +201,11 @@ describe('a session whose gate dies', { concurrency: 1 }, () => {
   }
   it('and the payouts that were cut off come with the next one', { timeout: 60_000 }, async () => {
     await play(0, 'asked origin', 0);
-    await eventually('the contract is empty', () => chain.balanceOf(BATCH_SETTLEMENT), 0n);
+    await eventually('the contract is empty', () => chain.balanceOf(BATCH_SETTLEMENT), (held) => held === 0n);
   });
 });
 
 function isBusy(answer: Response): boolean {
   const terms = answer.headers.get('payment-required');
   return terms !== null && (JSON.parse(Buffer.from(terms, 'base64').toString('utf8')) as { error?: string }).error?.endsWith('channel_busy') === true;
-}
-
-async function eventually<T>(what: string, read: () => Promise<T>, expected: T): Promise<void> {
-  for (let waits = 0; waits < 300 && (await read()) !== expected; waits += 1) await new Promise((resolve) => setTimeout(resolve, 100));
-  assert.equal(await read(), expected, what);
 }

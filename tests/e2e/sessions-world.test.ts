@@ -8,7 +8,7 @@ import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
 import { createPublicClient, http } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
-import { eventually } from '../support/built.ts';
+import { eventually } from '../support/eventually.ts';
 import { startLine, type WorldLine } from '../support/world-line.ts';
 
 const LIMIT = { timeout: 120_000 };

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { bearer, chargingSkill, earned, eventually, LEDGER_ID, listed, plainSkill, recordOf, startSkillsWorld, TX, untilSold, type SkillsWorld } from './market.ts';
+import { eventually } from '../support/eventually.ts';
+import { bearer, chargingSkill, earned, LEDGER_ID, listed, plainSkill, recordOf, startSkillsWorld, TX, untilSold, type SkillsWorld } from './market.ts';
 
 const LIMIT = { timeout: 120_000 };
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 
-import { Bucket, Market, OPERATOR, eventually, type Answer } from './support/worker.ts';
+import { eventually } from '../support/eventually.ts';
+import { Bucket, Market, OPERATOR, type Answer } from './support/worker.ts';
 
 const OUTCOMES = [['paid_ok', 'success', 'yes'], ['free', 'success', 'no'], ['not_paid_failed', 'failed', 'no']] as const;
 

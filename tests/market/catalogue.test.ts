@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { signedSkill } from '../../demo/skill-proof.mjs';
-import { eventually, fresh, plainSkill, startSkillsWorld, untilSold, type Seller, type SkillsWorld } from './market.ts';
+import { eventually } from '../support/eventually.ts';
+import { fresh, plainSkill, startSkillsWorld, untilSold, type Seller, type SkillsWorld } from './market.ts';
 
 const LIMIT = { timeout: 120_000 };
 const PATH = '/api/marketplace/skills';

@@ -13,7 +13,8 @@ import { findPython } from '../../scripts/python.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { mppxFetch } from '../support/mppx-client.ts';
 import { payingFetch, type Payer } from '../e2e/clients.ts';
-import { earned, eventually, plainSkill, startSkillsWorld, untilSold, type SkillsWorld } from './market.ts';
+import { eventually } from '../support/eventually.ts';
+import { earned, plainSkill, startSkillsWorld, untilSold, type SkillsWorld } from './market.ts';
 
 const LIMIT = { timeout: 120_000 };
 const HELLO = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"input":"hello"}' };

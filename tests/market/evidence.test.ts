@@ -7,7 +7,8 @@ import { createWalletClient, http } from 'viem';
 
 import { readArtefact, USDC } from '../../demo/chain.mjs';
 import { payingFetch } from '../e2e/clients.ts';
-import { earned, eventually, plainSkill, startSkillsWorld, TX, type Answer, type SkillsWorld } from './market.ts';
+import { eventually } from '../support/eventually.ts';
+import { earned, plainSkill, startSkillsWorld, TX, type Answer, type SkillsWorld } from './market.ts';
 
 const LIMIT = { timeout: 120_000 };
 const X402 = '/api/protocol/x402';

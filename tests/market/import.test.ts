@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { Market, OPERATOR, eventually, type Answer } from './support/worker.ts';
+import { eventually } from '../support/eventually.ts';
+import { Market, OPERATOR, type Answer } from './support/worker.ts';
 
 const ROWS = 4_000;
 const AT_ONCE = 1_000;

@@ -4,7 +4,8 @@ import { after, before, describe, it } from 'node:test';
 
 import { Seller, type Script } from './support/seller.ts';
 import { FakeTreasury, allowed, terms, tokenOf } from './support/treasury.ts';
-import { Market, OPERATOR, eventually, newOwner, type Answer } from './support/worker.ts';
+import { eventually } from '../support/eventually.ts';
+import { Market, OPERATOR, newOwner, type Answer } from './support/worker.ts';
 
 /** Asks for this many atomic units for this payee. */
 const asksFor = (payTo: string, amount: string): Script => (_, response) => {

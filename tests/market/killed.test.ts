@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { Kv, Market, eventually, newOwner, signed } from './support/worker.ts';
+import { eventually } from '../support/eventually.ts';
+import { Kv, Market, newOwner, signed } from './support/worker.ts';
 
 /** Holds writes while it is told to; those are lost with who made them. */
 class HoldingKv extends Kv {

@@ -4,7 +4,8 @@ import { after, before, describe, it } from 'node:test';
 
 import { Seller } from './support/seller.ts';
 import { FakeTreasury, terms, tokenOf } from './support/treasury.ts';
-import { Market, OPERATOR, eventually, forwarded, newOwner, signed, type Answer, type Told } from './support/worker.ts';
+import { eventually } from '../support/eventually.ts';
+import { Market, OPERATOR, forwarded, newOwner, signed, type Answer, type Told } from './support/worker.ts';
 
 const PAY_TO = '0x70997970C51812dc3A010C7d01b50e0d17dc79C8';
 const DAY_SECS = 86_400;

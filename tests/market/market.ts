@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 
 import { startSkillsWorld, type Answer, type Seller, type SkillsWorld } from '../../demo/skills-world.mjs';
+import { eventually } from '../support/eventually.ts';
 
 export { startSkillsWorld, type Answer, type Seller, type SkillsWorld };
 
@@ -63,21 +64,7 @@ export async function bearer(world: SkillsWorld, agent: string): Promise<Record<
   return { authorization: `Bearer ${await world.tokenOf(agent)}` };
 }
 
-/** Waits until `read` gives what `holds` accepts. */
-export async function eventually<T>(what: string, read: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
-  const deadline = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const value = await read();
-    if (holds(value)) return value;
-    if (performance.now() > deadline) throw new Error(`${what}: ${JSON.stringify(value, (_, it) => (typeof it === 'bigint' ? String(it) : it))}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-}
-
 /** Waits until the gate asks for money for a skill. */
 export async function untilSold(world: SkillsWorld, id: string): Promise<void> {
   await eventually(`${id} is sold`, () => world.ask('POST', `/s/${id}`, { body: {} }), ({ status }) => status === 402);
 }
-
-const PATIENCE_MS = 60_000;
-const POLL_MS = 50;

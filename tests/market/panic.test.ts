@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 
-import { DRILL, Market, eventually, newOwner } from './support/worker.ts';
+import { eventually } from '../support/eventually.ts';
+import { DRILL, Market, newOwner } from './support/worker.ts';
 
 const SKILLS = '/api/marketplace/skills';
 

@@ -4,7 +4,8 @@ import { after, before, describe, it } from 'node:test';
 
 import { Seller } from './support/seller.ts';
 import { allowed, FakeTreasury, terms, tokenOf } from './support/treasury.ts';
-import { Market, eventually, newOwner, type Answer } from './support/worker.ts';
+import { eventually } from '../support/eventually.ts';
+import { Market, newOwner, type Answer } from './support/worker.ts';
 
 const DAY_SECS = 86_400;
 

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { eventually, plainSkill, startSkillsWorld, untilSold, type SkillsWorld } from './market.ts';
+import { eventually } from '../support/eventually.ts';
+import { plainSkill, startSkillsWorld, untilSold, type SkillsWorld } from './market.ts';
 
 const LIMIT = { timeout: 120_000 };
 const REQUESTS = 50;

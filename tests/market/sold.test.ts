@@ -5,7 +5,8 @@ import type { ServerResponse } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 
 import { Seller, type Script } from './support/seller.ts';
-import { Market, NAMES, PAYER, eventually, forwarded, newOwner, signed, type Answer, type Told } from './support/worker.ts';
+import { eventually } from '../support/eventually.ts';
+import { Market, NAMES, PAYER, forwarded, newOwner, signed, type Answer, type Told } from './support/worker.ts';
 
 describe('a skill that the gate sold', () => {
   let market: Market;

@@ -12,6 +12,7 @@ import { decodeHeader, encodeHeader, FareboxError, localSigner, wrapFetch, type 
 import { payingFetch } from '../e2e/clients.ts';
 import { startWorld, type World } from '../e2e/world.ts';
 import { diagnosticIn } from '../support/diagnostic.ts';
+import { eventually } from '../support/eventually.ts';
 
 const TOKEN = 'operator-token-of-the-broken-agents';
 /** How often an agent tries that does not know better. */
@@ -124,7 +125,7 @@ describe('broken agents', { concurrency: AGENTS.length }, () => {
     assert.deepEqual(waiting.map(({ endpoint, diagnostic }) => [endpoint, diagnostic.code]), [[`${gate.url}/report`, agent.code]]);
 
     const claimed = agent.cause === 'signature' ? chain.accounts.payee.address : address;
-    const item = await eventually(async () => (await failures()).find((it) =>
+    const item = await eventually('the failure is listed', async () => (await failures()).find((it) =>
       it['cause'] === agent.cause && (agent.proven ? it['client'] === address.toLowerCase() : it['claims'] === claimed.toLowerCase())));
     assert.deepEqual([item['code'], item['reason'], item['route']], [agent.code, agent.reason, '/report']);
     assert.equal(/^0x/.test(String(item['client'])), agent.proven);
@@ -146,13 +147,4 @@ describe('broken agents', { concurrency: AGENTS.length }, () => {
 async function failures(): Promise<Record<string, unknown>[]> {
   const response = await fetch(`${gate.url}/_farebox/failures`, { headers: { authorization: `Bearer ${TOKEN}` } });
   return ((await response.json()) as { items: Record<string, unknown>[] }).items;
-}
-
-async function eventually<T>(found: () => Promise<T | undefined>): Promise<T> {
-  for (let turn = 0; turn < 120; turn += 1) {
-    const it = await found();
-    if (it !== undefined) return it;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
-  return assert.fail(`not seen: ${JSON.stringify(await failures())}`);
 }

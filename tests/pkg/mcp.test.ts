@@ -13,6 +13,7 @@ import { gateVars, PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { freePort } from '../../demo/server.mjs';
 import { startGate } from '../../scripts/miniflare.mjs';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
+import { eventually } from '../support/eventually.ts';
 import { installedProject, packPackage, started, temporaryFolder } from './tarball.ts';
 
 const TOKEN = 'operator-of-these-tests';
@@ -121,10 +122,10 @@ test('a server that is killed while its payment is at the gate pays once, and th
     const { preparedId } = await first.call('prepare_paid_request', { url: `${world.gate.url}/slow?ms=800` });
     const asked = world.origin.requests.length;
     const lost = first.call('execute_prepared_request', { preparedId }).catch(() => undefined);
-    await eventually(() => world.origin.requests.length > asked);
+    await eventually('the request arrives', () => world.origin.requests.length > asked);
     process.kill(first.pid, 'SIGKILL');
     await lost;
-    await eventually(async () => (await stateOf('/slow')) === 'delivered');
+    await eventually('it is delivered', async () => (await stateOf('/slow')) === 'delivered');
     const second = await host('is not asked', config, payer);
     return second.call('execute_prepared_request', { preparedId });
   });
@@ -229,8 +230,4 @@ async function stateOf(route: string): Promise<string | undefined> {
   const response = await fetch(`${world.gate.url}/_farebox/payments`, { headers: { authorization: `Bearer ${TOKEN}` } });
   const { items } = await response.json() as { items: { route: string; state: string }[] };
   return items.find((item) => item.route === route)?.state;
-}
-
-async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => { setTimeout(resolve, 20); });
 }

@@ -11,7 +11,7 @@ import { PAYEE, PAYMENT_CHANNEL, account } from '../../demo/chain.mjs';
 import { channelFetch, channelReceiptOf, type ChannelOptions, type ChannelProposal } from '../../pkg/dist/channels.js';
 import { memoryStore, type Store } from '../../pkg/dist/store.js';
 import { startWorld, type World } from '../e2e/world.ts';
-import { eventually } from '../support/built.ts';
+import { eventually } from '../support/eventually.ts';
 
 const PRICE = 10_000n;
 const LIMIT = { timeout: 60_000 };

@@ -85,14 +85,3 @@ export function modulesIn(build: string): object[] {
     { type: 'CompiledWasm', path: 'index_bg.wasm', contents: readFileSync(join(folder, 'index_bg.wasm')) },
   ];
 }
-
-/** Waits until something holds; it is asked for again and again. */
-export async function eventually<T>(what: string, holds: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
-  const end = Date.now() + 60_000;
-  for (;;) {
-    const found = await holds();
-    if (found !== undefined && found !== false) return found;
-    if (Date.now() > end) throw new Error(`not in time: ${what}`);
-    await new Promise((resolve) => { setTimeout(resolve, 50); });
-  }
-}

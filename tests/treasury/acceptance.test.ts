@@ -8,7 +8,8 @@ import { after, before, describe, test } from 'node:test';
 import { sdkReceiptSchema } from '../../pkg/dist/agent/index.js';
 import { BIG_BYTES } from '../../demo/scripted-merchant.mjs';
 import { findPython } from '../../scripts/python.mjs';
-import { buy, clientOf, during, eventually, harnessOf, noting, startTreasuryWorld, toldOf, type TreasuryWorld } from './buyers.ts';
+import { eventually } from '../support/eventually.ts';
+import { buy, clientOf, during, harnessOf, noting, startTreasuryWorld, toldOf, type TreasuryWorld } from './buyers.ts';
 
 const VERSION = '0.1.0-alpha.22';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

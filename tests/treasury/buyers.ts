@@ -70,17 +70,3 @@ export async function during<T>(world: TreasuryWorld, work: () => Promise<T>): P
   const after = await read();
   return { result, paid: after.sum - before.sum, count: after.count - before.count };
 }
-
-/** Waits until `read` gives what `holds` accepts. */
-export async function eventually<T>(what: string, read: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
-  const deadline = performance.now() + PATIENCE_MS;
-  for (;;) {
-    const value = await read();
-    if (holds(value)) return value;
-    if (performance.now() > deadline) throw new Error(`${what}: ${JSON.stringify(value, (_, it) => (typeof it === 'bigint' ? String(it) : it))}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-}
-
-const PATIENCE_MS = 90_000;
-const POLL_MS = 50;

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import type { AgentPayClient } from '../../pkg/dist/agent/index.js';
-import { buy, clientOf, eventually, startTreasuryWorld, type Told, type TreasuryWorld } from './buyers.ts';
+import { eventually } from '../support/eventually.ts';
+import { buy, clientOf, startTreasuryWorld, type Told, type TreasuryWorld } from './buyers.ts';
 
 const AGENTS = Array.from({ length: 10 }, (_, index) => `agent-${index}`);
 const DECISIONS = 200;

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 
 import { startProcess, type Child } from '../../scripts/processes.mjs';
 import { root } from '../../scripts/steps.mjs';
-import { eventually } from './buyers.ts';
+import { eventually } from '../support/eventually.ts';
 
 const LIMIT_MS = 240_000;
 const LAST_LINE = '/audit';

@@ -7,7 +7,8 @@ import { after, before, describe, test } from 'node:test';
 
 import { createWalletClient, getContractAddress, http, type Abi, type Hex } from 'viem';
 
-import { eventually, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
+import { eventually } from '../support/eventually.ts';
+import { startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
 
 const { abi, bytecode }: { abi: Abi; bytecode: Hex } = JSON.parse(readFileSync(new URL('../../contracts/ComputeEscrow.json', import.meta.url), 'utf8'));
 /** The address of the first contract of the account that deploys, which the treasury is told before it is there. */

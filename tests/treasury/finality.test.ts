@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { buy, clientOf, eventually, startTreasuryWorld, type Told, type TreasuryWorld } from './buyers.ts';
+import { eventually } from '../support/eventually.ts';
+import { buy, clientOf, startTreasuryWorld, type Told, type TreasuryWorld } from './buyers.ts';
 
 const LEASE_SECS = 33;
 

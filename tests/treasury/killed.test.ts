@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import { Merchant, halfFirst, holdFirst } from './support/merchant.ts';
-import { Treasury, bootstrapKey, eventually, type Answer } from './support/worker.ts';
+import { eventually } from '../support/eventually.ts';
+import { Treasury, bootstrapKey, type Answer } from './support/worker.ts';
 
 const DECISIONS = '/api/sdk/payment-decisions';
 /** A signer that does not answer. */

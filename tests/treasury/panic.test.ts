@@ -7,7 +7,8 @@ import { request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 
 import { Merchant } from './support/merchant.ts';
-import { DRILL, OPERATOR, Treasury, bootstrapKey, eventually, type Answer } from './support/worker.ts';
+import { eventually } from '../support/eventually.ts';
+import { DRILL, OPERATOR, Treasury, bootstrapKey, type Answer } from './support/worker.ts';
 
 const DECISIONS = '/api/sdk/payment-decisions';
 const KEY = bootstrapKey('acme', 'buyer');

@@ -5,7 +5,8 @@ import { after, before, describe, test } from 'node:test';
 
 import { formatUnits } from 'viem';
 
-import { eventually, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
+import { eventually } from '../support/eventually.ts';
+import { startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
 
 const TO = '0x90F79bf6EB2c4f870365E785982E1f101E93b906';
 const LEASE_SECS = 33;

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { buy, clientOf, eventually, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
+import { eventually } from '../support/eventually.ts';
+import { buy, clientOf, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
 
 const DAY_SECS = 86_400;
 

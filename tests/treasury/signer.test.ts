@@ -8,7 +8,8 @@ import { after, before, describe, it } from 'node:test';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import { Merchant } from './support/merchant.ts';
-import { Treasury, eventually, type Answer } from './support/worker.ts';
+import { eventually } from '../support/eventually.ts';
+import { Treasury, type Answer } from './support/worker.ts';
 
 const DECISIONS = '/api/sdk/payment-decisions';
 const WEBHOOK_SECRET = 'a-webhook-secret-of-the-tests';

@@ -5,7 +5,8 @@ import { after, before, test } from 'node:test';
 
 import { AgentPayClient } from '../../pkg/dist/agent/index.js';
 import { startLine, type WorldLine } from '../support/world-line.ts';
-import { buy, eventually } from './buyers.ts';
+import { eventually } from '../support/eventually.ts';
+import { buy } from './buyers.ts';
 
 const LIMIT_MS = 120_000;
 

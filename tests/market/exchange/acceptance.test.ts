@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { encodeFunctionData } from 'viem';
 
 import { LIVE, MOCK, signedPayment, standardProfiles, startExchangeWorld, type ExchangeWorld, type OnlineSeller, type Wallet } from '../../../demo/exchange-world.mjs';
-import { eventually } from '../market.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const LIMIT = { timeout: 120_000 };
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/;

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import type { ExchangeWorld } from '../../../demo/exchange-world.mjs';
-import { PRICE, WAITS_SECS, eventually, quoted, quotedBy, startWaitingWorld } from './support.ts';
+import { eventually } from '../../support/eventually.ts';
+import { PRICE, WAITS_SECS, quoted, quotedBy, startWaitingWorld } from './support.ts';
 
 describe('a job that is charged on delivery', () => {
   let world: ExchangeWorld;

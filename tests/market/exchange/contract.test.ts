@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import { signedPayment, startExchangeWorld, type ExchangeWorld } from '../../../demo/exchange-world.mjs';
-import { PRICE, dies, diesIn, eventually, quoted, told, works, type Deal } from './support.ts';
+import { eventually } from '../../support/eventually.ts';
+import { PRICE, dies, diesIn, quoted, told, works, type Deal } from './support.ts';
 
 const HASH = /^0x[0-9a-f]{64}$/;
 const SEND = { text: 'eth_sendRawTransaction' };

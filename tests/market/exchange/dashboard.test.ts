@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import { LIVE, MOCK, signedPayment, startExchangeWorld, type ExchangeWorld } from '../../../demo/exchange-world.mjs';
-import { eventually } from '../support/worker.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const LIMIT = { timeout: 120_000 };
 

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 
 import { startProcess, type Child } from '../../../scripts/processes.mjs';
 import { root } from '../../../scripts/steps.mjs';
-import { eventually } from '../market.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const LIMIT = { timeout: 300_000 };
 const LAST_LINE = 'quotadex-buyer/SKILL.md';

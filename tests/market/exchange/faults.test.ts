@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import { startExchangeWorld, type ExchangeWorld } from '../../../demo/exchange-world.mjs';
-import { PRICE, eventually, quoted, quotedBy, type Deal } from './support.ts';
+import { eventually } from '../../support/eventually.ts';
+import { PRICE, quoted, quotedBy, type Deal } from './support.ts';
 
 const BOGUS = `0x${'b0'.repeat(32)}`;
 

@@ -8,7 +8,7 @@ import { EventSource, WebSocket } from 'undici';
 
 import { LIVE, MOCK, startExchangeWorld, type ExchangeWorld, type OnlineSeller } from '../../../demo/exchange-world.mjs';
 import { feedLatency, followFeed, median } from '../../../demo/exchange-feeds.mjs';
-import { eventually } from '../support/worker.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const LIMIT = { timeout: 120_000 };
 const BUYER = { address: '0x1111111111111111111111111111111111111111' };

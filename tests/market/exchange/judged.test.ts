@@ -4,7 +4,8 @@ import { after, before, describe, it } from 'node:test';
 
 import { LIVE, standardProfiles, startExchangeWorld, type ExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { serve } from '../../../demo/server.mjs';
-import { PRICE, dies, eventually, quoted, type Deal } from './support.ts';
+import { eventually } from '../../support/eventually.ts';
+import { PRICE, dies, quoted, type Deal } from './support.ts';
 
 describe('an exchange that has results judged', { concurrency: 1 }, () => {
   let world: ExchangeWorld;

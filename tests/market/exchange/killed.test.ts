@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import { startExchangeWorld, type ExchangeWorld } from '../../../demo/exchange-world.mjs';
-import { PRICE, dies, diesIn, eventually, quoted, startWaitingWorld, told, works, type Part } from './support.ts';
+import { eventually } from '../../support/eventually.ts';
+import { PRICE, dies, diesIn, quoted, startWaitingWorld, told, works, type Part } from './support.ts';
 
 /** Where in a job a Worker dies: between two requests, or while the facilitator is asked for one. */
 const STEPS = ['quoted', 'settling', 'paid', 'started', 'completing', 'ended'] as const;

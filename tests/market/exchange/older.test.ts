@@ -7,7 +7,8 @@ import { privateKeyToAccount } from 'viem/accounts';
 
 import { readArtefact } from '../../../demo/chain.mjs';
 import { LIVE, standardProfiles, startExchangeWorld, type ExchangeWorld, type OnlineSeller, type Wallet } from '../../../demo/exchange-world.mjs';
-import { PRICE, dies, diesIn, eventually, lost, quoted, quotedBy, works, type Answer, type Deal } from './support.ts';
+import { eventually } from '../../support/eventually.ts';
+import { PRICE, dies, diesIn, lost, quoted, quotedBy, works, type Answer, type Deal } from './support.ts';
 
 /** Blocks that a transfer needs in this world. */
 const BLOCKS = 3;

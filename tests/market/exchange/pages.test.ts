@@ -7,7 +7,7 @@ import type { Browser, Page } from 'playwright-core';
 
 import { startChromium } from '../../browser/chromium.ts';
 import { LIVE, MOCK, signedPayment, startExchangeWorld, type ExchangeWorld } from '../../../demo/exchange-world.mjs';
-import { eventually } from '../support/worker.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const LIMIT = { timeout: 120_000 };
 const EVIL = '</style><script>document.title="owned"</script><img src=x onerror=alert(1)>\u202egpj.exe\u200b';

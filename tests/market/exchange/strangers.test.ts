@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
 import { LIVE, MOCK, signedPayment, startExchangeWorld, type ExchangeWorld, type OnlineSeller, type Wallet } from '../../../demo/exchange-world.mjs';
-import { eventually } from './support.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const LIMIT = { timeout: 120_000 };
 let world: ExchangeWorld;

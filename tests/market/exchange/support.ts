@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { LIVE, TILL, signedPayment, startExchangeWorld, type ExchangeWorld, type OnlineSeller, type Wallet } from '../../../demo/exchange-world.mjs';
 import { NETWORK } from '../../../demo/chain.mjs';
 import type { Switch } from '../../../demo/switch.mjs';
+import { eventually } from '../../support/eventually.ts';
 
 export type Answer = Awaited<ReturnType<ExchangeWorld['ask']>>;
 
@@ -120,17 +121,6 @@ export async function works(deal: Deal): Promise<void> {
 
 /** The answer to a request whose connection was lost. */
 export const lost = (): Answer => ({ status: 0, headers: new Headers(), text: '', json: undefined });
-
-/** Asks again until the answer is as wanted. */
-export async function eventually<T>(what: string, ask: () => Promise<T>, is: (found: T) => boolean, secs = 40): Promise<T> {
-  let found: T | undefined;
-  for (const end = Date.now() + secs * 1000; Date.now() < end;) {
-    found = await ask().catch(() => undefined);
-    if (found !== undefined && is(found)) return found;
-    await new Promise((resolve) => setTimeout(resolve, 150));
-  }
-  return assert.fail(`it never comes that ${what}: ${show(found)}`);
-}
 
 /** Tells a value with amounts in a failure. */
 export const show = (value: unknown): string => JSON.stringify(value, (_, it) => (typeof it === 'bigint' ? `${it}` : it));

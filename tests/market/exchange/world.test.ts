@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { startLine, type WorldLine } from '../../support/world-line.ts';
-import { eventually } from '../market.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const LIMIT = { timeout: 120_000 };
 type Line = {
