@@ -52,7 +52,11 @@ impl Offer {
             self.choices
                 .iter()
                 .map(|choice| &choice.requirements)
-                .chain(self.choices.iter().filter_map(|choice| Some(&choice.session.as_ref()?.0)))
+                .chain(
+                    self.choices
+                        .iter()
+                        .filter_map(|choice| Some(&choice.session.as_ref()?.requirements)),
+                )
                 .collect(),
         );
         // Reason and URL come before any text of the operator's.

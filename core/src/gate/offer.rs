@@ -124,11 +124,19 @@ pub struct Choice {
     pub verifies_first: bool,
     /// The wire form of the terms, built once.
     pub requirements: v2::PaymentRequirements,
-    /// That of a session, if it is sold by session too, and the seconds that a payer waits for a
-    /// withdrawal.
-    pub session: Option<(v2::PaymentRequirements, u64)>,
-    /// How deposits of a session are signed; none if it is not sold by session.
-    pub deposits: Option<SignedToken>,
+    /// How it is sold by session too, if it is.
+    pub session: Option<SessionOffer>,
+}
+
+/// How a way to pay is sold by session too.
+#[derive(Clone, Debug)]
+pub struct SessionOffer {
+    /// The wire form of the terms.
+    pub requirements: v2::PaymentRequirements,
+    /// The seconds that a payer waits for a withdrawal.
+    pub delay_secs: u64,
+    /// How deposits are signed.
+    pub token: SignedToken,
 }
 
 impl Choice {
@@ -145,8 +153,7 @@ impl Choice {
             Mode::Before => v2::Flow::Upfront,
         };
         let requirements = v2::PaymentRequirements::new(&terms, flow);
-        let (session, deposits) = (None, None);
-        Self { terms, asset_label, facilitators, verifies_first, requirements, session, deposits }
+        Self { terms, asset_label, facilitators, verifies_first, requirements, session: None }
     }
 
     /// This choice with the amount and recipient that were signed; `None` if the choice takes no

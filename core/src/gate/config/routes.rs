@@ -305,7 +305,7 @@ fn by_session(
         None => choice,
     };
     let choices: Vec<Choice> = choices.into_iter().map(&mut deposited).collect();
-    if is_priced || !protocols.x402 || choices.iter().all(|it| it.deposits.is_none()) {
+    if is_priced || !protocols.x402 || choices.iter().all(|it| it.session.is_none()) {
         let remedy = "needs a fixed price, \"x402\" in protocols and a token with EIP-3009";
         reader.fail(&variable, remedy);
         return None;

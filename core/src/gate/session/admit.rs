@@ -10,7 +10,7 @@ use super::statement;
 use super::step::{SessionRequest, SessionStep};
 use crate::facilitator::breaker::{Condition, by_readiness};
 use crate::gate::Gate;
-use crate::gate::offer::{Choice, Offer};
+use crate::gate::offer::{Choice, Offer, SessionOffer};
 use crate::gate::reply::{Audience, Reply};
 use crate::gate::request::IncomingRequest;
 use crate::http::Headers;
@@ -73,8 +73,7 @@ impl Choice {
             extra.extend(members);
         }
         let requirements = v2::PaymentRequirements::by(SCHEME, &self.terms, extra);
-        self.session = Some((requirements, delay_secs));
-        self.deposits = Some(token);
+        self.session = Some(SessionOffer { requirements, delay_secs, token });
         self
     }
 }

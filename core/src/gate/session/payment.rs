@@ -17,7 +17,7 @@ use crate::evm::address::Address;
 use crate::evm::eip3009::Authorization;
 use crate::evm::signature::Signature;
 use crate::gate::clients::Clients;
-use crate::gate::offer::{CLOCK_MARGIN_SECS, Choice, Offer};
+use crate::gate::offer::{CLOCK_MARGIN_SECS, Choice, Offer, SessionOffer};
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
@@ -80,7 +80,7 @@ impl SessionPayment {
         }
         let accepted = header::object(object, "accepted").map_err(malformed)?;
         let choice = offer.choices.iter().find(|choice| {
-            choice.session.as_ref().is_some_and(|(terms, _)| terms.accepted_as(accepted))
+            choice.session.as_ref().is_some_and(|it| it.requirements.accepted_as(accepted))
         });
         let choice = choice.ok_or((Code::TermsMismatch, Code::TermsMismatch.name().to_string()))?;
         let payload = header::object(object, "payload").map_err(malformed)?;
@@ -94,7 +94,7 @@ impl SessionPayment {
         now: UnixTime,
     ) -> Result<Self, Refused> {
         let wrong = || (REFUSED, reason("payload_type"));
-        let token = choice.deposits.as_ref().ok_or_else(wrong)?;
+        let SessionOffer { token, delay_secs, .. } = choice.session.as_ref().ok_or_else(wrong)?;
         let contract = EscrowContract::batch_settlement(token.chain_id);
         let object = |name| payload.get(name).and_then(Value::as_object).ok_or_else(wrong);
         let (members, shown) = (object("channelConfig")?, object("voucher")?);
@@ -113,8 +113,7 @@ impl SessionPayment {
         same(config.token == token.asset, "token_mismatch")?;
         let is_ours = config.receiver_authorizer == authorizer;
         same(is_ours, "receiver_authorizer_mismatch")?;
-        let delay = choice.session.as_ref().map(|(_, secs)| *secs);
-        same(delay == Some(config.withdraw_delay_secs), "withdraw_delay_mismatch")?;
+        same(*delay_secs == config.withdraw_delay_secs, "withdraw_delay_mismatch")?;
         // Of a contract wallet only the chain could tell whether it signed: for each request.
         same(!config.payer_authorizer.is_zero(), "voucher_signature")?;
         let amount = word(shown, "maxClaimableAmount").ok_or_else(wrong)?;
@@ -211,7 +210,7 @@ impl SessionPayment {
                 return shown.facts.as_ref().map(ChannelFacts::to_text).unwrap_or_default();
             }
         };
-        let requirements = choice.session.as_ref().map(|(requirements, _)| requirements);
+        let requirements = choice.session.as_ref().map(|it| &it.requirements);
         let chain = choice.chain_id();
         json::text(&json!({
             "config": config.to_json(), "chain": chain, "requirements": requirements,
@@ -252,8 +251,8 @@ fn deposit_of(
         valid_before,
         nonce: deposit_nonce(channel, salt),
     };
-    let token = choice.deposits.as_ref().ok_or_else(required)?;
-    let digest = authorization.receive_digest(&token.separator);
+    let sold = choice.session.as_ref().ok_or_else(required)?;
+    let digest = authorization.receive_digest(&sold.token.separator);
     let signer = Signature::parse(signature).and_then(|signature| signature.recover(&digest));
     if signer != Ok(config.payer) {
         return Err((REFUSED, reason("receive_authorization_signature")));

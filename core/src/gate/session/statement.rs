@@ -11,7 +11,7 @@ use super::reason::reason;
 use crate::channel::desk::{ChannelReply, Snapshot};
 use crate::encoding::json;
 use crate::gate::Gate;
-use crate::gate::offer::Offer;
+use crate::gate::offer::{Offer, SessionOffer};
 use crate::gate::reply::Reply;
 use crate::gate::request::IncomingRequest;
 use crate::gate::template::ChallengeRequest;
@@ -40,7 +40,7 @@ pub(super) fn corrected(asked: &AskedSession<'_>, reply: &ChannelReply, now: Uni
     let network = &asked.choice.terms.network;
     if let Some(channel) = &reply.channel
         && let Some(choice) = offer.choices.iter_mut().find(|it| it.terms.network == *network)
-        && let Some((terms, _)) = &mut choice.session
+        && let Some(SessionOffer { requirements: terms, .. }) = &mut choice.session
     {
         terms.add("channelState", state(asked, channel));
         if let Some((amount, signature)) = &channel.evidence

@@ -30,7 +30,7 @@ use crate::facilitator::unproven::{UnverifiedCaller, UnverifiedKind};
 use crate::facilitator::wire;
 use crate::gate::call::{ChainCall, FacilitatorCall};
 use crate::gate::forward::{ClientIdentity, OriginCall, Price, origin_call};
-use crate::gate::offer::VERIFY_SECS;
+use crate::gate::offer::{SessionOffer, VERIFY_SECS};
 use crate::gate::paid::{
     BodyLimits, Collected, Label, MAX_SEALED_BYTES, MAX_SEALING_SECS, OriginReply, charged,
     incomplete, is_short, is_useful, may_be_stored,
@@ -715,7 +715,9 @@ impl<'g> SessionRequest<'g> {
     ) -> SessionStep<'g> {
         let settlers = &self.asked.gate.settlement.settlers;
         let place = self.asked.settlers.first().and_then(|place| settlers.get(*place));
-        let (Some(settler), Some((terms, _))) = (place, &self.asked.choice.session) else {
+        let (Some(settler), Some(SessionOffer { requirements: terms, .. })) =
+            (place, &self.asked.choice.session)
+        else {
             return self.problem(Code::Internal);
         };
         let (url, secs) = match operation {
