@@ -1,5 +1,5 @@
 /** `fetch` that pays by channel: a deposit once, and then a voucher for each request. Spec: x402 `batch-settlement`; MPP, intent `session`. */
-import { ChannelPurchase, SessionPurchase, forgetChannel, listChannels } from '#channels-wasm';
+import { ChannelPurchase, forgetChannel, listChannels } from '#channels-wasm';
 
 import { beginning } from './beginning.js';
 import { notReplayable } from './body.js';
@@ -110,7 +110,7 @@ type Step =
   | { readonly do: 'wait'; readonly waitMs: number }
   | { readonly do: 'ask' | 'broadcast' }
   | { readonly do: 'sign'; readonly deposit: TypedData | null; readonly voucher: TypedData | null }
-  | { readonly do: 'send'; readonly waitMs: number; readonly payment: string; readonly field?: string }
+  | { readonly do: 'send'; readonly waitMs: number; readonly field: string; readonly payment: string }
   | { readonly do: 'return'; readonly receipt: ChannelReceipt | null }
   | { readonly do: 'fail'; readonly error: Told };
 
@@ -253,26 +253,25 @@ async function purchase(parts: Parts, request: Plain, first: Response, refund?: 
   const [payer, voucherSigner] = [await addressOf(signer), await addressOf(vouchers)];
   const authorizationTaken = request.headers.has('authorization');
   const terms = JSON.stringify({ payer, voucherSigner, name, deposit, maxDeposit, maxWithdrawDelaySecs, refund, broadcasts: broadcast !== undefined, authorizationTaken });
-  const of = (way: typeof ChannelPurchase | typeof SessionPurchase): AnyPurchase => told(() => new way(policy, url, endpointOf(request.method, request.url), terms));
+  const of = (kind: 'channel' | 'session'): ChannelPurchase => told(() => new ChannelPurchase(kind, policy, url, endpointOf(request.method, request.url), terms));
   // A server may sell by both; what its 402 does not have is seen without a request.
   const sellsSessions = SESSION.test(first.headers.get('www-authenticate') ?? '');
-  if (!sellsSessions) return run(parts, request, url, of(ChannelPurchase), first);
+  if (!sellsSessions) return run(parts, request, url, of('channel'), first);
   if (first.headers.has(TERMS)) {
-    const done = await run(parts, request, url, of(ChannelPurchase), first).catch((error: unknown) => {
+    const done = await run(parts, request, url, of('channel'), first).catch((error: unknown) => {
       // What concerns a session says so itself.
       if (refund !== undefined && error instanceof FareboxError && (error.code === 'terms_changed' || error.code === 'unsupported_scheme')) return { otherwise: null };
       throw error;
     });
     if (!('otherwise' in done)) return done;
   }
-  return run(parts, request, url, of(SessionPurchase), first);
+  return run(parts, request, url, of('session'), first);
 }
 
-type AnyPurchase = ChannelPurchase | SessionPurchase;
 /** A hint only: the compiled part reads the challenge. */
 const SESSION = /\bsession\b/i;
 
-async function run(parts: Parts, request: Plain, url: string, exchange: AnyPurchase, first: Response): Promise<Purchased> {
+async function run(parts: Parts, request: Plain, url: string, exchange: ChannelPurchase, first: Response): Promise<Purchased> {
   const last: { response: Response | undefined } = { response: first };
   try {
     return await steps(parts, request, url, exchange, last);
@@ -288,7 +287,7 @@ async function run(parts: Parts, request: Plain, url: string, exchange: AnyPurch
   }
 }
 
-async function steps(parts: Parts, request: Plain, url: string, exchange: AnyPurchase, last: { response: Response | undefined }): Promise<Purchased> {
+async function steps(parts: Parts, request: Plain, url: string, exchange: ChannelPurchase, last: { response: Response | undefined }): Promise<Purchased> {
   const { fetch, store, now } = parts;
   const { signal } = request.rest;
   let step = await answered(exchange, last.response, now());
@@ -315,12 +314,12 @@ async function steps(parts: Parts, request: Plain, url: string, exchange: AnyPur
         step = await signed(parts, exchange, step, signal);
         break;
       case 'broadcast':
-        step = await broadcasted(parts, exchange as SessionPurchase);
+        step = await broadcasted(parts, exchange);
         break;
       case 'send': {
         await pause(step.waitMs, signal);
         const headers = new Headers(request.headers);
-        headers.set(step.field ?? 'payment-signature', step.payment);
+        headers.set(step.field, step.payment);
         const { body, method, rest } = request;
         // A redirect is an answer, so that a payment goes only where it was requested.
         last.response = await fetch(url, { ...rest, method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) }).catch(() => undefined);
@@ -340,7 +339,7 @@ async function steps(parts: Parts, request: Plain, url: string, exchange: AnyPur
 }
 
 /** Has the deposit and the voucher signed. Without both, nothing of it stays counted. */
-async function signed({ signer, vouchers, store, now, options }: Parts, exchange: AnyPurchase, step: Extract<Step, { do: 'sign' }>, signal: AbortSignal | null | undefined): Promise<Step> {
+async function signed({ signer, vouchers, store, now, options }: Parts, exchange: ChannelPurchase, step: Extract<Step, { do: 'sign' }>, signal: AbortSignal | null | undefined): Promise<Step> {
   let isKept = false;
   try {
     signal?.throwIfAborted();
@@ -352,7 +351,7 @@ async function signed({ signer, vouchers, store, now, options }: Parts, exchange
     // From here on a deposit is signed: it stays counted.
     isKept = deposit !== undefined;
     const voucher = step.voucher === null ? undefined : await vouchers.sign(step.voucher);
-    const next = JSON.parse(exchange.signed(deposit, voucher as string)) as Step;
+    const next = JSON.parse(exchange.signed(deposit, voucher)) as Step;
     isKept ||= next.do === 'update' || next.do === 'broadcast';
     return next;
   } finally {
@@ -361,25 +360,32 @@ async function signed({ signer, vouchers, store, now, options }: Parts, exchange
 }
 
 /** Has the deposit's transaction sent. If the hook throws, it may have been: then the session waits until a person has looked. */
-async function broadcasted({ store, now, options }: Parts, exchange: SessionPurchase): Promise<Step> {
+async function broadcasted({ store, now, options }: Parts, exchange: ChannelPurchase): Promise<Step> {
   const proposal = JSON.parse(exchange.proposal() ?? 'null') as ChannelProposal;
-  const failed = (message: string, cause?: unknown): FareboxError => new FareboxError({
-    code: 'broadcast_failed', message, remedy: 'before you pay again, read error.cause and check whether your transaction was sent', signed: cause !== undefined,
-  }, cause);
-  const hash = await Promise.resolve(options.broadcast?.(proposal)).catch((error: unknown) => { throw failed('the option broadcast returned no transaction', error); });
-  if (typeof hash === 'string') return JSON.parse(exchange.broadcasted(hash)) as Step;
+  let hash: unknown;
+  try {
+    hash = await options.broadcast?.(proposal);
+  } catch (error) {
+    throw new FareboxError({
+      code: 'broadcast_failed',
+      message: 'the option broadcast returned no transaction',
+      remedy: 'before you pay again, read error.cause and check whether your transaction was sent',
+      signed: true,
+    }, error);
+  }
+  if (hash !== undefined && hash !== null) return JSON.parse(exchange.broadcasted(String(hash))) as Step;
   exchange.unsent();
   await update(store, (record) => told(() => exchange.release(record, now())));
-  throw failed('the option broadcast sent nothing');
+  throw new FareboxError({ code: 'broadcast_failed', message: 'the option broadcast sent nothing', remedy: 'call again: nothing was sent, and nothing is counted', signed: false });
 }
 
 /** Tells people the state of a session. */
-function tell({ options }: Parts, exchange: AnyPurchase): void {
-  const line = 'echo' in exchange ? exchange.echo() : undefined;
-  if (line !== undefined && line !== null) options.onState?.(line);
+function tell({ options }: Parts, exchange: ChannelPurchase): void {
+  const line = exchange.echo();
+  if (line !== undefined) options.onState?.(line);
 }
 
-async function answered(exchange: AnyPurchase, response: Response | undefined, now: number): Promise<Step> {
+async function answered(exchange: ChannelPurchase, response: Response | undefined, now: number): Promise<Step> {
   if (response === undefined) throw new TypeError('there is no response');
   const body = response.status >= 400 ? await beginning(response) : new Uint8Array();
   return JSON.parse(exchange.answered(response.status, headerLines(response.headers), body, now)) as Step;

@@ -1,12 +1,13 @@
 //! What `farebox/channels` asks: the steps of a request that is paid by channel, or by session.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 
 use farebox_core::client::Policy;
 use farebox_core::client::channel::{
     self, ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, ChannelPurchase,
 };
-use farebox_core::client::session::{self, SessionMeans, SessionNext, SessionPurchase};
+use farebox_core::client::session::{self, SessionMeans, SessionPurchase};
 use farebox_core::evm::address::Address;
 use farebox_core::http::Headers;
 use farebox_core::{amount::Amount, hash};
@@ -17,62 +18,157 @@ use super::failure::{no_randomness, refused, seconds, thrown, told};
 
 /// One request, or one refund; each method returns the next step, as JSON `{do: …}`.
 #[wasm_bindgen(js_name = ChannelPurchase)]
-pub struct ChannelRequest(ChannelPurchase);
+pub struct ChannelRequest(PurchaseKind);
+
+/// What pays.
+enum PurchaseKind {
+    Channel(Box<ChannelPurchase>),
+    Session(Box<SessionPurchase>),
+}
 
 #[wasm_bindgen(js_class = ChannelPurchase)]
 impl ChannelRequest {
-    /// A request to an absolute URL, under a policy (JSON). `endpoint` is the method and the URL
-    /// that were asked for, without the query; `terms` is `{payer, voucherSigner, name, deposit,
-    /// maxDeposit, maxWithdrawDelaySecs, refund}`: `refund` asks for the rest of the deposit, or for so many atomic units
-    /// of it.
+    /// A request to an absolute URL, by `"channel"` of x402 or by `"session"` of MPP, under a policy
+    /// (JSON). `endpoint` is the method and the URL that were asked for, without the query; `terms`
+    /// is `{payer, voucherSigner, name, deposit, maxDeposit, maxWithdrawDelaySecs, refund,
+    /// broadcasts, authorizationTaken}`: `refund` asks for the rest of the deposit, or for so many
+    /// atomic units of it.
     #[wasm_bindgen(constructor)]
-    pub fn new(policy: &str, url: &str, endpoint: &str, terms: &str) -> Result<Self, JsValue> {
-        let ChannelArguments { policy, limits, payer, aim, random, .. } =
+    pub fn new(
+        kind: &str,
+        policy: &str,
+        url: &str,
+        endpoint: &str,
+        terms: &str,
+    ) -> Result<Self, JsValue> {
+        let ChannelArguments { policy, limits, payer, aim, means, random } =
             ChannelArguments::read(policy, terms)?;
-        Ok(Self(ChannelPurchase::new(policy, limits, payer, aim, (url, endpoint), random)))
+        let at = (url, endpoint);
+        Ok(Self(match kind {
+            "session" => {
+                let aim = (aim, means);
+                PurchaseKind::Session(Box::new(SessionPurchase::new(
+                    policy, limits, payer, aim, at, random,
+                )))
+            }
+            _ => PurchaseKind::Channel(Box::new(ChannelPurchase::new(
+                policy, limits, payer, aim, at, random,
+            ))),
+        }))
     }
 
     /// Takes an answer: status, one `name: value` line per header field, and the body of a refusal.
     pub fn answered(&mut self, status: u16, headers: &str, body: &[u8], now: f64) -> String {
         let headers = Headers::from_lines(headers.lines());
-        step(self.0.answered(status, &headers, body, seconds(now)))
+        step(match &mut self.0 {
+            PurchaseKind::Channel(it) => it.answered(status, &headers, body, seconds(now)),
+            PurchaseKind::Session(it) => it.answered(status, &headers, body, seconds(now)),
+        })
     }
 
     /// Takes the loss of an answer.
     pub fn lost(&mut self, now: f64) -> String {
-        step(self.0.lost(seconds(now)))
+        step(match &mut self.0 {
+            PurchaseKind::Channel(it) => it.lost(seconds(now)),
+            PurchaseKind::Session(it) => it.lost(seconds(now)),
+        })
     }
 
     /// The changed record of the store, if it changes; throws the reason if nothing may be paid.
     pub fn update(&mut self, record: Option<String>, now: f64) -> Result<Option<String>, JsValue> {
-        self.0.update(record.as_deref(), seconds(now)).map_err(|error| thrown(&error))
+        let changed = match &mut self.0 {
+            PurchaseKind::Channel(it) => it.update(record.as_deref(), seconds(now)),
+            PurchaseKind::Session(it) => it.update(record.as_deref(), seconds(now)),
+        };
+        changed.map_err(|error| thrown(&error))
     }
 
     /// The step after [`update`](Self::update).
     pub fn updated(&mut self) -> String {
-        step(self.0.updated())
+        step(match &mut self.0 {
+            PurchaseKind::Channel(it) => it.updated(),
+            PurchaseKind::Session(it) => it.updated(),
+        })
     }
 
-    /// Takes the signatures, hex: of the deposit if there is a new one, and of the voucher.
-    pub fn signed(&mut self, deposit: Option<String>, voucher: &str) -> String {
-        step(self.0.signed(deposit.as_deref(), voucher))
+    /// The line that tells people the state, once after each step that changes it; of sessions.
+    pub fn echo(&mut self) -> Option<String> {
+        match &mut self.0 {
+            PurchaseKind::Channel(_) => None,
+            PurchaseKind::Session(it) => it.echo(),
+        }
+    }
+
+    /// Takes the signatures that were asked for, hex.
+    pub fn signed(&mut self, deposit: Option<String>, voucher: Option<String>) -> String {
+        let (deposit, voucher) = (deposit.as_deref(), voucher.as_deref());
+        step(match &mut self.0 {
+            PurchaseKind::Channel(it) => it.signed(deposit, voucher),
+            PurchaseKind::Session(it) => it.signed(deposit, voucher),
+        })
+    }
+
+    /// Takes the hash of the payer's own transaction; a channel asks for none.
+    pub fn broadcasted(&mut self, hash: &str) -> String {
+        step(match &mut self.0 {
+            PurchaseKind::Channel(it) => it.updated(),
+            PurchaseKind::Session(it) => it.broadcasted(hash),
+        })
+    }
+
+    /// Takes the word of the payer that no transaction was sent; then [`release`](Self::release).
+    pub fn unsent(&mut self) {
+        match &mut self.0 {
+            PurchaseKind::Channel(_) => {}
+            PurchaseKind::Session(it) => it.unsent(),
+        }
     }
 
     /// The record without what was not signed, if it changes.
     pub fn release(&self, record: Option<String>, now: f64) -> Result<Option<String>, JsValue> {
-        self.0.release(record.as_deref(), seconds(now)).map_err(|error| thrown(&error))
+        let released = match &self.0 {
+            PurchaseKind::Channel(it) => it.release(record.as_deref(), seconds(now)),
+            PurchaseKind::Session(it) => it.release(record.as_deref(), seconds(now)),
+        };
+        released.map_err(|error| thrown(&error))
     }
 
     /// Ends it for a caller who gave up; then [`update`](Self::update).
     pub fn abandoned(&mut self) {
-        self.0.abandoned();
+        match &mut self.0 {
+            PurchaseKind::Channel(it) => it.abandoned(),
+            PurchaseKind::Session(it) => it.abandoned(),
+        }
     }
 
     /// What is about to be paid, JSON.
     #[must_use]
     pub fn proposal(&self) -> Option<String> {
-        self.0.proposal().map(|proposal| proposal.to_string())
+        let proposal = match &self.0 {
+            PurchaseKind::Channel(it) => it.proposal(),
+            PurchaseKind::Session(it) => it.proposal(),
+        };
+        proposal.map(|proposal| proposal.to_string())
     }
+}
+
+fn step(next: ChannelNext) -> String {
+    let step = match next {
+        ChannelNext::Once(why) => json!({"do": "once", "why": why.map(|error| told(&error))}),
+        ChannelNext::Update => json!({"do": "update"}),
+        ChannelNext::Wait(wait_ms) => json!({"do": "wait", "waitMs": wait_ms}),
+        ChannelNext::Ask => json!({"do": "ask"}),
+        ChannelNext::Sign { deposit, voucher } => {
+            json!({"do": "sign", "deposit": deposit, "voucher": voucher})
+        }
+        ChannelNext::Broadcast => json!({"do": "broadcast"}),
+        ChannelNext::Send { wait_ms, field, payment } => {
+            json!({"do": "send", "waitMs": wait_ms, "field": field, "payment": payment})
+        }
+        ChannelNext::Return(receipt) => json!({"do": "return", "receipt": receipt}),
+        ChannelNext::Fail(error) => json!({"do": "fail", "error": told(&error)}),
+    };
+    step.to_string()
 }
 
 /// Who asks, what for, and under which rules.
@@ -127,115 +223,6 @@ impl ChannelArguments {
         };
         Ok(Self { policy, limits, payer, aim, means, random })
     }
-}
-
-/// One request by a session of MPP, as [`ChannelRequest`] is one by channel.
-#[wasm_bindgen(js_name = SessionPurchase)]
-pub struct SessionRequest(SessionPurchase);
-
-#[wasm_bindgen(js_class = SessionPurchase)]
-impl SessionRequest {
-    /// As that of [`ChannelRequest`]; `terms` has `broadcasts` and `authorizationTaken` too.
-    #[wasm_bindgen(constructor)]
-    pub fn new(policy: &str, url: &str, endpoint: &str, terms: &str) -> Result<Self, JsValue> {
-        let ChannelArguments { policy, limits, payer, aim, means, random } =
-            ChannelArguments::read(policy, terms)?;
-        let (aim, at) = ((aim, means), (url, endpoint));
-        Ok(Self(SessionPurchase::new(policy, limits, payer, aim, at, random)))
-    }
-
-    /// Takes an answer.
-    pub fn answered(&mut self, status: u16, headers: &str, body: &[u8], now: f64) -> String {
-        let headers = Headers::from_lines(headers.lines());
-        session_step(self.0.answered(status, &headers, body, seconds(now)))
-    }
-
-    /// Takes the loss of an answer.
-    pub fn lost(&mut self, now: f64) -> String {
-        session_step(self.0.lost(seconds(now)))
-    }
-
-    /// The changed record of the store, if it changes; throws the reason if nothing may be paid.
-    pub fn update(&mut self, record: Option<String>, now: f64) -> Result<Option<String>, JsValue> {
-        self.0.update(record.as_deref(), seconds(now)).map_err(|error| thrown(&error))
-    }
-
-    /// The step after [`update`](Self::update).
-    pub fn updated(&mut self) -> String {
-        session_step(self.0.updated())
-    }
-
-    /// The line that tells people the state, once after each step that changes it.
-    pub fn echo(&mut self) -> Option<String> {
-        self.0.echo()
-    }
-
-    /// Takes the signatures that were asked for, hex.
-    pub fn signed(&mut self, deposit: Option<String>, voucher: Option<String>) -> String {
-        session_step(self.0.signed(deposit.as_deref(), voucher.as_deref()))
-    }
-
-    /// Takes the hash of the payer's own transaction.
-    pub fn broadcasted(&mut self, hash: &str) -> String {
-        session_step(self.0.broadcasted(hash))
-    }
-
-    /// Takes the word of the payer that no transaction was sent; then [`release`](Self::release).
-    pub fn unsent(&mut self) {
-        self.0.unsent();
-    }
-
-    /// The record without what was not signed, if it changes.
-    pub fn release(&self, record: Option<String>, now: f64) -> Result<Option<String>, JsValue> {
-        self.0.release(record.as_deref(), seconds(now)).map_err(|error| thrown(&error))
-    }
-
-    /// Ends it for a caller who gave up; then [`update`](Self::update).
-    pub fn abandoned(&mut self) {
-        self.0.abandoned();
-    }
-
-    /// What is about to be paid, JSON.
-    #[must_use]
-    pub fn proposal(&self) -> Option<String> {
-        self.0.proposal().map(|proposal| proposal.to_string())
-    }
-}
-
-fn session_step(next: SessionNext) -> String {
-    let step = match next {
-        SessionNext::Once(why) => json!({"do": "once", "why": why.map(|error| told(&error))}),
-        SessionNext::Update => json!({"do": "update"}),
-        SessionNext::Wait(wait_ms) => json!({"do": "wait", "waitMs": wait_ms}),
-        SessionNext::Ask => json!({"do": "ask"}),
-        SessionNext::Sign { deposit, voucher } => {
-            json!({"do": "sign", "deposit": deposit, "voucher": voucher})
-        }
-        SessionNext::Broadcast => json!({"do": "broadcast"}),
-        SessionNext::Send { wait_ms, field, credential } => {
-            json!({"do": "send", "waitMs": wait_ms, "payment": credential, "field": field})
-        }
-        SessionNext::Return(receipt) => json!({"do": "return", "receipt": receipt}),
-        SessionNext::Fail(error) => json!({"do": "fail", "error": told(&error)}),
-    };
-    step.to_string()
-}
-
-fn step(next: ChannelNext) -> String {
-    let step = match next {
-        ChannelNext::Once(why) => json!({"do": "once", "why": why.map(|error| told(&error))}),
-        ChannelNext::Update => json!({"do": "update"}),
-        ChannelNext::Wait(wait_ms) => json!({"do": "wait", "waitMs": wait_ms}),
-        ChannelNext::Sign { deposit, voucher } => {
-            json!({"do": "sign", "deposit": deposit, "voucher": voucher})
-        }
-        ChannelNext::Send { wait_ms, payment } => {
-            json!({"do": "send", "waitMs": wait_ms, "payment": payment})
-        }
-        ChannelNext::Return(receipt) => json!({"do": "return", "receipt": receipt}),
-        ChannelNext::Fail(error) => json!({"do": "fail", "error": told(&error)}),
-    };
-    step.to_string()
 }
 
 /// The channels and sessions of a record, JSON; throws if the record cannot be read.

@@ -189,7 +189,7 @@ impl History {
                     }
                     buyer.updated()
                 }
-                ChannelNext::Sign { deposit, voucher } => {
+                ChannelNext::Sign { deposit, voucher: Some(voucher) } => {
                     if self.chance(12) {
                         let record = buyer.release(self.record.as_deref(), self.now).unwrap();
                         self.record = record.or(self.record.take());
@@ -202,9 +202,9 @@ impl History {
                     let units = voucher["message"]["maxClaimableAmount"].as_str().unwrap();
                     self.signed.highest = self.signed.highest.max(units.parse().unwrap());
                     let deposit = deposit.as_ref().map(|typed_data| signature(typed_data));
-                    buyer.signed(deposit.as_deref(), &signature(&voucher))
+                    buyer.signed(deposit.as_deref(), Some(&signature(&voucher)))
                 }
-                ChannelNext::Send { payment, wait_ms } => {
+                ChannelNext::Send { payment, wait_ms, .. } => {
                     self.now = self.now.plus(wait_ms.div_ceil(1000));
                     let lies = self.lies && self.chance(4);
                     let lie = (self.dice.below(40) * PRICE / 2, self.dice.below(40) * PRICE);
@@ -224,7 +224,11 @@ impl History {
                     self.returned += 1;
                     return;
                 }
-                ChannelNext::Fail(_) | ChannelNext::Once(_) => {
+                ChannelNext::Fail(_)
+                | ChannelNext::Once(_)
+                | ChannelNext::Ask
+                | ChannelNext::Broadcast
+                | ChannelNext::Sign { voucher: None, .. } => {
                     self.charged_and_lost += u64::from(answer_is_lost);
                     return;
                 }
@@ -287,9 +291,9 @@ pub fn an_honest_server_is_paid_for_each_request_that_it_serves() {
                     history.record = record.or(history.record.take());
                     buyer.updated()
                 }
-                ChannelNext::Sign { deposit, voucher } => {
+                ChannelNext::Sign { deposit, voucher: Some(voucher) } => {
                     let deposit = deposit.as_ref().map(|typed_data| signature(typed_data));
-                    buyer.signed(deposit.as_deref(), &signature(&voucher))
+                    buyer.signed(deposit.as_deref(), Some(&signature(&voucher)))
                 }
                 ChannelNext::Send { payment, .. } => {
                     let (status, headers) = history.payee.takes(&payment, None);
@@ -318,9 +322,9 @@ pub fn a_payee_is_believed_as_far_as_was_signed_and_no_further() {
                 record = buyer.update(record.as_deref(), now).unwrap().or(record);
                 buyer.updated()
             }
-            ChannelNext::Sign { deposit, voucher } => {
+            ChannelNext::Sign { deposit, voucher: Some(voucher) } => {
                 let deposit = deposit.as_ref().map(|typed_data| signature(typed_data));
-                buyer.signed(deposit.as_deref(), &signature(&voucher))
+                buyer.signed(deposit.as_deref(), Some(&signature(&voucher)))
             }
             ChannelNext::Send { payment, .. } => {
                 let (status, headers) = payee.takes(&payment, Some((PRICE + 1, 10 * PRICE)));
@@ -352,12 +356,12 @@ fn played(
                 }
                 Err(error) => return (deposits, highest, error.reason.code()),
             },
-            ChannelNext::Sign { deposit, voucher } => {
+            ChannelNext::Sign { deposit, voucher: Some(voucher) } => {
                 deposits += u64::from(deposit.is_some());
                 let units = voucher["message"]["maxClaimableAmount"].as_str().unwrap();
                 highest = highest.max(units.parse().unwrap());
                 let deposit = deposit.as_ref().map(|typed_data| signature(typed_data));
-                buyer.signed(deposit.as_deref(), &signature(&voucher))
+                buyer.signed(deposit.as_deref(), Some(&signature(&voucher)))
             }
             ChannelNext::Send { payment, .. } => {
                 let (status, headers) = takes(&payment);
@@ -439,7 +443,9 @@ pub fn a_refund_of_more_than_is_left_is_not_believed_and_nothing_is_forgotten() 
                     record = buyer.update(record.as_deref(), now).unwrap().or(record);
                     buyer.updated()
                 }
-                ChannelNext::Sign { voucher, .. } => buyer.signed(None, &signature(&voucher)),
+                ChannelNext::Sign { voucher: Some(voucher), .. } => {
+                    buyer.signed(None, Some(&signature(&voucher)))
+                }
                 ChannelNext::Send { .. } => {
                     let settled =
                         json!({"success": true, "transaction": "0x01", "amount": paid.to_string()});
@@ -471,10 +477,10 @@ pub fn a_payee_that_says_the_deposit_is_gone_gets_no_other() {
                     record = buyer.update(record.as_deref(), now).unwrap().or(record);
                     buyer.updated()
                 }
-                ChannelNext::Sign { deposit, voucher } => {
+                ChannelNext::Sign { deposit, voucher: Some(voucher) } => {
                     deposits += u64::from(deposit.is_some());
                     let deposit = deposit.as_ref().map(|typed_data| signature(typed_data));
-                    buyer.signed(deposit.as_deref(), &signature(&voucher))
+                    buyer.signed(deposit.as_deref(), Some(&signature(&voucher)))
                 }
                 ChannelNext::Send { payment, .. } => {
                     let lie = (request == 2).then_some((PRICE, 0));
@@ -523,4 +529,58 @@ pub fn a_deposit_is_never_larger_than_the_payer_allows() {
     let error = buyer.update(None, now).unwrap_err();
     assert_eq!(error.reason.code(), "policy_amount");
     assert!(error.message.contains("0.200001") && error.message.contains("0.2"), "{error:?}");
+}
+
+#[test]
+fn what_a_server_corrects_is_kept_however_often_another_writer_comes_between() {
+    let now = UnixTime::from_secs(1_763_618_400);
+    let mut payee = Payee::default();
+    let mut record = None;
+    let mut buyer = purchase(1);
+    let mut next = buyer.answered(402, &payee.terms(false), b"", now);
+    // The second request is told that nothing was charged yet, as by a server that was restored.
+    for seed in [1, 2] {
+        loop {
+            next = match next {
+                ChannelNext::Update => {
+                    record = buyer.update(record.as_deref(), now).unwrap().or(record);
+                    buyer.updated()
+                }
+                ChannelNext::Sign { deposit, voucher: Some(voucher) } => {
+                    let deposit = deposit.as_ref().map(|typed_data| signature(typed_data));
+                    buyer.signed(deposit.as_deref(), Some(&signature(&voucher)))
+                }
+                ChannelNext::Send { payment, .. } => {
+                    let lie = (seed == 2).then_some((0, payee.deposit));
+                    let (status, headers) = payee.takes(&payment, lie);
+                    next = buyer.answered(status, &headers, b"", now);
+                    if seed == 2 {
+                        break;
+                    }
+                    next
+                }
+                ChannelNext::Return(_) => {
+                    buyer = purchase(2);
+                    next = buyer.answered(402, &payee.terms(false), b"", now);
+                    break;
+                }
+                other => panic!("{other:?}"),
+            };
+        }
+    }
+    assert!(matches!(next, ChannelNext::Update));
+    let spent = |record: &str| channels(Some(record)).unwrap()[0]["spent"].clone();
+    assert_eq!(spent(record.as_deref().unwrap()), PRICE.to_string());
+    assert!(buyer.update(record.as_deref(), now).unwrap().is_some());
+    // Another process has written meanwhile: the change is made again.
+    let mut other = Budget::from_text(record.as_deref()).unwrap();
+    other.keep("payment of another process", "{}", now).unwrap();
+    let corrected = buyer.update(Some(&other.to_text()), now).unwrap().unwrap();
+    assert_eq!(spent(&corrected), "0");
+    assert!(matches!(buyer.updated(), ChannelNext::Update));
+    buyer.update(Some(&corrected), now).unwrap();
+    let ChannelNext::Sign { voucher: Some(voucher), deposit: None } = buyer.updated() else {
+        panic!("no voucher")
+    };
+    assert_eq!(voucher["message"]["maxClaimableAmount"], PRICE.to_string());
 }

@@ -170,8 +170,6 @@ const TABLE: &[Row] = &[
     row!(ChannelsAreSwapped, channel_payer::corrected_terms_of_another_channel_or_at_another_price_are_not_signed),
     row!(AnyRefund, channel_payer::a_refund_of_more_than_is_left_is_not_believed_and_nothing_is_forgotten),
     row!(ChargedIsSignedAgain, channel_payer::a_request_that_is_called_charged_and_not_answered_is_signed_for_once),
-    row!(SessionDepositsRepeat, session_payer::one_request_deposits_once_for_a_session_whatever_the_payee_says),
-    row!(SessionDepositsAreFree, session_payer::no_history_of_a_payer_by_session_breaks_a_rule),
     row!(VouchersAreSignedOn, session_payer::a_voucher_that_is_called_used_up_leads_to_one_higher_one_and_no_more),
     row!(ClosedSessionsReopen, session_payer::a_payee_that_says_that_the_session_is_gone_gets_no_other_deposit),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),

@@ -8,8 +8,8 @@ use farebox_core::channel::escrow::{Escrow, EscrowContract};
 use farebox_core::channel::voucher::Voucher;
 use farebox_core::client::Policy;
 use farebox_core::client::budget::Budget;
-use farebox_core::client::channel::{ChannelAim, ChannelLimits, ChannelPayer};
-use farebox_core::client::session::{SessionMeans, SessionNext, SessionPurchase, sessions};
+use farebox_core::client::channel::{ChannelAim, ChannelLimits, ChannelNext, ChannelPayer};
+use farebox_core::client::session::{SessionMeans, SessionPurchase, sessions};
 use farebox_core::encoding::{base64, hex, jcs};
 use farebox_core::evm::account::Account;
 use farebox_core::evm::address::Address;
@@ -268,15 +268,15 @@ impl Payer {
         for _ in 0..80 {
             self.echoes.extend(buyer.echo());
             next = match next {
-                SessionNext::Update => match buyer.update(self.record.as_deref(), now) {
+                ChannelNext::Update => match buyer.update(self.record.as_deref(), now) {
                     Ok(changed) => {
                         self.record = changed.or(self.record.take());
                         buyer.updated()
                     }
                     Err(error) => return Err(error.reason.code()),
                 },
-                SessionNext::Ask => buyer.answered(402, &seller.challenge(), b"", now),
-                SessionNext::Sign { deposit, voucher } => {
+                ChannelNext::Ask => buyer.answered(402, &seller.challenge(), b"", now),
+                ChannelNext::Sign { deposit, voucher } => {
                     self.notes(deposit.as_deref(), voucher.as_deref());
                     let sign = |it: &Value| signature(it);
                     buyer.signed(
@@ -284,18 +284,18 @@ impl Payer {
                         voucher.as_deref().map(sign).as_deref(),
                     )
                 }
-                SessionNext::Broadcast => {
+                ChannelNext::Broadcast => {
                     self.sent += 1;
                     buyer.broadcasted(&hex::encode_prefixed(&[self.sent as u8; 32]))
                 }
-                SessionNext::Send { credential, .. } => {
+                ChannelNext::Send { payment: credential, .. } => {
                     let answer = seller.takes(&credential);
                     let (status, headers, body) = bent(seller, answer);
                     buyer.answered(status, &headers, &body, now)
                 }
-                SessionNext::Return(receipt) => return Ok(receipt.map(|it| *it)),
-                SessionNext::Fail(error) => return Err(error.reason.code()),
-                SessionNext::Wait(_) | SessionNext::Once(_) => panic!("{next:?}"),
+                ChannelNext::Return(receipt) => return Ok(receipt.map(|it| *it)),
+                ChannelNext::Fail(error) => return Err(error.reason.code()),
+                ChannelNext::Wait(_) | ChannelNext::Once(_) => panic!("{next:?}"),
             };
         }
         Err("it goes on for ever")
@@ -463,9 +463,9 @@ pub fn a_transaction_of_the_payers_own_is_sent_once_and_its_hash_shown_again() {
     assert_eq!((payer.sent, payer.deposits), (1, 0));
     let now = UnixTime::from_secs(START + 100);
     let mut buyer = begun(99, ChannelAim::Pay);
-    assert!(matches!(buyer.answered(402, &seller.challenge(), b"", now), SessionNext::Update));
+    assert!(matches!(buyer.answered(402, &seller.challenge(), b"", now), ChannelNext::Update));
     payer.record = buyer.update(payer.record.as_deref(), now).unwrap();
-    let SessionNext::Send { credential, .. } = buyer.updated() else { panic!() };
+    let ChannelNext::Send { payment: credential, .. } = buyer.updated() else { panic!() };
     let read = Credential::read(credential.strip_prefix("Payment ").unwrap()).unwrap();
     assert_eq!(read.payload["hash"], hex::encode_prefixed(&[1; 32]));
     assert_eq!(seller.takes(&credential).0, 200);
@@ -475,10 +475,10 @@ pub fn a_transaction_of_the_payers_own_is_sent_once_and_its_hash_shown_again() {
     let mut buyer = begun(1, ChannelAim::Pay);
     buyer.answered(402, &seller.challenge(), b"", now);
     let record = buyer.update(None, now).unwrap();
-    let SessionNext::Sign { deposit: None, voucher: Some(voucher) } = buyer.updated() else {
+    let ChannelNext::Sign { deposit: None, voucher: Some(voucher) } = buyer.updated() else {
         panic!()
     };
-    assert!(matches!(buyer.signed(None, Some(&signature(&voucher))), SessionNext::Broadcast));
+    assert!(matches!(buyer.signed(None, Some(&signature(&voucher))), ChannelNext::Broadcast));
     let calls = buyer.proposal().unwrap()["calls"].clone();
     assert_eq!((&calls[0]["to"], &calls[1]["to"]), (&json!(TOKEN), &json!(ESCROW)));
     assert_eq!(calls[0]["data"].as_str().unwrap()[..10], *"0x095ea7b3");
@@ -495,15 +495,15 @@ fn an_expired_challenge_is_asked_for_again_and_never_signed() {
     let mut buyer = begun(1, ChannelAim::Pay);
     let mut next = buyer.answered(402, &seller.challenge_until("2020-01-01T00:00:00Z"), b"", now);
     let mut asked = 0;
-    while matches!(next, SessionNext::Ask) {
+    while matches!(next, ChannelNext::Ask) {
         asked += 1;
         next = buyer.answered(402, &seller.challenge_until("2020-01-01T00:00:00Z"), b"", now);
     }
     assert!(asked > 0 && asked < 10);
-    assert!(matches!(next, SessionNext::Update));
+    assert!(matches!(next, ChannelNext::Update));
     assert_eq!(buyer.update(None, now).unwrap(), None);
     assert!(
-        matches!(buyer.updated(), SessionNext::Fail(error) if error.reason.code() == "challenge_expired")
+        matches!(buyer.updated(), ChannelNext::Fail(error) if error.reason.code() == "challenge_expired")
     );
 }
 
@@ -536,7 +536,7 @@ impl History {
                 return;
             }
             next = match next {
-                SessionNext::Update | SessionNext::Wait(_) => {
+                ChannelNext::Update | ChannelNext::Wait(_) => {
                     match buyer.update(self.payer.record.as_deref(), self.now) {
                         Ok(Some(record)) => self.payer.record = Some(record),
                         Ok(None) => self.now = self.now.plus(1),
@@ -544,8 +544,8 @@ impl History {
                     }
                     buyer.updated()
                 }
-                SessionNext::Ask => buyer.answered(402, &self.seller.challenge(), b"", self.now),
-                SessionNext::Sign { deposit, voucher } => {
+                ChannelNext::Ask => buyer.answered(402, &self.seller.challenge(), b"", self.now),
+                ChannelNext::Sign { deposit, voucher } => {
                     if self.chance(12) {
                         let record = &mut self.payer.record;
                         let released = buyer.release(record.as_deref(), self.now).unwrap();
@@ -559,7 +559,7 @@ impl History {
                         voucher.as_deref().map(sign).as_deref(),
                     )
                 }
-                SessionNext::Send { credential, wait_ms, .. } => {
+                ChannelNext::Send { payment: credential, wait_ms, .. } => {
                     self.now = self.now.plus(wait_ms.div_ceil(1_000));
                     let arrives = !self.chance(8);
                     let mut answer = arrives.then(|| self.seller.takes(&credential));
@@ -583,12 +583,12 @@ impl History {
                         None => buyer.lost(self.now),
                     }
                 }
-                SessionNext::Return(_) => {
+                ChannelNext::Return(_) => {
                     self.returned += 1;
                     return;
                 }
-                SessionNext::Fail(_) => return,
-                SessionNext::Once(_) | SessionNext::Broadcast => panic!("{next:?}"),
+                ChannelNext::Fail(_) => return,
+                ChannelNext::Once(_) | ChannelNext::Broadcast => panic!("{next:?}"),
             };
         }
     }
@@ -668,16 +668,16 @@ fn sessions_of_okx_are_answered_to_the_last_byte_as_its_client_answers_them() {
         let mut next = buyer.answered(402, &headers(name), b"", now);
         loop {
             next = match next {
-                SessionNext::Update => {
+                ChannelNext::Update => {
                     *record = buyer.update(record.as_deref(), now).unwrap().or(record.take());
                     buyer.updated()
                 }
-                SessionNext::Sign { deposit, voucher } => buyer.signed(
+                ChannelNext::Sign { deposit, voucher } => buyer.signed(
                     deposit.as_deref().map(sign).as_deref(),
                     voucher.as_deref().map(sign).as_deref(),
                 ),
-                SessionNext::Broadcast => buyer.broadcasted(&hex::encode_prefixed(&[0xab; 32])),
-                SessionNext::Send { field, credential, .. } => {
+                ChannelNext::Broadcast => buyer.broadcasted(&hex::encode_prefixed(&[0xab; 32])),
+                ChannelNext::Send { field, payment: credential, .. } => {
                     assert_eq!(
                         (field, &json!(credential)),
                         ("Authorization", &case(name)["authorization"]),
@@ -685,7 +685,7 @@ fn sessions_of_okx_are_answered_to_the_last_byte_as_its_client_answers_them() {
                     );
                     next = buyer.answered(200, &none(), b"", now);
                     *record = buyer.update(record.as_deref(), now).unwrap().or(record.take());
-                    assert!(matches!(next, SessionNext::Update));
+                    assert!(matches!(next, ChannelNext::Update));
                     return;
                 }
                 _ => panic!("{name}: {next:?}"),

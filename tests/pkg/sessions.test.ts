@@ -198,6 +198,23 @@ test('who sends the deposit itself is asked once, and nothing is sent where the 
   await assert.rejects(none.pay(url), { code: 'broadcast_missing' });
 });
 
+test('a hook that throws, whatever it throws, or that returns no hash may have sent the deposit: nothing else is sent before a person has looked', async () => {
+  const hooks: readonly (readonly [() => string, string])[] = [
+    [() => { throw undefined; }, 'broadcast_failed'],
+    [() => 1 as unknown as string, 'wrong_transaction'],
+  ];
+  for (const [broadcast, code] of hooks) {
+    let later = 0;
+    const { pay } = payer({ broadcast, now: () => Date.now() / 1000 + later });
+    seller.feePayer = false;
+    await assert.rejects(pay(url), { name: 'FareboxError', code, signed: true });
+    later = 200;
+    assert.deepEqual((await pay.channels()).map(({ deposit, pending }) => [deposit, pending]), [['0', '100']]);
+    await assert.rejects(pay(url), { code: 'payment_unresolved' });
+    assert.deepEqual(seller.actions, []);
+  }
+});
+
 test('what is paid by request alone opens no session', async () => {
   const { pay } = payer({ choose: 'once' });
   await assert.rejects(pay(url), { code: 'unsupported_intent' });

@@ -6,7 +6,8 @@ import { after, before, describe, test } from 'node:test';
 import { privateKeyToAccount, generatePrivateKey } from 'viem/accounts';
 
 import { checkPaymentLink, followPaymentLink } from '../../pkg/dist/agent/index.js';
-import { buy, clientOf, during, eventually, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
+import { eventually } from '../support/eventually.ts';
+import { buy, clientOf, during, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
 
 const TO = '0x90F79bf6EB2c4f870365E785982E1f101E93b906';
 const USDC = '0x036CbD53842c5426634e7929541eC2318f3dCF7e';

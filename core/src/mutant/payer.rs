@@ -79,10 +79,6 @@ macro_rules! payer {
             AnyRefund,
             /// A request that was charged and not answered is signed for again.
             ChargedIsSignedAgain,
-            /// A session may be deposited for again and again in one request.
-            SessionDepositsRepeat,
-            /// A session's deposit counts against no cap.
-            SessionDepositsAreFree,
             /// Voucher after voucher is signed for a payee that calls each used up.
             VouchersAreSignedOn,
             /// A payee that says that a session is gone gets another deposit.

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::ToString;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::terms::{ChannelTerms, ToldState, amount};
 use super::*;
@@ -16,10 +16,6 @@ use crate::x402::header;
 const SETTLED: &str = "payment-response";
 /// Ends the code of a server that serves another request of the channel.
 const BUSY: &str = "channel_busy";
-/// Milliseconds before the first, second, … re-send if the server names no time.
-const BACKOFF_MS: [u64; 5] = [250, 500, 1_000, 2_000, 5_000];
-/// Maximum time that a server may ask to wait, seconds.
-const MAX_RETRY_AFTER_SECS: u64 = 30;
 
 impl ChannelPurchase {
     /// Takes an answer; `body` is needed for refusals, up to 64 KiB.
@@ -30,7 +26,7 @@ impl ChannelPurchase {
         body: &[u8],
         now: UnixTime,
     ) -> ChannelNext {
-        if self.sending.is_none() {
+        if !self.course.is_sending() {
             return self.answered_plain(status, headers);
         }
         let settled = headers.joined(SETTLED).and_then(|value| {
@@ -43,13 +39,13 @@ impl ChannelPurchase {
         let rejection = Rejection::read(status, body);
         match (status, problem.code.as_str(), problem.retryable) {
             (_, "refund_due" | "refunded", _) => {
-                return self.over(Reason::RefundDue, rejection.to_string());
+                return self.course.over(Reason::RefundDue, &rejection.to_string());
             }
             (_, _, Some(true)) | (409 | 503, _, None) => {
-                return self.again(problem.retry_after, &rejection.to_string(), now);
+                return self.course.again(problem.retry_after, &rejection.to_string(), now);
             }
             (409, _, Some(false)) => {
-                return self.over(Reason::PaymentConflict, rejection.to_string());
+                return self.course.over(Reason::PaymentConflict, &rejection.to_string());
             }
             _ => {}
         }
@@ -57,7 +53,7 @@ impl ChannelPurchase {
     }
 
     fn answered_plain(&mut self, status: u16, headers: &Headers) -> ChannelNext {
-        let pays = self.aim == ChannelAim::Pay;
+        let pays = self.course.aim == ChannelAim::Pay;
         if status != 402 {
             let message = "the server asks for no payment there, so it says nothing of a channel";
             return if pays {
@@ -66,8 +62,8 @@ impl ChannelPurchase {
                 fail(Reason::TermsChanged, message)
             };
         }
-        match ChannelTerms::read(headers, &self.policy, &self.host) {
-            Some(Ok(terms)) if pays && !self.waits(terms.delay_secs) => {
+        match ChannelTerms::read(headers, &self.course.policy, &self.course.host) {
+            Some(Ok(terms)) if pays && !self.course.limits.waits(terms.delay_secs) => {
                 let message = format!(
                     "a withdrawal would take {} s; pay by channel only what maxWithdrawDelaySecs allows",
                     terms.delay_secs
@@ -76,8 +72,7 @@ impl ChannelPurchase {
             }
             Some(Ok(terms)) => {
                 self.terms = Some(terms);
-                self.todo = Todo::Plan;
-                ChannelNext::Update
+                self.course.change(Todo::Plan)
             }
             Some(Err(error)) if pays => ChannelNext::Once(Some(Box::new(error))),
             None if pays => ChannelNext::Once(None),
@@ -86,43 +81,9 @@ impl ChannelPurchase {
         }
     }
 
-    /// Whether the payer would wait so long for a withdrawal.
-    fn waits(&self, secs: u64) -> bool {
-        secs <= self.limits.max_withdraw_delay_secs.unwrap_or(WITHDRAW_DELAY_SECS)
-            || planted(Mutant::AnyDelay)
-    }
-
     /// Takes the loss of an answer.
     pub fn lost(&mut self, now: UnixTime) -> ChannelNext {
-        self.again(None, "no answer came", now)
-    }
-
-    /// Sends the same payment again if there is time; otherwise it is unresolved.
-    fn again(&mut self, after_secs: Option<u64>, what: &str, now: UnixTime) -> ChannelNext {
-        let Some(sending) = &self.sending else {
-            return fail(
-                Reason::MalformedChallenge,
-                "the request was lost before anything was paid",
-            );
-        };
-        let turn = sending.sent.saturating_sub(1);
-        let backoff = BACKOFF_MS.get(turn).or(BACKOFF_MS.last()).copied().unwrap_or(1_000);
-        let asked = after_secs.unwrap_or(0).min(MAX_RETRY_AFTER_SECS).saturating_mul(1_000);
-        let wait_ms = asked.max(backoff);
-        if now.plus(wait_ms.div_ceil(1_000)) > sending.until {
-            let secs = self.policy.deadline_secs;
-            let message =
-                format!("after {secs} s the outcome of the payment is still unknown: {what}");
-            return self.over(Reason::PaymentUnresolved, message);
-        }
-        self.send(wait_ms)
-    }
-
-    /// Notes that it is over, then fails.
-    fn over(&mut self, reason: Reason, message: impl Into<String>) -> ChannelNext {
-        self.todo = Todo::Note(PaymentFate::Over);
-        self.next = Some(ChannelNext::Fail(Box::new(error(reason, message))));
-        ChannelNext::Update
+        self.course.again(None, "no answer came", now)
     }
 
     fn refused(
@@ -135,9 +96,9 @@ impl ChannelPurchase {
         let reason = settled.and_then(|it| it.get("errorReason")).and_then(Value::as_str);
         let rejection = Rejection::of_payment(402, headers, reason, body);
         if rejection.text.ends_with(BUSY) {
-            return self.again(None, &rejection.to_string(), now);
+            return self.course.again(None, &rejection.to_string(), now);
         }
-        let told = match ChannelTerms::read(headers, &self.policy, &self.host) {
+        let told = match ChannelTerms::read(headers, &self.course.policy, &self.course.host) {
             Some(Ok(terms)) if self.is_continued_by(&terms) => {
                 let told = terms.told.clone();
                 self.terms = told.as_ref().map(|_| terms).or(self.terms.take());
@@ -148,18 +109,16 @@ impl ChannelPurchase {
         match told.filter(|_| self.corrections < MAX_CORRECTIONS) {
             Some(told) => {
                 self.corrections = self.corrections.saturating_add(1);
-                self.todo = Todo::Note(PaymentFate::Told(told));
-                ChannelNext::Update
+                self.course.change(Todo::Note(PaymentFate::Told(told)))
             }
-            None => self.over(Reason::PaymentRefused, rejection.to_string()),
+            None => self.course.over(Reason::PaymentRefused, &rejection.to_string()),
         }
     }
 
     /// Whether fresh terms are about the same channel, and no dearer.
     fn is_continued_by(&self, fresh: &ChannelTerms) -> bool {
         let (Some(planned), Some(terms)) = (&self.planned, &self.terms) else { return false };
-        let signers = (self.payer.payer, self.payer.voucher_signer);
-        let same = KeptChannel::new(fresh, signers, self.payer.salt, &self.host).id();
+        let same = KeptChannel::new(fresh, self.course.payer, &self.course.host).id();
         let id = planned.channel.id();
         fresh.offer.amount <= terms.offer.amount
             && (same == id || planted(Mutant::ChannelsAreSwapped))
@@ -172,19 +131,18 @@ impl ChannelPurchase {
         let state = extra.and_then(|it| it.get("channelState"));
         let said = amount(state.and_then(|it| it.get("chargedCumulativeAmount")));
         let transaction = settled.and_then(|it| it.get("transaction")).and_then(Value::as_str);
-        let transaction = transaction.unwrap_or_default();
-        let outcome = match (self.aim, success) {
+        let outcome = match (self.course.aim, success) {
             (ChannelAim::Refund(_), Some(true)) => {
                 let paid = amount(settled.and_then(|it| it.get("amount")));
                 PaymentFate::Refunded(paid.unwrap_or(Amount::ZERO))
             }
             (ChannelAim::Refund(_), _) => {
-                return self
-                    .over(Reason::PaymentRefused, format!("HTTP {status}: nothing was refunded"));
+                let message = format!("HTTP {status}: nothing was refunded");
+                return self.course.over(Reason::PaymentRefused, &message);
             }
             (ChannelAim::Pay, Some(true)) => {
                 let balance = amount(state.and_then(|it| it.get("balance")));
-                PaymentFate::Charged(said, balance, !transaction.is_empty())
+                PaymentFate::Charged(said, balance, transaction.is_some_and(|it| !it.is_empty()))
             }
             (ChannelAim::Pay, Some(false)) => PaymentFate::Over,
             // A server that has not charged says nothing of a settlement.
@@ -192,26 +150,19 @@ impl ChannelPurchase {
             (ChannelAim::Pay, None) => PaymentFate::Charged(None, None, false),
         };
         let receipt = match (success, &self.terms, &self.planned) {
-            (Some(true), Some(terms), Some(planned)) => Some(Box::new(json!({
-                "channel": planned.channel.id().to_string(),
-                "transaction": transaction,
-                "network": terms.offer.asset.network.as_str(),
-                "payer": self.payer.payer.to_checksum(),
-                "payTo": terms.offer.pay_to.to_checksum(),
-                "asset": terms.offer.asset.address.to_checksum(),
-                "symbol": terms.offer.asset.symbol,
-                "charged": extra.and_then(|it| it.get("chargedAmount")).and_then(Value::as_str),
-                "spent": said.map(|said| said.to_string()),
-                "refunded": match &outcome {
+            (Some(true), Some(terms), Some(planned)) => {
+                let charged = extra.and_then(|it| it.get("chargedAmount")).and_then(Value::as_str);
+                let refunded = match &outcome {
                     PaymentFate::Refunded(paid) => Some(paid.to_string()),
                     _ => None,
-                },
-            }))),
+                };
+                let amounts =
+                    [charged.map(ToString::to_string), said.map(|it| it.to_string()), refunded];
+                self.course.receipt(&terms.offer, (planned.channel.id(), transaction), amounts)
+            }
             _ => None,
         };
-        self.todo = Todo::Note(outcome);
-        self.next = Some(ChannelNext::Return(receipt));
-        ChannelNext::Update
+        self.course.end(outcome, ChannelNext::Return(receipt))
     }
 
     /// Changes the row of the channel by what became of the payment.
@@ -223,8 +174,8 @@ impl ChannelPurchase {
     ) -> Result<bool, ClientError> {
         let Some(planned) = self.planned.clone() else { return Ok(false) };
         let key = planned.channel.key();
-        let Some(mut channel) = read(budget, &key)? else { return Ok(false) };
-        if channel.using.as_ref().is_some_and(|using| using.id == self.id) {
+        let Some(mut channel) = read::<KeptChannel>(budget, &key)? else { return Ok(false) };
+        if self.course.uses(channel.using.as_ref()) {
             channel.using = None;
         }
         match outcome {
@@ -247,12 +198,13 @@ impl ChannelPurchase {
                     Some(left) => (channel.deposit, channel.is_refunding) = (left, false),
                     None => {
                         let message = "the server says that it paid back more than was left";
-                        self.next = Some(fail(Reason::ReceiptMismatch, message));
+                        self.course.decide(Todo::Nothing, fail(Reason::ReceiptMismatch, message));
                     }
                 }
             }
             PaymentFate::Told(told) => {
-                self.next = Some(self.corrected(&mut channel, told, (planned.voucher, now)));
+                let (todo, next) = self.corrected(&mut channel, told, (planned.voucher, now));
+                self.course.decide(todo, next);
             }
         }
         budget.keep(&key, &channel.to_text(), now)?;
@@ -265,7 +217,8 @@ impl ChannelPurchase {
         channel: &mut KeptChannel,
         told: &ToldState,
         (sent, now): (Amount, UnixTime),
-    ) -> ChannelNext {
+    ) -> (Todo<PaymentFate>, ChannelNext) {
+        let fails = |reason, message| (Todo::Nothing, fail(reason, message));
         let contract = channel.contract();
         let proves = |(most, signature): &(Amount, alloc::string::String)| {
             let shown = Voucher { channel: told.channel, cumulative: *most };
@@ -281,11 +234,11 @@ impl ChannelPurchase {
         if !is_known && told.charged <= channel.signed && !planted(Mutant::ChargedIsSignedAgain) {
             channel.charged = channel.charged.max(told.charged);
             let message = "the server says that this request was charged, and gives no answer";
-            return fail(Reason::PaymentConflict, message);
+            return fails(Reason::PaymentConflict, message);
         }
         if !is_known && told.charged > channel.signed {
             let message = "the server says that more was charged than was ever signed";
-            return fail(Reason::ReceiptMismatch, message);
+            return fails(Reason::ReceiptMismatch, message);
         }
         self.signed_before = Some(before.max(told.charged));
         if told.balance < channel.deposit
@@ -293,7 +246,7 @@ impl ChannelPurchase {
             && !planted(Mutant::DepositsVanish)
         {
             let message = "the server says that less is deposited than was paid in; look at the chain, and forget the channel if that is so";
-            return fail(Reason::ReceiptMismatch, message);
+            return fails(Reason::ReceiptMismatch, message);
         }
         channel.charged = told.charged;
         channel.signed = channel.signed.max(told.charged);
@@ -304,8 +257,6 @@ impl ChannelPurchase {
         }
         channel.is_refunding &= told.balance >= channel.deposit;
         channel.deposit = told.balance;
-        self.sending = None;
-        self.todo = Todo::Plan;
-        ChannelNext::Update
+        (Todo::Plan, ChannelNext::Update)
     }
 }

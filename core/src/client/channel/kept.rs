@@ -4,10 +4,13 @@
 //! Three amounts are in order at every instant: **charged ≤ signed**, and what a voucher lets the
 //! payee claim is never more than was signed. What the payee says is believed only up to that.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 
 use serde_json::{Value, json};
 
+use super::course::ChannelPayer;
+use super::row::{ChannelRow, Shown, Using};
 use super::terms::{ChannelTerms, amount};
 use crate::amount::Amount;
 use crate::channel::config::{ChannelConfig, ChannelId};
@@ -38,15 +41,6 @@ pub(super) struct KeptChannel {
     pub pending: Option<PendingDeposit>,
     /// Whether a refund was asked for whose answer is not known.
     pub is_refunding: bool,
-}
-
-/// A request on its way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Using {
-    /// Of the purchase, hex.
-    pub id: String,
-    /// Time from which it counts as dead.
-    pub until: UnixTime,
 }
 
 /// A deposit on its way.
@@ -80,8 +74,7 @@ impl KeptChannel {
     /// A channel without a deposit.
     pub fn new(
         terms: &ChannelTerms,
-        (payer, voucher_signer): (Address, Address),
-        salt: [u8; 32],
+        ChannelPayer { payer, voucher_signer, salt }: ChannelPayer,
         host: &str,
     ) -> Self {
         let config = ChannelConfig {
@@ -116,7 +109,7 @@ impl KeptChannel {
 
     /// What pays for a request of this price; `None` if the amounts leave what a voucher can say.
     pub fn paid_by(&self, price: Amount, id: &str, now: UnixTime) -> Option<PaidBy> {
-        if self.using.as_ref().is_some_and(|using| using.id != id && now < using.until) {
+        if self.using.as_ref().is_some_and(|using| using.excludes(id, now)) {
             return Some(PaidBy::Wait);
         }
         let next = self.charged.checked_add(price)?;
@@ -156,12 +149,12 @@ impl KeptChannel {
 
     /// The row's key in the record.
     pub fn key(&self) -> String {
-        key_of(&self.id())
+        format!("{}{}", Self::PREFIX, self.id())
     }
 
     pub fn to_text(&self) -> String {
         let Self { config, .. } = self;
-        let using = self.using.as_ref().map(|it| json!([it.id, it.until.secs()]));
+        let using = self.using.as_ref().map(Using::to_value);
         let pending = self.pending.as_ref().map(|it| {
             json!({
                 "amount": it.amount.to_string(),
@@ -184,9 +177,12 @@ impl KeptChannel {
         })
         .to_string()
     }
+}
 
-    /// Reads a row; `None` if it is none.
-    pub fn from_value(row: &Value) -> Option<Self> {
+impl ChannelRow for KeptChannel {
+    const PREFIX: &'static str = "channel ";
+
+    fn from_value(row: &Value) -> Option<Self> {
         let config = row.get("config")?;
         let address = |name: &str| {
             let text = config.get(name).and_then(Value::as_str)?;
@@ -194,13 +190,6 @@ impl KeptChannel {
         };
         let word = |value: &Value, name: &str| {
             value.get(name).and_then(Value::as_str).and_then(|text| hex::decode_array(text).ok())
-        };
-        let using = match row.get("using")? {
-            Value::Null => None,
-            using => Some(Using {
-                id: using.get(0)?.as_str()?.to_string(),
-                until: UnixTime::from_secs(using.get(1)?.as_u64()?),
-            }),
         };
         let pending = match row.get("pending")? {
             Value::Null => None,
@@ -227,14 +216,24 @@ impl KeptChannel {
             deposit: amount(row.get("deposit"))?,
             charged: amount(row.get("charged"))?,
             signed: amount(row.get("signed"))?,
-            using,
+            using: Using::from_row(row)?,
             pending,
             is_refunding: row.get("refunding")?.as_bool()?,
         })
     }
-}
 
-/// The key of a channel's row in the record.
-pub(super) fn key_of(channel: &ChannelId) -> String {
-    alloc::format!("channel {channel}")
+    fn shown(&self) -> Shown<'_> {
+        Shown {
+            id: self.id(),
+            host: &self.host,
+            chain_id: self.chain_id,
+            asset: self.config.token,
+            payer: self.config.payer,
+            pay_to: self.config.receiver,
+            deposit: self.deposit,
+            spent: self.charged,
+            signed: self.signed,
+            pending: self.pending.as_ref().map(|it| it.amount),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::ToString;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::*;
 use crate::client::rejection::{Problem, Rejection};
@@ -13,10 +13,6 @@ use crate::http::Headers;
 use crate::mpp::okx_code::{CODES, OkxCode, Remedy};
 use crate::mpp::receipt::{self, ReceivedReceipt};
 
-/// Milliseconds before the first, second, … re-send if the server names no time.
-const BACKOFF_MS: [u64; 5] = [250, 500, 1_000, 2_000, 5_000];
-/// Maximum time that a server may ask to wait, seconds.
-const MAX_RETRY_AFTER_SECS: u64 = 30;
 /// Texts of sellers without codes, for a voucher that is used up. Spec: OKX agent payments,
 /// "session machine".
 const USED_UP: [&str; 2] = ["insufficient balance", "voucher exhausted"];
@@ -29,9 +25,9 @@ impl SessionPurchase {
         headers: &Headers,
         body: &[u8],
         now: UnixTime,
-    ) -> SessionNext {
-        let act = match (&self.sending, &self.planned) {
-            (Some(_), Some(planned)) => planned.act,
+    ) -> ChannelNext {
+        let act = match (self.course.is_sending(), &self.planned) {
+            (true, Some(planned)) => planned.act,
             _ => return self.answered_plain(status, headers, now),
         };
         if (200..300).contains(&status) {
@@ -44,7 +40,7 @@ impl SessionPurchase {
             None if problem.retryable == Some(true)
                 || problem.retryable.is_none() && matches!(status, 409 | 429 | 503) =>
             {
-                self.again(problem.retry_after, &rejection.to_string(), now)
+                self.course.again(problem.retry_after, &rejection.to_string(), now)
             }
             None if status == 402 && act == Act::Open => {
                 // The channel is open, and the request wants a voucher.
@@ -52,118 +48,90 @@ impl SessionPurchase {
                 self.asks_anew(headers, &rejection.to_string(), now)
             }
             None if status != 402 && matches!(act, Act::Voucher(_)) => {
-                self.note_then(SessionFate::Free, SessionNext::Return(None))
+                self.course.end(SessionFate::Free, ChannelNext::Return(None))
             }
-            None => self.over(Reason::PaymentRefused, &rejection.to_string()),
+            None => self.course.over(Reason::PaymentRefused, &rejection.to_string()),
         }
     }
 
-    fn answered_plain(&mut self, status: u16, headers: &Headers, now: UnixTime) -> SessionNext {
-        let pays = self.aim == ChannelAim::Pay;
+    fn answered_plain(&mut self, status: u16, headers: &Headers, now: UnixTime) -> ChannelNext {
+        let pays = self.course.aim == ChannelAim::Pay;
         // Once something was paid there is no other way to pay.
         let begins = self.planned.is_none();
         if status != 402 {
             let message = "the server asks for no payment there, so it says nothing of a session";
             return match (pays, begins) {
-                (true, true) => SessionNext::Return(None),
-                (true, false) => self.note_then(SessionFate::Over, SessionNext::Return(None)),
+                (true, true) => ChannelNext::Return(None),
+                (true, false) => self.course.end(SessionFate::Over, ChannelNext::Return(None)),
                 (false, _) => fail(Reason::TermsChanged, message),
             };
         }
         match ChallengedSession::read(headers, self.means(now)) {
             Some(Ok(asked)) => {
                 self.asked = Some(asked);
-                self.todo = Todo::Plan;
-                SessionNext::Update
+                self.course.change(Todo::Plan)
             }
             Some(Err(error)) if error.reason == Reason::ChallengeExpired => {
                 self.asks = self.asks.saturating_add(1);
                 match self.asks > MAX_ASKS {
-                    true => self.over(error.reason, &error.message),
-                    false => SessionNext::Ask,
+                    true => self.course.over(error.reason, &error.message),
+                    false => ChannelNext::Ask,
                 }
             }
-            Some(Err(error)) if pays && begins => SessionNext::Once(Some(Box::new(error))),
-            None if pays && begins => SessionNext::Once(None),
-            Some(Err(error)) => self.over(error.reason, &error.message),
+            Some(Err(error)) if pays && begins => ChannelNext::Once(Some(Box::new(error))),
+            None if pays && begins => ChannelNext::Once(None),
+            Some(Err(error)) => self.course.over(error.reason, &error.message),
             None => {
                 let message = "the server does not sell by session there";
-                self.over(Reason::UnsupportedScheme, message)
+                self.course.over(Reason::UnsupportedScheme, message)
             }
         }
     }
 
     /// What comes next with the fresh challenge of a refusal, or with one that is asked for; `None`
     /// if that was done often enough.
-    fn onward(&mut self, headers: &Headers, now: UnixTime) -> Option<(Todo, SessionNext)> {
+    fn onward(
+        &mut self,
+        headers: &Headers,
+        now: UnixTime,
+    ) -> Option<(Todo<SessionFate>, ChannelNext)> {
         self.asks = self.asks.saturating_add(1);
-        self.sending = None;
+        self.course.sent();
         if self.asks > MAX_ASKS {
             return None;
         }
         Some(match ChallengedSession::read(headers, self.means(now)) {
             Some(Ok(asked)) => {
                 self.asked = Some(asked);
-                (Todo::Plan, SessionNext::Update)
+                (Todo::Plan, ChannelNext::Update)
             }
-            _ => (Todo::Nothing, SessionNext::Ask),
+            _ => (Todo::Nothing, ChannelNext::Ask),
         })
     }
 
-    fn asks_anew(&mut self, headers: &Headers, said: &str, now: UnixTime) -> SessionNext {
+    fn asks_anew(&mut self, headers: &Headers, said: &str, now: UnixTime) -> ChannelNext {
         match self.onward(headers, now) {
             Some((todo, next)) => {
-                self.todo = todo;
+                self.course.todo = todo;
                 next
             }
-            None => self.over(Reason::PaymentRefused, said),
+            None => self.course.over(Reason::PaymentRefused, said),
         }
     }
 
     /// Takes the loss of an answer.
-    pub fn lost(&mut self, now: UnixTime) -> SessionNext {
-        self.again(None, "no answer came", now)
+    pub fn lost(&mut self, now: UnixTime) -> ChannelNext {
+        self.course.again(None, "no answer came", now)
     }
 
-    /// Sends the same credential again if there is time; otherwise it is unresolved.
-    fn again(&mut self, after_secs: Option<u64>, what: &str, now: UnixTime) -> SessionNext {
-        let Some(sending) = &self.sending else {
-            let message = "the request was lost before anything was paid";
-            return fail(Reason::MalformedChallenge, message);
-        };
-        let turn = sending.sent.saturating_sub(1);
-        let backoff = BACKOFF_MS.get(turn).or(BACKOFF_MS.last()).copied().unwrap_or(1_000);
-        let asked = after_secs.unwrap_or(0).min(MAX_RETRY_AFTER_SECS).saturating_mul(1_000);
-        let wait_ms = asked.max(backoff);
-        if now.plus(wait_ms.div_ceil(1_000)) > sending.until {
-            let secs = self.policy.deadline_secs;
-            let message =
-                format!("after {secs} s the outcome of the payment is still unknown: {what}");
-            return self.over(Reason::PaymentUnresolved, &message);
-        }
-        self.send(wait_ms)
-    }
-
-    /// Changes the record by what became of it, then goes on.
-    fn note_then(&mut self, fate: SessionFate, next: SessionNext) -> SessionNext {
-        self.todo = Todo::Note(fate);
-        self.then = Some((Todo::Nothing, next));
-        SessionNext::Update
-    }
-
-    /// Notes that it is over, then fails.
-    pub(super) fn over(&mut self, reason: Reason, message: &str) -> SessionNext {
-        self.note_then(SessionFate::Over, fail(reason, message))
-    }
-
-    fn accepted(&mut self, act: Act, headers: &Headers) -> SessionNext {
+    fn accepted(&mut self, act: Act, headers: &Headers) -> ChannelNext {
         let receipt = headers.joined(receipt::HEADER);
         let receipt = receipt.and_then(|value| ReceivedReceipt::read(&value).ok());
         match act {
             Act::Open | Act::TopUp => {
-                self.sending = None;
+                self.course.sent();
                 self.asks = self.asks.saturating_add(1);
-                self.note_then(SessionFate::Funded, SessionNext::Ask)
+                self.course.end(SessionFate::Funded, ChannelNext::Ask)
             }
             Act::Voucher(_) => {
                 let told = receipt.as_ref().and_then(|it| it.members.get("spent"));
@@ -171,14 +139,14 @@ impl SessionPurchase {
                 let spent = told.and_then(|text| Amount::from_atomic(text).ok());
                 let used = self.used(spent);
                 let returned = self.receipt(receipt.as_ref(), (used, None));
-                self.note_then(SessionFate::Served(spent), SessionNext::Return(returned))
+                self.course.end(SessionFate::Served(spent), ChannelNext::Return(returned))
             }
             Act::Close => {
                 let state = self.planned.as_ref().map(|it| it.session.state);
                 let rest = state.map(|it| it.refund_at_close());
                 let returned =
                     self.receipt(receipt.as_ref(), (state.map(|it| it.cumulative), rest));
-                self.note_then(SessionFate::Closed, SessionNext::Return(returned))
+                self.course.end(SessionFate::Closed, ChannelNext::Return(returned))
             }
         }
     }
@@ -198,22 +166,11 @@ impl SessionPurchase {
         (spent, rest): (Option<Amount>, Option<Amount>),
     ) -> Option<Box<Value>> {
         let (planned, asked) = (self.planned.as_ref()?, self.asked.as_ref()?);
-        let asset = &asked.offer.asset;
-        let before = planned.session.state.spent;
-        let charged = spent.and_then(|spent| spent.checked_sub(before));
+        let charged = spent.and_then(|spent| spent.checked_sub(planned.session.state.spent));
+        let charged = charged.filter(|_| rest.is_none());
         let hash = told.and_then(|it| it.members.get("txHash")).and_then(Value::as_str);
-        Some(Box::new(json!({
-            "channel": planned.session.id().to_string(),
-            "transaction": hash.unwrap_or_default(),
-            "network": asset.network.as_str(),
-            "payer": self.payer.payer.to_checksum(),
-            "payTo": asked.offer.pay_to.to_checksum(),
-            "asset": asset.address.to_checksum(),
-            "symbol": asset.symbol,
-            "charged": charged.filter(|_| rest.is_none()).map(|it| it.to_string()),
-            "spent": spent.map(|it| it.to_string()),
-            "refunded": rest.map(|it| it.to_string()),
-        })))
+        let amounts = [charged, spent, rest].map(|it| it.map(|amount| amount.to_string()));
+        self.course.receipt(&asked.offer, (planned.session.id(), hash), amounts)
     }
 
     fn refused(
@@ -223,30 +180,26 @@ impl SessionPurchase {
         headers: &Headers,
         (problem, rejection): (&Problem, &Rejection),
         now: UnixTime,
-    ) -> SessionNext {
+    ) -> ChannelNext {
         let said = rejection.to_string();
         match code.remedy() {
             Remedy::SignOnce if matches!(act, Act::Voucher(_)) => {
                 let is_second = self.has_signed_on && !planted(Mutant::VouchersAreSignedOn);
                 self.has_signed_on = true;
                 match self.onward(headers, now).filter(|_| !is_second) {
-                    Some(then) => {
-                        self.todo = Todo::Note(SessionFate::Exhausted);
-                        self.then = Some(then);
-                        SessionNext::Update
-                    }
-                    None => self.over(Reason::PaymentRefused, &said),
+                    Some(then) => self.course.note_then(SessionFate::Exhausted, then),
+                    None => self.course.over(Reason::PaymentRefused, &said),
                 }
             }
             Remedy::AskAgain => self.asks_anew(headers, &said, now),
-            Remedy::Wait => self.again(problem.retry_after, &said, now),
+            Remedy::Wait => self.course.again(problem.retry_after, &said, now),
             Remedy::OpenAgain | Remedy::TopUp => {
                 let message = format!(
                     "{said}: look at the chain, and forget the channel if its deposit is gone"
                 );
-                self.note_then(SessionFate::Gone, fail(Reason::ReceiptMismatch, &message))
+                self.course.end(SessionFate::Gone, fail(Reason::ReceiptMismatch, &message))
             }
-            Remedy::SignOnce | Remedy::Tell => self.over(Reason::PaymentRefused, &said),
+            Remedy::SignOnce | Remedy::Tell => self.course.over(Reason::PaymentRefused, &said),
         }
     }
 
@@ -259,7 +212,7 @@ impl SessionPurchase {
     ) -> Result<bool, ClientError> {
         let Some(planned) = &self.planned else { return Ok(false) };
         let key = planned.session.key();
-        let Some(mut session) = read(budget, &key)? else { return Ok(false) };
+        let Some(mut session) = read::<KeptSession>(budget, &key)? else { return Ok(false) };
         let is_voucher = matches!(planned.act, Act::Voucher(_));
         let mut stays_used = false;
         match fate {
@@ -294,7 +247,7 @@ impl SessionPurchase {
                 }
             }
         }
-        if !stays_used && session.using.as_ref().is_some_and(|(id, _)| *id == self.id) {
+        if !stays_used && self.course.uses(session.using.as_ref()) {
             session.using = None;
         }
         budget.keep(&key, &session.to_text(), now)?;

@@ -11,6 +11,8 @@ use crate::amount::Amount;
 use crate::channel::config::{ChannelId, ChannelParties};
 use crate::channel::escrow::{Escrow, EscrowContract};
 use crate::client::asset::Asset;
+use crate::client::channel::ChannelPayer;
+use crate::client::channel::row::{ChannelRow, Shown, Using};
 use crate::client::price::{Unit, in_words};
 use crate::client::voucher::{ChannelState, NextVoucher};
 use crate::encoding::hex;
@@ -18,8 +20,6 @@ use crate::evm::address::Address;
 use crate::hash;
 use crate::time::UnixTime;
 
-/// What the key of a session's row begins with.
-pub(super) const PREFIX: &str = "session ";
 /// Seconds before its end from which a deposit's authorization is not sent any more.
 const LATE_SECS: u64 = 10;
 
@@ -38,7 +38,7 @@ pub(super) struct KeptSession {
     /// The signature of the highest voucher; empty before the first.
     pub signature: String,
     /// The request that uses it now, and when it counts as dead.
-    pub using: Option<(String, UnixTime)>,
+    pub using: Option<Using>,
     /// A deposit that was not seen to arrive yet.
     pub pending: Option<PendingFunds>,
 }
@@ -89,8 +89,8 @@ impl KeptSession {
     /// A session without a deposit.
     pub fn new(
         asked: &ChallengedSession,
-        (payer, voucher_signer): (Address, Address),
-        (salt, name): ([u8; 32], [u8; 32]),
+        ChannelPayer { payer, voucher_signer, salt: name }: ChannelPayer,
+        salt: [u8; 32],
         host: &str,
     ) -> Self {
         // Zero stands for the payer, and is hashed as zero.
@@ -165,7 +165,7 @@ impl KeptSession {
 
     /// Whether another request uses it.
     pub fn is_used(&self, id: &str, now: UnixTime) -> bool {
-        self.using.as_ref().is_some_and(|(user, until)| user != id && now < *until)
+        self.using.as_ref().is_some_and(|using| using.excludes(id, now))
     }
 
     /// Whether the deposit on its way would open the channel.
@@ -221,7 +221,7 @@ impl KeptSession {
             &self.name,
             self.host.as_bytes(),
         ]);
-        format!("{PREFIX}{}", hex::encode(&digest))
+        format!("{}{}", Self::PREFIX, hex::encode(&digest))
     }
 
     pub fn to_text(&self) -> String {
@@ -256,25 +256,21 @@ impl KeptSession {
             "cumulative": self.state.cumulative.to_string(),
             "spent": self.state.spent.to_string(),
             "signature": self.signature,
-            "using": self.using.as_ref().map(|(id, until)| json!([id, until.secs()])),
+            "using": self.using.as_ref().map(Using::to_value),
             "pending": pending,
         })
         .to_string()
     }
+}
 
-    /// Reads a row; `None` if it is none.
-    pub fn from_value(row: &Value) -> Option<Self> {
+impl ChannelRow for KeptSession {
+    const PREFIX: &'static str = "session ";
+
+    fn from_value(row: &Value) -> Option<Self> {
         let text = |name: &str| row.get(name).and_then(Value::as_str);
         let address = |name: &str| Address::parse(text(name)?).ok();
         let amount = |name: &str| Amount::from_atomic(text(name)?).ok();
         let word = |name: &str| hex::decode_array(text(name)?).ok();
-        let using = match row.get("using")? {
-            Value::Null => None,
-            using => {
-                let until = UnixTime::from_secs(using.get(1)?.as_u64()?);
-                Some((using.get(0)?.as_str()?.to_string(), until))
-            }
-        };
         let pending = match row.get("pending")? {
             Value::Null => None,
             pending => Some(PendingFunds::from_value(pending)?),
@@ -297,9 +293,24 @@ impl KeptSession {
                 spent: amount("spent")?,
             },
             signature: text("signature")?.to_string(),
-            using,
+            using: Using::from_row(row)?,
             pending,
         })
+    }
+
+    fn shown(&self) -> Shown<'_> {
+        Shown {
+            id: self.id(),
+            host: &self.host,
+            chain_id: self.chain_id,
+            asset: self.parties.token,
+            payer: self.parties.payer,
+            pay_to: self.parties.payee,
+            deposit: self.state.deposit,
+            spent: self.state.spent,
+            signed: self.state.cumulative,
+            pending: self.pending.as_ref().map(|it| it.amount),
+        }
     }
 }
 
