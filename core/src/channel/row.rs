@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use super::config::ChannelId;
 use super::state::{
-    Agreement, AttemptResult, Channel, HighestVoucher, LastSale, ListNotice, OnChain, Promise,
-    Sight, VoucherRule,
+    Agreement, AttemptResult, Channel, FirmDeposit, HighestVoucher, LastSale, ListNotice, OnChain,
+    Promise, Sight, VoucherRule,
 };
 use crate::amount::Amount;
 use crate::encoding::hex;
@@ -26,6 +26,10 @@ impl Channel {
         let time = |it: Option<UnixTime>| it.map(|it| it.secs().to_string()).unwrap_or_default();
         let mark = |is_set: bool| if is_set { "1" } else { "" }.to_string();
         let evidence = self.evidence;
+        let signature = |it: Option<HighestVoucher>| {
+            it.map(|it| hex::encode(&it.signature.to_bytes())).unwrap_or_default()
+        };
+        let firm = &self.firm;
         [
             VERSION.to_string(),
             self.id.to_string(),
@@ -44,7 +48,7 @@ impl Channel {
             sight.refund_nonce.to_string(),
             time(Some(sight.at)),
             amount(evidence.map(|it| it.cumulative)),
-            evidence.map(|it| hex::encode(&it.signature.to_bytes())).unwrap_or_default(),
+            signature(evidence),
             self.spent.to_string(),
             time(self.earned_since),
             amount(self.promised.map(|it| it.nonce)),
@@ -69,6 +73,11 @@ impl Channel {
             amount(self.refunded.map(|(_, spent)| spent)),
             self.paid_back.to_string(),
             self.turn.to_string(),
+            firm.deposit.to_string(),
+            amount(firm.voucher.map(|it| it.cumulative)),
+            signature(firm.voucher),
+            amount(firm.rising.map(|(least, _)| least)),
+            time(firm.rising.map(|(_, since)| since)),
         ]
         .join("\n")
     }
@@ -93,13 +102,7 @@ impl Channel {
             (None, _) => OnChain::Finalized,
         };
         let (refund_nonce, at) = (lines.amount()??, lines.time()??);
-        let evidence = match (lines.amount()?, lines.text()?) {
-            (Some(cumulative), signature) => {
-                let signature = Signature::parse(&["0x", signature].concat()).ok()?;
-                Some(HighestVoucher { cumulative, signature })
-            }
-            (None, _) => None,
-        };
+        let evidence = lines.voucher()?;
         let (spent, earned_since) = (lines.amount()??, lines.time()?);
         let promised = match (lines.amount()?, lines.amount()?) {
             (Some(nonce), Some(amount)) => Some(Promise { nonce, amount }),
@@ -147,6 +150,18 @@ impl Channel {
             paid_back: lines.amount()??,
             turn: lines.time()??.secs(),
             holds: Vec::new(),
+            firm: match lines.amount() {
+                Some(firm) => FirmDeposit {
+                    deposit: firm?,
+                    voucher: lines.voucher()?,
+                    rising: match (lines.amount()?, lines.time()?) {
+                        (Some(least), Some(since)) => Some((least, since)),
+                        _ => None,
+                    },
+                },
+                // A row of an earlier version.
+                None => FirmDeposit { deposit, voucher: evidence, rising: None },
+            },
         })
     }
 }
@@ -165,6 +180,16 @@ impl<'a> Lines<'a> {
             "" => Some(None),
             text => Some(Some(Amount::from_atomic(text).ok()?)),
         }
+    }
+
+    fn voucher(&mut self) -> Option<Option<HighestVoucher>> {
+        Some(match (self.amount()?, self.text()?) {
+            (Some(cumulative), signature) => {
+                let signature = Signature::parse(&["0x", signature].concat()).ok()?;
+                Some(HighestVoucher { cumulative, signature })
+            }
+            (None, _) => None,
+        })
     }
 
     fn time(&mut self) -> Option<Option<UnixTime>> {

@@ -184,6 +184,18 @@ pub struct Channel {
     pub(super) looked: UnixTime,
     /// Prices of requests that are being served; in memory alone.
     pub(super) holds: Vec<HeldPrice>,
+    /// What is left when the chain undoes what was added last.
+    pub(super) firm: FirmDeposit,
+}
+
+/// The deposit that the chain has shown for so long that it is not undone, and the highest voucher
+/// within it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FirmDeposit {
+    pub(super) deposit: Amount,
+    pub(super) voucher: Option<HighestVoucher>,
+    /// A higher deposit, and since when the chain shows at least that.
+    pub(super) rising: Option<(Amount, UnixTime)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,6 +240,7 @@ impl Channel {
             result: AttemptResult::Seen,
             looked: sight.at,
             holds: Vec::new(),
+            firm: FirmDeposit { deposit: sight.deposit, voucher: None, rising: None },
         }
     }
 
@@ -302,7 +315,9 @@ impl Channel {
             self.tries = 0;
         }
         self.listing = ListNotice::Due(sight.at);
+        self.firm.see(&sight);
         self.sight = sight;
+        self.confirm();
         if self.tried.is_none_or(|tried| tried <= sight.at) {
             self.result = AttemptResult::Seen;
         }
@@ -412,7 +427,8 @@ impl Channel {
         let is_same = |held: &HeldPrice| match self.rule {
             VoucherRule::Exact => held.cumulative == cumulative,
             VoucherRule::Headroom { .. } => {
-                held.cumulative == cumulative || !planted(Mutant::HigherVouchersUncharge)
+                held.cumulative == cumulative
+                    || held.cumulative < cumulative && !planted(Mutant::HigherVouchersUncharge)
             }
         };
         let place = self.holds.iter().position(|held| {
@@ -735,8 +751,36 @@ impl Channel {
         {
             self.evidence = Some(HighestVoucher { cumulative: voucher.cumulative, signature });
         }
+        self.confirm();
+    }
+
+    /// Notes the highest voucher, if it is within what is not undone.
+    fn confirm(&mut self) {
+        if let Some(highest) = self.evidence.filter(|it| it.cumulative <= self.firm.deposit) {
+            self.firm.voucher = Some(highest);
+        }
     }
 }
 
+impl FirmDeposit {
+    fn see(&mut self, sight: &Sight) {
+        let shown = sight.deposit;
+        self.deposit = self.deposit.min(shown);
+        self.rising = match self.rising {
+            _ if shown == self.deposit => None,
+            None => Some((shown, sight.at)),
+            Some((least, since)) if sight.at < since.plus(FIRM_SECS) => {
+                Some((least.min(shown), since))
+            }
+            Some((least, _)) => {
+                self.deposit = least.min(shown);
+                (shown > self.deposit).then_some((shown, sight.at))
+            }
+        };
+    }
+}
+
+/// Seconds after which what was added to a deposit is not undone: longer than chains take to be final.
+const FIRM_SECS: u64 = 900;
 /// The longest that what the chain shows is gone by, seconds.
 const MAX_FRESH_SECS: u64 = 300;

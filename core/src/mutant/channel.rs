@@ -55,6 +55,8 @@ macro_rules! channel {
             NewDepositsAreBlind,
             /// A voucher that stands on a chain pays for whoever shows it.
             PublicVouchersPay,
+            /// A voucher above what the chain has left of a deposit is what is claimed by.
+            UndoneIsClaimed,
             /// What a payer has not spent is claimed while they stay.
             UnspentIsClaimed,
             /// A transaction is never sent again under its nonce.

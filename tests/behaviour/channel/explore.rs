@@ -23,6 +23,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant::LeaversBuy,
     Mutant::LeaversAreNotHurried,
     Mutant::EarningsAreNotWatched,
+    Mutant::UndoneIsClaimed,
     Mutant::PromisesAreSpent,
     Mutant::HeldIsRefunded,
     Mutant::StepsOverlap,
@@ -37,7 +38,11 @@ fn beginnings(rule: VoucherRule) -> Vec<World> {
     let held = [Step::Asks(Some(1), 1)];
     let leaving = [Step::Asks(Some(1), 1), Step::Serves(0, 1), Step::Leaves, up, up, up, up];
     let refunded = [Step::Asks(Some(1), 1), Step::Serves(0, 1), Step::Refunds(None)];
-    let all: [&[Step]; 5] = [&[], &bought, &held, &leaving, &refunded];
+    let mut added = Vec::from([Step::Deposits(1), Step::Looks, Step::Sees(0)]);
+    for (cumulative, request) in [(1, 1), (2, 2), (3, 1)] {
+        added.extend([Step::Asks(Some(cumulative), request), Step::Serves(0, 1)]);
+    }
+    let all: [&[Step]; 6] = [&[], &bought, &held, &leaving, &refunded, &added];
     all.iter()
         .map(|steps| {
             let mut world = World::new(rule, 2);

@@ -32,6 +32,7 @@ pub const TABLE: &[Row] = &[
     row!(EarnedIsRefunded, vouchers::a_refund_is_one_promise_until_its_nonce_is_used),
     row!(PublicVouchersFetch, sales::a_voucher_that_stands_on_a_chain_fetches_nothing),
     row!(PublicVouchersPay, by_mpp::a_voucher_that_stands_on_a_chain_pays_for_no_one),
+    row!(UndoneIsClaimed, by_mpp::what_was_earned_before_a_deposit_that_is_undone_is_settled),
     row!(UnspentIsClaimed, by_mpp::what_is_not_spent_is_not_claimed_while_the_payer_stays),
     row!(StuckIsNotReplaced, by_mpp::a_transaction_that_is_stuck_is_replaced),
     row!(AnyPartiesPay, by_mpp::a_channel_for_another_payee_or_token_pays_for_nothing),

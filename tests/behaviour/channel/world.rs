@@ -15,6 +15,8 @@ pub const DELAY: u64 = 900;
 /// Seconds that pass at once: a transaction takes no longer, nor does an alarm.
 const TICK: u64 = 100;
 const ID: ChannelId = ChannelId::from_bytes([7; 32]);
+/// Seconds after which the chain undoes nothing.
+const FIRM: u64 = 900;
 /// Ticks for which the facilitator may fail on end.
 const MOST_DOWN: u8 = 2;
 
@@ -22,6 +24,8 @@ const MOST_DOWN: u8 = 2;
 pub enum Step {
     /// The payer deposits this.
     Deposits(u64),
+    /// The chain undoes the last deposit.
+    Undoes,
     /// The payer shows a voucher of this amount, or none, with this request.
     Asks(Option<u64>, u8),
     /// The origin serves a request, which uses this much.
@@ -151,6 +155,10 @@ pub struct World {
     flowed: u64,
     /// What was delivered, by voucher and request.
     delivered: Vec<(Sold, Amount)>,
+    /// The last deposit, when it was made, and what was earned and claimed before it.
+    added: Option<(u64, u64, u64, u64)>,
+    /// What is safe of the earnings although a deposit was undone.
+    safe: Option<u64>,
 }
 
 pub const fn units(amount: u64) -> Amount {
@@ -188,6 +196,8 @@ impl World {
             signed: 0,
             flowed: 0,
             delivered: Vec::new(),
+            added: None,
+            safe: None,
         }
     }
 
@@ -214,6 +224,9 @@ impl World {
         ];
         if self.contract.balance < 4 && !self.contract.finalized {
             steps.push(Step::Deposits(1));
+        }
+        if self.safe.is_none() && self.added.is_some_and(|(_, at, ..)| self.now < at + FIRM) {
+            steps.push(Step::Undoes);
         }
         let next = count(self.channel.spent()) + 1;
         for request in [1, 2] {
@@ -249,7 +262,20 @@ impl World {
     pub fn take_step(&mut self, step: Step) -> Result<(), String> {
         let now = self.time();
         match step {
-            Step::Deposits(amount) => self.contract.balance += amount,
+            Step::Deposits(amount) => {
+                let earned = count(self.channel.spent()).min(self.contract.balance);
+                self.added = Some((amount, self.now, earned, self.contract.claimed));
+                self.contract.balance += amount;
+            }
+            Step::Undoes => {
+                let Some((amount, _, earned, claimed)) = self.added.take() else { return Ok(()) };
+                self.contract.balance -= amount;
+                // What needs the deposit fails now.
+                if self.contract.claimed > self.contract.balance {
+                    (self.contract.claimed, self.contract.finalized) = (claimed, false);
+                }
+                self.safe = Some(earned);
+            }
             Step::Asks(cumulative, request) => self.ask(cumulative, request)?,
             Step::Serves(place, used) => {
                 let purchase = self.serving.remove(place);
@@ -299,6 +325,7 @@ impl World {
                 }
             }
             Step::Relays(place) => {
+                self.added = None;
                 let promise = self.promises[place];
                 self.contract
                     .mine(Transaction::Refund(count(promise.nonce), count(promise.amount)));
@@ -313,6 +340,7 @@ impl World {
                 if let Some((amount, since)) = self.contract.leaving
                     && self.now >= since + DELAY
                 {
+                    self.added = None;
                     let rest = self.contract.balance - self.contract.claimed;
                     self.contract.balance -= amount.min(rest);
                     self.contract.leaving = None;
@@ -327,7 +355,7 @@ impl World {
             }
             Step::Mines(place) => {
                 let transaction = self.transactions.remove(place);
-                self.contract.mine(transaction);
+                self.mine(transaction);
             }
             Step::Waits(facilitator) => self.wait(facilitator),
         }
@@ -357,6 +385,7 @@ impl World {
                 let held = cumulative.unwrap_or_default();
                 let fresh = self.channel.sight().at.secs() + 300 > self.now;
                 // A deposit that is withdrawn takes longer than a sight counts.
+                let fresh = fresh && self.safe.is_none();
                 if fresh && held > self.contract.balance.saturating_sub(left) {
                     return Err(format!("a voucher of {held} is held above the deposit"));
                 }
@@ -432,9 +461,18 @@ impl World {
             self.write();
         }
         for transaction in core::mem::take(&mut self.transactions) {
-            self.contract.mine(transaction);
+            self.mine(transaction);
         }
         self.now += TICK;
+    }
+
+    fn mine(&mut self, transaction: Transaction) {
+        let before = self.contract.balance;
+        self.contract.mine(transaction);
+        // What was paid back is not undone.
+        if self.contract.balance != before {
+            self.added = None;
+        }
     }
 
     fn check(&self) -> Result<(), String> {
@@ -457,7 +495,7 @@ impl World {
         if delivered + self.flowed > count(spent) {
             return Err("more is delivered than spent".into());
         }
-        if count(spent) > self.contract.balance {
+        if self.safe.unwrap_or(count(spent)) > self.contract.balance {
             return Err("what is earned was withdrawn".into());
         }
         Ok(())
@@ -474,13 +512,16 @@ impl World {
             self.check()?;
         }
         let (claimed, spent) = (self.contract.claimed, count(self.channel.spent()));
-        let is_claimed = claimed == spent || self.takes_all() && claimed > spent;
+        let is_claimed = match self.safe {
+            Some(safe) => claimed >= safe,
+            None => claimed == spent || self.takes_all() && claimed > spent,
+        };
         if !is_claimed {
             return Err(format!("{claimed} of {spent} is claimed at the end"));
         }
         // By MPP what is claimed is paid at once.
         match self.rule {
-            VoucherRule::Exact if self.contract.paid != spent => {
+            VoucherRule::Exact if self.contract.paid != claimed => {
                 Err(format!("{} of {spent} is paid out at the end", self.contract.paid))
             }
             VoucherRule::Exact | VoucherRule::Headroom { .. } => Ok(()),

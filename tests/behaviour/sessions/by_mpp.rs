@@ -110,6 +110,15 @@ impl Session {
         })
     }
 
+    /// What tells of this much more, which is deposited.
+    pub fn adding(&mut self, amount: u64) -> Value {
+        let hash = self.door.node.top_up(&self.id, amount);
+        json!({
+            "action": "topUp", "type": "hash", "channelId": self.id, "hash": hash,
+            "additionalDeposit": amount.to_string(),
+        })
+    }
+
     /// A credential in answer to this challenge.
     pub fn credential(&self, challenge: &Value, payload: &Value) -> String {
         let source = format!("did:pkh:eip155:{CHAIN}:{}", self.parties.payer.to_checksum());
@@ -392,16 +401,34 @@ fn what_is_added_to_a_deposit_pays_on() {
     let mut session = Session::opened();
     assert_eq!(session.pay(10 * PRICE).status, 200);
     assert_eq!(code(&session.pay(12 * PRICE)), 70_012);
-    let hash = session.door.node.top_up(&session.id.clone(), 5 * PRICE);
-    let adding = json!({
-        "action": "topUp", "type": "hash", "channelId": session.id, "hash": hash,
-        "additionalDeposit": (5 * PRICE).to_string(),
-    });
+    let adding = session.adding(5 * PRICE);
     let answer = session.buy(&adding);
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!((answer.status, &body["action"]), (200, &json!("topUp")));
     assert_eq!(body["deposit"], (15 * PRICE).to_string());
     assert_eq!(session.pay(12 * PRICE).status, 200);
+}
+
+#[test]
+pub fn what_was_earned_before_a_deposit_that_is_undone_is_settled() {
+    let mut session = Session::opened();
+    session.pay(10 * PRICE);
+    let adding = session.adding(5 * PRICE);
+    assert_eq!(session.buy(&adding).status, 200);
+    for _ in 0..10 {
+        assert_eq!(session.pay(11 * PRICE).status, 200);
+    }
+    let (id, left) = (session.id.clone(), session.door.now);
+    let locked = session.door.node.channels.get_mut(&id).unwrap();
+    (locked.deposit, locked.leaving) = (DEPOSIT, left);
+    session.rest(330);
+    assert_eq!(session.locked().0, DEPOSIT);
+    // No transaction was sent that the contract refuses.
+    assert_eq!(session.door.node.paid.len(), 1);
+    // The chain has it after all: the rest is settled too.
+    session.door.node.channels.get_mut(&id).unwrap().deposit += 5 * PRICE;
+    session.rest(330);
+    assert_eq!(session.locked().0, 11 * PRICE);
 }
 
 #[test]
