@@ -6,7 +6,8 @@
 //! | [`config`] | what names a channel, and the nonces of its deposits |
 //! | [`voucher`] | vouchers; only one whose signature was checked reaches a channel |
 //! | [`facts`] | what a channel of MPP is made of |
-//! | [`onchain`] | what a node shows of a channel of MPP, and the transactions that pay out |
+//! | [`onchain`] | what a node shows of a channel of MPP |
+//! | [`payee`] | what the payee's account sends, each call under a nonce of its own |
 //! | [`authorizer`] | what the payee signs: claims and refunds |
 //! | [`state`] | one channel: what it accepts, holds, charges and owes |
 //! | [`errand`] | when its money is claimed, and what its alarm does next |
@@ -33,6 +34,7 @@ pub mod escrow;
 pub mod facts;
 pub mod index;
 pub mod onchain;
+pub mod payee;
 pub mod refusal;
 pub mod row;
 pub mod state;

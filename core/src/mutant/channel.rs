@@ -59,8 +59,14 @@ macro_rules! channel {
             UndoneIsClaimed,
             /// What a payer has not spent is claimed while they stay.
             UnspentIsClaimed,
-            /// A transaction is never sent again under its nonce.
+            /// A transaction that waits is sent again as it was.
             StuckIsNotReplaced,
+            /// A transaction that waits is sent again under a further nonce.
+            RepeatsAreDoubles,
+            /// What is earned of payers who withdraw is sent in its order.
+            LeaversQueue,
+            /// A nonce that went to something else counts as that of a call.
+            LostNoncesCount,
             /// A channel of any payee, token or contract pays by MPP.
             AnyPartiesPay,
             /// A voucher that came while a transaction was made counts as one that no one has seen.

@@ -4,18 +4,20 @@ use std::cell::{Cell, RefCell};
 
 use farebox_core::channel::desk::{ChannelDesk, Write};
 use farebox_core::channel::index::{ChannelSums, IndexAsk, OBJECT};
+use farebox_core::channel::payee::QueuedCall;
 use farebox_core::encoding::json;
 use farebox_core::gate::Gate;
 use farebox_core::time::UnixTime;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 
+use super::payee::PayeeSender;
 use crate::platform::now;
 use crate::platform::sql::{Result, Sql, SqlValue, wake_at};
 use crate::worker::{chain, config, edge, facilitator};
 
-/// Milliseconds after which the list of channels counts as down.
-const LIST_DEADLINE_MS: u32 = 10_000;
+/// Milliseconds after which another object counts as down.
+const DEADLINE_MS: u32 = 10_000;
 /// Calls of one alarm.
 const MAX_CALLS: usize = 8;
 /// Seconds after which an alarm that could do nothing tries again.
@@ -34,16 +36,20 @@ pub struct Channel {
     has_table: Cell<bool>,
     /// Time of the alarm, as far as this instance knows.
     alarm: Cell<Option<UnixTime>>,
+    /// What this object sends, if it is one that sends.
+    payee: PayeeSender,
 }
 
 #[wasm_bindgen]
 impl Channel {
-    /// The channel that keeps its row in this state, one of this namespace; or the list of them.
+    /// The channel that keeps its row in this state, one of this namespace; or the list of them, or
+    /// what sends for the account of a payee.
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: DurableObjectState, namespace: JsValue) -> Self {
         let (opened, has_table) = (RefCell::new(None), Cell::new(false));
-        Self { state, namespace, opened, has_table, alarm: Cell::new(None) }
+        let payee = PayeeSender::default();
+        Self { state, namespace, opened, has_table, alarm: Cell::new(None), payee }
     }
 
     /// Answers a message with the body that comes along: `{answered, alarm}`, in one synchronous
@@ -57,6 +63,9 @@ impl Channel {
     ) -> std::result::Result<JsValue, JsValue> {
         if let Some(asked) = IndexAsk::read(message) {
             return Ok(edge::answered(&self.list(asked)?, None, None));
+        }
+        if let Some(call) = QueuedCall::of_message(message) {
+            return self.payee.take(&self.state, call);
         }
         let (answer, fetches) = self.with_row(body, |desk| match desk.answer(message, now()) {
             Some((reply, write)) => ((json::text(&reply), reply.kept.is_some()), write),
@@ -72,6 +81,10 @@ impl Channel {
     ///
     /// # Errors The platform's error if a statement failed.
     pub async fn alarm(&self) -> std::result::Result<(), JsValue> {
+        // A channel whose row was read is no other object.
+        if self.opened.borrow().is_none() && self.payee.is_used(&self.state)? {
+            return self.payee.send(&self.state).await;
+        }
         self.alarm.set(None);
         let mut worked = self.work().await;
         if worked.is_ok() {
@@ -164,7 +177,7 @@ impl Channel {
         })?;
         let Some(message) = message else { return Ok(()) };
         let asked =
-            edge::ask_object(&self.namespace, OBJECT, &message, &JsValue::NULL, LIST_DEADLINE_MS);
+            edge::ask_object(&self.namespace, OBJECT, &message, &JsValue::NULL, DEADLINE_MS);
         if edge::settled(asked).await.is_some_and(|said| !said.is_undefined()) {
             self.with_row(None, |desk| ((), gate.channel_listed(desk, told)))?;
         }
@@ -232,12 +245,15 @@ impl Channel {
         })?;
         let Some((task, call)) = call else { return Ok(false) };
         let said = chain::reply(chain::send(gate, &call.network, &call.body)).await;
-        let body = self.with_row(None, |desk| {
-            let (write, body) = gate.channel_shown(desk, task, said.as_deref(), asked);
-            (body, write)
+        let due = self.with_row(None, |desk| {
+            let (write, due) = gate.channel_shown(desk, task, said.as_deref(), asked);
+            (due, write)
         })?;
-        if let Some(body) = body {
-            chain::reply(chain::send(gate, &call.network, &body)).await;
+        if let Some(due) = due {
+            let (name, message) = (due.object(), due.to_message());
+            let none = JsValue::NULL;
+            let asked = edge::ask_object(&self.namespace, &name, &message, &none, DEADLINE_MS);
+            edge::settled(asked).await;
         }
         Ok(true)
     }

@@ -5,6 +5,7 @@ mod channel;
 mod chores;
 mod ledger;
 mod outbox;
+mod payee;
 mod quota;
 mod recover;
 mod report;

@@ -6,7 +6,7 @@ use farebox_core::mutant::{Mutant, plant};
 
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
-use crate::sessions::{by_mpp, dust, refunds, sales, settlers, told, units, wrong};
+use crate::sessions::{by_mpp, dust, payee, refunds, sales, settlers, told, units, wrong};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -35,6 +35,12 @@ pub const TABLE: &[Row] = &[
     row!(UndoneIsClaimed, by_mpp::what_was_earned_before_a_deposit_that_is_undone_is_settled),
     row!(UnspentIsClaimed, by_mpp::what_is_not_spent_is_not_claimed_while_the_payer_stays),
     row!(StuckIsNotReplaced, by_mpp::a_transaction_that_is_stuck_is_replaced),
+    row!(RepeatsAreDoubles, by_mpp::a_transaction_that_is_stuck_is_replaced),
+    row!(LeaversQueue, payee::sixty_calls_at_once_are_mined_in_a_few_blocks_who_leaves_first),
+    row!(
+        LostNoncesCount,
+        payee::a_nonce_that_another_program_took_is_followed_by_the_next_one_at_once
+    ),
     row!(AnyPartiesPay, by_mpp::a_channel_for_another_payee_or_token_pays_for_nothing),
     row!(SentIsSecret, by_mpp::a_voucher_that_comes_while_a_transaction_is_made_is_public),
     row!(HigherVouchersUncharge, by_mpp::a_higher_voucher_leaves_what_is_held),

@@ -512,16 +512,19 @@ pub fn what_is_not_spent_is_not_claimed_while_the_payer_stays() {
 pub fn a_transaction_that_is_stuck_is_replaced() {
     let mut session = Session::opened();
     session.pay(PRICE);
-    session.door.node.manner = NodeManner::Loses;
+    session.door.node.manner = NodeManner::Waits;
     let closing = session.voucher("close", PRICE);
     session.buy(&closing);
-    session.rest(120);
+    session.rest(150);
     let paid = session.door.node.paid.clone();
     assert!(paid.len() >= 6, "{paid:?}");
-    assert!(paid[5].1 > paid[0].1, "{paid:?}");
-    session.door.node.manner = NodeManner::Works;
+    assert!(paid.iter().all(|(nonce, _)| *nonce == 0), "{paid:?}");
+    // What waits is at a price for which a node replaces it, each time.
+    assert!(paid.windows(2).all(|pair| pair[1].1 * 10 >= pair[0].1 * 11), "{paid:?}");
+    session.door.node.block(9);
     session.rest(90);
     assert_eq!(session.locked(), (PRICE, 9 * PRICE, true));
+    assert_eq!((session.door.node.mined, session.door.node.reverted), (1, 0));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use farebox_core::amount::Amount;
 use farebox_core::channel::config::{ChannelId, deposit_nonce};
 use farebox_core::channel::desk::{ChannelDesk, Write};
+use farebox_core::channel::payee::{PayeeQueue, QueuedCall};
 use farebox_core::channel::state::Channel;
 use farebox_core::channel::voucher::Voucher;
 use farebox_core::encoding::{base64, hex, json as text};
@@ -85,6 +86,8 @@ pub struct Door {
     pub node: ChannelNode,
     rows: BTreeMap<String, Row>,
     desks: BTreeMap<String, ChannelDesk>,
+    /// The row of what the payee's account sends.
+    queue: String,
     pub origin: OriginManner,
     /// What the origin says that its next answers cost: units, and atomic units by the route.
     pub counted: (Option<&'static str>, u64),
@@ -137,6 +140,7 @@ impl Door {
             node: ChannelNode::new(),
             rows: BTreeMap::new(),
             desks: BTreeMap::new(),
+            queue: String::new(),
             origin: OriginManner::Serves,
             counted: (None, PRICE),
             costs: BTreeMap::new(),
@@ -464,14 +468,13 @@ impl Door {
                         return false;
                     }
                     let mut desk = self.desk(&name);
-                    let (write, body) =
-                        gate.channel_shown(&mut desk, task, reply.as_deref(), asked);
+                    let (write, due) = gate.channel_shown(&mut desk, task, reply.as_deref(), asked);
                     self.write(&name, desk, write, None);
                     if !self.lives() {
                         return false;
                     }
-                    if let Some(body) = body {
-                        self.node.answer(&body);
+                    if let Some(due) = due {
+                        self.queues(&due);
                     }
                     continue;
                 }
@@ -491,6 +494,31 @@ impl Door {
                 self.write(&name, desk, write, None);
             }
         }
+        self.sends()
+    }
+
+    /// A call is handed over to be sent.
+    fn queues(&mut self, due: &QueuedCall) {
+        assert!(due.object().starts_with("payee/84532/0x"));
+        let mut queue = PayeeQueue::from_row(&self.queue);
+        assert!(queue.take(QueuedCall::of_message(&due.to_message()).unwrap()));
+        self.queue = queue.to_row();
+    }
+
+    /// A round of what the payee's account sends; false if the machine died.
+    fn sends(&mut self) -> bool {
+        let mut queue = PayeeQueue::from_row(&self.queue);
+        let Some(call) = self.gate.payee_question(&mut queue) else { return true };
+        let Some(said) = self.node.answer(&call.body) else { return true };
+        if !self.lives() {
+            return false;
+        }
+        let body = self.gate.payee_told(&mut queue, &said, self.time());
+        self.queue = queue.to_row();
+        if !self.lives() {
+            return false;
+        }
+        body.map(|body| self.node.answer(&body));
         true
     }
 
@@ -509,11 +537,10 @@ impl Door {
     pub fn hears(&mut self, (task, said, asked): (NodeTask, Option<String>, UnixTime)) {
         let name = self.rows.keys().next().unwrap().clone();
         let mut desk = self.desk(&name);
-        let (write, body) = self.gate.channel_shown(&mut desk, task, said.as_deref(), asked);
+        let (write, due) = self.gate.channel_shown(&mut desk, task, said.as_deref(), asked);
         self.write(&name, desk, write, None);
-        if let Some(body) = body {
-            self.node.answer(&body);
-        }
+        due.map(|due| self.queues(&due));
+        self.sends();
     }
 
     /// The highest voucher that everyone may have read, by the row.

@@ -6,6 +6,7 @@ mod deaths;
 pub mod door;
 pub mod dust;
 mod node;
+pub mod payee;
 pub mod refunds;
 pub mod sales;
 mod settings;

@@ -35,8 +35,8 @@ pub struct Locked {
 pub enum NodeManner {
     Works,
     Down,
-    /// What is sent is never mined.
-    Loses,
+    /// What is sent waits for [`ChannelNode::block`].
+    Waits,
 }
 
 #[derive(Clone, Debug)]
@@ -49,9 +49,16 @@ pub struct ChannelNode {
     pub asked: u64,
     /// Transactions of the payee: nonce and tip of each.
     pub paid: Vec<(u64, u64)>,
-    mined: u64,
-    /// Transactions that wait and are not mined.
-    waiting: u64,
+    /// Nonces of the payee that blocks have.
+    pub mined: u64,
+    /// Transactions that wait: tip and data, by nonce; another program's have no data.
+    pub pool: BTreeMap<u64, (u64, Vec<u8>)>,
+    /// Channels whose calls were carried out, in order.
+    pub done: Vec<String>,
+    /// Calls that the contract has refused, at the payee's cost.
+    pub reverted: u64,
+    /// What the payee's account has, wei.
+    pub wei: u64,
 }
 
 pub fn escrow() -> EscrowContract {
@@ -77,7 +84,10 @@ impl ChannelNode {
             asked: 0,
             paid: Vec::new(),
             mined: 0,
-            waiting: 0,
+            pool: BTreeMap::new(),
+            done: Vec::new(),
+            reverted: 0,
+            wei: 1_000_000_000_000_000_000,
         }
     }
 
@@ -133,9 +143,12 @@ impl ChannelNode {
                 json!({"number": "0x1", "timestamp": "0x1", "baseFeePerGas": "0x3b9aca00"})
             }
             "eth_getTransactionCount" => {
-                let waiting = if params[1] == "pending" { self.waiting } else { 0 };
-                Value::from(format!("{:#x}", self.mined + waiting))
+                let is_pending = params[1] == "pending";
+                let waiting = (self.mined..).take_while(|nonce| self.pool.contains_key(nonce));
+                let waiting = if is_pending { waiting.count() } else { 0 };
+                Value::from(format!("{:#x}", self.mined + u64::try_from(waiting).unwrap()))
             }
+            "eth_getBalance" => Value::from(format!("{:#x}", self.wei)),
             "eth_getTransactionReceipt" => {
                 let hash = params[0].as_str().unwrap();
                 match self.sent.get(hash) {
@@ -195,15 +208,31 @@ impl ChannelNode {
         let _gas = fields.number().unwrap();
         assert_eq!(fields.array(), Ok(*escrow().address.as_bytes()));
         assert_eq!(fields.bytes(), Ok(&[][..]));
-        let data = fields.bytes().unwrap();
+        let data = fields.bytes().unwrap().to_vec();
         self.paid.push((nonce, tip));
-        assert!(nonce <= self.mined + self.waiting);
-        // One whose nonce is not the next one waits for those before it.
-        if self.manner == NodeManner::Loses || nonce > self.mined {
-            self.waiting = self.waiting.max(nonce + 1 - self.mined);
-            return;
+        // A node has each nonce once, and replaces what waits for a tenth more.
+        let is_raised = self.pool.get(&nonce).is_none_or(|(old, _)| tip * 10 >= old * 11);
+        if nonce >= self.mined && is_raised {
+            self.pool.insert(nonce, (tip, data));
         }
-        (self.mined, self.waiting) = (self.mined + 1, 0);
+        if self.manner == NodeManner::Works {
+            self.block(usize::MAX);
+        }
+    }
+
+    /// A block with at most so many of the transactions that wait.
+    pub fn block(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some((_, data)) = self.pool.remove(&self.mined) else { return };
+            self.mined += 1;
+            if !data.is_empty() && !self.carried_out(&data) {
+                self.reverted += 1;
+            }
+        }
+    }
+
+    /// Whether the contract does what it is called for.
+    fn carried_out(&mut self, data: &[u8]) -> bool {
         let (selector, words) = data.split_at(4);
         let id = hex::encode_prefixed(&words[..32]);
         let cumulative = count(&words[32..64]);
@@ -211,14 +240,14 @@ impl ChannelNode {
         let length = usize::try_from(count(&words[96..128])).unwrap();
         let signature = hex::encode_prefixed(&words[128..128 + length]);
         let Some(locked) = self.channels.get_mut(&id).filter(|locked| !locked.finalized) else {
-            return;
+            return false;
         };
         let voucher =
             Voucher { channel: ChannelId::from_bytes(word(&id)), cumulative: units(cumulative) };
         let signed = voucher.check(&escrow(), locked.parties.signer(), &signature).is_ok();
         let is_more = cumulative > locked.settled;
         if cumulative > locked.deposit || is_more && !signed {
-            return;
+            return false;
         }
         match selector {
             [0x51, 0x6d, 0x3b, 0x88] if is_more => locked.settled = cumulative,
@@ -226,7 +255,9 @@ impl ChannelNode {
                 (locked.settled, locked.finalized) = (cumulative, true);
                 locked.back = locked.deposit - cumulative;
             }
-            _ => {}
+            _ => return false,
         }
+        self.done.push(id);
+        true
     }
 }

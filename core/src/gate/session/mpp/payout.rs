@@ -1,12 +1,13 @@
-//! What the alarm of a channel of MPP asks a node, and the transaction that it then has sent: money
-//! goes out by transactions of the payee's own account.
+//! What the alarm of a channel of MPP asks a node, and the call that it then hands over to be sent:
+//! money goes out by transactions of the payee's own account.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use crate::channel::desk::{ChannelDesk, Write};
 use crate::channel::errand::ChannelErrand;
 use crate::channel::facts::ChannelFacts;
-use crate::channel::onchain::{ChannelQuestion, PayoutCall, sending};
+use crate::channel::onchain::ChannelQuestion;
+use crate::channel::payee::{Haste, PayeeQueue, PayoutCall, QueuedCall};
 use crate::channel::state::OnChain;
 use crate::gate::Gate;
 use crate::gate::call::ChainCall;
@@ -39,54 +40,93 @@ impl Gate {
             ChannelErrand::Close(_) => NodeTask::Pay(PayoutCall::Close),
         };
         let facts = ChannelFacts::read(&desk.terms)?;
-        let payee = self.keys.payee()?.address();
         let channel = desk.channel.as_mut()?;
         match task {
             NodeTask::Look => channel.looked(now),
             NodeTask::Pay(_) => channel.attempted(now),
         }
-        let body = ChannelQuestion::Sending(payee).body(&facts.contract, &channel.id());
+        let body = ChannelQuestion(None).body(&facts.contract, &channel.id());
         let network = alloc::format!("eip155:{}", facts.contract.chain_id);
         Some((task, ChainCall::new(&network, body)))
     }
 
-    /// Takes what the node said to it; with the body that sends a transaction, if one is to be
-    /// sent. What comes of it, only the chain tells.
+    /// Takes what the node said to it; with the call to hand over, if one is due. What comes of it,
+    /// only the chain tells.
     pub fn channel_shown(
         &self,
         desk: &mut ChannelDesk,
         task: NodeTask,
         reply: Option<&str>,
         asked: UnixTime,
-    ) -> (Write, Option<String>) {
+    ) -> (Write, Option<QueuedCall>) {
         let shown = |desk: &mut ChannelDesk| {
-            let facts = ChannelFacts::read(&desk.terms)?;
-            let payee = self.keys.payee()?;
+            let ChannelFacts { contract, payee, .. } = ChannelFacts::read(&desk.terms)?;
             let channel = desk.channel.as_mut()?;
-            let question = ChannelQuestion::Sending(payee.address());
-            let (id, contract) = (channel.id(), facts.contract);
-            let seen = question.read(&contract, &id, reply?, asked)?;
+            let id = channel.id();
+            let seen = ChannelQuestion(None).read(&contract, &id, reply?, asked)?;
             channel.see(seen.sight.read()?);
-            let NodeTask::Pay(payment) = task else { return Some(None) };
+            let NodeTask::Pay(call) = task else { return Some(None) };
             // Vouchers have come since it was asked.
-            let earnings = match payment {
+            let earnings = match call {
                 PayoutCall::Settle => channel.claimable(),
                 PayoutCall::Close => channel.earnings(),
             };
-            let voucher = match (payment, earnings) {
+            let (cumulative, signature) = match (call, earnings) {
                 (_, Some(earnings)) => {
                     (earnings.evidence.cumulative, Some(earnings.evidence.signature))
                 }
                 (PayoutCall::Settle, None) => return Some(None),
                 (PayoutCall::Close, None) => (channel.sight().claimed, None),
             };
-            if channel.sight().on_chain == OnChain::Finalized {
+            let haste = match channel.sight().on_chain {
+                OnChain::Finalized => return Some(None),
+                OnChain::Leaving(_) => Haste::Leaving,
+                OnChain::Open => Haste::Staying,
+            };
+            // No other account can send it.
+            if self.keys.payee().is_none_or(|account| account.address() != payee) {
                 return Some(None);
             }
-            channel.shows(voucher.0);
-            let by = (payee, channel.tries());
-            Some(sending((&contract, &id), payment, voucher, &seen, by))
+            channel.shows(cumulative);
+            Some(Some(QueuedCall {
+                payee,
+                contract,
+                channel: id,
+                haste,
+                call,
+                cumulative,
+                signature,
+            }))
         };
-        shown(desk).map_or((Write::Nothing, None), |body| (Write::Channel, body))
+        shown(desk).map_or((Write::Nothing, None), |call| (Write::Channel, call))
+    }
+
+    /// The question of what the payee's account is to send next, if it is to send anything.
+    pub fn payee_question(&self, queue: &mut PayeeQueue) -> Option<ChainCall> {
+        let (network, body) = queue.question(self.keys.payee()?.address())?;
+        Some(ChainCall::new(&network, body))
+    }
+
+    /// Takes what a node said to it: the body that sends what is due.
+    pub fn payee_told(&self, queue: &mut PayeeQueue, reply: &str, now: UnixTime) -> Option<String> {
+        queue.told(reply, self.keys.payee()?, now)
+    }
+
+    /// What the operator is told if the account cannot pay for what is next.
+    #[must_use]
+    pub fn payee_complaint(&self, queue: &PayeeQueue, network: &str) -> Option<String> {
+        let (lacks, payee) = (queue.lacks()?.to_string(), self.keys.payee()?.address());
+        let account = payee.to_checksum();
+        let words = [
+            "farebox: ",
+            &account,
+            ", the account of PAYEE_KEY, cannot pay for \
+            transactions on ",
+            network,
+            ": send it at least ",
+            &lacks,
+            " wei",
+        ];
+        Some(words.concat())
     }
 }

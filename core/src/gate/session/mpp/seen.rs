@@ -15,7 +15,7 @@ const WRONG_ESCROW: u32 = 70_011;
 
 /// The question about a channel, with the transaction that its payer sent.
 pub(in crate::gate::session) const fn question(sent: Option<[u8; 32]>) -> ChannelQuestion {
-    ChannelQuestion::Standing(sent)
+    ChannelQuestion(sent)
 }
 
 /// What the channel is made of, if it is one that this route sells by.

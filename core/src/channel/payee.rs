@@ -1,0 +1,458 @@
+//! What the account of a payee sends to one chain: one object sends it, each call under a nonce of
+//! its own until a block has that nonce.
+//!
+//! A channel hands over the call that is due, and hands it over again while the chain does not show
+//! it. What is queued is replaced and not doubled, and may be forgotten: the channel comes again.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::config::ChannelId;
+use super::escrow::{Escrow, EscrowContract};
+use super::onchain::{GAS, GET_CHANNEL};
+use crate::amount::Amount;
+use crate::encoding::hex;
+use crate::evm::account::Account;
+use crate::evm::address::Address;
+use crate::evm::contract_call::ContractCall;
+use crate::evm::rpc::reply::Replies;
+use crate::evm::rpc::{At, Call, batch};
+use crate::evm::signature::Signature;
+use crate::mutant::{Mutant, planted};
+use crate::sorted::by_rank;
+use crate::time::UnixTime;
+
+/// What is sent to the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayoutCall {
+    /// Pay what a voucher is for.
+    Settle,
+    /// The same, and the rest back to the payer, for ever.
+    Close,
+}
+
+/// Which of several calls goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    /// The payer withdraws.
+    Leaving,
+    /// The payer stays.
+    Staying,
+}
+
+/// A call that pays out of a channel, before it has a nonce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuedCall {
+    /// The account that sends it.
+    pub payee: Address,
+    /// The contract.
+    pub contract: EscrowContract,
+    /// The channel.
+    pub channel: ChannelId,
+    /// Whether it goes first.
+    pub haste: Haste,
+    /// What it does.
+    pub call: PayoutCall,
+    /// The amount of the voucher; without one, what was settled before.
+    pub cumulative: Amount,
+    /// The voucher's signature.
+    pub signature: Option<Signature>,
+}
+
+impl QueuedCall {
+    /// The name of the object that sends it.
+    #[must_use]
+    pub fn object(&self) -> String {
+        let chain = self.contract.chain_id.to_string();
+        ["payee/", &chain, "/", &self.payee.to_lower_hex()].concat()
+    }
+
+    /// The message that hands it over; none to a channel or the list of them begins so.
+    #[must_use]
+    pub fn to_message(&self) -> String {
+        [MESSAGE, &self.to_text()].concat()
+    }
+
+    /// Reads such a message; `None` if it is another one.
+    #[must_use]
+    pub fn of_message(message: &str) -> Option<Self> {
+        Self::read(&mut message.strip_prefix(MESSAGE)?.split(' '))
+    }
+
+    fn to_text(&self) -> String {
+        let none = || "-".to_string();
+        [
+            self.payee.to_lower_hex(),
+            self.contract.chain_id.to_string(),
+            self.contract.address.to_lower_hex(),
+            self.channel.to_string(),
+            match self.haste {
+                Haste::Leaving => "leaving",
+                Haste::Staying => "staying",
+            }
+            .to_string(),
+            match self.call {
+                PayoutCall::Settle => "settle",
+                PayoutCall::Close => "close",
+            }
+            .to_string(),
+            self.cumulative.to_string(),
+            self.signature.map_or_else(none, |it| hex::encode_prefixed(&it.to_bytes())),
+        ]
+        .join(" ")
+    }
+
+    fn read<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Option<Self> {
+        Some(Self {
+            payee: Address::parse(fields.next()?).ok()?,
+            contract: EscrowContract {
+                escrow: Escrow::PaymentChannel,
+                chain_id: fields.next()?.parse().ok()?,
+                address: Address::parse(fields.next()?).ok()?,
+            },
+            channel: ChannelId::parse(fields.next()?)?,
+            haste: match fields.next()? {
+                "leaving" => Haste::Leaving,
+                _ => Haste::Staying,
+            },
+            call: match fields.next()? {
+                "close" => PayoutCall::Close,
+                _ => PayoutCall::Settle,
+            },
+            cumulative: Amount::from_atomic(fields.next()?).ok()?,
+            signature: match fields.next()? {
+                "-" => None,
+                text => Some(Signature::parse(text).ok()?),
+            },
+        })
+    }
+
+    fn data(&self) -> Vec<u8> {
+        let word = |number: u64| Amount::from_u64(number).to_be_bytes();
+        let selector = match self.call {
+            PayoutCall::Settle => SETTLE,
+            PayoutCall::Close => CLOSE,
+        };
+        let mut data = selector.to_vec();
+        data.extend(self.channel.as_bytes());
+        data.extend(self.cumulative.to_be_bytes());
+        data.extend(word(96));
+        match self.signature {
+            Some(signature) => {
+                data.extend(word(65));
+                data.extend(signature.to_bytes());
+                data.extend([0; 31]);
+            }
+            None => data.extend(word(0)),
+        }
+        data
+    }
+
+    /// Whether a channel that the contract shows so needs it no more.
+    fn is_done(&self, shown: &[u8]) -> Option<bool> {
+        let (words, _) = shown.as_chunks::<32>();
+        let [finalized, .., settled] = words else { return None };
+        let number = |word: &[u8; 32]| Amount::from_be_bytes(*word);
+        let is_settled = self.call == PayoutCall::Settle && number(settled) >= self.cumulative;
+        Some(is_settled || !number(finalized).is_zero())
+    }
+
+    /// The price of a unit of gas has no say in which call it is.
+    fn sign(&self, sent: &SentCall, payee: &Account) -> Option<Vec<u8>> {
+        let call = ContractCall {
+            chain_id: self.contract.chain_id,
+            nonce: sent.nonce,
+            tip: sent.tip,
+            max_fee: sent.max_fee,
+            gas: GAS,
+            to: self.contract.address,
+            data: self.data(),
+        };
+        Some(call.sign(payee)?.bytes)
+    }
+}
+
+/// How a call was sent last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct SentCall {
+    nonce: u64,
+    tip: Amount,
+    max_fee: Amount,
+    /// How often since the first time.
+    repeats: u64,
+    at: UnixTime,
+}
+
+impl SentCall {
+    fn to_text(self) -> String {
+        let Self { nonce, tip, max_fee, repeats, at } = self;
+        let numbers = [nonce, repeats, at.secs()].map(|it| it.to_string()).join(" ");
+        [numbers, tip.to_string(), max_fee.to_string()].join(" ")
+    }
+
+    fn read<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Option<Self> {
+        let mut number = || fields.next()?.parse::<u64>().ok();
+        let (nonce, repeats, at) = (number()?, number()?, UnixTime::from_secs(number()?));
+        let mut amount = || Amount::from_atomic(fields.next()?).ok();
+        Some(Self { nonce, repeats, at, tip: amount()?, max_fee: amount()? })
+    }
+
+    /// The same nonce at a price for which a node replaces what it has.
+    fn again(self, fresh: Self) -> Option<Self> {
+        if planted(Mutant::RepeatsAreDoubles) {
+            return Some(fresh);
+        }
+        if self.repeats >= MAX_RAISES || planted(Mutant::StuckIsNotReplaced) {
+            return Some(Self { at: fresh.at, ..self });
+        }
+        let raised = |fee: Amount| {
+            fee.checked_add(fee.checked_div_u64(8)?)?.checked_add(Amount::from_u64(1))
+        };
+        Some(Self {
+            nonce: self.nonce,
+            tip: raised(self.tip)?.max(fresh.tip),
+            max_fee: raised(self.max_fee)?.max(fresh.max_fee),
+            repeats: self.repeats.saturating_add(1),
+            at: fresh.at,
+        })
+    }
+}
+
+/// A call in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct QueuePlace {
+    call: QueuedCall,
+    sent: Option<SentCall>,
+    /// Nonces of its own that blocks have, although the contract does not show its effect.
+    missed: u64,
+}
+
+impl QueuePlace {
+    /// What has a nonce in its order, then who withdraws, then settlements.
+    fn rank(&self) -> (u64, u64) {
+        let urgency = match (self.call.haste, self.call.call) {
+            (Haste::Leaving, _) if !planted(Mutant::LeaversQueue) => 0,
+            (Haste::Leaving | Haste::Staying, PayoutCall::Settle) => 1,
+            (Haste::Leaving | Haste::Staying, PayoutCall::Close) => 2,
+        };
+        (self.sent.map_or(u64::MAX, |sent| sent.nonce), urgency)
+    }
+}
+
+/// The calls of one account and chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PayeeQueue {
+    places: Vec<QueuePlace>,
+    /// The channels that a node was asked about last.
+    asked: Vec<ChannelId>,
+    /// What the account lacks to pay for what is next.
+    lacks: Option<Amount>,
+}
+
+impl PayeeQueue {
+    /// Reads a row, without what was not written here.
+    #[must_use]
+    pub fn from_row(row: &str) -> Self {
+        let place = |line: &str| {
+            let mut fields = line.split(' ');
+            let call = QueuedCall::read(&mut fields)?;
+            let missed = fields.next()?.parse().ok()?;
+            Some(QueuePlace { call, missed, sent: SentCall::read(&mut fields) })
+        };
+        Self { places: row.split('\n').filter_map(place).collect(), ..Self::default() }
+    }
+
+    /// The row: a line for each call.
+    #[must_use]
+    pub fn to_row(&self) -> String {
+        let line = |place: &QueuePlace| {
+            let sent = place.sent.map(SentCall::to_text).unwrap_or_default();
+            [place.call.to_text(), place.missed.to_string(), sent].join(" ")
+        };
+        self.places.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Takes a call; it replaces an earlier one of its channel, under the same nonce. Whether there
+    /// was room.
+    pub fn take(&mut self, call: QueuedCall) -> bool {
+        if let Some(place) = self.of(&call.channel) {
+            if place.call != call {
+                place.call = call;
+                // What is sent under this nonce is not this any more.
+                if let Some(sent) = &mut place.sent {
+                    sent.at = UnixTime::from_secs(0);
+                }
+            }
+            return true;
+        }
+        let is_full = self.places.len() >= MAX_CALLS;
+        if is_full && call.haste == Haste::Staying {
+            return false;
+        }
+        if is_full {
+            let is_spare = |it: &QueuePlace| it.sent.is_none() && it.call.haste == Haste::Staying;
+            match self.places.iter().rposition(is_spare) {
+                Some(spare) => drop(self.places.remove(spare)),
+                None => return false,
+            }
+        }
+        self.places.push(QueuePlace { call, sent: None, missed: 0 });
+        true
+    }
+
+    /// Asks a node what is mined, and what the contract shows of the channels whose turn it is: the
+    /// network and the body. `None` if nothing is to be sent by this account.
+    pub fn question(&mut self, payee: Address) -> Option<(String, String)> {
+        self.places.retain(|place| place.call.payee == payee);
+        self.places = by_rank(core::mem::take(&mut self.places), QueuePlace::rank);
+        let chain_id = self.places.first()?.call.contract.chain_id;
+        let mut calls = Vec::from([
+            Call::ChainId,
+            Call::Block(At::Latest),
+            Call::TransactionCount { account: payee, at: At::Latest },
+            Call::TransactionCount { account: payee, at: At::Pending },
+            Call::Wei { account: payee, at: At::Latest },
+        ]);
+        self.asked.clear();
+        for place in self.places.iter().take(self.width()) {
+            let QueuedCall { channel, contract, .. } = &place.call;
+            self.asked.push(*channel);
+            calls.push(Call::Ask {
+                from: Address::ZERO,
+                to: contract.address,
+                data: [&GET_CHANNEL[..], channel.as_bytes()].concat(),
+                gas: GAS,
+            });
+        }
+        Some((["eip155:", &chain_id.to_string()].concat(), batch(&calls)))
+    }
+
+    /// Takes the node's answer: the body that sends what is due. What comes of it, the next answer
+    /// tells.
+    pub fn told(&mut self, reply: &str, payee: &Account, now: UnixTime) -> Option<String> {
+        let asked = core::mem::take(&mut self.asked);
+        let replies = Replies::read(reply.as_bytes(), asked.len().checked_add(BEFORE)?).ok()?;
+        if replies.quantity(0).ok()? != self.places.first()?.call.contract.chain_id {
+            return None;
+        }
+        let base = replies.base_fee(1).ok()?.unwrap_or(Amount::ZERO);
+        let (mined, waiting) = (replies.quantity(2).ok()?, replies.quantity(3).ok()?);
+        let wei = replies.wei(4).ok()?;
+        for (channel, at) in asked.iter().zip(BEFORE..) {
+            let shown = replies.returned(at).unwrap_or_default();
+            self.seen(channel, &shown, mined);
+        }
+        self.unblock(mined);
+        let tip = base.checked_div_u64(10)?.max(MIN_TIP);
+        let max_fee = base.checked_mul_u64(2)?.checked_add(tip)?;
+        let used = self.places.iter().filter_map(|it| it.sent?.nonce.checked_add(1)).max();
+        let mut nonce = waiting.max(mined).max(used.unwrap_or_default());
+        let (mut left, mut calls) = (wei, Vec::new());
+        self.lacks = None;
+        let width = self.width();
+        for place in self.places.iter_mut().take(width) {
+            let fresh = SentCall { nonce, tip, max_fee, repeats: 0, at: now };
+            let next = match place.sent {
+                Some(sent) if now < sent.at.plus(REPEAT_SECS) => sent,
+                Some(sent) => sent.again(fresh)?,
+                None => fresh,
+            };
+            let cost = next.max_fee.checked_mul_u64(GAS)?;
+            let Some(rest) = left.checked_sub(cost) else {
+                // A node refuses it, and a higher price would not help.
+                self.lacks = cost.checked_sub(left);
+                break;
+            };
+            left = rest;
+            if place.sent.is_none() {
+                nonce = nonce.checked_add(1)?;
+            }
+            if place.sent != Some(next) {
+                calls.push(Call::Send(place.call.sign(&next, payee)?));
+                place.sent = Some(next);
+            }
+        }
+        (!calls.is_empty()).then(|| batch(&calls))
+    }
+
+    /// Whether a call waits.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The wei that the account lacks to pay for what is next.
+    #[must_use]
+    pub const fn lacks(&self) -> Option<Amount> {
+        self.lacks
+    }
+
+    fn of(&mut self, channel: &ChannelId) -> Option<&mut QueuePlace> {
+        self.places.iter_mut().find(|place| place.call.channel == *channel)
+    }
+
+    /// How many calls have their turn, in the order of ranks.
+    fn width(&self) -> usize {
+        let is_urgent =
+            |place: &&QueuePlace| place.sent.is_some() || place.call.haste == Haste::Leaving;
+        self.places.iter().take_while(is_urgent).count().clamp(AT_ONCE, AT_ONCE_URGENT)
+    }
+
+    /// Takes what the contract shows of a channel, with the nonces that blocks have.
+    fn seen(&mut self, channel: &ChannelId, shown: &[u8], mined: u64) {
+        let Some(place) = self.of(channel) else { return };
+        let Some(is_done) = place.call.is_done(shown) else { return };
+        let is_over = match place.sent {
+            // A nonce that is given up would hold up all after it.
+            Some(sent) if sent.nonce >= mined => false,
+            // The nonce went to something else, once; or the contract refuses it.
+            Some(_) => {
+                place.sent = None;
+                place.missed = place.missed.saturating_add(1);
+                is_done || place.missed > MAX_MISSED || planted(Mutant::LostNoncesCount)
+            }
+            None => is_done,
+        };
+        if is_over {
+            self.places.retain(|place| place.call.channel != *channel);
+        }
+    }
+
+    /// What another program sent with this account may never be mined: the last call takes its
+    /// place, so that those between are.
+    fn unblock(&mut self, mined: u64) {
+        let sent = |place: &&mut QueuePlace| place.sent.map_or(0, |sent| sent.nonce);
+        let lowest = self.places.iter().filter_map(|it| it.sent).min_by_key(|sent| sent.nonce);
+        let is_stuck = lowest.is_some_and(|it| it.nonce > mined && it.repeats >= STUCK_REPEATS);
+        let last = self.places.iter_mut().filter(|it| it.sent.is_some()).max_by_key(sent);
+        if is_stuck
+            && let Some(SentCall { nonce, at, .. }) = last.and_then(|place| place.sent.as_mut())
+        {
+            (*nonce, *at) = (mined, UnixTime::from_secs(0));
+        }
+    }
+}
+
+const MESSAGE: &str = "pay ";
+/// Calls of a question before those about channels.
+const BEFORE: usize = 5;
+/// Calls that wait for blocks at once: nodes take so many of one account.
+const AT_ONCE: usize = 16;
+/// The same where payers withdraw.
+const AT_ONCE_URGENT: usize = 64;
+/// Calls that wait in all.
+const MAX_CALLS: usize = 512;
+/// Seconds after which a call is sent again at a higher price.
+const REPEAT_SECS: u64 = 15;
+/// Raises of a price, each by an eighth.
+const MAX_RAISES: u64 = 20;
+/// Nonces that a call may lose before its channel is asked whether it is still due.
+const MAX_MISSED: u64 = 1;
+/// Repeats after which the nonce before counts as one that is never mined.
+const STUCK_REPEATS: u64 = 8;
+/// The least for a block's producer, wei for a unit of gas.
+const MIN_TIP: Amount = Amount::from_u64(1_000_000);
+/// `settle(bytes32,uint128,bytes)`
+const SETTLE: [u8; 4] = [0x51, 0x6d, 0x3b, 0x88];
+/// `close(bytes32,uint128,bytes)`
+const CLOSE: [u8; 4] = [0x0d, 0x65, 0xc5, 0x1d];

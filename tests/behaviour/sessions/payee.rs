@@ -1,0 +1,251 @@
+//! What the payee's account sends: many channels at once, blocks that are late, programs that die or take a nonce.
+
+use farebox_core::channel::config::{ChannelId, ChannelParties};
+use farebox_core::channel::payee::{Haste, PayeeQueue, PayoutCall, QueuedCall};
+use farebox_core::channel::voucher::Voucher;
+use farebox_core::evm::address::Address;
+use farebox_core::evm::signature::Signature;
+use farebox_core::time::UnixTime;
+
+use super::chain::units;
+use super::door::account;
+use super::node::{ChannelNode, NodeManner, escrow};
+
+const PAYEE: u8 = 9;
+const DUE: u64 = 70;
+
+/// A queue, the node that it sends to, and the time.
+struct Sending {
+    queue: PayeeQueue,
+    node: ChannelNode,
+    now: u64,
+}
+
+impl Sending {
+    fn new() -> Self {
+        let mut node = ChannelNode::new();
+        node.manner = NodeManner::Waits;
+        Self { queue: PayeeQueue::default(), node, now: 1_000_000 }
+    }
+
+    /// A channel of this number, of which its voucher is to be settled.
+    fn due(&mut self, number: u64, haste: Haste) -> QueuedCall {
+        let (payer, payee) = (account(1), account(PAYEE).address());
+        let (token, salt) = (Address::ZERO, units(number).to_be_bytes());
+        let authorized_signer = Address::ZERO;
+        let parties =
+            ChannelParties { payer: payer.address(), payee, token, salt, authorized_signer };
+        let channel = parties.id(&escrow());
+        self.node.channels.entry(channel.to_string()).or_insert_with(|| locked(parties));
+        QueuedCall { haste, ..call(channel, 10) }
+    }
+
+    /// Asks and sends once, where nothing dies.
+    fn round(&mut self) {
+        if let Some(body) = self.body() {
+            self.node.answer(&body);
+        }
+    }
+
+    /// The body that is to be sent: the row is written by then.
+    fn body(&mut self) -> Option<String> {
+        let payee = account(PAYEE);
+        let (network, body) = self.queue.question(payee.address())?;
+        assert_eq!(network, "eip155:84532");
+        let said = self.node.answer(&body).unwrap();
+        self.queue.told(&said, &payee, UnixTime::from_secs(self.now))
+    }
+
+    /// The object restarts from its row.
+    fn restarts(&mut self) {
+        self.queue = PayeeQueue::from_row(&self.queue.to_row());
+    }
+
+    /// Rounds with a block of this size after each, until nothing waits: how many.
+    fn blocks(&mut self, size: usize) -> u64 {
+        for blocks in 0..100 {
+            self.round();
+            if self.queue.is_empty() {
+                return blocks;
+            }
+            self.node.block(size);
+            self.now += 3;
+        }
+        panic!("{:?}", self.queue);
+    }
+
+    fn settled(&self) -> usize {
+        self.node.channels.values().filter(|locked| locked.settled == 10).count()
+    }
+}
+
+fn locked(parties: ChannelParties) -> super::node::Locked {
+    super::node::Locked { parties, deposit: 100, settled: 0, leaving: 0, finalized: false, back: 0 }
+}
+
+fn call(channel: ChannelId, amount: u64) -> QueuedCall {
+    let voucher = Voucher { channel, cumulative: units(amount) };
+    let signature = account(1).sign(&voucher.digest(&escrow()));
+    QueuedCall {
+        payee: account(PAYEE).address(),
+        contract: escrow(),
+        channel,
+        haste: Haste::Staying,
+        call: PayoutCall::Settle,
+        cumulative: units(amount),
+        signature,
+    }
+}
+
+#[test]
+pub fn sixty_calls_at_once_are_mined_in_a_few_blocks_who_leaves_first() {
+    let mut sending = Sending::new();
+    for number in 1..DUE {
+        let due = sending.due(number, Haste::Staying);
+        assert!(sending.queue.take(due));
+    }
+    let leaving = sending.due(DUE, Haste::Leaving);
+    assert!(sending.queue.take(leaving.clone()));
+    let blocks = sending.blocks(usize::MAX);
+    assert!(blocks <= 5, "{blocks}");
+    assert_eq!(sending.node.done[0], leaving.channel.to_string());
+    assert_eq!(sending.settled(), usize::try_from(DUE).unwrap());
+    // One transaction for each, and none in vain.
+    assert_eq!((sending.node.mined, sending.node.reverted), (DUE, 0));
+    assert_eq!(sending.node.paid.len(), usize::try_from(DUE).unwrap());
+}
+
+#[test]
+fn who_leaves_while_others_wait_for_a_block_is_in_the_next_one() {
+    let mut sending = Sending::new();
+    for number in 1..DUE {
+        let due = sending.due(number, Haste::Staying);
+        sending.queue.take(due);
+    }
+    sending.round();
+    let leaving = sending.due(DUE, Haste::Leaving);
+    sending.queue.take(leaving.clone());
+    sending.round();
+    sending.node.block(usize::MAX);
+    assert!(sending.node.done.contains(&leaving.channel.to_string()));
+}
+
+#[test]
+fn a_call_that_is_handed_over_again_is_sent_once() {
+    let mut sending = Sending::new();
+    let due = sending.due(1, Haste::Staying);
+    for _ in 0..5 {
+        assert!(sending.queue.take(due.clone()));
+        sending.round();
+    }
+    assert_eq!(sending.node.paid.len(), 1);
+    // A higher voucher takes its nonce.
+    sending.queue.take(call(due.channel, 20));
+    sending.round();
+    sending.node.block(9);
+    let locked = &sending.node.channels[&due.channel.to_string()];
+    assert_eq!((locked.settled, sending.node.mined, sending.node.reverted), (20, 1, 0));
+}
+
+#[test]
+fn a_program_that_dies_before_it_sends_loses_nothing_and_holds_up_no_one() {
+    let mut sending = Sending::new();
+    let due = sending.due(1, Haste::Staying);
+    sending.queue.take(due.clone());
+    // Its nonce is written, and nothing was sent.
+    assert!(sending.body().is_some());
+    sending.restarts();
+    let other = sending.due(2, Haste::Staying);
+    sending.queue.take(other);
+    sending.round();
+    sending.node.block(9);
+    assert_eq!(sending.settled(), 0);
+    sending.now += 15;
+    sending.blocks(9);
+    assert_eq!((sending.settled(), sending.node.mined, sending.node.reverted), (2, 2, 0));
+    // The row is lost while something waits: the channel hands it over again.
+    let third = sending.due(3, Haste::Staying);
+    sending.queue.take(third.clone());
+    sending.round();
+    sending.queue = PayeeQueue::default();
+    sending.node.block(9);
+    sending.queue.take(third);
+    sending.blocks(9);
+    assert_eq!((sending.settled(), sending.node.mined, sending.node.reverted), (3, 3, 0));
+}
+
+#[test]
+pub fn a_nonce_that_another_program_took_is_followed_by_the_next_one_at_once() {
+    let mut sending = Sending::new();
+    let due = sending.due(1, Haste::Leaving);
+    sending.queue.take(due);
+    sending.round();
+    // A node takes the other one's, and a block has it.
+    sending.node.pool.insert(0, (u64::MAX, Vec::new()));
+    sending.node.block(9);
+    sending.round();
+    sending.node.block(9);
+    assert_eq!((sending.settled(), sending.node.mined), (1, 2));
+}
+
+#[test]
+fn what_another_program_never_has_mined_is_replaced() {
+    let mut sending = Sending::new();
+    sending.node.pool.insert(0, (1, Vec::new()));
+    for number in 1..=3 {
+        let due = sending.due(number, Haste::Staying);
+        sending.queue.take(due);
+    }
+    sending.round();
+    assert_eq!(sending.node.paid[0].0, 1);
+    // Its price is too low for a block, and then the node drops it.
+    sending.node.pool.remove(&0);
+    for _ in 0..12 {
+        sending.now += 15;
+        sending.round();
+        sending.node.block(9);
+    }
+    sending.blocks(9);
+    // The last one took the place, and what it had sent before comes to nothing.
+    assert_eq!((sending.settled(), sending.node.reverted), (3, 1));
+}
+
+#[test]
+fn an_account_that_cannot_pay_says_what_it_lacks_and_goes_on_later() {
+    let mut sending = Sending::new();
+    let due = sending.due(1, Haste::Staying);
+    sending.queue.take(due);
+    sending.node.wei = 1_000;
+    sending.round();
+    // 300,000 gas at twice a base fee of one gwei and a tenth of it as a tip.
+    assert_eq!(sending.queue.lacks(), Some(units(630_000_000_000_000 - 1_000)));
+    assert_eq!(sending.node.paid.len(), 0);
+    sending.node.wei = 630_000_000_000_000;
+    sending.blocks(9);
+    assert_eq!((sending.queue.lacks(), sending.settled()), (None, 1));
+}
+
+#[test]
+fn what_the_contract_refuses_is_not_sent_for_ever() {
+    let mut sending = Sending::new();
+    let mut due = sending.due(1, Haste::Staying);
+    due.signature = Signature::parse(&format!("0x{}1b", "12".repeat(64))).ok();
+    sending.queue.take(due);
+    sending.blocks(9);
+    assert_eq!((sending.settled(), sending.node.reverted), (0, 2));
+}
+
+#[test]
+fn a_full_queue_has_room_for_who_leaves() {
+    let mut sending = Sending::new();
+    for number in 0..512 {
+        assert!(sending.queue.take(call(ChannelId::from_bytes(units(number).to_be_bytes()), 10)));
+    }
+    let one_more = sending.due(1, Haste::Staying);
+    assert!(!sending.queue.take(one_more));
+    let leaving = sending.due(2, Haste::Leaving);
+    assert!(sending.queue.take(leaving));
+    sending.round();
+    sending.node.block(1);
+    assert_eq!(sending.settled(), 1);
+}
