@@ -121,7 +121,11 @@ export class OkxPayer {
     await this.allow(amount);
     const hash = await this.call('topUp', [this.id, amount]);
     this.deposit += amount;
-    return this.send(asked, { action: 'topUp', type: 'hash', channelId: this.id, hash, additionalDeposit: String(amount) });
+    const adding = { action: 'topUp', type: 'hash', channelId: this.id, hash, additionalDeposit: String(amount) };
+    const answer = await this.send(asked, adding);
+    if (answer.code !== 70007) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    return this.send(await this.asked(), adding);
   }
 
   private async voucher(cumulative: bigint, init: RequestInit): Promise<Response> {

@@ -233,10 +233,18 @@ impl ChannelDesk {
         if let Some(sight) = &message.sight {
             let sight = sight.read()?;
             match &mut self.channel {
-                Some(channel) => channel.see(sight),
+                Some(channel) => {
+                    let known = Sight { at: sight.at, ..*channel.sight() };
+                    channel.see(sight);
+                    // Anyone can have the chain looked at.
+                    if known != *channel.sight() {
+                        write = Write::Channel;
+                    }
+                }
                 // Nothing is kept of what costs nothing.
                 None if sight.deposit.is_zero() => {}
                 None => {
+                    write = Write::Channel;
                     let id = ChannelId::parse(&message.opened.0)?;
                     let delay = message.opened.1;
                     let rule = match &message.opened.2 {
@@ -247,7 +255,6 @@ impl ChannelDesk {
                     self.terms = message.terms;
                 }
             }
-            write = Write::Channel;
         }
         let Some(channel) = &mut self.channel else {
             if let ChannelAsk::Foresee(..) = &message.ask {
@@ -377,7 +384,11 @@ impl ChannelDesk {
             }
             Err(refusal) => {
                 let mut snapshot = Snapshot::of(channel);
-                snapshot.is_payer = is_payer;
+                // Anyone can name an amount.
+                snapshot.is_payer = match refusal {
+                    ChannelRefusal::SignatureInvalid | ChannelRefusal::NotFound => false,
+                    _ => is_payer,
+                };
                 let mut reply = refused(refusal, Some(snapshot));
                 if facts.is_some() {
                     reply.refusal = Some(refusal.okx().to_string());

@@ -132,11 +132,14 @@ impl Channel {
     /// it is left to the payer for as long as they stay.
     #[must_use]
     pub fn claimable(&self) -> Option<Earnings> {
-        self.earnings().filter(|earnings| match (self.rule, self.sight.on_chain) {
-            (VoucherRule::Headroom { .. }, OnChain::Open) => {
-                earnings.evidence.cumulative <= earnings.total || planted(Mutant::UnspentIsClaimed)
-            }
-            (VoucherRule::Exact | VoucherRule::Headroom { .. }, _) => true,
+        let is_left = match (self.rule, self.sight.on_chain, self.agreement) {
+            (VoucherRule::Headroom { .. }, OnChain::Open, Agreement::Selling) => true,
+            (VoucherRule::Exact | VoucherRule::Headroom { .. }, _, _) => false,
+        };
+        self.earnings().filter(|earnings| {
+            !is_left
+                || earnings.evidence.cumulative <= earnings.total
+                || planted(Mutant::UnspentIsClaimed)
         })
     }
 
@@ -190,9 +193,10 @@ impl Channel {
     fn money_due(&self) -> Option<(UnixTime, ChannelErrand)> {
         let earnings = self.earnings();
         // Often as long as a payer may be withdrawing, then ever more seldom.
-        let pause = match self.tries {
-            0..=HURRIED => RETRY_SECS,
-            tries => tries.saturating_sub(HURRIED).saturating_mul(RETRY_SECS).min(MAX_RETRY_SECS),
+        let hurried = if earnings.is_some() { HURRIED } else { CLOSES };
+        let pause = match self.tries.checked_sub(hurried) {
+            None | Some(0) => RETRY_SECS,
+            Some(more) => more.saturating_mul(RETRY_SECS).min(MAX_RETRY_SECS),
         };
         let again = |first: UnixTime| match self.tried {
             Some(tried) => first.max(tried.plus(pause)),
@@ -203,7 +207,18 @@ impl Channel {
             return None;
         }
         if self.agreement == Agreement::Closing {
-            return Some((again(at_once), ChannelErrand::Close(earnings)));
+            let above = self.evidence.is_some_and(|it| it.cumulative > self.sight.deposit);
+            let is_undone = above && self.rule != VoucherRule::Exact;
+            let errand = match earnings {
+                // A token that does not pay the payer back may still pay the payee. And what a
+                // deposit that the chain has undone is still to pay, a close would give up.
+                Some(earnings) if is_undone || self.tries >= CLOSES => {
+                    ChannelErrand::Claim(earnings)
+                }
+                None if is_undone => return None,
+                earnings => ChannelErrand::Close(earnings),
+            };
+            return Some((again(at_once), errand));
         }
         if let Some(promise) = self.promised {
             return Some((again(at_once), ChannelErrand::Refund(promise, earnings)));
@@ -237,7 +252,8 @@ impl Channel {
         let silent = self.looked.secs().saturating_sub(self.sight.at.secs());
         let pause = silent.checked_div(16).unwrap_or_default().clamp(RETRY_SECS, MAX_RETRY_SECS);
         let retry = self.looked.plus(pause);
-        let is_open = self.promised.is_some() || self.agreement == Agreement::Closing;
+        let is_closing = self.agreement == Agreement::Closing && self.tries <= CLOSES;
+        let is_open = self.promised.is_some() || is_closing;
         match self.tried {
             Some(tried) if self.looked < tried => return Some(tried),
             Some(_) if self.result == AttemptResult::Unseen || is_open => return Some(retry),
@@ -256,6 +272,8 @@ impl Channel {
 const RETRY_SECS: u64 = 15;
 /// Seconds before a payout is tried again.
 const PAYOUT_RETRY_SECS: u64 = 300;
+/// Attempts to close before what is owed is settled by itself.
+const CLOSES: u64 = 20;
 /// Attempts that follow each other at once.
 const HURRIED: u64 = 60;
 /// The longest pause between two attempts, seconds.

@@ -223,8 +223,6 @@ impl SentCall {
 struct QueuePlace {
     call: QueuedCall,
     sent: Option<SentCall>,
-    /// Nonces of its own that blocks have, although the contract does not show its effect.
-    missed: u64,
 }
 
 impl QueuePlace {
@@ -256,8 +254,7 @@ impl PayeeQueue {
         let place = |line: &str| {
             let mut fields = line.split(' ');
             let call = QueuedCall::read(&mut fields)?;
-            let missed = fields.next()?.parse().ok()?;
-            Some(QueuePlace { call, missed, sent: SentCall::read(&mut fields) })
+            Some(QueuePlace { call, sent: SentCall::read(&mut fields) })
         };
         Self { places: row.split('\n').filter_map(place).collect(), ..Self::default() }
     }
@@ -267,7 +264,7 @@ impl PayeeQueue {
     pub fn to_row(&self) -> String {
         let line = |place: &QueuePlace| {
             let sent = place.sent.map(SentCall::to_text).unwrap_or_default();
-            [place.call.to_text(), place.missed.to_string(), sent].join(" ")
+            [place.call.to_text(), sent].join(" ")
         };
         self.places.iter().map(line).collect::<Vec<_>>().join("\n")
     }
@@ -296,7 +293,7 @@ impl PayeeQueue {
                 None => return false,
             }
         }
-        self.places.push(QueuePlace { call, sent: None, missed: 0 });
+        self.places.push(QueuePlace { call, sent: None });
         true
     }
 
@@ -314,7 +311,8 @@ impl PayeeQueue {
             Call::Wei { account: payee, at: At::Latest },
         ]);
         self.asked.clear();
-        for place in self.places.iter().take(self.width()) {
+        let turns = self.places.iter().take(self.width());
+        for place in turns.filter(|place| place.sent.is_none()) {
             let QueuedCall { channel, contract, .. } = &place.call;
             self.asked.push(*channel);
             calls.push(Call::Ask {
@@ -338,10 +336,15 @@ impl PayeeQueue {
         let base = replies.base_fee(1).ok()?.unwrap_or(Amount::ZERO);
         let (mined, waiting) = (replies.quantity(2).ok()?, replies.quantity(3).ok()?);
         let wei = replies.wei(4).ok()?;
-        for (channel, at) in asked.iter().zip(BEFORE..) {
-            let shown = replies.returned(at).unwrap_or_default();
-            self.seen(channel, &shown, mined);
-        }
+        let is_done = |channel: &ChannelId, call: &QueuedCall| {
+            let place = asked.iter().position(|it| it == channel)?.checked_add(BEFORE)?;
+            call.is_done(&replies.returned(place).ok()?)
+        };
+        // What a nonce came to, the channel sees. One that is given up would hold up all after it.
+        self.places.retain(|place| match place.sent {
+            Some(sent) => sent.nonce >= mined,
+            None => is_done(&place.call.channel, &place.call) != Some(true),
+        });
         self.unblock(mined);
         let tip = base.checked_div_u64(10)?.max(MIN_TIP);
         let max_fee = base.checked_mul_u64(2)?.checked_add(tip)?;
@@ -398,26 +401,6 @@ impl PayeeQueue {
         self.places.iter().take_while(is_urgent).count().clamp(AT_ONCE, AT_ONCE_URGENT)
     }
 
-    /// Takes what the contract shows of a channel, with the nonces that blocks have.
-    fn seen(&mut self, channel: &ChannelId, shown: &[u8], mined: u64) {
-        let Some(place) = self.of(channel) else { return };
-        let Some(is_done) = place.call.is_done(shown) else { return };
-        let is_over = match place.sent {
-            // A nonce that is given up would hold up all after it.
-            Some(sent) if sent.nonce >= mined => false,
-            // The nonce went to something else, once; or the contract refuses it.
-            Some(_) => {
-                place.sent = None;
-                place.missed = place.missed.saturating_add(1);
-                is_done || place.missed > MAX_MISSED || planted(Mutant::LostNoncesCount)
-            }
-            None => is_done,
-        };
-        if is_over {
-            self.places.retain(|place| place.call.channel != *channel);
-        }
-    }
-
     /// What another program sent with this account may never be mined: the last call takes its
     /// place, so that those between are.
     fn unblock(&mut self, mined: u64) {
@@ -446,8 +429,6 @@ const MAX_CALLS: usize = 512;
 const REPEAT_SECS: u64 = 15;
 /// Raises of a price, each by an eighth.
 const MAX_RAISES: u64 = 20;
-/// Nonces that a call may lose before its channel is asked whether it is still due.
-const MAX_MISSED: u64 = 1;
 /// Repeats after which the nonce before counts as one that is never mined.
 const STUCK_REPEATS: u64 = 8;
 /// The least for a block's producer, wei for a unit of gas.

@@ -33,11 +33,13 @@ pub enum ChannelRefusal {
     RefundAmount,
     /// Everything that is deposited was earned.
     NoBalance,
+    /// Nothing was bought that is not settled.
+    NothingOwed,
 }
 
 impl ChannelRefusal {
     /// Every refusal.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Malformed,
         Self::SignatureInvalid,
         Self::NotFound,
@@ -53,6 +55,7 @@ impl ChannelRefusal {
         Self::AboveCharge,
         Self::RefundAmount,
         Self::NoBalance,
+        Self::NothingOwed,
     ];
 
     /// The stable name.
@@ -91,12 +94,13 @@ impl ChannelRefusal {
             Self::CumulativeMismatch => {
                 ("cumulative_mismatch", 70_013, "cumulative_amount_mismatch")
             }
-            Self::Busy => ("channel_busy", 70_014, "channel_busy"),
+            Self::Busy => ("channel_busy", 70_007, "channel_busy"),
             Self::AboveCharge => {
                 ("charge_above_voucher", 70_015, "charge_exceeds_signed_cumulative")
             }
             Self::RefundAmount => ("refund_amount", 70_012, "refund_amount_invalid"),
             Self::NoBalance => ("nothing_to_refund", 70_012, "refund_no_balance"),
+            Self::NothingOwed => ("nothing_owed", 70_000, "refund_no_balance"),
         }
     }
 }

@@ -308,13 +308,16 @@ impl Channel {
     /// that has not seen the last refund, changes nothing.
     pub fn see(&mut self, sight: Sight) {
         let is_late = sight.at < self.sight.at || sight.refund_nonce < self.sight.refund_nonce;
-        if is_late && !planted(Mutant::OldSightsCount) {
+        if (is_late || self.is_behind(&sight)) && !planted(Mutant::OldSightsCount) {
             return;
+        }
+        // Only the time is another one: the list has it.
+        if (Sight { at: self.sight.at, ..sight }) != self.sight {
+            self.listing = ListNotice::Due(sight.at);
         }
         if sight.claimed > self.sight.claimed || sight.refund_nonce > self.sight.refund_nonce {
             self.tries = 0;
         }
-        self.listing = ListNotice::Due(sight.at);
         self.firm.see(&sight);
         self.sight = sight;
         self.confirm();
@@ -344,6 +347,23 @@ impl Channel {
             self.paid_back = self.paid_back.checked_add(promise.amount).unwrap_or(self.paid_back);
             self.promised = None;
         }
+    }
+
+    /// Whether this may be what a node shows that has not seen the newest blocks. Claims of x402
+    /// come with a count of refunds; the contract of MPP has none.
+    fn is_behind(&self, sight: &Sight) -> bool {
+        let known = &self.sight;
+        let is_back = match (known.on_chain, sight.on_chain) {
+            (OnChain::Finalized, OnChain::Open | OnChain::Leaving(_)) => true,
+            // What is added to a deposit withdraws the wish to leave.
+            (OnChain::Leaving(_), OnChain::Open) => sight.deposit <= known.deposit,
+            (OnChain::Open | OnChain::Leaving(_) | OnChain::Finalized, _) => {
+                sight.deposit < known.deposit || sight.claimed < known.claimed
+            }
+        };
+        let is_counted = sight.refund_nonce > known.refund_nonce;
+        let is_told = self.rule == VoucherRule::Exact || is_counted;
+        !is_told && is_back && sight.at < known.at.plus(BEHIND_SECS)
     }
 
     /// Accepts a voucher without charging anything.
@@ -601,6 +621,11 @@ impl Channel {
         if !self.holds.is_empty() {
             return Err(ChannelRefusal::Busy);
         }
+        // The contract pays the payer back by itself: the payee would pay for a transaction that
+        // brings nothing, also where a stranger shows what was settled.
+        if self.spent <= self.sight.claimed && !planted(Mutant::NothingIsClosed) {
+            return Err(ChannelRefusal::NothingOwed);
+        }
         if let Some(voucher) = voucher {
             self.is_its(voucher)?;
             if voucher.voucher.cumulative < self.accepted() {
@@ -782,5 +807,7 @@ impl FirmDeposit {
 
 /// Seconds after which what was added to a deposit is not undone: longer than chains take to be final.
 const FIRM_SECS: u64 = 900;
+/// Seconds for which a node may be behind another one.
+const BEHIND_SECS: u64 = 60;
 /// The longest that what the chain shows is gone by, seconds.
 const MAX_FRESH_SECS: u64 = 300;

@@ -57,6 +57,14 @@ macro_rules! channel {
             PublicVouchersPay,
             /// A voucher above what the chain has left of a deposit is what is claimed by.
             UndoneIsClaimed,
+            /// A channel that owes nothing is closed at the payee's cost.
+            NothingIsClosed,
+            /// A channel that buys nothing is kept.
+            ChannelsAreDust,
+            /// A node is asked about a channel that no one has opened here.
+            UnknownIsLookedFor,
+            /// Anyone is told what a channel has spent.
+            StrangersAreTold,
             /// What a payer has not spent is claimed while they stay.
             UnspentIsClaimed,
             /// A transaction that waits is sent again as it was.
@@ -65,8 +73,6 @@ macro_rules! channel {
             RepeatsAreDoubles,
             /// What is earned of payers who withdraw is sent in its order.
             LeaversQueue,
-            /// A nonce that went to something else counts as that of a call.
-            LostNoncesCount,
             /// A channel of any payee, token or contract pays by MPP.
             AnyPartiesPay,
             /// A voucher that came while a transaction was made counts as one that no one has seen.

@@ -339,7 +339,7 @@ fn each_refusal_has_a_name_and_a_code_of_the_dialect() {
         ChannelRefusal::ALL.iter().map(|refusal| refusal.name()).collect();
     assert_eq!(names.len(), ChannelRefusal::ALL.len());
     for refusal in ChannelRefusal::ALL {
-        assert!(matches!(refusal.okx(), 8_000 | 70_003..=70_015), "{refusal:?}");
+        assert!(matches!(refusal.okx(), 8_000 | 70_000 | 70_003..=70_015), "{refusal:?}");
         assert!(!refusal.x402().is_empty());
     }
 }

@@ -48,7 +48,7 @@ impl Channel {
     #[must_use]
     pub fn new(state: DurableObjectState, namespace: JsValue) -> Self {
         let (opened, has_table) = (RefCell::new(None), Cell::new(false));
-        let payee = PayeeSender::default();
+        let payee = PayeeSender::new();
         Self { state, namespace, opened, has_table, alarm: Cell::new(None), payee }
     }
 

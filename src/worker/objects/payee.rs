@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use farebox_core::channel::payee::{PayeeQueue, QueuedCall};
+use farebox_core::channel::payee::{Haste, PayeeQueue, QueuedCall};
 use wasm_bindgen::JsValue;
 use worker::worker_sys::DurableObjectState;
 
@@ -15,27 +15,38 @@ use crate::worker::{chain, config, edge};
 const GATHER_MS: u64 = 500;
 /// Milliseconds between two rounds.
 const ROUND_MS: u64 = 3_000;
+/// The same if the node does not answer, or the account cannot pay.
+const WAIT_MS: u64 = 15_000;
+/// No time of an alarm.
+const NEVER: u64 = u64::MAX;
 /// Seconds for which the operator is not told again.
 const TELL_SECS: u64 = 600;
 
 /// The queue, if this is such an object.
-#[derive(Default)]
 pub(super) struct PayeeSender {
     /// The row as it was written, and what it says; `None` until first asked, and after a failed
     /// write.
     opened: RefCell<Option<(Sql, String, PayeeQueue)>>,
-    /// Whether the alarm is set.
-    is_set: Cell<bool>,
+    /// When the alarm rings, as far as this instance knows, milliseconds; [`NEVER`].
+    alarm: Cell<u64>,
     /// When the operator was told last, Unix seconds.
     told: Cell<u64>,
 }
 
 impl PayeeSender {
+    /// Nothing is known of the object yet.
+    pub(super) const fn new() -> Self {
+        let (alarm, told) = (Cell::new(NEVER), Cell::new(0));
+        Self { opened: RefCell::new(None), alarm, told }
+    }
+
     /// Takes a call; the answer, and the time for the alarm.
     pub(super) fn take(&self, state: &DurableObjectState, call: QueuedCall) -> Result<JsValue> {
+        // Who withdraws waits for no round.
+        let is_next = call.haste == Haste::Leaving || self.alarm.get() == NEVER;
         let is_taken = self.with(state, |queue| queue.take(call))?;
-        let at = edge::clock_ms().saturating_add(GATHER_MS) as f64;
-        let alarm = (!self.is_set.replace(true)).then_some(at);
+        let at = edge::clock_ms().saturating_add(GATHER_MS);
+        let alarm = (is_next && self.rings(at)).then_some(at as f64);
         Ok(edge::answered(if is_taken { "true" } else { "false" }, None, alarm))
     }
 
@@ -47,16 +58,17 @@ impl PayeeSender {
 
     /// Asks a node what was mined, and sends what is due.
     pub(super) async fn send(&self, state: &DurableObjectState) -> Result<()> {
-        self.is_set.set(false);
+        self.alarm.set(NEVER);
         let Some(gate) = config::for_objects() else { return Ok(()) };
         let Some(call) = self.with(state, |queue| gate.payee_question(queue))? else {
             return Ok(());
         };
         let said = chain::reply(chain::send(&gate, &call.network, &call.body)).await;
         let (body, lacks) = self.with(state, |queue| {
-            let body = said.and_then(|said| gate.payee_told(queue, &said, now()));
+            let body = said.as_deref().and_then(|said| gate.payee_told(queue, said, now()));
             (body, gate.payee_complaint(queue, &call.network))
         })?;
+        let pause = if lacks.is_some() || said.is_none() { WAIT_MS } else { ROUND_MS };
         if let Some(lacks) = lacks
             && self.told.get().saturating_add(TELL_SECS) <= now().secs()
         {
@@ -66,10 +78,20 @@ impl PayeeSender {
         if let Some(body) = body {
             chain::reply(chain::send(&gate, &call.network, &body)).await;
         }
-        if !self.is_set.replace(true) {
-            wake_at(state, edge::clock_ms().saturating_add(ROUND_MS) as f64).await?;
+        let at = edge::clock_ms().saturating_add(pause);
+        if self.rings(at) {
+            wake_at(state, at as f64).await?;
         }
         Ok(())
+    }
+
+    /// Whether the alarm is to be set for this time, which then counts as set.
+    fn rings(&self, at: u64) -> bool {
+        let is_earlier = at < self.alarm.get();
+        if is_earlier {
+            self.alarm.set(at);
+        }
+        is_earlier
     }
 
     /// Runs one synchronous block over the row.

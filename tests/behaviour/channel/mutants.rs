@@ -6,7 +6,7 @@ use farebox_core::mutant::{Mutant, plant};
 
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
-use crate::sessions::{by_mpp, dust, payee, refunds, sales, settlers, told, units, wrong};
+use crate::sessions::{by_mpp, cheap, dust, payee, refunds, sales, settlers, told, units, wrong};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -33,15 +33,15 @@ pub const TABLE: &[Row] = &[
     row!(PublicVouchersFetch, sales::a_voucher_that_stands_on_a_chain_fetches_nothing),
     row!(PublicVouchersPay, by_mpp::a_voucher_that_stands_on_a_chain_pays_for_no_one),
     row!(UndoneIsClaimed, by_mpp::what_was_earned_before_a_deposit_that_is_undone_is_settled),
+    row!(NothingIsClosed, cheap::a_close_that_would_settle_nothing_is_left_to_the_payer),
+    row!(ChannelsAreDust, cheap::a_deposit_below_the_price_opens_nothing),
+    row!(UnknownIsLookedFor, cheap::a_channel_that_was_not_opened_here_asks_no_node),
+    row!(StrangersAreTold, cheap::a_stranger_who_names_a_deposit_learns_what_the_chain_shows),
     row!(UnspentIsClaimed, by_mpp::what_is_not_spent_is_not_claimed_while_the_payer_stays),
     row!(StuckIsNotReplaced, by_mpp::a_transaction_that_is_stuck_is_replaced),
     row!(RepeatsAreDoubles, by_mpp::a_transaction_that_is_stuck_is_replaced),
     row!(LeaversQueue, payee::sixty_calls_at_once_are_mined_in_a_few_blocks_who_leaves_first),
-    row!(
-        LostNoncesCount,
-        payee::a_nonce_that_another_program_took_is_followed_by_the_next_one_at_once
-    ),
-    row!(AnyPartiesPay, by_mpp::a_channel_for_another_payee_or_token_pays_for_nothing),
+    row!(AnyPartiesPay, by_mpp::a_channel_that_another_route_sells_by_pays_for_nothing),
     row!(SentIsSecret, by_mpp::a_voucher_that_comes_while_a_transaction_is_made_is_public),
     row!(HigherVouchersUncharge, by_mpp::a_higher_voucher_leaves_what_is_held),
     row!(AnyRouteSells, by_mpp::a_channel_that_another_route_sells_by_pays_for_nothing),

@@ -38,7 +38,7 @@ pub struct Session {
     pub parties: ChannelParties,
     pub id: String,
     /// The transaction that opened it.
-    hash: String,
+    pub hash: String,
 }
 
 /// The challenges of an answer.
@@ -112,6 +112,8 @@ impl Session {
 
     /// What tells of this much more, which is deposited.
     pub fn adding(&mut self, amount: u64) -> Value {
+        // A block takes its time.
+        self.door.now += 2;
         let hash = self.door.node.top_up(&self.id, amount);
         json!({
             "action": "topUp", "type": "hash", "channelId": self.id, "hash": hash,
@@ -452,15 +454,6 @@ fn a_close_pays_the_last_voucher_and_sends_the_rest_back() {
 }
 
 #[test]
-fn a_channel_that_bought_nothing_is_closed_for_nothing() {
-    let mut session = Session::opened();
-    let closing = session.voucher("close", 0);
-    assert_eq!(session.buy(&closing).status, 200);
-    session.rest(15);
-    assert_eq!(session.locked(), (0, DEPOSIT, true));
-}
-
-#[test]
 pub fn what_is_earned_is_settled_before_the_payer_withdraws() {
     let mut session = Session::opened();
     session.pay(4 * PRICE);
@@ -484,7 +477,7 @@ pub fn a_voucher_that_stands_on_a_chain_pays_for_no_one() {
     assert_eq!(session.locked().0, 3 * PRICE);
     // The payer stays after all.
     session.door.node.channels.get_mut(&id).unwrap().leaving = 0;
-    session.rest(30);
+    session.rest(90);
     assert_eq!(session.open(0).status, 402);
     // Two thirds of it are not spent, and it stands on the chain.
     assert_eq!(session.door.book(), (PRICE, 3 * PRICE));

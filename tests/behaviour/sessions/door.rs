@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use farebox_core::amount::Amount;
 use farebox_core::channel::config::{ChannelId, deposit_nonce};
 use farebox_core::channel::desk::{ChannelDesk, Write};
+use farebox_core::channel::errand::ChannelErrand;
 use farebox_core::channel::payee::{PayeeQueue, QueuedCall};
 use farebox_core::channel::state::Channel;
 use farebox_core::channel::voucher::Voucher;
@@ -518,7 +519,9 @@ impl Door {
         if !self.lives() {
             return false;
         }
-        body.map(|body| self.node.answer(&body));
+        if let Some(body) = body {
+            self.node.answer(&body);
+        }
         true
     }
 
@@ -539,7 +542,9 @@ impl Door {
         let mut desk = self.desk(&name);
         let (write, due) = self.gate.channel_shown(&mut desk, task, said.as_deref(), asked);
         self.write(&name, desk, write, None);
-        due.map(|due| self.queues(&due));
+        if let Some(due) = due {
+            self.queues(&due);
+        }
         self.sends();
     }
 
@@ -547,6 +552,15 @@ impl Door {
     pub fn published(&self) -> u64 {
         let row = self.rows.values().next().unwrap();
         Channel::from_row(&row.state).unwrap().published().to_string().parse().unwrap()
+    }
+
+    /// Seconds until the alarm of the only channel.
+    pub fn rests(&self) -> Option<u64> {
+        let row = self.rows.values().next()?;
+        match Channel::from_row(&row.state)?.errand(self.time()) {
+            ChannelErrand::Rest(next) => Some(next?.secs() - self.now),
+            _ => Some(0),
+        }
     }
 
     /// The rows of all channels are lost.

@@ -2,6 +2,7 @@
 
 pub mod by_mpp;
 mod chain;
+pub mod cheap;
 mod deaths;
 pub mod door;
 pub mod dust;

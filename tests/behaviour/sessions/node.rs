@@ -59,6 +59,8 @@ pub struct ChannelNode {
     pub reverted: u64,
     /// What the payee's account has, wei.
     pub wei: u64,
+    /// Whether the token pays no payer: a close fails.
+    pub blocks_payers: bool,
 }
 
 pub fn escrow() -> EscrowContract {
@@ -88,6 +90,7 @@ impl ChannelNode {
             done: Vec::new(),
             reverted: 0,
             wei: 1_000_000_000_000_000_000,
+            blocks_payers: false,
         }
     }
 
@@ -251,7 +254,7 @@ impl ChannelNode {
         }
         match selector {
             [0x51, 0x6d, 0x3b, 0x88] if is_more => locked.settled = cumulative,
-            [0x0d, 0x65, 0xc5, 0x1d] if cumulative >= locked.settled => {
+            [0x0d, 0x65, 0xc5, 0x1d] if cumulative >= locked.settled && !self.blocks_payers => {
                 (locked.settled, locked.finalized) = (cumulative, true);
                 locked.back = locked.deposit - cumulative;
             }

@@ -175,14 +175,18 @@ fn a_program_that_dies_before_it_sends_loses_nothing_and_holds_up_no_one() {
 }
 
 #[test]
-pub fn a_nonce_that_another_program_took_is_followed_by_the_next_one_at_once() {
+fn a_nonce_that_another_program_took_is_followed_by_the_next_one() {
     let mut sending = Sending::new();
     let due = sending.due(1, Haste::Leaving);
-    sending.queue.take(due);
+    sending.queue.take(due.clone());
     sending.round();
     // A node takes the other one's, and a block has it.
     sending.node.pool.insert(0, (u64::MAX, Vec::new()));
     sending.node.block(9);
+    sending.round();
+    assert!(sending.queue.is_empty());
+    // The channel sees that it is not settled, and hands it over again.
+    sending.queue.take(due);
     sending.round();
     sending.node.block(9);
     assert_eq!((sending.settled(), sending.node.mined), (1, 2));
@@ -232,7 +236,7 @@ fn what_the_contract_refuses_is_not_sent_for_ever() {
     due.signature = Signature::parse(&format!("0x{}1b", "12".repeat(64))).ok();
     sending.queue.take(due);
     sending.blocks(9);
-    assert_eq!((sending.settled(), sending.node.reverted), (0, 2));
+    assert_eq!((sending.settled(), sending.node.reverted), (0, 1));
 }
 
 #[test]

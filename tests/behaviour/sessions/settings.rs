@@ -33,4 +33,14 @@ fn a_route_sells_by_session_where_it_can() {
     says(route(json!({"protocols": ["mpp"]})), "x402");
     says(route(json!({"asset_transfer_method": "permit2"})), "EIP-3009");
     assert_eq!(route(json!({"session_delay_secs": 900, "settle": "before"})), []);
+    // A payer may withdraw while the origin works.
+    let slow = |secs: u64| {
+        route(
+            json!({"session_delay_secs": 900, "origin_timeout_secs": secs, "max_timeout_secs": 900}),
+        )
+    };
+    assert_eq!(slow(300), []);
+    let late = slow(301);
+    assert_eq!((late.len(), late[0].0.as_str()), (1, "ROUTES[0].origin_timeout_secs"));
+    assert!(late[0].1.contains("at most 300"), "{late:?}");
 }

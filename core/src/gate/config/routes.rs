@@ -160,6 +160,17 @@ fn route(
     confirmation(reader, inherited, place, &config, &networks);
     onchain(reader, inherited, place, (&config, protocols), &networks);
     let manner = RouteSettings { protocols, ..manner(reader, inherited, place, &config)? };
+    if config.session_escrow.is_some() || config.session_delay_secs.is_some() {
+        let delay = config.session_delay_secs.unwrap_or(*ChannelOffer::DELAYS.start());
+        let most = delay.checked_div(3).unwrap_or_default();
+        if manner.origin_timeout_secs > most {
+            let remedy = format!(
+                "must be at most {most} beside sessions, a third of session_delay_secs (900 if \
+                 not set): a payer may withdraw while the origin works"
+            );
+            reader.fail(&format!("{place}.origin_timeout_secs"), remedy);
+        }
+    }
     let mut choices = Vec::new();
     for network in &networks {
         choices.push(choice(reader, inherited, place, (&config, manner.mode), network)?);

@@ -60,14 +60,15 @@ impl Gate {
             }
             ChannelErrand::PayOut => (Task::PayOut, self.pay_out(desk)),
         };
-        // Terms that cannot be read: a person has to look.
-        let (call, channel) = (call?, desk.channel.as_mut()?);
+        // Before it is known whether anyone can be called: the alarm would ring at once again.
+        let channel = desk.channel.as_mut()?;
         match task {
             Task::Look => channel.looked(now),
             Task::Send => channel.attempted(now),
             Task::PayOut => channel.paid_out(Payout::Failed, now),
         }
-        Some((task, call))
+        // Terms that cannot be read: a person has to look.
+        Some((task, call?))
     }
 
     /// What the list of channels is to be told of a channel, if that is due; it is told again unless

@@ -191,8 +191,8 @@ impl<'g> SessionRequest<'g> {
             Purpose::Voucher => self.hold(),
             Purpose::Refund(_) if planted(Mutant::RefundsAreBlind) => self.look(Before::Nothing),
             Purpose::Refund(wanted) => self.refund(wanted),
-            Purpose::Open | Purpose::TopUp => self.look(Before::Nothing),
-            Purpose::Show | Purpose::Close => self.manage(),
+            Purpose::Open => self.look(Before::Nothing),
+            Purpose::TopUp | Purpose::Show | Purpose::Close => self.manage(),
         }
     }
 
@@ -240,7 +240,11 @@ impl<'g> SessionRequest<'g> {
         let Some(seen) = seen else {
             return (self.problem(Code::ChainUnavailable), CallResult::Open);
         };
-        match seen::judged(sold, shown.sent, &seen) {
+        let least = match self.asked.payment.purpose {
+            Purpose::Open => self.asked.choice.terms.amount,
+            _ => Amount::ZERO,
+        };
+        match seen::judged(sold, shown.sent, (&seen, least)) {
             Ok(facts) => shown.facts = Some(*facts),
             Err(code) => {
                 let Self { asked: AskedSession { gate, offer, request, .. }, .. } = &*self;
@@ -257,7 +261,14 @@ impl<'g> SessionRequest<'g> {
             Purpose::Open if buys => self.hold(),
             _ => self.manage(),
         };
-        (next, CallResult::Good)
+        // What is paid in forgives; what is only shown may have been shown before.
+        (next, CallResult::Open)
+    }
+
+    /// Answers with the code of a refusal that says nothing of the channel.
+    fn refused_by_code(&self, code: u32) -> SessionStep<'g> {
+        let AskedSession { gate, offer, request, .. } = &self.asked;
+        SessionStep::Respond(told::refused(gate, offer, request, (code, None), self.now))
     }
 
     /// The payment in the log.
@@ -283,6 +294,24 @@ impl<'g> SessionRequest<'g> {
         let Some(reply) = answer.and_then(message::read::<ChannelReply>) else {
             return self.problem(Code::LedgerUnavailable);
         };
+        let (purpose, is_new) = (&self.asked.payment.purpose, self.sight.is_none());
+        if let (SessionDoor::Mpp(_), true) = (&self.asked.payment.door, is_new) {
+            match (purpose, &reply.channel) {
+                // No node is asked for no one who did not sign.
+                (_, None) if !planted(Mutant::UnknownIsLookedFor) => {
+                    return self.refused_by_code(ChannelRefusal::NotFound.okx());
+                }
+                // Anyone can bring any transaction.
+                (Purpose::TopUp, Some(known)) => {
+                    let is_recent = now < UnixTime::from_secs(known.sight.at).plus(LOOK_SECS);
+                    return match is_recent {
+                        true => self.refused_by_code(seen::NOT_CONFIRMED),
+                        false => self.look(Before::Nothing),
+                    };
+                }
+                (_, _) => {}
+            }
+        }
         if reply.said == Said::Refused {
             let may_look = reply.stale && self.sight.is_none();
             return match stage {
@@ -805,6 +834,9 @@ impl<'g> SessionRequest<'g> {
 /// Seconds for which a price is held beyond the time of the origin: its body is read after its
 /// head, and charged after that.
 const HOLD_SECS: u64 = 15;
+
+/// Seconds in which a channel is looked at once for what is added to its deposit.
+const LOOK_SECS: u64 = 1;
 
 /// The name of a channel's object.
 #[must_use]

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::payment::MppPayment;
 use crate::channel::desk::{ChannelReply, Snapshot};
+use crate::channel::refusal::ChannelRefusal;
 use crate::encoding::{base64, jcs, json};
 use crate::gate::Gate;
 use crate::gate::mpp::issue::METHOD;
@@ -15,13 +16,19 @@ use crate::gate::offer::Offer;
 use crate::gate::reply::{Body, Reply, finish_paid};
 use crate::gate::request::IncomingRequest;
 use crate::gate::session::asked::AskedSession;
+use crate::gate::session::payment::Purpose;
 use crate::gate::session::statement;
 use crate::http::{Headers, ResponseHead};
 use crate::mpp::okx_code::{OkxCode, Remedy};
 use crate::mpp::receipt::{HEADER, Receipt};
 use crate::mpp::session::INTENT;
+use crate::mutant::{Mutant, planted};
 use crate::problem::PAYMENT_PROBLEMS;
 use crate::time::UnixTime;
+
+/// What a payer is told of a close that no one is paid by.
+const NOTHING_OWED: &str = "nothing was bought that is not settled; call requestClose of the \
+                            contract, and withdraw after its delay";
 
 /// A refusal: fresh challenges, and a problem document with the number of the code.
 pub(in crate::gate::session) fn refused(
@@ -44,6 +51,9 @@ pub(in crate::gate::session) fn refused(
     body.insert("correlation_id".to_owned(), Value::from(request.correlation.as_str()));
     if let Some(channel) = channel {
         body.extend(amounts(channel));
+    }
+    if code == ChannelRefusal::NothingOwed.okx() {
+        body.insert("detail".to_owned(), Value::from(NOTHING_OWED));
     }
     reply.body = Body::Text(json::text(&body));
     if row.remedy() == Remedy::Wait {
@@ -78,9 +88,7 @@ pub(in crate::gate::session) fn managed(
         ("reference", Value::from(channel.as_str())),
         ("status", Value::from("ok")),
     ]);
-    if let Some(channel) = &reply.channel {
-        body.extend(amounts(channel));
-    }
+    body.extend(shown_amounts(asked, reply));
     let mut head = ResponseHead { status: 200, headers: Headers::new() };
     head.headers.add("content-type", "application/json");
     finish_paid(&mut head, &asked.request.correlation);
@@ -107,11 +115,23 @@ pub(in crate::gate::session) fn receipt(
     let mut members = receipt.to_object();
     members.insert("channelId".to_owned(), Value::from(channel.as_str()));
     members.insert("intent".to_owned(), Value::from(INTENT));
-    if let Some(channel) = &said.channel {
-        members.extend(amounts(channel));
-    }
+    members.extend(shown_amounts(asked, said));
     reply.route = Some(asked.offer.settings.route.clone());
     reply.with(HEADER, &base64::encode_url(jcs::object_text(&members).as_bytes()))
+}
+
+/// The amounts of a channel, for who shows that it is theirs; for anyone else what the chain shows.
+fn shown_amounts(asked: &AskedSession<'_>, reply: &ChannelReply) -> Map<String, Value> {
+    let Some(channel) = &reply.channel else { return Map::new() };
+    let mut all = amounts(channel);
+    let is_signed = match asked.payment.purpose {
+        Purpose::TopUp | Purpose::Close => channel.is_payer,
+        _ => true,
+    };
+    if !is_signed && !planted(Mutant::StrangersAreTold) {
+        all.retain(|name, _| name == "deposit");
+    }
+    all
 }
 
 /// What is deposited, accepted and spent.
