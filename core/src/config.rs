@@ -13,11 +13,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::encoding::json;
+use crate::encoding::message::FromJson;
 use crate::http::url::BaseUrl;
 use crate::secret::Secret;
 
@@ -48,11 +47,11 @@ pub(crate) enum TextOr<T> {
     Other(T),
 }
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for TextOr<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::String(text) => Ok(Self::Text(text)),
-            other => T::deserialize(&other).map(Self::Other).map_err(D::Error::custom),
+impl<T: FromJson> FromJson for TextOr<T> {
+    fn from_json(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(Self::Text(text.clone())),
+            other => T::from_json(other).map(Self::Other),
         }
     }
 }
@@ -131,24 +130,6 @@ impl Reader {
                 }
             }
             Some(value) => Some(value),
-        }
-    }
-
-    /// A structured variable of a known shape.
-    pub(crate) fn shaped<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
-        let value = self.value(name)?;
-        self.of_shape(name, &value)
-    }
-
-    // Apart, so that a variable that is absent, as most are, does not have an engine compile its shape.
-    #[inline(never)]
-    fn of_shape<T: DeserializeOwned>(&mut self, name: &str, value: &Value) -> Option<T> {
-        match T::deserialize(value) {
-            Ok(shaped) => Some(shaped),
-            Err(error) => {
-                self.fail(name, error.to_string());
-                None
-            }
         }
     }
 

@@ -4,15 +4,17 @@
 //! which for up to some thousands costs less than a hash.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::{self, Vec};
 use core::borrow::Borrow;
-use core::fmt;
-use core::marker::PhantomData;
 use core::ops::RangeInclusive;
 use core::slice;
 
-use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::encoding::message::FromJson;
 
 /// Rows in the order of their unique keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,24 +138,17 @@ impl<K: Serialize, V: Serialize> Serialize for Sorted<K, V> {
 
 impl<'de, K: Ord + Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for Sorted<K, V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Rows<K, V>(PhantomData<(K, V)>);
+        BTreeMap::deserialize(deserializer).map(|rows| Self(rows.into_iter().collect()))
+    }
+}
 
-        impl<'de, K: Ord + Deserialize<'de>, V: Deserialize<'de>> Visitor<'de> for Rows<K, V> {
-            type Value = Sorted<K, V>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut rows = Sorted::new();
-                while let Some((key, value)) = map.next_entry()? {
-                    rows.insert(key, value);
-                }
-                Ok(rows)
-            }
+impl<T: FromJson> FromJson for Sorted<String, T> {
+    fn from_json(value: &Value) -> Option<Self> {
+        let mut rows = Self::new();
+        for (name, value) in value.as_object()? {
+            rows.insert(name.clone(), T::from_json(value)?);
         }
-        deserializer.deserialize_map(Rows(PhantomData))
+        Some(rows)
     }
 }
 

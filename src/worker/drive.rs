@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use farebox_core::encoding::message::FromMessage;
+use farebox_core::encoding::message::FromJson;
 use farebox_core::facilitator::reply::FacilitatorReply;
 use farebox_core::gate::Gate;
 use farebox_core::gate::attempts::ClientKey;
@@ -316,7 +316,7 @@ struct First<T> {
 
 /// Makes the first call about a payment: the rate limit before it, the newest block beside it;
 /// `None` if the client's network has asked too often.
-async fn ask_first<T: FromMessage>(
+async fn ask_first<T: FromJson>(
     gate: &Gate,
     call: &LedgerCall,
     bindings: &Bindings,

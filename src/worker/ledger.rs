@@ -1,6 +1,6 @@
 //! Carries out a call to a ledger object.
 
-use farebox_core::encoding::message::{self, FromMessage};
+use farebox_core::encoding::message::{self, FromJson};
 use farebox_core::gate::call::LedgerCall;
 use farebox_core::ledger::LedgerReply;
 
@@ -12,7 +12,7 @@ use super::edge;
 const DEADLINE_MS: u32 = 10_000;
 
 /// The object's answer to a read; `None` if the object is down.
-pub(super) async fn read<T: FromMessage>(namespace: &JsValue, call: &LedgerCall) -> Option<T> {
+pub(super) async fn read<T: FromJson>(namespace: &JsValue, call: &LedgerCall) -> Option<T> {
     let none = JsValue::NULL;
     let promise = edge::ask_object(namespace, &call.object, &call.command, &none, DEADLINE_MS);
     let reply = edge::settled(promise).await?;
@@ -20,7 +20,7 @@ pub(super) async fn read<T: FromMessage>(namespace: &JsValue, call: &LedgerCall)
 }
 
 /// The object's answer, with the stored body of a replay; `None` if the object is down.
-pub(super) async fn ask<A: FromMessage>(
+pub(super) async fn ask<A: FromJson>(
     namespace: &JsValue,
     call: &LedgerCall,
     body: &JsValue,

@@ -4,10 +4,12 @@
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
 use super::Reader;
+use crate::encoding::message::FromJson;
 
 /// The kind of a member's value. What a kind leaves open is checked by who reads the member.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +18,7 @@ pub(crate) enum Kind {
     Text,
     Switch,
     Number,
+    Numbers,
     Texts,
     Table,
     /// A kind of one system, with its own check, which reports what is wrong.
@@ -81,6 +84,36 @@ impl Shape {
     }
 }
 
+impl Reader {
+    /// A variable that is a list of texts.
+    pub(crate) fn texts(&mut self, name: &str) -> Option<Vec<String>> {
+        let value = self.value(name)?;
+        Kind::Texts.hold(self, name, &value);
+        Vec::from_json(&value)
+    }
+
+    /// A table of a known shape. What does not fit is an error of the whole, which names the
+    /// member.
+    pub(crate) fn shaped<T: FromJson>(
+        &mut self,
+        place: &str,
+        value: &Value,
+        shape: &Shape,
+    ) -> Option<T> {
+        let known = self.errors.len();
+        if shape.fits(self, "", value) {
+            return T::from_json(value);
+        }
+        for error in self.errors.iter_mut().skip(known) {
+            if let Some(member) = error.variable.strip_prefix('.') {
+                error.remedy = [member, " ", &error.remedy].concat();
+            }
+            error.variable = place.to_owned();
+        }
+        None
+    }
+}
+
 impl Kind {
     fn hold(self, reader: &mut Reader, at: &str, value: &Value) {
         let remedy = match (self, value) {
@@ -91,6 +124,8 @@ impl Kind {
             (Self::Own(check), _) => return check(reader, at, value),
             (Self::Number, Value::Number(number)) if number.is_u64() => return,
             (Self::Texts, Value::Array(list)) if list.iter().all(Value::is_string) => return,
+            (Self::Numbers, Value::Array(list)) if list.iter().all(Value::is_u64) => return,
+            (Self::Numbers, _) => "must be a list of whole numbers".to_owned(),
             (Self::Texts, Value::String(text)) => format!("must be a list; write [{text:?}]"),
             (Self::Texts, _) => "must be a list of texts".to_owned(),
             (Self::Switch, _) => "must be true or false, without quotes".to_owned(),
@@ -125,10 +160,10 @@ fn distance(from: &str, to: &str) -> usize {
     if from.len() > 64 {
         return from.len();
     }
-    let mut row: alloc::vec::Vec<usize> = (0..=to.len()).collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
     for (i, a) in from.bytes().enumerate() {
         let mut left = i.saturating_add(1);
-        let mut next = alloc::vec::Vec::from([left]);
+        let mut next = Vec::from([left]);
         for (pair, b) in row.windows(2).zip(to.bytes()) {
             let [diagonal, above] = pair else { continue };
             let replaced = diagonal.saturating_add(usize::from(a != b));

@@ -14,11 +14,10 @@ use core::num::NonZeroU32;
 use serde_json::{Map, Value};
 
 use super::json;
-use crate::sorted::Sorted;
 
 /// Reads one message; `None` if it is not of this type.
 #[must_use]
-pub fn read<T: FromMessage>(text: &str) -> Option<T> {
+pub fn read<T: FromJson>(text: &str) -> Option<T> {
     Message::parse(text.as_bytes())?.read()
 }
 
@@ -47,28 +46,28 @@ impl Message {
 
     /// The message as this type; `None` if it is not of this type.
     #[must_use]
-    pub fn read<T: FromMessage>(&self) -> Option<T> {
-        T::from_message(&self.0)
+    pub fn read<T: FromJson>(&self) -> Option<T> {
+        T::from_json(&self.0)
     }
 }
 
 /// A type that messages consist of.
-pub trait FromMessage: Sized {
+pub trait FromJson: Sized {
     /// Reads a value; `None` if it is not of this type.
-    fn from_message(value: &Value) -> Option<Self>;
+    fn from_json(value: &Value) -> Option<Self>;
 }
 
 /// A member of a message.
-pub(crate) fn member<T: FromMessage>(members: &Map<String, Value>, name: &str) -> Option<T> {
-    T::from_message(members.get(name).unwrap_or(&Value::Null))
+pub(crate) fn member<T: FromJson>(members: &Map<String, Value>, name: &str) -> Option<T> {
+    T::from_json(members.get(name).unwrap_or(&Value::Null))
 }
 
 /// A member that older writers leave out.
-pub(crate) fn member_or_default<T: FromMessage + Default>(
+pub(crate) fn member_or_default<T: FromJson + Default>(
     members: &Map<String, Value>,
     name: &str,
 ) -> Option<T> {
-    members.get(name).map_or_else(|| Some(T::default()), T::from_message)
+    members.get(name).map_or_else(|| Some(T::default()), T::from_json)
 }
 
 /// The name of a variant and what it holds: it is written as its name, or as an object of both.
@@ -88,8 +87,8 @@ macro_rules! read_struct {
         $($member:ident $(= $name:literal)?),* $(,)?
         $(; $($later:ident $(= $late:literal)?),+ $(,)?)?
     }) => {
-        impl $crate::encoding::message::FromMessage for $type {
-            fn from_message(value: &serde_json::Value) -> Option<Self> {
+        impl $crate::encoding::message::FromJson for $type {
+            fn from_json(value: &serde_json::Value) -> Option<Self> {
                 let members = value.as_object()?;
                 Some(Self {
                     $($member: $crate::encoding::message::member(
@@ -109,7 +108,7 @@ macro_rules! read_enum {
     (@held $value:ident, $variant:ident) => { Self::$variant };
     (@held $value:ident, $variant:ident ($($slot:ident),+)) => {{
         #[allow(unused_parens, reason = "one slot is not a tuple")]
-        let ($($slot),+) = $crate::encoding::message::FromMessage::from_message($value)?;
+        let ($($slot),+) = $crate::encoding::message::FromJson::from_json($value)?;
         Self::$variant($($slot),+)
     }};
     (@held $value:ident, $variant:ident {
@@ -124,8 +123,8 @@ macro_rules! read_enum {
         }
     }};
     ($type:ident { $($name:literal => $variant:ident $({ $($members:tt)* })? $(( $($slots:tt)* ))?),+ $(,)? }) => {
-        impl $crate::encoding::message::FromMessage for $type {
-            fn from_message(value: &serde_json::Value) -> Option<Self> {
+        impl $crate::encoding::message::FromJson for $type {
+            fn from_json(value: &serde_json::Value) -> Option<Self> {
                 let (name, _held) = $crate::encoding::message::variant(value)?;
                 // A variant that is not listed does not compile.
                 let _: fn(&Self) = |known| match known { $(Self::$variant { .. } => {})+ };
@@ -142,82 +141,84 @@ macro_rules! read_enum {
 
 pub(crate) use {read_enum, read_struct};
 
-impl FromMessage for String {
-    fn from_message(value: &Value) -> Option<Self> {
+impl FromJson for String {
+    fn from_json(value: &Value) -> Option<Self> {
         value.as_str().map(ToOwned::to_owned)
     }
 }
 
-impl FromMessage for bool {
-    fn from_message(value: &Value) -> Option<Self> {
+impl FromJson for Value {
+    fn from_json(value: &Value) -> Option<Self> {
+        Some(value.clone())
+    }
+}
+
+impl FromJson for Map<String, Value> {
+    fn from_json(value: &Value) -> Option<Self> {
+        value.as_object().cloned()
+    }
+}
+
+impl FromJson for bool {
+    fn from_json(value: &Value) -> Option<Self> {
         value.as_bool()
     }
 }
 
-impl FromMessage for u64 {
-    fn from_message(value: &Value) -> Option<Self> {
+impl FromJson for u64 {
+    fn from_json(value: &Value) -> Option<Self> {
         value.as_u64()
     }
 }
 
-impl FromMessage for u32 {
-    fn from_message(value: &Value) -> Option<Self> {
+impl FromJson for u32 {
+    fn from_json(value: &Value) -> Option<Self> {
         Self::try_from(value.as_u64()?).ok()
     }
 }
 
-impl FromMessage for u8 {
-    fn from_message(value: &Value) -> Option<Self> {
+impl FromJson for u8 {
+    fn from_json(value: &Value) -> Option<Self> {
         Self::try_from(value.as_u64()?).ok()
     }
 }
 
-impl FromMessage for NonZeroU32 {
-    fn from_message(value: &Value) -> Option<Self> {
-        Self::new(u32::from_message(value)?)
+impl FromJson for NonZeroU32 {
+    fn from_json(value: &Value) -> Option<Self> {
+        Self::new(u32::from_json(value)?)
     }
 }
 
-impl<T: FromMessage> FromMessage for Option<T> {
-    fn from_message(value: &Value) -> Option<Self> {
-        if value.is_null() { Some(None) } else { T::from_message(value).map(Some) }
+impl<T: FromJson> FromJson for Option<T> {
+    fn from_json(value: &Value) -> Option<Self> {
+        if value.is_null() { Some(None) } else { T::from_json(value).map(Some) }
     }
 }
 
-impl<T: FromMessage> FromMessage for Box<T> {
-    fn from_message(value: &Value) -> Option<Self> {
-        T::from_message(value).map(Self::new)
+impl<T: FromJson> FromJson for Box<T> {
+    fn from_json(value: &Value) -> Option<Self> {
+        T::from_json(value).map(Self::new)
     }
 }
 
-impl<T: FromMessage> FromMessage for Vec<T> {
-    fn from_message(value: &Value) -> Option<Self> {
+impl<T: FromJson> FromJson for Vec<T> {
+    fn from_json(value: &Value) -> Option<Self> {
         let values = value.as_array()?;
         let mut list = Self::with_capacity(values.len());
         for value in values {
-            list.push(T::from_message(value)?);
+            list.push(T::from_json(value)?);
         }
         Some(list)
-    }
-}
-
-impl<T: FromMessage> FromMessage for Sorted<String, T> {
-    fn from_message(value: &Value) -> Option<Self> {
-        let mut rows = Self::new();
-        for (name, value) in value.as_object()? {
-            rows.insert(name.clone(), T::from_message(value)?);
-        }
-        Some(rows)
     }
 }
 
 /// Implements the trait for lists of a fixed length.
 macro_rules! read_tuples {
     ($($part:ident $value:ident),+) => {
-        impl<$($part: FromMessage),+> FromMessage for ($($part),+) {
-            fn from_message(value: &Value) -> Option<Self> {
+        impl<$($part: FromJson),+> FromJson for ($($part),+) {
+            fn from_json(value: &Value) -> Option<Self> {
                 let [$($value),+] = value.as_array()?.as_slice() else { return None };
-                Some(($($part::from_message($value)?),+))
+                Some(($($part::from_json($value)?),+))
             }
         }
     };

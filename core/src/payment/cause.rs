@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::encoding::message::FromMessage;
+use crate::encoding::message::FromJson;
 
 /// The cause of a failure. Its name is kept in rows and reported to operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,8 +29,8 @@ pub enum Cause {
     Unknown,
 }
 
-impl FromMessage for Cause {
-    fn from_message(value: &Value) -> Option<Self> {
+impl FromJson for Cause {
+    fn from_json(value: &Value) -> Option<Self> {
         Self::parse(value.as_str()?)
     }
 }

@@ -41,11 +41,15 @@ const SECTIONS: [(&str, &[&str]); 9] = [
     ("## Recovery times", &["Recovery"]),
 ];
 /// Which shape of `core/src/gate/config/shape.rs` names the fields of which struct.
-const SHAPES: [(&str, &str); 4] = [
+const SHAPES: [(&str, &str); 8] = [
     ("ROUTE", "RouteConfig"),
     ("ATOMIC_PRICE", "AtomicPrice"),
     ("ASSET", "ExplicitAsset"),
     ("FACILITATOR", "FacilitatorConfig"),
+    ("BAZAAR", "BazaarConfig"),
+    ("SERVICE", "ServiceConfig"),
+    ("LIMITS", "LimitsConfig"),
+    ("RECOVERY", "Recovery"),
 ];
 
 #[test]
@@ -450,18 +454,17 @@ fn configuration_source() -> String {
 
 /// The fields of each struct that is read from a variable.
 fn structs(source: &str) -> BTreeMap<String, Names> {
+    let listed = source.split("read_struct!(").chain(source.split("\nimpl FromJson for ")).skip(1);
+    let names = listed.filter_map(|rest| rest.split_once(" {")).map(|(name, _)| name);
     let mut found = BTreeMap::new();
-    for rest in source.split("Deserialize)]\n").skip(1) {
-        let Some((head, body)) = rest.split_once(" {\n") else {
+    for name in names {
+        let Some((_, rest)) = source.split_once(&format!("struct {name} {{\n")) else {
             continue;
         };
-        let Some((_, name)) = head.rsplit_once("struct ") else {
-            continue;
-        };
-        let body = body.split("\n}").next().unwrap();
+        let body = rest.split("\n}").next().unwrap();
         let fields = body
             .lines()
-            .filter(|line| !line.trim_start().starts_with('#'))
+            .filter(|line| !line.trim_start().starts_with("//"))
             .map(|line| {
                 line.trim().trim_start_matches("pub ").split(':').next().unwrap().to_owned()
             })

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use farebox_core::channel::desk::{ChannelMessage, ChannelReply};
-use farebox_core::encoding::message::{self, FromMessage, Message};
+use farebox_core::encoding::message::{self, FromJson, Message};
 use farebox_core::ledger::attempts::{Count, Counted};
 use farebox_core::ledger::command::{LookAnswer, Resumed};
 use farebox_core::ledger::quota::Spend;
@@ -20,7 +20,7 @@ const TALLY: &str = r#"{"attempts":3,"first_at":1,"last_at":2,"blame":{"cause":"
 const ITEM: &str = r#"{"id":"i","key":"k","state":"s","payer":"p","route":"/a","network":"n","asset":"t","amount":"1",
     "transaction":null,"facilitator":"f","created_at":1,"updated_at":2,"reason":"why","correlation_id":"c","history":"h"}"#;
 
-fn is_read_alike<T: Serialize + DeserializeOwned + FromMessage + Debug>(text: &str) {
+fn is_read_alike<T: Serialize + DeserializeOwned + FromJson + Debug>(text: &str) {
     let expected = serde_json::from_str::<T>(text).map_err(|error| error.to_string());
     let written = serde_json::to_string(&expected.as_ref().ok()).unwrap_or_default();
     for text in [text, &written] {

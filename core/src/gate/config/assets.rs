@@ -4,7 +4,6 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::amount::Amount;
@@ -12,6 +11,7 @@ use crate::chain::ChainId;
 use crate::config::network::is_name;
 use crate::config::{Reader, TextOr};
 use crate::encoding::json;
+use crate::encoding::message::read_struct;
 use crate::evm::address::Address;
 use crate::evm::token::{self, Token};
 use crate::payment::TransferMethod;
@@ -22,15 +22,15 @@ pub(super) type PriceConfig = TextOr<AtomicPrice>;
 /// An asset as configured.
 pub(super) type AssetConfig = TextOr<ExplicitAsset>;
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub(super) struct AtomicPrice {
     amount: String,
     asset: AssetConfig,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+read_struct!(AtomicPrice { amount, asset });
+
+#[derive(Clone, Debug)]
 pub(super) struct ExplicitAsset {
     address: String,
     name: Option<String>,
@@ -38,6 +38,8 @@ pub(super) struct ExplicitAsset {
     symbol: Option<String>,
     decimals: u8,
 }
+
+read_struct!(ExplicitAsset { address, name, version, symbol, decimals });
 
 /// The asset of a route: one that the gate knows, or one described by the operator.
 pub(super) struct Asset {

@@ -5,16 +5,16 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::shape::BAZAAR;
 use crate::config::Reader;
+use crate::encoding::message::read_struct;
 use crate::gate::publish::listing::colon_template;
 use crate::gate::route::{Methods, Pattern};
 use crate::x402::extension::bazaar::{BodyType, Declaration, Style};
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 struct BazaarConfig {
     body: Option<String>,
     input: Option<Value>,
@@ -22,6 +22,8 @@ struct BazaarConfig {
     output: Option<Value>,
     output_schema: Option<Map<String, Value>>,
 }
+
+read_struct!(BazaarConfig { body, input, input_schema, output, output_schema });
 
 /// Reads the route field `bazaar`.
 pub(super) fn read(
@@ -31,13 +33,7 @@ pub(super) fn read(
     (pattern, methods): (&Pattern, &Methods),
 ) -> Option<Arc<Declaration>> {
     let place = format!("{place}.bazaar");
-    let config = match BazaarConfig::deserialize(config?) {
-        Ok(config) => config,
-        Err(error) => {
-            reader.fail(&place, format!("{error}"));
-            return None;
-        }
-    };
+    let config: BazaarConfig = reader.shaped(&place, config?, &BAZAAR)?;
     let style = match config.body.as_deref() {
         None => Some(Style::Query),
         Some(name) => BodyType::parse(name).map(Style::Body),

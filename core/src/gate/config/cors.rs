@@ -5,10 +5,10 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::config::Reader;
+use crate::encoding::message::{FromJson, read_struct};
 use crate::gate::cors::Cors;
 
 /// Limit on the entries of each list.
@@ -17,19 +17,20 @@ const MAX_ENTRIES: usize = 32;
 const MAX_NAME: usize = 64;
 const MAX_PAGE: usize = 256;
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 struct CorsConfig {
-    #[serde(default)]
     headers: Vec<String>,
-    #[serde(default)]
     origins: Vec<String>,
 }
+
+read_struct!(CorsConfig {; headers, origins });
 
 /// Reads `cors` of a route; errors go to the reader.
 pub(super) fn read(reader: &mut Reader, place: &str, config: Option<&Value>) -> Cors {
     let Some(value) = config else { return Cors::default() };
-    let Ok(config) = CorsConfig::deserialize(value) else {
+    let is_known = |name: &String| ["headers", "origins"].contains(&name.as_str());
+    let known = value.as_object().is_some_and(|members| members.keys().all(is_known));
+    let Some(config) = CorsConfig::from_json(value).filter(|_| known) else {
         let remedy = "must be a table such as { headers = [\"X-Api-Version\"], origins = [\"https://app.example.com\"] }";
         reader.fail(&format!("{place}.cors"), remedy);
         return Cors::default();

@@ -4,7 +4,6 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::auth;
@@ -12,6 +11,7 @@ use super::shape::FACILITATOR;
 use crate::chain::ChainId;
 use crate::config::Reader;
 use crate::config::network::of_network;
+use crate::encoding::message::{FromJson, read_struct};
 use crate::facilitator::wire::Facilitator;
 use crate::gate::Settler;
 
@@ -19,14 +19,15 @@ use crate::gate::Settler;
 const MAX_FACILITATORS: usize = 8;
 
 /// A facilitator in its long form.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 struct FacilitatorConfig {
     url: String,
     networks: Option<Vec<String>>,
     auth: Option<Value>,
     extra: Option<Map<String, Value>>,
 }
+
+read_struct!(FacilitatorConfig { url, networks, auth, extra });
 
 /// The facts about a facilitator that routes need.
 pub(super) struct Listed {
@@ -58,12 +59,12 @@ pub(super) fn read(reader: &mut Reader, networks: &[ChainId]) -> (Vec<Settler>, 
         }
         Some(Value::Array(list)) if !fit(reader, &list) => Vec::new(),
         Some(value) => match in_full(&value) {
-            Ok(list) if (1..=MAX_FACILITATORS).contains(&list.len()) => list,
-            Ok(_) => {
+            Some(list) if (1..=MAX_FACILITATORS).contains(&list.len()) => list,
+            Some(_) => {
                 reader.fail("FACILITATOR_URL", "must list 1 to 8 facilitators");
                 Vec::new()
             }
-            Err(_) => {
+            None => {
                 let remedy = format!("must be a URL, or a list such as [{}]", FACILITATOR.example);
                 reader.fail("FACILITATOR_URL", remedy);
                 Vec::new()
@@ -111,8 +112,8 @@ pub(super) fn read(reader: &mut Reader, networks: &[ChainId]) -> (Vec<Settler>, 
 
 // Apart, so that one URL does not have an engine compile it.
 #[inline(never)]
-fn in_full(list: &Value) -> serde_json::Result<Vec<FacilitatorConfig>> {
-    Vec::deserialize(list)
+fn in_full(list: &Value) -> Option<Vec<FacilitatorConfig>> {
+    Vec::from_json(list)
 }
 
 /// Whether each entry has the members of a facilitator; what does not is an error.

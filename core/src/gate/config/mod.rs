@@ -127,7 +127,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         }
     };
     let wallets = wallets::read(reader);
-    let protocols = match reader.shaped::<Vec<String>>("PROTOCOLS") {
+    let protocols = match reader.texts("PROTOCOLS") {
         Some(names) => protocols(reader, "PROTOCOLS", &names),
         None => Protocols::ALL,
     };

@@ -4,29 +4,25 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Deserialize;
-
+use super::shape::SERVICE;
 use crate::config::Reader;
+use crate::encoding::message::read_struct;
 use crate::gate::publish::{Document, Publish, Service};
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 struct ServiceConfig {
-    #[serde(default)]
     name: String,
-    #[serde(default)]
     description: String,
-    #[serde(default)]
     homepage: String,
-    #[serde(default)]
     contact: String,
-    #[serde(default)]
     categories: Vec<String>,
 }
 
+read_struct!(ServiceConfig {; name, description, homepage, contact, categories });
+
 /// Reads `PUBLISH` and `SERVICE`.
 pub(super) fn read(reader: &mut Reader) -> (Publish, Service) {
-    let publish = match reader.shaped::<Vec<String>>("PUBLISH") {
+    let publish = match reader.texts("PUBLISH") {
         None => Publish::Spare,
         Some(names) => {
             let known = |name: &String| Document::ALL.into_iter().find(|it| it.name() == name);
@@ -44,7 +40,9 @@ pub(super) fn read(reader: &mut Reader) -> (Publish, Service) {
 }
 
 fn service(reader: &mut Reader) -> Service {
-    let config = reader.shaped::<ServiceConfig>("SERVICE").unwrap_or_default();
+    let config = reader.value("SERVICE");
+    let config = config.and_then(|value| reader.shaped("SERVICE", &value, &SERVICE));
+    let config: ServiceConfig = config.unwrap_or_default();
     let ServiceConfig { name, description, homepage, contact, categories } = config;
     let mut hold = |field: &str, holds: bool, remedy: &str| {
         if !holds {

@@ -4,14 +4,15 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde::Deserialize;
+use serde_json::Value;
 
+use super::shape::RECOVERY;
 use crate::config::Reader;
+use crate::encoding::message::{FromJson, member};
 use crate::ledger::entry::Plan;
 
 /// The variable `RECOVERY`, read at the start so that a typo is found then.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug)]
 pub(super) struct Recovery {
     pub settle_secs: u64,
     pub resend_secs: Vec<u64>,
@@ -34,9 +35,29 @@ impl Default for Recovery {
     }
 }
 
+impl FromJson for Recovery {
+    fn from_json(value: &Value) -> Option<Self> {
+        let members = value.as_object()?;
+        let default = Self::default();
+        let secs = |name, default| Some(member::<Option<u64>>(members, name)?.unwrap_or(default));
+        let list =
+            |name, default| Some(member::<Option<Vec<u64>>>(members, name)?.unwrap_or(default));
+        Some(Self {
+            settle_secs: secs("settle_secs", default.settle_secs)?,
+            resend_secs: list("resend_secs", default.resend_secs)?,
+            chain_secs: list("chain_secs", default.chain_secs)?,
+            refund_secs: secs("refund_secs", default.refund_secs)?,
+            manual_secs: secs("manual_secs", default.manual_secs)?,
+            breaker_secs: secs("breaker_secs", default.breaker_secs)?,
+        })
+    }
+}
+
 /// Reads the schedule; values out of bounds go to the reader.
 pub(super) fn read(reader: &mut Reader) -> Recovery {
-    let recovery = reader.shaped::<Recovery>("RECOVERY").unwrap_or_default();
+    let recovery = reader.value("RECOVERY");
+    let recovery = recovery.and_then(|value| reader.shaped("RECOVERY", &value, &RECOVERY));
+    let recovery: Recovery = recovery.unwrap_or_default();
     let list = |list: &[u64], len: core::ops::RangeInclusive<usize>| {
         len.contains(&list.len()) && list.iter().all(|secs| (1..=86_400).contains(secs))
     };

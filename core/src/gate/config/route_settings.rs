@@ -5,12 +5,13 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::routes::RouteConfig;
+use super::shape::LIMITS;
 use super::{Inherited, clients, cors};
 use crate::config::{Reader, TextOr};
+use crate::encoding::message::read_struct;
 use crate::gate::diagnose::Thresholds;
 use crate::gate::offer::RouteSettings;
 use crate::gate::route::Methods;
@@ -19,13 +20,14 @@ use crate::ledger::command::Mode;
 /// Longest description, bytes.
 const MAX_DESCRIPTION: usize = 256;
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 struct LimitsConfig {
     exceeded_after: Option<u64>,
     unverified_after: Option<u64>,
     alert_after: Option<u64>,
 }
+
+read_struct!(LimitsConfig { exceeded_after, unverified_after, alert_after });
 
 pub(super) fn methods(
     reader: &mut Reader,
@@ -122,13 +124,9 @@ fn diagnostics(
     let config = match config {
         None | Some(Value::Bool(true)) => return Some(Some(Thresholds::DEFAULT)),
         Some(Value::Bool(false)) => return Some(None),
-        Some(limits) => match LimitsConfig::deserialize(limits) {
-            Ok(limits) => limits,
-            Err(error) => {
-                reader.fail(&format!("{place}.diagnostics"), error.to_string());
-                return None;
-            }
-        },
+        Some(limits) => {
+            reader.shaped::<LimitsConfig>(&format!("{place}.diagnostics"), limits, &LIMITS)?
+        }
     };
     let mut number = |name: &str, value: Option<u64>, default: u64| match value.unwrap_or(default) {
         number @ 2..=1_000_000 => Some(number),

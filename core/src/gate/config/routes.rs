@@ -5,7 +5,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::assets::{AssetConfig, PriceConfig, names_one_network, price};
@@ -19,6 +18,7 @@ use crate::channel::config::ChannelConfig;
 use crate::channel::escrow::{Escrow, EscrowContract};
 use crate::config::network::pay_to;
 use crate::config::{Reader, TextOr};
+use crate::encoding::message::{FromJson, read_struct};
 use crate::evm::account::Account;
 use crate::evm::address::Address;
 use crate::evm::permit2;
@@ -34,8 +34,7 @@ use crate::payment::{SignedToken, Terms, TransferMethod};
 /// Limit on routes.
 const MAX_ROUTES: usize = 1000;
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub(super) struct RouteConfig {
     pub path: String,
     pub methods: Option<TextOr<Vec<String>>>,
@@ -47,7 +46,6 @@ pub(super) struct RouteConfig {
     pub asset: Option<AssetConfig>,
     pub asset_transfer_method: Option<String>,
     pub unit_price: Option<String>,
-    #[serde(default)]
     pub description: String,
     pub mime_type: Option<String>,
     pub max_timeout_secs: Option<u64>,
@@ -70,6 +68,15 @@ pub(super) struct RouteConfig {
     pub session_pause_secs: Option<u64>,
     pub cors: Option<Value>,
 }
+
+read_struct!(RouteConfig {
+    path, methods, price, settle, protocols, network, pay_to, asset, asset_transfer_method,
+    unit_price, mime_type, max_timeout_secs, origin_timeout_secs, store, idempotent, confirm,
+    diagnostics, api_keys, free, digest, bazaar, signed_transactions, hash_mode,
+    session_delay_secs, session_escrow, session_unit, session_unit_price, session_step,
+    session_pause_secs, cors;
+    description
+});
 
 /// Reads every route, with its offer if it is priced. Errors go to the reader.
 pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Option<Offer>)> {
@@ -103,9 +110,9 @@ pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Opt
         if !shape::ROUTE.fits(reader, &place, &value) {
             continue;
         }
-        match RouteConfig::deserialize(&value) {
-            Ok(config) => routes.extend(route(reader, inherited, &place, (config, pricer))),
-            Err(error) => reader.fail(&place, error.to_string()),
+        match RouteConfig::from_json(&value) {
+            Some(config) => routes.extend(route(reader, inherited, &place, (config, pricer))),
+            None => reader.fail(&place, "has a value of the wrong kind"),
         }
     }
     routes

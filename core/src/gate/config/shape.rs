@@ -1,8 +1,9 @@
-//! Names and kinds of the members of a route, a price, an asset and a facilitator.
+//! Names and kinds of the members of each table of the configuration.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ pub(super) const ROUTE: Shape = Shape {
     members: &[
         ("path", Kind::Text),
         ("price", Kind::Own(price)),
-        ("methods", Kind::Any),
+        ("methods", Kind::Own(methods)),
         ("settle", Kind::Own(settle)),
         ("protocols", Kind::Texts),
         ("network", Kind::Text),
@@ -65,7 +66,7 @@ pub(super) const ASSET: Shape = Shape {
         ("name", Kind::Text),
         ("version", Kind::Text),
         ("symbol", Kind::Text),
-        ("decimals", Kind::Number),
+        ("decimals", Kind::Own(decimals)),
     ],
 };
 
@@ -80,6 +81,71 @@ pub(super) const FACILITATOR: Shape = Shape {
         ("extra", Kind::Table),
     ],
 };
+
+pub(super) const BAZAAR: Shape = Shape {
+    noun: "bazaar",
+    example: "{ output = { ok = true } }",
+    required: &[],
+    members: &[
+        ("body", Kind::Text),
+        ("input", Kind::Any),
+        ("input_schema", Kind::Table),
+        ("output", Kind::Any),
+        ("output_schema", Kind::Table),
+    ],
+};
+
+pub(super) const SERVICE: Shape = Shape {
+    noun: "SERVICE",
+    example: "{ name = \"Reports\" }",
+    required: &[],
+    members: &[
+        ("name", Kind::Text),
+        ("description", Kind::Text),
+        ("homepage", Kind::Text),
+        ("contact", Kind::Text),
+        ("categories", Kind::Texts),
+    ],
+};
+
+pub(super) const LIMITS: Shape = Shape {
+    noun: "diagnostics",
+    example: "{ alert_after = 5 }",
+    required: &[],
+    members: &[
+        ("exceeded_after", Kind::Number),
+        ("unverified_after", Kind::Number),
+        ("alert_after", Kind::Number),
+    ],
+};
+
+pub(super) const RECOVERY: Shape = Shape {
+    noun: "RECOVERY",
+    example: "{ settle_secs = 30 }",
+    required: &[],
+    members: &[
+        ("settle_secs", Kind::Number),
+        ("resend_secs", Kind::Numbers),
+        ("chain_secs", Kind::Numbers),
+        ("refund_secs", Kind::Number),
+        ("manual_secs", Kind::Number),
+        ("breaker_secs", Kind::Number),
+    ],
+};
+
+fn methods(reader: &mut Reader, at: &str, value: &Value) {
+    let is_list = |list: &Vec<Value>| list.iter().all(Value::is_string);
+    if !value.is_string() && !value.as_array().is_some_and(is_list) {
+        reader.fail(at, "must be \"all\" or a list of methods");
+    }
+}
+
+fn decimals(reader: &mut Reader, at: &str, value: &Value) {
+    if value.as_u64().is_none_or(|number| number > u8::MAX.into()) {
+        let is = json::text(value);
+        reader.fail(at, format!("is {is}; must be a whole number from 0 to 255, without quotes"));
+    }
+}
 
 fn price(reader: &mut Reader, at: &str, value: &Value) {
     match value {

@@ -1,7 +1,6 @@
 //! Contract wallets that may pay.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::config::Reader;
@@ -18,7 +17,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Wallets> {
             return None;
         }
     };
-    let listed = reader.shaped::<Vec<String>>("WALLET_FACTORIES");
+    let listed = reader.texts("WALLET_FACTORIES");
     if listed.is_some() && !served {
         reader.fail("WALLET_FACTORIES", "needs CONTRACT_WALLETS = \"facilitator\"; set it");
     }

@@ -5,7 +5,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::encoding::message::{FromMessage, member, member_or_default, read_enum, read_struct};
+use crate::encoding::message::{FromJson, member, member_or_default, read_enum, read_struct};
 use crate::ledger::attempts::FailureStreak;
 
 /// An answer with the receipt id of its row: an id recorded under an earlier secret stays.
@@ -25,8 +25,8 @@ pub struct LedgerReply<A = Answer> {
     pub tally: Option<FailureStreak>,
 }
 
-impl<A: FromMessage> FromMessage for LedgerReply<A> {
-    fn from_message(value: &Value) -> Option<Self> {
+impl<A: FromJson> FromJson for LedgerReply<A> {
+    fn from_json(value: &Value) -> Option<Self> {
         let members = value.as_object()?;
         Some(Self {
             answer: member(members, "answer")?,
