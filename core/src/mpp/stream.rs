@@ -76,7 +76,7 @@ impl StreamEvent {
         let (name, data) = match self {
             Self::Message(data) => (MESSAGE, data.clone()),
             Self::NeedVoucher(need) => (NEED_VOUCHER, need.to_json()),
-            Self::Receipt(receipt) => (RECEIPT, receipt.to_string()),
+            Self::Receipt(receipt) => (RECEIPT, json::text(receipt)),
         };
         let mut text = ["event: ", name, "\n"].concat();
         for line in data.split('\n') {

@@ -17,7 +17,7 @@ mod stellar;
 mod sui;
 mod xdr;
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
@@ -116,7 +116,7 @@ pub fn read(network: &ChainId, payload: &Map<String, Value>) -> Result<OpaquePay
     if payload.len() != kind.members().len() {
         return Err(bad);
     }
-    if Value::Object(payload.clone()).to_string().len() > MAX_BYTES {
+    if json::text(&payload).len() > MAX_BYTES {
         return Err(bad);
     }
     let bytes = kind.single_use(&payload).ok_or(bad)?;

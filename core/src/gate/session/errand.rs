@@ -91,7 +91,7 @@ impl Gate {
             shown.insert(name.to_string(), value.cloned().unwrap_or_default());
         }
         let id = channel.id().to_string();
-        Some(IndexAsk::Note(id, Value::Object(shown).to_string()).to_text())
+        Some(IndexAsk::Note(id, json::text(&shown)).to_text())
     }
 
     /// The list has what it was told of a channel, unless it changed meanwhile.
