@@ -1,5 +1,5 @@
 /** `fetch` that pays by channel: a deposit once, and then a voucher for each request. Spec: x402 `batch-settlement`; MPP, intent `session`. */
-import { ChannelPurchase, forgetChannel, listChannels } from '#channels-wasm';
+import { ChannelPurchase, forgetChannel, listChannels, noteReceived, type SessionStream } from '#channels-wasm';
 
 import { beginning } from './beginning.js';
 import { notReplayable } from './body.js';
@@ -10,6 +10,9 @@ import type { PayOptions } from './options.js';
 import { headerLines, paidUrl, pause, plain, requestOf, type Plain } from './request.js';
 import { addressOf, asSigner, type AnySigner, type Signer, type TypedData } from './signer.js';
 import { isStore, memoryStore, update, type Store } from './store.js';
+import { flowing, type Raise } from './stream.js';
+
+export { chunksOf } from './stream.js';
 
 /** A deposit that is about to be signed, or a voucher; amounts in whole tokens. */
 export type ChannelProposal = {
@@ -30,7 +33,7 @@ export type ChannelProposal = {
   readonly description: string;
   readonly serverSays: string;
   /** What the price is for, of a session of MPP. */
-  readonly unit?: 'request' | 'second' | 'byte';
+  readonly unit?: 'request' | 'second' | 'byte' | 'event';
   /** The contract that holds the deposit of a session of MPP. */
   readonly escrow?: string;
   /** What a payer sends who pays the gas: an allowance for this deposit alone, then the deposit. */
@@ -128,7 +131,7 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
   const { acceptPayment, policy = {}, store = memoryStore(), now = () => Date.now() / 1000 } = options;
   const once = options.once ?? wrapFetch(fetch, { signer, policy, store, now, ...(acceptPayment === undefined ? {} : { acceptPayment }) });
   const vouchers = options.voucherSigner === undefined ? signer : asSigner(options.voucherSigner);
-  const parts: Parts = { fetch, signer, vouchers, store, now, policy: JSON.stringify(policy), options };
+  const parts: Parts = { fetch, signer, vouchers, store, now, policy: JSON.stringify(policy), options, open: new Map() };
   /** Endpoints that were seen not to sell by channel: a second request for their terms is saved. */
   const others = new Set<string>();
   const terms = new KnownTerms(now);
@@ -242,22 +245,24 @@ type Parts = {
   readonly now: () => number;
   readonly policy: string;
   readonly options: ChannelOptions;
+  /** Streams that are being read, and those that ended beside them. */
+  readonly open: Map<SessionStream, 'flows' | 'ended'>;
 };
 
 /** The answer to a paid request, or to a refund; or why it has to be paid otherwise, if the server sells by channel at all. */
 type Purchased = { readonly response: Response; readonly receipt: ChannelReceipt | null } | { readonly otherwise: Told | null };
 
-async function purchase(parts: Parts, request: Plain, first: Response, refund?: string | true): Promise<Purchased> {
+async function purchase(parts: Parts, request: Plain, first: Response, refund?: string | true, raise?: Raise): Promise<Purchased> {
   const { signer, vouchers, policy, options: { deposit, maxDeposit, maxWithdrawDelaySecs, name, broadcast } } = parts;
   const url = paidUrl(request, first);
   const [payer, voucherSigner] = [await addressOf(signer), await addressOf(vouchers)];
   const authorizationTaken = request.headers.has('authorization');
-  const terms = JSON.stringify({ payer, voucherSigner, name, deposit, maxDeposit, maxWithdrawDelaySecs, refund, broadcasts: broadcast !== undefined, authorizationTaken });
+  const terms = JSON.stringify({ payer, voucherSigner, name, deposit, maxDeposit, maxWithdrawDelaySecs, refund, raise, broadcasts: broadcast !== undefined, authorizationTaken });
   const of = (kind: 'channel' | 'session'): ChannelPurchase => told(() => new ChannelPurchase(kind, policy, url, endpointOf(request.method, request.url), terms));
   // A server may sell by both; what its 402 does not have is seen without a request.
   const sellsSessions = SESSION.test(first.headers.get('www-authenticate') ?? '');
-  if (!sellsSessions) return run(parts, request, url, of('channel'), first);
-  if (first.headers.has(TERMS)) {
+  if (!sellsSessions && raise === undefined) return run(parts, request, url, of('channel'), first);
+  if (first.headers.has(TERMS) && raise === undefined) {
     const done = await run(parts, request, url, of('channel'), first).catch((error: unknown) => {
       // What concerns a session says so itself.
       if (refund !== undefined && error instanceof FareboxError && (error.code === 'terms_changed' || error.code === 'unsupported_scheme')) return { otherwise: null };
@@ -329,13 +334,48 @@ async function steps(parts: Parts, request: Plain, url: string, exchange: Channe
       }
       case 'return': {
         if (last.response === undefined) throw new TypeError('there is no response');
-        if (step.receipt !== null) receipts.set(last.response, step.receipt);
-        return { response: last.response, receipt: step.receipt };
+        const flows = last.response.ok && last.response.body !== null;
+        const stream = !flows ? undefined : exchange.stream(headerLines(last.response.headers), now() * 1000);
+        const response = stream === undefined ? last.response : streamed(parts, request, last.response, stream);
+        if (step.receipt !== null) receipts.set(response, step.receipt);
+        return { response, receipt: step.receipt };
       }
       case 'fail':
         throw new FareboxError(step.error);
     }
   }
+}
+
+/** The answer, whose body goes on with vouchers that other requests bring. What came is in the record before one is signed. */
+function streamed(parts: Parts, request: Plain, response: Response, stream: SessionStream): Response {
+  const { fetch, store, now, open } = parts;
+  const note = async (one: SessionStream): Promise<void> => {
+    const [channel, received] = [one.channel(), one.received(now() * 1000)];
+    if (received !== '0') await update(store, (record) => told(() => noteReceived(record, channel, received, now())));
+  };
+  open.set(stream, 'flows');
+  return flowing(response, stream, {
+    now: () => now() * 1000,
+    raise: async ({ channel, required }) => {
+      const sharing = [...open.keys()].filter((one) => one.channel() === channel);
+      for (const one of sharing) await note(one);
+      const head: Plain = { ...request, method: 'HEAD', body: undefined };
+      const ahead = sharing.reduce((sum, one) => sum + BigInt(one.step()), 0n);
+      const raise = { channel, required, ahead: String(ahead) };
+      const done = await purchase(parts, head, await plain(fetch, head), undefined, raise);
+      if ('otherwise' in done) throw done.otherwise === null ? unusable('terms_changed', 'the server sells by session no more', 'ask for a URL that is sold by channel') : new FareboxError(done.otherwise);
+      await done.response.body?.cancel().catch(() => undefined);
+    },
+    ended: async () => {
+      // Its time stands still from here on.
+      stream.stalls(now() * 1000);
+      await note(stream);
+      open.set(stream, 'ended');
+      // The step that it ended in may be charged: it counts until the streams beside it have ended too.
+      const beside = [...open].filter(([one]) => one.channel() === stream.channel());
+      if (beside.every(([, state]) => state === 'ended')) for (const [one] of beside) open.delete(one);
+    },
+  });
 }
 
 /** Has the deposit and the voucher signed. Without both, nothing of it stays counted. */

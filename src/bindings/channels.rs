@@ -3,11 +3,12 @@
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 
+use farebox_core::channel::config::ChannelId;
 use farebox_core::client::Policy;
 use farebox_core::client::channel::{
     self, ChannelAim, ChannelLimits, ChannelNext, ChannelPayer, ChannelPurchase,
 };
-use farebox_core::client::session::{self, SessionMeans, SessionPurchase};
+use farebox_core::client::session::{self, SessionMeans, SessionPurchase, StreamRaise};
 use farebox_core::evm::address::Address;
 use farebox_core::http::Headers;
 use farebox_core::{amount::Amount, hash};
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
 use super::failure::{no_randomness, refused, seconds, thrown, told};
+use super::stream::SessionStream;
 
 /// One request, or one refund; each method returns the next step, as JSON `{do: …}`.
 #[wasm_bindgen(js_name = ChannelPurchase)]
@@ -31,8 +33,9 @@ impl ChannelRequest {
     /// A request to an absolute URL, by `"channel"` of x402 or by `"session"` of MPP, under a policy
     /// (JSON). `endpoint` is the method and the URL that were asked for, without the query; `terms`
     /// is `{payer, voucherSigner, name, deposit, maxDeposit, maxWithdrawDelaySecs, refund,
-    /// broadcasts, authorizationTaken}`: `refund` asks for the rest of the deposit, or for so many
-    /// atomic units of it.
+    /// broadcasts, authorizationTaken, raise}`: `refund` asks for the rest of the deposit, or for so
+    /// many atomic units of it; `raise` for a stream's next voucher alone, `{channel,
+    /// required, ahead}`.
     #[wasm_bindgen(constructor)]
     pub fn new(
         kind: &str,
@@ -41,15 +44,14 @@ impl ChannelRequest {
         endpoint: &str,
         terms: &str,
     ) -> Result<Self, JsValue> {
-        let ChannelArguments { policy, limits, payer, aim, means, random } =
+        let ChannelArguments { policy, limits, payer, aim, means, raise, random } =
             ChannelArguments::read(policy, terms)?;
         let at = (url, endpoint);
         Ok(Self(match kind {
             "session" => {
                 let aim = (aim, means);
-                PurchaseKind::Session(Box::new(SessionPurchase::new(
-                    policy, limits, payer, aim, at, random,
-                )))
+                let session = SessionPurchase::new(policy, limits, payer, aim, at, random);
+                PurchaseKind::Session(Box::new(session.raising(raise)))
             }
             _ => PurchaseKind::Channel(Box::new(ChannelPurchase::new(
                 policy, limits, payer, aim, at, random,
@@ -72,6 +74,18 @@ impl ChannelRequest {
             PurchaseKind::Channel(it) => it.lost(seconds(now)),
             PurchaseKind::Session(it) => it.lost(seconds(now)),
         })
+    }
+
+    /// The stream that an answer with these header lines is, if what is sold flows; of sessions.
+    #[must_use]
+    pub fn stream(&self, headers: &str, now: f64) -> Option<SessionStream> {
+        match &self.0 {
+            PurchaseKind::Channel(_) => None,
+            PurchaseKind::Session(it) => {
+                let headers = Headers::from_lines(headers.lines());
+                it.stream(&headers, now as u64).map(SessionStream::new)
+            }
+        }
     }
 
     /// The changed record of the store, if it changes; throws the reason if nothing may be paid.
@@ -178,6 +192,7 @@ struct ChannelArguments {
     payer: ChannelPayer,
     aim: ChannelAim,
     means: SessionMeans,
+    raise: Option<StreamRaise>,
     random: [u8; 48],
 }
 
@@ -221,7 +236,16 @@ impl ChannelArguments {
             broadcasts: is("broadcasts"),
             authorization_is_free: !is("authorizationTaken"),
         };
-        Ok(Self { policy, limits, payer, aim, means, random })
+        let asked = terms.get("raise").filter(|it| it.is_object());
+        let raise = asked.and_then(|asked| {
+            let amount = |name: &str| Amount::from_atomic(asked.get(name)?.as_str()?).ok();
+            Some(StreamRaise {
+                channel: ChannelId::parse(asked.get("channel")?.as_str()?)?,
+                required: amount("required"),
+                ahead: amount("ahead").unwrap_or(Amount::ZERO),
+            })
+        });
+        Ok(Self { policy, limits, payer, aim, means, raise, random })
     }
 }
 

@@ -27,3 +27,5 @@ mod jobs;
 mod key;
 #[cfg(all(not(feature = "worker"), target_arch = "wasm32"))]
 mod runtime;
+#[cfg(feature = "channels")]
+mod stream;

@@ -55,6 +55,7 @@ mod skills;
 mod spellings;
 mod standing;
 mod strain;
+mod stream_payer;
 mod sweep;
 mod thresholds;
 mod treasury;

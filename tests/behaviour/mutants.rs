@@ -11,7 +11,8 @@ use crate::{
     agent, asked_by_link, bounded, changes, channel, channel_payer, client, clients, compute,
     config, diagnostics, faults, growth, handed, ledger, limits, manners, metered, mpp, mpp_client,
     onchain, other_chains, permits, pricer, purchases, receipts, redelivery, requests, restore,
-    session_payer, settlement, skills, spellings, strain, treasury, unproven, wallets,
+    session_payer, settlement, skills, spellings, strain, stream_payer, treasury, unproven,
+    wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -170,6 +171,7 @@ const TABLE: &[Row] = &[
     row!(ChannelsAreSwapped, channel_payer::corrected_terms_of_another_channel_or_at_another_price_are_not_signed),
     row!(AnyRefund, channel_payer::a_refund_of_more_than_is_left_is_not_believed_and_nothing_is_forgotten),
     row!(ChargedIsSignedAgain, channel_payer::a_request_that_is_called_charged_and_not_answered_is_signed_for_once),
+    row!(StreamsAreTrusted, stream_payer::a_seller_gets_what_came_and_one_step_whatever_it_says),
     row!(VouchersAreSignedOn, session_payer::a_voucher_that_is_called_used_up_leads_to_one_higher_one_and_no_more),
     row!(ClosedSessionsReopen, session_payer::a_payee_that_says_that_the_session_is_gone_gets_no_other_deposit),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),

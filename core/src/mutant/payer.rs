@@ -79,6 +79,8 @@ macro_rules! payer {
             AnyRefund,
             /// A request that was charged and not answered is signed for again.
             ChargedIsSignedAgain,
+            /// A voucher is signed for whatever a stream asks for.
+            StreamsAreTrusted,
             /// Voucher after voucher is signed for a payee that calls each used up.
             VouchersAreSignedOn,
             /// A payee that says that a session is gone gets another deposit.

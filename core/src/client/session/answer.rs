@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::*;
 use crate::client::rejection::{Problem, Rejection};
 use crate::encoding::json as text;
-use crate::http::Headers;
 use crate::mpp::okx_code::{CODES, OkxCode, Remedy};
 use crate::mpp::receipt::{self, ReceivedReceipt};
 
@@ -156,6 +155,17 @@ impl SessionPurchase {
     fn used(&self, said: Option<Amount>) -> Option<Amount> {
         let (planned, asked) = (self.planned.as_ref()?, self.asked.as_ref()?);
         let ChannelState { cumulative, spent, .. } = planned.session.state;
+        // A voucher for a stream buys nothing by itself.
+        if self.raise.is_some() {
+            return Some(spent);
+        }
+        // Of what was signed for a stream only its first unit can be used by now.
+        let cumulative = match asked.terms.unit {
+            UnitType::Request => cumulative,
+            UnitType::Second | UnitType::Byte | UnitType::Event => {
+                cumulative.min(planned.before.max(spent).checked_add(asked.terms.amount)?)
+            }
+        };
         let said = said.filter(|said| *said >= spent && *said <= cumulative);
         said.or_else(|| Some(spent.checked_add(asked.terms.amount)?.min(cumulative)))
     }
@@ -184,7 +194,8 @@ impl SessionPurchase {
         let said = rejection.to_string();
         match code.remedy() {
             Remedy::SignOnce if matches!(act, Act::Voucher(_)) => {
-                let is_second = self.has_signed_on && !planted(Mutant::VouchersAreSignedOn);
+                let is_second = (self.has_signed_on || self.is_fresh_of_stream())
+                    && !planted(Mutant::VouchersAreSignedOn);
                 self.has_signed_on = true;
                 match self.onward(headers, now).filter(|_| !is_second) {
                     Some(then) => self.course.note_then(SessionFate::Exhausted, then),

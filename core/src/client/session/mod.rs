@@ -31,6 +31,8 @@ use super::error::{ClientError, Reason};
 use super::policy::Policy;
 use super::voucher::ChannelState;
 use crate::amount::Amount;
+use crate::http::Headers;
+use crate::mpp::session::UnitType;
 use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
@@ -39,9 +41,11 @@ mod answer;
 mod kept;
 mod listed;
 mod sign;
+mod stream;
 mod terms;
 
 pub use self::listed::{forgotten, sessions};
+pub use self::stream::{ReceivedStream, StreamRaise, noted};
 
 /// How often a request asks for a fresh challenge.
 const MAX_ASKS: u8 = 5;
@@ -70,12 +74,16 @@ pub struct SessionPurchase {
     /// Whether the payee asks for a voucher before it has said that the channel is open.
     tries_voucher: bool,
     echo: Option<String>,
+    /// What a stream asks for, if this is the voucher for it and no request.
+    raise: Option<StreamRaise>,
 }
 
 /// What is about to be sent.
 #[derive(Clone, Debug)]
 struct Planned {
     session: KeptSession,
+    /// The highest voucher before this one.
+    before: Amount,
     act: Act,
     sends_deposit: bool,
 }
@@ -122,7 +130,31 @@ impl SessionPurchase {
             has_broadcast: false,
             tries_voucher: false,
             echo: None,
+            raise: None,
         }
+    }
+
+    /// The same for a voucher alone, for a stream that goes on with it.
+    #[must_use]
+    pub const fn raising(mut self, raise: Option<StreamRaise>) -> Self {
+        self.raise = raise;
+        self
+    }
+
+    /// Whether that a voucher is used up cannot be: it was signed just now, for a stream.
+    fn is_fresh_of_stream(&self) -> bool {
+        let (Some(planned), Some(asked)) = (&self.planned, &self.asked) else { return false };
+        let flows = asked.terms.unit != UnitType::Request || self.raise.is_some();
+        flows && planned.before != planned.session.state.cumulative
+    }
+
+    /// The stream that an answer with this head is, if what is sold flows.
+    #[must_use]
+    pub fn stream(&self, headers: &Headers, now_ms: u64) -> Option<ReceivedStream> {
+        let (planned, asked) = (self.planned.as_ref()?, self.asked.as_ref()?);
+        let is_paid = matches!(planned.act, Act::Voucher(_)) && self.raise.is_none();
+        let stream = || ReceivedStream::of(planned.session.id(), &asked.terms, headers, now_ms);
+        is_paid.then(stream).flatten()
     }
 
     fn means(&self, now: UnixTime) -> Means<'_> {
@@ -209,7 +241,19 @@ impl SessionPurchase {
         if let ChannelAim::Refund(part) = self.course.aim {
             return self.plan_close(budget, session, part, now);
         }
-        let price = (asked.terms.amount, asked.terms.min_delta);
+        let mut price = (asked.terms.amount, asked.terms.min_delta);
+        let kept = session.clone();
+        if let Some(raise) = self.raise {
+            match raise.of(&session)? {
+                Some(more) => price = (more, Amount::ZERO),
+                None => {
+                    self.course.decide(Todo::Nothing, ChannelNext::Return(None));
+                    return Ok(false);
+                }
+            }
+            // What is left of the highest voucher is the stream's by now.
+            session.state = session.state.exhausted();
+        }
         let seen = match self.tries_voucher {
             true => {
                 let mut opened = session.clone();
@@ -218,6 +262,7 @@ impl SessionPurchase {
             }
             false => session.paid_by(price, &self.course.id, now),
         };
+        session = kept;
         let overflow = || error(Reason::PolicyAmount, "the amounts leave what a voucher can say");
         let by = seen.ok_or_else(overflow)?;
         let (act, sign) = match by {
@@ -255,11 +300,12 @@ impl SessionPurchase {
             .map(|it| Box::new(sign::deposit(&asked.offer.asset, &session, it, asked.dialect)));
         let voucher = sign.map(|amount| Box::new(sign::voucher(&session, amount)));
         let sends_deposit = funds.is_some();
+        let before = session.state.cumulative;
         if let Some(amount) = sign {
             session.state.cumulative = amount;
         }
         let is_signed = deposit.is_none() && voucher.is_none();
-        self.planned = Some(Planned { session, act, sends_deposit });
+        self.planned = Some(Planned { session, before, act, sends_deposit });
         if is_signed && !sends_deposit {
             return self.keep(budget, now);
         }
@@ -321,7 +367,8 @@ impl SessionPurchase {
         session.using = Some(self.course.signs(now));
         budget.keep(&session.key(), &session.to_text(), now)?;
         self.tell(&session);
-        self.planned = Some(Planned { session, act: Act::Close, sends_deposit: false });
+        let before = session.state.cumulative;
+        self.planned = Some(Planned { session, before, act: Act::Close, sends_deposit: false });
         self.keep(budget, now)
     }
 
@@ -350,7 +397,7 @@ impl SessionPurchase {
         let (Some(planned), Some(asked)) = (&mut self.planned, &self.asked) else {
             return Err(unasked());
         };
-        let Planned { session, act, sends_deposit } = planned;
+        let Planned { session, act, sends_deposit, .. } = planned;
         let is_unsigned = |it: &&PendingFunds| it.proof == FundsProof::Unsigned;
         if let Some(funds) = session.pending.as_ref().filter(is_unsigned) {
             let typed_data = sign::deposit(&asked.offer.asset, session, funds, asked.dialect);
@@ -410,6 +457,8 @@ impl SessionPurchase {
         let using = self.course.sends(now);
         let until = using.until;
         planned.session.using = Some(using);
+        // What came of streams meanwhile was noted there.
+        planned.session.state.spent = planned.session.state.spent.max(row.state.spent);
         budget.keep(&key, &planned.session.to_text(), now)?;
         let credential = sign::credential(asked, &planned.session, planned.act);
         self.course.dispatch(asked.field(), credential, until);

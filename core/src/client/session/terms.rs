@@ -10,7 +10,7 @@ use crate::client::error::{ClientError, Reason, clean};
 use crate::client::offer::{Charge, Offer, TermsSource, Way};
 use crate::http::Headers;
 use crate::mpp::challenge::read_list;
-use crate::mpp::session::{INTENT, SessionTerms};
+use crate::mpp::session::{INTENT, SessionTerms, UnitType};
 use crate::mpp::{self, PAYMENT_AUTHORIZATION};
 use crate::payment::TransferMethod;
 use crate::x402::v2::Flow;
@@ -136,6 +136,11 @@ impl ChallengedSession {
             method: TransferMethod::Eip3009,
         };
         means.policy.judge(&offer, means.host)?;
+        // So much of a stream is paid before it is seen.
+        if terms.unit != UnitType::Request {
+            let step = Offer { amount: terms.step(), ..offer.clone() };
+            means.policy.judge(&step, means.host)?;
+        }
         Ok(Self { challenge, terms, offer, dialect, sender })
     }
 

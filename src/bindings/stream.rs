@@ -1,0 +1,96 @@
+//! A stream that is paid by session, as `farebox/channels` reads it.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use farebox_core::amount::Amount;
+use farebox_core::channel::config::ChannelId;
+use farebox_core::client::session::{self, ReceivedStream, StreamRaise};
+use serde_json::json;
+use wasm_bindgen::prelude::*;
+
+use super::failure::{seconds, thrown};
+
+/// A stream; times are milliseconds.
+#[wasm_bindgen]
+pub struct SessionStream(ReceivedStream);
+
+impl SessionStream {
+    pub(super) const fn new(stream: ReceivedStream) -> Self {
+        Self(stream)
+    }
+}
+
+#[wasm_bindgen]
+impl SessionStream {
+    /// The channel that pays.
+    #[must_use]
+    pub fn channel(&self) -> String {
+        self.0.channel().to_string()
+    }
+
+    /// What may be signed for it beyond what was received, atomic units.
+    #[must_use]
+    pub fn step(&self) -> String {
+        self.0.step().to_string()
+    }
+
+    /// Whether its payee says when it waits.
+    #[wasm_bindgen(js_name = hasEvents)]
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        self.0.has_events()
+    }
+
+    /// Takes what came, and returns what of it is the reader's.
+    pub fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.0.take(bytes)
+    }
+
+    /// What is left when the body ends.
+    pub fn rest(&mut self) -> Vec<u8> {
+        self.0.rest()
+    }
+
+    /// What its payee asks for, once: `{channel, required, ahead}`, atomic units.
+    pub fn asks(&mut self, now: f64) -> Option<String> {
+        self.0.asks(now as u64).map(raise)
+    }
+
+    /// What is signed when nothing comes any more, and the payee does not say why.
+    pub fn stalls(&mut self, now: f64) -> String {
+        raise(self.0.stalls(now as u64))
+    }
+
+    /// Goes on after a pause.
+    pub fn resumes(&mut self, now: f64) {
+        self.0.resumes(now as u64);
+    }
+
+    /// What was received since this was last asked, atomic units.
+    pub fn received(&mut self, now: f64) -> String {
+        self.0.received(now as u64).to_string()
+    }
+}
+
+fn raise(it: StreamRaise) -> String {
+    let required = it.required.map(|amount| amount.to_string());
+    json!({"channel": it.channel.to_string(), "required": required, "ahead": it.ahead.to_string()})
+        .to_string()
+}
+
+/// The record with what was received by a session, if it changes; `received` is atomic units.
+#[wasm_bindgen(js_name = noteReceived)]
+pub fn note_received(
+    record: Option<String>,
+    channel: &str,
+    received: &str,
+    now: f64,
+) -> Result<Option<String>, JsValue> {
+    let (Some(channel), Ok(received)) = (ChannelId::parse(channel), Amount::from_atomic(received))
+    else {
+        return Ok(None);
+    };
+    session::noted(record.as_deref(), channel, received, seconds(now))
+        .map_err(|error| thrown(&error))
+}

@@ -1,0 +1,309 @@
+//! A payer of streams by session of MPP: what it counts of what comes, and what it signs for sellers that lie.
+
+use farebox_core::amount::Amount;
+use farebox_core::channel::config::ChannelId;
+use farebox_core::client::Policy;
+use farebox_core::client::channel::{ChannelAim, ChannelLimits, ChannelNext, ChannelPayer};
+use farebox_core::client::session::{
+    ReceivedStream, SessionMeans, SessionPurchase, StreamRaise, noted, sessions,
+};
+use farebox_core::encoding::{base64, hex, jcs};
+use farebox_core::evm::account::Account;
+use farebox_core::evm::eip712::TypedData;
+use farebox_core::http::Headers;
+use farebox_core::secret::Secret;
+use farebox_core::time::UnixTime;
+use serde_json::{Value, json};
+
+const URL: &str = "https://api.example.com/live";
+const ENDPOINT: &str = "GET https://api.example.com/live";
+const NOW: UnixTime = UnixTime::from_secs(1_763_618_400);
+const PRICE: u64 = 10;
+const STEP: u64 = 30;
+
+fn wallet() -> Account {
+    Account::from_candidates([Secret::new([3; 32])].into_iter()).unwrap()
+}
+
+fn lines(text: &str) -> Headers {
+    Headers::from_lines(text.lines())
+}
+
+fn challenge(unit: &str, step: u64) -> Headers {
+    let request = json!({
+        "amount": PRICE.to_string(), "currency": "0x036CbD53842c5426634e7929541eC2318f3dCF7e",
+        "recipient": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8", "suggestedDeposit": "100", "unitType": unit,
+        "methodDetails": {"chainId": 84_532, "escrowContract": "0x5E550002e64FaF79B41D89fE8439eEb1be66CE3b",
+            "feePayer": true, "minVoucherDelta": step.to_string()},
+    });
+    let request = base64::encode_url(jcs::text(&request).as_bytes());
+    let expires = NOW.plus(300).rfc3339();
+    lines(&format!(
+        "www-authenticate: Payment id=\"c\", realm=\"api.example.com\", method=\"evm\", intent=\"session\", request=\"{request}\", expires=\"{expires}\""
+    ))
+}
+
+/// The head of an answer whose receipt says that so much is spent.
+fn served(spent: u64) -> Headers {
+    let receipt = json!({"method": "evm", "intent": "session", "status": "success", "reference": "0x",
+        "timestamp": NOW.rfc3339(), "spent": spent.to_string()});
+    let receipt = base64::encode_url(jcs::text(&receipt).as_bytes());
+    lines(&format!("content-type: text/event-stream\npayment-receipt: {receipt}"))
+}
+
+/// A payer, and a seller that takes everything.
+struct Reader {
+    unit: &'static str,
+    record: Option<String>,
+    /// Vouchers that were signed, and actions that were sent.
+    signed: Vec<u64>,
+    sent: u64,
+    seed: u8,
+    /// How many vouchers the seller calls used up.
+    refusals: u8,
+    /// What comes of another stream while a voucher is signed.
+    meanwhile: Option<(ChannelId, Amount)>,
+}
+
+impl Reader {
+    const fn new(unit: &'static str) -> Self {
+        Self {
+            unit,
+            record: None,
+            signed: Vec::new(),
+            sent: 0,
+            seed: 0,
+            refusals: 0,
+            meanwhile: None,
+        }
+    }
+
+    /// One request, or a voucher for a stream; the seller says what is spent.
+    fn asks(
+        &mut self,
+        raise: Option<StreamRaise>,
+        spent: u64,
+        step: u64,
+    ) -> Result<Option<ReceivedStream>, &'static str> {
+        self.seed += 1;
+        let policy = Policy::from_json(r#"{"perDay": "0.001", "perPayment": "0.00004"}"#).unwrap();
+        let limits = ChannelLimits {
+            deposit: Some("0.0001".into()),
+            max_deposit: Some("0.0002".into()),
+            ..ChannelLimits::default()
+        };
+        let address = wallet().address();
+        let payer = ChannelPayer { payer: address, voucher_signer: address, salt: [0; 32] };
+        let means = SessionMeans { broadcasts: true, authorization_is_free: true };
+        let (aim, at) = ((ChannelAim::Pay, means), (URL, ENDPOINT));
+        let mut buyer = SessionPurchase::new(policy, limits, payer, aim, at, [self.seed; 48]);
+        buyer = buyer.raising(raise);
+        let asked = challenge(self.unit, step);
+        let mut next = buyer.answered(402, &asked, b"", NOW);
+        for _ in 0..40 {
+            next = match next {
+                ChannelNext::Update => match buyer.update(self.record.as_deref(), NOW) {
+                    Ok(changed) => {
+                        self.record = changed.or(self.record.take());
+                        buyer.updated()
+                    }
+                    Err(error) => return Err(error.reason.code()),
+                },
+                ChannelNext::Ask => buyer.answered(402, &asked, b"", NOW),
+                ChannelNext::Sign { deposit, voucher } => {
+                    if let Some((channel, came)) = self.meanwhile.take() {
+                        let changed = noted(self.record.as_deref(), channel, came, NOW).unwrap();
+                        self.record = changed.or(self.record.take());
+                    }
+                    let amount = |it: &Value| {
+                        it["message"]["cumulativeAmount"].as_str().unwrap().parse::<u64>().unwrap()
+                    };
+                    self.signed.extend(voucher.as_deref().map(amount));
+                    let sign = |it: &Value| {
+                        let digest = TypedData::from_json(it).unwrap().digest();
+                        hex::encode_prefixed(&wallet().sign(&digest).unwrap().to_bytes())
+                    };
+                    let (deposit, voucher) =
+                        (deposit.as_deref().map(sign), voucher.as_deref().map(sign));
+                    buyer.signed(deposit.as_deref(), voucher.as_deref())
+                }
+                ChannelNext::Send { .. } => {
+                    self.sent += 1;
+                    if self.refusals > 0 && self.signed.last() != Some(&0) {
+                        self.refusals -= 1;
+                        next = buyer.answered(402, &asked, br#"{"code": 70015}"#, NOW);
+                        continue;
+                    }
+                    buyer.answered(200, &served(spent), b"", NOW)
+                }
+                ChannelNext::Return(_) => return Ok(buyer.stream(&served(spent), 0)),
+                ChannelNext::Fail(error) => return Err(error.reason.code()),
+                ChannelNext::Once(Some(error)) => return Err(error.reason.code()),
+                other => panic!("{other:?}"),
+            };
+        }
+        panic!("it goes on for ever")
+    }
+
+    fn begins(&mut self, spent: u64) -> ReceivedStream {
+        self.asks(None, spent, STEP).unwrap().unwrap()
+    }
+
+    /// Takes what came, and does what the seller asks for then.
+    fn takes(
+        &mut self,
+        stream: &mut ReceivedStream,
+        text: &str,
+        now: u64,
+    ) -> Result<String, &'static str> {
+        let passed = String::from_utf8(stream.take(text.as_bytes())).unwrap();
+        if let Some(raise) = stream.asks(now) {
+            let received = stream.received(now);
+            let changed = noted(self.record.as_deref(), stream.channel(), received, NOW).unwrap();
+            self.record = changed.or(self.record.take());
+            self.asks(Some(raise), 0, STEP)?;
+            stream.resumes(now);
+        }
+        Ok(passed)
+    }
+
+    fn spent(&self) -> u64 {
+        let listed = sessions(self.record.as_deref()).unwrap();
+        listed[0]["spent"].as_str().unwrap().parse::<u64>().unwrap()
+    }
+}
+
+fn need(stream: &ReceivedStream, required: u64) -> String {
+    let channel = stream.channel();
+    format!(
+        "event: payment-need-voucher\ndata: {{\"channelId\":\"{channel}\",\"requiredCumulative\":\"{required}\",\"acceptedCumulative\":\"0\",\"deposit\":\"100\"}}\n\n"
+    )
+}
+
+#[test]
+fn a_stream_goes_on_with_each_voucher_and_its_reader_sees_no_payment() {
+    let mut reader = Reader::new("event");
+    let mut stream = reader.begins(PRICE);
+    assert_eq!(reader.signed, [0, STEP]);
+    let asked = need(&stream, 40);
+    let (first, rest) = asked.split_at(30);
+    assert_eq!(reader.takes(&mut stream, "data: 1\r\n\r", 0).unwrap(), "data: 1\r\n\r");
+    assert_eq!(
+        reader.takes(&mut stream, &["\n: sign\n\n", first].concat(), 0).unwrap(),
+        "\n: sign\n\n"
+    );
+    assert_eq!(reader.takes(&mut stream, rest, 0), Ok(String::new()));
+    assert_eq!((reader.signed.last(), reader.spent()), (Some(&40), 10));
+    let more = ["data: 2\n\ndata: 3\n\n", &need(&stream, 60), "data: 4"].concat();
+    assert_eq!(reader.takes(&mut stream, &more, 0).unwrap(), "data: 2\n\ndata: 3\n\n");
+    assert_eq!((reader.signed.last(), reader.spent()), (Some(&60), 30));
+    let end = ["\n\nevent: payment-receipt\ndata: {\"spent\":\"70\"}\n\n", "data: 5"].concat();
+    assert_eq!(reader.takes(&mut stream, &end, 0).unwrap(), "data: 4\n\n");
+    assert_eq!(stream.rest(), b"data: 5");
+    assert_eq!(stream.receipt().unwrap()["spent"], "70");
+}
+
+#[test]
+pub fn a_seller_gets_what_came_and_one_step_whatever_it_says() {
+    for (required, outcome) in
+        [(40, Ok(())), (41, Err("policy_amount")), (100_000, Err("policy_amount"))]
+    {
+        let mut reader = Reader::new("event");
+        // It says that all of the first voucher is spent.
+        let mut stream = reader.begins(STEP);
+        assert_eq!(reader.spent(), PRICE);
+        let text = ["data: 1\n\n", &need(&stream, required)].concat();
+        assert_eq!(reader.takes(&mut stream, &text, 0).map(|_| ()), outcome, "{required}");
+        let most = if outcome.is_ok() { 40 } else { STEP };
+        assert_eq!(reader.signed.iter().max(), Some(&most));
+    }
+    // Another channel's demand is none, and nothing is paid for it.
+    let mut reader = Reader::new("event");
+    let mut stream = reader.begins(PRICE);
+    let other =
+        need(&stream, 40).replace(&stream.channel().to_string(), &format!("0x{}", "07".repeat(32)));
+    assert_eq!(reader.takes(&mut stream, &other, 0), Ok(String::new()));
+    assert_eq!(reader.signed.last(), Some(&STEP));
+}
+
+#[test]
+fn a_seller_that_calls_a_new_voucher_used_up_gets_no_higher_one() {
+    let mut reader = Reader::new("event");
+    reader.refusals = 2;
+    assert_eq!(reader.asks(None, PRICE, STEP).err(), Some("payment_refused"));
+    assert_eq!(reader.signed, [0, STEP]);
+    // An older one may be: its stream ended unseen.
+    reader.refusals = 1;
+    let mut stream = reader.begins(PRICE);
+    assert_eq!(reader.signed, [0, STEP, 2 * STEP]);
+    // And the one for a stream is as new.
+    reader.refusals = 1;
+    let asked = ["data: 1\n\n", &need(&stream, 70)].concat();
+    assert_eq!(reader.takes(&mut stream, &asked, 0), Err("payment_refused"));
+    let asked = need(&stream, 71);
+    assert_eq!(reader.takes(&mut stream, &asked, 0), Err("policy_amount"));
+    assert_eq!(reader.signed, [0, STEP, 2 * STEP, 70]);
+}
+
+#[test]
+fn a_stream_is_paid_from_its_own_session() {
+    let mut reader = Reader::new("event");
+    let mut stream = reader.begins(PRICE);
+    let other = ChannelId::parse(&format!("0x{}", "07".repeat(32))).unwrap();
+    let raise = StreamRaise { channel: other, ..stream.stalls(0) };
+    assert_eq!(reader.asks(Some(raise), PRICE, STEP).err(), Some("terms_changed"));
+    assert_eq!(reader.signed, [0, STEP]);
+}
+
+#[test]
+fn what_came_while_a_voucher_is_signed_stays_noted() {
+    let mut reader = Reader::new("event");
+    let mut stream = reader.begins(PRICE);
+    reader.meanwhile = Some((stream.channel(), Amount::from_u64(15)));
+    let asked = need(&stream, 40);
+    reader.takes(&mut stream, &asked, 0).unwrap();
+    assert_eq!((reader.signed.last(), reader.spent()), (Some(&40), 25));
+}
+
+#[test]
+fn a_step_is_a_payment_under_the_policy() {
+    let mut reader = Reader::new("event");
+    assert!(reader.asks(None, PRICE, 41).is_err());
+    assert!(reader.signed.is_empty());
+}
+
+#[test]
+fn seconds_count_by_stretches_and_pauses_do_not() {
+    let mut reader = Reader::new("second");
+    let mut stream = reader.begins(PRICE);
+    // A bit more than a second, then a minute of pause, then three seconds.
+    let asked = need(&stream, 40);
+    reader.takes(&mut stream, &asked, 1_010).unwrap();
+    assert_eq!(reader.spent(), 20);
+    stream.resumes(1_020);
+    let asked = stream.stalls(61_010);
+    assert_eq!((asked.required, asked.ahead), (None, Amount::from_u64(STEP)));
+    assert_eq!(stream.received(61_010), Amount::from_u64(60 * PRICE));
+    assert_eq!(stream.received(90_000), Amount::ZERO);
+    stream.resumes(90_000);
+    assert_eq!(stream.received(92_001), Amount::from_u64(3 * PRICE));
+}
+
+#[test]
+fn bytes_count_as_they_come_and_a_stall_signs_one_step_ahead() {
+    let mut reader = Reader::new("byte");
+    let mut stream = reader.begins(PRICE);
+    // The head said events; these are as long as they are.
+    stream.take(b"data: 1\n\n");
+    assert_eq!(stream.received(0), Amount::from_u64(8 * PRICE));
+    reader.record =
+        noted(reader.record.as_deref(), stream.channel(), Amount::from_u64(20), NOW).unwrap();
+    assert_eq!(reader.spent(), STEP);
+    let raise = stream.stalls(0);
+    reader.asks(Some(raise), 0, STEP).unwrap();
+    assert_eq!(reader.signed.last(), Some(&(2 * STEP)));
+    // Nothing more came: nothing more is signed, nor sent.
+    let sent = reader.sent;
+    reader.asks(Some(raise), 0, STEP).unwrap();
+    assert_eq!((reader.signed.last(), reader.sent), (Some(&(2 * STEP)), sent));
+}
