@@ -1,7 +1,8 @@
 //! When the money of a channel is claimed, and what its alarm does next.
 
 use super::state::{
-    Agreement, AttemptResult, Channel, HighestVoucher, ListNotice, OnChain, Promise, VoucherRule,
+    Agreement, AttemptResult, Channel, FIRM_SECS, HighestVoucher, ListNotice, OnChain, Promise,
+    VoucherRule,
 };
 use crate::amount::Amount;
 use crate::mutant::{Mutant, planted};
@@ -246,7 +247,10 @@ impl Channel {
     /// earned often enough to see that the payer withdraws.
     fn look_due(&self) -> Option<UnixTime> {
         if self.sight.on_chain == OnChain::Finalized {
-            return None;
+            // A deposit that the chain undoes takes along the close that it paid for.
+            let (_, since) = self.firm.rising?;
+            let is_final = self.rule == VoucherRule::Exact || self.spent.is_zero();
+            return (!is_final).then_some(since.plus(FIRM_SECS).max(self.looked.plus(RETRY_SECS)));
         }
         // A facilitator that never answers is asked ever more seldom.
         let silent = self.looked.secs().saturating_sub(self.sight.at.secs());

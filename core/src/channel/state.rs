@@ -806,7 +806,7 @@ impl FirmDeposit {
 }
 
 /// Seconds after which what was added to a deposit is not undone: longer than chains take to be final.
-const FIRM_SECS: u64 = 900;
+pub(super) const FIRM_SECS: u64 = 900;
 /// Seconds for which a node may be behind another one.
 const BEHIND_SECS: u64 = 60;
 /// The longest that what the chain shows is gone by, seconds.
