@@ -40,9 +40,12 @@ export class Flow {
     this.unit = unit;
     this.hasEvents = hasEvents;
     this.idle = idle;
-    /** Units that are paid, and until when seconds are. */
+    /** Units that are paid, and until when seconds are, by `clock`. */
     this.paid = 0;
-    this.paidUntil = 0;
+    /** @type {number | undefined} */
+    this.paidUntil = undefined;
+    /** Milliseconds in which the origin had nothing. */
+    this.silent = 0;
     /**
      * Pieces that were read and have not left.
      *
@@ -70,7 +73,9 @@ export class Flow {
       if (piece !== undefined) return piece;
       if (this.reader === undefined) return 'complete';
       this.reading ??= this.reader.read();
+      const since = Date.now();
       const read = await race(Promise.race([this.reading, this.gone]), this.idle).catch(() => LATE);
+      this.silent += Date.now() - since;
       if (read === LATE) return 'broken';
       if (typeof read === 'boolean') return 'client_left';
       this.reading = undefined;
@@ -107,7 +112,7 @@ export class Flow {
    * @param {Uint8Array} piece
    */
   paidOf(piece) {
-    if (this.unit === 'second') return Date.now() < this.paidUntil ? piece : undefined;
+    if (this.unit === 'second') return this.clock() < (this.paidUntil ?? 0) ? piece : undefined;
     if (this.unit === 'event' && (!this.hasEvents || !hasData(piece))) return piece;
     const price = this.unit === 'event' ? 1 : piece.length;
     const part = this.hasEvents ? (this.paid < price ? 0 : price) : Math.min(this.paid, price);
@@ -129,9 +134,14 @@ export class Flow {
     }
   }
 
+  /** Milliseconds that count: whoever pays or reads late has what came meanwhile, and pays for it. */
+  clock() {
+    return Date.now() - this.silent;
+  }
+
   /** @param {number} units */
   grant(units) {
-    if (this.unit === 'second') this.paidUntil = Date.now() + units * 1000;
+    if (this.unit === 'second') this.paidUntil = (this.paidUntil ?? this.clock()) + units * 1000;
     else this.paid += units;
   }
 

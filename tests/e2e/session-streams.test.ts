@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
+import { toHex } from 'viem';
+
 import { startChain, PAYMENT_CHANNEL, PAYEE, account, type Chain } from '../../demo/chain.mjs';
 import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
 import { gateVars } from '../../demo/gate.mjs';
@@ -29,6 +31,7 @@ function keep<T extends { stop(): unknown }>(part: T): T {
 }
 
 let origin: Streams;
+let salts = 0;
 
 const storage = mkdtempSync(join(tmpdir(), 'farebox-streams-'));
 
@@ -43,7 +46,7 @@ before(async () => {
     build: process.env.FAREBOX_BUILD ?? 'build', persist: storage,
     vars: {
       ...vars, RPC_URL: chain.url,
-      ROUTES: [sold('/seconds', 'second', '$0.0001', 1), sold('/bytes', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/events', 'event', '$0.0001', Number(STEP)), sold('/held', 'event', '$0.0001', Number(STEP))],
+      ROUTES: [sold('/seconds', 'second', '$0.0001', 1), sold('/bytes', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/packed', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/events', 'event', '$0.0001', Number(STEP)), sold('/held', 'event', '$0.0001', Number(STEP))],
     },
     secrets: { PAYEE_KEY: account(PAYEE).privateKey },
   }));
@@ -61,7 +64,8 @@ async function opened(index: number, path: string) {
   assert.ok(payer);
   const session = new OkxPayer(chain, payer, `${gate.url}${path}`);
   const [funds, earlier] = [await chain.balanceOf(payer.address), await payee()];
-  assert.equal((await session.open(DEPOSIT)).status, 200);
+  salts += 1;
+  assert.equal((await session.open(DEPOSIT, toHex(salts, { size: 32 }))).status, 200);
   return {
     session,
     /** Closes with the highest voucher: the payee has all of it, the payer the rest. */
@@ -130,6 +134,41 @@ test('an answer by the second goes on with each voucher, and ends with a receipt
   assert.ok(Date.now() - begun >= 6_500 && messages >= 20, `${Date.now() - begun} ms, ${messages} events`);
   assert.ok(spells.length === 3 && spells.every((spell) => spell < 500), `woken after ${spells.join(', ')} ms`);
   await adds(4n * UNIT);
+});
+
+test('who pays late for seconds pays for those that passed meanwhile', async () => {
+  const { session, adds } = await opened(0, '/seconds');
+  const answer = await session.begin(UNIT);
+  const come = events(answer);
+  const next = async () => String((await come.next()).value?.name);
+  const until = async (name: string) => { while ((await next()) !== name); };
+  await until('payment-need-voucher');
+  await new Promise((resolve) => setTimeout(resolve, 2_200));
+  await session.raise(2n * UNIT);
+  assert.equal(await next(), 'payment-need-voucher', 'the second that was paid is over');
+  await session.raise(5n * UNIT);
+  assert.equal(await next(), 'message');
+  await until('payment-need-voucher');
+  await come.return(undefined);
+  await adds(5n * UNIT);
+});
+
+test('what the origin has compressed comes as it is counted', async () => {
+  const { session, adds } = await opened(1, '/packed');
+  const part = 1n + BYTE_STEP;
+  const answer = await session.begin(part);
+  assert.deepEqual([answer.status, answer.headers.get('content-encoding'), answer.headers.get('content-length')], [200, null, null]);
+  assert.ok(answer.body);
+  const reader = answer.body.getReader();
+  let got = 0;
+  while (got < Number(part)) {
+    const { value } = await reader.read();
+    assert.ok(value);
+    got += value.length;
+  }
+  assert.equal(got, Number(part));
+  await reader.cancel();
+  await adds(part);
 });
 
 test('bytes stop without a voucher, and are all there in the end', async () => {

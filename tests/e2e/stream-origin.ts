@@ -2,6 +2,7 @@
 
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 
 export type Streams = Awaited<ReturnType<typeof startStreams>>;
 
@@ -9,7 +10,7 @@ export const BYTES = 400_000;
 export const BLOB = Buffer.alloc(BYTES, 'byte');
 
 /**
- * `/seconds` sends an event every 50 ms and does not end, `/bytes` sends BLOB, `/events` twelve events with comments between
+ * `/seconds` sends an event every 50 ms and does not end, `/bytes` sends BLOB, `/packed` sends it compressed, `/events` twelve events with comments between
  * them, and `/held` the same without an end. `cut()` breaks off the last answer.
  */
 export async function startStreams() {
@@ -28,6 +29,12 @@ export async function startStreams() {
       };
       response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': BYTES });
       write(0);
+      return;
+    }
+    if (pathname === '/packed') {
+      const packed = gzipSync(BLOB);
+      response.writeHead(200, { 'content-type': 'text/plain', 'content-encoding': 'gzip', 'content-length': packed.length });
+      response.end(packed);
       return;
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' });

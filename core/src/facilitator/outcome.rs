@@ -150,6 +150,15 @@ pub fn lacks_funds(reply: &FacilitatorReply) -> Option<String> {
     (reason::cause(reason) == Cause::Funds).then(|| reason.to_owned())
 }
 
+/// The reason, if a reply to `settle` says that the authorization was used before.
+#[must_use]
+pub fn was_used_before(reply: &FacilitatorReply) -> Option<String> {
+    let (_, object) = reply.object(MAX_REPLY_BYTES)?;
+    let failed = object.get("success").and_then(Value::as_bool) == Some(false);
+    let reason = words(&object, "errorReason");
+    (failed && reason::cause(&reason) == Cause::Replayed).then_some(reason)
+}
+
 /// Whether the reply says that the transaction is still `pending`, or that waiting for it timed
 /// out.
 fn is_over(object: &Map<String, Value>) -> bool {

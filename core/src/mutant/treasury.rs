@@ -11,6 +11,8 @@ macro_rules! treasury {
             LinksKeepFences,
             /// A facilitator that refuses a payment of a link which it has seen before is believed.
             LinksBelieveRepeats,
+            /// An authorization that was used before pays a link, because the chain shows a transfer.
+            LinksTakeUsedPayments,
             /// One authorization pays several links.
             LinksSharePayments,
             /// A link is paid by less, or to another.

@@ -31,7 +31,7 @@ use crate::chain::ChainId;
 use crate::encoding::{hex, json};
 use crate::evm::address::Address;
 use crate::evm::token::{by_address, by_symbol};
-use crate::facilitator::outcome::{SettleOutcome, settle_outcome};
+use crate::facilitator::outcome::{SettleOutcome, settle_outcome, was_used_before};
 use crate::facilitator::reply::FacilitatorReply;
 use crate::facilitator::wire::{Expected, Facilitator, request};
 use crate::mutant::{Mutant, planted};
@@ -330,6 +330,10 @@ fn fate(
         // A repeat is refused because the first may have arrived.
         SettleOutcome::Refused(_) if repeated && !planted(Mutant::LinksBelieveRepeats) => None,
         SettleOutcome::Refused(reason) => Some(LinkFate::Never(reason)),
+        // What was used before the only sending paid for something else: the chain would not tell.
+        SettleOutcome::Unknown(_) if !repeated && !planted(Mutant::LinksTakeUsedPayments) => {
+            was_used_before(&reply).map(LinkFate::Never)
+        }
         SettleOutcome::Unknown(_) => None,
     }
 }

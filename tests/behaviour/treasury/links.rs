@@ -309,6 +309,27 @@ pub fn who_lost_the_work_on_a_link_says_nothing_of_it_any_more() {
 }
 
 #[test]
+pub fn what_was_used_before_its_first_sending_pays_no_link() {
+    let used = answer(
+        200,
+        &json!({"success": false, "errorReason": "invalid_exact_evm_nonce_already_used", "transaction": "", "network": NETWORK}),
+    );
+    // What was sent twice may have been used by the first sending: the chain decides.
+    {
+        let mut world = world();
+        let (id, _, again) = sent_again(&mut world);
+        report(&mut world, &again, used.clone());
+        assert_eq!(status(&mut world, &id), "settling");
+    }
+    let mut world = world();
+    let id = link(&mut world);
+    let it = signs(&world, 1);
+    let sent = order(&mut world, &id, &it);
+    report(&mut world, &sent, used);
+    assert_eq!(status(&mut world, &id), "failed");
+}
+
+#[test]
 pub fn a_facilitator_that_refuses_what_it_has_seen_decides_nothing_and_the_chain_does() {
     let transferred = |world: &World| {
         let transaction = TxHash::parse(TRANSACTION).unwrap();

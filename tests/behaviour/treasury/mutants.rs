@@ -25,6 +25,7 @@ pub const TABLE: &[Row] = &[
     row!(LinksSharePayments, links::an_authorization_pays_one_link),
     row!(LinksTakeAnyPayment, links::only_what_the_link_says_pays_it_and_the_rest_leaves_it_as_it_was),
     row!(LinksKeepFences, links::who_lost_the_work_on_a_link_says_nothing_of_it_any_more),
+    row!(LinksTakeUsedPayments, links::what_was_used_before_its_first_sending_pays_no_link),
     row!(
         LinksBelieveRepeats,
         links::a_facilitator_that_refuses_what_it_has_seen_decides_nothing_and_the_chain_does

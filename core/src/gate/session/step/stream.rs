@@ -36,6 +36,12 @@ impl<'g> SessionRequest<'g> {
         }
         let framing = StreamFraming::of(&head.headers);
         finish_paid(&mut head, &self.asked.request.correlation);
+        // Who compresses holds back what was paid for, and its length is not that of what is
+        // counted.
+        if head.headers.get("content-encoding").is_some() {
+            head.headers.remove("content-encoding");
+            head.headers.remove("content-length");
+        }
         if framing == StreamFraming::Events {
             // Events of the gate come between.
             head.headers.remove("content-length");
