@@ -40,12 +40,12 @@ export class Flow {
     this.unit = unit;
     this.hasEvents = hasEvents;
     this.idle = idle;
-    /** Units that are paid, and until when seconds are, by `clock`. */
+    /** Units that are paid, and until when seconds are. */
     this.paid = 0;
     /** @type {number | undefined} */
     this.paidUntil = undefined;
-    /** Milliseconds in which the origin had nothing. */
-    this.silent = 0;
+    /** When the origin last had something after it had nothing. */
+    this.arrived = 0;
     /**
      * Pieces that were read and have not left.
      *
@@ -75,7 +75,7 @@ export class Flow {
       this.reading ??= this.reader.read();
       const since = Date.now();
       const read = await race(Promise.race([this.reading, this.gone]), this.idle).catch(() => LATE);
-      this.silent += Date.now() - since;
+      if (Date.now() > since) this.arrived = Date.now();
       if (read === LATE) return 'broken';
       if (typeof read === 'boolean') return 'client_left';
       this.reading = undefined;
@@ -112,7 +112,7 @@ export class Flow {
    * @param {Uint8Array} piece
    */
   paidOf(piece) {
-    if (this.unit === 'second') return this.clock() < (this.paidUntil ?? 0) ? piece : undefined;
+    if (this.unit === 'second') return Date.now() < (this.paidUntil ?? 0) ? piece : undefined;
     if (this.unit === 'event' && (!this.hasEvents || !hasData(piece))) return piece;
     const price = this.unit === 'event' ? 1 : piece.length;
     const part = this.hasEvents ? (this.paid < price ? 0 : price) : Math.min(this.paid, price);
@@ -134,14 +134,14 @@ export class Flow {
     }
   }
 
-  /** Milliseconds that count: whoever pays or reads late has what came meanwhile, and pays for it. */
-  clock() {
-    return Date.now() - this.silent;
-  }
-
-  /** @param {number} units */
+  /**
+   * Seconds go on from the last one that was paid: whoever pays or reads late has what came meanwhile, and pays for it.
+   *
+   * @param {number} units
+   */
   grant(units) {
-    if (this.unit === 'second') this.paidUntil = (this.paidUntil ?? this.clock()) + units * 1000;
+    const from = this.paidUntil === undefined ? Date.now() : Math.max(this.paidUntil, this.arrived);
+    if (this.unit === 'second') this.paidUntil = from + units * 1000;
     else this.paid += units;
   }
 

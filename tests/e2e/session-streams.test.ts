@@ -141,7 +141,9 @@ test('who pays late for seconds pays for those that passed meanwhile', async () 
   const answer = await session.begin(UNIT);
   const come = events(answer);
   const next = async () => String((await come.next()).value?.name);
-  const until = async (name: string) => { while ((await next()) !== name); };
+  const until = async (name: string) => {
+    for (let came = await next(); came !== name; came = await next()) assert.notEqual(came, 'undefined', 'it has ended');
+  };
   await until('payment-need-voucher');
   await new Promise((resolve) => setTimeout(resolve, 2_200));
   await session.raise(2n * UNIT);

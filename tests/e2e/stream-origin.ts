@@ -33,7 +33,7 @@ export async function startStreams() {
     }
     if (pathname === '/packed') {
       const packed = gzipSync(BLOB);
-      response.writeHead(200, { 'content-type': 'text/plain', 'content-encoding': 'gzip', 'content-length': packed.length });
+      response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-encoding': 'gzip', 'content-length': packed.length });
       response.end(packed);
       return;
     }

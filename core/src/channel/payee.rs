@@ -203,9 +203,7 @@ impl SentCall {
             return Some(fresh);
         }
         if self.repeats >= MAX_RAISES || planted(Mutant::StuckIsNotReplaced) {
-            // It goes on as far as blocks have become dearer.
-            let (tip, max_fee) = (self.tip.max(fresh.tip), self.max_fee.max(fresh.max_fee));
-            return Some(Self { tip, max_fee, at: fresh.at, ..self });
+            return Some(Self { at: fresh.at, ..self });
         }
         let raised = |fee: Amount| {
             fee.checked_add(fee.checked_div_u64(8)?)?.checked_add(Amount::from_u64(1))
@@ -362,10 +360,6 @@ impl PayeeQueue {
                 Some(sent) => sent.again(fresh)?,
                 None => fresh,
             };
-            // A price that was raised is no reason to send nothing.
-            let most = left.checked_div_u64(GAS)?.max(fresh.max_fee);
-            let max_fee = next.max_fee.min(most);
-            let next = SentCall { max_fee, tip: next.tip.min(max_fee), ..next };
             let cost = next.max_fee.checked_mul_u64(GAS)?;
             let Some(rest) = left.checked_sub(cost) else {
                 // A node refuses it, and a higher price would not help.
