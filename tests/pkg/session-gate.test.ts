@@ -15,6 +15,8 @@ import { eventually } from '../support/eventually.ts';
 
 const PRICE = 10_000n;
 const LIMIT = { timeout: 60_000 };
+/** What is to be asked again. Spec: OKX payments, error codes. */
+const BUSY = 70_007;
 let world: World;
 let url: string;
 before(async () => {
@@ -75,7 +77,9 @@ test('a deposit, twenty requests, a second deposit between them and a close pay 
     const receipt = channelReceiptOf(answer);
     assert.deepEqual([receipt?.charged, receipt?.spent], [String(PRICE), String(request * PRICE)]);
   }
-  assert.deepEqual([deposits, codes], [['0.15', '0.15'], []]);
+  assert.deepEqual(deposits, ['0.15', '0.15']);
+  // A look at the chain that meets a request in its last steps is to come again.
+  assert.deepEqual(codes.filter((code) => code !== BUSY), []);
   assert.equal(world.origin.requests.length, asked + 20);
   assert.deepEqual(world.facilitator.counts, counts, 'no facilitator takes part');
   const [channel] = await pay.channels();
