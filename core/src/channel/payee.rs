@@ -197,24 +197,54 @@ impl SentCall {
         Some(Self { nonce, repeats, at, tip: amount()?, max_fee: amount()? })
     }
 
-    /// The same nonce at a price for which a node replaces what it has.
-    fn again(self, fresh: Self) -> Option<Self> {
+    /// The same nonce at a price for which a node replaces what it has: so many times of itself,
+    /// then where the price asked for now is as high.
+    fn again(self, fresh: Self, raises: u64) -> Option<Self> {
         if planted(Mutant::RepeatsAreDoubles) {
             return Some(fresh);
-        }
-        if self.repeats >= MAX_RAISES || planted(Mutant::StuckIsNotReplaced) {
-            return Some(Self { at: fresh.at, ..self });
         }
         let raised = |fee: Amount| {
             fee.checked_add(fee.checked_div_u64(8)?)?.checked_add(Amount::from_u64(1))
         };
+        let (tip, max_fee) = (raised(self.tip)?, raised(self.max_fee)?);
+        let is_above = fresh.tip >= tip || fresh.max_fee >= max_fee;
+        let follows = is_above && !planted(Mutant::PricesFreeze);
+        if self.repeats >= raises && !follows || planted(Mutant::StuckIsNotReplaced) {
+            return Some(Self { at: fresh.at, ..self });
+        }
         Some(Self {
             nonce: self.nonce,
-            tip: raised(self.tip)?.max(fresh.tip),
-            max_fee: raised(self.max_fee)?.max(fresh.max_fee),
-            repeats: self.repeats.saturating_add(1),
+            tip: tip.max(fresh.tip),
+            max_fee: max_fee.max(fresh.max_fee),
+            repeats: self.repeats.saturating_add(u64::from(self.repeats < raises)),
             at: fresh.at,
         })
+    }
+
+    /// How it is sent again with what is left in the account, and what of that no other call has.
+    fn within(
+        self,
+        (spare, left): (Amount, Amount),
+        again: Self,
+        fresh: Self,
+        base: Amount,
+    ) -> Option<Self> {
+        let can_be_mined = self.max_fee >= base;
+        let prices = [
+            (again, spare),
+            (Self { at: again.at, ..self }, if can_be_mined { left } else { Amount::ZERO }),
+            // It holds up the others, so that they have to wait for what it takes.
+            (again, left),
+            (Self { nonce: self.nonce, ..fresh }, left),
+        ];
+        let fits = |(it, most): &(Self, Amount)| it.cost().is_some_and(|cost| cost <= *most);
+        let is_paid = |it: &_| fits(it) || planted(Mutant::RaisesAreUnpaid);
+        prices.into_iter().find(is_paid).map(|(it, _)| it)
+    }
+
+    /// The most that it takes of the account, wei.
+    fn cost(&self) -> Option<Amount> {
+        self.max_fee.checked_mul_u64(GAS)
     }
 }
 
@@ -349,26 +379,43 @@ impl PayeeQueue {
         let tip = base.checked_div_u64(10)?.max(MIN_TIP);
         let max_fee = base.checked_mul_u64(2)?.checked_add(tip)?;
         let used = self.places.iter().filter_map(|it| it.sent?.nonce.checked_add(1)).max();
-        let mut nonce = waiting.max(mined).max(used.unwrap_or_default());
+        let nonce = waiting.max(mined).max(used.unwrap_or_default());
+        let mut fresh = SentCall { nonce, tip, max_fee, repeats: 0, at: now };
+        let cost = fresh.cost()?;
+        let mut held = self.make_way(wei, cost)?;
+        self.places = by_rank(core::mem::take(&mut self.places), QueuePlace::rank);
+        // The first one holds up the others, which are raised as far as it was.
+        let (mut lead, mut raises) = (fresh, MAX_RAISES);
         let (mut left, mut calls) = (wei, Vec::new());
         self.lacks = None;
         let width = self.width();
         for place in self.places.iter_mut().take(width) {
-            let fresh = SentCall { nonce, tip, max_fee, repeats: 0, at: now };
             let next = match place.sent {
-                Some(sent) if now < sent.at.plus(REPEAT_SECS) => sent,
-                Some(sent) => sent.again(fresh)?,
-                None => fresh,
+                Some(sent) => {
+                    held = held.checked_sub(sent.cost()?)?;
+                    let spare = left.checked_sub(held).unwrap_or(Amount::ZERO);
+                    let next = if now < sent.at.plus(REPEAT_SECS) {
+                        Some(sent)
+                    } else {
+                        let again = sent.again(lead, raises)?;
+                        sent.within((spare, left), again, fresh, base)
+                    };
+                    let first = next.unwrap_or(sent);
+                    lead.tip = lead.tip.max(first.tip);
+                    lead.max_fee = lead.max_fee.max(first.max_fee);
+                    raises = 0;
+                    next
+                }
+                None => Some(fresh).filter(|_| cost <= left),
             };
-            let cost = next.max_fee.checked_mul_u64(GAS)?;
-            let Some(rest) = left.checked_sub(cost) else {
-                // A node refuses it, and a higher price would not help.
+            let Some(next) = next else {
+                // A node refuses it.
                 self.lacks = cost.checked_sub(left);
                 break;
             };
-            left = rest;
+            left = left.checked_sub(next.cost()?).unwrap_or(Amount::ZERO);
             if place.sent.is_none() {
-                nonce = nonce.checked_add(1)?;
+                fresh.nonce = fresh.nonce.checked_add(1)?;
             }
             if place.sent != Some(next) {
                 calls.push(Call::Send(place.call.sign(&next, payee)?));
@@ -399,6 +446,32 @@ impl PayeeQueue {
         let is_urgent =
             |place: &&QueuePlace| place.sent.is_some() || place.call.haste == Haste::Leaving;
         self.places.iter().take_while(is_urgent).count().clamp(AT_ONCE, AT_ONCE_URGENT)
+    }
+
+    /// Who withdraws takes the nonce of one who stays, where the account cannot pay for both at this
+    /// cost: what all that have a nonce hold of it.
+    fn make_way(&mut self, wei: Amount, cost: Amount) -> Option<Amount> {
+        let costs = self.places.iter().filter_map(|it| it.sent?.cost());
+        let held =
+            costs.fold(Amount::ZERO, |sum, cost| sum.checked_add(cost).unwrap_or(Amount::MAX));
+        let mut rest = wei.checked_sub(held).unwrap_or(Amount::ZERO);
+        let is_next = |it: &QueuePlace| it.sent.is_none() && it.call.haste == Haste::Leaving;
+        let mut lacking: usize = 0;
+        for _ in self.places.iter().filter(|it| is_next(it)) {
+            match rest.checked_sub(cost) {
+                Some(less) => rest = less,
+                None => lacking = lacking.checked_add(1)?,
+            }
+        }
+        if planted(Mutant::StayersComeFirst) {
+            lacking = 0;
+        }
+        let stays = self.places.iter_mut().filter(|it| it.call.haste == Haste::Staying);
+        let nonces: Vec<_> = stays.filter_map(|it| it.sent.take()).take(lacking).collect();
+        for (place, sent) in self.places.iter_mut().filter(|it| is_next(it)).zip(nonces) {
+            place.sent = Some(SentCall { at: UnixTime::from_secs(0), ..sent });
+        }
+        Some(held)
     }
 
     /// What another program sent with this account may never be mined: the last call takes its

@@ -71,6 +71,12 @@ macro_rules! channel {
             StuckIsNotReplaced,
             /// A transaction that waits is sent again under a further nonce.
             RepeatsAreDoubles,
+            /// The price of a transaction that waits, once it was raised so often, follows no more.
+            PricesFreeze,
+            /// A price is raised above what the account can pay.
+            RaisesAreUnpaid,
+            /// Who withdraws waits for those who stay, if the account cannot pay for both.
+            StayersComeFirst,
             /// What is earned of payers who withdraw is sent in its order.
             LeaversQueue,
             /// A channel of any payee, token or contract pays by MPP.

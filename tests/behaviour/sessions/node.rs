@@ -18,6 +18,11 @@ pub const ESCROW: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
 /// Seconds that the contract lets pass before a payer withdraws.
 pub const GRACE: u64 = 900;
 
+/// The gas that a transaction of the payee may use.
+const GAS: u64 = 300_000;
+/// What it uses.
+const USED: u64 = 55_000;
+
 /// A channel in the contract.
 #[derive(Clone, Debug)]
 pub struct Locked {
@@ -37,6 +42,8 @@ pub enum NodeManner {
     Down,
     /// What is sent waits for [`ChannelNode::block`].
     Waits,
+    /// It answers what it is asked, and takes no transactions.
+    Refuses,
 }
 
 #[derive(Clone, Debug)]
@@ -51,14 +58,16 @@ pub struct ChannelNode {
     pub paid: Vec<(u64, u64)>,
     /// Nonces of the payee that blocks have.
     pub mined: u64,
-    /// Transactions that wait: tip and data, by nonce; another program's have no data.
-    pub pool: BTreeMap<u64, (u64, Vec<u8>)>,
+    /// Transactions that wait: tip and maximum price, and data, by nonce; another program's have no data.
+    pub pool: BTreeMap<u64, ([u64; 2], Vec<u8>)>,
     /// Channels whose calls were carried out, in order.
     pub done: Vec<String>,
     /// Calls that the contract has refused, at the payee's cost.
     pub reverted: u64,
     /// What the payee's account has, wei.
     pub wei: u64,
+    /// The base fee of its blocks, wei for a unit of gas.
+    pub base: u64,
     /// Whether the token pays no payer: a close fails.
     pub blocks_payers: bool,
 }
@@ -90,6 +99,7 @@ impl ChannelNode {
             done: Vec::new(),
             reverted: 0,
             wei: 1_000_000_000_000_000_000,
+            base: 1_000_000_000,
             blocks_payers: false,
         }
     }
@@ -143,7 +153,7 @@ impl ChannelNode {
                 Value::from(format!("{CHAIN:#x}"))
             }
             "eth_getBlockByNumber" => {
-                json!({"number": "0x1", "timestamp": "0x1", "baseFeePerGas": "0x3b9aca00"})
+                json!({"number": "0x1", "timestamp": "0x1", "baseFeePerGas": format!("{:#x}", self.base)})
             }
             "eth_getTransactionCount" => {
                 let is_pending = params[1] == "pending";
@@ -213,10 +223,15 @@ impl ChannelNode {
         assert_eq!(fields.bytes(), Ok(&[][..]));
         let data = fields.bytes().unwrap().to_vec();
         self.paid.push((nonce, tip));
-        // A node has each nonce once, and replaces what waits for a tenth more.
-        let is_raised = self.pool.get(&nonce).is_none_or(|(old, _)| tip * 10 >= old * 11);
-        if nonce >= self.mined && is_raised {
-            self.pool.insert(nonce, (tip, data));
+        // A node has each nonce once, replaces what waits for a tenth more, and takes what can be paid beside the rest.
+        let is_raised = self.pool.get(&nonce).is_none_or(|([old_tip, old_fee], _)| {
+            tip * 10 >= old_tip * 11 && max_fee * 10 >= old_fee * 11
+        });
+        let others = self.pool.iter().filter(|(other, _)| **other != nonce);
+        let held: u64 = others.map(|(_, ([_, fee], _))| fee * GAS).sum();
+        let is_paid = held + max_fee * GAS <= self.wei;
+        if nonce >= self.mined && is_raised && is_paid && self.manner != NodeManner::Refuses {
+            self.pool.insert(nonce, ([tip, max_fee], data));
         }
         if self.manner == NodeManner::Works {
             self.block(usize::MAX);
@@ -226,7 +241,10 @@ impl ChannelNode {
     /// A block with at most so many of the transactions that wait.
     pub fn block(&mut self, most: usize) {
         for _ in 0..most {
-            let Some((_, data)) = self.pool.remove(&self.mined) else { return };
+            let first = self.pool.first_entry().filter(|it| *it.key() == self.mined);
+            let Some(first) = first.filter(|it| it.get().0[1] >= self.base) else { return };
+            let ([tip, max_fee], data) = first.remove();
+            self.wei -= USED * max_fee.min(self.base + tip);
             self.mined += 1;
             if !data.is_empty() && !self.carried_out(&data) {
                 self.reverted += 1;

@@ -181,7 +181,7 @@ fn a_nonce_that_another_program_took_is_followed_by_the_next_one() {
     sending.queue.take(due.clone());
     sending.round();
     // A node takes the other one's, and a block has it.
-    sending.node.pool.insert(0, (u64::MAX, Vec::new()));
+    sending.node.pool.insert(0, ([5_000_000_000; 2], Vec::new()));
     sending.node.block(9);
     sending.round();
     assert!(sending.queue.is_empty());
@@ -195,7 +195,7 @@ fn a_nonce_that_another_program_took_is_followed_by_the_next_one() {
 #[test]
 fn what_another_program_never_has_mined_is_replaced() {
     let mut sending = Sending::new();
-    sending.node.pool.insert(0, (1, Vec::new()));
+    sending.node.pool.insert(0, ([1; 2], Vec::new()));
     for number in 1..=3 {
         let due = sending.due(number, Haste::Staying);
         sending.queue.take(due);
@@ -221,12 +221,137 @@ fn an_account_that_cannot_pay_says_what_it_lacks_and_goes_on_later() {
     sending.queue.take(due);
     sending.node.wei = 1_000;
     sending.round();
-    // 300,000 gas at twice a base fee of one gwei and a tenth of it as a tip.
-    assert_eq!(sending.queue.lacks(), Some(units(630_000_000_000_000 - 1_000)));
+    assert_eq!(sending.queue.lacks(), Some(units(COST - 1_000)));
     assert_eq!(sending.node.paid.len(), 0);
-    sending.node.wei = 630_000_000_000_000;
+    sending.node.wei = COST;
     sending.blocks(9);
     assert_eq!((sending.queue.lacks(), sending.settled()), (None, 1));
+}
+
+/// 300,000 gas at twice a base fee of one gwei and a tenth of it as a tip.
+const COST: u64 = 630_000_000_000_000;
+
+#[test]
+pub fn a_price_that_the_account_cannot_pay_stops_no_one() {
+    let mut sending = Sending::new();
+    sending.node.wei = 3 * COST;
+    let stays = sending.due(1, Haste::Staying);
+    sending.queue.take(stays);
+    // Minutes in which the node takes no transaction: the price is raised again and again.
+    sending.node.manner = NodeManner::Refuses;
+    for _ in 0..14 {
+        sending.now += 15;
+        sending.round();
+    }
+    let tips: Vec<u64> = sending.node.paid.iter().map(|(_, tip)| *tip).collect();
+    assert!(tips.iter().all(|tip| *tip < 300_000_000), "{tips:?}");
+    let leaves = sending.due(2, Haste::Leaving);
+    sending.queue.take(leaves.clone());
+    sending.node.manner = NodeManner::Waits;
+    sending.round();
+    sending.node.block(9);
+    assert_eq!(sending.node.done, [leaves.channel.to_string()]);
+    sending.blocks(9);
+    assert_eq!((sending.settled(), sending.node.mined, sending.node.reverted), (2, 2, 0));
+}
+
+#[test]
+pub fn who_leaves_takes_the_nonce_of_who_stays_if_one_can_be_paid() {
+    let mut sending = Sending::new();
+    sending.node.wei = COST * 9 / 8 + 300_000;
+    let stays = sending.due(1, Haste::Staying);
+    sending.queue.take(stays.clone());
+    sending.round();
+    let leaves = sending.due(2, Haste::Leaving);
+    sending.queue.take(leaves.clone());
+    sending.round();
+    sending.node.block(9);
+    assert_eq!(sending.node.done, [leaves.channel.to_string()]);
+    // What is left is for one call more.
+    sending.blocks(9);
+    assert_eq!((sending.settled(), sending.node.mined, sending.node.reverted), (2, 2, 0));
+}
+
+#[test]
+fn who_stays_and_was_mined_before_who_leaves_is_not_sent_twice() {
+    let mut sending = Sending::new();
+    sending.node.wei = COST + 9;
+    let stays = sending.due(1, Haste::Staying);
+    sending.queue.take(stays);
+    sending.round();
+    // No more can be paid, so that the node keeps what it has.
+    let leaves = sending.due(2, Haste::Leaving);
+    sending.queue.take(leaves.clone());
+    sending.round();
+    sending.node.block(9);
+    sending.node.wei = 9 * COST;
+    sending.round();
+    assert_eq!((sending.settled(), sending.node.paid.len()), (1, 2));
+    assert!(sending.queue.is_empty());
+    // The channel sees that it is not settled, and hands it over again.
+    sending.queue.take(leaves);
+    sending.blocks(9);
+    assert_eq!((sending.settled(), sending.node.mined, sending.node.reverted), (2, 2, 0));
+}
+
+#[test]
+pub fn a_price_that_was_raised_to_its_limit_follows_the_chain() {
+    let mut sending = Sending::new();
+    let stays = sending.due(1, Haste::Staying);
+    sending.queue.take(stays);
+    // No blocks for ten minutes, and then dear ones.
+    for _ in 0..40 {
+        sending.now += 15;
+        sending.round();
+    }
+    let most = sending.node.paid.last().unwrap().1;
+    sending.node.base *= 100;
+    let leaves = sending.due(2, Haste::Leaving);
+    sending.queue.take(leaves);
+    sending.round();
+    sending.now += 15;
+    sending.round();
+    sending.node.block(9);
+    assert_eq!((sending.settled(), sending.node.mined), (2, 2));
+    // By itself it was raised twenty times, and what waited behind it was not.
+    assert!(most > 1_050_000_000 && most < 1_060_000_000, "{most}");
+    let behind = sending.node.paid.iter().filter(|(nonce, _)| *nonce == 1);
+    assert_eq!(behind.map(|(_, tip)| *tip).collect::<Vec<_>>(), [10_000_000_000; 2]);
+}
+
+#[test]
+fn what_waits_behind_the_first_one_is_raised_with_it() {
+    let mut sending = Sending::new();
+    for number in 1..=9 {
+        let due = sending.due(number, Haste::Staying);
+        sending.queue.take(due);
+    }
+    for _ in 0..4 {
+        sending.round();
+        sending.now += 15;
+    }
+    let last = sending.node.paid.iter().rev().take(9).map(|(_, tip)| *tip);
+    let last: Vec<u64> = last.collect();
+    assert!(last.iter().all(|tip| *tip == last[0] && *tip > 140_000_000), "{last:?}");
+    sending.node.block(9);
+    assert_eq!((sending.settled(), sending.node.reverted), (9, 0));
+}
+
+#[test]
+fn a_fee_that_rises_is_paid_for_the_first_one_with_what_the_others_hold() {
+    let mut sending = Sending::new();
+    for number in 1..=3 {
+        let due = sending.due(number, Haste::Staying);
+        sending.queue.take(due);
+    }
+    sending.node.wei = 3 * COST;
+    sending.round();
+    // The node has lost all of them by then.
+    sending.node.pool.clear();
+    (sending.node.base, sending.now) = (2_500_000_000, sending.now + 15);
+    sending.round();
+    sending.node.block(9);
+    assert_eq!(sending.settled(), 1);
 }
 
 #[test]
