@@ -1,12 +1,13 @@
 // The story of a session: one deposit and a thousand requests, an answer that is lost, a gate that is killed, the published client
-// beside ours, and money that adds up.
+// beside ours, a stream by the second, and money that adds up.
 
 import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
+import { createWalletClient, http } from 'viem';
 
 import { channelFetch, channelReceiptOf } from '../pkg/dist/channels.js';
 import { memoryStore } from '../pkg/dist/store.js';
-import { BATCH_SETTLEMENT } from './chain.mjs';
+import { BATCH_SETTLEMENT, PAYMENT_CHANNEL } from './chain.mjs';
 import { UNIT } from './sessions-world.mjs';
 import { ends, line, usdc } from './show.mjs';
 
@@ -18,6 +19,8 @@ import { ends, line, usdc } from './show.mjs';
 const CALLS = 1_000;
 const DEPOSIT = 1_500_000n;
 const STOCK_CALLS = 20;
+const SECONDS = 5n;
+const STREAM_DEPOSIT = 100_000n;
 
 /**
  * Tells the story and returns the failed expectations, as sentences.
@@ -25,7 +28,7 @@ const STOCK_CALLS = 20;
  * @param {World} world
  * @returns {Promise<string[]>}
  */
-export async function sessionsStory({ chain, facilitator, origin, gate, url }) {
+export async function sessionsStory({ chain, facilitator, origin, gate, url, stream }) {
   /** @type {string[]} */
   const broken = [];
   /** @type {Check} */
@@ -33,11 +36,12 @@ export async function sessionsStory({ chain, facilitator, origin, gate, url }) {
     line(holds ? '✓' : '✗', sentence);
     if (!holds) broken.push(sentence);
   };
-  const { payer, payers: [other], payee } = chain.accounts;
-  if (other === undefined) throw new Error('there is no second payer');
+  const { payer, payers: [other, third], payee } = chain.accounts;
+  if (other === undefined || third === undefined) throw new Error('there is no second payer');
   const balance = async () => ({
     payer: await chain.balanceOf(payer.address), other: await chain.balanceOf(other.address),
-    payee: await chain.balanceOf(payee.address), contract: await chain.balanceOf(BATCH_SETTLEMENT),
+    third: await chain.balanceOf(third.address), payee: await chain.balanceOf(payee.address),
+    contract: await chain.balanceOf(BATCH_SETTLEMENT) + await chain.balanceOf(PAYMENT_CHANNEL),
   });
   const calls = () => facilitator.counts.verify + facilitator.counts.settle;
   const start = await balance();
@@ -91,13 +95,43 @@ export async function sessionsStory({ chain, facilitator, origin, gate, url }) {
   const stockBack = await scheme.refund(url);
   check(stockBack.amount === String(100n * UNIT - stockSpent), `and has ${usdc(100n * UNIT - stockSpent)} of ${usdc(100n * UNIT)} back`);
 
-  console.log('\n6. The end of the session');
+  console.log('\n6. A stream by the second');
+  const wallet = createWalletClient({ account: third, chain: chain.chain, transport: http(chain.url) });
+  let leave = () => {};
+  const live = channelFetch(fetch, {
+    signer: third, policy: { perPayment: '0.001', perDay: '5' }, store: memoryStore(), deposit: '0.1', maxDeposit: '0.1',
+    onState: (state) => {
+      if (state.includes(` cum ${usdc(SECONDS * UNIT)} (`)) leave();
+    },
+    broadcast: async ({ calls }) => {
+      let hash;
+      for (const { to, data } of calls ?? []) {
+        hash = await wallet.sendTransaction({ to: /** @type {`0x${string}`} */ (to), data: /** @type {`0x${string}`} */ (data) });
+        await chain.publicClient.waitForTransactionReceipt({ hash });
+      }
+      return hash;
+    },
+  });
+  const signed = async () => BigInt((await live.channels())[0]?.signed ?? 0);
+  const events = await live(`${stream}?count=600&every=50`);
+  line('→', `GET ${new URL(stream).pathname}`, `deposit of ${usdc(STREAM_DEPOSIT)}, and a voucher for ${usdc(UNIT)}`);
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (events.body).getReader();
+  leave = () => { reader.cancel().catch(() => {}); };
+  let parts = 0n;
+  while (!(await reader.read()).done) parts += 1n;
+  // The origin is silent for no whole second, so each second that was paid has brought something.
+  check(events.status === 200 && parts >= SECONDS - 1n, `events flow, and each second costs ${usdc(UNIT)}`);
+  check(await signed() === SECONDS * UNIT, `the reader leaves in the fifth second: ${SECONDS} vouchers were signed, the last for ${usdc(SECONDS * UNIT)}`);
+  const rest = await live.refund(stream);
+  check(rest.refunded === String(STREAM_DEPOSIT - SECONDS * UNIT), `the rest comes back: ${usdc(STREAM_DEPOSIT - SECONDS * UNIT)}`);
+
+  console.log('\n7. The end of the session');
   const { refunded } = await pay.refund(url);
   check(refunded === String(DEPOSIT - spent), `the rest comes back: ${usdc(DEPOSIT - spent)}`);
-  const earned = spent + stockSpent;
+  const earned = spent + stockSpent + SECONDS * UNIT;
   const end = await until(balance, (now) => now.payee === start.payee + earned);
   check(end.payee === start.payee + earned, `the gate has claimed what was earned: ${usdc(earned)}`);
-  check(end.payer === start.payer - spent && end.other === start.other - stockSpent && end.contract === start.contract, 'payers, payee and contract add up, to the last unit');
+  check(end.payer === start.payer - spent && end.other === start.other - stockSpent && end.third === start.third - SECONDS * UNIT && end.contract === start.contract, 'payers, payee and contract add up, to the last unit');
   return broken;
 }
 

@@ -1,6 +1,7 @@
 // A proxy in front of a part, which cuts, delays, loses or answers for it when it is told to.
 
 import { Agent, request as ask } from 'node:http';
+import { pipeline } from 'node:stream/promises';
 
 import { serve } from './server.mjs';
 
@@ -52,8 +53,12 @@ export async function startSwitch(target, { worker = false } = {}) {
         return response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(typeof said === 'string' ? said : JSON.stringify(said));
       }
       const answer = await carried(incoming, body);
-      if (met?.mode === 'lose') return response.destroy();
-      return response.writeHead(answer.status, answer.headers).end(answer.body);
+      if (met?.mode === 'lose') {
+        await whole(answer.body);
+        return response.destroy();
+      }
+      response.writeHead(answer.status, answer.headers).flushHeaders();
+      return await pipeline(answer.body, response);
     } catch {
       // The part or its client has gone: as without a proxy, the connection ends.
       return response.destroy();
@@ -77,7 +82,7 @@ export async function startSwitch(target, { worker = false } = {}) {
   /**
    * @param {import('node:http').IncomingMessage} incoming
    * @param {Buffer} body
-   * @returns {Promise<{status: number, headers: import('node:http').IncomingHttpHeaders, body: Buffer}>}
+   * @returns {Promise<{status: number, headers: import('node:http').IncomingHttpHeaders, body: import('node:http').IncomingMessage}>}
    */
   function carried(incoming, body) {
     return new Promise((resolve, reject) => {
@@ -88,7 +93,7 @@ export async function startSwitch(target, { worker = false } = {}) {
       outgoing.on('error', reject);
       outgoing.on('response', (reply) => {
         const { connection: _, 'transfer-encoding': __, 'keep-alive': ___, ...given } = reply.headers;
-        whole(reply).then((all) => resolve({ status: reply.statusCode ?? 502, headers: { ...given, 'content-length': String(all.length) }, body: all }), reject);
+        resolve({ status: reply.statusCode ?? 502, headers: given, body: reply });
       });
       outgoing.end(body);
     });

@@ -295,6 +295,7 @@ async function run(parts: Parts, request: Plain, url: string, exchange: ChannelP
 async function steps(parts: Parts, request: Plain, url: string, exchange: ChannelPurchase, last: { response: Response | undefined }): Promise<Purchased> {
   const { fetch, store, now } = parts;
   const { signal } = request.rest;
+  let sent = now();
   let step = await answered(exchange, last.response, now());
   for (;;) {
     switch (step.do) {
@@ -326,6 +327,7 @@ async function steps(parts: Parts, request: Plain, url: string, exchange: Channe
         const headers = new Headers(request.headers);
         headers.set(step.field, step.payment);
         const { body, method, rest } = request;
+        sent = now();
         // A redirect is an answer, so that a payment goes only where it was requested.
         last.response = await fetch(url, { ...rest, method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) }).catch(() => undefined);
         if (last.response === undefined && signal?.aborted === true) throw aborted(signal);
@@ -335,7 +337,7 @@ async function steps(parts: Parts, request: Plain, url: string, exchange: Channe
       case 'return': {
         if (last.response === undefined) throw new TypeError('there is no response');
         const flows = last.response.ok && last.response.body !== null;
-        const stream = !flows ? undefined : exchange.stream(headerLines(last.response.headers), now() * 1000);
+        const stream = !flows ? undefined : exchange.stream(headerLines(last.response.headers), sent * 1000);
         const response = stream === undefined ? last.response : streamed(parts, request, last.response, stream);
         if (step.receipt !== null) receipts.set(response, step.receipt);
         return { response, receipt: step.receipt };
@@ -355,7 +357,6 @@ function streamed(parts: Parts, request: Plain, response: Response, stream: Sess
   };
   open.set(stream, 'flows');
   return flowing(response, stream, {
-    now: () => now() * 1000,
     raise: async ({ channel, required }) => {
       const sharing = [...open.keys()].filter((one) => one.channel() === channel);
       for (const one of sharing) await note(one);
@@ -367,8 +368,7 @@ function streamed(parts: Parts, request: Plain, response: Response, stream: Sess
       await done.response.body?.cancel().catch(() => undefined);
     },
     ended: async () => {
-      // Its time stands still from here on.
-      stream.stalls(now() * 1000);
+      stream.ends(now() * 1000);
       await note(stream);
       open.set(stream, 'ended');
       // The step that it ended in may be charged: it counts until the streams beside it have ended too.

@@ -6,8 +6,6 @@ export type Raise = { readonly channel: string; readonly required: string | null
 
 /** What concerns the payment of a stream. */
 export type StreamPayment = {
-  /** Milliseconds. */
-  now(): number;
   /** Signs and sends the next voucher. */
   raise(raise: Raise): Promise<void>;
   /** Notes what was received, once it has ended. */
@@ -41,8 +39,7 @@ export function flowing(response: Response, stream: SessionStream, payment: Stre
       const read = stream.hasEvents() || hasStalled ? await next.catch(failed) : await Promise.race([next.catch(failed), stalled()]);
       if (read === undefined) {
         hasStalled = true;
-        await payment.raise(JSON.parse(stream.stalls(payment.now())) as Raise).catch(failed);
-        stream.resumes(payment.now());
+        await payment.raise(JSON.parse(stream.stalls()) as Raise).catch(failed);
         continue;
       }
       next = undefined;
@@ -56,11 +53,8 @@ export function flowing(response: Response, stream: SessionStream, payment: Stre
       }
       const passed = stream.take(read.value);
       if (passed.length > 0) controller.enqueue(passed);
-      const asked = stream.asks(payment.now());
-      if (asked !== undefined) {
-        await payment.raise(JSON.parse(asked) as Raise).catch(failed);
-        stream.resumes(payment.now());
-      }
+      const asked = stream.asks();
+      if (asked !== undefined) await payment.raise(JSON.parse(asked) as Raise).catch(failed);
       if (passed.length > 0) return;
     }
   };

@@ -53,18 +53,19 @@ impl SessionStream {
     }
 
     /// What its payee asks for, once: `{channel, required, ahead}`, atomic units.
-    pub fn asks(&mut self, now: f64) -> Option<String> {
-        self.0.asks(now as u64).map(raise)
+    pub fn asks(&mut self) -> Option<String> {
+        self.0.asks().map(raise)
     }
 
     /// What is signed when nothing comes any more, and the payee does not say why.
-    pub fn stalls(&mut self, now: f64) -> String {
-        raise(self.0.stalls(now as u64))
+    #[must_use]
+    pub fn stalls(&self) -> String {
+        raise(self.0.stalls())
     }
 
-    /// Goes on after a pause.
-    pub fn resumes(&mut self, now: f64) {
-        self.0.resumes(now as u64);
+    /// Lets its time stand still.
+    pub fn ends(&mut self, now: f64) {
+        self.0.ends(now as u64);
     }
 
     /// What was received since this was last asked, atomic units.

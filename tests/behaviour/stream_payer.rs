@@ -157,12 +157,11 @@ impl Reader {
         now: u64,
     ) -> Result<String, &'static str> {
         let passed = String::from_utf8(stream.take(text.as_bytes())).unwrap();
-        if let Some(raise) = stream.asks(now) {
+        if let Some(raise) = stream.asks() {
             let received = stream.received(now);
             let changed = noted(self.record.as_deref(), stream.channel(), received, NOW).unwrap();
             self.record = changed.or(self.record.take());
             self.asks(Some(raise), 0, STEP)?;
-            stream.resumes(now);
         }
         Ok(passed)
     }
@@ -248,9 +247,9 @@ fn a_seller_that_calls_a_new_voucher_used_up_gets_no_higher_one() {
 #[test]
 fn a_stream_is_paid_from_its_own_session() {
     let mut reader = Reader::new("event");
-    let mut stream = reader.begins(PRICE);
+    let stream = reader.begins(PRICE);
     let other = ChannelId::parse(&format!("0x{}", "07".repeat(32))).unwrap();
-    let raise = StreamRaise { channel: other, ..stream.stalls(0) };
+    let raise = StreamRaise { channel: other, ..stream.stalls() };
     assert_eq!(reader.asks(Some(raise), PRICE, STEP).err(), Some("terms_changed"));
     assert_eq!(reader.signed, [0, STEP]);
 }
@@ -273,20 +272,35 @@ fn a_step_is_a_payment_under_the_policy() {
 }
 
 #[test]
-fn seconds_count_by_stretches_and_pauses_do_not() {
+fn seconds_count_from_the_request_on_and_in_pauses_too() {
     let mut reader = Reader::new("second");
     let mut stream = reader.begins(PRICE);
-    // A bit more than a second, then a minute of pause, then three seconds.
+    // A bit more than a second, of which the first was counted.
     let asked = need(&stream, 40);
     reader.takes(&mut stream, &asked, 1_010).unwrap();
     assert_eq!(reader.spent(), 20);
-    stream.resumes(1_020);
-    let asked = stream.stalls(61_010);
+    // Whoever pays two seconds late has what came meanwhile: the payee asks for it at once.
+    let asked = need(&stream, 60);
+    reader.takes(&mut stream, &asked, 3_000).unwrap();
+    assert_eq!((reader.signed.last(), reader.spent()), (Some(&60), 30));
+    let asked = stream.stalls();
     assert_eq!((asked.required, asked.ahead), (None, Amount::from_u64(STEP)));
-    assert_eq!(stream.received(61_010), Amount::from_u64(60 * PRICE));
-    assert_eq!(stream.received(90_000), Amount::ZERO);
-    stream.resumes(90_000);
-    assert_eq!(stream.received(92_001), Amount::from_u64(3 * PRICE));
+    assert_eq!(stream.received(61_001), Amount::from_u64(59 * PRICE));
+    stream.ends(62_001);
+    assert_eq!(stream.received(90_000), Amount::from_u64(PRICE));
+}
+
+#[test]
+fn a_seller_that_asks_again_and_again_has_no_more_seconds() {
+    let mut reader = Reader::new("second");
+    let mut stream = reader.begins(PRICE);
+    for now in [1, 2, 3] {
+        let asked = need(&stream, PRICE + STEP);
+        reader.takes(&mut stream, &asked, now).unwrap();
+    }
+    let asked = need(&stream, PRICE + STEP + 1);
+    assert_eq!(reader.takes(&mut stream, &asked, 999), Err("policy_amount"));
+    assert_eq!(reader.signed, [0, STEP, PRICE + STEP]);
 }
 
 #[test]
@@ -299,7 +313,7 @@ fn bytes_count_as_they_come_and_a_stall_signs_one_step_ahead() {
     reader.record =
         noted(reader.record.as_deref(), stream.channel(), Amount::from_u64(20), NOW).unwrap();
     assert_eq!(reader.spent(), STEP);
-    let raise = stream.stalls(0);
+    let raise = stream.stalls();
     reader.asks(Some(raise), 0, STEP).unwrap();
     assert_eq!(reader.signed.last(), Some(&(2 * STEP)));
     // Nothing more came: nothing more is signed, nor sent.

@@ -16,7 +16,7 @@ const UNIT = 1_000n;
 
 type Hex = `0x${string}`;
 type Line = {
-  readonly gate: string; readonly url: string; readonly operatorToken: string; readonly withdrawDelaySecs: number; readonly origin: string; readonly facilitator: string;
+  readonly gate: string; readonly url: string; readonly stream: string; readonly secondPrice: string; readonly operatorToken: string; readonly withdrawDelaySecs: number; readonly origin: string; readonly facilitator: string;
   readonly chain: { readonly url: string; readonly payee: Hex; readonly contract: Hex };
   readonly funded: readonly { readonly privateKey: Hex }[]; readonly controls: Readonly<Record<string, string>>;
 };
@@ -63,6 +63,14 @@ test('when the delay is over, what was earned is the payee\'s, and the rest stay
   const channels = await fetch(`${line.gate}/_farebox/channels`, { headers: { authorization: `Bearer ${line.operatorToken}` } });
   const { items: [channel] } = await channels.json() as { items: { claimed: string; deposit: string }[] };
   assert.deepEqual([channel?.claimed, channel?.deposit], [String(3n * UNIT), String(10n * UNIT)]);
+});
+
+test('a stream by the second is offered by session', LIMIT, async () => {
+  const answer = await fetch(line.stream);
+  const asked = answer.headers.get('www-authenticate') ?? '';
+  const request = /intent="session", request="([^"]+)"/.exec(asked)?.[1] ?? assert.fail(asked);
+  const { amount, unitType } = JSON.parse(Buffer.from(request, 'base64url').toString()) as Record<string, string>;
+  assert.deepEqual([answer.status, amount, unitType, line.secondPrice], [402, '1000', 'second', '$0.001']);
 });
 
 test('a facilitator that is cut off is missed by deposits alone', LIMIT, async () => {

@@ -148,12 +148,12 @@ impl SessionPurchase {
         flows && planned.before != planned.session.state.cumulative
     }
 
-    /// The stream that an answer with this head is, if what is sold flows.
+    /// The stream that an answer with this head is, if what is sold flows; its request was sent then.
     #[must_use]
-    pub fn stream(&self, headers: &Headers, now_ms: u64) -> Option<ReceivedStream> {
+    pub fn stream(&self, headers: &Headers, sent_ms: u64) -> Option<ReceivedStream> {
         let (planned, asked) = (self.planned.as_ref()?, self.asked.as_ref()?);
         let is_paid = matches!(planned.act, Act::Voucher(_)) && self.raise.is_none();
-        let stream = || ReceivedStream::of(planned.session.id(), &asked.terms, headers, now_ms);
+        let stream = || ReceivedStream::of(planned.session.id(), &asked.terms, headers, sent_ms);
         is_paid.then(stream).flatten()
     }
 

@@ -3,7 +3,8 @@
 //! A payer signs for what it has received, and for one step more: that much is lost if the payee
 //! lies, whatever it asks for. A step is a payment under the policy. Assumptions:
 //! - the first unit was counted with the answer's head, as what a request costs;
-//! - seconds count while something may flow: each stretch between two pauses in whole seconds;
+//! - seconds count from when the request was sent until the stream ends, pauses too: who pays late
+//!   pays for what came meanwhile, and a payee that asks again and again has no more of them;
 //! - events count if they have data, and bytes as they come.
 
 use alloc::format;
@@ -67,9 +68,9 @@ pub struct ReceivedStream {
     price: Amount,
     step: Amount,
     framing: StreamFraming,
-    /// Bytes and events that were received, and whole seconds of the stretches that are over.
+    /// Bytes and events that were received, and the seconds once it has ended.
     units: u64,
-    /// Since when something may flow, milliseconds.
+    /// When its request was sent, milliseconds; `None` once it has ended.
     since: Option<u64>,
     /// Units that the record has.
     noted: u64,
@@ -80,12 +81,13 @@ pub struct ReceivedStream {
 }
 
 impl ReceivedStream {
-    /// A stream that begins with this head; `None` if the terms have a price of a request.
+    /// A stream that begins with this head, for a request that was sent then; `None` if the terms
+    /// have a price of a request.
     pub(super) fn of(
         channel: ChannelId,
         terms: &SessionTerms,
         headers: &Headers,
-        now_ms: u64,
+        sent_ms: u64,
     ) -> Option<Self> {
         let framing = StreamFraming::of(headers);
         (terms.unit != UnitType::Request).then_some(Self {
@@ -95,7 +97,7 @@ impl ReceivedStream {
             step: terms.step(),
             framing,
             units: 0,
-            since: Some(now_ms),
+            since: Some(sent_ms),
             noted: 1,
             rest: Vec::new(),
             required: None,
@@ -178,27 +180,25 @@ impl ReceivedStream {
     }
 
     /// What its payee asks for, once.
-    pub fn asks(&mut self, now_ms: u64) -> Option<StreamRaise> {
+    pub fn asks(&mut self) -> Option<StreamRaise> {
         let required = self.required.take()?;
-        Some(self.waits(Some(required), now_ms))
+        Some(self.waits(Some(required)))
     }
 
     /// What is signed when nothing comes any more, and the payee does not say why.
-    pub fn stalls(&mut self, now_ms: u64) -> StreamRaise {
-        self.waits(None, now_ms)
+    #[must_use]
+    pub const fn stalls(&self) -> StreamRaise {
+        self.waits(None)
     }
 
-    fn waits(&mut self, required: Option<Amount>, now_ms: u64) -> StreamRaise {
-        self.units = self.seen(now_ms);
-        self.since = None;
+    const fn waits(&self, required: Option<Amount>) -> StreamRaise {
         StreamRaise { channel: self.channel, required, ahead: self.step }
     }
 
-    /// Goes on after a pause.
-    pub const fn resumes(&mut self, now_ms: u64) {
-        if self.since.is_none() {
-            self.since = Some(now_ms);
-        }
+    /// Lets its time stand still.
+    pub fn ends(&mut self, now_ms: u64) {
+        self.units = self.seen(now_ms);
+        self.since = None;
     }
 
     fn seen(&self, now_ms: u64) -> u64 {
