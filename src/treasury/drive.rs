@@ -3,7 +3,8 @@
 use farebox_core::http::RequestHead;
 use farebox_core::problem::Code;
 use farebox_core::treasury::message::{
-    Answer, Command, Enquiry, Envelope, LinkCommand, Operation, Order, Preparation, Reply,
+    Answer, ClaimTold, Command, Enquiry, Envelope, LinkClaim, LinkCommand, Operation, Order,
+    Preparation, Reply,
 };
 use farebox_core::treasury::{Treasury, Turn, payout, refused};
 use futures_util::future::join;
@@ -138,10 +139,11 @@ impl Said {
         loop {
             let report = match answer {
                 Answer::Reply(reply) => return Some(reply),
-                Answer::Done => return None,
+                Answer::Done | Answer::Held(_) => return None,
                 Answer::Prepare(preparation) => self.prepare(*preparation).await,
                 Answer::Send(order) => self.send(treasury, &order).await,
                 Answer::Enquire(enquiry) => enquire(*enquiry).await,
+                Answer::Claim(claim) => self.claim(*claim).await?,
             };
             #[cfg(feature = "panic-drill")]
             crate::platform::guard::drill(&self.head.headers, "reporting");
@@ -182,6 +184,17 @@ impl Said {
         };
         let (signature, balance) = join(signature, balance).await;
         Command::Prepared { attempt, fence, signature, balance }
+    }
+
+    /// Asks for the authorization of a payment by link, and the node about it.
+    async fn claim(&self, claim: LinkClaim) -> Option<Command> {
+        let LinkClaim { object, name, link, node: (url, body), asked } = claim;
+        let asks = serde_json::to_string(&Envelope::of(Command::Claim { name, link })).ok()?;
+        let held = calls::object(&self.env, &object, &asks);
+        let (said, sight) = join(held, calls::node(&url, &body)).await;
+        let Ok(Answer::Held(holder)) = serde_json::from_str(&said?) else { return None };
+        let told = ClaimTold { holder, sight };
+        Some(Command::Link(LinkCommand::Claimed(Box::new(asked), told)))
     }
 
     async fn send(&self, treasury: &Treasury, order: &Order) -> Command {

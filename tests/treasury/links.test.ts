@@ -122,6 +122,60 @@ describe('a link', () => {
     assert.deepEqual([calls, outcome.final, (await statusOf(id))['status']], [1, true, 'failed']);
   });
 
+  test('takes no authorization that was used before, and another one then', async () => {
+    const [used, late] = [await made('0.02'), await made('0.02')];
+    const credential = await paying(used.id);
+    assert.equal((await show(used.id, credential))['status'], 'completed');
+    // What was sold elsewhere, by the facilitator of both.
+    const sold = await paying(late.id);
+    const { signature, authorization: { type: _, ...authorization } } = sold['payload'];
+    const accepted = { scheme: 'exact', network: 'eip155:84532', amount: '20000', asset: USDC, payTo: TO, maxTimeoutSeconds: 300, extra: { name: 'USDC', version: '2' } };
+    const settled = await fetch(`${world.facilitator.url}/settle`, {
+      method: 'POST', headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ x402Version: 2, paymentPayload: { x402Version: 2, accepted, payload: { signature, authorization } }, paymentRequirements: accepted }),
+    });
+    assert.equal((await settled.json() as Json)['success'], true);
+    const { result, count } = await during(world, async () => [await show(late.id, credential), await show(late.id, sold)]);
+    const refused = { status: 'pending', success: false, errorReason: 'authorization_used' };
+    assert.deepEqual([result, count], [[refused, refused], 0]);
+    const paid = await during(world, () => pay(late.id));
+    assert.deepEqual([paid.result['status'], paid.paid], ['completed', 20_000n]);
+  });
+
+  test('of one organization or another is paid by an authorization once, whoever is shown it at once and whatever is lost', async () => {
+    for (const lost of [0, 2]) {
+      for (const [one, other] of [['payee', 'payee'], ['payee', 'buyers']]) {
+        const links = [await made('0.02', { organization: one }), await made('0.02', { organization: other })];
+        const credential = await paying(links[0]?.id ?? '');
+        const [balance, before] = [await world.chain.balanceOf(TO), await world.transfers()];
+        if (lost > 0) world.switches.facilitator.set({ mode: 'lose', path: '/settle', times: lost });
+        const shown = await Promise.all([...links, ...links].map(({ id }) => show(id, credential)));
+        world.switches.facilitator.set();
+        const states = await eventually('one is over', async () => {
+          await world.wait(4);
+          await world.mine(13);
+          return Promise.all(links.map(async ({ id }) => (await statusOf(id))['status'] as string));
+        }, (all) => !all.includes('settling'));
+        assert.deepEqual(states.sort(), ['completed', 'pending'], JSON.stringify(shown));
+        const moved = [...(await world.transfers()).keys()].filter((nonce) => !before.has(nonce));
+        assert.deepEqual([await world.chain.balanceOf(TO) - balance, moved.length], [20_000n, 1]);
+        // The other one takes a payment of its own.
+        const open = links[(await statusOf(links[0]?.id ?? ''))['status'] === 'pending' ? 0 : 1];
+        assert.deepEqual([(await show(open?.id ?? '', credential))['errorReason'], (await pay(open?.id ?? ''))['status']], ['authorization_used', 'completed']);
+      }
+    }
+  });
+
+  test('takes nothing while its node does not answer, and the same payment then', async () => {
+    const { id } = await made('0.02');
+    const credential = await paying(id);
+    world.switches.node.set({ mode: 'lose', path: '/', times: 1 });
+    const { result, count } = await during(world, () => show(id, credential));
+    world.switches.node.set();
+    assert.deepEqual([result, count, (await statusOf(id))['status']], [undefined, 0, 'pending']);
+    assert.equal((await show(id, credential))['status'], 'completed');
+  });
+
   test('is followed by events until it is over', async () => {
     const { id } = await made('0.02');
     const stream = await fetch(`${world.treasury.url}/api/${API}/p/${id}/status`, { headers: { accept: 'text/event-stream' } });

@@ -58,6 +58,9 @@ pub struct LinkPayment {
     pub door: LinkDoor,
     /// Whether it was sent again.
     pub resent: bool,
+    /// The newest block before it was sent, in which its authorization was unused.
+    #[serde(default)]
+    pub seen_block: u64,
 }
 
 /// The way in which a payment comes.

@@ -15,6 +15,10 @@ macro_rules! treasury {
             LinksTakeUsedPayments,
             /// One authorization pays several links.
             LinksSharePayments,
+            /// An authorization is given to another link than the first that asked.
+            ClaimsChangeHands,
+            /// An authorization is sent that the chain shows used.
+            LinksSendUsedPayments,
             /// A link is paid by less, or to another.
             LinksTakeAnyPayment,
             /// A wallet has several transactions in the air.

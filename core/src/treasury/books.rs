@@ -204,11 +204,11 @@ pub trait Books {
     /// An error of the storage.
     fn link(&self, id: &str) -> Result<Option<PaymentLink>, Self::Error>;
 
-    /// The link that took the payment of this [`PaymentLink::payment_name`].
+    /// The link that has the authorization of this [`PaymentLink::payment_name`].
     ///
     /// # Errors
     /// An error of the storage.
-    fn link_by_payment(&self, name: &str) -> Result<Option<PaymentLink>, Self::Error>;
+    fn claim(&self, name: &str) -> Result<Option<String>, Self::Error>;
 
     /// The payments by link that are due at this second, the longest due first.
     ///
@@ -282,4 +282,6 @@ pub enum Change {
     Nonces(NonceRow),
     /// Puts a payment by link.
     Link(Box<PaymentLink>),
+    /// Gives the authorization of this name to a link.
+    Claim(String, String),
 }

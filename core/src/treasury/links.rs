@@ -1,10 +1,11 @@
 //! Payments by link: whoever has a link pays its recipient once, through the facilitator.
 //!
 //! A link is [`PaymentLink`]: its rules are there. Here its terms become a token's, a payment that
-//! it takes is written with what the facilitator is sent, and `chain` finds out what became of it
-//! if no answer says so. `told` are the answers.
+//! it takes is written with what the facilitator is sent, once `claim` has its authorization for
+//! it; `chain` finds out what became of it if no answer says so. `told` are the answers.
 
 mod chain;
+mod claim;
 mod id;
 mod told;
 
@@ -14,13 +15,14 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
+use self::claim::{USED, Unsent};
 pub use self::id::is_link;
 use self::told::Words;
 use super::books::{Books, Change};
 use super::budget::worth;
 use super::config::Environment;
 use super::id::Fresh;
-use super::message::{Answer, LinkCommand, MerchantAnswer, Order, Reply};
+use super::message::{Answer, ClaimTold, LinkCommand, MerchantAnswer, Order, Reply};
 use super::operate::reply::{not_found, problem};
 use super::{Decided, SLACK_SECS, Scene, Treasury, refused};
 use crate::a2a::ask::LinkAsk;
@@ -50,6 +52,14 @@ const ROOM: ValidityBounds = ValidityBounds { min_secs: 15, max_secs: 86_400 };
 /// A payment as it was shown: what was signed, beside its members for the facilitator.
 type ShownPayment = (SignedAuthorization, Map<String, Value>);
 
+/// The way in which a payment was shown, and the command that showed it.
+#[derive(Clone, Copy)]
+struct LinkShowing<'a> {
+    door: LinkDoor,
+    url: Option<&'a str>,
+    asked: &'a LinkCommand,
+}
+
 impl Treasury {
     /// Answers a request about a link.
     pub(super) fn link<B: Books>(
@@ -59,8 +69,13 @@ impl Treasury {
         scene: Scene<'_>,
     ) -> Result<Decided, B::Error> {
         let told = |reply: Reply| Ok(Decided::told(Answer::Reply(reply)));
+        let (asked, claimed) = match asked {
+            LinkCommand::Claimed(asked, claimed) => (*asked, Some(claimed)),
+            asked => (asked, None),
+        };
         let id = match &asked {
             LinkCommand::Make(body, origin) => return Ok(self.make(body, origin, scene)),
+            LinkCommand::Claimed(..) => return told(refused::internal()),
             LinkCommand::Cancel(id)
             | LinkCommand::Read(id)
             | LinkCommand::Status(id)
@@ -69,8 +84,8 @@ impl Treasury {
         };
         let Some(link) = books.link(id)? else { return told(not_found("payment")) };
         let words = Words { link: &link, now: scene.now };
-        match asked {
-            LinkCommand::Make(..) => told(refused::internal()),
+        match &asked {
+            LinkCommand::Make(..) | LinkCommand::Claimed(..) => told(refused::internal()),
             LinkCommand::Read(_) => told(words.read()),
             LinkCommand::Status(_) => told(words.status()),
             LinkCommand::Cancel(_) => match link.cancel(scene.now) {
@@ -83,16 +98,24 @@ impl Treasury {
                     told(problem(409, "not_pending", &detail))
                 }
             },
-            LinkCommand::Pay(_, body) => match credential::read(&body) {
-                Ok(shown) => self.take(books, &link, shown, (LinkDoor::Credential, None), scene),
+            LinkCommand::Pay(_, body) => match credential::read(body) {
+                Ok(shown) => {
+                    let taking =
+                        LinkShowing { door: LinkDoor::Credential, url: None, asked: &asked };
+                    Ok(self.take(&link, shown, taking, claimed.as_ref(), scene.now))
+                }
                 Err(code) => told(words.refused(LinkDoor::Credential, code.row().code)),
             },
             LinkCommand::Visit(_, url, None) => told(match self.requirements(&link) {
-                Some((_, asks)) => words.asked(&url, &asks),
+                Some((_, asks)) => words.asked(url, &asks),
                 None => refused::internal(),
             }),
-            LinkCommand::Visit(_, url, Some(payment)) => match self.visit(&link, &payment) {
-                Ok(shown) => self.take(books, &link, shown, (LinkDoor::X402, Some(&url)), scene),
+            LinkCommand::Visit(_, url, Some(payment)) => match self.visit(&link, payment) {
+                Ok(shown) => {
+                    let taking =
+                        LinkShowing { door: LinkDoor::X402, url: Some(url), asked: &asked };
+                    Ok(self.take(&link, shown, taking, claimed.as_ref(), scene.now))
+                }
                 Err(code) => told(words.refused(LinkDoor::X402, code.row().code)),
             },
         }
@@ -198,17 +221,18 @@ impl Treasury {
         Ok((exact::read(payment.payload)?, exact::own(payment.payload)))
     }
 
-    /// Takes a payment, or says why not.
-    fn take<B: Books>(
+    /// Takes a payment, or says why not: first it asks for the authorization, and with that it
+    /// begins.
+    fn take(
         &self,
-        books: &B,
         link: &PaymentLink,
         (signed, own): ShownPayment,
-        (door, url): (LinkDoor, Option<&str>),
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
-        let told = |reply: Reply| Ok(Decided::told(Answer::Reply(reply)));
-        let (words, now) = (Words { link, now: scene.now }, scene.now);
+        LinkShowing { door, url, asked }: LinkShowing<'_>,
+        claimed: Option<&ClaimTold>,
+        now: UnixTime,
+    ) -> Decided {
+        let told = |reply: Reply| Decided::told(Answer::Reply(reply));
+        let words = Words { link, now };
         let (Some((terms, asks)), Some(facilitator)) = (self.requirements(link), &self.facilitator)
         else {
             return told(words.refused(door, "links_not_configured"));
@@ -222,41 +246,36 @@ impl Treasury {
             request: request(Version::V2, &handed, &asks),
             door,
             resent: false,
+            seen_block: 0,
         };
         let lease = self.send_secs.saturating_add(SLACK_SECS);
-        match link.pay(payment, lease, now) {
-            LinkTaking::Known => told(words.outcome(door)),
-            LinkTaking::Taken => told(words.taken(door)),
-            // One authorization moves once, and pays one link.
-            LinkTaking::Begins(taken) if self.has_paid(books, &taken)? => {
-                told(words.refused(door, "authorization_used"))
-            }
-            LinkTaking::Begins(taken) => match signed.check(&terms, None, now, ROOM) {
-                Err(code) if !planted(Mutant::LinksTakeAnyPayment) => {
-                    told(words.refused(door, code.row().code))
-                }
-                Ok(SignatureCheck::Deferred) => told(words.refused(door, "invalid_signature")),
-                Ok(SignatureCheck::Verified) | Err(_) => {
-                    let order = self.settle_order(&taken, &Facilitator::new(facilitator), now);
-                    match order {
-                        Some(order) => {
-                            let answer = Answer::Send(Box::new(order));
-                            Ok(Decided { answer, changes: put(*taken) })
-                        }
-                        None => told(refused::internal()),
-                    }
-                }
-            },
-        }
-    }
-
-    /// Whether another link took the same payment.
-    fn has_paid<B: Books>(&self, books: &B, link: &PaymentLink) -> Result<bool, B::Error> {
-        let Some(name) = link.payment_name().filter(|_| !planted(Mutant::LinksSharePayments))
-        else {
-            return Ok(false);
+        let taken = match link.pay(payment, lease, now) {
+            LinkTaking::Known => return told(words.outcome(door)),
+            LinkTaking::Taken => return told(words.taken(door)),
+            LinkTaking::Begins(taken) => *taken,
         };
-        Ok(books.link_by_payment(&name)?.is_some_and(|other| other.id != link.id))
+        match signed.check(&terms, None, now, ROOM) {
+            Err(code) if !planted(Mutant::LinksTakeAnyPayment) => {
+                return told(words.refused(door, code.row().code));
+            }
+            Ok(SignatureCheck::Deferred) => return told(words.refused(door, "invalid_signature")),
+            Ok(SignatureCheck::Verified) | Err(_) => {}
+        }
+        let Some(claimed) = claimed else {
+            return match self.ask_for(&taken, asked) {
+                Some(claim) => Decided::told(Answer::Claim(Box::new(claim))),
+                None => told(words.refused(door, "links_not_configured")),
+            };
+        };
+        let taken = match self.granted(taken, claimed) {
+            Ok(taken) => taken,
+            Err(Unsent::Used) => return told(words.refused(door, USED)),
+            Err(Unsent::Unseen) => return told(Words::unseen()),
+        };
+        match self.settle_order(&taken, &Facilitator::new(facilitator), now) {
+            Some(order) => Decided { answer: Answer::Send(Box::new(order)), changes: put(taken) },
+            None => told(refused::internal()),
+        }
     }
 
     /// The request to the facilitator for the payment that a link took.

@@ -109,6 +109,13 @@ pub enum Command {
     Operate(Operation),
     /// A request about a payment by link.
     Link(LinkCommand),
+    /// A link asks for an authorization, in the object that keeps who has it: [`LinkClaim`].
+    Claim {
+        /// Name of the authorization.
+        name: String,
+        /// The link.
+        link: String,
+    },
 }
 
 /// A request about a payment by link. Who makes one or takes it back was let in.
@@ -127,6 +134,17 @@ pub enum LinkCommand {
     Pay(String, String),
     /// Asks its URL, with `PAYMENT-SIGNATURE` if that was sent.
     Visit(String, String, Option<String>),
+    /// What a [`LinkClaim`] asked for, with the command that it came for.
+    Claimed(Box<LinkCommand>, ClaimTold),
+}
+
+/// What came of a [`LinkClaim`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimTold {
+    /// The link that has the authorization.
+    pub holder: String,
+    /// The body of the node's reply; `None` if no complete answer came.
+    pub sight: Option<String>,
 }
 
 /// A request of the operator. Documents are JSON text as it came.
@@ -229,6 +247,10 @@ pub enum Answer {
     Send(Box<Order>),
     /// Ask the node, and report with [`Command::Enquired`].
     Enquire(Box<Enquiry>),
+    /// Ask for the authorization, and the node about it; report with [`LinkCommand::Claimed`].
+    Claim(Box<LinkClaim>),
+    /// The link that has the authorization of a [`Command::Claim`].
+    Held(String),
     /// Nothing to tell: to the alarm.
     Done,
 }
@@ -289,6 +311,21 @@ pub struct Enquiry {
     pub body: String,
     /// Milliseconds to wait before it.
     pub pause_ms: u32,
+}
+
+/// What is asked before a link takes a payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkClaim {
+    /// The object that is asked with [`Command::Claim`].
+    pub object: String,
+    /// Name of the authorization.
+    pub name: String,
+    /// The link.
+    pub link: String,
+    /// The node's URL, and the body of a JSON-RPC request to it.
+    pub node: (String, String),
+    /// The command that it is for.
+    pub asked: LinkCommand,
 }
 
 /// A request to a merchant, with its payment. Redirects are not followed.

@@ -110,6 +110,10 @@ impl Rows<'_> {
                     ],
                 )
             }
+            Change::Claim(name, link) => {
+                let query = "INSERT INTO claims VALUES (?, ?)";
+                self.run(query, vec![name.as_str().into(), link.as_str().into()])
+            }
             Change::Nonces(row) => {
                 let query = "INSERT OR REPLACE INTO nonces VALUES (?, ?)";
                 self.run(query, vec![row.wallet.as_str().into(), json(row)])
@@ -431,8 +435,9 @@ impl Books for Rows<'_> {
         self.one("SELECT row FROM links WHERE id = ?", vec![id.into()])
     }
 
-    fn link_by_payment(&self, name: &str) -> Result<Option<PaymentLink>> {
-        self.one("SELECT row FROM links WHERE payment = ?", vec![name.into()])
+    fn claim(&self, name: &str) -> Result<Option<String>> {
+        let query = "SELECT link FROM claims WHERE name = ?";
+        Ok(text(first(self.0, query, vec![name.into()])?.as_ref()))
     }
 
     fn links_due(&self, now: u64, limit: u32) -> Result<Vec<PaymentLink>> {

@@ -84,9 +84,12 @@ impl TreasuryObject {
                 })?;
                 match decided.answer {
                     Answer::Enquire(next) => enquiry = *next,
-                    Answer::Reply(_) | Answer::Done | Answer::Prepare(_) | Answer::Send(_) => {
-                        return Ok(());
-                    }
+                    Answer::Reply(_)
+                    | Answer::Done
+                    | Answer::Prepare(_)
+                    | Answer::Send(_)
+                    | Answer::Claim(_)
+                    | Answer::Held(_) => return Ok(()),
                 }
             },
             Job::Read { attempt, fence, node, question } => {

@@ -60,4 +60,7 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
     "CREATE TABLE links (
         id TEXT PRIMARY KEY, due INTEGER, payment TEXT UNIQUE, row TEXT NOT NULL) WITHOUT ROWID",
     "CREATE INDEX links_due ON links (due) WHERE due IS NOT NULL",
+], &[
+    // Which link has an authorization, in the objects that keep this for all organizations.
+    "CREATE TABLE claims (name TEXT PRIMARY KEY, link TEXT NOT NULL) WITHOUT ROWID",
 ]];

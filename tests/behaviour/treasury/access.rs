@@ -10,7 +10,12 @@ use super::world::{BUYER_KEY, MERCHANT, TESTER_KEY, World, caller, keyed, reques
 fn status(world: &mut World, token: &str) -> u32 {
     match world.send(Command::Decide(caller(token), request("1").to_string())) {
         Answer::Reply(reply) => reply.status,
-        Answer::Send(_) | Answer::Prepare(_) | Answer::Enquire(_) | Answer::Done => 201,
+        Answer::Send(_)
+        | Answer::Prepare(_)
+        | Answer::Enquire(_)
+        | Answer::Claim(_)
+        | Answer::Held(_)
+        | Answer::Done => 201,
     }
 }
 

@@ -31,6 +31,7 @@ pub struct Rows {
     pub escrows: BTreeMap<String, EscrowRow>,
     pub links: BTreeMap<String, PaymentLink>,
     pub nonces: BTreeMap<String, NonceRow>,
+    pub claims: BTreeMap<String, String>,
 }
 
 impl Rows {
@@ -93,6 +94,7 @@ impl Rows {
                 Change::Removal(removal) => self.removal = Some(removal),
                 Change::Escrow(row) => _ = self.escrows.insert(row.id.clone(), *row),
                 Change::Link(row) => _ = self.links.insert(row.id.clone(), *row),
+                Change::Claim(name, link) => _ = self.claims.insert(name, link),
                 Change::Nonces(row) => _ = self.nonces.insert(row.wallet.clone(), row),
             }
         }
@@ -297,9 +299,8 @@ impl Books for Rows {
         Ok(self.links.get(id).cloned())
     }
 
-    fn link_by_payment(&self, name: &str) -> Result<Option<PaymentLink>, Infallible> {
-        let mut links = self.links.values();
-        Ok(links.find(|link| link.payment_name().as_deref() == Some(name)).cloned())
+    fn claim(&self, name: &str) -> Result<Option<String>, Infallible> {
+        Ok(self.claims.get(name).cloned())
     }
 
     fn links_due(&self, now: u64, limit: u32) -> Result<Vec<PaymentLink>, Infallible> {

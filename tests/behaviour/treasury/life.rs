@@ -225,7 +225,11 @@ impl Life {
             Answer::Prepare(preparation) => self.works.push(Work::Prepares(*preparation)),
             Answer::Send(order) => self.works.push(Work::Sends(*order)),
             Answer::Reply(reply) if reply.status >= 500 => return Err(reply.body),
-            Answer::Reply(_) | Answer::Done | Answer::Enquire(_) => {}
+            Answer::Reply(_)
+            | Answer::Done
+            | Answer::Enquire(_)
+            | Answer::Claim(_)
+            | Answer::Held(_) => {}
         }
         Ok(())
     }

@@ -1,11 +1,14 @@
 //! An organization with agents, in memory: its treasury, its rows, a clock and dice.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use farebox_core::evm::account::Account;
 use farebox_core::secret::Secret;
 use farebox_core::time::UnixTime;
 use farebox_core::treasury::books::Change;
 use farebox_core::treasury::message::{
-    Answer, Caller, Command, Envelope, MerchantAnswer, Operation, Order, Reply,
+    Answer, Caller, Command, Envelope, LinkClaim, MerchantAnswer, Operation, Order, Reply,
 };
 use farebox_core::treasury::{Job, RANDOM_BYTES, Scene, Treasury, Turn};
 use serde_json::{Value, json};
@@ -29,6 +32,9 @@ pub struct World {
     pub rows: Rows,
     pub now: u64,
     pub dice: Dice,
+    pub organization: &'static str,
+    /// The rows of the objects that say which link has an authorization: all organizations ask them.
+    pub claims: Rc<RefCell<Rows>>,
 }
 
 /// Variables that serve one organization with two agents, without a node.
@@ -74,7 +80,8 @@ impl World {
     pub fn of(variables: &Value) -> Self {
         let treasury = Treasury::from_vars(&variables.to_string()).unwrap();
         let (rows, now, dice) = (Rows::default(), START, Dice(7));
-        let mut world = Self { treasury, rows, now, dice };
+        let (organization, claims) = ("acme", Rc::default());
+        let mut world = Self { treasury, rows, now, dice, organization, claims };
         world.seed();
         world
     }
@@ -82,8 +89,11 @@ impl World {
     /// Applies what the configuration seeds, as an object does when it starts.
     pub fn seed(&mut self) {
         let random = self.random();
-        let scene =
-            Scene { organization: "acme", now: UnixTime::from_secs(self.now), random: &random };
+        let scene = Scene {
+            organization: self.organization,
+            now: UnixTime::from_secs(self.now),
+            random: &random,
+        };
         let changes = self.treasury.seed(&self.rows, scene).unwrap();
         self.rows.write(changes);
     }
@@ -97,12 +107,30 @@ impl World {
         let text = serde_json::to_string(&Envelope::of(command)).unwrap();
         let envelope: Envelope = serde_json::from_str(&text).unwrap();
         let random = self.random();
-        let scene =
-            Scene { organization: "acme", now: UnixTime::from_secs(self.now), random: &random };
+        let scene = Scene {
+            organization: self.organization,
+            now: UnixTime::from_secs(self.now),
+            random: &random,
+        };
         let decided = self.treasury.apply(&self.rows, envelope.command, scene).unwrap();
         self.rows.write(decided.changes);
         let text = serde_json::to_string(&decided.answer).unwrap();
         serde_json::from_str(&text).unwrap()
+    }
+
+    /// Asks the object of an authorization which link has it.
+    pub fn holder(&mut self, claim: &LinkClaim) -> String {
+        let random = self.random();
+        let now = UnixTime::from_secs(self.now);
+        let scene = Scene { organization: &claim.object, now, random: &random };
+        let (name, link) = (claim.name.clone(), claim.link.clone());
+        let rows = &mut *self.claims.borrow_mut();
+        let decided = self.treasury.apply(rows, Command::Claim { name, link }, scene).unwrap();
+        rows.write(decided.changes);
+        match decided.answer {
+            Answer::Held(holder) => holder,
+            other => panic!("no holder: {other:?}"),
+        }
     }
 
     pub fn reply(&mut self, command: Command) -> Told {
@@ -162,8 +190,11 @@ impl World {
     /// What the alarm does now.
     pub fn alarm(&mut self) -> Vec<Job> {
         let random = self.random();
-        let scene =
-            Scene { organization: "acme", now: UnixTime::from_secs(self.now), random: &random };
+        let scene = Scene {
+            organization: self.organization,
+            now: UnixTime::from_secs(self.now),
+            random: &random,
+        };
         let (jobs, changes) = self.treasury.recover(&self.rows, scene).unwrap();
         self.rows.write(changes);
         jobs
@@ -178,7 +209,7 @@ impl World {
     pub fn step(&mut self) -> Option<usize> {
         let random = self.random();
         let now = UnixTime::from_secs(self.now);
-        let scene = Scene { organization: "acme", now, random: &random };
+        let scene = Scene { organization: self.organization, now, random: &random };
         let changes = self.treasury.remove(&self.rows, scene).unwrap();
         let is_gone = |change: &&Change| matches!(change, Change::Gone(..));
         let gone = changes.iter().filter(is_gone).count();
@@ -195,8 +226,11 @@ impl World {
         finding: &farebox_core::ledger::inquiry::finding::Finding,
     ) {
         let random = self.random();
-        let scene =
-            Scene { organization: "acme", now: UnixTime::from_secs(self.now), random: &random };
+        let scene = Scene {
+            organization: self.organization,
+            now: UnixTime::from_secs(self.now),
+            random: &random,
+        };
         let changes = self.treasury.read(&self.rows, attempt, fence, finding, scene).unwrap();
         self.rows.write(changes);
     }

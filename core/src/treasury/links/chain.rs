@@ -16,11 +16,15 @@ use crate::ledger::inquiry::finding::{Finding, Verdict, verdict};
 use crate::payment::TransferMethod;
 use crate::time::UnixTime;
 use crate::treasury::books::{Books, Change};
-use crate::treasury::recover::{FRESH_SECS, GIVE_UP_SECS, MARGIN_SECS, MAX_JOBS, RARER};
+use crate::treasury::links::claim::USED;
+use crate::treasury::recover::{FRESH_SECS, MARGIN_SECS, MAX_JOBS, RARER};
 use crate::treasury::{Job, SLACK_SECS, Scene, Treasury};
 
 /// Why a payment failed that the chain shows to be void.
 const NEVER: &str = "authorization_not_used";
+/// Blocks before the one in which an authorization was unused that may be replaced by others: what
+/// they have then came later.
+const REPLACED_BLOCKS: u64 = 64;
 
 impl Treasury {
     /// Adds the work on links that is due, with the writes that grant it.
@@ -58,15 +62,12 @@ impl Treasury {
             let order = self.settle_order(&link, &Facilitator::new(facilitator), now);
             return (order.map(|order| Job::Send(order, None)), link);
         }
-        let end = UnixTime::from_secs(payment.valid_before).plus(GIVE_UP_SECS);
         let age = now.secs().saturating_sub(link.changed);
         let wait = if age <= FRESH_SECS { 1 } else { RARER };
         let next = now.plus(self.read_secs.saturating_mul(wait)).secs();
+        // As long as it takes: what moved has paid, and what a node cannot say today it says later.
         let link = link.granted(next);
-        match self.link_question(&link, payment) {
-            Some(job) if now <= end => (Some(job), link),
-            Some(_) | None => (None, PaymentLink { due: None, ..link }),
-        }
+        (self.link_question(&link, payment), link)
     }
 
     fn link_question(&self, link: &PaymentLink, payment: &LinkPayment) -> Option<Job> {
@@ -80,7 +81,7 @@ impl Treasury {
             value: Amount::from_atomic(&link.amount).ok()?,
             method: TransferMethod::Eip3009,
             nonce: hex::decode_array(&payment.nonce).ok()?,
-            seen_block: None,
+            seen_block: Some(payment.seen_block.saturating_sub(REPLACED_BLOCKS)),
             seen_at: UnixTime::from_secs(link.changed),
             known: None,
             confirmations: self.confirmations,
@@ -106,7 +107,9 @@ impl Treasury {
                 LinkFate::Moved(transaction.to_text())
             }
             Verdict::Void => LinkFate::Never(NEVER.to_string()),
-            Verdict::Early(_) | Verdict::Unclear(_) | Verdict::Open | Verdict::Unreadable => {
+            // It paid for something else.
+            Verdict::Early(_) => LinkFate::Never(USED.to_string()),
+            Verdict::Unclear(_) | Verdict::Open | Verdict::Unreadable => {
                 return Ok(Vec::new());
             }
         };

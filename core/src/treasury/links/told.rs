@@ -163,6 +163,12 @@ impl Words<'_> {
         }
     }
 
+    /// A payment that was not sent, because it is not known whether it was used before.
+    pub fn unseen() -> Reply {
+        let detail = "the chain cannot be read; nothing was settled: show the same payment again";
+        problem(503, "chain_unavailable", detail).with("retry-after", POLL_SECS)
+    }
+
     /// A payment that is none of this link: nothing was settled, and the link is as it was.
     pub fn refused(&self, door: LinkDoor, reason: &str) -> Reply {
         match door {

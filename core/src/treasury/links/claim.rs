@@ -1,0 +1,109 @@
+//! Which link has an authorization. A token accepts one once, and it does not say what it is for:
+//! so it pays one link of a treasury, of whichever organization, and none if it was used before.
+//!
+//! A link asks for it before anything is written or sent, in an object that the authorization's name
+//! chooses, so that all organizations ask the same one. It is given once and for good: a link whose
+//! work was lost in between finds that it has it. Meanwhile a node is asked whether it is used.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::a2a::link::{LinkPayment, LinkState, PaymentLink};
+use crate::chain::ChainId;
+use crate::encoding::hex;
+use crate::evm::address::Address;
+use crate::evm::rpc::reply::Replies;
+use crate::evm::rpc::{At, AuthorizationId, Call, batch};
+use crate::hash;
+use crate::mutant::{Mutant, planted};
+use crate::treasury::books::{Books, Change};
+use crate::treasury::message::{Answer, ClaimTold, LinkClaim, LinkCommand};
+use crate::treasury::{Decided, Treasury};
+
+/// The reason of a link that takes no such payment.
+pub(super) const USED: &str = "authorization_used";
+/// Begins the names of these objects, as no organization's name does; one hex digit follows.
+const OBJECT: &str = "authorizations/";
+
+/// Why a payment is not sent.
+pub(super) enum Unsent {
+    /// Its authorization was used before, or another link has it.
+    Used,
+    /// No node says whether it was.
+    Unseen,
+}
+
+impl Treasury {
+    /// What is asked before a link takes a payment; `None` without a node.
+    pub(super) fn ask_for(&self, taken: &PaymentLink, asked: &LinkCommand) -> Option<LinkClaim> {
+        let (_, calls) = sight(taken)?;
+        let node = self.node(&ChainId::parse(&taken.network).ok()?)?.to_string();
+        let name = taken.payment_name()?;
+        let digest = hash::digest(&[name.as_bytes()]);
+        Some(LinkClaim {
+            object: format!("{OBJECT}{}", digest.get(..1)?),
+            name,
+            link: taken.id.clone(),
+            node: (node, batch(&calls)),
+            asked: asked.clone(),
+        })
+    }
+
+    /// Gives an authorization to the first link that asks for it; says which one has it.
+    pub(in crate::treasury) fn claim<B: Books>(
+        &self,
+        books: &B,
+        name: String,
+        link: String,
+    ) -> Result<Decided, B::Error> {
+        let holder = books.claim(&name)?.filter(|_| !planted(Mutant::ClaimsChangeHands));
+        Ok(match holder {
+            Some(holder) => Decided::told(Answer::Held(holder)),
+            None => {
+                let changes = Vec::from([Change::Claim(name, link.clone())]);
+                Decided { answer: Answer::Held(link), changes }
+            }
+        })
+    }
+
+    /// The link with its payment, if it has the authorization and the chain shows it unused.
+    pub(super) fn granted(
+        &self,
+        taken: PaymentLink,
+        claimed: &ClaimTold,
+    ) -> Result<PaymentLink, Unsent> {
+        if claimed.holder != taken.id && !planted(Mutant::LinksSharePayments) {
+            return Err(Unsent::Used);
+        }
+        let (is_used, seen_block) = seen(&taken, claimed).ok_or(Unsent::Unseen)?;
+        if is_used && !planted(Mutant::LinksSendUsedPayments) {
+            return Err(Unsent::Used);
+        }
+        let LinkState::Settling(payment) = taken.state else { return Err(Unsent::Unseen) };
+        let state = LinkState::Settling(LinkPayment { seen_block, ..payment });
+        Ok(PaymentLink { state, ..taken })
+    }
+}
+
+/// The chain's number, and the calls of a node that is asked about the payment of a link.
+fn sight(taken: &PaymentLink) -> Option<(u64, [Call; 3])> {
+    let payment = taken.payment()?;
+    let authorization = AuthorizationId {
+        asset: Address::parse(&taken.contract).ok()?,
+        authorizer: Address::parse(&payment.from).ok()?,
+        nonce: hex::decode_array(&payment.nonce).ok()?,
+    };
+    let state = Call::AuthorizationState { authorization, at: At::Latest };
+    let chain_id = ChainId::parse(&taken.network).ok()?.evm_id()?;
+    Some((chain_id, [Call::ChainId, Call::BlockNumber, state]))
+}
+
+/// Whether the authorization was used, and the newest block then.
+fn seen(taken: &PaymentLink, claimed: &ClaimTold) -> Option<(bool, u64)> {
+    let (chain_id, calls) = sight(taken)?;
+    let replies = Replies::read(claimed.sight.as_ref()?.as_bytes(), calls.len()).ok()?;
+    let is_it = replies.quantity(0).ok()? == chain_id;
+    let (block, is_used) = (replies.quantity(1).ok()?, replies.flag(2).ok()?);
+    is_it.then_some((is_used, block))
+}
