@@ -1,0 +1,137 @@
+//! Random histories of a payer whose processes die, at a seller that loses answers and lies.
+
+use farebox_core::amount::Amount;
+use farebox_core::client::Policy;
+use farebox_core::client::budget::Budget;
+use farebox_core::client::channel::{ChannelAim, ChannelNext};
+use farebox_core::time::UnixTime;
+use serde_json::Value;
+
+use super::seller::Seller;
+use super::{Payer, START, begun, signature};
+use crate::dice::Dice;
+
+/// Requests by processes that may die at each step, at a seller that may lie.
+struct History {
+    dice: Dice,
+    now: UnixTime,
+    payer: Payer,
+    seller: Seller,
+    lies: bool,
+    returned: u64,
+}
+
+impl History {
+    fn chance(&mut self, one_in: u64) -> bool {
+        self.dice.below(one_in) == 0
+    }
+
+    fn request(&mut self, seed: u64) {
+        self.seller.now = self.now;
+        let mut buyer = begun(seed, ChannelAim::Pay);
+        let deposits = self.payer.deposits;
+        let mut next = buyer.answered(402, &self.seller.challenge(), b"", self.now);
+        for _ in 0..60 {
+            self.seller.now = self.now;
+            self.holds();
+            assert!(self.payer.deposits - deposits <= 200, "a request deposits once");
+            if self.chance(25) {
+                self.now = self.now.plus(200);
+                return;
+            }
+            next = match next {
+                ChannelNext::Update | ChannelNext::Wait(_) => {
+                    match buyer.update(self.payer.record.as_deref(), self.now) {
+                        Ok(Some(record)) => self.payer.record = Some(record),
+                        Ok(None) => self.now = self.now.plus(1),
+                        Err(_) => return,
+                    }
+                    buyer.updated()
+                }
+                ChannelNext::Ask => buyer.answered(402, &self.seller.challenge(), b"", self.now),
+                ChannelNext::Sign { deposit, voucher } => {
+                    if self.chance(12) {
+                        let record = &mut self.payer.record;
+                        let released = buyer.release(record.as_deref(), self.now).unwrap();
+                        *record = released.or(record.take());
+                        return;
+                    }
+                    self.payer.notes(deposit.as_deref(), voucher.as_deref());
+                    let sign = |it: &Value| signature(it);
+                    buyer.signed(
+                        deposit.as_deref().map(sign).as_deref(),
+                        voucher.as_deref().map(sign).as_deref(),
+                    )
+                }
+                ChannelNext::Send { payment: credential, wait_ms, .. } => {
+                    self.now = self.now.plus(wait_ms.div_ceil(1_000));
+                    let arrives = !self.chance(8);
+                    let mut answer = arrives.then(|| self.seller.takes(&credential));
+                    if self.lies && self.chance(4) {
+                        let codes = [
+                            (70_015, 402),
+                            (70_013, 402),
+                            (70_010, 404),
+                            (70_012, 402),
+                            (70_008, 410),
+                            (70_009, 401),
+                            (30_001, 402),
+                        ];
+                        let (code, status) = codes[self.dice.below(7) as usize];
+                        answer = Some(self.seller.refuses(code, status));
+                    }
+                    match answer.filter(|_| !self.chance(8)) {
+                        Some((status, headers, body)) => {
+                            buyer.answered(status, &headers, &body, self.now)
+                        }
+                        None => buyer.lost(self.now),
+                    }
+                }
+                ChannelNext::Return(_) => {
+                    self.returned += 1;
+                    return;
+                }
+                ChannelNext::Fail(_) => return,
+                ChannelNext::Once(_) | ChannelNext::Broadcast => panic!("{next:?}"),
+            };
+        }
+    }
+
+    fn holds(&self) {
+        let Seller { deposits, highest, spent, served, .. } = &self.seller;
+        assert!(*highest <= self.payer.highest, "a voucher above what was signed");
+        assert!(*deposits <= self.payer.deposits, "a deposit that was not signed");
+        assert!(spent <= highest && self.returned <= *served);
+        let policy = Policy::from_json(r#"{"perDay": "0.001"}"#).unwrap();
+        let budget = Budget::from_text(self.payer.record.as_deref()).unwrap();
+        let counted = budget.caps(&policy, self.now).into_iter().find(|it| it.name == "perDay");
+        let counted = counted.map_or(Amount::ZERO, |it| it.spent);
+        let signed = Amount::from_u64(self.payer.deposits).checked_mul_u64(1_000_000_000_000);
+        assert!(signed.unwrap() <= counted, "{signed:?} counts as {counted}");
+        for (deposit, signed, spent) in self.payer.kept() {
+            assert!(spent <= signed && (signed <= deposit || signed <= self.payer.deposits));
+        }
+    }
+}
+
+#[test]
+fn no_history_of_a_payer_by_session_breaks_a_rule() {
+    let mut returned = 0;
+    for seed in 1..300_u64 {
+        let mut history = History {
+            dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            now: UnixTime::from_secs(START),
+            payer: Payer::default(),
+            seller: Seller::new(10),
+            lies: seed % 3 == 0,
+            returned: 0,
+        };
+        history.seller.min_delta = seed % 4 * 5;
+        for request in 0..12 {
+            history.request(seed * 100 + request);
+            history.holds();
+        }
+        returned += history.returned;
+    }
+    assert!(returned > 1_500, "{returned}");
+}
