@@ -2,11 +2,13 @@
 //!
 //! A link is [`PaymentLink`]: its rules are there. Here its terms become a token's, a payment that
 //! it takes is written with what the facilitator is sent, once `claim` has its authorization for
-//! it; `chain` finds out what became of it if no answer says so. `told` are the answers.
+//! it. `settle` reads what the facilitator says of it, and `chain` finds out what became of it if no
+//! answer says so. `told` are the answers.
 
 mod chain;
 mod claim;
 mod id;
+mod settle;
 mod told;
 
 use alloc::boxed::Box;
@@ -22,20 +24,18 @@ use super::books::{Books, Change};
 use super::budget::worth;
 use super::config::Environment;
 use super::id::Fresh;
-use super::message::{Answer, ClaimTold, LinkCommand, MerchantAnswer, Order, Reply};
+use super::message::{Answer, ClaimTold, LinkCommand, Reply};
 use super::operate::reply::{not_found, problem};
 use super::{Decided, SLACK_SECS, Scene, Treasury, refused};
 use crate::a2a::ask::LinkAsk;
 use crate::a2a::credential;
-use crate::a2a::link::{LinkDoor, LinkFate, LinkPayment, LinkState, LinkTaking, PaymentLink};
+use crate::a2a::link::{LinkDoor, LinkPayment, LinkState, LinkTaking, PaymentLink};
 use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::encoding::{hex, json};
 use crate::evm::address::Address;
 use crate::evm::token::{by_address, by_symbol};
-use crate::facilitator::outcome::{SettleOutcome, settle_outcome, was_used_before};
-use crate::facilitator::reply::FacilitatorReply;
-use crate::facilitator::wire::{Expected, Facilitator, request};
+use crate::facilitator::wire::{Facilitator, request};
 use crate::mutant::{Mutant, planted};
 use crate::payment::authorization::{SignatureCheck, SignedAuthorization, ValidityBounds};
 use crate::payment::{SignedToken, Terms, TransferMethod};
@@ -276,84 +276,6 @@ impl Treasury {
             Some(order) => Decided { answer: Answer::Send(Box::new(order)), changes: put(taken) },
             None => told(refused::internal()),
         }
-    }
-
-    /// The request to the facilitator for the payment that a link took.
-    fn settle_order(
-        &self,
-        link: &PaymentLink,
-        facilitator: &Facilitator,
-        now: UnixTime,
-    ) -> Option<Order> {
-        let payment = link.payment()?;
-        let field = |name: &str| (name.to_string(), "application/json".to_string());
-        Some(Order {
-            attempt: link.id.clone(),
-            fence: link.fence,
-            method: "POST".to_string(),
-            url: facilitator.settle_url(),
-            headers: Vec::from([field("content-type"), field("accept")]),
-            body: Some(payment.request.clone()),
-            until: now.plus(self.send_secs).secs().min(payment.valid_before),
-        })
-    }
-
-    /// Takes what the facilitator said of a payment, or that it said nothing.
-    pub(super) fn link_answered<B: Books>(
-        &self,
-        books: &B,
-        (id, fence): (&str, u64),
-        answer: Option<(&MerchantAnswer, u32)>,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
-        let told = |reply: Reply| Ok(Decided::told(Answer::Reply(reply)));
-        let Some(link) = books.link(id)? else { return told(refused::internal()) };
-        let Some(payment) = link.payment() else { return told(refused::internal()) };
-        let fate = match answer {
-            Some((answer, sent)) => fate(&link, payment, answer, sent > 1 || payment.resent),
-            None => None,
-        };
-        let (door, next) = (payment.door, scene.now.plus(self.read_secs).secs());
-        let fate = fate.unwrap_or(LinkFate::Open(Some(next)));
-        let Some(link) = link.told(fence, fate, scene.now) else {
-            return told(Words { link: &link, now: scene.now }.outcome(door));
-        };
-        let reply = Words { link: &link, now: scene.now }.outcome(door);
-        Ok(Decided { answer: Answer::Reply(reply), changes: put(link) })
-    }
-}
-
-/// What a facilitator's answer says of a payment; `None` if it does not decide it.
-fn fate(
-    link: &PaymentLink,
-    payment: &LinkPayment,
-    answer: &MerchantAnswer,
-    repeated: bool,
-) -> Option<LinkFate> {
-    let is_json = answer
-        .headers
-        .iter()
-        .any(|(name, value)| name == "content-type" && value.to_ascii_lowercase().contains("json"));
-    let reply = FacilitatorReply::Answer {
-        status: u16::try_from(answer.status).unwrap_or(u16::MAX),
-        is_json: is_json && !answer.cut,
-        body: answer.body.clone(),
-    };
-    let expected = Expected {
-        payer: Address::parse(&payment.from).ok(),
-        network: link.network.clone(),
-        amount: Amount::from_atomic(&link.amount).unwrap_or(Amount::ZERO),
-    };
-    match settle_outcome(&reply, &expected) {
-        SettleOutcome::Settled(hash) => Some(LinkFate::Moved(hash.to_text())),
-        // A repeat is refused because the first may have arrived.
-        SettleOutcome::Refused(_) if repeated && !planted(Mutant::LinksBelieveRepeats) => None,
-        SettleOutcome::Refused(reason) => Some(LinkFate::Never(reason)),
-        // What was used before the only sending paid for something else: the chain would not tell.
-        SettleOutcome::Unknown(_) if !repeated && !planted(Mutant::LinksTakeUsedPayments) => {
-            was_used_before(&reply).map(LinkFate::Never)
-        }
-        SettleOutcome::Unknown(_) => None,
     }
 }
 
