@@ -1,22 +1,16 @@
 //! Payments by link: one payment for each link, of exactly what it says, and its state to the end.
 
 pub mod claims;
+mod histories;
+pub mod settling;
 
-use std::collections::{HashSet, VecDeque};
-
-use farebox_core::a2a::link::{
-    LinkDoor, LinkFate, LinkPayment, LinkState, LinkStatus, LinkTaking, PaymentLink,
-};
 use farebox_core::amount::Amount;
 use farebox_core::chain::ChainId;
 use farebox_core::encoding::{base64, hex};
 use farebox_core::evm::address::Address;
 use farebox_core::evm::eip3009::Authorization;
 use farebox_core::evm::token::by_symbol;
-use farebox_core::ledger::inquiry::finding::{Finding, Unreadable};
-use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
-use farebox_core::treasury::Job;
 use farebox_core::treasury::message::{
     Answer, ClaimTold, Command, LinkClaim, LinkCommand, MerchantAnswer, Order,
 };
@@ -310,86 +304,6 @@ fn a_refusal_is_final_and_names_its_reason() {
     assert_eq!(status(&mut world, &id), "failed");
 }
 
-/// A link whose payment had no answer, and the order that the alarm sent then.
-fn sent_again(world: &mut World) -> (String, Order, Order) {
-    let id = link(world);
-    let it = signs(world, 1);
-    let first = order(world, &id, &it);
-    world.now += 60;
-    let jobs = world.alarm();
-    let [Job::Send(again, None)] = jobs.as_slice() else { panic!("{jobs:?}") };
-    assert_eq!((&again.body, &again.url), (&first.body, &first.url));
-    (id, first, again.clone())
-}
-
-#[test]
-pub fn who_lost_the_work_on_a_link_says_nothing_of_it_any_more() {
-    let mut world = world();
-    let (id, first, again) = sent_again(&mut world);
-    for late in [refusal(), success()] {
-        report(&mut world, &first, late);
-        assert_eq!(status(&mut world, &id), "settling");
-    }
-    report(&mut world, &again, success());
-    assert_eq!(status(&mut world, &id), "completed");
-}
-
-#[test]
-pub fn a_facilitator_that_refuses_what_it_has_seen_decides_nothing_and_the_chain_does() {
-    let transferred = |world: &World| {
-        let transaction = TxHash::parse(TRANSACTION).unwrap();
-        (Finding::Transferred { transaction, block: 7, log_index: 0 }, world.now)
-    };
-    let mut world = world();
-    let (id, _, again) = sent_again(&mut world);
-    let told = report(&mut world, &again, refusal());
-    assert_eq!(told.body["data"], json!({"status": "settling"}));
-    world.now += 60;
-    let jobs = world.alarm();
-    let [Job::Read { attempt, fence, question, .. }] = jobs.as_slice() else { panic!("{jobs:?}") };
-    assert_eq!((attempt, question.value.to_string()), (&id, "10000".to_owned()));
-    let (finding, _) = transferred(&world);
-    world.read(&id, fence - 1, &finding);
-    assert_eq!(status(&mut world, &id), "settling", "an old reading counts for nothing");
-    world.read(&id, *fence, &finding);
-    assert_eq!(status(&mut world, &id), "completed");
-}
-
-#[test]
-fn a_chain_that_cannot_be_read_for_weeks_is_read_again_until_it_shows_the_payment() {
-    let mut world = world();
-    let (id, _, again) = sent_again(&mut world);
-    report(&mut world, &again, answer(500, &json!({})));
-    for _ in 0..3 {
-        world.now += 10 * 86_400;
-        let jobs = world.alarm();
-        let [Job::Read { fence, .. }] = jobs.as_slice() else { panic!("{jobs:?}") };
-        world.read(&id, *fence, &Finding::Unreadable(Unreadable::NoReply));
-        assert_eq!(status(&mut world, &id), "settling");
-    }
-    world.now += 86_400;
-    let jobs = world.alarm();
-    let [Job::Read { fence, .. }] = jobs.as_slice() else { panic!("{jobs:?}") };
-    let transaction = TxHash::parse(TRANSACTION).unwrap();
-    world.read(&id, *fence, &Finding::Transferred { transaction, block: SEEN + 1, log_index: 0 });
-    assert_eq!(status(&mut world, &id), "completed");
-}
-
-#[test]
-fn a_payment_that_the_chain_never_shows_fails_after_its_end() {
-    let mut world = world();
-    let (id, _, again) = sent_again(&mut world);
-    report(&mut world, &again, answer(500, &json!({})));
-    for (after, expected) in [(100, "settling"), (3_700, "failed")] {
-        world.now += after;
-        let jobs = world.alarm();
-        let [Job::Read { fence, .. }] = jobs.as_slice() else { panic!("{jobs:?}") };
-        let safe_time = Some(UnixTime::from_secs(world.now));
-        world.read(&id, *fence, &Finding::Unused { safe_time });
-        assert_eq!(status(&mut world, &id), expected);
-    }
-}
-
 #[test]
 fn its_url_asks_and_answers_as_x402() {
     let mut world = world();
@@ -427,83 +341,4 @@ fn its_url_asks_and_answers_as_x402() {
     assert_eq!((paid.status, &settled["transaction"]), (200, &json!(TRANSACTION)));
     assert_eq!(world.reply(visit(payment(&it, accepted))), paid);
     assert_eq!(world.reply(visit(None)).status, 410);
-}
-
-/// Every history of one link: two payers, its payee, its end, and reports that come late or twice.
-#[test]
-fn no_history_takes_two_payments_or_leaves_an_end() {
-    let payment = |nonce: &str| LinkPayment {
-        from: payer(),
-        nonce: nonce.to_owned(),
-        valid_before: 900,
-        request: String::new(),
-        door: LinkDoor::Credential,
-        resent: false,
-        seen_block: 0,
-    };
-    let start = PaymentLink {
-        id: "a2a_1".to_owned(),
-        network: NETWORK.to_owned(),
-        contract: USDC.to_owned(),
-        symbol: "USDC".to_owned(),
-        amount: "1".to_owned(),
-        recipient: PAYEE.to_owned(),
-        description: String::new(),
-        external_id: None,
-        realm: None,
-        created: 0,
-        expires: 2,
-        changed: 0,
-        fence: 1,
-        due: None,
-        state: LinkState::Pending,
-    };
-    let mut queue = VecDeque::from([(start, 0_u64)]);
-    let (mut seen, mut ends) = (HashSet::new(), HashSet::new());
-    while let Some((link, now)) = queue.pop_front() {
-        if !seen.insert(format!("{now} {link:?}")) {
-            continue;
-        }
-        let time = UnixTime::from_secs(now);
-        let status = link.status(time);
-        ends.insert(status.name());
-        let mut next: Vec<PaymentLink> = Vec::new();
-        for nonce in ["a", "b"] {
-            if let LinkTaking::Begins(taken) = link.pay(payment(nonce), 10, time) {
-                assert_eq!((status, link.payment()), (LinkStatus::Pending, None));
-                assert!(now < link.expires);
-                next.push(*taken);
-            }
-        }
-        next.extend(link.cancel(time).ok());
-        if link.fence < 3 && status == LinkStatus::Settling {
-            next.push(link.granted(now + 1));
-        }
-        for fence in 1..=3 {
-            for fate in [
-                LinkFate::Moved("t".to_owned()),
-                LinkFate::Never("no".to_owned()),
-                LinkFate::Open(Some(9)),
-            ] {
-                if let Some(told) = link.told(fence, fate, time) {
-                    assert_eq!((status, fence), (LinkStatus::Settling, link.fence));
-                    assert_eq!(told.payment(), link.payment());
-                    next.push(told);
-                }
-            }
-        }
-        if status.is_final() {
-            assert!(next.is_empty(), "{status:?} is no end");
-        }
-        if now < 3 {
-            next.push(link.clone());
-            queue.extend(next.iter().map(|link| (link.clone(), now + 1)));
-            next.pop();
-        }
-        queue.extend(next.into_iter().map(|link| (link, now)));
-    }
-    assert_eq!(
-        ends,
-        HashSet::from(["pending", "settling", "completed", "failed", "expired", "cancelled"])
-    );
 }

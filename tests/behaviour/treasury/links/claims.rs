@@ -11,9 +11,10 @@ use serde_json::json;
 
 use super::super::payouts::{answer, success, world};
 use super::super::world::{NETWORK, TRANSACTION, Told, USDC, World, payer, variables};
+use super::settling::sent_again;
 use super::{
-    SEEN, Signs, claim, claimed, credential, link, node, order, pair, pay, refused, report,
-    sent_again, signs, status,
+    SEEN, Signs, claim, claimed, credential, link, node, order, pair, pay, refused, report, signs,
+    status,
 };
 use crate::dice::Dice;
 
