@@ -52,27 +52,27 @@ fn trimmed(module: &[u8], script: &str) -> Result<(Vec<u8>, String), String> {
     Ok((if is_profiled { module } else { packed(&module)? }, script))
 }
 
-/// Names of imports without the hash that wasm-bindgen tells them apart by: nothing compresses it.
+/// Names of a letter or two for what the glue gives to the module: the long ones and their hashes are
+/// read by that module alone. No word of the script gets a second meaning.
 fn shortened<'a>(
     imports: impl Iterator<Item = &'a str>,
     names: &HashSet<&str>,
 ) -> HashMap<String, String> {
-    let mut shorter = HashMap::new();
-    let mut taken: HashSet<String> = names.iter().map(|&name| name.to_owned()).collect();
-    for import in imports.filter(|import| names.contains(import)) {
-        let Some((name, hash)) = import.rsplit_once('_') else { continue };
-        if hash.len() != 16 || !hash.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            continue;
-        }
-        let free = |name: &String| !taken.contains(name);
-        let numbered = (2..).map(|number| format!("{name}{number}"));
-        let Some(short) = [name.to_owned()].into_iter().chain(numbered).find(free) else {
-            continue;
-        };
-        taken.insert(short.clone());
-        shorter.insert(import.to_owned(), short);
+    let free = (1..).map(letters).filter(|name| !names.contains(name.as_str()));
+    let of_glue = imports.filter(|name| name.starts_with("__wb") && names.contains(name));
+    of_glue.map(str::to_owned).zip(free).collect()
+}
+
+/// The name of a number from 1 on: `a` to `z`, `aa` and so on.
+fn letters(number: u32) -> String {
+    let mut rest = number;
+    let mut name = Vec::new();
+    while rest > 0 {
+        rest -= 1;
+        name.push(char::from(b'a' + (rest % 26) as u8));
+        rest /= 26;
     }
-    shorter
+    name.into_iter().rev().collect()
 }
 
 /// The script with other names.
@@ -130,23 +130,16 @@ mod tests {
     }
 
     #[test]
-    fn imports_lose_their_hash_where_that_leaves_one_of_a_name() {
-        let names = [
-            "__wbg_get_2080c49015e35254",
-            "__wbg_get_e6325ad374eff861",
-            "__wbg_call_guard",
-            "get_beef",
-        ];
-        let script = format!(
-            "let of={{{}:a,{}:b,{}:c}},__wbg_get2=`{}`",
-            names[0], names[1], names[2], names[3]
-        );
+    fn imports_get_letters_that_are_no_words_of_the_script() {
+        let names =
+            ["__wbg_get_2080c49015e35254", "__wbg_get_e6325ad374eff861", "askPrice", "__wbg_c"];
+        let script =
+            format!("let of={{{}:a,{}:b,{}:c}},d=`{}`", names[0], names[1], names[2], names[0]);
         let words = identifiers(&script).collect();
         let shorter = shortened(names.into_iter(), &words);
-        assert_eq!(
-            renamed(&script, &shorter),
-            "let of={__wbg_get:a,__wbg_get3:b,__wbg_call_guard:c},__wbg_get2=`get_beef`"
-        );
+        assert_eq!(renamed(&script, &shorter), "let of={e:a,f:b,askPrice:c},d=`e`");
+        assert_eq!(shorter.len(), 2);
+        assert_eq!([1, 26, 27, 703].map(letters), ["a", "z", "aa", "aaa"]);
     }
 
     #[test]
