@@ -7,7 +7,9 @@
 
 pub mod base32;
 pub mod base64;
+mod double;
 pub mod hex;
 pub mod jcs;
 pub mod json;
 pub mod message;
+mod reader;

@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::exact::{SCHEME, UPTO};
-use super::extension::offer_receipt::Extensions;
 use super::extension::{bazaar, payment_identifier};
 use super::header::{self, Message};
+use crate::encoding::json;
 use crate::evm::address::Address;
 use crate::payment::{Terms, TransferMethod};
 use crate::problem::Code;
@@ -237,7 +237,14 @@ pub struct SettleResponse<'a> {
     /// What was charged, atomic units, if that was not agreed before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount: Option<String>,
-    /// The gate's extensions; version 2 only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub extensions: Option<Extensions>,
+}
+
+impl SettleResponse<'_> {
+    /// The settlement with the gate's extensions, as JSON; only version 2 has them.
+    #[must_use]
+    pub fn to_json(&self, extensions: Option<&str>) -> String {
+        let text = json::text(self);
+        let Some(extensions) = extensions else { return text };
+        [text.strip_suffix('}').unwrap_or_default(), ",\"extensions\":", extensions, "}"].concat()
+    }
 }

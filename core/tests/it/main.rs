@@ -27,6 +27,7 @@ mod evm_vectors;
 mod facilitator_auth;
 mod facilitator_outcomes;
 mod facilitator_reasons;
+mod json_reader;
 mod leaf_vectors;
 mod lenient_origin;
 mod messages;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::issue::{INTENT, METHOD, choice_for, request};
 use super::reference;
 use crate::amount::Amount;
-use crate::encoding::hex;
+use crate::encoding::{self, hex};
 use crate::evm::address::Address;
 use crate::facilitator::wire;
 use crate::gate::Gate;
@@ -207,8 +207,7 @@ impl Gate {
         let signed = Signed::Token(Box::new(signed));
         let (eligibility, signature, valid_before) =
             self.eligibility(&signed, (offer, choice), (standard, issued), now)?;
-        let message =
-            json!({"x402Version": 2, "accepted": choice.requirements, "payload": payload});
+        let message = json!({"x402Version": 2, "accepted": encoding::json::value(&choice.requirements), "payload": payload});
         let request = wire::request(Version::V2, &message, &choice.requirements);
         let answered = Answered::of(challenge, token, reference);
         let proof =

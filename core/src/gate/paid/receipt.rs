@@ -3,13 +3,12 @@
 use alloc::string::{String, ToString};
 
 use super::PaidRequest;
-use crate::encoding::json;
 use crate::gate::checked::Protocol;
 use crate::gate::mpp::issue::METHOD;
 use crate::gate::reply::Reply;
 use crate::mpp;
 use crate::payment::Receipt;
-use crate::x402::extension::offer_receipt::Extensions;
+use crate::x402::extension::offer_receipt;
 use crate::x402::{Version, header, v2};
 
 impl PaidRequest<'_> {
@@ -30,7 +29,7 @@ impl PaidRequest<'_> {
             Protocol::X402(Version::V2) => {
                 let signed =
                     self.receipt().and_then(|receipt| self.asked.gate.keys.sign_receipt(&receipt));
-                self.settled(reply, Version::V2, signed.map(Extensions::new))
+                self.settled(reply, Version::V2, signed.as_ref().map(offer_receipt::extensions))
             }
             Protocol::Mpp(answered) => {
                 let Some(transaction) = self.work.transaction else { return reply };
@@ -70,7 +69,7 @@ impl PaidRequest<'_> {
         }
     }
 
-    fn settled(&self, reply: Reply, version: Version, extensions: Option<Extensions>) -> Reply {
+    fn settled(&self, reply: Reply, version: Version, extensions: Option<String>) -> Reply {
         match self.work.transaction {
             Some(transaction) => {
                 let transaction = transaction.to_text();
@@ -103,7 +102,7 @@ impl PaidRequest<'_> {
         success: bool,
         reason: Option<&str>,
         transaction: &str,
-        extensions: Option<Extensions>,
+        extensions: Option<String>,
     ) -> String {
         let response = v2::SettleResponse {
             success,
@@ -112,8 +111,7 @@ impl PaidRequest<'_> {
             transaction,
             network: &self.checked.expected.network,
             amount: self.work.charged.map(|charged| charged.to_string()),
-            extensions,
         };
-        header::encode(&json::text(&response))
+        header::encode(&response.to_json(extensions.as_deref()))
     }
 }

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use super::{Document, DocumentContext};
+use crate::encoding;
 
 /// Writes the document.
 pub(super) fn write(shop: &DocumentContext<'_>) -> String {
@@ -22,7 +23,11 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
         for (methods, place) in &item.sales {
             let offer = shop.offers.get(*place).and_then(Option::as_ref);
             let Some(offer) = offer.filter(|offer| offer.settings.protocols.x402) else { continue };
-            let accepts: Vec<_> = offer.choices.iter().map(|choice| &choice.requirements).collect();
+            let accepts: Vec<_> = offer
+                .choices
+                .iter()
+                .map(|choice| encoding::json::value(&choice.requirements))
+                .collect();
             let mut entry = json!({
                 "resource": url,
                 "type": "http",

@@ -210,7 +210,7 @@ impl SessionPayment {
                 return shown.facts.as_ref().map(ChannelFacts::to_text).unwrap_or_default();
             }
         };
-        let requirements = choice.session.as_ref().map(|it| &it.requirements);
+        let requirements = choice.session.as_ref().map(|it| json::value(&it.requirements));
         let chain = choice.chain_id();
         json::text(&json!({
             "config": config.to_json(), "chain": chain, "requirements": requirements,

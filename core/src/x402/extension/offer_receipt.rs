@@ -6,11 +6,10 @@
 use alloc::string::{String, ToString};
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::amount::Amount;
-use crate::encoding::hex;
+use crate::encoding::{hex, json};
 use crate::evm::account::Account;
 use crate::evm::eip712;
 use crate::evm::keccak::{keccak256, keccak256_parts};
@@ -102,33 +101,11 @@ impl SignedReceipt {
     }
 }
 
-/// `extensions` of a settlement that was served.
-#[derive(Clone, Debug, Serialize)]
-pub struct Extensions {
-    #[serde(rename = "offer-receipt")]
-    offer_receipt: Extension,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Extension {
-    info: Info,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    schema: Option<&'static RawValue>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct Info {
-    receipt: SignedReceipt,
-}
-
-impl Extensions {
-    /// The extensions that carry `receipt`.
-    #[must_use]
-    pub fn new(receipt: SignedReceipt) -> Self {
-        // The text is JSON, which a test asserts.
-        let schema = serde_json::from_str(SCHEMA).ok();
-        Self { offer_receipt: Extension { info: Info { receipt }, schema } }
-    }
+/// `extensions` of a settlement that was served, as JSON: what carries `receipt`.
+#[must_use]
+pub fn extensions(receipt: &SignedReceipt) -> String {
+    let receipt = json::text(receipt);
+    ["{\"offer-receipt\":{\"info\":{\"receipt\":", &receipt, "},\"schema\":", SCHEMA, "}}"].concat()
 }
 
 /// The name of a signer of the format `eip712`: the DID of its address.

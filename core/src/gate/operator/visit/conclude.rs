@@ -135,7 +135,8 @@ impl OperatorQuery {
             })
             .collect();
         failing.truncate(usize::try_from(limit).unwrap_or(1));
-        self.json(encoding::json::text(&json!({ "items": failing, "routes": routes })))
+        let items = encoding::json::value(&failing);
+        self.json(encoding::json::text(&json!({ "items": items, "routes": routes })))
     }
 
     fn audit(&self) -> Reply {
