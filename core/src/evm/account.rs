@@ -1,9 +1,12 @@
 //! An account whose key the gate holds: signs digests and has an address. This module draws no
 //! random numbers.
 
+use alloc::boxed::Box;
 use core::fmt;
 
+use k256::SecretKey;
 use k256::ecdsa::SigningKey;
+use once_cell::race::OnceBox;
 
 use super::address::Address;
 use super::keccak::keccak256;
@@ -13,8 +16,9 @@ use crate::secret::Secret;
 /// A secp256k1 key and its address. The key is overwritten when dropped and never printed.
 #[derive(Clone)]
 pub struct Account {
-    key: SigningKey,
-    address: Address,
+    secret: SecretKey,
+    /// What follows from it, once needed: a gate that starts has its keys long before it signs.
+    point: OnceBox<(SigningKey, Address)>,
 }
 
 impl Account {
@@ -23,28 +27,22 @@ impl Account {
     ///
     /// One in 2^128 random candidates is invalid; `None` if all are. Spec: SEC 1 section 3.2.1.
     pub fn from_candidates(candidates: impl Iterator<Item = Secret<[u8; 32]>>) -> Option<Self> {
-        let key = candidates
-            .filter_map(|bytes| SigningKey::from_slice(bytes.expose().as_slice()).ok())
+        let secret = candidates
+            .filter_map(|bytes| SecretKey::from_slice(bytes.expose().as_slice()).ok())
             .next()?;
-        let point = key.verifying_key().to_sec1_point(false);
-        let [_, _, _, _, _, _, _, _, _, _, _, _, address @ ..] =
-            keccak256(point.as_bytes().get(1..)?);
-        Some(Self { key, address: Address::from_bytes(address) })
+        Some(Self { secret, point: OnceBox::new() })
     }
 
     /// The address.
     #[must_use]
-    pub const fn address(&self) -> Address {
-        self.address
+    pub fn address(&self) -> Address {
+        self.point().1
     }
 
     /// The point of its public key: x and y. Spec: SEC 1 section 2.3.3, without the first byte.
     #[must_use]
     pub fn public_key(&self) -> [u8; 64] {
-        let point = self.key.verifying_key().to_sec1_point(false);
-        let point = point.as_bytes().last_chunk::<64>();
-        // An uncompressed point has 65 bytes.
-        point.copied().unwrap_or([0; 64])
+        public_key(&self.point().0)
     }
 
     /// The account's only signature over `digest`: deterministic, s in the lower half.
@@ -53,7 +51,7 @@ impl Account {
     /// SHA-256.
     #[must_use]
     pub fn sign(&self, digest: &[u8; 32]) -> Option<Signature> {
-        let (rs, recovery) = self.key.sign_prehash_recoverable(digest);
+        let (rs, recovery) = self.point().0.sign_prehash_recoverable(digest);
         if recovery.is_x_reduced() {
             return None;
         }
@@ -65,11 +63,25 @@ impl Account {
         }
         Signature::from_bytes(&bytes).ok()
     }
+
+    fn point(&self) -> &(SigningKey, Address) {
+        self.point.get_or_init(|| {
+            let key = SigningKey::from(&self.secret);
+            let [_, _, _, _, _, _, _, _, _, _, _, _, address @ ..] = keccak256(&public_key(&key));
+            Box::new((key, Address::from_bytes(address)))
+        })
+    }
+}
+
+fn public_key(key: &SigningKey) -> [u8; 64] {
+    let point = key.verifying_key().to_sec1_point(false);
+    // An uncompressed point has 65 bytes.
+    point.as_bytes().last_chunk::<64>().copied().unwrap_or([0; 64])
 }
 
 impl fmt::Debug for Account {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Account({})", self.address)
+        write!(formatter, "Account({})", self.address())
     }
 }
 

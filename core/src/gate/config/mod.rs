@@ -63,7 +63,7 @@ struct Inherited {
     /// Protocols of a route that names none.
     protocols: Protocols,
     /// Who signs for channels; none if no object is bound that keeps them.
-    authorizer: Option<String>,
+    authorizer: Option<Account>,
     /// The account of `PAYEE_KEY`.
     payee: Option<Account>,
 }
@@ -156,9 +156,10 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         keeps_responses: keep_hours > 0,
         readable,
         protocols,
-        authorizer: salt.as_ref().filter(|_| reader.is_bound("CHANNEL")).and_then(|salt| {
-            Some(super::keys::authorizer(salt.expose().as_bytes())?.address().to_checksum())
-        }),
+        authorizer: salt
+            .as_ref()
+            .filter(|_| reader.is_bound("CHANNEL"))
+            .and_then(|salt| super::keys::authorizer(salt.expose().as_bytes())),
         payee: payee(reader),
     };
     let (table, offers) = table::read(reader, &inherited, unlisted, routes)?;

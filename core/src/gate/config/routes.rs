@@ -318,8 +318,9 @@ fn by_session(
         reader.fail(&variable, format!("is {secs}; must be from 900 to 2592000"));
         return None;
     }
+    let authorizer = authorizer.address().to_checksum();
     let mut deposited = |choice: Choice| match deposits(reader, place, config, &choice) {
-        Some(token) => choice.by_session(secs, authorizer, token),
+        Some(token) => choice.by_session(secs, &authorizer, token),
         None => choice,
     };
     let choices: Vec<Choice> = choices.into_iter().map(&mut deposited).collect();

@@ -39,7 +39,7 @@ pub enum Key {
 impl Wallet {
     /// Its address, if it is known.
     #[must_use]
-    pub const fn address(&self) -> Option<Address> {
+    pub fn address(&self) -> Option<Address> {
         match &self.key {
             Key::Held(account) => Some(account.address()),
             Key::Bound(_, address) => Some(*address),
