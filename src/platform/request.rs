@@ -24,7 +24,7 @@ impl RequestLine {
     }
 
     pub(crate) fn log(&self, status: u32) {
-        let line = serde_json::json!({
+        let line = farebox_core::json!({
             "at": now().rfc3339(),
             "method": self.method,
             "path": self.path,

@@ -363,7 +363,7 @@ impl LoggedRequest {
 
     /// The line about its answer; `more` are further members, each after a comma.
     fn line(&self, reply: &Reply, route: &str, more: &str) -> String {
-        let line = serde_json::json!({
+        let line = farebox_core::json!({
             "at": now().rfc3339(),
             "correlation_id": self.correlation,
             "method": self.method,

@@ -4,7 +4,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde_json::{Value, json};
+use crate::encoding::json::json;
+use serde_json::Value;
 
 use super::escrow::EscrowContract;
 use crate::amount::Amount;

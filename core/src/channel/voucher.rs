@@ -2,7 +2,8 @@
 
 use alloc::string::ToString;
 
-use serde_json::{Value, json};
+use crate::encoding::json::json;
+use serde_json::Value;
 
 use super::config::ChannelId;
 use super::escrow::EscrowContract;

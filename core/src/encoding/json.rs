@@ -4,12 +4,15 @@
 //! nesting and number of values are limited. Integers above 2^64 − 1 and fractions become the
 //! nearest floats: money and time are read from text.
 
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use super::reader::JsonError;
+// A macro that other crates may use stands at the root, beside the modules.
+pub use super::super::json;
 use super::reader::JsonReader;
 
 /// Maximum document that [`parse`] reads, in bytes.
@@ -33,6 +36,55 @@ pub fn text<T: Serialize + ?Sized>(message: &T) -> String {
 #[must_use]
 pub fn value<T: Serialize + ?Sized>(message: &T) -> Value {
     parse_within(text(message).as_bytes(), usize::MAX, usize::MAX).unwrap_or_default()
+}
+
+/// Sets a member of an object.
+pub fn set(object: &mut Map<String, Value>, name: &str, value: Value) {
+    object.insert(name.to_owned(), value);
+}
+
+/// Text, a number, a list or a value as a value; one of the kinds of data that always are one.
+#[must_use]
+pub fn leaf<T: Serialize + ?Sized>(data: &T) -> Value {
+    serde_json::to_value(data).unwrap_or_default()
+}
+
+/// Writes a value as `serde_json::json!` does, by a call for each member: what that one leaves at
+/// each of them, an error that cannot be among it, is 6 kB of the gate.
+#[macro_export]
+macro_rules! json {
+    (@member $object:ident () ()) => {};
+    (@member $object:ident ($($name:tt)+) (: null $(, $($rest:tt)*)?)) => {
+        $crate::encoding::json::json!(@set $object ($($name)+) (::serde_json::Value::Null) ($($($rest)*)?));
+    };
+    (@member $object:ident ($($name:tt)+) (: { $($inner:tt)* } $(, $($rest:tt)*)?)) => {
+        $crate::encoding::json::json!(@set $object ($($name)+) ($crate::encoding::json::json!({ $($inner)* })) ($($($rest)*)?));
+    };
+    (@member $object:ident ($($name:tt)+) (: [ $($inner:tt)* ] $(, $($rest:tt)*)?)) => {
+        $crate::encoding::json::json!(@set $object ($($name)+) ($crate::encoding::json::json!([ $($inner)* ])) ($($($rest)*)?));
+    };
+    (@member $object:ident ($($name:tt)+) (: $value:expr $(, $($rest:tt)*)?)) => {
+        $crate::encoding::json::json!(@set $object ($($name)+) ($crate::encoding::json::json!($value)) ($($($rest)*)?));
+    };
+    (@member $object:ident ($($name:tt)*) ($next:tt $($rest:tt)*)) => {
+        $crate::encoding::json::json!(@member $object ($($name)* $next) ($($rest)*));
+    };
+    (@set $object:ident ($name:expr) ($value:expr) ($($rest:tt)*)) => {
+        $crate::encoding::json::set(&mut $object, $name, $value);
+        $crate::encoding::json::json!(@member $object () ($($rest)*));
+    };
+    ({}) => { ::serde_json::Value::Object(::serde_json::Map::new()) };
+    ({ $($members:tt)+ }) => {{
+        let mut object = ::serde_json::Map::new();
+        $crate::encoding::json::json!(@member object () ($($members)+));
+        ::serde_json::Value::Object(object)
+    }};
+    ([ $({ $($members:tt)* }),+ $(,)? ]) => {
+        ::serde_json::Value::from([$($crate::encoding::json::json!({ $($members)* })),+])
+    };
+    ([]) => { ::serde_json::Value::Array(::core::default::Default::default()) };
+    ([ $($element:expr),+ $(,)? ]) => { ::serde_json::Value::from([$($crate::encoding::json::json!($element)),+]) };
+    ($value:expr) => { $crate::encoding::json::leaf(&$value) };
 }
 
 /// An object of these members; of several with one name, the last.

@@ -4,7 +4,8 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde_json::{Value, json};
+use crate::encoding::json::json;
+use serde_json::Value;
 
 use super::reply::{FacilitatorReply, MAX_SUPPORTED_BYTES};
 use crate::chain::ChainId;

@@ -127,7 +127,7 @@ impl Keys {
     #[must_use]
     pub fn document(&self) -> String {
         let entry = |account: &Account, status: &str| {
-            serde_json::json!({
+            crate::encoding::json::json!({
                 "kid": offer_receipt::key_id(account),
                 "address": account.address().to_checksum(),
                 "format": offer_receipt::FORMAT,
@@ -138,7 +138,7 @@ impl Keys {
         let current = self.signer.iter().map(|account| entry(account, "current"));
         let earlier = self.earlier.iter().map(|account| entry(account, "previous"));
         let keys: Vec<_> = current.chain(earlier).collect();
-        alloc::format!("{}", serde_json::json!({ "keys": keys }))
+        alloc::format!("{}", crate::encoding::json::json!({ "keys": keys }))
     }
 
     /// The public id of a payment: `rcpt_`, 24 base32 characters, and two that say which ledger

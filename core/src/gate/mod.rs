@@ -163,7 +163,7 @@ impl Gate {
     #[must_use]
     pub fn health(&self, facilitators: Vec<Value>) -> String {
         let routes = self.routes.offers.iter().flatten().count();
-        let health = serde_json::json!({
+        let health = crate::encoding::json::json!({
             "ok": true,
             "version": env!("CARGO_PKG_VERSION"),
             "networks": self.public.networks,

@@ -8,7 +8,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde_json::{Value, json};
+use crate::encoding::json::json;
+use serde_json::Value;
 
 use super::Gate;
 use super::keys::KEY_PREFIX;
@@ -53,7 +54,7 @@ impl Gate {
     /// anything, and as `silent` which requests are remembered, see [`standing`](super::standing).
     #[must_use]
     pub fn for_edge(&self) -> String {
-        let edge = serde_json::json!({
+        let edge = crate::encoding::json::json!({
             "jurisdiction": self.origin.placement.jurisdiction,
             "location": self.origin.placement.location,
             "plain": self.plain_forwarding(),

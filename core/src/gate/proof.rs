@@ -4,7 +4,8 @@ use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use core::ops::RangeInclusive;
 
-use serde_json::{Map, Value, json};
+use crate::encoding::json::json;
+use serde_json::{Map, Value};
 
 use super::Gate;
 use super::checked::{CheckedPayment, Eligibility, Protocol, Signed, Standard};

@@ -7,7 +7,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde_json::{Map, Value, json};
+use crate::encoding::json::json;
+use serde_json::{Map, Value};
 
 use super::problem::Problem;
 use super::receipt::Receipt;

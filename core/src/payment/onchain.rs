@@ -8,7 +8,8 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
-use serde_json::{Value, json};
+use crate::encoding::json::json;
+use serde_json::Value;
 
 use super::TxHash;
 use crate::encoding::{hex, json as text};

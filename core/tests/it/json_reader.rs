@@ -124,6 +124,24 @@ fn documents_with_one_byte_changed_read_as_the_library_reads_them() {
     }
 }
 
+#[test]
+fn a_value_is_what_the_library_makes_of_the_same_words() {
+    let (name, none, list) = (String::from("n"), None::<u8>, vec![1_u64, u64::MAX]);
+    macro_rules! words {
+        ($macro:path) => {{
+            use $macro as written;
+            written!({
+                "a": null, "b": [], "c": {}, "d": [name, "x"], "e": { "f": { name.as_str(): -1 } }, "g": true,
+                "h": [{ "i": list }, { "i": none },], "j": Some("k"), name.trim(): 1,
+                "a": 2.5, i64::MAX.to_string().as_str(): json!("m"),
+            })
+        }};
+    }
+    let ours = words!(farebox_core::json);
+    assert_eq!(ours, words!(serde_json::json));
+    assert_eq!(ours["e"]["f"]["n"], -1);
+}
+
 /// As the standard library reads a number; `None` if it is infinite.
 fn double(text: &str) -> Option<f64> {
     text.parse().ok().filter(|double: &f64| double.is_finite())

@@ -87,7 +87,7 @@ impl Txn<'_> {
         claims: Option<&str>,
     ) -> Result<()> {
         let failing = failing(self.gate, who, route, tally, claims);
-        let data = serde_json::json!({
+        let data = farebox_core::json!({
             "payer": is_payer(who).then_some(who),
             "client": failing.client,
             "claims": failing.claims,

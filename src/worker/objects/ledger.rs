@@ -289,7 +289,7 @@ impl<'a> Txn<'a> {
         let mut lines = String::new();
         for (from, to, why) in transition.steps() {
             if !is_ordinary(from, to) {
-                let line = serde_json::json!({
+                let line = farebox_core::json!({
                     "at": self.now.rfc3339(),
                     "payment": entry.payment.receipt,
                     "key8": slot.key.get(..8).unwrap_or_default(),

@@ -39,7 +39,7 @@ impl Txn<'_> {
         // However often it is sent again, it is one unknown settlement.
         let fence: &[u8] = if notice == shard::Notice::UnknownOverdue { &[] } else { &fence };
         let row = farebox_core::ledger::row::Row::of(entry);
-        let data = serde_json::json!({
+        let data = farebox_core::json!({
             "id": payment.receipt,
             "key": key,
             "state": row.state,
@@ -69,7 +69,7 @@ impl Txn<'_> {
             [kind.as_bytes()].into_iter().chain(names.iter().copied()).collect();
         let id = digest(&names);
         let id = format!("evt_{}", id.get(..32).unwrap_or(&id));
-        let body = serde_json::json!({"id": id, "type": kind, "at": now, "data": data});
+        let body = farebox_core::json!({"id": id, "type": kind, "at": now, "data": data});
         let query = "INSERT OR IGNORE INTO outbox VALUES (?, ?, 0, ?, ?)";
         let values = vec![id.into(), json::text(&body).into(), number(now), number(now)];
         self.rows.sql().exec(query, values)?;

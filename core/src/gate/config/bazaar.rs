@@ -5,7 +5,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use crate::encoding::json::json;
+use serde_json::{Map, Value};
 
 use super::shape::BAZAAR;
 use crate::config::Reader;

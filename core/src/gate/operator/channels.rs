@@ -2,7 +2,8 @@
 
 use alloc::string::String;
 
-use serde_json::{Value, json};
+use crate::encoding::json::json;
+use serde_json::Value;
 
 use super::{answer, refusal};
 use crate::channel::index::{self, IndexAsk};

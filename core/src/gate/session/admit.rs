@@ -2,7 +2,8 @@
 
 use alloc::string::String;
 
-use serde_json::{Map, Value, json};
+use crate::encoding::json::json;
+use serde_json::{Map, Value};
 
 use super::asked::AskedSession;
 use super::payment::SessionPayment;

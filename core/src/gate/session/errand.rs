@@ -2,7 +2,8 @@
 
 use alloc::string::{String, ToString};
 
-use serde_json::{Map, Value, json};
+use crate::encoding::json::json;
+use serde_json::{Map, Value};
 
 use crate::amount::Amount;
 use crate::channel::authorizer::{ClaimEntry, claim_digest, refund_digest};

@@ -3,7 +3,8 @@
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 
-use serde_json::{Map, Value, json};
+use crate::encoding::json::json;
+use serde_json::{Map, Value};
 
 use super::mpp::payment::MppPayment;
 use super::reason::{REFUSED, reason};

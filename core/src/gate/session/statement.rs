@@ -2,7 +2,8 @@
 
 use alloc::string::{String, ToString};
 
-use serde_json::{Value, json};
+use crate::encoding::json::json;
+use serde_json::Value;
 
 use super::asked::AskedSession;
 use super::payment::Purpose;

@@ -4,7 +4,8 @@ use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde_json::{Value, json};
+use crate::encoding::json::json;
+use serde_json::Value;
 
 use super::{FailureFilter, OperatorQuery, Task};
 use crate::encoding;

@@ -3,7 +3,8 @@
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 
-use serde_json::{Value, json};
+use crate::encoding::json::json;
+use serde_json::Value;
 
 use super::meter::StreamMeter;
 use crate::amount::Amount;
