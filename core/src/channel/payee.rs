@@ -4,249 +4,24 @@
 //! A channel hands over the call that is due, and hands it over again while the chain does not show
 //! it. What is queued is replaced and not doubled, and may be forgotten: the channel comes again.
 
+pub mod call;
+mod sent;
+
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use self::call::{Haste, PayoutCall, QueuedCall};
+use self::sent::SentCall;
 use super::config::ChannelId;
-use super::escrow::{Escrow, EscrowContract};
 use super::onchain::{GAS, GET_CHANNEL};
 use crate::amount::Amount;
-use crate::encoding::hex;
 use crate::evm::account::Account;
 use crate::evm::address::Address;
-use crate::evm::contract_call::ContractCall;
 use crate::evm::rpc::reply::Replies;
 use crate::evm::rpc::{At, Call, batch};
-use crate::evm::signature::Signature;
 use crate::mutant::{Mutant, planted};
 use crate::sorted::by_rank;
 use crate::time::UnixTime;
-
-/// What is sent to the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PayoutCall {
-    /// Pay what a voucher is for.
-    Settle,
-    /// The same, and the rest back to the payer, for ever.
-    Close,
-}
-
-/// Which of several calls goes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Haste {
-    /// The payer withdraws.
-    Leaving,
-    /// The payer stays.
-    Staying,
-}
-
-/// A call that pays out of a channel, before it has a nonce.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueuedCall {
-    /// The account that sends it.
-    pub payee: Address,
-    /// The contract.
-    pub contract: EscrowContract,
-    /// The channel.
-    pub channel: ChannelId,
-    /// Whether it goes first.
-    pub haste: Haste,
-    /// What it does.
-    pub call: PayoutCall,
-    /// The amount of the voucher; without one, what was settled before.
-    pub cumulative: Amount,
-    /// The voucher's signature.
-    pub signature: Option<Signature>,
-}
-
-impl QueuedCall {
-    /// The name of the object that sends it.
-    #[must_use]
-    pub fn object(&self) -> String {
-        let chain = self.contract.chain_id.to_string();
-        ["payee/", &chain, "/", &self.payee.to_lower_hex()].concat()
-    }
-
-    /// The message that hands it over; none to a channel or the list of them begins so.
-    #[must_use]
-    pub fn to_message(&self) -> String {
-        [MESSAGE, &self.to_text()].concat()
-    }
-
-    /// Reads such a message; `None` if it is another one.
-    #[must_use]
-    pub fn of_message(message: &str) -> Option<Self> {
-        Self::read(&mut message.strip_prefix(MESSAGE)?.split(' '))
-    }
-
-    fn to_text(&self) -> String {
-        let none = || "-".to_string();
-        [
-            self.payee.to_lower_hex(),
-            self.contract.chain_id.to_string(),
-            self.contract.address.to_lower_hex(),
-            self.channel.to_string(),
-            match self.haste {
-                Haste::Leaving => "leaving",
-                Haste::Staying => "staying",
-            }
-            .to_string(),
-            match self.call {
-                PayoutCall::Settle => "settle",
-                PayoutCall::Close => "close",
-            }
-            .to_string(),
-            self.cumulative.to_string(),
-            self.signature.map_or_else(none, |it| hex::encode_prefixed(&it.to_bytes())),
-        ]
-        .join(" ")
-    }
-
-    fn read<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Option<Self> {
-        Some(Self {
-            payee: Address::parse(fields.next()?).ok()?,
-            contract: EscrowContract {
-                escrow: Escrow::PaymentChannel,
-                chain_id: fields.next()?.parse().ok()?,
-                address: Address::parse(fields.next()?).ok()?,
-            },
-            channel: ChannelId::parse(fields.next()?)?,
-            haste: match fields.next()? {
-                "leaving" => Haste::Leaving,
-                _ => Haste::Staying,
-            },
-            call: match fields.next()? {
-                "close" => PayoutCall::Close,
-                _ => PayoutCall::Settle,
-            },
-            cumulative: Amount::from_atomic(fields.next()?).ok()?,
-            signature: match fields.next()? {
-                "-" => None,
-                text => Some(Signature::parse(text).ok()?),
-            },
-        })
-    }
-
-    fn data(&self) -> Vec<u8> {
-        let word = |number: u64| Amount::from_u64(number).to_be_bytes();
-        let selector = match self.call {
-            PayoutCall::Settle => SETTLE,
-            PayoutCall::Close => CLOSE,
-        };
-        let mut data = selector.to_vec();
-        data.extend(self.channel.as_bytes());
-        data.extend(self.cumulative.to_be_bytes());
-        data.extend(word(96));
-        match self.signature {
-            Some(signature) => {
-                data.extend(word(65));
-                data.extend(signature.to_bytes());
-                data.extend([0; 31]);
-            }
-            None => data.extend(word(0)),
-        }
-        data
-    }
-
-    /// Whether a channel that the contract shows so needs it no more.
-    fn is_done(&self, shown: &[u8]) -> Option<bool> {
-        let (words, _) = shown.as_chunks::<32>();
-        let [finalized, .., settled] = words else { return None };
-        let number = |word: &[u8; 32]| Amount::from_be_bytes(*word);
-        let is_settled = self.call == PayoutCall::Settle && number(settled) >= self.cumulative;
-        Some(is_settled || !number(finalized).is_zero())
-    }
-
-    /// The price of a unit of gas has no say in which call it is.
-    fn sign(&self, sent: &SentCall, payee: &Account) -> Option<Vec<u8>> {
-        let call = ContractCall {
-            chain_id: self.contract.chain_id,
-            nonce: sent.nonce,
-            tip: sent.tip,
-            max_fee: sent.max_fee,
-            gas: GAS,
-            to: self.contract.address,
-            data: self.data(),
-        };
-        Some(call.sign(payee)?.bytes)
-    }
-}
-
-/// How a call was sent last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct SentCall {
-    nonce: u64,
-    tip: Amount,
-    max_fee: Amount,
-    /// How often since the first time.
-    repeats: u64,
-    at: UnixTime,
-}
-
-impl SentCall {
-    fn to_text(self) -> String {
-        let Self { nonce, tip, max_fee, repeats, at } = self;
-        let numbers = [nonce, repeats, at.secs()].map(|it| it.to_string()).join(" ");
-        [numbers, tip.to_string(), max_fee.to_string()].join(" ")
-    }
-
-    fn read<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Option<Self> {
-        let mut number = || fields.next()?.parse::<u64>().ok();
-        let (nonce, repeats, at) = (number()?, number()?, UnixTime::from_secs(number()?));
-        let mut amount = || Amount::from_atomic(fields.next()?).ok();
-        Some(Self { nonce, repeats, at, tip: amount()?, max_fee: amount()? })
-    }
-
-    /// The same nonce at a price for which a node replaces what it has: so many times of itself,
-    /// then where the price asked for now is as high.
-    fn again(self, fresh: Self, raises: u64) -> Option<Self> {
-        if planted(Mutant::RepeatsAreDoubles) {
-            return Some(fresh);
-        }
-        let raised = |fee: Amount| {
-            fee.checked_add(fee.checked_div_u64(8)?)?.checked_add(Amount::from_u64(1))
-        };
-        let (tip, max_fee) = (raised(self.tip)?, raised(self.max_fee)?);
-        let is_above = fresh.tip >= tip || fresh.max_fee >= max_fee;
-        let follows = is_above && !planted(Mutant::PricesFreeze);
-        if self.repeats >= raises && !follows || planted(Mutant::StuckIsNotReplaced) {
-            return Some(Self { at: fresh.at, ..self });
-        }
-        Some(Self {
-            nonce: self.nonce,
-            tip: tip.max(fresh.tip),
-            max_fee: max_fee.max(fresh.max_fee),
-            repeats: self.repeats.saturating_add(u64::from(self.repeats < raises)),
-            at: fresh.at,
-        })
-    }
-
-    /// How it is sent again with what is left in the account, and what of that no other call has.
-    fn within(
-        self,
-        (spare, left): (Amount, Amount),
-        again: Self,
-        fresh: Self,
-        base: Amount,
-    ) -> Option<Self> {
-        let can_be_mined = self.max_fee >= base;
-        let prices = [
-            (again, spare),
-            (Self { at: again.at, ..self }, if can_be_mined { left } else { Amount::ZERO }),
-            // It holds up the others, so that they have to wait for what it takes.
-            (again, left),
-            (Self { nonce: self.nonce, ..fresh }, left),
-        ];
-        let fits = |(it, most): &(Self, Amount)| it.cost().is_some_and(|cost| cost <= *most);
-        let is_paid = |it: &_| fits(it) || planted(Mutant::RaisesAreUnpaid);
-        prices.into_iter().find(is_paid).map(|(it, _)| it)
-    }
-
-    /// The most that it takes of the account, wei.
-    fn cost(&self) -> Option<Amount> {
-        self.max_fee.checked_mul_u64(GAS)
-    }
-}
 
 /// A call in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -489,7 +264,6 @@ impl PayeeQueue {
     }
 }
 
-const MESSAGE: &str = "pay ";
 /// Calls of a question before those about channels.
 const BEFORE: usize = 5;
 /// Calls that wait for blocks at once: nodes take so many of one account.
@@ -506,7 +280,3 @@ const MAX_RAISES: u64 = 20;
 const STUCK_REPEATS: u64 = 8;
 /// The least for a block's producer, wei for a unit of gas.
 const MIN_TIP: Amount = Amount::from_u64(1_000_000);
-/// `settle(bytes32,uint128,bytes)`
-const SETTLE: [u8; 4] = [0x51, 0x6d, 0x3b, 0x88];
-/// `close(bytes32,uint128,bytes)`
-const CLOSE: [u8; 4] = [0x0d, 0x65, 0xc5, 0x1d];

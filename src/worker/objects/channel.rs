@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use farebox_core::channel::desk::{ChannelDesk, Write};
 use farebox_core::channel::index::{ChannelSums, IndexAsk, OBJECT};
-use farebox_core::channel::payee::QueuedCall;
+use farebox_core::channel::payee::call::QueuedCall;
 use farebox_core::encoding::json;
 use farebox_core::gate::Gate;
 use farebox_core::time::UnixTime;

@@ -3,7 +3,8 @@
 
 use std::cell::{Cell, RefCell};
 
-use farebox_core::channel::payee::{Haste, PayeeQueue, QueuedCall};
+use farebox_core::channel::payee::PayeeQueue;
+use farebox_core::channel::payee::call::{Haste, QueuedCall};
 use wasm_bindgen::JsValue;
 use worker::worker_sys::DurableObjectState;
 

@@ -1,7 +1,8 @@
 //! What the payee's account sends: many channels at once, blocks that are late, programs that die or take a nonce.
 
 use farebox_core::channel::config::{ChannelId, ChannelParties};
-use farebox_core::channel::payee::{Haste, PayeeQueue, PayoutCall, QueuedCall};
+use farebox_core::channel::payee::PayeeQueue;
+use farebox_core::channel::payee::call::{Haste, PayoutCall, QueuedCall};
 use farebox_core::channel::voucher::Voucher;
 use farebox_core::evm::address::Address;
 use farebox_core::evm::signature::Signature;

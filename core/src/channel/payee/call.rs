@@ -1,0 +1,171 @@
+//! A call that pays out of a channel.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::sent::SentCall;
+use crate::amount::Amount;
+use crate::channel::config::ChannelId;
+use crate::channel::escrow::{Escrow, EscrowContract};
+use crate::channel::onchain::GAS;
+use crate::encoding::hex;
+use crate::evm::account::Account;
+use crate::evm::address::Address;
+use crate::evm::contract_call::ContractCall;
+use crate::evm::signature::Signature;
+
+/// What is sent to the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayoutCall {
+    /// Pay what a voucher is for.
+    Settle,
+    /// The same, and the rest back to the payer, for ever.
+    Close,
+}
+
+/// Which of several calls goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    /// The payer withdraws.
+    Leaving,
+    /// The payer stays.
+    Staying,
+}
+
+/// A call that pays out of a channel, before it has a nonce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuedCall {
+    /// The account that sends it.
+    pub payee: Address,
+    /// The contract.
+    pub contract: EscrowContract,
+    /// The channel.
+    pub channel: ChannelId,
+    /// Whether it goes first.
+    pub haste: Haste,
+    /// What it does.
+    pub call: PayoutCall,
+    /// The amount of the voucher; without one, what was settled before.
+    pub cumulative: Amount,
+    /// The voucher's signature.
+    pub signature: Option<Signature>,
+}
+
+impl QueuedCall {
+    /// The name of the object that sends it.
+    #[must_use]
+    pub fn object(&self) -> String {
+        let chain = self.contract.chain_id.to_string();
+        ["payee/", &chain, "/", &self.payee.to_lower_hex()].concat()
+    }
+
+    /// The message that hands it over; none to a channel or the list of them begins so.
+    #[must_use]
+    pub fn to_message(&self) -> String {
+        [MESSAGE, &self.to_text()].concat()
+    }
+
+    /// Reads such a message; `None` if it is another one.
+    #[must_use]
+    pub fn of_message(message: &str) -> Option<Self> {
+        Self::read(&mut message.strip_prefix(MESSAGE)?.split(' '))
+    }
+
+    pub(super) fn to_text(&self) -> String {
+        let none = || "-".to_string();
+        [
+            self.payee.to_lower_hex(),
+            self.contract.chain_id.to_string(),
+            self.contract.address.to_lower_hex(),
+            self.channel.to_string(),
+            match self.haste {
+                Haste::Leaving => "leaving",
+                Haste::Staying => "staying",
+            }
+            .to_string(),
+            match self.call {
+                PayoutCall::Settle => "settle",
+                PayoutCall::Close => "close",
+            }
+            .to_string(),
+            self.cumulative.to_string(),
+            self.signature.map_or_else(none, |it| hex::encode_prefixed(&it.to_bytes())),
+        ]
+        .join(" ")
+    }
+
+    pub(super) fn read<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Option<Self> {
+        Some(Self {
+            payee: Address::parse(fields.next()?).ok()?,
+            contract: EscrowContract {
+                escrow: Escrow::PaymentChannel,
+                chain_id: fields.next()?.parse().ok()?,
+                address: Address::parse(fields.next()?).ok()?,
+            },
+            channel: ChannelId::parse(fields.next()?)?,
+            haste: match fields.next()? {
+                "leaving" => Haste::Leaving,
+                _ => Haste::Staying,
+            },
+            call: match fields.next()? {
+                "close" => PayoutCall::Close,
+                _ => PayoutCall::Settle,
+            },
+            cumulative: Amount::from_atomic(fields.next()?).ok()?,
+            signature: match fields.next()? {
+                "-" => None,
+                text => Some(Signature::parse(text).ok()?),
+            },
+        })
+    }
+
+    fn data(&self) -> Vec<u8> {
+        let word = |number: u64| Amount::from_u64(number).to_be_bytes();
+        let selector = match self.call {
+            PayoutCall::Settle => SETTLE,
+            PayoutCall::Close => CLOSE,
+        };
+        let mut data = selector.to_vec();
+        data.extend(self.channel.as_bytes());
+        data.extend(self.cumulative.to_be_bytes());
+        data.extend(word(96));
+        match self.signature {
+            Some(signature) => {
+                data.extend(word(65));
+                data.extend(signature.to_bytes());
+                data.extend([0; 31]);
+            }
+            None => data.extend(word(0)),
+        }
+        data
+    }
+
+    /// Whether a channel that the contract shows so needs it no more.
+    pub(super) fn is_done(&self, shown: &[u8]) -> Option<bool> {
+        let (words, _) = shown.as_chunks::<32>();
+        let [finalized, .., settled] = words else { return None };
+        let number = |word: &[u8; 32]| Amount::from_be_bytes(*word);
+        let is_settled = self.call == PayoutCall::Settle && number(settled) >= self.cumulative;
+        Some(is_settled || !number(finalized).is_zero())
+    }
+
+    /// The price of a unit of gas has no say in which call it is.
+    pub(super) fn sign(&self, sent: &SentCall, payee: &Account) -> Option<Vec<u8>> {
+        let call = ContractCall {
+            chain_id: self.contract.chain_id,
+            nonce: sent.nonce,
+            tip: sent.tip,
+            max_fee: sent.max_fee,
+            gas: GAS,
+            to: self.contract.address,
+            data: self.data(),
+        };
+        Some(call.sign(payee)?.bytes)
+    }
+}
+
+const MESSAGE: &str = "pay ";
+/// `settle(bytes32,uint128,bytes)`
+const SETTLE: [u8; 4] = [0x51, 0x6d, 0x3b, 0x88];
+/// `close(bytes32,uint128,bytes)`
+const CLOSE: [u8; 4] = [0x0d, 0x65, 0xc5, 0x1d];
