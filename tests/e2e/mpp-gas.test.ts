@@ -78,7 +78,8 @@ test('who withdraws is paid with the gas that there is, and a price that was rai
   assert.ok(base);
 
   // Enough for one call and an eighth, and not for two.
-  await setBalance(GAS * 3n * base);
+  const tip = BigInt(await chain.rpc('eth_maxPriorityFeePerGas', []) as string);
+  await setBalance(GAS * (2n * base + (tip > base / 10n ? tip : base / 10n)) * 3n / 2n);
   assert.equal((await staying.close()).status, 200);
   await until('the close waits', async () => (await calls('pending')).some(({ channel }) => channel === staying.id));
   const [waiting] = await calls('pending');

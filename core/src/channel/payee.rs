@@ -5,7 +5,7 @@
 //! it. What is queued is replaced and not doubled, and may be forgotten: the channel comes again.
 
 pub mod call;
-mod sent;
+pub mod sent;
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -114,6 +114,7 @@ impl PayeeQueue {
             Call::TransactionCount { account: payee, at: At::Latest },
             Call::TransactionCount { account: payee, at: At::Pending },
             Call::Wei { account: payee, at: At::Latest },
+            Call::Tip,
         ]);
         self.asked.clear();
         let turns = self.places.iter().take(self.width());
@@ -151,7 +152,9 @@ impl PayeeQueue {
             None => is_done(&place.call.channel, &place.call) != Some(true),
         });
         self.unblock(mined);
-        let tip = base.checked_div_u64(10)?.max(MIN_TIP);
+        // Not every node has it.
+        let least = replies.wei(5).unwrap_or(MIN_TIP).clamp(MIN_TIP, MAX_TIP);
+        let tip = base.checked_div_u64(10)?.max(least);
         let max_fee = base.checked_mul_u64(2)?.checked_add(tip)?;
         let used = self.places.iter().filter_map(|it| it.sent?.nonce.checked_add(1)).max();
         let nonce = waiting.max(mined).max(used.unwrap_or_default());
@@ -265,7 +268,7 @@ impl PayeeQueue {
 }
 
 /// Calls of a question before those about channels.
-const BEFORE: usize = 5;
+const BEFORE: usize = 6;
 /// Calls that wait for blocks at once: nodes take so many of one account.
 const AT_ONCE: usize = 16;
 /// The same where payers withdraw.
@@ -280,3 +283,5 @@ const MAX_RAISES: u64 = 20;
 const STUCK_REPEATS: u64 = 8;
 /// The least for a block's producer, wei for a unit of gas.
 const MIN_TIP: Amount = Amount::from_u64(1_000_000);
+/// The most of it that a node is believed to ask for.
+const MAX_TIP: Amount = Amount::from_u64(100_000_000_000);

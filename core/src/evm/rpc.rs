@@ -29,6 +29,9 @@ pub enum Call {
     ChainId,
     /// `eth_blockNumber`: read with [`reply::Replies::quantity`].
     BlockNumber,
+    /// `eth_maxPriorityFeePerGas`, wei for a unit of gas: read with [`reply::Replies::wei`]. Not
+    /// every node has it.
+    Tip,
     /// `eth_getBlockByNumber` without its transactions' contents: read with
     /// [`reply::Replies::block`] and [`reply::Replies::base_fee`].
     Block(At),
@@ -134,6 +137,7 @@ impl Call {
         match self {
             Self::ChainId => "eth_chainId",
             Self::BlockNumber => "eth_blockNumber",
+            Self::Tip => "eth_maxPriorityFeePerGas",
             Self::Block(_) => "eth_getBlockByNumber",
             Self::AuthorizationState { .. }
             | Self::NonceBitmap { .. }
@@ -152,7 +156,7 @@ impl Call {
     /// The parameters as a JSON array; only digits and fixed text go in, so nothing needs escaping.
     fn params(&self) -> String {
         match self {
-            Self::ChainId | Self::BlockNumber => String::from("[]"),
+            Self::ChainId | Self::BlockNumber | Self::Tip => String::from("[]"),
             Self::Block(at) => format!(r#"["{}",false]"#, at.to_text()),
             Self::AuthorizationState { authorization, at } => {
                 let data = call_data(

@@ -70,20 +70,26 @@ impl PayeeSender {
             (body, gate.payee_complaint(queue, &call.network))
         })?;
         let pause = if lacks.is_some() || said.is_none() { WAIT_MS } else { ROUND_MS };
-        if let Some(lacks) = lacks
-            && self.told.get().saturating_add(TELL_SECS) <= now().secs()
-        {
-            self.told.set(now().secs());
-            edge::complain(&lacks);
-        }
+        self.tell(lacks);
         if let Some(body) = body {
-            chain::reply(chain::send(&gate, &call.network, &body)).await;
+            let said = chain::reply(chain::send(&gate, &call.network, &body)).await;
+            self.tell(said.and_then(|said| gate.payee_refusal(&said, &call.network)));
         }
         let at = edge::clock_ms().saturating_add(pause);
         if self.rings(at) {
             wake_at(state, at as f64).await?;
         }
         Ok(())
+    }
+
+    /// Logs what the operator is to know, not often.
+    fn tell(&self, words: Option<String>) {
+        if let Some(words) = words
+            && self.told.get().saturating_add(TELL_SECS) <= now().secs()
+        {
+            self.told.set(now().secs());
+            edge::complain(&words);
+        }
     }
 
     /// Whether the alarm is to be set for this time, which then counts as set.

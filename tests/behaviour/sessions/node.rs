@@ -66,6 +66,11 @@ pub struct ChannelNode {
     pub reverted: u64,
     /// What the payee's account has, wei.
     pub wei: u64,
+    /// The least tip that it takes, and whether it tells.
+    pub least_tip: u64,
+    pub tells_tip: bool,
+    /// What it says against the call that it answers.
+    refusal: Option<String>,
     /// The base fee of its blocks, wei for a unit of gas.
     pub base: u64,
     /// Whether the token pays no payer: a close fails.
@@ -99,6 +104,9 @@ impl ChannelNode {
             done: Vec::new(),
             reverted: 0,
             wei: 1_000_000_000_000_000_000,
+            least_tip: 0,
+            tells_tip: false,
+            refusal: None,
             base: 1_000_000_000,
             blocks_payers: false,
         }
@@ -141,7 +149,10 @@ impl ChannelNode {
         let calls = calls.as_array().unwrap().clone();
         let answers = calls.iter().map(|call| {
             let result = self.call(call["method"].as_str().unwrap(), &call["params"]);
-            json!({"jsonrpc": "2.0", "id": call["id"], "result": result})
+            match self.refusal.take() {
+                Some(message) => json!({"jsonrpc": "2.0", "id": call["id"], "error": {"code": -32000, "message": message}}),
+                None => json!({"jsonrpc": "2.0", "id": call["id"], "result": result}),
+            }
         });
         Some(Value::from(answers.collect::<Vec<_>>()).to_string())
     }
@@ -154,6 +165,13 @@ impl ChannelNode {
             }
             "eth_getBlockByNumber" => {
                 json!({"number": "0x1", "timestamp": "0x1", "baseFeePerGas": format!("{:#x}", self.base)})
+            }
+            "eth_maxPriorityFeePerGas" if self.tells_tip => {
+                Value::from(format!("{:#x}", self.least_tip))
+            }
+            "eth_maxPriorityFeePerGas" => {
+                self.refusal = Some("the method does not exist".to_owned());
+                Value::Null
             }
             "eth_getTransactionCount" => {
                 let is_pending = params[1] == "pending";
@@ -230,7 +248,17 @@ impl ChannelNode {
         let others = self.pool.iter().filter(|(other, _)| **other != nonce);
         let held: u64 = others.map(|(_, ([_, fee], _))| fee * GAS).sum();
         let is_paid = held + max_fee * GAS <= self.wei;
-        if nonce >= self.mined && is_raised && is_paid && self.manner != NodeManner::Refuses {
+        self.refusal = match () {
+            () if self.manner == NodeManner::Refuses => Some("limit exceeded".to_owned()),
+            () if tip < self.least_tip => {
+                Some(format!("underpriced: gas tip cap {tip}, minimum needed {}", self.least_tip))
+            }
+            () if nonce < self.mined => Some("nonce too low".to_owned()),
+            () if !is_raised => Some("already known".to_owned()),
+            () if !is_paid => Some("insufficient funds".to_owned()),
+            () => None,
+        };
+        if self.refusal.is_none() {
             self.pool.insert(nonce, ([tip, max_fee], data));
         }
         if self.manner == NodeManner::Works {

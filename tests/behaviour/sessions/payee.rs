@@ -3,6 +3,7 @@
 use farebox_core::channel::config::{ChannelId, ChannelParties};
 use farebox_core::channel::payee::PayeeQueue;
 use farebox_core::channel::payee::call::{Haste, PayoutCall, QueuedCall};
+use farebox_core::channel::payee::sent::refusal;
 use farebox_core::channel::voucher::Voucher;
 use farebox_core::evm::address::Address;
 use farebox_core::evm::signature::Signature;
@@ -353,6 +354,51 @@ fn a_fee_that_rises_is_paid_for_the_first_one_with_what_the_others_hold() {
     sending.round();
     sending.node.block(9);
     assert_eq!(sending.settled(), 1);
+}
+
+#[test]
+fn where_blocks_have_a_least_tip_it_is_paid_from_the_first_call_on() {
+    let mut sending = Sending::new();
+    (sending.node.least_tip, sending.node.tells_tip) = (25_000_000_000, true);
+    let leaves = sending.due(1, Haste::Leaving);
+    sending.queue.take(leaves);
+    sending.round();
+    assert_eq!(sending.node.paid, [(0, 25_000_000_000)]);
+    sending.node.block(9);
+    assert_eq!(sending.settled(), 1);
+}
+
+#[test]
+fn a_node_that_asks_for_too_much_is_not_believed() {
+    let mut sending = Sending::new();
+    (sending.node.least_tip, sending.node.tells_tip) = (5_000_000_000_000, true);
+    let leaves = sending.due(1, Haste::Leaving);
+    sending.queue.take(leaves);
+    sending.round();
+    assert_eq!(sending.node.paid, [(0, 100_000_000_000)]);
+}
+
+#[test]
+fn what_a_node_says_against_a_call_is_told_cut_short() {
+    let mut sending = Sending::new();
+    sending.node.least_tip = 25_000_000_000;
+    let due = sending.due(1, Haste::Staying);
+    sending.queue.take(due);
+    let body = sending.body().unwrap();
+    let said = sending.node.answer(&body).unwrap();
+    let why = "underpriced: gas tip cap 100000000, minimum needed 25000000000";
+    assert_eq!(refusal(&said).as_deref(), Some(why));
+    sending.node.least_tip = 0;
+    let said = sending.node.answer(&body).unwrap();
+    assert_eq!(refusal(&said), None);
+    // What was sent before is no refusal.
+    let said = sending.node.answer(&body).unwrap();
+    assert!(said.contains("already known"), "{said}");
+    assert_eq!(refusal(&said), None);
+    let long =
+        format!(r#"[{{"id":1,"error":{{"code":1,"message":"a\u0007b{}"}}}}]"#, "c".repeat(999));
+    assert_eq!(refusal(&long), Some(format!("ab{}", "c".repeat(158))));
+    assert_eq!(refusal(r#"{"error":{"code":-32005,"message":"limit"}}"#), None);
 }
 
 #[test]

@@ -4,6 +4,8 @@ use alloc::string::{String, ToString};
 
 use crate::amount::Amount;
 use crate::channel::onchain::GAS;
+use crate::encoding::json;
+use crate::evm::rpc::reply::MAX_REPLY_BYTES;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
@@ -82,3 +84,21 @@ impl SentCall {
         self.max_fee.checked_mul_u64(GAS)
     }
 }
+
+/// What a node says against what it was sent, cut short. That it has it already, or that a block
+/// has its nonce, is no refusal.
+#[must_use]
+pub fn refusal(reply: &str) -> Option<String> {
+    let reply = json::parse_with(reply.as_bytes(), MAX_REPLY_BYTES).ok()?;
+    reply.as_array()?.iter().find_map(|answer| {
+        let message = answer.get("error")?.get("message")?.as_str()?;
+        let words = message.to_ascii_lowercase();
+        let has_it = words.starts_with("known") || words.contains("already");
+        let is_refused = !has_it && !words.contains("nonce too low");
+        let shown = message.chars().filter(|it| !it.is_control()).take(MAX_SHOWN);
+        is_refused.then(|| shown.collect())
+    })
+}
+
+/// Characters of a node's message that are logged.
+const MAX_SHOWN: usize = 160;

@@ -9,6 +9,7 @@ use crate::channel::facts::ChannelFacts;
 use crate::channel::onchain::ChannelQuestion;
 use crate::channel::payee::PayeeQueue;
 use crate::channel::payee::call::{Haste, PayoutCall, QueuedCall};
+use crate::channel::payee::sent;
 use crate::channel::state::OnChain;
 use crate::gate::Gate;
 use crate::gate::call::ChainCall;
@@ -111,6 +112,13 @@ impl Gate {
     /// Takes what a node said to it: the body that sends what is due.
     pub fn payee_told(&self, queue: &mut PayeeQueue, reply: &str, now: UnixTime) -> Option<String> {
         queue.told(reply, self.keys.payee()?, now)
+    }
+
+    /// What the operator is told if a node refuses what it was sent.
+    #[must_use]
+    pub fn payee_refusal(&self, reply: &str, network: &str) -> Option<String> {
+        let why = sent::refusal(reply)?;
+        Some(["farebox: the node of ", network, " refuses what PAYEE_KEY sends: ", &why].concat())
     }
 
     /// What the operator is told if the account cannot pay for what is next.
