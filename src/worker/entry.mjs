@@ -175,6 +175,9 @@ export class Ledger extends DurableObject {
   }
 }
 
+/** Streams of one channel that wait for vouchers at once. */
+const MOST_WAITING = 16;
+
 /** One channel of a session. */
 export class Channel extends Ledger {
   /**
@@ -195,13 +198,15 @@ export class Channel extends Ledger {
   }
 
   /**
-   * Answers a command once the answer is another one than that it waits, or the time is up.
+   * Answers a command once the answer is another one than that it waits, or the time is up; at once if so many wait that each message to the channel
+   * would be work for all of them.
    *
    * @param {string} command
    * @param {number} milliseconds
    */
   async awaited(command, milliseconds) {
     const end = Date.now() + milliseconds;
+    const isOneTooMany = this.waiting.size >= MOST_WAITING;
     for (;;) {
       let wake = () => {};
       // A voucher that comes while this is being asked counts.
@@ -210,7 +215,7 @@ export class Channel extends Ledger {
       try {
         const answered = await super.ask(command, null);
         const { said } = JSON.parse(answered.answer);
-        if (said !== 'waiting' || !(await race(woken, end - Date.now(), false))) return answered;
+        if (said !== 'waiting' || isOneTooMany || !(await race(woken, end - Date.now(), false))) return answered;
       } finally {
         this.waiting.delete(wake);
       }

@@ -46,7 +46,7 @@ before(async () => {
     build: process.env.FAREBOX_BUILD ?? 'build', persist: storage,
     vars: {
       ...vars, RPC_URL: chain.url,
-      ROUTES: [sold('/seconds', 'second', '$0.0001', 1), sold('/bytes', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/packed', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/events', 'event', '$0.0001', Number(STEP)), sold('/held', 'event', '$0.0001', Number(STEP))],
+      ROUTES: [sold('/seconds', 'second', '$0.0001', 1), sold('/bytes', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/packed', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/events', 'event', '$0.0001', Number(STEP)), sold('/held', 'event', '$0.0001', Number(STEP)), { ...sold('/many', 'event', '$0.0001', Number(STEP)), session_pause_secs: 60 }],
     },
     secrets: { PAYEE_KEY: account(PAYEE).privateKey },
   }));
@@ -248,6 +248,23 @@ test('two answers at once share one voucher, and what both got is charged', asyn
   assert.deepEqual([delivered, got.map(({ end }) => end)], [11, ['payment-receipt', 'payment-receipt']]);
   assert.equal(await session.raise(UNIT * 12n), UNIT * 11n);
   await adds(UNIT * 12n);
+});
+
+test('sixteen answers of one channel wait at once, and one more ends', async () => {
+  const { session, adds } = await opened(2, '/many');
+  const answers: Response[] = [];
+  for (let paid = 1n; paid <= 17n; paid += 1n) answers.push(await session.begin(UNIT * paid));
+  const ended: number[] = [];
+  const read = answers.map(async (answer, index) => {
+    await readAll(answer, () => undefined);
+    ended.push(index);
+  });
+  await Promise.race(read);
+  assert.equal(ended.length, 1);
+  await session.raise(UNIT * 20n);
+  await adds(UNIT * 20n);
+  await Promise.all(read);
+  assert.equal(ended.length, 17);
 });
 
 test('who leaves has paid at most a step for what did not come', async () => {

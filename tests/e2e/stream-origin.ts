@@ -11,7 +11,7 @@ export const BLOB = Buffer.alloc(BYTES, 'byte');
 
 /**
  * `/seconds` sends an event every 50 ms and does not end, `/bytes` sends BLOB, `/packed` sends it compressed, `/events` twelve events with comments between
- * them, and `/held` the same without an end. `cut()` breaks off the last answer.
+ * them, and any other path the same without an end. `cut()` breaks off the last answer.
  */
 export async function startStreams() {
   const sent = { bytes: 0, events: 0, closed: 0 };

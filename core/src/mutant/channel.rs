@@ -113,6 +113,8 @@ macro_rules! channel {
             StepsAreFree,
             /// A stream that was begun may be begun again for the same charge.
             StreamsRepeat,
+            /// A stream waits as long again whenever another one got the step.
+            WaitsBeginAnew,
         }
     };
 }

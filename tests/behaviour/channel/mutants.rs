@@ -69,6 +69,7 @@ pub const TABLE: &[Row] = &[
     row!(NamedPayersAreProven, told::the_origin_is_told_who_signs_and_not_who_is_named),
     row!(StepsAreFree, crate::sessions::streams::a_stream_is_charged_in_steps_before_they_leave),
     row!(StreamsRepeat, crate::sessions::streams::a_stream_that_was_begun_is_not_begun_again),
+    row!(WaitsBeginAnew, crate::sessions::streams::a_step_of_another_stream_makes_no_wait_longer),
     row!(BodiesAreOne, sales::another_body_is_another_request),
 ];
 

@@ -99,6 +99,26 @@ impl Stream {
         };
     }
 
+    /// What the object answers to a stream that waits.
+    fn hears(&self, door: &mut Door) -> String {
+        let Some(Next::Waits(pause, _)) = &self.next else { panic!("it does not wait") };
+        door.ask(&pause.name, &pause.message, None).0.unwrap()
+    }
+
+    fn goes_on(&mut self, door: &mut Door, answer: &str) {
+        let Some(Next::Waits(_, request)) = self.next.take() else { panic!("it does not wait") };
+        let step = request.resumed(Some(answer), door.time());
+        self.carry(door, step);
+    }
+
+    /// The longest that it waits, seconds; 0 if it does not.
+    fn longest_wait(&self) -> u64 {
+        match &self.next {
+            Some(Next::Waits(pause, _)) => pause.secs,
+            Some(Next::Flows(_) | Next::Ends(_)) | None => 0,
+        }
+    }
+
     /// It has waited long enough.
     fn times_out(&mut self, door: &mut Door) {
         if let Some(Next::Waits(pause, request)) = self.next.take() {
@@ -286,6 +306,37 @@ pub fn two_streams_share_a_voucher_and_do_not_overspend() {
     other.wake(&mut session.door);
     assert_eq!((one.is("flows"), other.is("waits")), (true, true));
     assert_eq!(session.door.book(), (8 * UNIT, 8 * UNIT));
+}
+
+#[test]
+pub fn a_step_of_another_stream_makes_no_wait_longer() {
+    let mut session = opened();
+    let mut streams = [2, 2].map(|paid| begin(&mut session, paid * UNIT).unwrap());
+    for stream in &mut streams {
+        stream.flow(&mut session.door);
+        stream.flow(&mut session.door);
+        assert_eq!(stream.longest_wait(), 60);
+    }
+    // One step every 20 seconds, which the first stream gets, while both have heard that there is one.
+    for (paid, left) in [(5, 40), (8, 20)] {
+        session.door.now += 20;
+        assert_eq!(show(&mut session, paid * UNIT), 200);
+        let [one, other] = streams.each_ref().map(|stream| stream.hears(&mut session.door));
+        streams[0].goes_on(&mut session.door, &one);
+        streams[1].goes_on(&mut session.door, &other);
+        assert_eq!((streams[0].is("flows"), streams[1].longest_wait()), (true, left));
+        for _ in 0..=STEP {
+            streams[0].flow(&mut session.door);
+        }
+        assert_eq!(streams[0].longest_wait(), 60);
+    }
+    session.door.now += 20;
+    assert_eq!(show(&mut session, 11 * UNIT), 200);
+    let [one, other] = streams.each_ref().map(|stream| stream.hears(&mut session.door));
+    streams[0].goes_on(&mut session.door, &one);
+    streams[1].goes_on(&mut session.door, &other);
+    assert!(streams[0].is("flows"));
+    assert!(streams[1].end().unwrap().unwrap().contains("payment-receipt"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use alloc::string::String;
 use crate::channel::desk::ChannelReply;
 use crate::mpp::session::UnitType;
 use crate::mpp::stream::StreamFraming;
+use crate::time::UnixTime;
 
 /// What the edge needs to let a body flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,4 +46,6 @@ pub(super) struct Flow {
     pub framing: StreamFraming,
     /// What the channel said last.
     pub said: ChannelReply,
+    /// Since when it waits for a step; none while it flows.
+    pub waits: Option<UnixTime>,
 }

@@ -52,7 +52,7 @@ impl<'g> SessionRequest<'g> {
         let served = self.settled(served, reply);
         let idle_secs = self.asked.offer.settings.origin_timeout_secs;
         let limits = FlowLimits { unit: meter.unit, framing, idle_secs };
-        self.flow = Some(Flow { framing, said: reply.clone() });
+        self.flow = Some(Flow { framing, said: reply.clone(), waits: None });
         self.stage = SessionStage::Flowing;
         SessionStep::Flow(Box::new(served), limits, self)
     }
@@ -89,16 +89,26 @@ impl<'g> SessionRequest<'g> {
         flow.said = reply;
         match (said, needed) {
             (Said::Charged, _) => {
+                flow.waits = None;
                 self.stage = SessionStage::Flowing;
                 SessionStep::Grant(meter.step, self)
             }
             (Said::Waiting, Some(required)) => {
+                // A step that another stream of the channel got does not make the wait longer.
+                let since = match planted(Mutant::WaitsBeginAnew) {
+                    true => self.now,
+                    false => *flow.waits.get_or_insert(self.now),
+                };
+                let over = since.plus(meter.pause_secs).secs();
+                let secs = over.saturating_sub(self.now.secs());
+                if secs == 0 {
+                    return self.finish();
+                }
                 let event = self.need_voucher(required);
                 self.stage = SessionStage::Flowing;
                 // The same question to the same object, from which nothing is charged.
                 match self.ask(ChannelAsk::Await(meter.step_price.to_string())) {
                     SessionStep::Object(name, message, next) => {
-                        let secs = meter.pause_secs;
                         SessionStep::Pause(Pause { event, name, message, secs }, next)
                     }
                     step => step,
