@@ -129,7 +129,9 @@ export async function sessionsStory({ chain, facilitator, origin, gate, url, str
   const { refunded } = await pay.refund(url);
   check(refunded === String(DEPOSIT - spent), `the rest comes back: ${usdc(DEPOSIT - spent)}`);
   const earned = spent + stockSpent + SECONDS * UNIT;
-  const end = await until(balance, (now) => now.payee === start.payee + earned);
+  await until(() => chain.balanceOf(payee.address), (now) => now === start.payee + earned);
+  // Read together only now: each payment to the payee gives a payer the rest.
+  const end = await balance();
   check(end.payee === start.payee + earned, `the gate has claimed what was earned: ${usdc(earned)}`);
   check(end.payer === start.payer - spent && end.other === start.other - stockSpent && end.third === start.third - SECONDS * UNIT && end.contract === start.contract, 'payers, payee and contract add up, to the last unit');
   return broken;
