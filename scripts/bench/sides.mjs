@@ -157,7 +157,7 @@ function gateOptions(folder, originUrl, facilitatorUrl, vars) {
   const route = (/** @type {string} */ path, /** @type {object} */ more = {}) => ({ path, methods: ['GET'], price: '$0.01', ...more });
   const modules = builtModules(resolve(root, folder));
   // A build from before sessions has no such class.
-  const hasChannels = modules.some(({ contents }) => typeof contents === 'string' && contents.includes('as Channel'));
+  const hasChannels = modules.some(({ contents }) => typeof contents === 'string' && /\bChannel\b[^{}]*\};\s*$/.test(contents));
   return {
     modules,
     durableObjects: hasChannels ? { ...DURABLE_OBJECTS, CHANNEL: { className: 'Channel', useSQLite: true } } : DURABLE_OBJECTS,
