@@ -320,9 +320,9 @@ async function stream({ gate, hono, calls, backend, rounds }) {
     expect(answer.bytes === BIG_BYTES, `stream: ${side.name} sent ${answer.bytes} bytes`);
   };
   const one = async (/** @type {Side} */ side) => {
-    const { answers } = await measure(side, await side.paid('/big', 1), 1);
+    const { answers, cpuUs } = await measure(side, await side.paid('/big', 1), 1);
     for (const answer of answers) check(side, answer);
-    return answers[0]?.firstByteMs ?? Number.NaN;
+    return { firstByteMs: answers[0]?.firstByteMs ?? Number.NaN, cpuUs };
   };
   const sides = [gate, calls, hono];
   await playRounds(sides, 2, one);
@@ -342,13 +342,17 @@ async function stream({ gate, hono, calls, backend, rounds }) {
   const growth = median(ourGrowth);
   return [
     ...theirs.map((all, index) => {
-      const figures = compared(ours, all);
+      const figures = compared(ours.map(({ firstByteMs }) => firstByteMs), all.map(({ firstByteMs }) => firstByteMs));
       const isFloor = index === 0;
       return {
         scenario: 'stream, first byte', unit: 'ms', peer: sides[index + 1]?.name ?? '', ...figures,
         goal: isFloor ? '≤ 1.4× its time' : '', met: isFloor ? figures.ratio.median <= 1.4 : null,
       };
     }),
+    ...theirs.map((all, index) => ({
+      scenario: 'stream of 5 MB, processor', unit: 'µs', peer: sides[index + 1]?.name ?? '',
+      ...compared(ours.map(({ cpuUs }) => cpuUs), all.map(({ cpuUs }) => cpuUs)), goal: '', met: null,
+    })),
     {
       scenario: `stream, memory of ${STREAMS}`, unit: 'MB', ours: growth, peer: hono.name, theirs: median(theirGrowth),
       goal: `≤ ${FLAT_MB} MB`, met: growth <= FLAT_MB,

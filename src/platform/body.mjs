@@ -1,11 +1,12 @@
 // Bodies: read within bounds, held, and hashed. They stay here, and only stored ones cross to Rust.
 
 import { LATE, race, timed } from './deadline.mjs';
+import { BodyReader } from './reading.mjs';
 
 /**
  * @typedef {object} Source the held part of a body: all of it, or its beginning and a reader of the rest
  * @property {Uint8Array} [whole]
- * @property {ReadableStreamDefaultReader<Uint8Array>} [reader]
+ * @property {BodyReader} [reader]
  * @property {Uint8Array[]} [chunks]
  * @property {Promise<ReadableStreamReadResult<Uint8Array>>} [next] a read that is under way
  * @property {number} [announced] its length, if it was announced
@@ -22,7 +23,7 @@ import { LATE, race, timed } from './deadline.mjs';
  */
 async function read(body, limit, late) {
   if (body === null) return { kind: 'whole', length: 0, source: { whole: new Uint8Array(0) } };
-  const reader = body.getReader();
+  const reader = new BodyReader(body);
   /** @type {Uint8Array[]} */
   const chunks = [];
   let length = 0;
@@ -32,7 +33,7 @@ async function read(body, limit, late) {
       const piece = await (late === undefined ? next : Promise.race([next, late]));
       if (piece === LATE) return { kind: 'timeout', length, source: { reader, chunks, next } };
       if (piece.done) break;
-      chunks.push(piece.value);
+      chunks.push(piece.value.slice());
       length += piece.value.byteLength;
       if (length > limit) return { kind: 'open', length, source: { reader, chunks } };
     }
@@ -166,7 +167,7 @@ export async function digestBody(request, limit, milliseconds) {
   const length = request.headers.get('content-length');
   const announced = length === null ? undefined : Number(length);
   if (announced !== undefined && announced > limit) {
-    return { kind: 'long', body: { reader: request.body.getReader(), announced } };
+    return { kind: 'long', body: { reader: new BodyReader(request.body), announced } };
   }
   const { kind, source } = await timed(milliseconds, (late) => read(request.body, limit, late));
   if (kind === 'whole' && source?.whole !== undefined) {

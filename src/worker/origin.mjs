@@ -3,6 +3,7 @@
 import { discard } from '../platform/body.mjs';
 import { LATE, race } from '../platform/deadline.mjs';
 import { headOf, headersOf } from '../platform/edge.mjs';
+import { BodyReader, Waits } from '../platform/reading.mjs';
 
 /** @typedef {import('../platform/body.mjs').Source} Source */
 
@@ -95,7 +96,7 @@ export function pump(held, idle, promised) {
  * @param {() => void} broken called when the body ends too early
  */
 async function flow(held, writer, idle, promised, broken) {
-  const source = held instanceof Response ? { reader: held.body?.getReader(), chunks: [], next: undefined } : held;
+  const source = held instanceof Response ? { reader: held.body === null ? undefined : new BodyReader(held.body) } : held;
   const { reader } = source;
   let sent = 0;
   /** @param {Uint8Array} chunk */
@@ -110,22 +111,13 @@ async function flow(held, writer, idle, promised, broken) {
     return 'client_left';
   }
   if (reader !== undefined) {
-    let next = source.next ?? reader.read();
-    for (;;) {
-      const read = await race(next, idle).catch(() => LATE);
-      if (read === LATE) {
-        reader.cancel().catch(() => {});
-        broken();
-        return 'broken';
-      }
-      if (read.done) break;
-      try {
-        await write(read.value);
-      } catch {
-        reader.cancel().catch(() => {});
-        return 'client_left';
-      }
-      next = reader.read();
+    const waits = new Waits(idle);
+    const left = await rest(reader, source.next, waits, write);
+    waits.end();
+    if (left !== 'complete') {
+      reader.cancel().catch(() => {});
+      if (left === 'broken') broken();
+      return left;
     }
   }
   if (promised !== undefined && sent < promised) {
@@ -138,6 +130,25 @@ async function flow(held, writer, idle, promised, broken) {
     return 'client_left';
   }
   return 'complete';
+}
+
+/**
+ * @param {BodyReader} reader
+ * @param {Promise<import('../platform/reading.mjs').Piece> | undefined} first a read that is under way
+ * @param {Waits} waits
+ * @param {(piece: Uint8Array) => Promise<void>} write
+ */
+async function rest(reader, first, waits, write) {
+  for (let next = first ?? reader.read(); ; next = reader.read()) {
+    const read = await waits.for(next).catch(() => LATE);
+    if (read === LATE) return 'broken';
+    if (read.done) return 'complete';
+    try {
+      await write(read.value);
+    } catch {
+      return 'client_left';
+    }
+  }
 }
 
 /** Milliseconds between two signs of life. */

@@ -51,6 +51,7 @@ describe('streams', { concurrency: 2 }, () => {
         { path: '/before/*', settle: 'before', ...patient },
         { path: '/loose-after/*', settle: 'after', store: false, ...patient },
         { path: '/loose-before/*', settle: 'before', store: false, ...patient },
+        { path: '/hasty/*', settle: 'after', ...patient, origin_timeout_secs: 2 },
       ],
     });
   });
@@ -159,6 +160,29 @@ describe('streams', { concurrency: 2 }, () => {
       connection.close();
     });
   }
+
+  it('a stream whose pauses are each within the time limit of the origin comes whole', async () => {
+    const path = '/hasty/pauses';
+    const payment = await payFor(world, path);
+    const body = ['one', 'two', 'three', 'four'].map((word) => `data: ${word}\n\n`);
+    world.origin.script(path, { headers: SSE, body, everyMs: 1_200 });
+    const answer = await send(world, path, payment);
+    assert.equal(answer.status, 200);
+    assert.equal(answer.text, body.join(''));
+  });
+
+  it('a stream that pauses for longer than the time limit of the origin ends, and is refund_due', async () => {
+    const path = '/hasty/stalls';
+    const payment = await payFor(world, path);
+    world.origin.script(path, { headers: SSE, body: events, everyMs: 100, then: 'hang' });
+    const started = performance.now();
+    const answer = await send(world, path, payment);
+    const took = performance.now() - started;
+    assert.equal(answer.status, 200);
+    assert.equal(answer.text, events.join(''));
+    assert.ok(took >= 2_000, `it ended after ${took} ms`);
+    await eventually('the refund is due', async () => jsonOf(await send(world, path, payment))['code'] === 'refund_due');
+  });
 
   it('an encoded body with another Content-Length is not measured', async () => {
     const path = '/after/encoded';
