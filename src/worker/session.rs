@@ -126,7 +126,7 @@ pub(super) async fn carry_out(
                 let unit = limits.unit.name();
                 flow = edge::open_flow(&held, unit, has_events, idle, promised);
                 client.answer(&reply, &edge::member(&flow, "readable"));
-                SessionStep::Grant(1, next)
+                SessionStep::Grant(limits.paid, next)
             }
             SessionStep::Grant(units, next) => {
                 let units = u32::try_from(units).unwrap_or(u32::MAX);

@@ -157,7 +157,7 @@ test('who pays late for seconds pays for those that passed meanwhile', async () 
 
 test('what the origin has compressed comes as it is counted', async () => {
   const { session, adds } = await opened(1, '/packed');
-  const part = 1n + BYTE_STEP;
+  const part = BYTE_STEP;
   const answer = await session.begin(part);
   assert.deepEqual([answer.status, answer.headers.get('content-encoding'), answer.headers.get('content-length')], [200, null, null]);
   assert.ok(answer.body);
@@ -175,7 +175,7 @@ test('what the origin has compressed comes as it is counted', async () => {
 
 test('bytes stop without a voucher, and are all there in the end', async () => {
   const { session, adds } = await opened(1, '/bytes');
-  const part = 1n + 5n * BYTE_STEP;
+  const part = 5n * BYTE_STEP;
   const answer = await session.begin(part);
   assert.ok(answer.body);
   const reader = answer.body.getReader();
@@ -204,18 +204,18 @@ test('bytes stop without a voucher, and are all there in the end', async () => {
   assert.deepEqual([got, hash.digest('hex')], [BYTES, createHash('sha256').update(BLOB).digest('hex')]);
   // Whole steps are charged.
   const spent = await session.raise(DEPOSIT);
-  assert.equal(spent, 1n + ((BigInt(BYTES) - 1n + BYTE_STEP - 1n) / BYTE_STEP) * BYTE_STEP);
+  assert.equal(spent, ((BigInt(BYTES) + BYTE_STEP - 1n) / BYTE_STEP) * BYTE_STEP);
   await adds(DEPOSIT);
 });
 
 test('bytes that are not paid on break off', async () => {
   const { session, adds } = await opened(2, '/bytes');
-  const answer = await session.begin(1n + BYTE_STEP);
+  const answer = await session.begin(BYTE_STEP);
   // The local runtime ends a body that breaks off like another one.
   const got = await answer.arrayBuffer().then(({ byteLength }) => byteLength, () => 0);
-  assert.ok(BigInt(got) <= 1n + BYTE_STEP, `${got}`);
-  assert.equal(await session.raise(1n + BYTE_STEP), 1n + BYTE_STEP);
-  await adds(1n + BYTE_STEP);
+  assert.ok(BigInt(got) <= BYTE_STEP, `${got}`);
+  assert.equal(await session.raise(BYTE_STEP), BYTE_STEP);
+  await adds(BYTE_STEP);
 });
 
 test('an event costs a unit, comments nothing, and events stay whole', async () => {
@@ -229,7 +229,20 @@ test('an event costs a unit, comments nothing, and events stay whole', async () 
   }
   assert.deepEqual(messages, Array.from({ length: 12 }, (_, at) => `event ${at + 1}\nof 12`));
   assert.deepEqual(others, ['payment-need-voucher', 'payment-need-voucher', 'payment-need-voucher', 'payment-receipt']);
-  await adds(UNIT * 13n);
+  await adds(UNIT * 12n);
+});
+
+test('the origin is asked for a step, and who brings less is told what it is', async () => {
+  const { session, adds } = await opened(3, '/events');
+  const { asked } = origin.sent;
+  const refused = await session.begin(UNIT);
+  const { code, requiredCumulative } = (await refused.json()) as { code: number; requiredCumulative: string };
+  assert.deepEqual([refused.status, code, requiredCumulative], [402, 70013, String(UNIT * STEP)]);
+  assert.equal(origin.sent.asked, asked);
+  const answer = await session.begin(BigInt(requiredCumulative));
+  assert.equal(answer.status, 200);
+  await answer.body?.cancel();
+  await adds(UNIT * STEP);
 });
 
 test('two answers at once share one voucher, and what both got is charged', async () => {
@@ -244,16 +257,16 @@ test('two answers at once share one voucher, and what both got is charged', asyn
     return { messages, end };
   }));
   const delivered = got.reduce((sum, { messages }) => sum + messages, 0);
-  // Two units and three steps are in twelve.
-  assert.deepEqual([delivered, got.map(({ end }) => end)], [11, ['payment-receipt', 'payment-receipt']]);
-  assert.equal(await session.raise(UNIT * 12n), UNIT * 11n);
+  // Four steps are in twelve.
+  assert.deepEqual([delivered, got.map(({ end }) => end)], [12, ['payment-receipt', 'payment-receipt']]);
+  assert.equal(await session.raise(UNIT * 12n), UNIT * 12n);
   await adds(UNIT * 12n);
 });
 
 test('sixteen answers of one channel wait at once, and one more ends', async () => {
   const { session, adds } = await opened(2, '/many');
   const answers: Response[] = [];
-  for (let paid = 1n; paid <= 17n; paid += 1n) answers.push(await session.begin(UNIT * paid));
+  for (let paid = 1n; paid <= 17n; paid += 1n) answers.push(await session.begin(UNIT * STEP * paid));
   const ended: number[] = [];
   const read = answers.map(async (answer, index) => {
     await readAll(answer, () => undefined);
@@ -261,8 +274,8 @@ test('sixteen answers of one channel wait at once, and one more ends', async () 
   });
   await Promise.race(read);
   assert.equal(ended.length, 1);
-  await session.raise(UNIT * 20n);
-  await adds(UNIT * 20n);
+  await session.raise(UNIT * STEP * 18n);
+  await adds(UNIT * STEP * 18n);
   await Promise.all(read);
   assert.equal(ended.length, 17);
 });
@@ -293,7 +306,7 @@ test('an origin that breaks off ends the answer without a receipt', async () => 
     if (seen.length === 12) origin.cut();
   });
   assert.deepEqual(new Set(seen), new Set(['message']));
-  assert.equal(await session.raise(UNIT * 50n), UNIT * 13n);
+  assert.equal(await session.raise(UNIT * 50n), UNIT * 12n);
   await adds(UNIT * 50n);
 });
 

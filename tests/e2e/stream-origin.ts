@@ -14,10 +14,11 @@ export const BLOB = Buffer.alloc(BYTES, 'byte');
  * them, and any other path the same without an end. `cut()` breaks off the last answer.
  */
 export async function startStreams() {
-  const sent = { bytes: 0, events: 0, closed: 0 };
+  const sent = { asked: 0, bytes: 0, events: 0, closed: 0 };
   let last: ServerResponse | undefined;
   const server = createServer((request, response) => {
     last = response;
+    sent.asked += 1;
     response.on('close', () => { sent.closed += 1; });
     const { pathname } = new URL(request.url ?? '/', 'http://origin');
     if (pathname === '/bytes') {

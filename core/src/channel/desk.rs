@@ -36,7 +36,8 @@ pub struct ChannelMessage {
     /// What the chain has just shown.
     pub sight: Option<SightText>,
     /// What a channel is made of, if this is its first message: its id, the seconds that a
-    /// withdrawal takes, and the least that a voucher adds if it may pay for many requests.
+    /// withdrawal takes, and the least that a voucher adds if it may pay for many requests, which
+    /// each message says.
     pub opened: (String, u64, Option<String>),
     /// What the alarm needs to claim: kept as it is.
     pub terms: String,
@@ -161,7 +162,8 @@ pub struct ChannelReply {
     pub refusal: Option<String>,
     /// Whether a look at the chain may help.
     pub stale: bool,
-    /// What was charged for this request; of one that waits, what the next voucher has to be for.
+    /// What was charged for this request; of one that waits or is not paid, what the next voucher
+    /// has to be for.
     pub charged: Option<String>,
     /// Nonce and amount of the promised refund.
     pub promised: Option<(String, String)>,
@@ -262,6 +264,12 @@ impl ChannelDesk {
             }
             return Some((refused(ChannelRefusal::Stale, None), Write::Nothing));
         };
+        // Each route says what a voucher adds at least.
+        if let (VoucherRule::Headroom { min_delta }, Some(delta)) =
+            (&mut channel.rule, &message.opened.2)
+        {
+            *min_delta = amount(delta)?;
+        }
         // Anyone can show a voucher that went to a chain: it fetches nothing, and no other voucher.
         let is_payer =
             |shown: Amount| shown > channel.published() || planted(Mutant::PublicVouchersFetch);
@@ -392,6 +400,14 @@ impl ChannelDesk {
                 let mut reply = refused(refusal, Some(snapshot));
                 if facts.is_some() {
                     reply.refusal = Some(refusal.okx().to_string());
+                }
+                if let (
+                    ChannelAsk::Begin(text) | ChannelAsk::Accept(text),
+                    ChannelRefusal::InsufficientHeadroom | ChannelRefusal::DeltaTooSmall,
+                ) = (&message.ask, refusal)
+                {
+                    let required = channel.required(amount(&text.price)?);
+                    reply.charged = required.map(|it| it.to_string());
                 }
                 (reply, write)
             }

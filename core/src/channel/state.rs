@@ -376,6 +376,7 @@ impl Channel {
         now: UnixTime,
     ) -> Result<(), ChannelRefusal> {
         self.sells(now)?;
+        self.holds.retain(|held| held.until > now);
         self.takes(voucher)?;
         self.keep(voucher);
         Ok(())
@@ -537,6 +538,17 @@ impl Channel {
         taken.checked_add(price)
     }
 
+    /// What the next voucher has to be for, so that so much more can be charged and it is taken.
+    pub(super) fn required(&self, price: Amount) -> Option<Amount> {
+        let needed = self.needed(price)?;
+        match self.rule {
+            VoucherRule::Headroom { min_delta } if needed <= self.accepted() => {
+                self.accepted().checked_add(min_delta)
+            }
+            VoucherRule::Headroom { .. } | VoucherRule::Exact => Some(needed),
+        }
+    }
+
     /// Lets go of a request that was not served.
     pub fn release(&mut self, request: &[u8; 32]) {
         self.holds.retain(|held| held.request != *request);
@@ -690,7 +702,14 @@ impl Channel {
         }
         let delta = amount.checked_sub(accepted).unwrap_or(Amount::ZERO);
         match self.rule {
-            VoucherRule::Headroom { min_delta } if !delta.is_zero() && delta < min_delta => {
+            // What is left of a deposit may be less, and so may what lacks for the next step.
+            VoucherRule::Headroom { min_delta }
+                if !delta.is_zero()
+                    && delta < min_delta
+                    && amount < self.available()
+                    && self.required(min_delta).is_none_or(|least| amount < least)
+                    && !planted(Mutant::DustIsTaken) =>
+            {
                 Err(ChannelRefusal::DeltaTooSmall)
             }
             VoucherRule::Headroom { .. } | VoucherRule::Exact => Ok(()),

@@ -115,6 +115,10 @@ macro_rules! channel {
             StreamsRepeat,
             /// A stream waits as long again whenever another one got the step.
             WaitsBeginAnew,
+            /// A stream begins for one unit, whatever a step is.
+            UnitsBegin,
+            /// A voucher is taken that adds less than a step.
+            DustIsTaken,
         }
     };
 }

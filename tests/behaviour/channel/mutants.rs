@@ -70,6 +70,8 @@ pub const TABLE: &[Row] = &[
     row!(StepsAreFree, crate::sessions::streams::a_stream_is_charged_in_steps_before_they_leave),
     row!(StreamsRepeat, crate::sessions::streams::a_stream_that_was_begun_is_not_begun_again),
     row!(WaitsBeginAnew, crate::sessions::streams::a_step_of_another_stream_makes_no_wait_longer),
+    row!(UnitsBegin, crate::sessions::streams::the_origin_is_asked_for_a_step_and_for_no_less),
+    row!(DustIsTaken, crate::sessions::streams::a_voucher_adds_a_step_or_the_rest_of_the_deposit),
     row!(BodiesAreOne, sales::another_body_is_another_request),
 ];
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::by_mpp::{DEPOSIT, Session, challenge_of, code, variables};
 use super::chain::units;
-use super::door::{Door, OriginManner};
+use super::door::{Answer, Door, OriginManner};
 use crate::dice::Dice;
 use crate::world::{With, get, request};
 
@@ -175,16 +175,28 @@ fn opened() -> Session {
 /// Begins a stream with a voucher of this amount.
 fn begin(session: &mut Session, cumulative: u64) -> Option<Stream> {
     let answer = session.pay(cumulative);
-    let request = session.door.flows.pop()?;
+    let (limits, request) = session.door.flows.pop()?;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    Some(Stream { next: Some(Next::Flows(request.1)), paid: 1, charged: 1, delivered: 0 })
+    let paid = limits.paid;
+    Some(Stream { next: Some(Next::Flows(request)), paid, charged: paid, delivered: 0 })
 }
 
 /// A voucher that comes by a request of its own.
-fn show(session: &mut Session, cumulative: u64) -> u16 {
+fn bring(session: &mut Session, cumulative: u64) -> Answer {
     session.door.signed = session.door.signed.max(cumulative);
     let voucher = session.voucher("voucher", cumulative);
-    session.send(request("HEAD", "/report/1"), &voucher).unwrap().status
+    session.send(request("HEAD", "/report/1"), &voucher).unwrap()
+}
+
+fn show(session: &mut Session, cumulative: u64) -> u16 {
+    bring(session, cumulative).status
+}
+
+/// The code of a refusal, and what the next voucher has to be for.
+fn lacks(answer: &Answer) -> (u64, Value) {
+    let body: Value = serde_json::from_str(&answer.body).unwrap();
+    assert!(answer.head.headers.get("www-authenticate").is_some());
+    (code(answer), body["requiredCumulative"].clone())
 }
 
 #[test]
@@ -204,16 +216,47 @@ fn a_challenge_names_the_unit_and_its_price() {
 pub fn a_stream_is_charged_in_steps_before_they_leave() {
     let mut session = opened();
     let mut stream = begin(&mut session, 20 * UNIT).unwrap();
-    assert_eq!(session.door.book(), (UNIT, 20 * UNIT));
+    assert_eq!(session.door.book(), (STEP * UNIT, 20 * UNIT));
     for second in 1..=7 {
         stream.flow(&mut session.door);
         assert_eq!(stream.delivered, second);
         let (spent, _) = session.door.book();
         assert!(second * UNIT <= spent, "{second} delivered for {spent}");
     }
-    // The first second, and two steps: one write for each.
-    assert_eq!(session.door.book(), (7 * UNIT, 20 * UNIT));
+    // Three steps: one write for each.
+    assert_eq!(session.door.book(), (9 * UNIT, 20 * UNIT));
     assert_eq!(session.door.writes, 4);
+}
+
+#[test]
+pub fn the_origin_is_asked_for_a_step_and_for_no_less() {
+    let mut session = Session::new();
+    let node = session.door.node.clone();
+    session.door = Door::with(&selling(&|_| {}));
+    session.door.node = node;
+    session.door.origin = OriginManner::Streams;
+    // A first voucher for a unit is kept, and buys nothing.
+    assert_eq!(session.open(UNIT).status, 200);
+    let short = session.pay(UNIT);
+    assert_eq!((short.status, lacks(&short)), (402, (70_015, json!("3000"))));
+    let short = session.pay(2 * UNIT);
+    assert_eq!((short.status, lacks(&short)), (402, (70_013, json!("3000"))));
+    assert_eq!((session.door.served, session.door.book()), (0, (0, UNIT)));
+    // What it lacks is less than a step.
+    assert!(begin(&mut session, STEP * UNIT).is_some());
+    assert_eq!((session.door.served, session.door.book()), (1, (STEP * UNIT, STEP * UNIT)));
+}
+
+#[test]
+pub fn a_voucher_adds_a_step_or_the_rest_of_the_deposit() {
+    let mut session = opened();
+    assert_eq!(show(&mut session, STEP * UNIT), 200);
+    let less = bring(&mut session, 4 * UNIT);
+    assert_eq!((less.status, lacks(&less)), (402, (70_013, json!("6000"))));
+    assert_eq!(session.door.book(), (0, STEP * UNIT));
+    assert_eq!(show(&mut session, DEPOSIT - 2 * UNIT), 200);
+    assert_eq!(show(&mut session, DEPOSIT - UNIT), 402);
+    assert_eq!([show(&mut session, DEPOSIT), show(&mut session, DEPOSIT)], [200, 200]);
 }
 
 #[test]
@@ -223,39 +266,42 @@ fn a_stream_waits_for_the_next_voucher_and_goes_on_with_it() {
     for _ in 0..5 {
         stream.flow(&mut session.door);
     }
-    assert_eq!((stream.delivered, stream.is("waits")), (4, true));
-    assert_eq!(stream.demand(), Some([7 * UNIT, 4 * UNIT, DEPOSIT]));
+    assert_eq!((stream.delivered, stream.is("waits")), (3, true));
+    assert_eq!(stream.demand(), Some([6 * UNIT, 4 * UNIT, DEPOSIT]));
     // Less than a step is not enough. Some platforms say that a request without a body has one of no bytes.
     let mut head = request("POST", "/report/1").header("content-length", "0");
     head.body = BodyPresence::Present;
-    let less = session.voucher("voucher", 6 * UNIT);
-    session.door.signed = 6 * UNIT;
-    assert_eq!((session.send(head, &less).unwrap().status, session.door.served), (200, 1));
+    let less = session.voucher("voucher", 5 * UNIT);
+    session.door.signed = 5 * UNIT;
+    let refused = session.send(head, &less).unwrap();
+    assert_eq!((lacks(&refused), session.door.served), ((70_013, json!("6000")), 1));
     stream.wake(&mut session.door);
     assert!(stream.is("waits"));
-    assert_eq!(show(&mut session, 7 * UNIT), 200);
+    // What lacks for the next step may be less than one.
+    assert_eq!(show(&mut session, 6 * UNIT), 200);
     stream.wake(&mut session.door);
     stream.flow(&mut session.door);
-    assert_eq!((stream.delivered, session.door.book()), (5, (7 * UNIT, 7 * UNIT)));
+    assert_eq!((stream.delivered, session.door.book()), (4, (6 * UNIT, 6 * UNIT)));
     assert_eq!(session.door.served, 1);
 }
 
 #[test]
 fn a_stream_without_a_voucher_ends_with_a_receipt() {
     let mut session = opened();
-    let mut stream = begin(&mut session, UNIT).unwrap();
-    stream.flow(&mut session.door);
-    stream.flow(&mut session.door);
-    assert_eq!(stream.demand(), Some([4 * UNIT, UNIT, DEPOSIT]));
+    let mut stream = begin(&mut session, STEP * UNIT).unwrap();
+    for _ in 0..=STEP {
+        stream.flow(&mut session.door);
+    }
+    assert_eq!(stream.demand(), Some([6 * UNIT, 3 * UNIT, DEPOSIT]));
     stream.times_out(&mut session.door);
     let end = stream.end().unwrap().unwrap();
     let Some(StreamEvent::Receipt(receipt)) = StreamEvent::read(&end) else { panic!("{end}") };
-    assert_eq!((&receipt["spent"], &receipt["intent"]), (&json!("1000"), &json!("session")));
+    assert_eq!((&receipt["spent"], &receipt["intent"]), (&json!("3000"), &json!("session")));
     assert_eq!(
         (&receipt["channelId"], &receipt["status"]),
         (&json!(session.id), &json!("success"))
     );
-    assert_eq!(session.door.book(), (UNIT, UNIT));
+    assert_eq!(session.door.book(), (STEP * UNIT, STEP * UNIT));
 }
 
 #[test]
@@ -264,14 +310,15 @@ fn a_stream_that_the_origin_ends_has_a_receipt_and_one_that_breaks_has_none() {
         [(StreamEnd::Complete, true), (StreamEnd::Broken, false), (StreamEnd::ClientLeft, false)]
     {
         let mut session = opened();
-        let mut stream = begin(&mut session, 4 * UNIT).unwrap();
-        stream.flow(&mut session.door);
-        stream.flow(&mut session.door);
+        let mut stream = begin(&mut session, 6 * UNIT).unwrap();
+        for _ in 0..4 {
+            stream.flow(&mut session.door);
+        }
         let Some(Next::Flows(request)) = stream.next.take() else { panic!("it does not flow") };
         stream.carry(&mut session.door, request.ended(end));
         assert_eq!(stream.end().unwrap().is_some(), has_receipt, "{end:?}");
         // Of what was charged at most a step was not delivered.
-        assert_eq!((session.door.book().0, stream.delivered), (4 * UNIT, 2));
+        assert_eq!((session.door.book().0, stream.delivered), (6 * UNIT, 4));
     }
 }
 
@@ -279,11 +326,12 @@ fn a_stream_that_the_origin_ends_has_a_receipt_and_one_that_breaks_has_none() {
 fn bytes_wait_without_an_event_and_break_off_without_a_voucher() {
     let mut session = opened_at(&|route| route["session_unit"] = json!("byte"));
     session.door.origin = OriginManner::Serves;
-    assert_eq!(session.pay(UNIT).status, 200);
+    assert_eq!(session.pay(STEP * UNIT).status, 200);
     assert_eq!(session.door.flows[0].0.framing, StreamFraming::Bytes);
-    let mut stream = begin(&mut session, 2 * UNIT).unwrap();
-    stream.flow(&mut session.door);
-    stream.flow(&mut session.door);
+    let mut stream = begin(&mut session, 6 * UNIT).unwrap();
+    for _ in 0..=STEP {
+        stream.flow(&mut session.door);
+    }
     assert_eq!((stream.is("waits"), stream.demand()), (true, None));
     stream.times_out(&mut session.door);
     assert_eq!(stream.end(), Some(None));
@@ -292,33 +340,35 @@ fn bytes_wait_without_an_event_and_break_off_without_a_voucher() {
 #[test]
 pub fn two_streams_share_a_voucher_and_do_not_overspend() {
     let mut session = opened();
-    let mut one = begin(&mut session, 5 * UNIT).unwrap();
-    let mut other = begin(&mut session, 5 * UNIT).unwrap();
-    for _ in 0..6 {
+    let mut one = begin(&mut session, 9 * UNIT).unwrap();
+    let mut other = begin(&mut session, 9 * UNIT).unwrap();
+    for _ in 0..7 {
         one.flow(&mut session.door);
         other.flow(&mut session.door);
     }
-    assert_eq!((one.delivered, other.delivered), (4, 1));
-    assert_eq!(session.door.book(), (5 * UNIT, 5 * UNIT));
-    assert_eq!((one.demand(), other.demand()), (Some([8 * UNIT, 5 * UNIT, DEPOSIT]), one.demand()));
-    assert_eq!(show(&mut session, 8 * UNIT), 200);
+    assert_eq!((one.delivered, other.delivered), (6, 3));
+    assert_eq!(session.door.book(), (9 * UNIT, 9 * UNIT));
+    let demand = Some([12 * UNIT, 9 * UNIT, DEPOSIT]);
+    assert_eq!((one.demand(), other.demand()), (demand, demand));
+    assert_eq!(show(&mut session, 12 * UNIT), 200);
     one.wake(&mut session.door);
     other.wake(&mut session.door);
     assert_eq!((one.is("flows"), other.is("waits")), (true, true));
-    assert_eq!(session.door.book(), (8 * UNIT, 8 * UNIT));
+    assert_eq!(session.door.book(), (12 * UNIT, 12 * UNIT));
 }
 
 #[test]
 pub fn a_step_of_another_stream_makes_no_wait_longer() {
     let mut session = opened();
-    let mut streams = [2, 2].map(|paid| begin(&mut session, paid * UNIT).unwrap());
+    let mut streams = [6, 6].map(|paid| begin(&mut session, paid * UNIT).unwrap());
     for stream in &mut streams {
-        stream.flow(&mut session.door);
-        stream.flow(&mut session.door);
+        for _ in 0..=STEP {
+            stream.flow(&mut session.door);
+        }
         assert_eq!(stream.longest_wait(), 60);
     }
     // One step every 20 seconds, which the first stream gets, while both have heard that there is one.
-    for (paid, left) in [(5, 40), (8, 20)] {
+    for (paid, left) in [(9, 40), (12, 20)] {
         session.door.now += 20;
         assert_eq!(show(&mut session, paid * UNIT), 200);
         let [one, other] = streams.each_ref().map(|stream| stream.hears(&mut session.door));
@@ -331,7 +381,7 @@ pub fn a_step_of_another_stream_makes_no_wait_longer() {
         assert_eq!(streams[0].longest_wait(), 60);
     }
     session.door.now += 20;
-    assert_eq!(show(&mut session, 11 * UNIT), 200);
+    assert_eq!(show(&mut session, 15 * UNIT), 200);
     let [one, other] = streams.each_ref().map(|stream| stream.hears(&mut session.door));
     streams[0].goes_on(&mut session.door, &one);
     streams[1].goes_on(&mut session.door, &other);
@@ -342,15 +392,16 @@ pub fn a_step_of_another_stream_makes_no_wait_longer() {
 #[test]
 fn a_close_ends_what_flows() {
     let mut session = opened();
-    let mut stream = begin(&mut session, UNIT).unwrap();
-    stream.flow(&mut session.door);
-    stream.flow(&mut session.door);
-    let closing = session.voucher("close", UNIT);
+    let mut stream = begin(&mut session, STEP * UNIT).unwrap();
+    for _ in 0..=STEP {
+        stream.flow(&mut session.door);
+    }
+    let closing = session.voucher("close", STEP * UNIT);
     assert_eq!(session.send(get("/report/1"), &closing).unwrap().status, 200);
     stream.wake(&mut session.door);
     assert!(stream.end().unwrap().is_some());
     session.rest(60);
-    assert_eq!(session.locked(), (UNIT, DEPOSIT - UNIT, true));
+    assert_eq!(session.locked(), (STEP * UNIT, DEPOSIT - STEP * UNIT, true));
 }
 
 #[test]
@@ -364,7 +415,7 @@ fn a_stream_that_lasts_has_the_chain_looked_at() {
             stream.flow(&mut session.door);
         }
     }
-    assert_eq!((stream.delivered, session.door.node.asked), (12, asked + 4));
+    assert_eq!((stream.delivered, session.door.node.asked), (12, asked + 3));
     // Its payer leaves: what flows is not charged any more, nor delivered.
     let (id, now) = (session.id.clone(), session.door.now);
     session.door.node.channels.get_mut(&id).unwrap().leaving = now;
@@ -393,7 +444,7 @@ pub fn a_stream_that_was_begun_is_not_begun_again() {
     assert_eq!(session.door.flows.len(), 1);
     let again = session.door.send(head, "").unwrap();
     assert_eq!((again.status, session.door.flows.len()), (402, 1));
-    assert_eq!(session.door.book().0, UNIT);
+    assert_eq!(session.door.book().0, STEP * UNIT);
 }
 
 /// Plays a history of streams on one channel; why a rule is broken, if one is.
@@ -408,7 +459,7 @@ fn play(seed: u64) -> Result<(), String> {
         let (spent, accepted) = session.door.book();
         match what {
             0 | 1 if streams.len() < 2 => {
-                let amount = accepted.max(spent + UNIT) + dice.below(4) * UNIT;
+                let amount = accepted.max(spent + STEP * UNIT) + dice.below(4) * UNIT;
                 streams.extend(begin(&mut session, amount));
             }
             2 => {

@@ -160,10 +160,13 @@ impl SessionPurchase {
             return Some(spent);
         }
         // Of what was signed for a stream only its first unit can be used by now.
-        let cumulative = match asked.terms.unit {
-            UnitType::Request => cumulative,
+        let (said, cumulative) = match asked.terms.unit {
+            UnitType::Request => (said, cumulative),
             UnitType::Second | UnitType::Byte | UnitType::Event => {
-                cumulative.min(planned.before.max(spent).checked_add(asked.terms.amount)?)
+                let most = planned.before.max(spent).checked_add(asked.terms.amount)?;
+                let most = most.min(cumulative);
+                // The rest of the step that it says is paid counts as it comes.
+                (said.map(|said| said.min(most)), most)
             }
         };
         let said = said.filter(|said| *said >= spent && *said <= cumulative);

@@ -242,11 +242,18 @@ impl SessionPurchase {
             return self.plan_close(budget, session, part, now);
         }
         let mut price = (asked.terms.amount, asked.terms.min_delta);
+        // A stream begins with a step.
+        if asked.terms.unit != UnitType::Request {
+            price.0 = asked.terms.step();
+        }
         let kept = session.clone();
         if let Some(raise) = self.raise {
             match raise.of(&session)? {
-                Some(more) => price = (more, Amount::ZERO),
-                None => {
+                // A payee that says nothing waits once all that was signed has come.
+                Some(more) if raise.required.is_some() || more >= asked.terms.min_delta => {
+                    price = (more, Amount::ZERO);
+                }
+                Some(_) | None => {
                     self.course.decide(Todo::Nothing, ChannelNext::Return(None));
                     return Ok(false);
                 }

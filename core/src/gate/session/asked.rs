@@ -8,6 +8,7 @@ use crate::amount::Amount;
 use crate::gate::Gate;
 use crate::gate::offer::{Choice, Offer};
 use crate::gate::request::IncomingRequest;
+use crate::mutant::{Mutant, planted};
 
 /// A request that is paid by session.
 #[cfg_attr(feature = "copies", derive(Clone))]
@@ -30,8 +31,12 @@ impl AskedSession<'_> {
         }
     }
 
-    /// What a request holds before it is served: of one that flows, its first unit.
+    /// What a request holds before it is served: of one that flows, its first step, because the
+    /// origin works for it.
     pub fn price(&self) -> Amount {
-        self.meter().map_or(self.choice.terms.amount, |meter| meter.price)
+        self.meter().map_or(self.choice.terms.amount, |meter| match planted(Mutant::UnitsBegin) {
+            true => meter.price,
+            false => meter.step_price,
+        })
     }
 }

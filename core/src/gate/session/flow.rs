@@ -10,8 +10,10 @@ use crate::time::UnixTime;
 /// What the edge needs to let a body flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowLimits {
-    /// What is counted; one of it is paid.
+    /// What is counted.
     pub unit: UnitType,
+    /// How many of it are paid.
+    pub paid: u64,
     /// Whether it is made of server-sent events, and events of the gate may come between.
     pub framing: StreamFraming,
     /// Seconds without a byte after which the origin counts as broken.

@@ -786,7 +786,12 @@ impl<'g> SessionRequest<'g> {
             (SessionDoor::X402(config, _), _) => (config.withdraw_delay_secs, None),
             (SessionDoor::Mpp(_), sold) => {
                 let secs = sold.as_ref().map_or(0, |sold| sold.delay_secs);
-                (secs, Some(Amount::ZERO.to_string()))
+                let delta = match self.asked.payment.purpose {
+                    // It is deposited, whatever its first voucher is for.
+                    Purpose::Open => None,
+                    _ => self.asked.meter().map(|meter| meter.step_price),
+                };
+                (secs, Some(delta.unwrap_or(Amount::ZERO).to_string()))
             }
         };
         let opened = (self.asked.payment.channel.to_string(), delay, delta);

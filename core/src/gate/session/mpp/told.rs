@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use serde_json::{Map, Value};
 
 use super::payment::MppPayment;
-use crate::channel::desk::{ChannelReply, Snapshot};
+use crate::channel::desk::{ChannelReply, Said, Snapshot};
 use crate::channel::refusal::ChannelRefusal;
 use crate::encoding::{base64, jcs, json};
 use crate::gate::Gate;
@@ -35,7 +35,7 @@ pub(in crate::gate::session) fn refused(
     gate: &Gate,
     offer: &Offer,
     request: &IncomingRequest,
-    (code, channel): (u32, Option<&Snapshot>),
+    (code, channel): (u32, Option<(&Snapshot, Option<&str>)>),
     now: UnixTime,
 ) -> Reply {
     let row = OkxCode::of(code);
@@ -49,8 +49,9 @@ pub(in crate::gate::session) fn refused(
     ]);
     body.insert("status".to_owned(), Value::from(row.status));
     body.insert("correlation_id".to_owned(), Value::from(request.correlation.as_str()));
-    if let Some(channel) = channel {
+    if let Some((channel, required)) = channel {
         body.extend(amounts(channel));
+        body.extend(required.map(|it| ("requiredCumulative".to_owned(), Value::from(it))));
     }
     if code == ChannelRefusal::NothingOwed.okx() {
         body.insert("detail".to_owned(), Value::from(NOTHING_OWED));
@@ -71,6 +72,9 @@ pub(in crate::gate::session) fn refused_by_channel(
     let code = reply.refusal.as_deref().and_then(|code| code.parse().ok()).unwrap_or_default();
     // What a channel has spent is not for whoever shows its id.
     let channel = reply.channel.as_ref().filter(|channel| channel.is_payer);
+    // Of what was charged before, the amount is that charge.
+    let required = reply.charged.as_deref().filter(|_| reply.said == Said::Refused);
+    let channel = channel.map(|channel| (channel, required));
     refused(asked.gate, asked.offer, &asked.request, (code, channel), now)
 }
 

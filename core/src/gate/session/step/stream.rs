@@ -21,7 +21,7 @@ use crate::problem::Code;
 use crate::time::UnixTime;
 
 impl<'g> SessionRequest<'g> {
-    /// Answers, once the first unit is charged.
+    /// Answers, once the first step is charged.
     pub(super) fn begin_flow(
         mut self: Box<Self>,
         mut head: ResponseHead,
@@ -51,7 +51,7 @@ impl<'g> SessionRequest<'g> {
         served.marks.served = true;
         let served = self.settled(served, reply);
         let idle_secs = self.asked.offer.settings.origin_timeout_secs;
-        let limits = FlowLimits { unit: meter.unit, framing, idle_secs };
+        let limits = FlowLimits { unit: meter.unit, paid: meter.step, framing, idle_secs };
         self.flow = Some(Flow { framing, said: reply.clone(), waits: None });
         self.stage = SessionStage::Flowing;
         SessionStep::Flow(Box::new(served), limits, self)
