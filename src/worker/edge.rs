@@ -113,6 +113,7 @@ extern "C" {
         unit: &str,
         has_events: bool,
         idle: u32,
+        taking: u32,
         promised: Option<u32>,
     ) -> JsValue;
 

@@ -6,6 +6,8 @@ import { LATE, race } from '../platform/deadline.mjs';
 
 /** Bytes of the longest server-sent event. */
 const MAX_EVENT_BYTES = 1_048_576;
+/** Bytes that a reader takes in one deadline. */
+const MAX_TAKEN_BYTES = 65_536;
 /** Longer than any body flows, milliseconds. */
 const LONGEST_MS = 604_800_000;
 
@@ -30,9 +32,10 @@ export class Flow {
    * @param {string} unit `second`, `byte` or `event`
    * @param {boolean} hasEvents whether it is made of server-sent events
    * @param {number} idle milliseconds without a byte after which the origin counts as broken
+   * @param {number} taking milliseconds after which a reader who takes nothing counts as gone
    * @param {number | undefined} promised bytes that have to come
    */
-  constructor(response, unit, hasEvents, idle, promised) {
+  constructor(response, unit, hasEvents, idle, taking, promised) {
     const { readable, writable } = promised === undefined ? new IdentityTransformStream() : new FixedLengthStream(promised);
     this.readable = readable;
     this.writer = writable.getWriter();
@@ -40,6 +43,7 @@ export class Flow {
     this.unit = unit;
     this.hasEvents = hasEvents;
     this.idle = idle;
+    this.taking = taking;
     /** Units that are paid, and until when seconds are. */
     this.paid = 0;
     /** @type {number | undefined} */
@@ -145,14 +149,17 @@ export class Flow {
     else this.paid += units;
   }
 
-  /** @param {Uint8Array} bytes */
+  /**
+   * Whether the reader has taken it.
+   *
+   * @param {Uint8Array} bytes
+   */
   async write(bytes) {
-    try {
-      await this.writer.write(bytes);
-      return true;
-    } catch {
-      return false;
+    for (let at = 0; at < bytes.length; at += MAX_TAKEN_BYTES) {
+      const part = bytes.subarray(at, at + MAX_TAKEN_BYTES);
+      if (!(await race(this.writer.write(part).then(() => true, () => false), this.taking, false))) return false;
     }
+    return true;
   }
 
   /** Breaks it off. */
@@ -201,10 +208,11 @@ function hasData(event) {
  * @param {string} unit
  * @param {boolean} hasEvents
  * @param {number} idle
+ * @param {number} taking
  * @param {number | undefined} promised
  */
-export function openFlow(response, unit, hasEvents, idle, promised) {
-  return new Flow(response, unit, hasEvents, idle, promised);
+export function openFlow(response, unit, hasEvents, idle, taking, promised) {
+  return new Flow(response, unit, hasEvents, idle, taking, promised);
 }
 
 /**

@@ -120,11 +120,12 @@ pub(super) async fn carry_out(
             }
             SessionStep::Flow(reply, limits, next) => {
                 let idle = milliseconds(limits.idle_secs);
+                let taking = milliseconds(limits.taking_secs);
                 let has_events = limits.framing == StreamFraming::Events;
                 let promised = Streaming::promised_bytes(&reply, method);
                 let promised = promised.and_then(|bytes| u32::try_from(bytes).ok());
                 let unit = limits.unit.name();
-                flow = edge::open_flow(&held, unit, has_events, idle, promised);
+                flow = edge::open_flow(&held, unit, has_events, idle, taking, promised);
                 client.answer(&reply, &edge::member(&flow, "readable"));
                 SessionStep::Grant(limits.paid, next)
             }

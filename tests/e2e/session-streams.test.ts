@@ -46,7 +46,7 @@ before(async () => {
     build: process.env.FAREBOX_BUILD ?? 'build', persist: storage,
     vars: {
       ...vars, RPC_URL: chain.url,
-      ROUTES: [sold('/seconds', 'second', '$0.0001', 1), sold('/bytes', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/packed', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/events', 'event', '$0.0001', Number(STEP)), sold('/held', 'event', '$0.0001', Number(STEP)), { ...sold('/many', 'event', '$0.0001', Number(STEP)), session_pause_secs: 60 }],
+      ROUTES: [sold('/seconds', 'second', '$0.0001', 1), sold('/flood', 'second', '$0.0001', 1), sold('/bytes', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/packed', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/events', 'event', '$0.0001', Number(STEP)), sold('/held', 'event', '$0.0001', Number(STEP)), { ...sold('/many', 'event', '$0.0001', Number(STEP)), session_pause_secs: 60 }],
     },
     secrets: { PAYEE_KEY: account(PAYEE).privateKey },
   }));
@@ -247,7 +247,7 @@ test('the origin is asked for a step, and who brings less is told what it is', a
 
 test('two answers at once share one voucher, and what both got is charged', async () => {
   const { session, adds } = await opened(4, '/events');
-  const answers = [await session.begin(UNIT * 12n), await session.begin(UNIT * 12n)];
+  const answers = [await session.begin(UNIT * 15n), await session.begin(UNIT * 15n)];
   const got = await Promise.all(answers.map(async (answer) => {
     let [messages, end] = [0, ''];
     for await (const { name } of events(answer)) {
@@ -257,10 +257,10 @@ test('two answers at once share one voucher, and what both got is charged', asyn
     return { messages, end };
   }));
   const delivered = got.reduce((sum, { messages }) => sum + messages, 0);
-  // Four steps are in twelve.
-  assert.deepEqual([delivered, got.map(({ end }) => end)], [12, ['payment-receipt', 'payment-receipt']]);
-  assert.equal(await session.raise(UNIT * 12n), UNIT * 12n);
-  await adds(UNIT * 12n);
+  // Five steps are in fifteen, and no answer has more than four.
+  assert.deepEqual([delivered, got.map(({ end }) => end)], [15, ['payment-receipt', 'payment-receipt']]);
+  assert.equal(await session.raise(UNIT * 15n), UNIT * 15n);
+  await adds(UNIT * 15n);
 });
 
 test('sixteen answers of one channel wait at once, and one more ends', async () => {
@@ -278,6 +278,21 @@ test('sixteen answers of one channel wait at once, and one more ends', async () 
   await adds(UNIT * STEP * 18n);
   await Promise.all(read);
   assert.equal(ended.length, 17);
+});
+
+test('a reader who takes nothing holds no answer open, and is charged no more', async () => {
+  const { session, adds } = await opened(4, '/flood');
+  const closed = origin.sent.closed;
+  const answer = await session.begin(UNIT * 60n);
+  assert.equal(answer.status, 200);
+  // What buffers hold flows; then nothing is taken for three seconds.
+  for (let waits = 0; waits < 150 && origin.sent.closed === closed; waits += 1) await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(origin.sent.closed, closed + 1, 'the origin is told');
+  const spent = await session.raise(UNIT * 60n);
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  assert.equal(await session.raise(UNIT * 60n), spent);
+  await answer.body?.cancel().catch(() => undefined);
+  await adds(UNIT * 60n);
 });
 
 test('who leaves has paid at most a step for what did not come', async () => {

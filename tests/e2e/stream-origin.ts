@@ -10,7 +10,7 @@ export const BYTES = 400_000;
 export const BLOB = Buffer.alloc(BYTES, 'byte');
 
 /**
- * `/seconds` sends an event every 50 ms and does not end, `/bytes` sends BLOB, `/packed` sends it compressed, `/events` twelve events with comments between
+ * `/seconds` sends an event every 50 ms and does not end, `/flood` bytes without an end, `/bytes` sends BLOB, `/packed` sends it compressed, `/events` twelve events with comments between
  * them, and any other path the same without an end. `cut()` breaks off the last answer.
  */
 export async function startStreams() {
@@ -30,6 +30,13 @@ export async function startStreams() {
       };
       response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': BYTES });
       write(0);
+      return;
+    }
+    if (pathname === '/flood') {
+      response.writeHead(200, { 'content-type': 'application/octet-stream' });
+      const flood = (): void => { if (!response.destroyed && response.write(BLOB)) setImmediate(flood); };
+      response.on('drain', flood);
+      flood();
       return;
     }
     if (pathname === '/packed') {

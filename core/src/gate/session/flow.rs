@@ -18,6 +18,8 @@ pub struct FlowLimits {
     pub framing: StreamFraming,
     /// Seconds without a byte after which the origin counts as broken.
     pub idle_secs: u64,
+    /// Seconds after which a reader who takes nothing has left.
+    pub taking_secs: u64,
 }
 
 /// A wait for a voucher.

@@ -51,7 +51,8 @@ impl<'g> SessionRequest<'g> {
         served.marks.served = true;
         let served = self.settled(served, reply);
         let idle_secs = self.asked.offer.settings.origin_timeout_secs;
-        let limits = FlowLimits { unit: meter.unit, paid: meter.step, framing, idle_secs };
+        let (unit, paid, taking_secs) = (meter.unit, meter.step, meter.pause_secs);
+        let limits = FlowLimits { unit, paid, framing, idle_secs, taking_secs };
         self.flow = Some(Flow { framing, said: reply.clone(), waits: None });
         self.stage = SessionStage::Flowing;
         SessionStep::Flow(Box::new(served), limits, self)
