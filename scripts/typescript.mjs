@@ -2,7 +2,7 @@
 //
 // Types are removed, not checked; `npm run lint` checks them. Imports name the `.ts` file. Each file
 // of tests is a process of its own, so what all of them load is kept ready in `node_modules/.cache`:
-// each source without its types, and viem, which is hundreds of files, in a few.
+// each source without its types, and viem with the libraries around it, which are hundreds of files, in a few.
 
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
@@ -11,8 +11,17 @@ import { register } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 
-/** The libraries in one piece, by the name under which tests import them. */
-const BUNDLED = new Map([['viem', 'viem.js'], ['viem/accounts', 'accounts.js']]);
+/** The libraries in one piece, by the names under which tests and what they start import them. */
+const BUNDLED = new Set([
+  'viem', 'viem/accounts',
+  '@x402/core/facilitator', '@x402/evm', '@x402/evm/batch-settlement/client', '@x402/evm/batch-settlement/facilitator',
+  '@x402/evm/exact/client', '@x402/evm/exact/facilitator', '@x402/evm/exact/v1/facilitator', '@x402/evm/upto/facilitator',
+  'mppx', 'mppx/client', 'mppx/evm', 'mppx/hono', 'x402-fetch', 'x402-hono',
+]);
+/** What they are made for and need as it is loaded elsewhere. */
+const BESIDE = ['hono', '@hono/*'];
+/** CommonJS packages inside ask for Node's own modules. */
+const REQUIRES = "import { createRequire as requiredByBundle } from 'node:module'; const require = requiredByBundle(import.meta.url);";
 const CACHE = new URL('../node_modules/.cache/farebox-tests/', import.meta.url);
 
 // Node loads this file twice: in the main thread, where it registers itself, and as the hooks' thread.
@@ -20,10 +29,9 @@ if (isMainThread) register(import.meta.url);
 
 /** @type {import('node:module').ResolveHook} */
 export async function resolve(name, context, next) {
-  const file = BUNDLED.get(name);
-  // Libraries that use viem themselves keep their own.
-  if (file === undefined || !context.parentURL?.endsWith('.ts')) return next(name, context);
-  return { url: new URL(file, await bundles()).href, format: 'module', shortCircuit: true };
+  // Other libraries that use one of them keep their own.
+  if (!BUNDLED.has(name) || context.parentURL?.includes('/node_modules/') !== false) return next(name, context);
+  return { url: new URL(`${fileOf(name)}.js`, await bundles()).href, format: 'module', shortCircuit: true };
 }
 
 /** @type {import('node:module').LoadHook} */
@@ -57,13 +65,16 @@ async function withoutTypes(path, source) {
 
 /** @returns {Promise<URL>} the folder of the libraries */
 async function bundles() {
-  const folder = new URL(`viem-${versionOf('viem')}-${versionOf('esbuild')}/`, CACHE);
+  const made = createHash('sha256').update(JSON.stringify([[...BUNDLED], BESIDE, REQUIRES, ['esbuild', 'viem', '@x402/core', '@x402/evm', 'mppx', 'x402-fetch', 'x402-hono'].map(versionOf)]));
+  const folder = new URL(`libraries-${made.digest('hex').slice(0, 16)}/`, CACHE);
   if (existsSync(folder)) return folder;
   const { build } = await import('esbuild');
   await mkdir(CACHE, { recursive: true });
   await inOneStep(folder, (draft) =>
     build({
-      entryPoints: [...BUNDLED].map(([name, file]) => ({ in: name, out: file.replace(/\.js$/, '') })),
+      entryPoints: [...BUNDLED].map((name) => ({ in: name, out: fileOf(name) })),
+      external: BESIDE,
+      banner: { js: REQUIRES },
       absWorkingDir: fileURLToPath(new URL('..', import.meta.url)),
       outdir: fileURLToPath(draft),
       bundle: true,
@@ -74,6 +85,11 @@ async function bundles() {
       logLevel: 'error',
     }));
   return folder;
+}
+
+/** @param {string} name of a library's entry */
+function fileOf(name) {
+  return name.replaceAll('/', '-');
 }
 
 /**
