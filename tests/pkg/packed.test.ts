@@ -16,13 +16,16 @@ import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { unbuilt } from '../../scripts/prepack.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
-import { installedProject, packPackage, readmeLines, started, temporaryFolder, type Tarball } from './tarball.ts';
+import { alikeProject, installedProject, packPackage, readmeLines, started, temporaryFolder, type Tarball } from './tarball.ts';
 
 let world: World;
 let tarball: Tarball;
 const folder = temporaryFolder();
+/** A project with the package and no file of its own. */
+const installed = join(folder.path, 'installed');
 before(async () => {
   [world, tarball] = await Promise.all([startWorld(), packPackage(folder.path)]);
+  await installedProject(installed, tarball, { 'package.json': JSON.stringify({ name: 'installed', private: true }) });
 });
 after(async () => {
   await world?.stop();
@@ -34,10 +37,10 @@ function program(): { import: string; rest: string } {
   return readmeLines(world.chain.accounts.payer.privateKey, `${world.gate.url}/report`);
 }
 
-/** A new project with the package installed. */
-async function project(name: string, files: Readonly<Record<string, string>>): Promise<string> {
+/** A new project with the package, as npm has installed it. */
+function project(name: string, files: Readonly<Record<string, string>>): string {
   const path = join(folder.path, name);
-  await installedProject(path, tarball, { 'package.json': JSON.stringify({ name, private: true }), ...files });
+  alikeProject(installed, path, files);
   return path;
 }
 
@@ -73,21 +76,21 @@ test('the tarball has what package.json names, its licences, and no source or te
 
 test('Node: an ES module pays', async () => {
   const { import: imported, rest } = program();
-  const at = await project('node-esm', { 'main.mjs': `${imported}\n${rest}` });
+  const at = project('node-esm', { 'main.mjs': `${imported}\n${rest}` });
   await pays(() => runNode(at, 'main.mjs'));
 });
 
 test('Node: a CommonJS module pays, by `await import`', async () => {
   const { import: imported, rest } = program();
   const asked = imported.replace(/^import (.*) from (.*);$/, 'const $1 = await import($2);');
-  const at = await project('node-cjs', { 'main.cjs': `(async () => {\n${asked}\n${rest}\n})();` });
+  const at = project('node-cjs', { 'main.cjs': `(async () => {\n${asked}\n${rest}\n})();` });
   await pays(() => runNode(at, 'main.cjs'));
 });
 
 for (const [format, file] of [['esm', 'bundle.mjs'], ['cjs', 'bundle.cjs']] as const) {
   test(`Node: a bundle made with --platform=node --format=${format} pays, in a folder of its own`, async () => {
     const { import: imported, rest } = program();
-    const at = await project(`node-esbuild-${format}`, { 'main.js': `${imported}\n(async () => {\n${rest}\n})();` });
+    const at = project(`node-esbuild-${format}`, { 'main.js': `${imported}\n(async () => {\n${rest}\n})();` });
     const outfile = join(at, 'alone', file);
     const { warnings } = await esbuild.build({ absWorkingDir: at, entryPoints: ['main.js'], outfile, bundle: true, format, platform: 'node', logLevel: 'silent' });
     assert.deepEqual(warnings, []);
@@ -96,7 +99,7 @@ for (const [format, file] of [['esm', 'bundle.mjs'], ['cjs', 'bundle.cjs']] as c
 }
 
 test('Node: a handler that a bundle exports as CommonJS pays, with the agent', async () => {
-  const at = await project('node-handler', {
+  const at = project('node-handler', {
     'handler.js': `import { createLocalAgentClient } from 'farebox/agent';
 export const handler = async ({ url, key }) => {
   const client = createLocalAgentClient({ signer: key, policy: { perDay: '1' } });
@@ -111,7 +114,7 @@ export const handler = async ({ url, key }) => {
 });
 
 test('the command line of an installed package looks and pays', async () => {
-  const at = await project('command', {});
+  const at = project('command', {});
   const env = { ...process.env, FAREBOX_PRIVATE_KEY: world.chain.accounts.payer.privateKey };
   const words = (...args: string[]): Promise<{ stdout: string }> => started('npx', ['--offline', 'farebox', ...args, '--store', join(at, 'budget')], at, env);
   const url = `${world.gate.url}/report`;
@@ -164,7 +167,7 @@ declare const wallet: { writeContract(call: object): Promise<string> };
     return [`block-${index}.mts`, `${begins ? '' : `import { payingFetch } from 'farebox';\n${known}`}${block}\nexport {};\n`];
   });
   assert.ok(files.length >= 5);
-  const at = await project('strict', Object.fromEntries(files));
+  const at = project('strict', Object.fromEntries(files));
   mkdirSync(join(at, 'node_modules/@types'), { recursive: true });
   for (const name of ['@types/node', 'undici-types']) symlinkSync(join(root, 'node_modules', name), join(at, 'node_modules', name));
   await started(process.execPath, [
@@ -175,7 +178,7 @@ declare const wallet: { writeContract(call: object): Promise<string> };
 
 test('a page built by Vite, in TypeScript under strict, pays (its script, in Node)', async () => {
   const { import: imported, rest } = program();
-  const at = await project('page-vite', {
+  const at = project('page-vite', {
     'index.html': '<!doctype html><script type="module" src="/main.ts"></script>',
     'main.ts': `${imported}\n${rest}\n`,
   });
@@ -203,7 +206,7 @@ test('a page built by Vite, in TypeScript under strict, pays (its script, in Nod
 
 test('a page bundled by esbuild pays (its script, in Node), and is as small as tests/sizes.json says', async () => {
   const { import: imported, rest } = program();
-  const at = await project('page-esbuild', { 'main.js': `${imported}\n${rest}` });
+  const at = project('page-esbuild', { 'main.js': `${imported}\n${rest}` });
   const script = await bundle(at, 'main.js', {});
   assertForPages(readFileSync(script, 'utf8'));
   assertSmall(script, 'package');
@@ -211,7 +214,7 @@ test('a page bundled by esbuild pays (its script, in Node), and is as small as t
 });
 
 test('an agent in a page bundled by esbuild prepares and pays, and is as small as tests/sizes.json says', async () => {
-  const at = await project('page-agent', {
+  const at = project('page-agent', {
     'main.js': `import { AgentHarness, createLocalAgentClient } from 'farebox/agent';
 const client = createLocalAgentClient({ signer: '${world.chain.accounts.payer.privateKey}', policy: { perDay: '1' } });
 const harness = new AgentHarness({ client });
@@ -231,7 +234,7 @@ console.log(costSummary + '\\n' + merchantResponse.body + '\\n' + receipt.paymen
 });
 
 test('TypeScript finds the types of every entry, with nothing else installed', async () => {
-  const at = await project('types', {
+  const at = project('types', {
     'main.mts': `import { payingFetch, localSigner, receiptOf, FareboxError, type Policy, type Store } from 'farebox';
 import { fileStore } from 'farebox/file-store';
 import { objectStore, Budget } from 'farebox/object-store';
@@ -256,7 +259,7 @@ export { price, Budget, Ledger, gate, FareboxError };`,
 
 test('a Worker pays, in workerd', async () => {
   const { import: imported, rest } = program();
-  const at = await project('worker', {
+  const at = project('worker', {
     'worker.js': `${imported}
 export default {
   async fetch() {
@@ -278,7 +281,7 @@ export default {
 
 test('a Worker keeps its budget in a Durable Object: what one request spent, the next has not', async () => {
   const { privateKey } = world.chain.accounts.payer;
-  const at = await project('worker-budget', {
+  const at = project('worker-budget', {
     'worker.js': `import { localSigner, payingFetch, receiptOf } from 'farebox';
 import { objectStore } from 'farebox/object-store';
 export { Budget } from 'farebox/object-store';

@@ -1,7 +1,7 @@
 // The package as npm would publish it, and projects that install it.
 
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -28,16 +28,27 @@ export async function packPackage(folder: string, of = 'pkg'): Promise<Tarball> 
 
 /** A project of these files that has the packages and nothing else, with no network and no cache to take anything from. */
 export async function installedProject(folder: string, packed: Tarball | readonly Tarball[], files: Readonly<Record<string, string>>): Promise<void> {
-  for (const [name, contents] of Object.entries(files)) {
-    const path = join(folder, name);
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, contents);
-  }
+  writeFiles(folder, files);
   const cache = temporaryFolder();
   try {
     await started('npm', ['install', ...[packed].flat().map(({ path }) => path), '--offline', '--cache', cache.path, '--no-audit', '--no-fund'], folder);
   } finally {
     cache.remove();
+  }
+}
+
+/** A project of these files beside all that another one has installed. */
+export function alikeProject(installed: string, folder: string, files: Readonly<Record<string, string>>): void {
+  // A command stands in `.bin` as a link to its file.
+  cpSync(installed, folder, { recursive: true, verbatimSymlinks: true });
+  writeFiles(folder, files);
+}
+
+function writeFiles(folder: string, files: Readonly<Record<string, string>>): void {
+  for (const [name, contents] of Object.entries(files)) {
+    const path = join(folder, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, contents);
   }
 }
 
