@@ -26,11 +26,10 @@ import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
  * @property {string[]} [folders] where its `*.test.ts` are
  * @property {string[]} [first] those of them that take longest, the longest first
  * @property {string[]} [waiting] those of them that wait most of the time, and take little of the processor's
- * @property {string[]} [alone] those of them that no other file runs beside, one after the other
- * @property {Together} [together] whether all of its files run by themselves
- * @property {() => Promise<void>} [after] what it does in the end
+ * @property {string[]} [alone] those of them that no other file runs beside, one after the other and before all others
+ * @property {() => Promise<void>} [meanwhile] what it does beside the files, once those have run
  *
- * @typedef {object} Together
+ * @typedef {object} Lane
  * @property {number} atOnce
  * @property {number} timeoutMs
  */
@@ -42,13 +41,15 @@ const WARNING = /\bWARNING\b|▲/;
 /** The time of a random kill with its share of a drain. */
 const MOMENT_MS = 6_000;
 /** Files of tests that run at once: they wait for leases, processes and deadlines half of the time. */
-const AT_ONCE = Math.min(availableParallelism() + 1, 4);
+const AT_ONCE = Math.min(availableParallelism() + 2, 5);
 /** And those beside them that do nothing else. */
-const WAITING_AT_ONCE = 2;
+const WAITING_AT_ONCE = 3;
 /** All but the doctests. */
 const HOST_TESTS = ['--workspace', '--lib', '--bins', '--tests'];
 /** The edge in memory. */
 const EXAMPLE = ['-p', 'farebox-core', '--example', 'edge_in_memory'];
+/** Lets wrangler's build command leave alone what is newer than all sources: other files read it. */
+const BUILT = { FAREBOX_DEV: '1' };
 /** Other implementations beside this one; their cargo settings must not reach the workspace. */
 const AGREEMENT = 'tests/agreement/Cargo.toml';
 
@@ -86,7 +87,7 @@ const suites = {
       await gate();
     },
     folders: ['tests/worker', 'tests/simulate'],
-    first: ['resize', 'faults', 'unproven', 'origin-faults', 'config-table', 'diagnostics-counts', 'pricer'].map((name) => `tests/worker/${name}.test.ts`),
+    first: ['resize', 'faults', 'unproven', 'wrong-settings', 'origin-faults', 'origin-signature', 'config-table', 'diagnostics-counts', 'pricer'].map((name) => `tests/worker/${name}.test.ts`),
     waiting: ['subrequests', 'webhook', 'onchain-calls', 'migration', 'failover', 'networks', 'streams', 'panic-recovery'].map((name) => `tests/worker/${name}.test.ts`),
     // One counts milliseconds; in the other a seed should give the same history as far as possible.
     alone: ['tests/worker/panic.test.ts', 'tests/simulate/random.test.ts'],
@@ -100,13 +101,13 @@ const suites = {
       await gate();
     },
     folders: ['tests/e2e', 'tests/interop'],
-    first: ['tests/interop/interop.test.ts', 'tests/e2e/liars.test.ts'],
-    waiting: ['tests/e2e/onchain.test.ts', 'tests/e2e/operators-hour.test.ts'],
+    first: ['tests/interop/interop.test.ts', 'tests/e2e/sessions-demo.test.ts'],
+    waiting: ['mpp-sender', 'session-streams', 'mpp-gas', 'liars', 'onchain', 'operators-hour'].map((name) => `tests/e2e/${name}.test.ts`),
   },
   pkg: {
     before: whole,
     folders: ['tests/pkg'],
-    first: ['tests/pkg/spending.test.ts', 'tests/pkg/packed.test.ts', 'tests/pkg/treasury.test.ts'],
+    first: ['tests/pkg/packed.test.ts', 'tests/pkg/spending.test.ts', 'tests/pkg/treasury.test.ts'],
     waiting: ['tests/pkg/faults.test.ts'],
   },
   treasury: {
@@ -117,7 +118,7 @@ const suites = {
       await whole();
     },
     folders: ['tests/treasury'],
-    first: ['tests/treasury/crowd.test.ts'],
+    first: ['tests/treasury/escrow.test.ts', 'tests/treasury/crowd.test.ts'],
     waiting: ['tests/treasury/killed.test.ts', 'tests/treasury/panic.test.ts'],
   },
   market: {
@@ -128,8 +129,8 @@ const suites = {
       await whole();
     },
     folders: ['tests/market', 'tests/market/exchange'],
-    first: ['tests/market/archive.test.ts'],
-    waiting: ['tests/market/acceptance.test.ts', 'tests/market/exchange/killed.test.ts', 'tests/market/exchange/faults.test.ts', 'tests/market/exchange/loops.test.ts'],
+    first: ['tests/market/exchange/contract.test.ts', 'tests/market/archive.test.ts', 'tests/market/exchange/strangers.test.ts'],
+    waiting: ['tests/market/exchange/loops.test.ts', 'tests/market/acceptance.test.ts', 'tests/market/exchange/killed.test.ts', 'tests/market/exchange/faults.test.ts'],
   },
   browser: {
     before: whole,
@@ -139,7 +140,7 @@ const suites = {
   crash: {
     before: gate,
     folders: ['tests/crash'],
-    together: { atOnce: 4, timeoutMs: TIMEOUT_MS + moments * MOMENT_MS },
+    waiting: ['mpp-sessions', 'sessions', 'after', 'before', 'random'].map((name) => `tests/crash/${name}.test.ts`),
   },
   deploy: {
     before: async () => {
@@ -148,9 +149,9 @@ const suites = {
       await gate();
     },
     folders: ['tests/configuration'],
-    // It lets wrangler build the Worker again.
+    // It lets wrangler build the Worker again, which others read.
     alone: ['tests/configuration/deploy.test.ts'],
-    after: deploy,
+    meanwhile: deploy,
   },
 };
 
@@ -166,9 +167,15 @@ await runMain(async () => {
   if (forgotten.length > 0) throw new StepFailed(`no suite has the tests of ${forgotten.join(', ')}`);
   await setup();
   const chosen = Object.entries(suites).filter(([name]) => asked.length === 0 || asked.includes(name));
-  await Promise.all(chosen.map(([, suite]) => suite.before()));
   const files = filesOf(chosen);
-  await Promise.all([runInTurn(chosen, files), ...chosen.map(([, suite]) => suite.beside?.())]);
+  const ready = chosen.map(([, suite]) => suite.before());
+  await Promise.all([
+    Promise.all(ready).then(() => runInTurn(chosen, files)),
+    ...chosen.map(async ([, suite], index) => {
+      await ready[index];
+      await suite.beside?.();
+    }),
+  ]);
   console.log(`\nall passed, ${elapsed()}`);
 });
 
@@ -217,7 +224,7 @@ async function lintRust() {
 
 async function compileCore() {
   // A target without std: code that compiles for it cannot reach a clock, a network or randomness.
-  await run('test:core: no std', 'cargo', ['build', '--locked', '-p', 'farebox-core', '--target', 'wasm32v1-none']);
+  await run('test:core: no std', 'cargo', ['check', '--locked', '-p', 'farebox-core', '--target', 'wasm32v1-none']);
   await run('test:core: compile', 'cargo', ['test', '--locked', ...HOST_TESTS, '--no-run']);
   await run('test:core: compile example', 'cargo', ['build', '--locked', ...EXAMPLE]);
   await run('test:core: compile agreement', 'cargo', [
@@ -255,7 +262,7 @@ async function deploy() {
 async function dryRun(name, environment) {
   const output = await run(`check:deploy${name}`, process.execPath, [
     'node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', ...environment, '--outdir', join(root, '.wrangler/dry-run'),
-  ], { env: { ...process.env, CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' } });
+  ], { aside: true, env: { ...process.env, ...BUILT, CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' } });
   show(output, /^Total Upload|^--dry-run/);
   const warned = output.split('\n').findIndex((line) => WARNING.test(line));
   if (warned >= 0) throw new StepFailed(`wrangler warns:\n${output.split('\n').slice(warned, warned + 12).join('\n')}`);
@@ -268,7 +275,6 @@ async function dryRun(name, environment) {
  * @property {string[]} others
  * @property {string[]} waiting
  * @property {string[]} alone
- * @property {Together} [together]
  */
 
 /**
@@ -276,26 +282,25 @@ async function dryRun(name, environment) {
  * @returns {Files[]}
  */
 function filesOf(chosen) {
-  return chosen.map(([name, { folders = [], first = [], waiting = [], alone = [], together }]) => {
+  return chosen.map(([name, { folders = [], first = [], waiting = [], alone = [] }]) => {
     const files = folders.flatMap((folder) => filesIn(name, folder));
     const named = [...first, ...waiting, ...alone];
     const gone = named.filter((file) => !files.includes(file));
     if (gone.length > 0) throw new StepFailed(`test:${name}: there is no ${gone.join(', no ')}`);
     const others = files.filter((file) => !named.includes(file));
-    return { name, first, others, waiting, alone, together };
+    return { name, first, others, waiting, alone };
   }).filter(({ first, others, waiting, alone }) => first.length + others.length + waiting.length + alone.length > 0);
 }
 
 /**
- * First the files that run at once, then those that run alone, which wait most of the time.
+ * First the files that run alone, which leave most of the processor's time to what has no deadlines; then all others.
  *
  * @param {[string, Suite][]} chosen
  * @param {Files[]} files
  */
 async function runInTurn(chosen, files) {
-  await runFiles(files);
   await runAlone(files);
-  for (const [, suite] of chosen) await suite.after?.();
+  await Promise.all([runFiles(files), ...chosen.map(([, suite]) => suite.meanwhile?.())]);
 }
 
 /**
@@ -304,13 +309,11 @@ async function runInTurn(chosen, files) {
  * @param {Files[]} parts
  */
 async function runFiles(parts) {
-  const mixed = parts.filter(({ together }) => together === undefined);
-  const names = mixed.map(({ name }) => name).join(', ');
+  const names = parts.map(({ name }) => name).join(', ');
   await Promise.all([
-    runTests(names, [...mixed.flatMap(({ first }) => first), ...mixed.flatMap(({ others }) => others)]),
-    runTests(`${names}: what waits`, mixed.flatMap(({ waiting }) => waiting), { atOnce: WAITING_AT_ONCE, timeoutMs: TIMEOUT_MS }),
+    runTests(names, [...parts.flatMap(({ first }) => first), ...parts.flatMap(({ others }) => others)]),
+    runTests(`${names}: what waits`, parts.flatMap(({ waiting }) => waiting), { atOnce: WAITING_AT_ONCE, timeoutMs: TIMEOUT_MS + moments * MOMENT_MS }),
   ]);
-  for (const { name, others, together } of parts) if (together !== undefined) await runTests(name, others, together);
 }
 
 /** @param {Files[]} parts */
@@ -339,7 +342,7 @@ function filesIn(name, folder) {
 /**
  * @param {string} name
  * @param {string[]} files in the order in which they begin
- * @param {Together} [how]
+ * @param {Lane} [how]
  */
 async function runTests(name, files, { atOnce, timeoutMs } = { atOnce: AT_ONCE, timeoutMs: TIMEOUT_MS }) {
   if (files.length === 0) return;
