@@ -29,12 +29,27 @@ contract PaymentChannel {
     error ZeroDeposit();
     error DepositOverflow();
     error TransferFailed();
+    error SplitsNotSupported();
+    error UnknownCall();
 
     event ChannelOpened(bytes32 indexed channelId, address indexed payer, address indexed payee, uint128 deposit);
     event Settled(bytes32 indexed channelId, uint128 cumulativeAmount, uint128 paid);
     event TopUp(bytes32 indexed channelId, uint128 additionalDeposit, uint128 deposit);
     event CloseRequested(bytes32 indexed channelId, uint64 since);
     event ChannelClosed(bytes32 indexed channelId, uint128 settled, uint128 refunded);
+
+    /// What an opening by authorization says before its signature.
+    struct Opening {
+        address payee;
+        address token;
+        uint128 deposit;
+        bytes32 salt;
+        address authorizedSigner;
+        address from;
+        uint256 validAfter;
+        uint256 validBefore;
+        bytes32 nonce;
+    }
 
     struct Channel {
         bool finalized;
@@ -56,6 +71,7 @@ contract PaymentChannel {
         keccak256("CloseAuthorization(bytes32 channelId,uint128 cumulativeAmount,uint256 nonce,uint256 deadline)");
     bytes32 private constant DOMAIN_TYPEHASH =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+    bytes4 private constant OPEN_OF_OKX = 0xdacca080;
     /// Half of the order of secp256k1.
     uint256 private constant HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
 
@@ -79,6 +95,20 @@ contract PaymentChannel {
         require(nonce == keccak256(abi.encode(from, payee, token, salt, authorizedSigner)), NonceMismatch());
         channelId = create(from, payee, token, deposit, salt, authorizedSigner);
         IChannelToken(token).receiveWithAuthorization(from, address(this), deposit, validAfter, validBefore, nonce, signature);
+    }
+
+    /// The same as OKX's contract has it, whose nonce also covers who shares the payments, here no one:
+    /// `openWithAuthorization(address,address,uint128,bytes32,address,address,uint256,uint256,bytes32,bytes,address[],uint16[])`.
+    /// The compiler cannot take so many arguments apart, so that they are read here by their places.
+    fallback() external {
+        require(msg.sig == OPEN_OF_OKX, UnknownCall());
+        Opening memory it = abi.decode(msg.data[4:292], (Opening));
+        require(tail(10).length == 0 && tail(11).length == 0, SplitsNotSupported());
+        bytes32 channelId = opened(it, tail(9));
+        assembly {
+            mstore(0, channelId)
+            return(0, 32)
+        }
     }
 
     /// Adds to a deposit; a request to close is withdrawn by it.
@@ -174,6 +204,25 @@ contract PaymentChannel {
     function domainSeparator() public view returns (bytes32) {
         return keccak256(
             abi.encode(DOMAIN_TYPEHASH, keccak256("EVM Payment Channel"), keccak256("1"), block.chainid, address(this))
+        );
+    }
+
+    /// The argument in this place, which is as long as it says: bytes, or a list without members.
+    function tail(uint256 place) private pure returns (bytes memory) {
+        uint256 start = 4 + uint256(bytes32(msg.data[4 + 32 * place:36 + 32 * place]));
+        uint256 length = uint256(bytes32(msg.data[start:start + 32]));
+        return msg.data[start + 32:start + 32 + length];
+    }
+
+    function opened(Opening memory it, bytes memory signature) private returns (bytes32 channelId) {
+        address[] memory recipients;
+        uint16[] memory bps;
+        bytes32 nonce =
+            keccak256(abi.encode(it.from, it.payee, it.token, it.salt, it.authorizedSigner, recipients, bps));
+        require(it.nonce == nonce, NonceMismatch());
+        channelId = create(it.from, it.payee, it.token, it.deposit, it.salt, it.authorizedSigner);
+        IChannelToken(it.token).receiveWithAuthorization(
+            it.from, address(this), it.deposit, it.validAfter, it.validBefore, nonce, signature
         );
     }
 

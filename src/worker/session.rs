@@ -92,6 +92,7 @@ pub(super) async fn carry_out(
                     step = next.limited();
                     continue;
                 }
+                edge::pause(call.delay_ms).await;
                 let reply = chain::reply(chain::send(gate, &call.network, &call.body)).await;
                 let (then, verdict) = next.node(reply.as_deref(), now());
                 if let Some(sender) = sender {

@@ -75,7 +75,10 @@ describe('a session by MPP whose gate dies', { concurrency: 1 }, () => {
       },
       vars: {
         NETWORK, PAY_TO: chain.accounts.payee.address, FACILITATOR_URL: facilitator.url, ORIGIN_URL: toOrigin.url, RPC_URL: node.url,
-        ROUTES: [{ path: '/report/session', methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL }],
+        ROUTES: [
+          { path: '/report/session', methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL },
+          { path: '/report/sent', methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL, session_fee_payer: '$0.02' },
+        ],
       },
     }));
   }, LIMIT);
@@ -111,11 +114,11 @@ describe('a session by MPP whose gate dies', { concurrency: 1 }, () => {
   };
 
   /** Plays a session in which the gate dies once, in this step, at this moment. */
-  async function play(dying: Step, moment: Moment, afterMs = 0): Promise<void> {
+  async function play(dying: Step, moment: Moment, afterMs = 0, path = '/report/session'): Promise<void> {
     const payer = chain.accounts.payers[0];
     assert.ok(payer);
     salts += 1;
-    const session = new OkxPayer(chain, payer, `${gate.url}/report/session`, patient);
+    const session = new OkxPayer(chain, payer, `${gate.url}${path}`, patient);
     const balances = (): Promise<bigint[]> => Promise.all([payer.address, chain.accounts.payee.address, PAYMENT_CHANNEL].map((owner) => chain.balanceOf(owner)));
     const [funds, earned, held] = await balances();
     const asked = origin.requests.length;
@@ -173,6 +176,12 @@ describe('a session by MPP whose gate dies', { concurrency: 1 }, () => {
 
   for (const step of ['open', 'topUp'] as const) {
     for (const moment of ['asked look', 'answered look'] as const) it(`in its ${step}, when the gate has ${moment}`, LIMIT, () => play(step, moment));
+  }
+  // The gate sends what the payer has signed, once.
+  for (const step of ['open', 'topUp'] as const) {
+    for (const moment of ['asked look', 'answered look', 'asked send', 'answered send'] as const) {
+      it(`in its ${step}, which it sends, when it has ${moment}`, LIMIT, () => play(step, moment, 0, '/report/sent'));
+    }
   }
   for (const moment of ['asked origin', 'answered origin'] as const) it(`in a request, when the gate has ${moment}`, LIMIT, () => play('voucher', moment));
   for (const afterMs of [1, 3, 6, 10]) it(`in a request, ${afterMs} ms after the origin has answered`, LIMIT, () => play('voucher', 'answered origin', afterMs));

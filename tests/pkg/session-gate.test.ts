@@ -20,7 +20,8 @@ const BUSY = 70_007;
 let world: World;
 let url: string;
 before(async () => {
-  const routes = [{ path: '/report/session', methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL }];
+  const sold = { methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL };
+  const routes = [{ path: '/report/session', ...sold }, { path: '/report/sent', ...sold, session_fee_payer: '$0.10' }];
   world = await startWorld({ readsChain: true, routes, secrets: { PAYEE_KEY: account(PAYEE).privateKey } });
   url = `${world.gate.url}/report/session`;
 }, LIMIT);
@@ -147,4 +148,31 @@ test('a process with an old record signs once more where its voucher is used up,
   assert.deepEqual(third.deposits, []);
   // Closing, or closed, by whether the gate has seen its own transaction in a block.
   assert.match(String(third.codes), /^700(08|14)$/);
+});
+
+test('a payer without gas signs its deposits, which the gate sends, also when the answer to one is lost', LIMIT, async () => {
+  let loses = true;
+  const base: typeof fetch = async (input, init) => {
+    const answer = await fetch(input, init);
+    if (!loses || !new Headers(init?.headers).has('authorization')) return answer;
+    loses = false;
+    throw new TypeError('the connection is gone');
+  };
+  const { payer, options: { broadcast, ...options } } = payerAt(4);
+  assert.ok(broadcast);
+  const { chain } = world;
+  await chain.rpc('anvil_setBalance', [payer.address, '0x0']);
+  const [pay, sent] = [channelFetch(base, options), `${world.gate.url}/report/sent`];
+  const [funds, earned, held] = [await chain.balanceOf(payer.address), await payee(), await chain.balanceOf(PAYMENT_CHANNEL)];
+  for (let request = 1n; request <= 20n; request += 1n) {
+    const answer = await pay(sent);
+    assert.deepEqual([answer.status, channelReceiptOf(answer)?.spent], [200, String(request * PRICE)]);
+  }
+  const [channel] = await pay.channels();
+  assert.deepEqual([channel?.deposit, channel?.spent, channel?.pending], ['300000', '200000', null]);
+  assert.equal(await chain.balanceOf(PAYMENT_CHANNEL), held + 300_000n);
+  assert.deepEqual((await pay.refund(sent)).refunded, '100000');
+  await eventually('the payee is paid', async () => (await payee()) === earned + 20n * PRICE);
+  assert.equal(await chain.balanceOf(payer.address), funds - 20n * PRICE);
+  assert.equal(await chain.publicClient.getTransactionCount({ address: payer.address }), 0);
 });

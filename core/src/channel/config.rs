@@ -160,6 +160,13 @@ impl ChannelParties {
         keccak256(&bytes)
     }
 
+    /// The same where no one shares them.
+    #[must_use]
+    pub fn unsplit_nonce_of_okx(&self) -> [u8; 32] {
+        let word = |number: u64| Amount::from_u64(number).to_be_bytes();
+        keccak256_parts(&[&self.opening(), &word(224), &word(256), &[0; 64]])
+    }
+
     fn opening(&self) -> Vec<u8> {
         let Self { payer, payee, token, salt, authorized_signer } = self;
         let words =

@@ -5,6 +5,7 @@
 //! | [`escrow`] | the contracts that hold deposits, and the typed data of their vouchers |
 //! | [`config`] | what names a channel, and the nonces of its deposits |
 //! | [`voucher`] | vouchers; only one whose signature was checked reaches a channel |
+//! | [`funds`] | deposits that the payee sends |
 //! | [`facts`] | what a channel of MPP is made of |
 //! | [`onchain`] | what a node shows of a channel of MPP |
 //! | [`payee`] | what the payee's account sends, each call under a nonce of its own |
@@ -32,6 +33,7 @@ pub mod desk;
 pub mod errand;
 pub mod escrow;
 pub mod facts;
+pub mod funds;
 pub mod index;
 pub mod onchain;
 pub mod payee;

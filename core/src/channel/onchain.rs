@@ -7,16 +7,23 @@ use super::config::ChannelId;
 use super::desk::SightText;
 use super::escrow::EscrowContract;
 use super::facts::ChannelFacts;
+use super::funds::SignedFunds;
 use crate::amount::Amount;
 use crate::evm::address::Address;
 use crate::evm::rpc::reply::{Replies, Status};
-use crate::evm::rpc::{Call, batch};
+use crate::evm::rpc::{At, Call, batch};
 use crate::time::UnixTime;
 
-/// What a node is asked about a channel: its standing, and what became of the transaction that its
-/// payer sent, if it is about one.
+/// What a node is asked about a channel.
 #[derive(Clone, Copy, Debug)]
-pub struct ChannelQuestion(pub Option<[u8; 32]>);
+pub enum ChannelQuestion<'a> {
+    /// Its standing.
+    Standing,
+    /// The same, after what became of the transaction that its payer sent.
+    Sent([u8; 32]),
+    /// The same, after what becomes of a deposit if this account sends it.
+    Signed(&'a SignedFunds, Address),
+}
 
 /// A channel at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,20 +34,27 @@ pub struct SeenChannel {
     pub sight: SightText,
     /// Seconds from a request to withdraw to the withdrawal.
     pub grace_secs: u64,
-    /// What the payer's transaction came to; `None` while it is in no block.
+    /// What the deposit came to; `None` while it is in no block. One that is to be sent has failed
+    /// if it would.
     pub sent: Option<Status>,
 }
 
-impl ChannelQuestion {
+impl ChannelQuestion<'_> {
     fn calls(self, contract: &EscrowContract, channel: &ChannelId) -> Vec<Call> {
-        let ask =
-            |data: Vec<u8>| Call::Ask { from: Address::ZERO, to: contract.address, data, gas: GAS };
-        let mut calls = Vec::from([
-            Call::ChainId,
-            ask([&GET_CHANNEL[..], channel.as_bytes()].concat()),
-            ask(GRACE_PERIOD.to_vec()),
-        ]);
-        calls.extend(self.0.map(Call::Receipt));
+        let ask = |from, data: Vec<u8>| Call::Ask { from, to: contract.address, data, gas: GAS };
+        let mut calls = Vec::from([Call::ChainId]);
+        // What a block brings between two answers, the later one shows.
+        match self {
+            Self::Standing => {}
+            Self::Sent(hash) => calls.push(Call::Receipt(hash)),
+            Self::Signed(funds, payee) => {
+                calls.push(ask(payee, funds.data()));
+                let (authorization, at) = (funds.id(), At::Latest);
+                calls.push(Call::AuthorizationState { authorization, at });
+            }
+        }
+        calls.push(ask(Address::ZERO, [&GET_CHANNEL[..], channel.as_bytes()].concat()));
+        calls.push(ask(Address::ZERO, GRACE_PERIOD.to_vec()));
         calls
     }
 
@@ -65,7 +79,7 @@ impl ChannelQuestion {
         if replies.quantity(0).ok()? != contract.chain_id {
             return None;
         }
-        let words = replies.returned(1).ok()?;
+        let words = replies.returned(count.checked_sub(2)?).ok()?;
         let (words, _) = words.as_chunks::<32>();
         let [finalized, leaving, payer, payee, token, signer, deposit, settled] = words else {
             return None;
@@ -93,14 +107,16 @@ impl ChannelQuestion {
             nonce: Amount::ZERO.to_string(),
             at: asked.secs(),
         };
-        let sent = match self.0 {
-            Some(hash) => replies.receipt(3, &hash).ok()?.map(|receipt| receipt.status),
-            None => None,
+        let sent = match self {
+            Self::Standing => None,
+            Self::Sent(hash) => replies.receipt(1, &hash).ok()?.map(|receipt| receipt.status),
+            Self::Signed(..) if replies.flag(2).ok()? => Some(Status::Succeeded),
+            Self::Signed(..) => replies.returned(1).err().map(|_| Status::Reverted),
         };
         Some(SeenChannel {
             facts: Some(facts).filter(|_| !payer.is_zero()),
             sight,
-            grace_secs: secs(replies.returned(2).ok()?.as_array()?)?,
+            grace_secs: secs(replies.returned(count.checked_sub(1)?).ok()?.as_array()?)?,
             sent,
         })
     }

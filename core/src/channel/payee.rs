@@ -13,7 +13,6 @@ use alloc::vec::Vec;
 use self::call::{Haste, PayoutCall, QueuedCall};
 use self::sent::SentCall;
 use super::config::ChannelId;
-use super::onchain::{GAS, GET_CHANNEL};
 use crate::amount::Amount;
 use crate::evm::account::Account;
 use crate::evm::address::Address;
@@ -31,12 +30,13 @@ struct QueuePlace {
 }
 
 impl QueuePlace {
-    /// What has a nonce in its order, then who withdraws, then settlements.
+    /// What has a nonce in its order, then who withdraws, then settlements, and deposits last.
     fn rank(&self) -> (u64, u64) {
         let urgency = match (self.call.haste, self.call.call) {
             (Haste::Leaving, _) if !planted(Mutant::LeaversQueue) => 0,
             (Haste::Leaving | Haste::Staying, PayoutCall::Settle) => 1,
             (Haste::Leaving | Haste::Staying, PayoutCall::Close) => 2,
+            (Haste::Leaving | Haste::Staying, PayoutCall::Deposit) => 3,
         };
         (self.sent.map_or(u64::MAX, |sent| sent.nonce), urgency)
     }
@@ -46,8 +46,8 @@ impl QueuePlace {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PayeeQueue {
     places: Vec<QueuePlace>,
-    /// The channels that a node was asked about last.
-    asked: Vec<ChannelId>,
+    /// The channels that a node was asked about last, and whether for a deposit.
+    asked: Vec<(ChannelId, bool)>,
     /// What the account lacks to pay for what is next.
     lacks: Option<Amount>,
 }
@@ -74,10 +74,18 @@ impl PayeeQueue {
         self.places.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// Takes a call; it replaces an earlier one of its channel, under the same nonce. Whether there
-    /// was room.
+    /// Takes a call; it replaces an earlier one of its channel, under the same nonce. A deposit
+    /// replaces nothing, and its payer has one that waits. Whether there was room.
     pub fn take(&mut self, call: QueuedCall) -> bool {
-        if let Some(place) = self.of(&call.channel) {
+        if let Some(funds) = &call.funds {
+            let is_payers = |it: &&QueuePlace| {
+                it.call.funds.as_ref().is_some_and(|other| other.payer == funds.payer)
+            };
+            let waits = self.places.iter().find(is_payers);
+            if let Some(place) = waits.filter(|_| !planted(Mutant::DepositsAreDoubles)) {
+                return place.call == call;
+            }
+        } else if let Some(place) = self.of(&call.channel) {
             if place.call != call {
                 place.call = call;
                 // What is sent under this nonce is not this any more.
@@ -119,14 +127,8 @@ impl PayeeQueue {
         self.asked.clear();
         let turns = self.places.iter().take(self.width());
         for place in turns.filter(|place| place.sent.is_none()) {
-            let QueuedCall { channel, contract, .. } = &place.call;
-            self.asked.push(*channel);
-            calls.push(Call::Ask {
-                from: Address::ZERO,
-                to: contract.address,
-                data: [&GET_CHANNEL[..], channel.as_bytes()].concat(),
-                gas: GAS,
-            });
+            self.asked.push(place.call.place());
+            calls.push(place.call.question());
         }
         Some((["eip155:", &chain_id.to_string()].concat(), batch(&calls)))
     }
@@ -142,14 +144,14 @@ impl PayeeQueue {
         let base = replies.base_fee(1).ok()?.unwrap_or(Amount::ZERO);
         let (mined, waiting) = (replies.quantity(2).ok()?, replies.quantity(3).ok()?);
         let wei = replies.wei(4).ok()?;
-        let is_done = |channel: &ChannelId, call: &QueuedCall| {
-            let place = asked.iter().position(|it| it == channel)?.checked_add(BEFORE)?;
-            call.is_done(&replies.returned(place).ok()?)
+        let is_done = |call: &QueuedCall| {
+            let place = asked.iter().position(|it| *it == call.place())?.checked_add(BEFORE)?;
+            call.is_done(replies.returned(place))
         };
         // What a nonce came to, the channel sees. One that is given up would hold up all after it.
         self.places.retain(|place| match place.sent {
             Some(sent) => sent.nonce >= mined,
-            None => is_done(&place.call.channel, &place.call) != Some(true),
+            None => is_done(&place.call) != Some(true),
         });
         self.unblock(mined);
         // Not every node has it.
@@ -168,6 +170,12 @@ impl PayeeQueue {
         self.lacks = None;
         let width = self.width();
         for place in self.places.iter_mut().take(width) {
+            let needed = match place.call.call {
+                PayoutCall::Deposit if !planted(Mutant::DepositsTakeGas) => {
+                    cost.checked_mul_u64(RESERVED)?
+                }
+                PayoutCall::Deposit | PayoutCall::Settle | PayoutCall::Close => cost,
+            };
             let next = match place.sent {
                 Some(sent) => {
                     held = held.checked_sub(sent.cost()?)?;
@@ -184,11 +192,11 @@ impl PayeeQueue {
                     raises = 0;
                     next
                 }
-                None => Some(fresh).filter(|_| cost <= left),
+                None => Some(fresh).filter(|_| needed <= left),
             };
             let Some(next) = next else {
                 // A node refuses it.
-                self.lacks = cost.checked_sub(left);
+                self.lacks = needed.checked_sub(left);
                 break;
             };
             left = left.checked_sub(next.cost()?).unwrap_or(Amount::ZERO);
@@ -216,7 +224,7 @@ impl PayeeQueue {
     }
 
     fn of(&mut self, channel: &ChannelId) -> Option<&mut QueuePlace> {
-        self.places.iter_mut().find(|place| place.call.channel == *channel)
+        self.places.iter_mut().find(|it| it.call.place() == (*channel, false))
     }
 
     /// How many calls have their turn, in the order of ranks.
@@ -273,6 +281,8 @@ const BEFORE: usize = 6;
 const AT_ONCE: usize = 16;
 /// The same where payers withdraw.
 const AT_ONCE_URGENT: usize = 64;
+/// Calls that the account can pay for if a deposit is sent: what pays out comes first.
+const RESERVED: u64 = 16;
 /// Calls that wait in all.
 const MAX_CALLS: usize = 512;
 /// Seconds after which a call is sent again at a higher price.

@@ -75,6 +75,20 @@ macro_rules! channel {
             PricesFreeze,
             /// A price is raised above what the account can pay.
             RaisesAreUnpaid,
+            /// A deposit that is too small for its gas is sent.
+            DustIsSent,
+            /// A deposit for another contract or channel is sent.
+            UnboundDepositsAreSent,
+            /// A deposit is sent whoever signed it.
+            UnsignedDepositsAreSent,
+            /// A deposit is sent that ends before it is mined.
+            LateIsSent,
+            /// A deposit is sent that the contract or the token refuses.
+            VainDepositsAreSent,
+            /// A deposit is sent again while it waits, and beside another one of its payer's.
+            DepositsAreDoubles,
+            /// A deposit takes the gas that claims need.
+            DepositsTakeGas,
             /// Who withdraws waits for those who stay, if the account cannot pay for both.
             StayersComeFirst,
             /// What is earned of payers who withdraw is sent in its order.

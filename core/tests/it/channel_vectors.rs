@@ -163,6 +163,7 @@ fn ids_and_nonces_of_channels_are_those_of_the_contracts() {
             })
             .collect();
         let nonce = parties.open_nonce_of_okx(&splits);
+        assert_eq!(nonce == parties.unsplit_nonce_of_okx(), splits.is_empty());
         assert_eq!(hex::encode_prefixed(&nonce), text(case, "value"));
     }
     let top_up = &file["topUpNonce"];

@@ -6,7 +6,9 @@ use farebox_core::mutant::{Mutant, plant};
 
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
-use crate::sessions::{by_mpp, cheap, dust, payee, refunds, sales, settlers, told, units, wrong};
+use crate::sessions::{
+    by_mpp, cheap, dust, funds, payee, refunds, sales, settlers, told, units, wrong,
+};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -44,6 +46,13 @@ pub const TABLE: &[Row] = &[
     row!(PricesFreeze, payee::a_price_that_was_raised_to_its_limit_follows_the_chain),
     row!(RaisesAreUnpaid, payee::a_price_that_the_account_cannot_pay_stops_no_one),
     row!(StayersComeFirst, payee::who_leaves_takes_the_nonce_of_who_stays_if_one_can_be_paid),
+    row!(DustIsSent, funds::a_deposit_that_is_not_worth_its_gas_is_not_sent),
+    row!(UnboundDepositsAreSent, funds::a_deposit_that_is_not_bound_to_its_channel_is_not_sent),
+    row!(UnsignedDepositsAreSent, funds::a_deposit_that_its_payer_has_not_signed_is_not_sent),
+    row!(LateIsSent, funds::a_deposit_that_ends_too_soon_is_not_sent),
+    row!(VainDepositsAreSent, funds::a_deposit_that_the_token_refuses_is_not_sent),
+    row!(DepositsAreDoubles, funds::a_deposit_that_waits_is_sent_once),
+    row!(DepositsTakeGas, funds::a_deposit_leaves_the_gas_for_what_pays_out),
     row!(AnyPartiesPay, by_mpp::a_channel_that_another_route_sells_by_pays_for_nothing),
     row!(SentIsSecret, by_mpp::a_voucher_that_comes_while_a_transaction_is_made_is_public),
     row!(HigherVouchersUncharge, by_mpp::a_higher_voucher_leaves_what_is_held),

@@ -281,6 +281,7 @@ impl Door {
     /// Whether the machine goes on; else its memory is gone.
     fn lives(&mut self) -> bool {
         self.steps += 1;
+        self.node.now = self.now;
         if self.dies_at == Some(self.steps - 1) {
             self.desks.clear();
             return false;
@@ -343,6 +344,13 @@ impl Door {
         }
         let next = match step {
             SessionStep::Digest(next) => next.digested(Some(body)),
+            SessionStep::Object(name, message, next) if name.starts_with("payee/") => {
+                let is_taken = self.queues(&QueuedCall::of_message(&message).unwrap());
+                if !self.lives() {
+                    return None;
+                }
+                next.object(Some(if is_taken { "true" } else { "false" }), self.time())
+            }
             SessionStep::Object(name, message, next) => {
                 let body = next.keeps_body().then(|| held.clone());
                 let (answer, stored) = self.ask(&name, &message, body);
@@ -362,6 +370,13 @@ impl Door {
                 next.facilitator(&reply, self.time()).0
             }
             SessionStep::Node(call, next) => {
+                if call.delay_ms > 0 {
+                    self.now += u64::from(call.delay_ms) / 1_000;
+                    if !self.sends() {
+                        return None;
+                    }
+                }
+                self.node.now = self.now;
                 let reply = self.node.answer(&call.body);
                 if !self.lives() {
                     return None;
@@ -476,7 +491,7 @@ impl Door {
                         return false;
                     }
                     if let Some(due) = due {
-                        self.queues(&due);
+                        assert!(self.queues(&due));
                     }
                     continue;
                 }
@@ -499,12 +514,13 @@ impl Door {
         self.sends()
     }
 
-    /// A call is handed over to be sent.
-    fn queues(&mut self, due: &QueuedCall) {
+    /// A call is handed over to be sent; whether there was room.
+    fn queues(&mut self, due: &QueuedCall) -> bool {
         assert!(due.object().starts_with("payee/84532/0x"));
         let mut queue = PayeeQueue::from_row(&self.queue);
-        assert!(queue.take(QueuedCall::of_message(&due.to_message()).unwrap()));
+        let is_taken = queue.take(QueuedCall::of_message(&due.to_message()).unwrap());
         self.queue = queue.to_row();
+        is_taken
     }
 
     /// A round of what the payee's account sends; false if the machine died.
@@ -544,7 +560,7 @@ impl Door {
         let (write, due) = self.gate.channel_shown(&mut desk, task, said.as_deref(), asked);
         self.write(&name, desk, write, None);
         if let Some(due) = due {
-            self.queues(&due);
+            assert!(self.queues(&due));
         }
         self.sends();
     }

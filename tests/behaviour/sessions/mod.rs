@@ -6,6 +6,7 @@ pub mod cheap;
 mod deaths;
 pub mod door;
 pub mod dust;
+pub mod funds;
 mod node;
 pub mod payee;
 pub mod refunds;

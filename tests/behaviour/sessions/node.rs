@@ -1,6 +1,6 @@
 //! The escrow contract of MPP behind a node, as far as sessions use it: channels by their ids, and transactions of the payee.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use farebox_core::amount::Amount;
 use farebox_core::channel::config::{ChannelId, ChannelParties};
@@ -12,6 +12,7 @@ use farebox_core::evm::rlp::Items;
 use serde_json::{Value, json};
 
 use super::chain::units;
+use super::funds::DepositCall;
 use crate::world::CHAIN;
 
 pub const ESCROW: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
@@ -75,6 +76,11 @@ pub struct ChannelNode {
     pub base: u64,
     /// Whether the token pays no payer: a close fails.
     pub blocks_payers: bool,
+    /// What payers have of the token who sign deposits, and the nonces that it knows as used.
+    pub tokens: BTreeMap<Address, u64>,
+    pub used: BTreeSet<[u8; 32]>,
+    /// The time of its blocks.
+    pub now: u64,
 }
 
 pub fn escrow() -> EscrowContract {
@@ -109,6 +115,9 @@ impl ChannelNode {
             refusal: None,
             base: 1_000_000_000,
             blocks_payers: false,
+            tokens: BTreeMap::new(),
+            used: BTreeSet::new(),
+            now: 0,
         }
     }
 
@@ -191,8 +200,20 @@ impl ChannelNode {
                 }
             }
             "eth_call" => {
-                assert_eq!(params[0]["to"], ESCROW.to_lowercase());
                 let data = hex::decode_prefixed(params[0]["data"].as_str().unwrap()).unwrap();
+                if data.starts_with(&[0xe9, 0x4a, 0x01, 0x02]) {
+                    let is_used = self.used.contains(&data[36..68]);
+                    return Value::from(hex::encode_prefixed(
+                        &units(u64::from(is_used)).to_be_bytes(),
+                    ));
+                }
+                assert_eq!(params[0]["to"], ESCROW.to_lowercase());
+                if let Some(call) = DepositCall::read(&data) {
+                    if self.clone().deposits(&call).is_none() {
+                        self.refusal = Some("execution reverted".to_owned());
+                    }
+                    return Value::from("0x");
+                }
                 Value::from(match data.get(..4).unwrap() {
                     [0x95, 0x6c, 0x83, 0x27] => {
                         hex::encode_prefixed(&units(self.grace).to_be_bytes())
@@ -282,6 +303,9 @@ impl ChannelNode {
 
     /// Whether the contract does what it is called for.
     fn carried_out(&mut self, data: &[u8]) -> bool {
+        if let Some(call) = DepositCall::read(data) {
+            return self.deposits(&call).is_some();
+        }
         let (selector, words) = data.split_at(4);
         let id = hex::encode_prefixed(&words[..32]);
         let cumulative = count(&words[32..64]);

@@ -96,6 +96,7 @@ fn call(channel: ChannelId, amount: u64) -> QueuedCall {
         call: PayoutCall::Settle,
         cumulative: units(amount),
         signature,
+        funds: None,
     }
 }
 

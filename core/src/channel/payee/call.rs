@@ -1,4 +1,4 @@
-//! A call that pays out of a channel.
+//! A call about a channel: one that pays out of it, or a deposit.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -7,12 +7,15 @@ use super::sent::SentCall;
 use crate::amount::Amount;
 use crate::channel::config::ChannelId;
 use crate::channel::escrow::{Escrow, EscrowContract};
-use crate::channel::onchain::GAS;
+use crate::channel::onchain::{GAS, GET_CHANNEL};
 use crate::encoding::hex;
 use crate::evm::account::Account;
 use crate::evm::address::Address;
 use crate::evm::contract_call::ContractCall;
+use crate::evm::rpc::Call;
+use crate::evm::rpc::error::RpcError;
 use crate::evm::signature::Signature;
+use crate::mutant::{Mutant, planted};
 
 /// What is sent to the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +24,17 @@ pub enum PayoutCall {
     Settle,
     /// The same, and the rest back to the payer, for ever.
     Close,
+    /// A deposit, which is not paid out: [`FundsCall`] has it.
+    Deposit,
+}
+
+/// A deposit that its payer has signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FundsCall {
+    /// The payer.
+    pub payer: Address,
+    /// The data of the call.
+    pub data: Vec<u8>,
 }
 
 /// Which of several calls goes first.
@@ -32,7 +46,7 @@ pub enum Haste {
     Staying,
 }
 
-/// A call that pays out of a channel, before it has a nonce.
+/// A call about a channel, before it has a nonce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueuedCall {
     /// The account that sends it.
@@ -49,6 +63,8 @@ pub struct QueuedCall {
     pub cumulative: Amount,
     /// The voucher's signature.
     pub signature: Option<Signature>,
+    /// The deposit, if it is one.
+    pub funds: Option<FundsCall>,
 }
 
 impl QueuedCall {
@@ -71,9 +87,14 @@ impl QueuedCall {
         Self::read(&mut message.strip_prefix(MESSAGE)?.split(' '))
     }
 
+    /// Its channel, and whether it is a deposit: there is one call of each.
+    pub(super) const fn place(&self) -> (ChannelId, bool) {
+        (self.channel, self.funds.is_some())
+    }
+
     pub(super) fn to_text(&self) -> String {
         let none = || "-".to_string();
-        [
+        let mut text = [
             self.payee.to_lower_hex(),
             self.contract.chain_id.to_string(),
             self.contract.address.to_lower_hex(),
@@ -86,16 +107,21 @@ impl QueuedCall {
             match self.call {
                 PayoutCall::Settle => "settle",
                 PayoutCall::Close => "close",
+                PayoutCall::Deposit => "deposit",
             }
             .to_string(),
             self.cumulative.to_string(),
             self.signature.map_or_else(none, |it| hex::encode_prefixed(&it.to_bytes())),
         ]
-        .join(" ")
+        .join(" ");
+        if let Some(FundsCall { payer, data }) = &self.funds {
+            text = [text, payer.to_lower_hex(), hex::encode_prefixed(data)].join(" ");
+        }
+        text
     }
 
     pub(super) fn read<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Option<Self> {
-        Some(Self {
+        let mut call = Self {
             payee: Address::parse(fields.next()?).ok()?,
             contract: EscrowContract {
                 escrow: Escrow::PaymentChannel,
@@ -109,6 +135,7 @@ impl QueuedCall {
             },
             call: match fields.next()? {
                 "close" => PayoutCall::Close,
+                "deposit" => PayoutCall::Deposit,
                 _ => PayoutCall::Settle,
             },
             cumulative: Amount::from_atomic(fields.next()?).ok()?,
@@ -116,14 +143,24 @@ impl QueuedCall {
                 "-" => None,
                 text => Some(Signature::parse(text).ok()?),
             },
-        })
+            funds: None,
+        };
+        if call.call == PayoutCall::Deposit {
+            let payer = Address::parse(fields.next()?).ok()?;
+            let data = hex::decode_prefixed(fields.next()?).ok()?;
+            call.funds = Some(FundsCall { payer, data });
+        }
+        Some(call)
     }
 
     fn data(&self) -> Vec<u8> {
+        if let Some(funds) = &self.funds {
+            return funds.data.clone();
+        }
         let word = |number: u64| Amount::from_u64(number).to_be_bytes();
         let selector = match self.call {
             PayoutCall::Settle => SETTLE,
-            PayoutCall::Close => CLOSE,
+            PayoutCall::Close | PayoutCall::Deposit => CLOSE,
         };
         let mut data = selector.to_vec();
         data.extend(self.channel.as_bytes());
@@ -140,8 +177,22 @@ impl QueuedCall {
         data
     }
 
-    /// Whether a channel that the contract shows so needs it no more.
-    pub(super) fn is_done(&self, shown: &[u8]) -> Option<bool> {
+    /// What a node is asked before it is sent: how the channel stands, or what becomes of a deposit.
+    pub(super) fn question(&self) -> Call {
+        let (from, data) = match &self.funds {
+            Some(funds) => (self.payee, funds.data.clone()),
+            None => (Address::ZERO, [&GET_CHANNEL[..], self.channel.as_bytes()].concat()),
+        };
+        Call::Ask { from, to: self.contract.address, data, gas: GAS }
+    }
+
+    /// Whether it is needed no more, by the answer to that. A deposit that would fail brings
+    /// nothing, and costs gas.
+    pub(super) fn is_done(&self, shown: Result<Vec<u8>, RpcError>) -> Option<bool> {
+        if self.funds.is_some() {
+            return Some(shown.is_err() && !planted(Mutant::VainDepositsAreSent));
+        }
+        let shown = shown.ok()?;
         let (words, _) = shown.as_chunks::<32>();
         let [finalized, .., settled] = words else { return None };
         let number = |word: &[u8; 32]| Amount::from_be_bytes(*word);

@@ -62,6 +62,7 @@ pub(super) struct RouteConfig {
     pub hash_mode: Option<bool>,
     pub session_delay_secs: Option<u64>,
     pub session_escrow: Option<String>,
+    pub session_fee_payer: Option<String>,
     pub session_unit: Option<String>,
     pub session_unit_price: Option<String>,
     pub session_step: Option<u64>,
@@ -73,7 +74,7 @@ read_struct!(RouteConfig {
     path, methods, price, settle, protocols, network, pay_to, asset, asset_transfer_method,
     unit_price, mime_type, max_timeout_secs, origin_timeout_secs, store, idempotent, confirm,
     diagnostics, api_keys, free, digest, bazaar, signed_transactions, hash_mode,
-    session_delay_secs, session_escrow, session_unit, session_unit_price, session_step,
+    session_delay_secs, session_escrow, session_fee_payer, session_unit, session_unit_price, session_step,
     session_pause_secs, cors;
     description
 });
@@ -200,10 +201,16 @@ fn route(
     let is_metered = config.session_unit.is_some() || config.session_unit_price.is_some();
     if let Some(escrow) = &config.session_escrow {
         let meter = if is_metered { Some(meter(reader, place, &config, &offer)?) } else { None };
+        let sends_from = match &config.session_fee_payer {
+            Some(least) => Some(sends_from(reader, place, least, &offer)?),
+            None => None,
+        };
         let sold = (escrow.as_str(), config.session_delay_secs, pricer.is_some());
-        offer.channel = Some(by_channel(reader, inherited, place, (sold, meter), &offer)?);
-    } else if is_metered {
-        reader.fail(&format!("{place}.session_unit"), "needs session_escrow; set it");
+        let manner = (meter, sends_from);
+        offer.channel = Some(by_channel(reader, inherited, place, (sold, manner), &offer)?);
+    } else if is_metered || config.session_fee_payer.is_some() {
+        let member = if is_metered { "session_unit" } else { "session_fee_payer" };
+        reader.fail(&[place, ".", member].concat(), "needs session_escrow; set it");
     }
     if let Some(from) = pricer {
         // A price that the pricer will name compares with no other price.
@@ -355,12 +362,15 @@ fn deposits(
     Some((SignedToken { method: TransferMethod::Eip3009, separator, ..token }, extra))
 }
 
+/// What is metered of a route that is paid by session of MPP, and the least deposit that is sent.
+type ChannelManner = (Option<StreamMeter>, Option<Amount>);
+
 /// How a route is paid by session of MPP.
 fn by_channel(
     reader: &mut Reader,
     inherited: &Inherited,
     place: &str,
-    ((escrow, secs, is_priced), meter): ((&str, Option<u64>, bool), Option<StreamMeter>),
+    ((escrow, secs, is_priced), manner): ((&str, Option<u64>, bool), ChannelManner),
     offer: &Offer,
 ) -> Option<ChannelOffer> {
     let delay_secs = secs.unwrap_or(*ChannelOffer::DELAYS.start());
@@ -377,7 +387,7 @@ fn by_channel(
     let sold = found.and_then(|(choice, address)| {
         let (escrow, chain_id) = (Escrow::PaymentChannel, choice.chain_id());
         let contract = EscrowContract { escrow, chain_id, address };
-        ChannelOffer::new(&choice.terms, contract, delay_secs, meter)
+        ChannelOffer::new(&choice.terms, contract, delay_secs, manner)
     });
     if sold.is_none() {
         let remedy = "needs the address of a contract, the binding CHANNEL, \"mpp\" in protocols, a \
@@ -386,6 +396,17 @@ fn by_channel(
         reader.fail(&format!("{place}.session_escrow"), remedy);
     }
     sold
+}
+
+/// The least deposit of a session that the gate sends.
+fn sends_from(reader: &mut Reader, place: &str, least: &str, offer: &Offer) -> Option<Amount> {
+    let asset = offer.choices.iter().find(|it| it.terms.authorized().is_some());
+    let least = asset.and_then(|choice| Amount::from_price(least, choice.asset_label.1).ok());
+    if least.is_none() {
+        let remedy = "is the least deposit that is worth its gas, such as \"$1\"";
+        reader.fail(&[place, ".session_fee_payer"].concat(), remedy);
+    }
+    least
 }
 
 /// How a session pays for a stream.

@@ -42,6 +42,7 @@ pub(super) const ROUTE: Shape = Shape {
         ("hash_mode", Kind::Switch),
         ("session_delay_secs", Kind::Number),
         ("session_escrow", Kind::Text),
+        ("session_fee_payer", Kind::Text),
         ("session_unit", Kind::Text),
         ("session_unit_price", Kind::Text),
         ("session_step", Kind::Number),

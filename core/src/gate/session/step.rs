@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::asked::AskedSession;
 use super::errand::ChannelTerms;
 use super::flow::{Flow, FlowEnd, FlowLimits, Pause};
-use super::mpp::payment::is_content;
+use super::mpp::payment::{ShownDeposit, is_content};
 use super::mpp::{seen, told};
 use super::payment::{Purpose, SessionDoor, SessionPayment};
 use super::reason::reason;
@@ -22,6 +22,7 @@ use crate::channel::desk::{
 use crate::channel::facts::ChannelFacts;
 use crate::channel::refusal::ChannelRefusal;
 use crate::encoding::{json, message};
+use crate::evm::rpc::reply::Status;
 use crate::facilitator::breaker::Operation;
 use crate::facilitator::payers::{Caller, Evidence};
 use crate::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
@@ -119,6 +120,8 @@ enum SessionStage {
     Flowing,
     /// The next part of it is charged.
     Stepping,
+    /// A deposit is handed over to be sent.
+    Sending,
 }
 
 /// Whether an answer is kept for a repeat of its request.
@@ -214,10 +217,13 @@ impl<'g> SessionRequest<'g> {
         else {
             return self.problem(Code::Internal);
         };
-        let body = seen::body(sold, &self.asked.payment.channel, shown.sent);
+        let body = seen::question(sold, shown).body(&sold.contract, &self.asked.payment.channel);
         let mut call = ChainCall::new(self.asked.choice.terms.network.as_str(), body);
-        // Whose answer flows has paid here.
-        call.unproven = if self.flow.is_some() { None } else { Some(self.sender()) };
+        let has_sent = shown.queued.1 > 0;
+        call.delay_ms = if has_sent { SENT_MS } else { 0 };
+        // Whose answer flows has paid here; whose deposit is sent was asked for before.
+        let is_known = self.flow.is_some() || has_sent;
+        call.unproven = if is_known { None } else { Some(self.sender()) };
         self.stage = SessionStage::Looking(before);
         SessionStep::Node(Box::new(call), self)
     }
@@ -235,7 +241,7 @@ impl<'g> SessionRequest<'g> {
         else {
             return (self.problem(Code::Internal), CallResult::Open);
         };
-        let question = seen::question(shown.sent);
+        let question = seen::question(sold, shown);
         let seen = reply.and_then(|reply| question.read(&sold.contract, &channel, reply, asked));
         let Some(seen) = seen else {
             return (self.problem(Code::ChainUnavailable), CallResult::Open);
@@ -244,8 +250,12 @@ impl<'g> SessionRequest<'g> {
             Purpose::Open => self.asked.choice.terms.amount,
             _ => Amount::ZERO,
         };
-        match seen::judged(sold, shown.sent, (&seen, least)) {
+        match seen::judged(sold, &shown.deposit, (&seen, least)) {
             Ok(facts) => shown.facts = Some(*facts),
+            Err(seen::NOT_CONFIRMED) if matches!(shown.deposit, ShownDeposit::Signed(_)) => {
+                let is_used = seen.sent == Some(Status::Succeeded);
+                return (self.fund(is_used), CallResult::Open);
+            }
             Err(code) => {
                 let Self { asked: AskedSession { gate, offer, request, .. }, .. } = &*self;
                 let refused = told::refused(gate, offer, request, (code, None), now);
@@ -263,6 +273,33 @@ impl<'g> SessionRequest<'g> {
         };
         // What is paid in forgives; what is only shown may have been shown before.
         (next, CallResult::Open)
+    }
+
+    /// Has a deposit sent that the chain does not show, and waits for it.
+    fn fund(mut self: Box<Self>, is_used: bool) -> SessionStep<'g> {
+        let AskedSession { gate, offer, payment, .. } = &mut self.asked;
+        let (SessionDoor::Mpp(shown), Some(sold)) = (&mut payment.door, &offer.channel) else {
+            return self.problem(Code::Internal);
+        };
+        let (is_queued, looks) = shown.queued;
+        shown.queued.1 = looks.saturating_add(1);
+        let ShownDeposit::Signed(funds) = &shown.deposit else {
+            return self.problem(Code::Internal);
+        };
+        if looks >= MAX_LOOKS {
+            return self.refused_by_code(seen::NOT_CONFIRMED);
+        }
+        if is_used || is_queued {
+            return self.look(Before::Nothing);
+        }
+        if !funds.is_in_time(self.now) {
+            return self.refused_by_code(seen::EXPIRED);
+        }
+        let Some(call) = gate.deposit_call(sold.contract, (payment.channel, funds)) else {
+            return self.problem(Code::Internal);
+        };
+        self.stage = SessionStage::Sending;
+        SessionStep::Object(call.object(), call.to_message(), self)
     }
 
     /// Answers with the code of a refusal that says nothing of the channel.
@@ -288,9 +325,17 @@ impl<'g> SessionRequest<'g> {
     pub fn object(mut self: Box<Self>, answer: Option<&str>, now: UnixTime) -> SessionStep<'g> {
         self.now = now;
         let stage = core::mem::replace(&mut self.stage, SessionStage::Beginning);
-        if let SessionStage::Releasing(reply) = stage {
-            return SessionStep::Respond(*reply);
-        }
+        let stage = match (stage, answer) {
+            (SessionStage::Releasing(reply), _) => return SessionStep::Respond(*reply),
+            // Without room, or while another deposit of this payer's waits, it is handed over again.
+            (SessionStage::Sending, Some(answer)) => {
+                if let SessionDoor::Mpp(shown) = &mut self.asked.payment.door {
+                    shown.queued.0 = answer == "true";
+                }
+                return self.look(Before::Nothing);
+            }
+            (stage, _) => stage,
+        };
         let Some(reply) = answer.and_then(message::read::<ChannelReply>) else {
             return self.problem(Code::LedgerUnavailable);
         };
@@ -511,6 +556,7 @@ impl<'g> SessionRequest<'g> {
             | SessionStage::Managing
             | SessionStage::Flowing
             | SessionStage::Stepping
+            | SessionStage::Sending
             | SessionStage::Noting => self.problem(Code::Internal),
         }
     }
@@ -839,6 +885,12 @@ impl<'g> SessionRequest<'g> {
 /// Seconds for which a price is held beyond the time of the origin: its body is read after its
 /// head, and charged after that.
 const HOLD_SECS: u64 = 15;
+
+/// Milliseconds between two looks for a deposit that is sent.
+const SENT_MS: u32 = 1_000;
+
+/// How many there are of them: then the payer asks again.
+const MAX_LOOKS: u8 = 20;
 
 /// Seconds in which a channel is looked at once for what is added to its deposit.
 const LOOK_SECS: u64 = 1;

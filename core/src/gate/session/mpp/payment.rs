@@ -1,8 +1,10 @@
 //! A credential of a session of MPP, as far as it was read.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use crate::channel::facts::ChannelFacts;
+use crate::channel::funds::SignedFunds;
 use crate::http::{BodyPresence, RequestHead};
 
 /// A credential of a session that answers a challenge of this gate.
@@ -12,10 +14,23 @@ pub(in crate::gate::session) struct MppPayment {
     pub action: &'static str,
     /// The challenge that it answers.
     pub challenge: String,
-    /// The transaction that brought the deposit.
-    pub sent: Option<[u8; 32]>,
+    /// The deposit that it brings.
+    pub deposit: ShownDeposit,
+    /// Whether that is queued to be sent, and how often the chain was looked at for it.
+    pub queued: (bool, u8),
     /// What the channel is made of, once that is known.
     pub facts: Option<ChannelFacts>,
+}
+
+/// How a credential shows a deposit.
+#[derive(Clone, Debug)]
+pub(in crate::gate::session) enum ShownDeposit {
+    /// Not at all.
+    Nothing,
+    /// By the transaction that brought it.
+    Sent([u8; 32]),
+    /// By a signature: the gate sends it.
+    Signed(Box<SignedFunds>),
 }
 
 /// Whether a request asks for what is sold, and does not only bring a voucher. Spec: draft-tempo

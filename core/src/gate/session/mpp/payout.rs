@@ -3,12 +3,15 @@
 
 use alloc::string::{String, ToString};
 
+use crate::channel::config::ChannelId;
 use crate::channel::desk::{ChannelDesk, Write};
 use crate::channel::errand::ChannelErrand;
+use crate::channel::escrow::EscrowContract;
 use crate::channel::facts::ChannelFacts;
+use crate::channel::funds::SignedFunds;
 use crate::channel::onchain::ChannelQuestion;
 use crate::channel::payee::PayeeQueue;
-use crate::channel::payee::call::{Haste, PayoutCall, QueuedCall};
+use crate::channel::payee::call::{FundsCall, Haste, PayoutCall, QueuedCall};
 use crate::channel::payee::sent;
 use crate::channel::state::OnChain;
 use crate::gate::Gate;
@@ -47,7 +50,7 @@ impl Gate {
             NodeTask::Look => channel.looked(now),
             NodeTask::Pay(_) => channel.attempted(now),
         }
-        let body = ChannelQuestion(None).body(&facts.contract, &channel.id());
+        let body = ChannelQuestion::Standing.body(&facts.contract, &channel.id());
         let network = alloc::format!("eip155:{}", facts.contract.chain_id);
         Some((task, ChainCall::new(&network, body)))
     }
@@ -65,20 +68,20 @@ impl Gate {
             let ChannelFacts { contract, payee, .. } = ChannelFacts::read(&desk.terms)?;
             let channel = desk.channel.as_mut()?;
             let id = channel.id();
-            let seen = ChannelQuestion(None).read(&contract, &id, reply?, asked)?;
+            let seen = ChannelQuestion::Standing.read(&contract, &id, reply?, asked)?;
             channel.see(seen.sight.read()?);
             let NodeTask::Pay(call) = task else { return Some(None) };
             // Vouchers have come since it was asked.
             let earnings = match call {
                 PayoutCall::Settle => channel.claimable(),
-                PayoutCall::Close => channel.earnings(),
+                PayoutCall::Close | PayoutCall::Deposit => channel.earnings(),
             };
             let (cumulative, signature) = match (call, earnings) {
                 (_, Some(earnings)) => {
                     (earnings.evidence.cumulative, Some(earnings.evidence.signature))
                 }
                 (PayoutCall::Settle, None) => return Some(None),
-                (PayoutCall::Close, None) => (channel.sight().claimed, None),
+                (PayoutCall::Close | PayoutCall::Deposit, None) => (channel.sight().claimed, None),
             };
             let haste = match channel.sight().on_chain {
                 OnChain::Finalized => return Some(None),
@@ -98,9 +101,28 @@ impl Gate {
                 call,
                 cumulative,
                 signature,
+                funds: None,
             }))
         };
         shown(desk).map_or((Write::Nothing, None), |call| (Write::Channel, call))
+    }
+
+    /// The call that brings a deposit to the contract.
+    pub(in crate::gate::session) fn deposit_call(
+        &self,
+        contract: EscrowContract,
+        (channel, funds): (ChannelId, &SignedFunds),
+    ) -> Option<QueuedCall> {
+        Some(QueuedCall {
+            payee: self.keys.payee()?.address(),
+            contract,
+            channel,
+            haste: Haste::Staying,
+            call: PayoutCall::Deposit,
+            cumulative: funds.value(),
+            signature: None,
+            funds: Some(FundsCall { payer: funds.payer(), data: funds.data() }),
+        })
     }
 
     /// The question of what the payee's account is to send next, if it is to send anything.

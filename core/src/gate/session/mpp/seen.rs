@@ -2,9 +2,9 @@
 
 use alloc::boxed::Box;
 
+use super::payment::{MppPayment, ShownDeposit};
 use super::terms::ChannelOffer;
 use crate::amount::Amount;
-use crate::channel::config::ChannelId;
 use crate::channel::facts::ChannelFacts;
 use crate::channel::onchain::{ChannelQuestion, SeenChannel};
 use crate::channel::refusal::ChannelRefusal;
@@ -13,48 +13,62 @@ use crate::mutant::{Mutant, planted};
 
 /// Codes of OKX's dialect. Spec: OKX payments, error codes.
 pub(in crate::gate::session) const NOT_CONFIRMED: u32 = 70_007;
+pub(in crate::gate::session) const EXPIRED: u32 = 70_009;
 const WRONG_ESCROW: u32 = 70_011;
 
-/// The question about a channel, with the transaction that its payer sent.
-pub(in crate::gate::session) const fn question(sent: Option<[u8; 32]>) -> ChannelQuestion {
-    ChannelQuestion(sent)
+/// The question about the channel of a credential.
+pub(in crate::gate::session) const fn question<'s>(
+    sold: &ChannelOffer,
+    shown: &'s MppPayment,
+) -> ChannelQuestion<'s> {
+    match &shown.deposit {
+        ShownDeposit::Nothing => ChannelQuestion::Standing,
+        ShownDeposit::Sent(hash) => ChannelQuestion::Sent(*hash),
+        ShownDeposit::Signed(funds) => ChannelQuestion::Signed(funds, sold.token.pay_to),
+    }
 }
 
 /// What the channel is made of, if it is one that this route sells by.
 ///
 /// # Errors
-/// The code of a refusal.
+/// The code of a refusal; [`NOT_CONFIRMED`] while a deposit may still come.
 pub(in crate::gate::session) fn judged(
     sold: &ChannelOffer,
-    sent: Option<[u8; 32]>,
+    deposit: &ShownDeposit,
     (seen, least): (&SeenChannel, Amount),
 ) -> Result<Box<ChannelFacts>, u32> {
-    // A transaction that failed brought nothing; one that is in no block may still bring it.
-    match (sent, seen.sent) {
-        (Some(_), Some(Status::Reverted)) => return Err(ChannelRefusal::NotFound.okx()),
-        (Some(_), None) => return Err(NOT_CONFIRMED),
-        (Some(_), Some(Status::Succeeded)) | (None, _) => {}
+    let not_found = ChannelRefusal::NotFound.okx();
+    if seen.grace_secs < sold.delay_secs {
+        return Err(WRONG_ESCROW);
     }
-    let facts = seen.facts.clone().ok_or_else(|| ChannelRefusal::NotFound.okx())?;
-    if !sold.takes(&facts) {
-        return Err(ChannelRefusal::NotFound.okx());
+    let waits = match (deposit, seen.sent) {
+        (ShownDeposit::Nothing, _) | (ShownDeposit::Sent(_), Some(Status::Succeeded)) => false,
+        // Whoever has opened it.
+        (ShownDeposit::Signed(funds), _) if funds.opens() && seen.facts.is_some() => false,
+        (ShownDeposit::Signed(_), Some(Status::Reverted))
+            if planted(Mutant::VainDepositsAreSent) =>
+        {
+            true
+        }
+        // A transaction that failed brought nothing; one that is in no block may still bring it.
+        (_, Some(Status::Reverted)) => return Err(not_found),
+        (ShownDeposit::Signed(funds), Some(Status::Succeeded)) => funds.opens(),
+        (_, None) => true,
+    };
+    let Some(facts) = seen.facts.clone() else {
+        return Err(if waits { NOT_CONFIRMED } else { not_found });
+    };
+    let is_its = match deposit {
+        ShownDeposit::Signed(funds) => facts.payer == funds.payer(),
+        ShownDeposit::Nothing | ShownDeposit::Sent(_) => true,
+    };
+    if !is_its || !sold.takes(&facts) {
+        return Err(not_found);
     }
     // What buys nothing is not worth a row.
     let deposit = Amount::from_atomic(&seen.sight.deposit).unwrap_or(Amount::ZERO);
     if deposit < least && !planted(Mutant::ChannelsAreDust) {
         return Err(ChannelRefusal::AboveDeposit.okx());
     }
-    if seen.grace_secs < sold.delay_secs {
-        return Err(WRONG_ESCROW);
-    }
-    Ok(Box::new(facts))
-}
-
-/// The body of the question about a channel.
-pub(in crate::gate::session) fn body(
-    sold: &ChannelOffer,
-    channel: &ChannelId,
-    sent: Option<[u8; 32]>,
-) -> alloc::string::String {
-    question(sent).body(&sold.contract, channel)
+    if waits { Err(NOT_CONFIRMED) } else { Ok(Box::new(facts)) }
 }

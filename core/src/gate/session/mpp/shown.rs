@@ -4,11 +4,13 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::payment::{MppPayment, is_content};
+use super::payment::{MppPayment, ShownDeposit, is_content};
+use super::seen::EXPIRED;
 use super::terms::ChannelOffer;
 use super::told;
 use crate::amount::Amount;
 use crate::channel::config::{ChannelId, ChannelParties};
+use crate::channel::funds::{FundsPurpose, SignedFunds};
 use crate::channel::refusal::ChannelRefusal;
 use crate::channel::voucher::Voucher;
 use crate::gate::Gate;
@@ -23,12 +25,13 @@ use crate::http::RequestHead;
 use crate::mpp::session::{Funding, INTENT, SessionAction, ShownVoucher};
 use crate::mpp::source::Source;
 use crate::mpp::{Challenge, Credential, id};
+use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
 /// Codes of OKX's dialect that are about the credential itself. Spec: OKX payments, error codes.
 const STALE_PARAMETERS: u32 = 30_001;
 const MALFORMED: u32 = 70_003;
-const EXPIRED: u32 = 70_009;
+const BLOCKED: u32 = 70_002;
 
 impl Gate {
     /// Begins a request that shows a credential of a session of MPP; `None` if it shows none, or
@@ -83,19 +86,20 @@ impl Gate {
             return Err(EXPIRED);
         }
         let action = SessionAction::read(&credential.payload).map_err(|_| MALFORMED)?;
-        let sent_by = |funding: Funding| match funding {
-            Funding::Sent(hash) => Ok(hash),
-            Funding::Authorized { .. } => Err(MALFORMED),
-        };
         let none = (Amount::ZERO, "".to_string());
         let voucher = |it: ShownVoucher| (it.channel, (it.cumulative, it.signature));
-        let (purpose, name, sent, (channel, (cumulative, signature))) = match action {
+        let (purpose, name, deposit, (channel, (cumulative, signature))) = match action {
             SessionAction::Open { voucher: shown, salt, authorized_signer, funding } => {
-                let sent = sent_by(funding)?;
-                let named = credential.source.as_deref().and_then(Source::parse);
-                let payer = named.filter(|it| it.chain_id == sold.contract.chain_id);
+                let payer = match &funding {
+                    Funding::Authorized { authorization, .. } => authorization.from,
+                    Funding::Sent(_) => {
+                        let named = credential.source.as_deref().and_then(Source::parse);
+                        let payer = named.filter(|it| it.chain_id == sold.contract.chain_id);
+                        payer.ok_or(MALFORMED)?.address
+                    }
+                };
                 let parties = ChannelParties {
-                    payer: payer.ok_or(MALFORMED)?.address,
+                    payer,
                     payee: sold.token.pay_to,
                     token: sold.token.asset,
                     salt,
@@ -110,19 +114,28 @@ impl Gate {
                 first
                     .check(&sold.contract, parties.signer(), &shown.signature)
                     .map_err(ChannelRefusal::okx)?;
-                (Purpose::Open, "open", Some(sent), voucher(shown))
+                let purpose = FundsPurpose::Open(parties);
+                let deposit = self.deposit(sold, funding, (purpose, shown.cumulative), now)?;
+                (Purpose::Open, "open", deposit, voucher(shown))
             }
-            SessionAction::TopUp { channel, funding, .. } => {
-                (Purpose::TopUp, "topUp", Some(sent_by(funding)?), (channel, none))
+            SessionAction::TopUp { channel, funding, salt, .. } => {
+                let purpose = FundsPurpose::TopUp(ChannelId::from_bytes(channel), salt);
+                let deposit = self.deposit(sold, funding, (purpose, Amount::ZERO), now)?;
+                (Purpose::TopUp, "topUp", deposit, (channel, none))
             }
             SessionAction::Voucher(shown) if is_content(head) => {
-                (Purpose::Voucher, "voucher", None, voucher(shown))
+                (Purpose::Voucher, "voucher", ShownDeposit::Nothing, voucher(shown))
             }
-            SessionAction::Voucher(shown) => (Purpose::Show, "voucher", None, voucher(shown)),
-            SessionAction::Close(shown) => (Purpose::Close, "close", None, voucher(shown)),
+            SessionAction::Voucher(shown) => {
+                (Purpose::Show, "voucher", ShownDeposit::Nothing, voucher(shown))
+            }
+            SessionAction::Close(shown) => {
+                (Purpose::Close, "close", ShownDeposit::Nothing, voucher(shown))
+            }
         };
         let challenge = challenge.id.clone();
-        let shown = MppPayment { action: name, challenge, sent, facts: None };
+        let shown =
+            MppPayment { action: name, challenge, deposit, queued: (false, 0), facts: None };
         Ok(SessionPayment {
             purpose,
             channel: ChannelId::from_bytes(channel),
@@ -130,6 +143,33 @@ impl Gate {
             signature,
             door: SessionDoor::Mpp(Box::new(shown)),
         })
+    }
+
+    /// How a credential shows a deposit: one that the gate is to send is worth it, and enough for
+    /// this voucher.
+    fn deposit(
+        &self,
+        sold: &ChannelOffer,
+        funding: Funding,
+        (purpose, cumulative): (FundsPurpose, Amount),
+        now: UnixTime,
+    ) -> Result<ShownDeposit, u32> {
+        let (authorization, signature) = match funding {
+            Funding::Sent(hash) => return Ok(ShownDeposit::Sent(hash)),
+            Funding::Authorized { authorization, signature } => (authorization, signature),
+        };
+        let least = sold.sends_from.ok_or(MALFORMED)?;
+        if self.payers.clients.denies(&authorization.from.to_lower_hex()) {
+            return Err(BLOCKED);
+        }
+        let is_dust = authorization.value < least && !planted(Mutant::DustIsSent);
+        if is_dust || authorization.value < cumulative {
+            return Err(ChannelRefusal::AboveDeposit.okx());
+        }
+        let token = (sold.token.asset, &sold.token.separator);
+        SignedFunds::check(purpose, (authorization, &signature), &sold.contract, token, now)
+            .map(|funds| ShownDeposit::Signed(Box::new(funds)))
+            .map_err(ChannelRefusal::okx)
     }
 
     /// Whether this gate has issued a challenge. Some payers read a list as one challenge: the id

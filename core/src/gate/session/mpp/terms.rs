@@ -13,7 +13,6 @@ use crate::channel::escrow::EscrowContract;
 use crate::channel::facts::ChannelFacts;
 use crate::encoding::{base64, json};
 use crate::mpp::Challenge;
-use crate::mpp::charge::HASH;
 use crate::mpp::session::UnitType;
 use crate::mutant::{Mutant, planted};
 use crate::payment::{SignedToken, Terms};
@@ -32,6 +31,8 @@ pub struct ChannelOffer {
     pub delay_secs: u64,
     /// How answers are charged that flow; else a request has one price.
     pub meter: Option<StreamMeter>,
+    /// The least deposit that the gate sends, if it sends them.
+    pub sends_from: Option<Amount>,
     /// The request of a challenge, canonical JSON, around the reference.
     written: [String; 2],
 }
@@ -43,7 +44,7 @@ impl ChannelOffer {
         terms: &Terms,
         contract: EscrowContract,
         delay_secs: u64,
-        meter: Option<StreamMeter>,
+        (meter, sends_from): (Option<StreamMeter>, Option<Amount>),
     ) -> Option<Self> {
         let token = terms.authorized()?;
         // A voucher for less than a step lets nothing flow.
@@ -52,18 +53,20 @@ impl ChannelOffer {
             None => (terms.amount, UnitType::Request, terms.amount, Amount::ZERO),
         };
         let deposit = sold.checked_mul_u64(SUGGESTED_SALES).unwrap_or(sold);
+        let sends_from = sends_from.map(|least| least.max(sold));
+        let deposit = sends_from.map_or(deposit, |least| least.max(deposit));
         // Members in canonical order; no text of the operator's comes before the reference.
         let before = json!({
             "amount": price.to_string(),
             "currency": token.asset.to_checksum(),
             "externalId": "",
         });
+        // Without credentialTypes payers by the draft send a hash; a deposit is signed by OKX's rules.
         let after = json!({
             "methodDetails": {
                 "chainId": contract.chain_id,
-                "credentialTypes": [HASH],
                 "escrowContract": contract.address.to_checksum(),
-                "feePayer": false,
+                "feePayer": sends_from.is_some(),
                 "minVoucherDelta": delta.to_string(),
             },
             "recipient": token.pay_to.to_checksum(),
@@ -72,7 +75,7 @@ impl ChannelOffer {
         });
         let before = json::text(&before).strip_suffix("\"}")?.to_owned();
         let after = ["\",", json::text(&after).strip_prefix('{')?].concat();
-        Some(Self { contract, token, delay_secs, meter, written: [before, after] })
+        Some(Self { contract, token, delay_secs, meter, sends_from, written: [before, after] })
     }
 
     /// The shortest and longest delays, seconds.
