@@ -67,8 +67,9 @@ pub enum ChannelAsk {
     Refund(String, Option<String>, String),
     /// Take what the chain shows, and nothing else.
     See,
-    /// Charge a stream so much for what flows next.
-    Step(String),
+    /// Charge a stream so much for what flows next; the one that this bought, where a voucher pays
+    /// for one request.
+    Step(String, Option<PurchaseText>),
     /// Say whether it could be charged so much, and charge nothing.
     Await(String),
 }
@@ -82,7 +83,7 @@ read_enum!(ChannelAsk {
     "release" => Release(request),
     "refund" => Refund(shown, wanted, least),
     "see" => See,
-    "step" => Step(price),
+    "step" => Step(price, bought),
     "await" => Await(price),
 });
 
@@ -282,7 +283,7 @@ impl ChannelDesk {
             ChannelAsk::Refund(shown, ..) => amount(shown),
             ChannelAsk::Release(_)
             | ChannelAsk::See
-            | ChannelAsk::Step(_)
+            | ChannelAsk::Step(..)
             | ChannelAsk::Await(_) => None,
         };
         let is_payer = shown.is_some_and(is_payer);
@@ -338,9 +339,15 @@ impl ChannelDesk {
                     Said::Taken.into()
                 })
             }
-            ChannelAsk::Step(price) => {
+            ChannelAsk::Step(price, bought) => {
                 let price = amount(price)?;
-                channel.step(price, now).map(|missing| match missing {
+                let bought = match bought {
+                    Some(text) => Some(text.read(channel, facts)?),
+                    None => None,
+                };
+                let stepped =
+                    bought.transpose().and_then(|it| channel.step(price, it.as_ref(), now));
+                stepped.map(|missing| match missing {
                     Some(_) => AskResult::stream(Said::Waiting, missing),
                     None => {
                         write = Write::Channel;

@@ -487,18 +487,33 @@ impl Channel {
     }
 
     /// Charges a stream for what flows next; what the highest voucher has to be for first, if it is
-    /// used up.
+    /// used up. Under [`VoucherRule::Exact`] it is the stream that this purchase bought: its voucher
+    /// is the most, and the next request ends it.
     ///
     /// # Errors
     /// See [`ChannelRefusal`]; then nothing more may flow.
-    pub fn step(&mut self, price: Amount, now: UnixTime) -> Result<Option<Amount>, ChannelRefusal> {
+    pub fn step(
+        &mut self,
+        price: Amount,
+        bought: Option<&Purchase>,
+        now: UnixTime,
+    ) -> Result<Option<Amount>, ChannelRefusal> {
         self.sells(now)?;
         self.holds.retain(|held| held.until > now);
-        let missing = self.missing(price)?;
+        let missing = match bought {
+            Some(bought) => self.missing_of(bought, price)?,
+            None => self.missing(price)?,
+        };
         if missing.is_some() && !planted(Mutant::StepsOverlap) {
             return Ok(missing);
         }
+        let accepted = self.accepted();
         self.spent = self.spent.checked_add(price).ok_or(ChannelRefusal::AboveCharge)?;
+        if let Some(Purchase { voucher: Some(voucher), .. }) = bought
+            && self.spent > accepted
+        {
+            self.keep(voucher);
+        }
         self.earned_since = self.earned_since.or(Some(now));
         Ok(None)
     }
@@ -529,6 +544,26 @@ impl Channel {
         }
         let needed = self.needed(price).ok_or(ChannelRefusal::AboveCharge)?;
         Ok(Some(needed).filter(|needed| *needed > self.accepted().min(self.available())))
+    }
+
+    /// The same for a stream that one voucher bought.
+    fn missing_of(
+        &self,
+        bought: &Purchase,
+        price: Amount,
+    ) -> Result<Option<Amount>, ChannelRefusal> {
+        let (VoucherRule::Exact, Some(voucher)) = (self.rule, &bought.voucher) else {
+            return Err(ChannelRefusal::CumulativeMismatch);
+        };
+        let shown = voucher.voucher.cumulative;
+        let is_its = |last: LastSale| last.request == bought.request && last.cumulative == shown;
+        // A request that was begun since is held for all that its voucher adds.
+        let is_last = self.last.is_some_and(is_its) && self.holds.is_empty();
+        if !is_last && !planted(Mutant::StreamsOverlap) {
+            return Err(ChannelRefusal::CumulativeMismatch);
+        }
+        let needed = self.needed(price).ok_or(ChannelRefusal::AboveCharge)?;
+        Ok(Some(needed).filter(|needed| *needed > shown.min(self.available())))
     }
 
     /// What is charged and held, and so much more.

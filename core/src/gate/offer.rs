@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::cors::Cors;
 use super::diagnose::Thresholds;
+use super::session::mpp::meter::StreamMeter;
 use super::session::mpp::terms::ChannelOffer;
 use super::template::ChallengeTemplate;
 use crate::amount::Amount;
@@ -71,6 +72,8 @@ pub struct Offer {
     pub counted_as: (Arc<str>, u64),
     /// How it is paid by session of MPP, if it is.
     pub channel: Option<ChannelOffer>,
+    /// How its answers are charged by session, if they flow; else a request has one price.
+    pub meter: Option<StreamMeter>,
     pub(super) written: ChallengeTemplate,
 }
 
@@ -265,6 +268,7 @@ impl Offer {
             bazaar: None,
             announces_identifier: true,
             channel: None,
+            meter: None,
             choices,
             written: ChallengeTemplate::default(),
         }

@@ -133,6 +133,8 @@ macro_rules! channel {
             UnitsBegin,
             /// A voucher is taken that adds less than a step.
             DustIsTaken,
+            /// A stream that one voucher bought is charged beside the next request.
+            StreamsOverlap,
         }
     };
 }

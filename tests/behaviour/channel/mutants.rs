@@ -7,7 +7,7 @@ use farebox_core::mutant::{Mutant, plant};
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
 use crate::sessions::{
-    by_mpp, cheap, dust, funds, payee, refunds, sales, settlers, told, units, wrong,
+    by_mpp, ceilings, cheap, dust, funds, payee, refunds, sales, settlers, told, units, wrong,
 };
 
 /// A guard, the name of its test, and the test.
@@ -81,6 +81,7 @@ pub const TABLE: &[Row] = &[
     row!(WaitsBeginAnew, crate::sessions::streams::a_step_of_another_stream_makes_no_wait_longer),
     row!(UnitsBegin, crate::sessions::streams::the_origin_is_asked_for_a_step_and_for_no_less),
     row!(DustIsTaken, crate::sessions::streams::a_voucher_adds_a_step_or_the_rest_of_the_deposit),
+    row!(StreamsOverlap, ceilings::the_next_request_of_a_channel_ends_its_stream),
     row!(BodiesAreOne, sales::another_body_is_another_request),
 ];
 

@@ -28,6 +28,8 @@ pub enum Step {
     Undoes,
     /// The payer shows a voucher of this amount, or none, with this request.
     Asks(Option<u64>, u8),
+    /// The payer buys a stream with a voucher of this amount, three more than what was charged.
+    Begins(u64, u8),
     /// The origin serves a request, which uses this much.
     Serves(usize, u64),
     /// The origin fails a request.
@@ -134,6 +136,13 @@ impl Contract {
     }
 }
 
+/// Streams that are bought by one voucher each.
+#[derive(Clone, Debug)]
+struct StreamSale {
+    /// The one that flows.
+    bought: Option<Purchase>,
+}
+
 /// A voucher and a request.
 type Sold = (Amount, [u8; 32]);
 
@@ -146,6 +155,8 @@ pub struct World {
     now: u64,
     down: u8,
     serving: Vec<Purchase>,
+    /// Whether one voucher buys a stream.
+    streams: Option<StreamSale>,
     transactions: Vec<Transaction>,
     sights: Vec<Sight>,
     promises: Vec<Promise>,
@@ -190,6 +201,7 @@ impl World {
             now,
             down: 0,
             serving: Vec::new(),
+            streams: None,
             transactions: Vec::new(),
             sights: Vec::new(),
             promises: Vec::new(),
@@ -199,6 +211,12 @@ impl World {
             added: None,
             safe: None,
         }
+    }
+
+    /// The same where one voucher buys a stream, on a chain that undoes nothing.
+    pub fn selling_streams(mut self) -> Self {
+        self.streams = Some(StreamSale { bought: None });
+        self
     }
 
     fn time(&self) -> UnixTime {
@@ -225,7 +243,10 @@ impl World {
         if self.contract.balance < 4 && !self.contract.finalized {
             steps.push(Step::Deposits(1));
         }
-        if self.safe.is_none() && self.added.is_some_and(|(_, at, ..)| self.now < at + FIRM) {
+        if self.streams.is_none()
+            && self.safe.is_none()
+            && self.added.is_some_and(|(_, at, ..)| self.now < at + FIRM)
+        {
             steps.push(Step::Undoes);
         }
         let next = count(self.channel.spent()) + 1;
@@ -249,7 +270,13 @@ impl World {
             None => Step::Leaves,
         });
         match self.rule {
-            VoucherRule::Exact => steps.extend([Step::Refunds(None), Step::Refunds(Some(1))]),
+            VoucherRule::Exact => {
+                steps.extend([Step::Refunds(None), Step::Refunds(Some(1))]);
+                if let Some(sale) = &self.streams {
+                    steps.push(Step::Begins(next + 2, 1));
+                    steps.extend(sale.bought.map(|_| Step::Flows(1)));
+                }
+            }
             VoucherRule::Headroom { .. } => {
                 steps.extend([next - 1, next].map(Step::Closes));
                 steps.push(Step::Flows(1));
@@ -276,7 +303,8 @@ impl World {
                 }
                 self.safe = Some(earned);
             }
-            Step::Asks(cumulative, request) => self.ask(cumulative, request)?,
+            Step::Asks(cumulative, request) => self.ask((cumulative, 1), request)?,
+            Step::Begins(cumulative, request) => self.ask((Some(cumulative), 3), request)?,
             Step::Serves(place, used) => {
                 let purchase = self.serving.remove(place);
                 let known = (self.channel.last().copied(), self.channel.spent());
@@ -287,14 +315,20 @@ impl World {
                         self.repeats(&key, last.charged)?;
                     } else {
                         self.delivered.push((key, last.charged));
+                        self.within(&purchase)?;
+                        if let Some(sale) = &mut self.streams {
+                            sale.bought = (purchase.price > units(1)).then_some(purchase);
+                        }
                     }
                 }
             }
             Step::Flows(price) => {
                 let (spent, price) = (self.channel.spent(), units(price));
-                if let Ok(None) = self.channel.step(price, now) {
+                let bought = self.streams.as_ref().and_then(|sale| sale.bought);
+                if let Ok(None) = self.channel.step(price, bought.as_ref(), now) {
                     self.write();
                     self.flowed += 1;
+                    bought.as_ref().map_or(Ok(()), |bought| self.within(bought))?;
                     if self.channel.spent().checked_sub(spent) != Some(price) {
                         return Err("a step is charged another amount".into());
                     }
@@ -362,12 +396,12 @@ impl World {
         self.check()
     }
 
-    fn ask(&mut self, cumulative: Option<u64>, request: u8) -> Result<(), String> {
+    fn ask(&mut self, (cumulative, price): (Option<u64>, u64), request: u8) -> Result<(), String> {
         self.signed = self.signed.max(cumulative.unwrap_or_default());
         let now = self.time();
         let purchase = Purchase {
             voucher: cumulative.map(voucher),
-            price: units(1),
+            price: units(price),
             request: [request; 32],
             until: now.plus(250),
         };
@@ -464,6 +498,17 @@ impl World {
             self.mine(transaction);
         }
         self.now += TICK;
+    }
+
+    /// Where a voucher pays for one request, that is charged no more than it is for.
+    fn within(&self, purchase: &Purchase) -> Result<(), String> {
+        let most = purchase.voucher.map(|it| it.voucher().cumulative);
+        match self.rule {
+            VoucherRule::Exact if most.is_some_and(|most| self.channel.spent() > most) => {
+                Err("a request is charged more than its voucher is for".into())
+            }
+            VoucherRule::Exact | VoucherRule::Headroom { .. } => Ok(()),
+        }
     }
 
     fn mine(&mut self, transaction: Transaction) {

@@ -1,6 +1,7 @@
 //! Sessions at the gate: one deposit, a voucher for each request, and what each wrong one is told.
 
 pub mod by_mpp;
+pub mod ceilings;
 mod chain;
 pub mod cheap;
 mod deaths;

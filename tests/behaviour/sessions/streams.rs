@@ -2,7 +2,7 @@
 
 use farebox_core::gate::Gate;
 use farebox_core::gate::paid::StreamEnd;
-use farebox_core::gate::session::flow::{FlowEnd, Pause};
+use farebox_core::gate::session::flow::{FlowEnd, FlowLimits, Pause};
 use farebox_core::gate::session::step::{SessionRequest, SessionStep};
 use farebox_core::http::BodyPresence;
 use farebox_core::mpp::session::{SessionTerms, UnitType};
@@ -28,15 +28,21 @@ enum Next {
 }
 
 /// A stream, as the edge carries it.
-struct Stream {
+pub struct Stream {
     next: Option<Next>,
     /// Units that are paid and have not left.
     paid: u64,
     charged: u64,
-    delivered: u64,
+    pub delivered: u64,
 }
 
 impl Stream {
+    /// One whose answer has begun.
+    pub fn begun((limits, request): (FlowLimits, Box<SessionRequest<'static>>)) -> Self {
+        let paid = limits.paid;
+        Self { next: Some(Next::Flows(request)), paid, charged: paid, delivered: 0 }
+    }
+
     fn is(&self, name: &str) -> bool {
         let found = match self.next.as_ref().unwrap() {
             Next::Flows(_) => "flows",
@@ -64,7 +70,7 @@ impl Stream {
     }
 
     /// One more unit comes from the origin.
-    fn flow(&mut self, door: &mut Door) {
+    pub fn flow(&mut self, door: &mut Door) {
         match self.next.take() {
             Some(Next::Flows(request)) if self.paid == 0 => {
                 let step = request.due(door.time());
@@ -138,7 +144,7 @@ impl Stream {
     }
 
     /// The text at its end; none if it broke off.
-    fn end(&self) -> Option<Option<String>> {
+    pub fn end(&self) -> Option<Option<String>> {
         match self.next.as_ref()? {
             Next::Ends(FlowEnd::Whole(text)) => Some(Some(text.clone())),
             Next::Ends(FlowEnd::Cut) => Some(None),
@@ -175,10 +181,9 @@ fn opened() -> Session {
 /// Begins a stream with a voucher of this amount.
 fn begin(session: &mut Session, cumulative: u64) -> Option<Stream> {
     let answer = session.pay(cumulative);
-    let (limits, request) = session.door.flows.pop()?;
+    let begun = session.door.flows.pop()?;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    let paid = limits.paid;
-    Some(Stream { next: Some(Next::Flows(request)), paid, charged: paid, delivered: 0 })
+    Some(Stream::begun(begun))
 }
 
 /// A voucher that comes by a request of its own.
@@ -533,5 +538,10 @@ fn a_route_sells_streams_where_it_can() {
     });
     says(&|route| {
         route.as_object_mut().unwrap().remove("session_escrow");
+    });
+    // By x402 a voucher is for the price.
+    says(&|route| {
+        route["session_delay_secs"] = json!(900);
+        route["price"] = json!("$0.0029");
     });
 }

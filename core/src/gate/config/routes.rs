@@ -199,18 +199,19 @@ fn route(
     let mut ask = Ask::Paid(assets.collect());
     let mut offer = Offer::new(choices, manner);
     let is_metered = config.session_unit.is_some() || config.session_unit_price.is_some();
+    if is_metered {
+        offer.meter = Some(meter(reader, place, &config, &offer)?);
+    }
     if let Some(escrow) = &config.session_escrow {
-        let meter = if is_metered { Some(meter(reader, place, &config, &offer)?) } else { None };
         let sends_from = match &config.session_fee_payer {
             Some(least) => Some(sends_from(reader, place, least, &offer)?),
             None => None,
         };
         let sold = (escrow.as_str(), config.session_delay_secs, pricer.is_some());
-        let manner = (meter, sends_from);
-        offer.channel = Some(by_channel(reader, inherited, place, (sold, manner), &offer)?);
-    } else if is_metered || config.session_fee_payer.is_some() {
-        let member = if is_metered { "session_unit" } else { "session_fee_payer" };
-        reader.fail(&[place, ".", member].concat(), "needs session_escrow; set it");
+        offer.channel = Some(by_channel(reader, inherited, place, (sold, sends_from), &offer)?);
+    } else if config.session_fee_payer.is_some() {
+        let member = [place, ".session_fee_payer"].concat();
+        reader.fail(&member, "needs session_escrow; set it");
     }
     if let Some(from) = pricer {
         // A price that the pricer will name compares with no other price.
@@ -362,15 +363,12 @@ fn deposits(
     Some((SignedToken { method: TransferMethod::Eip3009, separator, ..token }, extra))
 }
 
-/// What is metered of a route that is paid by session of MPP, and the least deposit that is sent.
-type ChannelManner = (Option<StreamMeter>, Option<Amount>);
-
 /// How a route is paid by session of MPP.
 fn by_channel(
     reader: &mut Reader,
     inherited: &Inherited,
     place: &str,
-    ((escrow, secs, is_priced), manner): ((&str, Option<u64>, bool), ChannelManner),
+    ((escrow, secs, is_priced), sends_from): ((&str, Option<u64>, bool), Option<Amount>),
     offer: &Offer,
 ) -> Option<ChannelOffer> {
     let delay_secs = secs.unwrap_or(*ChannelOffer::DELAYS.start());
@@ -387,6 +385,7 @@ fn by_channel(
     let sold = found.and_then(|(choice, address)| {
         let (escrow, chain_id) = (Escrow::PaymentChannel, choice.chain_id());
         let contract = EscrowContract { escrow, chain_id, address };
+        let manner = (offer.meter.as_ref(), sends_from);
         ChannelOffer::new(&choice.terms, contract, delay_secs, manner)
     });
     if sold.is_none() {
@@ -425,10 +424,21 @@ fn meter(
     let found = unit.zip(price).and_then(|(unit, price)| {
         StreamMeter::new(unit, price, config.session_step, config.session_pause_secs)
     });
+    let is_sold = config.session_escrow.is_some() || config.session_delay_secs.is_some();
+    // A voucher of x402 is for the price, in units of one token.
+    let mut sold = offer.choices.iter().filter(|choice| choice.session.is_some());
+    let found = found.filter(|meter| {
+        let fits = |choice: &Choice| {
+            let decimals = asset.map(|it| it.asset_label.1);
+            choice.terms.amount >= meter.step_price && Some(choice.asset_label.1) == decimals
+        };
+        is_sold && sold.all(fits)
+    });
     if found.is_none() {
         let remedy = "is \"second\", \"byte\" or \"event\", with its price as session_unit_price, such \
                       as \"$0.0001\"; session_step is from 1 to 10000000 units, session_pause_secs \
-                      from 1 to 600";
+                      from 1 to 600; needs session_escrow or session_delay_secs, with the latter \
+                      tokens of equal decimals and a price of at least a step";
         reader.fail(&format!("{place}.session_unit"), remedy);
     }
     found

@@ -24,19 +24,24 @@ pub(super) struct AskedSession<'g> {
 
 impl AskedSession<'_> {
     /// How its answer is charged, if it flows.
-    pub fn meter(&self) -> Option<StreamMeter> {
-        match &self.payment.door {
-            SessionDoor::X402(..) => None,
-            SessionDoor::Mpp(_) => self.offer.channel.as_ref()?.meter,
-        }
+    pub const fn meter(&self) -> Option<StreamMeter> {
+        self.offer.meter
     }
 
-    /// What a request holds before it is served: of one that flows, its first step, because the
-    /// origin works for it.
-    pub fn price(&self) -> Amount {
+    /// What a request is charged before it is answered: of one that flows, its first step, because
+    /// the origin works for it.
+    pub fn first(&self) -> Amount {
         self.meter().map_or(self.choice.terms.amount, |meter| match planted(Mutant::UnitsBegin) {
             true => meter.price,
             false => meter.step_price,
         })
+    }
+
+    /// What it holds before it is served: where a voucher pays for one request, all that it is for.
+    pub fn price(&self) -> Amount {
+        match &self.payment.door {
+            SessionDoor::X402(..) => self.choice.terms.amount,
+            SessionDoor::Mpp(_) => self.first(),
+        }
     }
 }

@@ -167,6 +167,11 @@ impl SessionPayment {
         })
     }
 
+    /// Whether vouchers may pay for many requests, and one that comes later for this one.
+    pub const fn has_headroom(&self) -> bool {
+        matches!(self.door, SessionDoor::Mpp(_))
+    }
+
     /// Who deposited and who signs, as far as that is known.
     fn accounts(&self) -> (Address, Address) {
         match &self.door {

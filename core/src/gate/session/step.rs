@@ -155,7 +155,7 @@ impl<'g> SessionRequest<'g> {
             Purpose::Deposit(_) | Purpose::Voucher | Purpose::Open => true,
             Purpose::Refund(_) | Purpose::TopUp | Purpose::Show | Purpose::Close => false,
         };
-        let (hash, used) = (String::new(), asked.price());
+        let (hash, used) = (String::new(), asked.first());
         let session =
             Box::new(Self { asked, now, stage, hash, sight: None, used, moved, flow: None });
         if has_body && is_bought { SessionStep::Digest(session) } else { session.hashed(&[]) }
@@ -512,6 +512,7 @@ impl<'g> SessionRequest<'g> {
                     Some(seen) if valid == Some(true) => {
                         self.sight = Some(seen);
                         match (self.asked.payment.purpose, before) {
+                            _ if self.flow.is_some() => self.step(),
                             (Purpose::Deposit(amount), Before::Deposit) => self.foresee(amount),
                             (Purpose::Deposit(_) | Purpose::Voucher, _) => self.hold(),
                             (Purpose::Refund(wanted), _) => self.refund(wanted),
@@ -596,13 +597,14 @@ impl<'g> SessionRequest<'g> {
                     return self.release(reply);
                 }
                 let Ok(used) = used else { return self.failed(Code::OriginFailed) };
-                self.used = used.unwrap_or(self.used);
+                let flows = self.asked.meter().is_some();
+                self.used = used.filter(|_| !flows).unwrap_or(self.used);
                 // What is no answer has nothing to count.
-                if head.status < 200 && self.asked.meter().is_some() {
+                if head.status < 200 && flows {
                     return self.failed(Code::OriginFailed);
                 }
                 // A stream is charged before it begins.
-                if !may_be_stored(&head) || self.asked.meter().is_some() {
+                if !may_be_stored(&head) || flows {
                     return self.charge(head, Keeping::Passed);
                 }
                 let secs = self.asked.offer.settings.origin_timeout_secs.min(MAX_SEALING_SECS);
@@ -816,7 +818,8 @@ impl<'g> SessionRequest<'g> {
                 payer: self.asked.payment.proven().to_lower_hex(),
                 evidence: Evidence::Signed,
             },
-            unproven: Some(sender),
+            // Whose answer flows has paid here.
+            unproven: self.flow.is_none().then_some(sender),
         };
         SessionStep::Facilitator(Box::new(call), self)
     }

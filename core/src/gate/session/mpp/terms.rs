@@ -29,8 +29,6 @@ pub struct ChannelOffer {
     pub token: SignedToken,
     /// The least seconds that the contract lets a payer wait for a withdrawal.
     pub delay_secs: u64,
-    /// How answers are charged that flow; else a request has one price.
-    pub meter: Option<StreamMeter>,
     /// The least deposit that the gate sends, if it sends them.
     pub sends_from: Option<Amount>,
     /// The request of a challenge, canonical JSON, around the reference.
@@ -44,11 +42,11 @@ impl ChannelOffer {
         terms: &Terms,
         contract: EscrowContract,
         delay_secs: u64,
-        (meter, sends_from): (Option<StreamMeter>, Option<Amount>),
+        (meter, sends_from): (Option<&StreamMeter>, Option<Amount>),
     ) -> Option<Self> {
         let token = terms.authorized()?;
         // A voucher for less than a step lets nothing flow.
-        let (price, unit, sold, delta) = match &meter {
+        let (price, unit, sold, delta) = match meter {
             Some(meter) => (meter.price, meter.unit, meter.step_price, meter.step_price),
             None => (terms.amount, UnitType::Request, terms.amount, Amount::ZERO),
         };
@@ -75,7 +73,7 @@ impl ChannelOffer {
         });
         let before = json::text(&before).strip_suffix("\"}")?.to_owned();
         let after = ["\",", json::text(&after).strip_prefix('{')?].concat();
-        Some(Self { contract, token, delay_secs, meter, sends_from, written: [before, after] })
+        Some(Self { contract, token, delay_secs, sends_from, written: [before, after] })
     }
 
     /// The shortest and longest delays, seconds.

@@ -11,7 +11,6 @@ use crate::channel::refusal::ChannelRefusal;
 use crate::gate::paid::StreamEnd;
 use crate::gate::reply::{Body, Reply, finish_paid};
 use crate::gate::session::flow::{Flow, FlowEnd, FlowLimits, Pause};
-use crate::gate::session::mpp::told;
 use crate::gate::session::payment::SessionDoor;
 use crate::http::{Headers, ResponseHead};
 use crate::mpp::receipt::{HEADER, ReceivedReceipt};
@@ -19,6 +18,7 @@ use crate::mpp::stream::{NeedVoucher, StreamEvent, StreamFraming};
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
+use crate::x402::{Version, header};
 
 impl<'g> SessionRequest<'g> {
     /// Answers, once the first step is charged.
@@ -31,7 +31,10 @@ impl<'g> SessionRequest<'g> {
         let Some(meter) = self.asked.meter() else { return self.problem(Code::Internal) };
         if said != Said::Charged && !planted(Mutant::StreamsRepeat) {
             let mut refused = reply.clone();
-            refused.refusal = Some(ChannelRefusal::InsufficientHeadroom.okx().to_string());
+            refused.refusal = Some(match &self.asked.payment.door {
+                SessionDoor::X402(..) => ChannelRefusal::CumulativeMismatch.x402().to_string(),
+                SessionDoor::Mpp(_) => ChannelRefusal::InsufficientHeadroom.okx().to_string(),
+            });
             return SessionStep::Respond(self.corrected(&refused));
         }
         let framing = StreamFraming::of(&head.headers);
@@ -74,8 +77,12 @@ impl<'g> SessionRequest<'g> {
 
     pub(super) fn step(mut self: Box<Self>) -> SessionStep<'g> {
         self.stage = SessionStage::Stepping;
+        let bought = match &self.asked.payment.door {
+            SessionDoor::X402(..) => Some(self.purchase()),
+            SessionDoor::Mpp(_) => None,
+        };
         let price = self.step_price();
-        self.ask(ChannelAsk::Step(price))
+        self.ask(ChannelAsk::Step(price, bought))
     }
 
     fn step_price(&self) -> String {
@@ -91,10 +98,12 @@ impl<'g> SessionRequest<'g> {
         match (said, needed) {
             (Said::Charged, _) => {
                 flow.waits = None;
+                self.used = self.used.checked_add(meter.step_price).unwrap_or(Amount::MAX);
                 self.stage = SessionStage::Flowing;
                 SessionStep::Grant(meter.step, self)
             }
-            (Said::Waiting, Some(required)) => {
+            // No other voucher pays for it.
+            (Said::Waiting, Some(required)) if self.asked.payment.has_headroom() => {
                 // A step that another stream of the channel got does not make the wait longer.
                 let since = match planted(Mutant::WaitsBeginAnew) {
                     true => self.now,
@@ -158,25 +167,28 @@ impl<'g> SessionRequest<'g> {
 
     /// Ends what is not paid on: events with a receipt, other bodies as what they are, not whole.
     pub(super) fn finish(&self) -> SessionStep<'g> {
-        let (Some(flow), SessionDoor::Mpp(shown)) = (&self.flow, &self.asked.payment.door) else {
-            return SessionStep::Finish(FlowEnd::Cut);
-        };
-        match flow.framing {
-            StreamFraming::Bytes => SessionStep::Finish(FlowEnd::Cut),
+        let receipt = self.flow.as_ref().and_then(|flow| match flow.framing {
+            StreamFraming::Bytes => None,
             StreamFraming::Events => {
                 let head = ResponseHead { status: 200, headers: Headers::new() };
-                let said = (&flow.said, self.now);
-                let told = told::receipt(&self.asked, shown, Reply::new(head, Body::Empty), said);
+                let charged = Some(self.used.to_string());
+                let said = ChannelReply { charged, ..flow.said.clone() };
                 // The same as in the head of an answer.
-                let receipt = told.head.headers.get(HEADER).map(ReceivedReceipt::read);
-                SessionStep::Finish(match receipt {
-                    Some(Ok(receipt)) => {
-                        let event = StreamEvent::Receipt(receipt.members.into());
-                        FlowEnd::Whole(event.to_text())
+                let told = self.settled(Reply::new(head, Body::Empty), &said).head.headers;
+                match &self.asked.payment.door {
+                    SessionDoor::X402(..) => {
+                        let name = Version::V2.settlement_header().to_ascii_lowercase();
+                        Some(header::decode(told.get(&name)?).ok()?.object)
                     }
-                    Some(Err(_)) | None => FlowEnd::Cut,
-                })
+                    SessionDoor::Mpp(_) => {
+                        Some(ReceivedReceipt::read(told.get(HEADER)?).ok()?.members)
+                    }
+                }
             }
-        }
+        });
+        SessionStep::Finish(match receipt {
+            Some(receipt) => FlowEnd::Whole(StreamEvent::Receipt(receipt.into()).to_text()),
+            None => FlowEnd::Cut,
+        })
     }
 }
