@@ -27,7 +27,8 @@ import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
  * @property {string[]} [first] those of them that take longest, the longest first
  * @property {string[]} [waiting] those of them that wait most of the time, and take little of the processor's
  * @property {string[]} [alone] those of them that no other file runs beside, one after the other and before all others
- * @property {() => Promise<void>} [meanwhile] what it does beside the files, once those have run
+ * @property {Lane} [together] whether all of its files run by themselves, before those of others
+ * @property {() => Promise<void>} [meanwhile] what it does beside the files of others, once those have run
  *
  * @typedef {object} Lane
  * @property {number} atOnce
@@ -43,7 +44,7 @@ const MOMENT_MS = 6_000;
 /** Files of tests that run at once: they wait for leases, processes and deadlines half of the time. */
 const AT_ONCE = Math.min(availableParallelism() + 2, 5);
 /** And those beside them that do nothing else. */
-const WAITING_AT_ONCE = 3;
+const WAITING_AT_ONCE = 2;
 /** All but the doctests. */
 const HOST_TESTS = ['--workspace', '--lib', '--bins', '--tests'];
 /** The edge in memory. */
@@ -140,7 +141,9 @@ const suites = {
   crash: {
     before: gate,
     folders: ['tests/crash'],
-    waiting: ['mpp-sessions', 'sessions', 'after', 'before', 'random'].map((name) => `tests/crash/${name}.test.ts`),
+    first: ['mpp-sessions', 'sessions', 'after', 'before', 'random'].map((name) => `tests/crash/${name}.test.ts`),
+    // Eight payments have to be in their places before the first of them has ended.
+    together: { atOnce: 4, timeoutMs: TIMEOUT_MS + moments * MOMENT_MS },
   },
   deploy: {
     before: async () => {
@@ -275,6 +278,7 @@ async function dryRun(name, environment) {
  * @property {string[]} others
  * @property {string[]} waiting
  * @property {string[]} alone
+ * @property {Lane} [together]
  */
 
 /**
@@ -282,25 +286,27 @@ async function dryRun(name, environment) {
  * @returns {Files[]}
  */
 function filesOf(chosen) {
-  return chosen.map(([name, { folders = [], first = [], waiting = [], alone = [] }]) => {
+  return chosen.map(([name, { folders = [], first = [], waiting = [], alone = [], together }]) => {
     const files = folders.flatMap((folder) => filesIn(name, folder));
     const named = [...first, ...waiting, ...alone];
     const gone = named.filter((file) => !files.includes(file));
     if (gone.length > 0) throw new StepFailed(`test:${name}: there is no ${gone.join(', no ')}`);
     const others = files.filter((file) => !named.includes(file));
-    return { name, first, others, waiting, alone };
+    return { name, first, others, waiting, alone, together };
   }).filter(({ first, others, waiting, alone }) => first.length + others.length + waiting.length + alone.length > 0);
 }
 
 /**
- * First the files that run alone, which leave most of the processor's time to what has no deadlines; then all others.
+ * First the files that run alone or with those of their suite, which leave much of the processor's time to what has no
+ * deadlines; then all others.
  *
  * @param {[string, Suite][]} chosen
  * @param {Files[]} files
  */
 async function runInTurn(chosen, files) {
   await runAlone(files);
-  await Promise.all([runFiles(files), ...chosen.map(([, suite]) => suite.meanwhile?.())]);
+  for (const { name, first, others, together } of files) if (together !== undefined) await runTests(name, [...first, ...others], together);
+  await Promise.all([runFiles(files.filter(({ together }) => together === undefined)), ...chosen.map(([, suite]) => suite.meanwhile?.())]);
 }
 
 /**
@@ -312,7 +318,7 @@ async function runFiles(parts) {
   const names = parts.map(({ name }) => name).join(', ');
   await Promise.all([
     runTests(names, [...parts.flatMap(({ first }) => first), ...parts.flatMap(({ others }) => others)]),
-    runTests(`${names}: what waits`, parts.flatMap(({ waiting }) => waiting), { atOnce: WAITING_AT_ONCE, timeoutMs: TIMEOUT_MS + moments * MOMENT_MS }),
+    runTests(`${names}: what waits`, parts.flatMap(({ waiting }) => waiting), { atOnce: WAITING_AT_ONCE, timeoutMs: TIMEOUT_MS }),
   ]);
 }
 
