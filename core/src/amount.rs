@@ -188,6 +188,19 @@ impl Amount {
         Some(Self(self.0.div_rem_vartime(&divisor).0))
     }
 
+    /// A number below 2^62 that orders amounts as they are, up to a part in 2^48 of them.
+    #[must_use]
+    pub fn magnitude(self) -> u64 {
+        let bytes = self.to_be_bytes();
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        let mut first = [0; 8];
+        for (to, from) in first.iter_mut().skip(1).zip(bytes.iter().skip(zeros)) {
+            *to = *from;
+        }
+        let length = u64::try_from(bytes.len().saturating_sub(zeros)).unwrap_or_default();
+        u64::from_be_bytes(first).saturating_add(length << 56_u8)
+    }
+
     /// Whether the amount is zero.
     #[must_use]
     pub fn is_zero(self) -> bool {

@@ -30,15 +30,16 @@ struct QueuePlace {
 }
 
 impl QueuePlace {
-    /// What has a nonce in its order, then who withdraws, then settlements, and deposits last.
+    /// What has a nonce in its order, then who withdraws, then settlements, and deposits last; of
+    /// these what is owed most.
     fn rank(&self) -> (u64, u64) {
-        let urgency = match (self.call.haste, self.call.call) {
-            (Haste::Leaving, _) if !planted(Mutant::LeaversQueue) => 0,
-            (Haste::Leaving | Haste::Staying, PayoutCall::Settle) => 1,
-            (Haste::Leaving | Haste::Staying, PayoutCall::Close) => 2,
-            (Haste::Leaving | Haste::Staying, PayoutCall::Deposit) => 3,
+        let urgency = match (self.call.haste.rank(), self.call.call) {
+            (0, _) => 0,
+            (_, PayoutCall::Settle) => 1,
+            (_, PayoutCall::Close) => 2,
+            (_, PayoutCall::Deposit) => 3,
         };
-        (self.sent.map_or(u64::MAX, |sent| sent.nonce), urgency)
+        (self.sent.map_or(u64::MAX, |sent| sent.nonce), by_owed(urgency, self.call.owed))
     }
 }
 
@@ -95,18 +96,16 @@ impl PayeeQueue {
             }
             return true;
         }
-        let is_full = self.places.len() >= MAX_CALLS;
-        if is_full && call.haste == Haste::Staying {
-            return false;
-        }
-        if is_full {
-            let is_spare = |it: &QueuePlace| it.sent.is_none() && it.call.haste == Haste::Staying;
-            match self.places.iter().rposition(is_spare) {
-                Some(spare) => drop(self.places.remove(spare)),
-                None => return false,
+        let place = QueuePlace { call, sent: None };
+        if self.places.len() >= MAX_CALLS {
+            // What has a nonce goes before all others.
+            let last = self.places.iter().enumerate().max_by_key(|(_, it)| it.rank());
+            match last {
+                Some((last, it)) if it.rank() > place.rank() => drop(self.places.remove(last)),
+                Some(_) | None => return false,
             }
         }
-        self.places.push(QueuePlace { call, sent: None });
+        self.places.push(place);
         true
     }
 
@@ -144,6 +143,12 @@ impl PayeeQueue {
         let base = replies.base_fee(1).ok()?.unwrap_or(Amount::ZERO);
         let (mined, waiting) = (replies.quantity(2).ok()?, replies.quantity(3).ok()?);
         let wei = replies.wei(4).ok()?;
+        // A node that once showed another count has given nonces whose turn never comes.
+        let is_far = |nonce: u64| nonce > mined.saturating_add(FAR_NONCES);
+        let waiting = if is_far(waiting) { mined } else { waiting };
+        for place in &mut self.places {
+            place.sent = place.sent.filter(|sent| !is_far(sent.nonce));
+        }
         let is_done = |call: &QueuedCall| {
             let place = asked.iter().position(|it| *it == call.place())?.checked_add(BEFORE)?;
             call.is_done(replies.returned(place))
@@ -275,6 +280,16 @@ impl PayeeQueue {
     }
 }
 
+/// The order of calls as urgent as this, by what is owed.
+pub(super) fn by_owed(urgency: u64, owed: Amount) -> u64 {
+    let owed = if planted(Mutant::CrumbsComeFirst) { 0 } else { owed.magnitude() };
+    (urgency << 62_u8) | (LEAST_OWED.saturating_sub(owed))
+}
+
+/// The order of what is owed nothing.
+const LEAST_OWED: u64 = (1 << 62) - 1;
+/// Nonces beyond the last one in a block that are none of this queue's.
+const FAR_NONCES: u64 = 512;
 /// Calls of a question before those about channels.
 const BEFORE: usize = 6;
 /// Calls that wait for blocks at once: nodes take so many of one account.

@@ -93,6 +93,8 @@ macro_rules! channel {
             StayersComeFirst,
             /// What is earned of payers who withdraw is sent in its order.
             LeaversQueue,
+            /// Who owes least is not sent last.
+            CrumbsComeFirst,
             /// A channel of any payee, token or contract pays by MPP.
             AnyPartiesPay,
             /// A voucher that came while a transaction was made counts as one that no one has seen.

@@ -43,6 +43,7 @@ pub const TABLE: &[Row] = &[
     row!(StuckIsNotReplaced, by_mpp::a_transaction_that_is_stuck_is_replaced),
     row!(RepeatsAreDoubles, by_mpp::a_transaction_that_is_stuck_is_replaced),
     row!(LeaversQueue, payee::sixty_calls_at_once_are_mined_in_a_few_blocks_who_leaves_first),
+    row!(CrumbsComeFirst, payee::of_payers_who_leave_those_who_owe_most_go_first),
     row!(PricesFreeze, payee::a_price_that_was_raised_to_its_limit_follows_the_chain),
     row!(RaisesAreUnpaid, payee::a_price_that_the_account_cannot_pay_stops_no_one),
     row!(StayersComeFirst, payee::who_leaves_takes_the_nonce_of_who_stays_if_one_can_be_paid),

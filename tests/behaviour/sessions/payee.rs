@@ -93,6 +93,7 @@ fn call(channel: ChannelId, amount: u64) -> QueuedCall {
         contract: escrow(),
         channel,
         haste: Haste::Staying,
+        owed: units(amount),
         call: PayoutCall::Settle,
         cumulative: units(amount),
         signature,
@@ -116,6 +117,55 @@ pub fn sixty_calls_at_once_are_mined_in_a_few_blocks_who_leaves_first() {
     // One transaction for each, and none in vain.
     assert_eq!((sending.node.mined, sending.node.reverted), (DUE, 0));
     assert_eq!(sending.node.paid.len(), usize::try_from(DUE).unwrap());
+}
+
+#[test]
+pub fn of_payers_who_leave_those_who_owe_most_go_first() {
+    let mut sending = Sending::new();
+    sending.node.wei = 3 * COST;
+    // Hundreds of crumbs, as many as there is room for, and then the money.
+    for number in 1..600 {
+        let crumb = sending.due(number, Haste::Leaving);
+        sending.queue.take(crumb);
+    }
+    let rich: Vec<QueuedCall> = (600..603)
+        .map(|number| {
+            let owed = units(1_000_000 + number);
+            QueuedCall { owed, ..sending.due(number, Haste::Leaving) }
+        })
+        .collect();
+    for due in &rich {
+        assert!(sending.queue.take(due.clone()), "money finds room among crumbs");
+    }
+    sending.restarts();
+    sending.round();
+    sending.node.block(usize::MAX);
+    let names: Vec<String> = rich.iter().rev().map(|it| it.channel.to_string()).collect();
+    assert_eq!(sending.node.done, names);
+    // Who stays gives way to all of them.
+    let stays = sending.due(700, Haste::Staying);
+    for number in 603..606 {
+        let crumb = sending.due(number, Haste::Leaving);
+        sending.queue.take(crumb);
+    }
+    assert!(!sending.queue.take(QueuedCall { owed: units(9_000_000), ..stays }));
+}
+
+#[test]
+fn nonces_far_beyond_the_chain_are_forgotten() {
+    let mut sending = Sending::new();
+    // A node that is wrong about the account once.
+    sending.node.mined = 5_000;
+    for number in 1..=3 {
+        let due = sending.due(number, Haste::Staying);
+        sending.queue.take(due);
+    }
+    sending.round();
+    assert_eq!(sending.node.paid.first().map(|(nonce, _)| *nonce), Some(5_000));
+    sending.node.mined = 0;
+    sending.node.pool.clear();
+    sending.blocks(9);
+    assert_eq!((sending.settled(), sending.node.mined, sending.node.reverted), (3, 3, 0));
 }
 
 #[test]

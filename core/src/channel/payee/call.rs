@@ -46,6 +46,28 @@ pub enum Haste {
     Staying,
 }
 
+impl Haste {
+    /// Its place among others: the lowest goes first.
+    #[must_use]
+    pub fn rank(self) -> u64 {
+        match self {
+            Self::Leaving if !planted(Mutant::LeaversQueue) => 0,
+            Self::Leaving | Self::Staying => 1,
+        }
+    }
+
+    pub(in crate::channel) const fn name(self) -> &'static str {
+        match self {
+            Self::Leaving => LEAVING,
+            Self::Staying => "staying",
+        }
+    }
+
+    pub(in crate::channel) fn named(name: &str) -> Self {
+        if name == LEAVING { Self::Leaving } else { Self::Staying }
+    }
+}
+
 /// A call about a channel, before it has a nonce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueuedCall {
@@ -57,6 +79,8 @@ pub struct QueuedCall {
     pub channel: ChannelId,
     /// Whether it goes first.
     pub haste: Haste,
+    /// What it adds to what was settled.
+    pub owed: Amount,
     /// What it does.
     pub call: PayoutCall,
     /// The amount of the voucher; without one, what was settled before.
@@ -99,11 +123,7 @@ impl QueuedCall {
             self.contract.chain_id.to_string(),
             self.contract.address.to_lower_hex(),
             self.channel.to_string(),
-            match self.haste {
-                Haste::Leaving => "leaving",
-                Haste::Staying => "staying",
-            }
-            .to_string(),
+            [self.haste.name(), "/", &self.owed.to_string()].concat(),
             match self.call {
                 PayoutCall::Settle => "settle",
                 PayoutCall::Close => "close",
@@ -121,18 +141,22 @@ impl QueuedCall {
     }
 
     pub(super) fn read<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Option<Self> {
+        let payee = Address::parse(fields.next()?).ok()?;
+        let contract = EscrowContract {
+            escrow: Escrow::PaymentChannel,
+            chain_id: fields.next()?.parse().ok()?,
+            address: Address::parse(fields.next()?).ok()?,
+        };
+        let channel = ChannelId::parse(fields.next()?)?;
+        let haste = fields.next()?;
+        // Rows of an earlier version do not say what is owed.
+        let (haste, owed) = haste.split_once('/').unwrap_or((haste, "0"));
         let mut call = Self {
-            payee: Address::parse(fields.next()?).ok()?,
-            contract: EscrowContract {
-                escrow: Escrow::PaymentChannel,
-                chain_id: fields.next()?.parse().ok()?,
-                address: Address::parse(fields.next()?).ok()?,
-            },
-            channel: ChannelId::parse(fields.next()?)?,
-            haste: match fields.next()? {
-                "leaving" => Haste::Leaving,
-                _ => Haste::Staying,
-            },
+            payee,
+            contract,
+            channel,
+            haste: Haste::named(haste),
+            owed: Amount::from_atomic(owed).ok()?,
             call: match fields.next()? {
                 "close" => PayoutCall::Close,
                 "deposit" => PayoutCall::Deposit,
@@ -216,6 +240,7 @@ impl QueuedCall {
 }
 
 const MESSAGE: &str = "pay ";
+const LEAVING: &str = "leaving";
 /// `settle(bytes32,uint128,bytes)`
 const SETTLE: [u8; 4] = [0x51, 0x6d, 0x3b, 0x88];
 /// `close(bytes32,uint128,bytes)`

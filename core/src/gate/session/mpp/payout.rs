@@ -3,6 +3,7 @@
 
 use alloc::string::{String, ToString};
 
+use crate::amount::Amount;
 use crate::channel::config::ChannelId;
 use crate::channel::desk::{ChannelDesk, Write};
 use crate::channel::errand::ChannelErrand;
@@ -93,11 +94,13 @@ impl Gate {
                 return Some(None);
             }
             channel.shows(cumulative);
+            let owed = cumulative.checked_sub(channel.sight().claimed);
             Some(Some(QueuedCall {
                 payee,
                 contract,
                 channel: id,
                 haste,
+                owed: owed.unwrap_or(Amount::ZERO),
                 call,
                 cumulative,
                 signature,
@@ -118,6 +121,7 @@ impl Gate {
             contract,
             channel,
             haste: Haste::Staying,
+            owed: Amount::ZERO,
             call: PayoutCall::Deposit,
             cumulative: funds.value(),
             signature: None,
