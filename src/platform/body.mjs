@@ -19,9 +19,10 @@ import { BodyReader } from './reading.mjs';
  * @param {ReadableStream<Uint8Array> | null} body
  * @param {number} limit
  * @param {Promise<typeof LATE>} [late]
+ * @param {number} [least] bytes of a piece, unless it is the last one
  * @returns {Promise<{ kind: 'whole' | 'open' | 'timeout' | 'broken', length: number, source: Source | null }>}
  */
-async function read(body, limit, late) {
+async function read(body, limit, late, least) {
   if (body === null) return { kind: 'whole', length: 0, source: { whole: new Uint8Array(0) } };
   const reader = new BodyReader(body);
   /** @type {Uint8Array[]} */
@@ -29,7 +30,7 @@ async function read(body, limit, late) {
   let length = 0;
   try {
     for (;;) {
-      const next = reader.read();
+      const next = reader.read(least);
       const piece = await (late === undefined ? next : Promise.race([next, late]));
       if (piece === LATE) return { kind: 'timeout', length, source: { reader, chunks, next } };
       if (piece.done) break;
@@ -154,6 +155,9 @@ export function discard(held) {
   done?.catch(() => {});
 }
 
+/** A piece of a byte costs as much as this many: whoever sends bytes one by one is read as others are. */
+const LEAST_BYTES = 2048;
+
 /**
  * Hashes a request's body if it ends within the limits; `body` is what to forward in its place. A body is `whole`, `long`
  * (longer, or slower without having said its length) or `broken`.
@@ -169,7 +173,7 @@ export async function digestBody(request, limit, milliseconds) {
   if (announced !== undefined && announced > limit) {
     return { kind: 'long', body: { reader: new BodyReader(request.body), announced } };
   }
-  const { kind, source } = await timed(milliseconds, (late) => read(request.body, limit, late));
+  const { kind, source } = await timed(milliseconds, (late) => read(request.body, limit, late, LEAST_BYTES));
   if (kind === 'whole' && source?.whole !== undefined) {
     const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', source.whole));
     const digest = Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -1,7 +1,7 @@
 //! What every Worker shares: the guard against panics, an object's SQLite, platform calls with deadlines, the log.
 //!
-//! `instance.mjs` renews an instance that panicked, `compiled.mjs` lets requests and objects into it, `edge.mjs`, `body.mjs` and
-//! `deadline.mjs` hold the platform calls. It knows no Worker, and decides nothing.
+//! `instance.mjs` renews an instance that panicked, `compiled.mjs` lets requests and objects into it, `edge.mjs`, `body.mjs`,
+//! `reading.mjs` and `deadline.mjs` hold the platform calls. It knows no Worker, and decides nothing.
 
 #[cfg(any(feature = "treasury", feature = "market"))]
 pub(crate) mod body;

@@ -25,10 +25,16 @@ export class BodyReader {
     }
   }
 
-  /** @returns {Promise<Piece>} */
-  async read() {
+  /**
+   * The next piece; it has so many bytes at least, unless it is the last one.
+   *
+   * @param {number} [least]
+   * @returns {Promise<Piece>}
+   */
+  async read(least = 1) {
     if (this.#reader === undefined) return /** @type {ReadableStreamDefaultReader<Uint8Array>} */ (this.#pieces).read();
-    const { done, value } = await this.#reader.read(new Uint8Array(this.#memory));
+    const reader = /** @type {any} the platform's own */ (this.#reader);
+    const { done, value } = await reader.readAtLeast(least, new Uint8Array(this.#memory));
     if (done || value === undefined) return { done: true, value: undefined };
     const isFull = value.byteLength === value.buffer.byteLength && value.byteLength < LONG_BYTES;
     this.#memory = isFull ? new ArrayBuffer(LONG_BYTES) : /** @type {ArrayBuffer} */ (value.buffer);

@@ -28,14 +28,15 @@ pub(super) async fn carry_out(
     let mut sent = edge::request_body(request);
     let (mut held, mut upload) = (JsValue::NULL, JsValue::UNDEFINED);
     let mut flow = JsValue::UNDEFINED;
+    let mut idle = 0;
     loop {
         step = match step {
             SessionStep::Digest(next) => {
                 let (digest, body) = edge::digest_of(request).await;
                 sent = body;
                 match digest {
-                    Digested::Whole(digest) => next.digested(Some(&digest)),
-                    Digested::Long => next.digested(None),
+                    Digested::Whole(digest) => next.digested(Some(&digest), now()),
+                    Digested::Long => next.digested(None, now()),
                     Digested::Broken => next.broken(),
                 }
             }
@@ -109,6 +110,7 @@ pub(super) async fn carry_out(
             }
             SessionStep::Collect(limits, next) => {
                 let bytes = u32::try_from(limits.bytes).unwrap_or(u32::MAX);
+                idle = milliseconds(next.idle_secs());
                 let milliseconds = milliseconds(limits.secs);
                 let collected = edge::settled(edge::collect(&held, bytes, milliseconds)).await;
                 let collected = collected.unwrap_or(JsValue::UNDEFINED);
@@ -159,6 +161,12 @@ pub(super) async fn carry_out(
             SessionStep::Respond(_) if !flow.is_undefined() => SessionStep::Finish(FlowEnd::Cut),
             SessionStep::Respond(reply) => {
                 let body = match reply.body {
+                    // The rest of a body that was begun.
+                    Body::Held if !edge::member(&held, "reader").is_undefined() => {
+                        let promised = Streaming::promised_bytes(&reply, method);
+                        let promised = promised.and_then(|bytes| u32::try_from(bytes).ok());
+                        edge::member(&edge::pump(&held, idle, promised), "readable")
+                    }
                     Body::Held => edge::body_of(&held),
                     Body::Empty | Body::Text(_) => {
                         edge::discard(&held);

@@ -40,6 +40,7 @@ const TABLE: &[Row] = &[
     row!(UnpaidStays, growth::a_row_for_which_no_money_was_asked_goes_an_hour_after_its_end),
     row!(AskedGoes, growth::a_row_for_which_money_was_asked_stays),
     row!(HeaderFetches, redelivery::a_payment_header_alone_never_fetches_what_was_delivered),
+    row!(ShortStreamsAreLost, redelivery::a_stream_is_not_lost_before_its_first_sign_of_life),
     row!(PublicResumes, redelivery::a_reader_of_the_chain_cannot_resume_an_undelivered_response),
     row!(ExpiredBegins, unproven::a_payer_with_an_open_payment_buys_nothing_with_one_that_has_ended),
     row!(ProvingIsForgotten, unproven::a_copy_at_another_price_of_what_is_being_verified_is_not_asked_to_pay_again),

@@ -239,6 +239,32 @@ fn the_end_of_a_stream_decides_what_is_owed() {
 }
 
 #[test]
+pub fn a_stream_is_not_lost_before_its_first_sign_of_life() {
+    for target in MODES {
+        let mut routes = crate::world::routes();
+        for route in routes.as_array_mut().unwrap() {
+            route["origin_timeout_secs"] = 3.into();
+        }
+        let mut world = World::with(crate::world::vars(routes));
+        world
+            .origin
+            .plan
+            .push_back(Say::Slow("200\ncontent-type: text/event-stream", StreamEnd::Complete));
+        let payment = world.sign_as(target, "canary-identifier");
+        let mut owner = world.start(paid(&payment), b"");
+        while owner.response.is_none() {
+            world.advance(&mut owner);
+        }
+        // Workers give the first one after 20 s.
+        world.wait(30);
+        assert_eq!(world.present(&payment).problem(), "payment_in_progress", "{target}");
+        drop(owner);
+        world.wait(30);
+        assert_eq!(world.present(&payment).problem(), "under_review", "{target}");
+    }
+}
+
+#[test]
 fn a_lost_owner_of_a_stream_is_for_the_operator() {
     for target in MODES {
         let mut world = World::new();
@@ -253,7 +279,8 @@ fn a_lost_owner_of_a_stream_is_for_the_operator() {
         }
         drop(owner);
         assert_eq!(world.present(&payment).problem(), "payment_in_progress");
-        world.wait(60);
+        // The origin has 60 s.
+        world.wait(66);
         let repeat = world.present(&payment);
         assert_eq!((repeat.status, repeat.problem().as_str()), (409, "under_review"));
     }

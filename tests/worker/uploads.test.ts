@@ -1,10 +1,11 @@
 /** Uploads that break off: nothing is begun, delivered or charged with a part of a body, and no origin takes it for the whole. */
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
 import { sendBroken, type Break, type Framing } from './support/broken.ts';
 import { GOOD, GOOD_BODY, RawOrigin } from './support/raw-origin.ts';
-import { MODES, eventually, expectPaid, expectProblem, openWorld, payFor, send, type World } from './support/world.ts';
+import { MODES, eventually, expectPaid, expectProblem, jsonOf, openWorld, payFor, send, type World } from './support/world.ts';
 
 /** A body that is digested before anything is claimed, and one that streams. */
 const SHORT = 1_000;
@@ -36,6 +37,25 @@ describe('an upload that breaks off', () => {
     await new Promise((resolve) => setTimeout(resolve, EARLY_MS));
   };
   const whole = { method: 'POST', body: 'b'.repeat(SHORT) };
+
+  it('is another matter than one that comes in chunks of one byte, which is the same body', async () => {
+    const [target, body] = ['/after/bytes', 'byte by byte, '.repeat(4_000)];
+    const payment = await payFor(world, target, { method: 'POST' });
+    const { hostname, port } = new URL(world.gate.url);
+    const answer = await new Promise<string>((resolve) => {
+      const socket = connect({ host: hostname, port: Number(port) });
+      let text = '';
+      socket.on('data', (piece) => { text += piece.toString(); });
+      socket.on('close', () => { resolve(text); });
+      socket.write(`POST ${target} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n${payment.row.join(': ')}\r\nTransfer-Encoding: chunked\r\n\r\n`);
+      socket.write(`${[...body].map((byte) => `1\r\n${byte}\r\n`).join('')}0\r\n\r\n`);
+    });
+    assert.match(answer, /^HTTP\/1\.1 200 /);
+    assert.deepEqual(origin.of(target).map((call) => call.body.toString()), [body]);
+    // It is bound to that body.
+    assert.equal(jsonOf(await send(world, target, payment, { method: 'POST', body }))['code'], 'payment_already_delivered');
+    assert.equal(jsonOf(await send(world, target, payment, { method: 'POST', body: `${body}!` }))['code'], 'payment_already_used');
+  });
 
   for (const mode of MODES) {
     for (const [framing, how] of BREAKS) {

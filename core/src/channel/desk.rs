@@ -319,7 +319,9 @@ impl ChannelDesk {
                 let used = amount(used)?;
                 let purchase = text.read(channel, facts)?;
                 purchase.and_then(|purchase| channel.charge(&purchase, used, now)).map(|last| {
-                    if known == Some(last) {
+                    // What is charged nothing may be charged so again.
+                    if known == Some(last) && !last.charged.is_zero() {
+                        fetched = self.kept.clone().filter(|_| is_payer);
                         AskResult::sale(Said::Repeated, &last)
                     } else {
                         write = Write::Answer;

@@ -123,6 +123,10 @@ macro_rules! channel {
             NamedPayersAreProven,
             /// Requests with different bodies are the same.
             BodiesAreOne,
+            /// A request that was charged as another copy of it is answered by its own.
+            UnchargedIsDelivered,
+            /// The time of a hold runs while the request's body comes.
+            BodiesUseUpHolds,
             /// A stream is charged more than its voucher is for.
             StepsOverlap,
             /// A stream flows on, and is not charged.

@@ -87,6 +87,8 @@ macro_rules! ledger {
             NotedSecretStays,
             /// A debt of which the operator has heard is served.
             DebtsAreServed,
+            /// A stream may be silent for no longer than its origin.
+            ShortStreamsAreLost,
         }
     };
 }

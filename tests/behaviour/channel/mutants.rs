@@ -84,6 +84,11 @@ pub const TABLE: &[Row] = &[
     row!(DustIsTaken, crate::sessions::streams::a_voucher_adds_a_step_or_the_rest_of_the_deposit),
     row!(StreamsOverlap, ceilings::the_next_request_of_a_channel_ends_its_stream),
     row!(BodiesAreOne, sales::another_body_is_another_request),
+    row!(
+        UnchargedIsDelivered,
+        sales::copies_of_a_request_whose_hold_was_lost_have_the_answer_that_was_charged
+    ),
+    row!(BodiesUseUpHolds, sales::a_body_that_comes_slowly_uses_up_no_hold),
 ];
 
 #[test]

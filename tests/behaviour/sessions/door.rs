@@ -79,6 +79,7 @@ pub enum OriginManner {
     Streams,
     Fails,
     Breaks,
+    Asks,
 }
 
 pub struct Door {
@@ -239,9 +240,17 @@ impl Door {
 
     /// The same with a body.
     pub fn post(&mut self, payment: &Value, body: &str) -> Answer {
-        let mut head = paid(payment, request("POST", "/report/1"));
-        head.body = BodyPresence::Present;
-        self.send(head, body).unwrap()
+        self.send(posted(payment), body).unwrap()
+    }
+
+    /// Begins a request with a body that takes so many seconds, up to the origin.
+    pub fn upload(&mut self, payment: &Value, body: &str, secs: u64) -> Serving<'static> {
+        let mut step = self.admit(posted(payment)).unwrap();
+        self.now += secs;
+        while !matches!(step, SessionStep::Forward(..)) {
+            step = self.advance(step, body, "", &mut String::new()).unwrap().ok().unwrap();
+        }
+        Serving(step)
     }
 
     /// Begins a request, up to the origin.
@@ -343,7 +352,7 @@ impl Door {
             return None;
         }
         let next = match step {
-            SessionStep::Digest(next) => next.digested(Some(body)),
+            SessionStep::Digest(next) => next.digested(Some(body), self.time()),
             SessionStep::Object(name, message, next) if name.starts_with("payee/") => {
                 let is_taken = self.queues(&QueuedCall::of_message(&message).unwrap());
                 if !self.lives() {
@@ -397,6 +406,7 @@ impl Door {
                     }
                     OriginManner::Streams => "200\ncontent-type: text/event-stream",
                     OriginManner::Fails => "503",
+                    OriginManner::Asks => "402\ncontent-type: application/json",
                 };
                 *held = format!("answer {}", self.served);
                 self.costs.insert(held.clone(), self.counted.1);
@@ -631,6 +641,12 @@ pub fn voucher(channel: ChannelId, cumulative: u64, by: &Account) -> Value {
         "channelId": channel.to_string(), "maxClaimableAmount": cumulative.to_string(),
         "signature": hex::encode_prefixed(&signature.to_bytes()),
     })
+}
+
+fn posted(payment: &Value) -> RequestHead {
+    let mut head = paid(payment, request("POST", "/report/1"));
+    head.body = BodyPresence::Present;
+    head
 }
 
 fn paid(payment: &Value, head: RequestHead) -> RequestHead {

@@ -104,7 +104,7 @@ fn a_client_that_forgot_goes_on_from_what_it_is_told() {
 
 #[test]
 fn what_the_origin_does_not_answer_costs_nothing() {
-    for origin in [OriginManner::Fails, OriginManner::Breaks] {
+    for origin in [OriginManner::Fails, OriginManner::Breaks, OriginManner::Asks] {
         let mut door = opened();
         door.origin = origin;
         let voucher = door.payment("voucher", 2 * PRICE);
@@ -172,4 +172,37 @@ pub fn a_payer_who_withdraws_buys_nothing_more_and_what_was_earned_is_claimed_at
     door.now += 15;
     door.alarm();
     assert_eq!(door.funds().claimed, 2 * PRICE);
+}
+
+#[test]
+pub fn copies_of_a_request_whose_hold_was_lost_have_the_answer_that_was_charged() {
+    let mut door = opened();
+    let voucher = door.payment("voucher", 2 * PRICE);
+    let first = door.begin(&voucher, "1");
+    door.restarts();
+    let second = door.begin(&voucher, "1");
+    let (first, second) = (door.end(first, &voucher), door.end(second, &voucher));
+    assert_eq!((first.status, first.body.as_str()), (200, "answer 2"));
+    assert_eq!((second.status, second.body.as_str()), (200, "answer 2"));
+    assert_eq!(second.head.headers.get("payment-replayed"), Some("true"));
+    assert_eq!((door.served, door.book().0), (3, 2 * PRICE));
+    // What is not kept is delivered once.
+    door.origin = OriginManner::Streams;
+    let voucher = door.payment("voucher", 3 * PRICE);
+    let first = door.begin(&voucher, "1");
+    door.restarts();
+    let second = door.begin(&voucher, "1");
+    assert_eq!(door.end(first, &voucher).status, 200);
+    assert_eq!(door.end(second, &voucher).error(), "cumulative_amount_mismatch");
+    assert_eq!(door.book().0, 3 * PRICE);
+}
+
+#[test]
+pub fn a_body_that_comes_slowly_uses_up_no_hold() {
+    let mut door = opened();
+    let voucher = door.payment("voucher", 2 * PRICE);
+    let serving = door.upload(&voucher, "aa", 120);
+    assert_eq!(door.post(&voucher, "aa").error(), "channel_busy");
+    assert_eq!(door.end(serving, &voucher).body, "answer 2");
+    assert_eq!((door.served, door.book().0), (2, 2 * PRICE));
 }

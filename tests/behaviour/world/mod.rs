@@ -481,7 +481,6 @@ impl World {
             Step::Stream(reply, streaming) => {
                 let promised = Streaming::promised_bytes(&reply, &running.method);
                 let end = running.held.as_ref().unwrap().stream(promised);
-                self.tell::<Answer>(&streaming.flowing(), None);
                 running.answer(reply);
                 if let Some(response) = &mut running.response {
                     response.stream = Some(end);

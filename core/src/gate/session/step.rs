@@ -163,7 +163,11 @@ impl<'g> SessionRequest<'g> {
 
     /// Takes the digest of the request's body in hex, or `None` for one that is longer than is
     /// hashed: no other request is the same as that one.
-    pub fn digested(self: Box<Self>, digest: Option<&str>) -> SessionStep<'g> {
+    pub fn digested(mut self: Box<Self>, digest: Option<&str>, now: UnixTime) -> SessionStep<'g> {
+        // Whoever sends a body slowly would be held for a time that is over.
+        if !planted(Mutant::BodiesUseUpHolds) {
+            self.now = now;
+        }
         let fresh = self.asked.request.correlation.clone();
         match digest {
             Some(_) if planted(Mutant::BodiesAreOne) => self.hashed(&[]),
@@ -396,29 +400,16 @@ impl<'g> SessionRequest<'g> {
             (SessionStage::Foreseeing, Said::Taken) if self.sight.is_none() => {
                 self.look(Before::Deposit)
             }
-            (SessionStage::Beginning | SessionStage::Foreseeing, Said::Repeated)
-                if reply.kept.is_some() =>
-            {
-                let head = reply.kept.as_deref().and_then(ResponseHead::from_text);
-                let Some(mut head) = head else { return self.problem(Code::Internal) };
-                finish_paid(&mut head, &self.asked.request.correlation);
-                let mut again = Reply::new(head, Body::Held).with("payment-replayed", "true");
-                again.marks.served = true;
-                SessionStep::Respond(self.settled(again, &reply))
-            }
-            // Its answer is not kept any more: it is told what was charged so far.
-            (SessionStage::Beginning | SessionStage::Foreseeing, _) => {
-                let mut reply = reply;
-                let refusal = ChannelRefusal::CumulativeMismatch;
-                reply.refusal = Some(match self.asked.payment.door {
-                    SessionDoor::X402(..) => refusal.x402().to_string(),
-                    SessionDoor::Mpp(_) => refusal.okx().to_string(),
-                });
-                SessionStep::Respond(self.corrected(&reply))
-            }
+            (SessionStage::Beginning | SessionStage::Foreseeing, _) => self.again(reply),
             (SessionStage::Stepping, said) => self.stepped(said, reply),
             (SessionStage::Charging(head, _), said) if self.asked.meter().is_some() => {
                 self.begin_flow(head, said, &reply)
+            }
+            // Another copy was served and charged meanwhile: both have one answer.
+            (SessionStage::Charging(..), Said::Repeated)
+                if !planted(Mutant::UnchargedIsDelivered) =>
+            {
+                self.again(reply)
             }
             (SessionStage::Charging(mut head, _), Said::Charged | Said::Repeated) => {
                 finish_paid(&mut head, &self.asked.request.correlation);
@@ -440,6 +431,26 @@ impl<'g> SessionRequest<'g> {
             }
             _ => self.problem(Code::Internal),
         }
+    }
+
+    /// Answers a request that was charged before as it was answered then. If its answer is not kept
+    /// any more, it is told what was charged so far.
+    fn again(self: Box<Self>, mut reply: ChannelReply) -> SessionStep<'g> {
+        let Some(kept) = &reply.kept else {
+            let refusal = ChannelRefusal::CumulativeMismatch;
+            reply.refusal = Some(match self.asked.payment.door {
+                SessionDoor::X402(..) => refusal.x402().to_string(),
+                SessionDoor::Mpp(_) => refusal.okx().to_string(),
+            });
+            return SessionStep::Respond(self.corrected(&reply));
+        };
+        let Some(mut head) = ResponseHead::from_text(kept) else {
+            return self.problem(Code::Internal);
+        };
+        finish_paid(&mut head, &self.asked.request.correlation);
+        let mut again = Reply::new(head, Body::Held).with("payment-replayed", "true");
+        again.marks.served = true;
+        SessionStep::Respond(self.settled(again, &reply))
     }
 
     /// The answer if the client's network has asked too often: the facilitator was not asked.
@@ -587,6 +598,10 @@ impl<'g> SessionRequest<'g> {
     pub fn origin(mut self: Box<Self>, reply: OriginReply) -> SessionStep<'g> {
         match reply {
             OriginReply::Head(mut head) => {
+                // Terms of the origin are not the gate's.
+                if head.status == 402 {
+                    return self.failed(Code::OriginFailed);
+                }
                 let is_useful = is_useful(&head);
                 let used = charged(&self.asked.choice.terms, &head);
                 scrub(&mut head, self.asked.gate.origin());
@@ -631,6 +646,12 @@ impl<'g> SessionRequest<'g> {
             }
             (_, _) => self.failed(Code::OriginFailed),
         }
+    }
+
+    /// Seconds without a byte after which the origin counts as broken.
+    #[must_use]
+    pub fn idle_secs(&self) -> u64 {
+        self.asked.offer.settings.origin_timeout_secs
     }
 
     /// Whether the body that was collected goes along to the object.

@@ -41,11 +41,9 @@ impl Entry {
                 self.handed = true;
                 State::Delivered { transaction }
             }
-            State::Delivering { transaction, .. } => State::Delivering {
-                transaction,
-                lease: Lease { until: now.plus(self.leases.delivering) },
-                streaming: true,
-            },
+            State::Delivering { transaction, .. } => {
+                State::Delivering { transaction, lease: self.first_sign(now), streaming: true }
+            }
             _ => return (self, Answer::Stale),
         };
         self.sealed = stored;
@@ -115,7 +113,7 @@ impl Entry {
                 (State::Delivered { transaction }, Answer::Fate(Fate::AlreadyDelivered))
             }
             (Mode::After, false, Requester::Claimer) => {
-                let lease = Lease { until: now.plus(self.leases.delivering) };
+                let lease = self.first_sign(now);
                 (State::Delivering { transaction, lease, streaming: true }, granted)
             }
             (Mode::After, false, Requester::ProvenRepeat | Requester::UnprovenRepeat) => (
@@ -168,6 +166,16 @@ impl Entry {
             }
             _ => (self, Answer::Stale),
         }
+    }
+
+    /// How long a stream that begins may be silent: signs of life come every 20 s, however short
+    /// the origin's time is.
+    fn first_sign(&self, now: UnixTime) -> Lease {
+        let secs = match planted(Mutant::ShortStreamsAreLost) {
+            true => self.leases.delivering,
+            false => self.leases.delivering.max(STREAM_LEASE_SECS),
+        };
+        Lease { until: now.plus(secs) }
     }
 
     pub(super) fn fulfil(mut self, delivery: Delivery, now: UnixTime) -> (Self, Answer) {
