@@ -134,7 +134,7 @@ export class Ledger extends DurableObject {
   /**
    * Answers a command with the body that comes along. The platform holds the answer back until what was written is kept.
    *
-   * The compiled part answers in one block, in which nothing is waited for: it cannot be lost in between.
+   * The compiled part answers in one block, in which nothing is waited for: it cannot be lost in between. What sends claims keeps nothing.
    *
    * @param {string} command
    * @param {Uint8Array | null} body
@@ -144,6 +144,8 @@ export class Ledger extends DurableObject {
     let said;
     try {
       said = object.ask(command, body ?? undefined);
+      // Claims are answered once they were sent.
+      if (said instanceof Promise) said = await said;
     } catch (error) {
       // A statement that failed is an error like any other; one that ended the instance is noticed
       // here.

@@ -136,6 +136,14 @@ pub(super) fn ask(
     edge::ask_json(url, signed.lines.expose(), signing, &signed.body, milliseconds, bytes as u32)
 }
 
+/// Carries out a call, and notes how it went.
+pub(super) async fn told(gate: &Gate, call: &FacilitatorCall) -> FacilitatorReply {
+    let said = edge::settled(send(gate, call)).await;
+    let reply = reply(gate, &call.url, said);
+    note(gate, call, &reply);
+    reply
+}
+
 /// The reply from this URL of a facilitator; faults go to the operator's log.
 pub(super) fn reply(gate: &Gate, url: &str, said: Option<JsValue>) -> FacilitatorReply {
     let (reply, fault) = match read(said) {

@@ -116,6 +116,20 @@ impl Channel {
         self.tries
     }
 
+    /// Whether the chain was seen since money was sent for: a facilitator does not show a channel
+    /// that has less than was spent.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        self.result == AttemptResult::Seen
+    }
+
+    /// What a claim adds to what was claimed.
+    #[must_use]
+    pub fn unclaimed(&self) -> Amount {
+        let total = self.earnings().map_or(Amount::ZERO, |earnings| earnings.total);
+        total.checked_sub(self.sight.claimed).unwrap_or(Amount::ZERO)
+    }
+
     /// The highest voucher that was sent for a chain, where everyone reads it.
     #[must_use]
     pub const fn published(&self) -> Amount {

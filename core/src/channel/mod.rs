@@ -9,6 +9,7 @@
 //! | [`facts`] | what a channel of MPP is made of |
 //! | [`onchain`] | what a node shows of a channel of MPP |
 //! | [`payee`] | what the payee's account sends, each call under a nonce of its own |
+//! | [`claims`] | claims of x402 that are sent together |
 //! | [`authorizer`] | what the payee signs: claims and refunds |
 //! | [`state`] | one channel: what it accepts, holds, charges and owes |
 //! | [`errand`] | when its money is claimed, and what its alarm does next |
@@ -28,6 +29,7 @@
 //! - A refund is a promise from the moment it is signed: whoever has the signature may send it.
 
 pub mod authorizer;
+pub mod claims;
 pub mod config;
 pub mod desk;
 pub mod errand;

@@ -95,6 +95,10 @@ macro_rules! channel {
             LeaversQueue,
             /// Who owes least is not sent last.
             CrumbsComeFirst,
+            /// Claims of x402 that were refused together are sent together for ever.
+            BatchesStayWhole,
+            /// A channel that is not seen any more has its claim beside those of others.
+            UnseenGoTogether,
             /// A channel of any payee, token or contract pays by MPP.
             AnyPartiesPay,
             /// A voucher that came while a transaction was made counts as one that no one has seen.

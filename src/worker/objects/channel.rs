@@ -7,10 +7,12 @@ use farebox_core::channel::index::{ChannelSums, IndexAsk, OBJECT};
 use farebox_core::channel::payee::call::QueuedCall;
 use farebox_core::encoding::json;
 use farebox_core::gate::Gate;
+use farebox_core::gate::session::errand::ErrandCall;
 use farebox_core::time::UnixTime;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 
+use super::claims::ClaimSender;
 use super::payee::PayeeSender;
 use crate::platform::now;
 use crate::platform::sql::{Result, Sql, SqlValue, wake_at};
@@ -18,6 +20,8 @@ use crate::worker::{chain, config, edge, facilitator};
 
 /// Milliseconds after which another object counts as down.
 const DEADLINE_MS: u32 = 10_000;
+/// The same while claims are sent.
+const CLAIMS_MS: u32 = 300_000;
 /// Calls of one alarm.
 const MAX_CALLS: usize = 8;
 /// Seconds after which an alarm that could do nothing tries again.
@@ -38,6 +42,7 @@ pub struct Channel {
     alarm: Cell<Option<UnixTime>>,
     /// What this object sends, if it is one that sends.
     payee: PayeeSender,
+    claims: ClaimSender,
 }
 
 #[wasm_bindgen]
@@ -48,12 +53,12 @@ impl Channel {
     #[must_use]
     pub fn new(state: DurableObjectState, namespace: JsValue) -> Self {
         let (opened, has_table) = (RefCell::new(None), Cell::new(false));
-        let payee = PayeeSender::new();
-        Self { state, namespace, opened, has_table, alarm: Cell::new(None), payee }
+        let (payee, claims) = (PayeeSender::new(), ClaimSender::default());
+        Self { state, namespace, opened, has_table, alarm: Cell::new(None), payee, claims }
     }
 
     /// Answers a message with the body that comes along: `{answered, alarm}`, in one synchronous
-    /// block.
+    /// block; a claim, once it was sent.
     ///
     /// # Errors The platform's error if a statement failed.
     pub fn ask(
@@ -66,6 +71,9 @@ impl Channel {
         }
         if let Some(call) = QueuedCall::of_message(message) {
             return self.payee.take(&self.state, call);
+        }
+        if let Some(claim) = ChannelDesk::of_claim(message) {
+            return Ok(self.claims.take(claim));
         }
         let (answer, fetches) = self.with_row(body, |desk| match desk.answer(message, now()) {
             Some((reply, write)) => ((json::text(&reply), reply.kept.is_some()), write),
@@ -176,9 +184,7 @@ impl Channel {
             None => (None, Write::Nothing),
         })?;
         let Some(message) = message else { return Ok(()) };
-        let asked =
-            edge::ask_object(&self.namespace, OBJECT, &message, &JsValue::NULL, DEADLINE_MS);
-        if edge::settled(asked).await.is_some_and(|said| !said.is_undefined()) {
+        if self.tell(OBJECT, &message, DEADLINE_MS).await {
             self.with_row(None, |desk| ((), gate.channel_listed(desk, told)))?;
         }
         Ok(())
@@ -227,9 +233,14 @@ impl Channel {
                 None => (None, Write::Nothing),
             })?;
             let Some((task, call)) = call else { return Ok(()) };
-            let said = edge::settled(facilitator::send(&gate, &call)).await;
-            let reply = facilitator::reply(&gate, &call.url, said);
-            facilitator::note(&gate, &call, &reply);
+            let call = match call {
+                ErrandCall::Facilitator(call) => call,
+                ErrandCall::Object(name, message) => {
+                    self.tell(&name, &message, CLAIMS_MS).await;
+                    continue;
+                }
+            };
+            let reply = facilitator::told(&gate, &call).await;
             self.with_row(None, |desk| {
                 ((), gate.channel_told(desk, task, &reply, (asked, now())))
             })?;
@@ -250,12 +261,15 @@ impl Channel {
             (due, write)
         })?;
         if let Some(due) = due {
-            let (name, message) = (due.object(), due.to_message());
-            let none = JsValue::NULL;
-            let asked = edge::ask_object(&self.namespace, &name, &message, &none, DEADLINE_MS);
-            edge::settled(asked).await;
+            self.tell(&due.object(), &due.to_message(), DEADLINE_MS).await;
         }
         Ok(true)
+    }
+
+    /// Tells another object; whether it has answered within this time.
+    async fn tell(&self, name: &str, message: &str, milliseconds: u32) -> bool {
+        let asked = edge::ask_object(&self.namespace, name, message, &JsValue::NULL, milliseconds);
+        edge::settled(asked).await.is_some()
     }
 
     /// Time to set the alarm for, which then counts as set; `None` unless it moves earlier.

@@ -3,6 +3,7 @@
 mod attempts;
 mod channel;
 mod chores;
+mod claims;
 mod ledger;
 mod outbox;
 mod payee;

@@ -7,7 +7,8 @@ use farebox_core::mutant::{Mutant, plant};
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
 use crate::sessions::{
-    by_mpp, ceilings, cheap, dust, funds, payee, refunds, sales, settlers, told, units, wrong,
+    by_mpp, ceilings, cheap, claims, dust, funds, payee, refunds, sales, settlers, told, units,
+    wrong,
 };
 
 /// A guard, the name of its test, and the test.
@@ -44,6 +45,8 @@ pub const TABLE: &[Row] = &[
     row!(RepeatsAreDoubles, by_mpp::a_transaction_that_is_stuck_is_replaced),
     row!(LeaversQueue, payee::sixty_calls_at_once_are_mined_in_a_few_blocks_who_leaves_first),
     row!(CrumbsComeFirst, payee::of_payers_who_leave_those_who_owe_most_go_first),
+    row!(BatchesStayWhole, claims::a_claim_that_is_refused_for_ever_does_not_hold_up_the_others),
+    row!(UnseenGoTogether, claims::one_whose_deposit_is_gone_is_left_out_of_the_next_batch),
     row!(PricesFreeze, payee::a_price_that_was_raised_to_its_limit_follows_the_chain),
     row!(RaisesAreUnpaid, payee::a_price_that_the_account_cannot_pay_stops_no_one),
     row!(StayersComeFirst, payee::who_leaves_takes_the_nonce_of_who_stays_if_one_can_be_paid),

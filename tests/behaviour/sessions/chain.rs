@@ -51,6 +51,10 @@ pub struct Escrowed {
     pub asked: Value,
     /// Facilitators at URLs that begin so serve no sessions.
     pub unserved: &'static str,
+    /// Channels of which no claim is taken.
+    pub refused: BTreeSet<String>,
+    /// The channels of each transaction that claims.
+    pub batches: Vec<Vec<String>>,
 }
 
 impl Escrowed {
@@ -64,6 +68,8 @@ impl Escrowed {
             settled: 0,
             asked: Value::Null,
             unserved: "none",
+            refused: BTreeSet::new(),
+            batches: Vec::new(),
         }
     }
 
@@ -162,26 +168,35 @@ impl Escrowed {
         })
     }
 
+    /// All claims of a batch, or none, as in the contract: the first one's channel.
     fn claim(&mut self, payload: &Value) -> Option<String> {
-        let claim = &payload["claims"][0];
-        let config = config(&claim["voucher"]["channel"]);
-        let (shown, total) =
-            (count(&claim["voucher"]["maxClaimableAmount"]), count(&claim["totalClaimed"]));
-        let entry = ClaimEntry {
-            channel: config.id(&contract()),
-            max_claimable: units(shown),
-            total: units(total),
-        };
-        let digest = claim_digest(&contract(), &[entry]);
+        let claims = payload["claims"].as_array().unwrap();
+        let entries = claims.iter().map(|claim| ClaimEntry {
+            channel: config(&claim["voucher"]["channel"]).id(&contract()),
+            max_claimable: units(count(&claim["voucher"]["maxClaimableAmount"])),
+            total: units(count(&claim["totalClaimed"])),
+        });
+        let entries: Vec<ClaimEntry> = entries.collect();
+        let digest = claim_digest(&contract(), &entries);
         let by = signer(&payload["claimAuthorizerSignature"], &digest);
-        let id = entry.channel.to_string();
-        let funds = self.channels.get_mut(&id)?;
-        let is_right = by == config.receiver_authorizer
-            && funds.claimed < total
-            && total <= shown
-            && total <= funds.balance;
-        is_right.then(|| funds.claimed = total)?;
-        Some(id)
+        let mut after = self.channels.clone();
+        let mut is_news = false;
+        for (claim, entry) in claims.iter().zip(&entries) {
+            let id = entry.channel.to_string();
+            let total = count(&claim["totalClaimed"]);
+            let funds = after.get_mut(&id)?;
+            let is_right = by == config(&claim["voucher"]["channel"]).receiver_authorizer
+                && entry.total <= entry.max_claimable
+                && total <= funds.balance
+                && !self.refused.contains(&id);
+            is_right.then_some(())?;
+            is_news |= funds.claimed < total;
+            funds.claimed = funds.claimed.max(total);
+        }
+        is_news.then_some(())?;
+        self.channels = after;
+        self.batches.push(entries.iter().map(|entry| entry.channel.to_string()).collect());
+        Some(entries.first()?.channel.to_string())
     }
 
     fn refund(&mut self, payload: &Value) -> Option<(String, u64)> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use farebox_core::amount::Amount;
+use farebox_core::channel::claims::ClaimQueue;
 use farebox_core::channel::config::{ChannelId, deposit_nonce};
 use farebox_core::channel::desk::{ChannelDesk, Write};
 use farebox_core::channel::errand::ChannelErrand;
@@ -23,6 +24,7 @@ use farebox_core::gate::attempts::Attempts;
 use farebox_core::gate::isolate::Isolate;
 use farebox_core::gate::paid::{Collected, OriginReply};
 use farebox_core::gate::reply::{Body, Reply};
+use farebox_core::gate::session::errand::ErrandCall;
 use farebox_core::gate::session::flow::FlowLimits;
 use farebox_core::gate::session::mpp::payout::NodeTask;
 use farebox_core::gate::session::step::{SessionRequest, SessionStep};
@@ -91,6 +93,8 @@ pub struct Door {
     desks: BTreeMap<String, ChannelDesk>,
     /// The row of what the payee's account sends.
     queue: String,
+    /// Claims that gather, by the object that sends them.
+    claims: BTreeMap<String, ClaimQueue>,
     pub origin: OriginManner,
     /// What the origin says that its next answers cost: units, and atomic units by the route.
     pub counted: (Option<&'static str>, u64),
@@ -144,6 +148,7 @@ impl Door {
             rows: BTreeMap::new(),
             desks: BTreeMap::new(),
             queue: String::new(),
+            claims: BTreeMap::new(),
             origin: OriginManner::Serves,
             counted: (None, PRICE),
             costs: BTreeMap::new(),
@@ -512,6 +517,15 @@ impl Door {
                 if !self.lives() {
                     return false;
                 }
+                let call = match call {
+                    ErrandCall::Facilitator(call) => call,
+                    // It waits until its claim was sent.
+                    ErrandCall::Object(object, message) => {
+                        let claim = ChannelDesk::of_claim(&message).unwrap();
+                        self.claims.entry(object).or_default().take(claim);
+                        break;
+                    }
+                };
                 let reply = self.chain.answer(&call.url, &call.body);
                 if !self.lives() {
                     return false;
@@ -521,7 +535,32 @@ impl Door {
                 self.write(&name, desk, write, None);
             }
         }
+        let claims = std::mem::take(&mut self.claims);
+        if !claims.is_empty() {
+            return claims.into_values().all(|queue| self.sends_claims(queue)) && self.alarm();
+        }
         self.sends()
+    }
+
+    /// A round of the object that sends claims; false if the machine died.
+    fn sends_claims(&mut self, mut queue: ClaimQueue) -> bool {
+        let mut payout = None;
+        loop {
+            let batch = queue.batch();
+            if batch.is_empty() {
+                break;
+            }
+            let call = self.gate.claims_call(&batch).unwrap();
+            let reply = self.chain.answer(&call.url, &call.body);
+            if !self.lives() {
+                return false;
+            }
+            payout = self.gate.claims_told(&mut queue, &batch, &reply).or(payout);
+        }
+        if let Some(call) = payout {
+            self.chain.answer(&call.url, &call.body);
+        }
+        self.lives()
     }
 
     /// A call is handed over to be sent; whether there was room.

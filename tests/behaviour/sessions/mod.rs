@@ -4,6 +4,7 @@ pub mod by_mpp;
 pub mod ceilings;
 mod chain;
 pub mod cheap;
+pub mod claims;
 mod deaths;
 pub mod door;
 pub mod dust;

@@ -1,5 +1,6 @@
 //! What the alarm of a channel sends to a facilitator: looks, claims, refunds and payouts.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 
 use crate::encoding::json::json;
@@ -22,6 +23,7 @@ use crate::facilitator::wire;
 use crate::gate::Gate;
 use crate::gate::call::FacilitatorCall;
 use crate::gate::offer::VERIFY_SECS;
+use crate::gate::parts::Settler;
 use crate::time::UnixTime;
 use crate::x402::Version;
 
@@ -36,6 +38,15 @@ pub enum Task {
     PayOut,
 }
 
+/// Who is asked.
+#[derive(Debug)]
+pub enum ErrandCall {
+    /// A facilitator.
+    Facilitator(Box<FacilitatorCall>),
+    /// The object with this name, by this message: what comes of it, only the chain tells.
+    Object(String, String),
+}
+
 impl Gate {
     /// The call that is due for a channel, if one is. Its row is written first: after a crash the
     /// attempt counts as made.
@@ -43,23 +54,29 @@ impl Gate {
         &self,
         desk: &mut ChannelDesk,
         now: UnixTime,
-    ) -> Option<(Task, FacilitatorCall)> {
+    ) -> Option<(Task, ErrandCall)> {
+        let asks = |call: Option<FacilitatorCall>| {
+            call.map(|call| ErrandCall::Facilitator(Box::new(call)))
+        };
         // A node is asked about those of MPP.
         if ChannelFacts::read(&desk.terms).is_some() {
             return None;
         }
         let (task, call) = match desk.channel.as_ref()?.errand(now) {
             ChannelErrand::Rest(_) => return None,
-            ChannelErrand::Look => (Task::Look, self.look(desk)),
-            ChannelErrand::Claim(earnings) | ChannelErrand::Close(Some(earnings)) => {
-                (Task::Send, self.claim(desk, &earnings))
+            ChannelErrand::Look => (Task::Look, asks(self.look(desk))),
+            ChannelErrand::Claim(_) | ChannelErrand::Close(Some(_)) => {
+                let beside = self.claim_beside_others(desk);
+                let beside = beside.map(|(object, message)| ErrandCall::Object(object, message));
+                let alone = || asks(self.claims_call(core::slice::from_ref(desk)));
+                (Task::Send, beside.or_else(alone))
             }
             ChannelErrand::Close(None) => (Task::Send, None),
             ChannelErrand::Refund(promise, earnings) => {
                 let promised = (promise.nonce, promise.amount);
-                (Task::Send, self.refund_again(desk, promised, earnings.as_ref()))
+                (Task::Send, asks(self.refund_again(desk, promised, earnings.as_ref())))
             }
-            ChannelErrand::PayOut => (Task::PayOut, self.pay_out(desk)),
+            ChannelErrand::PayOut => (Task::PayOut, asks(self.pay_out(desk))),
         };
         // Before it is known whether anyone can be called: the alarm would ring at once again.
         let channel = desk.channel.as_mut()?;
@@ -155,18 +172,6 @@ impl Gate {
         self.call((&kept, turn), &payload, (VERIFY_SECS, Operation::Verify))
     }
 
-    fn claim(&self, desk: &ChannelDesk, earnings: &Earnings) -> Option<FacilitatorCall> {
-        let kept = ChannelTerms::read(&desk.terms)?;
-        let channel = desk.channel.as_ref()?.id();
-        let (entry, row) = kept.claim(channel, earnings);
-        let payload = json!({
-            "type": "claim",
-            "claims": [row],
-            "claimAuthorizerSignature": self.authorize(claim_digest(&kept.contract, &[entry]))?,
-        });
-        self.send((&kept, desk), &payload)
-    }
-
     fn refund_again(
         &self,
         desk: &ChannelDesk,
@@ -177,7 +182,7 @@ impl Gate {
         let channel = desk.channel.as_ref()?;
         let voucher = channel.highest()?.to_json();
         let payload = self.refund_payload(&kept, (channel.id(), voucher), promised, earnings)?;
-        self.send((&kept, desk), &payload)
+        self.send((&kept, channel.turn()), &payload)
     }
 
     /// A refund with what was earned before it, both signed.
@@ -208,14 +213,24 @@ impl Gate {
     }
 
     /// Everything that was claimed for the payee, to the payee.
-    fn pay_out(&self, desk: &ChannelDesk) -> Option<FacilitatorCall> {
+    pub(super) fn pay_out(&self, desk: &ChannelDesk) -> Option<FacilitatorCall> {
         let kept = ChannelTerms::read(&desk.terms)?;
         let payload = json!({
             "type": "settle",
             "receiver": kept.config.get("receiver")?,
             "token": kept.config.get("token")?,
         });
-        self.send((&kept, desk), &payload)
+        self.send((&kept, desk.channel.as_ref()?.turn()), &payload)
+    }
+
+    /// The facilitator whose turn it is.
+    pub(super) fn settler_of(&self, kept: &ChannelTerms, turn: u64) -> Option<&Settler> {
+        let network = kept.requirements.get("network")?.as_str()?;
+        let serves = |networks: &[String]| networks.iter().any(|known| known == network);
+        let settlers = &self.settlement.settlers;
+        let able = || settlers.iter().filter(|settler| serves(&settler.networks));
+        let turn = usize::try_from(turn).unwrap_or_default();
+        able().nth(turn.checked_rem(able().count()).unwrap_or_default())
     }
 
     fn call(
@@ -224,12 +239,7 @@ impl Gate {
         payload: &Value,
         (secs, operation): (u64, Operation),
     ) -> Option<FacilitatorCall> {
-        let network = kept.requirements.get("network")?.as_str()?;
-        let settlers = &self.settlement.settlers;
-        let serves = |networks: &[String]| networks.iter().any(|known| known == network);
-        let able = || settlers.iter().filter(|settler| serves(&settler.networks));
-        let turn = usize::try_from(turn).unwrap_or_default();
-        let settler = able().nth(turn.checked_rem(able().count()).unwrap_or_default())?;
+        let settler = self.settler_of(kept, turn)?;
         let url = match operation {
             Operation::Verify => settler.facilitator.verify_url(),
             Operation::Settle => settler.facilitator.settle_url(),
@@ -252,16 +262,15 @@ impl Gate {
         })
     }
 
-    fn send(
+    pub(super) fn send(
         &self,
-        (kept, desk): (&ChannelTerms, &ChannelDesk),
+        of: (&ChannelTerms, u64),
         payload: &Value,
     ) -> Option<FacilitatorCall> {
-        let turn = desk.channel.as_ref()?.turn();
-        self.call((kept, turn), payload, (self.settlement.settle_secs, Operation::Settle))
+        self.call(of, payload, (self.settlement.settle_secs, Operation::Settle))
     }
 
-    fn authorize(&self, digest: [u8; 32]) -> Option<String> {
+    pub(super) fn authorize(&self, digest: [u8; 32]) -> Option<String> {
         let signature = self.keys.authorizer()?.sign(&digest)?;
         Some(hex::encode_prefixed(&signature.to_bytes()))
     }
@@ -287,7 +296,7 @@ impl ChannelTerms {
         })
     }
 
-    fn claim(&self, channel: ChannelId, earnings: &Earnings) -> (ClaimEntry, Value) {
+    pub fn claim(&self, channel: ChannelId, earnings: &Earnings) -> (ClaimEntry, Value) {
         let Earnings { total, evidence } = *earnings;
         let entry = ClaimEntry { channel, max_claimable: evidence.cumulative, total };
         let row = json!({

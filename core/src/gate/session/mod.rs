@@ -11,9 +11,11 @@
 //! | `reason` | why it is refused |
 //! | [`mpp`] | the same machine for payers of MPP |
 //! | [`errand`] | what the alarm of a channel sends |
+//! | [`claims`] | what is claimed of many channels at once |
 
 mod admit;
 mod asked;
+pub mod claims;
 pub mod errand;
 pub mod flow;
 pub mod mpp;
