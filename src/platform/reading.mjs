@@ -88,6 +88,11 @@ export class Waits {
     if (left <= 0) this.#giveUp?.(LATE);
   }
 
+  /** Gives up the wait that goes on. */
+  stop() {
+    this.#giveUp?.(LATE);
+  }
+
   /** Waits for nothing any more. */
   end() {
     clearTimeout(this.#timer);

@@ -2,7 +2,8 @@
 // are read from the origin only when the client takes them.
 
 import { joined } from '../platform/body.mjs';
-import { LATE, race } from '../platform/deadline.mjs';
+import { LATE } from '../platform/deadline.mjs';
+import { BodyReader, Waits } from '../platform/reading.mjs';
 
 /** Bytes of the longest server-sent event. */
 const MAX_EVENT_BYTES = 1_048_576;
@@ -39,11 +40,11 @@ export class Flow {
     const { readable, writable } = promised === undefined ? new IdentityTransformStream() : new FixedLengthStream(promised);
     this.readable = readable;
     this.writer = writable.getWriter();
-    this.reader = response.body?.getReader();
+    this.reader = response.body === null ? undefined : new BodyReader(response.body);
     this.unit = unit;
     this.hasEvents = hasEvents;
-    this.idle = idle;
-    this.taking = taking;
+    this.comes = new Waits(idle);
+    this.takes = new Waits(taking);
     /** Units that are paid, and until when seconds are. */
     this.paid = 0;
     /** @type {number | undefined} */
@@ -58,8 +59,9 @@ export class Flow {
     this.pieces = [];
     /** The beginning of an event. */
     this.rest = new Uint8Array(0);
+    this.hasLeft = false;
     /** Settled when the client has left. */
-    this.gone = this.writer.closed.then(() => true, () => true);
+    this.gone = this.writer.closed.then(() => this.leaves(), () => this.leaves());
     /** Called when it has ended. */
     this.ended = () => {};
     // Who decides may be lost with its instance: then nothing flows any more.
@@ -76,13 +78,11 @@ export class Flow {
       const [piece] = this.pieces;
       if (piece !== undefined) return piece;
       if (this.reader === undefined) return 'complete';
-      this.reading ??= this.reader.read();
+      if (this.hasLeft) return 'client_left';
       const since = Date.now();
-      const read = await race(Promise.race([this.reading, this.gone]), this.idle).catch(() => LATE);
+      const read = await this.comes.for(this.reader.read()).catch(() => LATE);
       if (Date.now() > since) this.arrived = Date.now();
-      if (read === LATE) return 'broken';
-      if (typeof read === 'boolean') return 'client_left';
-      this.reading = undefined;
+      if (read === LATE) return this.hasLeft ? 'client_left' : 'broken';
       if (read.done) {
         this.reader = undefined;
         // Readers drop an event without its empty line; what comes after it would be a part of it.
@@ -91,6 +91,13 @@ export class Flow {
         if (!this.take(read.value)) return 'broken';
       } else if (read.value.length > 0) this.pieces.push(read.value);
     }
+  }
+
+  /** Notes that the client has left. A race for each piece would be kept until then. */
+  leaves() {
+    this.hasLeft = true;
+    this.comes.stop();
+    return true;
   }
 
   /**
@@ -106,7 +113,8 @@ export class Flow {
       all = all.subarray(end);
       at = 0;
     }
-    this.rest = all;
+    // A piece is there until the next one is read.
+    this.rest = all.slice();
     return all.length <= MAX_EVENT_BYTES;
   }
 
@@ -157,7 +165,7 @@ export class Flow {
   async write(bytes) {
     for (let at = 0; at < bytes.length; at += MAX_TAKEN_BYTES) {
       const part = bytes.subarray(at, at + MAX_TAKEN_BYTES);
-      if (!(await race(this.writer.write(part).then(() => true, () => false), this.taking, false))) return false;
+      if ((await this.takes.for(this.writer.write(part).then(() => true, () => false))) !== true) return false;
     }
     return true;
   }
@@ -170,6 +178,8 @@ export class Flow {
   /** @param {() => Promise<unknown>} how */
   close(how) {
     this.ended();
+    this.comes.end();
+    this.takes.end();
     this.reader?.cancel().catch(() => {});
     how().catch(() => {});
   }
