@@ -28,6 +28,13 @@ export const MUTANTS = [
     }))(writable.getWriter())`,
   },
   {
+    // A reader who takes nothing has left after seconds.
+    name: 'ReadersAreHurried',
+    file: 'origin.mjs',
+    guard: 'new Waits(TAKING_MS)',
+    broken: (planted) => `new Waits(${planted} ? 1_500 : TAKING_MS)`,
+  },
+  {
     // An invalid answer throws.
     name: 'AnswerThrows',
     file: 'edge.mjs',

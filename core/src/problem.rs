@@ -7,6 +7,8 @@ use alloc::string::String;
 
 use serde::Serialize;
 
+use crate::encoding::json;
+
 /// Why a request was refused. The wire name never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -176,6 +178,5 @@ pub fn document(code: Code, status: u16, correlation_id: &str, payment: Option<&
         correlation_id,
         payment,
     };
-    // Serialising strings and numbers cannot fail; an empty body would still be a refusal.
-    serde_json::to_string(&body).unwrap_or_default()
+    json::text(&body)
 }

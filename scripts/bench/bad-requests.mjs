@@ -114,6 +114,8 @@ async function proofs(required) {
     all.push([`${name}, other terms`, shown({ ...payment, extensions, accepted: { ...payment.accepted, amount: '1' } })]);
   }
   all.push(['more values than are read', shown({ ...payment, extensions: { junk: Array.from({ length: room / 2 - 2 }, () => 1) } })]);
+  const powers = JSON.stringify({ ...payment, extensions: { junk: '@' } }).replace('"@"', `[${Array(most(room / 7)).fill('9e-362').join(',')}]`);
+  all.push(['numbers with powers of ten', shown(powers)]);
   all.push(['brackets', shown('['.repeat(PROOF_BYTES * 3 / 4))], ['objects in objects', shown(`${'{"a":'.repeat(2_400)}1`)]);
   all.push(['digits', shown(`{"x402Version":${'9'.repeat(12_000)}}`)]);
   const token = (/** @type {unknown} */ message) => Buffer.from(JSON.stringify(message)).toString('base64url');

@@ -1,5 +1,6 @@
 //! Rows that are kept whole as JSON, beside the columns that they are looked up by; and the history of their tables.
 
+use farebox_core::encoding::json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
@@ -58,12 +59,12 @@ pub(crate) fn maybe(number: Option<u64>) -> SqlValue {
 
 /// A row as JSON.
 pub(crate) fn json(row: &impl Serialize) -> SqlValue {
-    serde_json::to_string(row).unwrap_or_default().into()
+    json::text(row).into()
 }
 
 /// The one word that a state is written as.
 pub(crate) fn word(state: &impl Serialize) -> SqlValue {
-    serde_json::to_string(state).unwrap_or_default().trim_matches('"').into()
+    json::text(state).trim_matches('"').into()
 }
 
 /// A row that cannot be read is an error: whatever was decided without it would be wrong.

@@ -58,6 +58,10 @@ pub(super) fn begin(
 /// calls stay below what the platform allows.
 const MAX_STEPS: u32 = 12;
 
+/// Longest wait for the end of a request's body behind the end of its answer, within the lease of
+/// a stream.
+const LAST_WORD_MS: u32 = 30_000;
+
 /// The lowest status of a fault, whose line is written at once.
 const FAULT: u16 = 500;
 
@@ -259,14 +263,16 @@ async fn drive(
             }
             Step::Collect(limits, next) => {
                 let bytes = u32::try_from(limits.bytes).unwrap_or(u32::MAX);
-                let milliseconds =
-                    u32::try_from(limits.secs.saturating_mul(1000)).unwrap_or(u32::MAX);
+                let milliseconds = origin::milliseconds(limits.secs);
+                let started = edge::clock_ms();
                 let collected =
                     edge::settled(edge::collect(&held.response, bytes, milliseconds)).await;
                 let collected = collected.unwrap_or(JsValue::UNDEFINED);
                 held.response = edge::member(&collected, "source");
+                let took = edge::clock_ms().saturating_sub(started);
+                let left = milliseconds.saturating_sub(u32::try_from(took).unwrap_or(u32::MAX));
                 // The origin answered half a body: that is not an answer.
-                match (kind(&collected), edge::upload_of(&held.sent, milliseconds).await) {
+                match (kind(&collected), edge::upload_of(&held.sent, left).await) {
                     (Collected::Whole { .. }, Upload::Broken)
                         if !planted(Mutant::UploadIsAnswered) =>
                     {
@@ -377,7 +383,7 @@ async fn stream(
     held: &Held,
     mut client: WaitingClient,
 ) {
-    let idle = u32::try_from(streaming.idle_secs().saturating_mul(1000)).unwrap_or(u32::MAX);
+    let idle = origin::milliseconds(streaming.idle_secs());
     let promised = promised.and_then(|bytes| u32::try_from(bytes).ok());
     let pump = edge::pump(&held.response, idle, promised);
     client.answer(reply, &edge::member(&pump, "readable"));
@@ -393,7 +399,7 @@ async fn stream(
         }
     };
     // The origin answered half a body: that is not a delivery.
-    let end = match edge::upload_of(&held.sent, idle).await {
+    let end = match edge::upload_of(&held.sent, idle.min(LAST_WORD_MS)).await {
         Upload::Broken if !planted(Mutant::UploadIsDelivered) => StreamEnd::Broken,
         Upload::Over | Upload::Flowing | Upload::Broken => end,
     };

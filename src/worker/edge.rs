@@ -89,6 +89,7 @@ extern "C" {
         lines: &str,
         body: &JsValue,
         milliseconds: u32,
+        uploading: u32,
         cache: Option<&str>,
         resolve: Option<&str>,
     ) -> js_sys::Promise;

@@ -18,6 +18,7 @@ use farebox_core::sorted::Sorted;
 use wasm_bindgen::JsValue;
 
 use super::edge;
+use super::origin::milliseconds;
 use crate::platform::now;
 
 /// Seconds for which the same line is not logged again.
@@ -114,8 +115,8 @@ fn with_breaker<T>(base: &str, act: impl FnOnce(&mut Breaker) -> T) -> T {
 
 /// Starts a call; its promise resolves to the text that [`reply`] reads.
 pub(super) fn send(gate: &Gate, call: &FacilitatorCall) -> js_sys::Promise {
-    let milliseconds = u32::try_from(call.secs.saturating_mul(1000)).unwrap_or(u32::MAX);
-    ask(gate, "POST", &call.url, call.body.clone(), milliseconds, MAX_REPLY_BYTES)
+    let within = milliseconds(call.secs);
+    ask(gate, "POST", &call.url, call.body.clone(), within, MAX_REPLY_BYTES)
 }
 
 /// Starts a request with the gate's credentials.

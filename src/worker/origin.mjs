@@ -17,10 +17,11 @@ import { BodyReader, Waits } from '../platform/reading.mjs';
  * @param {string} lines
  * @param {BodyInit | Source | null} body
  * @param {number} milliseconds
+ * @param {number} uploading milliseconds that a body may take before those begin, while it flows
  * @param {'no-store' | undefined} cache
  * @param {string | undefined} resolve the host to connect to, if it is not the URL's
  */
-export async function askOrigin(bound, url, method, lines, body, milliseconds, cache, resolve) {
+export async function askOrigin(bound, url, method, lines, body, milliseconds, uploading, cache, resolve) {
   try {
     const { stream, sent, breaks } = upload(method === 'GET' || method === 'HEAD' ? null : body);
     const asked = (bound ?? globalThis).fetch(url, {
@@ -32,6 +33,8 @@ export async function askOrigin(bound, url, method, lines, body, milliseconds, c
       ...(cache === undefined ? {} : { cache }),
       ...(resolve === undefined ? {} : { cf: { resolveOverride: resolve } }),
     });
+    // An origin works on all of a body: its own time begins then.
+    if (sent !== undefined) await race(Promise.race([sent, asked]), uploading);
     const response = await race(asked, milliseconds);
     if (response === LATE) {
       breaks?.abort();
@@ -88,6 +91,10 @@ export function pump(held, idle, promised) {
   return { readable, end: flow(held, writer, idle, promised, broken) };
 }
 
+/** Milliseconds after which a reader who takes nothing has left, and bytes that are to be taken in that time. */
+const TAKING_MS = 300_000;
+const TAKEN_BYTES = 65_536;
+
 /**
  * @param {Response | Source} held
  * @param {WritableStreamDefaultWriter} writer
@@ -97,58 +104,47 @@ export function pump(held, idle, promised) {
  */
 async function flow(held, writer, idle, promised, broken) {
   const source = held instanceof Response ? { reader: held.body === null ? undefined : new BodyReader(held.body) } : held;
-  const { reader } = source;
+  const [comes, takes] = [new Waits(idle), new Waits(TAKING_MS)];
   let sent = 0;
-  /** @param {Uint8Array} chunk */
-  const write = async (chunk) => {
-    sent += chunk.byteLength;
-    await writer.write(chunk);
+  /** @param {Promise<void>} done */
+  const isTaken = async (done) => {
+    const taken = await takes.for(done.then(() => true, () => false));
+    if (taken === LATE) broken();
+    return taken === true;
   };
-  try {
-    for (const chunk of source.chunks ?? []) await write(chunk);
-  } catch {
-    reader?.cancel().catch(() => {});
-    return 'client_left';
-  }
-  if (reader !== undefined) {
-    const waits = new Waits(idle);
-    const left = await rest(reader, source.next, waits, write);
-    waits.end();
-    if (left !== 'complete') {
-      reader.cancel().catch(() => {});
-      if (left === 'broken') broken();
-      return left;
+  /** @param {Uint8Array} piece */
+  const write = async (piece) => {
+    for (let at = 0; at < piece.length; at += TAKEN_BYTES) {
+      if (!(await isTaken(writer.write(piece.subarray(at, at + TAKEN_BYTES))))) return false;
     }
-  }
-  if (promised !== undefined && sent < promised) {
-    broken();
-    return 'broken';
-  }
-  try {
-    await writer.close();
-  } catch {
-    return 'client_left';
-  }
-  return 'complete';
+    sent += piece.length;
+    return true;
+  };
+  let end = await pass(source, comes, write);
+  if (end === 'complete' && promised !== undefined && sent < promised) end = 'broken';
+  if (end === 'broken') broken();
+  if (end !== 'complete') source.reader?.cancel().catch(() => {});
+  else if (!(await isTaken(writer.close()))) end = 'client_left';
+  comes.end();
+  takes.end();
+  return end;
 }
 
 /**
- * @param {BodyReader} reader
- * @param {Promise<import('../platform/reading.mjs').Piece> | undefined} first a read that is under way
- * @param {Waits} waits
- * @param {(piece: Uint8Array) => Promise<void>} write
+ * @param {Source} source
+ * @param {Waits} comes
+ * @param {(piece: Uint8Array) => Promise<boolean>} write
  */
-async function rest(reader, first, waits, write) {
-  for (let next = first ?? reader.read(); ; next = reader.read()) {
-    const read = await waits.for(next).catch(() => LATE);
+async function pass({ reader, chunks = [], next }, comes, write) {
+  for (const chunk of chunks) if (!(await write(chunk))) return 'client_left';
+  while (reader !== undefined) {
+    const read = await comes.for(next ?? reader.read()).catch(() => LATE);
+    next = undefined;
     if (read === LATE) return 'broken';
-    if (read.done) return 'complete';
-    try {
-      await write(read.value);
-    } catch {
-      return 'client_left';
-    }
+    if (read.done) break;
+    if (!(await write(read.value))) return 'client_left';
   }
+  return 'complete';
 }
 
 /** Milliseconds between two signs of life. */

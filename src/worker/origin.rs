@@ -10,6 +10,7 @@ use farebox_core::mutant::{Mutant, planted};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::edge::{self, Upload};
+use super::now;
 
 /// The origin's answer, as far as the edge holds it.
 pub(super) struct OriginAnswer {
@@ -30,7 +31,6 @@ pub(super) async fn ask(
     bound: &JsValue,
 ) -> (OriginReply, OriginAnswer) {
     let lines = call.headers.to_lines();
-    let within = milliseconds(call);
     let cache = match call.caching {
         Caching::Ordinary => None,
         Caching::Never => Some("no-store"),
@@ -41,7 +41,8 @@ pub(super) async fn ask(
         &call.method,
         &lines,
         body,
-        within,
+        milliseconds(call.timeout_secs),
+        milliseconds(call.upload_secs),
         cache,
         call.resolve.as_deref(),
     );
@@ -76,7 +77,7 @@ pub(super) async fn ask_for(
     if !next.is_to_be_settled(&reply) {
         return (reply, answer);
     }
-    let failed = match edge::upload_of(&answer.sent, milliseconds(call)).await {
+    let failed = match edge::upload_of(&answer.sent, milliseconds(next.left(now()))).await {
         Upload::Over => return (reply, answer),
         Upload::Broken if planted(Mutant::UploadSettles) => return (reply, answer),
         Upload::Flowing => OriginReply::TimedOut,
@@ -86,8 +87,9 @@ pub(super) async fn ask_for(
     (failed, OriginAnswer::NONE)
 }
 
-fn milliseconds(call: &OriginCall) -> u32 {
-    u32::try_from(call.timeout_secs.saturating_mul(1000)).unwrap_or(u32::MAX)
+/// Seconds as the edge takes them.
+pub(super) fn milliseconds(secs: u64) -> u32 {
+    u32::try_from(secs.saturating_mul(1000)).unwrap_or(u32::MAX)
 }
 
 /// Forwards a request without a payment, and streams the answer back.

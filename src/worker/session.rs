@@ -10,6 +10,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use super::drive::{WaitingClient, ask_facilitator, kind};
 use super::edge::{Digested, Upload};
+use super::origin::milliseconds;
 use super::{Bindings, chain, edge, facilitator, now, origin};
 
 /// Milliseconds after which a channel's object counts as down.
@@ -177,8 +178,4 @@ pub(super) async fn carry_out(
             }
         };
     }
-}
-
-fn milliseconds(secs: u64) -> u32 {
-    u32::try_from(secs.saturating_mul(1000)).unwrap_or(u32::MAX)
 }

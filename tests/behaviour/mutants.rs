@@ -9,10 +9,10 @@ use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
     agent, asked_by_link, bounded, changes, channel, channel_payer, client, clients, compute,
-    config, diagnostics, faults, growth, handed, ledger, limits, manners, metered, mpp, mpp_client,
-    onchain, other_chains, permits, pricer, purchases, receipts, redelivery, requests, restore,
-    session_payer, settlement, skills, spellings, strain, stream_payer, treasury, unproven,
-    wallets,
+    config, deferred, diagnostics, faults, growth, handed, ledger, limits, manners, metered, mpp,
+    mpp_client, onchain, other_chains, permits, pricer, purchases, receipts, redelivery, requests,
+    restore, session_payer, settlement, skills, spellings, strain, stream_payer, treasury,
+    unproven, uploads, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -41,6 +41,8 @@ const TABLE: &[Row] = &[
     row!(AskedGoes, growth::a_row_for_which_money_was_asked_stays),
     row!(HeaderFetches, redelivery::a_payment_header_alone_never_fetches_what_was_delivered),
     row!(ShortStreamsAreLost, redelivery::a_stream_is_not_lost_before_its_first_sign_of_life),
+    row!(AnyReviewEnds, ledger::only_the_holder_of_a_lost_stream_ends_a_review),
+    row!(UploadOutlastsPayment, uploads::a_body_flows_no_longer_than_its_payment_leaves_time_to_settle),
     row!(PublicResumes, redelivery::a_reader_of_the_chain_cannot_resume_an_undelivered_response),
     row!(ExpiredBegins, unproven::a_payer_with_an_open_payment_buys_nothing_with_one_that_has_ended),
     row!(ProvingIsForgotten, unproven::a_copy_at_another_price_of_what_is_being_verified_is_not_asked_to_pay_again),
@@ -52,6 +54,11 @@ const TABLE: &[Row] = &[
     row!(EmptyWalletsStrain, strain::empty_wallets_that_a_facilitator_fails_on_change_nothing_for_another),
     row!(PaidAreStrained, strain::while_settlements_of_ten_payers_fail_who_has_not_paid_is_served_nothing_on_credit_and_who_has_is),
     row!(WalletsCountAgain, strain::wallets_whose_settlements_failed_do_not_count_again_until_they_have_paid),
+    row!(PendingIsPaid, deferred::anything_but_a_clear_yes_is_a_doubt_that_no_payer_is_asked_to_pay_again_for),
+    row!(AnyIsPending, deferred::no_other_payment_is_paid_while_it_is_pending),
+    row!(EndlessEnds, deferred::what_never_ends_is_kept_for_good),
+    row!(BatchesAreOne, deferred::one_transaction_for_many_payments_serves_each_of_them),
+    row!(NonceBySchemes, deferred::one_nonce_buys_once_by_whichever_scheme),
     row!(CopiesAreOne, wallets::a_forged_copy_that_is_being_verified_holds_up_no_payment),
     row!(ProvidersAreMany, unproven::who_holds_a_thousand_networks_of_one_provider_holds_up_another_for_one_place),
     row!(SettingsForget, changes::a_payment_that_the_ledger_knows_is_never_answered_with_terms_whatever_was_changed),

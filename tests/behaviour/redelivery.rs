@@ -1,6 +1,7 @@
 //! Who may receive a stored response once more, and what streams instead of being stored. Spec: docs/protocols.md, "Repeats".
 
 use farebox_core::gate::paid::StreamEnd;
+use farebox_core::ledger::State;
 
 use crate::world::facilitator::{Repeats, Settle};
 use crate::world::origin::Say;
@@ -283,6 +284,32 @@ fn a_lost_owner_of_a_stream_is_for_the_operator() {
         world.wait(66);
         let repeat = world.present(&payment);
         assert_eq!((repeat.status, repeat.problem().as_str()), (409, "under_review"));
+    }
+}
+
+#[test]
+fn a_stream_that_was_silent_for_long_is_what_its_holder_says_in_the_end() {
+    for target in MODES {
+        for (end, state) in [(StreamEnd::Complete, "delivered"), (StreamEnd::Broken, "refund_due")]
+        {
+            let mut world = World::new();
+            let say = Say::Slow("200\ncontent-type: text/event-stream", end);
+            world.origin.plan.push_back(say);
+            let payment = world.sign_as(target, "canary-identifier");
+            let mut owner = world.start(paid(&payment), b"");
+            while owner.response.is_none() {
+                world.advance(&mut owner);
+            }
+            world.wait(66);
+            assert_eq!(world.present(&payment).problem(), "under_review");
+            world.flows(&owner);
+            assert!(matches!(world.ledger.state(), State::Delivering { .. }), "{target}");
+            assert_eq!(world.present(&payment).problem(), "payment_in_progress");
+            world.wait(66);
+            assert_eq!(world.present(&payment).problem(), "under_review");
+            while world.advance(&mut owner) {}
+            assert_eq!(world.ledger.state().name(), state, "{target}");
+        }
     }
 }
 

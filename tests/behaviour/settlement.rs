@@ -319,7 +319,8 @@ fn an_owner_that_comes_back_too_late_drops_what_it_holds() {
     world.wait(71);
     while world.advance(&mut owner) {}
     let response = owner.response.unwrap();
-    assert_eq!((response.status, response.problem().as_str()), (503, "settlement_unknown"));
+    // The row says that nothing is charged, so the payer is told so.
+    assert_eq!((response.status, response.problem().as_str()), (409, "origin_failed"));
     assert_eq!(world.facilitator.settles.len(), 0);
     assert_eq!(world.ledger.state(), State::Abandoned);
 
@@ -334,7 +335,9 @@ fn an_owner_that_comes_back_too_late_drops_what_it_holds() {
     let mut new = world.start(paid(&payment), b"");
     world.advance(&mut new);
     while world.advance(&mut old) {}
-    is_unknown(&old.response.unwrap());
+    let late = old.response.unwrap();
+    assert_eq!((late.status, late.problem().as_str()), (409, "payment_in_progress"));
+    assert!(!late.has_terms());
     while world.advance(&mut new) {}
     assert_eq!(new.response.unwrap().status, 200);
     assert_eq!(world.facilitator.settles.len(), 1);

@@ -44,16 +44,18 @@ fn challenge(unit: &str, step: u64) -> Headers {
 }
 
 /// The head of an answer whose receipt says that so much is spent.
-fn served(spent: u64) -> Headers {
+fn served(kind: &str, spent: u64) -> Headers {
     let receipt = json!({"method": "evm", "intent": "session", "status": "success", "reference": "0x",
         "timestamp": NOW.rfc3339(), "spent": spent.to_string()});
     let receipt = base64::encode_url(jcs::text(&receipt).as_bytes());
-    lines(&format!("content-type: text/event-stream\npayment-receipt: {receipt}"))
+    lines(&format!("content-type: {kind}\npayment-receipt: {receipt}"))
 }
 
 /// A payer, and a seller that takes everything.
 struct Reader {
     unit: &'static str,
+    /// The type of what flows.
+    kind: &'static str,
     record: Option<String>,
     /// Vouchers that were signed, and actions that were sent.
     signed: Vec<u64>,
@@ -69,6 +71,7 @@ impl Reader {
     const fn new(unit: &'static str) -> Self {
         Self {
             unit,
+            kind: "text/event-stream",
             record: None,
             signed: Vec::new(),
             sent: 0,
@@ -134,9 +137,9 @@ impl Reader {
                         next = buyer.answered(402, &asked, br#"{"code": 70015}"#, NOW);
                         continue;
                     }
-                    buyer.answered(200, &served(spent), b"", NOW)
+                    buyer.answered(200, &served(self.kind, spent), b"", NOW)
                 }
-                ChannelNext::Return(_) => return Ok(buyer.stream(&served(spent), 0)),
+                ChannelNext::Return(_) => return Ok(buyer.stream(&served(self.kind, spent), 0)),
                 ChannelNext::Fail(error) => return Err(error.reason.code()),
                 ChannelNext::Once(Some(error)) => return Err(error.reason.code()),
                 other => panic!("{other:?}"),
@@ -305,9 +308,8 @@ fn a_seller_that_asks_again_and_again_has_no_more_seconds() {
 
 #[test]
 fn bytes_count_as_they_come_and_a_stall_signs_one_step_ahead() {
-    let mut reader = Reader::new("byte");
+    let mut reader = Reader { kind: "text/plain", ..Reader::new("byte") };
     let mut stream = reader.begins(PRICE);
-    // The head said events; these are as long as they are.
     stream.take(b"data: 1\n\n");
     assert_eq!(stream.received(0), Amount::from_u64(8 * PRICE));
     reader.record =
@@ -320,4 +322,15 @@ fn bytes_count_as_they_come_and_a_stall_signs_one_step_ahead() {
     let sent = reader.sent;
     reader.asks(Some(raise), 0, STEP).unwrap();
     assert_eq!((reader.signed.last(), reader.sent), (Some(&(2 * STEP)), sent));
+}
+
+#[test]
+fn events_by_the_byte_are_signed_for_two_steps_ahead() {
+    // A step of three bytes was charged, and a second one, and the event is longer.
+    for (required, outcome) in [(2 * STEP, Ok(())), (PRICE + 2 * STEP + 1, Err("policy_amount"))] {
+        let mut reader = Reader::new("byte");
+        let mut stream = reader.begins(PRICE);
+        let text = need(&stream, required);
+        assert_eq!(reader.takes(&mut stream, &text, 0).map(|_| ()), outcome, "{required}");
+    }
 }

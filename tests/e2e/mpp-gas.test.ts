@@ -14,6 +14,7 @@ import { GATE } from '../../scripts/miniflare.mjs';
 import { OkxPayer } from './okx-payer.ts';
 
 const PRICE = 10_000n;
+const TOKEN = 'operator-token-of-this-test-0123456789';
 /** What a call may use. */
 const GAS = 300_000n;
 let [chain, gate]: [Chain, Awaited<ReturnType<typeof startWithClock>>] = [] as never;
@@ -32,7 +33,7 @@ before(async () => {
   gate = keep(await startWithClock(GATE, {
     build: process.env.FAREBOX_BUILD ?? 'build',
     vars: { ...vars, ROUTES: [...vars.ROUTES, route], RPC_URL: chain.url },
-    secrets: { PAYEE_KEY: account(PAYEE).privateKey },
+    secrets: { PAYEE_KEY: account(PAYEE).privateKey, OPERATOR_TOKEN: TOKEN },
   }));
 });
 after(async () => {
@@ -57,6 +58,21 @@ async function calls(blockTag: 'pending' | 'latest') {
     const { args } = decodeFunctionData({ abi: readArtefact('PaymentChannel').abi, data: input }) as unknown as { args: [Hex] };
     return { nonce, channel: args[0], maxFeePerGas };
   });
+}
+
+async function asked(path: string): Promise<Record<string, unknown>> {
+  const answer = await fetch(`${gate.url}/_farebox/${path}`, { headers: { authorization: `Bearer ${TOKEN}` } });
+  assert.equal(answer.status, 200);
+  return await answer.json() as Record<string, unknown>;
+}
+
+/** What operators are told that the payee's account lacks: the last item of the list of channels. */
+async function lacks(): Promise<bigint | undefined> {
+  const { items } = await asked('channels') as { items: { id: string; account?: string; network: string; lacks_wei?: string }[] };
+  const last = items.at(-1);
+  if (last?.lacks_wei === undefined) return undefined;
+  assert.deepEqual([last.id, last.account, last.network], ['payee/eip155:84532', chain.accounts.payee.address, 'eip155:84532']);
+  return BigInt(last.lacks_wei);
 }
 
 async function setBalance(wei: bigint) {
@@ -85,6 +101,7 @@ test('who withdraws is paid with the gas that there is, and a price that was rai
   const [waiting] = await calls('pending');
   assert.equal((await leaving.see()).status, 409);
   await until('the other one has its nonce', async () => (await calls('pending')).some(({ channel }) => channel === leaving.id));
+  await until('operators are told what it lacks', async () => ((await lacks()) ?? 0n) > 0n);
   await chain.rpc('evm_mine', []);
   const [paid, ...more] = await calls('latest');
   assert.deepEqual([paid?.channel, paid?.nonce, more], [leaving.id, waiting?.nonce, []]);
@@ -93,6 +110,9 @@ test('who withdraws is paid with the gas that there is, and a price that was rai
   // More gas, and no block for minutes.
   await setBalance(10n ** 18n);
   await until('the close waits again', async () => (await calls('pending')).some(({ channel }) => channel === staying.id));
+  await until('operators are told that it lacks no more', async () => (await lacks()) === 0n);
+  const { sessions } = await asked('totals') as { sessions: { network: string; channels: number }[] };
+  assert.deepEqual(sessions.map(({ network, channels }) => [network, channels]), [['eip155:84532', 2]]);
   let most = 0n;
   for (let rounds = 0, same = 0; rounds < 40 && same < 2; rounds += 1) {
     await gate.ahead(16);

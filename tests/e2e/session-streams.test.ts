@@ -108,7 +108,7 @@ async function readAll(answer: Response, take: (name: string) => unknown): Promi
 test('an answer by the second goes on with each voucher, and ends with a receipt when none comes', async () => {
   const { session, adds } = await opened(0, '/seconds');
   const answer = await session.begin(UNIT);
-  assert.deepEqual([answer.status, answer.headers.get('cache-control')], [200, 'no-cache, no-transform']);
+  assert.deepEqual([answer.status, answer.headers.get('cache-control')], [200, 'private, no-store, no-transform']);
   assert.notEqual(answer.headers.get('payment-receipt'), null);
   const [begun, spells] = [Date.now(), [] as number[]];
   let [asked, messages, woken] = [0, 0, 0];

@@ -8,9 +8,11 @@ export type Streams = Awaited<ReturnType<typeof startStreams>>;
 
 export const BYTES = 400_000;
 export const BLOB = Buffer.alloc(BYTES, 'byte');
+/** Events of all lengths up to 1,000 bytes. */
+export const WORDS = Array.from({ length: 40 }, (_, at) => `data: ${'word '.repeat(Math.min(197, 1 + (at * 67) % 240))}\n\n`).join('');
 
 /**
- * `/seconds` sends an event every 50 ms and does not end, `/flood` bytes without an end, `/bytes` sends BLOB, `/packed` sends it compressed, `/events` twelve events with comments between
+ * `/seconds` sends an event every 50 ms and does not end, `/flood` bytes without an end, `/bytes` sends BLOB, `/packed` sends it compressed, `/words` sends WORDS, `/events` twelve events with comments between
  * them, and any other path the same without an end. `cut()` breaks off the last answer.
  */
 export async function startStreams() {
@@ -51,6 +53,7 @@ export async function startStreams() {
       response.on('close', () => { clearInterval(timer); });
       return;
     }
+    if (pathname === '/words') return void response.end(WORDS);
     for (let event = 1; event <= 12; event += 1) response.write(`: sign of life\r\n\r\nid: ${event}\ndata: event ${event}\ndata: of 12\n\n`);
     if (pathname === '/events') response.end();
   });

@@ -14,11 +14,13 @@ import { gateVars } from '../../demo/gate.mjs';
 import { channelFetch, channelReceiptOf, chunksOf, type ChannelProposal } from '../../pkg/dist/channels.js';
 import { memoryStore } from '../../pkg/dist/store.js';
 import { startGate, type Gate } from '../../scripts/miniflare.mjs';
-import { BLOB, BYTES, startStreams } from '../e2e/stream-origin.ts';
+import { BLOB, BYTES, startStreams, WORDS } from '../e2e/stream-origin.ts';
 import { challenge, credentialIn, credentialOf } from './charges.ts';
 
 const UNIT = 1_000n;
 const BYTE_STEP = 65_536n;
+/** As long as the longest event of WORDS. */
+const WORDS_STEP = 1_000n;
 const DEPOSIT = 600_000n;
 let [chain, gate]: [Chain, Gate] = [] as never;
 const ends: { stop(): unknown }[] = [];
@@ -37,7 +39,7 @@ before(async () => {
     build: process.env.FAREBOX_BUILD ?? 'build', secrets: { PAYEE_KEY: account(PAYEE_ACCOUNT).privateKey },
     vars: {
       ...gateVars({ chain, facilitator, origin }), RPC_URL: chain.url,
-      ROUTES: [sold('/seconds', 'second', '$0.001', 1), sold('/bytes', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/events', 'event', '$0.001', 3)],
+      ROUTES: [sold('/seconds', 'second', '$0.001', 1), sold('/bytes', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/events', 'event', '$0.001', 3), sold('/words', 'byte', '$0.000001', Number(WORDS_STEP))],
     },
   }));
 });
@@ -105,6 +107,15 @@ test('bytes flow on although nothing says that they wait, and all of them come',
   // At most a step beyond what came.
   const most = await signed();
   assert.ok(most >= BigInt(BYTES) && most <= BigInt(BYTES) + BYTE_STEP, `${most}`);
+  await adds(url, most);
+});
+
+test('events by the byte flow on although a step ends within one', async () => {
+  const { pay, signed, adds } = payerAt(3);
+  const url = `${gate.url}/words`;
+  assert.equal(await (await pay(url)).text(), WORDS);
+  const most = await signed();
+  assert.ok(most >= BigInt(WORDS.length) && most < BigInt(WORDS.length) + WORDS_STEP, `${most}`);
   await adds(url, most);
 });
 

@@ -6,6 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
 import { MUTANTS } from '../../scripts/mutants.mjs';
@@ -17,6 +18,9 @@ import { GOOD, RawOrigin, type Bytes } from './support/raw-origin.ts';
 import { eventually, expectFreshTerms, jsonOf, nextNumber, openWorld, payFor, routes, send, type Mode, type World } from './support/world.ts';
 
 const SHORT = 1_000;
+/** Bytes of an answer that fits into no buffer on its way, and of a part that is read at once. */
+const HUGE = 24_000_000;
+const SOME = 2_000_000;
 const LONG = 300_000;
 const PER_MINUTE = 500;
 
@@ -79,6 +83,7 @@ describe('a guard that is removed', () => {
     const [complete, length] = seen as [boolean, number];
     return { complete, lacks: length < bytes, settled };
   };
+  const huge: Bytes = { pieces: [Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${HUGE}\r\n\r\n`), Buffer.alloc(HUGE)] };
   const stream: Bytes = { pieces: [Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2000000\r\n\r\n${'s'.repeat(2_000_000)}`)] };
   const without = async (attack: () => Promise<Outcome>, ...left: string[]): Promise<Outcome> =>
     Object.fromEntries(Object.entries(await attack()).filter(([what]) => !left.includes(what)));
@@ -114,6 +119,35 @@ describe('a guard that is removed', () => {
     return { honest: statuses.sort() };
   };
 
+  /** What becomes of an answer whose reader takes nothing, and of one that is read slowly. */
+  const taken = async (): Promise<Outcome> => {
+    const { hostname, port } = new URL(world.gate.url);
+    const read = async (pauseMs: number): Promise<Outcome> => {
+      const target = `/after/read-${nextNumber()}`;
+      origin.script(target, huge);
+      const payment = await payFor(world, target);
+      const socket = connect({ host: hostname, port: Number(port) });
+      let bytes = 0;
+      socket.on('error', () => undefined);
+      if (pauseMs > 0) {
+        socket.on('data', (piece) => {
+          bytes += piece.length;
+          if (Math.floor(bytes / SOME) === Math.floor((bytes - piece.length) / SOME)) return;
+          socket.pause();
+          setTimeout(() => socket.resume(), pauseMs);
+        });
+      }
+      socket.write(`GET ${target} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n${payment.row.join(': ')}\r\n\r\n`);
+      const ended = await eventually('the origin is let go', () => origin.of(target)[0]?.ended === true, 6_000).then(() => true, () => false);
+      const { status, text } = await send(world, target, payment);
+      const whole = pauseMs > 0 && await eventually('it is read', () => bytes > HUGE).then(() => true);
+      socket.destroy();
+      return { ended, whole, told: `${status} ${String((JSON.parse(text) as JsonObject)['code'])}` };
+    };
+    const [nothing, slowly] = await Promise.all([read(0), read(250)]);
+    return { nothing, slowly };
+  };
+
   const CASES: readonly Case[] = [
     {
       mutants: 'TriesAreShared',
@@ -128,6 +162,13 @@ describe('a guard that is removed', () => {
       attack: () => stumbled(false),
       broken: { honest: [200, 503] },
       held: { honest: [200, 200] },
+    },
+    {
+      mutants: 'ReadersAreHurried',
+      what: 'a reader who takes nothing within the time for it is let go, and one who takes a little is not',
+      attack: taken,
+      broken: { nothing: { ended: true, whole: false, told: '409 payment_already_delivered' }, slowly: { ended: true, whole: true, told: '409 payment_already_delivered' } },
+      held: { nothing: { ended: false, whole: false, told: '409 payment_in_progress' }, slowly: { ended: true, whole: true, told: '409 payment_already_delivered' } },
     },
     {
       mutants: 'PartBegins',

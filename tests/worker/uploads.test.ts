@@ -1,10 +1,12 @@
-/** Uploads that break off: nothing is begun, delivered or charged with a part of a body, and no origin takes it for the whole. */
+/** Uploads that take long are served; of those that break off nothing is begun, delivered or charged with a part of a body, and no origin takes it for the whole. */
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
 import { sendBroken, type Break, type Framing } from './support/broken.ts';
 import { GOOD, GOOD_BODY, RawOrigin } from './support/raw-origin.ts';
+import type { Payment } from './support/payer.ts';
 import { MODES, eventually, expectPaid, expectProblem, jsonOf, openWorld, payFor, send, type World } from './support/world.ts';
 
 /** A body that is digested before anything is claimed, and one that streams. */
@@ -109,6 +111,75 @@ describe('an upload that breaks off', () => {
       assert.deepEqual(origin.of(target).map(({ head, body, complete }) => [/content-length: 300000/i.test(head), body.length, complete]), [[true, LONG, true]]);
     });
   }
+});
+
+describe('an upload that takes longer than the origin may', { concurrency: true }, () => {
+  const [PIECE, PIECES, EVERY_MS] = ['b'.repeat(20_000), 5, 1_300];
+  let world: World;
+  let origin: Server;
+  const asked = new Map<string, number>();
+  before(async () => {
+    origin = createServer((request, response) => { void answer(request, response); });
+    await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
+    world = await openWorld({ vars: { ORIGIN_URL: `http://127.0.0.1:${(origin.address() as AddressInfo).port}` } });
+  });
+  after(async () => {
+    await world.stop();
+    origin.closeAllConnections();
+    origin.close();
+  });
+
+  /** Answers when it has all of a body; its head comes at once where the path says so. */
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const path = request.url ?? '';
+    asked.set(path, (asked.get(path) ?? 0) + 1);
+    response.writeHead(200, { 'Content-Type': 'text/plain' });
+    if (path.includes('early')) response.flushHeaders();
+    let bytes = 0;
+    for await (const piece of request) bytes += (piece as Buffer).length;
+    response.end(`${bytes} bytes`);
+  };
+
+  const trickle = async (target: string, row: readonly string[]): Promise<string> => {
+    const { hostname, port } = new URL(world.gate.url);
+    const socket = connect({ host: hostname, port: Number(port) });
+    let text = '';
+    const told = new Promise<string>((resolve) => {
+      socket.on('close', () => { resolve(text); });
+      socket.on('data', (piece) => {
+        text += piece.toString();
+        if (/ bytes$|\}$/.test(text)) socket.destroy();
+      });
+    });
+    socket.write(`POST ${target} HTTP/1.1\r\nHost: shop.example\r\n${row.join(': ')}\r\nContent-Length: ${PIECE.length * PIECES}\r\n\r\n`);
+    for (let piece = 0; piece < PIECES; piece += 1) {
+      if (piece > 0) await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+      socket.write(PIECE);
+    }
+    return told;
+  };
+
+  for (const mode of MODES) {
+    for (const when of ['early', 'afterwards'] as const) {
+      it(`is served, and is one delivery, where the head comes ${when} (${mode})`, async () => {
+        const target = `/${mode}/slow-${when}`;
+        const payment = await payFor(world, target, { method: 'POST' });
+        const [told] = await Promise.all([trickle(target, payment.row), copied(target, payment)]);
+        assert.match(told, /^HTTP\/1\.1 200 [^]*100000 bytes/);
+        assert.deepEqual([asked.get(target), world.facilitator.of('settle', payment.payer).length], [1, 1]);
+        const again = await send(world, target, payment, { method: 'POST', body: PIECE.repeat(PIECES) });
+        assert.equal(jsonOf(again)['code'], 'payment_already_delivered');
+      });
+    }
+  }
+
+  /** What a copy is told meanwhile. */
+  const copied = async (target: string, payment: Payment): Promise<void> => {
+    await eventually('the origin is asked', () => asked.get(target) === 1);
+    await new Promise((resolve) => setTimeout(resolve, 2 * EVERY_MS));
+    const copy = await send(world, target, payment, { method: 'POST', body: PIECE.repeat(PIECES) });
+    assert.equal(jsonOf(copy)['code'], 'payment_in_progress');
+  };
 });
 
 function streamed(bytes: number): Buffer {

@@ -58,7 +58,7 @@ pub enum ChannelAsk {
     Charge(PurchaseText, String, Option<String>),
     /// Take this voucher, and charge nothing.
     Accept(PurchaseText),
-    /// Take it as the last one: the channel is to be closed.
+    /// Take it as the last one: the channel is to be closed, at once if it is for its price.
     Close(PurchaseText),
     /// Let go of the request with this hash.
     Release(String),
@@ -332,12 +332,16 @@ impl ChannelDesk {
             }
             ChannelAsk::Accept(text) | ChannelAsk::Close(text) => {
                 let purchase = text.read(channel, facts)?;
+                let known = (channel.evidence, channel.agreement);
                 let taken = purchase.and_then(|purchase| match (purchase.voucher, &message.ask) {
                     (Some(voucher), ChannelAsk::Accept(_)) => channel.accept(&voucher, now),
-                    (voucher, _) => channel.close(voucher.as_ref(), now),
+                    (voucher, _) => channel.close(voucher.as_ref(), purchase.price, now),
                 });
                 taken.map(|()| {
-                    write = Write::Channel;
+                    // Whoever has a voucher can show it again and again.
+                    if known != (channel.evidence, channel.agreement) {
+                        write = Write::Channel;
+                    }
                     Said::Taken.into()
                 })
             }
@@ -513,10 +517,12 @@ impl SightText {
         }
     }
 
-    /// What a facilitator says that the chain shows, asked at this time. Spec: x402
-    /// `batch-settlement` on EVM, `channelState`.
+    /// What a facilitator says that the chain shows of a channel, asked at this time; `None` also if
+    /// it names another channel. Spec: x402 `batch-settlement` on EVM, `channelState`.
     #[must_use]
-    pub fn of_facilitator(state: &Value, at: UnixTime) -> Option<Self> {
+    pub fn of_facilitator(state: &Value, channel: ChannelId, at: UnixTime) -> Option<Self> {
+        let named = state.get("channelId").and_then(Value::as_str);
+        named.is_none_or(|it| it.eq_ignore_ascii_case(&channel.to_string())).then_some(())?;
         let amount = |name| state.get(name)?.as_str().map(ToString::to_string);
         let sight = Self {
             deposit: amount("balance")?,

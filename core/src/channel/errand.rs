@@ -233,7 +233,11 @@ impl Channel {
                 None if is_undone => return None,
                 earnings => ChannelErrand::Close(earnings),
             };
-            return Some((again(at_once), errand));
+            let due = match self.sight.on_chain {
+                OnChain::Leaving(_) => at_once,
+                OnChain::Open | OnChain::Finalized => self.pay_out_from,
+            };
+            return Some((again(due), errand));
         }
         if let Some(promise) = self.promised {
             return Some((again(at_once), ChannelErrand::Refund(promise, earnings)));

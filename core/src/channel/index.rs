@@ -111,6 +111,10 @@ impl ChannelSums {
     /// Adds a channel as it is listed; what is not one is left out.
     pub fn add(&mut self, shown: &str) {
         let Ok(shown) = json::parse(shown.as_bytes()) else { return };
+        // The account of a payee, which stands after the channels.
+        if shown.get("asset").is_none() {
+            return;
+        }
         let text = |name: &str| shown.get(name).and_then(Value::as_str).unwrap_or_default();
         let place = ["network", "asset"].map(|name| text(name).to_string());
         let (count, sums) = self.0.get_or(place, || (0, [Amount::ZERO; 5]));

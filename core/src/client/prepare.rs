@@ -71,7 +71,7 @@ impl Prepared {
         }
         let (asset, signed) = (&self.offer.asset.address, &self.authorization);
         match self.offer.method {
-            TransferMethod::Eip3009 => {
+            TransferMethod::Eip3009 | TransferMethod::Deferred => {
                 PaymentKey::of_authorization(chain_id, asset, &signed.from, &signed.nonce)
             }
             TransferMethod::Permit2 | TransferMethod::Upto(_) => {
@@ -186,7 +186,7 @@ impl Prepared {
                 let mut message = Map::new();
                 message.insert("x402Version".to_string(), json!(2));
                 let payload = match self.offer.method {
-                    TransferMethod::Eip3009 => {
+                    TransferMethod::Eip3009 | TransferMethod::Deferred => {
                         json!({"authorization": authorization, "signature": signature})
                     }
                     TransferMethod::Permit2 | TransferMethod::Upto(_) => {
@@ -277,7 +277,9 @@ impl Prepared {
             verifying_contract: asset.address,
         };
         match self.offer.method {
-            TransferMethod::Eip3009 => self.authorization.digest(&domain.separator()),
+            TransferMethod::Eip3009 | TransferMethod::Deferred => {
+                self.authorization.digest(&domain.separator())
+            }
             TransferMethod::Permit2 | TransferMethod::Upto(_) => {
                 let separator = permit2::separator(chain_id);
                 let facilitator = self.offer.method.facilitator();

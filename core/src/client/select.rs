@@ -45,7 +45,7 @@ fn rank(offer: &Offer, one_symbol: bool) -> impl Ord + use<> {
         protocol,
         worth,
         match offer.method {
-            TransferMethod::Eip3009 => 0,
+            TransferMethod::Eip3009 | TransferMethod::Deferred => 0,
             TransferMethod::Permit2 => 1,
             // A price that is known before comes first.
             TransferMethod::Upto(_) => 2,

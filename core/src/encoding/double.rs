@@ -25,12 +25,18 @@ pub(super) fn nearest(whole: &str, fraction: &str, exponent: i32) -> Option<f64>
     }
     // The value is `bits` times two to the power of `two`; the highest of the bits is one.
     let (mut bits, mut two) = normal(significand, 0);
-    for _ in 0..power.unsigned_abs() {
+    let mut left = power.unsigned_abs();
+    while left > 0 {
+        let step = left.min(MOST_DIGITS);
+        let factor = 10_u32.pow(step);
         (bits, two) = if power < 0 {
-            normal(tenth(bits), two)
+            normal(divided(bits, factor.into()), two)
         } else {
-            normal((bits >> 4).wrapping_mul(10), two.wrapping_add(4))
+            let room = u32::BITS.wrapping_sub(factor.leading_zeros());
+            let product = (bits >> room).wrapping_mul(factor.into());
+            normal(product, two.saturating_add_unsigned(room))
         };
+        left = left.wrapping_sub(step);
     }
     // Numbers below the least normal one have fewer bits.
     let biased = two.wrapping_add(127 + 1023);
@@ -53,15 +59,15 @@ pub(super) fn nearest(whole: &str, fraction: &str, exponent: i32) -> Option<f64>
 }
 
 /// By digits of 32 bits: the division of 128 bits is a kilobyte of compiled code.
-fn tenth(bits: u128) -> u128 {
-    let (mut tenth, mut rest) = (0, 0);
+fn divided(bits: u128, divisor: u64) -> u128 {
+    let (mut quotient, mut rest) = (0, 0);
     for place in [96, 64, 32, 0] {
         let digit = u64::try_from(bits >> place & 0xffff_ffff).unwrap_or_default();
         let part: u64 = rest << 32 | digit;
-        tenth |= u128::from(part.wrapping_div(10)) << place;
-        rest = part.wrapping_rem(10);
+        quotient |= u128::from(part.checked_div(divisor).unwrap_or_default()) << place;
+        rest = part.checked_rem(divisor).unwrap_or_default();
     }
-    tenth
+    quotient
 }
 
 fn normal(bits: u128, two: i32) -> (u128, i32) {
@@ -71,6 +77,9 @@ fn normal(bits: u128, two: i32) -> (u128, i32) {
 
 /// One more would be that of infinity.
 const MOST_EXPONENT: i32 = 2046;
+/// Digits of a power of ten that is multiplied or divided by at once: a document may have thousands
+/// of numbers, and one by one each would take hundreds of divisions.
+const MOST_DIGITS: u32 = 9;
 /// One more digit may not fit.
 const FULL: u128 = 10_u128.pow(37);
 /// Of 38 digits, below half of the least double.

@@ -10,6 +10,8 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Number, Value};
 
+use super::writer::write_string;
+
 /// The canonical text of a value.
 ///
 /// Recurses as deep as the value; outside input is limited by [`super::json::MAX_DEPTH`].
@@ -72,25 +74,6 @@ fn write_object(text: &mut String, object: &Map<String, Value>) {
         before = ',';
     }
     text.push_str(if object.is_empty() { "{}" } else { "}" });
-}
-
-/// Spec: RFC 8785 3.2.2.2.
-fn write_string(text: &mut String, string: &str) {
-    text.push('"');
-    for character in string.chars() {
-        match character {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\u{8}' => text.push_str("\\b"),
-            '\t' => text.push_str("\\t"),
-            '\n' => text.push_str("\\n"),
-            '\u{c}' => text.push_str("\\f"),
-            '\r' => text.push_str("\\r"),
-            '\0'..='\u{1f}' => text.push_str(&format!("\\u{:04x}", u32::from(character))),
-            _ => text.push(character),
-        }
-    }
-    text.push('"');
 }
 
 /// Spec: RFC 8785 3.2.2.3, which is `Number::toString` of ECMAScript.

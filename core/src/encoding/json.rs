@@ -6,6 +6,7 @@
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -14,6 +15,7 @@ pub use super::reader::JsonError;
 // A macro that other crates may use stands at the root, beside the modules.
 pub use super::super::json;
 use super::reader::JsonReader;
+use super::writer;
 
 /// Maximum document that [`parse`] reads, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
@@ -29,7 +31,7 @@ pub const MAX_PROOF_VALUES: usize = 768;
 /// serialise.
 #[must_use]
 pub fn text<T: Serialize + ?Sized>(message: &T) -> String {
-    serde_json::to_string(message).unwrap_or_default()
+    writer::text(message)
 }
 
 /// One of this project's messages as a value, for a member of another.
@@ -43,10 +45,92 @@ pub fn set(object: &mut Map<String, Value>, name: &str, value: Value) {
     object.insert(name.to_owned(), value);
 }
 
-/// Text, a number, a list or a value as a value; one of the kinds of data that always are one.
-#[must_use]
-pub fn leaf<T: Serialize + ?Sized>(data: &T) -> Value {
-    serde_json::to_value(data).unwrap_or_default()
+/// Data that is a value whatever it holds: text, numbers, lists of them, and values.
+pub trait ToValue {
+    /// The value.
+    fn to_value(&self) -> Value;
+}
+
+impl ToValue for Value {
+    fn to_value(&self) -> Value {
+        self.clone()
+    }
+}
+
+impl ToValue for Map<String, Value> {
+    fn to_value(&self) -> Value {
+        Value::Object(self.clone())
+    }
+}
+
+impl ToValue for str {
+    fn to_value(&self) -> Value {
+        Value::String(self.to_owned())
+    }
+}
+
+impl ToValue for String {
+    fn to_value(&self) -> Value {
+        self.as_str().to_value()
+    }
+}
+
+impl ToValue for bool {
+    fn to_value(&self) -> Value {
+        Value::Bool(*self)
+    }
+}
+
+macro_rules! numbers {
+    ($($type:ty),+) => {$(
+        impl ToValue for $type {
+            fn to_value(&self) -> Value {
+                Value::from(*self)
+            }
+        }
+    )+};
+}
+
+numbers!(u8, u16, u32, u64, usize, i32, i64, f64);
+
+impl<T: ToValue> ToValue for Option<T> {
+    fn to_value(&self) -> Value {
+        self.as_ref().map_or(Value::Null, ToValue::to_value)
+    }
+}
+
+impl<T: ToValue> ToValue for [T] {
+    fn to_value(&self) -> Value {
+        let mut values = Vec::with_capacity(self.len());
+        for element in self {
+            values.push(element.to_value());
+        }
+        Value::Array(values)
+    }
+}
+
+impl<T: ToValue> ToValue for Vec<T> {
+    fn to_value(&self) -> Value {
+        self.as_slice().to_value()
+    }
+}
+
+impl<T: ToValue, const N: usize> ToValue for [T; N] {
+    fn to_value(&self) -> Value {
+        self.as_slice().to_value()
+    }
+}
+
+impl<A: ToValue, B: ToValue> ToValue for (A, B) {
+    fn to_value(&self) -> Value {
+        Value::from([self.0.to_value(), self.1.to_value()])
+    }
+}
+
+impl<T: ToValue + ?Sized> ToValue for &T {
+    fn to_value(&self) -> Value {
+        (**self).to_value()
+    }
 }
 
 /// Writes a value as `serde_json::json!` does, by a call for each member: what that one leaves at
@@ -84,7 +168,7 @@ macro_rules! json {
     };
     ([]) => { ::serde_json::Value::Array(::core::default::Default::default()) };
     ([ $($element:expr),+ $(,)? ]) => { ::serde_json::Value::from([$($crate::encoding::json::json!($element)),+]) };
-    ($value:expr) => { $crate::encoding::json::leaf(&$value) };
+    ($value:expr) => { $crate::encoding::json::ToValue::to_value(&$value) };
 }
 
 /// An object of these members; of several with one name, the last.

@@ -13,3 +13,4 @@ pub mod jcs;
 pub mod json;
 pub mod message;
 mod reader;
+mod writer;

@@ -7,10 +7,9 @@ use alloc::format;
 use alloc::string::String;
 
 use hmac::{Hmac, KeyInit, Mac};
-use serde_json::Value;
 use sha2::Sha256;
 
-use crate::encoding::{base64, hex};
+use crate::encoding::{base64, hex, json};
 use crate::http::UrlPieces;
 use crate::secret::Secret;
 use crate::time::UnixTime;
@@ -134,7 +133,7 @@ impl Auth {
 
 /// The signed part of a JWT: it permits one method of one URL for two minutes.
 fn jwt(id: &str, algorithm: &str, method: &str, url: &str, moment: Moment) -> String {
-    let id = Value::from(id);
+    let id = json::text(id);
     let place = url.split_once("://").map_or(url, |(_, place)| place);
     let now = moment.milliseconds / 1000;
     let end = now.saturating_add(JWT_SECS);

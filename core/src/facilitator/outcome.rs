@@ -11,6 +11,7 @@ use super::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 use super::wire::Expected;
 use crate::amount::Amount;
 use crate::evm::address::Address;
+use crate::mutant::{Mutant, planted};
 use crate::payment::{Cause, TxHash};
 
 /// Maximum length of a reason that is passed on, characters.
@@ -36,6 +37,9 @@ pub enum VerifyOutcome {
 pub enum SettleOutcome {
     /// Value moved in this transaction, according to the facilitator.
     Settled(TxHash),
+    /// It owes the value, and moves it later in a transaction that it has not named: no proof
+    /// except under scheme `aggr_deferred`. Spec: OKX API, "Settle".
+    Pending,
     /// Certainly nothing was submitted.
     Refused(String),
     /// Anything else, with the transaction that the facilitator named, if it is well-formed.
@@ -113,11 +117,20 @@ pub fn settle_outcome(reply: &FacilitatorReply, expected: &Expected) -> SettleOu
     };
     let agrees = payer_agrees(&object, expected)
         && object.get("network").and_then(Value::as_str) == Some(&expected.network)
-        && amount_agrees(&object, expected)
-        && is_over(&object);
+        && amount_agrees(&object, expected);
+    let is_unnamed = object.get("transaction").is_some_and(|it| it == "");
     match (object.get("success").and_then(Value::as_bool), transaction) {
-        (Some(true), Some(hash)) if (200..300).contains(&status) && agrees => {
+        (Some(true), Some(hash)) if agrees && stands(status, &object) => {
             SettleOutcome::Settled(hash)
+        }
+        (success, None)
+            if (200..300).contains(&status)
+                && (success == Some(true) || planted(Mutant::PendingIsPaid))
+                && agrees
+                && is_unnamed
+                && waits(&object) =>
+        {
+            SettleOutcome::Pending
         }
         (Some(false), None) if status < 500 && named.is_empty() => {
             let reason = words(&object, "errorReason");
@@ -129,6 +142,13 @@ pub fn settle_outcome(reply: &FacilitatorReply, expected: &Expected) -> SettleOu
         }
         (_, hash) => SettleOutcome::Unknown(hash),
     }
+}
+
+/// Whether a reply that affirms something may be believed: it has a status of success, and does not
+/// say that it waits for a transaction.
+#[must_use]
+pub fn stands(status: u16, object: &Map<String, Value>) -> bool {
+    (200..300).contains(&status) && is_over(object)
 }
 
 /// The reason, if a reply says that the payer has too little and that nothing was submitted.
@@ -164,6 +184,12 @@ pub fn was_used_before(reply: &FacilitatorReply) -> Option<String> {
 fn is_over(object: &Map<String, Value>) -> bool {
     let status = object.get("status").and_then(Value::as_str);
     !matches!(status, Some("pending" | "timeout"))
+}
+
+/// Whether the reply says nothing else about a transaction than that it waits for one.
+fn waits(object: &Map<String, Value>) -> bool {
+    let status = object.get("status").and_then(Value::as_str);
+    matches!(status, None | Some("pending" | "success"))
 }
 
 /// Whether `payer` agrees: it may be absent or empty; otherwise it must match.

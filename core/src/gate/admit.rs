@@ -124,8 +124,10 @@ impl Gate {
         if let Some(pricer) = &offer.pricer {
             return self.admit_priced((route, offer, pricer), request, isolate, now);
         }
-        let by_session = self.session(offer, &request, &isolate.facilitators, now);
-        let by_session = by_session.or_else(|| self.session_by_mpp(offer, &request, now));
+        let presented = Presented::of(&head.headers);
+        let by_session = self.session(offer, (&request, &presented), &isolate.facilitators, now);
+        let by_session =
+            by_session.or_else(|| self.session_by_mpp(offer, (&request, &presented), now));
         if let Some(step) = by_session {
             return Admission::Session(step);
         }
@@ -136,7 +138,7 @@ impl Gate {
             return Admission::UseFree(call, spending);
         }
         let offer = Cow::Borrowed(offer);
-        self.pay((offer.clone(), offer), None, request, isolate, now)
+        self.pay((offer.clone(), offer), None, (request, presented), isolate, now)
     }
 
     /// Takes the object's answer, or `None` if there is none: forwards a free request, else asks

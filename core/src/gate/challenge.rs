@@ -19,6 +19,7 @@ use crate::http::{Headers, MAX_CHALLENGE_BYTES, RequestHead, ResponseHead};
 use crate::paywall;
 use crate::problem::{self, Code};
 use crate::time::UnixTime;
+use crate::x402::exact::DEFERRED;
 use crate::x402::extension::{bazaar, payment_identifier};
 use crate::x402::{header, v1, v2};
 
@@ -275,7 +276,10 @@ impl Offer {
             .iter()
             .map(|choice| choice.terms.amount.to_decimal(choice.asset_label.1))
             .collect();
-        let ways = self.choices.iter().zip(&prices).map(|(choice, price)| paywall::Way {
+        let ways = self.choices.iter().zip(&prices);
+        // The other scheme of the same token says nothing new to people.
+        let ways = ways.filter(|(choice, _)| choice.requirements.scheme() != DEFERRED);
+        let ways = ways.map(|(choice, price)| paywall::Way {
             price,
             asset: &choice.asset_label.0,
             network: choice.terms.network.as_str(),

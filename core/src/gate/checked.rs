@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::offer::Choice;
 use crate::mpp::Challenge;
 use crate::payment::authorization::{SignatureCheck, SignedAuthorization};
-use crate::payment::{PaymentKey, Proof, SignedToken};
+use crate::payment::{PaymentKey, Proof, SignedToken, TransferMethod};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::{Version, exact, opaque};
@@ -69,8 +69,11 @@ impl Signed {
         choice: &Choice,
     ) -> Result<(Self, Map<String, Value>), Code> {
         match choice.terms.token {
-            Some(_) => {
-                let signed = exact::read(payload)?;
+            Some(token) => {
+                let signed = match token.method {
+                    TransferMethod::Deferred => exact::read_deferred(payload)?,
+                    _ => exact::read(payload)?,
+                };
                 Ok((Self::Token(Box::new(signed)), exact::own(payload)))
             }
             None => {

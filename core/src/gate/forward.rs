@@ -28,6 +28,8 @@ pub struct OriginCall {
     pub headers: Headers,
     /// Seconds to the head and, when sealing, to the end of the body.
     pub timeout_secs: u64,
+    /// Seconds that the request's body may take before those begin, while it flows.
+    pub upload_secs: u64,
     /// Whether a cache may stand between gate and origin.
     pub caching: Caching,
 }
@@ -213,6 +215,7 @@ pub(super) fn origin_call(
         resolve: origin.resolved().map(String::from),
         headers,
         timeout_secs,
+        upload_secs: 0,
         caching,
     }
 }

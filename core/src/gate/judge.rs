@@ -76,12 +76,11 @@ impl Gate {
         &'g self,
         (offer, judged): (Cow<'g, Offer>, Cow<'g, Offer>),
         instead: Option<Eligibility>,
-        request: IncomingRequest,
+        (request, presented): (IncomingRequest, Presented),
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
         let head = &request.head;
-        let presented = Presented::of(&head.headers);
         let shown = (head, &presented);
         let today = Standard::Today;
         let checked = match judged {

@@ -138,7 +138,7 @@ impl Keys {
         let current = self.signer.iter().map(|account| entry(account, "current"));
         let earlier = self.earlier.iter().map(|account| entry(account, "previous"));
         let keys: Vec<_> = current.chain(earlier).collect();
-        alloc::format!("{}", crate::encoding::json::json!({ "keys": keys }))
+        crate::encoding::json::text(&crate::encoding::json::json!({ "keys": keys }))
     }
 
     /// The public id of a payment: `rcpt_`, 24 base32 characters, and two that say which ledger

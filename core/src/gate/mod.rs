@@ -171,6 +171,6 @@ impl Gate {
             "routes": routes,
             "facilitators": facilitators,
         });
-        alloc::format!("{health}")
+        crate::encoding::json::text(&health)
     }
 }

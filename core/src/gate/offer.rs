@@ -19,7 +19,8 @@ use crate::hash;
 use crate::ledger::command::{Leases, Mode};
 use crate::mutant::{Mutant, planted};
 use crate::payment::authorization::ValidityBounds;
-use crate::payment::{SignedToken, Terms};
+use crate::payment::{SignedToken, Terms, TransferMethod};
+use crate::x402::exact::DEFERRED;
 use crate::x402::extension::bazaar::Declaration;
 use crate::x402::{Version, v2};
 
@@ -193,6 +194,17 @@ impl Choice {
         Some(Self::new(terms, self.asset_label.clone(), settlers, Mode::After))
     }
 
+    /// The same way to pay by scheme `aggr_deferred`; `None` without a token that is paid by
+    /// authorization.
+    #[must_use]
+    pub fn deferred(&self, mode: Mode) -> Option<Self> {
+        let method = TransferMethod::Deferred;
+        let token = Some(SignedToken { method, ..self.terms.authorized()? });
+        let terms = Terms { token, ..self.terms.clone() };
+        let settlers = (self.facilitators.clone(), self.verifies_first);
+        Some(Self::new(terms, self.asset_label.clone(), settlers, mode))
+    }
+
     /// The chain id of an EVM chain; zero, which no chain has, for others.
     #[must_use]
     pub fn chain_id(&self) -> u64 {
@@ -275,13 +287,26 @@ impl Offer {
         .written()
     }
 
-    /// The choice for this network, named as in this version.
+    /// The choice for this network, named as in this version; the scheme decides between the two
+    /// that a network may have.
     #[must_use]
-    pub fn choice_on(&self, version: Version, network: &str) -> Option<&Choice> {
+    pub fn choice_on(&self, version: Version, network: &str, scheme: &str) -> Option<&Choice> {
+        let is_deferred = scheme == DEFERRED;
         self.choices.iter().find(|choice| match version {
             Version::V1 => choice.terms.network.v1_name() == Some(network),
-            Version::V2 => choice.terms.network.as_str() == network,
+            Version::V2 => {
+                choice.terms.network.as_str() == network
+                    && (choice.requirements.scheme() == DEFERRED) == is_deferred
+            }
         })
+    }
+
+    /// Whether it is paid on one network, and so in one asset.
+    #[must_use]
+    pub fn is_on_one_network(&self) -> bool {
+        let mut networks = self.choices.iter().map(|choice| &choice.terms.network);
+        let first = networks.next();
+        networks.all(|network| Some(network) == first)
     }
 
     /// Whether the pricer may name payees.

@@ -89,7 +89,12 @@ impl Gate {
         let extra = accepted.and_then(|accepted| accepted.get("extra")?.as_object());
         let mut choice = match network.evm_id() {
             Some(chain_id) => {
-                let signed = exact::read(payload).ok()?;
+                let scheme = accepted.and_then(|accepted| accepted.get("scheme")?.as_str());
+                let signed = match scheme {
+                    Some(exact::DEFERRED) => exact::read_deferred(payload),
+                    _ => exact::read(payload),
+                };
+                let signed = signed.ok()?;
                 let named = accepted.and_then(|it| Address::parse(it.get("asset")?.as_str()?).ok());
                 let mut tokens = match named {
                     Some(asset) => {
@@ -111,7 +116,7 @@ impl Gate {
                 signed_under(tokens, &signed, is_a_keys)?.paying(signed.authorization())?
             }
             None => {
-                let listed = offer.choice_on(Version::V2, network.as_str()).cloned();
+                let listed = offer.choice_on(Version::V2, network.as_str(), exact::SCHEME).cloned();
                 let listed = listed.or_else(|| unread(&network, extra));
                 listed?.accepted(accepted?)?
             }
@@ -232,7 +237,7 @@ fn unlisted(
         None => (Map::new(), [0; 32]),
     };
     let separator = match method {
-        TransferMethod::Eip3009 => separator,
+        TransferMethod::Eip3009 | TransferMethod::Deferred => separator,
         TransferMethod::Permit2 | TransferMethod::Upto(_) => permit2::separator(chain_id),
     };
     let token = SignedToken { chain_id, asset, pay_to: Address::ZERO, method, separator };

@@ -60,8 +60,8 @@ use crate::facilitator::wire::Facilitator;
 use crate::ledger::command::Mode;
 use crate::ledger::inquiry::height;
 use crate::mutant::{Mutant, planted};
-use crate::payment::TxHash;
 use crate::payment::authorization::SignatureCheck;
+use crate::payment::{NEVER, TxHash};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -182,9 +182,17 @@ impl<'g> PaidRequest<'g> {
         self.row.first_sight.block = height::read(self.asked.choice.chain_id(), reply).ok();
     }
 
+    /// Whether a facilitator settles it later, together with others.
+    fn is_deferred(&self) -> bool {
+        self.checked.proof.valid_before == NEVER
+    }
+
     /// A transaction of this payment's network by its name there.
     fn named(&self, name: &str) -> Option<TxHash> {
-        TxHash::on(self.asked.choice.terms.network.as_str(), name)
+        match TxHash::recorded(name) {
+            Some(TxHash::PENDING) => self.is_deferred().then_some(TxHash::PENDING),
+            _ => TxHash::on(self.asked.choice.terms.network.as_str(), name),
+        }
     }
 
     /// The payer in the chain's notation; empty if unknown.

@@ -60,7 +60,7 @@ impl Gate {
             "plain": self.plain_forwarding(),
             "silent": Self::silent_requests(),
         });
-        alloc::format!("{edge}")
+        crate::encoding::json::text(&edge)
     }
 
     /// The facts by which an edge forwards by itself requests that are certainly free; `None` if

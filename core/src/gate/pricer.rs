@@ -92,7 +92,7 @@ impl Pricer {
         for (place, choice) in offer.choices.iter().enumerate() {
             let amount = match price.get("amount") {
                 // Units of one asset say nothing about those of another.
-                Some(amount) if offer.choices.len() == 1 => Amount::from_atomic(amount.as_str()?),
+                Some(amount) if offer.is_on_one_network() => Amount::from_atomic(amount.as_str()?),
                 _ => Amount::from_price(price.as_str()?, choice.asset_label.1),
             };
             let amount = amount.ok().filter(|amount| !amount.is_zero())?;
@@ -176,7 +176,7 @@ pub(super) fn question(head: &RequestHead) -> String {
         let length = length.and_then(|text| text.parse::<u64>().ok());
         question.insert("body_bytes".to_owned(), length.into());
     }
-    alloc::format!("{}", Value::Object(question))
+    json::text(&Value::Object(question))
 }
 
 /// Whether everything that a price may depend on can be sent to the pricer.

@@ -35,6 +35,7 @@ use crate::payment::Terms;
 use crate::problem::Code;
 use crate::secret::ct_eq;
 use crate::time::UnixTime;
+use crate::x402::exact::SCHEME;
 use crate::x402::{Version, header, v1};
 
 /// Longest quote that is looked at, bytes: an end, a dot and a MAC fit.
@@ -77,7 +78,8 @@ impl Gate {
                 let choices = Vec::from([bid.choice_of(offer)]);
                 let at = offer.at(choices, None);
                 let (shown, judged) = (Cow::Owned(at.clone()), Cow::Owned(at));
-                return self.pay((shown, judged), None, request, isolate, now);
+                let shows = Presented::of(&request.head.headers);
+                return self.pay((shown, judged), None, (request, shows), isolate, now);
             }
         } else if let Some((call, spending)) =
             self.use_free_request(route, offer, &request, isolate, now)
@@ -151,7 +153,8 @@ impl Gate {
             None => Cow::Borrowed(offer),
         };
         let shown = present.map_or(Cow::Borrowed(offer), Cow::Owned);
-        self.pay((shown, judged), eligibility, request, isolate, now)
+        let shows = Presented::of(&request.head.headers);
+        self.pay((shown, judged), eligibility, (request, shows), isolate, now)
     }
 
     /// The terms that a payment claims; `None` if they cannot be read.
@@ -177,7 +180,7 @@ impl Gate {
             let accepted = message.object.get("accepted")?;
             let text = |name: &str| accepted.get(name)?.as_str();
             let (network, amount) = (text("network")?, Amount::from_atomic(text("amount")?).ok()?);
-            let choice = offer.choice_on(Version::V2, network)?;
+            let choice = offer.choice_on(Version::V2, network, text("scheme")?)?;
             let payee = text("payTo").and_then(|text| Address::parse(text).ok());
             let terms = terms_at(choice, amount, payee.and_then(|it| offer.named_payee(it)));
             let quote = accepted.get("extra").and_then(|extra| extra.get("quote"));
@@ -188,7 +191,7 @@ impl Gate {
         let message = header::decode(&value(Version::V1)?).ok()?;
         let (network, payload) = v1::read(&message).ok()?;
         let signed = payload.get("authorization")?;
-        let choice = offer.choice_on(Version::V1, network)?;
+        let choice = offer.choice_on(Version::V1, network, SCHEME)?;
         let amount = Amount::from_atomic(signed.get("value")?.as_str()?).ok()?;
         let payee = signed.get("to").and_then(Value::as_str);
         let payee = payee.and_then(|text| Address::parse(text).ok());
@@ -232,7 +235,8 @@ impl Bid<'_> {
     /// What it offers that is not asked at present; `None` if it offers the present price to the
     /// present payee.
     fn differs_from(&self, present: &Offer) -> Option<Code> {
-        let asked = present.choice_on(Version::V2, self.terms.network.as_str());
+        let scheme = self.choice.requirements.scheme();
+        let asked = present.choice_on(Version::V2, self.terms.network.as_str(), scheme);
         match asked.map(|asked| &asked.terms) {
             Some(asked) if asked.amount != self.terms.amount => Some(Code::AmountMismatch),
             Some(asked) if asked.pay_to == self.terms.pay_to => None,

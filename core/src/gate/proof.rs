@@ -17,10 +17,11 @@ use crate::encoding::hex;
 use crate::facilitator::wire;
 use crate::http::{Headers, RequestHead, UrlPieces};
 use crate::mutant::{Mutant, planted};
-use crate::payment::Proof;
 use crate::payment::authorization::{SignatureCheck, ValidityBounds};
+use crate::payment::{NEVER, Proof, TransferMethod};
 use crate::problem::Code;
 use crate::time::UnixTime;
+use crate::x402::exact::{DEFERRED, SCHEME};
 use crate::x402::extension::bazaar;
 use crate::x402::{Version, exact, handed, opaque, v1, v2};
 
@@ -30,6 +31,8 @@ const NEW_SECRET_BYTES: RangeInclusive<usize> = 22..=128;
 /// Lengths of a secret shown for a payment, bytes; they include a `payment-identifier`, which may
 /// have as few as 16.
 pub(super) const SHOWN_SECRET_BYTES: RangeInclusive<usize> = 16..=128;
+/// The member of `extra` that payers of scheme `aggr_deferred` add and their facilitator reads.
+const CERTIFICATE: &str = "sessionCert";
 
 impl Gate {
     /// The one proof of a request, after every check of this standard that needs no network.
@@ -78,13 +81,18 @@ impl Gate {
         let (choice, (signed, own), payment) = match version {
             Version::V1 => {
                 let (network, payload) = v1::read(message)?;
-                let choice = offer.choice_on(version, network).ok_or(Code::TermsMismatch)?;
+                let choice =
+                    offer.choice_on(version, network, SCHEME).ok_or(Code::TermsMismatch)?;
                 (choice, Signed::parse(payload, choice)?, None)
             }
             Version::V2 => {
                 let payment = v2::PaymentPayload::read(message)?;
-                let Some(choice) = offer.choice_on(version, payment.network) else {
-                    return Err(unlisted(payment.network, payment.payload));
+                let found = offer.choice_on(version, payment.network, payment.scheme);
+                let Some(choice) = found else {
+                    return Err(match payment.scheme {
+                        DEFERRED => Code::TermsMismatch,
+                        _ => unlisted(payment.network, payment.payload),
+                    });
                 };
                 let signed = Signed::parse(payment.payload, choice)?;
                 if !is_own && !choice.requirements.accepted_as(payment.accepted) {
@@ -110,7 +118,12 @@ impl Gate {
             }
             Some(payment) => {
                 let declared = || Some(json!({ bazaar::NAME: offer.declared(head)? }));
-                let handed = handed::Version2::new(&choice.requirements, own)
+                let mut accepted = Cow::Borrowed(&choice.requirements);
+                let cert = payment.accepted.get("extra").and_then(|extra| extra.get(CERTIFICATE));
+                if let Some(cert) = cert.filter(|it| payment.scheme == DEFERRED && it.is_string()) {
+                    accepted.to_mut().add(CERTIFICATE, cert.clone());
+                }
+                let handed = handed::Version2::new(&*accepted, own)
                     .of(
                         payment.resource_url,
                         &offer.settings.description,
@@ -164,7 +177,13 @@ impl Gate {
                 return Ok((Eligibility::Fresh, SignatureCheck::Deferred, end));
             }
         };
-        let valid_before = payload.authorization().valid_before;
+        let valid_before = match payload.method() {
+            TransferMethod::Deferred if planted(Mutant::EndlessEnds) => {
+                now.plus(choice.terms.max_timeout_secs)
+            }
+            TransferMethod::Deferred => NEVER,
+            _ => payload.authorization().valid_before,
+        };
         if standard == Standard::Own {
             let token = choice.terms.token.as_ref().ok_or(Code::TermsMismatch)?;
             let signature = payload.check_signature(token, self.payers.wallets.as_ref())?;

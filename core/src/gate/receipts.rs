@@ -207,7 +207,7 @@ impl Gate {
             asset: facts.asset.clone(),
             amount: Amount::from_atomic(&facts.amount).ok()?,
             pay_to: facts.pay_to.clone(),
-            transaction: TxHash::parse_any(facts.transaction.as_deref()?)?,
+            transaction: TxHash::recorded(facts.transaction.as_deref()?)?,
             issued_at: now,
         };
         let signed = self.keys.sign_receipt(&receipt)?;
@@ -223,7 +223,7 @@ impl Gate {
             transaction: receipt.transaction.to_text(),
             correlation_id: &facts.correlation,
         };
-        serde_json::to_string(&document).ok()
+        Some(json::text(&document))
     }
 }
 

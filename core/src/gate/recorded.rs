@@ -84,6 +84,8 @@ pub fn network_of(network: &str, request: &str) -> String {
 pub fn outcome(reply: &FacilitatorReply, expected: &Expected) -> Outcome {
     match settle_outcome(reply, expected) {
         SettleOutcome::Settled(transaction) => Outcome::Settled(transaction.to_text()),
+        // The ledger decides whether this payment may be paid so.
+        SettleOutcome::Pending => Outcome::Settled(TxHash::PENDING.to_text()),
         SettleOutcome::Refused(reason) => Outcome::Refused(reason),
         SettleOutcome::Unknown(hash) => Outcome::Unknown(hash.map(|hash| hash.to_text())),
     }
@@ -201,6 +203,10 @@ pub(super) fn question(
     first_sight: FirstSight,
     known: Option<TxHash>,
 ) -> Option<Question> {
+    // It moves with others, by a transaction that does not use its nonce.
+    if payment.is_deferred() {
+        return None;
+    }
     let request = json::parse(payment.request.as_bytes()).ok()?;
     let signed = request.pointer("/paymentPayload/payload")?.as_object()?;
     let nonce = |name| signed.get(name)?.get("nonce")?.as_str();

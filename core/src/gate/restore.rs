@@ -7,6 +7,7 @@ use alloc::borrow::Cow;
 use super::Gate;
 use super::offer::Offer;
 use crate::mutant::{Mutant, planted};
+use crate::payment::NEVER;
 use crate::time::UnixTime;
 
 /// The date of a payment that may have been made at any time.
@@ -17,7 +18,8 @@ impl Gate {
     /// row that a restore has lost.
     pub(super) fn may_be_forgotten(&self, since: UnixTime, ends: UnixTime) -> bool {
         self.payers.restored.is_some_and(|(restored, closed)| {
-            ends < closed && (since < restored || planted(Mutant::DatesAreUnread))
+            (ends < closed || ends == NEVER)
+                && (since < restored || planted(Mutant::DatesAreUnread))
         })
     }
 

@@ -23,7 +23,7 @@ pub use self::recover::{Plan, Work};
 use core::num::NonZeroU32;
 
 use self::other_payments::refusal;
-use super::command::{Answer, Command, Leases, Mode, Payment, Repeat};
+use super::command::{Answer, Command, Fate, Leases, Mode, Payment, Repeat};
 use super::state::{Lease, State, Undelivered, Why};
 use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
@@ -200,6 +200,8 @@ impl Entry {
             Command::Fulfil { fence, delivery } if holds(fence) => self.fulfil(delivery, now),
             Command::Release { fence, why } if holds(fence) => self.release(why, now),
             Command::Outcome { result, .. } => (self.with_evidence(&result, taken), Answer::Stale),
+            // Another request has begun it again.
+            Command::Seal { .. } if self.is_active() => (self, Fate::InProgress.into()),
             Command::Seal { .. } | Command::Fulfil { .. } | Command::Release { .. } => {
                 (self, Answer::Stale)
             }
@@ -227,10 +229,21 @@ impl Entry {
         }
     }
 
-    /// The transaction that certainly belongs to this row; `None` if it was only named in doubt.
+    /// The transaction that certainly belongs to this row; `None` if it was only named in doubt, or
+    /// not named yet.
     #[must_use]
     pub fn owned(&self) -> Option<TxHash> {
-        self.transaction().filter(|_| !matches!(self.state, State::Unknown { .. }))
+        let is_certain = !matches!(self.state, State::Unknown { .. });
+        self.transaction().filter(|it| is_certain && *it != TxHash::PENDING)
+    }
+
+    /// When the payer stops waiting for it: the end of its authorization or, if that never ends,
+    /// first sight.
+    const fn ends(&self) -> UnixTime {
+        if self.payment.is_deferred() {
+            return self.created;
+        }
+        UnixTime::from_secs(self.payment.valid_before)
     }
 
     /// Whether its payment has bought nothing and moved no money, as if it had never been shown.

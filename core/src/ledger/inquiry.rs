@@ -94,7 +94,7 @@ impl Question {
     /// The call for what the contract says of the nonce.
     fn state(&self, at: At) -> Call {
         match self.method {
-            TransferMethod::Eip3009 => {
+            TransferMethod::Eip3009 | TransferMethod::Deferred => {
                 Call::AuthorizationState { authorization: self.authorization(), at }
             }
             TransferMethod::Permit2 | TransferMethod::Upto(_) => {
@@ -106,7 +106,7 @@ impl Question {
     /// Whether the nonce is used, as the call at position `index` says.
     fn is_used(&self, replies: &Replies, index: usize) -> Result<bool, RpcError> {
         match self.method {
-            TransferMethod::Eip3009 => replies.flag(index),
+            TransferMethod::Eip3009 | TransferMethod::Deferred => replies.flag(index),
             TransferMethod::Permit2 | TransferMethod::Upto(_) => {
                 let bitmap = replies.amount(index)?.to_be_bytes();
                 Ok(permit2::is_used(&bitmap, &self.nonce))
@@ -118,7 +118,7 @@ impl Question {
     fn logs(&self, span: Span) -> Call {
         let (asset, from, to) = (self.asset, self.from, self.to);
         match self.method {
-            TransferMethod::Eip3009 => {
+            TransferMethod::Eip3009 | TransferMethod::Deferred => {
                 Call::AuthorizationLogs { authorization: self.authorization(), span }
             }
             TransferMethod::Permit2 | TransferMethod::Upto(_) => {
@@ -130,7 +130,7 @@ impl Question {
     /// These logs.
     fn read_logs(&self, replies: &Replies, index: usize, span: Span) -> Result<Vec<Log>, RpcError> {
         match self.method {
-            TransferMethod::Eip3009 => {
+            TransferMethod::Eip3009 | TransferMethod::Deferred => {
                 replies.authorization_logs(index, &self.authorization(), span)
             }
             TransferMethod::Permit2 | TransferMethod::Upto(_) => {
@@ -143,7 +143,7 @@ impl Question {
     /// The calls for the data of these transactions, if only the data shows what they did.
     fn data(&self, transactions: impl Iterator<Item = [u8; 32]>) -> Vec<Call> {
         match self.method {
-            TransferMethod::Eip3009 => Vec::new(),
+            TransferMethod::Eip3009 | TransferMethod::Deferred => Vec::new(),
             TransferMethod::Permit2 | TransferMethod::Upto(_) => {
                 transactions.map(Call::Transaction).collect()
             }
@@ -158,7 +158,7 @@ impl Question {
         transaction: &[u8; 32],
     ) -> Result<Evidence, Unreadable> {
         match self.method {
-            TransferMethod::Eip3009 => Ok(Evidence::of(receipt, self)),
+            TransferMethod::Eip3009 | TransferMethod::Deferred => Ok(Evidence::of(receipt, self)),
             TransferMethod::Permit2 | TransferMethod::Upto(_) => {
                 let sent = replies.transaction(data, transaction)?;
                 Ok(Evidence::of_permit(receipt, &sent.ok_or(Unreadable::Contradictory)?, self))

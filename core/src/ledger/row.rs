@@ -137,7 +137,7 @@ impl Row {
     }
 
     fn hash(&self) -> Option<TxHash> {
-        self.transaction.as_deref().and_then(TxHash::parse_any)
+        self.transaction.as_deref().and_then(TxHash::recorded)
     }
 
     fn state(&self) -> Option<State> {

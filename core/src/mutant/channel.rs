@@ -41,6 +41,8 @@ macro_rules! channel {
             HeldIsRefunded,
             /// What was earned is promised back.
             EarnedIsRefunded,
+            /// What the chain may still undo of a deposit is promised back.
+            UndoneIsRefunded,
             /// A voucher that stands on a chain fetches an answer, and the highest voucher.
             PublicVouchersFetch,
             /// A part of any size, of a voucher that anyone may show, is paid back.
@@ -49,6 +51,10 @@ macro_rules! channel {
             NothingIsRefunded,
             /// The chain is looked at for a refund that the row refuses.
             RefundsAreBlind,
+            /// A deposit counts whatever else a facilitator says of it.
+            AnyDepositCounts,
+            /// The node is asked again and again for a deposit that does not come.
+            LooksAreFree,
             /// A deposit below the price is sent.
             DepositsAreDust,
             /// A deposit into a new channel is sent whatever its voucher is.
@@ -57,6 +63,8 @@ macro_rules! channel {
             PublicVouchersPay,
             /// A voucher above what the chain has left of a deposit is what is claimed by.
             UndoneIsClaimed,
+            /// A channel that bought next to nothing is closed at once at the payee's cost.
+            CrumbsAreClosed,
             /// A channel that owes nothing is closed at the payee's cost.
             NothingIsClosed,
             /// A channel that buys nothing is kept.

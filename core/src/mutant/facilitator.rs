@@ -19,6 +19,8 @@ macro_rules! facilitator {
             WalletsCountAgain,
             /// Each network of a provider counts by itself alone.
             ProvidersAreMany,
+            /// A payment that a facilitator refuses while it names no transaction is paid.
+            PendingIsPaid,
         }
     };
 }

@@ -106,6 +106,8 @@ macro_rules! gate {
             WordIsChain,
             /// Caches may stand between a paid request and its origin.
             CachesAnswer,
+            /// A nonce buys once by each scheme.
+            NonceBySchemes,
             /// A payment is settled although its upload broke off.
             UploadSettles,
             /// A stored answer to an upload that broke off counts.
@@ -151,6 +153,8 @@ macro_rules! gate {
             DatesAreUnread,
             /// A client is asked to sign a payment that would be refused because of a restore.
             ClosedAsks,
+            /// A body may flow to the origin for longer than its payment is good.
+            UploadOutlastsPayment,
         }
     };
 }

@@ -87,8 +87,16 @@ macro_rules! ledger {
             NotedSecretStays,
             /// A debt of which the operator has heard is served.
             DebtsAreServed,
+            /// Every payment may be paid without a transaction.
+            AnyIsPending,
+            /// The row of a payment that never ends is removed with those that do.
+            EndlessEnds,
+            /// One transaction for many deferred payments leaves all but one in doubt.
+            BatchesAreOne,
             /// A stream may be silent for no longer than its origin.
             ShortStreamsAreLost,
+            /// A report of its holder ends any review.
+            AnyReviewEnds,
         }
     };
 }

@@ -31,9 +31,11 @@ const KEY_SIGNATURE_BYTES: usize = 65;
 #[derive(Clone, Debug)]
 pub struct SignedAuthorization {
     authorization: Authorization,
+    /// Empty if only a facilitator can read it.
     signature: Vec<u8>,
-    /// The token that Permit2 may move, if it is a permit, and the facilitator of an `upto`.
-    permitted: Option<(Address, Option<Address>)>,
+    method: TransferMethod,
+    /// The token that Permit2 may move, if it is a permit.
+    permitted: Option<Address>,
     /// `validBefore` does not fit 64 bits: practically unlimited.
     endless: bool,
 }
@@ -68,7 +70,20 @@ impl SignedAuthorization {
         let nonce = hex::decode_array(text(members, "nonce")?).map_err(|_| MALFORMED)?;
         let times = (number(members, "validAfter")?, number(members, "validBefore")?);
         let moved = (address(members, "to")?, number(members, "value")?);
-        Self::of(members, moved, times, (nonce, None), signature)
+        Self::of(members, moved, times, (nonce, TransferMethod::Eip3009, None), signature)
+    }
+
+    /// Reads the same members with the signature of a session key, in base64 or hex, of which only
+    /// its form is checked.
+    ///
+    /// # Errors
+    /// As [`SignedAuthorization::parse`].
+    pub fn parse_deferred(members: &Map<String, Value>, signature: &str) -> Result<Self, Code> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte);
+        if !(1..=MAX_SIGNATURE_BYTES).contains(&signature.len()) || !signature.bytes().all(plain) {
+            return Err(MALFORMED);
+        }
+        Ok(Self { method: TransferMethod::Deferred, ..Self::parse(members, "0x")? })
     }
 
     /// Reads a permit, `{from, permitted: {token, amount}, spender, nonce, deadline, witness: {to,
@@ -80,23 +95,23 @@ impl SignedAuthorization {
     pub fn parse_permit(members: &Map<String, Value>, signature: &str) -> Result<Self, Code> {
         let object = |name: &str| members.get(name).and_then(Value::as_object).ok_or(MALFORMED);
         let (permitted, witness) = (object("permitted")?, object("witness")?);
-        let facilitator = match address(members, "spender")? {
-            permit2::EXACT_PROXY => None,
-            permit2::UPTO_PROXY => Some(address(witness, "facilitator")?),
+        let method = match address(members, "spender")? {
+            permit2::EXACT_PROXY => TransferMethod::Permit2,
+            permit2::UPTO_PROXY => TransferMethod::Upto(address(witness, "facilitator")?),
             _ => return Err(Code::TermsMismatch),
         };
         let nonce = number(members, "nonce")?.to_be_bytes();
         let times = (number(witness, "validAfter")?, number(members, "deadline")?);
         let moved = (address(witness, "to")?, number(permitted, "amount")?);
-        let token = Some((address(permitted, "token")?, facilitator));
-        Self::of(members, moved, times, (nonce, token), signature)
+        let token = Some(address(permitted, "token")?);
+        Self::of(members, moved, times, (nonce, method, token), signature)
     }
 
     fn of(
         members: &Map<String, Value>,
         (to, value): (Address, Amount),
         (valid_after, valid_before): (Amount, Amount),
-        (nonce, permitted): ([u8; 32], Option<(Address, Option<Address>)>),
+        (nonce, method, permitted): ([u8; 32], TransferMethod, Option<Address>),
         signature: &str,
     ) -> Result<Self, Code> {
         if signature.len() > MAX_SIGNATURE_BYTES.saturating_mul(2) {
@@ -114,6 +129,7 @@ impl SignedAuthorization {
                 nonce,
             },
             signature: hex::decode_prefixed(signature).map_err(|_| MALFORMED)?,
+            method,
             permitted,
             endless: before.is_none(),
         })
@@ -122,17 +138,16 @@ impl SignedAuthorization {
     /// What was signed.
     #[must_use]
     pub const fn method(&self) -> TransferMethod {
-        match self.permitted {
-            None => TransferMethod::Eip3009,
-            Some((_, None)) => TransferMethod::Permit2,
-            Some((_, Some(facilitator))) => TransferMethod::Upto(facilitator),
-        }
+        self.method
+    }
+
+    fn is_deferred(&self) -> bool {
+        self.method == TransferMethod::Deferred
     }
 
     /// Whether it moves this token in the way that the terms ask for.
     fn moves(&self, token: &SignedToken) -> bool {
-        self.method() == token.method
-            && self.permitted.is_none_or(|(permitted, _)| permitted == token.asset)
+        self.method == token.method && self.permitted.is_none_or(|it| it == token.asset)
     }
 
     /// Makes every check of the scheme that needs no network, in the order of the reference:
@@ -152,7 +167,7 @@ impl SignedAuthorization {
         let signed = &self.authorization;
         let token = terms.token.as_ref().ok_or(Code::TermsMismatch)?;
         // Its digest would need the expiry that did not fit.
-        if self.endless {
+        if self.endless && !self.is_deferred() {
             return Err(Code::ValidityTooLong);
         }
         if !self.moves(token) && !planted(Mutant::AnyPermittedToken) {
@@ -163,6 +178,7 @@ impl SignedAuthorization {
             return Err(Code::SignatureInvalid);
         }
         let vouched = match wallets {
+            _ if self.is_deferred() => SignatureCheck::Deferred,
             _ if self.is_the_payers_own(token) => SignatureCheck::Verified,
             Some(wallets) if wallets.may_ask(&self.signature) => SignatureCheck::Deferred,
             _ => return Err(Code::SignatureInvalid),
@@ -173,7 +189,7 @@ impl SignedAuthorization {
         if signed.valid_before < now.plus(room.min_secs) {
             return Err(Code::Expired);
         }
-        if signed.valid_before > now.plus(room.max_secs) {
+        if signed.valid_before > now.plus(room.max_secs) && !self.is_deferred() {
             return Err(Code::ValidityTooLong);
         }
         if signed.valid_after > now {
@@ -190,11 +206,10 @@ impl SignedAuthorization {
     pub fn is_the_payers_own(&self, token: &SignedToken) -> bool {
         let digest = match &self.permitted {
             None => self.authorization.digest(&token.separator),
-            Some((permitted, facilitator)) => permit2::digest(
-                &self.authorization,
-                (permitted, facilitator.as_ref()),
-                &token.separator,
-            ),
+            Some(permitted) => {
+                let settled = (permitted, self.method.facilitator());
+                permit2::digest(&self.authorization, settled, &token.separator)
+            }
         };
         Signature::from_bytes(&self.signature)
             .and_then(|signature| signature.recover(&digest))
@@ -212,16 +227,17 @@ impl SignedAuthorization {
         token: &SignedToken,
         wallets: Option<&Wallets>,
     ) -> Result<SignatureCheck, Code> {
-        if self.endless {
+        if self.endless && !self.is_deferred() {
             return Err(Code::ValidityTooLong);
         }
         if !self.moves(token) {
             return Err(Code::TermsMismatch);
         }
-        if self.authorization.from.is_low() || self.signature.is_empty() {
+        if self.authorization.from.is_low() || self.signature.is_empty() != self.is_deferred() {
             return Err(Code::SignatureInvalid);
         }
         match self.is_the_payers_own(token) {
+            _ if self.is_deferred() => Ok(SignatureCheck::Deferred),
             true => Ok(SignatureCheck::Verified),
             false if !self.may_be_a_contracts(wallets) => Err(Code::SignatureInvalid),
             false => Ok(SignatureCheck::Deferred),
@@ -252,6 +268,9 @@ impl SignedAuthorization {
         let signed = &self.authorization;
         let chain_id = token.chain_id;
         match self.permitted {
+            None if self.is_deferred() && planted(Mutant::NonceBySchemes) => {
+                PaymentKey::of_permit(chain_id, &signed.from, &signed.nonce)
+            }
             // Permit2 takes a nonce of a payer once, for whichever token.
             Some(_) if !planted(Mutant::PermitByToken) => {
                 PaymentKey::of_permit(chain_id, &signed.from, &signed.nonce)

@@ -83,6 +83,9 @@ pub enum TransferMethod {
     /// A permit of which a part may be settled, by this facilitator alone. Spec: x402 scheme
     /// `upto` on EVM.
     Upto(Address),
+    /// The members of an authorization, by a session key that a facilitator alone knows. Spec: OKX,
+    /// scheme `aggr_deferred`.
+    Deferred,
 }
 
 impl TransferMethod {
@@ -90,7 +93,7 @@ impl TransferMethod {
     #[must_use]
     pub const fn facilitator(&self) -> Option<&Address> {
         match self {
-            Self::Eip3009 | Self::Permit2 => None,
+            Self::Eip3009 | Self::Permit2 | Self::Deferred => None,
             Self::Upto(facilitator) => Some(facilitator),
         }
     }
@@ -103,6 +106,9 @@ impl SignedToken {
         Domain { name, version, chain_id, verifying_contract: asset }.separator()
     }
 }
+
+/// The end of payments that never end, the last second of the year 9999: their rows stay for good.
+pub const NEVER: UnixTime = UnixTime::from_secs(253_402_300_799);
 
 /// A payment that passed every check that needs no network.
 #[derive(Clone, Debug)]

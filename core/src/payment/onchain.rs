@@ -48,7 +48,7 @@ impl OnChain {
                 json!({ HASH: transaction.as_str(), SINCE: since.secs(), UNTIL: until.secs() })
             }
         };
-        format!("{request}")
+        text::text(&request)
     }
 
     /// Parses the text of a row; `None` for rows of other payments.

@@ -11,6 +11,8 @@ use crate::mutant::{Mutant, planted};
 const MAX_BYTES: usize = 96;
 /// Minimum length of a transaction's name on a chain that the gate does not read, bytes.
 const MIN_BYTES: usize = 16;
+/// [`TxHash::PENDING`] in records. No transaction has so short a name.
+const PENDING: &str = "pending";
 
 /// Names a transaction: by its hash on an EVM chain, otherwise in the chain's own form.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +55,16 @@ impl TxHash {
         }
     }
 
+    /// No transaction yet: a facilitator owes the money and will move it in one that it has not
+    /// named.
+    pub const PENDING: Self = Self { text: [0; MAX_BYTES], bytes: 0 };
+
+    /// Parses the name in a record of this project, which may be that of no transaction.
+    #[must_use]
+    pub fn recorded(text: &str) -> Option<Self> {
+        if text == PENDING { Some(Self::PENDING) } else { Self::parse_any(text) }
+    }
+
     /// Parses the name of a transaction on this network, a CAIP-2 id: strictly if it is an EVM one.
     #[must_use]
     pub fn on(network: &str, text: &str) -> Option<Self> {
@@ -71,9 +83,15 @@ impl TxHash {
         hex::decode_array::<32>(self.as_str()).unwrap_or_default()
     }
 
-    /// The name: `0x` and 64 lower-case hex digits on an EVM chain.
+    /// The name: `0x` and 64 lower-case hex digits on an EVM chain, `pending` for none.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        if self.bytes == 0 { PENDING } else { self.on_wire() }
+    }
+
+    /// The name as payers read it: empty for none. Spec: x402 v2, "SettleResponse".
+    #[must_use]
+    pub fn on_wire(&self) -> &str {
         let name = self.text.get(..usize::from(self.bytes)).unwrap_or_default();
         core::str::from_utf8(name).unwrap_or_default()
     }
@@ -127,7 +145,7 @@ mod tests {
         let long = "a".repeat(97);
         for none in [
             "",
-            "pending",
+            PENDING,
             "0x1234567890abcdef",
             &zero,
             &long,

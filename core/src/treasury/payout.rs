@@ -304,6 +304,7 @@ fn outcome_of(attempt: &AttemptRow, answer: &MerchantAnswer, repeated: bool) -> 
         SettleOutcome::Refused(reason) => {
             Outcome { evidence: Some(json!({"facilitatorReason": reason})), ..Outcome::lost() }
         }
+        SettleOutcome::Pending => Outcome::lost(),
         SettleOutcome::Unknown(hash) => {
             let transaction = named(hash);
             let evidence = Some(json!({"facilitatorStatus": answer.status}));

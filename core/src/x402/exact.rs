@@ -16,6 +16,8 @@ use crate::problem::Code;
 pub const SCHEME: &str = "exact";
 /// The scheme of which a part may be settled.
 pub const UPTO: &str = "upto";
+/// The scheme whose facilitator moves the money of many payments later. Spec: OKX.
+pub const DEFERRED: &str = "aggr_deferred";
 
 /// Reads `{signature, authorization: {from, to, value, validAfter, validBefore, nonce}}`, or a permit
 /// in the place of the authorization.
@@ -55,6 +57,18 @@ pub fn read(payload: &Map<String, Value>) -> Result<SignedAuthorization, Code> {
     }
     let members = header::object(payload, PERMIT)?;
     SignedAuthorization::parse_permit(members, header::text(payload, "signature")?)
+}
+
+/// Reads the same members under scheme `aggr_deferred`; they are no permit.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_deferred(payload: &Map<String, Value>) -> Result<SignedAuthorization, Code> {
+    if payload.keys().any(|name| is_other_proof(name) || name == PERMIT) {
+        return Err(Code::MalformedPayment);
+    }
+    let members = header::object(payload, AUTHORIZATION)?;
+    SignedAuthorization::parse_deferred(members, header::text(payload, "signature")?)
 }
 
 /// The members of a payload that [`read`] used, each as received.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::exact::{SCHEME, UPTO};
+use super::exact::{DEFERRED, SCHEME, UPTO};
 use super::extension::{bazaar, payment_identifier};
 use super::header::{self, Message};
 use crate::encoding::json;
@@ -49,7 +49,7 @@ impl PaymentRequirements {
             Some(TransferMethod::Permit2 | TransferMethod::Upto(_)) => {
                 Some(("assetTransferMethod", "permit2"))
             }
-            None => None,
+            Some(TransferMethod::Deferred) | None => None,
         };
         if let Some((name, text)) = member {
             extra.insert(name.to_owned(), Value::from(text));
@@ -63,7 +63,11 @@ impl PaymentRequirements {
             extra.insert("paymentFlow".to_owned(), Value::from("upfront"));
         }
         Self {
-            scheme: if facilitator.is_some() { UPTO } else { SCHEME },
+            scheme: match terms.token.map(|token| token.method) {
+                Some(TransferMethod::Upto(_)) => UPTO,
+                Some(TransferMethod::Deferred) => DEFERRED,
+                _ => SCHEME,
+            },
             network: terms.network.to_string(),
             amount: terms.amount.to_string(),
             asset: terms.asset.clone(),
@@ -77,6 +81,12 @@ impl PaymentRequirements {
     #[must_use]
     pub fn by(scheme: &'static str, terms: &Terms, extra: Map<String, Value>) -> Self {
         Self { scheme, extra, ..Self::new(terms, Flow::Authorization) }
+    }
+
+    /// The scheme's name.
+    #[must_use]
+    pub const fn scheme(&self) -> &'static str {
+        self.scheme
     }
 
     /// Adds a member of `extra`.
@@ -163,6 +173,8 @@ pub struct PaymentPayload<'a> {
     /// The requirements that the payer claims to pay; compared with the gate's own, never trusted
     /// further.
     pub accepted: &'a Map<String, Value>,
+    /// The scheme in them.
+    pub scheme: &'a str,
     /// The network in them.
     pub network: &'a str,
     /// `resource.url`, if the payload names one.
@@ -209,12 +221,13 @@ impl<'a> PaymentPayload<'a> {
         let echoes_bazaar = extensions.is_some_and(|echoed| echoed.contains_key(bazaar::NAME));
         let identifier = payment_identifier::read(extensions);
         let accepted = header::object(object, "accepted")?;
-        if ![SCHEME, UPTO].contains(&header::text(accepted, "scheme")?) {
+        let scheme = header::text(accepted, "scheme")?;
+        if ![SCHEME, UPTO, DEFERRED].contains(&scheme) {
             return Err(Code::TermsMismatch);
         }
         let network = accepted.get("network").and_then(Value::as_str).unwrap_or_default();
         let payload = header::object(object, "payload")?;
-        Ok(Self { payload, accepted, network, resource_url, identifier, echoes_bazaar })
+        Ok(Self { payload, accepted, scheme, network, resource_url, identifier, echoes_bazaar })
     }
 }
 
@@ -232,6 +245,9 @@ pub struct SettleResponse<'a> {
     pub payer: &'a str,
     /// The transaction, or an empty text.
     pub transaction: &'a str,
+    /// `pending` if the money moves later, in a transaction that is not named yet. Spec: OKX.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<&'static str>,
     /// The network, as named by the version.
     pub network: &'a str,
     /// What was charged, atomic units, if that was not agreed before.

@@ -52,7 +52,6 @@ fn only_a_success_whose_every_field_agrees_is_a_settlement() {
         assert_eq!(settle(status, &body), SettleOutcome::Unknown(Some(hash)), "{status} {body}");
     }
     let hashless = [
-        success(HASH, ""),
         success(HASH, "0x1234"),
         success(HASH, "pending"),
         success(&format!(r#""transaction":"{HASH}","#), ""),
@@ -106,6 +105,20 @@ fn a_settlement_that_goes_on_behind_the_answer_is_unknown() {
         let body = success("{", &format!(r#"{{"status":"{status}","#));
         assert_eq!(settle(200, &body), outcome, "{status}");
     }
+}
+
+#[test]
+fn a_success_without_a_transaction_is_one_that_moves_later() {
+    let none = |more: &str| success(HASH, "").replacen('{', &format!("{{{more}"), 1);
+    for more in ["", r#""status":"pending","#, r#""status":"success","#] {
+        assert_eq!(settle(200, &none(more)), SettleOutcome::Pending, "{more}");
+    }
+    for more in [r#""status":"timeout","#, r#""status":"later","#, r#""amount":"1","#] {
+        assert_eq!(settle(200, &none(more)), SettleOutcome::Unknown(None), "{more}");
+    }
+    assert_eq!(settle(500, &none("")), SettleOutcome::Unknown(None));
+    let absent = success(&format!(r#""transaction":"{HASH}","#), "");
+    assert_eq!(settle(200, &absent), SettleOutcome::Unknown(None));
 }
 
 #[test]

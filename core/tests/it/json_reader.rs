@@ -1,6 +1,10 @@
-//! JSON from outside reads as `serde_json` reads it, and numbers as the doubles of `core`.
+//! JSON from outside reads as `serde_json` reads it, and numbers as the doubles of `core`; what is
+//! written is what `serde_json` writes.
+
+use std::collections::BTreeMap;
 
 use farebox_core::encoding::json::{self, JsonError};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::support::Dice;
@@ -64,6 +68,7 @@ fn is_read_alike(text: &str) {
     match (json::parse(text.as_bytes()), expected) {
         (Ok(ours), Ok(theirs)) => {
             assert!(is_alike(&ours, &theirs), "{text:?}: {ours:?} and {theirs:?}");
+            assert_eq!(json::text(&ours), serde_json::to_string(&ours).unwrap());
         }
         (Err(JsonError::Syntax), Err(_)) | (Err(JsonError::DuplicateKey), _) => {}
         (ours, theirs) => panic!("{text:?}: {ours:?} and {theirs:?}"),
@@ -140,6 +145,67 @@ fn a_value_is_what_the_library_makes_of_the_same_words() {
     let ours = words!(farebox_core::json);
     assert_eq!(ours, words!(serde_json::json));
     assert_eq!(ours["e"]["f"]["n"], -1);
+}
+
+/// Every kind of data that `serde` knows.
+#[derive(Serialize)]
+enum Kind<'a> {
+    Unit,
+    Newtype(Option<Box<Kind<'a>>>),
+    Tuple(i8, i16, i32, i64, u8, u16, u32, u64),
+    Empty(),
+    Struct {
+        bytes: &'a [u8],
+        text: &'a str,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        list: Vec<Kind<'a>>,
+        map: BTreeMap<i16, [f64; 2]>,
+    },
+    None {},
+    Others(Marker, Wrapper<'a>, Pair, char, (), bool),
+}
+
+#[derive(Serialize)]
+struct Marker;
+
+#[derive(Serialize)]
+struct Wrapper<'a>(&'a BTreeMap<&'a str, ()>);
+
+#[derive(Serialize)]
+struct Pair(i128, u128);
+
+#[test]
+fn every_kind_of_data_is_written_as_the_library_writes_it() {
+    let text: String = ('\0'..='\u{a0}').chain("é\u{1F600}\u{2028}\u{7f}".chars()).collect();
+    let map = BTreeMap::from([(text.as_str(), ()), ("", ())]);
+    let floats =
+        [[0.1, -0.0], [f64::NAN, f64::INFINITY], [f64::MAX, f64::MIN_POSITIVE], [1e9, 1e21]];
+    let of_numbers = (-1..).zip(floats).collect();
+    let inner = Kind::Struct { bytes: &[0, 255], text: "\\\"/", list: Vec::new(), map: of_numbers };
+    let kinds = [
+        Kind::Unit,
+        Kind::Newtype(None),
+        Kind::Newtype(Some(Box::new(Kind::Tuple(
+            i8::MIN,
+            i16::MIN,
+            i32::MIN,
+            i64::MIN,
+            255,
+            65535,
+            u32::MAX,
+            u64::MAX,
+        )))),
+        Kind::Empty(),
+        Kind::None {},
+        Kind::Struct {
+            bytes: &[],
+            text: &text,
+            list: vec![inner, Kind::Unit],
+            map: BTreeMap::new(),
+        },
+        Kind::Others(Marker, Wrapper(&map), Pair(-1, 1), '"', (), true),
+    ];
+    assert_eq!(json::text(&kinds), serde_json::to_string(&kinds).unwrap());
 }
 
 /// As the standard library reads a number; `None` if it is infinite.

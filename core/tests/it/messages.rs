@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use farebox_core::channel::desk::{ChannelMessage, ChannelReply};
+use farebox_core::encoding::json;
 use farebox_core::encoding::message::{self, FromJson, Message};
 use farebox_core::ledger::attempts::{Count, Counted};
 use farebox_core::ledger::command::{LookAnswer, Resumed};
@@ -23,6 +24,7 @@ const ITEM: &str = r#"{"id":"i","key":"k","state":"s","payer":"p","route":"/a","
 fn is_read_alike<T: Serialize + DeserializeOwned + FromJson + Debug>(text: &str) {
     let expected = serde_json::from_str::<T>(text).map_err(|error| error.to_string());
     let written = serde_json::to_string(&expected.as_ref().ok()).unwrap_or_default();
+    assert_eq!(json::text(&expected.as_ref().ok()), written);
     for text in [text, &written] {
         let read = message::read::<T>(text).ok_or_else(String::new);
         assert_eq!(format!("{read:?}"), format!("{expected:?}"), "{text}");

@@ -93,7 +93,7 @@ impl Txn<'_> {
             "claims": failing.claims,
             "route": failing.route,
             "code": failing.code,
-            "cause": failing.cause,
+            "cause": failing.cause.name(),
             "reason": failing.reason,
             "attempts": failing.attempts,
             "first_at": failing.first_at,

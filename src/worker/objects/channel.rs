@@ -91,7 +91,13 @@ impl Channel {
     pub async fn alarm(&self) -> std::result::Result<(), JsValue> {
         // A channel whose row was read is no other object.
         if self.opened.borrow().is_none() && self.payee.is_used(&self.state)? {
-            return self.payee.send(&self.state).await;
+            let told = self.payee.send(&self.state).await?;
+            if let Some((lacks, message)) = told
+                && self.tell(OBJECT, &message, DEADLINE_MS).await
+            {
+                self.payee.lists(lacks);
+            }
+            return Ok(());
         }
         self.alarm.set(None);
         let mut worked = self.work().await;

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use farebox_core::amount::Amount;
 use farebox_core::channel::payee::PayeeQueue;
 use farebox_core::channel::payee::call::{Haste, QueuedCall};
 use wasm_bindgen::JsValue;
@@ -32,13 +33,15 @@ pub(super) struct PayeeSender {
     alarm: Cell<u64>,
     /// When the operator was told last, Unix seconds.
     told: Cell<u64>,
+    /// What the list of channels shows that the account lacks, as far as this instance knows.
+    listed: Cell<Option<Option<Amount>>>,
 }
 
 impl PayeeSender {
     /// Nothing is known of the object yet.
     pub(super) const fn new() -> Self {
         let (alarm, told) = (Cell::new(NEVER), Cell::new(0));
-        Self { opened: RefCell::new(None), alarm, told }
+        Self { opened: RefCell::new(None), alarm, told, listed: Cell::new(None) }
     }
 
     /// Takes a call; the answer, and the time for the alarm.
@@ -57,17 +60,29 @@ impl PayeeSender {
         Ok(is_known || Sql::of(state)?.exec(FIND, Vec::new())?.raw().next().is_some())
     }
 
-    /// Asks a node what was mined, and sends what is due.
-    pub(super) async fn send(&self, state: &DurableObjectState) -> Result<()> {
+    /// The list has that the account lacks this much.
+    pub(super) fn lists(&self, lacks: Option<Amount>) {
+        self.listed.set(Some(lacks));
+    }
+
+    /// Asks a node what was mined, and sends what is due; what the list of channels is to be told.
+    pub(super) async fn send(
+        &self,
+        state: &DurableObjectState,
+    ) -> Result<Option<(Option<Amount>, String)>> {
         self.alarm.set(NEVER);
-        let Some(gate) = config::for_objects() else { return Ok(()) };
+        let Some(gate) = config::for_objects() else { return Ok(None) };
         let Some(call) = self.with(state, |queue| gate.payee_question(queue))? else {
-            return Ok(());
+            return Ok(None);
         };
         let said = chain::reply(chain::send(&gate, &call.network, &call.body)).await;
-        let (body, lacks) = self.with(state, |queue| {
+        let (body, lacks, listing) = self.with(state, |queue| {
             let body = said.as_deref().and_then(|said| gate.payee_told(queue, said, now()));
-            (body, gate.payee_complaint(queue, &call.network))
+            let lacks = queue.lacks();
+            let is_news = self.listed.get() != Some(lacks);
+            let listing = gate.payee_listing(queue, &call.network, now()).filter(|_| is_news);
+            let listing = listing.map(|message| (lacks, message));
+            (body, gate.payee_complaint(queue, &call.network), listing)
         })?;
         let pause = if lacks.is_some() || said.is_none() { WAIT_MS } else { ROUND_MS };
         self.tell(lacks);
@@ -79,7 +94,7 @@ impl PayeeSender {
         if self.rings(at) {
             wake_at(state, at as f64).await?;
         }
-        Ok(())
+        Ok(listing)
     }
 
     /// Logs what the operator is to know, not often.

@@ -26,6 +26,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant::UndoneIsClaimed,
     Mutant::PromisesAreSpent,
     Mutant::HeldIsRefunded,
+    Mutant::UndoneIsRefunded,
     Mutant::StepsOverlap,
 ];
 
@@ -42,7 +43,9 @@ fn beginnings(rule: VoucherRule) -> Vec<World> {
     for (cumulative, request) in [(1, 1), (2, 2), (3, 1)] {
         added.extend([Step::Asks(Some(cumulative), request), Step::Serves(0, 1)]);
     }
-    let all: [&[Step]; 6] = [&[], &bought, &held, &leaving, &refunded, &added];
+    let mut topped = Vec::from(bought);
+    topped.extend([Step::Deposits(1), Step::Looks, Step::Sees(0)]);
+    let all: [&[Step]; 7] = [&[], &bought, &held, &leaving, &refunded, &added, &topped];
     all.iter()
         .map(|steps| {
             let mut world = World::new(rule, 2);

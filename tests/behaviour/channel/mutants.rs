@@ -33,6 +33,10 @@ pub const TABLE: &[Row] = &[
     row!(OldSightsCount, vouchers::an_answer_of_the_chain_that_comes_late_changes_nothing),
     row!(PromisesAreSpent, vouchers::a_refund_is_one_promise_until_its_nonce_is_used),
     row!(EarnedIsRefunded, vouchers::a_refund_is_one_promise_until_its_nonce_is_used),
+    row!(
+        UndoneIsRefunded,
+        vouchers::what_was_added_to_a_deposit_is_paid_back_once_it_is_not_undone
+    ),
     row!(PublicVouchersFetch, sales::a_voucher_that_stands_on_a_chain_fetches_nothing),
     row!(PublicVouchersPay, by_mpp::a_voucher_that_stands_on_a_chain_pays_for_no_one),
     row!(UndoneIsClaimed, by_mpp::what_was_earned_before_a_deposit_that_is_undone_is_settled),
@@ -56,6 +60,10 @@ pub const TABLE: &[Row] = &[
     row!(LateIsSent, funds::a_deposit_that_ends_too_soon_is_not_sent),
     row!(VainDepositsAreSent, funds::a_deposit_that_the_token_refuses_is_not_sent),
     row!(DepositsAreDoubles, funds::a_deposit_that_waits_is_sent_once),
+    row!(
+        CrumbsAreClosed,
+        funds::who_has_bought_little_waits_for_the_rest_as_long_as_for_a_withdrawal
+    ),
     row!(DepositsTakeGas, funds::a_deposit_leaves_the_gas_for_what_pays_out),
     row!(AnyPartiesPay, by_mpp::a_channel_that_another_route_sells_by_pays_for_nothing),
     row!(SentIsSecret, by_mpp::a_voucher_that_comes_while_a_transaction_is_made_is_public),
@@ -68,6 +76,8 @@ pub const TABLE: &[Row] = &[
     row!(HoldsOverlap, by_mpp::two_requests_at_once_need_a_voucher_for_both),
     row!(AnyConfigPays, wrong::a_wrong_voucher_buys_nothing_and_asks_no_one),
     row!(UnknownDepositIsRefused, wrong::a_deposit_whose_outcome_is_unknown_asks_for_no_second_one),
+    row!(LooksAreFree, funds::the_node_is_asked_a_few_times_for_a_deposit_that_does_not_come),
+    row!(AnyDepositCounts, wrong::a_deposit_counts_only_by_an_answer_that_is_right_in_every_member),
     row!(OneFacilitatorIsAsked, settlers::a_facilitator_that_does_not_serve_sessions_is_passed_by),
     row!(DepositsAreDust, dust::what_is_below_the_price_asks_no_one),
     row!(NewDepositsAreBlind, dust::the_first_voucher_of_a_channel_is_for_the_price),

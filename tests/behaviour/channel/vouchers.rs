@@ -277,12 +277,44 @@ pub fn a_refund_is_one_promise_until_its_nonce_is_used() {
 }
 
 #[test]
+pub fn what_was_added_to_a_deposit_is_paid_back_once_it_is_not_undone() {
+    let mut channel = channel(VoucherRule::Exact, 10);
+    buy(&mut channel, &purchase(Some(4), 4, 1)).unwrap();
+    channel.see(Sight { at: START.plus(1), ..sight(15) });
+    assert_eq!(refund(&mut channel, 4, Some(7), 1), Err(ChannelRefusal::Busy));
+    // Everything is what would be left if the chain undid the five.
+    let first = Promise { nonce: Amount::ZERO, amount: units(6) };
+    assert_eq!(refund(&mut channel, 4, None, 1), Ok(RefundFate::Promised(first)));
+    assert_eq!(channel.available(), units(9));
+    let after = Sight { refund_nonce: units(1), ..sight(9) };
+    channel.see(Sight { at: START.plus(2), ..after });
+    assert_eq!(refund(&mut channel, 4, None, 2), Ok(RefundFate::Repeated(first)));
+    assert_eq!(refund(&mut channel, 4, Some(5), 2), Err(ChannelRefusal::Busy));
+    channel.see(Sight { at: START.plus(900), ..after });
+    assert_eq!(refund(&mut channel, 4, Some(5), 900), Err(ChannelRefusal::Busy));
+    assert_eq!(refund(&mut channel, 4, Some(5), 901), Err(ChannelRefusal::Stale), "it is due");
+    channel.see(Sight { at: START.plus(901), ..after });
+    let rest = Promise { nonce: units(1), amount: units(5) };
+    assert_eq!(refund(&mut channel, 4, None, 901), Ok(RefundFate::Promised(rest)));
+}
+
+#[test]
+fn what_is_left_of_a_firm_deposit_is_not_paid_back_by_crumbs() {
+    let mut channel = channel(VoucherRule::Exact, 5);
+    buy(&mut channel, &purchase(Some(4), 4, 1)).unwrap();
+    channel.see(sight(15));
+    assert_eq!(refund(&mut channel, 4, None, 0), Err(ChannelRefusal::Busy));
+    assert_eq!(refund(&mut channel, 4, None, 899), Err(ChannelRefusal::Busy));
+    assert_eq!(refund(&mut channel, 4, None, 900), Err(ChannelRefusal::Stale));
+}
+
+#[test]
 pub fn a_close_takes_the_last_voucher_and_ends_the_sale() {
     let mut channel = channel(ANY, 100);
     buy(&mut channel, &purchase(Some(30), 10, 1)).unwrap();
     let low = voucher_of(ID, 20);
-    assert_eq!(channel.close(Some(&low), START), Err(ChannelRefusal::Decreasing));
-    assert_eq!(channel.close(Some(&voucher_of(ID, 30)), START), Ok(()));
+    assert_eq!(channel.close(Some(&low), Amount::ZERO, START), Err(ChannelRefusal::Decreasing));
+    assert_eq!(channel.close(Some(&voucher_of(ID, 30)), Amount::ZERO, START), Ok(()));
     assert_eq!(channel.begin(&purchase(None, 1, 2), START), Err(ChannelRefusal::Closing));
     let ChannelErrand::Close(Some(earnings)) = channel.errand(START) else { panic!("it is due") };
     // Of a deposit of 100, the contract pays back 70.
@@ -307,7 +339,7 @@ pub fn a_row_is_read_as_it_was_written() {
     states.push(bought);
     let mut closed = channel(ANY, 10);
     buy(&mut closed, &purchase(Some(4), 4, 1)).unwrap();
-    closed.close(None, START).unwrap();
+    closed.close(None, Amount::ZERO, START).unwrap();
     closed.see(Sight { on_chain: OnChain::Finalized, at: START.plus(1), ..sight(10) });
     states.push(closed);
     for state in states {

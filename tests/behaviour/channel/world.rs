@@ -159,7 +159,8 @@ pub struct World {
     streams: Option<StreamSale>,
     transactions: Vec<Transaction>,
     sights: Vec<Sight>,
-    promises: Vec<Promise>,
+    /// Refunds that were signed, and what was spent by then.
+    promises: Vec<(Promise, u64)>,
     /// The highest voucher that the payer has signed.
     signed: u64,
     /// What has flowed.
@@ -297,6 +298,17 @@ impl World {
             Step::Undoes => {
                 let Some((amount, _, earned, claimed)) = self.added.take() else { return Ok(()) };
                 self.contract.balance -= amount;
+                let earned = match self.rule {
+                    // Any part of a voucher can be claimed, and what is promised was not spent.
+                    VoucherRule::Exact => {
+                        let is_open =
+                            |it: &&(Promise, u64)| count(it.0.nonce) == self.contract.nonce;
+                        let spent = self.promises.iter().find(is_open).map(|(_, spent)| *spent);
+                        let spent = spent.unwrap_or(count(self.channel.spent()));
+                        spent.min(self.contract.balance)
+                    }
+                    VoucherRule::Headroom { .. } => earned,
+                };
                 // What needs the deposit fails now.
                 if self.contract.claimed > self.contract.balance {
                     (self.contract.claimed, self.contract.finalized) = (claimed, false);
@@ -347,20 +359,20 @@ impl World {
                 let wish = RefundWish { shown, amount: amount.map(units), least: units(1) };
                 if let Ok(RefundFate::Promised(promise)) = self.channel.refund(&wish, now) {
                     self.write();
-                    if !self.promises.contains(&promise) {
-                        self.promises.push(promise);
+                    if self.promises.iter().all(|(known, _)| *known != promise) {
+                        self.promises.push((promise, count(shown)));
                     }
                 }
             }
             Step::Closes(amount) => {
                 self.signed = self.signed.max(amount);
-                if self.channel.close(Some(&voucher(amount)), now).is_ok() {
+                if self.channel.close(Some(&voucher(amount)), units(2), now).is_ok() {
                     self.write();
                 }
             }
             Step::Relays(place) => {
                 self.added = None;
-                let promise = self.promises[place];
+                let (promise, _) = self.promises[place];
                 self.contract
                     .mine(Transaction::Refund(count(promise.nonce), count(promise.amount)));
             }

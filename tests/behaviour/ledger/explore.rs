@@ -10,6 +10,7 @@ use farebox_core::ledger::entry::Taken;
 use farebox_core::ledger::row::Row;
 use farebox_core::ledger::{Answer, Command, Entry, OtherPayments};
 use farebox_core::mutant::{Mutant, plant};
+use farebox_core::payment::{NEVER, TxHash};
 
 use super::{LEASES, NOW, SIXTEEN, at, hash, is_allowed, payment};
 
@@ -52,6 +53,8 @@ struct Actor {
 #[derive(Clone)]
 struct Model {
     mode: Mode,
+    /// Whether its facilitator settles later, and names no transaction.
+    deferred: bool,
     entry: Option<Entry>,
     now: u64,
     used: bool,
@@ -92,6 +95,7 @@ impl Model {
         };
         Self {
             mode,
+            deferred: false,
             entry: None,
             now: NOW,
             used: false,
@@ -109,7 +113,7 @@ impl Model {
 
     /// All that tells this state from others, as a number.
     fn key(&self) -> u64 {
-        let Self { mode: _, entry, now, used, pending, actors, bytes, .. } = self;
+        let Self { mode: _, deferred: _, entry, now, used, pending, actors, bytes, .. } = self;
         let Self { runs, copies, streamed, crashes, ticks, faults, .. } = self;
         let row = entry.as_ref().map(|entry| (Row::of(entry), &entry.payment.request));
         let counts = (now, used, pending, runs, streamed, crashes, ticks, faults);
@@ -277,13 +281,13 @@ impl Model {
         match &actor.place {
             Place::Over => {}
             Place::Idle => go(&|m| {
+                let Actor { binding, secret, .. } = m.actors[i];
+                let mut payment = payment(m.mode, binding, secret, &request(i));
+                if m.deferred {
+                    payment.valid_before = NEVER.secs();
+                }
                 let command = Command::Claim {
-                    payment: Box::new(payment(
-                        m.mode,
-                        m.actors[i].binding,
-                        m.actors[i].secret,
-                        &request(i),
-                    )),
+                    payment: Box::new(payment),
                     leases: LEASES,
                     idempotent: false,
                     wallet: false,
@@ -363,10 +367,17 @@ impl Model {
                         _ => Ok(()),
                     }
                 };
-                let ok = Outcome::Settled(hash(9).to_text());
+                let named = Outcome::Settled(hash(9).to_text());
+                let ok = match self.deferred {
+                    true => Outcome::Settled(TxHash::PENDING.to_text()),
+                    false => named.clone(),
+                };
                 if self.used {
                     // An idempotent facilitator says so again, another one that the nonce is used.
                     go(&|m| sent(m, ok.clone()));
+                    if self.deferred {
+                        go(&|m| sent(m, named.clone()));
+                    }
                     go(&|m| sent(m, Outcome::Unknown(None)));
                     return;
                 }
@@ -464,6 +475,14 @@ fn starts(mode: Mode) -> [Model; 3] {
 fn no_interleaving_of_a_prepaid_request_breaks_a_rule() {
     for start in starts(Mode::Before) {
         let states = explore(start, 2_000_000).unwrap();
+        assert!(states > 50_000, "{states}");
+    }
+}
+
+#[test]
+fn no_interleaving_of_a_request_whose_payment_is_settled_later_breaks_a_rule() {
+    for start in starts(Mode::Before) {
+        let states = explore(Model { deferred: true, ..start }, 3_000_000).unwrap();
         assert!(states > 50_000, "{states}");
     }
 }

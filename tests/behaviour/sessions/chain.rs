@@ -51,6 +51,8 @@ pub struct Escrowed {
     pub asked: Value,
     /// Facilitators at URLs that begin so serve no sessions.
     pub unserved: &'static str,
+    /// A deposit is not made, and answered with this status as if it were, but for these members.
+    pub odd: Option<(u16, Value)>,
     /// Channels of which no claim is taken.
     pub refused: BTreeSet<String>,
     /// The channels of each transaction that claims.
@@ -68,6 +70,7 @@ impl Escrowed {
             settled: 0,
             asked: Value::Null,
             unserved: "none",
+            odd: None,
             refused: BTreeSet::new(),
             batches: Vec::new(),
         }
@@ -86,6 +89,10 @@ impl Escrowed {
         *(if is_verify { &mut self.verified } else { &mut self.settled }) += 1;
         if self.manner == Manner::Down || self.manner == Manner::Stuck && !is_verify {
             return FacilitatorReply::Nothing;
+        }
+        if let Some((status, members)) = self.odd.as_ref().filter(|_| !is_verify) {
+            let body = self.lie(payload, members).to_string();
+            return FacilitatorReply::Answer { status: *status, is_json: true, body };
         }
         let said = if is_verify { self.verify(payload) } else { self.settle(payload) };
         match self.manner {
@@ -154,17 +161,31 @@ impl Escrowed {
                 for funds in self.channels.values_mut() {
                     funds.paid = funds.claimed;
                 }
-                json!({"success": true, "transaction": "0xaa"})
+                json!({"success": true, "transaction": "0xaa", "network": format!("eip155:{CHAIN}")})
             }
             other => panic!("{other}"),
         }
+    }
+
+    fn lie(&self, payload: &Value, members: &Value) -> Value {
+        let amount = count(&payload["deposit"]["amount"]);
+        let mut said = self.done(&text(&payload["voucher"]["channelId"]), amount);
+        said["extra"]["channelState"]["balance"] = json!(amount.to_string());
+        for (name, value) in members.as_object().unwrap() {
+            match name.as_str() {
+                "channelId" => said["extra"]["channelState"]["channelId"] = value.clone(),
+                name => said[name] = value.clone(),
+            }
+        }
+        said
     }
 
     fn done(&self, id: &str, amount: u64) -> Value {
         let state = self.state(id);
         json!({
             "success": true, "transaction": format!("0x{}", "cd".repeat(32)),
-            "amount": amount.to_string(), "extra": {"channelState": state},
+            "network": format!("eip155:{CHAIN}"), "amount": amount.to_string(),
+            "extra": {"channelState": state},
         })
     }
 

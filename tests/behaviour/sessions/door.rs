@@ -243,6 +243,11 @@ impl Door {
         self.send(paid(payment, get(path)), "").unwrap()
     }
 
+    /// Pays for a page beside this header.
+    pub fn buy_beside(&mut self, payment: &Value, (name, value): (&str, &str)) -> Answer {
+        self.send(paid(payment, get("/report/1")).header(name, value), "").unwrap()
+    }
+
     /// The same with a body.
     pub fn post(&mut self, payment: &Value, body: &str) -> Answer {
         self.send(posted(payment), body).unwrap()

@@ -19,7 +19,7 @@ use crate::world::{CHAIN, With, get};
 
 const PAYER: u8 = 1;
 /// The least deposit that the route has sent.
-const LEAST: u64 = 5 * PRICE;
+pub const LEAST: u64 = 5 * PRICE;
 
 /// A call that deposits, taken apart by its places.
 #[derive(Clone, Debug)]
@@ -135,7 +135,7 @@ fn separator(token: Address) -> [u8; 32] {
 }
 
 /// A gate that sends deposits, and a payer who has tokens and no gas.
-fn session() -> Session {
+pub fn session() -> Session {
     let mut session = Session::new();
     let mut vars = variables();
     vars["ROUTES"][0]["session_fee_payer"] = json!("$0.05");
@@ -165,7 +165,7 @@ fn signed(session: &Session, value: u64, nonce: [u8; 32], by: u8) -> (Value, Str
 }
 
 /// What opens the channel of a session with this deposit, and a voucher.
-fn opening(session: &Session, value: u64, cumulative: u64) -> Value {
+pub fn opening(session: &Session, value: u64, cumulative: u64) -> Value {
     let (authorization, signature) =
         signed(session, value, session.parties.open_nonce_of_okx(&[]), PAYER);
     json!({
@@ -176,7 +176,7 @@ fn opening(session: &Session, value: u64, cumulative: u64) -> Value {
     })
 }
 
-fn adding(session: &mut Session, value: u64, salt: u8) -> Value {
+pub fn adding(session: &mut Session, value: u64, salt: u8) -> Value {
     session.door.now += 2;
     let channel = session.parties.id(&escrow());
     let nonce = top_up_nonce(&channel, units(value), session.parties.payer, &[salt; 32]);
@@ -312,6 +312,27 @@ fn the_deposit_of_a_payer_who_is_denied_is_not_sent() {
     session.door.gate = Box::leak(Box::new(Gate::from_vars(&vars.to_string()).unwrap()));
     let payload = opening(&session, DEPOSIT, 0);
     assert_eq!(refused(&mut session, &payload), 70_002);
+    // Nor that of one whose vouchers this account signs.
+    vars["DENY_PAYERS"] = json!([account(2).address().to_checksum()]);
+    session.door.gate = Box::leak(Box::new(Gate::from_vars(&vars.to_string()).unwrap()));
+    session.parties.authorized_signer = account(2).address();
+    session.id = session.parties.id(&escrow()).to_string();
+    let mut payload = opening(&session, DEPOSIT, 0);
+    payload["authorizedSigner"] = json!(account(2).address().to_checksum());
+    payload["voucherSignature"] = json!(session.signature(0, 2));
+    assert_eq!((refused(&mut session, &payload), session.door.node.asked), (70_002, 0));
+}
+
+#[test]
+fn a_close_that_is_shown_again_is_written_once() {
+    let mut session = session();
+    assert_eq!(session.buy(&opening(&session, DEPOSIT, PRICE)).status, 200);
+    session.door.signed = PRICE;
+    let closing = session.voucher("close", PRICE);
+    assert_eq!(session.buy(&closing).status, 200);
+    let writes = session.door.writes;
+    assert_eq!(session.buy(&closing).status, 200);
+    assert_eq!(session.door.writes, writes);
 }
 
 #[test]
@@ -364,6 +385,65 @@ pub fn a_deposit_that_waits_is_sent_once() {
     session.rest(60);
     assert_eq!((session.door.node.mined, session.door.node.reverted), (1, 0));
     assert_eq!((books(&session).0, books(&session).1), (DEPOSIT, DEPOSIT));
+}
+
+#[test]
+pub fn the_node_is_asked_a_few_times_for_a_deposit_that_does_not_come() {
+    let mut session = session();
+    // Its payer has cancelled the authorization.
+    session.door.node.used.insert(session.parties.open_nonce_of_okx(&[]));
+    let payload = opening(&session, DEPOSIT, PRICE);
+    let asked = session.door.node.asked;
+    assert_eq!(refused(&mut session, &payload), 70_010);
+    assert_eq!(session.door.node.asked - asked, 2);
+    // Another one of this payer's is in no block yet.
+    let mut session = self::session();
+    session.door.node.manner = NodeManner::Waits;
+    let first = opening(&session, DEPOSIT, PRICE);
+    assert_eq!(code(&session.buy(&first)), 70_007);
+    session.parties.authorized_signer = account(2).address();
+    session.id = session.parties.id(&escrow()).to_string();
+    let mut second = opening(&session, DEPOSIT, 0);
+    second["authorizedSigner"] = json!(account(2).address().to_checksum());
+    second["voucherSignature"] = json!(session.signature(0, 2));
+    let asked = session.door.node.asked;
+    assert_eq!(code(&session.buy(&second)), 70_007);
+    // Six looks of this request; the rest are the queue's.
+    assert_eq!(session.door.node.asked - asked, 11);
+}
+
+/// A payer's rest is due when it has closed, or as late as a withdrawal.
+#[test]
+pub fn who_has_bought_little_waits_for_the_rest_as_long_as_for_a_withdrawal() {
+    for (bought, is_at_once) in [(LEAST - PRICE, false), (LEAST, true)] {
+        let mut session = session();
+        assert_eq!(session.buy(&opening(&session, DEPOSIT, PRICE)).status, 200);
+        session.door.signed = PRICE;
+        for cumulative in (2 * PRICE..=bought).step_by(10_000) {
+            assert_eq!(session.pay(cumulative).status, 200);
+        }
+        let closing = session.voucher("close", bought);
+        assert_eq!(session.buy(&closing).status, 200);
+        session.rest(300);
+        assert_eq!(session.locked().2, is_at_once, "{bought}");
+        // Who asks again does not wait longer.
+        session.buy(&closing);
+        session.rest(630);
+        assert_eq!(session.locked(), (bought, DEPOSIT - bought, true));
+    }
+}
+
+#[test]
+fn who_has_bought_little_and_withdraws_is_closed_at_once() {
+    let mut session = session();
+    assert_eq!(session.buy(&opening(&session, DEPOSIT, PRICE)).status, 200);
+    session.door.signed = PRICE;
+    let closing = session.voucher("close", PRICE);
+    assert_eq!(session.buy(&closing).status, 200);
+    let id = session.id.clone();
+    session.door.node.channels.get_mut(&id).unwrap().leaving = session.door.now;
+    session.rest(400);
+    assert_eq!(session.locked(), (PRICE, DEPOSIT - PRICE, true));
 }
 
 #[test]

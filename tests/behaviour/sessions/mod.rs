@@ -17,5 +17,6 @@ mod settings;
 pub mod settlers;
 pub mod streams;
 pub mod told;
+mod undone;
 pub mod units;
 pub mod wrong;

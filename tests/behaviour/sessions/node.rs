@@ -301,6 +301,13 @@ impl ChannelNode {
         }
     }
 
+    /// The chain is as it was before, and these transactions wait again.
+    pub fn undo(&mut self, before: Self, again: BTreeMap<u64, ([u64; 2], Vec<u8>)>) {
+        let (mut pool, paid) = (std::mem::take(&mut self.pool), std::mem::take(&mut self.paid));
+        pool.extend(again);
+        *self = Self { pool, paid, ..before };
+    }
+
     /// Whether the contract does what it is called for.
     fn carried_out(&mut self, data: &[u8]) -> bool {
         if let Some(call) = DepositCall::read(data) {

@@ -1,5 +1,6 @@
 //! Refunds: which are made, how often their facilitator is asked, and what a repeat is told.
 
+use farebox_core::channel::config::ChannelId;
 use serde_json::{Value, json};
 
 use super::chain::Manner;
@@ -104,4 +105,26 @@ fn a_refund_that_is_asked_for_again_and_again_is_sent_as_seldom_as_the_alarm_sen
     door.rest();
     assert_eq!((door.funds().balance, door.funds().paid), (PRICE, PRICE));
     assert_eq!(door.buy(&all, "1").settlement()["amount"], (9 * PRICE).to_string());
+}
+
+#[test]
+fn what_was_added_is_paid_back_after_a_quarter_of_an_hour() {
+    let mut door = opened();
+    let mut more = door.payment("deposit", 2 * PRICE);
+    let id = more["payload"]["voucher"]["channelId"].as_str().unwrap().to_owned();
+    let channel = ChannelId::parse(&id).unwrap();
+    more["payload"]["deposit"] = door.deposit(&channel, 5 * PRICE, 2);
+    assert_eq!(door.buy(&more, "2").status, 200);
+    let all = refund(&mut door, 2 * PRICE, None);
+    let first = door.buy(&all, "1");
+    assert_eq!((first.status, first.settlement()["amount"].clone()), (200, json!("80000")));
+    assert_eq!(door.funds().balance, 7 * PRICE);
+    let part = refund(&mut door, 2 * PRICE, Some(5 * PRICE));
+    assert_eq!(door.buy(&part, "1").error(), "channel_busy");
+    door.now += 901;
+    let calls = (door.chain.verified, door.chain.settled);
+    let rest = door.buy(&all, "1");
+    assert_eq!((rest.status, rest.settlement()["amount"].clone()), (200, json!("50000")));
+    assert_eq!((door.chain.verified, door.chain.settled), (calls.0 + 1, calls.1 + 1));
+    assert_eq!((door.funds().balance, door.funds().claimed), (2 * PRICE, 2 * PRICE));
 }

@@ -114,7 +114,8 @@ impl Facilitator {
             Some(_) => u64::MAX,
             None => {
                 let end = signed["validBefore"].as_str().or(signed["deadline"].as_str());
-                end.unwrap().parse().unwrap()
+                // Beyond 64 bits it never ends.
+                end.unwrap().parse().unwrap_or(u64::MAX)
             }
         };
         let value = &request["paymentRequirements"]["amount"];

@@ -354,6 +354,12 @@ impl World {
         }
     }
 
+    /// Gives a sign of life of a stream.
+    pub fn flows(&mut self, running: &Running) {
+        let (streaming, _) = running.stream.as_ref().unwrap();
+        self.tell::<Answer>(&streaming.flowing(), None);
+    }
+
     /// Carries out one step; false if none is left.
     pub fn advance(&mut self, running: &mut Running) -> bool {
         if let Some((streaming, end)) = running.stream.take() {

@@ -1,7 +1,8 @@
 //! A stream that is paid by session: what of it was received, and what its payee asks for next.
 //!
 //! A payer signs for what it has received, and for one step more: that much is lost if the payee
-//! lies, whatever it asks for. A step is a payment under the policy. Assumptions:
+//! lies, whatever it asks for; of events by the byte two steps, as one may have been charged that is
+//! not enough for the next event. A step is a payment under the policy. Assumptions:
 //! - the first unit was counted with the answer's head, as what a request costs;
 //! - seconds count from when the request was sent until the stream ends, pauses too: who pays late
 //!   pays for what came meanwhile, and a payee that asks again and again has no more of them;
@@ -90,11 +91,16 @@ impl ReceivedStream {
         sent_ms: u64,
     ) -> Option<Self> {
         let framing = StreamFraming::of(headers);
+        let step = match (terms.unit, framing) {
+            // A payee waits with an event until all of it is charged.
+            (UnitType::Byte, StreamFraming::Events) => terms.step().checked_mul_u64(2),
+            _ => Some(terms.step()),
+        }?;
         (terms.unit != UnitType::Request).then_some(Self {
             channel,
             unit: terms.unit,
             price: terms.amount,
-            step: terms.step(),
+            step,
             framing,
             units: 0,
             since: Some(sent_ms),

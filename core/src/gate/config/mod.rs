@@ -62,6 +62,8 @@ struct Inherited {
     readable: Vec<String>,
     /// Protocols of a route that names none.
     protocols: Protocols,
+    /// Whether the ledger was restored from a backup.
+    is_restored: bool,
     /// Who signs for channels; none if no object is bound that keeps them.
     authorizer: Option<Account>,
     /// The account of `PAYEE_KEY`.
@@ -156,6 +158,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         keeps_responses: keep_hours > 0,
         readable,
         protocols,
+        is_restored: restored > 0,
         authorizer: salt
             .as_ref()
             .filter(|_| reader.is_bound("CHANNEL"))

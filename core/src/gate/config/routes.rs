@@ -60,6 +60,7 @@ pub(super) struct RouteConfig {
     pub bazaar: Option<Value>,
     pub signed_transactions: Option<bool>,
     pub hash_mode: Option<bool>,
+    pub aggr_deferred: Option<bool>,
     pub session_delay_secs: Option<u64>,
     pub session_escrow: Option<String>,
     pub session_fee_payer: Option<String>,
@@ -74,7 +75,7 @@ read_struct!(RouteConfig {
     path, methods, price, settle, protocols, network, pay_to, asset, asset_transfer_method,
     unit_price, mime_type, max_timeout_secs, origin_timeout_secs, store, idempotent, confirm,
     diagnostics, api_keys, free, digest, bazaar, signed_transactions, hash_mode,
-    session_delay_secs, session_escrow, session_fee_payer, session_unit, session_unit_price, session_step,
+    aggr_deferred, session_delay_secs, session_escrow, session_fee_payer, session_unit, session_unit_price, session_step,
     session_pause_secs, cors;
     description
 });
@@ -128,9 +129,8 @@ const UNSOLD: [(&str, &str); 2] = [
     ),
     (
         "scheme",
-        "is not supported: the token and unit_price decide it. \"aggr_deferred\" cannot be sold, because its \
-         settlement names no transaction and a lost answer could never be decided; \"period\" is paid to \
-         a contract that this gate does not read; remove it",
+        "is not supported: the token, unit_price and aggr_deferred decide it. \"period\" is paid to a \
+         contract that this gate does not read; remove it",
     ),
 ];
 
@@ -197,6 +197,17 @@ fn route(
         (format!("{network}/{asset}"), amount.to_be_bytes())
     });
     let mut ask = Ask::Paid(assets.collect());
+    if config.aggr_deferred == Some(true) {
+        let sold: Vec<Choice> = choices.iter().filter_map(|it| it.deferred(manner.mode)).collect();
+        if sold.is_empty() || !protocols.x402 || manner.confirms || inherited.is_restored {
+            let remedy = "needs a token with EIP-3009 on an EVM network, \"x402\" in protocols, \
+                          confirm = \"facilitator\" and no LEDGER_CLOSED_BEFORE: its payments never \
+                          end, and no chain shows them";
+            reader.fail(&[place, ".aggr_deferred"].concat(), remedy);
+            return None;
+        }
+        choices.extend(sold);
+    }
     let mut offer = Offer::new(choices, manner);
     let is_metered = config.session_unit.is_some() || config.session_unit_price.is_some();
     if is_metered {
@@ -482,7 +493,7 @@ fn choice(
             extra.extend(domain.extra());
             let (name, version, contract) = (&domain.name, &domain.version, domain.contract);
             let separator = match domain.method {
-                TransferMethod::Eip3009 => {
+                TransferMethod::Eip3009 | TransferMethod::Deferred => {
                     SignedToken::separator_of(name, version, chain_id, contract)
                 }
                 TransferMethod::Permit2 | TransferMethod::Upto(_) => permit2::separator(chain_id),

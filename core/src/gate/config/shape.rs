@@ -40,6 +40,7 @@ pub(super) const ROUTE: Shape = Shape {
         ("bazaar", Kind::Any),
         ("signed_transactions", Kind::Switch),
         ("hash_mode", Kind::Switch),
+        ("aggr_deferred", Kind::Switch),
         ("session_delay_secs", Kind::Number),
         ("session_escrow", Kind::Text),
         ("session_fee_payer", Kind::Text),

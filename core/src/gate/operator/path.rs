@@ -106,7 +106,7 @@ pub(super) fn decision(what: What, body: &str) -> Result<Decision, Wrong> {
         reason.ok_or_else(|| Wrong::named("reason"))
     };
     let hash = || {
-        let hash = text("transaction").and_then(TxHash::parse_any);
+        let hash = text("transaction").and_then(TxHash::recorded);
         hash.map(|hash| hash.to_text()).ok_or_else(|| Wrong::named("transaction"))
     };
     Ok(match what {

@@ -10,6 +10,9 @@ use crate::gate::Gate;
 use crate::gate::offer::{Choice, Offer};
 use crate::gate::request::IncomingRequest;
 
+/// Longest time in which a long body goes out, seconds.
+const MAX_UPLOAD_SECS: u64 = 300;
+
 /// A purchase that cannot be changed any more.
 #[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct FixedPurchase<'g>(Purchase<'g>);
@@ -42,6 +45,15 @@ impl RequestBody {
             Self::Unread => "none",
             Self::Digest(digest) => digest,
             Self::Long => "long",
+        }
+    }
+
+    /// Seconds that it may take on its way to the origin, beside the origin's own time: one that
+    /// was digested is here.
+    pub(super) const fn upload_secs(&self) -> u64 {
+        match self {
+            Self::Unread | Self::Digest(_) => 0,
+            Self::Long => MAX_UPLOAD_SECS,
         }
     }
 

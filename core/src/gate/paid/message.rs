@@ -106,6 +106,11 @@ impl PaidRequest<'_> {
             None if verifies => VERIFY_SECS,
             None => 0,
         };
-        Leases { executing, settling: settling.saturating_add(first), delivering }
+        let upload = self.asked.body.upload_secs();
+        Leases {
+            executing: executing.saturating_add(upload),
+            settling: settling.saturating_add(first),
+            delivering: delivering.saturating_add(upload),
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::gate::reply::{Body, CORRELATION, Reply, finish_paid, scrub};
 use crate::http::ResponseHead;
 use crate::ledger::command::{Command, Delivery, Failure};
 use crate::mutant::{Mutant, planted};
-use crate::payment::Terms;
+use crate::payment::{Terms, TxHash};
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -67,7 +67,8 @@ pub enum StreamEnd {
 pub struct Forwarding<'g> {
     paid: Box<PaidRequest<'g>>,
     claim: Claim,
-    since: UnixTime,
+    /// End of the time for the request's body and for the answer, within the lease.
+    until: UnixTime,
 }
 
 /// Waits for the origin's body.
@@ -94,14 +95,26 @@ impl<'g> PaidRequest<'g> {
             amount: &alloc::format!("{}", terms.amount),
             asset: &terms.asset,
             network: terms.network.as_str(),
-            transaction: &self.work.transaction.map(|it| it.to_text()).unwrap_or_default(),
+            transaction: self.work.transaction.as_ref().map_or("", TxHash::on_wire),
         };
         let caller =
             ClientIdentity::Payer { payer: &self.payer_text(), receipt: &self.row.receipt, price };
         let secs = self.asked.offer.settings.origin_timeout_secs;
-        let call =
+        let mut call =
             origin_call(&gate.origin.asked, &self.asked.request, caller, secs, &gate.keys, now);
-        Step::Forward(call, Forwarding { paid: self, claim, since: now })
+        call.upload_secs = self.upload_secs(now);
+        let until = now.plus(secs.saturating_add(call.upload_secs));
+        Step::Forward(call, Forwarding { paid: self, claim, until })
+    }
+
+    /// Seconds that a long body may take: before the settlement, as many as leave time for it.
+    fn upload_secs(&self, now: UnixTime) -> u64 {
+        let most = self.asked.body.upload_secs();
+        if self.is_paid() || planted(Mutant::UploadOutlastsPayment) {
+            return most;
+        }
+        let end = self.checked.proof.valid_before.minus(self.asked.offer.room.min_secs);
+        most.min(end.secs_since(now))
     }
 
     /// Serves the response that the edge holds.
@@ -182,15 +195,23 @@ enum Answered {
 
 impl<'g> Forwarding<'g> {
     /// Whether this answer leads to a settlement. If so, the edge hands it in once the whole
-    /// request has gone out, or as [`OriginReply::Lost`] if the request body broke off.
+    /// request has gone out, or as [`OriginReply::Lost`] if the request body broke off, and
+    /// [`OriginReply::TimedOut`] if it still flows when no time is [`left`](Self::left).
     #[must_use]
     pub fn is_to_be_settled(&self, reply: &OriginReply) -> bool {
         matches!(reply, OriginReply::Head(head) if is_useful(head)) && !self.paid.is_paid()
     }
 
+    /// Seconds left for the request's body and for the answer.
+    #[must_use]
+    pub const fn left(&self, now: UnixTime) -> u64 {
+        self.until.secs_since(now)
+    }
+
     /// Takes the origin's head, or the reason why there is none.
     pub fn answered(self, reply: OriginReply, now: UnixTime) -> Step<'g> {
-        let Self { mut paid, claim, since } = self;
+        let left = self.left(now);
+        let Self { mut paid, claim, .. } = self;
         paid.work.served = now;
         let head = match reply {
             OriginReply::Head(head) => head,
@@ -207,8 +228,6 @@ impl<'g> Forwarding<'g> {
         if !paid.asked.offer.settings.store || !may_be_stored(&head) {
             return paid.served(claim, head, Kept::Not);
         }
-        let left =
-            paid.asked.offer.settings.origin_timeout_secs.saturating_sub(now.secs_since(since));
         let limits = BodyLimits { bytes: MAX_SEALED_BYTES, secs: left.clamp(1, MAX_SEALING_SECS) };
         let whole_time = left <= MAX_SEALING_SECS;
         Step::Collect(limits, Collecting { paid, claim, head, whole_time })

@@ -7,7 +7,7 @@ use crate::gate::checked::Protocol;
 use crate::gate::mpp::issue::METHOD;
 use crate::gate::reply::Reply;
 use crate::mpp;
-use crate::payment::Receipt;
+use crate::payment::{Receipt, TxHash};
 use crate::x402::extension::offer_receipt;
 use crate::x402::{Version, header, v2};
 
@@ -50,7 +50,7 @@ impl PaidRequest<'_> {
     pub(super) fn settlement_refused(&self, reply: Reply, reason: &str) -> Reply {
         match self.checked.protocol {
             Protocol::X402(version) => {
-                let value = self.settle_response(false, Some(reason), "", None);
+                let value = self.settle_response(false, Some(reason), None, None);
                 reply.with(version.settlement_header(), &value)
             }
             Protocol::Mpp(_) => reply,
@@ -62,7 +62,7 @@ impl PaidRequest<'_> {
         reply.marks.served = true;
         match self.checked.protocol {
             Protocol::X402(version) => {
-                let value = self.settle_response(true, None, "", None);
+                let value = self.settle_response(true, None, None, None);
                 reply.with(version.settlement_header(), &value)
             }
             Protocol::Mpp(_) => reply,
@@ -72,8 +72,7 @@ impl PaidRequest<'_> {
     fn settled(&self, reply: Reply, version: Version, extensions: Option<String>) -> Reply {
         match self.work.transaction {
             Some(transaction) => {
-                let transaction = transaction.to_text();
-                let value = self.settle_response(true, None, &transaction, extensions);
+                let value = self.settle_response(true, None, Some(&transaction), extensions);
                 reply.with(version.settlement_header(), &value)
             }
             None => reply,
@@ -101,14 +100,15 @@ impl PaidRequest<'_> {
         &self,
         success: bool,
         reason: Option<&str>,
-        transaction: &str,
+        transaction: Option<&TxHash>,
         extensions: Option<String>,
     ) -> String {
         let response = v2::SettleResponse {
             success,
             error_reason: reason,
             payer: &self.payer_text(),
-            transaction,
+            transaction: transaction.map_or("", TxHash::on_wire),
+            status: (transaction == Some(&TxHash::PENDING)).then_some("pending"),
             network: &self.checked.expected.network,
             amount: self.work.charged.map(|charged| charged.to_string()),
         };

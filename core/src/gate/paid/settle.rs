@@ -316,7 +316,9 @@ impl<'g> Settling<'g> {
         let report = SettleReport { claim, attempt, client };
         match (&result, paid.work.transaction) {
             (Outcome::Settled(_), Some(named))
-                if paid.asked.offer.settings.confirms && !planted(Mutant::WordIsChain) =>
+                if paid.asked.offer.settings.confirms
+                    && !paid.is_deferred()
+                    && !planted(Mutant::WordIsChain) =>
             {
                 paid.confirm(named, report)
             }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::{Document, DocumentContext};
 use crate::gate::offer::{Choice, Offer};
+use crate::x402::exact::DEFERRED;
 
 const HOW_TO_PAY: &str = "\
 ## How to pay
@@ -44,7 +45,8 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
                 text.push_str(&format!(": {}", line(&offer.settings.description)));
             }
             text.push('\n');
-            for choice in &offer.choices {
+            let shown = |choice: &&Choice| choice.requirements.scheme() != DEFERRED;
+            for choice in offer.choices.iter().filter(shown) {
                 text.push_str(&way(offer, choice));
             }
             if let Some(count) = offer.settings.free_per_day {

@@ -18,7 +18,6 @@ use crate::encoding::json::{self, object as members};
 use crate::gate::mpp::issue;
 use crate::gate::offer::{Choice, Offer};
 use crate::hash;
-use crate::x402::exact;
 use crate::x402::extension::bazaar::{Declaration, Style};
 
 /// Methods that an operation can have.
@@ -56,7 +55,7 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
         "x-service-info": service,
         "paths": paths,
     });
-    format!("{document}")
+    json::text(&document)
 }
 
 fn path_item(shop: &DocumentContext<'_>, item: &ListedPath) -> Value {
@@ -143,7 +142,7 @@ fn payment_info(offer: &Offer) -> Value {
         protocols.push(json!({ "x402": {} }));
         offers.extend(offer.choices.iter().map(|choice| {
             let mut one = payment_offer(offer, choice, "x402");
-            put(&mut one, "scheme", exact::SCHEME);
+            put(&mut one, "scheme", choice.requirements.scheme());
             one
         }));
     }

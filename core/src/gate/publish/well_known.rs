@@ -53,5 +53,5 @@ pub(super) fn write(shop: &DocumentContext<'_>) -> String {
         let instructions = format!("See {}{}", shop.base, Document::Llms.path());
         members.insert("instructions".into(), Value::from(instructions));
     }
-    format!("{document}")
+    encoding::json::text(&document)
 }

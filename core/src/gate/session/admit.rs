@@ -12,13 +12,13 @@ use super::step::{SessionRequest, SessionStep};
 use crate::facilitator::breaker::{Condition, by_readiness};
 use crate::gate::Gate;
 use crate::gate::offer::{Choice, Offer, SessionOffer};
+use crate::gate::presented::Presented;
 use crate::gate::reply::{Audience, Reply};
 use crate::gate::request::IncomingRequest;
-use crate::http::Headers;
 use crate::payment::SignedToken;
 use crate::problem::Code;
 use crate::time::UnixTime;
-use crate::x402::header::{self, Message};
+use crate::x402::header::Message;
 use crate::x402::{Version, v2};
 
 /// The scheme's name on the wire.
@@ -30,17 +30,17 @@ impl Gate {
     pub(in crate::gate) fn session<'g>(
         &'g self,
         offer: &'g Offer,
-        request: &IncomingRequest,
+        (request, presented): (&IncomingRequest, &Presented),
         conditions: &[Condition],
         now: UnixTime,
     ) -> Option<SessionStep<'g>> {
         if offer.choices.iter().all(|choice| choice.session.is_none()) {
             return None;
         }
-        let message = shown_session(&request.head.headers)?;
+        let message = shown_session(presented)?;
         let request = request.clone();
         let authorizer = self.keys.authorizer()?.address();
-        Some(match SessionPayment::check((offer, authorizer), &message, now) {
+        Some(match SessionPayment::check((offer, authorizer), message, now) {
             Ok((_, payment)) if payment.is_denied(&self.payers.clients) => {
                 let correlation = &request.correlation;
                 let denied = Code::PayerDenied;
@@ -79,10 +79,9 @@ impl Choice {
     }
 }
 
-/// The payment of a session that a request shows.
-fn shown_session(headers: &Headers) -> Option<Message> {
-    let value = headers.joined(Version::V2.proof_header())?;
-    let message = header::decode(&value).ok()?;
+/// The payment of a session that a request shows, if it shows no other.
+fn shown_session(presented: &Presented) -> Option<&Message> {
+    let Presented::X402(Version::V2, Ok(message)) = presented else { return None };
     let accepted = message.object.get("accepted")?;
     (accepted.get("scheme")?.as_str()? == SCHEME).then_some(message)
 }

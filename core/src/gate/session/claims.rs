@@ -4,12 +4,13 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::errand::ChannelTerms;
 use crate::channel::authorizer::claim_digest;
 use crate::channel::claims::ClaimQueue;
 use crate::channel::desk::ChannelDesk;
+use crate::encoding::json::json;
 use crate::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 use crate::gate::Gate;
 use crate::gate::call::FacilitatorCall;

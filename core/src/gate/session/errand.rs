@@ -17,6 +17,7 @@ use crate::channel::index::IndexAsk;
 use crate::channel::state::ListNotice;
 use crate::encoding::{hex, json};
 use crate::facilitator::breaker::Operation;
+use crate::facilitator::outcome::stands;
 use crate::facilitator::payers::{Caller, Evidence};
 use crate::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 use crate::facilitator::wire;
@@ -131,13 +132,15 @@ impl Gate {
         reply: &FacilitatorReply,
         (asked, now): (UnixTime, UnixTime),
     ) -> Write {
-        let object = reply.object(MAX_REPLY_BYTES).map(|(_, object)| object).unwrap_or_default();
+        let said = reply.object(MAX_REPLY_BYTES);
+        let stood = said.as_ref().is_some_and(|(status, object)| stands(*status, object));
+        let object = said.map(|(_, object)| object).unwrap_or_default();
         let Some(channel) = &mut desk.channel else { return Write::Nothing };
         match task {
             Task::Look => {
-                let shown = object
-                    .get("extra")
-                    .and_then(|state| SightText::of_facilitator(state, asked)?.read());
+                let shown = object.get("extra").filter(|_| stood).and_then(|state| {
+                    SightText::of_facilitator(state, channel.id(), asked)?.read()
+                });
                 let Some(shown) = shown else { return Write::Nothing };
                 channel.see(shown);
                 Write::Channel
@@ -146,7 +149,7 @@ impl Gate {
             Task::Send => Write::Nothing,
             Task::PayOut => {
                 let why = object.get("errorReason").and_then(Value::as_str).unwrap_or_default();
-                let is_done = object.get("success") == Some(&Value::Bool(true))
+                let is_done = stood && object.get("success") == Some(&Value::Bool(true))
                     || why.ends_with("nothing_to_settle");
                 // That it may fail was written before.
                 if !is_done {

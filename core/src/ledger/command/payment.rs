@@ -5,7 +5,8 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::message::{read_enum, read_struct};
-use crate::payment::{OnChain, TxHash};
+use crate::mutant::{Mutant, planted};
+use crate::payment::{NEVER, OnChain, TxHash};
 
 /// Moment of settlement, relative to the origin's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,10 +70,22 @@ read_struct!(Payment {
 });
 
 impl Payment {
-    /// Parses the hash of a transaction on this payment's network; `None` if `name` is malformed.
+    /// Parses the hash of a transaction on this payment's network; `None` if `name` is malformed. A
+    /// deferred payment may have none.
     #[must_use]
     pub fn transaction(&self, name: &str) -> Option<TxHash> {
-        TxHash::on(&self.network, name)
+        match TxHash::recorded(name) {
+            Some(TxHash::PENDING) => {
+                (self.is_deferred() || planted(Mutant::AnyIsPending)).then_some(TxHash::PENDING)
+            }
+            _ => TxHash::on(&self.network, name),
+        }
+    }
+
+    /// Whether a facilitator settles it together with others, later. It never ends.
+    #[must_use]
+    pub const fn is_deferred(&self) -> bool {
+        self.valid_before == NEVER.secs()
     }
 
     /// Whether the chain itself settles it.

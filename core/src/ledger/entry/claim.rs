@@ -34,7 +34,7 @@ impl Entry {
     /// Until when the payer's next authorization counts as a signature for it.
     #[must_use]
     pub const fn heir_until(&self) -> UnixTime {
-        UnixTime::from_secs(self.payment.valid_before).plus(INHERIT_SECS)
+        self.ends().plus(INHERIT_SECS)
     }
 
     /// Answers a repeat of the payment by a request that may begin it.

@@ -75,8 +75,8 @@ impl Entry {
         if let Some(until) = self.wake_at() {
             return Some((until, Work::Lapse));
         }
-        let valid_before = UnixTime::from_secs(self.payment.valid_before);
-        let reads_chain = plan.reads(&self.payment.network);
+        let ends = self.ends();
+        let reads_chain = plan.reads(&self.payment.network) && !self.payment.is_deferred();
         match &self.state {
             State::Unknown { since, sent, .. } => {
                 let give_up = since.plus(plan.manual_secs);
@@ -93,20 +93,20 @@ impl Entry {
             }
             State::Released | State::Abandoned if planted(Mutant::ReleaseIsFinal) => None,
             State::Released | State::Abandoned if reads_chain => {
-                let provable = valid_before.plus(VOID_MARGIN_SECS).plus(1);
+                let provable = ends.plus(VOID_MARGIN_SECS).plus(1);
                 let [_, later] = plan.chain_secs;
                 let again = self.watch.read.map_or(provable, |read| read.plus(later));
                 Some(self.read_or_close(again.max(provable), plan))
             }
             State::Refused { .. } | State::Released | State::Abandoned => {
-                Some((valid_before.plus(CLOSE_SECS), Work::Close))
+                Some((ends.plus(CLOSE_SECS), Work::Close))
             }
             State::Settled { since, .. } => {
-                Some((since.plus(plan.refund_secs).max(valid_before), Work::Refund))
+                Some((since.plus(plan.refund_secs).max(ends), Work::Refund))
             }
             State::Void | State::Closed if planted(Mutant::UnpaidStays) => None,
             State::Void | State::Closed if !self.watch.asked || planted(Mutant::AskedGoes) => {
-                Some((valid_before.plus(FORGET_SECS), Work::Forget))
+                Some((ends.plus(FORGET_SECS), Work::Forget))
             }
             State::RefundDue { .. } => self.yields_until().map(|at| (at, Work::Owe)),
             State::Executing(_)

@@ -8,7 +8,7 @@ use super::doubt::RESEND_GAP_SECS;
 use super::{Entry, Taken, delivering};
 use crate::amount::Amount;
 use crate::ledger::command::{Answer, Client, Delivery, Failure, Fate, Mode, Outcome, Replay};
-use crate::ledger::state::{Lease, Requester, State, Undelivered};
+use crate::ledger::state::{Lease, Requester, State, Undelivered, Why};
 use crate::mutant::{Mutant, planted};
 use crate::payment::TxHash;
 use crate::time::UnixTime;
@@ -44,6 +44,8 @@ impl Entry {
             State::Delivering { transaction, .. } => {
                 State::Delivering { transaction, lease: self.first_sign(now), streaming: true }
             }
+            // The lease ended the work first, and nothing was asked for.
+            State::Abandoned => return (self, Fate::OriginFailed.into()),
             _ => return (self, Answer::Stale),
         };
         self.sealed = stored;
@@ -74,6 +76,12 @@ impl Entry {
         match result {
             Outcome::Settled(text) => match (self.payment.transaction(&text), taken) {
                 (Some(transaction), Taken::No) => self.captured(transaction, heard, now),
+                // One transaction moves many of these.
+                (Some(_), Taken::Yes)
+                    if self.payment.is_deferred() && !planted(Mutant::BatchesAreOne) =>
+                {
+                    self.captured(TxHash::PENDING, heard, now)
+                }
                 (hash, _) => self.doubt(hash.filter(|_| taken == Taken::No), client, sender, now),
             },
             Outcome::Refused(reason) => self.refused(reason, now),
@@ -179,8 +187,15 @@ impl Entry {
     }
 
     pub(super) fn fulfil(mut self, delivery: Delivery, now: UnixTime) -> (Self, Answer) {
-        let State::Delivering { transaction, .. } = self.state else {
-            return (self, Answer::Stale);
+        let transaction = match self.state {
+            State::Delivering { transaction, .. } => transaction,
+            // It had only been silent: what its holder says now is better than no word.
+            State::Manual { why, transaction: Some(transaction) }
+                if why == Why::StreamLost || planted(Mutant::AnyReviewEnds) =>
+            {
+                transaction
+            }
+            _ => return (self, Answer::Stale),
         };
         self.state = match delivery {
             Delivery::Flowing => State::Delivering {

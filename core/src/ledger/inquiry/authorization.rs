@@ -194,7 +194,7 @@ fn logs(
         }
     }
     let max = match question.method {
-        TransferMethod::Eip3009 => MAX_PLACES,
+        TransferMethod::Eip3009 | TransferMethod::Deferred => MAX_PLACES,
         TransferMethod::Permit2 | TransferMethod::Upto(_) => {
             // The first ones after first sight.
             places.truncate(MAX_TRANSFERS);

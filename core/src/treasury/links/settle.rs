@@ -93,6 +93,6 @@ fn fate(
         SettleOutcome::Unknown(_) if !repeated && !planted(Mutant::LinksTakeUsedPayments) => {
             was_used_before(&reply).map(LinkFate::Never)
         }
-        SettleOutcome::Unknown(_) => None,
+        SettleOutcome::Pending | SettleOutcome::Unknown(_) => None,
     }
 }

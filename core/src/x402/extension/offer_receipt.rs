@@ -45,7 +45,7 @@ impl Payload {
             resource_url: receipt.resource_url.clone(),
             payer: receipt.payer.clone(),
             issued_at: receipt.issued_at.secs(),
-            transaction: receipt.transaction.to_text(),
+            transaction: receipt.transaction.on_wire().to_string(),
         }
     }
 

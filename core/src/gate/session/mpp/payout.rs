@@ -10,11 +10,13 @@ use crate::channel::errand::ChannelErrand;
 use crate::channel::escrow::EscrowContract;
 use crate::channel::facts::ChannelFacts;
 use crate::channel::funds::SignedFunds;
+use crate::channel::index::IndexAsk;
 use crate::channel::onchain::ChannelQuestion;
 use crate::channel::payee::PayeeQueue;
 use crate::channel::payee::call::{FundsCall, Haste, PayoutCall, QueuedCall};
 use crate::channel::payee::sent;
 use crate::channel::state::OnChain;
+use crate::encoding::json::{self, json};
 use crate::gate::Gate;
 use crate::gate::call::ChainCall;
 use crate::time::UnixTime;
@@ -145,6 +147,23 @@ impl Gate {
     pub fn payee_refusal(&self, reply: &str, network: &str) -> Option<String> {
         let why = sent::refusal(reply)?;
         Some(["farebox: the node of ", network, " refuses what PAYEE_KEY sends: ", &why].concat())
+    }
+
+    /// What the list of channels is told of the account: what it lacks for what is next.
+    #[must_use]
+    pub fn payee_listing(
+        &self,
+        queue: &PayeeQueue,
+        network: &str,
+        now: UnixTime,
+    ) -> Option<String> {
+        let id = ["payee/", network].concat();
+        let account = self.keys.payee()?.address().to_checksum();
+        let lacks = queue.lacks().unwrap_or(Amount::ZERO).to_string();
+        let shown = json!({
+            "id": id, "account": account, "network": network, "lacks_wei": lacks, "at": now.secs(),
+        });
+        Some(IndexAsk::Note(id, json::text(&shown)).to_text())
     }
 
     /// What the operator is told if the account cannot pay for what is next.

@@ -13,6 +13,7 @@ use crate::channel::config::{ChannelId, ChannelParties};
 use crate::channel::funds::{FundsPurpose, SignedFunds};
 use crate::channel::refusal::ChannelRefusal;
 use crate::channel::voucher::Voucher;
+use crate::evm::address::Address;
 use crate::gate::Gate;
 use crate::gate::mpp::issue;
 use crate::gate::offer::Offer;
@@ -39,17 +40,15 @@ impl Gate {
     pub(in crate::gate) fn session_by_mpp<'g>(
         &'g self,
         offer: &'g Offer,
-        request: &IncomingRequest,
+        (request, presented): (&IncomingRequest, &Presented),
         now: UnixTime,
     ) -> Option<SessionStep<'g>> {
         let (choice, sold) = offer.by_channel()?;
-        let Presented::Mpp(Ok(credential)) = Presented::of(&request.head.headers) else {
-            return None;
-        };
+        let Presented::Mpp(Ok(credential)) = presented else { return None };
         if credential.challenge.intent != INTENT {
             return None;
         }
-        Some(match self.shown(sold, offer, (&request.head, &credential), now) {
+        Some(match self.shown(sold, offer, (&request.head, credential), now) {
             Ok(payment) => {
                 let request = request.clone();
                 let asked = AskedSession {
@@ -159,7 +158,12 @@ impl Gate {
             Funding::Authorized { authorization, signature } => (authorization, signature),
         };
         let least = sold.sends_from.ok_or(MALFORMED)?;
-        if self.payers.clients.denies(&authorization.from.to_lower_hex()) {
+        let signer = match &purpose {
+            FundsPurpose::Open(parties) => parties.signer(),
+            FundsPurpose::TopUp(..) => authorization.from,
+        };
+        let denies = |account: Address| self.payers.clients.denies(&account.to_lower_hex());
+        if denies(authorization.from) || denies(signer) {
             return Err(BLOCKED);
         }
         let is_dust = authorization.value < least && !planted(Mutant::DustIsSent);

@@ -48,7 +48,7 @@ impl<'g> SessionRequest<'g> {
         if framing == StreamFraming::Events {
             // Events of the gate come between.
             head.headers.remove("content-length");
-            head.headers.set("cache-control", "no-cache, no-transform");
+            head.headers.set("cache-control", "private, no-store, no-transform");
         }
         let mut served = Reply::new(head, Body::Held);
         served.marks.served = true;
