@@ -110,6 +110,10 @@ describe('payments that are settled later', () => {
     });
     assert.equal(world.origin.of(path).length, 1);
     assert.equal(world.facilitator.of('settle', payment.payer).length, 1);
+    const [row] = await rowsOf(world, payment.payer);
+    const paidBack = (transaction: string) => ask(world, `payments/${String(row?.['id'])}/refunded`, { transaction });
+    assert.equal((await paidBack('pending')).status, 400, 'a refund is in a transaction');
+    assert.equal(jsonOf(await paidBack(`0x${'ab'.repeat(32)}`))['state'], 'refunded');
   }));
 
   it('its row stays when others go, and buys nothing more', () => within(async (world) => {

@@ -105,17 +105,18 @@ pub(super) fn decision(what: What, body: &str) -> Result<Decision, Wrong> {
         let reason = text("reason").filter(good).map(ToOwned::to_owned);
         reason.ok_or_else(|| Wrong::named("reason"))
     };
-    let hash = || {
-        let hash = text("transaction").and_then(TxHash::recorded);
+    let hash = |read: fn(&str) -> Option<TxHash>| {
+        let hash = text("transaction").and_then(read);
         hash.map(|hash| hash.to_text()).ok_or_else(|| Wrong::named("transaction"))
     };
     Ok(match what {
-        What::Refunded => Decision::Refunded(hash()?),
+        // What was paid back is in a transaction, even if what was paid is not in one yet.
+        What::Refunded => Decision::Refunded(hash(TxHash::parse_any)?),
         What::Waived => Decision::Waived(reason()?),
         What::Resolve => {
             let to = text("as").and_then(Resolution::parse).ok_or_else(|| Wrong::named("as"))?;
             let transaction = match members.get("transaction") {
-                Some(_) => Some(hash()?),
+                Some(_) => Some(hash(TxHash::recorded)?),
                 None => None,
             };
             Decision::Resolved { to, reason: reason()?, transaction }
