@@ -264,11 +264,14 @@ impl Channel {
     /// When the chain is asked next: soon after money was sent for, and as long as something is
     /// earned often enough to see that the payer withdraws.
     fn look_due(&self) -> Option<UnixTime> {
+        let firm = self.firm_due();
         if self.sight.on_chain == OnChain::Finalized {
             // A deposit that the chain undoes takes along the close that it paid for.
-            let (_, since) = self.firm.rising?;
             let is_final = self.rule == VoucherRule::Exact || self.spent.is_zero();
-            return (!is_final).then_some(since.plus(FIRM_SECS).max(self.looked.plus(RETRY_SECS)));
+            let rising = self.firm.rising.filter(|_| !is_final);
+            let rising = rising.map(|(_, since)| since.plus(FIRM_SECS));
+            let rising = rising.map(|due| due.max(self.looked.plus(RETRY_SECS)));
+            return rising.into_iter().chain(firm).min();
         }
         // A facilitator that never answers is asked ever more seldom.
         let silent = self.looked.secs().saturating_sub(self.sight.at.secs());
@@ -282,11 +285,22 @@ impl Channel {
             Some(_) | None => {}
         }
         if !self.is_watched() || planted(Mutant::EarningsAreNotWatched) {
-            return None;
+            return firm;
         }
         // A third of the time that a withdrawal takes: two thirds are left to claim.
         let watch_secs = self.withdraw_delay_secs.checked_div(3).unwrap_or_default();
-        Some(self.sight.at.plus(watch_secs).max(retry))
+        let watch = self.sight.at.plus(watch_secs).max(retry);
+        Some(firm.map_or(watch, |firm| firm.min(watch)))
+    }
+
+    /// When a chain undoes no more what was sent last: until then it may have, unseen.
+    fn firm_due(&self) -> Option<UnixTime> {
+        let firm = self.tried?.plus(FIRM_SECS);
+        let is_open = self.looked < firm && !planted(Mutant::FirstSightIsFinal);
+        is_open.then_some(match self.sight.on_chain {
+            OnChain::Leaving(_) => firm.min(self.looked.plus(self.fresh_secs())),
+            OnChain::Open | OnChain::Finalized => firm,
+        })
     }
 }
 

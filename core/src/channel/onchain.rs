@@ -10,6 +10,7 @@ use super::facts::ChannelFacts;
 use super::funds::SignedFunds;
 use crate::amount::Amount;
 use crate::evm::address::Address;
+use crate::evm::rpc::error::RpcError;
 use crate::evm::rpc::reply::{Replies, Status};
 use crate::evm::rpc::{At, Call, batch};
 use crate::time::UnixTime;
@@ -111,7 +112,11 @@ impl ChannelQuestion<'_> {
             Self::Standing => None,
             Self::Sent(hash) => replies.receipt(1, &hash).ok()?.map(|receipt| receipt.status),
             Self::Signed(..) if replies.flag(2).ok()? => Some(Status::Succeeded),
-            Self::Signed(..) => replies.returned(1).err().map(|_| Status::Reverted),
+            Self::Signed(..) => match replies.returned(1) {
+                Ok(_) => None,
+                Err(RpcError::Reverted) => Some(Status::Reverted),
+                Err(_) => return None,
+            },
         };
         Some(SeenChannel {
             facts: Some(facts).filter(|_| !payer.is_zero()),

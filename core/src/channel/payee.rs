@@ -5,21 +5,19 @@
 //! it. What is queued is replaced and not doubled, and may be forgotten: the channel comes again.
 
 pub mod call;
+mod landed;
+mod round;
 pub mod sent;
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use self::call::{Haste, PayoutCall, QueuedCall};
+use self::call::{ChannelCheck, PayoutCall, QueuedCall};
+use self::landed::LandedDeposits;
 use self::sent::SentCall;
 use super::config::ChannelId;
 use crate::amount::Amount;
-use crate::evm::account::Account;
-use crate::evm::address::Address;
-use crate::evm::rpc::reply::Replies;
-use crate::evm::rpc::{At, Call, batch};
 use crate::mutant::{Mutant, planted};
-use crate::sorted::by_rank;
 use crate::time::UnixTime;
 
 /// A call in its place.
@@ -27,6 +25,8 @@ use crate::time::UnixTime;
 struct QueuePlace {
     call: QueuedCall,
     sent: Option<SentCall>,
+    /// What the channel of a deposit had when a node found that it succeeds.
+    before: Option<Amount>,
 }
 
 impl QueuePlace {
@@ -43,12 +43,24 @@ impl QueuePlace {
     }
 }
 
+/// What keeps an account from sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountHealth {
+    /// The wei that it lacks to pay for what is next.
+    pub lacks: Option<Amount>,
+    /// How many deposits came to nothing in the last hour, at its cost.
+    pub failed_deposits: usize,
+    /// Whether those are so many that no deposit is sent.
+    pub is_paused: bool,
+}
+
 /// The calls of one account and chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PayeeQueue {
     places: Vec<QueuePlace>,
-    /// The channels that a node was asked about last, and whether for a deposit.
-    asked: Vec<(ChannelId, bool)>,
+    landed: LandedDeposits,
+    /// What a node was asked last.
+    asked: Vec<(ChannelId, ChannelCheck)>,
     /// What the account lacks to pay for what is next.
     lacks: Option<Amount>,
 }
@@ -57,28 +69,41 @@ impl PayeeQueue {
     /// Reads a row, without what was not written here.
     #[must_use]
     pub fn from_row(row: &str) -> Self {
-        let place = |line: &str| {
+        let mut queue = Self::default();
+        for line in row.split('\n') {
             let mut fields = line.split(' ');
-            let call = QueuedCall::read(&mut fields)?;
-            Some(QueuePlace { call, sent: SentCall::read(&mut fields) })
-        };
-        Self { places: row.split('\n').filter_map(place).collect(), ..Self::default() }
+            if queue.landed.read(line) {
+                continue;
+            }
+            if let Some(call) = QueuedCall::read(&mut fields) {
+                let sent = SentCall::read(&mut fields);
+                let before = fields.next().and_then(|text| Amount::from_atomic(text).ok());
+                queue.places.push(QueuePlace { call, sent, before });
+            }
+        }
+        queue
     }
 
     /// The row: a line for each call.
     #[must_use]
     pub fn to_row(&self) -> String {
-        let line = |place: &QueuePlace| {
-            let sent = place.sent.map(SentCall::to_text).unwrap_or_default();
-            [place.call.to_text(), sent].join(" ")
-        };
-        self.places.iter().map(line).collect::<Vec<_>>().join("\n")
+        let mut lines = Vec::new();
+        for QueuePlace { call, sent, before } in &self.places {
+            let before = before.filter(|_| sent.is_some()).map(|it| it.to_string());
+            let sent = sent.map(SentCall::to_text).unwrap_or_default();
+            lines.push([call.to_text(), sent, before.unwrap_or_default()].join(" "));
+        }
+        self.landed.write(&mut lines);
+        lines.join("\n")
     }
 
     /// Takes a call; it replaces an earlier one of its channel, under the same nonce. A deposit
     /// replaces nothing, and its payer has one that waits. Whether there was room.
-    pub fn take(&mut self, call: QueuedCall) -> bool {
+    pub fn take(&mut self, call: QueuedCall, now: UnixTime) -> bool {
         if let Some(funds) = &call.funds {
+            if let Some(is_same) = self.landed.has(&call, funds, now) {
+                return is_same;
+            }
             let is_payers = |it: &&QueuePlace| {
                 it.call.funds.as_ref().is_some_and(|other| other.payer == funds.payer)
             };
@@ -96,7 +121,7 @@ impl PayeeQueue {
             }
             return true;
         }
-        let place = QueuePlace { call, sent: None };
+        let place = QueuePlace { call, sent: None, before: None };
         if self.places.len() >= MAX_CALLS {
             // What has a nonce goes before all others.
             let last = self.places.iter().enumerate().max_by_key(|(_, it)| it.rank());
@@ -109,174 +134,30 @@ impl PayeeQueue {
         true
     }
 
-    /// Asks a node what is mined, and what the contract shows of the channels whose turn it is: the
-    /// network and the body. `None` if nothing is to be sent by this account.
-    pub fn question(&mut self, payee: Address) -> Option<(String, String)> {
-        self.places.retain(|place| place.call.payee == payee);
-        self.places = by_rank(core::mem::take(&mut self.places), QueuePlace::rank);
-        let chain_id = self.places.first()?.call.contract.chain_id;
-        let mut calls = Vec::from([
-            Call::ChainId,
-            Call::Block(At::Latest),
-            Call::TransactionCount { account: payee, at: At::Latest },
-            Call::TransactionCount { account: payee, at: At::Pending },
-            Call::Wei { account: payee, at: At::Latest },
-            Call::Tip,
-        ]);
-        self.asked.clear();
-        let turns = self.places.iter().take(self.width());
-        for place in turns.filter(|place| place.sent.is_none()) {
-            self.asked.push(place.call.place());
-            calls.push(place.call.question());
-        }
-        Some((["eip155:", &chain_id.to_string()].concat(), batch(&calls)))
-    }
-
-    /// Takes the node's answer: the body that sends what is due. What comes of it, the next answer
-    /// tells.
-    pub fn told(&mut self, reply: &str, payee: &Account, now: UnixTime) -> Option<String> {
-        let asked = core::mem::take(&mut self.asked);
-        let replies = Replies::read(reply.as_bytes(), asked.len().checked_add(BEFORE)?).ok()?;
-        if replies.quantity(0).ok()? != self.places.first()?.call.contract.chain_id {
-            return None;
-        }
-        let base = replies.base_fee(1).ok()?.unwrap_or(Amount::ZERO);
-        let (mined, waiting) = (replies.quantity(2).ok()?, replies.quantity(3).ok()?);
-        let wei = replies.wei(4).ok()?;
-        // A node that once showed another count has given nonces whose turn never comes.
-        let is_far = |nonce: u64| nonce > mined.saturating_add(FAR_NONCES);
-        let waiting = if is_far(waiting) { mined } else { waiting };
-        for place in &mut self.places {
-            place.sent = place.sent.filter(|sent| !is_far(sent.nonce));
-        }
-        let is_done = |call: &QueuedCall| {
-            let place = asked.iter().position(|it| *it == call.place())?.checked_add(BEFORE)?;
-            call.is_done(replies.returned(place))
-        };
-        // What a nonce came to, the channel sees. One that is given up would hold up all after it.
-        self.places.retain(|place| match place.sent {
-            Some(sent) => sent.nonce >= mined,
-            None => is_done(&place.call) != Some(true),
-        });
-        self.unblock(mined);
-        // Not every node has it.
-        let least = replies.wei(5).unwrap_or(MIN_TIP).clamp(MIN_TIP, MAX_TIP);
-        let tip = base.checked_div_u64(10)?.max(least);
-        let max_fee = base.checked_mul_u64(2)?.checked_add(tip)?;
-        let used = self.places.iter().filter_map(|it| it.sent?.nonce.checked_add(1)).max();
-        let nonce = waiting.max(mined).max(used.unwrap_or_default());
-        let mut fresh = SentCall { nonce, tip, max_fee, repeats: 0, at: now };
-        let cost = fresh.cost()?;
-        let mut held = self.make_way(wei, cost)?;
-        self.places = by_rank(core::mem::take(&mut self.places), QueuePlace::rank);
-        // The first one holds up the others, which are raised as far as it was.
-        let (mut lead, mut raises) = (fresh, MAX_RAISES);
-        let (mut left, mut calls) = (wei, Vec::new());
-        self.lacks = None;
-        let width = self.width();
-        for place in self.places.iter_mut().take(width) {
-            let needed = match place.call.call {
-                PayoutCall::Deposit if !planted(Mutant::DepositsTakeGas) => {
-                    cost.checked_mul_u64(RESERVED)?
-                }
-                PayoutCall::Deposit | PayoutCall::Settle | PayoutCall::Close => cost,
-            };
-            let next = match place.sent {
-                Some(sent) => {
-                    held = held.checked_sub(sent.cost()?)?;
-                    let spare = left.checked_sub(held).unwrap_or(Amount::ZERO);
-                    let next = if now < sent.at.plus(REPEAT_SECS) {
-                        Some(sent)
-                    } else {
-                        let again = sent.again(lead, raises)?;
-                        sent.within((spare, left), again, fresh, base)
-                    };
-                    let first = next.unwrap_or(sent);
-                    lead.tip = lead.tip.max(first.tip);
-                    lead.max_fee = lead.max_fee.max(first.max_fee);
-                    raises = 0;
-                    next
-                }
-                None => Some(fresh).filter(|_| needed <= left),
-            };
-            let Some(next) = next else {
-                // A node refuses it.
-                self.lacks = needed.checked_sub(left);
-                break;
-            };
-            left = left.checked_sub(next.cost()?).unwrap_or(Amount::ZERO);
-            if place.sent.is_none() {
-                fresh.nonce = fresh.nonce.checked_add(1)?;
-            }
-            if place.sent != Some(next) {
-                calls.push(Call::Send(place.call.sign(&next, payee)?));
-                place.sent = Some(next);
-            }
-        }
-        (!calls.is_empty()).then(|| batch(&calls))
-    }
-
-    /// Whether a call waits.
+    /// Whether nothing waits, and nothing that was sent is looked for.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.places.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.chain_id().is_none()
     }
 
-    /// The wei that the account lacks to pay for what is next.
+    /// What its operator is to know.
     #[must_use]
-    pub const fn lacks(&self) -> Option<Amount> {
-        self.lacks
+    pub const fn health(&self) -> AccountHealth {
+        AccountHealth {
+            lacks: self.lacks,
+            failed_deposits: self.landed.failed(),
+            is_paused: self.landed.is_paused(),
+        }
+    }
+
+    /// The chain, if a node is to be asked.
+    fn chain_id(&self) -> Option<u64> {
+        let first = self.places.first().map(|place| &place.call);
+        Some(first.or_else(|| self.landed.open().next())?.contract.chain_id)
     }
 
     fn of(&mut self, channel: &ChannelId) -> Option<&mut QueuePlace> {
         self.places.iter_mut().find(|it| it.call.place() == (*channel, false))
-    }
-
-    /// How many calls have their turn, in the order of ranks.
-    fn width(&self) -> usize {
-        let is_urgent =
-            |place: &&QueuePlace| place.sent.is_some() || place.call.haste == Haste::Leaving;
-        self.places.iter().take_while(is_urgent).count().clamp(AT_ONCE, AT_ONCE_URGENT)
-    }
-
-    /// Who withdraws takes the nonce of one who stays, where the account cannot pay for both at this
-    /// cost: what all that have a nonce hold of it.
-    fn make_way(&mut self, wei: Amount, cost: Amount) -> Option<Amount> {
-        let costs = self.places.iter().filter_map(|it| it.sent?.cost());
-        let held =
-            costs.fold(Amount::ZERO, |sum, cost| sum.checked_add(cost).unwrap_or(Amount::MAX));
-        let mut rest = wei.checked_sub(held).unwrap_or(Amount::ZERO);
-        let is_next = |it: &QueuePlace| it.sent.is_none() && it.call.haste == Haste::Leaving;
-        let mut lacking: usize = 0;
-        for _ in self.places.iter().filter(|it| is_next(it)) {
-            match rest.checked_sub(cost) {
-                Some(less) => rest = less,
-                None => lacking = lacking.checked_add(1)?,
-            }
-        }
-        if planted(Mutant::StayersComeFirst) {
-            lacking = 0;
-        }
-        let stays = self.places.iter_mut().filter(|it| it.call.haste == Haste::Staying);
-        let nonces: Vec<_> = stays.filter_map(|it| it.sent.take()).take(lacking).collect();
-        for (place, sent) in self.places.iter_mut().filter(|it| is_next(it)).zip(nonces) {
-            place.sent = Some(SentCall { at: UnixTime::from_secs(0), ..sent });
-        }
-        Some(held)
-    }
-
-    /// What another program sent with this account may never be mined: the last call takes its
-    /// place, so that those between are.
-    fn unblock(&mut self, mined: u64) {
-        let sent = |place: &&mut QueuePlace| place.sent.map_or(0, |sent| sent.nonce);
-        let lowest = self.places.iter().filter_map(|it| it.sent).min_by_key(|sent| sent.nonce);
-        let is_stuck = lowest.is_some_and(|it| it.nonce > mined && it.repeats >= STUCK_REPEATS);
-        let last = self.places.iter_mut().filter(|it| it.sent.is_some()).max_by_key(sent);
-        if is_stuck
-            && let Some(SentCall { nonce, at, .. }) = last.and_then(|place| place.sent.as_mut())
-        {
-            (*nonce, *at) = (mined, UnixTime::from_secs(0));
-        }
     }
 }
 
@@ -288,25 +169,5 @@ pub(super) fn by_owed(urgency: u64, owed: Amount) -> u64 {
 
 /// The order of what is owed nothing.
 const LEAST_OWED: u64 = (1 << 62) - 1;
-/// Nonces beyond the last one in a block that are none of this queue's.
-const FAR_NONCES: u64 = 512;
-/// Calls of a question before those about channels.
-const BEFORE: usize = 6;
-/// Calls that wait for blocks at once: nodes take so many of one account.
-const AT_ONCE: usize = 16;
-/// The same where payers withdraw.
-const AT_ONCE_URGENT: usize = 64;
-/// Calls that the account can pay for if a deposit is sent: what pays out comes first.
-const RESERVED: u64 = 16;
 /// Calls that wait in all.
 const MAX_CALLS: usize = 512;
-/// Seconds after which a call is sent again at a higher price.
-const REPEAT_SECS: u64 = 15;
-/// Raises of a price, each by an eighth.
-const MAX_RAISES: u64 = 20;
-/// Repeats after which the nonce before counts as one that is never mined.
-const STUCK_REPEATS: u64 = 8;
-/// The least for a block's producer, wei for a unit of gas.
-const MIN_TIP: Amount = Amount::from_u64(1_000_000);
-/// The most of it that a node is believed to ask for.
-const MAX_TIP: Amount = Amount::from_u64(100_000_000_000);

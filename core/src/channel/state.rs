@@ -160,7 +160,8 @@ pub struct Channel {
     /// When the first charge was made that the chain does not show as claimed.
     pub(super) earned_since: Option<UnixTime>,
     pub(super) promised: Option<Promise>,
-    /// The last refund that the chain shows, and what was spent when it was promised.
+    /// The last refund that the chain shows, and what was spent when it was promised; once that is
+    /// undone and promised again, the one that was promised after it.
     pub(super) refunded: Option<(Promise, Amount)>,
     /// All refunds that the chain shows.
     pub(super) paid_back: Amount,
@@ -298,20 +299,28 @@ impl Channel {
     /// What vouchers may be accepted up to: the deposit, less what is promised back.
     #[must_use]
     pub fn available(&self) -> Amount {
-        match self.promised {
-            Some(promise) if !planted(Mutant::PromisesAreSpent) => {
-                self.sight.deposit.checked_sub(promise.amount).unwrap_or(Amount::ZERO)
+        let mut rest = self.sight.deposit;
+        for promise in [self.promised, self.later_promise()] {
+            if let Some(promise) = promise.filter(|_| !planted(Mutant::PromisesAreSpent)) {
+                rest = rest.checked_sub(promise.amount).unwrap_or(Amount::ZERO);
             }
-            Some(_) | None => self.sight.deposit,
         }
+        rest
     }
 
     /// Takes what the chain shows. An answer to an earlier question than the last one, or of a node
     /// that has not seen the last refund, changes nothing.
     pub fn see(&mut self, sight: Sight) {
-        let is_late = sight.at < self.sight.at || sight.refund_nonce < self.sight.refund_nonce;
+        let is_undone = sight.refund_nonce < self.sight.refund_nonce;
+        let is_late = sight.at < self.sight.at || is_undone && !self.undoes_refund(&sight);
         if (is_late || self.is_behind(&sight)) && !planted(Mutant::OldSightsCount) {
             return;
+        }
+        // Whoever has its signature can send it again, and then the later one.
+        if let Some((promise, spent)) = self.refunded.filter(|_| is_undone) {
+            self.refunded = self.promised.map(|later| (later, spent));
+            self.promised = Some(promise).filter(|_| !planted(Mutant::UndoneIsForgotten));
+            self.paid_back = self.paid_back.checked_sub(promise.amount).unwrap_or(Amount::ZERO);
         }
         // Only the time is another one: the list has it.
         if (Sight { at: self.sight.at, ..sight }) != self.sight {
@@ -321,6 +330,8 @@ impl Channel {
             self.tries = 0;
         }
         self.sight = sight;
+        // A claim that is undone was not paid out either.
+        self.paid_out = self.paid_out.min(sight.claimed);
         if self.tried.is_none_or(|tried| tried <= sight.at) {
             self.result = AttemptResult::Seen;
         }
@@ -340,15 +351,28 @@ impl Channel {
             // A claim was reorganised away.
             self.earned_since = Some(sight.at);
         }
-        if let Some(promise) = self.promised
-            && promise.nonce < sight.refund_nonce
-        {
+        while let Some(promise) = self.promised.filter(|it| it.nonce < sight.refund_nonce) {
+            let later = self.later_promise();
             self.refunded = Some((promise, self.spent));
             self.paid_back = self.paid_back.checked_add(promise.amount).unwrap_or(self.paid_back);
-            self.promised = None;
+            self.promised = later;
         }
         self.firm.see(self.available(), sight.at);
         self.confirm();
+    }
+
+    /// Whether the chain has undone the last refund: a node that is behind says so no longer than
+    /// this.
+    fn undoes_refund(&self, sight: &Sight) -> bool {
+        let is_last = self.refunded.is_none_or(|(it, _)| it.nonce <= sight.refund_nonce);
+        let is_certain = sight.at >= self.sight.at.plus(BEHIND_SECS);
+        is_last && is_certain && !planted(Mutant::RefundsAreFinal)
+    }
+
+    /// What was promised after a refund that the chain has undone.
+    fn later_promise(&self) -> Option<Promise> {
+        let (later, _) = self.refunded?;
+        self.promised.filter(|it| it.nonce < later.nonce).map(|_| later)
     }
 
     /// Whether this may be what a node shows that has not seen the newest blocks. Claims of x402

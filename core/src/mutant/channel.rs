@@ -95,8 +95,20 @@ macro_rules! channel {
             VainDepositsAreSent,
             /// A deposit is sent again while it waits, and beside another one of its payer's.
             DepositsAreDoubles,
+            /// What was sent and seen once is not looked at again when the chain undoes it no more.
+            FirstSightIsFinal,
+            /// A refund that the chain undoes counts as made, so that what was undone beside it is not seen.
+            RefundsAreFinal,
+            /// A refund that the chain undoes is forgotten, and whoever has its signature sends it again.
+            UndoneIsForgotten,
             /// A deposit takes the gas that claims need.
             DepositsTakeGas,
+            /// Deposits that come to nothing are sent without end.
+            VainIsFree,
+            /// A deposit is sent again that a block has, but not the node that is asked.
+            LandedIsForgotten,
+            /// Whatever a node says against a call counts as a call that fails.
+            ErrorsAreReverts,
             /// Who withdraws waits for those who stay, if the account cannot pay for both.
             StayersComeFirst,
             /// What is earned of payers who withdraw is sent in its order.

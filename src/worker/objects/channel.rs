@@ -92,10 +92,10 @@ impl Channel {
         // A channel whose row was read is no other object.
         if self.opened.borrow().is_none() && self.payee.is_used(&self.state)? {
             let told = self.payee.send(&self.state).await?;
-            if let Some((lacks, message)) = told
+            if let Some((health, message)) = told
                 && self.tell(OBJECT, &message, DEADLINE_MS).await
             {
-                self.payee.lists(lacks);
+                self.payee.lists(health);
             }
             return Ok(());
         }

@@ -3,9 +3,8 @@
 
 use std::cell::{Cell, RefCell};
 
-use farebox_core::amount::Amount;
-use farebox_core::channel::payee::PayeeQueue;
 use farebox_core::channel::payee::call::{Haste, QueuedCall};
+use farebox_core::channel::payee::{AccountHealth, PayeeQueue};
 use wasm_bindgen::JsValue;
 use worker::worker_sys::DurableObjectState;
 
@@ -17,7 +16,7 @@ use crate::worker::{chain, config, edge};
 const GATHER_MS: u64 = 500;
 /// Milliseconds between two rounds.
 const ROUND_MS: u64 = 3_000;
-/// The same if the node does not answer, or the account cannot pay.
+/// The same if the node does not answer, or the account does not send what is next.
 const WAIT_MS: u64 = 15_000;
 /// No time of an alarm.
 const NEVER: u64 = u64::MAX;
@@ -33,8 +32,8 @@ pub(super) struct PayeeSender {
     alarm: Cell<u64>,
     /// When the operator was told last, Unix seconds.
     told: Cell<u64>,
-    /// What the list of channels shows that the account lacks, as far as this instance knows.
-    listed: Cell<Option<Option<Amount>>>,
+    /// What the list of channels shows of the account, as far as this instance knows.
+    listed: Cell<Option<AccountHealth>>,
 }
 
 impl PayeeSender {
@@ -48,7 +47,7 @@ impl PayeeSender {
     pub(super) fn take(&self, state: &DurableObjectState, call: QueuedCall) -> Result<JsValue> {
         // Who withdraws waits for no round.
         let is_next = call.haste == Haste::Leaving || self.alarm.get() == NEVER;
-        let is_taken = self.with(state, |queue| queue.take(call))?;
+        let is_taken = self.with(state, |queue| queue.take(call, now()))?;
         let at = edge::clock_ms().saturating_add(GATHER_MS);
         let alarm = (is_next && self.rings(at)).then_some(at as f64);
         Ok(edge::answered(if is_taken { "true" } else { "false" }, None, alarm))
@@ -60,32 +59,32 @@ impl PayeeSender {
         Ok(is_known || Sql::of(state)?.exec(FIND, Vec::new())?.raw().next().is_some())
     }
 
-    /// The list has that the account lacks this much.
-    pub(super) fn lists(&self, lacks: Option<Amount>) {
-        self.listed.set(Some(lacks));
+    /// The list shows this of the account.
+    pub(super) fn lists(&self, health: AccountHealth) {
+        self.listed.set(Some(health));
     }
 
     /// Asks a node what was mined, and sends what is due; what the list of channels is to be told.
     pub(super) async fn send(
         &self,
         state: &DurableObjectState,
-    ) -> Result<Option<(Option<Amount>, String)>> {
+    ) -> Result<Option<(AccountHealth, String)>> {
         self.alarm.set(NEVER);
         let Some(gate) = config::for_objects() else { return Ok(None) };
         let Some(call) = self.with(state, |queue| gate.payee_question(queue))? else {
             return Ok(None);
         };
         let said = chain::reply(chain::send(&gate, &call.network, &call.body)).await;
-        let (body, lacks, listing) = self.with(state, |queue| {
+        let (body, complaint, listing) = self.with(state, |queue| {
             let body = said.as_deref().and_then(|said| gate.payee_told(queue, said, now()));
-            let lacks = queue.lacks();
-            let is_news = self.listed.get() != Some(lacks);
+            let health = queue.health();
+            let is_news = self.listed.get() != Some(health);
             let listing = gate.payee_listing(queue, &call.network, now()).filter(|_| is_news);
-            let listing = listing.map(|message| (lacks, message));
+            let listing = listing.map(|message| (health, message));
             (body, gate.payee_complaint(queue, &call.network), listing)
         })?;
-        let pause = if lacks.is_some() || said.is_none() { WAIT_MS } else { ROUND_MS };
-        self.tell(lacks);
+        let pause = if complaint.is_some() || said.is_none() { WAIT_MS } else { ROUND_MS };
+        self.tell(complaint);
         if let Some(body) = body {
             let said = chain::reply(chain::send(&gate, &call.network, &body)).await;
             self.tell(said.and_then(|said| gate.payee_refusal(&said, &call.network)));

@@ -27,6 +27,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant::PromisesAreSpent,
     Mutant::HeldIsRefunded,
     Mutant::UndoneIsRefunded,
+    Mutant::FirstSightIsFinal,
+    Mutant::RefundsAreFinal,
     Mutant::StepsOverlap,
 ];
 
@@ -45,7 +47,12 @@ fn beginnings(rule: VoucherRule) -> Vec<World> {
     }
     let mut topped = Vec::from(bought);
     topped.extend([Step::Deposits(1), Step::Looks, Step::Sees(0)]);
-    let all: [&[Step]; 7] = [&[], &bought, &held, &leaving, &refunded, &added, &topped];
+    let mut undone = Vec::from(refunded);
+    undone.extend([up, Step::Reverts]);
+    let mut all: Vec<&[Step]> = vec![&[], &bought, &held, &leaving, &refunded, &added, &topped];
+    if rule == VoucherRule::Exact {
+        all.push(&undone);
+    }
     all.iter()
         .map(|steps| {
             let mut world = World::new(rule, 2);

@@ -8,7 +8,7 @@ pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
 use crate::sessions::{
     by_mpp, ceilings, cheap, claims, dust, funds, payee, refunds, sales, settlers, told, units,
-    wrong,
+    vain, wrong,
 };
 
 /// A guard, the name of its test, and the test.
@@ -36,6 +36,10 @@ pub const TABLE: &[Row] = &[
     row!(
         UndoneIsRefunded,
         vouchers::what_was_added_to_a_deposit_is_paid_back_once_it_is_not_undone
+    ),
+    row!(
+        UndoneIsForgotten,
+        vouchers::refunds_that_the_chain_undoes_are_kept_for_who_has_their_signatures
     ),
     row!(PublicVouchersFetch, sales::a_voucher_that_stands_on_a_chain_fetches_nothing),
     row!(PublicVouchersPay, by_mpp::a_voucher_that_stands_on_a_chain_pays_for_no_one),
@@ -65,6 +69,12 @@ pub const TABLE: &[Row] = &[
         funds::who_has_bought_little_waits_for_the_rest_as_long_as_for_a_withdrawal
     ),
     row!(DepositsTakeGas, funds::a_deposit_leaves_the_gas_for_what_pays_out),
+    row!(
+        VainIsFree,
+        vain::deposits_whose_tokens_are_moved_before_the_block_are_sent_sixteen_times_an_hour
+    ),
+    row!(LandedIsForgotten, vain::a_node_that_is_behind_has_no_deposit_sent_twice),
+    row!(ErrorsAreReverts, vain::what_a_busy_node_says_is_no_word_against_a_deposit),
     row!(AnyPartiesPay, by_mpp::a_channel_that_another_route_sells_by_pays_for_nothing),
     row!(SentIsSecret, by_mpp::a_voucher_that_comes_while_a_transaction_is_made_is_public),
     row!(HigherVouchersUncharge, by_mpp::a_higher_voucher_leaves_what_is_held),

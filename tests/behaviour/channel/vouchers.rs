@@ -299,6 +299,33 @@ pub fn what_was_added_to_a_deposit_is_paid_back_once_it_is_not_undone() {
 }
 
 #[test]
+pub fn refunds_that_the_chain_undoes_are_kept_for_who_has_their_signatures() {
+    let mut channel = channel(VoucherRule::Exact, 10);
+    buy(&mut channel, &purchase(Some(2), 2, 1)).unwrap();
+    let promise = |nonce, amount| Promise { nonce: units(nonce), amount: units(amount) };
+    assert_eq!(refund(&mut channel, 2, Some(4), 0), Ok(RefundFate::Promised(promise(0, 4))));
+    channel.see(Sight { refund_nonce: units(1), at: START.plus(1), ..sight(6) });
+    assert_eq!(refund(&mut channel, 2, None, 1), Ok(RefundFate::Promised(promise(1, 4))));
+    // A node may be behind for a minute; then the first one is undone.
+    channel.see(Sight { at: START.plus(60), ..sight(10) });
+    assert_eq!(channel.sight().refund_nonce, units(1));
+    channel.see(Sight { at: START.plus(61), ..sight(10) });
+    assert_eq!((channel.promised(), channel.available()), (Some(&promise(0, 4)), units(2)));
+    let mut channel = Channel::from_row(&channel.to_row()).unwrap();
+    let asked = Purchase { until: START.plus(90), ..purchase(Some(3), 1, 2) };
+    assert_eq!(channel.begin(&asked, START.plus(61)), Err(ChannelRefusal::AboveDeposit));
+    assert_eq!(
+        channel.errand(START.plus(90)),
+        ChannelErrand::Refund(promise(0, 4), channel.earnings())
+    );
+    channel.see(Sight { refund_nonce: units(1), at: START.plus(91), ..sight(6) });
+    assert_eq!((channel.promised(), channel.available()), (Some(&promise(1, 4)), units(2)));
+    channel.see(Sight { refund_nonce: units(2), at: START.plus(92), ..sight(2) });
+    assert_eq!((channel.promised(), channel.available()), (None, units(2)));
+    assert_eq!(refund(&mut channel, 2, Some(4), 92), Ok(RefundFate::Repeated(promise(1, 4))));
+}
+
+#[test]
 fn what_is_left_of_a_firm_deposit_is_not_paid_back_by_crumbs() {
     let mut channel = channel(VoucherRule::Exact, 5);
     buy(&mut channel, &purchase(Some(4), 4, 1)).unwrap();

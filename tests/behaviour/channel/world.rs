@@ -17,6 +17,8 @@ const TICK: u64 = 100;
 const ID: ChannelId = ChannelId::from_bytes([7; 32]);
 /// Seconds after which the chain undoes nothing.
 const FIRM: u64 = 900;
+/// The same of a claim, refund or close: a payer who leaves has no longer time.
+const MINED: u64 = 300;
 /// Ticks for which the facilitator may fail on end.
 const MOST_DOWN: u8 = 2;
 
@@ -26,6 +28,8 @@ pub enum Step {
     Deposits(u64),
     /// The chain undoes the last deposit.
     Undoes,
+    /// The chain undoes the last claim, refund or close.
+    Reverts,
     /// The payer shows a voucher of this amount, or none, with this request.
     Asks(Option<u64>, u8),
     /// The payer buys a stream with a voucher of this amount, three more than what was charged.
@@ -169,6 +173,10 @@ pub struct World {
     delivered: Vec<(Sold, Amount)>,
     /// The last deposit, when it was made, and what was earned and claimed before it.
     added: Option<(u64, u64, u64, u64)>,
+    /// The contract before the last claim, refund or close, and when that was mined; none once the chain has undone one.
+    before_last: Option<(Contract, u64)>,
+    /// Whether the chain has undone one.
+    was_undone: bool,
     /// What is safe of the earnings although a deposit was undone.
     safe: Option<u64>,
 }
@@ -210,6 +218,8 @@ impl World {
             flowed: 0,
             delivered: Vec::new(),
             added: None,
+            before_last: None,
+            was_undone: false,
             safe: None,
         }
     }
@@ -249,6 +259,9 @@ impl World {
             && self.added.is_some_and(|(_, at, ..)| self.now < at + FIRM)
         {
             steps.push(Step::Undoes);
+        }
+        if self.before_last.is_some_and(|(_, at)| self.now < at + MINED) {
+            steps.push(Step::Reverts);
         }
         let next = count(self.channel.spent()) + 1;
         for request in [1, 2] {
@@ -293,11 +306,13 @@ impl World {
             Step::Deposits(amount) => {
                 let earned = count(self.channel.spent()).min(self.contract.balance);
                 self.added = Some((amount, self.now, earned, self.contract.claimed));
+                self.before_last = None;
                 self.contract.balance += amount;
             }
             Step::Undoes => {
                 let Some((amount, _, earned, claimed)) = self.added.take() else { return Ok(()) };
                 self.contract.balance -= amount;
+                self.before_last = None;
                 let earned = match self.rule {
                     // Any part of a voucher can be claimed, and what is promised was not spent.
                     VoucherRule::Exact => {
@@ -314,6 +329,12 @@ impl World {
                     (self.contract.claimed, self.contract.finalized) = (claimed, false);
                 }
                 self.safe = Some(earned);
+            }
+            Step::Reverts => {
+                let Some((before, _)) = self.before_last.take() else { return Ok(()) };
+                // What is paid out is what is claimed.
+                let paid = self.contract.paid.min(before.claimed);
+                (self.contract, self.was_undone) = (Contract { paid, ..before }, true);
             }
             Step::Asks(cumulative, request) => self.ask((cumulative, 1), request)?,
             Step::Begins(cumulative, request) => self.ask((Some(cumulative), 3), request)?,
@@ -371,10 +392,8 @@ impl World {
                 }
             }
             Step::Relays(place) => {
-                self.added = None;
                 let (promise, _) = self.promises[place];
-                self.contract
-                    .mine(Transaction::Refund(count(promise.nonce), count(promise.amount)));
+                self.mine(Transaction::Refund(count(promise.nonce), count(promise.amount)));
             }
             Step::Leaves => {
                 let rest = self.contract.balance - self.contract.claimed;
@@ -386,7 +405,7 @@ impl World {
                 if let Some((amount, since)) = self.contract.leaving
                     && self.now >= since + DELAY
                 {
-                    self.added = None;
+                    (self.added, self.before_last) = (None, None);
                     let rest = self.contract.balance - self.contract.claimed;
                     self.contract.balance -= amount.min(rest);
                     self.contract.leaving = None;
@@ -524,10 +543,13 @@ impl World {
     }
 
     fn mine(&mut self, transaction: Transaction) {
-        let before = self.contract.balance;
+        let before = self.contract;
         self.contract.mine(transaction);
-        // What was paid back is not undone.
-        if self.contract.balance != before {
+        if self.contract != before && !self.was_undone {
+            self.before_last = Some((before, self.now));
+        }
+        // What was added before something went back is not undone.
+        if self.contract.balance != before.balance {
             self.added = None;
         }
     }

@@ -572,15 +572,21 @@ impl Door {
     fn queues(&mut self, due: &QueuedCall) -> bool {
         assert!(due.object().starts_with("payee/84532/0x"));
         let mut queue = PayeeQueue::from_row(&self.queue);
-        let is_taken = queue.take(QueuedCall::of_message(&due.to_message()).unwrap());
+        let is_taken = queue.take(QueuedCall::of_message(&due.to_message()).unwrap(), self.time());
         self.queue = queue.to_row();
         is_taken
     }
 
+    /// The row of what the payee's account sends.
+    pub fn queue(&self) -> &str {
+        &self.queue
+    }
+
     /// A round of what the payee's account sends; false if the machine died.
-    fn sends(&mut self) -> bool {
+    pub fn sends(&mut self) -> bool {
         let mut queue = PayeeQueue::from_row(&self.queue);
         let Some(call) = self.gate.payee_question(&mut queue) else { return true };
+        self.node.now = self.now;
         let Some(said) = self.node.answer(&call.body) else { return true };
         if !self.lives() {
             return false;

@@ -19,4 +19,5 @@ pub mod streams;
 pub mod told;
 mod undone;
 pub mod units;
+pub mod vain;
 pub mod wrong;

@@ -81,6 +81,8 @@ pub struct ChannelNode {
     pub used: BTreeSet<[u8; 32]>,
     /// The time of its blocks.
     pub now: u64,
+    /// Deposits that it still tries before it is busy; none if it never is.
+    pub trials: Option<u64>,
 }
 
 pub fn escrow() -> EscrowContract {
@@ -118,6 +120,7 @@ impl ChannelNode {
             tokens: BTreeMap::new(),
             used: BTreeSet::new(),
             now: 0,
+            trials: None,
         }
     }
 
@@ -209,9 +212,12 @@ impl ChannelNode {
                 }
                 assert_eq!(params[0]["to"], ESCROW.to_lowercase());
                 if let Some(call) = DepositCall::read(&data) {
-                    if self.clone().deposits(&call).is_none() {
+                    if self.trials == Some(0) {
+                        self.refusal = Some("request rate limit exceeded".to_owned());
+                    } else if self.clone().deposits(&call).is_none() {
                         self.refusal = Some("execution reverted".to_owned());
                     }
+                    self.trials = self.trials.map(|left| left.saturating_sub(1));
                     return Value::from("0x");
                 }
                 Value::from(match data.get(..4).unwrap() {

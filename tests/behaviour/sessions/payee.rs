@@ -42,6 +42,11 @@ impl Sending {
         QueuedCall { haste, ..call(channel, 10) }
     }
 
+    /// A call is handed over; whether there was room.
+    fn takes(&mut self, due: QueuedCall) -> bool {
+        self.queue.take(due, UnixTime::from_secs(self.now))
+    }
+
     /// Asks and sends once, where nothing dies.
     fn round(&mut self) {
         if let Some(body) = self.body() {
@@ -106,10 +111,10 @@ pub fn sixty_calls_at_once_are_mined_in_a_few_blocks_who_leaves_first() {
     let mut sending = Sending::new();
     for number in 1..DUE {
         let due = sending.due(number, Haste::Staying);
-        assert!(sending.queue.take(due));
+        assert!(sending.takes(due));
     }
     let leaving = sending.due(DUE, Haste::Leaving);
-    assert!(sending.queue.take(leaving.clone()));
+    assert!(sending.takes(leaving.clone()));
     let blocks = sending.blocks(usize::MAX);
     assert!(blocks <= 5, "{blocks}");
     assert_eq!(sending.node.done[0], leaving.channel.to_string());
@@ -126,7 +131,7 @@ pub fn of_payers_who_leave_those_who_owe_most_go_first() {
     // Hundreds of crumbs, as many as there is room for, and then the money.
     for number in 1..600 {
         let crumb = sending.due(number, Haste::Leaving);
-        sending.queue.take(crumb);
+        sending.takes(crumb);
     }
     let rich: Vec<QueuedCall> = (600..603)
         .map(|number| {
@@ -135,7 +140,7 @@ pub fn of_payers_who_leave_those_who_owe_most_go_first() {
         })
         .collect();
     for due in &rich {
-        assert!(sending.queue.take(due.clone()), "money finds room among crumbs");
+        assert!(sending.takes(due.clone()), "money finds room among crumbs");
     }
     sending.restarts();
     sending.round();
@@ -146,9 +151,9 @@ pub fn of_payers_who_leave_those_who_owe_most_go_first() {
     let stays = sending.due(700, Haste::Staying);
     for number in 603..606 {
         let crumb = sending.due(number, Haste::Leaving);
-        sending.queue.take(crumb);
+        sending.takes(crumb);
     }
-    assert!(!sending.queue.take(QueuedCall { owed: units(9_000_000), ..stays }));
+    assert!(!sending.takes(QueuedCall { owed: units(9_000_000), ..stays }));
 }
 
 #[test]
@@ -158,7 +163,7 @@ fn nonces_far_beyond_the_chain_are_forgotten() {
     sending.node.mined = 5_000;
     for number in 1..=3 {
         let due = sending.due(number, Haste::Staying);
-        sending.queue.take(due);
+        sending.takes(due);
     }
     sending.round();
     assert_eq!(sending.node.paid.first().map(|(nonce, _)| *nonce), Some(5_000));
@@ -173,11 +178,11 @@ fn who_leaves_while_others_wait_for_a_block_is_in_the_next_one() {
     let mut sending = Sending::new();
     for number in 1..DUE {
         let due = sending.due(number, Haste::Staying);
-        sending.queue.take(due);
+        sending.takes(due);
     }
     sending.round();
     let leaving = sending.due(DUE, Haste::Leaving);
-    sending.queue.take(leaving.clone());
+    sending.takes(leaving.clone());
     sending.round();
     sending.node.block(usize::MAX);
     assert!(sending.node.done.contains(&leaving.channel.to_string()));
@@ -188,12 +193,12 @@ fn a_call_that_is_handed_over_again_is_sent_once() {
     let mut sending = Sending::new();
     let due = sending.due(1, Haste::Staying);
     for _ in 0..5 {
-        assert!(sending.queue.take(due.clone()));
+        assert!(sending.takes(due.clone()));
         sending.round();
     }
     assert_eq!(sending.node.paid.len(), 1);
     // A higher voucher takes its nonce.
-    sending.queue.take(call(due.channel, 20));
+    sending.takes(call(due.channel, 20));
     sending.round();
     sending.node.block(9);
     let locked = &sending.node.channels[&due.channel.to_string()];
@@ -204,12 +209,12 @@ fn a_call_that_is_handed_over_again_is_sent_once() {
 fn a_program_that_dies_before_it_sends_loses_nothing_and_holds_up_no_one() {
     let mut sending = Sending::new();
     let due = sending.due(1, Haste::Staying);
-    sending.queue.take(due.clone());
+    sending.takes(due.clone());
     // Its nonce is written, and nothing was sent.
     assert!(sending.body().is_some());
     sending.restarts();
     let other = sending.due(2, Haste::Staying);
-    sending.queue.take(other);
+    sending.takes(other);
     sending.round();
     sending.node.block(9);
     assert_eq!(sending.settled(), 0);
@@ -218,11 +223,11 @@ fn a_program_that_dies_before_it_sends_loses_nothing_and_holds_up_no_one() {
     assert_eq!((sending.settled(), sending.node.mined, sending.node.reverted), (2, 2, 0));
     // The row is lost while something waits: the channel hands it over again.
     let third = sending.due(3, Haste::Staying);
-    sending.queue.take(third.clone());
+    sending.takes(third.clone());
     sending.round();
     sending.queue = PayeeQueue::default();
     sending.node.block(9);
-    sending.queue.take(third);
+    sending.takes(third);
     sending.blocks(9);
     assert_eq!((sending.settled(), sending.node.mined, sending.node.reverted), (3, 3, 0));
 }
@@ -231,7 +236,7 @@ fn a_program_that_dies_before_it_sends_loses_nothing_and_holds_up_no_one() {
 fn a_nonce_that_another_program_took_is_followed_by_the_next_one() {
     let mut sending = Sending::new();
     let due = sending.due(1, Haste::Leaving);
-    sending.queue.take(due.clone());
+    sending.takes(due.clone());
     sending.round();
     // A node takes the other one's, and a block has it.
     sending.node.pool.insert(0, ([5_000_000_000; 2], Vec::new()));
@@ -239,7 +244,7 @@ fn a_nonce_that_another_program_took_is_followed_by_the_next_one() {
     sending.round();
     assert!(sending.queue.is_empty());
     // The channel sees that it is not settled, and hands it over again.
-    sending.queue.take(due);
+    sending.takes(due);
     sending.round();
     sending.node.block(9);
     assert_eq!((sending.settled(), sending.node.mined), (1, 2));
@@ -251,7 +256,7 @@ fn what_another_program_never_has_mined_is_replaced() {
     sending.node.pool.insert(0, ([1; 2], Vec::new()));
     for number in 1..=3 {
         let due = sending.due(number, Haste::Staying);
-        sending.queue.take(due);
+        sending.takes(due);
     }
     sending.round();
     assert_eq!(sending.node.paid[0].0, 1);
@@ -271,14 +276,14 @@ fn what_another_program_never_has_mined_is_replaced() {
 fn an_account_that_cannot_pay_says_what_it_lacks_and_goes_on_later() {
     let mut sending = Sending::new();
     let due = sending.due(1, Haste::Staying);
-    sending.queue.take(due);
+    sending.takes(due);
     sending.node.wei = 1_000;
     sending.round();
-    assert_eq!(sending.queue.lacks(), Some(units(COST - 1_000)));
+    assert_eq!(sending.queue.health().lacks, Some(units(COST - 1_000)));
     assert_eq!(sending.node.paid.len(), 0);
     sending.node.wei = COST;
     sending.blocks(9);
-    assert_eq!((sending.queue.lacks(), sending.settled()), (None, 1));
+    assert_eq!((sending.queue.health().lacks, sending.settled()), (None, 1));
 }
 
 /// 300,000 gas at twice a base fee of one gwei and a tenth of it as a tip.
@@ -289,7 +294,7 @@ pub fn a_price_that_the_account_cannot_pay_stops_no_one() {
     let mut sending = Sending::new();
     sending.node.wei = 3 * COST;
     let stays = sending.due(1, Haste::Staying);
-    sending.queue.take(stays);
+    sending.takes(stays);
     // Minutes in which the node takes no transaction: the price is raised again and again.
     sending.node.manner = NodeManner::Refuses;
     for _ in 0..14 {
@@ -299,7 +304,7 @@ pub fn a_price_that_the_account_cannot_pay_stops_no_one() {
     let tips: Vec<u64> = sending.node.paid.iter().map(|(_, tip)| *tip).collect();
     assert!(tips.iter().all(|tip| *tip < 300_000_000), "{tips:?}");
     let leaves = sending.due(2, Haste::Leaving);
-    sending.queue.take(leaves.clone());
+    sending.takes(leaves.clone());
     sending.node.manner = NodeManner::Waits;
     sending.round();
     sending.node.block(9);
@@ -313,10 +318,10 @@ pub fn who_leaves_takes_the_nonce_of_who_stays_if_one_can_be_paid() {
     let mut sending = Sending::new();
     sending.node.wei = COST * 9 / 8 + 300_000;
     let stays = sending.due(1, Haste::Staying);
-    sending.queue.take(stays.clone());
+    sending.takes(stays.clone());
     sending.round();
     let leaves = sending.due(2, Haste::Leaving);
-    sending.queue.take(leaves.clone());
+    sending.takes(leaves.clone());
     sending.round();
     sending.node.block(9);
     assert_eq!(sending.node.done, [leaves.channel.to_string()]);
@@ -330,11 +335,11 @@ fn who_stays_and_was_mined_before_who_leaves_is_not_sent_twice() {
     let mut sending = Sending::new();
     sending.node.wei = COST + 9;
     let stays = sending.due(1, Haste::Staying);
-    sending.queue.take(stays);
+    sending.takes(stays);
     sending.round();
     // No more can be paid, so that the node keeps what it has.
     let leaves = sending.due(2, Haste::Leaving);
-    sending.queue.take(leaves.clone());
+    sending.takes(leaves.clone());
     sending.round();
     sending.node.block(9);
     sending.node.wei = 9 * COST;
@@ -342,7 +347,7 @@ fn who_stays_and_was_mined_before_who_leaves_is_not_sent_twice() {
     assert_eq!((sending.settled(), sending.node.paid.len()), (1, 2));
     assert!(sending.queue.is_empty());
     // The channel sees that it is not settled, and hands it over again.
-    sending.queue.take(leaves);
+    sending.takes(leaves);
     sending.blocks(9);
     assert_eq!((sending.settled(), sending.node.mined, sending.node.reverted), (2, 2, 0));
 }
@@ -351,7 +356,7 @@ fn who_stays_and_was_mined_before_who_leaves_is_not_sent_twice() {
 pub fn a_price_that_was_raised_to_its_limit_follows_the_chain() {
     let mut sending = Sending::new();
     let stays = sending.due(1, Haste::Staying);
-    sending.queue.take(stays);
+    sending.takes(stays);
     // No blocks for ten minutes, and then dear ones.
     for _ in 0..40 {
         sending.now += 15;
@@ -360,7 +365,7 @@ pub fn a_price_that_was_raised_to_its_limit_follows_the_chain() {
     let most = sending.node.paid.last().unwrap().1;
     sending.node.base *= 100;
     let leaves = sending.due(2, Haste::Leaving);
-    sending.queue.take(leaves);
+    sending.takes(leaves);
     sending.round();
     sending.now += 15;
     sending.round();
@@ -377,7 +382,7 @@ fn what_waits_behind_the_first_one_is_raised_with_it() {
     let mut sending = Sending::new();
     for number in 1..=9 {
         let due = sending.due(number, Haste::Staying);
-        sending.queue.take(due);
+        sending.takes(due);
     }
     for _ in 0..4 {
         sending.round();
@@ -395,7 +400,7 @@ fn a_fee_that_rises_is_paid_for_the_first_one_with_what_the_others_hold() {
     let mut sending = Sending::new();
     for number in 1..=3 {
         let due = sending.due(number, Haste::Staying);
-        sending.queue.take(due);
+        sending.takes(due);
     }
     sending.node.wei = 3 * COST;
     sending.round();
@@ -412,7 +417,7 @@ fn where_blocks_have_a_least_tip_it_is_paid_from_the_first_call_on() {
     let mut sending = Sending::new();
     (sending.node.least_tip, sending.node.tells_tip) = (25_000_000_000, true);
     let leaves = sending.due(1, Haste::Leaving);
-    sending.queue.take(leaves);
+    sending.takes(leaves);
     sending.round();
     assert_eq!(sending.node.paid, [(0, 25_000_000_000)]);
     sending.node.block(9);
@@ -424,7 +429,7 @@ fn a_node_that_asks_for_too_much_is_not_believed() {
     let mut sending = Sending::new();
     (sending.node.least_tip, sending.node.tells_tip) = (5_000_000_000_000, true);
     let leaves = sending.due(1, Haste::Leaving);
-    sending.queue.take(leaves);
+    sending.takes(leaves);
     sending.round();
     assert_eq!(sending.node.paid, [(0, 100_000_000_000)]);
 }
@@ -434,7 +439,7 @@ fn what_a_node_says_against_a_call_is_told_cut_short() {
     let mut sending = Sending::new();
     sending.node.least_tip = 25_000_000_000;
     let due = sending.due(1, Haste::Staying);
-    sending.queue.take(due);
+    sending.takes(due);
     let body = sending.body().unwrap();
     let said = sending.node.answer(&body).unwrap();
     let why = "underpriced: gas tip cap 100000000, minimum needed 25000000000";
@@ -457,7 +462,7 @@ fn what_the_contract_refuses_is_not_sent_for_ever() {
     let mut sending = Sending::new();
     let mut due = sending.due(1, Haste::Staying);
     due.signature = Signature::parse(&format!("0x{}1b", "12".repeat(64))).ok();
-    sending.queue.take(due);
+    sending.takes(due);
     sending.blocks(9);
     assert_eq!((sending.settled(), sending.node.reverted), (0, 1));
 }
@@ -466,12 +471,12 @@ fn what_the_contract_refuses_is_not_sent_for_ever() {
 fn a_full_queue_has_room_for_who_leaves() {
     let mut sending = Sending::new();
     for number in 0..512 {
-        assert!(sending.queue.take(call(ChannelId::from_bytes(units(number).to_be_bytes()), 10)));
+        assert!(sending.takes(call(ChannelId::from_bytes(units(number).to_be_bytes()), 10)));
     }
     let one_more = sending.due(1, Haste::Staying);
-    assert!(!sending.queue.take(one_more));
+    assert!(!sending.takes(one_more));
     let leaving = sending.due(2, Haste::Leaving);
-    assert!(sending.queue.take(leaving));
+    assert!(sending.takes(leaving));
     sending.round();
     sending.node.block(1);
     assert_eq!(sending.settled(), 1);

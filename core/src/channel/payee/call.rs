@@ -13,7 +13,6 @@ use crate::evm::account::Account;
 use crate::evm::address::Address;
 use crate::evm::contract_call::ContractCall;
 use crate::evm::rpc::Call;
-use crate::evm::rpc::error::RpcError;
 use crate::evm::signature::Signature;
 use crate::mutant::{Mutant, planted};
 
@@ -65,6 +64,34 @@ impl Haste {
 
     pub(in crate::channel) fn named(name: &str) -> Self {
         if name == LEAVING { Self::Leaving } else { Self::Staying }
+    }
+}
+
+/// What a node is asked about a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChannelCheck {
+    /// How it stands.
+    Standing,
+    /// What becomes of a deposit.
+    Trial,
+}
+
+/// A channel as a node shows it, as far as calls need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ShownChannel {
+    pub(super) is_final: bool,
+    pub(super) deposit: Amount,
+    settled: Amount,
+}
+
+impl ShownChannel {
+    /// Reads what the contract returned.
+    pub(super) fn read(shown: &[u8]) -> Option<Self> {
+        let (words, _) = shown.as_chunks::<32>();
+        let [finalized, _, _, _, _, _, deposit, settled] = words else { return None };
+        let number = |word: &[u8; 32]| Amount::from_be_bytes(*word);
+        let is_final = !number(finalized).is_zero();
+        Some(Self { is_final, deposit: number(deposit), settled: number(settled) })
     }
 }
 
@@ -201,27 +228,24 @@ impl QueuedCall {
         data
     }
 
-    /// What a node is asked before it is sent: how the channel stands, or what becomes of a deposit.
-    pub(super) fn question(&self) -> Call {
-        let (from, data) = match &self.funds {
-            Some(funds) => (self.payee, funds.data.clone()),
-            None => (Address::ZERO, [&GET_CHANNEL[..], self.channel.as_bytes()].concat()),
-        };
+    /// Asks a node how its channel stands.
+    pub(super) fn standing(&self) -> Call {
+        self.ask(Address::ZERO, [&GET_CHANNEL[..], self.channel.as_bytes()].concat())
+    }
+
+    /// Asks a node what becomes of a deposit; `None` if it is none.
+    pub(super) fn trial(&self) -> Option<Call> {
+        Some(self.ask(self.payee, self.funds.as_ref()?.data.clone()))
+    }
+
+    fn ask(&self, from: Address, data: Vec<u8>) -> Call {
         Call::Ask { from, to: self.contract.address, data, gas: GAS }
     }
 
-    /// Whether it is needed no more, by the answer to that. A deposit that would fail brings
-    /// nothing, and costs gas.
-    pub(super) fn is_done(&self, shown: Result<Vec<u8>, RpcError>) -> Option<bool> {
-        if self.funds.is_some() {
-            return Some(shown.is_err() && !planted(Mutant::VainDepositsAreSent));
-        }
-        let shown = shown.ok()?;
-        let (words, _) = shown.as_chunks::<32>();
-        let [finalized, .., settled] = words else { return None };
-        let number = |word: &[u8; 32]| Amount::from_be_bytes(*word);
-        let is_settled = self.call == PayoutCall::Settle && number(settled) >= self.cumulative;
-        Some(is_settled || !number(finalized).is_zero())
+    /// Whether the channel needs it no more.
+    pub(super) fn is_done(&self, shown: ShownChannel) -> bool {
+        let is_settled = self.call == PayoutCall::Settle && shown.settled >= self.cumulative;
+        is_settled || shown.is_final
     }
 
     /// The price of a unit of gas has no say in which call it is.

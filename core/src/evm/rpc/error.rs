@@ -10,8 +10,10 @@ use crate::encoding::json::JsonError;
 pub enum RpcError {
     /// Not one bounded JSON document.
     Json(JsonError),
-    /// The node answered with an error of this number.
+    /// The node answered with an error of this number, which says nothing of the call.
     Refused(i64),
+    /// The call itself fails: a contract reverts, or the gas is not enough.
+    Reverted,
     /// The named part is missing or violates the specification.
     Shape(&'static str),
 }
@@ -23,6 +25,7 @@ impl RpcError {
         match self {
             Self::Json(error) => error.code(),
             Self::Refused(_) => "rpc_refused",
+            Self::Reverted => "rpc_reverted",
             Self::Shape(_) => "rpc_shape",
         }
     }
@@ -38,6 +41,7 @@ impl fmt::Display for RpcError {
                     "the node answered with error {number}; check what its plan allows"
                 )
             }
+            Self::Reverted => formatter.write_str("the node says that the call reverts"),
             Self::Shape(part) => {
                 write!(
                     formatter,

@@ -12,6 +12,7 @@ use super::{AUTHORIZATION_CANCELED, AUTHORIZATION_USED, AuthorizationId, Span, T
 use crate::amount::Amount;
 use crate::encoding::json;
 use crate::evm::address::Address;
+use crate::mutant::{Mutant, planted};
 use crate::sorted::by_rank;
 use crate::time::UnixTime;
 
@@ -105,7 +106,7 @@ impl Replies {
     /// some older tokens.
     ///
     /// # Errors
-    /// [`RpcError::Refused`] also for a call that reverts; [`RpcError::Shape`].
+    /// [`RpcError::Reverted`], [`RpcError::Refused`], [`RpcError::Shape`].
     pub fn transfers(&self, index: usize) -> Result<bool, RpcError> {
         if self.result(index)?.as_str() == Some("0x") { Ok(true) } else { self.flag(index) }
     }
@@ -161,7 +162,7 @@ impl Replies {
     /// What the contract call at position `index` returned.
     ///
     /// # Errors
-    /// [`RpcError::Refused`] also for a call that reverts; [`RpcError::Shape`].
+    /// [`RpcError::Reverted`], [`RpcError::Refused`], [`RpcError::Shape`].
     pub fn returned(&self, index: usize) -> Result<Vec<u8>, RpcError> {
         bytes(self.result(index)?, "data")
     }
@@ -342,13 +343,26 @@ fn answer_of(mut answer: Map<String, Value>) -> Result<(u64, Result<Value, RpcEr
     let id = answer.get("id").and_then(Value::as_u64).ok_or(RpcError::Shape("id"))?;
     let outcome = match (answer.remove("result"), answer.remove("error")) {
         (Some(result), None) => Ok(result),
-        (None, Some(error)) => Err(RpcError::Refused(
-            error.get("code").and_then(Value::as_i64).ok_or(RpcError::Shape("error"))?,
-        )),
+        (None, Some(error)) => Err(refusal(&error)?),
         (Some(_), Some(_)) | (None, None) => return Err(RpcError::Shape("result")),
     };
     Ok((id, outcome))
 }
+
+/// What an error says: nodes that are busy, behind or not paid for say nothing of the call. Spec:
+/// EIP-1474 has no number for a call that fails; Geth and others use 3, Nethermind -32015, and many
+/// say it in words only.
+fn refusal(error: &Value) -> Result<RpcError, RpcError> {
+    let number = error.get("code").and_then(Value::as_i64).ok_or(RpcError::Shape("error"))?;
+    let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
+    let words = message.to_ascii_lowercase();
+    let fails = matches!(number, 3 | -32015) || FAILS.iter().any(|part| words.contains(part));
+    let is_revert = fails || planted(Mutant::ErrorsAreReverts);
+    Ok(if is_revert { RpcError::Reverted } else { RpcError::Refused(number) })
+}
+
+/// Parts of what nodes say of a call that fails, or whose gas is not enough.
+const FAILS: [&str; 4] = ["revert", "gas", "opcode", "evm"];
 
 fn logs(value: &Value) -> Result<Vec<Log>, RpcError> {
     value.as_array().ok_or(RpcError::Shape("logs"))?.iter().map(log).collect()

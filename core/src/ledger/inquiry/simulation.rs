@@ -83,7 +83,7 @@ impl AwaitingSimulation {
         } else {
             match replies.transfers(6) {
                 Ok(true) => None,
-                Ok(false) | Err(RpcError::Refused(_)) => Some(REVERTS),
+                Ok(false) | Err(RpcError::Reverted) => Some(REVERTS),
                 Err(error) => return Err(error.into()),
             }
         };

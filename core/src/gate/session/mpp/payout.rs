@@ -12,9 +12,9 @@ use crate::channel::facts::ChannelFacts;
 use crate::channel::funds::SignedFunds;
 use crate::channel::index::IndexAsk;
 use crate::channel::onchain::ChannelQuestion;
-use crate::channel::payee::PayeeQueue;
 use crate::channel::payee::call::{FundsCall, Haste, PayoutCall, QueuedCall};
 use crate::channel::payee::sent;
+use crate::channel::payee::{AccountHealth, PayeeQueue};
 use crate::channel::state::OnChain;
 use crate::encoding::json::{self, json};
 use crate::gate::Gate;
@@ -149,7 +149,7 @@ impl Gate {
         Some(["farebox: the node of ", network, " refuses what PAYEE_KEY sends: ", &why].concat())
     }
 
-    /// What the list of channels is told of the account: what it lacks for what is next.
+    /// What the list of channels is told of the account.
     #[must_use]
     pub fn payee_listing(
         &self,
@@ -159,28 +159,31 @@ impl Gate {
     ) -> Option<String> {
         let id = ["payee/", network].concat();
         let account = self.keys.payee()?.address().to_checksum();
-        let lacks = queue.lacks().unwrap_or(Amount::ZERO).to_string();
+        let AccountHealth { lacks, failed_deposits, .. } = queue.health();
         let shown = json!({
-            "id": id, "account": account, "network": network, "lacks_wei": lacks, "at": now.secs(),
+            "id": id, "account": account, "network": network,
+            "lacks_wei": lacks.unwrap_or(Amount::ZERO).to_string(),
+            "failed_deposits": failed_deposits, "at": now.secs(),
         });
         Some(IndexAsk::Note(id, json::text(&shown)).to_text())
     }
 
-    /// What the operator is told if the account cannot pay for what is next.
+    /// What the operator is told if the account does not send what is next.
     #[must_use]
     pub fn payee_complaint(&self, queue: &PayeeQueue, network: &str) -> Option<String> {
-        let (lacks, payee) = (queue.lacks()?.to_string(), self.keys.payee()?.address());
-        let account = payee.to_checksum();
-        let words = [
-            "farebox: ",
-            &account,
-            ", the account of PAYEE_KEY, cannot pay for \
-            transactions on ",
-            network,
-            ": send it at least ",
-            &lacks,
-            " wei",
-        ];
-        Some(words.concat())
+        let AccountHealth { lacks, failed_deposits, is_paused } = queue.health();
+        let account = self.keys.payee()?.address().to_checksum();
+        let (what, number, why) = match lacks {
+            Some(lacks) => (" lacks the wei for what is next: ", lacks.to_string(), ""),
+            None if is_paused => (
+                " sends no deposit for up to an hour, after so many that came to nothing at its \
+                cost: ",
+                failed_deposits.to_string(),
+                "; their payers may have moved the tokens before the block",
+            ),
+            None => return None,
+        };
+        let words = ["farebox: ", &account, ", the account of PAYEE_KEY on ", network, ","];
+        Some([&words.concat(), what, &number, why].concat())
     }
 }
