@@ -30,7 +30,7 @@ const BELOW_A_MEGABYTE = ['-C', 'link-arg=-zstack-size=917504'];
  * @property {string} [worker] which one, by its folder in src/ [`worker`, the gate]
  * @property {string[]} [features] besides the Worker's own
  * @property {string} [out] folder, relative to the repository
- * @property {boolean} [named] whether the wasm keeps the names of its functions, for a profile
+ * @property {boolean} [named] whether wasm and glue keep the names of their functions, for a profile
  */
 
 /**
@@ -68,7 +68,7 @@ export async function compileWorker({ worker = 'worker', features = [], out = FO
  *
  * @param {Build} [build]
  */
-export async function bundleWorker({ worker = 'worker', features = [], out = FOLDERS[worker] ?? 'build' } = {}) {
+export async function bundleWorker({ worker = 'worker', features = [], out = FOLDERS[worker] ?? 'build', named = false } = {}) {
   const glue = glueFolder(out);
   const folder = resolve(root, out);
   const [wasm, script] = [join(folder, 'index_bg.wasm'), join(folder, 'index.js')];
@@ -92,7 +92,7 @@ export async function bundleWorker({ worker = 'worker', features = [], out = FOL
       inject: ['src/platform/microtask.mjs'],
       legalComments: 'none',
       logLevel: 'warning',
-      plugins: [glueOf(glue, esbuild.transform), ...(features.includes('panic-drill') ? [mutants()] : [])],
+      plugins: [glueOf(glue, named, esbuild.transform), ...(features.includes('panic-drill') ? [mutants()] : [])],
     });
   });
   await runXtask('trim', ['trim', wasm, script]);
@@ -106,10 +106,11 @@ export async function bundleWorker({ worker = 'worker', features = [], out = FOL
  * form that the runtime's module rule understands.
  *
  * @param {string} folder
+ * @param {boolean} named
  * @param {typeof import('esbuild').transform} transform
  * @returns {import('esbuild').Plugin}
  */
-function glueOf(folder, transform) {
+function glueOf(folder, named, transform) {
   return {
     name: 'glue',
     setup(build) {
@@ -129,7 +130,7 @@ function glueOf(folder, transform) {
           // The glue lists a module once per import of it.
           .replace(/^ +("\.\/snippets\/[^"]+": )import\d+,\n(?=[^]*^ +\1)/gm, '');
         // Its names mean little to who reads a stack; those of the project's own modules stay.
-        const { code } = await transform(contents, { format: 'esm', minifyIdentifiers: true });
+        const { code } = await transform(contents, { format: 'esm', minifyIdentifiers: !named });
         return { contents: code, loader: 'js' };
       });
     },

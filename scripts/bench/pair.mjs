@@ -2,7 +2,7 @@
 // that a change is told apart from the machine's load.
 //
 //   --rounds N    rounds [20]
-//   --only a,b    402, repeated, free, paid, before, forged
+//   --only a,b    402, repeated, free, paid, before, forged, session
 //   --beside X    a peer in the same rounds: @x402/hono, mppx, x402-hono, three calls
 //
 // A quotient is the first build's processor time by the other's in the same round: above 1, the other one takes less. `least`
@@ -16,6 +16,7 @@ import { startBackend } from './backend.mjs';
 import { networkOf } from './load.mjs';
 import { FORGER, NETWORK } from './payments.mjs';
 import { expect, measure, median, playRounds, quotients } from './rounds.mjs';
+import { openChannel } from './sessions.mjs';
 import { startSide } from './sides.mjs';
 
 /** @typedef {import('./sides.mjs').Side} Side */
@@ -24,7 +25,7 @@ import { startSide } from './sides.mjs';
 /**
  * What is asked, by name, and the status of the answers.
  *
- * @type {Record<string, { status: number, shots: (side: Side) => Shot[] | Promise<Shot[]> }>}
+ * @type {Record<string, { status: number, atOnce?: number, shots: (side: Side) => Shot[] | Promise<Shot[]> }>}
  */
 const KINDS = {
   402: { status: 402, shots: () => asking('/after', () => first++) },
@@ -33,9 +34,23 @@ const KINDS = {
   paid: { status: 200, shots: (side) => side.paid('/after', 60) },
   before: { status: 200, shots: (side) => side.paid('/before', 60) },
   forged: { status: 402, shots: (side) => side.paid('/after', 60, 'forged') },
+  // A channel pays for one request after the other.
+  session: { status: 200, atOnce: 1, shots: async (side) => (await channelOf(side)).shots(200) },
 };
 
 let first = 0;
+
+/** @type {Map<Side, ReturnType<typeof openChannel>>} */
+const channels = new Map();
+
+/**
+ * @param {Side} side
+ */
+function channelOf(side) {
+  const channel = channels.get(side) ?? openChannel(side);
+  channels.set(side, channel);
+  return channel;
+}
 
 /**
  * @param {string} path
@@ -82,9 +97,9 @@ await runMain(async () => {
 
   const lines = [];
   for (const kind of kinds) {
-    const { status, shots } = /** @type {(typeof KINDS)[string]} */ (KINDS[kind]);
+    const { status, atOnce = AT_ONCE, shots } = /** @type {(typeof KINDS)[string]} */ (KINDS[kind]);
     const play = async (/** @type {Side} */ side) => {
-      const { answers, cpuUs } = await measure(side, await shots(side), AT_ONCE);
+      const { answers, cpuUs } = await measure(side, await shots(side), atOnce);
       for (const answer of answers) expect(answer.status === status, `${kind}: ${side.name} answered ${answer.status}: ${answer.text.slice(0, 300)}`);
       return cpuUs;
     };
