@@ -10,21 +10,20 @@
 use alloc::string::String;
 use core::fmt;
 
-use k256::U256;
-use k256::elliptic_curve::bigint::{CheckedAdd, CheckedSub, NonZero, U64};
-
 /// Atomic units of an asset, 0 to 2^256 − 1.
 ///
 /// `Display` writes canonical decimal digits. It is the `uint256` of the token contract. Spec: x402
 /// v2, "PaymentRequirements" `amount`.
+//
+// The first word counts most, so that the order of lists is that of amounts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Amount(U256);
+pub struct Amount([u32; WORDS]);
 
 impl Amount {
     /// Zero units.
-    pub const ZERO: Self = Self(U256::ZERO);
+    pub const ZERO: Self = Self([0; WORDS]);
     /// The largest amount, 2^256 − 1.
-    pub const MAX: Self = Self(U256::MAX);
+    pub const MAX: Self = Self([u32::MAX; WORDS]);
 
     /// Reads canonical atomic text: 1 to 78 ASCII digits, no sign, no space, no leading zero.
     ///
@@ -117,19 +116,30 @@ impl Amount {
     /// The amount of `units` atomic units.
     #[must_use]
     pub const fn from_u64(units: u64) -> Self {
-        Self(U256::from_u64(units))
+        let (high, low) = words(units);
+        Self([0, 0, 0, 0, 0, 0, high, low])
     }
 
     /// Reads the 32 big-endian bytes of a `uint256`.
     #[must_use]
-    pub const fn from_be_bytes(bytes: [u8; 32]) -> Self {
-        Self(U256::from_be_slice(&bytes))
+    pub fn from_be_bytes(bytes: [u8; 32]) -> Self {
+        let mut words = [0; WORDS];
+        let (fours, _) = bytes.as_chunks();
+        for (word, four) in words.iter_mut().zip(fours) {
+            *word = u32::from_be_bytes(*four);
+        }
+        Self(words)
     }
 
     /// The 32 big-endian bytes of the `uint256`, as EIP-712 and the ABI encode it.
     #[must_use]
     pub fn to_be_bytes(self) -> [u8; 32] {
-        self.0.to_be_bytes().into()
+        let mut bytes = [0; 32];
+        let (fours, _) = bytes.as_chunks_mut();
+        for (four, word) in fours.iter_mut().zip(self.0) {
+            *four = word.to_be_bytes();
+        }
+        bytes
     }
 
     /// Decimal text of an asset with `decimals` fraction digits, for people: `"1.5"`, `"0.01"`,
@@ -159,20 +169,37 @@ impl Amount {
 
     /// The sum, or `None` above 2^256 − 1.
     #[must_use]
-    pub fn checked_add(self, other: Self) -> Option<Self> {
-        self.0.checked_add(&other.0).into_option().map(Self)
+    pub fn checked_add(mut self, other: Self) -> Option<Self> {
+        let mut carries = false;
+        for (word, more) in self.0.iter_mut().zip(other.0).rev() {
+            (*word, carries) = word.carrying_add(more, carries);
+        }
+        (!carries).then_some(self)
     }
 
     /// The difference, or `None` below zero.
     #[must_use]
-    pub fn checked_sub(self, other: Self) -> Option<Self> {
-        self.0.checked_sub(&other.0).into_option().map(Self)
+    pub fn checked_sub(mut self, other: Self) -> Option<Self> {
+        let mut borrows = false;
+        for (word, less) in self.0.iter_mut().zip(other.0).rev() {
+            (*word, borrows) = word.borrowing_sub(less, borrows);
+        }
+        (!borrows).then_some(self)
     }
 
     /// The product, or `None` above 2^256 − 1.
     #[must_use]
     pub fn checked_mul(self, other: Self) -> Option<Self> {
-        self.0.checked_mul(&other.0).into_option().map(Self)
+        let mut product = Self::ZERO;
+        for word in other.0 {
+            let [first, rest @ ..] = product.0;
+            if first != 0 {
+                return None;
+            }
+            let [a, b, c, d, e, f, g] = rest;
+            product = Self([a, b, c, d, e, f, g, 0]).checked_add(self.times_plus(word, 0)?)?;
+        }
+        Some(product)
     }
 
     /// `factor` times the amount, or `None` above 2^256 − 1.
@@ -183,9 +210,22 @@ impl Amount {
 
     /// The amount divided by `divisor`, rounded down, or `None` for a divisor of zero.
     #[must_use]
-    pub fn checked_div_u64(self, divisor: u64) -> Option<Self> {
-        let divisor = NonZero::new(U64::from_u64(divisor)).into_option()?;
-        Some(Self(self.0.div_rem_vartime(&divisor).0))
+    pub fn checked_div_u64(mut self, divisor: u64) -> Option<Self> {
+        let divisor = core::num::NonZeroU64::new(divisor)?;
+        let mut rest = 0_u128;
+        // Bit by bit: nothing that is asked often divides.
+        for word in &mut self.0 {
+            let mut quotient = 0;
+            for bit in (0..u32::BITS).rev() {
+                rest = rest << 1_u8 | u128::from(*word >> bit & 1);
+                quotient <<= 1_u8;
+                if let Some(less) = rest.checked_sub(divisor.get().into()) {
+                    (rest, quotient) = (less, quotient | 1);
+                }
+            }
+            *word = quotient;
+        }
+        Some(self)
     }
 
     /// A number below 2^62 that orders amounts as they are, up to a part in 2^48 of them.
@@ -207,23 +247,32 @@ impl Amount {
         self == Self::ZERO
     }
 
-    /// Sums digits in groups that fit a `u64`; an empty list is zero.
+    /// `factor` times the amount and `more`, or `None` above 2^256 − 1.
+    fn times_plus(mut self, factor: u32, more: u32) -> Option<Self> {
+        let mut carry = u64::from(more);
+        for word in self.0.iter_mut().rev() {
+            // At most (2^32 − 1)^2 + 2^32 − 1, which is below 2^64.
+            let wide = u64::from(*word).wrapping_mul(factor.into()).wrapping_add(carry);
+            let (high, low) = words(wide);
+            (*word, carry) = (low, high.into());
+        }
+        (carry == 0).then_some(self)
+    }
+
+    /// Sums digits in groups that fit a word; an empty list is zero.
     fn from_digits(digits: &[u8]) -> Result<Self, AmountError> {
         if digits.len() > MAX_DIGITS {
             return Err(AmountError::Overflow);
         }
         let mut sum = Self::ZERO;
         for group in digits.chunks(GROUP) {
-            let mut scale = 1_u64;
-            let mut value = 0_u64;
+            let mut scale = 1_u32;
+            let mut value = 0_u32;
             for digit in group {
-                scale = scale.saturating_mul(10);
-                value = value.saturating_mul(10).saturating_add(u64::from(digit & 0x0f));
+                scale = scale.wrapping_mul(10);
+                value = value.wrapping_mul(10).wrapping_add(u32::from(digit & 0x0f));
             }
-            sum = sum
-                .checked_mul_u64(scale)
-                .and_then(|sum| sum.checked_add(Self::from_u64(value)))
-                .ok_or(AmountError::Overflow)?;
+            sum = sum.times_plus(scale, value).ok_or(AmountError::Overflow)?;
         }
         Ok(sum)
     }
@@ -238,25 +287,32 @@ impl From<u64> for Amount {
 impl fmt::Display for Amount {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.0;
-        let mut groups = [0_u64; MAX_DIGITS.div_ceil(GROUP)];
-        let mut count = 0_usize;
-        // Most amounts have one or two groups, and a division is long.
-        for group in &mut groups {
-            let (quotient, remainder) = rest.div_rem_vartime(&GROUP_SCALE);
-            (*group, count) = (u64::from(remainder), count.saturating_add(1));
-            rest = quotient;
-            if rest == U256::ZERO {
+        let mut digits = [b'0'; MAX_DIGITS.next_multiple_of(GROUP)];
+        for group in digits.rchunks_exact_mut(GROUP) {
+            let mut remainder = 0_u64;
+            for word in &mut rest {
+                // Below 2^32 times the divisor, so that the quotient is a word.
+                let wide = remainder << 32_u8 | u64::from(*word);
+                (_, *word) = words(wide / GROUP_SCALE);
+                remainder = wide % GROUP_SCALE;
+            }
+            let (_, mut value) = words(remainder);
+            for digit in group.iter_mut().rev() {
+                let [.., last] = (value % 10).to_be_bytes();
+                *digit = b'0' | last;
+                value /= 10;
+            }
+            if rest == [0; WORDS] {
                 break;
             }
         }
-        let mut digits = String::with_capacity(MAX_DIGITS);
-        for group in groups.iter().take(count).rev() {
-            fmt::write(&mut digits, format_args!("{group:0width$}", width = GROUP))?;
-        }
-        match digits.trim_start_matches('0') {
-            "" => formatter.pad_integral(true, "", "0"),
-            digits => formatter.pad_integral(true, "", digits),
-        }
+        // The last digit stays, for zero.
+        let first = digits
+            .iter()
+            .position(|digit| *digit != b'0')
+            .unwrap_or(digits.len().saturating_sub(1));
+        let digits = digits.get(first..).and_then(|digits| core::str::from_utf8(digits).ok());
+        formatter.pad_integral(true, "", digits.unwrap_or_default())
     }
 }
 
@@ -308,9 +364,16 @@ impl fmt::Display for AmountError {
 
 impl core::error::Error for AmountError {}
 
+/// The two words of a number, the higher one first.
+const fn words(number: u64) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
+    (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]))
+}
+
+/// Words of 32 bits in 256 bits.
+const WORDS: usize = 8;
 /// Digits of 2^256 − 1.
 const MAX_DIGITS: usize = 78;
-/// Decimal digits handled at once.
-const GROUP: usize = 18;
-const GROUP_SCALE: NonZero<U64> =
-    NonZero::<U64>::new_unwrap(U64::from_u64(1_000_000_000_000_000_000));
+/// Decimal digits handled at once: what fits a word.
+const GROUP: usize = 9;
+const GROUP_SCALE: u64 = 1_000_000_000;
