@@ -95,6 +95,9 @@ impl WaitingClient {
             if let Some(client_key) = &self.client_key {
                 attempts::answered(client_key, &reply.marks);
             }
+            if let Some(signed) = &reply.marks.signed {
+                facilitator::signed(signed);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use farebox_core::evm::known::SignedDigest;
 use farebox_core::facilitator::auth::Moment;
 use farebox_core::facilitator::breaker::{Breaker, Condition, Operation};
 use farebox_core::facilitator::fault::Fault;
@@ -74,6 +75,11 @@ pub(super) fn note(gate: &Gate, call: &FacilitatorCall, reply: &FacilitatorReply
 /// Decides with what this isolate has seen of payers.
 pub(super) fn with_payers<T>(decide: impl FnOnce(&PayerHistory) -> T) -> T {
     PAYERS.with_borrow(decide)
+}
+
+/// Notes a signature that has paid.
+pub(super) fn signed(signed: &SignedDigest) {
+    PAYERS.with_borrow_mut(|payers| payers.signed(signed));
 }
 
 /// Health of the gate's facilitators, in the order of its configuration.

@@ -55,7 +55,9 @@ pub(super) async fn carry_out(
                     held = stored;
                 }
                 client.log.object_ms += edge::clock_ms().saturating_sub(started);
-                client.log.label = next.label();
+                if client.log.label.payment.is_empty() {
+                    client.log.label = next.label();
+                }
                 next.object(answer.as_deref(), now())
             }
             SessionStep::Facilitator(call, next) => {

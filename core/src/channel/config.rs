@@ -7,7 +7,7 @@ use core::fmt;
 use crate::encoding::json::json;
 use serde_json::Value;
 
-use super::escrow::EscrowContract;
+use super::escrow::{EscrowContract, EscrowDomain};
 use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::evm::address::Address;
@@ -85,8 +85,14 @@ impl ChannelConfig {
     /// The id of the channel: the EIP-712 digest of its configuration.
     #[must_use]
     pub fn id(&self, contract: &EscrowContract) -> ChannelId {
+        self.id_in(&contract.domain())
+    }
+
+    /// The same for a contract whose separator is known.
+    #[must_use]
+    pub fn id_in(&self, domain: &EscrowDomain) -> ChannelId {
         let hash = keccak256_parts(&[
-            &keccak256(CONFIG_TYPE.as_bytes()),
+            &CONFIG_TYPE_HASH,
             &self.payer.to_word(),
             &self.payer_authorizer.to_word(),
             &self.receiver.to_word(),
@@ -95,7 +101,7 @@ impl ChannelConfig {
             &Amount::from_u64(self.withdraw_delay_secs).to_be_bytes(),
             &self.salt,
         ]);
-        ChannelId(eip712::digest(&contract.separator(), &hash))
+        ChannelId(eip712::digest(&domain.separator, &hash))
     }
 }
 
@@ -192,4 +198,9 @@ pub fn deposit_nonce(channel: &ChannelId, salt: Amount) -> [u8; 32] {
     keccak256_parts(&[channel.as_bytes(), &salt.to_be_bytes()])
 }
 
-const CONFIG_TYPE: &str = "ChannelConfig(address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt)";
+/// Keccak-256 of `ChannelConfig(address payer,address payerAuthorizer,address receiver,address
+/// receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt)`.
+const CONFIG_TYPE_HASH: [u8; 32] = [
+    0x1c, 0x9a, 0x06, 0xce, 0xab, 0x9b, 0x0e, 0xbb, 0xd3, 0x30, 0x1d, 0xc5, 0x6c, 0x91, 0x11, 0xbb,
+    0x6d, 0x9a, 0xf4, 0x21, 0x35, 0x6d, 0xc9, 0xcc, 0xb3, 0xb7, 0x08, 0x4c, 0x75, 0x5d, 0xb3, 0x08,
+];

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::config::ChannelId;
 use super::errand::Earnings;
-use super::facts::ChannelFacts;
+use super::facts::{ChannelFacts, VoucherSigner};
 use super::refusal::ChannelRefusal;
 use super::state::{
     Begun, Channel, HighestVoucher, LastSale, OnChain, Purchase, RefundFate, RefundWish, Sight,
@@ -215,6 +215,8 @@ pub struct ChannelDesk {
     pub terms: String,
     /// The head of the answer to the last request.
     pub kept: Option<String>,
+    /// Who signs its vouchers, once one was checked here.
+    pub signer: Option<VoucherSigner>,
 }
 
 impl ChannelDesk {
@@ -222,7 +224,8 @@ impl ChannelDesk {
     /// forget what was earned.
     #[must_use]
     pub fn from_row(state: &str, terms: &str, kept: Option<String>) -> Option<Self> {
-        Some(Self { channel: Some(Channel::from_row(state)?), terms: terms.to_owned(), kept })
+        let channel = Some(Channel::from_row(state)?);
+        Some(Self { channel, terms: terms.to_owned(), kept, signer: None })
     }
 
     /// Answers a message; [`None`] if it is not one.
@@ -288,9 +291,10 @@ impl ChannelDesk {
         };
         let is_payer = shown.is_some_and(is_payer);
         let mut fetched = None;
+        let by_headroom = channel.rule != VoucherRule::Exact;
         let facts = match channel.rule {
             VoucherRule::Exact => None,
-            VoucherRule::Headroom { .. } => Some(self.terms.as_str()),
+            VoucherRule::Headroom { .. } => Some((self.terms.as_str(), &mut self.signer)),
         };
         let result = match &message.ask {
             ChannelAsk::See => Ok(Said::Taken.into()),
@@ -391,7 +395,7 @@ impl ChannelDesk {
             Ok(AskResult { said, charged, promised }) => {
                 let mut snapshot = Snapshot::of(channel);
                 snapshot.is_payer = is_payer;
-                snapshot.facts = facts.map(ToOwned::to_owned);
+                snapshot.facts = by_headroom.then(|| self.terms.clone());
                 let reply = ChannelReply {
                     said,
                     refusal: None,
@@ -411,7 +415,7 @@ impl ChannelDesk {
                     _ => is_payer,
                 };
                 let mut reply = refused(refusal, Some(snapshot));
-                if facts.is_some() {
+                if by_headroom {
                     reply.refusal = Some(refusal.okx().to_string());
                 }
                 if let (
@@ -556,7 +560,7 @@ impl PurchaseText {
     fn read(
         &self,
         channel: &Channel,
-        facts: Option<&str>,
+        facts: Option<(&str, &mut Option<VoucherSigner>)>,
     ) -> Option<Result<Purchase, ChannelRefusal>> {
         let voucher = Voucher { channel: channel.id(), cumulative: amount(&self.cumulative)? };
         let known = Signature::parse(&self.signature).ok();
@@ -570,10 +574,15 @@ impl PurchaseText {
         });
         let checked = match facts {
             Some(_) if is_highest || planted(Mutant::ShownIsChecked) => known?,
-            Some(facts) => match ChannelFacts::read(facts)?.check(voucher, &self.signature) {
-                Ok(checked) => checked,
-                Err(refusal) => return Some(Err(refusal)),
-            },
+            Some((facts, signer)) => {
+                if signer.is_none() {
+                    *signer = Some(VoucherSigner::of(&ChannelFacts::read(facts)?));
+                }
+                match signer.as_mut()?.check(voucher, &self.signature) {
+                    Ok(checked) => checked,
+                    Err(refusal) => return Some(Err(refusal)),
+                }
+            }
             None => known?,
         };
         Some(Ok(Purchase {

@@ -3,6 +3,7 @@
 use crate::amount::Amount;
 use crate::evm::address::Address;
 use crate::evm::eip712::Domain;
+use crate::evm::keccak::keccak256;
 
 /// A kind of contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,17 @@ impl Escrow {
                 "Voucher(bytes32 channelId,uint128 cumulativeAmount)"
             }
             Self::ChannelReserve => "Voucher(bytes32 channelId,uint96 cumulativeAmount)",
+        }
+    }
+
+    /// The hash of [`Escrow::voucher_type`].
+    #[must_use]
+    pub fn voucher_type_hash(self) -> [u8; 32] {
+        match self {
+            Self::BatchSettlement => BATCH_VOUCHER_TYPE_HASH,
+            Self::PaymentChannel | Self::StreamChannel | Self::ChannelReserve => {
+                keccak256(self.voucher_type().as_bytes())
+            }
         }
     }
 
@@ -78,6 +90,19 @@ impl EscrowContract {
         let name = escrow.domain_name();
         Domain { name, version: "1", chain_id, verifying_contract: address }.separator()
     }
+
+    /// The same with the separator, for who needs it again and again.
+    #[must_use]
+    pub fn domain(self) -> EscrowDomain {
+        EscrowDomain { contract: self, separator: self.separator() }
+    }
+}
+
+/// A contract on a chain, with the separator of its EIP-712 domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EscrowDomain {
+    pub(super) contract: EscrowContract,
+    pub(super) separator: [u8; 32],
 }
 
 /// The contract of x402 `batch-settlement`: `0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003`.
@@ -85,3 +110,9 @@ pub const BATCH_SETTLEMENT: Address = Address::from_bytes([
     0x40, 0x20, 0x07, 0x4e, 0x9d, 0xf2, 0xce, 0x1d, 0xee, 0x5a, 0x9c, 0x1b, 0x5c, 0x3f, 0x54, 0x1d,
     0x02, 0xa1, 0x00, 0x03,
 ]);
+
+/// Keccak-256 of the type of vouchers of x402 `batch-settlement`.
+const BATCH_VOUCHER_TYPE_HASH: [u8; 32] = [
+    0x1e, 0x1b, 0xd6, 0xff, 0x84, 0xc3, 0xe0, 0xd9, 0x02, 0x9a, 0x29, 0x2b, 0x21, 0x2e, 0x03, 0x9c,
+    0x0c, 0xa9, 0x7e, 0xc4, 0x97, 0xc5, 0x51, 0x91, 0xa4, 0xa5, 0x87, 0x42, 0x94, 0x60, 0x9a, 0x69,
+];

@@ -5,11 +5,12 @@ use alloc::string::{String, ToString};
 use crate::encoding::json::json;
 use serde_json::Value;
 
-use super::escrow::{Escrow, EscrowContract};
+use super::escrow::{Escrow, EscrowContract, EscrowDomain};
 use super::refusal::ChannelRefusal;
 use super::voucher::{CheckedVoucher, Voucher};
 use crate::encoding::json;
 use crate::evm::address::Address;
+use crate::evm::known::KnownSigner;
 
 /// What a channel is made of, as its contract says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,16 +63,36 @@ impl ChannelFacts {
             signer: address(kept.get("signer"))?,
         })
     }
+}
 
-    /// Checks a voucher of this channel.
+/// The signer of one channel.
+#[derive(Clone, Debug)]
+pub struct VoucherSigner {
+    domain: EscrowDomain,
+    address: Address,
+    known: KnownSigner,
+}
+
+impl VoucherSigner {
+    /// The one of a channel with these facts.
+    #[must_use]
+    pub fn of(facts: &ChannelFacts) -> Self {
+        let address = facts.signer;
+        Self { domain: facts.contract.domain(), address, known: KnownSigner::new(address) }
+    }
+
+    /// Checks a voucher of the channel, which has a deposit.
     ///
     /// # Errors
     /// As [`Voucher::check`].
     pub fn check(
-        &self,
+        &mut self,
         voucher: Voucher,
         signature: &str,
     ) -> Result<CheckedVoucher, ChannelRefusal> {
-        voucher.check(&self.contract, self.signer, signature)
+        let Self { domain, address, known } = self;
+        let checked = voucher.check_in(domain, (*address, Some(known)), signature)?;
+        known.paid(&checked.signed_by(domain, *address));
+        Ok(checked)
     }
 }

@@ -6,13 +6,14 @@ use crate::encoding::json::json;
 use serde_json::Value;
 
 use super::config::ChannelId;
-use super::escrow::EscrowContract;
+use super::escrow::{EscrowContract, EscrowDomain};
 use super::refusal::ChannelRefusal;
 use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::evm::eip712;
-use crate::evm::keccak::{keccak256, keccak256_parts};
+use crate::evm::keccak::keccak256_parts;
+use crate::evm::known::{KnownSigner, SignedDigest};
 use crate::evm::signature::Signature;
 use crate::mutant::{Mutant, planted};
 
@@ -38,12 +39,16 @@ impl Voucher {
     /// The EIP-712 digest that is signed.
     #[must_use]
     pub fn digest(&self, contract: &EscrowContract) -> [u8; 32] {
+        self.digest_in(&contract.domain())
+    }
+
+    fn digest_in(&self, domain: &EscrowDomain) -> [u8; 32] {
         let hash = keccak256_parts(&[
-            &keccak256(contract.escrow.voucher_type().as_bytes()),
+            &domain.contract.escrow.voucher_type_hash(),
             self.channel.as_bytes(),
             &self.cumulative.to_be_bytes(),
         ]);
-        eip712::digest(&contract.separator(), &hash)
+        eip712::digest(&domain.separator, &hash)
     }
 
     /// Checks that `signer` signed it for this contract.
@@ -59,14 +64,27 @@ impl Voucher {
         signer: Address,
         signature: &str,
     ) -> Result<CheckedVoucher, ChannelRefusal> {
-        if !contract.escrow.fits(self.cumulative) {
+        self.check_in(&contract.domain(), (signer, None), signature)
+    }
+
+    /// The same for a contract whose separator is known, by a signer who may be known.
+    ///
+    /// # Errors
+    /// As [`Voucher::check`].
+    pub fn check_in(
+        self,
+        domain: &EscrowDomain,
+        (signer, known): (Address, Option<&KnownSigner>),
+        signature: &str,
+    ) -> Result<CheckedVoucher, ChannelRefusal> {
+        if !domain.contract.escrow.fits(self.cumulative) {
             return Err(ChannelRefusal::Malformed);
         }
         let invalid = |_| ChannelRefusal::SignatureInvalid;
         let signature = Signature::parse(signature).map_err(invalid)?;
-        let recovered = signature.recover(&self.digest(contract)).map_err(invalid)?;
-        if (recovered == signer && !signer.is_zero()) || planted(Mutant::AnySignerPays) {
-            Ok(CheckedVoucher { voucher: self, signature })
+        let checked = CheckedVoucher { voucher: self, signature };
+        if checked.signed_by(domain, signer).holds(known) || planted(Mutant::AnySignerPays) {
+            Ok(checked)
         } else {
             Err(ChannelRefusal::SignatureInvalid)
         }
@@ -85,6 +103,12 @@ impl CheckedVoucher {
     #[must_use]
     pub const fn known(voucher: Voucher, signature: Signature) -> Self {
         Self { voucher, signature }
+    }
+
+    /// Its signature, said to be of this account.
+    #[must_use]
+    pub fn signed_by(&self, domain: &EscrowDomain, signer: Address) -> SignedDigest {
+        SignedDigest { signer, digest: self.voucher.digest_in(domain), signature: self.signature }
     }
 
     /// Its members as payloads of x402 have them, each in one spelling.

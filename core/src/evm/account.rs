@@ -6,10 +6,10 @@ use core::fmt;
 
 use k256::SecretKey;
 use k256::ecdsa::SigningKey;
+use k256::elliptic_curve::point::AffineCoordinates;
 use once_cell::race::OnceBox;
 
 use super::address::Address;
-use super::keccak::keccak256;
 use super::signature::Signature;
 use crate::secret::Secret;
 
@@ -42,7 +42,12 @@ impl Account {
     /// The point of its public key: x and y. Spec: SEC 1 section 2.3.3, without the first byte.
     #[must_use]
     pub fn public_key(&self) -> [u8; 64] {
-        public_key(&self.point().0)
+        let point = self.point().0.verifying_key().as_affine();
+        let mut bytes = [0; 64];
+        for (place, byte) in bytes.iter_mut().zip(point.x().into_iter().chain(point.y())) {
+            *place = byte;
+        }
+        bytes
     }
 
     /// The account's only signature over `digest`: deterministic, s in the lower half.
@@ -67,16 +72,10 @@ impl Account {
     fn point(&self) -> &(SigningKey, Address) {
         self.point.get_or_init(|| {
             let key = SigningKey::from(&self.secret);
-            let [_, _, _, _, _, _, _, _, _, _, _, _, address @ ..] = keccak256(&public_key(&key));
-            Box::new((key, Address::from_bytes(address)))
+            let address = Address::of_key(key.verifying_key());
+            Box::new((key, address))
         })
     }
-}
-
-fn public_key(key: &SigningKey) -> [u8; 64] {
-    let point = key.verifying_key().to_sec1_point(false);
-    // An uncompressed point has 65 bytes.
-    point.as_bytes().last_chunk::<64>().copied().unwrap_or([0; 64])
 }
 
 impl fmt::Debug for Account {

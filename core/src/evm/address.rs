@@ -3,8 +3,11 @@
 use alloc::string::String;
 use core::fmt;
 
+use k256::ecdsa::VerifyingKey;
+use k256::elliptic_curve::point::AffineCoordinates;
+
 use crate::encoding::hex::{self, HexError};
-use crate::evm::keccak::keccak256;
+use crate::evm::keccak::{keccak256, keccak256_parts};
 
 /// An Ethereum address: 20 bytes, whatever the case of its text.
 ///
@@ -35,6 +38,15 @@ impl Address {
             Ok(bytes) => Ok(Self(bytes)),
             Err(error) => Err(AddressError::Hex(error)),
         }
+    }
+
+    /// The account of a key. Spec: Ethereum yellow paper, appendix F.
+    #[must_use]
+    pub(super) fn of_key(key: &VerifyingKey) -> Self {
+        let point = key.as_affine();
+        let hash = keccak256_parts(&[&point.x(), &point.y()]);
+        let [_, _, _, _, _, _, _, _, _, _, _, _, address @ ..] = hash;
+        Self(address)
     }
 
     /// Parses a configured address: mixed case must be the EIP-55 checksum; text in one case has

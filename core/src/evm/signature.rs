@@ -7,11 +7,14 @@
 use core::fmt;
 
 use k256::ecdsa::{RecoveryId, Signature as RsSignature, VerifyingKey};
+use k256::elliptic_curve::PrimeField;
+use k256::elliptic_curve::point::DecompressPoint;
 use k256::elliptic_curve::scalar::IsHigh;
+use k256::{AffinePoint, ProjectivePoint};
 
 use crate::encoding::hex::{self, HexError};
 use crate::evm::address::Address;
-use crate::evm::keccak::keccak256;
+use crate::evm::multiples::Multiples;
 
 /// A canonical secp256k1 signature with its recovery bit.
 ///
@@ -94,13 +97,26 @@ impl Signature {
     /// assert_eq!(signer.to_string(), "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
     /// ```
     pub fn recover(&self, digest: &[u8; 32]) -> Result<Address, SignatureError> {
+        Ok(Address::of_key(&self.key(digest)?))
+    }
+
+    fn key(&self, digest: &[u8; 32]) -> Result<VerifyingKey, SignatureError> {
         let recovery = RecoveryId::new(self.odd_y, false);
-        let key = VerifyingKey::recover_from_prehash(digest, &self.rs, recovery)
-            .map_err(|_| SignatureError::Unrecoverable)?;
-        let point = key.to_sec1_point(false);
-        let coordinates = point.as_bytes().get(1..).ok_or(SignatureError::Unrecoverable)?;
-        let [_, _, _, _, _, _, _, _, _, _, _, _, address @ ..] = keccak256(coordinates);
-        Ok(Address::from_bytes(address))
+        VerifyingKey::recover_from_prehash(digest, &self.rs, recovery)
+            .map_err(|_| SignatureError::Unrecoverable)
+    }
+
+    /// The public key that made this signature over `digest`.
+    pub(super) fn point(&self, digest: &[u8; 32]) -> Result<ProjectivePoint, SignatureError> {
+        self.key(digest).map(|key| ProjectivePoint::from(*key.as_affine()))
+    }
+
+    /// Whether the key with these multiples made this signature over `digest`.
+    pub(super) fn is_by(&self, digest: &[u8; 32], key: &Multiples) -> bool {
+        let (r, s) = self.rs.split_scalars();
+        let point = AffinePoint::decompress(&r.to_repr(), u8::from(self.odd_y).into());
+        let point = point.into_option().map(ProjectivePoint::from);
+        point.is_some_and(|point| key.made((&r, &s), digest, point))
     }
 }
 

@@ -125,7 +125,7 @@ impl Gate {
             return self.admit_priced((route, offer, pricer), request, isolate, now);
         }
         let presented = Presented::of(&head.headers);
-        let by_session = self.session(offer, (&request, &presented), &isolate.facilitators, now);
+        let by_session = self.session(offer, (&request, &presented), isolate, now);
         let by_session =
             by_session.or_else(|| self.session_by_mpp(offer, (&request, &presented), now));
         if let Some(step) = by_session {

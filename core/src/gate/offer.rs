@@ -13,6 +13,7 @@ use super::session::mpp::meter::StreamMeter;
 use super::session::mpp::terms::ChannelOffer;
 use super::template::ChallengeTemplate;
 use crate::amount::Amount;
+use crate::channel::escrow::EscrowDomain;
 use crate::evm::address::Address;
 use crate::evm::eip3009::Authorization;
 use crate::hash;
@@ -141,6 +142,8 @@ pub struct SessionOffer {
     pub delay_secs: u64,
     /// How deposits are signed.
     pub token: SignedToken,
+    /// How vouchers are signed.
+    pub escrow: EscrowDomain,
 }
 
 impl Choice {

@@ -1,10 +1,12 @@
 //! Answers of the gate: its own refusals, and the finishing of the origin's answers. Spec:
 //! docs/protocols.md, "Answers" and "HTTP".
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 
 use super::diagnose::Diagnosis;
 use super::origin::Origin;
+use crate::evm::known::SignedDigest;
 use crate::http::{Headers, ResponseHead};
 use crate::ledger::attempts::FailureCause;
 use crate::problem::{self, Code};
@@ -37,6 +39,8 @@ pub struct Marks {
     /// Failure to count for the client's network although the request came with a good signature,
     /// and the payer's account.
     pub failed: Option<(FailureCause, String)>,
+    /// The signature that has paid for it, of one who is likely to sign again.
+    pub signed: Option<Box<SignedDigest>>,
 }
 
 /// The body of a reply.

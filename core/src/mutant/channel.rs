@@ -5,6 +5,8 @@ macro_rules! channel {
         $next! { $($more)*; $($listed)*
             /// Anyone signs vouchers.
             AnySignerPays,
+            /// Whoever has paid often signs anything.
+            KnownAreBelieved,
             /// A voucher pays in another channel than its own.
             AnyChannelPays,
             /// A lower voucher replaces a higher one.

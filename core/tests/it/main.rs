@@ -28,6 +28,7 @@ mod facilitator_auth;
 mod facilitator_outcomes;
 mod facilitator_reasons;
 mod json_reader;
+mod known_signers;
 mod leaf_vectors;
 mod lenient_origin;
 mod messages;

@@ -125,23 +125,20 @@ impl Channel {
             None => self.open()?,
         };
         let (value, write) = act(&mut desk);
-        if let Some(channel) = &desk.channel {
-            let state = channel.to_row();
-            if write != Write::Nothing && !self.has_table.replace(true) {
+        if let Some(channel) = &desk.channel
+            && write != Write::Nothing
+        {
+            if !self.has_table.replace(true) {
                 sql.exec(CREATE, Vec::new())?;
             }
-            match write {
-                Write::Nothing => {}
-                Write::Channel => {
-                    sql.exec(WRITE, vec![state.into(), desk.terms.clone().into()])?;
-                }
-                Write::Answer => {
-                    let body = body.filter(|_| desk.kept.is_some());
-                    let body = body.map_or(SqlValue::Null, SqlValue::Blob);
-                    let (terms, kept) = (desk.terms.clone(), desk.kept.clone());
-                    let values = vec![state.into(), terms.into(), kept.into(), body];
-                    sql.exec(WRITE_ANSWER, values)?;
-                }
+            let mut values = vec![channel.to_row().into(), desk.terms.clone().into()];
+            if write == Write::Answer {
+                let body = body.filter(|_| desk.kept.is_some());
+                values.push(desk.kept.clone().into());
+                values.push(body.map_or(SqlValue::Null, SqlValue::Blob));
+                sql.exec(WRITE_ANSWER, values)?;
+            } else {
+                sql.exec(WRITE, values)?;
             }
         }
         self.opened.replace(Some((sql, desk)));

@@ -23,6 +23,7 @@ macro_rules! row {
 /// Those that a single behaviour shows.
 pub const TABLE: &[Row] = &[
     row!(AnySignerPays, vouchers::a_voucher_of_another_signer_or_chain_is_refused),
+    row!(KnownAreBelieved, wrong::a_wrong_voucher_of_who_has_paid_often_buys_nothing_either),
     row!(AnyChannelPays, vouchers::a_voucher_of_another_channel_is_refused),
     row!(VouchersFall, vouchers::a_voucher_that_falls_is_refused_and_the_highest_stays),
     row!(DepositIsUnbounded, vouchers::a_voucher_above_the_deposit_is_refused),

@@ -291,6 +291,22 @@ pub fn a_voucher_of_someone_else_buys_nothing() {
 }
 
 #[test]
+pub fn a_voucher_of_someone_else_buys_nothing_where_the_payer_has_paid_often() {
+    let mut session = Session::opened();
+    for count in 1..=6 {
+        assert_eq!(session.pay(count * PRICE).status, 200);
+    }
+    let mut wrong = session.voucher("voucher", 7 * PRICE);
+    for signature in [session.signature(7 * PRICE, 2), session.signature(8 * PRICE, 1)] {
+        wrong["signature"] = json!(signature);
+        let refused = session.buy(&wrong);
+        assert_eq!((refused.status, code(&refused)), (402, 70_004));
+    }
+    assert_eq!(session.door.served, 6);
+    assert_eq!(session.pay(7 * PRICE).body, "answer 7");
+}
+
+#[test]
 fn what_is_not_this_gates_is_told_so() {
     let mut session = Session::opened();
     let challenge = session.challenge();

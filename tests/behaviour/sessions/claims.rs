@@ -147,7 +147,7 @@ fn due(number: u8, on_chain: OnChain, owed: u64, tries: u64) -> ChannelDesk {
     }
     channel.see(sight);
     let terms = "{\"config\": {\"a\": \"b\tc\"}}".to_owned();
-    ChannelDesk { channel: Some(channel), terms, kept: None }
+    ChannelDesk { channel: Some(channel), terms, kept: None, signer: None }
 }
 
 #[test]

@@ -108,6 +108,8 @@ pub struct Door {
     pub delivered: Vec<(String, String)>,
     /// The highest voucher that the payer has signed.
     pub signed: u64,
+    /// What the gate remembers of who has paid.
+    pub payers: PayerHistory,
     pub writes: u64,
     /// Answers that flow: what comes of them next, and how they are framed.
     pub flows: Vec<(FlowLimits, Box<SessionRequest<'static>>)>,
@@ -156,6 +158,7 @@ impl Door {
             told: Vec::new(),
             delivered: Vec::new(),
             signed: 0,
+            payers: PayerHistory::new(),
             writes: 0,
             flows: Vec::new(),
             steps: 0,
@@ -303,6 +306,7 @@ impl Door {
         self.node.now = self.now;
         if self.dies_at == Some(self.steps - 1) {
             self.desks.clear();
+            self.payers = PayerHistory::new();
             return false;
         }
         true
@@ -310,11 +314,10 @@ impl Door {
 
     pub fn admit(&mut self, head: RequestHead) -> Result<SessionStep<'static>, Box<Reply>> {
         let mut attempts = Attempts::new();
-        let payers = PayerHistory::new();
         let health = SettlementHealth::default();
         let mut isolate = Isolate {
             facilitators: vec![Condition { health, consecutive_failures: 0, ready: true }],
-            payers: &payers,
+            payers: &self.payers,
             attempts: &mut attempts,
             client: None,
         };
@@ -436,6 +439,9 @@ impl Door {
                 panic!("what flows is carried by who reads it")
             }
             SessionStep::Respond(reply) => {
+                if let Some(signed) = &reply.marks.signed {
+                    self.payers.signed(signed);
+                }
                 if reply.marks.served {
                     self.delivered.push((payment.to_owned(), held.clone()));
                 }

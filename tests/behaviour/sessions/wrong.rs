@@ -26,9 +26,26 @@ fn of_another(payment: &Value, name: &str, value: Value) -> Value {
 #[test]
 pub fn a_wrong_voucher_buys_nothing_and_asks_no_one() {
     let mut door = opened();
-    let second = door.payment("voucher", 2 * PRICE);
-    door.buy(&second, "1");
-    let right = door.payment("voucher", 3 * PRICE);
+    wrong_vouchers_buy_nothing(&mut door, 2);
+}
+
+#[test]
+pub fn a_wrong_voucher_of_who_has_paid_often_buys_nothing_either() {
+    let mut door = opened();
+    for count in 2..6 {
+        let voucher = door.payment("voucher", count * PRICE);
+        assert_eq!(door.buy(&voucher, "1").status, 200);
+    }
+    assert!(door.payers.signer(&account(2).address()).unwrap().is_known());
+    wrong_vouchers_buy_nothing(&mut door, 6);
+}
+
+/// Pays the last of so many requests, and brings each wrong voucher for the next one.
+fn wrong_vouchers_buy_nothing(door: &mut Door, paid: u64) {
+    let last = door.payment("voucher", paid * PRICE);
+    door.buy(&last, "1");
+    let next = (paid + 1) * PRICE;
+    let right = door.payment("voucher", next);
     let set = |name: &str, value: Value| {
         let mut wrong = right.clone();
         wrong["payload"]["voucher"][name] = value;
@@ -40,7 +57,7 @@ pub fn a_wrong_voucher_buys_nothing_and_asks_no_one() {
         wrong
     };
     let elsewhere = EscrowContract { chain_id: 8453, ..contract() };
-    let of = Voucher { channel: channel(&right), cumulative: units(3 * PRICE) };
+    let of = Voucher { channel: channel(&right), cumulative: units(next) };
     let signed = account(2).sign(&of.digest(&elsewhere)).unwrap();
     let flipped = {
         let text = right["payload"]["voucher"]["signature"].as_str().unwrap();
@@ -48,14 +65,18 @@ pub fn a_wrong_voucher_buys_nothing_and_asks_no_one() {
         format!("{}{v}", &text[..130])
     };
     let other = json!(account(9).address().to_checksum());
-    let stranger = voucher(channel(&right), 3 * PRICE, &account(1));
+    let stranger = voucher(channel(&right), next, &account(1));
     let cases: Vec<(&str, Value, &str)> = vec![
         ("falls", by(PRICE), "cumulative_amount_mismatch"),
-        ("stands still", by(2 * PRICE), "cumulative_amount_mismatch"),
-        ("is too little", by(3 * PRICE - 1), "cumulative_amount_mismatch"),
-        ("is too much", by(3 * PRICE + 1), "cumulative_amount_mismatch"),
+        ("stands still", by(paid * PRICE), "cumulative_amount_mismatch"),
+        ("is too little", by(next - 1), "cumulative_amount_mismatch"),
+        ("is too much", by(next + 1), "cumulative_amount_mismatch"),
         ("jumps above the deposit", by(1_000 * PRICE), "cumulative_amount_mismatch"),
-        ("of another amount", set("maxClaimableAmount", json!("40000")), "voucher_signature"),
+        (
+            "of another amount",
+            set("maxClaimableAmount", json!((next + PRICE).to_string())),
+            "voucher_signature",
+        ),
         ("of no amount", set("maxClaimableAmount", json!("-1")), "payload_type"),
         ("of another signer", set("signature", stranger["signature"].clone()), "voucher_signature"),
         (
@@ -95,10 +116,10 @@ pub fn a_wrong_voucher_buys_nothing_and_asks_no_one() {
         let after = (door.chain.verified, door.chain.settled, door.served, door.book());
         assert_eq!(after, before, "{what}");
     }
-    door.signed = 3 * PRICE;
+    door.signed = next;
     assert_eq!(door.buy(&right, "2").status, 200);
-    let tenth = door.payment("voucher", 4 * PRICE);
-    assert_eq!(door.buy(&tenth, "2").status, 200);
+    let after = door.payment("voucher", next + PRICE);
+    assert_eq!(door.buy(&after, "2").status, 200);
     door.check();
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 
+use crate::channel::escrow::EscrowContract;
 use crate::encoding::json::json;
 use serde_json::{Map, Value};
 
@@ -9,8 +10,9 @@ use super::asked::AskedSession;
 use super::payment::SessionPayment;
 use super::statement;
 use super::step::{SessionRequest, SessionStep};
-use crate::facilitator::breaker::{Condition, by_readiness};
+use crate::facilitator::breaker::by_readiness;
 use crate::gate::Gate;
+use crate::gate::isolate::Isolate;
 use crate::gate::offer::{Choice, Offer, SessionOffer};
 use crate::gate::presented::Presented;
 use crate::gate::reply::{Audience, Reply};
@@ -31,7 +33,7 @@ impl Gate {
         &'g self,
         offer: &'g Offer,
         (request, presented): (&IncomingRequest, &Presented),
-        conditions: &[Condition],
+        isolate: &Isolate<'_>,
         now: UnixTime,
     ) -> Option<SessionStep<'g>> {
         if offer.choices.iter().all(|choice| choice.session.is_none()) {
@@ -40,14 +42,14 @@ impl Gate {
         let message = shown_session(presented)?;
         let request = request.clone();
         let authorizer = self.keys.authorizer()?.address();
-        Some(match SessionPayment::check((offer, authorizer), message, now) {
+        Some(match SessionPayment::check((offer, authorizer), message, isolate.payers, now) {
             Ok((_, payment)) if payment.is_denied(&self.payers.clients) => {
                 let correlation = &request.correlation;
                 let denied = Code::PayerDenied;
                 SessionStep::Respond(Reply::problem(denied, Audience::Paid, correlation, None))
             }
             Ok((choice, payment)) => {
-                let (settlers, _) = by_readiness(&choice.facilitators, conditions);
+                let (settlers, _) = by_readiness(&choice.facilitators, &isolate.facilitators);
                 let asked = AskedSession { gate: self, offer, choice, request, payment, settlers };
                 SessionRequest::begin(asked, now)
             }
@@ -74,7 +76,8 @@ impl Choice {
             extra.extend(members);
         }
         let requirements = v2::PaymentRequirements::by(SCHEME, &self.terms, extra);
-        self.session = Some(SessionOffer { requirements, delay_secs, token });
+        let escrow = EscrowContract::batch_settlement(token.chain_id).domain();
+        self.session = Some(SessionOffer { requirements, delay_secs, token, escrow });
         self
     }
 }

@@ -10,13 +10,14 @@ use super::mpp::payment::MppPayment;
 use super::reason::{REFUSED, reason};
 use crate::amount::Amount;
 use crate::channel::config::{ChannelConfig, ChannelId, deposit_nonce};
-use crate::channel::escrow::EscrowContract;
 use crate::channel::facts::ChannelFacts;
 use crate::channel::voucher::Voucher;
 use crate::encoding::{hex, json};
 use crate::evm::address::Address;
 use crate::evm::eip3009::Authorization;
+use crate::evm::known::SignedDigest;
 use crate::evm::signature::Signature;
+use crate::facilitator::payers::PayerHistory;
 use crate::gate::clients::Clients;
 use crate::gate::offer::{CLOCK_MARGIN_SECS, Choice, Offer, SessionOffer};
 use crate::mutant::{Mutant, planted};
@@ -46,9 +47,8 @@ pub(super) enum Purpose {
 /// The protocol of a payment, with what only that one has.
 #[derive(Clone, Debug)]
 pub(super) enum SessionDoor {
-    /// What names the channel, and the payment's own members, as they came; of a deposit with the
-    /// deposit.
-    X402(ChannelConfig, Map<String, Value>),
+    /// What names the channel, and the members of a deposit, as they came.
+    X402(ChannelConfig, Option<Value>),
     /// MPP.
     Mpp(Box<MppPayment>),
 }
@@ -61,6 +61,8 @@ pub(super) struct SessionPayment {
     /// The amount of its voucher.
     pub cumulative: Amount,
     pub signature: String,
+    /// The same, if it was checked here.
+    pub signed: Option<SignedDigest>,
     pub door: SessionDoor,
 }
 
@@ -72,6 +74,7 @@ impl SessionPayment {
     pub fn check<'g>(
         (offer, authorizer): (&'g Offer, Address),
         message: &Message,
+        payers: &PayerHistory,
         now: UnixTime,
     ) -> Result<(&'g Choice, Self), Refused> {
         let malformed = |code: Code| (code, reason("payload_type"));
@@ -85,22 +88,23 @@ impl SessionPayment {
         });
         let choice = choice.ok_or((Code::TermsMismatch, Code::TermsMismatch.name().to_string()))?;
         let payload = header::object(object, "payload").map_err(malformed)?;
-        let payment = Self::read((choice, authorizer), payload, now)?;
+        let payment = Self::read((choice, authorizer), payload, payers, now)?;
         Ok((choice, payment))
     }
 
     fn read(
         (choice, authorizer): (&Choice, Address),
         payload: &Map<String, Value>,
+        payers: &PayerHistory,
         now: UnixTime,
     ) -> Result<Self, Refused> {
         let wrong = || (REFUSED, reason("payload_type"));
-        let SessionOffer { token, delay_secs, .. } = choice.session.as_ref().ok_or_else(wrong)?;
-        let contract = EscrowContract::batch_settlement(token.chain_id);
+        let SessionOffer { token, delay_secs, escrow, .. } =
+            choice.session.as_ref().ok_or_else(wrong)?;
         let object = |name| payload.get(name).and_then(Value::as_object).ok_or_else(wrong);
         let (members, shown) = (object("channelConfig")?, object("voucher")?);
         let config = config(members).ok_or_else(wrong)?;
-        let channel = config.id(&contract);
+        let channel = config.id_in(escrow);
         let same = |is_same: bool, word| {
             if is_same || planted(Mutant::AnyConfigPays) {
                 Ok(())
@@ -119,20 +123,17 @@ impl SessionPayment {
         same(!config.payer_authorizer.is_zero(), "voucher_signature")?;
         let amount = word(shown, "maxClaimableAmount").ok_or_else(wrong)?;
         let signature = word(shown, "signature").ok_or_else(wrong)?;
+        let signer = config.payer_authorizer;
         let voucher = Voucher::parse(channel, amount)
-            .and_then(|voucher| voucher.check(&contract, config.payer_authorizer, signature))
+            .and_then(|it| it.check_in(escrow, (signer, payers.signer(&signer)), signature))
             .map_err(|refusal| (REFUSED, reason(refusal.x402())))?;
-        let mut own = json::object([
-            ("channelConfig".to_string(), config.to_json()),
-            ("voucher".to_string(), voucher.to_json()),
-        ]);
         let kind = word(payload, "type").ok_or_else(wrong)?;
         let price = choice.terms.amount;
         // No channel has a voucher below the price next: not even a look at the chain is for it.
         if voucher.voucher().cumulative < price && kind != "refund" {
             return Err((REFUSED, reason("cumulative_amount_mismatch")));
         }
-        own.insert("type".to_string(), Value::from(kind));
+        let mut deposited = None;
         let purpose = match kind {
             "voucher" => Purpose::Voucher,
             "refund" => {
@@ -153,7 +154,7 @@ impl SessionPayment {
                 if value < price && !planted(Mutant::DepositsAreDust) {
                     return Err((REFUSED, reason("deposit_below_min_deposit")));
                 }
-                own.insert("deposit".to_string(), checked);
+                deposited = Some(checked);
                 Purpose::Deposit(value)
             }
             _ => return Err(wrong()),
@@ -163,7 +164,8 @@ impl SessionPayment {
             channel,
             cumulative: voucher.voucher().cumulative,
             signature: hex::encode_prefixed(&voucher.signature().to_bytes()),
-            door: SessionDoor::X402(config, own),
+            signed: Some(voucher.signed_by(escrow, signer)),
+            door: SessionDoor::X402(config, deposited),
         })
     }
 
@@ -200,12 +202,31 @@ impl SessionPayment {
         [payer, signer].iter().any(|account| clients.denies(&account.to_lower_hex()))
     }
 
-    /// The members of a payment of x402.
-    pub fn payload(&self) -> Map<String, Value> {
-        match &self.door {
-            SessionDoor::X402(_, payload) => payload.clone(),
-            SessionDoor::Mpp(_) => Map::new(),
-        }
+    /// The members of a payment of x402; without its deposit, it is a voucher.
+    pub fn payload(&self, deposits: bool) -> Map<String, Value> {
+        let SessionDoor::X402(config, deposit) = &self.door else { return Map::new() };
+        let deposit = deposit.as_ref().filter(|_| deposits);
+        let kind = match self.purpose {
+            Purpose::Refund(_) => "refund",
+            _ if deposit.is_some() => "deposit",
+            _ => "voucher",
+        };
+        let mut payload = json::object([
+            ("type".to_string(), Value::from(kind)),
+            ("channelConfig".to_string(), config.to_json()),
+            ("voucher".to_string(), self.shown()),
+        ]);
+        payload.extend(deposit.map(|deposit| ("deposit".to_string(), deposit.clone())));
+        payload
+    }
+
+    /// The members of its voucher.
+    pub fn shown(&self) -> Value {
+        json!({
+            "channelId": self.channel.to_string(),
+            "maxClaimableAmount": self.cumulative.to_string(),
+            "signature": self.signature.as_str(),
+        })
     }
 
     /// What is kept beside a channel for its alarm.

@@ -306,6 +306,7 @@ impl<'g> SessionRequest<'g> {
                 finish_paid(&mut head, &self.asked.request.correlation);
                 let mut served = Reply::new(head, Body::Held);
                 served.marks.served = true;
+                served.marks.signed = self.asked.payment.signed.map(Box::new);
                 SessionStep::Respond(self.settled(served, &reply))
             }
             (SessionStage::Refunding, Said::Promised) => self.send_refund(&reply),

@@ -140,6 +140,7 @@ impl Gate {
             channel: ChannelId::from_bytes(channel),
             cumulative,
             signature,
+            signed: None,
             door: SessionDoor::Mpp(Box::new(shown)),
         })
     }

@@ -189,7 +189,7 @@ impl<'g> SessionRequest<'g> {
     }
 
     pub(super) fn deposit(self: Box<Self>) -> SessionStep<'g> {
-        let payload = self.asked.payment.payload();
+        let payload = self.asked.payment.payload(true);
         self.settle(payload, SessionStage::Depositing)
     }
 
@@ -198,12 +198,8 @@ impl<'g> SessionRequest<'g> {
         if let SessionDoor::Mpp(_) = self.asked.payment.door {
             return self.look_at_chain(before);
         }
-        let mut payload = self.asked.payment.payload();
         // Whether a deposit could be made is judged with it; whether it was, without.
-        if payload.contains_key("deposit") && !matches!(before, Before::Deposit) {
-            payload.remove("deposit");
-            payload.insert("type".to_string(), Value::from("voucher"));
-        }
+        let payload = self.asked.payment.payload(matches!(before, Before::Deposit));
         self.stage = SessionStage::Looking(before);
         self.ask_facilitator(payload, Operation::Verify)
     }
@@ -221,7 +217,7 @@ impl<'g> SessionRequest<'g> {
     pub(super) fn send_refund(self: Box<Self>, reply: &ChannelReply) -> SessionStep<'g> {
         let kept = ChannelTerms::read(&self.asked.payment.kept_terms(self.asked.choice));
         let payload = kept.and_then(|kept| {
-            let voucher = self.asked.payment.payload().get("voucher")?.clone();
+            let voucher = self.asked.payment.shown();
             let (nonce, amount) = reply.promised.as_ref()?;
             let (nonce, amount) =
                 (Amount::from_atomic(nonce).ok()?, Amount::from_atomic(amount).ok()?);
