@@ -206,6 +206,9 @@ pub fn anything_but_a_clear_yes_is_a_doubt_that_no_payer_is_asked_to_pay_again_f
         says(json!({"amount": "1"})),
         says(json!({"payer": "0x209693Bc6afc0C5328bA36FaF03C514EF312287C"})),
         says(json!({"success": null})),
+        says(json!({"errorReason": "insufficient_funds"})),
+        says(json!({"errorMessage": "the batch was rejected"})),
+        says(json!({"errorReason": {"code": 1}})),
         says(json!({"success": false, "errorReason": "settlement_pending"})),
         says(json!({"success": false, "errorReason": "whatever"})),
     ];

@@ -55,6 +55,7 @@ const TABLE: &[Row] = &[
     row!(PaidAreStrained, strain::while_settlements_of_ten_payers_fail_who_has_not_paid_is_served_nothing_on_credit_and_who_has_is),
     row!(WalletsCountAgain, strain::wallets_whose_settlements_failed_do_not_count_again_until_they_have_paid),
     row!(PendingIsPaid, deferred::anything_but_a_clear_yes_is_a_doubt_that_no_payer_is_asked_to_pay_again_for),
+    row!(ErrorsArePaid, deferred::anything_but_a_clear_yes_is_a_doubt_that_no_payer_is_asked_to_pay_again_for),
     row!(AnyIsPending, deferred::no_other_payment_is_paid_while_it_is_pending),
     row!(EndlessEnds, deferred::what_never_ends_is_kept_for_good),
     row!(BatchesAreOne, deferred::one_transaction_for_many_payments_serves_each_of_them),

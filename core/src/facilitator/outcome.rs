@@ -186,10 +186,17 @@ fn is_over(object: &Map<String, Value>) -> bool {
     !matches!(status, Some("pending" | "timeout"))
 }
 
-/// Whether the reply says nothing else about a transaction than that it waits for one.
+/// Whether the reply says nothing else about a transaction than that it waits for one, and names
+/// no error.
 fn waits(object: &Map<String, Value>) -> bool {
     let status = object.get("status").and_then(Value::as_str);
+    let names = |member: &str| {
+        let said = object.get(member).filter(|said| !said.is_null() && *said != "");
+        said.is_some() && !planted(Mutant::ErrorsArePaid)
+    };
     matches!(status, None | Some("pending" | "success"))
+        && !names("errorReason")
+        && !names("errorMessage")
 }
 
 /// Whether `payer` agrees: it may be absent or empty; otherwise it must match.
