@@ -83,6 +83,8 @@ pub struct ChannelNode {
     pub now: u64,
     /// Deposits that it still tries before it is busy; none if it never is.
     pub trials: Option<u64>,
+    /// What it says then.
+    pub excuse: &'static str,
 }
 
 pub fn escrow() -> EscrowContract {
@@ -121,6 +123,7 @@ impl ChannelNode {
             used: BTreeSet::new(),
             now: 0,
             trials: None,
+            excuse: "request rate limit exceeded",
         }
     }
 
@@ -213,7 +216,7 @@ impl ChannelNode {
                 assert_eq!(params[0]["to"], ESCROW.to_lowercase());
                 if let Some(call) = DepositCall::read(&data) {
                     if self.trials == Some(0) {
-                        self.refusal = Some("request rate limit exceeded".to_owned());
+                        self.refusal = Some(self.excuse.to_owned());
                     } else if self.clone().deposits(&call).is_none() {
                         self.refusal = Some("execution reverted".to_owned());
                     }

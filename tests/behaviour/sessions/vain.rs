@@ -95,7 +95,18 @@ pub fn a_node_that_is_behind_has_no_deposit_sent_twice() {
 
 #[test]
 pub fn what_a_busy_node_says_is_no_word_against_a_deposit() {
+    no_word_against_a_deposit("request rate limit exceeded");
+}
+
+#[test]
+fn that_the_payee_cannot_pay_for_gas_is_no_word_against_a_deposit() {
+    no_word_against_a_deposit("err: insufficient funds for gas * price + value: have 0 want 1");
+}
+
+/// Nothing is sent while the node says this, and the deposit is made once it does not.
+fn no_word_against_a_deposit(excuse: &'static str) {
     let mut session = session();
+    session.door.node.excuse = excuse;
     let payload = opening(&session, DEPOSIT, PRICE);
     session.door.node.trials = Some(0);
     let answer = session.buy(&payload);

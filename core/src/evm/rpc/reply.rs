@@ -356,7 +356,10 @@ fn refusal(error: &Value) -> Result<RpcError, RpcError> {
     let number = error.get("code").and_then(Value::as_i64).ok_or(RpcError::Shape("error"))?;
     let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
     let words = message.to_ascii_lowercase();
-    let fails = matches!(number, 3 | -32015) || FAILS.iter().any(|part| words.contains(part));
+    // The account that would send it lacks the gas; the call itself was not tried.
+    let is_poor = words.contains("insufficient funds for gas") && !words.contains("revert");
+    let fails =
+        matches!(number, 3 | -32015) || FAILS.iter().any(|part| words.contains(part)) && !is_poor;
     let is_revert = fails || planted(Mutant::ErrorsAreReverts);
     Ok(if is_revert { RpcError::Reverted } else { RpcError::Refused(number) })
 }
