@@ -103,22 +103,23 @@ await runMain(async () => {
   const backend = await startBackend({ forger: FORGER, network: NETWORK });
   /** @type {import('./sides.mjs').GateChoice} */
   const choice = { build: values.build, ledger };
-  const [gate, hono, mppx, old, proxy, calls] = await step('Workers', async () => [
+  const [gate, hono, mppx, old, proxy, calls, two] = await step('Workers', async () => [
     await startSide('farebox', backend, choice),
     await startSide('@x402/hono', backend, choice),
     await startSide('mppx', backend, choice),
     await startSide('x402-hono', backend, choice),
     await startSide('a plain proxy', backend, choice),
     await startSide('three calls', backend, choice),
+    await startSide('two calls', backend, choice),
   ]);
-  if (gate === undefined || hono === undefined || mppx === undefined || old === undefined || proxy === undefined || calls === undefined) return;
+  if (gate === undefined || hono === undefined || mppx === undefined || old === undefined || proxy === undefined || calls === undefined || two === undefined) return;
 
   /** @type {Line[]} */
   const lines = [];
   for (const scenario of chosen) {
-    lines.push(...await step(scenario.name, () => scenario.run({ gate, hono, mppx, old, proxy, calls, backend, choice, rounds })));
+    lines.push(...await step(scenario.name, () => scenario.run({ gate, hono, mppx, old, proxy, calls, two, backend, choice, rounds })));
   }
-  for (const side of [gate, hono, mppx, old, proxy, calls]) side.client.close();
+  for (const side of [gate, hono, mppx, old, proxy, calls, two]) side.client.close();
   await backend.stop();
   await endAll();
 

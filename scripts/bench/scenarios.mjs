@@ -24,6 +24,7 @@ import { decisions, decisionWrites } from './treasury.mjs';
  * @property {Side} old `x402-hono`
  * @property {Side} proxy one that knows no payment
  * @property {Side} calls a Worker with three calls of an object and no check
+ * @property {Side} two one with two calls of a channel's object and no check
  * @property {import('./backend.mjs').Backend} backend
  * @property {import('./sides.mjs').GateChoice} choice for a scenario that starts a gate of its own
  * @property {number} rounds

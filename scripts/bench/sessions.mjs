@@ -21,10 +21,10 @@ import { compared, expect, median, playRounds, quotients } from './rounds.mjs';
  * @param {Stage} stage
  * @returns {Promise<Line[]>}
  */
-export async function sessions({ gate, hono, backend, rounds }) {
+export async function sessions({ gate, hono, two, backend, rounds }) {
   backend.delay(0, 0);
   const channels = await Promise.all(Array.from({ length: CHANNELS }, () => openChannel(gate)));
-  const [first] = channels;
+  const [first, unchecked] = [channels[0], await openChannel(gate)];
   if (first === undefined) return [];
   const vouchers = async (/** @type {typeof channels} */ of, /** @type {number} */ count) => Promise.all(of.map((channel) => channel.shots(count)));
   const before = backend.counts();
@@ -35,12 +35,13 @@ export async function sessions({ gate, hono, backend, rounds }) {
     { name: 'free', side: gate, of: async () => free() },
     { name: 'many channels', side: gate, of: () => vouchers(channels, CALLS / 4) },
     { name: 'exact', side: gate, of: async () => dealt(await gate.paid('/after', CALLS), CHANNELS) },
+    { name: two.name, side: two, of: () => vouchers([unchecked], CALLS) },
     { name: hono.name, side: hono, of: async () => dealt(await hono.paid('/after', CALLS), CHANNELS) },
   ];
   const play = async (/** @type {Side & {of: () => Promise<Shot[][]>}} */ { of, ...side }) => played(side, await of());
   const sides = plays.map(({ name, side, of }) => ({ ...side, name, of }));
   await playRounds(sides, 1, play);
-  const [one = [], plain = [], many = [], exact = [], peer = []] = await playRounds(sides, rounds, play);
+  const [one = [], plain = [], many = [], exact = [], floor = [], peer = []] = await playRounds(sides, rounds, play);
   const after = backend.counts();
   expect(after.verify - before.verify === (rounds + 1) * 2 * CALLS, `sessions: ${after.verify - before.verify} payments were verified`);
   const of = (/** @type {Played[]} */ all, /** @type {keyof Omit<Played, 'times'>} */ what) => all.map((each) => each[what]);
@@ -51,6 +52,7 @@ export async function sessions({ gate, hono, backend, rounds }) {
   return [
     { scenario: 'session, processor time of a voucher', unit: 'µs', ours: median(cost), goal: '≤ 400 µs', met: median(cost) <= 400 },
     { scenario: 'session, a request', unit: 'µs', peer: 'exact', ...compared(of(one, 'cpuUs'), of(exact, 'cpuUs'), { inverse: true }), goal: '', met: null },
+    { scenario: 'session, a request', unit: 'µs', peer: two.name, ...compared(of(one, 'cpuUs'), of(floor, 'cpuUs'), { inverse: true }), goal: '', met: null },
     { scenario: 'session, a request', unit: 'µs', peer: hono.name, ...compared(of(one, 'cpuUs'), of(peer, 'cpuUs'), { inverse: true }), goal: '', met: null },
     { scenario: 'session, answer at one channel, median', unit: 'ms', ours: at(0.5), goal: '', met: null },
     { scenario: 'session, answer at one channel, 99 of 100', unit: 'ms', ours: at(0.99), goal: '', met: null },

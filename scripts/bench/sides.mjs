@@ -56,7 +56,7 @@ export async function startSide(name, { originUrl, facilitatorUrl }, { build, le
         modules: [{ type: 'ESModule', path: 'index.js', contents: await bundle(PEERS[name]) }],
         compatibilityFlags: ['nodejs_compat'],
         bindings: { ORIGIN_URL: originUrl, FACILITATOR_URL: facilitatorUrl, NETWORK, PAY_TO, ASSET, CHAIN_ID },
-        ...(name === 'three calls' ? { durableObjects: DURABLE_OBJECTS } : {}),
+        ...(name === 'three calls' || name === 'two calls' ? { durableObjects: DURABLE_OBJECTS } : {}),
       };
   const runner = await startRunner(name, options, ledger, front, inspected);
   return { ...runner, paid: payerOf(name, runner.client) };
@@ -69,6 +69,7 @@ const PEERS = {
   mppx: 'scripts/bench/peers/mppx.mjs',
   'a plain proxy': 'scripts/bench/peers/proxy.mjs',
   'three calls': 'scripts/bench/peers/three-calls.mjs',
+  'two calls': 'scripts/bench/peers/two-calls.mjs',
   'an empty Worker': 'scripts/bench/peers/empty.mjs',
 };
 

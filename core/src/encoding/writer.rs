@@ -28,28 +28,32 @@ pub fn text<T: Serialize + ?Sized>(value: &T) -> String {
 /// Appends text as a JSON string. Spec: RFC 8259 section 7; the short escapes where there are any.
 pub(crate) fn write_string(text: &mut String, string: &str) {
     text.push('"');
-    let mut written = 0;
-    for (at, byte) in string.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            8 => "\\b",
-            b'\t' => "\\t",
-            b'\n' => "\\n",
-            12 => "\\f",
-            b'\r' => "\\r",
-            0..=0x1f => "\\u00",
-            _ => continue,
+    let mut rest = string;
+    loop {
+        // Most strings have nothing to escape: a loop that does no more is several times as fast.
+        let is_plain = |&byte: &u8| !matches!(byte, b'"' | b'\\' | 0..0x20);
+        let plain = rest.bytes().take_while(is_plain).count();
+        let (before, after) = rest.split_at_checked(plain).unwrap_or((rest, ""));
+        text.push_str(before);
+        let Some(escaped) = after.chars().next() else { break };
+        rest = after.get(1..).unwrap_or_default();
+        let escape = match escaped {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\u{8}' => "\\b",
+            '\t' => "\\t",
+            '\n' => "\\n",
+            '\u{c}' => "\\f",
+            '\r' => "\\r",
+            _ => "\\u00",
         };
-        text.push_str(string.get(written..at).unwrap_or_default());
         text.push_str(escape);
         if escape.len() > 2 {
-            text.push(if byte < 16 { '0' } else { '1' });
-            text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or_default());
+            let code = u32::from(escaped);
+            text.push(if code < 16 { '0' } else { '1' });
+            text.push(char::from_digit(code & 15, 16).unwrap_or_default());
         }
-        written = at.saturating_add(1);
     }
-    text.push_str(string.get(written..).unwrap_or_default());
     text.push('"');
 }
 
