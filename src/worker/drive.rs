@@ -96,7 +96,7 @@ impl WaitingClient {
                 attempts::answered(client_key, &reply.marks);
             }
             if let Some(signed) = &reply.marks.signed {
-                facilitator::signed(signed);
+                facilitator::with_signers(|signers| signers.paid(signed));
             }
         }
     }

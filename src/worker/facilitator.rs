@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use farebox_core::evm::known::SignedDigest;
+use farebox_core::evm::known::KnownSigners;
 use farebox_core::facilitator::auth::Moment;
 use farebox_core::facilitator::breaker::{Breaker, Condition, Operation};
 use farebox_core::facilitator::fault::Fault;
@@ -77,9 +77,9 @@ pub(super) fn with_payers<T>(decide: impl FnOnce(&PayerHistory) -> T) -> T {
     PAYERS.with_borrow(decide)
 }
 
-/// Notes a signature that has paid.
-pub(super) fn signed(signed: &SignedDigest) {
-    PAYERS.with_borrow_mut(|payers| payers.signed(signed));
+/// Decides with the signers that this isolate knows.
+pub(super) fn with_signers<T>(decide: impl FnOnce(&mut KnownSigners) -> T) -> T {
+    PAYERS.with_borrow_mut(|payers| decide(&mut payers.signers))
 }
 
 /// Health of the gate's facilitators, in the order of its configuration.

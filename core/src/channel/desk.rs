@@ -19,6 +19,7 @@ use super::voucher::{CheckedVoucher, Voucher};
 use crate::amount::Amount;
 use crate::encoding::hex;
 use crate::encoding::message::{self, read_enum, read_struct};
+use crate::evm::known::KnownSigners;
 use crate::evm::signature::Signature;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
@@ -228,9 +229,14 @@ impl ChannelDesk {
         Some(Self { channel, terms: terms.to_owned(), kept, signer: None })
     }
 
-    /// Answers a message; [`None`] if it is not one.
+    /// Answers a message, by what is known of signers; [`None`] if it is not one.
     #[must_use]
-    pub fn answer(&mut self, text: &str, now: UnixTime) -> Option<(ChannelReply, Write)> {
+    pub fn answer(
+        &mut self,
+        text: &str,
+        signers: &mut KnownSigners,
+        now: UnixTime,
+    ) -> Option<(ChannelReply, Write)> {
         let message: ChannelMessage = message::read(text)?;
         if message.v != VERSION {
             return None;
@@ -294,7 +300,7 @@ impl ChannelDesk {
         let by_headroom = channel.rule != VoucherRule::Exact;
         let facts = match channel.rule {
             VoucherRule::Exact => None,
-            VoucherRule::Headroom { .. } => Some((self.terms.as_str(), &mut self.signer)),
+            VoucherRule::Headroom { .. } => Some((self.terms.as_str(), &mut self.signer, signers)),
         };
         let result = match &message.ask {
             ChannelAsk::See => Ok(Said::Taken.into()),
@@ -555,12 +561,16 @@ impl SightText {
     }
 }
 
+/// What is needed to check a voucher: what its channel is made of, who signs for it once that was
+/// read, and which signers are known.
+type Signing<'a> = (&'a str, &'a mut Option<VoucherSigner>, &'a mut KnownSigners);
+
 impl PurchaseText {
     /// The purchase; its voucher is checked by what the channel is made of, unless that was done.
     fn read(
         &self,
         channel: &Channel,
-        facts: Option<(&str, &mut Option<VoucherSigner>)>,
+        facts: Option<Signing<'_>>,
     ) -> Option<Result<Purchase, ChannelRefusal>> {
         let voucher = Voucher { channel: channel.id(), cumulative: amount(&self.cumulative)? };
         let known = Signature::parse(&self.signature).ok();
@@ -574,11 +584,12 @@ impl PurchaseText {
         });
         let checked = match facts {
             Some(_) if is_highest || planted(Mutant::ShownIsChecked) => known?,
-            Some((facts, signer)) => {
-                if signer.is_none() {
-                    *signer = Some(VoucherSigner::of(&ChannelFacts::read(facts)?));
-                }
-                match signer.as_mut()?.check(voucher, &self.signature) {
+            Some((facts, signer, signers)) => {
+                let signer = match signer {
+                    Some(known) => known,
+                    None => signer.insert(VoucherSigner::of(&ChannelFacts::read(facts)?)),
+                };
+                match signer.check(voucher, &self.signature, signers) {
                     Ok(checked) => checked,
                     Err(refusal) => return Some(Err(refusal)),
                 }

@@ -10,7 +10,7 @@ use super::refusal::ChannelRefusal;
 use super::voucher::{CheckedVoucher, Voucher};
 use crate::encoding::json;
 use crate::evm::address::Address;
-use crate::evm::known::KnownSigner;
+use crate::evm::known::KnownSigners;
 
 /// What a channel is made of, as its contract says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,19 +66,17 @@ impl ChannelFacts {
 }
 
 /// The signer of one channel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct VoucherSigner {
     domain: EscrowDomain,
     address: Address,
-    known: KnownSigner,
 }
 
 impl VoucherSigner {
     /// The one of a channel with these facts.
     #[must_use]
     pub fn of(facts: &ChannelFacts) -> Self {
-        let address = facts.signer;
-        Self { domain: facts.contract.domain(), address, known: KnownSigner::new(address) }
+        Self { domain: facts.contract.domain(), address: facts.signer }
     }
 
     /// Checks a voucher of the channel, which has a deposit.
@@ -86,13 +84,14 @@ impl VoucherSigner {
     /// # Errors
     /// As [`Voucher::check`].
     pub fn check(
-        &mut self,
+        &self,
         voucher: Voucher,
         signature: &str,
+        signers: &mut KnownSigners,
     ) -> Result<CheckedVoucher, ChannelRefusal> {
-        let Self { domain, address, known } = self;
-        let checked = voucher.check_in(domain, (*address, Some(known)), signature)?;
-        known.paid(&checked.signed_by(domain, *address));
+        let Self { domain, address } = self;
+        let checked = voucher.check_in(domain, (*address, signers.get(address)), signature)?;
+        signers.paid(&checked.signed_by(domain, *address));
         Ok(checked)
     }
 }

@@ -9,6 +9,7 @@ use super::address::Address;
 use super::multiples::Multiples;
 use super::signature::Signature;
 use crate::mutant::{Mutant, planted};
+use crate::sorted::RecentMap;
 
 /// A signature over a digest, and who is said to have made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl KnownSigner {
         Self { address, paid: 0, multiples: None }
     }
 
-    /// Notes a signature of this account that holds, and has paid.
+    /// Notes a signature that has paid, if this account has made it.
     pub fn paid(&mut self, signed: &SignedDigest) {
         if signed.signer != self.address {
             return;
@@ -60,8 +61,10 @@ impl KnownSigner {
         self.paid = self.paid.saturating_add(1);
         // What is computed takes as long as two keys that are recovered.
         if self.paid == WORTH_KNOWING {
-            let key = signed.signature.point(&signed.digest).ok();
-            self.multiples = key.map(Multiples::of);
+            // Whoever calls this may be wrong about the signer, who would be believed from now on.
+            let key = signed.signature.key(&signed.digest).ok();
+            let key = key.filter(|key| Address::of_key(key) == self.address);
+            self.multiples = key.map(|key| Multiples::of((*key.as_affine()).into()));
         }
     }
 
@@ -71,6 +74,47 @@ impl KnownSigner {
         self.multiples.is_some()
     }
 }
+
+/// Accounts that have paid by their signatures, as far as an isolate remembers them.
+#[derive(Clone, Debug)]
+pub struct KnownSigners(RecentMap<Address, KnownSigner>);
+
+impl KnownSigners {
+    /// None yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(RecentMap::new(MAX_SIGNERS))
+    }
+
+    /// What is known of an account.
+    #[must_use]
+    pub fn get(&self, signer: &Address) -> Option<&KnownSigner> {
+        self.0.get(signer)
+    }
+
+    /// Notes a signature that has paid.
+    pub fn paid(&mut self, signed: &SignedDigest) {
+        self.0.touch(signed.signer, || KnownSigner::new(signed.signer));
+        if let Some(signer) = self.0.get_mut(&signed.signer) {
+            signer.paid(signed);
+        }
+    }
+
+    /// The number of accounts.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.iter().count()
+    }
+}
+
+impl Default for KnownSigners {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Accounts that are remembered, at most; what is known of one takes 31 kB.
+const MAX_SIGNERS: usize = 128;
 
 /// Payments after which more are to be expected.
 const WORTH_KNOWING: u32 = 4;

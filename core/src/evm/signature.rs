@@ -100,15 +100,11 @@ impl Signature {
         Ok(Address::of_key(&self.key(digest)?))
     }
 
-    fn key(&self, digest: &[u8; 32]) -> Result<VerifyingKey, SignatureError> {
+    /// The public key that made this signature over `digest`.
+    pub(super) fn key(&self, digest: &[u8; 32]) -> Result<VerifyingKey, SignatureError> {
         let recovery = RecoveryId::new(self.odd_y, false);
         VerifyingKey::recover_from_prehash(digest, &self.rs, recovery)
             .map_err(|_| SignatureError::Unrecoverable)
-    }
-
-    /// The public key that made this signature over `digest`.
-    pub(super) fn point(&self, digest: &[u8; 32]) -> Result<ProjectivePoint, SignatureError> {
-        self.key(digest).map(|key| ProjectivePoint::from(*key.as_affine()))
     }
 
     /// Whether the key with these multiples made this signature over `digest`.

@@ -7,17 +7,13 @@
 
 use alloc::string::String;
 
-use crate::evm::address::Address;
-use crate::evm::known::{KnownSigner, SignedDigest};
+use crate::evm::known::KnownSigners;
 use crate::mutant::{Mutant, planted};
 use crate::sorted::RecentMap;
 use crate::time::UnixTime;
 
 /// Payers of an isolate that are remembered, at most: of those that have paid, and of the others.
 const MAX_PAYERS: usize = 2_048;
-
-/// Signers that are remembered, at most; what is known of one takes 31 kB.
-const MAX_SIGNERS: usize = 128;
 
 /// Settle calls in a row that failed, after which a payer is served nothing on credit: a call and
 /// its one re-send.
@@ -122,7 +118,8 @@ pub(super) struct CallEnd {
 pub struct PayerHistory {
     paid: RecentMap<String, Conduct>,
     others: RecentMap<String, Conduct>,
-    signers: RecentMap<Address, KnownSigner>,
+    /// Those of them who have paid by signatures of their own.
+    pub signers: KnownSigners,
 }
 
 impl Default for PayerHistory {
@@ -138,21 +135,7 @@ impl PayerHistory {
         Self {
             paid: RecentMap::new(MAX_PAYERS),
             others: RecentMap::new(MAX_PAYERS),
-            signers: RecentMap::new(MAX_SIGNERS),
-        }
-    }
-
-    /// What is known of a signer.
-    #[must_use]
-    pub fn signer(&self, signer: &Address) -> Option<&KnownSigner> {
-        self.signers.get(signer)
-    }
-
-    /// Records a signature that has paid.
-    pub fn signed(&mut self, signed: &SignedDigest) {
-        self.signers.touch(signed.signer, || KnownSigner::new(signed.signer));
-        if let Some(signer) = self.signers.get_mut(&signed.signer) {
-            signer.paid(signed);
+            signers: KnownSigners::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Signatures of known signers: what their multiples say is what recovering the key says.
 
 use farebox_core::evm::account::Account;
-use farebox_core::evm::known::{KnownSigner, SignedDigest};
+use farebox_core::evm::known::{KnownSigner, KnownSigners, SignedDigest};
 use farebox_core::evm::signature::Signature;
 use farebox_core::secret::Secret;
 
@@ -84,7 +84,25 @@ fn who_has_paid_a_few_times_is_not_known_yet_and_no_one_is_known_by_another() {
     let mut mixed = known(&payer, 3);
     mixed.paid(&signed(&stranger, [9; 32]));
     assert!(!mixed.is_known(), "the fourth payment is someone else's");
+    let mut deceived = KnownSigner::new(payer.address());
+    for payment in 0..8 {
+        deceived
+            .paid(&SignedDigest { signer: payer.address(), ..signed(&stranger, [payment; 32]) });
+    }
+    assert!(!deceived.is_known(), "a signature of someone else in their name");
     mixed.paid(&signed(&payer, [9; 32]));
     assert!(mixed.is_known());
     assert!(signed(&stranger, [1; 32]).holds(Some(&mixed)), "a stranger's key is recovered");
+}
+
+#[test]
+fn an_isolate_knows_a_bounded_number_of_signers_and_those_who_paid_last() {
+    let mut signers = KnownSigners::new();
+    for number in 1..=200 {
+        signers.paid(&signed(&account(number), [7; 32]));
+        assert!(signers.count() <= 128, "{number}");
+        assert!(signers.get(&account(number).address()).is_some(), "{number}");
+    }
+    assert!(signers.get(&account(1).address()).is_none());
+    assert!(signers.get(&account(190).address()).is_some());
 }

@@ -75,7 +75,10 @@ impl Channel {
         if let Some(claim) = ChannelDesk::of_claim(message) {
             return Ok(self.claims.take(claim));
         }
-        let (answer, fetches) = self.with_row(body, |desk| match desk.answer(message, now()) {
+        let answered = |desk: &mut ChannelDesk| {
+            facilitator::with_signers(|signers| desk.answer(message, signers, now()))
+        };
+        let (answer, fetches) = self.with_row(body, |desk| match answered(desk) {
             Some((reply, write)) => ((json::text(&reply), reply.kept.is_some()), write),
             None => (("null".to_owned(), false), Write::Nothing),
         })?;

@@ -296,6 +296,8 @@ pub fn a_voucher_of_someone_else_buys_nothing_where_the_payer_has_paid_often() {
     for count in 1..=6 {
         assert_eq!(session.pay(count * PRICE).status, 200);
     }
+    let signer = account(1).address();
+    assert!(session.door.payers.signers.get(&signer).unwrap().is_known());
     let mut wrong = session.voucher("voucher", 7 * PRICE);
     for signature in [session.signature(7 * PRICE, 2), session.signature(8 * PRICE, 1)] {
         wrong["signature"] = json!(signature);

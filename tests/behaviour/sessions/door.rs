@@ -440,7 +440,7 @@ impl Door {
             }
             SessionStep::Respond(reply) => {
                 if let Some(signed) = &reply.marks.signed {
-                    self.payers.signed(signed);
+                    self.payers.signers.paid(signed);
                 }
                 if reply.marks.served {
                     self.delivered.push((payment.to_owned(), held.clone()));
@@ -484,7 +484,8 @@ impl Door {
         body: Option<String>,
     ) -> (Option<String>, Option<String>) {
         let mut desk = self.desk(name);
-        let (reply, write) = desk.answer(message, self.time()).unwrap();
+        let now = self.time();
+        let (reply, write) = desk.answer(message, &mut self.payers.signers, now).unwrap();
         self.write(name, desk, write, body);
         let stored = reply.kept.as_ref().and_then(|_| self.rows.get(name)?.body.clone());
         (Some(text::text(&reply)), stored)

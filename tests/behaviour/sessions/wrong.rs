@@ -36,7 +36,7 @@ pub fn a_wrong_voucher_of_who_has_paid_often_buys_nothing_either() {
         let voucher = door.payment("voucher", count * PRICE);
         assert_eq!(door.buy(&voucher, "1").status, 200);
     }
-    assert!(door.payers.signer(&account(2).address()).unwrap().is_known());
+    assert!(door.payers.signers.get(&account(2).address()).unwrap().is_known());
     wrong_vouchers_buy_nothing(&mut door, 6);
 }
 

@@ -125,7 +125,7 @@ impl SessionPayment {
         let signature = word(shown, "signature").ok_or_else(wrong)?;
         let signer = config.payer_authorizer;
         let voucher = Voucher::parse(channel, amount)
-            .and_then(|it| it.check_in(escrow, (signer, payers.signer(&signer)), signature))
+            .and_then(|it| it.check_in(escrow, (signer, payers.signers.get(&signer)), signature))
             .map_err(|refusal| (REFUSED, reason(refusal.x402())))?;
         let kind = word(payload, "type").ok_or_else(wrong)?;
         let price = choice.terms.amount;
