@@ -128,8 +128,10 @@ fn what_cannot_be_settled_later_is_a_wrong_configuration() {
 
 #[test]
 fn a_payment_that_is_pending_is_paid_and_told_as_settling() {
-    for target in ["/a", "/b"] {
-        let mut world = answering([pending()]);
+    // Members that a facilitator has besides are no errors.
+    let more = json!({"status": null, "errorReason": null, "errorMessage": "", "isDeferred": true});
+    for (target, said) in [("/a", pending()), ("/b", pending()), ("/a", says(more))] {
+        let mut world = answering([said]);
         let required = world.ask(target).payment_required();
         let payment = sign(&mut world, target);
         let mut running = world.start(paid(&payment), b"");
@@ -209,6 +211,11 @@ pub fn anything_but_a_clear_yes_is_a_doubt_that_no_payer_is_asked_to_pay_again_f
         says(json!({"errorReason": "insufficient_funds"})),
         says(json!({"errorMessage": "the batch was rejected"})),
         says(json!({"errorReason": {"code": 1}})),
+        says(json!({"error": "insufficient_funds"})),
+        says(json!({"ERROR_CODE": 50_014})),
+        says(json!({"lastError": "reverted"})),
+        says(json!({"status": 1})),
+        says(json!({"status": {}})),
         says(json!({"success": false, "errorReason": "settlement_pending"})),
         says(json!({"success": false, "errorReason": "whatever"})),
     ];
