@@ -90,8 +90,9 @@ impl VoucherSigner {
         signers: &mut KnownSigners,
     ) -> Result<CheckedVoucher, ChannelRefusal> {
         let Self { domain, address } = self;
-        let checked = voucher.check_in(domain, (*address, signers.get(address)), signature)?;
-        signers.paid(&checked.signed_by(domain, *address));
+        let known = signers.get(address);
+        let (checked, signed) = voucher.check_in(domain, (*address, known), signature)?;
+        signers.paid(&signed);
         Ok(checked)
     }
 }

@@ -64,10 +64,11 @@ impl Voucher {
         signer: Address,
         signature: &str,
     ) -> Result<CheckedVoucher, ChannelRefusal> {
-        self.check_in(&contract.domain(), (signer, None), signature)
+        self.check_in(&contract.domain(), (signer, None), signature).map(|(checked, _)| checked)
     }
 
-    /// The same for a contract whose separator is known, by a signer who may be known.
+    /// The same for a contract whose separator is known, by a signer who may be known; also what
+    /// the signer has signed.
     ///
     /// # Errors
     /// As [`Voucher::check`].
@@ -76,15 +77,15 @@ impl Voucher {
         domain: &EscrowDomain,
         (signer, known): (Address, Option<&KnownSigner>),
         signature: &str,
-    ) -> Result<CheckedVoucher, ChannelRefusal> {
+    ) -> Result<(CheckedVoucher, SignedDigest), ChannelRefusal> {
         if !domain.contract.escrow.fits(self.cumulative) {
             return Err(ChannelRefusal::Malformed);
         }
         let invalid = |_| ChannelRefusal::SignatureInvalid;
         let signature = Signature::parse(signature).map_err(invalid)?;
-        let checked = CheckedVoucher { voucher: self, signature };
-        if checked.signed_by(domain, signer).holds(known) || planted(Mutant::AnySignerPays) {
-            Ok(checked)
+        let signed = SignedDigest { signer, digest: self.digest_in(domain), signature };
+        if signed.holds(known) || planted(Mutant::AnySignerPays) {
+            Ok((CheckedVoucher { voucher: self, signature }, signed))
         } else {
             Err(ChannelRefusal::SignatureInvalid)
         }
@@ -103,12 +104,6 @@ impl CheckedVoucher {
     #[must_use]
     pub const fn known(voucher: Voucher, signature: Signature) -> Self {
         Self { voucher, signature }
-    }
-
-    /// Its signature, said to be of this account.
-    #[must_use]
-    pub fn signed_by(&self, domain: &EscrowDomain, signer: Address) -> SignedDigest {
-        SignedDigest { signer, digest: self.voucher.digest_in(domain), signature: self.signature }
     }
 
     /// Its members as payloads of x402 have them, each in one spelling.

@@ -124,7 +124,7 @@ impl SessionPayment {
         let amount = word(shown, "maxClaimableAmount").ok_or_else(wrong)?;
         let signature = word(shown, "signature").ok_or_else(wrong)?;
         let signer = config.payer_authorizer;
-        let voucher = Voucher::parse(channel, amount)
+        let (voucher, signed) = Voucher::parse(channel, amount)
             .and_then(|it| it.check_in(escrow, (signer, payers.signers.get(&signer)), signature))
             .map_err(|refusal| (REFUSED, reason(refusal.x402())))?;
         let kind = word(payload, "type").ok_or_else(wrong)?;
@@ -164,7 +164,7 @@ impl SessionPayment {
             channel,
             cumulative: voucher.voucher().cumulative,
             signature: hex::encode_prefixed(&voucher.signature().to_bytes()),
-            signed: Some(voucher.signed_by(escrow, signer)),
+            signed: Some(signed),
             door: SessionDoor::X402(config, deposited),
         })
     }
