@@ -27,15 +27,6 @@ const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         files: &[
-            "gate::config",
-            "gate::config::route_settings",
-            "gate::config::routes",
-            "gate::config::table",
-        ],
-        reason: "the settings that routes inherit, the routes and their table",
-    },
-    Allowed {
-        files: &[
             "gate::operator",
             "gate::operator::channels",
             "gate::operator::export",

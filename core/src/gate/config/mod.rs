@@ -8,16 +8,20 @@
 mod assets;
 mod auth;
 mod bazaar;
+mod choices;
 mod clients;
 mod cors;
 mod facilitators;
+mod inherited;
 mod operator;
 mod places;
 mod pricer;
 mod publish;
 mod recovery;
+mod route_config;
 mod route_settings;
 mod routes;
+mod sessions;
 mod shape;
 mod table;
 mod test_networks;
@@ -30,6 +34,7 @@ use core::num::NonZeroU32;
 
 use serde_json::Value;
 
+use self::inherited::{Inherited, protocols};
 pub use self::table::Routes;
 use super::Gate;
 use super::keys::Keys;
@@ -39,7 +44,6 @@ use super::parts::{
 };
 use super::publish::{Publication, listing::Listing};
 use super::route::Unlisted;
-use crate::chain::ChainId;
 use crate::config::{ConfigError, MAX_CONFIG_BYTES, Reader, network};
 use crate::encoding::{hex, json};
 use crate::evm::account::Account;
@@ -49,26 +53,6 @@ use crate::x402::opaque::ChainKind;
 
 /// Deadline for the head of a free route's answer, seconds.
 const FREE_TIMEOUT_SECS: u64 = 60;
-
-/// Settings that routes inherit.
-struct Inherited {
-    networks: Vec<ChainId>,
-    facilitators: Vec<facilitators::Listed>,
-    pay_to: Option<Value>,
-    settle_secs: u64,
-    max_validity_secs: u64,
-    keeps_responses: bool,
-    /// CAIP-2 ids of the networks whose chain can be read.
-    readable: Vec<String>,
-    /// Protocols of a route that names none.
-    protocols: Protocols,
-    /// Whether the ledger was restored from a backup.
-    is_restored: bool,
-    /// Who signs for channels; none if no object is bound that keeps them.
-    authorizer: Option<Account>,
-    /// The account of `PAYEE_KEY`.
-    payee: Option<Account>,
-}
 
 impl Gate {
     /// Builds a gate from one JSON object of variables and secrets.
@@ -255,13 +239,4 @@ fn shards(reader: &mut Reader) -> Shards {
             Shards { count: 1, old: None }
         }
     }
-}
-
-/// The protocols of a list.
-fn protocols(reader: &mut Reader, variable: &str, names: &[String]) -> Protocols {
-    let speaks = |name: &str| names.iter().any(|listed| listed == name);
-    if names.is_empty() || !names.iter().all(|name| matches!(name.as_str(), "x402" | "mpp")) {
-        reader.fail(variable, "must list \"x402\", \"mpp\" or both");
-    }
-    Protocols { x402: speaks("x402"), mpp: speaks("mpp") }
 }

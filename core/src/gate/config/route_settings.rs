@@ -7,9 +7,10 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::routes::RouteConfig;
+use super::inherited::Inherited;
+use super::route_config::RouteConfig;
 use super::shape::LIMITS;
-use super::{Inherited, clients, cors};
+use super::{clients, cors};
 use crate::config::{Reader, TextOr};
 use crate::encoding::message::read_struct;
 use crate::gate::diagnose::Thresholds;

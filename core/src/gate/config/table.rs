@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::{Inherited, routes};
+use super::inherited::Inherited;
+use super::routes;
 use crate::config::{MAX_CONFIG_BYTES, Reader};
 use crate::gate::offer::Offer;
 use crate::gate::route::{RouteTable, TableError, Unlisted};
