@@ -70,6 +70,15 @@ fn says(changes: Value) -> Settle {
     Settle::Raw(200, said.to_string())
 }
 
+/// A facilitator's answer in OKX's envelope, with these members beside it.
+fn wrapped(beside: Value) -> Settle {
+    let Settle::Raw(_, said) = pending() else { panic!("an answer") };
+    let data: Value = serde_json::from_str(&said).unwrap();
+    let mut envelope = json!({"code": "0", "msg": "", "data": data});
+    envelope.as_object_mut().unwrap().extend(beside.as_object().unwrap().clone());
+    Settle::Raw(200, envelope.to_string())
+}
+
 fn pending() -> Settle {
     says(json!({}))
 }
@@ -214,6 +223,15 @@ pub fn anything_but_a_clear_yes_is_a_doubt_that_no_payer_is_asked_to_pay_again_f
         says(json!({"error": "insufficient_funds"})),
         says(json!({"ERROR_CODE": 50_014})),
         says(json!({"lastError": "reverted"})),
+        says(json!({"failureReason": "insufficient_funds"})),
+        says(json!({"invalidReason": "invalid_signature"})),
+        says(json!({"reason": "the batch was dropped"})),
+        says(json!({"err": "no"})),
+        says(json!({"code": "50103"})),
+        says(json!({"code": 50_103})),
+        wrapped(json!({"errorReason": "insufficient_funds"})),
+        wrapped(json!({"error_code": "50014", "error_message": "Parameter wrong"})),
+        wrapped(json!({"success": false})),
         says(json!({"status": 1})),
         says(json!({"status": {}})),
         says(json!({"success": false, "errorReason": "settlement_pending"})),

@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use serde_json::{Map, Value};
 
+use super::doubt::names_error;
 use super::reason;
 use crate::encoding::json;
 use crate::payment::Cause;
@@ -86,8 +87,8 @@ impl FacilitatorReply {
         value.is_some_and(|value| value.is_boolean() || value.is_array())
     }
 
-    /// Status and JSON object of an answer; for an envelope `{code, msg, data}` its content. Spec:
-    /// OKX API, "Response".
+    /// Status and JSON object of an answer; for an envelope `{code, msg, data}` its content, unless
+    /// it names an error as well. Spec: OKX API, "Response".
     pub(crate) fn object(&self, max_bytes: usize) -> Option<(u16, Map<String, Value>)> {
         let Self::Answer { status, is_json: true, body } = self else { return None };
         let Ok(Value::Object(mut object)) = json::parse_with(body.as_bytes(), max_bytes) else {
@@ -95,6 +96,7 @@ impl FacilitatorReply {
         };
         let is_good = object.get("code").is_some_and(|code| code == "0" || *code == 0);
         match object.remove("data") {
+            Some(Value::Object(_)) if is_good && contradicts(&object) => None,
             Some(Value::Object(inner)) if is_good => Some((*status, inner)),
             _ => Some((*status, object)),
         }
@@ -114,4 +116,9 @@ impl FacilitatorReply {
             reason.is_some_and(|reason| reason::cause(reason) == Cause::Trouble)
         })
     }
+}
+
+/// Whether what stands around the content says that something went wrong.
+fn contradicts(envelope: &Map<String, Value>) -> bool {
+    names_error(envelope) || envelope.get("success") == Some(&Value::Bool(false))
 }

@@ -21,7 +21,7 @@ macro_rules! facilitator {
             ProvidersAreMany,
             /// A payment that a facilitator refuses while it names no transaction is paid.
             PendingIsPaid,
-            /// A deferred payment is paid though the facilitator names an error.
+            /// A payment is paid though the facilitator names an error as well.
             ErrorsArePaid,
         }
     };

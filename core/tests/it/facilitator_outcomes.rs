@@ -99,11 +99,45 @@ fn a_settlement_that_goes_on_behind_the_answer_is_unknown() {
     let hash = TxHash::parse(HASH).unwrap();
     for (status, outcome) in [
         ("success", SettleOutcome::Settled(hash)),
+        ("SETTLED", SettleOutcome::Settled(hash)),
         ("pending", SettleOutcome::Unknown(Some(hash))),
         ("timeout", SettleOutcome::Unknown(Some(hash))),
+        ("Failed", SettleOutcome::Unknown(Some(hash))),
+        ("reverted", SettleOutcome::Unknown(Some(hash))),
+        ("cancelled", SettleOutcome::Unknown(Some(hash))),
     ] {
         let body = success("{", &format!(r#"{{"status":"{status}","#));
         assert_eq!(settle(200, &body), outcome, "{status}");
+    }
+}
+
+#[test]
+fn a_success_that_names_an_error_is_unknown() {
+    let hash = TxHash::parse(HASH).unwrap();
+    let with = |more: &str| settle(200, &success("{", &format!("{{{more},")));
+    for more in [
+        r#""errorReason":"""#,
+        r#""errorReason":null"#,
+        r#""error_code":"0""#,
+        r#""errors":[]"#,
+        r#""failed":false"#,
+        r#""failedCount":0"#,
+        r#""transferred":"10000""#,
+        r#""message":"settled""#,
+        r#""code":200"#,
+    ] {
+        assert_eq!(with(more), SettleOutcome::Settled(hash), "{more}");
+    }
+    for more in [
+        r#""errorReason":"insufficient_funds""#,
+        r#""invalidReason":"invalid_signature""#,
+        r#""failure":{"code":1}"#,
+        r#""errors":["reverted"]"#,
+        r#""errno":5"#,
+        r#""reason":"dropped""#,
+        r#""REVERTED":true"#,
+    ] {
+        assert_eq!(with(more), SettleOutcome::Unknown(Some(hash)), "{more}");
     }
 }
 
@@ -136,6 +170,13 @@ fn an_envelope_is_opened_where_it_says_that_all_is_well() {
     }
     let bare = format!(r#"{{"data":{}}}"#, success("", ""));
     assert_eq!(settle(200, &bare), SettleOutcome::Unknown(None));
+    let beside =
+        |more: &str| settle(200, &format!(r#"{{"code":"0",{more},"data":{}}}"#, success("", "")));
+    let usual = r#""error_code":"0","error_message":"","detailMsg":"""#;
+    assert_eq!(beside(usual), SettleOutcome::Settled(hash));
+    for more in [r#""error_code":"50014""#, r#""errorReason":"x""#, r#""success":false"#] {
+        assert_eq!(beside(more), SettleOutcome::Unknown(None), "{more}");
+    }
 }
 
 #[test]
