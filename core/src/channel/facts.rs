@@ -10,7 +10,8 @@ use super::refusal::ChannelRefusal;
 use super::voucher::{CheckedVoucher, Voucher};
 use crate::encoding::json;
 use crate::evm::address::Address;
-use crate::evm::known::KnownSigners;
+use crate::evm::known::{KnownSigners, SignedDigest};
+use crate::evm::signature::Signature;
 
 /// What a channel is made of, as its contract says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,33 +67,49 @@ impl ChannelFacts {
 }
 
 /// The signer of one channel.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct VoucherSigner {
     domain: EscrowDomain,
     address: Address,
+    /// The voucher that was checked last, until it is charged.
+    last: Option<(CheckedVoucher, SignedDigest)>,
 }
 
 impl VoucherSigner {
     /// The one of a channel with these facts.
     #[must_use]
     pub fn of(facts: &ChannelFacts) -> Self {
-        Self { domain: facts.contract.domain(), address: facts.signer }
+        Self { domain: facts.contract.domain(), address: facts.signer, last: None }
     }
 
-    /// Checks a voucher of the channel, which has a deposit.
+    /// Checks a voucher of the channel, which has a deposit: once, though it is shown when its price
+    /// is held and when it is charged.
     ///
     /// # Errors
     /// As [`Voucher::check`].
     pub fn check(
-        &self,
+        &mut self,
         voucher: Voucher,
         signature: &str,
-        signers: &mut KnownSigners,
+        signers: &KnownSigners,
     ) -> Result<CheckedVoucher, ChannelRefusal> {
-        let Self { domain, address } = self;
+        if let Some((checked, _)) = &self.last
+            && checked.voucher == voucher
+            && Signature::parse(signature).is_ok_and(|it| it == checked.signature)
+        {
+            return Ok(*checked);
+        }
+        let Self { domain, address, .. } = self;
         let known = signers.get(address);
         let (checked, signed) = voucher.check_in(domain, (*address, known), signature)?;
-        signers.paid(&signed);
+        self.last = Some((checked, signed));
         Ok(checked)
+    }
+
+    /// Notes that this voucher was charged.
+    pub fn charged(&mut self, voucher: &CheckedVoucher, signers: &mut KnownSigners) {
+        if let Some((_, signed)) = self.last.take_if(|(checked, _)| checked == voucher) {
+            signers.paid(&signed);
+        }
     }
 }

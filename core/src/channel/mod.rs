@@ -14,7 +14,8 @@
 //! | [`state`] | one channel: what it accepts, holds, charges and owes |
 //! | [`errand`] | when its money is claimed, and what its alarm does next |
 //! | [`row`] | a channel as text |
-//! | [`desk`] | the object of a channel: messages, answers, what is written |
+//! | [`messages`] | what the object of a channel is asked, and its answers |
+//! | [`desk`] | the object of a channel: how it answers, and what is written |
 //! | [`index`] | the list of channels, for operators |
 //! | [`refusal`] | why a voucher is refused, with the codes of both protocols |
 //!
@@ -37,6 +38,7 @@ pub mod escrow;
 pub mod facts;
 pub mod funds;
 pub mod index;
+pub mod messages;
 pub mod onchain;
 pub mod payee;
 pub mod refusal;

@@ -4,10 +4,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::config::ChannelId;
-use super::desk::SightText;
 use super::escrow::EscrowContract;
 use super::facts::ChannelFacts;
 use super::funds::SignedFunds;
+use super::messages::SightText;
 use crate::amount::Amount;
 use crate::evm::address::Address;
 use crate::evm::rpc::error::RpcError;

@@ -27,11 +27,13 @@ struct QueuePlace {
     sent: Option<SentCall>,
     /// What the channel of a deposit had when a node found that it succeeds.
     before: Option<Amount>,
+    /// Whether the last deposit of its payer has come.
+    is_proven: bool,
 }
 
 impl QueuePlace {
-    /// What has a nonce in its order, then who withdraws, then settlements, and deposits last; of
-    /// these what is owed most.
+    /// What has a nonce in its order, then who withdraws, then settlements, and deposits last, those
+    /// of new payers after all others; of these what is owed most.
     fn rank(&self) -> (u64, u64) {
         let urgency = match (self.call.haste.rank(), self.call.call) {
             (0, _) => 0,
@@ -39,7 +41,14 @@ impl QueuePlace {
             (_, PayoutCall::Close) => 2,
             (_, PayoutCall::Deposit) => 3,
         };
-        (self.sent.map_or(u64::MAX, |sent| sent.nonce), by_owed(urgency, self.call.owed))
+        let unsent = u64::MAX.saturating_sub(u64::from(!self.is_strangers()));
+        (self.sent.map_or(unsent, |sent| sent.nonce), by_owed(urgency, self.call.owed))
+    }
+
+    /// Whether it is a deposit of a payer of whom none has come yet, or the last one did not.
+    fn is_strangers(&self) -> bool {
+        let is_proven = self.is_proven && !planted(Mutant::StrangersPauseAll);
+        self.call.funds.is_some() && !is_proven
     }
 }
 
@@ -50,7 +59,7 @@ pub struct AccountHealth {
     pub lacks: Option<Amount>,
     /// How many deposits came to nothing in the last hour, at its cost.
     pub failed_deposits: usize,
-    /// Whether those are so many that no deposit is sent.
+    /// Whether those are so many that no deposit of a new payer is sent.
     pub is_paused: bool,
 }
 
@@ -78,8 +87,11 @@ impl PayeeQueue {
             if let Some(call) = QueuedCall::read(&mut fields) {
                 let sent = SentCall::read(&mut fields);
                 let before = fields.next().and_then(|text| Amount::from_atomic(text).ok());
-                queue.places.push(QueuePlace { call, sent, before });
+                queue.places.push(QueuePlace { call, sent, before, is_proven: false });
             }
+        }
+        for QueuePlace { call, is_proven, .. } in &mut queue.places {
+            *is_proven = queue.landed.has_proven(call);
         }
         queue
     }
@@ -88,7 +100,7 @@ impl PayeeQueue {
     #[must_use]
     pub fn to_row(&self) -> String {
         let mut lines = Vec::new();
-        for QueuePlace { call, sent, before } in &self.places {
+        for QueuePlace { call, sent, before, .. } in &self.places {
             let before = before.filter(|_| sent.is_some()).map(|it| it.to_string());
             let sent = sent.map(SentCall::to_text).unwrap_or_default();
             lines.push([call.to_text(), sent, before.unwrap_or_default()].join(" "));
@@ -121,7 +133,8 @@ impl PayeeQueue {
             }
             return true;
         }
-        let place = QueuePlace { call, sent: None, before: None };
+        let is_proven = self.landed.has_proven(&call);
+        let place = QueuePlace { call, sent: None, before: None, is_proven };
         if self.places.len() >= MAX_CALLS {
             // What has a nonce goes before all others.
             let last = self.places.iter().enumerate().max_by_key(|(_, it)| it.rank());

@@ -107,6 +107,10 @@ macro_rules! channel {
             DepositsTakeGas,
             /// Deposits that come to nothing are sent without end.
             VainIsFree,
+            /// Deposits of strangers that come to nothing hold up those of payers whose last one came.
+            StrangersPauseAll,
+            /// A payer whose deposit came to nothing counts as one whose last one came.
+            ProvenFailFree,
             /// A deposit is sent again that a block has, but not the node that is asked.
             LandedIsForgotten,
             /// Whatever a node says against a call counts as a call that fails.

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use farebox_core::channel::desk::{ChannelMessage, ChannelReply};
+use farebox_core::channel::messages::{ChannelMessage, ChannelReply};
 use farebox_core::encoding::json;
 use farebox_core::encoding::message::{self, FromJson, Message};
 use farebox_core::ledger::attempts::{Count, Counted};

@@ -7,8 +7,8 @@ use farebox_core::mutant::{Mutant, plant};
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
 use crate::sessions::{
-    by_mpp, ceilings, cheap, claims, dust, funds, payee, refunds, sales, settlers, told, units,
-    vain, wrong,
+    by_mpp, ceilings, cheap, claims, dust, funds, paid_out, payee, refunds, sales, settlers, told,
+    units, vain, wrong,
 };
 
 /// A guard, the name of its test, and the test.
@@ -43,15 +43,15 @@ pub const TABLE: &[Row] = &[
         vouchers::refunds_that_the_chain_undoes_are_kept_for_who_has_their_signatures
     ),
     row!(PublicVouchersFetch, sales::a_voucher_that_stands_on_a_chain_fetches_nothing),
-    row!(PublicVouchersPay, by_mpp::a_voucher_that_stands_on_a_chain_pays_for_no_one),
-    row!(UndoneIsClaimed, by_mpp::what_was_earned_before_a_deposit_that_is_undone_is_settled),
+    row!(PublicVouchersPay, paid_out::a_voucher_that_stands_on_a_chain_pays_for_no_one),
+    row!(UndoneIsClaimed, paid_out::what_was_earned_before_a_deposit_that_is_undone_is_settled),
     row!(NothingIsClosed, cheap::a_close_that_would_settle_nothing_is_left_to_the_payer),
     row!(ChannelsAreDust, cheap::a_deposit_below_the_price_opens_nothing),
     row!(UnknownIsLookedFor, cheap::a_channel_that_was_not_opened_here_asks_no_node),
     row!(StrangersAreTold, cheap::a_stranger_who_names_a_deposit_learns_what_the_chain_shows),
-    row!(UnspentIsClaimed, by_mpp::what_is_not_spent_is_not_claimed_while_the_payer_stays),
-    row!(StuckIsNotReplaced, by_mpp::a_transaction_that_is_stuck_is_replaced),
-    row!(RepeatsAreDoubles, by_mpp::a_transaction_that_is_stuck_is_replaced),
+    row!(UnspentIsClaimed, paid_out::what_is_not_spent_is_not_claimed_while_the_payer_stays),
+    row!(StuckIsNotReplaced, paid_out::a_transaction_that_is_stuck_is_replaced),
+    row!(RepeatsAreDoubles, paid_out::a_transaction_that_is_stuck_is_replaced),
     row!(LeaversQueue, payee::sixty_calls_at_once_are_mined_in_a_few_blocks_who_leaves_first),
     row!(CrumbsComeFirst, payee::of_payers_who_leave_those_who_owe_most_go_first),
     row!(BatchesStayWhole, claims::a_claim_that_is_refused_for_ever_does_not_hold_up_the_others),
@@ -74,16 +74,18 @@ pub const TABLE: &[Row] = &[
         VainIsFree,
         vain::deposits_whose_tokens_are_moved_before_the_block_are_sent_sixteen_times_an_hour
     ),
+    row!(StrangersPauseAll, vain::strangers_do_not_hold_up_deposits_of_whoever_has_made_one),
+    row!(ProvenFailFree, vain::strangers_do_not_hold_up_deposits_of_whoever_has_made_one),
     row!(LandedIsForgotten, vain::a_node_that_is_behind_has_no_deposit_sent_twice),
     row!(ErrorsAreReverts, vain::what_a_busy_node_says_is_no_word_against_a_deposit),
     row!(AnyPartiesPay, by_mpp::a_channel_that_another_route_sells_by_pays_for_nothing),
-    row!(SentIsSecret, by_mpp::a_voucher_that_comes_while_a_transaction_is_made_is_public),
+    row!(SentIsSecret, paid_out::a_voucher_that_comes_while_a_transaction_is_made_is_public),
     row!(HigherVouchersUncharge, by_mpp::a_higher_voucher_leaves_what_is_held),
     row!(AnyRouteSells, by_mpp::a_channel_that_another_route_sells_by_pays_for_nothing),
     row!(PublicRoomPays, units::what_was_not_charged_of_a_public_voucher_pays_for_no_one),
     row!(RoomIsPublished, units::a_voucher_that_was_charged_nothing_is_not_published),
     row!(ShownIsChecked, by_mpp::a_voucher_of_someone_else_buys_nothing),
-    row!(LeaversAreNotHurried, by_mpp::what_is_earned_is_settled_before_the_payer_withdraws),
+    row!(LeaversAreNotHurried, paid_out::what_is_earned_is_settled_before_the_payer_withdraws),
     row!(HoldsOverlap, by_mpp::two_requests_at_once_need_a_voucher_for_both),
     row!(AnyConfigPays, wrong::a_wrong_voucher_buys_nothing_and_asks_no_one),
     row!(UnknownDepositIsRefused, wrong::a_deposit_whose_outcome_is_unknown_asks_for_no_second_one),

@@ -173,7 +173,9 @@ impl Escrowed {
         said["extra"]["channelState"]["balance"] = json!(amount.to_string());
         for (name, value) in members.as_object().unwrap() {
             match name.as_str() {
-                "channelId" => said["extra"]["channelState"]["channelId"] = value.clone(),
+                "channelId" | "balance" | "totalClaimed" => {
+                    said["extra"]["channelState"][name] = value.clone();
+                }
                 name => said[name] = value.clone(),
             }
         }

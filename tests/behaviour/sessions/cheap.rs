@@ -4,8 +4,8 @@ use farebox_core::gate::Gate;
 use farebox_core::gate::session::step::SessionStep;
 use serde_json::{Value, json};
 
-use super::by_mpp::{Session, code, variables};
 use super::door::{Answer, PRICE};
+use super::mpp_payer::{Session, code, variables};
 use crate::world::{With, get, request};
 
 fn body(answer: &Answer) -> Value {

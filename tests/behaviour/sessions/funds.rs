@@ -11,9 +11,9 @@ use farebox_core::gate::Gate;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
-use super::by_mpp::{DEPOSIT, Session, challenge_of, code, variables};
 use super::chain::units;
 use super::door::{Door, PRICE, account};
+use super::mpp_payer::{DEPOSIT, Session, challenge_of, code, variables};
 use super::node::{ChannelNode, ESCROW, Locked, NodeManner, escrow};
 use crate::world::{CHAIN, With, get};
 
@@ -166,8 +166,13 @@ fn signed(session: &Session, value: u64, nonce: [u8; 32], by: u8) -> (Value, Str
 
 /// What opens the channel of a session with this deposit, and a voucher.
 pub fn opening(session: &Session, value: u64, cumulative: u64) -> Value {
+    opening_by(session, value, cumulative, PAYER)
+}
+
+/// The same, the deposit signed by this account.
+pub fn opening_by(session: &Session, value: u64, cumulative: u64, by: u8) -> Value {
     let (authorization, signature) =
-        signed(session, value, session.parties.open_nonce_of_okx(&[]), PAYER);
+        signed(session, value, session.parties.open_nonce_of_okx(&[]), by);
     json!({
         "action": "open", "type": "transaction", "channelId": session.id,
         "salt": format!("0x{}", "05".repeat(32)), "authorization": authorization,

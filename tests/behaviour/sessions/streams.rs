@@ -9,9 +9,9 @@ use farebox_core::mpp::session::{SessionTerms, UnitType};
 use farebox_core::mpp::stream::{StreamEvent, StreamFraming};
 use serde_json::{Value, json};
 
-use super::by_mpp::{DEPOSIT, Session, challenge_of, code, variables};
 use super::chain::units;
 use super::door::{Answer, Door, OriginManner};
+use super::mpp_payer::{DEPOSIT, Session, challenge_of, code, variables};
 use crate::dice::Dice;
 use crate::world::{With, get, request};
 

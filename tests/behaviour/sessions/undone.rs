@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::by_mpp::{DEPOSIT, Session};
 use super::door::PRICE;
 use super::funds::{LEAST, adding, opening, session};
+use super::mpp_payer::{DEPOSIT, Session};
 use super::node::{ChannelNode, NodeManner};
 use crate::dice::Dice;
 use crate::world::get;

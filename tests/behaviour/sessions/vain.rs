@@ -2,9 +2,9 @@
 
 use farebox_core::channel::payee::PayeeQueue;
 
-use super::by_mpp::{DEPOSIT, Session, code};
 use super::door::{PRICE, account};
-use super::funds::{opening, session};
+use super::funds::{opening, opening_by, session};
+use super::mpp_payer::{DEPOSIT, Session, code};
 use super::node::{NodeManner, escrow};
 
 /// Deposits that may fail in an hour.
@@ -12,10 +12,17 @@ const MAX_FAILED: u64 = 16;
 
 /// A deposit for one more channel of the same payer.
 fn another(session: &mut Session, signer: u8) -> serde_json::Value {
+    another_of(session, 1, signer)
+}
+
+/// A deposit for one more channel of this payer, who has the tokens for it.
+fn another_of(session: &mut Session, payer: u8, signer: u8) -> serde_json::Value {
     let authorized = account(signer).address();
+    session.parties.payer = account(payer).address();
+    session.door.node.tokens.insert(session.parties.payer, DEPOSIT);
     session.parties.authorized_signer = authorized;
     session.id = session.parties.id(&escrow()).to_string();
-    let mut payload = opening(session, DEPOSIT, PRICE);
+    let mut payload = opening_by(session, DEPOSIT, PRICE, payer);
     payload["authorizedSigner"] = authorized.to_checksum().into();
     payload["voucherSignature"] = session.signature(PRICE, signer).into();
     payload
@@ -41,25 +48,29 @@ fn rounds(session: &mut Session, secs: u64) {
     }
 }
 
+/// A deposit of a payer who moves the tokens away before the block.
+fn vain(session: &mut Session, payer: u8, signer: u8) {
+    let payload = another_of(session, payer, signer);
+    assert_eq!(code(&session.buy(&payload)), 70_007);
+    session.door.node.tokens.insert(account(payer).address(), 0);
+    session.door.node.block(9);
+    // A node may be behind for a minute; then it has failed.
+    rounds(session, 66);
+}
+
 #[test]
 pub fn deposits_whose_tokens_are_moved_before_the_block_are_sent_sixteen_times_an_hour() {
     let mut session = session();
     let payer = session.parties.payer;
     session.door.node.manner = NodeManner::Waits;
     for attempt in 0..20 {
-        session.door.node.tokens.insert(payer, DEPOSIT);
-        let payload = another(&mut session, 50 + attempt);
-        assert_eq!(code(&session.buy(&payload)), 70_007);
-        session.door.node.tokens.insert(payer, 0);
-        session.door.node.block(9);
-        // A node may be behind for a minute; then it has failed.
-        rounds(&mut session, 66);
+        vain(&mut session, 1, 50 + attempt);
         assert_eq!(complaint(&session).is_some(), attempt + 1 >= 16, "{attempt}");
     }
     let node = &session.door.node;
     assert_eq!((sent(&session), node.mined, node.reverted), (MAX_FAILED, MAX_FAILED, MAX_FAILED));
     let told = complaint(&session).unwrap();
-    assert!(told.contains("eip155:84532, sends no deposit for up to an hour"), "{told}");
+    assert!(told.contains("eip155:84532, sends no deposit of a new payer for up to"), "{told}");
     assert!(told.contains(": 16; their payers"), "{told}");
     // Whoever comes then waits, and claims do not.
     session.door.node.tokens.insert(payer, DEPOSIT);
@@ -68,6 +79,36 @@ pub fn deposits_whose_tokens_are_moved_before_the_block_are_sent_sixteen_times_a
     let payload = another(&mut session, 90);
     assert_eq!(session.buy(&payload).status, 200);
     assert_eq!(complaint(&session), None);
+}
+
+#[test]
+pub fn strangers_do_not_hold_up_deposits_of_whoever_has_made_one() {
+    let mut session = session();
+    let buys = |session: &mut Session, payer: u8, signer: u8| {
+        session.door.node.manner = NodeManner::Works;
+        let payload = another_of(session, payer, signer);
+        let answer = session.buy(&payload);
+        session.door.node.manner = NodeManner::Waits;
+        answer
+    };
+    assert_eq!(buys(&mut session, 2, 40).status, 200);
+    rounds(&mut session, 3);
+    session.door.node.manner = NodeManner::Waits;
+    for attempt in 0..MAX_FAILED {
+        vain(&mut session, 1, 50 + u8::try_from(attempt).unwrap());
+    }
+    assert_eq!(code(&buys(&mut session, 3, 41)), 70_007);
+    assert_eq!(sent(&session), 1 + MAX_FAILED);
+    // A payer that the queue remembers, also from its row.
+    assert_eq!(buys(&mut session, 2, 42).status, 200);
+    assert_eq!(sent(&session), 2 + MAX_FAILED);
+    rounds(&mut session, 66);
+    // One that comes to nothing, and whoever made it is a stranger.
+    vain(&mut session, 2, 43);
+    assert_eq!(sent(&session), 3 + MAX_FAILED);
+    assert_eq!(code(&buys(&mut session, 2, 44)), 70_007);
+    rounds(&mut session, 30);
+    assert_eq!(sent(&session), 3 + MAX_FAILED);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::call::{FundsCall, QueuedCall, ShownChannel};
 use crate::amount::Amount;
 use crate::channel::config::ChannelId;
+use crate::evm::address::Address;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
@@ -41,6 +42,8 @@ pub(super) struct LandedDeposits {
     landed: Vec<Landed>,
     /// When each was given up that came to nothing.
     failed: Vec<UnixTime>,
+    /// Payers whose last deposit has come, the newest last.
+    proven: Vec<Address>,
 }
 
 impl LandedDeposits {
@@ -50,6 +53,9 @@ impl LandedDeposits {
         match fields.next() {
             Some(FAILED) => self.failed.extend(fields.filter_map(time)),
             Some(LANDED) => self.landed.extend(Landed::read(&mut fields)),
+            Some(PROVEN) => {
+                self.proven.extend(fields.filter_map(|payer| Address::parse(payer).ok()));
+            }
             _ => return false,
         }
         true
@@ -65,6 +71,16 @@ impl LandedDeposits {
         for at in &self.failed {
             lines.push([FAILED, &at.secs().to_string()].join(" "));
         }
+        if !self.proven.is_empty() {
+            let payers = self.proven.iter().map(|payer| payer.to_lower_hex());
+            let words: Vec<String> = core::iter::once(PROVEN.to_string()).chain(payers).collect();
+            lines.push(words.join(" "));
+        }
+    }
+
+    /// Whether it is a deposit of a payer whose last one has come.
+    pub(super) fn has_proven(&self, call: &QueuedCall) -> bool {
+        call.funds.as_ref().is_some_and(|funds| self.proven.contains(&funds.payer))
     }
 
     /// Whether this deposit is in a block, so that it is not sent again; `None` if nothing of its
@@ -95,25 +111,38 @@ impl LandedDeposits {
         standing: &dyn Fn(&ChannelId) -> Option<ShownChannel>,
         now: UnixTime,
     ) {
-        let failed = &mut self.failed;
+        let (failed, proven) = (&mut self.failed, &mut self.proven);
         self.landed.retain_mut(|it| {
+            let payer = it.call.funds.as_ref().map(|funds| funds.payer);
             if let (Some(shown), Some(least)) =
                 (standing(&it.call.channel), it.before.checked_add(it.call.cumulative))
+                && !it.has_come
             {
-                it.has_come |= shown.is_final || shown.deposit >= least;
+                let is_more = shown.deposit >= least;
+                it.has_come = shown.is_final || is_more;
+                if is_more {
+                    proven.retain(|known| Some(*known) != payer);
+                    proven.extend(payer);
+                }
             }
             let is_over = now >= it.at.plus(LOOK_SECS);
             if is_over && !it.has_come && !planted(Mutant::VainIsFree) {
                 failed.push(now);
+                if !planted(Mutant::ProvenFailFree) {
+                    proven.retain(|known| Some(*known) != payer);
+                }
             }
             !is_over
         });
         failed.retain(|at| now < at.plus(FAILED_SECS));
+        let surplus = proven.len().saturating_sub(MAX_PROVEN);
+        proven.drain(..surplus);
     }
 
-    /// How many more may be sent, beside so many that wait for blocks.
+    /// How many more of new payers may be sent, beside so many that wait for blocks.
     pub(super) fn room(&self, waiting: usize) -> usize {
-        let open = self.landed.iter().filter(|it| !it.has_come).count();
+        let is_open = |it: &&Landed| !it.has_come && !self.has_proven(&it.call);
+        let open = self.landed.iter().filter(is_open).count();
         MAX_FAILED.saturating_sub(self.failed.len()).saturating_sub(open).saturating_sub(waiting)
     }
 
@@ -122,7 +151,7 @@ impl LandedDeposits {
         self.failed.len()
     }
 
-    /// Whether so many did that none is sent.
+    /// Whether so many did that none of a new payer is sent.
     pub(super) const fn is_paused(&self) -> bool {
         self.failed.len() >= MAX_FAILED
     }
@@ -131,9 +160,12 @@ impl LandedDeposits {
 const FAILED: &str = "failed";
 const LANDED: &str = "landed";
 const COME: &str = "come";
+const PROVEN: &str = "proven";
 /// Seconds in which a deposit that is in a block is looked for: not every node has it at once.
 const LOOK_SECS: u64 = 60;
 /// Seconds for which one that failed counts.
 const FAILED_SECS: u64 = 3_600;
 /// Deposits that may fail in that time, each at up to 172,000 gas of the payee's.
 const MAX_FAILED: usize = 16;
+/// Payers that are remembered because their last deposit has come.
+const MAX_PROVEN: usize = 128;

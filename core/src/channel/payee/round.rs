@@ -78,29 +78,26 @@ impl PayeeQueue {
             ShownChannel::read(&returned(channel, ChannelCheck::Standing)?.ok()?)
         };
         // What a nonce came to, the channel sees. One that is given up would hold up all after it.
-        for QueuePlace { call, sent, before } in core::mem::take(&mut self.places) {
+        for QueuePlace { call, sent, before, is_proven } in core::mem::take(&mut self.places) {
             let channel = &call.channel;
-            let place = match (sent, &call.funds) {
+            let before = match (sent, &call.funds) {
                 (Some(sent), None) if sent.nonce < mined => continue,
                 (Some(sent), Some(_)) if sent.nonce < mined => {
                     self.landed.add(call, before.unwrap_or(Amount::ZERO), now);
                     continue;
                 }
                 (None, None) if standing(channel).is_some_and(|it| call.is_done(it)) => continue,
-                (Some(_), _) | (None, None) => QueuePlace { call, sent, before },
+                (Some(_), _) | (None, None) => before,
                 // One that would fail brings nothing, and costs gas.
                 (None, Some(_)) => match returned(channel, ChannelCheck::Trial) {
                     Some(Err(RpcError::Reverted)) if !planted(Mutant::VainDepositsAreSent) => {
                         continue;
                     }
-                    Some(Ok(_)) => {
-                        let before = standing(channel).map(|it| it.deposit);
-                        QueuePlace { call, sent, before }
-                    }
-                    Some(Err(_)) | None => QueuePlace { call, sent, before: None },
+                    Some(Ok(_)) => standing(channel).map(|it| it.deposit),
+                    Some(Err(_)) | None => None,
                 },
             };
-            self.places.push(place);
+            self.places.push(QueuePlace { call, sent, before, is_proven });
         }
         self.landed.shown(&standing, now);
         self.unblock(mined);
@@ -119,11 +116,12 @@ impl PayeeQueue {
         let (mut left, mut calls) = (wei, Vec::new());
         self.lacks = None;
         let width = self.width();
-        let is_deposit = |place: &&QueuePlace| place.sent.is_some() && place.call.funds.is_some();
-        let mut room = self.landed.room(self.places.iter().filter(is_deposit).count());
+        let waits = |place: &&QueuePlace| place.sent.is_some() && place.is_strangers();
+        let mut room = self.landed.room(self.places.iter().filter(waits).count());
         for place in self.places.iter_mut().take(width) {
-            let is_new_deposit = place.sent.is_none() && place.call.funds.is_some();
-            if is_new_deposit && (place.before.is_none() || room == 0) {
+            let is_untried = place.call.funds.is_some() && place.before.is_none();
+            let is_strangers = place.is_strangers();
+            if place.sent.is_none() && (is_untried || is_strangers && room == 0) {
                 continue;
             }
             let needed = match place.call.call {
@@ -158,7 +156,7 @@ impl PayeeQueue {
             left = left.checked_sub(next.cost()?).unwrap_or(Amount::ZERO);
             if place.sent.is_none() {
                 fresh.nonce = fresh.nonce.checked_add(1)?;
-                room = room.saturating_sub(usize::from(is_new_deposit));
+                room = room.saturating_sub(usize::from(is_strangers));
             }
             if place.sent != Some(next) {
                 calls.push(Call::Send(place.call.sign(&next, payee)?));

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use crate::channel::desk::ChannelReply;
+use crate::channel::messages::ChannelReply;
 use crate::mpp::session::UnitType;
 use crate::mpp::stream::StreamFraming;
 use crate::time::UnixTime;

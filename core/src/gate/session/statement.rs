@@ -9,7 +9,7 @@ use super::asked::AskedSession;
 use super::payment::Purpose;
 pub(super) use super::reason::REFUSED;
 use super::reason::reason;
-use crate::channel::desk::{ChannelReply, Snapshot};
+use crate::channel::messages::{ChannelReply, Snapshot};
 use crate::encoding::json;
 use crate::gate::Gate;
 use crate::gate::offer::{Offer, SessionOffer};

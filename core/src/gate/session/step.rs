@@ -12,7 +12,7 @@ use super::payment::{Purpose, SessionDoor, SessionPayment};
 use super::reason::reason;
 use super::statement;
 use crate::amount::Amount;
-use crate::channel::desk::{
+use crate::channel::messages::{
     ChannelAsk, ChannelMessage, ChannelReply, PurchaseText, Said, SightText, VERSION,
 };
 use crate::channel::refusal::ChannelRefusal;

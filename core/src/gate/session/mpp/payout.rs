@@ -176,8 +176,8 @@ impl Gate {
         let (what, number, why) = match lacks {
             Some(lacks) => (" lacks the wei for what is next: ", lacks.to_string(), ""),
             None if is_paused => (
-                " sends no deposit for up to an hour, after so many that came to nothing at its \
-                cost: ",
+                " sends no deposit of a new payer for up to an hour, after so many that came to \
+                nothing at its cost: ",
                 failed_deposits.to_string(),
                 "; their payers may have moved the tokens before the block",
             ),

@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use serde_json::{Map, Value};
 
 use super::payment::MppPayment;
-use crate::channel::desk::{ChannelReply, Said, Snapshot};
+use crate::channel::messages::{ChannelReply, Said, Snapshot};
 use crate::channel::refusal::ChannelRefusal;
 use crate::encoding::{base64, jcs, json};
 use crate::gate::Gate;

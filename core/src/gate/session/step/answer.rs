@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 
 use super::{Keeping, SessionRequest, SessionStage, SessionStep};
-use crate::channel::desk::{ChannelAsk, ChannelReply};
 use crate::channel::facts::ChannelFacts;
+use crate::channel::messages::{ChannelAsk, ChannelReply};
 use crate::channel::refusal::ChannelRefusal;
 use crate::gate::forward::{ClientIdentity, Price, origin_call};
 use crate::gate::paid::{

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{Before, SessionRequest, SessionStage, SessionStep};
 use crate::amount::Amount;
-use crate::channel::desk::{ChannelAsk, ChannelReply, SightText};
+use crate::channel::messages::{ChannelAsk, ChannelReply, SightText};
 use crate::facilitator::breaker::Operation;
 use crate::facilitator::outcome::{SettleOutcome, settle_outcome, stands};
 use crate::facilitator::payers::{Caller, Evidence};

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 
 use super::{SessionRequest, SessionStage, SessionStep};
 use crate::amount::Amount;
-use crate::channel::desk::{ChannelAsk, ChannelReply, Said};
+use crate::channel::messages::{ChannelAsk, ChannelReply, Said};
 use crate::channel::refusal::ChannelRefusal;
 use crate::gate::paid::StreamEnd;
 use crate::gate::reply::{Body, Reply, finish_paid};

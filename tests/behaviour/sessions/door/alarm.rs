@@ -1,0 +1,215 @@
+//! What happens at the gate without a client: alarms, claims, the payee's account, and time.
+
+use farebox_core::amount::Amount;
+use farebox_core::channel::claims::ClaimQueue;
+use farebox_core::channel::desk::{ChannelDesk, Write};
+use farebox_core::channel::errand::ChannelErrand;
+use farebox_core::channel::payee::PayeeQueue;
+use farebox_core::channel::payee::call::QueuedCall;
+use farebox_core::channel::state::Channel;
+use farebox_core::gate::session::errand::ErrandCall;
+use farebox_core::gate::session::mpp::payout::NodeTask;
+use farebox_core::time::UnixTime;
+
+use super::super::chain::Funds;
+use super::Door;
+
+impl Door {
+    /// The alarm of every channel; false if the machine died.
+    pub fn alarm(&mut self) -> bool {
+        let gate = self.gate;
+        let names: Vec<String> = self.rows.keys().cloned().collect();
+        for name in names {
+            for _ in 0..8 {
+                let asked = self.time();
+                if !self.lives() {
+                    return false;
+                }
+                let mut desk = self.desk(&name);
+                if let Some((task, call)) = gate.channel_question(&mut desk, asked) {
+                    self.write(&name, desk, Write::Channel, None);
+                    if !self.lives() {
+                        return false;
+                    }
+                    let reply = self.node.answer(&call.body);
+                    if !self.lives() {
+                        return false;
+                    }
+                    let mut desk = self.desk(&name);
+                    let (write, due) = gate.channel_shown(&mut desk, task, reply.as_deref(), asked);
+                    self.write(&name, desk, write, None);
+                    if !self.lives() {
+                        return false;
+                    }
+                    if let Some(due) = due {
+                        assert!(self.queues(&due));
+                    }
+                    continue;
+                }
+                let call = gate.channel_call(&mut desk, asked);
+                let write = if call.is_some() { Write::Channel } else { Write::Nothing };
+                self.write(&name, desk, write, None);
+                let Some((task, call)) = call else { break };
+                if !self.lives() {
+                    return false;
+                }
+                let call = match call {
+                    ErrandCall::Facilitator(call) => call,
+                    // It waits until its claim was sent.
+                    ErrandCall::Object(object, message) => {
+                        let claim = ChannelDesk::of_claim(&message).unwrap();
+                        self.claims.entry(object).or_default().take(claim);
+                        break;
+                    }
+                };
+                let reply = self.chain.answer(&call.url, &call.body);
+                if !self.lives() {
+                    return false;
+                }
+                let mut desk = self.desk(&name);
+                let write = gate.channel_told(&mut desk, task, &reply, (asked, self.time()));
+                self.write(&name, desk, write, None);
+            }
+        }
+        let claims = std::mem::take(&mut self.claims);
+        if !claims.is_empty() {
+            return claims.into_values().all(|queue| self.sends_claims(queue)) && self.alarm();
+        }
+        self.sends()
+    }
+
+    /// A round of the object that sends claims; false if the machine died.
+    fn sends_claims(&mut self, mut queue: ClaimQueue) -> bool {
+        let mut payout = None;
+        loop {
+            let batch = queue.batch();
+            if batch.is_empty() {
+                break;
+            }
+            let call = self.gate.claims_call(&batch).unwrap();
+            let reply = self.chain.answer(&call.url, &call.body);
+            if !self.lives() {
+                return false;
+            }
+            payout = self.gate.claims_told(&mut queue, &batch, &reply).or(payout);
+        }
+        if let Some(call) = payout {
+            self.chain.answer(&call.url, &call.body);
+        }
+        self.lives()
+    }
+
+    /// A call is handed over to be sent; whether there was room.
+    pub(super) fn queues(&mut self, due: &QueuedCall) -> bool {
+        assert!(due.object().starts_with("payee/84532/0x"));
+        let mut queue = PayeeQueue::from_row(&self.queue);
+        let is_taken = queue.take(QueuedCall::of_message(&due.to_message()).unwrap(), self.time());
+        self.queue = queue.to_row();
+        is_taken
+    }
+
+    /// The row of what the payee's account sends.
+    pub fn queue(&self) -> &str {
+        &self.queue
+    }
+
+    /// A round of what the payee's account sends; false if the machine died.
+    pub fn sends(&mut self) -> bool {
+        let mut queue = PayeeQueue::from_row(&self.queue);
+        let Some(call) = self.gate.payee_question(&mut queue) else { return true };
+        self.node.now = self.now;
+        let Some(said) = self.node.answer(&call.body) else { return true };
+        if !self.lives() {
+            return false;
+        }
+        let body = self.gate.payee_told(&mut queue, &said, self.time());
+        self.queue = queue.to_row();
+        if !self.lives() {
+            return false;
+        }
+        if let Some(body) = body {
+            self.node.answer(&body);
+        }
+        true
+    }
+
+    /// What the alarm of the only channel asks the node, and what it says.
+    pub fn asks(&mut self) -> Option<(NodeTask, Option<String>, UnixTime)> {
+        let (gate, asked) = (self.gate, self.time());
+        let name = self.rows.keys().next()?.clone();
+        let mut desk = self.desk(&name);
+        let found = gate.channel_question(&mut desk, asked);
+        self.write(&name, desk, Write::Channel, None);
+        let (task, call) = found?;
+        Some((task, self.node.answer(&call.body), asked))
+    }
+
+    /// Goes on with what the node said.
+    pub fn hears(&mut self, (task, said, asked): (NodeTask, Option<String>, UnixTime)) {
+        let name = self.rows.keys().next().unwrap().clone();
+        let mut desk = self.desk(&name);
+        let (write, due) = self.gate.channel_shown(&mut desk, task, said.as_deref(), asked);
+        self.write(&name, desk, write, None);
+        if let Some(due) = due {
+            assert!(self.queues(&due));
+        }
+        self.sends();
+    }
+
+    /// The highest voucher that everyone may have read, by the row.
+    pub fn published(&self) -> u64 {
+        let row = self.rows.values().next().unwrap();
+        Channel::from_row(&row.state).unwrap().published().to_string().parse().unwrap()
+    }
+
+    /// Seconds until the alarm of the only channel.
+    pub fn rests(&self) -> Option<u64> {
+        let row = self.rows.values().next()?;
+        match Channel::from_row(&row.state)?.errand(self.time()) {
+            ChannelErrand::Rest(next) => Some(next?.secs() - self.now),
+            _ => Some(0),
+        }
+    }
+
+    /// The rows of all channels are lost.
+    pub fn forgets(&mut self) {
+        self.rows.clear();
+        self.desks.clear();
+    }
+
+    /// Lets time go on with alarms until all that was earned is with the payee.
+    pub fn rest(&mut self) {
+        for _ in 0..120 {
+            self.now += 30;
+            self.alarm();
+            self.check();
+        }
+    }
+
+    /// The only channel in the contract.
+    pub fn funds(&self) -> Funds {
+        self.chain.channels.values().next().cloned().unwrap_or_default()
+    }
+
+    /// Spent and accepted, by the row.
+    pub fn book(&self) -> (u64, u64) {
+        let Some(row) = self.rows.values().next() else { return (0, 0) };
+        let channel = Channel::from_row(&row.state).unwrap();
+        let count = |amount: Amount| amount.to_string().parse().unwrap();
+        (count(channel.spent()), count(channel.accepted()))
+    }
+
+    /// What holds at every instant.
+    pub fn check(&self) {
+        let (funds, (spent, accepted)) = (self.funds(), self.book());
+        assert!(funds.claimed <= spent, "{} claimed of {spent}", funds.claimed);
+        assert!(spent <= accepted, "{spent} spent of {accepted}");
+        assert!(accepted <= self.signed, "{accepted} accepted of {}", self.signed);
+        assert!(spent <= funds.balance, "{spent} earned of {}", funds.balance);
+        let mut answers = self.delivered.clone();
+        answers.sort();
+        answers.dedup();
+        let worth = answers.iter().map(|(_, answer)| self.costs[answer]).sum::<u64>();
+        assert!(worth <= spent, "{worth} delivered for {spent}");
+    }
+}
