@@ -14,7 +14,7 @@ channel('child_process').subscribe(() => { started = performance.now(); });
 
 /**
  * The first request of a new isolate, a 402: processor time, waiting time, and the time from the start of the runtime
- * to the answer. Each side sells by the same routes. The last peer is the floor: a script of a hundred lines, with an object class as the gate has.
+ * to the answer. Each side is the only Worker of its runtime, and sells by the same routes. The last peer is the floor: a script of a hundred lines, with an object class as the gate has.
  *
  * @param {Stage} stage
  * @returns {Promise<Line[]>}
@@ -27,7 +27,7 @@ export async function cold({ backend, choice, rounds }) {
   for (let round = -1; round < rounds; round += 1) {
     for (const turn of names.keys()) {
       const name = names[(turn + round + names.length) % names.length] ?? names[0];
-      const side = await startSide(name, backend, choice, undefined, SOLD);
+      const side = await startSide(name, backend, { ...choice, alone: true }, undefined, SOLD);
       const { cpuUs, wallMs, answers } = await measure(side, [{ path: '/after', headers: {} }], 1);
       const startMs = performance.now() - started;
       await side.stop();
@@ -36,12 +36,12 @@ export async function cold({ backend, choice, rounds }) {
       if (round >= 0) all[name]?.push({ cpuUs, wallMs, startMs });
     }
   }
-  return names.slice(1).flatMap((peer) => (/** @type {const} */ ([['cpuUs', 'processor', 'µs', ''], ['wallMs', 'time', 'ms', '≤ 1.0× its time'], ['startMs', 'start to first 402', 'ms', '≤ 1.0× its time']])).map(
-    ([key, what, unit, wanted]) => {
+  return names.slice(1).flatMap((peer) => (/** @type {const} */ ([['cpuUs', 'processor', 'µs', 0], ['wallMs', 'time', 'ms', 1], ['startMs', 'start to first 402', 'ms', 1.05]])).map(
+    ([key, what, unit, most]) => {
       const [ours, theirs] = [names[0], peer].map((name) => (all[name] ?? []).map((measured) => measured[key]));
       const figures = compared(ours ?? [], theirs ?? []);
-      const goal = peer === names[1] ? wanted : '';
-      return { scenario: `cold, ${what}`, unit, peer, ...figures, goal, met: goal === '' ? null : figures.ratio.median <= 1 };
+      const hasGoal = peer === names[1] && most > 0;
+      return { scenario: `cold, ${what}`, unit, peer, ...figures, goal: hasGoal ? `≤ ${most}× its time` : '', met: hasGoal ? figures.ratio.median <= most : null };
     },
   ));
 }

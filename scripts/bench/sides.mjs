@@ -12,6 +12,7 @@ import { workerdChildren } from '../children.mjs';
 import { randomSecrets } from '../miniflare.mjs';
 import { onEnd } from '../processes.mjs';
 import { root, StepFailed } from '../steps.mjs';
+import { startAlone } from './alone.mjs';
 import { Client } from './load.mjs';
 import { ASSET, CHAIN_ID, mppxPayments, NETWORK, PAY_TO, termsOf, termsOfVersion1, x402Payments } from './payments.mjs';
 import { Processor } from './processor.mjs';
@@ -37,6 +38,7 @@ import { Processor } from './processor.mjs';
  * @property {string} build folder of the built gate
  * @property {'memory' | 'disk'} ledger where its rows are kept
  * @property {boolean} [inspected] whether the runtime lets itself be profiled
+ * @property {boolean} [alone] whether the runtime has nothing but the Worker
  */
 
 /**
@@ -49,7 +51,7 @@ import { Processor } from './processor.mjs';
  * @param {Record<string, unknown>} [vars]
  * @returns {Promise<Side>}
  */
-export async function startSide(name, { originUrl, facilitatorUrl }, { build, ledger, inspected }, front, vars = {}) {
+export async function startSide(name, { originUrl, facilitatorUrl }, { build, ledger, inspected, alone }, front, vars = {}) {
   const options = name === 'farebox'
     ? gateOptions(build, originUrl, facilitatorUrl, vars)
     : {
@@ -58,7 +60,9 @@ export async function startSide(name, { originUrl, facilitatorUrl }, { build, le
         bindings: { ORIGIN_URL: originUrl, FACILITATOR_URL: facilitatorUrl, NETWORK, PAY_TO, ASSET, CHAIN_ID },
         ...(name === 'three calls' || name === 'two calls' ? { durableObjects: DURABLE_OBJECTS } : {}),
       };
-  const runner = await startRunner(name, options, ledger, front, inspected);
+  const runner = alone
+    ? runnerOf(name, await startAlone({ compatibilityDate: COMPATIBILITY, ...options }, folderOf(ledger)))
+    : await startRunner(name, options, ledger, front, inspected);
   return { ...runner, paid: payerOf(name, runner.client) };
 }
 
@@ -127,7 +131,15 @@ async function startRunner(name, { modules, ...options }, ledger, front, inspect
   const all = front === undefined
     ? modules
     : [{ type: 'ESModule', path: 'front.js', contents: await bundle(front, ['./index.js']) }, ...modules.map(measurable)];
-  const { url, pid, inspector, end } = await startWorkerd({ modules: all, ...options }, ledger, inspected, beside);
+  return runnerOf(name, await startWorkerd({ modules: all, ...options }, ledger, inspected, beside));
+}
+
+/**
+ * @param {string} name
+ * @param {Awaited<ReturnType<typeof startWorkerd>>} started
+ * @returns {Runner}
+ */
+function runnerOf(name, { url, pid, inspector, end }) {
   const client = new Client(name, url);
   const stop = async () => {
     client.close();
@@ -241,8 +253,7 @@ const MEMORY = '/dev/shm';
  * @returns {Promise<{url: string, pid: number, inspector: string | undefined, end: () => Promise<void>}>}
  */
 async function startWorkerd(options, ledger, inspected, beside) {
-  if (ledger === 'memory' && !existsSync(MEMORY)) throw new StepFailed(`there is no ${MEMORY}: use --ledger disk`);
-  const rows = mkdtempSync(join(ledger === 'memory' ? MEMORY : tmpdir(), 'farebox-bench-'));
+  const rows = mkdtempSync(join(folderOf(ledger), 'farebox-bench-'));
   const before = workerdChildren();
   const name = `bench-${randomBytes(4).toString('hex')}`;
   const miniflare = new Miniflare(/** @type {any} */ ({
@@ -267,6 +278,17 @@ async function startWorkerd(options, ledger, inspected, beside) {
   if (pid === undefined) throw new Error('workerd cannot be found among the children: is `pgrep` there?');
   const inspector = inspected ? `ws://${(await miniflare.getInspectorURL()).host}/core:user:${name}` : undefined;
   return { url: (await miniflare.unsafeGetDirectURL(name)).origin, pid, inspector, end };
+}
+
+/**
+ * Where rows are kept.
+ *
+ * @param {GateChoice['ledger']} ledger
+ */
+function folderOf(ledger) {
+  if (ledger === 'disk') return tmpdir();
+  if (!existsSync(MEMORY)) throw new StepFailed(`there is no ${MEMORY}: use --ledger disk`);
+  return MEMORY;
 }
 
 /**

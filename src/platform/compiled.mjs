@@ -6,7 +6,7 @@ import { configure, fail, handle } from '#glue';
 import { DurableObject } from 'cloudflare:workers';
 
 import { requestHead } from './edge.mjs';
-import { LOST, generation, lose, onLoss, survived, usable } from './instance.mjs';
+import { Lost, generation, lose, onLoss, survived, usable } from './instance.mjs';
 import { variablesOf } from './variables.mjs';
 
 /**
@@ -37,7 +37,7 @@ export async function answer(request, env, context) {
     return await survived(answer);
   } catch (error) {
     // Refusals are answers: an exception here ended the instance, or reports that it has ended.
-    if (error !== LOST) lose();
+    if (!(error instanceof Lost)) lose();
     return internal(request, env);
   }
 }

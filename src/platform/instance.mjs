@@ -20,8 +20,8 @@ const waiting = new Set();
  */
 const forgetting = [];
 
-/** Error of a request that waited in a lost instance. */
-export const LOST = new Error('the instance is lost');
+/** Error of a request that waited in a lost instance; made when that is so, because the runtime reads the script again for its place. */
+export class Lost extends Error {}
 
 /** State of the platform crate: how many instances there were, and whether this one has ended. */
 const instance = /** @type {any} */ (globalThis).__worker_init_state;
@@ -81,7 +81,7 @@ Object.defineProperty(instance, 'criticalError', {
  */
 export function survived(promise, longest = LONGEST_MS) {
   return new Promise((resolve, reject) => {
-    const tell = () => reject(LOST);
+    const tell = () => reject(new Lost('the instance is lost'));
     // The runtime ends a request that waits only for other requests' promises, so it waits for a
     // timer of its own.
     const alive = setTimeout(tell, longest);

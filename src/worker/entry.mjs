@@ -8,7 +8,7 @@ import { DurableObject, env as bound } from 'cloudflare:workers';
 
 import { race } from '../platform/deadline.mjs';
 import { complain, requestHead } from '../platform/edge.mjs';
-import { LOST, generation, lose, onLoss, survived, usable } from '../platform/instance.mjs';
+import { Lost, generation, lose, onLoss, survived, usable } from '../platform/instance.mjs';
 import { isBinding, variablesOf } from '../platform/variables.mjs';
 import { watchFlows } from './flow.mjs';
 import { forwardPlain, plainOf, plainOrigin } from './free.mjs';
@@ -82,7 +82,7 @@ export default {
       return answer;
     } catch (error) {
       // Refusals are answers: an exception here ended the instance, or reports that it has ended.
-      if (error !== LOST) lose();
+      if (!(error instanceof Lost)) lose();
       return internal(request, env);
     }
   },

@@ -7,20 +7,15 @@ use alloc::string::{String, ToString};
 
 use super::asked::AskedSession;
 use super::flow::{Flow, FlowEnd, FlowLimits, Pause};
-use super::mpp::{seen, told};
-use super::payment::{Purpose, SessionDoor, SessionPayment};
+use super::payment::{Purpose, SessionDoor};
 use super::reason::reason;
 use super::statement;
 use crate::amount::Amount;
-use crate::channel::messages::{
-    ChannelAsk, ChannelMessage, ChannelReply, PurchaseText, Said, SightText, VERSION,
-};
-use crate::channel::refusal::ChannelRefusal;
-use crate::encoding::{json, message};
+use crate::channel::messages::{ChannelAsk, PurchaseText, SightText};
 use crate::gate::call::{ChainCall, FacilitatorCall};
 use crate::gate::forward::OriginCall;
 use crate::gate::paid::{BodyLimits, Label, incomplete};
-use crate::gate::reply::{Audience, Body, Reply, finish_paid};
+use crate::gate::reply::{Audience, Reply};
 use crate::gate::units;
 use crate::hash;
 use crate::http::{BodyPresence, ResponseHead};
@@ -30,6 +25,7 @@ use crate::time::UnixTime;
 
 mod answer;
 mod chain;
+mod channel;
 mod settler;
 mod stream;
 
@@ -216,147 +212,10 @@ impl<'g> SessionRequest<'g> {
         }
     }
 
-    /// Takes the answer of the channel's object; `None` if it is down.
-    pub fn object(mut self: Box<Self>, answer: Option<&str>, now: UnixTime) -> SessionStep<'g> {
-        self.now = now;
-        let stage = core::mem::replace(&mut self.stage, SessionStage::Beginning);
-        let stage = match (stage, answer) {
-            (SessionStage::Releasing(reply), _) => return SessionStep::Respond(*reply),
-            // Without room, or while another deposit of this payer's waits, it is handed over again.
-            (SessionStage::Sending, Some(answer)) => {
-                if let SessionDoor::Mpp(shown) = &mut self.asked.payment.door {
-                    shown.queued.0 = answer == "true";
-                }
-                return self.look(Before::Nothing);
-            }
-            (stage, _) => stage,
-        };
-        let Some(reply) = answer.and_then(message::read::<ChannelReply>) else {
-            return self.problem(Code::LedgerUnavailable);
-        };
-        let (purpose, is_new) = (&self.asked.payment.purpose, self.sight.is_none());
-        if let (SessionDoor::Mpp(_), true) = (&self.asked.payment.door, is_new) {
-            match (purpose, &reply.channel) {
-                // No node is asked for no one who did not sign.
-                (_, None) if !planted(Mutant::UnknownIsLookedFor) => {
-                    return self.refused_by_code(ChannelRefusal::NotFound.okx());
-                }
-                // Anyone can bring any transaction.
-                (Purpose::TopUp, Some(known)) => {
-                    let is_recent = now < UnixTime::from_secs(known.sight.at).plus(LOOK_SECS);
-                    return match is_recent {
-                        true => self.refused_by_code(seen::NOT_CONFIRMED),
-                        false => self.look(Before::Nothing),
-                    };
-                }
-                (_, _) => {}
-            }
-        }
-        if reply.said == Said::Refused {
-            let may_look = reply.stale && self.sight.is_none();
-            return match stage {
-                SessionStage::Beginning
-                | SessionStage::Refunding
-                | SessionStage::Managing
-                | SessionStage::Stepping
-                    if may_look =>
-                {
-                    self.look(Before::Nothing)
-                }
-                SessionStage::Stepping => self.finish(),
-                _ => SessionStep::Respond(self.corrected(&reply)),
-            };
-        }
-        match (stage, reply.said) {
-            (SessionStage::Beginning, Said::Held) => self.held(&reply),
-            (SessionStage::Managing, Said::Taken) => match &self.asked.payment.door {
-                SessionDoor::Mpp(shown) => {
-                    SessionStep::Respond(told::managed(&self.asked, shown, &reply, self.now))
-                }
-                SessionDoor::X402(..) => self.problem(Code::Internal),
-            },
-            // Where several facilitators could send it, one that can is found by a free call.
-            (SessionStage::Foreseeing, Said::Held | Said::Taken)
-                if self.sight.is_none() && self.asked.settlers.len() > 1 =>
-            {
-                self.look(Before::Deposit)
-            }
-            (SessionStage::Foreseeing, Said::Held) => self.deposit(),
-            // The first voucher of a channel is for the price, unless something was claimed of it.
-            (SessionStage::Foreseeing, Said::Taken)
-                if self.is_first() || planted(Mutant::NewDepositsAreBlind) =>
-            {
-                self.deposit()
-            }
-            (SessionStage::Foreseeing, Said::Taken) if self.sight.is_none() => {
-                self.look(Before::Deposit)
-            }
-            (SessionStage::Beginning | SessionStage::Foreseeing, _) => self.again(reply),
-            (SessionStage::Stepping, said) => self.stepped(said, reply),
-            (SessionStage::Charging(head, _), said) if self.asked.meter().is_some() => {
-                self.begin_flow(head, said, &reply)
-            }
-            // Another copy was served and charged meanwhile: both have one answer.
-            (SessionStage::Charging(..), Said::Repeated)
-                if !planted(Mutant::UnchargedIsDelivered) =>
-            {
-                self.again(reply)
-            }
-            (SessionStage::Charging(mut head, _), Said::Charged | Said::Repeated) => {
-                finish_paid(&mut head, &self.asked.request.correlation);
-                let mut served = Reply::new(head, Body::Held);
-                served.marks.served = true;
-                served.marks.signed = self.asked.payment.signed.map(Box::new);
-                SessionStep::Respond(self.settled(served, &reply))
-            }
-            (SessionStage::Refunding, Said::Promised) => self.send_refund(&reply),
-            (SessionStage::Noting, said) | (SessionStage::Refunding, said @ Said::Refunded) => {
-                if let (Said::Refunded, Some((_, amount))) = (said, &reply.promised) {
-                    self.moved.1.clone_from(amount);
-                }
-                let mut done = Reply::new(
-                    ResponseHead { status: 200, headers: crate::http::Headers::new() },
-                    Body::Empty,
-                );
-                finish_paid(&mut done.head, &self.asked.request.correlation);
-                SessionStep::Respond(self.settled(done, &reply))
-            }
-            _ => self.problem(Code::Internal),
-        }
-    }
-
-    /// Answers a request that was charged before as it was answered then. If its answer is not kept
-    /// any more, it is told what was charged so far.
-    fn again(self: Box<Self>, mut reply: ChannelReply) -> SessionStep<'g> {
-        let Some(kept) = &reply.kept else {
-            let refusal = ChannelRefusal::CumulativeMismatch;
-            reply.refusal = Some(match self.asked.payment.door {
-                SessionDoor::X402(..) => refusal.x402().to_string(),
-                SessionDoor::Mpp(_) => refusal.okx().to_string(),
-            });
-            return SessionStep::Respond(self.corrected(&reply));
-        };
-        let Some(mut head) = ResponseHead::from_text(kept) else {
-            return self.problem(Code::Internal);
-        };
-        finish_paid(&mut head, &self.asked.request.correlation);
-        let mut again = Reply::new(head, Body::Held).with("payment-replayed", "true");
-        again.marks.served = true;
-        SessionStep::Respond(self.settled(again, &reply))
-    }
-
     /// Whether the body that was collected goes along to the object.
     #[must_use]
     pub const fn keeps_body(&self) -> bool {
         matches!(self.stage, SessionStage::Charging(_, Keeping::Kept))
-    }
-
-    /// The answer to a refusal of the channel.
-    fn corrected(&self, said: &ChannelReply) -> Reply {
-        match &self.asked.payment.door {
-            SessionDoor::X402(..) => statement::corrected(&self.asked, said, self.now),
-            SessionDoor::Mpp(_) => told::refused_by_channel(&self.asked, said, self.now),
-        }
     }
 
     /// The answer if the gate cannot go on.
@@ -384,40 +243,6 @@ impl<'g> SessionRequest<'g> {
         self.ask(ChannelAsk::Release(request))
     }
 
-    fn ask(self: Box<Self>, ask: ChannelAsk) -> SessionStep<'g> {
-        let (delay, delta) = match (&self.asked.payment.door, &self.asked.offer.channel) {
-            (SessionDoor::X402(config, _), _) => (config.withdraw_delay_secs, None),
-            (SessionDoor::Mpp(_), sold) => {
-                let secs = sold.as_ref().map_or(0, |sold| sold.delay_secs);
-                let delta = match self.asked.payment.purpose {
-                    // It is deposited, whatever its first voucher is for.
-                    Purpose::Open => None,
-                    _ => self.asked.meter().map(|meter| meter.step_price),
-                };
-                (secs, Some(delta.unwrap_or(Amount::ZERO).to_string()))
-            }
-        };
-        let opened = (self.asked.payment.channel.to_string(), delay, delta);
-        let sight = self.sight.clone();
-        // A channel is kept as soon as something was seen of it, and knows its terms from then on.
-        let terms = sight.as_ref().map(|_| self.asked.payment.kept_terms(self.asked.choice));
-        let terms = terms.unwrap_or_default();
-        let message = ChannelMessage { v: VERSION, ask, sight, opened, terms };
-        let name = object(&self.asked.payment.channel.to_string());
-        SessionStep::Object(name, json::text(&message), self)
-    }
-
-    fn purchase(&self) -> PurchaseText {
-        let SessionPayment { cumulative, signature, .. } = &self.asked.payment;
-        PurchaseText {
-            cumulative: cumulative.to_string(),
-            signature: signature.clone(),
-            price: self.price(),
-            request: self.hash.clone(),
-            until: self.now.plus(self.asked.offer.leases.executing).plus(HOLD_SECS).secs(),
-        }
-    }
-
     /// The payment of this request: a repeat has the same one, the channel's next request another.
     fn receipt(&self) -> String {
         let channel = self.asked.payment.channel.to_string();
@@ -438,13 +263,6 @@ impl<'g> SessionRequest<'g> {
         self.asked.price().to_string()
     }
 }
-
-/// Seconds for which a price is held beyond the time of the origin: its body is read after its
-/// head, and charged after that.
-const HOLD_SECS: u64 = 15;
-
-/// Seconds in which a channel is looked at once for what is added to its deposit.
-const LOOK_SECS: u64 = 1;
 
 /// The name of a channel's object.
 #[must_use]
