@@ -72,12 +72,19 @@ impl Reader {
     }
 
     /// Adds an error.
-    pub(crate) fn fail(&mut self, variable: &str, remedy: impl Into<String>) {
-        self.note(ConfigError { variable: variable.to_owned(), remedy: remedy.into() });
+    pub(crate) fn fail(&mut self, variable: &str, remedy: impl AsRef<str>) {
+        self.note(&[variable], remedy.as_ref());
     }
 
+    /// The same for a member of what stands in this place.
+    pub(crate) fn fail_at(&mut self, place: &str, member: &str, remedy: impl AsRef<str>) {
+        self.note(&[place, ".", member], remedy.as_ref());
+    }
+
+    // The words are put together here, not wherever something may be wrong: most variables are right.
     #[inline(never)]
-    fn note(&mut self, error: ConfigError) {
+    fn note(&mut self, variable: &[&str], remedy: &str) {
+        let error = ConfigError { variable: variable.concat(), remedy: remedy.to_owned() };
         // An error in what every route inherits is reported once.
         if !self.errors.contains(&error) {
             self.errors.push(error);

@@ -143,7 +143,7 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
         let Some(set) = settings(reader, &place, entry, (&url, &secret)) else { continue };
         if only_test && set.network.is_main_network() {
             let remedy = "is a main network, and TEST_NETWORKS_ONLY is set";
-            reader.fail(&format!("{place}.network"), remedy);
+            reader.fail_at(&place, "network", remedy);
             continue;
         }
         let gateway = match Gateway::new(set) {
@@ -154,13 +154,13 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
             }
         };
         if gateways.iter().any(|known| known.profile() == gateway.profile()) {
-            reader.fail(&format!("{place}.profile"), "is named twice; keep one of the two");
+            reader.fail_at(&place, "profile", "is named twice; keep one of the two");
         }
         // A notice of the gate says nothing else of where a payment belongs.
         if gateways.iter().any(|known| known.shares_money(&gateway)) {
             let remedy = "holds money of the same network and asset as another profile; \
                  give one of the two another asset or another hold";
-            reader.fail(&format!("{place}.hold"), remedy);
+            reader.fail_at(&place, "hold", remedy);
         }
         gateways.push(gateway);
     }
@@ -216,13 +216,13 @@ fn settings(
     };
     for name in members.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
         let known = MEMBERS.join(", ");
-        reader.fail(&format!("{place}.{name}"), format!("is not known; there are {known}"));
+        reader.fail_at(place, name, format!("is not known; there are {known}"));
     }
     let names = Profile::ALL.map(Profile::name).join(", ");
     let profile = word(reader, place, members, "profile");
     let profile = match profile.as_deref().map(Profile::named) {
         Some(None) => {
-            reader.fail(&format!("{place}.profile"), format!("must be one of: {names}"));
+            reader.fail_at(place, "profile", format!("must be one of: {names}"));
             None
         }
         profile => profile.flatten(),
@@ -231,7 +231,7 @@ fn settings(
         let network = ChainId::parse_or_name(&text).ok();
         if network.is_none() {
             let remedy = "is not a network; use a CAIP-2 id such as eip155:84532";
-            reader.fail(&format!("{place}.network"), remedy);
+            reader.fail_at(place, "network", remedy);
         }
         network
     });
@@ -239,7 +239,7 @@ fn settings(
         let hold = HoldKind::named(&text);
         if hold.is_none() {
             let remedy = "must be one of: escrow, contract, completion, mock";
-            reader.fail(&format!("{place}.hold"), remedy);
+            reader.fail_at(place, "hold", remedy);
         }
         hold
     });
@@ -279,7 +279,7 @@ fn settings(
     };
     if waits.is_none() {
         let remedy = format!("must be a whole number from 1 to {MAX_WAITS_SECS}");
-        reader.fail(&format!("{place}.waits_secs"), remedy);
+        reader.fail_at(place, "waits_secs", remedy);
     }
     let unjudged = unjudged(reader, place, members);
     let older = older(reader, place, members, hold);
@@ -308,7 +308,7 @@ fn unjudged(reader: &mut Reader, place: &str, members: &Map<String, Value>) -> O
         Some("released") => Unjudged::Released,
         Some("refunded") => Unjudged::Refunded,
         _ => {
-            reader.fail(&format!("{place}.unjudged"), "must be released or refunded");
+            reader.fail_at(place, "unjudged", "must be released or refunded");
             return None;
         }
     };
@@ -331,15 +331,15 @@ fn older(
     if blocks.is_some() && direct_transfers.is_none() {
         let remedy =
             format!("must be the number of blocks that a transfer needs, 1 to {MAX_BLOCKS}");
-        reader.fail(&format!("{place}.direct_transfers"), remedy);
+        reader.fail_at(place, "direct_transfers", remedy);
     }
     if blocks.is_some() && !hold.is_some_and(HoldKind::has_money) {
         let remedy = "needs hold escrow or contract, which the transfers go to";
-        reader.fail(&format!("{place}.direct_transfers"), remedy);
+        reader.fail_at(place, "direct_transfers", remedy);
     }
     let flag = members.get("seller_signatures");
     if flag.is_some_and(|flag| !flag.is_boolean()) {
-        reader.fail(&format!("{place}.seller_signatures"), "must be true or false");
+        reader.fail_at(place, "seller_signatures", "must be true or false");
     }
     let seller_signatures = flag.and_then(Value::as_bool).unwrap_or_default();
     OlderWays { direct_transfers, seller_signatures }
@@ -354,7 +354,7 @@ fn word(
     match members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()) {
         Some(text) => Some(text.to_string()),
         None => {
-            reader.fail(&format!("{place}.{name}"), "is missing; it is text");
+            reader.fail_at(place, name, "is missing; it is text");
             None
         }
     }
@@ -370,7 +370,7 @@ fn address(
     let address = Address::parse_checksummed(&text).ok();
     if address.is_none() {
         let remedy = "is not an address; write 0x and 40 hex digits";
-        reader.fail(&format!("{place}.{name}"), remedy);
+        reader.fail_at(place, name, remedy);
     }
     address
 }

@@ -57,10 +57,7 @@ impl Shape {
         for (name, example) in self.required {
             let slip = |other: &String| self.meant(other) == Some(name) && !self.has(other);
             if !members.contains_key(*name) && !members.keys().any(slip) {
-                reader.fail(
-                    &format!("{place}.{name}"),
-                    format!("is missing; write {name} = {example}"),
-                );
+                reader.fail_at(place, name, format!("is missing; write {name} = {example}"));
             }
         }
         reader.errors.len() == known

@@ -96,10 +96,7 @@ pub(super) fn price(
         }
         TextOr::Other(price) => {
             if asset.is_some() {
-                reader.fail(
-                    &format!("{place}.asset"),
-                    "price names an asset too; keep one of the two",
-                );
+                reader.fail_at(place, "asset", "price names an asset too; keep one of the two");
                 return None;
             }
             let asset = read(reader, &format!("{variable}.asset"), Some(&price.asset), network)?;

@@ -40,20 +40,19 @@ pub(super) fn read(
         Some(name) => BodyType::parse(name).map(Style::Body),
     };
     let Some(style) = style else {
-        reader.fail(&format!("{place}.body"), "must be \"json\", \"form-data\" or \"text\"");
+        reader.fail_at(&place, "body", "must be \"json\", \"form-data\" or \"text\"");
         return None;
     };
     let input = config.input.unwrap_or_else(|| json!({}));
     let is_text = style == Style::Body(BodyType::Text);
     let fits = input.is_object() || is_text && input.is_string();
     if !fits {
-        reader.fail(&format!("{place}.input"), "must be an object of names and examples");
+        reader.fail_at(&place, "input", "must be an object of names and examples");
         return None;
     }
     let output_schema = config.output_schema;
     if output_schema.is_some() && config.output.is_none() {
-        reader
-            .fail(&format!("{place}.output_schema"), "needs output, an example that it describes");
+        reader.fail_at(&place, "output_schema", "needs output, an example that it describes");
     }
     let declaration = Declaration {
         style,

@@ -45,7 +45,7 @@ pub(super) fn choice(
             Some(_) => {
                 let remedy = "must be a price such as \"$0.001\", with no more digits than the \
                               asset has, and at most the price";
-                reader.fail(&format!("{place}.unit_price"), remedy);
+                reader.fail_at(place, "unit_price", remedy);
                 return None;
             }
         };
@@ -69,7 +69,7 @@ pub(super) fn choice(
                 (Some(_), _) => {
                     let remedy = "needs the address that settles: set \"facilitatorAddress\" in the \
                                   facilitator's extra, as its /supported names it";
-                    reader.fail(&format!("{place}.unit_price"), remedy);
+                    reader.fail_at(place, "unit_price", remedy);
                     return None;
                 }
             };
@@ -118,7 +118,7 @@ fn transfer_method(
     match method {
         Ok(method) => Some(Some(method)),
         Err(remedy) => {
-            reader.fail(&format!("{place}.asset_transfer_method"), remedy);
+            reader.fail_at(place, "asset_transfer_method", remedy);
             None
         }
     }
@@ -140,6 +140,6 @@ fn metered(
     } else {
         return Some(TransferMethod::Permit2);
     };
-    reader.fail(&format!("{place}.unit_price"), remedy);
+    reader.fail_at(place, "unit_price", remedy);
     None
 }

@@ -71,7 +71,7 @@ pub(super) fn free(reader: &mut Reader, place: &str, config: Option<&Value>) -> 
     let per_day = per_day.and_then(Value::as_u64).filter(|it| (1..=1_000_000).contains(it));
     if per_day.is_none() {
         let remedy = "must be {per_day = 10}, a whole number from 1 to 1000000";
-        reader.fail(&format!("{place}.free"), remedy);
+        reader.fail_at(place, "free", remedy);
     }
     per_day
 }

@@ -1,7 +1,6 @@
 //! What pages may send to a route: request headers of its origin, and pages with credentials.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -32,7 +31,7 @@ pub(super) fn read(reader: &mut Reader, place: &str, config: Option<&Value>) -> 
     let known = value.as_object().is_some_and(|members| members.keys().all(is_known));
     let Some(config) = CorsConfig::from_json(value).filter(|_| known) else {
         let remedy = "must be a table such as { headers = [\"X-Api-Version\"], origins = [\"https://app.example.com\"] }";
-        reader.fail(&format!("{place}.cors"), remedy);
+        reader.fail_at(place, "cors", remedy);
         return Cors::default();
     };
     let mut cors = Cors::default();
@@ -43,12 +42,12 @@ pub(super) fn read(reader: &mut Reader, place: &str, config: Option<&Value>) -> 
     if config.headers.len() > MAX_ENTRIES || !config.headers.iter().all(|name| is_name(name)) {
         let remedy =
             "must be at most 32 names of letters, digits and hyphens, each at most 64 characters";
-        reader.fail(&format!("{place}.cors.headers"), remedy);
+        reader.fail_at(place, "cors.headers", remedy);
     }
     if config.origins.len() > MAX_ENTRIES || !config.origins.iter().all(|page| is_page(page)) {
         let remedy = "must be at most 32 sites as browsers name them, such as \"https://app.example.com\": \
              scheme, host in lower case and an unusual port, without a slash at the end";
-        reader.fail(&format!("{place}.cors.origins"), remedy);
+        reader.fail_at(place, "cors.origins", remedy);
     }
     cors.origins = config.origins.iter().map(ToOwned::to_owned).collect();
     cors

@@ -76,8 +76,9 @@ pub(super) fn read(reader: &mut Reader, networks: &[ChainId]) -> (Vec<Settler>, 
         let place = format!("FACILITATOR_URL[{index}]");
         let names = config.networks.unwrap_or_else(|| Vec::from([String::from("*")]));
         if let Some(wrong) = names.iter().find(|name| !is_pattern(name)) {
-            reader.fail(
-                &format!("{place}.networks"),
+            reader.fail_at(
+                &place,
+                "networks",
                 format!(
                     "{wrong:?} is not a network; list CAIP-2 ids, names, \"eip155:*\" or \"*\""
                 ),

@@ -42,12 +42,12 @@ pub(super) fn take(reader: &mut Reader, place: &str, route: &mut Value) -> Optio
     let named = from.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
     if max.is_none() || !named || !(1..=64).contains(&from.len()) {
         let remedy = "must be {from = \"PRICER\", max = \"$1.00\"} with the name of a service binding, and optionally min and pay_to";
-        reader.fail(&format!("{place}.price"), remedy);
+        reader.fail_at(place, "price", remedy);
         return None;
     }
     if !reader.is_bound(&from) {
         let remedy = format!("{from} is not a service binding; add it to [[services]]");
-        reader.fail(&format!("{place}.price"), remedy);
+        reader.fail_at(place, "price", remedy);
     }
     Some(PricerConfig { from, min, pay_to: config.get("pay_to").cloned() })
 }
@@ -71,7 +71,7 @@ pub(super) fn read(
         match Amount::from_price(&min, choice.asset_label.1) {
             Ok(amount) if amount <= choice.terms.amount => min_amount.push(amount),
             _ => {
-                reader.fail(&format!("{place}.price"), "min must be a price not above max");
+                reader.fail_at(place, "price", "min must be a price not above max");
                 return None;
             }
         }

@@ -64,7 +64,7 @@ pub(super) fn manner(
     let max_timeout_secs = config.max_timeout_secs.unwrap_or(300);
     if !(1..=600).contains(&origin_timeout_secs) {
         let remedy = format!("is {origin_timeout_secs}; must be from 1 to 600");
-        reader.fail(&format!("{place}.origin_timeout_secs"), remedy);
+        reader.fail_at(place, "origin_timeout_secs", remedy);
         return None;
     }
     let room = match mode {
@@ -73,8 +73,9 @@ pub(super) fn manner(
     };
     let max = inherited.max_validity_secs.saturating_sub(60);
     if max_timeout_secs < room || max_timeout_secs > max {
-        reader.fail(
-            &format!("{place}.max_timeout_secs"),
+        reader.fail_at(
+            place,
+            "max_timeout_secs",
             format!(
                 "is {max_timeout_secs}; must be from {room} (time to serve and settle) to {max} \
                  (MAX_VALIDITY_SECS - 60)"
@@ -83,7 +84,7 @@ pub(super) fn manner(
         return None;
     }
     if config.description.len() > MAX_DESCRIPTION {
-        reader.fail(&format!("{place}.description"), "must be at most 256 bytes");
+        reader.fail_at(place, "description", "must be at most 256 bytes");
         return None;
     }
     let mime_type = config.mime_type.clone().unwrap_or_else(|| "application/json".to_owned());
@@ -91,7 +92,7 @@ pub(super) fn manner(
         || !mime_type.contains('/')
         || !mime_type.bytes().all(|b| (0x20..0x7f).contains(&b))
     {
-        reader.fail(&format!("{place}.mime_type"), "must be a media type of at most 128 bytes");
+        reader.fail_at(place, "mime_type", "must be a media type of at most 128 bytes");
         return None;
     }
     Some(RouteSettings {

@@ -50,7 +50,7 @@ pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Opt
             rename_pattern(&mut value);
         }
         if let Some((name, remedy)) = UNSOLD.iter().find(|(name, _)| value.get(name).is_some()) {
-            reader.fail(&format!("{place}.{name}"), *remedy);
+            reader.fail_at(&place, name, *remedy);
             continue;
         }
         let pricer = pricer::take(reader, &place, &mut value);
@@ -97,7 +97,7 @@ fn route(
     let pattern = match Pattern::parse(&config.path) {
         Ok(pattern) => pattern,
         Err(error) => {
-            reader.fail(&format!("{place}.path"), error.to_string());
+            reader.fail_at(place, "path", error.to_string());
             return None;
         }
     };
@@ -125,7 +125,7 @@ fn route(
     if !protocols.x402 && choices.iter().any(|choice| choice.terms.authorized().is_none()) {
         let remedy = "\"mpp\" needs a token with EIP-3009 on an EVM network; list \"x402\" too, or \
                       give the route such a token";
-        reader.fail(&format!("{place}.protocols"), remedy);
+        reader.fail_at(place, "protocols", remedy);
     }
     let assets = choices.iter().map(|choice| {
         let Terms { network, asset, amount, .. } = &choice.terms;
@@ -138,7 +138,7 @@ fn route(
             let remedy = "needs a token with EIP-3009 on an EVM network, \"x402\" in protocols, \
                           confirm = \"facilitator\" and no LEDGER_CLOSED_BEFORE: its payments never \
                           end, and no chain shows them";
-            reader.fail(&[place, ".aggr_deferred"].concat(), remedy);
+            reader.fail_at(place, "aggr_deferred", remedy);
             return None;
         }
         choices.extend(sold);
@@ -149,8 +149,9 @@ fn route(
         // A price that the pricer will name compares with no other price.
         ask = Ask::Paid(Vec::from([(place.to_owned(), [0; 32])]));
         if offer.choices.iter().any(|choice| choice.terms.unit.is_some()) {
-            reader.fail(
-                &format!("{place}.unit_price"),
+            reader.fail_at(
+                place,
+                "unit_price",
                 "has no meaning beside a pricing Worker; keep one of the two",
             );
         }
@@ -179,14 +180,14 @@ fn networks(
         None if all.len() > 1 && names_one_network(&config.price, config.asset.as_ref()) => {
             let remedy =
                 "is missing: NETWORK lists several networks, and the asset belongs to one of them";
-            reader.fail(&format!("{place}.network"), remedy);
+            reader.fail_at(place, "network", remedy);
             None
         }
         None => Some(all.clone()).filter(|all| !all.is_empty()),
         Some(text) => match ChainId::parse_or_name(text) {
             Ok(network) if all.contains(&network) => Some(Vec::from([network])),
             _ => {
-                reader.fail(&format!("{place}.network"), "must be a network in NETWORK");
+                reader.fail_at(place, "network", "must be a network in NETWORK");
                 None
             }
         },
@@ -207,11 +208,11 @@ fn confirmation(
         Some("chain") => {
             if let Some(blind) = networks.iter().find(|network| !readable(network)) {
                 let remedy = format!("\"chain\" needs RPC_URL for {blind}; set it");
-                reader.fail(&format!("{place}.confirm"), remedy);
+                reader.fail_at(place, "confirm", remedy);
             }
         }
         Some(_) => {
-            reader.fail(&format!("{place}.confirm"), "must be \"facilitator\" or \"chain\"");
+            reader.fail_at(place, "confirm", "must be \"facilitator\" or \"chain\"");
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn leaves_time(reader: &mut Reader, place: &str, config: &RouteConfig
                 "must be at most {most} beside sessions, a third of session_delay_secs (900 if \
                  not set): a payer may withdraw while the origin works"
             );
-            reader.fail(&format!("{place}.origin_timeout_secs"), remedy);
+            reader.fail_at(place, "origin_timeout_secs", remedy);
         }
     }
 }
@@ -145,7 +145,7 @@ fn by_channel(
         let remedy = "needs the address of a contract, the binding CHANNEL, \"mpp\" in protocols, a \
                       fixed price, one EVM network with RPC_URL and a token with EIP-3009, and \
                       PAYEE_KEY, whose account is the payee";
-        reader.fail(&format!("{place}.session_escrow"), remedy);
+        reader.fail_at(place, "session_escrow", remedy);
     }
     sold
 }
@@ -156,7 +156,7 @@ fn sends_from(reader: &mut Reader, place: &str, least: &str, offer: &Offer) -> O
     let least = asset.and_then(|choice| Amount::from_price(least, choice.asset_label.1).ok());
     if least.is_none() {
         let remedy = "is the least deposit that is worth its gas, such as \"$1\"";
-        reader.fail(&[place, ".session_fee_payer"].concat(), remedy);
+        reader.fail_at(place, "session_fee_payer", remedy);
     }
     least
 }
@@ -192,7 +192,7 @@ fn meter(
                       as \"$0.0001\"; session_step is from 1 to 10000000 units, session_pause_secs \
                       from 1 to 600; needs session_escrow or session_delay_secs, with the latter \
                       tokens of equal decimals and a price of at least a step";
-        reader.fail(&format!("{place}.session_unit"), remedy);
+        reader.fail_at(place, "session_unit", remedy);
     }
     found
 }

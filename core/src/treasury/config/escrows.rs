@@ -1,7 +1,7 @@
 //! `ESCROWS`: the escrow contracts whose gateway is a wallet of this treasury.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
@@ -67,7 +67,7 @@ pub(super) fn read(
         let Some(found) = members(reader, &place, value, &KNOWN) else { continue };
         let Some(escrow) = escrow(reader, &place, found, wallets) else { continue };
         if !organizations.iter().any(|it| it.name == escrow.organization) {
-            reader.fail(&format!("{place}.organization"), "is not one of ORGANIZATIONS");
+            reader.fail_at(&place, "organization", "is not one of ORGANIZATIONS");
         }
         let is_shared = |other: &EscrowContract| {
             other.wallet == escrow.wallet && other.network == escrow.network
@@ -75,7 +75,7 @@ pub(super) fn read(
         if escrows.iter().any(is_shared) {
             let remedy =
                 "is the gateway of another escrow of this network; give each a wallet of its own";
-            reader.fail(&format!("{place}.wallet"), remedy);
+            reader.fail_at(&place, "wallet", remedy);
         }
         escrows.push(escrow);
     }
@@ -97,7 +97,7 @@ fn escrow(
     let bump_secs = number(reader, place, found, "bumpSecs", (30, 1, 3_600));
     let network = ChainId::parse_or_name(&network?).ok().filter(|it| it.evm_id().is_some());
     if network.is_none() {
-        reader.fail(&format!("{place}.network"), "must be an EVM network such as base");
+        reader.fail_at(place, "network", "must be an EVM network such as base");
     }
     let (network, wallet, asset) = (network?, wallet?, asset?);
     let key = wallets.iter().find(|it| it.name == wallet && it.networks.contains(&network));
@@ -105,10 +105,11 @@ fn escrow(
         Some(Key::Held(_) | Key::Missing(_)) => {}
         Some(Key::Bound(..)) => {
             let remedy = "is one of a signer, which signs no transactions; name one with a secret";
-            reader.fail(&format!("{place}.wallet"), remedy);
+            reader.fail_at(place, "wallet", remedy);
         }
-        None => reader.fail(
-            &format!("{place}.wallet"),
+        None => reader.fail_at(
+            place,
+            "wallet",
             "is not the name of a wallet in WALLETS that has this network",
         ),
     }
@@ -116,15 +117,15 @@ fn escrow(
     let contract = Address::parse_checksummed(&contract).ok().filter(|it| !it.is_low());
     if contract.is_none() {
         let remedy = "must be an address; with capital letters they are its checksum";
-        reader.fail(&format!("{place}.contract"), remedy);
+        reader.fail_at(place, "contract", remedy);
     }
     let token = by_symbol(&network, &asset);
     if token.is_none() {
-        reader.fail(&format!("{place}.asset"), "is not a known asset of this network");
+        reader.fail_at(place, "asset", "is not a known asset of this network");
     }
     let (max_fee, tip) = (max_fee?, tip?);
     if tip > max_fee || max_fee.is_zero() {
-        reader.fail(&format!("{place}.tipGwei"), "must not be above maxFeeGwei, which is above 0");
+        reader.fail_at(place, "tipGwei", "must not be above maxFeeGwei, which is above 0");
     }
     Some(EscrowContract {
         organization: organization?,
@@ -151,7 +152,7 @@ fn gwei(
     let price = written.and_then(|text| Amount::from_decimal(text, GWEI).ok());
     if price.is_none() {
         let remedy = "must be decimal text with at most 9 fraction digits, such as \"0.5\"";
-        reader.fail(&format!("{place}.{name}"), remedy);
+        reader.fail_at(place, name, remedy);
     }
     price
 }
@@ -167,7 +168,7 @@ fn number(
     let number = written.filter(|number| (least..=most).contains(number));
     if number.is_none() {
         let remedy = format!("must be a number from {least} to {most}");
-        reader.fail(&format!("{place}.{name}"), remedy.to_string());
+        reader.fail_at(place, name, &remedy);
     }
     number
 }

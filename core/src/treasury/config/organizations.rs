@@ -68,7 +68,7 @@ pub(super) fn read(reader: &mut Reader, wallets: &[Wallet], only_test: bool) -> 
         let place = format!("ORGANIZATIONS[{index}]");
         let Some(it) = organization(reader, &place, value, wallets, only_test) else { continue };
         if all.iter().any(|other| other.name == it.name) {
-            reader.fail(&format!("{place}.name"), "is the name of another organization");
+            reader.fail_at(&place, "name", "is the name of another organization");
         }
         let own = it.accounts(wallets);
         for (name, others) in accounts.iter().filter(|(name, _)| *name != it.name) {
@@ -100,11 +100,11 @@ fn organization(
         Some("main") if !only_test => Some(Environment::Main),
         Some("main") => {
             let remedy = "is \"main\" and TEST_NETWORKS_ONLY is true; use \"test\"";
-            reader.fail(&format!("{place}.environment"), remedy);
+            reader.fail_at(place, "environment", remedy);
             None
         }
         _ => {
-            reader.fail(&format!("{place}.environment"), "must be \"test\" or \"main\"");
+            reader.fail_at(place, "environment", "must be \"test\" or \"main\"");
             None
         }
     };
@@ -114,7 +114,7 @@ fn organization(
         None => &[][..],
         Some(Value::Array(listed)) => listed,
         Some(_) => {
-            reader.fail(&format!("{place}.agents"), "must be a list");
+            reader.fail_at(place, "agents", "must be a list");
             &[]
         }
     };
@@ -123,7 +123,7 @@ fn organization(
         let place = format!("{place}.agents[{index}]");
         let Some(agent) = agent(reader, &place, value, &organization, wallets) else { continue };
         if agents.iter().any(|other| other.name == agent.name) {
-            reader.fail(&format!("{place}.name"), "is the name of another agent");
+            reader.fail_at(&place, "name", "is the name of another agent");
         }
         agents.push(agent);
     }
@@ -152,7 +152,7 @@ fn agent(
         None => None,
         Some(Value::String(secret)) => key(reader, place, secret, organization),
         Some(_) => {
-            reader.fail(&format!("{place}.bootstrapKey"), "must be the name of a secret");
+            reader.fail_at(place, "bootstrapKey", "must be the name of a secret");
             None
         }
     };
@@ -164,7 +164,7 @@ fn name(reader: &mut Reader, place: &str, name: String) -> Option<String> {
         return Some(name);
     }
     let remedy = "must be 3 to 64 of a-z, 0-9 and single dashes, beginning with a letter";
-    reader.fail(&format!("{place}.name"), remedy);
+    reader.fail_at(place, "name", remedy);
     None
 }
 
@@ -208,12 +208,12 @@ fn policy(
         Ok(rules) => {
             let known = |name: &String| wallets.iter().any(|wallet| wallet.name == *name);
             if rules.wallet.as_ref().is_some_and(|name| !known(name)) {
-                reader.fail(&format!("{place}.wallet"), "is not the name of a wallet in WALLETS");
+                reader.fail_at(place, "wallet", "is not the name of a wallet in WALLETS");
             }
         }
         Err(faults) => {
             for (member, remedy) in faults {
-                reader.fail(&format!("{place}.{member}"), remedy);
+                reader.fail_at(place, &member, remedy);
             }
         }
     }

@@ -54,10 +54,10 @@ pub(super) fn read(
         let (Some(organization), Some(wallet)) = (organization, wallet) else { continue };
         if !organizations.iter().any(|it| it.name == organization) {
             let remedy = "is not the name of an organization in ORGANIZATIONS";
-            reader.fail(&format!("{place}.organization"), remedy);
+            reader.fail_at(&place, "organization", remedy);
         }
         if !wallets.iter().any(|it| it.name == wallet) {
-            reader.fail(&format!("{place}.wallet"), "is not the name of a wallet in WALLETS");
+            reader.fail_at(&place, "wallet", "is not the name of a wallet in WALLETS");
         }
         let place = format!("{place}.secret");
         let Some(secret) = named(reader, &name).map(ToString::to_string) else {

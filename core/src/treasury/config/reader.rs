@@ -55,10 +55,7 @@ pub(super) fn members<'a>(
     };
     for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
         let shown: String = name.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
-        reader.fail(
-            &format!("{place}.{shown}"),
-            format!("is unknown; known are {}", known.join(", ")),
-        );
+        reader.fail_at(place, &shown, format!("is unknown; known are {}", known.join(", ")));
     }
     Some(members)
 }
@@ -73,11 +70,11 @@ pub(super) fn text(
     match members.get(name) {
         Some(Value::String(text)) if !text.is_empty() => Some(text.to_string()),
         Some(_) => {
-            reader.fail(&format!("{place}.{name}"), "must be text");
+            reader.fail_at(place, name, "must be text");
             None
         }
         None => {
-            reader.fail(&format!("{place}.{name}"), "is missing");
+            reader.fail_at(place, name, "is missing");
             None
         }
     }

@@ -57,7 +57,7 @@ pub(super) fn read(reader: &mut Reader, only_test: bool) -> Vec<Wallet> {
         let place = format!("WALLETS[{index}]");
         let Some(wallet) = wallet(reader, &place, value, only_test) else { continue };
         if wallets.iter().any(|other| other.name == wallet.name) {
-            reader.fail(&format!("{place}.name"), "is the name of another wallet; choose another");
+            reader.fail_at(&place, "name", "is the name of another wallet; choose another");
         }
         wallets.push(wallet);
     }
@@ -77,14 +77,13 @@ fn wallet(reader: &mut Reader, place: &str, value: &Value, only_test: bool) -> O
             let signer = text(reader, place, found, "signer")?;
             if !reader.is_bound(&signer) {
                 let remedy = format!("{signer} is not bound; bind the Worker that signs");
-                reader.fail(&format!("{place}.signer"), remedy);
+                reader.fail_at(place, "signer", remedy);
             }
             let address = text(reader, place, found, "address")?;
             match Address::parse_checksummed(&address) {
                 Ok(address) => Some(Key::Bound(signer, address)),
                 Err(_) => {
-                    reader
-                        .fail(&format!("{place}.address"), "must be an address with its checksum");
+                    reader.fail_at(place, "address", "must be an address with its checksum");
                     None
                 }
             }
@@ -98,7 +97,7 @@ fn wallet(reader: &mut Reader, place: &str, value: &Value, only_test: bool) -> O
     if let (Some(written), Some(address)) = (found.get("address"), wallet.address())
         && written.as_str().and_then(|text| Address::parse(text).ok()) != Some(address)
     {
-        reader.fail(&format!("{place}.address"), "is not the address of the secret; correct one");
+        reader.fail_at(place, "address", "is not the address of the secret; correct one");
     }
     Some(wallet)
 }
@@ -110,7 +109,7 @@ fn held(reader: &mut Reader, place: &str, name: &str) -> Option<Key> {
     let account = bytes.and_then(|bytes| Account::from_candidates(core::iter::once(bytes)));
     if account.is_none() {
         let remedy = format!("{name} must hold 0x and 64 hex digits; set it again");
-        reader.fail(&format!("{place}.secret"), remedy);
+        reader.fail_at(place, "secret", remedy);
     }
     account.map(Key::Held)
 }
