@@ -155,7 +155,7 @@ impl PayeeQueue {
 
     /// What its operator is to know.
     #[must_use]
-    pub const fn health(&self) -> AccountHealth {
+    pub fn health(&self) -> AccountHealth {
         AccountHealth {
             lacks: self.lacks,
             failed_deposits: self.landed.failed(),

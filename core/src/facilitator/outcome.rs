@@ -152,6 +152,16 @@ pub fn stands(status: u16, object: &Map<String, Value>) -> bool {
     (200..300).contains(&status) && is_over(object)
 }
 
+/// Whether a reply to `settle` says that it was done, and nothing against that.
+#[must_use]
+pub fn affirms(reply: &FacilitatorReply) -> bool {
+    reply.object(MAX_REPLY_BYTES).is_some_and(|(status, object)| {
+        stands(status, &object)
+            && !names_error(&object)
+            && object.get("success") == Some(&true.into())
+    })
+}
+
 /// The reason, if a reply says that the payer has too little and that nothing was submitted.
 #[must_use]
 pub fn lacks_funds(reply: &FacilitatorReply) -> Option<String> {

@@ -111,6 +111,8 @@ macro_rules! channel {
             StrangersPauseAll,
             /// A payer whose deposit came to nothing counts as one whose last one came.
             ProvenFailFree,
+            /// Deposits of payers whose last one came are sent however many came to nothing.
+            ProvenFailOften,
             /// A deposit is sent again that a block has, but not the node that is asked.
             LandedIsForgotten,
             /// Whatever a node says against a call counts as a call that fails.
@@ -145,6 +147,8 @@ macro_rules! channel {
             AnyConfigPays,
             /// A deposit whose outcome is unknown is asked for again.
             UnknownDepositIsRefused,
+            /// A deposit that was made is asked for again where whoever reads the chain is behind.
+            LagIsRefused,
             /// A deposit is sent whatever its voucher is.
             DepositsAreBlind,
             /// All requests of a channel are one payment to the origin.

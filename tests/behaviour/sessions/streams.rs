@@ -218,6 +218,20 @@ fn a_challenge_names_the_unit_and_its_price() {
 }
 
 #[test]
+fn what_is_deposited_for_a_step_is_enough_whatever_the_whole_costs() {
+    let dear = |route: &mut Value| route["price"] = json!("$1");
+    let mut session = opened_at(&dear);
+    assert!(begin(&mut session, STEP * UNIT).is_some());
+    let mut session = Session::new();
+    let (id, node) = (session.id.clone(), session.door.node.clone());
+    session.door = Door::with(&selling(&dear));
+    session.door.node = node;
+    session.door.node.channels.get_mut(&id).unwrap().deposit = STEP * UNIT - 1;
+    let refused = session.open(0);
+    assert_eq!((refused.status, code(&refused), session.door.writes), (402, 70_012, 0));
+}
+
+#[test]
 pub fn a_stream_is_charged_in_steps_before_they_leave() {
     let mut session = opened();
     let mut stream = begin(&mut session, 20 * UNIT).unwrap();

@@ -112,6 +112,28 @@ pub fn strangers_do_not_hold_up_deposits_of_whoever_has_made_one() {
 }
 
 #[test]
+pub fn payers_who_made_a_deposit_once_have_sixteen_that_fail_too() {
+    let mut session = session();
+    let payers = 60..60 + u8::try_from(MAX_FAILED).unwrap() + 2;
+    for payer in payers.clone() {
+        session.door.node.manner = NodeManner::Works;
+        let payload = another_of(&mut session, payer, 100 + payer);
+        assert_eq!(session.buy(&payload).status, 200);
+        rounds(&mut session, 3);
+    }
+    session.door.node.manner = NodeManner::Waits;
+    rounds(&mut session, 66);
+    let before = sent(&session);
+    for payer in payers {
+        vain(&mut session, payer, 150 + payer % 100);
+    }
+    assert_eq!((sent(&session), session.door.node.reverted), (before + MAX_FAILED, MAX_FAILED));
+    // Whoever is new has as many.
+    vain(&mut session, 1, 50);
+    assert_eq!(session.door.node.reverted, MAX_FAILED + 1);
+}
+
+#[test]
 pub fn a_node_that_is_behind_has_no_deposit_sent_twice() {
     let mut session = session();
     session.door.node.manner = NodeManner::Waits;

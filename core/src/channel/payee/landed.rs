@@ -40,8 +40,8 @@ fn time(text: &str) -> Option<UnixTime> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LandedDeposits {
     landed: Vec<Landed>,
-    /// When each was given up that came to nothing.
-    failed: Vec<UnixTime>,
+    /// When each was given up that came to nothing, and whether the one before of its payer had come.
+    failed: Vec<(UnixTime, bool)>,
     /// Payers whose last deposit has come, the newest last.
     proven: Vec<Address>,
 }
@@ -51,7 +51,10 @@ impl LandedDeposits {
     pub(super) fn read(&mut self, line: &str) -> bool {
         let mut fields = line.split(' ');
         match fields.next() {
-            Some(FAILED) => self.failed.extend(fields.filter_map(time)),
+            Some(FAILED) => {
+                let at = fields.next().and_then(time);
+                self.failed.extend(at.map(|at| (at, fields.next() == Some(PROVEN))));
+            }
             Some(LANDED) => self.landed.extend(Landed::read(&mut fields)),
             Some(PROVEN) => {
                 self.proven.extend(fields.filter_map(|payer| Address::parse(payer).ok()));
@@ -68,8 +71,9 @@ impl LandedDeposits {
             let (at, before) = (at.secs().to_string(), before.to_string());
             lines.push([LANDED, &at, &before, come, &call.to_text()].join(" "));
         }
-        for at in &self.failed {
-            lines.push([FAILED, &at.secs().to_string()].join(" "));
+        for (at, is_proven) in &self.failed {
+            let of = if *is_proven { PROVEN } else { "-" };
+            lines.push([FAILED, &at.secs().to_string(), of].join(" "));
         }
         if !self.proven.is_empty() {
             let payers = self.proven.iter().map(|payer| payer.to_lower_hex());
@@ -127,23 +131,25 @@ impl LandedDeposits {
             }
             let is_over = now >= it.at.plus(LOOK_SECS);
             if is_over && !it.has_come && !planted(Mutant::VainIsFree) {
-                failed.push(now);
+                failed.push((now, proven.iter().any(|known| Some(*known) == payer)));
                 if !planted(Mutant::ProvenFailFree) {
                     proven.retain(|known| Some(*known) != payer);
                 }
             }
             !is_over
         });
-        failed.retain(|at| now < at.plus(FAILED_SECS));
+        failed.retain(|(at, _)| now < at.plus(FAILED_SECS));
         let surplus = proven.len().saturating_sub(MAX_PROVEN);
         proven.drain(..surplus);
     }
 
-    /// How many more of new payers may be sent, beside so many that wait for blocks.
-    pub(super) fn room(&self, waiting: usize) -> usize {
-        let is_open = |it: &&Landed| !it.has_come && !self.has_proven(&it.call);
+    /// How many more may be sent beside so many that wait for blocks: of new payers, or of those
+    /// whose last one has come.
+    pub(super) fn room(&self, is_proven: bool, waiting: usize) -> usize {
+        let is_open = |it: &&Landed| !it.has_come && self.has_proven(&it.call) == is_proven;
         let open = self.landed.iter().filter(is_open).count();
-        MAX_FAILED.saturating_sub(self.failed.len()).saturating_sub(open).saturating_sub(waiting)
+        let failed = self.failed.iter().filter(|(_, of)| *of == is_proven).count();
+        MAX_FAILED.saturating_sub(failed).saturating_sub(open).saturating_sub(waiting)
     }
 
     /// How many came to nothing in the last hour.
@@ -152,8 +158,8 @@ impl LandedDeposits {
     }
 
     /// Whether so many did that none of a new payer is sent.
-    pub(super) const fn is_paused(&self) -> bool {
-        self.failed.len() >= MAX_FAILED
+    pub(super) fn is_paused(&self) -> bool {
+        self.failed.iter().filter(|(_, is_proven)| !is_proven).count() >= MAX_FAILED
     }
 }
 
@@ -165,7 +171,8 @@ const PROVEN: &str = "proven";
 const LOOK_SECS: u64 = 60;
 /// Seconds for which one that failed counts.
 const FAILED_SECS: u64 = 3_600;
-/// Deposits that may fail in that time, each at up to 172,000 gas of the payee's.
+/// Deposits that may fail in that time, each at up to 172,000 gas of the payee's: so many of new
+/// payers, and as many of the others.
 const MAX_FAILED: usize = 16;
 /// Payers that are remembered because their last deposit has come.
 const MAX_PROVEN: usize = 128;

@@ -116,12 +116,20 @@ impl PayeeQueue {
         let (mut left, mut calls) = (wei, Vec::new());
         self.lacks = None;
         let width = self.width();
-        let waits = |place: &&QueuePlace| place.sent.is_some() && place.is_strangers();
-        let mut room = self.landed.room(self.places.iter().filter(waits).count());
+        let mut rooms = [false, true].map(|is_proven| {
+            let waits = |place: &&QueuePlace| {
+                place.sent.is_some() && place.call.funds.is_some() && place.is_proven == is_proven
+            };
+            self.landed.room(is_proven, self.places.iter().filter(waits).count())
+        });
         for place in self.places.iter_mut().take(width) {
             let is_untried = place.call.funds.is_some() && place.before.is_none();
-            let is_strangers = place.is_strangers();
-            if place.sent.is_none() && (is_untried || is_strangers && room == 0) {
+            let [strangers, others] = &mut rooms;
+            let room = if place.is_strangers() { strangers } else { others };
+            let is_full = place.call.funds.is_some()
+                && *room == 0
+                && !(place.is_proven && planted(Mutant::ProvenFailOften));
+            if place.sent.is_none() && (is_untried || is_full) {
                 continue;
             }
             let needed = match place.call.call {
@@ -156,7 +164,7 @@ impl PayeeQueue {
             left = left.checked_sub(next.cost()?).unwrap_or(Amount::ZERO);
             if place.sent.is_none() {
                 fresh.nonce = fresh.nonce.checked_add(1)?;
-                room = room.saturating_sub(usize::from(is_strangers));
+                *room = room.saturating_sub(usize::from(place.call.funds.is_some()));
             }
             if place.sent != Some(next) {
                 calls.push(Call::Send(place.call.sign(&next, payee)?));

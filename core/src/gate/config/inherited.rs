@@ -25,7 +25,9 @@ pub(super) struct Inherited {
     pub protocols: Protocols,
     /// Whether the ledger was restored from a backup.
     pub is_restored: bool,
-    /// Who signs for channels; none if no object is bound that keeps them.
+    /// Whether an object is bound that keeps channels.
+    pub has_channels: bool,
+    /// Who signs for channels; none without such an object or `LEDGER_SALT`.
     pub authorizer: Option<Account>,
     /// The account of `PAYEE_KEY`.
     pub payee: Option<Account>,

@@ -143,6 +143,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         readable,
         protocols,
         is_restored: restored > 0,
+        has_channels: reader.is_bound("CHANNEL"),
         authorizer: salt
             .as_ref()
             .filter(|_| reader.is_bound("CHANNEL"))

@@ -71,10 +71,12 @@ pub(super) fn by_session(
     choices: Vec<Choice>,
 ) -> Option<Vec<Choice>> {
     let variable = format!("{place}.session_delay_secs");
-    let Some(authorizer) = &inherited.authorizer else {
+    if !inherited.has_channels {
         reader.fail(&variable, "needs the binding CHANNEL, an object of class Channel; bind it");
         return None;
-    };
+    }
+    // That LEDGER_SALT is missing is said elsewhere.
+    let authorizer = inherited.authorizer.as_ref()?;
     if !ChannelConfig::WITHDRAW_DELAYS.contains(&secs) {
         reader.fail(&variable, format!("is {secs}; must be from 900 to 2592000"));
         return None;
@@ -134,7 +136,7 @@ fn by_channel(
         pay_to == payee && inherited.readable.iter().any(|known| known == network)
     });
     let is_one = signed.next().is_none() && !is_priced && offer.settings.protocols.mpp;
-    let found = choice.zip(address).filter(|_| is_one && inherited.authorizer.is_some());
+    let found = choice.zip(address).filter(|_| is_one && inherited.has_channels);
     let sold = found.and_then(|(choice, address)| {
         let (escrow, chain_id) = (Escrow::PaymentChannel, choice.chain_id());
         let contract = EscrowContract { escrow, chain_id, address };

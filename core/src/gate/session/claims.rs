@@ -4,13 +4,12 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde_json::Value;
-
 use super::errand::ChannelTerms;
 use crate::channel::authorizer::claim_digest;
 use crate::channel::claims::ClaimQueue;
 use crate::channel::desk::ChannelDesk;
 use crate::encoding::json::json;
+use crate::facilitator::outcome::affirms;
 use crate::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 use crate::gate::Gate;
 use crate::gate::call::FacilitatorCall;
@@ -69,11 +68,10 @@ impl Gate {
         batch: &[ChannelDesk],
         reply: &FacilitatorReply,
     ) -> Option<FacilitatorCall> {
-        let Some((_, object)) = reply.object(MAX_REPLY_BYTES) else {
+        if reply.object(MAX_REPLY_BYTES).is_none() {
             queue.clear();
-            return None;
-        };
-        (object.get("success") == Some(&Value::Bool(true))).then_some(())?;
+        }
+        affirms(reply).then_some(())?;
         self.pay_out(batch.first()?)
     }
 }

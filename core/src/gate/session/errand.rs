@@ -18,7 +18,7 @@ use crate::channel::messages::SightText;
 use crate::channel::state::ListNotice;
 use crate::encoding::{hex, json};
 use crate::facilitator::breaker::Operation;
-use crate::facilitator::outcome::stands;
+use crate::facilitator::outcome::{affirms, stands};
 use crate::facilitator::payers::{Caller, Evidence};
 use crate::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 use crate::facilitator::wire;
@@ -150,8 +150,7 @@ impl Gate {
             Task::Send => Write::Nothing,
             Task::PayOut => {
                 let why = object.get("errorReason").and_then(Value::as_str).unwrap_or_default();
-                let is_done = stood && object.get("success") == Some(&Value::Bool(true))
-                    || why.ends_with("nothing_to_settle");
+                let is_done = affirms(reply) || why.ends_with("nothing_to_settle");
                 // That it may fail was written before.
                 if !is_done {
                     return Write::Nothing;

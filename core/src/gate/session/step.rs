@@ -74,6 +74,8 @@ pub struct SessionRequest<'g> {
     used: Amount,
     /// The transaction and amount of a deposit or refund.
     moved: (String, String),
+    /// Whether a deposit was made, or may have been.
+    may_have_paid: bool,
     /// The answer that flows.
     flow: Option<Flow>,
 }
@@ -137,8 +139,17 @@ impl<'g> SessionRequest<'g> {
             Purpose::Refund(_) | Purpose::TopUp | Purpose::Show | Purpose::Close => false,
         };
         let (hash, used) = (String::new(), asked.first());
-        let session =
-            Box::new(Self { asked, now, stage, hash, sight: None, used, moved, flow: None });
+        let session = Box::new(Self {
+            asked,
+            now,
+            stage,
+            hash,
+            sight: None,
+            used,
+            moved,
+            may_have_paid: false,
+            flow: None,
+        });
         if has_body && is_bought { SessionStep::Digest(session) } else { session.hashed(&[]) }
     }
 

@@ -44,6 +44,10 @@ impl<'g> SessionRequest<'g> {
     ) -> (SessionStep<'g>, CallResult) {
         let asked = core::mem::replace(&mut self.now, now);
         let channel = self.asked.payment.channel;
+        let least = match self.asked.payment.purpose {
+            Purpose::Open => self.asked.first(),
+            _ => Amount::ZERO,
+        };
         let (SessionDoor::Mpp(shown), Some(sold)) =
             (&mut self.asked.payment.door, &self.asked.offer.channel)
         else {
@@ -53,10 +57,6 @@ impl<'g> SessionRequest<'g> {
         let seen = reply.and_then(|reply| question.read(&sold.contract, &channel, reply, asked));
         let Some(seen) = seen else {
             return (self.problem(Code::ChainUnavailable), CallResult::Open);
-        };
-        let least = match self.asked.payment.purpose {
-            Purpose::Open => self.asked.choice.terms.amount,
-            _ => Amount::ZERO,
         };
         match seen::judged(sold, &shown.deposit, (&seen, least)) {
             Ok(facts) => shown.facts = Some(*facts),

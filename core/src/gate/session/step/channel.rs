@@ -68,6 +68,10 @@ impl<'g> SessionRequest<'g> {
                     self.look(Before::Nothing)
                 }
                 SessionStage::Stepping => self.finish(),
+                // Fresh terms would have the payer deposit a second time.
+                SessionStage::Beginning if self.lacks_deposit(&reply) => {
+                    self.problem(Code::SettlementUnknown)
+                }
                 _ => SessionStep::Respond(self.corrected(&reply)),
             };
         }
@@ -127,6 +131,15 @@ impl<'g> SessionRequest<'g> {
             }
             _ => self.problem(Code::Internal),
         }
+    }
+
+    /// Whether the channel lacks a deposit that was made, or may have been: whoever said what the
+    /// chain shows may be behind.
+    fn lacks_deposit(&self, said: &ChannelReply) -> bool {
+        let lacks = [ChannelRefusal::Stale, ChannelRefusal::AboveDeposit]
+            .iter()
+            .any(|refusal| said.refusal.as_deref() == Some(refusal.x402()));
+        self.may_have_paid && lacks && !planted(Mutant::LagIsRefused)
     }
 
     /// Answers a request that was charged before as it was answered then. If its answer is not kept

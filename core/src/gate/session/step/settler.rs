@@ -92,6 +92,8 @@ impl<'g> SessionRequest<'g> {
         };
         let words = |name: &str| said.get(name).and_then(Value::as_str).unwrap_or_default();
         let is = |name: &str| said.get(name).and_then(Value::as_bool);
+        self.may_have_paid |=
+            matches!(stage, SessionStage::Depositing) && is("success") != Some(false);
         match stage {
             SessionStage::Depositing | SessionStage::SendingRefund
                 if is("success") == Some(true) =>
