@@ -26,7 +26,7 @@ export async function buildPackage() {
 
 /** The parts of the package beside the payer, once the Workers are built. */
 export async function finishPackage() {
-  await step('package gate', async () => writeWorker('gate', join(root, 'build'), GATE_TYPES, 'Ledger'));
+  await step('package gate', async () => writeWorker('gate', join(root, 'build'), GATE_TYPES, 'Ledger', 'Channel'));
   await step('package treasury', async () => writeWorker('treasury', join(root, 'build', 'treasury'), TREASURY_TYPES, 'Treasury'));
   await step('package market', async () => writeWorker('market', join(root, 'build', 'market'), MARKET_TYPES, 'Skills', 'Exchange'));
   const schemas = join(root, 'pkg', 'schemas');
@@ -211,7 +211,7 @@ function writeWorker(name, build, types, ...objects) {
 }
 
 /** Without the platform's types, which the package does not include. */
-const GATE_TYPES = `/** The gate: a Worker's module. Its variables and secrets are in \`env\`, and \`LEDGER\`, the namespace of {@link Ledger}. */
+const GATE_TYPES = `/** The gate: a Worker's module. Its variables and secrets are in \`env\`, \`LEDGER\`, the namespace of {@link Ledger}, and \`CHANNEL\`, that of {@link Channel}. */
 declare const gate: {
   fetch(request: Request, env: Record<string, unknown>, context: { waitUntil(promise: Promise<unknown>): void }): Promise<Response>;
   /** Wakes the ledger's objects, so that one whose alarm was lost goes on. */
@@ -225,6 +225,11 @@ export declare class Ledger {
   ask(command: string, body: Uint8Array | null): Promise<unknown>;
   fetch(request: Request): Promise<Response>;
   alarm(): Promise<void>;
+}
+
+/** The class of the channels' objects, with SQLite: for routes that sell by session. */
+export declare class Channel extends Ledger {
+  awaited(command: string, milliseconds: number): Promise<unknown>;
 }
 `;
 

@@ -227,6 +227,13 @@ pub fn a_payee_that_says_that_the_session_is_gone_gets_no_other_deposit() {
 }
 
 #[test]
+fn a_payer_whose_deposit_is_too_small_is_told_what_to_raise() {
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    let ended = payer.asks(&mut seller, ChannelAim::Pay, |seller, _| seller.refuses(70_012, 402));
+    assert_eq!(ended, Err("policy_amount"));
+}
+
+#[test]
 pub fn one_request_deposits_once_for_a_session_whatever_the_payee_says() {
     let (mut seller, mut payer) = (Seller::new(10), Payer::default());
     // After the deposit it is dearer than the deposit.

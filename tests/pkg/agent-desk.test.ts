@@ -258,6 +258,30 @@ test('a payment by link is asked for every three seconds for a minute, and paid 
   assert.deepEqual([rejected.text, rejected.calls], ['payment a2a_1 rejected (reason=policy)', { pay: 1, status: 0, waited: 0 }]);
 });
 
+test('what a link service says of a failure ends it, and an answer that is lost does not', async () => {
+  for (const said of [
+    { success: false, errorReason: 'authorization_used', status: 'pending' },
+    { success: false, errorReason: 'authorization_used', status: 'completed' },
+    { status: 'rejected', errorReason: 'authorization_used' },
+    { success: false, errorReason: 'authorization_used' },
+  ]) {
+    const { text, final } = await followPaymentLink({ paymentId: 'a2a_1', pay: async () => said, status: async () => said, wait: async () => {} });
+    assert.deepEqual([text, final], ['payment a2a_1 rejected (reason=authorization_used)', true], JSON.stringify(said));
+  }
+  let asked = 0;
+  const outcome = await followPaymentLink({
+    paymentId: 'a2a_1',
+    pay: async () => ({ success: true, status: 'pending' }),
+    status: async () => {
+      asked += 1;
+      if (asked < 3) throw new Error('the connection was lost');
+      return { success: true, status: 'completed' };
+    },
+    wait: async () => {},
+  });
+  assert.deepEqual([outcome.status, outcome.final, asked], ['completed', true, 3]);
+});
+
 test('a link that is not what was expected says what differs, and is not to be signed', () => {
   const request = { amount: '10000', currency: USDC, recipient: PAYEE, methodDetails: { chainId: 84532, authorizationType: 'eip-3009' } };
   const link = { challenge: { data: { intent: 'charge', expires: '2026-03-10T12:30:00Z', request } }, status: 'pending' };

@@ -131,6 +131,6 @@ fn data(purpose: &FundsPurpose, signed: &Authorization, signature: &Signature) -
 /// Seconds for which an authorization has to be valid when it is sent.
 const LEAST_SECS: u64 = 60;
 /// `openWithAuthorization(address,address,uint128,bytes32,address,address,uint256,uint256,bytes32,bytes,address[],uint16[])`
-const OPEN: [u8; 4] = [0xda, 0xcc, 0xa0, 0x80];
+pub(super) const OPEN: [u8; 4] = [0xda, 0xcc, 0xa0, 0x80];
 /// `topUpWithAuthorization(bytes32,uint128,address,bytes32,uint256,uint256,bytes32,bytes)`
 const TOP_UP: [u8; 4] = [0xbc, 0xf5, 0x1e, 0x86];

@@ -10,7 +10,7 @@ use crate::mutant::{Mutant, planted};
 const FAILURES: [&str; 5] = ["error", "fail", "invalid", "reject", "revert"];
 
 /// Whether a reply names an error, in whatever spelling.
-pub(super) fn names_error(object: &Map<String, Value>) -> bool {
+pub(crate) fn names_error(object: &Map<String, Value>) -> bool {
     let is_error = |(name, said): (&String, &Value)| {
         let name = name.to_ascii_lowercase();
         let is_none = match said {

@@ -9,7 +9,7 @@
 
 pub mod auth;
 pub mod breaker;
-mod doubt;
+pub(crate) mod doubt;
 pub mod fault;
 pub mod funds;
 pub mod outcome;

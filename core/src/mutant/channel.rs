@@ -111,6 +111,8 @@ macro_rules! channel {
             StrangersPauseAll,
             /// A payer whose deposit came to nothing counts as one whose last one came.
             ProvenFailFree,
+            /// What is added to a channel counts as what a payer is remembered for.
+            AddingIsProof,
             /// Deposits of payers whose last one came are sent however many came to nothing.
             ProvenFailOften,
             /// A deposit is sent again that a block has, but not the node that is asked.

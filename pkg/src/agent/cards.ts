@@ -181,12 +181,17 @@ export function subscriptionState(code: number): { readonly state: string; reado
   return JSON.parse(cards.subscriptionState(String(code))) as ReturnType<typeof subscriptionState>;
 }
 
-/** The state of a payment by link. */
-export type PaymentLinkState = { readonly status: string; readonly reason?: string };
+/** The state of a payment by link, as a service says it: `success: false` is final, whatever `status` is. */
+export type PaymentLinkState = {
+  readonly status?: string;
+  readonly reason?: string;
+  readonly success?: boolean;
+  readonly errorReason?: string;
+};
 
 /**
  * Pays a link once, and asks for its state until that is final, or for a minute. `pay` is never called again: a state is asked for
- * instead.
+ * instead, also after one that could not be asked for.
  */
 export async function followPaymentLink(options: {
   readonly paymentId: string;
@@ -198,11 +203,14 @@ export async function followPaymentLink(options: {
   const { paymentId, pay, status, wait = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); }) } = options;
   let state = await pay(paymentId);
   for (let elapsed = 0; ;) {
-    const next = JSON.parse(cards.linkNext(paymentId, state.status, state.reason ?? '', elapsed)) as { do: 'wait' | 'done' | 'later'; waitMs?: number; text?: string };
+    const refused = state.success === false;
+    const reason = (refused ? state.errorReason : undefined) ?? state.reason ?? state.errorReason ?? '';
+    const next = JSON.parse(cards.linkNext(paymentId, refused ? 'rejected' : state.status ?? 'pending', reason, elapsed)) as { do: 'wait' | 'done' | 'later'; waitMs?: number; text?: string };
     if (next.do !== 'wait') return { ...state, text: next.text ?? '', final: next.do === 'done' };
     await wait(next.waitMs ?? 0);
     elapsed += next.waitMs ?? 0;
-    state = await status(paymentId);
+    // The payment was sent: an answer that is lost says nothing of it.
+    state = await status(paymentId).catch(() => state);
   }
 }
 

@@ -76,6 +76,7 @@ pub const TABLE: &[Row] = &[
     ),
     row!(StrangersPauseAll, vain::strangers_do_not_hold_up_deposits_of_whoever_has_made_one),
     row!(ProvenFailFree, vain::strangers_do_not_hold_up_deposits_of_whoever_has_made_one),
+    row!(AddingIsProof, vain::strangers_do_not_hold_up_deposits_of_whoever_has_made_one),
     row!(ProvenFailOften, vain::payers_who_made_a_deposit_once_have_sixteen_that_fail_too),
     row!(LandedIsForgotten, vain::a_node_that_is_behind_has_no_deposit_sent_twice),
     row!(ErrorsAreReverts, vain::what_a_busy_node_says_is_no_word_against_a_deposit),

@@ -25,12 +25,23 @@ fn one_answer_offers_one_payment_and_a_session() {
     assert_eq!((terms.escrow, terms.recipient), (escrow().address, session.parties.payee));
     assert_eq!((terms.chain_id, terms.fee_payer, terms.channel), (CHAIN, Some(false), None));
     // Payers say what they read.
-    for (accepts, intents) in [("evm/session", &["session"][..]), ("evm/charge", &["charge"])] {
+    for (accepts, intents) in [
+        ("evm/session", &["session"][..]),
+        ("evm/charge", &["charge"]),
+        ("evm/charge, evm/session", &["charge", "session"]),
+        ("evm/charge;q=0.1, evm/session;q=0.9", &["session", "charge"]),
+        ("evm/charge;q=0.5, evm/session;q=0.25", &["charge", "session"]),
+        ("evm/session;q=0", &["charge"]),
+        ("evm/charge, evm/session; q=0.000", &["charge"]),
+        ("evm/charge;q=0", &["session"]),
+        ("evm/charge;q=x, evm/session;q=0.9", &["charge", "session"]),
+    ] {
         let head = get("/report/1").header("accept-payment", accepts);
         let answer = session.door.send(head, "").unwrap();
         assert_eq!(
             challenges(&answer).iter().map(|it| it.intent.as_str()).collect::<Vec<_>>(),
-            intents
+            intents,
+            "{accepts}"
         );
     }
 }

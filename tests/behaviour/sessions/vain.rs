@@ -3,7 +3,7 @@
 use farebox_core::channel::payee::PayeeQueue;
 
 use super::door::{PRICE, account};
-use super::funds::{opening, opening_by, session};
+use super::funds::{adding, opening, opening_by, session};
 use super::mpp_payer::{DEPOSIT, Session, code};
 use super::node::{NodeManner, escrow};
 
@@ -91,22 +91,28 @@ pub fn strangers_do_not_hold_up_deposits_of_whoever_has_made_one() {
         session.door.node.manner = NodeManner::Waits;
         answer
     };
-    assert_eq!(buys(&mut session, 2, 40).status, 200);
+    assert_eq!(buys(&mut session, 1, 40).status, 200);
     rounds(&mut session, 3);
     session.door.node.manner = NodeManner::Waits;
     for attempt in 0..MAX_FAILED {
-        vain(&mut session, 1, 50 + u8::try_from(attempt).unwrap());
+        vain(&mut session, 2, 50 + u8::try_from(attempt).unwrap());
     }
     assert_eq!(code(&buys(&mut session, 3, 41)), 70_007);
     assert_eq!(sent(&session), 1 + MAX_FAILED);
     // A payer that the queue remembers, also from its row.
-    assert_eq!(buys(&mut session, 2, 42).status, 200);
+    assert_eq!(buys(&mut session, 1, 42).status, 200);
     assert_eq!(sent(&session), 2 + MAX_FAILED);
     rounds(&mut session, 66);
+    // What is added to a channel waits: the payer could add as much, and have the call fail.
+    session.door.node.tokens.insert(account(1).address(), DEPOSIT);
+    let more = adding(&mut session, DEPOSIT, 7);
+    assert_eq!(code(&session.buy(&more)), 70_007);
+    rounds(&mut session, 300);
+    assert_eq!(sent(&session), 2 + MAX_FAILED);
     // One that comes to nothing, and whoever made it is a stranger.
-    vain(&mut session, 2, 43);
+    vain(&mut session, 1, 43);
     assert_eq!(sent(&session), 3 + MAX_FAILED);
-    assert_eq!(code(&buys(&mut session, 2, 44)), 70_007);
+    assert_eq!(code(&buys(&mut session, 1, 44)), 70_007);
     rounds(&mut session, 30);
     assert_eq!(sent(&session), 3 + MAX_FAILED);
 }

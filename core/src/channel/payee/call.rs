@@ -7,6 +7,7 @@ use super::sent::SentCall;
 use crate::amount::Amount;
 use crate::channel::config::ChannelId;
 use crate::channel::escrow::{Escrow, EscrowContract};
+use crate::channel::funds::OPEN;
 use crate::channel::onchain::{GAS, GET_CHANNEL};
 use crate::encoding::hex;
 use crate::evm::account::Account;
@@ -34,6 +35,13 @@ pub struct FundsCall {
     pub payer: Address,
     /// The data of the call.
     pub data: Vec<u8>,
+}
+
+impl FundsCall {
+    /// Whether it opens a channel; otherwise it adds to one.
+    pub(super) fn opens(&self) -> bool {
+        self.data.starts_with(&OPEN)
+    }
 }
 
 /// Which of several calls goes first.

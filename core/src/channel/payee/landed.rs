@@ -82,9 +82,13 @@ impl LandedDeposits {
         }
     }
 
-    /// Whether it is a deposit of a payer whose last one has come.
+    /// Whether it opens a channel for a payer whose last deposit has come. Who adds to a channel can
+    /// have the call fail by adding as much, and the channel shows what it would show.
     pub(super) fn has_proven(&self, call: &QueuedCall) -> bool {
-        call.funds.as_ref().is_some_and(|funds| self.proven.contains(&funds.payer))
+        call.funds.as_ref().is_some_and(|funds| {
+            let is_sure = funds.opens() || planted(Mutant::AddingIsProof);
+            is_sure && self.proven.contains(&funds.payer)
+        })
     }
 
     /// Whether this deposit is in a block, so that it is not sent again; `None` if nothing of its

@@ -207,6 +207,17 @@ impl SessionPurchase {
             }
             Remedy::AskAgain => self.asks_anew(headers, &said, now),
             Remedy::Wait => self.course.again(problem.retry_after, &said, now),
+            Remedy::TopUp if matches!(act, Act::Open | Act::TopUp) => {
+                let suggested = self.asked.as_ref().and_then(|asked| {
+                    let amount = asked.terms.suggested_deposit?;
+                    Some(amount.to_decimal(asked.offer.asset.decimals))
+                });
+                let wanted = suggested.map(|it| format!(", and suggests {it}")).unwrap_or_default();
+                let message = format!(
+                    "{said}: the server takes no deposit so small{wanted}; raise deposit or maxDeposit"
+                );
+                self.course.end(SessionFate::Gone, fail(Reason::PolicyAmount, &message))
+            }
             Remedy::OpenAgain | Remedy::TopUp => {
                 let message = format!(
                     "{said}: look at the chain, and forget the channel if its deposit is gone"

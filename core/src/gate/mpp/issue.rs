@@ -55,12 +55,14 @@ pub fn challenges(offer: &Offer, asked: &ChallengeRequest<'_>) -> Option<Issued>
     // Payers that read a list as one challenge see the last one, with the id of the first: the gate
     // takes that for a session, and no other.
     if offer.channel.is_some() {
-        let names = |name| accepts(asked.head, name);
-        if names("evm/session") && !reads_lists(asked.head) {
+        let [charge, session] = ["evm/charge", "evm/session"].map(|name| weight(asked.head, name));
+        let wants = session.is_some_and(|weight| weight > 0);
+        if wants && !reads_lists(asked.head) || charge == Some(0) && session != Some(0) {
             issued.clear();
         }
-        if names("evm/session") || !reads_lists(asked.head) {
-            issued.extend(by_channel(offer, asked));
+        if wants || !reads_lists(asked.head) && session != Some(0) {
+            let place = if session > charge { 0 } else { issued.len() };
+            issued.splice(place..place, by_channel(offer, asked));
         }
     }
     let header = issued.iter().map(|one| one.header.as_str()).collect::<Vec<_>>().join(", ");
@@ -70,14 +72,30 @@ pub fn challenges(offer: &Offer, asked: &ChallengeRequest<'_>) -> Option<Issued>
 /// Whether the client names this method and intent in `Accept-Payment`, as payers that read lists
 /// do.
 fn reads_lists(head: &RequestHead) -> bool {
-    accepts(head, "evm/charge")
+    weight(head, "evm/charge").is_some_and(|weight| weight > 0)
 }
 
-fn accepts(head: &RequestHead, name: &str) -> bool {
+/// How much the client prefers a method and intent, in thousandths, if it names them; 0 is a
+/// refusal. Spec: Payment Authentication, "Accept-Payment".
+fn weight(head: &RequestHead, name: &str) -> Option<u16> {
     let accepted = head.headers.joined("accept-payment").unwrap_or_default();
-    accepted.split(',').any(|range| {
-        range.split(';').next().is_some_and(|range| range.trim().eq_ignore_ascii_case(name))
-    })
+    let weights = accepted.split(',').filter_map(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        parts.next().filter(|range| range.eq_ignore_ascii_case(name))?;
+        let q = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        Some(q.map_or(1_000, thousandths))
+    });
+    weights.max()
+}
+
+/// A weight such as `0.5` in thousandths; one that is none counts as 1.
+fn thousandths(text: &str) -> u16 {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let part: String = part.chars().chain("000".chars()).take(3).collect();
+    match (whole, part.parse::<u16>()) {
+        ("0", Ok(part)) => part,
+        _ => 1_000,
+    }
 }
 
 /// A challenge without its id and its request.

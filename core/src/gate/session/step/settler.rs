@@ -9,6 +9,7 @@ use super::{Before, SessionRequest, SessionStage, SessionStep};
 use crate::amount::Amount;
 use crate::channel::messages::{ChannelAsk, ChannelReply, SightText};
 use crate::facilitator::breaker::Operation;
+use crate::facilitator::doubt::names_error;
 use crate::facilitator::outcome::{SettleOutcome, settle_outcome, stands};
 use crate::facilitator::payers::{Caller, Evidence};
 use crate::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
@@ -51,7 +52,7 @@ impl<'g> SessionRequest<'g> {
                 let outcome = settle_outcome(reply, &Expected { payer, network, amount });
                 matches!(outcome, SettleOutcome::Settled(_))
             }
-            None => stands(status, said),
+            None => stands(status, said) && !names_error(said),
         };
         let said = reply.object(MAX_REPLY_BYTES).filter(|(status, said)| {
             let affirms = ["success", "isValid"].map(|name| said.get(name) == Some(&true.into()));
