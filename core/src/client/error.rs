@@ -219,9 +219,10 @@ impl Reason {
                 "policy_asset",
                 "if you trust the contract, declare the asset in full under policy.assets",
             ),
-            Self::PolicyAmount => {
-                ("policy_amount", "raise policy.perPayment if you accept the price")
-            }
+            Self::PolicyAmount => (
+                "policy_amount",
+                "raise policy.perPayment if you accept the price. Of channels also: raise deposit and maxDeposit",
+            ),
             Self::PolicyValidity => (
                 "policy_validity",
                 "raise policy.maxValiditySecs if the server needs that long to settle",

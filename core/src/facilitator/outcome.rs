@@ -6,7 +6,7 @@ use alloc::string::String;
 
 use serde_json::{Map, Value};
 
-use super::doubt::{is_over, names_error};
+use super::doubt::{is_over, names_error, says_something};
 use super::reason::{self, is_definite};
 use super::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 use super::wire::Expected;
@@ -199,7 +199,9 @@ fn waits(object: &Map<String, Value>) -> bool {
     };
     // There is nothing else by which such a payment could be checked.
     let is_good = |code: &Value| code.is_null() || *code == 0 || *code == "0";
-    waits && object.get("code").is_none_or(is_good) && !names_error(object)
+    let reason = object.get("reason").and_then(Value::as_str).unwrap_or_default();
+    let is_clear = !says_something(reason) || planted(Mutant::ErrorsArePaid);
+    waits && object.get("code").is_none_or(is_good) && is_clear && !names_error(object)
 }
 
 /// Whether `payer` agrees: it may be absent or empty; otherwise it must match.

@@ -121,7 +121,12 @@ fn a_success_that_names_an_error_is_unknown() {
         r#""error_code":"0""#,
         r#""errors":[]"#,
         r#""failed":false"#,
-        r#""failedCount":0"#,
+        r#""failedAttempts":1"#,
+        r#""failover":true"#,
+        r#""errorCode":200"#,
+        r#""error":"none""#,
+        r#""reason":"ok""#,
+        r#""reason":"settled at once""#,
         r#""transferred":"10000""#,
         r#""message":"settled""#,
         r#""code":200"#,
@@ -134,7 +139,8 @@ fn a_success_that_names_an_error_is_unknown() {
         r#""failure":{"code":1}"#,
         r#""errors":["reverted"]"#,
         r#""errno":5"#,
-        r#""reason":"dropped""#,
+        r#""isFailed":true"#,
+        r#""status":"dropped""#,
         r#""REVERTED":true"#,
     ] {
         assert_eq!(with(more), SettleOutcome::Unknown(Some(hash)), "{more}");

@@ -40,7 +40,8 @@ fn time(text: &str) -> Option<UnixTime> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LandedDeposits {
     landed: Vec<Landed>,
-    /// When each was given up that came to nothing, and whether the one before of its payer had come.
+    /// When each was given up that came to nothing, and whether it opened a channel for a payer whose
+    /// last one had come.
     failed: Vec<(UnixTime, bool)>,
     /// Payers whose last deposit has come, the newest last.
     proven: Vec<Address>,
@@ -85,10 +86,7 @@ impl LandedDeposits {
     /// Whether it opens a channel for a payer whose last deposit has come. Who adds to a channel can
     /// have the call fail by adding as much, and the channel shows what it would show.
     pub(super) fn has_proven(&self, call: &QueuedCall) -> bool {
-        call.funds.as_ref().is_some_and(|funds| {
-            let is_sure = funds.opens() || planted(Mutant::AddingIsProof);
-            is_sure && self.proven.contains(&funds.payer)
-        })
+        is_among(&self.proven, call)
     }
 
     /// Whether this deposit is in a block, so that it is not sent again; `None` if nothing of its
@@ -135,7 +133,7 @@ impl LandedDeposits {
             }
             let is_over = now >= it.at.plus(LOOK_SECS);
             if is_over && !it.has_come && !planted(Mutant::VainIsFree) {
-                failed.push((now, proven.iter().any(|known| Some(*known) == payer)));
+                failed.push((now, is_among(proven, &it.call)));
                 if !planted(Mutant::ProvenFailFree) {
                     proven.retain(|known| Some(*known) != payer);
                 }
@@ -165,6 +163,13 @@ impl LandedDeposits {
     pub(super) fn is_paused(&self) -> bool {
         self.failed.iter().filter(|(_, is_proven)| !is_proven).count() >= MAX_FAILED
     }
+}
+
+fn is_among(proven: &[Address], call: &QueuedCall) -> bool {
+    call.funds.as_ref().is_some_and(|funds| {
+        let is_sure = funds.opens() || planted(Mutant::AddingIsProof);
+        is_sure && proven.contains(&funds.payer)
+    })
 }
 
 const FAILED: &str = "failed";

@@ -12,7 +12,7 @@ use crate::evm::address::Address;
 use crate::gate::offer::{Choice, Offer};
 use crate::gate::pricer::question;
 use crate::gate::template::{ChallengeRequest, MppTemplate};
-use crate::http::RequestHead;
+use crate::http::{RequestHead, thousandths};
 use crate::mpp::{Challenge, PAYMENT_AUTHORIZATION, charge, digest, id, session};
 use crate::payment::SignedToken;
 use crate::time::UnixTime;
@@ -83,19 +83,9 @@ fn weight(head: &RequestHead, name: &str) -> Option<u16> {
         let mut parts = range.split(';').map(str::trim);
         parts.next().filter(|range| range.eq_ignore_ascii_case(name))?;
         let q = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        Some(q.map_or(1_000, thousandths))
+        Some(q.and_then(thousandths).unwrap_or(1_000))
     });
     weights.max()
-}
-
-/// A weight such as `0.5` in thousandths; one that is none counts as 1.
-fn thousandths(text: &str) -> u16 {
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let part: String = part.chars().chain("000".chars()).take(3).collect();
-    match (whole, part.parse::<u16>()) {
-        ("0", Ok(part)) => part,
-        _ => 1_000,
-    }
 }
 
 /// A challenge without its id and its request.
