@@ -56,8 +56,7 @@ pub(super) fn offered(
         let sold = (escrow.as_str(), config.session_delay_secs, is_priced);
         offer.channel = Some(by_channel(reader, inherited, place, (sold, sends_from), offer)?);
     } else if config.session_fee_payer.is_some() {
-        let member = [place, ".session_fee_payer"].concat();
-        reader.fail(&member, "needs session_escrow; set it");
+        reader.fail_at(place, "session_fee_payer", "needs session_escrow; set it");
     }
     Some(())
 }
