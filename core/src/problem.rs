@@ -57,6 +57,8 @@ pub enum Code {
     TermsMismatch,
     /// The payload names a resource other than the requested one.
     ResourceMismatch,
+    /// The channel does not take this voucher, deposit or refund; the scheme's own word is the reason.
+    SessionRefused,
     /// The signature does not prove the payer.
     SignatureInvalid,
     /// The authorization pays a different address.

@@ -253,7 +253,14 @@ impl ChannelDesk {
                 };
                 let mut reply = refused(refusal, Some(snapshot));
                 if by_headroom {
-                    reply.refusal = Some(refusal.okx().to_string());
+                    let code = match (&message.ask, refusal) {
+                        // Spec: OKX payments, `close`.
+                        (ChannelAsk::Close(_), ChannelRefusal::Decreasing) => {
+                            ChannelRefusal::AboveDeposit
+                        }
+                        (_, refusal) => refusal,
+                    };
+                    reply.refusal = Some(code.okx().to_string());
                 }
                 if let (
                     ChannelAsk::Begin(text) | ChannelAsk::Accept(text),

@@ -157,6 +157,7 @@ pub const fn cause_of(code: Code) -> Cause {
         Code::UnsupportedVersion
         | Code::TermsMismatch
         | Code::ResourceMismatch
+        | Code::SessionRefused
         | Code::RecipientMismatch
         | Code::AmountMismatch
         | Code::InvalidChallenge

@@ -223,6 +223,12 @@ fn unlisted(network: &str, payload: &Map<String, Value>) -> Code {
     }
 }
 
+/// Whether a payment names a resource other than this request.
+pub(in crate::gate) fn is_of_another(payment: &Map<String, Value>, head: &RequestHead) -> bool {
+    let url = payment.get("resource").and_then(|it| it.get("url")).and_then(Value::as_str);
+    url.is_some_and(|url| !names_target(url, head.target()))
+}
+
 /// Whether `resource.url` names the path and query of this request; its host is not compared.
 fn names_target(url: &str, target: &str) -> bool {
     let named = if url.starts_with('/') {

@@ -258,6 +258,9 @@ fn funding(payload: &Map<String, Value>) -> Result<Funding, Malformed> {
                 None | Some(Value::Null) => return Err(Malformed::Missing("authorization")),
                 Some(_) => return Err(Malformed::Wrong("authorization")),
             };
+            if members::text(signed, "type")?.is_some_and(|kind| kind != AUTHORIZATION_TYPE) {
+                return Err(Malformed::Wrong("type"));
+            }
             let time = |name| {
                 UnixTime::from_text(required(signed, name)?).map_err(|_| Malformed::Wrong(name))
             };
@@ -290,5 +293,7 @@ fn signature_of(object: &Map<String, Value>, name: &'static str) -> Result<Strin
     if text.len() == SIGNATURE_CHARS { Ok(text.to_string()) } else { Err(Malformed::Wrong(name)) }
 }
 
+/// OKX's name for EIP-3009; the draft has none.
+const AUTHORIZATION_TYPE: &str = "eip-3009";
 /// `0x` and 65 bytes.
 const SIGNATURE_CHARS: usize = 132;

@@ -126,7 +126,7 @@ impl StreamEvent {
 impl NeedVoucher {
     fn to_json(&self) -> String {
         let Self { channel, required, accepted, deposit } = self;
-        let channel = Value::from(channel.as_str());
+        let channel = json::text(channel);
         alloc::format!(
             r#"{{"channelId":{channel},"requiredCumulative":"{required}","acceptedCumulative":"{accepted}","deposit":"{deposit}"}}"#
         )

@@ -107,6 +107,8 @@ macro_rules! channel {
             DepositsTakeGas,
             /// Deposits that come to nothing are sent without end.
             VainIsFree,
+            /// A deposit that the contract refused has come if its payer has added as much.
+            RevertedHasCome,
             /// Deposits of strangers that come to nothing hold up those of payers whose last one came.
             StrangersPauseAll,
             /// A payer whose deposit came to nothing counts as one whose last one came.

@@ -213,6 +213,13 @@ impl Code {
             )
             .reason("resource_mismatch")
             .problem("invalid-challenge"),
+            Self::SessionRefused => row(
+                "session_refused",
+                402,
+                "Session refused",
+                "the channel does not take this voucher, deposit or refund; error says why, go on from these terms",
+            )
+            .problem("verification-failed"),
             Self::SignatureInvalid => row(
                 "signature_invalid",
                 402,
@@ -304,13 +311,13 @@ impl Code {
                 "origin_failed",
                 502,
                 "Origin failed",
-                "the origin returned an error or an incomplete response; nothing was charged and this payment will not be settled, sign a new one to try again",
+                "the origin returned an error or an incomplete response; nothing was charged; a session's voucher pays for the next request, any other payment will not be settled: sign a new one to try again",
             ),
             Self::OriginTimeout => row(
                 "origin_failed",
                 504,
                 "Origin timed out",
-                "the origin did not answer in time; nothing was charged and this payment will not be settled, sign a new one to try again",
+                "the origin did not answer in time; nothing was charged; a session's voucher pays for the next request, any other payment will not be settled: sign a new one to try again",
             ),
             Self::RefundDue => row(
                 "refund_due",

@@ -74,6 +74,7 @@ pub const TABLE: &[Row] = &[
         VainIsFree,
         vain::deposits_whose_tokens_are_moved_before_the_block_are_sent_sixteen_times_an_hour
     ),
+    row!(RevertedHasCome, vain::a_payer_who_adds_as_much_first_has_made_a_deposit_that_failed),
     row!(StrangersPauseAll, vain::strangers_do_not_hold_up_deposits_of_whoever_has_made_one),
     row!(ProvenFailFree, vain::strangers_do_not_hold_up_deposits_of_whoever_has_made_one),
     row!(AddingIsProof, vain::strangers_do_not_hold_up_deposits_of_whoever_has_made_one),

@@ -260,6 +260,9 @@ pub fn a_deposit_that_is_not_bound_to_its_channel_is_not_sent() {
     let mut payload = good.clone();
     payload["channelId"] = json!(format!("0x{}", "77".repeat(32)));
     assert_eq!(refused(&mut session, &payload), 70_010);
+    let mut payload = good.clone();
+    payload["authorization"]["type"] = json!("permit2");
+    assert_eq!(refused(&mut session, &payload), 70_003);
     // A signature for another contract that this key would give.
     let nonce = [7; 32];
     let (authorization, signature) = signed(&session, DEPOSIT, nonce, PAYER);

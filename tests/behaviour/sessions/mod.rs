@@ -14,6 +14,7 @@ mod node;
 pub mod paid_out;
 pub mod payee;
 pub mod refunds;
+mod refusals;
 pub mod sales;
 mod settings;
 pub mod settlers;

@@ -121,8 +121,19 @@ impl Session {
     /// A credential in answer to this challenge.
     pub fn credential(&self, challenge: &Value, payload: &Value) -> String {
         let source = format!("did:pkh:eip155:{CHAIN}:{}", self.parties.payer.to_checksum());
+        let is_named = payload["action"] == "open" || payload["action"] == "topUp";
+        self.credential_of(is_named.then_some(&source), challenge, payload)
+    }
+
+    /// The same, which says of whom it is.
+    pub fn credential_of(
+        &self,
+        source: Option<&str>,
+        challenge: &Value,
+        payload: &Value,
+    ) -> String {
         let mut credential = json!({"challenge": challenge, "payload": payload});
-        if payload["action"] == "open" || payload["action"] == "topUp" {
+        if let Some(source) = source {
             credential["source"] = json!(source);
         }
         format!("Payment {}", base64::encode_url(credential.to_string().as_bytes()))

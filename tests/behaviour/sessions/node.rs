@@ -8,6 +8,7 @@ use farebox_core::channel::escrow::{Escrow, EscrowContract};
 use farebox_core::channel::voucher::Voucher;
 use farebox_core::encoding::hex;
 use farebox_core::evm::address::Address;
+use farebox_core::evm::keccak::keccak256;
 use farebox_core::evm::rlp::Items;
 use serde_json::{Value, json};
 
@@ -61,6 +62,8 @@ pub struct ChannelNode {
     pub mined: u64,
     /// Transactions that wait: tip and maximum price, and data, by nonce; another program's have no data.
     pub pool: BTreeMap<u64, ([u64; 2], Vec<u8>)>,
+    /// What each nonce of the payee was sent by last.
+    hashes: BTreeMap<u64, String>,
     /// Channels whose calls were carried out, in order.
     pub done: Vec<String>,
     /// Calls that the contract has refused, at the payee's cost.
@@ -111,6 +114,7 @@ impl ChannelNode {
             paid: Vec::new(),
             mined: 0,
             pool: BTreeMap::new(),
+            hashes: BTreeMap::new(),
             done: Vec::new(),
             reverted: 0,
             wei: 1_000_000_000_000_000_000,
@@ -290,6 +294,7 @@ impl ChannelNode {
         };
         if self.refusal.is_none() {
             self.pool.insert(nonce, ([tip, max_fee], data));
+            self.hashes.insert(nonce, hex::encode_prefixed(&keccak256(bytes)));
         }
         if self.manner == NodeManner::Works {
             self.block(usize::MAX);
@@ -303,10 +308,11 @@ impl ChannelNode {
             let Some(first) = first.filter(|it| it.get().0[1] >= self.base) else { return };
             let ([tip, max_fee], data) = first.remove();
             self.wei -= USED * max_fee.min(self.base + tip);
+            let hash = self.hashes.get(&self.mined).cloned();
             self.mined += 1;
-            if !data.is_empty() && !self.carried_out(&data) {
-                self.reverted += 1;
-            }
+            let is_done = data.is_empty() || self.carried_out(&data);
+            self.reverted += u64::from(!is_done);
+            self.sent.extend(hash.map(|hash| (hash, is_done)));
         }
     }
 

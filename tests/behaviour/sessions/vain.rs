@@ -82,6 +82,51 @@ pub fn deposits_whose_tokens_are_moved_before_the_block_are_sent_sixteen_times_a
 }
 
 #[test]
+pub fn a_payer_who_adds_as_much_first_has_made_a_deposit_that_failed() {
+    let mut session = session();
+    let payer = session.parties.payer;
+    assert_eq!(session.buy(&opening(&session, DEPOSIT, PRICE)).status, 200);
+    rounds(&mut session, 66);
+    for attempt in 0..20 {
+        session.door.node.manner = NodeManner::Works;
+        session.door.node.tokens.insert(payer, DEPOSIT);
+        let more = adding(&mut session, DEPOSIT, 20 + attempt);
+        session.door.node.manner = NodeManner::Waits;
+        assert_eq!(code(&session.buy(&more)), 70_007);
+        // The channel shows what it would show.
+        let id = session.id.clone();
+        session.door.node.top_up(&id, DEPOSIT);
+        session.door.node.tokens.insert(payer, 0);
+        session.door.node.block(9);
+        rounds(&mut session, 66);
+        assert_eq!(complaint(&session).is_some(), attempt + 1 >= 16, "{attempt}");
+    }
+    assert_eq!((sent(&session), session.door.node.reverted), (1 + MAX_FAILED, MAX_FAILED));
+}
+
+#[test]
+fn a_deposit_whose_price_was_raised_has_come_when_the_first_one_is_mined() {
+    let mut session = session();
+    session.door.node.manner = NodeManner::Waits;
+    assert_eq!(code(&session.buy(&opening(&session, DEPOSIT, PRICE))), 70_007);
+    let first = session.door.node.clone();
+    // The second has the nonce at another price, and the block has the first.
+    rounds(&mut session, 18);
+    assert_eq!((sent(&session), session.door.node.paid.len()), (1, first.paid.len() + 1));
+    let paid = session.door.node.paid.clone();
+    session.door.node = first;
+    session.door.node.paid = paid;
+    session.door.node.block(9);
+    rounds(&mut session, 90);
+    assert_eq!((session.door.node.reverted, complaint(&session)), (0, None));
+    assert_eq!(session.buy(&opening(&session, DEPOSIT, PRICE)).status, 200);
+    // Its payer's next one is sent.
+    session.door.node.manner = NodeManner::Works;
+    let more = adding(&mut session, DEPOSIT, 20);
+    assert_eq!(session.buy(&more).status, 200);
+}
+
+#[test]
 pub fn strangers_do_not_hold_up_deposits_of_whoever_has_made_one() {
     let mut session = session();
     let buys = |session: &mut Session, payer: u8, signer: u8| {

@@ -12,7 +12,7 @@ use crate::channel::onchain::{GAS, GET_CHANNEL};
 use crate::encoding::hex;
 use crate::evm::account::Account;
 use crate::evm::address::Address;
-use crate::evm::contract_call::ContractCall;
+use crate::evm::contract_call::{ContractCall, SignedCall};
 use crate::evm::rpc::Call;
 use crate::evm::signature::Signature;
 use crate::mutant::{Mutant, planted};
@@ -82,6 +82,8 @@ pub(super) enum ChannelCheck {
     Standing,
     /// What becomes of a deposit.
     Trial,
+    /// What became of the transaction with a deposit.
+    Receipt,
 }
 
 /// A channel as a node shows it, as far as calls need it.
@@ -257,7 +259,7 @@ impl QueuedCall {
     }
 
     /// The price of a unit of gas has no say in which call it is.
-    pub(super) fn sign(&self, sent: &SentCall, payee: &Account) -> Option<Vec<u8>> {
+    pub(super) fn sign(&self, sent: &SentCall, payee: &Account) -> Option<SignedCall> {
         let call = ContractCall {
             chain_id: self.contract.chain_id,
             nonce: sent.nonce,
@@ -267,7 +269,7 @@ impl QueuedCall {
             to: self.contract.address,
             data: self.data(),
         };
-        Some(call.sign(payee)?.bytes)
+        call.sign(payee)
     }
 }
 

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use super::call::{FundsCall, QueuedCall, ShownChannel};
 use crate::amount::Amount;
 use crate::channel::config::ChannelId;
+use crate::encoding::hex;
 use crate::evm::address::Address;
+use crate::evm::rpc::reply::Status;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
@@ -19,16 +21,47 @@ struct Landed {
     before: Amount,
     /// When its nonce was seen in a block.
     at: UnixTime,
-    /// Whether a node shows it in the channel.
-    has_come: bool,
+    /// What became of it.
+    outcome: DepositOutcome,
+}
+
+/// What became of a deposit, as far as nodes have shown it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DepositOutcome {
+    /// Nothing yet, of the transaction with this hash: an earlier one with its nonce may have been
+    /// mined in its place.
+    Open(Option<[u8; 32]>),
+    /// The channel has it.
+    Come,
+}
+
+impl DepositOutcome {
+    fn read(text: &str) -> Self {
+        match text {
+            COME => Self::Come,
+            hash => Self::Open(hex::decode_array(hash).ok()),
+        }
+    }
+
+    fn to_text(self) -> String {
+        match self {
+            Self::Open(Some(hash)) => hex::encode_prefixed(&hash),
+            Self::Open(None) => "-".to_string(),
+            Self::Come => COME.to_string(),
+        }
+    }
 }
 
 impl Landed {
     fn read<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Option<Self> {
         let at = time(fields.next()?)?;
         let before = Amount::from_atomic(fields.next()?).ok()?;
-        let has_come = fields.next()? == COME;
-        Some(Self { at, before, has_come, call: QueuedCall::read(fields)? })
+        let outcome = DepositOutcome::read(fields.next()?);
+        Some(Self { at, before, outcome, call: QueuedCall::read(fields)? })
+    }
+
+    fn has_come(&self) -> bool {
+        self.outcome == DepositOutcome::Come
     }
 }
 
@@ -67,10 +100,9 @@ impl LandedDeposits {
 
     /// Its lines of the row.
     pub(super) fn write(&self, lines: &mut Vec<String>) {
-        for Landed { call, before, at, has_come } in &self.landed {
-            let come = if *has_come { COME } else { "-" };
+        for Landed { call, before, at, outcome } in &self.landed {
             let (at, before) = (at.secs().to_string(), before.to_string());
-            lines.push([LANDED, &at, &before, come, &call.to_text()].join(" "));
+            lines.push([LANDED, &at, &before, &outcome.to_text(), &call.to_text()].join(" "));
         }
         for (at, is_proven) in &self.failed {
             let of = if *is_proven { PROVEN } else { "-" };
@@ -93,52 +125,71 @@ impl LandedDeposits {
     /// payer's is.
     pub(super) fn has(&self, call: &QueuedCall, funds: &FundsCall, now: UnixTime) -> Option<bool> {
         let is_payers = |it: &&Landed| {
-            let is_known = now < it.at.plus(LOOK_SECS) && (!it.has_come || it.call == *call);
+            let is_known = now < it.at.plus(LOOK_SECS) && (!it.has_come() || it.call == *call);
             is_known && it.call.funds.as_ref().is_some_and(|other| other.payer == funds.payer)
         };
         let found = self.landed.iter().find(is_payers);
         found.filter(|_| !planted(Mutant::LandedIsForgotten)).map(|it| it.call == *call)
     }
 
-    /// Takes a deposit whose nonce a block has.
-    pub(super) fn add(&mut self, call: QueuedCall, before: Amount, at: UnixTime) {
-        self.landed.push(Landed { call, before, at, has_come: false });
+    /// Takes a deposit whose nonce a block has, and what it was sent by last.
+    pub(super) fn add(
+        &mut self,
+        call: QueuedCall,
+        before: Amount,
+        transaction: Option<[u8; 32]>,
+        at: UnixTime,
+    ) {
+        self.landed.push(Landed { call, before, at, outcome: DepositOutcome::Open(transaction) });
     }
 
-    /// Those that a node is to be asked about.
-    pub(super) fn open(&self) -> impl Iterator<Item = &QueuedCall> {
-        self.landed.iter().filter(|it| !it.has_come).map(|it| &it.call)
+    /// Those that a node is to be asked about, with their transactions.
+    pub(super) fn open(&self) -> impl Iterator<Item = (&QueuedCall, Option<[u8; 32]>)> {
+        self.landed.iter().filter_map(|it| match it.outcome {
+            DepositOutcome::Open(transaction) => Some((&it.call, transaction)),
+            DepositOutcome::Come => None,
+        })
     }
 
-    /// Takes what a node shows of their channels. One that it never shows has failed: its payer may
-    /// have moved the tokens before the block.
+    /// Takes what a node shows of their channels and transactions. One that the contract refused has
+    /// failed, whatever the channel has: its payer may have moved the tokens before the block, or
+    /// have added as much. So has one that is never shown.
     pub(super) fn shown(
         &mut self,
         standing: &dyn Fn(&ChannelId) -> Option<ShownChannel>,
+        became: &dyn Fn(&ChannelId, &[u8; 32]) -> Option<Status>,
         now: UnixTime,
     ) {
         let (failed, proven) = (&mut self.failed, &mut self.proven);
         self.landed.retain_mut(|it| {
-            let payer = it.call.funds.as_ref().map(|funds| funds.payer);
-            if let (Some(shown), Some(least)) =
-                (standing(&it.call.channel), it.before.checked_add(it.call.cumulative))
-                && !it.has_come
-            {
+            let DepositOutcome::Open(transaction) = it.outcome else {
+                return now < it.at.plus(LOOK_SECS);
+            };
+            let (channel, payer) = (&it.call.channel, it.call.funds.as_ref().map(|it| it.payer));
+            let is_over = now >= it.at.plus(LOOK_SECS);
+            let status = transaction.and_then(|hash| became(channel, &hash));
+            let is_refused = status == Some(Status::Reverted) && !planted(Mutant::RevertedHasCome);
+            // One that was replaced has no receipt.
+            let may_come = status.is_some() || transaction.is_none() || is_over;
+            let least = it.before.checked_add(it.call.cumulative).filter(|_| may_come);
+            if let (Some(shown), Some(least), false) = (standing(channel), least, is_refused) {
                 let is_more = shown.deposit >= least;
-                it.has_come = shown.is_final || is_more;
+                if shown.is_final || is_more {
+                    it.outcome = DepositOutcome::Come;
+                }
                 if is_more {
                     proven.retain(|known| Some(*known) != payer);
                     proven.extend(payer);
                 }
             }
-            let is_over = now >= it.at.plus(LOOK_SECS);
-            if is_over && !it.has_come && !planted(Mutant::VainIsFree) {
+            let is_vain = is_refused || is_over && !it.has_come();
+            if is_vain && !planted(Mutant::VainIsFree) {
                 failed.push((now, is_among(proven, &it.call)));
                 if !planted(Mutant::ProvenFailFree) {
                     proven.retain(|known| Some(*known) != payer);
                 }
             }
-            !is_over
+            !is_vain && !is_over
         });
         failed.retain(|(at, _)| now < at.plus(FAILED_SECS));
         let surplus = proven.len().saturating_sub(MAX_PROVEN);
@@ -148,7 +199,7 @@ impl LandedDeposits {
     /// How many more may be sent beside so many that wait for blocks: of new payers, or of those
     /// whose last one has come.
     pub(super) fn room(&self, is_proven: bool, waiting: usize) -> usize {
-        let is_open = |it: &&Landed| !it.has_come && self.has_proven(&it.call) == is_proven;
+        let is_open = |it: &&Landed| !it.has_come() && self.has_proven(&it.call) == is_proven;
         let open = self.landed.iter().filter(is_open).count();
         let failed = self.failed.iter().filter(|(_, of)| *of == is_proven).count();
         MAX_FAILED.saturating_sub(failed).saturating_sub(open).saturating_sub(waiting)

@@ -46,9 +46,13 @@ impl PayeeQueue {
                 calls.push(trial);
             }
         }
-        for call in self.landed.open() {
+        for (call, transaction) in self.landed.open() {
             self.asked.push((call.channel, ChannelCheck::Standing));
             calls.push(call.standing());
+            if let Some(hash) = transaction {
+                self.asked.push((call.channel, ChannelCheck::Receipt));
+                calls.push(Call::Receipt(hash));
+            }
         }
         Some((["eip155:", &chain_id.to_string()].concat(), batch(&calls)))
     }
@@ -70,9 +74,15 @@ impl PayeeQueue {
         for place in &mut self.places {
             place.sent = place.sent.filter(|sent| !is_far(sent.nonce));
         }
+        let place = |channel: &ChannelId, what: ChannelCheck| {
+            asked.iter().position(|it| *it == (*channel, what))?.checked_add(BEFORE)
+        };
         let returned = |channel: &ChannelId, what: ChannelCheck| {
-            let place = asked.iter().position(|it| *it == (*channel, what))?.checked_add(BEFORE)?;
-            Some(replies.returned(place))
+            place(channel, what).map(|place| replies.returned(place))
+        };
+        let became = |channel: &ChannelId, hash: &[u8; 32]| {
+            let receipt = replies.receipt(place(channel, ChannelCheck::Receipt)?, hash);
+            receipt.ok().flatten().map(|it| it.status)
         };
         let standing = |channel: &ChannelId| {
             ShownChannel::read(&returned(channel, ChannelCheck::Standing)?.ok()?)
@@ -83,7 +93,8 @@ impl PayeeQueue {
             let before = match (sent, &call.funds) {
                 (Some(sent), None) if sent.nonce < mined => continue,
                 (Some(sent), Some(_)) if sent.nonce < mined => {
-                    self.landed.add(call, before.unwrap_or(Amount::ZERO), now);
+                    let hash = call.sign(&sent, payee).map(|signed| signed.hash);
+                    self.landed.add(call, before.unwrap_or(Amount::ZERO), hash, now);
                     continue;
                 }
                 (None, None) if standing(channel).is_some_and(|it| call.is_done(it)) => continue,
@@ -99,7 +110,7 @@ impl PayeeQueue {
             };
             self.places.push(QueuePlace { call, sent, before, is_proven });
         }
-        self.landed.shown(&standing, now);
+        self.landed.shown(&standing, &became, now);
         self.unblock(mined);
         // Not every node has it.
         let least = replies.wei(5).unwrap_or(MIN_TIP).clamp(MIN_TIP, MAX_TIP);
@@ -167,7 +178,7 @@ impl PayeeQueue {
                 *room = room.saturating_sub(usize::from(place.call.funds.is_some()));
             }
             if place.sent != Some(next) {
-                calls.push(Call::Send(place.call.sign(&next, payee)?));
+                calls.push(Call::Send(place.call.sign(&next, payee)?.bytes));
                 place.sent = Some(next);
             }
         }

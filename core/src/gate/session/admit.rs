@@ -1,6 +1,6 @@
 //! The beginning: what a route offers by session, and which requests show a payment of one.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use crate::channel::escrow::EscrowContract;
 use crate::encoding::json::json;
@@ -15,6 +15,7 @@ use crate::gate::Gate;
 use crate::gate::isolate::Isolate;
 use crate::gate::offer::{Choice, Offer, SessionOffer};
 use crate::gate::presented::Presented;
+use crate::gate::proof::is_of_another;
 use crate::gate::reply::{Audience, Reply};
 use crate::gate::request::IncomingRequest;
 use crate::payment::SignedToken;
@@ -40,9 +41,14 @@ impl Gate {
             return None;
         }
         let message = shown_session(presented)?;
-        let request = request.clone();
         let authorizer = self.keys.authorizer()?.address();
-        Some(match SessionPayment::check((offer, authorizer), message, isolate.payers, now) {
+        let request = request.clone();
+        let checked = if is_of_another(&message.object, &request.head) {
+            Err((Code::ResourceMismatch, Code::ResourceMismatch.name().to_string()))
+        } else {
+            SessionPayment::check((offer, authorizer), message, isolate.payers, now)
+        };
+        Some(match checked {
             Ok((_, payment)) if payment.is_denied(&self.payers.clients) => {
                 let correlation = &request.correlation;
                 let denied = Code::PayerDenied;

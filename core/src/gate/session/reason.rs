@@ -10,4 +10,4 @@ pub(super) fn reason(word: &str) -> String {
 }
 
 /// The code of every refusal that fresh terms answer; the scheme's own word is the reason.
-pub(super) const REFUSED: Code = Code::TermsMismatch;
+pub(super) const REFUSED: Code = Code::SessionRefused;

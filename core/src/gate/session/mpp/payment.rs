@@ -5,6 +5,7 @@ use alloc::string::String;
 
 use crate::channel::facts::ChannelFacts;
 use crate::channel::funds::SignedFunds;
+use crate::evm::address::Address;
 use crate::http::{BodyPresence, RequestHead};
 
 /// A credential of a session that answers a challenge of this gate.
@@ -14,6 +15,8 @@ pub(in crate::gate::session) struct MppPayment {
     pub action: &'static str,
     /// The challenge that it answers.
     pub challenge: String,
+    /// Who it says that it is of: the payer, or who signs for them.
+    pub source: Option<Address>,
     /// The deposit that it brings.
     pub deposit: ShownDeposit,
     /// Whether that is queued to be sent, and how often the chain was looked at for it.

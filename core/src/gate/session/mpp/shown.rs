@@ -25,13 +25,13 @@ use crate::gate::session::step::{SessionRequest, SessionStep};
 use crate::http::RequestHead;
 use crate::mpp::session::{Funding, INTENT, SessionAction, ShownVoucher};
 use crate::mpp::source::Source;
-use crate::mpp::{Challenge, Credential, id};
+use crate::mpp::{Challenge, Credential, Malformed, id};
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
 /// Codes of OKX's dialect that are about the credential itself. Spec: OKX payments, error codes.
 const STALE_PARAMETERS: u32 = 30_001;
-const MALFORMED: u32 = 70_003;
+pub(in crate::gate::session) const MALFORMED: u32 = 70_003;
 const BLOCKED: u32 = 70_002;
 
 impl Gate {
@@ -84,18 +84,24 @@ impl Gate {
         if expires.is_none_or(|expires| expires <= now) {
             return Err(EXPIRED);
         }
-        let action = SessionAction::read(&credential.payload).map_err(|_| MALFORMED)?;
+        let source = credential.source.as_deref().map(|text| {
+            let source = Source::parse(text).filter(|it| it.chain_id == sold.contract.chain_id);
+            source.map(|it| it.address).ok_or(MALFORMED)
+        });
+        let source = source.transpose()?;
+        let action = SessionAction::read(&credential.payload).map_err(|why| match why {
+            Malformed::Wrong("signature" | "voucherSignature") => {
+                ChannelRefusal::SignatureInvalid.okx()
+            }
+            _ => MALFORMED,
+        })?;
         let none = (Amount::ZERO, "".to_string());
         let voucher = |it: ShownVoucher| (it.channel, (it.cumulative, it.signature));
         let (purpose, name, deposit, (channel, (cumulative, signature))) = match action {
             SessionAction::Open { voucher: shown, salt, authorized_signer, funding } => {
                 let payer = match &funding {
                     Funding::Authorized { authorization, .. } => authorization.from,
-                    Funding::Sent(_) => {
-                        let named = credential.source.as_deref().and_then(Source::parse);
-                        let payer = named.filter(|it| it.chain_id == sold.contract.chain_id);
-                        payer.ok_or(MALFORMED)?.address
-                    }
+                    Funding::Sent(_) => source.ok_or(MALFORMED)?,
                 };
                 let parties = ChannelParties {
                     payer,
@@ -104,6 +110,9 @@ impl Gate {
                     salt,
                     authorized_signer,
                 };
+                if source.is_some_and(|it| it != payer && it != parties.signer()) {
+                    return Err(MALFORMED);
+                }
                 let channel = parties.id(&sold.contract);
                 if *channel.as_bytes() != shown.channel {
                     return Err(ChannelRefusal::NotFound.okx());
@@ -133,8 +142,14 @@ impl Gate {
             }
         };
         let challenge = challenge.id.clone();
-        let shown =
-            MppPayment { action: name, challenge, deposit, queued: (false, 0), facts: None };
+        let shown = MppPayment {
+            action: name,
+            challenge,
+            source,
+            deposit,
+            queued: (false, 0),
+            facts: None,
+        };
         Ok(SessionPayment {
             purpose,
             channel: ChannelId::from_bytes(channel),

@@ -4,11 +4,12 @@
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 
+use crate::encoding::json::json;
 use serde_json::{Map, Value};
 
 use super::payment::MppPayment;
+use crate::amount::Amount;
 use crate::channel::messages::{ChannelReply, Said, Snapshot};
-use crate::channel::refusal::ChannelRefusal;
 use crate::encoding::{base64, jcs, json};
 use crate::gate::Gate;
 use crate::gate::mpp::issue::METHOD;
@@ -26,10 +27,6 @@ use crate::mutant::{Mutant, planted};
 use crate::problem::PAYMENT_PROBLEMS;
 use crate::time::UnixTime;
 
-/// What a payer is told of a close that no one is paid by.
-const NOTHING_OWED: &str = "nothing was bought that is not settled; call requestClose of the \
-                            contract, and withdraw after its delay";
-
 /// A refusal: fresh challenges, and a problem document with the number of the code.
 pub(in crate::gate::session) fn refused(
     gate: &Gate,
@@ -42,19 +39,21 @@ pub(in crate::gate::session) fn refused(
     let why = (statement::REFUSED, row.problem.to_owned());
     let mut reply = statement::refused(gate, offer, request, why, now);
     reply.head.status = row.status;
-    let mut body = json::<3>([
-        ("code", Value::from(row.code)),
-        ("reason", Value::from(row.problem)),
-        ("type", Value::from([PAYMENT_PROBLEMS, row.problem].concat())),
-    ]);
-    body.insert("status".to_owned(), Value::from(row.status));
-    body.insert("correlation_id".to_owned(), Value::from(request.correlation.as_str()));
-    if let Some((channel, required)) = channel {
+    // The first challenge of the answer is what clients go on with.
+    let id = reply.head.headers.get("www-authenticate").and_then(|it| it.split('"').nth(1));
+    let mut body = json!({
+        "code": row.code,
+        "reason": row.problem,
+        "type": [PAYMENT_PROBLEMS, row.problem].concat(),
+        "title": row.title(),
+        "status": row.status,
+        "detail": row.detail,
+        "correlation_id": request.correlation.as_str(),
+        "challengeId": id,
+    });
+    if let (Some((channel, required)), Value::Object(body)) = (channel, &mut body) {
         body.extend(amounts(channel));
         body.extend(required.map(|it| ("requiredCumulative".to_owned(), Value::from(it))));
-    }
-    if code == ChannelRefusal::NothingOwed.okx() {
-        body.insert("detail".to_owned(), Value::from(NOTHING_OWED));
     }
     reply.body = Body::Text(json::text(&body));
     if row.remedy() == Remedy::Wait {
@@ -86,13 +85,22 @@ pub(in crate::gate::session) fn managed(
     now: UnixTime,
 ) -> Reply {
     let channel = asked.payment.channel.to_string();
-    let mut body = json([
-        ("action", Value::from(shown.action)),
-        ("channelId", Value::from(channel.as_str())),
-        ("reference", Value::from(channel.as_str())),
-        ("status", Value::from("ok")),
-    ]);
-    body.extend(shown_amounts(asked, reply));
+    let mut amounts = shown_amounts(asked, reply);
+    // Only for who is told what was spent.
+    let spent = amounts.get("spent").and_then(Value::as_str).map(Amount::from_atomic);
+    if let Some(Ok(spent)) = spent {
+        let units = units(spent, asked.meter().map_or(asked.price(), |meter| meter.price));
+        amounts.insert("units".to_owned(), Value::from(units));
+    }
+    let mut body = json!({
+        "action": shown.action,
+        "channelId": channel.as_str(),
+        "reference": channel.as_str(),
+        "status": "ok",
+    });
+    if let Value::Object(body) = &mut body {
+        body.extend(amounts);
+    }
     let mut head = ResponseHead { status: 200, headers: Headers::new() };
     head.headers.add("content-type", "application/json");
     finish_paid(&mut head, &asked.request.correlation);
@@ -124,6 +132,16 @@ pub(in crate::gate::session) fn receipt(
     reply.with(HEADER, &base64::encode_url(jcs::object_text(&members).as_bytes()))
 }
 
+/// How many units of a price were spent.
+fn units(spent: Amount, price: Amount) -> u64 {
+    // Bit by bit: nothing that is asked often divides.
+    (0..u64::BITS).rev().fold(0, |units, bit| {
+        let more = units | 1_u64 << bit;
+        let is_spent = price.checked_mul_u64(more).is_some_and(|cost| cost <= spent);
+        if is_spent && !price.is_zero() { more } else { units }
+    })
+}
+
 /// The amounts of a channel, for who shows that it is theirs; for anyone else what the chain shows.
 fn shown_amounts(asked: &AskedSession<'_>, reply: &ChannelReply) -> Map<String, Value> {
     let Some(channel) = &reply.channel else { return Map::new() };
@@ -141,13 +159,10 @@ fn shown_amounts(asked: &AskedSession<'_>, reply: &ChannelReply) -> Map<String, 
 /// What is deposited, accepted and spent.
 fn amounts(channel: &Snapshot) -> Map<String, Value> {
     let accepted = channel.evidence.as_ref().map_or(&channel.spent, |(amount, _)| amount);
-    json([
-        ("acceptedCumulative", Value::from(accepted.as_str())),
-        ("deposit", Value::from(channel.sight.deposit.as_str())),
-        ("spent", Value::from(channel.spent.as_str())),
-    ])
-}
-
-fn json<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
-    crate::encoding::json::object(members.map(|(name, value)| (name.to_owned(), value)))
+    let amounts = [
+        ("acceptedCumulative", accepted),
+        ("deposit", &channel.sight.deposit),
+        ("spent", &channel.spent),
+    ];
+    json::object(amounts.map(|(name, amount)| (name.to_owned(), Value::from(amount.as_str()))))
 }

@@ -14,7 +14,7 @@ use crate::gate::paid::{
 };
 use crate::gate::reply::{Body, CORRELATION, Reply, finish_paid, scrub};
 use crate::gate::session::asked::AskedSession;
-use crate::gate::session::mpp::told;
+use crate::gate::session::mpp::{shown, told};
 use crate::gate::session::payment::SessionDoor;
 use crate::gate::session::statement;
 use crate::http::ResponseHead;
@@ -30,10 +30,15 @@ impl<'g> SessionRequest<'g> {
             // A voucher names its channel alone, and other routes are sold by other channels.
             let sold = self.asked.offer.channel.as_ref().zip(shown.facts.as_ref());
             let is_sold = sold.is_some_and(|(sold, facts)| sold.takes(facts));
-            if !is_sold && !planted(Mutant::AnyRouteSells) {
+            let of = shown.source.zip(shown.facts.as_ref());
+            let is_of = of.is_none_or(|(of, facts)| [facts.payer, facts.signer].contains(&of));
+            let code = match is_sold || planted(Mutant::AnyRouteSells) {
+                true => (!is_of).then_some(shown::MALFORMED),
+                false => Some(ChannelRefusal::NotFound.okx()),
+            };
+            if let Some(code) = code {
                 let AskedSession { gate, offer, request, .. } = &self.asked;
-                let why = (ChannelRefusal::NotFound.okx(), None);
-                let refused = told::refused(gate, offer, request, why, self.now);
+                let refused = told::refused(gate, offer, request, (code, None), self.now);
                 return self.release(refused);
             }
             if self.asked.payment.is_denied(&self.asked.gate.payers.clients) {
