@@ -16,6 +16,11 @@ fn a_route_sells_by_session_where_it_can() {
     assert_eq!(errors(&bound(routes())), []);
     let unbound = errors(&vars(routes()));
     assert_eq!(unbound.len(), 1, "{unbound:?}");
+    // Who signs for channels is not known then, and that says nothing of the binding.
+    let mut unsalted = bound(routes());
+    unsalted.as_object_mut().unwrap().remove("LEDGER_SALT");
+    let missing = errors(&unsalted);
+    assert_eq!(missing.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["LEDGER_SALT"]);
     let route = |change: Value| {
         let mut route = routes()[0].clone();
         for (name, value) in change.as_object().unwrap() {

@@ -163,6 +163,28 @@ pub fn strangers_do_not_hold_up_deposits_of_whoever_has_made_one() {
 }
 
 #[test]
+fn the_payer_of_the_hundred_and_twenty_ninth_deposit_before_is_a_stranger_again() {
+    let mut session = session();
+    let payers = 60..=188;
+    for payer in payers {
+        session.door.node.manner = NodeManner::Works;
+        let payload = another_of(&mut session, payer, 40);
+        assert_eq!(session.buy(&payload).status, 200);
+        rounds(&mut session, 3);
+    }
+    session.door.node.manner = NodeManner::Waits;
+    rounds(&mut session, 66);
+    for attempt in 0..MAX_FAILED {
+        vain(&mut session, 2, 190 + u8::try_from(attempt).unwrap());
+    }
+    session.door.node.manner = NodeManner::Works;
+    let opening = another_of(&mut session, 60, 41);
+    assert_eq!(code(&session.buy(&opening)), 70_007);
+    let opening = another_of(&mut session, 61, 41);
+    assert_eq!(session.buy(&opening).status, 200);
+}
+
+#[test]
 pub fn payers_who_made_a_deposit_once_have_sixteen_that_fail_too() {
     let mut session = session();
     let payers = 60..60 + u8::try_from(MAX_FAILED).unwrap() + 2;

@@ -151,10 +151,18 @@ fn by_channel(
     sold
 }
 
+/// The first way to pay by a signature: prices of a session are in its token.
+fn signed(offer: &Offer) -> Option<&Choice> {
+    offer.choices.iter().find(|choice| choice.terms.authorized().is_some())
+}
+
+fn price_in(choice: &Choice, text: &str) -> Option<Amount> {
+    Amount::from_price(text, choice.asset_label.1).ok()
+}
+
 /// The least deposit of a session that the gate sends.
 fn sends_from(reader: &mut Reader, place: &str, least: &str, offer: &Offer) -> Option<Amount> {
-    let asset = offer.choices.iter().find(|it| it.terms.authorized().is_some());
-    let least = asset.and_then(|choice| Amount::from_price(least, choice.asset_label.1).ok());
+    let least = signed(offer).and_then(|choice| price_in(choice, least));
     if least.is_none() {
         let remedy = "is the least deposit that is worth its gas, such as \"$1\"";
         reader.fail_at(place, "session_fee_payer", remedy);
@@ -169,11 +177,9 @@ fn meter(
     config: &RouteConfig,
     offer: &Offer,
 ) -> Option<StreamMeter> {
-    let price = config.session_unit_price.as_deref();
-    let asset = offer.choices.iter().find(|it| it.terms.authorized().is_some());
-    let price = price
-        .zip(asset)
-        .and_then(|(text, choice)| Amount::from_price(text, choice.asset_label.1).ok());
+    let asset = signed(offer);
+    let price = config.session_unit_price.as_deref().zip(asset);
+    let price = price.and_then(|(text, choice)| price_in(choice, text));
     let unit = config.session_unit.as_deref().and_then(UnitType::read);
     let found = unit.zip(price).and_then(|(unit, price)| {
         StreamMeter::new(unit, price, config.session_step, config.session_pause_secs)

@@ -86,9 +86,9 @@ pub(in crate::gate::session) fn managed(
 ) -> Reply {
     let channel = asked.payment.channel.to_string();
     let mut amounts = shown_amounts(asked, reply);
-    // Only for who is told what was spent.
+    // Spec: OKX payments, answer to a voucher; only for who is told what was spent.
     let spent = amounts.get("spent").and_then(Value::as_str).map(Amount::from_atomic);
-    if let Some(Ok(spent)) = spent {
+    if let (Some(Ok(spent)), Purpose::Show) = (spent, asked.payment.purpose) {
         let units = units(spent, asked.meter().map_or(asked.price(), |meter| meter.price));
         amounts.insert("units".to_owned(), Value::from(units));
     }
