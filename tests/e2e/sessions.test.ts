@@ -21,7 +21,7 @@ const TOKEN = 'operator-token-of-this-test-0123456789';
 let world: World;
 const persist = mkdtempSync(join(tmpdir(), 'farebox-e2e-sessions-'));
 before(async () => {
-  world = await startWorld({ persist, routes: [{ path: '/report/session', methods: ['GET'], price: '$0.01', session_delay_secs: 900 }], secrets: { OPERATOR_TOKEN: TOKEN } });
+  world = await startWorld({ persist, routes: ['/report/session', '/fail/[status]'].map((path) => ({ path, methods: ['GET'], price: '$0.01', session_delay_secs: 900 })), secrets: { OPERATOR_TOKEN: TOKEN } });
 });
 after(async () => {
   await world?.stop();
@@ -211,4 +211,17 @@ test('what is worth no transaction has none, and leaves nothing behind', async (
   assert.equal(await refund(3n * PRICE), '402 refund_amount_invalid');
   for (let times = 0; times < 3; times += 1) assert.equal(await refund(), '200');
   assert.equal(facilitator.countsOf(payer.address).settle, 3);
+});
+
+test('a client whose first page is missing has deposited once, and goes on with that', async () => {
+  const { chain, facilitator, gate } = world;
+  const { payer, pay, scheme } = payerAt(2);
+  const funds = await chain.balanceOf(payer.address);
+  const deposited = { ...facilitator.counts };
+  for (const status of [404, 404, 500]) assert.equal((await pay(`${gate.url}/fail/${status}`)).status, status);
+  assert.equal((await pay(`${gate.url}/report/session`)).status, 200);
+  assert.equal(await chain.balanceOf(payer.address), funds - 101n * PRICE);
+  assert.equal(facilitator.counts.settle, deposited.settle + 1);
+  assert.equal((await scheme.refund(`${gate.url}/report/session`)).success, true);
+  assert.equal(await chain.balanceOf(payer.address), funds - PRICE);
 });

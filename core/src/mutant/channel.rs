@@ -113,8 +113,10 @@ macro_rules! channel {
             StrangersPauseAll,
             /// A payer whose deposit came to nothing counts as one whose last one came.
             ProvenFailFree,
-            /// What is added to a channel counts as what a payer is remembered for.
+            /// What is added to a channel counts as what a payer is remembered for, whoever added it.
             AddingIsProof,
+            /// A deposit whose request the origin fails is not told of.
+            DepositsAreUntold,
             /// Deposits of payers whose last one came are sent however many came to nothing.
             ProvenFailOften,
             /// A deposit is sent again that a block has, but not the node that is asked.

@@ -14,6 +14,34 @@ pub fn opened() -> Door {
 }
 
 #[test]
+pub fn a_deposit_whose_request_fails_is_told_and_not_made_again() {
+    for origin in [OriginManner::Fails, OriginManner::Breaks, OriginManner::Asks] {
+        let mut door = Door::new();
+        door.origin = origin;
+        let payment = door.payment("deposit", PRICE);
+        let answer = door.buy(&payment, "1");
+        assert!(answer.status >= 500, "{}", answer.body);
+        // The published client goes on from what it is told.
+        let settlement = answer.settlement();
+        let deposited = json!((10 * PRICE).to_string());
+        assert_eq!((&settlement["success"], &settlement["amount"]), (&json!(true), &deposited));
+        let state = &settlement["extra"]["channelState"];
+        assert_eq!(
+            (&settlement["extra"]["chargedAmount"], &state["balance"]),
+            (&json!("0"), &deposited)
+        );
+        assert_eq!(state["chargedCumulativeAmount"], "0");
+        // A voucher that is charged nothing has moved nothing, and says nothing of it.
+        let voucher = door.payment("voucher", PRICE);
+        let answer = door.buy(&voucher, "1");
+        assert_eq!(answer.head.headers.get("payment-response"), None);
+        door.origin = OriginManner::Serves;
+        assert_eq!(door.buy(&voucher, "1").status, 200);
+        assert_eq!((door.chain.settled, door.book().0), (1, PRICE));
+    }
+}
+
+#[test]
 fn a_deposit_and_many_vouchers_buy_and_vouchers_ask_no_facilitator() {
     let mut door = opened();
     assert_eq!((door.chain.verified, door.chain.settled), (0, 1));

@@ -73,8 +73,8 @@ fn time(text: &str) -> Option<UnixTime> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LandedDeposits {
     landed: Vec<Landed>,
-    /// When each was given up that came to nothing, and whether it opened a channel for a payer whose
-    /// last one had come.
+    /// When each was given up that came to nothing, and whether it was of a payer whose last one had
+    /// come.
     failed: Vec<(UnixTime, bool)>,
     /// Payers whose last deposit has come, the newest last.
     proven: Vec<Address>,
@@ -115,8 +115,7 @@ impl LandedDeposits {
         }
     }
 
-    /// Whether it opens a channel for a payer whose last deposit has come. Who adds to a channel can
-    /// have the call fail by adding as much, and the channel shows what it would show.
+    /// Whether it is a deposit of a payer whose last one has come.
     pub(super) fn has_proven(&self, call: &QueuedCall) -> bool {
         is_among(&self.proven, call)
     }
@@ -179,7 +178,10 @@ impl LandedDeposits {
                 }
                 if is_more {
                     proven.retain(|known| Some(*known) != payer);
-                    proven.extend(payer);
+                    // A payer can add as much, and have the call fail: its receipt tells.
+                    let is_its = status.is_some() || planted(Mutant::AddingIsProof);
+                    let is_opening = it.call.funds.as_ref().is_some_and(FundsCall::opens);
+                    proven.extend(payer.filter(|_| is_its || is_opening));
                 }
             }
             let is_vain = is_refused || is_over && !it.has_come();
@@ -217,10 +219,7 @@ impl LandedDeposits {
 }
 
 fn is_among(proven: &[Address], call: &QueuedCall) -> bool {
-    call.funds.as_ref().is_some_and(|funds| {
-        let is_sure = funds.opens() || planted(Mutant::AddingIsProof);
-        is_sure && proven.contains(&funds.payer)
-    })
+    call.funds.as_ref().is_some_and(|funds| proven.contains(&funds.payer))
 }
 
 const FAILED: &str = "failed";

@@ -81,7 +81,7 @@ pub(super) fn settled(
     {
         extra.insert("channelState".to_string(), state(asked, channel));
         if !matches!(asked.payment.purpose, Purpose::Refund(_)) {
-            let charged = said.charged.clone().unwrap_or_default();
+            let charged = said.charged.clone().unwrap_or_else(|| "0".to_string());
             extra.insert("chargedAmount".to_string(), Value::from(charged));
         }
     }

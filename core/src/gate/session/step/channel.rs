@@ -25,7 +25,15 @@ impl<'g> SessionRequest<'g> {
         self.now = now;
         let stage = core::mem::replace(&mut self.stage, SessionStage::Beginning);
         let stage = match (stage, answer) {
-            (SessionStage::Releasing(reply), _) => return SessionStep::Respond(*reply),
+            (SessionStage::Releasing(reply), answer) => {
+                let has_moved = !self.moved.0.is_empty() && !planted(Mutant::DepositsAreUntold);
+                let said = answer.and_then(message::read::<ChannelReply>).filter(|_| has_moved);
+                // Whoever is not told of their deposit makes another one.
+                return SessionStep::Respond(match said {
+                    Some(said) => self.settled(*reply, &said),
+                    None => *reply,
+                });
+            }
             // Without room, or while another deposit of this payer's waits, it is handed over again.
             (SessionStage::Sending, Some(answer)) => {
                 if let SessionDoor::Mpp(shown) = &mut self.asked.payment.door {
