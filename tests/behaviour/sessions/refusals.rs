@@ -102,6 +102,10 @@ fn a_payment_by_x402_that_names_another_page_buys_nothing() {
     assert_eq!(door.served, served);
     payment["resource"]["url"] = json!("https://elsewhere.example/report/1");
     assert_eq!(door.buy(&payment, "1").status, 200);
+    // What goes back is asked for at any page.
+    let mut refund = door.payment("refund", 2 * PRICE);
+    refund["resource"]["url"] = json!("https://shop.example/report/2");
+    assert_eq!(door.buy(&refund, "1").status, 200);
 }
 
 #[test]

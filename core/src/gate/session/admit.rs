@@ -43,12 +43,9 @@ impl Gate {
         let message = shown_session(presented)?;
         let authorizer = self.keys.authorizer()?.address();
         let request = request.clone();
-        let checked = if is_of_another(&message.object, &request.head) {
-            Err((Code::ResourceMismatch, Code::ResourceMismatch.name().to_string()))
-        } else {
-            SessionPayment::check((offer, authorizer), message, isolate.payers, now)
-        };
-        Some(match checked {
+        let is_elsewhere = is_of_another(&message.object, &request.head);
+        let shown = (message, is_elsewhere);
+        Some(match SessionPayment::check((offer, authorizer), shown, isolate.payers, now) {
             Ok((_, payment)) if payment.is_denied(&self.payers.clients) => {
                 let correlation = &request.correlation;
                 let denied = Code::PayerDenied;

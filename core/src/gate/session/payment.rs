@@ -70,10 +70,10 @@ pub(super) struct SessionPayment {
 type Refused = (Code, String);
 
 impl SessionPayment {
-    /// Reads and checks a payment against the terms that it names.
+    /// Reads and checks a payment against the terms that it names, and whether it names another page.
     pub fn check<'g>(
         (offer, authorizer): (&'g Offer, Address),
-        message: &Message,
+        (message, is_elsewhere): (&Message, bool),
         payers: &PayerHistory,
         now: UnixTime,
     ) -> Result<(&'g Choice, Self), Refused> {
@@ -89,6 +89,10 @@ impl SessionPayment {
         let choice = choice.ok_or((Code::TermsMismatch, Code::TermsMismatch.name().to_string()))?;
         let payload = header::object(object, "payload").map_err(malformed)?;
         let payment = Self::read((choice, authorizer), payload, payers, now)?;
+        // What goes back is asked for at any page.
+        if is_elsewhere && !matches!(payment.purpose, Purpose::Refund(_)) {
+            return Err((Code::ResourceMismatch, Code::ResourceMismatch.name().to_string()));
+        }
         Ok((choice, payment))
     }
 
