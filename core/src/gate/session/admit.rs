@@ -1,6 +1,6 @@
 //! The beginning: what a route offers by session, and which requests show a payment of one.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use crate::channel::escrow::EscrowContract;
 use crate::encoding::json::json;
