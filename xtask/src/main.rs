@@ -6,6 +6,7 @@
 //! the wasm-bindgen program takes minutes or a download.
 
 mod check;
+mod locals;
 mod pack;
 mod trim;
 

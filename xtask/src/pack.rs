@@ -14,6 +14,8 @@ use wasm_encoder::{CodeSection, FunctionSection, Module};
 use wasmparser::{CodeSectionReader, CustomSectionReader, FunctionSectionReader};
 use wasmparser::{Parser, Payload, TypeRef};
 
+use crate::locals::renumbered;
+
 /// Overwrites a file by its packed module.
 pub fn pack(wasm: &Path) -> Result<(), String> {
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", wasm.display());
@@ -25,6 +27,7 @@ pub fn pack(wasm: &Path) -> Result<(), String> {
 /// Orders the functions of a module, and drops its custom sections: none of them is read when it
 /// runs.
 pub fn packed(module: &[u8]) -> Result<Vec<u8>, String> {
+    let module = &renumbered(module)?;
     let mut order = Order::of(module).map_err(|error| error.to_string())?;
     let mut packed = Module::new();
     order
@@ -115,9 +118,10 @@ impl Reencode for Order {
 }
 
 /// Begins with the longest function. Next comes whatever shares most with the functions just placed,
-/// for its length.
+/// for its length: a piece that few hold says more than one that many do.
 fn similar(bodies: &[&[u8]]) -> Vec<usize> {
     let holders = pieces(bodies);
+    let worth = |piece: usize| (10_000 / holders[piece].len() as u64).isqrt();
     let mut held = vec![Vec::new(); bodies.len()];
     for (piece, functions) in holders.iter().enumerate() {
         for &function in functions {
@@ -126,7 +130,7 @@ fn similar(bodies: &[&[u8]]) -> Vec<usize> {
     }
     let mut order = Vec::with_capacity(bodies.len());
     let mut is_placed = vec![false; bodies.len()];
-    // Pieces that occur in the window, and how many of them each function holds.
+    // Pieces that occur in the window, and what those are worth that each function holds.
     let (mut window, mut bytes) = (VecDeque::new(), 0);
     let (mut seen, mut shared) = (vec![0_u32; holders.len()], vec![0_u64; bodies.len()]);
     let mut next = (0..bodies.len()).rev().max_by_key(|&function| bodies[function].len());
@@ -136,7 +140,7 @@ fn similar(bodies: &[&[u8]]) -> Vec<usize> {
         for &piece in &held[placed] {
             seen[piece] += 1;
             if seen[piece] == 1 {
-                holders[piece].iter().for_each(|&function| shared[function] += 1);
+                holders[piece].iter().for_each(|&function| shared[function] += worth(piece));
             }
         }
         window.push_back(placed);
@@ -147,11 +151,11 @@ fn similar(bodies: &[&[u8]]) -> Vec<usize> {
             for &piece in &held[gone] {
                 seen[piece] -= 1;
                 if seen[piece] == 0 {
-                    holders[piece].iter().for_each(|&function| shared[function] -= 1);
+                    holders[piece].iter().for_each(|&function| shared[function] -= worth(piece));
                 }
             }
         }
-        let cost = |function: usize| bodies[function].len() as u64 + 50;
+        let cost = |function: usize| bodies[function].len() as u64 + 150;
         let waiting = (0..bodies.len()).rev().filter(|&function| !is_placed[function]);
         next = waiting
             .max_by(|&one, &other| (shared[one] * cost(other)).cmp(&(shared[other] * cost(one))));
@@ -162,10 +166,11 @@ fn similar(bodies: &[&[u8]]) -> Vec<usize> {
 /// The functions that hold each piece of code which a few of them share: what all hold says nothing.
 fn pieces(bodies: &[&[u8]]) -> Vec<Vec<usize>> {
     let pieces = |(function, body): (usize, &&[u8])| {
-        let keys: Vec<_> = body.windows(PIECE).map(key).collect();
+        let keys: Vec<_> =
+            PIECES.into_iter().flat_map(|bytes| body.windows(bytes).map(key)).collect();
         keys.into_iter().map(move |key| (key, function))
     };
-    let mut all: Vec<(u64, usize)> = bodies.iter().enumerate().flat_map(pieces).collect();
+    let mut all: Vec<(u128, usize)> = bodies.iter().enumerate().flat_map(pieces).collect();
     all.sort_unstable();
     all.dedup();
     let groups = all.chunk_by(|(one, _), (other, _)| one == other);
@@ -175,14 +180,15 @@ fn pieces(bodies: &[&[u8]]) -> Vec<Vec<usize>> {
         .collect()
 }
 
-fn key(piece: &[u8]) -> u64 {
-    piece.iter().fold(0, |key, &byte| key << 8 | u64::from(byte))
+/// A piece as a number; one that is shorter begins with 1.
+fn key(piece: &[u8]) -> u128 {
+    piece.iter().fold(1, |key, &byte| key << 8 | u128::from(byte))
 }
 
 /// How far back a compressor looks.
 const WINDOW: usize = 32 * 1024;
-/// Bytes of a piece: about two instructions.
-const PIECE: usize = 6;
+/// Bytes of pieces: two, three and six instructions, so that long repetitions count more.
+const PIECES: [usize; 3] = [5, 8, 15];
 const MOST_HOLDERS: usize = 60;
 
 #[cfg(test)]

@@ -58,6 +58,21 @@ fn vain(session: &mut Session, payer: u8, signer: u8) {
     rounds(session, 66);
 }
 
+/// A top-up of the session's payer, who adds as much by a transaction of their own before the block.
+fn overtaken(session: &mut Session, salt: u8) {
+    let payer = session.parties.payer;
+    session.door.node.tokens.insert(payer, DEPOSIT);
+    let more = adding(session, DEPOSIT, salt);
+    session.door.node.manner = NodeManner::Waits;
+    assert_eq!(code(&session.buy(&more)), 70_007);
+    // The channel shows what it would show.
+    let id = session.id.clone();
+    session.door.node.top_up(&id, DEPOSIT);
+    session.door.node.tokens.insert(payer, 0);
+    session.door.node.block(9);
+    rounds(session, 66);
+}
+
 #[test]
 pub fn deposits_whose_tokens_are_moved_before_the_block_are_sent_sixteen_times_an_hour() {
     let mut session = session();
@@ -84,21 +99,11 @@ pub fn deposits_whose_tokens_are_moved_before_the_block_are_sent_sixteen_times_a
 #[test]
 pub fn a_payer_who_adds_as_much_first_has_made_a_deposit_that_failed() {
     let mut session = session();
-    let payer = session.parties.payer;
     assert_eq!(session.buy(&opening(&session, DEPOSIT, PRICE)).status, 200);
     rounds(&mut session, 66);
     for attempt in 0..20 {
         session.door.node.manner = NodeManner::Works;
-        session.door.node.tokens.insert(payer, DEPOSIT);
-        let more = adding(&mut session, DEPOSIT, 20 + attempt);
-        session.door.node.manner = NodeManner::Waits;
-        assert_eq!(code(&session.buy(&more)), 70_007);
-        // The channel shows what it would show.
-        let id = session.id.clone();
-        session.door.node.top_up(&id, DEPOSIT);
-        session.door.node.tokens.insert(payer, 0);
-        session.door.node.block(9);
-        rounds(&mut session, 66);
+        overtaken(&mut session, 20 + attempt);
         // The first one that fails makes them a stranger.
         assert_eq!(complaint(&session).is_some(), attempt >= 16, "{attempt}");
     }
@@ -169,20 +174,11 @@ pub fn strangers_do_not_hold_up_deposits_of_whoever_has_made_one() {
 #[test]
 pub fn where_no_receipt_is_known_whoever_adds_is_a_stranger() {
     let mut session = session();
-    let payer = session.parties.payer;
     assert_eq!(session.buy(&opening(&session, DEPOSIT, PRICE)).status, 200);
     rounds(&mut session, 66);
     session.door.node.has_no_receipts = true;
     for attempt in 0..3 {
-        session.door.node.tokens.insert(payer, DEPOSIT);
-        let more = adding(&mut session, DEPOSIT, 20 + attempt);
-        session.door.node.manner = NodeManner::Waits;
-        assert_eq!(code(&session.buy(&more)), 70_007);
-        let id = session.id.clone();
-        session.door.node.top_up(&id, DEPOSIT);
-        session.door.node.tokens.insert(payer, 0);
-        session.door.node.block(9);
-        rounds(&mut session, 66);
+        overtaken(&mut session, 20 + attempt);
         session.door.node.manner = NodeManner::Works;
     }
     assert_eq!(session.door.node.reverted, 3);
