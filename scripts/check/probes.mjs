@@ -39,17 +39,26 @@ export async function probe({ vars, secrets }, networks, notes, say) {
     say(`  ${result}`);
     probes.push({ url, result });
   };
+  // Networks whose deposits of sessions some facilitator may send.
+  const [funded, sells] = [new Set(), sellsBySession(vars)];
   for (const facilitator of facilitators(vars)) {
     const url = `${facilitator.url.replace(/\/+$/, '')}/supported`;
+    const wanted = networks.filter(({ id, name }) => serves(facilitator.networks, id, name));
     if (facilitator.auth !== 'none') {
+      wanted.forEach(({ id }) => funded.add(id));
       const result = 'not asked: it needs the key of the deployed Worker';
       say(`${url} is ${result}`);
       probes.push({ url, result });
       continue;
     }
-    const wanted = networks.filter(({ id, name }) => serves(facilitator.networks, id, name));
-    const unreachable = (/** @type {string} */ why) => notes.warning('FACILITATOR_URL', `${url}: ${why}; while it stays so, no payment is accepted`, facilitator.path);
-    await ask(url, `GET ${url}`, () => supported(url, wanted, facilitator.path, notes), unreachable);
+    const unreachable = (/** @type {string} */ why) => {
+      wanted.forEach(({ id }) => funded.add(id));
+      notes.warning('FACILITATOR_URL', `${url}: ${why}; while it stays so, no payment is accepted`, facilitator.path);
+    };
+    await ask(url, `GET ${url}`, () => supported(url, wanted, facilitator.path, notes, funded), unreachable);
+  }
+  for (const { id } of sells ? networks.filter(({ id }) => id.startsWith('eip155:') && !funded.has(id)) : []) {
+    notes.warning('ROUTES', `sell by session (session_delay_secs), and no facilitator lists batch-settlement on ${id}: nobody could deposit there; add one that does, or leave session_delay_secs out`, ['vars', 'ROUTES']);
   }
   const target = paidTarget(vars);
   if (target !== undefined) await ask(target, `GET ${target}, sent directly, around the gate`, () => bypass(target, vars, notes));
@@ -70,17 +79,21 @@ export async function probe({ vars, secrets }, networks, notes, say) {
  * @param {Networks} wanted
  * @param {import('./source.mjs').Path} path
  * @param {Notes} notes
+ * @param {Set<unknown>} funded gets the networks whose deposits of sessions it may send
  */
-async function supported(url, wanted, path, notes) {
+async function supported(url, wanted, path, notes, funded) {
   const { status, text } = await get(url);
   if (status !== 200) {
+    wanted.forEach(({ id }) => funded.add(id));
     notes.warning('FACILITATOR_URL', `${url} answers ${status}, not with what it supports; compare the address with its documentation`, path);
     return `answers ${status}`;
   }
   /** @type {unknown} */
   const said = JSON.parse(text);
-  const { kinds } = /** @type {{kinds?: {network?: string}[]}} */ (said);
-  const listed = new Set((Array.isArray(kinds) ? kinds : []).map(({ network }) => network));
+  const { kinds } = /** @type {{kinds?: {scheme?: string, network?: string}[]}} */ (said);
+  const known = Array.isArray(kinds) ? kinds : [];
+  const listed = new Set(known.map(({ network }) => network));
+  known.filter(({ scheme }) => scheme === 'batch-settlement').forEach(({ network }) => funded.add(network));
   const missing = wanted.filter(({ id, name }) => !listed.has(id) && !(name !== null && listed.has(name)));
   for (const { id } of missing) {
     notes.warning('FACILITATOR_URL', `does not list ${id} in ${url}; payments there would be refused`, path);
@@ -138,6 +151,12 @@ function paidTarget(vars) {
   const path = paid?.path ?? paid?.pattern;
   if (typeof path !== 'string' || typeof vars.ORIGIN_URL !== 'string' || !URL.canParse(vars.ORIGIN_URL)) return undefined;
   return vars.ORIGIN_URL.replace(/\/+$/, '') + path.replace(/\/\*$/, '/').replace(/\[[^\]/]*\]/g, '1');
+}
+
+/** @param {Table} vars */
+function sellsBySession(vars) {
+  const routes = structured(vars.ROUTES);
+  return Array.isArray(routes) && routes.some((route) => route?.session_delay_secs !== undefined);
 }
 
 /**

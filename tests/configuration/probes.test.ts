@@ -87,6 +87,20 @@ describe('probes', () => {
     assert.match(report.warnings[0]?.remedy ?? '', /eip155:8453/);
   });
 
+  it('a network where no facilitator sends deposits of sessions is a warning, if a route sells so', async () => {
+    const both = JSON.stringify({ kinds: [...JSON.parse(LISTS).kinds, { x402Version: 2, scheme: 'batch-settlement', network: 'eip155:84532' }] });
+    const sessions: Vars = { ROUTES: [{ path: '/good', price: '$0.01', session_delay_secs: 900 }] };
+    const warnings = async (vars: (facilitator: string) => Vars, answer = LISTS) => {
+      const { report } = await probed({ facilitator: says(200, answer) }, ({ facilitator }) => vars(facilitator));
+      return report.warnings.map(({ variable, remedy }) => [variable, /no facilitator lists batch-settlement on eip155:84532/.test(remedy)]);
+    };
+    assert.deepEqual(await warnings(() => sessions), [['ROUTES', true]]);
+    assert.deepEqual(await warnings(() => sessions, both), []);
+    assert.deepEqual(await warnings(() => ({})), []);
+    // One that is not asked may list it.
+    assert.deepEqual(await warnings((url) => ({ ...sessions, FACILITATOR_URL: [{ url } as Value, { url: `${url}/other`, auth: { bearer: 'F_TOKEN' } }] })), []);
+  });
+
   it('a facilitator that wants a key is not asked', async () => {
     const { report, servers } = await probed({}, ({ facilitator }) => ({ FACILITATOR_URL: [{ url: facilitator, auth: { bearer: 'F_TOKEN' } }] }));
     assert.deepEqual(servers.facilitator.asked, []);

@@ -157,10 +157,12 @@ test('the lines of the README compile under strict', async () => {
   const blocks = [...readFileSync('pkg/README.md', 'utf8').matchAll(/^```js\n(.*?)^```$/gms)].map(([, block = '']) => block);
   // What the text around them tells of, and what a wallet's library declares.
   const known = `import type { Eip1193Provider, Store, EscalationEvent, ViemSigner } from 'farebox';
+import { channelFetch } from 'farebox/channels';
 declare global { interface Window { ethereum: Eip1193Provider } }
 declare const signer: string, store: Store, account: ViemSigner, erc20Abi: readonly object[];
 declare function notify(event: EscalationEvent): void;
-declare const wallet: { writeContract(call: object): Promise<string> };
+declare const wallet: { writeContract(call: object): Promise<string>; sendTransaction(call: object): Promise<string> };
+declare const chain: { waitForTransactionReceipt(of: object): Promise<{ status: 'success' | 'reverted' }> };
 `;
   const files = blocks.map((block, index): [string, string] => {
     const begins = /^(import|export)/.test(block);
