@@ -7,11 +7,13 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
+use self::owned::label;
+use self::room::paced;
 use super::books::{Books, Edit};
 use super::message::{Labels, Response};
-use super::proof::{ProofTerms, SkillAction};
+use super::proof::SkillAction;
 use super::refused::{self, said};
-use super::row::{Charges, RateRow, Room, SkillRow, VersionRow};
+use super::row::{Charges, Room, SkillRow, VersionRow};
 use super::semver::Semver;
 use super::sold::GRACE_MS;
 use super::text::Members;
@@ -22,18 +24,13 @@ use crate::evm::address::Address;
 use crate::hash;
 use crate::mutant::{Mutant, planted};
 
+mod owned;
+mod room;
+
 /// Most active skills of an owner.
 pub const MAX_ACTIVE: u64 = 20;
-/// Most routes that the gate reads, without those of the operator.
-const MAX_ROUTES: u64 = 990;
-/// Longest table, bytes.
-const MAX_TABLE_BYTES: u64 = 224 * 1024;
-/// Most bytes of it for the skills of an owner that were never used, where listing costs nothing.
-const MAX_IDLE_BYTES: u64 = 16 * 1024;
 /// Most skills of an owner that are kept after they were taken back and never used.
 const MAX_IDLE: usize = 20;
-/// How often an owner may publish, versions included, and in how many milliseconds.
-const OWNER_PACE: (u64, u64) = (60, 3_600_000);
 /// How often all may publish a skill together whose skills were never used: in a short time, because
 /// wallets cost nothing, and the next seller waits for the end of it.
 const SHARED_PACE: (u64, u64) = (100, 600_000);
@@ -51,10 +48,6 @@ const RESERVED: [&str; 1] = ["typed-data"];
 /// The header field of an answer that tells the log why the operator took a skill back.
 pub const REMOVED: &str = "farebox-removal";
 
-/// The skill that a body proves to own with the nonce that it uses up, or the refusal.
-type OwnedSkill = Result<(SkillRow, super::row::NonceRow), Response>;
-/// The same with the skill's latest version.
-type ClaimedSkill = Result<(SkillRow, VersionRow, super::row::NonceRow), Response>;
 /// A change that an owner asks for.
 type OwnerRequest<'a> = (&'a Labels, &'a str, &'a str);
 
@@ -342,138 +335,6 @@ impl Market {
         Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
     }
 
-    /// The skill that a request without a description proves to own, and its latest version.
-    fn claimed<B: Books>(
-        &self,
-        books: &B,
-        (action, labels, id, body): (SkillAction, &Labels, &str, &str),
-        moment: Moment<'_>,
-    ) -> Result<ClaimedSkill, B::Error> {
-        let members = match self.labelled(labels, body) {
-            Ok(members) => members,
-            Err(response) => return Ok(Err(response)),
-        };
-        let (skill, nonce) = match self.owned(books, action, id, &members, moment)? {
-            Ok(owned) => owned,
-            Err(response) => return Ok(Err(response)),
-        };
-        let version = books.version(id, &skill.latest)?;
-        Ok(version.map(|version| (skill, version, nonce)).ok_or_else(refused::no_skill))
-    }
-
-    /// The body of a request about a skill that is there; one without a body has no proof.
-    fn labelled(&self, labels: &Labels, body: &str) -> Result<Map<String, Value>, Response> {
-        let members = if body.trim().is_empty() { Map::new() } else { object(body)? };
-        if label(labels, &members).is_none() && !members.contains_key("proof") {
-            return Err(refused::no_identity());
-        }
-        Ok(members)
-    }
-
-    /// The skill that a body proves to own.
-    fn owned<B: Books>(
-        &self,
-        books: &B,
-        action: SkillAction,
-        id: &str,
-        members: &Map<String, Value>,
-        moment: Moment<'_>,
-    ) -> Result<OwnedSkill, B::Error> {
-        let Some(skill) = books.skill(id)? else { return Ok(Err(refused::no_skill())) };
-        let named = match text_of(members, "payTo").map(Address::parse) {
-            None => Address::parse(&skill.owner).ok(),
-            Some(named) => named.ok().filter(|named| named.to_checksum() == skill.owner),
-        };
-        // Another payee is another skill.
-        let Some(owner) = named else { return Ok(Err(refused::not_owner())) };
-        let proven = self.proven(books, action, (id, &owner), members, moment.now)?;
-        Ok(proven.map(|nonce| (skill, nonce)))
-    }
-
-    /// What a wallet has to sign for a body.
-    pub(super) fn to_sign<B: Books>(
-        &self,
-        books: &B,
-        query: &str,
-        body: &str,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
-        let members = match if body.trim().is_empty() { Ok(Map::new()) } else { object(body) } {
-            Ok(members) => members,
-            Err(response) => return Ok(Effect::reply(response)),
-        };
-        let asked = super::query::Query::parse(query);
-        let action = asked.get("action").unwrap_or_else(|| "publish".to_string());
-        let Some(action) = SkillAction::named(&action) else {
-            let error = "action must be one of: publish, version, deactivate, rotate";
-            return Ok(Effect::reply(said(400, error)));
-        };
-        let given = text_of(&members, "skillId").unwrap_or_default().to_string();
-        let id = match action {
-            SkillAction::Publish => given,
-            _ => asked.get("skill").unwrap_or(given),
-        };
-        let named = text_of(&members, "payTo").and_then(|text| Address::parse(text).ok());
-        let known = || -> Result<Option<Address>, B::Error> {
-            Ok(books.skill(&id)?.and_then(|skill| Address::parse(&skill.owner).ok()))
-        };
-        let owner = match named {
-            Some(owner) => owner,
-            None => match known()? {
-                Some(owner) => owner,
-                None => return Ok(Effect::reply(said(400, "payTo is required"))),
-            },
-        };
-        let terms = members.get("proof").and_then(ProofTerms::of).unwrap_or_else(|| ProofTerms {
-            nonce: hex::encode_prefixed(&hash::mac(moment.random, &[b"farebox proof nonce"])),
-            valid_before: moment.now.checked_div(1000).unwrap_or_default().saturating_add(3000),
-        });
-        let data = self.typed_data(action, (&id, &owner), &members, &terms);
-        let proof = Members::new()
-            .text("nonce", &terms.nonce)
-            .number("validBefore", terms.valid_before)
-            .done();
-        let body = Members::ok().raw("typedData", &data.to_string()).raw("proof", &proof).done();
-        Ok(Effect::reply(Response::json(200, body).no_store()))
-    }
-
-    /// The skill with its room in the gate's table, or the refusal if there is none left.
-    pub(super) fn housed<B: Books>(
-        &self,
-        books: &B,
-        skill: SkillRow,
-        version: &VersionRow,
-    ) -> Result<Result<SkillRow, Response>, B::Error> {
-        if skill.owes {
-            return Ok(Ok(SkillRow { room: Room::default(), ..skill }));
-        }
-        let mut room = Room::default();
-        for route in self.routes_of(&skill, version) {
-            let bytes = u64::try_from(route.len()).unwrap_or(u64::MAX).saturating_add(1);
-            room.routes = room.routes.saturating_add(1);
-            room.bytes = room.bytes.saturating_add(bytes);
-        }
-        // What it has already is given back.
-        let rest = |taken: u64, had: u64, more: u64| taken.saturating_sub(had).saturating_add(more);
-        let had = skill.room;
-        let all = books.room()?;
-        let own = u64::try_from(self.own_routes.len()).unwrap_or(u64::MAX);
-        let bytes = rest(all.bytes, had.bytes, room.bytes).saturating_add(own);
-        if rest(all.routes, had.routes, room.routes) > MAX_ROUTES || bytes > MAX_TABLE_BYTES {
-            return Ok(Err(said(503, "catalogue_full")));
-        }
-        if !skill.used && self.listing_fee.is_none() && !planted(Mutant::OwnersFillTheTable) {
-            let idle = books.idle_room_of(&skill.owner)?;
-            if rest(idle.bytes, had.bytes, room.bytes) > MAX_IDLE_BYTES {
-                let error = alloc::format!(
-                    "Skills that no one has used must have at most {MAX_IDLE_BYTES} bytes together"
-                );
-                return Ok(Err(said(429, &error)));
-            }
-        }
-        Ok(Ok(SkillRow { room, ..skill }))
-    }
-
     /// A sold version's secret is told to its owner once.
     fn tells_secret(&self, version: &VersionRow) -> Option<()> {
         (version.charges == Charges::Gate).then_some(())
@@ -493,40 +354,6 @@ impl Market {
         };
         Response::json(status, body.done())
     }
-
-    /// The route table has to be written again.
-    pub(super) fn changed<B: Books>(&self, books: &B, now: u64) -> Result<[Edit; 2], B::Error> {
-        let table = books.table()?;
-        let due = table.due.map_or(now, |due| due.min(now));
-        let wanted = table.wanted.saturating_add(1);
-        let table = super::row::TableRow { wanted, due: Some(due), ..table };
-        Ok([Edit::Table(table), Edit::Sweep(now)])
-    }
-}
-
-/// How often an owner has published with this time, and those who share a pace, or the refusal if
-/// that is too often.
-fn paced<B: Books>(
-    books: &B,
-    owner: &str,
-    shared: Option<(&str, (u64, u64))>,
-    now: u64,
-) -> Result<Result<Vec<RateRow>, Response>, B::Error> {
-    let mut rates = Vec::new();
-    for (owner, (most, ms)) in [(owner, OWNER_PACE)].into_iter().chain(shared) {
-        let known = books.rate(owner)?;
-        let known = known.filter(|rate| now < rate.since.saturating_add(ms));
-        let rate =
-            known.unwrap_or_else(|| RateRow { owner: owner.to_string(), since: now, count: 0 });
-        if rate.count >= most && !planted(Mutant::PublishingHasNoPace) {
-            let wait = rate.since.saturating_add(ms).saturating_sub(now);
-            let secs = wait.div_ceil(1000).to_string();
-            let error = "Too many skills are being published; try again later";
-            return Ok(Err(said(429, error).with("retry-after", &secs)));
-        }
-        rates.push(RateRow { count: rate.count.saturating_add(1), ..rate });
-    }
-    Ok(Ok(rates))
 }
 
 /// Whether an id that no skill has may be this owner's: a buyer who knows it is led to no one else.
@@ -544,19 +371,6 @@ fn forgets<B: Books>(books: &B, owner: &str, now: u64) -> Result<Vec<Edit>, B::E
     let is_past = |row: &SkillRow| row.changed.saturating_add(GRACE_MS) < now;
     let old = idle.into_iter().take(beyond).filter(is_past);
     Ok(old.map(|row| Edit::Forget(row.id)).collect())
-}
-
-/// The label of whoever asks, in the original's order.
-fn label(labels: &Labels, members: &Map<String, Value>) -> Option<String> {
-    let head = labels.agent.as_deref().map(str::trim).filter(|it| !it.is_empty());
-    let bearer = labels.authorization.as_deref().and_then(|value| {
-        let (scheme, rest) = value.trim().split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim()).filter(|it| !it.is_empty())
-    });
-    let found = head.or_else(|| text_of(members, "agentId")).or(bearer)?;
-    // A token that came by mistake is not kept as a label.
-    let is_token = ["fbt_", "fbk_", "fbp_", "fbs_"].iter().any(|kind| found.starts_with(kind));
-    Some(if is_token { "agent".to_string() } else { found.chars().take(128).collect() })
 }
 
 /// Whether text can be a skill's id: it is a segment of a path.
