@@ -29,6 +29,13 @@ export function receiptOf(response: Response): Receipt | undefined {
   return receipts.get(response);
 }
 
+const payments = new WeakMap<Response, SentPayment>();
+
+/** The payment that a response of a wrapped `fetch` answers, if one was sent. */
+export function paymentOf(response: Response): SentPayment | undefined {
+  return payments.get(response);
+}
+
 /** The platform's `fetch`, paying. */
 export function payingFetch(options: PayOptions): PayingFetch {
   return wrapFetch((input, init) => globalThis.fetch(input, init), options);
@@ -179,7 +186,11 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         // What was signed stays counted if the store fails: an answer is not lost for that.
         if (step.settles) await update(store, (record) => told(() => exchange.settle(record))).catch(() => undefined);
         if (reserved) tell(payment, 'done');
-        if (exchange.payment() !== undefined) await toldOf(payment, step.receipt);
+        const sent = exchange.payment();
+        if (sent !== undefined) {
+          payments.set(last.response, JSON.parse(sent) as SentPayment);
+          await toldOf(payment, step.receipt);
+        }
         return kept === undefined ? last.response : withReceipt(await kept.settled(last.response, step.receipt), step.receipt);
       }
       case 'fail':

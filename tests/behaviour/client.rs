@@ -440,7 +440,10 @@ pub fn a_refusal_quotes_the_header_or_else_the_body() {
 pub fn an_empty_wallet_error_names_amount_token_and_network() {
     let said = |reason: &str| format!(r#"{{"x402Version": 1, "error": "{reason}"}}"#).into_bytes();
     let failed = |reason: &'static str| {
-        settled(|it| (it["success"], it["errorReason"]) = (false.into(), reason.into()))
+        settled(|it| {
+            (it["success"], it["errorReason"]) = (false.into(), reason.into());
+            it["transaction"] = "".into();
+        })
     };
     let cases = [
         (refused_because("invalid_exact_evm_insufficient_balance"), b"{}".to_vec()),
@@ -470,9 +473,12 @@ pub fn an_empty_wallet_error_names_amount_token_and_network() {
 
 #[test]
 fn a_final_refusal_is_reported_and_no_second_payment_is_signed() {
+    let certain = |it: &mut Value| {
+        *it = json!({"success": false, "errorReason": "invalid_exact_evm_payload_signature", "transaction": ""});
+    };
     let cases: [(u16, Headers, Vec<u8>, &str); 7] = [
         (402, terms(&json!([entry("10000")])), Vec::new(), "payment_refused"),
-        (402, settled(|it| it["success"] = false.into()), Vec::new(), "payment_refused"),
+        (402, settled(certain), Vec::new(), "payment_refused"),
         (409, Headers::new(), problem("payment_already_used", Some(false)), "payment_conflict"),
         (409, Headers::new(), problem("under_review", Some(false)), "payment_conflict"),
         (409, Headers::new(), problem("refund_due", Some(false)), "refund_due"),
@@ -485,6 +491,65 @@ fn a_final_refusal_is_reported_and_no_second_payment_is_signed() {
         let error = failure(exchange.answered(status, &headers, &body, at(1)));
         assert_eq!(error.reason.code(), code, "{status}");
         assert_eq!(error.reason.money(), farebox_core::client::error::Money::Signed);
+    }
+}
+
+#[test]
+pub fn a_settlement_that_may_have_been_sent_is_asked_for_again_and_is_no_refusal() {
+    let hash = format!("0x{}", "ab".repeat(32));
+    let said = |reason: &str, transaction: &str| {
+        let said = json!({"success": false, "errorReason": reason, "transaction": transaction});
+        let mut headers = Headers::new();
+        headers.add("payment-response", &base64::encode(said.to_string().as_bytes()));
+        headers
+    };
+    let mut odd = Headers::new();
+    odd.add("payment-response", "not base64");
+    let cases = [
+        said("settlement_pending", &hash),
+        said("settlement_pending", ""),
+        said("duplicate_settlement", ""),
+        said("unexpected_settle_error", ""),
+        said("invalid_transaction_state", &hash),
+        // Whatever the reason: a transaction was sent.
+        said("insufficient_funds", &hash),
+        said("a word of its own", ""),
+        said("", ""),
+        settled(|it| it["success"] = false.into()),
+        settled(|_| {}),
+        odd,
+    ];
+    for headers in cases {
+        let mut exchange = exchange(r#"{"deadlineSecs": 10}"#, 1);
+        let first = paid(&mut exchange, &json!([entry("10000")]));
+        let next = exchange.answered(402, &headers, b"", at(1));
+        let Next::Send { headers: again, .. } = next else { panic!("{headers:?}: {next:?}") };
+        assert_eq!(again[0], first[0], "the same payment");
+        // What came of the first settlement is not known by a refusal of the second.
+        let refusal = refused_because("invalid_exact_evm_insufficient_balance");
+        assert!(matches!(exchange.answered(402, &refusal, b"", at(2)), Next::Send { .. }));
+        let error = failure(exchange.answered(402, &refusal, b"", at(10)));
+        assert_eq!(error.reason.code(), "payment_unresolved", "{headers:?}");
+        assert!(exchange.payment().is_some());
+    }
+    // The gate itself answers so only if it is certain.
+    let mut exchange = exchange("{}", 1);
+    paid(&mut exchange, &json!([entry("10000")]));
+    let body = problem("settlement_refused", Some(false));
+    let error = failure(exchange.answered(402, &said("its own word", ""), &body, at(1)));
+    assert_eq!(error.reason.code(), "payment_refused");
+}
+
+#[test]
+pub fn a_payment_that_is_said_to_have_been_used_is_no_refusal() {
+    let used =
+        ["invalid_exact_evm_nonce_already_used", "FiatTokenV2: authorization is used or canceled"];
+    for reason in used {
+        let mut exchange = exchange("{}", 1);
+        paid(&mut exchange, &json!([entry("10000")]));
+        assert!(matches!(exchange.lost(at(1)), Next::Send { .. }));
+        let error = failure(exchange.answered(402, &refused_because(reason), b"", at(2)));
+        assert_eq!(error.reason.code(), "payment_conflict", "{reason}");
     }
 }
 

@@ -130,6 +130,8 @@ const TABLE: &[Row] = &[
     row!(WordIsChain, settlement::one_transaction_told_to_two_payers_serves_the_second_only_where_the_facilitator_is_believed),
     row!(CachesAnswer, manners::no_cache_stands_between_a_paid_request_and_its_origin),
     row!(HeaderUnread, client::a_refusal_quotes_the_header_or_else_the_body),
+    row!(PendingIsRefused, client::a_settlement_that_may_have_been_sent_is_asked_for_again_and_is_no_refusal),
+    row!(UsedIsRefused, client::a_payment_that_is_said_to_have_been_used_is_no_refusal),
     row!(FundsUntold, client::an_empty_wallet_error_names_amount_token_and_network),
     row!(HopsArePriced, pricer::told::what_connection_names_is_neither_priced_nor_forwarded),
     row!(TwinsPass, pricer::told::no_field_stands_for_another_one_that_was_priced),

@@ -112,11 +112,10 @@ fn an_empty_wallet_that_only_the_settlement_tells_of_is_told_where_test_money_is
 #[test]
 fn the_reason_beside_the_terms_is_told_before_that_of_the_settlement_and_of_the_body() {
     let table = [
-        (Some("no longer sold"), Some("expired"), "no longer sold"),
-        (Some("Payment required"), Some("expired"), "expired"),
+        (Some("no longer sold"), Some("payment_expired"), "no longer sold"),
+        (Some("Payment required"), Some("payment_expired"), "payment_expired"),
         (Some("Payment required"), None, "from the body"),
-        (Some("Payment required"), Some(""), "from the body"),
-        (None, Some("expired"), "expired"),
+        (None, Some("payment_expired"), "payment_expired"),
     ];
     for (beside, settled, told) in table {
         let mut exchange = exchange("{}", 1);

@@ -71,6 +71,19 @@ test('a request that was prepared before the other one\'s outcome stayed open re
   assert.equal(signer.asked.length, 2);
 });
 
+for (const [name, status, settled] of [['a settlement that is not over', 402, settlement({ success: false, errorReason: 'settlement_pending' })], ['a failure of the server', 502, undefined]] as const) {
+  test(`${name} leaves the payment open: the same request sends it again, and pays nothing more`, async () => {
+    const { client, signer } = local({ policy: { deadlineSecs: 1 } });
+    const harness = new AgentHarness({ client });
+    const headers = settled === undefined ? {} : { 'payment-response': Buffer.from(JSON.stringify(settled)).toString('base64') };
+    shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.writeHead(status, headers).end());
+    for (let call = 0; call < 2; call += 1) assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
+    shop.answers = honest;
+    assert.equal((await buy(harness)).result.merchantResponse.body, GOODS);
+    assert.deepEqual([signer.asked.length, new Set(shop.payments()).size], [1, 1]);
+  });
+}
+
 for (const [name, stores] of [['its budget', () => ({ store: memoryStore() })], ['a store of its own', () => ({ store: memoryStore(), sent: memoryStore() })]] as const) {
   test(`a process that knows no prepared request finds the open payment beside ${name}`, async () => {
     const kept = stores();

@@ -135,6 +135,21 @@ test('a paid answer that is an error is told with its receipt', async (t) => {
   assert.ok(err.includes(TRANSACTION));
 });
 
+for (const status of [200, 302, 404, 500]) {
+  test(`a paid request that is answered ${status}${status === 200 ? ' in part' : ''} without a receipt is told as signed, and its payment is kept`, async (t) => {
+    const shop = await open((request, response) => {
+      if (paymentOf(request) === undefined) return ask(response);
+      if (status !== 200) return void response.writeHead(status).end('oh');
+      response.writeHead(200, { 'content-length': '1000' }).write('half', () => response.destroy());
+    });
+    t.after(() => shop.stop());
+    const { code, err } = await farebox(['pay', shop.url, '--yes']);
+    assert.equal(code, 4, err);
+    const kept = JSON.parse(readFileSync(/is in (\S+\.json)/.exec(err)?.[1] ?? '', 'utf8')) as { header: [string, string] };
+    assert.equal(kept.header[1], paymentOf(shop.requests[1]!));
+  });
+}
+
 test('the key comes from the environment or a file, never from an argument, and is never shown', async (t) => {
   const shop = await open(honest);
   t.after(() => shop.stop());

@@ -123,9 +123,9 @@ describe('mppx 0.11', () => {
       if (sent.length === 1 && credential !== null) throw new TypeError('the connection ended');
       return response;
     }, { signer: inside(), ...knowing() });
-    // A server that keeps no answers refuses the copy: that is told, and no other challenge is answered.
+    // A server that keeps no answers says that it was used: that is told, and no other challenge is answered.
     const error = await fetch(`${url}/mpp/report`).then(() => assert.fail('answered'), (reason: unknown) => reason);
-    assert.ok(error instanceof FareboxError && error.code === 'payment_refused' && error.signed, String(error));
+    assert.ok(error instanceof FareboxError && error.code === 'payment_conflict' && error.signed, String(error));
     assert.equal(sent.length, 2);
     assert.deepEqual([sent[1], error.payment?.header], [sent[0], ['Authorization', sent[0]]]);
     assert.equal(had - (await chain.balanceOf(chain.accounts.payer.address)), 10_000n);

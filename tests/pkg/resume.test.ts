@@ -139,6 +139,23 @@ test('a refusal ends it, and an error of the server leaves it open until it can 
   assert.deepEqual([await failed(), await failed(), signer.asked.length], [500, 500, 3]);
 });
 
+/** What a server of the published library answers while a settlement that was sent is not over. */
+const PENDING = Buffer.from(JSON.stringify(settlement({ success: false, errorReason: 'settlement_pending' }))).toString('base64');
+
+test('a settlement that is not over is asked for again with the same payment, also by later calls, until the content comes', async () => {
+  const store = memoryStore();
+  const { fetch, signer } = payer(store);
+  const before = shop.payments().length;
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.writeHead(402, { 'payment-response': PENDING }).end());
+  for (let call = 0; call < 2; call += 1) await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_unresolved', signed: true, message: /settlement_pending/ });
+  assert.deepEqual((await stateOf(store)).map(([, , isOpen]) => isOpen), [true]);
+  shop.answers = honest;
+  assert.equal(await (await fetch(`${shop.url}/report`)).text(), GOODS);
+  const payments = shop.payments().slice(before);
+  assert.ok(payments.length >= 4, `${payments.length}`);
+  assert.deepEqual([new Set(payments).size, signer.asked.length, (await spentIn(store)).entries.length], [1, 1, 1]);
+});
+
 test('a server that asks for nothing leaves nothing, and what was not signed is not kept', async () => {
   const store = memoryStore();
   const { fetch } = payer(store, { confirm: () => false });

@@ -13,10 +13,12 @@ use crate::chain::ChainId;
 use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::evm::signature::Signature;
+use crate::facilitator::outcome::is_refused;
+use crate::facilitator::reason::cause;
 use crate::http::Headers;
 use crate::mpp::receipt::{HEADER, ReceivedReceipt};
 use crate::mutant::{Mutant, planted};
-use crate::payment::TxHash;
+use crate::payment::{Cause, TxHash};
 use crate::x402::extension::offer_receipt;
 use crate::x402::{Version, header};
 
@@ -113,6 +115,15 @@ impl Settlement {
     #[must_use]
     pub fn success(&self) -> bool {
         self.object.get("success").and_then(Value::as_bool) == Some(true)
+    }
+
+    /// Whether it leaves open that value moved or is about to: it does not say for certain that
+    /// nothing was sent to the chain. Who lacks funds has nothing that could move.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let is_unsent = self.text("transaction").unwrap_or_default().is_empty();
+        let lacks = self.refusal().is_some_and(|reason| cause(reason) == Cause::Funds);
+        !is_refused(&self.object) && !(is_unsent && lacks)
     }
 
     /// The reason why no value moved, in the server's words, if it says so and gives one.

@@ -133,16 +133,21 @@ pub fn settle_outcome(reply: &FacilitatorReply, expected: &Expected) -> SettleOu
         {
             SettleOutcome::Pending
         }
-        (Some(false), None) if status < 500 && named.is_empty() => {
-            let reason = words(&object, "errorReason");
-            if is_definite(&reason) {
-                SettleOutcome::Refused(reason)
-            } else {
-                SettleOutcome::Unknown(None)
-            }
+        (Some(false), None) if status < 500 && is_refused(&object) => {
+            SettleOutcome::Refused(words(&object, "errorReason"))
         }
         (_, hash) => SettleOutcome::Unknown(hash),
     }
+}
+
+/// Whether a failed settlement proves that nothing was submitted: it names no transaction, and a
+/// reason that facilitators give only before they broadcast.
+#[must_use]
+pub fn is_refused(settlement: &Map<String, Value>) -> bool {
+    let text = |name: &str| settlement.get(name).and_then(Value::as_str).unwrap_or_default();
+    settlement.get("success") == Some(&false.into())
+        && text("transaction").is_empty()
+        && is_definite(&words(settlement, "errorReason"))
 }
 
 /// Whether a reply that affirms something may be believed: it has a status of success, and does not
@@ -237,7 +242,8 @@ fn words(object: &Map<String, Value>, name: &str) -> String {
 }
 
 /// Whether a reason says that the authorization may have reached the chain.
-fn speaks_of_submission(reason: &str) -> bool {
+#[must_use]
+pub fn speaks_of_submission(reason: &str) -> bool {
     let reason = reason.to_ascii_lowercase();
     let used = |rest: &str| rest.contains("used") && !rest.contains("unused");
     let after = |word: &str| reason.split_once(word).is_some_and(|(_, rest)| used(rest));

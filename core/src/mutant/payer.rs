@@ -9,6 +9,10 @@ macro_rules! payer {
             AnyRealm,
             /// A payer does not read the reason beside the terms.
             HeaderUnread,
+            /// A settlement that may have been sent is a refusal.
+            PendingIsRefused,
+            /// A payment that is said to have been used is a refusal.
+            UsedIsRefused,
             /// Any price that is known afterwards is signed.
             AnyBound,
             /// What receipts say was not charged may be signed for again without end.

@@ -254,11 +254,11 @@ export class LocalAgentClient implements AgentBackEnd {
     }
     const reason = `The payment of ${sent.proposal.amountText} was sent again, and the merchant answered ${response.status}.`;
     // It can no longer be charged, and a clock may differ by this much.
-    if (this.#now() > (sent.ends ?? Infinity) + LATE_SECS) return this.#answered(prepared, sent, response, undefined);
+    if (this.#now() > (sent.ends ?? Infinity) + LATE_SECS) return this.#answered(prepared, sent, response, undefined, true);
     return { decision: { outcome: 'inconclusive', ...idsOf(key, sent), reasonCode: 'merchant_transport_lost', reason } };
   }
 
-  async #answered(prepared: SdkPreparedPaidRequestReady, sent: Sent, response: Response, settled: Receipt | undefined): Promise<Settled> {
+  async #answered(prepared: SdkPreparedPaidRequestReady, sent: Sent, response: Response, settled: Receipt | undefined, isOver = false): Promise<Settled> {
     const ids = idsOf('', sent);
     const { maxAnswerBytes = MAX_ANSWER_BYTES } = this.#options;
     const { bytes, end } = await readWithin(response, maxAnswerBytes, this.#options.answerTimeoutMs ?? MAX_ANSWER_MS);
@@ -286,6 +286,8 @@ export class LocalAgentClient implements AgentBackEnd {
       return { decision: { outcome: 'allow', ...ids, reasonCode: 'policy_allow', reason: `Paid ${sent.proposal.amountText}.`, merchantResponse, receipt }, answer };
     }
     const reason = `The merchant answered ${response.status} to a request that carried a payment of ${sent.proposal.amountText}.`;
+    // It is not said that it was charged, or that it was not.
+    if (settled === undefined && response.status >= 500 && !isOver) return { decision: { outcome: 'inconclusive', ...ids, reasonCode: 'merchant_transport_lost', reason } };
     if (settled === undefined) return { decision: { outcome: 'execution_failed', ...ids, reasonCode: 'merchant_rejected', reason, merchantResponse }, answer };
     return {
       decision: {

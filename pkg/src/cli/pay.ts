@@ -5,8 +5,8 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
-import type { FareboxError } from '../error.js';
-import { payingFetch, receiptOf } from '../fetch.js';
+import type { FareboxError, SentPayment } from '../error.js';
+import { payingFetch, paymentOf, receiptOf } from '../fetch.js';
 import { fileStore } from '../file-store.js';
 import type { Proposal, Receipt } from '../options.js';
 import { localSigner } from '../signer.js';
@@ -22,20 +22,25 @@ export async function pay(words: Words): Promise<number> {
     return words.values.yes === true || await yes(`pay ${proposal.amountText} from ${proposal.payer}? [y/N] `);
   };
   const response = await payingFetch({ signer, policy, store: fileStore(store), confirm })(url, init).catch(async (error: unknown) => {
-    await keep(error as FareboxError, store);
+    await keep((error as FareboxError).payment, store);
     throw error;
   });
-  const receipt = receiptOf(response);
+  const [receipt, sent] = [receiptOf(response), paymentOf(response)];
   if (receipt !== undefined) process.stderr.write(words.values.json === true ? `${JSON.stringify(receipt)}\n` : told(receipt));
   try {
     if (response.body !== null) await pipeline(Readable.fromWeb(response.body as never), process.stdout, { end: false });
   } catch {
     process.stderr.write('farebox: the content broke off\n');
-    return receipt === undefined ? EXIT.lost : EXIT.signed;
+    await keep(sent, store);
+    return sent === undefined ? EXIT.lost : EXIT.signed;
   }
-  if (response.ok) return EXIT.done;
+  if (response.ok) {
+    if (sent !== undefined && receipt === undefined) process.stderr.write('farebox: a payment was sent, and no receipt came with the content\n');
+    return EXIT.done;
+  }
   process.stderr.write(`farebox: the server answered ${response.status}\n`);
-  return receipt === undefined ? EXIT.failed : EXIT.signed;
+  await keep(sent, store);
+  return sent === undefined ? EXIT.failed : EXIT.signed;
 }
 
 function told({ price, symbol, amount, payTo, network, transaction }: Receipt): string {
@@ -57,8 +62,7 @@ async function yes(question: string): Promise<boolean> {
 }
 
 /** Keeps a payment whose outcome is open where its owner alone can read it: it can be sent again. */
-async function keep(error: FareboxError, store: string): Promise<void> {
-  const { payment } = error;
+async function keep(payment: SentPayment | undefined, store: string): Promise<void> {
   if (payment === undefined) return;
   const file = join(dirname(store), `payment-${payment.key.slice(2, 18)}.json`);
   await mkdir(dirname(store), { recursive: true, mode: 0o700 });

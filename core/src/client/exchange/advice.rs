@@ -72,7 +72,9 @@ impl Exchange {
             (None, _) | (_, Next::Return(_) | Next::Fail(_)) => {}
             (Some(_), _) => {
                 let reason = match status {
-                    402 => Reason::PaymentRefused,
+                    402 if !self.state.paid().is_some_and(|paid| paid.is_open) => {
+                        Reason::PaymentRefused
+                    }
                     409 => Reason::PaymentConflict,
                     _ => Reason::PaymentUnresolved,
                 };

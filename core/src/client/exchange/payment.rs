@@ -15,7 +15,9 @@ use crate::client::receipt::{self, Settlement};
 use crate::client::rejection::{Problem, Rejection};
 use crate::encoding::hex;
 use crate::evm::eip712::TypedData;
+use crate::facilitator::outcome::speaks_of_submission;
 use crate::http::Headers;
+use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
 /// Milliseconds before the first, second, … re-send if the server names no time.
@@ -79,6 +81,7 @@ impl Exchange {
             sent: 0,
             until: now.plus(self.policy.deadline_secs),
             renewal: self.state.renewal(),
+            is_open: false,
         });
     }
 
@@ -141,11 +144,20 @@ impl Exchange {
         let Some(Proposed { prepared, .. }) = self.state.proposed() else {
             return Next::Return(None);
         };
+        let problem = Problem::read(headers, body);
         if status == 402 {
-            return Next::Fail(refused(prepared, answer));
+            let (error, leaves_open) = refused(prepared, &problem, answer);
+            if let ExchangeState::Paid(_, paid) = &mut self.state {
+                paid.is_open |= leaves_open && !planted(Mutant::PendingIsRefused);
+            }
+            return match self.state.paid() {
+                Some(paid) if paid.is_open && error.reason != Reason::PaymentConflict => {
+                    self.again(problem.retry_after, &error.message, now)
+                }
+                _ => Next::Fail(error),
+            };
         }
         let rejection = Rejection::read(status, body);
-        let problem = Problem::read(headers, body);
         let fail = |reason| Next::Fail(ClientError::new(reason, rejection.to_string()));
         match (status, problem.code.as_str(), problem.retryable) {
             (_, "refund_due" | "refunded", _) => return fail(Reason::RefundDue),
@@ -204,20 +216,37 @@ impl Exchange {
     }
 }
 
-/// The error for a 402 after a payment.
-fn refused(prepared: &Prepared, answer: ReceivedResponse<'_>) -> ClientError {
+/// The error for a 402 after a payment, and whether the answer leaves open that value moved: a
+/// settlement was tried that may have been sent. This project's gate answers 402 only if it is
+/// certain. A payment that is said to have been used may have been paid, and no copy of it will
+/// tell.
+fn refused(
+    prepared: &Prepared,
+    problem: &Problem,
+    answer: ReceivedResponse<'_>,
+) -> (ClientError, bool) {
     let ReceivedResponse { status, headers, body, .. } = answer;
     let offer = &prepared.offer;
     let settlement = match &offer.asked {
-        TermsSource::X402 { version, .. } => Settlement::read(*version, headers).ok().flatten(),
-        TermsSource::Mpp(_) => None,
+        TermsSource::X402 { version, .. } => Settlement::read(*version, headers),
+        TermsSource::Mpp(_) => Ok(None),
     };
+    let is_tried = match &settlement {
+        Ok(settlement) => settlement.as_ref().is_some_and(Settlement::is_open),
+        Err(_) => true,
+    };
+    let settlement = settlement.ok().flatten();
     let settled = settlement.as_ref().and_then(Settlement::refusal);
     let rejection = Rejection::of_payment(status, headers, settled, body);
+    let is_open = is_tried && !problem.is_ours;
+    let is_used = speaks_of_submission(&rejection.text) && !planted(Mutant::UsedIsRefused);
+    if is_used && settled.is_none() && !problem.is_ours {
+        return (ClientError::new(Reason::PaymentConflict, rejection.to_string()), is_open);
+    }
     let is_about_funds = rejection.is_about_funds()
         || settled.is_some_and(|text| Rejection::of(status, text, "").is_about_funds());
     if !is_about_funds {
-        return ClientError::new(Reason::PaymentRefused, rejection.to_string());
+        return (ClientError::new(Reason::PaymentRefused, rejection.to_string()), is_open);
     }
     let (payer, price) = (prepared.authorization.from.to_checksum(), offer.in_words());
     let (asset, network) = (offer.asset.address.to_checksum(), &offer.asset.network);
@@ -230,7 +259,7 @@ fn refused(prepared: &Prepared, answer: ReceivedResponse<'_>) -> ClientError {
     let message = format!(
         "{rejection}; {payer} holds less than {price}, contract {asset} on {network}{name}{source}"
     );
-    ClientError::new(Reason::InsufficientFunds, message)
+    (ClientError::new(Reason::InsufficientFunds, message), is_open)
 }
 
 /// The error for a late payment that cannot be renewed.

@@ -40,6 +40,8 @@ pub(super) struct Paid {
     pub(super) sent: usize,
     pub(super) until: UnixTime,
     pub(super) renewal: Renewal,
+    /// Whether an answer left open that value moved: no later refusal takes that back.
+    pub(super) is_open: bool,
 }
 
 /// Progress of the payer's signed request for the answer.
