@@ -123,7 +123,7 @@ impl Settlement {
     pub fn is_open(&self) -> bool {
         let is_unsent = self.text("transaction").unwrap_or_default().is_empty();
         let lacks = self.refusal().is_some_and(|reason| cause(reason) == Cause::Funds);
-        !is_refused(&self.object) && !(is_unsent && lacks)
+        !(is_refused(&self.object) || is_unsent && lacks)
     }
 
     /// The reason why no value moved, in the server's words, if it says so and gives one.

@@ -187,13 +187,30 @@ pub fn scrub(head: &mut ResponseHead, origin: &Origin) {
             head.headers.set(CHALLENGES, &rest);
         }
     }
-    if let Some(base) = origin.base()
-        && let Some(location) = head.headers.get(LOCATION).and_then(|to| to.strip_prefix(base))
-        && location.starts_with('/')
-        && !location.starts_with("//")
-    {
-        let location = location.to_string();
-        head.headers.set(LOCATION, &location);
+    let location = head.headers.get(LOCATION);
+    if let Some(path) = origin.base().zip(location).and_then(|(base, to)| path_within(base, to)) {
+        head.headers.set(LOCATION, &path);
+    }
+}
+
+/// The path of a URL within the origin's; `None` for another one, and for a path that a browser
+/// reads as a server: it takes `\` for `/`, and skips tabs and ends of lines.
+fn path_within(base: &str, location: &str) -> Option<String> {
+    let (scheme, place) = base.split_once("://")?;
+    let named = match location.split_once("//")? {
+        ("", named) => named,
+        (before, named) => {
+            let is_same = before.strip_suffix(':')?.eq_ignore_ascii_case(scheme);
+            is_same.then_some(named)?
+        }
+    };
+    let path = named.strip_prefix(place)?;
+    let mut letters = path.chars().filter(|letter| !matches!(letter, '\t' | '\r' | '\n'));
+    match (letters.next(), letters.next()) {
+        (None | Some('?' | '#'), _) => Some(["/", path].concat()),
+        (Some('/'), Some('/' | '\\')) => None,
+        (Some('/'), _) => Some(path.to_string()),
+        _ => None,
     }
 }
 
@@ -224,21 +241,36 @@ pub(super) const REWRITTEN: &[&str] = &[CHALLENGES, LOCATION];
 /// Prefix of the names that the gate alone answers with, lower case.
 pub(super) const OWN_PREFIX: &str = "farebox-";
 
+/// Fields of this project's marketplace that pass although they begin so: the gate sends none of
+/// these names.
+pub(super) const OF_MARKETS: &[&str] = &["farebox-cursor", "farebox-outcome"];
+
 fn is_ours(name: &str) -> bool {
-    NEVER_ANSWERED.contains(&name) || name.starts_with(OWN_PREFIX)
+    let is_own = name.starts_with(OWN_PREFIX) && !OF_MARKETS.contains(&name);
+    NEVER_ANSWERED.contains(&name) || is_own
 }
+
+/// Fields that tell caches how long to keep an answer, or under which name.
+const FOR_SHARED_CACHES: [&str; 13] = [
+    "cdn-cache-control",
+    "cloudflare-cdn-cache-control",
+    "vercel-cdn-cache-control",
+    "netlify-cdn-cache-control",
+    "akamai-cache-control",
+    "edge-control",
+    "surrogate-control",
+    "surrogate-key",
+    "cache-tag",
+    "x-accel-expires",
+    "expires",
+    "age",
+    "pragma",
+];
 
 /// Marks an answer of a priced route: private, and readable by any page unless the origin decided
 /// otherwise.
 pub fn finish_paid(head: &mut ResponseHead, correlation: &str) {
-    for name in [
-        "cdn-cache-control",
-        "cloudflare-cdn-cache-control",
-        "surrogate-control",
-        "expires",
-        "age",
-        "pragma",
-    ] {
+    for name in FOR_SHARED_CACHES {
         head.headers.remove(name);
     }
     head.headers.set("cache-control", "private, no-store");
@@ -307,6 +339,29 @@ fn scheme_of(element: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_redirect_within_the_origin_is_one_within_the_gate_and_never_to_another_server() {
+        let table = [
+            ("http://origin.test/v1/next?a=1", Some("/next?a=1")),
+            ("HTTP://origin.test/v1/next", Some("/next")),
+            ("//origin.test/v1/next", Some("/next")),
+            ("http://origin.test/v1", Some("/")),
+            ("http://origin.test/v1?a=1", Some("/?a=1")),
+            ("http://origin.test/v1#part", Some("/#part")),
+            ("http://origin.test/v1//evil.test/", None),
+            ("http://origin.test/v1/\\evil.test/", None),
+            ("http://origin.test/v1/\t/evil.test/", None),
+            ("http://origin.test/v12", None),
+            ("https://origin.test/v1/next", None),
+            ("http://other.test/v1/next", None),
+            ("/next", None),
+        ];
+        for (location, path) in table {
+            let within = path_within("http://origin.test/v1", location);
+            assert_eq!(within.as_deref(), path, "{location}");
+        }
+    }
 
     #[test]
     fn only_payment_challenges_leave_the_list() {

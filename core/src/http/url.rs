@@ -117,7 +117,7 @@ fn is_private(host: &str) -> bool {
         let mut groups = host.split(':').map(|group| u16::from_str_radix(group, 16).unwrap_or(0));
         return match (groups.next().unwrap_or(0), groups.next().unwrap_or(0)) {
             // Of protocols, of documentation, and around an IPv4 address.
-            (0x2001, 0..=0x1ff | 0xdb8) | (0x2002, _) => true,
+            (0x2001, 0..=0x1ff | 0xdb8) | (0x2002, _) | (0x3fff, 0..=0xfff) => true,
             (first, _) => first & 0xe000 != 0x2000,
         };
     }
@@ -215,6 +215,7 @@ mod tests {
             "https://224.0.0.1",
             "https://[2001::1]",
             "https://[2001:db8::1]",
+            "https://[3fff::1]",
             "https://[2002:a00:1::]",
             "https://10.0.0.1.",
             "https://metadata.internal.",
