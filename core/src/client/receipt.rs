@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::error::{ClientError, Reason, clean};
 use super::offer::{Charge, TermsSource};
 use super::prepare::Prepared;
+use super::rejection::Problem;
 use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::encoding::hex;
@@ -84,6 +85,17 @@ fn transaction_in(value: &str, charge: &Charge, paid: &Prepared) -> Result<TxHas
     Ok(transaction)
 }
 
+/// Whether a 402 to a payment leaves open that value moved: a settlement was tried that may have
+/// been sent. This project's gate answers 402 only if it is certain.
+#[must_use]
+pub fn leaves_open(headers: &Headers, problem: &Problem) -> bool {
+    let is_open = match Settlement::read(Version::V2, headers) {
+        Ok(settlement) => settlement.is_some_and(|it| it.is_open()),
+        Err(_) => true,
+    };
+    is_open && !problem.is_ours && !planted(Mutant::PendingIsRefused)
+}
+
 /// A server's statement about an x402 settlement.
 #[derive(Clone, Debug)]
 pub struct Settlement {
@@ -119,8 +131,7 @@ impl Settlement {
 
     /// Whether it leaves open that value moved or is about to: it does not say for certain that
     /// nothing was sent to the chain. Who lacks funds has nothing that could move.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         let is_unsent = self.text("transaction").unwrap_or_default().is_empty();
         let lacks = self.refusal().is_some_and(|reason| cause(reason) == Cause::Funds);
         !(is_refused(&self.object) || is_unsent && lacks)

@@ -11,7 +11,7 @@ use super::answer::{ALLOWED, CONFLICT, FAILED, LOST, REJECTED};
 use super::message::{Command, MerchantAnswer, Order};
 use super::{Treasury, Turn};
 use crate::client::prepare::Prepared;
-use crate::client::receipt;
+use crate::client::receipt::{self, leaves_open};
 use crate::client::rejection::{Problem, Rejection};
 use crate::http::Headers;
 use crate::mutant::{Mutant, planted};
@@ -73,6 +73,7 @@ impl Outcome {
         let transaction = settlement.as_ref().and_then(|it| it.get("transaction"));
         let transaction = transaction.and_then(Value::as_str).map(ToString::to_string);
         let status = u16::try_from(answer.status).unwrap_or(u16::MAX);
+        let problem = Problem::read(&headers, answer.body.as_bytes());
         let said = || {
             let rejection = Rejection::of_payment(status, &headers, None, answer.body.as_bytes());
             let mut evidence =
@@ -105,6 +106,9 @@ impl Outcome {
                 }
             }
             (_, None) if repeated && !planted(Mutant::RepeatsAreRefused) => {
+                Self { evidence: said(), ..Self::lost() }
+            }
+            (402, None) if leaves_open(&headers, &problem) => {
                 Self { evidence: said(), ..Self::lost() }
             }
             (status, None) => {
@@ -164,7 +168,8 @@ impl Treasury {
 
 /// Whether an answer asks for the same payment again, and after how many seconds.
 fn again(answer: &MerchantAnswer) -> Option<Option<u64>> {
-    let problem = Problem::read(&headers_of(answer), answer.body.as_bytes());
+    let headers = headers_of(answer);
+    let problem = Problem::read(&headers, answer.body.as_bytes());
     let is_over = matches!(
         problem.code.as_str(),
         "refund_due"
@@ -175,6 +180,7 @@ fn again(answer: &MerchantAnswer) -> Option<Option<u64>> {
             | "origin_failed"
     );
     match (answer.status, problem.retryable, problem.retry_after) {
+        (402, _, wait) if leaves_open(&headers, &problem) => Some(wait),
         (200..=399 | 402, ..) => None,
         _ if is_over => None,
         (_, Some(true), wait) => Some(wait),

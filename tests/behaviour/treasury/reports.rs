@@ -1,6 +1,7 @@
 //! What Workers and the alarm report: lost answers, late Workers, crashes, repeats.
 
 use farebox_core::amount::Amount;
+use farebox_core::encoding::base64;
 use farebox_core::ledger::inquiry::finding::Finding;
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
@@ -267,6 +268,36 @@ pub fn the_refusal_of_a_repeat_says_nothing_of_the_payment() {
     let [Job::Send(order, _)] = jobs.as_slice() else { panic!("{jobs:?}") };
     let told = world.answered(order, plain(409, "used"));
     assert_eq!(told.outcome(), ("inconclusive", "merchant_transport_lost"));
+}
+
+#[test]
+fn a_settlement_that_may_have_been_sent_is_asked_for_again_and_is_no_refusal() {
+    let hash = format!("0x{}", "ab".repeat(32));
+    let said = |reason: &str, transaction: &str| {
+        let said = json!({"success": false, "errorReason": reason, "transaction": transaction});
+        let mut answer = plain(402, "");
+        answer
+            .headers
+            .push(("payment-response".into(), base64::encode(said.to_string().as_bytes())));
+        answer
+    };
+    for open in [said("settlement_pending", &hash), said("duplicate_settlement", "")] {
+        let (mut world, order) = paying();
+        let now = UnixTime::from_secs(world.now);
+        assert_eq!(world.treasury.turn(&order, Some(open.clone()), 1, now), Turn::Again(250));
+        let told = world.answered(&order, open);
+        assert_eq!(told.outcome(), ("inconclusive", "merchant_transport_lost"));
+        assert_eq!((money(&world), spent(&mut world).as_str()), (Money::Signed, "0.01"));
+    }
+    let (mut world, order) = paying();
+    let now = UnixTime::from_secs(world.now);
+    let certain = said("invalid_exact_evm_payload_signature", "");
+    let turn = world.treasury.turn(&order, Some(certain.clone()), 1, now);
+    assert!(matches!(turn, Turn::Report(Command::Answered { sent: 1, .. })), "{turn:?}");
+    assert_eq!(
+        world.answered(&order, certain).outcome(),
+        ("execution_failed", "merchant_rejected")
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{Exchange, Next, ReceivedResponse};
 use crate::client::error::{ClientError, Reason};
 use crate::client::offer::TermsSource;
 use crate::client::prepare::{self, Prepared};
-use crate::client::receipt::{self, Settlement};
+use crate::client::receipt::{self, Settlement, leaves_open};
 use crate::client::rejection::{Problem, Rejection};
 use crate::encoding::hex;
 use crate::evm::eip712::TypedData;
@@ -146,9 +146,9 @@ impl Exchange {
         };
         let problem = Problem::read(headers, body);
         if status == 402 {
-            let (error, leaves_open) = refused(prepared, &problem, answer);
+            let error = refused(prepared, &problem, answer);
             if let ExchangeState::Paid(_, paid) = &mut self.state {
-                paid.is_open |= leaves_open && !planted(Mutant::PendingIsRefused);
+                paid.is_open |= leaves_open(headers, &problem);
             }
             return match self.state.paid() {
                 Some(paid) if paid.is_open && error.reason != Reason::PaymentConflict => {
@@ -216,37 +216,25 @@ impl Exchange {
     }
 }
 
-/// The error for a 402 after a payment, and whether the answer leaves open that value moved: a
-/// settlement was tried that may have been sent. This project's gate answers 402 only if it is
-/// certain. A payment that is said to have been used may have been paid, and no copy of it will
-/// tell.
-fn refused(
-    prepared: &Prepared,
-    problem: &Problem,
-    answer: ReceivedResponse<'_>,
-) -> (ClientError, bool) {
+/// The error for a 402 after a payment. One that is said to have been used may have been paid, and
+/// no copy of it will tell.
+fn refused(prepared: &Prepared, problem: &Problem, answer: ReceivedResponse<'_>) -> ClientError {
     let ReceivedResponse { status, headers, body, .. } = answer;
     let offer = &prepared.offer;
     let settlement = match &offer.asked {
-        TermsSource::X402 { version, .. } => Settlement::read(*version, headers),
-        TermsSource::Mpp(_) => Ok(None),
+        TermsSource::X402 { version, .. } => Settlement::read(*version, headers).ok().flatten(),
+        TermsSource::Mpp(_) => None,
     };
-    let is_tried = match &settlement {
-        Ok(settlement) => settlement.as_ref().is_some_and(Settlement::is_open),
-        Err(_) => true,
-    };
-    let settlement = settlement.ok().flatten();
     let settled = settlement.as_ref().and_then(Settlement::refusal);
     let rejection = Rejection::of_payment(status, headers, settled, body);
-    let is_open = is_tried && !problem.is_ours;
     let is_used = speaks_of_submission(&rejection.text) && !planted(Mutant::UsedIsRefused);
     if is_used && settled.is_none() && !problem.is_ours {
-        return (ClientError::new(Reason::PaymentConflict, rejection.to_string()), is_open);
+        return ClientError::new(Reason::PaymentConflict, rejection.to_string());
     }
     let is_about_funds = rejection.is_about_funds()
         || settled.is_some_and(|text| Rejection::of(status, text, "").is_about_funds());
     if !is_about_funds {
-        return (ClientError::new(Reason::PaymentRefused, rejection.to_string()), is_open);
+        return ClientError::new(Reason::PaymentRefused, rejection.to_string());
     }
     let (payer, price) = (prepared.authorization.from.to_checksum(), offer.in_words());
     let (asset, network) = (offer.asset.address.to_checksum(), &offer.asset.network);
@@ -259,7 +247,7 @@ fn refused(
     let message = format!(
         "{rejection}; {payer} holds less than {price}, contract {asset} on {network}{name}{source}"
     );
-    (ClientError::new(Reason::InsufficientFunds, message), is_open)
+    ClientError::new(Reason::InsufficientFunds, message)
 }
 
 /// The error for a late payment that cannot be renewed.
