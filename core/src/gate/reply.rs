@@ -381,10 +381,12 @@ mod tests {
     #[test]
     fn an_origin_cannot_speak_for_the_gate() {
         let mut head = ResponseHead::from_text(
-            "302\npayment-response: x\nfarebox-payer: y\npayment-required: z\nlocation: http://origin.test/next\nset-cookie: a=1",
+            "302\npayment-response: x\nfarebox-payer: y\npayment-required: z\nlocation: http://origin.test/next\nset-cookie: a=1\nfarebox-cursor: 4\nfarebox-outcome: free\nfarebox-cursors: 5",
         )
         .unwrap();
         scrub(&mut head, &Origin::Url("http://origin.test".to_string()));
-        assert_eq!(head.headers.to_lines(), "set-cookie: a=1\nlocation: /next\n");
+        // The marketplace's own words are no word of a gate's.
+        let passed = "set-cookie: a=1\nfarebox-cursor: 4\nfarebox-outcome: free\nlocation: /next\n";
+        assert_eq!(head.headers.to_lines(), passed);
     }
 }
