@@ -60,10 +60,7 @@ impl Gateway {
     /// What is shown as a payment: under `mock` a member of the body.
     fn material_in(&self, payment: &str, fields: &Fields) -> String {
         match self.set.hold {
-            HoldKind::Mock => {
-                let hash = fields.maybe("tx_hash").ok().flatten();
-                hash.unwrap_or_default().to_ascii_lowercase()
-            }
+            HoldKind::Mock => fields.maybe("tx_hash").ok().flatten().unwrap_or_default(),
             HoldKind::Completion | HoldKind::Escrow | HoldKind::Contract => String::from(payment),
         }
     }

@@ -3,8 +3,6 @@
 macro_rules! compute {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
-            /// A pretended payment pays for any number of quotes.
-            HashesPayTwice,
             /// A seller that an identity was proven for is overwritten by anyone.
             AnyoneRegisters,
             /// What anyone registers is sold in the name of a seller that has proven nothing yet.

@@ -46,7 +46,6 @@ pub const TABLE: &[Row] = &[
         sellers::what_a_stranger_registers_is_not_sold_in_the_name_of_who_proves_the_wallet
     ),
     row!(SellersPileUp, sellers::a_client_registers_twenty_sellers_in_an_hour_that_prove_nothing),
-    row!(HashesPayTwice, payments::a_pretended_hash_pays_for_one_quote),
     row!(AnyPriceIsOffered, sellers::a_price_that_the_till_does_not_take_is_not_registered),
     row!(DaysHaveNoEnd, quotes::no_more_is_sold_in_a_day_than_can_leave_the_wallet_again),
     row!(OneSellerHasTheDay, quotes::a_seller_sells_its_share_of_the_day),

@@ -399,25 +399,6 @@ pub fn a_mock_market_takes_hashes_that_look_like_one() {
 }
 
 #[test]
-pub fn a_pretended_hash_pays_for_one_quote() {
-    let mut world = World::set(settings(HoldKind::Mock, Profile::DemoTestnet));
-    world.seller(1, "0.005");
-    world.seller(2, "0.005");
-    let mut paid = |prompt: &str, hash: &str| {
-        let quote = world.ask("10.0.0.1", 9, prompt);
-        let payload = world.order(9, prompt);
-        let body =
-            json!({"fingerprint": quote.text("fingerprint"), "tx_hash": hash, "payload": payload});
-        world.told(Instruction::Verify { payment: String::new(), body: body.to_string() })
-    };
-    assert_eq!(paid("one", "0xabc123").status, 200);
-    for hash in ["0xabc123", "0xABC123"] {
-        assert_eq!(paid("two", hash).code(), (409, "TX_ALREADY_USED"));
-    }
-    assert_eq!(paid("two", "0xabc124").status, 200);
-}
-
-#[test]
 pub fn the_original_s_bare_payment_and_an_mpp_credential_name_their_payer() {
     for value in [
         json!({"authorization": {"from": wallet(9)}, "signature": "0x"}),
