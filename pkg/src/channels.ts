@@ -89,7 +89,7 @@ export type ChannelOptions = Pick<PayOptions, 'signer' | 'policy' | 'store' | 'a
   readonly name?: string;
   /** Called before each deposit; anything but true signs nothing [no question]. */
   readonly confirm?: (proposal: ChannelProposal) => boolean | Promise<boolean>;
-  /** Sends the `calls` of the proposal in order and returns the hash of the last one, or returns nothing if it sent none. For sessions of MPP whose seller pays no gas [none]. */
+  /** For sessions of MPP whose seller pays no gas: sends the `calls` of the proposal in order. Returns the hash of the last call, or nothing if none was sent [none]. */
   readonly broadcast?: (proposal: ChannelProposal) => string | null | undefined | Promise<string | null | undefined>;
   /** Called with the state of a session in one line, after each deposit and voucher, and before it is closed [none]. */
   readonly onState?: (line: string) => void;

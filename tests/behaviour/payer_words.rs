@@ -134,6 +134,13 @@ fn the_reason_beside_the_terms_is_told_before_that_of_the_settlement_and_of_the_
         assert_eq!(error.reason.code(), "payment_refused");
         assert!(error.message.contains(told), "{beside:?} {settled:?}: {}", error.message);
     }
+    // A settlement without a reason leaves the payment open, and tells of the body as well.
+    let mut exchange = exchange(r#"{"deadlineSecs": 10}"#, 1);
+    paid(&mut exchange, &json!([entry("10000")]));
+    let empty = header("payment-response", &json!({"success": false, "errorReason": ""}));
+    let error = failure(exchange.answered(402, &empty, br#"{"error": "from the body"}"#, at(10)));
+    assert_eq!(error.reason.code(), "payment_unresolved");
+    assert!(error.message.contains("from the body"), "{}", error.message);
 }
 
 /// Terms of version 1 as a body.
