@@ -20,6 +20,7 @@ pub mod mutant;
 pub mod problem;
 pub mod secret;
 pub mod sorted;
+pub mod text;
 pub mod time;
 
 pub mod evm;

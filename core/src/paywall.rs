@@ -1,6 +1,8 @@
-//! The page of a 402, a pure function of the offer. No script; every text is escaped.
+//! The page of a 402, a pure function of the offer, without a script.
 
 use alloc::string::String;
+
+use crate::text::Html;
 
 /// Content of the page.
 #[derive(Clone, Copy, Debug)]
@@ -41,55 +43,29 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe
 /// ```
 #[must_use]
 pub fn html(page: &Page<'_>) -> String {
-    let mut out = String::from(
+    let about = match page.description {
+        "" => Html::literal("This resource has a price."),
+        about => Html::of(about),
+    };
+    let ways = page.ways.iter().map(|way| {
+        let values = [way.price, way.asset, way.network, way.pay_to];
+        Html::fill(
+            "<dt>Price</dt><dd>{}</dd>\n<dt>Asset</dt><dd>{}</dd>\n<dt>Network</dt><dd>{}</dd>\n<dt>Paid to</dt><dd>{}</dd>\n",
+            values.map(Html::of),
+        )
+    });
+    Html::fill(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>Payment required</title>\n\
          <style>body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:10vh auto;padding:0 1rem}\
          dt{font-weight:600}dd{margin:0 0 .75rem;overflow-wrap:anywhere}</style>\n\
-         <main>\n<h1>Payment required</h1>\n<p>",
-    );
-    if page.description.is_empty() {
-        out.push_str("This resource has a price.");
-    } else {
-        escape(page.description, &mut out);
-    }
-    out.push_str("</p>\n<dl>\n");
-    let ways = page.ways.iter().flat_map(|way| {
-        [
-            ("Price", way.price),
-            ("Asset", way.asset),
-            ("Network", way.network),
-            ("Paid to", way.pay_to),
-        ]
-    });
-    for (term, text) in ways.chain([("Resource", page.url)]) {
-        out.push_str("<dt>");
-        out.push_str(term);
-        out.push_str("</dt><dd>");
-        escape(text, &mut out);
-        out.push_str("</dd>\n");
-    }
-    out.push_str(
-        "</dl>\n<p>Programs can pay automatically: the terms are in the <code>PAYMENT-REQUIRED</code> header \
+         <main>\n<h1>Payment required</h1>\n<p>{}</p>\n<dl>\n{}<dt>Resource</dt><dd>{}</dd>\n\
+         </dl>\n<p>Programs can pay automatically: the terms are in the <code>PAYMENT-REQUIRED</code> header \
          (x402 version 2) and, if JSON is requested, in the body (version 1).</p>\n</main>\n</html>\n",
-    );
-    out
-}
-
-fn escape(text: &str, out: &mut String) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '`' => out.push_str("&#96;"),
-            c if c.is_control() => {}
-            c => out.push(c),
-        }
-    }
+        [about, Html::join(ways, ""), Html::of(page.url)],
+    )
+    .into_string()
 }
 
 #[cfg(test)]

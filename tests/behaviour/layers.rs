@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 /// Modules by row; a module may use the rows above and itself.
 const ROWS: &[&[&str]] = &[
-    &["amount", "time", "chain", "secret", "encoding", "hash", "mutant", "problem", "sorted"],
+    &[
+        "amount", "time", "chain", "secret", "encoding", "hash", "mutant", "problem", "sorted",
+        "text",
+    ],
     &["http", "evm"],
     &["config", "payment"],
     &["x402", "mpp", "a2a"],

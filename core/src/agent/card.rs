@@ -11,7 +11,7 @@ use super::json::Json;
 use super::pool::{Choice, Kind, Pool, network_name};
 use super::ranking::{Ranking, Wallet};
 use super::text::bounded;
-use crate::client::error::visible;
+use crate::text::single_line;
 
 /// Maximum characters of a brand.
 const MAX_BRAND: usize = 60;
@@ -181,7 +181,7 @@ fn lines(choice: &Choice, params: &Json) -> Vec<(&'static str, String)> {
 fn param(text: &str) -> String {
     let shown = format!("`{}`", bounded(text, MAX_PARAM).replace('`', "'"));
     let all = text.chars().count();
-    let seen = visible(text).count();
+    let seen = single_line(text).count();
     let cut = if seen > MAX_PARAM {
         format!(" (the first {MAX_PARAM} of {all} characters)")
     } else {

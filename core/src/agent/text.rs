@@ -3,7 +3,7 @@
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 
-use crate::client::error::visible;
+use crate::text::single_line;
 
 /// Maximum characters of a description or a note.
 pub const MAX_TEXT: usize = 400;
@@ -15,7 +15,7 @@ pub const MAX_EXAMPLE: usize = 20_000;
 /// At most `max` characters that a reader can see; line breaks become spaces.
 #[must_use]
 pub fn bounded(text: &str, max: usize) -> String {
-    visible(text).take(max).collect::<String>().trim().to_owned()
+    single_line(text).take(max).collect::<String>().trim().to_owned()
 }
 
 /// The text, if it is a name as it stands: not empty, not long, and nothing in it is hidden.
@@ -23,7 +23,7 @@ pub fn bounded(text: &str, max: usize) -> String {
 pub fn name(text: &str) -> Option<&str> {
     let is_name = !text.is_empty()
         && text.chars().take(MAX_NAME.saturating_add(1)).count() <= MAX_NAME
-        && visible(text).eq(text.chars());
+        && single_line(text).eq(text.chars());
     is_name.then_some(text)
 }
 

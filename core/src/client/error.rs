@@ -7,6 +7,8 @@ use alloc::string::String;
 
 use serde_json::Value;
 
+use crate::text::single_line;
+
 /// A failure that the payer can act on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientError {
@@ -288,24 +290,7 @@ impl Reason {
 /// text, at most 256 characters.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    visible(text).take(MAX_TEXT).collect::<String>().trim().to_owned()
-}
-
-/// The characters of a server's text that a reader can see; control characters become spaces.
-pub fn visible(text: &str) -> impl Iterator<Item = char> {
-    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    text.chars().map(move |c| if breaks(c) { ' ' } else { c }).filter(|c| !hides(*c))
-}
-
-/// Whether a character is invisible but affects others. Spec: Unicode,
-/// `Default_Ignorable_Code_Point` and `Bidi_Control`, and the annotation marks.
-const fn hides(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+    single_line(text).take(MAX_TEXT).collect::<String>().trim().to_owned()
 }
 
 /// Maximum characters of a server's text.

@@ -1,12 +1,14 @@
 //! The page of a market: what is sold, by whom, for how much, and how to call it. One document for
-//! people and crawlers, without a script; everything that an owner wrote is escaped.
+//! people and crawlers, without a script.
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use super::Market;
 use super::offered::Offered;
-use super::text::{Members, turns_text};
+use super::text::Members;
+use crate::text::{Html, Shell};
 
 /// The policy that the page needs, and nothing more.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -24,15 +26,8 @@ impl Market {
         let pages = count.div_ceil(PER_PAGE).max(1);
         let page = parameter(query, "page").parse().unwrap_or(1_usize).clamp(1, pages);
         let skipped = page.saturating_sub(1).saturating_mul(PER_PAGE);
-        let mut rows = String::new();
-        let mut items = String::new();
-        for skill in found().skip(skipped).take(PER_PAGE) {
-            rows.push_str(&card(skill, self, Depth::Card));
-            if !items.is_empty() {
-                items.push(',');
-            }
-            items.push_str(&product(skill, self));
-        }
+        let on_page = || found().skip(skipped).take(PER_PAGE);
+        let items: Vec<String> = on_page().map(|skill| product(skill, self)).collect();
         let heading = match (count, wanted.is_empty()) {
             (0, true) => "Nothing is sold here yet.".to_string(),
             (0, false) => "No skill has these words.".to_string(),
@@ -43,37 +38,40 @@ impl Market {
             .text("@context", "https://schema.org")
             .text("@type", "ItemList")
             .number("numberOfItems", u64::try_from(count).unwrap_or(u64::MAX))
-            .raw("itemListElement", &format!("[{items}]"))
+            .raw("itemListElement", &format!("[{}]", items.join(",")))
             .done();
-        let body = format!(
+        let body = Html::fill(
             "<header><h1>Skills</h1><p>HTTP functions of many sellers. Each call is paid to its seller, per request, without an account.</p>\
              <form role=\"search\"><label for=\"q\">Find a skill</label><input id=\"q\" name=\"q\" type=\"search\" maxlength=\"200\" value=\"{}\"><button>Find</button></form></header>\
-             <main><p class=\"count\">{heading}</p><ul class=\"skills\">{rows}</ul>{}{}</main>",
-            escaped(&wanted),
-            turns(&wanted, page, pages),
-            self.ways(),
+             <main><p class=\"count\">{}</p><ul class=\"skills\">{}</ul>{}{}</main>",
+            [
+                Html::of(&wanted),
+                Html::of(&heading),
+                Html::join(on_page().map(|skill| card(skill, self, Depth::Card)), ""),
+                turns(&wanted, page, pages),
+                self.ways(),
+            ],
         );
-        document("Skills", "HTTP functions of many sellers, paid per request.", &data, &body)
+        document("Skills", "HTTP functions of many sellers, paid per request.", &data, body)
     }
 
     /// The page of one skill, `/skills/{id}`, in HTML.
     #[must_use]
     pub fn skill_page(&self, skill: &Offered) -> String {
         let data = product(skill, self);
-        let body = format!(
+        let body = Html::fill(
             "<nav><a href=\"/\">All skills</a></nav><main><ul class=\"skills\">{}</ul>{}</main>",
-            card(skill, self, Depth::Whole),
-            self.ways(),
+            [card(skill, self, Depth::Whole), self.ways()],
         );
-        document(&skill.name, &skill.description, &data, &body)
+        document(&skill.name, &skill.description, &data, body)
     }
 
     /// What else there is to read.
-    fn ways(&self) -> String {
-        format!(
+    fn ways(&self) -> Html {
+        Html::fill(
             "<footer><p>For programs: <a href=\"/SKILL.md\">SKILL.md</a>, <a href=\"/openapi.json\">OpenAPI</a>, <a href=\"/llms.txt\">llms.txt</a>, \
              <a href=\"/.well-known/x402\">x402</a>, <a href=\"/api/marketplace/skills\">JSON</a>. The market is <code>{}</code>.</p></footer>",
-            escaped(&self.url)
+            [Html::of(&self.url)],
         )
     }
 }
@@ -87,35 +85,14 @@ enum Depth {
     Whole,
 }
 
-fn card(skill: &Offered, market: &Market, depth: Depth) -> String {
-    let (id, name) = (escaped(&skill.id), escaped(&skill.name));
+fn card(skill: &Offered, market: &Market, depth: Depth) -> Html {
+    let (id, name) = (Html::of(&skill.id), Html::of(&skill.name));
     let title = match depth {
-        Depth::Card => format!("<h2><a href=\"/skills/{id}\"><bdi>{name}</bdi></a></h2>"),
-        Depth::Whole => format!("<h1><bdi>{name}</bdi></h1>"),
+        Depth::Card => {
+            Html::fill("<h2><a href=\"/skills/{}\"><bdi>{}</bdi></a></h2>", [id.clone(), name])
+        }
+        Depth::Whole => Html::fill("<h1><bdi>{}</bdi></h1>", [name]),
     };
-    let price = format!("{} {}", escaped(&skill.price), escaped(&skill.asset));
-    let seller = match skill.agent.as_str() {
-        "" => String::new(),
-        agent => format!("<bdi>{}</bdi>, ", escaped(agent)),
-    };
-    let mut facts = format!(
-        "<dt>Seller</dt><dd>{seller}<code>{}</code></dd><dt>Address</dt><dd><code>{} {}</code></dd><dt>Network</dt><dd>{}</dd><dt>Version</dt><dd>{}</dd>",
-        escaped(&skill.owner),
-        escaped(&skill.method),
-        escaped(&skill.url),
-        escaped(&skill.networks.join(", ")),
-        escaped(&match depth {
-            Depth::Card => skill.version.clone(),
-            Depth::Whole => skill.versions.join(", "),
-        }),
-    );
-    if let Some((fee, is_paid)) = &skill.fee {
-        let paid = if *is_paid { "paid" } else { "not paid yet" };
-        facts.push_str(&format!(
-            "<dt>Fee of the market</dt><dd>{}, once, {paid}; it is not part of the price</dd>",
-            escaped(fee)
-        ));
-    }
     let state = match (skill.charges.as_str(), skill.live) {
         ("seller", _) => "<p class=\"note\">The seller&#39;s own server asks for the money.</p>",
         (_, true) => "",
@@ -125,58 +102,114 @@ fn card(skill: &Offered, market: &Market, depth: Depth) -> String {
     };
     let calls = calls(skill, market);
     let how = match depth {
-        Depth::Card => format!("<details><summary>How to call it</summary>{calls}</details>"),
-        Depth::Whole => format!("<h2>How to call it</h2>{calls}"),
+        Depth::Card => {
+            Html::fill("<details><summary>How to call it</summary>{}</details>", [calls])
+        }
+        Depth::Whole => Html::fill("<h2>How to call it</h2>{}", [calls]),
     };
-    format!(
-        "<li id=\"{id}\" class=\"skill\"><div class=\"head\">{title}<p class=\"price\">{price}</p></div><p class=\"about\"><bdi>{}</bdi></p>{state}<dl>{facts}</dl>{how}</li>",
-        escaped(&skill.description)
+    Html::fill(
+        "<li id=\"{}\" class=\"skill\"><div class=\"head\">{}<p class=\"price\">{} {}</p></div><p class=\"about\"><bdi>{}</bdi></p>{}<dl>{}</dl>{}</li>",
+        [
+            id,
+            title,
+            Html::of(&skill.price),
+            Html::of(&skill.asset),
+            Html::of(&skill.description),
+            Html::literal(state),
+            facts(skill, depth),
+            how,
+        ],
+    )
+}
+
+/// Seller, address, network, versions and fee, as a list of terms.
+fn facts(skill: &Offered, depth: Depth) -> Html {
+    let seller = match skill.agent.as_str() {
+        "" => Html::literal(""),
+        agent => Html::fill("<bdi>{}</bdi>, ", [Html::of(agent)]),
+    };
+    let versions = match depth {
+        Depth::Card => skill.version.clone(),
+        Depth::Whole => skill.versions.join(", "),
+    };
+    let fee = skill.fee.as_ref().map_or(Html::literal(""), |(fee, is_paid)| {
+        Html::fill(
+            "<dt>Fee of the market</dt><dd>{}, once, {}; it is not part of the price</dd>",
+            [Html::of(fee), Html::literal(if *is_paid { "paid" } else { "not paid yet" })],
+        )
+    });
+    Html::fill(
+        "<dt>Seller</dt><dd>{}<code>{}</code></dd><dt>Address</dt><dd><code>{} {}</code></dd><dt>Network</dt><dd>{}</dd><dt>Version</dt><dd>{}</dd>{}",
+        [
+            seller,
+            Html::of(&skill.owner),
+            Html::of(&skill.method),
+            Html::of(&skill.url),
+            Html::of(&skill.networks.join(", ")),
+            Html::of(&versions),
+            fee,
+        ],
     )
 }
 
 /// The two ways to call a skill, as lines to type.
-fn calls(skill: &Offered, market: &Market) -> String {
-    let (with_wallet, without) = lines(skill, market);
-    format!(
+fn calls(skill: &Offered, market: &Market) -> Html {
+    let lines = CallLines::of(skill, market);
+    Html::fill(
         "<p>With a wallet:</p><pre><code>{}</code></pre><p>As an agent without one, whose treasury pays:</p><pre><code>{}</code></pre>",
-        escaped(&with_wallet),
-        escaped(&without)
+        [Html::of(lines.with_wallet.as_str()), Html::of(lines.by_treasury.as_str())],
     )
 }
 
-/// How a skill is called with a wallet, and how by an agent of a treasury.
-pub(super) fn lines(skill: &Offered, market: &Market) -> (String, String) {
-    let body = match skill.method.as_str() {
-        "GET" | "HEAD" => String::new(),
-        "POST" => " -H 'content-type: application/json' -d '{\"input\":\"hello\"}'".to_string(),
-        method => {
-            format!(" -X {method} -H 'content-type: application/json' -d '{{\"input\":\"hello\"}}'")
+/// The command lines that call a skill.
+pub(super) struct CallLines {
+    /// By a wallet.
+    pub with_wallet: Shell,
+    /// By an agent whose treasury pays.
+    pub by_treasury: Shell,
+}
+
+impl CallLines {
+    pub(super) fn of(skill: &Offered, market: &Market) -> Self {
+        const BODY: &str = " -H 'content-type: application/json' -d '{\"input\":\"hello\"}'";
+        let body = match skill.method.as_str() {
+            "GET" | "HEAD" => Shell::literal(""),
+            "POST" => Shell::literal(BODY),
+            method => Shell::fill(" -X {}{}", [Shell::of(method), Shell::literal(BODY)]),
+        };
+        let address = format!("{}/api/marketplace/skills/{}/invoke", market.url, skill.id);
+        Self {
+            with_wallet: Shell::fill("npx farebox pay {}{}", [Shell::of(&skill.url), body]),
+            by_treasury: Shell::fill(
+                "curl {} -H \"Authorization: Bearer $RUNTIME_TOKEN\" -H 'content-type: application/json' -d '{\"agentId\":\"NAME\",\"payload\":{\"input\":\"hello\"}}'",
+                [Shell::of(&address)],
+            ),
         }
-    };
-    let with_wallet = format!("npx farebox pay {}{body}", skill.url);
-    let without = format!(
-        "curl {}/api/marketplace/skills/{}/invoke -H \"Authorization: Bearer $RUNTIME_TOKEN\" -H 'content-type: application/json' -d '{{\"agentId\":\"NAME\",\"payload\":{{\"input\":\"hello\"}}}}'",
-        market.url, skill.id
-    );
-    (with_wallet, without)
+    }
 }
 
 /// Links to the page before and to the next one.
-fn turns(wanted: &str, page: usize, pages: usize) -> String {
+fn turns(wanted: &str, page: usize, pages: usize) -> Html {
     if pages < 2 {
-        return String::new();
+        return Html::literal("");
     }
-    let link = |to: usize, text: &str, is_there: bool| {
+    let link = |to: usize, text: &'static str, is_there: bool| {
+        let text = Html::literal(text);
         if is_there {
-            format!("<a href=\"/?q={}&amp;page={to}\">{text}</a>", percent(wanted))
+            let parts = [Html::of(&percent(wanted)), Html::of(&to.to_string()), text];
+            Html::fill("<a href=\"/?q={}&amp;page={}\">{}</a>", parts)
         } else {
-            format!("<span>{text}</span>")
+            Html::fill("<span>{}</span>", [text])
         }
     };
-    format!(
-        "<nav class=\"turns\" aria-label=\"Pages\">{} <span>{page} of {pages}</span> {}</nav>",
-        link(page.saturating_sub(1), "Earlier", page > 1),
-        link(page.saturating_add(1), "More", page < pages)
+    Html::fill(
+        "<nav class=\"turns\" aria-label=\"Pages\">{} <span>{} of {}</span> {}</nav>",
+        [
+            link(page.saturating_sub(1), "Earlier", page > 1),
+            Html::of(&page.to_string()),
+            Html::of(&pages.to_string()),
+            link(page.saturating_add(1), "More", page < pages),
+        ],
     )
 }
 
@@ -210,36 +243,14 @@ fn product(skill: &Offered, market: &Market) -> String {
         .done()
 }
 
-fn document(title: &str, about: &str, data: &str, body: &str) -> String {
-    // In a script element only `<` could end it.
-    let data: String = data.replace('<', "\\u003c").chars().filter(|c| !turns_text(*c)).collect();
-    format!(
+fn document(title: &str, about: &str, data: &str, body: Html) -> String {
+    Html::fill(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{}</title>\
          <meta name=\"description\" content=\"{}\"><meta name=\"color-scheme\" content=\"light dark\"><link rel=\"alternate\" type=\"text/markdown\" href=\"/SKILL.md\">\
-         <style>{STYLE}</style><script type=\"application/ld+json\">{data}</script></head><body>{body}</body></html>\n",
-        escaped(title),
-        escaped(about)
+         <style>{}</style><script type=\"application/ld+json\">{}</script></head><body>{}</body></html>\n",
+        [Html::of(title), Html::of(about), Html::literal(STYLE), Html::data(data), body],
     )
-}
-
-/// Text for HTML, between tags or in a quoted attribute. Control characters and marks that turn the
-/// direction of what follows are left out.
-#[must_use]
-pub fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            '\n' | '\t' => safe.push(' '),
-            c if c.is_control() || turns_text(c) => {}
-            c => safe.push(c),
-        }
-    }
-    safe
+    .into_string()
 }
 
 /// Whether a skill has these words, in any case.
@@ -313,7 +324,6 @@ summary{cursor:pointer;color:var(--accent)}details p,.skill>p{font-size:.9375rem
 #[cfg(test)]
 mod tests {
     use alloc::vec;
-    use alloc::vec::Vec;
 
     use super::*;
 
@@ -358,6 +368,7 @@ mod tests {
             assert_eq!(html.matches("</script").count(), 1, "{html}");
             assert!(html.contains("&lt;/script&gt;"), "{html}");
             assert!(!html.contains('\u{202e}') && !html.contains('\u{7}'), "{html}");
+            assert!(html.contains("\u{2039}U+202E\u{203a}"), "{html}");
         }
     }
 

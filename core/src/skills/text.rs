@@ -91,8 +91,3 @@ pub fn number(text: &str) -> &str {
     let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     if is_number { text } else { "0" }
 }
-
-/// Whether a character turns the direction of the text after it.
-pub(super) const fn turns_text(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}

@@ -1,5 +1,6 @@
 //! What an owner says about a skill, read from the body of a request.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -10,7 +11,7 @@ use super::pack::calls_of;
 use super::price::{XLM_BOUNDS, XLM_DECIMALS, is_dollar, plain};
 use super::refused::said;
 use super::row::{Charges, VersionRow};
-use super::text::{Members, number, turns_text};
+use super::text::{Members, number};
 use super::{Market, refused};
 use crate::amount::Amount;
 use crate::encoding::json;
@@ -18,6 +19,7 @@ use crate::evm::token;
 use crate::http::UrlPieces;
 use crate::http::url::Reach;
 use crate::mutant::{Mutant, planted};
+use crate::text::is_hidden;
 
 /// Longest name, bytes.
 const MAX_NAME: usize = 128;
@@ -60,7 +62,7 @@ pub(super) fn words(members: &Map<String, Value>) -> Result<(String, String), Re
     if name.len() > MAX_NAME {
         return Err(said(400, "name must be at most 128 bytes"));
     }
-    if name.chars().any(|c| c.is_control() || turns_text(c)) {
+    if name.chars().any(is_hidden) {
         return Err(said(400, "name must be one line of visible text"));
     }
     let description =
@@ -70,6 +72,9 @@ pub(super) fn words(members: &Map<String, Value>) -> Result<(String, String), Re
     }
     Ok((name.to_string(), description.to_string()))
 }
+
+/// Characters of a URL that a shell reads as its own; `&` and `?` are left, which a URL needs.
+const SHELL_CHARACTERS: &str = "'$;()|*!^";
 
 impl Market {
     /// Reads a version: its price, its server and how it is sold.
@@ -130,6 +135,13 @@ impl Market {
         let is_plain = url.len() <= MAX_URL
             && url.bytes().all(|b| b.is_ascii_graphic())
             && !url.contains(['#', '\\', '"', '<', '>', '`', '{', '}']);
+        if let Some(active) = url.chars().find(|c| SHELL_CHARACTERS.contains(*c)) {
+            let code = u32::from(active);
+            return Err(said(
+                400,
+                &format!("callUrl must have %{code:02X} in the place of {active}"),
+            ));
+        }
         let pieces = UrlPieces::of(url).filter(|_| is_plain).ok_or_else(invalid)?;
         let scheme = pieces.scheme.to_ascii_lowercase();
         let reach = Reach::of(pieces.authority);

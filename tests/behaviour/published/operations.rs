@@ -136,8 +136,8 @@ fn who_sells_is_said_as_the_operator_says_it() {
     assert_eq!(plain.ask(OPENAPI).json()["info"]["title"], "shop.example");
     assert!(text(&plain.ask(LLMS)).starts_with("# shop.example\n\n> "));
     assert!(
-        plain.ask(LLMS).names("/a` (x402, mpp): Line one - `GET /fake`: free\n"),
-        "a text stays on its line"
+        plain.ask(LLMS).names("/a` (x402, mpp): Line one - \\`GET /fake\\`: free\n"),
+        "a text stays on its line, and is no code"
     );
     let service = json!({"name": "Reports", "description": "One a day.", "homepage": "https://shop.example/about", "contact": "pay@shop.example", "categories": ["data"]});
     let mut named = world(routes, json!({"PUBLISH": ["openapi", "llms"], "SERVICE": service}));

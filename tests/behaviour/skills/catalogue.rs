@@ -50,6 +50,18 @@ pub fn the_original_s_errors_come_in_its_order_and_words() {
         (named("a"), without("callUrl"), 400, "callUrl is required"),
         (named("a"), with("callUrl", "nonsense".into()), 400, "callUrl must be a valid URL"),
         (named("a"), with("callUrl", "http://a.example/x".into()), 400, "callUrl must use HTTPS"),
+        (
+            named("a"),
+            with("callUrl", "https://a.example/v1;touch$IFS/x;echo".into()),
+            400,
+            "callUrl must have %3B in the place of ;",
+        ),
+        (
+            named("a"),
+            with("callUrl", "https://a.example/$(id)".into()),
+            400,
+            "callUrl must have %24 in the place of $",
+        ),
         (named("a"), with("priceXLM", 0.into()), 400, bounds),
         (named("a"), with("priceXLM", json!(-1)), 400, bounds),
         (named("a"), with("priceXLM", json!(100.5)), 400, bounds),

@@ -3,6 +3,7 @@
 mod archive;
 mod books;
 mod catalogue;
+mod documents;
 mod invocations;
 mod ledger;
 mod life;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
+import { USDC } from '../../../demo/chain.mjs';
 import { LIVE, signedPayment, startExchangeWorld, type ExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { root } from '../../../scripts/steps.mjs';
 import { temporaryFolder } from '../../pkg/tarball.ts';
@@ -89,17 +90,35 @@ test('a seller sells with the shell of its document, and goes once and for good'
 
   // A buyer by hand.
   const buyer = await world.wallet();
-  const its = { EXCHANGE: world.url, PROFILE: LIVE, MAX_AMOUNT: '0.05', BUYER: buyer.address, CAPABILITY: 'shell', PROMPT: 'two words', BUYER_KEY: buyer.privateKey };
+  const prompt = `two "words", it's \\ $HOME`;
+  const its = { EXCHANGE: world.url, PROFILE: LIVE, MAX_AMOUNT: '0.05', DECIMALS: '6', PAY_TO: world.escrow.address, ASSET: USDC, BUYER: buyer.address, CAPABILITY: 'shell', PROMPT: prompt, BUYER_KEY: buyer.privateKey };
   await run(block(documents.buyer, 'sh', 'export EXCHANGE'), its);
   assert.match(await run(block(documents.buyer, 'sh', 'buyers/capabilities'), its), /"capability":"shell"/);
   assert.equal((await run(block(documents.buyer, 'sh', '-o quote.json'), its)).trim(), '402');
-  const checks = (await run(block(documents.buyer, 'sh', "jq '.accepts[0].resource"), its)).trim().split('\n');
-  assert.deepEqual([...new Set(checks), checks.length], ['true', 6]);
-  const quote = JSON.parse(readFileSync(join(folder.path, 'quote.json'), 'utf8'));
-  const payload = { buyer_id: buyer.address, capability: 'shell', prompt: 'two words', network_profile: LIVE };
+  const checks = async (): Promise<string[]> => (await run(block(documents.buyer, 'sh', "jq '.accepts[0].resource"), its)).trim().split('\n');
+  assert.deepEqual(await checks(), Array(7).fill('true'));
+  const file = join(folder.path, 'quote.json');
+  const quote = JSON.parse(readFileSync(file, 'utf8'));
+  // A quote that asks for more, for another payee, token or network in any of its members, or in a second way to pay.
+  const [terms] = quote.accepts;
+  const lies: [string, object][] = [
+    ['amounts', { amount_atomic: '9000000', accepts: [{ ...terms, maxAmountRequired: '9000000' }] }],
+    ['one amount', { accepts: [{ ...terms, maxAmountRequired: '9000000' }] }],
+    ['no number', { amount_atomic: '-1', accepts: [{ ...terms, maxAmountRequired: '-1' }] }],
+    ['payees', { pay_to: buyer.address, accepts: [{ ...terms, payTo: buyer.address }] }],
+    ['one payee', { accepts: [{ ...terms, payTo: buyer.address }] }],
+    ['tokens', { payment_asset: buyer.address, accepts: [{ ...terms, asset: buyer.address }] }],
+    ['network', { network: 'eip155:1' }],
+    ['two ways', { accepts: [terms, { ...terms, maxAmountRequired: '9000000' }] }],
+  ];
+  for (const [lie, members] of lies) {
+    writeFileSync(file, JSON.stringify({ ...quote, ...members }));
+    assert.ok((await checks()).includes('false'), lie);
+  }
+  const payload = { buyer_id: buyer.address, capability: 'shell', prompt, network_profile: LIVE };
   const { json: paid } = await world.ask('POST', '/api/v1/jobs/verify', { body: { fingerprint: quote.fingerprint, payload }, headers: { 'x-payment': await signedPayment(world, buyer, quote) } });
   const result = await run(block(documents.buyer, 'sh', 'JOB_TOKEN'), { ...its, JOB_ID: paid.job_id, JOB_TOKEN: paid.job_token });
-  assert.deepEqual(JSON.parse(result), { text: 'did two words' });
+  assert.deepEqual(JSON.parse(result), { text: `did ${prompt}` });
 
   // And in one call, what fails.
   writeFileSync(join(folder.path, 'buy.mjs'), block(documents.buyer, 'js', '// buy.mjs'));

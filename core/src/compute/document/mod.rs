@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::message::JsonAnswer;
 use super::settings::{Gateway, Profile};
 use super::vars::Profiles;
+use crate::text::{Markdown, Shell};
 
 /// A document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +37,12 @@ impl SkillDocument {
         // What is bought for money is listed; the demonstration is not.
         let live = names.iter().find(|name| **name != Profile::DemoTestnet.name());
         let first = live.or(names.first()).copied().unwrap_or_default();
+        let lines = Shell::fill("EXCHANGE={} PROFILE={}", [Shell::of(url), Shell::of(first)]);
+        let profiles = Markdown::join(names.iter().map(|name| Markdown::code(name)), ", ");
         template
-            .replace("{url}", url)
-            .replace("{profiles}", &names.join("`, `"))
-            .replace("{profile}", first)
+            .replace("{exchange}", lines.as_str())
+            .replace("{url}", Markdown::of(url).as_str())
+            .replace("{profiles}", profiles.as_str())
     }
 }
 

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::{Document, DocumentContext};
 use crate::gate::offer::{Choice, Offer};
+use crate::text::Markdown;
 use crate::x402::exact::DEFERRED;
 
 const HOW_TO_PAY: &str = "\
@@ -29,94 +30,104 @@ No account is needed. After 409 `payment_in_progress` and after every 503 send t
 
 /// Writes the document.
 pub(super) fn write(shop: &DocumentContext<'_>) -> String {
-    let mut text = format!("# {}\n\n", line(shop.title()));
     let about = match shop.service.description.as_str() {
         "" => "Each request is paid for individually, without an account.",
         about => about,
     };
-    text.push_str(&format!("> {}\n\n## What is sold\n\n", line(about)));
-    for item in &shop.listing.items {
-        for (methods, place) in &item.sales {
-            let Some(offer) = shop.offers.get(*place).and_then(Option::as_ref) else { continue };
-            let protocols = offer.settings.protocols.names().collect::<Vec<_>>().join(", ");
-            let methods = methods.join(",");
-            text.push_str(&format!("- `{methods} {}{}` ({protocols})", shop.base, item.path));
-            if !offer.settings.description.is_empty() {
-                text.push_str(&format!(": {}", line(&offer.settings.description)));
-            }
-            text.push('\n');
-            let shown = |choice: &&Choice| choice.requirements.scheme() != DEFERRED;
-            for choice in offer.choices.iter().filter(shown) {
-                text.push_str(&way(offer, choice));
-            }
-            if let Some(count) = offer.settings.free_per_day {
-                text.push_str(&format!("  - {count} a day are free\n"));
-            }
-        }
-    }
-    text.push('\n');
-    text.push_str(HOW_TO_PAY);
+    let sales = shop.listing.items.iter().flat_map(|item| {
+        item.sales.iter().filter_map(|(methods, place)| {
+            let offer = shop.offers.get(*place).and_then(Option::as_ref)?;
+            Some(sale(offer, &format!("{} {}{}", methods.join(","), shop.base, item.path)))
+        })
+    });
     let sold = || shop.offers.iter().flatten();
-    if sold().any(|offer| offer.settings.protocols.x402) {
-        text.push_str(BY_X402);
-    }
-    if sold().any(|offer| offer.settings.protocols.mpp) {
-        text.push_str(BY_MPP);
-    }
-    text.push_str(AFTERWARDS);
+    let only =
+        |is_sold: bool, text: &'static str| Markdown::literal(if is_sold { text } else { "" });
+    Markdown::fill(
+        "# {}\n\n> {}\n\n## What is sold\n\n{}\n{}{}{}{}{}",
+        [
+            line(shop.title()),
+            line(about),
+            Markdown::join(sales, ""),
+            Markdown::literal(HOW_TO_PAY),
+            only(sold().any(|offer| offer.settings.protocols.x402), BY_X402),
+            only(sold().any(|offer| offer.settings.protocols.mpp), BY_MPP),
+            Markdown::literal(AFTERWARDS),
+            documents(shop),
+        ],
+    )
+    .into_string()
+}
+
+/// The lines of one priced request: methods and address, then each way to pay.
+fn sale(offer: &Offer, request: &str) -> Markdown {
+    let protocols = offer.settings.protocols.names().collect::<Vec<_>>().join(", ");
+    let about = match offer.settings.description.as_str() {
+        "" => Markdown::literal(""),
+        about => Markdown::fill(": {}", [line(about)]),
+    };
+    let is_shown = |choice: &&Choice| choice.requirements.scheme() != DEFERRED;
+    let ways = offer.choices.iter().filter(is_shown).map(|choice| way(offer, choice));
+    let free = offer.settings.free_per_day.map_or(Markdown::literal(""), |count| {
+        Markdown::fill("  - {} a day are free\n", [Markdown::of(&count.to_string())])
+    });
+    Markdown::fill(
+        "- {} ({}){}\n{}{}",
+        [Markdown::code(request), Markdown::of(&protocols), about, Markdown::join(ways, ""), free],
+    )
+}
+
+/// The list of other documents, if any is published.
+fn documents(shop: &DocumentContext<'_>) -> Markdown {
     let documents = [
         (Document::OpenApi, "every operation with its price"),
         (Document::WellKnown, "every resource with its x402 terms"),
     ];
-    let listed: Vec<String> = documents
-        .into_iter()
-        .filter(|(document, _)| shop.publish.has(*document))
-        .map(|(document, what)| {
-            let path = document.path();
-            format!("- [{path}]({}{path}): {what}\n", shop.base)
-        })
-        .collect();
-    if !listed.is_empty() {
-        text.push_str("\n## Documents\n\n");
-        text.push_str(&listed.concat());
-    }
-    text
+    let listed = documents.into_iter().filter(|(document, _)| shop.publish.has(*document));
+    let listed = listed.map(|(document, what)| {
+        let path = document.path();
+        let address = format!("{}{path}", shop.base);
+        let parts = [Markdown::of(path), Markdown::of(&address), Markdown::literal(what)];
+        Markdown::fill("- [{}](<{}>): {}\n", parts)
+    });
+    let listed = Markdown::join(listed, "");
+    if listed.is_empty() { listed } else { Markdown::fill("\n## Documents\n\n{}", [listed]) }
 }
 
 /// A line for one way to pay.
-fn way(offer: &Offer, choice: &Choice) -> String {
+fn way(offer: &Offer, choice: &Choice) -> Markdown {
     let (symbol, decimals) = &choice.asset_label;
     let terms = &choice.terms;
-    let max_amount = terms.amount.to_decimal(*decimals);
+    let max_amount = Markdown::of(&terms.amount.to_decimal(*decimals));
     let symbol = line(symbol);
-    let (price, units) = if offer.pricer.is_some() {
-        let min_amount =
-            offer.pricer.as_ref().and_then(|pricer| pricer.min_amount.as_ref()?.first().copied());
-        let min_amount =
-            min_amount.map(|min_amount| format!("{} to ", min_amount.to_decimal(*decimals)));
-        let bounds =
-            format!("{}{max_amount} {symbol}", min_amount.as_deref().unwrap_or("at most "));
-        (format!("{bounds}, set for each request"), "units".to_string())
+    let atomic = Markdown::of(&terms.amount.to_string());
+    let (price, units) = if let Some(pricer) = &offer.pricer {
+        let least = pricer.min_amount.as_ref().and_then(|amounts| amounts.first().copied());
+        let least = least.map_or(Markdown::literal("at most "), |amount| {
+            Markdown::fill("{} to ", [Markdown::of(&amount.to_decimal(*decimals))])
+        });
+        let parts = [least, max_amount, symbol];
+        (Markdown::fill("{}{} {}, set for each request", parts), Markdown::literal("units"))
     } else if let Some(unit) = terms.unit {
-        let unit = unit.to_decimal(*decimals);
-        let price =
-            format!("{unit} {symbol} for a unit that is served, at most {max_amount} {symbol}");
-        (price, terms.amount.to_string())
+        let parts = [Markdown::of(&unit.to_decimal(*decimals)), symbol.clone(), max_amount, symbol];
+        (Markdown::fill("{} {} for a unit that is served, at most {} {}", parts), atomic)
     } else {
-        (format!("{max_amount} {symbol}"), terms.amount.to_string())
+        (Markdown::fill("{} {}", [max_amount, symbol]), atomic)
     };
-    let (asset, network) = (&terms.asset, &terms.network);
     let payee = match offer.names_payees() {
-        true => "a payee named for each request".to_string(),
-        false => format!("`{}`", terms.pay_to),
+        true => Markdown::literal("a payee named for each request"),
+        false => Markdown::code(&terms.pay_to.to_string()),
     };
-    format!("  - {price}: {units} of `{asset}` on `{network}` to {payee}\n")
+    let (asset, network) = (terms.asset.to_string(), terms.network.to_string());
+    Markdown::fill(
+        "  - {}: {} of {} on {} to {}\n",
+        [price, units, Markdown::code(&asset), Markdown::code(&network), payee],
+    )
 }
 
-/// A text on one line.
-fn line(text: &str) -> String {
-    text.split(|c: char| c.is_control() || c.is_whitespace())
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+/// Text on one line, with single spaces.
+fn line(text: &str) -> Markdown {
+    let words = text.split(|c: char| c.is_control() || c.is_whitespace());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    Markdown::of(&words.join(" "))
 }

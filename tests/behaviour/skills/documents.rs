@@ -1,0 +1,149 @@
+//! Pages and documents whose every field is hostile: what a reader copies from them runs nothing else.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use farebox_core::skills::offered::Offered;
+
+use super::world::{market_of, vars};
+
+/// Values that end a word, a block, an element or a scalar, each in its own way.
+const HOSTILE: [&str; 8] = [
+    "https://api.example.com/v1;touch$IFS./found;echo",
+    "https://api.example.com/$(touch ./found)`touch ./found`",
+    "https://api.example.com/'; touch ./found; echo '",
+    "https://api.example.com/\"; touch ./found; echo \"",
+    "x\n```\n\n```sh\ntouch ./found\n```\n~~~",
+    "</code></pre><script>alert(1)</script>&amp;#39;",
+    "\": |\n  touch ./found\n---\n",
+    "-- > ./found < /dev/null & touch ./found | \u{202e}tac\u{200b}",
+];
+
+fn skill(evil: &str) -> Offered {
+    let text = evil.to_string();
+    Offered {
+        id: text.clone(),
+        name: text.clone(),
+        description: text.clone(),
+        agent: text.clone(),
+        owner: text.clone(),
+        version: text.clone(),
+        versions: vec![text.clone()],
+        price: text.clone(),
+        asset: text.clone(),
+        networks: vec![text.clone()],
+        xlm: None,
+        charges: "seller".to_string(),
+        method: text.clone(),
+        url: text.clone(),
+        bazaar: format!("{{\"a\":{:?}}}", evil),
+        created: 1_763_618_400_000,
+        live: true,
+        fee: Some((text, false)),
+    }
+}
+
+/// The lines of all blocks of shell code, as a reader of Markdown finds them.
+fn shell_of_markdown(text: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut fence: Option<(String, bool)> = None;
+    for line in text.lines() {
+        match &fence {
+            Some((end, _)) if line.trim_end() == end => fence = None,
+            Some((_, true)) => lines.push(line.to_string()),
+            Some(_) => {}
+            None => {
+                let ticks: String = line.chars().take_while(|c| *c == '`').collect();
+                let info = line.trim_start_matches('`');
+                if ticks.len() >= 3 && !info.contains('`') {
+                    fence = Some((ticks, info == "sh"));
+                }
+            }
+        }
+    }
+    lines
+}
+
+/// The text of all `<pre><code>` elements.
+fn shell_of_html(html: &str) -> Vec<String> {
+    let blocks = html.split("<pre><code>").skip(1);
+    blocks
+        .map(|block| {
+            let code = block.split("</code>").next().unwrap_or_default();
+            [
+                ("&lt;", "<"),
+                ("&gt;", ">"),
+                ("&quot;", "\""),
+                ("&#39;", "'"),
+                ("&#96;", "`"),
+                ("&amp;", "&"),
+            ]
+            .iter()
+            .fold(code.to_string(), |text, (from, to)| text.replace(from, to))
+        })
+        .collect()
+}
+
+/// A folder with stubs of `npx` and `curl`, which print their arguments, each on a line of its own.
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("farebox-{}-{name}", std::process::id()));
+    fs::create_dir_all(folder.join("bin")).expect("a folder of the test's own");
+    for stub in ["npx", "curl"] {
+        let path = folder.join("bin").join(stub);
+        fs::write(&path, "#!/bin/sh\nprintf '<%s>\\n' \"$0\" \"$@\"\n").expect("a stub");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a program");
+    }
+    folder
+}
+
+/// The arguments that a line hands to its program.
+fn arguments(line: &str, folder: &Path) -> Vec<String> {
+    let path = format!("{}:/usr/bin:/bin", folder.join("bin").display());
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(line).current_dir(folder).env_clear().env("PATH", path);
+    let output = shell.env("RUNTIME_TOKEN", "t").output().expect("a shell runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    text.lines().skip(1).map(|it| it.trim_matches(['<', '>']).to_string()).collect()
+}
+
+#[test]
+fn no_value_of_a_seller_is_code_in_a_command_of_a_document() {
+    let market = market_of(&vars());
+    let folder = folder("documents");
+    for evil in HOSTILE {
+        let skill = skill(evil);
+        let document = shell_of_markdown(&market.skill_document(&skill));
+        let page = shell_of_html(&market.skill_page(&skill));
+        assert_eq!((document.len(), page.len()), (2, 2), "{evil}");
+        assert_eq!(document, page, "{evil}");
+        // `npx farebox pay URL -X METHOD -H … -d …` and `curl URL -H … -H … -d …`.
+        let counts: Vec<usize> =
+            document.iter().map(|line| arguments(line, &folder).len()).collect();
+        assert_eq!(counts, [9, 7], "{evil}");
+        assert!(shell_of_markdown(&market.document(&[skill])).is_empty(), "{evil}");
+    }
+    let left: Vec<_> = fs::read_dir(&folder).expect("the folder").flatten().collect();
+    assert_eq!(left.len(), 1, "only the stubs are there: {left:?}");
+    fs::remove_dir_all(&folder).expect("the folder goes");
+}
+
+#[test]
+fn no_document_hides_a_character() {
+    let market = market_of(&vars());
+    for c in ['\u{202e}', '\u{200b}', '\u{2066}', '\u{e0041}', '\u{7}', '\u{feff}'] {
+        let skill = skill(&format!("a{c}b"));
+        let all = [
+            market.page(std::slice::from_ref(&skill), ""),
+            market.skill_page(&skill),
+            market.skill_document(&skill),
+            market.document(std::slice::from_ref(&skill)),
+        ];
+        for text in all {
+            assert!(!text.contains(c), "U+{:04X}", u32::from(c));
+            assert!(text.contains(&format!("\u{2039}U+{:04X}\u{203a}", u32::from(c))));
+        }
+    }
+}
