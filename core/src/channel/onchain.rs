@@ -11,7 +11,7 @@ use super::messages::SightText;
 use crate::amount::Amount;
 use crate::evm::address::Address;
 use crate::evm::rpc::error::RpcError;
-use crate::evm::rpc::reply::{Replies, Status};
+use crate::evm::rpc::reply::{Log, Replies, Status};
 use crate::evm::rpc::{At, Call, batch};
 use crate::time::UnixTime;
 
@@ -38,6 +38,8 @@ pub struct SeenChannel {
     /// What the deposit came to; `None` while it is in no block. One that is to be sent has failed
     /// if it would.
     pub sent: Option<Status>,
+    /// Whether an event of the contract in that transaction names this channel.
+    pub is_named: bool,
 }
 
 impl ChannelQuestion<'_> {
@@ -108,9 +110,16 @@ impl ChannelQuestion<'_> {
             nonce: Amount::ZERO.to_string(),
             at: asked.secs(),
         };
+        let receipt = match self {
+            Self::Sent(hash) => replies.receipt(1, &hash).ok()?,
+            Self::Standing | Self::Signed(..) => None,
+        };
+        let names =
+            |log: &Log| log.address == contract.address && log.topics.contains(channel.as_bytes());
+        let is_named = receipt.as_ref().is_some_and(|it| it.logs.iter().any(names));
         let sent = match self {
             Self::Standing => None,
-            Self::Sent(hash) => replies.receipt(1, &hash).ok()?.map(|receipt| receipt.status),
+            Self::Sent(_) => receipt.map(|receipt| receipt.status),
             Self::Signed(..) if replies.flag(2).ok()? => Some(Status::Succeeded),
             Self::Signed(..) => match replies.returned(1) {
                 Ok(_) => None,
@@ -123,6 +132,7 @@ impl ChannelQuestion<'_> {
             sight,
             grace_secs: secs(replies.returned(count.checked_sub(1)?).ok()?.as_array()?)?,
             sent,
+            is_named,
         })
     }
 }

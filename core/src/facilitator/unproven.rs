@@ -5,7 +5,8 @@
 //!
 //! The count never uses what such a payment says about itself: the payer it names may know nothing
 //! of it. A network that sends payments that are refused is slowed and never stopped, because
-//! honest payers may share it. A payment that finds no place waits in a queue. A free place goes to
+//! honest payers may share it; only of sessions, whose channels cost nothing to name, it has one call
+//! in six seconds after so many refusals. A payment that finds no place waits in a queue. A free place goes to
 //! the network with the fewest calls, among those to the one that has had no place for the longest
 //! time, so that many networks with slow calls have no more of them than one that comes later.
 //! Within a network it goes to the earliest payment. Networks of one provider count together before
@@ -73,7 +74,7 @@ impl UnverifiedLimiter {
             contracts: Calls::new(),
             other_chains: Calls::new(),
             transactions: Calls::new(),
-            sessions: Calls::new(),
+            sessions: Calls::bounded(),
             asked: Sorted::new(),
         }
     }
@@ -110,7 +111,7 @@ impl UnverifiedLimiter {
     /// Ends a call.
     pub fn ended(&mut self, sender: &UnverifiedCaller, verdict: CallResult, now: UnixTime) {
         self.forget(sender);
-        self.of(sender.kind).ended(&sender.network, verdict, now);
+        self.of(sender.kind).ended((&sender.network, sender.payment), verdict, now);
     }
 
     fn forget(&mut self, sender: &UnverifiedCaller) {

@@ -1,11 +1,13 @@
 //! What costs the payee or a node something and pays for nothing, by MPP, and what strangers are told.
 
+use farebox_core::facilitator::unproven::UnverifiedLimiter;
 use farebox_core::gate::Gate;
 use farebox_core::gate::session::step::SessionStep;
 use serde_json::{Value, json};
 
 use super::door::{Answer, PRICE};
-use super::mpp_payer::{Session, code, variables};
+use super::mpp_payer::{DEPOSIT, Session, code, variables};
+use super::node::word_of;
 use crate::world::{With, get, request};
 
 fn body(answer: &Answer) -> Value {
@@ -72,11 +74,52 @@ pub fn a_stranger_who_names_a_deposit_learns_what_the_chain_shows() {
     let told = body(&answer);
     assert_eq!((answer.status, &told["deposit"]), (200, &json!("100000")));
     assert_eq!((&told["spent"], &told["acceptedCumulative"]), (&Value::Null, &Value::Null));
-    // Nothing is written of it, and the chain is not asked again at once.
+    // Nothing is written of it.
     assert_eq!((session.door.node.asked, session.door.writes), (asked + 1, writes));
-    let again = session.buy(&naming);
-    assert_eq!((code(&again), again.head.headers.get("retry-after")), (70_007, Some("2")));
-    assert_eq!(session.door.node.asked, asked + 1);
+}
+
+/// What tells that this transaction added to the deposit.
+fn naming(session: &Session, hash: &str) -> Value {
+    json!({
+        "action": "topUp", "type": "hash", "channelId": session.id, "hash": hash,
+        "additionalDeposit": "1",
+    })
+}
+
+#[test]
+pub fn transactions_that_strangers_show_delay_no_deposit() {
+    let mut session = Session::opened();
+    session.pay(PRICE);
+    session.door.limits = Some(UnverifiedLimiter::new());
+    let elsewhere = session.door.node.mine(&word_of(77));
+    let strange = [naming(&session, &elsewhere), naming(&session, &session.hash)];
+    let stranger = get("/report/1").header("cf-connecting-ip", "198.51.100.7");
+    let payer = get("/report/1").header("cf-connecting-ip", "192.0.2.7");
+    let mut asked = Vec::new();
+    for added in 1..=16 {
+        // A block takes its time, and the stranger comes in the same second as the payer.
+        let adding = session.adding(PRICE);
+        for of_another in strange.iter().chain(&strange) {
+            let before = session.door.node.asked;
+            session.send(stranger.clone(), of_another).unwrap();
+            asked.push(session.door.node.asked - before);
+        }
+        let answer = session.send(payer.clone(), &adding).unwrap();
+        let deposit = (DEPOSIT + added * PRICE).to_string();
+        assert_eq!((answer.status, &body(&answer)["deposit"]), (200, &json!(deposit)), "{added}");
+    }
+    // Whoever shows nothing new asks the node ever less.
+    let asked: u64 = asked.iter().sum();
+    assert!((20..=27).contains(&asked), "{asked}");
+}
+
+#[test]
+pub fn a_transaction_that_names_another_channel_adds_nothing_to_this_one() {
+    let mut session = Session::opened();
+    let elsewhere = session.door.node.mine(&word_of(77));
+    let naming = naming(&session, &elsewhere);
+    let refused = session.buy(&naming);
+    assert_eq!((refused.status, code(&refused)), (404, 70_010));
 }
 
 #[test]

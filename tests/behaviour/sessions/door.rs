@@ -16,6 +16,8 @@ use farebox_core::evm::eip712::Domain;
 use farebox_core::evm::eip3009::Authorization;
 use farebox_core::facilitator::breaker::{Condition, SettlementHealth};
 use farebox_core::facilitator::payers::PayerHistory;
+use farebox_core::facilitator::unproven::queue::{Admittance, CallResult};
+use farebox_core::facilitator::unproven::{UnverifiedCaller, UnverifiedLimiter};
 use farebox_core::gate::Gate;
 use farebox_core::gate::admission::Admission;
 use farebox_core::gate::attempts::Attempts;
@@ -107,6 +109,8 @@ pub struct Door {
     /// What the gate remembers of who has paid.
     pub payers: PayerHistory,
     pub writes: u64,
+    /// What limits calls about what is not proven.
+    pub limits: Option<UnverifiedLimiter>,
     /// Answers that flow: what comes of them next, and how they are framed.
     pub flows: Vec<(FlowLimits, Box<SessionRequest<'static>>)>,
     steps: u64,
@@ -156,6 +160,7 @@ impl Door {
             signed: 0,
             payers: PayerHistory::new(),
             writes: 0,
+            limits: None,
             flows: Vec::new(),
             steps: 0,
             dies_at: None,
@@ -334,6 +339,22 @@ impl Door {
         }
     }
 
+    /// Whether what is not proven may ask.
+    fn admits(&mut self, sender: Option<&UnverifiedCaller>) -> bool {
+        let now = self.time();
+        match (&mut self.limits, sender) {
+            (Some(limits), Some(sender)) => limits.begin(sender, now) == Admittance::Begun,
+            (_, _) => true,
+        }
+    }
+
+    fn ended(&mut self, sender: Option<&UnverifiedCaller>, verdict: CallResult) {
+        let now = self.time();
+        if let (Some(limits), Some(sender)) = (&mut self.limits, sender) {
+            limits.ended(sender, verdict, now);
+        }
+    }
+
     pub fn run(
         &mut self,
         mut step: SessionStep<'static>,
@@ -380,12 +401,18 @@ impl Door {
                 }
                 next.object(answer.as_deref(), self.time())
             }
+            SessionStep::Facilitator(call, next) if !self.admits(call.unproven.as_ref()) => {
+                next.limited()
+            }
+            SessionStep::Node(call, next) if !self.admits(call.unproven.as_ref()) => next.limited(),
             SessionStep::Facilitator(call, next) => {
                 let reply = self.chain.answer(&call.url, &call.body);
                 if !self.lives() {
                     return None;
                 }
-                next.facilitator(&reply, self.time()).0
+                let (next, verdict) = next.facilitator(&reply, self.time());
+                self.ended(call.unproven.as_ref(), verdict);
+                next
             }
             SessionStep::Node(call, next) => {
                 if call.delay_ms > 0 {
@@ -399,7 +426,9 @@ impl Door {
                 if !self.lives() {
                     return None;
                 }
-                next.node(reply.as_deref(), self.time()).0
+                let (next, verdict) = next.node(reply.as_deref(), self.time());
+                self.ended(call.unproven.as_ref(), verdict);
+                next
             }
             SessionStep::Forward(call, next) => {
                 self.served += 1;

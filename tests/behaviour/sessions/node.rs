@@ -53,6 +53,8 @@ pub struct ChannelNode {
     pub channels: BTreeMap<String, Locked>,
     /// Transactions of payers: whether each is mined.
     pub sent: BTreeMap<String, bool>,
+    /// The channels that they name.
+    named: BTreeMap<String, String>,
     pub manner: NodeManner,
     pub grace: u64,
     pub asked: u64,
@@ -101,6 +103,11 @@ fn word(text: &str) -> [u8; 32] {
     hex::decode_array(text).unwrap()
 }
 
+/// A number as a word.
+pub fn word_of(number: u64) -> String {
+    hex::encode_prefixed(&units(number).to_be_bytes())
+}
+
 fn count(word: &[u8]) -> u64 {
     Amount::from_be_bytes(word.try_into().unwrap()).to_string().parse().unwrap()
 }
@@ -110,6 +117,7 @@ impl ChannelNode {
         Self {
             channels: BTreeMap::new(),
             sent: BTreeMap::new(),
+            named: BTreeMap::new(),
             manner: NodeManner::Works,
             grace: GRACE,
             asked: 0,
@@ -138,19 +146,21 @@ impl ChannelNode {
     pub fn open(&mut self, parties: ChannelParties, deposit: u64) -> String {
         let id = parties.id(&escrow()).to_string();
         let locked = Locked { parties, deposit, settled: 0, leaving: 0, finalized: false, back: 0 };
-        assert!(self.channels.insert(id, locked).is_none());
-        self.mine()
+        assert!(self.channels.insert(id.clone(), locked).is_none());
+        self.mine(&id)
     }
 
     /// The payer adds to a deposit.
     pub fn top_up(&mut self, id: &str, amount: u64) -> String {
         self.channels.get_mut(id).unwrap().deposit += amount;
-        self.mine()
+        self.mine(id)
     }
 
-    fn mine(&mut self) -> String {
+    /// A transaction about this channel; its hash.
+    pub fn mine(&mut self, id: &str) -> String {
         let hash = format!("0x{:064x}", self.sent.len() + 1);
         self.sent.insert(hash.clone(), true);
+        self.named.insert(hash.clone(), id.to_owned());
         hash
     }
 
@@ -209,7 +219,15 @@ impl ChannelNode {
                     None => Value::Null,
                     Some(done) => {
                         let status = if *done { "0x1" } else { "0x0" };
-                        json!({"status": status, "blockNumber": "0x1", "logs": [], "transactionHash": hash})
+                        let event = |id| {
+                            json!({
+                                "address": ESCROW.to_lowercase(), "topics": [word_of(9), id], "data": "0x",
+                                "blockNumber": "0x1", "logIndex": "0x0", "transactionHash": hash, "removed": false,
+                            })
+                        };
+                        let logs: Vec<Value> =
+                            self.named.get(hash).map(event).into_iter().collect();
+                        json!({"status": status, "blockNumber": "0x1", "logs": logs, "transactionHash": hash})
                     }
                 }
             }

@@ -17,10 +17,14 @@ const AT_ONCE_ALL: usize = 128;
 /// Refusals, minus forgiven ones, from which a network is slowed; at most twice as many are
 /// remembered.
 const DEBT: u32 = 10;
+/// The same from which a network of a kind that is bounded has no calls, until one is forgiven.
+const MAX_DEBT: u32 = 2 * DEBT;
 /// Refusals that one good payment forgives.
 const FORGIVEN: u32 = 5;
 /// Seconds that forgive one refusal.
 const FORGIVEN_SECS: u64 = 6;
+/// Payments that are remembered of a network.
+const MAX_SHOWN: usize = 16;
 /// Payments of one network that may wait.
 pub(super) const QUEUED: usize = 64;
 /// Payments that may wait in all; beyond it a provider or network with fewer of them takes the
@@ -70,6 +74,8 @@ pub(super) struct Calls {
     ticket: Ticket,
     /// Number of places given so far.
     places: u64,
+    /// Whether a network that only sends what is refused is stopped.
+    is_bounded: bool,
 }
 
 /// State of a network.
@@ -86,6 +92,8 @@ pub(super) struct Recent {
     since: UnixTime,
     /// Number of its last place; 0 if it had none.
     last: u64,
+    /// Payments that it has shown lately, the newest last.
+    shown: Vec<[u8; 32]>,
 }
 
 /// A waiting payment.
@@ -99,11 +107,22 @@ struct Waiting {
 impl Calls {
     pub(super) const fn new() -> Self {
         let looked = UnixTime::from_secs(0);
-        Self { networks: Sorted::new(), looked, ticket: Ticket(0), places: 0 }
+        Self { networks: Sorted::new(), looked, ticket: Ticket(0), places: 0, is_bounded: false }
+    }
+
+    /// Calls of a kind that anyone can send for nothing, without end: a network has no more of them
+    /// than time forgives.
+    pub(super) const fn bounded() -> Self {
+        let mut calls = Self::new();
+        calls.is_bounded = true;
+        calls
     }
 
     pub(super) fn begin(&mut self, network: &String, now: UnixTime) -> Admittance {
         self.expire(now);
+        if self.is_stopped(network, now) {
+            return Admittance::Full;
+        }
         let room = room(self.networks.get(network), self.busy(), now);
         let place = self.places.saturating_add(1);
         let recent = self.recent(network, now);
@@ -183,11 +202,19 @@ impl Calls {
         self.grant(now);
     }
 
-    /// Ends a call.
-    pub(super) fn ended(&mut self, network: &String, verdict: CallResult, now: UnixTime) {
+    /// Ends a call about this payment. One that is shown again counts as one that is worthless.
+    pub(super) fn ended(
+        &mut self,
+        (network, payment): (&String, Option<[u8; 32]>),
+        verdict: CallResult,
+        now: UnixTime,
+    ) {
+        let is_bounded = self.is_bounded;
         if let Some(recent) = self.networks.get_mut(network) {
             recent.on_their_way.pop();
-            recent.learn(verdict, now);
+            let is_again = is_bounded && payment.is_some_and(|it| recent.has_shown(it));
+            let is_vain = is_again && verdict == CallResult::Open;
+            recent.learn(if is_vain { CallResult::Bad } else { verdict }, now);
         }
         self.grant(now);
     }
@@ -210,11 +237,18 @@ impl Calls {
         let by_provider = self.by_provider(Recent::calls);
         let heads = self.networks.iter().filter_map(|(network, recent)| {
             let first = recent.queued.first()?;
-            let has_room = recent.calls() < room(Some(recent), busy, now);
+            let has_room =
+                recent.calls() < room(Some(recent), busy, now) && !self.is_stopped(network, now);
             let beside = by_provider.get(provider(network)).copied().unwrap_or_default();
             has_room.then_some((beside, recent.calls(), recent.last, first.ticket, network))
         });
         heads.min().map(|(_, _, _, _, network)| network.clone())
+    }
+
+    /// Whether so much that this network sent was refused that it has no call now.
+    fn is_stopped(&self, network: &str, now: UnixTime) -> bool {
+        let debt = self.networks.get(network).map_or(0, |recent| recent.debt(now));
+        self.is_bounded && debt >= MAX_DEBT
     }
 
     /// Number of calls, including those that may begin.
@@ -274,7 +308,26 @@ fn room(network: Option<&Recent>, busy: usize, now: UnixTime) -> usize {
 impl Recent {
     const fn new(now: UnixTime) -> Self {
         let on_their_way = Vec::new();
-        Self { on_their_way, granted: Vec::new(), queued: Vec::new(), owed: 0, since: now, last: 0 }
+        Self {
+            on_their_way,
+            granted: Vec::new(),
+            queued: Vec::new(),
+            owed: 0,
+            since: now,
+            last: 0,
+            shown: Vec::new(),
+        }
+    }
+
+    /// Whether it has shown this payment lately; from now on it has.
+    fn has_shown(&mut self, payment: [u8; 32]) -> bool {
+        let is_known = self.shown.contains(&payment);
+        if !is_known {
+            let surplus = self.shown.len().saturating_add(1).saturating_sub(MAX_SHOWN);
+            self.shown.drain(..surplus);
+            self.shown.push(payment);
+        }
+        is_known
     }
 
     /// Number of its calls, including those that may begin.
@@ -286,7 +339,7 @@ impl Recent {
         let debt = self.debt(now);
         (self.owed, self.since) = match verdict {
             CallResult::Good => (debt.saturating_sub(FORGIVEN), now),
-            CallResult::Bad => (debt.saturating_add(1).min(DEBT.saturating_mul(2)), now),
+            CallResult::Bad => (debt.saturating_add(1).min(MAX_DEBT), now),
             CallResult::Open => return,
         };
     }

@@ -244,3 +244,35 @@ fn it_stays_bounded_and_lets_new_networks_in_all_the_same() {
     assert!(unproven.contracts.networks.len() <= MAX_NETWORKS);
     assert_eq!(unproven.begin(&of("late"), at(0)), Admittance::Begun);
 }
+
+/// A call about a session, with this payment, which ends with this result; whether it began.
+fn looks(unproven: &mut UnverifiedLimiter, payment: u8, verdict: CallResult, secs: u64) -> bool {
+    let payment = Some([payment; 32]);
+    let sender = UnverifiedCaller { payment, kind: UnverifiedKind::Session, ..of("a") };
+    let is_begun = unproven.begin(&sender, at(secs)) == Admittance::Begun;
+    if is_begun {
+        unproven.ended(&sender, verdict, at(secs));
+    }
+    is_begun
+}
+
+#[test]
+fn a_network_that_sends_junk_for_sessions_is_stopped_until_time_forgives() {
+    let mut unproven = UnverifiedLimiter::new();
+    let junk = (0..40).filter(|it| looks(&mut unproven, *it, CallResult::Bad, 0));
+    assert_eq!(junk.count(), 20);
+    let junk = (0..60).filter(|secs| looks(&mut unproven, 7, CallResult::Bad, *secs));
+    assert_eq!(junk.count(), 9, "one in six seconds");
+    let other = UnverifiedCaller { kind: UnverifiedKind::Session, ..of("b") };
+    assert_eq!(unproven.begin(&other, at(0)), Admittance::Begun);
+    assert_eq!(unproven.begin(&of("a"), at(60)), Admittance::Begun, "other kinds are slowed");
+}
+
+#[test]
+fn what_a_network_shows_again_counts_as_junk() {
+    let mut unproven = UnverifiedLimiter::new();
+    let fresh = (0..40).filter(|it| looks(&mut unproven, *it, CallResult::Open, 0));
+    assert_eq!(fresh.count(), 40);
+    let again = (0..40).filter(|_| looks(&mut unproven, 77, CallResult::Open, 0));
+    assert_eq!(again.count(), 21);
+}

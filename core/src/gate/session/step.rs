@@ -70,6 +70,8 @@ pub struct SessionRequest<'g> {
     hash: String,
     /// What the chain has shown during this request.
     sight: Option<SightText>,
+    /// Whether only the payer of a known channel can have sent it.
+    is_payer: bool,
     /// What its answer costs.
     used: Amount,
     /// The transaction and amount of a deposit or refund.
@@ -145,6 +147,7 @@ impl<'g> SessionRequest<'g> {
             stage,
             hash,
             sight: None,
+            is_payer: false,
             used,
             moved,
             may_have_paid: false,

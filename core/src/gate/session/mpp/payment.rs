@@ -32,6 +32,8 @@ pub(in crate::gate::session) enum ShownDeposit {
     Nothing,
     /// By the transaction that brought it.
     Sent([u8; 32]),
+    /// The same, where anyone could name one: it says itself which channel it is about.
+    Added([u8; 32]),
     /// By a signature: the gate sends it.
     Signed(Box<SignedFunds>),
 }

@@ -23,7 +23,7 @@ pub(in crate::gate::session) const fn question<'s>(
 ) -> ChannelQuestion<'s> {
     match &shown.deposit {
         ShownDeposit::Nothing => ChannelQuestion::Standing,
-        ShownDeposit::Sent(hash) => ChannelQuestion::Sent(*hash),
+        ShownDeposit::Sent(hash) | ShownDeposit::Added(hash) => ChannelQuestion::Sent(*hash),
         ShownDeposit::Signed(funds) => ChannelQuestion::Signed(funds, sold.token.pay_to),
     }
 }
@@ -42,7 +42,12 @@ pub(in crate::gate::session) fn judged(
         return Err(WRONG_ESCROW);
     }
     let waits = match (deposit, seen.sent) {
-        (ShownDeposit::Nothing, _) | (ShownDeposit::Sent(_), Some(Status::Succeeded)) => false,
+        // Anyone can bring any transaction.
+        (ShownDeposit::Added(_), Some(Status::Succeeded)) if !seen.is_named => {
+            return Err(not_found);
+        }
+        (ShownDeposit::Nothing, _)
+        | (ShownDeposit::Sent(_) | ShownDeposit::Added(_), Some(Status::Succeeded)) => false,
         // Whoever has opened it.
         (ShownDeposit::Signed(funds), _) if funds.opens() && seen.facts.is_some() => false,
         (ShownDeposit::Signed(_), Some(Status::Reverted))
@@ -60,7 +65,7 @@ pub(in crate::gate::session) fn judged(
     };
     let is_its = match deposit {
         ShownDeposit::Signed(funds) => facts.payer == funds.payer(),
-        ShownDeposit::Nothing | ShownDeposit::Sent(_) => true,
+        ShownDeposit::Nothing | ShownDeposit::Sent(_) | ShownDeposit::Added(_) => true,
     };
     if !is_its || !sold.takes(&facts) {
         return Err(not_found);

@@ -170,7 +170,12 @@ impl Gate {
         now: UnixTime,
     ) -> Result<ShownDeposit, u32> {
         let (authorization, signature) = match funding {
-            Funding::Sent(hash) => return Ok(ShownDeposit::Sent(hash)),
+            Funding::Sent(hash) => {
+                return Ok(match purpose {
+                    FundsPurpose::Open(_) => ShownDeposit::Sent(hash),
+                    FundsPurpose::TopUp(..) => ShownDeposit::Added(hash),
+                });
+            }
             Funding::Authorized { authorization, signature } => (authorization, signature),
         };
         let least = sold.sends_from.ok_or(MALFORMED)?;

@@ -26,13 +26,13 @@ impl<'g> SessionRequest<'g> {
         };
         let body = seen::question(sold, shown).body(&sold.contract, &self.asked.payment.channel);
         let mut call = ChainCall::new(self.asked.choice.terms.network.as_str(), body);
-        let has_sent = shown.queued.1 > 0;
+        let (is_queued, looks) = shown.queued;
+        let has_sent = looks > 0;
         call.delay_ms = if has_sent { SENT_MS } else { 0 };
-        // Whose answer flows has paid here; whose deposit is sent was tried before.
-        let is_known =
-            self.flow.is_some() || shown.queued.0 || has_sent && planted(Mutant::LooksAreFree);
-        call.unproven = if is_known { None } else { Some(self.sender()) };
         self.stage = SessionStage::Looking(before);
+        // Whose answer flows has paid here; whose deposit is sent was tried before.
+        let is_known = self.is_known() || is_queued || has_sent && planted(Mutant::LooksAreFree);
+        call.unproven = if is_known { None } else { Some(self.sender()) };
         SessionStep::Node(Box::new(call), self)
     }
 

@@ -11,7 +11,7 @@ use crate::channel::messages::{
 use crate::channel::refusal::ChannelRefusal;
 use crate::encoding::{json, message};
 use crate::gate::reply::{Body, Reply, finish_paid};
-use crate::gate::session::mpp::{seen, told};
+use crate::gate::session::mpp::told;
 use crate::gate::session::payment::{Purpose, SessionDoor, SessionPayment};
 use crate::gate::session::statement;
 use crate::http::ResponseHead;
@@ -46,6 +46,7 @@ impl<'g> SessionRequest<'g> {
         let Some(reply) = answer.and_then(message::read::<ChannelReply>) else {
             return self.problem(Code::LedgerUnavailable);
         };
+        self.is_payer |= reply.channel.as_ref().is_some_and(|it| it.is_payer);
         let (purpose, is_new) = (&self.asked.payment.purpose, self.sight.is_none());
         if let (SessionDoor::Mpp(_), true) = (&self.asked.payment.door, is_new) {
             match (purpose, &reply.channel) {
@@ -53,14 +54,8 @@ impl<'g> SessionRequest<'g> {
                 (_, None) if !planted(Mutant::UnknownIsLookedFor) => {
                     return self.refused_by_code(ChannelRefusal::NotFound.okx());
                 }
-                // Anyone can bring any transaction.
-                (Purpose::TopUp, Some(known)) => {
-                    let is_recent = now < UnixTime::from_secs(known.sight.at).plus(LOOK_SECS);
-                    return match is_recent {
-                        true => self.refused_by_code(seen::NOT_CONFIRMED),
-                        false => self.look(Before::Nothing),
-                    };
-                }
+                // Looked at for each: what others show must not delay it.
+                (Purpose::TopUp, Some(_)) => return self.look(Before::Nothing),
                 (_, _) => {}
             }
         }
@@ -218,6 +213,3 @@ impl<'g> SessionRequest<'g> {
 /// Seconds for which a price is held beyond the time of the origin: its body is read after its
 /// head, and charged after that.
 const HOLD_SECS: u64 = 15;
-
-/// Seconds in which a channel is looked at once for what is added to its deposit.
-const LOOK_SECS: u64 = 1;

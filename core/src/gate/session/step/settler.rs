@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{Before, SessionRequest, SessionStage, SessionStep};
 use crate::amount::Amount;
 use crate::channel::messages::{ChannelAsk, ChannelReply, SightText};
+use crate::evm::keccak::keccak256_parts;
 use crate::facilitator::breaker::Operation;
 use crate::facilitator::doubt::names_error;
 use crate::facilitator::outcome::{SettleOutcome, settle_outcome, stands};
@@ -20,6 +21,7 @@ use crate::facilitator::wire::Expected;
 use crate::gate::call::FacilitatorCall;
 use crate::gate::offer::{SessionOffer, VERIFY_SECS};
 use crate::gate::session::errand::ChannelTerms;
+use crate::gate::session::mpp::payment::ShownDeposit;
 use crate::gate::session::payment::{Purpose, SessionDoor};
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
@@ -267,15 +269,32 @@ impl<'g> SessionRequest<'g> {
                 payer: self.asked.payment.proven().to_lower_hex(),
                 evidence: Evidence::Signed,
             },
-            // Whose answer flows has paid here.
-            unproven: self.flow.is_none().then_some(sender),
+            unproven: (!self.is_known()).then_some(sender),
         };
         SessionStep::Facilitator(Box::new(call), self)
+    }
+
+    /// Whether it comes from someone who has deposited here: whose answer flows has paid, and what
+    /// the chain shows of a channel is asked for its payer.
+    pub(super) fn is_known(&self) -> bool {
+        let is_look = matches!(self.stage, SessionStage::Looking(Before::Nothing));
+        self.flow.is_some() || self.is_payer && is_look
     }
 
     /// Wallets and channels cost nothing, and each call may be for one that is new.
     pub(super) fn sender(&self) -> UnverifiedCaller {
         let network = self.asked.request.network().into_owned();
-        UnverifiedCaller { network, kind: UnverifiedKind::Session, payment: None }
+        // Anyone can show a transaction again and again.
+        let payment = match &self.asked.payment.door {
+            SessionDoor::Mpp(shown) => match &shown.deposit {
+                ShownDeposit::Added(hash) => {
+                    let channel = self.asked.payment.channel;
+                    Some(keccak256_parts(&[network.as_bytes(), channel.as_bytes(), hash]))
+                }
+                ShownDeposit::Nothing | ShownDeposit::Sent(_) | ShownDeposit::Signed(_) => None,
+            },
+            SessionDoor::X402(..) => None,
+        };
+        UnverifiedCaller { network, kind: UnverifiedKind::Session, payment }
     }
 }
