@@ -110,13 +110,13 @@ pub enum Instruction {
     Original(Box<OriginalRequest>),
 }
 
-/// The labels that the original reads of a head, in its order. They prove nothing.
+/// What a head says of who asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Labels {
-    /// `x-agent-id`.
+    /// `x-agent-id`: a label, which proves nothing.
     #[serde(default)]
     pub agent: Option<String>,
-    /// `Authorization`.
+    /// `Authorization`: compared with the operator's token, never shown or stored.
     #[serde(default)]
     pub authorization: Option<String>,
 }

@@ -219,6 +219,27 @@ pub fn a_skill_whose_fee_was_not_paid_within_a_day_ends() {
 }
 
 #[test]
+fn a_credential_is_no_label() {
+    let mut world = World::new();
+    for authorization in ["Bearer ghp_abcdef", "Bearer ada", "Basic YTpi"] {
+        let mut body = gated();
+        body.as_object_mut().unwrap().remove("agentId");
+        let body = world.signed(1, "publish", "", &body);
+        let labels = Labels { agent: None, authorization: Some(authorization.to_owned()) };
+        let told = world.reply(Instruction::Publish(labels, body.to_string()));
+        assert_eq!(told.error(), (401, "Agent authentication required"), "{authorization}");
+    }
+    let mut body = gated();
+    body["agentId"] = "ada".into();
+    let body = world.signed(1, "publish", "", &body);
+    let authorization = Some(format!("Bearer {}", "o".repeat(32)));
+    let labels = Labels { agent: Some("ada".to_owned()), authorization };
+    assert_eq!(world.reply(Instruction::Publish(labels, body.to_string())).status, 201);
+    let stored = format!("{:?}", world.rows.skills);
+    assert!(stored.contains("ada") && !stored.contains("oooo"), "{stored}");
+}
+
+#[test]
 pub fn an_operator_takes_back_any_skill_for_a_reason() {
     let mut world = World::new();
     world.publish(&gated());

@@ -122,15 +122,12 @@ impl Market {
     }
 }
 
-/// The label of whoever asks, in the original's order.
+/// The label of whoever asks: a header field, else a member of the body. Nothing of `Authorization` is
+/// a label, whatever it has: it may be a credential of any service.
 pub(super) fn label(labels: &Labels, members: &Map<String, Value>) -> Option<String> {
     let head = labels.agent.as_deref().map(str::trim).filter(|it| !it.is_empty());
-    let bearer = labels.authorization.as_deref().and_then(|value| {
-        let (scheme, rest) = value.trim().split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim()).filter(|it| !it.is_empty())
-    });
-    let found = head.or_else(|| text_of(members, "agentId")).or(bearer)?;
+    let found = head.or_else(|| text_of(members, "agentId"))?;
     // A token that came by mistake is not kept as a label.
-    let is_token = ["fbt_", "fbk_", "fbp_", "fbs_"].iter().any(|kind| found.starts_with(kind));
+    let is_token = ["fbt_", "fbk_", "fbp_", "fbs_", "fbq_"].iter().any(|it| found.starts_with(it));
     Some(if is_token { "agent".to_string() } else { found.chars().take(128).collect() })
 }
