@@ -171,6 +171,7 @@ pub fn the_origin_sees_the_payer_and_nothing_that_speaks_of_payment() {
             .header("x-hop-two", "1")
             .header("keep-alive", "5")
             .header("te", "trailers")
+            .header("expect", "100-continue")
             .header("proxy-authorization", "Basic x")
             .header("if-none-match", "\"e\"")
             .header("authorization", "Bearer mine")

@@ -266,6 +266,8 @@ pub fn folded(name: &str) -> Cow<'_, str> {
 /// Hop-by-hop fields, fields about payment, and fields that rename method or URL, lower case.
 pub const NEVER_FORWARDED: &[&str] = &[
     "connection",
+    // An origin that says 100 first is answered for by the runtime: the answer after it would be lost.
+    "expect",
     "keep-alive",
     "proxy-authorization",
     "proxy-connection",
