@@ -1,6 +1,7 @@
 // What can only be seen by asking: each question is named before it is asked, and takes 5 seconds at most.
 
 import { facilitators, serves } from './facilitators.mjs';
+import { redirectTarget } from './rules.mjs';
 import { message } from './source.mjs';
 import { structured } from './worker.mjs';
 
@@ -82,10 +83,21 @@ export async function probe({ vars, secrets }, networks, notes, say) {
  * @param {Set<unknown>} funded gets the networks whose deposits of sessions it may send
  */
 async function supported(url, wanted, path, notes, funded) {
-  const { status, text } = await get(url);
+  let place = url;
+  let { status, text, location } = await get(place);
+  const followed = isRedirect(status) && location !== null ? redirectTarget(url, location) : undefined;
+  if (followed !== undefined) {
+    notes.warning('FACILITATOR_URL', `${url} redirects to ${followed}; name that address`, path);
+    place = followed;
+    ({ status, text, location } = await get(place));
+  }
+  if (status !== 200) wanted.forEach(({ id }) => funded.add(id));
+  if (isRedirect(status)) {
+    notes.error('FACILITATOR_URL', `${place} redirects to ${location}, which is not followed; name the address that answers`, path);
+    return `redirects to ${location}`;
+  }
   if (status !== 200) {
-    wanted.forEach(({ id }) => funded.add(id));
-    notes.warning('FACILITATOR_URL', `${url} answers ${status}, not with what it supports; compare the address with its documentation`, path);
+    notes.warning('FACILITATOR_URL', `${place} answers ${status}, not with what it supports; compare the address with its documentation`, path);
     return `answers ${status}`;
   }
   /** @type {unknown} */
@@ -151,6 +163,11 @@ function paidTarget(vars) {
   const path = paid?.path ?? paid?.pattern;
   if (typeof path !== 'string' || typeof vars.ORIGIN_URL !== 'string' || !URL.canParse(vars.ORIGIN_URL)) return undefined;
   return vars.ORIGIN_URL.replace(/\/+$/, '') + path.replace(/\/\*$/, '/').replace(/\[[^\]/]*\]/g, '1');
+}
+
+/** @param {number} status */
+function isRedirect(status) {
+  return status >= 300 && status < 400;
 }
 
 /** @param {Table} vars */

@@ -41,15 +41,32 @@ export function judgeMarket(variables) {
 }
 
 /**
+ * @param {string} url of a facilitator
+ * @param {string} location
+ * @returns {string | undefined} where the gate follows its redirect to
+ */
+export function redirectTarget(url, location) {
+  return asked(['redirect', url, location], '').trim() || undefined;
+}
+
+/**
  * @param {string[]} words
  * @param {import('./source.mjs').Table} variables
  */
 function ruled(words, variables) {
+  return JSON.parse(asked(words, JSON.stringify(variables)));
+}
+
+/**
+ * @param {string[]} words
+ * @param {string} input
+ */
+function asked(words, input) {
   if (!isBuilt) {
     run('cargo', ['build', '--locked', '--quiet', '-p', 'xtask'], '');
     isBuilt = true;
   }
-  return JSON.parse(run(join(targetFolder(), 'debug', 'xtask'), words, JSON.stringify(variables)));
+  return run(join(targetFolder(), 'debug', 'xtask'), words, input);
 }
 
 /**

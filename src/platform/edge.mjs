@@ -59,7 +59,8 @@ export function forPage(answer, page) {
 
 /**
  * Posts JSON, or asks for it where there is no body. The answer is status, `json` or nothing, and the body, if all of
- * it came in time and is not too long; else a word: `unsigned` (and never sent), `late`, `long` or `lost`.
+ * it came in time and is not too long; else a word: `unsigned` (and never sent), `late`, `long` or `lost`. The body
+ * of a redirect is its `Location`.
  *
  * @param {string} url
  * @param {string} lines fields with the gate's credentials
@@ -84,6 +85,11 @@ export async function askJson(url, lines, signing, body, milliseconds, bytes) {
       redirect: 'manual',
       signal,
     });
+    const location = response.headers.get('location');
+    if (response.status >= 300 && response.status < 400 && location !== null) {
+      await response.body?.cancel();
+      return `${response.status}\n\n${location}`;
+    }
     const type = response.headers.get('content-type') ?? '';
     const text = await bounded(response, bytes);
     if (text === undefined) return 'long';

@@ -1,5 +1,8 @@
 //! The treasury's objects, merchants and signers; `calls.mjs` is the border.
 
+use std::cell::RefCell;
+
+use farebox_core::facilitator::redirect::Redirects;
 use farebox_core::http::Headers;
 use farebox_core::treasury::Treasury;
 use farebox_core::treasury::message::{MerchantAnswer, Order};
@@ -22,6 +25,10 @@ extern "C" {
     fn ask_signer(env: &JsValue, binding: &str, typed: &str, milliseconds: u32) -> js_sys::Promise;
 }
 
+thread_local! {
+    static REDIRECTS: RefCell<Redirects> = const { RefCell::new(Redirects::new()) };
+}
+
 /// The answer of an organization's object; `None` if it is down.
 pub(super) async fn object(env: &JsValue, organization: &str, command: &str) -> Option<String> {
     calls::settled(ask_treasury(env, organization, command, OBJECT_MS)).await?.as_string()
@@ -42,15 +49,33 @@ impl Transport<'_> {
     }
 }
 
-/// Sends an order once.
+/// Sends an order once; to a facilitator that redirects within its domain, to where that leads.
 pub(super) async fn merchant(way: Transport<'_>, order: &Order) -> Sent<MerchantAnswer> {
+    if !way.treasury.is_facilitator(&order.url) {
+        return order_at(way, order, &order.url).await;
+    }
+    let place = REDIRECTS.with_borrow(|redirects| redirects.place(&order.url).to_owned());
+    let sent = order_at(way, order, &place).await;
+    if let Sent::Answer(answer) = &sent
+        && let Ok(status) = u16::try_from(answer.status)
+        && let Some((_, location)) = answer.headers.iter().find(|(name, _)| name == "location")
+        && REDIRECTS.with_borrow_mut(|all| all.follows(&order.url, status, location))
+    {
+        let place = REDIRECTS.with_borrow(|redirects| redirects.place(&order.url).to_owned());
+        return order_at(way, order, &place).await;
+    }
+    sent
+}
+
+/// Sends an order once, to this address.
+async fn order_at(way: Transport<'_>, order: &Order, url: &str) -> Sent<MerchantAnswer> {
     let mut headers = Headers::new();
     for (name, value) in &order.headers {
         headers.add(name, value);
     }
     let (lines, body) = (headers.to_lines(), order.body.as_deref());
     let within = Limits { head_ms: HEAD_MS, body_ms: BODY_MS, bytes: ANSWER_BYTES };
-    match send(&way.to(&order.url), &order.url, &order.method, &lines, body, within).await {
+    match send(&way.to(url), url, &order.method, &lines, body, within).await {
         Sent::Answer(answer) => Sent::Answer(MerchantAnswer {
             status: answer.status,
             headers: answer.headers,

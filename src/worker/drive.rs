@@ -369,7 +369,8 @@ pub(super) async fn ask_facilitator(
     {
         client.answer(client_deadline, &JsValue::NULL);
     }
-    let reply = facilitator::reply(gate, &call.url, edge::settled(sent).await);
+    let again = || facilitator::send(gate, call);
+    let reply = facilitator::finished(gate, &call.url, sent, again).await;
     facilitator::note(gate, call, &reply);
     let took = edge::clock_ms().saturating_sub(started);
     meters::called(&call.url, took, &reply);

@@ -8,6 +8,7 @@ use farebox_core::facilitator::breaker::{Breaker, Condition, Operation};
 use farebox_core::facilitator::fault::Fault;
 use farebox_core::facilitator::funds::{Debit, LowBalances};
 use farebox_core::facilitator::payers::PayerHistory;
+use farebox_core::facilitator::redirect::Redirects;
 use farebox_core::facilitator::reply::{FacilitatorReply, MAX_REPLY_BYTES};
 use farebox_core::facilitator::unproven::queue::{Admittance, CallResult};
 use farebox_core::facilitator::unproven::{
@@ -32,6 +33,7 @@ thread_local! {
     static PAYERS: RefCell<PayerHistory> = const { RefCell::new(PayerHistory::new()) };
     /// Wallets found short, shared by all facilitators: the wallet is as empty for the next one.
     static EMPTIES: RefCell<LowBalances> = const { RefCell::new(LowBalances::new()) };
+    static REDIRECTS: RefCell<Redirects> = const { RefCell::new(Redirects::new()) };
     static UNPROVEN: RefCell<UnverifiedLimiter> = const { RefCell::new(UnverifiedLimiter::new()) };
     /// Lines of the log, and when each may be written again, Unix seconds.
     static TOLD: RefCell<Sorted<String, u64>> = const { RefCell::new(Sorted::new()) };
@@ -138,21 +140,38 @@ pub(super) fn ask(
     // Without randomness the nonce repeats: a key that signs the same text twice reveals nothing.
     let _ = getrandom::fill(&mut nonce);
     let moment = Moment { milliseconds: edge::clock_ms(), nonce };
-    let signed = gate.auth(url).sign(method, url, body, moment);
+    let place = REDIRECTS.with_borrow(|redirects| redirects.place(url).to_owned());
+    let signed = gate.auth(url).sign(method, &place, body, moment);
     let signing = signed.signing.as_ref().map(|signing| signing.expose().as_str());
-    edge::ask_json(url, signed.lines.expose(), signing, &signed.body, milliseconds, bytes as u32)
+    edge::ask_json(&place, signed.lines.expose(), signing, &signed.body, milliseconds, bytes as u32)
 }
 
 /// Carries out a call, and notes how it went.
 pub(super) async fn told(gate: &Gate, call: &FacilitatorCall) -> FacilitatorReply {
-    let said = edge::settled(send(gate, call)).await;
-    let reply = reply(gate, &call.url, said);
+    let reply = finished(gate, &call.url, send(gate, call), || send(gate, call)).await;
     note(gate, call, &reply);
     reply
 }
 
+/// The reply to a request that was begun. A redirect within the facilitator's domain is followed
+/// `again`, once: the address is remembered.
+pub(super) async fn finished(
+    gate: &Gate,
+    url: &str,
+    sent: js_sys::Promise,
+    again: impl FnOnce() -> js_sys::Promise,
+) -> FacilitatorReply {
+    let mut said = edge::settled(sent).await;
+    if let Ok(FacilitatorReply::Answer { status, body, .. }) = read(said.clone())
+        && REDIRECTS.with_borrow_mut(|redirects| redirects.follows(url, status, &body))
+    {
+        said = edge::settled(again()).await;
+    }
+    reply(gate, url, said)
+}
+
 /// The reply from this URL of a facilitator; faults go to the operator's log.
-pub(super) fn reply(gate: &Gate, url: &str, said: Option<JsValue>) -> FacilitatorReply {
+fn reply(gate: &Gate, url: &str, said: Option<JsValue>) -> FacilitatorReply {
     let (reply, fault) = match read(said) {
         Ok(reply) => {
             let fault = Fault::of(&reply, url);

@@ -129,8 +129,8 @@ fn answer(
     {
         return answer;
     }
-    if let Some(reply) = reserved(&head, gate.as_ref(), &fresh, &context) {
-        return edge::render(&reply);
+    if let Some(answer) = reserved(&head, gate.as_ref(), &fresh, &context) {
+        return answer;
     }
     let Some(gate) = gate else {
         let correlation = correlation_id(&head.headers, &fresh);
@@ -320,31 +320,46 @@ fn receipt(gate: Rc<Gate>, asked: ReceiptStep, bindings: Bindings) -> JsValue {
     }
 }
 
-/// Paths of the gate itself.
+/// Answers paths of the gate itself.
 fn reserved(
     head: &RequestHead,
     gate: Option<&Rc<Gate>>,
     fresh: &str,
     context: &JsValue,
-) -> Option<Reply> {
+) -> Option<JsValue> {
     let path = head.target().split('?').next()?;
     let rest = path.strip_prefix("/_farebox")?;
     if !(rest.is_empty() || rest.starts_with('/')) {
         return None;
     }
     let correlation = correlation_id(&head.headers, fresh);
-    let (status, kind, body) = match (rest, gate) {
-        ("/health", Some(gate)) => (200, "application/json", supported::health(gate, context)),
-        ("/health", None) => (503, "application/json", r#"{"ok":false}"#.to_owned()),
-        ("/schemas/diagnostic.json", _) => (200, "application/schema+json", SCHEMA.to_owned()),
-        _ => return Some(Reply::problem(Code::NotFound, Audience::Other, correlation, None)),
+    let json = "application/json";
+    let reply = match (rest, gate) {
+        ("/health", Some(gate)) => {
+            let (gate, context, correlation) =
+                (gate.clone(), context.clone(), correlation.to_owned());
+            return Some(edge::promise(async move {
+                let body = supported::health(gate, context).await;
+                edge::render(&open_reply(200, json, body, &correlation))
+            }));
+        }
+        ("/health", None) => open_reply(503, json, r#"{"ok":false}"#.to_owned(), correlation),
+        ("/schemas/diagnostic.json", _) => {
+            open_reply(200, "application/schema+json", SCHEMA.to_owned(), correlation)
+        }
+        _ => Reply::problem(Code::NotFound, Audience::Other, correlation, None),
     };
+    Some(edge::render(&reply))
+}
+
+/// An answer that any page may read.
+fn open_reply(status: u16, kind: &str, body: String, correlation: &str) -> Reply {
     let mut headers = Headers::new();
     headers.add("content-type", kind);
     headers.add("cache-control", "no-store");
     headers.add("access-control-allow-origin", "*");
     headers.add(CORRELATION, correlation);
-    Some(Reply::new(ResponseHead { status, headers }, Body::Text(body)))
+    Reply::new(ResponseHead { status, headers }, Body::Text(body))
 }
 
 /// What the log says of a request.

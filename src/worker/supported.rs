@@ -1,5 +1,4 @@
-//! The networks that facilitators say they support: asked behind an answer of `/_farebox/health`,
-//! never before one.
+//! The networks that facilitators say they support, for `/_farebox/health`. No payment waits for it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,33 +12,44 @@ use wasm_bindgen::JsValue;
 use super::{edge, facilitator};
 use crate::platform::now;
 
+/// Milliseconds between two looks at a first answer.
+const LOOK_MS: u32 = 50;
+
 thread_local! {
     /// Replies by base URL.
     static KNOWN: RefCell<Sorted<String, Supported>> = const { RefCell::new(Sorted::new()) };
 }
 
-/// The answer of `/_farebox/health`; facilitators are asked again behind it.
-pub(super) fn health(gate: &Rc<Gate>, context: &JsValue) -> String {
-    let mut entries = Vec::new();
+/// The answer of `/_farebox/health`. A facilitator that this isolate has not asked yet is waited
+/// for; others are asked again behind the answer.
+pub(super) async fn health(gate: Rc<Gate>, context: JsValue) -> String {
     for url in gate.facilitator_urls() {
-        let is_due = with(url, |known| {
-            entries.push(known.entry(url));
-            known.is_due(now())
-        });
-        if is_due {
+        if with(url, |known| known.is_due(now())) {
             let asked = edge::promise(ask(gate.clone(), url.to_owned()));
-            edge::wait_until(context, &js_sys::Promise::from(asked));
+            edge::wait_until(&context, &js_sys::Promise::from(asked));
         }
     }
-    gate.health(entries)
+    while gate.facilitator_urls().any(|url| with(url, |known| known.is_awaited(now()))) {
+        edge::pause(LOOK_MS).await;
+    }
+    let mut is_ok = facilitator::conditions(&gate).iter().all(|it| it.ready);
+    let entries = gate.facilitator_urls().map(|url| {
+        with(url, |known| {
+            is_ok &= known.can_settle();
+            known.entry(url)
+        })
+    });
+    let entries = entries.collect();
+    gate.health(is_ok, entries)
 }
 
 async fn ask(gate: Rc<Gate>, url: String) -> JsValue {
     let place = format!("{url}/supported");
-    let milliseconds = DEADLINE_SECS as u32 * 1000;
-    let sent =
-        facilitator::ask(&gate, "GET", &place, String::new(), milliseconds, MAX_SUPPORTED_BYTES);
-    let reply = facilitator::reply(&gate, &place, edge::settled(sent).await);
+    let send = || {
+        let (body, within) = (String::new(), DEADLINE_SECS as u32 * 1000);
+        facilitator::ask(&gate, "GET", &place, body, within, MAX_SUPPORTED_BYTES)
+    };
+    let reply = facilitator::finished(&gate, &place, send(), send).await;
     if let Some(missing) = with(&url, |known| {
         let sold = (gate.networks_at(&place), &*gate.sessions_at(&place));
         known.note(&reply, sold, now())

@@ -82,7 +82,7 @@ describe('around the settings', () => {
     ['JSON text with a comma too many', tomlOf({ ...GOOD.vars, ROUTES: '[{"path":"/a","price":"$1"},]' }), 'ROUTES', 'the comma before ] is one too many, at line 1, column 28', 'ROUTES ='],
     [
       'a main network with the public test facilitator',
-      tomlOf({ ...GOOD.vars, NETWORK: 'base', FACILITATOR_URL: 'https://x402.org/facilitator' }), 'FACILITATOR_URL', 'test networks', 'FACILITATOR_URL =',
+      tomlOf({ ...GOOD.vars, NETWORK: 'base', FACILITATOR_URL: 'https://www.x402.org/facilitator' }), 'FACILITATOR_URL', 'test networks', 'FACILITATOR_URL =',
     ],
   ];
   for (const [what, wrong, variable, says, begins] of errors) {

@@ -127,6 +127,17 @@ describe('probes', () => {
     assert.deepEqual(empty.report.warnings, []);
   });
 
+  it('a redirect of the facilitator is a warning where it is followed, else an error', async () => {
+    const from = (to: (url: string) => string): RequestListener => ({ url = '', headers }, response) =>
+      url.startsWith('/new') ? response.end(LISTS) : response.writeHead(308, { location: to(`${headers.host}/new${url}`) }).end();
+    const followed = await probed({ facilitator: from((place) => `http://${place}`) });
+    assert.deepEqual([followed.report.ok, followed.report.warnings.map(({ variable }) => variable)], [true, ['FACILITATOR_URL']]);
+    assert.match(followed.report.warnings[0]?.remedy ?? '', /redirects to .*\/new\/x402\/supported; name that address/);
+    const elsewhere = await probed({ facilitator: from((place) => `http://${place.replace('127.0.0.1', 'localhost')}`) });
+    assert.deepEqual([elsewhere.report.ok, elsewhere.report.errors.map(({ variable }) => variable)], [false, ['FACILITATOR_URL']]);
+    assert.ok(elsewhere.servers.facilitator.asked.every((line) => !line.includes('/new')));
+  });
+
   it('a redirect from one priced path to another is a warning, to a free one it is not', async () => {
     const to = (location: string): RequestListener => (_request, response) => response.writeHead(302, { location }).end();
     const routes: Value = [{ path: '/good', price: '$1' }, { path: '/u/[id]', price: '$1' }, { path: '/u/me', price: 'free' }];

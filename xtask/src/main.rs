@@ -1,7 +1,8 @@
 //! The steps that need Rust: wasm-bindgen as a library, and the rules of gate, treasury and market for `npm run check`.
 //!
 //! `cargo run -p xtask -- check` reads one JSON object of variables and prints what the gate thinks of it, and `check treasury` or `check market`
-//! what those think, see [`check`]. `cargo run -p xtask -- trim <wasm> <script>` removes from a module what its script never calls, see [`trim`]; [`pack`] has all modules compress better. `cargo run -p xtask -- bindgen <wasm> <out-dir> --target worker|named-worker|web` writes `index.js` and
+//! what those think, see [`check`]. `cargo run -p xtask -- redirect <url> <location>` prints where a facilitator's redirect is followed to, or an
+//! empty line. `cargo run -p xtask -- trim <wasm> <script>` removes from a module what its script never calls, see [`trim`]; [`pack`] has all modules compress better. `cargo run -p xtask -- bindgen <wasm> <out-dir> --target worker|named-worker|web` writes `index.js` and
 //! `index_bg.wasm` (for `web` also `index.d.ts`) into `<out-dir>`; `named-worker` keeps the names of functions, for a profile. As a library it builds in seconds;
 //! the wasm-bindgen program takes minutes or a download.
 
@@ -15,6 +16,7 @@ use std::io::{Read, stdin};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use farebox_core::facilitator::redirect::target;
 use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> ExitCode {
@@ -37,9 +39,15 @@ fn main() -> ExitCode {
     {
         return ended(trim::trim(wasm.as_ref(), script.as_ref()));
     }
+    if let [command, url, location] = words.as_slice()
+        && command == "redirect"
+    {
+        println!("{}", target(url, location).unwrap_or_default());
+        return ExitCode::SUCCESS;
+    }
     let Some(glue) = Glue::parse(&words) else {
         eprintln!(
-            "usage: xtask bindgen <wasm> <out-dir> --target worker|named-worker|web, xtask trim <wasm> <script>, or xtask check [treasury|market]"
+            "usage: xtask bindgen <wasm> <out-dir> --target worker|named-worker|web, xtask trim <wasm> <script>, xtask redirect <url> <location>, or xtask check [treasury|market]"
         );
         return ExitCode::from(2);
     };

@@ -15,6 +15,7 @@ pub mod funds;
 pub mod outcome;
 pub mod payers;
 pub mod reason;
+pub mod redirect;
 pub mod reply;
 pub mod supported;
 pub mod unproven;

@@ -30,12 +30,15 @@ pub struct Supported {
     at: Option<u64>,
     /// Time of the next request.
     due: UnixTime,
+    /// Until when the first answer is waited for.
+    awaited: UnixTime,
 }
 
 impl Default for Supported {
     fn default() -> Self {
-        let due = UnixTime::from_secs(0);
-        Self { state: "unknown", missing: Vec::new(), sessions: Vec::new(), at: None, due }
+        let (due, awaited) = (UnixTime::from_secs(0), UnixTime::from_secs(0));
+        let (missing, sessions) = (Vec::new(), Vec::new());
+        Self { state: "unknown", missing, sessions, at: None, due, awaited }
     }
 }
 
@@ -44,9 +47,24 @@ impl Supported {
     pub fn is_due(&mut self, now: UnixTime) -> bool {
         let is_due = now >= self.due;
         if is_due {
+            if self.due == UnixTime::from_secs(0) {
+                self.awaited = now.plus(DEADLINE_SECS);
+            }
             self.due = now.plus(RETRY_SECS);
         }
         is_due
+    }
+
+    /// Whether the first answer may still come.
+    #[must_use]
+    pub fn is_awaited(&self, now: UnixTime) -> bool {
+        now < self.awaited
+    }
+
+    /// Whether payments can settle there: it lists what is sold, or did when it last answered.
+    #[must_use]
+    pub fn can_settle(&self) -> bool {
+        matches!(self.state, "ok" | "stale") && self.missing.is_empty() && self.sessions.is_empty()
     }
 
     /// Compares an answer with the offered networks, and those that sell by session; an unreadable
@@ -57,9 +75,11 @@ impl Supported {
         (networks, sessions): (&[String], &[String]),
         now: UnixTime,
     ) -> Option<String> {
+        self.awaited = UnixTime::from_secs(0);
         let Some(listed) = listed(reply) else {
             self.state = match (self.at, reply) {
                 (Some(_), _) => "stale",
+                (None, FacilitatorReply::Answer { status: 300..=399, .. }) => "redirect",
                 (None, FacilitatorReply::Answer { .. }) => "wrong",
                 (None, _) => "unknown",
             };

@@ -159,12 +159,13 @@ impl Gate {
         self.settlement.breaker_secs
     }
 
-    /// The body of `/_farebox/health`; `facilitators` lists what each facilitator says it supports.
+    /// The body of `/_farebox/health`; `facilitators` lists what each facilitator says it supports,
+    /// and `ok` is whether what is sold can be settled.
     #[must_use]
-    pub fn health(&self, facilitators: Vec<Value>) -> String {
+    pub fn health(&self, ok: bool, facilitators: Vec<Value>) -> String {
         let routes = self.routes.offers.iter().flatten().count();
         let health = crate::encoding::json::json!({
-            "ok": true,
+            "ok": ok,
             "version": env!("CARGO_PKG_VERSION"),
             "networks": self.public.networks,
             "protocols": self.public.protocols,

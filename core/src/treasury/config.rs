@@ -27,6 +27,7 @@ use crate::chain::ChainId;
 use crate::config::{ConfigError, Reader, nodes};
 use crate::encoding::hex;
 use crate::evm::account::Account;
+use crate::facilitator::wire::Facilitator;
 use crate::hash;
 use crate::secret::{Secret, ct_eq};
 use crate::time::UnixTime;
@@ -137,6 +138,12 @@ impl Treasury {
         let origin = origin(url, Locality::Local)?;
         let found = self.bound.iter().find(|(bound, _)| *bound == origin);
         found.map(|(_, binding)| binding.as_str())
+    }
+
+    /// Whether the facilitator of payouts and links is called at this URL.
+    #[must_use]
+    pub fn is_facilitator(&self, url: &str) -> bool {
+        self.facilitator.as_deref().is_some_and(|base| Facilitator::new(base).owns(url))
     }
 
     /// The names of the organizations, in the order of the configuration.

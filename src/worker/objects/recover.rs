@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::outbox::{DueNotice, notify};
 use crate::platform::now;
 use crate::platform::sql::Result;
-use crate::worker::{chain, config, edge, facilitator, ledger};
+use crate::worker::{chain, config, facilitator, ledger};
 
 /// Calls at once.
 const AT_ONCE: usize = 4;
@@ -81,9 +81,7 @@ impl Ledger {
             errand = match errand {
                 RecoveryStep::Settle(call, sending) => {
                     calls += 1;
-                    let said = edge::settled(facilitator::send(gate, &call)).await;
-                    let reply = facilitator::reply(gate, &call.url, said);
-                    facilitator::note(gate, &call, &reply);
+                    let reply = facilitator::told(gate, &call).await;
                     sending.answered(gate, &reply)
                 }
                 RecoveryStep::Take(call, taking) => {
