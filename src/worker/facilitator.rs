@@ -104,6 +104,16 @@ pub(super) async fn admits(sender: &UnverifiedCaller) -> bool {
     place == Admittance::Begun
 }
 
+/// Whether this isolate has met the channel of this object.
+pub(super) fn knows(object: &String) -> bool {
+    UNPROVEN.with_borrow(|unproven| unproven.knows(object))
+}
+
+/// Takes whether an object that was not known knows its channel; that ends the call of this sender.
+pub(super) fn met(object: String, sender: Option<&UnverifiedCaller>, is_known: Option<bool>) {
+    UNPROVEN.with_borrow_mut(|unproven| unproven.met(object, sender, is_known, now()));
+}
+
 /// Ends the look at it.
 pub(super) fn ended(sender: &UnverifiedCaller, verdict: CallResult) {
     UNPROVEN.with_borrow_mut(|unproven| unproven.ended(sender, verdict, now()));

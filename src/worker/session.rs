@@ -1,10 +1,11 @@
 //! Carries out the steps of a request that is paid by session.
 
+use farebox_core::facilitator::unproven::UnverifiedCaller;
 use farebox_core::gate::Gate;
 use farebox_core::gate::paid::{Collected, StreamEnd, Streaming};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::gate::session::flow::{FlowEnd, Pause};
-use farebox_core::gate::session::step::SessionStep;
+use farebox_core::gate::session::step::{SessionRequest, SessionStep};
 use farebox_core::mpp::stream::StreamFraming;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -42,6 +43,12 @@ pub(super) async fn carry_out(
                 }
             }
             SessionStep::Object(name, message, next) => {
+                let is_met = facilitator::knows(&name);
+                let newcomer = next.newcomer().filter(|_| !is_met);
+                if !may_ask(bindings, newcomer.as_ref()).await {
+                    step = next.limited();
+                    continue;
+                }
                 let started = edge::clock_ms();
                 let body = if next.keeps_body() { &held } else { &JsValue::NULL };
                 let asked = edge::ask_object(&bindings.channel, &name, &message, body, DEADLINE_MS);
@@ -58,18 +65,16 @@ pub(super) async fn carry_out(
                 if client.log.label.payment.is_empty() {
                     client.log.label = next.label();
                 }
+                if !is_met {
+                    let is_known = SessionRequest::knows_channel(answer.as_deref());
+                    facilitator::met(name, newcomer.as_ref(), is_known);
+                }
                 next.object(answer.as_deref(), now())
             }
             SessionStep::Facilitator(call, next) => {
                 client.log.label = next.label();
-                if !bindings.allows(&call.caller.network).await {
-                    step = next.limited();
-                    continue;
-                }
                 let sender = call.unproven.as_ref();
-                if let Some(sender) = sender
-                    && !facilitator::admits(sender).await
-                {
+                if !may_ask(bindings, sender).await {
                     step = next.limited();
                     continue;
                 }
@@ -83,16 +88,7 @@ pub(super) async fn carry_out(
             SessionStep::Node(call, next) => {
                 client.log.label = next.label();
                 let sender = call.unproven.as_ref();
-                let mut may_ask = match sender {
-                    Some(sender) => bindings.allows(&sender.network).await,
-                    None => true,
-                };
-                if let Some(sender) = sender
-                    && may_ask
-                {
-                    may_ask = facilitator::admits(sender).await;
-                }
-                if !may_ask {
+                if !may_ask(bindings, sender).await {
                     step = next.limited();
                     continue;
                 }
@@ -179,5 +175,13 @@ pub(super) async fn carry_out(
                 return Some((reply, body));
             }
         };
+    }
+}
+
+/// Whether there is a place for what this sender asks for; who has proven something needs none.
+async fn may_ask(bindings: &Bindings, sender: Option<&UnverifiedCaller>) -> bool {
+    match sender {
+        Some(sender) => bindings.allows(&sender.network).await && facilitator::admits(sender).await,
+        None => true,
     }
 }

@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 
+import { unstable_readConfig } from 'wrangler';
+
 import { parseSecrets } from '../../scripts/check/worker.mjs';
 import { SECRETS, variables } from '../../scripts/check/names.mjs';
 import { check } from '../../scripts/check/index.mjs';
@@ -44,6 +46,13 @@ describe('environments of the committed file', () => {
     for (const env of [undefined, 'preview']) {
       assert.deepEqual(await named(COMMITTED, env), { errors: [], warnings: ['PAY_TO', 'ORIGIN_URL'], notes: ['GATE_SECRET', 'LEDGER_SALT'] });
       assert.deepEqual((await named(mine, env)).warnings, []);
+    }
+  });
+
+  it('each limits the payments of one network', async () => {
+    for (const env of [undefined, 'preview', 'production']) {
+      const { ratelimits } = unstable_readConfig({ config: 'wrangler.toml', ...(env === undefined ? {} : { env }) });
+      assert.deepEqual(ratelimits.map(({ name, simple }) => [name, simple]), [['RATE_LIMITER', { limit: 600, period: 60 }]], env);
     }
   });
 

@@ -21,7 +21,7 @@ pub mod queue;
 use alloc::string::String;
 
 use self::queue::{Admittance, CallResult, Calls, LOST_SECS, Ticket};
-use crate::sorted::Sorted;
+use crate::sorted::{RecentMap, Sorted};
 use crate::time::UnixTime;
 
 /// Milliseconds between two questions about a payment's turn, of which [`MAX_TURNS`] are allowed
@@ -29,6 +29,9 @@ use crate::time::UnixTime;
 pub const ASK_AGAIN_MS: u32 = 50;
 /// Maximum questions, [`ASK_AGAIN_MS`] apart: five seconds.
 pub const MAX_TURNS: u32 = 100;
+
+/// Objects of channels that are remembered.
+const MAX_KNOWN: usize = 4_096;
 
 /// The origin of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +67,8 @@ pub struct UnverifiedLimiter {
     sessions: Calls,
     /// Payments that have a call or wait for one, and since when.
     asked: Sorted<[u8; 32], UnixTime>,
+    /// Objects that have answered that they know their channel.
+    known: RecentMap<String, ()>,
 }
 
 impl UnverifiedLimiter {
@@ -76,6 +81,32 @@ impl UnverifiedLimiter {
             transactions: Calls::new(),
             sessions: Calls::bounded(),
             asked: Sorted::new(),
+            known: RecentMap::new(MAX_KNOWN),
+        }
+    }
+
+    /// Whether the object of this name is known to know its channel: whoever names another one may
+    /// have made it up.
+    #[must_use]
+    pub fn knows(&self, object: &String) -> bool {
+        self.known.get(object).is_some()
+    }
+
+    /// Takes whether an object that was not known knows its channel, if it has answered; that ends
+    /// the call of this sender.
+    pub fn met(
+        &mut self,
+        object: String,
+        sender: Option<&UnverifiedCaller>,
+        is_known: Option<bool>,
+        now: UnixTime,
+    ) {
+        let verdict = if is_known == Some(false) { CallResult::Bad } else { CallResult::Open };
+        if let Some(sender) = sender {
+            self.ended(sender, verdict, now);
+        }
+        if is_known == Some(true) {
+            self.known.touch(object, || ());
         }
     }
 

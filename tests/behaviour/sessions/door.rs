@@ -2,7 +2,7 @@
 
 mod alarm;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use farebox_core::channel::claims::ClaimQueue;
 use farebox_core::channel::config::{ChannelId, deposit_nonce};
@@ -109,6 +109,8 @@ pub struct Door {
     /// What the gate remembers of who has paid.
     pub payers: PayerHistory,
     pub writes: u64,
+    /// Objects of channels that were asked for a client.
+    pub objects: BTreeSet<String>,
     /// What limits calls about what is not proven.
     pub limits: Option<UnverifiedLimiter>,
     /// Answers that flow: what comes of them next, and how they are framed.
@@ -160,6 +162,7 @@ impl Door {
             signed: 0,
             payers: PayerHistory::new(),
             writes: 0,
+            objects: BTreeSet::new(),
             limits: None,
             flows: Vec::new(),
             steps: 0,
@@ -189,13 +192,18 @@ impl Door {
     /// A payment of this kind, whose voucher is for this amount.
     pub fn payment(&mut self, kind: &str, cumulative: u64) -> Value {
         self.signed = self.signed.max(cumulative);
+        self.payment_of(5, kind, cumulative)
+    }
+
+    /// The same of the payer's channel with this salt.
+    pub fn payment_of(&mut self, salt: u8, kind: &str, cumulative: u64) -> Value {
         let terms = self.terms();
         let (payer, authorizer) = (account(1), account(2));
         let members = json!({
             "payer": payer.address().to_checksum(), "payerAuthorizer": authorizer.address().to_checksum(),
             "receiver": terms["payTo"], "receiverAuthorizer": terms["extra"]["receiverAuthorizer"],
             "token": terms["asset"], "withdrawDelay": terms["extra"]["withdrawDelay"],
-            "salt": format!("0x{}", "05".repeat(32)),
+            "salt": hex::encode_prefixed(&[salt; 32]),
         });
         let channel = config(&members).id(&contract());
         let mut payload = json!({
@@ -348,6 +356,12 @@ impl Door {
         }
     }
 
+    /// Who asks an object that is not known to know its channel.
+    fn newcomer(&self, name: &String, next: &SessionRequest) -> Option<UnverifiedCaller> {
+        let is_known = self.limits.as_ref().is_none_or(|limits| limits.knows(name));
+        next.newcomer().filter(|_| !is_known)
+    }
+
     fn ended(&mut self, sender: Option<&UnverifiedCaller>, verdict: CallResult) {
         let now = self.time();
         if let (Some(limits), Some(sender)) = (&mut self.limits, sender) {
@@ -390,11 +404,22 @@ impl Door {
                 }
                 next.object(Some(if is_taken { "true" } else { "false" }), self.time())
             }
+            SessionStep::Object(name, _, next)
+                if !self.admits(self.newcomer(&name, &next).as_ref()) =>
+            {
+                next.limited()
+            }
             SessionStep::Object(name, message, next) => {
+                let newcomer = self.newcomer(&name, &next);
+                self.objects.insert(name.clone());
                 let body = next.keeps_body().then(|| held.clone());
                 let (answer, stored) = self.ask(&name, &message, body);
                 if let Some(stored) = stored {
                     *held = stored;
+                }
+                if let Some(limits) = self.limits.as_mut().filter(|limits| !limits.knows(&name)) {
+                    let is_known = SessionRequest::knows_channel(answer.as_deref());
+                    limits.met(name, newcomer.as_ref(), is_known, UnixTime::from_secs(self.now));
                 }
                 if !self.lives() {
                     return None;
@@ -533,7 +558,8 @@ fn posted(payment: &Value) -> RequestHead {
     head
 }
 
-fn paid(payment: &Value, head: RequestHead) -> RequestHead {
+/// A request with this payment.
+pub fn paid(payment: &Value, head: RequestHead) -> RequestHead {
     head.header("payment-signature", &base64::encode(payment.to_string().as_bytes()))
 }
 

@@ -72,6 +72,8 @@ pub struct SessionRequest<'g> {
     sight: Option<SightText>,
     /// Whether only the payer of a known channel can have sent it.
     is_payer: bool,
+    /// Whether its object was asked before.
+    has_asked: bool,
     /// What its answer costs.
     used: Amount,
     /// The transaction and amount of a deposit or refund.
@@ -148,6 +150,7 @@ impl<'g> SessionRequest<'g> {
             hash,
             sight: None,
             is_payer: false,
+            has_asked: false,
             used,
             moved,
             may_have_paid: false,

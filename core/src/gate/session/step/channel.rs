@@ -10,6 +10,7 @@ use crate::channel::messages::{
 };
 use crate::channel::refusal::ChannelRefusal;
 use crate::encoding::{json, message};
+use crate::facilitator::unproven::UnverifiedCaller;
 use crate::gate::reply::{Body, Reply, finish_paid};
 use crate::gate::session::mpp::told;
 use crate::gate::session::payment::{Purpose, SessionDoor, SessionPayment};
@@ -23,6 +24,7 @@ impl<'g> SessionRequest<'g> {
     /// Takes the answer of the channel's object; `None` if it is down.
     pub fn object(mut self: Box<Self>, answer: Option<&str>, now: UnixTime) -> SessionStep<'g> {
         self.now = now;
+        self.has_asked = true;
         let stage = core::mem::replace(&mut self.stage, SessionStage::Beginning);
         let stage = match (stage, answer) {
             (SessionStage::Releasing(reply), answer) => {
@@ -134,6 +136,23 @@ impl<'g> SessionRequest<'g> {
             }
             _ => self.problem(Code::Internal),
         }
+    }
+
+    /// Who asks, while the chain has shown nothing of the channel in this request: its object is made
+    /// by being asked, and there may be no such channel. [`UnverifiedLimiter`] says whether it is
+    /// known, and limits who names others.
+    ///
+    /// [`UnverifiedLimiter`]: crate::facilitator::unproven::UnverifiedLimiter
+    #[must_use]
+    pub fn newcomer(&self) -> Option<UnverifiedCaller> {
+        let is_first = self.sight.is_none() && !self.has_asked;
+        is_first.then(|| UnverifiedCaller { payment: None, ..self.sender() })
+    }
+
+    /// Reads from the answer of an object whether it knows its channel; `None` if it is down.
+    #[must_use]
+    pub fn knows_channel(answer: Option<&str>) -> Option<bool> {
+        Some(message::read::<ChannelReply>(answer?)?.channel.is_some())
     }
 
     /// Whether the channel lacks a deposit that was made, or may have been: whoever said what the

@@ -1,0 +1,105 @@
+//! Payments of channels that do not exist: what they cost the gate, and whom they hold up.
+
+use farebox_core::facilitator::unproven::UnverifiedLimiter;
+use serde_json::{Value, json};
+
+use super::door::{Answer, Door, PRICE, paid};
+use super::mpp_payer::Session;
+use crate::world::{With, get};
+
+const STRANGER: &str = "198.51.100.7";
+const OTHER: &str = "192.0.2.7";
+/// Objects and calls that one network may cause at once for nothing.
+const MOST: usize = 20;
+
+fn limited() -> Door {
+    let mut door = Door::new();
+    door.limits = Some(UnverifiedLimiter::new());
+    door
+}
+
+/// Pays from this address.
+fn buys(door: &mut Door, address: &str, payment: &Value) -> Answer {
+    let head = get("/report/1").header("cf-connecting-ip", address);
+    door.send(paid(payment, head), "").unwrap()
+}
+
+/// Vouchers of channels that nobody has opened, from one network: how many were answered 429.
+fn floods(door: &mut Door) -> usize {
+    let answers = (100..200).map(|salt| {
+        let junk = door.payment_of(salt, "voucher", PRICE);
+        buys(door, STRANGER, &junk)
+    });
+    answers.filter(|answer| answer.status == 429).count()
+}
+
+#[test]
+fn channels_that_nobody_opened_make_few_objects_and_calls() {
+    let mut door = limited();
+    assert!(floods(&mut door) >= 100 - MOST);
+    assert!((5..=MOST).contains(&door.objects.len()), "{}", door.objects.len());
+    assert!((5..=MOST as u64).contains(&door.chain.verified), "{}", door.chain.verified);
+    // Time forgives one in six seconds.
+    let before = door.objects.len();
+    for _ in 0..10 {
+        door.now += 6;
+        floods(&mut door);
+    }
+    assert!(door.objects.len() <= before + 10, "{}", door.objects.len());
+}
+
+#[test]
+fn whoever_has_a_channel_goes_on_beside_a_flood_from_its_own_network() {
+    let mut door = limited();
+    let deposit = door.payment("deposit", PRICE);
+    assert_eq!(buys(&mut door, STRANGER, &deposit).status, 200);
+    floods(&mut door);
+    let asked = door.chain.verified;
+    for count in 2..=6 {
+        let voucher = door.payment("voucher", count * PRICE);
+        assert_eq!(buys(&mut door, STRANGER, &voucher).status, 200, "{count}");
+        // What is known of the chain is too old at times.
+        door.now += 200;
+        floods(&mut door);
+    }
+    assert!(door.chain.verified > asked);
+}
+
+#[test]
+fn a_payer_of_another_network_opens_a_channel_beside_a_flood() {
+    let mut door = limited();
+    floods(&mut door);
+    let deposit = door.payment("deposit", PRICE);
+    assert_eq!(buys(&mut door, OTHER, &deposit).status, 200);
+}
+
+#[test]
+fn payers_of_one_network_open_channels_as_long_as_they_deposit() {
+    let mut door = limited();
+    for salt in 1..=60 {
+        let mut deposit = door.payment_of(salt, "deposit", PRICE);
+        let id = deposit["payload"]["voucher"]["channelId"].as_str().unwrap();
+        let channel = farebox_core::channel::config::ChannelId::parse(id).unwrap();
+        deposit["payload"]["deposit"] = door.deposit(&channel, 10 * PRICE, salt.into());
+        assert_eq!(buys(&mut door, STRANGER, &deposit).status, 200, "{salt}");
+    }
+}
+
+#[test]
+fn vouchers_by_mpp_of_channels_that_nobody_opened_make_few_objects() {
+    let mut session = Session::new();
+    session.door.limits = Some(UnverifiedLimiter::new());
+    let mut refused = 0;
+    for number in 1..=100 {
+        let mut junk = session.voucher("voucher", PRICE);
+        junk["channelId"] = json!(super::node::word_of(number));
+        let head = get("/report/1").header("cf-connecting-ip", STRANGER);
+        refused += usize::from(session.send(head, &junk).unwrap().status == 429);
+    }
+    assert!(refused >= 100 - MOST, "{refused}");
+    assert!((5..=MOST).contains(&session.door.objects.len()));
+    // A payer whose deposit the chain shows is no stranger.
+    let head = get("/report/1").header("cf-connecting-ip", OTHER);
+    let opening = session.opening(0);
+    assert_eq!(session.send(head, &opening).unwrap().status, 200);
+}
