@@ -14,8 +14,9 @@ use super::{Decided, Scene, Treasury, refused, version};
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
-/// Maximum runtime tokens of one bootstrap key.
-const MAX_LIVE: usize = 64;
+/// Part of its life in which a runtime token is told again to its key: so a key never has more of
+/// them than about this many, and none has to end before its time.
+const TOLD_AGAIN_PART: u64 = 32;
 
 impl Treasury {
     /// The token of a caller, if it is of this kind and counts now; otherwise the answer.
@@ -68,7 +69,8 @@ impl Treasury {
         Ok(Ok(row))
     }
 
-    /// Makes a runtime token for a bootstrap key.
+    /// Tells a runtime token for a bootstrap key: its newest if that has just been made, otherwise
+    /// another one.
     pub(super) fn exchange<B: Books>(
         &self,
         books: &B,
@@ -79,53 +81,65 @@ impl Treasury {
             Ok(parent) => parent,
             Err(reply) => return Ok(Decided::told(Answer::Reply(reply))),
         };
-        let mut changes = self.outdated(books, &parent, scene)?;
-        let fresh = Fresh::of(scene.random);
-        let token = Token::new(TokenKind::Runtime, scene.organization, &fresh.token);
-        let expires = scene.now.plus(self.token_secs).secs();
-        let row = TokenRow {
-            id: token.id.clone(),
-            kind: TokenKind::Runtime,
-            agent: parent.agent,
-            hash: token.hash(),
-            created: scene.now.secs(),
-            expires: Some(expires),
-            revoked: false,
-            parent: Some(parent.id),
+        let rows = books.tokens(&parent.agent)?;
+        let mut changes = ended(&rows, scene.now);
+        let (token, expires) = if let Some(known) = self.told_again(&rows, &parent, scene) {
+            known
+        } else {
+            let id = Token::fresh_id(&Fresh::of(scene.random).token);
+            let token = Token::runtime(self.token_key.expose(), scene.organization, &id);
+            let expires = scene.now.plus(self.token_secs).secs();
+            changes.push(Change::Token(TokenRow {
+                id,
+                kind: TokenKind::Runtime,
+                agent: parent.agent,
+                hash: token.hash(),
+                created: scene.now.secs(),
+                expires: Some(expires),
+                revoked: false,
+                parent: Some(parent.id),
+            }));
+            (token, expires)
         };
         let body = json!({
             "token": token.to_text(),
             "expiresAt": UnixTime::from_secs(expires).rfc3339(),
         });
-        let reply = Reply::json(201, body.to_string());
-        changes.push(Change::Token(row));
-        Ok(Decided { answer: Answer::Reply(reply), changes })
+        Ok(Decided { answer: Answer::Reply(Reply::json(201, body.to_string())), changes })
     }
 
-    /// Deletes what a new token needs the place of: tokens of the agent that have ended, and the
-    /// oldest of this key.
-    fn outdated<B: Books>(
+    /// The newest token of a key and its end, if it counts and has hardly begun.
+    fn told_again(
         &self,
-        books: &B,
+        rows: &[TokenRow],
         parent: &TokenRow,
         scene: Scene<'_>,
-    ) -> Result<Vec<Change>, B::Error> {
-        let mut gone = Vec::new();
-        let mut live = Vec::new();
-        for row in books.tokens(&parent.agent)? {
-            if row.kind == TokenKind::Bootstrap || planted(Mutant::TokensPileUp) {
-                continue;
-            }
-            if row.expires.is_some_and(|end| scene.now.secs() >= end) {
-                gone.push(Change::TokenGone(row.id));
-            } else if row.parent.as_ref() == Some(&parent.id) {
-                live.push(row.id);
-            }
-        }
-        let surplus = live.len().saturating_add(1).saturating_sub(MAX_LIVE);
-        gone.extend(live.into_iter().take(surplus).map(Change::TokenGone));
-        Ok(gone)
+    ) -> Option<(Token, u64)> {
+        let span = self.token_secs.checked_div(TOLD_AGAIN_PART).unwrap_or_default().max(1);
+        let now = scene.now.secs();
+        let is_new = |row: &&TokenRow| {
+            row.kind == TokenKind::Runtime
+                && row.parent.as_ref() == Some(&parent.id)
+                && !row.revoked
+                && row.created <= now
+                && now < row.created.saturating_add(span)
+        };
+        let row = rows.iter().rev().find(is_new)?;
+        let token = Token::runtime(self.token_key.expose(), scene.organization, &row.id);
+        let expires = row.expires.filter(|end| now < *end)?;
+        // Another `TREASURY_SECRET` made another token of this id.
+        token.is_of(&row.hash).then_some((token, expires))
     }
+}
+
+/// Deletes the runtime tokens that have ended.
+fn ended(rows: &[TokenRow], now: UnixTime) -> Vec<Change> {
+    let is_over = |row: &&TokenRow| {
+        row.kind == TokenKind::Runtime
+            && row.expires.is_some_and(|end| now.secs() >= end)
+            && !planted(Mutant::TokensPileUp)
+    };
+    rows.iter().filter(is_over).map(|row| Change::TokenGone(row.id.clone())).collect()
 }
 
 /// The row of a new bootstrap key.

@@ -67,6 +67,8 @@ pub struct Treasury {
     pub(super) escrows: Vec<EscrowContract>,
     /// Makes the ids of payments by link.
     pub(super) link_key: Secret<[u8; 32]>,
+    /// Makes runtime tokens.
+    pub(super) token_key: Secret<[u8; 32]>,
     /// Merchants that are asked through a binding of the platform, by origin.
     pub(super) bound: Vec<(String, String)>,
 }
@@ -213,6 +215,7 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
     Some(Treasury {
         signer: signer(secret),
         link_key: Secret::new(hash::mac(secret, &[b"farebox payment links"])),
+        token_key: Secret::new(hash::mac(secret, &[b"farebox runtime tokens"])),
         operator: operator?,
         organizations,
         wallets,

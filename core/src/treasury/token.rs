@@ -78,13 +78,32 @@ impl Token {
     /// A new token, from 32 random bytes.
     #[must_use]
     pub fn new(kind: TokenKind, organization: &str, random: &[u8; 32]) -> Self {
-        // The id is public, so it says nothing about the secret.
-        let id = base32::encode(&hash::mac(random, &[b"farebox token id"]), ID_LETTERS);
+        let id = Self::fresh_id(random);
         let secret = base32::encode(&hash::mac(random, &[b"farebox token"]), SECRET_LETTERS);
         Self { kind, organization: organization.to_string(), id, secret: Secret::new(secret) }
     }
 
-    /// The token as it is shown to its holder, once.
+    /// The id that follows from random bytes. It is public, so it says nothing about a secret.
+    #[must_use]
+    pub fn fresh_id(random: &[u8; 32]) -> String {
+        base32::encode(&hash::mac(random, &[b"farebox token id"]), ID_LETTERS)
+    }
+
+    /// The runtime token with this id, always the same under one key: so it can be told again though
+    /// only its hash is kept.
+    #[must_use]
+    pub fn runtime(key: &[u8; 32], organization: &str, id: &str) -> Self {
+        let parts: [&[u8]; 2] = [organization.as_bytes(), id.as_bytes()];
+        let secret = base32::encode(&hash::mac(key, &parts), SECRET_LETTERS);
+        Self {
+            kind: TokenKind::Runtime,
+            organization: organization.to_string(),
+            id: id.to_string(),
+            secret: Secret::new(secret),
+        }
+    }
+
+    /// The token as it is shown to its holder.
     #[must_use]
     pub fn to_text(&self) -> String {
         let kind = match self.kind {
