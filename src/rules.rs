@@ -25,3 +25,10 @@ pub fn judge_treasury(vars: &str) -> String {
 pub fn judge_market(vars: &str) -> String {
     check::judge_market(vars).to_string()
 }
+
+/// Where the gate follows a facilitator's redirect to, if it does.
+#[wasm_bindgen(js_name = redirectTarget)]
+#[must_use]
+pub fn redirect_target(url: &str, location: &str) -> Option<String> {
+    farebox_core::facilitator::redirect::target(url, location)
+}

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 
 // @ts-expect-error: the glue, which the bundle puts here.
-import { initSync, judge as judgeText, judgeMarket as judgeMarketText, judgeTreasury as judgeTreasuryText } from '#rules';
+import { initSync, judge as judgeText, judgeMarket as judgeMarketText, judgeTreasury as judgeTreasuryText, redirectTarget as redirectTargetText } from '#rules';
 
 initSync({ module: readFileSync(new URL('./rules.wasm', import.meta.url)) });
 
@@ -29,4 +29,13 @@ export function judgeTreasury(variables) {
  */
 export function judgeMarket(variables) {
   return JSON.parse(judgeMarketText(JSON.stringify(variables)));
+}
+
+/**
+ * @param {string} url of a facilitator
+ * @param {string} location
+ * @returns {string | undefined} where the gate follows its redirect to
+ */
+export function redirectTarget(url, location) {
+  return redirectTargetText(url, location);
 }
