@@ -51,14 +51,14 @@ describe('environments of the committed file', () => {
 
   it('each limits the payments of one network', async () => {
     for (const env of [undefined, 'preview', 'production']) {
-      const { ratelimits } = unstable_readConfig({ config: 'wrangler.toml', ...(env === undefined ? {} : { env }) });
-      assert.deepEqual(ratelimits.map(({ name, simple }) => [name, simple]), [['RATE_LIMITER', { limit: 600, period: 60 }]], env);
+      const { ratelimits = [] } = unstable_readConfig({ config: 'wrangler.toml', ...(env === undefined ? {} : { env }) });
+      assert.deepEqual(ratelimits.map(({ name, simple }: { name: string; simple: unknown }) => [name, simple]), [['RATE_LIMITER', { limit: 600, period: 60 }]], env);
     }
   });
 
   it('preview takes no real money', async () => {
     const [top = '', rest = ''] = mine.split('[env.preview.vars]');
-    const real = `${top}[env.preview.vars]${rest.replace('"eip155:84532"', '"eip155:8453"').replace('https://x402.org/', 'https://f.example/')}`;
+    const real = `${top}[env.preview.vars]${rest.replace('"eip155:84532"', '"eip155:8453"').replace('https://www.x402.org/', 'https://f.example/')}`;
     assert.notEqual(real, mine);
     assert.deepEqual((await named(real, 'preview')).errors, ['NETWORK']);
   });
