@@ -54,16 +54,20 @@ pub(super) async fn merchant(way: Transport<'_>, order: &Order) -> Sent<Merchant
     if !way.treasury.is_facilitator(&order.url) {
         return order_at(way, order, &order.url).await;
     }
-    let place = REDIRECTS.with_borrow(|redirects| redirects.place(&order.url).to_owned());
-    let sent = order_at(way, order, &place).await;
+    let place = || REDIRECTS.with_borrow(|redirects| redirects.place(&order.url).to_owned());
+    let mut sent = order_at(way, order, &place()).await;
     if let Sent::Answer(answer) = &sent
         && let Ok(status) = u16::try_from(answer.status)
         && let Some((_, location)) = answer.headers.iter().find(|(name, _)| name == "location")
         && REDIRECTS.with_borrow_mut(|all| all.follows(&order.url, status, location))
     {
-        let place = REDIRECTS.with_borrow(|redirects| redirects.place(&order.url).to_owned());
-        return order_at(way, order, &place).await;
+        sent = order_at(way, order, &place()).await;
     }
+    let status = match &sent {
+        Sent::Answer(answer) => u16::try_from(answer.status).ok(),
+        _ => None,
+    };
+    REDIRECTS.with_borrow_mut(|redirects| redirects.finish(&order.url, status));
     sent
 }
 

@@ -164,7 +164,7 @@ pub(super) async fn told(gate: &Gate, call: &FacilitatorCall) -> FacilitatorRepl
 }
 
 /// The reply to a request that was begun. A redirect within the facilitator's domain is followed
-/// `again`, once: the address is remembered.
+/// `again`, once: the address is remembered while it succeeds.
 pub(super) async fn finished(
     gate: &Gate,
     url: &str,
@@ -177,7 +177,13 @@ pub(super) async fn finished(
     {
         said = edge::settled(again()).await;
     }
-    reply(gate, url, said)
+    let reply = reply(gate, url, said);
+    let status = match &reply {
+        FacilitatorReply::Answer { status, .. } => Some(*status),
+        _ => None,
+    };
+    REDIRECTS.with_borrow_mut(|redirects| redirects.finish(url, status));
+    reply
 }
 
 /// The reply from this URL of a facilitator; faults go to the operator's log.

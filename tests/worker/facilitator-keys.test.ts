@@ -188,7 +188,7 @@ describe('where a key never goes', () => {
         }
       }
       world.facilitator.supported = { kind: 'raw', status: 307, headers: { Location: `${elsewhere.url}${CDP_PATH}/supported` }, body: '' };
-      await healthWhen(world, (entry) => entry.supported === 'wrong');
+      await healthWhen(world, (entry) => entry.supported === 'redirect');
       assert.deepEqual(elsewhere.calls, []);
       for (const operation of ['verify', 'settle', 'supported']) {
         assert.ok(world.gate.printed.includes(`${CDP_PATH}/${operation} redirects, which is not followed`), operation);
