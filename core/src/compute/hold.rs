@@ -31,7 +31,11 @@ use crate::mutant::{Mutant, planted};
 const LEASE_MS: u64 = 30_000;
 /// How often the gate is told of a refund before its operator has to look.
 const MAX_REPORTS: u32 = 16;
-/// Most milliseconds between two looks.
+/// Looks at a payout that follow each other within [`NEAR_PAUSE_MS`]: about an hour of them.
+const NEAR_LOOKS: u32 = 120;
+/// Most milliseconds between two such looks: the treasury tells from its own table how it stands.
+const NEAR_PAUSE_MS: u64 = 30_000;
+/// Most milliseconds between two later ones.
 const MAX_PAUSE_MS: u64 = 3_600_000;
 
 /// What the treasury's answer says of a payout.
@@ -63,6 +67,12 @@ impl Gateway {
         // To register it was another thing, which may have been looked at often.
         let looks = if hold.state == HoldState::Held { 0 } else { hold.looks };
         self.look(HoldRow { state: HoldState::Paying(decided), looks, ..hold }, tick)
+    }
+
+    /// Asks the treasury because somebody asks: that is no try, and makes no pause longer.
+    pub(super) fn ask_again(&self, hold: HoldRow, tick: Tick<'_>) -> Effect {
+        let looks = hold.looks.saturating_sub(1);
+        self.look(HoldRow { looks, ..hold }, tick)
     }
 
     /// Asks the treasury about money that is on its way.
@@ -290,10 +300,13 @@ fn not_yet(hold: HoldRow, leave: Leave, news: Option<Tick<'_>>) -> Effect {
     Effect { reaction: Reaction::Reply(not_moved(leave)), edits }
 }
 
-/// Milliseconds to the next look: doubled each time.
+/// Milliseconds to the next look: doubled each time, up to half a minute in the first hour.
 fn pause(looks: u32) -> u64 {
-    let pause = 1_000_u64.checked_shl(looks.min(16)).unwrap_or(MAX_PAUSE_MS);
-    pause.min(MAX_PAUSE_MS)
+    let (first, turn, most) = match looks.checked_sub(NEAR_LOOKS) {
+        None => (1_000_u64, looks, NEAR_PAUSE_MS),
+        Some(later) => (NEAR_PAUSE_MS, later, MAX_PAUSE_MS),
+    };
+    first.checked_shl(turn.min(16)).unwrap_or(most).min(most)
 }
 
 /// Reads an answer, and the payout's id in it. Spec: docs/treasury.md, "Payouts".

@@ -377,7 +377,7 @@ impl Gateway {
         let hold = records.hold(&job.payment)?;
         let leave = hold.as_ref().and_then(|hold| hold.state.leave());
         match hold.filter(|hold| hold.due.is_some_and(|due| due <= tick.now)) {
-            Some(hold) => Ok(self.look(hold, tick)),
+            Some(hold) => Ok(self.ask_again(hold, tick)),
             None => Ok(Effect::reply(not_moved(leave.unwrap_or(Leave::Release)))),
         }
     }

@@ -13,6 +13,9 @@ use super::{Treasury, Turn};
 use crate::client::prepare::Prepared;
 use crate::client::receipt::{self, leaves_open};
 use crate::client::rejection::{Problem, Rejection};
+use crate::encoding::json::parse_with;
+use crate::facilitator::reply::MAX_REPLY_BYTES;
+use crate::facilitator::wire::Facilitator;
 use crate::http::Headers;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
@@ -134,6 +137,12 @@ fn headers_of(answer: &MerchantAnswer) -> Headers {
 }
 
 impl Treasury {
+    /// Whether an order asks the facilitator to settle a payout or a payment by link.
+    fn is_settlement(&self, order: &Order) -> bool {
+        let url = self.facilitator.as_ref().map(|it| Facilitator::new(it).settle_url());
+        url.is_some_and(|url| url == order.url)
+    }
+
     /// Decides whether an order is sent again, after each answer to it; `None` if no complete one
     /// came. `sent` is how often it was sent.
     #[must_use]
@@ -147,6 +156,8 @@ impl Treasury {
         let (attempt, fence) = (order.attempt.clone(), order.fence);
         let wait = match &answer {
             None => Some(None),
+            // The token moves under a nonce once, however often it is asked for.
+            Some(answer) if self.is_settlement(order) && proves_nothing(answer) => Some(None),
             Some(answer) => again(answer),
         };
         let backoff = usize::try_from(sent.saturating_sub(1)).ok();
@@ -164,6 +175,16 @@ impl Treasury {
             None => Command::Lost { attempt, fence, sent: true },
         })
     }
+}
+
+/// Whether a facilitator's answer says nothing of the settlement that it was asked for.
+fn proves_nothing(answer: &MerchantAnswer) -> bool {
+    let body = parse_with(answer.body.as_bytes(), MAX_REPLY_BYTES).unwrap_or(Value::Null);
+    let is_told = body.get("success").is_some_and(Value::is_boolean);
+    answer.cut
+        || answer.status == 429
+        || answer.status >= 500
+        || !is_told && body.get("data").is_none()
 }
 
 /// Whether an answer asks for the same payment again, and after how many seconds.

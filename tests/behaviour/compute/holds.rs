@@ -136,6 +136,28 @@ pub fn a_seller_that_asks_again_gets_the_release_that_went_through() {
 }
 
 #[test]
+pub fn a_seller_that_asks_every_second_delays_its_money_by_half_a_minute_at_most() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    world.treasury.luck = Some(Luck::Denies);
+    let reaction = world.complete(1, &job);
+    world.carry(reaction);
+    for _ in 0..300 {
+        world.now += 1_000;
+        let reaction = world.complete(1, &job);
+        if matches!(reaction, Reaction::Errand(_)) {
+            world.carry(reaction);
+        }
+        world.alarm();
+    }
+    world.treasury.luck = None;
+    world.now += 31_000;
+    world.alarm();
+    assert_eq!(world.rows.jobs[0].state, JobState::Done);
+    assert_eq!(world.treasury.arrived(&wallet(1)), 5000);
+}
+
+#[test]
 pub fn a_worker_that_lost_its_grant_changes_nothing() {
     let mut world = World::with_seller();
     let job = world.running();

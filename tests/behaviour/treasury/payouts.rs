@@ -3,8 +3,8 @@
 use farebox_core::ledger::inquiry::finding::Finding;
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
-use farebox_core::treasury::Job;
 use farebox_core::treasury::message::{Answer, Command, Listing, MerchantAnswer, Operation, Order};
+use farebox_core::treasury::{Job, Turn};
 use serde_json::{Value, json};
 
 use super::world::{NETWORK, PAYEE, TRANSACTION, Told, World, keyed, payer, settled, variables};
@@ -272,6 +272,34 @@ pub fn an_unknown_outcome_is_sent_again_with_the_same_bytes_and_then_the_chain_i
     assert_eq!(first.text("outcome"), "unknown");
     world.now += 60;
     assert!(matches!(world.alarm().as_slice(), [Job::Read { .. }]));
+}
+
+#[test]
+pub fn what_proves_nothing_has_the_same_payout_sent_again_within_seconds() {
+    let mut world = world();
+    let sent = order(&mut world, &payout("0.25", "rent"));
+    let now = UnixTime::from_secs(world.now);
+    let plain =
+        |status, body: &str| MerchantAnswer { body: body.to_owned(), ..answer(status, &json!({})) };
+    let open = [
+        plain(500, "{}"),
+        plain(502, "<html>"),
+        plain(429, "{}"),
+        plain(200, "[]"),
+        plain(404, ""),
+    ];
+    for silent in open {
+        let turn = world.treasury.turn(&sent, Some(silent.clone()), 1, now);
+        assert_eq!(turn, Turn::Again(250), "{silent:?}");
+        let over = now.plus(20);
+        let turn = world.treasury.turn(&sent, Some(silent), 9, over);
+        assert!(matches!(turn, Turn::Report(Command::Answered { .. })));
+    }
+    let refusal = json!({"success": false, "errorReason": "insufficient_funds", "transaction": "", "network": NETWORK});
+    for told in [success(), answer(200, &refusal)] {
+        let turn = world.treasury.turn(&sent, Some(told), 1, now);
+        assert!(matches!(turn, Turn::Report(Command::Answered { .. })));
+    }
 }
 
 #[test]
