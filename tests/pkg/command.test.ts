@@ -206,6 +206,22 @@ test('receipt reads a header with and without its name, from an argument or from
   }
 });
 
+test('text of others hides nothing on a terminal and moves no cursor, and its JSON means the same', async (t) => {
+  const hidden = ['\u001b', '\u009b', '\u202e', '\u200b', '\u2028', '\u{e0041}'];
+  const evil = { ...settlement(), note: hidden.map((c) => `a${c}b`).join('') };
+  const { code, out } = await farebox(['receipt', JSON.stringify(evil)]);
+  assert.equal(code, 0);
+  assert.deepEqual(JSON.parse(out), { receipt: evil, signer: null });
+  const shop = await open((request, response) => ask(response, terms([{ ...OFFER, extra: { ...OFFER.extra, name: evil.note } }], { error: evil.note, resource: { url: shop.url, description: evil.note } })));
+  t.after(() => shop.stop());
+  const texts = [out];
+  for (const words of [['look', shop.url], ['look', shop.url, '--json'], ['pay', shop.url, '--yes', '--max', '0.001'], ['pay', shop.url]]) {
+    const run = await farebox(words);
+    texts.push(run.out, run.err);
+  }
+  for (const text of texts) for (const c of hidden) assert.ok(!text.includes(c), JSON.stringify([c, text]));
+});
+
 test('help names every option and code, and the version is that of the package', async () => {
   const { code, out } = await farebox(['--help'], { key: '' });
   assert.equal(code, 0);

@@ -6,6 +6,7 @@ import type { Policy, Proposal } from '../options.js';
 import { generatedSigner } from '../signer.js';
 import { memoryStore } from '../store.js';
 import { asked } from './request.js';
+import { jsonText, visible } from './terminal.js';
 import { EXIT, type Words } from './words.js';
 
 /** One try: an answer that costs nothing, what would be paid, or why nothing can be. */
@@ -79,5 +80,5 @@ export function inLines(lines: readonly (readonly [string, string])[]): string {
 }
 
 function say({ values }: Words, json: object, lines: readonly (readonly [string, string])[]): void {
-  process.stdout.write(values.json === true ? `${JSON.stringify(json, null, 2)}\n` : inLines(lines));
+  process.stdout.write(values.json === true ? `${jsonText(json, 2)}\n` : visible(inLines(lines)));
 }

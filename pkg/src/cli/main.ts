@@ -4,6 +4,7 @@ import { FareboxError } from '../error.js';
 import { look } from './look.js';
 import { pay } from './pay.js';
 import { receipt } from './receipt.js';
+import { tell } from './terminal.js';
 import { EXIT, HELP, read, Usage, version } from './words.js';
 
 const COMMANDS = { look, pay, receipt } as const;
@@ -32,15 +33,15 @@ function printed(text: string): number {
 /** What a failure is called, and the code to exit with. */
 function failed(error: unknown): number {
   if (error instanceof Usage) {
-    process.stderr.write(`farebox: ${error.message}\n`);
+    tell(`farebox: ${error.message}\n`);
     return EXIT.usage;
   }
   if (!(error instanceof FareboxError)) {
     const code = (error as { cause?: { code?: unknown } } | undefined)?.cause?.code;
-    process.stderr.write(`farebox: no answer came${typeof code === 'string' ? `: ${code}` : ''}\n`);
+    tell(`farebox: no answer came${typeof code === 'string' ? `: ${code}` : ''}\n`);
     return EXIT.lost;
   }
-  process.stderr.write(`farebox: ${error.code}: ${error.message}\n         ${error.remedy}\n`);
+  tell(`farebox: ${error.code}: ${error.message}\n         ${error.remedy}\n`);
   if (error.signed) return EXIT.signed;
   return error.code.startsWith('invalid_') ? EXIT.usage : EXIT.unpaid;
 }

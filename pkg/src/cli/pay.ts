@@ -12,13 +12,14 @@ import type { Proposal, Receipt } from '../options.js';
 import { localSigner } from '../signer.js';
 import { inLines, linesOf } from './look.js';
 import { asked, keyOf } from './request.js';
+import { jsonText, tell } from './terminal.js';
 import { EXIT, type Words } from './words.js';
 
 export async function pay(words: Words): Promise<number> {
   const { url, init, policy, store } = asked(words);
   const signer = localSigner(keyOf(words));
   const confirm = async (proposal: Proposal): Promise<boolean> => {
-    process.stderr.write(inLines(linesOf(proposal)));
+    tell(inLines(linesOf(proposal)));
     return words.values.yes === true || await yes(`pay ${proposal.amountText} from ${proposal.payer}? [y/N] `);
   };
   const response = await payingFetch({ signer, policy, store: fileStore(store), confirm })(url, init).catch(async (error: unknown) => {
@@ -26,19 +27,19 @@ export async function pay(words: Words): Promise<number> {
     throw error;
   });
   const [receipt, sent] = [receiptOf(response), paymentOf(response)];
-  if (receipt !== undefined) process.stderr.write(words.values.json === true ? `${JSON.stringify(receipt)}\n` : told(receipt));
+  if (receipt !== undefined) tell(words.values.json === true ? `${jsonText(receipt)}\n` : told(receipt));
   try {
     if (response.body !== null) await pipeline(Readable.fromWeb(response.body as never), process.stdout, { end: false });
   } catch {
-    process.stderr.write('farebox: the content broke off\n');
+    tell('farebox: the content broke off\n');
     await keep(sent, store);
     return sent === undefined ? EXIT.lost : EXIT.signed;
   }
   if (response.ok) {
-    if (sent !== undefined && receipt === undefined) process.stderr.write('farebox: a payment was sent, and no receipt came with the content\n');
+    if (sent !== undefined && receipt === undefined) tell('farebox: a payment was sent, and no receipt came with the content\n');
     return EXIT.done;
   }
-  process.stderr.write(`farebox: the server answered ${response.status}\n`);
+  tell(`farebox: the server answered ${response.status}\n`);
   await keep(sent, store);
   return sent === undefined ? EXIT.failed : EXIT.signed;
 }
@@ -67,5 +68,5 @@ async function keep(payment: SentPayment | undefined, store: string): Promise<vo
   const file = join(dirname(store), `payment-${payment.key.slice(2, 18)}.json`);
   await mkdir(dirname(store), { recursive: true, mode: 0o700 });
   await writeFile(file, `${JSON.stringify(payment, null, 2)}\n`, { mode: 0o600 });
-  process.stderr.write(`farebox: the payment is in ${file}; sending it again cannot be charged twice\n`);
+  tell(`farebox: the payment is in ${file}; sending it again cannot be charged twice\n`);
 }

@@ -2,6 +2,7 @@
 import { decodeHeader, receiptSigner } from '../codec.js';
 import { memberOf, unusable } from '../error.js';
 import { textOf } from './request.js';
+import { jsonText, tell } from './terminal.js';
 import { EXIT, Usage, type Words } from './words.js';
 
 export async function receipt({ values, positionals }: Words): Promise<number> {
@@ -10,10 +11,10 @@ export async function receipt({ values, positionals }: Words): Promise<number> {
   const said = read(textOf(word).trim());
   const signed = signedIn(said);
   const signer = signed === undefined ? null : receiptSigner(signed).signer;
-  process.stdout.write(`${JSON.stringify({ receipt: said, signer }, null, 2)}\n`);
+  process.stdout.write(`${jsonText({ receipt: said, signer }, 2)}\n`);
   if (values.keys === undefined) return EXIT.done;
   const known = signer !== null && (await keysOf(values.keys)).includes(signer.toLowerCase());
-  process.stderr.write(known ? 'farebox: the signer is a key of this gate\n' : 'farebox: no key of this gate signed it\n');
+  tell(known ? 'farebox: the signer is a key of this gate\n' : 'farebox: no key of this gate signed it\n');
   return known ? EXIT.done : EXIT.failed;
 }
 
