@@ -13,7 +13,7 @@ const CONFIGURATION: &str = "docs/configuration.md";
 const PROTOCOLS: &str = "docs/protocols.md";
 /// The npm package's own, which stands alone there.
 const PACKAGE: &str = "pkg/README.md";
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -22,6 +22,7 @@ const DOCUMENTS: [&str; 13] = [
     "docs/agent.md",
     "docs/deploy.md",
     "docs/design.md",
+    "docs/limits.md",
     "docs/operations.md",
     "docs/payer.md",
     "docs/treasury.md",
