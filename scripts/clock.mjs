@@ -3,7 +3,7 @@
 import { startWorker } from './miniflare.mjs';
 
 /**
- * The source of the module. `__front/ahead?ms=`, `__front/scheduled` and `__front/reread` are its paths, by `POST`.
+ * The source of the module. `__front/ahead?ms=`, `__front/scheduled`, `__front/reread` and `__front/stored` are its paths, by `POST`.
  *
  * @param {Record<string, string>} objects class of the objects by the name of their binding
  * @param {number} aheadMs how far ahead its clock is from the start
@@ -25,6 +25,7 @@ export async function startWithClock(kind, options) {
   const front = async (/** @type {string} */ path) => {
     const answer = await fetch(`${worker.url}/__front/${path}`, { method: 'POST' });
     if (!answer.ok) throw new Error(`${kind.name} answers ${answer.status} to ${path}`);
+    return answer;
   };
   return {
     ...worker,
@@ -35,9 +36,11 @@ export async function startWithClock(kind, options) {
       await front(`ahead?ms=${secs * 1000}`);
     },
     /** Does what the trigger of `wrangler.toml` does. */
-    sweep: () => front('scheduled'),
+    sweep: async () => { await front('scheduled'); },
     /** Has a gate read its stored route table, which it else does once a minute. */
-    reread: () => front('reread'),
+    reread: async () => { await front('reread'); },
+    /** How many objects were made since its start, and the bytes of their databases. */
+    stored: async () => /** @type {{objects: number, bytes: number}} */ (await (await front('stored')).json()),
   };
 }
 
@@ -68,6 +71,10 @@ export default {
       case 'scheduled':
         await worker.scheduled({}, env, context);
         break;
+      case 'stored': {
+        const all = Object.entries(ids).flatMap(([binding, some]) => [...some].map((id) => env[binding].get(env[binding].idFromString(id)).frontBytes()));
+        return Response.json({ objects: all.length, bytes: (await Promise.all(all)).reduce((sum, bytes) => sum + bytes, 0) });
+      }
       case 'reread': {
         // The clock is ahead while the gate begins, and for nothing else: what follows is in another turn.
         const kept = [];
@@ -103,6 +110,10 @@ export class NAME extends inner.NAME {
     super(state, env);
     this.frontAlarm = { set, get };
     ids.BINDING.add(state.id.toString());
+    this.frontSql = storage.sql;
+  }
+  frontBytes() {
+    return this.frontSql.databaseSize;
   }
   async frontMoved(ms) {
     const at = await this.frontAlarm.get();
