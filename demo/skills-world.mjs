@@ -79,7 +79,7 @@ export async function startSkillsWorld({ build = process.env.FAREBOX_BUILD ?? 'b
     const treasurySwitch = keep(await startSwitch(treasury.url, { worker: true }));
     const gateSwitch = keep(await startSwitch(url, { worker: true }));
 
-    /** @type {import('../scripts/miniflare.mjs').Gate & {reread(): Promise<void>, ahead(secs: number): Promise<void>} | undefined} */
+    /** @type {Awaited<ReturnType<typeof startWithClock>> | undefined} */
     let gate;
     const kv = keep(await startKv(async () => gate?.reread()));
     const market = keep(await startMarket({

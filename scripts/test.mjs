@@ -130,7 +130,7 @@ const suites = {
       await whole();
     },
     folders: ['tests/market', 'tests/market/exchange'],
-    first: ['tests/market/exchange/contract.test.ts', 'tests/market/archive.test.ts', 'tests/market/exchange/strangers.test.ts'],
+    first: ['tests/market/stranger.test.ts', 'tests/market/exchange/contract.test.ts', 'tests/market/archive.test.ts', 'tests/market/exchange/strangers.test.ts'],
     waiting: ['tests/market/exchange/loops.test.ts', 'tests/market/acceptance.test.ts', 'tests/market/exchange/killed.test.ts', 'tests/market/exchange/faults.test.ts'],
   },
   browser: {
