@@ -20,7 +20,7 @@ import { requestsOf as toExchange } from './exchange/requests.ts';
 import { freshPayer, pay } from '../worker/support/payer.ts';
 import type { HeaderRow } from '../worker/support/raw.ts';
 import { earned, plainSkill, startSkillsWorld, untilSold, type SkillsWorld } from './market.ts';
-import { requestsOf as toMarket } from './support/requests.ts';
+import { requestsOf as toMarket, SKILLS } from './support/requests.ts';
 
 const LIMIT = { timeout: 300_000 };
 /** Requests of a round that all begin at once, and of one some hours later. */
@@ -31,6 +31,9 @@ const FACTOR = 10;
 const LEAST_MS = 5_000;
 const MIB = 1024 * 1024;
 const HOUR_SECS = 3_600;
+/** New wallets of a stranger, each with a payment that it cannot make, and how often the worlds let a gate read the chain for one of these. */
+const WALLETS = 12;
+const READS_A_SEC = 3;
 /** Objects of the gate's ledger, and the one that counts what is logged. */
 const OBJECTS = 17;
 const NOBODY = { agent: '', key: '', lookup: '', payouts: '', operator: '' };
@@ -70,7 +73,7 @@ describe('a stranger at the gate, the market and the treasury', { concurrency: 1
     const tokens = NOBODY;
     attacked = [
       { worker: 'gate', url: world.url, shapes: (await payments(`${world.url}/s/${skill.id}`, world.wallet.address)).map(shapeOf(`/s/${skill.id}`)), names, secrets },
-      { worker: 'market', url: world.market.url, shapes, names, secrets }, { worker: 'market', url: world.url, shapes, names, secrets },
+      { worker: 'market', url: world.market.url, shapes, names, secrets, own: [`POST ${SKILLS}`] }, { worker: 'market', url: world.url, shapes, names, secrets, isThrough: true },
       { worker: 'treasury', url: world.treasury.url, shapes: toTreasury({ organization: 'acme', agent: 'agent-1', merchant: world.charging.url, wallet: 'main', receipt: 'rcpt_x', links: [`${link.slice(0, -1)}0`, link], tokens }), names, secrets },
     ];
   }, LIMIT);
@@ -120,6 +123,7 @@ describe('a stranger at the gate, the market and the treasury', { concurrency: 1
 
 describe('a stranger at the exchange', { concurrency: 1 }, () => {
   const SEATS = 100;
+  const PROMPT = 'prompt of the victim';
   let world: ExchangeWorld;
   let attacked: readonly Attacked[];
   let deal: Deal;
@@ -128,7 +132,7 @@ describe('a stranger at the exchange', { concurrency: 1 }, () => {
   before(async () => {
     world = await startExchangeWorld();
     const [seller, buyer] = [await world.seller({ capability: 'shared', capacity: SEATS }), await world.wallet()];
-    deal = await ordered(seller, buyer, 'prompt of the victim');
+    deal = await ordered(seller, buyer, PROMPT);
     const paid = await deal.verify();
     assert.equal(paid.status, 200, paid.text);
     job = { id: paid.json.job_id, token: paid.json.job_token };
@@ -138,17 +142,19 @@ describe('a stranger at the exchange', { concurrency: 1 }, () => {
     const foreign = { quote: deal.quote.payment_id, payment: deal.payment };
     const secrets = new Map([
       ['the operator\'s token', world.tokens.operator], ['the secret of gate and market', world.tokens.origin], ['the token of payouts', world.tokens.payouts], ['the token of refunds', world.tokens.refunds], ['the secret of notices', world.tokens.webhook],
-      ['the escrow wallet\'s key', world.escrow.privateKey.slice(2)], ['a seller\'s session', seller.token], ['a buyer\'s token', job.token], ['a buyer\'s prompt', 'prompt of the victim'],
+      ['the escrow wallet\'s key', world.escrow.privateKey.slice(2)], ['a seller\'s session', seller.token], ['a buyer\'s token', job.token], ['a buyer\'s prompt', PROMPT],
     ]);
     const names = [job.id, foreign.quote, seller.wallet.address, buyer.address, 'shared'];
     const shapes = toExchange({
       capabilities: ['shared', 'pretended'], seller: { address: seller.wallet.address, agent: seller.agent }, pretender: seller.wallet, buyer: buyer.address, jobs: [job.id, job.id],
       fingerprints: [deal.quote.fingerprint, deal.quote.fingerprint], foreign, tokens: { seller: identity, pretender: '', job: '', identity },
     });
+    // The payment stands on the chain for all to read, and its buyer's order is one that can be guessed.
+    const replayed = (): Shape => ({ method: 'POST', path: '/api/v1/jobs/verify', headers: { 'x-payment': deal.payment }, body: { fingerprint: deal.quote.fingerprint, payload: { buyer_id: buyer.address, capability: 'shared', prompt: PROMPT, network_profile: LIVE } } });
     const open = await world.quote(rogue, 'a stranger', { capability: 'shared' });
     const till = `/till/${open.json.payment_id}`;
     const sold = (await payments(`${world.gate.url}${till}`, buyer.address)).map(shapeOf(till));
-    attacked = [{ worker: 'exchange', url: world.url, shapes, names, secrets }, { worker: 'gate', url: world.gate.url, shapes: sold, names, secrets }, { worker: 'treasury', url: world.treasury.url, shapes: [], names: [...names, 'exchange', 'escrow'], secrets }];
+    attacked = [{ worker: 'exchange', url: world.url, shapes: [...shapes, replayed, replayed], names, secrets }, { worker: 'gate', url: world.gate.url, shapes: sold, names, secrets }, { worker: 'treasury', url: world.treasury.url, shapes: [], names: [...names, 'exchange', 'escrow'], secrets }];
   }, LIMIT);
   after(() => world?.stop());
 
@@ -193,18 +199,21 @@ describe('a stranger at the exchange', { concurrency: 1 }, () => {
 });
 
 type Stored = Readonly<Record<'gate' | 'market' | 'treasury', { readonly bytes: number; readonly objects: number }>>;
-type Calls = { readonly facilitator: number; readonly node: number };
-const callsOf = ({ facilitator, node }: { readonly facilitator: Switch; readonly node: Switch }): Calls => ({ facilitator: facilitator.counts.seen, node: node.counts.seen });
+type Calls = { readonly facilitator: number; readonly node: number; readonly at: number };
+const callsOf = ({ facilitator, node }: { readonly facilitator: Switch; readonly node: Switch }): Calls => ({ facilitator: facilitator.counts.seen, node: node.counts.seen, at: performance.now() });
 
 /** Storage and calls of a round are those of docs/limits.md. */
 function bounded(t: TestContext, when: string, { asked, statuses }: Awaited<ReturnType<typeof attack>>, had: Stored, now: Stored, called: Calls, calls: Calls): void {
   const left = (worker: keyof Stored) => ({ bytes: now[worker].bytes - had[worker].bytes, objects: now[worker].objects - had[worker].objects });
+  const secs = Math.ceil((calls.at - called.at) / 1_000);
   const made = { facilitator: calls.facilitator - called.facilitator, node: calls.node - called.node };
   t.diagnostic(`${when}, ${asked} requests: ${statuses}; left ${JSON.stringify({ gate: left('gate'), market: left('market'), treasury: left('treasury') })}, calls ${JSON.stringify(made)}`);
   assert.deepEqual(left('treasury'), { bytes: 0, objects: 0 });
   assert.ok(left('market').bytes <= MIB && left('market').objects <= 1, JSON.stringify(left('market')));
   assert.ok(left('gate').bytes <= 2 * MIB && now.gate.objects <= OBJECTS, JSON.stringify(left('gate')));
-  assert.ok(made.facilitator <= REQUESTS / 10 && made.node <= REQUESTS / 2, JSON.stringify(made));
+  // What is not known yet is read again as long as it lasts: on a slow machine longer.
+  const reads = WALLETS * READS_A_SEC * secs;
+  assert.ok(made.facilitator <= REQUESTS / 10 && made.node <= REQUESTS / 2 + reads, `${JSON.stringify(made)} in ${secs} s`);
 }
 
 /** Payments of new wallets without money, and some in another's name: what a stranger can sign. */
@@ -212,7 +221,7 @@ async function payments(url: string, victim: string): Promise<readonly HeaderRow
   const unpaid = await fetch(url, { method: 'POST', body: '{}' });
   await unpaid.body?.cancel();
   const required = JSON.parse(Buffer.from(unpaid.headers.get('payment-required') ?? '', 'base64').toString());
-  const own = Array.from({ length: 12 }, async (_, index) => (await pay(freshPayer(), required, { version: index % 2 === 0 ? 1 : 2 })).row);
+  const own = Array.from({ length: WALLETS }, async (_, index) => (await pay(freshPayer(), required, { version: index % 2 === 0 ? 1 : 2 })).row);
   const forged = Array.from({ length: 6 }, async () => (await pay(freshPayer(), required, { signed: { from: victim } })).row);
   return Promise.all([...own, ...forged]);
 }

@@ -52,6 +52,7 @@ test(`a treasury answers ${REQUESTS} requests that are almost right`, LIMIT, asy
       ['the operator\'s token', world.operatorToken], ['the token of look-ups', LOOKUP], ['the token of payouts', PAYOUTS], ['another agent\'s token', victim], ['another agent\'s key', world.keyOf('honest', 'buyer')],
       ['a wallet\'s key', world.chain.accounts.payer.privateKey.slice(2)], ['the rogues\' wallet\'s key', (world.chain.accounts.payers[1]?.privateKey ?? '0x-').slice(2)],
     ]),
+    pages: [`${url}/.well-known/farebox-keys.json`],
     stored: () => world.treasury.stored(),
     most: { objects: 20, bytes: MOST_BYTES },
     honest: async (when) => {

@@ -41,6 +41,7 @@ test(`an exchange answers ${REQUESTS} requests that are almost right`, LIMIT, as
       ['the operator\'s token', world.tokens.operator], ['the secret of gate and market', world.tokens.origin], ['the secret of notices', world.tokens.webhook], ['the token of payouts', world.tokens.payouts], ['the token of refunds', world.tokens.refunds],
       ['the escrow wallet\'s key', world.escrow.privateKey.slice(2)], ['another seller\'s session', deal.seller.token], ['another buyer\'s token', paid.json.job_token],
     ]),
+    pages: ['/exchange?mode=live&network=testnet', '/api/v1/dashboard/market?mode=live&network=testnet', '/api/v1/dashboard/events?mode=live&network=testnet', `/api/v1/buyers/capabilities?network_profile=${LIVE}`].map((path) => `${world.url}${path}`),
     stored: () => world.market.stored(),
     most: { objects: 1, bytes: MOST_BYTES },
     honest: async (when) => {

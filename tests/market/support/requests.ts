@@ -23,7 +23,7 @@ export function requestsOf({ agent, skills, entry, published, changes, wallet, t
   const [asAgent, asOperator, sold] = [by(tokens.agent), by(tokens.operator), skills[0] ?? ''];
   const shape = (method: string, path: string, headers: Record<string, string> = {}, body?: Json) => (): Shape => ({ method, path, headers, ...(body === undefined ? {} : { body }) });
   const invoke = (random: Random): Shape => ({ method: 'POST', path: `${SKILLS}/${random.pick(skills)}/invoke`, headers: { ...asAgent, 'idempotency-key': `k-${random.below(60)}` }, body: { agentId: agent, payload: { input: random.below(9) } } });
-  const publish = (random: Random): Shape => ({ method: 'POST', path: SKILLS, body: random.pick(published) });
+  const publish = (random: Random): Shape => ({ method: 'POST', path: SKILLS, headers: random.below(2) === 0 ? asAgent : {}, body: random.pick(published) });
   const quote = (random: Random): Shape => ({ method: 'POST', path: `${X402}/quote`, body: { serviceId: `svc-${random.below(9)}`, chain: 'base', payer: agent, units: 2, unitPriceUsd: 0.1, ttlSeconds: 60 } });
   return [
     invoke, invoke, publish, publish, quote, quote,

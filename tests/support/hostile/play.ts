@@ -27,6 +27,8 @@ export type Target = {
   readonly names: Names;
   /** Texts that no answer may have, by what they are. */
   readonly secrets: ReadonlyMap<string, string>;
+  /** What everybody can read in the end. */
+  readonly pages: readonly string[];
   /** Objects and bytes that are stored. */
   readonly stored: () => Promise<{ readonly objects: number; readonly bytes: number }>;
   /** How many of each the requests may leave. */
@@ -65,6 +67,11 @@ export async function play(t: TestContext, target: Target): Promise<void> {
   t.diagnostic(`ends: ${target.worker}, seed ${SEED}, ${REQUESTS} requests in ${(tookMs / 1000).toFixed(1)} s: ${counts}; slowest ${slowest.ms.toFixed(0)} ms, ${slowest.path}; left ${left.objects} objects, ${left.bytes} bytes`);
   assert.equal(wrong.length, 0, `${wrong.length} of ${REQUESTS}:\n${wrong.slice(0, MOST_SHOWN).join('\n')}`);
   assert.ok(left.bytes <= target.most.bytes && left.objects <= target.most.objects, `seed ${SEED}: they left ${JSON.stringify(left)}, and may leave ${JSON.stringify(target.most)}`);
+  for (const page of target.pages) {
+    const { status, text } = await send(page, plain({ method: 'GET', path: page.slice(new URL(page).origin.length) }));
+    assert.equal(status, 200, page);
+    for (const secret of [...target.names.tokens, ...target.secrets.values()]) assert.ok(!text.includes(secret), `seed ${SEED}: ${page} shows a token that was sent`);
+  }
   await target.honest('after');
 }
 

@@ -54,13 +54,22 @@ export function prefixesInCode(worker: Worker): Set<string> {
   return new Set(texts);
 }
 
+/** A route with the proof that it needs, and the statuses of requests without it. */
+export type Documented = Route & { readonly proof: string; readonly without: readonly number[] };
+
 /** The routes that docs/limits.md has rows for. */
-export function documentedRoutes(worker: Worker): Route[] {
-  return rowsOf('docs/limits.md', SECTIONS[worker]).flatMap(([cell = '']) => namesIn(cell)).flatMap((name) => {
-    const [methods = '', path = ''] = name.split(' ');
-    return methods.split(',').map((method) => ({ method, path: path.split('?')[0]?.replace(/\{\w*\}/g, '{}') ?? '' }));
+export function documentedRoutes(worker: Worker): readonly Documented[] {
+  const known = documented.get(worker) ?? rowsOf('docs/limits.md', SECTIONS[worker]).flatMap((cells) => {
+    const [names = '', proof = '', , , without = ''] = cells;
+    return namesIn(names).flatMap((name) => {
+      const [methods = '', path = ''] = name.split(' ');
+      return methods.split(',').map((method) => ({ method, path: path.replace(/\{\w*\}/g, '{}'), proof, without: (without.match(/\b[2-5]\d\d\b/g) ?? []).map(Number) }));
+    });
   });
+  documented.set(worker, known);
+  return known;
 }
+const documented = new Map<Worker, readonly Documented[]>();
 
 /** Whether some of these routes has a path of the code. */
 export function has(routes: readonly Route[], inCode: string): boolean {

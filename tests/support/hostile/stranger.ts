@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 
 import { randomOf, type Random } from '../../pkg/random.ts';
-import { plain, type Shape } from './mutate.ts';
+import { plain, type Sent, type Shape } from './mutate.ts';
 import { broken, type Target } from './play.ts';
 import { documentedRoutes, pathOf, type Route, type Worker } from './routes.ts';
 import { send, shown } from './send.ts';
@@ -15,6 +15,10 @@ export type Attacked = {
   /** Names that are known to everybody, for paths. */
   readonly names: readonly string[];
   readonly secrets: Target['secrets'];
+  /** Whether another Worker stands between, which has answers of its own. */
+  readonly isThrough?: boolean;
+  /** Routes for which they have a proof of their own. */
+  readonly own?: readonly string[];
 };
 
 const NETWORKS = 40;
@@ -52,13 +56,22 @@ export async function attack(seed: number, all: readonly Attacked[], requests: n
       const reply = await send(of.url, sent);
       const name = `${of.worker} ${Math.floor(reply.status / 100)}xx`;
       statuses.set(name, (statuses.get(name) ?? 0) + 1);
-      const why = broken(of, sent, reply);
+      const why = broken(of, sent, reply) ?? unsaid(of, sent, reply.status);
       if (why !== undefined) wrong.push(`${why}\n  ${shown(sent)}\n  answer: ${reply.status} ${reply.text.slice(0, 300)}`);
     }
   })]);
   await over;
   assert.equal(wrong.length, 0, `${wrong.length} of ${turn}:\n${wrong.slice(0, 8).join('\n')}`);
   return { asked: turn, statuses: [...statuses].sort().map(([name, count]) => `${name}: ${count}`).join(', ') };
+}
+
+/** Why a stranger may not get this status of a route that needs a proof; undefined if docs/limits.md names it in the last cell, or it is 400. */
+function unsaid({ worker, isThrough = false, own = [] }: Attacked, { method, path }: Sent, status: number): string | undefined {
+  const routes = documentedRoutes(worker);
+  const route = routes.find((it) => it.method === method && it.path === pathOf(routes, path));
+  if (route === undefined || isThrough || route.proof === 'none' || status === 400 || route.without.includes(status)) return undefined;
+  if (status < 300 && own.includes(`${method} ${route.path}`)) return undefined;
+  return `a ${status}, where docs/limits.md says ${route.without.join(', ')}`;
 }
 
 /** How long `work` takes, milliseconds: the middle of three. */
