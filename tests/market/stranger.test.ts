@@ -30,6 +30,7 @@ const LATER = 500;
 const FACTOR = 10;
 const LEAST_MS = 5_000;
 const MIB = 1024 * 1024;
+const ALARM_BYTES = 32 * 1024;
 const HOUR_SECS = 3_600;
 /** New wallets of a stranger, each with a payment that it cannot make, and how often the worlds let a gate read the chain for one of these. */
 const WALLETS = 12;
@@ -208,7 +209,8 @@ function bounded(t: TestContext, when: string, { asked, statuses }: Awaited<Retu
   const secs = Math.ceil((calls.at - called.at) / 1_000);
   const made = { facilitator: calls.facilitator - called.facilitator, node: calls.node - called.node };
   t.diagnostic(`${when}, ${asked} requests: ${statuses}; left ${JSON.stringify({ gate: left('gate'), market: left('market'), treasury: left('treasury') })}, calls ${JSON.stringify(made)}`);
-  assert.deepEqual(left('treasury'), { bytes: 0, objects: 0 });
+  // Nothing is theirs; its alarm follows what others have paid.
+  assert.ok(left('treasury').bytes <= ALARM_BYTES && left('treasury').objects === 0, JSON.stringify(left('treasury')));
   assert.ok(left('market').bytes <= MIB && left('market').objects <= 1, JSON.stringify(left('market')));
   assert.ok(left('gate').bytes <= 2 * MIB && now.gate.objects <= OBJECTS, JSON.stringify(left('gate')));
   // What is not known yet is read again as long as it lasts: on a slow machine longer.

@@ -21,7 +21,7 @@ export type Facts = {
 export function requestsOf({ agent, skills, entry, published, changes, wallet, tokens }: Facts): readonly ((random: Random) => Shape)[] {
   const by = (token: string): Record<string, string> => (token === '' ? {} : { authorization: `Bearer ${token}` });
   const [asAgent, asOperator, sold] = [by(tokens.agent), by(tokens.operator), skills[0] ?? ''];
-  const shape = (method: string, path: string, headers: Record<string, string> = {}, body?: Json) => (): Shape => ({ method, path, headers, ...(body === undefined ? {} : { body }) });
+  const shape = (method: string, path: string, headers: Record<string, string> = {}, body?: Json) => (): Shape => ({ method, path, headers, ...(body === undefined ? {} : { body }), ...(headers === asOperator ? { mayAll: true } : {}) });
   const invoke = (random: Random): Shape => ({ method: 'POST', path: `${SKILLS}/${random.pick(skills)}/invoke`, headers: { ...asAgent, 'idempotency-key': `k-${random.below(60)}` }, body: { agentId: agent, payload: { input: random.below(9) } } });
   const publish = (random: Random): Shape => ({ method: 'POST', path: SKILLS, headers: random.below(2) === 0 ? asAgent : {}, body: random.pick(published) });
   const quote = (random: Random): Shape => ({ method: 'POST', path: `${X402}/quote`, body: { serviceId: `svc-${random.below(9)}`, chain: 'base', payer: agent, units: 2, unitPriceUsd: 0.1, ttlSeconds: 60 } });

@@ -12,6 +12,8 @@ export type Shape = {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Json;
+  /** Whether whoever sends it may end what is others': it is then never about these. */
+  readonly mayAll?: true;
 };
 
 /** A request as it is sent. */
@@ -32,6 +34,7 @@ export type Names = { readonly foreign: readonly string[]; readonly tokens: read
 
 /** Those that Node and workerd send; others never reach a Worker. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'PURGE', 'PROPFIND', 'REPORT', 'SEARCH', 'LOCK'];
+const NOBODYS = ['nowhere', 'x', '00000000-0000-0000-0000-000000000000'];
 const PROTOTYPES = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'toJSON', 'then', '__defineGetter__'];
 /** Numbers as text: `JSON.stringify` writes none of them. */
 const NUMBERS = ['1e999', '-1e999', '1e-999', '-0', '9'.repeat(9_000), `0.${'0'.repeat(5_000)}1`, '9007199254740993', '1E+2', '18446744073709551616', '01', '+1', '.5', '1.', 'NaN', '0x10'];
@@ -56,7 +59,7 @@ export function mutated(random: Random, shape: Shape, names: Names): Sent {
   const tree = { root: value };
   for (let left = 1 + random.below(3); left > 0; left -= 1) {
     const change = random.pick(tree.root === undefined ? [onMethod, onPath, onQuery, onField, onToken, addBody] : [onMethod, onPath, onQuery, onField, onToken, onMember, onMember, onMember, onMember, onBytes, onBytes]);
-    change(random, state, tree, names);
+    change(random, state, tree, shape.mayAll ? { ...names, foreign: NOBODYS } : names);
   }
   if (tree.root !== undefined && state.bytes === undefined) state.bytes = Buffer.from(textOf(tree.root));
   if (tree.root !== undefined) state.headers['content-type'] ??= 'application/json';

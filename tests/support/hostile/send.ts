@@ -1,5 +1,6 @@
 /** Sends requests byte for byte as they are, and says how each was answered, if it was. */
 import { request as ask, type IncomingMessage } from 'node:http';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 
 import type { Sent } from './mutate.ts';
 
@@ -23,7 +24,7 @@ export function send(base: string, sent: Sent, deadlineMs = DEADLINE_MS): Promis
   const began = performance.now();
   return new Promise((resolve) => {
     let head: IncomingMessage | undefined;
-    let text = '';
+    const pieces: Buffer[] = [];
     const { hostname, port } = new URL(base);
     const { method, path, body, cutAt } = sent;
     const outgoing = ask({
@@ -32,7 +33,7 @@ export function send(base: string, sent: Sent, deadlineMs = DEADLINE_MS): Promis
     });
     const done = (end: Reply['end']): void => {
       clearTimeout(late);
-      resolve({ end, status: head?.statusCode ?? 0, headers: head?.headers ?? {}, text, ms: performance.now() - began });
+      resolve({ end, status: head?.statusCode ?? 0, headers: head?.headers ?? {}, text: textOf(pieces, head), ms: performance.now() - began });
       outgoing.destroy();
     };
     const late = setTimeout(() => done('late'), deadlineMs);
@@ -41,7 +42,7 @@ export function send(base: string, sent: Sent, deadlineMs = DEADLINE_MS): Promis
     outgoing.on('response', (response) => {
       head = response;
       if (String(response.headers['content-type']).startsWith('text/event-stream')) return done('stream');
-      response.setEncoding('utf8').on('data', (piece: string) => { text += piece; });
+      response.on('data', (piece: Buffer) => { pieces.push(piece); });
       response.on('end', () => done(response.complete ? 'whole' : 'broken'));
       response.on('error', () => done('broken'));
       return undefined;
@@ -54,6 +55,13 @@ export function send(base: string, sent: Sent, deadlineMs = DEADLINE_MS): Promis
     outgoing.flushHeaders();
     setTimeout(() => outgoing.socket?.end(), OPEN_MS);
   });
+}
+
+/** What the bytes of an answer say, also where they were asked for in another encoding. */
+function textOf(pieces: readonly Buffer[], head: IncomingMessage | undefined): string {
+  const bytes = Buffer.concat(pieces);
+  const decode = { br: brotliDecompressSync, gzip: gunzipSync }[String(head?.headers['content-encoding'])];
+  return (decode === undefined || bytes.length === 0 || head?.complete !== true ? bytes : decode(bytes)).toString('utf8');
 }
 
 /** A request in a few lines, with which it can be sent by hand. */

@@ -18,7 +18,7 @@ export type Facts = {
 export function requestsOf({ organization, agent, merchant, wallet, receipt, links: [own, foreign], tokens }: Facts): readonly ((random: Random) => Shape)[] {
   const by = (token: string): Record<string, string> => (token === '' ? {} : { authorization: `Bearer ${token}` });
   const [asAgent, asLookup, asPayee, asOperator] = [{ ...by(tokens.agent), ...VERSION }, by(tokens.lookup), by(tokens.payouts), by(tokens.operator)];
-  const shape = (method: string, path: string, headers: Record<string, string> = {}, body?: Json) => (): Shape => ({ method, path, headers, ...(body === undefined ? {} : { body }) });
+  const shape = (method: string, path: string, headers: Record<string, string> = {}, body?: Json) => (): Shape => ({ method, path, headers, ...(body === undefined ? {} : { body }), ...(headers === asOperator ? { mayAll: true } : {}) });
   const operate = (method: string, path: string, body?: Json) => shape(method, `/api/organizations/${organization}${path}`, asOperator, body);
   const link = (method: string, path: string, headers: Record<string, string> = {}, body?: Json) => shape(method, `/api/v6/pay/a2a/${path}`, headers, body);
   const decide = (random: Random): Shape => ({ method: 'POST', path: '/api/sdk/payment-decisions', headers: asAgent, body: decision(random) });
