@@ -4,12 +4,9 @@ import { after, before, test } from 'node:test';
 
 import { signedSkill } from '../../demo/skill-proof.mjs';
 import type { Json } from '../support/hostile/mutate.ts';
-import { LIMIT, play, REQUESTS, SEED } from '../support/hostile/play.ts';
+import { LIMIT, MOST_BYTES, play, REQUESTS, SEED } from '../support/hostile/play.ts';
 import { chargingSkill, earned, plainSkill, startSkillsWorld, TX, type SkillsWorld } from './market.ts';
 import { requestsOf, SKILLS, X402 } from './support/requests.ts';
-
-/** Quotes and subscriptions of a thousand networks, answers of invocations, and the skills of a wallet. */
-const MOST_BYTES = 1024 * 1024;
 
 let world: SkillsWorld;
 before(async () => { world = await startSkillsWorld({ vars: { COMPATIBILITY: 'open-stellar' } }); }, { timeout: 120_000 });

@@ -101,7 +101,7 @@ describe('a stranger at the gate, the market and the treasury', { concurrency: 1
     await covers(attacked, ['gate', 'market', 'treasury'], { authorization: `Bearer ${world.tokens.operator}` });
   });
 
-  it('leaves what others have as it is, storage within its bounds, and asks no one on their account', LIMIT, async (t) => {
+  it('leaves what others have as it is, storage and calls within their bounds', LIMIT, async (t) => {
     const [before, had] = [await standing(), await stored()];
     const called = callsOf(world.switches);
     for (const [hours, requests] of [[0, REQUESTS], [1, LATER], [24, LATER]] as const) {

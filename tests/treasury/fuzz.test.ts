@@ -2,15 +2,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { LIMIT, play, REQUESTS } from '../support/hostile/play.ts';
+import { LIMIT, MOST_BYTES, play, REQUESTS } from '../support/hostile/play.ts';
 import { buy, clientOf, during, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
 import { requestsOf, TO, VERSION } from './support/requests.ts';
 
 const LOOKUP = 'lookup-token-of-the-fuzz-0123456789abcdef';
 const PAYOUTS = 'payout-token-of-the-fuzz-0123456789abcdef';
-/** Decisions, denials and changes of rules. */
-const MOST_BYTES = 1024 * 1024;
-
 let world: TreasuryWorld;
 before(async () => {
   world = await startTreasuryWorld({

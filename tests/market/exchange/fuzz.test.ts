@@ -3,12 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { LIVE, MOCK, startExchangeWorld, type ExchangeWorld } from '../../../demo/exchange-world.mjs';
-import { LIMIT, play, REQUESTS } from '../../support/hostile/play.ts';
+import { LIMIT, MOST_BYTES, play, REQUESTS } from '../../support/hostile/play.ts';
 import { requestsOf } from './requests.ts';
 import { PRICE, quoted } from './support.ts';
-
-/** Sellers without an identity, quotes of thousands of networks, and jobs that pretend, with their events. */
-const MOST_BYTES = 1024 * 1024;
 
 let world: ExchangeWorld;
 before(async () => { world = await startExchangeWorld(); }, { timeout: 120_000 });

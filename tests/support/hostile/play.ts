@@ -11,6 +11,8 @@ export const REQUESTS = Number(process.env['FAREBOX_REQUESTS'] ?? 2_500);
 export const SEED = Number(process.env['FAREBOX_SEED'] ?? 1);
 /** A busy machine takes several times as long. */
 export const LIMIT = { timeout: 120_000 + REQUESTS * 100 };
+/** Bytes that so many requests may leave: a few hundred of each that writes something. */
+export const MOST_BYTES = 512 * 1024 * Math.max(1, REQUESTS / 2_500);
 /** Requests that are open at once. */
 const LANES = 24;
 /** One of so many is sent as it is: what others made of it has to be there. */
