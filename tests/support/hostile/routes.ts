@@ -101,10 +101,10 @@ function functionsOf(file: string): Map<string, string> {
   return new Map(pieces.map((piece) => [/^\w+/.exec(piece)?.[0] ?? '', piece]));
 }
 
-/** The paths that slices of text are matched with: a list for each choice of their alternatives. */
+/** The paths that slices of text are matched with, each choice of their alternatives by itself; a list that is lent (`&[…]`) is no pattern. */
 function patternsIn(text: string): string[] {
   const found: string[] = [];
-  for (const [, inside = ''] of text.matchAll(/\[((?:\s*(?:"[^"]*"(?:\s*\|\s*"[^"]*")*|(?:\w+ @ )?\.\.|\w+)\s*,?)+)\](?!\s*=[^>])/g)) {
+  for (const [, inside = ''] of text.matchAll(/(?<!&)\[((?:\s*(?:"[^"]*"(?:\s*\|\s*"[^"]*")*|(?:\w+ @ )?\.\.|\w+)\s*,?)+)\](?!\s*=[^>])/g)) {
     const parts = inside.split(',').map((part) => part.trim()).filter((part) => part !== '');
     if (!inside.includes('"') || parts.some((part) => /^[A-Z]/.test(part))) continue;
     const choices = parts.map((part) => (part.includes('"') ? [...part.matchAll(/"([^"]*)"/g)].map(([, word = '']) => word) : [part.includes('..') ? REST : '{}']));
