@@ -1,7 +1,11 @@
 //! Carries out the steps of a request that is paid by session.
 
+use std::cell::RefCell;
+
+use farebox_core::channel::looks::{LookTurn, SharedLooks};
 use farebox_core::facilitator::unproven::UnverifiedCaller;
 use farebox_core::gate::Gate;
+use farebox_core::gate::call::ChainCall;
 use farebox_core::gate::paid::{Collected, StreamEnd, Streaming};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::gate::session::flow::{FlowEnd, Pause};
@@ -16,6 +20,14 @@ use super::{Bindings, chain, edge, facilitator, now, origin};
 
 /// Milliseconds after which a channel's object counts as down.
 const DEADLINE_MS: u32 = 10_000;
+/// Milliseconds between two questions whether a node has answered someone else, and the most of them.
+const WAIT_MS: u32 = 250;
+const MAX_WAITS: usize = 12;
+
+thread_local! {
+    /// Looks for deposits that wait.
+    static LOOKS: RefCell<SharedLooks> = const { RefCell::new(SharedLooks::new()) };
+}
 
 /// The answer, with the body that the edge holds for it; `None` if it was answered, and all of it
 /// has flowed.
@@ -88,12 +100,18 @@ pub(super) async fn carry_out(
             SessionStep::Node(call, next) => {
                 client.log.label = next.label();
                 let sender = call.unproven.as_ref();
+                edge::pause(call.delay_ms).await;
+                if let Some(answer) = answered(&call).await {
+                    step = next.node(Some(&answer), now()).0;
+                    continue;
+                }
                 if !may_ask(bindings, sender).await {
+                    told(&call, None);
                     step = next.limited();
                     continue;
                 }
-                edge::pause(call.delay_ms).await;
                 let reply = chain::reply(chain::send(gate, &call.network, &call.body)).await;
+                told(&call, reply.as_deref());
                 let (then, verdict) = next.node(reply.as_deref(), now());
                 if let Some(sender) = sender {
                     facilitator::ended(sender, verdict);
@@ -175,6 +193,25 @@ pub(super) async fn carry_out(
                 return Some((reply, body));
             }
         };
+    }
+}
+
+/// What the node has just answered to someone who asked the same; waits while it is being asked.
+async fn answered(call: &ChainCall) -> Option<String> {
+    let rank = call.look?;
+    for _ in 0..MAX_WAITS {
+        match LOOKS.with_borrow_mut(|looks| looks.turn(&call.body, rank, now())) {
+            LookTurn::Ask => return None,
+            LookTurn::Answered(answer) => return Some(answer),
+            LookTurn::Wait => edge::pause(WAIT_MS).await,
+        }
+    }
+    None
+}
+
+fn told(call: &ChainCall, answer: Option<&str>) {
+    if let Some(rank) = call.look {
+        LOOKS.with_borrow_mut(|looks| looks.told(&call.body, rank, answer));
     }
 }
 

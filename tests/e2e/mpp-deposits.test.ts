@@ -11,6 +11,7 @@ import { startFacilitator } from '../../demo/facilitator.mjs';
 import { gateVars } from '../../demo/gate.mjs';
 import { startOrigin } from '../../demo/origin.mjs';
 import { startGate, type Gate } from '../../scripts/miniflare.mjs';
+import { countingNode, type CountingNode } from './counting-node.ts';
 import { OkxPayer } from './okx-payer.ts';
 
 const PRICE = 10_000n;
@@ -33,7 +34,7 @@ function callOf(init: RequestInit | undefined, payer: Hex): Hex | undefined {
   return encodeFunctionData({ abi: FORM, functionName: 'openWithAuthorization', args });
 }
 
-let [chain, gate]: [Chain, Gate] = [] as never;
+let [chain, node, gate]: [Chain, CountingNode, Gate] = [] as never;
 const ends: { stop(): unknown }[] = [];
 function keep<T extends { stop(): unknown }>(part: T): T {
   ends.unshift(part);
@@ -44,11 +45,12 @@ before(async () => {
   chain = keep(await startChain());
   const origin = keep(await startOrigin());
   const facilitator = keep(await startFacilitator({ chain }));
+  node = keep(await countingNode(chain.url));
   const vars = gateVars({ chain, facilitator, origin });
   const route = { path: '/report/session', methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL, session_fee_payer: '$0.10' };
   gate = keep(await startGate({
     build: process.env.FAREBOX_BUILD ?? 'build',
-    vars: { ...vars, ROUTES: [...vars.ROUTES, route], RPC_URL: chain.url },
+    vars: { ...vars, ROUTES: [...vars.ROUTES, route], RPC_URL: node.url },
     secrets: { PAYEE_KEY: account(PAYEE).privateKey },
   }));
 }, LIMIT);
@@ -150,4 +152,26 @@ test('whoever sends the same deposit first opens the same channel, and the gate 
   Object.assign(session, { fetch });
   assert.equal((await session.buy()).status, 200);
   assert.equal(await sent(), before);
+});
+
+test('copies of a deposit that waits have the node asked as often as one of them', LIMIT, async () => {
+  const { session } = await payerAt(5);
+  node.held = [];
+  const copies: Promise<number>[] = [];
+  const copied: typeof fetch = (input, init) => {
+    const is = init?.headers !== undefined;
+    for (let copy = 0; is && copy < 20; copy += 1) copies.push(fetch(input, init).then(async (answer) => (await answer.arrayBuffer(), answer.status)));
+    return fetch(input, init);
+  };
+  Object.assign(session, { fetch: copied });
+  const before = node.asked;
+  const opened = await session.open(LEAST);
+  assert.equal(opened.code, 70007, opened.body);
+  assert.deepEqual(new Set(await Promise.all(copies)), new Set([402]));
+  // One look of each, one a second for all of them, and what sends it: 21 times 20 if each looked by itself.
+  assert.ok(node.asked - before < 100, String(node.asked - before));
+  node.held = undefined;
+  Object.assign(session, { fetch });
+  await until('the deposit is mined', async () => (await session.see()).status === 200);
+  assert.equal((await session.buy()).status, 200);
 });

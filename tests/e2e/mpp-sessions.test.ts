@@ -4,46 +4,28 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-
 import { startChain, PAYMENT_CHANNEL, PAYEE, account, type Chain } from '../../demo/chain.mjs';
 import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
 import { gateVars } from '../../demo/gate.mjs';
 import { startOrigin, type Origin } from '../../demo/origin.mjs';
 import { startGate, type Gate } from '../../scripts/miniflare.mjs';
+import { countingNode, type CountingNode } from './counting-node.ts';
 import { OkxPayer } from './okx-payer.ts';
 
 const PRICE = 10_000n;
 let [chain, facilitator, origin, gate]: [Chain, Facilitator, Origin, Gate] = [] as never;
-/** What the gate has asked the chain. */
-let asked = 0;
+let node: CountingNode;
 const ends: { stop(): unknown }[] = [];
 function keep<T extends { stop(): unknown }>(part: T): T {
   ends.unshift(part);
   return part;
 }
 
-/** A node that counts what it is asked. */
-async function counting(url: string) {
-  const server = createServer((request, response) => {
-    void (async () => {
-      const parts: Buffer[] = [];
-      for await (const part of request) parts.push(part as Buffer);
-      asked += 1;
-      const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: Buffer.concat(parts) });
-      response.setHeader('content-type', 'application/json').end(await answer.text());
-    })();
-  });
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, stop: () => { server.closeAllConnections(); server.close(); } };
-}
-
 before(async () => {
   chain = keep(await startChain());
   origin = keep(await startOrigin());
   facilitator = keep(await startFacilitator({ chain }));
-  const node = keep(await counting(chain.url));
+  node = keep(await countingNode(chain.url));
   const vars = gateVars({ chain, facilitator, origin });
   const route = { path: '/report/session', methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL };
   gate = keep(await startGate({
@@ -76,18 +58,18 @@ test('a hundred requests are paid by vouchers, and the close pays payee and paye
   const opened = await session.open(60n * PRICE);
   assert.equal(opened.status, 200, opened.body);
   assert.deepEqual({ ...(JSON.parse(opened.body) as object), spent: undefined }, { acceptedCumulative: '0', action: 'open', channelId: session.id, deposit: String(60n * PRICE), reference: session.id, spent: undefined, status: 'ok' });
-  const [counts, before, requests] = [{ ...facilitator.counts }, asked, origin.requests.length];
+  const [counts, before, requests] = [{ ...facilitator.counts }, node.asked, origin.requests.length];
   for (let request = 1n; request <= 60n; request += 1n) {
     const answer = await session.buy();
     assert.equal(answer.status, 200, answer.body);
     assert.equal(answer.receipt?.spent, String(request * PRICE));
   }
-  assert.equal(asked, before, 'no voucher asks the chain');
+  assert.equal(node.asked, before, 'no voucher asks the chain');
   assert.equal((await session.topUp(60n * PRICE)).status, 200);
-  const added = asked;
+  const added = node.asked;
   // From here on one voucher pays for two requests.
   for (let request = 61n; request <= 100n; request += 1n) assert.equal((await session.buy(PRICE)).status, 200);
-  assert.equal(asked, added, 'no voucher asks the chain');
+  assert.equal(node.asked, added, 'no voucher asks the chain');
   assert.deepEqual(facilitator.counts, counts);
   assert.equal(origin.requests.length, requests + 100);
   assert.equal(session.signed, 1 + 60 + 20);
@@ -129,4 +111,30 @@ test('what was earned is settled before a payer who leaves can withdraw', async 
   await chain.rpc('evm_increaseTime', [900]);
   await session.call('withdraw', [session.id]);
   assert.equal(await chain.balanceOf(payer.address), funds - 3n * PRICE);
+});
+
+test('a voucher that was sent for the chain closes no channel, and its payer goes on', async () => {
+  const { payer, session } = payerAt(5);
+  const [funds, earlier] = [await chain.balanceOf(payer.address), await payee()];
+  assert.equal((await session.open(10n * PRICE)).status, 200);
+  for (let request = 0; request < 3; request += 1) assert.equal((await session.buy()).status, 200);
+  // The payer wants to leave, and what was earned is sent for: it stands in the pool, where everyone reads the voucher.
+  await session.call('requestClose', [session.id]);
+  const held: string[] = [];
+  node.held = held;
+  assert.equal((await session.see()).status, 409);
+  for (let waits = 0; waits < 300 && held.length === 0; waits += 1) await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.notEqual(held.length, 0);
+  // They stay after all.
+  assert.equal((await session.topUp(PRICE)).status, 200);
+  const stranger = await session.close();
+  assert.deepEqual([stranger.status, stranger.code], [400, 70000], stranger.body);
+  assert.doesNotMatch(stranger.body, /spent|deposit"|acceptedCumulative/);
+  assert.equal((await session.buy()).status, 200);
+  node.held = undefined;
+  const closed = await session.close();
+  assert.equal(closed.status, 200, closed.body);
+  await paid(earlier + 4n * PRICE);
+  for (let waits = 0; waits < 300 && (await chain.balanceOf(payer.address)) !== funds - 4n * PRICE; waits += 1) await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(await chain.balanceOf(payer.address), funds - 4n * PRICE);
 });

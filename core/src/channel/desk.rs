@@ -10,6 +10,7 @@ use super::messages::{
     ChannelAsk, ChannelMessage, ChannelReply, PurchaseText, Said, Snapshot, VERSION, amount,
 };
 use super::refusal::ChannelRefusal;
+use super::state::bearer::SecretVoucher;
 use super::state::{
     Begun, Channel, LastSale, Purchase, RefundFate, RefundWish, Sight, VoucherRule,
 };
@@ -105,9 +106,6 @@ impl ChannelDesk {
         {
             *min_delta = amount(delta)?;
         }
-        // Anyone can show a voucher that went to a chain: it fetches nothing, and no other voucher.
-        let is_payer =
-            |shown: Amount| shown > channel.published() || planted(Mutant::PublicVouchersFetch);
         let shown = match &message.ask {
             ChannelAsk::Foresee(text, _)
             | ChannelAsk::Begin(text)
@@ -120,7 +118,7 @@ impl ChannelDesk {
             | ChannelAsk::Step(..)
             | ChannelAsk::Await(_) => None,
         };
-        let is_payer = shown.is_some_and(is_payer);
+        let secret = shown.and_then(|shown| channel.bearer(shown).secret());
         let mut fetched = None;
         let by_headroom = channel.rule != VoucherRule::Exact;
         let mut signing = match channel.rule {
@@ -146,7 +144,7 @@ impl ChannelDesk {
                 begun.map(|begun| match begun {
                     Begun::Held => Said::Held.into(),
                     Begun::Repeated(last) => {
-                        fetched = self.kept.clone().filter(|_| is_payer);
+                        fetched = secret.and_then(|secret| kept_for(secret, self.kept.as_ref()));
                         AskResult::sale(Said::Repeated, &last)
                     }
                 })
@@ -159,7 +157,7 @@ impl ChannelDesk {
                 purchase.and_then(|purchase| channel.charge(&purchase, used, now)).map(|last| {
                     // What is charged nothing may be charged so again.
                     if known == Some(last) && !last.charged.is_zero() {
-                        fetched = self.kept.clone().filter(|_| is_payer);
+                        fetched = secret.and_then(|secret| kept_for(secret, self.kept.as_ref()));
                         AskResult::sale(Said::Repeated, &last)
                     } else {
                         write = Write::Answer;
@@ -174,13 +172,22 @@ impl ChannelDesk {
             ChannelAsk::Accept(text) | ChannelAsk::Close(text) => {
                 let purchase = text.read(channel, signing.as_mut())?;
                 let known = (channel.evidence, channel.agreement);
+                let before = channel.accepted();
                 let taken = purchase.and_then(|purchase| match (purchase.voucher, &message.ask) {
-                    (Some(voucher), ChannelAsk::Accept(_)) => channel.accept(&voucher, now),
-                    (voucher, _) => channel.close(voucher.as_ref(), purchase.price, now),
+                    (None, _) => Err(ChannelRefusal::Malformed),
+                    (Some(voucher), ChannelAsk::Accept(_)) => {
+                        channel.accept(&voucher, now).map(|()| purchase.price)
+                    }
+                    (Some(voucher), _) => {
+                        channel.close(&voucher, purchase.price, now).map(|()| Amount::ZERO)
+                    }
                 });
-                taken.map(|()| {
-                    // Whoever has a voucher can show it again and again.
-                    if known != (channel.evidence, channel.agreement) {
+                taken.map(|least| {
+                    // Whoever has a voucher can show it again and again, and sign many that are for
+                    // next to nothing: those are written with what they buy.
+                    let added = channel.accepted().checked_sub(before).unwrap_or(Amount::ZERO);
+                    let is_dust = added < least && !planted(Mutant::DustIsWritten);
+                    if known != (channel.evidence, channel.agreement) && !is_dust {
                         write = Write::Channel;
                     }
                     Said::Taken.into()
@@ -231,7 +238,7 @@ impl ChannelDesk {
         Some(match result {
             Ok(AskResult { said, charged, promised }) => {
                 let mut snapshot = Snapshot::of(channel);
-                snapshot.is_payer = is_payer;
+                snapshot.is_payer = secret.is_some();
                 snapshot.facts = by_headroom.then(|| self.terms.clone());
                 let reply = ChannelReply {
                     said,
@@ -249,7 +256,7 @@ impl ChannelDesk {
                 // Anyone can name an amount.
                 snapshot.is_payer = match refusal {
                     ChannelRefusal::SignatureInvalid | ChannelRefusal::NotFound => false,
-                    _ => is_payer,
+                    _ => secret.is_some(),
                 };
                 let mut reply = refused(refusal, Some(snapshot));
                 if by_headroom {
@@ -297,6 +304,11 @@ impl From<Said> for AskResult {
     fn from(said: Said) -> Self {
         Self { said, charged: None, promised: None }
     }
+}
+
+/// The head of the answer to the last request, for who can have shown what paid for it.
+fn kept_for(_: SecretVoucher, kept: Option<&String>) -> Option<String> {
+    kept.cloned()
 }
 
 /// The answer about a channel that is not known yet.

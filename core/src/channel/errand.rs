@@ -102,7 +102,7 @@ impl Channel {
         }
         self.tries = self.tries.saturating_add(1);
         self.result = AttemptResult::Unseen;
-        self.published = self.accepted();
+        self.publish(self.accepted(), now);
     }
 
     /// Whether money was sent for so lately that it is not sent for again.
@@ -128,19 +128,6 @@ impl Channel {
     pub fn unclaimed(&self) -> Amount {
         let total = self.earnings().map_or(Amount::ZERO, |earnings| earnings.total);
         total.checked_sub(self.sight.claimed).unwrap_or(Amount::ZERO)
-    }
-
-    /// The highest voucher that was sent for a chain, where everyone reads it.
-    #[must_use]
-    pub const fn published(&self) -> Amount {
-        self.published
-    }
-
-    /// This voucher is sent for a chain.
-    pub fn shows(&mut self, cumulative: Amount) {
-        if !planted(Mutant::SentIsSecret) {
-            self.published = self.published.max(cumulative);
-        }
     }
 
     /// What is to be claimed. A claim by MPP takes all that a voucher is for: what is not spent of

@@ -14,6 +14,7 @@
 //! | [`state`] | one channel: what it accepts, holds, charges and owes |
 //! | [`errand`] | when its money is claimed, and what its alarm does next |
 //! | [`row`] | a channel as text |
+//! | [`looks`] | looks for deposits that wait, shared by all who show them |
 //! | [`messages`] | what the object of a channel is asked, and its answers |
 //! | [`desk`] | the object of a channel: how it answers, and what is written |
 //! | [`index`] | the list of channels, for operators |
@@ -38,6 +39,7 @@ pub mod escrow;
 pub mod facts;
 pub mod funds;
 pub mod index;
+pub mod looks;
 pub mod messages;
 pub mod onchain;
 pub mod payee;

@@ -35,11 +35,13 @@ pub enum ChannelRefusal {
     NoBalance,
     /// Nothing was bought that is not settled.
     NothingOwed,
+    /// Anyone can have shown this voucher: it was sent for a chain.
+    Published,
 }
 
 impl ChannelRefusal {
     /// Every refusal.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Malformed,
         Self::SignatureInvalid,
         Self::NotFound,
@@ -56,6 +58,7 @@ impl ChannelRefusal {
         Self::RefundAmount,
         Self::NoBalance,
         Self::NothingOwed,
+        Self::Published,
     ];
 
     /// The stable name.
@@ -101,6 +104,7 @@ impl ChannelRefusal {
             Self::RefundAmount => ("refund_amount", 70_012, "refund_amount_invalid"),
             Self::NoBalance => ("nothing_to_refund", 70_012, "refund_no_balance"),
             Self::NothingOwed => ("nothing_owed", 70_000, "refund_no_balance"),
+            Self::Published => ("voucher_published", 70_000, "voucher_published"),
         }
     }
 }

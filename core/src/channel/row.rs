@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::config::ChannelId;
+use super::state::bearer::REST_SECS;
 use super::state::{
     Agreement, AttemptResult, Channel, FirmDeposit, HighestVoucher, LastSale, ListNotice, OnChain,
     Promise, Sight, VoucherRule,
@@ -78,6 +79,7 @@ impl Channel {
             signature(firm.voucher),
             amount(firm.rising.map(|(least, _)| least)),
             time(firm.rising.map(|(_, since)| since)),
+            time(Some(self.rested)),
         ]
         .join("\n")
     }
@@ -161,6 +163,11 @@ impl Channel {
                 },
                 // A row of an earlier version.
                 None => FirmDeposit { deposit, voucher: evidence, rising: None },
+            },
+            rested: match lines.time() {
+                Some(rested) => rested?,
+                // A row of an earlier version.
+                None => at.plus(REST_SECS),
             },
         })
     }

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use self::bearer::REST_SECS;
 use super::config::ChannelId;
 use super::voucher::{CheckedVoucher, Voucher};
 use crate::amount::Amount;
@@ -10,6 +11,7 @@ use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
 mod back;
+pub mod bearer;
 mod sale;
 
 /// Which vouchers a protocol lets a request bring.
@@ -189,6 +191,8 @@ pub struct Channel {
     pub(super) holds: Vec<HeldPrice>,
     /// What is left when the chain undoes what was added last.
     pub(super) firm: FirmDeposit,
+    /// When a published voucher may have everything paid back.
+    pub(super) rested: UnixTime,
 }
 
 /// The deposit that the chain has shown for so long that it is not undone, less what is promised
@@ -244,6 +248,7 @@ impl Channel {
             looked: sight.at,
             holds: Vec::new(),
             firm: FirmDeposit { deposit: sight.deposit, voucher: None, rising: None },
+            rested: sight.at.plus(REST_SECS),
         }
     }
 
@@ -329,6 +334,8 @@ impl Channel {
         if sight.claimed > self.sight.claimed || sight.refund_nonce > self.sight.refund_nonce {
             self.tries = 0;
         }
+        // What a chain has shown stays read when it is undone.
+        self.publish(sight.claimed, sight.at);
         self.sight = sight;
         // A claim that is undone was not paid out either.
         self.paid_out = self.paid_out.min(sight.claimed);

@@ -4,6 +4,7 @@
 use alloc::string::String;
 
 use super::reply::Reply;
+use crate::channel::looks::LookRank;
 use crate::facilitator::funds::Debit;
 use crate::facilitator::payers::Caller;
 use crate::facilitator::unproven::UnverifiedCaller;
@@ -73,10 +74,12 @@ pub struct ChainCall {
     /// Rate-limit key of the caller while the payment is unverified, as for calls to a facilitator.
     /// A waiting call holds no place.
     pub unproven: Option<UnverifiedCaller>,
+    /// Which look for a deposit it is, if everyone who shows that deposit asks the same.
+    pub look: Option<LookRank>,
 }
 
 impl ChainCall {
     pub(in crate::gate) fn new(network: &str, body: String) -> Self {
-        Self { network: network.into(), body, delay_ms: 0, unproven: None }
+        Self { network: network.into(), body, delay_ms: 0, unproven: None, look: None }
     }
 }

@@ -41,7 +41,7 @@ pub const CODES: [OkxCode; 18] = [
         70_000,
         "bad-request",
         400,
-        "nothing is owed; call requestClose of the contract, and withdraw after its delay",
+        "nothing is owed that is not on its way; call requestClose of the contract, and withdraw after its delay",
     ),
     row(70_001, "unsupported-chain", 422, ""),
     row(70_002, "payer-blocked", 403, "this account buys nothing here"),

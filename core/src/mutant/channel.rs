@@ -45,8 +45,16 @@ macro_rules! channel {
             EarnedIsRefunded,
             /// What the chain may still undo of a deposit is promised back.
             UndoneIsRefunded,
-            /// A voucher that stands on a chain fetches an answer, and the highest voucher.
-            PublicVouchersFetch,
+            /// A voucher that was sent for a chain authorises whoever shows it.
+            PublishedIsSecret,
+            /// Whoever shows such a voucher has everything paid back while the payer buys.
+            BusyIsRefunded,
+            /// Whoever shows such a voucher is told what was charged since.
+            ReadersAreTold,
+            /// Everyone who shows a deposit that waits has the node asked.
+            LooksAreAlone,
+            /// Each voucher is written, though it buys nothing.
+            DustIsWritten,
             /// A part of any size, of a voucher that anyone may show, is paid back.
             RefundsAreDust,
             /// A channel that bought nothing is paid back.
@@ -61,8 +69,6 @@ macro_rules! channel {
             DepositsAreDust,
             /// A deposit into a new channel is sent whatever its voucher is.
             NewDepositsAreBlind,
-            /// A voucher that stands on a chain pays for whoever shows it.
-            PublicVouchersPay,
             /// A voucher above what the chain has left of a deposit is what is claimed by.
             UndoneIsClaimed,
             /// A channel that bought next to nothing is closed at once at the payee's cost.
@@ -141,8 +147,6 @@ macro_rules! channel {
             HigherVouchersUncharge,
             /// A voucher of MPP pays on every route, whatever its channel was opened for.
             AnyRouteSells,
-            /// A voucher that stands on a chain, with room that was not charged, pays for whoever shows it.
-            PublicRoomPays,
             /// A voucher of which nothing was charged is what is claimed by.
             RoomIsPublished,
             /// A voucher of MPP is taken as it comes.

@@ -42,8 +42,19 @@ pub const TABLE: &[Row] = &[
         UndoneIsForgotten,
         vouchers::refunds_that_the_chain_undoes_are_kept_for_who_has_their_signatures
     ),
-    row!(PublicVouchersFetch, sales::a_voucher_that_stands_on_a_chain_fetches_nothing),
-    row!(PublicVouchersPay, paid_out::a_voucher_that_stands_on_a_chain_pays_for_no_one),
+    row!(PublishedIsSecret, sales::a_voucher_that_stands_on_a_chain_fetches_nothing),
+    row!(PublishedIsSecret, paid_out::a_voucher_that_stands_on_a_chain_pays_for_no_one),
+    row!(PublishedIsSecret, paid_out::a_voucher_that_was_sent_for_a_chain_closes_no_channel),
+    row!(
+        PublishedIsSecret,
+        refunds::a_voucher_that_was_sent_for_a_chain_pays_nothing_back_while_its_channel_is_used
+    ),
+    row!(
+        BusyIsRefunded,
+        refunds::a_public_voucher_pays_everything_back_once_its_channel_has_rested_and_once_a_day
+    ),
+    row!(ReadersAreTold, refunds::a_public_voucher_is_told_what_the_chain_shows_and_nothing_else),
+    row!(DustIsWritten, cheap::vouchers_that_add_less_than_a_request_costs_write_nothing),
     row!(UndoneIsClaimed, paid_out::what_was_earned_before_a_deposit_that_is_undone_is_settled),
     row!(NothingIsClosed, cheap::a_close_that_would_settle_nothing_is_left_to_the_payer),
     row!(ChannelsAreDust, cheap::a_deposit_below_the_price_opens_nothing),
@@ -86,13 +97,14 @@ pub const TABLE: &[Row] = &[
     row!(SentIsSecret, paid_out::a_voucher_that_comes_while_a_transaction_is_made_is_public),
     row!(HigherVouchersUncharge, by_mpp::a_higher_voucher_leaves_what_is_held),
     row!(AnyRouteSells, by_mpp::a_channel_that_another_route_sells_by_pays_for_nothing),
-    row!(PublicRoomPays, units::what_was_not_charged_of_a_public_voucher_pays_for_no_one),
+    row!(PublishedIsSecret, units::what_was_not_charged_of_a_public_voucher_pays_for_no_one),
     row!(RoomIsPublished, units::a_voucher_that_was_charged_nothing_is_not_published),
     row!(ShownIsChecked, by_mpp::a_voucher_of_someone_else_buys_nothing),
     row!(LeaversAreNotHurried, paid_out::what_is_earned_is_settled_before_the_payer_withdraws),
     row!(HoldsOverlap, by_mpp::two_requests_at_once_need_a_voucher_for_both),
     row!(AnyConfigPays, wrong::a_wrong_voucher_buys_nothing_and_asks_no_one),
     row!(UnknownDepositIsRefused, wrong::a_deposit_whose_outcome_is_unknown_asks_for_no_second_one),
+    row!(LooksAreAlone, funds::copies_of_a_deposit_that_waits_share_their_looks),
     row!(LooksAreFree, funds::the_node_is_asked_a_few_times_for_a_deposit_that_does_not_come),
     row!(LagIsRefused, wrong::a_deposit_counts_only_by_an_answer_that_is_right_in_every_member),
     row!(AnyDepositCounts, wrong::a_deposit_counts_only_by_an_answer_that_is_right_in_every_member),

@@ -243,12 +243,17 @@ pub fn a_part_is_paid_back_if_it_is_worth_it_and_its_voucher_is_not_public() {
     let part = Promise { nonce: Amount::ZERO, amount: units(2) };
     let fate = refund(&mut channel, 4, Some(2), 0);
     assert_eq!(fate, Ok(RefundFate::Promised(part)));
-    channel.see(Sight { refund_nonce: units(1), at: START.plus(1), ..sight(8) });
+    let after = Sight { refund_nonce: units(1), claimed: units(4), ..sight(8) };
+    channel.see(Sight { at: START.plus(1), ..after });
     // Its voucher went to the chain with it.
-    assert_eq!(refund(&mut channel, 4, Some(3), 1), Err(ChannelRefusal::RefundAmount), "public");
+    for amount in [Some(3), Some(4), None] {
+        assert_eq!(refund(&mut channel, 4, amount, 3_599), Err(ChannelRefusal::Published));
+    }
     assert_eq!(refund(&mut channel, 4, Some(2), 1), Ok(RefundFate::Repeated(part)));
+    channel.see(Sight { at: START.plus(3_600), ..after });
+    assert_eq!(refund(&mut channel, 4, Some(3), 3_600), Err(ChannelRefusal::RefundAmount));
     let rest = Promise { nonce: units(1), amount: units(4) };
-    assert_eq!(refund(&mut channel, 4, None, 1), Ok(RefundFate::Promised(rest)));
+    assert_eq!(refund(&mut channel, 4, None, 3_600), Ok(RefundFate::Promised(rest)));
 }
 
 #[test]
@@ -267,7 +272,8 @@ pub fn a_refund_is_one_promise_until_its_nonce_is_used() {
     // Nothing that is promised is spent.
     let asked = purchase(Some(5), 1, 2);
     assert_eq!(channel.begin(&asked, START), Err(ChannelRefusal::AboveDeposit));
-    channel.see(Sight { refund_nonce: units(1), at: START.plus(1), ..sight(4) });
+    let after = Sight { refund_nonce: units(1), claimed: units(4), ..sight(4) };
+    channel.see(Sight { at: START.plus(1), ..after });
     assert!(channel.promised().is_none());
     // Whoever has lost the answer has it again.
     assert_eq!(refund(&mut channel, 4, None, 1), Ok(RefundFate::Repeated(promise)));
@@ -286,7 +292,7 @@ pub fn what_was_added_to_a_deposit_is_paid_back_once_it_is_not_undone() {
     let first = Promise { nonce: Amount::ZERO, amount: units(6) };
     assert_eq!(refund(&mut channel, 4, None, 1), Ok(RefundFate::Promised(first)));
     assert_eq!(channel.available(), units(9));
-    let after = Sight { refund_nonce: units(1), ..sight(9) };
+    let after = Sight { refund_nonce: units(1), claimed: units(4), ..sight(9) };
     channel.see(Sight { at: START.plus(2), ..after });
     assert_eq!(refund(&mut channel, 4, None, 2), Ok(RefundFate::Repeated(first)));
     assert_eq!(refund(&mut channel, 4, Some(5), 2), Err(ChannelRefusal::Busy));
@@ -305,24 +311,25 @@ pub fn refunds_that_the_chain_undoes_are_kept_for_who_has_their_signatures() {
     let promise = |nonce, amount| Promise { nonce: units(nonce), amount: units(amount) };
     assert_eq!(refund(&mut channel, 2, Some(4), 0), Ok(RefundFate::Promised(promise(0, 4))));
     channel.see(Sight { refund_nonce: units(1), at: START.plus(1), ..sight(6) });
-    assert_eq!(refund(&mut channel, 2, None, 1), Ok(RefundFate::Promised(promise(1, 4))));
+    buy(&mut channel, &purchase(Some(3), 1, 3)).unwrap();
+    assert_eq!(refund(&mut channel, 3, None, 1), Ok(RefundFate::Promised(promise(1, 3))));
     // A node may be behind for a minute; then the first one is undone.
     channel.see(Sight { at: START.plus(60), ..sight(10) });
     assert_eq!(channel.sight().refund_nonce, units(1));
     channel.see(Sight { at: START.plus(61), ..sight(10) });
-    assert_eq!((channel.promised(), channel.available()), (Some(&promise(0, 4)), units(2)));
+    assert_eq!((channel.promised(), channel.available()), (Some(&promise(0, 4)), units(3)));
     let mut channel = Channel::from_row(&channel.to_row()).unwrap();
-    let asked = Purchase { until: START.plus(90), ..purchase(Some(3), 1, 2) };
+    let asked = Purchase { until: START.plus(90), ..purchase(Some(4), 1, 2) };
     assert_eq!(channel.begin(&asked, START.plus(61)), Err(ChannelRefusal::AboveDeposit));
     assert_eq!(
         channel.errand(START.plus(90)),
         ChannelErrand::Refund(promise(0, 4), channel.earnings())
     );
     channel.see(Sight { refund_nonce: units(1), at: START.plus(91), ..sight(6) });
-    assert_eq!((channel.promised(), channel.available()), (Some(&promise(1, 4)), units(2)));
-    channel.see(Sight { refund_nonce: units(2), at: START.plus(92), ..sight(2) });
-    assert_eq!((channel.promised(), channel.available()), (None, units(2)));
-    assert_eq!(refund(&mut channel, 2, Some(4), 92), Ok(RefundFate::Repeated(promise(1, 4))));
+    assert_eq!((channel.promised(), channel.available()), (Some(&promise(1, 3)), units(3)));
+    channel.see(Sight { refund_nonce: units(2), at: START.plus(92), ..sight(3) });
+    assert_eq!((channel.promised(), channel.available()), (None, units(3)));
+    assert_eq!(refund(&mut channel, 3, Some(3), 92), Ok(RefundFate::Repeated(promise(1, 3))));
 }
 
 #[test]
@@ -340,8 +347,8 @@ pub fn a_close_takes_the_last_voucher_and_ends_the_sale() {
     let mut channel = channel(ANY, 100);
     buy(&mut channel, &purchase(Some(30), 10, 1)).unwrap();
     let low = voucher_of(ID, 20);
-    assert_eq!(channel.close(Some(&low), Amount::ZERO, START), Err(ChannelRefusal::Decreasing));
-    assert_eq!(channel.close(Some(&voucher_of(ID, 30)), Amount::ZERO, START), Ok(()));
+    assert_eq!(channel.close(&low, Amount::ZERO, START), Err(ChannelRefusal::Decreasing));
+    assert_eq!(channel.close(&voucher_of(ID, 30), Amount::ZERO, START), Ok(()));
     assert_eq!(channel.begin(&purchase(None, 1, 2), START), Err(ChannelRefusal::Closing));
     let ChannelErrand::Close(Some(earnings)) = channel.errand(START) else { panic!("it is due") };
     // Of a deposit of 100, the contract pays back 70.
@@ -366,7 +373,7 @@ pub fn a_row_is_read_as_it_was_written() {
     states.push(bought);
     let mut closed = channel(ANY, 10);
     buy(&mut closed, &purchase(Some(4), 4, 1)).unwrap();
-    closed.close(None, Amount::ZERO, START).unwrap();
+    closed.close(&voucher_of(ID, 4), Amount::ZERO, START).unwrap();
     closed.see(Sight { on_chain: OnChain::Finalized, at: START.plus(1), ..sight(10) });
     states.push(closed);
     for state in states {

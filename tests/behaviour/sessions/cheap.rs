@@ -196,3 +196,29 @@ fn a_node_that_is_behind_undoes_nothing() {
     session.open(0);
     assert_eq!(session.pay(2 * PRICE).status, 200);
 }
+
+#[test]
+pub fn vouchers_that_add_less_than_a_request_costs_write_nothing() {
+    let mut session = Session::opened();
+    let writes = session.door.writes;
+    let bring = |session: &mut Session, cumulative| {
+        session.door.signed = session.door.signed.max(cumulative);
+        let voucher = session.voucher("voucher", cumulative);
+        session.send(request("HEAD", "/report/1"), &voucher).unwrap()
+    };
+    for cumulative in 1..=20 {
+        let answer = bring(&mut session, cumulative);
+        assert_eq!((answer.status, &body(&answer)["units"]), (200, &json!(0)));
+    }
+    assert_eq!((session.door.writes, session.door.book().0), (writes, 0));
+    // They count all the same.
+    assert_eq!(code(&bring(&mut session, 19)), 70_013);
+    // What pays for a request is kept, and what buys something in any case.
+    assert_eq!(bring(&mut session, PRICE + 20).status, 200);
+    assert_eq!(session.door.writes, writes + 1);
+    session.door.restarts();
+    assert_eq!(code(&bring(&mut session, PRICE)), 70_013);
+    assert_eq!(bring(&mut session, PRICE + 21).status, 200);
+    assert_eq!(session.pay(PRICE + 21).status, 200);
+    assert_eq!((session.door.writes, session.door.book()), (writes + 2, (PRICE, PRICE + 21)));
+}

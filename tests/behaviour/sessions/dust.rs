@@ -55,6 +55,7 @@ fn a_channel_whose_row_is_lost_goes_on_from_what_was_claimed() {
     let voucher = door.payment("voucher", 2 * PRICE);
     door.buy(&voucher, "1");
     door.rest();
+    door.now += 3_600;
     let rest = door.payment("refund", 2 * PRICE);
     assert_eq!(door.buy(&rest, "1").status, 200);
     door.forgets();

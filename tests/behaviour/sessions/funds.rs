@@ -2,12 +2,14 @@
 
 use farebox_core::amount::Amount;
 use farebox_core::channel::config::{ChannelParties, top_up_nonce};
+use farebox_core::channel::looks::{LookRank, LookTurn, SharedLooks};
 use farebox_core::encoding::hex;
 use farebox_core::evm::address::Address;
 use farebox_core::evm::eip712::Domain;
 use farebox_core::evm::eip3009::Authorization;
 use farebox_core::evm::signature::Signature;
 use farebox_core::gate::Gate;
+use farebox_core::gate::session::step::SessionStep;
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
@@ -418,6 +420,69 @@ pub fn the_node_is_asked_a_few_times_for_a_deposit_that_does_not_come() {
     assert_eq!(code(&session.buy(&second)), 70_007);
     // Six looks of this request; the rest are the queue's.
     assert_eq!(session.door.node.asked - asked, 11);
+}
+
+#[test]
+pub fn copies_of_a_deposit_that_waits_share_their_looks() {
+    let mut session = session();
+    session.door.node.manner = NodeManner::Waits;
+    let payload = opening(&session, DEPOSIT, PRICE);
+    assert_eq!(code(&session.buy(&payload)), 70_007);
+    let mut steps = Vec::new();
+    for _ in 0..10 {
+        let challenge = session.challenge();
+        let credential = session.credential(&challenge, &payload);
+        steps.push(
+            session.door.admit(get("/report/1").header("authorization", &credential)).unwrap(),
+        );
+    }
+    let (mut looks, asked) = (SharedLooks::new(), session.door.node.asked);
+    let mut answers = 0;
+    // All of them take one step in each second.
+    while !steps.is_empty() {
+        session.door.now += 1;
+        let now = session.door.time();
+        let next = steps.drain(..).filter_map(|step| match step {
+            SessionStep::Node(call, next) => {
+                let rank = call.look.unwrap();
+                let answer = match looks.turn(&call.body, rank, now) {
+                    LookTurn::Answered(answer) => answer,
+                    turn => {
+                        assert_eq!(turn, LookTurn::Ask);
+                        let answer = session.door.node.answer(&call.body).unwrap();
+                        looks.told(&call.body, rank, Some(&answer));
+                        answer
+                    }
+                };
+                Some(next.node(Some(&answer), now).0)
+            }
+            SessionStep::Respond(_) => {
+                answers += 1;
+                None
+            }
+            step => session.door.advance(step, "", "", &mut String::new()).unwrap().ok(),
+        });
+        steps = next.collect();
+    }
+    // The first look of each, and then one for all.
+    assert_eq!((answers, session.door.node.asked - asked), (10, 10 + 20));
+}
+
+#[test]
+fn a_look_that_is_never_answered_holds_no_one_up() {
+    let (at, further) = (UnixTime::from_secs, LookRank::Further);
+    let mut looks = SharedLooks::new();
+    assert_eq!(looks.turn("a", further, at(10)), LookTurn::Ask);
+    for rank in [LookRank::First, further] {
+        assert_eq!(looks.turn("a", rank, at(11)), LookTurn::Wait);
+        assert_eq!(looks.turn("b", LookRank::First, at(11)), LookTurn::Ask);
+    }
+    assert_eq!(looks.turn("a", further, at(12)), LookTurn::Ask);
+    looks.told("a", further, None);
+    assert_eq!(looks.turn("a", further, at(12)), LookTurn::Ask);
+    looks.told("a", further, Some("it"));
+    assert_eq!(looks.turn("a", LookRank::First, at(12)), LookTurn::Answered("it".to_owned()));
+    assert_eq!(looks.turn("a", LookRank::First, at(13)), LookTurn::Ask);
 }
 
 /// A payer's rest is due when it has closed, or as late as a withdrawal.

@@ -86,6 +86,54 @@ pub fn a_voucher_that_stands_on_a_chain_pays_for_no_one() {
     assert_eq!(session.door.book(), (4 * PRICE, 4 * PRICE));
 }
 
+/// A session whose settlement was sent for, and is in no block: the node has it, or does not answer.
+fn settling(manner: NodeManner) -> Session {
+    let mut session = Session::opened();
+    assert_eq!(session.pay(PRICE).status, 200);
+    session.door.node.manner = manner;
+    session.rest(900);
+    assert_eq!((session.locked().0, session.door.published()), (0, PRICE));
+    session.door.node.manner = NodeManner::Works;
+    session
+}
+
+#[test]
+pub fn a_voucher_that_was_sent_for_a_chain_closes_no_channel() {
+    for manner in [NodeManner::Waits, NodeManner::Down] {
+        let mut session = settling(manner);
+        let (writes, closing) = (session.door.writes, session.voucher("close", PRICE));
+        let refused = session.buy(&closing);
+        let body: Value = serde_json::from_str(&refused.body).unwrap();
+        assert_eq!((refused.status, code(&refused)), (400, 70_000), "{manner:?}");
+        for name in ["deposit", "spent", "acceptedCumulative"] {
+            assert_eq!(body[name], Value::Null, "{manner:?}");
+        }
+        assert_eq!(session.door.writes, writes);
+        assert_eq!(session.pay(2 * PRICE).status, 200, "{manner:?}");
+        // Nor is anyone told by it that something was bought since.
+        let lower = session.pay(PRICE);
+        assert_eq!((code(&lower), code(&session.buy(&closing))), (70_015, 70_000), "{manner:?}");
+        // A voucher that no one has seen closes it; once more, in case the answer was lost.
+        let closing = session.voucher("close", 2 * PRICE);
+        assert_eq!(session.buy(&closing).status, 200, "{manner:?}");
+        session.door.node.manner = NodeManner::Waits;
+        session.rest(30);
+        let writes = session.door.writes;
+        assert_eq!(session.buy(&closing).status, 200, "{manner:?}");
+        assert_eq!(session.door.writes, writes);
+    }
+}
+
+#[test]
+fn a_payer_who_bought_nothing_since_closes_with_one_unit_more() {
+    let mut session = settling(NodeManner::Down);
+    session.door.signed = PRICE + 1;
+    let closing = session.voucher("close", PRICE + 1);
+    assert_eq!(session.buy(&closing).status, 200);
+    session.rest(60);
+    assert_eq!(session.locked(), (PRICE + 1, DEPOSIT - PRICE - 1, true));
+}
+
 #[test]
 pub fn what_is_not_spent_is_not_claimed_while_the_payer_stays() {
     let mut session = Session::opened();

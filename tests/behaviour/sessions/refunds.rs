@@ -4,8 +4,9 @@ use farebox_core::channel::config::ChannelId;
 use serde_json::{Value, json};
 
 use super::chain::Manner;
-use super::door::{Door, OriginManner, PRICE};
+use super::door::{Answer, DELAY, Door, OriginManner, PRICE};
 use super::sales::opened;
+use super::wrong::channel;
 
 fn refund(door: &mut Door, shown: u64, amount: Option<u64>) -> Value {
     let mut payment = door.payment("refund", shown);
@@ -58,21 +59,117 @@ pub fn a_channel_that_bought_nothing_is_not_paid_back() {
     assert_eq!((door.chain.verified, door.chain.settled), (0, 1));
 }
 
-#[test]
-fn whoever_reads_a_voucher_on_a_chain_can_have_everything_paid_back_and_no_part() {
+/// What a channel is said to be in the terms after a refusal.
+fn told(answer: &Answer) -> Value {
+    let terms = answer.terms();
+    let all = terms["accepts"].as_array().unwrap();
+    all.iter().find(|it| it["scheme"] == "batch-settlement").unwrap()["extra"].clone()
+}
+
+/// A door whose only channel is claimed: its voucher is public.
+fn claimed() -> Door {
     let mut door = opened();
-    door.rest();
+    door.now += DELAY;
+    door.alarm();
     assert_eq!(door.funds().claimed, PRICE);
-    let settled = door.chain.settled;
-    for part in [PRICE, 8 * PRICE] {
-        let part = refund(&mut door, PRICE, Some(part));
-        assert_eq!(door.buy(&part, "1").error(), "refund_amount_invalid");
+    door
+}
+
+#[test]
+pub fn a_voucher_that_was_sent_for_a_chain_pays_nothing_back_while_its_channel_is_used() {
+    for manner in [Manner::Works, Manner::Stuck, Manner::Down] {
+        let mut door = opened();
+        door.chain.manner = manner;
+        door.now += DELAY;
+        door.alarm();
+        door.chain.manner = Manner::Works;
+        assert_eq!(door.published(), PRICE);
+        for part in [None, Some(8 * PRICE), Some(9 * PRICE)] {
+            let public = refund(&mut door, PRICE, part);
+            let (settled, writes) = (door.chain.settled, door.writes);
+            let refused = door.buy(&public, "1");
+            assert_eq!(refused.error(), "voucher_published", "{manner:?} {part:?}");
+            assert_eq!(told(&refused)["channelState"], Value::Null, "{manner:?}");
+            assert_eq!((door.chain.settled, door.writes), (settled, writes), "{manner:?}");
+        }
+        let next = door.payment("voucher", 2 * PRICE);
+        assert_eq!(door.buy(&next, "1").status, 200, "{manner:?}");
+        // Nor is anyone told by it that something was bought since.
+        let public = refund(&mut door, PRICE, None);
+        assert_eq!(door.buy(&public, "1").error(), "voucher_published", "{manner:?}");
+        // Who signs has everything back at once.
+        let own = refund(&mut door, 2 * PRICE, None);
+        assert_eq!(door.buy(&own, "1").settlement()["amount"], (8 * PRICE).to_string());
     }
+}
+
+#[test]
+pub fn a_public_voucher_pays_everything_back_once_its_channel_has_rested_and_once_a_day() {
+    let mut door = claimed();
     let all = refund(&mut door, PRICE, None);
+    door.now += 3_599;
+    assert_eq!(door.buy(&all, "1").error(), "voucher_published");
+    door.now += 1;
+    let part = refund(&mut door, PRICE, Some(8 * PRICE));
+    assert_eq!(door.buy(&part, "1").error(), "refund_amount_invalid");
+    let settled = door.chain.settled;
     for _ in 0..9 {
         assert_eq!(door.buy(&all, "1").settlement()["amount"], (9 * PRICE).to_string());
     }
     assert_eq!((door.funds().balance, door.chain.settled), (PRICE, settled + 1));
+    // The payer deposits again: that stays for a day.
+    let mut more = door.payment("deposit", 2 * PRICE);
+    more["payload"]["deposit"] = door.deposit(&channel(&more), 5 * PRICE, 2);
+    assert_eq!(door.buy(&more, "2").status, 200);
+    door.restarts();
+    let again = refund(&mut door, 2 * PRICE, None);
+    for _ in 0..23 {
+        door.now += 3_590;
+        door.alarm();
+        if door.published() == 2 * PRICE {
+            assert_eq!(door.buy(&again, "1").error(), "voucher_published");
+        }
+    }
+    assert_eq!(door.published(), 2 * PRICE);
+    door.now += 3_840;
+    door.alarm();
+    assert_eq!(door.buy(&again, "1").settlement()["amount"], (4 * PRICE).to_string());
+}
+
+#[test]
+pub fn a_public_voucher_is_told_what_the_chain_shows_and_nothing_else() {
+    let mut door = claimed();
+    for next in [2, 3] {
+        let voucher = door.payment("voucher", next * PRICE);
+        assert_eq!(door.buy(&voucher, "1").status, 200);
+    }
+    let public = door.payment("voucher", PRICE);
+    let refused = door.buy(&public, "2");
+    assert_eq!((refused.status, refused.error().as_str()), (402, "cumulative_amount_mismatch"));
+    let told = told(&refused);
+    let state = &told["channelState"];
+    assert_eq!(
+        (&state["chargedCumulativeAmount"], &state["totalClaimed"]),
+        (&json!("10000"), &json!("10000"))
+    );
+    assert_eq!(told["voucherState"], Value::Null);
+    // Nor whether a request is being served.
+    let fourth = door.payment("voucher", 4 * PRICE);
+    let serving = door.begin(&fourth, "1");
+    assert_eq!(door.buy(&public, "2").error(), "cumulative_amount_mismatch");
+    assert_eq!(door.end(serving, &fourth).status, 200);
+}
+
+#[test]
+pub fn a_voucher_that_another_gate_has_claimed_by_pays_nothing_back() {
+    let mut door = opened();
+    for funds in door.chain.channels.values_mut() {
+        funds.claimed = 3 * PRICE;
+    }
+    door.now += 300;
+    door.alarm();
+    let public = refund(&mut door, 3 * PRICE, None);
+    assert_eq!(door.buy(&public, "1").error(), "voucher_published");
 }
 
 #[test]

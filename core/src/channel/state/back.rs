@@ -1,5 +1,6 @@
 //! What goes back to the payer: refunds and the end of a channel.
 
+use super::bearer::Bearer;
 use super::{Agreement, Channel, FIRM_SECS, OnChain, Promise, RefundFate, RefundWish};
 use crate::amount::Amount;
 use crate::channel::refusal::ChannelRefusal;
@@ -10,7 +11,8 @@ use crate::time::UnixTime;
 impl Channel {
     /// Promises a refund: all that is not earned, or a part. The same wish again is the same
     /// promise, and the attempt to send it counts as made: what anyone may repeat is sent as seldom
-    /// as the alarm sends it.
+    /// as the alarm sends it. Whoever shows a voucher that is published has a promise or an answer
+    /// repeated, and nothing promised anew: only a channel at rest is paid back so, in full.
     ///
     /// # Errors
     /// See [`ChannelRefusal`].
@@ -21,6 +23,13 @@ impl Channel {
     ) -> Result<RefundFate, ChannelRefusal> {
         let RefundWish { shown, amount, least } = *wish;
         self.holds.retain(|held| held.until > now);
+        let bearer = self.bearer(shown);
+        if shown != self.spent {
+            return Err(match bearer {
+                Bearer::Anyone(shown) if !shown.cumulative().is_zero() => ChannelRefusal::Published,
+                Bearer::Anyone(_) | Bearer::Payer(_) => ChannelRefusal::CumulativeMismatch,
+            });
+        }
         if let Some(promise) = self.promised {
             let is_same = amount.is_none_or(|amount| amount == promise.amount);
             if !is_same || self.has_just_tried(now) {
@@ -33,12 +42,6 @@ impl Channel {
             OnChain::Finalized => return Err(ChannelRefusal::Finalized),
             OnChain::Open | OnChain::Leaving(_) => {}
         }
-        if !self.holds.is_empty() && !planted(Mutant::HeldIsRefunded) {
-            return Err(ChannelRefusal::Busy);
-        }
-        if shown != self.spent {
-            return Err(ChannelRefusal::CumulativeMismatch);
-        }
         // Who buys nothing has the contract pay back: the payee would send two transactions for it.
         if self.spent.is_zero() && !planted(Mutant::NothingIsRefunded) {
             return Err(ChannelRefusal::RefundAmount);
@@ -48,7 +51,8 @@ impl Channel {
         // Who has the signature of a refund keeps it when the chain undoes what was added.
         let rest = if planted(Mutant::UndoneIsRefunded) { all } else { left(self.firm.deposit) };
         let is_due = self.firm.rising.is_some_and(|(_, since)| since.plus(FIRM_SECS) <= now);
-        if rest < all && is_due {
+        let is_asked = bearer.secret().is_some() || self.rests(now);
+        if rest < all && is_due && is_asked {
             return Err(ChannelRefusal::Stale);
         }
         if let Some((before, spent)) = self.refunded
@@ -57,6 +61,12 @@ impl Channel {
         {
             return Ok(RefundFate::Repeated(before));
         }
+        if !is_asked {
+            return Err(ChannelRefusal::Published);
+        }
+        if !self.holds.is_empty() && !planted(Mutant::HeldIsRefunded) {
+            return Err(ChannelRefusal::Busy);
+        }
         if all.is_zero() {
             return Err(ChannelRefusal::NoBalance);
         }
@@ -64,8 +74,7 @@ impl Channel {
             return Err(ChannelRefusal::Busy);
         }
         let amount = amount.unwrap_or(rest);
-        // Anyone shows a voucher that went to a chain: all that it does is pay back everything, once.
-        let is_part = amount < least || shown <= self.published;
+        let is_part = amount < least || bearer.secret().is_none();
         let is_dust = amount < rest && is_part && !planted(Mutant::RefundsAreDust);
         if amount > rest && !planted(Mutant::EarnedIsRefunded) || amount.is_zero() || is_dust {
             return Err(ChannelRefusal::RefundAmount);
@@ -78,10 +87,22 @@ impl Channel {
         self.promised = Some(promise);
         self.firm.deposit = self.firm.deposit.checked_sub(amount).unwrap_or(Amount::ZERO);
         self.attempted(now);
+        self.rested = match bearer {
+            // What is kept back now, the payer has asked for too.
+            Bearer::Payer(_) if wish.amount.is_none() => now,
+            Bearer::Payer(_) => self.rested,
+            Bearer::Anyone(_) => now.plus(DAY_SECS),
+        };
         Ok(RefundFate::Promised(promise))
     }
 
-    /// Agrees to close, with a last voucher if there is one: it sells no more. Where it is for less
+    /// Whether nothing was bought for so long that its payer seems to have left: what was earned is
+    /// claimed, and the last voucher was published long ago.
+    fn rests(&self, now: UnixTime) -> bool {
+        self.earned_since.is_none() && self.rested <= now || planted(Mutant::BusyIsRefunded)
+    }
+
+    /// Agrees to close, with the last voucher: it sells no more. Where it is for less
     /// than this, it is closed as late as its payer could withdraw: what a payee has sent and closed
     /// at once for one price would cost its gas without end.
     ///
@@ -89,33 +110,37 @@ impl Channel {
     /// See [`ChannelRefusal`].
     pub fn close(
         &mut self,
-        voucher: Option<&CheckedVoucher>,
+        voucher: &CheckedVoucher,
         least: Amount,
         now: UnixTime,
     ) -> Result<(), ChannelRefusal> {
+        self.is_its(voucher)?;
         self.holds.retain(|held| held.until > now);
         match self.sight.on_chain {
             OnChain::Finalized => return Err(ChannelRefusal::Finalized),
             OnChain::Open | OnChain::Leaving(_) => {}
         }
+        let secret = match (self.bearer(voucher.voucher.cumulative), self.agreement) {
+            (Bearer::Payer(secret), _) => secret,
+            // Whoever has lost the answer asks again.
+            (Bearer::Anyone(_), Agreement::Closing) => return Ok(()),
+            (Bearer::Anyone(_), Agreement::Selling) => return Err(ChannelRefusal::Published),
+        };
         if !self.holds.is_empty() {
             return Err(ChannelRefusal::Busy);
         }
         // The contract pays the payer back by itself: the payee would pay for a transaction that
-        // brings nothing, also where a stranger shows what was settled.
+        // brings nothing.
         if self.spent <= self.sight.claimed && !planted(Mutant::NothingIsClosed) {
             return Err(ChannelRefusal::NothingOwed);
         }
-        if let Some(voucher) = voucher {
-            self.is_its(voucher)?;
-            if voucher.voucher.cumulative < self.accepted() {
-                return Err(ChannelRefusal::Decreasing);
-            }
-            if voucher.voucher.cumulative > self.available() {
-                return Err(ChannelRefusal::AboveDeposit);
-            }
-            self.keep(voucher);
+        if secret.cumulative() < self.accepted() {
+            return Err(ChannelRefusal::Decreasing);
         }
+        if secret.cumulative() > self.available() {
+            return Err(ChannelRefusal::AboveDeposit);
+        }
+        self.keep(voucher);
         let is_worth_it = self.accepted() >= least || planted(Mutant::CrumbsAreClosed);
         let wait_secs = if is_worth_it { 0 } else { self.withdraw_delay_secs };
         self.pay_out_from = match self.agreement {
@@ -126,3 +151,6 @@ impl Channel {
         Ok(())
     }
 }
+
+/// Seconds after which a published voucher may have everything paid back once more.
+const DAY_SECS: u64 = 86_400;

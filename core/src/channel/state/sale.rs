@@ -1,5 +1,6 @@
 //! What vouchers buy: a price is held before it is charged, and charged before anything is delivered.
 
+use super::bearer::{Bearer, SecretVoucher};
 use super::{
     Agreement, Begun, Channel, HeldPrice, HighestVoucher, LastSale, OnChain, Purchase, VoucherRule,
 };
@@ -19,9 +20,8 @@ impl Channel {
         voucher: &CheckedVoucher,
         now: UnixTime,
     ) -> Result<(), ChannelRefusal> {
-        self.sells(now)?;
         self.holds.retain(|held| held.until > now);
-        self.takes(voucher)?;
+        self.takes(voucher, now)?;
         self.keep(voucher);
         Ok(())
     }
@@ -255,20 +255,46 @@ impl Channel {
         if is_its { Ok(()) } else { Err(ChannelRefusal::NotFound) }
     }
 
+    /// A voucher that may be accepted; `None` for one for nothing, with which a channel begins. First
+    /// of all: what follows tells of the channel.
+    fn unpublished(
+        &self,
+        voucher: &CheckedVoucher,
+    ) -> Result<Option<SecretVoucher>, ChannelRefusal> {
+        match (self.bearer(voucher.voucher.cumulative), self.rule) {
+            (Bearer::Payer(secret), _) => Ok(Some(secret)),
+            (Bearer::Anyone(shown), VoucherRule::Headroom { .. })
+                if shown.cumulative().is_zero() =>
+            {
+                Ok(None)
+            }
+            (Bearer::Anyone(shown), VoucherRule::Headroom { .. }) => {
+                Err(match shown.cumulative() < self.published() {
+                    true => ChannelRefusal::Decreasing,
+                    false => ChannelRefusal::InsufficientHeadroom,
+                })
+            }
+            (Bearer::Anyone(_), VoucherRule::Exact) => Err(ChannelRefusal::CumulativeMismatch),
+        }
+    }
+
     /// Whether this voucher may be accepted, by the rule of those that may pay for many requests.
-    pub(super) fn takes(&self, voucher: &CheckedVoucher) -> Result<(), ChannelRefusal> {
+    fn takes(&self, voucher: &CheckedVoucher, now: UnixTime) -> Result<(), ChannelRefusal> {
         self.is_its(voucher)?;
-        let (amount, accepted) = (voucher.voucher.cumulative, self.accepted());
+        let sells = self.sells(now);
+        // The chain tells everyone that it has ended; what else there is to say does not.
+        if matches!(sells, Err(ChannelRefusal::Closing | ChannelRefusal::Finalized)) {
+            return sells;
+        }
+        let secret = self.unpublished(voucher)?;
+        sells?;
+        let amount = secret.map_or(Amount::ZERO, SecretVoucher::cumulative);
+        let accepted = self.accepted();
         if amount > self.available() && !planted(Mutant::DepositIsUnbounded) {
             return Err(ChannelRefusal::AboveDeposit);
         }
         if amount < accepted && !planted(Mutant::VouchersFall) {
             return Err(ChannelRefusal::Decreasing);
-        }
-        // Anyone can show a voucher that went to a chain.
-        let is_public = !amount.is_zero() && amount <= self.published;
-        if is_public && !planted(Mutant::PublicVouchersPay) {
-            return Err(ChannelRefusal::InsufficientHeadroom);
         }
         let delta = amount.checked_sub(accepted).unwrap_or(Amount::ZERO);
         match self.rule {
@@ -291,16 +317,13 @@ impl Channel {
         match (self.rule, &purchase.voucher) {
             (VoucherRule::Exact, Some(voucher)) => {
                 self.is_its(voucher)?;
+                // What was not charged of a published one, everyone could spend.
+                self.unpublished(voucher)?;
                 if !self.holds.is_empty() && !planted(Mutant::OneVoucherServesTwo) {
                     return Err(ChannelRefusal::Busy);
                 }
                 let exact = self.spent.checked_add(purchase.price);
                 if exact != Some(voucher.voucher.cumulative) && !planted(Mutant::AnyVoucherPays) {
-                    return Err(ChannelRefusal::CumulativeMismatch);
-                }
-                // What was not charged of a voucher, everyone could spend.
-                let is_public = voucher.voucher.cumulative <= self.published();
-                if is_public && !planted(Mutant::PublicRoomPays) {
                     return Err(ChannelRefusal::CumulativeMismatch);
                 }
                 // After what the row tells by itself: a look is for a voucher that may be taken.
@@ -314,9 +337,9 @@ impl Channel {
             }
             (VoucherRule::Exact, None) => Err(ChannelRefusal::CumulativeMismatch),
             (VoucherRule::Headroom { .. }, voucher) => {
-                self.sells(now)?;
-                if let Some(voucher) = voucher {
-                    self.takes(voucher)?;
+                match voucher {
+                    Some(voucher) => self.takes(voucher, now)?,
+                    None => self.sells(now)?,
                 }
                 // What is above the deposit now, after a reorganisation, pays for nothing.
                 let covered = self.shown(purchase).min(self.available());

@@ -16,6 +16,7 @@ use crate::gate::offer::{Offer, SessionOffer};
 use crate::gate::reply::Reply;
 use crate::gate::request::IncomingRequest;
 use crate::gate::template::ChallengeRequest;
+use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
 use crate::time::UnixTime;
 use crate::x402::{Version, header};
@@ -43,7 +44,10 @@ pub(super) fn corrected(asked: &AskedSession<'_>, reply: &ChannelReply, now: Uni
         && let Some(choice) = offer.choices.iter_mut().find(|it| it.terms.network == *network)
         && let Some(SessionOffer { requirements: terms, .. }) = &mut choice.session
     {
-        terms.add("channelState", state(asked, channel));
+        // What a refund by a published voucher asks for, the chain shows: the answer need not.
+        if channel.is_payer || !matches!(asked.payment.purpose, Purpose::Refund(_)) {
+            terms.add("channelState", state(asked, channel));
+        }
         if let Some((amount, signature)) = &channel.evidence
             && channel.is_payer
         {
@@ -97,13 +101,17 @@ pub(super) fn settled(
     reply.with(Version::V2.settlement_header(), &header::encode(&json::text(&value)))
 }
 
+/// A channel as the scheme tells of it: what was charged since the chain was asked is for its payer
+/// alone.
 fn state(asked: &AskedSession<'_>, channel: &Snapshot) -> Value {
+    let is_told = channel.is_payer || planted(Mutant::ReadersAreTold);
+    let charged = if is_told { &channel.spent } else { &channel.sight.claimed };
     json!({
         "channelId": asked.payment.channel.to_string(),
         "balance": channel.sight.deposit,
         "totalClaimed": channel.sight.claimed,
         "withdrawRequestedAt": channel.sight.leaving,
         "refundNonce": channel.sight.nonce,
-        "chargedCumulativeAmount": channel.spent,
+        "chargedCumulativeAmount": charged,
     })
 }

@@ -197,7 +197,7 @@ impl World {
             }
             Step::Closes(amount) => {
                 self.signed = self.signed.max(amount);
-                if self.channel.close(Some(&voucher(amount)), units(2), now).is_ok() {
+                if self.channel.close(&voucher(amount), units(2), now).is_ok() {
                     self.write();
                 }
             }

@@ -95,7 +95,7 @@ impl Gate {
             if self.keys.payee().is_none_or(|account| account.address() != payee) {
                 return Some(None);
             }
-            channel.shows(cumulative);
+            channel.publish(cumulative, asked);
             let owed = cumulative.checked_sub(channel.sight().claimed);
             Some(Some(QueuedCall {
                 payee,

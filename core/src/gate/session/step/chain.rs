@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 
 use super::{Before, SessionRequest, SessionStage, SessionStep};
 use crate::amount::Amount;
+use crate::channel::looks::LookRank;
 use crate::channel::refusal::ChannelRefusal;
 use crate::evm::rpc::reply::Status;
 use crate::facilitator::unproven::queue::CallResult;
@@ -29,6 +30,9 @@ impl<'g> SessionRequest<'g> {
         let (is_queued, looks) = shown.queued;
         let has_sent = looks > 0;
         call.delay_ms = if has_sent { SENT_MS } else { 0 };
+        if matches!(shown.deposit, ShownDeposit::Signed(_)) {
+            call.look = Some(if has_sent { LookRank::Further } else { LookRank::First });
+        }
         self.stage = SessionStage::Looking(before);
         // Whose answer flows has paid here; whose deposit is sent was tried before.
         let is_known = self.is_known() || is_queued || has_sent && planted(Mutant::LooksAreFree);

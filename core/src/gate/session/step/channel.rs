@@ -29,7 +29,7 @@ impl<'g> SessionRequest<'g> {
         let stage = match (stage, answer) {
             (SessionStage::Releasing(reply), answer) => {
                 let has_moved = !self.moved.0.is_empty() && !planted(Mutant::DepositsAreUntold);
-                let said = answer.and_then(message::read::<ChannelReply>).filter(|_| has_moved);
+                let said = answer.and_then(|answer| self.reads(answer)).filter(|_| has_moved);
                 // Whoever is not told of their deposit makes another one.
                 return SessionStep::Respond(match said {
                     Some(said) => self.settled(*reply, &said),
@@ -45,10 +45,9 @@ impl<'g> SessionRequest<'g> {
             }
             (stage, _) => stage,
         };
-        let Some(reply) = answer.and_then(message::read::<ChannelReply>) else {
+        let Some(reply) = answer.and_then(|answer| self.reads(answer)) else {
             return self.problem(Code::LedgerUnavailable);
         };
-        self.is_payer |= reply.channel.as_ref().is_some_and(|it| it.is_payer);
         let (purpose, is_new) = (&self.asked.payment.purpose, self.sight.is_none());
         if let (SessionDoor::Mpp(_), true) = (&self.asked.payment.door, is_new) {
             match (purpose, &reply.channel) {
@@ -136,6 +135,17 @@ impl<'g> SessionRequest<'g> {
             }
             _ => self.problem(Code::Internal),
         }
+    }
+
+    /// Reads an answer of the object. Who has shown once that they are the payer still is, whatever was
+    /// sent for a chain since.
+    fn reads(&mut self, answer: &str) -> Option<ChannelReply> {
+        let mut reply = message::read::<ChannelReply>(answer)?;
+        if let Some(channel) = &mut reply.channel {
+            channel.is_payer |= self.is_payer;
+            self.is_payer = channel.is_payer;
+        }
+        Some(reply)
     }
 
     /// Who asks, while the chain has shown nothing of the channel in this request: its object is made

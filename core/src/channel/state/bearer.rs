@@ -1,0 +1,82 @@
+//! Who can have shown a voucher. What was sent for a chain, everyone reads: in the pool, at the
+//! facilitator, in the block. So what moves money or tells of a channel takes a [`SecretVoucher`].
+
+use super::Channel;
+use crate::amount::Amount;
+use crate::mutant::{Mutant, planted};
+use crate::time::UnixTime;
+
+/// A voucher for more than was ever sent for a chain: only who signs for its channel can have shown it.
+#[derive(Clone, Copy, Debug)]
+pub struct SecretVoucher(Amount);
+
+/// A voucher that was sent for a chain, or is for less: anyone can have shown it.
+#[derive(Clone, Copy, Debug)]
+pub struct PublishedVoucher(Amount);
+
+/// Who can have shown a voucher whose signature holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Bearer {
+    /// Who signs for the channel, and no one else.
+    Payer(SecretVoucher),
+    /// Anyone.
+    Anyone(PublishedVoucher),
+}
+
+impl Channel {
+    /// Who can have shown a voucher for this much. It is published from the moment before it is sent,
+    /// whatever comes of that.
+    #[must_use]
+    pub fn bearer(&self, cumulative: Amount) -> Bearer {
+        if cumulative > self.published() || planted(Mutant::PublishedIsSecret) {
+            Bearer::Payer(SecretVoucher(cumulative))
+        } else {
+            Bearer::Anyone(PublishedVoucher(cumulative))
+        }
+    }
+
+    /// The highest voucher that was sent for a chain, or that it shows.
+    #[must_use]
+    pub fn published(&self) -> Amount {
+        self.published.max(self.sight.claimed)
+    }
+
+    /// This voucher is sent for a chain, or the chain shows it.
+    pub fn publish(&mut self, cumulative: Amount, now: UnixTime) {
+        if cumulative > self.published && !planted(Mutant::SentIsSecret) {
+            self.published = cumulative;
+            self.rested = self.rested.max(now.plus(REST_SECS));
+        }
+    }
+}
+
+/// Seconds after a voucher was published in which nothing may be bought, before anyone who shows it
+/// has everything paid back.
+pub(in crate::channel) const REST_SECS: u64 = 3_600;
+
+impl Bearer {
+    /// The voucher, if only the payer can have shown it.
+    #[must_use]
+    pub const fn secret(self) -> Option<SecretVoucher> {
+        match self {
+            Self::Payer(voucher) => Some(voucher),
+            Self::Anyone(_) => None,
+        }
+    }
+}
+
+impl SecretVoucher {
+    /// What it is for.
+    #[must_use]
+    pub const fn cumulative(self) -> Amount {
+        self.0
+    }
+}
+
+impl PublishedVoucher {
+    /// What it is for.
+    #[must_use]
+    pub const fn cumulative(self) -> Amount {
+        self.0
+    }
+}

@@ -1,0 +1,43 @@
+// A node between gate and chain: it counts what it is asked, and holds back transactions when it is told to.
+
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface CountingNode {
+  url: string;
+  stop(): void;
+  /** Requests so far. */
+  asked: number;
+  /** What was sent since this was set: the sender is told that it is taken, and no block gets it. */
+  held: string[] | undefined;
+}
+
+/** Starts one before the node at this URL. */
+export async function countingNode(url: string): Promise<CountingNode> {
+  const server = createServer((request, response) => {
+    void (async () => {
+      const parts: Buffer[] = [];
+      for await (const part of request) parts.push(part as Buffer);
+      node.asked += 1;
+      const body = Buffer.concat(parts).toString();
+      response.setHeader('content-type', 'application/json');
+      if (node.held !== undefined && body.includes('eth_sendRawTransaction')) {
+        node.held.push(body);
+        const calls = JSON.parse(body) as { id: unknown } | { id: unknown }[];
+        const taken = ({ id }: { id: unknown }) => ({ jsonrpc: '2.0', id, result: `0x${'11'.repeat(32)}` });
+        response.end(JSON.stringify(Array.isArray(calls) ? calls.map(taken) : taken(calls)));
+        return;
+      }
+      const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+      response.end(await answer.text());
+    })();
+  });
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  const node: CountingNode = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: () => { server.closeAllConnections(); server.close(); },
+    asked: 0,
+    held: undefined,
+  };
+  return node;
+}
