@@ -232,6 +232,23 @@ fn a_verify_that_says_used_is_an_unknown_outcome() {
 }
 
 #[test]
+fn a_payer_without_funds_hears_so_at_once_whatever_a_facilitator_calls_it() {
+    for target in ["/before", "/sure/before"] {
+        let mut world = World::with_chain();
+        world.facilitator.chain.transfers.poor = true;
+        let reason = "invalid_exact_evm_transaction_failed";
+        world.facilitator.settle_plan.push_back(Settle::Refuse(reason));
+        let payment = world.sign(target);
+        let response = world.present(&payment);
+        assert_eq!((response.status, response.problem().as_str()), (402, "settlement_refused"));
+        assert_eq!(response.settlement()["errorReason"], "insufficient_funds");
+        assert_eq!(world.facilitator.settles_of(&payment.nonce), 1);
+        assert_eq!(world.origin.calls.len(), 0);
+        assert_eq!(world.ledger.state().name(), "refused");
+    }
+}
+
+#[test]
 fn a_certain_settle_refusal_is_402_without_new_terms() {
     for target in MODES {
         let mut world = World::new();

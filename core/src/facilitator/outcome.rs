@@ -150,6 +150,16 @@ pub fn is_refused(settlement: &Map<String, Value>) -> bool {
         && is_definite(&words(settlement, "errorReason"))
 }
 
+/// Whether a reply to `settle` says that it was not done, and names no transaction; its reason may
+/// prove nothing.
+#[must_use]
+pub fn declines(reply: &FacilitatorReply) -> bool {
+    reply.object(MAX_REPLY_BYTES).is_some_and(|(status, object)| {
+        let hash = object.get("transaction").and_then(Value::as_str).unwrap_or_default();
+        status < 500 && object.get("success") == Some(&false.into()) && hash.is_empty()
+    })
+}
+
 /// Whether a reply that affirms something may be believed: it has a status of success, and does not
 /// say that it waits for a transaction.
 #[must_use]

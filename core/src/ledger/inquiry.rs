@@ -18,6 +18,7 @@ mod authorization;
 pub mod confirmation;
 mod evidence;
 pub mod finding;
+pub mod funds;
 mod heads;
 pub mod height;
 pub mod search;

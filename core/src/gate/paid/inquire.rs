@@ -12,6 +12,7 @@ use super::{AfterRecord, PaidRequest, Step};
 use crate::gate::recorded::{FirstSight, chain_query, chain_verdict, question};
 use crate::ledger::command::{ChainVerdict, Client, Command, Fate, Outcome};
 use crate::ledger::inquiry::confirmation::{Confirmation, Confirming, Step as Confirm};
+use crate::ledger::inquiry::funds::Funding;
 use crate::ledger::inquiry::{Asking, Next, Question};
 use crate::payment::TxHash;
 use crate::problem::Code;
@@ -20,6 +21,8 @@ use crate::time::UnixTime;
 /// Milliseconds before each look for a named transaction: 15.5 seconds in all, first for a fast
 /// chain and then for a slow one.
 const CONFIRM_AFTER_MS: [u32; 5] = [500, 1_000, 2_000, 4_000, 8_000];
+/// The reason of a payer that has too little, as facilitators name it.
+const NO_FUNDS: &str = "insufficient_funds";
 /// Limit on node requests for one payment, so that all its calls stay below what the platform
 /// allows for one request.
 const MAX_LOOKS: u32 = 10;
@@ -40,6 +43,8 @@ pub(super) enum PendingRead {
     Node(Look),
     /// Whether a named transaction is this payment.
     Named(Confirming, Box<Naming>),
+    /// Whether the payer has too little.
+    Funds(Funding, Box<SettleReport>),
 }
 
 /// The search for a transaction that a facilitator has named.
@@ -72,8 +77,12 @@ impl<'g> PaidRequest<'g> {
 
     /// Whether this request may ask the chain about its payment, which it does once.
     pub(super) fn may_inquire(&self) -> bool {
-        !self.chain.inquired
-            && self.asked.gate.rpc_url(self.asked.choice.terms.network.as_str()).is_some()
+        !self.chain.inquired && self.reads_chain()
+    }
+
+    /// Whether the payment's chain can be read.
+    pub(super) fn reads_chain(&self) -> bool {
+        self.asked.gate.rpc_url(self.asked.choice.terms.network.as_str()).is_some()
     }
 
     /// Asks the chain what became of the payment; reports `otherwise` if it does not tell.
@@ -109,6 +118,19 @@ impl<'g> PaidRequest<'g> {
         let (body, confirming) = naming.question.clone().confirm(naming.named);
         let call = self.ask(body, delay_ms);
         Step::Read(call, Reading { paid: self, asked: PendingRead::Named(confirming, naming) })
+    }
+
+    /// Asks the chain whether the payer has too little, before a refusal that proves nothing is
+    /// reported.
+    pub(super) fn look_at_funds(mut self: Box<Self>, report: SettleReport) -> Step<'g> {
+        let asked = self.question(None).filter(|_| self.may_look()).and_then(Question::funds);
+        let Some((body, funding)) = asked else {
+            return self.report(Outcome::Unknown(None), report);
+        };
+        self.use_lookups(1);
+        let call = self.ask(body, 0);
+        let asked = PendingRead::Funds(funding, Box::new(report));
+        Step::Read(call, Reading { paid: self, asked })
     }
 
     /// Records the outcome of a settle call.
@@ -156,6 +178,13 @@ impl<'g> Reading<'g> {
                 }
             },
             PendingRead::Node(look) => paid.looked(look, reply, now),
+            PendingRead::Funds(funding, report) => {
+                let result = match funding.is_short(reply) {
+                    true => Outcome::Refused(NO_FUNDS.into()),
+                    false => Outcome::Unknown(None),
+                };
+                paid.report(result, *report)
+            }
             PendingRead::Named(confirming, naming) => match confirming.answered(reply) {
                 Confirm::Ask(body, confirming) if paid.may_look() => {
                     paid.use_lookups(1);

@@ -11,7 +11,7 @@ use super::inquire::SettleReport;
 use super::{Abort, DOUBT_SECS, PaidRequest, Step};
 use crate::amount::Amount;
 use crate::facilitator::funds::Debit;
-use crate::facilitator::outcome::{VerifyOutcome, verify_outcome};
+use crate::facilitator::outcome::{VerifyOutcome, declines, verify_outcome};
 use crate::facilitator::payers::{Caller, Evidence};
 use crate::facilitator::reply::FacilitatorReply;
 use crate::facilitator::unproven::{UnverifiedCaller, UnverifiedKind};
@@ -323,6 +323,9 @@ impl<'g> Settling<'g> {
                 paid.confirm(named, report)
             }
             (Outcome::Settled(_), Some(named)) => paid.take(named, report),
+            (Outcome::Unknown(None), _) if first && declines(reply) && paid.reads_chain() => {
+                paid.look_at_funds(report)
+            }
             _ => paid.report(result, report),
         }
     }
