@@ -14,10 +14,13 @@ use crate::client::prepare::Prepared;
 use crate::client::receipt::{self, leaves_open};
 use crate::client::rejection::{Problem, Rejection};
 use crate::encoding::json::parse_with;
+use crate::facilitator::outcome::is_refused;
+use crate::facilitator::reason::cause;
 use crate::facilitator::reply::MAX_REPLY_BYTES;
 use crate::facilitator::wire::Facilitator;
 use crate::http::Headers;
 use crate::mutant::{Mutant, planted};
+use crate::payment::Cause;
 use crate::time::UnixTime;
 
 /// Milliseconds before the first, second, … repeat if the merchant names no time.
@@ -180,11 +183,15 @@ impl Treasury {
 /// Whether a facilitator's answer says nothing of the settlement that it was asked for.
 fn proves_nothing(answer: &MerchantAnswer) -> bool {
     let body = parse_with(answer.body.as_bytes(), MAX_REPLY_BYTES).unwrap_or(Value::Null);
-    let is_told = body.get("success").is_some_and(Value::is_boolean);
-    answer.cut
-        || answer.status == 429
-        || answer.status >= 500
-        || !is_told && body.get("data").is_none()
+    let is_told = body.as_object().is_some_and(|settlement| {
+        let text = |name: &str| settlement.get(name).and_then(Value::as_str).unwrap_or_default();
+        settlement.get("success") == Some(&true.into())
+            || settlement.contains_key("data")
+            || !text("transaction").is_empty()
+            || is_refused(settlement)
+            || cause(text("errorReason")) == Cause::Replayed
+    });
+    answer.cut || answer.status == 429 || answer.status >= 500 || !is_told
 }
 
 /// Whether an answer asks for the same payment again, and after how many seconds.

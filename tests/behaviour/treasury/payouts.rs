@@ -287,6 +287,12 @@ pub fn what_proves_nothing_has_the_same_payout_sent_again_within_seconds() {
         plain(429, "{}"),
         plain(200, "[]"),
         plain(404, ""),
+        // A reason that facilitators give also after they have sent it.
+        answer(
+            400,
+            &json!({"success": false, "errorReason": "unexpected_settle_error", "transaction": ""}),
+        ),
+        answer(200, &json!({"success": false, "transaction": "", "network": NETWORK})),
     ];
     for silent in open {
         let turn = world.treasury.turn(&sent, Some(silent.clone()), 1, now);
@@ -296,7 +302,9 @@ pub fn what_proves_nothing_has_the_same_payout_sent_again_within_seconds() {
         assert!(matches!(turn, Turn::Report(Command::Answered { .. })));
     }
     let refusal = json!({"success": false, "errorReason": "insufficient_funds", "transaction": "", "network": NETWORK});
-    for told in [success(), answer(200, &refusal)] {
+    let named = json!({"success": false, "errorReason": "settlement_pending", "transaction": TRANSACTION, "network": NETWORK});
+    let used = json!({"success": false, "errorReason": "invalid_exact_evm_nonce_already_used", "transaction": "", "network": NETWORK});
+    for told in [success(), answer(200, &refusal), answer(200, &named), answer(200, &used)] {
         let turn = world.treasury.turn(&sent, Some(told), 1, now);
         assert!(matches!(turn, Turn::Report(Command::Answered { .. })));
     }
