@@ -78,11 +78,17 @@ impl Duty {
             (Ask::Presence, 409, "SELLER_REGISTRATION_STALE") => Self::Register,
             (_, 409, "SELLER_REGISTRATION_STALE") => Self::Again,
             (Ask::Session, 403, "RECEIPT_NOT_FOUND") => Self::Again,
+            // The outcome is written, and someone is asking the treasury right now.
+            (Ask::Job, 409, "ESCROW_RELEASE_PENDING" | "ESCROW_REFUND_PENDING") => Self::Again,
+            // No session makes a signature right.
+            (Ask::Challenge, 403, "SELLER_SIGNATURE_INVALID") => Self::Stop,
             // Others say that what was shown proves another one: a new bond would not help.
             (
                 Ask::Session,
                 403 | 404,
                 "PASSPORT_AUTH_REQUIRED"
+                | "PASSPORT_TOKEN_EXPIRED"
+                | "PASSPORT_TOKEN_INVALID"
                 | "SELLER_BOND_CHALLENGE_EXPIRED"
                 | "SELLER_BOND_CHALLENGE_INVALID"
                 | "SELLER_BOND_CHALLENGE_NOT_FOUND",

@@ -70,6 +70,8 @@ export type SellJobsOptions = {
   readonly identity?: () => string | Promise<string>;
   /** Transfers a bond, and returns the transaction's hash. Asked once; later sessions use the token that it brought. */
   readonly bond?: (bond: BondAsked) => string | Promise<string>;
+  /** Signs the text that asks for a bond with the wallet (EIP-191, or ERC-1271): strangers then cannot use up its bonds. */
+  readonly sign?: (text: string) => string | Promise<string>;
   /** Keeps the token, and the jobs, so that another process does none twice. A store of its own, not the budget's [this process]. */
   readonly store?: Store;
   /** Signals of the process after which it goes offline and ends ['SIGINT', 'SIGTERM'; none where there are no processes]. */
@@ -374,7 +376,12 @@ class Seller {
         }
       } else if (identity !== undefined) {
         said = await this.#call('sellers/session', body, await identity());
-        if (said === undefined) throw new SellerError('identity_refused', 'the exchange does not take the identity token for this seller');
+        if (said === undefined) {
+          if (turn >= 2) throw new SellerError('identity_refused', 'the exchange does not take the identity token for this seller');
+          // Its issuer may have changed its keys a moment ago.
+          await pause(BACKOFF_MS[turn + 1] ?? 0, this.#ends.signal);
+          continue;
+        }
       } else if (bond !== undefined) {
         said = await this.#bonded(bond, body);
         if (said === undefined) continue;
@@ -397,12 +404,22 @@ class Seller {
     if (!isSame) throw new SellerError('other_terms', `the exchange would sell ${wasm.failReason(String(itsCapability))} at ${wasm.failReason(String(itsPrice))}, ${Number(itsCapacity)} at once`);
   }
 
+  /** The wallet's word that it asks for a bond itself. */
+  async #signature(): Promise<Readonly<Record<string, string>>> {
+    const { agentId, sellerId, sign } = this.#options;
+    if (sign === undefined) return {};
+    const at = new Date().toISOString();
+    const lines = ['QuotaDEX Seller Bond', `exchange: ${this.#origin}`, `network_profile: ${this.#frame['network_profile']}`, `seller_id: ${sellerId.trim()}`, `passport_agent_id: ${agentId.trim()}`, `signed_at: ${at}`];
+    return { seller_signature: await sign(lines.join('\n')), seller_signed_at: at };
+  }
+
   /** A session by a transfer, each step kept before the next; `undefined` if it has to be asked for anew. */
   async #bonded(bond: NonNullable<SellJobsOptions['bond']>, body: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>> | undefined> {
     let kept = (await this.#log.read()).bond;
     const again = kept !== undefined;
     if (kept === undefined) {
-      const challenge = await this.#call('sellers/session/challenge', body);
+      // Its session tells the exchange who asks, where the renewal token was lost.
+      const challenge = await this.#call('sellers/session/challenge', { ...body, ...await this.#signature() }, this.#session?.token);
       if (challenge === undefined) return undefined;
       if (challenge['status'] === 'already_verified') {
         throw new SellerError('renewal_token_lost', 'this wallet has proven a bond, and the token that renews its sessions is not in the store; restore the store, or sell as another agentId');
