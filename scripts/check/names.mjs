@@ -19,7 +19,7 @@ export const TREASURY = /** @type {const} */ ({
 
 /** What the market reads: secrets under these names, and variables. */
 export const MARKET = /** @type {const} */ ({
-  secrets: ['MARKET_SECRET', 'OPERATOR_TOKEN', 'ORIGIN_SECRET', 'LOOKUP_TOKEN', 'EXCHANGE_SECRET', 'PAYOUT_TOKEN', 'WEBHOOK_SECRET'],
+  secrets: ['MARKET_SECRET', 'OPERATOR_TOKEN', 'ORIGIN_SECRET', 'LOOKUP_TOKEN', 'EXCHANGE_SECRET', 'PAYOUT_TOKEN', 'REFUND_TOKEN', 'WEBHOOK_SECRET'],
   variables: [
     'MARKET_URL', 'NETWORK', 'PAY_TO', 'OWN_ROUTES', 'LISTING_FEE', 'AGENT_DAILY_CAP', 'LEDGER_ROWS', 'XLM_USD', 'COMPATIBILITY', 'MOCK', 'RPC_URL', 'TEST_NETWORKS_ONLY',
     'ALLOW_LOCAL_SELLERS', 'EXCHANGE_PROFILES', 'EXCHANGE_URL', 'IDENTITY',

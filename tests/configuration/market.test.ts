@@ -1,8 +1,15 @@
 /** `npm run check` for the file of a market: wrong settings, and what is wrong around them, each with its place. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
+
+import { Ajv } from 'ajv';
+import { getStaticTOMLValue, parseTOML } from 'toml-eslint-parser';
 
 import { check, type Finding, type Report } from '../../scripts/check/index.mjs';
+import { MARKET } from '../../scripts/check/names.mjs';
 import { openFolder, tomlOf, type Vars } from './table.ts';
 
 const folder = openFolder();
@@ -89,6 +96,113 @@ describe('an error has its variable, a sentence and its place', () => {
       assert.ok(report[kind].some((finding) => finding.variable === variable), JSON.stringify(report));
     });
   }
+});
+
+const EXCHANGE = `[[durable_objects.bindings]]
+name = "EXCHANGE"
+class_name = "Exchange"
+
+[[migrations]]
+tag = "v2"
+new_sqlite_classes = ["Exchange"]
+`;
+const ADDRESS = '0x70997970C51812dc3A010C7d01b50e0d17dc79C8';
+const LIVE: Vars = { profile: 'live-testnet', network: 'eip155:84532', hold: 'escrow', escrow: ADDRESS, bonds: ADDRESS, organization: 'acme', wallet: 'escrow' };
+const DEMO: Vars = { profile: 'demo-testnet', network: 'eip155:84532', hold: 'mock', bonds: ADDRESS };
+const exchanging = (live: Vars, more: Vars = {}): Vars => set({ EXCHANGE_PROFILES: [DEMO, live], ...more });
+const wrong: readonly (readonly [name: string, live: Vars, member: string, says: string])[] = [
+  ['another profile', { ...LIVE, profile: 'live' }, 'profile', 'must be one of'],
+  ['one profile twice', { ...LIVE, profile: 'demo-testnet' }, 'profile', 'is named twice'],
+  ['a network that is none', { ...LIVE, network: 'no where' }, 'network', 'is not a network'],
+  ['a main network for a test profile', { ...LIVE, network: 'eip155:8453' }, 'network', ''],
+  ['an unknown token', { ...LIVE, asset: 'DOGE' }, 'asset', 'not a known token'],
+  ['another way to hold money', { ...LIVE, hold: 'safe' }, 'hold', 'must be one of'],
+  ['an escrow that is no address', { ...LIVE, escrow: '0x12' }, 'escrow', 'is not an address'],
+  ['an escrow in other letters', { ...LIVE, escrow: ADDRESS.replace('c79C8', 'C79C8') }, 'escrow', 'is not an address'],
+  ['a most that is no amount', { ...LIVE, max_price: 'much' }, 'max_price', 'decimal text'],
+  ['a day that is no amount', { ...LIVE, per_day: 'much' }, 'per_day', 'decimal text'],
+  ['a wait that is too long', { ...LIVE, waits_secs: 241 }, 'waits_secs', 'from 1 to 240'],
+  ['no blocks for a transfer', { ...LIVE, direct_transfers: 0 }, 'direct_transfers', '1 to 1000'],
+  ['an answer that is neither', { ...LIVE, seller_signatures: 'yes' }, 'seller_signatures', 'true or false'],
+  ['results that are judged by no one', { ...LIVE, unjudged: 'kept' }, 'unjudged', 'released or refunded'],
+  ['an unknown member', { ...LIVE, colour: 'red' }, 'colour', 'is not known'],
+];
+describe('the profiles of an exchange', () => {
+  const head = headOf(OBJECTS, EXCHANGE, KV, GATE, TREASURY);
+
+  it('have no findings where they are right, and their secrets are told', async () => {
+    const { ok, errors, warnings, notes } = await checked(exchanging(LIVE), { head, secrets: {}, ask: false });
+    assert.deepEqual([ok, errors, warnings], [true, [], []]);
+    const told = notes.map(({ variable }) => variable);
+    for (const secret of ['EXCHANGE_SECRET', 'PAYOUT_TOKEN', 'ORIGIN_SECRET']) assert.ok(told.includes(secret), String(told));
+  });
+
+  for (const secrets of [SECRETS, {}]) {
+    for (const [name, live, member, says] of wrong) {
+      it(`${name}, ${secrets === SECRETS ? 'beside secrets' : 'on a machine without secrets'}`, async () => {
+        const { ok, errors, text } = await checked(exchanging(live), { head, secrets, ask: false });
+        const place = `EXCHANGE_PROFILES[1].${member}`;
+        const found = errors.find(({ variable }) => variable === place) ?? assert.fail(JSON.stringify(errors));
+        assert.deepEqual([ok, found.remedy.includes(says)], [false, true], found.remedy);
+        assert.ok(at(text, found).startsWith(`"${member}" =`), at(text, found));
+      });
+    }
+  }
+
+  it('a missing object, issuer, address or member has its name', async () => {
+    const { bonds: _, ...without } = LIVE;
+    const rows: readonly (readonly [Vars, string, string])[] = [
+      [exchanging(without), head, 'EXCHANGE_PROFILES[1].bonds'],
+      [exchanging(LIVE), HEAD, 'EXCHANGE'],
+      [exchanging(LIVE, { IDENTITY: { issuer: 'x' } }), head, 'IDENTITY'],
+      [exchanging(LIVE, { EXCHANGE_URL: 'https://a.example/b' }), head, 'EXCHANGE_URL'],
+      [set({ EXCHANGE_PROFILES: {} }), head, 'EXCHANGE_PROFILES'],
+    ];
+    for (const [vars, around, variable] of rows) {
+      const { ok, errors } = await checked(vars, { head: around, secrets: {}, ask: false });
+      assert.deepEqual([ok, errors.map((error) => error.variable)], [false, [variable]], JSON.stringify(errors));
+    }
+  });
+
+  it('a slip in the name of a variable, and a committed secret, are warnings', async () => {
+    const { warnings } = await checked(set({ EXCHANGE_PROFILE: [DEMO], REFUND_TOKEN: 'ab'.repeat(32) }), { head });
+    assert.deepEqual(warnings.map(({ variable }) => variable), ['EXCHANGE_PROFILE', 'REFUND_TOKEN']);
+  });
+});
+
+/** What editors are told: docs/market.schema.json. */
+describe('the schema', () => {
+  type Names = { readonly properties: Readonly<Record<string, object>> };
+  const file = resolve('docs/market.schema.json');
+  const schema = JSON.parse(readFileSync(file, 'utf8')) as { allOf: [{ $ref: string }]; definitions: { vars: Names; profile: Names } };
+  const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
+  for (const path of [resolve(dirname(file), schema.allOf[0].$ref), resolve('docs/wrangler.schema.json')]) ajv.addSchema(JSON.parse(readFileSync(path, 'utf8')), pathToFileURL(path).href);
+  const validate = ajv.compile({ ...schema, $id: pathToFileURL(file).href });
+  const takes = (text: string): boolean => validate(getStaticTOMLValue(parseTOML(text)));
+
+  it('takes what is right, and the committed file, which names it', () => {
+    const committed = readFileSync('src/market/wrangler.toml', 'utf8');
+    assert.ok(committed.startsWith('#:schema ../../docs/market.schema.json\n'));
+    for (const text of [committed, tomlOf(GOOD), tomlOf(exchanging(LIVE)), tomlOf(exchanging({ ...LIVE, unjudged: 'released', direct_transfers: 3, per_day: '10.5' }))]) {
+      assert.ok(takes(text), `${JSON.stringify(validate.errors)}\n${text}`);
+    }
+  });
+
+  it('names what the check and the documents name', () => {
+    assert.deepEqual(Object.keys(schema.definitions.vars.properties).sort(), [...MARKET.variables].sort());
+    const [, entry = ''] = readFileSync('docs/exchange.md', 'utf8').split('An entry of `EXCHANGE_PROFILES`:');
+    const rows = (entry.split('\n## ')[0] ?? '').split('\n').filter((line) => line.startsWith('| `'));
+    const members = rows.flatMap((row) => [...(row.split(' | ')[0] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name));
+    assert.deepEqual(Object.keys(schema.definitions.profile.properties).sort(), members.sort());
+  });
+
+  it('refuses what can be seen to be wrong without a chain', () => {
+    const knows = (says: string): boolean => ['must be one of', 'is not a network', 'is not an address', 'decimal text', 'from 1', '1 to 1000', 'true or false', 'released or', 'is not known'].some((it) => says.startsWith(it) || says === it);
+    const rows = wrong.filter(([name, , , says]) => knows(says) && name !== 'an escrow in other letters');
+    assert.ok(rows.length >= 10, String(rows.length));
+    for (const [name, live] of rows) assert.equal(takes(tomlOf(exchanging(live))), false, name);
+    for (const vars of [set({ EXCHANGE_PROFILES: {} }), set({ MARKET_URL: 'https://a.example/b' }), set({ LEDGER_ROWS: 999 })]) assert.equal(takes(tomlOf(vars)), false, JSON.stringify(vars));
+  });
 });
 
 describe('a bucket for old rows', () => {
