@@ -5,8 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { after, before, it } from 'node:test';
 
-// @ts-expect-error a module of the Worker, without types
-import { checkRs256 } from '../../src/market/calls.mjs';
+type CheckRs256 = (url: string, kid: string, text: string, signature: string, milliseconds: number) => Promise<'right' | 'wrong' | 'unread'>;
+// By its address: the Worker's modules have types of their own.
+const { checkRs256 } = await import(new URL('../../src/market/calls.mjs', import.meta.url).href) as { checkRs256: CheckRs256 };
 
 const pair = (): { privateKey: KeyObject; publicKey: KeyObject } => generateKeyPairSync('rsa', { modulusLength: 2048 });
 const signed = (key: KeyObject, text: string): string => sign('sha256', Buffer.from(text), key).toString('base64url');

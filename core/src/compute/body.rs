@@ -67,14 +67,13 @@ impl Fields {
         }
     }
 
-    /// Which profile it is about.
-    pub fn profile(&self) -> Result<Profile, JsonAnswer> {
+    /// Which profile it says that it is about; `None` for the one that is served to who names none.
+    pub fn profile(&self) -> Result<Option<Profile>, JsonAnswer> {
         match self.maybe("network_profile")? {
-            Some(name) => Profile::named(&name).ok_or_else(|| {
+            Some(name) => Profile::named(&name).map(Some).ok_or_else(|| {
                 invalid("network_profile must be one of demo-testnet, live-testnet, live-mainnet.")
             }),
-            None if self.is_demo() => Ok(Profile::DemoTestnet),
-            None => Ok(Profile::LiveMainnet),
+            None => Ok(self.is_demo().then_some(Profile::DemoTestnet)),
         }
     }
 
@@ -89,28 +88,29 @@ impl Fields {
     }
 }
 
-/// The profile that a body is about: whose object is asked. A body around a payload is about the
-/// payload's.
+/// The profile that a body is about, which is `usual` where it names none: whose object is asked. A
+/// body around a payload is about the payload's.
 ///
 /// # Errors
-/// The answer to a body that cannot be read, or names none.
-pub fn profile_of(body: &str) -> Result<Profile, JsonAnswer> {
+/// The answer to a body that cannot be read, or names a profile that there is not.
+pub fn profile_of(body: &str, usual: Profile) -> Result<Profile, JsonAnswer> {
     let fields = Fields::of(body)?;
-    match fields.inner("payload") {
+    let named = match fields.inner("payload") {
         Ok(payload) => payload.profile(),
         Err(_) => fields.profile(),
-    }
+    };
+    Ok(named?.unwrap_or(usual))
 }
 
-/// The profile that a query of `buyers/capabilities` names.
+/// The profile that a query of `buyers/capabilities` names, else `usual`.
 ///
 /// # Errors
 /// The answer where it names none that there is, or the demo's.
-pub fn profile_in(query: &str) -> Result<Profile, JsonAnswer> {
+pub fn profile_in(query: &str, usual: Profile) -> Result<Profile, JsonAnswer> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let name = pairs.find(|(key, _)| *key == "network_profile").map(|(_, name)| name);
-    let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(Profile::LiveMainnet) };
-    match Profile::named(name) {
+    let name = name.filter(|name| !name.is_empty());
+    match name.map_or(Some(usual), Profile::named) {
         Some(Profile::DemoTestnet) => Err(demo_unsupported()),
         Some(profile) => Ok(profile),
         None => {

@@ -1,5 +1,10 @@
-//! Bonds: a seller proves its wallet by a small transfer of an amount that is its alone, made after
-//! it was asked for. What the bond proved is renewed by a token, without another transfer.
+//! Bonds: a seller proves its wallet by a small transfer, made after it was asked for. What the bond
+//! proved is renewed by a token, without another transfer.
+//!
+//! A transfer is public, and anyone may ask for a bond of any wallet: what tells who asked is the
+//! amount. So no two challenges of a wallet have one amount, and a transfer proves the challenge that
+//! only one asker was told. There are 999 amounts: strangers have their share of them, and who signs
+//! for the wallet, or has its session, another that strangers cannot use up.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -7,11 +12,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::message::{JsonAnswer, Reaction, SellerRequest};
+use super::personal::Personal;
 use super::records::{Edit, Records};
-use super::refused::{no_seller, said};
-use super::row::{BondRow, SellerRow};
+use super::refused::{no_seller, no_signature, said};
+use super::row::{Asker, BondRow, SellerRow};
 use super::session::WALLET_PROOF;
-use super::settings::Gateway;
+use super::settings::{Gateway, Profile};
 use super::text::{object, quoted, time};
 use super::{Effect, Tick};
 use crate::amount::Amount;
@@ -19,7 +25,6 @@ use crate::encoding::{base64, hex};
 use crate::evm::address::Address;
 use crate::evm::rpc::reply::{Inclusion, Replies, Status, TransactionReceipt};
 use crate::evm::rpc::{Call, TRANSFER, batch};
-use crate::ledger::inquiry::height;
 use crate::mutant::{Mutant, planted};
 use crate::secret::ct_eq;
 
@@ -27,11 +32,22 @@ use crate::secret::ct_eq;
 const BOND_MS: u64 = 600_000;
 /// What a bond is at least, in whole tokens.
 const BASE: &str = "0.01";
-/// Most atomic units above it, drawn for each bond.
-const MAX_DUST: u64 = 999;
-/// Most bonds that one client asks for in an hour.
+/// Amounts of a profile: those of the demo are even, the others odd, so that a transfer proves nothing
+/// in another profile of the same network.
+const AMOUNTS: u64 = 499;
+/// Milliseconds in which no amount is asked for twice of a wallet: a transfer that comes late proves
+/// no other challenge.
+const APART_MS: u64 = 12 * HOUR_MS;
+/// Most bonds of a wallet that strangers ask for in an hour, and most that it asks for itself: twelve
+/// hours of both have amounts of their own.
+const MAX_OF_WALLET: usize = 20;
+/// Most of them that one client asks for.
+const MAX_NEAR: usize = 3;
+/// Most bonds that one client asks for in an hour, of all wallets that are not its own.
 const MAX_ASKED: u64 = 20;
 const HOUR_MS: u64 = 3_600_000;
+/// Milliseconds for which the answer to a proven bond is told again to whoever lost it.
+const REPEAT_MS: u64 = 300_000;
 
 impl Gateway {
     /// Asks a seller for a bond.
@@ -42,43 +58,73 @@ impl Gateway {
         evidence: Option<&str>,
         tick: Tick<'_>,
     ) -> Result<Effect, R::Error> {
-        let read = self
-            .fields(&request.body)
-            .and_then(|fields| Ok((self.seller_id(&fields)?, fields.text("passport_agent_id")?)));
-        let (id, agent) = match read {
+        let read = self.fields(&request.body).and_then(|fields| {
+            let agent = fields.text("passport_agent_id")?;
+            let signed = self.signed_bond(&fields, &agent, tick)?;
+            Ok((self.seller_id(&fields)?, agent, signed))
+        });
+        let (id, agent, signed) = match read {
             Ok(named) => named,
             Err(answer) => return Ok(Effect::reply(answer)),
         };
         let Some(seller) = records.seller(&id)? else { return Ok(Effect::reply(no_seller())) };
-        if !seller.renewal.is_empty() && seller.agent == agent {
+        // What the wallet's key did not sign, a contract may have.
+        let contract = signed.as_ref().filter(|signed| !signed.is_by_key());
+        let calls = [Call::ChainId, Call::BlockNumber];
+        let calls: Vec<Call> = calls.into_iter().chain(contract.map(Personal::call)).collect();
+        let question = || Ok(Effect::told(Reaction::Evidence(batch(&calls))));
+        let replies = evidence.map(|reply| Replies::read(reply.as_bytes(), calls.len()));
+        if let Some(contract) = contract
+            && !planted(Mutant::AnySignatureBonds)
+        {
+            let Some(replies) = &replies else { return question() };
+            let is_its = replies.as_ref().is_ok_and(|replies| {
+                replies.quantity(0) == Ok(self.chain_id) && contract.is_taken(replies, 2)
+            });
+            if !is_its {
+                return Ok(Effect::reply(no_signature("seller_signature is not the wallet's.")));
+            }
+        }
+        let has_session = self.session_of(&seller, &request.authorization, tick).is_ok();
+        let asker = if signed.is_some() || has_session { Asker::Seller } else { Asker::Anyone };
+        if !seller.renewal.is_empty() && seller.agent == agent && asker == Asker::Anyone {
             return Ok(Effect::reply(self.already(&seller)));
         }
+        let bonds = records.bonds_of(&id, tick.now.saturating_sub(APART_MS))?;
         // Each client has its own: what it is told proves the seller, together with the transfer.
-        let known = records.bond_of((&id, &agent), client)?;
-        let open = known.filter(|bond| bond.transaction.is_empty() && tick.now < bond.until);
-        if let Some(bond) = open {
-            return Ok(Effect::reply(self.told_bond(&bond)));
+        let is_its = |bond: &&BondRow| {
+            bond.asker == asker && (asker == Asker::Seller || bond.client == client)
+        };
+        let is_open = |bond: &&BondRow| bond.transaction.is_empty() && tick.now < bond.until;
+        let mut known = bonds.iter().rev().filter(is_its).filter(is_open);
+        if let Some(bond) = known.find(|bond| bond.agent == agent) {
+            return Ok(Effect::reply(self.told_bond(bond)));
         }
         let since = tick.now.saturating_sub(HOUR_MS);
-        if records.bonds_asked(client, since)? >= MAX_ASKED && !planted(Mutant::BondsPileUp) {
-            let why = "Too many bonds were asked for; transfer one of them, or come back later.";
+        let lately = || bonds.iter().filter(|bond| bond.created >= since && bond.asker == asker);
+        let is_over = lately().count() >= MAX_OF_WALLET
+            || asker == Asker::Anyone
+                && (lately().filter(is_its).count() >= MAX_NEAR
+                    || records.bonds_asked(client, since)? >= MAX_ASKED);
+        if is_over && !planted(Mutant::BondsPileUp) {
+            let why = "Too many bonds were asked for; sign the request, transfer one of them, or come back later.";
             let answer = said(429, "SELLER_BOND_LIMIT_REACHED", why);
             return Ok(Effect::reply(answer.with("retry-after", "600")));
         }
-        let Some(reply) = evidence else {
-            return Ok(Effect::told(Reaction::Evidence(height::request())));
-        };
-        let Ok(block) = height::read(self.chain_id, Some(reply.as_bytes())) else {
+        let Some(replies) = replies else { return question() };
+        let block = replies.ok().filter(|replies| replies.quantity(0) == Ok(self.chain_id));
+        let Some(block) = block.and_then(|replies| replies.quantity(1).ok()) else {
             let why = "The chain could not be read; try again.";
             return Ok(Effect::reply(said(500, "SELLER_BOND_CHALLENGE_CREATE_FAILED", why)));
         };
-        let Some(units) = self.bond_units(tick) else {
+        let Some(units) = self.bond_units(&bonds, tick) else {
             let why = "The bond cannot be expressed in the token.";
             return Ok(Effect::reply(said(500, "SELLER_BOND_CONFIG_INVALID", why)));
         };
         let bond = BondRow {
             id: hex::encode(tick.id),
             client: client.to_string(),
+            asker,
             seller: id,
             agent,
             units: units.to_string(),
@@ -86,17 +132,29 @@ impl Gateway {
             created: tick.now,
             until: tick.now.saturating_add(BOND_MS),
             transaction: String::new(),
+            proven: 0,
         };
         let reaction = Reaction::Reply(self.told_bond(&bond));
         Ok(Effect { reaction, edits: Vec::from([Edit::Bond(Box::new(bond))]) })
     }
 
-    /// The base and some dust, which tells bonds apart.
-    fn bond_units(&self, tick: Tick<'_>) -> Option<Amount> {
+    /// The base and some dust, by which the bonds of a wallet are told apart.
+    fn bond_units(&self, others: &[BondRow], tick: Tick<'_>) -> Option<Amount> {
         let (head, _) = tick.seed.split_first_chunk::<8>()?;
-        let dust = (u64::from_be_bytes(*head) % MAX_DUST).saturating_add(1);
+        let first = u64::from_be_bytes(*head) % AMOUNTS;
         let base = Amount::from_decimal(BASE, self.token.decimals).ok()?;
-        base.checked_add(Amount::from_u64(dust))
+        let least = match self.profile() {
+            Profile::DemoTestnet => 2,
+            Profile::LiveTestnet | Profile::LiveMainnet => 1,
+        };
+        let taken: Vec<&str> = others.iter().map(|bond| bond.units.as_str()).collect();
+        (0..AMOUNTS).find_map(|turn| {
+            let place = first.saturating_add(turn) % AMOUNTS;
+            let dust = place.saturating_mul(2).saturating_add(least);
+            let units = base.checked_add(Amount::from_u64(dust))?;
+            let is_free = !taken.contains(&units.to_string().as_str());
+            (is_free || planted(Mutant::BondsShareAmounts)).then_some(units)
+        })
     }
 
     fn told_bond(&self, bond: &BondRow) -> JsonAnswer {
@@ -152,11 +210,17 @@ impl Gateway {
         }
         if !bond.transaction.is_empty() {
             let token = self.renewal_token(&bond);
-            // Whose answer was lost has it again, until another bond is proven.
-            let is_same = bond.transaction == hash.to_ascii_lowercase();
-            let is_last = is_same && self.renews(&seller, &token);
-            if is_last || planted(Mutant::UsedBondsProveAgain) {
+            if planted(Mutant::UsedBondsProveAgain) {
                 return Ok(self.opened(known, seller, ("seller_bond", Some(&token)), tick));
+            }
+            // Whose answer was lost has the same session again, until another bond is proven. The
+            // transaction is public, so that it brings no other one, and no token.
+            let is_same = bond.transaction == hash.to_ascii_lowercase();
+            let is_fresh = tick.now < bond.proven.saturating_add(REPEAT_MS);
+            if is_same && is_fresh && self.renews(known, &token) {
+                let then = Tick { now: bond.proven, ..tick };
+                let effect = self.opened(known, known.clone(), ("seller_bond", None), then);
+                return Ok(Effect::told(effect.reaction));
             }
             return refused("SELLER_BOND_CHALLENGE_INVALID", "The challenge was used already.");
         }
@@ -185,7 +249,7 @@ impl Gateway {
         if let Err((code, why)) = self.proves(&bond, receipt.as_ref()) {
             return refused(code, why);
         }
-        let bond = BondRow { transaction: lower, ..bond };
+        let bond = BondRow { transaction: lower, proven: tick.now, ..bond };
         let token = self.renewal_token(&bond);
         let row = SellerRow {
             agent: agent.to_string(),

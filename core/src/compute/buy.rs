@@ -60,7 +60,10 @@ impl Gateway {
     /// What is shown as a payment: under `mock` a member of the body.
     fn material_in(&self, payment: &str, fields: &Fields) -> String {
         match self.set.hold {
-            HoldKind::Mock => fields.maybe("tx_hash").ok().flatten().unwrap_or_default(),
+            HoldKind::Mock => {
+                let hash = fields.maybe("tx_hash").ok().flatten();
+                hash.unwrap_or_default().to_ascii_lowercase()
+            }
             HoldKind::Completion | HoldKind::Escrow | HoldKind::Contract => String::from(payment),
         }
     }
@@ -94,6 +97,14 @@ pub fn settlement_told(header: &str) -> String {
     let Some(Value::Object(mut members)) = said else { return String::from(header) };
     members.remove("extensions");
     base64::encode(json::text(&members).as_bytes())
+}
+
+/// Why a settlement failed, by the gate's word of it; empty if it does not say.
+#[must_use]
+pub fn refusal_told(header: &str) -> String {
+    let said = base64::decode(header).ok().and_then(|bytes| json::parse(&bytes).ok());
+    let reason = said.as_ref().and_then(|said| said.get("errorReason")).and_then(Value::as_str);
+    String::from(reason.unwrap_or_default())
 }
 
 /// Whether a gate's answer says that it has no price for what it was asked for.

@@ -21,6 +21,8 @@ use crate::mutant::{Mutant, planted};
 
 /// Sellers that a job is given to before its money goes back.
 pub const MAX_ATTEMPTS: u32 = 3;
+/// Milliseconds in which the last of them has to begin: what is left of nine minutes is for the money.
+const LAST_START_MS: u64 = 30_000;
 
 impl Gateway {
     /// Does what has been due for the longest time.
@@ -102,12 +104,14 @@ impl Gateway {
             let row = HoldRow { payee: seller.id.clone(), ..hold };
             edits.push(Edit::Hold(Box::new(row)));
         }
-        let begins = tick.now.saturating_add(START_MS);
+        let attempts = job.attempts.saturating_add(1);
+        let is_last = attempts >= MAX_ATTEMPTS && !planted(Mutant::PayoutsComeLate);
+        let begins = tick.now.saturating_add(if is_last { LAST_START_MS } else { START_MS });
         let row = JobRow {
             seller: seller.id.clone(),
             tried,
             state: JobState::Paid,
-            attempts: job.attempts.saturating_add(1),
+            attempts,
             due: Some(job.waits.map_or(begins, |waits| waits.min(begins))),
             ..job
         };

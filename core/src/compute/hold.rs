@@ -95,7 +95,8 @@ impl Gateway {
             PayoutCall::Look { id: hold.payout.clone(), organization }
         };
         let errand = Errand { payment: hold.payment.clone(), fence, ask };
-        let hold = HoldRow { looks, fence, due, ..hold };
+        let asked = Some(tick.now.saturating_add(LEASE_MS));
+        let hold = HoldRow { looks, fence, due, asked, ..hold };
         let edits = Vec::from([Edit::Hold(Box::new(hold))]);
         Effect { reaction: Reaction::Errand(Box::new(errand)), edits }
     }
@@ -203,6 +204,7 @@ impl Gateway {
     ) -> Result<Effect, R::Error> {
         let hold = records.hold(payment)?.filter(|hold| hold.fence == fence);
         let Some(hold) = hold else { return Ok(Effect::told(Reaction::Nothing)) };
+        let hold = HoldRow { asked: None, ..hold };
         let Some(leave) = hold.state.leave() else {
             return match hold.entry {
                 None => Ok(Effect::told(Reaction::Nothing)),

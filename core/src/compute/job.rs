@@ -4,13 +4,11 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde_json::Value;
-
 use super::event::event;
 use super::message::{Callback, JsonAnswer, Reaction, SellerRequest};
 use super::quote::DEMO_BUYER;
 use super::records::{Edit, Records};
-use super::refused::{bad_state, invalid, no_signature, not_moved, said};
+use super::refused::{bad_state, invalid, no_signature, not_moved, said, under_way};
 use super::row::{
     EventKind, HoldKind, HoldRow, JobRow, JobState, Leave, QuoteRow, SellerRow, Signer,
 };
@@ -26,6 +24,7 @@ use crate::secret::ct_eq;
 pub const START_MS: u64 = 60_000;
 /// Milliseconds in which it has to deliver.
 pub const RUN_MS: u64 = 120_000;
+const NO_SELLER: &str = "The seller is not registered.";
 /// Jobs that a seller is shown at once.
 const MAX_SHOWN: u32 = 10;
 /// Longest result or error of a job, bytes of JSON.
@@ -197,15 +196,15 @@ impl Gateway {
             Ok(read) => read,
             Err(answer) => return refused(answer),
         };
-        let Some(seller) = records.seller(&id)? else {
-            return refused(no_signature("Gateway seller session bearer token is invalid."));
-        };
+        let known = records.seller(&id)?;
         let is_signed = fields.value("seller_signature").is_some();
         if is_signed && self.set.older.seller_signatures {
-            return Ok(self.signed_callback(&fields, about, tick).map(|()| seller));
+            // A signature of its wallet proves no seller that never had a session.
+            let seller = known.ok_or_else(|| Reaction::Reply(no_signature(NO_SELLER)));
+            return Ok(self.signed_callback(&fields, about, tick).and(seller));
         }
-        match self.session_of(&seller, &request.authorization, tick) {
-            Ok(()) => Ok(Ok(seller)),
+        match self.session_in(known, &id, &request.authorization, tick) {
+            Ok(seller) => Ok(Ok(seller)),
             Err(why) => refused(no_signature(why)),
         }
     }
@@ -271,9 +270,10 @@ impl Gateway {
                 bounded(result.ok_or_else(|| invalid("result is required."))?)
             }
             Callback::Fail => {
+                // A body that was cut short is no outcome.
                 let error = fields.value("error").filter(|error| !error.is_null());
-                let error = error.map_or_else(|| quoted("Seller failed."), json::text::<Value>);
-                bounded(object(&[("error", error)]))
+                let error = error.ok_or_else(|| invalid("error is required."))?;
+                bounded(object(&[("error", json::text(error))]))
             }
         }
     }
@@ -367,7 +367,7 @@ impl Gateway {
     }
 
     /// A seller asks again for an outcome that is decided: its money is asked for again, if the
-    /// last try is over.
+    /// last try is over and the next one is due.
     fn pressed<R: Records>(
         &self,
         records: &R,
@@ -375,10 +375,15 @@ impl Gateway {
         tick: Tick<'_>,
     ) -> Result<Effect, R::Error> {
         let hold = records.hold(&job.payment)?;
-        let leave = hold.as_ref().and_then(|hold| hold.state.leave());
+        let leave = hold.as_ref().and_then(|hold| hold.state.leave()).unwrap_or(Leave::Release);
+        let judged = job.proving.and_then(|proving| proving.asked);
+        let asked = hold.as_ref().and_then(|hold| hold.asked).or(judged);
+        if asked.is_some_and(|until| tick.now < until) {
+            return Ok(Effect::reply(under_way(leave)));
+        }
         match hold.filter(|hold| hold.due.is_some_and(|due| due <= tick.now)) {
             Some(hold) => Ok(self.ask_again(hold, tick)),
-            None => Ok(Effect::reply(not_moved(leave.unwrap_or(Leave::Release)))),
+            None => Ok(Effect::reply(not_moved(leave))),
         }
     }
 

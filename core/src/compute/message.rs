@@ -138,6 +138,9 @@ pub enum Instruction {
         quote: String,
         /// The gate's status.
         status: u32,
+        /// `errorReason` of its settlement; empty if there is none.
+        #[serde(default)]
+        reason: String,
     },
     /// The gate asks for the price of this URL.
     Price(String),

@@ -175,7 +175,9 @@ impl Gateway {
             Instruction::Buy { client, payment, body } => {
                 self.buy(records, &client, (&payment, &body), tick)
             }
-            Instruction::Taken { quote, status } => self.taken(records, (&quote, status), tick),
+            Instruction::Taken { quote, status, reason } => {
+                self.taken(records, &quote, (status, &reason), tick)
+            }
             Instruction::Price(url) => self.price(records, &url, tick),
             Instruction::Unpriced(quote) => self.unpriced(records, &quote),
             Instruction::Sold(sale) => self.sold(records, &sale, tick),

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Tick;
 use super::body::Fields;
-use super::message::Reaction;
+use super::message::{JsonAnswer, Reaction};
 use super::refused::no_signature;
 use super::settings::Gateway;
 use crate::encoding::hex;
@@ -49,7 +49,8 @@ impl Personal {
         signature.is_ok_and(|it| it.recover(&self.digest) == Ok(self.wallet))
     }
 
-    fn calls(&self) -> [Call; 2] {
+    /// The call that asks the wallet, as a contract, whether it takes it.
+    pub fn call(&self) -> Call {
         let length = u64::try_from(self.bytes.len()).unwrap_or_default();
         let mut data = Vec::from(IS_VALID_SIGNATURE);
         data.extend(self.digest);
@@ -59,13 +60,19 @@ impl Personal {
         }
         data.extend(&self.bytes);
         data.resize(data.len().next_multiple_of(32).saturating_add(4), 0);
-        let ask = Call::Ask { from: Address::ZERO, to: self.wallet, data, gas: GAS };
-        [Call::ChainId, ask]
+        Call::Ask { from: Address::ZERO, to: self.wallet, data, gas: GAS }
+    }
+
+    /// Whether the wallet took it, by the reply to its call.
+    pub fn is_taken(&self, replies: &Replies, index: usize) -> bool {
+        let answer = replies.returned(index).unwrap_or_default();
+        let (head, rest) = answer.split_at_checked(4).unwrap_or_default();
+        head == IS_VALID_SIGNATURE && rest.len() == 28 && rest.iter().all(|byte| *byte == 0)
     }
 
     /// What to ask a node: whether the wallet, as a contract, takes it.
     pub fn question(&self) -> String {
-        batch(&self.calls())
+        batch(&[Call::ChainId, self.call()])
     }
 
     /// Whether the wallet took it; `None` if the node's reply does not tell.
@@ -74,9 +81,7 @@ impl Personal {
         if replies.quantity(0).ok()? != chain_id {
             return None;
         }
-        let answer = replies.returned(1).unwrap_or_default();
-        let (head, rest) = answer.split_at_checked(4)?;
-        Some(head == IS_VALID_SIGNATURE && rest.len() == 28 && rest.iter().all(|byte| *byte == 0))
+        Some(self.is_taken(&replies, 1))
     }
 }
 
@@ -88,7 +93,48 @@ impl Gateway {
         (action, job): (&str, &str),
         tick: Tick<'_>,
     ) -> Result<(), Reaction> {
+        let make = |seller: &str, signed_at: &str| callback_text((action, job), seller, signed_at);
+        let signed = self.signed(fields, make, tick).map_err(Reaction::Reply)?;
         let refused = |why: &str| Err(Reaction::Reply(no_signature(why)));
+        if signed.is_by_key() || planted(Mutant::AnySignatureCalls) {
+            return Ok(());
+        }
+        let Some(reply) = tick.evidence else { return Err(Reaction::Evidence(signed.question())) };
+        match signed.is_by_contract(self.chain_id, reply) {
+            Some(true) => Ok(()),
+            Some(false) => refused("seller_signature does not match seller_id."),
+            None => refused("Seller signature verification failed: the chain could not be read."),
+        }
+    }
+
+    /// The signature of a request for a bond; `None` if it has none.
+    pub(super) fn signed_bond(
+        &self,
+        fields: &Fields,
+        agent: &str,
+        tick: Tick<'_>,
+    ) -> Result<Option<Personal>, JsonAnswer> {
+        if fields.value("seller_signature").is_none_or(Value::is_null) {
+            return Ok(None);
+        }
+        let make = |seller: &str, signed_at: &str| {
+            let (exchange, profile) = (&self.set.url, self.profile().name());
+            format!(
+                "QuotaDEX Seller Bond\nexchange: {exchange}\nnetwork_profile: {profile}\nseller_id: {seller}\npassport_agent_id: {agent}\nsigned_at: {signed_at}"
+            )
+        };
+        self.signed(fields, make, tick).map(Some)
+    }
+
+    /// The signature of a request over the text that is made of its seller and time, if it was made
+    /// lately; whose it is is not known yet.
+    fn signed(
+        &self,
+        fields: &Fields,
+        make: impl Fn(&str, &str) -> String,
+        tick: Tick<'_>,
+    ) -> Result<Personal, JsonAnswer> {
+        let refused = |why: &str| Err(no_signature(why));
         let text = |name: &str| fields.value(name).and_then(Value::as_str).map(str::trim);
         let (Some(signature), Some(signed_at), Some(seller)) =
             (text("seller_signature"), text("seller_signed_at"), text("seller_id"))
@@ -105,25 +151,14 @@ impl Gateway {
         if at > now.plus(MAX_AHEAD_SECS) && !planted(Mutant::CallbacksNeverEnd) {
             return refused("seller_signature timestamp is in the future.");
         }
-        let text = callback_text(action, job, seller, signed_at);
-        let Some(signed) = Personal::of(seller, &text, signature) else {
-            return refused("seller_signature must be a hex signature.");
-        };
-        if signed.is_by_key() || planted(Mutant::AnySignatureCalls) {
-            return Ok(());
-        }
-        let Some(reply) = tick.evidence else { return Err(Reaction::Evidence(signed.question())) };
-        match signed.is_by_contract(self.chain_id, reply) {
-            Some(true) => Ok(()),
-            Some(false) => refused("seller_signature does not match seller_id."),
-            None => refused("Seller signature verification failed: the chain could not be read."),
-        }
+        let signed = Personal::of(seller, &make(seller, signed_at), signature);
+        signed.ok_or_else(|| no_signature("seller_signature must be a hex signature."))
     }
 }
 
 /// The text that a seller signs instead of having a session. Spec: contract of the compute exchange,
 /// "Sellers".
-fn callback_text(action: &str, job: &str, seller: &str, signed_at: &str) -> String {
+fn callback_text((action, job): (&str, &str), seller: &str, signed_at: &str) -> String {
     format!(
         "QuotaDEX Seller Callback\naction: {action}\njob_id: {job}\nseller_id: {seller}\nsigned_at: {signed_at}"
     )

@@ -49,10 +49,11 @@ impl Gateway {
             ("result", result),
         ]);
         let question = ProofQuestion { job: job.id.clone(), fence, body };
+        let until = tick.now.saturating_add(LEASE_MS);
         let row = JobRow {
             state: JobState::Releasing,
-            proving: Some(Proving { fence, tries }),
-            due: Some(tick.now.saturating_add(LEASE_MS)),
+            proving: Some(Proving { fence, tries, asked: Some(until) }),
+            due: Some(until),
             ..job
         };
         let edits = Vec::from([Edit::Job(Box::new(row))]);
@@ -83,7 +84,8 @@ impl Gateway {
             None if proving.tries < MAX_TRIES => {
                 let pause = PAUSE_MS.checked_shl(proving.tries).unwrap_or(LEASE_MS);
                 let due = Some(tick.now.saturating_add(pause));
-                let edits = Vec::from([Edit::Job(Box::new(JobRow { due, ..job }))]);
+                let proving = Some(Proving { asked: None, ..proving });
+                let edits = Vec::from([Edit::Job(Box::new(JobRow { due, proving, ..job }))]);
                 let reaction = Reaction::Reply(not_moved(Leave::Release));
                 Ok(Effect { reaction, edits })
             }

@@ -39,7 +39,7 @@ pub enum DueRow {
 pub struct Ends {
     /// Of sold quotes, jobs, bonds, events and hours.
     pub over: u64,
-    /// Of unsold quotes, and of sellers without an identity.
+    /// Of unsold quotes, of sellers without an identity, and of bonds that proved nothing.
     pub unsold: u64,
 }
 
@@ -96,11 +96,11 @@ pub trait Records {
     /// An error of the storage.
     fn bond(&self, id: &str) -> Result<Option<BondRow>, Self::Error>;
 
-    /// The newest bond that this client asked for, of this seller in the name of this agent.
+    /// Bonds of a seller that were asked for at this time or later, oldest first; at most 1,000.
     ///
     /// # Errors
     /// An error of the storage.
-    fn bond_of(&self, of: (&str, &str), client: &str) -> Result<Option<BondRow>, Self::Error>;
+    fn bonds_of(&self, seller: &str, since: u64) -> Result<Vec<BondRow>, Self::Error>;
 
     /// Whether a bond was proven by this transaction.
     ///
@@ -169,8 +169,8 @@ pub trait Records {
     fn is_paid_by(&self, transaction: &str) -> Result<bool, Self::Error>;
 
     /// Rows that leave, oldest first, at most [`MAX_LEAVING`](super::keep::MAX_LEAVING) of each
-    /// kind: unsold quotes whose end, and sellers without an identity that were made, before
-    /// `unsold`; sold quotes, jobs that are over, bonds, events and hours from before `over`;
+    /// kind: unsold quotes whose end, and sellers without an identity and bonds without a
+    /// transaction that were made, before `unsold`; sold quotes, jobs that are over, bonds, events and hours from before `over`;
     /// and jobs that are over beyond [`MAX_OVER`](super::keep::MAX_OVER).
     ///
     /// # Errors

@@ -82,6 +82,17 @@ pub(super) fn not_moved(leave: Leave) -> JsonAnswer {
     said(500, code, &why)
 }
 
+/// For an outcome that is decided, whose money someone is asking to move right now.
+#[must_use]
+pub(super) fn under_way(leave: Leave) -> JsonAnswer {
+    let code = match leave {
+        Leave::Release => "ESCROW_RELEASE_PENDING",
+        Leave::Refund => "ESCROW_REFUND_PENDING",
+    };
+    let why = "The outcome is written, and its money is being moved; ask again to hear of it.";
+    said(409, code, why).with("retry-after", "1")
+}
+
 /// For a profile that is not served here, or an exchange whose configuration is wrong.
 #[must_use]
 pub fn not_configured() -> JsonAnswer {

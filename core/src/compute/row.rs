@@ -83,6 +83,17 @@ impl SellerRow {
     }
 }
 
+/// The asker of a bond.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asker {
+    /// Anyone: nothing says that it is the seller.
+    #[default]
+    Anyone,
+    /// The seller, by a signature of its wallet or by its session.
+    Seller,
+}
+
 /// A bond that a seller was asked for, so that it proves its wallet. Key: id. Unique: transaction
 /// where it is not empty. Index: client and created; seller and agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +102,9 @@ pub struct BondRow {
     pub id: String,
     /// The network address that asked.
     pub client: String,
+    /// What is known of who asked.
+    #[serde(default)]
+    pub asker: Asker,
     /// The seller.
     pub seller: String,
     /// `passport_agent_id`.
@@ -105,6 +119,9 @@ pub struct BondRow {
     pub until: u64,
     /// The transaction that proved it; empty until then.
     pub transaction: String,
+    /// When it did.
+    #[serde(default)]
+    pub proven: u64,
 }
 
 /// How far a quote is.
@@ -283,6 +300,9 @@ pub struct Proving {
     pub fence: u64,
     /// How often the Worker was asked.
     pub tries: u32,
+    /// Until when whoever asks it has to report; `None` while no one asks.
+    #[serde(default)]
+    pub asked: Option<u64>,
 }
 
 /// A job. Key: id. Unique: quote. Indexes: seller and state; due.
@@ -422,6 +442,9 @@ pub struct HoldRow {
     pub entry: Option<EntryRow>,
     /// The last grant: a report under another one changes nothing.
     pub fence: u64,
+    /// Until when whoever has it has to report; `None` while no one asks the treasury.
+    #[serde(default)]
+    pub asked: Option<u64>,
     /// How often the alarm has looked at this try.
     pub looks: u32,
     /// When the alarm has to look at it; `None` if there is nothing left to do.

@@ -10,7 +10,7 @@ use super::event::event;
 use super::message::{JsonAnswer, Reaction, SellerRequest};
 use super::offer::JobOffer;
 use super::records::{Edit, Records, Seats};
-use super::refused::{contested, invalid, no_seller, no_session, said};
+use super::refused::{contested, invalid, no_session, said};
 use super::row::{Claims, EventKind, HoldKind, Presence, SellerRow};
 use super::settings::Gateway;
 use super::text::{object, quoted, time};
@@ -154,13 +154,8 @@ impl Gateway {
             Ok(id) => id,
             Err(answer) => return Ok(Err(answer)),
         };
-        let Some(seller) = records.seller(&id)? else {
-            return Ok(Err(no_seller()));
-        };
-        match self.session_of(&seller, &request.authorization, tick) {
-            Ok(()) => Ok(Ok(seller)),
-            Err(why) => Ok(Err(no_session(why))),
-        }
+        let seller = self.session_in(records.seller(&id)?, &id, &request.authorization, tick);
+        Ok(seller.map_err(no_session))
     }
 
     fn told_seller(&self, status: &str, id: &str, more: &[(&str, String)]) -> JsonAnswer {
@@ -175,7 +170,7 @@ impl Gateway {
 }
 
 /// A seller of which nothing is proven yet.
-fn unproven(id: String, agent: String, client: &str, tick: Tick<'_>) -> SellerRow {
+pub(super) fn unproven(id: String, agent: String, client: &str, tick: Tick<'_>) -> SellerRow {
     SellerRow {
         id,
         agent,

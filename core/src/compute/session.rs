@@ -14,7 +14,7 @@ use super::records::Records;
 use super::refused::{invalid, no_seller, said};
 use super::row::{Claims, SellerRow};
 use super::seal::bearer;
-use super::seller::changed;
+use super::seller::{changed, unproven};
 use super::settings::Gateway;
 use super::text::{object, quoted};
 use super::{Effect, Tick};
@@ -182,6 +182,20 @@ impl Gateway {
         format!("{signed}.{}", base64::encode_url(&mac))
     }
 
+    /// The seller with this id, if a request shows its session; otherwise why not. Who shows none
+    /// hears the same of a seller that does not exist.
+    pub(super) fn session_in(
+        &self,
+        known: Option<SellerRow>,
+        id: &str,
+        authorization: &str,
+        tick: Tick<'_>,
+    ) -> Result<SellerRow, &'static str> {
+        let unknown = || unproven(id.to_string(), String::new(), "", tick);
+        let seller = known.unwrap_or_else(unknown);
+        self.session_of(&seller, authorization, tick).map(|()| seller)
+    }
+
     /// Whether a request shows a session of this seller; otherwise why not.
     pub(super) fn session_of(
         &self,
@@ -266,7 +280,8 @@ impl Gateway {
     pub(super) fn fields(&self, body: &str) -> Result<Fields, JsonAnswer> {
         let fields = Fields::of(body)?;
         match fields.profile() {
-            Ok(profile) if profile == self.profile() => Ok(fields),
+            // Who names none is served by whom the Worker asks.
+            Ok(profile) if profile.is_none_or(|it| it == self.profile()) => Ok(fields),
             Ok(_) => Err(invalid("network_profile is not the one of this exchange.")),
             Err(answer) => Err(answer),
         }

@@ -12,13 +12,13 @@ use super::job::START_MS;
 use super::matching::Wanted;
 use super::message::{JsonAnswer, Reaction, TillPayment};
 use super::records::{Edit, Records};
-use super::refused::{quote_expired, said};
+use super::refused::{detailed, quote_expired, said};
 use super::row::{
     EntryRow, EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave, QuoteRow,
     QuoteState, SellerRow, Signer,
 };
 use super::settings::Gateway;
-use super::text::{object, quoted};
+use super::text::{object, or_null, quoted};
 use super::{Effect, Tick};
 use crate::amount::Amount;
 use crate::evm::address::Address;
@@ -80,7 +80,8 @@ impl Gateway {
     pub(super) fn taken<R: Records>(
         &self,
         records: &R,
-        (quote, status): (&str, u32),
+        quote: &str,
+        (status, reason): (u32, &str),
         tick: Tick<'_>,
     ) -> Result<Effect, R::Error> {
         // Only these say that no money moves: everything else is left to the gate and the clock.
@@ -92,7 +93,8 @@ impl Gateway {
             return Ok(Effect::told(Reaction::Nothing));
         }
         let why = "The payment was refused; nothing was charged. Request a new quote.";
-        let answer = said(400, "FACILITATOR_RESPONSE_INVALID", why);
+        let details = object(&[("reason", or_null(reason))]);
+        let answer = detailed(400, "FACILITATOR_RESPONSE_INVALID", why, &details);
         Ok(Effect { reaction: Reaction::Reply(answer), edits: unpaid(row, &job, tick) })
     }
 
@@ -296,6 +298,7 @@ impl Gateway {
             settlement,
             entry,
             fence: 0,
+            asked: None,
             looks: 0,
             due: None,
         })

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::body::spelled;
-use super::direct::DirectTransfer;
+use super::direct::{DirectTransfer, USED};
 use super::event::event;
 use super::job::START_MS;
 use super::message::{JsonAnswer, Reaction};
@@ -72,7 +72,8 @@ impl Gateway {
             return self.direct(records, quote, (&shown, blocks), tick);
         }
         let has_material = if is_mock { asked.tx_hash.is_some() } else { !payment.is_empty() };
-        let material = asked.tx_hash.as_deref().filter(|_| is_mock).unwrap_or(payment);
+        let hash = asked.tx_hash.as_ref().map(|hash| hash.to_ascii_lowercase());
+        let material = hash.as_deref().filter(|_| is_mock).unwrap_or(payment);
         let quote = self.quote_paid(records, &shown, material)?;
         let is_open = quote.as_ref().is_some_and(|quote| quote.is_open(tick.now));
         let Some(quote) = quote else {
@@ -120,7 +121,7 @@ impl Gateway {
             super::refused::invalid("tx_hash must be a non-empty string when provided.")
         })?;
         let payload = fields.inner("payload")?;
-        if payload.profile()? != self.profile() {
+        if payload.profile()?.is_some_and(|it| it != self.profile()) {
             let why = "Fingerprint does not match the request payload.";
             return Err(bad_fingerprint(why));
         }
@@ -177,6 +178,10 @@ impl Gateway {
         }
         if !quote.is_open(tick.now) && !planted(Mutant::QuotesNeverEnd) {
             return Ok(Effect::reply(bad_fingerprint(EXPIRED)));
+        }
+        let is_mock = self.set.hold == HoldKind::Mock;
+        if is_mock && records.job_shown(&shown)?.is_some() && !planted(Mutant::HashesPayTwice) {
+            return Ok(Effect::reply(said(409, "TX_ALREADY_USED", USED)));
         }
         let seller = records.seller(&quote.seller)?;
         let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);

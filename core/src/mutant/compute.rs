@@ -3,6 +3,10 @@
 macro_rules! compute {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
+            /// The last seller of a job has the time that its money needs.
+            PayoutsComeLate,
+            /// A pretended payment pays for any number of quotes.
+            HashesPayTwice,
             /// A seller that an identity was proven for is overwritten by anyone.
             AnyoneRegisters,
             /// What anyone registers is sold in the name of a seller that has proven nothing yet.
@@ -29,13 +33,17 @@ macro_rules! compute {
             NewerQuotesArePaidAgain,
             /// A result of any length ends its job, and cannot be read.
             LongResultsAreLost,
-            /// A client asks for any number of bonds.
+            /// Anyone asks for any number of bonds of any wallet.
             BondsPileUp,
+            /// Two challenges of a wallet ask for one amount.
+            BondsShareAmounts,
+            /// Any signature asks for a bond in the name of a wallet.
+            AnySignatureBonds,
             /// A bond is proven after its end.
             BondsNeverEnd,
             /// A transaction proves two bonds.
             BondsServeTwice,
-            /// A bond proves a seller again after another one has.
+            /// A bond that proved a seller opens another session for whoever shows it.
             UsedBondsProveAgain,
             /// An identity token for another service is taken.
             AnyAudienceIdentifies,

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use farebox_core::compute::body::MAX_BODY_BYTES;
-use farebox_core::compute::buy::{is_unpriced, settlement_told};
+use farebox_core::compute::buy::{is_unpriced, refusal_told, settlement_told};
 use farebox_core::compute::message::{
     Errand, Instruction, JsonAnswer, Letter, PayoutAnswer, PayoutCall, ProofQuestion, Reaction,
     SellerRequest,
@@ -217,7 +217,13 @@ impl Counter {
         crate::platform::guard::drill(&self.head.headers, "paying");
         let gate = calls::gate(&self.env, &self.till(&quote), &fields, TILL_MS).await;
         let status = gate.as_ref().map_or(NO_ANSWER, |gate| gate.status);
-        let taken = Instruction::Taken { quote, status };
+        let settlement = gate.as_ref().and_then(|gate| {
+            gate.headers.iter().find(|(name, _)| {
+                matches!(name.as_str(), "payment-response" | "x-payment-response")
+            })
+        });
+        let reason = settlement.map(|(_, value)| refusal_told(value)).unwrap_or_default();
+        let taken = Instruction::Taken { quote, status, reason };
         let reaction = self.report(gateway.profile(), &Letter::of(taken)).await;
         let (gate, reaction) = match (gate, reaction) {
             (Some(gate), reaction) => (gate, reaction),

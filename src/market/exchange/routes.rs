@@ -60,7 +60,7 @@ fn asked(
             let make: fn(SellerRequest) -> Instruction = match rest {
                 ["register"] => {
                     let client = client_of(head);
-                    return Ok(by_body(move |body| Instruction::Register {
+                    return Ok(by_body(profiles.usual(), move |body| Instruction::Register {
                         client,
                         request: SellerRequest { authorization, body },
                     }));
@@ -73,7 +73,7 @@ fn asked(
                 }
                 ["session", "challenge"] => {
                     let client = client_of(head);
-                    return Ok(by_body(move |body| Instruction::Challenge {
+                    return Ok(by_body(profiles.usual(), move |body| Instruction::Challenge {
                         client,
                         request: SellerRequest { authorization, body },
                         evidence: None,
@@ -81,14 +81,14 @@ fn asked(
                 }
                 _ => return Err(refused::no_path()),
             };
-            Ok(by_body(move |body| make(SellerRequest { authorization, body })))
+            Ok(by_body(profiles.usual(), move |body| make(SellerRequest { authorization, body })))
         }
         ("GET", ["api", "v1", "buyers", "capabilities"]) => {
-            Ok(Wish::Now(profile_in(query)?, Instruction::Capabilities))
+            Ok(Wish::Now(profile_in(query, profiles.usual())?, Instruction::Capabilities))
         }
         ("POST", ["api", "v1", "jobs", "quote"]) => {
             let client = client_of(head);
-            Ok(by_body(move |body| Instruction::Quote { client, body }))
+            Ok(by_body(profiles.usual(), move |body| Instruction::Quote { client, body }))
         }
         ("POST", ["api", "v1", "demo", "run"]) => {
             let client = client_of(head);
@@ -98,12 +98,12 @@ fn asked(
         }
         ("POST", ["api", "v1", "jobs", "verify"]) => {
             let payment = ShownPayment::of(head).map(|it| it.value).unwrap_or_default();
-            Ok(by_body(move |body| Instruction::Verify { payment, body }))
+            Ok(by_body(profiles.usual(), move |body| Instruction::Verify { payment, body }))
         }
         ("POST", ["api", "v1", "jobs"]) => {
             let client = client_of(head);
             let payment = ShownPayment::of(head).map(|it| it.value).unwrap_or_default();
-            Ok(by_body(move |body| Instruction::Buy { client, payment, body }))
+            Ok(by_body(profiles.usual(), move |body| Instruction::Buy { client, payment, body }))
         }
         ("GET", ["api", "v1", "jobs", id]) => {
             let instruction = Instruction::Job { authorization, id: (*id).to_owned() };
@@ -139,9 +139,9 @@ fn asked(
     }
 }
 
-/// An instruction for the object of the profile that the body names.
-fn by_body(make: impl FnOnce(String) -> Instruction + 'static) -> Wish {
-    Wish::Body(Box::new(move |body| Ok(Some((profile_of(&body)?, make(body))))))
+/// An instruction for the object of the profile that the body names, or of the usual one.
+fn by_body(usual: Profile, make: impl FnOnce(String) -> Instruction + 'static) -> Wish {
+    Wish::Body(Box::new(move |body| Ok(Some((profile_of(&body, usual)?, make(body))))))
 }
 
 /// A payment that the gate forwarded.

@@ -2,11 +2,14 @@
 
 use farebox_core::amount::Amount;
 use farebox_core::compute::message::{Instruction, Reaction};
+use farebox_core::compute::row::HoldKind;
+use farebox_core::compute::settings::Profile;
 use farebox_core::evm::address::Address;
 use farebox_core::evm::keccak::keccak256_parts;
+use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
 
-use super::world::{Told, USDC, World, wallet};
+use super::world::{Told, URL, USDC, World, settings, signed, wallet};
 
 const HASH: &str = "0x2222222222222222222222222222222222222222222222222222222222222222";
 
@@ -122,6 +125,7 @@ pub fn a_bond_of_the_exact_amount_opens_a_session_and_gives_a_token_that_renews_
         world.sessions.insert(1, renewed.text("seller_session_token"));
         assert_eq!(world.beat(1).status, 200);
     }
+    world.sessions.clear();
     let again = challenge(&mut world, "10.0.0.1", 1, "agent-1");
     assert_eq!((again.status, again.text("status")), (200, "already_verified".to_owned()));
 }
@@ -217,17 +221,140 @@ pub fn a_transaction_proves_one_bond_and_a_fresh_bond_binds_another_agent() {
     assert_eq!(world.beat(1).code(), (403, "SELLER_SESSION_INVALID"), "it was opened before");
 }
 
+/// Asks for bonds of the first seller from so many networks, 20 each.
+fn asked_from(world: &mut World, networks: u8) -> Vec<Told> {
+    let asked = (0..networks).flat_map(|network| (0..20).map(move |turn| (network, turn)));
+    let asked = asked.map(|(network, turn)| {
+        let agent = format!("a-stranger-{network}-{turn}");
+        challenge(world, &format!("10.6.{network}.1"), 1, &agent)
+    });
+    asked.filter(|told| told.status == 200).collect()
+}
+
 #[test]
-pub fn a_client_asks_for_twenty_bonds_in_an_hour() {
+pub fn strangers_who_hold_challenges_of_a_wallet_show_its_transfer_in_vain() {
     let mut world = World::new();
     world.register(1, json!({}));
-    for number in 0..20 {
-        let agent = format!("agent-{number}");
-        assert_eq!(challenge(&mut world, "10.0.0.1", 1, &agent).status, 200, "{number}");
+    let before = asked_from(&mut world, 120);
+    world.now += 3_600_001;
+    let told = challenge(&mut world, "10.0.0.1", 1, "agent-1");
+    world.now += 1_000;
+    let after = asked_from(&mut world, 120);
+    let receipt = receipt(&wallet(1), &wallet(66), &told.text("amount_atomic"), 101);
+    for stranger in before.iter().chain(&after) {
+        assert_ne!(stranger.text("amount_atomic"), told.text("amount_atomic"));
+        let id = stranger.text("challenge_id");
+        let agent = world.rows.bonds.iter().find(|bond| bond.id == id).unwrap().agent.clone();
+        let shown = show(&mut world, 1, &proof(&agent, stranger, HASH), &receipt);
+        assert_eq!(shown.status, 403, "{agent}");
     }
-    let told = challenge(&mut world, "10.0.0.1", 1, "agent-20");
+    assert_eq!(show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt).status, 200);
+    assert_eq!(world.rows.sellers[&wallet(1)].agent, "agent-1");
+}
+
+#[test]
+pub fn profiles_on_one_network_ask_for_amounts_of_their_own() {
+    let amounts = |profile| {
+        let mut world = World::set(settings(HoldKind::Escrow, profile));
+        world.register(1, json!({}));
+        let asked = asked_from(&mut world, 30);
+        asked.iter().map(|told| told.text("amount_atomic")).collect::<Vec<_>>()
+    };
+    let (demo, live) = (amounts(Profile::DemoTestnet), amounts(Profile::LiveTestnet));
+    assert!(demo.len() > 15 && live.len() > 15, "{} {}", demo.len(), live.len());
+    assert!(demo.iter().all(|amount| !live.contains(amount)));
+}
+
+#[test]
+pub fn strangers_are_counted_by_the_wallet_and_its_owner_is_not_held_back_by_them() {
+    let mut world = World::new();
+    world.register(SIGNS, json!({}));
+    for number in 0..3 {
+        let agent = format!("agent-{number}");
+        assert_eq!(challenge(&mut world, "10.0.0.1", SIGNS, &agent).status, 200, "{number}");
+    }
+    let limit = (429, "SELLER_BOND_LIMIT_REACHED");
+    assert_eq!(challenge(&mut world, "10.0.0.1", SIGNS, "agent-3").code(), limit, "one network");
+    for number in 3..20 {
+        let (client, agent) = (format!("10.6.{number}.1"), format!("agent-{number}"));
+        assert_eq!(challenge(&mut world, &client, SIGNS, &agent).status, 200, "{number}");
+    }
+    assert_eq!(challenge(&mut world, "10.0.0.2", SIGNS, "agent-20").code(), limit, "all of them");
+    // Who signs has room of its own, which is counted too.
+    for number in 0..20 {
+        let told = signed_challenge(&mut world, &format!("agent-{number}"), |text| text);
+        assert_eq!(told.status, 200, "{number}");
+    }
+    assert_eq!(signed_challenge(&mut world, "agent-20", |text| text).code(), limit);
+    world.now += 3_600_001;
+    assert_eq!(challenge(&mut world, "10.0.0.1", SIGNS, "agent-3").status, 200);
+}
+
+#[test]
+pub fn a_network_asks_for_twenty_bonds_in_an_hour() {
+    let mut world = World::new();
+    for number in 1..=20 {
+        world.register(number, json!({}));
+        assert_eq!(challenge(&mut world, "10.0.0.1", number, "agent").status, 200, "{number}");
+    }
+    world.register_from("10.0.0.2", 21, &json!({"capability": "llm", "price_per_task": 1}));
+    let told = challenge(&mut world, "10.0.0.1", 21, "agent");
     assert_eq!(told.code(), (429, "SELLER_BOND_LIMIT_REACHED"));
-    assert_eq!(challenge(&mut world, "10.0.0.2", 1, "agent-20").status, 200);
+    assert_eq!(challenge(&mut world, "10.0.0.2", 21, "agent").status, 200);
+}
+
+/// The seller whose key is known.
+const SIGNS: u8 = 201;
+
+/// Asks for a bond with a signature of the wallet over the changed text.
+fn signed_challenge(world: &mut World, agent: &str, change: fn(String) -> String) -> Told {
+    let at = UnixTime::from_secs(world.now / 1000).rfc3339();
+    let text = format!(
+        "QuotaDEX Seller Bond\nexchange: {URL}\nnetwork_profile: live-testnet\nseller_id: {}\n\
+        passport_agent_id: {agent}\nsigned_at: {at}",
+        wallet(SIGNS)
+    );
+    let more = json!({
+        "passport_agent_id": agent, "seller_signature": signed(SIGNS, &change(text)),
+        "seller_signed_at": at,
+    });
+    let (client, request) = ("10.0.0.1".to_owned(), world.request(SIGNS, &more));
+    let evidence = Some(replies(&[json!("0x14a34"), json!("0x64")]));
+    world.told(Instruction::Challenge { client, request, evidence })
+}
+
+#[test]
+pub fn a_signature_of_a_bond_names_exchange_profile_agent_and_time() {
+    let mut world = World::new();
+    world.register(SIGNS, json!({}));
+    let others: [fn(String) -> String; 4] = [
+        |text| text.replace(URL, "https://elsewhere.example.com"),
+        |text| text.replace("live-testnet", "demo-testnet"),
+        |text| text.replace("agent-1", "agent-2"),
+        |text| text.replace("signed_at: 2025", "signed_at: 2024"),
+    ];
+    for other in others {
+        let told = signed_challenge(&mut world, "agent-1", other);
+        assert_eq!(told.code(), (403, "SELLER_SIGNATURE_INVALID"));
+    }
+    let told = signed_challenge(&mut world, "agent-1", |text| text);
+    assert_eq!(told.status, 200);
+    assert_eq!(signed_challenge(&mut world, "agent-1", |text| text), told, "it is open");
+    // Who only names the wallet is told of another one.
+    let other = challenge(&mut world, "10.0.0.1", SIGNS, "agent-1");
+    assert_ne!(other.text("challenge_id"), told.text("challenge_id"));
+}
+
+#[test]
+pub fn whose_renewal_token_is_lost_asks_for_another_bond_by_its_session_or_signature() {
+    let (mut world, told, receipt) = asked();
+    let opened = show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt);
+    let stranger = challenge(&mut world, "10.0.0.1", 1, "agent-1");
+    assert_eq!(stranger.text("status"), "already_verified");
+    world.sessions.insert(1, opened.text("seller_session_token"));
+    let fresh = challenge(&mut world, "10.0.0.1", 1, "agent-1");
+    assert_eq!(fresh.text("status"), "ok");
+    assert_ne!(fresh.text("challenge_id"), told.text("challenge_id"));
 }
 
 #[test]
@@ -247,21 +374,31 @@ pub fn who_proved_a_bond_may_show_an_identity_later() {
 }
 
 #[test]
-pub fn who_did_not_get_its_answer_has_it_again_by_the_same_proof_until_another_bond() {
+pub fn a_bond_opens_one_session_which_is_told_again_for_minutes_without_the_renewal_token() {
     let (mut world, told, receipt) = asked();
     let lost = show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt);
     let token = lost.text("seller_renewal_token");
-    // Also long after the challenge ended, and in whatever letters.
-    world.now += 3_600_000;
+    // In whatever letters.
+    world.now += 299_000;
     let upper = HASH.to_uppercase().replace("0X", "0x");
     let again = show(&mut world, 1, &proof("agent-1", &told, &upper), &Value::Null);
-    assert_eq!((again.status, again.text("seller_renewal_token")), (200, token.clone()));
-    assert_eq!(world.rows.sellers[&wallet(1)].epoch, 1, "sessions go on");
+    assert_eq!((again.status, again.body.get("seller_renewal_token")), (200, None));
+    assert_eq!(again.text("seller_session_token"), lost.text("seller_session_token"));
+    assert_eq!(again.text("expires_at"), lost.text("expires_at"));
     world.sessions.insert(1, again.text("seller_session_token"));
     assert_eq!(world.beat(1).status, 200);
+    world.now += 1_001;
+    let used = (403, "SELLER_BOND_CHALLENGE_INVALID");
+    assert_eq!(show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt).code(), used);
+    assert_eq!(world.beat(1).status, 200, "what it opened goes on");
     let renews = json!({"passport_agent_id": "agent-1", "seller_renewal_token": token});
     assert_eq!(show(&mut world, 1, &renews, &Value::Null).status, 200);
-    // Another bond ends it, and its token.
+}
+
+#[test]
+pub fn another_bond_ends_what_an_earlier_one_would_be_told_again() {
+    let (mut world, told, receipt) = asked();
+    assert_eq!(show(&mut world, 1, &proof("agent-1", &told, HASH), &receipt).status, 200);
     let other = challenge(&mut world, "10.0.0.1", 1, "agent-2");
     let fresh = HASH.replace('2', "3");
     let second = self::receipt(&wallet(1), &wallet(66), &other.text("amount_atomic"), 102);

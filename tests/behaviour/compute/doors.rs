@@ -68,6 +68,13 @@ fn an_operator_s_variables_make_the_profiles_and_each_fault_has_its_place() {
     for (vars, place) in faults {
         assert_eq!(wrong(&vars), [place]);
     }
+    // On a machine that has no secret, the entries are read all the same.
+    let unknown = with(|vars| {
+        vars["EXCHANGE_SECRET"] = Value::Null;
+        vars["EXCHANGE_PROFILES"][1]["hold"] = json!("safe");
+    });
+    assert_eq!(wrong(&unknown), ["EXCHANGE_SECRET", "EXCHANGE_PROFILES[1].hold"]);
+    assert_eq!(profiles.usual(), Profile::LiveTestnet);
     let same = with(|vars| {
         let mut other = vars["EXCHANGE_PROFILES"][1].clone();
         other["profile"] = json!("demo-testnet");
@@ -100,13 +107,16 @@ fn an_id_says_of_which_profile_it_is() {
 
 #[test]
 fn a_query_names_a_profile_with_buyers() {
-    assert_eq!(profile_in(""), Ok(Profile::LiveMainnet));
-    assert_eq!(profile_in("a=b&network_profile=live-testnet"), Ok(Profile::LiveTestnet));
+    assert_eq!(profile_in("", Profile::LiveTestnet), Ok(Profile::LiveTestnet));
+    let named = profile_in("a=b&network_profile=live-testnet", Profile::LiveMainnet);
+    assert_eq!(named, Ok(Profile::LiveTestnet));
     for (query, code) in [
         ("network_profile=demo-testnet", "BUYER_CAPABILITIES_PROFILE_UNSUPPORTED"),
         ("network_profile=elsewhere", "INVALID_NETWORK_PROFILE"),
     ] {
-        let body: Value = serde_json::from_str(&profile_in(query).unwrap_err().body).unwrap();
+        let body: Value =
+            serde_json::from_str(&profile_in(query, Profile::LiveMainnet).unwrap_err().body)
+                .unwrap();
         assert_eq!(body["code"], code);
     }
 }

@@ -136,6 +136,89 @@ pub fn a_seller_that_asks_again_gets_the_release_that_went_through() {
 }
 
 #[test]
+pub fn of_ten_deliveries_at_once_one_is_told_and_the_others_that_it_is_under_way() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    let first = world.complete(1, &job);
+    for _ in 0..9 {
+        let told = Told::of(world.complete(1, &job));
+        assert_eq!(told.code(), (409, "ESCROW_RELEASE_PENDING"));
+    }
+    let told = Told::of(world.carry(first));
+    assert_eq!((told.status, told.text("status")), (200, "done".to_owned()));
+    // Of a treasury that does not answer, whoever asks later hears what is told to the first.
+    let job = world.buy(9, "again").text("job_id");
+    assert_eq!(world.start(1, &job).status, 200);
+    let errand = errand(world.complete(1, &job));
+    let told = Told::of(world.report(&errand, None));
+    assert_eq!(told.code(), (500, "ESCROW_RELEASE_FAILED"));
+    let told = Told::of(world.complete(1, &job));
+    assert_eq!(told.code(), (500, "ESCROW_RELEASE_FAILED"), "no one is asking now");
+}
+
+/// The seller that has the only job.
+fn worker(world: &World) -> u8 {
+    (1..=3).find(|number| wallet(*number) == world.rows.jobs[0].seller).unwrap()
+}
+
+/// A job that two sellers let lie at the last moment, and the third one begins at the last moment;
+/// the time of its payment.
+fn late() -> (World, String, u64) {
+    let mut world = World::new();
+    for number in 1..=3 {
+        world.seller(number, "0.005");
+    }
+    let job = world.buy(9, "hello").text("job_id");
+    let paid = world.now;
+    let due = |world: &World| world.rows.jobs[0].due.unwrap();
+    for (late, state) in [(2, JobState::Paid), (2, JobState::Paid), (0, JobState::Running)] {
+        world.now = due(&world) - 1;
+        let number = worker(&world);
+        assert_eq!(world.start(number, &job).status, 200);
+        world.now = due(&world) - 1;
+        for number in 1..=3 {
+            world.beat(number);
+        }
+        world.now += late;
+        world.alarm();
+        assert_eq!(world.rows.jobs[0].state, state);
+    }
+    (world, job, paid)
+}
+
+/// Lets seconds pass until the job is over; when that is.
+fn over(world: &mut World) -> u64 {
+    world.treasury.luck = None;
+    for _ in 0..300 {
+        world.now += 1_000;
+        world.alarm();
+        if world.rows.jobs[0].state.is_over() {
+            break;
+        }
+    }
+    world.now
+}
+
+#[test]
+pub fn a_job_is_over_nine_minutes_after_its_payment_also_where_a_facilitator_fails_once() {
+    let (mut world, job, paid) = late();
+    let number = worker(&world);
+    let errand = errand(world.complete(number, &job));
+    let fails = PayoutAnswer { status: 500, body: String::new() };
+    assert_eq!(Told::of(world.report(&errand, Some(fails))).status, 500);
+    assert!(over(&mut world) - paid <= 540_000);
+    assert_eq!(world.rows.jobs[0].state, JobState::Done);
+    // And where no one delivers.
+    let (mut world, _, paid) = late();
+    world.treasury.luck = Some(Luck::Denies);
+    world.now += 2;
+    world.alarm();
+    assert!(over(&mut world) - paid <= 540_000);
+    assert_eq!(world.rows.jobs[0].state, JobState::Failed);
+    assert_eq!(world.treasury.arrived(&wallet(9)), 5000);
+}
+
+#[test]
 pub fn a_seller_that_asks_every_second_delays_its_money_by_half_a_minute_at_most() {
     let mut world = World::with_seller();
     let job = world.running();

@@ -8,6 +8,19 @@ use serde_json::{Value, json};
 use super::world::{NOON, Told, World, settings, wallet};
 
 #[test]
+pub fn a_failure_without_its_error_is_no_failure_and_its_job_goes_on() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    for body in [json!({}), json!({"error": null})] {
+        let told = Told::of(world.call(1, &job, Callback::Fail, &body));
+        assert_eq!(told.code(), (400, "INVALID_REQUEST"), "{body}");
+        assert_eq!(told.text("error"), "error is required.");
+    }
+    let reaction = world.complete(1, &job);
+    assert_eq!(Told::of(world.carry(reaction)).status, 200);
+}
+
+#[test]
 pub fn a_job_goes_from_paid_to_running_to_done_and_its_buyer_gets_the_result() {
     let mut world = World::with_seller();
     let bought = world.buy(9, "hello");
@@ -90,7 +103,7 @@ pub fn every_callback_out_of_order_is_a_409_and_changes_nothing() {
     let reaction = world.complete(1, &job);
     world.carry(reaction);
     for callback in [Callback::Start, Callback::Complete, Callback::Fail] {
-        let told = Told::of(world.call(1, &job, callback, &json!({"result": 1})));
+        let told = Told::of(world.call(1, &job, callback, &json!({"result": 1, "error": 1})));
         assert_eq!(told.code(), (409, "INVALID_JOB_STATE"), "{callback:?}");
     }
 }

@@ -20,7 +20,20 @@ macro_rules! row {
 
 /// Those that a single behaviour shows.
 pub const TABLE: &[Row] = &[
-    row!(BondsPileUp, bonds::a_client_asks_for_twenty_bonds_in_an_hour),
+    row!(
+        BondsPileUp,
+        bonds::strangers_are_counted_by_the_wallet_and_its_owner_is_not_held_back_by_them
+    ),
+    row!(
+        BondsShareAmounts,
+        bonds::strangers_who_hold_challenges_of_a_wallet_show_its_transfer_in_vain
+    ),
+    row!(AnySignatureBonds, bonds::a_signature_of_a_bond_names_exchange_profile_agent_and_time),
+    row!(
+        PayoutsComeLate,
+        holds::a_job_is_over_nine_minutes_after_its_payment_also_where_a_facilitator_fails_once
+    ),
+    row!(HashesPayTwice, payments::a_pretended_hash_pays_for_one_quote),
     row!(BondsNeverEnd, bonds::a_challenge_ends_and_serves_its_seller_and_agent_once),
     row!(
         BondsServeTwice,
@@ -28,7 +41,7 @@ pub const TABLE: &[Row] = &[
     ),
     row!(
         UsedBondsProveAgain,
-        bonds::who_did_not_get_its_answer_has_it_again_by_the_same_proof_until_another_bond
+        bonds::a_bond_opens_one_session_which_is_told_again_for_minutes_without_the_renewal_token
     ),
     row!(
         AnyAudienceIdentifies,

@@ -145,7 +145,8 @@ pub fn what_the_gate_refused_for_certain_ends_the_quote_and_what_is_doubtful_doe
         let keyed = Keyed::quoted(&mut world);
         let id = keyed.quote.text("payment_id");
         keyed.verify(&mut world, &keyed.signed("5000"));
-        let reaction = world.send(Instruction::Taken { quote: id.clone(), status });
+        let reaction =
+            world.send(Instruction::Taken { quote: id.clone(), status, reason: String::new() });
         assert_eq!(world.rows.jobs.is_empty(), is_over, "{status}");
         if is_over {
             assert_eq!(Told::of(reaction).code(), (400, "FACILITATOR_RESPONSE_INVALID"));
@@ -242,7 +243,11 @@ pub fn a_payment_that_anyone_could_make_up_ends_no_quote() {
     ] {
         let events = world.events().len();
         assert_eq!(keyed.verify(&mut world, &payment), Reaction::Till(id.clone()), "{payment}");
-        let told = world.told(Instruction::Taken { quote: id.clone(), status: 402 });
+        let told = world.told(Instruction::Taken {
+            quote: id.clone(),
+            status: 402,
+            reason: String::new(),
+        });
         assert_eq!(told.code(), (400, "FACILITATOR_RESPONSE_INVALID"), "{payment}");
         assert_eq!(world.rows.quotes[0].state, QuoteState::Open, "{payment}");
         assert!(world.rows.jobs.is_empty(), "{payment}");
@@ -396,6 +401,25 @@ pub fn a_mock_market_takes_hashes_that_look_like_one() {
     assert_eq!((told.status, told.text("payment_mode")), (200, "mock".to_owned()));
     assert_eq!(told.text("settlement_tx_hash"), "0xabc123");
     assert_eq!(verify(json!("0xabc124")).code(), (409, "PAYMENT_ALREADY_VERIFIED"));
+}
+
+#[test]
+pub fn a_pretended_hash_pays_for_one_quote() {
+    let mut world = World::set(settings(HoldKind::Mock, Profile::DemoTestnet));
+    world.seller(1, "0.005");
+    world.seller(2, "0.005");
+    let mut paid = |prompt: &str, hash: &str| {
+        let quote = world.ask("10.0.0.1", 9, prompt);
+        let payload = world.order(9, prompt);
+        let body =
+            json!({"fingerprint": quote.text("fingerprint"), "tx_hash": hash, "payload": payload});
+        world.told(Instruction::Verify { payment: String::new(), body: body.to_string() })
+    };
+    assert_eq!(paid("one", "0xabc123").status, 200);
+    for hash in ["0xabc123", "0xABC123"] {
+        assert_eq!(paid("two", hash).code(), (409, "TX_ALREADY_USED"));
+    }
+    assert_eq!(paid("two", "0xabc124").status, 200);
 }
 
 #[test]

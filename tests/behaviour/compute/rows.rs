@@ -117,13 +117,9 @@ impl Records for Rows {
         Ok(self.bonds.iter().find(|it| it.id == id).cloned())
     }
 
-    fn bond_of(
-        &self,
-        (seller, agent): (&str, &str),
-        client: &str,
-    ) -> Result<Option<BondRow>, Infallible> {
-        let is_it = |it: &&BondRow| it.seller == seller && it.agent == agent && it.client == client;
-        Ok(self.bonds.iter().rev().find(is_it).cloned())
+    fn bonds_of(&self, seller: &str, since: u64) -> Result<Vec<BondRow>, Infallible> {
+        let is_it = |it: &&BondRow| it.seller == seller && it.created >= since;
+        Ok(self.bonds.iter().filter(is_it).cloned().collect())
     }
 
     fn has_bond_by(&self, transaction: &str) -> Result<bool, Infallible> {

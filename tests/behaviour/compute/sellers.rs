@@ -1,13 +1,13 @@
 //! Sellers: rows of the contract about registration, sessions and heartbeats.
 
 use farebox_core::compute::body::profile_of;
-use farebox_core::compute::message::{Identity, Instruction};
+use farebox_core::compute::message::{Identity, Instruction, Reaction};
 use farebox_core::compute::row::HoldKind;
 use farebox_core::compute::settings::{Profile, SettingsError};
 use farebox_core::compute::{Gateway, message::SellerRequest};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::world::{World, session, settings, wallet};
+use super::world::{World, payment, session, settings, wallet};
 
 #[test]
 pub fn a_price_is_a_positive_number_that_the_token_can_express() {
@@ -80,7 +80,7 @@ pub fn a_seller_is_offline_until_a_heartbeat_with_its_session() {
     assert_eq!(world.beat(1).text("seller_status"), "idle");
     assert_eq!(world.ask("10.0.0.1", 9, "hello").status, 402);
     assert_eq!(world.beat(1).text("seller_status"), "reserved");
-    assert_eq!(world.told(Instruction::Heartbeat(world.request(2, &json!({})))).code().0, 404);
+    assert_eq!(world.beat(2).code(), (403, "SELLER_SESSION_INVALID"), "it is not registered");
 }
 
 #[test]
@@ -118,6 +118,21 @@ pub fn a_session_of_another_seller_or_profile_or_hand_is_refused() {
     other.open(1);
     other.sessions.insert(1, own);
     assert_eq!(other.beat(1).code(), (403, "SELLER_SESSION_INVALID"));
+}
+
+#[test]
+pub fn who_has_no_session_does_not_learn_whether_a_seller_exists() {
+    let mut world = World::with_seller();
+    let calls: [fn(SellerRequest) -> Instruction; 3] =
+        [Instruction::Heartbeat, Instruction::Offline, Instruction::SellerJobs];
+    for token in ["", "Bearer e30.e30.e30"] {
+        let [known, unknown] = [1, 2].map(|number| {
+            let body = world.request(number, &json!({})).body;
+            let request = SellerRequest { authorization: token.to_owned(), body };
+            calls.map(|call| world.told(call(request.clone())).raw)
+        });
+        assert_eq!(known, unknown, "{token}");
+    }
 }
 
 #[test]
@@ -220,13 +235,28 @@ pub fn capabilities_have_counts_and_least_prices_and_name_no_seller() {
 
 #[test]
 pub fn a_body_names_its_profile() {
-    let of = |body: &str| profile_of(body).ok();
+    let of = |body: &str| profile_of(body, Profile::LiveMainnet).ok();
     assert_eq!(of("{}"), Some(Profile::LiveMainnet));
     assert_eq!(of(r#"{"demo_payment_mode":"demo-direct-escrow"}"#), Some(Profile::DemoTestnet));
     assert_eq!(of(r#"{"demo_payment_mode":"other"}"#), Some(Profile::LiveMainnet));
     let nested = r#"{"fingerprint":"x","payload":{"network_profile":"live-testnet"}}"#;
     assert_eq!(of(nested), Some(Profile::LiveTestnet));
     assert_eq!(of(r#"{"network_profile":"kite"}"#), None);
+    assert_eq!(profile_of("{}", Profile::LiveTestnet), Ok(Profile::LiveTestnet));
+    // Whoever names none is served, and hears what is wrong in its fields.
+    let mut world = World::with_seller();
+    let order = json!({"buyer_id": wallet(9), "capability": "llm", "prompt": "hello"});
+    let mut asked = |body: Value| {
+        let client = "10.0.0.1".to_owned();
+        world.told(Instruction::Quote { client, body: body.to_string() })
+    };
+    let quote = asked(order.clone());
+    assert_eq!((quote.status, quote.text("network_profile")), (402, "live-testnet".into()));
+    let unnamed = asked(json!({"buyer_id": wallet(9)}));
+    assert_eq!(unnamed.text("error"), "capability must be a non-empty string.");
+    let (payment, fingerprint) = (payment(9), quote.text("fingerprint"));
+    let body = json!({"fingerprint": fingerprint, "payload": order}).to_string();
+    assert!(matches!(world.send(Instruction::Verify { payment, body }), Reaction::Till(_)));
 }
 
 #[test]

@@ -180,7 +180,8 @@ impl Till {
                 let Some(fingerprint) = self.quoted(buyer, "fingerprint") else { return Ok(()) };
                 let mut body = json!({"fingerprint": fingerprint, "payload": Self::order(buyer)});
                 let payment = if self.hold == HoldKind::Mock {
-                    body["tx_hash"] = json!("0xabc123");
+                    body["tx_hash"] =
+                        json!(format!("0x{}", self.quoted(buyer, "payment_id").unwrap()));
                     String::new()
                 } else {
                     payment(buyer)
@@ -192,7 +193,7 @@ impl Till {
                 // A gate that has claimed a payment says no such thing of it.
                 let is_claimed = self.claimed.iter().any(|(_, it)| it.sale.quote == quote);
                 if status != 402 || !is_claimed {
-                    self.apply(Instruction::Taken { quote, status });
+                    self.apply(Instruction::Taken { quote, status, reason: String::new() });
                 }
             }
             Move::Forwards(buyer, units) => self.claim(buyer, units)?,
@@ -206,7 +207,7 @@ impl Till {
             Move::Follows => self.follow()?,
             Move::Calls(number, place, callback) => {
                 let id = self.rows.jobs[place].id.clone();
-                let request = self.request(number, &json!({"result": 1}));
+                let request = self.request(number, &json!({"result": 1, "error": 1}));
                 self.apply(Instruction::Call { id, callback, request });
             }
             Move::Due => {

@@ -67,7 +67,7 @@ describe('the exchange', LIMIT, () => {
 
   it('2: a heartbeat needs a session, and makes a seller idle', async () => {
     const seller = await unknown();
-    assert.deepEqual(codeOf(await beat(seller)), [404, 'SELLER_NOT_FOUND']);
+    assert.deepEqual(codeOf(await beat(seller)), [403, 'SELLER_SESSION_INVALID']);
     await world.call(seller, 'sellers/register', { capability: fresh('task'), price_per_task: 1, passport_agent_id: seller.agent });
     assert.deepEqual(codeOf(await beat(seller)), [403, 'SELLER_SESSION_INVALID']);
     seller.token = await world.session(seller);
@@ -203,6 +203,50 @@ describe('the exchange', LIMIT, () => {
     assert.deepEqual(json, { job_id: id, status: 'failed', result: { error: 'no quota' }, refund: { status: 'skipped', reason: 'mock_payment' } });
   });
 
+  it('16: a pretended payment pays for one job', async () => {
+    const capability = fresh('task');
+    await world.seller({ profile: MOCK, capability, capacity: 2 });
+    const bought = async (digit: string) => {
+      const buyer = { address: `0x${digit.repeat(40)}` };
+      const quote = (await world.quote(buyer, 'hello', { capability, profile: MOCK })).json;
+      return verify(quote, buyer, { capability, profile: MOCK, tx: '0xdef456' });
+    };
+    assert.equal((await bought('3')).status, 200);
+    assert.deepEqual(codeOf(await bought('4')), [409, 'TX_ALREADY_USED']);
+  });
+
+  it('a request that names no profile is about the one that is served, and its fields are looked at', async () => {
+    const capability = fresh('task');
+    await world.seller({ capability });
+    const order = { buyer_id: (await world.wallet()).address, capability, prompt: 'hello' };
+    const quote = await world.ask('POST', '/api/v1/jobs/quote', { body: order, headers: world.client() });
+    assert.deepEqual([quote.status, quote.json.network_profile], [402, LIVE], quote.text);
+    const { prompt: _, ...short } = order;
+    assert.deepEqual(codeOf(await world.ask('POST', '/api/v1/jobs/quote', { body: short, headers: world.client() })), [400, 'INVALID_REQUEST']);
+    const unpaid = await world.ask('POST', '/api/v1/jobs/verify', { body: { fingerprint: quote.json.fingerprint, payload: order } });
+    assert.deepEqual(codeOf(unpaid), [402, 'X_PAYMENT_REQUIRED']);
+  });
+
+  it('19: of ten deliveries at once each is done or under way', async () => {
+    const { seller, job: { job_id: id } } = await paid();
+    await world.call(seller, `jobs/${id}/start`);
+    assert.deepEqual(codeOf(await world.call(seller, `jobs/${id}/fail`)), [400, 'INVALID_REQUEST']);
+    const told = await Promise.all(Array.from({ length: 10 }, async () => (await world.call(seller, `jobs/${id}/complete`, { result: 'x' })).status));
+    assert.ok(told.includes(200) && told.every((status) => status === 200 || status === 409), String(told));
+    assert.equal(await world.chain.balanceOf(seller.wallet.address), 5000n);
+  });
+
+  it('12: a buyer without funds hears so at once, and holds no seat', async () => {
+    const { seller, buyer, quote, capability } = await quoted();
+    const payment = await signedPayment(world, buyer, quote);
+    await transfer(buyer, world.bonds.address, await world.chain.balanceOf(buyer.address));
+    const began = Date.now();
+    const told = await verify(quote, buyer, { capability, payment });
+    assert.deepEqual([...codeOf(told), told.json.details], [400, 'FACILITATOR_RESPONSE_INVALID', { reason: 'insufficient_funds' }], told.text);
+    assert.ok(Date.now() - began < 5_000);
+    assert.equal((await beat(seller)).json.seller_status, 'idle');
+  });
+
   it('18: a job is its seller\'s, who proves that first, and starts once', async () => {
     const { seller, job: { job_id: id } } = await paid();
     const [other, elsewhere] = [await world.seller({ capability: fresh('task') }), await world.seller({ profile: MOCK, capability: fresh('task') })];
@@ -264,9 +308,9 @@ describe('the exchange', LIMIT, () => {
       [{ seller_renewal_token: 'qdr_x' }, 'PASSPORT_AUTH_REQUIRED'], [{ seller_renewal_token: opened.json.seller_renewal_token, passport_agent_id: 'other' }, 'SELLER_PASSPORT_MISMATCH'],
       [{ challenge_id: asked.challenge_id, tx_hash: wrong }, 'SELLER_BOND_CHALLENGE_INVALID'],
     ] as const) assert.deepEqual(codeOf(await session(more)), [403, code]);
-    // Whose answer was lost asks again.
+    // Whose answer was lost asks again, and has the same session.
     const again = await session({ challenge_id: asked.challenge_id, tx_hash: tx });
-    assert.deepEqual([again.status, again.json.seller_renewal_token], [200, opened.json.seller_renewal_token]);
+    assert.deepEqual([again.status, again.json.seller_session_token, again.json.seller_renewal_token], [200, opened.json.seller_session_token, undefined]);
     assert.equal((await challenge()).json.status, 'already_verified');
     seller.token = renewed.json.seller_session_token;
     assert.equal((await beat(seller)).json.seller_status, 'idle');
@@ -318,7 +362,8 @@ describe('the exchange', LIMIT, () => {
     const post = (path: string, body: string) => world.ask('POST', path, { body });
     assert.deepEqual(codeOf(await post('/api/v1/jobs/quote', '{')), [400, 'INVALID_JSON']);
     const list = await post('/api/v1/sellers/register', '[]');
-    assert.deepEqual([list.status, list.json.code], [500, 'GATEWAY_CONFIG_MISSING']);
+    assert.deepEqual([list.status, list.json.error], [400, 'seller_id must be a non-empty string.']);
+    assert.deepEqual(codeOf(await post('/api/v1/jobs/quote', '{"network_profile":"live-mainnet"}')), [500, 'GATEWAY_CONFIG_MISSING']);
     assert.deepEqual(codeOf(await post('/api/v1/jobs/quote', '{"network_profile":"live-testnet"}')), [400, 'INVALID_REQUEST']);
     assert.deepEqual(codeOf(await post('/api/v1/jobs/quote', `{"a":"${'x'.repeat(262_144)}"}`)), [413, 'REQUEST_TOO_LARGE']);
     assert.deepEqual(codeOf(await world.ask('GET', '/api/v1/jobs/quote/x')), [404, 'NOT_FOUND']);

@@ -26,7 +26,7 @@ const bought = async (capability: string) => {
   const quote = await world.quote(BUYER, prompt, { profile: MOCK, capability });
   assert.equal(quote.status, 402, quote.text);
   const payload = { buyer_id: BUYER.address, capability, prompt, network_profile: MOCK };
-  const paid = await world.ask('POST', '/api/v1/jobs/verify', { body: { fingerprint: quote.json.fingerprint, tx_hash: '0xabc123', payload } });
+  const paid = await world.ask('POST', '/api/v1/jobs/verify', { body: { fingerprint: quote.json.fingerprint, tx_hash: `0xabc${String(number).padStart(3, '0')}`, payload } });
   assert.equal(paid.status, 200, paid.text);
   return { id: paid.json.job_id as string, token: paid.json.job_token as string };
 };

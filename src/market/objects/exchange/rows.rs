@@ -15,6 +15,8 @@ use crate::platform::sql::{Result, Sql, SqlValue};
 const MAX_ONLINE: u64 = 1_000;
 /// Most quotes of a client that are counted.
 const MAX_UNSOLD: u64 = 100;
+/// Most bonds of a seller that are read at once.
+const MAX_BONDS: u64 = 1_000;
 
 /// A profile's rows.
 pub(super) struct ExchangeRows<'a>(pub &'a Sql);
@@ -111,10 +113,10 @@ impl Records for ExchangeRows<'_> {
         self.one("SELECT row FROM bonds WHERE id = ?", vec![id.into()])
     }
 
-    fn bond_of(&self, (seller, agent): (&str, &str), client: &str) -> Result<Option<BondRow>> {
-        let query = "SELECT row FROM bonds WHERE seller = ? AND agent = ? AND client = ?
-            ORDER BY created DESC, rowid DESC LIMIT 1";
-        self.one(query, vec![seller.into(), agent.into(), client.into()])
+    fn bonds_of(&self, seller: &str, since: u64) -> Result<Vec<BondRow>> {
+        let query = "SELECT row FROM bonds WHERE seller = ? AND created >= ?
+            ORDER BY created, rowid LIMIT ?";
+        self.all(query, vec![seller.into(), whole(since), whole(MAX_BONDS)])
     }
 
     fn has_bond_by(&self, transaction: &str) -> Result<bool> {
@@ -190,6 +192,8 @@ impl Records for ExchangeRows<'_> {
         named(over, ends.over, LeavingRow::Job)?;
         let bonds = "SELECT id FROM bonds WHERE created < ? LIMIT ?";
         named(bonds, ends.over, LeavingRow::Bond)?;
+        let unproven = "SELECT id FROM bonds WHERE tx IS NULL AND created < ? LIMIT ?";
+        named(unproven, ends.unsold, LeavingRow::Bond)?;
         let unproven = "SELECT id FROM sellers WHERE json_extract(row, '$.subject') = ''
             AND json_extract(row, '$.created') < ? LIMIT ?";
         named(unproven, ends.unsold, LeavingRow::Seller)?;

@@ -98,7 +98,7 @@ impl Life {
                 // A gate that has settled says no such thing.
                 let is_settled = self.settled.iter().any(|it| it.sale.0 == quote);
                 if status != 402 || !is_settled {
-                    self.apply(Instruction::Taken { quote, status });
+                    self.apply(Instruction::Taken { quote, status, reason: String::new() });
                 }
             }
             Step::Settles(buyer) => {
@@ -134,7 +134,7 @@ impl Life {
             }
             Step::Calls(number, place, callback) => {
                 let id = self.rows.jobs[place].id.clone();
-                let request = self.request(number, &json!({"result": 1}));
+                let request = self.request(number, &json!({"result": 1, "error": 1}));
                 let reaction = self.apply(Instruction::Call { id, callback, request });
                 self.react(reaction);
             }
