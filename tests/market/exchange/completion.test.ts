@@ -61,7 +61,7 @@ describe('a job that is charged on delivery', () => {
     const answer = deal.verify();
     const id = await deal.shown();
     for (const path of [`jobs/${id}/start`, `jobs/${id}/complete`, `jobs/${id}/fail`]) {
-      const refused = await world.call(other, path, { result: 1 });
+      const refused = await world.call(other, path, { result: 1, error: 1 });
       assert.deepEqual([refused.status, refused.json.code], [403, 'SELLER_MISMATCH'], path);
     }
     await deal.call('start', id);

@@ -56,7 +56,8 @@ export class Deal {
   }
 
   call(callback: 'start' | 'complete' | 'fail', id: string, more: Record<string, unknown> = {}): Promise<Answer> {
-    return this.world.call(this.seller, `jobs/${id}/${callback}`, callback === 'complete' ? { result: { text: 'world' }, ...more } : more).catch(lost);
+    const body = { start: {}, complete: { result: { text: 'world' } }, fail: { error: 'no quota' } }[callback];
+    return this.world.call(this.seller, `jobs/${id}/${callback}`, { ...body, ...more }).catch(lost);
   }
 
   /** The job that its seller is shown, once it is. */

@@ -12,13 +12,12 @@ use crate::evm::rpc::error::RpcError;
 use crate::evm::rpc::reply::Replies;
 use crate::evm::rpc::{At, Call, batch};
 
+const CALLS: usize = 4;
+
 /// Waits for the reply about a payer's funds.
 #[cfg_attr(feature = "copies", derive(Clone))]
 #[derive(Debug)]
-pub struct Funding {
-    question: Box<Question>,
-    calls: [Call; 4],
-}
+pub struct Funding(Box<Question>);
 
 impl Question {
     /// The request about the payer's funds, and the value that accepts its reply; `None` if no block
@@ -29,9 +28,10 @@ impl Question {
         let balance = |at| Call::Balance { asset, holder, at };
         let seen = balance(At::Number(self.seen_block?));
         // The nonce last: a settlement between two of them shows itself by it.
-        let calls = [Call::ChainId, seen, balance(At::Latest), self.state(At::Latest)];
+        let calls: [Call; CALLS] =
+            [Call::ChainId, seen, balance(At::Latest), self.state(At::Latest)];
         let body = batch(&calls);
-        Some((body, Funding { question: Box::new(self), calls }))
+        Some((body, Funding(Box::new(self))))
     }
 }
 
@@ -44,11 +44,12 @@ impl Funding {
     }
 
     fn read(&self, reply: &[u8]) -> Result<bool, RpcError> {
-        let replies = Replies::read(reply, self.calls.len())?;
-        let is_its = replies.quantity(0)? == self.question.chain_id;
-        let value = self.question.value;
+        let Self(question) = self;
+        let replies = Replies::read(reply, CALLS)?;
+        let is_its = replies.quantity(0)? == question.chain_id;
+        let value = question.value;
         let was_short = replies.amount(1)? < value;
-        let is_used = self.question.is_used(&replies, 3)?;
+        let is_used = question.is_used(&replies, 3)?;
         Ok(is_its && was_short && replies.amount(2)? < value && !is_used)
     }
 }
