@@ -60,7 +60,7 @@ export class Exchange extends Compiled {
    */
   fetch(request) {
     const [name = '', letter = '', client = ''] = ['name', 'letter', 'client'].map((field) => decodeURIComponent(request.headers.get(`farebox-${field}`) ?? ''));
-    const seen = JSON.parse(this.compiled().open(name, letter, ...this.feeds.open(client)));
+    const seen = JSON.parse(this.compiled().open(name, letter, client, JSON.stringify(this.feeds.open())));
     if (seen.feed !== undefined) return this.feeds.answer(request, client, seen.feed);
     const { status, headers, body } = seen.reply;
     return new Response(body, { status, headers: [['content-type', 'application/json'], ...headers] });

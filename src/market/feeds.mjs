@@ -5,8 +5,9 @@ import { onLoss } from '../platform/instance.mjs';
 
 /**
  * @typedef {{number: number, tags: string[], text: string}} Line
- * @typedef {{about: unknown, tag: string, until: number | null, after: number, ready: string, lines: Line[]}} Page
- * @typedef {{about: unknown, tag: string, client: string, until: number | null, sent: number, flying: number, behind: boolean, answers: boolean}} Place
+ * @typedef {{tag: string, client: string, count: number, ending: number}} OpenFeeds
+ * @typedef {{about: unknown, tag: string, until: number | null, after: number, ready: string, lines: Line[], instead?: OpenFeeds | null}} Page
+ * @typedef {{about: unknown, tag: string, client: string, until: number | null, since?: number, sent: number, flying: number, behind: boolean, answers: boolean}} Place
  *
  * Where a reader is. `flying` lines were sent that it may not have got; `behind` it are lines that wait in the table.
  */
@@ -54,14 +55,30 @@ export class Feeds {
     });
   }
 
+  /** How many feeds are open of each tag and client. */
+  open() {
+    /** @type {Map<string, OpenFeeds>} */
+    const all = new Map();
+    /** @param {string[]} tags @param {boolean} counts */
+    const add = ([tag = '', of = ''], counts) => {
+      const known = all.get(`${tag} ${of}`) ?? { tag, client: of.slice(tagOf('').length), count: 0, ending: 0 };
+      all.set(`${tag} ${of}`, counts ? { ...known, count: known.count + 1 } : { ...known, ending: known.ending + 1 });
+    };
+    for (const socket of this.state.getWebSockets()) add(this.state.getTags(socket), isOpen(socket));
+    for (const { place } of this.streams) add([place.tag, tagOf(place.client)], true);
+    return [...all.values()];
+  }
+
   /**
-   * How many feeds are open: of this client, and of all.
+   * Ends the oldest feed of a tag and a client; its reader comes back with its cursor, or asks from time to time.
    *
-   * @param {string} client
+   * @param {OpenFeeds} of
    */
-  open(client) {
-    const mine = [...this.streams].filter((stream) => stream.place.client === client).length;
-    return [this.state.getWebSockets(tagOf(client)).length + mine, this.state.getWebSockets().length + this.streams.size];
+  end({ tag, client }) {
+    const sockets = this.state.getWebSockets(tag).filter(isOpen).map((socket) => Socket.of(socket));
+    const theirs = [...this.streams, ...sockets].filter(({ place }) => place.tag === tag && tagOf(place.client) === tagOf(client));
+    theirs.sort((one, other) => (one.place.since ?? 0) - (other.place.since ?? 0));
+    theirs[0]?.close(AGAIN, 'others wait; come back with your cursor');
   }
 
   /**
@@ -72,9 +89,10 @@ export class Feeds {
    * @param {Page} page
    */
   answer(request, client, page) {
-    const { about, tag, until, after } = page;
+    const { about, tag, until, after, instead } = page;
+    if (instead) this.end(instead);
     /** @type {Place} */
-    const place = { about, tag, client, until, sent: after, flying: 0, behind: true, answers: false };
+    const place = { about, tag, client, until, since: Date.now(), sent: after, flying: 0, behind: true, answers: false };
     if (request.headers.get('upgrade')?.toLowerCase() === 'websocket') {
       const [theirs, ours] = Object.values(new WebSocketPair());
       if (theirs === undefined || ours === undefined) return new Response(null, { status: 500 });
@@ -292,6 +310,9 @@ class Stream {
 }
 
 const BYTES = new TextEncoder();
+
+/** @param {WebSocket} socket */
+const isOpen = (socket) => socket.readyState === WebSocket.OPEN;
 
 /** @param {string} client */
 const tagOf = (client) => `client:${client}`.slice(0, 200);

@@ -26,10 +26,11 @@ use crate::encoding::{base64, json};
 use crate::hash;
 use crate::mutant::{Mutant, planted};
 use crate::secret::ct_eq;
+use crate::sorted::Sorted;
 
-/// Open feeds of one network address.
-pub const MAX_OF_CLIENT: u32 = 64;
-/// Open feeds of a profile.
+/// Open feeds of a network address among those of anyone, or of one seller or job among the others.
+pub const MAX_OF_ONE: u32 = 64;
+/// Open feeds of anyone, and as many again of those who have proven whose events they may read.
 pub const MAX_OPEN: u32 = 2_000;
 /// Lines that a reader is sent before it has to answer; the next ones wait in the table.
 pub const WINDOW: u32 = 64;
@@ -100,6 +101,23 @@ pub struct FeedPage {
     pub ready: String,
     /// The lines, at most [`WINDOW`].
     pub lines: Vec<FeedLine>,
+    /// The feeds of which the oldest ends, to make room for it.
+    #[serde(default)]
+    pub instead: Option<OpenFeeds>,
+}
+
+/// Open feeds of a tag and a network address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenFeeds {
+    /// The tag.
+    pub tag: String,
+    /// The network address.
+    pub client: String,
+    /// How many they are.
+    pub count: u32,
+    /// How many more were ended by the exchange, and their readers have not answered that.
+    #[serde(default)]
+    pub ending: u32,
 }
 
 impl FeedPage {
@@ -143,16 +161,48 @@ impl About {
     }
 }
 
-/// Whether one more feed may be opened, with this many open of its client and of all.
+/// The feed of this network address beside those that are open. Where there is no room, it takes the
+/// place of the oldest feed of whoever has the most, if those have more than it would have itself:
+/// so that no one who opens many keeps others out.
 ///
 /// # Errors
-/// The answer if it may not.
-pub fn admits(of_client: u32, of_all: u32) -> Result<(), JsonAnswer> {
-    if of_client < MAX_OF_CLIENT && of_all < MAX_OPEN {
-        return Ok(());
+/// The answer if it may not be opened.
+pub fn admitted(page: FeedPage, client: &str, open: &[OpenFeeds]) -> Result<FeedPage, JsonAnswer> {
+    let of_anyone = About::Profile.tag();
+    let is_public = |tag: &str| tag == of_anyone || planted(Mutant::FeedsShareRoom);
+    let is_open = is_public(&page.tag);
+    let owner = |feeds: &OpenFeeds| {
+        if is_open { feeds.client.clone() } else { feeds.tag.clone() }
+    };
+    let mine = if is_open { client } else { page.tag.as_str() };
+    let (mut all, mut ending, mut held, mut counts) = (0_u32, 0_u32, 0_u32, Sorted::new());
+    for feeds in open.iter().filter(|feeds| is_public(&feeds.tag) == is_open) {
+        all = all.saturating_add(feeds.count);
+        ending = ending.saturating_add(feeds.ending);
+        let owner = owner(feeds);
+        if owner == mine {
+            // Readers that do not answer keep their connections.
+            held = held.saturating_add(feeds.count).saturating_add(feeds.ending);
+        }
+        let count: &mut u32 = counts.get_or(owner, || 0);
+        *count = count.saturating_add(feeds.count);
     }
-    let why = "Too many feeds are open; close one, or ask from time to time instead.";
-    Err(said(429, "FEED_LIMIT_REACHED", why).with("retry-after", "60"))
+    let is_over = held >= MAX_OF_ONE;
+    if !is_over && all < MAX_OPEN {
+        return Ok(page);
+    }
+    let of_mine = counts.get(mine).copied().unwrap_or(0);
+    let busiest = counts.iter().max_by_key(|(_, count)| *count);
+    let busiest = busiest.filter(|(_, count)| *count > of_mine.saturating_add(1));
+    let Some((name, _)) = busiest.filter(|_| !is_over && ending < MAX_OPEN) else {
+        let why = "Too many feeds are open; close one, or ask from time to time instead.";
+        return Err(said(429, "FEED_LIMIT_REACHED", why).with("retry-after", "60"));
+    };
+    let is_theirs = |feeds: &&OpenFeeds| {
+        is_public(&feeds.tag) == is_open && owner(feeds) == *name && feeds.count > 0
+    };
+    let theirs = open.iter().find(is_theirs);
+    Ok(FeedPage { instead: theirs.cloned(), ..page })
 }
 
 /// The number that a reader has got: `Last-Event-ID`, else `cursor` of a query.
@@ -225,7 +275,8 @@ impl Gateway {
             ("cursor", quoted(&after.to_string())),
             ("networkProfile", quoted(self.profile().name())),
         ]);
-        Ok(FeedPage { tag: about.tag(), about, until: None, after, ready, lines })
+        let instead = None;
+        Ok(FeedPage { tag: about.tag(), about, until: None, after, ready, lines, instead })
     }
 
     /// An event as feeds have it.

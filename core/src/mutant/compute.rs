@@ -151,6 +151,8 @@ macro_rules! compute {
             EndsCountTwice,
             /// Anyone reads the feed of a seller or a job.
             FeedsAreOpen,
+            /// Feeds of those who have proven who they are wait behind those of anyone.
+            FeedsShareRoom,
             /// Demo runs are not limited.
             DemosPileUp,
         }

@@ -2,7 +2,7 @@
 
 use farebox_core::compute::board::Board;
 use farebox_core::compute::dashboard::{self, Scope};
-use farebox_core::compute::feed::{self, FeedPage, FeedReader, Seen, View, WINDOW};
+use farebox_core::compute::feed::{self, FeedPage, FeedReader, OpenFeeds, Seen, View, WINDOW};
 use farebox_core::compute::figures::About;
 use farebox_core::compute::message::{JsonAnswer, Reaction};
 use farebox_core::compute::row::{EventKind, HoldKind};
@@ -304,9 +304,46 @@ pub fn a_reader_goes_on_where_it_was_and_gets_at_most_a_window() {
     for wrong in ["-1", "+1", "1.5", "x", "9999999999999999"] {
         assert_eq!(feed::cursor(Some(wrong)).unwrap_err().status, 400, "{wrong}");
     }
-    assert_eq!(feed::admits(64, 64).unwrap_err().status, 429);
-    assert_eq!(feed::admits(0, 2_000).unwrap_err().status, 429);
-    assert_eq!(feed::admits(63, 1_999), Ok(()));
+}
+
+/// Open feeds: of a tag, a network address, and how many.
+fn feeds(tag: &str, client: &str, count: u32) -> OpenFeeds {
+    OpenFeeds { tag: tag.to_owned(), client: client.to_owned(), count, ending: 0 }
+}
+
+#[test]
+pub fn who_opens_many_feeds_keeps_out_no_one() {
+    let world = World::with_seller();
+    let anyone = page(&world, View::Feed(FeedReader::Anyone, None));
+    let seller = View::Feed(FeedReader::Seller(wallet(1), session(&world, 1)), None);
+    let seller = page(&world, seller);
+    let admitted = |page: &FeedPage, client: &str, open: &[OpenFeeds]| {
+        let instead = |page: FeedPage| page.instead.map(|it| (it.tag, it.client));
+        feed::admitted(page.clone(), client, open).map(instead).map_err(|answer| answer.status)
+    };
+    let of = |tag: &str, client: &str| Ok(Some((tag.to_owned(), client.to_owned())));
+    // All that are free, by as many networks as that takes.
+    let mut full: Vec<_> = (0..39).map(|at| feeds("all", &format!("10.0.0.{at}"), 50)).collect();
+    full.push(feeds("all", "10.0.1.1", 60));
+    assert_eq!(admitted(&seller, "10.0.0.1", &full), Ok(None), "a share of its own");
+    assert_eq!(admitted(&anyone, "10.9.9.9", &full), of("all", "10.0.1.1"));
+    assert_eq!(admitted(&anyone, "10.0.1.1", &full), Err(429), "no one has more");
+    // Those who were let go and do not answer still have their connections.
+    full[0].ending = 2_000;
+    assert_eq!(admitted(&anyone, "10.9.9.9", &full), Err(429));
+    // Each alone has a bound, and room is taken from no one where there is some.
+    assert_eq!(admitted(&anyone, "b", &[feeds("all", "a", 64)]), Ok(None));
+    assert_eq!(admitted(&anyone, "a", &[feeds("all", "a", 64)]), Err(429));
+    assert_eq!(admitted(&anyone, "a", &[feeds("all", "a", 63)]), Ok(None));
+    let unanswered = OpenFeeds { ending: 1, ..feeds("all", "a", 63) };
+    assert_eq!(admitted(&anyone, "a", &[unanswered]), Err(429));
+    let own = |count: u32| feeds(&seller.tag, "x", count);
+    assert_eq!(admitted(&seller, "y", &[own(40), own(24)]), Err(429), "wherever it reads");
+    assert_eq!(admitted(&seller, "y", &[own(40), own(23)]), Ok(None));
+    // Of those who have proven who they are, the one that has the most makes room.
+    let mut others: Vec<_> = (0..32).map(|at| feeds(&format!("job:{at}"), "x", 62)).collect();
+    others.push(feeds("job:32", "y", 63));
+    assert_eq!(admitted(&seller, "y", &others), of("job:32", "y"));
 }
 
 #[test]

@@ -163,6 +163,7 @@ pub const TABLE: &[Row] = &[
         FeedsAreOpen,
         feeds::a_feed_is_read_with_the_token_of_its_seller_or_job_in_its_profile_alone
     ),
+    row!(FeedsShareRoom, feeds::who_opens_many_feeds_keeps_out_no_one),
     row!(DemosPileUp, demos::the_fourth_run_in_an_hour_is_refused_before_anything_is_spent),
     row!(RowsStay, keep::what_is_over_leaves_after_thirty_days_and_what_is_not_stays),
     row!(DoubtIsPaidAgain, holds::a_payout_that_may_have_moved_is_not_made_again),

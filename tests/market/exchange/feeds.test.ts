@@ -231,6 +231,11 @@ describe('a feed', { timeout: 300_000 }, () => {
     assert.deepEqual([refused.status, refused.json.code, refused.headers.get('retry-after')], [429, 'FEED_LIMIT_REACHED', '60']);
     assert.equal((await world.ask('GET', `/api/v1/feed?network_profile=${LIVE}`, { headers })).status, 200, 'a poll is not refused');
     assert.equal(await status(publicFeed(LIVE), { 'cf-connecting-ip': '10.77.0.2' }), 200);
+    // Those who have proven who they are have places of their own.
+    const seller = await world.seller({ profile: MOCK, capability: 'crowded' });
+    const all = await Promise.all(Array.from({ length: 64 }, () => fetch(publicFeed(), { headers: { ...STREAM, ...headers } })));
+    assert.deepEqual([await status(publicFeed(), headers), await status(sellerFeed(seller), { ...headers, ...bearer(seller.token) })], [429, 200]);
+    await Promise.all(all.map((response) => response.body?.cancel()));
     await Promise.all(open.map((response) => response.body?.cancel()));
   });
 

@@ -9,7 +9,7 @@ mod write;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use farebox_core::compute::feed::{self, Seen, View, ViewLetter};
+use farebox_core::compute::feed::{self, OpenFeeds, Seen, View, ViewLetter};
 use farebox_core::compute::figures::{About, Figures};
 use farebox_core::compute::message::{Instruction, Letter, Reaction, VERSION};
 use farebox_core::compute::records::Edit;
@@ -85,28 +85,28 @@ impl ExchangeObject {
     ///
     /// # Errors The platform's error if a statement failed.
     pub fn look(&self, name: &str, message: &str) -> std::result::Result<String, JsValue> {
-        let letter: ViewLetter = serde_json::from_str(message)
-            .ok()
-            .filter(|letter: &ViewLetter| letter.v == VERSION)
-            .ok_or_else(|| JsValue::from_str("a message of another version"))?;
-        let profile = Profile::named(name).ok_or_else(|| JsValue::from_str("no such profile"))?;
-        self.seen(profile, letter.view)
+        self.seen(name, message).map(|seen| text_of(&seen))
     }
 
-    /// Opens a feed beside this many of its client and of all: what is seen, as JSON.
+    /// Opens a feed of a client beside those that are open, as JSON: what is seen, as JSON.
     ///
     /// # Errors The platform's error if a statement failed.
     pub fn open(
         &self,
         name: &str,
         message: &str,
-        of_client: u32,
-        of_all: u32,
+        client: &str,
+        open: &str,
     ) -> std::result::Result<String, JsValue> {
-        match feed::admits(of_client, of_all) {
-            Ok(()) => self.look(name, message),
-            Err(answer) => Ok(text_of(&Seen::Reply(answer))),
-        }
+        let open: Vec<OpenFeeds> =
+            serde_json::from_str(open).map_err(|error| JsValue::from_str(&error.to_string()))?;
+        let seen = match self.seen(name, message)? {
+            Seen::Feed(page) => {
+                feed::admitted(page, client, &open).map_or_else(Seen::Reply, Seen::Feed)
+            }
+            other => other,
+        };
+        Ok(text_of(&seen))
     }
 
     /// The lines of a feed that come after a number, as JSON.
@@ -163,8 +163,13 @@ impl ExchangeObject {
 }
 
 impl ExchangeObject {
-    fn seen(&self, profile: Profile, view: View) -> Result<String> {
-        self.view(profile, view).map(|seen| text_of(&seen))
+    fn seen(&self, name: &str, message: &str) -> Result<Seen> {
+        let letter: ViewLetter = serde_json::from_str(message)
+            .ok()
+            .filter(|letter: &ViewLetter| letter.v == VERSION)
+            .ok_or_else(|| JsValue::from_str("a message of another version"))?;
+        let profile = Profile::named(name).ok_or_else(|| JsValue::from_str("no such profile"))?;
+        self.view(profile, letter.view)
     }
 
     /// Looks, which writes nothing.
