@@ -134,7 +134,7 @@ impl Gateway {
             taken.insert(seller, seats);
         }
         let seats = |id: &str| taken.get(id).copied().unwrap_or_default();
-        let online = figures.online(None, tick.now.saturating_sub(HEARTBEAT_MS))?;
+        let online = figures.online(tick.now.saturating_sub(HEARTBEAT_MS))?;
         let tally = figures.tally()?;
         let mut best = Vec::new();
         for record in figures.best(MAX_TOP)?.into_iter().filter(|record| record.done > 0) {

@@ -31,7 +31,7 @@ impl Gateway {
             return Ok(Effect::reply(demo_unsupported()));
         }
         let mut supplies: Sorted<String, Supply> = Sorted::new();
-        for seller in records.online(None, tick.now.saturating_sub(HEARTBEAT_MS))? {
+        for seller in records.online(tick.now.saturating_sub(HEARTBEAT_MS))? {
             let seats = records.seats(&seller.id, tick.now)?;
             let price = Amount::from_atomic(&seller.units);
             if let Ok(price) = price

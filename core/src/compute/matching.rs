@@ -38,29 +38,35 @@ impl Gateway {
         wanted: &Wanted<'_>,
         tick: Tick<'_>,
     ) -> Result<Option<SellerRow>, R::Error> {
-        let mut best: Option<(Amount, SellerRow)> = None;
         let since = tick.now.saturating_sub(HEARTBEAT_MS);
-        for seller in records.online(Some(wanted.capability), since)? {
-            let Ok(price) = Amount::from_atomic(&seller.units) else { continue };
-            let is_dear = wanted.at_most.is_some_and(|most| price > most);
-            if !seller.is_here(tick.now)
-                || is_dear && !planted(Mutant::AnySellerTakesOver)
-                || wanted.tried.contains(&seller.id)
-                || seller.id == wanted.buyer && !planted(Mutant::BuyersSellToThemselves)
-            {
-                continue;
+        let mut last: Option<SellerRow> = None;
+        loop {
+            let page = records.cheapest(wanted.capability, since, last.as_ref())?;
+            let Some(end) = page.last().cloned() else { return Ok(None) };
+            for seller in page {
+                let Ok(price) = Amount::from_atomic(&seller.units) else { continue };
+                let is_dear = wanted.at_most.is_some_and(|most| price > most);
+                if is_dear && !planted(Mutant::AnySellerTakesOver) {
+                    return Ok(None);
+                }
+                if !seller.is_here(tick.now)
+                    || wanted.tried.contains(&seller.id)
+                    || seller.id == wanted.buyer && !planted(Mutant::BuyersSellToThemselves)
+                {
+                    continue;
+                }
+                // What was paid already is counted already.
+                let may_sell = wanted.at_most.is_some()
+                    || self.may_sell(records, (&seller.id, price), tick)?;
+                if may_sell && self.has_seat(records, &seller, tick)? {
+                    return Ok(Some(seller));
+                }
             }
-            let is_better = best.as_ref().is_none_or(|(least, known)| {
-                (price, seller.served, &seller.id) < (*least, known.served, &known.id)
-            });
-            // What was paid already is counted already.
-            let may_sell = wanted.at_most.is_some()
-                || is_better && self.may_sell(records, (&seller.id, price), tick)?;
-            if is_better && may_sell && self.has_seat(records, &seller, tick)? {
-                best = Some((price, seller));
+            if planted(Mutant::FullSellersHideOthers) {
+                return Ok(None);
             }
+            last = Some(end);
         }
-        Ok(best.map(|(_, seller)| seller))
     }
 
     fn has_seat<R: Records>(

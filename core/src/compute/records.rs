@@ -72,11 +72,23 @@ pub trait Records {
     fn seller(&self, id: &str) -> Result<Option<SellerRow>, Self::Error>;
 
     /// Sellers that are [`Online`](super::row::Presence::Online) with a heartbeat at this time or
-    /// later, of one capability or of all; at most 1,000.
+    /// later; at most 1,000, of each capability the cheapest.
     ///
     /// # Errors
     /// An error of the storage.
-    fn online(&self, capability: Option<&str>, since: u64) -> Result<Vec<SellerRow>, Self::Error>;
+    fn online(&self, since: u64) -> Result<Vec<SellerRow>, Self::Error>;
+
+    /// A page of those of one capability: by price, then by who was given work the longest ago, then
+    /// by id; those after this one. No page is empty but that after the last.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn cheapest(
+        &self,
+        capability: &str,
+        since: u64,
+        after: Option<&SellerRow>,
+    ) -> Result<Vec<SellerRow>, Self::Error>;
 
     /// How many sellers this client has registered at this time or later that have proven nothing.
     ///

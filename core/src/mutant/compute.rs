@@ -63,8 +63,12 @@ macro_rules! compute {
             TheDeadAreGivenWork,
             /// A seller that let a job lie is given more.
             TheDeadStayOnline,
+            /// Sellers without a free seat hide those that come after them.
+            FullSellersHideOthers,
             /// A seat that is taken is sold.
             SeatsAreSoldTwice,
+            /// A seller's new price ends the quotes that are held at the old one.
+            NewPricesEndQuotes,
             /// The same request is quoted again, with another seat.
             RequestsAreQuotedTwice,
             /// A client holds any number of seats unpaid.

@@ -93,6 +93,10 @@ pub const TABLE: &[Row] = &[
         TheDeadStayOnline,
         jobs::a_seller_that_does_not_begin_loses_the_job_to_another_and_is_offline
     ),
+    row!(
+        FullSellersHideOthers,
+        quotes::a_seat_is_found_behind_any_number_of_sellers_that_have_none
+    ),
     row!(SeatsAreSoldTwice, quotes::of_two_requests_for_one_seat_one_gets_it),
     row!(
         RequestsAreQuotedTwice,

@@ -141,6 +141,22 @@ pub fn the_cheapest_seller_is_asked_first_and_equals_in_turn() {
 }
 
 #[test]
+pub fn a_seat_is_found_behind_any_number_of_sellers_that_have_none() {
+    let mut world = World::new();
+    for number in 1..=7 {
+        world.seller(number, "0.005");
+    }
+    world.seller(8, "0.02");
+    world.seller(9, "0.006");
+    for number in 1..=7 {
+        assert_eq!(world.ask(&format!("10.0.0.{number}"), 20 + number, "taken").status, 402);
+        world.now += 1;
+    }
+    let told = world.ask("10.0.1.1", 30, "free");
+    assert_eq!((told.status, told.text("seller_id")), (402, wallet(9)));
+}
+
+#[test]
 pub fn a_client_holds_two_seats_and_twenty_in_an_hour_unpaid() {
     let mut world = World::new();
     for number in 1..=4 {

@@ -91,13 +91,27 @@ impl Records for Rows {
         Ok(self.sellers.get(id).cloned())
     }
 
-    fn online(&self, capability: Option<&str>, since: u64) -> Result<Vec<SellerRow>, Infallible> {
+    fn online(&self, since: u64) -> Result<Vec<SellerRow>, Infallible> {
         let is_online = |it: &&SellerRow| {
             it.presence == Presence::Online
                 && (it.heartbeat.is_some_and(|at| at >= since) || super::world::sees_the_dead())
-                && capability.is_none_or(|name| it.capability == name)
         };
         Ok(self.sellers.values().filter(is_online).cloned().collect())
+    }
+
+    fn cheapest(
+        &self,
+        capability: &str,
+        since: u64,
+        after: Option<&SellerRow>,
+    ) -> Result<Vec<SellerRow>, Infallible> {
+        let place = |it: &SellerRow| (it.units.parse::<u128>().unwrap(), it.served, it.id.clone());
+        let mut page = self.online(since)?;
+        page.retain(|it| it.capability == capability);
+        page.retain(|it| after.is_none_or(|after| place(it) > place(after)));
+        page.sort_by_key(place);
+        page.truncate(2);
+        Ok(page)
     }
 
     fn unproven(&self, client: &str, since: u64) -> Result<u64, Infallible> {

@@ -11,8 +11,12 @@ use wasm_bindgen::JsValue;
 use crate::platform::columns::{first, number, read, text, whole};
 use crate::platform::sql::{Result, Sql, SqlValue};
 
-/// Most sellers that are compared for one seat.
+/// Most sellers that views count.
 const MAX_ONLINE: u64 = 1_000;
+/// Sellers of a page that are compared for one seat.
+const MAX_PAGE: u64 = 64;
+/// The order of sellers for one seat: a longer number of atomic units is a greater one.
+const ORDER: &str = "length(json_extract(row, '$.units')), json_extract(row, '$.units'), coalesce(json_extract(row, '$.served'), 0), id";
 /// Most quotes of a client that are counted.
 const MAX_UNSOLD: u64 = 100;
 /// Most bonds of a seller that are read at once.
@@ -77,20 +81,34 @@ impl Records for ExchangeRows<'_> {
         self.one("SELECT row FROM sellers WHERE id = ?", vec![id.into()])
     }
 
-    fn online(&self, capability: Option<&str>, since: u64) -> Result<Vec<SellerRow>> {
-        let limit = whole(MAX_ONLINE);
-        match capability {
-            Some(name) => {
-                let query = "SELECT row FROM sellers
-                    WHERE presence = 'online' AND capability = ? AND heartbeat >= ? LIMIT ?";
-                self.all(query, vec![name.into(), whole(since), limit])
-            }
-            None => {
-                let query =
-                    "SELECT row FROM sellers WHERE presence = 'online' AND heartbeat >= ? LIMIT ?";
-                self.all(query, vec![whole(since), limit])
-            }
+    fn online(&self, since: u64) -> Result<Vec<SellerRow>> {
+        let query = format!(
+            "SELECT row FROM (SELECT row, row_number() OVER (PARTITION BY capability ORDER BY {ORDER}) AS place
+                FROM sellers WHERE presence = 'online' AND heartbeat >= ?)
+            ORDER BY place LIMIT ?"
+        );
+        self.all(&query, vec![whole(since), whole(MAX_ONLINE)])
+    }
+
+    fn cheapest(
+        &self,
+        capability: &str,
+        since: u64,
+        after: Option<&SellerRow>,
+    ) -> Result<Vec<SellerRow>> {
+        let mut values: Vec<SqlValue> = vec![capability.into(), whole(since)];
+        let mut later = String::new();
+        if let Some(seller) = after {
+            later = format!("AND ({ORDER}) > (?, ?, ?, ?)");
+            values.extend([whole(seller.units.len() as u64), seller.units.as_str().into()]);
+            values.extend([whole(seller.served), seller.id.as_str().into()]);
         }
+        values.push(whole(MAX_PAGE));
+        let query = format!(
+            "SELECT row FROM sellers WHERE presence = 'online' AND capability = ? AND +heartbeat >= ? {later}
+            ORDER BY {ORDER} LIMIT ?"
+        );
+        self.all(&query, values)
     }
 
     fn unproven(&self, client: &str, since: u64) -> Result<u64> {

@@ -1,7 +1,7 @@
 //! The tables of a profile and their history; schema changes are numbered.
 
 /// Schema changes in order.
-pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, SEEN, SETTLED, LEAVING, PROVEN];
+pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, SEEN, SETTLED, LEAVING, PROVEN, PRICED];
 
 /// The tables of the first version. Rows are JSON; the columns beside them are what they are found by.
 const FIRST: &[&str] = &[
@@ -69,3 +69,8 @@ const PROVEN: &[&str] = &[
     "CREATE INDEX sellers_unproven ON sellers (json_extract(row, '$.client'), json_extract(row, '$.created'))
         WHERE json_extract(row, '$.subject') = ''",
 ];
+
+/// Sellers are asked by price.
+const PRICED: &[&str] = &["CREATE INDEX sellers_priced ON sellers (capability,
+    length(json_extract(row, '$.units')), json_extract(row, '$.units'), coalesce(json_extract(row, '$.served'), 0), id)
+    WHERE presence = 'online'"];
