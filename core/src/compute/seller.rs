@@ -217,6 +217,16 @@ impl SellerRow {
         self.presence == Presence::Online && is_known && is_fresh && !self.rests(now)
     }
 
+    /// Whether it does the work of a quote that is held: it is here, or has said anew what it sells and
+    /// is about to be. What was held keeps its price.
+    #[must_use]
+    pub fn holds(&self, now: u64) -> bool {
+        let is_known = self.is_bound() && self.claims == Claims::Agreed;
+        let is_renewed = self.presence == Presence::Offline && self.heartbeat.is_none();
+        let is_about = is_known && is_renewed && !self.rests(now);
+        self.is_here(now) || is_about && !planted(Mutant::NewPricesEndQuotes)
+    }
+
     /// `seller_status`.
     #[must_use]
     pub fn status(&self, seats: Seats, now: u64) -> &'static str {

@@ -186,7 +186,7 @@ impl Gateway {
         let seller = records.seller(&quote.seller)?;
         let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);
         let may_sell = self.may_sell(records, (&quote.seller, units), tick)?;
-        if !seller.is_some_and(|seller| seller.is_here(tick.now)) || !may_sell {
+        if !seller.is_some_and(|seller| seller.holds(tick.now)) || !may_sell {
             let lapsed = QuoteRow { state: QuoteState::Lapsed, ..quote };
             let edits = Vec::from([Edit::Quote(Box::new(lapsed))]);
             return Ok(Effect { reaction: Reaction::Reply(quote_expired()), edits });

@@ -103,6 +103,7 @@ pub const TABLE: &[Row] = &[
         quotes::the_same_unpaid_request_is_the_same_quote_and_another_prompt_another_one
     ),
     row!(QuotesPileUp, quotes::a_client_holds_two_seats_and_twenty_in_an_hour_unpaid),
+    row!(NewPricesEndQuotes, payments::a_quote_that_is_held_keeps_its_price),
     row!(QuotesNeverEnd, payments::a_quote_is_not_paid_after_its_end),
     row!(AnyPromptIsPaid, payments::another_prompt_than_the_quoted_one_is_not_paid),
     row!(ProfilesMix, payments::a_quote_of_other_terms_is_not_paid),

@@ -79,6 +79,16 @@ pub fn a_quote_of_other_terms_is_not_paid() {
 }
 
 #[test]
+pub fn a_quote_that_is_held_keeps_its_price() {
+    let mut world = World::with_seller();
+    let quote = world.ask("10.0.0.1", 9, "hello");
+    assert_eq!(world.register(1, json!({"price_per_task": "9"})).status, 200);
+    let reaction = world.verify(9, "hello", &quote.text("fingerprint"), &payment(9));
+    assert_eq!(reaction, Reaction::Till(quote.text("payment_id")));
+    assert_eq!(world.rows.jobs[0].units, "5000");
+}
+
+#[test]
 pub fn a_seller_that_is_gone_is_found_before_money_moves() {
     let mut world = World::with_seller();
     let fingerprint = world.ask("10.0.0.1", 9, "hello").text("fingerprint");

@@ -390,6 +390,19 @@ describe('the exchange', LIMIT, () => {
     assert.deepEqual([...codeOf(third), third.headers.get('retry-after')], [429, 'QUOTE_LIMIT_REACHED', '60']);
   });
 
+  it('the cheapest seller is asked, however many digits its price has, and a quote that is held keeps its price', async () => {
+    const capability = fresh('task');
+    const [, , cheap] = await Promise.all(['0.1', '0.01', '0.009', '0.02'].map((price) => world.seller({ capability, price })));
+    assert.ok(cheap);
+    const buyer = await world.wallet();
+    const quote = await world.quote(buyer, 'hello', { capability, headers: world.client() });
+    assert.deepEqual([quote.status, quote.json.amount, quote.json.seller_id], [402, '0.009', cheap.wallet.address.toLowerCase()], quote.text);
+    const anew = { capability, price_per_task: '0.5', passport_agent_id: cheap.agent };
+    assert.equal((await world.call(cheap, 'sellers/register', anew)).status, 200);
+    const { status, text } = await verify(quote.json, buyer, { prompt: 'hello', capability, payment: await signedPayment(world, buyer, quote.json) });
+    assert.equal(status, 200, text);
+  });
+
   it('17: what was quoted before the payment profile changed is not paid, and its money stays', async () => {
     const { seller, buyer, quote, capability } = await quoted();
     const payment = await signedPayment(world, buyer, quote);
