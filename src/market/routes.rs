@@ -3,7 +3,7 @@
 use farebox_core::gate::limit::client_prefix;
 use farebox_core::http::{BodyPresence, RequestHead};
 use farebox_core::skills::message::{Instruction, Labels, OriginalRequest, Response, Sale, Viewer};
-use farebox_core::skills::{Market, original, refused};
+use farebox_core::skills::{original, refused};
 
 use super::config;
 use super::shown::Sheet;
@@ -45,7 +45,7 @@ pub(super) fn read(head: &RequestHead) -> Result<Asked, Response> {
         [""] | ["SKILL.md"] | ["skills", ..] => shown(head, &parts, query),
         ["api", ..] if market.compatible => match original::methods(&parts) {
             Some(methods) if methods.split(", ").any(|method| method == head.method) => {
-                Ok(of_the_original(&market, head, (path, query)))
+                Ok(of_the_original(head, (path, query)))
             }
             Some(methods) => Err(not_allowed(methods)),
             None => Err(not_found()),
@@ -61,7 +61,8 @@ fn marketplace(head: &RequestHead, parts: &[&str], query: &str) -> Result<Asked,
     let method = head.method.as_str();
     let labels = || {
         let field = |name: &str| head.headers.get(name).map(str::to_owned);
-        Labels { agent: field("x-agent-id"), authorization: field("authorization") }
+        let (agent, authorization) = (field("x-agent-id"), field("authorization"));
+        Labels { agent, authorization, client: client_of(head) }
     };
     let owned = |id: &str, make: fn(Labels, String, String) -> Instruction| {
         let (labels, id) = (labels(), text(id));
@@ -126,17 +127,13 @@ fn shown(head: &RequestHead, parts: &[&str], query: &str) -> Result<Asked, Respo
 }
 
 /// A request of the original's shapes, with the network that it comes from.
-fn of_the_original(market: &Market, head: &RequestHead, (path, query): (&str, &str)) -> Asked {
-    let field = |name: &str| head.headers.get(name);
-    // The gate in front takes the platform's own field away and writes another.
-    let is_through = market.is_from_gate(head, clock_ms());
-    let address = field(if is_through { "x-forwarded-for" } else { "cf-connecting-ip" });
+fn of_the_original(head: &RequestHead, (path, query): (&str, &str)) -> Asked {
     let request = OriginalRequest {
         method: head.method.clone(),
         path: path.to_owned(),
         query: query.to_owned(),
-        authorization: field("authorization").map(str::to_owned),
-        client: client_prefix(address).into_owned(),
+        authorization: head.headers.get("authorization").map(str::to_owned),
+        client: client_of(head),
         ..OriginalRequest::default()
     };
     if head.body != BodyPresence::Present {
@@ -145,6 +142,14 @@ fn of_the_original(market: &Market, head: &RequestHead, (path, query): (&str, &s
     Asked::Body(Box::new(move |body| {
         Instruction::Original(Box::new(OriginalRequest { body, ..request }))
     }))
+}
+
+/// The network that a request comes from.
+pub(in crate::market) fn client_of(head: &RequestHead) -> String {
+    // The gate in front takes the platform's own field away and writes another.
+    let is_through = config::market().is_some_and(|it| it.is_from_gate(head, clock_ms()));
+    let field = if is_through { "x-forwarded-for" } else { "cf-connecting-ip" };
+    client_prefix(head.headers.get(field)).into_owned()
 }
 
 /// The methods of a path that there is.

@@ -150,6 +150,35 @@ describe('a market that lets an agent spend $0.40 a day', () => {
   });
 });
 
+describe('strangers with many wallets', () => {
+  let market: Market;
+  before(async () => { market = await Market.start(); });
+  after(() => market.stop());
+
+  it('keep no seller out: what they do not sell makes room', async () => {
+    const wide = { output: { text: 'x'.repeat(3_900) } };
+    const from = (address: string): Record<string, string> => ({ 'cf-connecting-ip': address });
+    assert.equal((await market.publish(newOwner(), skill('quiet', wide), from('192.0.2.1'))).status, 201);
+    for (let count = 0; count < 66; count += 3) {
+      const wallet = newOwner();
+      for (const index of [count, count + 1, count + 2]) {
+        const { status, text } = await market.publish(wallet, skill(`wide-${index}`, wide), from(`192.0.2.${10 + index % 2}`));
+        assert.equal(status, 201, text);
+      }
+    }
+    assert.equal((await market.publish(newOwner(), skill('late', wide), from('192.0.2.2'))).status, 201);
+    const listed = (await market.ask('GET', '/api/marketplace/skills')).json.skills.map(({ id }: { id: string }) => id);
+    assert.deepEqual(['quiet', 'late', 'wide-65', 'wide-0'].map((id) => listed.includes(id)), [true, true, true, false]);
+    await eventually('the table is written', () => market.kv.paths().includes('/s/late'));
+    assert.ok(market.kv.paths().includes('/s/quiet'));
+    const many = Array.from({ length: 40 }, (_, index) => market.publish(newOwner(), skill(`more-${index}`), from('192.0.2.10')));
+    assert.deepEqual(new Set((await Promise.all(many)).map(({ status }) => status)), new Set([201]));
+    const over = await Promise.all(Array.from({ length: 40 }, (_, index) => market.publish(newOwner(), skill(`over-${index}`), from('192.0.2.10'))));
+    assert.ok(over.some(({ status }) => status === 429), 'a network has a pace');
+    assert.equal((await market.publish(newOwner(), skill('of-another'), from('192.0.2.3'))).status, 201);
+  });
+});
+
 describe('a seller', () => {
   let market: Market;
   before(async () => { market = await Market.start(); });

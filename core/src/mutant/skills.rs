@@ -73,6 +73,10 @@ macro_rules! skills {
             UsedIsForgotten,
             /// One owner may have the whole table.
             OwnersFillTheTable,
+            /// A key is forgotten after its time, whatever was paid under it.
+            KeysPayAgain,
+            /// Skills that no one uses leave no room for those of others.
+            NewcomersFindNoRoom,
             /// Skills are published at any pace.
             PublishingHasNoPace,
             /// A table that was overtaken counts as the newest.

@@ -61,6 +61,25 @@ pub trait Books: QuoteBooks {
     /// An error of the storage.
     fn idle_of(&self, owner: &str) -> Result<Vec<SkillRow>, Self::Error>;
 
+    /// The active skills of owners of whom none was ever used, the oldest first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn unproven(&self) -> Result<Vec<SkillRow>, Self::Error>;
+
+    /// How many they are.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn unproven_count(&self) -> Result<u64, Self::Error>;
+
+    /// The ids of skills that are neither active nor used and were changed before this time, beyond
+    /// the newest ones.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn left_over(&self, before: u64, newest: u32, limit: u32) -> Result<Vec<String>, Self::Error>;
+
     /// Whether a skill of this owner was ever used.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use self::owned::label;
-use self::room::paced;
+use self::room::{Housed, ended, paced};
 use super::books::{Books, Edit};
 use super::message::{Labels, Response};
 use super::proof::SkillAction;
@@ -31,9 +31,12 @@ mod room;
 pub const MAX_ACTIVE: u64 = 20;
 /// Most skills of an owner that are kept after they were taken back and never used.
 const MAX_IDLE: usize = 20;
-/// How often all may publish a skill together whose skills were never used: in a short time, because
-/// wallets cost nothing, and the next seller waits for the end of it.
+/// How often all of one network may publish a skill together whose skills were never used: in a short
+/// time, because wallets cost nothing, and the next seller there waits for the end of it.
 const SHARED_PACE: (u64, u64) = (100, 600_000);
+/// Skills that were taken back and never used, of all owners, that are kept; and how many of the rest
+/// are forgotten at once at most.
+const MAX_LEFT_OVER: (u32, u32) = (500, 8);
 /// Milliseconds for which a skill waits for the market's fee.
 const UNPAID_MS: u64 = 86_400_000;
 /// Skills that end at once at most because their fee was not paid.
@@ -78,13 +81,20 @@ impl Market {
             let error = alloc::format!("Agent has reached the max of {MAX_ACTIVE} active skills");
             return Ok(Effect::reply(said(429, &error)));
         }
-        // Wallets cost nothing: those of which nothing was used yet share a pace.
-        let shared = if books.has_used(&skill.owner)? { None } else { Some(("", SHARED_PACE)) };
+        // Wallets cost nothing: those of a network of which nothing was used yet share a pace.
+        let network = alloc::format!("network {}", labels.client);
+        let shared = (network.as_str(), SHARED_PACE);
+        let shared = if books.has_used(&skill.owner)? { None } else { Some(shared) };
         let rates = match paced(books, &skill.owner, shared, moment.now)? {
             Ok(rates) => rates,
             Err(response) => return Ok(Effect::reply(response)),
         };
-        let is_free = books.skill(given)?.is_none() && is_of(books, given, &skill.owner)?;
+        let known = books.skill(given)?;
+        let is_back = known.as_ref().is_some_and(|row| {
+            let is_past = row.changed.saturating_add(GRACE_MS) < moment.now;
+            row.made_room && !row.active && !row.used && is_past && row.owner == skill.owner
+        });
+        let is_free = (known.is_none() || is_back) && is_of(books, given, &skill.owner)?;
         let id = match given {
             "" => self.fresh_id(books, &skill.name, moment)?,
             given if is_free => given.to_string(),
@@ -95,12 +105,17 @@ impl Market {
         };
         let skill = SkillRow { id: id.clone(), ..skill };
         let version = VersionRow { skill: id, ..version };
-        let skill = match self.housed(books, skill, &version)? {
-            Ok(skill) => skill,
+        let Housed { skill, mut edits } = match self.housed(books, skill, &version, moment.now)? {
+            Ok(housed) => housed,
             Err(response) => return Ok(Effect::reply(response)),
         };
         let response = self.published(201, &skill, &version, self.tells_secret(&version));
-        let mut edits = Vec::from([
+        let before = moment.now.saturating_sub(GRACE_MS);
+        let mut left = books.left_over(before, MAX_LEFT_OVER.0, MAX_LEFT_OVER.1)?;
+        left.retain(|id| !is_back || *id != skill.id);
+        left.extend(is_back.then(|| skill.id.clone()));
+        edits.extend(left.into_iter().map(Edit::Forget));
+        edits.extend([
             Edit::Nonce(nonce),
             Edit::Skill(Box::new(skill)),
             Edit::Version(Box::new(version)),
@@ -151,6 +166,8 @@ impl Market {
             refused: None,
             room: Room::default(),
             used: false,
+            client: labels.client.clone(),
+            made_room: false,
         };
         Ok((members, skill, version))
     }
@@ -233,10 +250,12 @@ impl Market {
             let latest = version.version.clone();
             let row =
                 SkillRow { name, description, latest, changed: moment.now, refused: None, ..skill };
-            match self.housed(books, row, &version)? {
-                Ok(row) => (row, version),
+            let housed = match self.housed(books, row, &version, moment.now)? {
+                Ok(housed) => housed,
                 Err(response) => return Ok(Effect::reply(response)),
-            }
+            };
+            edits.extend(housed.edits);
+            (housed.skill, version)
         } else {
             (SkillRow { changed: moment.now, ..skill }, VersionRow { until: Some(0), ..version })
         };
@@ -303,14 +322,10 @@ impl Market {
         version: &VersionRow,
         now: u64,
     ) -> Result<(Response, Vec<Edit>), B::Error> {
-        let mut edits = Vec::new();
-        for old in books.versions(&skill.id)?.into_iter().filter(|old| old.until.is_none()) {
-            edits.push(Edit::Version(Box::new(VersionRow { until: Some(now), ..old })));
-        }
         let owner = skill.owner.clone();
         let skill = SkillRow { active: false, changed: now, ..skill };
         let response = self.published(200, &skill, version, None);
-        edits.push(Edit::Skill(Box::new(skill)));
+        let mut edits = ended(books, skill, now)?;
         edits.extend(forgets(books, &owner, now)?);
         edits.extend(self.changed(books, now)?);
         Ok((response, edits))

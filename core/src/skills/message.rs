@@ -119,6 +119,9 @@ pub struct Labels {
     /// `Authorization`: compared with the operator's token, never shown or stored.
     #[serde(default)]
     pub authorization: Option<String>,
+    /// The network that it comes from.
+    #[serde(default)]
+    pub client: String,
 }
 
 /// Who the treasury says has a runtime token.

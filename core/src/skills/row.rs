@@ -44,6 +44,12 @@ pub struct SkillRow {
     /// Whether it was ever called or paid for: then its id stands in receipts.
     #[serde(default = "yes")]
     pub used: bool,
+    /// The network that it was published from.
+    #[serde(default)]
+    pub client: String,
+    /// Whether it was taken back to make room: then its owner may publish it again.
+    #[serde(default)]
+    pub made_room: bool,
 }
 
 impl SkillRow {
@@ -68,11 +74,11 @@ pub struct Room {
     pub bytes: u64,
 }
 
-/// How often an owner has published since then. Key: owner; an empty one is of all together whose
-/// skills were never used. Deleted after an hour.
+/// How often an owner has published since then. Key: owner, or the network that all publish from
+/// whose skills were never used. Deleted after an hour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateRow {
-    /// The wallet.
+    /// The wallet, or the network.
     pub owner: String,
     /// Begin of the hour.
     pub since: u64,

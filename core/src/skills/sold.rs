@@ -189,11 +189,12 @@ impl Market {
         };
         let fee = Some(sale.payment.clone());
         let row = SkillRow { owes: false, fee, used: true, ..skill };
-        let row = match self.housed(books, row, &version)? {
-            Ok(row) => row,
+        let housed = match self.housed(books, row, &version, moment.now)? {
+            Ok(housed) => housed,
             Err(response) => return Ok(Effect::reply(response)),
         };
-        let mut edits = Vec::from([Edit::Skill(Box::new(row))]);
+        let mut edits = housed.edits;
+        edits.push(Edit::Skill(Box::new(housed.skill)));
         edits.extend(self.changed(books, moment.now)?);
         Ok(Effect { reaction: Reaction::Reply(told), edits })
     }

@@ -9,10 +9,10 @@ use farebox_core::compute::message::{
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{notice, refused};
-use farebox_core::gate::limit::client_prefix;
 use farebox_core::http::RequestHead;
 
 use crate::market::config::{self, Exchanging};
+pub(super) use crate::market::routes::client_of;
 use crate::platform::calls::clock_ms;
 
 /// What a request asks.
@@ -169,13 +169,6 @@ pub(super) fn profile_of_id(profiles: &Profiles, id: &str) -> Result<Profile, Js
     let named = Profile::of_id(id).filter(|profile| profiles.gateway(*profile).is_some());
     let any = || profiles.gateways().next().map(|gateway| gateway.profile());
     named.or_else(any).ok_or_else(refused::not_configured)
-}
-
-/// The client's network; the gate in front takes the platform's own field away and writes another.
-pub(super) fn client_of(head: &RequestHead) -> String {
-    let is_through = config::market().is_some_and(|it| it.is_from_gate(head, clock_ms()));
-    let field = if is_through { "x-forwarded-for" } else { "cf-connecting-ip" };
-    client_prefix(head.headers.get(field)).into_owned()
 }
 
 /// The methods of a path that there is.

@@ -129,6 +129,25 @@ impl Books for SkillRows<'_> {
         Ok(idle)
     }
 
+    fn unproven(&self) -> Result<Vec<SkillRow>> {
+        self.all(&format!("SELECT row FROM skills WHERE {UNPROVEN} ORDER BY created, id"), vec![])
+    }
+
+    fn unproven_count(&self) -> Result<u64> {
+        let query = format!("SELECT count(*) FROM skills WHERE {UNPROVEN}");
+        Ok(self.first(&query, vec![])?.as_ref().and_then(number).unwrap_or(0))
+    }
+
+    fn left_over(&self, before: u64, newest: u32, limit: u32) -> Result<Vec<String>> {
+        let query =
+            "SELECT id FROM (SELECT id, json_extract(row, '$.changed') AS changed FROM skills
+                WHERE active = 0 AND used = 0 ORDER BY changed DESC LIMIT -1 OFFSET ?)
+            WHERE changed < ? ORDER BY changed LIMIT ?";
+        let values = vec![whole(newest.into()), whole(before), whole(limit.into())];
+        let rows = self.0.exec(query, values)?;
+        rows.raw().map(|row| Ok(text(row?.first()).unwrap_or_default())).collect()
+    }
+
     fn has_used(&self, owner: &str) -> Result<bool> {
         let query = "SELECT 1 FROM skills WHERE used = 1 AND owner = ? LIMIT 1";
         Ok(self.first(query, vec![owner.into()])?.is_some())
@@ -306,5 +325,8 @@ impl Books for SkillRows<'_> {
     }
 }
 
+/// Which skills are of owners of whom none was ever used.
+const UNPROVEN: &str =
+    "active = 1 AND used = 0 AND owner NOT IN (SELECT owner FROM skills WHERE used = 1)";
 /// The greatest number that a column holds exactly.
 const MAX_NUMBER: u64 = (1 << 53) - 1;

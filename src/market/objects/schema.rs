@@ -1,7 +1,8 @@
 //! The tables of the market's object and their history; schema changes are numbered.
 
 /// Schema changes in order.
-pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, ARCHIVE, BOUNDS, super::original::TABLES, KEPT];
+pub(super) const MIGRATIONS: &[&[&str]] =
+    &[FIRST, ARCHIVE, BOUNDS, super::original::TABLES, KEPT, LEFT, PAID];
 
 /// The tables of the first version.
 const FIRST: &[&str] = &[
@@ -71,3 +72,13 @@ const KEPT: &[&str] = &[
     "CREATE INDEX replies_first ON replies (is_long DESC, until)",
     "INSERT INTO meta SELECT 'reply_bytes', coalesce(sum(bytes), 0) FROM replies",
 ];
+
+/// Keys that paid, or may have, stand for their invocations for ever.
+const PAID: &[&str] = &["UPDATE keys SET until = 9007199254740991, row = json_set(row, '$.until', 9007199254740991)
+    WHERE json_extract(row, '$.invocation') IN (SELECT id FROM departed)
+    OR json_extract(row, '$.invocation') IN (SELECT id FROM invocations
+        WHERE ending IN ('running', 'paid_ok', 'paid_failed') OR json_extract(row, '$.pack') <> '')"];
+
+/// Skills that were taken back and never used, by when.
+const LEFT: &[&str] = &["CREATE INDEX skills_left ON skills (json_extract(row, '$.changed'))
+    WHERE active = 0 AND used = 0"];

@@ -163,6 +163,27 @@ impl Books for Rows {
         Ok(rows)
     }
 
+    fn unproven(&self) -> Found<Vec<SkillRow>> {
+        let used = |owner: &str| self.skills.values().any(|row| row.used && row.owner == owner);
+        let is_it = |row: &&SkillRow| row.active && !used(&row.owner);
+        let mut rows: Vec<_> = self.skills.values().filter(is_it).cloned().collect();
+        rows.sort_by_key(|row| (row.created, row.id.clone()));
+        Ok(rows)
+    }
+
+    fn unproven_count(&self) -> Found<u64> {
+        Ok(self.unproven()?.len() as u64)
+    }
+
+    fn left_over(&self, before: u64, newest: u32, limit: u32) -> Found<Vec<String>> {
+        let mut rows: Vec<_> =
+            self.skills.values().filter(|row| !row.active && !row.used).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.changed));
+        let mut rows: Vec<_> = rows.into_iter().skip(newest as usize).collect();
+        rows.retain(|row| row.changed < before);
+        Ok(rows.into_iter().rev().take(limit as usize).map(|row| row.id.clone()).collect())
+    }
+
     fn has_used(&self, owner: &str) -> Found<bool> {
         Ok(self.skills.values().any(|row| row.used && row.owner == owner))
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::world::{World, echo, gated, owner, vars};
 
 fn named(agent: &str) -> Labels {
-    Labels { agent: Some(agent.to_owned()), authorization: None }
+    Labels { agent: Some(agent.to_owned()), ..Labels::default() }
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn a_credential_is_no_label() {
         let mut body = gated();
         body.as_object_mut().unwrap().remove("agentId");
         let body = world.signed(1, "publish", "", &body);
-        let labels = Labels { agent: None, authorization: Some(authorization.to_owned()) };
+        let labels = Labels { authorization: Some(authorization.to_owned()), ..Labels::default() };
         let told = world.reply(Instruction::Publish(labels, body.to_string()));
         assert_eq!(told.error(), (401, "Agent authentication required"), "{authorization}");
     }
@@ -233,7 +233,7 @@ fn a_credential_is_no_label() {
     body["agentId"] = "ada".into();
     let body = world.signed(1, "publish", "", &body);
     let authorization = Some(format!("Bearer {}", "o".repeat(32)));
-    let labels = Labels { agent: Some("ada".to_owned()), authorization };
+    let labels = Labels { agent: Some("ada".to_owned()), authorization, ..Labels::default() };
     assert_eq!(world.reply(Instruction::Publish(labels, body.to_string())).status, 201);
     let stored = format!("{:?}", world.rows.skills);
     assert!(stored.contains("ada") && !stored.contains("oooo"), "{stored}");
@@ -245,7 +245,7 @@ pub fn an_operator_takes_back_any_skill_for_a_reason() {
     world.publish(&gated());
     let remove = |world: &mut World, token: &str, body: &Value| {
         let authorization = Some(format!("Bearer {token}"));
-        let labels = Labels { agent: None, authorization };
+        let labels = Labels { authorization, ..Labels::default() };
         world.reply(Instruction::Deactivate(labels, "echo".into(), body.to_string()))
     };
     let (token, reason) = ("o".repeat(32), json!({"reason": "sells what it does not have"}));
@@ -404,37 +404,119 @@ pub fn wallets_publish_at_a_pace() {
 }
 
 #[test]
-pub fn wallets_of_which_nothing_was_used_share_a_pace() {
+pub fn wallets_of_a_network_of_which_nothing_was_used_share_a_pace() {
     let mut world = World::new();
-    let publish = |world: &mut World, number: u32| {
+    let publish = |world: &mut World, number: u32, client: &str| {
         let wallet = u8::try_from(number / 20 + 1).unwrap();
         let mut body = gated();
         (body["skillId"], body["payTo"]) = (format!("echo-{number}").into(), owner(wallet).into());
         body["description"] = "d".into();
         let body = world.signed(wallet, "publish", "", &body).to_string();
-        world.reply(Instruction::Publish(Labels::default(), body))
+        world.reply(Instruction::Publish(from(client), body))
     };
     for number in 0..100 {
-        assert_eq!(publish(&mut world, number).status, 201, "{number}");
+        assert_eq!(publish(&mut world, number, "10.0.0.1").status, 201, "{number}");
     }
-    let told = publish(&mut world, 100);
+    let told = publish(&mut world, 100, "10.0.0.1");
     assert_eq!(told.error(), (429, "Too many skills are being published; try again later"));
     assert!(told.headers.contains(&("retry-after".to_owned(), "600".to_owned())), "{told:?}");
+    assert_eq!(publish(&mut world, 101, "10.0.0.2").status, 201, "no one else waits");
     world.now += 600_000;
-    assert_eq!(publish(&mut world, 100).status, 201);
+    assert_eq!(publish(&mut world, 100, "10.0.0.1").status, 201);
+}
+
+/// The labels of a request from this network.
+fn from(client: &str) -> Labels {
+    Labels { client: client.to_owned(), ..Labels::default() }
+}
+
+/// Publishes a skill that takes much of the table; the status.
+fn publish_wide(world: &mut World, wallet: u8, id: &str, client: &str) -> u32 {
+    let mut body = gated();
+    body["output"] = json!({"text": "x".repeat(3_900)});
+    (body["skillId"], body["payTo"]) = (id.into(), owner(wallet).into());
+    let body = world.signed(wallet, "publish", "", &body).to_string();
+    world.reply(Instruction::Publish(from(client), body)).status
+}
+
+#[test]
+pub fn what_no_one_uses_makes_room_and_what_was_sold_or_is_of_a_seller_does_not() {
+    let mut world = World::new();
+    assert_eq!(publish_wide(&mut world, 1, "sold", "10.0.0.1"), 201);
+    let mut sale = super::world::sale("250000");
+    sale.path = "/s/sold".into();
+    world.send(Instruction::Sold(Box::new(sale)));
+    assert_eq!(publish_wide(&mut world, 1, "of-a-seller", "10.0.0.1"), 201);
+    assert_eq!(publish_wide(&mut world, 2, "quiet", "10.0.0.2"), 201);
+    // Wallets and words cost nothing.
+    for number in 0..90 {
+        world.now += 1_000;
+        let (id, client) = (format!("wide-{number}"), format!("10.0.1.{}", number % 2));
+        assert_eq!(publish_wide(&mut world, 10 + number / 3, &id, &client), 201, "{id}");
+    }
+    assert_eq!(publish_wide(&mut world, 3, "late", "10.0.0.3"), 201);
+    let active = |world: &World, id: &str| world.rows.skills.get(id).is_some_and(|it| it.active);
+    for id in ["sold", "of-a-seller", "quiet", "late", "wide-89"] {
+        assert!(active(&world, id), "{id}");
+    }
+    assert!(!active(&world, "wide-0") && !active(&world, "wide-1"), "the oldest leave first");
+    let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };
+    assert!(draft.text_without(&[]).len() <= 251 * 1024);
+    // Its owner may publish it again, and no one else.
+    world.now += 300_001;
+    assert_eq!(publish_wide(&mut world, 11, "wide-0", "10.0.1.0"), 409);
+    assert_eq!(publish_wide(&mut world, 10, "wide-0", "10.0.1.0"), 201);
+    assert_eq!(world.rows.skills["wide-0"].owner, owner(10));
+}
+
+#[test]
+pub fn skills_that_take_no_room_are_bounded_too() {
+    let mut world = World::new();
+    let publish = |world: &mut World, wallet: u8, id: &str, client: &str| {
+        world.now += 60_000;
+        let mut body = echo();
+        (body["skillId"], body["payTo"]) = (id.into(), owner(wallet).into());
+        let body = world.signed(wallet, "publish", "", &body).to_string();
+        assert_eq!(world.reply(Instruction::Publish(from(client), body)).status, 201, "{id}");
+    };
+    publish(&mut world, 1, "quiet", "10.0.0.1");
+    for number in 0..1_010_u32 {
+        let (wallet, client) = (u8::try_from(number / 18 + 2).unwrap(), number % 3);
+        publish(&mut world, wallet, &format!("crowd-{number}"), &format!("10.0.1.{client}"));
+    }
+    let active = world.rows.skills.values().filter(|row| row.active).count();
+    assert_eq!((active, world.rows.skills["quiet"].active), (1_000, true));
+}
+
+#[test]
+pub fn what_was_taken_back_unused_leaves_in_the_end_of_whichever_wallet_it_was() {
+    let mut world = World::new();
+    for number in 0..700_u32 {
+        world.now += 60_000;
+        let (wallet, id) = (u8::try_from(number / 20 + 1).unwrap(), format!("echo-{number}"));
+        let mut body = gated();
+        (body["skillId"], body["payTo"]) = (id.clone().into(), owner(wallet).into());
+        let body = world.signed(wallet, "publish", "", &body).to_string();
+        assert_eq!(world.reply(Instruction::Publish(from("a"), body)).status, 201, "{number}");
+        let body = world.signed(wallet, "deactivate", &id, &json!({})).to_string();
+        world.reply(Instruction::Deactivate(named("x"), id, body));
+    }
+    assert!(world.rows.skills.len() <= 502, "{}", world.rows.skills.len());
+    assert_eq!(world.rows.versions.len(), world.rows.skills.len());
 }
 
 #[test]
 pub fn a_version_waits_for_no_other_wallet() {
     let mut world = World::new();
     world.publish(&echo());
-    let rate = world.rows.rates.get("").cloned();
+    let rate = world.rows.rates.get("network ").cloned();
+    assert!(rate.is_some());
     let mut next = echo();
     next["version"] = "1.1.0".into();
     let body = world.signed(1, "version", "echo", &next).to_string();
     let revise = Instruction::Revise(Labels::default(), "echo".into(), body);
     assert_eq!(world.reply(revise).status, 201);
-    assert_eq!(world.rows.rates.get("").cloned(), rate);
+    assert_eq!(world.rows.rates.get("network ").cloned(), rate);
 }
 
 #[test]
@@ -484,6 +566,10 @@ pub fn a_table_has_room_for_what_the_gate_reads_and_no_more() {
         let body = world.signed(number / 3 + 1, "publish", "", &body).to_string();
         let reply = world.reply(Instruction::Publish(Labels::default(), body));
         told.push(reply.status);
+        // What was sold stays.
+        let mut sale = super::world::sale("250000");
+        sale.path = format!("/s/echo-{number}");
+        world.send(Instruction::Sold(Box::new(sale)));
     }
     assert!(told.contains(&503), "{told:?}");
     let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };

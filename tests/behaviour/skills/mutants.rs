@@ -28,6 +28,10 @@ pub const TABLE: &[Row] = &[
         OwnersFillTheTable,
         catalogue::an_owner_has_a_share_of_the_table_until_its_skills_are_used
     ),
+    row!(
+        NewcomersFindNoRoom,
+        catalogue::what_no_one_uses_makes_room_and_what_was_sold_or_is_of_a_seller_does_not
+    ),
     row!(PublishingHasNoPace, catalogue::wallets_publish_at_a_pace),
     row!(AnyHostIsCalled, catalogue::a_skill_is_called_at_public_hosts_alone),
     row!(OldTablesCount, catalogue::a_table_that_was_overtaken_is_written_again),

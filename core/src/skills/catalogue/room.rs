@@ -1,6 +1,7 @@
 //! How much of the gate's table skills may take, and how often they are published.
 
-use alloc::string::ToString;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::mutant::{Mutant, planted};
@@ -9,6 +10,7 @@ use crate::skills::books::{Books, Edit};
 use crate::skills::message::Response;
 use crate::skills::refused::said;
 use crate::skills::row::{RateRow, Room, SkillRow, TableRow, VersionRow};
+use crate::sorted::Sorted;
 
 /// Most routes that the gate reads, without those of the operator.
 const MAX_ROUTES: u64 = 990;
@@ -16,19 +18,38 @@ const MAX_ROUTES: u64 = 990;
 const MAX_TABLE_BYTES: u64 = 224 * 1024;
 /// Most bytes of it for the skills of an owner that were never used, where listing costs nothing.
 const MAX_IDLE_BYTES: u64 = 16 * 1024;
+/// Most active skills of owners of whom none was ever used.
+const MAX_UNPROVEN: u64 = 1_000;
 /// How often an owner may publish, versions included, and in how many milliseconds.
 const OWNER_PACE: (u64, u64) = (60, 3_600_000);
 
+/// A skill with its room in the gate's table, and the edits that made it.
+pub(in crate::skills) struct Housed {
+    /// The skill.
+    pub skill: SkillRow,
+    /// What ends the skills that had the room.
+    pub edits: Vec<Edit>,
+}
+
 impl Market {
-    /// The skill with its room in the gate's table, or the refusal if there is none left.
+    /// The skill with its room in the gate's table, or the refusal if there is none left. What no one
+    /// has used, of owners of whom nothing was, makes room for any other.
     pub(in crate::skills) fn housed<B: Books>(
         &self,
         books: &B,
         skill: SkillRow,
         version: &VersionRow,
-    ) -> Result<Result<SkillRow, Response>, B::Error> {
+        now: u64,
+    ) -> Result<Result<Housed, Response>, B::Error> {
+        let is_there = books.skill(&skill.id)?.is_some_and(|row| row.active);
+        let crowd = if is_there || books.has_used(&skill.owner)? {
+            0
+        } else {
+            books.unproven_count()?.saturating_add(1).saturating_sub(MAX_UNPROVEN)
+        };
         if skill.owes {
-            return Ok(Ok(SkillRow { room: Room::default(), ..skill }));
+            let skill = SkillRow { room: Room::default(), ..skill };
+            return self.with_room(books, skill, (Room::default(), crowd), now);
         }
         let mut room = Room::default();
         for route in self.routes_of(&skill, version) {
@@ -41,10 +62,6 @@ impl Market {
         let had = skill.room;
         let all = books.room()?;
         let own = u64::try_from(self.own_routes.len()).unwrap_or(u64::MAX);
-        let bytes = rest(all.bytes, had.bytes, room.bytes).saturating_add(own);
-        if rest(all.routes, had.routes, room.routes) > MAX_ROUTES || bytes > MAX_TABLE_BYTES {
-            return Ok(Err(said(503, "catalogue_full")));
-        }
         if !skill.used && self.listing_fee.is_none() && !planted(Mutant::OwnersFillTheTable) {
             let idle = books.idle_room_of(&skill.owner)?;
             if rest(idle.bytes, had.bytes, room.bytes) > MAX_IDLE_BYTES {
@@ -54,7 +71,32 @@ impl Market {
                 return Ok(Err(said(429, &error)));
             }
         }
-        Ok(Ok(SkillRow { room, ..skill }))
+        let over = Room {
+            routes: rest(all.routes, had.routes, room.routes).saturating_sub(MAX_ROUTES),
+            bytes: rest(all.bytes, had.bytes, room.bytes)
+                .saturating_add(own)
+                .saturating_sub(MAX_TABLE_BYTES),
+        };
+        self.with_room(books, SkillRow { room, ..skill }, (over, crowd), now)
+    }
+
+    /// The skill with what leaves for it.
+    fn with_room<B: Books>(
+        &self,
+        books: &B,
+        skill: SkillRow,
+        over: (Room, u64),
+        now: u64,
+    ) -> Result<Result<Housed, Response>, B::Error> {
+        let Some(leaving) = makes_room(books, &skill, over)? else {
+            return Ok(Err(said(503, "catalogue_full")));
+        };
+        let mut edits = Vec::new();
+        for gone in leaving {
+            let gone = SkillRow { active: false, made_room: true, changed: now, ..gone };
+            edits.extend(ended(books, gone, now)?);
+        }
+        Ok(Ok(Housed { skill, edits }))
     }
 
     /// The route table has to be written again.
@@ -69,6 +111,63 @@ impl Market {
         let table = TableRow { wanted, due: Some(due), ..table };
         Ok([Edit::Table(table), Edit::Sweep(now)])
     }
+}
+
+/// The edits of a skill that is active no longer: no version of it is sold from now on.
+pub(super) fn ended<B: Books>(books: &B, skill: SkillRow, now: u64) -> Result<Vec<Edit>, B::Error> {
+    let mut edits = Vec::new();
+    for old in books.versions(&skill.id)?.into_iter().filter(|old| old.until.is_none()) {
+        edits.push(Edit::Version(Box::new(VersionRow { until: Some(now), ..old })));
+    }
+    edits.push(Edit::Skill(Box::new(skill)));
+    Ok(edits)
+}
+
+/// The skills that leave so that there is so much more room for another, and so many are fewer, if
+/// that can be had.
+fn makes_room<B: Books>(
+    books: &B,
+    newcomer: &SkillRow,
+    (over, crowd): (Room, u64),
+) -> Result<Option<Vec<SkillRow>>, B::Error> {
+    let mut gone = Vec::new();
+    if over == Room::default() && crowd == 0 {
+        return Ok(Some(gone));
+    }
+    let mut left = books.unproven()?;
+    left.retain(|row| row.id != newcomer.id && !planted(Mutant::NewcomersFindNoRoom));
+    let (mut routes, mut bytes) = (0_u64, 0_u64);
+    while routes < over.routes || bytes < over.bytes {
+        let Some(row) = crowded_out(&mut left, newcomer, |row| row.room.bytes) else {
+            return Ok(None);
+        };
+        routes = routes.saturating_add(row.room.routes);
+        bytes = bytes.saturating_add(row.room.bytes);
+        gone.push(row);
+    }
+    while u64::try_from(gone.len()).unwrap_or(u64::MAX) < crowd {
+        let Some(row) = crowded_out(&mut left, newcomer, |_| 1) else { return Ok(None) };
+        gone.push(row);
+    }
+    Ok(Some(gone))
+}
+
+/// Takes out the oldest skill of the network that has the most of what was never used, the newcomer's
+/// included: so many of one network make no one of another leave who has less.
+fn crowded_out(
+    left: &mut Vec<SkillRow>,
+    newcomer: &SkillRow,
+    weight: fn(&SkillRow) -> u64,
+) -> Option<SkillRow> {
+    let mut taken: Sorted<String, u64> = Sorted::new();
+    for row in left.iter().chain(Some(newcomer).filter(|it| !it.used)) {
+        let theirs = taken.get_or(row.client.clone(), || 0);
+        *theirs = theirs.saturating_add(weight(row));
+    }
+    let of = |row: &&SkillRow| taken.get(&row.client).copied().unwrap_or(0);
+    let most = left.iter().filter(|row| weight(row) > 0).map(|row| of(&row)).max()?;
+    let at = left.iter().position(|row| weight(row) > 0 && of(&row) == most)?;
+    Some(left.remove(at))
 }
 
 /// How often an owner has published with this time, and those who share a pace, or the refusal if
