@@ -53,7 +53,10 @@ impl Market {
     ) -> Result<Effect, B::Error> {
         let is_free = finish.ending == Ending::Free;
         let zero = || "0".to_string();
-        let phase = if finish.paid == Moved::Unknown { Phase::Doubtful } else { Phase::Done };
+        let is_unseen =
+            finish.paid == Moved::Yes && row.phase == Phase::Paying && row.tx.is_empty();
+        let is_open = finish.paid == Moved::Unknown || is_unseen;
+        let phase = if is_open { Phase::Doubtful } else { Phase::Done };
         let is_doubtful = phase == Phase::Doubtful && self.lookup_token.is_some();
         let mut ended = InvocationRow {
             phase,
@@ -75,12 +78,14 @@ impl Market {
             give_back(&mut spend, &mut ended, now);
         }
         add(&mut spend, &ended);
+        let key = super::replies::key_of(&ended, now);
         let response = self.answer(&ended, finish);
         let reply = super::replies::kept(&ended, &response, now);
         let room = super::replies::room(books, reply.bytes, now)?;
         let mut edits =
             Vec::from([Edit::Invocation(Box::new(ended)), Edit::Reply(Box::new(reply))]);
         edits.extend(room);
+        edits.extend(key);
         if !planted(Mutant::TotalsDrift) {
             edits.push(Edit::Spend(Box::new(spend)));
         }
@@ -106,11 +111,15 @@ impl Market {
             // What the skill answered is in the stored answer alone.
             let end = Members::new().text("ledgerId", &row.id).done().replacen('{', ",", 1);
             let Some(start) = reply.body.strip_suffix(&end) else { return Ok(None) };
-            let receipt = Members::new().raw("receipt", &receipt(self, row)).done();
-            let receipt = receipt.trim_start_matches('{');
-            let receipt = receipt.strip_suffix('}').unwrap_or_default();
+            let told = |row: &InvocationRow| {
+                let told = Members::new().raw("receipt", &receipt(self, row)).done();
+                told.replacen('{', ",", 1).strip_suffix('}').unwrap_or_default().to_string()
+            };
+            // It may have been told without its transaction.
+            let unseen = told(&InvocationRow { tx: String::new(), ..row.clone() });
+            let start = start.strip_suffix(&unseen).unwrap_or(start);
             body = match row.paid {
-                Moved::Yes => alloc::format!("{start},{receipt}{end}"),
+                Moved::Yes => alloc::format!("{start}{}{end}", told(row)),
                 Moved::No | Moved::Unknown => reply.body.clone(),
             };
         }

@@ -293,7 +293,7 @@ impl Market {
         let is_settled = row.ending == Ending::PaidFailed
             && matches!(told.outcome.as_str(), "allow" | "paid_fulfillment_failed");
         match told.standing.as_str() {
-            "confirmed" => self.known_paid(books, row, told),
+            "confirmed" => self.known_paid(books, row, told, moment.now),
             "expired_unconfirmed" | "void" => {
                 let mut spend = self.spend_of(books, &row)?;
                 take_back(&mut spend, &row);
@@ -307,26 +307,36 @@ impl Market {
                 give_back(&mut spend, &mut row, moment.now);
                 add(&mut spend, &row);
                 let told = self.retold(books, &row)?;
+                let key = super::replies::key_of(&row, moment.now);
                 let mut edits =
                     Vec::from([Edit::Invocation(Box::new(row)), Edit::Spend(Box::new(spend))]);
-                edits.extend(told);
+                edits.extend(told.into_iter().chain(key));
                 Ok(Effect { reaction: Reaction::Nothing, edits })
             }
-            _ if is_settled => self.known_paid(books, row, told),
+            _ if is_settled => self.known_paid(books, row, told, moment.now),
             _ => Ok(later(row, moment.now)),
         }
     }
 
-    /// A payment that was in doubt and has moved: its totals are right already.
+    /// A payment that was in doubt and has moved: its totals are right already. It is looked at until
+    /// its transaction is known.
     fn known_paid<B: Books>(
         &self,
         books: &B,
         row: InvocationRow,
         told: &Told,
+        now: u64,
     ) -> Result<Effect, B::Error> {
         let tx = self.transaction(books, &row, told)?;
-        let (phase, paid, receipt) = (Phase::Done, Moved::Yes, told.receipt.clone());
-        let row = InvocationRow { phase, paid, tx, receipt, due: None, ..row };
+        if row.paid == Moved::Yes && tx.is_empty() {
+            return Ok(later(row, now));
+        }
+        let (paid, receipt) = (Moved::Yes, told.receipt.clone());
+        let (phase, due) = match tx.is_empty() {
+            true => (Phase::Doubtful, Some(now.saturating_add(wait(row.looks)))),
+            false => (Phase::Done, None),
+        };
+        let row = InvocationRow { phase, paid, tx, receipt, due, ..row };
         let told = self.retold(books, &row)?;
         let edits = told.into_iter().chain([Edit::Invocation(Box::new(row))]).collect();
         Ok(Effect { reaction: Reaction::Nothing, edits })

@@ -27,8 +27,10 @@ const CALL_MS: u64 = 10_000;
 pub(super) const CALL_LEASE_MS: u64 = 30_000;
 /// Milliseconds for which another request waits for an answer.
 const FOLLOW_MS: u64 = 35_000;
-/// Milliseconds for which a key and a short answer are kept.
+/// Milliseconds for which a short answer is kept, and a key for which nothing was paid.
 pub(super) const KEEP_MS: u64 = 30 * 86_400_000;
+/// The end of a key that may pay: the greatest number that a column holds exactly.
+pub(super) const FOR_EVER: u64 = (1 << 53) - 1;
 /// Longest key, bytes.
 const MAX_KEY: usize = 255;
 
@@ -134,7 +136,7 @@ impl Market {
                 key: key.to_string(),
                 digest: row.digest.clone(),
                 invocation: row.id.clone(),
-                until: moment.now.saturating_add(KEEP_MS),
+                until: FOR_EVER,
             }));
         }
         if let Some(pack) = payer.pack {

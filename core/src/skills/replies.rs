@@ -4,9 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::books::{Books, Edit};
-use super::invoke::KEEP_MS;
+use super::invoke::{FOR_EVER, KEEP_MS};
 use super::message::Response;
-use super::row::{InvocationRow, ReplyRow};
+use super::row::{InvocationRow, KeyRow, Moved, ReplyRow};
 use crate::mutant::{Mutant, planted};
 
 /// Milliseconds for which the answer to an invocation without a key is kept: no one can ask for it
@@ -41,6 +41,22 @@ pub(super) fn kept(row: &InvocationRow, response: &Response, now: u64) -> ReplyR
         bytes,
         is_long,
     }
+}
+
+/// What the key of an ended invocation stands for: where money moved, may have, or was prepaid, for
+/// ever, so that it pays once.
+pub(super) fn key_of(row: &InvocationRow, now: u64) -> Option<Edit> {
+    let is_spent = row.paid != Moved::No || !row.pack.is_empty();
+    let is_kept = is_spent && !planted(Mutant::KeysPayAgain);
+    let until = if is_kept { FOR_EVER } else { now.saturating_add(KEEP_MS) };
+    let key = KeyRow {
+        account: row.account.clone(),
+        key: row.key.clone(),
+        digest: row.digest.clone(),
+        invocation: row.id.clone(),
+        until,
+    };
+    (!row.key.is_empty()).then_some(Edit::Key(key))
 }
 
 /// Bytes of an answer.

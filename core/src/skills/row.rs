@@ -370,7 +370,7 @@ pub struct ReplyRow {
     pub is_long: bool,
 }
 
-/// What an idempotency key stands for. Key: account and key. Deleted after 30 days.
+/// What an idempotency key stands for. Key: account and key. Deleted after 30 days if nothing was paid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRow {
     /// Whose key.

@@ -51,7 +51,10 @@ impl Rows {
                 }
                 Edit::Rate(row) => _ = self.rates.insert(row.owner.clone(), row),
                 Edit::Nonce(row) => self.nonces.push(row),
-                Edit::Sweep(now) => self.nonces.retain(|row| row.until > now),
+                Edit::Sweep(now) => {
+                    self.nonces.retain(|row| row.until > now);
+                    self.keys.retain(|_, row| row.until >= now);
+                }
                 Edit::Table(row) => self.table = row,
                 Edit::Begin(row) => {
                     assert!(!self.invocations.iter().any(|it| it.id == row.id), "an id twice");

@@ -272,10 +272,66 @@ pub fn what_may_have_been_paid_is_told_as_unknown_until_the_chain_says() {
 fn heard(world: &mut World, answer: TreasuryAnswer, money: &str) -> (Ending, Moved) {
     world.now += 60_000;
     world.send(Instruction::Due);
-    let invocation = world.rows.invocations[0].id.clone();
+    let (invocation, fence) =
+        (world.rows.invocations[0].id.clone(), world.rows.invocations[0].fence);
     let answer = Some(TreasuryAnswer { money: Some(money.into()), ..answer });
-    world.send(Instruction::Paid { invocation, fence: 2, answer });
+    world.send(Instruction::Paid { invocation, fence, answer });
     (world.rows.invocations[0].ending, world.rows.invocations[0].paid)
+}
+
+#[test]
+pub fn a_key_pays_once_for_ever() {
+    let asked = || Instruction::Invoke(Box::new(invocation("key", "hello")));
+    for (said, tx) in [("allow", TX), ("paid_fulfillment_failed", TX), ("inconclusive", "")] {
+        let mut world = shop();
+        let first = world.buy("key", decision(said, tx));
+        world.now += 400 * 86_400_000;
+        world.send(Instruction::Due);
+        world.rows.replies.clear();
+        let again = world.reply(asked());
+        assert_eq!(again.error(), (410, "answer_gone"), "{said}");
+        assert_eq!(again.body["ledgerId"], first.body["ledgerId"]);
+        assert_eq!(world.rows.invocations.len(), 1);
+    }
+    // Where nothing was paid, it is free again after 30 days.
+    let mut world = shop();
+    world.buy("key", decision("deny", ""));
+    world.now += 30 * 86_400_000 + 1;
+    world.send(Instruction::Due);
+    assert_eq!(world.rows.keys.len(), 0);
+    assert!(matches!(world.send(asked()), Reaction::Errand(_)));
+}
+
+#[test]
+pub fn a_transaction_is_told_once_the_chain_shows_it() {
+    let failed = |tx: &str| decision("paid_fulfillment_failed", tx);
+    let mut world = shop();
+    let first = world.buy("key", failed(""));
+    assert_eq!((&first.body["paid"], &first.body["receipt"]["txHash"]), (&true.into(), &"".into()));
+    for _ in 0..3 {
+        assert_eq!(heard(&mut world, failed(""), "signed"), (Ending::PaidFailed, Moved::Yes));
+        assert!(world.rows.invocations[0].due.is_some());
+    }
+    assert_eq!(heard(&mut world, failed(TX), "spent"), (Ending::PaidFailed, Moved::Yes));
+    let row = &world.rows.invocations[0];
+    assert_eq!((row.tx.as_str(), row.due), (TX, None));
+    let asked = || Instruction::Invoke(Box::new(invocation("key", "hello")));
+    assert_eq!(world.reply(asked()).body["receipt"]["txHash"], TX);
+    assert_eq!(world.rows.spends["acme/buyer"].failed_xlm, "2.5");
+    // The answer of one that was delivered has one receipt, whatever was told before.
+    let mut world = shop();
+    world.buy("key", decision("allow", ""));
+    assert_eq!(heard(&mut world, decision("allow", ""), "spent"), (Ending::PaidOk, Moved::Yes));
+    assert_eq!(world.reply(asked()).body["receipt"]["txHash"], "");
+    heard(&mut world, decision("allow", TX), "spent");
+    let told = world.reply(asked());
+    assert_eq!((told.status, &told.body["receipt"]["txHash"]), (200, &TX.into()));
+    assert_eq!(told.text.matches("receipt").count(), 1, "{}", told.text);
+    // What never moved is no payment, whatever the seller said.
+    let mut world = shop();
+    world.buy("key", failed(""));
+    assert_eq!(heard(&mut world, failed(""), "void"), (Ending::NotPaidFailed, Moved::No));
+    assert_eq!(world.rows.spends["acme/buyer"].failed_xlm, "0");
 }
 
 #[test]

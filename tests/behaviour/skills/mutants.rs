@@ -51,6 +51,7 @@ pub const TABLE: &[Row] = &[
     row!(AnyPayeeIsPaid, invocations::another_payee_than_the_listed_one_is_not_paid),
     row!(AnyAssetIsPaid, invocations::another_asset_than_the_listed_one_is_not_paid),
     row!(CallsAreRepeated, invocations::a_key_is_answered_with_the_same_bytes_and_paid_once),
+    row!(KeysPayAgain, invocations::a_key_pays_once_for_ever),
     row!(CallsServeOthers, invocations::a_key_stands_for_one_request),
     row!(TwinsAreCalled, invocations::the_same_request_at_once_is_one_invocation),
     row!(OldGrantsCount, invocations::a_worker_that_lost_its_invocation_changes_nothing),
