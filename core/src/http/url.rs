@@ -86,6 +86,27 @@ impl Reach {
     }
 }
 
+/// Whether an authority names a port that belongs to another protocol, whose server may take a
+/// request for its own commands. Spec: WHATWG Fetch, "bad port".
+#[must_use]
+pub fn has_bad_port(authority: &str) -> bool {
+    const BAD: [u16; 83] = [
+        0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95,
+        101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179,
+        389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601,
+        636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566,
+        6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+    ];
+    let port = authority.rsplit(':').next().and_then(|port| port.parse().ok());
+    port.is_some_and(|port| BAD.contains(&port)) && authority.contains(':')
+}
+
+/// Whether two authorities name the same host, whatever the port.
+#[must_use]
+pub fn is_same_host(one: &str, other: &str) -> bool {
+    host_of(one).is_some_and(|host| host_of(other) == Some(host))
+}
+
 /// The host in lower case without brackets, if authority and port are well formed.
 fn host_of(authority: &str) -> Option<String> {
     let (host, port) = match authority.strip_prefix('[') {

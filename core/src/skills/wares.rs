@@ -17,7 +17,7 @@ use crate::amount::Amount;
 use crate::encoding::json;
 use crate::evm::token;
 use crate::http::UrlPieces;
-use crate::http::url::Reach;
+use crate::http::url::{Reach, has_bad_port, is_same_host};
 use crate::mutant::{Mutant, planted};
 use crate::text::is_hidden;
 
@@ -145,6 +145,15 @@ impl Market {
         let pieces = UrlPieces::of(url).filter(|_| is_plain).ok_or_else(invalid)?;
         let scheme = pieces.scheme.to_ascii_lowercase();
         let reach = Reach::of(pieces.authority);
+        if reach == Some(Reach::Public) && !planted(Mutant::AnyHostIsCalled) {
+            if has_bad_port(pieces.authority) {
+                return Err(said(400, "callUrl must not name a port of another protocol"));
+            }
+            let own = UrlPieces::of(&self.url).map(|own| own.authority);
+            if own.is_some_and(|own| is_same_host(own, pieces.authority)) {
+                return Err(said(400, "callUrl must not be an address of the market"));
+            }
+        }
         match (scheme.as_str(), reach) {
             (_, None) => Err(invalid()),
             ("http" | "https", Some(Reach::Loopback)) if self.local_sellers => Ok(()),

@@ -82,6 +82,25 @@ pub fn a_skill_is_called_at_public_hosts_alone() {
         let told = World::new().publish(&body);
         assert_eq!(told.error(), (400, "callUrl must be a public address"), "{host}");
     }
+    let refused = |url: &str| {
+        let mut body = echo();
+        body["callUrl"] = url.into();
+        let told = World::new().publish(&body);
+        (told.status, told.body["error"].as_str().unwrap_or_default().to_owned())
+    };
+    for host in ["foo.localhost", "localhost.", "foo.localhost.:8443"] {
+        let error = "callUrl must be a public address".to_owned();
+        assert_eq!(refused(&format!("https://{host}/x")), (400, error), "{host}");
+    }
+    for port in [22, 25, 6000, 10_080] {
+        let error = "callUrl must not name a port of another protocol".to_owned();
+        assert_eq!(refused(&format!("https://seller.example.com:{port}/x")), (400, error));
+    }
+    for own in ["market.example.com", "MARKET.example.com:8443", "market.example.com."] {
+        let error = "callUrl must not be an address of the market".to_owned();
+        assert_eq!(refused(&format!("https://{own}/s/echo")), (400, error), "{own}");
+    }
+    assert_eq!(refused("https://seller.example.com:8443/x").0, 201);
 }
 
 #[test]
