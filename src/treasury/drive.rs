@@ -186,15 +186,21 @@ impl Said {
         Command::Prepared { attempt, fence, signature, balance }
     }
 
-    /// Asks for the authorization of a payment by link, and the node about it.
+    /// Asks the node about the authorization of a payment by link, and then for it.
     async fn claim(&self, claim: LinkClaim) -> Option<Command> {
-        let LinkClaim { object, name, link, node: (url, body), asked } = claim;
-        let asks = serde_json::to_string(&Envelope::of(Command::Claim { name, link })).ok()?;
-        let held = calls::object(&self.env, &object, &asks);
-        let (said, sight) = join(held, calls::node(&url, &body)).await;
-        let Ok(Answer::Held(holder)) = serde_json::from_str(&said?) else { return None };
+        let (url, body) = &claim.node;
+        let sight = calls::node(url, body).await;
+        let holder = match claim.asks(sight.as_deref()) {
+            None => None,
+            Some(asks) => {
+                let asks = serde_json::to_string(&Envelope::of(asks)).ok()?;
+                let said = calls::object(&self.env, &claim.object, &asks).await?;
+                let Ok(Answer::Held(holder)) = serde_json::from_str(&said) else { return None };
+                Some(holder)
+            }
+        };
         let told = ClaimTold { holder, sight };
-        Some(Command::Link(LinkCommand::Claimed(Box::new(asked), told)))
+        Some(Command::Link(LinkCommand::Claimed(Box::new(claim.asked), told)))
     }
 
     async fn send(&self, treasury: &Treasury, order: &Order) -> Command {

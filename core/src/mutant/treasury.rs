@@ -17,6 +17,8 @@ macro_rules! treasury {
             LinksSharePayments,
             /// An authorization is given to another link than the first that asked.
             ClaimsChangeHands,
+            /// An authorization is given to a link though no node shows it unused.
+            UnseenIsClaimed,
             /// An authorization is sent that the chain shows used.
             LinksSendUsedPayments,
             /// A link is paid by less, or to another.

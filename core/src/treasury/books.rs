@@ -210,6 +210,12 @@ pub trait Books {
     /// An error of the storage.
     fn claim(&self, name: &str) -> Result<Option<String>, Self::Error>;
 
+    /// When the first authorization ends that a link has.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn claims_end(&self) -> Result<Option<u64>, Self::Error>;
+
     /// The payments by link that are due at this second, the longest due first.
     ///
     /// # Errors
@@ -282,6 +288,8 @@ pub enum Change {
     Nonces(NonceRow),
     /// Puts a payment by link.
     Link(Box<PaymentLink>),
-    /// Gives the authorization of this name to a link.
-    Claim(String, String),
+    /// Gives the authorization of this name to a link, until it ends.
+    Claim(String, String, u64),
+    /// Deletes what was given until this time or before.
+    ClaimsGone(u64),
 }

@@ -115,6 +115,8 @@ pub enum Command {
         name: String,
         /// The link.
         link: String,
+        /// End of the authorization, unix seconds.
+        until: u64,
     },
 }
 
@@ -141,8 +143,8 @@ pub enum LinkCommand {
 /// What came of a [`LinkClaim`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimTold {
-    /// The link that has the authorization.
-    pub holder: String,
+    /// The link that has the authorization; `None` if the node's reply gave no reason to ask.
+    pub holder: Option<String>,
     /// The body of the node's reply; `None` if no complete answer came.
     pub sight: Option<String>,
 }
@@ -322,7 +324,11 @@ pub struct LinkClaim {
     pub name: String,
     /// The link.
     pub link: String,
-    /// The node's URL, and the body of a JSON-RPC request to it.
+    /// End of the authorization, unix seconds.
+    pub until: u64,
+    /// Number of the chain.
+    pub chain_id: u64,
+    /// The node's URL, and the body of a JSON-RPC request to it: it is asked first.
     pub node: (String, String),
     /// The command that it is for.
     pub asked: LinkCommand,

@@ -138,7 +138,7 @@ impl Treasury {
                 self.prepared(books, (&attempt, fence), signature, balance, scene)
             }
             Command::Link(asked) => self.link(books, asked, scene),
-            Command::Claim { name, link } => self.claim(books, name, link),
+            Command::Claim { name, link, until } => self.claim(books, name, link, until),
             Command::Answered { attempt, fence, answer, sent } if links::is_link(&attempt) => {
                 self.link_answered(books, (&attempt, fence), Some((&answer, sent)), scene)
             }

@@ -110,9 +110,16 @@ impl Rows<'_> {
                     ],
                 )
             }
-            Change::Claim(name, link) => {
-                let query = "INSERT INTO claims VALUES (?, ?)";
-                self.run(query, vec![name.as_str().into(), link.as_str().into()])
+            Change::Claim(name, link, until) => {
+                let query = "INSERT INTO claims VALUES (?, ?, ?)";
+                let values = vec![name.as_str().into(), link.as_str().into(), whole(*until)];
+                self.run(query, values)?;
+                // Of before: an authorization is valid for at most a day when it is shown.
+                let query = "UPDATE claims SET until = ? WHERE until IS NULL";
+                self.run(query, vec![whole(now.saturating_add(86_400))])
+            }
+            Change::ClaimsGone(until) => {
+                self.run("DELETE FROM claims WHERE until <= ?", vec![whole(*until)])
             }
             Change::Nonces(row) => {
                 let query = "INSERT OR REPLACE INTO nonces VALUES (?, ?)";
@@ -222,7 +229,9 @@ impl Rows<'_> {
             UNION ALL SELECT min(due) FROM escrows WHERE due IS NOT NULL
             UNION ALL SELECT min(due) FROM links WHERE due IS NOT NULL
             UNION ALL SELECT json_extract(value, '$.due') FROM meta WHERE name IN ('removal', 'answers'))";
-        Ok(first(self.0, query, vec![])?.as_ref().and_then(number))
+        let due = first(self.0, query, vec![])?.as_ref().and_then(number);
+        // The platform joins at most five selects.
+        Ok(due.into_iter().chain(self.claims_end()?).min())
     }
 
     /// The organization whose books these are, once it was told.
@@ -438,6 +447,11 @@ impl Books for Rows<'_> {
     fn claim(&self, name: &str) -> Result<Option<String>> {
         let query = "SELECT link FROM claims WHERE name = ?";
         Ok(text(first(self.0, query, vec![name.into()])?.as_ref()))
+    }
+
+    fn claims_end(&self) -> Result<Option<u64>> {
+        let query = "SELECT min(until) FROM claims";
+        Ok(first(self.0, query, vec![])?.as_ref().and_then(number))
     }
 
     fn links_due(&self, now: u64, limit: u32) -> Result<Vec<PaymentLink>> {

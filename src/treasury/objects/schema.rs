@@ -63,4 +63,8 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
 ], &[
     // Which link has an authorization, in the objects that keep this for all organizations.
     "CREATE TABLE claims (name TEXT PRIMARY KEY, link TEXT NOT NULL) WITHOUT ROWID",
+], &[
+    // An authorization that has ended pays nothing.
+    "ALTER TABLE claims ADD COLUMN until INTEGER",
+    "CREATE INDEX claims_until ON claims (until)",
 ]];

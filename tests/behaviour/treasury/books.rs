@@ -31,7 +31,7 @@ pub struct Rows {
     pub escrows: BTreeMap<String, EscrowRow>,
     pub links: BTreeMap<String, PaymentLink>,
     pub nonces: BTreeMap<String, NonceRow>,
-    pub claims: BTreeMap<String, String>,
+    pub claims: BTreeMap<String, (String, u64)>,
 }
 
 impl Rows {
@@ -94,7 +94,8 @@ impl Rows {
                 Change::Removal(removal) => self.removal = Some(removal),
                 Change::Escrow(row) => _ = self.escrows.insert(row.id.clone(), *row),
                 Change::Link(row) => _ = self.links.insert(row.id.clone(), *row),
-                Change::Claim(name, link) => _ = self.claims.insert(name, link),
+                Change::Claim(name, link, until) => _ = self.claims.insert(name, (link, until)),
+                Change::ClaimsGone(now) => self.claims.retain(|_, (_, until)| *until > now),
                 Change::Nonces(row) => _ = self.nonces.insert(row.wallet.clone(), row),
             }
         }
@@ -300,7 +301,11 @@ impl Books for Rows {
     }
 
     fn claim(&self, name: &str) -> Result<Option<String>, Infallible> {
-        Ok(self.claims.get(name).cloned())
+        Ok(self.claims.get(name).map(|(link, _)| link.clone()))
+    }
+
+    fn claims_end(&self) -> Result<Option<u64>, Infallible> {
+        Ok(self.claims.values().map(|(_, until)| *until).min())
     }
 
     fn links_due(&self, now: u64, limit: u32) -> Result<Vec<PaymentLink>, Infallible> {

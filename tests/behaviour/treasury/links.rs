@@ -95,7 +95,7 @@ fn claim(world: &mut World, id: &str, it: &Signs) -> LinkClaim {
 }
 
 fn claimed(world: &mut World, claim: &LinkClaim, sight: Option<String>) -> Answer {
-    let told = ClaimTold { holder: world.holder(claim), sight };
+    let told = ClaimTold { holder: world.holder(claim, sight.as_deref()), sight };
     world.send(Command::Link(LinkCommand::Claimed(Box::new(claim.asked.clone()), told)))
 }
 

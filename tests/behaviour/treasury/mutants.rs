@@ -25,6 +25,7 @@ pub const TABLE: &[Row] = &[
     row!(LinksSharePayments, links::claims::an_authorization_pays_one_link),
     row!(ClaimsChangeHands, links::claims::an_authorization_pays_one_link_of_all_organizations_though_answers_are_lost),
     row!(LinksSendUsedPayments, links::claims::what_the_chain_shows_used_is_not_sent_and_the_link_stays_as_it_was),
+    row!(UnseenIsClaimed, links::claims::what_no_node_shows_unused_leaves_nothing_and_what_has_ended_leaves),
     row!(LinksTakeAnyPayment, links::only_what_the_link_says_pays_it_and_the_rest_leaves_it_as_it_was),
     row!(LinksKeepFences, links::settling::who_lost_the_work_on_a_link_says_nothing_of_it_any_more),
     row!(LinksTakeUsedPayments, links::claims::what_was_used_before_its_first_sending_pays_no_link),

@@ -118,17 +118,17 @@ impl World {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// Asks the object of an authorization which link has it.
-    pub fn holder(&mut self, claim: &LinkClaim) -> String {
+    /// Asks the object of an authorization which link has it, if the node's reply gives reason to.
+    pub fn holder(&mut self, claim: &LinkClaim, sight: Option<&str>) -> Option<String> {
+        let asks = claim.asks(sight)?;
         let random = self.random();
         let now = UnixTime::from_secs(self.now);
         let scene = Scene { organization: &claim.object, now, random: &random };
-        let (name, link) = (claim.name.clone(), claim.link.clone());
         let rows = &mut *self.claims.borrow_mut();
-        let decided = self.treasury.apply(rows, Command::Claim { name, link }, scene).unwrap();
+        let decided = self.treasury.apply(rows, asks, scene).unwrap();
         rows.write(decided.changes);
         match decided.answer {
-            Answer::Held(holder) => holder,
+            Answer::Held(holder) => Some(holder),
             other => panic!("no holder: {other:?}"),
         }
     }

@@ -34,7 +34,11 @@ impl Treasury {
         (jobs, changes): (&mut Vec<Job>, &mut Vec<Change>),
         scene: Scene<'_>,
     ) -> Result<(), B::Error> {
-        for link in books.links_due(scene.now.secs(), MAX_JOBS)? {
+        let now = scene.now.secs();
+        if books.claims_end()?.is_some_and(|end| end <= now) {
+            changes.push(Change::ClaimsGone(now));
+        }
+        for link in books.links_due(now, MAX_JOBS)? {
             let (job, link) = match &link.state {
                 LinkState::Settling(payment) => self.pursue(&link, payment, scene.now),
                 LinkState::Pending

@@ -1,9 +1,10 @@
 //! Which link has an authorization. A token accepts one once, and it does not say what it is for:
 //! so it pays one link of a treasury, of whichever organization, and none if it was used before.
 //!
-//! A link asks for it before anything is written or sent, in an object that the authorization's name
-//! chooses, so that all organizations ask the same one. It is given once and for good: a link whose
-//! work was lost in between finds that it has it. Meanwhile a node is asked whether it is used.
+//! A node is asked first whether it is used: what no node shows unused writes nothing. Then the link
+//! asks for it, before anything else is written or sent, in an object that the authorization's name
+//! chooses, so that all organizations ask the same one. It is given once, and until it ends, from
+//! when on no link takes it: a link whose work was lost in between finds that it has it.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -18,13 +19,15 @@ use crate::evm::rpc::{At, AuthorizationId, Call, batch};
 use crate::hash;
 use crate::mutant::{Mutant, planted};
 use crate::treasury::books::{Books, Change};
-use crate::treasury::message::{Answer, ClaimTold, LinkClaim, LinkCommand};
+use crate::treasury::message::{Answer, ClaimTold, Command, LinkClaim, LinkCommand};
 use crate::treasury::{Decided, Treasury};
 
 /// The reason of a link that takes no such payment.
 pub(super) const USED: &str = "authorization_used";
 /// Begins the names of these objects, as no organization's name does; one hex digit follows.
 const OBJECT: &str = "authorizations/";
+/// Calls of the request to a node.
+const CALLS: usize = 3;
 
 /// Why a payment is not sent.
 pub(super) enum Unsent {
@@ -37,7 +40,7 @@ pub(super) enum Unsent {
 impl Treasury {
     /// What is asked before a link takes a payment; `None` without a node.
     pub(super) fn ask_for(&self, taken: &PaymentLink, asked: &LinkCommand) -> Option<LinkClaim> {
-        let (_, calls) = sight(taken)?;
+        let (chain_id, calls) = sight(taken)?;
         let node = self.node(&ChainId::parse(&taken.network).ok()?)?.to_string();
         let name = taken.payment_name()?;
         let digest = hash::digest(&[name.as_bytes()]);
@@ -45,6 +48,8 @@ impl Treasury {
             object: format!("{OBJECT}{}", digest.get(..1)?),
             name,
             link: taken.id.clone(),
+            until: taken.payment()?.valid_before,
+            chain_id,
             node: (node, batch(&calls)),
             asked: asked.clone(),
         })
@@ -56,12 +61,13 @@ impl Treasury {
         books: &B,
         name: String,
         link: String,
+        until: u64,
     ) -> Result<Decided, B::Error> {
         let holder = books.claim(&name)?.filter(|_| !planted(Mutant::ClaimsChangeHands));
         Ok(match holder {
             Some(holder) => Decided::told(Answer::Held(holder)),
             None => {
-                let changes = Vec::from([Change::Claim(name, link.clone())]);
+                let changes = Vec::from([Change::Claim(name, link.clone(), until)]);
                 Decided { answer: Answer::Held(link), changes }
             }
         })
@@ -73,11 +79,13 @@ impl Treasury {
         taken: PaymentLink,
         claimed: &ClaimTold,
     ) -> Result<PaymentLink, Unsent> {
-        if claimed.holder != taken.id && !planted(Mutant::LinksSharePayments) {
-            return Err(Unsent::Used);
-        }
-        let (is_used, seen_block) = seen(&taken, claimed).ok_or(Unsent::Unseen)?;
-        if is_used && !planted(Mutant::LinksSendUsedPayments) {
+        let (chain_id, _) = sight(&taken).ok_or(Unsent::Unseen)?;
+        let sight = claimed.sight.as_deref();
+        let (is_used, seen_block) = seen(chain_id, sight).ok_or(Unsent::Unseen)?;
+        let is_its = claimed.holder.as_ref() == Some(&taken.id);
+        if is_used && !planted(Mutant::LinksSendUsedPayments)
+            || !is_its && !planted(Mutant::LinksSharePayments)
+        {
             return Err(Unsent::Used);
         }
         let LinkState::Settling(payment) = taken.state else { return Err(Unsent::Unseen) };
@@ -87,7 +95,7 @@ impl Treasury {
 }
 
 /// The chain's number, and the calls of a node that is asked about the payment of a link.
-fn sight(taken: &PaymentLink) -> Option<(u64, [Call; 3])> {
+fn sight(taken: &PaymentLink) -> Option<(u64, [Call; CALLS])> {
     let payment = taken.payment()?;
     let authorization = AuthorizationId {
         asset: Address::parse(&taken.contract).ok()?,
@@ -99,10 +107,22 @@ fn sight(taken: &PaymentLink) -> Option<(u64, [Call; 3])> {
     Some((chain_id, [Call::ChainId, Call::BlockNumber, state]))
 }
 
+impl LinkClaim {
+    /// What its object is asked once a node has replied; `None` unless that shows the authorization
+    /// unused.
+    #[must_use]
+    pub fn asks(&self, sight: Option<&str>) -> Option<Command> {
+        let is_unused = seen(self.chain_id, sight)
+            .is_some_and(|(is_used, _)| !is_used || planted(Mutant::LinksSendUsedPayments));
+        let may = is_unused || planted(Mutant::UnseenIsClaimed);
+        let (name, link) = (self.name.clone(), self.link.clone());
+        may.then_some(Command::Claim { name, link, until: self.until })
+    }
+}
+
 /// Whether the authorization was used, and the newest block then.
-fn seen(taken: &PaymentLink, claimed: &ClaimTold) -> Option<(bool, u64)> {
-    let (chain_id, calls) = sight(taken)?;
-    let replies = Replies::read(claimed.sight.as_ref()?.as_bytes(), calls.len()).ok()?;
+fn seen(chain_id: u64, sight: Option<&str>) -> Option<(bool, u64)> {
+    let replies = Replies::read(sight?.as_bytes(), CALLS).ok()?;
     let is_it = replies.quantity(0).ok()? == chain_id;
     let (block, is_used) = (replies.quantity(1).ok()?, replies.flag(2).ok()?);
     is_it.then_some((is_used, block))
