@@ -207,7 +207,7 @@ fn payouts(
     {
         _ if !rest.is_empty() && !rest.starts_with('/') => return Err(not_found()),
         ("POST", None) => return Ok(Asked::PayOut),
-        ("GET", None) => Operation::Payouts(listing(query)),
+        ("GET", None) => Operation::Payouts(Listing::read(query, &["organization", "outcome"])?),
         ("GET", Some(id)) if !id.contains('/') => Operation::Payout(id.to_owned()),
         (_, None) => return Err(not_allowed("GET, POST")),
         (_, Some(id)) if !id.contains('/') => return Err(not_allowed("GET")),
@@ -260,7 +260,7 @@ fn operators(
         return Err(not_found());
     }
     let parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
-    let listing = || listing(query);
+    let listing = |named: &[&str]| Listing::read(query, named);
     let agent = |name: &str| Scope::Agent(name.to_owned());
     let text = |text: &str| text.to_owned();
     let operation = match (method, parts.as_slice()) {
@@ -276,17 +276,17 @@ fn operators(
         ("DELETE", ["agents", name, "runtime-tokens"]) => Operation::RevokeTokens(text(name)),
         ("DELETE", ["bootstrap-keys", id]) => Operation::RevokeKey(text(id)),
         ("GET", ["budgets"]) => Operation::Budgets,
-        ("GET", ["reviews"]) => Operation::Reviews(listing()),
+        ("GET", ["reviews"]) => Operation::Reviews(listing(&["agent", "state", "outcome"])?),
         ("POST", ["reviews", id, "approve"]) => Operation::Approve(text(id)),
         ("POST", ["reviews", id, "deny"]) => Operation::Deny(text(id)),
-        ("GET", ["decisions"]) => Operation::Decisions(listing()),
+        ("GET", ["decisions"]) => Operation::Decisions(listing(&["agent", "outcome"])?),
         ("GET", ["decisions", id]) => Operation::Decision(text(id)),
         ("GET", ["export"]) => {
             let format = parameter(query, "format").unwrap_or_else(|| "jsonl".to_owned());
-            Operation::Export(listing(), format)
+            Operation::Export(listing(&["format", "agent", "outcome"])?, format)
         }
-        ("GET", ["audit"]) => Operation::Audit(listing()),
-        ("GET", ["log"]) => Operation::Log(listing()),
+        ("GET", ["audit"]) => Operation::Audit(listing(&["agent", "outcome"])?),
+        ("GET", ["log"]) => Operation::Log(listing(&[])?),
         ("GET", ["metrics"]) => Operation::Metrics,
         (_, parts) => {
             return Err(allowed(parts).map_or_else(not_found, not_allowed));
@@ -324,15 +324,6 @@ fn not_allowed(methods: &str) -> Reply {
 
 fn not_found() -> Reply {
     refusal::operator(Code::NotFound, &fresh_id())
-}
-
-fn listing(query: &str) -> Listing {
-    Listing {
-        cursor: parameter(query, "cursor"),
-        limit: parameter(query, "limit"),
-        agent: parameter(query, "agent"),
-        outcome: parameter(query, "outcome").or_else(|| parameter(query, "state")),
-    }
 }
 
 /// A parameter of a query; no value that means something here has letters that need escaping.

@@ -56,6 +56,8 @@ const wrong: readonly (readonly [name: string, vars: Vars, variable: string, say
   ['two of one name', set({ ORGANIZATIONS: [ACME, ACME] }), 'ORGANIZATIONS[1].name', 'is the name of another', '"name" ='],
   ['two that pay from one account', set({ ORGANIZATIONS: [{ ...ACME, policy: { allowedOrigins: ['*'] } }, { name: 'other', environment: 'test', policy: { allowedOrigins: ['*'] } }] }), 'ORGANIZATIONS[1]', 'from the wallet main, as acme does', '{'],
   ['an unknown member', set({ ORGANIZATIONS: [{ ...ACME, budget: '5' }] }), 'ORGANIZATIONS[0].budget', 'is unknown; known are', '"budget" ='],
+  ['payouts of an agent', set({ ORGANIZATIONS: [{ ...ACME, agents: [{ name: 'buyer', policy: { payoutsPerDay: '5' } }] }] }), 'ORGANIZATIONS[0].agents[0].policy.payoutsPerDay', 'is a limit of the organization', '"payoutsPerDay" ='],
+  ['a limit of an asset that there is not', set({ ORGANIZATIONS: [{ ...ACME, policy: { perDay: { USDX: '1' } } }] }), 'ORGANIZATIONS[0].policy.perDay', 'names USDX, which is no known asset', '"perDay" ='],
   ['an agent whose key is that of another organization', set({ ORGANIZATIONS: [{ ...ACME, name: 'other' }] }), 'ORGANIZATIONS[0].agents[0].bootstrapKey', 'fbk_other_', '"bootstrapKey" ='],
   ['a wallet on no network', set({ WALLETS: [{ ...WALLET, networks: [] }] }), 'WALLETS[0].networks', 'must list networks', '"networks" ='],
   ['a wallet on a network that is none', set({ WALLETS: [{ ...WALLET, networks: ['solana'] }] }), 'WALLETS[0].networks', 'is not an EVM network', '"networks" ='],

@@ -21,6 +21,8 @@ macro_rules! treasury {
             UnseenIsClaimed,
             /// An authorization is sent that the chain shows used.
             LinksSendUsedPayments,
+            /// Rules that would bind nothing are taken.
+            UnknownRulesPass,
             /// A link is paid by less, or to another.
             LinksTakeAnyPayment,
             /// A wallet has several transactions in the air.

@@ -129,7 +129,11 @@ impl Market {
         let Some(only) = seen(viewer) else {
             return Ok(Effect::reply(refused::no_identity().no_store()));
         };
-        let query = Query::parse(query);
+        let known = ["agentId", "skillId", "status", "limit", "cursor"];
+        let query = match Query::of(query, &known) {
+            Ok(query) => query,
+            Err(response) => return Ok(Effect::reply(response.no_store())),
+        };
         let endings = match query.get("status").as_deref().map(endings) {
             None => Vec::new(),
             Some(Some(endings)) => endings,

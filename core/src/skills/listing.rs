@@ -63,7 +63,10 @@ impl Market {
 
     /// The listed skills that match a query, newest first.
     pub(super) fn list<B: Books>(&self, books: &B, query: &str) -> Result<Effect, B::Error> {
-        let query = Query::parse(query);
+        let query = match Query::of(query, &["name", "agentId", "maxPriceXLM"]) {
+            Ok(query) => query,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
         let most = match query.get("maxPriceXLM").map(|text| Amount::from_decimal(&text, 18)) {
             None => None,
             Some(Ok(most)) => Some(most),

@@ -3,6 +3,9 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::message::Response;
+use super::refused::said;
+
 /// Most parameters that are read.
 const MAX_PAIRS: usize = 64;
 /// Longest value, bytes, before it is decoded.
@@ -22,6 +25,23 @@ impl Query {
             (decoded(name), decoded(value))
         });
         Self(decoded.collect())
+    }
+
+    /// Reads a query that has these parameters alone.
+    ///
+    /// # Errors
+    /// 400 that names another one: it would filter nothing.
+    pub fn of(text: &str, known: &[&str]) -> Result<Self, Response> {
+        let query = Self::parse(text);
+        match query.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
+            None => Ok(query),
+            Some((name, _)) => {
+                let name: String =
+                    name.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
+                let known = known.join(", ");
+                Err(said(400, &alloc::format!("{name} is no parameter; known are {known}")))
+            }
+        }
     }
 
     /// The first value of this name that is not blank, trimmed.

@@ -102,7 +102,7 @@ impl Treasury {
             return Ok(told(not_found("agent")));
         }
         let known = |name: &String| self.wallets.iter().any(|wallet| wallet.name == *name);
-        let rules = match Rules::from_json(document) {
+        let rules = match Rules::proposed(document, &scope) {
             Ok(rules) => rules,
             Err(faults) => {
                 let say =

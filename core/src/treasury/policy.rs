@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use super::budget::Window;
 use super::merchant::{Locality, origin};
 use super::money::is_dollar;
+use super::row::Scope;
 use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::client::Policy as ClientPolicy;
@@ -22,6 +23,7 @@ use crate::client::asset::CAP_DECIMALS;
 use crate::encoding::json;
 use crate::evm::address::Address;
 use crate::evm::token::TOKENS;
+use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
 /// The members that rules may have.
@@ -117,6 +119,40 @@ impl Rules {
         for (name, value) in &written {
             if let Err(remedy) = rules.set(name, value) {
                 faults.push((shown(name), remedy));
+            }
+        }
+        if faults.is_empty() { Ok(rules) } else { Err(faults) }
+    }
+
+    /// Reads rules that are to hold from now on: what would not bind is refused. What was stored before
+    /// is read by [`from_json`](Self::from_json), so that its other limits go on.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn proposed(text: &str, scope: &Scope) -> Result<Self, Vec<Fault>> {
+        let rules = Self::from_json(text)?;
+        let mut faults = Vec::new();
+        let is_of_agent = matches!(scope, Scope::Agent(_));
+        if is_of_agent && rules.payouts_per_day.is_some() && !planted(Mutant::UnknownRulesPass) {
+            let remedy = "is a limit of the organization; an agent pays nothing out";
+            faults.push(("payoutsPerDay".to_string(), remedy.to_string()));
+        }
+        let limits = [
+            ("perPayment", &rules.per_payment),
+            ("perHour", &rules.per_hour),
+            ("perDay", &rules.per_day),
+            ("perMonth", &rules.per_month),
+            ("payoutsPerDay", &rules.payouts_per_day),
+            ("reviewAbove", &rules.review_above),
+        ];
+        for (member, limit) in limits {
+            let Some(Limit::Assets(all)) = limit else { continue };
+            let is_known = |symbol: &str| TOKENS.iter().any(|token| token.symbol == symbol);
+            if let Some((symbol, _)) = all.iter().find(|(symbol, _)| !is_known(symbol))
+                && !planted(Mutant::UnknownRulesPass)
+            {
+                let remedy = format!("names {symbol}, which is no known asset");
+                faults.push((member.to_string(), remedy));
             }
         }
         if faults.is_empty() { Ok(rules) } else { Err(faults) }

@@ -552,6 +552,9 @@ pub fn skills_are_found_by_name_agent_and_price() {
     assert_eq!(found("maxPriceXLM=2.49"), Some(0));
     let told = world.reply(Instruction::List("maxPriceXLM=-1".into()));
     assert_eq!(told.error(), (400, "maxPriceXLM must be a non-negative number"));
+    let told = world.reply(Instruction::List("maxPrice=1".into()));
+    let error = "maxPrice is no parameter; known are name, agentId, maxPriceXLM";
+    assert_eq!(told.error(), (400, error));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::panic::catch_unwind;
 use farebox_core::mutant::{Mutant, plant};
 
 use super::{
-    access, answers, charges, config, decisions, denials, escrows, links, payouts, removal,
-    reports, reviews, rules,
+    access, answers, charges, config, decisions, denials, escrows, links, operator, payouts,
+    removal, reports, reviews, rules,
 };
 
 /// A guard, the name of its test, and the test.
@@ -25,6 +25,7 @@ pub const TABLE: &[Row] = &[
     row!(LinksSharePayments, links::claims::an_authorization_pays_one_link),
     row!(ClaimsChangeHands, links::claims::an_authorization_pays_one_link_of_all_organizations_though_answers_are_lost),
     row!(LinksSendUsedPayments, links::claims::what_the_chain_shows_used_is_not_sent_and_the_link_stays_as_it_was),
+    row!(UnknownRulesPass, operator::what_would_limit_nothing_is_refused_by_its_name),
     row!(UnseenIsClaimed, links::claims::what_no_node_shows_unused_leaves_nothing_and_what_has_ended_leaves),
     row!(LinksTakeAnyPayment, links::only_what_the_link_says_pays_it_and_the_rest_leaves_it_as_it_was),
     row!(LinksKeepFences, links::settling::who_lost_the_work_on_a_link_says_nothing_of_it_any_more),

@@ -52,6 +52,32 @@ fn rules_have_versions_and_a_log() {
 }
 
 #[test]
+pub fn what_would_limit_nothing_is_refused_by_its_name() {
+    let mut world = World::new();
+    let mut put = |scope: &Scope, rules: serde_json::Value| {
+        let told = world.operate(Operation::PutPolicy(scope.clone(), rules.to_string()));
+        let detail = told.body["detail"].as_str().unwrap_or_default().to_owned();
+        (told.status, detail.split(' ').next().unwrap_or_default().to_owned())
+    };
+    let (agent, all) = (Scope::Agent("buyer".into()), Scope::Organization);
+    let wrong = |name: &str| (400, format!("{name}:"));
+    assert_eq!(put(&agent, json!({"payoutsPerDay": "1"})), wrong("payoutsPerDay"));
+    assert_eq!(put(&all, json!({"payoutsPerDay": "1"})).0, 200);
+    for scope in [&agent, &all] {
+        let told = put(scope, json!({"perDay": {"USDC": "1", "USDX": "1"}}));
+        assert_eq!(told, wrong("perDay"));
+        assert_eq!(put(scope, json!({"reviewAbove": {"usdc": "1"}})), wrong("reviewAbove"));
+        assert_eq!(put(scope, json!({"perDay": {"USDC": "1"}, "assets": ["USDX"]})).0, 200);
+    }
+    // A list says which parameters it has.
+    let read = |query: &str| Listing::read(query, &["agent"]).map_err(|reply| reply.status);
+    assert_eq!(read("agent=buyer&limit=3&").map(|it| it.agent), Ok(Some("buyer".to_owned())));
+    for query in ["agents=buyer", "outcome=deny", "limit=3&agent_id=x", "x"] {
+        assert_eq!(read(query).map(|_| ()), Err(400), "{query}");
+    }
+}
+
+#[test]
 fn a_bootstrap_key_is_shown_once_and_serves_its_agent() {
     let mut world = World::new();
     world.operate(Operation::PutAgent("third".into()));

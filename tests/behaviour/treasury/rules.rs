@@ -63,7 +63,7 @@ pub fn payees_networks_assets_and_prices_are_limited() {
     assert_eq!(with("perPayment", json!("0.50")), dear);
     assert_eq!(with("perPayment", json!({"USDC": "0.50"})), dear);
     assert_eq!(
-        with("perPayment", json!({"EURC": "9"})),
+        with("perPayment", json!({"USDT0": "9"})),
         "Policy denied: workspace limit of $0.00 per payment exceeded. Requested: $1.00."
     );
     assert_eq!(

@@ -45,7 +45,10 @@ impl Market {
         if *viewer != Viewer::Operator {
             return Ok(Effect::reply(refused::no_identity().no_store()));
         }
-        let query = Query::parse(query);
+        let query = match Query::of(query, &["format", "cursor", "limit"]) {
+            Ok(query) => query,
+            Err(response) => return Ok(Effect::reply(response.no_store())),
+        };
         let format = query.get("format").unwrap_or_else(|| "jsonl".to_string());
         let after = query.get("cursor").and_then(|text| number_of(&text)).unwrap_or(0);
         let limit = query.number("limit", MAX_PAGE, 1, MAX_PAGE);

@@ -13,7 +13,7 @@ use super::wallets::Wallet;
 use crate::config::Reader;
 use crate::hash;
 use crate::treasury::policy::Rules;
-use crate::treasury::row::TokenKind;
+use crate::treasury::row::{Scope, TokenKind};
 use crate::treasury::token::{Token, is_name};
 
 /// An organization and its seed.
@@ -108,7 +108,8 @@ fn organization(
             None
         }
     };
-    let policy = policy(reader, &format!("{place}.policy"), found.get("policy"), wallets);
+    let written = (format!("{place}.policy"), found.get("policy"));
+    let policy = policy(reader, &written.0, written.1, (&Scope::Organization, wallets));
     let mut agents: Vec<AgentSeed> = Vec::new();
     let listed = match found.get("agents") {
         None => &[][..],
@@ -147,7 +148,9 @@ fn agent(
     let found = members(reader, place, value, &AGENT)?;
     let written = text(reader, place, found, "name")?;
     let name = name(reader, place, written);
-    let policy = policy(reader, &format!("{place}.policy"), found.get("policy"), wallets);
+    let scope = Scope::Agent(name.clone().unwrap_or_default());
+    let written = (format!("{place}.policy"), found.get("policy"));
+    let policy = policy(reader, &written.0, written.1, (&scope, wallets));
     let key = match found.get("bootstrapKey") {
         None => None,
         Some(Value::String(secret)) => key(reader, place, secret, organization),
@@ -201,10 +204,10 @@ fn policy(
     reader: &mut Reader,
     place: &str,
     value: Option<&Value>,
-    wallets: &[Wallet],
+    (scope, wallets): (&Scope, &[Wallet]),
 ) -> Option<String> {
     let document = value?.to_string();
-    match Rules::from_json(&document) {
+    match Rules::proposed(&document, scope) {
         Ok(rules) => {
             let known = |name: &String| wallets.iter().any(|wallet| wallet.name == *name);
             if rules.wallet.as_ref().is_some_and(|name| !known(name)) {

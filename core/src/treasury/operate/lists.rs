@@ -18,6 +18,30 @@ use crate::treasury::{Decided, Scene, Treasury, keep};
 /// Rows of a page that names no limit.
 const USUAL: u32 = 100;
 
+impl Listing {
+    /// Reads a query. `named` are the parameters that the request has beside `cursor` and `limit`; no
+    /// value that means something here has letters that need escaping.
+    ///
+    /// # Errors
+    /// The answer that names a parameter which it does not have: it would limit nothing.
+    pub fn read(query: &str, named: &[&str]) -> Result<Self, Reply> {
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        let pairs: Vec<_> = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
+        let known: Vec<&str> = ["cursor", "limit"].iter().chain(named).copied().collect();
+        if let Some((name, _)) = pairs.iter().find(|(name, _)| !known.contains(name)) {
+            let name: String = name.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
+            let detail = format!("{name} is no parameter of this; known are {}", known.join(", "));
+            return Err(problem(400, "invalid_query", &detail));
+        }
+        let of = |name: &str| {
+            let found = pairs.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_string())
+        };
+        let outcome = of("outcome").or_else(|| of("state"));
+        Ok(Self { cursor: of("cursor"), limit: of("limit"), agent: of("agent"), outcome })
+    }
+}
+
 /// The part of a list that is asked for; `None` if that is no part.
 pub(in crate::treasury) fn page(listing: &Listing) -> Option<Page> {
     let limit = match &listing.limit {
