@@ -42,7 +42,9 @@ const PURCHASES = [
 export async function agentStory({ chain, gate }) {
   const { payer, payee } = chain.accounts;
   const folder = mkdtempSync(join(tmpdir(), 'farebox-agent-'));
-  const hosts = { loop: await inLoop(folder, payer.privateKey), mcp: await overMcp(folder, payer.privateKey) };
+  // A model asks hosts of this machine that the policy names, and no others.
+  const policy = { ...POLICY, hosts: [new URL(gate.url).host] };
+  const hosts = { loop: await inLoop(folder, payer.privateKey, policy), mcp: await overMcp(folder, payer.privateKey, policy) };
   /** @type {string[]} */
   const broken = [];
   /** @type {(holds: boolean, sentence: string) => void} */
@@ -148,14 +150,15 @@ function told({ toolError, nextAction, costSummary, rejectionCode, sdkOutcomeKin
  *
  * @param {string} folder
  * @param {string} key
+ * @param {import('../pkg/dist/index.js').Policy} policy
  * @returns {Promise<Host>}
  */
-async function inLoop(folder, key) {
+async function inLoop(folder, key, policy) {
   const { AgentHarness, createLocalAgentClient } = await import('../pkg/dist/agent/index.js');
   const { fileStore } = await import('../pkg/dist/file-store.js');
   const { callTool, cardOf } = await import(new URL('../mcp/dist/index.js', import.meta.url).href);
   const person = aPerson();
-  const client = createLocalAgentClient({ signer: key, policy: POLICY, store: fileStore(join(folder, 'budget')), confirm: (proposal) => answerTo(cardOf(proposal), person) });
+  const client = createLocalAgentClient({ signer: key, policy, store: fileStore(join(folder, 'budget')), confirm: (proposal) => answerTo(cardOf(proposal), person) });
   const harness = new AgentHarness({ client });
   return { person, call: (name, given) => callTool(harness, name, given), stop: async () => {} };
 }
@@ -165,11 +168,12 @@ async function inLoop(folder, key) {
  *
  * @param {string} folder
  * @param {string} key
+ * @param {import('../pkg/dist/index.js').Policy} policy
  * @returns {Promise<Host>}
  */
-async function overMcp(folder, key) {
+async function overMcp(folder, key, policy) {
   const file = join(folder, 'mcp.json');
-  writeFileSync(file, JSON.stringify({ policy: POLICY, ask: 'always', folder: '.' }));
+  writeFileSync(file, JSON.stringify({ policy, ask: 'always', folder: '.' }));
   const person = aPerson();
   const client = new Client({ name: 'demo', version: '1' }, { capabilities: { elicitation: {} } });
   client.setRequestHandler(ElicitRequestSchema, async ({ params }) => ({ action: 'accept', content: { pay: answerTo(params.message, person) } }));

@@ -231,3 +231,10 @@ pub fn reopen_endpoint(
 fn budget(record: Option<String>) -> Result<Budget, JsValue> {
     Budget::from_text(record.as_deref()).map_err(|error| thrown(&error))
 }
+
+/// Throws unless a policy, JSON, lets a model have this request sent, to see what it costs.
+#[wasm_bindgen(js_name = mayLook)]
+pub fn may_look(policy: &str, method: &str, url: &str) -> Result<(), JsValue> {
+    let policy = Policy::from_json(policy).map_err(|error| thrown(&error))?;
+    policy.may_look(method, url).map_err(|error| thrown(&error))
+}

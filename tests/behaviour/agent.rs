@@ -296,6 +296,38 @@ fn asked(policy: &str, accepts: &[Value], pin: Option<&str>) -> (Exchange, Next)
 }
 
 #[test]
+pub fn a_model_looks_at_public_answers_and_at_the_hosts_of_its_policy() {
+    let looks = |policy: &str, method: &str, url: &str| {
+        Policy::from_json(policy).unwrap().may_look(method, url).map_err(|error| error.reason)
+    };
+    let refused = Err(Reason::PolicyHost);
+    for url in ["https://api.example.com/x", "https://api.example.com:8443", "http://8.8.8.8/"] {
+        assert_eq!(looks("{}", "GET", url), Ok(()), "{url}");
+        assert_eq!(looks("{}", "POST", url), refused, "{url}");
+        assert_eq!(looks(r#"{"hosts": ["other.example"]}"#, "GET", url), refused, "{url}");
+    }
+    for inside in [
+        "http://127.0.0.1:8402/x",
+        "http://localhost/",
+        "http://10.0.0.1/",
+        "http://[::1]:80/",
+        "http://169.254.169.254/latest/meta-data",
+        "http://2130706433/",
+        "https://db.internal/",
+        "https://api.example.com:22/",
+    ] {
+        assert_eq!(looks("{}", "GET", inside), refused, "{inside}");
+    }
+    let named = r#"{"hosts": ["127.0.0.1:8402", "api.example.com"]}"#;
+    for url in ["http://127.0.0.1:8402/x", "https://API.example.com/x"] {
+        for method in ["GET", "POST", "DELETE"] {
+            assert_eq!(looks(named, method, url), Ok(()), "{url}");
+        }
+    }
+    assert_eq!(looks(named, "GET", "http://127.0.0.1:8403/x"), refused);
+}
+
+#[test]
 pub fn nothing_is_paid_after_the_end_of_the_policy() {
     let (mut exchange, _) =
         asked(r#"{"expires": "1970-01-01T01:00:00Z"}"#, &[entry("exact", "1000")], None);

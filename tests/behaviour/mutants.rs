@@ -166,6 +166,7 @@ const TABLE: &[Row] = &[
     row!(ConsumedReturns, agent::a_request_that_is_executed_or_was_is_neither_executed_again_nor_superseded),
     row!(AnyStatusAsks, agent::an_answer_that_is_no_402_asks_for_nothing),
     row!(IssuesPass, agent::a_request_that_lacks_what_the_seller_requires_is_not_executed),
+    row!(ModelsLookAnywhere, agent::a_model_looks_at_public_answers_and_at_the_hosts_of_its_policy),
     row!(PolicyForEver, agent::nothing_is_paid_after_the_end_of_the_policy),
     row!(PinIsForgotten, agent::a_pinned_offer_is_paid_and_no_other),
     row!(QuotesAreBelieved, purchases::a_quote_that_contradicts_itself_or_the_order_is_not_signed),

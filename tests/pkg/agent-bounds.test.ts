@@ -30,7 +30,7 @@ function drip(response: ServerResponse): void {
 }
 function local(change: Partial<LocalAgentOptions> = {}) {
   const signer = watchedSigner();
-  return { signer, client: createLocalAgentClient({ signer, store: memoryStore(), ...change }) };
+  return { signer, client: createLocalAgentClient({ signer, store: memoryStore(), ...change, policy: { hosts: [new URL(shop.url).host], ...change.policy } }) };
 }
 const buy = async (harness: AgentHarness) => {
   const { preparedId } = await harness.preparePaidRequest({ url: `${shop.url}/report` });

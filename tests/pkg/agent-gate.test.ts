@@ -15,7 +15,7 @@ after(async () => { await Promise.all([world?.stop(), plane?.stop()]); });
 
 const backEnds: Readonly<Record<string, () => AgentHarnessClient>> = {
   'a control plane': () => new AgentPayClient({ controlPlaneBaseUrl: plane.url, auth: { type: 'runtimeToken', runtimeToken: 't' }, organization: 'acme', agent: 'buyer' }),
-  'this wallet': () => createLocalAgentClient({ signer: world.chain.accounts.payer.privateKey }),
+  'this wallet': () => createLocalAgentClient({ signer: world.chain.accounts.payer.privateKey, policy: { hosts: [new URL(world.gate.url).host] } }),
 };
 
 for (const [name, clientOf] of Object.entries(backEnds)) {

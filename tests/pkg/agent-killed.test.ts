@@ -32,7 +32,7 @@ const stores = { budget: join(folder.path, 'budget'), sent: join(folder.path, 's
 const program = (): string => `
   import { AgentHarness, createLocalAgentClient } from ${JSON.stringify(new URL('../../pkg/dist/agent/index.js', import.meta.url).href)};
   import { fileStore } from ${JSON.stringify(new URL('../../pkg/dist/file-store.js', import.meta.url).href)};
-  const client = createLocalAgentClient({ signer: '${PAYER_KEY}', store: fileStore(${JSON.stringify(stores.budget)}), sent: fileStore(${JSON.stringify(stores.sent)}) });
+  const client = createLocalAgentClient({ signer: '${PAYER_KEY}', policy: { hosts: ['${new URL(shop.url).host}'] }, store: fileStore(${JSON.stringify(stores.budget)}), sent: fileStore(${JSON.stringify(stores.sent)}) });
   const harness = new AgentHarness({ client, store: fileStore(${JSON.stringify(stores.prepared)}), createPreparedId: () => 'prepared-1' });
   await harness.preparePaidRequest({ url: '${shop.url}/report' });
   await harness.executePreparedRequest({ preparedId: 'prepared-1' });

@@ -13,7 +13,7 @@ const shop = sharedShop();
 const EURC = { symbol: 'EURC', network: OFFER.network, address: `0x${'12'.repeat(20)}`, name: 'EURC', version: '2', decimals: 6 };
 function local(change: Partial<LocalAgentOptions> = {}) {
   const [signer, store] = [watchedSigner(), memoryStore()];
-  return { signer, store, client: createLocalAgentClient({ signer, store, ...change }) };
+  return { signer, store, client: createLocalAgentClient({ signer, store, ...change, policy: { hosts: [new URL(shop.url).host], ...change.policy } }) };
 }
 const ready = async (client: ReturnType<typeof local>['client'], path = '/report'): Promise<SdkPreparedPaidRequestReady> => {
   const prepared = await client.preparePaidRequest(`${shop.url}${path}`);
@@ -65,6 +65,29 @@ test('two executions of one prepared request at once sign once', async () => {
   const context = { idempotencyKey: 'one' };
   await Promise.all([client.executePreparedRequest(keyed, context), client.executePreparedRequest(structuredClone(keyed), context)]);
   assert.deepEqual([signer.asked.length, shop.payments().length], [2, 2]);
+});
+
+test('a model looks at the hosts of the policy alone, and a look ends at the redirect to another', async () => {
+  const [signer, asked] = [watchedSigner(), [] as string[]];
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    asked.push(`${init?.method} ${String(input)} ${init?.redirect}`);
+    const { pathname, origin } = new URL(String(input));
+    const to = { '/away': 'http://169.254.169.254/latest', '/moved': `${origin}/free`, '/round': `${origin}/round` }[pathname];
+    return to === undefined ? new Response('free') : new Response(null, { status: 307, headers: { location: to } });
+  };
+  const harness = (policy: LocalAgentOptions['policy']) => new AgentHarness({ client: createLocalAgentClient({ signer, fetch, ...(policy === undefined ? {} : { policy }) }) });
+  const open = harness(undefined);
+  for (const [url, method] of [['http://127.0.0.1:9/x', 'GET'], ['http://localhost/x', 'GET'], ['http://10.0.0.1/', 'GET'], ['https://shop.example/x', 'POST'], ['https://shop.example/x', 'DELETE']] as const) {
+    await assert.rejects(open.preparePaidRequest({ url, method }), { name: 'FareboxError', code: 'policy_host' }, url);
+  }
+  await assert.rejects(harness({ hosts: ['other.example'] }).preparePaidRequest({ url: 'https://shop.example/x' }), { code: 'policy_host' });
+  assert.deepEqual(asked, [], 'nothing was sent');
+  const named = harness({ hosts: ['127.0.0.1:9', 'shop.example'] });
+  assert.equal((await named.preparePaidRequest({ url: 'http://127.0.0.1:9/x', method: 'POST', body: '{}' })).kind, 'passthrough');
+  assert.equal((await named.preparePaidRequest({ url: 'https://shop.example/moved' })).kind, 'passthrough');
+  for (const path of ['away', 'round']) await assert.rejects(named.preparePaidRequest({ url: `https://shop.example/${path}` }), { code: 'redirected' }, path);
+  await assert.rejects(named.preparePaidRequest({ url: 'https://shop.example/moved', method: 'POST' }), { code: 'redirected' });
+  assert.ok(asked.every((line) => !line.includes('169.254') && line.endsWith(' manual')), asked.join('\n'));
 });
 
 test('through the harness the same: one payment, the second is rejected', async () => {

@@ -21,7 +21,7 @@ function breakOff(request: IncomingMessage, response: ServerResponse): void {
 }
 function local(change: Partial<LocalAgentOptions> = {}) {
   const signer = watchedSigner();
-  return { signer, client: createLocalAgentClient({ signer, store: memoryStore(), ...change }) };
+  return { signer, client: createLocalAgentClient({ signer, store: memoryStore(), ...change, policy: { hosts: [new URL(shop.url).host], ...change.policy } }) };
 }
 const buy = async (harness: AgentHarness, path = '/report') => {
   const summary = await harness.preparePaidRequest({ url: `${shop.url}${path}` });

@@ -38,9 +38,10 @@ type Person = 'agrees' | 'refuses' | 'dismisses' | 'is not asked';
 type Host = { client: Client; pid: number; cards: string[]; call(name: string, given?: object): Promise<Record<string, never>> };
 
 /** A host that starts the server with this file. */
-async function host(person: Person, config: object, payer = world.chain.accounts.payer): Promise<Host> {
+async function host(person: Person, { policy, ...config }: { policy?: object; [member: string]: unknown }, payer = world.chain.accounts.payer): Promise<Host> {
   const file = join(project, `config-${clients.length}.json`);
-  writeFileSync(file, JSON.stringify(config));
+  // A model asks hosts of this machine that the policy names, and no others.
+  writeFileSync(file, JSON.stringify({ ...config, policy: { hosts: [new URL(world.gate.url).host, 'weather.mcp.invalid'], ...policy } }));
   const cards: string[] = [];
   const client = new Client({ name: 'host', version: '1' }, { capabilities: person === 'is not asked' ? {} : { elicitation: {} } });
   if (person !== 'is not asked') {
@@ -163,7 +164,7 @@ test('the tools are objects of the AI SDK, and plain ones for any loop', async (
   const { payer } = world.chain.accounts;
   const script = `import { AgentHarness, createLocalAgentClient } from 'farebox/agent';
 import { aiTools, tools } from 'farebox-mcp';
-const harness = new AgentHarness({ client: createLocalAgentClient({ signer: '${payer.privateKey}', policy: { perDay: '1' } }) });
+const harness = new AgentHarness({ client: createLocalAgentClient({ signer: '${payer.privateKey}', policy: { perDay: '1', hosts: ['${new URL(world.gate.url).host}'] } }) });
 const ai = aiTools(harness);
 const isSchema = (it) => it[Symbol.for('vercel.ai.schema')] === true && 'jsonSchema' in it && 'validate' in it;
 // A model may put the whole request into the body.

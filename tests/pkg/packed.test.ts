@@ -218,7 +218,7 @@ test('a page bundled by esbuild pays (its script, in Node), and is as small as t
 test('an agent in a page bundled by esbuild prepares and pays, and is as small as tests/sizes.json says', async () => {
   const at = project('page-agent', {
     'main.js': `import { AgentHarness, createLocalAgentClient } from 'farebox/agent';
-const client = createLocalAgentClient({ signer: '${world.chain.accounts.payer.privateKey}', policy: { perDay: '1' } });
+const client = createLocalAgentClient({ signer: '${world.chain.accounts.payer.privateKey}', policy: { perDay: '1', hosts: ['${new URL(world.gate.url).host}'] } });
 const harness = new AgentHarness({ client });
 const { preparedId, costSummary } = await harness.preparePaidRequest({ url: '${world.gate.url}/report' });
 const { merchantResponse, receiptId } = await harness.executePreparedRequest({ preparedId });

@@ -24,6 +24,8 @@ use crate::chain::ChainId;
 use crate::encoding::json;
 use crate::evm::address::Address;
 use crate::evm::token;
+use crate::http::UrlPieces;
+use crate::http::url::{Reach, has_bad_port};
 use crate::mpp::charge::Framing;
 use crate::mutant::{Mutant, planted};
 use crate::payment::TransferMethod;
@@ -222,6 +224,38 @@ impl Policy {
     #[must_use]
     pub const fn signs_bounds(&self) -> bool {
         self.upto.is_some()
+    }
+
+    /// Whether a request that a model has chosen may be sent, to see what it costs. Whoever reads what
+    /// it was told by others chooses any URL: so that without `hosts` none inside a network is asked,
+    /// and nothing but for an answer.
+    ///
+    /// # Errors
+    /// [`Reason::PolicyHost`].
+    pub fn may_look(&self, method: &str, url: &str) -> Result<(), ClientError> {
+        let host = UrlPieces::of(url).map(|url| url.host_and_port()).unwrap_or_default();
+        let host = host.to_ascii_lowercase();
+        let fail = |message: String| Err(ClientError::new(Reason::PolicyHost, message));
+        if planted(Mutant::ModelsLookAnywhere) {
+            return Ok(());
+        }
+        if let Some(hosts) = &self.hosts {
+            let is_named = hosts.contains(&host);
+            return if is_named {
+                Ok(())
+            } else {
+                fail(format!("the policy does not allow {host}"))
+            };
+        }
+        if Reach::of(&host) != Some(Reach::Public) || has_bad_port(&host) {
+            return fail(format!("{host} is no public host, and policy.hosts does not name it"));
+        }
+        if !matches!(method, "GET" | "HEAD" | "OPTIONS") {
+            return fail(format!(
+                "a {method} may change something at {host}, which policy.hosts does not name"
+            ));
+        }
+        Ok(())
     }
 
     /// Whether anything may be paid at this time.

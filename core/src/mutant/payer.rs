@@ -5,6 +5,8 @@ macro_rules! payer {
         $next! { $($more)*; $($listed)*
             /// A payee stays the one of its host although nothing was paid.
             PinnedUnpaid,
+            /// A model has any request sent to any host.
+            ModelsLookAnywhere,
             /// A payer answers challenges of other realms.
             AnyRealm,
             /// A payer does not read the reason beside the terms.

@@ -27,7 +27,12 @@ export type AgentPayClientOptions = {
   timeoutMs?: number;
 };
 export type FetchPaidOptions = { challenge?: DetectedChallenge; idempotencyKey?: string };
-export type PreparePaidRequestOptions = { challenge?: DetectedChallenge; externalMetadata?: SdkExternalMetadata };
+export type PreparePaidRequestOptions = {
+  challenge?: DetectedChallenge;
+  externalMetadata?: SdkExternalMetadata;
+  /** Whether a model has chosen the request: a wallet's own policy then bounds what is asked at all, too. */
+  chosenByModel?: boolean;
+};
 export type FetchPaidRequest = Omit<PaidRequestContext, keyof AgentPayClientIdentity> & FetchPaidOptions;
 export type ExecutePreparedRequest = Omit<FetchPaidRequest, 'challenge'>;
 

@@ -131,7 +131,7 @@ export class AgentHarness {
   async preparePaidRequest(input: AgentHarnessPrepareInput): Promise<AgentHarnessPreparedSummary> {
     const { url, method, headers, body, externalMetadata } = input;
     const init: RequestInit = { ...(method === undefined ? {} : { method }), ...(headers === undefined ? {} : { headers }), ...(body === undefined ? {} : { body }) };
-    const prepared = structuredClone(await this.#client.preparePaidRequest(url, init, externalMetadata === undefined ? {} : { externalMetadata }));
+    const prepared = structuredClone(await this.#client.preparePaidRequest(url, init, { chosenByModel: true, ...(externalMetadata === undefined ? {} : { externalMetadata }) }));
     const preparedId = this.#createId();
     const created = this.#now();
     const challenge = prepared.kind === 'ready' ? prepared.challenge : undefined;

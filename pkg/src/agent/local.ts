@@ -3,7 +3,7 @@
  * methods. What was signed for one key is sent again, never signed anew.
  */
 import * as wasm from '#agent-wasm';
-import { Exchange } from '#wasm';
+import { Exchange, mayLook } from '#wasm';
 
 import { readWithin } from '../beginning.js';
 import { decodeHeader, encodeHeader } from '../codec.js';
@@ -87,7 +87,7 @@ export class LocalAgentClient implements AgentBackEnd {
     let probe;
     if (challenge === undefined) {
       const fetch = this.#fetch;
-      const response = await fetch(input, initOf(request, init));
+      const response = options.chosenByModel === true ? await this.#looked(request, init) : await fetch(input, initOf(request, init));
       probe = { responseStatus: response.status, confirmedAt: new Date().toISOString() };
       challenge = await detectChallengeFromResponse(response);
       if (challenge !== undefined) paidUrl(request, response);
@@ -95,14 +95,14 @@ export class LocalAgentClient implements AgentBackEnd {
     }
     const prepared = preparedOf(request, challenge, options.externalMetadata, probe);
     if (prepared.kind !== 'ready') return prepared;
-    const { offer } = await this.#looked(prepared.request, prepared.challenge);
+    const { offer } = await this.#offered(prepared.request, prepared.challenge);
     return offer === undefined ? prepared : { ...prepared, paymentRequirement: requirementOf(offer, prepared.paymentRequirement) };
   }
 
   /** The ways to pay in `accepts`, in its order, with what policy and budget say of each alone; nothing is counted. */
   async offersOf({ request, challenge, challengeDetails }: SdkPreparedPaidRequestReady): Promise<readonly LookedOffer[]> {
     const accepts = challengeDetails?.accepts ?? [];
-    return Promise.all(accepts.map((_, at) => this.#looked(request, withOnly(challenge, at))));
+    return Promise.all(accepts.map((_, at) => this.#offered(request, withOnly(challenge, at))));
   }
 
   /** Pays what was prepared: that price to that payee, or nothing. Under one key it is paid once. */
@@ -238,6 +238,26 @@ export class LocalAgentClient implements AgentBackEnd {
     }
   }
 
+  /** The answer to a request that a model has chosen: of a host that the policy allows, and through redirects to the same origin alone. */
+  async #looked(request: PaidRequestHttpRequest, init: RequestInit | undefined): Promise<Response> {
+    told(() => { mayLook(JSON.stringify(this.#options.policy ?? {}), request.method, request.url); });
+    const fetch = this.#fetch;
+    let { url } = request;
+    for (let hop = 0; ; hop += 1) {
+      const response = await fetch(url, { ...initOf({ ...request, url }, init), redirect: 'manual' });
+      // A page sees no redirect, and reaches no more than any page does.
+      if (response.type === 'opaqueredirect') return fetch(url, initOf({ ...request, url }, init));
+      const location = [301, 302, 303, 307, 308].includes(response.status) ? response.headers.get('location') : null;
+      if (location === null) return response;
+      response.body?.cancel().catch(() => undefined);
+      const next = new URL(location, url);
+      if (next.origin !== new URL(url).origin || !['GET', 'HEAD'].includes(request.method) || hop === MAX_HOPS) {
+        throw new FareboxError({ code: 'redirected', message: `the request was redirected to ${next.origin}`, remedy: 'request the final URL yourself if you trust it' });
+      }
+      url = next.href;
+    }
+  }
+
   #now(): number {
     return this.#options.now?.() ?? Date.now() / 1000;
   }
@@ -346,7 +366,7 @@ export class LocalAgentClient implements AgentBackEnd {
   }
 
   /** What a payment now would be for; nothing is counted, and no wallet is asked. */
-  async #looked(request: PaidRequestHttpRequest, challenge: DetectedChallenge): Promise<LookedOffer> {
+  async #offered(request: PaidRequestHttpRequest, challenge: DetectedChallenge): Promise<LookedOffer> {
     const { policy = {}, store, broadcast, now = () => Date.now() / 1000 } = this.#options;
     const record = store === undefined ? undefined : (await store.read()).record;
     const { method, url, headers } = request;
@@ -478,6 +498,8 @@ const LATE_SECS = 60;
 /** Bounds of a paid answer. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 const MAX_ANSWER_MS = 120_000;
+/** Redirects that a look follows. */
+const MAX_HOPS = 5;
 /** What is remembered for a repetition: how many outcomes, and bytes of what was bought. An older one is asked for again with its own bytes. */
 const MAX_OUTCOMES = 1000;
 const MAX_BYTES = 64 * 1024 * 1024;
