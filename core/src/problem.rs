@@ -103,6 +103,8 @@ pub enum Code {
     UnderReview,
     /// The payer has too many payments in flight.
     TooManyInFlight,
+    /// The payer has too many payments for which nothing was charged, and which may still be.
+    TooManyUnpaid,
     /// The client's network sends more payments than the operator allows.
     RateLimited,
     /// The route's price is not available.

@@ -40,19 +40,20 @@ export function headersOf(lines) {
 }
 
 /**
- * Lets this page read an answer, or a promise of one, that it asked for with credentials, unless
- * the origin names its own.
+ * Says who may read an answer, or a promise of one, whatever the origin says: this page, with its
+ * credentials, or every page without.
  *
  * @param {Response | Promise<Response>} answer
- * @param {string} page
+ * @param {string | undefined} page
  * @returns {Response | Promise<Response>}
  */
 export function forPage(answer, page) {
   if (answer instanceof Promise) return answer.then((response) => forPage(response, page));
   const { headers } = answer;
-  if (headers.get('access-control-allow-origin') !== '*') return answer;
-  headers.set('access-control-allow-origin', page);
-  headers.set('access-control-allow-credentials', 'true');
+  if (!headers.has('access-control-allow-origin')) return answer;
+  headers.set('access-control-allow-origin', page ?? '*');
+  if (page === undefined) headers.delete('access-control-allow-credentials');
+  else headers.set('access-control-allow-credentials', 'true');
   headers.append('vary', 'Origin');
   return answer;
 }

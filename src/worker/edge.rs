@@ -17,7 +17,7 @@ pub(super) use crate::platform::calls::{
 extern "C" {
     /// Lets a page read an answer, or a promise of one, that it asked for with credentials.
     #[wasm_bindgen(js_name = forPage)]
-    pub(super) fn for_page(answer: JsValue, page: &str) -> JsValue;
+    pub(super) fn for_page(answer: JsValue, page: Option<&str>) -> JsValue;
 
     /// Asks a bound Worker for a price. Resolves to its answer, or to undefined.
     #[wasm_bindgen(js_name = askPrice)]

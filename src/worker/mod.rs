@@ -28,6 +28,7 @@ use std::rc::Rc;
 use farebox_core::encoding::json;
 use farebox_core::gate::Gate;
 use farebox_core::gate::admission::Admission;
+use farebox_core::gate::cors::AnswerReader;
 use farebox_core::gate::presented::shows_proof;
 use farebox_core::gate::pricer::{self, PriceCall};
 use farebox_core::gate::receipts::ReceiptStep;
@@ -94,10 +95,14 @@ pub fn handle(head: &str, request: JsValue, bindings: &JsValue, context: JsValue
         return edge::render(&Reply::problem(Code::Internal, Audience::Other, &fresh_id(), None));
     };
     let gate = config::gate();
-    let page = gate.as_ref().and_then(|gate| gate.trusted_page(&head)).map(str::to_owned);
+    let page = gate.as_ref().and_then(|gate| match gate.reader(&head) {
+        AnswerReader::Any => None,
+        AnswerReader::Trusted(page) => Some(Some(page.to_owned())),
+        AnswerReader::Stranger => Some(None),
+    });
     let answer = answer(gate, head, request, bindings, context);
     match page {
-        Some(page) => edge::for_page(answer, &page),
+        Some(page) => edge::for_page(answer, page.as_deref()),
         None => answer,
     }
 }

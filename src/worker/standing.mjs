@@ -6,8 +6,9 @@ import { askAgain, forget, handOver, remember } from '#glue';
 import { headersOf, requestHead } from '../platform/edge.mjs';
 import { logUnpaid } from './unpaid.mjs';
 
-/** The field with the client's address, by which it is counted. */
+/** The fields by which a client is counted: its address, and the name of its program. */
 const ADDRESS = 'cf-connecting-ip';
+const AGENT = 'user-agent';
 
 /**
  * @typedef {object} Known a 402 without what is its own
@@ -59,8 +60,8 @@ export class Standing {
   answer(request, ledger, context) {
     const known = this.#known.get(request.url);
     if (!known) return undefined;
-    const address = this.#addressOf(request);
-    const lines = address === undefined ? undefined : askAgain(known.number, address);
+    const client = this.#clientOf(request);
+    const lines = client === undefined ? undefined : askAgain(known.number, client.address, client.agent);
     if (lines === undefined) return undefined;
     const [correlation = '', id, challenges = '', due] = lines.split('\n');
     logUnpaid(lineOf(correlation, known), context);
@@ -80,7 +81,7 @@ export class Standing {
    */
   note(request) {
     const { url } = request;
-    if (this.#known.has(url) || this.#addressOf(request) === undefined) return;
+    if (this.#known.has(url) || this.#clientOf(request) === undefined) return;
     if (!this.#once.delete(url)) {
       if (this.#once.size >= MOST) this.#once.clear();
       this.#once.add(url);
@@ -107,18 +108,19 @@ export class Standing {
   }
 
   /**
-   * The address of the client, perhaps an empty text; undefined if the request may say more than
-   * its URL.
+   * Address and program of the client, perhaps empty texts; undefined if the request may say more
+   * than its URL.
    *
    * @param {Request} request
    */
-  #addressOf(request) {
+  #clientOf(request) {
     if (request.method !== 'GET' || request.body !== null) return undefined;
-    let found = '';
+    const found = { address: '', agent: '' };
     for (const [name, value] of request.headers) {
       if (!this.#fields.has(name) && !(name === 'connection' && this.#connection.has(value.toLowerCase()))) return undefined;
-      if (name === 'user-agent' && value.includes(this.#browser)) return undefined;
-      if (name === ADDRESS) found = value;
+      if (name === AGENT && value.includes(this.#browser)) return undefined;
+      if (name === ADDRESS) found.address = value;
+      if (name === AGENT) found.agent = value;
     }
     return found;
   }

@@ -46,13 +46,13 @@ pub(super) fn forget_all() {
 /// challenge, and `due` if counts wait to be handed over. `None` if the whole gate has to answer.
 #[wasm_bindgen(js_name = askAgain)]
 #[must_use]
-pub fn ask_again(number: u32, address: &str) -> Option<String> {
+pub fn ask_again(number: u32, address: &str, agent: &str) -> Option<String> {
     let gate = config::gate()?;
     ALL.with_borrow_mut(|(_, all)| {
         let standing = all.get(&number)?;
         let correlation = fresh_id();
         let ask = |isolate: &mut Isolate<'_>| {
-            gate.ask_again(standing, &correlation, address, isolate, now())
+            gate.ask_again(standing, &correlation, (address, agent), isolate, now())
         };
         let issued = attempts::surrounded(&gate, ask)?;
         if gate.has_operator()

@@ -1,5 +1,6 @@
 //! What pages of other sites may send. Spec: docs/configuration.md, "Pages of other sites".
 
+use farebox_core::gate::cors::AnswerReader;
 use farebox_core::http::RequestHead;
 use serde_json::json;
 
@@ -44,22 +45,25 @@ fn a_page_may_send_the_headers_that_the_route_of_its_method_lists_and_those_of_a
 #[test]
 fn only_a_page_that_the_route_names_may_send_credentials() {
     let world = world();
-    let trusted = |head: RequestHead| world.gate.trusted_page(&head).map(str::to_owned);
     let from = |path: &str, page: &str| get(path).header("origin", page);
-    assert_eq!(trusted(from("/mine", PAGE)).as_deref(), Some(PAGE));
-    assert_eq!(trusted(preflight("/mine", "GET")).as_deref(), Some(PAGE));
+    assert_eq!(world.gate.reader(&from("/mine", PAGE)), AnswerReader::Trusted(PAGE));
+    assert_eq!(world.gate.reader(&preflight("/mine", "GET")), AnswerReader::Trusted(PAGE));
     for (case, head) in [
         ("no page", get("/mine")),
         ("another page", from("/mine", "https://app.example.com.evil.example")),
         ("in another case", from("/mine", "https://APP.example.com")),
         ("over http", from("/mine", "http://app.example.com")),
         ("a sandboxed page", from("/mine", "null")),
+    ] {
+        assert_eq!(world.gate.reader(&head), AnswerReader::Stranger, "{case}");
+    }
+    for (case, head) in [
         ("another route", from("/own", PAGE)),
         ("a free route", from("/free", PAGE)),
         ("no route", from("/elsewhere", PAGE)),
         ("a question about no method", request("OPTIONS", "/mine").header("origin", PAGE)),
         ("a question about another method", preflight("/own", "GET")),
     ] {
-        assert_eq!(trusted(head), None, "{case}");
+        assert_eq!(world.gate.reader(&head), AnswerReader::Any, "{case}");
     }
 }

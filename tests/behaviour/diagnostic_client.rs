@@ -118,6 +118,14 @@ fn the_flag_is_read_before_the_code_and_an_unknown_code_counts_as_none() {
 }
 
 #[test]
+fn a_count_of_all_clients_that_look_alike_stops_nothing_and_one_of_its_own_does() {
+    let mut info = json!({"code": "PAYMENT_ATTEMPTS_EXCEEDED", "handle": "a".repeat(42)});
+    assert_unpaid(&told(&offers(), &info), b"{}", PAYS, "alike");
+    info["escalate"] = true.into();
+    assert_unpaid(&told(&offers(), &info), b"{}", BLOCKED, "its own");
+}
+
+#[test]
 fn a_member_of_another_type_makes_the_whole_no_diagnostic() {
     let alert = json!({"code": "OPERATOR_ALERT", "escalate": true, "attempts": 12, "message": "m",
         "suggestion": "s", "firstAttempt": "2026-03-10T00:00:00Z", "reason": "r",

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use farebox_core::gate::attempts::{Attempts, CountedRequest};
+use farebox_core::gate::attempts::handle::NewHandle;
+use farebox_core::gate::attempts::{Attempts, CountedBy, CountedRequest};
 use farebox_core::gate::diagnose::{Circumstances, Failures, Thresholds, info_schema};
 use farebox_core::gate::keys::Keys;
 use farebox_core::ledger::attempts::{Count, FailureCause, FailureStreak, IDLE_SECS, StreakKey};
@@ -43,7 +44,12 @@ fn at(secs: u64) -> UnixTime {
 static ROUTE: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("/r"));
 
 fn seen(network: &str) -> CountedRequest<'_> {
-    CountedRequest { network, route: &ROUTE, route_hash: 7, exceeded_after: 100 }
+    CountedRequest {
+        caller: CountedBy::Stranger(network, ""),
+        route: &ROUTE,
+        route_hash: 7,
+        exceeded_after: 100,
+    }
 }
 
 /// Hands over what an isolate counted to the objects of `world`; `lost` answers do not come back.
@@ -329,6 +335,7 @@ fn in_ten_thousand_states_no_text_contains_an_address_an_ip_or_a_header_value() 
             "attempts",
             "firstAttempt",
             "reason",
+            "handle",
             "correlationId",
         ];
         assert!(
@@ -372,7 +379,7 @@ fn every_finding_about_a_payer_is_either_silent_or_says_all_that_it_must() {
     for _ in 0..10_000 {
         let (limits, tally, cause) = found(&mut dice);
         let consecutive_failures = dice.below(30);
-        let (failure, failures) = (failure(cause), Failures::Payers(&tally));
+        let (failure, failures) = (failure(cause), Failures::Own(&tally));
         let finding = Circumstances {
             failure: &failure,
             failures,
@@ -415,9 +422,9 @@ fn every_finding_about_a_payer_is_either_silent_or_says_all_that_it_must() {
 }
 
 #[test]
-fn the_failures_of_a_network_only_change_how_long_its_other_clients_wait() {
-    let mut dice = Dice(11);
-    let (mut slowed, mut silent) = (0, 0);
+fn the_failures_of_clients_that_look_alike_are_told_as_theirs_and_escalate_nothing() {
+    let (mut dice, keys) = (Dice(11), keys());
+    let (mut told, mut slowed, mut silent) = (0, 0, 0);
     for _ in 0..10_000 {
         let (limits, tally, cause) = found(&mut dice);
         let (failure, consecutive_failures) = (failure(cause), dice.below(30));
@@ -430,21 +437,34 @@ fn the_failures_of_a_network_only_change_how_long_its_other_clients_wait() {
             };
             limits.diagnose(finding, at(1_000))
         };
-        let (shared, alone) = (said(Failures::Networks(&tally)), said(Failures::Uncounted));
-        assert_eq!(
-            shared.stated.as_ref().map(|stated| &stated.extension),
-            alone.stated.as_ref().map(|stated| &stated.extension),
-            "{cause:?}"
-        );
+        let handle = NewHandle { keys: &keys, fresh: "fresh" };
+        let (shared, alone) = (said(Failures::Alike(&tally, handle)), said(Failures::Uncounted));
+        let info = |stated: &farebox_core::gate::diagnose::Stated| {
+            serde_json::from_str::<Value>(&stated.extension).unwrap()["info"].clone()
+        };
+        let escalates = |info: Option<&Value>| info.is_some_and(|info| info["escalate"] == true);
+        let (ours, theirs) = (shared.stated.as_ref().map(info), alone.stated.as_ref().map(info));
+        assert_eq!(escalates(ours.as_ref()), escalates(theirs.as_ref()), "{cause:?}");
         let exceeded = tally.attempts >= limits.exceeded_after;
-        assert!(!exceeded || cause == Cause::Trouble || shared.retry_after.is_some());
-        if cause == Cause::Unpaid {
-            assert!(shared.stated.is_none());
-            silent += 1;
+        assert!(exceeded || cause != Cause::Unpaid || shared.stated.is_none());
+        if cause != Cause::Unpaid {
+            assert_eq!(shared.retry_after, None, "{cause:?}: a payment waits for nobody");
         }
         slowed += u64::from(shared.retry_after > alone.retry_after);
+        let Some(info) = ours else {
+            silent += 1;
+            continue;
+        };
+        schema::valid(&serde_json::from_str(&shared.stated.unwrap().extension).unwrap());
+        assert!(info["attempts"].is_null() && info["firstAttempt"].is_null(), "{info}");
+        let (message, about) =
+            (info["message"].as_str().unwrap(), "this User-Agent at this address");
+        let crowd = exceeded && cause != Cause::Trouble;
+        assert_eq!(message.contains(about), crowd, "{info}");
+        assert_eq!(crowd && message.contains(&tally.attempts.to_string()), crowd, "{info}");
+        told += u64::from(info["code"] == "PAYMENT_ATTEMPTS_EXCEEDED");
     }
-    assert!(slowed > 1_000 && silent > 500, "{slowed}, {silent}");
+    assert!(told > 1_000 && slowed > 300 && silent > 500, "{told}, {slowed}, {silent}");
 }
 
 #[test]
@@ -454,7 +474,9 @@ pub fn a_hundred_unpaid_requests_from_one_network_stop_no_payer_there() {
     for _ in 0..130 {
         answers.push(world.send(request("GET", "/after").header("cf-connecting-ip", "192.0.2.1")));
     }
-    assert!(answers.iter().all(|answer| answer.status == 402 && info_of(answer).is_none()));
+    let told = |answer: &Response| info_of(answer).map(|info| info["escalate"].clone());
+    assert!(answers.iter().all(|answer| answer.status == 402 && told(answer) != Some(json!(true))));
+    assert_eq!((told(&answers[98]), told(&answers[99])), (None, Some(json!(false))));
     let waits = |answer: &Response| answer.headers.get("retry-after").map(ToOwned::to_owned);
     assert_eq!((waits(&answers[98]), waits(&answers[99])), (None, Some("30".to_owned())));
     let payment = world.sign("/after");
@@ -472,8 +494,6 @@ fn a_payer_whose_signed_payments_fail_a_hundred_times_is_asked_to_stop_wherever_
         let payment = world.sign("/after");
         let head = paid(&payment).header("cf-connecting-ip", &format!("192.0.2.{turn}"));
         last = info_of(&world.send(head));
-        // A payer has at most 50 rows for which no money was asked; they go an hour after their end.
-        world.pass(300);
     }
     let info = last.unwrap();
     assert_eq!((&info["attempts"], &info["escalate"]), (&json!(100), &json!(true)));

@@ -24,6 +24,7 @@ mod faults;
 mod free_quota;
 mod growth;
 mod handed;
+mod handles;
 mod layers;
 mod ledger;
 mod limits;

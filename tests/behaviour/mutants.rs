@@ -9,10 +9,10 @@ use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
     agent, asked_by_link, bounded, changes, channel, channel_payer, client, clients, compute,
-    config, deferred, diagnostics, faults, growth, handed, ledger, limits, manners, metered, mpp,
-    mpp_client, onchain, other_chains, permits, pricer, purchases, receipts, redelivery, requests,
-    restore, session_payer, settlement, skills, spellings, strain, stream_payer, treasury,
-    unproven, uploads, wallets,
+    config, deferred, diagnostics, faults, growth, handed, handles, ledger, limits, manners,
+    metered, mpp, mpp_client, onchain, other_chains, permits, pricer, purchases, receipts,
+    redelivery, requests, restore, session_payer, settlement, skills, spellings, strain,
+    stream_payer, treasury, unproven, uploads, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -33,7 +33,7 @@ const TABLE: &[Row] = &[
     row!(HeirForEver, growth::what_was_paid_leaves_room_for_what_comes),
     row!(DoubtIsForgotten, settlement::another_payment_for_the_same_request_waits_for_an_unknown_one),
     row!(DoubtLeavesRoom, limits::a_payer_whose_outcome_is_unknown_has_one_payment_in_flight),
-    row!(PayerGrows, growth::a_payer_has_at_most_fifty_rows_for_which_no_money_was_asked),
+    row!(PayerGrows, handles::a_payer_whose_places_are_taken_by_unfinished_work_is_told_why_and_for_how_long),
     row!(NetworkGrows, growth::a_network_has_at_most_five_hundred_rows_for_which_no_money_was_asked),
     row!(CrowdStays, growth::what_was_let_go_a_minute_ago_gives_its_place_to_what_comes),
     row!(ObjectGrows, ledger::lookups::a_full_object_begins_nothing_and_serves_what_it_knows),
@@ -101,6 +101,7 @@ const TABLE: &[Row] = &[
     row!(TakenInManyPlaces, other_chains::a_transaction_that_a_facilitator_names_for_several_payments_counts_for_one),
     row!(TakenTwice, other_chains::a_transaction_that_a_facilitator_names_for_several_payments_counts_for_one),
     row!(TakenUnheard, other_chains::a_transaction_whose_owner_is_not_recorded_counts_for_nothing),
+    row!(HandlesAreBelieved, handles::no_client_makes_a_handle_or_counts_for_one_that_it_was_not_given),
     row!(NetworksEscalate, diagnostics::a_hundred_unpaid_requests_from_one_network_stop_no_payer_there),
     row!(LengthBesideFraming, pricer::quotes::a_length_beside_another_framing_says_nothing_of_the_body),
     row!(QuestionUnbound, pricer::repeats::what_was_paid_for_one_question_and_not_received_answers_no_other),

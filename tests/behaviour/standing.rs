@@ -18,6 +18,8 @@ use crate::world::{With, get, request, vars};
 
 const NOW: UnixTime = UnixTime::from_secs(1_763_618_400);
 const ADDRESS: &str = "192.0.2.7";
+/// A client there that does not name its program.
+const CLIENT: (&str, &str) = (ADDRESS, "");
 
 fn gate() -> Gate {
     let two = json!(["eip155:84532", "eip155:421614"]);
@@ -99,7 +101,7 @@ pub fn an_answer_from_what_is_remembered_is_that_of_the_whole_gate() {
             let head = get(target).header("cf-connecting-ip", ADDRESS);
             let reply = whole(&gate, head, &fresh, &mut theirs);
             let issued = gate
-                .ask_again(&standing, &fresh, ADDRESS, &mut isolate(&mut ours, 0), NOW)
+                .ask_again(&standing, &fresh, CLIENT, &mut isolate(&mut ours, 0), NOW)
                 .expect("it is answered");
             let (id, header) = issued.map(|issued| (issued.id, issued.header)).unwrap_or_default();
             let (fields, body) = put_together(&text, &fresh, (&id, &header));
@@ -116,7 +118,7 @@ pub fn a_client_that_is_told_to_wait_hears_it_from_the_whole_gate() {
     let (standing, _) = remembered(&gate, "/soon");
     let mut attempts = Attempts::new();
     let again = |attempts: &mut Attempts| {
-        gate.ask_again(&standing, "request-0001", ADDRESS, &mut isolate(attempts, 0), NOW).is_some()
+        gate.ask_again(&standing, "request-0001", CLIENT, &mut isolate(attempts, 0), NOW).is_some()
     };
     let answered: Vec<bool> = (0..7).map(|_| again(&mut attempts)).collect();
     assert_eq!(answered, [true, true, true, true, false, false, false]);
@@ -124,7 +126,7 @@ pub fn a_client_that_is_told_to_wait_hears_it_from_the_whole_gate() {
     let reply = whole(&gate, head, "request-0002", &mut attempts);
     assert_eq!(reply.head.headers.get("retry-after"), Some("30"), "the fifth, each counted once");
     let failing = &mut isolate(&mut attempts, 10);
-    let other = gate.ask_again(&standing, "request-0003", "192.0.2.8", failing, NOW);
+    let other = gate.ask_again(&standing, "request-0003", ("192.0.2.8", ""), failing, NOW);
     assert!(other.is_none(), "while a facilitator fails, clients are asked to come back later");
 }
 

@@ -80,8 +80,6 @@ fn an_empty_wallet_is_told_so_and_never_held_against_its_payer() {
         let told = (&info["code"], &info["escalate"], &info["attempts"]);
         let expected = (&json!("WALLET_INSUFFICIENT_FUNDS"), &json!(true), &Value::Null);
         assert_eq!(told, expected, "turn {turn}");
-        // A payer has at most 50 rows for which no money was asked; they go an hour after their end.
-        world.pass(300);
     }
     let asked = world.send(get("/after").header("cf-connecting-ip", NETWORK));
     assert_eq!((info_of(&asked), asked.headers.get("retry-after")), (None, None));

@@ -42,7 +42,8 @@ describe('counts of failures', { concurrency: 3 }, () => {
         await world.gate.ahead(DAY_SECS / 2);
       }
       const answer = await client.ask('/after/long');
-      assert.deepEqual([verdict(answer), waits(answer)], ['silent', '2520']);
+      assert.deepEqual([verdict(answer), waits(answer)], ['PAYMENT_ATTEMPTS_EXCEEDED', '2520']);
+      assert.match(told(answer).message, /at this address: 8432 requests in 1[78] days and no success/);
       // What came in one second stands in one line.
       const logged = () => world.gate.printed.split('"code":"payment_required"').length - 1;
       await eventually('each of the first, and then each further hundred, is logged', async () => logged() >= 99 + 84);

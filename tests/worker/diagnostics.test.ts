@@ -33,7 +33,7 @@ describe('diagnostics', { concurrency: 4 }, () => {
     for (let turn = 0; turn < 10; turn += 1) {
       const honest = new Client(world, { address: crowd.row[1] });
       const first = await honest.ask('/after/shared');
-      assert.deepEqual([first.status, verdict(first)], [402, 'silent']);
+      assert.deepEqual([first.status, verdict(first)], [402, 'PAYMENT_ATTEMPTS_EXCEEDED'], 'it speaks of all of them, and escalates nothing');
       assert.equal((await honest.pay('/after/shared')).status, 200);
       await crowd.askTimes(120, '/after/shared');
     }

@@ -97,6 +97,8 @@ describe('manners', () => {
       for (const _ of [1, 2, 3]) unpaid.push(await world.gate.raw('GET', path, [from(page)]));
       const refused = await world.gate.raw('GET', path, [from(page), ['PAYMENT-SIGNATURE', '*']]);
       const payment = await payFor(world, path);
+      // An origin that lets every page in.
+      world.origin.script(path, { headers: { 'Access-Control-Allow-Origin': page, 'Access-Control-Allow-Credentials': 'true' } });
       const paid = await world.gate.raw('GET', path, [from(page), payment.row]);
       assert.deepEqual([preflight, ...unpaid, refused, paid].map(({ status }) => status), [204, 402, 402, 402, 400, 200]);
       includesAll(listed(preflight, 'access-control-allow-headers'), [...ALLOWED, 'X-Api-Version']);
@@ -110,6 +112,7 @@ describe('manners', () => {
     for (const answer of await answersTo('https://other.example')) {
       assert.equal(answer.headers['access-control-allow-origin'], '*');
       assert.equal(answer.headers['access-control-allow-credentials'], undefined);
+      assert.ok(listed(answer, 'vary').includes('origin'));
     }
   });
 

@@ -103,6 +103,12 @@ impl Diagnostic {
         // Uses the raw text: cleaning could turn it into a code that the server did not send.
         let advice = match DiagnosticCode::parse(told.get("code")?.as_str()?) {
             _ if escalate => Some(EndpointState::Blocked),
+            // A count of all clients that look like this one, which may tell itself apart.
+            Some(DiagnosticCode::AttemptsExceeded)
+                if told.get("handle").is_some_and(Value::is_string) =>
+            {
+                None
+            }
             Some(
                 DiagnosticCode::AttemptsExceeded
                 | DiagnosticCode::InsufficientFunds

@@ -119,12 +119,11 @@ impl Gate {
         {
             return passes(self.by_key(offer, request.clone(), name, now));
         }
-        isolate.client =
-            offer.settings.diagnostics.map(|_| self.client_key(offer, head, isolate, now));
-        if let Some(pricer) = &offer.pricer {
-            return self.admit_priced((route, offer, pricer), request, isolate, now);
-        }
         let presented = Presented::of(&head.headers);
+        isolate.client = self.client_key(offer, (head, &presented), isolate, now);
+        if let Some(pricer) = &offer.pricer {
+            return self.admit_priced((route, offer, pricer), (request, presented), isolate, now);
+        }
         let by_session = self.session(offer, (&request, &presented), isolate, now);
         let by_session =
             by_session.or_else(|| self.session_by_mpp(offer, (&request, &presented), now));
@@ -169,12 +168,11 @@ impl Gate {
                 now,
             ));
         }
-        // The client's counter exists from here on.
-        let known = self.client_key(offer, &request.head, isolate, now);
         if left.is_some() {
-            isolate.attempts.use_up(&known, day);
+            self.use_up(offer, &request.head, day, isolate, now);
         }
-        isolate.client = offer.settings.diagnostics.map(|_| known);
+        let shown = (&request.head, &Presented::Nothing);
+        isolate.client = self.client_key(offer, shown, isolate, now);
         match &offer.pricer {
             Some(pricer) => {
                 Admission::Price(pricer.call(&request.head), AwaitingPrice { route, request })

@@ -1,24 +1,28 @@
-//! Counts of requests that bring no payment, or none that proves its payer: by network and route,
-//! in the isolate.
+//! Counts of requests that bring no payment, or none that proves its payer: by client and route, in
+//! the isolate.
 //!
-//! A client is a keyed hash of its network at a route; the objects know it by a hash of both under
-//! a salt of the day. No other data about it is kept. Assumptions:
+//! A client is whoever holds an API key or shows a handle; all others of a network that send the
+//! same `User-Agent` are counted as one. An isolate knows it by a keyed hash, and the objects by a
+//! hash of that under a salt of the day. No other data about it is kept. Assumptions:
 //! - no answer waits for this: counts are handed over behind answers, and the merged counts come
 //!   back then;
 //! - a payment answers the request that fetched its terms, so both together are one attempt; once
-//!   the signature is good, that attempt is the payer's and no longer their network's;
+//!   the signature is good, that attempt is the payer's and no longer their client's;
 //! - a success ends the failures in a row.
 
 mod client_key;
+pub mod handle;
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-pub use self::client_key::ClientKey;
+pub use self::client_key::{ClientKey, CountedBy, Sharing};
 use super::Gate;
 use super::call::{LedgerCall, object};
+use super::diagnose::Thresholds;
 use super::keys::Keys;
+use super::offer::Offer;
 use super::pricer::Quotes;
 use crate::encoding::{json, message};
 use crate::ledger::attempts::{ClientCount, Count, Counted, FailureCause, FailureStreak};
@@ -27,8 +31,10 @@ use crate::payment::Cause;
 use crate::sorted::RecentMap;
 use crate::time::UnixTime;
 
-/// Limit on the clients that an isolate remembers.
+/// Limit on the clients that an isolate remembers, and on those that are counted alone: neither
+/// crowds out the other.
 const MAX_CLIENTS: usize = 4_096;
+const MAX_ALONE: usize = 2_048;
 /// Limit on the clients in one hand-over, and on the objects.
 const MAX_IN_BATCH: usize = 512;
 const MAX_OBJECTS: usize = 16;
@@ -39,6 +45,7 @@ const SALT_SECS: u64 = 86_400;
 #[derive(Clone, Debug)]
 pub struct Attempts {
     clients: RecentMap<ClientKey, CountedClient>,
+    alone: RecentMap<ClientKey, CountedClient>,
     /// Whether a client has counts to hand over.
     waiting: bool,
     /// Prices quoted lately.
@@ -79,14 +86,24 @@ impl Fresh {
 /// A request whose client is counted.
 #[derive(Clone, Copy, Debug)]
 pub struct CountedRequest<'a> {
-    /// Prefix of the client's network.
-    pub network: &'a str,
+    /// The client.
+    pub caller: CountedBy<'a>,
     /// Route pattern.
     pub route: &'a Arc<str>,
     /// Hash of it.
     pub route_hash: u64,
     /// Number of failures from which the operator is notified.
     pub exceeded_after: u64,
+}
+
+impl<'a> CountedRequest<'a> {
+    /// A request of this caller, as the offer's route counts it.
+    #[must_use]
+    pub fn of(offer: &'a Offer, caller: CountedBy<'a>) -> Self {
+        let thresholds = offer.settings.diagnostics.unwrap_or(Thresholds::DEFAULT);
+        let (route, route_hash) = (&offer.counted_as.0, offer.counted_as.1);
+        Self { caller, route, route_hash, exceeded_after: thresholds.exceeded_after }
+    }
 }
 
 /// Counts for one object, and the clients they belong to.
@@ -109,7 +126,22 @@ impl Attempts {
     /// Counts without any client.
     #[must_use]
     pub const fn new() -> Self {
-        Self { clients: RecentMap::new(MAX_CLIENTS), waiting: false, quotes: Quotes::new() }
+        let clients = RecentMap::new(MAX_CLIENTS);
+        let alone = RecentMap::new(MAX_ALONE);
+        Self { clients, alone, waiting: false, quotes: Quotes::new() }
+    }
+
+    fn get(&self, client_key: &ClientKey) -> Option<&CountedClient> {
+        let clients = if client_key.is_alone() { &self.alone } else { &self.clients };
+        clients.get(client_key)
+    }
+
+    fn get_mut(&mut self, client_key: &ClientKey) -> Option<&mut CountedClient> {
+        self.list(client_key).get_mut(client_key)
+    }
+
+    const fn list(&mut self, client_key: &ClientKey) -> &mut RecentMap<ClientKey, CountedClient> {
+        if client_key.is_alone() { &mut self.alone } else { &mut self.clients }
     }
 
     /// The key under which a client is counted; inserts the client if it is new.
@@ -119,8 +151,13 @@ impl Attempts {
         counted: CountedRequest<'_>,
         now: UnixTime,
     ) -> ClientKey {
-        let client_key = ClientKey::of(keys, counted.network, counted.route_hash);
-        self.clients.touch(client_key, || CountedClient {
+        let client_key = ClientKey::of(keys, counted.caller, counted.route_hash);
+        self.touch(client_key, counted, now);
+        client_key
+    }
+
+    fn touch(&mut self, client_key: ClientKey, counted: CountedRequest<'_>, now: UnixTime) {
+        self.list(&client_key).touch(client_key, || CountedClient {
             route: counted.route.clone(),
             counts: FailureStreak::new(now),
             fresh: Fresh::default(),
@@ -130,18 +167,24 @@ impl Attempts {
             claims: None,
             used_up: None,
         });
-        client_key
     }
 
     /// Whether the client is known to have used up its free requests of this day.
     #[must_use]
     pub fn has_used_up(&self, client_key: &ClientKey, day: u64) -> bool {
-        self.clients.get(client_key).is_some_and(|client| client.used_up == Some(day))
+        self.get(client_key).is_some_and(|client| client.used_up == Some(day))
     }
 
-    /// Notes that an object has none of the client's free requests left.
-    pub fn use_up(&mut self, client_key: &ClientKey, day: u64) {
-        if let Some(client) = self.clients.get_mut(client_key) {
+    /// Notes that an object has none of the free requests of a network left, which sent this one.
+    pub fn use_up(
+        &mut self,
+        client_key: ClientKey,
+        counted: CountedRequest<'_>,
+        day: u64,
+        now: UnixTime,
+    ) {
+        self.touch(client_key, counted, now);
+        if let Some(client) = self.get_mut(&client_key) {
             client.used_up = Some(day);
         }
     }
@@ -155,8 +198,8 @@ impl Attempts {
         claims: Option<String>,
         now: UnixTime,
     ) -> FailureStreak {
-        let Some(client) = self.clients.get_mut(client_key) else { return FailureStreak::new(now) };
         self.waiting = true;
+        let Some(client) = self.get_mut(client_key) else { return FailureStreak::new(now) };
         let answers = failure.cause != Cause::Unpaid && client.open > 0;
         let more = client.fresh.more.get_or_insert_with(|| FailureStreak::new(now));
         if answers {
@@ -175,19 +218,19 @@ impl Attempts {
     /// The client's failures in a row, as far as this isolate knows them.
     #[must_use]
     pub fn known(&self, client_key: &ClientKey) -> Option<FailureStreak> {
-        Some(self.clients.get(client_key)?.counts.clone())
+        Some(self.get(client_key)?.counts.clone())
     }
 
     /// Number of the client's failures in a row, as far as this isolate knows them.
     #[must_use]
     pub fn count_of(&self, client_key: &ClientKey) -> u64 {
-        self.clients.get(client_key).map_or(0, |client| client.counts.attempts)
+        self.get(client_key).map_or(0, |client| client.counts.attempts)
     }
 
     /// Takes back the unpaid request that fetched the terms of a payment with a good signature.
-    /// Returns the network's other failures.
+    /// Returns the client's other failures.
     pub fn proved(&mut self, client_key: &ClientKey) -> Option<FailureStreak> {
-        let client = self.clients.get_mut(client_key)?;
+        let client = self.get_mut(client_key)?;
         if client.open > 0 {
             client.open = client.open.saturating_sub(1);
             client.counts.attempts = client.counts.attempts.saturating_sub(1);
@@ -203,8 +246,8 @@ impl Attempts {
 
     /// Ends the failures in a row of a client whose payment is served.
     pub fn succeeded(&mut self, client_key: &ClientKey, now: UnixTime) {
-        if let Some(client) = self.clients.get_mut(client_key) {
-            self.waiting = true;
+        self.waiting = true;
+        if let Some(client) = self.get_mut(client_key) {
             client.counts = FailureStreak::new(now);
             client.fresh = Fresh { reset: true, ..Fresh::default() };
             client.open = 0;
@@ -220,21 +263,23 @@ impl Attempts {
     /// Packs the counts by object and drops clients that were idle for long. Counts that do not fit
     /// wait.
     pub fn hand_over(&mut self, keys: &Keys, shards: u64, now: UnixTime) -> Vec<Batch> {
-        let over = self.clients.iter().filter(|(_, client)| client.is_over(now));
-        let over: Vec<ClientKey> = over.map(|(client_key, _)| *client_key).collect();
-        for client_key in over {
-            self.clients.remove(&client_key);
+        for clients in [&mut self.clients, &mut self.alone] {
+            let over = clients.iter().filter(|(_, client)| client.is_over(now));
+            let over: Vec<ClientKey> = over.map(|(client_key, _)| *client_key).collect();
+            for client_key in over {
+                clients.remove(&client_key);
+            }
         }
         let day = now.secs() / SALT_SECS;
         let salts = [day, day.saturating_sub(1)].map(|day| keys.network_salt(day));
         self.waiting = false;
         let mut packed: Vec<(u64, Vec<Flushed>, Vec<ClientCount>)> = Vec::new();
         let mut room = MAX_IN_BATCH;
-        for (client_key, client) in self.clients.iter_mut() {
+        for (client_key, client) in self.clients.iter_mut().chain(self.alone.iter_mut()) {
             if client.fresh.is_nothing() {
                 continue;
             }
-            let shard = keys.network_shard(&client_key.network, shards);
+            let shard = keys.network_shard(&client_key.owner, shards);
             let known = packed.iter().position(|(known, ..)| *known == shard);
             if room == 0 || known.is_none() && packed.len() >= MAX_OBJECTS {
                 self.waiting = true;
@@ -278,7 +323,7 @@ impl Attempts {
         let mut merged = counted.into_iter().flat_map(|counted| counted.counted.into_iter());
         for Flushed { client_key, name, reset } in parcel.of {
             let theirs = merged.next();
-            let Some(client) = self.clients.get_mut(&client_key) else { continue };
+            let Some(client) = self.get_mut(&client_key) else { continue };
             if theirs.is_some() {
                 client.known_as = Some(name);
             }

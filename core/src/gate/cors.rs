@@ -1,10 +1,23 @@
 //! What pages of other sites may send to a route, beyond what every page may.
 //!
 //! Every page may read a priced answer and send what a payment needs, without credentials. A route
-//! adds the headers that its origin understands, and the pages that may send cookies along.
+//! adds the headers that its origin understands, and the pages that may send cookies along. Where
+//! it names pages, its origin names none.
 
 use alloc::string::String;
 use alloc::vec::Vec;
+
+/// The page that may read an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerReader<'h> {
+    /// The route names no pages: what the origin says holds or, without that, every page without
+    /// credentials.
+    Any,
+    /// This page, with credentials.
+    Trusted(&'h str),
+    /// Every page without credentials, whatever the origin says.
+    Stranger,
+}
 
 /// What the operator lets pages do on one route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

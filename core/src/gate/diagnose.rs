@@ -1,15 +1,16 @@
 //! Diagnosis for a payer's program: why its payment is not accepted, and when it should stop.
 //!
 //! It speaks only of the request's own payment and payer, never of the gate's trouble as if it were
-//! theirs, and not of a history on first contact. Failures of others on the same network may slow a
-//! client down and are not mentioned: unproven neighbours cannot stop a client. Texts consist of
-//! words of this file, counts and times. Spec: docs/protocols.md, "Diagnostics".
+//! theirs, and not of a history on first contact. What clients that look alike have done is told as
+//! theirs together, without an escalation: unproven neighbours cannot stop a client. Texts consist
+//! of words of this file, counts and times. Spec: docs/protocols.md, "Diagnostics".
 
 use alloc::format;
 use alloc::string::String;
 
 use serde::Serialize;
 
+use super::attempts::handle::NewHandle;
 use crate::encoding::json;
 use crate::ledger::attempts::{FailureCause, FailureStreak};
 use crate::mutant::{Mutant, planted};
@@ -24,6 +25,8 @@ const RETRY_STEP_SECS: u64 = 30;
 const MAX_RETRY_SECS: u64 = 3_600;
 /// Multiple of the threshold from which the wording is stronger.
 const STRONG: u64 = 10;
+/// The clients of which an unproven count speaks.
+const ABOUT: &str = "clients with this User-Agent at this address";
 
 /// Counts from which a route diagnoses failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +48,10 @@ impl Thresholds {
 /// Failures in a row, including the present one, and whom they count against.
 #[derive(Clone, Copy, Debug)]
 pub enum Failures<'a> {
-    /// Those of a payer with good signatures.
-    Payers(&'a FailureStreak),
-    /// Those of all clients of a network: they may ask the client to wait, and no more.
-    Networks(&'a FailureStreak),
+    /// Those of one client: a payer with good signatures, or whoever shows a key or a handle.
+    Own(&'a FailureStreak),
+    /// Those of all clients that look alike, and the handle by which this one can be told apart.
+    Alike(&'a FailureStreak, NewHandle<'a>),
     /// None are counted.
     Uncounted,
 }
@@ -57,28 +60,30 @@ impl<'a> Failures<'a> {
     /// Those of a payer, if known.
     #[must_use]
     pub fn payers(counts: Option<&'a FailureStreak>) -> Self {
-        counts.map_or(Self::Uncounted, Self::Payers)
-    }
-
-    /// Those of a network, if known.
-    #[must_use]
-    pub fn networks(counts: Option<&'a FailureStreak>) -> Self {
-        counts.map_or(Self::Uncounted, Self::Networks)
+        counts.map_or(Self::Uncounted, Self::Own)
     }
 
     const fn counts(self) -> Option<&'a FailureStreak> {
         match self {
-            Self::Payers(counts) | Self::Networks(counts) => Some(counts),
+            Self::Own(counts) | Self::Alike(counts, _) => Some(counts),
             Self::Uncounted => None,
         }
     }
 
-    /// Failures in a row that are proven to be the payer's.
-    fn proven(self) -> Option<&'a FailureStreak> {
+    /// Failures in a row that are this client's own.
+    fn own(self) -> Option<&'a FailureStreak> {
         match self {
-            Self::Payers(counts) => Some(counts),
-            Self::Networks(counts) if planted(Mutant::NetworksEscalate) => Some(counts),
-            Self::Networks(_) | Self::Uncounted => None,
+            Self::Own(counts) => Some(counts),
+            Self::Alike(counts, _) if planted(Mutant::NetworksEscalate) => Some(counts),
+            Self::Alike(..) | Self::Uncounted => None,
+        }
+    }
+
+    /// Failures in a row of clients that look alike.
+    const fn alike(self) -> Option<&'a FailureStreak> {
+        match self {
+            Self::Alike(counts, _) => Some(counts),
+            Self::Own(_) | Self::Uncounted => None,
         }
     }
 }
@@ -147,6 +152,8 @@ struct ExtensionInfo<'a> {
     first_attempt: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handle: Option<String>,
     correlation_id: &'a str,
 }
 
@@ -178,8 +185,11 @@ impl Thresholds {
     pub(super) fn judge(&self, finding: Circumstances<'_>) -> Option<(DiagnosticCode, bool)> {
         let Circumstances { failure, failures, consecutive_failures, .. } = finding;
         let (attempts, streak) =
-            failures.proven().map_or((0, 0), |counts| (counts.attempts, counts.streak));
+            failures.own().map_or((0, 0), |counts| (counts.attempts, counts.streak));
         let exceeded = attempts >= self.exceeded_after;
+        let crowd = self.is_crowd(failures);
+        // A client that lost an answer asks again, and learns how to get it.
+        let asks_again = failure.reason == Code::PaymentAlreadyDelivered.name();
         Some(match failure.cause {
             Cause::Trouble if consecutive_failures >= self.alert_after => {
                 (DiagnosticCode::OperatorAlert, true)
@@ -187,20 +197,25 @@ impl Thresholds {
             Cause::Trouble => return None,
             Cause::Unpaid | Cause::Unknown if exceeded => (DiagnosticCode::AttemptsExceeded, true),
             Cause::Unknown if streak >= self.alert_after => (DiagnosticCode::OperatorAlert, true),
-            Cause::Unpaid | Cause::Unknown => return None,
             Cause::Funds => (DiagnosticCode::InsufficientFunds, true),
-            Cause::Expired => (DiagnosticCode::InvoiceExpired, exceeded || streak >= 2),
             Cause::Signature => (DiagnosticCode::PaymentUnverified, true),
+            _ if crowd && !asks_again => (DiagnosticCode::AttemptsExceeded, false),
+            Cause::Unpaid | Cause::Unknown => return None,
+            Cause::Expired => (DiagnosticCode::InvoiceExpired, exceeded || streak >= 2),
             Cause::Early => (DiagnosticCode::PaymentUnverified, exceeded),
             Cause::Terms | Cause::Replayed => {
                 let often = exceeded || streak >= self.unverified_after;
-                // A client that lost an answer asks again, and learns how to get it.
-                if !often && failure.reason == Code::PaymentAlreadyDelivered.name() {
+                if !often && asks_again {
                     return None;
                 }
                 (DiagnosticCode::PaymentUnverified, often)
             }
         })
+    }
+
+    /// Whether clients that look alike have failed too often together.
+    fn is_crowd(&self, failures: Failures<'_>) -> bool {
+        failures.alike().is_some_and(|counts| counts.attempts >= self.exceeded_after)
     }
 
     /// The diagnosis of a failure and the time to wait; empty for most failures.
@@ -212,10 +227,12 @@ impl Thresholds {
         let alert = consecutive_failures >= self.alert_after;
         // The gate's trouble counts against no client; one that has paid nothing yet is only asked
         // to come back later.
-        let steps = match failure.cause {
-            Cause::Trouble => 0,
-            Cause::Unpaid if alert => over.max(1),
-            _ => over,
+        let steps = match (failure.cause, failures) {
+            (Cause::Trouble, _) => 0,
+            (Cause::Unpaid, _) if alert => over.max(1),
+            (Cause::Unpaid, _) | (_, Failures::Own(_)) => over,
+            // A payment does not wait for what others have done.
+            (_, Failures::Alike(..) | Failures::Uncounted) => 0,
         };
         Diagnosis {
             stated: self.judge(finding).map(|judged| self.tell(judged, finding, now)),
@@ -237,22 +254,33 @@ impl Thresholds {
         // A failure of the gate does not belong to a client's history, and a first contact has
         // none.
         let ours = failure.cause == Cause::Trouble;
-        let history = failures.proven().filter(|counts| !ours && counts.attempts >= 2);
+        let history = failures.own().filter(|counts| !ours && counts.attempts >= 2);
         let (message, suggestion) = words(code, failure.cause);
-        let message = match history {
+        let told = failures.counts().filter(|_| !ours);
+        let message = match told.filter(|_| history.is_some() || self.is_crowd(failures)) {
             Some(counts) => {
-                let over = now.secs().saturating_sub(counts.first_at);
-                let tail = if code == DiagnosticCode::AttemptsExceeded
-                    && counts.attempts >= self.exceeded_after.saturating_mul(STRONG)
-                {
-                    "; the client is stuck in a loop and must be stopped"
-                } else {
-                    ""
+                let strong = code == DiagnosticCode::AttemptsExceeded
+                    && counts.attempts >= self.exceeded_after.saturating_mul(STRONG);
+                let (whose, noun, who) = match history {
+                    Some(_) => (":".into(), "attempts", "the client"),
+                    None => (format!("; {ABOUT}:"), "requests", "one of them"),
                 };
-                let (attempts, over) = (counts.attempts, duration(over));
-                format!("{message}: {attempts} attempts in {over} and no success{tail}")
+                let tail = match strong {
+                    true => format!("; {who} is stuck in a loop and must be stopped"),
+                    false => String::new(),
+                };
+                let over = duration(now.secs().saturating_sub(counts.first_at));
+                let attempts = counts.attempts;
+                format!("{message}{whose} {attempts} {noun} in {over} and no success{tail}")
             }
             None => message.into(),
+        };
+        let (suggestion, handle) = match failures {
+            Failures::Alike(_, handle) => {
+                let crowd = code == DiagnosticCode::AttemptsExceeded;
+                (if crowd { OF_A_CROWD } else { suggestion }, Some(handle.text()))
+            }
+            Failures::Own(_) | Failures::Uncounted => (suggestion, None),
         };
         let info = ExtensionInfo {
             code: code.name(),
@@ -262,6 +290,7 @@ impl Thresholds {
             attempts: history.map(|counts| counts.attempts),
             first_attempt: history.map(|counts| UnixTime::from_secs(counts.first_at).rfc3339()),
             reason: Some(failure.reason.as_str()).filter(|reason| !reason.is_empty() && !ours),
+            handle: handle.filter(|_| !ours),
             correlation_id: correlation,
         };
         let info = json::text(&info);
@@ -269,6 +298,9 @@ impl Thresholds {
         Stated { code, extension }
     }
 }
+
+/// The remedy for one of many clients.
+const OF_A_CROWD: &str = "check that this client is not one of them: it has to read the terms in this response and send a payment for them; send the handle as Farebox-Handle, and it is counted by itself";
 
 /// The event in words, and the remedy.
 const fn words(code: DiagnosticCode, cause: Cause) -> (&'static str, &'static str) {

@@ -7,18 +7,18 @@ use alloc::vec::Vec;
 
 use super::Gate;
 use super::admission::{Admission, AwaitingBody};
-use super::attempts::{ClientKey, CountedRequest};
+use super::attempts::handle::{self, NewHandle};
+use super::attempts::{ClientKey, CountedBy, CountedRequest};
 use super::checked::{CheckedPayment, Eligibility, Protocol, Standard};
-use super::diagnose::{Circumstances, Failures, Thresholds, cause_of};
+use super::diagnose::{Circumstances, Failures, cause_of};
 use super::isolate::Isolate;
-use super::limit::client_prefix;
 use super::offer::Offer;
 use super::old_terms::{is_about_terms, may_be_known};
 use super::paid::{PaidRequest, Payer};
 use super::presented::Presented;
 use super::redelivery::{self, Statement};
 use super::reply::{Audience, Reply};
-use super::request::{CLIENT_ADDRESS, IncomingRequest};
+use super::request::{CLIENT_AGENT, IncomingRequest, client_network};
 use super::restore::NO_DATE;
 use super::template::ChallengeRequest;
 use crate::facilitator::breaker::Condition;
@@ -148,9 +148,12 @@ impl Gate {
             }
         };
         let CheckedPayment { protocol, choice, proof, eligibility, signature } = checked;
-        let streak = isolate.client.as_ref().and_then(|client_key| match signature {
-            SignatureCheck::Verified => isolate.attempts.proved(client_key),
-            SignatureCheck::Deferred => isolate.attempts.known(client_key),
+        let streak = isolate.client.and_then(|client_key| {
+            let counts = match signature {
+                SignatureCheck::Verified => isolate.attempts.proved(&client_key),
+                SignatureCheck::Deferred => isolate.attempts.known(&client_key),
+            };
+            Some((client_key, counts?))
         });
         let network = match protocol.version() {
             Version::V1 => choice.terms.network.v1_name().unwrap_or_default().to_owned(),
@@ -249,17 +252,19 @@ impl Gate {
         let reason = if nothing { "" } else { code.name() };
         let failure = FailureCause { cause, reason: reason.to_string() };
         let claims = if nothing { None } else { presented.claims() };
-        let counts = isolate
-            .client
-            .as_ref()
-            .filter(|_| cause != Cause::Trouble)
-            .map(|client_key| isolate.attempts.failed(client_key, &failure, claims, now));
+        let counted = isolate.client.filter(|_| cause != Cause::Trouble);
+        let counts = counted.map(|client_key| {
+            (client_key, isolate.attempts.failed(&client_key, &failure, claims, now))
+        });
         let Some(reason) = code.row().reason else {
             return refuse(code, Audience::Paid, correlation);
         };
+        let handle = self.new_handle(head);
+        let failures =
+            counts.as_ref().map(|(client_key, counts)| client_key.failures(counts, handle));
         let finding = Circumstances {
             failure: &failure,
-            failures: Failures::networks(counts.as_ref()),
+            failures: failures.unwrap_or(Failures::Uncounted),
             consecutive_failures: Self::consecutive_failures(offer, &isolate.facilitators),
             correlation,
         };
@@ -280,31 +285,30 @@ impl Gate {
         Admission::Respond(offer.challenge(&asked, code, reason, diagnosis.as_ref()))
     }
 
-    /// The key under which failures of this client are counted.
+    /// A handle that belongs to this request, for its client.
+    pub(super) fn new_handle<'a>(&'a self, head: &'a RequestHead) -> NewHandle<'a> {
+        NewHandle { keys: &self.keys, fresh: &head.fresh }
+    }
+
+    /// The key under which failures of this client are counted, if the route counts them.
     pub(super) fn client_key(
         &self,
         offer: &Offer,
-        head: &RequestHead,
+        (head, presented): (&RequestHead, &Presented),
         isolate: &mut Isolate<'_>,
         now: UnixTime,
-    ) -> ClientKey {
-        self.client_at(offer, head.headers.get(CLIENT_ADDRESS), isolate, now)
-    }
-
-    /// The key of the client at this address.
-    pub(super) fn client_at(
-        &self,
-        offer: &Offer,
-        address: Option<&str>,
-        isolate: &mut Isolate<'_>,
-        now: UnixTime,
-    ) -> ClientKey {
-        let exceeded_after =
-            offer.settings.diagnostics.unwrap_or(Thresholds::DEFAULT).exceeded_after;
-        let network = client_prefix(address);
-        let (route, route_hash) = (&offer.counted_as.0, offer.counted_as.1);
-        let counted = CountedRequest { network: &network, route, route_hash, exceeded_after };
-        isolate.attempts.client_key(&self.keys, counted, now)
+    ) -> Option<ClientKey> {
+        offer.settings.diagnostics?;
+        let network = client_network(head);
+        let shown = head.headers.get(handle::HEADER).or_else(|| presented.handle());
+        let caller = match (self.payers.clients.holder(&head.headers), shown) {
+            (Some(name), _) => CountedBy::Holder(name),
+            (None, Some(shown)) if handle::is_ours(&self.keys, shown) => CountedBy::Handle(shown),
+            (None, _) => {
+                CountedBy::Stranger(&network, head.headers.get(CLIENT_AGENT).unwrap_or_default())
+            }
+        };
+        Some(isolate.attempts.client_key(&self.keys, CountedRequest::of(offer, caller), now))
     }
 }
 

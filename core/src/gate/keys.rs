@@ -26,6 +26,8 @@ pub struct Keys {
     identifier: Secret<[u8; 32]>,
     idempotency: Secret<[u8; 32]>,
     quote: Secret<[u8; 32]>,
+    /// Makes handles.
+    handle: Secret<[u8; 32]>,
     /// Signs MPP challenges.
     challenge: Secret<[u8; 32]>,
     /// Signed MPP challenges before the last rotation.
@@ -55,6 +57,7 @@ impl Keys {
             identifier: Secret::new(mac(salt, &[b"farebox identifier"])),
             idempotency: Secret::new(mac(salt, &[b"farebox idempotency"])),
             quote: Secret::new(mac(gate_secret, &[b"farebox quote"])),
+            handle: Secret::new(mac(salt, &[b"farebox handle"])),
             challenge: Secret::new(challenge_key(gate_secret)),
             earlier_challenge: None,
             shard: Secret::new(salt.to_vec()),
@@ -210,6 +213,21 @@ impl Keys {
         let Some(mut mac) = self.networks.clone() else { return [0; 16] };
         mac.update(network.as_bytes());
         mac.finalize().into_bytes().first_chunk::<16>().copied().unwrap_or_default()
+    }
+
+    /// The group, one of 64, of those clients of [`Keys::network`] that send this `User-Agent`.
+    #[must_use]
+    pub fn agent_group(&self, network: &[u8; 16], agent: &str) -> u8 {
+        let Some(mut mac) = self.networks.clone() else { return 0 };
+        mac.update(network);
+        mac.update(agent.as_bytes());
+        mac.finalize().into_bytes().first().map_or(0, |byte| byte % 64)
+    }
+
+    /// The MAC of a part of a handle.
+    #[must_use]
+    pub fn handle(&self, parts: &[&[u8]]) -> [u8; 32] {
+        mac(self.handle.expose(), parts)
     }
 
     /// The name in a row for the network that began it: 16 hex digits.

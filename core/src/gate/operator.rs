@@ -67,13 +67,13 @@ pub enum OperatorStep {
 }
 
 impl Gate {
-    /// The code that a proven client with these failures at this route would get, for the operator.
+    /// The code that a client with these failures at this route would get, for the operator.
     #[must_use]
     pub fn failing_code(&self, route: &str, counts: &FailureStreak) -> &'static str {
         let offer = self.routes.offers.iter().flatten().find(|offer| offer.settings.route == route);
         let limits =
             offer.and_then(|offer| offer.settings.diagnostics).unwrap_or(Thresholds::DEFAULT);
-        let failures = Failures::Payers(counts);
+        let failures = Failures::Own(counts);
         let finding = Circumstances {
             failure: &counts.latest,
             failures,

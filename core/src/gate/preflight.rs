@@ -1,7 +1,7 @@
 //! Preflights: what browsers ask before a page of another site may send a request.
 
 use super::Gate;
-use super::cors::Cors;
+use super::cors::{AnswerReader, Cors};
 use super::path::Target;
 use super::reply::{ALLOWED_HEADERS, Reply};
 use super::route::RouteMatch;
@@ -17,12 +17,18 @@ impl Gate {
         reply.with(ALLOW_HEADERS, &allowed)
     }
 
-    /// The page that may send credentials with this request and read its answer; `None` for all
-    /// others.
+    /// The page that may read the answer to this request.
     #[must_use]
-    pub fn trusted_page<'h>(&self, head: &'h RequestHead) -> Option<&'h str> {
-        let page = head.headers.get("origin")?;
-        self.cors(head)?.origins.iter().any(|known| known == page).then_some(page)
+    pub fn reader<'h>(&self, head: &'h RequestHead) -> AnswerReader<'h> {
+        let Some(cors) = self.cors(head).filter(|cors| !cors.origins.is_empty()) else {
+            return AnswerReader::Any;
+        };
+        match head.headers.get("origin") {
+            Some(page) if cors.origins.iter().any(|known| known == page) => {
+                AnswerReader::Trusted(page)
+            }
+            _ => AnswerReader::Stranger,
+        }
     }
 
     /// The settings of the route that a request is for, or would be for after its preflight.

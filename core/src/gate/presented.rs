@@ -14,6 +14,7 @@ use crate::mpp::credential::CredentialSearch;
 use crate::problem::Code;
 use crate::x402::Version;
 use crate::x402::exact;
+use crate::x402::extension::diagnostic;
 use crate::x402::header::{self, Message};
 
 /// Whether a request shows something that may be a payment, so that its work must outlive the
@@ -52,6 +53,12 @@ impl Presented {
             }
             _ => Self::Several,
         }
+    }
+
+    /// The handle in the diagnostic that it echoes.
+    pub(super) fn handle(&self) -> Option<&str> {
+        let Self::X402(_, Ok(message)) = self else { return None };
+        diagnostic::handle(message.object.get("extensions")?)
     }
 
     /// The payer that it names; this proves nothing.

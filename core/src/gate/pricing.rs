@@ -56,7 +56,7 @@ impl Gate {
     pub(super) fn admit_priced<'g>(
         &'g self,
         (route, offer, pricer): (usize, &'g Offer, &'g Pricer),
-        request: IncomingRequest,
+        (request, presented): (IncomingRequest, Presented),
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
@@ -78,8 +78,7 @@ impl Gate {
                 let choices = Vec::from([bid.choice_of(offer)]);
                 let at = offer.at(choices, None);
                 let (shown, judged) = (Cow::Owned(at.clone()), Cow::Owned(at));
-                let shows = Presented::of(&request.head.headers);
-                return self.pay((shown, judged), None, (request, shows), isolate, now);
+                return self.pay((shown, judged), None, (request, presented), isolate, now);
             }
         } else if let Some((call, spending)) =
             self.use_free_request(route, offer, &request, isolate, now)
@@ -105,8 +104,8 @@ impl Gate {
             let reply = Reply::problem(Code::Internal, Audience::Paid, correlation, None);
             return Admission::Respond(reply);
         };
-        isolate.client =
-            offer.settings.diagnostics.map(|_| self.client_key(offer, head, isolate, now));
+        let shows = Presented::of(&head.headers);
+        isolate.client = self.client_key(offer, (head, &shows), isolate, now);
         let told = answer.and_then(|text| pricer.read(text, offer));
         let question = question(head);
         let present = match &told {
@@ -153,7 +152,6 @@ impl Gate {
             None => Cow::Borrowed(offer),
         };
         let shown = present.map_or(Cow::Borrowed(offer), Cow::Owned);
-        let shows = Presented::of(&request.head.headers);
         self.pay((shown, judged), eligibility, (request, shows), isolate, now)
     }
 

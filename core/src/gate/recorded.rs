@@ -238,6 +238,23 @@ pub(super) fn question(
     })
 }
 
+/// As much of a facilitator request as [`question`] reads; `None` if it reads nothing in it.
+pub(super) fn brief(request: &str) -> Option<String> {
+    let request = json::parse(request.as_bytes()).ok()?;
+    let signed = request.pointer("/paymentPayload/payload")?;
+    let kept = match (signed.get("authorization"), signed.get(exact::PERMIT)) {
+        (Some(signed), _) => json::json!({ "authorization": { "nonce": signed.get("nonce")? } }),
+        (None, Some(permit)) => {
+            let facilitator = permit.pointer("/witness/facilitator");
+            let (nonce, witness) =
+                (permit.get("nonce")?, json::json!({ "facilitator": facilitator }));
+            json::json!({ exact::PERMIT: { "nonce": nonce, "witness": witness } })
+        }
+        (None, None) => return None,
+    };
+    Some(json::text(&json::json!({ "paymentPayload": { "payload": kept } })))
+}
+
 /// A finding as a verdict for the ledger.
 #[must_use]
 pub fn chain_verdict(finding: &Finding, valid_before: UnixTime, now: UnixTime) -> ChainVerdict {

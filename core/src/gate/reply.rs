@@ -36,8 +36,8 @@ pub struct Marks {
     pub repeats: bool,
     /// Whether a payment is served with it.
     pub served: bool,
-    /// Failure to count for the client's network although the request came with a good signature,
-    /// and the payer's account.
+    /// Failure to count for the client although the request came with a good signature, and the
+    /// payer's account.
     pub failed: Option<(FailureCause, String)>,
     /// The signature that has paid for it, of one who is likely to sign again.
     pub signed: Option<Box<SignedDigest>>,
@@ -67,7 +67,7 @@ pub enum Audience {
 pub const CORRELATION: &str = "x-correlation-id";
 
 /// Headers that a page of another site may send to a priced route.
-pub const ALLOWED_HEADERS: &str = "PAYMENT-SIGNATURE, X-PAYMENT, Authorization, Payment-Authorization, Accept-Payment, Idempotency-Key, Farebox-Redelivery, SIGN-IN-WITH-X, Access-Control-Expose-Headers, Content-Type, Range, x-correlation-id";
+pub const ALLOWED_HEADERS: &str = "PAYMENT-SIGNATURE, X-PAYMENT, Authorization, Payment-Authorization, Accept-Payment, Idempotency-Key, Farebox-Redelivery, Farebox-Handle, SIGN-IN-WITH-X, Access-Control-Expose-Headers, Content-Type, Range, x-correlation-id";
 /// Headers that a page of another site may read from a priced route.
 pub const EXPOSED_HEADERS: &str = "PAYMENT-REQUIRED, PAYMENT-RESPONSE, X-PAYMENT-RESPONSE, WWW-Authenticate, Payment-Receipt, Payment-Replayed, Retry-After, x-correlation-id";
 

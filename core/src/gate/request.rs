@@ -10,6 +10,9 @@ use crate::http::{Headers, RequestHead};
 /// The header in which the platform names the client's address.
 pub(super) const CLIENT_ADDRESS: &str = "cf-connecting-ip";
 
+/// The header in which a client names its program.
+pub(super) const CLIENT_AGENT: &str = "user-agent";
+
 /// A request that the gate decides about.
 #[derive(Clone, Debug)]
 pub(super) struct IncomingRequest {

@@ -11,8 +11,9 @@ use alloc::vec::Vec;
 
 use super::Gate;
 use super::admission::Admission;
-use super::attempts::Attempts;
+use super::attempts::{Attempts, CountedBy, CountedRequest};
 use super::isolate::Isolate;
+use super::limit::client_prefix;
 use super::mpp::issue::{Issued, StandingChallenge};
 use super::offer::Offer;
 use super::path::Target;
@@ -28,7 +29,7 @@ use crate::problem::Code;
 use crate::time::UnixTime;
 
 /// Fields that a 402 does not depend on, lower case, apart by spaces; the gate reads
-/// `cf-connecting-ip` only to count the client, and `user-agent` only to recognize browsers.
+/// `cf-connecting-ip` only to count the client, and `user-agent` for that and to recognize browsers.
 pub const SILENT: &str = "accept accept-encoding accept-language cache-control cdn-loop cf-connecting-ip cf-ew-via cf-ipcountry cf-ray cf-visitor host origin pragma priority referer sec-fetch-dest sec-fetch-mode sec-fetch-site traceparent tracestate true-client-ip user-agent x-forwarded-for x-forwarded-proto x-real-ip";
 /// Values of `connection` that say nothing, lower case.
 const CONNECTION: &str = "close keep-alive";
@@ -107,13 +108,13 @@ impl Gate {
         Some((Standing { route, challenge }, text))
     }
 
-    /// Counts one more request for a standing, from this address, and issues its challenge, if the
-    /// route has them; `None`, and nothing is counted, if the whole gate has to answer.
+    /// Counts one more request for a standing, from a client with this address and `User-Agent`, and
+    /// issues its challenge, if the route has them; `None`, and nothing is counted, if the whole gate has to answer.
     pub fn ask_again(
         &self,
         standing: &Standing,
         fresh: &str,
-        address: &str,
+        (address, agent): (&str, &str),
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Option<Option<Issued>> {
@@ -122,8 +123,9 @@ impl Gate {
             if Self::consecutive_failures(offer, &isolate.facilitators) >= limits.alert_after {
                 return None;
             }
-            let address = Some(address).filter(|address| !address.is_empty());
-            let client_key = self.client_at(offer, address, isolate, now);
+            let network = client_prefix(Some(address));
+            let request = CountedRequest::of(offer, CountedBy::Stranger(&network, agent));
+            let client_key = isolate.attempts.client_key(&self.keys, request, now);
             let attempts = isolate.attempts.count_of(&client_key);
             if attempts.saturating_add(1) >= limits.exceeded_after {
                 return None;

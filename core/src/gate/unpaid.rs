@@ -9,7 +9,7 @@ use alloc::format;
 use alloc::string::String;
 
 use super::Gate;
-use super::attempts::ClientKey;
+use super::attempts::{ClientKey, CountedBy, CountedRequest};
 use super::call::LedgerCall;
 use super::clients::KEY_HEADER;
 use super::forward::{Caching, ClientIdentity, OriginCall, folded, origin_call};
@@ -17,7 +17,7 @@ use super::isolate::Isolate;
 use super::offer::Offer;
 use super::publish::DocumentRequest;
 use super::reply::{self, Audience, Reply};
-use super::request::IncomingRequest;
+use super::request::{IncomingRequest, client_network};
 use crate::encoding::json;
 use crate::http::{Headers, RequestHead, ResponseHead};
 use crate::ledger::command::VERSION;
@@ -150,7 +150,7 @@ impl Gate {
     ) -> Option<(LedgerCall, AwaitingQuota)> {
         let per_day = offer.settings.free_per_day?;
         let day = now.secs() / DAY_SECS;
-        let client_key = ClientKey::of(&self.keys, &request.network(), offer.counted_as.1);
+        let client_key = ClientKey::of_network(&self.keys, &request.network(), offer.counted_as.1);
         if isolate.attempts.has_used_up(&client_key, day) {
             return None;
         }
@@ -158,6 +158,21 @@ impl Gate {
         let message = json::text(&Spend { v: VERSION, spend, day, per_day });
         let call = LedgerCall::new(client_key.object(&self.keys, self.shards.count), message);
         Some((call, AwaitingQuota { route, request: request.clone(), day }))
+    }
+
+    /// Notes that the network has no free request of the day left.
+    pub(super) fn use_up(
+        &self,
+        offer: &Offer,
+        head: &RequestHead,
+        day: u64,
+        isolate: &mut Isolate<'_>,
+        now: UnixTime,
+    ) {
+        let network = client_network(head);
+        let client_key = ClientKey::of_network(&self.keys, &network, offer.counted_as.1);
+        let counted = CountedRequest::of(offer, CountedBy::Stranger(&network, ""));
+        isolate.attempts.use_up(client_key, counted, day, now);
     }
 
     /// The document that replaces a 404 of the origin, whose body is then not read.

@@ -2,7 +2,7 @@
 //! forgotten.
 //!
 //! A proven payer is counted by address, in the ledger object that keeps their payments. Every
-//! other client is counted by a keyed hash that the gate makes, first in its isolate and then in an
+//! other client is counted by a name: a keyed hash that the gate makes, first in its isolate and then in an
 //! object, where the counts of all isolates are merged. A success ends the streak. An insufficient
 //! balance is noted and never counted; a fault on the gate's side is not even noted.
 
@@ -14,6 +14,20 @@ use serde::{Deserialize, Serialize};
 use crate::encoding::message::read_struct;
 use crate::payment::Cause;
 use crate::time::UnixTime;
+
+/// Beginnings of the names of clients that are no payers: those that look alike, whoever shows a
+/// handle, and the holder of an API key.
+pub const ALIKE: &str = "net_";
+/// See [`ALIKE`].
+pub const ALONE: &str = "own_";
+/// See [`ALIKE`].
+pub const KNOWN: &str = "key_";
+
+/// Whether the name of a client is that of a payer who has proved it.
+#[must_use]
+pub fn is_payer(client: &str) -> bool {
+    ![ALIKE, ALONE, KNOWN].iter().any(|prefix| client.starts_with(prefix))
+}
 
 /// Seconds without a failure after which a streak has ended.
 pub const IDLE_SECS: u64 = 86_400;

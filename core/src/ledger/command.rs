@@ -215,6 +215,10 @@ pub enum Command {
         fence: u64,
         /// The reason.
         why: Failure,
+        /// As much of the facilitator request as a look at the chain needs: all that a row keeps for
+        /// which nothing ran.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        brief: Option<String>,
     },
 }
 
@@ -225,7 +229,7 @@ read_enum!(Command {
     "outcome" => Outcome { fence, result, client; seen_block },
     "learn" => Learn { learnt, owner },
     "fulfil" => Fulfil { fence, delivery },
-    "release" => Release { fence, why },
+    "release" => Release { fence, why; brief },
 });
 
 /// Finding of a node about a transaction that its payer has sent.

@@ -198,7 +198,7 @@ impl Entry {
             }
             Command::Learn { learnt, owner } => self.learn(learnt, owner, taken, now),
             Command::Fulfil { fence, delivery } if holds(fence) => self.fulfil(delivery, now),
-            Command::Release { fence, why } if holds(fence) => self.release(why, now),
+            Command::Release { fence, why, brief } if holds(fence) => self.release(why, brief, now),
             Command::Outcome { result, .. } => (self.with_evidence(&result, taken), Answer::Stale),
             // Another request has begun it again.
             Command::Seal { .. } if self.is_active() => (self, Fate::InProgress.into()),

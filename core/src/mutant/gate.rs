@@ -36,6 +36,8 @@ macro_rules! gate {
             TakenUnheard,
             /// The failures of a network count against all who share it.
             NetworksEscalate,
+            /// Every text is a handle that the gate has given away.
+            HandlesAreBelieved,
             /// A length beside another framing is believed.
             LengthBesideFraming,
             /// A payment that is known answers every question of its target.

@@ -362,6 +362,13 @@ impl Code {
                 "this payer has too many payments in flight; wait until earlier ones are answered",
             )
             .retry(2),
+            Self::TooManyUnpaid => row(
+                "too_many_unpaid",
+                429,
+                "Too many unpaid payments",
+                "50 payments of this payer were begun, bought nothing, and can still be charged; nothing was charged for this one: send it again, or a new one, after Retry-After, when the first of them has ended",
+            )
+            .retry(60),
             Self::RateLimited => row(
                 "rate_limited",
                 429,

@@ -3,7 +3,7 @@
 
 use farebox_core::gate::Gate;
 use farebox_core::ledger::attempts::{
-    ClientCount, Counted, FailureCause, FailureStreak, StreakKey,
+    ClientCount, Counted, FailureCause, FailureStreak, StreakKey, is_payer,
 };
 use farebox_core::ledger::report::FailingClient;
 use farebox_core::ledger::shard::Shard;
@@ -127,10 +127,6 @@ impl Txn<'_> {
         };
         counts.into_iter().map(line).collect()
     }
-}
-
-fn is_payer(who: &str) -> bool {
-    who.starts_with("0x")
 }
 
 fn failing(

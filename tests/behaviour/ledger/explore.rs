@@ -305,15 +305,17 @@ impl Model {
                         Ok(())
                     });
                     go(&|m| {
-                        let answer =
-                            m.tell(i, Command::Release { fence, why: Failure::NothingRan })?;
+                        let answer = m.tell(
+                            i,
+                            Command::Release { fence, why: Failure::NothingRan, brief: None },
+                        )?;
                         m.actors[i].place = Place::Over;
                         if answer == Answer::Recorded { m.fresh_terms() } else { Ok(()) }
                     });
                 }
                 go(&|m| {
                     m.used = true;
-                    m.tell(i, Command::Release { fence, why: Failure::Submitted })?;
+                    m.tell(i, Command::Release { fence, why: Failure::Submitted, brief: None })?;
                     m.actors[i].place = Place::Over;
                     Ok(())
                 });
@@ -343,7 +345,7 @@ impl Model {
                             (Some(_), Some(_)) => None,
                         };
                         if let Some(why) = why {
-                            m.tell(i, Command::Release { fence, why })?;
+                            m.tell(i, Command::Release { fence, why, brief: None })?;
                             m.actors[i].place = Place::Over;
                             return Ok(());
                         }

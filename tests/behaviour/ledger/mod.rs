@@ -169,7 +169,7 @@ fn commands(fence: u64, mode: Mode) -> Vec<Command> {
         }
     }
     for why in [Failure::NothingRan, Failure::Submitted, Failure::Origin, Failure::NotCharged] {
-        commands.push(Command::Release { fence, why });
+        commands.push(Command::Release { fence, why, brief: None });
     }
     commands
 }

@@ -2,6 +2,7 @@
 //! the work goes on.
 
 use alloc::boxed::Box;
+use alloc::string::ToString;
 
 use super::claim::Claim;
 use super::origin::{charged_in, taken_out};
@@ -102,7 +103,7 @@ impl<'g> PaidRequest<'g> {
                     _ => Code::PaymentAlreadyDelivered,
                 };
                 let reply = |diagnosis: Option<&_>| self.problem(code).diagnosed(diagnosis);
-                return Step::Respond(self.counted_for_network(&replayed(code.name()), now, reply));
+                return Step::Respond(self.counted_for_client(&replayed(code.name()), now, reply));
             }
             Fate::OriginFailed => {
                 let reply = self.problem(Code::OriginFailed);
@@ -123,7 +124,7 @@ impl<'g> PaidRequest<'g> {
                 let code = Code::PaymentRequired;
                 let reason = code.row().reason.unwrap_or_default();
                 let reply = |diagnosis: Option<&_>| self.terms(code, reason, diagnosis, now);
-                return Step::Respond(self.counted_for_network(&failure, now, reply));
+                return Step::Respond(self.counted_for_client(&failure, now, reply));
             }
             Fate::UnderReview => Code::UnderReview,
         };
@@ -134,6 +135,10 @@ impl<'g> PaidRequest<'g> {
     pub(super) fn ended(&self, answer: &Answer, now: UnixTime) -> Step<'g> {
         self.refuse(match answer {
             Answer::Fate(fate) => return self.answer_for(fate, now),
+            Answer::TooManyUnpaid { secs } => {
+                let reply = self.problem(Code::TooManyUnpaid);
+                return Step::Respond(reply.with("retry-after", &secs.to_string()));
+            }
             Answer::Stale => Code::SettlementUnknown,
             Answer::TooManyInFlight => Code::TooManyInFlight,
             Answer::Full => Code::RateLimited,

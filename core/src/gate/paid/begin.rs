@@ -58,7 +58,7 @@ impl<'g> PaidRequest<'g> {
             is_recent: now < valid_before.plus(refusal::RECENT_SECS),
             latest: refusal::cause_of_arrival(eligibility, &offer),
             streak: None,
-            network: payer.streak,
+            client: payer.streak,
             recalled: None,
         };
         let with_body = request.head.body == BodyPresence::Present;

@@ -7,6 +7,7 @@ use crate::amount::Amount;
 use crate::facilitator::breaker::Condition;
 use crate::facilitator::payers::Conduct;
 use crate::facilitator::wire::Expected;
+use crate::gate::attempts::ClientKey;
 use crate::gate::checked::{Eligibility, Protocol};
 use crate::gate::recorded::FirstSight;
 use crate::http::ResponseHead;
@@ -34,8 +35,8 @@ pub(in crate::gate) struct Payer {
     pub facilitators: Vec<Condition>,
     /// The history of the payer.
     pub conduct: Conduct,
-    /// The failures in a row of the client's network.
-    pub streak: Option<FailureStreak>,
+    /// The failures in a row of the client.
+    pub streak: Option<(ClientKey, FailureStreak)>,
 }
 
 /// The payment and its payer, checked.
@@ -101,8 +102,8 @@ pub(super) struct Observed {
     pub latest: Option<FailureCause>,
     /// The payer's failures in a row at this route.
     pub streak: Option<FailureStreak>,
-    /// Failures in a row of the client's network, when the request came.
-    pub network: Option<FailureStreak>,
+    /// Failures in a row of the client, when the request came.
+    pub client: Option<(ClientKey, FailureStreak)>,
     /// Reason why this payment, or a moment ago one from the same wallet, was refused: the request
     /// then begins no payment.
     pub recalled: Option<String>,

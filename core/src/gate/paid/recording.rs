@@ -6,9 +6,11 @@ use alloc::string::String;
 use super::claim::Claim;
 use super::settle::Attempt;
 use super::{Eligibility, Kept, PaidRequest, Step};
+use crate::gate::recorded::brief;
 use crate::gate::reply::Reply;
 use crate::ledger::command::{Answer, Command, Failure, Fate, LedgerReply, Noted, Resend};
 use crate::ledger::entry::{Relief, relief};
+use crate::payment::authorization::SignatureCheck;
 use crate::problem::Code;
 use crate::time::UnixTime;
 
@@ -68,14 +70,17 @@ impl<'g> PaidRequest<'g> {
     /// Ends the work without a response.
     pub(super) fn release(self: Box<Self>, claim: Claim, why: Failure, ending: Abort) -> Step<'g> {
         let fence = claim.fence();
-        self.record(Command::Release { fence, why }, AfterRecord::Over(ending))
+        // Only the same bytes show a signature again that is not checked here.
+        let is_checked = self.checked.signature == SignatureCheck::Verified;
+        let brief = is_checked.then(|| brief(&self.checked.proof.request)).flatten();
+        self.record(Command::Release { fence, why, brief }, AfterRecord::Over(ending))
     }
 
     /// Records that the authorization may have been submitted elsewhere: the object knows whether
     /// that is a refusal.
     pub(super) fn suspect(self: Box<Self>, claim: Claim) -> Step<'g> {
         let (fence, why) = (claim.fence(), Failure::Submitted);
-        self.record(Command::Release { fence, why }, AfterRecord::Suspected)
+        self.record(Command::Release { fence, why, brief: None }, AfterRecord::Suspected)
     }
 
     /// Continues after a settlement of unknown outcome, or one that was refused: sends it once more

@@ -26,7 +26,7 @@ impl PaidRequest<'_> {
         let terms = |diagnosis: Option<&Diagnosis>| self.terms(code, reason, diagnosis, now);
         match &self.failures.latest {
             Some(failure) if failure.cause != Cause::Trouble && !self.is_the_payers(failure) => {
-                self.counted_for_network(failure, now, terms)
+                self.counted_for_client(failure, now, terms)
             }
             _ => terms(self.diagnosis(now).as_ref()),
         }
@@ -60,18 +60,21 @@ impl PaidRequest<'_> {
         }
     }
 
-    /// Builds an answer that counts a failure for the client's network.
-    pub(super) fn counted_for_network(
+    /// Builds an answer that counts a failure for the client, and not for the payer.
+    pub(super) fn counted_for_client(
         &self,
         failure: &FailureCause,
         now: UnixTime,
         reply: impl FnOnce(Option<&Diagnosis>) -> Reply,
     ) -> Reply {
-        let streak = self.failures.network.clone().map(|mut streak| {
+        let mut counts = self.failures.client.clone();
+        if let Some((_, streak)) = &mut counts {
             streak.count(failure, now);
-            streak
-        });
-        let failures = Failures::networks(streak.as_ref());
+        }
+        let handle = self.asked.gate.new_handle(&self.asked.request.head);
+        let failures =
+            counts.as_ref().map(|(client_key, counts)| client_key.failures(counts, handle));
+        let failures = failures.unwrap_or(Failures::Uncounted);
         let mut reply = reply(self.diagnosis_of(failure, failures, now).as_ref());
         reply.marks.failed = Some((failure.clone(), self.checked.proof.account()));
         reply

@@ -64,6 +64,12 @@ pub enum Answer {
     Absent,
     /// The payer has too much in flight.
     TooManyInFlight,
+    /// The payer has too many payments that were begun and have not ended, although nothing was
+    /// charged for them.
+    TooManyUnpaid {
+        /// Seconds until the first of them may end.
+        secs: u64,
+    },
     /// The object, or the client's network, has too many unpaid rows: no payment begins.
     Full,
     /// The fence is old: another request has moved the row on. Drop the response.
@@ -82,6 +88,7 @@ read_enum!(Answer {
     "recorded" => Recorded,
     "absent" => Absent,
     "too_many_in_flight" => TooManyInFlight,
+    "too_many_unpaid" => TooManyUnpaid { secs },
     "full" => Full,
     "stale" => Stale,
     "unsupported" => Unsupported,

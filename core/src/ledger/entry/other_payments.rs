@@ -8,7 +8,8 @@ use crate::mutant::{Mutant, planted};
 /// Maximum rows of one payer that are not at rest.
 const MAX_OPEN: u32 = 1000;
 
-/// Maximum rows of one payer for which no money was asked.
+/// Maximum rows of one payer for which no money was asked. One that was let go gives its place to
+/// the next.
 pub const MAX_UNASKED: u32 = 50;
 
 /// The object's knowledge of the payer's other rows.
@@ -24,6 +25,8 @@ pub struct OtherPayments {
     pub unresolved: bool,
     /// Rows for which no money was asked.
     pub unasked: u32,
+    /// Seconds until the first of those may be let go, unless it is worked on.
+    pub unasked_secs: u64,
     /// Whether the client's network has too many unasked rows, over all payers.
     pub is_crowded: bool,
     /// Whether the object has too many rows that are not at rest.
@@ -47,11 +50,10 @@ pub(super) fn refusal(standing: OtherPayments, in_flight: NonZeroU32) -> Option<
     let max = if watched { 1 } else { in_flight.get() };
     if standing.unresolved && !planted(Mutant::DoubtIsForgotten) {
         Some(Fate::Unresolved.into())
-    } else if standing.active >= max
-        || standing.open >= MAX_OPEN
-        || (standing.unasked >= MAX_UNASKED && !planted(Mutant::PayerGrows))
-    {
+    } else if standing.active >= max || standing.open >= MAX_OPEN {
         Some(Answer::TooManyInFlight)
+    } else if standing.unasked >= MAX_UNASKED && !planted(Mutant::PayerGrows) {
+        Some(Answer::TooManyUnpaid { secs: standing.unasked_secs })
     } else if (standing.is_full && !planted(Mutant::ObjectGrows))
         || (standing.is_crowded && !planted(Mutant::NetworkGrows))
     {

@@ -214,9 +214,18 @@ impl Entry {
         (self, Answer::Recorded)
     }
 
-    pub(super) fn release(mut self, why: Failure, now: UnixTime) -> (Self, Answer) {
+    pub(super) fn release(
+        mut self,
+        why: Failure,
+        brief: Option<String>,
+        now: UnixTime,
+    ) -> (Self, Answer) {
         let (state, answer) = match (&self.state, why) {
-            (State::Executing(_), Failure::NothingRan) => (State::Released, Answer::Recorded),
+            (State::Executing(_), Failure::NothingRan) => {
+                // A payment that begins again brings its own.
+                self.payment.request = brief.unwrap_or(self.payment.request);
+                (State::Released, Answer::Recorded)
+            }
             (State::Executing(_), Failure::Origin) => (State::Abandoned, Answer::Recorded),
             // Served, so no other answer is due for it, and no money will be asked for.
             (State::Executing(_), Failure::NotCharged) => {

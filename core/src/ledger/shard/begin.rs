@@ -8,7 +8,7 @@ use super::{Change, Decision, Notice, Rows, Scene, Shard, Slot, Transition};
 use crate::ledger::command::{
     Answer, Command, Fate, Leases, LedgerReply, Noted, Payment, Repeat, Role,
 };
-use crate::ledger::entry::{Entry, OtherPayments};
+use crate::ledger::entry::{Entry, MAX_UNASKED, OtherPayments};
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
@@ -49,9 +49,14 @@ impl Shard {
                 Ok(changes) => changes,
                 Err(decision) => return Ok(decision),
             };
-        let spare = self.index.spare(&payment.client, &standing, now);
+        let spare = self.index.spare(slot, &payment.client, &standing, now);
         let standing = match &spare {
-            Some(_) => OtherPayments { is_crowded: false, is_full: false, ..standing },
+            Some(_) => OtherPayments {
+                unasked: standing.unasked.min(MAX_UNASKED.saturating_sub(1)),
+                is_crowded: false,
+                is_full: false,
+                ..standing
+            },
             None => standing,
         };
         match Entry::open(*payment, leases, in_flight, standing, now) {

@@ -6,13 +6,14 @@ use alloc::vec::Vec;
 
 use super::{Change, Shard};
 use crate::ledger::attempts::{
-    ClientCount, Counted, Counting, FailureStreak, IDLE_SECS, StreakKey,
+    ClientCount, Counted, Counting, FailureStreak, IDLE_SECS, StreakKey, is_payer,
 };
 use crate::ledger::mark::Mark;
 use crate::sorted::RecentMap;
 use crate::time::UnixTime;
 
-/// Maximum rows of an object.
+/// Maximum rows of an object about payers, and as many about others: whoever proves nothing pushes
+/// out no payer's.
 const MAX_STREAKS: usize = 4_096;
 /// Seconds between two notices about clients that prove no payment.
 const NOTICE_GAP_SECS: u64 = 60;
@@ -31,21 +32,36 @@ pub struct Failing {
 /// All recent failures.
 #[derive(Clone, Debug)]
 pub(super) struct Failures {
-    rows: RecentMap<StreakKey, Failing>,
+    payers: RecentMap<StreakKey, Failing>,
+    others: RecentMap<StreakKey, Failing>,
     /// Time of the last notice to the operator about a client that proves nothing.
     told_at: Option<UnixTime>,
 }
 
 impl Default for Failures {
     fn default() -> Self {
-        Self { rows: RecentMap::new(MAX_STREAKS), told_at: None }
+        let list = || RecentMap::new(MAX_STREAKS);
+        Self { payers: list(), others: list(), told_at: None }
     }
 }
 
 impl Failures {
+    const fn lists(&self) -> [&RecentMap<StreakKey, Failing>; 2] {
+        [&self.payers, &self.others]
+    }
+
+    fn of(&self, place: &StreakKey) -> Option<&Failing> {
+        let list = if is_payer(&place.0) { &self.payers } else { &self.others };
+        list.get(place)
+    }
+
+    fn list(&mut self, place: &StreakKey) -> &mut RecentMap<StreakKey, Failing> {
+        if is_payer(&place.0) { &mut self.payers } else { &mut self.others }
+    }
+
     pub(super) fn load(&mut self, place: StreakKey, tally: FailureStreak, claims: Option<String>) {
         let written = tally.attempts;
-        self.rows.put(place, Failing { tally, written, claims });
+        self.list(&place).put(place, Failing { tally, written, claims });
     }
 
     /// Counts the result of a proven payer's command: extends their failure streak, or ends it.
@@ -65,7 +81,7 @@ impl Failures {
                 None
             }
             Mark::Failure(failure) => {
-                let row = self.rows.get(&place);
+                let row = self.of(&place);
                 let mut tally =
                     row.map_or_else(|| FailureStreak::new(now), |row| row.tally.clone());
                 tally.count(&failure, now);
@@ -84,11 +100,11 @@ impl Failures {
     ) -> Option<FailureStreak> {
         let place = (entry.client.clone(), entry.route.clone());
         let was = (entry.was.clone(), entry.route.clone());
-        let earlier = if was == place { None } else { self.rows.remove(&was) };
+        let earlier = if was == place { None } else { self.list(&was).remove(&was) };
         if earlier.is_some() {
             changes.push(Change::Forget(was));
         }
-        let row = self.rows.get(&place).map(|row| row.tally.clone());
+        let row = self.of(&place).map(|row| row.tally.clone());
         let row = match (row, earlier) {
             (Some(mut row), Some(earlier)) => {
                 row.merge(&earlier.tally);
@@ -118,7 +134,7 @@ impl Failures {
         now: UnixTime,
         changes: &mut Vec<Change>,
     ) {
-        let known = self.rows.get(&place);
+        let known = self.of(&place);
         let before = known.map_or(0, |row| row.tally.attempts);
         let written = known.map_or(0, |row| row.written);
         let claims = claims.or_else(|| known.and_then(|row| row.claims.clone()));
@@ -131,14 +147,14 @@ impl Failures {
             changes.push(Change::Count(place.clone(), tally.clone(), claims.clone()));
         }
         let written = if writes { tally.attempts } else { written };
-        for gone in self.rows.put(place, Failing { tally, written, claims }) {
+        for gone in self.list(&place).put(place, Failing { tally, written, claims }) {
             changes.push(Change::Forget(gone));
         }
     }
 
     /// Limits the notices about clients that prove nothing.
     fn may_tell(&mut self, place: &StreakKey, now: UnixTime) -> bool {
-        if place.0.starts_with("0x") {
+        if is_payer(&place.0) {
             return true;
         }
         let waits = self.told_at.is_some_and(|at| now < at.plus(NOTICE_GAP_SECS));
@@ -149,7 +165,7 @@ impl Failures {
     }
 
     fn drop(&mut self, place: &StreakKey, changes: &mut Vec<Change>) {
-        if self.rows.remove(place).is_some() {
+        if self.list(place).remove(place).is_some() {
             changes.push(Change::Forget(place.clone()));
         }
     }
@@ -168,20 +184,22 @@ impl Shard {
 
     /// All failures that are not idle.
     pub fn failing(&self, now: UnixTime) -> impl Iterator<Item = (&StreakKey, &Failing)> {
-        self.failures.rows.iter().filter(move |(_, row)| !row.tally.is_idle(now))
+        let rows = self.failures.lists().into_iter().flat_map(RecentMap::iter);
+        rows.filter(move |(_, row)| !row.tally.is_idle(now))
     }
 
     /// Forgets idle failures; rows last written up to the returned second are to be removed.
     pub fn forget_idle(&mut self, now: UnixTime) -> UnixTime {
         let idle: Vec<StreakKey> = self
             .failures
-            .rows
-            .iter()
+            .lists()
+            .into_iter()
+            .flat_map(RecentMap::iter)
             .filter(|(_, row)| row.tally.is_idle(now))
             .map(|(place, _)| place.clone())
             .collect();
         for place in idle {
-            self.failures.rows.remove(&place);
+            self.failures.list(&place).remove(&place);
         }
         now.minus(IDLE_SECS)
     }

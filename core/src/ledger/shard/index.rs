@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 pub(super) use self::packed::Packed;
 use super::{Scene, Slot};
-use crate::ledger::entry::{Entry, OtherPayments};
+use crate::ledger::entry::{Entry, MAX_UNASKED, OtherPayments};
 use crate::ledger::state::State;
 use crate::mutant::{Mutant, planted};
 use crate::sorted::{Sorted, by_rank};
@@ -60,7 +60,8 @@ struct Brief {
     due: u32,
     /// Time at which the operator hears that it is still in doubt.
     overdue: u32,
-    /// First sight of a row released before money was asked for; 0 for all others.
+    /// First sight of a row that was let go before money was asked for, or that never can be
+    /// charged; 0 for all others.
     released: u32,
     /// Whether no money was ever asked for it.
     is_unasked: bool,
@@ -90,7 +91,13 @@ impl Brief {
             State::Refused { .. } => Some(entry.refused_until()),
             _ => None,
         };
-        let is_released = entry.state == State::Released && entry.is_unasked();
+        let is_released = match entry.state {
+            State::Released => true,
+            // A transaction may enter a block for ever.
+            State::Void | State::Closed => !entry.payment.was_sent_by_payer(),
+            _ => false,
+        };
+        let is_released = is_released && entry.is_unasked();
         Some(Self {
             released: if is_released { short(Some(entry.created)) } else { 0 },
             binding: binding_of(&entry.payment.binding),
@@ -180,37 +187,51 @@ impl Index {
             ..OtherPayments::default()
         };
         let others = self.of_payer(slot).filter(|(place, row)| *place != own && !row.is_awaited);
+        let mut first = u32::MAX;
         for (_, row) in others {
             let unknown = row.is_unknown(now);
             standing.active = standing.active.saturating_add(u32::from(now < row.active_until));
             standing.open = standing.open.saturating_add(1);
             standing.unasked = standing.unasked.saturating_add(u32::from(row.is_unasked));
+            if row.is_unasked && row.active_until <= now {
+                first = first.min(row.due);
+            }
             standing.watched |= unknown || now < row.refused_until;
             standing.unresolved |= unknown && row.binding == binding;
         }
+        let wait = if first == u32::MAX { 0 } else { first.saturating_sub(now) };
+        standing.unasked_secs = wait.max(1).into();
         standing
     }
 
-    /// The oldest row that may give its place to another one: released at least a minute ago,
-    /// before money was asked for. If the client's network has too many, it is one of that
-    /// network's.
+    /// The oldest row that may give its place to another one: let go before money was asked for. If
+    /// the payer has too many, it is one of the payer's; else it was let go at least a minute ago.
+    /// If the client's network has too many, it is one of that network's.
     pub(super) fn spare(
         &self,
+        slot: &Slot,
         client: &str,
         standing: &OtherPayments,
         now: UnixTime,
     ) -> Option<Slot> {
-        if planted(Mutant::CrowdStays) || !(standing.is_crowded || standing.is_full) {
+        let own = standing.unasked >= MAX_UNASKED;
+        if planted(Mutant::CrowdStays) || !(own || standing.is_crowded || standing.is_full) {
             return None;
         }
         let (client, now) = (client_of(client), short(Some(now)));
         let gives = |row: &Brief| {
             row.released > 0
-                && row.released.saturating_add(KEPT_SECS) <= now
+                && (own || row.released.saturating_add(KEPT_SECS) <= now)
                 && (row.client == client || !standing.is_crowded)
         };
-        let rows = self.rows.iter().filter(|(_, row)| gives(row));
-        rows.min_by_key(|(_, row)| row.released).map(|(place, _)| place.to_slot())
+        let oldest = |rows: &mut dyn Iterator<Item = &(Packed, Box<Brief>)>| {
+            let rows = rows.filter(|(_, row)| gives(row));
+            rows.min_by_key(|(_, row)| row.released).map(|(place, _)| place.to_slot())
+        };
+        match own {
+            true => oldest(&mut self.of_payer(slot)),
+            false => oldest(&mut self.rows.iter()),
+        }
     }
 
     /// The payer's rows that may be paid and not received, for the request of this binding.

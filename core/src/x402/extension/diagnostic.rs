@@ -3,12 +3,21 @@
 //!
 //! Spec: x402 extension "Diagnostic" (proposed). It is advice: a client that ignores it pays as
 //! before, and it cannot change amount, payee or policy. A client echoes it with the other
-//! extensions, and no echo of it is compared.
+//! extensions, and no echo of it is compared;
+//! the handle in it tells the client apart.
+
+use serde_json::Value;
 
 /// The extension's name in `extensions`.
 pub const NAME: &str = "diagnostic";
 /// JSON Schema of the whole extension; its `properties.info` is sent along.
 pub const SCHEMA: &str = include_str!("diagnostic.json");
+
+/// The handle in an echo of the extension.
+#[must_use]
+pub fn handle(extensions: &Value) -> Option<&str> {
+    extensions.get(NAME)?.get("info")?.get("handle")?.as_str()
+}
 
 /// Code for the payer. Unknown codes are left to the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
