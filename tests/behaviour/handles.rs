@@ -65,17 +65,17 @@ pub fn from_the_hundredth_request_on_a_client_that_pays_nothing_is_told_how_ofte
 pub fn whoever_pays_beside_a_broken_client_is_neither_stopped_nor_asked_to_wait() {
     let mut world = World::new();
     ask(&mut world, 250, &[]);
-    let payment = world.sign("/after");
-    let mut message = decoded(&payment.value);
-    message["payload"] = json!({});
-    let wrong = Payment { value: base64::encode(message.to_string().as_bytes()), ..payment };
+    let required = world.ask("/after").payment_required();
+    let now = world.now().secs();
+    let wrong = world.payer.sign_with(&required, now, |message| {
+        let other = "0x00000000000000000000000000000000000000aA";
+        message["payload"]["authorization"]["from"] = other.into();
+    });
     let told = world.send(paid(&wrong).header("cf-connecting-ip", NETWORK));
     assert_eq!((told.status, waits(&told)), (402, None));
     let info = info_of(&told).unwrap();
-    assert_eq!(
-        (&info["code"], &info["escalate"]),
-        (&json!("PAYMENT_ATTEMPTS_EXCEEDED"), &json!(false))
-    );
+    assert_eq!((&info["code"], &info["attempts"]), (&json!("PAYMENT_UNVERIFIED"), &Value::Null));
+    assert!(info["message"].as_str().unwrap().contains(ABOUT), "{info}");
     assert_eq!(world.pay_from("/after", NETWORK).status, 200);
 }
 

@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { diagnosticIn } from '../support/diagnostic.ts';
 import { Client, told, verdict } from './support/client.ts';
 import { refusedVerify } from './support/facilitator.ts';
+import type { JsonObject } from './support/payer.ts';
 import type { Answer, HeaderRow } from './support/raw.ts';
 import { expectPaid, openWorld, type World } from './support/world.ts';
 
@@ -43,12 +44,17 @@ describe('clients that prove nothing', { concurrency: 3 }, () => {
     assert.equal(verdict(other[0] as Answer), 'silent', 'another program at this address');
   });
 
-  it('of 104 payments that cannot be read the hundredth is told so, and none is asked to wait', async () => {
+  it('of 104 payments whose signature is wrong the hundredth says how many there were, and none is asked to wait', async () => {
     const client = new Client(world);
-    const wrong = await new Client(world).sign('/after/wrong', { tamper: (message) => { message['payload'] = {}; } });
-    const answers = await ask(104, '/after/wrong', [client.row, wrong.row]);
-    assert.deepEqual(new Set(answers.slice(0, 99).map(verdict)), new Set(['PAYMENT_UNVERIFIED']));
-    assert.deepEqual(new Set(answers.slice(99).map(verdict)), new Set(['PAYMENT_ATTEMPTS_EXCEEDED']));
+    const other = new Client(world).payer.address;
+    const forged = await new Client(world).sign('/after/wrong', {
+      tamper: (message) => { (message['payload'] as { authorization: JsonObject }).authorization['from'] = other; },
+    });
+    const answers = await ask(104, '/after/wrong', [client.row, forged.row]);
+    assert.deepEqual(new Set(answers.map(verdict)), new Set(['PAYMENT_UNVERIFIED escalate']));
+    assert.doesNotMatch(told(answers[98] as Answer).message, /requests in/);
+    assert.match(told(answers[99] as Answer).message, new RegExp(`${ABOUT}: 100 requests in`));
+    assert.deepEqual(new Set(answers.map((answer) => told(answer).attempts)), new Set([undefined]));
     assert.deepEqual(new Set(answers.map(waits)), new Set([undefined]));
   });
 
