@@ -227,6 +227,32 @@ pub fn a_payee_that_says_that_the_session_is_gone_gets_no_other_deposit() {
 }
 
 #[test]
+pub fn a_payer_whose_channel_the_payee_closes_takes_the_rest_back_and_opens_another() {
+    let mut seller = Seller::new(1);
+    let mut payer = Payer::default();
+    assert!(payer.pays(&mut seller).is_ok());
+    let before = payer.deposits;
+    let mut is_refused = false;
+    let ended =
+        payer.asks(&mut seller, ChannelAim::Pay, |seller, answer| {
+            match std::mem::replace(&mut is_refused, true) {
+                false => seller.refuses(70_014, 409),
+                true => answer,
+            }
+        });
+    assert!(ended.is_ok(), "{ended:?}");
+    assert!(payer.deposits > before);
+    // A payee that says so again gets no second deposit in one request.
+    let ended = payer.asks(&mut seller, ChannelAim::Pay, |seller, answer| {
+        match (answer.0, answer.2.is_empty()) {
+            (200, true) => seller.refuses(70_014, 409),
+            (_, _) => answer,
+        }
+    });
+    assert!(ended.is_err(), "{ended:?}");
+}
+
+#[test]
 fn a_payer_whose_deposit_is_too_small_is_told_what_to_raise() {
     let (mut seller, mut payer) = (Seller::new(10), Payer::default());
     let ended = payer.asks(&mut seller, ChannelAim::Pay, |seller, _| seller.refuses(70_012, 402));

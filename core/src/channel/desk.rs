@@ -89,7 +89,11 @@ impl ChannelDesk {
                         None => VoucherRule::Exact,
                         Some(delta) => VoucherRule::Headroom { min_delta: amount(delta)? },
                     };
-                    self.channel = Some(Channel::seen_first(id, rule, delay, sight));
+                    let mut channel = Channel::seen_first(id, rule, delay, sight);
+                    if message.closed > 0 && !message.is_young {
+                        channel.opened = UnixTime::from_secs(0);
+                    }
+                    self.channel = Some(channel);
                     self.terms = message.terms;
                 }
             }
@@ -100,6 +104,7 @@ impl ChannelDesk {
             }
             return Some((refused(ChannelRefusal::Stale, None), Write::Nothing));
         };
+        channel.closed_before = UnixTime::from_secs(message.closed);
         // Each route says what a voucher adds at least.
         if let (VoucherRule::Headroom { min_delta }, Some(delta)) =
             (&mut channel.rule, &message.opened.2)

@@ -33,9 +33,16 @@ pub struct ChannelMessage {
     pub opened: (String, u64, Option<String>),
     /// What the alarm needs to claim: kept as it is.
     pub terms: String,
+    /// The time, Unix seconds, before which channels were opened of which a restored row may know too
+    /// little; zero if none was restored.
+    #[serde(default)]
+    pub closed: u64,
+    /// Whether this channel was certainly opened after that.
+    #[serde(default)]
+    pub is_young: bool,
 }
 
-read_struct!(ChannelMessage { v, ask, sight, opened, terms });
+read_struct!(ChannelMessage { v, ask, sight, opened, terms; closed, is_young });
 
 /// What a Worker asks of a channel.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -40,6 +40,28 @@ pub struct SeenChannel {
     pub sent: Option<Status>,
     /// Whether an event of the contract in that transaction names this channel.
     pub is_named: bool,
+    /// The block that has that transaction.
+    pub block: Option<u64>,
+}
+
+/// The question of whether a contract had a channel after this block, for a node.
+#[must_use]
+pub fn ask_before(contract: &EscrowContract, channel: &ChannelId, at: At) -> String {
+    let data = [&GET_CHANNEL[..], channel.as_bytes()].concat();
+    batch(&[Call::ChainId, Call::AskAt { to: contract.address, data, at }, Call::Block(at)])
+}
+
+/// The time of that block, if the contract had no such channel then; `None` if the answer is of
+/// another chain, or not complete.
+#[must_use]
+pub fn read_before(contract: &EscrowContract, reply: &str) -> Option<Option<UnixTime>> {
+    let replies = Replies::read(reply.as_bytes(), 3).ok()?;
+    if replies.quantity(0).ok()? != contract.chain_id {
+        return None;
+    }
+    let is_absent = replies.returned(1).ok()?.iter().all(|byte| *byte == 0);
+    let block = replies.block(2).ok()?;
+    Some(block.map(|block| block.time).filter(|_| is_absent))
 }
 
 impl ChannelQuestion<'_> {
@@ -116,6 +138,7 @@ impl ChannelQuestion<'_> {
         };
         let names =
             |log: &Log| log.address == contract.address && log.topics.contains(channel.as_bytes());
+        let block = receipt.as_ref().map(|it| it.block);
         let is_named = receipt.as_ref().is_some_and(|it| it.logs.iter().any(names));
         let sent = match self {
             Self::Standing => None,
@@ -133,6 +156,7 @@ impl ChannelQuestion<'_> {
             grace_secs: secs(replies.returned(count.checked_sub(1)?).ok()?.as_array()?)?,
             sent,
             is_named,
+            block,
         })
     }
 }

@@ -80,6 +80,8 @@ impl Channel {
             amount(firm.rising.map(|(least, _)| least)),
             time(firm.rising.map(|(_, since)| since)),
             time(Some(self.rested)),
+            time(Some(self.opened)),
+            time(Some(self.sold)),
         ]
         .join("\n")
     }
@@ -169,6 +171,10 @@ impl Channel {
                 // A row of an earlier version.
                 None => at.plus(REST_SECS),
             },
+            // Rows of earlier versions do not say it.
+            opened: lines.time().flatten().unwrap_or(UnixTime::from_secs(0)),
+            closed_before: UnixTime::from_secs(0),
+            sold: lines.time().flatten().unwrap_or(at),
         })
     }
 }

@@ -193,6 +193,13 @@ pub struct Channel {
     pub(super) firm: FirmDeposit,
     /// When a published voucher may have everything paid back.
     pub(super) rested: UnixTime,
+    /// When it was seen first; the beginning of time if it may have been opened before that.
+    pub(super) opened: UnixTime,
+    /// The time before which channels were opened that a restored ledger may know too little of; in
+    /// memory alone.
+    pub(super) closed_before: UnixTime,
+    /// When a request was charged last.
+    pub(super) sold: UnixTime,
 }
 
 /// The deposit that the chain has shown for so long that it is not undone, less what is promised
@@ -249,7 +256,16 @@ impl Channel {
             holds: Vec::new(),
             firm: FirmDeposit { deposit: sight.deposit, voucher: None, rising: None },
             rested: sight.at.plus(REST_SECS),
+            opened: sight.at,
+            closed_before: UnixTime::from_secs(0),
+            sold: sight.at,
         }
+    }
+
+    /// Whether it may have sold more than its row says, because the ledger was restored since.
+    #[must_use]
+    pub fn may_be_restored(&self) -> bool {
+        self.opened < self.closed_before && !planted(Mutant::RestoredChannelsSell)
     }
 
     /// Its id.

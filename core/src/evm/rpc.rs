@@ -127,6 +127,15 @@ pub enum Call {
         /// Gas limit.
         gas: u64,
     },
+    /// `eth_call` of a contract after a block: read with [`reply::Replies::returned`].
+    AskAt {
+        /// The contract.
+        to: Address,
+        /// The data of the call.
+        data: Vec<u8>,
+        /// The block.
+        at: At,
+    },
     /// `eth_sendRawTransaction` of these bytes. Its answer proves nothing: the chain shows what
     /// became of it.
     Send(Vec<u8>),
@@ -143,7 +152,8 @@ impl Call {
             | Self::NonceBitmap { .. }
             | Self::Balance { .. }
             | Self::Transfer { .. }
-            | Self::Ask { .. } => "eth_call",
+            | Self::Ask { .. }
+            | Self::AskAt { .. } => "eth_call",
             Self::AuthorizationLogs { .. } | Self::TransferLogs { .. } => "eth_getLogs",
             Self::Receipt(_) => "eth_getTransactionReceipt",
             Self::Transaction(_) => "eth_getTransactionByHash",
@@ -209,6 +219,7 @@ impl Call {
                 to.to_lower_hex(),
                 hex::encode_prefixed(data),
             ),
+            Self::AskAt { to, data, at } => contract_call(to, &hex::encode_prefixed(data), *at),
             Self::Send(bytes) => format!(r#"["{}"]"#, hex::encode_prefixed(bytes)),
         }
     }

@@ -10,6 +10,7 @@ use sha2::Sha256;
 use crate::encoding::base32::{self, ALPHABET};
 use crate::encoding::hex;
 use crate::evm::account::Account;
+use crate::evm::address::Address;
 use crate::hash::{digest, mac};
 use crate::mutant::{Mutant, planted};
 use crate::payment::{PaymentKey, Receipt};
@@ -42,8 +43,8 @@ pub struct Keys {
     signer: Option<Account>,
     /// Signed receipts before the last rotation.
     earlier: Option<Account>,
-    /// Signs claims and refunds of channels, which name it for ever.
-    authorizer: Option<Account>,
+    /// Signs claims and refunds of channels, which name it for ever, and since which restore.
+    authorizer: (u64, Option<Account>),
     /// The payee of sessions of MPP.
     payee: Option<Account>,
 }
@@ -66,7 +67,7 @@ impl Keys {
             mark: base32::encode(&mac(gate_secret, &[b"farebox loop"]), 26),
             signer: signer(gate_secret),
             earlier: None,
-            authorizer: authorizer(salt),
+            authorizer: (0, authorizer(salt, 0)),
             payee: None,
         }
     }
@@ -100,10 +101,36 @@ impl Keys {
         SignedReceipt::new(receipt, self.signer.as_ref()?)
     }
 
-    /// The account that signs claims and refunds of channels.
+    /// The account that signs claims and refunds of the channels that are opened now.
     #[must_use]
     pub const fn authorizer(&self) -> Option<&Account> {
-        self.authorizer.as_ref()
+        self.authorizer.1.as_ref()
+    }
+
+    /// The restore, Unix seconds, after which channels are opened that name this account; zero
+    /// before the first one. `None` if the account is not this gate's.
+    #[must_use]
+    pub fn restore_of(&self, authorizer: &Address) -> Option<u64> {
+        let (since, current) = &self.authorizer;
+        let is = |account: &Account| account.address() == *authorizer;
+        if current.as_ref().is_some_and(is) {
+            return Some(*since);
+        }
+        self.authorizer_since(0).filter(is).map(|_| 0)
+    }
+
+    /// The account that signs for channels that were opened after this restore.
+    #[must_use]
+    pub fn authorizer_since(&self, restore: u64) -> Option<Account> {
+        authorizer(self.shard.expose(), restore)
+    }
+
+    /// The same keys after a restore at this time: channels opened from now on name another account,
+    /// so no channel that the backup may know too little of is one of them.
+    #[must_use]
+    pub fn restored_at(mut self, restore: u64) -> Self {
+        self.authorizer = (restore, self.authorizer_since(restore));
+        self
     }
 
     /// The payee of sessions of MPP, if its key is set.
@@ -298,9 +325,14 @@ fn signer(gate_secret: &[u8]) -> Option<Account> {
     Account::from_candidates((0..=u8::MAX).map(digest))
 }
 
-/// The account that signs for channels under this salt, which is never rotated.
-pub(super) fn authorizer(salt: &[u8]) -> Option<Account> {
-    let digest = |counter| Secret::new(mac(salt, &[b"farebox channel authorizer", &[counter]]));
+/// The account that signs for channels under this salt, which is never rotated, after the restore at
+/// this time; zero before the first one.
+pub(super) fn authorizer(salt: &[u8], restore: u64) -> Option<Account> {
+    let restore = if planted(Mutant::RestoresAreForgotten) { 0 } else { restore };
+    let since = restore.to_be_bytes();
+    let since = if restore == 0 { &[][..] } else { &since };
+    let label = b"farebox channel authorizer";
+    let digest = |counter: u8| Secret::new(mac(salt, &[label, &[counter], since]));
     Account::from_candidates((0..=u8::MAX).map(digest))
 }
 

@@ -27,6 +27,8 @@ pub enum Remedy {
     TopUp,
     /// Wait until the transaction is confirmed.
     Wait,
+    /// Close the channel, then open another one.
+    CloseFirst,
     /// Open another channel.
     OpenAgain,
     /// Show it to a person.
@@ -120,6 +122,7 @@ impl OkxCode {
         match self.code {
             30_001 | 70_009 => Remedy::AskAgain,
             70_007 => Remedy::Wait,
+            70_014 => Remedy::CloseFirst,
             70_008 | 70_010 => Remedy::OpenAgain,
             70_012 => Remedy::TopUp,
             70_013 | 70_015 => Remedy::SignOnce,

@@ -7,6 +7,12 @@ macro_rules! channel {
             AnySignerPays,
             /// Whoever has paid often signs anything.
             KnownAreBelieved,
+            /// Channels that were opened before a restore name the account of those after it.
+            RestoresAreForgotten,
+            /// A channel of which a restored row may know too little goes on selling.
+            RestoredChannelsSell,
+            /// A channel that is opened again counts as opened after a restore.
+            AnyOpeningIsYoung,
             /// A voucher pays in another channel than its own.
             AnyChannelPays,
             /// A lower voucher replaces a higher one.

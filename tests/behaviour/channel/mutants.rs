@@ -7,8 +7,8 @@ use farebox_core::mutant::{Mutant, plant};
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
 use crate::sessions::{
-    by_mpp, ceilings, cheap, claims, dust, funds, paid_out, payee, refunds, sales, settlers, told,
-    units, vain, wrong,
+    by_mpp, ceilings, cheap, claims, dust, funds, paid_out, payee, refunds, restored, retention,
+    sales, settlers, told, units, vain, wrong,
 };
 
 /// A guard, the name of its test, and the test.
@@ -99,6 +99,15 @@ pub const TABLE: &[Row] = &[
     row!(AnyRouteSells, by_mpp::a_channel_that_another_route_sells_by_pays_for_nothing),
     row!(PublishedIsSecret, units::what_was_not_charged_of_a_public_voucher_pays_for_no_one),
     row!(RoomIsPublished, units::a_voucher_that_was_charged_nothing_is_not_published),
+    row!(
+        RestoresAreForgotten,
+        restored::vouchers_of_x402_that_a_restored_row_has_lost_buy_nothing_again
+    ),
+    row!(
+        RestoredChannelsSell,
+        restored::vouchers_of_mpp_that_a_restored_row_has_lost_buy_nothing_again
+    ),
+    row!(AnyOpeningIsYoung, restored::a_channel_that_is_opened_again_after_a_restore_is_no_younger),
     row!(ShownIsChecked, by_mpp::a_voucher_of_someone_else_buys_nothing),
     row!(LeaversAreNotHurried, paid_out::what_is_earned_is_settled_before_the_payer_withdraws),
     row!(HoldsOverlap, by_mpp::two_requests_at_once_need_a_voucher_for_both),

@@ -121,6 +121,7 @@ impl ChannelNode {
                     finalized: false,
                     back: 0,
                 };
+                self.opened.insert(id.clone(), self.now);
                 self.channels.insert(id, locked);
             }
             Err(_) => {
@@ -136,12 +137,17 @@ fn separator(token: Address) -> [u8; 32] {
     Domain { name: "USDC", version: "2", chain_id: CHAIN, verifying_contract: token }.separator()
 }
 
+/// The variables of a gate that sends deposits.
+pub fn sending() -> Value {
+    let mut vars = variables();
+    vars["ROUTES"][0]["session_fee_payer"] = json!("$0.05");
+    vars
+}
+
 /// A gate that sends deposits, and a payer who has tokens and no gas.
 pub fn session() -> Session {
     let mut session = Session::new();
-    let mut vars = variables();
-    vars["ROUTES"][0]["session_fee_payer"] = json!("$0.05");
-    session.door = Door::with(&vars);
+    session.door = Door::with(&sending());
     session.door.node.tokens.insert(session.parties.payer, 2 * DEPOSIT);
     session
 }

@@ -16,6 +16,7 @@ pub mod paid_out;
 pub mod payee;
 pub mod refunds;
 mod refusals;
+pub mod restored;
 pub mod sales;
 mod settings;
 pub mod settlers;

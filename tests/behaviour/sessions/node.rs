@@ -53,6 +53,10 @@ pub struct ChannelNode {
     pub channels: BTreeMap<String, Locked>,
     /// Transactions of payers: whether each is mined.
     pub sent: BTreeMap<String, bool>,
+    /// When each channel was opened; the number of a block is its time.
+    pub opened: BTreeMap<String, u64>,
+    /// When each transaction of a payer was mined.
+    mined_at: BTreeMap<String, u64>,
     /// The channels that they name.
     named: BTreeMap<String, String>,
     pub manner: NodeManner,
@@ -117,6 +121,8 @@ impl ChannelNode {
         Self {
             channels: BTreeMap::new(),
             sent: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            mined_at: BTreeMap::new(),
             named: BTreeMap::new(),
             manner: NodeManner::Works,
             grace: GRACE,
@@ -161,6 +167,8 @@ impl ChannelNode {
         let hash = format!("0x{:064x}", self.sent.len() + 1);
         self.sent.insert(hash.clone(), true);
         self.named.insert(hash.clone(), id.to_owned());
+        self.opened.entry(id.to_owned()).or_insert(self.now);
+        self.mined_at.insert(hash.clone(), self.now);
         hash
     }
 
@@ -196,7 +204,8 @@ impl ChannelNode {
                 Value::from(format!("{CHAIN:#x}"))
             }
             "eth_getBlockByNumber" => {
-                json!({"number": "0x1", "timestamp": "0x1", "baseFeePerGas": format!("{:#x}", self.base)})
+                let time = format!("{:#x}", self.block_of(&params[0]));
+                json!({"number": time, "timestamp": time, "baseFeePerGas": format!("{:#x}", self.base)})
             }
             "eth_maxPriorityFeePerGas" if self.tells_tip => {
                 Value::from(format!("{:#x}", self.least_tip))
@@ -219,15 +228,17 @@ impl ChannelNode {
                     None => Value::Null,
                     Some(done) => {
                         let status = if *done { "0x1" } else { "0x0" };
+                        let block = self.mined_at.get(hash).copied().unwrap_or(self.now);
+                        let block = format!("{block:#x}");
                         let event = |id| {
                             json!({
                                 "address": ESCROW.to_lowercase(), "topics": [word_of(9), id], "data": "0x",
-                                "blockNumber": "0x1", "logIndex": "0x0", "transactionHash": hash, "removed": false,
+                                "blockNumber": block, "logIndex": "0x0", "transactionHash": hash, "removed": false,
                             })
                         };
                         let logs: Vec<Value> =
                             self.named.get(hash).map(event).into_iter().collect();
-                        json!({"status": status, "blockNumber": "0x1", "logs": logs, "transactionHash": hash})
+                        json!({"status": status, "blockNumber": block, "logs": logs, "transactionHash": hash})
                     }
                 }
             }
@@ -253,7 +264,12 @@ impl ChannelNode {
                     [0x95, 0x6c, 0x83, 0x27] => {
                         hex::encode_prefixed(&units(self.grace).to_be_bytes())
                     }
-                    _ => self.channel(&hex::encode_prefixed(&data[4..36])),
+                    _ => {
+                        let id = hex::encode_prefixed(&data[4..36]);
+                        let opened = self.opened.get(&id).copied().unwrap_or_default();
+                        let is_there = opened <= self.block_of(&params[1]);
+                        self.channel(if is_there { &id } else { "none" })
+                    }
                 })
             }
             "eth_sendRawTransaction" => {
@@ -261,6 +277,15 @@ impl ChannelNode {
                 Value::from("0x")
             }
             other => panic!("{other}"),
+        }
+    }
+
+    /// The block that is named: those that are safe are two minutes old.
+    fn block_of(&self, name: &Value) -> u64 {
+        match name.as_str().unwrap() {
+            "latest" => self.now,
+            "safe" => self.now.saturating_sub(120),
+            number => u64::from_str_radix(&number[2..], 16).unwrap(),
         }
     }
 

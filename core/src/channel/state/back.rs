@@ -129,9 +129,15 @@ impl Channel {
         if !self.holds.is_empty() {
             return Err(ChannelRefusal::Busy);
         }
+        // What a restored row has lost, the payer says by what they sign.
+        let said = self.may_be_restored().then(|| secret.cumulative());
+        let spent = said.unwrap_or(self.spent).max(self.spent);
+        if spent > self.spent && !self.is_fresh(now) {
+            return Err(ChannelRefusal::Stale);
+        }
         // The contract pays the payer back by itself: the payee would pay for a transaction that
         // brings nothing.
-        if self.spent <= self.sight.claimed && !planted(Mutant::NothingIsClosed) {
+        if spent <= self.sight.claimed && !planted(Mutant::NothingIsClosed) {
             return Err(ChannelRefusal::NothingOwed);
         }
         if secret.cumulative() < self.accepted() {
@@ -141,6 +147,7 @@ impl Channel {
             return Err(ChannelRefusal::AboveDeposit);
         }
         self.keep(voucher);
+        self.spent = spent;
         let is_worth_it = self.accepted() >= least || planted(Mutant::CrumbsAreClosed);
         let wait_secs = if is_worth_it { 0 } else { self.withdraw_delay_secs };
         self.pay_out_from = match self.agreement {

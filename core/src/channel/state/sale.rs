@@ -122,6 +122,7 @@ impl Channel {
             self.keep(voucher);
         }
         self.spent = spent;
+        self.sold = now;
         if !used.is_zero() {
             self.earned_since = self.earned_since.or(Some(now));
         }
@@ -234,6 +235,9 @@ impl Channel {
     }
 
     pub(super) fn sells(&self, now: UnixTime) -> Result<(), ChannelRefusal> {
+        if self.may_be_restored() && self.sight.on_chain != OnChain::Finalized {
+            return Err(ChannelRefusal::Closing);
+        }
         match (self.sight.on_chain, self.agreement) {
             (OnChain::Finalized, Agreement::Selling | Agreement::Closing) => {
                 Err(ChannelRefusal::Finalized)

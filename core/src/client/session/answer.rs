@@ -140,6 +140,11 @@ impl SessionPurchase {
                 let returned = self.receipt(receipt.as_ref(), (used, None));
                 self.course.end(SessionFate::Served(spent), ChannelNext::Return(returned))
             }
+            Act::Close if self.leaves => {
+                self.leaves = false;
+                self.course.sent();
+                self.course.end(SessionFate::Closed, ChannelNext::Ask)
+            }
             Act::Close => {
                 let state = self.planned.as_ref().map(|it| it.session.state);
                 let rest = state.map(|it| it.refund_at_close());
@@ -206,6 +211,11 @@ impl SessionPurchase {
                 }
             }
             Remedy::AskAgain => self.asks_anew(headers, &said, now),
+            // Its rest comes back; the next deposit is for another one.
+            Remedy::CloseFirst if matches!(act, Act::Voucher(_)) && self.raise.is_none() => {
+                self.leaves = true;
+                self.asks_anew(headers, &said, now)
+            }
             Remedy::Wait => self.course.again(problem.retry_after, &said, now),
             Remedy::TopUp if matches!(act, Act::Open | Act::TopUp) => {
                 let suggested = self.asked.as_ref().and_then(|asked| {
@@ -224,7 +234,9 @@ impl SessionPurchase {
                 );
                 self.course.end(SessionFate::Gone, fail(Reason::ReceiptMismatch, &message))
             }
-            Remedy::SignOnce | Remedy::Tell => self.course.over(Reason::PaymentRefused, &said),
+            Remedy::SignOnce | Remedy::CloseFirst | Remedy::Tell => {
+                self.course.over(Reason::PaymentRefused, &said)
+            }
         }
     }
 

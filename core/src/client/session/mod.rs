@@ -74,6 +74,8 @@ pub struct SessionPurchase {
     has_broadcast: bool,
     /// Whether the payee asks for a voucher before it has said that the channel is open.
     tries_voucher: bool,
+    /// Whether the payee closes the channel, so that another one is opened.
+    leaves: bool,
     echo: Option<String>,
     /// What a stream asks for, if this is the voucher for it and no request.
     raise: Option<StreamRaise>,
@@ -130,6 +132,7 @@ impl SessionPurchase {
             has_signed_on: false,
             has_broadcast: false,
             tries_voucher: false,
+            leaves: false,
             echo: None,
             raise: None,
         }

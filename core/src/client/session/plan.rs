@@ -27,6 +27,9 @@ impl SessionPurchase {
         if let ChannelAim::Refund(part) = self.course.aim {
             return self.plan_close(budget, session, part, now);
         }
+        if self.leaves {
+            return self.plan_close(budget, session, None, now);
+        }
         let mut price = (asked.terms.amount, asked.terms.min_delta);
         // A stream begins with a step.
         if asked.terms.unit != UnitType::Request {

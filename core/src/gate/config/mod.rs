@@ -147,7 +147,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         authorizer: salt
             .as_ref()
             .filter(|_| reader.is_bound("CHANNEL"))
-            .and_then(|salt| super::keys::authorizer(salt.expose().as_bytes())),
+            .and_then(|salt| super::keys::authorizer(salt.expose().as_bytes(), restored)),
         payee: payee(reader),
     };
     let (table, offers) = table::read(reader, &inherited, unlisted, routes)?;
@@ -156,7 +156,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         salt?.expose().as_bytes(),
         origin_secret.as_ref().map(|secret| secret.expose().as_bytes()),
     );
-    keys = keys.paid_to(inherited.payee);
+    keys = keys.paid_to(inherited.payee).restored_at(restored);
     if let Some(previous) = previous {
         keys = keys.rotated_from(previous.expose().as_bytes());
     }

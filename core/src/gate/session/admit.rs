@@ -41,11 +41,11 @@ impl Gate {
             return None;
         }
         let message = shown_session(presented)?;
-        let authorizer = self.keys.authorizer()?.address();
+        self.keys.authorizer()?;
         let request = request.clone();
         let is_elsewhere = is_of_another(&message.object, &request.head);
         let shown = (message, is_elsewhere);
-        Some(match SessionPayment::check((offer, authorizer), shown, isolate.payers, now) {
+        Some(match SessionPayment::check((offer, &self.keys), shown, isolate.payers, now) {
             Ok((_, payment)) if payment.is_denied(&self.payers.clients) => {
                 let correlation = &request.correlation;
                 let denied = Code::PayerDenied;

@@ -55,7 +55,7 @@ impl Gate {
         let payload = json!({
             "type": "claim",
             "claims": rows,
-            "claimAuthorizerSignature": self.authorize(claim_digest(&kept.contract, &entries))?,
+            "claimAuthorizerSignature": self.authorize(&kept, claim_digest(&kept.contract, &entries))?,
         });
         self.send((&kept, turn), &payload)
     }

@@ -204,11 +204,11 @@ impl Gate {
             "amount": amount.to_string(),
             "refundNonce": nonce.to_string(),
             "claims": [],
-            "refundAuthorizerSignature": self.authorize(digest)?,
+            "refundAuthorizerSignature": self.authorize(kept, digest)?,
         });
         if let (Some(earnings), Value::Object(members)) = (earnings, &mut payload) {
             let (entry, row) = kept.claim(channel, earnings);
-            let signature = self.authorize(claim_digest(&kept.contract, &[entry]))?;
+            let signature = self.authorize(kept, claim_digest(&kept.contract, &[entry]))?;
             members.insert("claims".to_string(), Value::from([row].to_vec()));
             members.insert("claimAuthorizerSignature".to_string(), Value::from(signature));
         }
@@ -273,8 +273,9 @@ impl Gate {
         self.call(of, payload, (self.settlement.settle_secs, Operation::Settle))
     }
 
-    pub(super) fn authorize(&self, digest: [u8; 32]) -> Option<String> {
-        let signature = self.keys.authorizer()?.sign(&digest)?;
+    /// Signs for a channel with these terms, by the account that it names.
+    pub(super) fn authorize(&self, kept: &ChannelTerms, digest: [u8; 32]) -> Option<String> {
+        let signature = self.keys.authorizer_since(kept.restore)?.sign(&digest)?;
         Some(hex::encode_prefixed(&signature.to_bytes()))
     }
 }
@@ -287,6 +288,8 @@ pub(super) struct ChannelTerms {
     pub config: Map<String, Value>,
     pub requirements: Map<String, Value>,
     pub contract: EscrowContract,
+    /// The restore after which it was opened, Unix seconds; zero before the first one.
+    pub restore: u64,
 }
 
 impl ChannelTerms {
@@ -296,6 +299,7 @@ impl ChannelTerms {
             config: kept.get("config")?.as_object()?.clone(),
             requirements: kept.get("requirements")?.as_object()?.clone(),
             contract: EscrowContract::batch_settlement(kept.get("chain")?.as_u64()?),
+            restore: kept.get("restore").and_then(Value::as_u64).unwrap_or_default(),
         })
     }
 

@@ -19,6 +19,7 @@ use crate::evm::known::SignedDigest;
 use crate::evm::signature::Signature;
 use crate::facilitator::payers::PayerHistory;
 use crate::gate::clients::Clients;
+use crate::gate::keys::Keys;
 use crate::gate::offer::{CLOCK_MARGIN_SECS, Choice, Offer, SessionOffer};
 use crate::mutant::{Mutant, planted};
 use crate::problem::Code;
@@ -47,8 +48,9 @@ pub(super) enum Purpose {
 /// The protocol of a payment, with what only that one has.
 #[derive(Clone, Debug)]
 pub(super) enum SessionDoor {
-    /// What names the channel, and the members of a deposit, as they came.
-    X402(ChannelConfig, Option<Value>),
+    /// What names the channel, the restore after which it was opened, and the members of a deposit, as
+    /// they came.
+    X402(ChannelConfig, u64, Option<Value>),
     /// MPP.
     Mpp(Box<MppPayment>),
 }
@@ -72,7 +74,7 @@ type Refused = (Code, String);
 impl SessionPayment {
     /// Reads and checks a payment against the terms that it names, and whether it names another page.
     pub fn check<'g>(
-        (offer, authorizer): (&'g Offer, Address),
+        (offer, keys): (&'g Offer, &Keys),
         (message, is_elsewhere): (&Message, bool),
         payers: &PayerHistory,
         now: UnixTime,
@@ -83,12 +85,15 @@ impl SessionPayment {
             return Err(malformed(Code::UnsupportedVersion));
         }
         let accepted = header::object(object, "accepted").map_err(malformed)?;
-        let choice = offer.choices.iter().find(|choice| {
-            choice.session.as_ref().is_some_and(|it| it.requirements.accepted_as(accepted))
-        });
+        let found = |accepted: &Map<String, Value>| {
+            offer.choices.iter().find(|choice| {
+                choice.session.as_ref().is_some_and(|it| it.requirements.accepted_as(accepted))
+            })
+        };
+        let choice = found(accepted).or_else(|| found(&renewed(accepted, keys)?));
         let choice = choice.ok_or((Code::TermsMismatch, Code::TermsMismatch.name().to_string()))?;
         let payload = header::object(object, "payload").map_err(malformed)?;
-        let payment = Self::read((choice, authorizer), payload, payers, now)?;
+        let payment = Self::read((choice, keys), payload, payers, now)?;
         // What goes back is asked for at any page.
         if is_elsewhere && !matches!(payment.purpose, Purpose::Refund(_)) {
             return Err((Code::ResourceMismatch, Code::ResourceMismatch.name().to_string()));
@@ -97,7 +102,7 @@ impl SessionPayment {
     }
 
     fn read(
-        (choice, authorizer): (&Choice, Address),
+        (choice, keys): (&Choice, &Keys),
         payload: &Map<String, Value>,
         payers: &PayerHistory,
         now: UnixTime,
@@ -120,7 +125,12 @@ impl SessionPayment {
         same(id == Some(channel), "channel_id_mismatch")?;
         same(config.receiver == token.pay_to, "receiver_mismatch")?;
         same(config.token == token.asset, "token_mismatch")?;
-        let is_ours = config.receiver_authorizer == authorizer;
+        // A channel that a restored ledger may know too little of buys nothing: its rest goes back.
+        let is_sold =
+            keys.authorizer().is_some_and(|it| it.address() == config.receiver_authorizer);
+        let kind = word(payload, "type").ok_or_else(wrong)?;
+        let restore = keys.restore_of(&config.receiver_authorizer);
+        let is_ours = is_sold || kind == "refund" && restore.is_some();
         same(is_ours, "receiver_authorizer_mismatch")?;
         same(*delay_secs == config.withdraw_delay_secs, "withdraw_delay_mismatch")?;
         // Of a contract wallet only the chain could tell whether it signed: for each request.
@@ -131,7 +141,6 @@ impl SessionPayment {
         let (voucher, signed) = Voucher::parse(channel, amount)
             .and_then(|it| it.check_in(escrow, (signer, payers.signers.get(&signer)), signature))
             .map_err(|refusal| (REFUSED, reason(refusal.x402())))?;
-        let kind = word(payload, "type").ok_or_else(wrong)?;
         let price = choice.terms.amount;
         // No channel has a voucher below the price next: not even a look at the chain is for it.
         if voucher.voucher().cumulative < price && kind != "refund" {
@@ -169,7 +178,7 @@ impl SessionPayment {
             cumulative: voucher.voucher().cumulative,
             signature: hex::encode_prefixed(&voucher.signature().to_bytes()),
             signed: Some(signed),
-            door: SessionDoor::X402(config, deposited),
+            door: SessionDoor::X402(config, restore.unwrap_or_default(), deposited),
         })
     }
 
@@ -181,7 +190,7 @@ impl SessionPayment {
     /// Who deposited and who signs, as far as that is known.
     fn accounts(&self) -> (Address, Address) {
         match &self.door {
-            SessionDoor::X402(config, _) => (config.payer, config.payer_authorizer),
+            SessionDoor::X402(config, ..) => (config.payer, config.payer_authorizer),
             SessionDoor::Mpp(shown) => match &shown.facts {
                 Some(facts) => (facts.payer, facts.signer),
                 None => (Address::ZERO, Address::ZERO),
@@ -208,7 +217,7 @@ impl SessionPayment {
 
     /// The members of a payment of x402; without its deposit, it is a voucher.
     pub fn payload(&self, deposits: bool) -> Map<String, Value> {
-        let SessionDoor::X402(config, deposit) = &self.door else { return Map::new() };
+        let SessionDoor::X402(config, _, deposit) = &self.door else { return Map::new() };
         let deposit = deposit.as_ref().filter(|_| deposits);
         let kind = match self.purpose {
             Purpose::Refund(_) => "refund",
@@ -235,8 +244,8 @@ impl SessionPayment {
 
     /// What is kept beside a channel for its alarm.
     pub fn kept_terms(&self, choice: &Choice) -> String {
-        let config = match &self.door {
-            SessionDoor::X402(config, _) => config,
+        let (config, restore) = match &self.door {
+            SessionDoor::X402(config, restore, _) => (config, restore),
             SessionDoor::Mpp(shown) => {
                 return shown.facts.as_ref().map(ChannelFacts::to_text).unwrap_or_default();
             }
@@ -245,8 +254,21 @@ impl SessionPayment {
         let chain = choice.chain_id();
         json::text(&json!({
             "config": config.to_json(), "chain": chain, "requirements": requirements,
+            "restore": restore,
         }))
     }
+}
+
+/// Terms from before a restore, with the account that is named since; `None` for any other terms.
+fn renewed(accepted: &Map<String, Value>, keys: &Keys) -> Option<Map<String, Value>> {
+    let mut extra = accepted.get("extra")?.as_object()?.clone();
+    let named = Address::parse(word(&extra, "receiverAuthorizer")?).ok()?;
+    keys.restore_of(&named)?;
+    let current = Value::from(keys.authorizer()?.address().to_checksum());
+    extra.insert("receiverAuthorizer".to_string(), current);
+    let mut renewed = accepted.clone();
+    renewed.insert("extra".to_string(), Value::Object(extra));
+    Some(renewed)
 }
 
 /// Amount and members of a deposit, once its authorization was checked.

@@ -1,5 +1,7 @@
 //! What happens at the gate without a client: alarms, claims, the payee's account, and time.
 
+use std::collections::BTreeMap;
+
 use farebox_core::amount::Amount;
 use farebox_core::channel::claims::ClaimQueue;
 use farebox_core::channel::desk::{ChannelDesk, Write};
@@ -7,12 +9,17 @@ use farebox_core::channel::errand::ChannelErrand;
 use farebox_core::channel::payee::PayeeQueue;
 use farebox_core::channel::payee::call::QueuedCall;
 use farebox_core::channel::state::Channel;
+use farebox_core::gate::Gate;
 use farebox_core::gate::session::errand::ErrandCall;
 use farebox_core::gate::session::mpp::payout::NodeTask;
 use farebox_core::time::UnixTime;
+use serde_json::Value;
 
 use super::super::chain::Funds;
-use super::Door;
+use super::{Door, Row};
+
+/// Rows of another time.
+pub struct Backup(BTreeMap<String, Row>);
 
 impl Door {
     /// The alarm of every channel; false if the machine died.
@@ -173,8 +180,26 @@ impl Door {
 
     /// The rows of all channels are lost.
     pub fn forgets(&mut self) {
-        self.rows.clear();
+        self.restores(Backup(BTreeMap::new()));
+    }
+
+    /// The rows of all channels as they are now.
+    pub fn backup(&self) -> Backup {
+        Backup(self.rows.clone())
+    }
+
+    /// All objects begin anew with these rows.
+    pub fn restores(&mut self, backup: Backup) {
+        self.rows = backup.0;
         self.desks.clear();
+    }
+
+    /// The same, and the gate with these variables is told so.
+    pub fn restores_under(&mut self, backup: Backup, mut vars: Value) {
+        self.now += 60;
+        self.restores(backup);
+        vars["LEDGER_CLOSED_BEFORE"] = self.now.into();
+        self.gate = Box::leak(Box::new(Gate::from_vars(&vars.to_string()).unwrap()));
     }
 
     /// Lets time go on with alarms until all that was earned is with the payee.

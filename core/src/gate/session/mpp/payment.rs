@@ -7,6 +7,7 @@ use crate::channel::facts::ChannelFacts;
 use crate::channel::funds::SignedFunds;
 use crate::evm::address::Address;
 use crate::http::{BodyPresence, RequestHead};
+use crate::time::UnixTime;
 
 /// A credential of a session that answers a challenge of this gate.
 #[derive(Clone, Debug)]
@@ -23,6 +24,21 @@ pub(in crate::gate::session) struct MppPayment {
     pub queued: (bool, u8),
     /// What the channel is made of, once that is known.
     pub facts: Option<ChannelFacts>,
+    /// Whether it was opened after the ledger was restored.
+    pub age: ChannelAge,
+}
+
+/// Whether a channel was opened after the ledger was restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::gate::session) enum ChannelAge {
+    /// It is not known.
+    Unknown,
+    /// A node is asked whether it was there before this time.
+    Asked(UnixTime),
+    /// It was not there then, or it was opened in this request.
+    Young,
+    /// It may have been.
+    Old,
 }
 
 /// How a credential shows a deposit.

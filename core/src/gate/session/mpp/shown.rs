@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::payment::{MppPayment, ShownDeposit, is_content};
+use super::payment::{ChannelAge, MppPayment, ShownDeposit, is_content};
 use super::seen::EXPIRED;
 use super::terms::ChannelOffer;
 use super::told;
@@ -149,6 +149,7 @@ impl Gate {
             deposit,
             queued: (false, 0),
             facts: None,
+            age: ChannelAge::Unknown,
         };
         Ok(SessionPayment {
             purpose,

@@ -5,12 +5,14 @@ use alloc::boxed::Box;
 use super::{Before, SessionRequest, SessionStage, SessionStep};
 use crate::amount::Amount;
 use crate::channel::looks::LookRank;
+use crate::channel::onchain::{ask_before, read_before};
 use crate::channel::refusal::ChannelRefusal;
+use crate::evm::rpc::At;
 use crate::evm::rpc::reply::Status;
 use crate::facilitator::unproven::queue::CallResult;
 use crate::gate::call::ChainCall;
 use crate::gate::session::asked::AskedSession;
-use crate::gate::session::mpp::payment::{ShownDeposit, is_content};
+use crate::gate::session::mpp::payment::{ChannelAge, ShownDeposit, is_content};
 use crate::gate::session::mpp::{seen, told};
 use crate::gate::session::payment::{Purpose, SessionDoor};
 use crate::mutant::{Mutant, planted};
@@ -48,6 +50,7 @@ impl<'g> SessionRequest<'g> {
     ) -> (SessionStep<'g>, CallResult) {
         let asked = core::mem::replace(&mut self.now, now);
         let channel = self.asked.payment.channel;
+        let restored = self.asked.gate.payers.restored.map(|(at, _)| at);
         let least = match self.asked.payment.purpose {
             Purpose::Open => self.asked.first(),
             _ => Amount::ZERO,
@@ -57,6 +60,16 @@ impl<'g> SessionRequest<'g> {
         else {
             return (self.problem(Code::Internal), CallResult::Open);
         };
+        if let ChannelAge::Asked(restored) = shown.age {
+            let before = reply.and_then(|reply| read_before(&sold.contract, reply));
+            let Some(absent) = before else {
+                return (self.problem(Code::ChainUnavailable), CallResult::Open);
+            };
+            let is_young = absent.is_some_and(|absent| absent >= restored);
+            let is_young = is_young || planted(Mutant::AnyOpeningIsYoung);
+            shown.age = if is_young { ChannelAge::Young } else { ChannelAge::Old };
+            return (self.go_on(), CallResult::Open);
+        }
         let question = seen::question(sold, shown);
         let seen = reply.and_then(|reply| question.read(&sold.contract, &channel, reply, asked));
         let Some(seen) = seen else {
@@ -65,6 +78,10 @@ impl<'g> SessionRequest<'g> {
         match seen::judged(sold, &shown.deposit, (&seen, least)) {
             Ok(facts) => shown.facts = Some(*facts),
             Err(seen::NOT_CONFIRMED) if matches!(shown.deposit, ShownDeposit::Signed(_)) => {
+                let is_after = restored.is_none_or(|restored| asked >= restored);
+                if seen.facts.is_none() && is_after {
+                    shown.age = ChannelAge::Young;
+                }
                 return self.fund(seen.sent == Some(Status::Succeeded));
             }
             Err(code) => {
@@ -73,17 +90,34 @@ impl<'g> SessionRequest<'g> {
                 return (SessionStep::Respond(refused), CallResult::Bad);
             }
         }
+        let is_opening = matches!(self.asked.payment.purpose, Purpose::Open);
+        let before = match (restored, shown.age, is_opening) {
+            (Some(restored), ChannelAge::Unknown, true) => {
+                shown.age = ChannelAge::Asked(restored);
+                let before = |block: u64| At::Number(block.saturating_sub(1));
+                Some(ask_before(&sold.contract, &channel, seen.block.map_or(At::Safe, before)))
+            }
+            _ => None,
+        };
         self.sight = Some(seen.sight);
+        let Some(body) = before else { return (self.go_on(), CallResult::Open) };
+        self.stage = SessionStage::Looking(Before::Nothing);
+        let mut call = ChainCall::new(self.asked.choice.terms.network.as_str(), body);
+        call.unproven = Some(self.sender());
+        (SessionStep::Node(Box::new(call), self), CallResult::Open)
+    }
+
+    /// Goes on with what the chain has shown. What is paid in forgives; what is only shown may have
+    /// been shown before.
+    fn go_on(self: Box<Self>) -> SessionStep<'g> {
         let SessionRequest { asked, .. } = &*self;
         let buys = asked.payment.cumulative >= asked.price() && is_content(&asked.request.head);
-        let next = match asked.payment.purpose {
+        match asked.payment.purpose {
             _ if self.flow.is_some() => self.step(),
             Purpose::Voucher => self.hold(),
             Purpose::Open if buys => self.hold(),
             _ => self.manage(),
-        };
-        // What is paid in forgives; what is only shown may have been shown before.
-        (next, CallResult::Open)
+        }
     }
 
     /// Has a deposit sent that the chain does not show, and waits for it; with what it says of the

@@ -12,6 +12,7 @@ use crate::channel::refusal::ChannelRefusal;
 use crate::encoding::{json, message};
 use crate::facilitator::unproven::UnverifiedCaller;
 use crate::gate::reply::{Body, Reply, finish_paid};
+use crate::gate::session::mpp::payment::ChannelAge;
 use crate::gate::session::mpp::told;
 use crate::gate::session::payment::{Purpose, SessionDoor, SessionPayment};
 use crate::gate::session::statement;
@@ -205,7 +206,7 @@ impl<'g> SessionRequest<'g> {
     /// Asks the object, and says what this request has seen of its channel.
     pub(super) fn ask(self: Box<Self>, ask: ChannelAsk) -> SessionStep<'g> {
         let (delay, delta) = match (&self.asked.payment.door, &self.asked.offer.channel) {
-            (SessionDoor::X402(config, _), _) => (config.withdraw_delay_secs, None),
+            (SessionDoor::X402(config, ..), _) => (config.withdraw_delay_secs, None),
             (SessionDoor::Mpp(_), sold) => {
                 let secs = sold.as_ref().map_or(0, |sold| sold.delay_secs);
                 let delta = match self.asked.payment.purpose {
@@ -221,7 +222,13 @@ impl<'g> SessionRequest<'g> {
         // A channel is kept as soon as something was seen of it, and knows its terms from then on.
         let terms = sight.as_ref().map(|_| self.asked.payment.kept_terms(self.asked.choice));
         let terms = terms.unwrap_or_default();
-        let message = ChannelMessage { v: VERSION, ask, sight, opened, terms };
+        let restored = self.asked.gate.payers.restored.map(|(at, _)| at.secs());
+        let closed = restored.unwrap_or_default();
+        let is_young = match &self.asked.payment.door {
+            SessionDoor::X402(_, restore, _) => *restore == closed,
+            SessionDoor::Mpp(shown) => shown.age == ChannelAge::Young,
+        };
+        let message = ChannelMessage { v: VERSION, ask, sight, opened, terms, closed, is_young };
         let name = object(&self.asked.payment.channel.to_string());
         SessionStep::Object(name, json::text(&message), self)
     }
