@@ -22,8 +22,8 @@ use crate::evm::signature::Signature;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
-/// Whether the row is to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether the row is to be written, and how much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Write {
     /// As it was.
     Nothing,

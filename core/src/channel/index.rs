@@ -19,6 +19,8 @@ pub const OBJECT: &str = "channels";
 pub enum IndexAsk {
     /// Keep what is shown of the channel with this id, JSON.
     Note(String, String),
+    /// Drop the channel with this id.
+    Drop(String),
     /// The channels after this id, at most so many.
     Page(String, u64),
     /// What all channels come to.
@@ -32,6 +34,7 @@ impl IndexAsk {
         match self {
             Self::Note(id, shown) => [NOTE, id, " ", shown].concat(),
             Self::Sums => SUMS.to_string(),
+            Self::Drop(id) => [DROP, id].concat(),
             Self::Page(after, limit) => [PAGE, after, " ", &limit.to_string()].concat(),
         }
     }
@@ -43,6 +46,9 @@ impl IndexAsk {
             let (id, shown) = note.split_once(' ')?;
             return Some(Self::Note(id.to_string(), shown.to_string()));
         }
+        if let Some(id) = text.strip_prefix(DROP) {
+            return Some(Self::Drop(id.to_string()));
+        }
         if text == SUMS {
             return Some(Self::Sums);
         }
@@ -53,6 +59,9 @@ impl IndexAsk {
 
 /// No message to a channel begins so: those are JSON.
 const NOTE: &str = "note ";
+/// The state of a channel that sells.
+const OPEN: &str = "open";
+const DROP: &str = "drop ";
 const PAGE: &str = "page ";
 const SUMS: &str = "sums";
 
@@ -73,7 +82,7 @@ impl Channel {
     pub fn listed(&self, now: UnixTime) -> Map<String, Value> {
         let sight = &self.sight;
         let (state, since) = match sight.on_chain {
-            OnChain::Open => ("open", None),
+            OnChain::Open => (OPEN, None),
             OnChain::Leaving(since) => ("leaving", Some(since.secs())),
             OnChain::Finalized => ("finalized", None),
         };
@@ -102,7 +111,17 @@ impl Channel {
 
 /// What the channels of each network and token come to.
 #[derive(Debug, Default)]
-pub struct ChannelSums(Sorted<[String; 2], (u64, [Amount; 5])>);
+pub struct ChannelSums(Sorted<[String; 2], ChannelSum>);
+
+/// What the channels of one network and token come to.
+#[derive(Debug)]
+struct ChannelSum {
+    /// How many there are, and how many of them may have sold something since they were listed.
+    counts: [u64; 2],
+    amounts: [Amount; 5],
+    /// When the one of the latter was listed that was not listed for longest.
+    oldest: Option<u64>,
+}
 
 impl ChannelSums {
     /// The amounts that are summed.
@@ -117,9 +136,15 @@ impl ChannelSums {
         }
         let text = |name: &str| shown.get(name).and_then(Value::as_str).unwrap_or_default();
         let place = ["network", "asset"].map(|name| text(name).to_string());
-        let (count, sums) = self.0.get_or(place, || (0, [Amount::ZERO; 5]));
-        *count = count.saturating_add(1);
-        for (sum, name) in sums.iter_mut().zip(Self::SUMMED) {
+        let fresh = || ChannelSum { counts: [0, 0], amounts: [Amount::ZERO; 5], oldest: None };
+        let ChannelSum { counts: [all, behind], amounts, oldest } = self.0.get_or(place, fresh);
+        *all = all.saturating_add(1);
+        if text("state") == OPEN {
+            *behind = behind.saturating_add(1);
+            let at = shown.get("at").and_then(Value::as_u64).unwrap_or_default();
+            *oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
+        }
+        for (sum, name) in amounts.iter_mut().zip(Self::SUMMED) {
             let amount = Amount::from_atomic(text(name)).unwrap_or(Amount::ZERO);
             *sum = sum.checked_add(amount).unwrap_or(Amount::MAX);
         }
@@ -128,7 +153,8 @@ impl ChannelSums {
     /// A JSON list, as [`page`] reads it.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let shown = self.0.iter().map(|([network, asset], (count, sums))| {
+        let shown = self.0.iter().map(|([network, asset], sum)| {
+            let ChannelSum { counts: [count, behind], amounts: sums, oldest } = sum;
             let mut all = json::object(
                 Self::SUMMED
                     .iter()
@@ -138,6 +164,9 @@ impl ChannelSums {
             all.insert("network".to_string(), Value::from(network.as_str()));
             all.insert("asset".to_string(), Value::from(asset.as_str()));
             all.insert("channels".to_string(), Value::from(*count));
+            // What these have charged since is in no sum.
+            all.insert("behind".to_string(), Value::from(*behind));
+            all.insert("behind_since".to_string(), Value::from(*oldest));
             Value::Object(all)
         });
         json::text(&Value::Array(shown.collect()))

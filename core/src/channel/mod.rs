@@ -17,6 +17,7 @@
 //! | [`looks`] | looks for deposits that wait, shared by all who show them |
 //! | [`messages`] | what the object of a channel is asked, and its answers |
 //! | [`desk`] | the object of a channel: how it answers, and what is written |
+//! | [`retention`] | how long answer and row are kept |
 //! | [`index`] | the list of channels, for operators |
 //! | [`refusal`] | why a voucher is refused, with the codes of both protocols |
 //!
@@ -44,6 +45,7 @@ pub mod messages;
 pub mod onchain;
 pub mod payee;
 pub mod refusal;
+pub mod retention;
 pub mod row;
 pub mod state;
 pub mod voucher;

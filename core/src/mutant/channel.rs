@@ -13,6 +13,10 @@ macro_rules! channel {
             RestoredChannelsSell,
             /// A channel that is opened again counts as opened after a restore.
             AnyOpeningIsYoung,
+            /// An answer is kept that no one may have, or that its route does not store.
+            AnswersStay,
+            /// The row of a channel that has ended goes before its claim is seen.
+            OwedRowsGo,
             /// A voucher pays in another channel than its own.
             AnyChannelPays,
             /// A lower voucher replaces a higher one.

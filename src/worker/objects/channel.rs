@@ -107,6 +107,9 @@ impl Channel {
         if worked.is_ok() {
             worked = self.tell_list().await;
         }
+        if worked.is_ok() {
+            worked = self.forget().await;
+        }
         if let Some(at) = self.next_alarm() {
             let at = at.secs().saturating_mul(1000).max(edge::clock_ms());
             wake_at(&self.state, at as f64).await?;
@@ -127,7 +130,15 @@ impl Channel {
             Some(opened) => opened,
             None => self.open()?,
         };
+        let keeps = config::for_objects().map(|gate| gate.channel_keeps());
+        let trimmed = |desk: &mut ChannelDesk, write| match keeps {
+            Some(keeps) => desk.drop_answer(keeps, write, now()),
+            None => write,
+        };
+        // What is over is not given, and what this makes public is not kept.
+        let before = trimmed(&mut desk, Write::Nothing);
         let (value, write) = act(&mut desk);
+        let write = trimmed(&mut desk, write.max(before));
         if let Some(channel) = &desk.channel
             && write != Write::Nothing
         {
@@ -173,6 +184,10 @@ impl Channel {
                 sql.exec(NOTE, vec![id.into(), shown.into()])?;
                 Ok("true".to_owned())
             }
+            IndexAsk::Drop(id) => {
+                sql.exec(UNLIST, vec![id.into()])?;
+                Ok("true".to_owned())
+            }
             IndexAsk::Page(after, limit) => {
                 let limit = i64::try_from(limit).unwrap_or(i64::MAX);
                 let shown = texts(PAGE, vec![after.into(), SqlValue::Integer(limit)])?;
@@ -192,6 +207,21 @@ impl Channel {
         let Some(message) = message else { return Ok(()) };
         if self.tell(OBJECT, &message, DEADLINE_MS).await {
             self.with_row(None, |desk| ((), gate.channel_listed(desk, told)))?;
+        }
+        Ok(())
+    }
+
+    /// Drops the row of a channel that has ended long ago, once the list has it no more.
+    async fn forget(&self) -> Result<()> {
+        let Some(gate) = config::for_objects() else { return Ok(()) };
+        let ended = |desk: &mut ChannelDesk| (gate.channel_ended(desk, now()), Write::Nothing);
+        let Some(message) = self.with_row(None, ended)? else { return Ok(()) };
+        // A request may have come meanwhile.
+        if self.tell(OBJECT, &message, DEADLINE_MS).await
+            && self.with_row(None, ended)?.is_some()
+            && let Some((sql, _)) = self.opened.take()
+        {
+            sql.exec(FORGET, Vec::new())?;
         }
         Ok(())
     }
@@ -283,7 +313,10 @@ impl Channel {
         let opened = self.opened.borrow();
         let (_, desk) = opened.as_ref()?;
         let now = now();
-        let at = desk.channel.as_ref()?.next_errand(now)?;
+        let at = match config::for_objects() {
+            Some(gate) => desk.next_due(gate.channel_keeps(), now)?,
+            None => desk.channel.as_ref()?.next_errand(now)?,
+        };
         let at = if at <= now { now.plus(1) } else { at };
         let set = self.alarm.get().filter(|set| now < set.plus(RETRY_SECS));
         if set.is_some_and(|set| set <= at) {
@@ -297,10 +330,12 @@ impl Channel {
 const CREATE_LIST: &str =
     "CREATE TABLE IF NOT EXISTS listed (id TEXT PRIMARY KEY, shown TEXT NOT NULL)";
 const NOTE: &str = "INSERT OR REPLACE INTO listed (id, shown) VALUES (?, ?)";
+const UNLIST: &str = "DELETE FROM listed WHERE id = ?";
 const PAGE: &str = "SELECT shown FROM listed WHERE id > ? ORDER BY id LIMIT ?";
 const LISTED: &str = "SELECT shown FROM listed";
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS channel (id INTEGER PRIMARY KEY, state TEXT NOT NULL, terms TEXT NOT NULL, head TEXT, body BLOB)";
 const FIND: &str = "SELECT 1 FROM sqlite_master WHERE name = 'channel'";
+const FORGET: &str = "DROP TABLE channel";
 const READ: &str = "SELECT state, terms, head FROM channel";
 const READ_BODY: &str = "SELECT body FROM channel";
 const WRITE: &str = "INSERT INTO channel (id, state, terms) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state";

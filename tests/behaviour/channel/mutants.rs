@@ -108,6 +108,8 @@ pub const TABLE: &[Row] = &[
         restored::vouchers_of_mpp_that_a_restored_row_has_lost_buy_nothing_again
     ),
     row!(AnyOpeningIsYoung, restored::a_channel_that_is_opened_again_after_a_restore_is_no_younger),
+    row!(AnswersStay, retention::a_route_that_stores_nothing_keeps_no_answer_of_a_session),
+    row!(OwedRowsGo, retention::the_row_of_a_channel_that_is_owed_something_stays),
     row!(ShownIsChecked, by_mpp::a_voucher_of_someone_else_buys_nothing),
     row!(LeaversAreNotHurried, paid_out::what_is_earned_is_settled_before_the_payer_withdraws),
     row!(HoldsOverlap, by_mpp::two_requests_at_once_need_a_voucher_for_both),

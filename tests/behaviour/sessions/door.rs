@@ -509,14 +509,15 @@ impl Door {
         })
     }
 
-    fn write(&mut self, name: &str, desk: ChannelDesk, write: Write, body: Option<String>) {
+    fn write(&mut self, name: &str, mut desk: ChannelDesk, write: Write, body: Option<String>) {
+        let write = desk.drop_answer(self.gate.channel_keeps(), write, self.time());
         if let Some(channel) = &desk.channel
             && write != Write::Nothing
         {
             self.writes += 1;
             let before = self.rows.get(name).cloned();
             let (kept, body) = match write {
-                Write::Answer => (desk.kept.clone(), body),
+                Write::Answer => (desk.kept.clone(), body.filter(|_| desk.kept.is_some())),
                 Write::Channel | Write::Nothing => {
                     before.map_or((None, None), |row| (row.kept, row.body))
                 }
@@ -535,7 +536,9 @@ impl Door {
     ) -> (Option<String>, Option<String>) {
         let mut desk = self.desk(name);
         let now = self.time();
+        let before = desk.drop_answer(self.gate.channel_keeps(), Write::Nothing, now);
         let (reply, write) = desk.answer(message, &mut self.payers.signers, now).unwrap();
+        let write = write.max(before);
         self.write(name, desk, write, body);
         let stored = reply.kept.as_ref().and_then(|_| self.rows.get(name)?.body.clone());
         (Some(text::text(&reply)), stored)

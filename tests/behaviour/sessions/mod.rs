@@ -17,6 +17,7 @@ pub mod payee;
 pub mod refunds;
 mod refusals;
 pub mod restored;
+pub mod retention;
 pub mod sales;
 mod settings;
 pub mod settlers;

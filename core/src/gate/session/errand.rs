@@ -15,6 +15,7 @@ use crate::channel::escrow::EscrowContract;
 use crate::channel::facts::ChannelFacts;
 use crate::channel::index::IndexAsk;
 use crate::channel::messages::SightText;
+use crate::channel::retention::KeptSecs;
 use crate::channel::state::ListNotice;
 use crate::encoding::{hex, json};
 use crate::facilitator::breaker::Operation;
@@ -123,6 +124,20 @@ impl Gate {
             }
             Some(_) | None => Write::Nothing,
         }
+    }
+
+    /// How long an answer is kept, and the row of a channel that has ended.
+    #[must_use]
+    pub fn channel_keeps(&self) -> KeptSecs {
+        let keeps = self.keeps();
+        KeptSecs { answer: keeps.responses_secs, row: keeps.payments_secs }
+    }
+
+    /// What takes a channel out of the list whose row is to go.
+    #[must_use]
+    pub fn channel_ended(&self, desk: &ChannelDesk, now: UnixTime) -> Option<String> {
+        let id = desk.channel.as_ref()?.id().to_string();
+        desk.is_to_go(self.channel_keeps(), now).then(|| IndexAsk::Drop(id).to_text())
     }
 
     /// Takes what a facilitator said to such a call; whether the row is to be written.

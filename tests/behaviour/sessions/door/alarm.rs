@@ -56,7 +56,16 @@ impl Door {
                 let call = gate.channel_call(&mut desk, asked);
                 let write = if call.is_some() { Write::Channel } else { Write::Nothing };
                 self.write(&name, desk, write, None);
-                let Some((task, call)) = call else { break };
+                let Some((task, call)) = call else {
+                    let desk = self.desk(&name);
+                    let ended = gate.channel_ended(&desk, asked);
+                    self.write(&name, desk, Write::Nothing, None);
+                    if ended.is_some() {
+                        self.rows.remove(&name);
+                        self.desks.remove(&name);
+                    }
+                    break;
+                };
                 if !self.lives() {
                     return false;
                 }
@@ -161,6 +170,22 @@ impl Door {
             assert!(self.queues(&due));
         }
         self.sends();
+    }
+
+    /// The answers that are kept: head and body of each.
+    pub fn kept(&self) -> Vec<(String, Option<String>)> {
+        let kept = |row: &Row| Some((row.kept.clone()?, row.body.clone()));
+        self.rows.values().filter_map(kept).collect()
+    }
+
+    /// How many rows there are, and the seconds until something is due for the first.
+    pub fn dues(&self) -> (usize, Option<u64>) {
+        let now = self.time();
+        let due = self.rows.values().next().and_then(|row| {
+            let desk = ChannelDesk::from_row(&row.state, &row.terms, row.kept.clone())?;
+            desk.next_due(self.gate.channel_keeps(), now)
+        });
+        (self.rows.len(), due.map(|due| due.secs().saturating_sub(self.now)))
     }
 
     /// The highest voucher that everyone may have read, by the row.

@@ -92,7 +92,8 @@ impl<'g> SessionRequest<'g> {
             (SessionStage::Collecting(head), Collected::Whole { bytes })
                 if !is_short(&head, &self.asked.request.head.method, bytes) =>
             {
-                self.charge(head, Keeping::Kept)
+                let stores = self.asked.offer.settings.store || planted(Mutant::AnswersStay);
+                self.charge(head, if stores { Keeping::Kept } else { Keeping::Passed })
             }
             // What is longer or slower is charged before the rest of it comes.
             (SessionStage::Collecting(head), Collected::Open | Collected::TimedOut) => {
