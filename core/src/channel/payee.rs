@@ -59,8 +59,8 @@ pub struct AccountHealth {
     pub lacks: Option<Amount>,
     /// How many deposits came to nothing in the last hour, at its cost.
     pub failed_deposits: usize,
-    /// Whether those are so many that no deposit of a new payer is sent.
-    pub is_paused: bool,
+    /// Whether those are so many that deposits of new payers are sent one at a time.
+    pub is_slow: bool,
 }
 
 /// The calls of one account and chain.
@@ -116,6 +116,9 @@ impl PayeeQueue {
             if let Some(is_same) = self.landed.has(&call, funds, now) {
                 return is_same;
             }
+            if self.landed.holds_back(&funds.payer, now) {
+                return false;
+            }
             let is_payers = |it: &&QueuePlace| {
                 it.call.funds.as_ref().is_some_and(|other| other.payer == funds.payer)
             };
@@ -159,7 +162,7 @@ impl PayeeQueue {
         AccountHealth {
             lacks: self.lacks,
             failed_deposits: self.landed.failed(),
-            is_paused: self.landed.is_paused(),
+            is_slow: self.landed.is_slow(),
         }
     }
 

@@ -17,6 +17,8 @@ macro_rules! channel {
             AnswersStay,
             /// The row of a channel that has ended goes before its claim is seen.
             OwedRowsGo,
+            /// One payer whose deposits come to nothing holds up those of all.
+            OneHoldsUpAll,
             /// A voucher pays in another channel than its own.
             AnyChannelPays,
             /// A lower voucher replaces a higher one.

@@ -83,7 +83,7 @@ pub const TABLE: &[Row] = &[
     row!(DepositsTakeGas, funds::a_deposit_leaves_the_gas_for_what_pays_out),
     row!(
         VainIsFree,
-        vain::deposits_whose_tokens_are_moved_before_the_block_are_sent_sixteen_times_an_hour
+        vain::deposits_whose_tokens_are_moved_before_the_block_are_sent_ever_more_slowly
     ),
     row!(RevertedHasCome, vain::a_payer_who_adds_as_much_first_has_made_a_deposit_that_failed),
     row!(StrangersPauseAll, vain::strangers_do_not_hold_up_deposits_of_whoever_has_made_one),
@@ -110,6 +110,7 @@ pub const TABLE: &[Row] = &[
     row!(AnyOpeningIsYoung, restored::a_channel_that_is_opened_again_after_a_restore_is_no_younger),
     row!(AnswersStay, retention::a_route_that_stores_nothing_keeps_no_answer_of_a_session),
     row!(OwedRowsGo, retention::the_row_of_a_channel_that_is_owed_something_stays),
+    row!(OneHoldsUpAll, vain::a_payer_whose_deposits_come_to_nothing_is_held_back_and_others_go_on),
     row!(ShownIsChecked, by_mpp::a_voucher_of_someone_else_buys_nothing),
     row!(LeaversAreNotHurried, paid_out::what_is_earned_is_settled_before_the_payer_withdraws),
     row!(HoldsOverlap, by_mpp::two_requests_at_once_need_a_voucher_for_both),

@@ -69,13 +69,22 @@ fn time(text: &str) -> Option<UnixTime> {
     text.parse().ok().map(UnixTime::from_secs)
 }
 
+/// A deposit that came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FailedDeposit {
+    /// When it was given up.
+    at: UnixTime,
+    /// Whether the last one of its payer had come.
+    is_proven: bool,
+    /// Its payer; rows of an earlier version do not say it.
+    payer: Option<Address>,
+}
+
 /// The deposits of an account that blocks have had lately.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LandedDeposits {
     landed: Vec<Landed>,
-    /// When each was given up that came to nothing, and whether it was of a payer whose last one had
-    /// come.
-    failed: Vec<(UnixTime, bool)>,
+    failed: Vec<FailedDeposit>,
     /// Payers whose last deposit has come, the newest last.
     proven: Vec<Address>,
 }
@@ -87,7 +96,9 @@ impl LandedDeposits {
         match fields.next() {
             Some(FAILED) => {
                 let at = fields.next().and_then(time);
-                self.failed.extend(at.map(|at| (at, fields.next() == Some(PROVEN))));
+                let is_proven = fields.next() == Some(PROVEN);
+                let payer = fields.next().and_then(|payer| Address::parse(payer).ok());
+                self.failed.extend(at.map(|at| FailedDeposit { at, is_proven, payer }));
             }
             Some(LANDED) => self.landed.extend(Landed::read(&mut fields)),
             Some(PROVEN) => {
@@ -104,9 +115,10 @@ impl LandedDeposits {
             let (at, before) = (at.secs().to_string(), before.to_string());
             lines.push([LANDED, &at, &before, &outcome.to_text(), &call.to_text()].join(" "));
         }
-        for (at, is_proven) in &self.failed {
+        for FailedDeposit { at, is_proven, payer } in &self.failed {
             let of = if *is_proven { PROVEN } else { "-" };
-            lines.push([FAILED, &at.secs().to_string(), of].join(" "));
+            let payer = payer.map(|payer| payer.to_lower_hex()).unwrap_or_default();
+            lines.push([FAILED, &at.secs().to_string(), of, &payer].join(" "));
         }
         if !self.proven.is_empty() {
             let payers = self.proven.iter().map(|payer| payer.to_lower_hex());
@@ -186,25 +198,38 @@ impl LandedDeposits {
             }
             let is_vain = is_refused || is_over && !it.has_come();
             if is_vain && !planted(Mutant::VainIsFree) {
-                failed.push((now, is_among(proven, &it.call)));
+                let is_proven = is_among(proven, &it.call);
+                failed.push(FailedDeposit { at: now, is_proven, payer });
                 if !planted(Mutant::ProvenFailFree) {
                     proven.retain(|known| Some(*known) != payer);
                 }
             }
             !is_vain && !is_over
         });
-        failed.retain(|(at, _)| now < at.plus(FAILED_SECS));
+        failed.retain(|it| now < it.at.plus(FAILED_SECS));
         let surplus = proven.len().saturating_sub(MAX_PROVEN);
         proven.drain(..surplus);
     }
 
+    /// Whether so many of this payer's came to nothing that none of theirs is sent.
+    pub(super) fn holds_back(&self, payer: &Address, now: UnixTime) -> bool {
+        let is_theirs =
+            |it: &&FailedDeposit| it.payer.as_ref() == Some(payer) && now < it.at.plus(FAILED_SECS);
+        let failed = self.failed.iter().filter(is_theirs).count();
+        failed >= MAX_FAILED_OF_ONE && !planted(Mutant::OneHoldsUpAll)
+    }
+
     /// How many more may be sent beside so many that wait for blocks: of new payers, or of those
-    /// whose last one has come.
-    pub(super) fn room(&self, is_proven: bool, waiting: usize) -> usize {
+    /// whose last one has come. Once so many came to nothing it is one at a time, and none for a
+    /// while after one that did.
+    pub(super) fn room(&self, is_proven: bool, waiting: usize, now: UnixTime) -> usize {
         let is_open = |it: &&Landed| !it.has_come() && self.has_proven(&it.call) == is_proven;
         let open = self.landed.iter().filter(is_open).count();
-        let failed = self.failed.iter().filter(|(_, of)| *of == is_proven).count();
-        MAX_FAILED.saturating_sub(failed).saturating_sub(open).saturating_sub(waiting)
+        let failed = || self.failed.iter().filter(|it| it.is_proven == is_proven);
+        let is_rested = failed().all(|it| now >= it.at.plus(PAUSE_SECS));
+        let least = usize::from(is_rested && !planted(Mutant::OneHoldsUpAll));
+        let most = MAX_FAILED.saturating_sub(failed().count()).max(least);
+        most.saturating_sub(open).saturating_sub(waiting)
     }
 
     /// How many came to nothing in the last hour.
@@ -212,9 +237,9 @@ impl LandedDeposits {
         self.failed.len()
     }
 
-    /// Whether so many did that none of a new payer is sent.
-    pub(super) fn is_paused(&self) -> bool {
-        self.failed.iter().filter(|(_, is_proven)| !is_proven).count() >= MAX_FAILED
+    /// Whether so many did that those of new payers are sent one at a time.
+    pub(super) fn is_slow(&self) -> bool {
+        self.failed.iter().filter(|it| !it.is_proven).count() >= MAX_FAILED
     }
 }
 
@@ -230,8 +255,12 @@ const PROVEN: &str = "proven";
 const LOOK_SECS: u64 = 60;
 /// Seconds for which one that failed counts.
 const FAILED_SECS: u64 = 3_600;
-/// Deposits that may fail in that time, each at up to 172,000 gas of the payee's: so many of new
-/// payers, and as many of the others.
+/// Deposits that may fail in that time, each at up to 172,000 gas of the payee's, before others are
+/// sent one at a time: so many of new payers, and as many of the others.
 const MAX_FAILED: usize = 16;
+/// The same of one payer, who is held back then.
+const MAX_FAILED_OF_ONE: usize = 2;
+/// Seconds between those that fail then: as many in an hour.
+const PAUSE_SECS: u64 = 225;
 /// Payers that are remembered because their last deposit has come.
 const MAX_PROVEN: usize = 128;

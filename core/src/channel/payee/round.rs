@@ -131,7 +131,7 @@ impl PayeeQueue {
             let waits = |place: &&QueuePlace| {
                 place.sent.is_some() && place.call.funds.is_some() && place.is_proven == is_proven
             };
-            self.landed.room(is_proven, self.places.iter().filter(waits).count())
+            self.landed.room(is_proven, self.places.iter().filter(waits).count(), now)
         });
         for place in self.places.iter_mut().take(width) {
             let is_untried = place.call.funds.is_some() && place.before.is_none();

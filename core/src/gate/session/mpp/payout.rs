@@ -171,13 +171,13 @@ impl Gate {
     /// What the operator is told if the account does not send what is next.
     #[must_use]
     pub fn payee_complaint(&self, queue: &PayeeQueue, network: &str) -> Option<String> {
-        let AccountHealth { lacks, failed_deposits, is_paused } = queue.health();
+        let AccountHealth { lacks, failed_deposits, is_slow } = queue.health();
         let account = self.keys.payee()?.address().to_checksum();
         let (what, number, why) = match lacks {
             Some(lacks) => (" lacks the wei for what is next: ", lacks.to_string(), ""),
-            None if is_paused => (
-                " sends no deposit of a new payer for up to an hour, after so many that came to \
-                nothing at its cost: ",
+            None if is_slow => (
+                " sends deposits of new payers one at a time, after so many that came to nothing at \
+                its cost: ",
                 failed_deposits.to_string(),
                 "; their payers may have moved the tokens before the block",
             ),
