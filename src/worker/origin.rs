@@ -74,10 +74,19 @@ pub(super) async fn ask_for(
     bound: &JsValue,
 ) -> (OriginReply, OriginAnswer) {
     let (reply, answer) = ask(call, body, bound).await;
-    if !next.is_to_be_settled(&reply) {
-        return (reply, answer);
+    match next.is_to_be_settled(&reply) {
+        true => once_sent((reply, answer), next.left(now())).await,
+        false => (reply, answer),
     }
-    let failed = match edge::upload_of(&answer.sent, milliseconds(next.left(now()))).await {
+}
+
+/// An answer that costs something, once the whole body of its request has gone out within so many
+/// seconds; what broke off is answered by no one.
+pub(super) async fn once_sent(
+    (reply, answer): (OriginReply, OriginAnswer),
+    secs: u64,
+) -> (OriginReply, OriginAnswer) {
+    let failed = match edge::upload_of(&answer.sent, milliseconds(secs)).await {
         Upload::Over => return (reply, answer),
         Upload::Broken if planted(Mutant::UploadSettles) => return (reply, answer),
         Upload::Flowing => OriginReply::TimedOut,

@@ -6,7 +6,7 @@ use farebox_core::channel::looks::{LookTurn, SharedLooks};
 use farebox_core::facilitator::unproven::UnverifiedCaller;
 use farebox_core::gate::Gate;
 use farebox_core::gate::call::ChainCall;
-use farebox_core::gate::paid::{Collected, StreamEnd, Streaming};
+use farebox_core::gate::paid::{StreamEnd, Streaming};
 use farebox_core::gate::reply::{Body, Reply};
 use farebox_core::gate::session::flow::{FlowEnd, Pause};
 use farebox_core::gate::session::step::{SessionRequest, SessionStep};
@@ -14,7 +14,7 @@ use farebox_core::mpp::stream::StreamFraming;
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::drive::{WaitingClient, ask_facilitator, kind};
-use super::edge::{Digested, Upload};
+use super::edge::Digested;
 use super::origin::milliseconds;
 use super::{Bindings, chain, edge, facilitator, now, origin};
 
@@ -38,9 +38,9 @@ pub(super) async fn carry_out(
     bindings: &Bindings,
     client: &mut WaitingClient,
 ) -> Option<(Reply, JsValue)> {
-    // The request's body, what the origin answered, and the progress of sending the former.
+    // The request's body, and what the origin answered.
     let mut sent = edge::request_body(request);
-    let (mut held, mut upload) = (JsValue::NULL, JsValue::UNDEFINED);
+    let mut held = JsValue::NULL;
     let mut flow = JsValue::UNDEFINED;
     let mut idle = 0;
     loop {
@@ -120,9 +120,13 @@ pub(super) async fn carry_out(
             }
             SessionStep::Forward(call, next) => {
                 let started = edge::clock_ms();
-                let (reply, answer) = origin::ask(&call, &sent, &bindings.origin).await;
+                let mut came = origin::ask(&call, &sent, &bindings.origin).await;
+                if SessionRequest::is_charged(&came.0) {
+                    came = origin::once_sent(came, next.idle_secs()).await;
+                }
+                let (reply, answer) = came;
                 client.log.origin_ms += edge::clock_ms().saturating_sub(started);
-                (held, upload) = (answer.response, answer.sent);
+                held = answer.response;
                 next.origin(reply)
             }
             SessionStep::Collect(limits, next) => {
@@ -132,11 +136,7 @@ pub(super) async fn carry_out(
                 let collected = edge::settled(edge::collect(&held, bytes, milliseconds)).await;
                 let collected = collected.unwrap_or(JsValue::UNDEFINED);
                 held = edge::member(&collected, "source");
-                // The origin answered half a body: that is not an answer.
-                match (kind(&collected), edge::upload_of(&upload, milliseconds).await) {
-                    (Collected::Whole { .. }, Upload::Broken) => next.collected(Collected::Broken),
-                    (collected, _) => next.collected(collected),
-                }
+                next.collected(kind(&collected))
             }
             SessionStep::Flow(reply, limits, next) => {
                 let idle = milliseconds(limits.idle_secs);

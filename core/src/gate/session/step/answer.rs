@@ -48,6 +48,14 @@ impl<'g> SessionRequest<'g> {
         self.forward()
     }
 
+    /// Whether this answer is charged. If so, the edge hands it in once the whole request has gone
+    /// out, or as [`OriginReply::Lost`] if the request body broke off, and
+    /// [`OriginReply::TimedOut`] if it flows for too long: an origin answers half a body too.
+    #[must_use]
+    pub fn is_charged(reply: &OriginReply) -> bool {
+        matches!(reply, OriginReply::Head(head) if is_useful(head))
+    }
+
     /// Takes the origin's reply.
     pub fn origin(mut self: Box<Self>, reply: OriginReply) -> SessionStep<'g> {
         match reply {
