@@ -3,8 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
@@ -35,6 +36,7 @@ const server = createServer((request, response) => {
 let end = async (): Promise<void> => {};
 let url = '';
 let pay: typeof fetch;
+let sign: (url: string) => Promise<string>;
 before(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const origin = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
@@ -46,7 +48,18 @@ before(async () => {
   const [payer] = chain.accounts.payers;
   assert.ok(payer);
   const scheme = new BatchSettlementEvmScheme({ ...payer, readContract: chain.publicClient.readContract } as never, { depositStrategy: () => 100n * PRICE });
-  pay = wrapFetchWithPaymentFromConfig(fetch, { schemes: [{ network: 'eip155:*', client: scheme }] }) as typeof fetch;
+  const schemes = [{ network: 'eip155:*' as const, client: scheme }];
+  pay = wrapFetchWithPaymentFromConfig(fetch, { schemes }) as typeof fetch;
+  sign = async (target) => {
+    let payment: string | null = null;
+    const take = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
+      const request = new Request(input, init);
+      payment = request.headers.get('payment-signature');
+      return payment === null ? fetch(request) : new Response(null, { status: 500 });
+    };
+    await wrapFetchWithPaymentFromConfig(take as typeof fetch, { schemes })(target);
+    return payment ?? '';
+  };
   end = async () => {
     await gate.stop();
     await facilitator.stop();
@@ -81,4 +94,21 @@ test('terms of the origin are no answer, and cost nothing', async () => {
   assert.doesNotMatch(text, /another/);
   // The voucher of it buys the next.
   assert.equal(charged(await pay(`${url}/data/after`)), String(PRICE));
+});
+
+test('a long body that breaks off while the origin answers slowly costs nothing', async () => {
+  const total = async (target: string): Promise<number> => {
+    const settlement = JSON.parse(Buffer.from((await pay(target)).headers.get('payment-response') ?? '', 'base64').toString());
+    return Number(settlement.extra.channelState.chargedCumulativeAmount);
+  };
+  const before = await total(`${url}/data/before`);
+  const payment = await sign(`${url}/data/slow`);
+  assert.notEqual(payment, '');
+  const { hostname, port, host } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port) });
+  socket.write(`POST /data/slow HTTP/1.1\r\nHost: ${host}\r\nPAYMENT-SIGNATURE: ${payment}\r\nContent-Length: 300000\r\n\r\n${'b'.repeat(100_000)}`);
+  await pause(3_000);
+  socket.destroy();
+  await pause(4_000);
+  assert.equal(await total(`${url}/data/later`), before + Number(PRICE));
 });
