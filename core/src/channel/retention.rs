@@ -18,7 +18,7 @@ pub struct KeptSecs {
 impl Channel {
     /// When the answer to the last request goes; at once if no one may have it any more.
     fn answer_until(&self, kept: KeptSecs) -> UnixTime {
-        let is_public = self.last.is_none_or(|last| last.cumulative <= self.published);
+        let is_public = self.last.is_none_or(|last| last.cumulative <= self.published());
         let sells =
             self.agreement == Agreement::Selling && self.sight.on_chain != OnChain::Finalized;
         let is_due = is_public || !sells;
