@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use self::bearer::REST_SECS;
+use self::bearer::{Bearer, REST_SECS};
 use super::config::ChannelId;
 use super::voucher::{CheckedVoucher, Voucher};
 use crate::amount::Amount;
@@ -297,6 +297,27 @@ impl Channel {
     #[must_use]
     pub fn accepted(&self) -> Amount {
         self.evidence.map_or(self.spent, |evidence| evidence.cumulative.max(self.spent))
+    }
+
+    /// Who can have shown a voucher for this much. It is published from the moment before it is sent,
+    /// whatever comes of that.
+    #[must_use]
+    pub fn bearer(&self, cumulative: Amount) -> Bearer {
+        Bearer::of(cumulative, self.published())
+    }
+
+    /// The highest voucher that was sent for a chain, or that it shows.
+    #[must_use]
+    pub fn published(&self) -> Amount {
+        self.published.max(self.sight.claimed)
+    }
+
+    /// This voucher is sent for a chain, or the chain shows it.
+    pub fn publish(&mut self, cumulative: Amount, now: UnixTime) {
+        if cumulative > self.published && !planted(Mutant::SentIsSecret) {
+            self.published = cumulative;
+            self.rested = self.rested.max(now.plus(REST_SECS));
+        }
     }
 
     /// What was charged.

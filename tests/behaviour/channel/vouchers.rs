@@ -257,6 +257,17 @@ pub fn a_part_is_paid_back_if_it_is_worth_it_and_its_voucher_is_not_public() {
 }
 
 #[test]
+fn what_the_chain_shows_as_claimed_is_published_whoever_has_claimed_it() {
+    let mut channel = channel(VoucherRule::Exact, 10);
+    buy(&mut channel, &purchase(Some(4), 4, 1)).unwrap();
+    channel.see(Sight { claimed: units(6), at: START.plus(1), ..sight(10) });
+    assert_eq!(refund(&mut channel, 6, None, 1), Err(ChannelRefusal::Published));
+    // It was read, though the chain undoes it.
+    channel.see(Sight { at: START.plus(90), ..sight(10) });
+    assert_eq!(refund(&mut channel, 6, None, 90), Err(ChannelRefusal::Published));
+}
+
+#[test]
 pub fn a_refund_is_one_promise_until_its_nonce_is_used() {
     let mut channel = channel(VoucherRule::Exact, 10);
     buy(&mut channel, &purchase(Some(4), 4, 1)).unwrap();

@@ -161,18 +161,6 @@ pub fn a_public_voucher_is_told_what_the_chain_shows_and_nothing_else() {
 }
 
 #[test]
-pub fn a_voucher_that_another_gate_has_claimed_by_pays_nothing_back() {
-    let mut door = opened();
-    for funds in door.chain.channels.values_mut() {
-        funds.claimed = 3 * PRICE;
-    }
-    door.now += 300;
-    door.alarm();
-    let public = refund(&mut door, 3 * PRICE, None);
-    assert_eq!(door.buy(&public, "1").error(), "voucher_published");
-}
-
-#[test]
 fn a_refund_whose_answer_was_lost_is_answered_again() {
     for amount in [None, Some(4 * PRICE)] {
         let mut door = opened();

@@ -34,7 +34,7 @@ pub fn a_facilitator_that_does_not_serve_sessions_is_passed_by() {
     assert_eq!(door.buy(&voucher, "1").status, 200);
     door.rest();
     assert_eq!((door.funds().claimed, door.funds().paid), (3 * PRICE, 3 * PRICE));
-    door.now += 300;
+    door.now += 3_600;
     let all = door.payment("refund", 3 * PRICE);
     assert_eq!(door.buy(&all, "1").status, 200);
     door.rest();

@@ -1,10 +1,8 @@
 //! Who can have shown a voucher. What was sent for a chain, everyone reads: in the pool, at the
 //! facilitator, in the block. So what moves money or tells of a channel takes a [`SecretVoucher`].
 
-use super::Channel;
 use crate::amount::Amount;
 use crate::mutant::{Mutant, planted};
-use crate::time::UnixTime;
 
 /// A voucher for more than was ever sent for a chain: only who signs for its channel can have shown it.
 #[derive(Clone, Copy, Debug)]
@@ -23,38 +21,21 @@ pub enum Bearer {
     Anyone(PublishedVoucher),
 }
 
-impl Channel {
-    /// Who can have shown a voucher for this much. It is published from the moment before it is sent,
-    /// whatever comes of that.
-    #[must_use]
-    pub fn bearer(&self, cumulative: Amount) -> Bearer {
-        if cumulative > self.published() || planted(Mutant::PublishedIsSecret) {
-            Bearer::Payer(SecretVoucher(cumulative))
-        } else {
-            Bearer::Anyone(PublishedVoucher(cumulative))
-        }
-    }
-
-    /// The highest voucher that was sent for a chain, or that it shows.
-    #[must_use]
-    pub fn published(&self) -> Amount {
-        self.published.max(self.sight.claimed)
-    }
-
-    /// This voucher is sent for a chain, or the chain shows it.
-    pub fn publish(&mut self, cumulative: Amount, now: UnixTime) {
-        if cumulative > self.published && !planted(Mutant::SentIsSecret) {
-            self.published = cumulative;
-            self.rested = self.rested.max(now.plus(REST_SECS));
-        }
-    }
-}
-
 /// Seconds after a voucher was published in which nothing may be bought, before anyone who shows it
 /// has everything paid back.
 pub(in crate::channel) const REST_SECS: u64 = 3_600;
 
 impl Bearer {
+    /// Who can have shown a voucher for this much, where the highest one that was sent for a chain is
+    /// for so much.
+    pub(super) fn of(cumulative: Amount, published: Amount) -> Self {
+        if cumulative > published || planted(Mutant::PublishedIsSecret) {
+            Self::Payer(SecretVoucher(cumulative))
+        } else {
+            Self::Anyone(PublishedVoucher(cumulative))
+        }
+    }
+
     /// The voucher, if only the payer can have shown it.
     #[must_use]
     pub const fn secret(self) -> Option<SecretVoucher> {
