@@ -81,7 +81,7 @@ test('a model looks at the hosts of the policy alone, and a look ends at the red
     await assert.rejects(open.preparePaidRequest({ url, method }), { name: 'FareboxError', code: 'policy_host' }, url);
   }
   await assert.rejects(harness({ hosts: ['other.example'] }).preparePaidRequest({ url: 'https://shop.example/x' }), { code: 'policy_host' });
-  assert.deepEqual(asked, [], 'nothing was sent');
+  assert.equal(asked.length, 0, 'nothing was sent');
   const named = harness({ hosts: ['127.0.0.1:9', 'shop.example'] });
   assert.equal((await named.preparePaidRequest({ url: 'http://127.0.0.1:9/x', method: 'POST', body: '{}' })).kind, 'passthrough');
   assert.equal((await named.preparePaidRequest({ url: 'https://shop.example/moved' })).kind, 'passthrough');

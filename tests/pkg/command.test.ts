@@ -212,7 +212,7 @@ test('text of others hides nothing on a terminal and moves no cursor, and its JS
   const { code, out } = await farebox(['receipt', JSON.stringify(evil)]);
   assert.equal(code, 0);
   assert.deepEqual(JSON.parse(out), { receipt: evil, signer: null });
-  const shop = await open((request, response) => ask(response, terms([{ ...OFFER, extra: { ...OFFER.extra, name: evil.note } }], { error: evil.note, resource: { url: shop.url, description: evil.note } })));
+  const shop = await open((_, response) => ask(response, terms([{ ...OFFER, extra: { ...OFFER.extra, name: evil.note } }], { error: evil.note, resource: { url: shop.url, description: evil.note } })));
   t.after(() => shop.stop());
   const texts = [out];
   for (const words of [['look', shop.url], ['look', shop.url, '--json'], ['pay', shop.url, '--yes', '--max', '0.001'], ['pay', shop.url]]) {
