@@ -77,10 +77,11 @@ test('a model looks at the hosts of the policy alone, and a look ends at the red
   };
   const harness = (policy: LocalAgentOptions['policy']) => new AgentHarness({ client: createLocalAgentClient({ signer, fetch, ...(policy === undefined ? {} : { policy }) }) });
   const open = harness(undefined);
-  for (const [url, method] of [['http://127.0.0.1:9/x', 'GET'], ['http://localhost/x', 'GET'], ['http://10.0.0.1/', 'GET'], ['https://shop.example/x', 'POST'], ['https://shop.example/x', 'DELETE']] as const) {
+  for (const [url, method] of [['http://127.0.0.1:9/x', 'GET'], ['http://localhost/x', 'GET'], ['http://10.0.0.1/', 'GET'], ['http://127.0.0.1:9\\@shop.example/x', 'GET'], ['http:\\\\127.0.0.1\\.shop.example', 'GET'], ['https://shop.example/x', 'POST'], ['https://shop.example/x', 'DELETE']] as const) {
     await assert.rejects(open.preparePaidRequest({ url, method }), { name: 'FareboxError', code: 'policy_host' }, url);
   }
   await assert.rejects(harness({ hosts: ['other.example'] }).preparePaidRequest({ url: 'https://shop.example/x' }), { code: 'policy_host' });
+  await assert.rejects(harness({ hosts: ['shop.example'] }).preparePaidRequest({ url: 'http://127.0.0.1:9\\@shop.example/x', method: 'POST', body: '{}' }), { code: 'policy_host' });
   assert.equal(asked.length, 0, 'nothing was sent');
   const named = harness({ hosts: ['127.0.0.1:9', 'shop.example'] });
   assert.equal((await named.preparePaidRequest({ url: 'http://127.0.0.1:9/x', method: 'POST', body: '{}' })).kind, 'passthrough');

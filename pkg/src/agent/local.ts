@@ -240,9 +240,10 @@ export class LocalAgentClient implements AgentBackEnd {
 
   /** The answer to a request that a model has chosen: of a host that the policy allows, and through redirects to the same origin alone. */
   async #looked(request: PaidRequestHttpRequest, init: RequestInit | undefined): Promise<Response> {
-    told(() => { mayLook(JSON.stringify(this.#options.policy ?? {}), request.method, request.url); });
+    // As `fetch` reads it, for which `\` ends a host: what is judged is what is asked.
+    let url = URL.canParse(request.url) ? new URL(request.url).href : request.url;
+    told(() => { mayLook(JSON.stringify(this.#options.policy ?? {}), request.method, url); });
     const fetch = this.#fetch;
-    let { url } = request;
     for (let hop = 0; ; hop += 1) {
       const response = await fetch(url, { ...initOf({ ...request, url }, init), redirect: 'manual' });
       // A page sees no redirect, and reaches no more than any page does.
