@@ -49,6 +49,12 @@ const HOUR_MS: u64 = 3_600_000;
 /// Milliseconds for which the answer to a proven bond is told again to whoever lost it.
 const REPEAT_MS: u64 = 300_000;
 
+/// The answer to who has asked for as many as a wallet or a client may.
+fn too_many() -> JsonAnswer {
+    let why = "Too many bonds were asked for; sign the request, transfer one of them, or come back later.";
+    said(429, "SELLER_BOND_LIMIT_REACHED", why).with("retry-after", "600")
+}
+
 impl Gateway {
     /// Asks a seller for a bond.
     pub(super) fn challenge<R: Records>(
@@ -72,12 +78,33 @@ impl Gateway {
         let contract = signed.as_ref().filter(|signed| !signed.is_by_key());
         let calls = [Call::ChainId, Call::BlockNumber];
         let calls: Vec<Call> = calls.into_iter().chain(contract.map(Personal::call)).collect();
-        let question = || Ok(Effect::told(Reaction::Evidence(batch(&calls))));
         let replies = evidence.map(|reply| Replies::read(reply.as_bytes(), calls.len()));
         if let Some(contract) = contract
             && !planted(Mutant::AnySignatureBonds)
         {
-            let Some(replies) = &replies else { return question() };
+            let Some(replies) = &replies else {
+                // The node runs code that its asker chose: each question counts as a bond of no wallet.
+                let since = tick.now.saturating_sub(HOUR_MS);
+                let is_over = records.bonds_asked(client, since)? >= MAX_ASKED;
+                if is_over && !planted(Mutant::BondsPileUp) {
+                    return Ok(Effect::reply(too_many()));
+                }
+                let asked = BondRow {
+                    id: hex::encode(tick.id),
+                    client: client.to_string(),
+                    asker: Asker::Anyone,
+                    seller: String::new(),
+                    agent: String::new(),
+                    units: String::new(),
+                    block: 0,
+                    created: tick.now,
+                    until: tick.now,
+                    transaction: String::new(),
+                    proven: 0,
+                };
+                let edits = Vec::from([Edit::Bond(Box::new(asked))]);
+                return Ok(Effect { reaction: Reaction::Evidence(batch(&calls)), edits });
+            };
             let is_its = replies.as_ref().is_ok_and(|replies| {
                 replies.quantity(0) == Ok(self.chain_id) && contract.is_taken(replies, 2)
             });
@@ -107,11 +134,11 @@ impl Gateway {
                 && (lately().filter(is_its).count() >= MAX_NEAR
                     || records.bonds_asked(client, since)? >= MAX_ASKED);
         if is_over && !planted(Mutant::BondsPileUp) {
-            let why = "Too many bonds were asked for; sign the request, transfer one of them, or come back later.";
-            let answer = said(429, "SELLER_BOND_LIMIT_REACHED", why);
-            return Ok(Effect::reply(answer.with("retry-after", "600")));
+            return Ok(Effect::reply(too_many()));
         }
-        let Some(replies) = replies else { return question() };
+        let Some(replies) = replies else {
+            return Ok(Effect::told(Reaction::Evidence(batch(&calls))));
+        };
         let block = replies.ok().filter(|replies| replies.quantity(0) == Ok(self.chain_id));
         let Some(block) = block.and_then(|replies| replies.quantity(1).ok()) else {
             let why = "The chain could not be read; try again.";

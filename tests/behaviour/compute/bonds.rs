@@ -324,6 +324,22 @@ fn signed_challenge(world: &mut World, agent: &str, change: fn(String) -> String
 }
 
 #[test]
+pub fn a_contract_is_asked_about_signatures_as_often_as_bonds_are_asked_for() {
+    let mut world = World::new();
+    world.register(SIGNS, json!({}));
+    let more = json!({
+        "passport_agent_id": "agent-1", "seller_signature": format!("0x{}", "11".repeat(65)),
+        "seller_signed_at": UnixTime::from_secs(world.now / 1000).rfc3339(),
+    });
+    let request = world.request(SIGNS, &more);
+    for number in 0..25 {
+        let (client, request) = ("10.0.0.1".to_owned(), request.clone());
+        let reaction = world.send(Instruction::Challenge { client, request, evidence: None });
+        assert_eq!(matches!(reaction, Reaction::Evidence(_)), number < 20, "{number}");
+    }
+}
+
+#[test]
 pub fn a_signature_of_a_bond_names_exchange_profile_agent_and_time() {
     let mut world = World::new();
     world.register(SIGNS, json!({}));
