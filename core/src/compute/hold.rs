@@ -69,7 +69,7 @@ impl Gateway {
         self.look(HoldRow { state: HoldState::Paying(decided), looks, ..hold }, tick)
     }
 
-    /// Asks the treasury because somebody asks: that is no try, and makes no pause longer.
+    /// Asks the treasury for a caller. A caller's question does not lengthen the pause.
     pub(super) fn ask_again(&self, hold: HoldRow, tick: Tick<'_>) -> Effect {
         let looks = hold.looks.saturating_sub(1);
         self.look(HoldRow { looks, ..hold }, tick)

@@ -1,7 +1,7 @@
 //! Handles: names that only the gate makes, so that whoever shows one is counted alone.
 //!
-//! A handle proves itself: no row is needed to give one away, and nobody can guess another
-//! client's. It says nothing about its holder, and buys nothing.
+//! A handle proves itself by its MAC: issuing one writes no row, and another client's cannot be
+//! guessed. It says nothing about its holder, and buys nothing.
 
 use alloc::string::String;
 
