@@ -2,13 +2,11 @@
 //!
 //! `cargo run -p xtask -- check` reads one JSON object of variables and prints what the gate thinks of it, and `check treasury` or `check market`
 //! what those think, see [`check`]. `cargo run -p xtask -- redirect <url> <location>` prints where a facilitator's redirect is followed to, or an
-//! empty line. `cargo run -p xtask -- trim <wasm> <script>` removes from a module what its script never calls, see [`trim`]; [`pack`] has all modules compress better. `cargo run -p xtask -- bindgen <wasm> <out-dir> --target worker|named-worker|web` writes `index.js` and
+//! empty line. `cargo run -p xtask -- trim <wasm> <script>` removes from a module what its script never calls, see [`trim`]. `cargo run -p xtask -- bindgen <wasm> <out-dir> --target worker|named-worker|web` writes `index.js` and
 //! `index_bg.wasm` (for `web` also `index.d.ts`) into `<out-dir>`; `named-worker` keeps the names of functions, for a profile. As a library it builds in seconds;
 //! the wasm-bindgen program takes minutes or a download.
 
 mod check;
-mod locals;
-mod pack;
 mod trim;
 
 use std::env;
@@ -131,12 +129,7 @@ impl Glue {
                     .remove_producers_section(true)
                     .generate(&self.out_dir)
             })
-            .map_err(|error| format!("wasm-bindgen: {error:#}"))?;
-        match self.target {
-            // Packed when they are trimmed.
-            Target::Worker | Target::NamedWorker => Ok(()),
-            Target::Web => pack::pack(&self.out_dir.join("index_bg.wasm")),
-        }
+            .map_err(|error| format!("wasm-bindgen: {error:#}"))
     }
 }
 

@@ -1,5 +1,4 @@
-//! Removes from a wasm module what its script never calls, and makes both small when they are
-//! compressed.
+//! Removes from a wasm module what its script never calls, and shortens the names they share.
 //!
 //! The platform's crate exports classes of its own. A bundler drops them from the script, but the
 //! module keeps every export and all code behind it.
@@ -10,10 +9,8 @@ use std::path::Path;
 
 use walrus::{ExportItem, ModuleConfig};
 
-use crate::pack::packed;
-
 /// Deletes the functions exported under names that do not occur in the script, and what only they
-/// reach; shortens the names of what the script gives to the module, and packs the module. Overwrites both.
+/// reach; shortens the names of what the script gives to the module. Overwrites both.
 pub fn trim(wasm: &Path, script: &Path) -> Result<(), String> {
     let failed = |path: &Path| {
         let name = path.display().to_string();
@@ -49,7 +46,7 @@ fn trimmed(module: &[u8], script: &str) -> Result<(Vec<u8>, String), String> {
     }
     let module = module.emit_wasm();
     let script = renamed(script, &shorter);
-    Ok((if is_profiled { module } else { packed(&module)? }, script))
+    Ok((module, script))
 }
 
 /// Names of a letter or two for what the glue gives to the module: the long ones and their hashes are
