@@ -1,5 +1,5 @@
 // Runs test files in the given order, several at once; `node --test` sorts them by name. Reports in
-// the end the time of each folder, and its slowest files.
+// the end the time of each folder with its slowest files, and the files that failed.
 //
 //   node --import ./scripts/typescript.mjs scripts/files.mjs <how many at once> <ms for each> <file>...
 
@@ -12,6 +12,8 @@ const LONGEST = 5;
 const [atOnce, timeoutMs, ...files] = process.argv.slice(2);
 /** @type {Map<string, number>} */
 const secs = new Map();
+/** @type {Set<string>} */
+const failed = new Set();
 /** @param {{name: string, nesting: number, file?: string, details: {duration_ms: number}}} test */
 const note = ({ nesting, file = '', details }) => {
   const name = relative('.', file);
@@ -21,6 +23,7 @@ run({ concurrency: Number(atOnce), timeout: Number(timeoutMs), files: files.map(
   .on('test:pass', note)
   .on('test:fail', (test) => {
     note(test);
+    failed.add(relative('.', test.file ?? ''));
     process.exitCode = 1;
   })
   .compose(new spec())
@@ -34,4 +37,5 @@ function tell() {
     const longest = here.slice(0, LONGEST).map(([file, each]) => `${basename(file, '.test.ts')} ${each.toFixed(0)}`);
     console.log(`ℹ secs: ${folder} ${sum.toFixed(0)}, of these ${longest.join(', ')}`);
   }
+  for (const file of failed) console.log(`ℹ failed: ${file}`);
 }

@@ -41,21 +41,52 @@ export async function step(name, work, doing = () => '') {
  * @param {string} name
  * @param {string} command
  * @param {string[]} args
- * @param {{cwd?: string, env?: NodeJS.ProcessEnv, aside?: boolean}} [options]
+ * @param {Options} [options]
  * @returns {Promise<string>}
  */
 export function run(name, command, args, options = {}) {
+  return start(name, command, args, options, ({ code, output }) => {
+    if (code === 0) return output;
+    console.log(output.trimEnd());
+    throw new StepFailed(`${name} failed: \`${[command, ...args].join(' ')}\` ended with ${code}`);
+  });
+}
+
+/**
+ * Runs a program as a step that may fail: the caller judges how it ended.
+ *
+ * @param {string} name
+ * @param {string} command
+ * @param {string[]} args
+ * @param {Options} [options]
+ * @returns {Promise<Ended>}
+ */
+export function attempt(name, command, args, options = {}) {
+  return start(name, command, args, options, (ended) => ended);
+}
+
+/**
+ * @typedef {{cwd?: string, env?: NodeJS.ProcessEnv, aside?: boolean}} Options
+ * @typedef {{code: number, output: string}} Ended
+ */
+
+/**
+ * @template T
+ * @param {string} name
+ * @param {string} command
+ * @param {string[]} args
+ * @param {Options} options
+ * @param {(ended: Ended) => T} judge
+ * @returns {Promise<T>}
+ */
+function start(name, command, args, options, judge) {
   /** @type {import('./processes.mjs').Child | undefined} */
   let child;
   const work = async () => {
     child = startProcess(command, args, { cwd: root, ...options });
     const code = await child.exited;
     if (isEnding()) await new Promise(() => {});
-    if (code !== 0) {
-      console.log(child.output().trimEnd());
-      throw new StepFailed(`${name} failed: \`${[command, ...args].join(' ')}\` ended with ${code}`);
-    }
-    return child.output();
+    return judge({ code, output: child.output() });
   };
   return step(name, work, () => lastLine(child?.output() ?? ''));
 }

@@ -10,12 +10,13 @@ import { readdirSync, existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 
+import { keepFailures, runFailuresAgain } from './again.mjs';
 import { buildWorker } from './build.mjs';
 import { preparePrograms } from './interop.mjs';
 import { buildMcp } from './mcp.mjs';
 import { buildCheck, buildPayer, finishPackage } from './pkg.mjs';
 import { setup } from './setup.mjs';
-import { elapsed, root, run, runMain, StepFailed } from './steps.mjs';
+import { attempt, elapsed, root, run, runMain, StepFailed } from './steps.mjs';
 
 /**
  * The parts of a suite.
@@ -179,6 +180,7 @@ await runMain(async () => {
       await suite.beside?.();
     }),
   ]);
+  await runFailuresAgain(process.execPath, runner(1, 2 * TIMEOUT_MS));
   console.log(`\nall passed, ${elapsed()}`);
 });
 
@@ -352,10 +354,21 @@ function filesIn(name, folder) {
  */
 async function runTests(name, files, { atOnce, timeoutMs } = { atOnce: AT_ONCE, timeoutMs: TIMEOUT_MS }) {
   if (files.length === 0) return;
-  const output = await run(`test:${name}`, process.execPath, [
-    '--import', './scripts/typescript.mjs', 'scripts/files.mjs', String(atOnce), String(timeoutMs), ...files,
-  ]);
-  show(output, /^ℹ (tests|pass|fail|cancelled|skipped|duration_ms|ends:|left out:|secs:)/);
+  const { code, output } = await attempt(`test:${name}`, process.execPath, [...runner(atOnce, timeoutMs), ...files]);
+  show(output, /^ℹ (tests|pass|fail|cancelled|skipped|duration_ms|ends:|left out:|secs:|failed:)/);
+  if (code === 0 || keepFailures(output).length > 0) return;
+  console.log(output.trimEnd());
+  throw new StepFailed(`test:${name} ended with ${code}`);
+}
+
+/**
+ * The arguments of Node for test files, which follow.
+ *
+ * @param {number} atOnce
+ * @param {number} timeoutMs
+ */
+function runner(atOnce, timeoutMs) {
+  return ['--import', './scripts/typescript.mjs', 'scripts/files.mjs', String(atOnce), String(timeoutMs)];
 }
 
 /**
