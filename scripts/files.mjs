@@ -37,5 +37,6 @@ function tell() {
     const longest = here.slice(0, LONGEST).map(([file, each]) => `${basename(file, '.test.ts')} ${each.toFixed(0)}`);
     console.log(`ℹ secs: ${folder} ${sum.toFixed(0)}, of these ${longest.join(', ')}`);
   }
+  console.log(`ℹ times: ${JSON.stringify(Object.fromEntries([...secs].map(([file, each]) => [file, Math.round(each)])))}`);
   for (const file of failed) console.log(`ℹ failed: ${file}`);
 }

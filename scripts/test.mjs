@@ -1,12 +1,13 @@
 // Everything that must hold before a change lands: setup, then every suite below.
 //
-//   node scripts/test.mjs [lint] [core] [worker] [e2e] [pkg] [treasury] [market] [browser] [crash [moments [seed]]] [deploy]
+//   node scripts/test.mjs [--all] [--times] [lint] [core] [worker] [e2e] [pkg] [treasury] [market] [browser] [crash [moments [seed]]] [deploy]
 //
-// Without a name it runs all. `crash` kills workerd at every step and at that many random moments
-// [20]; `deploy` compares configuration, check and documents, and asks wrangler whether it would
-// accept each environment.
+// Without a name it runs all suites, and without `--all` leaves out what is deep (see below), which takes as long again; a
+// suite that is named is run whole. `crash` kills workerd at every step and at that many random moments [20]; `deploy` compares configuration,
+// check and documents, and asks wrangler whether it would accept each environment. `--times` writes how long each file took
+// to tests/times.json, by which files are begun, the longest first.
 
-import { readdirSync, existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 
@@ -25,7 +26,7 @@ import { attempt, elapsed, root, run, runMain, StepFailed } from './steps.mjs';
  * @property {() => Promise<void>} before what it does, or what its files need
  * @property {() => Promise<void>} [beside] what it does meanwhile, with the processor time that the others leave
  * @property {string[]} [folders] where its `*.test.ts` are
- * @property {string[]} [first] those of them that take longest, the longest first
+ * @property {string[]} [deep] those of them that only `--all` runs
  * @property {string[]} [waiting] those of them that wait most of the time, and take little of the processor's
  * @property {string[]} [alone] those of them that no other file runs beside, one after the other and before all others
  * @property {Lane} [together] whether all of its files run by themselves, before those of others
@@ -42,6 +43,15 @@ const TIMEOUT_MS = 600_000;
 const WARNING = /\bWARNING\b|▲/;
 /** The time of a random kill with its share of a drain. */
 const MOMENT_MS = 6_000;
+const FLAGS = ['--all', '--times'];
+/** How long files took when they were last timed, seconds. */
+const TIMES = join(root, 'tests', 'times.json');
+/** What takes less has no line there, seconds. */
+const NOTABLE_SECS = 3;
+/** @type {Record<string, number>} */
+const measured = existsSync(TIMES) ? JSON.parse(readFileSync(TIMES, 'utf8')) : {};
+/** @type {Record<string, number>} */
+const timed = {};
 /** Files of tests that run at once: they wait for leases, processes and deadlines half of the time. */
 const AT_ONCE = Math.min(availableParallelism() + 2, 5);
 /** And those beside them that do nothing else. */
@@ -76,6 +86,8 @@ const whole = once(async () => {
   await market();
   await finishPackage();
 });
+/** Whether what is deep runs too: a suite that is named is run whole. */
+const isAll = process.argv.slice(2).some((word) => word === '--all' || !FLAGS.includes(word));
 const moments = Number(process.argv.slice(2).find(isNumber) ?? process.env.FAREBOX_CRASH_MOMENTS ?? 0);
 
 /** @type {Record<string, Suite>} */
@@ -89,7 +101,6 @@ const suites = {
       await gate();
     },
     folders: ['tests/worker', 'tests/simulate'],
-    first: ['resize', 'faults', 'unproven', 'wrong-settings', 'origin-faults', 'origin-signature', 'config-table', 'diagnostics-counts', 'pricer'].map((name) => `tests/worker/${name}.test.ts`),
     waiting: ['subrequests', 'webhook', 'onchain-calls', 'migration', 'failover', 'networks', 'streams', 'panic-recovery'].map((name) => `tests/worker/${name}.test.ts`),
     // One counts milliseconds; in the other a seed should give the same history as far as possible.
     alone: ['tests/worker/panic.test.ts', 'tests/simulate/random.test.ts'],
@@ -103,13 +114,11 @@ const suites = {
       await gate();
     },
     folders: ['tests/e2e', 'tests/interop'],
-    first: ['tests/interop/interop.test.ts', 'tests/e2e/sessions-demo.test.ts'],
     waiting: ['mpp-sender', 'session-streams', 'mpp-gas', 'liars', 'onchain', 'operators-hour'].map((name) => `tests/e2e/${name}.test.ts`),
   },
   pkg: {
     before: whole,
     folders: ['tests/pkg'],
-    first: ['tests/pkg/packed.test.ts', 'tests/pkg/spending.test.ts', 'tests/pkg/treasury.test.ts'],
     waiting: ['tests/pkg/faults.test.ts'],
   },
   treasury: {
@@ -120,7 +129,6 @@ const suites = {
       await whole();
     },
     folders: ['tests/treasury'],
-    first: ['tests/treasury/escrow.test.ts', 'tests/treasury/crowd.test.ts'],
     waiting: ['tests/treasury/killed.test.ts', 'tests/treasury/panic.test.ts'],
   },
   market: {
@@ -131,18 +139,15 @@ const suites = {
       await whole();
     },
     folders: ['tests/market', 'tests/market/exchange'],
-    first: ['tests/market/stranger.test.ts', 'tests/market/exchange/contract.test.ts', 'tests/market/archive.test.ts', 'tests/market/exchange/strangers.test.ts'],
     waiting: ['tests/market/exchange/loops.test.ts', 'tests/market/acceptance.test.ts', 'tests/market/exchange/killed.test.ts', 'tests/market/exchange/faults.test.ts'],
   },
   browser: {
     before: whole,
     folders: ['tests/browser'],
-    first: ['tests/browser/pages.test.ts'],
   },
   crash: {
     before: gate,
     folders: ['tests/crash'],
-    first: ['mpp-sessions', 'sessions', 'after', 'before', 'random'].map((name) => `tests/crash/${name}.test.ts`),
     // Eight payments have to be in their places before the first of them has ended.
     together: { atOnce: 4, timeoutMs: TIMEOUT_MS + moments * MOMENT_MS },
   },
@@ -160,7 +165,7 @@ const suites = {
 };
 
 await runMain(async () => {
-  const words = process.argv.slice(2);
+  const words = process.argv.slice(2).filter((word) => !FLAGS.includes(word));
   const [given, seed] = words.filter(isNumber);
   if (given !== undefined) process.env.FAREBOX_CRASH_MOMENTS = given;
   if (seed !== undefined) process.env.FAREBOX_CRASH_SEED = seed;
@@ -180,6 +185,7 @@ await runMain(async () => {
       await suite.beside?.();
     }),
   ]);
+  if (process.argv.includes('--times')) writeTimes();
   await runFailuresAgain(process.execPath, runner(1, 2 * TIMEOUT_MS));
   console.log(`\nall passed, ${elapsed()}`);
 });
@@ -189,6 +195,7 @@ async function lint() {
     // Tests import both packages, whose types are made of the compiled part's.
     mcp().then(() => run('lint: types', process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit'])),
     run('lint: format', 'cargo', ['fmt', '--all', '--check']),
+    run('lint: scripts', process.execPath, ['node_modules/@biomejs/biome/bin/biome', 'lint', '--error-on-warnings']),
     compilers.host(lintRust),
   ]);
 }
@@ -276,7 +283,6 @@ async function dryRun(name, environment) {
 /**
  * @typedef {object} Files
  * @property {string} name of their suite
- * @property {string[]} first
  * @property {string[]} others
  * @property {string[]} waiting
  * @property {string[]} alone
@@ -288,14 +294,14 @@ async function dryRun(name, environment) {
  * @returns {Files[]}
  */
 function filesOf(chosen) {
-  return chosen.map(([name, { folders = [], first = [], waiting = [], alone = [], together }]) => {
+  return chosen.map(([name, { folders = [], deep = [], waiting = [], alone = [], together }]) => {
     const files = folders.flatMap((folder) => filesIn(name, folder));
-    const named = [...first, ...waiting, ...alone];
-    const gone = named.filter((file) => !files.includes(file));
+    const gone = [...deep, ...waiting, ...alone].filter((file) => !files.includes(file));
     if (gone.length > 0) throw new StepFailed(`test:${name}: there is no ${gone.join(', no ')}`);
-    const others = files.filter((file) => !named.includes(file));
-    return { name, first, others, waiting, alone, together };
-  }).filter(({ first, others, waiting, alone }) => first.length + others.length + waiting.length + alone.length > 0);
+    const left = (/** @type {string} */ file) => isAll || !deep.includes(file);
+    const others = files.filter((file) => ![...waiting, ...alone].includes(file) && left(file));
+    return { name, others: longestFirst(others), waiting: longestFirst(waiting.filter(left)), alone: alone.filter(left), together };
+  }).filter(({ others, waiting, alone }) => others.length + waiting.length + alone.length > 0);
 }
 
 /**
@@ -307,7 +313,7 @@ function filesOf(chosen) {
  */
 async function runInTurn(chosen, files) {
   await runAlone(files);
-  for (const { name, first, others, together } of files) if (together !== undefined) await runTests(name, [...first, ...others], together);
+  for (const { name, others, together } of files) if (together !== undefined) await runTests(name, others, together);
   await Promise.all([runFiles(files.filter(({ together }) => together === undefined)), ...chosen.map(([, suite]) => suite.meanwhile?.())]);
 }
 
@@ -319,8 +325,8 @@ async function runInTurn(chosen, files) {
 async function runFiles(parts) {
   const names = parts.map(({ name }) => name).join(', ');
   await Promise.all([
-    runTests(names, [...parts.flatMap(({ first }) => first), ...parts.flatMap(({ others }) => others)]),
-    runTests(`${names}: what waits`, parts.flatMap(({ waiting }) => waiting), { atOnce: WAITING_AT_ONCE, timeoutMs: TIMEOUT_MS }),
+    runTests(names, longestFirst(parts.flatMap(({ others }) => others))),
+    runTests(`${names}: what waits`, longestFirst(parts.flatMap(({ waiting }) => waiting)), { atOnce: WAITING_AT_ONCE, timeoutMs: TIMEOUT_MS }),
   ]);
 }
 
@@ -356,6 +362,7 @@ async function runTests(name, files, { atOnce, timeoutMs } = { atOnce: AT_ONCE, 
   if (files.length === 0) return;
   const { code, output } = await attempt(`test:${name}`, process.execPath, [...runner(atOnce, timeoutMs), ...files]);
   show(output, /^ℹ (tests|pass|fail|cancelled|skipped|duration_ms|ends:|left out:|secs:|failed:)/);
+  Object.assign(timed, JSON.parse(/^ℹ times: (.*)$/m.exec(output)?.[1] ?? '{}'));
   if (code === 0 || keepFailures(output).length > 0) return;
   console.log(output.trimEnd());
   throw new StepFailed(`test:${name} ended with ${code}`);
@@ -369,6 +376,24 @@ async function runTests(name, files, { atOnce, timeoutMs } = { atOnce: AT_ONCE, 
  */
 function runner(atOnce, timeoutMs) {
   return ['--import', './scripts/typescript.mjs', 'scripts/files.mjs', String(atOnce), String(timeoutMs)];
+}
+
+/**
+ * Files in the order in which they begin; those that were never timed go first.
+ *
+ * @param {string[]} files
+ * @returns {string[]}
+ */
+function longestFirst(files) {
+  const secs = (/** @type {string} */ file) => measured[file] ?? Infinity;
+  return [...files].sort((one, other) => (secs(one) === secs(other) ? 0 : secs(other) - secs(one)));
+}
+
+/** Keeps the times of files that take more than a moment. */
+function writeTimes() {
+  const kept = Object.entries({ ...measured, ...timed }).filter(([file, secs]) => secs >= NOTABLE_SECS && existsSync(join(root, file)));
+  kept.sort(([, one], [, other]) => other - one);
+  writeFileSync(TIMES, `${JSON.stringify(Object.fromEntries(kept), null, 2)}\n`);
 }
 
 /**
