@@ -85,7 +85,7 @@ const FILLS = {
   'members with long names': (bytes) => Object.fromEntries(Array.from({ length: bytes / 210 }, (_, index) => [`${'x'.repeat(200)}${index}`, 0])),
   'many values': (bytes) => Array.from({ length: most(bytes / 2 - 2) }, () => 1),
   'many objects': (bytes) => Array.from({ length: most(bytes / 8 - 2) / 2 }, () => ({ a: 1 })),
-  'many fractions': (bytes) => Array.from({ length: bytes / 23 - 2 }, () => 1.2345678901234567e-7),
+  'many fractions': (bytes) => Array.from({ length: bytes / 22 - 2 }, () => 1.234567890123456e-7),
   'one long text': (bytes) => 'x'.repeat(bytes),
   'one text of escapes': (bytes) => '\u0001'.repeat(bytes / 6),
 };

@@ -214,7 +214,8 @@ function isPriced(path, vars) {
 function ofNetwork(value, id, name) {
   const known = structured(value);
   if (typeof known === 'string') return known;
-  const found = /** @type {Table} */ (known ?? {})[id] ?? /** @type {Table} */ (known ?? {})[name ?? ''];
+  const table = /** @type {Table} */ (known ?? {});
+  const found = table[id] ?? table[name ?? ''];
   return typeof found === 'string' ? found : undefined;
 }
 

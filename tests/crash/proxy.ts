@@ -25,7 +25,7 @@ export interface ProxyOptions {
   readonly dropped?: (body: string) => string;
 }
 
-export interface Proxy {
+export interface TestProxy {
   readonly url: string;
   /** Resolves when no exchange is under way. */
   idle(): Promise<void>;
@@ -38,7 +38,7 @@ interface Reply {
   readonly body: Buffer;
 }
 
-export async function startProxy(options: ProxyOptions): Promise<Proxy> {
+export async function startProxy(options: ProxyOptions): Promise<TestProxy> {
   const running = new Set<Promise<void>>();
   const agent = new Agent({ keepAlive: true });
   const { url, stop } = await serve((incoming: IncomingMessage, response: ServerResponse) => {

@@ -13,7 +13,7 @@ import { randomSecrets, startGate, type Gate } from '../../scripts/miniflare.mjs
 import type { PaymentRequired } from '../worker/support/payer.ts';
 import { EXPECTED } from './expected.ts';
 import type { Mode } from './points.ts';
-import { startProxy, type Exchange, type Proxy } from './proxy.ts';
+import { startProxy, type Exchange, type TestProxy } from './proxy.ts';
 import { startRowReader, type RowReader } from './rows.ts';
 import { Switchboard, type MessageName } from './switchboard.ts';
 
@@ -54,7 +54,7 @@ export async function startWorld(): Promise<World> {
     const switchboard = new Switchboard();
     const chain = keep(await startChain());
     const origin = keep(await startOrigin());
-    const proxies: Proxy[] = [];
+    const proxies: TestProxy[] = [];
     const proxied = async (target: string, describe: Describe, dropped?: (body: string) => string) => {
       const proxy = keep(await startProxy({ target, switchboard, describe: describe(switchboard), ...(dropped ? { dropped } : {}) }));
       proxies.push(proxy);

@@ -7,7 +7,7 @@ import axios, { AxiosHeaders, type AxiosError } from 'axios';
 import { privateKeyToAccount } from 'viem/accounts';
 import { wrapFetchWithPayment as wrapFetchWithPaymentV1 } from 'x402-fetch';
 
-import { type Chain } from '../../demo/chain.mjs';
+import type { Chain } from '../../demo/chain.mjs';
 
 export type Payer = Chain['accounts']['payer'];
 

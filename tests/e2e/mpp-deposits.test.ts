@@ -160,7 +160,10 @@ test('copies of a deposit that waits have the node asked as often as one of them
   const copies: Promise<number>[] = [];
   const copied: typeof fetch = (input, init) => {
     const is = init?.headers !== undefined;
-    for (let copy = 0; is && copy < 20; copy += 1) copies.push(fetch(input, init).then(async (answer) => (await answer.arrayBuffer(), answer.status)));
+    for (let copy = 0; is && copy < 20; copy += 1) copies.push(fetch(input, init).then(async (answer) => {
+      await answer.arrayBuffer();
+      return answer.status;
+    }));
     return fetch(input, init);
   };
   Object.assign(session, { fetch: copied });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import { eventually } from '../support/eventually.ts';
-import { Kv, Market, newOwner, signed } from './support/worker.ts';
+import { type Kv, Market, newOwner, signed } from './support/worker.ts';
 
 const skill = (id: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({ skillId: id, name: id, callUrl: 'http://127.0.0.1:9/x', price: '$0.01', ...more });
 const path = (id: string): string => `/s/${id}`;

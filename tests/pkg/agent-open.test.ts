@@ -15,7 +15,10 @@ const shop = sharedShop(breakOff);
 
 /** Takes the payment, and its answer breaks off: it is not known whether it counts. */
 function breakOff(request: IncomingMessage, response: ServerResponse): void {
-  if (paymentOf(request) === undefined) return ask(response);
+  if (paymentOf(request) === undefined) {
+    ask(response);
+    return;
+  }
   response.writeHead(200, { 'payment-response': Buffer.from(JSON.stringify(settlement())).toString('base64'), 'content-length': '1000' });
   response.write('half', () => response.destroy());
 }

@@ -135,7 +135,10 @@ describe('mppx 0.11', () => {
     const { payer, payee } = chain.accounts;
     const signed: unknown[] = [];
     const wallet = SIGNERS['a key inside']?.(payer, chain) as Signer;
-    const signer: Signer = { address: () => wallet.address(), sign: (data) => (signed.push(data), wallet.sign(data)) };
+    const signer: Signer = { address: () => wallet.address(), sign: (data) => {
+      signed.push(data);
+      return wallet.sign(data);
+    } };
     const held = await chain.balanceOf(payee.address);
     const settled = facilitator.counts.settle;
     await assert.rejects(payingFetch({ signer })(`${url}/mpp/report`), (error) =>

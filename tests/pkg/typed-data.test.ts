@@ -41,15 +41,15 @@ function typesOf(random: Random): Types {
   return Object.fromEntries(random.below(2) === 0 ? structs : structs.reverse());
 }
 
-function valueOf(random: Random, types: Types, type: string, depth: number): unknown {
+function randomValue(random: Random, types: Types, type: string, depth: number): unknown {
   const array = /^(.*)\[(\d*)\]$/.exec(type);
   if (array !== null) {
     const [, inner = '', fixed = ''] = array;
     const length = fixed === '' ? (depth > 3 ? 0 : random.below(4)) : Number(fixed);
-    return Array.from({ length }, () => valueOf(random, types, inner, depth + 1));
+    return Array.from({ length }, () => randomValue(random, types, inner, depth + 1));
   }
   const struct = types[type];
-  if (struct !== undefined) return Object.fromEntries(struct.map((field) => [field.name, valueOf(random, types, field.type, depth + 1)]));
+  if (struct !== undefined) return Object.fromEntries(struct.map((field) => [field.name, randomValue(random, types, field.type, depth + 1)]));
   const [, kind = '', size = '0'] = /^([a-z]+)(\d*)$/.exec(type) ?? [];
   switch (kind) {
     case 'address': {
@@ -101,7 +101,7 @@ test(`${ROUNDS} random typed data hash as with viem: every elementary type, nest
     const random = randomOf(SEED + round);
     const types = typesOf(random);
     const data: LooseTypedData = {
-      domain: domainOf(random), types, primaryType: 'Order', message: valueOf(random, types, 'Order', 0) as LooseTypedData['message'],
+      domain: domainOf(random), types, primaryType: 'Order', message: randomValue(random, types, 'Order', 0) as LooseTypedData['message'],
     };
     const message = forViem(types, 'Order', data.message);
     assert.equal(hashTypedData(data), hashByViem({ ...data, message } as Parameters<typeof hashByViem>[0]), `seed ${SEED + round}`);
@@ -116,7 +116,7 @@ test('what the key inside signs is signed as by viem, and each finds the other\'
     const random = randomOf(SEED - 1 - round);
     const types = typesOf(random);
     const data: LooseTypedData = {
-      domain: domainOf(random), types, primaryType: 'Order', message: valueOf(random, types, 'Order', 0) as LooseTypedData['message'],
+      domain: domainOf(random), types, primaryType: 'Order', message: randomValue(random, types, 'Order', 0) as LooseTypedData['message'],
     };
     const same = { ...data, message: forViem(types, 'Order', data.message) } as Parameters<typeof theirs.signTypedData>[0];
     const plain = JSON.parse(JSON.stringify(data, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value))) as never;

@@ -68,7 +68,7 @@ describe('prices of a bound Worker', { concurrency: 3 }, () => {
         const asked = await world.gate.raw('GET', `${path}/right?q=1`, [['Authorization', 'Bearer x'], ['Cookie', 'a=1'], ['Accept', 'text/csv']]);
         const { required, body } = expectFreshTerms(asked, 'payment_required');
         assert.equal(amountOf(required), '30000');
-        assert.equal(((body['accepts'] as JsonObject[])[0] ?? {})['maxAmountRequired'], '30000');
+        assert.equal((body['accepts'] as JsonObject[])[0]?.['maxAmountRequired'], '30000');
         assert.match(quoteOf(required), /^\d{10}\.[0-9a-f]{32}$/);
         const payment = await pay(freshPayer(), required);
         const paying = { at: world.gate.besideUrl, headers: [['Accept', 'text/csv']] } as const;

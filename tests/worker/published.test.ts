@@ -143,7 +143,7 @@ function soldIn(text: string, base: string): Map<string, Terms[]> {
         return terms;
       });
     }
-    const [, amount, asset, network, payTo] = /^  - .*: (\d+|units) of `(\S+)` on `(\S+)` to `(\S+)`$/.exec(line) ?? [];
+    const [, amount, asset, network, payTo] = /^ {2}- .*: (\d+|units) of `(\S+)` on `(\S+)` to `(\S+)`$/.exec(line) ?? [];
     if (amount !== undefined && asset !== undefined && network !== undefined && payTo !== undefined) {
       for (const terms of current) terms.push({ network, amount: amount === 'units' ? null : amount, asset, payTo });
     }

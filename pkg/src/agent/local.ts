@@ -84,7 +84,7 @@ export class LocalAgentClient implements AgentBackEnd {
   async preparePaidRequest(input: string, init?: RequestInit, options: PreparePaidRequestOptions = {}): Promise<SdkPreparedPaidRequest> {
     const request = requestOf(input, init);
     let { challenge } = options;
-    let probe;
+    let probe: { readonly responseStatus: number; readonly confirmedAt: string } | undefined;
     if (challenge === undefined) {
       const fetch = this.#fetch;
       const response = options.chosenByModel === true ? await this.#looked(request, init) : await fetch(input, initOf(request, init));

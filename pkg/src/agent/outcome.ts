@@ -133,7 +133,7 @@ export function answerOf(status: number, fields: Readonly<Record<string, string>
     }
   }
   const isEmpty = status < 200 || [204, 205, 304].includes(status);
-  const answer = new Response(isEmpty ? null : body, { status: status < 200 ? 200 : status, headers });
+  const answer = new Response(isEmpty ? null : body, { status: Math.max(status, 200), headers });
   if (status < 200) Object.defineProperties(answer, { status: { value: status }, ok: { value: false } });
   return answer;
 }

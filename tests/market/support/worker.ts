@@ -6,7 +6,7 @@ import { privateKeyToAccount, generatePrivateKey, type PrivateKeyAccount } from 
 import { signedSkill } from '../../../demo/skill-proof.mjs';
 import { Built, modulesIn, type Answer } from '../../support/built.ts';
 
-export { type Answer } from '../../support/built.ts';
+export type { Answer } from '../../support/built.ts';
 
 export const OPERATOR = 'operator-token-of-the-tests-0123456789';
 export const LOOKUP = 'lookup-token-of-the-tests-0123456789abcd';

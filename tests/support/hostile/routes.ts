@@ -97,7 +97,7 @@ export function pathOf(routes: readonly Route[], asked: string): string | undefi
 
 /** The bodies of a file's functions, by name. */
 function functionsOf(file: string): Map<string, string> {
-  const [, ...pieces] = withoutComments(file).split(/\nfn |\n(?:pub(?:\([\w: ]+\))? )fn |\n    (?:pub(?:\([\w: ]+\))? )?fn /);
+  const [, ...pieces] = withoutComments(file).split(/\nfn |\n(?:pub(?:\([\w: ]+\))? )fn |\n {4}(?:pub(?:\([\w: ]+\))? )?fn /);
   return new Map(pieces.map((piece) => [/^\w+/.exec(piece)?.[0] ?? '', piece]));
 }
 

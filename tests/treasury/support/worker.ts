@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 
 import { Built, modulesIn, type Answer } from '../../support/built.ts';
 
-export { type Answer } from '../../support/built.ts';
+export type { Answer } from '../../support/built.ts';
 
 export const OPERATOR = 'operator-token-of-the-tests-0123456789';
 export const VERSION = '0.1.0-alpha.22';

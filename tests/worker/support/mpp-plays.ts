@@ -55,7 +55,10 @@ export function problem(status: number, code: string, because: string): Otherwis
 /** As the package answered: paid, or the same problem with the same status, and a challenge with every 402. */
 export function judge(answer: Answer, { status, body }: Recorded): void {
   assert.equal(answer.status, status, answer.text.slice(0, 300));
-  if (typeof body === 'string') return assert.ok(answer.headers['payment-receipt'], 'a receipt');
+  if (typeof body === 'string') {
+    assert.ok(answer.headers['payment-receipt'], 'a receipt');
+    return;
+  }
   const suffix = String(body.type).slice(PROBLEMS.length);
   if (suffix !== 'payment-required') return void expectMppRefused(answer, suffix);
   assert.deepEqual([jsonOf(answer)['code'], jsonOf(answer)['type']], ['payment_required', body.type]);
