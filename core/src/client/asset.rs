@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use crate::chain::ChainId;
 use crate::evm::address::Address;
+pub use crate::x402::mints::is_dollar;
 
 /// Fraction digits at which caps are compared.
 pub const CAP_DECIMALS: u8 = 18;

@@ -21,7 +21,8 @@ use super::refused::{detailed, invalid, said};
 use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState, SellerRow};
 use super::settings::{Gateway, Profile};
 use super::text::{list, object, quoted, time};
-use super::{Effect, Tick, uuid};
+use super::{Effect, Tick};
+use crate::encoding::hex::uuid;
 use crate::hash;
 use crate::mutant::{Mutant, planted};
 
@@ -195,7 +196,7 @@ impl Gateway {
     /// A UUID that follows from the job.
     fn run_id(&self, job: &str) -> String {
         let bytes = self.keyed("demo run", &[job.as_bytes()]);
-        bytes.first_chunk::<16>().map_or_else(String::new, |bytes| uuid(*bytes))
+        bytes.first_chunk::<16>().map_or_else(String::new, |bytes| uuid(*bytes, 4))
     }
 }
 

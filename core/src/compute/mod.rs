@@ -61,7 +61,7 @@ use alloc::vec::Vec;
 use self::message::{Instruction, JsonAnswer, Reaction};
 use self::records::{Edit, Records};
 pub use self::settings::Gateway;
-use crate::encoding::hex;
+use crate::encoding::hex::uuid;
 
 /// Random bytes that one instruction may use.
 pub const RANDOM_BYTES: usize = 48;
@@ -101,24 +101,8 @@ impl<'a> Tick<'a> {
     }
 
     fn fresh_job(self, gateway: &Gateway) -> String {
-        uuid(gateway.marked(self.id))
+        uuid(gateway.marked(self.id), 4)
     }
-}
-
-/// A UUID of random bytes. Spec: RFC 9562, version 4.
-fn uuid(mut bytes: [u8; 16]) -> String {
-    let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
-    *version = *version & 0x0f | 0x40;
-    *variant = *variant & 0x3f | 0x80;
-    let digits = hex::encode(&bytes);
-    let mut text = String::with_capacity(36);
-    for (place, digit) in digits.chars().enumerate() {
-        if matches!(place, 8 | 12 | 16 | 20) {
-            text.push('-');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// What comes of an instruction: write the edits, then give the reaction. Afterwards the alarm is

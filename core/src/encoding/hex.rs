@@ -141,3 +141,26 @@ impl fmt::Display for HexError {
 }
 
 impl core::error::Error for HexError {}
+/// Writes a UUID of these bytes, of which six bits give way to its version and variant.
+///
+/// Spec: RFC 9562 4; version 4 is of random bytes, 8 of bytes with a meaning.
+///
+/// # Examples
+/// ```
+/// use farebox_core::encoding::hex::uuid;
+/// assert_eq!(uuid([0xff; 16], 4), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+/// ```
+#[must_use]
+pub fn uuid(mut bytes: [u8; 16], version: u8) -> String {
+    let [_, _, _, _, _, _, sixth, _, eighth, ..] = &mut bytes;
+    *sixth = *sixth & 0x0f | version << 4;
+    *eighth = *eighth & 0x3f | 0x80;
+    let mut text = String::with_capacity(36);
+    for (place, digit) in encode(&bytes).chars().enumerate() {
+        if matches!(place, 8 | 12 | 16 | 20) {
+            text.push('-');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::item::{FailingClient, Mark, PaymentItem, Transition, cell, transitions};
+pub use self::item::{FailingClient, Mark, PaymentItem, Transition, transitions};
 use self::tally::Sum;
 use crate::encoding::message::{read_enum, read_struct};
 use crate::payment::TxHash;

@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 
 use super::books::{Books, Edit};
 use super::message::{Reaction, Response, SellerAnswer};
-use super::price::is_dollar;
 use super::refused::said;
 use super::row::{Ending, InvocationRow, Moved, Phase, ReplyRow, SpendRow, SpendTally};
 use super::text::{Members, number, quoted};
 use super::{Effect, Market};
 use crate::amount::Amount;
+use crate::client::asset::is_dollar;
 use crate::encoding::base64;
 use crate::mutant::{Mutant, planted};
 

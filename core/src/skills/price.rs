@@ -11,17 +11,8 @@ use crate::amount::Amount;
 pub const XLM_DECIMALS: u8 = 7;
 /// Fraction digits of a price in dollars.
 pub const USD_DECIMALS: u8 = 6;
-/// Symbols whose issuer returns a dollar for each.
-const DOLLARS: [&str; 11] =
-    ["CASH", "MegaUSD", "PYUSD", "SBC", "USAT", "USDC", "USDC.e", "USDG", "USDT", "USDT0", "mUSD"];
 /// What is said of a price in XLM outside of the original's bounds.
 pub const XLM_BOUNDS: &str = "priceXLM must be > 0 and <= 100";
-
-/// Whether an asset counts as dollars.
-#[must_use]
-pub fn is_dollar(symbol: &str) -> bool {
-    DOLLARS.contains(&symbol)
-}
 
 /// The decimal text of a JSON number as it was written, exponents laid out; `None` if it is
 /// negative, or longer than any price.

@@ -8,12 +8,13 @@ use serde_json::{Map, Value};
 
 use super::message::{MAX_BODY_BYTES, Response};
 use super::pack::calls_of;
-use super::price::{XLM_BOUNDS, XLM_DECIMALS, is_dollar, plain};
+use super::price::{XLM_BOUNDS, XLM_DECIMALS, plain};
 use super::refused::said;
 use super::row::{Charges, VersionRow};
 use super::text::{Members, number};
 use super::{Market, refused};
 use crate::amount::Amount;
+use crate::client::asset::is_dollar;
 use crate::encoding::json;
 use crate::evm::token;
 use crate::http::UrlPieces;

@@ -21,6 +21,7 @@
 //! Characters that hide, or turn the direction of the text around them, are shown by their number in
 //! every place.
 
+mod csv;
 mod hidden;
 mod html;
 mod markdown;
@@ -30,6 +31,7 @@ mod yaml;
 use alloc::string::String;
 use core::marker::PhantomData;
 
+pub use csv::csv_line;
 pub use hidden::{is_hidden, single_line};
 pub use html::HtmlPlace;
 pub use markdown::MarkdownPlace;

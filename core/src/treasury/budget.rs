@@ -6,10 +6,10 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::money::is_dollar;
 use super::row::{AssetTally, BudgetRow, Scope};
 use crate::amount::Amount;
 use crate::client::asset::CAP_DECIMALS;
+use crate::client::asset::is_dollar;
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 

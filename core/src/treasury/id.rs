@@ -1,10 +1,9 @@
 //! Ids: drawn from randomness, or derived from names. Spec: RFC 9562.
 
-use alloc::format;
 use alloc::string::String;
 
 use super::RANDOM_BYTES;
-use crate::encoding::hex;
+use crate::encoding::hex::uuid;
 use crate::hash;
 
 /// What one command may need, each from bytes of its own.
@@ -31,7 +30,8 @@ impl Fresh {
         let (ids, rest) = random.split_first_chunk::<64>().unwrap_or((&[0; 64], &[]));
         let (nonce, rest) = rest.split_first_chunk::<32>().unwrap_or((&[0; 32], &[]));
         let token = rest.first_chunk::<32>().unwrap_or(&[0; 32]);
-        let mut ids = ids.chunks_exact(16).map(|bytes| uuid(bytes, 4));
+        let (ids, _) = ids.as_chunks::<16>();
+        let mut ids = ids.iter().map(|bytes| uuid(*bytes, 4));
         let mut next = || ids.next().unwrap_or_default();
         Self {
             decision: next(),
@@ -48,21 +48,8 @@ impl Fresh {
 #[must_use]
 pub fn named(parts: &[&str]) -> String {
     let bytes: alloc::vec::Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
-    uuid(&hash::sha256(&bytes), 8)
-}
-
-fn uuid(bytes: &[u8], version: u8) -> String {
-    let mut id = [0; 16];
-    for (index, (place, byte)) in id.iter_mut().zip(bytes).enumerate() {
-        *place = match index {
-            6 => (byte & 0x0f) | (version << 4),
-            8 => (byte & 0x3f) | 0x80,
-            _ => *byte,
-        };
-    }
-    let text = hex::encode(&id);
-    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+    let digest = hash::sha256(&bytes);
+    uuid(digest.first_chunk().copied().unwrap_or_default(), 8)
 }
 
 #[cfg(test)]

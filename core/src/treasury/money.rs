@@ -4,17 +4,7 @@ use alloc::format;
 use alloc::string::String;
 
 use crate::amount::Amount;
-use crate::client::asset::CAP_DECIMALS;
-
-/// Symbols whose issuer returns a dollar for each.
-const DOLLARS: [&str; 11] =
-    ["CASH", "MegaUSD", "PYUSD", "SBC", "USAT", "USDC", "USDC.e", "USDG", "USDT", "USDT0", "mUSD"];
-
-/// Whether an asset counts as dollars.
-#[must_use]
-pub fn is_dollar(symbol: &str) -> bool {
-    DOLLARS.contains(&symbol)
-}
+use crate::client::asset::{CAP_DECIMALS, is_dollar};
 
 /// An amount of an asset at 18 fraction digits: `$4.95`, or `5.00 EURC`. At least two decimals, and
 /// all that are not zero.

@@ -14,12 +14,12 @@ use serde_json::{Map, Value};
 
 use super::budget::Window;
 use super::merchant::{Locality, origin};
-use super::money::is_dollar;
 use super::row::Scope;
 use crate::amount::Amount;
 use crate::chain::ChainId;
 use crate::client::Policy as ClientPolicy;
 use crate::client::asset::CAP_DECIMALS;
+use crate::client::asset::is_dollar;
 use crate::encoding::json;
 use crate::evm::address::Address;
 use crate::evm::token::TOKENS;

@@ -2,6 +2,7 @@
 //! clients; all have six fraction digits.
 
 use crate::chain::ChainId;
+use crate::evm::token::TOKENS;
 
 /// Fraction digits of every asset here.
 pub const DECIMALS: u8 = 6;
@@ -25,6 +26,20 @@ pub fn known(chain: &ChainId, symbol: Option<&str>) -> Option<(&'static str, &'s
         Some(symbol) => mints.find(|(known, _)| *known == symbol),
     };
     found.copied()
+}
+
+/// Whether an asset with this symbol counts as dollars: every known one does, of this table or of
+/// that of EVM, because caps add them up as such.
+///
+/// # Examples
+/// ```
+/// use farebox_core::x402::mints::is_dollar;
+/// assert!(is_dollar("USDC") && is_dollar("PYUSD") && !is_dollar("EURC"));
+/// ```
+#[must_use]
+pub fn is_dollar(symbol: &str) -> bool {
+    let is_mint = MINTS.iter().any(|(_, mints)| mints.iter().any(|(known, _)| *known == symbol));
+    is_mint || TOKENS.iter().any(|token| token.symbol == symbol)
 }
 
 /// The symbol of this mint on `chain`.

@@ -1,6 +1,7 @@
 //! Every known asset is a dollar: the caps of a payer add them up as such.
 
 use farebox_core::chain::ChainId;
+use farebox_core::client::asset::is_dollar;
 use farebox_core::evm::token::TOKENS;
 use farebox_core::x402::mints;
 
@@ -30,5 +31,15 @@ fn no_known_mint_is_of_another_currency() {
     let solana = ["solana", "solana-devnet"].map(|name| ChainId::from_name(name).unwrap());
     for symbol in OTHERS {
         assert!(solana.iter().all(|chain| mints::known(chain, Some(symbol)).is_none()), "{symbol}");
+    }
+}
+
+#[test]
+fn what_counts_as_a_dollar_is_what_the_tables_have() {
+    for symbol in DOLLARS {
+        assert!(is_dollar(symbol), "{symbol}");
+    }
+    for symbol in OTHERS {
+        assert!(!is_dollar(symbol), "{symbol}");
     }
 }

@@ -10,6 +10,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::encoding::json::json;
+use crate::x402::mints::is_dollar;
 use serde_json::{Map, Value};
 
 use super::listing::ListedPath;
@@ -195,7 +196,7 @@ fn price(offer: &Offer, choice: &Choice) -> Option<Value> {
 fn currency(symbol: &str) -> Option<&'static str> {
     match symbol {
         "EURC" => Some("EUR"),
-        symbol if symbol.contains("USD") || symbol == "USAT" => Some("USD"),
+        symbol if symbol.contains("USD") || is_dollar(symbol) => Some("USD"),
         _ => None,
     }
 }

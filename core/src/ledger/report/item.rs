@@ -1,6 +1,5 @@
 //! Rows and clients as an operator sees them.
 
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -8,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::message::read_struct;
 use crate::payment::Cause;
+use crate::text::csv_line;
 use crate::time::UnixTime;
 
 /// A client that failed at a route, as the operator sees it.
@@ -135,26 +135,8 @@ impl PaymentItem {
             &updated,
             reason,
         ];
-        let cells: Vec<String> = cells.iter().map(|text| cell(text)).collect();
-        cells.join(",")
+        csv_line(cells)
     }
-}
-
-/// Writes one cell: in quotes if necessary, and after an apostrophe if a spreadsheet would compute
-/// it.
-///
-/// Spec: RFC 4180 2.6, 2.7.
-#[must_use]
-pub fn cell(text: &str) -> String {
-    let computes = |c: char| {
-        matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠')
-    };
-    let formula = text.trim_start_matches(' ').starts_with(computes);
-    if !formula && !text.contains([',', '"', '\r', '\n']) {
-        return text.to_string();
-    }
-    let guard = if formula { "'" } else { "" };
-    format!("\"{guard}{}\"", text.replace('"', "\"\""))
 }
 
 /// Parses the transitions of a row from the lines of its history; malformed lines are skipped.
@@ -194,28 +176,6 @@ pub struct Transition {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cells_that_a_spreadsheet_would_compute_are_text() {
-        let cases = [
-            ("plain", "plain"),
-            ("", ""),
-            ("=cmd()", "\"'=cmd()\""),
-            ("+1", "\"'+1\""),
-            ("-1", "\"'-1\""),
-            ("@SUM(A1)", "\"'@SUM(A1)\""),
-            ("\t=1", "\"'\t=1\""),
-            ("  =1", "\"'  =1\""),
-            ("a,b", "\"a,b\""),
-            ("say \"hi\"", "\"say \"\"hi\"\"\""),
-            ("=\"a\"", "\"'=\"\"a\"\"\""),
-            ("a\nb", "\"a\nb\""),
-            ("/a=b", "/a=b"),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(cell(text), expected, "{text:?}");
-        }
-    }
 
     #[test]
     fn lines_that_are_no_transitions_are_left_out() {

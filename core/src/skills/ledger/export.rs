@@ -11,6 +11,7 @@ use crate::skills::refused::{self, said};
 use crate::skills::row::InvocationRow;
 use crate::skills::shelf::{LedgerPage, Opened};
 use crate::skills::{Effect, Market};
+use crate::text::csv_line;
 
 /// Columns of an export.
 const COLUMNS: [&str; 17] = [
@@ -107,14 +108,5 @@ fn csv(row: &InvocationRow) -> String {
         &invoked,
         &row.error,
     ];
-    alloc::format!("{}\r\n", cells.map(cell).join(","))
-}
-
-/// A cell that no table program reads as a formula. Spec: RFC 4180.
-fn cell(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-    if guard.is_empty() && !text.contains([',', '"', '\n', '\r']) {
-        return text.to_string();
-    }
-    alloc::format!("\"{guard}{}\"", text.replace('"', "\"\""))
+    alloc::format!("{}\r\n", csv_line(cells))
 }

@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 use super::row::OptionRow;
 use crate::amount::Amount;
 use crate::chain::ChainId;
+use crate::client::asset::is_dollar;
 use crate::evm::token;
 use crate::skills::Market;
-use crate::skills::price::{USD_DECIMALS, cut, is_dollar};
+use crate::skills::price::{USD_DECIMALS, cut};
 
 /// Where pretended payments on Stellar go: the original's default, the key of zeros.
 const STELLAR_ZERO: &str = "GAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAWHF";

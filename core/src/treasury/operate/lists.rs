@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::reply::{invalid_query, not_found, ok, problem, time, told};
 use crate::encoding::json as read_json;
+use crate::text::csv_line;
 use crate::treasury::books::{Books, Page};
 use crate::treasury::message::{Answer, Listing, Reply};
 use crate::treasury::row::{AttemptRow, DecisionRow};
@@ -128,8 +129,9 @@ impl Treasury {
                 }
             }
             if is_csv {
-                let cells: Vec<String> = COLUMNS.iter().map(|name| cell(line.get(*name))).collect();
-                text.push_str(&cells.join(","));
+                let cells: Vec<String> =
+                    COLUMNS.iter().map(|name| shown(line.get(*name))).collect();
+                text.push_str(&csv_line(cells.iter().map(String::as_str)));
                 text.push_str("\r\n");
             } else {
                 text.push_str(&line.to_string());
@@ -214,20 +216,13 @@ const COLUMNS: [&str; 19] = [
     "times",
 ];
 
-/// A cell of CSV. What a table program would take for a formula begins with an apostrophe.
-fn cell(value: Option<&Value>) -> String {
-    let text = match value {
+/// A value as the text of a cell.
+fn shown(value: Option<&Value>) -> String {
+    match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
         Some(value) => value.to_string(),
-    };
-    let text = match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{text}"),
-        false => text,
-    };
-    // Table programs of some places divide at semicolons, whatever stands in the first line.
-    let quoted = text.contains([',', ';', '\t', '"', '\r', '\n']);
-    if quoted { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    }
 }
 
 fn decision(row: &DecisionRow) -> Value {
