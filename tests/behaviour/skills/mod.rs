@@ -13,6 +13,7 @@ mod quote_life;
 mod quote_rows;
 mod quotes;
 mod replies;
+mod room;
 mod sales;
 mod subscriptions;
 mod world;

@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use super::{archive, catalogue, invocations, quotes, replies, sales, subscriptions};
+use super::{archive, catalogue, invocations, quotes, replies, room, sales, subscriptions};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -22,17 +22,14 @@ pub const TABLE: &[Row] = &[
     row!(ProofsServeTwice, catalogue::a_proof_serves_once),
     row!(ContentIsNotSigned, catalogue::a_proof_covers_the_whole_body),
     row!(SkillsPileUp, catalogue::an_owner_has_at_most_twenty_active_skills),
-    row!(IdsAreTakenOver, catalogue::an_id_that_was_forgotten_is_its_former_owner_s),
-    row!(UsedIsForgotten, catalogue::a_skill_that_was_used_is_never_forgotten),
-    row!(
-        OwnersFillTheTable,
-        catalogue::an_owner_has_a_share_of_the_table_until_its_skills_are_used
-    ),
+    row!(IdsAreTakenOver, room::an_id_that_was_forgotten_is_its_former_owner_s),
+    row!(UsedIsForgotten, room::a_skill_that_was_used_is_never_forgotten),
+    row!(OwnersFillTheTable, room::an_owner_has_a_share_of_the_table_until_its_skills_are_used),
     row!(
         NewcomersFindNoRoom,
-        catalogue::what_no_one_uses_makes_room_and_what_was_sold_or_is_of_a_seller_does_not
+        room::what_no_one_uses_makes_room_and_what_was_sold_or_is_of_a_seller_does_not
     ),
-    row!(PublishingHasNoPace, catalogue::wallets_publish_at_a_pace),
+    row!(PublishingHasNoPace, room::wallets_publish_at_a_pace),
     row!(AnyHostIsCalled, catalogue::a_skill_is_called_at_public_hosts_alone),
     row!(OldTablesCount, catalogue::a_table_that_was_overtaken_is_written_again),
     row!(AnyoneForwards, sales::only_what_the_gate_has_signed_is_served),

@@ -1,0 +1,278 @@
+//! How much room skills have, who makes room for whom, and what is forgotten.
+
+use farebox_core::skills::message::{Instruction, Labels, Reaction};
+use serde_json::{Value, json};
+
+use super::catalogue::named;
+use super::world::{World, echo, gated, owner, vars};
+
+#[test]
+pub fn what_waits_for_its_fee_takes_no_room_and_has_room_once_it_is_paid_or_is_not_listed() {
+    let mut vars = vars();
+    vars["LISTING_FEE"] = "$1.00".into();
+    vars["PAY_TO"] = owner(5).into();
+    let mut world = World::of(&vars);
+    let mut body = gated();
+    body["output"] = json!({"text": "x".repeat(3_900)});
+    for number in 0..66_u8 {
+        let payee = number / 20 + 1;
+        (body["skillId"], body["payTo"]) = (format!("echo-{number}").into(), owner(payee).into());
+        let body = world.signed(payee, "publish", "", &body).to_string();
+        let reply = world.reply(Instruction::Publish(Labels::default(), body));
+        assert_eq!(reply.status, 201, "{number}");
+    }
+    let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };
+    let routes: Value = serde_json::from_str(&draft.text_without(&[])).unwrap();
+    assert_eq!((draft.routes.len(), &routes[1]["path"]), (0, &"/fees/*".into()));
+    assert_eq!((&routes[1]["price"], &routes[1]["settle"]), (&"1".into(), &"before".into()));
+    let mut told = Vec::new();
+    for number in 0..66_u8 {
+        let mut fee = super::world::sale("1000000");
+        (fee.path, fee.payment) = (format!("/fees/echo-{number}"), format!("fee-{number}"));
+        told.push(world.reply(Instruction::Sold(Box::new(fee))).status);
+    }
+    let full = told.iter().position(|status| *status == 503).unwrap();
+    assert!(full > 40 && told[..full].iter().all(|status| *status == 200), "{told:?}");
+    let listed = world.reply(Instruction::List(String::new()));
+    assert_eq!(listed.body["skills"].as_array().unwrap().len(), full);
+}
+
+/// Publishes a skill of the first wallet and takes it back.
+fn publish_and_take_back(world: &mut World, id: &str) {
+    let mut body = gated();
+    body["skillId"] = id.into();
+    assert_eq!(world.publish(&body).status, 201, "{id}");
+    take_back(world, id);
+}
+
+fn take_back(world: &mut World, id: &str) {
+    let body = world.signed(1, "deactivate", id, &json!({})).to_string();
+    let told = world.reply(Instruction::Deactivate(named("x"), id.into(), body));
+    assert_eq!(told.status, 200, "{told:?}");
+}
+
+#[test]
+pub fn a_wallet_that_publishes_and_takes_back_leaves_twenty_skills() {
+    let mut world = World::new();
+    for number in 0..100 {
+        publish_and_take_back(&mut world, &format!("echo-{number}"));
+        world.now += 300_000;
+    }
+    assert!(world.rows.skills.len() <= 20, "{}", world.rows.skills.len());
+    assert_eq!(world.rows.versions.len(), world.rows.skills.len());
+    assert!(world.rows.rates.len() <= 2);
+}
+
+#[test]
+pub fn an_id_that_was_forgotten_is_its_former_owner_s() {
+    let mut world = World::new();
+    for number in 0..22 {
+        publish_and_take_back(&mut world, &format!("echo-{number}"));
+        world.now += 300_001;
+    }
+    assert!(!world.rows.skills.contains_key("echo-0"));
+    let mut body = gated();
+    (body["skillId"], body["payTo"]) = ("echo-0".into(), owner(2).into());
+    let theirs = world.signed(2, "publish", "", &body).to_string();
+    let told = world.reply(Instruction::Publish(Labels::default(), theirs));
+    assert_eq!(told.error(), (409, "Skill echo-0 already exists"));
+    // Nor by a name that an id is made of.
+    let mut unnamed = body.clone();
+    unnamed.as_object_mut().unwrap().remove("skillId");
+    unnamed["name"] = "echo 0".into();
+    let theirs = world.signed(2, "publish", "", &unnamed).to_string();
+    let told = world.reply(Instruction::Publish(Labels::default(), theirs));
+    assert!(told.body["skill"]["id"].as_str().unwrap().starts_with("echo-0-"), "{told:?}");
+    body["payTo"] = owner(1).into();
+    assert_eq!(world.publish(&body).status, 201);
+}
+
+#[test]
+pub fn a_skill_that_was_used_is_never_forgotten() {
+    let mut world = World::new();
+    world.publish(&gated());
+    let Reaction::Forward(_) =
+        world.send(Instruction::Sold(Box::new(super::world::sale("250000"))))
+    else {
+        panic!("not sold")
+    };
+    take_back(&mut world, "echo");
+    for number in 0..25 {
+        publish_and_take_back(&mut world, &format!("other-{number}"));
+        world.now += 300_001;
+    }
+    assert!(world.rows.skills.contains_key("echo"));
+    assert!(!world.rows.skills.contains_key("other-0"));
+}
+
+#[test]
+pub fn an_owner_has_a_share_of_the_table_until_its_skills_are_used() {
+    let mut world = World::new();
+    let mut body = gated();
+    body["output"] = json!({"text": "x".repeat(3_900)});
+    let mut told = Vec::new();
+    for number in 0..5 {
+        body["skillId"] = format!("echo-{number}").into();
+        told.push(world.publish(&body).status);
+    }
+    assert_eq!(told, [201, 201, 201, 429, 429]);
+    let mut sale = super::world::sale("250000");
+    sale.path = "/s/echo-0".into();
+    world.send(Instruction::Sold(Box::new(sale)));
+    body["skillId"] = "one-more".into();
+    assert_eq!(world.publish(&body).status, 201);
+    take_back(&mut world, "echo-1");
+    body["skillId"] = "another".into();
+    assert_eq!(world.publish(&body).status, 201);
+}
+
+#[test]
+pub fn wallets_publish_at_a_pace() {
+    let mut world = World::new();
+    for number in 0..60 {
+        publish_and_take_back(&mut world, &format!("echo-{number}"));
+    }
+    let told = world.publish(&gated());
+    assert_eq!(told.error(), (429, "Too many skills are being published; try again later"));
+    assert!(told.headers.contains(&("retry-after".to_owned(), "3600".to_owned())), "{told:?}");
+    world.now += 3_600_000;
+    assert_eq!(world.publish(&gated()).status, 201);
+}
+
+#[test]
+pub fn wallets_of_a_network_of_which_nothing_was_used_share_a_pace() {
+    let mut world = World::new();
+    let publish = |world: &mut World, number: u32, client: &str| {
+        let wallet = u8::try_from(number / 20 + 1).unwrap();
+        let mut body = gated();
+        (body["skillId"], body["payTo"]) = (format!("echo-{number}").into(), owner(wallet).into());
+        body["description"] = "d".into();
+        let body = world.signed(wallet, "publish", "", &body).to_string();
+        world.reply(Instruction::Publish(from(client), body))
+    };
+    for number in 0..100 {
+        assert_eq!(publish(&mut world, number, "10.0.0.1").status, 201, "{number}");
+    }
+    let told = publish(&mut world, 100, "10.0.0.1");
+    assert_eq!(told.error(), (429, "Too many skills are being published; try again later"));
+    assert!(told.headers.contains(&("retry-after".to_owned(), "600".to_owned())), "{told:?}");
+    assert_eq!(publish(&mut world, 101, "10.0.0.2").status, 201, "no one else waits");
+    world.now += 600_000;
+    assert_eq!(publish(&mut world, 100, "10.0.0.1").status, 201);
+}
+
+/// The labels of a request from this network.
+fn from(client: &str) -> Labels {
+    Labels { client: client.to_owned(), ..Labels::default() }
+}
+
+/// Publishes a skill that takes much of the table; the status.
+fn publish_wide(world: &mut World, wallet: u8, id: &str, client: &str) -> u32 {
+    let mut body = gated();
+    body["output"] = json!({"text": "x".repeat(3_900)});
+    (body["skillId"], body["payTo"]) = (id.into(), owner(wallet).into());
+    let body = world.signed(wallet, "publish", "", &body).to_string();
+    world.reply(Instruction::Publish(from(client), body)).status
+}
+
+#[test]
+pub fn what_no_one_uses_makes_room_and_what_was_sold_or_is_of_a_seller_does_not() {
+    let mut world = World::new();
+    assert_eq!(publish_wide(&mut world, 1, "sold", "10.0.0.1"), 201);
+    let mut sale = super::world::sale("250000");
+    sale.path = "/s/sold".into();
+    world.send(Instruction::Sold(Box::new(sale)));
+    assert_eq!(publish_wide(&mut world, 1, "of-a-seller", "10.0.0.1"), 201);
+    assert_eq!(publish_wide(&mut world, 2, "quiet", "10.0.0.2"), 201);
+    // Wallets and words cost nothing.
+    for number in 0..90 {
+        world.now += 1_000;
+        let (id, client) = (format!("wide-{number}"), format!("10.0.1.{}", number % 2));
+        assert_eq!(publish_wide(&mut world, 10 + number / 3, &id, &client), 201, "{id}");
+    }
+    assert_eq!(publish_wide(&mut world, 3, "late", "10.0.0.3"), 201);
+    let active = |world: &World, id: &str| world.rows.skills.get(id).is_some_and(|it| it.active);
+    for id in ["sold", "of-a-seller", "quiet", "late", "wide-89"] {
+        assert!(active(&world, id), "{id}");
+    }
+    assert!(!active(&world, "wide-0") && !active(&world, "wide-1"), "the oldest leave first");
+    let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };
+    assert!(draft.text_without(&[]).len() <= 251 * 1024);
+    // Its owner may publish it again, and no one else.
+    world.now += 300_001;
+    assert_eq!(publish_wide(&mut world, 11, "wide-0", "10.0.1.0"), 409);
+    assert_eq!(publish_wide(&mut world, 10, "wide-0", "10.0.1.0"), 201);
+    assert_eq!(world.rows.skills["wide-0"].owner, owner(10));
+}
+
+#[test]
+pub fn skills_that_take_no_room_are_bounded_too() {
+    let mut world = World::new();
+    let publish = |world: &mut World, wallet: u8, id: &str, client: &str| {
+        world.now += 60_000;
+        let mut body = echo();
+        (body["skillId"], body["payTo"]) = (id.into(), owner(wallet).into());
+        let body = world.signed(wallet, "publish", "", &body).to_string();
+        assert_eq!(world.reply(Instruction::Publish(from(client), body)).status, 201, "{id}");
+    };
+    publish(&mut world, 1, "quiet", "10.0.0.1");
+    for number in 0..1_010_u32 {
+        let (wallet, client) = (u8::try_from(number / 18 + 2).unwrap(), number % 3);
+        publish(&mut world, wallet, &format!("crowd-{number}"), &format!("10.0.1.{client}"));
+    }
+    let active = world.rows.skills.values().filter(|row| row.active).count();
+    assert_eq!((active, world.rows.skills["quiet"].active), (1_000, true));
+}
+
+#[test]
+pub fn what_was_taken_back_unused_leaves_in_the_end_of_whichever_wallet_it_was() {
+    let mut world = World::new();
+    for number in 0..700_u32 {
+        world.now += 60_000;
+        let (wallet, id) = (u8::try_from(number / 20 + 1).unwrap(), format!("echo-{number}"));
+        let mut body = gated();
+        (body["skillId"], body["payTo"]) = (id.clone().into(), owner(wallet).into());
+        let body = world.signed(wallet, "publish", "", &body).to_string();
+        assert_eq!(world.reply(Instruction::Publish(from("a"), body)).status, 201, "{number}");
+        let body = world.signed(wallet, "deactivate", &id, &json!({})).to_string();
+        world.reply(Instruction::Deactivate(named("x"), id, body));
+    }
+    assert!(world.rows.skills.len() <= 502, "{}", world.rows.skills.len());
+    assert_eq!(world.rows.versions.len(), world.rows.skills.len());
+}
+
+#[test]
+pub fn a_version_waits_for_no_other_wallet() {
+    let mut world = World::new();
+    world.publish(&echo());
+    let rate = world.rows.rates.get("network ").cloned();
+    assert!(rate.is_some());
+    let mut next = echo();
+    next["version"] = "1.1.0".into();
+    let body = world.signed(1, "version", "echo", &next).to_string();
+    let revise = Instruction::Revise(Labels::default(), "echo".into(), body);
+    assert_eq!(world.reply(revise).status, 201);
+    assert_eq!(world.rows.rates.get("network ").cloned(), rate);
+}
+
+#[test]
+pub fn a_table_has_room_for_what_the_gate_reads_and_no_more() {
+    let mut world = World::new();
+    let mut body = gated();
+    body["output"] = json!({"text": "x".repeat(3_900)});
+    let mut told = Vec::new();
+    for number in 0..66_u8 {
+        body["skillId"] = format!("echo-{number}").into();
+        body["payTo"] = owner(number / 3 + 1).into();
+        let body = world.signed(number / 3 + 1, "publish", "", &body).to_string();
+        let reply = world.reply(Instruction::Publish(Labels::default(), body));
+        told.push(reply.status);
+        // What was sold stays.
+        let mut sale = super::world::sale("250000");
+        sale.path = format!("/s/echo-{number}");
+        world.send(Instruction::Sold(Box::new(sale)));
+    }
+    assert!(told.contains(&503), "{told:?}");
+    let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };
+    assert!(draft.text_without(&[]).len() <= 251 * 1024);
+}
