@@ -67,10 +67,22 @@ macro_rules! skills {
             RepliesPileUp,
             /// Any number of answers is kept.
             RepliesFillTheStore,
+            /// Whose skills were that are forgotten stays known of any number.
+            FormerOwnersPileUp,
+            /// What made room for another comes back after five minutes only.
+            ComebacksWait,
             /// An id that was forgotten is anyone's.
             IdsAreTakenOver,
             /// That a skill was used is not noted, so that it is forgotten.
             UsedIsForgotten,
+            /// A payment that was shown keeps a place, whether it was settled or not.
+            ShownMoneyKeepsPlaces,
+            /// Whatever moved keeps a place for the longest time.
+            DustKeepsPlaces,
+            /// A place that was paid for may grow.
+            PlacesGrow,
+            /// What a seller says that it was paid keeps its place.
+            SellersVouchForMoney,
             /// One owner may have the whole table.
             OwnersFillTheTable,
             /// A key is forgotten after its time, whatever was paid under it.

@@ -49,11 +49,11 @@ pub trait Books: QuoteBooks {
     /// An error of the storage.
     fn room(&self) -> Result<Room, Self::Error>;
 
-    /// The same of the active skills of this owner that were never used.
+    /// The same of the active skills of this owner that have no place at this time.
     ///
     /// # Errors
     /// An error of the storage.
-    fn idle_room_of(&self, owner: &str) -> Result<Room, Self::Error>;
+    fn idle_room_of(&self, owner: &str, now: u64) -> Result<Room, Self::Error>;
 
     /// The skills of this owner that are neither active nor used, least recently changed first.
     ///
@@ -61,17 +61,17 @@ pub trait Books: QuoteBooks {
     /// An error of the storage.
     fn idle_of(&self, owner: &str) -> Result<Vec<SkillRow>, Self::Error>;
 
-    /// The active skills of owners of whom none was ever used, the oldest first.
+    /// The active skills that have no place at this time, the oldest first.
     ///
     /// # Errors
     /// An error of the storage.
-    fn unproven(&self) -> Result<Vec<SkillRow>, Self::Error>;
+    fn unproven(&self, now: u64) -> Result<Vec<SkillRow>, Self::Error>;
 
     /// How many they are.
     ///
     /// # Errors
     /// An error of the storage.
-    fn unproven_count(&self) -> Result<u64, Self::Error>;
+    fn unproven_count(&self, now: u64) -> Result<u64, Self::Error>;
 
     /// The ids of skills that are neither active nor used and were changed before this time, beyond
     /// the newest ones.
@@ -80,17 +80,23 @@ pub trait Books: QuoteBooks {
     /// An error of the storage.
     fn left_over(&self, before: u64, newest: u32, limit: u32) -> Result<Vec<String>, Self::Error>;
 
-    /// Whether a skill of this owner was ever used.
+    /// Whether a skill of this owner has its place at this time.
     ///
     /// # Errors
     /// An error of the storage.
-    fn has_used(&self, owner: &str) -> Result<bool, Self::Error>;
+    fn has_place(&self, owner: &str, now: u64) -> Result<bool, Self::Error>;
 
     /// Whose skill this was that was forgotten.
     ///
     /// # Errors
     /// An error of the storage.
     fn forgotten(&self, id: &str) -> Result<Option<String>, Self::Error>;
+
+    /// The ids of skills that were forgotten, without at most so many that were last: the first ones.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn former(&self, newest: u32, limit: u32) -> Result<Vec<String>, Self::Error>;
 
     /// The ids of active skills that wait for the market's fee since before this time, the longest
     /// first.
@@ -312,6 +318,8 @@ pub enum Edit {
     Version(Box<VersionRow>),
     /// Deletes the skill with this id and its versions; whose it was stays known.
     Forget(String),
+    /// Deletes whose these skills were that are forgotten.
+    Unname(Vec<String>),
     /// Deletes the skill with this id and its versions, which no one but its owner has seen.
     Lapse(String),
     /// Puts how often an owner has published.

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
+use self::left::{Comeback, comeback, forgets, is_of, leftovers};
 use self::owned::label;
 use self::room::{Housed, ended, paced};
 use super::books::{Books, Edit};
@@ -15,7 +16,6 @@ use super::proof::SkillAction;
 use super::refused::{self, said};
 use super::row::{Charges, Room, SkillRow, VersionRow};
 use super::semver::Semver;
-use super::sold::GRACE_MS;
 use super::text::Members;
 use super::wares::{object, text_of, words};
 use super::{Effect, Market, Moment};
@@ -24,14 +24,13 @@ use crate::evm::address::Address;
 use crate::hash;
 use crate::mutant::{Mutant, planted};
 
+mod left;
 mod owned;
 mod room;
 
 /// Most active skills of an owner.
 pub const MAX_ACTIVE: u64 = 20;
-/// Most skills of an owner that are kept after they were taken back and never used.
-const MAX_IDLE: usize = 20;
-/// How often all of one network may publish a skill together whose skills were never used: in a short
+/// How often all of one network may publish a skill together whose skills have no place: in a short
 /// time, because wallets cost nothing, and the next seller there waits for the end of it.
 const SHARED_PACE: (u64, u64) = (100, 600_000);
 /// Skills that were taken back and never used, of all owners, that are kept; and how many of the rest
@@ -81,20 +80,21 @@ impl Market {
             let error = alloc::format!("Agent has reached the max of {MAX_ACTIVE} active skills");
             return Ok(Effect::reply(said(429, &error)));
         }
-        // Wallets cost nothing: those of a network of which nothing was used yet share a pace.
+        // Wallets cost nothing: those of a network for whom no money moved share a pace.
         let network = alloc::format!("network {}", labels.client);
         let shared = (network.as_str(), SHARED_PACE);
-        let shared = if books.has_used(&skill.owner)? { None } else { Some(shared) };
+        let shared = if books.has_place(&skill.owner, moment.now)? { None } else { Some(shared) };
         let rates = match paced(books, &skill.owner, shared, moment.now)? {
             Ok(rates) => rates,
             Err(response) => return Ok(Effect::reply(response)),
         };
         let known = books.skill(given)?;
-        let is_back = known.as_ref().is_some_and(|row| {
-            let is_past = row.changed.saturating_add(GRACE_MS) < moment.now;
-            row.made_room && !row.active && !row.used && is_past && row.owner == skill.owner
-        });
-        let is_free = (known.is_none() || is_back) && is_of(books, given, &skill.owner)?;
+        let is_new = known.is_none();
+        let back = match known {
+            Some(known) => comeback(books, known, (&skill, &version), moment.now)?,
+            None => None,
+        };
+        let is_free = (is_new || back.is_some()) && is_of(books, given, &skill.owner)?;
         let id = match given {
             "" => self.fresh_id(books, &skill.name, moment)?,
             given if is_free => given.to_string(),
@@ -103,18 +103,18 @@ impl Market {
                 return Ok(Effect::reply(said(409, &error)));
             }
         };
-        let skill = SkillRow { id: id.clone(), ..skill };
+        let is_anew = matches!(back, Some(Comeback::Anew));
+        let skill = match back {
+            Some(Comeback::Kept(known)) => kept(*known, skill),
+            Some(Comeback::Anew) | None => SkillRow { id: id.clone(), ..skill },
+        };
         let version = VersionRow { skill: id, ..version };
         let Housed { skill, mut edits } = match self.housed(books, skill, &version, moment.now)? {
             Ok(housed) => housed,
             Err(response) => return Ok(Effect::reply(response)),
         };
         let response = self.published(201, &skill, &version, self.tells_secret(&version));
-        let before = moment.now.saturating_sub(GRACE_MS);
-        let mut left = books.left_over(before, MAX_LEFT_OVER.0, MAX_LEFT_OVER.1)?;
-        left.retain(|id| !is_back || *id != skill.id);
-        left.extend(is_back.then(|| skill.id.clone()));
-        edits.extend(left.into_iter().map(Edit::Forget));
+        edits.extend(leftovers(books, &skill.id, is_anew, moment.now)?);
         edits.extend([
             Edit::Nonce(nonce),
             Edit::Skill(Box::new(skill)),
@@ -168,6 +168,7 @@ impl Market {
             used: false,
             client: labels.client.clone(),
             made_room: false,
+            place_until: 0,
         };
         Ok((members, skill, version))
     }
@@ -371,21 +372,17 @@ impl Market {
     }
 }
 
-/// Whether an id that no skill has may be this owner's: a buyer who knows it is led to no one else.
-fn is_of<B: Books>(books: &B, id: &str, owner: &str) -> Result<bool, B::Error> {
-    let former = books.forgotten(id)?;
-    Ok(former.is_none_or(|former| former == owner) || planted(Mutant::IdsAreTakenOver))
-}
-
-/// The skills of an owner that are forgotten once one more was taken back: those that were never
-/// used, beyond the newest.
-fn forgets<B: Books>(books: &B, owner: &str, now: u64) -> Result<Vec<Edit>, B::Error> {
-    let idle = books.idle_of(owner)?;
-    let beyond = idle.len().saturating_add(1).saturating_sub(MAX_IDLE);
-    // What is on its way still finds its skill.
-    let is_past = |row: &SkillRow| row.changed.saturating_add(GRACE_MS) < now;
-    let old = idle.into_iter().take(beyond).filter(is_past);
-    Ok(old.map(|row| Edit::Forget(row.id)).collect())
+/// A skill that comes back as it was, described anew.
+fn kept(known: SkillRow, skill: SkillRow) -> SkillRow {
+    SkillRow {
+        owes: skill.owes && known.fee.is_none(),
+        id: known.id,
+        rotation: known.rotation,
+        fee: known.fee,
+        used: known.used,
+        place_until: known.place_until,
+        ..skill
+    }
 }
 
 /// Whether text can be a skill's id: it is a segment of a path.

@@ -230,7 +230,11 @@ impl Market {
         if nothing_was_signed && finish.ending == Ending::NotPaidFailed {
             return self.finish_unsigned(books, row, &finish, moment);
         }
-        self.finish(books, row, &finish, moment.now)
+        let ended = InvocationRow { paid: finish.paid, ..row.clone() };
+        let place = self.place_of(books, &ended, told.standing == "confirmed", moment.now)?;
+        let mut effect = self.finish(books, row, &finish, moment.now)?;
+        effect.edits.extend(place);
+        Ok(effect)
     }
 
     /// The transaction of a payment, if it is known and of no other one.
@@ -337,8 +341,10 @@ impl Market {
             false => (Phase::Done, None),
         };
         let row = InvocationRow { phase, paid, tx, receipt, due, ..row };
+        let place = self.place_of(books, &row, told.standing == "confirmed", now)?;
         let told = self.retold(books, &row)?;
-        let edits = told.into_iter().chain([Edit::Invocation(Box::new(row))]).collect();
+        let edits =
+            told.into_iter().chain([Edit::Invocation(Box::new(row))]).chain(place).collect();
         Ok(Effect { reaction: Reaction::Nothing, edits })
     }
 

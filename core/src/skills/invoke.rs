@@ -10,14 +10,15 @@ use serde_json::value::RawValue;
 use super::books::{Books, Edit};
 use super::message::{Errand, Invocation, Reaction, Response, SellerCall, Through};
 use super::pack::Standing;
+use super::place::noted;
 use super::refused::{self, said};
 use super::row::{
     Charges, Ending, InvocationRow, KeyRow, Moved, PackRow, Phase, SkillRow, VersionRow,
 };
-use super::sold::used;
 use super::text::Members;
 use super::wares::{object, text_of};
 use super::{Effect, Market, Moment};
+use crate::amount::Amount;
 use crate::hash;
 use crate::mutant::{Mutant, planted};
 
@@ -29,7 +30,8 @@ pub(super) const CALL_LEASE_MS: u64 = 30_000;
 const FOLLOW_MS: u64 = 35_000;
 /// Milliseconds for which a short answer is kept, and a key for which nothing was paid.
 pub(super) const KEEP_MS: u64 = 30 * 86_400_000;
-/// The end of a key that may pay: the greatest number that a column holds exactly.
+/// The end of what has none, such as of a key that may pay: the greatest number that a column holds
+/// exactly.
 pub(super) const FOR_EVER: u64 = (1 << 53) - 1;
 /// Longest key, bytes.
 const MAX_KEY: usize = 255;
@@ -143,7 +145,7 @@ impl Market {
             edits.push(Edit::Pack(Box::new(PackRow { used: pack.used.saturating_add(1), ..pack })));
         }
         edits.push(Edit::Begin(Box::new(row)));
-        edits.extend(used(skill));
+        edits.extend(noted(skill, Amount::ZERO, moment.now));
         Ok(Effect { reaction: Reaction::Errand(Errand::Call(Box::new(call))), edits })
     }
 

@@ -28,6 +28,7 @@ pub mod original;
 pub mod pack;
 pub mod page;
 pub mod pay;
+mod place;
 pub mod price;
 pub mod proof;
 pub mod query;

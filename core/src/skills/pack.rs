@@ -7,9 +7,10 @@ use alloc::vec::Vec;
 use super::books::{Books, Edit};
 use super::draft::plans;
 use super::message::{Reaction, Response, Sale};
+use super::place::{moved_by, noted};
 use super::refused::{self, said};
 use super::row::{Charges, PackRow, SkillRow, VersionRow};
-use super::sold::{GRACE_MS, is_price, used};
+use super::sold::{GRACE_MS, is_price};
 use super::text::Members;
 use super::{Effect, Market, Moment};
 use crate::encoding::{base32, hex};
@@ -137,7 +138,7 @@ impl Market {
         };
         let shown = shown(&pack, moment.now).text("key", &key_of(&pack.id, &secret));
         let mut edits = Vec::from([Edit::Pack(Box::new(pack))]);
-        edits.extend(used(skill));
+        edits.extend(noted(skill, moved_by(sale), moment.now));
         Ok(Effect { reaction: Reaction::Reply(made(shown)), edits })
     }
 

@@ -50,6 +50,9 @@ pub struct SkillRow {
     /// Whether it was taken back to make room: then its owner may publish it again.
     #[serde(default)]
     pub made_room: bool,
+    /// Until when money that moved for it keeps its place.
+    #[serde(default)]
+    pub place_until: u64,
 }
 
 impl SkillRow {
@@ -57,6 +60,12 @@ impl SkillRow {
     #[must_use]
     pub const fn is_listed(&self) -> bool {
         self.active && !self.owes
+    }
+
+    /// Whether it makes room for no one.
+    #[must_use]
+    pub const fn has_place(&self, now: u64) -> bool {
+        self.place_until > now
     }
 }
 
@@ -75,7 +84,7 @@ pub struct Room {
 }
 
 /// How often an owner has published since then. Key: owner, or the network that all publish from
-/// whose skills were never used. Deleted after an hour.
+/// whose skills have no place. Deleted after an hour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateRow {
     /// The wallet, or the network.

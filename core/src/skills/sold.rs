@@ -6,7 +6,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::books::{Books, Edit};
+use super::invoke::FOR_EVER;
 use super::message::{Forward, Reaction, Response, Sale};
+use super::place::{moved_by, noted};
 use super::refused::{self, said};
 use super::row::{Charges, PackRow, SkillRow, VersionRow};
 use super::seal::{signature, target_of};
@@ -91,7 +93,8 @@ impl Market {
         }
         let forward = self.forward(&skill, version, sale, moment);
         let reaction = Reaction::Forward(Box::new(forward));
-        Ok(Effect { reaction, edits: used(skill).into_iter().collect() })
+        let noted = noted(skill, moved_by(sale), moment.now);
+        Ok(Effect { reaction, edits: noted.into_iter().collect() })
     }
 
     fn forward(
@@ -188,7 +191,7 @@ impl Market {
             return Ok(Effect::reply(refused::no_skill()));
         };
         let fee = Some(sale.payment.clone());
-        let row = SkillRow { owes: false, fee, used: true, ..skill };
+        let row = SkillRow { owes: false, fee, used: true, place_until: FOR_EVER, ..skill };
         let housed = match self.housed(books, row, &version, moment.now)? {
             Ok(housed) => housed,
             Err(response) => return Ok(Effect::reply(response)),
@@ -198,12 +201,6 @@ impl Market {
         edits.extend(self.changed(books, moment.now)?);
         Ok(Effect { reaction: Reaction::Reply(told), edits })
     }
-}
-
-/// Notes that a skill was called or paid for, once.
-pub(super) fn used(skill: SkillRow) -> Option<Edit> {
-    let is_new = !skill.used && !planted(Mutant::UsedIsForgotten);
-    is_new.then(|| Edit::Skill(Box::new(SkillRow { used: true, ..skill })))
 }
 
 /// Whether a sale was paid with this price on one of these networks.

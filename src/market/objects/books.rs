@@ -118,8 +118,9 @@ impl Books for SkillRows<'_> {
         self.summed("active = 1", vec![])
     }
 
-    fn idle_room_of(&self, owner: &str) -> Result<Room> {
-        self.summed("active = 1 AND used = 0 AND owner = ?", vec![owner.into()])
+    fn idle_room_of(&self, owner: &str, now: u64) -> Result<Room> {
+        let condition = "active = 1 AND owner = ? AND place_until <= ?";
+        self.summed(condition, vec![owner.into(), whole(now)])
     }
 
     fn idle_of(&self, owner: &str) -> Result<Vec<SkillRow>> {
@@ -129,13 +130,15 @@ impl Books for SkillRows<'_> {
         Ok(idle)
     }
 
-    fn unproven(&self) -> Result<Vec<SkillRow>> {
-        self.all(&format!("SELECT row FROM skills WHERE {UNPROVEN} ORDER BY created, id"), vec![])
+    fn unproven(&self, now: u64) -> Result<Vec<SkillRow>> {
+        let query = "SELECT row FROM skills WHERE active = 1 AND place_until <= ?
+            ORDER BY created, id";
+        self.all(query, vec![whole(now)])
     }
 
-    fn unproven_count(&self) -> Result<u64> {
-        let query = format!("SELECT count(*) FROM skills WHERE {UNPROVEN}");
-        Ok(self.first(&query, vec![])?.as_ref().and_then(number).unwrap_or(0))
+    fn unproven_count(&self, now: u64) -> Result<u64> {
+        let query = "SELECT count(*) FROM skills WHERE active = 1 AND place_until <= ?";
+        Ok(self.first(query, vec![whole(now)])?.as_ref().and_then(number).unwrap_or(0))
     }
 
     fn left_over(&self, before: u64, newest: u32, limit: u32) -> Result<Vec<String>> {
@@ -148,14 +151,22 @@ impl Books for SkillRows<'_> {
         rows.raw().map(|row| Ok(text(row?.first()).unwrap_or_default())).collect()
     }
 
-    fn has_used(&self, owner: &str) -> Result<bool> {
-        let query = "SELECT 1 FROM skills WHERE used = 1 AND owner = ? LIMIT 1";
-        Ok(self.first(query, vec![owner.into()])?.is_some())
+    fn has_place(&self, owner: &str, now: u64) -> Result<bool> {
+        let query = "SELECT 1 FROM skills WHERE owner = ? AND place_until > 0 AND place_until > ?
+            LIMIT 1";
+        Ok(self.first(query, vec![owner.into(), whole(now)])?.is_some())
     }
 
     fn forgotten(&self, id: &str) -> Result<Option<String>> {
-        let query = "SELECT owner FROM forgotten WHERE id = ?";
+        let query = "SELECT owner FROM former_owners WHERE id = ?";
         Ok(text(self.first(query, vec![id.into()])?.as_ref()))
+    }
+
+    fn former(&self, newest: u32, limit: u32) -> Result<Vec<String>> {
+        let query = "SELECT id FROM former_owners
+            WHERE number <= (SELECT max(number) FROM former_owners) - ? ORDER BY number LIMIT ?";
+        let rows = self.0.exec(query, vec![whole(newest.into()), whole(limit.into())])?;
+        rows.raw().map(|row| Ok(text(row?.first()).unwrap_or_default())).collect()
     }
 
     fn unpaid(&self, before: u64, limit: u32) -> Result<Vec<String>> {
@@ -325,8 +336,5 @@ impl Books for SkillRows<'_> {
     }
 }
 
-/// Which skills are of owners of whom none was ever used.
-const UNPROVEN: &str =
-    "active = 1 AND used = 0 AND owner NOT IN (SELECT owner FROM skills WHERE used = 1)";
 /// The greatest number that a column holds exactly.
 const MAX_NUMBER: u64 = (1 << 53) - 1;

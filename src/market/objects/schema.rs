@@ -2,7 +2,7 @@
 
 /// Schema changes in order.
 pub(super) const MIGRATIONS: &[&[&str]] =
-    &[FIRST, ARCHIVE, BOUNDS, super::original::TABLES, KEPT, LEFT, PAID];
+    &[FIRST, ARCHIVE, BOUNDS, super::original::TABLES, KEPT, LEFT, PAID, PLACES];
 
 /// The tables of the first version.
 const FIRST: &[&str] = &[
@@ -82,3 +82,20 @@ const PAID: &[&str] = &["UPDATE keys SET until = 9007199254740991, row = json_se
 /// Skills that were taken back and never used, by when.
 const LEFT: &[&str] = &["CREATE INDEX skills_left ON skills (json_extract(row, '$.changed'))
     WHERE active = 0 AND used = 0"];
+
+/// What keeps skills in their places, and the order in which they were forgotten. Of what was called or paid for before no one knows whether money moved: it has thirty days,
+/// and for ever where the market's fee was paid.
+const PLACES: &[&str] = &[
+    "ALTER TABLE skills ADD COLUMN place_until INTEGER NOT NULL DEFAULT 0",
+    "UPDATE skills SET place_until = CASE WHEN json_extract(row, '$.fee') IS NULL
+        THEN (unixepoch() + 2592000) * 1000 ELSE 9007199254740991 END WHERE used = 1",
+    "UPDATE skills SET row = json_set(row, '$.place_until', place_until)",
+    "DROP INDEX skills_room",
+    "DROP INDEX skills_used",
+    "CREATE INDEX skills_room ON skills (owner, place_until, routes, bytes) WHERE active = 1",
+    "CREATE INDEX skills_placed ON skills (owner, place_until) WHERE place_until > 0",
+    "CREATE TABLE former_owners (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL)",
+    "INSERT INTO former_owners (id, owner) SELECT id, owner FROM forgotten",
+    "DROP TABLE forgotten",
+];

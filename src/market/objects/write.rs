@@ -17,14 +17,19 @@ impl SkillRows<'_> {
     fn put(&self, edit: &Edit) -> Result<()> {
         match edit {
             Edit::Skill(row) => {
-                let query = "INSERT OR REPLACE INTO skills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                let query = "INSERT OR REPLACE INTO skills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
                 let (id, owner) = (row.id.as_str().into(), row.owner.as_str().into());
                 let (active, latest) = (flag(row.active), row.latest.as_str().into());
                 let mut values = vec![id, owner, active, whole(row.created), latest, json(row)];
                 values.extend([flag(row.used), whole(row.room.routes), whole(row.room.bytes)]);
+                values.push(whole(row.place_until));
                 self.run(query, values)
             }
             Edit::Forget(id) => self.forget(id),
+            Edit::Unname(ids) => {
+                let these = "IN (SELECT value FROM json_each(?))";
+                self.run(&format!("DELETE FROM former_owners WHERE id {these}"), vec![json(ids)])
+            }
             Edit::Lapse(id) => self.lapse(id),
             Edit::Rate(row) => {
                 let query = "INSERT OR REPLACE INTO rates VALUES (?, ?, ?)";
@@ -80,7 +85,8 @@ impl SkillRows<'_> {
 
     /// Deletes a skill and its versions.
     fn forget(&self, id: &str) -> Result<()> {
-        let query = "INSERT OR REPLACE INTO forgotten SELECT id, owner FROM skills WHERE id = ?";
+        let query = "INSERT OR REPLACE INTO former_owners (id, owner)
+            SELECT id, owner FROM skills WHERE id = ?";
         self.run(query, vec![id.into()])?;
         self.lapse(id)
     }

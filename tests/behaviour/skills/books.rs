@@ -27,7 +27,8 @@ pub struct Rows {
     /// Number, id, network and transaction of each row in the archive.
     pub departed: Vec<(u64, String, String, String)>,
     pub archive: ArchiveRow,
-    pub forgotten: BTreeMap<String, String>,
+    /// Ids and owners, in the order in which they were forgotten.
+    pub forgotten: Vec<(String, String)>,
     pub rates: BTreeMap<String, RateRow>,
     pub original: QuoteRows,
 }
@@ -43,8 +44,10 @@ impl Rows {
                 Edit::Forget(id) => {
                     let gone = self.skills.remove(&id).expect("no such skill");
                     self.versions.retain(|(skill, _), _| *skill != id);
-                    self.forgotten.insert(id, gone.owner);
+                    self.forgotten.retain(|(known, _)| *known != id);
+                    self.forgotten.push((id, gone.owner));
                 }
+                Edit::Unname(ids) => self.forgotten.retain(|(id, _)| !ids.contains(id)),
                 Edit::Lapse(id) => {
                     assert!(self.skills.remove(&id).is_some_and(|gone| gone.owes), "paid");
                     self.versions.retain(|(skill, _), _| *skill != id);
@@ -154,8 +157,8 @@ impl Books for Rows {
         Ok(summed(self.skills.values().filter(|row| row.active)))
     }
 
-    fn idle_room_of(&self, owner: &str) -> Found<Room> {
-        let is_idle = |row: &&SkillRow| row.active && !row.used && row.owner == owner;
+    fn idle_room_of(&self, owner: &str, now: u64) -> Found<Room> {
+        let is_idle = |row: &&SkillRow| row.active && row.place_until <= now && row.owner == owner;
         Ok(summed(self.skills.values().filter(is_idle)))
     }
 
@@ -166,16 +169,15 @@ impl Books for Rows {
         Ok(rows)
     }
 
-    fn unproven(&self) -> Found<Vec<SkillRow>> {
-        let used = |owner: &str| self.skills.values().any(|row| row.used && row.owner == owner);
-        let is_it = |row: &&SkillRow| row.active && !used(&row.owner);
+    fn unproven(&self, now: u64) -> Found<Vec<SkillRow>> {
+        let is_it = |row: &&SkillRow| row.active && row.place_until <= now;
         let mut rows: Vec<_> = self.skills.values().filter(is_it).cloned().collect();
         rows.sort_by_key(|row| (row.created, row.id.clone()));
         Ok(rows)
     }
 
-    fn unproven_count(&self) -> Found<u64> {
-        Ok(self.unproven()?.len() as u64)
+    fn unproven_count(&self, now: u64) -> Found<u64> {
+        Ok(self.unproven(now)?.len() as u64)
     }
 
     fn left_over(&self, before: u64, newest: u32, limit: u32) -> Found<Vec<String>> {
@@ -187,12 +189,18 @@ impl Books for Rows {
         Ok(rows.into_iter().rev().take(limit as usize).map(|row| row.id.clone()).collect())
     }
 
-    fn has_used(&self, owner: &str) -> Found<bool> {
-        Ok(self.skills.values().any(|row| row.used && row.owner == owner))
+    fn has_place(&self, owner: &str, now: u64) -> Found<bool> {
+        Ok(self.skills.values().any(|row| row.place_until > now && row.owner == owner))
     }
 
     fn forgotten(&self, id: &str) -> Found<Option<String>> {
-        Ok(self.forgotten.get(id).cloned())
+        let mut known = self.forgotten.iter().filter(|(known, _)| known == id);
+        Ok(known.next().map(|(_, owner)| owner.clone()))
+    }
+
+    fn former(&self, newest: u32, limit: u32) -> Found<Vec<String>> {
+        let beyond = self.forgotten.len().saturating_sub(newest as usize).min(limit as usize);
+        Ok(self.forgotten.iter().take(beyond).map(|(id, _)| id.clone()).collect())
     }
 
     fn unpaid(&self, before: u64, limit: u32) -> Found<Vec<String>> {

@@ -9,6 +9,7 @@ mod ledger;
 mod life;
 pub mod mutants;
 mod node;
+mod places;
 mod quote_life;
 mod quote_rows;
 mod quotes;

@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use farebox_core::mutant::{Mutant, plant};
 
-use super::{archive, catalogue, invocations, quotes, replies, room, sales, subscriptions};
+use super::{archive, catalogue, invocations, places, quotes, replies, room, sales, subscriptions};
 
 /// A guard, the name of its test, and the test.
 type Row = (Mutant, &'static str, fn());
@@ -24,11 +24,17 @@ pub const TABLE: &[Row] = &[
     row!(SkillsPileUp, catalogue::an_owner_has_at_most_twenty_active_skills),
     row!(IdsAreTakenOver, room::an_id_that_was_forgotten_is_its_former_owner_s),
     row!(UsedIsForgotten, room::a_skill_that_was_used_is_never_forgotten),
-    row!(OwnersFillTheTable, room::an_owner_has_a_share_of_the_table_until_its_skills_are_used),
+    row!(OwnersFillTheTable, room::an_owner_has_a_share_of_the_table_until_its_skills_are_paid),
+    row!(NewcomersFindNoRoom, room::what_no_one_pays_makes_room_and_what_was_sold_does_not),
+    row!(ShownMoneyKeepsPlaces, places::a_payment_that_was_not_settled_keeps_no_place),
+    row!(DustKeepsPlaces, places::a_dime_keeps_a_kibibyte_for_thirty_days),
     row!(
-        NewcomersFindNoRoom,
-        room::what_no_one_uses_makes_room_and_what_was_sold_or_is_of_a_seller_does_not
+        SellersVouchForMoney,
+        places::an_invocation_keeps_a_place_if_more_than_the_seller_says_that_it_was_paid
     ),
+    row!(PlacesGrow, places::a_place_that_grows_is_kept_for_less),
+    row!(ComebacksWait, places::what_made_room_comes_back_at_once),
+    row!(FormerOwnersPileUp, room::whose_an_id_was_stays_known_of_ten_thousand),
     row!(PublishingHasNoPace, room::wallets_publish_at_a_pace),
     row!(AnyHostIsCalled, catalogue::a_skill_is_called_at_public_hosts_alone),
     row!(OldTablesCount, catalogue::a_table_that_was_overtaken_is_written_again),

@@ -106,7 +106,7 @@ pub fn a_skill_that_was_used_is_never_forgotten() {
 }
 
 #[test]
-pub fn an_owner_has_a_share_of_the_table_until_its_skills_are_used() {
+pub fn an_owner_has_a_share_of_the_table_until_its_skills_are_paid() {
     let mut world = World::new();
     let mut body = gated();
     body["output"] = json!({"text": "x".repeat(3_900)});
@@ -116,10 +116,10 @@ pub fn an_owner_has_a_share_of_the_table_until_its_skills_are_used() {
         told.push(world.publish(&body).status);
     }
     assert_eq!(told, [201, 201, 201, 429, 429]);
-    let mut sale = super::world::sale("250000");
-    sale.path = "/s/echo-0".into();
-    world.send(Instruction::Sold(Box::new(sale)));
     body["skillId"] = "one-more".into();
+    sell(&mut world, "echo-0", "250000", "");
+    assert_eq!(world.publish(&body).status, 429, "what was shown may never be settled");
+    sell(&mut world, "echo-0", "250000", "0x1");
     assert_eq!(world.publish(&body).status, 201);
     take_back(&mut world, "echo-1");
     body["skillId"] = "another".into();
@@ -140,7 +140,7 @@ pub fn wallets_publish_at_a_pace() {
 }
 
 #[test]
-pub fn wallets_of_a_network_of_which_nothing_was_used_share_a_pace() {
+pub fn wallets_of_a_network_for_whom_no_money_moved_share_a_pace() {
     let mut world = World::new();
     let publish = |world: &mut World, number: u32, client: &str| {
         let wallet = u8::try_from(number / 20 + 1).unwrap();
@@ -162,12 +162,12 @@ pub fn wallets_of_a_network_of_which_nothing_was_used_share_a_pace() {
 }
 
 /// The labels of a request from this network.
-fn from(client: &str) -> Labels {
+pub fn from(client: &str) -> Labels {
     Labels { client: client.to_owned(), ..Labels::default() }
 }
 
 /// Publishes a skill that takes much of the table; the status.
-fn publish_wide(world: &mut World, wallet: u8, id: &str, client: &str) -> u32 {
+pub fn publish_wide(world: &mut World, wallet: u8, id: &str, client: &str) -> u32 {
     let mut body = gated();
     body["output"] = json!({"text": "x".repeat(3_900)});
     (body["skillId"], body["payTo"]) = (id.into(), owner(wallet).into());
@@ -176,12 +176,10 @@ fn publish_wide(world: &mut World, wallet: u8, id: &str, client: &str) -> u32 {
 }
 
 #[test]
-pub fn what_no_one_uses_makes_room_and_what_was_sold_or_is_of_a_seller_does_not() {
+pub fn what_no_one_pays_makes_room_and_what_was_sold_does_not() {
     let mut world = World::new();
     assert_eq!(publish_wide(&mut world, 1, "sold", "10.0.0.1"), 201);
-    let mut sale = super::world::sale("250000");
-    sale.path = "/s/sold".into();
-    world.send(Instruction::Sold(Box::new(sale)));
+    sell(&mut world, "sold", "250000", "0x1");
     assert_eq!(publish_wide(&mut world, 1, "of-a-seller", "10.0.0.1"), 201);
     assert_eq!(publish_wide(&mut world, 2, "quiet", "10.0.0.2"), 201);
     // Wallets and words cost nothing.
@@ -191,11 +189,10 @@ pub fn what_no_one_uses_makes_room_and_what_was_sold_or_is_of_a_seller_does_not(
         assert_eq!(publish_wide(&mut world, 10 + number / 3, &id, &client), 201, "{id}");
     }
     assert_eq!(publish_wide(&mut world, 3, "late", "10.0.0.3"), 201);
-    let active = |world: &World, id: &str| world.rows.skills.get(id).is_some_and(|it| it.active);
     for id in ["sold", "of-a-seller", "quiet", "late", "wide-89"] {
-        assert!(active(&world, id), "{id}");
+        assert!(is_active(&world, id), "{id}");
     }
-    assert!(!active(&world, "wide-0") && !active(&world, "wide-1"), "the oldest leave first");
+    assert!(!is_active(&world, "wide-0") && !is_active(&world, "wide-1"), "the oldest leave first");
     let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };
     assert!(draft.text_without(&[]).len() <= 251 * 1024);
     // Its owner may publish it again, and no one else.
@@ -268,11 +265,39 @@ pub fn a_table_has_room_for_what_the_gate_reads_and_no_more() {
         let reply = world.reply(Instruction::Publish(Labels::default(), body));
         told.push(reply.status);
         // What was sold stays.
-        let mut sale = super::world::sale("250000");
-        sale.path = format!("/s/echo-{number}");
-        world.send(Instruction::Sold(Box::new(sale)));
+        if reply.status == 201 {
+            sell(&mut world, &format!("echo-{number}"), "250000", "0x1");
+        }
     }
     assert!(told.contains(&503), "{told:?}");
     let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };
     assert!(draft.text_without(&[]).len() <= 251 * 1024);
+}
+
+/// Has the gate forward a paid call of a skill.
+pub fn sell(world: &mut World, id: &str, amount: &str, transaction: &str) {
+    let mut sale = super::world::sale(amount);
+    sale.path = format!("/s/{id}");
+    sale.transaction = transaction.into();
+    let told = world.send(Instruction::Sold(Box::new(sale)));
+    assert!(matches!(told, Reaction::Forward(_)), "{told:?}");
+}
+
+pub fn is_active(world: &World, id: &str) -> bool {
+    world.rows.skills.get(id).is_some_and(|row| row.active)
+}
+
+#[test]
+pub fn whose_an_id_was_stays_known_of_ten_thousand() {
+    let mut world = World::new();
+    let known = (0..9_999).map(|number| (format!("former-{number}"), owner(2)));
+    world.rows.forgotten = known.collect();
+    for number in 0..22 {
+        publish_and_take_back(&mut world, &format!("echo-{number}"));
+        world.now += 300_001;
+    }
+    let rows = &world.rows;
+    let ids: Vec<&str> = rows.forgotten.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!((ids.len(), ids[0]), (10_000, "former-1"), "the oldest leaves");
+    assert_eq!(ids[9_998..], ["echo-0", "echo-1"]);
 }

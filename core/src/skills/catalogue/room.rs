@@ -8,6 +8,7 @@ use crate::mutant::{Mutant, planted};
 use crate::skills::Market;
 use crate::skills::books::{Books, Edit};
 use crate::skills::message::Response;
+use crate::skills::place::resized;
 use crate::skills::refused::said;
 use crate::skills::row::{RateRow, Room, SkillRow, TableRow, VersionRow};
 use crate::sorted::Sorted;
@@ -16,9 +17,9 @@ use crate::sorted::Sorted;
 const MAX_ROUTES: u64 = 990;
 /// Longest table, bytes.
 const MAX_TABLE_BYTES: u64 = 224 * 1024;
-/// Most bytes of it for the skills of an owner that were never used, where listing costs nothing.
+/// Most bytes of it for the skills of an owner that have no place, where listing costs nothing.
 const MAX_IDLE_BYTES: u64 = 16 * 1024;
-/// Most active skills of owners of whom none was ever used.
+/// Most active skills that have no place.
 const MAX_UNPROVEN: u64 = 1_000;
 /// How often an owner may publish, versions included, and in how many milliseconds.
 const OWNER_PACE: (u64, u64) = (60, 3_600_000);
@@ -32,8 +33,8 @@ pub(in crate::skills) struct Housed {
 }
 
 impl Market {
-    /// The skill with its room in the gate's table, or the refusal if there is none left. What no one
-    /// has used, of owners of whom nothing was, makes room for any other.
+    /// The skill with its room in the gate's table, or the refusal if there is none left. What has no
+    /// place makes room for any other.
     pub(in crate::skills) fn housed<B: Books>(
         &self,
         books: &B,
@@ -42,10 +43,10 @@ impl Market {
         now: u64,
     ) -> Result<Result<Housed, Response>, B::Error> {
         let is_there = books.skill(&skill.id)?.is_some_and(|row| row.active);
-        let crowd = if is_there || books.has_used(&skill.owner)? {
+        let crowd = if is_there {
             0
         } else {
-            books.unproven_count()?.saturating_add(1).saturating_sub(MAX_UNPROVEN)
+            books.unproven_count(now)?.saturating_add(1).saturating_sub(MAX_UNPROVEN)
         };
         if skill.owes {
             let skill = SkillRow { room: Room::default(), ..skill };
@@ -62,11 +63,12 @@ impl Market {
         let had = skill.room;
         let all = books.room()?;
         let own = u64::try_from(self.own_routes.len()).unwrap_or(u64::MAX);
-        if !skill.used && self.listing_fee.is_none() && !planted(Mutant::OwnersFillTheTable) {
-            let idle = books.idle_room_of(&skill.owner)?;
+        let is_free = !skill.has_place(now) && self.listing_fee.is_none();
+        if is_free && room.bytes > had.bytes && !planted(Mutant::OwnersFillTheTable) {
+            let idle = books.idle_room_of(&skill.owner, now)?;
             if rest(idle.bytes, had.bytes, room.bytes) > MAX_IDLE_BYTES {
                 let error = alloc::format!(
-                    "Skills that no one has used must have at most {MAX_IDLE_BYTES} bytes together"
+                    "Skills for which no money moved must have at most {MAX_IDLE_BYTES} bytes together"
                 );
                 return Ok(Err(said(429, &error)));
             }
@@ -77,7 +79,7 @@ impl Market {
                 .saturating_add(own)
                 .saturating_sub(MAX_TABLE_BYTES),
         };
-        self.with_room(books, SkillRow { room, ..skill }, (over, crowd), now)
+        self.with_room(books, resized(skill, room, now), (over, crowd), now)
     }
 
     /// The skill with what leaves for it.
@@ -88,7 +90,7 @@ impl Market {
         over: (Room, u64),
         now: u64,
     ) -> Result<Result<Housed, Response>, B::Error> {
-        let Some(leaving) = makes_room(books, &skill, over)? else {
+        let Some(leaving) = makes_room(books, &skill, over, now)? else {
             return Ok(Err(said(503, "catalogue_full")));
         };
         let mut edits = Vec::new();
@@ -129,16 +131,18 @@ fn makes_room<B: Books>(
     books: &B,
     newcomer: &SkillRow,
     (over, crowd): (Room, u64),
+    now: u64,
 ) -> Result<Option<Vec<SkillRow>>, B::Error> {
     let mut gone = Vec::new();
     if over == Room::default() && crowd == 0 {
         return Ok(Some(gone));
     }
-    let mut left = books.unproven()?;
+    let mut left = books.unproven(now)?;
     left.retain(|row| row.id != newcomer.id && !planted(Mutant::NewcomersFindNoRoom));
+    let free = Some(newcomer).filter(|it| !it.has_place(now));
     let (mut routes, mut bytes) = (0_u64, 0_u64);
     while routes < over.routes || bytes < over.bytes {
-        let Some(row) = crowded_out(&mut left, newcomer, |row| row.room.bytes) else {
+        let Some(row) = crowded_out(&mut left, free, |row| row.room.bytes) else {
             return Ok(None);
         };
         routes = routes.saturating_add(row.room.routes);
@@ -146,21 +150,21 @@ fn makes_room<B: Books>(
         gone.push(row);
     }
     while u64::try_from(gone.len()).unwrap_or(u64::MAX) < crowd {
-        let Some(row) = crowded_out(&mut left, newcomer, |_| 1) else { return Ok(None) };
+        let Some(row) = crowded_out(&mut left, free, |_| 1) else { return Ok(None) };
         gone.push(row);
     }
     Ok(Some(gone))
 }
 
-/// Takes out the oldest skill of the network that has the most of what was never used, the newcomer's
-/// included: so many of one network make no one of another leave who has less.
+/// Takes out the oldest skill of the network that has the most of what has no place, the newcomer's
+/// included if it has none: so many of one network make no one of another leave who has less.
 fn crowded_out(
     left: &mut Vec<SkillRow>,
-    newcomer: &SkillRow,
+    newcomer: Option<&SkillRow>,
     weight: fn(&SkillRow) -> u64,
 ) -> Option<SkillRow> {
     let mut taken: Sorted<String, u64> = Sorted::new();
-    for row in left.iter().chain(Some(newcomer).filter(|it| !it.used)) {
+    for row in left.iter().chain(newcomer) {
         let theirs = taken.get_or(row.client.clone(), || 0);
         *theirs = theirs.saturating_add(weight(row));
     }
