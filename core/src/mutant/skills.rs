@@ -83,6 +83,8 @@ macro_rules! skills {
             PlacesGrow,
             /// What a seller says that it was paid keeps its place.
             SellersVouchForMoney,
+            /// A key of a pack's call is kept for ever.
+            PackKeysStay,
             /// One owner may have the whole table.
             OwnersFillTheTable,
             /// A key is forgotten after its time, whatever was paid under it.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::books::{Books, Edit};
 use super::invoke::{FOR_EVER, KEEP_MS};
 use super::message::Response;
+use super::pack::{CYCLE_MS, PACK_GRACE_MS};
 use super::row::{InvocationRow, KeyRow, Moved, ReplyRow};
 use crate::mutant::{Mutant, planted};
 
@@ -43,12 +44,19 @@ pub(super) fn kept(row: &InvocationRow, response: &Response, now: u64) -> ReplyR
     }
 }
 
-/// What the key of an ended invocation stands for: where money moved, may have, or was prepaid, for
-/// ever, so that it pays once.
+/// What the key of an ended invocation stands for: where money moved, or may have, for ever, so that
+/// it pays once; where a call of a pack was used, for as long as a pack that was just sold, so that it
+/// uses one.
 pub(super) fn key_of(row: &InvocationRow, now: u64) -> Option<Edit> {
-    let is_spent = row.paid != Moved::No || !row.pack.is_empty();
-    let is_kept = is_spent && !planted(Mutant::KeysPayAgain);
-    let until = if is_kept { FOR_EVER } else { now.saturating_add(KEEP_MS) };
+    let until = if planted(Mutant::KeysPayAgain) {
+        now.saturating_add(KEEP_MS)
+    } else if row.paid != Moved::No || !row.pack.is_empty() && planted(Mutant::PackKeysStay) {
+        FOR_EVER
+    } else if !row.pack.is_empty() {
+        now.saturating_add(CYCLE_MS).saturating_add(PACK_GRACE_MS)
+    } else {
+        now.saturating_add(KEEP_MS)
+    };
     let key = KeyRow {
         account: row.account.clone(),
         key: row.key.clone(),

@@ -83,7 +83,8 @@ const PAID: &[&str] = &["UPDATE keys SET until = 9007199254740991, row = json_se
 const LEFT: &[&str] = &["CREATE INDEX skills_left ON skills (json_extract(row, '$.changed'))
     WHERE active = 0 AND used = 0"];
 
-/// What keeps skills in their places, and the order in which they were forgotten. Of what was called or paid for before no one knows whether money moved: it has thirty days,
+/// What keeps skills in their places, the order in which they were forgotten, and the end of keys of
+/// packs. Of what was called or paid for before no one knows whether money moved: it has thirty days,
 /// and for ever where the market's fee was paid.
 const PLACES: &[&str] = &[
     "ALTER TABLE skills ADD COLUMN place_until INTEGER NOT NULL DEFAULT 0",
@@ -98,4 +99,7 @@ const PLACES: &[&str] = &[
         number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL)",
     "INSERT INTO former_owners (id, owner) SELECT id, owner FROM forgotten",
     "DROP TABLE forgotten",
+    "UPDATE keys SET until = coalesce((SELECT json_extract(packs.row, '$.until') + 86400000
+        FROM packs WHERE packs.id = substr(account, 6)), until) WHERE account LIKE 'pack/%'",
+    "UPDATE keys SET row = json_set(row, '$.until', until) WHERE account LIKE 'pack/%'",
 ];

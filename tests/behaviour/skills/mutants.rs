@@ -35,6 +35,7 @@ pub const TABLE: &[Row] = &[
     row!(PlacesGrow, places::a_place_that_grows_is_kept_for_less),
     row!(ComebacksWait, places::what_made_room_comes_back_at_once),
     row!(FormerOwnersPileUp, room::whose_an_id_was_stays_known_of_ten_thousand),
+    row!(PackKeysStay, sales::a_key_of_a_pack_ends_after_the_pack),
     row!(PublishingHasNoPace, room::wallets_publish_at_a_pace),
     row!(AnyHostIsCalled, catalogue::a_skill_is_called_at_public_hosts_alone),
     row!(OldTablesCount, catalogue::a_table_that_was_overtaken_is_written_again),

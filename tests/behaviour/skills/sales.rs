@@ -300,3 +300,32 @@ pub fn a_pack_has_a_day_of_grace_after_its_cycle() {
     };
     assert_eq!([status(29), status(30), status(31)], ["active", "grace", "paused"]);
 }
+
+#[test]
+pub fn a_key_of_a_pack_ends_after_the_pack() {
+    let mut world = shop();
+    let (_, pack) = pack(&mut world);
+    let call = |world: &mut World| {
+        let mut asked = invocation("key", "a");
+        (asked.pack, asked.caller) = (Some(pack.clone()), None);
+        world.send(Instruction::Invoke(Box::new(asked)))
+    };
+    let Reaction::Errand(Errand::Call(first)) = call(&mut world) else { panic!("not called") };
+    let Reaction::Reply(failed) = world.called(&first, plain(500, "{}")) else {
+        panic!("no reply")
+    };
+    assert_eq!(failed.status, 500);
+    let used = |world: &World| world.rows.packs.values().next().unwrap().used;
+    // As long as the pack gives calls, its key uses one.
+    world.now += 31 * 86_400_000 - 1;
+    world.rows.replies.clear();
+    assert_eq!((refused(call(&mut world)), used(&world)), (410, 1));
+    // Then it is worth nothing, and goes.
+    world.now += 2;
+    world.publish(&gated());
+    let mut other = gated();
+    other["skillId"] = "other".into();
+    assert_eq!(world.publish(&other).status, 201);
+    assert_eq!(world.rows.keys.len(), 0);
+    assert_eq!((refused(call(&mut world)), used(&world)), (402, 1));
+}
