@@ -123,6 +123,8 @@ macro_rules! treasury {
             AnySpellingIsPaid,
             /// A GET request with a body is paid, although it cannot be sent.
             BodiesAreSentAnyway,
+            /// A bound whose name is misspelt bounds nothing.
+            UnknownBoundsAreIgnored,
             /// A nonce is signed for another decision, too.
             NoncesAreSignedTwice,
             /// An agent that is disabled keeps its tokens and keys.

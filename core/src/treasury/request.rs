@@ -1,5 +1,6 @@
 //! The body of a decision request. Spec: contract of `@402flow/sdk`, `sdkPaymentDecisionRequestSchema`.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -21,6 +22,12 @@ const MAX_FIELDS: usize = 128;
 const MAX_SENT_BYTES: usize = 32 * 1024;
 /// The same of the challenge.
 const MAX_CHALLENGE_BYTES: usize = 256 * 1024;
+/// Most unknown members that an answer names.
+const MAX_TOLD: usize = 8;
+/// What a body may have beside those that it must have bounds what is paid: a misspelt bound is none.
+/// Inside of them the contract's schema takes more.
+const MEMBERS: [&str; 6] =
+    ["context", "request", "challenge", "idempotencyKey", "candidate", "maxAmount"];
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 /// A request to pay for a request.
@@ -101,8 +108,10 @@ impl PaymentRequest {
         issues.length("idempotencyKey", Some(&value), "idempotencyKey", 1..=128);
         issues.length("candidate", Some(&value), "candidate", 1..=128);
         issues.length("maxAmount", Some(&value), "maxAmount", 1..=100);
-        if !issues.0.is_empty() {
-            return Err(refused::invalid(&[], &issues.0));
+        let unknown = unknown_in(&value);
+        let form: Vec<&str> = unknown.iter().map(String::as_str).collect();
+        if !issues.0.is_empty() || !form.is_empty() {
+            return Err(refused::invalid(&form, &issues.0));
         }
         let text = |object: &Map<String, Value>, name: &str| {
             object.get(name).and_then(Value::as_str).map(ToString::to_string)
@@ -154,6 +163,18 @@ impl PaymentRequest {
             body.as_bytes(),
         ])
     }
+}
+
+/// What is said of members that no body has.
+fn unknown_in(value: &Map<String, Value>) -> Vec<String> {
+    if planted(Mutant::UnknownBoundsAreIgnored) {
+        return Vec::new();
+    }
+    let unknown = value.keys().filter(|name| !MEMBERS.contains(&name.as_str())).take(MAX_TOLD);
+    let shown = |name: &String| -> String {
+        name.chars().filter(char::is_ascii_alphanumeric).take(24).collect()
+    };
+    unknown.map(|name| format!("Unrecognized key in object: '{}'", shown(name))).collect()
 }
 
 /// The terms inside of a wrapper.

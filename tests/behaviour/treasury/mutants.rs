@@ -100,6 +100,7 @@ pub const TABLE: &[Row] = &[
     row!(PostsAreRepeated, reports::after_a_crash_the_same_bytes_are_sent_again_where_that_is_safe),
     row!(AnySpellingIsPaid, rules::a_host_and_port_have_one_spelling),
     row!(BodiesAreSentAnyway, rules::a_request_that_cannot_be_sent_is_not_signed),
+    row!(UnknownBoundsAreIgnored, rules::a_bound_whose_name_is_misspelt_is_told_and_nothing_is_paid),
     row!(RepeatsWereNeverSent, reports::what_was_never_sent_is_void_at_once_unless_it_is_a_repeat),
     row!(NoncesAreSignedTwice, decisions::a_challenge_is_signed_for_one_decision_alone),
     row!(DisabledKeepTokens, access::who_is_disabled_loses_its_tokens_and_keys_for_good),

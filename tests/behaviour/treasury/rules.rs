@@ -272,6 +272,26 @@ pub fn a_request_that_cannot_be_sent_is_not_signed() {
 }
 
 #[test]
+pub fn a_bound_whose_name_is_misspelt_is_told_and_nothing_is_paid() {
+    let mut world = World::new();
+    let mut body = request("10000");
+    body["maxAmmount"] = json!("0.001");
+    let told = world.told(&body);
+    assert_eq!(told.status, 400);
+    assert_eq!(
+        told.body["issues"],
+        json!({"formErrors": ["Unrecognized key in object: 'maxAmmount'"], "fieldErrors": {}})
+    );
+    assert!(world.rows.decisions.is_empty());
+    // What the contract's schema lets pass inside of its objects is let pass.
+    let mut body = request("10000");
+    for place in ["context", "request", "challenge"] {
+        body[place]["more"] = json!(1);
+    }
+    assert_eq!(world.order(&body).method, "POST");
+}
+
+#[test]
 fn a_request_with_more_headers_than_a_merchant_reads_is_not_signed() {
     let mut world = World::new();
     for (place, bytes) in [("request", 32 * 1024), ("challenge", 256 * 1024)] {
