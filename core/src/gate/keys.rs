@@ -45,6 +45,8 @@ pub struct Keys {
     earlier: Option<Account>,
     /// Signs claims and refunds of channels, which name it for ever, and since which restore.
     authorizer: (u64, Option<Account>),
+    /// The restores between the first of those accounts and this one.
+    restores: Vec<u64>,
     /// The payee of sessions of MPP.
     payee: Option<Account>,
 }
@@ -68,6 +70,7 @@ impl Keys {
             signer: signer(gate_secret),
             earlier: None,
             authorizer: (0, authorizer(salt, 0)),
+            restores: Vec::new(),
             payee: None,
         }
     }
@@ -116,7 +119,11 @@ impl Keys {
         if current.as_ref().is_some_and(is) {
             return Some(*since);
         }
-        self.authorizer_since(0).filter(is).map(|_| 0)
+        let is_since = |restore: &u64| self.authorizer_since(*restore).as_ref().is_some_and(is);
+        let first = core::iter::once(&0);
+        let earlier =
+            if planted(Mutant::RestoresBetweenAreForgotten) { &[] } else { &*self.restores };
+        first.chain(earlier).copied().find(is_since)
     }
 
     /// The account that signs for channels that were opened after this restore.
@@ -125,11 +132,14 @@ impl Keys {
         authorizer(self.shard.expose(), restore)
     }
 
-    /// The same keys after a restore at this time: channels opened from now on name another account,
-    /// so no channel that the backup may know too little of is one of them.
+    /// The same keys after restores at these times, newest first: channels opened from now on name
+    /// another account, so no channel that the backup may know too little of is one of them.
     #[must_use]
-    pub fn restored_at(mut self, restore: u64) -> Self {
-        self.authorizer = (restore, self.authorizer_since(restore));
+    pub fn restored_at(mut self, restores: &[u64]) -> Self {
+        if let Some((newest, earlier)) = restores.split_first() {
+            self.authorizer = (*newest, self.authorizer_since(*newest));
+            self.restores = earlier.to_vec();
+        }
         self
     }
 

@@ -9,6 +9,8 @@ macro_rules! channel {
             KnownAreBelieved,
             /// Channels that were opened before a restore name the account of those after it.
             RestoresAreForgotten,
+            /// A gate that was restored twice does not know the channels of the time between.
+            RestoresBetweenAreForgotten,
             /// A channel of which a restored row may know too little goes on selling.
             RestoredChannelsSell,
             /// A channel that is opened again counts as opened after a restore.

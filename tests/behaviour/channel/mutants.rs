@@ -104,6 +104,10 @@ pub const TABLE: &[Row] = &[
         restored::vouchers_of_x402_that_a_restored_row_has_lost_buy_nothing_again
     ),
     row!(
+        RestoresBetweenAreForgotten,
+        restored::a_channel_of_the_time_between_two_restores_is_paid_back_by_its_own_terms
+    ),
+    row!(
         RestoredChannelsSell,
         restored::vouchers_of_mpp_that_a_restored_row_has_lost_buy_nothing_again
     ),

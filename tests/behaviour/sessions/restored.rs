@@ -52,6 +52,36 @@ pub fn vouchers_of_x402_that_a_restored_row_has_lost_buy_nothing_again() {
 }
 
 #[test]
+pub fn a_channel_of_the_time_between_two_restores_is_paid_back_by_its_own_terms() {
+    let mut door = Door::new();
+    let backup = door.backup();
+    door.restores_under(backup, bound(routes()));
+    let first = door.now;
+    door.now += CLOSED_SECS;
+    let deposit = door.payment("deposit", PRICE);
+    assert_eq!(door.buy(&deposit, "1").status, 200);
+    let voucher = door.payment("voucher", 2 * PRICE);
+    let refund = door.payment("refund", PRICE);
+    let backup = door.backup();
+    let mut vars = bound(routes());
+    vars["LEDGER_CLOSED_BEFORE"] = first.into();
+    door.restores_under(backup, vars);
+    door.now += CLOSED_SECS;
+    assert_eq!(door.buy(&voucher, "2").error(), "receiver_authorizer_mismatch", "it buys nothing");
+    let answer = door.buy(&refund, "1");
+    assert_eq!(
+        (answer.status, answer.settlement()["amount"].clone()),
+        (200, (9 * PRICE).to_string().into())
+    );
+    for _ in 0..120 {
+        door.now += 30;
+        door.alarm();
+    }
+    let funds = door.funds();
+    assert_eq!((funds.claimed, funds.paid), (PRICE, PRICE), "what was earned is with the payee");
+}
+
+#[test]
 fn a_channel_of_x402_whose_row_is_lost_buys_nothing_again() {
     let mut door = Door::new();
     let backup = door.backup();

@@ -89,13 +89,18 @@ impl Gate {
     }
 }
 
+/// Latest time of a restore, and most of them.
+const MAX_RESTORE: u64 = 1 << 40;
+const MAX_RESTORES: usize = 8;
+
 fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     let recovery = recovery::read(reader);
     let max_validity_secs = reader.number("MAX_VALIDITY_SECS", 3600, 120, 86_400);
     let in_flight = reader.number("MAX_IN_FLIGHT_PER_PAYER", 16, 1, 1000);
     let keep_hours = reader.number("KEEP_RESPONSES_HOURS", 24, 0, 8760);
     let keep_days = reader.number("KEEP_PAYMENTS_DAYS", 400, 1, 36_500);
-    let restored = reader.number("LEDGER_CLOSED_BEFORE", 0, 0, 1 << 40);
+    let restores = restores(reader);
+    let restored = restores.first().copied().unwrap_or(0);
     let shards = shards(reader);
     let networks = network::read(reader, |network| ChainKind::of(network).is_some());
     test_networks::check(reader, &networks);
@@ -156,7 +161,7 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         salt?.expose().as_bytes(),
         origin_secret.as_ref().map(|secret| secret.expose().as_bytes()),
     );
-    keys = keys.paid_to(inherited.payee).restored_at(restored);
+    keys = keys.paid_to(inherited.payee).restored_at(&restores);
     if let Some(previous) = previous {
         keys = keys.rotated_from(previous.expose().as_bytes());
     }
@@ -219,6 +224,25 @@ fn payee(reader: &mut Reader) -> Option<Account> {
         reader.fail(NAME, "must hold 0x and 64 hex digits; set it again");
     }
     account
+}
+
+/// Reads the times of restores, newest first: those before the newest tell whose channels were opened
+/// between two of them.
+fn restores(reader: &mut Reader) -> Vec<u64> {
+    const NAME: &str = "LEDGER_CLOSED_BEFORE";
+    let text = match reader.vars.get(NAME) {
+        Some(Value::String(text)) if text.contains(',') => text.clone(),
+        _ => return Vec::from([reader.number(NAME, 0, 0, MAX_RESTORE)]),
+    };
+    let time = |text: &str| text.trim().parse().ok().filter(|at| (1..=MAX_RESTORE).contains(at));
+    let times: Option<Vec<u64>> = text.split(',').map(time).collect();
+    let is_right = |times: &Vec<u64>| {
+        times.len() <= MAX_RESTORES && times.is_sorted_by(|one, next| one > next)
+    };
+    times.filter(is_right).unwrap_or_else(|| {
+        reader.fail(NAME, "must be one time, or up to 8 as \"newest,earlier\", newest first");
+        Vec::new()
+    })
 }
 
 /// Reads the number of ledger objects, and the number before a change while payments of that time

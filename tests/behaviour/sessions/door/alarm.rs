@@ -219,11 +219,14 @@ impl Door {
         self.desks.clear();
     }
 
-    /// The same, and the gate with these variables is told so.
+    /// The same, and the gate with these variables is told so, beside the restores that they name.
     pub fn restores_under(&mut self, backup: Backup, mut vars: Value) {
         self.now += 60;
         self.restores(backup);
-        vars["LEDGER_CLOSED_BEFORE"] = self.now.into();
+        vars["LEDGER_CLOSED_BEFORE"] = match vars["LEDGER_CLOSED_BEFORE"].as_u64() {
+            Some(earlier) => format!("{},{earlier}", self.now).into(),
+            None => self.now.into(),
+        };
         self.gate = Box::leak(Box::new(Gate::from_vars(&vars.to_string()).unwrap()));
     }
 
