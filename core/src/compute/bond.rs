@@ -43,6 +43,9 @@ const APART_MS: u64 = 12 * HOUR_MS;
 const MAX_OF_WALLET: usize = 20;
 /// Most of them that one client asks for.
 const MAX_NEAR: usize = 3;
+/// How many strangers may have asked for before the others are kept for clients that ask for their
+/// first one.
+const MAX_AGAIN: usize = 5;
 /// Most bonds that one client asks for in an hour, of all wallets that are not its own.
 const MAX_ASKED: u64 = 20;
 const HOUR_MS: u64 = 3_600_000;
@@ -53,6 +56,34 @@ const REPEAT_MS: u64 = 300_000;
 fn too_many() -> JsonAnswer {
     let why = "Too many bonds were asked for; sign the request, transfer one of them, or come back later.";
     said(429, "SELLER_BOND_LIMIT_REACHED", why).with("retry-after", "600")
+}
+
+/// Whether a client has asked for as many bonds in an hour as it may, of all wallets that are not its
+/// own.
+fn has_asked_enough<R: Records>(
+    records: &R,
+    client: &str,
+    tick: Tick<'_>,
+) -> Result<bool, R::Error> {
+    let since = tick.now.saturating_sub(HOUR_MS);
+    Ok(records.bonds_asked(client, since)? >= MAX_ASKED && !planted(Mutant::BondsPileUp))
+}
+
+/// A row that counts as a bond of whoever asks; until it names a wallet it is one of none, and over.
+fn asked_by(client: &str, asker: Asker, tick: Tick<'_>) -> BondRow {
+    BondRow {
+        id: hex::encode(tick.id),
+        client: client.to_string(),
+        asker,
+        seller: String::new(),
+        agent: String::new(),
+        units: String::new(),
+        block: 0,
+        created: tick.now,
+        until: tick.now,
+        transaction: String::new(),
+        proven: 0,
+    }
 }
 
 impl Gateway {
@@ -84,24 +115,10 @@ impl Gateway {
         {
             let Some(replies) = &replies else {
                 // The node runs code that its asker chose: each question counts as a bond of no wallet.
-                let since = tick.now.saturating_sub(HOUR_MS);
-                let is_over = records.bonds_asked(client, since)? >= MAX_ASKED;
-                if is_over && !planted(Mutant::BondsPileUp) {
+                if has_asked_enough(records, client, tick)? {
                     return Ok(Effect::reply(too_many()));
                 }
-                let asked = BondRow {
-                    id: hex::encode(tick.id),
-                    client: client.to_string(),
-                    asker: Asker::Anyone,
-                    seller: String::new(),
-                    agent: String::new(),
-                    units: String::new(),
-                    block: 0,
-                    created: tick.now,
-                    until: tick.now,
-                    transaction: String::new(),
-                    proven: 0,
-                };
+                let asked = asked_by(client, Asker::Anyone, tick);
                 let edits = Vec::from([Edit::Bond(Box::new(asked))]);
                 return Ok(Effect { reaction: Reaction::Evidence(batch(&calls)), edits });
             };
@@ -129,11 +146,13 @@ impl Gateway {
         }
         let since = tick.now.saturating_sub(HOUR_MS);
         let lately = || bonds.iter().filter(|bond| bond.created >= since && bond.asker == asker);
-        let is_over = lately().count() >= MAX_OF_WALLET
-            || asker == Asker::Anyone
-                && (lately().filter(is_its).count() >= MAX_NEAR
-                    || records.bonds_asked(client, since)? >= MAX_ASKED);
-        if is_over && !planted(Mutant::BondsPileUp) {
+        let (all, own) = (lately().count(), lately().filter(is_its).count());
+        let is_stranger = asker == Asker::Anyone;
+        let is_crowded = own > 0 && all >= MAX_AGAIN && !planted(Mutant::FewNetworksAskForAllBonds);
+        let is_over = all >= MAX_OF_WALLET || is_stranger && (own >= MAX_NEAR || is_crowded);
+        if is_over && !planted(Mutant::BondsPileUp)
+            || is_stranger && has_asked_enough(records, client, tick)?
+        {
             return Ok(Effect::reply(too_many()));
         }
         let Some(replies) = replies else {
@@ -149,17 +168,12 @@ impl Gateway {
             return Ok(Effect::reply(said(500, "SELLER_BOND_CONFIG_INVALID", why)));
         };
         let bond = BondRow {
-            id: hex::encode(tick.id),
-            client: client.to_string(),
-            asker,
             seller: id,
             agent,
             units: units.to_string(),
             block,
-            created: tick.now,
             until: tick.now.saturating_add(BOND_MS),
-            transaction: String::new(),
-            proven: 0,
+            ..asked_by(client, asker, tick)
         };
         let reaction = Reaction::Reply(self.told_bond(&bond));
         Ok(Effect { reaction, edits: Vec::from([Edit::Bond(Box::new(bond))]) })

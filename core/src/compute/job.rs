@@ -199,9 +199,15 @@ impl Gateway {
         let known = records.seller(&id)?;
         let is_signed = fields.value("seller_signature").is_some();
         if is_signed && self.set.older.seller_signatures {
-            // A signature of its wallet proves no seller that never had a session.
-            let seller = known.ok_or_else(|| Reaction::Reply(no_signature(NO_SELLER)));
-            return Ok(self.signed_callback(&fields, about, tick).and(seller));
+            // A signature of its wallet proves no seller that never had a session, and its contract
+            // is not asked about one.
+            let is_known = |seller: &SellerRow| {
+                seller.is_bound() || planted(Mutant::UnknownSellersAreAskedAbout)
+            };
+            let Some(seller) = known.filter(is_known) else {
+                return refused(no_signature(NO_SELLER));
+            };
+            return Ok(self.signed_callback(&fields, about, tick).map(|()| seller));
         }
         match self.session_in(known, &id, &request.authorization, tick) {
             Ok(seller) => Ok(Ok(seller)),

@@ -67,6 +67,10 @@ macro_rules! compute {
             FullSellersHideOthers,
             /// A seat that is taken is sold.
             SeatsAreSoldTwice,
+            /// Few networks ask for all bonds that a wallet may be asked for.
+            FewNetworksAskForAllBonds,
+            /// A node is asked about the signature of a seller that never had a session.
+            UnknownSellersAreAskedAbout,
             /// A seller's new price ends the quotes that are held at the old one.
             NewPricesEndQuotes,
             /// The same request is quoted again, with another seat.

@@ -1,5 +1,7 @@
 //! Bonds: case 22 of the contract.
 
+use std::collections::BTreeSet;
+
 use farebox_core::amount::Amount;
 use farebox_core::compute::message::{Instruction, Reaction};
 use farebox_core::compute::row::HoldKind;
@@ -235,11 +237,18 @@ fn asked_from(world: &mut World, networks: u8) -> Vec<Told> {
 pub fn strangers_who_hold_challenges_of_a_wallet_show_its_transfer_in_vain() {
     let mut world = World::new();
     world.register(1, json!({}));
-    let before = asked_from(&mut world, 120);
-    world.now += 3_600_001;
+    let mut before = Vec::new();
+    for _ in 0..5 {
+        before.extend(asked_from(&mut world, 120));
+        world.now += 3_600_001;
+    }
     let told = challenge(&mut world, "10.0.0.1", 1, "agent-1");
     world.now += 1_000;
     let after = asked_from(&mut world, 120);
+    let asked = before.iter().chain(&after).chain([&told]);
+    let amounts: BTreeSet<String> = asked.map(|told| told.text("amount_atomic")).collect();
+    assert_eq!(amounts.len(), before.len() + after.len() + 1, "no two have one amount");
+    assert_eq!(before.len(), 100);
     let receipt = receipt(&wallet(1), &wallet(66), &told.text("amount_atomic"), 101);
     for stranger in before.iter().chain(&after) {
         assert_ne!(stranger.text("amount_atomic"), told.text("amount_atomic"));
@@ -288,6 +297,21 @@ pub fn strangers_are_counted_by_the_wallet_and_its_owner_is_not_held_back_by_the
     assert_eq!(signed_challenge(&mut world, "agent-20", |text| text).code(), limit);
     world.now += 3_600_001;
     assert_eq!(challenge(&mut world, "10.0.0.1", SIGNS, "agent-3").status, 200);
+}
+
+#[test]
+pub fn networks_that_ask_for_several_bonds_of_a_wallet_leave_most_of_them_to_others() {
+    let mut world = World::new();
+    world.register(1, json!({}));
+    // Ten networks ask for as many as they are given.
+    let asked = asked_from(&mut world, 10);
+    assert_eq!(asked.len(), 13, "three of the first, two of the second, one of each other");
+    for number in 0..7 {
+        let client = format!("10.0.0.{number}");
+        assert_eq!(challenge(&mut world, &client, 1, "agent-1").status, 200, "{number}");
+    }
+    let told = challenge(&mut world, "10.0.0.7", 1, "agent-1");
+    assert_eq!(told.code(), (429, "SELLER_BOND_LIMIT_REACHED"));
 }
 
 #[test]

@@ -103,6 +103,14 @@ pub const TABLE: &[Row] = &[
         quotes::the_same_unpaid_request_is_the_same_quote_and_another_prompt_another_one
     ),
     row!(QuotesPileUp, quotes::a_client_holds_two_seats_and_twenty_in_an_hour_unpaid),
+    row!(
+        FewNetworksAskForAllBonds,
+        bonds::networks_that_ask_for_several_bonds_of_a_wallet_leave_most_of_them_to_others
+    ),
+    row!(
+        UnknownSellersAreAskedAbout,
+        older::no_node_is_asked_about_the_signature_of_a_seller_that_never_had_a_session
+    ),
     row!(NewPricesEndQuotes, payments::a_quote_that_is_held_keeps_its_price),
     row!(QuotesNeverEnd, payments::a_quote_is_not_paid_after_its_end),
     row!(AnyPromptIsPaid, payments::another_prompt_than_the_quoted_one_is_not_paid),

@@ -390,6 +390,33 @@ fn a_wallet_that_is_a_contract_is_asked_whether_it_signed() {
 }
 
 #[test]
+pub fn no_node_is_asked_about_the_signature_of_a_seller_that_never_had_a_session() {
+    const REGISTERED: u8 = 7;
+    const UNKNOWN: u8 = 8;
+    let (mut world, job) = signing();
+    world.register(REGISTERED, json!({}));
+    let now = world.now / 1000;
+    for number in [REGISTERED, UNKNOWN] {
+        let odd = json!({
+            "seller_id": wallet(number), "seller_signature": format!("0x{}", "ab".repeat(70)),
+        });
+        let request = callback(&world, ("poll", "seller-jobs"), now, &odd);
+        let asked = [
+            Instruction::SellerJobs(request.clone()),
+            Instruction::Call { id: job.clone(), callback: Callback::Start, request },
+        ];
+        for instruction in asked {
+            // A node's question would be another reaction than an answer.
+            let told = Told::of(world.send(instruction));
+            assert_eq!(
+                (told.status, told.text("error")),
+                (403, "The seller is not registered.".into())
+            );
+        }
+    }
+}
+
+#[test]
 fn what_a_profile_takes_beside_is_set_in_its_entry_and_each_fault_has_its_place() {
     let faults = |more: &[(&str, Value)], bindings: &[&str]| {
         let mut entry = json!({
