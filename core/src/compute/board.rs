@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Tick;
 use super::figures::{Figures, HOUR_MS, HourTally, SellerRecord, Tally, hour_of};
-use super::records::Seats;
 use super::row::{EventKind, EventRow, HoldKind, SellerRow};
+use super::seat::Seats;
 use super::seller::HEARTBEAT_MS;
 use super::settings::{Gateway, Profile};
 use crate::amount::Amount;
@@ -44,7 +44,7 @@ pub struct Supplied {
     pub capability: String,
     /// Sellers that are here.
     pub sellers: u64,
-    /// Their free seats.
+    /// Their seats that a quote is given now.
     pub seats: u64,
     /// The lowest price of a free seat, else of any; atomic units.
     pub units: String,
@@ -190,7 +190,7 @@ fn shown(
 ) -> BoardSeller {
     let taken = seats(&row.id);
     let status = row.status(taken, now);
-    let free = if status == "idle" { row.capacity.saturating_sub(taken.taken()) } else { 0 };
+    let free = if row.is_here(now) { taken.free(row.capacity) } else { 0 };
     BoardSeller {
         status: status.to_string(),
         free,
@@ -224,7 +224,7 @@ fn offers(online: &[SellerRow], seats: &impl Fn(&str) -> Seats, now: u64) -> Vec
     let mut supplies: Sorted<String, Supply> = Sorted::new();
     for row in online.iter().filter(|row| row.is_here(now)) {
         let Ok(price) = Amount::from_atomic(&row.units) else { continue };
-        let free = row.capacity.saturating_sub(seats(&row.id).taken());
+        let free = seats(&row.id).free(row.capacity);
         let supply = supplies.get_or(row.capability.clone(), || (0, 0, None, price));
         let (sellers, all, least, any) = supply;
         *sellers = sellers.saturating_add(1);

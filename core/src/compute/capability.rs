@@ -21,7 +21,7 @@ struct Supply {
 }
 
 impl Gateway {
-    /// Lists capabilities that have a free seat, by name, without naming a seller.
+    /// Lists capabilities of which a quote is given a seat now, by name, without naming a seller.
     pub(super) fn capabilities<R: Records>(
         &self,
         records: &R,
@@ -35,7 +35,8 @@ impl Gateway {
             let seats = records.seats(&seller.id, tick.now)?;
             let price = Amount::from_atomic(&seller.units);
             if let Ok(price) = price
-                && seller.status(seats, tick.now) == "idle"
+                && seller.is_here(tick.now)
+                && seats.free(seller.capacity) > 0
             {
                 let SellerRow { capability, .. } = seller;
                 let supply = supplies.get_or(capability, || Supply { sellers: 0, least: price });

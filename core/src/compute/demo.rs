@@ -6,7 +6,6 @@
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use super::body::Fields;
 use super::event::event;
@@ -18,7 +17,7 @@ use super::message::{JsonAnswer, Reaction};
 use super::quote::{DEMO_BUYER, Order};
 use super::records::{Edit, Records};
 use super::refused::{detailed, invalid, said};
-use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState, SellerRow};
+use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState};
 use super::settings::{Gateway, Profile};
 use super::text::{list, object, quoted, time};
 use super::{Effect, Tick};
@@ -61,17 +60,17 @@ impl Gateway {
             return Ok(Effect::reply(answer.with("retry-after", "3600")));
         }
         let wanted = Wanted::new(&order.capability, &order.buyer);
-        let Some(seller) = self.matched(records, &wanted, tick)? else {
+        let Some(seat) = self.matched(records, &wanted, tick)? else {
             return Ok(Effect::reply(self.none_available(&order.capability)));
         };
         // It ends unpaid, and so it counts among those of its client.
         let quote = QuoteRow {
             until: tick.now,
             state: QuoteState::Lapsed,
-            ..self.held(client, &order, self.fingerprint(&order), &seller, tick)
+            ..self.held(client, &order, self.fingerprint(&order), &seat.seller, tick)
         };
         let waits = tick.now.saturating_add(WAITS_MS);
-        let job = self.new_job(&quote, &seller.id, tick);
+        let job = self.new_job(&quote, &seat.seller.id, tick);
         let job = JobRow {
             transaction: alloc::format!(
                 "0x{}",
@@ -82,14 +81,14 @@ impl Gateway {
             waits: Some(waits),
             ..job
         };
-        let told = |kind| event(kind, tick).job(&job.id).seller(&seller.id);
-        let edits = Vec::from([
+        let told = |kind| event(kind, tick).job(&job.id).seller(&seat.seller.id);
+        let made = [
             told(EventKind::Matching).done(),
             told(EventKind::Paid).done(),
             Edit::Quote(Box::new(quote)),
             Edit::Job(Box::new(job.clone())),
-            Edit::Seller(Box::new(SellerRow { served: tick.now, ..seller })),
-        ]);
+        ];
+        let edits = made.into_iter().chain(seat.edits(tick)).collect();
         Ok(Effect { reaction: Reaction::Wait(job.id), edits })
     }
 

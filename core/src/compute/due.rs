@@ -1,7 +1,7 @@
 //! What time decides: quotes, payments and jobs that are not finished end, one at a time.
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::event::event;
@@ -91,7 +91,7 @@ impl Gateway {
         let may_go_on = !has_one_seller && job.attempts < MAX_ATTEMPTS && !is_gone
             || planted(Mutant::JobsNeverEnd);
         let next = if may_go_on { self.matched(records, &wanted, tick)? } else { None };
-        let Some(seller) = next else {
+        let Some(seat) = next else {
             let why = match job.state {
                 JobState::Running => r#"{"error":"The seller did not deliver in time."}"#,
                 _ => r#"{"error":"The seller did not begin in time."}"#,
@@ -101,30 +101,33 @@ impl Gateway {
             return Ok(Effect { edits, reaction: effect.reaction });
         };
         if let Some(hold) = hold {
-            let row = HoldRow { payee: seller.id.clone(), ..hold };
+            let row = HoldRow { payee: seat.seller.id.clone(), ..hold };
             edits.push(Edit::Hold(Box::new(row)));
         }
         let attempts = job.attempts.saturating_add(1);
         let is_last = attempts >= MAX_ATTEMPTS && !planted(Mutant::PayoutsComeLate);
         let begins = tick.now.saturating_add(if is_last { LAST_START_MS } else { START_MS });
         let row = JobRow {
-            seller: seller.id.clone(),
+            seller: seat.seller.id.clone(),
             tried,
             state: JobState::Paid,
             attempts,
             due: Some(job.waits.map_or(begins, |waits| waits.min(begins))),
             ..job
         };
-        let event = event(EventKind::Matching, tick).job(&row.id).seller(&seller.id);
+        let event = event(EventKind::Matching, tick).job(&row.id).seller(&seat.seller.id);
         edits.push(event.payment(&row.quote.to_string()).done());
-        edits.push(Edit::Seller(Box::new(SellerRow { served: tick.now, ..seller })));
+        edits.extend(seat.edits(tick));
         edits.push(Edit::Job(Box::new(row)));
         Ok(done(edits))
     }
 }
 
 fn lapse(quote: QuoteRow) -> Effect {
-    let row = QuoteRow { state: QuoteState::Lapsed, ..quote };
+    // Strangers ask for any number of quotes that lose their seats: those leave no prompts behind.
+    let is_displaced = quote.state == QuoteState::Displaced;
+    let prompt = if is_displaced { String::new() } else { quote.prompt.clone() };
+    let row = QuoteRow { state: QuoteState::Lapsed, prompt, ..quote };
     done(Vec::from([Edit::Quote(Box::new(row))]))
 }
 

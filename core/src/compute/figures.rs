@@ -10,8 +10,9 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::Tick;
-use super::records::{Edit, Records, Seats};
+use super::records::{Edit, Records};
 use super::row::{DaySales, EventRow, JobRow, JobState, SellerRow};
+use super::seat::Seats;
 use super::settings::Gateway;
 use crate::amount::Amount;
 use crate::mutant::{Mutant, planted};

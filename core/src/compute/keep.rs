@@ -2,7 +2,8 @@
 //! have proven nothing after one, and the oldest work beyond a number.
 //!
 //! An object stores 10 GB. Prompts and results are at most 256 KiB each and sealed; those of open
-//! quotes are bounded by the seats of sellers, those of jobs by [`MAX_OVER`]. Held money stays: its
+//! quotes are two of each client, and those that keep a prompt when they end are bounded by the seats
+//! of sellers; those of jobs are bounded by [`MAX_OVER`]. Held money stays: its
 //! row is what tells a payment that is forwarded again from a new one.
 
 use alloc::vec::Vec;

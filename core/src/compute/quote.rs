@@ -1,9 +1,9 @@
-//! Quotes: a seat is held for a request for exactly as long as the quote counts.
+//! Quotes: a price is held for a request for as long as the quote counts, and a seat until someone
+//! pays for it.
 
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use super::body::{Fields, spelled};
 use super::event::event;
@@ -12,6 +12,7 @@ use super::message::{JsonAnswer, Reaction};
 use super::records::{Edit, Records};
 use super::refused::{detailed, said};
 use super::row::{EventKind, HoldKind, QuoteRow, QuoteState, SellerRow};
+use super::seat::{Claim, firm_until};
 use super::settings::Gateway;
 use super::text::{list, object, quoted};
 use super::{Effect, Tick};
@@ -19,11 +20,11 @@ use crate::encoding::hex;
 use crate::evm::address::Address;
 use crate::mutant::{Mutant, planted};
 
-/// Milliseconds of a quote, and of its seat.
+/// Milliseconds of a quote.
 pub const QUOTE_MS: u64 = 300_000;
 /// `buyer_id` of the exchange itself, in a demo run.
 pub(super) const DEMO_BUYER: &str = "farebox-demo";
-/// Most seats that one client holds unpaid.
+/// Most quotes that one client has open at once.
 const MAX_OPEN: usize = 2;
 /// Most quotes of one client in an hour that it does not pay.
 const MAX_UNPAID: usize = 20;
@@ -71,17 +72,20 @@ impl Gateway {
         };
         let fingerprint = self.fingerprint(&order);
         let known = records.quote_of(&fingerprint)?.filter(|quote| quote.is_open(tick.now));
-        if let Some(quote) = known.filter(|_| !planted(Mutant::RequestsAreQuotedTwice)) {
+        if let Some(quote) = known.filter(|_| !planted(Mutant::RequestsAreQuotedTwice))
+            && (quote.has_seat(tick.now)
+                || self.seat_of(records, &quote, Claim::Payment, tick)?.is_some())
+        {
             return Ok(Effect::told(self.terms(&quote, tick)));
         }
         let unsold = records.unsold(client, tick.now.saturating_sub(HOUR_MS))?;
-        let has_seat = |quote: &&QuoteRow| match quote.state {
-            QuoteState::Open => quote.is_open(tick.now),
+        let is_pending = |quote: &&QuoteRow| match quote.state {
+            QuoteState::Open | QuoteState::Displaced => quote.is_open(tick.now),
             // It has its seat until it is known that no money came.
             QuoteState::Settling => !planted(Mutant::SettlingSeatsAreFree),
             QuoteState::Sold | QuoteState::Lapsed => false,
         };
-        let open = unsold.iter().filter(has_seat).count();
+        let open = unsold.iter().filter(is_pending).count();
         let is_over = open >= MAX_OPEN || unsold.len() >= MAX_UNPAID;
         if is_over && !planted(Mutant::QuotesPileUp) {
             let why = "Pay or let expire the quotes that you have before you request another one.";
@@ -89,15 +93,17 @@ impl Gateway {
             return Ok(Effect::reply(answer));
         }
         let wanted = Wanted::new(&order.capability, &order.buyer);
-        let Some(seller) = self.matched(records, &wanted, tick)? else {
+        let Some(seat) = self.matched(records, &wanted, tick)? else {
             return Ok(Effect::reply(self.none_available(&order.capability)));
         };
-        let quote = self.held(client, &order, fingerprint, &seller, tick);
-        let event = event(EventKind::Matching, tick).payment(&quote.id).seller(&seller.id).done();
+        let quote = QuoteRow {
+            firm: firm_until(unsold.len(), tick),
+            ..self.held(client, &order, fingerprint, &seat.seller, tick)
+        };
+        let event = event(EventKind::Matching, tick).payment(&quote.id);
+        let event = event.seller(&seat.seller.id).done();
         let reaction = self.terms(&quote, tick);
-        let seller = SellerRow { served: tick.now, ..seller };
-        let edits =
-            Vec::from([Edit::Seller(Box::new(seller)), Edit::Quote(Box::new(quote)), event]);
+        let edits = seat.edits(tick).chain([Edit::Quote(Box::new(quote)), event]).collect();
         Ok(Effect { reaction, edits })
     }
 
@@ -125,6 +131,7 @@ impl Gateway {
             network: self.set.network.as_str().to_string(),
             created: tick.now,
             until: tick.now.saturating_add(QUOTE_MS),
+            firm: 0,
             state: QuoteState::Open,
             id,
         }

@@ -5,28 +5,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::row::{BondRow, DaySales, EventRow, HoldRow, JobRow, QuoteRow, SellerRow};
-
-/// Seats of a seller that are taken now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seats {
-    /// By quotes that are open and in time.
-    pub reserved: u32,
-    /// By jobs that are settling, paid or running.
-    pub busy: u32,
-}
-
-impl Seats {
-    /// All of them.
-    #[must_use]
-    pub const fn taken(self) -> u32 {
-        self.reserved.saturating_add(self.busy)
-    }
-}
+use super::seat::{Holder, Seats};
 
 /// A row that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DueRow {
-    /// A quote that is open past its end.
+    /// A quote that is open or displaced past its end.
     Quote(Box<QuoteRow>),
     /// A job.
     Job(Box<JobRow>),
@@ -101,6 +85,19 @@ pub trait Records {
     /// # Errors
     /// An error of the storage.
     fn seats(&self, seller: &str, now: u64) -> Result<Seats, Self::Error>;
+
+    /// The quotes that hold a seat of a seller at this time, oldest first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn holders(&self, seller: &str, now: u64) -> Result<Vec<Holder>, Self::Error>;
+
+    /// The job of a seller that has waited for the longest time for a payment that does not have its
+    /// buyer's own signature.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn forgeable(&self, seller: &str) -> Result<Option<JobRow>, Self::Error>;
 
     /// The bond with this id.
     ///

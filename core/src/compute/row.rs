@@ -128,8 +128,10 @@ pub struct BondRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QuoteState {
-    /// Unpaid; it holds a seat until its end.
+    /// Unpaid; it holds a seat until its end, or until someone pays for it.
     Open,
+    /// Unpaid, and another has its seat; it can be paid until its end.
+    Displaced,
     /// A payment is with the gate; its job holds the seat.
     Settling,
     /// Paid; its job holds the seat.
@@ -138,7 +140,8 @@ pub enum QuoteState {
     Lapsed,
 }
 
-/// A quote. Key: id. Indexes: fingerprint; client; seller where open; until where open.
+/// A quote. Key: id. Indexes: fingerprint; client; seller where open; until where open; state and
+/// until.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuoteRow {
     /// `payment_id`: 32 random bytes in hex.
@@ -169,6 +172,9 @@ pub struct QuoteRow {
     pub created: u64,
     /// When it ends.
     pub until: u64,
+    /// Until when no other quote is given its seat.
+    #[serde(default)]
+    pub firm: u64,
     /// How far it is.
     pub state: QuoteState,
 }
@@ -177,6 +183,12 @@ impl QuoteRow {
     /// Whether it can be paid now.
     #[must_use]
     pub fn is_open(&self, now: u64) -> bool {
+        matches!(self.state, QuoteState::Open | QuoteState::Displaced) && now < self.until
+    }
+
+    /// Whether it holds a seat now.
+    #[must_use]
+    pub fn has_seat(&self, now: u64) -> bool {
         self.state == QuoteState::Open && now < self.until
     }
 }

@@ -15,8 +15,9 @@ use super::records::{Edit, Records};
 use super::refused::{detailed, quote_expired, said};
 use super::row::{
     EntryRow, EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave, QuoteRow,
-    QuoteState, SellerRow, Signer,
+    QuoteState, Signer,
 };
+use super::seat::{Claim, Seat};
 use super::settings::Gateway;
 use super::text::{object, or_null, quoted};
 use super::{Effect, Tick};
@@ -45,8 +46,17 @@ impl Gateway {
         let Some(quote) = records.quote(id)? else { return Ok(none()) };
         let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);
         let left = match quote.state {
-            QuoteState::Open if !self.may_sell(records, (&quote.seller, units), tick)? => 0,
-            QuoteState::Open => quote.until.saturating_sub(tick.now) / 1000,
+            QuoteState::Open | QuoteState::Displaced
+                if !self.may_sell(records, (&quote.seller, units), tick)? =>
+            {
+                0
+            }
+            QuoteState::Displaced
+                if self.seat_of(records, &quote, Claim::Payment, tick)?.is_none() =>
+            {
+                0
+            }
+            QuoteState::Open | QuoteState::Displaced => quote.until.saturating_sub(tick.now) / 1000,
             // The gate may ask while it settles.
             QuoteState::Settling => 60,
             QuoteState::Sold | QuoteState::Lapsed => 0,
@@ -68,7 +78,9 @@ impl Gateway {
 
     /// Ends a quote that the gate cannot price: it could not be paid.
     pub(super) fn unpriced<R: Records>(&self, records: &R, id: &str) -> Result<Effect, R::Error> {
-        let quote = records.quote(id)?.filter(|quote| quote.state == QuoteState::Open);
+        let is_unpaid =
+            |quote: &QuoteRow| matches!(quote.state, QuoteState::Open | QuoteState::Displaced);
+        let quote = records.quote(id)?.filter(is_unpaid);
         let lapsed = quote.map(|quote| QuoteRow { state: QuoteState::Lapsed, ..quote });
         let why = "The gate takes no payment of this price; nothing was charged.";
         let reaction = Reaction::Reply(said(503, "PAYMENT_TERMS_UNAVAILABLE", why));
@@ -144,18 +156,24 @@ impl Gateway {
                 let job = self.new_job(&quote, &quote.seller, tick);
                 self.paid(records, (quote, job, None), sale, tick)
             }
+            (QuoteState::Displaced, None) if quote.is_open(tick.now) => {
+                match self.seat_of(records, &quote, Claim::Payment, tick)? {
+                    Some(seat) => {
+                        let job = self.new_job(&quote, &quote.seller, tick);
+                        self.paid(records, (quote, job, Some(seat)), sale, tick)
+                    }
+                    None => self.late(records, quote, sale, tick),
+                }
+            }
             (_, Some(job)) if job.payment == sale.payment => {
                 Ok(Effect::told(Reaction::Wait(job.id)))
             }
-            (_, None) if self.set.hold.has_money() => self.late(records, quote, sale, tick),
-            (
-                QuoteState::Open | QuoteState::Settling | QuoteState::Sold | QuoteState::Lapsed,
-                None | Some(_),
-            ) => self.orphan(records, sale, tick),
+            (_, None) => self.late(records, quote, sale, tick),
+            (_, Some(_)) => self.orphan(records, sale, tick),
         }
     }
 
-    /// Gives a payment that came too late another free seat, or back.
+    /// Gives a payment whose seat is gone another one, or back.
     fn late<R: Records>(
         &self,
         records: &R,
@@ -165,18 +183,19 @@ impl Gateway {
     ) -> Result<Effect, R::Error> {
         let at_most = Amount::from_atomic(&sale.amount).ok();
         let wanted = Wanted { at_most, ..Wanted::new(&quote.capability, &quote.buyer) };
-        let Some(seller) = self.matched(records, &wanted, tick)? else {
-            return self.orphan(records, sale, tick);
-        };
-        let job = self.new_job(&quote, &seller.id, tick);
-        self.paid(records, (quote, job, Some(seller)), sale, tick)
+        // The money of a request that waits is signed for one seller.
+        let is_work = self.set.hold.has_money() && !quote.prompt.is_empty();
+        let seat = if is_work { self.matched(records, &wanted, tick)? } else { None };
+        let Some(seat) = seat else { return self.orphan(records, sale, tick) };
+        let job = self.new_job(&quote, &seat.seller.id, tick);
+        self.paid(records, (quote, job, Some(seat)), sale, tick)
     }
 
     /// Makes a job of a payment, and notes its money, in one block.
     fn paid<R: Records>(
         &self,
         records: &R,
-        (quote, job, seller): (QuoteRow, JobRow, Option<SellerRow>),
+        (quote, job, seat): (QuoteRow, JobRow, Option<Seat>),
         sale: &TillPayment,
         tick: Tick<'_>,
     ) -> Result<Effect, R::Error> {
@@ -210,9 +229,7 @@ impl Gateway {
             }
             HoldKind::Completion | HoldKind::Mock => Reaction::Wait(job.id.clone()),
         };
-        if let Some(seller) = seller {
-            edits.push(Edit::Seller(Box::new(SellerRow { served: tick.now, ..seller })));
-        }
+        edits.extend(seat.into_iter().flat_map(|seat| seat.edits(tick)));
         edits.push(Edit::Quote(Box::new(QuoteRow { state: QuoteState::Sold, ..quote })));
         edits.push(Edit::Job(Box::new(job)));
         Ok(Effect { reaction, edits })

@@ -17,6 +17,7 @@ use super::quote::Order;
 use super::records::{Edit, Records};
 use super::refused::{bad_fingerprint, detailed, quote_expired, said};
 use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState};
+use super::seat::Claim;
 use super::settings::Gateway;
 use super::text::{object, or_null, quoted};
 use super::{Effect, Tick};
@@ -183,15 +184,20 @@ impl Gateway {
         if is_mock && records.job_shown(&shown)?.is_some() && !planted(Mutant::HashesPayTwice) {
             return Ok(Effect::reply(said(409, "TX_ALREADY_USED", USED)));
         }
-        let seller = records.seller(&quote.seller)?;
         let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);
         let may_sell = self.may_sell(records, (&quote.seller, units), tick)?;
-        if !seller.is_some_and(|seller| seller.holds(tick.now)) || !may_sell {
+        let signer = self.signer(material);
+        let claim = if is_mock { Claim::Payment } else { Claim::of(signer) };
+        let seat = self.seat_of(records, &quote, claim, tick)?.filter(|_| may_sell);
+        let Some(seat) = seat else {
+            // What anyone could have made up ends no quote.
+            if quote.state == QuoteState::Displaced && claim == Claim::Quote {
+                return Ok(Effect::reply(quote_expired()));
+            }
             let lapsed = QuoteRow { state: QuoteState::Lapsed, ..quote };
             let edits = Vec::from([Edit::Quote(Box::new(lapsed))]);
             return Ok(Effect { reaction: Reaction::Reply(quote_expired()), edits });
-        }
-        let signer = self.signer(material);
+        };
         let job = JobRow { shown, signer, ..self.new_job(&quote, &quote.seller, tick) };
         let after = |ms: u64| Some(tick.now.saturating_add(ms));
         let (reaction, state, job, event) = match self.set.hold {
@@ -209,7 +215,8 @@ impl Gateway {
             }
         };
         let quote = Edit::Quote(Box::new(QuoteRow { state, ..quote }));
-        let edits = [Edit::Job(Box::new(job)), quote].into_iter().chain(event).collect();
+        let edits = [Edit::Job(Box::new(job)), quote].into_iter().chain(event);
+        let edits = edits.chain(seat.freed).collect();
         Ok(Effect { reaction, edits })
     }
 }

@@ -71,6 +71,12 @@ macro_rules! compute {
             FewNetworksAskForAllBonds,
             /// A node is asked about the signature of a seller that never had a session.
             UnknownSellersAreAskedAbout,
+            /// A seat that a quote holds unpaid is not given to a payment, or to another quote.
+            UnpaidQuotesKeepSeats,
+            /// A payment that anyone could have made up keeps its seat from one that its buyer signed.
+            ForgeriesKeepSeats,
+            /// A client that leaves quotes unpaid keeps their seats from other quotes.
+            QuotesStayFirm,
             /// A seller's new price ends the quotes that are held at the old one.
             NewPricesEndQuotes,
             /// The same request is quoted again, with another seat.

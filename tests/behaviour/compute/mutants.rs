@@ -111,6 +111,15 @@ pub const TABLE: &[Row] = &[
         UnknownSellersAreAskedAbout,
         older::no_node_is_asked_about_the_signature_of_a_seller_that_never_had_a_session
     ),
+    row!(
+        UnpaidQuotesKeepSeats,
+        quotes::no_number_of_unpaid_quotes_keeps_a_buyer_from_the_seats_of_a_seller
+    ),
+    row!(
+        ForgeriesKeepSeats,
+        quotes::payments_that_anyone_could_make_up_keep_no_seat_from_one_that_its_buyer_signed
+    ),
+    row!(QuotesStayFirm, quotes::a_network_that_leaves_quotes_unpaid_keeps_no_seat_from_another),
     row!(NewPricesEndQuotes, payments::a_quote_that_is_held_keeps_its_price),
     row!(QuotesNeverEnd, payments::a_quote_is_not_paid_after_its_end),
     row!(AnyPromptIsPaid, payments::another_prompt_than_the_quoted_one_is_not_paid),

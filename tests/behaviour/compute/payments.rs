@@ -172,14 +172,14 @@ pub fn what_the_gate_refused_for_certain_ends_the_quote_and_what_is_doubtful_doe
 }
 
 /// A buyer with a key, and its quote.
-struct Keyed {
+pub(super) struct Keyed {
     account: Account,
-    address: String,
-    quote: Told,
+    pub address: String,
+    pub quote: Told,
 }
 
 impl Keyed {
-    fn quoted(world: &mut World) -> Self {
+    pub fn quoted(world: &mut World) -> Self {
         let account = Account::from_candidates(std::iter::once(Secret::new([7; 32]))).unwrap();
         let address = account.address().to_lower_hex();
         let order = Self::order(&address);
@@ -197,7 +197,7 @@ impl Keyed {
     }
 
     /// What its wallet signs for this many units, as a message of version 1.
-    fn signed(&self, units: &str) -> Value {
+    pub fn signed(&self, units: &str) -> Value {
         let usdc = Domain {
             name: "USDC",
             version: "2",
@@ -225,7 +225,7 @@ impl Keyed {
         })
     }
 
-    fn verify(&self, world: &mut World, payment: &Value) -> Reaction {
+    pub fn verify(&self, world: &mut World, payment: &Value) -> Reaction {
         let payment = base64::encode(payment.to_string().as_bytes());
         let fingerprint = self.quote.text("fingerprint");
         let body = json!({"fingerprint": fingerprint, "payload": Self::order(&self.address)});

@@ -1,11 +1,12 @@
 //! Quotes: rows of the contract about matching, seats and fingerprints.
 
 use farebox_core::compute::buy::is_unpriced;
-use farebox_core::compute::message::{Instruction, Reaction};
-use farebox_core::compute::row::HoldKind;
+use farebox_core::compute::message::{Instruction, Reaction, TillPayment};
+use farebox_core::compute::row::{HoldKind, JobState, QuoteState};
 use farebox_core::compute::settings::Profile;
 use serde_json::json;
 
+use super::payments::Keyed;
 use super::world::{ESCROW, Told, URL, USDC, World, wallet};
 
 #[test]
@@ -100,16 +101,168 @@ pub fn of_two_requests_for_one_seat_one_gets_it() {
 }
 
 #[test]
-pub fn a_seat_is_held_for_exactly_as_long_as_its_quote() {
+pub fn a_seat_is_given_to_another_quote_after_ten_seconds_and_to_a_payment_at_any_time() {
     let mut world = World::with_seller();
-    world.ask("10.0.0.1", 8, "one");
-    for _ in 0..5 {
-        world.now += 59_999;
-        world.beat(1);
-        assert_eq!(world.ask("10.0.0.2", 9, "two").status, 503);
+    let one = world.ask("10.0.0.1", 8, "one");
+    for (wait, status) in [(0, 503), (9_999, 503), (1, 402)] {
+        world.now += wait;
+        assert_eq!(world.ask("10.0.0.2", 9, "two").status, status, "after {wait} ms more");
     }
-    world.now += 5;
-    assert_eq!(world.ask("10.0.0.2", 9, "two").status, 402);
+    assert_eq!(states(&world), [QuoteState::Displaced, QuoteState::Open]);
+    // What anyone could have made up waits as a quote does, and ends none.
+    let (fingerprint, payment) = (one.text("fingerprint"), super::world::payment(8));
+    let told = Told::of(world.verify(8, "one", &fingerprint, &payment));
+    assert_eq!(told.code(), (409, "QUOTE_EXPIRED"));
+    world.now += 10_000;
+    // Whose seat was given away pays the price that it was quoted, and has the seat again.
+    pays(&mut world, &one, (8, "one"));
+    assert_eq!(states(&world), [QuoteState::Sold, QuoteState::Displaced]);
+    let two = world.rows.quotes[1].fingerprint.clone();
+    let told = Told::of(world.verify(9, "two", &two, &super::world::payment(9)));
+    assert_eq!(told.code(), (409, "QUOTE_EXPIRED"), "a job keeps its seat");
+    assert_eq!(states(&world), [QuoteState::Sold, QuoteState::Displaced]);
+}
+
+#[test]
+pub fn payments_that_anyone_could_make_up_keep_no_seat_from_one_that_its_buyer_signed() {
+    let mut world = World::with_seller();
+    let keyed = Keyed::quoted(&mut world);
+    world.now += 10_000;
+    // A stranger's payment is at the gate when the buyer pays.
+    let stranger = world.ask("10.0.0.2", 9, "forged");
+    let (fingerprint, id) = (stranger.text("fingerprint"), stranger.text("payment_id"));
+    let forged = super::world::payment(9);
+    assert_eq!(world.verify(9, "forged", &fingerprint, &forged), Reaction::Till(id.clone()));
+    assert_eq!(states(&world), [QuoteState::Displaced, QuoteState::Settling]);
+    let bought = keyed.quote.text("payment_id");
+    let right = keyed.signed(super::world::PRICE);
+    assert_eq!(keyed.verify(&mut world, &right), Reaction::Till(bought.clone()));
+    assert_eq!(states(&world), [QuoteState::Settling, QuoteState::Displaced]);
+    let payer = keyed.address.clone();
+    let sale = TillPayment { payer, ..world.sale(&bought, "rcpt_1", 9) };
+    assert_eq!(Told::of(world.sold(&sale)).status, 200);
+    // If the stranger's money was there after all, it goes back: no seat is without a job.
+    assert_eq!(Told::of(world.sold(&world.sale(&id, "rcpt_2", 9))).code(), (409, "QUOTE_EXPIRED"));
+    assert_eq!(world.rows.jobs.len(), 1);
+    assert_eq!(world.rows.holds["rcpt_2"].payer, wallet(9));
+}
+
+fn states(world: &World) -> Vec<QuoteState> {
+    world.rows.quotes.iter().map(|quote| quote.state).collect()
+}
+
+/// A buyer pays for a quote by both steps, with the prompt that it asked for.
+fn pays(world: &mut World, quote: &Told, (buyer, prompt): (u8, &str)) {
+    let id = quote.text("payment_id");
+    let payment = super::world::payment(buyer);
+    let reaction = world.verify(buyer, prompt, &quote.text("fingerprint"), &payment);
+    assert_eq!(reaction, Reaction::Till(id.clone()));
+    let told = Told::of(world.sold(&world.sale(&id, &format!("rcpt_{prompt}"), buyer)));
+    assert_eq!(told.status, 200, "{told:?}");
+}
+
+#[test]
+pub fn no_number_of_unpaid_quotes_keeps_a_buyer_from_the_seats_of_a_seller() {
+    let mut world = World::new();
+    world.register(1, json!({"capacity": 10}));
+    world.open(1);
+    world.beat(1);
+    for number in 0..10 {
+        let client = format!("10.0.1.{}", number / 2);
+        assert_eq!(world.ask(&client, 8, &format!("idle {number}")).status, 402);
+    }
+    let none = json!([]);
+    let offered = |world: &mut World| world.told(Instruction::Capabilities).body;
+    assert_eq!(offered(&mut world)["capabilities"], none);
+    world.now += 10_000;
+    assert_eq!(offered(&mut world)["capabilities"][0]["capability"], "llm");
+    for number in 0..10_u8 {
+        let (client, prompt) = (format!("10.0.2.{number}"), format!("paid {number}"));
+        let quote = world.ask(&client, 9, &prompt);
+        assert_eq!((quote.status, quote.text("seller_id")), (402, wallet(1)));
+        pays(&mut world, &quote, (9, &prompt));
+        assert_eq!(world.rows.jobs.len(), usize::from(number) + 1);
+    }
+    // The seller works on ten and no more, and what was not paid has no price at the gate.
+    assert_eq!(world.ask("10.0.2.99", 9, "one more").code(), (503, "NO_SELLER_AVAILABLE"));
+    let id = world.rows.quotes[0].id.clone();
+    let told = world.told(Instruction::Price(format!("{URL}/till/{id}")));
+    assert_eq!(told.code(), (404, "QUOTE_EXPIRED"));
+    let jobs = world.rows.jobs.iter().map(|job| job.state).collect::<Vec<_>>();
+    assert_eq!(jobs, [JobState::Paid; 10]);
+}
+
+#[test]
+fn the_seat_of_the_network_that_holds_most_is_given_away_first_and_none_whose_payment_is_on_its_way()
+ {
+    let mut world = World::new();
+    world.register(1, json!({"capacity": 4}));
+    world.open(1);
+    world.beat(1);
+    let paying = world.ask("10.0.0.1", 8, "paying");
+    let reaction =
+        world.verify(8, "paying", &paying.text("fingerprint"), &super::world::payment(8));
+    assert!(matches!(reaction, Reaction::Till(_)), "{reaction:?}");
+    for (client, prompt) in [("10.0.0.2", "alone"), ("10.0.0.3", "first"), ("10.0.0.3", "second")] {
+        assert_eq!(world.ask(client, 9, prompt).status, 402);
+    }
+    world.now += 10_000;
+    assert_eq!(world.ask("10.0.0.4", 9, "late").status, 402);
+    let [settling, open, displaced] =
+        [QuoteState::Settling, QuoteState::Open, QuoteState::Displaced];
+    assert_eq!(states(&world), [settling, open, displaced, open, open]);
+    assert_eq!(world.ask("10.0.0.5", 9, "later").status, 402);
+    assert_eq!(states(&world), [settling, displaced, displaced, open, open, open], "the oldest");
+}
+
+#[test]
+pub fn a_network_that_leaves_quotes_unpaid_keeps_no_seat_from_another() {
+    let mut world = World::with_seller();
+    for prompt in ["a", "b", "c"] {
+        assert_eq!(world.ask("10.0.0.1", 8, prompt).status, 402, "{prompt}");
+        assert_eq!(world.ask("10.0.0.2", 9, "other").status, 503, "{prompt}");
+        world.now += 300_000;
+        world.open(1);
+        world.beat(1);
+    }
+    assert_eq!(world.ask("10.0.0.1", 8, "d").status, 402);
+    assert_eq!(world.ask("10.0.0.2", 9, "other").status, 402, "the fourth in an hour");
+}
+
+#[test]
+fn a_payment_at_the_till_has_the_seat_of_an_unpaid_quote_and_leaves_no_prompt_of_it_behind() {
+    let mut world = World::with_seller();
+    let one = world.ask("10.0.0.1", 8, "one").text("payment_id");
+    world.now += 10_000;
+    let two = world.ask("10.0.0.2", 9, "two").text("payment_id");
+    let url = format!("{URL}/till/{one}");
+    assert_eq!(world.told(Instruction::Price(url)).status, 200);
+    assert_eq!(Told::of(world.sold(&world.sale(&one, "rcpt_1", 8))).status, 200);
+    assert_eq!(states(&world), [QuoteState::Sold, QuoteState::Displaced]);
+    // Of the other one the money goes back: every seat has a job.
+    let told = Told::of(world.sold(&world.sale(&two, "rcpt_2", 9)));
+    assert_eq!(told.code(), (409, "QUOTE_EXPIRED"));
+    assert_eq!(world.rows.holds["rcpt_2"].payer, wallet(9));
+    assert!(!world.rows.quotes[1].prompt.is_empty());
+    world.now += 300_000;
+    world.alarm();
+    assert_eq!(world.rows.quotes[1].state, QuoteState::Lapsed);
+    assert_eq!(world.rows.quotes[1].prompt, "");
+}
+
+#[test]
+fn a_dearer_seat_is_not_quoted_because_strangers_hold_the_cheap_ones() {
+    let mut world = World::new();
+    world.seller(1, "0.005");
+    world.seller(2, "0.006");
+    assert_eq!(world.ask("10.0.0.1", 8, "idle").text("seller_id"), wallet(1));
+    world.now += 10_000;
+    assert_eq!(world.ask("10.0.0.2", 9, "a").text("seller_id"), wallet(1));
+    // Among equals a free one comes first.
+    world.seller(3, "0.005");
+    world.now += 10_000;
+    assert_eq!(world.ask("10.0.0.3", 9, "b").text("seller_id"), wallet(3));
+    assert_eq!(states(&world)[1..], [QuoteState::Open, QuoteState::Open]);
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::convert::Infallible;
 
 use farebox_core::compute::figures::{About, Figure, Figures, HourTally, SellerRecord, Tally};
 use farebox_core::compute::keep::MAX_OVER;
-use farebox_core::compute::records::{DueRow, Edit, Ends, LeavingRow, Records, Seats};
+use farebox_core::compute::records::{DueRow, Edit, Ends, LeavingRow, Records};
 use farebox_core::compute::row::{
     BondRow, DaySales, EventRow, HoldRow, JobRow, JobState, Presence, QuoteRow, QuoteState,
-    SellerRow,
+    SellerRow, Signer,
 };
+use farebox_core::compute::seat::{Holder, Seats};
 
 /// The rows of a profile.
 #[derive(Clone, Debug, Default)]
@@ -77,11 +78,21 @@ impl Rows {
 
     /// When something is due.
     pub fn next_due(&self) -> Option<u64> {
-        let quotes = self.quotes.iter().filter(|it| it.state == QuoteState::Open);
+        let quotes = self.quotes.iter().filter(|it| is_unpaid(it));
         let jobs = self.jobs.iter().filter_map(|it| it.due);
         let holds = self.holds.values().filter_map(|it| it.due);
         quotes.map(|it| it.until).chain(jobs).chain(holds).min()
     }
+}
+
+/// Whether its end is yet to come, or to be noted.
+const fn is_unpaid(quote: &QuoteRow) -> bool {
+    matches!(quote.state, QuoteState::Open | QuoteState::Displaced)
+}
+
+/// Whether its payment is on its way, and could be made up by anyone.
+fn is_forgeable(job: &JobRow) -> bool {
+    job.state == JobState::Settling && job.signer == Signer::Unknown
 }
 
 impl Records for Rows {
@@ -121,10 +132,28 @@ impl Records for Rows {
     }
 
     fn seats(&self, seller: &str, now: u64) -> Result<Seats, Infallible> {
-        let open = self.quotes.iter().filter(|it| it.seller == seller && it.is_open(now));
+        let open = || self.quotes.iter().filter(|it| it.seller == seller && it.has_seat(now));
+        let firm = open().filter(|it| now < it.firm).count();
         let jobs = self.jobs.iter().filter(|it| it.seller == seller && it.state.has_seat());
         let count = |number: usize| u32::try_from(number).unwrap();
-        Ok(Seats { reserved: count(open.count()), busy: count(jobs.count()) })
+        let reserved = count(open().count());
+        let forgeable = self.jobs.iter().filter(|it| it.seller == seller && is_forgeable(it));
+        let forgeable = count(forgeable.count());
+        Ok(Seats { reserved, firm: count(firm), busy: count(jobs.count()), forgeable })
+    }
+
+    fn holders(&self, seller: &str, now: u64) -> Result<Vec<Holder>, Infallible> {
+        let open = self.quotes.iter().filter(|it| it.seller == seller && it.has_seat(now));
+        let holder = |it: &QuoteRow| Holder {
+            quote: it.id.clone(),
+            client: it.client.clone(),
+            firm: it.firm,
+        };
+        Ok(open.map(holder).collect())
+    }
+
+    fn forgeable(&self, seller: &str) -> Result<Option<JobRow>, Infallible> {
+        Ok(self.jobs.iter().find(|it| it.seller == seller && is_forgeable(it)).cloned())
     }
 
     fn bond(&self, id: &str) -> Result<Option<BondRow>, Infallible> {
@@ -193,7 +222,7 @@ impl Records for Rows {
             let end = match quote.state {
                 QuoteState::Lapsed => ends.unsold,
                 QuoteState::Sold => ends.over,
-                QuoteState::Open | QuoteState::Settling => 0,
+                QuoteState::Open | QuoteState::Displaced | QuoteState::Settling => 0,
             };
             if quote.until < end {
                 rows.push(LeavingRow::Quote(quote.id.clone()));
@@ -225,7 +254,7 @@ impl Records for Rows {
     }
 
     fn due(&self, now: u64) -> Result<Option<DueRow>, Infallible> {
-        let quotes = self.quotes.iter().filter(|it| it.state == QuoteState::Open);
+        let quotes = self.quotes.iter().filter(|it| is_unpaid(it));
         let quotes = quotes.map(|it| (it.until, DueRow::Quote(Box::new(it.clone()))));
         let jobs = self.jobs.iter();
         let jobs = jobs.filter_map(|it| Some((it.due?, DueRow::Job(Box::new(it.clone())))));

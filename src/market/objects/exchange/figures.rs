@@ -1,8 +1,8 @@
 //! What a profile has seen, in its rows: one statement per read.
 
 use farebox_core::compute::figures::{About, Figure, Figures, HourTally, SellerRecord, Tally};
-use farebox_core::compute::records::Seats;
 use farebox_core::compute::row::{EventRow, SellerRow};
+use farebox_core::compute::seat::Seats;
 
 use super::rows::ExchangeRows;
 use crate::platform::columns::{json, number, read, text, whole};
@@ -73,19 +73,22 @@ impl Figures for ExchangeRows<'_> {
     }
 
     fn taken(&self, now: u64) -> Result<Vec<(String, Seats)>> {
-        let query = "SELECT seller, sum(reserved), sum(busy) FROM (
-            SELECT seller, 1 AS reserved, 0 AS busy FROM quotes WHERE state = 'open' AND until > ?
-            UNION ALL SELECT seller, 0, 1 FROM jobs WHERE state IN ('settling', 'paid', 'running'))
+        let query = "SELECT seller, sum(reserved), sum(firm), sum(busy) FROM (
+            SELECT seller, 1 AS reserved, firm > ? AS firm, 0 AS busy FROM quotes
+                WHERE state = 'open' AND until > ?
+            UNION ALL SELECT seller, 0, 0, 1 FROM jobs WHERE state IN ('settling', 'paid', 'running'))
             GROUP BY seller";
         let few = |value: Option<&SqlValue>| {
             let count = value.and_then(number).unwrap_or(0);
             u32::try_from(count).unwrap_or(u32::MAX)
         };
         let taken = |row: Vec<SqlValue>| {
-            let seats = Seats { reserved: few(row.get(1)), busy: few(row.get(2)) };
+            let [reserved, firm, busy] = [1, 2, 3].map(|place| few(row.get(place)));
+            let seats = Seats { reserved, firm, busy, forgeable: 0 };
             (text(row.first()).unwrap_or_default(), seats)
         };
-        self.0.exec(query, vec![whole(now)])?.raw().map(|row| Ok(taken(row?))).collect()
+        let rows = self.0.exec(query, vec![whole(now), whole(now)])?;
+        rows.raw().map(|row| Ok(taken(row?))).collect()
     }
 
     fn events(&self, about: &About, after: u64, limit: u32) -> Result<Vec<EventRow>> {

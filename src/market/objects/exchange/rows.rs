@@ -2,8 +2,9 @@
 
 use farebox_core::compute::figures::Figures;
 use farebox_core::compute::keep::{MAX_LEAVING, MAX_OVER};
-use farebox_core::compute::records::{DueRow, Ends, LeavingRow, Records, Seats};
+use farebox_core::compute::records::{DueRow, Ends, LeavingRow, Records};
 use farebox_core::compute::row::{BondRow, DaySales, HoldRow, JobRow, QuoteRow, SellerRow};
+use farebox_core::compute::seat::{Holder, Seats};
 use farebox_core::compute::settings::Profile;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
@@ -68,6 +69,7 @@ impl ExchangeRows<'_> {
     pub(super) fn due_first(&self) -> Result<Option<u64>> {
         let query = "SELECT min(due) FROM (
             SELECT min(until) AS due FROM quotes WHERE state = 'open'
+            UNION ALL SELECT min(until) FROM quotes WHERE state = 'displaced'
             UNION ALL SELECT min(due) FROM jobs WHERE due IS NOT NULL
             UNION ALL SELECT min(due) FROM holds WHERE due IS NOT NULL)";
         Ok(first(self.0, query, vec![])?.as_ref().and_then(number))
@@ -119,12 +121,38 @@ impl Records for ExchangeRows<'_> {
 
     fn seats(&self, seller: &str, now: u64) -> Result<Seats> {
         let open = "SELECT count(*) FROM quotes WHERE state = 'open' AND seller = ? AND until > ?";
+        let firm = "SELECT count(*) FROM quotes
+            WHERE state = 'open' AND seller = ? AND until > ? AND firm > ?";
         let busy = "SELECT count(*) FROM jobs
             WHERE seller = ? AND state IN ('settling', 'paid', 'running')";
+        let forgeable = "SELECT count(*) FROM jobs WHERE seller = ? AND state = 'settling'
+            AND coalesce(json_extract(row, '$.signer'), 'unknown') = 'unknown'";
         let reserved = self.count(open, vec![seller.into(), whole(now)])?;
+        let firm = self.count(firm, vec![seller.into(), whole(now), whole(now)])?;
         let busy = self.count(busy, vec![seller.into()])?;
+        let forgeable = self.count(forgeable, vec![seller.into()])?;
         let few = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-        Ok(Seats { reserved: few(reserved), busy: few(busy) })
+        let [reserved, firm, busy, forgeable] = [reserved, firm, busy, forgeable].map(few);
+        Ok(Seats { reserved, firm, busy, forgeable })
+    }
+
+    fn holders(&self, seller: &str, now: u64) -> Result<Vec<Holder>> {
+        let query = "SELECT id, client, firm FROM quotes
+            WHERE state = 'open' AND seller = ? AND until > ? ORDER BY number";
+        let holder = |row: Vec<SqlValue>| Holder {
+            quote: text(row.first()).unwrap_or_default(),
+            client: text(row.get(1)).unwrap_or_default(),
+            firm: row.get(2).and_then(number).unwrap_or(0),
+        };
+        let rows = self.0.exec(query, vec![seller.into(), whole(now)])?;
+        rows.raw().map(|row| Ok(holder(row?))).collect()
+    }
+
+    fn forgeable(&self, seller: &str) -> Result<Option<JobRow>> {
+        let query = "SELECT row FROM jobs WHERE seller = ? AND state = 'settling'
+            AND coalesce(json_extract(row, '$.signer'), 'unknown') = 'unknown'
+            ORDER BY number LIMIT 1";
+        self.one(query, vec![seller.into()])
     }
 
     fn bond(&self, id: &str) -> Result<Option<BondRow>> {
@@ -239,6 +267,8 @@ impl Records for ExchangeRows<'_> {
         let query = "SELECT kind, row FROM (
             SELECT * FROM (SELECT 'quote' AS kind, until AS due, row FROM quotes
                 WHERE state = 'open' ORDER BY until LIMIT 1)
+            UNION ALL SELECT * FROM (SELECT 'quote', until, row FROM quotes
+                WHERE state = 'displaced' ORDER BY until LIMIT 1)
             UNION ALL SELECT * FROM (SELECT 'job', due, row FROM jobs
                 WHERE due IS NOT NULL ORDER BY due LIMIT 1)
             UNION ALL SELECT * FROM (SELECT 'hold', due, row FROM holds

@@ -1,7 +1,7 @@
 //! The tables of a profile and their history; schema changes are numbered.
 
 /// Schema changes in order.
-pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, SEEN, SETTLED, LEAVING, PROVEN, PRICED];
+pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, SEEN, SETTLED, LEAVING, PROVEN, PRICED, FIRM];
 
 /// The tables of the first version. Rows are JSON; the columns beside them are what they are found by.
 const FIRST: &[&str] = &[
@@ -74,3 +74,6 @@ const PROVEN: &[&str] = &[
 const PRICED: &[&str] = &["CREATE INDEX sellers_priced ON sellers (capability,
     length(json_extract(row, '$.units')), json_extract(row, '$.units'), coalesce(json_extract(row, '$.served'), 0), id)
     WHERE presence = 'online'"];
+
+/// Until when no other quote is given the seat of one.
+const FIRM: &[&str] = &["ALTER TABLE quotes ADD COLUMN firm INTEGER NOT NULL DEFAULT 0"];

@@ -50,13 +50,14 @@ impl ExchangeRows<'_> {
 
     fn put_quote(&self, row: &QuoteRow) -> Result<()> {
         let query =
-            "INSERT INTO quotes (id, fingerprint, client, seller, state, created, until, row)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO quotes (id, fingerprint, client, seller, state, created, until, firm, row)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (id) DO UPDATE SET state = excluded.state, row = excluded.row";
         let text = |text: &String| SqlValue::from(text.as_str());
         let mut values =
             vec![text(&row.id), text(&row.fingerprint), text(&row.client), text(&row.seller)];
-        values.extend([word(&row.state), whole(row.created), whole(row.until), json(row)]);
+        values.extend([word(&row.state), whole(row.created), whole(row.until), whole(row.firm)]);
+        values.push(json(row));
         self.run(query, values)
     }
 

@@ -15,7 +15,7 @@ impl Life {
     pub(super) fn check(&self, before: &Rows) -> Result<(), String> {
         for seller in self.rows.sellers.values() {
             let open = self.rows.quotes.iter();
-            let open = open.filter(|it| it.seller == seller.id && it.is_open(self.now)).count();
+            let open = open.filter(|it| it.seller == seller.id && it.has_seat(self.now)).count();
             let jobs = self.rows.jobs.iter();
             let jobs = jobs.filter(|it| it.seller == seller.id && it.state.has_seat()).count();
             if open + jobs > seller.capacity as usize {
@@ -149,7 +149,7 @@ impl Life {
             return Err(format!("something is due at {due} for ever"));
         }
         for quote in &self.rows.quotes {
-            if matches!(quote.state, QuoteState::Open | QuoteState::Settling) {
+            if !matches!(quote.state, QuoteState::Sold | QuoteState::Lapsed) {
                 return Err(format!("{quote:?} never ends"));
             }
         }
