@@ -8,7 +8,7 @@ pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
 use crate::sessions::{
     by_mpp, ceilings, cheap, claims, dust, funds, paid_out, payee, refunds, restored, retention,
-    sales, settlers, told, units, vain, wrong,
+    sales, settlers, told, units, vain, waits, wrong,
 };
 
 /// A guard, the name of its test, and the test.
@@ -75,12 +75,12 @@ pub const TABLE: &[Row] = &[
     row!(UnsignedDepositsAreSent, funds::a_deposit_that_its_payer_has_not_signed_is_not_sent),
     row!(LateIsSent, funds::a_deposit_that_ends_too_soon_is_not_sent),
     row!(VainDepositsAreSent, funds::a_deposit_that_the_token_refuses_is_not_sent),
-    row!(DepositsAreDoubles, funds::a_deposit_that_waits_is_sent_once),
+    row!(DepositsAreDoubles, waits::a_deposit_that_waits_is_sent_once),
     row!(
         CrumbsAreClosed,
-        funds::who_has_bought_little_waits_for_the_rest_as_long_as_for_a_withdrawal
+        waits::who_has_bought_little_waits_for_the_rest_as_long_as_for_a_withdrawal
     ),
-    row!(DepositsTakeGas, funds::a_deposit_leaves_the_gas_for_what_pays_out),
+    row!(DepositsTakeGas, waits::a_deposit_leaves_the_gas_for_what_pays_out),
     row!(
         VainIsFree,
         vain::deposits_whose_tokens_are_moved_before_the_block_are_sent_ever_more_slowly
@@ -120,8 +120,8 @@ pub const TABLE: &[Row] = &[
     row!(HoldsOverlap, by_mpp::two_requests_at_once_need_a_voucher_for_both),
     row!(AnyConfigPays, wrong::a_wrong_voucher_buys_nothing_and_asks_no_one),
     row!(UnknownDepositIsRefused, wrong::a_deposit_whose_outcome_is_unknown_asks_for_no_second_one),
-    row!(LooksAreAlone, funds::copies_of_a_deposit_that_waits_share_their_looks),
-    row!(LooksAreFree, funds::the_node_is_asked_a_few_times_for_a_deposit_that_does_not_come),
+    row!(LooksAreAlone, waits::copies_of_a_deposit_that_waits_share_their_looks),
+    row!(LooksAreFree, waits::the_node_is_asked_a_few_times_for_a_deposit_that_does_not_come),
     row!(LagIsRefused, wrong::a_deposit_counts_only_by_an_answer_that_is_right_in_every_member),
     row!(AnyDepositCounts, wrong::a_deposit_counts_only_by_an_answer_that_is_right_in_every_member),
     row!(OneFacilitatorIsAsked, settlers::a_facilitator_that_does_not_serve_sessions_is_passed_by),

@@ -13,7 +13,7 @@ use farebox_core::evm::rlp::Items;
 use serde_json::{Value, json};
 
 use super::chain::units;
-use super::funds::DepositCall;
+use super::token::DepositCall;
 use crate::world::CHAIN;
 
 pub const ESCROW: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
