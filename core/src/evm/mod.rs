@@ -5,13 +5,14 @@
 //! [`signature`], from a digest to its signer, and [`known`], faster for one who signs often; [`account`], from a key to a signature; [`eip3009`],
 //! the authorization that moves a stablecoin, and [`permit2`] for other tokens; [`rlp`] and [`transaction`], a transfer that its
 //! sender signed; [`contract_call`], a call that is signed here; [`token`], the known assets; [`wallet`], signatures that only their contract can
-//! check; [`rpc`], requests to a node and its replies.
+//! check; [`rpc`], requests to a node and its replies, and [`evidence`], what a receipt proves of an authorization.
 
 pub mod account;
 pub mod address;
 pub mod contract_call;
 pub mod eip3009;
 pub mod eip712;
+pub mod evidence;
 pub mod keccak;
 pub mod known;
 mod multiples;

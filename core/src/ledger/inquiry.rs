@@ -31,12 +31,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use self::authorization::{AuthorizationStage, Progress};
-use self::evidence::{Evidence, is_exact};
+use self::evidence::of_permit;
 use self::finding::{Finding, Unreadable};
 use self::search::SearchedBlocks;
 use self::transfer::Transfer;
 use crate::amount::Amount;
 use crate::evm::address::Address;
+use crate::evm::evidence::{AuthorizedTransfer, Evidence};
 use crate::evm::permit2;
 use crate::evm::rpc::error::RpcError;
 use crate::evm::rpc::reply::{Log, Replies, TransactionReceipt};
@@ -92,6 +93,12 @@ impl Question {
         AuthorizationId { asset: self.asset, authorizer: self.from, nonce: self.nonce }
     }
 
+    /// What the payment moves.
+    fn transfer(&self) -> AuthorizedTransfer {
+        let authorization = self.authorization();
+        AuthorizedTransfer { authorization, to: self.to, value: self.value }
+    }
+
     /// The call for what the contract says of the nonce.
     fn state(&self, at: At) -> Call {
         match self.method {
@@ -136,7 +143,7 @@ impl Question {
             }
             TransferMethod::Permit2 | TransferMethod::Upto(_) => {
                 let logs = replies.transfer_logs(index, (self.asset, self.from, self.to), span)?;
-                Ok(logs.into_iter().filter(|log| is_exact(log, self)).collect())
+                Ok(logs.into_iter().filter(|log| self.transfer().is_moved_by(log)).collect())
             }
         }
     }
@@ -159,10 +166,12 @@ impl Question {
         transaction: &[u8; 32],
     ) -> Result<Evidence, Unreadable> {
         match self.method {
-            TransferMethod::Eip3009 | TransferMethod::Deferred => Ok(Evidence::of(receipt, self)),
+            TransferMethod::Eip3009 | TransferMethod::Deferred => {
+                Ok(Evidence::of(receipt, &self.transfer()))
+            }
             TransferMethod::Permit2 | TransferMethod::Upto(_) => {
                 let sent = replies.transaction(data, transaction)?;
-                Ok(Evidence::of_permit(receipt, &sent.ok_or(Unreadable::Contradictory)?, self))
+                Ok(of_permit(receipt, &sent.ok_or(Unreadable::Contradictory)?, self))
             }
         }
     }

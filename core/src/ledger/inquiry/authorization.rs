@@ -2,11 +2,11 @@
 
 use alloc::vec::Vec;
 
-use super::evidence::Evidence;
 use super::finding::{Finding, Unreadable};
 use super::heads::{Heads, hash, optional};
 use super::search::{Search, estimate};
 use super::{Question, SIGHT_SLACK_SECS};
+use crate::evm::evidence::Evidence;
 use crate::evm::rpc::reply::{Block, Log, Replies};
 use crate::evm::rpc::{At, Call, Span};
 use crate::payment::TransferMethod;

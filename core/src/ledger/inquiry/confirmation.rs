@@ -10,8 +10,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Question;
-use super::evidence::Evidence;
 use super::finding::Unreadable;
+use crate::evm::evidence::Evidence;
 use crate::evm::rpc::reply::{Replies, TransactionReceipt};
 use crate::evm::rpc::{At, Call, batch};
 use crate::payment::TxHash;
