@@ -6,6 +6,7 @@
 
 pub mod call;
 mod landed;
+mod replies;
 mod round;
 pub mod sent;
 

@@ -129,6 +129,12 @@ macro_rules! channel {
             VainIsFree,
             /// A deposit that the contract refused has come if its payer has added as much.
             RevertedHasCome,
+            /// A deposit that a stranger sends before the payee counts as one that its payer made fail.
+            FirstSendersHoldBack,
+            /// A deposit has come whatever became of its authorization, if its payer has added as much.
+            SpoiltHasCome,
+            /// What the payee loses by deposits that strangers send first is not counted.
+            OvertakenIsFree,
             /// Deposits of strangers that come to nothing hold up those of payers whose last one came.
             StrangersPauseAll,
             /// A payer whose deposit came to nothing counts as one whose last one came.

@@ -7,8 +7,8 @@ use farebox_core::mutant::{Mutant, plant};
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
 use crate::sessions::{
-    by_mpp, ceilings, cheap, claims, dust, funds, paid_out, payee, refunds, restored, retention,
-    sales, settlers, told, units, vain, waits, wrong,
+    by_mpp, ceilings, cheap, claims, dust, funds, overtaken, paid_out, payee, refunds, restored,
+    retention, sales, settlers, told, units, vain, waits, wrong,
 };
 
 /// A guard, the name of its test, and the test.
@@ -84,6 +84,18 @@ pub const TABLE: &[Row] = &[
     row!(
         VainIsFree,
         vain::deposits_whose_tokens_are_moved_before_the_block_are_sent_ever_more_slowly
+    ),
+    row!(
+        FirstSendersHoldBack,
+        overtaken::a_stranger_who_sends_a_payers_deposits_first_does_not_hold_them_back
+    ),
+    row!(
+        SpoiltHasCome,
+        overtaken::a_payer_who_spoils_what_they_signed_and_adds_as_much_has_made_deposits_that_failed
+    ),
+    row!(
+        OvertakenIsFree,
+        overtaken::deposits_that_strangers_send_first_slow_those_of_new_payers_alone
     ),
     row!(RevertedHasCome, vain::a_payer_who_adds_as_much_first_has_made_a_deposit_that_failed),
     row!(StrangersPauseAll, vain::strangers_do_not_hold_up_deposits_of_whoever_has_made_one),

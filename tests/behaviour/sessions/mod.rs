@@ -12,6 +12,7 @@ pub mod funds;
 mod junk;
 mod mpp_payer;
 mod node;
+pub mod overtaken;
 pub mod paid_out;
 pub mod payee;
 pub mod refunds;

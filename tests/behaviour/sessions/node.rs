@@ -44,6 +44,8 @@ pub enum NodeManner {
     Down,
     /// What is sent waits for [`ChannelNode::block`].
     Waits,
+    /// The same, and a stranger who reads the pool has each deposit mined before the payee's call.
+    Overtakes,
     /// It answers what it is asked, and takes no transactions.
     Refuses,
 }
@@ -56,7 +58,7 @@ pub struct ChannelNode {
     /// When each channel was opened; the number of a block is its time.
     pub opened: BTreeMap<String, u64>,
     /// When each transaction of a payer was mined.
-    mined_at: BTreeMap<String, u64>,
+    pub(super) mined_at: BTreeMap<String, u64>,
     /// The channels that they name.
     named: BTreeMap<String, String>,
     pub manner: NodeManner,
@@ -92,6 +94,11 @@ pub struct ChannelNode {
     pub used: BTreeSet<[u8; 32]>,
     /// The time of its blocks.
     pub now: u64,
+    /// Events of the token in transactions that are not the payee's, oldest first.
+    pub token_logs: Vec<Value>,
+    /// Questions for events that it was asked, and whether it answers none.
+    pub searched: u64,
+    pub has_no_logs: bool,
     /// Deposits that it still tries before it is busy; none if it never is.
     pub trials: Option<u64>,
     /// What it says then.
@@ -143,6 +150,9 @@ impl ChannelNode {
             tokens: BTreeMap::new(),
             used: BTreeSet::new(),
             now: 0,
+            token_logs: Vec::new(),
+            searched: 0,
+            has_no_logs: false,
             trials: None,
             excuse: "request rate limit exceeded",
         }
@@ -236,11 +246,26 @@ impl ChannelNode {
                                 "blockNumber": block, "logIndex": "0x0", "transactionHash": hash, "removed": false,
                             })
                         };
-                        let logs: Vec<Value> =
-                            self.named.get(hash).map(event).into_iter().collect();
+                        let own =
+                            self.token_logs.iter().filter(|log| log["transactionHash"] == hash);
+                        let logs: Vec<Value> = self
+                            .named
+                            .get(hash)
+                            .map(event)
+                            .into_iter()
+                            .chain(own.cloned())
+                            .collect();
                         json!({"status": status, "blockNumber": block, "logs": logs, "transactionHash": hash})
                     }
                 }
+            }
+            "eth_getLogs" if self.has_no_logs => {
+                self.refusal = Some("the range is too wide".to_owned());
+                Value::Null
+            }
+            "eth_getLogs" => {
+                self.searched += 1;
+                self.events(&params[0])
             }
             "eth_call" => {
                 let data = hex::decode_prefixed(params[0]["data"].as_str().unwrap()).unwrap();
@@ -357,6 +382,11 @@ impl ChannelNode {
             self.wei -= USED * max_fee.min(self.base + tip);
             let hash = self.hashes.get(&self.mined).cloned();
             self.mined += 1;
+            if self.manner == NodeManner::Overtakes
+                && let Some(call) = DepositCall::read(&data)
+            {
+                self.overtakes(&call);
+            }
             let is_done = data.is_empty() || self.carried_out(&data);
             self.reverted += u64::from(!is_done);
             self.sent.extend(hash.map(|hash| (hash, is_done)));

@@ -1,4 +1,4 @@
-//! The token and the contract behind a node, as far as deposits use them.
+//! The token and the contract behind a node, as far as deposits use them: the payee's, those that a stranger sends first, and authorizations that their payer spoils.
 
 use farebox_core::amount::Amount;
 use farebox_core::channel::config::{ChannelParties, top_up_nonce};
@@ -6,9 +6,12 @@ use farebox_core::encoding::hex;
 use farebox_core::evm::address::Address;
 use farebox_core::evm::eip712::Domain;
 use farebox_core::evm::eip3009::Authorization;
+use farebox_core::evm::rpc::{AUTHORIZATION_CANCELED, AUTHORIZATION_USED, TRANSFER};
 use farebox_core::evm::signature::Signature;
 use farebox_core::time::UnixTime;
+use serde_json::{Value, json};
 
+use super::chain::units;
 use super::node::{ChannelNode, Locked, escrow};
 use crate::world::CHAIN;
 
@@ -124,4 +127,95 @@ impl ChannelNode {
 
 pub fn separator(token: Address) -> [u8; 32] {
     Domain { name: "USDC", version: "2", chain_id: CHAIN, verifying_contract: token }.separator()
+}
+
+/// How a payer spoils an authorization that they have signed for a deposit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoilage {
+    /// They cancel it.
+    Cancelled,
+    /// They sign the same nonce for a transfer to another account.
+    Elsewhere,
+    /// The same, in one transaction with a deposit of as much by themselves.
+    BesideItsAmount,
+}
+
+fn topic(word: &[u8; 32]) -> String {
+    hex::encode_prefixed(word)
+}
+
+fn transfer(from: Address, to: Address, value: u64) -> (Vec<[u8; 32]>, String) {
+    (vec![TRANSFER, from.to_word(), to.to_word()], topic(&units(value).to_be_bytes()))
+}
+
+impl ChannelNode {
+    /// A transaction of someone who reads the pool, with the same bytes as the payee's.
+    pub fn overtakes(&mut self, call: &DepositCall) {
+        assert!(self.deposits(call).is_some());
+        let Authorization { from, to, nonce, value, .. } = call.signed;
+        let token = match &call.target {
+            Ok(parties) => parties.token,
+            Err((id, _)) => self.channels[id].parties.token,
+        };
+        let used = (vec![AUTHORIZATION_USED, from.to_word(), nonce], "0x".to_owned());
+        let moved = transfer(from, to, value.to_string().parse().unwrap());
+        self.token_events(token, vec![used, moved]);
+    }
+
+    /// The payer of this channel spoils the authorization with this nonce, and adds as much by a
+    /// transaction of their own.
+    pub fn spoils(&mut self, id: &str, nonce: [u8; 32], value: u64, manner: Spoilage) {
+        let parties = self.channels[id].parties;
+        let (payer, other) = (parties.payer, Address::from_bytes([7; 20]));
+        assert!(self.used.insert(nonce));
+        let event = match manner {
+            Spoilage::Cancelled => AUTHORIZATION_CANCELED,
+            Spoilage::Elsewhere | Spoilage::BesideItsAmount => AUTHORIZATION_USED,
+        };
+        let ended = (vec![event, payer.to_word(), nonce], "0x".to_owned());
+        let (away, own) = (transfer(payer, other, value), transfer(payer, escrow().address, value));
+        let transactions = match manner {
+            Spoilage::Cancelled => vec![vec![ended], vec![own]],
+            Spoilage::Elsewhere => vec![vec![ended, away], vec![own]],
+            Spoilage::BesideItsAmount => vec![vec![ended, away, own]],
+        };
+        for events in transactions {
+            self.token_events(parties.token, events);
+        }
+        self.channels.get_mut(id).unwrap().deposit += value;
+    }
+
+    /// One more transaction, with these events of the token.
+    fn token_events(&mut self, token: Address, events: Vec<(Vec<[u8; 32]>, String)>) {
+        let hash = format!("0x{:064x}", 0xe0_0000 + self.token_logs.len());
+        self.sent.insert(hash.clone(), true);
+        self.mined_at.insert(hash.clone(), self.now);
+        for (place, (topics, data)) in (1_u64..).zip(events) {
+            self.token_logs.push(json!({
+                "address": token.to_lower_hex(), "topics": topics.iter().map(topic).collect::<Vec<_>>(),
+                "data": data, "blockNumber": format!("{:#x}", self.now), "logIndex": format!("{place:#x}"),
+                "transactionHash": hash, "removed": false,
+            }));
+        }
+    }
+
+    /// The events of the token that a filter asks for.
+    pub fn events(&self, filter: &Value) -> Value {
+        let number =
+            |value: &Value| u64::from_str_radix(&value.as_str().unwrap()[2..], 16).unwrap();
+        let blocks = number(&filter["fromBlock"])..=number(&filter["toBlock"]);
+        let fits = |asked: &Value, topic: &Value| match asked {
+            Value::Array(any) => any.contains(topic),
+            one => one == topic,
+        };
+        let is_asked = |log: &&Value| {
+            let topics = log["topics"].as_array().unwrap();
+            let asked = filter["topics"].as_array().unwrap();
+            log["address"] == filter["address"]
+                && blocks.contains(&number(&log["blockNumber"]))
+                && asked.len() <= topics.len()
+                && asked.iter().zip(topics).all(|(asked, topic)| fits(asked, topic))
+        };
+        self.token_logs.iter().filter(is_asked).cloned().collect()
+    }
 }

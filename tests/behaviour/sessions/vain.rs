@@ -8,10 +8,10 @@ use super::mpp_payer::{DEPOSIT, Session, code};
 use super::node::{NodeManner, escrow};
 
 /// Deposits that may fail in an hour.
-const MAX_FAILED: u64 = 16;
+pub const MAX_FAILED: u64 = 16;
 
 /// A deposit for one more channel of this payer, who has the tokens for it.
-fn another_of(session: &mut Session, payer: u8, signer: u8) -> serde_json::Value {
+pub fn another_of(session: &mut Session, payer: u8, signer: u8) -> serde_json::Value {
     let authorized = account(signer).address();
     session.parties.payer = account(payer).address();
     session.door.node.tokens.insert(session.parties.payer, DEPOSIT);
@@ -24,19 +24,19 @@ fn another_of(session: &mut Session, payer: u8, signer: u8) -> serde_json::Value
 }
 
 /// Nonces of the payee that were sent, however often each.
-fn sent(session: &Session) -> u64 {
+pub fn sent(session: &Session) -> u64 {
     let last = session.door.node.paid.iter().map(|(nonce, _)| *nonce).max();
     last.map_or(0, |nonce| nonce + 1)
 }
 
 /// What the operator is told of the account.
-fn complaint(session: &Session) -> Option<String> {
+pub fn complaint(session: &Session) -> Option<String> {
     let queue = PayeeQueue::from_row(session.door.queue());
     session.door.gate.payee_complaint(&queue, "eip155:84532")
 }
 
 /// Rounds of the account for so many seconds.
-fn rounds(session: &mut Session, secs: u64) {
+pub fn rounds(session: &mut Session, secs: u64) {
     for _ in 0..secs / 3 {
         session.door.now += 3;
         session.door.sends();
@@ -44,7 +44,7 @@ fn rounds(session: &mut Session, secs: u64) {
 }
 
 /// A deposit of a payer who moves the tokens away before the block.
-fn vain(session: &mut Session, payer: u8, signer: u8) {
+pub fn vain(session: &mut Session, payer: u8, signer: u8) {
     let payload = another_of(session, payer, signer);
     assert_eq!(code(&session.buy(&payload)), 70_007);
     session.door.node.tokens.insert(account(payer).address(), 0);
@@ -54,7 +54,7 @@ fn vain(session: &mut Session, payer: u8, signer: u8) {
 }
 
 /// Deposits of as many new payers as may fail in an hour.
-fn strangers_fail(session: &mut Session) {
+pub fn strangers_fail(session: &mut Session) {
     for attempt in 0..u8::try_from(MAX_FAILED).unwrap() {
         vain(session, 20 + attempt, 210 + attempt);
     }

@@ -13,7 +13,8 @@ use crate::encoding::hex;
 use crate::evm::account::Account;
 use crate::evm::address::Address;
 use crate::evm::contract_call::{ContractCall, SignedCall};
-use crate::evm::rpc::Call;
+use crate::evm::evidence::AuthorizedTransfer;
+use crate::evm::rpc::{AuthorizationId, Call};
 use crate::evm::signature::Signature;
 use crate::mutant::{Mutant, planted};
 
@@ -35,9 +36,33 @@ pub struct FundsCall {
     pub payer: Address,
     /// The data of the call.
     pub data: Vec<u8>,
+    /// What the token knows it by; rows of an earlier version do not say it.
+    pub authorization: Option<AuthorizationId>,
 }
 
 impl FundsCall {
+    /// Its words in a row: the data with the token and the nonce, and the payer before.
+    fn to_text(&self) -> String {
+        let mut data = hex::encode_prefixed(&self.data);
+        if let Some(AuthorizationId { asset, nonce, .. }) = &self.authorization {
+            data = [data, asset.to_lower_hex(), hex::encode_prefixed(nonce)].join("/");
+        }
+        [self.payer.to_lower_hex(), data].join(" ")
+    }
+
+    fn read<'a>(fields: &mut impl Iterator<Item = &'a str>) -> Option<Self> {
+        let payer = Address::parse(fields.next()?).ok()?;
+        let mut parts = fields.next()?.split('/');
+        let data = hex::decode_prefixed(parts.next()?).ok()?;
+        let mut authorization = || {
+            let asset = Address::parse(parts.next()?).ok()?;
+            let nonce = hex::decode_array(parts.next()?).ok()?;
+            Some(AuthorizationId { asset, authorizer: payer, nonce })
+        };
+        let authorization = authorization();
+        Some(Self { payer, data, authorization })
+    }
+
     /// Whether it opens a channel; otherwise it adds to one.
     pub(super) fn opens(&self) -> bool {
         self.data.starts_with(&OPEN)
@@ -82,8 +107,10 @@ pub(super) enum ChannelCheck {
     Standing,
     /// What becomes of a deposit.
     Trial,
-    /// What became of the transaction with a deposit.
+    /// What became of the transaction with a deposit, or of the one that used its authorization.
     Receipt,
+    /// Which transaction used the authorization of a deposit.
+    Use,
 }
 
 /// A channel as a node shows it, as far as calls need it.
@@ -171,8 +198,8 @@ impl QueuedCall {
             self.signature.map_or_else(none, |it| hex::encode_prefixed(&it.to_bytes())),
         ]
         .join(" ");
-        if let Some(FundsCall { payer, data }) = &self.funds {
-            text = [text, payer.to_lower_hex(), hex::encode_prefixed(data)].join(" ");
+        if let Some(funds) = &self.funds {
+            text = [text, funds.to_text()].join(" ");
         }
         text
     }
@@ -207,9 +234,7 @@ impl QueuedCall {
             funds: None,
         };
         if call.call == PayoutCall::Deposit {
-            let payer = Address::parse(fields.next()?).ok()?;
-            let data = hex::decode_prefixed(fields.next()?).ok()?;
-            call.funds = Some(FundsCall { payer, data });
+            call.funds = Some(FundsCall::read(fields)?);
         }
         Some(call)
     }
@@ -246,6 +271,16 @@ impl QueuedCall {
     /// Asks a node what becomes of a deposit; `None` if it is none.
     pub(super) fn trial(&self) -> Option<Call> {
         Some(self.ask(self.payee, self.funds.as_ref()?.data.clone()))
+    }
+
+    /// What its deposit moves; `None` if it is none, or its row does not say it.
+    pub(super) fn transfer(&self) -> Option<AuthorizedTransfer> {
+        let authorization = self.funds.as_ref()?.authorization?;
+        Some(AuthorizedTransfer {
+            authorization,
+            to: self.contract.address,
+            value: self.cumulative,
+        })
     }
 
     fn ask(&self, from: Address, data: Vec<u8>) -> Call {

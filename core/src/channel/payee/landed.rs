@@ -4,12 +4,14 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::call::{FundsCall, QueuedCall, ShownChannel};
+use super::call::{ChannelCheck, FundsCall, QueuedCall, ShownChannel};
+use super::replies::RoundReplies;
 use crate::amount::Amount;
-use crate::channel::config::ChannelId;
 use crate::encoding::hex;
 use crate::evm::address::Address;
+use crate::evm::evidence::Evidence;
 use crate::evm::rpc::reply::Status;
+use crate::evm::rpc::{Call, Span};
 use crate::mutant::{Mutant, planted};
 use crate::time::UnixTime;
 
@@ -31,15 +33,39 @@ enum DepositOutcome {
     /// Nothing yet, of the transaction with this hash: an earlier one with its nonce may have been
     /// mined in its place.
     Open(Option<[u8; 32]>),
+    /// The contract refused it in this block, and the channel may have it all the same: it is not
+    /// known yet which transaction used its authorization.
+    Refused(u64),
+    /// The same, and this transaction used it; it is not known yet for what.
+    Used([u8; 32]),
     /// The channel has it.
     Come,
 }
 
+/// What a node shows of a deposit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DepositFate {
+    /// Nothing that decides.
+    Waits,
+    /// The channel is closed for ever, and what was added before that is not told apart.
+    Closed,
+    /// The channel has as much as it brings; whether it is what brought it.
+    Shown { is_its: bool },
+    /// The authorization itself has come, by a transaction that is not the payee's.
+    Overtaken,
+    /// It came to nothing.
+    Vain,
+}
+
 impl DepositOutcome {
     fn read(text: &str) -> Self {
-        match text {
-            COME => Self::Come,
-            hash => Self::Open(hex::decode_array(hash).ok()),
+        let hash = |text| hex::decode_array(text).ok();
+        let block = |text: &str| text.parse().ok();
+        match text.split_once('/') {
+            Some((REFUSED, text)) => block(text).map_or(Self::Open(None), Self::Refused),
+            Some((USED, text)) => hash(text).map_or(Self::Open(None), Self::Used),
+            Some(_) | None if text == COME => Self::Come,
+            Some(_) | None => Self::Open(hash(text)),
         }
     }
 
@@ -47,6 +73,8 @@ impl DepositOutcome {
         match self {
             Self::Open(Some(hash)) => hex::encode_prefixed(&hash),
             Self::Open(None) => "-".to_string(),
+            Self::Refused(block) => [REFUSED, "/", &block.to_string()].concat(),
+            Self::Used(hash) => [USED, "/", &hex::encode_prefixed(&hash)].concat(),
             Self::Come => COME.to_string(),
         }
     }
@@ -63,6 +91,101 @@ impl Landed {
     fn has_come(&self) -> bool {
         self.outcome == DepositOutcome::Come
     }
+
+    fn payer(&self) -> Option<Address> {
+        self.call.funds.as_ref().map(|it| it.payer)
+    }
+
+    /// What a node is asked about it beside its channel.
+    fn look(&self) -> Option<(ChannelCheck, Call)> {
+        match self.outcome {
+            DepositOutcome::Open(Some(hash)) | DepositOutcome::Used(hash) => {
+                Some((ChannelCheck::Receipt, Call::Receipt(hash)))
+            }
+            DepositOutcome::Refused(block) => {
+                let authorization = self.call.funds.as_ref()?.authorization?;
+                let span = Span::downward(block);
+                Some((ChannelCheck::Use, Call::AuthorizationLogs { authorization, span }))
+            }
+            DepositOutcome::Open(None) | DepositOutcome::Come => None,
+        }
+    }
+
+    /// What a node's answers make of it; `is_over` once no more of them are waited for.
+    fn fate(&mut self, replies: &RoundReplies<'_>, is_over: bool) -> DepositFate {
+        let late = if is_over { DepositFate::Vain } else { DepositFate::Waits };
+        let fate = match self.outcome {
+            DepositOutcome::Come => Some(DepositFate::Waits),
+            DepositOutcome::Open(transaction) => self.fate_of_call(transaction, replies, is_over),
+            DepositOutcome::Refused(block) => {
+                if let Some(hash) = replies.user(&self.call, block) {
+                    self.outcome = DepositOutcome::Used(hash);
+                }
+                None
+            }
+            DepositOutcome::Used(hash) => self.fate_of_authorization(&hash, replies),
+        };
+        fate.unwrap_or(late)
+    }
+
+    /// What became of the payee's own call, if that is shown.
+    fn fate_of_call(
+        &mut self,
+        transaction: Option<[u8; 32]>,
+        replies: &RoundReplies<'_>,
+        is_over: bool,
+    ) -> Option<DepositFate> {
+        let channel = &self.call.channel;
+        let shown = replies.standing(channel);
+        let receipt = transaction.and_then(|hash| replies.receipt(channel, &hash));
+        let refused = receipt.as_ref().filter(|it| it.status == Status::Reverted);
+        if let Some(receipt) = refused.filter(|_| !planted(Mutant::RevertedHasCome)) {
+            let may_have_come = self.call.transfer().is_some()
+                && shown.is_none_or(|shown| self.is_in(shown))
+                && !planted(Mutant::FirstSendersHoldBack);
+            if !may_have_come {
+                return Some(DepositFate::Vain);
+            }
+            self.outcome = DepositOutcome::Refused(receipt.block);
+            return None;
+        }
+        // One that was replaced has no receipt.
+        let may_come = receipt.is_some() || transaction.is_none() || is_over;
+        match shown.filter(|_| may_come)? {
+            // A payer can add as much, and have the call fail: its receipt tells.
+            shown if self.is_in(shown) => {
+                let is_its = receipt.is_some() || planted(Mutant::AddingIsProof);
+                Some(DepositFate::Shown { is_its })
+            }
+            shown => shown.is_final.then_some(DepositFate::Closed),
+        }
+    }
+
+    /// What became of its authorization by this transaction, if that is shown.
+    fn fate_of_authorization(
+        &self,
+        transaction: &[u8; 32],
+        replies: &RoundReplies<'_>,
+    ) -> Option<DepositFate> {
+        let channel = &self.call.channel;
+        let receipt = replies.receipt(channel, transaction)?;
+        match Evidence::of(&receipt, &self.call.transfer()?) {
+            Evidence::Paid { .. } => {
+                let is_in = self.is_in(replies.standing(channel)?);
+                is_in.then_some(DepositFate::Overtaken)
+            }
+            _ if planted(Mutant::SpoiltHasCome) => Some(DepositFate::Overtaken),
+            Evidence::Cancelled | Evidence::Elsewhere | Evidence::Unclear | Evidence::Unrelated => {
+                Some(DepositFate::Vain)
+            }
+        }
+    }
+
+    /// Whether a channel has as much as it had before, and this deposit.
+    fn is_in(&self, shown: ShownChannel) -> bool {
+        let least = self.before.checked_add(self.call.cumulative);
+        least.is_some_and(|least| shown.deposit >= least)
+    }
 }
 
 fn time(text: &str) -> Option<UnixTime> {
@@ -76,7 +199,8 @@ struct FailedDeposit {
     at: UnixTime,
     /// Whether the last one of its payer had come.
     is_proven: bool,
-    /// Its payer; rows of an earlier version do not say it.
+    /// Its payer, unless it has come by a stranger's transaction; rows of an earlier version do not
+    /// say it.
     payer: Option<Address>,
 }
 
@@ -154,57 +278,48 @@ impl LandedDeposits {
         self.landed.push(Landed { call, before, at, outcome: DepositOutcome::Open(transaction) });
     }
 
-    /// Those that a node is to be asked about, with their transactions.
-    pub(super) fn open(&self) -> impl Iterator<Item = (&QueuedCall, Option<[u8; 32]>)> {
-        self.landed.iter().filter_map(|it| match it.outcome {
-            DepositOutcome::Open(transaction) => Some((&it.call, transaction)),
-            DepositOutcome::Come => None,
-        })
+    /// Those that a node is to be asked about: their channels, and what else tells of them.
+    pub(super) fn open(&self) -> impl Iterator<Item = (&QueuedCall, Option<(ChannelCheck, Call)>)> {
+        self.landed.iter().filter(|it| !it.has_come()).map(|it| (&it.call, it.look()))
     }
 
     /// Takes what a node shows of their channels and transactions. One that the contract refused has
     /// failed, whatever the channel has: its payer may have moved the tokens before the block, or
-    /// have added as much. So has one that is never shown.
-    pub(super) fn shown(
-        &mut self,
-        standing: &dyn Fn(&ChannelId) -> Option<ShownChannel>,
-        became: &dyn Fn(&ChannelId, &[u8; 32]) -> Option<Status>,
-        now: UnixTime,
-    ) {
+    /// have added as much. So has one that is never shown. But a stranger who reads the pool can send
+    /// the same bytes first: where the authorization itself has come, the payer has made it, and what
+    /// the payee lost counts beside the failures of new payers, as no one's.
+    pub(super) fn shown(&mut self, replies: &RoundReplies<'_>, now: UnixTime) {
         let (failed, proven) = (&mut self.failed, &mut self.proven);
         self.landed.retain_mut(|it| {
-            let DepositOutcome::Open(transaction) = it.outcome else {
-                return now < it.at.plus(LOOK_SECS);
-            };
-            let (channel, payer) = (&it.call.channel, it.call.funds.as_ref().map(|it| it.payer));
             let is_over = now >= it.at.plus(LOOK_SECS);
-            let status = transaction.and_then(|hash| became(channel, &hash));
-            let is_refused = status == Some(Status::Reverted) && !planted(Mutant::RevertedHasCome);
-            // One that was replaced has no receipt.
-            let may_come = status.is_some() || transaction.is_none() || is_over;
-            let least = it.before.checked_add(it.call.cumulative).filter(|_| may_come);
-            if let (Some(shown), Some(least), false) = (standing(channel), least, is_refused) {
-                let is_more = shown.deposit >= least;
-                if shown.is_final || is_more {
-                    it.outcome = DepositOutcome::Come;
-                }
-                if is_more {
-                    proven.retain(|known| Some(*known) != payer);
-                    // A payer can add as much, and have the call fail: its receipt tells.
-                    let is_its = status.is_some() || planted(Mutant::AddingIsProof);
+            let (payer, fate) = (it.payer(), it.fate(replies, is_over));
+            let mut forget = || proven.retain(|known| Some(*known) != payer);
+            match fate {
+                DepositFate::Waits => return !is_over,
+                DepositFate::Closed => {}
+                DepositFate::Shown { is_its } => {
+                    forget();
                     let is_opening = it.call.funds.as_ref().is_some_and(FundsCall::opens);
                     proven.extend(payer.filter(|_| is_its || is_opening));
                 }
-            }
-            let is_vain = is_refused || is_over && !it.has_come();
-            if is_vain && !planted(Mutant::VainIsFree) {
-                let is_proven = is_among(proven, &it.call);
-                failed.push(FailedDeposit { at: now, is_proven, payer });
-                if !planted(Mutant::ProvenFailFree) {
-                    proven.retain(|known| Some(*known) != payer);
+                DepositFate::Overtaken => {
+                    forget();
+                    proven.extend(payer);
+                    let lost = FailedDeposit { at: now, is_proven: false, payer: None };
+                    failed.extend(Some(lost).filter(|_| !planted(Mutant::OvertakenIsFree)));
+                }
+                DepositFate::Vain if planted(Mutant::VainIsFree) => return false,
+                DepositFate::Vain => {
+                    let is_proven = is_among(proven, &it.call);
+                    failed.push(FailedDeposit { at: now, is_proven, payer });
+                    if !planted(Mutant::ProvenFailFree) {
+                        proven.retain(|known| Some(*known) != payer);
+                    }
+                    return false;
                 }
             }
-            !is_vain && !is_over
+            it.outcome = DepositOutcome::Come;
+            !is_over
         });
         failed.retain(|it| now < it.at.plus(FAILED_SECS));
         let surplus = proven.len().saturating_sub(MAX_PROVEN);
@@ -250,6 +365,8 @@ fn is_among(proven: &[Address], call: &QueuedCall) -> bool {
 const FAILED: &str = "failed";
 const LANDED: &str = "landed";
 const COME: &str = "come";
+const REFUSED: &str = "refused";
+const USED: &str = "used";
 const PROVEN: &str = "proven";
 /// Seconds in which a deposit that is in a block is looked for: not every node has it at once.
 const LOOK_SECS: u64 = 60;

@@ -3,11 +3,11 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::call::{ChannelCheck, Haste, PayoutCall, ShownChannel};
+use super::call::{ChannelCheck, Haste, PayoutCall};
+use super::replies::RoundReplies;
 use super::sent::SentCall;
 use super::{PayeeQueue, QueuePlace};
 use crate::amount::Amount;
-use crate::channel::config::ChannelId;
 use crate::evm::account::Account;
 use crate::evm::address::Address;
 use crate::evm::rpc::error::RpcError;
@@ -46,12 +46,12 @@ impl PayeeQueue {
                 calls.push(trial);
             }
         }
-        for (call, transaction) in self.landed.open() {
+        for (call, look) in self.landed.open() {
             self.asked.push((call.channel, ChannelCheck::Standing));
             calls.push(call.standing());
-            if let Some(hash) = transaction {
-                self.asked.push((call.channel, ChannelCheck::Receipt));
-                calls.push(Call::Receipt(hash));
+            if let Some((check, look)) = look {
+                self.asked.push((call.channel, check));
+                calls.push(look);
             }
         }
         Some((["eip155:", &chain_id.to_string()].concat(), batch(&calls)))
@@ -74,19 +74,7 @@ impl PayeeQueue {
         for place in &mut self.places {
             place.sent = place.sent.filter(|sent| !is_far(sent.nonce));
         }
-        let place = |channel: &ChannelId, what: ChannelCheck| {
-            asked.iter().position(|it| *it == (*channel, what))?.checked_add(BEFORE)
-        };
-        let returned = |channel: &ChannelId, what: ChannelCheck| {
-            place(channel, what).map(|place| replies.returned(place))
-        };
-        let became = |channel: &ChannelId, hash: &[u8; 32]| {
-            let receipt = replies.receipt(place(channel, ChannelCheck::Receipt)?, hash);
-            receipt.ok().flatten().map(|it| it.status)
-        };
-        let standing = |channel: &ChannelId| {
-            ShownChannel::read(&returned(channel, ChannelCheck::Standing)?.ok()?)
-        };
+        let shown = RoundReplies::new(&asked, &replies, BEFORE);
         // What a nonce came to, the channel sees. One that is given up would hold up all after it.
         for QueuePlace { call, sent, before, is_proven } in core::mem::take(&mut self.places) {
             let channel = &call.channel;
@@ -97,20 +85,22 @@ impl PayeeQueue {
                     self.landed.add(call, before.unwrap_or(Amount::ZERO), hash, now);
                     continue;
                 }
-                (None, None) if standing(channel).is_some_and(|it| call.is_done(it)) => continue,
+                (None, None) if shown.standing(channel).is_some_and(|it| call.is_done(it)) => {
+                    continue;
+                }
                 (Some(_), _) | (None, None) => before,
                 // One that would fail brings nothing, and costs gas.
-                (None, Some(_)) => match returned(channel, ChannelCheck::Trial) {
+                (None, Some(_)) => match shown.trial(channel) {
                     Some(Err(RpcError::Reverted)) if !planted(Mutant::VainDepositsAreSent) => {
                         continue;
                     }
-                    Some(Ok(_)) => standing(channel).map(|it| it.deposit),
+                    Some(Ok(_)) => shown.standing(channel).map(|it| it.deposit),
                     Some(Err(_)) | None => None,
                 },
             };
             self.places.push(QueuePlace { call, sent, before, is_proven });
         }
-        self.landed.shown(&standing, &became, now);
+        self.landed.shown(&shown, now);
         self.unblock(mined);
         // Not every node has it.
         let least = replies.wei(5).unwrap_or(MIN_TIP).clamp(MIN_TIP, MAX_TIP);

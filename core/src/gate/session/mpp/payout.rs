@@ -127,7 +127,11 @@ impl Gate {
             call: PayoutCall::Deposit,
             cumulative: funds.value(),
             signature: None,
-            funds: Some(FundsCall { payer: funds.payer(), data: funds.data() }),
+            funds: Some(FundsCall {
+                payer: funds.payer(),
+                data: funds.data(),
+                authorization: Some(funds.id()),
+            }),
         })
     }
 
