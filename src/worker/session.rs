@@ -200,7 +200,7 @@ pub(super) async fn carry_out(
 async fn answered(call: &ChainCall) -> Option<String> {
     let rank = call.look?;
     for _ in 0..MAX_WAITS {
-        match LOOKS.with_borrow_mut(|looks| looks.turn(&call.body, rank, now())) {
+        match LOOKS.with_borrow_mut(|looks| looks.turn(&call.network, &call.body, rank, now())) {
             LookTurn::Ask => return None,
             LookTurn::Answered(answer) => return Some(answer),
             LookTurn::Wait => edge::pause(WAIT_MS).await,
@@ -211,7 +211,7 @@ async fn answered(call: &ChainCall) -> Option<String> {
 
 fn told(call: &ChainCall, answer: Option<&str>) {
     if let Some(rank) = call.look {
-        LOOKS.with_borrow_mut(|looks| looks.told(&call.body, rank, answer));
+        LOOKS.with_borrow_mut(|looks| looks.told(&call.network, &call.body, rank, answer));
     }
 }
 

@@ -1,5 +1,5 @@
 //! Looks at the chain for deposits that wait: a node is asked once at a time, and once a second, for all
-//! who show the same deposit.
+//! who show the same deposit on the same network.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -34,6 +34,7 @@ pub struct SharedLooks(Vec<SharedLook>);
 
 #[derive(Clone, Debug)]
 struct SharedLook {
+    network: String,
     question: String,
     asked: UnixTime,
     answer: Option<String>,
@@ -46,14 +47,21 @@ impl SharedLooks {
         Self(Vec::new())
     }
 
-    /// Whether a node is to be asked this. Where it is, [`SharedLooks::told`] has to follow.
+    /// Whether a node of this network is to be asked this: contracts have the same address on several,
+    /// and the same question. Where it is, [`SharedLooks::told`] has to follow.
     #[must_use]
-    pub fn turn(&mut self, question: &str, rank: LookRank, now: UnixTime) -> LookTurn {
+    pub fn turn(
+        &mut self,
+        network: &str,
+        question: &str,
+        rank: LookRank,
+        now: UnixTime,
+    ) -> LookTurn {
         self.0.retain(|look| {
             let secs = if look.answer.is_some() { FRESH_SECS } else { LOST_SECS };
             now < look.asked.plus(secs)
         });
-        match self.0.iter().find(|look| look.question == question) {
+        match self.0.iter().find(|look| look.is_of(network, question)) {
             Some(look) if !planted(Mutant::LooksAreAlone) => match &look.answer {
                 Some(answer) => LookTurn::Answered(answer.clone()),
                 None => LookTurn::Wait,
@@ -61,22 +69,29 @@ impl SharedLooks {
             // What was refused may be right a moment later: only what waits is shared.
             Some(_) | None if rank == LookRank::First => LookTurn::Ask,
             Some(_) | None => {
-                let question = question.to_owned();
-                self.0.push(SharedLook { question, asked: now, answer: None });
+                let (network, question) = (network.to_owned(), question.to_owned());
+                self.0.push(SharedLook { network, question, asked: now, answer: None });
                 LookTurn::Ask
             }
         }
     }
 
     /// The node was asked; what it has answered, if it has.
-    pub fn told(&mut self, question: &str, rank: LookRank, answer: Option<&str>) {
+    pub fn told(&mut self, network: &str, question: &str, rank: LookRank, answer: Option<&str>) {
         if rank == LookRank::First {
             return;
         }
-        match (self.0.iter_mut().find(|look| look.question == question), answer) {
+        match (self.0.iter_mut().find(|look| look.is_of(network, question)), answer) {
             (Some(look), Some(answer)) => look.answer = Some(answer.to_owned()),
-            (_, _) => self.0.retain(|look| look.question != question),
+            (_, _) => self.0.retain(|look| !look.is_of(network, question)),
         }
+    }
+}
+
+impl SharedLook {
+    fn is_of(&self, network: &str, question: &str) -> bool {
+        let is_there = self.network == network || planted(Mutant::NetworksShareLooks);
+        is_there && self.question == question
     }
 }
 

@@ -135,6 +135,8 @@ macro_rules! channel {
             SpoiltHasCome,
             /// What the payee loses by deposits that strangers send first is not counted.
             OvertakenIsFree,
+            /// A question about one network is answered by a node of another.
+            NetworksShareLooks,
             /// Deposits of strangers that come to nothing hold up those of payers whose last one came.
             StrangersPauseAll,
             /// A payer whose deposit came to nothing counts as one whose last one came.

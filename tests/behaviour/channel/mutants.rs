@@ -85,6 +85,7 @@ pub const TABLE: &[Row] = &[
         VainIsFree,
         vain::deposits_whose_tokens_are_moved_before_the_block_are_sent_ever_more_slowly
     ),
+    row!(NetworksShareLooks, waits::the_same_question_on_two_networks_is_two_looks),
     row!(
         FirstSendersHoldBack,
         overtaken::a_stranger_who_sends_a_payers_deposits_first_does_not_hold_them_back

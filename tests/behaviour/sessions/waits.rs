@@ -92,12 +92,12 @@ pub fn copies_of_a_deposit_that_waits_share_their_looks() {
         let next = steps.drain(..).filter_map(|step| match step {
             SessionStep::Node(call, next) => {
                 let rank = call.look.unwrap();
-                let answer = match looks.turn(&call.body, rank, now) {
+                let answer = match looks.turn(&call.network, &call.body, rank, now) {
                     LookTurn::Answered(answer) => answer,
                     turn => {
                         assert_eq!(turn, LookTurn::Ask);
                         let answer = session.door.node.answer(&call.body).unwrap();
-                        looks.told(&call.body, rank, Some(&answer));
+                        looks.told(&call.network, &call.body, rank, Some(&answer));
                         answer
                     }
                 };
@@ -119,17 +119,36 @@ pub fn copies_of_a_deposit_that_waits_share_their_looks() {
 fn a_look_that_is_never_answered_holds_no_one_up() {
     let (at, further) = (UnixTime::from_secs, LookRank::Further);
     let mut looks = SharedLooks::new();
-    assert_eq!(looks.turn("a", further, at(10)), LookTurn::Ask);
+    assert_eq!(looks.turn("eip155:1", "a", further, at(10)), LookTurn::Ask);
     for rank in [LookRank::First, further] {
-        assert_eq!(looks.turn("a", rank, at(11)), LookTurn::Wait);
-        assert_eq!(looks.turn("b", LookRank::First, at(11)), LookTurn::Ask);
+        assert_eq!(looks.turn("eip155:1", "a", rank, at(11)), LookTurn::Wait);
+        assert_eq!(looks.turn("eip155:1", "b", LookRank::First, at(11)), LookTurn::Ask);
     }
-    assert_eq!(looks.turn("a", further, at(12)), LookTurn::Ask);
-    looks.told("a", further, None);
-    assert_eq!(looks.turn("a", further, at(12)), LookTurn::Ask);
-    looks.told("a", further, Some("it"));
-    assert_eq!(looks.turn("a", LookRank::First, at(12)), LookTurn::Answered("it".to_owned()));
-    assert_eq!(looks.turn("a", LookRank::First, at(13)), LookTurn::Ask);
+    assert_eq!(looks.turn("eip155:1", "a", further, at(12)), LookTurn::Ask);
+    looks.told("eip155:1", "a", further, None);
+    assert_eq!(looks.turn("eip155:1", "a", further, at(12)), LookTurn::Ask);
+    looks.told("eip155:1", "a", further, Some("it"));
+    assert_eq!(
+        looks.turn("eip155:1", "a", LookRank::First, at(12)),
+        LookTurn::Answered("it".to_owned())
+    );
+    assert_eq!(looks.turn("eip155:1", "a", LookRank::First, at(13)), LookTurn::Ask);
+}
+
+#[test]
+pub fn the_same_question_on_two_networks_is_two_looks() {
+    let now = UnixTime::from_secs(10);
+    let mut looks = SharedLooks::new();
+    for network in ["eip155:1", "eip155:8453"] {
+        assert_eq!(looks.turn(network, "a", LookRank::Further, now), LookTurn::Ask);
+    }
+    looks.told("eip155:1", "a", LookRank::Further, Some("one"));
+    let turn = |looks: &mut SharedLooks, network| looks.turn(network, "a", LookRank::First, now);
+    assert_eq!(turn(&mut looks, "eip155:1"), LookTurn::Answered("one".to_owned()));
+    assert_eq!(turn(&mut looks, "eip155:8453"), LookTurn::Wait);
+    // Nor does one that failed end the other's.
+    looks.told("eip155:8453", "a", LookRank::Further, None);
+    assert_eq!(turn(&mut looks, "eip155:1"), LookTurn::Answered("one".to_owned()));
 }
 
 /// A payer's rest is due when it has closed, or as late as a withdrawal.
