@@ -146,16 +146,19 @@ impl Channel {
     }
 
     /// The contract was asked to pay out what was claimed, and has done it or not.
-    pub const fn paid_out(&mut self, payout: Payout, now: UnixTime) {
+    pub fn paid_out(&mut self, payout: Payout, now: UnixTime) {
         match payout {
             Payout::Done => {
                 self.turn = self.turn.saturating_sub(1);
                 self.paid_out = self.sight.claimed;
+                self.pay_out_tries = 0;
                 self.listing = ListNotice::Due(now);
             }
             Payout::Failed => {
                 self.turn = self.turn.saturating_add(1);
-                self.pay_out_from = now.plus(PAYOUT_RETRY_SECS);
+                self.pay_out_tries = self.pay_out_tries.saturating_add(1);
+                let tries = if planted(Mutant::PayoutsWait) { HURRIED } else { self.pay_out_tries };
+                self.pay_out_from = now.plus(retry_secs(tries, PAYOUTS));
             }
         }
     }
@@ -196,10 +199,7 @@ impl Channel {
         let earnings = self.earnings();
         // Often as long as a payer may be withdrawing, then ever more seldom.
         let hurried = if earnings.is_some() { HURRIED } else { CLOSES };
-        let pause = match self.tries.checked_sub(hurried) {
-            None | Some(0) => RETRY_SECS,
-            Some(more) => more.saturating_mul(RETRY_SECS).min(MAX_RETRY_SECS),
-        };
+        let pause = retry_secs(self.tries, hurried);
         let again = |first: UnixTime| match self.tried {
             Some(tried) => first.max(tried.plus(pause)),
             None => first,
@@ -291,10 +291,22 @@ impl Channel {
     }
 }
 
+/// Seconds from the last of so many tries to the next one: so many follow each other at once, then
+/// ever more slowly.
+const fn retry_secs(tries: u64, hurried: u64) -> u64 {
+    match tries.checked_sub(hurried) {
+        None | Some(0) => RETRY_SECS,
+        Some(more) => {
+            let pause = more.saturating_mul(RETRY_SECS);
+            if pause < MAX_RETRY_SECS { pause } else { MAX_RETRY_SECS }
+        }
+    }
+}
+
 /// Seconds before something is tried again.
 const RETRY_SECS: u64 = 15;
-/// Seconds before a payout is tried again.
-const PAYOUT_RETRY_SECS: u64 = 300;
+/// Payouts that follow each other at once: each is for all channels of the payee.
+const PAYOUTS: u64 = 4;
 /// Attempts to close before what is owed is settled by itself.
 const CLOSES: u64 = 20;
 /// Attempts that follow each other at once.

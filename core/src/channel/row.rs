@@ -82,6 +82,7 @@ impl Channel {
             time(Some(self.rested)),
             time(Some(self.opened)),
             time(Some(self.sold)),
+            self.pay_out_tries.to_string(),
         ]
         .join("\n")
     }
@@ -175,6 +176,7 @@ impl Channel {
             opened: lines.time().flatten().unwrap_or(UnixTime::from_secs(0)),
             closed_before: UnixTime::from_secs(0),
             sold: lines.time().flatten().unwrap_or(at),
+            pay_out_tries: lines.time().flatten().map_or(0, UnixTime::secs),
         })
     }
 }

@@ -181,6 +181,8 @@ pub struct Channel {
     pub(super) paid_out: Amount,
     /// When the next payout may be asked for; by MPP, when it is closed.
     pub(super) pay_out_from: UnixTime,
+    /// Payouts that were asked for since the last one that is known to have been made.
+    pub(super) pay_out_tries: u64,
     /// When money was last sent for.
     pub(super) tried: Option<UnixTime>,
     /// Whether the chain has been seen since.
@@ -250,6 +252,7 @@ impl Channel {
             listing: ListNotice::Due(sight.at),
             paid_out: sight.claimed,
             pay_out_from: sight.at,
+            pay_out_tries: 0,
             tried: None,
             result: AttemptResult::Seen,
             looked: sight.at,

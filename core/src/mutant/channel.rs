@@ -135,6 +135,8 @@ macro_rules! channel {
             SpoiltHasCome,
             /// What the payee loses by deposits that strangers send first is not counted.
             OvertakenIsFree,
+            /// A payout that proves nothing is asked for again after minutes.
+            PayoutsWait,
             /// A question about one network is answered by a node of another.
             NetworksShareLooks,
             /// Deposits of strangers that come to nothing hold up those of payers whose last one came.

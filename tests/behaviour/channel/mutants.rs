@@ -85,6 +85,7 @@ pub const TABLE: &[Row] = &[
         VainIsFree,
         vain::deposits_whose_tokens_are_moved_before_the_block_are_sent_ever_more_slowly
     ),
+    row!(PayoutsWait, claims::a_payout_without_a_certain_answer_is_asked_for_again_in_seconds),
     row!(NetworksShareLooks, waits::the_same_question_on_two_networks_is_two_looks),
     row!(
         FirstSendersHoldBack,

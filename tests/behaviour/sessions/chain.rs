@@ -53,6 +53,8 @@ pub struct Escrowed {
     pub unserved: &'static str,
     /// A deposit is not made, and answered with this status as if it were, but for these members.
     pub odd: Option<(u16, Value)>,
+    /// Payouts that it still answers with a failure of its own.
+    pub payouts_fail: u64,
     /// Channels of which no claim is taken.
     pub refused: BTreeSet<String>,
     /// The channels of each transaction that claims.
@@ -71,6 +73,7 @@ impl Escrowed {
             asked: Value::Null,
             unserved: "none",
             odd: None,
+            payouts_fail: 0,
             refused: BTreeSet::new(),
             batches: Vec::new(),
         }
@@ -93,6 +96,11 @@ impl Escrowed {
         if let Some((status, members)) = self.odd.as_ref().filter(|_| !is_verify) {
             let body = self.lie(payload, members).to_string();
             return FacilitatorReply::Answer { status: *status, is_json: true, body };
+        }
+        if payload["type"] == "settle" && self.payouts_fail > 0 {
+            self.payouts_fail -= 1;
+            let body = json!({"error": "internal"}).to_string();
+            return FacilitatorReply::Answer { status: 500, is_json: true, body };
         }
         let said = if is_verify { self.verify(payload) } else { self.settle(payload) };
         match self.manner {

@@ -188,3 +188,29 @@ fn magnitudes_order_amounts() {
     let most = Amount::MAX.magnitude();
     assert!(most < 1 << 62 && most > amounts[7], "{most}");
 }
+
+#[test]
+pub fn a_payout_without_a_certain_answer_is_asked_for_again_in_seconds() {
+    let (mut door, _) = busy(1);
+    let paid = |door: &Door| door.chain.channels.values().map(|funds| funds.paid).sum::<u64>();
+    door.chain.payouts_fail = u64::MAX;
+    passes(&mut door, DELAY + 15);
+    assert_eq!((claimed(&door), paid(&door)), (PRICE, 0));
+    // One answer of the facilitator is enough, which comes after half a minute.
+    passes(&mut door, 30);
+    let failed = u64::MAX - door.chain.payouts_fail;
+    assert!(failed >= 3, "{failed}");
+    door.chain.payouts_fail = 0;
+    passes(&mut door, 15);
+    assert_eq!(paid(&door), PRICE);
+    // Where it goes on failing, it is asked ever more seldom.
+    let (mut door, _) = busy(1);
+    door.chain.payouts_fail = u64::MAX;
+    passes(&mut door, DELAY + 4 * 3_600);
+    let failed = u64::MAX - door.chain.payouts_fail;
+    assert!((20..60).contains(&failed), "{failed}");
+    door.restarts();
+    door.chain.payouts_fail = 0;
+    passes(&mut door, 3_600);
+    assert_eq!(paid(&door), PRICE);
+}
