@@ -31,16 +31,22 @@ impl Channel {
 
     /// When its row goes; `None` while it tells more than the chain does. A row that begins anew
     /// from what the chain shows sells nothing that was sold: a voucher below what was claimed buys
-    /// nothing, and nothing is deposited above that.
+    /// nothing, and nothing is deposited above that. Where a voucher for more was published, the
+    /// row stays: once its payer deposits again, anyone could buy by that voucher.
     fn row_until(&self, kept: KeptSecs, now: UnixTime) -> Option<UnixTime> {
         let is_safe = self.spent <= self.sight.claimed && self.promised.is_none()
             || planted(Mutant::OwedRowsGo);
+        let is_told = match self.rule {
+            VoucherRule::Exact => self.published() <= self.sight.claimed,
+            // The contract never opens such a channel again.
+            VoucherRule::Headroom { .. } => true,
+        } || planted(Mutant::PublishedRowsGo);
         let is_over = match self.rule {
             VoucherRule::Exact => self.sight.deposit <= self.sight.claimed,
             VoucherRule::Headroom { .. } => self.sight.on_chain == OnChain::Finalized,
         };
         let rests = self.errand(now) == ChannelErrand::Rest(None) || planted(Mutant::OwedRowsGo);
-        let is_ended = is_safe && is_over && rests && self.holds.is_empty();
+        let is_ended = is_safe && is_told && is_over && rests && self.holds.is_empty();
         is_ended.then(|| self.sold.max(self.looked).plus(kept.row))
     }
 }

@@ -374,6 +374,10 @@ impl Channel {
         if sight.claimed > self.sight.claimed || sight.refund_nonce > self.sight.refund_nonce {
             self.tries = 0;
         }
+        // Whoever deposits is back: what they have added is not paid back at once.
+        if sight.deposit > self.sight.deposit && !planted(Mutant::DepositsDoNotWake) {
+            self.rested = self.rested.max(sight.at.plus(REST_SECS));
+        }
         // What a chain has shown stays read when it is undone.
         self.publish(sight.claimed, sight.at);
         self.sight = sight;

@@ -135,6 +135,12 @@ macro_rules! channel {
             SpoiltHasCome,
             /// What the payee loses by deposits that strangers send first is not counted.
             OvertakenIsFree,
+            /// The row of a channel of x402 goes although a voucher for more than was claimed is published.
+            PublishedRowsGo,
+            /// What is added to a channel at rest is paid back at once by a published voucher.
+            DepositsDoNotWake,
+            /// Whoever shows a published voucher has the refund that waits sent again and again.
+            ReadersSendRefunds,
             /// A payout that proves nothing is asked for again after minutes.
             PayoutsWait,
             /// A question about one network is answered by a node of another.

@@ -85,6 +85,15 @@ pub const TABLE: &[Row] = &[
         VainIsFree,
         vain::deposits_whose_tokens_are_moved_before_the_block_are_sent_ever_more_slowly
     ),
+    row!(
+        PublishedRowsGo,
+        retention::the_row_of_a_channel_with_a_voucher_that_everyone_has_read_stays
+    ),
+    row!(DepositsDoNotWake, refunds::what_is_added_to_a_channel_at_rest_stays_for_an_hour),
+    row!(
+        ReadersSendRefunds,
+        refunds::a_refund_that_waits_is_sent_once_more_for_whoever_asks_and_then_by_the_alarm
+    ),
     row!(PayoutsWait, claims::a_payout_without_a_certain_answer_is_asked_for_again_in_seconds),
     row!(NetworksShareLooks, waits::the_same_question_on_two_networks_is_two_looks),
     row!(

@@ -213,3 +213,45 @@ fn what_was_added_is_paid_back_after_a_quarter_of_an_hour() {
     assert_eq!((door.chain.verified, door.chain.settled), (calls.0 + 1, calls.1 + 1));
     assert_eq!((door.funds().balance, door.funds().claimed), (2 * PRICE, 2 * PRICE));
 }
+
+#[test]
+pub fn a_refund_that_waits_is_sent_once_more_for_whoever_asks_and_then_by_the_alarm() {
+    let mut door = opened();
+    door.chain.manner = Manner::Stuck;
+    let all = refund(&mut door, PRICE, None);
+    assert_eq!(door.buy(&all, "1").status, 503);
+    let settled = door.chain.settled;
+    for _ in 0..20 {
+        door.now += 15;
+        assert!([402, 503].contains(&door.buy(&all, "1").status));
+    }
+    assert_eq!(
+        (door.buy(&all, "1").error(), door.chain.settled),
+        ("channel_busy".to_owned(), settled + 1)
+    );
+    door.chain.manner = Manner::Works;
+    door.rest();
+    assert_eq!((door.funds().balance, door.funds().paid), (PRICE, PRICE));
+    assert_eq!(door.buy(&all, "1").settlement()["amount"], (9 * PRICE).to_string());
+}
+
+#[test]
+pub fn what_is_added_to_a_channel_at_rest_stays_for_an_hour() {
+    let mut door = claimed();
+    door.now += 4_000;
+    // What it was added for is not served, so that nothing is bought.
+    door.origin = OriginManner::Fails;
+    let mut more = door.payment("deposit", 2 * PRICE);
+    more["payload"]["deposit"] = door.deposit(&channel(&more), 5 * PRICE, 2);
+    assert!(door.buy(&more, "2").status >= 500);
+    assert_eq!((door.funds().balance, door.book().0), (15 * PRICE, PRICE));
+    let public = refund(&mut door, PRICE, None);
+    for _ in 0..4 {
+        assert_eq!(door.buy(&public, "1").error(), "voucher_published");
+        door.now += 899;
+        door.alarm();
+    }
+    assert_eq!(door.funds().balance, 15 * PRICE);
+    door.now += 4;
+    assert_eq!(door.buy(&public, "1").settlement()["amount"], (14 * PRICE).to_string());
+}

@@ -3,9 +3,11 @@
 use farebox_core::channel::index::ChannelSums;
 use serde_json::json;
 
-use super::door::{Door, PRICE, bound, routes};
+use super::door::{Door, OriginManner, PRICE, bound, routes};
 use super::mpp_payer::Session;
 use super::sales::opened;
+use super::units::{UNIT, beside_fixed};
+use super::wrong::channel;
 
 const DAY: u64 = 86_400;
 /// Days for which rows of channels that have ended are kept, and hours for which answers are.
@@ -101,6 +103,35 @@ pub fn the_row_of_a_channel_that_is_owed_something_stays() {
     session.door.node.withdraw(&id, now + 1_000);
     passes(&mut session.door, (DAYS + 3) * DAY);
     assert_eq!(session.door.dues().0, 1);
+}
+
+#[test]
+pub fn the_row_of_a_channel_with_a_voucher_that_everyone_has_read_stays() {
+    let mut door = beside_fixed();
+    door.counted = (Some("3"), 3 * UNIT);
+    let deposit = door.payment("deposit", PRICE);
+    assert_eq!(door.buy(&deposit, "1").status, 200);
+    let mut copied = door.payment("voucher", PRICE);
+    copied["accepted"] = door.terms_of("/fixed");
+    door.rest();
+    // All that is left goes back: the contract has nothing more of it.
+    door.now += 4_000;
+    let all = door.payment("refund", 3 * UNIT);
+    assert_eq!(door.buy(&all, "1").status, 200);
+    assert_eq!((door.funds().balance, door.funds().claimed), (3 * UNIT, 3 * UNIT));
+    assert_eq!(door.published(), PRICE);
+    passes(&mut door, (DAYS + 3) * DAY);
+    assert_eq!(door.dues().0, 1);
+    // The payer deposits again, for what is not served then.
+    door.origin = OriginManner::Fails;
+    let mut again = door.payment("deposit", 3 * UNIT + PRICE);
+    again["payload"]["deposit"] = door.deposit(&channel(&again), 10 * PRICE, 2);
+    assert!(door.buy(&again, "2").status >= 500);
+    // Whoever has read the first voucher buys nothing by what was not charged of it.
+    door.origin = OriginManner::Serves;
+    let served = door.served;
+    assert_eq!(door.buy_at("/fixed", &copied).error(), "cumulative_amount_mismatch");
+    assert_eq!((door.served, door.book().0), (served, 3 * UNIT));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::door::{Door, OriginManner, PRICE, bound, routes};
 
-const UNIT: u64 = PRICE / 10;
+pub const UNIT: u64 = PRICE / 10;
 const SETTLER: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
 
 fn variables() -> Value {
@@ -136,14 +136,19 @@ pub fn a_voucher_that_was_charged_nothing_is_not_published() {
     assert_eq!((door.funds().claimed, door.funds().paid), (7 * UNIT, 7 * UNIT));
 }
 
-#[test]
-pub fn what_was_not_charged_of_a_public_voucher_pays_for_no_one() {
+/// A door that also sells at `/fixed`, for seven units.
+pub fn beside_fixed() -> Door {
     let mut vars = variables();
     let mut fixed = vars["ROUTES"][0].clone();
     fixed.as_object_mut().unwrap().remove("unit_price");
     (fixed["path"], fixed["price"]) = (json!("/fixed"), json!("$0.007"));
     vars["ROUTES"].as_array_mut().unwrap().push(fixed);
-    let mut door = Door::with(&vars);
+    Door::with(&vars)
+}
+
+#[test]
+pub fn what_was_not_charged_of_a_public_voucher_pays_for_no_one() {
+    let mut door = beside_fixed();
     door.counted = (Some("3"), 3 * UNIT);
     let deposit = door.payment("deposit", PRICE);
     assert_eq!(door.buy(&deposit, "1").status, 200);

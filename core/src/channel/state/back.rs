@@ -10,8 +10,8 @@ use crate::time::UnixTime;
 
 impl Channel {
     /// Promises a refund: all that is not earned, or a part. The same wish again is the same
-    /// promise, and the attempt to send it counts as made: what anyone may repeat is sent as seldom
-    /// as the alarm sends it. Whoever shows a voucher that is published has a promise or an answer
+    /// promise, and the attempt to send it counts as made: what anyone may repeat is sent once more,
+    /// as late as the alarm would, and then by the alarm alone, after its pauses. Whoever shows a voucher that is published has a promise or an answer
     /// repeated, and nothing promised anew: only a channel at rest is paid back so, in full.
     ///
     /// # Errors
@@ -32,7 +32,9 @@ impl Channel {
         }
         if let Some(promise) = self.promised {
             let is_same = amount.is_none_or(|amount| amount == promise.amount);
-            if !is_same || self.has_just_tried(now) {
+            let is_public = bearer.secret().is_none() && !planted(Mutant::ReadersSendRefunds);
+            let is_spent = is_public && self.tries >= TRIES_FOR_ANYONE;
+            if !is_same || is_spent || self.has_just_tried(now) {
                 return Err(ChannelRefusal::Busy);
             }
             self.attempted(now);
@@ -159,5 +161,8 @@ impl Channel {
     }
 }
 
+/// Attempts after which a refund that waits is sent by the alarm alone, whoever shows a published
+/// voucher: the one that promised it, and one more.
+const TRIES_FOR_ANYONE: u64 = 2;
 /// Seconds after which a published voucher may have everything paid back once more.
 const DAY_SECS: u64 = 86_400;
