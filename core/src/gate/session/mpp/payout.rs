@@ -183,7 +183,8 @@ impl Gate {
                 " sends deposits of new payers one at a time, after so many that came to nothing at \
                 its cost: ",
                 failed_deposits.to_string(),
-                "; their payers may have moved the tokens before the block",
+                "; their payers may have moved the tokens before the block, or others have sent the \
+                same calls first",
             ),
             None => return None,
         };
