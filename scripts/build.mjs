@@ -174,7 +174,7 @@ function glueFolder(out) {
 export function isNewest(out = 'build') {
   const file = join(root, out, 'index.js');
   if (!existsSync(file)) return false;
-  const sources = ['src', 'core/src'].flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(root, folder, String(name))));
+  const sources = ['src', 'crates'].flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(root, folder, String(name))));
   const { mtimeMs } = statSync(file);
   return [...sources, join(root, 'Cargo.lock')].every((source) => statSync(source).mtimeMs < mtimeMs);
 }

@@ -1,5 +1,5 @@
 // Guards of the Worker's JavaScript, and how to break each: in the source text while the drill is
-// bundled, so that none of it is deployed. Those of the compiled part are in core/src/mutant/.
+// bundled, so that none of it is deployed. Those of the compiled part are in crates/base/src/mutant/.
 
 /**
  * @typedef {object} Mutant

@@ -31,7 +31,7 @@ export async function finishPackage() {
   await step('package market', async () => writeWorker('market', join(root, 'build', 'market'), MARKET_TYPES, 'Skills', 'Exchange'));
   const schemas = join(root, 'pkg', 'schemas');
   mkdirSync(schemas, { recursive: true });
-  copyFileSync(join(root, 'core', 'src', 'x402', 'extension', 'diagnostic.json'), join(schemas, 'diagnostic.json'));
+  copyFileSync(join(root, 'crates', 'wire', 'src', 'x402', 'extension', 'diagnostic.json'), join(schemas, 'diagnostic.json'));
   for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) copyFileSync(join(root, licence), join(root, 'pkg', licence));
 }
 

@@ -18,6 +18,8 @@ import { root, runMain, step, StepFailed } from './steps.mjs';
 
 const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false }, 'no-build': { type: 'boolean', default: false } } });
 const OUT = join(root, 'build', 'release');
+/** The crates, each after those that it uses. */
+const CRATES = ['farebox-base', 'farebox-evm', 'farebox-common', 'farebox-wire', 'farebox-channel', 'farebox-ledger', 'farebox-gate', 'farebox-payer', 'farebox-treasury', 'farebox-market', 'farebox-core'];
 /** Beginnings of paths that the npm package consists of. */
 const PUBLISHED = /^(dist|wasm|agent-wasm|cards-wasm|jobs-wasm|channels-wasm|check|gate|treasury|market|schemas)\/|^(README\.md|LICENSE-(APACHE|MIT)|package\.json)$/;
 
@@ -32,11 +34,11 @@ await runMain(async () => {
   const repository = repositoryUrl();
   const { tarball, files, bytes } = await step('npm package', async () => packed(repository));
   const mcp = await step('npm package farebox-mcp', async () => packedMcp(version, repository));
-  const crate = await step('crate', async () => crateFiles());
+  const crate = await step('crates', async () => crateFiles());
   console.log(`
 farebox ${version}: ${files} files, ${bytes} bytes, in ${tarball}
 farebox-mcp ${version}: ${mcp.files} files, ${mcp.bytes} bytes, in ${mcp.tarball}
-farebox-core ${version}: ${crate} files
+farebox-core ${version} and the crates that it shows: ${crate} files
 repository: ${repository ?? 'unknown'}`);
   if (repository === undefined) {
     throw new StepFailed(`everything above is right, but this cannot be published: npm's provenance has to name the repository that the package was built from,
@@ -49,7 +51,7 @@ To publish, from a clean tree in continuous integration (provenance needs its to
   git push origin v${version}
   npm publish ${tarball}
   npm publish ${mcp.tarball}
-  cargo publish -p farebox-core`);
+  ${CRATES.map((crate) => `cargo publish -p ${crate}`).join('\n  ')}`);
 });
 
 /** The one version of both packages, which the change log describes. */
@@ -143,14 +145,18 @@ function tarballOf(copy, published) {
   return { tarball: join('build', 'release', pack.filename), files: paths.length, bytes: pack.size };
 }
 
-/** How many files the crate has; it is complete without the rest of the workspace. */
+/** How many files the crates have; each is complete without the rest of the workspace. */
 function crateFiles() {
-  const list = execFileSync('cargo', ['package', '--list', '--allow-dirty', '--offline', '-p', 'farebox-core'], { cwd: root, encoding: 'utf8' });
-  const files = list.trim().split('\n');
-  for (const file of ['Cargo.toml', 'README.md', 'LICENSE-APACHE', 'LICENSE-MIT', 'src/lib.rs']) {
-    if (!files.includes(file)) throw new StepFailed(`the crate has no ${file}`);
-  }
-  return files.length;
+  const counts = CRATES.map((crate) => {
+    const list = execFileSync('cargo', ['package', '--list', '--allow-dirty', '--offline', '-p', crate], { cwd: root, encoding: 'utf8' });
+    const files = list.trim().split('\n');
+    const needed = crate === 'farebox-core' ? ['Cargo.toml', 'README.md', 'LICENSE-APACHE', 'LICENSE-MIT', 'src/lib.rs'] : ['Cargo.toml', 'src/lib.rs'];
+    for (const file of needed) {
+      if (!files.includes(file)) throw new StepFailed(`the crate ${crate} has no ${file}`);
+    }
+    return files.length;
+  });
+  return counts.reduce((sum, count) => sum + count);
 }
 
 /**

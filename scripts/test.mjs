@@ -58,6 +58,8 @@ const AT_ONCE = Math.min(availableParallelism() + 2, 5);
 const WAITING_AT_ONCE = 2;
 /** All but the doctests. */
 const HOST_TESTS = ['--workspace', '--lib', '--bins', '--tests'];
+/** The crates without the edges. */
+const LIBRARIES = ['--workspace', '--exclude', 'farebox', '--exclude', 'xtask'];
 /** The edge in memory. */
 const EXAMPLE = ['-p', 'farebox-core', '--example', 'edge_in_memory'];
 /** Lets wrangler's build command leave alone what is newer than all sources: other files read it. */
@@ -224,7 +226,7 @@ async function lintRust() {
     'clippy', '--locked', '-p', 'farebox', '--features', 'rules', '--target', 'wasm32-unknown-unknown',
     '--', '-D', 'warnings',
   ]);
-  await run('lint: documentation', 'cargo', ['doc', '--locked', '--no-deps', '-p', 'farebox-core'], {
+  await run('lint: documentation', 'cargo', ['doc', '--locked', '--no-deps', ...LIBRARIES], {
     env: { ...process.env, RUSTDOCFLAGS: '-D warnings' },
   });
   await run('lint: agreement', 'cargo', ['fmt', '--check', '--manifest-path', AGREEMENT]);
@@ -250,7 +252,7 @@ async function core() {
   const output = await run('test:core', 'cargo', ['test', '--locked', ...HOST_TESTS, '--', '--show-output'], aside);
   await run('test:core: example', 'cargo', ['run', '--locked', ...EXAMPLE], aside);
   // With what the example is compiled with: no features of tests, with which examples that must not compile would.
-  const examples = await run('test:core: doctests', 'cargo', ['test', '--locked', '--profile', 'dev', '-p', 'farebox-core', '--doc'], aside);
+  const examples = await run('test:core: doctests', 'cargo', ['test', '--locked', '--profile', 'dev', ...LIBRARIES, '--doc'], aside);
   await run('test:core: agreement', 'cargo', [
     'test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement',
   ], aside);

@@ -41,7 +41,7 @@ export class Standing {
 
   /**
    * @param {[fields: string, connection: string, browser: string]} silent which requests say nothing but their URL;
-   *   every name comes from `core/src/gate/standing.rs`
+   *   every name comes from `crates/gate/src/standing.rs`
    */
   constructor([fields, connection, browser]) {
     this.#fields = new Set(fields.split(' '));

@@ -1,58 +1,7 @@
-//! No module of the core may use a row below its own, nor a neighbour. Spec: docs/design.md, "Layers".
+//! No edge may use another one; what crates may use is Cargo's to say. Spec: docs/design.md, "Layers".
 
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// Modules by row; a module may use the rows above and itself.
-const ROWS: &[&[&str]] = &[
-    &[
-        "amount", "time", "chain", "secret", "encoding", "hash", "mutant", "problem", "sorted",
-        "text",
-    ],
-    &["http", "evm"],
-    &["config", "payment"],
-    &["x402", "mpp", "a2a"],
-    &["channel", "facilitator", "ledger", "paywall"],
-    &["gate", "client"],
-    &["agent"],
-    &["treasury", "skills", "compute"],
-];
-/// What a module may use although the rows do not say so.
-const ALSO: &[(&str, &str)] = &[("facilitator", "x402")];
-/// What a module may not use although the rows say so; a star is every module of the row.
-const NEVER: &[(&str, &[&str])] = &[
-    ("facilitator", &["mpp"]),
-    ("channel", &["x402", "mpp"]),
-    ("ledger", &["x402", "mpp"]),
-    ("paywall", &["x402", "mpp"]),
-    ("agent", &["gate"]),
-    ("treasury", &["gate"]),
-    ("skills", &["gate"]),
-    ("compute", &["gate"]),
-];
-/// Leaves that build on other leaves.
-const LEAVES: &[(&str, &str)] = &[
-    ("chain", "encoding"),
-    ("secret", "encoding"),
-    ("hash", "encoding"),
-    ("sorted", "encoding"),
-    ("problem", "encoding"),
-];
-
-fn row(module: &str) -> Option<usize> {
-    ROWS.iter().position(|row| row.contains(&module))
-}
-
-/// Why `module` may not use `other`, if it may not.
-fn objection(module: &str, other: &str) -> Option<String> {
-    let (Some(mine), Some(theirs)) = (row(module), row(other)) else {
-        return Some(format!("{module} or {other} is in no row"));
-    };
-    let never = NEVER.iter().any(|(name, others)| *name == module && others.contains(&other));
-    let also = ALSO.contains(&(module, other)) || LEAVES.contains(&(module, other));
-    let allowed = module == other || also || (theirs < mine && !never);
-    (!allowed).then(|| format!("{module} uses {other}"))
-}
 
 /// The modules that a line of code reaches through `crate::`, nested lists included.
 fn reached(line: &str) -> Vec<String> {
@@ -88,15 +37,6 @@ fn reached(line: &str) -> Vec<String> {
     modules
 }
 
-/// Objections to the text of a file of `module`.
-fn objections(module: &str, text: &str) -> Vec<String> {
-    // A list may be broken over lines; a statement ends at its semicolon.
-    let joined: Vec<String> =
-        text.lines().map(|line| line.split("//").next().unwrap().to_owned()).collect();
-    let statements = joined.join(" ");
-    statements.split(';').flat_map(reached).filter_map(|other| objection(module, &other)).collect()
-}
-
 pub fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -105,64 +45,6 @@ pub fn files(folder: &Path, found: &mut Vec<PathBuf>) {
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }
-    }
-}
-
-#[test]
-fn no_module_uses_a_row_below_it_or_a_neighbour() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("core/src");
-    let mut all = Vec::new();
-    files(&root, &mut all);
-    assert!(all.len() > 30, "{}", all.len());
-    let (mut found, mut edges) = (Vec::new(), 0);
-    for path in all {
-        let relative = path.strip_prefix(&root).unwrap();
-        let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
-        let module = first.trim_end_matches(".rs");
-        if module == "lib" {
-            continue;
-        }
-        assert!(row(module).is_some(), "{module} is in no row of the table");
-        let text = fs::read_to_string(&path).unwrap();
-        edges += text.matches("crate::").count();
-        found.extend(
-            objections(module, &text)
-                .into_iter()
-                .map(|why| format!("{}: {why}", relative.display())),
-        );
-    }
-    assert!(edges > 100, "{edges}");
-    assert!(found.is_empty(), "{found:#?}");
-}
-
-#[test]
-fn an_upward_or_sideways_use_would_be_found() {
-    for (module, line) in [
-        ("amount", "use crate::http::Headers;"),
-        ("time", "use crate::chain::ChainId;"),
-        ("http", "use crate::evm::address::Address;"),
-        ("payment", "use crate::x402::Version;"),
-        ("x402", "use crate::mpp::Challenge;"),
-        ("x402", "use crate::{amount::Amount, gate::Gate};"),
-        ("ledger", "use crate::x402::Version;"),
-        ("ledger", "use crate::facilitator::wire;"),
-        ("ledger", "fn f() { let g = crate::gate::Gate::new(); }"),
-        ("facilitator", "pub use crate::ledger::Entry;"),
-        ("facilitator", "use crate::{\n    time::UnixTime,\n    ledger::{Entry, State},\n};"),
-        ("gate", "use crate::client::detect;"),
-        ("paywall", "use crate::x402::Version;"),
-        ("gate", "use crate::unheard_of::Thing;"),
-    ] {
-        assert!(!objections(module, line).is_empty(), "{module}: {line}");
-    }
-    for (module, line) in [
-        ("gate", "use crate::{ledger::Entry, x402::{header, v1}, amount::Amount};"),
-        ("facilitator", "use crate::x402::Version;"),
-        ("ledger", "use crate::payment::TxHash; // not crate::gate::Gate"),
-        ("client", "use crate::mpp::Challenge;"),
-        ("evm", "use crate::evm::address::Address;"),
-    ] {
-        assert_eq!(objections(module, line), Vec::<String>::new(), "{module}: {line}");
     }
 }
 

@@ -1,4 +1,4 @@
-// Each guard of the agent's TypeScript is needed: without it, the test that is named here fails. Those of the compiled part are in core/src/mutant.rs.
+// Each guard of the agent's TypeScript is needed: without it, the test that is named here fails. Those of the compiled part are in crates/base/src/mutant.rs.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

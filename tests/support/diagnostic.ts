@@ -15,7 +15,7 @@ export type Diagnostic = {
   readonly correlationId: string;
 };
 
-export const SCHEMA = JSON.parse(readFileSync('core/src/x402/extension/diagnostic.json', 'utf8')) as {
+export const SCHEMA = JSON.parse(readFileSync('crates/wire/src/x402/extension/diagnostic.json', 'utf8')) as {
   readonly properties: { readonly info: object };
 };
 

@@ -49,7 +49,7 @@ function brokenTransport(text: string): Readonly<Record<string, Reply>> {
   };
 }
 
-/** What is read in bytes that arrived is tested in `core/src/facilitator/outcome.rs`. */
+/** What is read in bytes that arrived is tested in `crates/wire/src/facilitator/outcome.rs`. */
 const unknownSettles: Readonly<Record<string, Reply>> = {
   ...brokenTransport(settledText),
   'a repeated key': { kind: 'raw', status: 200, headers: JSON_TYPE, body: settledText.replace('{', '{"success":false,') },

@@ -2,7 +2,7 @@
  * Guards of the Worker's own parts, removed: what somebody gets then, and what they get of the Worker that ships.
  *
  * Runs the drill's build, in which a request names what is broken from then on. Mutants of the compiled part are in
- * `core/src/mutant/`, those of JavaScript in `scripts/mutants.mjs`; the deployed build has none.
+ * `crates/base/src/mutant/`, those of JavaScript in `scripts/mutants.mjs`; the deployed build has none.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

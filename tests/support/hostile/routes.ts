@@ -21,7 +21,7 @@ const SOURCES: Readonly<Record<Worker, readonly Source[]>> = {
   treasury: [{ file: 'src/treasury/routes.rs', functions: { agents: '/api/sdk', lookups: '/api/lookup', links: '/api/v6/pay/a2a', operators: '/api/organizations/{}', allowed: '/api/organizations/{}' } }],
   market: [
     { file: 'src/market/routes.rs', functions: { read: '', marketplace: '/api/marketplace', shown: '', allowed: '/api/marketplace' } },
-    { file: 'core/src/skills/original/mod.rs', functions: { methods: '', original: '' } },
+    { file: 'crates/market/src/skills/original/mod.rs', functions: { methods: '', original: '' } },
   ],
   exchange: [
     { file: 'src/market/exchange/routes.rs', functions: { read: '', asked: BELOW, methods: '' } },
@@ -30,7 +30,7 @@ const SOURCES: Readonly<Record<Worker, readonly Source[]>> = {
 };
 /** Paths that are compared as text. */
 const PLAIN: Readonly<Record<Worker, readonly string[]>> = {
-  gate: ['core/src/gate/publish/document.rs', 'core/src/gate/receipts.rs', 'core/src/gate/operator.rs'], treasury: ['src/treasury/routes.rs'], market: ['src/market/routes.rs'], exchange: ['src/market/exchange/routes.rs', 'src/market/exchange/views.rs'],
+  gate: ['crates/gate/src/publish/document.rs', 'crates/gate/src/receipts.rs', 'crates/gate/src/operator.rs'], treasury: ['src/treasury/routes.rs'], market: ['src/market/routes.rs'], exchange: ['src/market/exchange/routes.rs', 'src/market/exchange/views.rs'],
 };
 
 /** The paths of a Worker that its code matches. */
@@ -115,7 +115,7 @@ function patternsIn(text: string): string[] {
 
 /** The gate's own paths, which are matched part by part. */
 function gatesOwn(): string[] {
-  const text = functionsOf('core/src/gate/operator/path.rs').get('of') ?? '';
+  const text = functionsOf('crates/gate/src/operator/path.rs').get('of') ?? '';
   const reserved = functionsOf('src/worker/mod.rs').get('reserved') ?? '';
   const shown = [...reserved.matchAll(/\("(\/[\w./-]+)", /g)].map(([, rest = '']) => `/_farebox${rest}`);
   return [...shown, ...[...text.matchAll(/\("(\w+)", (None|Some\(id\)), (None|Some\("(\w+)"\))\)/g)].map(([, first, id, , last]) => ['/_farebox', first, ...(id === 'None' ? [] : ['{}']), ...(last === undefined ? [] : [last])].join('/'))];

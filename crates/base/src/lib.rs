@@ -1,0 +1,15 @@
+//! What every part of Farebox is written in: amounts, time, encodings, text of others, heads of HTTP requests.
+#![no_std]
+
+extern crate alloc;
+
+pub mod amount;
+pub mod chain;
+pub mod encoding;
+pub mod hash;
+pub mod http;
+pub mod mutant;
+pub mod secret;
+pub mod sorted;
+pub mod text;
+pub mod time;

@@ -1,0 +1,283 @@
+//! Messages to the object of a channel, and its answers.
+
+use alloc::string::{String, ToString};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::config::ChannelId;
+use super::errand::Earnings;
+use super::escrow::Escrow;
+use super::state::{Channel, HighestVoucher, OnChain, Sight};
+use farebox_base::amount::Amount;
+use farebox_base::encoding::hex;
+use farebox_base::encoding::message::{read_enum, read_struct};
+use farebox_base::time::UnixTime;
+use farebox_evm::signature::Signature;
+
+/// The version of the messages between a Worker and its channels.
+pub const VERSION: u8 = 1;
+
+/// A message to the object of a channel.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChannelMessage {
+    /// [`VERSION`].
+    pub v: u8,
+    /// What is asked.
+    pub ask: ChannelAsk,
+    /// What the chain has just shown.
+    pub sight: Option<SightText>,
+    /// What a channel is made of, if this is its first message: its id, the seconds that a
+    /// withdrawal takes, and the least that a voucher adds if it may pay for many requests, which
+    /// each message says.
+    pub opened: (String, u64, Option<String>),
+    /// What the alarm needs to claim: kept as it is.
+    pub terms: String,
+    /// The time, Unix seconds, before which channels were opened of which a restored row may know too
+    /// little; zero if none was restored.
+    #[serde(default)]
+    pub closed: u64,
+    /// Whether this channel was certainly opened after that.
+    #[serde(default)]
+    pub is_young: bool,
+}
+
+read_struct!(ChannelMessage { v, ask, sight, opened, terms; closed, is_young });
+
+/// What a Worker asks of a channel.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelAsk {
+    /// Say whether the price of a request could be held once this much more is deposited.
+    Foresee(PurchaseText, String),
+    /// Hold the price of a request.
+    Begin(PurchaseText),
+    /// Charge it this much; the head of its answer, if it is to be given again: the body comes
+    /// beside the message.
+    Charge(PurchaseText, String, Option<String>),
+    /// Take this voucher, and charge nothing.
+    Accept(PurchaseText),
+    /// Take it as the last one: the channel is to be closed, at once if it is for its price.
+    Close(PurchaseText),
+    /// Let go of the request with this hash.
+    Release(String),
+    /// Promise a refund to who shows this voucher: of this amount, or of everything; of a part only
+    /// if it is at least the last one.
+    Refund(String, Option<String>, String),
+    /// Take what the chain shows, and nothing else.
+    See,
+    /// Charge a stream so much for what flows next; the one that this bought, where a voucher pays
+    /// for one request.
+    Step(String, Option<PurchaseText>),
+    /// Say whether it could be charged so much, and charge nothing.
+    Await(String),
+}
+
+read_enum!(ChannelAsk {
+    "foresee" => Foresee(purchase, deposit),
+    "begin" => Begin(purchase),
+    "charge" => Charge(purchase, used, kept),
+    "accept" => Accept(purchase),
+    "close" => Close(purchase),
+    "release" => Release(request),
+    "refund" => Refund(shown, wanted, least),
+    "see" => See,
+    "step" => Step(price, bought),
+    "await" => Await(price),
+});
+
+/// A request that is to be paid, as text.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PurchaseText {
+    /// The amount of its voucher.
+    pub cumulative: String,
+    /// Its signature; where a voucher may pay for many requests, it is checked here.
+    pub signature: String,
+    /// The most that it may be charged.
+    pub price: String,
+    /// Hash of the request, hex.
+    pub request: String,
+    /// When its hold ends, Unix seconds.
+    pub until: u64,
+}
+
+read_struct!(PurchaseText { cumulative, signature, price, request, until });
+
+/// What the chain shows, as text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SightText {
+    /// All deposits, less what went back.
+    pub deposit: String,
+    /// What was claimed.
+    pub claimed: String,
+    /// When the payer asked to withdraw; zero if never, [`SightText::FINAL`] once it is closed.
+    pub leaving: u64,
+    /// The count of refunds.
+    pub nonce: String,
+    /// When the chain was asked, Unix seconds.
+    pub at: u64,
+}
+
+read_struct!(SightText { deposit, claimed, leaving, nonce, at });
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// The price is held.
+    Held,
+    /// It was charged before.
+    Repeated,
+    /// It is charged.
+    Charged,
+    /// A refund is promised.
+    Promised,
+    /// It was paid back before.
+    Refunded,
+    /// It was taken.
+    Taken,
+    /// It waits for a higher voucher.
+    Waiting,
+    /// It is refused.
+    Refused,
+}
+
+read_enum!(Said {
+    "held" => Held,
+    "repeated" => Repeated,
+    "charged" => Charged,
+    "promised" => Promised,
+    "refunded" => Refunded,
+    "taken" => Taken,
+    "waiting" => Waiting,
+    "refused" => Refused,
+});
+
+/// An answer of a channel.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChannelReply {
+    /// What became of it.
+    pub said: Said,
+    /// Why it is refused: the reason of x402, without its prefix, or the number of OKX's code.
+    pub refusal: Option<String>,
+    /// Whether a look at the chain may help.
+    pub stale: bool,
+    /// What was charged for this request; of one that waits or is not paid, what the next voucher
+    /// has to be for.
+    pub charged: Option<String>,
+    /// Nonce and amount of the promised refund.
+    pub promised: Option<(String, String)>,
+    /// The head of the answer to the same request, if it is kept: the body comes beside.
+    pub kept: Option<String>,
+    /// The channel; none if there is none.
+    pub channel: Option<Snapshot>,
+}
+
+read_struct!(ChannelReply { said, refusal, stale, charged, promised, kept, channel });
+
+/// A channel as its payer may see it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// What the chain showed last.
+    pub sight: SightText,
+    /// What was charged.
+    pub spent: String,
+    /// Amount and signature of the highest voucher.
+    pub evidence: Option<(String, String)>,
+    /// Whether less is claimed than was charged.
+    pub owed: bool,
+    /// Whether only the payer can have shown this voucher.
+    pub is_payer: bool,
+    /// What it is made of, if no request names that.
+    pub facts: Option<String>,
+}
+
+read_struct!(Snapshot { sight, spent, evidence, owed, is_payer, facts });
+
+impl Snapshot {
+    pub(super) fn of(channel: &Channel) -> Self {
+        let evidence = channel.evidence().map(|evidence| {
+            let signature = hex::encode_prefixed(&evidence.signature.to_bytes());
+            (evidence.cumulative.to_string(), signature)
+        });
+        Self {
+            sight: SightText::of(channel.sight()),
+            spent: channel.spent().to_string(),
+            evidence,
+            owed: channel.earnings().is_some(),
+            is_payer: false,
+            facts: None,
+        }
+    }
+
+    /// What is earned and not claimed, as a refund takes it along.
+    #[must_use]
+    pub fn earnings(&self) -> Option<Earnings> {
+        let (cumulative, signature) = self.evidence.as_ref()?;
+        let evidence = HighestVoucher {
+            cumulative: amount(cumulative)?,
+            signature: Signature::parse(signature).ok()?,
+        };
+        let total = amount(&self.spent)?.min(amount(&self.sight.deposit)?);
+        self.owed.then_some(Earnings { total, evidence })
+    }
+}
+
+impl SightText {
+    /// [`SightText::leaving`] of a channel that the contract has closed.
+    pub const FINAL: u64 = u64::MAX;
+
+    fn of(sight: &Sight) -> Self {
+        Self {
+            deposit: sight.deposit.to_string(),
+            claimed: sight.claimed.to_string(),
+            leaving: match sight.on_chain {
+                OnChain::Leaving(since) => since.secs(),
+                OnChain::Open => 0,
+                OnChain::Finalized => Self::FINAL,
+            },
+            nonce: sight.refund_nonce.to_string(),
+            at: sight.at.secs(),
+        }
+    }
+
+    /// What a facilitator says that the chain shows of a channel, asked at this time; `None` also if
+    /// it names another channel, or amounts that the contract cannot have. Spec: x402 `batch-settlement` on EVM, `channelState`.
+    #[must_use]
+    pub fn of_facilitator(state: &Value, channel: ChannelId, at: UnixTime) -> Option<Self> {
+        let named = state.get("channelId").and_then(Value::as_str);
+        named.is_none_or(|it| it.eq_ignore_ascii_case(&channel.to_string())).then_some(())?;
+        let amount = |name| state.get(name)?.as_str().map(ToString::to_string);
+        let sight = Self {
+            deposit: amount("balance")?,
+            claimed: amount("totalClaimed")?,
+            leaving: state.get("withdrawRequestedAt")?.as_u64()?,
+            nonce: amount("refundNonce")?,
+            at: at.secs(),
+        };
+        // The contract never pays out more than was paid in.
+        let Sight { deposit, claimed, .. } = sight.read()?;
+        (claimed <= deposit && Escrow::BatchSettlement.fits(deposit)).then_some(sight)
+    }
+
+    /// Reads it; `None` if an amount is not one.
+    #[must_use]
+    pub fn read(&self) -> Option<Sight> {
+        Some(Sight {
+            deposit: amount(&self.deposit)?,
+            claimed: amount(&self.claimed)?,
+            on_chain: match self.leaving {
+                0 => OnChain::Open,
+                Self::FINAL => OnChain::Finalized,
+                since => OnChain::Leaving(UnixTime::from_secs(since)),
+            },
+            refund_nonce: amount(&self.nonce)?,
+            at: UnixTime::from_secs(self.at),
+        })
+    }
+}
+
+/// An amount as text.
+pub(super) fn amount(text: &str) -> Option<Amount> {
+    Amount::from_atomic(text).ok()
+}

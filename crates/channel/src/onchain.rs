@@ -1,0 +1,169 @@
+//! A channel of the escrow contract of MPP's method `evm`, as a node shows it. Spec: MPP `evm` session, "Contract interface".
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::config::ChannelId;
+use super::escrow::EscrowContract;
+use super::facts::ChannelFacts;
+use super::funds::SignedFunds;
+use super::messages::SightText;
+use farebox_base::amount::Amount;
+use farebox_base::time::UnixTime;
+use farebox_evm::address::Address;
+use farebox_evm::rpc::error::RpcError;
+use farebox_evm::rpc::reply::{Log, Replies, Status};
+use farebox_evm::rpc::{At, Call, batch};
+
+/// What a node is asked about a channel.
+#[derive(Clone, Copy, Debug)]
+pub enum ChannelQuestion<'a> {
+    /// Its standing.
+    Standing,
+    /// The same, after what became of the transaction that its payer sent.
+    Sent([u8; 32]),
+    /// The same, after what becomes of a deposit if this account sends it.
+    Signed(&'a SignedFunds, Address),
+}
+
+/// A channel at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenChannel {
+    /// What it is made of; `None` if the contract has no such channel.
+    pub facts: Option<ChannelFacts>,
+    /// Its money.
+    pub sight: SightText,
+    /// Seconds from a request to withdraw to the withdrawal.
+    pub grace_secs: u64,
+    /// What the deposit came to; `None` while it is in no block. One that is to be sent has failed
+    /// if it would.
+    pub sent: Option<Status>,
+    /// Whether an event of the contract in that transaction names this channel.
+    pub is_named: bool,
+    /// The block that has that transaction.
+    pub block: Option<u64>,
+}
+
+/// The question of whether a contract had a channel after this block, for a node.
+#[must_use]
+pub fn ask_before(contract: &EscrowContract, channel: &ChannelId, at: At) -> String {
+    let data = [&GET_CHANNEL[..], channel.as_bytes()].concat();
+    batch(&[Call::ChainId, Call::AskAt { to: contract.address, data, at }, Call::Block(at)])
+}
+
+/// The time of that block, if the contract had no such channel then; `None` if the answer is of
+/// another chain, or not complete.
+#[must_use]
+pub fn read_before(contract: &EscrowContract, reply: &str) -> Option<Option<UnixTime>> {
+    let replies = Replies::read(reply.as_bytes(), 3).ok()?;
+    if replies.quantity(0).ok()? != contract.chain_id {
+        return None;
+    }
+    let is_absent = replies.returned(1).ok()?.iter().all(|byte| *byte == 0);
+    let block = replies.block(2).ok()?;
+    Some(block.map(|block| block.time).filter(|_| is_absent))
+}
+
+impl ChannelQuestion<'_> {
+    fn calls(self, contract: &EscrowContract, channel: &ChannelId) -> Vec<Call> {
+        let ask = |from, data: Vec<u8>| Call::Ask { from, to: contract.address, data, gas: GAS };
+        let mut calls = Vec::from([Call::ChainId]);
+        // What a block brings between two answers, the later one shows.
+        match self {
+            Self::Standing => {}
+            Self::Sent(hash) => calls.push(Call::Receipt(hash)),
+            Self::Signed(funds, payee) => {
+                calls.push(ask(payee, funds.data()));
+                let (authorization, at) = (funds.id(), At::Latest);
+                calls.push(Call::AuthorizationState { authorization, at });
+            }
+        }
+        calls.push(ask(Address::ZERO, [&GET_CHANNEL[..], channel.as_bytes()].concat()));
+        calls.push(ask(Address::ZERO, GRACE_PERIOD.to_vec()));
+        calls
+    }
+
+    /// The body for a node.
+    #[must_use]
+    pub fn body(self, contract: &EscrowContract, channel: &ChannelId) -> String {
+        batch(&self.calls(contract, channel))
+    }
+
+    /// Reads a node's answer to the question of this time; `None` if it is of another chain, or not
+    /// complete.
+    #[must_use]
+    pub fn read(
+        self,
+        contract: &EscrowContract,
+        channel: &ChannelId,
+        reply: &str,
+        asked: UnixTime,
+    ) -> Option<SeenChannel> {
+        let count = self.calls(contract, channel).len();
+        let replies = Replies::read(reply.as_bytes(), count).ok()?;
+        if replies.quantity(0).ok()? != contract.chain_id {
+            return None;
+        }
+        let words = replies.returned(count.checked_sub(2)?).ok()?;
+        let (words, _) = words.as_chunks::<32>();
+        let [finalized, leaving, payer, payee, token, signer, deposit, settled] = words else {
+            return None;
+        };
+        let number = |word: &[u8; 32]| Amount::from_be_bytes(*word);
+        let secs = |word: &[u8; 32]| number(word).to_string().parse::<u64>().ok();
+        let account = |word: &[u8; 32]| match word {
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, address @ ..] => {
+                Some(Address::from_bytes(*address))
+            }
+            _ => None,
+        };
+        let (payer, signer) = (account(payer)?, account(signer)?);
+        let facts = ChannelFacts {
+            contract: *contract,
+            payer,
+            payee: account(payee)?,
+            token: account(token)?,
+            signer: if signer.is_zero() { payer } else { signer },
+        };
+        let sight = SightText {
+            deposit: number(deposit).to_string(),
+            claimed: number(settled).to_string(),
+            leaving: if number(finalized).is_zero() { secs(leaving)? } else { SightText::FINAL },
+            nonce: Amount::ZERO.to_string(),
+            at: asked.secs(),
+        };
+        let receipt = match self {
+            Self::Sent(hash) => replies.receipt(1, &hash).ok()?,
+            Self::Standing | Self::Signed(..) => None,
+        };
+        let names =
+            |log: &Log| log.address == contract.address && log.topics.contains(channel.as_bytes());
+        let block = receipt.as_ref().map(|it| it.block);
+        let is_named = receipt.as_ref().is_some_and(|it| it.logs.iter().any(names));
+        let sent = match self {
+            Self::Standing => None,
+            Self::Sent(_) => receipt.map(|receipt| receipt.status),
+            Self::Signed(..) if replies.flag(2).ok()? => Some(Status::Succeeded),
+            Self::Signed(..) => match replies.returned(1) {
+                Ok(_) => None,
+                Err(RpcError::Reverted) => Some(Status::Reverted),
+                Err(_) => return None,
+            },
+        };
+        Some(SeenChannel {
+            facts: Some(facts).filter(|_| !payer.is_zero()),
+            sight,
+            grace_secs: secs(replies.returned(count.checked_sub(1)?).ok()?.as_array()?)?,
+            sent,
+            is_named,
+            block,
+        })
+    }
+}
+
+/// Gas of any call here; `close` of a token takes about a third of it.
+pub(super) const GAS: u64 = 300_000;
+/// `getChannel(bytes32)`
+pub(super) const GET_CHANNEL: [u8; 4] = [0x83, 0x1c, 0x2b, 0x82];
+/// `CLOSE_GRACE_PERIOD()`
+const GRACE_PERIOD: [u8; 4] = [0x95, 0x6c, 0x83, 0x27];

@@ -1,0 +1,216 @@
+//! A channel as text: what is kept of it, all but the holds.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::config::ChannelId;
+use super::state::bearer::REST_SECS;
+use super::state::{
+    Agreement, AttemptResult, Channel, FirmDeposit, HighestVoucher, LastSale, ListNotice, OnChain,
+    Promise, Sight, VoucherRule,
+};
+use farebox_base::amount::Amount;
+use farebox_base::encoding::hex;
+use farebox_base::time::UnixTime;
+use farebox_evm::signature::Signature;
+
+/// The first line of a row: another version of the program wrote others.
+const VERSION: &str = "1";
+
+impl Channel {
+    /// The row: one line for each fact, in a fixed order; amounts are decimal text, times seconds,
+    /// and what there is not is an empty line.
+    #[must_use]
+    pub fn to_row(&self) -> String {
+        let sight = &self.sight;
+        let amount = |it: Option<Amount>| it.map(|it| it.to_string()).unwrap_or_default();
+        let time = |it: Option<UnixTime>| it.map(|it| it.secs().to_string()).unwrap_or_default();
+        let mark = |is_set: bool| if is_set { "1" } else { "" }.to_string();
+        let evidence = self.evidence;
+        let signature = |it: Option<HighestVoucher>| {
+            it.map(|it| hex::encode(&it.signature.to_bytes())).unwrap_or_default()
+        };
+        let firm = &self.firm;
+        [
+            VERSION.to_string(),
+            self.id.to_string(),
+            amount(match self.rule {
+                VoucherRule::Exact => None,
+                VoucherRule::Headroom { min_delta } => Some(min_delta),
+            }),
+            self.withdraw_delay_secs.to_string(),
+            sight.deposit.to_string(),
+            sight.claimed.to_string(),
+            time(match sight.on_chain {
+                OnChain::Leaving(since) => Some(since),
+                OnChain::Open | OnChain::Finalized => None,
+            }),
+            mark(sight.on_chain == OnChain::Finalized),
+            sight.refund_nonce.to_string(),
+            time(Some(sight.at)),
+            amount(evidence.map(|it| it.cumulative)),
+            signature(evidence),
+            self.spent.to_string(),
+            time(self.earned_since),
+            amount(self.promised.map(|it| it.nonce)),
+            amount(self.promised.map(|it| it.amount)),
+            mark(self.agreement == Agreement::Closing),
+            amount(self.last.map(|it| it.cumulative)),
+            self.last.map(|it| hex::encode(&it.request)).unwrap_or_default(),
+            amount(self.last.map(|it| it.charged)),
+            self.published.to_string(),
+            self.tries.to_string(),
+            time(match self.listing {
+                ListNotice::Due(at) => Some(at),
+                ListNotice::Done => None,
+            }),
+            self.paid_out.to_string(),
+            time(Some(self.pay_out_from)),
+            time(self.tried),
+            mark(self.result == AttemptResult::Unseen),
+            time(Some(self.looked)),
+            amount(self.refunded.map(|(it, _)| it.nonce)),
+            amount(self.refunded.map(|(it, _)| it.amount)),
+            amount(self.refunded.map(|(_, spent)| spent)),
+            self.paid_back.to_string(),
+            self.turn.to_string(),
+            firm.deposit.to_string(),
+            amount(firm.voucher.map(|it| it.cumulative)),
+            signature(firm.voucher),
+            amount(firm.rising.map(|(least, _)| least)),
+            time(firm.rising.map(|(_, since)| since)),
+            time(Some(self.rested)),
+            time(Some(self.opened)),
+            time(Some(self.sold)),
+            self.pay_out_tries.to_string(),
+        ]
+        .join("\n")
+    }
+
+    /// Reads a row; `None` if it was not written here.
+    #[must_use]
+    pub fn from_row(text: &str) -> Option<Self> {
+        let mut lines = Lines(text.split('\n'));
+        if lines.text()? != VERSION {
+            return None;
+        }
+        let id = ChannelId::parse(lines.text()?)?;
+        let rule = match lines.amount()? {
+            None => VoucherRule::Exact,
+            Some(min_delta) => VoucherRule::Headroom { min_delta },
+        };
+        let withdraw_delay_secs = lines.time()??.secs();
+        let (deposit, claimed) = (lines.amount()??, lines.amount()??);
+        let on_chain = match (lines.time()?, lines.text()?) {
+            (Some(since), _) => OnChain::Leaving(since),
+            (None, "") => OnChain::Open,
+            (None, _) => OnChain::Finalized,
+        };
+        let (refund_nonce, at) = (lines.amount()??, lines.time()??);
+        let evidence = lines.voucher()?;
+        let (spent, earned_since) = (lines.amount()??, lines.time()?);
+        let promised = match (lines.amount()?, lines.amount()?) {
+            (Some(nonce), Some(amount)) => Some(Promise { nonce, amount }),
+            _ => None,
+        };
+        let agreement = match lines.text()? {
+            "" => Agreement::Selling,
+            _ => Agreement::Closing,
+        };
+        let last = match (lines.amount()?, lines.text()?, lines.amount()?) {
+            (Some(cumulative), request, Some(charged)) => {
+                let request = hex::decode_array(&["0x", request].concat()).ok()?;
+                Some(LastSale { cumulative, request, charged })
+            }
+            _ => None,
+        };
+        Some(Self {
+            id,
+            rule,
+            withdraw_delay_secs,
+            sight: Sight { deposit, claimed, on_chain, refund_nonce, at },
+            evidence,
+            spent,
+            earned_since,
+            promised,
+            agreement,
+            last,
+            published: lines.amount()??,
+            tries: lines.time()??.secs(),
+            listing: lines.time()?.map_or(ListNotice::Done, ListNotice::Due),
+            paid_out: lines.amount()??,
+            pay_out_from: lines.time()??,
+            tried: lines.time()?,
+            result: match lines.text()? {
+                "" => AttemptResult::Seen,
+                _ => AttemptResult::Unseen,
+            },
+            looked: lines.time()??,
+            refunded: match (lines.amount()?, lines.amount()?, lines.amount()?) {
+                (Some(nonce), Some(amount), Some(spent)) => {
+                    Some((Promise { nonce, amount }, spent))
+                }
+                _ => None,
+            },
+            paid_back: lines.amount()??,
+            turn: lines.time()??.secs(),
+            holds: Vec::new(),
+            firm: match lines.amount() {
+                Some(firm) => FirmDeposit {
+                    deposit: firm?,
+                    voucher: lines.voucher()?,
+                    rising: match (lines.amount()?, lines.time()?) {
+                        (Some(least), Some(since)) => Some((least, since)),
+                        _ => None,
+                    },
+                },
+                // A row of an earlier version.
+                None => FirmDeposit { deposit, voucher: evidence, rising: None },
+            },
+            rested: match lines.time() {
+                Some(rested) => rested?,
+                // A row of an earlier version.
+                None => at.plus(REST_SECS),
+            },
+            // Rows of earlier versions do not say it.
+            opened: lines.time().flatten().unwrap_or(UnixTime::from_secs(0)),
+            closed_before: UnixTime::from_secs(0),
+            sold: lines.time().flatten().unwrap_or(at),
+            pay_out_tries: lines.time().flatten().map_or(0, UnixTime::secs),
+        })
+    }
+}
+
+/// The lines of a row that are not read yet. The outer option is none if a line is missing or wrong,
+/// the inner one if it is empty.
+struct Lines<'a>(core::str::Split<'a, char>);
+
+impl<'a> Lines<'a> {
+    fn text(&mut self) -> Option<&'a str> {
+        self.0.next()
+    }
+
+    fn amount(&mut self) -> Option<Option<Amount>> {
+        match self.text()? {
+            "" => Some(None),
+            text => Some(Some(Amount::from_atomic(text).ok()?)),
+        }
+    }
+
+    fn voucher(&mut self) -> Option<Option<HighestVoucher>> {
+        Some(match (self.amount()?, self.text()?) {
+            (Some(cumulative), signature) => {
+                let signature = Signature::parse(&["0x", signature].concat()).ok()?;
+                Some(HighestVoucher { cumulative, signature })
+            }
+            (None, _) => None,
+        })
+    }
+
+    fn time(&mut self) -> Option<Option<UnixTime>> {
+        match self.text()? {
+            "" => Some(None),
+            text => Some(Some(UnixTime::from_secs(text.parse().ok()?))),
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! One channel: what it accepts, holds, charges and owes. Every step is total: it changes the channel or refuses and leaves it as it was.
+
+use alloc::vec::Vec;
+
+use self::bearer::{Bearer, REST_SECS};
+use super::config::ChannelId;
+use super::voucher::{CheckedVoucher, Voucher};
+use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_evm::signature::Signature;
+
+mod back;
+pub mod bearer;
+mod sale;
+
+/// Which vouchers a protocol lets a request bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VoucherRule {
+    /// One for each request: what was charged so far, and the price. One request at a time. Spec:
+    /// x402 `batch-settlement` on EVM, "Request Processing".
+    Exact,
+    /// Any that is not lower; it may pay for many requests. Spec: MPP session, "Voucher
+    /// verification".
+    Headroom {
+        /// The least that a new one adds.
+        min_delta: Amount,
+    },
+}
+
+/// Whether the contract still lets the payee claim, and the payer take back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChain {
+    /// Neither side wants to end it.
+    Open,
+    /// The payer has asked to withdraw, at this time.
+    Leaving(UnixTime),
+    /// Closed for ever.
+    Finalized,
+}
+
+/// What the chain shows of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// All deposits, less refunds and withdrawals.
+    pub deposit: Amount,
+    /// What was claimed.
+    pub claimed: Amount,
+    /// Its standing.
+    pub on_chain: OnChain,
+    /// How many refunds there were.
+    pub refund_nonce: Amount,
+    /// When the chain was asked.
+    pub at: UnixTime,
+}
+
+/// A refund that was signed: whoever has the signature may send it until its nonce is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// The count of refunds that it was signed for.
+    pub nonce: Amount,
+    /// Its amount.
+    pub amount: Amount,
+}
+
+/// The highest voucher that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HighestVoucher {
+    /// Its amount.
+    pub cumulative: Amount,
+    /// Its signature.
+    pub signature: Signature,
+}
+
+/// The request that was charged last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastSale {
+    /// The amount of the voucher that it brought; what was accepted, if it brought none.
+    pub cumulative: Amount,
+    /// The hash of the request.
+    pub request: [u8; 32],
+    /// What it was charged.
+    pub charged: Amount,
+}
+
+/// Whether the chain was seen since money was sent for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AttemptResult {
+    Seen,
+    Unseen,
+}
+
+/// Whether the list has what changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListNotice {
+    /// It is told at this time.
+    Due(UnixTime),
+    /// It has it.
+    Done,
+}
+
+/// Whether payee and payer have agreed to end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreement {
+    /// It sells.
+    Selling,
+    /// It is to be closed on the chain.
+    Closing,
+}
+
+/// A request that is to be paid from a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purchase {
+    /// The voucher that it brings, if it brings one.
+    pub voucher: Option<CheckedVoucher>,
+    /// The most that it may be charged.
+    pub price: Amount,
+    /// The hash of the request; where a voucher may pay for many, of what names this one.
+    pub request: [u8; 32],
+    /// When its hold ends by itself.
+    pub until: UnixTime,
+}
+
+/// What a payer asks back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefundWish {
+    /// The amount of the voucher that is shown.
+    pub shown: Amount,
+    /// How much; everything that is not earned, if it is not said.
+    pub amount: Option<Amount>,
+    /// The least that is worth a transaction, unless it is everything.
+    pub least: Amount,
+}
+
+/// What becomes of such a wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundFate {
+    /// It is promised: send it.
+    Promised(Promise),
+    /// It was paid back before.
+    Repeated(Promise),
+}
+
+/// What becomes of a request that asks to be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// Its price is held: serve it, then charge it.
+    Held,
+    /// It was charged before: give it the same answer, or none, but never another.
+    Repeated(LastSale),
+}
+
+/// A channel between one payer and one payee.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    pub(super) id: ChannelId,
+    pub(super) rule: VoucherRule,
+    pub(super) withdraw_delay_secs: u64,
+    pub(super) sight: Sight,
+    pub(super) evidence: Option<HighestVoucher>,
+    pub(super) spent: Amount,
+    /// When the first charge was made that the chain does not show as claimed.
+    pub(super) earned_since: Option<UnixTime>,
+    pub(super) promised: Option<Promise>,
+    /// The last refund that the chain shows, and what was spent when it was promised; once that is
+    /// undone and promised again, the one that was promised after it.
+    pub(super) refunded: Option<(Promise, Amount)>,
+    /// All refunds that the chain shows.
+    pub(super) paid_back: Amount,
+    pub(super) agreement: Agreement,
+    pub(super) last: Option<LastSale>,
+    /// The highest voucher that was sent for a chain, where everyone reads it.
+    pub(super) published: Amount,
+    /// Calls that have not helped, by which facilitators take turns.
+    pub(super) turn: u64,
+    /// Attempts to send for money since the chain last changed.
+    pub(super) tries: u64,
+    /// Whether the list of channels has what changed.
+    pub(super) listing: ListNotice,
+    /// What of the claims was paid out to the payee.
+    pub(super) paid_out: Amount,
+    /// When the next payout may be asked for; by MPP, when it is closed.
+    pub(super) pay_out_from: UnixTime,
+    /// Payouts that were asked for since the last one that is known to have been made.
+    pub(super) pay_out_tries: u64,
+    /// When money was last sent for.
+    pub(super) tried: Option<UnixTime>,
+    /// Whether the chain has been seen since.
+    pub(super) result: AttemptResult,
+    /// When the chain was last asked, whether or not it answered.
+    pub(super) looked: UnixTime,
+    /// Prices of requests that are being served; in memory alone.
+    pub(super) holds: Vec<HeldPrice>,
+    /// What is left when the chain undoes what was added last.
+    pub(super) firm: FirmDeposit,
+    /// When a published voucher may have everything paid back.
+    pub(super) rested: UnixTime,
+    /// When it was seen first; the beginning of time if it may have been opened before that.
+    pub(super) opened: UnixTime,
+    /// The time before which channels were opened that a restored ledger may know too little of; in
+    /// memory alone.
+    pub(super) closed_before: UnixTime,
+    /// When a request was charged last.
+    pub(super) sold: UnixTime,
+}
+
+/// The deposit that the chain has shown for so long that it is not undone, less what is promised
+/// back, and the highest voucher within it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FirmDeposit {
+    pub(super) deposit: Amount,
+    pub(super) voucher: Option<HighestVoucher>,
+    /// A higher deposit, and since when the chain shows at least that.
+    pub(super) rising: Option<(Amount, UnixTime)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HeldPrice {
+    request: [u8; 32],
+    /// The amount of the voucher that it brought.
+    cumulative: Amount,
+    price: Amount,
+    until: UnixTime,
+}
+
+impl Channel {
+    /// A channel that the chain shows. What was claimed there was spent; what was accepted before
+    /// its row was lost is not known.
+    #[must_use]
+    pub const fn seen_first(
+        id: ChannelId,
+        rule: VoucherRule,
+        withdraw_delay_secs: u64,
+        sight: Sight,
+    ) -> Self {
+        Self {
+            id,
+            rule,
+            withdraw_delay_secs,
+            sight,
+            evidence: None,
+            spent: sight.claimed,
+            earned_since: None,
+            promised: None,
+            refunded: None,
+            paid_back: Amount::ZERO,
+            agreement: Agreement::Selling,
+            last: None,
+            published: sight.claimed,
+            turn: 0,
+            tries: 0,
+            listing: ListNotice::Due(sight.at),
+            paid_out: sight.claimed,
+            pay_out_from: sight.at,
+            pay_out_tries: 0,
+            tried: None,
+            result: AttemptResult::Seen,
+            looked: sight.at,
+            holds: Vec::new(),
+            firm: FirmDeposit { deposit: sight.deposit, voucher: None, rising: None },
+            rested: sight.at.plus(REST_SECS),
+            opened: sight.at,
+            closed_before: UnixTime::from_secs(0),
+            sold: sight.at,
+        }
+    }
+
+    /// Whether it may have sold more than its row says, because the ledger was restored since.
+    #[must_use]
+    pub fn may_be_restored(&self) -> bool {
+        self.opened < self.closed_before && !planted(Mutant::RestoredChannelsSell)
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> ChannelId {
+        self.id
+    }
+
+    /// What the chain showed last.
+    #[must_use]
+    pub const fn sight(&self) -> &Sight {
+        &self.sight
+    }
+
+    /// The highest voucher, if there is one.
+    #[must_use]
+    pub const fn evidence(&self) -> Option<&HighestVoucher> {
+        self.evidence.as_ref()
+    }
+
+    /// The same, as it was shown.
+    #[must_use]
+    pub fn highest(&self) -> Option<CheckedVoucher> {
+        let HighestVoucher { cumulative, signature } = self.evidence?;
+        Some(CheckedVoucher::known(Voucher { channel: self.id, cumulative }, signature))
+    }
+
+    /// What was accepted: at least what was spent.
+    #[must_use]
+    pub fn accepted(&self) -> Amount {
+        self.evidence.map_or(self.spent, |evidence| evidence.cumulative.max(self.spent))
+    }
+
+    /// Who can have shown a voucher for this much. It is published from the moment before it is sent,
+    /// whatever comes of that.
+    #[must_use]
+    pub fn bearer(&self, cumulative: Amount) -> Bearer {
+        Bearer::of(cumulative, self.published())
+    }
+
+    /// The highest voucher that was sent for a chain, or that it shows.
+    #[must_use]
+    pub fn published(&self) -> Amount {
+        self.published.max(self.sight.claimed)
+    }
+
+    /// This voucher is sent for a chain, or the chain shows it.
+    pub fn publish(&mut self, cumulative: Amount, now: UnixTime) {
+        if cumulative > self.published && !planted(Mutant::SentIsSecret) {
+            self.published = cumulative;
+            self.rested = self.rested.max(now.plus(REST_SECS));
+        }
+    }
+
+    /// What was charged.
+    #[must_use]
+    pub const fn spent(&self) -> Amount {
+        self.spent
+    }
+
+    /// The refund that is signed and not yet seen.
+    #[must_use]
+    pub const fn promised(&self) -> Option<&Promise> {
+        self.promised.as_ref()
+    }
+
+    /// The request that was charged last.
+    #[must_use]
+    pub const fn last(&self) -> Option<&LastSale> {
+        self.last.as_ref()
+    }
+
+    /// What vouchers may be accepted up to: the deposit, less what is promised back.
+    #[must_use]
+    pub fn available(&self) -> Amount {
+        let mut rest = self.sight.deposit;
+        for promise in [self.promised, self.later_promise()] {
+            if let Some(promise) = promise.filter(|_| !planted(Mutant::PromisesAreSpent)) {
+                rest = rest.checked_sub(promise.amount).unwrap_or(Amount::ZERO);
+            }
+        }
+        rest
+    }
+
+    /// Takes what the chain shows. An answer to an earlier question than the last one, or of a node
+    /// that has not seen the last refund, changes nothing.
+    pub fn see(&mut self, sight: Sight) {
+        let is_undone = sight.refund_nonce < self.sight.refund_nonce;
+        let is_late = sight.at < self.sight.at || is_undone && !self.undoes_refund(&sight);
+        if (is_late || self.is_behind(&sight)) && !planted(Mutant::OldSightsCount) {
+            return;
+        }
+        // Whoever has its signature can send it again, and then the later one.
+        if let Some((promise, spent)) = self.refunded.filter(|_| is_undone) {
+            self.refunded = self.promised.map(|later| (later, spent));
+            self.promised = Some(promise).filter(|_| !planted(Mutant::UndoneIsForgotten));
+            self.paid_back = self.paid_back.checked_sub(promise.amount).unwrap_or(Amount::ZERO);
+        }
+        // Only the time is another one: the list has it.
+        if (Sight { at: self.sight.at, ..sight }) != self.sight {
+            self.listing = ListNotice::Due(sight.at);
+        }
+        if sight.claimed > self.sight.claimed || sight.refund_nonce > self.sight.refund_nonce {
+            self.tries = 0;
+        }
+        // Whoever deposits is back: what they have added is not paid back at once.
+        if sight.deposit > self.sight.deposit && !planted(Mutant::DepositsDoNotWake) {
+            self.rested = self.rested.max(sight.at.plus(REST_SECS));
+        }
+        // What a chain has shown stays read when it is undone.
+        self.publish(sight.claimed, sight.at);
+        self.sight = sight;
+        // A claim that is undone was not paid out either.
+        self.paid_out = self.paid_out.min(sight.claimed);
+        if self.tried.is_none_or(|tried| tried <= sight.at) {
+            self.result = AttemptResult::Seen;
+        }
+        self.looked = self.looked.max(sight.at);
+        // Another gate may have claimed with vouchers that this row has lost. Where a claim takes
+        // all that a voucher is for, what is above the charges stays to be spent.
+        let is_prepaid = match self.rule {
+            VoucherRule::Exact => false,
+            VoucherRule::Headroom { .. } => sight.claimed <= self.accepted(),
+        };
+        if !is_prepaid {
+            self.spent = self.spent.max(sight.claimed);
+        }
+        if self.spent <= sight.claimed {
+            self.earned_since = None;
+        } else if self.earned_since.is_none() {
+            // A claim was reorganised away.
+            self.earned_since = Some(sight.at);
+        }
+        while let Some(promise) = self.promised.filter(|it| it.nonce < sight.refund_nonce) {
+            let later = self.later_promise();
+            self.refunded = Some((promise, self.spent));
+            self.paid_back = self.paid_back.checked_add(promise.amount).unwrap_or(self.paid_back);
+            self.promised = later;
+        }
+        self.firm.see(self.available(), sight.at);
+        self.confirm();
+    }
+
+    /// Whether the chain has undone the last refund: a node that is behind says so no longer than
+    /// this.
+    fn undoes_refund(&self, sight: &Sight) -> bool {
+        let is_last = self.refunded.is_none_or(|(it, _)| it.nonce <= sight.refund_nonce);
+        let is_certain = sight.at >= self.sight.at.plus(BEHIND_SECS);
+        is_last && is_certain && !planted(Mutant::RefundsAreFinal)
+    }
+
+    /// What was promised after a refund that the chain has undone.
+    fn later_promise(&self) -> Option<Promise> {
+        let (later, _) = self.refunded?;
+        self.promised.filter(|it| it.nonce < later.nonce).map(|_| later)
+    }
+
+    /// Whether this may be what a node shows that has not seen the newest blocks. Claims of x402
+    /// come with a count of refunds; the contract of MPP has none.
+    fn is_behind(&self, sight: &Sight) -> bool {
+        let known = &self.sight;
+        let is_back = match (known.on_chain, sight.on_chain) {
+            (OnChain::Finalized, OnChain::Open | OnChain::Leaving(_)) => true,
+            // What is added to a deposit withdraws the wish to leave.
+            (OnChain::Leaving(_), OnChain::Open) => sight.deposit <= known.deposit,
+            (OnChain::Open | OnChain::Leaving(_) | OnChain::Finalized, _) => {
+                sight.deposit < known.deposit || sight.claimed < known.claimed
+            }
+        };
+        let is_counted = sight.refund_nonce > known.refund_nonce;
+        let is_told = self.rule == VoucherRule::Exact || is_counted;
+        !is_told && is_back && sight.at < known.at.plus(BEHIND_SECS)
+    }
+
+    /// Whether what is known of the chain is new enough to accept vouchers by it.
+    #[must_use]
+    pub fn is_fresh(&self, now: UnixTime) -> bool {
+        now < self.sight.at.plus(self.fresh_secs()) || planted(Mutant::StaleIsFresh)
+    }
+
+    /// Seconds for which what the chain shows is gone by.
+    pub(super) fn fresh_secs(&self) -> u64 {
+        self.withdraw_delay_secs.checked_div(3).unwrap_or_default().min(MAX_FRESH_SECS)
+    }
+
+    /// Notes the highest voucher, if it is within what is not undone.
+    fn confirm(&mut self) {
+        if let Some(highest) = self.evidence.filter(|it| it.cumulative <= self.firm.deposit) {
+            self.firm.voucher = Some(highest);
+        }
+    }
+}
+
+impl FirmDeposit {
+    fn see(&mut self, shown: Amount, at: UnixTime) {
+        self.deposit = self.deposit.min(shown);
+        self.rising = match self.rising {
+            _ if shown == self.deposit => None,
+            None => Some((shown, at)),
+            Some((least, since)) if at < since.plus(FIRM_SECS) => Some((least.min(shown), since)),
+            Some((least, _)) => {
+                self.deposit = least.min(shown);
+                (shown > self.deposit).then_some((shown, at))
+            }
+        };
+    }
+}
+
+/// Seconds after which what was added to a deposit is not undone: longer than chains take to be final.
+pub(super) const FIRM_SECS: u64 = 900;
+/// Seconds for which a node may be behind another one.
+const BEHIND_SECS: u64 = 60;
+/// The longest that what the chain shows is gone by, seconds.
+const MAX_FRESH_SECS: u64 = 300;

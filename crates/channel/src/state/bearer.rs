@@ -1,0 +1,63 @@
+//! Who can have shown a voucher. What was sent for a chain, everyone reads: in the pool, at the
+//! facilitator, in the block. So what moves money or tells of a channel takes a [`SecretVoucher`].
+
+use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
+
+/// A voucher for more than was ever sent for a chain: only who signs for its channel can have shown it.
+#[derive(Clone, Copy, Debug)]
+pub struct SecretVoucher(Amount);
+
+/// A voucher that was sent for a chain, or is for less: anyone can have shown it.
+#[derive(Clone, Copy, Debug)]
+pub struct PublishedVoucher(Amount);
+
+/// Who can have shown a voucher whose signature holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Bearer {
+    /// Who signs for the channel, and no one else.
+    Payer(SecretVoucher),
+    /// Anyone.
+    Anyone(PublishedVoucher),
+}
+
+/// Seconds after a voucher was published in which nothing may be bought, before anyone who shows it
+/// has everything paid back.
+pub(crate) const REST_SECS: u64 = 3_600;
+
+impl Bearer {
+    /// Who can have shown a voucher for this much, where the highest one that was sent for a chain is
+    /// for so much.
+    pub(super) fn of(cumulative: Amount, published: Amount) -> Self {
+        if cumulative > published || planted(Mutant::PublishedIsSecret) {
+            Self::Payer(SecretVoucher(cumulative))
+        } else {
+            Self::Anyone(PublishedVoucher(cumulative))
+        }
+    }
+
+    /// The voucher, if only the payer can have shown it.
+    #[must_use]
+    pub const fn secret(self) -> Option<SecretVoucher> {
+        match self {
+            Self::Payer(voucher) => Some(voucher),
+            Self::Anyone(_) => None,
+        }
+    }
+}
+
+impl SecretVoucher {
+    /// What it is for.
+    #[must_use]
+    pub const fn cumulative(self) -> Amount {
+        self.0
+    }
+}
+
+impl PublishedVoucher {
+    /// What it is for.
+    #[must_use]
+    pub const fn cumulative(self) -> Amount {
+        self.0
+    }
+}

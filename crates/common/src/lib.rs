@@ -1,0 +1,8 @@
+//! What all protocols share: payments and their terms, refusals, the configuration, without IO.
+#![no_std]
+
+extern crate alloc;
+
+pub mod config;
+pub mod payment;
+pub mod problem;

@@ -1,0 +1,190 @@
+//! Admission: finds the route of a request and decides what happens first; `proof` checks the
+//! payment that it brings.
+
+use alloc::borrow::Cow;
+
+use super::Gate;
+use super::admission::{Admission, AwaitingPrice};
+use super::forward::{ClientIdentity, OriginCall, drop_unforwarded};
+use super::isolate::Isolate;
+use super::judge::refuse;
+use super::mpp;
+use super::offer::Offer;
+use super::path::Target;
+use super::presented::{Presented, shows_proof};
+use super::publish::Published;
+use super::reply::{Audience, Reply};
+use super::request::IncomingRequest;
+use super::route::RouteMatch;
+use super::unpaid::{AwaitingQuota, Unpaid};
+use farebox_base::encoding::message;
+use farebox_base::http::{BodyPresence, MAX_PAID_TARGET_BYTES, RequestHead};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_common::problem::Code;
+
+impl Gate {
+    /// Decides about one request: forward it, answer it, or begin its payment.
+    ///
+    /// `fresh` is a random name for the request; it is also the correlation id if the client sent
+    /// none. While a facilitator's health is
+    /// [`Failing`](farebox_wire::facilitator::breaker::SettlementHealth::Failing), its routes settle
+    /// before the origin is asked.
+    pub fn admit(
+        &self,
+        head: RequestHead,
+        fresh: &str,
+        isolate: &mut Isolate<'_>,
+        now: UnixTime,
+    ) -> Admission<'_> {
+        let request = IncomingRequest::new(head, fresh);
+        let IncomingRequest { head, correlation } = &request;
+        // `fetch` cannot forward these methods, and no route serves them.
+        if matches!(head.method.as_str(), "TRACE" | "TRACK" | "CONNECT") {
+            return refuse(Code::MethodNotAllowed, Audience::Other, correlation);
+        }
+        if head.is_too_large() && !planted(Mutant::FieldsGrow) {
+            return refuse(Code::HeaderTooLarge, Audience::Other, correlation);
+        }
+        if self.has_let_through(&head.headers) {
+            return refuse(Code::LoopDetected, Audience::Other, correlation);
+        }
+        let Ok(target) = Target::from_url(&head.url) else {
+            return refuse(Code::AmbiguousTarget, Audience::Other, correlation);
+        };
+        let found = self.routes.table.find(&head.method, &target);
+        match self.published(&request, &target, &found) {
+            Some(Published::Now(reply)) => return Admission::Respond(reply),
+            Some(Published::IfMissing(wanted)) => {
+                return passes(self.free_unless_missing(&request, wanted, now));
+            }
+            None => {}
+        }
+        let sells = |found: &RouteMatch| match found {
+            RouteMatch::Route(index) => self.routes.offers.get(*index).is_some_and(Option::is_some),
+            _ => false,
+        };
+        if !sells(&found)
+            && mpp::brings(&head.headers)
+            && let Some(step) = self.paid_for_nothing(&request, &Presented::of(&head.headers), now)
+        {
+            return step;
+        }
+        match found {
+            RouteMatch::Route(index) => {
+                match self.routes.offers.get(index).and_then(Option::as_ref) {
+                    Some(offer) => self.priced((index, offer), request, isolate, now),
+                    None => passes(self.free(&request, now)),
+                }
+            }
+            RouteMatch::Unlisted => passes(self.free(&request, now)),
+            RouteMatch::Denied => refuse(Code::NotFound, Audience::Other, correlation),
+            RouteMatch::Ambiguous => refuse(Code::AmbiguousTarget, Audience::Paid, correlation),
+            RouteMatch::Options { allow } => {
+                Admission::Respond(self.preflight(head, &allow.join(", "), correlation))
+            }
+            RouteMatch::MethodNotAllowed { allow } => Admission::Respond(
+                Reply::problem(Code::MethodNotAllowed, Audience::Paid, correlation, None)
+                    .with("allow", &allow.join(", ")),
+            ),
+        }
+    }
+
+    fn priced<'g>(
+        &'g self,
+        (route, offer): (usize, &'g Offer),
+        mut request: IncomingRequest,
+        isolate: &mut Isolate<'_>,
+        now: UnixTime,
+    ) -> Admission<'g> {
+        drop_unforwarded(&mut request.head.headers);
+        let IncomingRequest { head, correlation } = &request;
+        if head.headers.filled("upgrade").is_some() {
+            return refuse(Code::UpgradeNotSupported, Audience::Paid, correlation);
+        }
+        if head.target().len() > MAX_PAID_TARGET_BYTES {
+            return refuse(Code::TargetTooLong, Audience::Paid, correlation);
+        }
+        // A body on such a request reaches no origin: `fetch` does not forward it.
+        let is_empty =
+            head.body == BodyPresence::Absent || head.headers.get("content-length") == Some("0");
+        if !is_empty
+            && matches!(head.method.as_str(), "GET" | "HEAD")
+            && !planted(Mutant::BodyOfGet)
+        {
+            return refuse(Code::UnexpectedBody, Audience::Paid, correlation);
+        }
+        if offer.settings.takes_keys
+            && let Some(name) = self.payers.clients.holder(&head.headers)
+        {
+            return passes(self.by_key(offer, request.clone(), name, now));
+        }
+        let presented = Presented::of(&head.headers);
+        isolate.client = self.client_key(offer, (head, &presented), isolate, now);
+        if let Some(pricer) = &offer.pricer {
+            return self.admit_priced((route, offer, pricer), (request, presented), isolate, now);
+        }
+        let by_session = self.session(offer, (&request, &presented), isolate, now);
+        let by_session =
+            by_session.or_else(|| self.session_by_mpp(offer, (&request, &presented), now));
+        if let Some(step) = by_session {
+            return Admission::Session(step);
+        }
+        if !shows_proof(&head.headers)
+            && let Some((call, spending)) =
+                self.use_free_request(route, offer, &request, isolate, now)
+        {
+            return Admission::UseFree(call, spending);
+        }
+        let offer = Cow::Borrowed(offer);
+        self.pay((offer.clone(), offer), None, (request, presented), isolate, now)
+    }
+
+    /// Takes the object's answer, or `None` if there is none: forwards a free request, else asks
+    /// for payment.
+    pub fn free_request_used(
+        &self,
+        spending: AwaitingQuota,
+        answer: Option<&str>,
+        isolate: &mut Isolate<'_>,
+        now: UnixTime,
+    ) -> Admission<'_> {
+        let AwaitingQuota { route, request, day } = spending;
+        let Some(offer) = self.routes.offers.get(route).and_then(Option::as_ref) else {
+            return Admission::Respond(Reply::problem(
+                Code::Internal,
+                Audience::Paid,
+                &request.correlation,
+                None,
+            ));
+        };
+        let left = answer.and_then(message::read::<Option<u64>>);
+        if let Some(Some(remaining)) = left {
+            return passes(self.unpaid(
+                offer,
+                request,
+                ClientIdentity::Anonymous,
+                Some(remaining),
+                now,
+            ));
+        }
+        if left.is_some() {
+            self.use_up(offer, &request.head, day, isolate, now);
+        }
+        let shown = (&request.head, &Presented::Nothing);
+        isolate.client = self.client_key(offer, shown, isolate, now);
+        match &offer.pricer {
+            Some(pricer) => {
+                Admission::Price(pricer.call(&request.head), AwaitingPrice { route, request })
+            }
+            None => {
+                let code = (Code::PaymentRequired, &Presented::Nothing);
+                self.refused(offer, &request, code, isolate, now)
+            }
+        }
+    }
+}
+
+fn passes<'g>((call, unpaid): (OriginCall, Unpaid)) -> Admission<'g> {
+    Admission::Pass(call, unpaid)
+}

@@ -1,0 +1,192 @@
+//! The alarm of a ledger object: the call that recovers a row, and the meaning of its reply.
+//!
+//! The object asks its shard which rows are due, turns each into a [`RecoveryStep`], carries out
+//! its calls one after the other and hands the command at the end back to the shard.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use super::Gate;
+use super::call::{ChainCall, FacilitatorCall, LedgerCall};
+use super::paid::take::settled;
+use super::recorded::{
+    FirstSight, chain_query, chain_verdict, outcome, sent_again, settled_by_chain,
+};
+use farebox_base::time::UnixTime;
+use farebox_common::payment::TxHash;
+use farebox_ledger::command::{
+    ChainVerdict, Client, Command, Envelope, Outcome, Resend, Role, VERSION,
+};
+use farebox_ledger::entry::Entry;
+use farebox_ledger::inquiry::finding::Finding;
+use farebox_ledger::inquiry::{Asking, ChainQuery, Next};
+use farebox_ledger::shard::{Due, Slot};
+use farebox_ledger::take::Holder;
+use farebox_wire::facilitator::reply::FacilitatorReply;
+use farebox_wire::facilitator::wire::Expected;
+
+/// The next step to recover a row.
+#[derive(Debug)]
+pub enum RecoveryStep {
+    /// Ask a facilitator to settle the recorded bytes.
+    Settle(Box<FacilitatorCall>, Sending),
+    /// Ask a node of the chain.
+    Read(ChainCall, Box<Looking>),
+    /// Ask the object of a transaction which payment it belongs to.
+    Take(LedgerCall, Taking),
+    /// Send the row a command.
+    Tell(Box<Envelope>),
+}
+
+/// Waits for a facilitator's answer about a row.
+#[derive(Debug)]
+pub struct Sending {
+    slot: Slot,
+    fence: u64,
+    expected: Expected,
+    /// Whether the settlement counts only once the chain shows it.
+    confirms: bool,
+    network: String,
+}
+
+/// Waits for the holder of the transaction that a facilitator has named for a row.
+#[derive(Debug)]
+pub struct Taking {
+    slot: Slot,
+    fence: u64,
+    named: TxHash,
+}
+
+/// Waits for a node's answer about a row.
+#[derive(Debug)]
+pub struct Looking {
+    slot: Slot,
+    network: String,
+    asking: Asking,
+    purpose: Purpose,
+}
+
+/// Purpose of a look at the chain.
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    /// A transaction was sent once more, under this fence.
+    Sent { fence: u64, transaction: TxHash },
+    /// The fate of a payment whose authorization ends at that time.
+    Fate { valid_before: UnixTime },
+}
+
+impl Gate {
+    /// The first step for a row that is due; `None` if the row cannot be read.
+    #[must_use]
+    pub fn errand(&self, due: Due) -> Option<RecoveryStep> {
+        match due {
+            Due::Resend(slot, entry, resend) => self.sends(slot, &entry, resend),
+            Due::Read(slot, entry) => Some(Self::reads(slot, &entry)),
+        }
+    }
+
+    fn sends(&self, slot: Slot, entry: &Entry, resend: Resend) -> Option<RecoveryStep> {
+        let (payment, first_sight) = (&entry.payment, first_sight(entry));
+        let Resend { fence, facilitator, request, .. } = resend;
+        if let Some(sent) = sent_again(&slot.payer, payment, first_sight) {
+            let purpose = Purpose::Sent { fence, transaction: sent.transaction };
+            return Some(Looking::begin(slot, ChainQuery::Transfer(Box::new(sent)), purpose));
+        }
+        let (call, expected) = self.resend_call(&slot.payer, payment, &facilitator, &request)?;
+        let sending = Sending {
+            slot,
+            fence,
+            expected,
+            confirms: payment.confirm,
+            network: payment.network.clone(),
+        };
+        Some(RecoveryStep::Settle(Box::new(call), sending))
+    }
+
+    fn reads(slot: Slot, entry: &Entry) -> RecoveryStep {
+        let (payment, known) = (&entry.payment, entry.transaction());
+        match chain_query(&slot.payer, payment, first_sight(entry), known) {
+            Some(query) => {
+                let valid_before = UnixTime::from_secs(payment.valid_before);
+                Looking::begin(slot, query, Purpose::Fate { valid_before })
+            }
+            // A row that no party can be asked about waits for its deadline.
+            None => tell(slot, Command::Learn { learnt: ChainVerdict::Nothing, owner: false }),
+        }
+    }
+}
+
+impl Sending {
+    /// Takes the facilitator's answer.
+    #[must_use]
+    pub fn answered(self, gate: &Gate, reply: &FacilitatorReply) -> RecoveryStep {
+        let Self { slot, fence, expected, confirms, network } = self;
+        let result = match outcome(reply, &expected) {
+            // A settlement that the chain has to confirm is looked up there next.
+            Outcome::Settled(named) if confirms => Outcome::Unknown(Some(named)),
+            told => told,
+        };
+        if let Outcome::Settled(name) = &result
+            && let Some(named) = TxHash::on(&network, name)
+            && let Some(call) = gate.take_call(&network, &named, &slot.key)
+        {
+            return RecoveryStep::Take(call, Taking { slot, fence, named });
+        }
+        report(slot, fence, result)
+    }
+}
+
+impl Taking {
+    /// Takes the object's answer; `None` if it is down.
+    #[must_use]
+    pub fn answered(self, holder: Option<Holder>) -> RecoveryStep {
+        report(self.slot, self.fence, settled(self.named, holder))
+    }
+}
+
+impl Looking {
+    fn begin(slot: Slot, query: ChainQuery, purpose: Purpose) -> RecoveryStep {
+        let network = alloc::format!("eip155:{}", query.chain_id());
+        let (body, asking) = query.ask();
+        let call = ChainCall::new(&network, body);
+        RecoveryStep::Read(call, Box::new(Self { slot, network, asking, purpose }))
+    }
+
+    /// Takes the body of the node's answer; `None` unless it came completely, in time and with
+    /// status 200.
+    #[must_use]
+    pub fn answered(self, reply: Option<&[u8]>, now: UnixTime) -> RecoveryStep {
+        let Self { slot, network, asking, purpose } = self;
+        let finding: Finding = match asking.answered(reply) {
+            Next::Ask(body, asking) => {
+                let call = ChainCall::new(&network, body);
+                return RecoveryStep::Read(call, Box::new(Self { slot, network, asking, purpose }));
+            }
+            Next::Found(finding) => finding,
+        };
+        match purpose {
+            Purpose::Sent { fence, transaction } => {
+                report(slot, fence, settled_by_chain(&finding, transaction))
+            }
+            Purpose::Fate { valid_before } => {
+                let learnt = chain_verdict(&finding, valid_before, now);
+                tell(slot, Command::Learn { learnt, owner: false })
+            }
+        }
+    }
+}
+
+/// First sight of a row's payment.
+const fn first_sight(entry: &Entry) -> FirstSight {
+    FirstSight { at: entry.created, block: entry.watch.seen_block }
+}
+
+fn report(slot: Slot, fence: u64, result: Outcome) -> RecoveryStep {
+    tell(slot, Command::Outcome { fence, result, client: Client::Answered, seen_block: None })
+}
+
+fn tell(slot: Slot, command: Command) -> RecoveryStep {
+    let Slot { payer, key } = slot;
+    let (role, counting) = (Role::Sole, None);
+    RecoveryStep::Tell(Box::new(Envelope { v: VERSION, payer, key, command, role, counting }))
+}

@@ -1,0 +1,145 @@
+//! The ways to pay for a route: a network, a token and what is signed.
+
+use alloc::format;
+
+use serde_json::Value;
+
+use super::assets::price;
+use super::facilitators::serving;
+use super::inherited::Inherited;
+use super::route_config::RouteConfig;
+use crate::offer::Choice;
+use farebox_base::amount::Amount;
+use farebox_base::chain::ChainId;
+use farebox_common::config::Reader;
+use farebox_common::config::network::pay_to;
+use farebox_common::payment::{SignedToken, Terms, TransferMethod};
+use farebox_evm::address::Address;
+use farebox_evm::permit2;
+use farebox_ledger::command::Mode;
+
+/// One way to pay for a route.
+pub(super) fn choice(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    (config, mode): (&RouteConfig, Mode),
+    network: &ChainId,
+) -> Option<Choice> {
+    let recipient = match (&config.pay_to, &inherited.pay_to) {
+        (Some(value), _) => pay_to(reader, &format!("{place}.pay_to"), value, network)?,
+        (None, Some(value)) => pay_to(reader, "PAY_TO", value, network)?,
+        (None, None) => return None,
+    };
+    let mut method = transfer_method(reader, place, config, network)?;
+    if config.unit_price.is_some() {
+        method = Some(metered(reader, place, mode, (method, network))?);
+    }
+    let sold = (&config.price, config.asset.as_ref());
+    let (amount, asset) = price(reader, place, sold, (network, method))?;
+    let serving = serving(reader, &inherited.facilitators, network)?;
+    let unit =
+        match config.unit_price.as_deref().map(|text| Amount::from_price(text, asset.label.1)) {
+            None => None,
+            Some(Ok(unit)) if !unit.is_zero() && unit <= amount => Some(unit),
+            Some(_) => {
+                let remedy = "must be a price such as \"$0.001\", with no more digits than the \
+                              asset has, and at most the price";
+                reader.fail_at(place, "unit_price", remedy);
+                return None;
+            }
+        };
+    let mut extra = serving.extra;
+    let mut settled_by = extra.remove("facilitatorAddress");
+    let token = match (&asset.domain, network.evm_id()) {
+        (Some(domain), Some(chain_id)) => {
+            extra.extend(domain.extra());
+            let (name, version, contract) = (&domain.name, &domain.version, domain.contract);
+            let separator = match domain.method {
+                TransferMethod::Eip3009 | TransferMethod::Deferred => {
+                    SignedToken::separator_of(name, version, chain_id, contract)
+                }
+                TransferMethod::Permit2 | TransferMethod::Upto(_) => permit2::separator(chain_id),
+            };
+            let settler = settled_by.take();
+            let settler = settler.as_ref().and_then(Value::as_str).map(Address::parse_checksummed);
+            let method = match (unit, settler) {
+                (None, _) => domain.method,
+                (Some(_), Some(Ok(settler))) => TransferMethod::Upto(settler),
+                (Some(_), _) => {
+                    let remedy = "needs the address that settles: set \"facilitatorAddress\" in the \
+                                  facilitator's extra, as its /supported names it";
+                    reader.fail_at(place, "unit_price", remedy);
+                    return None;
+                }
+            };
+            Some(SignedToken {
+                chain_id,
+                asset: contract,
+                pay_to: Address::parse(&recipient).ok()?,
+                method,
+                separator,
+            })
+        }
+        _ => None,
+    };
+    let terms = Terms {
+        network: network.clone(),
+        asset: asset.name,
+        pay_to: recipient,
+        amount,
+        unit,
+        max_timeout_secs: config.max_timeout_secs.unwrap_or(300),
+        extra,
+        token,
+    };
+    let verifies_first = serving.places.len() > 1 || serving.takes_key;
+    Some(Choice::new(terms, asset.label, (serving.places, verifies_first), mode))
+}
+
+/// What payers sign on this network, if the route says so; the token decides otherwise. `None` after
+/// an error.
+fn transfer_method(
+    reader: &mut Reader,
+    place: &str,
+    config: &RouteConfig,
+    network: &ChainId,
+) -> Option<Option<TransferMethod>> {
+    let method = match config.asset_transfer_method.as_deref() {
+        None => return Some(None),
+        Some("eip3009") => Ok(TransferMethod::Eip3009),
+        Some("permit2") => Ok(TransferMethod::Permit2),
+        Some(_) => Err("must be \"eip3009\" or \"permit2\""),
+    };
+    let method = method.and_then(|method| match network.evm_id() {
+        Some(_) => Ok(method),
+        None => Err("is for EVM networks; give the route one of its own or remove it"),
+    });
+    match method {
+        Ok(method) => Some(Some(method)),
+        Err(remedy) => {
+            reader.fail_at(place, "asset_transfer_method", remedy);
+            None
+        }
+    }
+}
+
+/// What payers sign where the origin counts units; `None` after an error.
+fn metered(
+    reader: &mut Reader,
+    place: &str,
+    mode: Mode,
+    (method, network): (Option<TransferMethod>, &ChainId),
+) -> Option<TransferMethod> {
+    let remedy = if network.evm_id().is_none() {
+        "is for EVM networks; give the route one of its own or remove it"
+    } else if mode == Mode::Before {
+        "is charged for what was served; remove settle = \"before\""
+    } else if method == Some(TransferMethod::Eip3009) {
+        "is paid by Permit2; remove asset_transfer_method"
+    } else {
+        return Some(TransferMethod::Permit2);
+    };
+    reader.fail_at(place, "unit_price", remedy);
+    None
+}

@@ -1,0 +1,268 @@
+//! From an operator's variables to a [`Gate`]. Spec: docs/configuration.md.
+//!
+//! Variables come as one JSON object; structured values may be JSON or JSON text. No setting that
+//! costs money has a silent default: what is missing, unknown, contradictory or not supported by
+//! this version is an error that names the variable and the remedy. `table` finds the route table
+//! in effect, `routes` reads it.
+
+mod assets;
+mod auth;
+mod bazaar;
+mod choices;
+mod clients;
+mod cors;
+mod facilitators;
+mod inherited;
+mod operator;
+mod places;
+mod pricer;
+mod publish;
+mod recovery;
+mod route_config;
+mod route_settings;
+mod routes;
+mod sessions;
+mod shape;
+mod table;
+mod test_networks;
+mod wallets;
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+use serde_json::Value;
+
+use self::inherited::{Inherited, protocols};
+pub use self::table::Routes;
+use super::Gate;
+use super::keys::Keys;
+use super::offer::Protocols;
+use super::parts::{
+    Chains, Operated, PayerRules, PricedRoutes, Public, Settlers, Shards, Upstream,
+};
+use super::publish::{Publication, listing::Listing};
+use super::route::Unlisted;
+use farebox_base::encoding::{hex, json};
+use farebox_base::secret::Secret;
+use farebox_base::time::UnixTime;
+use farebox_common::config::{ConfigError, MAX_CONFIG_BYTES, Reader, network};
+use farebox_evm::account::Account;
+use farebox_wire::x402::opaque::ChainKind;
+
+/// Deadline for the head of a free route's answer, seconds.
+const FREE_TIMEOUT_SECS: u64 = 60;
+
+impl Gate {
+    /// Builds a gate from one JSON object of variables and secrets.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first thing.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_core::{config::ConfigError, gate::Gate};
+    /// let wrong = Gate::from_vars(r#"{"DEFAULT": "closed", "NETWORK": "eip155:84532"}"#).unwrap_err();
+    /// let expected = ConfigError { variable: "DEFAULT".into(), remedy: "must be \"free\" or \"deny\"".into() };
+    /// assert!(wrong.contains(&expected));
+    /// assert!(wrong.iter().any(|error| error.to_string().starts_with("PAY_TO: is missing")));
+    /// ```
+    pub fn from_vars(text: &str) -> Result<Self, Vec<ConfigError>> {
+        Self::configured(text, Routes::Variables)
+    }
+
+    /// Builds a gate like [`Gate::from_vars`], with the route table in effect.
+    ///
+    /// # Errors Everything that is wrong, not only the first thing.
+    pub fn configured(text: &str, routes: Routes<'_>) -> Result<Self, Vec<ConfigError>> {
+        let Ok(Value::Object(vars)) = json::parse_with(text.as_bytes(), MAX_CONFIG_BYTES) else {
+            let remedy = "must be one JSON object of at most 256 KiB".to_owned();
+            return Err(Vec::from([ConfigError { variable: "vars".to_owned(), remedy }]));
+        };
+        let mut reader = Reader::new(vars);
+        table::add_table(&mut reader, routes, text.len());
+        let gate = read(&mut reader, routes);
+        match gate {
+            Some(gate) if reader.errors.is_empty() => Ok(gate),
+            _ => Err(reader.errors),
+        }
+    }
+}
+
+/// Latest time of a restore, and most of them.
+const MAX_RESTORE: u64 = 1 << 40;
+const MAX_RESTORES: usize = 8;
+
+fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
+    let recovery = recovery::read(reader);
+    let max_validity_secs = reader.number("MAX_VALIDITY_SECS", 3600, 120, 86_400);
+    let in_flight = reader.number("MAX_IN_FLIGHT_PER_PAYER", 16, 1, 1000);
+    let keep_hours = reader.number("KEEP_RESPONSES_HOURS", 24, 0, 8760);
+    let keep_days = reader.number("KEEP_PAYMENTS_DAYS", 400, 1, 36_500);
+    let restores = restores(reader);
+    let restored = restores.first().copied().unwrap_or(0);
+    let shards = shards(reader);
+    let networks = network::read(reader, |network| ChainKind::of(network).is_some());
+    test_networks::check(reader, &networks);
+    let pay_to = reader.value("PAY_TO");
+    if reader.is_absent("PAY_TO") {
+        reader.fail("PAY_TO", "is missing; set the address that is paid");
+    }
+    network::refuse_key(reader, pay_to.as_ref(), &networks);
+    let unlisted = match reader.text("DEFAULT").as_deref() {
+        None | Some("free") => Unlisted::Free,
+        Some("deny") => Unlisted::Deny,
+        Some(_) => {
+            reader.fail("DEFAULT", "must be \"free\" or \"deny\"");
+            Unlisted::Deny
+        }
+    };
+    let wallets = wallets::read(reader);
+    let protocols = match reader.texts("PROTOCOLS") {
+        Some(names) => protocols(reader, "PROTOCOLS", &names),
+        None => Protocols::ALL,
+    };
+    let (origin, residence) = places::read(reader);
+    let rpc = network::rpc(reader, &networks);
+    let (settlers, listed) = facilitators::read(reader, &networks);
+    let gate_secret = reader.secret("GATE_SECRET", 32);
+    let previous = match reader.vars.contains_key("GATE_SECRET_PREVIOUS") {
+        true => reader.secret("GATE_SECRET_PREVIOUS", 32),
+        false => None,
+    };
+    let salt = reader.secret("LEDGER_SALT", 16);
+    let origin_secret = reader.text("ORIGIN_SECRET").map(Secret::new);
+    let token = operator::token(reader);
+    let readable: Vec<String> = rpc.iter().map(|(network, _)| network.clone()).collect();
+    let refunder = operator::refunder(reader, token.as_ref(), &readable);
+    let webhook = operator::webhook(reader);
+    let clients = clients::read(reader);
+    let (publish, service) = publish::read(reader);
+    let inherited = Inherited {
+        networks: networks.clone(),
+        facilitators: listed,
+        pay_to,
+        settle_secs: recovery.settle_secs,
+        max_validity_secs,
+        keeps_responses: keep_hours > 0,
+        readable,
+        protocols,
+        is_restored: restored > 0,
+        has_channels: reader.is_bound("CHANNEL"),
+        authorizer: salt
+            .as_ref()
+            .filter(|_| reader.is_bound("CHANNEL"))
+            .and_then(|salt| super::keys::authorizer(salt.expose().as_bytes(), restored)),
+        payee: payee(reader),
+    };
+    let (table, offers) = table::read(reader, &inherited, unlisted, routes)?;
+    let mut keys = Keys::new(
+        gate_secret?.expose().as_bytes(),
+        salt?.expose().as_bytes(),
+        origin_secret.as_ref().map(|secret| secret.expose().as_bytes()),
+    );
+    keys = keys.paid_to(inherited.payee).restored_at(&restores);
+    if let Some(previous) = previous {
+        keys = keys.rotated_from(previous.expose().as_bytes());
+    }
+    let speaks = |name: &str| {
+        offers
+            .iter()
+            .flatten()
+            .any(|offer| offer.settings.protocols.names().any(|protocol| protocol == name))
+    };
+    let protocol = Protocols::ALL.names().filter(|name| speaks(name)).collect();
+    let listing = Listing::new(&table, &offers);
+    Some(Gate {
+        routes: PricedRoutes { table, offers },
+        origin: Upstream { asked: origin?, placement: residence, timeout_secs: FREE_TIMEOUT_SECS },
+        settlement: Settlers {
+            settlers,
+            breaker_secs: recovery.breaker_secs,
+            settle_secs: recovery.settle_secs,
+            plan: recovery.plan(&inherited.readable),
+        },
+        payers: PayerRules {
+            clients,
+            wallets,
+            in_flight: u32::try_from(in_flight)
+                .ok()
+                .and_then(NonZeroU32::new)
+                .unwrap_or(NonZeroU32::MIN),
+            restored: (restored > 0).then(|| {
+                let restored = UnixTime::from_secs(restored);
+                (restored, restored.plus(3600))
+            }),
+        },
+        chains: Chains { rpc },
+        shards,
+        keys,
+        operated: Operated {
+            token,
+            refunder,
+            webhook,
+            keeps: operator::keeps(keep_hours, keep_days),
+        },
+        public: Public {
+            protocols: protocol,
+            networks: networks.iter().map(ToString::to_string).collect(),
+            publication: Publication { publish, service, listing },
+        },
+    })
+}
+
+/// Reads the key of the payee of sessions.
+fn payee(reader: &mut Reader) -> Option<Account> {
+    const NAME: &str = "PAYEE_KEY";
+    if reader.is_absent(NAME) {
+        return None;
+    }
+    let secret = reader.secret(NAME, 66)?;
+    let bytes = hex::decode_array(secret.expose()).ok().map(Secret::new);
+    let account = bytes.and_then(|bytes| Account::from_candidates(core::iter::once(bytes)));
+    if account.is_none() {
+        reader.fail(NAME, "must hold 0x and 64 hex digits; set it again");
+    }
+    account
+}
+
+/// Reads the times of restores, newest first: those before the newest tell whose channels were opened
+/// between two of them.
+fn restores(reader: &mut Reader) -> Vec<u64> {
+    const NAME: &str = "LEDGER_CLOSED_BEFORE";
+    let text = match reader.vars.get(NAME) {
+        Some(Value::String(text)) if text.contains(',') => text.clone(),
+        _ => return Vec::from([reader.number(NAME, 0, 0, MAX_RESTORE)]),
+    };
+    let time = |text: &str| text.trim().parse().ok().filter(|at| (1..=MAX_RESTORE).contains(at));
+    let times: Option<Vec<u64>> = text.split(',').map(time).collect();
+    let is_right = |times: &Vec<u64>| {
+        times.len() <= MAX_RESTORES && times.is_sorted_by(|one, next| one > next)
+    };
+    times.filter(is_right).unwrap_or_else(|| {
+        reader.fail(NAME, "must be one time, or up to 8 as \"newest,earlier\", newest first");
+        Vec::new()
+    })
+}
+
+/// Reads the number of ledger objects, and the number before a change while payments of that time
+/// may come again.
+fn shards(reader: &mut Reader) -> Shards {
+    let text = match reader.vars.get("LEDGER_SHARDS") {
+        Some(Value::String(text)) if text.contains(',') => text.clone(),
+        _ => {
+            let count = reader.number("LEDGER_SHARDS", 16, 1, 4096);
+            return Shards { count, old: None };
+        }
+    };
+    let count = |text: &str| text.trim().parse().ok().filter(|count| (1..=4096).contains(count));
+    match text.split_once(',').map(|(new, old)| (count(new), count(old))) {
+        Some((Some(new), Some(old))) if new != old => Shards { count: new, old: Some(old) },
+        _ => {
+            let remedy = "must be one number from 1 to 4096, or \"new,old\" while it changes";
+            reader.fail("LEDGER_SHARDS", remedy);
+            Shards { count: 1, old: None }
+        }
+    }
+}

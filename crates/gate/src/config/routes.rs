@@ -1,0 +1,255 @@
+//! The route table of a configuration.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::assets::names_one_network;
+use super::choices::choice;
+use super::inherited::{Inherited, protocols};
+use super::pricer::{self, PricerConfig};
+use super::route_config::RouteConfig;
+use super::route_settings::{manner, methods};
+use super::{bazaar, sessions, shape};
+use crate::offer::{Choice, Offer, Protocols, RouteSettings};
+use crate::route::{Ask, Pattern, Rule};
+use farebox_base::chain::ChainId;
+use farebox_base::encoding::message::FromJson;
+use farebox_base::http::MAX_CHALLENGE_BYTES;
+use farebox_common::config::{Reader, TextOr};
+use farebox_common::payment::Terms;
+
+/// Limit on routes.
+const MAX_ROUTES: usize = 1000;
+
+/// Name of the stored table in errors: the key `routes` of the binding `CONFIG`. It is read like a
+/// variable.
+pub(super) const STORED: &str = "CONFIG routes";
+
+/// The name of the variable with the route table.
+pub(super) fn table_name(reader: &Reader) -> &'static str {
+    ["PROTECTED_PATTERNS", "ROUTES", STORED]
+        .into_iter()
+        .rfind(|name| reader.vars.contains_key(*name))
+        .unwrap_or("ROUTES")
+}
+
+/// Reads every route, with its offer if it is priced. Errors go to the reader.
+pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Option<Offer>)> {
+    let variable = table_name(reader);
+    if variable == "ROUTES" && reader.vars.contains_key("PROTECTED_PATTERNS") {
+        reader.fail("PROTECTED_PATTERNS", "ROUTES is set too; keep one of the two");
+    }
+    let list = match reader.value(variable) {
+        Some(Value::Array(list)) if !list.is_empty() && list.len() <= MAX_ROUTES => list,
+        Some(_) => {
+            reader.fail(variable, "must be a list of 1 to 1000 routes");
+            return Vec::new();
+        }
+        None if !reader.is_absent(variable) => return Vec::new(),
+        None => {
+            reader.fail(variable, "is missing; list the routes that cost money");
+            return Vec::new();
+        }
+    };
+    let mut routes = Vec::new();
+    for (index, mut value) in list.into_iter().enumerate() {
+        let place = format!("{variable}[{index}]");
+        if variable == "PROTECTED_PATTERNS" {
+            rename_pattern(&mut value);
+        }
+        if let Some((name, remedy)) = UNSOLD.iter().find(|(name, _)| value.get(name).is_some()) {
+            reader.fail_at(&place, name, *remedy);
+            continue;
+        }
+        let pricer = pricer::take(reader, &place, &mut value);
+        if !shape::ROUTE.fits(reader, &place, &value) {
+            continue;
+        }
+        match RouteConfig::from_json(&value) {
+            Some(config) => routes.extend(route(reader, inherited, &place, (config, pricer))),
+            None => reader.fail(&place, "has a value of the wrong kind"),
+        }
+    }
+    routes
+}
+
+/// Fields of other gates that say how a route is sold, and why this one does not sell so.
+const UNSOLD: [(&str, &str); 2] = [
+    (
+        "splits",
+        "is not supported: paying several payees takes several transfers, each with an authorization of its own. \
+         A facilitator settles one, and each could fail alone; remove it and split the money after you receive it",
+    ),
+    (
+        "scheme",
+        "is not supported: the token, unit_price and aggr_deferred decide it. \"period\" is paid to a \
+         contract that this gate does not read; remove it",
+    ),
+];
+
+/// `pattern` is the older name of `path`.
+fn rename_pattern(value: &mut Value) {
+    if let Some(object) = value.as_object_mut()
+        && let Some(pattern) = object.remove("pattern")
+    {
+        object.insert("path".to_owned(), pattern);
+    }
+}
+
+fn route(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    (config, pricer): (RouteConfig, Option<PricerConfig>),
+) -> Option<(Rule, Option<Offer>)> {
+    let pattern = match Pattern::parse(&config.path) {
+        Ok(pattern) => pattern,
+        Err(error) => {
+            reader.fail_at(place, "path", error.to_string());
+            return None;
+        }
+    };
+    let methods = methods(reader, place, config.methods.as_ref())?;
+    let protocols = match &config.protocols {
+        Some(names) => protocols(reader, &format!("{place}.protocols"), names),
+        None => inherited.protocols,
+    };
+    if matches!(&config.price, TextOr::Text(text) if text == "free") {
+        return Some((Rule { pattern, methods, ask: Ask::Free }, None));
+    }
+    let networks = networks(reader, inherited, place, &config)?;
+    confirmation(reader, inherited, place, &config, &networks);
+    onchain(reader, inherited, place, (&config, protocols), &networks);
+    let manner = RouteSettings { protocols, ..manner(reader, inherited, place, &config)? };
+    sessions::leaves_time(reader, place, &config, manner.origin_timeout_secs);
+    let mut choices = Vec::new();
+    for network in &networks {
+        choices.push(choice(reader, inherited, place, (&config, manner.mode), network)?);
+    }
+    if let Some(secs) = config.session_delay_secs {
+        let sold = (secs, protocols, pricer.is_some());
+        choices = sessions::by_session(reader, inherited, place, (&config, sold), choices)?;
+    }
+    if !protocols.x402 && choices.iter().any(|choice| choice.terms.authorized().is_none()) {
+        let remedy = "\"mpp\" needs a token with EIP-3009 on an EVM network; list \"x402\" too, or \
+                      give the route such a token";
+        reader.fail_at(place, "protocols", remedy);
+    }
+    let assets = choices.iter().map(|choice| {
+        let Terms { network, asset, amount, .. } = &choice.terms;
+        (format!("{network}/{asset}"), amount.to_be_bytes())
+    });
+    let mut ask = Ask::Paid(assets.collect());
+    if config.aggr_deferred == Some(true) {
+        let sold: Vec<Choice> = choices.iter().filter_map(|it| it.deferred(manner.mode)).collect();
+        if sold.is_empty() || !protocols.x402 || manner.confirms || inherited.is_restored {
+            let remedy = "needs a token with EIP-3009 on an EVM network, \"x402\" in protocols, \
+                          confirm = \"facilitator\" and no LEDGER_CLOSED_BEFORE: its payments never \
+                          end, and no chain shows them";
+            reader.fail_at(place, "aggr_deferred", remedy);
+            return None;
+        }
+        choices.extend(sold);
+    }
+    let mut offer = Offer::new(choices, manner);
+    sessions::offered(reader, inherited, place, (&config, pricer.is_some()), &mut offer)?;
+    if let Some(from) = pricer {
+        // A price that the pricer will name compares with no other price.
+        ask = Ask::Paid(Vec::from([(place.to_owned(), [0; 32])]));
+        if offer.choices.iter().any(|choice| choice.terms.unit.is_some()) {
+            reader.fail_at(
+                place,
+                "unit_price",
+                "has no meaning beside a pricing Worker; keep one of the two",
+            );
+        }
+        offer.pricer = Some(pricer::read(reader, place, from, &offer)?);
+    }
+    let told = (&pattern, &methods);
+    offer.bazaar = bazaar::read(reader, place, config.bazaar.as_ref(), told);
+    if offer.challenge_bytes("https://gate.example/") > MAX_CHALLENGE_BYTES {
+        reader.fail(
+            place,
+            "its 402 header would be longer than 8192 bytes; shorten the description or extra",
+        );
+    }
+    Some((Rule { pattern, methods, ask }, Some(offer)))
+}
+
+/// The networks that a route can be paid on: those of `NETWORK`, or its own.
+fn networks(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    config: &RouteConfig,
+) -> Option<Vec<ChainId>> {
+    let all = &inherited.networks;
+    match &config.network {
+        None if all.len() > 1 && names_one_network(&config.price, config.asset.as_ref()) => {
+            let remedy =
+                "is missing: NETWORK lists several networks, and the asset belongs to one of them";
+            reader.fail_at(place, "network", remedy);
+            None
+        }
+        None => Some(all.clone()).filter(|all| !all.is_empty()),
+        Some(text) => match ChainId::parse_or_name(text) {
+            Ok(network) if all.contains(&network) => Some(Vec::from([network])),
+            _ => {
+                reader.fail_at(place, "network", "must be a network in NETWORK");
+                None
+            }
+        },
+    }
+}
+
+fn confirmation(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    config: &RouteConfig,
+    networks: &[ChainId],
+) {
+    let readable =
+        |network: &ChainId| inherited.readable.iter().any(|known| *known == network.as_str());
+    match config.confirm.as_deref() {
+        None | Some("facilitator") => {}
+        Some("chain") => {
+            if let Some(blind) = networks.iter().find(|network| !readable(network)) {
+                let remedy = format!("\"chain\" needs RPC_URL for {blind}; set it");
+                reader.fail_at(place, "confirm", remedy);
+            }
+        }
+        Some(_) => {
+            reader.fail_at(place, "confirm", "must be \"facilitator\" or \"chain\"");
+        }
+    }
+}
+
+/// Reads the settings for payments that the chain itself settles, which need a node to ask.
+fn onchain(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    (config, protocols): (&RouteConfig, Protocols),
+    networks: &[ChainId],
+) {
+    let wanted =
+        [("signed_transactions", config.signed_transactions), ("hash_mode", config.hash_mode)];
+    let evm = || networks.iter().filter(|network| network.evm_id().is_some());
+    let readable =
+        |network: &ChainId| inherited.readable.iter().any(|known| *known == network.as_str());
+    for (name, _) in wanted.into_iter().filter(|(_, wanted)| *wanted == Some(true)) {
+        let variable = format!("{place}.{name}");
+        if !protocols.mpp {
+            reader.fail(&variable, "is a way to pay with \"mpp\"; list \"mpp\" in protocols");
+        } else if evm().next().is_none() {
+            reader.fail(&variable, "needs an EVM network; give the route one or remove it");
+        } else if let Some(blind) = evm().find(|network| !readable(network)) {
+            reader.fail(&variable, format!("needs RPC_URL for {blind}; set it"));
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! How a route sells by session.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::assets::price;
+use super::inherited::Inherited;
+use super::route_config::RouteConfig;
+use crate::offer::{Choice, Offer, Protocols};
+use crate::session::mpp::meter::StreamMeter;
+use crate::session::mpp::terms::ChannelOffer;
+use farebox_base::amount::Amount;
+use farebox_channel::config::ChannelConfig;
+use farebox_channel::escrow::{Escrow, EscrowContract};
+use farebox_common::config::Reader;
+use farebox_common::payment::{SignedToken, Terms, TransferMethod};
+use farebox_evm::account::Account;
+use farebox_evm::address::Address;
+use farebox_wire::mpp::session::UnitType;
+
+/// Refuses an origin that may take so long that a payer withdraws meanwhile.
+pub(super) fn leaves_time(reader: &mut Reader, place: &str, config: &RouteConfig, timeout: u64) {
+    if config.session_escrow.is_some() || config.session_delay_secs.is_some() {
+        let delay = config.session_delay_secs.unwrap_or(*ChannelOffer::DELAYS.start());
+        let most = delay.checked_div(3).unwrap_or_default();
+        if timeout > most {
+            let remedy = format!(
+                "must be at most {most} beside sessions, a third of session_delay_secs (900 if \
+                 not set): a payer may withdraw while the origin works"
+            );
+            reader.fail_at(place, "origin_timeout_secs", remedy);
+        }
+    }
+}
+
+/// What a session of MPP adds to an offer: its channel, and how it pays for a stream.
+pub(super) fn offered(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    (config, is_priced): (&RouteConfig, bool),
+    offer: &mut Offer,
+) -> Option<()> {
+    let is_metered = config.session_unit.is_some() || config.session_unit_price.is_some();
+    if is_metered {
+        offer.meter = Some(meter(reader, place, config, offer)?);
+    }
+    if let Some(escrow) = &config.session_escrow {
+        let sends_from = match &config.session_fee_payer {
+            Some(least) => Some(sends_from(reader, place, least, offer)?),
+            None => None,
+        };
+        let sold = (escrow.as_str(), config.session_delay_secs, is_priced);
+        offer.channel = Some(by_channel(reader, inherited, place, (sold, sends_from), offer)?);
+    } else if config.session_fee_payer.is_some() {
+        reader.fail_at(place, "session_fee_payer", "needs session_escrow; set it");
+    }
+    Some(())
+}
+
+/// The same ways to pay, on EVM chains by session too.
+pub(super) fn by_session(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    (config, (secs, protocols, is_priced)): (&RouteConfig, (u64, Protocols, bool)),
+    choices: Vec<Choice>,
+) -> Option<Vec<Choice>> {
+    let variable = format!("{place}.session_delay_secs");
+    if !inherited.has_channels {
+        reader.fail(&variable, "needs the binding CHANNEL, an object of class Channel; bind it");
+        return None;
+    }
+    // That LEDGER_SALT is missing is said elsewhere.
+    let authorizer = inherited.authorizer.as_ref()?;
+    if !ChannelConfig::WITHDRAW_DELAYS.contains(&secs) {
+        reader.fail(&variable, format!("is {secs}; must be from 900 to 2592000"));
+        return None;
+    }
+    let authorizer = authorizer.address().to_checksum();
+    let mut deposited = |choice: Choice| match deposits(reader, place, config, &choice) {
+        Some(token) => choice.by_session(secs, &authorizer, token),
+        None => choice,
+    };
+    let choices: Vec<Choice> = choices.into_iter().map(&mut deposited).collect();
+    if is_priced || !protocols.x402 || choices.iter().all(|it| it.session.is_none()) {
+        let remedy = "needs a fixed price, \"x402\" in protocols and a token with EIP-3009";
+        reader.fail(&variable, remedy);
+        return None;
+    }
+    Some(choices)
+}
+
+/// How deposits for this way to pay are signed, and what requirements say of it: by EIP-3009, also
+/// where the same token is paid by Permit2 because the origin counts units.
+fn deposits(
+    reader: &mut Reader,
+    place: &str,
+    config: &RouteConfig,
+    choice: &Choice,
+) -> Option<(SignedToken, Map<String, Value>)> {
+    let Terms { network, extra, unit, .. } = &choice.terms;
+    if let Some(token) = choice.terms.authorized() {
+        return Some((token, extra.clone()));
+    }
+    unit.as_ref()?;
+    let sold = (&config.price, config.asset.as_ref());
+    let (_, asset) = price(reader, place, sold, (network, Some(TransferMethod::Eip3009)))?;
+    let (domain, token) = (asset.domain?, choice.terms.token?);
+    let (name, version) = (&domain.name, &domain.version);
+    let separator = SignedToken::separator_of(name, version, token.chain_id, domain.contract);
+    let mut extra = extra.clone();
+    extra.extend(domain.extra());
+    Some((SignedToken { method: TransferMethod::Eip3009, separator, ..token }, extra))
+}
+
+/// How a route is paid by session of MPP.
+fn by_channel(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    ((escrow, secs, is_priced), sends_from): ((&str, Option<u64>, bool), Option<Amount>),
+    offer: &Offer,
+) -> Option<ChannelOffer> {
+    let delay_secs = secs.unwrap_or(*ChannelOffer::DELAYS.start());
+    let address = Address::parse_checksummed(escrow).ok();
+    let mut signed = offer.choices.iter().filter(|it| it.terms.authorized().is_some());
+    let payee = inherited.payee.as_ref().map(Account::address);
+    let choice = signed.next().filter(|choice| {
+        let pay_to = choice.terms.token.as_ref().map(|token| token.pay_to);
+        let network = choice.terms.network.as_str();
+        pay_to == payee && inherited.readable.iter().any(|known| known == network)
+    });
+    let is_one = signed.next().is_none() && !is_priced && offer.settings.protocols.mpp;
+    let found = choice.zip(address).filter(|_| is_one && inherited.has_channels);
+    let sold = found.and_then(|(choice, address)| {
+        let (escrow, chain_id) = (Escrow::PaymentChannel, choice.chain_id());
+        let contract = EscrowContract { escrow, chain_id, address };
+        let manner = (offer.meter.as_ref(), sends_from);
+        ChannelOffer::new(&choice.terms, contract, delay_secs, manner)
+    });
+    if sold.is_none() {
+        let remedy = "needs the address of a contract, the binding CHANNEL, \"mpp\" in protocols, a \
+                      fixed price, one EVM network with RPC_URL and a token with EIP-3009, and \
+                      PAYEE_KEY, whose account is the payee";
+        reader.fail_at(place, "session_escrow", remedy);
+    }
+    sold
+}
+
+/// The first way to pay by a signature: prices of a session are in its token.
+fn signed(offer: &Offer) -> Option<&Choice> {
+    offer.choices.iter().find(|choice| choice.terms.authorized().is_some())
+}
+
+fn price_in(choice: &Choice, text: &str) -> Option<Amount> {
+    Amount::from_price(text, choice.asset_label.1).ok()
+}
+
+/// The least deposit of a session that the gate sends.
+fn sends_from(reader: &mut Reader, place: &str, least: &str, offer: &Offer) -> Option<Amount> {
+    let least = signed(offer).and_then(|choice| price_in(choice, least));
+    if least.is_none() {
+        let remedy = "is the least deposit that is worth its gas, such as \"$1\"";
+        reader.fail_at(place, "session_fee_payer", remedy);
+    }
+    least
+}
+
+/// How a session pays for a stream.
+fn meter(
+    reader: &mut Reader,
+    place: &str,
+    config: &RouteConfig,
+    offer: &Offer,
+) -> Option<StreamMeter> {
+    let asset = signed(offer);
+    let price = config.session_unit_price.as_deref().zip(asset);
+    let price = price.and_then(|(text, choice)| price_in(choice, text));
+    let unit = config.session_unit.as_deref().and_then(UnitType::read);
+    let found = unit.zip(price).and_then(|(unit, price)| {
+        StreamMeter::new(unit, price, config.session_step, config.session_pause_secs)
+    });
+    let is_sold = config.session_escrow.is_some() || config.session_delay_secs.is_some();
+    // A voucher of x402 is for the price, in units of one token.
+    let mut sold = offer.choices.iter().filter(|choice| choice.session.is_some());
+    let found = found.filter(|meter| {
+        let fits = |choice: &Choice| {
+            let decimals = asset.map(|it| it.asset_label.1);
+            choice.terms.amount >= meter.step_price && Some(choice.asset_label.1) == decimals
+        };
+        is_sold && sold.all(fits)
+    });
+    if found.is_none() {
+        let remedy = "is \"second\", \"byte\" or \"event\", with its price as session_unit_price, such \
+                      as \"$0.0001\"; session_step is from 1 to 10000000 units, session_pause_secs \
+                      from 1 to 600; needs session_escrow or session_delay_secs, with the latter \
+                      tokens of equal decimals and a price of at least a step";
+        reader.fail_at(place, "session_unit", remedy);
+    }
+    found
+}

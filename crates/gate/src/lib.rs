@@ -1,0 +1,180 @@
+//! The gate: which requests are priced, which payments count, and what to do next.
+//!
+//! Start with three types: [`Gate`], built from an operator's variables by [`config`];
+//! [`Admission`](admission::Admission), what a request leads to before its payment is known; and
+//! [`Step`](paid::Step), the next effect of a paid request, which comes with the only value that
+//! can take its answer.
+//!
+//! | step | modules |
+//! |---|---|
+//! | find the route | [`path`] (one canonicaliser), [`route`] |
+//! | price it | [`offer`], [`pricer`], [`pricing`], [`clients`] (keys, free requests), [`cors`] (pages) |
+//! | check the payment | `proof`, [`mpp`], `onchain`, `old_terms`, `judge` |
+//! | carry it out | [`paid`], [`recorded`], [`redelivery`]; [`unpaid`] without a payment |
+//! | ask the origin | [`origin`], [`forward`], `plain` (what the edge forwards by itself) |
+//! | answer | [`challenge`] (402), [`standing`] (402 again), [`reply`], [`diagnose`] (why, and when to stop), [`attempts`] (who fails) |
+//! | afterwards | [`alarm`] and [`sweep`] (the clock), [`receipts`], [`operator`], [`publish`] |
+#![no_std]
+
+extern crate alloc;
+
+pub mod admission;
+pub mod admit;
+pub mod alarm;
+pub mod attempts;
+pub mod call;
+pub mod challenge;
+mod checked;
+pub mod clients;
+pub mod config;
+pub mod cors;
+pub mod diagnose;
+pub mod forward;
+pub mod isolate;
+mod judge;
+pub mod keys;
+pub mod limit;
+pub mod mpp;
+pub mod offer;
+mod old_terms;
+mod onchain;
+pub mod operator;
+pub mod origin;
+pub mod paid;
+mod parts;
+pub mod path;
+mod plain;
+mod preflight;
+pub mod presented;
+pub mod pricer;
+pub mod pricing;
+mod proof;
+pub mod publish;
+pub mod receipts;
+pub mod recorded;
+pub mod redelivery;
+mod rehearsal;
+pub mod reply;
+pub mod request;
+mod restore;
+pub mod route;
+pub mod session;
+pub mod standing;
+pub mod sweep;
+pub mod template;
+mod units;
+pub mod unpaid;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use self::keys::Keys;
+use self::origin::Origin;
+use self::parts::{
+    Chains, Operated, PayerRules, PricedRoutes, Public, Settler, Settlers, Shards, Upstream,
+};
+use self::route::Siblings;
+use farebox_ledger::entry::Plan;
+use farebox_wire::facilitator::auth::Auth;
+
+/// An immutable gate, built once from configuration.
+#[derive(Debug)]
+pub struct Gate {
+    routes: PricedRoutes,
+    origin: Upstream,
+    settlement: Settlers,
+    payers: PayerRules,
+    chains: Chains,
+    shards: Shards,
+    keys: Keys,
+    operated: Operated,
+    public: Public,
+}
+
+impl Gate {
+    /// Free paths of which many servers serve variants, as they do of a priced path.
+    #[must_use]
+    pub fn free_siblings(&self) -> Vec<Siblings> {
+        self.routes.table.free_siblings()
+    }
+
+    /// The origin that requests are forwarded to.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.origin.asked
+    }
+
+    /// Base URLs of the facilitators, in the order of the configuration.
+    pub fn facilitator_urls(&self) -> impl Iterator<Item = &str> {
+        self.settlement.settlers.iter().map(|settler| settler.facilitator.base())
+    }
+
+    /// Credentials for this URL: each facilitator gets its own key and no other.
+    #[must_use]
+    pub fn auth(&self, url: &str) -> &Auth {
+        self.settler(url).map_or(&Auth::None, |settler| &settler.auth)
+    }
+
+    /// The networks served by the facilitator at this URL, CAIP-2 ids.
+    #[must_use]
+    pub fn networks_at(&self, url: &str) -> &[String] {
+        self.settler(url).map_or(&[], |settler| &settler.networks)
+    }
+
+    /// Those of them where a route sells by session.
+    #[must_use]
+    pub fn sessions_at(&self, url: &str) -> Vec<String> {
+        let choices = self.routes.offers.iter().flatten().flat_map(|offer| &offer.choices);
+        let sold: Vec<&str> = choices
+            .filter(|choice| choice.session.is_some())
+            .map(|choice| choice.terms.network.as_str())
+            .collect();
+        self.networks_at(url).iter().filter(|it| sold.contains(&it.as_str())).cloned().collect()
+    }
+
+    fn settler(&self, url: &str) -> Option<&Settler> {
+        self.settlement.settlers.iter().find(|settler| settler.facilitator.owns(url))
+    }
+
+    /// Names of every ledger object, including those of the shard count before a change.
+    pub fn objects(&self) -> impl Iterator<Item = String> {
+        self.shards.objects()
+    }
+
+    /// Schedule of recovery.
+    #[must_use]
+    pub const fn plan(&self) -> &Plan {
+        &self.settlement.plan
+    }
+
+    /// URL of a node for this network, a CAIP-2 id; `None` if no node is configured.
+    #[must_use]
+    pub fn rpc_url(&self, network: &str) -> Option<&str> {
+        let (_, url) = self.chains.rpc.iter().find(|(known, _)| known == network)?;
+        Some(url.expose())
+    }
+
+    /// Seconds between two attempts to reach a facilitator that is down.
+    #[must_use]
+    pub const fn breaker_secs(&self) -> u64 {
+        self.settlement.breaker_secs
+    }
+
+    /// The body of `/_farebox/health`; `facilitators` lists what each facilitator says it supports,
+    /// and `ok` is whether what is sold can be settled.
+    #[must_use]
+    pub fn health(&self, ok: bool, facilitators: Vec<Value>) -> String {
+        let routes = self.routes.offers.iter().flatten().count();
+        let health = farebox_base::encoding::json::json!({
+            "ok": ok,
+            "version": env!("CARGO_PKG_VERSION"),
+            "networks": self.public.networks,
+            "protocols": self.public.protocols,
+            "routes": routes,
+            "facilitators": facilitators,
+        });
+        farebox_base::encoding::json::text(&health)
+    }
+}

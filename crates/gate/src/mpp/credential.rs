@@ -1,0 +1,287 @@
+//! Checks a credential: every check that needs no network, in the order of the reference.
+//!
+//! Spec: Payment authentication scheme, "Server verification"; charge intent, method `evm`.
+
+mod old_terms;
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use farebox_base::encoding::json::json;
+use serde_json::Value;
+
+use super::issue::{INTENT, METHOD, choice_for, request};
+use super::reference;
+use crate::Gate;
+use crate::checked::{Answered, CheckedPayment, Eligibility, Protocol, Signed, Standard};
+use crate::offer::{Choice, Offer};
+use crate::onchain::OnChainProof;
+use crate::pricer::question;
+use crate::restore::NO_DATE;
+use farebox_base::amount::Amount;
+use farebox_base::encoding::{self, hex};
+use farebox_base::http::RequestHead;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_common::payment::authorization::{SignatureCheck, SignedAuthorization};
+use farebox_common::payment::{PaymentKey, Proof, SignedToken};
+use farebox_common::problem::Code;
+use farebox_evm::address::Address;
+use farebox_wire::facilitator::wire;
+use farebox_wire::mpp::charge::{self, Framing, Payload, Request};
+use farebox_wire::mpp::id;
+use farebox_wire::mpp::source::Source;
+use farebox_wire::mpp::{Challenge, Credential};
+use farebox_wire::x402::Version;
+
+/// A challenge of this gate for this request, and the proof sent in answer.
+struct AnsweredChallenge<'c> {
+    credential: &'c Credential,
+    request: Request,
+    reference: String,
+}
+
+impl Gate {
+    /// Finds the challenge that a credential answers; the terms of the challenge are not checked.
+    ///
+    /// # Errors [`Code::InvalidChallenge`].
+    fn answer<'c>(
+        &self,
+        head: &RequestHead,
+        credential: &'c Credential,
+    ) -> Result<AnsweredChallenge<'c>, Code> {
+        let challenge = &credential.challenge;
+        let keys: Vec<&[u8]> = self.keys.challenges().collect();
+        let ours =
+            challenge.method == METHOD && challenge.intent == INTENT && id::holds(&keys, challenge);
+        let bad = Code::InvalidChallenge;
+        if !ours {
+            return Err(bad);
+        }
+        // Money may have moved for another request: the payment has to be shown there, and no new
+        // one is asked for here.
+        let is_sent = matches!(Payload::read(&credential.payload), Ok(Payload::Hash(_)));
+        let elsewhere = if is_sent { Code::PaymentAlreadyUsed } else { bad };
+        if challenge.realm != head.host() {
+            return Err(elsewhere);
+        }
+        let object = challenge.request_object().map_err(|_| bad)?;
+        let request = Request::read(&object).map_err(|_| bad)?;
+        let reference = request.external_id.clone().ok_or(bad)?;
+        let is_asked = is_sent && !reference::is_about(&reference, &question(head));
+        if !reference::is_for(&reference, head) || is_asked {
+            return Err(elsewhere);
+        }
+        Ok(AnsweredChallenge { credential, request, reference })
+    }
+
+    /// The choice, amount and payee that a credential pays under a challenge of this gate for this
+    /// request, and the end of their price, Unix seconds; the end is zero if the price was named
+    /// for another question.
+    pub(crate) fn asked_by_mpp<'g>(
+        &self,
+        offer: &'g Offer,
+        (head, question): (&RequestHead, &str),
+        credential: &Credential,
+    ) -> Option<(&'g Choice, (Amount, Address), u64)> {
+        let AnsweredChallenge { request, reference, .. } = self.answer(head, credential).ok()?;
+        let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
+        let end = reference::quote_end(&reference, question).unwrap_or(0);
+        Some((choice, (request.amount, request.recipient), end))
+    }
+
+    /// Checks the payment of a credential.
+    ///
+    /// # Errors The first check that fails.
+    pub(crate) fn credential<'g>(
+        &self,
+        offer: &'g Offer,
+        head: &RequestHead,
+        credential: &Credential,
+        now: UnixTime,
+    ) -> Result<CheckedPayment<'g>, Code> {
+        let AnsweredChallenge { credential, request: asked, reference } =
+            self.answer(head, credential)?;
+        let challenge = &credential.challenge;
+        if !offer.settings.protocols.mpp {
+            return Err(Code::InvalidChallenge);
+        }
+        let (choice, ours) =
+            choice_for(offer, asked.chain_id, asked.currency).ok_or(Code::TermsMismatch)?;
+        if request(offer, &ours, &reference).as_ref() != Some(&challenge.request) {
+            return Err(Code::TermsMismatch);
+        }
+        let bad = Code::InvalidChallenge;
+        let expires = challenge.expires_at().map_err(|_| bad)?.ok_or(bad)?;
+        let over = expires <= now;
+        let came = (credential, reference.as_str(), expires);
+        let judged = self.judged(offer, (choice, &ours), came, Standard::Today, now);
+        match judged {
+            // Bytes that the route does not accept may be ones that it accepted before.
+            Ok(checked)
+                if checked.proof.is_signed_transaction()
+                    && !offer.settings.signed_transactions
+                    && !planted(Mutant::BytesUnasked) =>
+            {
+                Ok(CheckedPayment {
+                    eligibility: Eligibility::TermsChanged(Code::InvalidPayload),
+                    ..checked
+                })
+            }
+            // Whatever else is wrong with it, it comes too late.
+            Err(code) if over && code.row().reason.is_some() => Err(Code::ChallengeExpired),
+            Ok(checked) if over => Ok(CheckedPayment {
+                eligibility: Eligibility::TermsChanged(Code::ChallengeExpired),
+                ..checked
+            }),
+            judged => judged,
+        }
+    }
+
+    /// Reads the payment in answer to a challenge with the terms of the choice.
+    fn judged<'g>(
+        &self,
+        offer: &Offer,
+        (choice, token): (&'g Choice, &SignedToken),
+        (credential, reference, expires): (&Credential, &str, UnixTime),
+        standard: Standard,
+        now: UnixTime,
+    ) -> Result<CheckedPayment<'g>, Code> {
+        let challenge = &credential.challenge;
+        let source = || credential.source.as_deref().map(Source::parse);
+        let signed = match Payload::read(&credential.payload).map_err(|_| Code::InvalidPayload)? {
+            Payload::Authorization(signed) => {
+                let nonce = &signed.authorization().nonce;
+                Framing::of(nonce, &challenge.id, &challenge.realm).ok_or(Code::NonceMismatch)?;
+                signed
+            }
+            Payload::Okx(signed) => signed,
+            Payload::Transaction(bytes) => {
+                let shown = (OnChainProof::Transaction(&bytes), source().flatten());
+                if source().is_some_and(|named| named.is_none()) {
+                    return Err(Code::SourceMismatch);
+                }
+                let ends = (expires, standard);
+                return self.onchain((choice, token), (credential, reference), shown, ends, now);
+            }
+            // The challenge's offer counts, whatever the route accepts by now.
+            Payload::Hash(_) if !names_hash(challenge) => return Err(Code::InvalidPayload),
+            Payload::Hash(hash) => {
+                // If it does not name its sender, the chain does.
+                let is_account =
+                    |it: &Source| it.chain_id == token.chain_id && !it.address.is_low();
+                let payer = source().flatten().filter(is_account);
+                let shown = (OnChainProof::Hash(&hash, payer.map(|it| it.address)), payer);
+                let ends = (expires, standard);
+                return self.onchain((choice, token), (credential, reference), shown, ends, now);
+            }
+        };
+        let payer = Source { chain_id: token.chain_id, address: signed.authorization().from };
+        let named = source();
+        if named.is_some_and(|named| named != Some(payer)) {
+            return Err(Code::SourceMismatch);
+        }
+        self.signed_for(offer, (choice, token), (challenge, reference, signed), standard, now)
+    }
+
+    /// An authorization in answer to this challenge.
+    fn signed_for<'g>(
+        &self,
+        offer: &Offer,
+        (choice, token): (&'g Choice, &SignedToken),
+        (challenge, reference, signed): (&Challenge, &str, SignedAuthorization),
+        standard: Standard,
+        now: UnixTime,
+    ) -> Result<CheckedPayment<'g>, Code> {
+        let payload = payload_of(&signed);
+        let (key, payer) = (signed.key(token), Some(signed.authorization().from));
+        let framing = Framing::of(&signed.authorization().nonce, &challenge.id, &challenge.realm);
+        let issued = framing.and_then(|_| reference::issued(reference)).unwrap_or(NO_DATE);
+        // A payer who signs both framings of one challenge has signed one payment twice.
+        let rival = framing.map(|framing| {
+            let other = framing.other().challenge_hash(&challenge.id, &challenge.realm);
+            let from = &signed.authorization().from;
+            PaymentKey::of_authorization(token.chain_id, &token.asset, from, &other)
+        });
+        let signed = Signed::Token(Box::new(signed));
+        let (eligibility, signature, valid_before) =
+            self.eligibility(&signed, (offer, choice), (standard, issued), now)?;
+        let message = json!({"x402Version": 2, "accepted": encoding::json::value(&choice.requirements), "payload": payload});
+        let request = wire::request(Version::V2, &message, &choice.requirements);
+        let answered = Answered::of(challenge, token, reference);
+        let proof =
+            Proof { key, payer, valid_before, identifier: None, request, rival, onchain: None };
+        let protocol = Protocol::Mpp(Box::new(answered));
+        Ok(CheckedPayment {
+            protocol,
+            choice: Cow::Borrowed(choice),
+            proof,
+            eligibility,
+            signature,
+        })
+    }
+
+    /// A payment that the chain itself settles, from the account that its source names, if it names
+    /// one.
+    fn onchain<'g>(
+        &self,
+        (choice, token): (&'g Choice, &SignedToken),
+        (credential, reference): (&Credential, &str),
+        (shown, source): (OnChainProof<'_>, Option<Source>),
+        (expires, standard): (UnixTime, Standard),
+        now: UnixTime,
+    ) -> Result<CheckedPayment<'g>, Code> {
+        let challenge = &credential.challenge;
+        let issued = match planted(Mutant::AllowanceReaches) {
+            true => expires.minus(choice.terms.max_timeout_secs),
+            false => reference::issued(reference).ok_or(Code::InvalidChallenge)?,
+        };
+        let times = (issued, expires);
+        let mut proof = self.shown_on_chain((choice, token), shown, times, standard, now)?;
+        let payer = proof.payer.map(|address| Source { chain_id: token.chain_id, address });
+        if source.is_some() && source != payer {
+            return Err(Code::SourceMismatch);
+        }
+        // The transaction is public, the challenge is not: a client that shows it again is the one
+        // that showed it first.
+        proof.identifier = Some(challenge.id.clone());
+        Ok(CheckedPayment {
+            protocol: Protocol::Mpp(Box::new(Answered::of(challenge, token, reference))),
+            choice: Cow::Borrowed(choice),
+            proof,
+            eligibility: Eligibility::Fresh,
+            signature: SignatureCheck::Deferred,
+        })
+    }
+}
+
+/// The account that a credential names on this chain.
+fn account_on(chain_id: u64, credential: &Credential) -> Option<Source> {
+    let source = credential.source.as_deref().and_then(Source::parse)?;
+    (source.chain_id == chain_id && !source.address.is_low()).then_some(source)
+}
+
+/// Whether a challenge offers payment by a transaction that the payer sends.
+fn names_hash(challenge: &Challenge) -> bool {
+    let request = challenge.request_object().ok().and_then(|object| Request::read(&object).ok());
+    let types = request.and_then(|request| request.credential_types).unwrap_or_default();
+    types.iter().any(|name| name == charge::HASH)
+}
+
+/// The equivalent `payload` of scheme `exact`.
+fn payload_of(signed: &SignedAuthorization) -> Value {
+    let authorization = signed.authorization();
+    json!({
+        "signature": signed.signature_hex(),
+        "authorization": {
+            "from": authorization.from.to_checksum(),
+            "to": authorization.to.to_checksum(),
+            "value": authorization.value.to_string(),
+            "validAfter": authorization.valid_after.secs().to_string(),
+            "validBefore": authorization.valid_before.secs().to_string(),
+            "nonce": hex::encode_prefixed(&authorization.nonce),
+        },
+    })
+}

@@ -1,0 +1,147 @@
+//! Payments under terms that are not asked any more: the ledger may know them.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
+
+use super::{AnsweredChallenge, account_on};
+use crate::Gate;
+use crate::checked::{Answered, CheckedPayment, Eligibility, Protocol, Standard};
+use crate::mpp::issue::choice_for;
+use crate::offer::Offer;
+use crate::old_terms::{MPP, NO_ROUTE, sold_formerly};
+use crate::onchain::OnChainProof;
+use farebox_base::http::RequestHead;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_common::payment::authorization::SignatureCheck;
+use farebox_common::problem::Code;
+use farebox_wire::mpp::Credential;
+use farebox_wire::mpp::charge::{Payload, Request};
+
+impl Gate {
+    /// Checks the payment of a credential under the terms that it was signed for, whichever
+    /// challenge it answers.
+    pub(crate) fn credential_for_old_terms<'g>(
+        &self,
+        offer: &Offer,
+        head: &RequestHead,
+        credential: &Credential,
+        now: UnixTime,
+    ) -> Option<CheckedPayment<'g>> {
+        let signed = match Payload::read(&credential.payload).ok()? {
+            Payload::Authorization(signed) | Payload::Okx(signed) => signed,
+            Payload::Transaction(_) | Payload::Hash(_) => {
+                return self.onchain_for_old_terms(offer, head, credential, now);
+            }
+        };
+        let asked =
+            credential.challenge.request_object().ok().and_then(|it| Request::read(&it).ok());
+        let choice = match &asked {
+            Some(asked) => self.token(offer, (asked.chain_id, asked.currency), MPP)?,
+            None => offer.choices.iter().find(|it| it.terms.authorized().is_some())?.clone(),
+        };
+        let choice = choice.paying(signed.authorization())?;
+        let token = choice.terms.token?;
+        let reference = asked.and_then(|asked| asked.external_id).unwrap_or_default();
+        let came = (&credential.challenge, reference.as_str(), signed);
+        let found = self.signed_for(offer, (&choice, &token), came, Standard::Own, now);
+        found.ok().map(CheckedPayment::into_owned)
+    }
+
+    /// Checks a sent transaction for a target that sells nothing any more: under any route with its
+    /// token, or under its challenge alone, without a route.
+    ///
+    /// # Errors As [`Gate::credential`].
+    pub(crate) fn onchain_for_nothing<'g>(
+        &self,
+        head: &RequestHead,
+        credential: &Credential,
+        now: UnixTime,
+    ) -> Option<Result<(Offer, CheckedPayment<'g>), Code>> {
+        let AnsweredChallenge { request, reference, .. } = self.answer(head, credential).ok()?;
+        if !matches!(Payload::read(&credential.payload), Ok(Payload::Hash(_))) {
+            return None;
+        }
+        let sold = self.routes.offers.iter().flatten().find_map(|offer| {
+            let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
+            Some((offer.clone(), choice.asking(request.amount, request.recipient)?))
+        });
+        let (mut offer, choice) = sold.or_else(|| sold_formerly(&request))?;
+        let ours = choice.terms.token?;
+        let expires = credential.challenge.expires_at().ok()??;
+        let came = (credential, reference.as_str(), expires);
+        let checked = self.judged(&offer, (&choice, &ours), came, Standard::Today, now);
+        let checked = checked.map(CheckedPayment::into_owned);
+        offer.settings.route = NO_ROUTE.to_owned();
+        Some(checked.map(|checked| (offer, checked)))
+    }
+
+    /// Checks a payment that the chain settles under the terms of its challenge, whatever the route
+    /// asks by now.
+    fn onchain_for_old_terms<'g>(
+        &self,
+        offer: &Offer,
+        head: &RequestHead,
+        credential: &Credential,
+        now: UnixTime,
+    ) -> Option<CheckedPayment<'g>> {
+        let Ok(answered) = self.answer(head, credential) else {
+            return self.stated_on_chain(offer, credential, now);
+        };
+        let AnsweredChallenge { credential, request, reference } = answered;
+        let asked = (request.chain_id, request.currency);
+        let choice = match Payload::read(&credential.payload).ok()? {
+            // What was sent in a token that the route does not name any more is owed.
+            Payload::Hash(_) => choice_for(offer, asked.0, asked.1)?.0.clone(),
+            _ => self.token(offer, asked, MPP)?,
+        };
+        let choice = choice.asking(request.amount, request.recipient)?;
+        let ours = choice.terms.token?;
+        let expires = credential.challenge.expires_at().ok()??;
+        let came = (credential, reference.as_str(), expires);
+        let found = self.judged(offer, (&choice, &ours), came, Standard::Own, now);
+        found.ok().map(CheckedPayment::into_owned)
+    }
+
+    /// Reads a payment that the chain settles in answer to a challenge that none of today's secrets
+    /// has signed, or that is another request's. Anyone can write such a challenge, so that the
+    /// payment is looked up in the ledger and nowhere else.
+    fn stated_on_chain<'g>(
+        &self,
+        offer: &Offer,
+        credential: &Credential,
+        now: UnixTime,
+    ) -> Option<CheckedPayment<'g>> {
+        if planted(Mutant::UnsignedIsNew) {
+            return None;
+        }
+        let challenge = &credential.challenge;
+        let asked = Request::read(&challenge.request_object().ok()?).ok()?;
+        let choice = self.token(offer, (asked.chain_id, asked.currency), MPP)?;
+        let choice = choice.asking(asked.amount, asked.recipient)?;
+        let token = choice.terms.token?;
+        let payload = Payload::read(&credential.payload).ok()?;
+        let payer = account_on(token.chain_id, credential).map(|source| source.address);
+        let shown = match &payload {
+            Payload::Transaction(bytes) => OnChainProof::Transaction(bytes),
+            // A chain that cannot be read does not name its sender.
+            Payload::Hash(_)
+                if payer.is_none() && self.rpc_url(choice.terms.network.as_str()).is_none() =>
+            {
+                return None;
+            }
+            Payload::Hash(hash) => OnChainProof::Hash(hash, payer),
+            Payload::Authorization(_) | Payload::Okx(_) => return None,
+        };
+        let times = (now, now);
+        let proof = self.shown_on_chain((&choice, &token), shown, times, Standard::Stated, now);
+        let reference = asked.external_id.unwrap_or_default();
+        Some(CheckedPayment {
+            protocol: Protocol::Mpp(Box::new(Answered::of(challenge, &token, &reference))),
+            choice: Cow::Owned(choice),
+            proof: proof.ok()?,
+            eligibility: Eligibility::Unsigned,
+            signature: SignatureCheck::Deferred,
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! `externalId` of a challenge: it tells equal offers apart, and binds the request and the time of
+//! an offer.
+//!
+//! It stands inside `request`, which every known client sends back unchanged; OKX's drop `opaque`.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use sha2::{Digest, Sha256};
+
+use farebox_base::encoding::base64;
+use farebox_base::hash;
+use farebox_base::http::RequestHead;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::secret::ct_eq;
+use farebox_base::time::UnixTime;
+
+/// Bytes of each part: the random one, the one that names the request, and the one that names a
+/// question.
+const PART_BYTES: usize = 12;
+/// Bytes of a time.
+const TIME_BYTES: usize = 8;
+/// Offset of the time of issue.
+const ISSUED: usize = 24;
+/// Bytes before the part about a price.
+const HEAD_BYTES: usize = 32;
+
+/// A new reference for this request, issued now. For a price named by a pricer, `quoted` is the end
+/// of that price, Unix seconds, and the question that it was named for.
+#[must_use]
+pub fn of(head: &RequestHead, now: UnixTime, quoted: Option<(u64, &str)>) -> String {
+    let mut bytes = begun(&head.fresh, &asked(head), now);
+    if let Some((end, question)) = quoted {
+        bytes.extend(end.to_be_bytes());
+        bytes.extend(part(&[question.as_bytes()]));
+    }
+    base64::encode_url(&bytes)
+}
+
+/// The reference, as in [`of`], for a request with this random name and this hash of its method and
+/// target, whose price does not come from a pricer.
+#[must_use]
+pub(super) fn naming(fresh: &str, asked: &[u8], now: UnixTime) -> String {
+    base64::encode_url(&begun(fresh, asked, now))
+}
+
+fn begun(fresh: &str, asked: &[u8], now: UnixTime) -> Vec<u8> {
+    let nonce = Sha256::digest(fresh.as_bytes());
+    let mut bytes = Vec::with_capacity(HEAD_BYTES);
+    bytes.extend_from_slice(nonce.get(..PART_BYTES).unwrap_or_default());
+    bytes.extend_from_slice(asked);
+    bytes.extend_from_slice(&now.secs().to_be_bytes());
+    bytes
+}
+
+/// Whether a reference was made for this request.
+#[must_use]
+pub fn is_for(reference: &str, head: &RequestHead) -> bool {
+    let bytes = bytes(reference).unwrap_or_default();
+    bytes.get(PART_BYTES..ISSUED).is_some_and(|part| ct_eq(part, &asked(head)))
+}
+
+/// Time when the challenge of a reference was issued; it stays, whatever the route allows by now.
+#[must_use]
+pub fn issued(reference: &str) -> Option<UnixTime> {
+    let bytes = bytes(reference)?;
+    let secs = bytes.get(ISSUED..HEAD_BYTES)?.try_into().ok()?;
+    Some(UnixTime::from_secs(u64::from_be_bytes(secs)))
+}
+
+/// End of the price in a challenge; `None` unless the reference binds it to this question.
+#[must_use]
+pub fn quote_end(reference: &str, question: &str) -> Option<u64> {
+    let bytes = bytes(reference)?;
+    let (end, named_for) = bytes.get(HEAD_BYTES..)?.split_first_chunk()?;
+    let is_it = ct_eq(named_for, &part(&[question.as_bytes()]));
+    (is_it || planted(Mutant::ChallengeForAll)).then(|| u64::from_be_bytes(*end))
+}
+
+/// The bytes of a reference, which has one of two lengths.
+fn bytes(reference: &str) -> Option<Vec<u8>> {
+    let quoted_bytes = HEAD_BYTES.saturating_add(TIME_BYTES).saturating_add(PART_BYTES);
+    let bytes = base64::decode_url(reference).ok()?;
+    (bytes.len() == HEAD_BYTES || bytes.len() == quoted_bytes).then_some(bytes)
+}
+
+/// Whether the price in a challenge, if a pricer named it, was named for this question.
+#[must_use]
+pub fn is_about(reference: &str, question: &str) -> bool {
+    let quoted = bytes(reference).is_some_and(|bytes| bytes.len() > HEAD_BYTES);
+    !quoted || quote_end(reference, question).is_some()
+}
+
+/// Hash of method and target; HEAD costs what GET costs.
+pub(super) fn asked(head: &RequestHead) -> Vec<u8> {
+    let method = if head.method == "HEAD" { "GET" } else { head.method.as_str() };
+    part(&[method.as_bytes(), head.target().as_bytes()])
+}
+
+fn part(of: &[&[u8]]) -> Vec<u8> {
+    hash::sha256(of).into_iter().take(PART_BYTES).collect()
+}

@@ -1,0 +1,100 @@
+//! Payments without a facilitator: a transaction that the payer has signed or sent, and every check
+//! of it that needs no network.
+//!
+//! Either is unverified until a node was asked: `paid::onchain`.
+
+use alloc::boxed::Box;
+
+use super::Gate;
+use super::checked::Standard;
+use super::offer::Choice;
+use super::restore::NO_DATE;
+use farebox_base::time::UnixTime;
+use farebox_common::payment::{OnChain, PaymentKey, Proof, SignedToken};
+use farebox_common::problem::Code;
+use farebox_evm::address::Address;
+use farebox_evm::transaction::SignedTransfer;
+
+/// Seconds after the end of a challenge in which a block may still contain the transaction that was
+/// sent for it.
+const LATE_SECS: u64 = 300;
+
+/// The proof in answer to a challenge.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OnChainProof<'a> {
+    /// The bytes of a signed transaction.
+    Transaction(&'a [u8]),
+    /// The hash of a transaction, and the account that is said to have sent it.
+    Hash(&'a [u8; 32], Option<Address>),
+}
+
+impl Gate {
+    /// The payment shown in answer to a challenge of this time.
+    ///
+    /// # Errors [`Code::InvalidPayload`] for what is not a transfer or cannot be looked at here,
+    /// [`Code::Expired`]; of a hash [`Code::ChainUnavailable`] and [`Code::UnderReview`] instead;
+    /// [`Code::TermsMismatch`], [`Code::RecipientMismatch`], [`Code::AmountMismatch`].
+    pub(super) fn shown_on_chain(
+        &self,
+        (choice, token): (&Choice, &SignedToken),
+        shown: OnChainProof<'_>,
+        (issued, expires): (UnixTime, UnixTime),
+        standard: Standard,
+        now: UnixTime,
+    ) -> Result<Proof, Code> {
+        let terms = &choice.terms;
+        // Money that has moved is never answered with terms, even if it cannot be looked at.
+        let (blind, closed) = match shown {
+            OnChainProof::Transaction(_) => (Code::InvalidPayload, Code::Expired),
+            OnChainProof::Hash(..) => (Code::ChainUnavailable, Code::UnderReview),
+        };
+        // Bytes that are only looked up need no node.
+        let is_looked_up = standard == Standard::Stated
+            || standard == Standard::Own && matches!(shown, OnChainProof::Transaction(_));
+        if !is_looked_up && self.rpc_url(terms.network.as_str()).is_none() {
+            return Err(blind);
+        }
+        let (hash, payer, onchain) = match shown {
+            OnChainProof::Transaction(bytes) => {
+                let signed = SignedTransfer::parse(bytes).map_err(|_| Code::InvalidPayload)?;
+                if signed.chain_id != token.chain_id || signed.token != token.asset {
+                    return Err(Code::TermsMismatch);
+                }
+                if signed.to != token.pay_to {
+                    return Err(Code::RecipientMismatch);
+                }
+                if signed.value != terms.amount {
+                    return Err(Code::AmountMismatch);
+                }
+                // Precompiles have these addresses, and sign nothing.
+                if signed.from.is_low() {
+                    return Err(Code::SignatureInvalid);
+                }
+                (signed.hash, Some(signed.from), OnChain::Signed(Box::new(signed)))
+            }
+            OnChainProof::Hash(hash, payer) => {
+                let transaction = OnChain::named(hash).ok_or(Code::InvalidPayload)?;
+                let until = expires.plus(LATE_SECS);
+                (*hash, payer, OnChain::Sent { transaction, since: issued, until })
+            }
+        };
+        // Only a transaction that a later block has counts for a challenge.
+        let since = match shown {
+            OnChainProof::Transaction(_) => NO_DATE,
+            OnChainProof::Hash(..) => issued,
+        };
+        if !is_looked_up && self.may_be_forgotten(since, expires) {
+            return Err(closed);
+        }
+        Ok(Proof {
+            key: PaymentKey::of_transaction(token.chain_id, &hash),
+            payer,
+            // It has no end of its own: it counts for as long as the terms asked for.
+            valid_before: now.plus(terms.max_timeout_secs),
+            identifier: None,
+            request: onchain.request(),
+            rival: None,
+            onchain: Some(onchain),
+        })
+    }
+}

@@ -1,0 +1,307 @@
+//! The operator's paths under `/_farebox`: authorization, questions to the ledger objects, answers.
+//!
+//! [`Gate::operator`] answers at once, or gives an [`OperatorQuery`] that names objects to ask, at
+//! most four at once, until it has the answer, or an [`Export`] that goes through them one page
+//! after the other. Only a bearer token authorizes; without a configured one the paths are not
+//! found. Spec: docs/operations.md, "Operator API".
+
+mod channels;
+mod export;
+mod item;
+mod metrics;
+mod path;
+mod query;
+mod refund;
+pub(super) mod settings;
+mod visit;
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+pub use self::channels::ChannelPage;
+pub use self::export::{Export, Piece};
+pub use self::metrics::label;
+pub use self::path::MAX_BODY_BYTES;
+use self::path::{OperatorPath, What, decision};
+use self::query::{Query, Wrong};
+use self::refund::Reporter;
+pub use self::settings::{Keeps, Webhook};
+pub use self::visit::{METERS, OperatorQuery, QueryStep};
+use super::Gate;
+use super::diagnose::{Circumstances, Failures, Thresholds};
+use super::parts::Operated;
+use super::reply::{Audience, Body, Reply, own_headers};
+use farebox_base::encoding::{hex, json};
+use farebox_base::hash::{self, digest};
+use farebox_base::http::{RequestHead, ResponseHead};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::secret::{Secret, ct_eq};
+use farebox_base::time::UnixTime;
+use farebox_channel::config::ChannelId;
+use farebox_common::payment::TxHash;
+use farebox_common::problem::Code;
+use farebox_ledger::attempts::FailureStreak;
+use farebox_ledger::report::{Decision, Filter, ObjectRequest};
+use farebox_wire::x402::extension::diagnostic::DiagnosticCode;
+
+/// Prefix of the operator's paths.
+const PREFIX: &str = "/_farebox/";
+/// Most rows of one page of `payments`.
+const MAX_LIMIT: u64 = 200;
+
+/// The next step for a request.
+#[derive(Debug)]
+pub enum OperatorStep {
+    /// Answer this.
+    Answer(Reply),
+    /// Read the body, at most [`MAX_BODY_BYTES`], and call again with it.
+    Body,
+    /// Ask objects until there is an answer.
+    OperatorQuery(Box<OperatorQuery>),
+    /// Write rows as they come.
+    Export(Export),
+    /// Ask the list of channels.
+    Channels(ChannelPage),
+}
+
+impl Gate {
+    /// The code that a client with these failures at this route would get, for the operator.
+    #[must_use]
+    pub fn failing_code(&self, route: &str, counts: &FailureStreak) -> &'static str {
+        let offer = self.routes.offers.iter().flatten().find(|offer| offer.settings.route == route);
+        let limits =
+            offer.and_then(|offer| offer.settings.diagnostics).unwrap_or(Thresholds::DEFAULT);
+        let failures = Failures::Own(counts);
+        let finding = Circumstances {
+            failure: &counts.latest,
+            failures,
+            consecutive_failures: 0,
+            correlation: "",
+        };
+        limits.judge(finding).map_or(DiagnosticCode::PaymentRequired, |(code, _)| code).name()
+    }
+
+    /// Leads a request for one of the operator's paths on; `None` for other paths. `body` is its
+    /// body, once it was read.
+    #[must_use]
+    pub fn operator(
+        &self,
+        head: &RequestHead,
+        body: Option<&str>,
+        correlation: &str,
+        now: UnixTime,
+    ) -> Option<OperatorStep> {
+        let target = head.target();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let place = OperatorPath::of(path.strip_prefix(PREFIX)?)?;
+        let Operated { token, refunder, .. } = &self.operated;
+        // Without a configured token these paths do not exist.
+        if token.is_none() && refunder.is_none() {
+            return None;
+        }
+        let shows = |token: &Option<Secret<String>>| {
+            token.as_ref().is_some_and(|token| is_authorized(head, token.expose()))
+        };
+        let refunds = matches!(place, OperatorPath::Decision(_, What::Refunded))
+            || planted(Mutant::RefundersDecide);
+        let asked = if shows(token) {
+            self.asked(place, head, (query, body), Reporter::Operator, now)
+        } else if refunds && shows(refunder) {
+            self.asked(place, head, (query, body), Reporter::Payee, now)
+        } else {
+            Err(Code::Unauthorized.into())
+        };
+        Some(match asked {
+            Ok(Plan::Body) => OperatorStep::Body,
+            Ok(Plan::OperatorQuery(task)) => OperatorStep::OperatorQuery(Box::new(
+                OperatorQuery::new(task, self.objects().collect(), correlation.to_owned()),
+            )),
+            Ok(Plan::Channels(after, limit)) => {
+                OperatorStep::Channels(ChannelPage::new(after, limit, correlation.to_owned()))
+            }
+            Ok(Plan::Export(format, rows)) => {
+                OperatorStep::Export(Export::new(format, rows, self.objects()))
+            }
+            Err(Wrong { code, name }) => {
+                let reply = naming(refusal(code, correlation, None), &name);
+                OperatorStep::Answer(match code {
+                    Code::Unauthorized => {
+                        reply.with("www-authenticate", "Bearer realm=\"farebox operator\"")
+                    }
+                    Code::MethodNotAllowed => reply.with("allow", place.method()),
+                    _ => reply,
+                })
+            }
+        })
+    }
+
+    // Apart from the question whether it is the operator who asks, which every request is asked: an
+    // engine compiles a function whole, when it is first called.
+    #[inline(never)]
+    fn asked(
+        &self,
+        place: OperatorPath<'_>,
+        head: &RequestHead,
+        (query, body): (&str, Option<&str>),
+        reporter: Reporter,
+        now: UnixTime,
+    ) -> Result<Plan, Wrong> {
+        if head.method != place.method() {
+            return Err(Code::MethodNotAllowed.into());
+        }
+        let query = Query::parse(query, place.parameters())?;
+        Ok(match place {
+            OperatorPath::Payments => {
+                let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
+                let (filter, cursor) = (query.filter()?, query.cursor()?);
+                Plan::OperatorQuery(visit::Task::List { filter, limit, cursor })
+            }
+            OperatorPath::Channels => {
+                let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
+                let after = match query.get("cursor") {
+                    None | Some("") => String::new(),
+                    Some(text) => match ChannelId::parse(text) {
+                        Some(id) => id.to_string(),
+                        None => return Err(Wrong::named("cursor")),
+                    },
+                };
+                Plan::Channels(after, limit)
+            }
+            OperatorPath::Payment(id) => {
+                Plan::OperatorQuery(visit::Task::Find { id: checked_id(id)? })
+            }
+            OperatorPath::Totals => {
+                let day = query.day(now)?;
+                let filter = Filter {
+                    from: Some(day),
+                    to: Some(day.saturating_add(86_400)),
+                    ..Filter::default()
+                };
+                Plan::OperatorQuery(visit::Task::Totals { day, filter })
+            }
+            OperatorPath::Audit => Plan::OperatorQuery(visit::Task::Audit),
+            OperatorPath::Metrics => Plan::OperatorQuery(visit::Task::Metrics { now }),
+            OperatorPath::Failures => {
+                let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
+                let text = |name: &str| query.get(name).map(ToOwned::to_owned);
+                let wanted = visit::FailureFilter { code: text("code"), route: text("route") };
+                Plan::OperatorQuery(visit::Task::Failures { limit, wanted })
+            }
+            OperatorPath::Export => {
+                let format = match query.get("format") {
+                    Some("csv") => export::Format::Csv,
+                    Some("jsonl") => export::Format::Lines,
+                    _ => return Err(Wrong::named("format")),
+                };
+                let filter = query.filter()?;
+                let rows = match query.get("of") {
+                    None | Some("payments") => export::ExportedRows::Payments(filter),
+                    Some("channels") if filter == Filter::default() => {
+                        export::ExportedRows::Channels(String::new())
+                    }
+                    Some("channels") => return Err(Wrong::named("from")),
+                    Some(_) => return Err(Wrong::named("of")),
+                };
+                Plan::Export(format, rows)
+            }
+            OperatorPath::Decision(id, what) => {
+                let id = checked_id(id)?;
+                let Some(body) = body else { return Ok(Plan::Body) };
+                let decision = decision(what, body)?;
+                let prove = match &decision {
+                    Decision::Refunded(text) if !self.chains.rpc.is_empty() => TxHash::parse(text),
+                    _ => None,
+                };
+                let readable = self.chains.rpc.iter().map(|(network, _)| network.clone()).collect();
+                let task = visit::Task::Decide { id, decision, prove, readable, reporter };
+                Plan::OperatorQuery(task)
+            }
+        })
+    }
+    /// Whether an operator's token is configured.
+    #[must_use]
+    pub const fn has_operator(&self) -> bool {
+        self.operated.token.is_some()
+    }
+
+    /// Destination of notices, if there is one.
+    #[must_use]
+    pub const fn webhook(&self) -> Option<&Webhook> {
+        self.operated.webhook.as_ref()
+    }
+
+    /// Retention in an object.
+    #[must_use]
+    pub const fn keeps(&self) -> Keeps {
+        self.operated.keeps
+    }
+}
+
+impl Webhook {
+    /// `Farebox-Signature` of a notice.
+    #[must_use]
+    pub fn signature(&self, body: &str, now: UnixTime) -> String {
+        let secs = now.secs();
+        let text = alloc::format!("{secs}.{body}");
+        let mac = hash::mac(self.secret.expose().as_bytes(), &[text.as_bytes()]);
+        alloc::format!("t={secs},v1={}", hex::encode(&mac))
+    }
+}
+
+/// The task of an authorized request.
+enum Plan {
+    Body,
+    OperatorQuery(visit::Task),
+    Export(export::Format, export::ExportedRows),
+    /// The channels after this id, and how many.
+    Channels(String, u64),
+}
+
+/// Whether the request shows the token; digests are compared, so that the time reveals nothing
+/// about it.
+fn is_authorized(head: &RequestHead, token: &str) -> bool {
+    let shown = head.headers.get("authorization").and_then(|value| value.split_once(' '));
+    let Some((scheme, shown)) = shown else { return false };
+    let shown = digest(&[shown.trim_start().as_bytes()]);
+    scheme.eq_ignore_ascii_case("bearer") && ct_eq(shown.as_bytes(), token.as_bytes())
+}
+
+fn checked_id(id: &str) -> Result<String, Code> {
+    if super::receipts::is_id(id) { Ok(id.to_owned()) } else { Err(Code::NotFound) }
+}
+
+/// The message that adds to the approximate counters: names with labels, and the numbers to add.
+#[must_use]
+pub fn meter(add: Vec<(String, u64)>) -> String {
+    message(ObjectRequest::Meter { add })
+}
+
+/// The message for a request to an object.
+pub(super) fn message(operator: ObjectRequest) -> String {
+    let order =
+        farebox_ledger::report::OperatorMessage { v: farebox_ledger::command::VERSION, operator };
+    json::text(&order)
+}
+
+fn answer(media_type: &str, body: String, correlation: &str) -> Reply {
+    let mut headers = own_headers(Audience::Other, correlation);
+    headers.add("content-type", media_type);
+    let head = ResponseHead { status: 200, headers };
+    Reply::new(head, Body::Text(body))
+}
+
+/// A refusal that names the parameter or member that is wrong.
+fn naming(mut reply: Reply, name: &str) -> Reply {
+    if let Body::Text(body) = &mut reply.body
+        && let Some(open) = body.strip_suffix('}').filter(|_| !name.is_empty())
+    {
+        *body = [open, ",\"parameter\":", &json::text(name), "}"].concat();
+    }
+    reply
+}
+
+fn refusal(code: Code, correlation: &str, payment: Option<&str>) -> Reply {
+    Reply::problem(code, Audience::Other, correlation, payment)
+}

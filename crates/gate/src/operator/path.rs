@@ -1,0 +1,125 @@
+//! The operator's paths, and the body of a decision.
+
+use alloc::borrow::ToOwned;
+
+use serde_json::Value;
+
+use super::query::Wrong;
+use farebox_base::encoding::json;
+use farebox_common::payment::TxHash;
+use farebox_ledger::report::{Decision, Resolution};
+
+/// Longest body of an operator's request, bytes.
+pub const MAX_BODY_BYTES: usize = 4 * 1024;
+/// Longest reason that an operator gives, bytes.
+const MAX_REASON_BYTES: usize = 512;
+
+/// One of the operator's paths.
+#[derive(Clone, Copy)]
+pub(super) enum OperatorPath<'a> {
+    Payments,
+    Payment(&'a str),
+    Decision(&'a str, What),
+    Totals,
+    Audit,
+    Export,
+    Metrics,
+    Failures,
+    Channels,
+}
+
+/// What an operator decides about a payment.
+#[derive(Clone, Copy)]
+pub(super) enum What {
+    Refunded,
+    Waived,
+    Resolve,
+}
+
+impl<'a> OperatorPath<'a> {
+    pub(super) fn of(rest: &'a str) -> Option<Self> {
+        let mut parts = rest.split('/');
+        let place = match (parts.next()?, parts.next(), parts.next()) {
+            ("payments", None, None) => Self::Payments,
+            ("payments", Some(id), None) if !id.is_empty() => Self::Payment(id),
+            ("payments", Some(id), Some("refunded")) => Self::Decision(id, What::Refunded),
+            ("payments", Some(id), Some("waived")) => Self::Decision(id, What::Waived),
+            ("payments", Some(id), Some("resolve")) => Self::Decision(id, What::Resolve),
+            ("totals", None, None) => Self::Totals,
+            ("audit", None, None) => Self::Audit,
+            ("export", None, None) => Self::Export,
+            ("metrics", None, None) => Self::Metrics,
+            ("failures", None, None) => Self::Failures,
+            ("channels", None, None) => Self::Channels,
+            _ => return None,
+        };
+        parts.next().is_none().then_some(place)
+    }
+
+    pub(super) const fn method(self) -> &'static str {
+        match self {
+            Self::Decision(..) => "POST",
+            _ => "GET",
+        }
+    }
+
+    pub(super) const fn parameters(self) -> &'static [&'static str] {
+        match self {
+            Self::Payments => &[
+                "state",
+                "payer",
+                "route",
+                "from",
+                "to",
+                "id",
+                "key",
+                "transaction",
+                "correlation_id",
+                "limit",
+                "cursor",
+            ],
+            Self::Totals => &["day"],
+            Self::Export => &["format", "of", "from", "to"],
+            Self::Failures => &["code", "route", "limit"],
+            Self::Channels => &["limit", "cursor"],
+            Self::Payment(_) | Self::Decision(..) | Self::Audit | Self::Metrics => &[],
+        }
+    }
+}
+
+/// Reads the body of a decision.
+pub(super) fn decision(what: What, body: &str) -> Result<Decision, Wrong> {
+    let body = json::parse_with(body.as_bytes(), MAX_BODY_BYTES).ok();
+    let members = body.as_ref().and_then(Value::as_object).ok_or_else(|| Wrong::named("body"))?;
+    let known: &[&str] = match what {
+        What::Refunded => &["transaction"],
+        What::Waived => &["reason"],
+        What::Resolve => &["as", "reason", "transaction"],
+    };
+    if let Some(stranger) = members.keys().find(|name| !known.contains(&name.as_str())) {
+        return Err(Wrong::named(stranger));
+    }
+    let text = |name: &str| members.get(name)?.as_str();
+    let reason = || {
+        let good = |reason: &&str| !reason.trim().is_empty() && reason.len() <= MAX_REASON_BYTES;
+        let reason = text("reason").filter(good).map(ToOwned::to_owned);
+        reason.ok_or_else(|| Wrong::named("reason"))
+    };
+    let hash = |read: fn(&str) -> Option<TxHash>| {
+        let hash = text("transaction").and_then(read);
+        hash.map(|hash| hash.to_text()).ok_or_else(|| Wrong::named("transaction"))
+    };
+    Ok(match what {
+        // What was paid back is in a transaction, even if what was paid is not in one yet.
+        What::Refunded => Decision::Refunded(hash(TxHash::parse_any)?),
+        What::Waived => Decision::Waived(reason()?),
+        What::Resolve => {
+            let to = text("as").and_then(Resolution::parse).ok_or_else(|| Wrong::named("as"))?;
+            let transaction = match members.get("transaction") {
+                Some(_) => Some(hash(TxHash::recorded)?),
+                None => None,
+            };
+            Decision::Resolved { to, reason: reason()?, transaction }
+        }
+    })
+}

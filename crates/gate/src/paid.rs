@@ -1,0 +1,247 @@
+//! The way of one payment through the gate: each effect comes with the only value able to take its
+//! answer.
+//!
+//! `after`: claim, verify, forward, seal, settle, record, respond. `before`: claim, settle, record,
+//! forward, seal, respond. A response too long or too slow to be stored streams instead of being
+//! sealed. Assumptions:
+//! - the edge carries out one [`Step`] after the other and hands each answer to the value that came
+//!   with it;
+//! - everything between the claim and the last record goes on when the client leaves;
+//! - bodies stay at the edge; [`Body::Held`](super::reply::Body::Held) stands for the one it holds.
+
+mod answers;
+mod ask;
+mod asked;
+mod begin;
+mod body;
+mod claim;
+mod claiming;
+mod inquire;
+mod looking;
+mod message;
+mod onchain;
+mod origin;
+mod parts;
+mod receipt;
+mod recording;
+mod refusal;
+mod settle;
+pub(super) mod take;
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use self::asked::FixedPurchase;
+pub(super) use self::asked::digest_bytes;
+pub(super) use self::body::incomplete;
+pub use self::body::{Digesting, MAX_DIGESTED_BYTES};
+pub use self::claim::Claim;
+pub use self::claiming::Claiming;
+pub use self::inquire::Reading;
+pub use self::looking::{Looking, Resuming};
+pub use self::origin::{Collected, Collecting, Forwarding, OriginReply, StreamEnd, Streaming};
+pub(super) use self::origin::{
+    MAX_SEALED_BYTES, MAX_SEALING_SECS, charged, is_short, is_useful, may_be_stored,
+};
+pub(super) use self::parts::Payer;
+use self::parts::{Checked, Kept, KnownRow, Lookups, Observed, SettlementPlan, Work};
+pub use self::recording::{Abort, AfterRecord, Recording};
+pub use self::settle::{Settling, Verifying, Waiting};
+pub use self::take::Taking;
+use super::call::{ChainCall, FacilitatorCall, LedgerCall};
+use super::checked::Eligibility;
+use super::forward::OriginCall;
+use super::reply::{Audience, Reply};
+use super::units;
+use super::unpaid::Unpaid;
+use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_common::payment::authorization::SignatureCheck;
+use farebox_common::payment::{NEVER, TxHash};
+use farebox_common::problem::Code;
+use farebox_ledger::command::Mode;
+use farebox_ledger::inquiry::height;
+use farebox_wire::facilitator::unproven::queue::CallResult;
+use farebox_wire::facilitator::wire::Facilitator;
+
+/// Placeholder: every route names a facilitator.
+static NO_FACILITATOR: Facilitator = Facilitator::NONE;
+/// Longest time that a client waits for an unknown settlement to be resolved, seconds; the work
+/// goes on after it.
+const DOUBT_SECS: u64 = 10;
+
+/// The next effect to carry out.
+#[cfg_attr(feature = "copies", derive(Clone))]
+#[must_use]
+pub enum Step<'g> {
+    /// Forward it without the payment: the request is free by now.
+    Pass(OriginCall, Unpaid),
+    /// Read up to [`MAX_DIGESTED_BYTES`] of the request's body and hash them.
+    Digest(Digesting<'g>),
+    /// Ask the ledger object of the payer to begin the payment.
+    Claim(LedgerCall, Claiming<'g>),
+    /// Ask the ledger object to continue a payment that this request may not begin.
+    Resume(LedgerCall, Resuming<'g>),
+    /// Ask the ledger object about a payment whose signature is not proven.
+    Look(LedgerCall, Looking<'g>),
+    /// Ask the facilitator whether it would settle.
+    Verify(FacilitatorCall, Verifying<'g>),
+    /// Ask the origin.
+    Forward(OriginCall, Forwarding<'g>),
+    /// Read the origin's body to its end, within these limits.
+    Collect(BodyLimits, Collecting<'g>),
+    /// Make the facilitator settle.
+    Settle(FacilitatorCall, Settling<'g>),
+    /// Ask the object of a transaction which payment it belongs to.
+    Take(LedgerCall, Taking<'g>),
+    /// Ask a node of the chain.
+    Read(ChainCall, Reading<'g>),
+    /// Record something in the ledger object; [`LedgerCall::with_body`] says whether the collected
+    /// body goes along.
+    Record(LedgerCall, Recording<'g>),
+    /// Answer, let the held body stream, and report how that went.
+    Stream(Reply, Streaming<'g>),
+    /// Answer.
+    Respond(Reply),
+}
+
+impl Step<'_> {
+    /// The outcome of a call about an unverified payment, read from the step that follows it.
+    #[must_use]
+    pub fn verdict(&self) -> CallResult {
+        match self {
+            Self::Claim(..) | Self::Resume(..) => CallResult::Good,
+            // Refused; the ledger is asked whether a copy has paid.
+            Self::Look(_, looking) if looking.is_after_refusal() => CallResult::Bad,
+            Self::Respond(reply) => match reply.code {
+                Some(Code::VerifyRefused | Code::SettlementUnknown) => CallResult::Bad,
+                _ => CallResult::Open,
+            },
+            _ => CallResult::Open,
+        }
+    }
+}
+
+/// Limits for collecting a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// Bytes.
+    pub bytes: u64,
+    /// Seconds from now.
+    pub secs: u64,
+}
+
+/// One paid request: what was asked, what was checked, and what came of it so far. The right to go
+/// on is a [`Claim`], which the step that waits holds.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub struct PaidRequest<'g> {
+    asked: FixedPurchase<'g>,
+    checked: Checked,
+    plan: SettlementPlan,
+    row: KnownRow,
+    chain: Lookups,
+    failures: Observed,
+    work: Work,
+}
+
+/// A payment in the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Label {
+    /// Pattern of its route.
+    pub route: String,
+    /// Its receipt id.
+    pub payment: String,
+    /// Members of a JSON object, each after a comma: the key's prefix, the network and the amount.
+    pub members: String,
+}
+
+impl<'g> PaidRequest<'g> {
+    /// The payment in the log.
+    fn label(&self) -> Label {
+        let terms = &self.asked.choice.terms;
+        let (network, amount) = (terms.network.as_str(), self.amount().to_string());
+        let units = units::amount_members(network, &terms.asset, &amount);
+        let key = self.checked.proof.key;
+        Label {
+            route: self.asked.offer.settings.route.clone(),
+            payment: self.row.receipt.clone(),
+            members: format!(
+                ",\"key8\":\"{key:?}\",\"network\":\"{network}\",\"amount\":\"{amount}\"{units}"
+            ),
+        }
+    }
+
+    /// What is charged, or the most that may be.
+    fn amount(&self) -> Amount {
+        self.work.charged.unwrap_or(self.asked.choice.terms.amount)
+    }
+
+    /// Takes the newest block at first sight from a node's reply.
+    fn saw(&mut self, reply: Option<&[u8]>) {
+        self.row.first_sight.block = height::read(self.asked.choice.chain_id(), reply).ok();
+    }
+
+    /// Whether a facilitator settles it later, together with others.
+    fn is_deferred(&self) -> bool {
+        self.checked.proof.valid_before == NEVER
+    }
+
+    /// A transaction of this payment's network by its name there.
+    fn named(&self, name: &str) -> Option<TxHash> {
+        match TxHash::recorded(name) {
+            Some(TxHash::PENDING) => self.is_deferred().then_some(TxHash::PENDING),
+            _ => TxHash::on(self.asked.choice.terms.network.as_str(), name),
+        }
+    }
+
+    /// The payer in the chain's notation; empty if unknown.
+    fn payer_text(&self) -> String {
+        self.checked.proof.payer.map(|payer| payer.to_checksum()).unwrap_or_default()
+    }
+
+    /// Whether the named payer certainly signed: only then is a failure counted for them.
+    fn is_proven(&self) -> bool {
+        self.checked.signature == SignatureCheck::Verified && self.checked.proof.payer.is_some()
+    }
+
+    /// The facilitator that is asked now.
+    fn facilitator(&self) -> &'g Facilitator {
+        let settlers = &self.asked.gate.settlement.settlers;
+        let place = self.plan.facilitators.first().copied().unwrap_or_default();
+        // Cannot be missing: configuration refuses a route without a facilitator.
+        settlers.get(place).map_or(&NO_FACILITATOR, |settler| &settler.facilitator)
+    }
+
+    /// Whether value has moved for this request: what follows is delivered or owed, never settled
+    /// again.
+    fn is_paid(&self) -> bool {
+        self.plan.mode == Mode::Before || self.work.transaction.is_some()
+    }
+
+    /// Whether the authorization still leaves the time that the route's work takes from now on.
+    fn has_room(&self, now: UnixTime) -> bool {
+        self.checked.proof.valid_before >= now.plus(self.asked.offer.room.min_secs)
+    }
+
+    /// The answer while it is unknown whether money moved.
+    fn unknown(&self) -> Step<'g> {
+        self.refuse(Code::SettlementUnknown)
+    }
+
+    /// A refusal; it names the payment if the client may know its id.
+    fn problem(&self, code: Code) -> Reply {
+        Reply::problem(code, Audience::Paid, &self.asked.request.correlation, self.shown_id())
+    }
+
+    /// The payment's id. `None` unless this request began the payment or proved to be its payer's:
+    /// once on the chain, an authorization is public.
+    fn shown_id(&self) -> Option<&str> {
+        (self.row.owner || self.checked.wallet || self.row.proven || planted(Mutant::ConflictNames))
+            .then_some(self.row.receipt.as_str())
+    }
+
+    fn refuse(&self, code: Code) -> Step<'g> {
+        Step::Respond(self.problem(code))
+    }
+}

@@ -1,0 +1,203 @@
+//! Replies of the ledger: the client hears the state of its payment, gets the stored response, or
+//! the work goes on.
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+
+use super::claim::Claim;
+use super::origin::{charged_in, taken_out};
+use super::refusal::failure_of;
+use super::{Eligibility, PaidRequest, Step};
+use crate::diagnose::Failures;
+use crate::recorded::FirstSight;
+use crate::reply::{Body, Reply, finish_paid};
+use farebox_base::http::ResponseHead;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_common::payment::Cause;
+use farebox_common::problem::Code;
+use farebox_ledger::attempts::FailureCause;
+use farebox_ledger::command::{Answer, Deliver, Fate, LedgerReply, Replay, Resend, Role};
+
+/// Seconds after `validBefore` in which a settlement may still be unknown.
+const CHARGE_MARGIN_SECS: u64 = 60;
+
+impl<'g> PaidRequest<'g> {
+    /// Serves a stored response to a repeat that has proved itself.
+    pub(super) fn replay(&mut self, response: &str) -> Step<'g> {
+        let Some(mut head) = ResponseHead::from_text(response) else {
+            return self.refuse(Code::Internal);
+        };
+        if let Some(served) = taken_out(&mut head) {
+            self.work.served = served;
+        }
+        self.work.charged = charged_in(&mut head);
+        finish_paid(&mut head, &self.asked.request.correlation);
+        let mut reply = Reply::new(head, Body::Held).with("payment-replayed", "true");
+        reply.marks.served = true;
+        Step::Respond(self.settlement_served(reply))
+    }
+
+    /// Answers when the payment is unknown to the ledger and is not begun: with the refusal, if
+    /// there was one.
+    pub(super) fn unbegun(&self, now: UnixTime) -> Step<'g> {
+        match &self.failures.recalled {
+            Some(reason) => Step::Respond(self.fresh_terms(Code::VerifyRefused, reason, now)),
+            None => self.barred(now),
+        }
+    }
+
+    /// Answers when the payment is unknown to the ledger and this request may not begin it.
+    pub(super) fn barred(&self, now: UnixTime) -> Step<'g> {
+        match self.checked.eligibility {
+            Eligibility::Fresh | Eligibility::Expired => Step::Respond(self.too_late(now)),
+            // The ledger may have forgotten it: a payer who signs anew could pay twice.
+            Eligibility::Closed if !planted(Mutant::ForgottenIsNew) && self.may_move(now) => {
+                self.unknown()
+            }
+            Eligibility::Closed => Step::Respond(self.too_late(now)),
+            Eligibility::Denied => self.refuse(Code::PayerDenied),
+            Eligibility::Unsigned => {
+                let code = Code::InvalidChallenge;
+                Step::Respond(self.fresh_terms(code, code.name(), now))
+            }
+            Eligibility::Withdrawn => self.refuse(Code::NotFound),
+            Eligibility::PriceUnknown => self.refuse(Code::PriceUnavailable),
+            Eligibility::TermsChanged(code) => {
+                let reason = code.row().reason.unwrap_or_default();
+                Step::Respond(self.fresh_terms(code, reason, now))
+            }
+            Eligibility::NowFree => {
+                let request = self.asked.request.clone();
+                let (call, unpaid) = self.asked.gate.waived(&self.asked.offer, request, now);
+                Step::Pass(call, unpaid)
+            }
+        }
+    }
+
+    /// Whether the payment may still be charged, or has been lately.
+    fn may_move(&self, now: UnixTime) -> bool {
+        now < self.checked.proof.valid_before.plus(CHARGE_MARGIN_SECS)
+    }
+
+    /// Answers when the payment is in a state that this request cannot change.
+    pub(super) fn answer_for(&self, fate: &Fate, now: UnixTime) -> Step<'g> {
+        let replayed =
+            |reason: &str| FailureCause { cause: Cause::Replayed, reason: reason.into() };
+        let code = match fate {
+            Fate::Unknown if planted(Mutant::TermsInDoubt) => {
+                return self.answer_for(&Fate::Void, now);
+            }
+            Fate::InProgress => Code::PaymentInProgress,
+            Fate::Unknown => Code::SettlementUnknown,
+            Fate::Unresolved => Code::PaymentUnresolved,
+            Fate::Refused { reason } => {
+                let failures = Failures::payers(self.failures.streak.as_ref());
+                let diagnosis = self.diagnosis_of(&failure_of(reason), failures, now);
+                let reply = self.problem(Code::SettlementRefused).diagnosed(diagnosis.as_ref());
+                return Step::Respond(self.settlement_refused(reply, reason));
+            }
+            Fate::AlreadyUsed | Fate::AlreadyDelivered => {
+                let code = match fate {
+                    Fate::AlreadyUsed => Code::PaymentAlreadyUsed,
+                    _ => Code::PaymentAlreadyDelivered,
+                };
+                let reply = |diagnosis: Option<&_>| self.problem(code).diagnosed(diagnosis);
+                return Step::Respond(self.counted_for_client(&replayed(code.name()), now, reply));
+            }
+            Fate::OriginFailed => {
+                let reply = self.problem(Code::OriginFailed);
+                return Step::Respond(reply.with_status(
+                    409,
+                    &self.asked.request.correlation,
+                    self.shown_id(),
+                ));
+            }
+            Fate::RefundDue => {
+                let reply = self.problem(Code::RefundDueRepeat);
+                return Step::Respond(self.settlement(reply));
+            }
+            Fate::Refunded => Code::Refunded,
+            Fate::Void => {
+                let failure =
+                    self.failures.latest.clone().unwrap_or_else(|| replayed("authorization_void"));
+                let code = Code::PaymentRequired;
+                let reason = code.row().reason.unwrap_or_default();
+                let reply = |diagnosis: Option<&_>| self.terms(code, reason, diagnosis, now);
+                return Step::Respond(self.counted_for_client(&failure, now, reply));
+            }
+            Fate::UnderReview => Code::UnderReview,
+        };
+        self.refuse(code)
+    }
+
+    /// Answers when the ledger's answer leaves the request with nothing further to do.
+    pub(super) fn ended(&self, answer: &Answer, now: UnixTime) -> Step<'g> {
+        self.refuse(match answer {
+            Answer::Fate(fate) => return self.answer_for(fate, now),
+            Answer::TooManyUnpaid { secs } => {
+                let reply = self.problem(Code::TooManyUnpaid);
+                return Step::Respond(reply.with("retry-after", &secs.to_string()));
+            }
+            Answer::Stale => Code::SettlementUnknown,
+            Answer::TooManyInFlight => Code::TooManyInFlight,
+            Answer::Full => Code::RateLimited,
+            Answer::Granted { .. }
+            | Answer::Deliver(_)
+            | Answer::Resend(_)
+            | Answer::Replay(_)
+            | Answer::Recorded
+            | Answer::Absent
+            | Answer::Unsupported => Code::LedgerUnavailable,
+        })
+    }
+
+    /// Keeps what every reply of the ledger carries beside its answer: the row's receipt id, and
+    /// the payer's failures in a row.
+    pub(super) fn hear<A>(
+        &mut self,
+        reply: Option<impl Into<LedgerReply<A>>>,
+        now: UnixTime,
+    ) -> Option<A> {
+        self.work.served = now;
+        self.row.claimed = true;
+        let LedgerReply { answer, receipt, proven, tally } = reply?.into();
+        self.row.proven |= proven && !planted(Mutant::ProofIsUnheard);
+        self.failures.streak = tally.or(self.failures.streak.take());
+        if let Some(receipt) = receipt {
+            self.row.receipt = receipt;
+        }
+        Some(answer)
+    }
+
+    /// Delivers a payment that was paid earlier but never reached the origin: the origin is asked
+    /// now.
+    pub(super) fn deliver(mut self: Box<Self>, deliver: Deliver, now: UnixTime) -> Step<'g> {
+        self.work.transaction = self.named(&deliver.transaction);
+        self.forward(Claim::to_deliver(&deliver), now)
+    }
+
+    /// Sends the recorded request to its facilitator once more.
+    pub(super) fn send_again(mut self: Box<Self>, resend: Resend) -> Step<'g> {
+        let claim = Claim::to_resend(&resend);
+        let Resend { seen_at, seen_block, .. } = resend;
+        self.row.first_sight = FirstSight { at: UnixTime::from_secs(seen_at), block: seen_block };
+        self.settle_again(claim, &resend, 0)
+    }
+
+    /// Serves the stored response.
+    pub(super) fn play(mut self: Box<Self>, Replay { response, transaction }: &Replay) -> Step<'g> {
+        self.work.transaction = self.named(transaction);
+        self.replay(response)
+    }
+
+    /// Switches to the new ledger object while the number of objects changes; `false` unless the
+    /// old one was asked before.
+    pub(super) fn move_on(&mut self) -> bool {
+        let moves = self.row.place.1 == Role::Old;
+        if moves {
+            self.row.place = (self.asked.gate.shards.count, Role::New);
+        }
+        moves
+    }
+}

@@ -1,0 +1,165 @@
+//! Claims and questions to the ledger object about a payment.
+
+use crate::call::LedgerCall;
+use alloc::boxed::Box;
+use core::num::NonZeroU32;
+
+use super::claiming::Claiming;
+use super::looking::{Looking, Resuming};
+use super::{ChainCall, Eligibility, PaidRequest, Step};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_common::payment::OnChain;
+use farebox_common::payment::authorization::SignatureCheck;
+use farebox_ledger::command::{Command, Payment, Proving, Question, Repeat, Role};
+use farebox_ledger::inquiry::height;
+
+/// Milliseconds between two claims of a payer with too much in flight: an earlier payment may
+/// finish meanwhile.
+const RETRY_MS: u32 = 500;
+
+impl<'g> PaidRequest<'g> {
+    /// Asks the ledger for the most that this payment allows: it may begin only if it is in time,
+    /// for today's terms and proven.
+    pub(super) fn ask_ledger(self: Box<Self>) -> Step<'g> {
+        if planted(Mutant::AskBegins) {
+            return self.claim(0);
+        }
+        let asks = self.checked.proof.payer.is_none() && !planted(Mutant::SenderUnasked);
+        if self.checked.proof.was_sent() && asks {
+            return self.ask_sender();
+        }
+        match (self.checked.signature, self.checked.eligibility) {
+            (SignatureCheck::Verified, Eligibility::Fresh) => self.claim(0),
+            (
+                SignatureCheck::Verified,
+                Eligibility::Expired
+                | Eligibility::Closed
+                | Eligibility::Denied
+                | Eligibility::Unsigned
+                | Eligibility::Withdrawn
+                | Eligibility::TermsChanged(_)
+                | Eligibility::PriceUnknown
+                | Eligibility::NowFree,
+            ) => self.resume(),
+            (SignatureCheck::Deferred, _) => self.look_up(),
+        }
+    }
+
+    /// Claims the payment: begins it, or hears what became of it. `tries` claims went before.
+    pub(super) fn claim(self: Box<Self>, tries: u32) -> Step<'g> {
+        let Repeat { payment, leases, idempotent, wallet, last, .. } = self.repeat();
+        let in_flight = if self.checked.is_contract {
+            NonZeroU32::MIN
+        } else {
+            self.asked.gate.payers.in_flight
+        };
+        let rival = self.checked.proof.rival.map(|key| key.to_hex());
+        let mut call = self.call(Command::Claim {
+            payment,
+            leases,
+            idempotent,
+            wallet,
+            in_flight,
+            last,
+            rival,
+        });
+        call.delay_ms = if tries == 0 { 0 } else { RETRY_MS };
+        self.guard(&mut call, tries == 0);
+        Step::Claim(call, Claiming { paid: self, tries })
+    }
+
+    /// Continues a payment that the ledger knows.
+    pub(super) fn resume(self: Box<Self>) -> Step<'g> {
+        let mut call = self.asking(Question::Resume(self.repeat()), self.counting(), None);
+        self.guard(&mut call, true);
+        Step::Resume(call, Resuming::new(self))
+    }
+
+    /// Looks up what became of a payment whose signature is not proven.
+    pub(super) fn look_up(self: Box<Self>) -> Step<'g> {
+        let mut call = self.asking(Question::Look(self.repeat()), None, self.proving());
+        self.guard(&mut call, true);
+        Step::Look(call, Looking::new(self))
+    }
+
+    /// The proof of this payment that is under way; `None` unless this request could begin it. A
+    /// transaction that its payer has sent is read from the chain each time, and anyone may show
+    /// it, so that it holds nothing back.
+    fn proving(&self) -> Option<Proving> {
+        if self.checked.eligibility != Eligibility::Fresh || self.checked.proof.was_sent() {
+            return None;
+        }
+        Some(if self.failures.recalled.is_some() { Proving::Refused } else { Proving::Begins })
+    }
+
+    /// Adds the effects beside the first call: the rate limit before it, the newest block with it.
+    fn guard(&self, call: &mut LedgerCall, is_first: bool) {
+        // First sight is when the payment arrived, however often its claim is tried.
+        if !is_first || self.row.place.1 == Role::New || self.chain.inquired || self.row.claimed {
+            return;
+        }
+        let network = self.asked.choice.terms.network.as_str();
+        // For a payment that the chain settles, the block is read when it is checked.
+        let reads = self.checked.proof.onchain.is_none();
+        let readable = self.asked.gate.rpc_url(network).filter(|_| reads);
+        call.block_query = readable.map(|_| ChainCall::new(network, height::request()));
+        call.limited_by = Some(self.asked.request.network().into());
+    }
+
+    /// The payment as this request shows it.
+    fn repeat(&self) -> Repeat {
+        Repeat {
+            payment: Box::new(self.payment()),
+            leases: self.leases(),
+            idempotent: self.asked.offer.settings.idempotent
+                && self.checked.eligibility == Eligibility::Fresh,
+            wallet: self.checked.wallet,
+            // A payment that was looked for and not confirmed is not looked for again: the row's
+            // state is the answer.
+            last: self.chain.inquired
+                || self.checked.eligibility == Eligibility::Unsigned
+                || self.failures.recalled.is_some() && self.checked.proof.was_sent()
+                || self.is_out_of_reach(),
+            denied: !self.checked.proof.was_sent()
+                && self.asked.gate.payers.clients.denies(&self.checked.proof.account())
+                && !planted(Mutant::DeniedIsSentAgain),
+        }
+    }
+
+    /// Whether it would be sent to a chain of which no node is configured any more.
+    fn is_out_of_reach(&self) -> bool {
+        let network = self.asked.choice.terms.network.as_str();
+        self.checked.proof.is_signed_transaction() && self.asked.gate.rpc_url(network).is_none()
+    }
+
+    /// The payment as this request would record it.
+    pub(super) fn payment(&self) -> Payment {
+        let (offer, terms) = (&self.asked.offer, &self.asked.choice.terms);
+        Payment {
+            binding: self.binding(),
+            secret: self
+                .checked
+                .proof
+                .identifier
+                .as_deref()
+                .map(|id| self.asked.gate.keys.identifier_hash(id)),
+            mode: self.plan.mode,
+            receipt: self.row.receipt.clone(),
+            route: offer.settings.route.clone(),
+            url: self.asked.request.head.url.clone(),
+            correlation: self.asked.request.correlation.clone(),
+            network: terms.network.as_str().into(),
+            asset: terms.asset.clone(),
+            amount: alloc::format!("{}", self.amount()),
+            pay_to: terms.pay_to.clone(),
+            valid_before: self.checked.proof.valid_before.secs(),
+            facilitator: match self.checked.proof.onchain {
+                Some(_) => OnChain::settler(terms.network.as_str()),
+                None => self.facilitator().base().into(),
+            },
+            request: self.checked.proof.request.clone(),
+            confirm: offer.settings.confirms && self.checked.proof.onchain.is_none(),
+            client: self.asked.gate.keys.client_name(&self.asked.request.network()),
+        }
+    }
+}

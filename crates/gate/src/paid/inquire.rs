@@ -1,0 +1,233 @@
+//! Looks at the chain: beside the claim, before an unknown settlement is reported, and when a
+//! settlement counts only once the chain shows it.
+
+use crate::call::ChainCall;
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use super::claim::Claim;
+use super::onchain::Look;
+use super::settle::Attempt;
+use super::{AfterRecord, PaidRequest, Step};
+use crate::recorded::{FirstSight, chain_query, chain_verdict, question};
+use farebox_base::time::UnixTime;
+use farebox_common::payment::TxHash;
+use farebox_common::problem::Code;
+use farebox_ledger::command::{ChainVerdict, Client, Command, Fate, Outcome};
+use farebox_ledger::inquiry::confirmation::{Confirmation, Confirming, Step as Confirm};
+use farebox_ledger::inquiry::funds::Funding;
+use farebox_ledger::inquiry::{Asking, Next, Question};
+
+/// Milliseconds before each look for a named transaction: 15.5 seconds in all, first for a fast
+/// chain and then for a slow one.
+const CONFIRM_AFTER_MS: [u32; 5] = [500, 1_000, 2_000, 4_000, 8_000];
+/// The reason of a payer that has too little, as facilitators name it.
+const NO_FUNDS: &str = "insufficient_funds";
+/// Limit on node requests for one payment, so that all its calls stay below what the platform
+/// allows for one request.
+const MAX_LOOKS: u32 = 10;
+
+/// Waits for a node's reply.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub struct Reading<'g> {
+    pub(super) paid: Box<PaidRequest<'g>>,
+    pub(super) asked: PendingRead,
+}
+
+/// The question asked, and the way to go on with its reply.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub(super) enum PendingRead {
+    /// The fate of the payment, and the one to report if the chain does not tell it.
+    Fate(Asking, Fate),
+    /// A step of a payment that the chain itself settles.
+    Node(Look),
+    /// Whether a named transaction is this payment.
+    Named(Confirming, Box<Naming>),
+    /// Whether the payer has too little.
+    Funds(Funding, Box<SettleReport>),
+}
+
+/// The search for a transaction that a facilitator has named.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub(super) struct Naming {
+    question: Question,
+    named: TxHash,
+    lookups: usize,
+    report: SettleReport,
+}
+
+/// The circumstances under which a settle call is reported.
+#[cfg_attr(feature = "copies", derive(Clone))]
+#[derive(Debug)]
+pub(super) struct SettleReport {
+    /// The claim under which it was made.
+    pub claim: Claim,
+    /// The attempt that it was.
+    pub attempt: Attempt,
+    /// Whether the client still waits.
+    pub client: Client,
+}
+
+impl<'g> PaidRequest<'g> {
+    /// Deducts calls that an ordinary payment does not make from the looks that are left, so that
+    /// their sum stays the same.
+    pub(super) const fn use_lookups(&mut self, calls: u32) {
+        self.chain.lookups = self.chain.lookups.saturating_add(calls);
+    }
+
+    /// Whether this request may ask the chain about its payment, which it does once.
+    pub(super) fn may_inquire(&self) -> bool {
+        !self.chain.inquired && self.reads_chain()
+    }
+
+    /// Whether the payment's chain can be read.
+    pub(super) fn reads_chain(&self) -> bool {
+        self.asked.gate.rpc_url(self.asked.choice.terms.network.as_str()).is_some()
+    }
+
+    /// Asks the chain what became of the payment; reports `otherwise` if it does not tell.
+    pub(super) fn inquire(mut self: Box<Self>, otherwise: Fate, now: UnixTime) -> Step<'g> {
+        self.chain.inquired = true;
+        let account = self.checked.proof.account();
+        let Some(query) =
+            chain_query(&account, &self.payment(), self.row.first_sight, self.work.transaction)
+        else {
+            return self.answer_for(&otherwise, now);
+        };
+        self.work.transaction = None;
+        let (body, asking) = query.ask();
+        let call = self.ask(body, 0);
+        Step::Read(call, Reading { paid: self, asked: PendingRead::Fate(asking, otherwise) })
+    }
+
+    /// Looks for the transaction that the facilitator named before the row hears of it.
+    pub(super) fn confirm(self: Box<Self>, named: TxHash, report: SettleReport) -> Step<'g> {
+        match self.question(None) {
+            Some(question) => self.look(Box::new(Naming { question, named, lookups: 0, report })),
+            None => self.report(Outcome::Unknown(Some(named.to_text())), report),
+        }
+    }
+
+    fn look(mut self: Box<Self>, mut naming: Box<Naming>) -> Step<'g> {
+        let delay_ms = CONFIRM_AFTER_MS.get(naming.lookups).copied();
+        let Some(delay_ms) = delay_ms.filter(|_| self.may_look()) else {
+            return self.report(Outcome::Unknown(Some(naming.named.to_text())), naming.report);
+        };
+        self.use_lookups(1);
+        naming.lookups = naming.lookups.saturating_add(1);
+        let (body, confirming) = naming.question.clone().confirm(naming.named);
+        let call = self.ask(body, delay_ms);
+        Step::Read(call, Reading { paid: self, asked: PendingRead::Named(confirming, naming) })
+    }
+
+    /// Asks the chain whether the payer has too little, before a refusal that proves nothing is
+    /// reported.
+    pub(super) fn look_at_funds(mut self: Box<Self>, report: SettleReport) -> Step<'g> {
+        let asked = self.question(None).filter(|_| self.may_look()).and_then(Question::funds);
+        let Some((body, funding)) = asked else {
+            return self.report(Outcome::Unknown(None), report);
+        };
+        self.use_lookups(1);
+        let call = self.ask(body, 0);
+        let asked = PendingRead::Funds(funding, Box::new(report));
+        Step::Read(call, Reading { paid: self, asked })
+    }
+
+    /// Records the outcome of a settle call.
+    pub(super) fn report(mut self: Box<Self>, result: Outcome, report: SettleReport) -> Step<'g> {
+        if let Outcome::Refused(reason) = &result {
+            self.failed_because(reason);
+        }
+        let (fence, seen_block) = (report.claim.fence(), self.row.first_sight.block);
+        let command = Command::Outcome { fence, result, client: report.client, seen_block };
+        self.record(command, AfterRecord::Outcome(report.attempt))
+    }
+
+    fn question(&self, known: Option<TxHash>) -> Option<Question> {
+        question(&self.checked.proof.account(), &self.payment(), self.row.first_sight, known)
+    }
+
+    /// Whether this payment may ask a node once more.
+    pub(super) const fn may_look(&self) -> bool {
+        self.chain.lookups < MAX_LOOKS
+    }
+
+    pub(super) fn ask(&self, body: String, delay_ms: u32) -> ChainCall {
+        ChainCall { delay_ms, ..ChainCall::new(self.asked.choice.terms.network.as_str(), body) }
+    }
+}
+
+impl<'g> Reading<'g> {
+    /// Answers that the client's network has too many unverified payments under way.
+    pub fn limited(self) -> Step<'g> {
+        self.paid.refuse(Code::RateLimited)
+    }
+
+    /// Takes the body of the reply; `None` unless it came completely, in time and with status 200.
+    pub fn answered(self, reply: Option<&[u8]>, now: UnixTime) -> Step<'g> {
+        let mut paid = self.paid;
+        match self.asked {
+            PendingRead::Fate(asking, otherwise) => match asking.answered(reply) {
+                Next::Ask(body, asking) => {
+                    let asked = PendingRead::Fate(asking, otherwise);
+                    Step::Read(paid.ask(body, 0), Reading { paid, asked })
+                }
+                Next::Found(finding) => {
+                    let valid_before = paid.checked.proof.valid_before;
+                    paid.learn(chain_verdict(&finding, valid_before, now), &otherwise, now)
+                }
+            },
+            PendingRead::Node(look) => paid.looked(look, reply, now),
+            PendingRead::Funds(funding, report) => {
+                let result = match funding.is_short(reply) {
+                    true => Outcome::Refused(NO_FUNDS.into()),
+                    false => Outcome::Unknown(None),
+                };
+                paid.report(result, *report)
+            }
+            PendingRead::Named(confirming, naming) => match confirming.answered(reply) {
+                Confirm::Ask(body, confirming) if paid.may_look() => {
+                    paid.use_lookups(1);
+                    let asked = PendingRead::Named(confirming, naming);
+                    Step::Read(paid.ask(body, 0), Reading { paid, asked })
+                }
+                Confirm::Done(Confirmation::Confirmed { .. }) => {
+                    paid.report(Outcome::Settled(naming.named.to_text()), naming.report)
+                }
+                Confirm::Done(Confirmation::Contradicted) => {
+                    paid.report(Outcome::Unknown(Some(naming.named.to_text())), naming.report)
+                }
+                Confirm::Ask(..)
+                | Confirm::Done(Confirmation::NotYet | Confirmation::Unreadable(_)) => {
+                    paid.look(naming)
+                }
+            },
+        }
+    }
+}
+
+impl<'g> PaidRequest<'g> {
+    /// Records what the chain says; the row decides what that means.
+    fn learn(
+        mut self: Box<Self>,
+        learnt: ChainVerdict,
+        otherwise: &Fate,
+        now: UnixTime,
+    ) -> Step<'g> {
+        if learnt == ChainVerdict::Nothing {
+            return self.answer_for(otherwise, now);
+        }
+        if let ChainVerdict::Captured(text) = &learnt {
+            self.work.transaction = self.named(text);
+        }
+        let owner = self.row.owner;
+        self.record(Command::Learn { learnt, owner }, AfterRecord::Learnt)
+    }
+}
+
+impl FirstSight {
+    /// First sight now, before the block is read.
+    pub(super) const fn now(at: UnixTime) -> Self {
+        Self { at, block: None }
+    }
+}

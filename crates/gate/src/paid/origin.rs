@@ -1,0 +1,367 @@
+//! The origin: asked once, its answer sealed or streamed, its failures distinguished by whether
+//! money has moved.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use super::claim::Claim;
+use super::{Abort, AfterRecord, BodyLimits, Kept, PaidRequest, Step};
+use crate::forward::{ClientIdentity, Price, origin_call};
+use crate::reply::{Body, CORRELATION, Reply, finish_paid, scrub};
+use farebox_base::amount::Amount;
+use farebox_base::http::ResponseHead;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_common::payment::{Terms, TxHash};
+use farebox_common::problem::Code;
+use farebox_ledger::command::{Command, Delivery, Failure};
+
+/// Longest response that is stored, bytes: the edge holds it in memory, and the ledger object in
+/// one value.
+pub(crate) const MAX_SEALED_BYTES: u64 = 1024 * 1024;
+/// Seconds within which a stored response must be complete: the client waits without a byte so
+/// long.
+pub(crate) const MAX_SEALING_SECS: u64 = 10;
+
+/// Outcome of asking the origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OriginReply {
+    /// A head; the edge holds the body.
+    Head(ResponseHead),
+    /// No head in time.
+    TimedOut,
+    /// The connection failed.
+    Lost,
+}
+
+/// Outcome of reading a body to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collected {
+    /// All of it is at the edge.
+    Whole {
+        /// Its length.
+        bytes: u64,
+    },
+    /// It is longer or slower than the limits; the edge holds its beginning and the rest of the
+    /// stream.
+    Open,
+    /// The origin's time is up.
+    TimedOut,
+    /// The connection broke.
+    Broken,
+}
+
+/// The end of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// After its last byte.
+    Complete,
+    /// The client hung up.
+    ClientLeft,
+    /// The origin broke off, idled, or sent fewer bytes than it had promised.
+    Broken,
+}
+
+/// Waits for the origin's head.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub struct Forwarding<'g> {
+    paid: Box<PaidRequest<'g>>,
+    claim: Claim,
+    /// End of the time for the request's body and for the answer, within the lease.
+    until: UnixTime,
+}
+
+/// Waits for the origin's body.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub struct Collecting<'g> {
+    paid: Box<PaidRequest<'g>>,
+    claim: Claim,
+    head: ResponseHead,
+    whole_time: bool,
+}
+
+/// A response on its way to the client.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub struct Streaming<'g> {
+    paid: Box<PaidRequest<'g>>,
+    claim: Claim,
+}
+
+impl<'g> PaidRequest<'g> {
+    pub(super) fn forward(self: Box<Self>, claim: Claim, now: UnixTime) -> Step<'g> {
+        let gate = self.asked.gate;
+        let terms = &self.asked.choice.terms;
+        let price = Price {
+            amount: &alloc::format!("{}", terms.amount),
+            asset: &terms.asset,
+            network: terms.network.as_str(),
+            transaction: self.work.transaction.as_ref().map_or("", TxHash::on_wire),
+        };
+        let caller =
+            ClientIdentity::Payer { payer: &self.payer_text(), receipt: &self.row.receipt, price };
+        let secs = self.asked.offer.settings.origin_timeout_secs;
+        let mut call =
+            origin_call(&gate.origin.asked, &self.asked.request, caller, secs, &gate.keys, now);
+        call.upload_secs = self.upload_secs(now);
+        let until = now.plus(secs.saturating_add(call.upload_secs));
+        Step::Forward(call, Forwarding { paid: self, claim, until })
+    }
+
+    /// Seconds that a long body may take: before the settlement, as many as leave time for it.
+    fn upload_secs(&self, now: UnixTime) -> u64 {
+        let most = self.asked.body.upload_secs();
+        if self.is_paid() || planted(Mutant::UploadOutlastsPayment) {
+            return most;
+        }
+        let end = self.checked.proof.valid_before.minus(self.asked.offer.room.min_secs);
+        most.min(end.secs_since(now))
+    }
+
+    /// Serves the response that the edge holds.
+    pub(super) fn respond(mut self: Box<Self>, claim: Claim) -> Step<'g> {
+        let Some((head, kept)) = self.work.response.take() else {
+            return self.refuse(Code::Internal);
+        };
+        let mut reply = self.settlement_served(Reply::new(head, Body::Held));
+        reply.marks.served = true;
+        match kept {
+            Kept::Whole => Step::Respond(reply),
+            Kept::Not => Step::Stream(reply, Streaming { paid: self, claim }),
+        }
+    }
+
+    /// Ends the work after a failure of the origin: in `after` nothing is charged, in `before` a
+    /// refund is due.
+    fn origin_failed(self: Box<Self>, claim: Claim, answer: Answered) -> Step<'g> {
+        let timed_out = matches!(answer, Answered::Nothing { timed_out: true });
+        let reply = match (self.is_paid(), answer) {
+            (true, _) => {
+                let code = if timed_out { Code::RefundDueTimeout } else { Code::RefundDue };
+                self.settlement(self.problem(code))
+            }
+            (false, Answered::Head(head)) if head.status >= 400 && head.status != 402 => {
+                let mut reply = Reply::new(head, Body::Held);
+                reply.code = Some(Code::OriginFailed);
+                scrub(&mut reply.head, self.asked.gate.origin());
+                finish_paid(&mut reply.head, &self.asked.request.correlation);
+                reply
+            }
+            (false, _) => {
+                self.problem(if timed_out { Code::OriginTimeout } else { Code::OriginFailed })
+            }
+        };
+        self.release(claim, Failure::Origin, Abort::Said(reply))
+    }
+
+    /// Continues once the response is complete at the edge or streams: `after` settles next,
+    /// `before` stores.
+    fn served(mut self: Box<Self>, claim: Claim, mut head: ResponseHead, kept: Kept) -> Step<'g> {
+        let Ok(charged) = charged(&self.asked.choice.terms, &head) else {
+            return self.origin_failed(claim, Answered::Nothing { timed_out: false });
+        };
+        self.work.charged = charged;
+        scrub(&mut head, self.asked.gate.origin());
+        finish_paid(&mut head, &self.asked.request.correlation);
+        if charged.is_some_and(Amount::is_zero) {
+            return self.given_away(claim, head);
+        }
+        let fence = claim.fence();
+        let response = match kept {
+            Kept::Whole => Some(stored(&head, (self.work.served, charged))),
+            Kept::Not => None,
+        };
+        self.work.response = Some((head, kept));
+        let after = if self.is_paid() { AfterRecord::Stored(claim) } else { AfterRecord::Sealed };
+        let seen_block = self.row.first_sight.block;
+        let charged = charged.map(|charged| alloc::format!("{charged}"));
+        self.record(Command::Seal { fence, response, seen_block, charged }, after)
+    }
+
+    /// Serves an answer that costs nothing: nothing is settled, and the row says that no money was
+    /// asked for.
+    fn given_away(mut self: Box<Self>, claim: Claim, head: ResponseHead) -> Step<'g> {
+        self.work.transaction = None;
+        let reply = self.settlement_nothing(Reply::new(head, Body::Held));
+        self.release(claim, Failure::NotCharged, Abort::Said(reply))
+    }
+}
+
+/// The origin's part in its failure.
+#[cfg_attr(feature = "copies", derive(Clone))]
+enum Answered {
+    Head(ResponseHead),
+    Nothing { timed_out: bool },
+}
+
+impl<'g> Forwarding<'g> {
+    /// Whether this answer leads to a settlement. If so, the edge hands it in once the whole
+    /// request has gone out, or as [`OriginReply::Lost`] if the request body broke off, and
+    /// [`OriginReply::TimedOut`] if it still flows when no time is [`left`](Self::left).
+    #[must_use]
+    pub fn is_to_be_settled(&self, reply: &OriginReply) -> bool {
+        matches!(reply, OriginReply::Head(head) if is_useful(head)) && !self.paid.is_paid()
+    }
+
+    /// Seconds left for the request's body and for the answer.
+    #[must_use]
+    pub const fn left(&self, now: UnixTime) -> u64 {
+        self.until.secs_since(now)
+    }
+
+    /// Takes the origin's head, or the reason why there is none.
+    pub fn answered(self, reply: OriginReply, now: UnixTime) -> Step<'g> {
+        let left = self.left(now);
+        let Self { mut paid, claim, .. } = self;
+        paid.work.served = now;
+        let head = match reply {
+            OriginReply::Head(head) => head,
+            OriginReply::TimedOut => {
+                return paid.origin_failed(claim, Answered::Nothing { timed_out: true });
+            }
+            OriginReply::Lost => {
+                return paid.origin_failed(claim, Answered::Nothing { timed_out: false });
+            }
+        };
+        if !is_useful(&head) {
+            return paid.origin_failed(claim, Answered::Head(head));
+        }
+        if !paid.asked.offer.settings.store || !may_be_stored(&head) {
+            return paid.served(claim, head, Kept::Not);
+        }
+        let limits = BodyLimits { bytes: MAX_SEALED_BYTES, secs: left.clamp(1, MAX_SEALING_SECS) };
+        let whole_time = left <= MAX_SEALING_SECS;
+        Step::Collect(limits, Collecting { paid, claim, head, whole_time })
+    }
+}
+
+impl<'g> Collecting<'g> {
+    /// Takes the outcome of reading the body.
+    pub fn answered(self, collected: Collected) -> Step<'g> {
+        let Self { paid, claim, head, whole_time } = self;
+        match collected {
+            Collected::Whole { bytes }
+                if is_short(&head, &paid.asked.request.head.method, bytes) =>
+            {
+                paid.origin_failed(claim, Answered::Nothing { timed_out: false })
+            }
+            Collected::Whole { .. } => paid.served(claim, head, Kept::Whole),
+            Collected::Open => paid.served(claim, head, Kept::Not),
+            Collected::TimedOut if whole_time => {
+                paid.origin_failed(claim, Answered::Nothing { timed_out: true })
+            }
+            Collected::TimedOut => paid.served(claim, head, Kept::Not),
+            Collected::Broken => paid.origin_failed(claim, Answered::Nothing { timed_out: false }),
+        }
+    }
+}
+
+impl Streaming<'_> {
+    /// The command that keeps the row alive while bytes flow.
+    #[must_use]
+    pub fn flowing(&self) -> super::LedgerCall {
+        self.report(Delivery::Flowing)
+    }
+
+    /// The command that ends the delivery.
+    #[must_use]
+    pub fn ended(&self, end: StreamEnd) -> super::LedgerCall {
+        self.report(match end {
+            StreamEnd::Complete => Delivery::Complete,
+            StreamEnd::ClientLeft => Delivery::ClientLeft,
+            StreamEnd::Broken => Delivery::Broken,
+        })
+    }
+
+    /// Seconds without a byte after which the origin counts as broken.
+    #[must_use]
+    pub fn idle_secs(&self) -> u64 {
+        self.paid.asked.offer.settings.origin_timeout_secs
+    }
+
+    /// Length that the origin promised; `None` if it cannot be compared.
+    #[must_use]
+    pub fn promised_bytes(reply: &Reply, method: &str) -> Option<u64> {
+        promised(&reply.head, method)
+    }
+
+    fn report(&self, delivery: Delivery) -> super::LedgerCall {
+        let fence = self.claim.fence();
+        self.paid.call(Command::Fulfil { fence, delivery })
+    }
+}
+
+/// Whether this counts as a delivery. A 304 does not: it answers a condition that was never
+/// forwarded.
+pub(crate) fn is_useful(head: &ResponseHead) -> bool {
+    (200..400).contains(&head.status) && head.status != 304
+}
+
+/// What is charged for this answer, if the route has a price of a unit: the units that the origin
+/// counts, and never more than was signed. An origin that counts none asks for all of it; one whose
+/// count cannot be read has failed.
+pub(crate) fn charged(terms: &Terms, head: &ResponseHead) -> Result<Option<Amount>, Code> {
+    let Some(unit) = terms.unit else { return Ok(None) };
+    if head.headers.get(UNITS).is_none() {
+        return Ok(Some(terms.amount));
+    }
+    let text = head.headers.joined(UNITS).unwrap_or_default();
+    let units = Amount::from_atomic(&text).map_err(|_| Code::OriginFailed)?;
+    let counted = units.checked_mul(unit).unwrap_or(Amount::MAX);
+    let most = if planted(Mutant::CountIsUnbounded) { Amount::MAX } else { terms.amount };
+    Ok(Some(counted.min(most)))
+}
+
+/// Whether a response with this head may be stored at all.
+pub(crate) fn may_be_stored(head: &ResponseHead) -> bool {
+    let kind = head.headers.get("content-type").unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let streams = ["text/event-stream", "application/x-ndjson"];
+    !streams.iter().any(|name| kind.eq_ignore_ascii_case(name))
+        && head.content_length().is_none_or(|length| length <= MAX_SEALED_BYTES)
+}
+
+/// `Content-Length`; `None` if the body need not have that many bytes (it is encoded, or the answer
+/// is to HEAD, a 204 or a 304).
+fn promised(head: &ResponseHead, method: &str) -> Option<u64> {
+    let comparable = method != "HEAD"
+        && !matches!(head.status, 204 | 304)
+        && head.headers.filled("content-encoding").is_none();
+    head.content_length().filter(|_| comparable)
+}
+
+pub(crate) fn is_short(head: &ResponseHead, method: &str, bytes: u64) -> bool {
+    promised(head, method).is_some_and(|promised| bytes < promised)
+}
+
+/// Field in which an origin says how many units it has served; in a stored head, what was charged.
+const UNITS: &str = "farebox-units";
+
+/// Removes what was charged from a stored head and returns it.
+pub(super) fn charged_in(head: &mut ResponseHead) -> Option<Amount> {
+    let charged = Amount::from_atomic(head.headers.get(UNITS)?).ok();
+    head.headers.remove(UNITS);
+    charged
+}
+
+/// Field of a stored head with the time of its response, so that every repeat has the same receipt.
+const SERVED: &str = "farebox-served";
+
+/// The stored form of a head: status, then one line per field, without what belongs to a single
+/// answer.
+fn stored(head: &ResponseHead, (served, charged): (UnixTime, Option<Amount>)) -> String {
+    let mut kept = head.clone();
+    kept.headers.remove(CORRELATION);
+    kept.headers.set(SERVED, &alloc::format!("{}", served.secs()));
+    if let Some(charged) = charged {
+        kept.headers.set(UNITS, &alloc::format!("{charged}"));
+    }
+    kept.to_text()
+}
+
+/// Removes the time of the response from a stored head and returns it; `None` if a version stored
+/// it that wrote none.
+pub(super) fn taken_out(head: &mut ResponseHead) -> Option<UnixTime> {
+    let served = UnixTime::from_text(head.headers.get(SERVED)?).ok();
+    head.headers.remove(SERVED);
+    served
+}

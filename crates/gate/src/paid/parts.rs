@@ -1,0 +1,128 @@
+//! The parts of a paid request besides what was asked: what was checked, and what is known so far.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::attempts::ClientKey;
+use crate::checked::{Eligibility, Protocol};
+use crate::recorded::FirstSight;
+use farebox_base::amount::Amount;
+use farebox_base::http::ResponseHead;
+use farebox_base::time::UnixTime;
+use farebox_common::payment::authorization::SignatureCheck;
+use farebox_common::payment::{Proof, TxHash};
+use farebox_ledger::attempts::{FailureCause, FailureStreak};
+use farebox_ledger::command::{Mode, Role};
+use farebox_wire::facilitator::breaker::Condition;
+use farebox_wire::facilitator::payers::Conduct;
+use farebox_wire::facilitator::wire::Expected;
+
+/// The payer, as far as the request shows it.
+pub(crate) struct Payer {
+    /// The protocol that it came in.
+    pub protocol: Protocol,
+    /// The proof.
+    pub proof: Proof,
+    /// The terms that a facilitator's replies must agree with.
+    pub expected: Expected,
+    /// Whether it came in time.
+    pub eligibility: Eligibility,
+    /// Whether its signature holds.
+    pub signature: SignatureCheck,
+    /// Whether the payer signed a request to have this answer again.
+    pub wallet: bool,
+    /// Health of the facilitators, in the order of the configuration.
+    pub facilitators: Vec<Condition>,
+    /// The history of the payer.
+    pub conduct: Conduct,
+    /// The failures in a row of the client.
+    pub streak: Option<(ClientKey, FailureStreak)>,
+}
+
+/// The payment and its payer, checked.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub(super) struct Checked {
+    pub protocol: Protocol,
+    pub proof: Proof,
+    pub expected: Expected,
+    pub eligibility: Eligibility,
+    pub signature: SignatureCheck,
+    /// Whether only a contract can check the payer's signature.
+    pub is_contract: bool,
+    /// Whether the payer signed a request to have this answer again.
+    pub wallet: bool,
+}
+
+/// The plan of settlement: by which facilitator, and when.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub(super) struct SettlementPlan {
+    /// Indices of the facilitators that may settle, the one to ask now first and the last resort
+    /// last.
+    pub facilitators: Vec<usize>,
+    /// The route's mode; `before` if settlements fail, the payer is a contract or the chain itself
+    /// settles.
+    pub mode: Mode,
+    /// Whether the facilitator that is asked now has verified it.
+    pub verified: bool,
+}
+
+/// The row in the ledger, as of its last answer.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub(super) struct KnownRow {
+    pub receipt: String,
+    /// Shard count and role of the object asked; two of each while the number changes.
+    pub place: (u64, Role),
+    /// For questions to the chain.
+    pub first_sight: FirstSight,
+    /// Whether this request created the row.
+    pub owner: bool,
+    /// Whether the request has shown the ledger the first request's secret, or a signature.
+    pub proven: bool,
+    /// Whether the object was asked: first sight lies before that.
+    pub claimed: bool,
+}
+
+/// Questions to the chain so far.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub(super) struct Lookups {
+    /// Whether it was asked for the payment's fate, which happens once.
+    pub inquired: bool,
+    /// Calls that this payment has used up, of `MAX_LOOKS`.
+    pub lookups: u32,
+}
+
+/// Failures so far, and those of earlier requests.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub(super) struct Observed {
+    /// Failures of the facilitator in a row, when the request came.
+    pub consecutive_failures: u64,
+    /// Whether the authorization has not ended, or has ended only lately.
+    pub is_recent: bool,
+    /// The cause of failure, as far as this request has learnt it.
+    pub latest: Option<FailureCause>,
+    /// The payer's failures in a row at this route.
+    pub streak: Option<FailureStreak>,
+    /// Failures in a row of the client, when the request came.
+    pub client: Option<(ClientKey, FailureStreak)>,
+    /// Reason why this payment, or a moment ago one from the same wallet, was refused: the request
+    /// then begins no payment.
+    pub recalled: Option<String>,
+}
+
+/// Work done for it so far.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub(super) struct Work {
+    pub transaction: Option<TxHash>,
+    pub response: Option<(ResponseHead, Kept)>,
+    /// What is charged of the greatest amount, once the origin has said so.
+    pub charged: Option<Amount>,
+    /// Time when the response was there; its receipt bears it, whenever that is written.
+    pub served: UnixTime,
+}
+
+/// Whether the whole response is at the edge, to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    Whole,
+    Not,
+}

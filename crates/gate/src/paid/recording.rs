@@ -1,0 +1,198 @@
+//! Records: writes to the row, and the steps that follow its reply.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use super::claim::Claim;
+use super::settle::Attempt;
+use super::{Eligibility, Kept, PaidRequest, Step};
+use crate::recorded::brief;
+use crate::reply::Reply;
+use farebox_base::time::UnixTime;
+use farebox_common::payment::authorization::SignatureCheck;
+use farebox_common::problem::Code;
+use farebox_ledger::command::{Answer, Command, Failure, Fate, LedgerReply, Noted, Resend};
+use farebox_ledger::entry::{Relief, relief};
+
+/// Waits for the answer to a record.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub struct Recording<'g> {
+    paid: Box<PaidRequest<'g>>,
+    after: AfterRecord,
+}
+
+/// The kind of record, which decides what comes next.
+#[cfg_attr(feature = "copies", derive(Clone))]
+#[derive(Debug)]
+pub enum AfterRecord {
+    /// The work is over; answer this.
+    Over(Abort),
+    /// The facilitator suspects that the payment was submitted; the object knows whether that is a
+    /// refusal.
+    Suspected,
+    /// `after`: the response is sealed or about to stream; settle next.
+    Sealed,
+    /// `before`: the response is stored, or about to stream.
+    Stored(Claim),
+    /// The outcome of a settle call.
+    Outcome(Attempt),
+    /// The chain's verdict.
+    Learnt,
+    /// A fact about a transaction that the payer has sent; the client gets this code.
+    Noted(Noted, Code),
+}
+
+/// The end of work without a response of the origin.
+#[cfg_attr(feature = "copies", derive(Clone))]
+#[derive(Debug)]
+pub enum Abort {
+    /// The end, with this answer.
+    Said(Reply),
+    /// The authorization ends too early.
+    TooLate,
+    /// The facilitator refuses, in its words.
+    Refused(String),
+    /// The facilitator does not answer.
+    Down,
+    /// The facilitator refuses the gate's key.
+    KeyRefused,
+}
+
+impl<'g> PaidRequest<'g> {
+    /// Records a command; `after` says what comes next.
+    pub(super) fn record(self: Box<Self>, command: Command, after: AfterRecord) -> Step<'g> {
+        let mut call = self.call(command);
+        call.with_body = matches!(&after, AfterRecord::Sealed | AfterRecord::Stored(_))
+            && matches!(&self.work.response, Some((_, Kept::Whole)));
+        Step::Record(call, Recording { paid: self, after })
+    }
+
+    /// Ends the work without a response.
+    pub(super) fn release(self: Box<Self>, claim: Claim, why: Failure, ending: Abort) -> Step<'g> {
+        let fence = claim.fence();
+        // Only the same bytes show a signature again that is not checked here.
+        let is_checked = self.checked.signature == SignatureCheck::Verified;
+        let brief = is_checked.then(|| brief(&self.checked.proof.request)).flatten();
+        self.record(Command::Release { fence, why, brief }, AfterRecord::Over(ending))
+    }
+
+    /// Records that the authorization may have been submitted elsewhere: the object knows whether
+    /// that is a refusal.
+    pub(super) fn suspect(self: Box<Self>, claim: Claim) -> Step<'g> {
+        let (fence, why) = (claim.fence(), Failure::Submitted);
+        self.record(Command::Release { fence, why, brief: None }, AfterRecord::Suspected)
+    }
+
+    /// Continues after a settlement of unknown outcome, or one that was refused: sends it once more
+    /// if the row says so, then looks it up, then leaves it to the alarm.
+    fn in_doubt(
+        mut self: Box<Self>,
+        again: Option<(Attempt, Resend)>,
+        fate: Fate,
+        now: UnixTime,
+    ) -> Step<'g> {
+        match relief(again, self.may_inquire().then_some(())) {
+            Relief::Send((attempt, resend)) => {
+                self.work.transaction = None;
+                let claim = Claim::to_resend(&resend);
+                self.settle_again(claim, &resend, attempt.waited_ms())
+            }
+            Relief::Look(()) => self.inquire(fate, now),
+            Relief::Leave => self.answer_for(&fate, now),
+        }
+    }
+
+    /// Answers the client when the work is over.
+    pub(super) fn end(&self, ending: Abort, now: UnixTime) -> Step<'g> {
+        Step::Respond(match ending {
+            Abort::Said(reply) => reply,
+            Abort::TooLate => self.too_late(now),
+            Abort::Refused(reason) => self.fresh_terms(Code::VerifyRefused, &reason, now),
+            Abort::Down | Abort::KeyRefused => {
+                let code = match ending {
+                    Abort::KeyRefused => Code::NotConfigured,
+                    _ => Code::FacilitatorUnavailable,
+                };
+                self.problem(code).diagnosed(self.diagnosis(now).as_ref())
+            }
+        })
+    }
+}
+
+impl<'g> Recording<'g> {
+    /// Takes the object's reply, or `None` if it is down.
+    pub fn answered(self, reply: Option<impl Into<LedgerReply>>, now: UnixTime) -> Step<'g> {
+        let mut paid = self.paid;
+        let reply = reply.map(Into::into);
+        paid.failures.streak =
+            reply.as_ref().and_then(|reply| reply.tally.clone()).or(paid.failures.streak);
+        match (self.after, reply.map(|reply| Claim::of(reply.answer))) {
+            // Another request has moved the row on: this one cannot say what became of the payment.
+            (AfterRecord::Over(_), Some(Err(answer @ Answer::Stale))) => paid.ended(&answer, now),
+            // Nothing was submitted anywhere, and the row says so: another facilitator may settle.
+            (AfterRecord::Over(Abort::Down), Some(_)) if paid.plan.facilitators.len() > 1 => {
+                paid.plan.facilitators.remove(0);
+                paid.plan.verified = false;
+                paid.use_lookups(3);
+                paid.ask_ledger()
+            }
+            // The work ended: the client hears how even if the row could not be updated.
+            (AfterRecord::Over(ending), _) => paid.end(ending, now),
+            (AfterRecord::Outcome(attempt), Some(Err(Answer::Resend(resend)))) => {
+                paid.in_doubt(Some((attempt, resend)), Fate::Unknown, now)
+            }
+            // A refusal is looked up too: a facilitator that broadcasts and then refuses must not
+            // make the payer pay twice.
+            (
+                AfterRecord::Suspected | AfterRecord::Outcome(_),
+                Some(Err(Answer::Fate(fate @ (Fate::Unknown | Fate::Refused { .. })))),
+            ) => paid.in_doubt(None, fate, now),
+            (AfterRecord::Suspected, _) => paid.unknown(),
+            (AfterRecord::Learnt, Some(Ok(claim))) => paid.captured(claim, now),
+            // The row has moved, or is being worked on: the request continues like any repeat.
+            (AfterRecord::Learnt, Some(_)) => paid.ask_ledger(),
+            (AfterRecord::Learnt, None) => paid.unknown(),
+            (AfterRecord::Noted(noted, code), Some(Err(Answer::Absent))) if paid.move_on() => {
+                paid.note(noted, code)
+            }
+            // The row is past that.
+            (AfterRecord::Noted(..), Some(Err(Answer::Stale)))
+                if paid.checked.eligibility == Eligibility::Withdrawn =>
+            {
+                paid.unknown()
+            }
+            (AfterRecord::Noted(..), Some(Err(Answer::Stale))) => paid.resume(),
+            (AfterRecord::Noted(Noted::Owed, _), Some(Err(Answer::Recorded))) => {
+                paid.answer_for(&Fate::RefundDue, now)
+            }
+            // The row is being moved to another object, or was made there.
+            (AfterRecord::Noted(..), Some(Err(Answer::Fate(fate)))) => paid.answer_for(&fate, now),
+            // No row says that the refund is due: the client has to ask again.
+            (AfterRecord::Noted(Noted::Owed | Noted::Paid, _), None) => paid.unknown(),
+            (AfterRecord::Noted(_, Code::ChainUnavailable), _) => paid.unread(now),
+            (AfterRecord::Noted(_, code), _) => paid.refuse(code),
+            (AfterRecord::Sealed, Some(Ok(claim))) => paid.settle_first(claim),
+            // Nothing was submitted; the lease ends the row.
+            (AfterRecord::Sealed, None) => paid.refuse(Code::LedgerUnavailable),
+            (AfterRecord::Stored(claim), Some(Ok(_))) => paid.respond(claim),
+            (AfterRecord::Outcome(_), Some(Ok(claim))) => paid.captured(claim, now),
+            (AfterRecord::Outcome(_), Some(Err(Answer::Replay(replay)))) => {
+                paid.replay(&replay.response)
+            }
+            // Paid, and the work outlasted its lease: the row says that a refund is due.
+            (AfterRecord::Stored(_), Some(Err(Answer::Stale))) => {
+                let reply = paid.problem(Code::RefundDueTimeout);
+                Step::Respond(paid.settlement(reply))
+            }
+            (
+                AfterRecord::Outcome(_) | AfterRecord::Sealed | AfterRecord::Stored(_),
+                Some(Err(answer)),
+            ) => paid.ended(&answer, now),
+            // Money has moved or may have moved, and no row says so: the lease and the alarm
+            // finish.
+            (AfterRecord::Outcome(_) | AfterRecord::Stored(_), None) => {
+                paid.refuse(Code::SettlementUnknown)
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Finds the proof of a request and checks everything about it that needs no network.
+
+use alloc::borrow::{Cow, ToOwned};
+use alloc::string::String;
+use core::ops::RangeInclusive;
+
+use farebox_base::encoding::json::json;
+use serde_json::{Map, Value};
+
+use super::Gate;
+use super::checked::{CheckedPayment, Eligibility, Protocol, Signed, Standard};
+use super::offer::{Choice, Offer};
+use super::presented::Presented;
+use super::restore::NO_DATE;
+use farebox_base::chain::ChainId;
+use farebox_base::encoding::hex;
+use farebox_base::http::{Headers, RequestHead, UrlPieces};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_common::payment::authorization::{SignatureCheck, ValidityBounds};
+use farebox_common::payment::{NEVER, Proof, TransferMethod};
+use farebox_common::problem::Code;
+use farebox_wire::facilitator::wire;
+use farebox_wire::x402::exact::{DEFERRED, SCHEME};
+use farebox_wire::x402::extension::bazaar;
+use farebox_wire::x402::{Version, exact, handed, opaque, v1, v2};
+
+/// Lengths of an `Idempotency-Key` that becomes a payment's secret, bytes: 22 characters of
+/// base64url carry 128 random bits.
+const NEW_SECRET_BYTES: RangeInclusive<usize> = 22..=128;
+/// Lengths of a secret shown for a payment, bytes; they include a `payment-identifier`, which may
+/// have as few as 16.
+pub(super) const SHOWN_SECRET_BYTES: RangeInclusive<usize> = 16..=128;
+/// The member of `extra` that payers of scheme `aggr_deferred` add and their facilitator reads.
+const CERTIFICATE: &str = "sessionCert";
+
+impl Gate {
+    /// The one proof of a request, after every check of this standard that needs no network.
+    pub(super) fn proof<'g>(
+        &self,
+        offer: &'g Offer,
+        shown: (&RequestHead, &Presented),
+        standard: Standard,
+        now: UnixTime,
+    ) -> Result<Option<CheckedPayment<'g>>, Code> {
+        match shown.1 {
+            Presented::Nothing => Ok(None),
+            Presented::Mpp(_) | Presented::X402(..) | Presented::Several => {
+                self.shown_proof(offer, shown, standard, now)
+            }
+        }
+    }
+
+    // Apart, so that a request without a proof does not have an engine compile it.
+    #[inline(never)]
+    fn shown_proof<'g>(
+        &self,
+        offer: &'g Offer,
+        (head, presented): (&RequestHead, &Presented),
+        standard: Standard,
+        now: UnixTime,
+    ) -> Result<Option<CheckedPayment<'g>>, Code> {
+        let headers = &head.headers;
+        let (version, message) = match presented {
+            Presented::Nothing => return Ok(None),
+            Presented::Mpp(credential) => {
+                let credential = credential.as_ref().map_err(|code| *code)?;
+                let mut checked = self.credential(offer, head, credential, now)?;
+                let identifier = Self::identifier(headers).map(ToOwned::to_owned);
+                checked.proof.identifier = identifier.or(checked.proof.identifier);
+                return Ok(Some(checked));
+            }
+            Presented::X402(version, message) => (*version, message),
+            Presented::Several => return Err(Code::AmbiguousPayment),
+        };
+        let is_own = standard == Standard::Own;
+        if !offer.settings.protocols.x402 && !is_own {
+            return Err(Code::TermsMismatch);
+        }
+        let message = message.as_ref().map_err(|code| *code)?;
+        let (choice, (signed, own), payment) = match version {
+            Version::V1 => {
+                let (network, payload) = v1::read(message)?;
+                let choice =
+                    offer.choice_on(version, network, SCHEME).ok_or(Code::TermsMismatch)?;
+                (choice, Signed::parse(payload, choice)?, None)
+            }
+            Version::V2 => {
+                let payment = v2::PaymentPayload::read(message)?;
+                let found = offer.choice_on(version, payment.network, payment.scheme);
+                let Some(choice) = found else {
+                    return Err(match payment.scheme {
+                        DEFERRED => Code::TermsMismatch,
+                        _ => unlisted(payment.network, payment.payload),
+                    });
+                };
+                let signed = Signed::parse(payment.payload, choice)?;
+                if !is_own && !choice.requirements.accepted_as(payment.accepted) {
+                    return Err(Code::TermsMismatch);
+                }
+                // A payment that the ledger knows may be shown at another request than its own.
+                let looks = is_own && !planted(Mutant::ElsewhereIsNew);
+                let is_elsewhere = |url: &str| !names_target(url, head.target());
+                if !looks && payment.resource_url.is_some_and(is_elsewhere) {
+                    return Err(Code::ResourceMismatch);
+                }
+                (choice, signed, Some(payment))
+            }
+        };
+        let (eligibility, signature, valid_before) =
+            self.eligibility(&signed, (offer, choice), (standard, NO_DATE), now)?;
+        let request = match &payment {
+            None => {
+                let network = choice.terms.network.v1_name().ok_or(Code::TermsMismatch)?;
+                let ours = offer.version_1(choice, handed::short(&head.url));
+                let payment = handed::Version1::new(network, own);
+                wire::request(version, &payment, &ours.ok_or(Code::TermsMismatch)?)
+            }
+            Some(payment) => {
+                let declared = || Some(json!({ bazaar::NAME: offer.declared(head)? }));
+                let mut accepted = Cow::Borrowed(&choice.requirements);
+                let cert = payment.accepted.get("extra").and_then(|extra| extra.get(CERTIFICATE));
+                if let Some(cert) = cert.filter(|it| payment.scheme == DEFERRED && it.is_string()) {
+                    accepted.to_mut().add(CERTIFICATE, cert.clone());
+                }
+                let handed = handed::Version2::new(&*accepted, own)
+                    .of(
+                        payment.resource_url,
+                        &offer.settings.description,
+                        &offer.settings.mime_type,
+                    )
+                    .extended(if payment.echoes_bazaar { declared() } else { None });
+                wire::request(version, &handed, &choice.requirements)
+            }
+        };
+        let identifier = payment.and_then(|payment| payment.identifier);
+        let identifier = identifier.or(Self::identifier(headers).map(ToOwned::to_owned));
+        let (key, payer) = match (&signed, &choice.terms.token) {
+            (Signed::Token(payload), Some(token)) => {
+                (payload.key(token), Some(payload.authorization().from))
+            }
+            (Signed::Opaque(key), _) => (*key, None),
+            (Signed::Token(_), None) => return Err(Code::Internal),
+        };
+        let proof =
+            Proof { key, payer, valid_before, identifier, request, rival: None, onchain: None };
+        let (protocol, choice) = (Protocol::X402(version), Cow::Borrowed(choice));
+        Ok(Some(CheckedPayment { protocol, choice, proof, eligibility, signature }))
+    }
+
+    /// `Idempotency-Key`; `None` unless it is long enough to be a secret.
+    pub(super) fn identifier(headers: &Headers) -> Option<&str> {
+        headers.get("idempotency-key").filter(|key| NEW_SECRET_BYTES.contains(&key.len()))
+    }
+
+    /// Runs every check of the scheme and returns when the payment ends. An authorization that
+    /// fails only by ending too early may be known to the ledger: its row says what became of it,
+    /// and the client gets fresh terms only if there is no row. `since` is when its challenge was
+    /// issued, if the payer signed that challenge.
+    pub(super) fn eligibility(
+        &self,
+        signed: &Signed,
+        (offer, choice): (&Offer, &Choice),
+        (standard, since): (Standard, UnixTime),
+        now: UnixTime,
+    ) -> Result<(Eligibility, SignatureCheck, UnixTime), Code> {
+        let payload = match signed {
+            Signed::Token(payload) => payload,
+            // The gate cannot read when the chain stops accepting it: it counts for as long as the
+            // terms asked for.
+            Signed::Opaque(_) => {
+                let end = now.plus(choice.terms.max_timeout_secs);
+                let opens = planted(Mutant::UnreadIsNew) || standard == Standard::Own;
+                if !opens && self.may_be_forgotten(NO_DATE, end) {
+                    return Err(Code::Expired);
+                }
+                return Ok((Eligibility::Fresh, SignatureCheck::Deferred, end));
+            }
+        };
+        let valid_before = match payload.method() {
+            TransferMethod::Deferred if planted(Mutant::EndlessEnds) => {
+                now.plus(choice.terms.max_timeout_secs)
+            }
+            TransferMethod::Deferred => NEVER,
+            _ => payload.authorization().valid_before,
+        };
+        if standard == Standard::Own {
+            let token = choice.terms.token.as_ref().ok_or(Code::TermsMismatch)?;
+            let signature = payload.check_signature(token, self.payers.wallets.as_ref())?;
+            return Ok((Eligibility::Expired, signature, valid_before));
+        }
+        let check =
+            |now, room| payload.check(&choice.terms, self.payers.wallets.as_ref(), now, room);
+        // Neither the chain nor this gate has taken it before it was valid.
+        let since = since.max(payload.authorization().valid_after);
+        if self.may_be_forgotten(since, valid_before) {
+            check(now, offer.room)?;
+            return Err(Code::Expired);
+        }
+        let (eligibility, signature) = match check(now, offer.room) {
+            Ok(signature) => (Eligibility::Fresh, signature),
+            Err(Code::Expired) if planted(Mutant::ExpiredBegins) => {
+                let any = ValidityBounds { min_secs: 0, max_secs: offer.room.max_secs };
+                (Eligibility::Fresh, check(valid_before.min(now), any)?)
+            }
+            Err(Code::Expired) => {
+                let any = ValidityBounds { min_secs: 0, max_secs: offer.room.max_secs };
+                let signature = check(valid_before.min(now), any).map_err(|_| Code::Expired)?;
+                (Eligibility::Expired, signature)
+            }
+            Err(code) => return Err(code),
+        };
+        Ok((eligibility, signature, valid_before))
+    }
+}
+
+/// The refusal of a payment on a network that the route does not name.
+fn unlisted(network: &str, payload: &Map<String, Value>) -> Code {
+    let opaque = |network: &ChainId| opaque::read(network, payload).is_ok();
+    match exact::read(payload) {
+        Err(code) if !ChainId::parse(network).is_ok_and(|network| opaque(&network)) => code,
+        _ => Code::TermsMismatch,
+    }
+}
+
+/// Whether a payment names a resource other than this request.
+pub(crate) fn is_of_another(payment: &Map<String, Value>, head: &RequestHead) -> bool {
+    let url = payment.get("resource").and_then(|it| it.get("url")).and_then(Value::as_str);
+    url.is_some_and(|url| !names_target(url, head.target()))
+}
+
+/// Whether `resource.url` names the path and query of this request; its host is not compared.
+fn names_target(url: &str, target: &str) -> bool {
+    let named = if url.starts_with('/') {
+        Some(url)
+    } else {
+        UrlPieces::of(url).and_then(|url| url.target())
+    };
+    match named {
+        Some(named) if named.is_ascii() => named == target,
+        Some(named) => in_ascii(named) == target,
+        // An absolute URL without a path names the root.
+        None => target == "/" && url.contains("://") && !url.contains('?'),
+    }
+}
+
+/// The target as the platform writes it: bytes beyond ASCII percent-encoded. Spec: URL standard,
+/// path state.
+fn in_ascii(target: &str) -> String {
+    let mut text = String::new();
+    for byte in target.bytes() {
+        if byte.is_ascii() {
+            text.push(char::from(byte));
+        } else {
+            text.push('%');
+            text.push_str(&hex::encode(&[byte]).to_ascii_uppercase());
+        }
+    }
+    text
+}

@@ -1,0 +1,93 @@
+//! The beginning: what a route offers by session, and which requests show a payment of one.
+
+use alloc::string::String;
+
+use farebox_base::encoding::json::json;
+use farebox_channel::escrow::EscrowContract;
+use serde_json::{Map, Value};
+
+use super::asked::AskedSession;
+use super::payment::SessionPayment;
+use super::statement;
+use super::step::{SessionRequest, SessionStep};
+use crate::Gate;
+use crate::isolate::Isolate;
+use crate::offer::{Choice, Offer, SessionOffer};
+use crate::presented::Presented;
+use crate::proof::is_of_another;
+use crate::reply::{Audience, Reply};
+use crate::request::IncomingRequest;
+use farebox_base::time::UnixTime;
+use farebox_common::payment::SignedToken;
+use farebox_common::problem::Code;
+use farebox_wire::facilitator::breaker::by_readiness;
+use farebox_wire::x402::header::Message;
+use farebox_wire::x402::{Version, v2};
+
+/// The scheme's name on the wire.
+pub const SCHEME: &str = "batch-settlement";
+
+impl Gate {
+    /// Begins a request that shows a payment of a session; `None` if it shows none, or the route
+    /// sells none.
+    pub(crate) fn session<'g>(
+        &'g self,
+        offer: &'g Offer,
+        (request, presented): (&IncomingRequest, &Presented),
+        isolate: &Isolate<'_>,
+        now: UnixTime,
+    ) -> Option<SessionStep<'g>> {
+        if offer.choices.iter().all(|choice| choice.session.is_none()) {
+            return None;
+        }
+        let message = shown_session(presented)?;
+        self.keys.authorizer()?;
+        let request = request.clone();
+        let is_elsewhere = is_of_another(&message.object, &request.head);
+        let shown = (message, is_elsewhere);
+        Some(match SessionPayment::check((offer, &self.keys), shown, isolate.payers, now) {
+            Ok((_, payment)) if payment.is_denied(&self.payers.clients) => {
+                let correlation = &request.correlation;
+                let denied = Code::PayerDenied;
+                SessionStep::Respond(Reply::problem(denied, Audience::Paid, correlation, None))
+            }
+            Ok((choice, payment)) => {
+                let (settlers, _) = by_readiness(&choice.facilitators, &isolate.facilitators);
+                let asked = AskedSession { gate: self, offer, choice, request, payment, settlers };
+                SessionRequest::begin(asked, now)
+            }
+            Err((code, reason)) => {
+                SessionStep::Respond(statement::refused(self, offer, &request, (code, reason), now))
+            }
+        })
+    }
+}
+
+impl Choice {
+    /// The same terms, to be paid by session too: the payer waits so many seconds for a withdrawal,
+    /// and this account signs claims and refunds. Deposits are signed for this token, of which the
+    /// requirements say so much.
+    #[must_use]
+    pub fn by_session(
+        mut self,
+        delay_secs: u64,
+        authorizer: &str,
+        (token, mut extra): (SignedToken, Map<String, Value>),
+    ) -> Self {
+        let members = json!({"receiverAuthorizer": authorizer, "withdrawDelay": delay_secs});
+        if let Value::Object(members) = members {
+            extra.extend(members);
+        }
+        let requirements = v2::PaymentRequirements::by(SCHEME, &self.terms, extra);
+        let escrow = EscrowContract::batch_settlement(token.chain_id).domain();
+        self.session = Some(SessionOffer { requirements, delay_secs, token, escrow });
+        self
+    }
+}
+
+/// The payment of a session that a request shows, if it shows no other.
+fn shown_session(presented: &Presented) -> Option<&Message> {
+    let Presented::X402(Version::V2, Ok(message)) = presented else { return None };
+    let accepted = message.object.get("accepted")?;
+    (accepted.get("scheme")?.as_str()? == SCHEME).then_some(message)
+}

@@ -1,0 +1,47 @@
+//! A request with its payment by session: what was asked for, at which terms, and who pays.
+
+use alloc::vec::Vec;
+
+use super::mpp::meter::StreamMeter;
+use super::payment::{SessionDoor, SessionPayment};
+use crate::Gate;
+use crate::offer::{Choice, Offer};
+use crate::request::IncomingRequest;
+use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
+
+/// A request that is paid by session.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub(super) struct AskedSession<'g> {
+    pub gate: &'g Gate,
+    pub offer: &'g Offer,
+    pub choice: &'g Choice,
+    pub request: IncomingRequest,
+    pub payment: SessionPayment,
+    /// Indices of the facilitators to ask in turn, the one to ask now first.
+    pub settlers: Vec<usize>,
+}
+
+impl AskedSession<'_> {
+    /// How its answer is charged, if it flows.
+    pub const fn meter(&self) -> Option<StreamMeter> {
+        self.offer.meter
+    }
+
+    /// What a request is charged before it is answered: of one that flows, its first step, because
+    /// the origin works for it.
+    pub fn first(&self) -> Amount {
+        self.meter().map_or(self.choice.terms.amount, |meter| match planted(Mutant::UnitsBegin) {
+            true => meter.price,
+            false => meter.step_price,
+        })
+    }
+
+    /// What it holds before it is served: where a voucher pays for one request, all that it is for.
+    pub fn price(&self) -> Amount {
+        match &self.payment.door {
+            SessionDoor::X402(..) => self.choice.terms.amount,
+            SessionDoor::Mpp(_) => self.first(),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What a credential asks for, checked as far as no network is needed.
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use super::payment::{ChannelAge, MppPayment, ShownDeposit, is_content};
+use super::seen::EXPIRED;
+use super::terms::ChannelOffer;
+use super::told;
+use crate::Gate;
+use crate::mpp::issue;
+use crate::offer::Offer;
+use crate::presented::Presented;
+use crate::request::IncomingRequest;
+use crate::session::asked::AskedSession;
+use crate::session::payment::{Purpose, SessionDoor, SessionPayment};
+use crate::session::step::{SessionRequest, SessionStep};
+use farebox_base::amount::Amount;
+use farebox_base::http::RequestHead;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_channel::config::{ChannelId, ChannelParties};
+use farebox_channel::funds::{FundsPurpose, SignedFunds};
+use farebox_channel::refusal::ChannelRefusal;
+use farebox_channel::voucher::Voucher;
+use farebox_evm::address::Address;
+use farebox_wire::mpp::session::{Funding, INTENT, SessionAction, ShownVoucher};
+use farebox_wire::mpp::source::Source;
+use farebox_wire::mpp::{Challenge, Credential, Malformed, id};
+
+/// Codes of OKX's dialect that are about the credential itself. Spec: OKX payments, error codes.
+const STALE_PARAMETERS: u32 = 30_001;
+pub(in crate::session) const MALFORMED: u32 = 70_003;
+const BLOCKED: u32 = 70_002;
+
+impl Gate {
+    /// Begins a request that shows a credential of a session of MPP; `None` if it shows none, or
+    /// the route sells none.
+    pub(crate) fn session_by_mpp<'g>(
+        &'g self,
+        offer: &'g Offer,
+        (request, presented): (&IncomingRequest, &Presented),
+        now: UnixTime,
+    ) -> Option<SessionStep<'g>> {
+        let (choice, sold) = offer.by_channel()?;
+        let Presented::Mpp(Ok(credential)) = presented else { return None };
+        if credential.challenge.intent != INTENT {
+            return None;
+        }
+        Some(match self.shown(sold, offer, (&request.head, credential), now) {
+            Ok(payment) => {
+                let request = request.clone();
+                let asked = AskedSession {
+                    gate: self,
+                    offer,
+                    choice,
+                    request,
+                    payment,
+                    settlers: Vec::new(),
+                };
+                SessionRequest::begin(asked, now)
+            }
+            Err(code) => {
+                SessionStep::Respond(told::refused(self, offer, request, (code, None), now))
+            }
+        })
+    }
+
+    fn shown(
+        &self,
+        sold: &ChannelOffer,
+        offer: &Offer,
+        (head, credential): (&RequestHead, &Credential),
+        now: UnixTime,
+    ) -> Result<SessionPayment, u32> {
+        let challenge = &credential.challenge;
+        let reference = sold.reference(challenge).ok_or(STALE_PARAMETERS)?;
+        let is_here = challenge.realm == head.host();
+        if !is_here || !self.issued(sold, offer, (challenge, &reference)) {
+            return Err(STALE_PARAMETERS);
+        }
+        let expires = challenge.expires_at().ok().flatten();
+        if expires.is_none_or(|expires| expires <= now) {
+            return Err(EXPIRED);
+        }
+        let source = credential.source.as_deref().map(|text| {
+            let source = Source::parse(text).filter(|it| it.chain_id == sold.contract.chain_id);
+            source.map(|it| it.address).ok_or(MALFORMED)
+        });
+        let source = source.transpose()?;
+        let action = SessionAction::read(&credential.payload).map_err(|why| match why {
+            Malformed::Wrong("signature" | "voucherSignature") => {
+                ChannelRefusal::SignatureInvalid.okx()
+            }
+            _ => MALFORMED,
+        })?;
+        let none = (Amount::ZERO, "".to_string());
+        let voucher = |it: ShownVoucher| (it.channel, (it.cumulative, it.signature));
+        let (purpose, name, deposit, (channel, (cumulative, signature))) = match action {
+            SessionAction::Open { voucher: shown, salt, authorized_signer, funding } => {
+                let payer = match &funding {
+                    Funding::Authorized { authorization, .. } => authorization.from,
+                    Funding::Sent(_) => source.ok_or(MALFORMED)?,
+                };
+                let parties = ChannelParties {
+                    payer,
+                    payee: sold.token.pay_to,
+                    token: sold.token.asset,
+                    salt,
+                    authorized_signer,
+                };
+                if source.is_some_and(|it| it != payer && it != parties.signer()) {
+                    return Err(MALFORMED);
+                }
+                let channel = parties.id(&sold.contract);
+                if *channel.as_bytes() != shown.channel {
+                    return Err(ChannelRefusal::NotFound.okx());
+                }
+                // A node is asked for no one who did not sign.
+                let first = Voucher { channel, cumulative: shown.cumulative };
+                first
+                    .check(&sold.contract, parties.signer(), &shown.signature)
+                    .map_err(ChannelRefusal::okx)?;
+                let purpose = FundsPurpose::Open(parties);
+                let deposit = self.deposit(sold, funding, (purpose, shown.cumulative), now)?;
+                (Purpose::Open, "open", deposit, voucher(shown))
+            }
+            SessionAction::TopUp { channel, funding, salt, .. } => {
+                let purpose = FundsPurpose::TopUp(ChannelId::from_bytes(channel), salt);
+                let deposit = self.deposit(sold, funding, (purpose, Amount::ZERO), now)?;
+                (Purpose::TopUp, "topUp", deposit, (channel, none))
+            }
+            SessionAction::Voucher(shown) if is_content(head) => {
+                (Purpose::Voucher, "voucher", ShownDeposit::Nothing, voucher(shown))
+            }
+            SessionAction::Voucher(shown) => {
+                (Purpose::Show, "voucher", ShownDeposit::Nothing, voucher(shown))
+            }
+            SessionAction::Close(shown) => {
+                (Purpose::Close, "close", ShownDeposit::Nothing, voucher(shown))
+            }
+        };
+        let challenge = challenge.id.clone();
+        let shown = MppPayment {
+            action: name,
+            challenge,
+            source,
+            deposit,
+            queued: (false, 0),
+            facts: None,
+            age: ChannelAge::Unknown,
+        };
+        Ok(SessionPayment {
+            purpose,
+            channel: ChannelId::from_bytes(channel),
+            cumulative,
+            signature,
+            signed: None,
+            door: SessionDoor::Mpp(Box::new(shown)),
+        })
+    }
+
+    /// How a credential shows a deposit: one that the gate is to send is worth it, and enough for
+    /// this voucher.
+    fn deposit(
+        &self,
+        sold: &ChannelOffer,
+        funding: Funding,
+        (purpose, cumulative): (FundsPurpose, Amount),
+        now: UnixTime,
+    ) -> Result<ShownDeposit, u32> {
+        let (authorization, signature) = match funding {
+            Funding::Sent(hash) => {
+                return Ok(match purpose {
+                    FundsPurpose::Open(_) => ShownDeposit::Sent(hash),
+                    FundsPurpose::TopUp(..) => ShownDeposit::Added(hash),
+                });
+            }
+            Funding::Authorized { authorization, signature } => (authorization, signature),
+        };
+        let least = sold.sends_from.ok_or(MALFORMED)?;
+        let signer = match &purpose {
+            FundsPurpose::Open(parties) => parties.signer(),
+            FundsPurpose::TopUp(..) => authorization.from,
+        };
+        let denies = |account: Address| self.payers.clients.denies(&account.to_lower_hex());
+        if denies(authorization.from) || denies(signer) {
+            return Err(BLOCKED);
+        }
+        let is_dust = authorization.value < least && !planted(Mutant::DustIsSent);
+        if is_dust || authorization.value < cumulative {
+            return Err(ChannelRefusal::AboveDeposit.okx());
+        }
+        let token = (sold.token.asset, &sold.token.separator);
+        SignedFunds::check(purpose, (authorization, &signature), &sold.contract, token, now)
+            .map(|funds| ShownDeposit::Signed(Box::new(funds)))
+            .map_err(ChannelRefusal::okx)
+    }
+
+    /// Whether this gate has issued a challenge. Some payers read a list as one challenge: the id
+    /// of the first, and everything else of the last one.
+    fn issued(
+        &self,
+        sold: &ChannelOffer,
+        offer: &Offer,
+        (challenge, reference): (&Challenge, &str),
+    ) -> bool {
+        let keys: Vec<&[u8]> = self.keys.challenges().collect();
+        let beside = issue::request(offer, &sold.token, reference).map(|request| Challenge {
+            intent: issue::INTENT.to_string(),
+            request,
+            ..challenge.clone()
+        });
+        id::holds(&keys, challenge) || beside.is_some_and(|beside| id::holds(&keys, &beside))
+    }
+}

@@ -1,0 +1,117 @@
+//! What a payer of a session is told: the settlement of a request, and the terms after a refusal.
+
+use alloc::string::{String, ToString};
+
+use farebox_base::encoding::json::json;
+use serde_json::Value;
+
+use super::asked::AskedSession;
+use super::payment::Purpose;
+pub(super) use super::reason::REFUSED;
+use super::reason::reason;
+use crate::Gate;
+use crate::offer::{Offer, SessionOffer};
+use crate::reply::Reply;
+use crate::request::IncomingRequest;
+use crate::template::ChallengeRequest;
+use farebox_base::encoding::json;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_channel::messages::{ChannelReply, Snapshot};
+use farebox_common::problem::Code;
+use farebox_wire::x402::{Version, header};
+
+/// The terms after a refusal, in the words of the scheme.
+pub(super) fn refused(
+    gate: &Gate,
+    offer: &Offer,
+    request: &IncomingRequest,
+    (code, reason): (Code, String),
+    now: UnixTime,
+) -> Reply {
+    let IncomingRequest { head, correlation } = request;
+    let key = gate.keys.challenge();
+    let asked = ChallengeRequest { head, correlation, key, digest: None, now };
+    offer.challenge(&asked, code, &reason, None)
+}
+
+/// The terms after a refusal of the channel, with what its payer needs to go on.
+pub(super) fn corrected(asked: &AskedSession<'_>, reply: &ChannelReply, now: UnixTime) -> Reply {
+    let word = reply.refusal.as_deref().unwrap_or("channel_not_found");
+    let mut offer = asked.offer.clone();
+    let network = &asked.choice.terms.network;
+    if let Some(channel) = &reply.channel
+        && let Some(choice) = offer.choices.iter_mut().find(|it| it.terms.network == *network)
+        && let Some(SessionOffer { requirements: terms, .. }) = &mut choice.session
+    {
+        // What a refund by a published voucher asks for, the chain shows: the answer need not.
+        if channel.is_payer || !matches!(asked.payment.purpose, Purpose::Refund(_)) {
+            terms.add("channelState", state(asked, channel));
+        }
+        if let Some((amount, signature)) = &channel.evidence
+            && channel.is_payer
+        {
+            let voucher = json!({"signedMaxClaimable": amount, "signature": signature});
+            terms.add("voucherState", voucher);
+        }
+    }
+    let offer = offer.written();
+    refused(asked.gate, &offer, &asked.request, (REFUSED, reason(word)), now)
+}
+
+/// The terms after a facilitator's refusal, with the settlement that failed.
+pub(super) fn failed(asked: &AskedSession<'_>, word: &str, now: UnixTime) -> Reply {
+    let why = (REFUSED, word.to_string());
+    let reply = refused(asked.gate, asked.offer, &asked.request, why, now);
+    let value = json!({
+        "success": false,
+        "errorReason": word,
+        "transaction": "",
+        "network": asked.choice.terms.network.as_str(),
+        "payer": asked.payment.payer().to_checksum(),
+    });
+    reply.with(Version::V2.settlement_header(), &header::encode(&json::text(&value)))
+}
+
+/// Adds the settlement of a session to an answer.
+pub(super) fn settled(
+    asked: &AskedSession<'_>,
+    mut reply: Reply,
+    (said, (transaction, amount)): (&ChannelReply, &(String, String)),
+) -> Reply {
+    let mut extra = json!({});
+    if let Some(channel) = &said.channel
+        && let Value::Object(extra) = &mut extra
+    {
+        extra.insert("channelState".to_string(), state(asked, channel));
+        if !matches!(asked.payment.purpose, Purpose::Refund(_)) {
+            let charged = said.charged.clone().unwrap_or_else(|| "0".to_string());
+            extra.insert("chargedAmount".to_string(), Value::from(charged));
+        }
+    }
+    let value = json!({
+        "success": true,
+        "transaction": transaction,
+        "network": asked.choice.terms.network.as_str(),
+        "payer": asked.payment.payer().to_checksum(),
+        "amount": amount,
+        "extra": extra,
+    });
+    reply.route = Some(asked.offer.settings.route.clone());
+    reply.with(Version::V2.settlement_header(), &header::encode(&json::text(&value)))
+}
+
+/// A channel as the scheme tells of it: what was charged since the chain was asked is for its payer
+/// alone.
+fn state(asked: &AskedSession<'_>, channel: &Snapshot) -> Value {
+    let is_told = channel.is_payer || planted(Mutant::ReadersAreTold);
+    let charged = if is_told { &channel.spent } else { &channel.sight.claimed };
+    json!({
+        "channelId": asked.payment.channel.to_string(),
+        "balance": channel.sight.deposit,
+        "totalClaimed": channel.sight.claimed,
+        "withdrawRequestedAt": channel.sight.leaving,
+        "refundNonce": channel.sight.nonce,
+        "chargedCumulativeAmount": charged,
+    })
+}

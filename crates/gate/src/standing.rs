@@ -1,0 +1,174 @@
+//! Terms that are asked for again and again: what is the same in every 402 for a URL is written
+//! once, and the edge keeps it.
+//!
+//! Only requests whose fields say nothing to the gate count here ([`SILENT`]); their URL has been
+//! judged like any other. Each answer still has its own id and challenge, and its client is
+//! counted. Once the answer would say anything more, [`Gate::ask_again`] gives way to
+//! [`Gate::admit`].
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::Gate;
+use super::admission::Admission;
+use super::attempts::{Attempts, CountedBy, CountedRequest};
+use super::isolate::Isolate;
+use super::limit::client_prefix;
+use super::mpp::issue::{Issued, StandingChallenge};
+use super::offer::Offer;
+use super::path::Target;
+use super::reply::{Body, CORRELATION, Reply};
+use super::route::RouteMatch;
+use super::template::ChallengeRequest;
+use farebox_base::encoding::json;
+use farebox_base::http::{BodyPresence, RequestHead};
+use farebox_base::time::UnixTime;
+use farebox_common::payment::Cause;
+use farebox_common::problem::Code;
+use farebox_ledger::attempts::FailureCause;
+use farebox_wire::facilitator::payers::PayerHistory;
+
+/// Fields that a 402 does not depend on, lower case, apart by spaces; the gate reads
+/// `cf-connecting-ip` only to count the client, and `user-agent` for that and to recognize browsers.
+pub const SILENT: &str = "accept accept-encoding accept-language cache-control cdn-loop cf-connecting-ip cf-ew-via cf-ipcountry cf-ray cf-visitor host origin pragma priority referer sec-fetch-dest sec-fetch-mode sec-fetch-site traceparent tracestate true-client-ip user-agent x-forwarded-for x-forwarded-proto x-real-ip";
+/// Values of `connection` that say nothing, lower case.
+const CONNECTION: &str = "close keep-alive";
+/// Part of the `user-agent` of browsers, which may get a page.
+const BROWSER: &str = "Mozilla";
+/// The longest URL that is remembered, bytes.
+const MAX_URL_BYTES: usize = 512;
+const CHALLENGE: &str = "www-authenticate";
+
+/// A URL whose terms have been asked for.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    route: usize,
+    challenge: Option<StandingChallenge>,
+}
+
+impl Gate {
+    /// The marks by which an edge recognizes requests for [`Gate::ask_again`]: a GET without a
+    /// body, whose fields are all in the first list, or are `connection` with a value of the
+    /// second, and whose `user-agent` does not contain the third text.
+    pub(super) const fn silent_requests() -> [&'static str; 3] {
+        [SILENT, CONNECTION, BROWSER]
+    }
+
+    /// Remembers the 402 for this URL; `None` if a field of the request, or anything but the URL,
+    /// may decide about the answer.
+    ///
+    /// The text is what the edge answers with, a JSON list: header lines, the texts of the body
+    /// before, between and after the id of the challenge and the correlation id, and the route as
+    /// JSON, for the log.
+    /// `fresh` is a random name.
+    #[must_use]
+    pub fn remember(
+        &self,
+        head: &RequestHead,
+        fresh: &str,
+        now: UnixTime,
+    ) -> Option<(Standing, String)> {
+        if !is_silent(head) || head.url.len() > MAX_URL_BYTES || self.is_restored_at(now) {
+            return None;
+        }
+        let target = Target::from_url(&head.url).ok()?;
+        let found = self.routes.table.find(&head.method, &target);
+        let RouteMatch::Route(route) = found else { return None };
+        let offer = self.routes.offers.get(route)?.as_ref()?;
+        let settings = &offer.settings;
+        // What a page may read depends on the page.
+        let tells_pages_apart = !settings.cors.origins.is_empty();
+        if offer.pricer.is_some() || settings.free_per_day.is_some() || tells_pages_apart {
+            return None;
+        }
+        // Every step before the terms is taken once: anything else that it leads to does not stand.
+        let mut attempts = Attempts::new();
+        let mut isolate = Isolate {
+            facilitators: Vec::new(),
+            payers: const { &PayerHistory::new() },
+            attempts: &mut attempts,
+            client: None,
+        };
+        let admitted = self.admit(head.clone(), fresh, &mut isolate, now);
+        let Admission::Respond(reply) = admitted else { return None };
+        if reply.code != Some(Code::PaymentRequired) || reply.head.status != 402 {
+            return None;
+        }
+        let key = self.keys.challenge();
+        let asked = ChallengeRequest { head, correlation: fresh, key, digest: None, now };
+        let challenge = StandingChallenge::of(offer, &asked);
+        let issued = challenge.as_ref().map(|challenge| challenge.issue(fresh, now));
+        // What is remembered answers like the whole gate, or it is not remembered.
+        if issued.as_ref().map(|issued| issued.header.as_str()) != reply.head.headers.get(CHALLENGE)
+        {
+            return None;
+        }
+        let id = issued.as_ref().map_or("", |issued| issued.id.as_str());
+        let text = kept(&reply, id, fresh)?;
+        Some((Standing { route, challenge }, text))
+    }
+
+    /// Counts one more request for a standing, from a client with this address and `User-Agent`, and
+    /// issues its challenge, if the route has them; `None`, and nothing is counted, if the whole gate has to answer.
+    pub fn ask_again(
+        &self,
+        standing: &Standing,
+        fresh: &str,
+        (address, agent): (&str, &str),
+        isolate: &mut Isolate<'_>,
+        now: UnixTime,
+    ) -> Option<Option<Issued>> {
+        let offer = self.routes.offers.get(standing.route)?.as_ref()?;
+        if let Some(limits) = offer.settings.diagnostics {
+            if Self::consecutive_failures(offer, &isolate.facilitators) >= limits.alert_after {
+                return None;
+            }
+            let network = client_prefix(Some(address));
+            let request = CountedRequest::of(offer, CountedBy::Stranger(&network, agent));
+            let client_key = isolate.attempts.client_key(&self.keys, request, now);
+            let attempts = isolate.attempts.count_of(&client_key);
+            if attempts.saturating_add(1) >= limits.exceeded_after {
+                return None;
+            }
+            let failure = FailureCause { cause: Cause::Unpaid, reason: String::new() };
+            isolate.attempts.failed(&client_key, &failure, None, now);
+        }
+        Some(standing.challenge.as_ref().map(|challenge| challenge.issue(fresh, now)))
+    }
+
+    /// The pattern of a standing's route, and whether its answers carry terms of x402.
+    #[must_use]
+    pub fn route_of(&self, standing: &Standing) -> Option<(&str, bool)> {
+        let offer: &Offer = self.routes.offers.get(standing.route)?.as_ref()?;
+        Some((&offer.settings.route, offer.settings.protocols.x402))
+    }
+}
+
+/// Whether nothing but the URL decides about the answer.
+fn is_silent(head: &RequestHead) -> bool {
+    head.method == "GET"
+        && head.body == BodyPresence::Absent
+        && head.headers.iter().all(|(name, value)| match name {
+            "connection" => CONNECTION.split(' ').any(|word| value.eq_ignore_ascii_case(word)),
+            "user-agent" => !value.contains(BROWSER),
+            _ => SILENT.split(' ').any(|known| known == name),
+        })
+}
+
+/// The answer without what is its own; `None` if that cannot be separated.
+fn kept(reply: &Reply, id: &str, correlation: &str) -> Option<String> {
+    let Body::Text(body) = &reply.body else { return None };
+    let (body, after) = once(body, correlation)?;
+    let (before, between) = if id.is_empty() { (body, "") } else { once(body, id)? };
+    let mut headers = reply.head.headers.clone();
+    headers.remove(CORRELATION);
+    headers.remove(CHALLENGE);
+    let (lines, route) = (headers.to_lines(), json::text(reply.route.as_deref()?));
+    Some(json::text(&[lines.as_str(), before, between, after, &route]))
+}
+
+/// The texts around the only place of `part`.
+fn once<'a>(text: &'a str, part: &str) -> Option<(&'a str, &'a str)> {
+    let (before, after) = text.split_once(part)?;
+    (!part.is_empty() && !after.contains(part)).then_some((before, after))
+}

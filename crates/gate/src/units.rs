@@ -1,0 +1,50 @@
+//! What people read beside atomic units and seconds, for the log and the operator's answers: as
+//! text, because these members go into documents that others write.
+
+use alloc::format;
+use alloc::string::String;
+
+use farebox_base::amount::Amount;
+use farebox_base::chain::ChainId;
+use farebox_base::time::UnixTime;
+use farebox_evm::address::Address;
+use farebox_evm::token;
+use farebox_wire::x402::mints;
+
+/// Symbol and decimals of an asset that the gate knows.
+pub(super) fn of(network: &str, asset: &str) -> Option<(&'static str, u8)> {
+    let network = ChainId::parse(network).ok()?;
+    match Address::parse(asset) {
+        Ok(asset) => token::by_address(&network, &asset).map(|it| (it.symbol, it.decimals)),
+        Err(_) => Some((mints::symbol_of(&network, asset)?, mints::DECIMALS)),
+    }
+}
+
+/// The amount in the asset's own units; empty for an asset that is not known.
+pub(super) fn decimal(network: &str, asset: &str, amount: &str) -> String {
+    let amount = of(network, asset).zip(Amount::from_atomic(amount).ok());
+    amount.map(|((_, decimals), amount)| amount.to_decimal(decimals)).unwrap_or_default()
+}
+
+/// The members `symbol` and `decimals` of an object, each after a comma; null for an asset that is
+/// not known.
+pub(super) fn asset_members(network: &str, asset: &str) -> String {
+    match of(network, asset) {
+        Some((symbol, decimals)) => format!(",\"symbol\":\"{symbol}\",\"decimals\":{decimals}"),
+        None => String::from(",\"symbol\":null,\"decimals\":null"),
+    }
+}
+
+/// These and `amount_decimal`.
+pub(super) fn amount_members(network: &str, asset: &str, amount: &str) -> String {
+    let decimal = decimal(network, asset, amount);
+    let quote = if decimal.is_empty() { "" } else { "\"" };
+    let decimal = if decimal.is_empty() { "null" } else { &decimal };
+    let rest = asset_members(network, asset);
+    [",\"amount_decimal\":", quote, decimal, quote, &rest].concat()
+}
+
+/// A member that is a time, after a comma.
+pub(super) fn time_member(name: &str, secs: u64) -> String {
+    format!(",\"{name}\":\"{}\"", UnixTime::from_secs(secs).rfc3339())
+}

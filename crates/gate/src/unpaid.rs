@@ -1,0 +1,222 @@
+//! Requests forwarded without a payment: to free paths, with a client key, or as one of a day's
+//! free requests.
+//!
+//! A ledger object counts the free requests of a client's day. It is asked only about requests
+//! without a proof, and no longer once this isolate knows that the day's requests are used up. If
+//! it does not answer, the client is asked for payment.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::Gate;
+use super::attempts::{ClientKey, CountedBy, CountedRequest};
+use super::call::LedgerCall;
+use super::clients::KEY_HEADER;
+use super::forward::{Caching, ClientIdentity, OriginCall, folded, origin_call};
+use super::isolate::Isolate;
+use super::offer::Offer;
+use super::publish::DocumentRequest;
+use super::reply::{self, Audience, Reply};
+use super::request::{IncomingRequest, client_network};
+use farebox_base::encoding::json;
+use farebox_base::http::{Headers, RequestHead, ResponseHead};
+use farebox_base::time::UnixTime;
+use farebox_common::problem::Code;
+use farebox_ledger::command::VERSION;
+use farebox_ledger::quota::{DAY_SECS, Spend};
+
+/// Header that carries the day's remaining free requests, lower case.
+const REMAINING_HEADER: &str = "farebox-free-remaining";
+
+/// A request forwarded without a payment: the parts that its answer depends on.
+#[derive(Clone, Debug)]
+pub struct Unpaid {
+    correlation: String,
+    audience: Audience,
+    /// Remaining free requests of the day.
+    remaining: Option<u64>,
+    /// The document to answer with if the origin has none there.
+    instead: Option<DocumentRequest>,
+    /// Pattern of the priced route that was asked for.
+    route: Option<String>,
+}
+
+impl Unpaid {
+    /// A request to a path without a price.
+    #[must_use]
+    pub const fn free(correlation: String) -> Self {
+        Self { correlation, audience: Audience::Other, remaining: None, instead: None, route: None }
+    }
+
+    /// For the log, the pattern of the priced route that was free for this request.
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        self.route.as_deref()
+    }
+}
+
+/// Waits for the object that counts free requests.
+#[cfg_attr(feature = "copies", derive(Clone))]
+pub struct AwaitingQuota {
+    pub(super) route: usize,
+    pub(super) request: IncomingRequest,
+    pub(super) day: u64,
+}
+
+impl Gate {
+    /// Forwards to a path without a price.
+    pub(super) fn free(&self, request: &IncomingRequest, now: UnixTime) -> (OriginCall, Unpaid) {
+        let unpaid = Unpaid::free(request.correlation.clone());
+        let mut call =
+            self.origin_call(request, ClientIdentity::Anonymous, self.origin.timeout_secs, now);
+        if asks_for_websocket(&request.head) {
+            call.headers.set("upgrade", "websocket");
+        }
+        (call, unpaid)
+    }
+
+    /// Forwards like [`Gate::free`]; a 404 of the origin is replaced by a document.
+    pub(super) fn free_unless_missing(
+        &self,
+        request: &IncomingRequest,
+        wanted: DocumentRequest,
+        now: UnixTime,
+    ) -> (OriginCall, Unpaid) {
+        let call =
+            self.origin_call(request, ClientIdentity::Anonymous, self.origin.timeout_secs, now);
+        let unpaid = Unpaid { instead: Some(wanted), ..Unpaid::free(request.correlation.clone()) };
+        (call, unpaid)
+    }
+
+    /// Forwards to a priced route for the holder of a client key. The origin never sees the key.
+    pub(super) fn by_key(
+        &self,
+        offer: &Offer,
+        mut request: IncomingRequest,
+        name: &str,
+        now: UnixTime,
+    ) -> (OriginCall, Unpaid) {
+        request.head.headers.retain(|name, _| folded(name) != KEY_HEADER);
+        self.unpaid(offer, request, ClientIdentity::Client(name), None, now)
+    }
+
+    /// Forwards to a priced route that is free this time.
+    pub(super) fn waived(
+        &self,
+        offer: &Offer,
+        request: IncomingRequest,
+        now: UnixTime,
+    ) -> (OriginCall, Unpaid) {
+        self.unpaid(offer, request, ClientIdentity::Anonymous, None, now)
+    }
+
+    /// Forwards to a priced route without a payment.
+    pub(super) fn unpaid(
+        &self,
+        offer: &Offer,
+        request: IncomingRequest,
+        caller: ClientIdentity<'_>,
+        remaining: Option<u64>,
+        now: UnixTime,
+    ) -> (OriginCall, Unpaid) {
+        let mut call = self.origin_call(&request, caller, offer.settings.origin_timeout_secs, now);
+        call.caching = Caching::Never;
+        let correlation = request.correlation;
+        let route = Some(offer.settings.route.clone());
+        let unpaid =
+            Unpaid { correlation, audience: Audience::Paid, remaining, instead: None, route };
+        (call, unpaid)
+    }
+
+    fn origin_call(
+        &self,
+        request: &IncomingRequest,
+        caller: ClientIdentity<'_>,
+        timeout_secs: u64,
+        now: UnixTime,
+    ) -> OriginCall {
+        origin_call(&self.origin.asked, request, caller, timeout_secs, &self.keys, now)
+    }
+
+    /// Asks for one of the client's free requests of the day; `None` if there is known to be none
+    /// left.
+    pub(super) fn use_free_request(
+        &self,
+        route: usize,
+        offer: &Offer,
+        request: &IncomingRequest,
+        isolate: &Isolate<'_>,
+        now: UnixTime,
+    ) -> Option<(LedgerCall, AwaitingQuota)> {
+        let per_day = offer.settings.free_per_day?;
+        let day = now.secs() / DAY_SECS;
+        let client_key = ClientKey::of_network(&self.keys, &request.network(), offer.counted_as.1);
+        if isolate.attempts.has_used_up(&client_key, day) {
+            return None;
+        }
+        let spend = client_key.name(&self.keys.network_salt(day), &offer.settings.route);
+        let message = json::text(&Spend { v: VERSION, spend, day, per_day });
+        let call = LedgerCall::new(client_key.object(&self.keys, self.shards.count), message);
+        Some((call, AwaitingQuota { route, request: request.clone(), day }))
+    }
+
+    /// Notes that the network has no free request of the day left.
+    pub(super) fn use_up(
+        &self,
+        offer: &Offer,
+        head: &RequestHead,
+        day: u64,
+        isolate: &mut Isolate<'_>,
+        now: UnixTime,
+    ) {
+        let network = client_network(head);
+        let client_key = ClientKey::of_network(&self.keys, &network, offer.counted_as.1);
+        let counted = CountedRequest::of(offer, CountedBy::Stranger(&network, ""));
+        isolate.attempts.use_up(client_key, counted, day, now);
+    }
+
+    /// The document that replaces a 404 of the origin, whose body is then not read.
+    #[must_use]
+    pub fn instead(&self, head: &ResponseHead, unpaid: &Unpaid) -> Option<Reply> {
+        let wanted = unpaid.instead.as_ref().filter(|_| head.status == 404)?;
+        Some(self.document(wanted, &unpaid.correlation))
+    }
+
+    /// Finishes the answer to a request that went on without a payment.
+    pub fn finish_free(&self, head: &mut ResponseHead, unpaid: &Unpaid) {
+        reply::scrub(head, &self.origin.asked);
+        match unpaid.audience {
+            Audience::Paid => reply::finish_paid(head, &unpaid.correlation),
+            Audience::Other => head.headers.set(reply::CORRELATION, &unpaid.correlation),
+        }
+        if let Some(remaining) = unpaid.remaining {
+            tell(&mut head.headers, remaining);
+        }
+    }
+
+    /// The answer when the origin of such a request fails.
+    #[must_use]
+    pub fn free_failed(&self, timed_out: bool, unpaid: &Unpaid) -> Reply {
+        let code = if timed_out { Code::OriginTimeout } else { Code::OriginFailed };
+        let mut reply = Reply::problem(code, unpaid.audience, &unpaid.correlation, None);
+        if let Some(remaining) = unpaid.remaining {
+            tell(&mut reply.head.headers, remaining);
+        }
+        reply
+    }
+}
+
+/// Whether the client asks to go on with the WebSocket protocol, the only one that the platform
+/// changes to. Spec: RFC 6455 4.1.
+fn asks_for_websocket(head: &RequestHead) -> bool {
+    let asks = |row: &str| row.trim().eq_ignore_ascii_case("websocket");
+    head.method == "GET" && head.headers.rows("upgrade").any(asks)
+}
+
+/// Sets the header for the remaining free requests and exposes it to scripts of other origins.
+fn tell(headers: &mut Headers, remaining: u64) {
+    headers.set(REMAINING_HEADER, &format!("{remaining}"));
+    let exposed = headers.get("access-control-expose-headers").unwrap_or_default();
+    let exposed = format!("{exposed}, Farebox-Free-Remaining");
+    headers.set("access-control-expose-headers", &exposed);
+}

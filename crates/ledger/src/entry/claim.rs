@@ -1,0 +1,282 @@
+//! A repeat of a payment: its state, and what this request may still receive.
+
+use alloc::string::String;
+
+use super::{Entry, begin, delivering};
+use crate::command::{
+    Answer, Deliver, Fate, Leases, LookAnswer, Mode, Payment, Repeat, Replay, Resumed,
+};
+use crate::state::{Requester, State};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_common::payment::TxHash;
+
+/// Seconds after which a public header alone no longer resumes an uncollected result.
+pub(super) const RESUME_SECS: u64 = 60;
+
+/// Seconds after `validBefore` in which the payer's next authorization counts as their signature.
+const INHERIT_SECS: u64 = 600;
+
+impl Entry {
+    /// Whether value moved for this row and no client received the result. The payer's next
+    /// authorization for the same request then counts as their signature, and is never settled.
+    #[must_use]
+    pub fn is_uncollected(&self, now: UnixTime) -> bool {
+        let unfetched = match self.state {
+            State::Delivered { .. } => self.sealed && !self.handed,
+            State::Settled { .. } => true,
+            _ => false,
+        };
+        let unfetched = unfetched || planted(Mutant::HeirForEver);
+        unfetched && now < self.heir_until()
+    }
+
+    /// Until when the payer's next authorization counts as a signature for it.
+    #[must_use]
+    pub const fn heir_until(&self) -> UnixTime {
+        self.ends().plus(INHERIT_SECS)
+    }
+
+    /// Answers a repeat of the payment by a request that may begin it.
+    pub(super) fn claimed(
+        mut self,
+        again: Repeat,
+        refusal: Option<Answer>,
+        now: UnixTime,
+    ) -> (Self, Answer) {
+        let gives_way = self.gives_way_to(&again, now);
+        let begins = match self.state {
+            _ if gives_way => true,
+            State::Released => true,
+            State::Abandoned if self.handed => false,
+            State::Abandoned => again.idempotent || planted(Mutant::AbandonedBegins),
+            _ => false,
+        };
+        if planted(Mutant::NoCompareAndSet) && self.is_active() {
+            let fence = self.fence;
+            return (self, Answer::Granted { fence });
+        }
+        if !begins || !(self.is_for(&again) || gives_way) {
+            let (entry, resumed) = self.resumed(&again, now);
+            return (entry, resumed.into());
+        }
+        if let Some(answer) = refusal {
+            return (self, answer);
+        }
+        // Nothing was submitted for it: its working terms may be today's, while its secret, receipt
+        // id and correlation id stay those of the first request. A row that gives way came from
+        // another client.
+        let keeps = !gives_way || planted(Mutant::NotedSecretStays);
+        let first = self.payment.secret.take().filter(|_| keeps);
+        let secret = first.or(again.payment.secret.clone());
+        let receipt = self.payment.receipt.clone();
+        let correlation = core::mem::take(&mut self.payment.correlation);
+        self.payment = Payment { secret, receipt, correlation, ..*again.payment };
+        self.leases = again.leases;
+        self.watch.asked |= self.payment.mode == Mode::Before;
+        self.state = begin(self.payment.mode, self.leases, now);
+        let fence = self.grant();
+        (self, Answer::Granted { fence })
+    }
+
+    /// Resumes the payment as far as possible, without beginning anything.
+    #[must_use]
+    pub fn resumed(mut self, again: &Repeat, now: UnixTime) -> (Self, Resumed) {
+        if let Some(fate) = self.fate(again) {
+            return (self, fate.into());
+        }
+        let proven = self.proves(again);
+        match self.state.clone() {
+            State::Unknown { since, sent, resend, .. } => {
+                let sender = self.repeat(proven, since, now);
+                self.resend(sent, resend, sender, Fate::Unknown, now)
+            }
+            State::Refused { since, sent, resend, reason } => {
+                let sender = self.repeat(proven, since, now);
+                self.resend(sent, resend, sender, Fate::Refused { reason }, now)
+            }
+            State::Settled { transaction, since } => {
+                if self.repeat(proven, since, now) == Requester::UnprovenRepeat {
+                    return (self, Fate::AlreadyDelivered.into());
+                }
+                self.deliver(transaction, again.leases, now)
+            }
+            State::Delivered { transaction }
+                if self.sealed && (proven || self.is_first_collection(again, now)) =>
+            {
+                let transaction = transaction.to_text();
+                self.handed = true;
+                (self, Resumed::Replay(Replay { response: String::new(), transaction }))
+            }
+            State::RefundDue { transaction, since, .. } => {
+                let heir = self.repeat(proven, since, now) != Requester::UnprovenRepeat;
+                if !(again.idempotent && heir) {
+                    return (self, Fate::RefundDue.into());
+                }
+                self.deliver(transaction, again.leases, now)
+            }
+            // A transaction may enter a block long after the last look: showing it again restarts
+            // the search.
+            State::Closed => {
+                let sender = self.repeat(proven, self.created, now);
+                self.state = State::Unknown {
+                    since: now,
+                    transaction: None,
+                    sent: self.created,
+                    resend: None,
+                };
+                self.resend(UnixTime::from_secs(0), None, sender, Fate::Unknown, now)
+            }
+            State::Delivered { .. } => (self, Fate::AlreadyDelivered.into()),
+            State::Executing(_)
+            | State::Settling(_)
+            | State::Delivering { .. }
+            | State::Released
+            | State::Abandoned
+            | State::Void
+            | State::Refunded { .. }
+            | State::Waived { .. }
+            | State::Manual { .. } => (self, Resumed::Nothing),
+        }
+    }
+
+    /// Answers a request whose signature is not proven: the row stays as it is.
+    #[must_use]
+    pub fn look(&self, again: &Repeat, now: UnixTime) -> LookAnswer {
+        match (self.fate(again), &self.state) {
+            // The chain is asked first.
+            _ if self.gives_way_to(again, now) && !again.last => LookAnswer::Nothing,
+            (Some(fate), _) => LookAnswer::Fate(fate),
+            (None, State::Released | State::Abandoned) => LookAnswer::Nothing,
+            // Its signature was valid when the row was made, and these are the same bytes or the
+            // first request's own.
+            (None, _)
+                if self.payment.request == again.payment.request
+                    || self.proves(again)
+                    || planted(Mutant::OtherBytesResume) =>
+            {
+                LookAnswer::Open
+            }
+            (None, state) => LookAnswer::Fate(match state {
+                State::Unknown { .. } | State::Closed => Fate::Unknown,
+                State::Refused { reason, .. } => Fate::Refused { reason: reason.clone() },
+                State::RefundDue { .. } => Fate::RefundDue,
+                _ => Fate::AlreadyDelivered,
+            }),
+        }
+    }
+
+    /// The final state of the payment; `None` if a repeat of this kind can still move it.
+    fn fate(&self, again: &Repeat) -> Option<Fate> {
+        if !self.is_for(again) {
+            return Some(Fate::AlreadyUsed);
+        }
+        Some(match &self.state {
+            State::Executing(_) | State::Settling(_) | State::Delivering { .. } => Fate::InProgress,
+            State::Unknown { .. } if again.last => Fate::Unknown,
+            State::Refused { reason, .. } if again.last || again.denied => {
+                Fate::Refused { reason: reason.clone() }
+            }
+            State::Delivered { .. } if !self.sealed || (self.handed && !self.proves(again)) => {
+                Fate::AlreadyDelivered
+            }
+            // It was served, and cost nothing.
+            State::Abandoned if self.handed => Fate::AlreadyDelivered,
+            State::Abandoned if !again.idempotent => Fate::OriginFailed,
+            State::Closed if !self.payment.is_onchain() => Fate::OriginFailed,
+            State::Closed if again.last || again.denied => Fate::Unknown,
+            State::Void => Fate::Void,
+            State::Refunded { .. } | State::Waived { .. } => Fate::Refunded,
+            State::Manual { .. } => Fate::UnderReview,
+            State::Unknown { .. }
+            | State::Refused { .. }
+            | State::Settled { .. }
+            | State::Delivered { .. }
+            | State::Released
+            | State::Abandoned
+            | State::Closed
+            | State::RefundDue { .. } => return None,
+        })
+    }
+
+    /// Whether the row is for a transaction that a client has named without being served, and the
+    /// repeat proves more. Proof is the sender's signature for another request, or, if only notes
+    /// have made the row, a claim that the chain has proven. A repeat with the note's own challenge
+    /// needs neither, since the row already answers it.
+    fn gives_way_to(&self, again: &Repeat, now: UnixTime) -> bool {
+        if !self.payment.was_sent_by_payer() || !again.payment.was_sent_by_payer() {
+            return false;
+        }
+        let rests = matches!(
+            self.state,
+            State::Unknown { resend: None, .. } | State::Settled { .. } | State::Closed
+        );
+        let is_same = self.is_for(again) && self.proves(again);
+        if planted(Mutant::DebtsAreServed) && matches!(self.state, State::RefundDue { .. }) {
+            return true;
+        }
+        rests && again.wallet && !self.is_for(again)
+            || self.is_only_noted(now) && !(rests && is_same)
+    }
+
+    /// Whether a repeat asks for what the first use of the payment asked for.
+    fn is_for(&self, again: &Repeat) -> bool {
+        again.payment.binding == self.payment.binding || planted(Mutant::NoBinding)
+    }
+
+    /// Whether a repeat shows the first request's secret, or its payer's signature for a
+    /// redelivery.
+    pub(crate) fn proves(&self, again: &Repeat) -> bool {
+        planted(Mutant::HeaderFetches) || self.is_proven_by(&again.payment, again.wallet)
+    }
+
+    /// Whether a payment, as its request shows it, proves the same.
+    pub(crate) fn is_proven_by(&self, again: &Payment, wallet: bool) -> bool {
+        let secret = &self.payment.secret;
+        wallet || (secret.is_some() && *secret == again.secret)
+    }
+
+    /// Lets this request ask the origin for a payment made earlier.
+    fn deliver(mut self, transaction: TxHash, leases: Leases, now: UnixTime) -> (Self, Resumed) {
+        self.leases = leases;
+        let fence = self.grant();
+        self.state = delivering(transaction, leases, now);
+        (self, Resumed::Deliver(Deliver { fence, transaction: transaction.to_text() }))
+    }
+
+    /// Whether this repeat may be the first one to receive what was settled after the client had
+    /// heard of a doubt. A payer on an EVM chain signs for it instead, which no reader of the chain
+    /// can; on other chains no signature of the payer is read here.
+    fn is_first_collection(&self, again: &Repeat, now: UnixTime) -> bool {
+        !self.handed
+            && !again.payment.network.starts_with("eip155:")
+            && self.repeat(false, self.created, now) == Requester::ProvenRepeat
+            && !planted(Mutant::DoubtIsDelivered)
+    }
+
+    /// Decides whether a repeat may receive an uncollected result: with the first request's secret
+    /// or, if there was none, while the header is unlikely to be known from the chain.
+    fn repeat(&self, proven: bool, since: UnixTime, now: UnixTime) -> Requester {
+        if proven
+            || (self.payment.secret.is_none()
+                && (now <= since.plus(RESUME_SECS) || planted(Mutant::PublicResumes)))
+        {
+            Requester::ProvenRepeat
+        } else {
+            Requester::UnprovenRepeat
+        }
+    }
+}
+
+impl From<Resumed> for Answer {
+    fn from(resumed: Resumed) -> Self {
+        match resumed {
+            // A claim begins the payment when there is nothing to resume, so this is unreachable.
+            Resumed::Nothing => Self::Fate(Fate::OriginFailed),
+            Resumed::Deliver(deliver) => Self::Deliver(deliver),
+            Resumed::Resend(resend) => Self::Resend(resend),
+            Resumed::Replay(replay) => Self::Replay(replay),
+            Resumed::Fate(fate) => Self::Fate(fate),
+        }
+    }
+}

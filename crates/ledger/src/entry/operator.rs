@@ -1,0 +1,158 @@
+//! Operator decisions about a payment: how a debt ended, and the result of a review.
+
+use super::Entry;
+use crate::report::{Decision, Resolution};
+use crate::state::{State, Undelivered};
+use farebox_base::time::UnixTime;
+
+/// The state does not allow the decision, or lacks what it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongState;
+
+impl Entry {
+    /// Carries out a decision; repeating it changes nothing.
+    ///
+    /// # Errors
+    /// [`WrongState`].
+    pub fn decide(mut self, decision: &Decision, now: UnixTime) -> Result<Self, WrongState> {
+        self.state = match (self.state, decision) {
+            (State::RefundDue { transaction, .. }, Decision::Refunded(text)) => {
+                let refund = self.payment.transaction(text).filter(|refund| *refund != transaction);
+                State::Refunded { transaction, refund: refund.ok_or(WrongState)? }
+            }
+            (State::RefundDue { transaction, .. }, Decision::Waived(reason)) => {
+                State::Waived { transaction, reason: reason.clone() }
+            }
+            (State::Refunded { transaction, refund }, Decision::Refunded(text))
+                if self.payment.transaction(text) == Some(refund) =>
+            {
+                State::Refunded { transaction, refund }
+            }
+            (State::Waived { transaction, reason }, Decision::Waived(again))
+                if reason == *again =>
+            {
+                State::Waived { transaction, reason }
+            }
+            (
+                State::Manual { transaction, .. },
+                Decision::Resolved { to, reason, transaction: named },
+            ) => {
+                let named = named.as_deref().and_then(|name| self.payment.transaction(name));
+                match (to, transaction.or(named)) {
+                    (Resolution::Void, _) => State::Void,
+                    (Resolution::Delivered, Some(transaction)) => State::Delivered { transaction },
+                    (Resolution::RefundDue, Some(transaction)) => {
+                        State::RefundDue { transaction, why: Undelivered::Resolved, since: now }
+                    }
+                    (Resolution::Waived, Some(transaction)) => {
+                        State::Waived { transaction, reason: reason.clone() }
+                    }
+                    // Without a recorded transaction, no payment can be owed, served or waived.
+                    (Resolution::Delivered | Resolution::RefundDue | Resolution::Waived, None) => {
+                        return Err(WrongState);
+                    }
+                }
+            }
+            _ => return Err(WrongState),
+        };
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::{String, ToString};
+    use core::num::NonZeroU32;
+
+    use super::*;
+    use crate::command::{Leases, Mode, Payment};
+    use crate::entry::OtherPayments;
+    use crate::state::Why;
+    use farebox_common::payment::TxHash;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_000);
+
+    fn hash(digit: char) -> TxHash {
+        let digits: String = core::iter::repeat_n(digit, 64).collect();
+        TxHash::parse(&alloc::format!("0x{digits}")).unwrap()
+    }
+
+    fn entry(state: State) -> Entry {
+        let payment = Payment {
+            binding: String::new(),
+            secret: None,
+            mode: Mode::After,
+            receipt: String::new(),
+            route: String::new(),
+            url: String::new(),
+            network: String::new(),
+            asset: String::new(),
+            amount: "1".to_string(),
+            pay_to: String::new(),
+            valid_before: 2_000,
+            facilitator: String::new(),
+            request: String::new(),
+            confirm: false,
+            client: String::new(),
+            correlation: String::new(),
+        };
+        let leases = Leases { executing: 1, settling: 1, delivering: 1 };
+        let (entry, _) =
+            Entry::open(payment, leases, NonZeroU32::MIN, OtherPayments::default(), NOW).unwrap();
+        Entry { state, ..entry }
+    }
+
+    fn owed() -> State {
+        State::RefundDue { transaction: hash('1'), why: Undelivered::Origin, since: NOW }
+    }
+
+    fn manual(transaction: Option<TxHash>) -> State {
+        State::Manual { why: Why::Overdue, transaction }
+    }
+
+    fn resolved(to: Resolution, transaction: Option<TxHash>) -> Decision {
+        let transaction = transaction.map(|hash| hash.to_text());
+        Decision::Resolved { to, reason: "looked".to_string(), transaction }
+    }
+
+    #[test]
+    fn decisions_lead_only_where_the_table_says() {
+        let refunded = |digit| Decision::Refunded(hash(digit).to_text());
+        let waived = || Decision::Waived("no".to_string());
+        let cases: [(State, Decision, Option<&str>); 17] = [
+            (owed(), refunded('2'), Some("refunded")),
+            (owed(), refunded('1'), None),
+            (owed(), Decision::Refunded("0x12".to_string()), None),
+            (owed(), waived(), Some("waived")),
+            (owed(), resolved(Resolution::Void, None), None),
+            (
+                State::Refunded { transaction: hash('1'), refund: hash('2') },
+                refunded('2'),
+                Some("refunded"),
+            ),
+            (State::Refunded { transaction: hash('1'), refund: hash('2') }, refunded('3'), None),
+            (State::Refunded { transaction: hash('1'), refund: hash('2') }, waived(), None),
+            (State::Delivered { transaction: hash('1') }, refunded('2'), None),
+            (State::Delivered { transaction: hash('1') }, resolved(Resolution::Void, None), None),
+            (State::Void, waived(), None),
+            (manual(None), resolved(Resolution::Void, None), Some("void")),
+            (manual(None), resolved(Resolution::Delivered, None), None),
+            (manual(None), resolved(Resolution::RefundDue, Some(hash('4'))), Some("refund_due")),
+            (manual(Some(hash('1'))), resolved(Resolution::Delivered, None), Some("delivered")),
+            (manual(Some(hash('1'))), resolved(Resolution::Waived, None), Some("waived")),
+            (manual(Some(hash('1'))), refunded('2'), None),
+        ];
+        for (state, decision, expected) in cases {
+            let said = alloc::format!("{state:?} {decision:?}");
+            let after = entry(state).decide(&decision, NOW);
+            assert_eq!(after.ok().map(|entry| entry.state.name()).as_deref(), expected, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_row_keeps_its_own_transaction_before_a_named_one() {
+        let decision = resolved(Resolution::Delivered, Some(hash('9')));
+        let after = entry(manual(Some(hash('1')))).decide(&decision, NOW).unwrap();
+        assert_eq!(after.state, State::Delivered { transaction: hash('1') });
+    }
+}

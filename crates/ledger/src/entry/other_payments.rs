@@ -1,0 +1,64 @@
+//! The payer's other payments, and whether there is room for one more.
+
+use core::num::NonZeroU32;
+
+use crate::command::{Answer, Fate, Payment};
+use farebox_base::mutant::{Mutant, planted};
+
+/// Maximum rows of one payer that are not at rest.
+const MAX_OPEN: u32 = 1000;
+
+/// Maximum rows of one payer for which no money was asked. One that was let go gives its place to
+/// the next.
+pub const MAX_UNASKED: u32 = 50;
+
+/// The object's knowledge of the payer's other rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OtherPayments {
+    /// Rows in progress.
+    pub active: u32,
+    /// Rows that are not at rest.
+    pub open: u32,
+    /// Whether there is a row with an unknown outcome, or one refused in the last 10 minutes.
+    pub watched: bool,
+    /// Whether there is a row for the same binding with an unknown outcome.
+    pub unresolved: bool,
+    /// Rows for which no money was asked.
+    pub unasked: u32,
+    /// Seconds until the first of those may be let go, unless it is worked on.
+    pub unasked_secs: u64,
+    /// Whether the client's network has too many unasked rows, over all payers.
+    pub is_crowded: bool,
+    /// Whether the object has too many rows that are not at rest.
+    pub is_full: bool,
+}
+
+impl OtherPayments {
+    /// Adjusts the counts for this payment: one whose money has moved does not wait for the payer's
+    /// other rows.
+    pub(super) fn seen_by(self, payment: &Payment) -> Self {
+        match payment.was_sent_by_payer() {
+            true => Self { watched: false, unresolved: false, unasked: 0, ..self },
+            false => self,
+        }
+    }
+}
+
+/// The reason why a payment may not begin now, if there is one.
+pub(super) fn refusal(standing: OtherPayments, in_flight: NonZeroU32) -> Option<Answer> {
+    let watched = standing.watched && !planted(Mutant::DoubtLeavesRoom);
+    let max = if watched { 1 } else { in_flight.get() };
+    if standing.unresolved && !planted(Mutant::DoubtIsForgotten) {
+        Some(Fate::Unresolved.into())
+    } else if standing.active >= max || standing.open >= MAX_OPEN {
+        Some(Answer::TooManyInFlight)
+    } else if standing.unasked >= MAX_UNASKED && !planted(Mutant::PayerGrows) {
+        Some(Answer::TooManyUnpaid { secs: standing.unasked_secs })
+    } else if (standing.is_full && !planted(Mutant::ObjectGrows))
+        || (standing.is_crowded && !planted(Mutant::NetworkGrows))
+    {
+        Some(Answer::Full)
+    } else {
+        None
+    }
+}

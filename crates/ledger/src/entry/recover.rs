@@ -1,0 +1,249 @@
+//! Recovery of a row without a holder: sent again, looked up on the chain, closed, owed, given up.
+//!
+//! The object asks [`Entry::due`] for the work and its time, does it, and reports the result to
+//! [`Entry::rest`], [`Entry::apply`] or [`Entry::learn`]. Only the chain proves that an
+//! authorization is void. Without that proof, a payment that may have been submitted is never
+//! called void or owed by guess.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::claim::RESUME_SECS;
+use super::doubt::{Relief, relief};
+use super::note::owed;
+use super::{Entry, Taken};
+use crate::command::{Answer, ChainVerdict, Mode};
+use crate::state::{Requester, State, Undelivered, Why};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+
+/// Seconds after `validBefore` until the chain can prove that an authorization was never used.
+const VOID_MARGIN_SECS: u64 = 60;
+/// Seconds after `validBefore` until a row that was never submitted closes unseen.
+const CLOSE_SECS: u64 = 600;
+/// Seconds after `validBefore` until a row for which no money was asked is removed.
+const FORGET_SECS: u64 = 3600;
+/// Seconds of doubt in which the chain is read at the shorter interval.
+const CLOSE_WATCH_SECS: u64 = 600;
+
+/// Recovery times of the configuration, seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Delays after which the same payment is sent again.
+    pub resend_secs: Vec<u64>,
+    /// Intervals between two looks at the chain: in the first 10 minutes, and later.
+    pub chain_secs: [u64; 2],
+    /// Wait of a paid request to be collected, seconds.
+    pub refund_secs: u64,
+    /// Age of a doubt at which the operator has to look, seconds.
+    pub manual_secs: u64,
+    /// CAIP-2 ids of the networks whose chain can be looked at.
+    pub readable: Vec<String>,
+}
+
+impl Plan {
+    fn reads(&self, network: &str) -> bool {
+        self.readable.iter().any(|known| known == network)
+    }
+}
+
+/// Recovery work of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Ends the expired lease of its holder.
+    Lapse,
+    /// Sends the same payment to the same facilitator once more.
+    Resend,
+    /// Looks at the chain.
+    Read,
+    /// Closes the row: its chain cannot be read.
+    Close,
+    /// Records that a refund is due: no client collected the result.
+    Refund,
+    /// Leaves the row to the operator.
+    GiveUp,
+    /// Removes the row: no money was asked for, and none can be any more.
+    Forget,
+    /// Records a debt that no client has shown to be paid in time; the operator hears of it.
+    Owe,
+}
+
+impl Entry {
+    /// The next work of this row and its time, if any.
+    #[must_use]
+    pub fn due(&self, plan: &Plan, now: UnixTime) -> Option<(UnixTime, Work)> {
+        if let Some(until) = self.wake_at() {
+            return Some((until, Work::Lapse));
+        }
+        let ends = self.ends();
+        let reads_chain = plan.reads(&self.payment.network) && !self.payment.is_deferred();
+        match &self.state {
+            State::Unknown { since, sent, .. } => {
+                let give_up = since.plus(plan.manual_secs);
+                let read = reads_chain.then(|| self.next_read(*since, *sent, plan, now));
+                let next = match relief(self.alarm_sends_at(*sent, &plan.resend_secs), read) {
+                    Relief::Send(at) => (at, Work::Resend),
+                    Relief::Look(at) => (at, Work::Read),
+                    Relief::Leave => (give_up, Work::GiveUp),
+                };
+                Some(if next.0 >= give_up { (give_up, Work::GiveUp) } else { next })
+            }
+            State::Refused { since, .. } if reads_chain => {
+                Some(self.read_or_close(self.next_read(*since, *since, plan, now), plan))
+            }
+            State::Released | State::Abandoned if planted(Mutant::ReleaseIsFinal) => None,
+            State::Released | State::Abandoned if reads_chain => {
+                let provable = ends.plus(VOID_MARGIN_SECS).plus(1);
+                let [_, later] = plan.chain_secs;
+                let again = self.watch.read.map_or(provable, |read| read.plus(later));
+                Some(self.read_or_close(again.max(provable), plan))
+            }
+            State::Refused { .. } | State::Released | State::Abandoned => {
+                Some((ends.plus(CLOSE_SECS), Work::Close))
+            }
+            State::Settled { since, .. } => {
+                Some((since.plus(plan.refund_secs).max(ends), Work::Refund))
+            }
+            State::Void | State::Closed if planted(Mutant::UnpaidStays) => None,
+            State::Void | State::Closed if !self.watch.asked || planted(Mutant::AskedGoes) => {
+                Some((ends.plus(FORGET_SECS), Work::Forget))
+            }
+            State::RefundDue { .. } => self.yields_until().map(|at| (at, Work::Owe)),
+            State::Executing(_)
+            | State::Settling(_)
+            | State::Delivering { .. }
+            | State::Delivered { .. }
+            | State::Void
+            | State::Closed
+            | State::Refunded { .. }
+            | State::Waived { .. }
+            | State::Manual { .. } => None,
+        }
+    }
+
+    /// Looks at the chain, or closes the row if the chain has shown nothing for the longest time of
+    /// doubt.
+    fn read_or_close(&self, read: UnixTime, plan: &Plan) -> (UnixTime, Work) {
+        let secs = plan.manual_secs.max(CLOSE_SECS);
+        let close = UnixTime::from_secs(self.payment.valid_before).plus(secs);
+        if read >= close { (close, Work::Close) } else { (read, Work::Read) }
+    }
+
+    /// Time of the next look at the chain: frequent in the first minutes, then rarer, and frequent
+    /// again once the chain can prove it void.
+    fn next_read(&self, since: UnixTime, sent: UnixTime, plan: &Plan, now: UnixTime) -> UnixTime {
+        let [soon, later] = plan.chain_secs;
+        let provable =
+            UnixTime::from_secs(self.payment.valid_before).plus(VOID_MARGIN_SECS).plus(1);
+        let Some(read) = self.watch.read else { return sent.plus(soon) };
+        let young = now < since.plus(CLOSE_WATCH_SECS);
+        let usual = if young { soon } else { later };
+        // A transaction that enters no block never expires, so the interval grows with the wait.
+        let waited = read.secs_since(since).checked_div(2).unwrap_or(0);
+        let waits = self.payment.is_onchain() && !planted(Mutant::UnminedIsLookedFor);
+        let next = read.plus(if waits { usual.max(waited) } else { usual });
+        if read < provable && !self.payment.is_onchain() {
+            next.min(provable.max(read.plus(soon)))
+        } else {
+            next
+        }
+    }
+
+    /// Does the work that needs no call: leases, closing, refunds, giving up.
+    #[must_use]
+    pub fn rest(self, work: Work, now: UnixTime) -> Self {
+        let mut entry = self.lapse(now);
+        entry.watch.asked |= work == Work::Owe;
+        entry.state = match (work, entry.state) {
+            (Work::Close, State::Refused { .. } | State::Released | State::Abandoned) => {
+                State::Closed
+            }
+            (Work::Refund, State::Settled { transaction, .. }) => {
+                State::RefundDue { transaction, why: Undelivered::NotFetched, since: now }
+            }
+            // Without a block no refund is owed; showing the transaction again restarts the search.
+            (Work::GiveUp, State::Unknown { .. })
+                if entry.payment.is_onchain() && !planted(Mutant::UnminedIsManual) =>
+            {
+                State::Closed
+            }
+            (Work::GiveUp, State::Unknown { transaction, .. }) => {
+                State::Manual { why: Why::Overdue, transaction }
+            }
+            (_, state) => state,
+        };
+        entry
+    }
+
+    /// Records a verdict of the chain. Work in progress is left to its holder; `owner` says that
+    /// the caller holds the origin's response and still waits. A transfer counts even if another
+    /// row names its transaction: the reader matched this payment's own use with its own
+    /// `Transfer`, and one transaction may bundle several. A plain transfer offers no such match,
+    /// so one that belongs to another payment is not this one's.
+    pub(super) fn learn(
+        mut self,
+        learnt: ChainVerdict,
+        owner: bool,
+        taken: Taken,
+        now: UnixTime,
+    ) -> (Self, Answer) {
+        let learnt = match learnt {
+            ChainVerdict::Captured(text) | ChainVerdict::Late(text)
+                if taken == Taken::Yes && self.payment.is_onchain() =>
+            {
+                ChainVerdict::Contradiction(text)
+            }
+            learnt => learnt,
+        };
+        self.watch.read = Some(now);
+        let since = self.doubted_since(now);
+        let rests = matches!(
+            self.state,
+            State::Unknown { resend: None, .. }
+                | State::Refused { resend: None, .. }
+                | State::Released
+                | State::Abandoned
+                | State::Closed
+        );
+        if !rests {
+            return (self, Answer::Recorded);
+        }
+        let doubted = matches!(self.state, State::Unknown { .. } | State::Refused { .. });
+        let transaction = match &learnt {
+            ChainVerdict::Captured(text)
+            | ChainVerdict::Contradiction(text)
+            | ChainVerdict::Late(text) => self.payment.transaction(text),
+            ChainVerdict::Void | ChainVerdict::Nothing => None,
+        };
+        let never_ran = matches!(self.state, State::Released) && self.payment.mode == Mode::Before;
+        match (&learnt, transaction) {
+            (ChainVerdict::Captured(_), Some(transaction)) => {
+                if doubted {
+                    let to = if owner { Requester::Claimer } else { Requester::UnprovenRepeat };
+                    return self.captured(transaction, to, now);
+                }
+                self.state = if never_ran {
+                    // Another party made the header public at an unknown time: it resumes nothing
+                    // without further proof.
+                    let since = since.minus(RESUME_SECS.saturating_add(1));
+                    State::Settled { transaction, since }
+                } else {
+                    State::RefundDue { transaction, why: Undelivered::LetGo, since }
+                };
+            }
+            (ChainVerdict::Late(_), Some(transaction)) => self.state = owed(transaction, now),
+            (ChainVerdict::Void, _) => self.state = State::Void,
+            (ChainVerdict::Contradiction(_), Some(transaction)) => {
+                self.state = State::Manual { why: Why::PaidBefore, transaction: Some(transaction) };
+            }
+            (
+                ChainVerdict::Captured(_)
+                | ChainVerdict::Contradiction(_)
+                | ChainVerdict::Late(_)
+                | ChainVerdict::Nothing,
+                _,
+            ) => {}
+        }
+        (self, Answer::Recorded)
+    }
+}

@@ -1,0 +1,291 @@
+//! Reports from the holder of the fence: a sealed response, a settlement's outcome, a delivery, or
+//! a failure.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
+use super::doubt::RESEND_GAP_SECS;
+use super::{Entry, Taken, delivering};
+use crate::command::{Answer, Client, Delivery, Failure, Fate, Mode, Outcome, Replay};
+use crate::state::{Lease, Requester, State, Undelivered, Why};
+use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_common::payment::TxHash;
+
+/// Seconds for which a stream's row waits after its last sign of life.
+const STREAM_LEASE_SECS: u64 = 60;
+
+impl Entry {
+    pub(super) fn seal(
+        mut self,
+        stored: bool,
+        charged: Option<String>,
+        now: UnixTime,
+    ) -> (Self, Answer) {
+        let within = |charged: &String| {
+            let amounts = [charged, &self.payment.amount].map(|text| Amount::from_atomic(text));
+            matches!(amounts, [Ok(charged), Ok(most)] if charged <= most && !charged.is_zero())
+                || planted(Mutant::ChargedAboveAll)
+        };
+        if charged.as_ref().is_some_and(|charged| !within(charged)) {
+            return (self, Answer::Stale);
+        }
+        self.state = match self.state {
+            State::Executing(_) => {
+                self.payment.amount = charged.unwrap_or(self.payment.amount);
+                self.watch.asked = true;
+                State::Settling(Lease { until: now.plus(self.leases.settling) })
+            }
+            State::Delivering { transaction, .. } if stored => {
+                self.handed = true;
+                State::Delivered { transaction }
+            }
+            State::Delivering { transaction, .. } => {
+                State::Delivering { transaction, lease: self.first_sign(now), streaming: true }
+            }
+            // The lease ended the work first, and nothing was asked for.
+            State::Abandoned => return (self, Fate::OriginFailed.into()),
+            _ => return (self, Answer::Stale),
+        };
+        self.sealed = stored;
+        let fence = self.fence;
+        (self, Answer::Granted { fence })
+    }
+
+    pub(super) fn outcome(
+        self,
+        result: Outcome,
+        client: Client,
+        taken: Taken,
+        now: UnixTime,
+    ) -> (Self, Answer) {
+        let sender = match &self.state {
+            State::Settling(_) => Requester::Claimer,
+            State::Unknown { resend: Some(resend), .. }
+            | State::Refused { resend: Some(resend), .. } => resend.sender,
+            _ => return (self.with_evidence(&result, taken), Answer::Stale),
+        };
+        let heard = if client == Client::Answered { Requester::UnprovenRepeat } else { sender };
+        let result = match result {
+            Outcome::Unknown(_) if planted(Mutant::TimeoutIsPaid) => {
+                Outcome::Settled(["0x", &"77".repeat(32)].concat())
+            }
+            result => result,
+        };
+        match result {
+            Outcome::Settled(text) => match (self.payment.transaction(&text), taken) {
+                (Some(transaction), Taken::No) => self.captured(transaction, heard, now),
+                // One transaction moves many of these.
+                (Some(_), Taken::Yes)
+                    if self.payment.is_deferred() && !planted(Mutant::BatchesAreOne) =>
+                {
+                    self.captured(TxHash::PENDING, heard, now)
+                }
+                (hash, _) => self.doubt(hash.filter(|_| taken == Taken::No), client, sender, now),
+            },
+            Outcome::Refused(reason) => self.refused(reason, now),
+            Outcome::Unknown(text) => {
+                let hash = text.and_then(|text| self.payment.transaction(&text));
+                self.doubt(hash.filter(|_| taken == Taken::No), client, sender, now)
+            }
+        }
+    }
+
+    /// Records that value moved: a sealed response is delivered, pending work may run, dropped work
+    /// is owed.
+    pub(super) fn captured(
+        mut self,
+        transaction: TxHash,
+        to: Requester,
+        now: UnixTime,
+    ) -> (Self, Answer) {
+        let granted = Answer::Granted { fence: self.fence };
+        let (state, answer) = match (self.payment.mode, self.sealed, to) {
+            (Mode::After, true, Requester::Claimer) => {
+                self.handed = true;
+                (State::Delivered { transaction }, granted)
+            }
+            (Mode::After, true, Requester::ProvenRepeat) => {
+                self.handed = true;
+                let transaction_text = transaction.to_text();
+                (
+                    State::Delivered { transaction },
+                    Answer::Replay(Replay {
+                        response: String::new(),
+                        transaction: transaction_text,
+                    }),
+                )
+            }
+            (Mode::After, true, Requester::UnprovenRepeat) => {
+                (State::Delivered { transaction }, Answer::Fate(Fate::AlreadyDelivered))
+            }
+            (Mode::After, false, Requester::Claimer) => {
+                let lease = self.first_sign(now);
+                (State::Delivering { transaction, lease, streaming: true }, granted)
+            }
+            (Mode::After, false, Requester::ProvenRepeat | Requester::UnprovenRepeat) => (
+                State::RefundDue {
+                    transaction,
+                    why: Undelivered::Dropped,
+                    since: self.doubted_since(now),
+                },
+                Answer::Fate(Fate::RefundDue),
+            ),
+            (Mode::Before, _, Requester::Claimer | Requester::ProvenRepeat) => {
+                (delivering(transaction, self.leases, now), granted)
+            }
+            (Mode::Before, _, Requester::UnprovenRepeat) => (
+                State::Settled { transaction, since: self.doubted_since(now) },
+                Answer::Fate(Fate::AlreadyDelivered),
+            ),
+        };
+        self.state = state;
+        (self, answer)
+    }
+
+    /// Records a refusal. It counts only as the first answer; after an unknown outcome it proves
+    /// nothing.
+    fn refused(mut self, reason: String, now: UnixTime) -> (Self, Answer) {
+        if planted(Mutant::RefusalEndsDoubt) && matches!(self.state, State::Unknown { .. }) {
+            self.state = State::Released;
+            return (self, Answer::Fate(Fate::Unknown));
+        }
+        match &mut self.state {
+            State::Settling(_) => {
+                let answered = reason.clone();
+                self.state = State::Refused {
+                    since: now,
+                    reason,
+                    // The first repeat may send at once; the gap counts from its own send.
+                    sent: now.minus(RESEND_GAP_SECS),
+                    resend: None,
+                };
+                (self, Answer::Fate(Fate::Refused { reason: answered }))
+            }
+            State::Refused { reason, resend, .. } => {
+                *resend = None;
+                let reason = reason.to_owned();
+                (self, Answer::Fate(Fate::Refused { reason }))
+            }
+            State::Unknown { resend, .. } => {
+                *resend = None;
+                (self, Answer::Fate(Fate::Unknown))
+            }
+            _ => (self, Answer::Stale),
+        }
+    }
+
+    /// How long a stream that begins may be silent: signs of life come every 20 s, however short
+    /// the origin's time is.
+    fn first_sign(&self, now: UnixTime) -> Lease {
+        let secs = match planted(Mutant::ShortStreamsAreLost) {
+            true => self.leases.delivering,
+            false => self.leases.delivering.max(STREAM_LEASE_SECS),
+        };
+        Lease { until: now.plus(secs) }
+    }
+
+    pub(super) fn fulfil(mut self, delivery: Delivery, now: UnixTime) -> (Self, Answer) {
+        let transaction = match self.state {
+            State::Delivering { transaction, .. } => transaction,
+            // It had only been silent: what its holder says now is better than no word.
+            State::Manual { why, transaction: Some(transaction) }
+                if why == Why::StreamLost || planted(Mutant::AnyReviewEnds) =>
+            {
+                transaction
+            }
+            _ => return (self, Answer::Stale),
+        };
+        self.state = match delivery {
+            Delivery::Flowing => State::Delivering {
+                transaction,
+                lease: Lease { until: now.plus(STREAM_LEASE_SECS) },
+                streaming: true,
+            },
+            Delivery::Complete | Delivery::ClientLeft => {
+                self.handed = true;
+                State::Delivered { transaction }
+            }
+            Delivery::Broken => {
+                State::RefundDue { transaction, why: Undelivered::Origin, since: now }
+            }
+        };
+        (self, Answer::Recorded)
+    }
+
+    pub(super) fn release(
+        mut self,
+        why: Failure,
+        brief: Option<String>,
+        now: UnixTime,
+    ) -> (Self, Answer) {
+        let (state, answer) = match (&self.state, why) {
+            (State::Executing(_), Failure::NothingRan) => {
+                // A payment that begins again brings its own.
+                self.payment.request = brief.unwrap_or(self.payment.request);
+                (State::Released, Answer::Recorded)
+            }
+            (State::Executing(_), Failure::Origin) => (State::Abandoned, Answer::Recorded),
+            // Served, so no other answer is due for it, and no money will be asked for.
+            (State::Executing(_), Failure::NotCharged) => {
+                self.handed = !planted(Mutant::FreeAgain);
+                (State::Abandoned, Answer::Recorded)
+            }
+            // `before`: no time was left, or the facilitator is known to be down; nothing was sent.
+            (State::Settling(_), Failure::NothingRan) if self.payment.mode == Mode::Before => {
+                self.watch.asked = false;
+                (State::Released, Answer::Recorded)
+            }
+            // The lease ended the work first, and no request has begun it again since.
+            (State::Released | State::Abandoned, Failure::NothingRan | Failure::Origin) => {
+                return (self, Answer::Recorded);
+            }
+            (State::Released | State::Abandoned, Failure::NotCharged) => {
+                self.handed = true;
+                return (self, Answer::Recorded);
+            }
+            (State::Executing(_) | State::Released | State::Abandoned, Failure::Submitted) => {
+                self.watch.asked = true;
+                (
+                    State::Unknown { since: now, transaction: None, sent: now, resend: None },
+                    Answer::Fate(Fate::Unknown),
+                )
+            }
+            (State::Delivering { transaction, .. }, _) => (
+                State::RefundDue {
+                    transaction: *transaction,
+                    why: Undelivered::Origin,
+                    since: now,
+                },
+                Answer::Fate(Fate::RefundDue),
+            ),
+            _ => return (self, Answer::Stale),
+        };
+        self.state = state;
+        (self, answer)
+    }
+
+    /// Keeps the transaction that a late report names; the state does not move.
+    pub(super) fn with_evidence(mut self, result: &Outcome, taken: Taken) -> Self {
+        let named = match result {
+            Outcome::Settled(text) | Outcome::Unknown(Some(text)) => self.payment.transaction(text),
+            Outcome::Refused(_) | Outcome::Unknown(None) => None,
+        };
+        if let State::Unknown { transaction: transaction @ None, .. } = &mut self.state
+            && taken == Taken::No
+        {
+            *transaction = named;
+        }
+        self
+    }
+
+    /// The time since which the header may be public: a later answer of the facilitator does not
+    /// reset it.
+    pub(super) fn doubted_since(&self, now: UnixTime) -> UnixTime {
+        match &self.state {
+            State::Unknown { since, .. } | State::Refused { since, .. } => *since,
+            _ => now,
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The stages of an inquiry about an authorization: heads, its state, its logs, the receipts.
+
+use alloc::vec::Vec;
+
+use super::finding::{Finding, Unreadable};
+use super::heads::{Heads, hash, optional};
+use super::search::{Search, estimate};
+use super::{Question, SIGHT_SLACK_SECS};
+use farebox_base::time::UnixTime;
+use farebox_common::payment::TransferMethod;
+use farebox_evm::evidence::Evidence;
+use farebox_evm::rpc::reply::{Block, Log, Replies};
+use farebox_evm::rpc::{At, Call, Span};
+
+/// Maximum requests for logs in one inquiry, so that it ends after six round trips.
+const MAX_LOG_ROUNDS: u8 = 3;
+/// Maximum transactions that one authorization's logs may come from.
+const MAX_PLACES: usize = 4;
+/// Maximum transfers between payer and payee that are looked at for one permit.
+const MAX_TRANSFERS: usize = 24;
+
+/// Result of the reply to a stage.
+pub(super) enum Progress {
+    Ask(AuthorizationStage),
+    Found(Finding),
+}
+
+/// The last request.
+#[cfg_attr(feature = "copies", derive(Clone))]
+#[derive(Debug)]
+pub(super) enum AuthorizationStage {
+    /// The newest and the safe block, and the receipt of the known transaction.
+    Heads,
+    /// Whether the authorization is used.
+    States(Heads),
+    /// The logs that show where it is used.
+    Logs { heads: Heads, search: Search, spans: Vec<Span>, round: u8 },
+    /// The receipts of those transactions, and the times of their blocks.
+    Receipts { heads: Heads, places: Vec<Mined> },
+}
+
+/// A transaction and its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mined {
+    transaction: [u8; 32],
+    block: u64,
+}
+
+impl AuthorizationStage {
+    /// Takes the replies to this stage's calls.
+    pub(super) fn answered(
+        self,
+        question: &Question,
+        replies: &Replies,
+    ) -> Result<Progress, Unreadable> {
+        match self {
+            Self::Heads => heads(question, replies),
+            Self::States(heads) => states(question, heads, replies),
+            Self::Logs { heads, search, spans, round } => {
+                logs(question, heads, search, &spans, round, replies)
+            }
+            Self::Receipts { heads, places } => receipts(question, heads, &places, replies),
+        }
+    }
+
+    pub(super) fn calls(&self, question: &Question) -> Vec<Call> {
+        let mut calls = Vec::new();
+        match self {
+            Self::Heads => {
+                calls.extend([Call::ChainId, Call::BlockNumber, Call::Block(At::Safe)]);
+                let known = question.known.map(|known| known.to_bytes());
+                calls.extend(known.map(Call::Receipt));
+                calls.extend(question.data(known.into_iter()));
+            }
+            // Asks by number, so that state and time belong to the same block.
+            Self::States(Heads { latest, safe }) => {
+                let latest = At::Number(*latest);
+                calls.push(question.state(latest));
+                calls.extend(safe.map(|safe| question.state(At::Number(safe.number))));
+                calls.extend(question.seen_block.is_none().then_some(Call::Block(latest)));
+            }
+            Self::Logs { spans, .. } => {
+                calls.extend(spans.iter().map(|span| question.logs(*span)));
+            }
+            Self::Receipts { places, .. } => {
+                for place in places {
+                    calls.push(Call::Receipt(place.transaction));
+                }
+                if question.seen_block.is_none() {
+                    calls.extend(places.iter().map(|place| Call::Block(At::Number(place.block))));
+                }
+                calls.extend(question.data(places.iter().map(|place| place.transaction)));
+            }
+        }
+        calls
+    }
+}
+
+fn heads(question: &Question, replies: &Replies) -> Result<Progress, Unreadable> {
+    let chain = replies.quantity(0)?;
+    if chain != question.chain_id {
+        return Err(Unreadable::WrongChain(chain));
+    }
+    let safe = optional(replies.block(2))?.flatten();
+    // The node may have grown between two answers of one batch.
+    let latest = replies.quantity(1)?.max(safe.map_or(0, |safe| safe.number));
+    let known = question.known.and_then(|known| {
+        // The log search finds what this hint does not.
+        let receipt = replies.receipt(3, &known.to_bytes()).ok().flatten()?;
+        let place = Mined { transaction: known.to_bytes(), block: receipt.block };
+        let evidence = question.evidence(&receipt, (replies, 4), &place.transaction).ok()?;
+        matches!(evidence, Evidence::Paid { .. }).then_some((place, evidence))
+    });
+    let Some((place, evidence)) = known else {
+        return Ok(Progress::Ask(AuthorizationStage::States(Heads { latest, safe })));
+    };
+    let heads = Heads { latest: latest.max(place.block), safe };
+    if question.seen_block.is_none() {
+        return Ok(Progress::Ask(AuthorizationStage::Receipts {
+            heads,
+            places: Vec::from([place]),
+        }));
+    }
+    conclude(question, heads, &[(place, evidence, None)]).map(Progress::Found)
+}
+
+fn states(question: &Question, heads: Heads, replies: &Replies) -> Result<Progress, Unreadable> {
+    let is_used = question.is_used(replies, 0)?;
+    let is_used_safely = match heads.safe {
+        Some(_) => optional(question.is_used(replies, 1))?,
+        None => None,
+    };
+    if !is_used {
+        return match is_used_safely {
+            Some(true) => Err(Unreadable::Contradictory),
+            Some(false) => {
+                Ok(Progress::Found(Finding::Unused { safe_time: heads.safe.map(|safe| safe.time) }))
+            }
+            None => Ok(Progress::Found(Finding::Unused { safe_time: None })),
+        };
+    }
+    let search = match (question.cursor, question.seen_block) {
+        (Some(cursor), _) => Search::resuming(cursor, heads.latest),
+        (None, Some(seen)) => Search::beginning(seen.saturating_add(1), heads.latest),
+        (None, None) => {
+            let index = if heads.safe.is_some() { 2 } else { 1 };
+            let latest = block(replies, index, heads.latest)?;
+            let sight = question.seen_at.minus(SIGHT_SLACK_SECS);
+            Search::beginning(estimate(sight, heads.safe, latest), heads.latest)
+        }
+    };
+    look(
+        heads,
+        if question.method != TransferMethod::Eip3009 { search.upward() } else { search },
+        1,
+    )
+}
+
+/// Asks for the next logs, while blocks and rounds are left.
+fn look(heads: Heads, mut search: Search, round: u8) -> Result<Progress, Unreadable> {
+    if round > MAX_LOG_ROUNDS {
+        let cursor = search.cursor(heads.safe.map(|safe| safe.number));
+        return Ok(Progress::Found(Finding::Searching { cursor }));
+    }
+    let spans = search.advance();
+    if spans.is_empty() {
+        // The node says it is used, but no block shows it.
+        return Err(Unreadable::Contradictory);
+    }
+    Ok(Progress::Ask(AuthorizationStage::Logs { heads, search, spans, round }))
+}
+
+fn logs(
+    question: &Question,
+    heads: Heads,
+    search: Search,
+    spans: &[Span],
+    round: u8,
+    replies: &Replies,
+) -> Result<Progress, Unreadable> {
+    let mut places: Vec<Mined> = Vec::new();
+    let mut failure = None;
+    for (index, span) in spans.iter().enumerate() {
+        match question.read_logs(replies, index, *span) {
+            Ok(logs) => {
+                for Log { transaction, block, .. } in logs {
+                    let place = Mined { transaction, block };
+                    if !places.contains(&place) {
+                        places.push(place);
+                    }
+                }
+            }
+            Err(error) => failure = Some(error),
+        }
+    }
+    let max = match question.method {
+        TransferMethod::Eip3009 | TransferMethod::Deferred => MAX_PLACES,
+        TransferMethod::Permit2 | TransferMethod::Upto(_) => {
+            // The first ones after first sight.
+            places.truncate(MAX_TRANSFERS);
+            MAX_TRANSFERS
+        }
+    };
+    // A match counts even if other blocks, perhaps pruned long ago, could not be read.
+    match (places.len(), failure) {
+        (0, Some(error)) => Err(error.into()),
+        (0, None) => look(heads, search, round.saturating_add(1)),
+        (found, _) if found <= max => {
+            Ok(Progress::Ask(AuthorizationStage::Receipts { heads, places }))
+        }
+        _ => Err(Unreadable::Contradictory),
+    }
+}
+
+fn receipts(
+    question: &Question,
+    heads: Heads,
+    places: &[Mined],
+    replies: &Replies,
+) -> Result<Progress, Unreadable> {
+    let mut found = Vec::new();
+    for (index, place) in places.iter().enumerate() {
+        let receipt =
+            replies.receipt(index, &place.transaction)?.ok_or(Unreadable::Contradictory)?;
+        if receipt.block != place.block {
+            return Err(Unreadable::Contradictory);
+        }
+        let time = match question.seen_block {
+            Some(_) => None,
+            None => Some(block(replies, places.len().saturating_add(index), place.block)?.time),
+        };
+        let before = if time.is_some() { places.len().saturating_mul(2) } else { places.len() };
+        let data = (replies, before.saturating_add(index));
+        found.push((*place, question.evidence(&receipt, data, &place.transaction)?, time));
+    }
+    conclude(question, heads, &found).map(Progress::Found)
+}
+
+/// The strongest conclusion from the receipts.
+fn conclude(
+    question: &Question,
+    heads: Heads,
+    found: &[(Mined, Evidence, Option<UnixTime>)],
+) -> Result<Finding, Unreadable> {
+    let mut best: Option<(u8, Finding)> = None;
+    for (Mined { transaction, block }, evidence, time) in found {
+        let (block, finality) = (*block, heads.finality(*block));
+        let transaction = hash(transaction)?;
+        let (rank, finding) = match *evidence {
+            Evidence::Paid { log_index } if question.is_after_sight(block, *time) => {
+                if question.is_confirmed(block, heads.latest) {
+                    (5, Finding::Transferred { transaction, block, log_index })
+                } else {
+                    (4, Finding::Unconfirmed { transaction })
+                }
+            }
+            Evidence::Paid { .. } => (3, Finding::TransferredBefore { transaction, finality }),
+            Evidence::Unclear => (2, Finding::Unclear { transaction, finality }),
+            Evidence::Elsewhere => (1, Finding::UsedElsewhere { finality }),
+            Evidence::Cancelled => (0, Finding::Cancelled { finality }),
+            Evidence::Unrelated => continue,
+        };
+        if best.as_ref().is_none_or(|(max, _)| rank > *max) {
+            best = Some((rank, finding));
+        }
+    }
+    best.map(|(_, finding)| finding).ok_or(Unreadable::Contradictory)
+}
+
+/// The block `number`, which the node had a moment ago.
+fn block(replies: &Replies, index: usize, number: u64) -> Result<Block, Unreadable> {
+    replies.block(index)?.filter(|block| block.number == number).ok_or(Unreadable::Contradictory)
+}

@@ -1,0 +1,274 @@
+//! Requests of an operator, or the clock, to a ledger object, and its answers: owned, versioned
+//! JSON.
+//!
+//! The member `operator` distinguishes the message from an [`Envelope`](super::Envelope). Only
+//! [`ObjectRequest::Decide`] and [`ObjectRequest::Meter`] write. [`tally`] sums the money.
+
+mod item;
+pub mod tally;
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::item::{FailingClient, Mark, PaymentItem, Transition, transitions};
+use self::tally::Sum;
+use farebox_base::encoding::message::{read_enum, read_struct};
+use farebox_common::payment::TxHash;
+
+/// The message to an object.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OperatorMessage {
+    /// [`VERSION`](super::command::VERSION).
+    pub v: u8,
+    /// The request.
+    pub operator: ObjectRequest,
+}
+
+read_struct!(OperatorMessage { v, operator });
+
+/// A request to a ledger object.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectRequest {
+    /// Lists rows, newest first.
+    List {
+        /// The rows in question.
+        filter: Filter,
+        /// Only rows after this one.
+        after: Option<Mark>,
+        /// Maximum number of rows.
+        limit: u32,
+    },
+    /// Lists rows by payer and key, at the same cost however many there are.
+    Page {
+        /// The rows in question.
+        filter: Filter,
+        /// Only rows after this one.
+        after: Option<Mark>,
+        /// Maximum number of rows.
+        limit: u32,
+    },
+    /// Finds the row with this receipt id, with its transitions.
+    Find {
+        /// Receipt id.
+        id: String,
+    },
+    /// Sums over at most a few thousand rows, by payer and key.
+    Sum {
+        /// The rows in question.
+        filter: Filter,
+        /// Only rows after this one.
+        after: Option<Mark>,
+    },
+    /// Counts the rows by state.
+    Count,
+    /// Moves the row with this receipt id.
+    Decide {
+        /// Receipt id.
+        id: String,
+        /// The decision.
+        decision: Decision,
+    },
+    /// Checks the object's own state: work left undone by a lost alarm becomes due again.
+    Wake,
+    /// Lists the clients that failed, most failures first.
+    Failures {
+        /// Maximum number of clients.
+        limit: u32,
+    },
+    /// Adds to the approximate counters, and returns them all.
+    Meter {
+        /// Names with their labels, and the amounts to add.
+        add: Vec<(String, u64)>,
+    },
+}
+
+read_enum!(ObjectRequest {
+    "list" => List { filter, after, limit },
+    "page" => Page { filter, after, limit },
+    "find" => Find { id },
+    "sum" => Sum { filter, after },
+    "count" => Count,
+    "decide" => Decide { id, decision },
+    "wake" => Wake,
+    "failures" => Failures { limit },
+    "meter" => Meter { add },
+});
+
+/// Conditions on rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Name of the state.
+    pub state: Option<String>,
+    /// Lower-case address.
+    pub payer: Option<String>,
+    /// Route pattern.
+    pub route: Option<String>,
+    /// Claimed at this second or later.
+    pub from: Option<u64>,
+    /// Claimed before this second.
+    pub to: Option<u64>,
+    /// The beginnings of columns, each with one of the names in [`STARTS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub starts: Vec<(String, String)>,
+}
+
+read_struct!(Filter { state, payer, route, from, to; starts });
+
+/// Parameters for the beginning of a column.
+pub const STARTS: [&str; 4] = ["id", "key", "transaction", "correlation_id"];
+
+/// The operator's decision about one payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// This transaction paid back.
+    Refunded(String),
+    /// Nothing is owed, for this reason.
+    Waived(String),
+    /// The result of a review.
+    Resolved {
+        /// The state.
+        to: Resolution,
+        /// The reason, in the operator's words.
+        reason: String,
+        /// The settlement's transaction, if the row names none.
+        #[serde(default)]
+        transaction: Option<String>,
+    },
+}
+
+read_enum!(Decision {
+    "refunded" => Refunded(transaction),
+    "waived" => Waived(reason),
+    "resolved" => Resolved { to, reason; transaction },
+});
+
+impl Decision {
+    /// The name of the decision in the row's transitions.
+    #[must_use]
+    pub fn why(&self) -> String {
+        let text = match self {
+            Self::Refunded(transaction) => {
+                let hash = TxHash::parse_any(transaction).map(|hash| hash.to_text());
+                return format!("operator: {}", hash.unwrap_or_default());
+            }
+            Self::Waived(reason) | Self::Resolved { reason, .. } => reason,
+        };
+        let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        format!("operator: {line}")
+    }
+}
+
+/// Possible results of a review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// It was paid and served.
+    Delivered,
+    /// It was paid and not served.
+    RefundDue,
+    /// It was paid, not served, and nothing is owed.
+    Waived,
+    /// It was never paid.
+    Void,
+}
+
+read_enum!(Resolution {
+    "delivered" => Delivered,
+    "refund_due" => RefundDue,
+    "waived" => Waived,
+    "void" => Void,
+});
+
+impl Resolution {
+    /// Parses a name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "delivered" => Self::Delivered,
+            "refund_due" => Self::RefundDue,
+            "waived" => Self::Waived,
+            "void" => Self::Void,
+            _ => return None,
+        })
+    }
+}
+
+/// The object's answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Report {
+    /// Rows, and whether there are more.
+    Items {
+        /// The rows in the requested order.
+        items: Vec<PaymentItem>,
+        /// Whether the limit left rows out.
+        more: bool,
+    },
+    /// The row, if it is here.
+    Item(Option<Box<PaymentItem>>),
+    /// Sums, and where to continue.
+    Sums {
+        /// One for each network, asset and route.
+        sums: Vec<Sum>,
+        /// The last row read; `None` if it was the last of all.
+        after: Option<Mark>,
+    },
+    /// Numbers of rows.
+    Counts {
+        /// State, route, number.
+        rows: Vec<(String, String, u64)>,
+        /// Start of the longest unknown outcome.
+        oldest_unknown: Option<u64>,
+        /// Route, code, `payer` or `network`, number of failing clients.
+        #[serde(default)]
+        failing: Vec<(String, String, String, u64)>,
+    },
+    /// The row as it is now.
+    Decided(Box<PaymentItem>),
+    /// Name of the row's state, which does not allow the decision.
+    WrongState(String),
+    /// The object is awake.
+    Awake,
+    /// The clients that failed.
+    Failing(Vec<FailingClient>),
+    /// The counters.
+    Meters(Vec<(String, u64)>),
+}
+
+read_enum!(Report {
+    "items" => Items { items, more },
+    "item" => Item(item),
+    "sums" => Sums { sums, after },
+    "counts" => Counts { rows, oldest_unknown; failing },
+    "decided" => Decided(item),
+    "wrong_state" => WrongState(state),
+    "awake" => Awake,
+    "failing" => Failing(clients),
+    "meters" => Meters(meters),
+});
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn a_reason_with_commas_and_line_ends_stays_one_transition() {
+        let decision = Decision::Waived("so, he\nagreed,1".to_string());
+        let history = format!("1,none,manual,claim\n2,manual,waived,{}\n", decision.why());
+        let read = transitions(&history);
+        assert_eq!(read.len(), 2);
+        assert_eq!(read[1].why, "operator: so, he agreed,1");
+        assert_eq!(
+            (read[1].at, read[1].from.as_str(), read[1].to.as_str()),
+            (2, "manual", "waived")
+        );
+    }
+}

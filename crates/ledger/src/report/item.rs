@@ -1,0 +1,184 @@
+//! Rows and clients as an operator sees them.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use farebox_base::encoding::message::read_struct;
+use farebox_base::text::csv_line;
+use farebox_base::time::UnixTime;
+use farebox_common::payment::Cause;
+
+/// A client that failed at a route, as the operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailingClient {
+    /// Lower-case address of a proven payer, or the opaque name of a network.
+    pub client: String,
+    /// The unproven identity that the client claims.
+    pub claims: Option<String>,
+    /// Route pattern.
+    pub route: String,
+    /// The code that the client receives, in the vocabulary of x402.
+    pub code: String,
+    /// The last cause.
+    pub cause: Cause,
+    /// The reason from a known vocabulary.
+    pub reason: String,
+    /// Failures in a row that count.
+    pub attempts: u64,
+    /// Times in a row that it was this cause.
+    pub times: u64,
+    /// Unix seconds.
+    pub first_at: u64,
+    /// Unix seconds.
+    pub last_at: u64,
+}
+
+read_struct!(FailingClient {
+    client,
+    claims,
+    route,
+    code,
+    cause,
+    reason,
+    attempts,
+    times,
+    first_at,
+    last_at
+});
+
+/// The place of a row in an order of rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Time of the claim, unix seconds.
+    pub created: u64,
+    /// Lower-case address.
+    pub payer: String,
+    /// 64 hex digits.
+    pub key: String,
+}
+
+read_struct!(Mark { created, payer, key });
+
+/// A row as the operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentItem {
+    /// Receipt id.
+    pub id: String,
+    /// 64 hex digits.
+    pub key: String,
+    /// Name of the state.
+    pub state: String,
+    /// Lower-case address.
+    pub payer: String,
+    /// Who was paid, as the terms named it: in front of a market a seller.
+    #[serde(default)]
+    pub payee: String,
+    /// Route pattern.
+    pub route: String,
+    /// CAIP-2 network.
+    pub network: String,
+    /// Token address.
+    pub asset: String,
+    /// Atomic units, decimal text.
+    pub amount: String,
+    /// The settlement's transaction.
+    pub transaction: Option<String>,
+    /// Base URL of the facilitator.
+    pub facilitator: String,
+    /// Unix seconds.
+    pub created_at: u64,
+    /// Unix seconds.
+    pub updated_at: u64,
+    /// The reason for this state, if the state alone does not say.
+    pub reason: Option<String>,
+    /// Correlation id of the request that began it; empty if it was not requested.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub correlation_id: String,
+    /// Lines of `at,from,to,why`; empty if they were not requested.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub history: String,
+}
+
+read_struct!(PaymentItem {
+    id, key, state, payer, route, network, asset, amount, transaction, facilitator, created_at,
+    updated_at, reason;
+    payee, correlation_id, history
+});
+
+impl PaymentItem {
+    /// The place of the row.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { created: self.created_at, payer: self.payer.clone(), key: self.key.clone() }
+    }
+
+    /// The row as CSV without a line end, in the order of its members, without the payee.
+    #[must_use]
+    pub fn csv(&self) -> String {
+        let (created, updated) = (self.created_at.to_string(), self.updated_at.to_string());
+        let transaction = self.transaction.as_deref().unwrap_or_default();
+        let reason = self.reason.as_deref().unwrap_or_default();
+        let cells = [
+            &self.id,
+            &self.key,
+            &self.state,
+            &self.payer,
+            &self.route,
+            &self.network,
+            &self.asset,
+            &self.amount,
+            transaction,
+            &self.facilitator,
+            &created,
+            &updated,
+            reason,
+        ];
+        csv_line(cells)
+    }
+}
+
+/// Parses the transitions of a row from the lines of its history; malformed lines are skipped.
+#[must_use]
+pub fn transitions(history: &str) -> Vec<Transition> {
+    history
+        .lines()
+        .filter_map(|line| {
+            let mut parts = line.splitn(4, ',');
+            let at = parts.next()?.parse().ok()?;
+            Some(Transition {
+                at,
+                time: UnixTime::from_secs(at).rfc3339(),
+                from: parts.next()?.to_string(),
+                to: parts.next()?.to_string(),
+                why: parts.next()?.to_string(),
+            })
+        })
+        .collect()
+}
+
+/// One step of a payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Transition {
+    /// Unix seconds.
+    pub at: u64,
+    /// The same as a date.
+    pub time: String,
+    /// Name of the state before; `none` for the first.
+    pub from: String,
+    /// Name of the state after.
+    pub to: String,
+    /// Its cause.
+    pub why: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_are_no_transitions_are_left_out() {
+        assert_eq!(transitions("x\n1,2\n,,,\n"), []);
+    }
+}

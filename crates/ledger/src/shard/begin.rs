@@ -1,0 +1,180 @@
+//! The first command of a payment, which has to be a claim.
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use super::{Change, Decision, Notice, Rows, Scene, Shard, Slot, Transition};
+use crate::command::{Answer, Command, Fate, Leases, LedgerReply, Noted, Payment, Repeat, Role};
+use crate::entry::{Entry, MAX_UNASKED, OtherPayments};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+
+/// Seconds after which a note about a payment that can no longer be charged may be removed.
+const NOTED_SECS: u64 = 3600;
+
+impl Shard {
+    /// Makes the row of a payment, or returns why there is none.
+    pub(super) fn begin<R: Rows>(
+        &self,
+        slot: &Slot,
+        command: Command,
+        role: Role,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Decision<Answer>, R::Error> {
+        let Command::Claim { payment, leases, idempotent, in_flight, last, .. } = command else {
+            return match command {
+                Command::Note { payment, leases, noted } => {
+                    self.note(slot, (*payment, leases, noted), role, rows, scene)
+                }
+                _ => Ok(Decision::of(Answer::Stale)),
+            };
+        };
+        let now = scene.now;
+        let (wallet, denied) = (true, false);
+        let repeat = Repeat { payment, leases, idempotent, wallet, last, denied };
+        if let Some(decision) = self.inherit(slot, &repeat, rows, scene)? {
+            return Ok(decision);
+        }
+        let payment = repeat.payment;
+        let standing = self.index.standing(slot, &payment.binding, &payment.client, now);
+        if role == Role::Old && standing.unresolved {
+            return Ok(Decision::of(Fate::Unresolved.into()));
+        }
+        let mut changes =
+            match self.moved(slot, &payment, (role, !payment.was_sent_by_payer()), rows, now)? {
+                Ok(changes) => changes,
+                Err(decision) => return Ok(decision),
+            };
+        let spare = self.index.spare(slot, &payment.client, &standing, now);
+        let standing = match &spare {
+            Some(_) => OtherPayments {
+                unasked: standing.unasked.min(MAX_UNASKED.saturating_sub(1)),
+                is_crowded: false,
+                is_full: false,
+                ..standing
+            },
+            None => standing,
+        };
+        match Entry::open(*payment, leases, in_flight, standing, now) {
+            Ok((entry, answer)) => {
+                changes.extend(spare.map(Change::Remove));
+                let receipt = Some(entry.payment.receipt.clone());
+                let mut transition = Transition::default();
+                transition.add("none".to_string(), &entry.state, "claim");
+                changes.push(Change::Insert(slot.clone(), Box::new(entry), transition));
+                let reply = LedgerReply { answer, receipt, proven: true, tally: None };
+                Ok(Decision { reply, body: None, changes })
+            }
+            Err(answer) => Ok(Decision { changes, ..Decision::of(answer) }),
+        }
+    }
+
+    /// Collects the other writes for a payment whose row is made here; the error is the answer if
+    /// its place is another object. A payment that has cost its payer nothing so far is refused if
+    /// too many from its client's network were marked lately.
+    fn moved<R: Rows>(
+        &self,
+        slot: &Slot,
+        payment: &Payment,
+        (role, is_free): (Role, bool),
+        rows: &R,
+        now: UnixTime,
+    ) -> Result<Result<Vec<Change>, Decision<Answer>>, R::Error> {
+        let mut changes = Vec::new();
+        match role {
+            // It is marked already.
+            Role::Old if rows.is_moved(slot)? => return Ok(Err(Decision::of(Answer::Absent))),
+            Role::Old
+                if is_free
+                    && self.moves.is_full(&payment.client, now)
+                    && !planted(Mutant::MarksGrow) =>
+            {
+                return Ok(Err(Decision::of(Answer::Full)));
+            }
+            Role::Old => {
+                // A Worker that has not heard of the change must not begin it here meanwhile.
+                let until = payment.valid_before.saturating_add(NOTED_SECS);
+                let mut decision = Decision::of(Answer::Absent);
+                decision.changes.push(Change::Move(slot.clone(), until, payment.client.clone()));
+                return Ok(Err(decision));
+            }
+            Role::Sole if !planted(Mutant::MovedBegins) && rows.is_moved(slot)? => {
+                return Ok(Err(Decision::of(Fate::InProgress.into())));
+            }
+            Role::New if rows.is_moved(slot)? => changes.push(Change::Unmove(slot.clone())),
+            Role::Sole | Role::New => {}
+        }
+        Ok(Ok(changes))
+    }
+
+    /// Makes the row of a transaction that its payer has sent. One that no node has shown is
+    /// refused if the client has too many of those, because naming one costs nothing; one that pays
+    /// never is.
+    fn note<R: Rows>(
+        &self,
+        slot: &Slot,
+        (payment, leases, noted): (Payment, Leases, Noted),
+        role: Role,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Decision<Answer>, R::Error> {
+        let standing = self.index.standing(slot, &payment.binding, &payment.client, scene.now);
+        if noted == Noted::Awaited && (standing.is_full || standing.is_crowded) {
+            return Ok(Decision::of(Answer::Full));
+        }
+        let changes =
+            match self.moved(slot, &payment, (role, noted == Noted::Awaited), rows, scene.now)? {
+                Ok(changes) => changes,
+                Err(decision) => return Ok(decision),
+            };
+        let taken = Self::taken_by_another(slot, &payment, rows)?;
+        let Some(entry) = Entry::of_sent(payment, leases, noted, taken, scene.now) else {
+            return Ok(Decision::of(Answer::Unsupported));
+        };
+        let mut decision = Decision { changes, ..Decision::of(Answer::Recorded) };
+        decision.reply.receipt = Some(entry.payment.receipt.clone());
+        let mut transition = Transition::default();
+        transition.add("none".to_string(), &entry.state, "note");
+        let notice = Notice::first(&entry).filter(|_| scene.notifies);
+        let entry = Box::new(entry);
+        let notices =
+            notice.map(|notice| Change::Announce(slot.clone(), entry.clone(), notice, scene.now));
+        decision.changes.push(Change::Insert(slot.clone(), entry, transition));
+        decision.changes.extend(notices);
+        Ok(decision)
+    }
+
+    /// Resumes an earlier payment for the same request whose result was never received: the new
+    /// authorization is the payer's signature for it.
+    fn inherit<R: Rows>(
+        &self,
+        slot: &Slot,
+        repeat: &Repeat,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Option<Decision<Answer>>, R::Error> {
+        // The sender of a transaction has paid again: that does not sign for an earlier payment.
+        if repeat.payment.was_sent_by_payer() {
+            return Ok(None);
+        }
+        for original in self.index.unreceived(slot, &repeat.payment.binding, scene.now) {
+            let Some(before) = rows.find(&original)? else { continue };
+            let same = before.payment.binding == repeat.payment.binding;
+            if !same || !before.is_uncollected(scene.now) {
+                continue;
+            }
+            let until = repeat.payment.valid_before.max(before.payment.valid_before);
+            let until = until.saturating_add(NOTED_SECS);
+            let changes = Vec::from([Change::Alias(slot.clone(), original.key.clone(), until)]);
+            let (entry, resumed) = before.clone().lapse(scene.now).resumed(repeat, scene.now);
+            let next = (entry, resumed.into());
+            let mut decision =
+                Self::answered(&original, &before, next, "signed_anew", changes, rows, scene)?;
+            decision.reply.proven = true;
+            return Ok(Some(decision));
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,358 @@
+//! Commands and questions about one payment.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use sha2::{Digest, Sha256};
+
+use super::{Change, Decision, Response, Rows, Scene, Shard, Slot};
+use crate::command::{
+    Answer, Asking, ChainVerdict, Command, Envelope, Fate, LedgerReply, LookAnswer, Outcome,
+    Payment, Proving, Question, Repeat, Replay, Resumed, Role,
+};
+use crate::entry::{Entry, OtherPayments, Taken};
+use crate::mark::{Mark, MarkKind};
+use crate::read::{Facts, Read, RowReply};
+use farebox_base::encoding::hex;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_common::payment::{OnChain, TxHash};
+
+/// The answer to a question, by its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QuestionAnswer {
+    /// The answer to a look.
+    Seen(LedgerReply<LookAnswer>),
+    /// The answer to a request that would resume.
+    Resumed(Decision<Resumed>),
+}
+
+impl Shard {
+    /// Carries out one command, with the body that came along.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    pub fn order<R: Rows>(
+        &mut self,
+        envelope: Envelope,
+        body: Option<&[u8]>,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Decision<Answer>, R::Error> {
+        let Envelope { payer, key, command, role, counting, .. } = envelope;
+        let (slot, kind) = (Slot { payer, key }, MarkKind::of(&command));
+        let mut decision = self.carry_out(&slot, command, role, body, rows, scene)?;
+        // A payer without room for another payment asks again.
+        if kind == MarkKind::Claim && decision.reply.answer != Answer::TooManyInFlight {
+            self.provings.end(&slot);
+        }
+        if let Some(counting) = counting {
+            let mark = Mark::of(kind, &decision.reply.answer, counting.failure.as_ref());
+            decision.reply.tally =
+                self.failures.mark(&slot.payer, mark, &counting, scene.now, &mut decision.changes);
+        }
+        Ok(decision)
+    }
+
+    /// Answers one question. No payment begins, whatever the answer.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    pub fn ask<R: Rows>(
+        &mut self,
+        asking: Asking,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<QuestionAnswer, R::Error> {
+        let Asking { payer, key, ask, counting, proving, role, .. } = asking;
+        let slot = Slot { payer, key };
+        match ask {
+            Question::Look(repeat) => {
+                let mut reply = Self::look(&slot, &repeat, rows, scene)?;
+                if reply.answer == LookAnswer::Nothing && is_elsewhere(&slot, role, rows)? {
+                    reply.answer = LookAnswer::Fate(Fate::InProgress);
+                }
+                Ok(QuestionAnswer::Seen(self.beside(&slot, proving, reply, scene)))
+            }
+            Question::Resume(repeat) => {
+                let mut decision = self.resume(&slot, repeat, rows, scene)?;
+                if decision.reply.answer == Resumed::Nothing && is_elsewhere(&slot, role, rows)? {
+                    decision.reply.answer = Fate::InProgress.into();
+                }
+                if let Some(counting) = counting {
+                    let mark = Mark::of_resumed(&decision.reply.answer, counting.failure.as_ref());
+                    let changes = &mut decision.changes;
+                    decision.reply.tally =
+                        self.failures.mark(&slot.payer, mark, &counting, scene.now, changes);
+                }
+                Ok(QuestionAnswer::Resumed(decision))
+            }
+        }
+    }
+
+    /// Looks up the state of a payment: reads, and never writes.
+    fn look<R: Rows>(
+        slot: &Slot,
+        repeat: &Repeat,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<LedgerReply<LookAnswer>, R::Error> {
+        let slot = original(slot, rows)?.unwrap_or_else(|| slot.clone());
+        let Some(entry) = rows.find(&slot)? else { return Ok(LookAnswer::Nothing.into()) };
+        let entry = entry.lapse(scene.now);
+        let receipt = Some(entry.payment.receipt.clone());
+        let proven = entry.proves(repeat);
+        Ok(LedgerReply { answer: entry.look(repeat, scene.now), receipt, proven, tally: None })
+    }
+
+    /// Adjusts the answer while other copies are being proven: a payment that could still begin is
+    /// not called unknown.
+    fn beside(
+        &mut self,
+        slot: &Slot,
+        proving: Option<Proving>,
+        reply: LedgerReply<LookAnswer>,
+        scene: &Scene<'_>,
+    ) -> LedgerReply<LookAnswer> {
+        if proving == Some(Proving::Refused) {
+            self.provings.end(slot);
+        }
+        if reply.answer != LookAnswer::Nothing {
+            return reply;
+        }
+        if proving == Some(Proving::Begins) {
+            self.provings.begin(slot, scene.now);
+            return reply;
+        }
+        if self.provings.copies(slot, scene.now) > 0 && !planted(Mutant::ProvingIsForgotten) {
+            return LedgerReply { answer: LookAnswer::Fate(Fate::InProgress), ..reply };
+        }
+        reply
+    }
+
+    /// Resumes a payment that the ledger knows.
+    fn resume<R: Rows>(
+        &self,
+        slot: &Slot,
+        mut repeat: Repeat,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Decision<Resumed>, R::Error> {
+        let original = original(slot, rows)?;
+        // It was never settled, so only the payer can show it.
+        repeat.wallet |= original.is_some();
+        let slot = original.unwrap_or_else(|| slot.clone());
+        let Some(before) = rows.find(&slot)? else {
+            let binding = &repeat.payment.binding;
+            let standing = self.index.standing(&slot, binding, &repeat.payment.client, scene.now);
+            let mut decision = Decision::of(match standing.unresolved {
+                true => Fate::Unresolved.into(),
+                false => Resumed::Nothing,
+            });
+            if planted(Mutant::AskWrites) {
+                decision.changes.push(Change::Move(
+                    slot,
+                    repeat.payment.valid_before,
+                    repeat.payment.client.clone(),
+                ));
+            }
+            return Ok(decision);
+        };
+        let proven = before.proves(&repeat);
+        let (entry, resumed) = before.clone().lapse(scene.now).resumed(&repeat, scene.now);
+        let mut changes = Vec::new();
+        let receipt = Some(entry.payment.receipt.clone());
+        Self::step(&slot, &before, entry, "command", scene, &mut changes);
+        let (answer, body) = match resumed {
+            Resumed::Replay(replay) => match replayed(&slot, replay, rows)? {
+                Some((replay, body)) => (Resumed::Replay(replay), Some(body)),
+                None => (Fate::AlreadyDelivered.into(), None),
+            },
+            other => (other, None),
+        };
+        Ok(Decision { reply: LedgerReply { answer, receipt, proven, tally: None }, body, changes })
+    }
+
+    /// Carries out one command on one row.
+    pub(super) fn carry_out<R: Rows>(
+        &self,
+        slot: &Slot,
+        mut command: Command,
+        role: Role,
+        body: Option<&[u8]>,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Decision<Answer>, R::Error> {
+        let original = original(slot, rows)?;
+        if let (Some(_), Command::Claim { wallet, .. }) = (&original, &mut command) {
+            // It was never settled, so only the payer can show it.
+            *wallet = true;
+        }
+        let slot = original.unwrap_or_else(|| slot.clone());
+        let found = rows.find(&slot)?;
+        if let Command::Claim { rival: Some(rival), .. } = &command
+            && found.as_ref().is_none_or(Entry::is_free)
+            && !planted(Mutant::RivalBegins)
+            && let Some(other) = rows.find(&Slot::new(&slot.payer, rival))?
+            && !other.is_free()
+        {
+            return Ok(Decision::of(Fate::AlreadyUsed.into()));
+        }
+        let Some(before) = found else {
+            return self.begin(&slot, command, role, rows, scene);
+        };
+        let standing = match &command {
+            Command::Claim { payment, .. } => {
+                let standing =
+                    self.index.standing(&slot, &payment.binding, &payment.client, scene.now);
+                // Its row exists: it adds none.
+                OtherPayments { is_full: false, is_crowded: false, ..standing }
+            }
+            _ => OtherPayments::default(),
+        };
+        let taken = self.taken(&slot, &before, &command, rows)?;
+        let head = match &command {
+            Command::Seal { response, .. } => response.clone(),
+            _ => None,
+        };
+        let proven = match &command {
+            Command::Claim { payment, wallet, .. } => before.is_proven_by(payment, *wallet),
+            _ => false,
+        };
+        let now = scene.now;
+        let (entry, answer) = before.clone().lapse(now).apply(command, standing, taken, now);
+        let mut changes = Vec::new();
+        if let (Some(head), Answer::Granted { .. }) = (head, &answer)
+            && !planted(Mutant::NotSealed)
+        {
+            let body = body.unwrap_or_default().to_vec();
+            let sha256 = hex::encode(&Sha256::digest(&body));
+            changes.push(Change::Store(slot.clone(), Response { head, sha256, body }));
+        }
+        let mut decision =
+            Self::answered(&slot, &before, (entry, answer), "command", changes, rows, scene)?;
+        decision.reply.proven = proven;
+        Ok(decision)
+    }
+
+    /// Turns an entry and its answer into a decision, with the body of a stored response.
+    pub(super) fn answered<R: Rows>(
+        slot: &Slot,
+        before: &Entry,
+        (entry, answer): (Entry, Answer),
+        why: &str,
+        mut changes: Vec<Change>,
+        rows: &R,
+        scene: &Scene<'_>,
+    ) -> Result<Decision<Answer>, R::Error> {
+        let receipt = Some(entry.payment.receipt.clone());
+        Self::step(slot, before, entry, why, scene, &mut changes);
+        let (answer, body) = match answer {
+            Answer::Replay(replay) => match replayed(slot, replay, rows)? {
+                Some((replay, body)) => (Answer::Replay(replay), Some(body)),
+                None => (Fate::AlreadyDelivered.into(), None),
+            },
+            other => (other, None),
+        };
+        let reply = LedgerReply { answer, receipt, proven: false, tally: None };
+        Ok(Decision { reply, body, changes })
+    }
+
+    /// Whether the transaction named in a command belongs to another payment.
+    fn taken<R: Rows>(
+        &self,
+        slot: &Slot,
+        entry: &Entry,
+        command: &Command,
+        rows: &R,
+    ) -> Result<Taken, R::Error> {
+        if let Command::Note { .. } = command {
+            return Self::taken_by_another(slot, &entry.payment, rows);
+        }
+        let (Command::Outcome {
+            result: Outcome::Settled(text) | Outcome::Unknown(Some(text)),
+            ..
+        }
+        | Command::Learn {
+            learnt: ChainVerdict::Captured(text) | ChainVerdict::Late(text),
+            ..
+        }) = command
+        else {
+            return Ok(Taken::No);
+        };
+        let Some(hash) = entry.payment.transaction(text) else { return Ok(Taken::No) };
+        Self::owned_by_another(slot, &entry.payment, &hash, rows)
+    }
+
+    /// Whether the transaction that a payer has sent belongs to another payment.
+    pub(super) fn taken_by_another<R: Rows>(
+        slot: &Slot,
+        payment: &Payment,
+        rows: &R,
+    ) -> Result<Taken, R::Error> {
+        let onchain = OnChain::read(&payment.facilitator, &payment.request);
+        match onchain.and_then(|onchain| onchain.transaction()) {
+            Some(hash) => Self::owned_by_another(slot, payment, &hash, rows),
+            None => Ok(Taken::No),
+        }
+    }
+
+    fn owned_by_another<R: Rows>(
+        slot: &Slot,
+        payment: &Payment,
+        hash: &TxHash,
+        rows: &R,
+    ) -> Result<Taken, R::Error> {
+        if planted(Mutant::TakenByAll) {
+            return Ok(Taken::No);
+        }
+        let owners = rows.owners(&payment.network, hash)?;
+        Ok(if owners.iter().any(|owner| owner != slot) { Taken::Yes } else { Taken::No })
+    }
+
+    /// Looks up the row that a receipt id names: reads, and never writes.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    pub fn look_up<R: Rows>(read: &Read, rows: &R) -> Result<RowReply, R::Error> {
+        let wanted = &read.read;
+        let slot = match (&wanted.payer, &wanted.key) {
+            (Some(payer), Some(key)) => {
+                let slot = Slot::new(payer, key);
+                Some(original(&slot, rows)?.unwrap_or(slot))
+            }
+            _ => rows.by_receipt(&wanted.receipt)?,
+        };
+        let named = |slot: &Slot| wanted.payer.as_ref().is_none_or(|payer| *payer == slot.payer);
+        let Some(slot) = slot.filter(named) else { return Ok(RowReply { row: None }) };
+        let entry = rows.find(&slot)?.filter(|entry| entry.payment.receipt == wanted.receipt);
+        let facts = entry.map(|entry| Box::new(Facts::of(&slot.payer, &slot.key, &entry)));
+        Ok(RowReply { row: facts })
+    }
+}
+
+/// Whether a payment unknown here is begun in the object after a change of which the asking Worker
+/// has not heard.
+fn is_elsewhere<R: Rows>(slot: &Slot, role: Role, rows: &R) -> Result<bool, R::Error> {
+    Ok(role == Role::Sole && !planted(Mutant::MovedIsNothing) && rows.is_moved(slot)?)
+}
+
+/// The slot that this one stands for.
+fn original<R: Rows>(slot: &Slot, rows: &R) -> Result<Option<Slot>, R::Error> {
+    let key = rows.original(slot)?;
+    Ok(key.map(|key| Slot { payer: slot.payer.clone(), key }))
+}
+
+/// The stored response of a replay; `None` if it was changed or lost.
+fn replayed<R: Rows>(
+    slot: &Slot,
+    replay: Replay,
+    rows: &R,
+) -> Result<Option<(Replay, Vec<u8>)>, R::Error> {
+    let stored = rows.response(slot)?;
+    let whole = stored.filter(|it| hex::encode(&Sha256::digest(&it.body)) == it.sha256);
+    Ok(whole.map(|Response { head, body, .. }| {
+        let transaction: String = replay.transaction;
+        (Replay { response: head, transaction }, body)
+    }))
+}

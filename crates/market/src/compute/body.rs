@@ -1,0 +1,134 @@
+//! Bodies of requests, with the contract's sentences for what is wrong in them.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use serde_json::{Map, Value};
+
+use super::message::JsonAnswer;
+use super::refused::{invalid, no_json, said};
+use super::settings::Profile;
+use farebox_base::encoding::json;
+use farebox_evm::address::Address;
+
+/// Maximum size of a body, bytes.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
+/// Longest value of an identifying field, bytes.
+const MAX_NAME_BYTES: usize = 256;
+/// Longest prompt, bytes.
+const MAX_PROMPT_BYTES: usize = 64 * 1024;
+
+/// The members of a body.
+#[derive(Clone, Debug)]
+pub(super) struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Reads a body.
+    pub fn of(body: &str) -> Result<Self, JsonAnswer> {
+        match json::parse_with(body.as_bytes(), MAX_BODY_BYTES) {
+            Ok(Value::Object(members)) => Ok(Self(members)),
+            // A list has none of the members: its first missing one is named.
+            Ok(Value::Array(_)) => Ok(Self(Map::new())),
+            Ok(_) => Err(invalid("Request body must be a JSON object.")),
+            Err(_) => Err(no_json()),
+        }
+    }
+
+    /// Text that has to be there, without the blanks around it.
+    pub fn text(&self, name: &str) -> Result<String, JsonAnswer> {
+        let text = self.0.get(name).and_then(Value::as_str).map(str::trim);
+        let text = text.filter(|text| !text.is_empty());
+        let text = text.ok_or_else(|| invalid(&format!("{name} must be a non-empty string.")))?;
+        let most = if name == "prompt" { MAX_PROMPT_BYTES } else { MAX_NAME_BYTES };
+        if text.len() > most {
+            return Err(invalid(&format!("{name} must have at most {most} bytes.")));
+        }
+        Ok(text.to_string())
+    }
+
+    /// Text that may be missing or null.
+    pub fn maybe(&self, name: &str) -> Result<Option<String>, JsonAnswer> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(_) => self.text(name).map(Some),
+        }
+    }
+
+    /// A member as it is.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// The members of a member that has to be an object.
+    pub fn inner(&self, name: &str) -> Result<Self, JsonAnswer> {
+        match self.0.get(name) {
+            Some(Value::Object(members)) => Ok(Self(members.clone())),
+            _ => Err(invalid(&format!("{name} must be an object."))),
+        }
+    }
+
+    /// Which profile it says that it is about; `None` for the one that is served to who names none.
+    pub fn profile(&self) -> Result<Option<Profile>, JsonAnswer> {
+        match self.maybe("network_profile")? {
+            Some(name) => Profile::named(&name).map(Some).ok_or_else(|| {
+                invalid("network_profile must be one of demo-testnet, live-testnet, live-mainnet.")
+            }),
+            None => Ok(self.is_demo().then_some(Profile::DemoTestnet)),
+        }
+    }
+
+    /// Whether it says which profile it is about.
+    pub fn names_profile(&self) -> bool {
+        !matches!(self.0.get("network_profile"), None | Some(Value::Null))
+    }
+
+    fn is_demo(&self) -> bool {
+        let mode = self.0.get("demo_payment_mode").and_then(Value::as_str);
+        mode == Some("demo-direct-escrow")
+    }
+}
+
+/// The profile that a body is about, which is `usual` where it names none: whose object is asked. A
+/// body around a payload is about the payload's.
+///
+/// # Errors
+/// The answer to a body that cannot be read, or names a profile that there is not.
+pub fn profile_of(body: &str, usual: Profile) -> Result<Profile, JsonAnswer> {
+    let fields = Fields::of(body)?;
+    let named = match fields.inner("payload") {
+        Ok(payload) => payload.profile(),
+        Err(_) => fields.profile(),
+    };
+    Ok(named?.unwrap_or(usual))
+}
+
+/// The profile that a query of `buyers/capabilities` names, else `usual`.
+///
+/// # Errors
+/// The answer where it names none that there is, or the demo's.
+pub fn profile_in(query: &str, usual: Profile) -> Result<Profile, JsonAnswer> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let name = pairs.find(|(key, _)| *key == "network_profile").map(|(_, name)| name);
+    let name = name.filter(|name| !name.is_empty());
+    match name.map_or(Some(usual), Profile::named) {
+        Some(Profile::DemoTestnet) => Err(demo_unsupported()),
+        Some(profile) => Ok(profile),
+        None => {
+            let why = "network_profile must be live-mainnet or live-testnet.";
+            Err(said(400, "INVALID_NETWORK_PROFILE", why))
+        }
+    }
+}
+
+/// For the supply of a demonstration.
+#[must_use]
+pub(super) fn demo_unsupported() -> JsonAnswer {
+    let why = "Buyer capabilities are available for live profiles only.";
+    said(400, "BUYER_CAPABILITIES_PROFILE_UNSUPPORTED", why)
+}
+
+/// A wallet in its one spelling; text that is none in lower case.
+#[must_use]
+pub(super) fn spelled(id: &str) -> String {
+    Address::parse(id).map_or_else(|_| id.to_ascii_lowercase(), |wallet| wallet.to_lower_hex())
+}

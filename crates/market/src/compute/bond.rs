@@ -1,0 +1,361 @@
+//! Bonds: a seller proves its wallet by a small transfer, made after it was asked for. What the bond
+//! proved is renewed by a token, without another transfer.
+//!
+//! A transfer is public, and anyone may ask for a bond of any wallet: what tells who asked is the
+//! amount. So no two challenges of a wallet have one amount, and a transfer proves the challenge that
+//! only one asker was told. There are 999 amounts: strangers have their share of them, and who signs
+//! for the wallet, or has its session, another that strangers cannot use up.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::message::{JsonAnswer, Reaction, SellerRequest};
+use super::personal::Personal;
+use super::records::{Edit, Records};
+use super::refused::{no_seller, no_signature, said};
+use super::row::{Asker, BondRow, SellerRow};
+use super::session::WALLET_PROOF;
+use super::settings::{Gateway, Profile};
+use super::text::{object, quoted, time};
+use super::{Effect, Tick};
+use farebox_base::amount::Amount;
+use farebox_base::encoding::{base64, hex};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::secret::ct_eq;
+use farebox_evm::address::Address;
+use farebox_evm::rpc::reply::{Inclusion, Replies, Status, TransactionReceipt};
+use farebox_evm::rpc::{Call, TRANSFER, batch};
+
+/// Milliseconds in which a bond is to be transferred.
+const BOND_MS: u64 = 600_000;
+/// What a bond is at least, in whole tokens.
+const BASE: &str = "0.01";
+/// Amounts of a profile: those of the demo are even, the others odd, so that a transfer proves nothing
+/// in another profile of the same network.
+const AMOUNTS: u64 = 499;
+/// Milliseconds in which no amount is asked for twice of a wallet: a transfer that comes late proves
+/// no other challenge.
+const APART_MS: u64 = 12 * HOUR_MS;
+/// Most bonds of a wallet that strangers ask for in an hour, and most that it asks for itself: twelve
+/// hours of both have amounts of their own.
+const MAX_OF_WALLET: usize = 20;
+/// Most of them that one client asks for.
+const MAX_NEAR: usize = 3;
+/// How many strangers may have asked for before the others are kept for clients that ask for their
+/// first one.
+const MAX_AGAIN: usize = 5;
+/// Most bonds that one client asks for in an hour, of all wallets that are not its own.
+const MAX_ASKED: u64 = 20;
+const HOUR_MS: u64 = 3_600_000;
+/// Milliseconds for which the answer to a proven bond is told again to whoever lost it.
+const REPEAT_MS: u64 = 300_000;
+
+/// The answer to who has asked for as many as a wallet or a client may.
+fn too_many() -> JsonAnswer {
+    let why = "Too many bonds were asked for; sign the request, transfer one of them, or come back later.";
+    said(429, "SELLER_BOND_LIMIT_REACHED", why).with("retry-after", "600")
+}
+
+/// Whether a client has asked for as many bonds in an hour as it may, of all wallets that are not its
+/// own.
+fn has_asked_enough<R: Records>(
+    records: &R,
+    client: &str,
+    tick: Tick<'_>,
+) -> Result<bool, R::Error> {
+    let since = tick.now.saturating_sub(HOUR_MS);
+    Ok(records.bonds_asked(client, since)? >= MAX_ASKED && !planted(Mutant::BondsPileUp))
+}
+
+/// A row that counts as a bond of whoever asks; until it names a wallet it is one of none, and over.
+fn asked_by(client: &str, asker: Asker, tick: Tick<'_>) -> BondRow {
+    BondRow {
+        id: hex::encode(tick.id),
+        client: client.to_string(),
+        asker,
+        seller: String::new(),
+        agent: String::new(),
+        units: String::new(),
+        block: 0,
+        created: tick.now,
+        until: tick.now,
+        transaction: String::new(),
+        proven: 0,
+    }
+}
+
+impl Gateway {
+    /// Asks a seller for a bond.
+    pub(super) fn challenge<R: Records>(
+        &self,
+        records: &R,
+        (client, request): (&str, &SellerRequest),
+        evidence: Option<&str>,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let read = self.fields(&request.body).and_then(|fields| {
+            let agent = fields.text("passport_agent_id")?;
+            let signed = self.signed_bond(&fields, &agent, tick)?;
+            Ok((self.seller_id(&fields)?, agent, signed))
+        });
+        let (id, agent, signed) = match read {
+            Ok(named) => named,
+            Err(answer) => return Ok(Effect::reply(answer)),
+        };
+        let Some(seller) = records.seller(&id)? else { return Ok(Effect::reply(no_seller())) };
+        // What the wallet's key did not sign, a contract may have.
+        let contract = signed.as_ref().filter(|signed| !signed.is_by_key());
+        let calls = [Call::ChainId, Call::BlockNumber];
+        let calls: Vec<Call> = calls.into_iter().chain(contract.map(Personal::call)).collect();
+        let replies = evidence.map(|reply| Replies::read(reply.as_bytes(), calls.len()));
+        if let Some(contract) = contract
+            && !planted(Mutant::AnySignatureBonds)
+        {
+            let Some(replies) = &replies else {
+                // The node runs code that its asker chose: each question counts as a bond of no wallet.
+                if has_asked_enough(records, client, tick)? {
+                    return Ok(Effect::reply(too_many()));
+                }
+                let asked = asked_by(client, Asker::Anyone, tick);
+                let edits = Vec::from([Edit::Bond(Box::new(asked))]);
+                return Ok(Effect { reaction: Reaction::Evidence(batch(&calls)), edits });
+            };
+            let is_its = replies.as_ref().is_ok_and(|replies| {
+                replies.quantity(0) == Ok(self.chain_id) && contract.is_taken(replies, 2)
+            });
+            if !is_its {
+                return Ok(Effect::reply(no_signature("seller_signature is not the wallet's.")));
+            }
+        }
+        let has_session = self.session_of(&seller, &request.authorization, tick).is_ok();
+        let asker = if signed.is_some() || has_session { Asker::Seller } else { Asker::Anyone };
+        if !seller.renewal.is_empty() && seller.agent == agent && asker == Asker::Anyone {
+            return Ok(Effect::reply(self.already(&seller)));
+        }
+        let bonds = records.bonds_of(&id, tick.now.saturating_sub(APART_MS))?;
+        // Each client has its own: what it is told proves the seller, together with the transfer.
+        let is_its = |bond: &&BondRow| {
+            bond.asker == asker && (asker == Asker::Seller || bond.client == client)
+        };
+        let is_open = |bond: &&BondRow| bond.transaction.is_empty() && tick.now < bond.until;
+        let mut known = bonds.iter().rev().filter(is_its).filter(is_open);
+        if let Some(bond) = known.find(|bond| bond.agent == agent) {
+            return Ok(Effect::reply(self.told_bond(bond)));
+        }
+        let since = tick.now.saturating_sub(HOUR_MS);
+        let lately = || bonds.iter().filter(|bond| bond.created >= since && bond.asker == asker);
+        let (all, own) = (lately().count(), lately().filter(is_its).count());
+        let is_stranger = asker == Asker::Anyone;
+        let is_crowded = own > 0 && all >= MAX_AGAIN && !planted(Mutant::FewNetworksAskForAllBonds);
+        let is_over = all >= MAX_OF_WALLET || is_stranger && (own >= MAX_NEAR || is_crowded);
+        if is_over && !planted(Mutant::BondsPileUp)
+            || is_stranger && has_asked_enough(records, client, tick)?
+        {
+            return Ok(Effect::reply(too_many()));
+        }
+        let Some(replies) = replies else {
+            return Ok(Effect::told(Reaction::Evidence(batch(&calls))));
+        };
+        let block = replies.ok().filter(|replies| replies.quantity(0) == Ok(self.chain_id));
+        let Some(block) = block.and_then(|replies| replies.quantity(1).ok()) else {
+            let why = "The chain could not be read; try again.";
+            return Ok(Effect::reply(said(500, "SELLER_BOND_CHALLENGE_CREATE_FAILED", why)));
+        };
+        let Some(units) = self.bond_units(&bonds, tick) else {
+            let why = "The bond cannot be expressed in the token.";
+            return Ok(Effect::reply(said(500, "SELLER_BOND_CONFIG_INVALID", why)));
+        };
+        let bond = BondRow {
+            seller: id,
+            agent,
+            units: units.to_string(),
+            block,
+            until: tick.now.saturating_add(BOND_MS),
+            ..asked_by(client, asker, tick)
+        };
+        let reaction = Reaction::Reply(self.told_bond(&bond));
+        Ok(Effect { reaction, edits: Vec::from([Edit::Bond(Box::new(bond))]) })
+    }
+
+    /// The base and some dust, by which the bonds of a wallet are told apart.
+    fn bond_units(&self, others: &[BondRow], tick: Tick<'_>) -> Option<Amount> {
+        let (head, _) = tick.seed.split_first_chunk::<8>()?;
+        let first = u64::from_be_bytes(*head) % AMOUNTS;
+        let base = Amount::from_decimal(BASE, self.token.decimals).ok()?;
+        let least = match self.profile() {
+            Profile::DemoTestnet => 2,
+            Profile::LiveTestnet | Profile::LiveMainnet => 1,
+        };
+        let taken: Vec<&str> = others.iter().map(|bond| bond.units.as_str()).collect();
+        (0..AMOUNTS).find_map(|turn| {
+            let place = first.saturating_add(turn) % AMOUNTS;
+            let dust = place.saturating_mul(2).saturating_add(least);
+            let units = base.checked_add(Amount::from_u64(dust))?;
+            let is_free = !taken.contains(&units.to_string().as_str());
+            (is_free || planted(Mutant::BondsShareAmounts)).then_some(units)
+        })
+    }
+
+    fn told_bond(&self, bond: &BondRow) -> JsonAnswer {
+        let units = Amount::from_atomic(&bond.units).unwrap_or(Amount::ZERO);
+        let amount = units.to_decimal(self.token.decimals);
+        let (to, asset) = (self.set.bonds.to_checksum(), self.token.address.to_checksum());
+        let command = format!("kpass wallet send --to {to} --asset {asset} --amount {amount}");
+        let members = [
+            ("status", quoted("ok")),
+            ("challenge_id", quoted(&bond.id)),
+            ("seller_id", quoted(&bond.seller)),
+            ("network_profile", quoted(self.profile().name())),
+            ("network", quoted(self.set.network.as_str())),
+            ("chain_id", format!("{}", self.chain_id)),
+            ("to", quoted(&to)),
+            ("asset", quoted(&asset)),
+            ("amount", quoted(&amount)),
+            ("amount_atomic", quoted(&bond.units)),
+            ("expires_at", quoted(&time(bond.until))),
+            ("kpass_command", quoted(&command)),
+        ];
+        JsonAnswer::new(200, object(&members))
+    }
+
+    fn already(&self, seller: &SellerRow) -> JsonAnswer {
+        let why = "Seller bond already verified; use seller_renewal_token to open a session.";
+        let members = [
+            ("status", quoted("already_verified")),
+            ("seller_id", quoted(&seller.id)),
+            ("passport_agent_id", quoted(&seller.agent)),
+            ("network_profile", quoted(self.profile().name())),
+            ("message", quoted(why)),
+        ];
+        JsonAnswer::new(200, object(&members))
+    }
+
+    /// Opens a session by a bond that was transferred.
+    pub(super) fn bonded<R: Records>(
+        &self,
+        records: &R,
+        (known, seller, agent): (&SellerRow, SellerRow, &str),
+        (id, hash, evidence): (&str, &str, Option<&str>),
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let Some(bond) = records.bond(id)? else {
+            let why = "Seller bond challenge not found.";
+            return Ok(Effect::reply(said(404, "SELLER_BOND_CHALLENGE_NOT_FOUND", why)));
+        };
+        let refused = |code: &str, why: &str| Ok(Effect::reply(said(403, code, why)));
+        if bond.seller != seller.id || bond.agent != agent {
+            let why = "The challenge belongs to another seller or agent.";
+            return refused("SELLER_BOND_CHALLENGE_MISMATCH", why);
+        }
+        if !bond.transaction.is_empty() {
+            let token = self.renewal_token(&bond);
+            if planted(Mutant::UsedBondsProveAgain) {
+                return Ok(self.opened(known, seller, ("seller_bond", Some(&token)), tick));
+            }
+            // Whose answer was lost has the same session again, until another bond is proven. The
+            // transaction is public, so that it brings no other one, and no token.
+            let is_same = bond.transaction == hash.to_ascii_lowercase();
+            let is_fresh = tick.now < bond.proven.saturating_add(REPEAT_MS);
+            if is_same && is_fresh && self.renews(known, &token) {
+                let then = Tick { now: bond.proven, ..tick };
+                let effect = self.opened(known, known.clone(), ("seller_bond", None), then);
+                return Ok(Effect::told(effect.reaction));
+            }
+            return refused("SELLER_BOND_CHALLENGE_INVALID", "The challenge was used already.");
+        }
+        if tick.now >= bond.until && !planted(Mutant::BondsNeverEnd) {
+            return refused("SELLER_BOND_CHALLENGE_EXPIRED", "The challenge has expired.");
+        }
+        let lower = hash.to_ascii_lowercase();
+        let Ok(transaction) = hex::decode_array::<32>(&lower) else {
+            return refused("INVALID_TX_HASH", "tx_hash must be a 32-byte transaction hash.");
+        };
+        let is_used = records.has_bond_by(&lower)? || records.is_paid_by(&lower)?;
+        if is_used && !planted(Mutant::BondsServeTwice) {
+            return refused("SELLER_BOND_TX_REUSED", "The transaction served already.");
+        }
+        let calls = [Call::ChainId, Call::Receipt(transaction)];
+        let Some(reply) = evidence else {
+            return Ok(Effect::told(Reaction::Evidence(batch(&calls))));
+        };
+        let replies = Replies::read(reply.as_bytes(), calls.len());
+        let chain = replies.as_ref().is_ok_and(|it| it.quantity(0) == Ok(self.chain_id));
+        let receipt = replies.and_then(|replies| replies.receipt(1, &transaction));
+        let (Ok(receipt), true) = (receipt, chain) else {
+            let why = "The chain could not be read; try again.";
+            return Ok(Effect::reply(said(500, "RECEIPT_VERIFY_FAILED", why)));
+        };
+        if let Err((code, why)) = self.proves(&bond, receipt.as_ref()) {
+            return refused(code, why);
+        }
+        let bond = BondRow { transaction: lower, proven: tick.now, ..bond };
+        let token = self.renewal_token(&bond);
+        let row = SellerRow {
+            agent: agent.to_string(),
+            subject: format!("{WALLET_PROOF}{}", seller.id),
+            // What another agent opened ends here.
+            epoch: seller.epoch.saturating_add(1),
+            renewal: self.renewal_of(&token),
+            ..seller
+        };
+        let mut effect = self.opened(known, row, ("seller_bond", Some(&token)), tick);
+        effect.edits.push(Edit::Bond(Box::new(bond)));
+        Ok(effect)
+    }
+
+    /// Whether a receipt has the bond's own transfer, made after it was asked for.
+    fn proves(
+        &self,
+        bond: &BondRow,
+        receipt: Option<&TransactionReceipt>,
+    ) -> Result<(), (&'static str, &'static str)> {
+        let Some(receipt) = receipt else {
+            return Err(("RECEIPT_NOT_FOUND", "The transaction is in no block yet."));
+        };
+        if receipt.status != Status::Succeeded {
+            return Err(("TX_NOT_SUCCESSFUL", "The transaction did not succeed."));
+        }
+        let from = Address::parse(&bond.seller).unwrap_or(Address::ZERO).to_word();
+        let to = self.set.bonds.to_word();
+        let amounts: Vec<&[u8]> = receipt
+            .logs
+            .iter()
+            .filter(|log| log.standing == Inclusion::Included)
+            .filter(|log| log.address == self.token.address)
+            .filter(|log| log.topics == [TRANSFER, from, to])
+            .map(|log| log.data.as_slice())
+            .collect();
+        if amounts.is_empty() {
+            let why =
+                "The transaction has no transfer of the token from the seller to the bond wallet.";
+            return Err(("TX_TOKEN_TRANSFER_MISSING", why));
+        }
+        let units = Amount::from_atomic(&bond.units).unwrap_or(Amount::ZERO).to_be_bytes();
+        if !amounts.contains(&units.as_slice()) && !planted(Mutant::AnyBondProves) {
+            return Err(("TX_TOKEN_TRANSFER_MISMATCH", "The transfer has another amount."));
+        }
+        if receipt.block <= bond.block && !planted(Mutant::OldTransfersProve) {
+            let why = "The transfer is older than the challenge.";
+            return Err(("SELLER_BOND_CHALLENGE_STALE", why));
+        }
+        Ok(())
+    }
+
+    /// What renews the sessions that a proven bond opened.
+    fn renewal_token(&self, bond: &BondRow) -> String {
+        let parts = [bond.id.as_bytes(), bond.transaction.as_bytes()];
+        format!("qdr_{}", base64::encode_url(&self.keyed("renewal", &parts)))
+    }
+
+    fn renewal_of(&self, token: &str) -> String {
+        hex::encode(&self.keyed("renewal hash", &[token.as_bytes()]))
+    }
+
+    /// Whether a token renews the sessions of a seller.
+    pub(super) fn renews(&self, seller: &SellerRow, token: &str) -> bool {
+        let known = seller.renewal.as_bytes();
+        !known.is_empty() && ct_eq(known, self.renewal_of(token).as_bytes())
+    }
+}

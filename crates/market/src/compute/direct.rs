@@ -1,0 +1,215 @@
+//! Direct transfers: a buyer sends the price to the escrow by a transaction of its own, and shows its
+//! hash with a signature.
+//!
+//! A hash is public, so that the buyer signs what it is for: who reads the chain can show the hash and
+//! not the signature. The transaction has to be the buyer's own call of `transfer`: what the gate
+//! settles is a facilitator's, and pays through the till alone.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::message::{JsonAnswer, Reaction, TillPayment};
+use super::personal::Personal;
+use super::records::Records;
+use super::refused::said;
+use super::row::QuoteRow;
+use super::settings::Gateway;
+use super::{Effect, Tick};
+use farebox_base::amount::Amount;
+use farebox_base::encoding::hex;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_evm::address::Address;
+use farebox_evm::rpc::error::RpcError;
+use farebox_evm::rpc::reply::{Block, Inclusion, Log, Replies, Sent, Status, TransactionReceipt};
+use farebox_evm::rpc::{At, Call, TRANSFER, batch};
+use farebox_evm::transaction::transfer;
+
+/// Seconds after which a transfer buys nothing any more: what it bought is kept for longer.
+const MAX_AGE_SECS: u64 = 7 * 24 * 3_600;
+/// Calls of the first question, and of the one that asks for the block too.
+const FIRST: usize = 4;
+const WITH_BLOCK: usize = 5;
+pub(super) const USED: &str = "The transaction paid for something already.";
+
+/// What a buyer shows of its transfer.
+pub(super) struct DirectTransfer<'a> {
+    pub hash: &'a str,
+    pub signature: Option<&'a str>,
+}
+
+/// What a node says of a transfer.
+struct TransferSight {
+    chain: u64,
+    newest: Option<Block>,
+    receipt: Option<TransactionReceipt>,
+    sent: Option<Sent>,
+    /// The block that has it.
+    block: Option<Block>,
+}
+
+impl Gateway {
+    /// Takes a transfer for a quote.
+    pub(super) fn direct<R: Records>(
+        &self,
+        records: &R,
+        quote: QuoteRow,
+        (shown, confirmations): (&DirectTransfer<'_>, u64),
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let refused = |status, code: &str, why: &str| Ok(Effect::reply(said(status, code, why)));
+        let lower = shown.hash.to_ascii_lowercase();
+        let Ok(hash) = hex::decode_array::<32>(&lower) else {
+            let why = "tx_hash must be a 32-byte transaction hash.";
+            return refused(400, "INVALID_TX_HASH", why);
+        };
+        let signed = |it| Personal::of(&quote.buyer, &quote.fingerprint, it);
+        let is_signed = shown.signature.and_then(signed).is_some_and(|it| it.is_by_key());
+        if !is_signed && !planted(Mutant::AnyHashPays) {
+            let why = "buyer_signature must be a signature of buyer_id over the fingerprint.";
+            return refused(403, "BUYER_SIGNATURE_INVALID", why);
+        }
+        if let Some(hold) = records.hold(&lower)? {
+            // The same request may have been quoted again since.
+            let is_its = |first: &QuoteRow| first.fingerprint == quote.fingerprint;
+            let job = records.job(&hold.job)?;
+            return match job {
+                Some(job) if records.quote(&job.quote)?.as_ref().is_some_and(is_its) => {
+                    Ok(Effect::reply(self.told_paid(&job)))
+                }
+                Some(_) | None => refused(409, "TX_ALREADY_USED", USED),
+            };
+        }
+        let is_used = records.is_paid_by(&lower)? || records.has_bond_by(&lower)?;
+        if is_used && !planted(Mutant::TransfersPayTwice) {
+            return refused(409, "TX_ALREADY_USED", USED);
+        }
+        let Some(reply) = tick.evidence else {
+            return Ok(Effect::told(Reaction::Evidence(question(&hash, None))));
+        };
+        let sight = match (read(reply, &hash, WITH_BLOCK), read(reply, &hash, FIRST)) {
+            (Ok(whole), _) => Ok(whole),
+            (Err(_), Ok(sight)) => match sight.receipt.as_ref().map(|receipt| receipt.block) {
+                // Its time is in its block.
+                Some(block) if sight.chain == self.chain_id => {
+                    return Ok(Effect::told(Reaction::Evidence(question(&hash, Some(block)))));
+                }
+                _ => Ok(sight),
+            },
+            (Err(error), Err(_)) => Err(error),
+        };
+        let Some(sight) = sight.ok().filter(|sight| sight.chain == self.chain_id) else {
+            return refused(
+                500,
+                "RECEIPT_VERIFY_FAILED",
+                "The chain could not be read; try again.",
+            );
+        };
+        if let Err(answer) = self.transferred(&quote, &sight, confirmations, tick) {
+            return Ok(Effect::reply(answer));
+        }
+        let sale = TillPayment {
+            quote: quote.id,
+            payment: lower.clone(),
+            payer: quote.buyer,
+            amount: quote.units,
+            asset: quote.asset,
+            network: quote.network,
+            transaction: lower,
+        };
+        // Whatever became of the quote by now: the money is there, and gets a seat or goes back.
+        self.sold(records, &sale, tick)
+    }
+
+    /// Whether a payment at the till is a transfer that was shown here before: a gate may take hashes
+    /// too, and who shows one at both pays once.
+    pub(super) fn is_shown<R: Records>(
+        &self,
+        records: &R,
+        sale: &TillPayment,
+    ) -> Result<bool, R::Error> {
+        let hash = sale.transaction.to_ascii_lowercase();
+        let is_other = hash != sale.payment && !planted(Mutant::ShownTransfersPayTheTill);
+        Ok(is_other && records.hold(&hash)?.is_some())
+    }
+
+    /// Whether a transaction is the buyer's transfer of exactly the price, for good and of late.
+    fn transferred(
+        &self,
+        quote: &QuoteRow,
+        sight: &TransferSight,
+        confirmations: u64,
+        tick: Tick<'_>,
+    ) -> Result<(), JsonAnswer> {
+        let wrong = |code: &str, why: &str| Err(said(400, code, why));
+        let (Some(receipt), Some(sent)) = (&sight.receipt, &sight.sent) else {
+            return wrong("RECEIPT_NOT_FOUND", "The transaction is in no block yet.");
+        };
+        if receipt.status != Status::Succeeded {
+            return wrong("TX_NOT_SUCCESSFUL", "The transaction did not succeed.");
+        }
+        let is_transfer = |log: &&Log| {
+            log.standing == Inclusion::Included
+                && log.address == self.token.address
+                && log.topics.first() == Some(&TRANSFER)
+        };
+        if !receipt.logs.iter().any(|log| is_transfer(&log)) {
+            let why = "The transaction has no transfer of the token.";
+            return wrong("TX_TOKEN_TRANSFER_MISSING", why);
+        }
+        let address = |text: &str| Address::parse(text).unwrap_or(Address::ZERO);
+        let (buyer, to) = (address(&quote.buyer), address(&quote.pay_to));
+        let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::ZERO);
+        let is_moved = receipt.logs.iter().filter(is_transfer).any(|log| {
+            let is_between = log.topics == [TRANSFER, buyer.to_word(), to.to_word()];
+            is_between && log.data == units.to_be_bytes()
+        });
+        let is_own = sent.from == buyer
+            && sent.to == Some(self.token.address)
+            && transfer(&sent.input) == Some((to, units));
+        let is_right = is_moved && is_own;
+        if !is_right && !planted(Mutant::AnyTransferPays) {
+            let why = "The transaction is not the buyer's own transfer of this amount to pay_to.";
+            return wrong("TX_TOKEN_TRANSFER_MISMATCH", why);
+        }
+        let newest = sight.newest.map_or(0, |block| block.number);
+        let blocks = newest.checked_sub(receipt.block).map_or(0, |after| after.saturating_add(1));
+        if blocks < confirmations && !planted(Mutant::FreshTransfersPay) {
+            let why = format!(
+                "The transaction has {blocks} of {confirmations} blocks; show it again later."
+            );
+            return wrong("RECEIPT_NOT_FOUND", &why);
+        }
+        let block = sight.block.filter(|block| block.number == receipt.block);
+        let age = block.map(|block| (tick.now / 1000).saturating_sub(block.time.secs()));
+        if age.is_none_or(|age| age > MAX_AGE_SECS) && !planted(Mutant::OldTransfersPay) {
+            let why = "The transfer is older than seven days.";
+            return wrong("TX_TOKEN_TRANSFER_MISMATCH", why);
+        }
+        Ok(())
+    }
+}
+
+/// What a node is asked about a transaction, and about the block that has it once that is known.
+fn question(hash: &[u8; 32], block: Option<u64>) -> String {
+    let calls = [
+        Some(Call::ChainId),
+        Some(Call::Block(At::Latest)),
+        Some(Call::Receipt(*hash)),
+        Some(Call::Transaction(*hash)),
+        block.map(|number| Call::Block(At::Number(number))),
+    ];
+    let calls: alloc::vec::Vec<Call> = calls.into_iter().flatten().collect();
+    batch(&calls)
+}
+
+/// Reads the reply to a question, with the block or without.
+fn read(reply: &str, hash: &[u8; 32], calls: usize) -> Result<TransferSight, RpcError> {
+    let replies = Replies::read(reply.as_bytes(), calls)?;
+    Ok(TransferSight {
+        chain: replies.quantity(0)?,
+        newest: replies.block(1)?,
+        receipt: replies.receipt(2, hash)?,
+        sent: replies.transaction(3, hash)?,
+        block: if calls == WITH_BLOCK { replies.block(FIRST)? } else { None },
+    })
+}

@@ -1,0 +1,136 @@
+//! What time decides: quotes, payments and jobs that are not finished end, one at a time.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::event::event;
+use super::job::START_MS;
+use super::matching::Wanted;
+use super::message::Reaction;
+use super::records::{DueRow, Edit, Records};
+use super::row::{
+    EventKind, HoldKind, HoldRow, JobRow, JobState, Leave, Presence, QuoteRow, QuoteState,
+    SellerRow,
+};
+use super::settings::Gateway;
+use super::till::unpaid;
+use super::{Effect, Tick};
+use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
+
+/// Sellers that a job is given to before its money goes back.
+pub const MAX_ATTEMPTS: u32 = 3;
+/// Milliseconds in which the last of them has to begin: what is left of nine minutes is for the money.
+const LAST_START_MS: u64 = 30_000;
+
+impl Gateway {
+    /// Does what has been due for the longest time.
+    pub(super) fn due<R: Records>(&self, records: &R, tick: Tick<'_>) -> Result<Effect, R::Error> {
+        match records.due(tick.now)? {
+            None => Ok(Effect::told(Reaction::Nothing)),
+            Some(DueRow::Quote(quote)) => Ok(lapse(*quote)),
+            Some(DueRow::Hold(hold)) => Ok(self.look(*hold, tick)),
+            Some(DueRow::Job(job)) => match job.state {
+                JobState::Settling => self.unsettled(records, *job, tick),
+                JobState::Paid | JobState::Running => self.overtime(records, *job, tick),
+                JobState::Releasing if job.proving.is_some() => Ok(self.prove(*job, tick)),
+                // Their money is due, not they.
+                JobState::Releasing | JobState::Refunding | JobState::Done | JobState::Failed => {
+                    let row = JobRow { due: None, ..*job };
+                    Ok(done(Vec::from([Edit::Job(Box::new(row))])))
+                }
+            },
+        }
+    }
+
+    /// Ends a job whose payment did not come.
+    fn unsettled<R: Records>(
+        &self,
+        records: &R,
+        job: JobRow,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let Some(quote) = records.quote(&job.quote)? else {
+            return Ok(done(Vec::from([Edit::JobGone(job.id)])));
+        };
+        Ok(done(unpaid(quote, &job, tick)))
+    }
+
+    /// Takes a job from a seller that let it lie, and gives it to another one, or the money back.
+    fn overtime<R: Records>(
+        &self,
+        records: &R,
+        job: JobRow,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let mut edits = Vec::new();
+        if let Some(seller) = records.seller(&job.seller)?
+            && !planted(Mutant::TheDeadStayOnline)
+        {
+            let row =
+                SellerRow { presence: Presence::Offline, ..seller.after_lapse(&job, tick.now) };
+            edits.push(event(EventKind::SellerOffline, tick).seller(&row.id).job(&job.id).done());
+            edits.push(Edit::Seller(Box::new(row)));
+        }
+        let mut tried = job.tried.clone();
+        tried.push(job.seller.clone());
+        let hold = match job.hold {
+            HoldKind::Escrow | HoldKind::Contract => records.hold(&job.payment)?,
+            HoldKind::Completion | HoldKind::Mock => None,
+        };
+        let at_most = Amount::from_atomic(&job.units).ok();
+        let wanted = Wanted { at_most, tried: &tried, ..Wanted::new(&job.capability, &job.buyer) };
+        // The money of a request that waits is signed for one seller; in the contract it has one.
+        let has_one_seller = match job.hold {
+            HoldKind::Completion => true,
+            HoldKind::Contract => !planted(Mutant::ContractsChangeSellers),
+            HoldKind::Escrow | HoldKind::Mock => false,
+        };
+        let is_gone = job.waits.is_some_and(|waits| tick.now >= waits);
+        let may_go_on = !has_one_seller && job.attempts < MAX_ATTEMPTS && !is_gone
+            || planted(Mutant::JobsNeverEnd);
+        let next = if may_go_on { self.matched(records, &wanted, tick)? } else { None };
+        let Some(seat) = next else {
+            let why = match job.state {
+                JobState::Running => r#"{"error":"The seller did not deliver in time."}"#,
+                _ => r#"{"error":"The seller did not begin in time."}"#,
+            };
+            let mut effect = self.outcome(records, job, (Leave::Refund, why), tick)?;
+            edits.append(&mut effect.edits);
+            return Ok(Effect { edits, reaction: effect.reaction });
+        };
+        if let Some(hold) = hold {
+            let row = HoldRow { payee: seat.seller.id.clone(), ..hold };
+            edits.push(Edit::Hold(Box::new(row)));
+        }
+        let attempts = job.attempts.saturating_add(1);
+        let is_last = attempts >= MAX_ATTEMPTS && !planted(Mutant::PayoutsComeLate);
+        let begins = tick.now.saturating_add(if is_last { LAST_START_MS } else { START_MS });
+        let row = JobRow {
+            seller: seat.seller.id.clone(),
+            tried,
+            state: JobState::Paid,
+            attempts,
+            due: Some(job.waits.map_or(begins, |waits| waits.min(begins))),
+            ..job
+        };
+        let event = event(EventKind::Matching, tick).job(&row.id).seller(&seat.seller.id);
+        edits.push(event.payment(&row.quote.to_string()).done());
+        edits.extend(seat.edits(tick));
+        edits.push(Edit::Job(Box::new(row)));
+        Ok(done(edits))
+    }
+}
+
+fn lapse(quote: QuoteRow) -> Effect {
+    // Strangers ask for any number of quotes that lose their seats: those leave no prompts behind.
+    let is_displaced = quote.state == QuoteState::Displaced;
+    let prompt = if is_displaced { String::new() } else { quote.prompt.clone() };
+    let row = QuoteRow { state: QuoteState::Lapsed, prompt, ..quote };
+    done(Vec::from([Edit::Quote(Box::new(row))]))
+}
+
+const fn done(edits: Vec<Edit>) -> Effect {
+    Effect { reaction: Reaction::Done, edits }
+}

@@ -1,0 +1,297 @@
+//! What a profile has seen, counted as it happens: sellers, jobs, hours and records of sellers. A
+//! view reads these few rows, never all jobs.
+//!
+//! [`Gateway::counted`] is called in the block of an instruction, with its edits, before they are
+//! written. Money is decimal text, added exactly.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::Tick;
+use super::records::{Edit, Records};
+use super::row::{DaySales, EventRow, JobRow, JobState, SellerRow};
+use super::seat::Seats;
+use super::settings::Gateway;
+use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
+
+/// Milliseconds of an hour.
+pub const HOUR_MS: u64 = 3_600_000;
+
+/// What a profile has seen. One row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Sellers that have proven who they are.
+    pub sellers: u64,
+    /// Jobs that are not over.
+    pub open: u64,
+    /// Jobs that were done.
+    pub done: u64,
+    /// Jobs that failed.
+    pub failed: u64,
+    /// Jobs that were paid on the last day on which one was.
+    #[serde(default)]
+    pub sales: DaySales,
+}
+
+/// What happened in one hour. Key: hour.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HourTally {
+    /// Its first millisecond.
+    pub hour: u64,
+    /// Jobs that were paid.
+    pub created: u64,
+    /// Jobs that ended.
+    pub settled: u64,
+    /// What the done ones cost, atomic units; empty is zero.
+    pub units: String,
+}
+
+/// The record of a seller. Key: seller. Index: done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SellerRecord {
+    /// The seller.
+    pub seller: String,
+    /// Jobs that it did.
+    pub done: u64,
+    /// Jobs that failed while they were its.
+    pub failed: u64,
+    /// What the done ones cost, atomic units; empty is zero.
+    pub units: String,
+    /// Its jobs that were paid on the last day on which one was.
+    #[serde(default)]
+    pub sales: DaySales,
+}
+
+/// A row to put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// The profile's.
+    Profile(Tally),
+    /// An hour's.
+    Hour(HourTally),
+    /// A seller's.
+    Seller(SellerRecord),
+}
+
+/// Whose events are asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// All of the profile.
+    Profile,
+    /// Those that name this seller.
+    Seller(String),
+    /// Those of this job.
+    Job(String),
+}
+
+/// Reads for views. Each is one look into an index.
+pub trait Figures: Records {
+    /// What the profile has seen.
+    ///
+    /// # Errors
+    /// An error of the storage, as everywhere below.
+    fn tally(&self) -> Result<Tally, Self::Error>;
+
+    /// The row of this hour.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn hour(&self, hour: u64) -> Result<Option<HourTally>, Self::Error>;
+
+    /// Rows of this hour and later, oldest first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn hours(&self, since: u64) -> Result<Vec<HourTally>, Self::Error>;
+
+    /// The record of a seller.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn record(&self, seller: &str) -> Result<Option<SellerRecord>, Self::Error>;
+
+    /// The records with most jobs done, at most so many.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn best(&self, limit: u32) -> Result<Vec<SellerRecord>, Self::Error>;
+
+    /// The sellers that were heard of last (a heartbeat, else their first proof), latest first, of
+    /// those that have proven who they are.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn latest(&self, limit: u32) -> Result<Vec<SellerRow>, Self::Error>;
+
+    /// The sellers that have taken seats at this time.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn taken(&self, now: u64) -> Result<Vec<(String, Seats)>, Self::Error>;
+
+    /// Events with a higher number, oldest first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn events(&self, about: &About, after: u64, limit: u32) -> Result<Vec<EventRow>, Self::Error>;
+
+    /// The newest events of the profile, newest first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn newest(&self, limit: u32) -> Result<Vec<EventRow>, Self::Error>;
+
+    /// The newest events that say that a job's money moved, or that there was none to move
+    /// ([`EventKind::is_settlement`](super::row::EventKind::is_settlement)), newest first.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn settlements(&self, limit: u32) -> Result<Vec<EventRow>, Self::Error>;
+}
+
+/// The first millisecond of the hour that a time is in.
+#[must_use]
+pub const fn hour_of(at: u64) -> u64 {
+    at.saturating_sub(at % HOUR_MS)
+}
+
+/// The sum of two amounts of a row.
+#[must_use]
+pub(super) fn summed(units: &str, more: &str) -> String {
+    let read = |text: &str| Amount::from_atomic(text).unwrap_or(Amount::ZERO);
+    read(units).checked_add(read(more)).unwrap_or(Amount::MAX).to_string()
+}
+
+/// What the edits of an instruction change.
+struct Count {
+    now: u64,
+    tally: Tally,
+    hour: HourTally,
+    records: Vec<SellerRecord>,
+}
+
+impl Gateway {
+    /// The rows that count what these edits are about to write.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    pub fn counted<F: Figures>(
+        &self,
+        figures: &F,
+        edits: &[Edit],
+        tick: Tick<'_>,
+    ) -> Result<Vec<Figure>, F::Error> {
+        let is_counted = |edit: &Edit| match edit {
+            Edit::Job(_) | Edit::JobGone(_) => true,
+            // It has proven who it is just now; what proves nothing is not counted.
+            Edit::Seller(row) => row.is_bound() && row.created == tick.now,
+            Edit::Bond(_) | Edit::Quote(_) | Edit::Hold(_) | Edit::Event(_) | Edit::Leaves(_) => {
+                false
+            }
+        };
+        if !edits.iter().any(is_counted) {
+            return Ok(Vec::new());
+        }
+        let hour = hour_of(tick.now);
+        let (tally, row) = (figures.tally()?, figures.hour(hour)?);
+        let before = (tally.clone(), row.clone());
+        let hour = row.unwrap_or(HourTally { hour, ..HourTally::default() });
+        let mut count = Count { now: tick.now, tally, hour, records: Vec::new() };
+        for edit in edits.iter().filter(|edit| is_counted(edit)) {
+            match edit {
+                Edit::Seller(row)
+                    if figures.seller(&row.id)?.is_none_or(|known| !known.is_bound()) =>
+                {
+                    count.tally.sellers = count.tally.sellers.saturating_add(1);
+                }
+                Edit::Job(row) => {
+                    let known = figures.job(&row.id)?.map(|job| job.state);
+                    count.job(known, row, figures)?;
+                }
+                Edit::JobGone(id) if figures.job(id)?.is_some_and(|job| !job.state.is_over()) => {
+                    count.tally.open = count.tally.open.saturating_sub(1);
+                }
+                Edit::Seller(_)
+                | Edit::JobGone(_)
+                | Edit::Bond(_)
+                | Edit::Quote(_)
+                | Edit::Hold(_)
+                | Edit::Event(_)
+                | Edit::Leaves(_) => {}
+            }
+        }
+        let mut rows = Vec::new();
+        if count.tally != before.0 {
+            rows.push(Figure::Profile(count.tally));
+        }
+        if before.1.as_ref() != Some(&count.hour) && count.hour.created.max(count.hour.settled) > 0
+        {
+            rows.push(Figure::Hour(count.hour));
+        }
+        rows.extend(count.records.into_iter().map(Figure::Seller));
+        Ok(rows)
+    }
+}
+
+impl Count {
+    /// Takes the record of a seller out, to be put back.
+    fn record<F: Figures>(&mut self, seller: &str, figures: &F) -> Result<SellerRecord, F::Error> {
+        let record = match self.records.iter().position(|it| it.seller == seller) {
+            Some(at) => self.records.swap_remove(at),
+            None => figures.record(seller)?.unwrap_or_default(),
+        };
+        Ok(SellerRecord { seller: seller.to_string(), ..record })
+    }
+
+    fn job<F: Figures>(
+        &mut self,
+        known: Option<JobState>,
+        row: &JobRow,
+        figures: &F,
+    ) -> Result<(), F::Error> {
+        let was_over = known.is_some_and(JobState::is_over);
+        let was_paid = known.is_some_and(|state| state != JobState::Settling);
+        if known.is_none() && !row.state.is_over() {
+            self.tally.open = self.tally.open.saturating_add(1);
+        }
+        if !was_paid && row.state != JobState::Settling {
+            self.hour.created = self.hour.created.saturating_add(1);
+            let now = self.now;
+            self.tally.sales.add(&row.units, now);
+            let mut record = self.record(&row.seller, figures)?;
+            record.sales.add(&row.units, now);
+            self.records.push(record);
+        }
+        if was_over && !planted(Mutant::EndsCountTwice) || !row.state.is_over() {
+            return Ok(());
+        }
+        if known.is_some() {
+            self.tally.open = self.tally.open.saturating_sub(1);
+        }
+        self.hour.settled = self.hour.settled.saturating_add(1);
+        let mut record = self.record(&row.seller, figures)?;
+        match row.state {
+            JobState::Done => {
+                self.tally.done = self.tally.done.saturating_add(1);
+                record.done = record.done.saturating_add(1);
+                record.units = summed(&record.units, &row.units);
+                self.hour.units = summed(&self.hour.units, &row.units);
+            }
+            JobState::Failed => {
+                self.tally.failed = self.tally.failed.saturating_add(1);
+                record.failed = record.failed.saturating_add(1);
+            }
+            JobState::Settling
+            | JobState::Paid
+            | JobState::Running
+            | JobState::Releasing
+            | JobState::Refunding => {}
+        }
+        self.records.push(record);
+        Ok(())
+    }
+}

@@ -1,0 +1,336 @@
+//! Held money: where it goes is decided once, with its job; a payout of the treasury moves it.
+//!
+//! Money in an escrow contract is registered first, by the same way: the treasury has one row for
+//! each payment there, and decides once where it goes.
+//!
+//! Release and refund of a payment have one key at the treasury, and so one nonce: the treasury
+//! makes at most one of them, and the token would refuse the second. The number of the try is a
+//! part of the key, and grows only when the payout before it can never move.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::event::event;
+use super::message::{Errand, JsonAnswer, PayoutAnswer, PayoutCall, Reaction};
+use super::records::{Edit, Records};
+use super::refused::not_moved;
+use super::row::{EntryRow, EventKind, HoldRow, HoldState, JobRow, JobState, Leave};
+use super::settings::Gateway;
+use super::text::{object, or_null, quoted};
+use super::{Effect, Tick};
+use farebox_base::amount::Amount;
+use farebox_base::encoding::json;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_evm::address::Address;
+
+/// Milliseconds in which the Worker that asks the treasury has to report.
+const LEASE_MS: u64 = 30_000;
+/// How often the gate is told of a refund before its operator has to look.
+const MAX_REPORTS: u32 = 16;
+/// Looks at a payout that follow each other within [`NEAR_PAUSE_MS`]: about an hour of them.
+const NEAR_LOOKS: u32 = 120;
+/// Most milliseconds between two such looks: the treasury tells from its own table how it stands.
+const NEAR_PAUSE_MS: u64 = 30_000;
+/// Most milliseconds between two later ones.
+const MAX_PAUSE_MS: u64 = 3_600_000;
+
+/// What the treasury's answer says of a payout.
+enum Told {
+    /// It was sent.
+    Sent(String),
+    /// The chain has it.
+    Confirmed(String),
+    /// It never moves.
+    Dead,
+    /// It may have moved, or will.
+    Open,
+    /// No payout was made, or none is known to have been.
+    Unknown,
+}
+
+impl Gateway {
+    /// Decides where held money goes, and asks the treasury.
+    pub(super) fn leave(&self, hold: HoldRow, leave: Leave, tick: Tick<'_>) -> Effect {
+        let decided = match hold.state {
+            HoldState::Held => leave,
+            HoldState::Paying(_) | HoldState::Sent(_) | HoldState::Ended(_)
+                if planted(Mutant::OutcomesChange) =>
+            {
+                leave
+            }
+            HoldState::Paying(known) | HoldState::Sent(known) | HoldState::Ended(known) => known,
+        };
+        // To register it was another thing, which may have been looked at often.
+        let looks = if hold.state == HoldState::Held { 0 } else { hold.looks };
+        self.look(HoldRow { state: HoldState::Paying(decided), looks, ..hold }, tick)
+    }
+
+    /// Asks the treasury for a caller. A caller's question does not lengthen the pause.
+    pub(super) fn ask_again(&self, hold: HoldRow, tick: Tick<'_>) -> Effect {
+        let looks = hold.looks.saturating_sub(1);
+        self.look(HoldRow { looks, ..hold }, tick)
+    }
+
+    /// Asks the treasury about money that is on its way.
+    pub(super) fn look(&self, hold: HoldRow, tick: Tick<'_>) -> Effect {
+        let leave = hold.state.leave();
+        if let HoldState::Ended(_) = hold.state {
+            return self.reported(hold, tick);
+        }
+        let looks = hold.looks.saturating_add(1);
+        let fence = hold.fence.saturating_add(1);
+        let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause(hold.looks)));
+        let ask = if hold.payout.is_empty() {
+            PayoutCall::Pay(match (&hold.entry, leave) {
+                (None, Some(leave)) => self.order(&hold, leave),
+                (Some(entry), leave) => self.entrusted(&hold, entry, leave),
+                (None, None) => return Effect::told(Reaction::Nothing),
+            })
+        } else {
+            let (organization, _) = self.set.payer.clone();
+            PayoutCall::Look { id: hold.payout.clone(), organization }
+        };
+        let errand = Errand { payment: hold.payment.clone(), fence, ask };
+        let asked = Some(tick.now.saturating_add(LEASE_MS));
+        let hold = HoldRow { looks, fence, due, asked, ..hold };
+        let edits = Vec::from([Edit::Hold(Box::new(hold))]);
+        Effect { reaction: Reaction::Errand(Box::new(errand)), edits }
+    }
+
+    /// Tells the gate of a refund, so that it owes it no longer.
+    fn reported(&self, hold: HoldRow, tick: Tick<'_>) -> Effect {
+        if hold.looks >= MAX_REPORTS || hold.transaction.is_empty() {
+            let edits = Vec::from([Edit::Hold(Box::new(HoldRow { due: None, ..hold }))]);
+            return Effect { reaction: Reaction::Done, edits };
+        }
+        let (payment, transaction) = (hold.payment.clone(), hold.transaction.clone());
+        let fence = hold.fence.saturating_add(1);
+        let ask = PayoutCall::Refunded { payment: payment.clone(), transaction };
+        let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause(hold.looks)));
+        let hold = HoldRow { looks: hold.looks.saturating_add(1), fence, due, ..hold };
+        let edits = Vec::from([Edit::Hold(Box::new(hold))]);
+        Effect { reaction: Reaction::Errand(Box::new(Errand { payment, fence, ask })), edits }
+    }
+
+    /// The body of a payout. Spec: docs/treasury.md, "Payouts".
+    fn order(&self, hold: &HoldRow, leave: Leave) -> String {
+        let to = match leave {
+            Leave::Release => &hold.payee,
+            Leave::Refund => &hold.payer,
+        };
+        let to = Address::parse(to).map_or_else(|_| to.clone(), |wallet| wallet.to_checksum());
+        let amount = Amount::from_atomic(&hold.units).unwrap_or(Amount::ZERO);
+        let (organization, wallet) = &self.set.payer;
+        let key = if planted(Mutant::WaysHaveKeysOfTheirOwn) {
+            format!("hold-{}-{}-{leave:?}", hold.payment, hold.tries)
+        } else {
+            format!("hold-{}-{}", hold.payment, hold.tries)
+        };
+        object(&[
+            ("organization", quoted(organization)),
+            ("wallet", quoted(wallet)),
+            ("network", quoted(self.set.network.as_str())),
+            ("asset", quoted(self.token.symbol)),
+            ("to", quoted(&to)),
+            ("amount", quoted(&amount.to_decimal(self.token.decimals))),
+            ("idempotencyKey", quoted(&key)),
+        ])
+    }
+
+    /// The body about a payment in the escrow contract. Spec: docs/treasury.md, "Escrow contracts".
+    fn entrusted(&self, hold: &HoldRow, entry: &EntryRow, leave: Option<Leave>) -> String {
+        let goal = match leave {
+            None => "funded",
+            Some(Leave::Release) => "released",
+            Some(Leave::Refund) => "refunded",
+        };
+        let spelled = |wallet: &str| {
+            Address::parse(wallet).map_or_else(|_| wallet.to_string(), |it| it.to_checksum())
+        };
+        // What bought no job has no seller: its buyer is both.
+        let seller = if hold.payee.is_empty() { &hold.payer } else { &hold.payee };
+        let (organization, wallet) = &self.set.payer;
+        object(&[
+            ("organization", quoted(organization)),
+            ("wallet", quoted(wallet)),
+            ("network", quoted(self.set.network.as_str())),
+            ("contract", quoted(&entry.contract)),
+            ("payment", quoted(&format!("0x{}", entry.name))),
+            ("buyer", quoted(&spelled(&hold.payer))),
+            ("seller", quoted(&spelled(seller))),
+            ("amountMinor", quoted(&hold.units)),
+            ("settlement", quoted(&format!("0x{}", entry.word))),
+            ("goal", quoted(goal)),
+        ])
+    }
+
+    /// Takes the treasury's answer about a payment that is to be registered.
+    fn registered<R: Records>(
+        &self,
+        records: &R,
+        hold: HoldRow,
+        answer: Option<&PayoutAnswer>,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let (told, _) = answer.map_or((Told::Unknown, String::new()), told);
+        let (hash, due) = match told {
+            Told::Sent(hash) | Told::Confirmed(hash) => (hash, None),
+            Told::Dead | Told::Open | Told::Unknown => {
+                (String::new(), Some(tick.now.saturating_add(pause(hold.looks))))
+            }
+        };
+        let job = records.job(&hold.job)?;
+        let mut edits = Vec::from([Edit::Hold(Box::new(HoldRow { due, ..hold }))]);
+        let Some(job) = job else { return Ok(Effect { reaction: Reaction::Done, edits }) };
+        let job = JobRow { registration: hash, ..job };
+        let reaction = Reaction::Reply(self.told_paid(&job));
+        if due.is_none() {
+            edits.push(Edit::Job(Box::new(job)));
+        }
+        Ok(Effect { reaction, edits })
+    }
+
+    /// Takes the treasury's answer, and ends the job when its money has moved.
+    pub(super) fn paid_out<R: Records>(
+        &self,
+        records: &R,
+        (payment, fence): (&str, u64),
+        answer: Option<&PayoutAnswer>,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let hold = records.hold(payment)?.filter(|hold| hold.fence == fence);
+        let Some(hold) = hold else { return Ok(Effect::told(Reaction::Nothing)) };
+        let hold = HoldRow { asked: None, ..hold };
+        let Some(leave) = hold.state.leave() else {
+            return match hold.entry {
+                None => Ok(Effect::told(Reaction::Nothing)),
+                Some(_) => self.registered(records, hold, answer, tick),
+            };
+        };
+        if let HoldState::Ended(_) = hold.state {
+            // 404: the gate keeps the payment no longer, or no one may tell it.
+            let is_heard = answer.is_some_and(|answer| matches!(answer.status, 200 | 404));
+            let due = Some(tick.now.saturating_add(pause(hold.looks))).filter(|_| !is_heard);
+            let edits = Vec::from([Edit::Hold(Box::new(HoldRow { due, ..hold }))]);
+            return Ok(Effect { reaction: Reaction::Done, edits });
+        }
+        let (told, payout) = answer.map_or((Told::Unknown, String::new()), told);
+        // A payment in a contract is asked for again by itself: that drives it on.
+        let is_kept = payout.is_empty() || hold.entry.is_some();
+        let payout = if is_kept { hold.payout.clone() } else { payout };
+        let due = Some(tick.now.saturating_add(pause(hold.looks)));
+        let told = match told {
+            Told::Open | Told::Unknown if planted(Mutant::DoubtIsPaidAgain) => Told::Dead,
+            told => told,
+        };
+        let (state, hash) = match (&told, hold.state) {
+            (_, HoldState::Held | HoldState::Ended(_)) => {
+                return Ok(Effect::told(Reaction::Nothing));
+            }
+            (Told::Confirmed(hash), HoldState::Paying(_) | HoldState::Sent(_)) => {
+                (HoldState::Ended(leave), hash)
+            }
+            (Told::Sent(hash), HoldState::Paying(_) | HoldState::Sent(_)) => {
+                (HoldState::Sent(leave), hash)
+            }
+            (Told::Dead, HoldState::Paying(_) | HoldState::Sent(_)) => {
+                let payout = String::new();
+                let tries = hold.tries.saturating_add(1);
+                let state = HoldState::Paying(leave);
+                let row = HoldRow { state, tries, payout, due, ..hold };
+                return Ok(not_yet(row, leave, Some(tick)));
+            }
+            (Told::Open | Told::Unknown, HoldState::Paying(_) | HoldState::Sent(_)) => {
+                // Every look would be an event otherwise.
+                let is_news = hold.looks <= 1 && hold.state == HoldState::Paying(leave);
+                let row = HoldRow { payout, due, ..hold };
+                return Ok(not_yet(row, leave, is_news.then_some(tick)));
+            }
+        };
+        let is_ended = state == HoldState::Ended(leave);
+        // Of what got no job the gate says that it is owed, until it is told.
+        let is_owed = hold.job.is_empty() && !planted(Mutant::DebtsAreNeverReported);
+        let due = if is_ended { is_owed.then_some(tick.now) } else { due };
+        let looks = if is_ended { 0 } else { hold.looks };
+        let transaction = if hash.is_empty() { hold.transaction.clone() } else { hash.clone() };
+        let is_news = matches!(hold.state, HoldState::Paying(_));
+        let row = HoldRow { state, payout, transaction, due, looks, ..hold };
+        let job = records.job(&row.job)?.filter(|job| !job.state.is_over());
+        Ok(self.moved(row, job, leave, is_news.then_some(tick)))
+    }
+
+    fn moved(
+        &self,
+        hold: HoldRow,
+        job: Option<JobRow>,
+        leave: Leave,
+        news: Option<Tick<'_>>,
+    ) -> Effect {
+        let (kind, state, status) = match leave {
+            Leave::Release => (EventKind::Released, JobState::Done, "released"),
+            Leave::Refund => (EventKind::Refunded, JobState::Failed, "refunded"),
+        };
+        let hash = hold.transaction.clone();
+        let news = news.map(|tick| {
+            let event = event(kind, tick).job(&hold.job).payment(&hold.payment);
+            event.seller(&hold.payee).transaction(&hash).done()
+        });
+        let mut edits: Vec<Edit> = news.into_iter().collect();
+        edits.push(Edit::Hold(Box::new(hold)));
+        let Some(job) = job else { return Effect { reaction: Reaction::Done, edits } };
+        let job = JobRow { state, ..job };
+        let how = object(&[("status", quoted(status)), ("tx_hash", or_null(&hash))]);
+        let answer = JsonAnswer::new(200, self.ended(&job, leave, how));
+        edits.push(Edit::Job(Box::new(job)));
+        Effect { reaction: Reaction::Reply(answer), edits }
+    }
+}
+
+/// Money that did not move yet; `news` is given when there is something to tell.
+fn not_yet(hold: HoldRow, leave: Leave, news: Option<Tick<'_>>) -> Effect {
+    let kind = match leave {
+        Leave::Release => EventKind::ReleaseFailed,
+        Leave::Refund => EventKind::RefundFailed,
+    };
+    let news = news.map(|tick| event(kind, tick).job(&hold.job).payment(&hold.payment).done());
+    let mut edits: Vec<Edit> = news.into_iter().collect();
+    edits.push(Edit::Hold(Box::new(hold)));
+    Effect { reaction: Reaction::Reply(not_moved(leave)), edits }
+}
+
+/// Milliseconds to the next look: doubled each time, up to half a minute in the first hour.
+fn pause(looks: u32) -> u64 {
+    let (first, turn, most) = match looks.checked_sub(NEAR_LOOKS) {
+        None => (1_000_u64, looks, NEAR_PAUSE_MS),
+        Some(later) => (NEAR_PAUSE_MS, later, MAX_PAUSE_MS),
+    };
+    first.checked_shl(turn.min(16)).unwrap_or(most).min(most)
+}
+
+/// Reads an answer, and the payout's id in it. Spec: docs/treasury.md, "Payouts".
+fn told(answer: &PayoutAnswer) -> (Told, String) {
+    let body = json::parse(answer.body.as_bytes()).unwrap_or(Value::Null);
+    if !(200..=299).contains(&answer.status) {
+        return (Told::Unknown, String::new());
+    }
+    let text = |value: Option<&Value>| {
+        value.and_then(Value::as_str).map(ToString::to_string).unwrap_or_default()
+    };
+    let id = text(body.get("id"));
+    let evidence = body.get("evidence").and_then(|it| it.get("transaction"));
+    let hash = text(body.get("transaction").or(evidence));
+    let told = match (text(body.get("state")).as_str(), text(body.get("outcome")).as_str()) {
+        ("confirmed", _) => Told::Confirmed(hash),
+        ("void", _) => Told::Dead,
+        ("", "sent") => Told::Sent(hash),
+        ("", "failed") => Told::Dead,
+        ("open", "sent") => Told::Sent(hash),
+        ("open" | "executing", _) | ("", "executing" | "refused" | "unknown") => Told::Open,
+        _ => Told::Unknown,
+    };
+    (told, id)
+}

@@ -1,0 +1,154 @@
+//! Identity tokens: what is asked of an RS256 token beside its signature, which the platform
+//! checks. Spec: RFC 7515, RFC 7519.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use serde_json::Value;
+
+use super::body::Fields;
+use super::message::{Identity, JsonAnswer, SellerRequest};
+use super::refused::said;
+use super::seal::bearer;
+use farebox_base::encoding::{base64, json};
+use farebox_base::mutant::{Mutant, planted};
+
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// Whose tokens say who a seller is.
+#[derive(Debug)]
+pub struct Issuer {
+    /// `iss` of its tokens.
+    pub name: String,
+    /// The URL of its keys, a JWKS.
+    pub keys: String,
+    /// The `aud` that its tokens need to have; any, if there is none.
+    pub audience: Option<String>,
+}
+
+/// A token whose signature is to be checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnprovenToken {
+    /// `kid`; empty if it names no key.
+    pub key: String,
+    /// What is signed: header and claims as they came.
+    pub signed: String,
+    /// The signature, base64url.
+    pub signature: String,
+}
+
+/// What the platform says of a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureCheck {
+    /// It is the issuer's.
+    Right,
+    /// It is not, or the issuer has no such key.
+    Wrong,
+    /// The issuer's keys cannot be read.
+    Unread,
+}
+
+/// The token that a request for a session shows; `None` if something else proves the seller, or
+/// nothing does.
+///
+/// # Errors
+/// The answer to what can be no token of an issuer.
+pub fn unproven(request: &SellerRequest) -> Result<Option<UnprovenToken>, JsonAnswer> {
+    let shown = bearer(&request.authorization);
+    let Ok(fields) = Fields::of(&request.body) else { return Ok(None) };
+    let has = |name: &str| fields.value(name).is_some_and(|value| !value.is_null());
+    let is_bond = has("challenge_id") && has("tx_hash");
+    if shown.is_empty() || is_bond {
+        return Ok(None);
+    }
+    match parted(shown) {
+        Some(token) => Ok(Some(token)),
+        // Whoever renews may still show the session that ends.
+        None if has("seller_renewal_token") => Ok(None),
+        None => Err(bad_token("The passport identity token is not an RS256 token.")),
+    }
+}
+
+fn parted(token: &str) -> Option<UnprovenToken> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return None;
+    }
+    let (signed, signature) = token.rsplit_once('.')?;
+    let (header, _) = signed.split_once('.')?;
+    let header = json::parse(&base64::decode_url(header).ok()?).ok()?;
+    let is_rs256 = header.get("alg").and_then(Value::as_str) == Some("RS256");
+    // An extension that has to be understood is not.
+    let is_plain = header.get("crit").is_none();
+    let key = header.get("kid").and_then(Value::as_str).unwrap_or_default().to_string();
+    let (signed, signature) = (signed.to_string(), signature.to_string());
+    (is_rs256 && is_plain).then_some(UnprovenToken { key, signed, signature })
+}
+
+impl Issuer {
+    /// Who a token belongs to.
+    ///
+    /// # Errors
+    /// The answer to one that proves no one.
+    pub fn identity(
+        &self,
+        token: &UnprovenToken,
+        check: SignatureCheck,
+        now_ms: u64,
+    ) -> Result<Identity, JsonAnswer> {
+        match check {
+            SignatureCheck::Right => {}
+            SignatureCheck::Wrong if planted(Mutant::AnySignatureIdentifies) => {}
+            SignatureCheck::Wrong => {
+                return Err(bad_token("The passport identity token is not signed by its issuer."));
+            }
+            SignatureCheck::Unread => {
+                let why = "The issuer's keys cannot be read; try again.";
+                let answer = said(503, "PASSPORT_KEYS_UNAVAILABLE", why);
+                return Err(answer.with("retry-after", "5"));
+            }
+        }
+        let claims = token.signed.split_once('.').map(|(_, claims)| claims).unwrap_or_default();
+        let claims = base64::decode_url(claims).ok().and_then(|bytes| json::parse(&bytes).ok());
+        let Some(Value::Object(claims)) = claims else {
+            return Err(bad_token("The passport identity token has no claims."));
+        };
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
+        if text("iss") != self.name && !planted(Mutant::AnyIssuerIdentifies) {
+            return Err(bad_token("The passport identity token is of another issuer."));
+        }
+        let named = |value: &Value| value.as_str() == self.audience.as_deref();
+        let is_for_us = self.audience.is_none()
+            || claims.get("aud").is_some_and(|aud| match aud {
+                Value::Array(all) => all.iter().any(named),
+                one => named(one),
+            });
+        if !is_for_us && !planted(Mutant::AnyAudienceIdentifies) {
+            return Err(bad_token("The passport identity token is for another service."));
+        }
+        let subject = text("sub").to_string();
+        if subject.is_empty() {
+            return Err(bad_token("The passport identity token names no subject."));
+        }
+        let secs = now_ms / 1000;
+        let ends = claims.get("exp").and_then(Value::as_u64);
+        if ends.is_none_or(|ends| secs >= ends) && !planted(Mutant::IdentitiesNeverEnd) {
+            let why = "The passport identity token has expired.";
+            return Err(said(403, "PASSPORT_TOKEN_EXPIRED", why));
+        }
+        let begins = claims.get("nbf").map(|value| value.as_u64().unwrap_or(u64::MAX));
+        if begins.is_some_and(|begins| secs < begins) {
+            return Err(bad_token("The passport identity token is not valid yet."));
+        }
+        Ok(Identity { subject, claims: format!("{}", Value::Object(claims)) })
+    }
+}
+
+/// The answer to a token where no issuer is trusted.
+#[must_use]
+pub fn no_issuer() -> JsonAnswer {
+    bad_token("No issuer of passport identity tokens is configured.")
+}
+
+fn bad_token(why: &str) -> JsonAnswer {
+    said(403, "PASSPORT_TOKEN_INVALID", why)
+}

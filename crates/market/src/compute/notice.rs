@@ -1,0 +1,89 @@
+//! What the gate sends of its own accord, and what it asks about a price: read, and its signature
+//! checked. Spec: docs/operations.md, "Webhook"; docs/protocols.md, "Prices from a Worker".
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+
+use serde_json::Value;
+
+use super::body::MAX_BODY_BYTES;
+use super::message::{Instruction, JsonAnswer, TillPayment};
+use super::refused::{no_json, said};
+use super::settings::{Gateway, Profile};
+use super::till::quote_in;
+use super::vars::Profiles;
+use farebox_base::encoding::{hex, json};
+use farebox_base::hash;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::secret::ct_eq;
+
+/// Most seconds between the gate's clock and this one.
+const MAX_SKEW_SECS: u64 = 300;
+
+/// The price that the gate asks for, and of which profile.
+///
+/// # Errors
+/// The answer where the question is about no quote.
+pub fn price_asked(body: &str) -> Result<(Profile, Instruction), JsonAnswer> {
+    let none = || said(404, "QUOTE_EXPIRED", "No such quote can be paid now.");
+    let question = json::parse_with(body.as_bytes(), MAX_BODY_BYTES).map_err(|_| no_json())?;
+    let url = question.get("url").and_then(Value::as_str).ok_or_else(none)?;
+    let profile = quote_in(url).and_then(Profile::of_id).ok_or_else(none)?;
+    Ok((profile, Instruction::Price(url.to_string())))
+}
+
+impl Profiles {
+    /// What a notice of the gate says that it owes, and of which profile; `None` if it is about
+    /// something else.
+    ///
+    /// # Errors
+    /// 403 unless the gate has signed it within 300 seconds.
+    pub fn owed(
+        &self,
+        signature: &str,
+        body: &str,
+        now_ms: u64,
+    ) -> Result<Option<(Profile, Instruction)>, JsonAnswer> {
+        if !self.is_notice(signature, body, now_ms) && !planted(Mutant::AnyoneNotifies) {
+            return Err(said(403, "NOTICE_NOT_SIGNED", "Only the gate's own notices are taken."));
+        }
+        let notice = json::parse_with(body.as_bytes(), MAX_BODY_BYTES).map_err(|_| no_json())?;
+        let data = notice.get("data");
+        let text = |name: &str| -> String {
+            let text = data.and_then(|data| data.get(name)).and_then(Value::as_str);
+            text.unwrap_or_default().to_string()
+        };
+        let is_owed = notice.get("type").and_then(Value::as_str) == Some("payment.refund_due");
+        if !is_owed || !text("route").contains("/till/") {
+            return Ok(None);
+        }
+        let sale = TillPayment {
+            quote: String::new(),
+            payment: text("id"),
+            payer: text("payer"),
+            amount: text("amount"),
+            asset: text("asset"),
+            network: text("network"),
+            transaction: text("transaction"),
+        };
+        let holds = |it: &&Gateway| it.set.hold.has_money() && it.is_ours(&sale);
+        let gateway = self.gateways().find(holds);
+        Ok(gateway.map(Gateway::profile).map(|it| (it, Instruction::Owed(Box::new(sale)))))
+    }
+
+    fn is_notice(&self, signature: &str, body: &str, now_ms: u64) -> bool {
+        let Some(secret) = &self.notices else { return false };
+        let Some((time, mac)) =
+            signature.strip_prefix("t=").and_then(|rest| rest.split_once(",v1="))
+        else {
+            return false;
+        };
+        let Ok(secs) = time.parse::<u64>() else { return false };
+        let right = hash::mac(
+            secret.expose().as_bytes(),
+            &[time.as_bytes(), b".".as_slice(), body.as_bytes()],
+        );
+        secs.abs_diff(now_ms / 1000) <= MAX_SKEW_SECS
+            && ct_eq(mac.as_bytes(), hex::encode(&right).as_bytes())
+    }
+}

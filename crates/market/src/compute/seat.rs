@@ -1,0 +1,177 @@
+//! Seats of a seller: jobs hold them until they are over, and quotes until someone pays. What is
+//! unpaid never keeps a seat from what is paid.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use super::Tick;
+use super::records::{Edit, Records};
+use super::row::{QuoteRow, QuoteState, SellerRow, Signer};
+use super::settings::Gateway;
+use farebox_base::mutant::{Mutant, planted};
+
+/// Milliseconds for which no other quote is given the seat of one.
+const FIRM_MS: u64 = 10_000;
+/// Most quotes of one client in an hour whose seats are kept so.
+const MAX_FIRM: usize = 3;
+
+/// Seats of a seller that are taken now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seats {
+    /// By quotes that are open and in time.
+    pub reserved: u32,
+    /// Those of them that no other quote is given yet.
+    pub firm: u32,
+    /// By jobs that are settling, paid or running.
+    pub busy: u32,
+    /// Those of them whose payment is on its way, and could be made up by anyone.
+    pub forgeable: u32,
+}
+
+impl Seats {
+    /// All of them.
+    #[must_use]
+    pub const fn taken(self) -> u32 {
+        self.reserved.saturating_add(self.busy)
+    }
+
+    /// Those that no payment takes from another.
+    #[must_use]
+    pub const fn proven(self) -> u32 {
+        self.busy.saturating_sub(self.forgeable)
+    }
+
+    /// How many of so many a quote can be given now.
+    #[must_use]
+    pub const fn free(self, capacity: u32) -> u32 {
+        capacity.saturating_sub(self.busy.saturating_add(self.firm))
+    }
+}
+
+/// A quote that holds a seat unpaid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The quote.
+    pub quote: String,
+    /// The network address that asked for it.
+    pub client: String,
+    /// Until when no other quote is given its seat.
+    pub firm: u64,
+}
+
+/// Who wants a seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// A quote, which may never be paid, or a payment that anyone could have made up.
+    Quote,
+    /// A payment that its buyer has signed, or a job that was paid.
+    Payment,
+}
+
+impl Claim {
+    /// What a payment with this signature is, before it is settled.
+    pub const fn of(signer: Signer) -> Self {
+        match signer {
+            Signer::Buyer => Self::Payment,
+            Signer::Unknown => Self::Quote,
+        }
+    }
+}
+
+/// A seat that can be had.
+pub(super) struct Seat {
+    /// Whose it is.
+    pub seller: SellerRow,
+    /// What takes it from an unpaid quote; nothing if it was free.
+    pub freed: Vec<Edit>,
+}
+
+impl Seat {
+    const fn free(seller: SellerRow) -> Self {
+        Self { seller, freed: Vec::new() }
+    }
+
+    /// What takes it: the seller is given work now, and who held it does no longer.
+    pub fn edits(self, tick: Tick<'_>) -> impl Iterator<Item = Edit> {
+        let seller = SellerRow { served: tick.now, ..self.seller };
+        [Edit::Seller(Box::new(seller))].into_iter().chain(self.freed)
+    }
+}
+
+/// What ends the hold of a quote on its seat. It can be paid until its end, and has a seat then as
+/// long as another quote holds one unpaid.
+fn displaced(quote: QuoteRow) -> Edit {
+    Edit::Quote(Box::new(QuoteRow { state: QuoteState::Displaced, ..quote }))
+}
+
+/// Until when a quote's seat is given to no other quote: a client that leaves quotes unpaid has few
+/// such.
+pub(super) fn firm_until(unsold: usize, tick: Tick<'_>) -> u64 {
+    let is_firm = unsold < MAX_FIRM || planted(Mutant::QuotesStayFirm);
+    if is_firm { tick.now.saturating_add(FIRM_MS) } else { 0 }
+}
+
+impl Gateway {
+    /// The seat that whoever pays for a quote has at its seller: the quote's own, or another's if it
+    /// was displaced.
+    pub(super) fn seat_of<R: Records>(
+        &self,
+        records: &R,
+        quote: &QuoteRow,
+        claim: Claim,
+        tick: Tick<'_>,
+    ) -> Result<Option<Seat>, R::Error> {
+        let seller = records.seller(&quote.seller)?.filter(|seller| seller.holds(tick.now));
+        let Some(seller) = seller else { return Ok(None) };
+        if quote.state != QuoteState::Displaced {
+            return Ok(Some(Seat::free(seller)));
+        }
+        self.seat_at(records, seller, claim, tick)
+    }
+
+    /// A seat of this seller: a free one, else that of a quote that is not paid, else that of a
+    /// payment on its way that anyone could have made up.
+    pub(super) fn seat_at<R: Records>(
+        &self,
+        records: &R,
+        seller: SellerRow,
+        claim: Claim,
+        tick: Tick<'_>,
+    ) -> Result<Option<Seat>, R::Error> {
+        let seats = records.seats(&seller.id, tick.now)?;
+        if seats.taken() < seller.capacity || planted(Mutant::SeatsAreSoldTwice) {
+            return Ok(Some(Seat::free(seller)));
+        }
+        let is_payment = claim == Claim::Payment && !planted(Mutant::ForgeriesKeepSeats);
+        let kept = if is_payment { seats.proven() } else { seats.busy };
+        if kept >= seller.capacity || planted(Mutant::UnpaidQuotesKeepSeats) {
+            return Ok(None);
+        }
+        let holders = records.holders(&seller.id, tick.now)?;
+        if let Some(id) = displaceable(&holders, claim, tick) {
+            let freed = records.quote(id)?.map(displaced);
+            return Ok(freed.map(|edit| Seat { seller, freed: Vec::from([edit]) }));
+        }
+        let forged = if is_payment { records.forgeable(&seller.id)? } else { None };
+        let Some(job) = forged else { return Ok(None) };
+        // If the money comes all the same, it has a seat as any payment for a displaced quote.
+        let quote = records.quote(&job.quote)?.map(displaced);
+        let freed = [Edit::JobGone(job.id)].into_iter().chain(quote).collect();
+        Ok(Some(Seat { seller, freed }))
+    }
+}
+
+/// Whose seat is taken: the oldest of the client that holds most. Only a payment takes one that is
+/// still firm, where there is no other.
+fn displaceable<'a>(holders: &'a [Holder], claim: Claim, tick: Tick<'_>) -> Option<&'a str> {
+    let is_firm = |holder: &Holder| tick.now < holder.firm;
+    let of_client =
+        |holder: &Holder| holders.iter().filter(|it| it.client == holder.client).count();
+    let all: Vec<&Holder> =
+        holders.iter().filter(|it| claim == Claim::Payment || !is_firm(it)).collect();
+    // The first of equals is the oldest.
+    let first = all.into_iter().min_by_key(|it| (is_firm(it), Reverse(of_client(it))));
+    first.map(|holder| holder.quote.as_str())
+}

@@ -1,0 +1,357 @@
+//! The till: what the gate asks about a quote, and what it says was paid.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::body::spelled;
+use super::direct::USED;
+use super::event::event;
+use super::job::START_MS;
+use super::matching::Wanted;
+use super::message::{JsonAnswer, Reaction, TillPayment};
+use super::records::{Edit, Records};
+use super::refused::{detailed, quote_expired, said};
+use super::row::{
+    EntryRow, EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave, QuoteRow,
+    QuoteState, Signer,
+};
+use super::seat::{Claim, Seat};
+use super::settings::Gateway;
+use super::text::{object, or_null, quoted};
+use super::{Effect, Tick};
+use farebox_base::amount::Amount;
+use farebox_base::hash;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_evm::address::Address;
+
+/// Shortest and longest time for which a price may be promised, seconds. Spec: docs/protocols.md,
+/// "Prices from a Worker".
+const VALID_SECS: (u64, u64) = (5, 3_600);
+
+impl Gateway {
+    /// Names the price of the quote in a URL, for as long as it counts.
+    pub(super) fn price<R: Records>(
+        &self,
+        records: &R,
+        url: &str,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let none = || Effect::reply(said(404, "QUOTE_EXPIRED", "No such quote can be paid now."));
+        if self.set.hold == HoldKind::Mock && !planted(Mutant::PretendedJobsHavePrices) {
+            return Ok(none());
+        }
+        let Some(id) = quote_in(url) else { return Ok(none()) };
+        let Some(quote) = records.quote(id)? else { return Ok(none()) };
+        let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);
+        let left = match quote.state {
+            QuoteState::Open | QuoteState::Displaced
+                if !self.may_sell(records, (&quote.seller, units), tick)? =>
+            {
+                0
+            }
+            QuoteState::Displaced
+                if self.seat_of(records, &quote, Claim::Payment, tick)?.is_none() =>
+            {
+                0
+            }
+            QuoteState::Open | QuoteState::Displaced => quote.until.saturating_sub(tick.now) / 1000,
+            // The gate may ask while it settles.
+            QuoteState::Settling => 60,
+            QuoteState::Sold | QuoteState::Lapsed => 0,
+        };
+        let (least, most) = VALID_SECS;
+        if left < least {
+            return Ok(none());
+        }
+        let description = format!("QuotaDEX {} execution request", quote.capability);
+        let description: String = description.chars().take(64).collect();
+        let body = object(&[
+            ("price", object(&[("amount", quoted(&quote.units))])),
+            ("valid_secs", format!("{}", left.min(most))),
+            ("description", quoted(&description)),
+            ("pay_to", quoted(&quote.pay_to)),
+        ]);
+        Ok(Effect::reply(JsonAnswer::new(200, body)))
+    }
+
+    /// Ends a quote that the gate cannot price: it could not be paid.
+    pub(super) fn unpriced<R: Records>(&self, records: &R, id: &str) -> Result<Effect, R::Error> {
+        let is_unpaid =
+            |quote: &QuoteRow| matches!(quote.state, QuoteState::Open | QuoteState::Displaced);
+        let quote = records.quote(id)?.filter(is_unpaid);
+        let lapsed = quote.map(|quote| QuoteRow { state: QuoteState::Lapsed, ..quote });
+        let why = "The gate takes no payment of this price; nothing was charged.";
+        let reaction = Reaction::Reply(said(503, "PAYMENT_TERMS_UNAVAILABLE", why));
+        let edits = lapsed.map(|quote| Edit::Quote(Box::new(quote))).into_iter().collect();
+        Ok(Effect { reaction, edits })
+    }
+
+    /// Takes what the gate answered to a payment that was sent to the till.
+    pub(super) fn taken<R: Records>(
+        &self,
+        records: &R,
+        quote: &str,
+        (status, reason): (u32, &str),
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        // Only these say that no money moves: everything else is left to the gate and the clock.
+        let is_refused = matches!(status, 400 | 402) || planted(Mutant::DoubtIsRefused);
+        let (Some(row), Some(job)) = (records.quote(quote)?, records.job_of(quote)?) else {
+            return Ok(Effect::told(Reaction::Nothing));
+        };
+        if !is_refused || job.state != JobState::Settling {
+            return Ok(Effect::told(Reaction::Nothing));
+        }
+        let why = "The payment was refused; nothing was charged. Request a new quote.";
+        let details = object(&[("reason", or_null(reason))]);
+        let answer = detailed(400, "FACILITATOR_RESPONSE_INVALID", why, &details);
+        Ok(Effect { reaction: Reaction::Reply(answer), edits: unpaid(row, &job, tick) })
+    }
+
+    /// Takes a payment that the gate forwarded.
+    pub(super) fn sold<R: Records>(
+        &self,
+        records: &R,
+        sale: &TillPayment,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        if let Some(hold) = records.hold(&sale.payment)?
+            && !planted(Mutant::PaymentsSellTwice)
+        {
+            let job = records.job(&hold.job)?;
+            let answer = job.map_or_else(quote_expired, |job| self.told_paid(&job));
+            return Ok(Effect::reply(answer));
+        }
+        if self.is_shown(records, sale)? {
+            return Ok(Effect::reply(said(409, "TX_ALREADY_USED", USED)));
+        }
+        let is_settled = !sale.transaction.is_empty();
+        let is_ours = self.is_ours(sale)
+            && match self.set.hold {
+                HoldKind::Escrow | HoldKind::Contract => is_settled,
+                HoldKind::Completion => !is_settled,
+                HoldKind::Mock => false,
+            };
+        if !is_ours {
+            let why = "This is no payment for this till; nothing was delivered.";
+            return Ok(Effect::reply(said(409, "INVALID_PAYMENT", why)));
+        }
+        let quote = records.quote(&sale.quote)?;
+        let payer = spelled(&sale.payer);
+        let is_its = |quote: &QuoteRow| {
+            let is_priced = quote.units == sale.amount || planted(Mutant::AnyAmountBuys);
+            is_priced && (quote.buyer == payer || planted(Mutant::StrangersBuy))
+        };
+        let Some(quote) = quote.filter(is_its) else {
+            return self.orphan(records, sale, tick);
+        };
+        let job = records.job_of(&quote.id)?;
+        match (quote.state, job) {
+            (QuoteState::Settling, Some(job)) if job.state == JobState::Settling => {
+                self.paid(records, (quote, job, None), sale, tick)
+            }
+            (QuoteState::Open, None) if quote.is_open(tick.now) => {
+                let job = self.new_job(&quote, &quote.seller, tick);
+                self.paid(records, (quote, job, None), sale, tick)
+            }
+            (QuoteState::Displaced, None) if quote.is_open(tick.now) => {
+                match self.seat_of(records, &quote, Claim::Payment, tick)? {
+                    Some(seat) => {
+                        let job = self.new_job(&quote, &quote.seller, tick);
+                        self.paid(records, (quote, job, Some(seat)), sale, tick)
+                    }
+                    None => self.late(records, quote, sale, tick),
+                }
+            }
+            (_, Some(job)) if job.payment == sale.payment => {
+                Ok(Effect::told(Reaction::Wait(job.id)))
+            }
+            (_, None) => self.late(records, quote, sale, tick),
+            (_, Some(_)) => self.orphan(records, sale, tick),
+        }
+    }
+
+    /// Gives a payment whose seat is gone another one, or back.
+    fn late<R: Records>(
+        &self,
+        records: &R,
+        quote: QuoteRow,
+        sale: &TillPayment,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let at_most = Amount::from_atomic(&sale.amount).ok();
+        let wanted = Wanted { at_most, ..Wanted::new(&quote.capability, &quote.buyer) };
+        // The money of a request that waits is signed for one seller.
+        let is_work = self.set.hold.has_money() && !quote.prompt.is_empty();
+        let seat = if is_work { self.matched(records, &wanted, tick)? } else { None };
+        let Some(seat) = seat else { return self.orphan(records, sale, tick) };
+        let job = self.new_job(&quote, &seat.seller.id, tick);
+        self.paid(records, (quote, job, Some(seat)), sale, tick)
+    }
+
+    /// Makes a job of a payment, and notes its money, in one block.
+    fn paid<R: Records>(
+        &self,
+        records: &R,
+        (quote, job, seat): (QuoteRow, JobRow, Option<Seat>),
+        sale: &TillPayment,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let begins = tick.now.saturating_add(START_MS);
+        let waits = match job.hold {
+            HoldKind::Completion => Some(tick.now.saturating_add(self.set.waits_ms)),
+            HoldKind::Escrow | HoldKind::Contract | HoldKind::Mock => None,
+        };
+        let job = JobRow {
+            payment: sale.payment.clone(),
+            transaction: sale.transaction.clone(),
+            state: JobState::Paid,
+            due: Some(waits.map_or(begins, |waits| waits.min(begins))),
+            waits,
+            ..job
+        };
+        let event = event(EventKind::Paid, tick).job(&job.id).payment(&quote.id);
+        let event = event.seller(&job.seller).transaction(&job.transaction).done();
+        let mut edits = Vec::from([event]);
+        let reaction = match job.hold {
+            HoldKind::Escrow => {
+                edits.push(Edit::Hold(Box::new(self.held_of(records, sale, Some(&job))?)));
+                Reaction::Reply(self.told_paid(&job))
+            }
+            // It is registered while who paid waits, and by the alarm if that takes too long.
+            HoldKind::Contract => {
+                let hold = self.held_of(records, sale, Some(&job))?;
+                let Effect { reaction, edits: more } = self.look(hold, tick);
+                edits.extend(more);
+                reaction
+            }
+            HoldKind::Completion | HoldKind::Mock => Reaction::Wait(job.id.clone()),
+        };
+        edits.extend(seat.into_iter().flat_map(|seat| seat.edits(tick)));
+        edits.push(Edit::Quote(Box::new(QuoteRow { state: QuoteState::Sold, ..quote })));
+        edits.push(Edit::Job(Box::new(job)));
+        Ok(Effect { reaction, edits })
+    }
+
+    /// Refuses a payment; what was settled is noted and goes back.
+    fn orphan<R: Records>(
+        &self,
+        records: &R,
+        sale: &TillPayment,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        if !self.set.hold.has_money() || planted(Mutant::OrphansAreLost) {
+            return Ok(Effect::reply(quote_expired()));
+        }
+        let hold = HoldRow {
+            state: HoldState::Paying(Leave::Refund),
+            due: Some(tick.now),
+            ..self.held_of(records, sale, None)?
+        };
+        let event = event(EventKind::Failed, tick).payment(&sale.payment);
+        let event = event.transaction(&sale.transaction).done();
+        let edits = Vec::from([Edit::Hold(Box::new(hold)), event]);
+        Ok(Effect { reaction: Reaction::Reply(quote_expired()), edits })
+    }
+
+    /// Takes the gate's word that it owes a payment back: what is known here already is decided
+    /// here.
+    pub(super) fn owed<R: Records>(
+        &self,
+        records: &R,
+        sale: &TillPayment,
+        tick: Tick<'_>,
+    ) -> Result<Effect, R::Error> {
+        let is_known = records.hold(&sale.payment)?.is_some();
+        let is_held = self.set.hold.has_money() && self.is_ours(sale);
+        let is_known = is_known || self.is_shown(records, sale)?;
+        if is_known || !is_held || sale.transaction.is_empty() {
+            return Ok(Effect::told(Reaction::Nothing));
+        }
+        Ok(Effect { reaction: Reaction::Done, ..self.orphan(records, sale, tick)? })
+    }
+
+    /// Money of a payment, with the job that it bought.
+    fn held_of<R: Records>(
+        &self,
+        records: &R,
+        sale: &TillPayment,
+        job: Option<&JobRow>,
+    ) -> Result<HoldRow, R::Error> {
+        let settlement = sale.transaction.to_ascii_lowercase();
+        let entry = match (self.set.hold, job) {
+            (HoldKind::Escrow | HoldKind::Completion | HoldKind::Mock, _) => None,
+            (HoldKind::Contract, Some(job)) => Some(job.quote.clone()),
+            // The quote may have bought a job with another payment.
+            (HoldKind::Contract, None) if !planted(Mutant::OrphansShareEntries) => {
+                Some(hash::digest(&[b"farebox escrow orphan", sale.payment.as_bytes()]))
+            }
+            (HoldKind::Contract, None) => Some(sale.quote.clone()),
+        };
+        let entry = match entry {
+            None => None,
+            Some(name) => {
+                let is_shared = records.is_paid_by(&settlement)?;
+                let word = if is_shared && !planted(Mutant::SettlementsAreShared) {
+                    hash::digest(&[b"farebox escrow settlement", sale.payment.as_bytes()])
+                } else {
+                    settlement.trim_start_matches("0x").into()
+                };
+                Some(EntryRow { contract: self.set.escrow.to_checksum(), name, word })
+            }
+        };
+        Ok(HoldRow {
+            payment: sale.payment.clone(),
+            job: job.map(|job| job.id.clone()).unwrap_or_default(),
+            payer: spelled(&sale.payer),
+            payee: job.map(|job| job.seller.clone()).unwrap_or_default(),
+            units: sale.amount.clone(),
+            state: HoldState::Held,
+            tries: 1,
+            payout: String::new(),
+            transaction: String::new(),
+            settlement,
+            entry,
+            fence: 0,
+            asked: None,
+            looks: 0,
+            due: None,
+        })
+    }
+
+    /// Whether a payment is in this profile's token, by someone who can be paid back.
+    pub(super) fn is_ours(&self, sale: &TillPayment) -> bool {
+        let is_token = Address::parse(&sale.asset).is_ok_and(|it| it == self.token.address);
+        let is_wallet = Address::parse(&sale.payer).is_ok_and(|payer| !payer.is_low());
+        let is_amount = Amount::from_atomic(&sale.amount).is_ok_and(|amount| !amount.is_zero());
+        let is_network = sale.network == self.set.network.as_str();
+        is_token && is_wallet && is_amount && is_network && !sale.payment.is_empty()
+    }
+}
+
+/// What ends a job whose payment did not come: the seat is free, and the quote over. What anyone may
+/// have made up ends no quote of a buyer.
+pub(super) fn unpaid(quote: QuoteRow, job: &JobRow, tick: Tick<'_>) -> Vec<Edit> {
+    let is_forgeable = job.signer == Signer::Unknown && !planted(Mutant::ForgeriesEndQuotes);
+    if is_forgeable && tick.now < quote.until {
+        let open = QuoteRow { state: QuoteState::Open, ..quote };
+        return Vec::from([Edit::JobGone(job.id.clone()), Edit::Quote(Box::new(open))]);
+    }
+    let event = event(EventKind::Failed, tick).job(&job.id).payment(&quote.id);
+    Vec::from([
+        Edit::JobGone(job.id.clone()),
+        event.seller(&job.seller).done(),
+        Edit::Quote(Box::new(QuoteRow { state: QuoteState::Lapsed, ..quote })),
+    ])
+}
+
+/// The quote that a URL or path of the till names.
+#[must_use]
+pub fn quote_in(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("/till/")?;
+    let id = rest.split(['?', '#']).next()?;
+    let is_id = id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    is_id.then_some(id)
+}

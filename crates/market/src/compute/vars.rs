@@ -1,0 +1,407 @@
+//! From an operator's variables to the profiles that are served. Spec: docs/exchange.md,
+//! "Variables".
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::identity::Issuer;
+use super::row::HoldKind;
+use super::settings::{Gateway, OlderWays, Profile, ProfileSettings, SettingsError, Unjudged};
+use farebox_base::chain::ChainId;
+use farebox_base::encoding::json;
+use farebox_base::secret::Secret;
+use farebox_common::config::{ConfigError, MAX_CONFIG_BYTES, Reader, nodes};
+use farebox_evm::address::Address;
+
+/// The variable with an entry for each profile.
+const PROFILES: &str = "EXCHANGE_PROFILES";
+/// Members of an entry.
+const MEMBERS: [&str; 15] = [
+    "profile",
+    "network",
+    "asset",
+    "hold",
+    "escrow",
+    "bonds",
+    "organization",
+    "wallet",
+    "waits_secs",
+    "max_price",
+    "per_day",
+    "per_seller_day",
+    "direct_transfers",
+    "seller_signatures",
+    "unjudged",
+];
+const DEFAULT_ASSET: &str = "USDC";
+/// Most that a task may cost, in whole tokens.
+const MAX_PRICE: &str = "100";
+/// Seconds for which a buyer's request waits for its work.
+const WAITS_SECS: u64 = 100;
+const MAX_WAITS_SECS: u64 = 240;
+/// Most blocks that a transfer of a buyer may need.
+const MAX_BLOCKS: u64 = 1_000;
+const MIN_SECRET_BYTES: usize = 32;
+
+/// The profiles that an operator serves, and what the Worker around them needs.
+#[derive(Debug)]
+pub struct Profiles {
+    gateways: Vec<Gateway>,
+    /// The origin of the gate, which has the till.
+    pub till: String,
+    /// Shown to the treasury for payouts.
+    pub payout_token: Option<Secret<String>>,
+    /// Shown to the gate for reports of refunds.
+    pub refund_token: Option<Secret<String>>,
+    /// Whose identity tokens are taken.
+    pub issuer: Option<Issuer>,
+    /// Signs the gate's notices.
+    pub(super) notices: Option<Secret<String>>,
+    nodes: Vec<(Option<ChainId>, String)>,
+}
+
+impl Profiles {
+    /// Reads one JSON object of variables and secrets; `None` without
+    /// `EXCHANGE_PROFILES`. The member
+    /// `bindings` lists the names of what the platform binds.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first thing.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_market::compute::vars::Profiles;
+    /// assert!(Profiles::from_vars("{}").unwrap().is_none());
+    /// let wrong = Profiles::from_vars(r#"{"EXCHANGE_PROFILES": []}"#).unwrap_err();
+    /// assert!(wrong.iter().any(|error| error.variable == "EXCHANGE_SECRET"));
+    /// ```
+    pub fn from_vars(text: &str) -> Result<Option<Self>, Vec<ConfigError>> {
+        let mut reader = match json::parse_with(text.as_bytes(), MAX_CONFIG_BYTES) {
+            Ok(Value::Object(vars)) => Reader::new(vars),
+            _ => {
+                let remedy = "must be one JSON object of at most 256 KiB".to_string();
+                return Err(Vec::from([ConfigError { variable: "vars".to_string(), remedy }]));
+            }
+        };
+        if reader.is_absent(PROFILES) {
+            return Ok(None);
+        }
+        match read(&mut reader) {
+            Some(profiles) if reader.errors.is_empty() => Ok(Some(profiles)),
+            _ => Err(reader.errors),
+        }
+    }
+
+    /// The gateway of a profile, if it is served.
+    #[must_use]
+    pub fn gateway(&self, profile: Profile) -> Option<&Gateway> {
+        self.gateways.iter().find(|gateway| gateway.profile() == profile)
+    }
+
+    /// Every gateway.
+    pub fn gateways(&self) -> impl Iterator<Item = &Gateway> {
+        self.gateways.iter()
+    }
+
+    /// The profile of who names none, as clients of the original do: the main network's, if it is
+    /// served, else the test network's, else the demo's.
+    #[must_use]
+    pub fn usual(&self) -> Profile {
+        let mut known = Profile::ALL.into_iter().rev();
+        known.find(|it| self.gateway(*it).is_some()).unwrap_or(Profile::LiveMainnet)
+    }
+
+    /// The node of a profile's network.
+    #[must_use]
+    pub fn node(&self, profile: Profile) -> Option<&str> {
+        nodes::of(&self.nodes, &self.gateway(profile)?.set.network)
+    }
+}
+
+fn read(reader: &mut Reader) -> Option<Profiles> {
+    let only_test = reader.switch("TEST_NETWORKS_ONLY");
+    let secret = reader.secret("EXCHANGE_SECRET", MIN_SECRET_BYTES);
+    let till = reader.origin("MARKET_URL");
+    if till.is_none() && reader.is_absent("MARKET_URL") {
+        reader.fail("MARKET_URL", "is missing; set the address of the gate, which has the till");
+    }
+    let url =
+        if reader.is_absent("EXCHANGE_URL") { till.clone() } else { reader.origin("EXCHANGE_URL") };
+    let nodes = nodes::read(reader);
+    let issuer = issuer(reader);
+    let notices = optional(reader, "WEBHOOK_SECRET", 16);
+    let payout_token = optional(reader, "PAYOUT_TOKEN", MIN_SECRET_BYTES);
+    let refund_token = optional(reader, "REFUND_TOKEN", MIN_SECRET_BYTES);
+    let list = match reader.value(PROFILES) {
+        Some(Value::Array(list)) if !list.is_empty() => list,
+        _ => {
+            let remedy = "must be a list with an entry for each network profile, such as \
+                 [{\"profile\": \"live-testnet\", \"network\": \"eip155:84532\", …}]";
+            reader.fail(PROFILES, remedy);
+            return None;
+        }
+    };
+    // What is wrong in an entry is said also where a secret is not known, as on the machine of a check.
+    let url = url.unwrap_or_default();
+    let secret = secret.unwrap_or_else(|| Secret::new("-".repeat(MIN_SECRET_BYTES)));
+    let mut gateways: Vec<Gateway> = Vec::new();
+    for (number, entry) in list.iter().enumerate() {
+        let place = format!("{PROFILES}[{number}]");
+        let Some(set) = settings(reader, &place, entry, (&url, &secret)) else { continue };
+        if only_test && set.network.is_main_network() {
+            let remedy = "is a main network, and TEST_NETWORKS_ONLY is set";
+            reader.fail_at(&place, "network", remedy);
+            continue;
+        }
+        let gateway = match Gateway::new(set) {
+            Ok(gateway) => gateway,
+            Err(error) => {
+                reader.fail(&at(&place, error), error.to_string());
+                continue;
+            }
+        };
+        if gateways.iter().any(|known| known.profile() == gateway.profile()) {
+            reader.fail_at(&place, "profile", "is named twice; keep one of the two");
+        }
+        // A notice of the gate says nothing else of where a payment belongs.
+        if gateways.iter().any(|known| known.shares_money(&gateway)) {
+            let remedy = "holds money of the same network and asset as another profile; \
+                 give one of the two another asset or another hold";
+            reader.fail_at(&place, "hold", remedy);
+        }
+        gateways.push(gateway);
+    }
+    around(reader, &gateways);
+    Some(Profiles { gateways, till: till?, payout_token, refund_token, issuer, notices, nodes })
+}
+
+/// What the holds need of the Worker's other settings.
+fn around(reader: &mut Reader, gateways: &[Gateway]) {
+    let is_any = |kinds: &[HoldKind]| gateways.iter().any(|it| kinds.contains(&it.set.hold));
+    if is_any(&[HoldKind::Escrow, HoldKind::Contract, HoldKind::Completion]) {
+        // The gate signs with it what it says was paid.
+        reader.secret("ORIGIN_SECRET", MIN_SECRET_BYTES);
+        if !reader.is_bound("GATE") {
+            reader.fail("GATE", "is not bound; bind the gate, which takes the money");
+        }
+    }
+    if is_any(&[HoldKind::Escrow, HoldKind::Contract]) {
+        reader.secret("PAYOUT_TOKEN", MIN_SECRET_BYTES);
+        if !reader.is_bound("TREASURY") {
+            reader.fail("TREASURY", "is not bound; bind the treasury, whose wallet holds money");
+        }
+    }
+    if !reader.is_bound("EXCHANGE") {
+        reader.fail("EXCHANGE", "is not bound; bind the object that keeps sellers and jobs");
+    }
+}
+
+/// Where the fault of a setting is.
+fn at(place: &str, error: SettingsError) -> String {
+    let member = match error {
+        SettingsError::Asset => "asset",
+        SettingsError::Network => "network",
+        SettingsError::Mock => "hold",
+        SettingsError::Secret => return "EXCHANGE_SECRET".to_string(),
+        SettingsError::Escrow => "escrow",
+        SettingsError::Bonds => "bonds",
+        SettingsError::MaxPrice => "max_price",
+        SettingsError::PerDay => "per_day",
+    };
+    format!("{place}.{member}")
+}
+
+fn settings(
+    reader: &mut Reader,
+    place: &str,
+    entry: &Value,
+    (url, secret): (&str, &Secret<String>),
+) -> Option<ProfileSettings> {
+    let Value::Object(members) = entry else {
+        reader.fail(place, "must be an object");
+        return None;
+    };
+    for name in members.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
+        let known = MEMBERS.join(", ");
+        reader.fail_at(place, name, format!("is not known; there are {known}"));
+    }
+    let names = Profile::ALL.map(Profile::name).join(", ");
+    let profile = word(reader, place, members, "profile");
+    let profile = match profile.as_deref().map(Profile::named) {
+        Some(None) => {
+            reader.fail_at(place, "profile", format!("must be one of: {names}"));
+            None
+        }
+        profile => profile.flatten(),
+    };
+    let network = word(reader, place, members, "network").and_then(|text| {
+        let network = ChainId::parse_or_name(&text).ok();
+        if network.is_none() {
+            let remedy = "is not a network; use a CAIP-2 id such as eip155:84532";
+            reader.fail_at(place, "network", remedy);
+        }
+        network
+    });
+    let hold = word(reader, place, members, "hold").and_then(|text| {
+        let hold = HoldKind::named(&text);
+        if hold.is_none() {
+            let remedy = "must be one of: escrow, contract, completion, mock";
+            reader.fail_at(place, "hold", remedy);
+        }
+        hold
+    });
+    let escrow = if hold.is_some_and(HoldKind::has_money) || members.contains_key("escrow") {
+        address(reader, place, members, "escrow")
+    } else {
+        Some(Address::ZERO)
+    };
+    let bonds = address(reader, place, members, "bonds");
+    let payer = if hold.is_some_and(HoldKind::has_money) {
+        let organization = word(reader, place, members, "organization");
+        organization.zip(word(reader, place, members, "wallet"))
+    } else {
+        Some((String::new(), String::new()))
+    };
+    let asset = if members.contains_key("asset") {
+        word(reader, place, members, "asset")
+    } else {
+        Some(DEFAULT_ASSET.to_string())
+    };
+    let mut day = |name: &str| {
+        if members.contains_key(name) {
+            word(reader, place, members, name).map(Some)
+        } else {
+            Some(None)
+        }
+    };
+    let (per_day, per_seller_day) = (day("per_day"), day("per_seller_day"));
+    let max_price = if members.contains_key("max_price") {
+        word(reader, place, members, "max_price")
+    } else {
+        Some(MAX_PRICE.to_string())
+    };
+    let waits = match members.get("waits_secs") {
+        None => Some(WAITS_SECS),
+        Some(value) => value.as_u64().filter(|secs| (1..=MAX_WAITS_SECS).contains(secs)),
+    };
+    if waits.is_none() {
+        let remedy = format!("must be a whole number from 1 to {MAX_WAITS_SECS}");
+        reader.fail_at(place, "waits_secs", remedy);
+    }
+    let unjudged = unjudged(reader, place, members);
+    let older = older(reader, place, members, hold);
+    Some(ProfileSettings {
+        profile: profile?,
+        network: network?,
+        asset: asset?,
+        hold: hold?,
+        escrow: escrow?,
+        bonds: bonds?,
+        payer: payer?,
+        url: url.to_string(),
+        secret: Secret::new(secret.expose().clone()),
+        waits_ms: waits?.saturating_mul(1000),
+        max_price: max_price?,
+        per_day: per_day?,
+        per_seller_day: per_seller_day?,
+        unjudged,
+        older,
+    })
+}
+
+/// Whether results are judged, and what becomes of those that are not.
+fn unjudged(reader: &mut Reader, place: &str, members: &Map<String, Value>) -> Option<Unjudged> {
+    let unjudged = match members.get("unjudged")?.as_str() {
+        Some("released") => Unjudged::Released,
+        Some("refunded") => Unjudged::Refunded,
+        _ => {
+            reader.fail_at(place, "unjudged", "must be released or refunded");
+            return None;
+        }
+    };
+    if !reader.is_bound("PROOF") {
+        reader.fail("PROOF", "is not bound; bind the Worker that judges results");
+    }
+    Some(unjudged)
+}
+
+/// What of the original's ways is taken beside.
+fn older(
+    reader: &mut Reader,
+    place: &str,
+    members: &Map<String, Value>,
+    hold: Option<HoldKind>,
+) -> OlderWays {
+    let blocks = members.get("direct_transfers");
+    let direct_transfers =
+        blocks.and_then(Value::as_u64).filter(|it| (1..=MAX_BLOCKS).contains(it));
+    if blocks.is_some() && direct_transfers.is_none() {
+        let remedy =
+            format!("must be the number of blocks that a transfer needs, 1 to {MAX_BLOCKS}");
+        reader.fail_at(place, "direct_transfers", remedy);
+    }
+    if blocks.is_some() && !hold.is_some_and(HoldKind::has_money) {
+        let remedy = "needs hold escrow or contract, which the transfers go to";
+        reader.fail_at(place, "direct_transfers", remedy);
+    }
+    let flag = members.get("seller_signatures");
+    if flag.is_some_and(|flag| !flag.is_boolean()) {
+        reader.fail_at(place, "seller_signatures", "must be true or false");
+    }
+    let seller_signatures = flag.and_then(Value::as_bool).unwrap_or_default();
+    OlderWays { direct_transfers, seller_signatures }
+}
+
+fn word(
+    reader: &mut Reader,
+    place: &str,
+    members: &Map<String, Value>,
+    name: &str,
+) -> Option<String> {
+    match members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()) {
+        Some(text) => Some(text.to_string()),
+        None => {
+            reader.fail_at(place, name, "is missing; it is text");
+            None
+        }
+    }
+}
+
+fn address(
+    reader: &mut Reader,
+    place: &str,
+    members: &Map<String, Value>,
+    name: &str,
+) -> Option<Address> {
+    let text = word(reader, place, members, name)?;
+    let address = Address::parse_checksummed(&text).ok();
+    if address.is_none() {
+        let remedy = "is not an address; write 0x and 40 hex digits";
+        reader.fail_at(place, name, remedy);
+    }
+    address
+}
+
+/// `IDENTITY`: whose tokens say who a seller is.
+fn issuer(reader: &mut Reader) -> Option<Issuer> {
+    let value = reader.value("IDENTITY")?;
+    let text = |name: &str| value.get(name).and_then(Value::as_str).filter(|it| !it.is_empty());
+    let (Some(name), Some(keys)) = (text("issuer"), text("jwks")) else {
+        let remedy = "must be an object with issuer, the `iss` of its tokens, and jwks, a URL";
+        reader.fail("IDENTITY", remedy);
+        return None;
+    };
+    let keys = nodes::checked(reader, "IDENTITY.jwks", keys)?;
+    if value.get("audience").is_some() && text("audience").is_none() {
+        reader.fail("IDENTITY.audience", "must be text, the `aud` of its tokens");
+    }
+    let audience = text("audience").map(ToString::to_string);
+    Some(Issuer { name: name.to_string(), keys, audience })
+}
+
+fn optional(reader: &mut Reader, name: &str, min_bytes: usize) -> Option<Secret<String>> {
+    if reader.is_absent(name) { None } else { reader.secret(name, min_bytes) }
+}

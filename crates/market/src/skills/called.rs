@@ -1,0 +1,320 @@
+//! What comes of calling a skill: it answers, or asks for money that the listing allows or not.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::booking::{Finish, SUM_DECIMALS, counted_on, day_of};
+use super::books::{Books, Edit};
+use super::invoke::CALL_LEASE_MS;
+use super::message::{CallOutcome, Errand, MockProof, PayOrder, Reaction, SellerAnswer};
+use super::row::{Ending, InvocationRow, Moved, Phase, SkillRow, SpendRow, VersionRow};
+use super::seal::origin_of;
+use super::text::Members;
+use super::{Effect, Market, Moment};
+use farebox_base::amount::Amount;
+use farebox_base::chain::ChainId;
+use farebox_base::encoding::hex;
+use farebox_base::http::Headers;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_evm::token::{self, TOKENS};
+use farebox_payer::client::asset::is_dollar;
+use farebox_payer::client::challenge::{Challenge, Means};
+use farebox_payer::client::offer::{Offer, digest};
+use farebox_payer::client::policy::Policy;
+
+/// What the money would have to be, and is, in atomic units.
+type Figures = Option<(String, String)>;
+/// Milliseconds for which a Worker may wait for the treasury.
+pub(super) const PAY_LEASE_MS: u64 = 60_000;
+/// The error of a skill that failed.
+pub(super) const FAILED: &str = "Skill invocation failed";
+
+impl Market {
+    /// Goes on after a call.
+    pub(super) fn called<B: Books>(
+        &self,
+        books: &B,
+        (id, fence): (&str, u64),
+        outcome: &CallOutcome,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let Some(row) = books.invocation(id)? else {
+            return self.follow(books, id, moment);
+        };
+        let is_held = row.fence == fence || planted(Mutant::OldGrantsCount);
+        if is_held && row.phase == Phase::Paying && row.looks == 0 {
+            // The report came before, and its answer was lost: the treasury knows the key.
+            let owner = books.skill(&row.skill)?.map(|skill| skill.owner).unwrap_or_default();
+            let order = order(&row, &owner, 0);
+            return Ok(Effect::told(Reaction::Errand(Errand::Pay(Box::new(order)))));
+        }
+        if !is_held || !matches!(row.phase, Phase::Calling | Phase::Proving) {
+            return self.follow(books, id, moment);
+        }
+        let answer = match outcome {
+            CallOutcome::Answer(answer) => answer,
+            CallOutcome::TooLarge => {
+                return self.call_failed(books, row, "response_too_large", moment);
+            }
+            CallOutcome::Timeout | CallOutcome::Unreachable | CallOutcome::Redirect => {
+                return self.call_failed(books, row, FAILED, moment);
+            }
+        };
+        let is_good = (200..300).contains(&answer.status);
+        match (row.phase, answer.status) {
+            (Phase::Calling, 402) if row.pack.is_empty() => {
+                self.asked_for_money(books, row, answer, moment)
+            }
+            (Phase::Calling, _) if is_good => {
+                let finish = Finish {
+                    ending: Ending::Free,
+                    paid: Moved::No,
+                    error: "",
+                    answer: Some(answer),
+                    figures: None,
+                };
+                self.finish(books, row, &finish, moment.now)
+            }
+            (Phase::Proving, _) if is_good => {
+                let finish = Finish {
+                    ending: Ending::PaidOk,
+                    paid: Moved::Yes,
+                    error: "",
+                    answer: Some(answer),
+                    figures: None,
+                };
+                self.finish(books, row, &finish, moment.now)
+            }
+            _ => self.call_failed(books, row, FAILED, moment),
+        }
+    }
+
+    fn call_failed<B: Books>(
+        &self,
+        books: &B,
+        row: InvocationRow,
+        error: &str,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let finish = match row.phase {
+            Phase::Proving => {
+                Finish { ending: Ending::PaidFailed, paid: Moved::Yes, ..Finish::failed(error) }
+            }
+            _ => Finish::failed(error),
+        };
+        self.finish(books, row, &finish, moment.now)
+    }
+
+    /// Asks the treasury to pay what the skill asks for, if the listing has it.
+    fn asked_for_money<B: Books>(
+        &self,
+        books: &B,
+        row: InvocationRow,
+        answer: &SellerAnswer,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let (skill, version) = (books.skill(&row.skill)?, books.version(&row.skill, &row.version)?);
+        let (Some(skill), Some(version)) = (skill, version) else {
+            return self.finish(books, row, &Finish::failed("Skill not found"), moment.now);
+        };
+        let url = self.address(&skill, &version);
+        let offer = match self.terms(answer, &url, moment.now) {
+            Some(offers) => chosen(offers, &skill, &version),
+            None if self.mock => return Ok(self.prove(row, &version, moment)),
+            None => Err("terms_unreadable"),
+        };
+        let offer = match offer {
+            Ok(offer) => offer,
+            Err(error) => return self.finish(books, row, &Finish::failed(error), moment.now),
+        };
+        let amount = offer.amount.to_decimal(offer.asset.decimals);
+        let dollars = is_dollar(&offer.asset.symbol);
+        let counted = Amount::from_decimal(&amount, SUM_DECIMALS).ok().filter(|_| dollars);
+        let row = InvocationRow {
+            xlm: counted.and_then(|_| self.xlm_of(&amount)).unwrap_or_else(|| "0".to_string()),
+            amount,
+            asset: offer.asset.symbol.clone(),
+            network: offer.asset.network.to_string(),
+            ..row
+        };
+        let mut spend = self.spend_of(books, &row)?;
+        let now = moment.now;
+        let held = match self.held(&spend, counted, offer.asset.decimals, now) {
+            Ok(held) => held,
+            Err(figures) => {
+                let finish = Finish {
+                    ending: Ending::InsufficientBalance,
+                    figures,
+                    ..Finish::failed("insufficient_balance")
+                };
+                return self.finish(books, row, &finish, now);
+            }
+        };
+        let before = counted_on(&spend, now);
+        spend.day = day_of(now);
+        spend.counted = before.checked_add(held).unwrap_or(Amount::MAX).to_string();
+        let lease = now.saturating_add(PAY_LEASE_MS);
+        let row = InvocationRow {
+            phase: Phase::Paying,
+            counted: held.to_string(),
+            lease,
+            due: Some(lease),
+            asks: 1,
+            ..row
+        };
+        let order = order(&row, &skill.owner, 0);
+        let edits = Vec::from([Edit::Invocation(Box::new(row)), Edit::Spend(Box::new(spend))]);
+        Ok(Effect { reaction: Reaction::Errand(Errand::Pay(Box::new(order))), edits })
+    }
+
+    /// What is held of an agent's day, or what is missing.
+    fn held(
+        &self,
+        spend: &SpendRow,
+        counted: Option<Amount>,
+        decimals: u8,
+        now: u64,
+    ) -> Result<Amount, Figures> {
+        let Some(cap) = self.daily_cap.filter(|_| !planted(Mutant::CapsAreIgnored)) else {
+            return Ok(counted.unwrap_or(Amount::ZERO));
+        };
+        // What has no price in dollars cannot be compared with the cap.
+        let amount = counted.ok_or(None)?;
+        let before = counted_on(spend, now);
+        let after = before.checked_add(amount).ok_or(None)?;
+        if after <= cap {
+            return Ok(amount);
+        }
+        let left = cap.checked_sub(before).unwrap_or(Amount::ZERO);
+        let atomic = |amount: Amount| {
+            let text = super::price::cut(amount, SUM_DECIMALS, decimals);
+            Amount::from_decimal(&text, decimals).unwrap_or(Amount::ZERO).to_string()
+        };
+        Err(Some((atomic(amount), atomic(left))))
+    }
+
+    /// The offers of a 402; `None` if it has no terms.
+    fn terms(&self, answer: &SellerAnswer, url: &str, now: u64) -> Option<Vec<Offer>> {
+        let mut headers = Headers::new();
+        for (name, value) in &answer.headers {
+            headers.add(name, value);
+        }
+        let policy = policy()?;
+        let host = origin_of(url).split_once("://").map_or("", |(_, host)| host);
+        let means = Means {
+            policy: &policy,
+            host,
+            now: UnixTime::from_secs(now.checked_div(1000).unwrap_or_default()),
+            broadcasts: false,
+            authorization_is_free: true,
+        };
+        let body = if answer.base64 { "" } else { answer.body.as_str() };
+        Challenge::read(&headers, body.as_bytes(), means).ok().map(|challenge| challenge.offers)
+    }
+
+    /// Sends the original's proof of a pretended payment.
+    fn prove(&self, row: InvocationRow, version: &VersionRow, moment: Moment<'_>) -> Effect {
+        let reference = alloc::format!("{}:stellar:{}", version.call_url, moment.now);
+        // The id, because two may begin in one millisecond.
+        let hash =
+            hex::encode(&Sha256::digest(alloc::format!("{reference} {}", row.id).as_bytes()));
+        let tx = alloc::format!("mock_tx_{hash}");
+        let proof = Members::new()
+            .text("paymentRef", &reference)
+            .text("txHash", &tx)
+            .text("chain", "stellar")
+            .done();
+        let lease = moment.now.saturating_add(CALL_LEASE_MS);
+        let row = InvocationRow {
+            phase: Phase::Proving,
+            amount: version.price.clone(),
+            asset: version.asset.clone(),
+            network: "stellar".to_string(),
+            xlm: version.xlm.clone().unwrap_or_else(|| "0".to_string()),
+            tx,
+            lease,
+            due: Some(lease),
+            ..row
+        };
+        let header = ("x-payment".to_string(), proof);
+        let proof = MockProof { invocation: row.id.clone(), fence: row.fence, header };
+        let edits = Vec::from([Edit::Invocation(Box::new(row))]);
+        Effect { reaction: Reaction::Errand(Errand::Prove(Box::new(proof))), edits }
+    }
+}
+
+/// The order for what a row pays.
+pub(super) fn order(row: &InvocationRow, owner: &str, delay_ms: u64) -> PayOrder {
+    let chain = ChainId::parse(&row.network).ok();
+    let token = chain.as_ref().and_then(|chain| token::by_symbol(chain, &row.asset));
+    let candidate = token.and_then(|token| {
+        let amount = Amount::from_decimal(&row.amount, token.decimals).ok()?.to_string();
+        let (asset, payee) = (token.address.to_lower_hex(), owner.to_ascii_lowercase());
+        Some(digest([&row.network, &asset, &payee, &amount, "exact"]))
+    });
+    PayOrder {
+        invocation: row.id.clone(),
+        fence: row.fence,
+        organization: row.organization.clone(),
+        agent: row.agent.clone(),
+        // Without a digest nothing may be paid.
+        candidate: candidate.unwrap_or_else(|| "none".to_string()),
+        max_amount: row.amount.clone(),
+        delay_ms,
+    }
+}
+
+/// The cheapest offer that the listing allows.
+fn chosen(
+    offers: Vec<Offer>,
+    skill: &SkillRow,
+    version: &VersionRow,
+) -> Result<Offer, &'static str> {
+    if offers.is_empty() {
+        return Err("terms_unreadable");
+    }
+    let keep = |offers: Vec<Offer>, good: &dyn Fn(&Offer) -> bool, error: &'static str| {
+        let kept: Vec<Offer> = offers.into_iter().filter(|offer| good(offer)).collect();
+        if kept.is_empty() { Err(error) } else { Ok(kept) }
+    };
+    let is_payee = |offer: &Offer| {
+        offer.pay_to.to_checksum() == skill.owner || planted(Mutant::AnyPayeeIsPaid)
+    };
+    let offers = keep(offers, &is_payee, "payee_not_listed")?;
+    let is_asset = |offer: &Offer| {
+        let network = offer.asset.network.as_str();
+        let known = token::by_symbol(&offer.asset.network, &version.asset);
+        version.networks.iter().any(|it| it == network)
+            && known.is_some_and(|token| token.address == offer.asset.address)
+            || planted(Mutant::AnyAssetIsPaid)
+    };
+    let offers = keep(offers, &is_asset, "asset_not_listed")?;
+    let is_cheap = |offer: &Offer| {
+        let price = Amount::from_decimal(&version.price, offer.asset.decimals);
+        price.is_ok_and(|price| offer.amount <= price) || planted(Mutant::DriftIsPaid)
+    };
+    let offers = keep(offers, &is_cheap, "price_exceeds_listing")?;
+    let whole = |offer: &Offer| {
+        let text = offer.amount.to_decimal(offer.asset.decimals);
+        Amount::from_decimal(&text, SUM_DECIMALS).unwrap_or(Amount::MAX)
+    };
+    offers.into_iter().min_by_key(whole).ok_or("terms_unreadable")
+}
+
+/// Every known asset, without limits: those of the listing are checked here.
+fn policy() -> Option<Policy> {
+    let mut symbols: Vec<Value> = Vec::new();
+    for token in TOKENS.iter().filter(|token| token.eip3009) {
+        if !symbols.iter().any(|known| known == token.symbol) {
+            symbols.push(token.symbol.into());
+        }
+    }
+    let mut members = Map::new();
+    members.insert("assets".to_string(), Value::Array(symbols));
+    Policy::from_json(&Value::Object(members).to_string()).ok()
+}

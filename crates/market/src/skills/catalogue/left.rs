@@ -1,0 +1,103 @@
+//! What is left of skills that are active no longer: how they come back, and what is forgotten.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{MAX_LEFT_OVER, MAX_VERSIONS};
+use crate::skills::books::{Books, Edit};
+use crate::skills::row::{SkillRow, VersionRow};
+use crate::skills::sold::GRACE_MS;
+use farebox_base::mutant::{Mutant, planted};
+
+/// Most skills of an owner that are kept after they were taken back and never used.
+const MAX_IDLE: usize = 20;
+/// Ids of forgotten skills at most whose former owners stay known, and how many of the older ones
+/// leave at once.
+const MAX_FORMER: (u32, u32) = (10_000, 64);
+
+/// How a skill that made room for another comes back.
+pub(super) enum Comeback {
+    /// As it was: with what its versions have sold.
+    Kept(Box<SkillRow>),
+    /// As a new one: nothing of it is kept but whose it is.
+    Anew,
+}
+
+/// How an owner may publish a skill again, if it made room for another: at once as it was or with
+/// another version, and with other terms of the same version once no one buys at the old ones any
+/// more, unless a receipt may tell of these.
+pub(super) fn comeback<B: Books>(
+    books: &B,
+    known: SkillRow,
+    (skill, version): (&SkillRow, &VersionRow),
+    now: u64,
+) -> Result<Option<Comeback>, B::Error> {
+    if !known.made_room || known.active || known.owner != skill.owner {
+        return Ok(None);
+    }
+    let versions = books.versions(&known.id)?;
+    let same = versions.iter().find(|old| old.version == version.version);
+    let is_kept = match same {
+        Some(old) => has_terms_of(old, version),
+        None => versions.len() < MAX_VERSIONS,
+    };
+    let is_past = known.changed.saturating_add(GRACE_MS) < now;
+    Ok(if is_kept && !planted(Mutant::ComebacksWait) {
+        Some(Comeback::Kept(Box::new(known)))
+    } else if is_past && !known.used {
+        Some(Comeback::Anew)
+    } else {
+        None
+    })
+}
+
+/// Whether a version is sold at the terms of another.
+fn has_terms_of(old: &VersionRow, version: &VersionRow) -> bool {
+    let skill = old.skill.clone();
+    let version = VersionRow { skill, created: old.created, until: old.until, ..version.clone() };
+    *old == version
+}
+
+/// Whether an id that no skill has may be this owner's: a buyer who knows it is led to no one else.
+pub(super) fn is_of<B: Books>(books: &B, id: &str, owner: &str) -> Result<bool, B::Error> {
+    let former = books.forgotten(id)?;
+    Ok(former.is_none_or(|former| former == owner) || planted(Mutant::IdsAreTakenOver))
+}
+
+/// The skills of an owner that are forgotten once one more was taken back: those that were never
+/// used, beyond the newest.
+pub(super) fn forgets<B: Books>(books: &B, owner: &str, now: u64) -> Result<Vec<Edit>, B::Error> {
+    let idle = books.idle_of(owner)?;
+    let beyond = idle.len().saturating_add(1).saturating_sub(MAX_IDLE);
+    // What is on its way still finds its skill.
+    let is_past = |row: &SkillRow| row.changed.saturating_add(GRACE_MS) < now;
+    let old = idle.into_iter().take(beyond).filter(is_past);
+    forgotten(books, old.map(|row| row.id).collect())
+}
+
+/// The skills of all owners that are forgotten once one more was published, but for this one.
+pub(super) fn leftovers<B: Books>(
+    books: &B,
+    published: &str,
+    is_anew: bool,
+    now: u64,
+) -> Result<Vec<Edit>, B::Error> {
+    let before = now.saturating_sub(GRACE_MS);
+    let mut left = books.left_over(before, MAX_LEFT_OVER.0, MAX_LEFT_OVER.1)?;
+    left.retain(|id| *id != published);
+    left.extend(is_anew.then(|| String::from(published)));
+    forgotten(books, left)
+}
+
+/// Forgets skills, and whose the oldest were that were forgotten.
+fn forgotten<B: Books>(books: &B, ids: Vec<String>) -> Result<Vec<Edit>, B::Error> {
+    let (most, step) = MAX_FORMER;
+    let more = u32::try_from(ids.len()).unwrap_or(most);
+    let old = books.former(most.saturating_sub(more), step)?;
+    let mut edits: Vec<Edit> = ids.into_iter().map(Edit::Forget).collect();
+    if !old.is_empty() && !planted(Mutant::FormerOwnersPileUp) {
+        edits.push(Edit::Unname(old));
+    }
+    Ok(edits)
+}

@@ -1,0 +1,200 @@
+//! How much of the gate's table skills may take, and how often they are published.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::skills::Market;
+use crate::skills::books::{Books, Edit};
+use crate::skills::message::Response;
+use crate::skills::place::resized;
+use crate::skills::refused::said;
+use crate::skills::row::{RateRow, Room, SkillRow, TableRow, VersionRow};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::sorted::Sorted;
+
+/// Most routes that the gate reads, without those of the operator.
+const MAX_ROUTES: u64 = 990;
+/// Longest table, bytes.
+const MAX_TABLE_BYTES: u64 = 224 * 1024;
+/// Most bytes of it for the skills of an owner that have no place, where listing costs nothing.
+const MAX_IDLE_BYTES: u64 = 16 * 1024;
+/// Most active skills that have no place.
+const MAX_UNPROVEN: u64 = 1_000;
+/// How often an owner may publish, versions included, and in how many milliseconds.
+const OWNER_PACE: (u64, u64) = (60, 3_600_000);
+
+/// A skill with its room in the gate's table, and the edits that made it.
+pub(in crate::skills) struct Housed {
+    /// The skill.
+    pub skill: SkillRow,
+    /// What ends the skills that had the room.
+    pub edits: Vec<Edit>,
+}
+
+impl Market {
+    /// The skill with its room in the gate's table, or the refusal if there is none left. What has no
+    /// place makes room for any other.
+    pub(in crate::skills) fn housed<B: Books>(
+        &self,
+        books: &B,
+        skill: SkillRow,
+        version: &VersionRow,
+        now: u64,
+    ) -> Result<Result<Housed, Response>, B::Error> {
+        let is_there = books.skill(&skill.id)?.is_some_and(|row| row.active);
+        let crowd = if is_there {
+            0
+        } else {
+            books.unproven_count(now)?.saturating_add(1).saturating_sub(MAX_UNPROVEN)
+        };
+        if skill.owes {
+            let skill = SkillRow { room: Room::default(), ..skill };
+            return self.with_room(books, skill, (Room::default(), crowd), now);
+        }
+        let mut room = Room::default();
+        for route in self.routes_of(&skill, version) {
+            let bytes = u64::try_from(route.len()).unwrap_or(u64::MAX).saturating_add(1);
+            room.routes = room.routes.saturating_add(1);
+            room.bytes = room.bytes.saturating_add(bytes);
+        }
+        // What it has already is given back.
+        let rest = |taken: u64, had: u64, more: u64| taken.saturating_sub(had).saturating_add(more);
+        let had = skill.room;
+        let all = books.room()?;
+        let own = u64::try_from(self.own_routes.len()).unwrap_or(u64::MAX);
+        let is_free = !skill.has_place(now) && self.listing_fee.is_none();
+        if is_free && room.bytes > had.bytes && !planted(Mutant::OwnersFillTheTable) {
+            let idle = books.idle_room_of(&skill.owner, now)?;
+            if rest(idle.bytes, had.bytes, room.bytes) > MAX_IDLE_BYTES {
+                let error = alloc::format!(
+                    "Skills for which no money moved must have at most {MAX_IDLE_BYTES} bytes together"
+                );
+                return Ok(Err(said(429, &error)));
+            }
+        }
+        let over = Room {
+            routes: rest(all.routes, had.routes, room.routes).saturating_sub(MAX_ROUTES),
+            bytes: rest(all.bytes, had.bytes, room.bytes)
+                .saturating_add(own)
+                .saturating_sub(MAX_TABLE_BYTES),
+        };
+        self.with_room(books, resized(skill, room, now), (over, crowd), now)
+    }
+
+    /// The skill with what leaves for it.
+    fn with_room<B: Books>(
+        &self,
+        books: &B,
+        skill: SkillRow,
+        over: (Room, u64),
+        now: u64,
+    ) -> Result<Result<Housed, Response>, B::Error> {
+        let Some(leaving) = makes_room(books, &skill, over, now)? else {
+            return Ok(Err(said(503, "catalogue_full")));
+        };
+        let mut edits = Vec::new();
+        for gone in leaving {
+            let gone = SkillRow { active: false, made_room: true, changed: now, ..gone };
+            edits.extend(ended(books, gone, now)?);
+        }
+        Ok(Ok(Housed { skill, edits }))
+    }
+
+    /// The route table has to be written again.
+    pub(in crate::skills) fn changed<B: Books>(
+        &self,
+        books: &B,
+        now: u64,
+    ) -> Result<[Edit; 2], B::Error> {
+        let table = books.table()?;
+        let due = table.due.map_or(now, |due| due.min(now));
+        let wanted = table.wanted.saturating_add(1);
+        let table = TableRow { wanted, due: Some(due), ..table };
+        Ok([Edit::Table(table), Edit::Sweep(now)])
+    }
+}
+
+/// The edits of a skill that is active no longer: no version of it is sold from now on.
+pub(super) fn ended<B: Books>(books: &B, skill: SkillRow, now: u64) -> Result<Vec<Edit>, B::Error> {
+    let mut edits = Vec::new();
+    for old in books.versions(&skill.id)?.into_iter().filter(|old| old.until.is_none()) {
+        edits.push(Edit::Version(Box::new(VersionRow { until: Some(now), ..old })));
+    }
+    edits.push(Edit::Skill(Box::new(skill)));
+    Ok(edits)
+}
+
+/// The skills that leave so that there is so much more room for another, and so many are fewer, if
+/// that can be had.
+fn makes_room<B: Books>(
+    books: &B,
+    newcomer: &SkillRow,
+    (over, crowd): (Room, u64),
+    now: u64,
+) -> Result<Option<Vec<SkillRow>>, B::Error> {
+    let mut gone = Vec::new();
+    if over == Room::default() && crowd == 0 {
+        return Ok(Some(gone));
+    }
+    let mut left = books.unproven(now)?;
+    left.retain(|row| row.id != newcomer.id && !planted(Mutant::NewcomersFindNoRoom));
+    let free = Some(newcomer).filter(|it| !it.has_place(now));
+    let (mut routes, mut bytes) = (0_u64, 0_u64);
+    while routes < over.routes || bytes < over.bytes {
+        let Some(row) = crowded_out(&mut left, free, |row| row.room.bytes) else {
+            return Ok(None);
+        };
+        routes = routes.saturating_add(row.room.routes);
+        bytes = bytes.saturating_add(row.room.bytes);
+        gone.push(row);
+    }
+    while u64::try_from(gone.len()).unwrap_or(u64::MAX) < crowd {
+        let Some(row) = crowded_out(&mut left, free, |_| 1) else { return Ok(None) };
+        gone.push(row);
+    }
+    Ok(Some(gone))
+}
+
+/// Takes out the oldest skill of the network that has the most of what has no place, the newcomer's
+/// included if it has none: so many of one network make no one of another leave who has less.
+fn crowded_out(
+    left: &mut Vec<SkillRow>,
+    newcomer: Option<&SkillRow>,
+    weight: fn(&SkillRow) -> u64,
+) -> Option<SkillRow> {
+    let mut taken: Sorted<String, u64> = Sorted::new();
+    for row in left.iter().chain(newcomer) {
+        let theirs = taken.get_or(row.client.clone(), || 0);
+        *theirs = theirs.saturating_add(weight(row));
+    }
+    let of = |row: &&SkillRow| taken.get(&row.client).copied().unwrap_or(0);
+    let most = left.iter().filter(|row| weight(row) > 0).map(|row| of(&row)).max()?;
+    let at = left.iter().position(|row| weight(row) > 0 && of(&row) == most)?;
+    Some(left.remove(at))
+}
+
+/// How often an owner has published with this time, and those who share a pace, or the refusal if
+/// that is too often.
+pub(super) fn paced<B: Books>(
+    books: &B,
+    owner: &str,
+    shared: Option<(&str, (u64, u64))>,
+    now: u64,
+) -> Result<Result<Vec<RateRow>, Response>, B::Error> {
+    let mut rates = Vec::new();
+    for (owner, (most, ms)) in [(owner, OWNER_PACE)].into_iter().chain(shared) {
+        let known = books.rate(owner)?;
+        let known = known.filter(|rate| now < rate.since.saturating_add(ms));
+        let rate =
+            known.unwrap_or_else(|| RateRow { owner: owner.to_string(), since: now, count: 0 });
+        if rate.count >= most && !planted(Mutant::PublishingHasNoPace) {
+            let wait = rate.since.saturating_add(ms).saturating_sub(now);
+            let secs = wait.div_ceil(1000).to_string();
+            let error = "Too many skills are being published; try again later";
+            return Ok(Err(said(429, error).with("retry-after", &secs)));
+        }
+        rates.push(RateRow { count: rate.count.saturating_add(1), ..rate });
+    }
+    Ok(Ok(rates))
+}

@@ -1,0 +1,471 @@
+//! What a treasury's decision means for an invocation, and what the alarm does about those that
+//! were interrupted. Spec: docs/treasury.md, "Decisions".
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::booking::{Finish, add, give_back, take_back};
+use super::books::{Books, Edit};
+use super::called::{FAILED, order};
+use super::invoke::pending;
+use super::message::{Chore, Errand, MAX_BODY_BYTES, Reaction, SellerAnswer, TreasuryAnswer};
+use super::row::{Ending, InvocationRow, Moved, Phase};
+use super::{Effect, Market, Moment};
+use farebox_base::encoding::json;
+use farebox_base::mutant::{Mutant, planted};
+
+/// Milliseconds for which a client's Worker asks again.
+const ASK_MS: u64 = 30_000;
+/// Milliseconds between two of its questions.
+const AGAIN_MS: u64 = 1_000;
+/// Milliseconds after which what the treasury does not know was never asked.
+const UNASKED_MS: u64 = 180_000;
+/// Milliseconds for which the alarm may work on an invocation.
+const LOOK_LEASE_MS: u64 = 20_000;
+/// Most milliseconds between two looks.
+const MAX_WAIT_MS: u64 = 3_600_000;
+/// Looks after which what became of a payment is left open.
+const MAX_LOOKS: u32 = 60;
+/// Invocations that the alarm takes up at once.
+const BATCH: u32 = 16;
+/// Largest decision, bytes: a merchant's answer is in it, escaped.
+const MAX_DECISION: usize = 8 * MAX_BODY_BYTES;
+/// The error of an invocation that was not finished.
+const INTERRUPTED: &str = "interrupted";
+/// The error of an answer that is too long.
+const TOO_LARGE: &str = "response_too_large";
+
+/// What a treasury's answer says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Word {
+    /// A decision that stays.
+    Final(Box<Told>),
+    /// It is being paid.
+    Executing,
+    /// Nothing was decided, for this reason.
+    Refused(String),
+    /// It knows of nothing.
+    Missing,
+    /// Nothing that can be understood.
+    Silent,
+}
+
+/// A final decision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Told {
+    outcome: String,
+    code: String,
+    reason: String,
+    answer: Option<SellerAnswer>,
+    tx: String,
+    receipt: String,
+    /// `status` of the receipt.
+    standing: String,
+    figures: Option<(String, String)>,
+}
+
+impl Word {
+    fn read(answer: Option<&TreasuryAnswer>) -> Self {
+        let Some(answer) = answer else { return Self::Silent };
+        let body = json::parse_within(answer.body.as_bytes(), MAX_DECISION, 65_536);
+        let body = body.unwrap_or(Value::Null);
+        let text = |value: &Value, name: &str| {
+            value.get(name).and_then(Value::as_str).unwrap_or_default().to_string()
+        };
+        let outcome = text(&body, "outcome");
+        match outcome.as_str() {
+            "executing" => return Self::Executing,
+            "allow"
+            | "deny"
+            | "preflight_failed"
+            | "execution_failed"
+            | "inconclusive"
+            | "paid_fulfillment_failed" => {}
+            _ => {
+                return match answer.status {
+                    404 => Self::Missing,
+                    400 | 401 | 403 | 409 | 413 | 422 => {
+                        let message = text(&body, "message");
+                        let is_told = !message.is_empty();
+                        Self::Refused(if is_told { message } else { FAILED.to_string() })
+                    }
+                    _ => Self::Silent,
+                };
+            }
+        }
+        let merchant = body.get("merchantResponse");
+        let receipt = body.get("receipt").unwrap_or(&Value::Null);
+        Self::Final(Box::new(Told {
+            code: text(&body, "reasonCode"),
+            reason: text(&body, "reason"),
+            answer: merchant.map(answered),
+            tx: text(receipt, "settlementIdentifier"),
+            receipt: text(receipt, "receiptId"),
+            standing: match answer.money.as_deref() {
+                Some("spent") => "confirmed".to_string(),
+                Some("void") => "void".to_string(),
+                _ => text(receipt, "status"),
+            },
+            figures: answer.figures.as_deref().and_then(figures),
+            outcome,
+        }))
+    }
+}
+
+impl Market {
+    /// Goes on after the treasury's answer, to a client's Worker or to the alarm.
+    pub(super) fn decided<B: Books>(
+        &self,
+        books: &B,
+        (id, fence): (&str, u64),
+        answer: Option<&TreasuryAnswer>,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let Some(row) = books.invocation(id)? else {
+            return self.follow(books, id, moment);
+        };
+        let is_held = row.fence == fence || planted(Mutant::OldGrantsCount);
+        if !is_held || !matches!(row.phase, Phase::Paying | Phase::Doubtful) {
+            return self.waited(books, id);
+        }
+        let word = Word::read(answer);
+        if row.phase == Phase::Doubtful {
+            return self.cleared(books, row, &word, moment);
+        }
+        match word {
+            Word::Final(told) => self.settled(books, row, &told, moment),
+            // A repeat that is refused says nothing of what was asked first.
+            Word::Refused(why) if row.asks <= 1 && row.looks == 0 => {
+                self.finish_unsigned(books, row, &Finish::failed(&why), moment)
+            }
+            Word::Missing if row.asks <= 1 && row.looks == 0 => {
+                self.finish_unsigned(books, row, &Finish::failed(FAILED), moment)
+            }
+            Word::Missing
+                if row.looks > 0 && moment.now >= row.invoked.saturating_add(UNASKED_MS) =>
+            {
+                self.finish_unsigned(books, row, &Finish::failed(INTERRUPTED), moment)
+            }
+            Word::Executing | Word::Refused(_) | Word::Missing | Word::Silent => {
+                self.again(books, row, moment)
+            }
+        }
+    }
+
+    /// Asks once more, or leaves it to the alarm.
+    fn again<B: Books>(
+        &self,
+        books: &B,
+        row: InvocationRow,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let now = moment.now;
+        let is_early = now < row.invoked.saturating_add(ASK_MS);
+        if row.looks > 0 || !is_early {
+            let late = pending(&row.id);
+            let wait = wait(row.looks);
+            let due = Some(now.saturating_add(wait));
+            let row = InvocationRow { due, ..row };
+            let reaction = if row.looks > 0 { Reaction::Nothing } else { Reaction::Reply(late) };
+            return Ok(Effect { reaction, edits: Vec::from([Edit::Invocation(Box::new(row))]) });
+        }
+        let owner = books.skill(&row.skill)?.map(|skill| skill.owner).unwrap_or_default();
+        let row = InvocationRow { asks: row.asks.saturating_add(1), ..row };
+        let order = order(&row, &owner, AGAIN_MS);
+        let edits = Vec::from([Edit::Invocation(Box::new(row))]);
+        Ok(Effect { reaction: Reaction::Errand(Errand::Pay(Box::new(order))), edits })
+    }
+
+    /// Ends an invocation as its decision says.
+    fn settled<B: Books>(
+        &self,
+        books: &B,
+        row: InvocationRow,
+        told: &Told,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let tx = self.transaction(books, &row, told)?;
+        let row = InvocationRow { receipt: told.receipt.clone(), tx, ..row };
+        let failed = if told.reason.is_empty() { FAILED } else { told.reason.as_str() };
+        // A merchant that shows no settlement may have taken nothing.
+        let is_shown = !row.tx.is_empty() || told.standing == "confirmed";
+        let paid = if is_shown { Moved::Yes } else { Moved::Unknown };
+        let finish = match told.outcome.as_str() {
+            "allow" if told.answer.as_ref().is_some_and(is_cut) => {
+                Finish { ending: Ending::PaidFailed, paid, ..Finish::failed(TOO_LARGE) }
+            }
+            "allow" if told.answer.as_ref().is_some_and(has_left) => {
+                Finish { ending: Ending::PaidFailed, paid, ..Finish::failed(FAILED) }
+            }
+            "allow" => Finish {
+                ending: Ending::PaidOk,
+                paid,
+                error: "",
+                answer: told.answer.as_ref(),
+                figures: None,
+            },
+            "paid_fulfillment_failed" => {
+                Finish { ending: Ending::PaidFailed, paid: Moved::Yes, ..Finish::failed(FAILED) }
+            }
+            // Whoever refused what was signed can settle it until it ends.
+            "inconclusive" | "execution_failed" if !planted(Mutant::DoubtIsUnpaid) => Finish {
+                ending: Ending::PaidFailed,
+                paid: Moved::Unknown,
+                ..Finish::failed(FAILED)
+            },
+            "deny" | "preflight_failed" => match &told.figures {
+                Some(figures) => Finish {
+                    ending: Ending::InsufficientBalance,
+                    figures: Some(figures.clone()),
+                    ..Finish::failed("insufficient_balance")
+                },
+                None => Finish::failed(failed),
+            },
+            _ => Finish::failed(FAILED),
+        };
+        let nothing_was_signed = matches!(told.outcome.as_str(), "deny" | "preflight_failed");
+        if nothing_was_signed && finish.ending == Ending::NotPaidFailed {
+            return self.finish_unsigned(books, row, &finish, moment);
+        }
+        let ended = InvocationRow { paid: finish.paid, ..row.clone() };
+        let place = self.place_of(books, &ended, told.standing == "confirmed", moment.now)?;
+        let mut effect = self.finish(books, row, &finish, moment.now)?;
+        effect.edits.extend(place);
+        Ok(effect)
+    }
+
+    /// The transaction of a payment, if it is known and of no other one.
+    fn transaction<B: Books>(
+        &self,
+        books: &B,
+        row: &InvocationRow,
+        told: &Told,
+    ) -> Result<String, B::Error> {
+        if told.tx.is_empty() || !row.tx.is_empty() {
+            return Ok(row.tx.clone());
+        }
+        let other = books.invocation_by_tx(&row.network, &told.tx)?.map(|other| other.id);
+        let other = match other {
+            None if !planted(Mutant::DepartedIsForgotten) => {
+                books.departed_by_tx(&row.network, &told.tx)?
+            }
+            other => other,
+        };
+        let is_new = other.is_none_or(|other| other == row.id);
+        // One that another invocation has is a merchant's lie.
+        let is_taken = is_new || planted(Mutant::TransactionsServeTwice);
+        Ok(if is_taken { told.tx.clone() } else { String::new() })
+    }
+
+    /// Ends an invocation of which nothing was signed: the day gets it back.
+    fn finish_unsigned<B: Books>(
+        &self,
+        books: &B,
+        mut row: InvocationRow,
+        finish: &Finish<'_>,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let mut spend = self.spend_of(books, &row)?;
+        give_back(&mut spend, &mut row, moment.now);
+        let day = (spend.day, spend.counted);
+        let mut effect = self.finish(books, row, finish, moment.now)?;
+        for edit in &mut effect.edits {
+            if let Edit::Spend(spend) = edit {
+                (spend.day, spend.counted) = day.clone();
+            }
+        }
+        Ok(effect)
+    }
+
+    /// What became of a payment whose end was not known.
+    fn cleared<B: Books>(
+        &self,
+        books: &B,
+        row: InvocationRow,
+        word: &Word,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let told = match word {
+            Word::Final(told) => told,
+            Word::Executing | Word::Refused(_) | Word::Missing | Word::Silent => {
+                return Ok(later(row, moment.now));
+            }
+        };
+        let is_settled = row.ending == Ending::PaidFailed
+            && matches!(told.outcome.as_str(), "allow" | "paid_fulfillment_failed");
+        match told.standing.as_str() {
+            "confirmed" => self.known_paid(books, row, told, moment.now),
+            "expired_unconfirmed" | "void" => {
+                let mut spend = self.spend_of(books, &row)?;
+                take_back(&mut spend, &row);
+                let is_free = row.ending == Ending::PaidOk;
+                let ending = if is_free { Ending::Free } else { Ending::NotPaidFailed };
+                let (phase, paid) = (Phase::Done, Moved::No);
+                let mut row = InvocationRow { phase, ending, paid, due: None, ..row };
+                if is_free {
+                    (row.amount, row.xlm) = ("0".to_string(), "0".to_string());
+                }
+                give_back(&mut spend, &mut row, moment.now);
+                add(&mut spend, &row);
+                let told = self.retold(books, &row)?;
+                let key = super::replies::key_of(&row, moment.now);
+                let mut edits =
+                    Vec::from([Edit::Invocation(Box::new(row)), Edit::Spend(Box::new(spend))]);
+                edits.extend(told.into_iter().chain(key));
+                Ok(Effect { reaction: Reaction::Nothing, edits })
+            }
+            _ if is_settled => self.known_paid(books, row, told, moment.now),
+            _ => Ok(later(row, moment.now)),
+        }
+    }
+
+    /// A payment that was in doubt and has moved: its totals are right already. It is looked at until
+    /// its transaction is known.
+    fn known_paid<B: Books>(
+        &self,
+        books: &B,
+        row: InvocationRow,
+        told: &Told,
+        now: u64,
+    ) -> Result<Effect, B::Error> {
+        let tx = self.transaction(books, &row, told)?;
+        if row.paid == Moved::Yes && tx.is_empty() {
+            return Ok(later(row, now));
+        }
+        let (paid, receipt) = (Moved::Yes, told.receipt.clone());
+        let (phase, due) = match tx.is_empty() {
+            true => (Phase::Doubtful, Some(now.saturating_add(wait(row.looks)))),
+            false => (Phase::Done, None),
+        };
+        let row = InvocationRow { phase, paid, tx, receipt, due, ..row };
+        let place = self.place_of(books, &row, told.standing == "confirmed", now)?;
+        let told = self.retold(books, &row)?;
+        let edits =
+            told.into_iter().chain([Edit::Invocation(Box::new(row))]).chain(place).collect();
+        Ok(Effect { reaction: Reaction::Nothing, edits })
+    }
+
+    /// The answer to a report that comes too late.
+    fn waited<B: Books>(&self, books: &B, id: &str) -> Result<Effect, B::Error> {
+        Ok(Effect::reply(match books.reply(id)? {
+            Some(reply) => super::message::Response {
+                status: reply.status,
+                headers: reply.headers,
+                body: reply.body,
+            },
+            None => self.unkept(books, id)?.unwrap_or_else(|| pending(id)),
+        }))
+    }
+
+    /// What the alarm has to do now.
+    pub(super) fn tasks<B: Books>(
+        &self,
+        books: &B,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let table = books.table()?;
+        let (mut chores, mut edits) = (Vec::new(), Vec::new());
+        if table.due.is_some_and(|due| due <= moment.now) && table.written < table.wanted {
+            chores.push(Chore::Table);
+        }
+        for row in books.due(moment.now, BATCH)? {
+            match row.phase {
+                // One at a time: each ending reads the totals that the one before has written.
+                Phase::Calling | Phase::Proving if edits.is_empty() => {
+                    let finish = self.interrupted(&row);
+                    edits = self.finish(books, row, &finish, moment.now)?.edits;
+                }
+                Phase::Calling | Phase::Proving | Phase::Done => {}
+                Phase::Paying | Phase::Doubtful => {
+                    let row = self.looked(row, moment.now);
+                    if row.due.is_some() && self.lookup_token.is_some() {
+                        chores.push(Chore::LookUp {
+                            invocation: row.id.clone(),
+                            fence: row.fence,
+                            organization: row.organization.clone(),
+                            agent: row.agent.clone(),
+                        });
+                    }
+                    edits.push(Edit::Invocation(Box::new(row)));
+                }
+            }
+        }
+        self.shelving(books, &mut chores, &mut edits, moment.now)?;
+        edits.push(Edit::Sweep(moment.now));
+        Ok(Effect { reaction: Reaction::Tasks(chores), edits })
+    }
+
+    fn interrupted(&self, row: &InvocationRow) -> Finish<'static> {
+        match row.phase {
+            Phase::Proving => Finish {
+                ending: Ending::PaidFailed,
+                paid: Moved::Yes,
+                ..Finish::failed(INTERRUPTED)
+            },
+            _ => Finish::failed(INTERRUPTED),
+        }
+    }
+
+    /// A row that the alarm has taken up.
+    fn looked(&self, row: InvocationRow, now: u64) -> InvocationRow {
+        let lease = now.saturating_add(LOOK_LEASE_MS);
+        let looks = row.looks.saturating_add(1);
+        let due = now.saturating_add(LOOK_LEASE_MS.max(wait(looks)));
+        let is_open = row.phase == Phase::Paying || looks <= MAX_LOOKS;
+        let fence = row.fence.saturating_add(1);
+        InvocationRow { fence, lease, looks, due: is_open.then_some(due), ..row }
+    }
+}
+
+fn later(row: InvocationRow, now: u64) -> Effect {
+    let due = (row.looks < MAX_LOOKS).then(|| now.saturating_add(wait(row.looks)));
+    let row = InvocationRow { due, ..row };
+    let edits = Vec::from([Edit::Invocation(Box::new(row))]);
+    Effect { reaction: Reaction::Nothing, edits }
+}
+
+/// Milliseconds before the next look.
+fn wait(looks: u32) -> u64 {
+    5_000_u64.saturating_mul(2_u64.saturating_pow(looks.min(12))).min(MAX_WAIT_MS)
+}
+
+/// Whether the treasury has cut a merchant's answer. Spec: docs/treasury.md, "Decisions".
+fn is_cut(answer: &SellerAnswer) -> bool {
+    answer.headers.iter().any(|(name, value)| name == "x-farebox-truncated" && value == "true")
+}
+
+/// Whether the treasury tells a decision without what the merchant answered. Spec:
+/// docs/treasury.md, "What is kept".
+fn has_left(answer: &SellerAnswer) -> bool {
+    answer.headers.iter().any(|(name, value)| name == "x-farebox-removed" && value == "true")
+}
+
+/// A merchant's answer as the treasury passes it on.
+fn answered(merchant: &Value) -> SellerAnswer {
+    let text = |name: &str| merchant.get(name).and_then(Value::as_str).unwrap_or_default();
+    let status = merchant.get("status").and_then(Value::as_u64).unwrap_or_default();
+    let mut headers = Vec::new();
+    if let Some(fields) = merchant.get("headers").and_then(Value::as_object) {
+        for (name, value) in fields {
+            let value = value.as_str().unwrap_or_default().to_string();
+            headers.push((name.to_ascii_lowercase(), value));
+        }
+    }
+    let status = u32::try_from(status).unwrap_or_default();
+    SellerAnswer { status, headers, body: text("body").to_string(), base64: false }
+}
+
+/// `required` and `available` of `Farebox-Figures`, atomic units.
+fn figures(text: &str) -> Option<(String, String)> {
+    let find = |name: &str| {
+        let part = text.split(',').find_map(|part| part.trim().strip_prefix(name))?;
+        let value = part.strip_prefix('=')?.trim();
+        let is_atomic =
+            (1..=78).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit());
+        is_atomic.then(|| value.to_string())
+    };
+    Some((find("required")?, find("available")?))
+}

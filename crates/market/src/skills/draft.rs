@@ -1,0 +1,181 @@
+//! The route table that the catalogue wants, and what became of writing it.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::books::{Books, Edit};
+use super::message::Reaction;
+use super::row::{Charges, SkillRow, TableRow, VersionRow};
+use super::table::TableDraft;
+use super::text::{Members, list, quoted};
+use super::{Effect, Market, Moment};
+use farebox_base::encoding::json;
+use farebox_base::mutant::{Mutant, planted};
+
+/// Longest description of a route, bytes.
+const MAX_DESCRIPTION: usize = 256;
+/// Milliseconds before a table is written again, doubled with each failure.
+const BACKOFF_MS: u64 = 1_000;
+/// Most milliseconds before it is tried again.
+const MAX_BACKOFF_MS: u64 = 60_000;
+
+impl Market {
+    /// The table that is to be written, if it is not.
+    pub(super) fn draft<B: Books>(&self, books: &B) -> Result<Effect, B::Error> {
+        let table = books.table()?;
+        if table.written >= table.wanted {
+            return Ok(Effect::told(Reaction::Nothing));
+        }
+        let mut routes = Vec::new();
+        for (skill, version) in books.catalogue()? {
+            for route in self.routes_of(&skill, &version) {
+                routes.push((skill.id.clone(), route));
+            }
+        }
+        let draft = TableDraft { revision: table.wanted, own: self.first_routes(), routes };
+        Ok(Effect::told(Reaction::Table(Box::new(draft))))
+    }
+
+    /// The operator's routes, and that of the market's fee, one for all skills that wait for it. The
+    /// gate refuses an empty table, so there is always one.
+    fn first_routes(&self) -> String {
+        const PATH: &str = "/api/marketplace/*";
+        let own = self.own_routes.trim();
+        let inner = own.strip_prefix('[').and_then(|own| own.strip_suffix(']')).unwrap_or_default();
+        let free = Members::new().text("path", PATH).text("price", "free").done();
+        let free = (!inner.contains(&quoted(PATH))).then_some(free);
+        let fee = self.listing_fee.as_ref().zip(self.pay_to.as_ref()).map(|(fee, pay_to)| {
+            route("/fees/*", "POST", fee, pay_to)
+                .text("settle", "before")
+                .text("description", "the market's fee for a skill")
+                .done()
+        });
+        let inner = (!inner.trim().is_empty()).then(|| inner.to_string());
+        list(free.into_iter().chain(fee).chain(inner))
+    }
+
+    /// The routes of a skill.
+    pub(super) fn routes_of(&self, skill: &SkillRow, version: &VersionRow) -> Vec<String> {
+        let path = |kind: &str| alloc::format!("/{kind}/{}", skill.id);
+        let mut routes = Vec::new();
+        if !skill.active || skill.owes {
+            return routes;
+        }
+        let everywhere = version.networks.len() == self.networks.len();
+        let single = |members: Members| match version.networks.first() {
+            Some(network) if !everywhere => members.text("network", network),
+            _ => members,
+        };
+        if version.charges == Charges::Gate {
+            let members = single(
+                route(&path("s"), &version.method, &version.price, &skill.owner)
+                    .text("asset", &version.asset)
+                    .text("settle", &version.settle)
+                    .text("description", &described(skill)),
+            );
+            let members = if version.bazaar.is_empty() {
+                members
+            } else {
+                members.raw("bazaar", &version.bazaar)
+            };
+            routes.push(members.done());
+        }
+        for (plan, price) in plans(version) {
+            let path = alloc::format!("{}/{plan}", path("packs"));
+            let members = single(
+                route(&path, "POST", &price, &skill.owner)
+                    .text("settle", "before")
+                    .text("description", &alloc::format!("{plan} pack of {}", skill.id)),
+            );
+            routes.push(members.done());
+        }
+        routes
+    }
+
+    /// Notes that a table was written.
+    pub(super) fn table_written<B: Books>(
+        &self,
+        books: &B,
+        revision: u64,
+        refused: &[(String, String)],
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let table = books.table()?;
+        let is_newest = revision == table.wanted || planted(Mutant::OldTablesCount);
+        let written = if is_newest { table.wanted } else { table.written.max(revision) };
+        let written = written.min(table.wanted);
+        // At most one write a second.
+        let due = (written < table.wanted).then(|| moment.now.saturating_add(BACKOFF_MS));
+        let mut edits = Vec::from([Edit::Table(TableRow { written, due, failures: 0, ..table })]);
+        for (id, why) in refused {
+            if let Some(skill) = books.skill(id)?
+                && skill.refused.as_deref() != Some(why)
+            {
+                let why: String = why.chars().take(256).collect();
+                edits.push(Edit::Skill(Box::new(SkillRow { refused: Some(why), ..skill })));
+            }
+        }
+        // A newer version may be in another revision than the one that was read.
+        let read = if is_newest { books.catalogue()? } else { Vec::new() };
+        for (skill, _) in read {
+            let is_taken = !skill.owes && !refused.iter().any(|(id, _)| *id == skill.id);
+            if is_taken && skill.refused.is_some() {
+                edits.push(Edit::Skill(Box::new(SkillRow { refused: None, ..skill })));
+            }
+        }
+        Ok(Effect { reaction: Reaction::Nothing, edits })
+    }
+
+    /// Notes that a table could not be written.
+    pub(super) fn table_failed<B: Books>(
+        &self,
+        books: &B,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let table = books.table()?;
+        if table.written >= table.wanted {
+            return Ok(Effect::told(Reaction::Nothing));
+        }
+        let failures = table.failures.saturating_add(1);
+        let doublings = u32::try_from(table.failures.min(10)).unwrap_or(10);
+        let wait = BACKOFF_MS.saturating_mul(2_u64.saturating_pow(doublings)).min(MAX_BACKOFF_MS);
+        let due = Some(moment.now.saturating_add(wait));
+        let edits = Vec::from([Edit::Table(TableRow { due, failures, ..table })]);
+        Ok(Effect { reaction: Reaction::Nothing, edits })
+    }
+}
+
+/// The plans of a version with their prices.
+pub(super) fn plans(version: &VersionRow) -> Vec<(String, String)> {
+    let mut plans = Vec::new();
+    if let Ok(Value::Object(packs)) = json::parse(version.packs.as_bytes()) {
+        for (plan, price) in packs {
+            plans.extend(price.as_str().map(|price| (plan, price.to_string())));
+        }
+    }
+    plans
+}
+
+fn route(path: &str, method: &str, price: &str, pay_to: &str) -> Members {
+    Members::new()
+        .text("path", path)
+        .raw("methods", &list([quoted(method)]))
+        .text("price", price)
+        .text("pay_to", pay_to)
+}
+
+/// Name and description in one line that the gate accepts.
+fn described(skill: &SkillRow) -> String {
+    let whole = alloc::format!("{}: {}", skill.name, skill.description);
+    let mut text = String::new();
+    for c in whole.chars().map(|c| if c.is_control() { ' ' } else { c }) {
+        if text.len().saturating_add(c.len_utf8()) > MAX_DESCRIPTION {
+            break;
+        }
+        text.push(c);
+    }
+    text
+}

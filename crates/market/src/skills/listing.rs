@@ -1,0 +1,154 @@
+//! What the market shows of its skills.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::books::Books;
+use super::message::{Reaction, Response};
+use super::offered::Offered;
+use super::query::Query;
+use super::refused::{self, said};
+use super::row::{Charges, SkillRow, VersionRow};
+use super::text::{Members, list, number, quoted};
+use super::{Effect, Market};
+use farebox_base::amount::Amount;
+
+impl Market {
+    /// A skill as JSON.
+    pub(super) fn shown(&self, skill: &SkillRow, version: &VersionRow) -> String {
+        let members = Members::new()
+            .text("id", &skill.id)
+            .text("agentId", &skill.agent)
+            .text("name", &skill.name)
+            .text("description", &skill.description);
+        let members = match &version.xlm {
+            Some(xlm) => members.raw("priceXLM", number(xlm)),
+            None => members,
+        };
+        let members = members
+            .text("callUrl", &version.call_url)
+            .raw("active", if skill.active { "true" } else { "false" })
+            .number("createdAt", skill.created)
+            .text("payTo", &skill.owner)
+            .text("charges", version.charges.name())
+            .text("version", &version.version)
+            .text("price", &version.price)
+            .text("asset", &version.asset)
+            .raw("networks", &list(version.networks.iter().map(|it| quoted(it))))
+            .text("url", &self.address(skill, version));
+        let members =
+            if version.packs.is_empty() { members } else { members.raw("packs", &version.packs) };
+        let members = match &self.listing_fee {
+            None => members,
+            Some(fee) => {
+                let paid = if skill.owes { "false" } else { "true" };
+                let url = alloc::format!("{}/fees/{}", self.url, skill.id);
+                let fee = Members::new().text("price", fee).raw("paid", paid).text("url", &url);
+                members.raw("fee", &fee.done())
+            }
+        };
+        match &skill.refused {
+            Some(why) => members.text("refused", why).done(),
+            None => members.done(),
+        }
+    }
+
+    /// Where a stock client buys a skill.
+    pub(super) fn address(&self, skill: &SkillRow, version: &VersionRow) -> String {
+        match version.charges {
+            Charges::Gate => alloc::format!("{}/s/{}", self.url, skill.id),
+            Charges::Seller => version.call_url.clone(),
+        }
+    }
+
+    /// The listed skills that match a query, newest first.
+    pub(super) fn list<B: Books>(&self, books: &B, query: &str) -> Result<Effect, B::Error> {
+        let query = match Query::of(query, &["name", "agentId", "maxPriceXLM"]) {
+            Ok(query) => query,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
+        let most = match query.get("maxPriceXLM").map(|text| Amount::from_decimal(&text, 18)) {
+            None => None,
+            Some(Ok(most)) => Some(most),
+            Some(Err(_)) => {
+                let error = "maxPriceXLM must be a non-negative number";
+                return Ok(Effect::reply(said(400, error)));
+            }
+        };
+        let name = query.get("name").map(|name| name.to_lowercase());
+        let agent = query.get("agentId");
+        let mut found = Vec::new();
+        for (skill, version) in books.catalogue()? {
+            let is_named = |name: &String| skill.name.to_lowercase().contains(name.as_str());
+            let is_cheap = |most: &Amount| {
+                let xlm = version.xlm.as_deref().and_then(|xlm| Amount::from_decimal(xlm, 18).ok());
+                xlm.is_some_and(|xlm| xlm <= *most)
+            };
+            if skill.is_listed()
+                && name.as_ref().is_none_or(is_named)
+                && agent.as_ref().is_none_or(|agent| *agent == skill.agent)
+                && most.as_ref().is_none_or(is_cheap)
+            {
+                found.push(self.shown(&skill, &version));
+            }
+        }
+        let body = Members::ok().raw("skills", &list(found)).done();
+        Ok(Effect::reply(Response::json(200, body)))
+    }
+
+    /// One skill, with all its versions.
+    pub(super) fn show<B: Books>(&self, books: &B, id: &str) -> Result<Effect, B::Error> {
+        let Some(skill) = books.skill(id)? else {
+            return Ok(Effect::reply(refused::no_skill()));
+        };
+        let versions = books.versions(id)?;
+        let Some(latest) = versions.iter().find(|it| it.version == skill.latest) else {
+            return Ok(Effect::reply(refused::no_skill()));
+        };
+        let names = list(versions.iter().map(|it| quoted(&it.version)));
+        let body =
+            Members::ok().raw("skill", &self.shown(&skill, latest)).raw("versions", &names).done();
+        Ok(Effect::reply(Response::json(200, body)))
+    }
+
+    /// What pages and documents show.
+    pub(super) fn offered<B: Books>(
+        &self,
+        books: &B,
+        only: Option<&str>,
+    ) -> Result<Effect, B::Error> {
+        let table = books.table()?;
+        let mut offered = Vec::new();
+        for (skill, version) in books.catalogue()? {
+            if !skill.is_listed() || only.is_some_and(|only| only != skill.id) {
+                continue;
+            }
+            let versions = match only {
+                None => Vec::from([version.version.clone()]),
+                Some(id) => books.versions(id)?.into_iter().map(|it| it.version).collect(),
+            };
+            let is_written = table.written >= table.wanted && skill.refused.is_none();
+            offered.push(Offered {
+                url: self.address(&skill, &version),
+                live: version.charges == Charges::Seller || is_written,
+                fee: self.listing_fee.as_ref().map(|fee| (alloc::format!("${fee}"), !skill.owes)),
+                charges: version.charges.name().to_string(),
+                id: skill.id,
+                name: skill.name,
+                description: skill.description,
+                agent: skill.agent,
+                owner: skill.owner,
+                created: skill.created,
+                version: version.version,
+                versions,
+                price: version.price,
+                asset: version.asset,
+                networks: version.networks,
+                xlm: version.xlm,
+                method: version.method,
+                bazaar: version.bazaar,
+            });
+        }
+        Ok(Effect::told(Reaction::Skills(offered)))
+    }
+}

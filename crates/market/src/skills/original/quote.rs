@@ -1,0 +1,305 @@
+//! Quotes: what a payment costs, where it goes, and until when.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::books::QuoteEdit;
+use super::iso;
+use super::rail::{MAX_MARK, Rail, chosen};
+use super::reputation::{Word, silent};
+use super::row::{OptionRow, OrderRow, QuoteRow};
+use crate::skills::books::{Books, Edit};
+use crate::skills::invoke::ledger_id;
+use crate::skills::message::{OriginalRequest, Reaction, Response};
+use crate::skills::price::{USD_DECIMALS, plain};
+use crate::skills::refused::said;
+use crate::skills::text::{Members, list, number};
+use crate::skills::wares::object;
+use crate::skills::{Effect, Market, Moment};
+use farebox_base::amount::Amount;
+use farebox_base::encoding::hex;
+use farebox_base::hash;
+use farebox_base::mutant::{Mutant, planted};
+
+/// Longest name that a caller gives, bytes.
+const MAX_NAME: usize = 128;
+/// Longest time for which a quote holds, seconds.
+const MAX_TTL_SECS: u64 = 3_600;
+/// Milliseconds after its end in which a transfer that was made in time may still be shown: its
+/// block has to become final first.
+const SHOWN_MS: u64 = 1_800_000;
+/// Most quotes that are kept for one client network, and for all.
+const MAX_OF_CLIENT: u64 = 32;
+const MAX_OF_ALL: u64 = 1_000;
+/// How many amounts are tried until one is free.
+const MAX_TRIES: u8 = 16;
+/// Fraction digits of a number that a caller gives.
+const GIVEN_DECIMALS: u8 = 18;
+/// Longest attestation of an agent's reputation, bytes.
+const MAX_ATTESTATION: usize = 16_384;
+/// Most dollars of a quote.
+const MAX_USD: &str = "1000000";
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    /// `serviceId`.
+    pub service: String,
+    /// `payer`.
+    pub payer: String,
+    /// Dollars.
+    pub usd: String,
+    /// Seconds for which the quote holds.
+    pub ttl_secs: u64,
+    /// The chain, if one is named.
+    pub chain: Option<String>,
+    /// What it pays for, if that is a subscription.
+    pub order: Option<OrderRow>,
+}
+
+/// A new quote and what is written of it, or the refusal.
+type NewQuote = Result<(QuoteRow, Vec<Edit>), Response>;
+
+impl Market {
+    /// `POST /api/protocol/x402/quote`.
+    pub(super) fn ask_quote<B: Books>(
+        &self,
+        books: &B,
+        request: &OriginalRequest,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let wished = object(&request.body).and_then(|members| Ok((wish(&members)?, members)));
+        let (wish, members) = match wished {
+            Ok(wished) => wished,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
+        let (row, edits) = match self.quoted(books, &wish, request, moment)? {
+            Ok(quoted) => quoted,
+            Err(response) => return Ok(Effect::reply(response)),
+        };
+        if let Some(least) = truthy(members.get("minReputation")) {
+            let attestation = members.get("attestation").unwrap_or(&Value::Null).to_string();
+            if attestation.len() > MAX_ATTESTATION {
+                return Ok(Effect::reply(said(400, "attestation is too large")));
+            }
+            let tier = match name(&members, "tier") {
+                Ok(tier) => tier.unwrap_or_default(),
+                Err(response) => return Ok(Effect::reply(response)),
+            };
+            let question = Members::new()
+                .text("purpose", "quote")
+                .text("agentId", &wish.payer)
+                .text("serviceId", &wish.service)
+                .raw("minReputation", &least.to_string())
+                .maybe("tier", &tier)
+                .raw("attestation", &attestation)
+                .done();
+            match self.word(request, question) {
+                Word::Approved => {}
+                Word::Denied(_) if planted(Mutant::AnyoneIsReputable) => {}
+                Word::Open(reaction) => return Ok(Effect::told(reaction)),
+                Word::Silent => return Ok(Effect::reply(silent())),
+                Word::Denied(reason) => {
+                    let usual = || "Reputation too low for this service".to_string();
+                    return Ok(Effect::reply(said(500, &reason.unwrap_or_else(usual))));
+                }
+            }
+        }
+        let body = Members::ok().raw("quote", &shown(&row, self.mock)).done();
+        Ok(Effect { reaction: Reaction::Reply(Response::json(200, body)), edits })
+    }
+
+    /// A new quote, and what is written of it; or why there is none.
+    pub(super) fn quoted<B: Books>(
+        &self,
+        books: &B,
+        wish: &Wish,
+        request: &OriginalRequest,
+        moment: Moment<'_>,
+    ) -> Result<NewQuote, B::Error> {
+        let rails = self.rails();
+        let Some(rail) = chosen(&rails, wish.chain.as_deref()) else {
+            return Ok(Err(said(400, "Settlement chain is not available for quote")));
+        };
+        let (own, all) = books.quotes_of(&request.client, moment.now)?;
+        let is_full = own >= MAX_OF_CLIENT || all >= MAX_OF_ALL;
+        if is_full && !planted(Mutant::OpenQuotesPileUp) {
+            let later = &60.to_string();
+            return Ok(Err(said(429, "Too many open quotes").with("retry-after", later)));
+        }
+        let Some(options) = options(books, &rails, &wish.usd, moment)? else {
+            let later = &60.to_string();
+            return Ok(Err(said(503, "No amount is free").with("retry-after", later)));
+        };
+        let id = ledger_id("q", moment, 0);
+        let mark = hex::encode(&hash::mac(moment.random, &[b"farebox quote reference"]));
+        let mark = mark.get(..16).unwrap_or_default();
+        let chain = rail.chain().to_string();
+        let expires = moment.now.saturating_add(wish.ttl_secs.saturating_mul(1_000));
+        let row = QuoteRow {
+            reference: alloc::format!("{}:{chain}:{}-{mark}", wish.service, moment.now),
+            id,
+            service: wish.service.clone(),
+            chain,
+            payer: wish.payer.clone(),
+            usd: wish.usd.clone(),
+            options,
+            created: moment.now,
+            expires,
+            until: expires.saturating_add(SHOWN_MS),
+            client: request.client.clone(),
+            asked: 0,
+            order: wish.order.clone(),
+        };
+        let edits = [QuoteEdit::Sweep(moment.now), QuoteEdit::Quote(Box::new(row.clone()))];
+        Ok(Ok((row, edits.map(Edit::Original).into())))
+    }
+}
+
+/// How a quote can be paid: on a real chain with an amount that no other quote has, so that a
+/// transfer says which one it pays.
+fn options<B: Books>(
+    books: &B,
+    rails: &[Rail],
+    usd: &str,
+    moment: Moment<'_>,
+) -> Result<Option<Vec<OptionRow>>, B::Error> {
+    for turn in 0..MAX_TRIES {
+        let chance = hash::mac(moment.random, &[b"farebox quote amount", &[turn]]);
+        let chance = chance
+            .iter()
+            .take(4)
+            .fold(0_u64, |all, byte| all.saturating_mul(256).saturating_add(u64::from(*byte)));
+        // Never a round amount: those are paid at the gate.
+        let mark = (chance % MAX_MARK).saturating_add(1);
+        let made: Option<Vec<OptionRow>> =
+            rails.iter().map(|rail| rail.option(usd, mark)).collect();
+        let Some(made) = made else { return Ok(None) };
+        let mut is_free = true;
+        for option in made.iter().filter(|option| !option.network.is_empty()) {
+            is_free &= !books.is_quoted(&option.network, &option.units)?;
+        }
+        if is_free || planted(Mutant::AmountsAreShared) {
+            return Ok(Some(made));
+        }
+    }
+    Ok(None)
+}
+
+/// A quote as its client sees it.
+pub(super) fn shown(row: &QuoteRow, mock: bool) -> String {
+    let option = |option: &OptionRow| {
+        Members::new()
+            .text("chain", &option.chain)
+            .text("amount", &option.amount)
+            .text("amountUnits", &option.units)
+            .text("address", &option.address)
+            .maybe("network", &option.network)
+            .maybe("asset", &option.asset)
+            .done()
+    };
+    let own = row.option(&row.chain);
+    let of = |field: fn(&OptionRow) -> &String| own.map(field).cloned().unwrap_or_default();
+    let members = Members::new()
+        .number("code", 402)
+        .text("quoteId", &row.id)
+        .text("service", &row.service)
+        .text("serviceId", &row.service)
+        .text("chain", &row.chain)
+        .text("payer", &row.payer)
+        .raw("amountUsd", number(&row.usd))
+        .text("amountUnits", &of(|option| &option.units))
+        .text("address", &of(|option| &option.address))
+        .raw("options", &list(row.options.iter().map(option)))
+        .text("expiresAt", &iso(row.expires))
+        .text("paymentRef", &row.reference)
+        .text("memo", &alloc::format!("x402/{}/{}", row.service, row.id));
+    if mock { members.raw("mock", "true").done() } else { members.done() }
+}
+
+/// What a body asks for.
+fn wish(members: &Map<String, Value>) -> Result<Wish, Response> {
+    let service = name(members, "serviceId")?;
+    let payer = name(members, "payer")?;
+    let ttl = positive(members, "ttlSeconds", "300")?;
+    let units = positive(members, "units", "1")?;
+    let price = positive(members, "unitPriceUsd", "0.1")?;
+    let usd = product(units, price).ok_or_else(|| said(400, "amountUsd is too large"))?;
+    if usd == "0" {
+        return Err(said(500, "unitPriceUsd must be > 0"));
+    }
+    let ttl = ttl.to_decimal(GIVEN_DECIMALS);
+    let whole = ttl.split('.').next().unwrap_or_default();
+    Ok(Wish {
+        service: service.unwrap_or_else(|| "ai-agent-service".to_string()),
+        payer: payer.unwrap_or_else(|| ANONYMOUS.to_string()),
+        usd,
+        ttl_secs: whole.parse().unwrap_or(MAX_TTL_SECS).clamp(1, MAX_TTL_SECS),
+        chain: name(members, "chain")?,
+        order: None,
+    })
+}
+
+/// Who pays a quote that names no one.
+pub(super) const ANONYMOUS: &str = "anonymous";
+
+/// A value that the original would not replace by its default.
+fn truthy(value: Option<&Value>) -> Option<&Value> {
+    value.filter(|value| match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::Bool(true) | Value::Array(_) | Value::Object(_) => true,
+    })
+}
+
+/// A name that a caller gives, as text.
+pub(super) fn name(members: &Map<String, Value>, of: &str) -> Result<Option<String>, Response> {
+    named(members, of, MAX_NAME)
+}
+
+/// The same of so many bytes.
+pub(super) fn named(
+    members: &Map<String, Value>,
+    of: &str,
+    most: usize,
+) -> Result<Option<String>, Response> {
+    let text = match truthy(members.get(of)) {
+        None => return Ok(None),
+        Some(Value::String(text)) => text.trim().to_string(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(_) => return Err(said(400, &alloc::format!("{of} must be text"))),
+    };
+    if text.len() > most || text.chars().any(char::is_control) {
+        let error = alloc::format!("{of} must be at most {most} bytes, without line ends");
+        return Err(said(400, &error));
+    }
+    Ok(Some(text).filter(|text| !text.is_empty()))
+}
+
+/// A number above zero, at [`GIVEN_DECIMALS`]; the default where the original takes it.
+fn positive(members: &Map<String, Value>, of: &str, default: &str) -> Result<Amount, Response> {
+    let wrong = || said(500, &alloc::format!("{of} must be > 0"));
+    let text = match truthy(members.get(of)) {
+        None => Some(default.to_string()),
+        Some(Value::Number(number)) => plain(&number.to_string()),
+        Some(Value::String(text)) => plain(text.trim()),
+        Some(_) => None,
+    };
+    let amount = Amount::from_decimal(&text.ok_or_else(wrong)?, GIVEN_DECIMALS);
+    amount.ok().filter(|amount| !amount.is_zero()).ok_or_else(wrong)
+}
+
+/// The product of two numbers, rounded to [`USD_DECIMALS`] as the original does, half up.
+fn product(units: Amount, price: Amount) -> Option<String> {
+    // 36 fraction digits, of which 30 go: half of the last one that stays is 5 and 29 zeros.
+    let half = Amount::from_decimal("0.5", 30).ok()?;
+    let scale = 1_000_000_000_000_000;
+    let exact = units.checked_mul(price)?.checked_add(half)?;
+    let usd = exact.checked_div_u64(scale)?.checked_div_u64(scale)?;
+    let most = Amount::from_decimal(MAX_USD, USD_DECIMALS).ok()?;
+    (usd <= most).then(|| usd.to_decimal(USD_DECIMALS))
+}

@@ -1,0 +1,54 @@
+//! The word of the operator's own Worker about an agent.
+
+use alloc::string::{String, ToString};
+
+use serde_json::Value;
+
+use crate::skills::Market;
+use crate::skills::message::{OriginalRequest, Reaction, Response};
+use crate::skills::refused::said;
+use farebox_base::encoding::json;
+
+/// Longest reason that is repeated to a client, characters.
+const MAX_REASON: usize = 256;
+
+/// What is known of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The Worker approves of it.
+    Approved,
+    /// It does not, and may say why.
+    Denied(Option<String>),
+    /// It has to be asked first.
+    Open(Reaction),
+    /// It is not bound, or gave no readable answer in time.
+    Silent,
+}
+
+impl Market {
+    /// What the Worker that is bound as `REPUTATION` says to a question.
+    pub(super) fn word(&self, request: &OriginalRequest, question: String) -> Word {
+        if !self.has_reputation {
+            return Word::Silent;
+        }
+        let Some(answer) = &request.reputation else {
+            return Word::Open(Reaction::Reputation(question));
+        };
+        let Some(Value::Object(answer)) = json::parse(answer.as_bytes()).ok() else {
+            return Word::Silent;
+        };
+        match answer.get("ok") {
+            Some(Value::Bool(true)) => Word::Approved,
+            Some(Value::Bool(false)) => {
+                let reason = answer.get("reason").and_then(Value::as_str);
+                Word::Denied(reason.map(|it| it.chars().take(MAX_REASON).collect::<String>()))
+            }
+            _ => Word::Silent,
+        }
+    }
+}
+
+/// The refusal where no one can be asked about an agent.
+pub(super) fn silent() -> Response {
+    said(503, "Reputation cannot be asked").with("retry-after", &5.to_string())
+}

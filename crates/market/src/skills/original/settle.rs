@@ -1,0 +1,391 @@
+//! Settlement: evidence of a payment turns a quote into a receipt, once.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::books::QuoteEdit;
+use super::evidence::{Claim, ClaimReading};
+use super::quote::{ANONYMOUS, name, named};
+use super::receipts::shown;
+use super::reputation::{Word, silent};
+use super::row::{OptionRow, QuoteRow, ReceiptTotals, SettledRow, SubscriptionRow};
+use super::subscription::{Charge, proof};
+use crate::skills::books::{Books, Edit};
+use crate::skills::invoke::ledger_id;
+use crate::skills::message::{EvidenceCall, OriginalRequest, Reaction, Response};
+use crate::skills::price::USD_DECIMALS;
+use crate::skills::refused::said;
+use crate::skills::text::Members;
+use crate::skills::wares::object;
+use crate::skills::{Effect, Market, Moment};
+use farebox_base::amount::Amount;
+use farebox_base::chain::ChainId;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_common::payment::TxHash;
+use farebox_evm::address::Address;
+
+/// Longest `paymentRef`, bytes.
+const MAX_REFERENCE: usize = 512;
+/// Milliseconds between two requests that ask others about a quote.
+const PACE_MS: u64 = 1_000;
+/// Settlements that are kept where payments are pretended, and subscriptions.
+const KEPT_MOCKS: u32 = 10_000;
+
+/// What a body says.
+#[derive(Debug)]
+struct Shown {
+    /// `paymentRef`, or else `quoteId`.
+    reference: String,
+    /// Whether the first is missing.
+    lookup: Lookup,
+    chain: Option<String>,
+    hash: String,
+    paid_by: Option<String>,
+    agent: Option<String>,
+    subscription: Option<String>,
+}
+
+/// By what a quote is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lookup {
+    Reference,
+    Id,
+}
+
+/// What is known of a payment.
+#[derive(Debug)]
+struct Payment {
+    /// The transaction in its one spelling.
+    tx: String,
+    /// The wallet that sent it; `None` if it is pretended.
+    sender: Option<Address>,
+    /// Its block; `None` if it is pretended.
+    block: Option<u64>,
+}
+
+impl Market {
+    /// `POST /api/protocol/x402/settle`.
+    pub(super) fn settle<B: Books>(
+        &self,
+        books: &B,
+        request: &OriginalRequest,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let refuse = |response| Ok(Effect::reply(response));
+        let body = match object(&request.body).and_then(|members| told(&members)) {
+            Ok(body) => body,
+            Err(response) => return refuse(response),
+        };
+        let Some(quote) = books.quote(&body.reference)? else {
+            return Ok(Effect::reply(self.repeated(books, &body, moment)?));
+        };
+        let option = match offered(&quote, &body) {
+            Ok(option) => option,
+            Err(response) => return refuse(response),
+        };
+        // A transfer that was made in time counts also after the end; the chain tells the time.
+        let end = if self.mock { quote.expires } else { quote.until };
+        if moment.now > end && !planted(Mutant::OldQuotesSettle) {
+            let edits = Vec::from([Edit::Original(QuoteEdit::Gone(quote.id))]);
+            let reaction = Reaction::Reply(said(400, "Quote expired"));
+            return Ok(Effect { reaction, edits });
+        }
+        let sender = match sender(&quote, &body) {
+            Ok(sender) => sender,
+            Err(response) => return refuse(response),
+        };
+        let Some(tx) = canonical(&option.chain, &body.hash) else {
+            return refuse(said(400, "Invalid tx hash format"));
+        };
+        let is_used = books.settled_by_tx(&place(option), &tx)?.is_some()
+            || !option.network.is_empty()
+                && (books.invocation_by_tx(&option.network, &tx)?.is_some()
+                    || books.departed_by_tx(&option.network, &tx)?.is_some());
+        if is_used && !planted(Mutant::HashesSettleTwice) {
+            return refuse(said(400, "Transaction is used for another payment"));
+        }
+        let id = body.subscription.as_deref();
+        let charge = match self.charged(books, &quote, id)? {
+            Ok(charge) => charge,
+            Err(response) => return refuse(response),
+        };
+        let is_first = request.replies.is_empty() && request.reputation.is_none();
+        let outwards = |reaction: Reaction| {
+            if !is_first {
+                return Effect::told(reaction);
+            }
+            if moment.now < quote.asked.saturating_add(PACE_MS) && !planted(Mutant::NodesAreFlooded)
+            {
+                let again = &1.to_string();
+                return Effect::reply(said(429, "Too many requests").with("retry-after", again));
+            }
+            let row = Box::new(QuoteRow { asked: moment.now, ..quote.clone() });
+            Effect { reaction, edits: Vec::from([Edit::Original(QuoteEdit::Quote(row))]) }
+        };
+        let mut vouched = false;
+        if let Some(agent) = body.agent.as_deref().filter(|_| self.has_reputation) {
+            let question = Members::new()
+                .text("purpose", "settle")
+                .text("agentId", agent)
+                .text("serviceId", &quote.service)
+                .text("chain", &option.chain)
+                .text("amountUnits", &option.units);
+            match self.word(request, question.done()) {
+                Word::Approved => vouched = true,
+                Word::Open(reaction) => return Ok(outwards(reaction)),
+                Word::Silent => return refuse(silent()),
+                Word::Denied(reason) => {
+                    let why = reason.unwrap_or_else(|| "agent is not vouched for".to_string());
+                    return refuse(said(402, &alloc::format!("Passport gate: {why}")));
+                }
+            }
+        }
+        let payment = if option.network.is_empty() {
+            Payment { tx, sender: None, block: None }
+        } else {
+            match self.shown_payment(&quote, option, (&tx, sender), request) {
+                Ok(Evidenced::Paid(payment)) => payment,
+                Ok(Evidenced::Open(reaction)) => return Ok(outwards(reaction)),
+                Err(response) => return refuse(response),
+            }
+        };
+        self.booked(books, (&quote, option, &body), (payment, vouched, charge), moment)
+    }
+
+    /// Reads the chain.
+    fn shown_payment(
+        &self,
+        quote: &QuoteRow,
+        option: &OptionRow,
+        (tx, sender): (&str, Option<Address>),
+        request: &OriginalRequest,
+    ) -> Result<Evidenced, Response> {
+        let network = ChainId::parse(&option.network).ok();
+        let node = network.as_ref().and_then(|network| self.node(network));
+        let claim = network.as_ref().and_then(|network| {
+            Some(Claim {
+                chain_id: network.evm_id()?,
+                asset: Address::parse(&option.asset).ok()?,
+                to: Address::parse(&option.address).ok()?,
+                value: Amount::from_atomic(&option.units).ok()?,
+                transaction: TxHash::parse(tx)?,
+                sender,
+                after: secs(quote.created),
+                until: secs(quote.expires),
+            })
+        });
+        // The operator has taken the network or its node away since the quote was made.
+        let (Some(claim), Some(node)) = (claim, node) else { return Err(unreadable()) };
+        match claim.read(&request.replies) {
+            ClaimReading::Ask(body) => {
+                let (network, url) = (option.network.clone(), node.to_string());
+                let call = EvidenceCall { network, url, requests: Vec::from([body]) };
+                Ok(Evidenced::Open(Reaction::Evidence(Box::new(call))))
+            }
+            ClaimReading::Paid { sender, block } => Ok(Evidenced::Paid(Payment {
+                tx: tx.to_string(),
+                sender: Some(sender),
+                block: Some(block),
+            })),
+            ClaimReading::Early => {
+                let again = &5.to_string();
+                Err(said(402, "Payment is not final yet").with("retry-after", again))
+            }
+            ClaimReading::Stranger => Err(stranger()),
+            ClaimReading::Before => Err(said(400, "Payment was made before the quote")),
+            ClaimReading::Late => Err(said(400, "Quote expired")),
+            ClaimReading::Other => Err(said(400, "Transaction does not pay this quote")),
+            ClaimReading::Unreadable => Err(unreadable()),
+        }
+    }
+
+    /// Writes the receipt, and takes the quote away.
+    fn booked<B: Books>(
+        &self,
+        books: &B,
+        (quote, option, body): (&QuoteRow, &OptionRow, &Shown),
+        (payment, vouched, charge): (Payment, bool, Option<Charge>),
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let named = body.agent.as_ref().or(body.paid_by.as_ref()).unwrap_or(&quote.payer);
+        let subscription = charge.map(|charge| {
+            let tx = (payment.tx.as_str(), payment.block, option.asset.as_str());
+            charge.paid(quote, tx, moment.now)
+        });
+        let row = SettledRow {
+            id: ledger_id("rcpt", moment, 0),
+            quote: quote.id.clone(),
+            reference: quote.reference.clone(),
+            at: moment.now,
+            hash: body.hash.clone(),
+            place: place(option),
+            chain: option.chain.clone(),
+            usd: quote.usd.clone(),
+            units: option.units.clone(),
+            payer: quote.payer.clone(),
+            agent: payment.sender.map_or_else(|| named.clone(), |sender| sender.to_checksum()),
+            service: quote.service.clone(),
+            subscription: subscription.as_ref().map(|row| row.id.clone()).unwrap_or_default(),
+            tx: payment.tx,
+            vouched,
+            mock: option.network.is_empty(),
+        };
+        let totals =
+            added(&books.receipt_totals()?, &row, books.has_settled(&row.payer, &row.service)?);
+        let response = answered(&row, subscription.as_ref(), moment.now);
+        let mut edits = Vec::from([
+            QuoteEdit::Gone(quote.id.clone()),
+            QuoteEdit::Settled(Box::new(row)),
+            QuoteEdit::Totals(totals),
+        ]);
+        edits.extend(subscription.map(|row| QuoteEdit::Subscription(Box::new(row))));
+        if self.mock {
+            // What cost nothing is kept for a while.
+            edits.push(QuoteEdit::Trim(KEPT_MOCKS));
+        }
+        let edits = edits.into_iter().map(Edit::Original).collect();
+        Ok(Effect { reaction: Reaction::Reply(response), edits })
+    }
+
+    /// The answer about a quote that is not there: the receipt again, if this paid it.
+    fn repeated<B: Books>(
+        &self,
+        books: &B,
+        body: &Shown,
+        moment: Moment<'_>,
+    ) -> Result<Response, B::Error> {
+        let known = books.settled_quote(&body.reference)?;
+        let known = known.filter(|row| canonical(&row.chain, &body.hash).as_ref() == Some(&row.tx));
+        let Some(row) = known else { return Ok(said(400, "Quote not found for paymentRef")) };
+        let subscription = match row.subscription.as_str() {
+            "" => None,
+            id => books.subscription(id)?,
+        };
+        Ok(answered(&row, subscription.as_ref(), moment.now))
+    }
+}
+
+/// What a reading leads to.
+enum Evidenced {
+    Paid(Payment),
+    Open(Reaction),
+}
+
+fn answered(row: &SettledRow, subscription: Option<&SubscriptionRow>, now: u64) -> Response {
+    let members = Members::ok().raw("receipt", &shown(row));
+    let members = match subscription {
+        Some(row) => members.raw("subscriptionProof", &proof(Members::new(), row, now)),
+        None => members,
+    };
+    Response::json(200, members.done())
+}
+
+fn told(members: &Map<String, Value>) -> Result<Shown, Response> {
+    let reference = named(members, "paymentRef", MAX_REFERENCE)?;
+    let lookup = if reference.is_some() { Lookup::Reference } else { Lookup::Id };
+    let reference = match reference {
+        Some(reference) => reference,
+        None => named(members, "quoteId", MAX_REFERENCE)?.unwrap_or_default(),
+    };
+    Ok(Shown {
+        reference,
+        lookup,
+        chain: name(members, "chain")?,
+        hash: name(members, "txHash")?.unwrap_or_default(),
+        paid_by: name(members, "paidBy")?,
+        agent: name(members, "agentId")?,
+        subscription: name(members, "subscriptionId")?,
+    })
+}
+
+/// The option that is settled.
+fn offered<'a>(quote: &'a QuoteRow, body: &Shown) -> Result<&'a OptionRow, Response> {
+    let asked = body.chain.as_deref().unwrap_or(&quote.chain);
+    let is_asked = |option: &&OptionRow| option.chain == asked || option.network == asked;
+    let option = quote.options.iter().find(is_asked);
+    let chain = option.map_or(asked, |option| &option.chain);
+    if body.lookup == Lookup::Reference && chain != quote.chain {
+        return Err(said(400, "Settlement chain does not match quote chain"));
+    }
+    option.ok_or_else(|| said(400, "Settlement chain is not available for quote"))
+}
+
+/// Who has to have sent the money; `None` if anyone may.
+fn sender(quote: &QuoteRow, body: &Shown) -> Result<Option<Address>, Response> {
+    let said = body.paid_by.as_ref().or(body.agent.as_ref());
+    let wallet = said.and_then(|text| Address::parse(text).ok());
+    match (Address::parse(&quote.payer).ok(), said) {
+        (Some(payer), None) => Ok(Some(payer)),
+        (Some(payer), Some(_)) if wallet == Some(payer) => Ok(Some(payer)),
+        (Some(_), Some(_)) => Err(stranger()),
+        (None, None) => Ok(None),
+        (None, Some(text)) => {
+            let is_right = wallet.is_some()
+                || *text == quote.payer
+                || quote.payer == ANONYMOUS
+                || is_stellar_key(text);
+            if is_right { Ok(wallet) } else { Err(stranger()) }
+        }
+    }
+}
+
+fn stranger() -> Response {
+    said(400, "paidBy does not match quote payer")
+}
+
+fn unreadable() -> Response {
+    said(503, "Chain cannot be read").with("retry-after", &5.to_string())
+}
+
+/// Whether text has the form of a Stellar account, as far as its letters go.
+fn is_stellar_key(text: &str) -> bool {
+    text.len() == 56
+        && text.starts_with('G')
+        && text.bytes().all(|b| b.is_ascii_uppercase() || (b'2'..=b'7').contains(&b))
+}
+
+/// The one spelling of a transaction's hash; `None` if it is none of its chain.
+fn canonical(chain: &str, text: &str) -> Option<String> {
+    if chain != "stellar" {
+        return TxHash::parse(text).map(|hash| hash.as_str().to_string());
+    }
+    let bare = text.strip_prefix("0x").unwrap_or(text);
+    let is_hex = bare.len() == 64 && bare.bytes().all(|b| b.is_ascii_hexdigit());
+    if is_hex {
+        return Some(bare.to_lowercase());
+    }
+    let is_word = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+    (text.len() == 64 && text.bytes().all(is_word)).then(|| text.to_string())
+}
+
+/// Where a transaction of this option is unique.
+fn place(option: &OptionRow) -> String {
+    if option.network.is_empty() {
+        return alloc::format!("mock:{}", option.chain);
+    }
+    option.network.clone()
+}
+
+const fn secs(ms: u64) -> UnixTime {
+    UnixTime::from_secs(ms / 1_000)
+}
+
+/// The sums with one more settlement.
+fn added(
+    totals: &ReceiptTotals,
+    row: &SettledRow,
+    (payer, service): (bool, bool),
+) -> ReceiptTotals {
+    let amount = |text: &str| Amount::from_decimal(text, USD_DECIMALS).unwrap_or(Amount::ZERO);
+    let sum = amount(&totals.usd).checked_add(amount(&row.usd));
+    ReceiptTotals {
+        payments: totals.payments.saturating_add(1),
+        usd: sum.map_or_else(|| totals.usd.clone(), |sum| sum.to_decimal(USD_DECIMALS)),
+        agents: totals.agents.saturating_add(u64::from(!payer)),
+        services: totals.services.saturating_add(u64::from(!service)),
+    }
+}

@@ -1,0 +1,214 @@
+//! Prepaid calls: bought at the gate in one payment, and used one by one.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::books::{Books, Edit};
+use super::draft::plans;
+use super::message::{Reaction, Response, Sale};
+use super::place::{moved_by, noted};
+use super::refused::{self, said};
+use super::row::{Charges, PackRow, SkillRow, VersionRow};
+use super::sold::{GRACE_MS, is_price};
+use super::text::Members;
+use super::{Effect, Market, Moment};
+use farebox_base::encoding::{base32, hex};
+use farebox_base::hash;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::secret::ct_eq;
+use farebox_evm::token;
+
+/// Milliseconds of a cycle.
+pub const CYCLE_MS: u64 = 30 * 86_400_000;
+/// Milliseconds after it in which a pack still serves.
+pub const PACK_GRACE_MS: u64 = 86_400_000;
+
+/// Calls of a plan.
+#[must_use]
+pub fn calls_of(plan: &str) -> Option<u64> {
+    match plan {
+        "starter" => Some(100),
+        "growth" => Some(1_000),
+        "pro" => Some(10_000),
+        _ => None,
+    }
+}
+
+/// What a pack may do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has calls.
+    Active,
+    /// Its cycle has ended; it has calls for a day more.
+    Grace,
+    /// Its time has ended.
+    Paused,
+    /// Its calls are used up.
+    Exhausted,
+}
+
+impl Standing {
+    /// That of a pack at this time.
+    #[must_use]
+    pub const fn of(pack: &PackRow, now: u64) -> Self {
+        if pack.used >= pack.calls {
+            Self::Exhausted
+        } else if now < pack.until {
+            Self::Active
+        } else if now < pack.until.saturating_add(PACK_GRACE_MS) {
+            Self::Grace
+        } else {
+            Self::Paused
+        }
+    }
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Grace => "grace",
+            Self::Paused => "paused",
+            Self::Exhausted => "exhausted",
+        }
+    }
+
+    /// Whether it gives a call.
+    #[must_use]
+    pub const fn serves(self) -> bool {
+        matches!(self, Self::Active | Self::Grace)
+    }
+}
+
+impl Market {
+    /// Sells a pack: once for each payment.
+    pub(super) fn sell_pack<B: Books>(
+        &self,
+        books: &B,
+        (id, plan): (&str, &str),
+        sale: &Sale,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        let secret = self.pack_secret(&sale.payment);
+        if let Some(pack) = books.pack_by_payment(&sale.payment)?
+            && !planted(Mutant::PacksAreRepeated)
+        {
+            let shown = shown(&pack, moment.now).text("key", &key_of(&pack.id, &secret));
+            return Ok(Effect::reply(made(shown)));
+        }
+        let Some(calls) = calls_of(plan) else {
+            return Ok(Effect::reply(said(404, "Plan not found")));
+        };
+        let Some(skill) = books.skill(id)? else {
+            return Ok(Effect::reply(refused::no_skill()));
+        };
+        // What was settled already is given for as long as the gate may have sold it.
+        let is_settled = !sale.transaction.is_empty() && !planted(Mutant::PaidPacksAreKept);
+        if !skill.active && !is_settled && !planted(Mutant::GoneIsSold) {
+            let error = "Skill is not sold any more; nothing was delivered";
+            return Ok(Effect::reply(said(410, error)));
+        }
+        let is_sold = books.versions(id)?.iter().any(|version| {
+            let until = version.until.unwrap_or(u64::MAX);
+            let usual = version.networks.first().and_then(|network| {
+                let chain = farebox_base::chain::ChainId::parse(network).ok()?;
+                token::default_for(&chain)
+            });
+            let asset = usual.map_or("", |token| token.symbol);
+            moment.now <= until.saturating_add(GRACE_MS)
+                && plans(version).iter().any(|(known, price)| {
+                    known == plan && is_price(sale, price, asset, &version.networks)
+                })
+        });
+        if !is_sold {
+            return Ok(Effect::reply(said(409, "The price of this plan has changed")));
+        }
+        let pack = PackRow {
+            id: base32::encode(&hash::sha256(&[b"farebox pack", sale.payment.as_bytes()]), 16),
+            hash: hash::digest(&[b"farebox pack secret", secret.as_bytes()]),
+            skill: id.to_string(),
+            plan: plan.to_string(),
+            payment: sale.payment.clone(),
+            payer: sale.payer.clone(),
+            calls,
+            used: 0,
+            created: moment.now,
+            until: moment.now.saturating_add(CYCLE_MS),
+        };
+        let shown = shown(&pack, moment.now).text("key", &key_of(&pack.id, &secret));
+        let mut edits = Vec::from([Edit::Pack(Box::new(pack))]);
+        edits.extend(noted(skill, moved_by(sale), moment.now));
+        Ok(Effect { reaction: Reaction::Reply(made(shown)), edits })
+    }
+
+    fn pack_secret(&self, payment: &str) -> String {
+        let secret = self.secret.expose().as_bytes();
+        hex::encode(&hash::mac(secret, &[b"farebox pack 1 ", payment.as_bytes()]))
+    }
+
+    /// What is left of a pack, for whoever has its key.
+    pub(super) fn pack_state<B: Books>(
+        &self,
+        books: &B,
+        key: &str,
+        moment: Moment<'_>,
+    ) -> Result<Effect, B::Error> {
+        Ok(Effect::reply(match self.pack_of(books, key)? {
+            Some(pack) => {
+                let body = Members::ok().raw("pack", &shown(&pack, moment.now).done()).done();
+                Response::json(200, body).no_store()
+            }
+            None => said(404, "Pack not found").no_store(),
+        }))
+    }
+
+    /// The version that a pack of this skill calls: of those that the gate charges for, the one that
+    /// was sold last. What its seller takes back or changes takes no calls that were paid.
+    pub(super) fn packed<B: Books>(
+        &self,
+        books: &B,
+        skill: &SkillRow,
+    ) -> Result<Option<VersionRow>, B::Error> {
+        let versions = books.versions(&skill.id)?.into_iter();
+        let gated = versions.filter(|version| version.charges == Charges::Gate);
+        Ok(gated.max_by_key(|version| version.until.unwrap_or(u64::MAX)))
+    }
+
+    /// The pack whose key this is.
+    pub(super) fn pack_of<B: Books>(
+        &self,
+        books: &B,
+        key: &str,
+    ) -> Result<Option<PackRow>, B::Error> {
+        let parts = key.strip_prefix("fbp_").filter(|_| key.len() <= 128);
+        let Some((id, secret)) = parts.and_then(|rest| rest.split_once('_')) else {
+            return Ok(None);
+        };
+        let shown = hash::digest(&[b"farebox pack secret", secret.as_bytes()]);
+        let pack = books.pack(id)?;
+        Ok(pack.filter(|pack| ct_eq(pack.hash.as_bytes(), shown.as_bytes())))
+    }
+}
+
+fn key_of(id: &str, secret: &str) -> String {
+    alloc::format!("fbp_{id}_{secret}")
+}
+
+fn shown(pack: &PackRow, now: u64) -> Members {
+    Members::new()
+        .text("id", &pack.id)
+        .text("skillId", &pack.skill)
+        .text("plan", &pack.plan)
+        .text("status", Standing::of(pack, now).name())
+        .number("calls", pack.calls)
+        .number("used", pack.used)
+        .number("remaining", pack.calls.saturating_sub(pack.used))
+        .number("createdAt", pack.created)
+        .number("expiresAt", pack.until)
+}
+
+fn made(pack: Members) -> Response {
+    let body = Members::ok().raw("pack", &pack.done()).done();
+    Response::json(201, body).no_store()
+}

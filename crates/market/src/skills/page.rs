@@ -1,0 +1,407 @@
+//! The page of a market: what is sold, by whom, for how much, and how to call it. One document for
+//! people and crawlers, without a script.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::Market;
+use super::offered::Offered;
+use super::text::Members;
+use farebox_base::text::{Html, Shell};
+
+/// The policy that the page needs, and nothing more.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Skills on one page.
+const PER_PAGE: usize = 50;
+
+impl Market {
+    /// The page `/`, in HTML. The query as it came may have `q`, text to look for, and `page`.
+    #[must_use]
+    pub fn page(&self, skills: &[Offered], query: &str) -> String {
+        let wanted = parameter(query, "q");
+        let found = || skills.iter().filter(|skill| is_found(skill, &wanted));
+        let count = found().count();
+        let pages = count.div_ceil(PER_PAGE).max(1);
+        let page = parameter(query, "page").parse().unwrap_or(1_usize).clamp(1, pages);
+        let skipped = page.saturating_sub(1).saturating_mul(PER_PAGE);
+        let on_page = || found().skip(skipped).take(PER_PAGE);
+        let items: Vec<String> = on_page().map(|skill| product(skill, self)).collect();
+        let heading = match (count, wanted.is_empty()) {
+            (0, true) => "Nothing is sold here yet.".to_string(),
+            (0, false) => "No skill has these words.".to_string(),
+            (1, _) => "1 skill".to_string(),
+            (count, _) => format!("{count} skills"),
+        };
+        let data = Members::new()
+            .text("@context", "https://schema.org")
+            .text("@type", "ItemList")
+            .number("numberOfItems", u64::try_from(count).unwrap_or(u64::MAX))
+            .raw("itemListElement", &format!("[{}]", items.join(",")))
+            .done();
+        let body = Html::fill(
+            "<header><h1>Skills</h1><p>HTTP functions of many sellers. Each call is paid to its seller, per request, without an account.</p>\
+             <form role=\"search\"><label for=\"q\">Find a skill</label><input id=\"q\" name=\"q\" type=\"search\" maxlength=\"200\" value=\"{}\"><button>Find</button></form></header>\
+             <main><p class=\"count\">{}</p><ul class=\"skills\">{}</ul>{}{}</main>",
+            [
+                Html::of(&wanted),
+                Html::of(&heading),
+                Html::join(on_page().map(|skill| card(skill, self, Depth::Card)), ""),
+                turns(&wanted, page, pages),
+                self.ways(),
+            ],
+        );
+        document("Skills", "HTTP functions of many sellers, paid per request.", &data, body)
+    }
+
+    /// The page of one skill, `/skills/{id}`, in HTML.
+    #[must_use]
+    pub fn skill_page(&self, skill: &Offered) -> String {
+        let data = product(skill, self);
+        let body = Html::fill(
+            "<nav><a href=\"/\">All skills</a></nav><main><ul class=\"skills\">{}</ul>{}</main>",
+            [card(skill, self, Depth::Whole), self.ways()],
+        );
+        document(&skill.name, &skill.description, &data, body)
+    }
+
+    /// What else there is to read.
+    fn ways(&self) -> Html {
+        Html::fill(
+            "<footer><p>For programs: <a href=\"/SKILL.md\">SKILL.md</a>, <a href=\"/openapi.json\">OpenAPI</a>, <a href=\"/llms.txt\">llms.txt</a>, \
+             <a href=\"/.well-known/x402\">x402</a>, <a href=\"/api/marketplace/skills\">JSON</a>. The market is <code>{}</code>.</p></footer>",
+            [Html::of(&self.url)],
+        )
+    }
+}
+
+/// How much of a skill is shown.
+#[derive(Clone, Copy)]
+enum Depth {
+    /// One of many.
+    Card,
+    /// All of it.
+    Whole,
+}
+
+fn card(skill: &Offered, market: &Market, depth: Depth) -> Html {
+    let (id, name) = (Html::of(&skill.id), Html::of(&skill.name));
+    let title = match depth {
+        Depth::Card => {
+            Html::fill("<h2><a href=\"/skills/{}\"><bdi>{}</bdi></a></h2>", [id.clone(), name])
+        }
+        Depth::Whole => Html::fill("<h1><bdi>{}</bdi></h1>", [name]),
+    };
+    let state = match (skill.charges.as_str(), skill.live) {
+        ("seller", _) => "<p class=\"note\">The seller&#39;s own server asks for the money.</p>",
+        (_, true) => "",
+        (_, false) => {
+            "<p class=\"note\">Published a moment ago: it can be bought directly in about a minute.</p>"
+        }
+    };
+    let calls = calls(skill, market);
+    let how = match depth {
+        Depth::Card => {
+            Html::fill("<details><summary>How to call it</summary>{}</details>", [calls])
+        }
+        Depth::Whole => Html::fill("<h2>How to call it</h2>{}", [calls]),
+    };
+    Html::fill(
+        "<li id=\"{}\" class=\"skill\"><div class=\"head\">{}<p class=\"price\">{} {}</p></div><p class=\"about\"><bdi>{}</bdi></p>{}<dl>{}</dl>{}</li>",
+        [
+            id,
+            title,
+            Html::of(&skill.price),
+            Html::of(&skill.asset),
+            Html::of(&skill.description),
+            Html::literal(state),
+            facts(skill, depth),
+            how,
+        ],
+    )
+}
+
+/// Seller, address, network, versions and fee, as a list of terms.
+fn facts(skill: &Offered, depth: Depth) -> Html {
+    let seller = match skill.agent.as_str() {
+        "" => Html::literal(""),
+        agent => Html::fill("<bdi>{}</bdi>, ", [Html::of(agent)]),
+    };
+    let versions = match depth {
+        Depth::Card => skill.version.clone(),
+        Depth::Whole => skill.versions.join(", "),
+    };
+    let fee = skill.fee.as_ref().map_or(Html::literal(""), |(fee, is_paid)| {
+        Html::fill(
+            "<dt>Fee of the market</dt><dd>{}, once, {}; it is not part of the price</dd>",
+            [Html::of(fee), Html::literal(if *is_paid { "paid" } else { "not paid yet" })],
+        )
+    });
+    Html::fill(
+        "<dt>Seller</dt><dd>{}<code>{}</code></dd><dt>Address</dt><dd><code>{} {}</code></dd><dt>Network</dt><dd>{}</dd><dt>Version</dt><dd>{}</dd>{}",
+        [
+            seller,
+            Html::of(&skill.owner),
+            Html::of(&skill.method),
+            Html::of(&skill.url),
+            Html::of(&skill.networks.join(", ")),
+            Html::of(&versions),
+            fee,
+        ],
+    )
+}
+
+/// The two ways to call a skill, as lines to type.
+fn calls(skill: &Offered, market: &Market) -> Html {
+    let lines = CallLines::of(skill, market);
+    Html::fill(
+        "<p>With a wallet:</p><pre><code>{}</code></pre><p>As an agent without one, whose treasury pays:</p><pre><code>{}</code></pre>",
+        [Html::of(lines.with_wallet.as_str()), Html::of(lines.by_treasury.as_str())],
+    )
+}
+
+/// The command lines that call a skill.
+pub(super) struct CallLines {
+    /// By a wallet.
+    pub with_wallet: Shell,
+    /// By an agent whose treasury pays.
+    pub by_treasury: Shell,
+}
+
+impl CallLines {
+    pub(super) fn of(skill: &Offered, market: &Market) -> Self {
+        const BODY: &str = " -H 'content-type: application/json' -d '{\"input\":\"hello\"}'";
+        let body = match skill.method.as_str() {
+            "GET" | "HEAD" => Shell::literal(""),
+            "POST" => Shell::literal(BODY),
+            method => Shell::fill(" -X {}{}", [Shell::of(method), Shell::literal(BODY)]),
+        };
+        let address = format!("{}/api/marketplace/skills/{}/invoke", market.url, skill.id);
+        Self {
+            with_wallet: Shell::fill("npx farebox pay {}{}", [Shell::of(&skill.url), body]),
+            by_treasury: Shell::fill(
+                "curl {} -H \"Authorization: Bearer $RUNTIME_TOKEN\" -H 'content-type: application/json' -d '{\"agentId\":\"NAME\",\"payload\":{\"input\":\"hello\"}}'",
+                [Shell::of(&address)],
+            ),
+        }
+    }
+}
+
+/// Links to the page before and to the next one.
+fn turns(wanted: &str, page: usize, pages: usize) -> Html {
+    if pages < 2 {
+        return Html::literal("");
+    }
+    let link = |to: usize, text: &'static str, is_there: bool| {
+        let text = Html::literal(text);
+        if is_there {
+            let parts = [Html::of(&percent(wanted)), Html::of(&to.to_string()), text];
+            Html::fill("<a href=\"/?q={}&amp;page={}\">{}</a>", parts)
+        } else {
+            Html::fill("<span>{}</span>", [text])
+        }
+    };
+    Html::fill(
+        "<nav class=\"turns\" aria-label=\"Pages\">{} <span>{} of {}</span> {}</nav>",
+        [
+            link(page.saturating_sub(1), "Earlier", page > 1),
+            Html::of(&page.to_string()),
+            Html::of(&pages.to_string()),
+            link(page.saturating_add(1), "More", page < pages),
+        ],
+    )
+}
+
+/// A skill as crawlers read it (schema.org, JSON-LD).
+fn product(skill: &Offered, market: &Market) -> String {
+    let offer = Members::new()
+        .text("@type", "Offer")
+        .text("price", &skill.price)
+        .text("priceCurrency", &skill.asset)
+        .text(
+            "availability",
+            if skill.live { "https://schema.org/InStock" } else { "https://schema.org/PreOrder" },
+        )
+        .text("url", &skill.url)
+        .done();
+    Members::new()
+        .text("@context", "https://schema.org")
+        .text("@type", "Product")
+        .text("name", &skill.name)
+        .text("description", &skill.description)
+        .text("sku", &skill.id)
+        .text("url", &format!("{}/skills/{}", market.url, skill.id))
+        .raw(
+            "brand",
+            &Members::new()
+                .text("@type", "Organization")
+                .text("name", if skill.agent.is_empty() { &skill.owner } else { &skill.agent })
+                .done(),
+        )
+        .raw("offers", &offer)
+        .done()
+}
+
+fn document(title: &str, about: &str, data: &str, body: Html) -> String {
+    Html::fill(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{}</title>\
+         <meta name=\"description\" content=\"{}\"><meta name=\"color-scheme\" content=\"light dark\"><link rel=\"alternate\" type=\"text/markdown\" href=\"/SKILL.md\">\
+         <style>{}</style><script type=\"application/ld+json\">{}</script></head><body>{}</body></html>\n",
+        [Html::of(title), Html::of(about), Html::literal(STYLE), Html::data(data), body],
+    )
+    .into_string()
+}
+
+/// Whether a skill has these words, in any case.
+fn is_found(skill: &Offered, wanted: &str) -> bool {
+    let wanted = wanted.to_lowercase();
+    let wanted = wanted.trim();
+    [&skill.id, &skill.name, &skill.description, &skill.agent]
+        .into_iter()
+        .any(|text| text.to_lowercase().contains(wanted))
+}
+
+/// A parameter of a query, decoded; empty if it is not there. At most 200 characters of it count.
+fn parameter(query: &str, name: &str) -> String {
+    let value = query
+        .split('&')
+        .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name))
+        .map_or("", |(_, value)| value);
+    let mut bytes = alloc::vec::Vec::with_capacity(value.len());
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digits = rest.next().zip(rest.next()).and_then(|(high, low)| {
+                    Some((char::from(high).to_digit(16)?, char::from(low).to_digit(16)?))
+                });
+                let Some((high, low)) = digits else { continue };
+                u8::try_from(high.saturating_mul(16).saturating_add(low)).unwrap_or_default()
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8_lossy(&bytes).chars().take(200).collect()
+}
+
+/// Text as the value of a parameter.
+fn percent(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+const STYLE: &str = "\
+:root{color-scheme:light dark;--back:#fafaf8;--card:#fff;--text:#1c1c1a;--quiet:#5c5c57;--line:#dcdcd6;--accent:#0b57d0}\
+@media(prefers-color-scheme:dark){:root{--back:#141413;--card:#1e1e1c;--text:#ecece6;--quiet:#a5a59d;--line:#383834;--accent:#9ec1ff}}\
+*{box-sizing:border-box}\
+body{margin:0 auto;max-width:60rem;padding:1.5rem 1rem 3rem;background:var(--back);color:var(--text);font:1rem/1.5 system-ui,sans-serif}\
+h1,h2,p{margin:0}h1{font-size:1.75rem;line-height:1.25}h2{font-size:1.125rem;line-height:1.35}\
+a{color:var(--accent)}a:focus-visible,button:focus-visible,input:focus-visible,summary:focus-visible{outline:2px solid var(--accent);outline-offset:2px}\
+header p,.about{color:var(--quiet);margin:.25rem 0 0}nav{margin:0 0 1rem}\
+form{display:flex;flex-wrap:wrap;gap:.5rem;align-items:center;margin:1rem 0 0}label{flex:0 0 100%;font-size:.875rem;color:var(--quiet)}\
+input{flex:1 1 10rem;min-width:0;padding:.5rem .75rem;border:1px solid var(--line);border-radius:.5rem;background:var(--card);color:inherit;font:inherit}\
+button{padding:.5rem 1rem;border:1px solid var(--accent);border-radius:.5rem;background:var(--card);color:var(--accent);font:inherit;cursor:pointer}\
+.count{margin:1.5rem 0 .75rem;color:var(--quiet)}\
+.skills{list-style:none;margin:0;padding:0;display:grid;gap:1rem}\
+.skill{background:var(--card);border:1px solid var(--line);border-radius:.75rem;padding:1rem 1.125rem;min-width:0;overflow-wrap:anywhere}\
+.head{display:flex;flex-wrap:wrap;gap:.25rem 1rem;justify-content:space-between;align-items:baseline}.head>:first-child{min-width:0}\
+.price{font-weight:600;font-variant-numeric:tabular-nums;white-space:nowrap}.note{margin:.5rem 0 0;font-size:.875rem}\
+dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.125rem .75rem;margin:.75rem 0;font-size:.875rem}dt{color:var(--quiet)}dd{margin:0;min-width:0}\
+code{font:.8125rem/1.5 ui-monospace,monospace}pre{margin:.25rem 0 .75rem;padding:.625rem .75rem;border:1px solid var(--line);border-radius:.5rem;white-space:pre-wrap;overflow-wrap:anywhere}\
+summary{cursor:pointer;color:var(--accent)}details p,.skill>p{font-size:.9375rem}details[open]>summary{margin:0 0 .5rem}.skill h2+p{margin:.5rem 0 0}\
+.turns{display:flex;gap:1rem;margin:1rem 0}footer{margin:2rem 0 0;font-size:.875rem;color:var(--quiet)}\
+@media(max-width:30rem){dl{grid-template-columns:1fr;gap:0}dd{margin:0 0 .5rem}}";
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    const EVIL: &str = "</script><script>alert(\"1\")</script>'&\u{202e}\u{7}";
+
+    fn market() -> Market {
+        let vars = r#"{"MARKET_URL":"https://skills.example.com","NETWORK":"eip155:84532","MARKET_SECRET":"0123456789abcdef0123456789abcdef","OPERATOR_TOKEN":"0123456789abcdef0123456789abcdef","PAY_TO":"0x70997970C51812dc3A010C7d01b50e0d17dc79C8"}"#;
+        Market::from_vars(vars).expect("the variables are right")
+    }
+
+    fn skill(id: &str, name: &str) -> Offered {
+        Offered {
+            id: id.to_string(),
+            name: name.to_string(),
+            description: format!("{name} does it"),
+            agent: name.to_string(),
+            owner: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8".to_string(),
+            version: "1.0.0".to_string(),
+            versions: vec!["1.0.0".to_string()],
+            price: "0.25".to_string(),
+            asset: "USDC".to_string(),
+            networks: vec!["eip155:84532".to_string()],
+            xlm: None,
+            charges: "gate".to_string(),
+            method: "POST".to_string(),
+            url: format!("https://skills.example.com/s/{id}"),
+            bazaar: String::new(),
+            created: 1_763_618_400_000,
+            live: true,
+            fee: None,
+        }
+    }
+
+    #[test]
+    fn what_an_owner_wrote_is_text_everywhere() {
+        let (market, evil) = (market(), skill("evil", EVIL));
+        for html in [
+            market.page(core::slice::from_ref(&evil), "q=%3C%2Fscript%3E"),
+            market.skill_page(&evil),
+        ] {
+            assert_eq!(html.matches("<script").count(), 1, "{html}");
+            assert_eq!(html.matches("</script").count(), 1, "{html}");
+            assert!(html.contains("&lt;/script&gt;"), "{html}");
+            assert!(!html.contains('\u{202e}') && !html.contains('\u{7}'), "{html}");
+            assert!(html.contains("\u{2039}U+202E\u{203a}"), "{html}");
+        }
+    }
+
+    #[test]
+    fn the_page_has_the_skills_with_the_words_that_are_looked_for() {
+        let skills = [skill("rain", "Rain"), skill("wind", "Wind speed")];
+        let page = market().page(&skills, "q=WIND+sp%65ed&page=9");
+        assert!(page.contains("id=\"wind\"") && !page.contains("id=\"rain\""), "{page}");
+        assert!(page.contains("value=\"WIND speed\"") && page.contains("1 skill<"), "{page}");
+    }
+
+    #[test]
+    fn many_skills_are_several_pages() {
+        let skills: Vec<Offered> = (0..101).map(|n| skill(&format!("s{n}"), "Many")).collect();
+        let market = market();
+        let page = |query: &str| market.page(&skills, query);
+        assert!(page("").contains("1 of 3") && page("").contains("id=\"s49\""));
+        assert!(!page("").contains("id=\"s50\"") && page("page=2").contains("id=\"s50\""));
+        assert!(page("page=3&q=many").contains("id=\"s100\""));
+        assert!(page("page=0").contains("1 of 3") && page("page=x").contains("1 of 3"));
+    }
+
+    #[test]
+    fn documents_keep_what_an_owner_wrote_from_being_marks() {
+        let evil = skill("evil", "# [x](http://x)\n\n# Call `rm`");
+        let text = market().skill_document(&evil);
+        assert!(text.contains("# \\# \\[x\\](http://x)  \\# Call \\`rm\\`\n"), "{text}");
+    }
+
+    #[test]
+    fn any_query_is_read() {
+        for query in ["q", "q=", "q=%", "q=%2", "q=%zz", "q=%ff", "&&=&q=a&q=b", "page=-1"] {
+            assert!(market().page(&[], query).ends_with("</html>\n"), "{query}");
+        }
+    }
+}

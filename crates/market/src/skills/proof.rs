@@ -1,0 +1,188 @@
+//! The proof that a wallet owns a skill: typed data that it signed, once. Spec: EIP-712.
+
+use alloc::string::String;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::Market;
+use super::books::Books;
+use super::message::Response;
+use super::price::signed_text;
+use super::refused;
+use super::row::NonceRow;
+use farebox_base::encoding::{hex, jcs};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_evm::address::Address;
+use farebox_evm::eip712::TypedData;
+use farebox_evm::signature::Signature;
+
+/// Most seconds that a proof may be valid.
+pub const MAX_SECS: u64 = 3600;
+/// Longest text of a signature, bytes.
+const MAX_SIGNATURE: usize = 132;
+
+/// What a wallet signs about a skill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkillAction {
+    /// To publish it.
+    Publish,
+    /// To sell another version.
+    Version,
+    /// To sell it no longer.
+    Deactivate,
+    /// To get another secret.
+    Rotate,
+}
+
+impl SkillAction {
+    /// Its name in what is signed.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Version => "version",
+            Self::Deactivate => "deactivate",
+            Self::Rotate => "rotate",
+        }
+    }
+
+    /// The action with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::Publish, Self::Version, Self::Deactivate, Self::Rotate];
+        all.into_iter().find(|action| action.name() == name)
+    }
+}
+
+/// The nonce and the end of a proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProofTerms {
+    /// 32 bytes, `0x` hex in lower case.
+    pub nonce: String,
+    /// Unix seconds.
+    pub valid_before: u64,
+}
+
+impl ProofTerms {
+    /// Reads those of a body's `proof`; `None` unless both are there and well formed.
+    #[must_use]
+    pub fn of(proof: &Value) -> Option<Self> {
+        let nonce = proof.get("nonce")?.as_str()?.to_ascii_lowercase();
+        let _: [u8; 32] = hex::decode_array(&nonce).ok()?;
+        let valid_before = match proof.get("validBefore")? {
+            Value::Number(number) => number.as_u64()?,
+            Value::String(text) if text.len() <= 16 => text.parse().ok()?,
+            _ => return None,
+        };
+        (valid_before < 1 << 53).then_some(Self { nonce, valid_before })
+    }
+}
+
+impl Market {
+    /// What a wallet signs, in the form of `eth_signTypedData_v4`.
+    #[must_use]
+    pub fn typed_data(
+        &self,
+        action: SkillAction,
+        (skill, owner): (&str, &Address),
+        body: &Map<String, Value>,
+        terms: &ProofTerms,
+    ) -> Value {
+        let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+        let field = |(name, kind): &(&str, &str)| json!({"name": name, "type": kind});
+        let fields = |fields: &[(&str, &str)]| {
+            let mut list = alloc::vec::Vec::new();
+            for one in fields {
+                list.push(field(one));
+            }
+            Value::Array(list)
+        };
+        json!({
+            "types": {"EIP712Domain": fields(DOMAIN_FIELDS), "SkillAction": fields(ACTION_FIELDS)},
+            "primaryType": "SkillAction",
+            "domain": {"name": "Farebox Market", "version": "1"},
+            "message": {
+                "action": action.name(),
+                "market": self.url,
+                "skill": skill,
+                "name": text("name"),
+                "price": signed_text(body.get("price"), body.get("priceXLM")),
+                "callUrl": text("callUrl"),
+                "payTo": owner.to_checksum(),
+                "content": content(body),
+                "nonce": terms.nonce,
+                "validBefore": terms.valid_before,
+            },
+        })
+    }
+
+    /// Checks the proof of a body.
+    ///
+    /// # Errors
+    /// 401 without a proof that counts now, 403 for that of another wallet.
+    pub(super) fn proven<B: Books>(
+        &self,
+        books: &B,
+        action: SkillAction,
+        (skill, owner): (&str, &Address),
+        body: &Map<String, Value>,
+        now: u64,
+    ) -> Result<Result<NonceRow, Response>, B::Error> {
+        let Some(proof) = body.get("proof") else { return Ok(Err(refused::no_identity())) };
+        let signature = proof.get("signature").and_then(Value::as_str);
+        let signature = signature.filter(|text| text.len() <= MAX_SIGNATURE);
+        let (Some(terms), Some(signature)) = (ProofTerms::of(proof), signature) else {
+            return Ok(Err(refused::bad_proof("proof must have nonce, validBefore and signature")));
+        };
+        let now_secs = now.checked_div(1000).unwrap_or_default();
+        if terms.valid_before <= now_secs && !planted(Mutant::ProofsForEver) {
+            return Ok(Err(refused::bad_proof("proof has expired")));
+        }
+        if terms.valid_before > now_secs.saturating_add(MAX_SECS) {
+            return Ok(Err(refused::bad_proof("proof must not be valid for more than an hour")));
+        }
+        let data = self.typed_data(action, (skill, owner), body, &terms);
+        let signer = TypedData::from_json(&data)
+            .ok()
+            .zip(Signature::parse(signature).ok())
+            .and_then(|(data, signature)| signature.recover(&data.digest()).ok());
+        let Some(signer) = signer else {
+            return Ok(Err(refused::bad_proof("proof is not a signature")));
+        };
+        if signer != *owner && !planted(Mutant::AnyWalletOwns) {
+            return Ok(Err(refused::not_owner()));
+        }
+        let owner = owner.to_checksum();
+        if books.has_nonce(&owner, &terms.nonce)? && !planted(Mutant::ProofsServeTwice) {
+            return Ok(Err(refused::bad_proof("proof was used already")));
+        }
+        let until = terms.valid_before.saturating_add(1).saturating_mul(1000);
+        Ok(Ok(NonceRow { owner, nonce: terms.nonce, until }))
+    }
+}
+
+/// SHA-256 of a body's canonical form without its proof, `0x` hex.
+fn content(body: &Map<String, Value>) -> String {
+    let mut body = body.clone();
+    if !planted(Mutant::ContentIsNotSigned) {
+        body.remove("proof");
+    } else {
+        body.clear();
+    }
+    hex::encode_prefixed(&Sha256::digest(jcs::object_text(&body).as_bytes()))
+}
+
+const DOMAIN_FIELDS: &[(&str, &str)] = &[("name", "string"), ("version", "string")];
+const ACTION_FIELDS: &[(&str, &str)] = &[
+    ("action", "string"),
+    ("market", "string"),
+    ("skill", "string"),
+    ("name", "string"),
+    ("price", "string"),
+    ("callUrl", "string"),
+    ("payTo", "address"),
+    ("content", "bytes32"),
+    ("nonce", "bytes32"),
+    ("validBefore", "uint64"),
+];

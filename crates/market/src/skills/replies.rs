@@ -1,0 +1,97 @@
+//! Answers that are kept for those who ask again, and which of them leave.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::books::{Books, Edit};
+use super::invoke::{FOR_EVER, KEEP_MS};
+use super::message::Response;
+use super::pack::{CYCLE_MS, PACK_GRACE_MS};
+use super::row::{InvocationRow, KeyRow, Moved, ReplyRow};
+use farebox_base::mutant::{Mutant, planted};
+
+/// Milliseconds for which the answer to an invocation without a key is kept: no one can ask for it
+/// but those who waited.
+const FOLLOWED_MS: u64 = 120_000;
+/// Milliseconds for which a longer answer is kept.
+const LONG_MS: u64 = 86_400_000;
+/// Bytes of a short answer at most.
+const SHORT_BYTES: u64 = 16 * 1024;
+/// Bytes of all answers at most, but for the last.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// Answers that leave at once at most.
+const STEP: u32 = 64;
+
+/// The answer to an ended invocation as it is kept.
+pub(super) fn kept(row: &InvocationRow, response: &Response, now: u64) -> ReplyRow {
+    let bytes = size(&response.headers, &response.body);
+    let is_long = bytes > SHORT_BYTES;
+    let keep = if row.key.is_empty() && !planted(Mutant::RepliesPileUp) {
+        FOLLOWED_MS
+    } else if is_long {
+        LONG_MS
+    } else {
+        KEEP_MS
+    };
+    ReplyRow {
+        invocation: row.id.clone(),
+        status: response.status,
+        headers: response.headers.clone(),
+        body: response.body.clone(),
+        until: now.saturating_add(keep),
+        bytes,
+        is_long,
+    }
+}
+
+/// What the key of an ended invocation stands for: where money moved, or may have, for ever, so that
+/// it pays once; where a call of a pack was used, for as long as a pack that was just sold, so that it
+/// uses one.
+pub(super) fn key_of(row: &InvocationRow, now: u64) -> Option<Edit> {
+    let until = if planted(Mutant::KeysPayAgain) {
+        now.saturating_add(KEEP_MS)
+    } else if row.paid != Moved::No || !row.pack.is_empty() && planted(Mutant::PackKeysStay) {
+        FOR_EVER
+    } else if !row.pack.is_empty() {
+        now.saturating_add(CYCLE_MS).saturating_add(PACK_GRACE_MS)
+    } else {
+        now.saturating_add(KEEP_MS)
+    };
+    let key = KeyRow {
+        account: row.account.clone(),
+        key: row.key.clone(),
+        digest: row.digest.clone(),
+        invocation: row.id.clone(),
+        until,
+    };
+    (!row.key.is_empty()).then_some(Edit::Key(key))
+}
+
+/// Bytes of an answer.
+pub(super) fn size(headers: &[(String, String)], body: &str) -> u64 {
+    let fields = headers.iter().map(|(name, value)| name.len().saturating_add(value.len()));
+    let bytes = fields.fold(body.len(), usize::saturating_add);
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+/// Takes away the answers that have ended, and as many more as so many bytes need.
+pub(super) fn room<B: Books>(books: &B, more: u64, now: u64) -> Result<Option<Edit>, B::Error> {
+    let mut gone: Vec<String> = Vec::new();
+    let mut all = books.reply_bytes()?.saturating_add(more);
+    for (id, bytes) in books.replies_ended(now, STEP)? {
+        all = all.saturating_sub(bytes);
+        gone.push(id);
+    }
+    if all > MAX_BYTES && !planted(Mutant::RepliesFillTheStore) {
+        for (id, bytes) in books.replies_first(STEP)? {
+            if all <= MAX_BYTES {
+                break;
+            }
+            if !gone.contains(&id) {
+                all = all.saturating_sub(bytes);
+                gone.push(id);
+            }
+        }
+    }
+    Ok((!gone.is_empty()).then_some(Edit::Unreply(gone)))
+}

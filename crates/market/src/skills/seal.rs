@@ -1,0 +1,45 @@
+//! What a seller checks: the market's signature, and the secret that it is made with.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::Market;
+use super::row::SkillRow;
+use farebox_base::encoding::hex;
+use farebox_base::hash;
+
+impl Market {
+    /// The secret that the market shares with the owner of a skill, for the origin of this URL.
+    #[must_use]
+    pub fn seller_secret(&self, skill: &SkillRow, call_url: &str) -> String {
+        let rotation = format!("{}", skill.rotation);
+        let parts = [
+            b"farebox seller 1".as_slice(),
+            origin_of(call_url).as_bytes(),
+            skill.owner.as_bytes(),
+            rotation.as_bytes(),
+        ];
+        let parts = hash::sha256(&parts);
+        format!("fbs_{}", hex::encode(&hash::mac(self.secret.expose().as_bytes(), &[&parts])))
+    }
+}
+
+/// The value of `Farebox-Signature-V2` over these lines, the time first. Spec: docs/origin.md.
+pub(super) fn signature(secret: &str, lines: [&str; 9]) -> String {
+    let [time, ..] = lines;
+    let digest = hash::mac(secret.as_bytes(), &[lines.join("\n").as_bytes()]);
+    format!("t={time},v2={}", hex::encode(&digest))
+}
+
+/// Scheme, host and port of a URL.
+pub(super) fn origin_of(url: &str) -> &str {
+    let rest = url.find("://").map_or(0, |at| at.saturating_add(3));
+    let end = url.get(rest..).and_then(|rest| rest.find(['/', '?', '#']));
+    end.and_then(|end| url.get(..rest.saturating_add(end))).unwrap_or(url)
+}
+
+/// Path and query of a URL, as they go over the wire.
+pub(super) fn target_of(url: &str) -> alloc::borrow::Cow<'_, str> {
+    let target = url.get(origin_of(url).len()..).unwrap_or_default();
+    if target.starts_with('/') { target.into() } else { format!("/{target}").into() }
+}

@@ -1,0 +1,341 @@
+//! What an owner says about a skill, read from the body of a request.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::message::{MAX_BODY_BYTES, Response};
+use super::pack::calls_of;
+use super::price::{XLM_BOUNDS, XLM_DECIMALS, plain};
+use super::refused::said;
+use super::row::{Charges, VersionRow};
+use super::text::{Members, number};
+use super::{Market, refused};
+use farebox_base::amount::Amount;
+use farebox_base::encoding::json;
+use farebox_base::http::UrlPieces;
+use farebox_base::http::url::{Reach, has_bad_port, is_same_host};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::text::is_hidden;
+use farebox_evm::token;
+use farebox_payer::client::asset::is_dollar;
+
+/// Longest name, bytes.
+const MAX_NAME: usize = 128;
+/// Longest description, bytes.
+const MAX_DESCRIPTION: usize = 4096;
+/// Longest URL, bytes.
+const MAX_URL: usize = 2048;
+/// Longest description of requests for the gate, bytes.
+const MAX_BAZAAR: usize = 4096;
+/// How deep what is said of requests may be, and how many values a part of it may have.
+const MAX_DEPTH: usize = 16;
+const MAX_VALUES: usize = 512;
+
+/// A body that is a JSON object.
+///
+/// # Errors
+/// 413 for a longer one, 400 for another.
+pub fn object(body: &str) -> Result<Map<String, Value>, Response> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(refused::too_large());
+    }
+    match json::parse_with(body.as_bytes(), MAX_BODY_BYTES) {
+        Ok(Value::Object(members)) => Ok(members),
+        _ => Err(refused::no_json()),
+    }
+}
+
+/// The text of a member, trimmed; `None` unless it is text that is not blank.
+#[must_use]
+pub fn text_of<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    members.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// Name and description of a skill.
+///
+/// # Errors
+/// 400 with the first thing that is wrong.
+pub(super) fn words(members: &Map<String, Value>) -> Result<(String, String), Response> {
+    let name = text_of(members, "name").ok_or_else(|| said(400, "name is required"))?;
+    if name.len() > MAX_NAME {
+        return Err(said(400, "name must be at most 128 bytes"));
+    }
+    if name.chars().any(is_hidden) {
+        return Err(said(400, "name must be one line of visible text"));
+    }
+    let description =
+        text_of(members, "description").ok_or_else(|| said(400, "description is required"))?;
+    if description.len() > MAX_DESCRIPTION {
+        return Err(said(400, "description must be at most 4096 bytes"));
+    }
+    Ok((name.to_string(), description.to_string()))
+}
+
+/// Characters of a URL that a shell reads as its own; `&` and `?` are left, which a URL needs.
+const SHELL_CHARACTERS: &str = "'$;()|*!^";
+
+impl Market {
+    /// Reads a version: its price, its server and how it is sold.
+    ///
+    /// # Errors
+    /// 400 with the first thing that is wrong, in the order of the original.
+    pub(super) fn wares(
+        &self,
+        members: &Map<String, Value>,
+        now: u64,
+    ) -> Result<VersionRow, Response> {
+        let call_url =
+            text_of(members, "callUrl").ok_or_else(|| said(400, "callUrl is required"))?;
+        self.check_url(call_url)?;
+        let (price, asset, xlm) = self.priced(members)?;
+        let networks = self.networks_of(members, &asset, &price)?;
+        let is_original = members.get("price").is_none_or(Value::is_null);
+        let charges = match members.get("charges").filter(|it| !it.is_null()) {
+            None if is_original => Charges::Seller,
+            None => Charges::Gate,
+            Some(it) if it == "gate" => Charges::Gate,
+            Some(it) if it == "seller" => Charges::Seller,
+            Some(_) => return Err(said(400, "charges must be gate or seller")),
+        };
+        let packs = packs(members)?;
+        if charges == Charges::Seller && !packs.is_empty() {
+            return Err(said(400, "packs are sold where charges is gate"));
+        }
+        let settle = choice(members, "settle", &["after", "before"])?;
+        let method = choice(members, "method", &["POST", "GET", "PUT", "PATCH", "DELETE"])?;
+        let version = match members.get("version").filter(|it| !it.is_null()) {
+            None => "1.0.0",
+            Some(it) => it
+                .as_str()
+                .filter(|text| super::semver::Semver::parse(text).is_some())
+                .ok_or_else(|| said(400, "version must be a semantic version"))?,
+        };
+        Ok(VersionRow {
+            skill: String::new(),
+            version: version.to_string(),
+            price,
+            asset,
+            networks,
+            xlm,
+            call_url: call_url.to_string(),
+            method: method.to_string(),
+            charges,
+            settle: settle.to_string(),
+            bazaar: bazaar(members, method)?,
+            packs,
+            created: now,
+            until: None,
+        })
+    }
+
+    fn check_url(&self, url: &str) -> Result<(), Response> {
+        let invalid = || said(400, "callUrl must be a valid URL");
+        let is_plain = url.len() <= MAX_URL
+            && url.bytes().all(|b| b.is_ascii_graphic())
+            && !url.contains(['#', '\\', '"', '<', '>', '`', '{', '}']);
+        if let Some(active) = url.chars().find(|c| SHELL_CHARACTERS.contains(*c)) {
+            let code = u32::from(active);
+            return Err(said(
+                400,
+                &format!("callUrl must have %{code:02X} in the place of {active}"),
+            ));
+        }
+        let pieces = UrlPieces::of(url).filter(|_| is_plain).ok_or_else(invalid)?;
+        let scheme = pieces.scheme.to_ascii_lowercase();
+        let reach = Reach::of(pieces.authority);
+        if reach == Some(Reach::Public) && !planted(Mutant::AnyHostIsCalled) {
+            if has_bad_port(pieces.authority) {
+                return Err(said(400, "callUrl must not name a port of another protocol"));
+            }
+            let own = UrlPieces::of(&self.url).map(|own| own.authority);
+            if own.is_some_and(|own| is_same_host(own, pieces.authority)) {
+                return Err(said(400, "callUrl must not be an address of the market"));
+            }
+        }
+        match (scheme.as_str(), reach) {
+            (_, None) => Err(invalid()),
+            ("http" | "https", Some(Reach::Loopback)) if self.local_sellers => Ok(()),
+            ("https", Some(Reach::Public)) => Ok(()),
+            ("https", Some(_)) if planted(Mutant::AnyHostIsCalled) => Ok(()),
+            ("https", Some(Reach::Loopback | Reach::Private)) => {
+                Err(said(400, "callUrl must be a public address"))
+            }
+            _ if scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+                Err(said(400, "callUrl must use HTTPS"))
+            }
+            _ => Err(invalid()),
+        }
+    }
+
+    /// The price, its asset, and the price in XLM.
+    fn priced(
+        &self,
+        members: &Map<String, Value>,
+    ) -> Result<(String, String, Option<String>), Response> {
+        let wrong = || said(400, "price must be an amount such as \"$0.25\"");
+        let usual = || {
+            let network = self.networks.first();
+            network.and_then(token::default_for).map_or("USDC", |token| token.symbol).to_string()
+        };
+        let named = text_of(members, "asset").map(ToString::to_string);
+        let (text, asset) = match members.get("price").filter(|it| !it.is_null()) {
+            Some(Value::String(text)) => (text.as_str(), named.unwrap_or_else(usual)),
+            Some(Value::Object(price)) => {
+                let text = price.get("amount").and_then(Value::as_str).ok_or_else(wrong)?;
+                let asset = price.get("asset").and_then(Value::as_str).map(ToString::to_string);
+                (text, asset.or(named).unwrap_or_else(usual))
+            }
+            Some(_) => return Err(wrong()),
+            None => return self.original_price(members, usual()),
+        };
+        let network = self.networks.first().ok_or_else(wrong)?;
+        let token = token::by_symbol(network, &asset);
+        let decimals = token
+            .map(|token| token.decimals)
+            .ok_or_else(|| said(400, "asset must be one that the market's networks have"))?;
+        if text.len() > 80 {
+            return Err(wrong());
+        }
+        let amount = Amount::from_price(text, decimals).map_err(|_| wrong())?;
+        let price = amount.to_decimal(decimals);
+        let xlm = if is_dollar(&asset) { self.xlm_of(&price) } else { None };
+        Ok((price, asset, xlm))
+    }
+
+    fn original_price(
+        &self,
+        members: &Map<String, Value>,
+        asset: String,
+    ) -> Result<(String, String, Option<String>), Response> {
+        let wrong = || said(400, XLM_BOUNDS);
+        let Some(Value::Number(given)) = members.get("priceXLM") else { return Err(wrong()) };
+        // A number of few digits is printed as it was written.
+        let text = plain(&given.to_string()).ok_or_else(wrong)?;
+        let amount = match Amount::from_decimal(&text, XLM_DECIMALS) {
+            Ok(amount) => amount,
+            Err(farebox_base::amount::AmountError::Precision) => {
+                return Err(said(400, "priceXLM must have at most 7 fraction digits"));
+            }
+            Err(_) => return Err(wrong()),
+        };
+        if amount.is_zero() || amount > Amount::from_u64(1_000_000_000) {
+            return Err(wrong());
+        }
+        let price = self.dollars_of(&text).ok_or_else(wrong)?;
+        Ok((price, asset, Some(text)))
+    }
+
+    fn networks_of(
+        &self,
+        members: &Map<String, Value>,
+        asset: &str,
+        price: &str,
+    ) -> Result<Vec<String>, Response> {
+        let named = text_of(members, "network");
+        let mut networks = Vec::new();
+        for network in &self.networks {
+            if named.is_none_or(|name| name == network.as_str()) {
+                networks.push(network);
+            }
+        }
+        let has_it = |network: &&farebox_base::chain::ChainId| {
+            let token = token::by_symbol(network, asset);
+            token.is_some_and(|token| Amount::from_decimal(price, token.decimals).is_ok())
+        };
+        if networks.is_empty() {
+            return Err(said(400, "network must be one of the market's"));
+        }
+        if !networks.iter().all(has_it) {
+            return Err(said(400, "asset must be one that the market's networks have"));
+        }
+        Ok(networks.iter().map(ToString::to_string).collect())
+    }
+}
+
+/// One of these words; the first if none is given.
+fn choice<'a>(
+    members: &Map<String, Value>,
+    name: &str,
+    words: &[&'a str],
+) -> Result<&'a str, Response> {
+    let first = words.first().copied().unwrap_or_default();
+    match members.get(name).filter(|it| !it.is_null()) {
+        None => Ok(first),
+        Some(value) => words.iter().copied().find(|word| value == word).ok_or_else(|| {
+            said(400, &alloc::format!("{name} must be one of: {}", words.join(", ")))
+        }),
+    }
+}
+
+/// The route field `bazaar` of what an owner says about requests.
+fn bazaar(members: &Map<String, Value>, method: &str) -> Result<String, Response> {
+    let mut described = Members::new();
+    let mut has_any = false;
+    for (name, field) in [
+        ("input", "input"),
+        ("inputSchema", "input_schema"),
+        ("output", "output"),
+        ("outputSchema", "output_schema"),
+    ] {
+        let Some(value) = members.get(name).filter(|it| !it.is_null()) else { continue };
+        if !value.is_object() && name != "output" {
+            return Err(said(400, &alloc::format!("{name} must be an object")));
+        }
+        has_any = true;
+        if !is_flat(value) {
+            let error = "input and output must be at most 16 levels deep, with at most 512 values";
+            return Err(said(400, error));
+        }
+        described = described.raw(field, &value.to_string());
+    }
+    if !has_any {
+        return Ok(String::new());
+    }
+    if matches!(method, "POST" | "PUT" | "PATCH") {
+        described = described.text("body", "json");
+    }
+    let described = described.done();
+    if described.len() > MAX_BAZAAR {
+        return Err(said(400, "input and output must be at most 4096 bytes"));
+    }
+    Ok(described)
+}
+
+/// Whether a value is small enough beside those of others in the gate's table.
+fn is_flat(value: &Value) -> bool {
+    fn count(value: &Value, depth: usize) -> Option<usize> {
+        let depth = depth.checked_sub(1)?;
+        let below = |sum: usize, inner: &Value| sum.checked_add(count(inner, depth)?);
+        match value {
+            Value::Array(items) => items.iter().try_fold(1, below),
+            Value::Object(members) => members.values().try_fold(1, below),
+            _ => Some(1),
+        }
+    }
+    count(value, MAX_DEPTH).is_some_and(|values| values <= MAX_VALUES)
+}
+
+/// Plans of prepaid calls and their prices.
+fn packs(members: &Map<String, Value>) -> Result<String, Response> {
+    let wrong = || said(400, "packs must be an object of prices by plan: starter, growth, pro");
+    let packs = match members.get("packs") {
+        None | Some(Value::Null) => return Ok(String::new()),
+        Some(Value::Object(packs)) if !packs.is_empty() => packs,
+        Some(_) => return Err(wrong()),
+    };
+    let mut priced = Members::new();
+    for (plan, price) in packs {
+        let price = price.as_str().filter(|text| text.len() <= 40).ok_or_else(wrong)?;
+        let amount = Amount::from_price(price, super::price::USD_DECIMALS).map_err(|_| wrong())?;
+        // A call costs at least what the smallest payment is: each leaves a row.
+        let least = Amount::from_u64(calls_of(plan).ok_or_else(wrong)?);
+        if amount < least && !planted(Mutant::PacksCostNothing) {
+            return Err(said(400, "packs must cost at least $0.000001 for each call"));
+        }
+        priced = priced.text(plan, number(&amount.to_decimal(super::price::USD_DECIMALS)));
+    }
+    Ok(priced.done())
+}

@@ -1,0 +1,390 @@
+//! A purchase at the compute exchange: one quote, one payment, one job, one result, however often the
+//! process that makes it dies.
+//!
+//! [`JobPurchase::next`] is a pure step: the caller keeps what it returns, durably, and only then does
+//! what the [`PurchaseStep`] says. What is kept can be read by another process, which begins with
+//! [`PurchaseEvent::Resumed`]. [`order`] is what is wanted, [`terms`] checks a quote, and `told` reads what
+//! answers a payment.
+//! Assumptions:
+//! - the purchase is kept before its step is carried out;
+//! - what is signed for a quote has one nonce, which is kept before the signature is asked for;
+//! - the exchange holds a quote's seat for its buyer alone, and answers the same payment alike.
+
+pub mod order;
+mod outcome;
+mod stage;
+mod step;
+pub mod terms;
+mod told;
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use self::order::JobOrder;
+use self::outcome::{done, failed, over};
+pub use self::stage::MoneyState;
+use self::stage::PurchaseStage;
+pub use self::step::{PlannedCall, PurchaseEvent, PurchaseStep};
+use self::terms::{QuoteTerms, TermsError};
+use self::told::{PaymentFate, Till};
+use super::json::Json;
+use super::text::bounded;
+use farebox_base::http::Headers;
+use farebox_base::mutant::{Mutant, planted};
+
+/// A purchase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobPurchase {
+    order: JobOrder,
+    stage: PurchaseStage,
+    /// Answers in a row that told nothing new.
+    waits: u32,
+}
+
+/// The profile whose payments are pretended, and which lists nothing.
+const DEMO: &str = "demo-testnet";
+/// Milliseconds before the next try.
+const BACKOFF_MS: [u64; 5] = [250, 1_000, 2_000, 5_000, 10_000];
+/// Milliseconds between two looks at a job without a feed. Spec: contract of the compute exchange,
+/// "Constants".
+const LOOK_MS: u64 = 1_000;
+/// Longest wait that a server may ask for, seconds.
+const MAX_RETRY_AFTER_SECS: u64 = 60;
+/// Seconds by which clocks may differ.
+const LATE_SECS: u64 = 60;
+/// Seconds that have to be left of a quote for it to be signed.
+const LEAST_SECS: u64 = 5;
+const MAX_BYTES: usize = 1024 * 1024;
+
+impl JobPurchase {
+    /// A new one.
+    #[must_use]
+    pub fn new(order: JobOrder) -> Self {
+        let stage = if order.profile == DEMO {
+            PurchaseStage::Asking { network: String::new(), currency: String::new() }
+        } else {
+            PurchaseStage::Looking
+        };
+        Self { order, stage, waits: 0 }
+    }
+
+    /// How far it is, as a number that never falls within one payment.
+    #[must_use]
+    pub const fn rank(&self) -> u32 {
+        self.stage.rank()
+    }
+
+    /// Where the money is if it goes no further.
+    #[must_use]
+    pub fn money(&self) -> MoneyState {
+        self.stage.money()
+    }
+
+    /// The quote, once there is one.
+    #[must_use]
+    pub const fn terms(&self) -> Option<&QuoteTerms> {
+        self.stage.terms()
+    }
+
+    /// As it is kept.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        Json::object([("order", Some(self.order.to_json())), ("stage", Some(self.stage.to_json()))])
+    }
+
+    /// Reads what [`to_json`](Self::to_json) wrote; `None` if it did not.
+    #[must_use]
+    pub fn read(kept: &Json) -> Option<Self> {
+        let order = JobOrder::read(kept.get("order")?)?;
+        let stage = PurchaseStage::read(kept.get("stage")?)?;
+        Some(Self { order, stage, waits: 0 })
+    }
+
+    /// Takes an event at unix seconds `now`: the step to carry out once this is kept.
+    pub fn next(&mut self, event: PurchaseEvent<'_>, now: u64) -> PurchaseStep {
+        let step = match event {
+            PurchaseEvent::Resumed => {
+                self.waits = 0;
+                None
+            }
+            PurchaseEvent::Lost => {
+                self.waits = self.waits.saturating_add(1);
+                None
+            }
+            PurchaseEvent::Signed { payment, ends } => {
+                if let PurchaseStage::Quoted { terms, .. } = &self.stage {
+                    let terms = terms.clone();
+                    self.stage =
+                        PurchaseStage::Sent { terms, payment, ends, sent: 0, till: Till::Verify };
+                }
+                None
+            }
+            PurchaseEvent::Answered { status, headers, body } => {
+                self.answered(status, headers, body, now)
+            }
+        };
+        step.unwrap_or_else(|| self.ask(None, now))
+    }
+
+    /// What is to be done where it stands.
+    fn ask(&mut self, after_secs: Option<u64>, now: u64) -> PurchaseStep {
+        let turn = usize::try_from(self.waits).unwrap_or(usize::MAX);
+        let backoff = match turn.checked_sub(1) {
+            None => 0,
+            Some(turn) => BACKOFF_MS.get(turn).or(BACKOFF_MS.last()).copied().unwrap_or(LOOK_MS),
+        };
+        let asked = after_secs.unwrap_or(0).min(MAX_RETRY_AFTER_SECS).saturating_mul(1_000);
+        let wait_ms = backoff.max(asked);
+        if let PurchaseStage::Quoted { terms, .. } = &self.stage {
+            if now.saturating_add(LEAST_SECS) < terms.until || planted(Mutant::StaleQuotesAreSigned)
+            {
+                return self.sign();
+            }
+            // Its seat is gone; nothing was signed that left.
+            let (network, currency) = (terms.network.clone(), terms.currency.clone());
+            self.stage = PurchaseStage::Asking { network, currency };
+        }
+        PurchaseStep::Request(match &mut self.stage {
+            PurchaseStage::Looking => PlannedCall {
+                method: "GET",
+                path: format!("/api/v1/buyers/capabilities?network_profile={}", self.order.profile),
+                headers: Json::List(Vec::new()),
+                body: String::new(),
+                wait_ms,
+            },
+            PurchaseStage::Asking { .. } | PurchaseStage::Quoted { .. } => PlannedCall {
+                method: "POST",
+                path: "/api/v1/jobs/quote".to_string(),
+                headers: Json::List(Vec::new()),
+                body: self.order.payload().to_string(),
+                wait_ms,
+            },
+            PurchaseStage::Sent { terms, payment, till, sent, .. } => {
+                *sent = sent.saturating_add(1);
+                let path = match till {
+                    Till::Verify => "/api/v1/jobs/verify".to_string(),
+                    Till::Gate => terms.till.clone(),
+                };
+                let tx_hash = terms.is_mock().then(|| format!("0x{}", terms.payment_id).into());
+                let body = Json::object([
+                    ("fingerprint", Some(terms.fingerprint.as_str().into())),
+                    ("tx_hash", tx_hash),
+                    ("payload", Some(self.order.payload())),
+                ]);
+                PlannedCall {
+                    method: "POST",
+                    path,
+                    headers: payment.clone(),
+                    body: match till {
+                        Till::Verify => body.to_string(),
+                        Till::Gate => String::new(),
+                    },
+                    wait_ms,
+                }
+            }
+            PurchaseStage::Paid { job, token, .. } => PlannedCall {
+                method: "GET",
+                path: format!("/api/v1/jobs/{job}"),
+                headers: pairs([("authorization", format!("Bearer {token}"))]),
+                body: String::new(),
+                wait_ms,
+            },
+            PurchaseStage::Over(outcome) => return over(outcome.clone()),
+        })
+    }
+
+    /// A quote of pretended money needs no signature.
+    fn sign(&mut self) -> PurchaseStep {
+        let PurchaseStage::Quoted { terms, .. } = &self.stage else { return PurchaseStep::Sign };
+        if !terms.is_mock() {
+            return PurchaseStep::Sign;
+        }
+        let (terms, ends) = (terms.clone(), terms.until);
+        let payment = Json::List(Vec::new());
+        self.stage = PurchaseStage::Sent { terms, payment, ends, sent: 0, till: Till::Verify };
+        self.ask(None, 0)
+    }
+
+    fn answered(
+        &mut self,
+        status: u16,
+        headers: &Headers,
+        body: &str,
+        now: u64,
+    ) -> Option<PurchaseStep> {
+        let said = Json::read(body, MAX_BYTES).unwrap_or(Json::Null);
+        let retry_after = headers.joined("retry-after").and_then(|text| text.trim().parse().ok());
+        let is_busy = status == 429 || status >= 500;
+        let sentence = || bounded(said.text_of("error").unwrap_or("no reason"), 200);
+        let code = said.text_of("code").unwrap_or_default().to_string();
+        match &self.stage {
+            PurchaseStage::Looking | PurchaseStage::Asking { .. }
+                if is_busy && code != "NO_SELLER_AVAILABLE" =>
+            {
+                self.waits = self.waits.saturating_add(1);
+                Some(self.ask(retry_after, now))
+            }
+            PurchaseStage::Looking if status == 200 => match terms::listed(&said, &self.order) {
+                Ok((network, currency)) => {
+                    self.stage = PurchaseStage::Asking { network, currency };
+                    self.waits = 0;
+                    None
+                }
+                Err(error) => Some(self.end_before(error.code(), &error.to_string())),
+            },
+            PurchaseStage::Asking { network, currency } if status == 402 => {
+                match QuoteTerms::read(&said, &self.order, (network, currency), now) {
+                    Ok(terms) => {
+                        let till = terms::till(headers, &terms.payment_id);
+                        let terms = QuoteTerms { till: till.unwrap_or(terms.till), ..terms };
+                        let lines = headers.to_lines();
+                        let asked = Json::object([
+                            ("headers", Some(lines.into())),
+                            ("body", Some(body.into())),
+                        ]);
+                        self.stage = PurchaseStage::Quoted { terms, asked };
+                        self.waits = 0;
+                        None
+                    }
+                    Err(error) => Some(self.end_before(error.code(), &error.to_string())),
+                }
+            }
+            PurchaseStage::Looking | PurchaseStage::Asking { .. } => {
+                let code = if code == "NO_SELLER_AVAILABLE" {
+                    TermsError::Unavailable.code()
+                } else {
+                    "order_refused"
+                };
+                let why = format!("the exchange answers {status}: {}", sentence());
+                Some(self.end_before(code, &why))
+            }
+            PurchaseStage::Quoted { .. } | PurchaseStage::Over(_) => None,
+            PurchaseStage::Sent { terms, ends, sent, till, .. } => {
+                let is_dead = now > ends.saturating_add(LATE_SECS);
+                // The exchange passes on what the gate said.
+                let gate = said.object_of("details").and_then(|it| it.text_of("gate"));
+                let code = gate.filter(|_| code == "PAYMENT_VERIFY_FAILED").unwrap_or(&code);
+                let told = told::of((status, code), headers, &said, (*till, *sent, is_dead));
+                let terms = terms.clone();
+                self.paid(terms, told, (retry_after, sentence()), now)
+            }
+            PurchaseStage::Paid { terms, job, .. } => {
+                let (terms, job) = (terms.clone(), job.clone());
+                self.looked(&terms, &job, (status, &said), (retry_after, sentence()), now)
+            }
+        }
+    }
+
+    /// Takes what became of a payment.
+    fn paid(
+        &mut self,
+        terms: QuoteTerms,
+        told: PaymentFate,
+        (retry_after, sentence): (Option<u64>, String),
+        now: u64,
+    ) -> Option<PurchaseStep> {
+        match told {
+            PaymentFate::Job { job, token, transaction, result } => {
+                let terms = QuoteTerms { transaction, ..terms };
+                self.waits = 0;
+                if let Some(result) = result {
+                    return Some(self.end(done(&terms, &job, result)));
+                }
+                self.stage = PurchaseStage::Paid { terms, job, token };
+                None
+            }
+            PaymentFate::NotCharged => {
+                let why = format!("the payment was refused: {sentence}");
+                Some(self.end(failed(
+                    "payment_refused",
+                    &why,
+                    MoneyState::NotMoved,
+                    Some(&terms),
+                    None,
+                )))
+            }
+            PaymentFate::NotDelivered => {
+                let why = "the seller did not deliver; the payment was never charged";
+                Some(self.end(failed("job_failed", why, MoneyState::NotMoved, Some(&terms), None)))
+            }
+            PaymentFate::GoesBack => {
+                let why = "the payment was settled and its quote was gone: it is refunded";
+                Some(self.end(failed("refund_due", why, MoneyState::Refunded, Some(&terms), None)))
+            }
+            PaymentFate::AskTheGate => {
+                if let PurchaseStage::Sent { till, .. } = &mut self.stage {
+                    *till = Till::Gate;
+                }
+                self.waits = self.waits.saturating_add(1);
+                None
+            }
+            PaymentFate::Open => {
+                self.waits = self.waits.saturating_add(1);
+                Some(self.ask(retry_after, now))
+            }
+        }
+    }
+
+    /// Takes what is said about the job.
+    fn looked(
+        &mut self,
+        terms: &QuoteTerms,
+        job: &str,
+        (status, said): (u16, &Json),
+        (retry_after, sentence): (Option<u64>, String),
+        now: u64,
+    ) -> Option<PurchaseStep> {
+        let result = || said.get("result").cloned().unwrap_or(Json::Null);
+        match (status, said.text_of("status")) {
+            (200, Some("done")) => Some(self.end(done(terms, job, result()))),
+            (200, Some("failed")) => {
+                let money =
+                    if terms.is_held() { MoneyState::Refunded } else { MoneyState::NotMoved };
+                let why = result();
+                let why = bounded(why.text_of("error").unwrap_or("the seller gave up"), 300);
+                let error = failed("job_failed", &why, money, Some(terms), Some(job));
+                Some(self.end(error))
+            }
+            (200, Some(_)) => {
+                self.waits = 1;
+                match self.ask(retry_after, now) {
+                    PurchaseStep::Request(request) => {
+                        Some(PurchaseStep::Request(PlannedCall { wait_ms: LOOK_MS, ..request }))
+                    }
+                    other => Some(other),
+                }
+            }
+            // A proxy's page, or a result that is no JSON within bounds.
+            (200, None) | (403 | 404, _) => {
+                let why = format!("the job cannot be read: {sentence}");
+                Some(PurchaseStep::Fail(failed(
+                    "job_unreadable",
+                    &why,
+                    self.money(),
+                    Some(terms),
+                    Some(job),
+                )))
+            }
+            _ => {
+                self.waits = self.waits.saturating_add(1);
+                Some(self.ask(retry_after, now))
+            }
+        }
+    }
+
+    fn end(&mut self, outcome: Json) -> PurchaseStep {
+        self.stage = PurchaseStage::Over(outcome.clone());
+        over(outcome)
+    }
+
+    /// Ends before anything was signed.
+    fn end_before(&mut self, code: &str, why: &str) -> PurchaseStep {
+        self.end(failed(code, why, MoneyState::NotMoved, None, None))
+    }
+}
+
+fn pairs<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> Json {
+    let pair = |(name, value): (&str, String)| Json::List([name.into(), value.into()].into());
+    Json::List(fields.into_iter().map(pair).collect())
+}

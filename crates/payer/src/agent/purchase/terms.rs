@@ -1,0 +1,306 @@
+//! The terms of a quote, and whether they may be paid: each fact that is said twice is the same, and
+//! all are what was ordered. Spec: contract of the compute exchange, `POST /jobs/quote`.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt;
+
+use super::order::JobOrder;
+use crate::agent::candidate::Candidate;
+use crate::agent::json::Json;
+use crate::agent::money;
+use farebox_base::encoding::base64;
+use farebox_base::http::Headers;
+use farebox_base::mutant::{Mutant, planted};
+
+/// Longest time that a quote may have, seconds.
+const MAX_SECS: u64 = 3_600;
+
+/// What a quote asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuoteTerms {
+    /// The quote's id, hex.
+    pub payment_id: String,
+    /// What the request is known by, hex.
+    pub fingerprint: String,
+    /// `payment_mode`.
+    pub mode: String,
+    /// CAIP-2.
+    pub network: String,
+    /// The token's symbol.
+    pub currency: String,
+    /// The token.
+    pub asset: String,
+    /// Who is paid.
+    pub pay_to: String,
+    /// The price, in whole tokens.
+    pub amount: String,
+    /// Atomic units.
+    pub units: String,
+    /// Who does the work.
+    pub seller: String,
+    /// Unix seconds at which it ends.
+    pub until: u64,
+    /// Where the gate takes payments for it.
+    pub till: String,
+    /// The settlement's transaction, once it is known.
+    pub transaction: Option<String>,
+}
+
+/// Why a quote is not paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TermsError {
+    /// Not offered now.
+    Unavailable,
+    /// A member is missing, or is none that can be read.
+    Unreadable(&'static str),
+    /// Something else than was ordered.
+    Other(&'static str),
+    /// Two members that have to agree do not.
+    Contradiction(&'static str),
+    /// It costs more than was allowed.
+    TooExpensive,
+    /// What was allowed is no amount of this token.
+    Limit,
+}
+
+impl TermsError {
+    /// Its code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unavailable => "capability_unavailable",
+            Self::Unreadable(_) | Self::Other(_) | Self::Contradiction(_) => "quote_rejected",
+            Self::TooExpensive => "price_above_limit",
+            Self::Limit => "invalid_options",
+        }
+    }
+}
+
+impl fmt::Display for TermsError {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable => to.write_str("no seller offers this capability now"),
+            Self::Unreadable(what) => write!(to, "the exchange's answer has no usable {what}"),
+            Self::Other(what) => write!(to, "the quote is for another {what} than was ordered"),
+            Self::Contradiction(what) => write!(to, "the quote contradicts itself about {what}"),
+            Self::TooExpensive => to.write_str("the quote is above the limit"),
+            Self::Limit => to.write_str("the limit is no amount of this token"),
+        }
+    }
+}
+
+/// Network and token of what can be bought, if what was ordered is there at a price within the limit.
+///
+/// # Errors
+/// Why it cannot be bought.
+pub fn listed(said: &Json, order: &JobOrder) -> Result<(String, String), TermsError> {
+    let text = |name| said.text_of(name).ok_or(TermsError::Unreadable(name));
+    if said.text_of("network_profile") != Some(&order.profile) {
+        return Err(TermsError::Other("network_profile"));
+    }
+    let (network, currency) = (text("network")?, text("currency")?);
+    if order.currency.as_deref().is_some_and(|it| it != currency) {
+        return Err(TermsError::Other("currency"));
+    }
+    let offers = said.get("capabilities").map(Json::elements).unwrap_or_default();
+    let mut its = offers.iter().filter(|it| it.text_of("capability") == Some(&order.capability));
+    let offer = its.next().ok_or(TermsError::Unavailable)?;
+    if offer.text_of("min_price").is_some_and(|least| exceeds(least, &order.most) == Some(true)) {
+        return Err(TermsError::TooExpensive);
+    }
+    Ok((network.to_string(), currency.to_string()))
+}
+
+/// Whether one decimal amount is more than another; `None` if one is no amount.
+fn exceeds(amount: &str, most: &str) -> Option<bool> {
+    let places = money::decimals(amount)?.max(money::decimals(most)?);
+    let units = |text| money::to_minor(text, places).ok();
+    let (amount, most) = (units(amount)?, units(most)?);
+    Some((amount.len(), amount) > (most.len(), most))
+}
+
+impl QuoteTerms {
+    /// Reads and checks the 402 of a quote that came at unix seconds `now`. `known` are network and
+    /// token of what was listed, or empty.
+    ///
+    /// # Errors
+    /// Why it is not paid.
+    pub fn read(
+        said: &Json,
+        order: &JobOrder,
+        (network, currency): (&str, &str),
+        now: u64,
+    ) -> Result<Self, TermsError> {
+        let text = |name: &'static str| {
+            let text = said.text_of(name).filter(|text| !text.is_empty());
+            text.map(ToString::to_string).ok_or(TermsError::Unreadable(name))
+        };
+        let number = |name: &'static str| match said.get(name) {
+            Some(Json::Number(digits)) => Some(digits.as_str()),
+            _ => None,
+        };
+        let secs = number("expires_in_seconds").and_then(|digits| digits.parse::<u64>().ok());
+        let secs = secs.filter(|secs| (1..=MAX_SECS).contains(secs));
+        let terms = Self {
+            payment_id: text("payment_id")?,
+            fingerprint: text("fingerprint")?,
+            mode: text("payment_mode")?,
+            network: text("network")?,
+            currency: text("currency")?,
+            asset: text("payment_asset")?,
+            pay_to: text("pay_to")?,
+            amount: text("amount")?,
+            units: text("amount_atomic")?,
+            seller: text("seller_id")?,
+            until: now.saturating_add(secs.ok_or(TermsError::Unreadable("expires_in_seconds"))?),
+            till: String::new(),
+            transaction: None,
+        };
+        let till = format!("{}/till/{}", order.url, terms.payment_id);
+        let terms = Self { till, ..terms };
+        if planted(Mutant::QuotesAreBelieved) {
+            return Ok(terms);
+        }
+        for (name, id) in [("payment_id", &terms.payment_id), ("fingerprint", &terms.fingerprint)] {
+            if id.len() != 64 || !id.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                return Err(TermsError::Unreadable(name));
+            }
+        }
+        if said.text_of("network_profile") != Some(&order.profile) {
+            return Err(TermsError::Other("network_profile"));
+        }
+        if !network.is_empty() && terms.network != network {
+            return Err(TermsError::Other("network"));
+        }
+        let is_listed = currency.is_empty() || terms.currency == currency;
+        if !is_listed || order.currency.as_deref().is_some_and(|it| it != terms.currency) {
+            return Err(TermsError::Other("currency"));
+        }
+        let chain = number("chain_id").ok_or(TermsError::Unreadable("chain_id"))?;
+        if terms.network != format!("eip155:{chain}") {
+            return Err(TermsError::Contradiction("the network"));
+        }
+        let offer = said.get("accepts").and_then(|it| it.elements().first());
+        let offer = offer.ok_or(TermsError::Unreadable("accepts"))?;
+        let resource = format!("{}/api/v1/jobs/verify", order.url);
+        if offer.text_of("resource") != Some(&resource) {
+            return Err(TermsError::Other("resource"));
+        }
+        let same = |name: &str, ours: &str| {
+            offer.text_of(name).is_some_and(|theirs| theirs.eq_ignore_ascii_case(ours))
+        };
+        let extra = offer.object_of("extra").and_then(|it| it.text_of("payment_id"));
+        let is_sellers =
+            terms.mode == COMPLETION && !terms.seller.eq_ignore_ascii_case(&terms.pay_to);
+        for (agrees, what) in [
+            (same("payTo", &terms.pay_to) && !is_sellers, "the payee"),
+            (same("asset", &terms.asset), "the token"),
+            (same("maxAmountRequired", &terms.units), "the amount"),
+            (extra.is_none_or(|id| id == terms.payment_id), "its id"),
+        ] {
+            if !agrees {
+                return Err(TermsError::Contradiction(what));
+            }
+        }
+        money::precision_of(&terms.units, &terms.amount)
+            .filter(|_| terms.units != "0")
+            .ok_or(TermsError::Contradiction("the amount"))?;
+        match exceeds(&terms.amount, &order.most) {
+            Some(false) => Ok(terms),
+            Some(true) => Err(TermsError::TooExpensive),
+            None => Err(TermsError::Limit),
+        }
+    }
+
+    /// Whether a payment that is about to be signed is that of this quote; JSON of its proposal.
+    #[must_use]
+    pub fn agrees(&self, proposal: &Json) -> bool {
+        let ours = Candidate {
+            network: &self.network,
+            asset: &self.asset,
+            payee: &self.pay_to,
+            amount: &self.units,
+            scheme: "exact",
+        };
+        let theirs = Candidate::of_proposal(proposal);
+        // The wallet's own decimals decide what the atomic units are worth.
+        let price = proposal.text_of("price").unwrap_or_default();
+        let is_price = [(price, self.amount.as_str()), (&self.amount, price)]
+            .into_iter()
+            .all(|(one, other)| exceeds(one, other) == Some(false));
+        is_price && theirs.is_some_and(|theirs| theirs.digest() == ours.digest())
+            || planted(Mutant::AnyProposalIsSigned)
+    }
+
+    /// Whether its payments are pretended.
+    #[must_use]
+    pub fn is_mock(&self) -> bool {
+        self.mode == "mock"
+    }
+
+    /// Whether the money is held, and goes back when the job fails.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        !self.is_mock() && self.mode != COMPLETION
+    }
+
+    /// As it is kept.
+    pub(super) fn to_json(&self) -> Json {
+        let texts = self.texts().map(|(name, text)| (name, Some(Json::from(text))));
+        let until = ("until", Some(Json::number(self.until)));
+        let transaction = ("transaction", self.transaction.as_deref().map(Json::from));
+        Json::object(texts.into_iter().chain([until, transaction]))
+    }
+
+    fn texts(&self) -> [(&'static str, &str); 11] {
+        [
+            ("paymentId", &self.payment_id),
+            ("fingerprint", &self.fingerprint),
+            ("mode", &self.mode),
+            ("network", &self.network),
+            ("currency", &self.currency),
+            ("asset", &self.asset),
+            ("payTo", &self.pay_to),
+            ("amount", &self.amount),
+            ("units", &self.units),
+            ("seller", &self.seller),
+            ("till", &self.till),
+        ]
+    }
+
+    /// Reads what was kept.
+    pub(super) fn kept(kept: &Json) -> Option<Self> {
+        let text = |name: &str| kept.text_of(name).map(ToString::to_string);
+        let Some(Json::Number(until)) = kept.get("until") else { return None };
+        Some(Self {
+            payment_id: text("paymentId")?,
+            fingerprint: text("fingerprint")?,
+            mode: text("mode")?,
+            network: text("network")?,
+            currency: text("currency")?,
+            asset: text("asset")?,
+            pay_to: text("payTo")?,
+            amount: text("amount")?,
+            units: text("units")?,
+            seller: text("seller")?,
+            until: until.parse().ok()?,
+            till: text("till")?,
+            transaction: text("transaction"),
+        })
+    }
+}
+
+/// The till that the terms of the gate name, if it is that of this quote.
+pub(super) fn till(headers: &Headers, payment_id: &str) -> Option<String> {
+    let required = headers.joined("payment-required")?;
+    let terms = String::from_utf8(base64::decode(&required).ok()?).ok()?;
+    let terms = Json::read(&terms, MAX_TERMS)?;
+    let url = terms.at(&["resource", "url"])?.text()?;
+    let is_its = url.starts_with("http") && url.ends_with(&format!("/till/{payment_id}"));
+    is_its.then(|| url.to_string())
+}
+
+const MAX_TERMS: usize = 64 * 1024;
+/// The mode in which a request waits for its work and is charged with it.
+const COMPLETION: &str = "x402-completion";

@@ -1,0 +1,105 @@
+//! What an answer to a payment says of it. Spec: contract of the compute exchange, "Buyer";
+//! docs/protocols.md, "Answers".
+
+use alloc::string::{String, ToString};
+
+use crate::agent::json::Json;
+use farebox_base::encoding::base64;
+use farebox_base::http::Headers;
+use farebox_base::mutant::{Mutant, planted};
+
+/// Where a payment is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Till {
+    /// `POST jobs/verify`.
+    Verify,
+    /// The gate's own route, which knows payments of quotes that are gone.
+    Gate,
+}
+
+/// What became of a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PaymentFate {
+    /// There is a job for it, with its result if it waited for that.
+    Job { job: String, token: String, transaction: Option<String>, result: Option<Json> },
+    /// It was refused, and is not charged.
+    NotCharged,
+    /// The work failed before it was charged.
+    NotDelivered,
+    /// It was charged, and goes back.
+    GoesBack,
+    /// The quote is gone: only the gate knows whether the payment arrived.
+    AskTheGate,
+    /// It is not known yet.
+    Open,
+}
+
+/// Codes after which a payment is not charged, whenever they come.
+const REFUSED: [&str; 7] = [
+    "FACILITATOR_RESPONSE_INVALID",
+    "INVALID_X_PAYMENT_HEADER",
+    "INVALID_BUYER_ADDRESS",
+    "INVALID_TX_HASH",
+    "INVALID_REQUEST",
+    "INVALID_JSON",
+    "QUOTE_PAYMENT_PROFILE_MISMATCH",
+];
+/// Codes of a quote that is gone. To a payment that was not sent before they say that nothing is
+/// charged.
+const GONE: [&str; 3] = ["FINGERPRINT_INVALID", "QUOTE_EXPIRED", "PAYMENT_ALREADY_VERIFIED"];
+const MAX_BYTES: usize = 64 * 1024;
+
+/// Reads an answer: status and code, and where the payment was shown, how often it may have been
+/// sent, and whether it can never be charged any more.
+pub(super) fn of(
+    (status, code): (u16, &str),
+    headers: &Headers,
+    said: &Json,
+    (till, sent, is_dead): (Till, u64, bool),
+) -> PaymentFate {
+    let text = |name: &str| said.text_of(name).map(ToString::to_string);
+    if status == 200 {
+        let Some((job, token)) = text("job_id").zip(text("job_token")) else {
+            return PaymentFate::Open;
+        };
+        let transaction = text("settlement_tx_hash").or_else(|| settled(headers));
+        let is_done = said.text_of("status") == Some("done");
+        let result = said.get("result").cloned().filter(|_| is_done);
+        return PaymentFate::Job { job, token, transaction, result };
+    }
+    if matches!(code, "refund_due" | "refunded")
+        || settled(headers).is_some() && GONE.contains(&code)
+    {
+        return PaymentFate::GoesBack;
+    }
+    if code == "JOB_FAILED" {
+        return PaymentFate::NotDelivered;
+    }
+    if REFUSED.contains(&code) {
+        return PaymentFate::NotCharged;
+    }
+    match till {
+        Till::Verify if GONE.contains(&code) => {
+            if sent <= 1 || planted(Mutant::DoubtIsNotCharged) {
+                PaymentFate::NotCharged
+            } else {
+                PaymentFate::AskTheGate
+            }
+        }
+        Till::Verify => PaymentFate::Open,
+        // The gate asks for a payment: it has none of these bytes.
+        Till::Gate if status == 402 => PaymentFate::NotCharged,
+        Till::Gate if is_dead && matches!(status, 404 | 409 | 503) => PaymentFate::NotCharged,
+        Till::Gate => PaymentFate::Open,
+    }
+}
+
+/// The transaction of a settlement that an answer shows.
+fn settled(headers: &Headers) -> Option<String> {
+    let value =
+        headers.joined("payment-response").or_else(|| headers.joined("x-payment-response"))?;
+    let bytes = base64::decode(&value).or_else(|_| base64::decode_url(&value)).ok()?;
+    let said = Json::read(&String::from_utf8(bytes).ok()?, MAX_BYTES)?;
+    let is_settled = said.get("success") == Some(&Json::Bool(true));
+    said.text_of("transaction").filter(|_| is_settled).map(ToString::to_string)
+}

@@ -1,0 +1,163 @@
+//! What a seller of the compute exchange does next, by what its last request was answered. Spec:
+//! contract of the compute exchange, "Sellers" and "Agents".
+
+use super::text::bounded;
+use farebox_base::mutant::{Mutant, planted};
+
+/// What a seller asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// `sellers/register`.
+    Register,
+    /// `sellers/session/challenge`.
+    Challenge,
+    /// `sellers/session`.
+    Session,
+    /// `sellers/heartbeat`, `sellers/offline`, `sellers/jobs`.
+    Presence,
+    /// `jobs/:id/start`, `complete`, `fail`.
+    Job,
+}
+
+impl Ask {
+    /// What a path asks for.
+    #[must_use]
+    pub fn of(path: &str) -> Self {
+        match path {
+            "sellers/register" => Self::Register,
+            "sellers/session/challenge" => Self::Challenge,
+            "sellers/session" => Self::Session,
+            _ if path.starts_with("jobs/") => Self::Job,
+            _ => Self::Presence,
+        }
+    }
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// It is done: go on.
+    Go,
+    /// Ask again later.
+    Again,
+    /// Open a session, then ask again.
+    Session,
+    /// The token that renewed sessions is worth nothing: prove the wallet anew.
+    Prove,
+    /// The exchange does not know the seller: register, then ask again.
+    Register,
+    /// The job is another's by now, or over: forget it.
+    Drop,
+    /// It will never be done: stop, and say why.
+    Stop,
+}
+
+impl Duty {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Go => "go",
+            Self::Again => "again",
+            Self::Session => "session",
+            Self::Prove => "prove",
+            Self::Register => "register",
+            Self::Drop => "drop",
+            Self::Stop => "stop",
+        }
+    }
+
+    /// What follows an answer with this status and code; status 0 is none.
+    #[must_use]
+    pub fn after(ask: Ask, status: u16, code: &str) -> Self {
+        match (ask, status, code) {
+            (_, 200..=299, _) => Self::Go,
+            // The outcome is decided, and its money moves without the seller; asking shows when.
+            (_, 0 | 408 | 429 | 500.., _) => Self::Again,
+            // Someone else registered other terms before the wallet was proven.
+            (Ask::Presence, 409, "SELLER_REGISTRATION_STALE") => Self::Register,
+            (_, 409, "SELLER_REGISTRATION_STALE") => Self::Again,
+            (Ask::Session, 403, "RECEIPT_NOT_FOUND") => Self::Again,
+            // The outcome is written, and someone is asking the treasury right now.
+            (Ask::Job, 409, "ESCROW_RELEASE_PENDING" | "ESCROW_REFUND_PENDING") => Self::Again,
+            // No session makes a signature right.
+            (Ask::Challenge, 403, "SELLER_SIGNATURE_INVALID") => Self::Stop,
+            // Others say that what was shown proves another one: a new bond would not help.
+            (
+                Ask::Session,
+                403 | 404,
+                "PASSPORT_AUTH_REQUIRED"
+                | "PASSPORT_TOKEN_EXPIRED"
+                | "PASSPORT_TOKEN_INVALID"
+                | "SELLER_BOND_CHALLENGE_EXPIRED"
+                | "SELLER_BOND_CHALLENGE_INVALID"
+                | "SELLER_BOND_CHALLENGE_NOT_FOUND",
+            ) => Self::Prove,
+            (Ask::Session | Ask::Challenge | Ask::Presence, 404, "SELLER_NOT_FOUND") => {
+                Self::Register
+            }
+            (_, 401, _) | (_, 403, "SELLER_SESSION_INVALID" | "SELLER_SIGNATURE_INVALID") => {
+                Self::Session
+            }
+            (Ask::Job, 403 | 404 | 409, _) if !planted(Mutant::LostJobsAreKept) => Self::Drop,
+            _ => Self::Stop,
+        }
+    }
+}
+
+/// Most characters of the reason that a buyer is given.
+const MAX_REASON: usize = 300;
+
+/// Why a job failed, as its buyer is told: one visible line.
+#[must_use]
+pub fn reason(text: &str) -> alloc::string::String {
+    let line = text.lines().next().unwrap_or_default();
+    let reason = bounded(line, MAX_REASON);
+    if reason.is_empty() { "the seller's handler failed".into() } else { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_of_the_contract_has_its_duty() {
+        for (path, status, code, duty) in [
+            ("sellers/heartbeat", 200, "", Duty::Go),
+            ("sellers/heartbeat", 0, "", Duty::Again),
+            ("sellers/heartbeat", 403, "SELLER_SESSION_INVALID", Duty::Session),
+            ("sellers/heartbeat", 404, "SELLER_NOT_FOUND", Duty::Register),
+            ("sellers/heartbeat", 409, "SELLER_REGISTRATION_STALE", Duty::Register),
+            ("sellers/jobs", 403, "SELLER_SIGNATURE_INVALID", Duty::Session),
+            ("sellers/register", 403, "SELLER_SESSION_INVALID", Duty::Session),
+            ("sellers/register", 400, "INVALID_REQUEST", Duty::Stop),
+            ("sellers/register", 409, "SELLER_REGISTRATION_STALE", Duty::Again),
+            ("sellers/session", 403, "PASSPORT_AUTH_REQUIRED", Duty::Prove),
+            ("sellers/session", 403, "SELLER_BOND_CHALLENGE_EXPIRED", Duty::Prove),
+            ("sellers/session", 403, "RECEIPT_NOT_FOUND", Duty::Again),
+            ("sellers/session", 403, "TX_TOKEN_TRANSFER_MISMATCH", Duty::Stop),
+            ("sellers/session", 403, "SELLER_PASSPORT_MISMATCH", Duty::Stop),
+            ("sellers/session", 404, "SELLER_NOT_FOUND", Duty::Register),
+            ("sellers/session", 404, "SELLER_BOND_CHALLENGE_NOT_FOUND", Duty::Prove),
+            ("sellers/session", 500, "RECEIPT_VERIFY_FAILED", Duty::Again),
+            ("sellers/session/challenge", 403, "SELLER_NOT_APPROVED", Duty::Stop),
+            ("sellers/session/challenge", 429, "SELLER_BOND_LIMIT_REACHED", Duty::Again),
+            ("jobs/1/start", 409, "INVALID_JOB_STATE", Duty::Drop),
+            ("jobs/1/start", 403, "SELLER_MISMATCH", Duty::Drop),
+            ("jobs/1/complete", 404, "JOB_NOT_FOUND", Duty::Drop),
+            ("jobs/1/complete", 403, "SELLER_SIGNATURE_INVALID", Duty::Session),
+            ("jobs/1/complete", 500, "ESCROW_RELEASE_FAILED", Duty::Again),
+            ("jobs/1/complete", 400, "INVALID_REQUEST", Duty::Stop),
+        ] {
+            assert_eq!(Duty::after(Ask::of(path), status, code), duty, "{path} {status} {code}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_one_visible_line() {
+        assert_eq!(reason("no model\n  at secret.js:1"), "no model");
+        assert_eq!(reason("a\u{202e}b"), "ab");
+        assert_eq!(reason(" \n"), "the seller's handler failed");
+        assert_eq!(reason(&"x".repeat(999)).len(), 300);
+    }
+}

@@ -1,0 +1,133 @@
+//! The terms of a 402, read as data: challenges of the scheme `Payment` and the terms of x402, in
+//! one list.
+//!
+//! An entry that cannot be paid is kept as the reason why; a bad entry does not spoil a good one.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::error::{ClientError, Reason};
+use super::offer::{Offer, Way};
+use super::policy::Policy;
+use farebox_base::http::Headers;
+use farebox_base::time::UnixTime;
+use farebox_wire::x402::extension::mppx;
+
+pub use mpp::expired;
+pub(super) use mpp::{answerable, unreadable};
+pub use x402::REQUIRED_HEADER;
+pub(super) use x402::offer_of;
+
+mod mpp;
+mod x402;
+
+/// Maximum size of a header of terms, bytes.
+pub(super) const MAX_HEADER_BYTES: usize = 64 * 1024;
+/// Maximum entries of each protocol that are read.
+const MAX_OFFERS: usize = 64;
+
+/// The terms of one 402.
+#[derive(Clone, Debug, Default)]
+pub struct Challenge {
+    /// Offers that could be paid.
+    pub offers: Vec<Offer>,
+    /// The reason why each other entry cannot be paid.
+    pub refused: Vec<ClientError>,
+    /// Whether the server would prefer to open a session.
+    pub offers_session: bool,
+    /// The server's message, cleaned.
+    pub error: String,
+    /// `resource` of x402 as received; it is echoed.
+    pub resource: Option<Value>,
+    /// `extensions` of x402 as received; they are echoed.
+    pub extensions: Option<Map<String, Value>>,
+}
+
+/// The payer's means and circumstances.
+#[derive(Clone, Copy, Debug)]
+pub struct Means<'a> {
+    /// Limits of the payer.
+    pub policy: &'a Policy,
+    /// The host that was asked, with its port.
+    pub host: &'a str,
+    /// The clock.
+    pub now: UnixTime,
+    /// Whether the payer can send a transaction.
+    pub broadcasts: bool,
+    /// Whether `Authorization` is free to carry a payment.
+    pub authorization_is_free: bool,
+}
+
+impl Challenge {
+    /// Reads the terms of a 402: `WWW-Authenticate`, and `PAYMENT-REQUIRED` or else the body.
+    ///
+    /// # Errors
+    /// [`Reason::MalformedChallenge`] if there are none.
+    pub fn read(headers: &Headers, body: &[u8], means: Means<'_>) -> Result<Self, ClientError> {
+        let mut challenge = Self::default();
+        let mut entries = mpp::read(headers, means, &mut challenge.offers_session);
+        match x402::read(headers, body, means.policy) {
+            Some(Ok(terms)) => {
+                entries.extend(terms.offers);
+                challenge.error = terms.error;
+                challenge.resource = terms.resource;
+                challenge.extensions = terms.extensions;
+            }
+            Some(Err(error)) => entries.push(Err(error)),
+            None if entries.is_empty() => {
+                return Err(malformed("the 402 has no terms, neither in a header nor in its body"));
+            }
+            None => {}
+        }
+        for entry in entries {
+            match entry {
+                Ok(offer) => challenge.offers.push(offer),
+                Err(error) => challenge.refused.push(error),
+            }
+        }
+        challenge.prefer_charges();
+        Ok(challenge)
+    }
+
+    /// Drops x402 offers of a sale that a charge offers too, if the server binds its x402 payments
+    /// to requests by the extension `mppx`: it may refuse what a stock client signs. Spec: the source
+    /// of `mppx` and `pympp`.
+    fn prefer_charges(&mut self) {
+        if !self.extensions.as_ref().is_some_and(|all| all.contains_key(mppx::NAME)) {
+            return;
+        }
+        let sale =
+            |offer: &Offer| (offer.chain_id, offer.asset.address, offer.amount, offer.pay_to);
+        let signed = |offer: &&Offer| offer.charge().is_some_and(|charge| charge.way != Way::Hash);
+        let charged: Vec<_> = self.offers.iter().filter(signed).map(sale).collect();
+        self.offers.retain(|offer| offer.charge().is_some() || !charged.contains(&sale(offer)));
+    }
+
+    /// Whether no offer can be paid because all have expired.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        let ended = |error: &ClientError| error.reason == Reason::ChallengeExpired;
+        self.offers.is_empty() && self.refused.iter().any(ended)
+    }
+
+    /// The reason why no offer can be paid: the most informative one.
+    #[must_use]
+    pub fn why_nothing(&self) -> ClientError {
+        // A broken entry of a known kind says more than one of an unknown kind.
+        let told = |error: &&ClientError| match error.reason {
+            Reason::MalformedChallenge => 3,
+            Reason::UnsupportedMethod => 2,
+            Reason::UnsupportedScheme | Reason::UnsupportedNetwork | Reason::UnsupportedIntent => 1,
+            _ => 0,
+        };
+        let max = self.refused.iter().min_by_key(told);
+        max.cloned().unwrap_or_else(|| malformed("the list of accepted payments is empty"))
+    }
+}
+
+fn malformed(message: &str) -> ClientError {
+    ClientError::new(Reason::MalformedChallenge, message.to_owned())
+}

@@ -1,0 +1,340 @@
+//! One request of a client, from the first answer to the last: the next step each time, and never a
+//! second payment.
+//!
+//! The caller carries out each [`Next`] and reports the result. Order of calls:
+//! [`Exchange::answered`] with the answer to the plain request; on [`Next::Reserve`]
+//! [`Exchange::reserve`] within one exchange of the store; on [`Next::Sign`] the wallet, then
+//! [`Exchange::signed`]; then requests with the headers of [`Next::Send`], each followed by
+//! [`Exchange::answered`] or [`Exchange::lost`], until [`Next::Return`] or [`Next::Fail`]. In
+//! between the caller may be asked to choose between one payment and a session, to broadcast a
+//! transaction of the payer's own, or to fetch a fresh challenge. `advice` covers the effects of a
+//! server's diagnostic: it stops the exchange, or has an expired payment signed once more.
+//! Assumptions:
+//! - once a payment was sent it is sent again; its response is requested until it comes or time is
+//!   up;
+//! - all signatures share one nonce, which a contract accepts once: at most one payment can be
+//!   charged. The nonce is that of this exchange, or of the answered challenge; another challenge
+//!   is answered only while nothing is signed;
+//! - an expired challenge is never signed;
+//! - server texts only go into messages; decisions read only the stable codes.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use serde_json::Value;
+
+use self::advice::Advice;
+use self::payment::not_renewed;
+use self::state::{ExchangeState, Renewal};
+use super::budget::{Budget, Draft};
+use super::challenge::{Challenge, Means, expired};
+use super::endpoints::host_of;
+use super::error::{ClientError, Reason};
+use super::offer::Way;
+use super::policy::Policy;
+use super::prepare::Prepared;
+use farebox_base::amount::Amount;
+use farebox_base::encoding::hex;
+use farebox_base::http::Headers;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_evm::address::Address;
+
+mod advice;
+mod payment;
+mod proposal;
+mod state;
+
+/// Maximum fresh challenges to request in place of expired ones.
+const MAX_FRESH: u8 = 2;
+/// The answer to [`Next::Choose`] that pays for this request alone.
+pub const ONE_SHOT: &str = "one-shot";
+/// The answer to [`Next::Choose`] that opens a session.
+pub const SESSION: &str = "session";
+
+/// The caller's next step.
+#[derive(Clone, Debug)]
+pub enum Next {
+    /// Return the answer to the caller, with the settlement if there was one.
+    Return(Option<Box<Value>>),
+    /// Ask whether to open a session or to pay once: [`Exchange::chose`].
+    Choose,
+    /// Release the reservation, if there is one, and send the plain request again: its challenge
+    /// has expired.
+    Afresh,
+    /// Count the payment against the budget: [`Exchange::reserve`].
+    Reserve,
+    /// Have the payment signed once more, valid from now on and under the same nonce:
+    /// [`Exchange::prepare`]. It is already counted.
+    Renew,
+    /// Record the server's advice about the endpoint: [`Exchange::mark`] within one exchange of the
+    /// store, then [`Exchange::marked`].
+    Mark,
+    /// Have this typed data signed: [`Exchange::signed`].
+    Sign(Box<Value>),
+    /// Have the transaction of the proposal sent: [`Exchange::broadcast`].
+    Broadcast,
+    /// Wait, then send the request with these headers.
+    Send {
+        /// Milliseconds to wait before sending.
+        wait_ms: u64,
+        /// Names and values.
+        headers: alloc::vec::Vec<(String, String)>,
+    },
+    /// Report this error.
+    Fail(ClientError),
+}
+
+/// What a server answered, and when.
+#[derive(Clone, Copy)]
+struct ReceivedResponse<'a> {
+    status: u16,
+    headers: &'a Headers,
+    body: &'a [u8],
+    now: UnixTime,
+}
+
+/// The exchange for one request.
+#[derive(Debug)]
+pub struct Exchange {
+    policy: Policy,
+    method: String,
+    url: String,
+    host: String,
+    /// Requested method and URL, without the query.
+    endpoint: String,
+    payer: Address,
+    nonce: [u8; 32],
+    identifier: Option<String>,
+    /// The only offer that is paid, as [`Offer::pin`](super::offer::Offer::pin).
+    pin: Option<String>,
+    /// Whether the caller can have a transaction sent.
+    broadcasts: bool,
+    /// Whether `Authorization` can carry a payment.
+    authorization_is_free: bool,
+    /// Whether it is decided that no session is opened.
+    pays_once: bool,
+    /// Number of fresh challenges requested so far.
+    fresh: u8,
+    state: ExchangeState,
+    advice: Option<Advice>,
+    /// Whether the record marks the endpoint for an expired payment; a success clears that.
+    retrying: bool,
+    /// What the receipt says was charged of what was signed, at the decimals of caps.
+    charged: Option<Amount>,
+}
+
+impl Exchange {
+    /// Starts an exchange for a request to `url`, which is absolute. `endpoint` is the requested
+    /// method and URL, without the query; `random` gives the nonce and the payment's identifier.
+    #[must_use]
+    pub fn new(
+        policy: Policy,
+        method: &str,
+        url: &str,
+        endpoint: &str,
+        payer: Address,
+        random: [u8; 48],
+    ) -> Self {
+        let (nonce, id) = random.split_at(32);
+        Self {
+            policy,
+            method: method.to_string(),
+            host: host_of(url),
+            url: url.to_string(),
+            endpoint: endpoint.to_string(),
+            payer,
+            nonce: nonce.try_into().unwrap_or([0; 32]),
+            identifier: Some(format!("pay_{}", hex::encode(id))),
+            pin: None,
+            broadcasts: false,
+            authorization_is_free: true,
+            pays_once: false,
+            fresh: 0,
+            state: ExchangeState::Plain,
+            advice: None,
+            retrying: false,
+            charged: None,
+        }
+    }
+
+    /// Sends no `payment-identifier`; without it a re-send gets the response only with a wallet's
+    /// signature.
+    #[must_use]
+    pub fn without_identifier(mut self) -> Self {
+        self.identifier = None;
+        self
+    }
+
+    /// Pays this offer and no other.
+    #[must_use]
+    pub fn with_pin(mut self, pin: &str) -> Self {
+        self.pin = Some(pin.to_string());
+        self
+    }
+
+    /// Names the payer, whose wallet was not asked before: the zero address stood for it. What is
+    /// signed is prepared after this.
+    pub const fn pays_from(&mut self, payer: Address) {
+        self.payer = payer;
+    }
+
+    /// Also pays if the payer has to send the transaction.
+    #[must_use]
+    pub fn with_broadcast(mut self) -> Self {
+        self.broadcasts = true;
+        self
+    }
+
+    /// Leaves `Authorization` to the caller, who already uses it.
+    #[must_use]
+    pub fn without_authorization(mut self) -> Self {
+        self.authorization_is_free = false;
+        self
+    }
+
+    /// Takes an answer; `body` is needed for a 402 and for refusals, up to 64 KiB.
+    pub fn answered(&mut self, status: u16, headers: &Headers, body: &[u8], now: UnixTime) -> Next {
+        let answer = ReceivedResponse { status, headers, body, now };
+        let renewal = self.state.renewal();
+        let next = match (renewal, self.state.is_paid()) {
+            (Renewal::Asking, _) => self.answered_again(answer),
+            (_, true) => self.answered_paid(answer),
+            (_, false) => self.answered_plain(answer),
+        };
+        self.advised(answer, renewal, next)
+    }
+
+    fn answered_plain(&mut self, answer: ReceivedResponse<'_>) -> Next {
+        if answer.status != 402 {
+            return Next::Return(None);
+        }
+        let means = Means {
+            policy: &self.policy,
+            host: &self.host,
+            now: answer.now,
+            broadcasts: self.broadcasts,
+            authorization_is_free: self.authorization_is_free,
+        };
+        match self.pinned(Challenge::read(answer.headers, answer.body, means)) {
+            Ok(challenge) if challenge.is_expired() => self.ask_afresh(),
+            Ok(challenge) if challenge.offers.is_empty() => Next::Fail(challenge.why_nothing()),
+            Ok(challenge) => {
+                let asks = challenge.offers_session && !self.pays_once;
+                self.state.challenged(challenge);
+                if asks { Next::Choose } else { Next::Reserve }
+            }
+            Err(error) => Next::Fail(error),
+        }
+    }
+
+    /// The terms without all offers but the pinned one.
+    fn pinned(&self, read: Result<Challenge, ClientError>) -> Result<Challenge, ClientError> {
+        let Some(pin) = self.pin.as_ref().filter(|_| !planted(Mutant::PinIsForgotten)) else {
+            return read;
+        };
+        let mut challenge = read?;
+        let any = !challenge.offers.is_empty();
+        challenge.offers.retain(|offer| offer.pin() == *pin);
+        if any && challenge.offers.is_empty() {
+            let message = "the server does not offer the payment that was pinned";
+            return Err(ClientError::new(Reason::TermsChanged, message));
+        }
+        Ok(challenge)
+    }
+
+    /// Requests a fresh challenge, a few times, while nothing is signed.
+    fn ask_afresh(&mut self) -> Next {
+        if self.state.is_paid() {
+            return not_renewed("the fresh challenge has ended as well");
+        }
+        self.fresh = self.fresh.saturating_add(1);
+        if self.fresh > MAX_FRESH { Next::Fail(expired()) } else { Next::Afresh }
+    }
+
+    /// The answer to [`Next::Choose`]: [`ONE_SHOT`] pays for this request alone.
+    pub fn chose(&mut self, option: &str) -> Next {
+        if option != ONE_SHOT {
+            let message = "this version does not pay for sessions";
+            return Next::Fail(ClientError::new(Reason::UnsupportedIntent, message));
+        }
+        self.pays_once = true;
+        Next::Reserve
+    }
+
+    /// Takes the loss of an answer. A lost plain request is left to the caller.
+    pub fn lost(&mut self, now: UnixTime) -> Next {
+        if self.state.renewal() == Renewal::Asking {
+            return not_renewed("no answer came");
+        }
+        self.again(None, "no answer came", now)
+    }
+
+    /// Counts the best offer in the store's record and returns the new record. A caller that cannot
+    /// replace `record`, because another writer did meanwhile, calls again with the newer one.
+    ///
+    /// # Errors
+    /// The reason why no payment may be made; the record stays as it is.
+    pub fn reserve(&mut self, record: Option<&str>, now: UnixTime) -> Result<String, ClientError> {
+        let nothing = || ClientError::new(Reason::MalformedChallenge, "nothing was asked for");
+        let challenge = self.state.challenge().ok_or_else(nothing)?;
+        let mut budget = Budget::from_text(record)?;
+        let id = hex::encode(&self.nonce);
+        let draft = Draft { id: &id, host: &self.host, endpoint: &self.endpoint };
+        let offer = budget.reserve(&self.policy, &challenge.offers, draft, now)?;
+        let prepared = Prepared::new(offer.clone(), self.payer, self.nonce, now);
+        self.state.propose(prepared);
+        self.retrying = budget.endpoints.state(&self.endpoint).is_some();
+        Ok(budget.to_text())
+    }
+
+    /// The record without this payment; only for one that was never signed.
+    ///
+    /// # Errors
+    /// [`Reason::BudgetUnreadable`].
+    pub fn release(&self, record: Option<&str>) -> Result<String, ClientError> {
+        let mut budget = Budget::from_text(record)?;
+        budget.release(&hex::encode(&self.nonce));
+        Ok(budget.to_text())
+    }
+
+    /// Whether less was charged than is counted: the caller then calls [`Exchange::settle`].
+    #[must_use]
+    pub const fn settles(&self) -> bool {
+        self.charged.is_some()
+    }
+
+    /// The record with what was charged in the place of what was signed.
+    ///
+    /// # Errors
+    /// [`Reason::BudgetUnreadable`].
+    pub fn settle(&self, record: Option<&str>) -> Result<String, ClientError> {
+        let mut budget = Budget::from_text(record)?;
+        if let Some(charged) = self.charged {
+            budget.settle(&hex::encode(&self.nonce), charged);
+        }
+        Ok(budget.to_text())
+    }
+
+    /// Prepares the data for the wallet: valid from now on, however long the approval took. A
+    /// challenge that has expired meanwhile is not signed.
+    pub fn prepare(&mut self, now: UnixTime) -> Next {
+        let Some(proposed) = self.state.proposed() else {
+            return Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is reserved"));
+        };
+        let offer = proposed.prepared.offer.clone();
+        let charge = offer.charge();
+        if charge.is_some_and(|charge| charge.is_expired(now)) {
+            return self.ask_afresh();
+        }
+        let sends = charge.is_some_and(|charge| charge.way == Way::Hash);
+        let prepared = Prepared::new(offer, self.payer, self.nonce, now);
+        let next = match sends {
+            true => Next::Broadcast,
+            false => Next::Sign(Box::new(prepared.typed_data())),
+        };
+        self.state.propose(prepared);
+        next
+    }
+}

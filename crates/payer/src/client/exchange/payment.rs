@@ -1,0 +1,258 @@
+//! A signed payment: it is sent, and sent again, until its response or its refusal is known.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use serde_json::{Value, json};
+
+use super::state::{ExchangeState, Paid, Proposed, Redelivery, Renewal};
+use super::{Exchange, Next, ReceivedResponse};
+use crate::client::error::{ClientError, Reason};
+use crate::client::offer::TermsSource;
+use crate::client::prepare::{self, Prepared};
+use crate::client::receipt::{self, Settlement, leaves_open};
+use crate::client::rejection::{Problem, Rejection};
+use farebox_base::encoding::hex;
+use farebox_base::http::Headers;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_evm::eip712::TypedData;
+use farebox_wire::facilitator::outcome::speaks_of_submission;
+
+/// Milliseconds before the first, second, … re-send if the server names no time.
+const BACKOFF_MS: [u64; 5] = [250, 500, 1_000, 2_000, 5_000];
+/// Maximum time that a server may ask to wait, seconds.
+const MAX_RETRY_AFTER_SECS: u64 = 30;
+
+impl Exchange {
+    /// Takes the wallet's signature: of the payment, or of the request for its answer.
+    pub fn signed(&mut self, signature: &str, now: UnixTime) -> Next {
+        match self.take_signature(signature, now) {
+            Ok(()) => self.send(0),
+            Err(error) => Next::Fail(error),
+        }
+    }
+
+    /// Takes the hash of the sent transaction, which the credential names.
+    pub fn broadcast(&mut self, hash: &str, now: UnixTime) -> Next {
+        let ExchangeState::Proposed(Proposed { prepared, .. }) = &mut self.state else {
+            return Next::Fail(ClientError::new(Reason::WrongTransaction, "none was asked for"));
+        };
+        match prepared.transaction_header(hash) {
+            Ok(header) => {
+                self.pay_with(header, now);
+                self.send(0)
+            }
+            Err(error) => Next::Fail(error),
+        }
+    }
+
+    fn take_signature(&mut self, signature: &str, now: UnixTime) -> Result<(), ClientError> {
+        let unasked = || ClientError::new(Reason::WrongSignature, "no signature was asked for");
+        let renews = self.state.renewal() == Renewal::Signing;
+        if let ExchangeState::Paid(_, paid) = &mut self.state
+            && !renews
+        {
+            let Redelivery::Signing(statement) = &paid.redelivery else { return Err(unasked()) };
+            let digest = TypedData::from_json(statement).map_err(|_| unasked())?.digest();
+            let signature = prepare::checked(signature, &digest, &self.payer)?;
+            let header = prepare::redelivery_header(statement, &signature);
+            paid.redelivery = Redelivery::Signed(header);
+            return Ok(());
+        }
+        let Proposed { challenge, prepared } = self.state.proposed().ok_or_else(unasked)?;
+        let header = prepared.header(signature, challenge, self.identifier.as_deref())?;
+        self.pay_with(header, now);
+        if renews {
+            self.state.renew(Renewal::Signed);
+        }
+        Ok(())
+    }
+
+    /// Sends this header from now on.
+    fn pay_with(&mut self, header: (&'static str, String), now: UnixTime) {
+        let valid_before =
+            self.state.proposed().map_or(now, |it| it.prepared.authorization.valid_before);
+        self.state.pay(Paid {
+            header,
+            valid_before,
+            redelivery: Redelivery::Unasked,
+            sent: 0,
+            until: now.plus(self.policy.deadline_secs),
+            renewal: self.state.renewal(),
+            is_open: false,
+        });
+    }
+
+    /// The payment as sent, to be sent again later: header name and value, key, and expiry.
+    #[must_use]
+    pub fn payment(&self) -> Option<Value> {
+        let ExchangeState::Paid(Proposed { prepared, .. }, paid) = &self.state else { return None };
+        Some(json!({
+            "method": self.method,
+            "url": self.url,
+            "header": [paid.header.0, paid.header.1],
+            "key": hex::encode_prefixed(prepared.key().as_bytes()),
+            "validBefore": paid.valid_before.secs(),
+        }))
+    }
+
+    /// The offer that is paid, as [`Offer::pin`](crate::client::offer::Offer::pin).
+    #[must_use]
+    pub fn chosen(&self) -> Option<String> {
+        self.state.proposed().map(|it| it.prepared.offer.pin())
+    }
+
+    /// Sends the same payment once more, after a delay.
+    fn send(&mut self, wait_ms: u64) -> Next {
+        let ExchangeState::Paid(_, paid) = &mut self.state else {
+            return Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is signed"));
+        };
+        paid.sent = paid.sent.saturating_add(1);
+        let mut headers = alloc::vec![(paid.header.0.to_string(), paid.header.1.clone())];
+        if let Redelivery::Signed(value) = &paid.redelivery {
+            headers.push(("Farebox-Redelivery".to_string(), value.clone()));
+        }
+        Next::Send { wait_ms, headers }
+    }
+
+    /// Sends again if there is time; otherwise the payment is unresolved.
+    pub(super) fn again(&mut self, after_secs: Option<u64>, what: &str, now: UnixTime) -> Next {
+        let Some(paid) = self.state.paid() else {
+            let message = "the request was lost before anything was paid";
+            return Next::Fail(ClientError::new(Reason::MalformedChallenge, message));
+        };
+        let turn = paid.sent.saturating_sub(1);
+        let backoff = BACKOFF_MS.get(turn).or(BACKOFF_MS.last()).copied().unwrap_or(1_000);
+        let wait_ms = match after_secs {
+            // Waiting no time at all would send for ever.
+            Some(secs) => secs.min(MAX_RETRY_AFTER_SECS).saturating_mul(1_000).max(backoff),
+            None => backoff,
+        };
+        if now.plus(wait_ms.div_ceil(1_000)) > paid.until {
+            let secs = self.policy.deadline_secs;
+            let message =
+                format!("after {secs} s the outcome of the payment is still unknown: {what}");
+            return Next::Fail(ClientError::new(Reason::PaymentUnresolved, message));
+        }
+        self.send(wait_ms)
+    }
+
+    pub(super) fn answered_paid(&mut self, answer: ReceivedResponse<'_>) -> Next {
+        let ReceivedResponse { status, headers, body, now } = answer;
+        let Some(Proposed { prepared, .. }) = self.state.proposed() else {
+            return Next::Return(None);
+        };
+        let problem = Problem::read(headers, body);
+        if status == 402 {
+            let error = refused(prepared, &problem, answer);
+            if let ExchangeState::Paid(_, paid) = &mut self.state {
+                paid.is_open |= leaves_open(headers, &problem);
+            }
+            return match self.state.paid() {
+                Some(paid) if paid.is_open && error.reason != Reason::PaymentConflict => {
+                    self.again(problem.retry_after, &error.message, now)
+                }
+                _ => Next::Fail(error),
+            };
+        }
+        let rejection = Rejection::read(status, body);
+        let fail = |reason| Next::Fail(ClientError::new(reason, rejection.to_string()));
+        match (status, problem.code.as_str(), problem.retryable) {
+            (_, "refund_due" | "refunded", _) => return fail(Reason::RefundDue),
+            (409, "payment_already_delivered", _) => {
+                return self.redeliver(problem.is_ours, &rejection, now);
+            }
+            (409, "payment_already_used" | "under_review" | "origin_failed", _) => {
+                return fail(Reason::PaymentConflict);
+            }
+            (_, _, Some(true)) | (409 | 503, _, None) => {
+                return self.again(problem.retry_after, &rejection.to_string(), now);
+            }
+            (409, _, Some(false)) => return fail(Reason::PaymentConflict),
+            _ => {}
+        }
+        self.delivered(headers)
+    }
+
+    /// Returns the paid response, with a settlement that agrees or none.
+    pub(super) fn delivered(&mut self, headers: &Headers) -> Next {
+        let Some(Proposed { prepared, .. }) = self.state.proposed() else {
+            return Next::Return(None);
+        };
+        match receipt::read(headers, prepared, &self.url) {
+            Ok(Some((amount, receipt))) => {
+                let charged = prepared.offer.is_bound().then(|| prepared.offer.worth_of(amount));
+                self.charged = charged.flatten();
+                Next::Return(Some(Box::new(receipt)))
+            }
+            Ok(None) => Next::Return(None),
+            Err(error) => Next::Fail(error),
+        }
+    }
+
+    /// Handles a response that was lost or delivered elsewhere: requests it once with the wallet's
+    /// signature.
+    fn redeliver(&mut self, is_ours: bool, rejection: &Rejection, now: UnixTime) -> Next {
+        match &mut self.state {
+            ExchangeState::Paid(Proposed { prepared, .. }, paid) if is_ours => {
+                match paid.redelivery {
+                    Redelivery::Unasked => {
+                        let (key, chain_id) = (prepared.key(), prepared.offer.chain_id);
+                        let statement =
+                            prepare::redelivery(&key, chain_id, &self.method, &self.url, now);
+                        paid.redelivery = Redelivery::Signing(statement.clone());
+                        Next::Sign(Box::new(statement))
+                    }
+                    Redelivery::Signing(_) | Redelivery::Signed(_) => {
+                        let message = "the response to this payment was already delivered and is not sent again";
+                        Next::Fail(ClientError::new(Reason::PaymentConflict, message))
+                    }
+                }
+            }
+            _ => Next::Fail(ClientError::new(Reason::PaymentConflict, rejection.to_string())),
+        }
+    }
+}
+
+/// The error for a 402 after a payment. One that is said to have been used may have been paid, and
+/// no copy of it will tell.
+fn refused(prepared: &Prepared, problem: &Problem, answer: ReceivedResponse<'_>) -> ClientError {
+    let ReceivedResponse { status, headers, body, .. } = answer;
+    let offer = &prepared.offer;
+    let settlement = match &offer.asked {
+        TermsSource::X402 { version, .. } => Settlement::read(*version, headers).ok().flatten(),
+        TermsSource::Mpp(_) => None,
+    };
+    let settled = settlement.as_ref().and_then(Settlement::refusal);
+    let rejection = Rejection::of_payment(status, headers, settled, body);
+    let is_used = speaks_of_submission(&rejection.text) && !planted(Mutant::UsedIsRefused);
+    if is_used && settled.is_none() && !problem.is_ours {
+        return ClientError::new(Reason::PaymentConflict, rejection.to_string());
+    }
+    let is_about_funds = rejection.is_about_funds()
+        || settled.is_some_and(|text| Rejection::of(status, text, "").is_about_funds());
+    if !is_about_funds {
+        return ClientError::new(Reason::PaymentRefused, rejection.to_string());
+    }
+    let (payer, price) = (prepared.authorization.from.to_checksum(), offer.in_words());
+    let (asset, network) = (offer.asset.address.to_checksum(), &offer.asset.network);
+    let name = network.v1_name().map(|name| format!(" ({name})")).unwrap_or_default();
+    let source = match (network.is_main_network(), offer.asset.symbol.as_str()) {
+        (true, _) => "",
+        (false, "USDC") => ", a test network: https://faucet.circle.com gives test USDC",
+        (false, _) => ", a test network: its faucet gives test money",
+    };
+    let message = format!(
+        "{rejection}; {payer} holds less than {price}, contract {asset} on {network}{name}{source}"
+    );
+    ClientError::new(Reason::InsufficientFunds, message)
+}
+
+/// The error for a late payment that cannot be renewed.
+pub(super) fn not_renewed(why: &str) -> Next {
+    let message =
+        format!("the payment arrived after it had expired and is not signed again: {why}");
+    Next::Fail(ClientError::new(Reason::PaymentRefused, message))
+}

@@ -1,0 +1,320 @@
+//! Answers to a payment by session, and what they change.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::ToString;
+
+use serde_json::Value;
+
+use super::*;
+use crate::client::rejection::{Problem, Rejection};
+use farebox_base::encoding::json as text;
+use farebox_wire::mpp::okx_code::{CODES, OkxCode, Remedy};
+use farebox_wire::mpp::receipt::{self, ReceivedReceipt};
+
+/// Texts of sellers without codes, for a voucher that is used up. Spec: OKX agent payments,
+/// "session machine".
+const USED_UP: [&str; 2] = ["insufficient balance", "voucher exhausted"];
+
+impl SessionPurchase {
+    /// Takes an answer; `body` is needed for refusals, up to 64 KiB.
+    pub fn answered(
+        &mut self,
+        status: u16,
+        headers: &Headers,
+        body: &[u8],
+        now: UnixTime,
+    ) -> ChannelNext {
+        let act = match (self.course.is_sending(), &self.planned) {
+            (true, Some(planned)) => planned.act,
+            _ => return self.answered_plain(status, headers, now),
+        };
+        if (200..300).contains(&status) {
+            return self.accepted(act, headers);
+        }
+        let problem = Problem::read(headers, body);
+        let rejection = Rejection::of_payment(status, headers, None, body);
+        match code_of(status, body, &rejection) {
+            Some(code) => self.refused(act, code, headers, (&problem, &rejection), now),
+            None if problem.retryable == Some(true)
+                || problem.retryable.is_none() && matches!(status, 409 | 429 | 503) =>
+            {
+                self.course.again(problem.retry_after, &rejection.to_string(), now)
+            }
+            None if status == 402 && act == Act::Open => {
+                // The channel is open, and the request wants a voucher.
+                self.tries_voucher = true;
+                self.asks_anew(headers, &rejection.to_string(), now)
+            }
+            None if status != 402 && matches!(act, Act::Voucher(_)) => {
+                self.course.end(SessionFate::Free, ChannelNext::Return(None))
+            }
+            None => self.course.over(Reason::PaymentRefused, &rejection.to_string()),
+        }
+    }
+
+    fn answered_plain(&mut self, status: u16, headers: &Headers, now: UnixTime) -> ChannelNext {
+        let pays = self.course.aim == ChannelAim::Pay;
+        // Once something was paid there is no other way to pay.
+        let begins = self.planned.is_none();
+        if status != 402 {
+            let message = "the server asks for no payment there, so it says nothing of a session";
+            return match (pays, begins) {
+                (true, true) => ChannelNext::Return(None),
+                (true, false) => self.course.end(SessionFate::Over, ChannelNext::Return(None)),
+                (false, _) => fail(Reason::TermsChanged, message),
+            };
+        }
+        match ChallengedSession::read(headers, self.means(now)) {
+            Some(Ok(asked)) => {
+                self.asked = Some(asked);
+                self.course.change(Todo::Plan)
+            }
+            Some(Err(error)) if error.reason == Reason::ChallengeExpired => {
+                self.asks = self.asks.saturating_add(1);
+                match self.asks > MAX_ASKS {
+                    true => self.course.over(error.reason, &error.message),
+                    false => ChannelNext::Ask,
+                }
+            }
+            Some(Err(error)) if pays && begins => ChannelNext::Once(Some(Box::new(error))),
+            None if pays && begins => ChannelNext::Once(None),
+            Some(Err(error)) => self.course.over(error.reason, &error.message),
+            None => {
+                let message = "the server does not sell by session there";
+                self.course.over(Reason::UnsupportedScheme, message)
+            }
+        }
+    }
+
+    /// What comes next with the fresh challenge of a refusal, or with one that is asked for; `None`
+    /// if that was done often enough.
+    fn onward(
+        &mut self,
+        headers: &Headers,
+        now: UnixTime,
+    ) -> Option<(Todo<SessionFate>, ChannelNext)> {
+        self.asks = self.asks.saturating_add(1);
+        self.course.sent();
+        if self.asks > MAX_ASKS {
+            return None;
+        }
+        Some(match ChallengedSession::read(headers, self.means(now)) {
+            Some(Ok(asked)) => {
+                self.asked = Some(asked);
+                (Todo::Plan, ChannelNext::Update)
+            }
+            _ => (Todo::Nothing, ChannelNext::Ask),
+        })
+    }
+
+    fn asks_anew(&mut self, headers: &Headers, said: &str, now: UnixTime) -> ChannelNext {
+        match self.onward(headers, now) {
+            Some((todo, next)) => {
+                self.course.todo = todo;
+                next
+            }
+            None => self.course.over(Reason::PaymentRefused, said),
+        }
+    }
+
+    /// Takes the loss of an answer.
+    pub fn lost(&mut self, now: UnixTime) -> ChannelNext {
+        self.course.again(None, "no answer came", now)
+    }
+
+    fn accepted(&mut self, act: Act, headers: &Headers) -> ChannelNext {
+        let receipt = headers.joined(receipt::HEADER);
+        let receipt = receipt.and_then(|value| ReceivedReceipt::read(&value).ok());
+        match act {
+            Act::Open | Act::TopUp => {
+                self.course.sent();
+                self.asks = self.asks.saturating_add(1);
+                self.course.end(SessionFate::Funded, ChannelNext::Ask)
+            }
+            Act::Voucher(_) => {
+                let told = receipt.as_ref().and_then(|it| it.members.get("spent"));
+                let told = told.and_then(Value::as_str);
+                let spent = told.and_then(|text| Amount::from_atomic(text).ok());
+                let used = self.used(spent);
+                let returned = self.receipt(receipt.as_ref(), (used, None));
+                self.course.end(SessionFate::Served(spent), ChannelNext::Return(returned))
+            }
+            Act::Close if self.leaves => {
+                self.leaves = false;
+                self.course.sent();
+                self.course.end(SessionFate::Closed, ChannelNext::Ask)
+            }
+            Act::Close => {
+                let state = self.planned.as_ref().map(|it| it.session.state);
+                let rest = state.map(|it| it.refund_at_close());
+                let returned =
+                    self.receipt(receipt.as_ref(), (state.map(|it| it.cumulative), rest));
+                self.course.end(SessionFate::Closed, ChannelNext::Return(returned))
+            }
+        }
+    }
+
+    /// What is used after a request that was served: what the payee says, as far as the voucher
+    /// goes, otherwise a unit more.
+    fn used(&self, said: Option<Amount>) -> Option<Amount> {
+        let (planned, asked) = (self.planned.as_ref()?, self.asked.as_ref()?);
+        let ChannelState { cumulative, spent, .. } = planned.session.state;
+        // A voucher for a stream buys nothing by itself.
+        if self.raise.is_some() {
+            return Some(spent);
+        }
+        // Of what was signed for a stream only its first unit can be used by now.
+        let (said, cumulative) = match asked.terms.unit {
+            UnitType::Request => (said, cumulative),
+            UnitType::Second | UnitType::Byte | UnitType::Event => {
+                let most = planned.before.max(spent).checked_add(asked.terms.amount)?;
+                let most = most.min(cumulative);
+                // The rest of the step that it says is paid counts as it comes.
+                (said.map(|said| said.min(most)), most)
+            }
+        };
+        let said = said.filter(|said| *said >= spent && *said <= cumulative);
+        said.or_else(|| Some(spent.checked_add(asked.terms.amount)?.min(cumulative)))
+    }
+
+    fn receipt(
+        &self,
+        told: Option<&ReceivedReceipt>,
+        (spent, rest): (Option<Amount>, Option<Amount>),
+    ) -> Option<Box<Value>> {
+        let (planned, asked) = (self.planned.as_ref()?, self.asked.as_ref()?);
+        let charged = spent.and_then(|spent| spent.checked_sub(planned.session.state.spent));
+        let charged = charged.filter(|_| rest.is_none());
+        let hash = told.and_then(|it| it.members.get("txHash")).and_then(Value::as_str);
+        let amounts = [charged, spent, rest].map(|it| it.map(|amount| amount.to_string()));
+        self.course.receipt(&asked.offer, (planned.session.id(), hash), amounts)
+    }
+
+    fn refused(
+        &mut self,
+        act: Act,
+        code: OkxCode,
+        headers: &Headers,
+        (problem, rejection): (&Problem, &Rejection),
+        now: UnixTime,
+    ) -> ChannelNext {
+        let said = rejection.to_string();
+        match code.remedy() {
+            Remedy::SignOnce if matches!(act, Act::Voucher(_)) => {
+                let is_second = (self.has_signed_on || self.is_fresh_of_stream())
+                    && !planted(Mutant::VouchersAreSignedOn);
+                self.has_signed_on = true;
+                match self.onward(headers, now).filter(|_| !is_second) {
+                    Some(then) => self.course.note_then(SessionFate::Exhausted, then),
+                    None => self.course.over(Reason::PaymentRefused, &said),
+                }
+            }
+            Remedy::AskAgain => self.asks_anew(headers, &said, now),
+            // Its rest comes back; the next deposit is for another one.
+            Remedy::CloseFirst if matches!(act, Act::Voucher(_)) && self.raise.is_none() => {
+                self.leaves = true;
+                self.asks_anew(headers, &said, now)
+            }
+            Remedy::Wait => self.course.again(problem.retry_after, &said, now),
+            Remedy::TopUp if matches!(act, Act::Open | Act::TopUp) => {
+                let suggested = self.asked.as_ref().and_then(|asked| {
+                    let amount = asked.terms.suggested_deposit?;
+                    Some(amount.to_decimal(asked.offer.asset.decimals))
+                });
+                let wanted = suggested.map(|it| format!(", and suggests {it}")).unwrap_or_default();
+                let message = format!(
+                    "{said}: the server takes no deposit so small{wanted}; raise deposit or maxDeposit"
+                );
+                self.course.end(SessionFate::Gone, fail(Reason::PolicyAmount, &message))
+            }
+            Remedy::OpenAgain | Remedy::TopUp => {
+                let message = format!(
+                    "{said}: look at the chain, and forget the channel if its deposit is gone"
+                );
+                self.course.end(SessionFate::Gone, fail(Reason::ReceiptMismatch, &message))
+            }
+            Remedy::SignOnce | Remedy::CloseFirst | Remedy::Tell => {
+                self.course.over(Reason::PaymentRefused, &said)
+            }
+        }
+    }
+
+    /// Changes the row of the session by what became of what was sent.
+    pub(super) fn note(
+        &mut self,
+        budget: &mut Budget,
+        fate: SessionFate,
+        now: UnixTime,
+    ) -> Result<bool, ClientError> {
+        let Some(planned) = &self.planned else { return Ok(false) };
+        let key = planned.session.key();
+        let Some(mut session) = read::<KeptSession>(budget, &key)? else { return Ok(false) };
+        let is_voucher = matches!(planned.act, Act::Voucher(_));
+        let mut stays_used = false;
+        match fate {
+            SessionFate::Funded => {
+                session.funded();
+                stays_used = true;
+            }
+            SessionFate::Served(said) => {
+                // A voucher that was served proves that the deposit has arrived.
+                session.funded();
+                if let Some(used) = self.used(said) {
+                    session.state.spent = used.max(session.state.spent);
+                }
+            }
+            SessionFate::Free | SessionFate::Over => {}
+            SessionFate::Exhausted => {
+                session.state = session.state.exhausted();
+                stays_used = true;
+            }
+            SessionFate::Closed => {
+                budget.let_go(&key);
+                return Ok(true);
+            }
+            SessionFate::Gone => {
+                let late = session.let_go_of_late(now);
+                if late || planted(Mutant::ClosedSessionsReopen) {
+                    // The deposit never arrived: what was signed for it is worth nothing.
+                    if session.is_opening() || planted(Mutant::ClosedSessionsReopen) {
+                        budget.let_go(&key);
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        if !stays_used && self.course.uses(session.using.as_ref()) {
+            session.using = None;
+        }
+        budget.keep(&key, &session.to_text(), now)?;
+        let told = matches!(fate, SessionFate::Funded)
+            || is_voucher && matches!(fate, SessionFate::Served(_));
+        if told {
+            self.tell(&session);
+        }
+        Ok(true)
+    }
+}
+
+/// The code of a refusal: its number, the problem's type, or the words of a seller without either.
+fn code_of(status: u16, body: &[u8], rejection: &Rejection) -> Option<OkxCode> {
+    let object = text::parse(body).unwrap_or_default();
+    let number = match object.get("code") {
+        Some(Value::Number(number)) => number.as_u64(),
+        Some(Value::String(number)) => number.parse().ok(),
+        _ => None,
+    };
+    let number = number.and_then(|number| u32::try_from(number).ok());
+    let known = |number: u32| CODES.into_iter().find(|row| row.code == number);
+    let kind = object.get("type").and_then(Value::as_str);
+    let kind = kind.and_then(|kind| kind.split_once("/problems/")).map(|(_, kind)| kind);
+    let by_kind = || match kind? {
+        // A challenge that is not taken is stale.
+        "invalid-challenge" => known(30_001),
+        kind => CODES.into_iter().find(|row| row.problem == kind),
+    };
+    let said = rejection.text.to_ascii_lowercase();
+    let is_used_up = status == 402 && USED_UP.iter().any(|words| said.contains(words));
+    number.and_then(known).or_else(by_kind).or_else(|| is_used_up.then(|| known(70_015))?)
+}

@@ -1,0 +1,338 @@
+//! What a payer keeps of a session, as a row of the budget's record: what is deposited, signed and
+//! used, the highest voucher with its signature, and a deposit on its way.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use serde_json::{Value, json};
+
+use super::terms::ChallengedSession;
+use crate::client::asset::Asset;
+use crate::client::channel::ChannelPayer;
+use crate::client::channel::row::{ChannelRow, Shown, Using};
+use crate::client::price::{Unit, in_words};
+use crate::client::voucher::{ChannelState, NextVoucher};
+use farebox_base::amount::Amount;
+use farebox_base::encoding::hex;
+use farebox_base::hash;
+use farebox_base::time::UnixTime;
+use farebox_channel::config::{ChannelId, ChannelParties};
+use farebox_channel::escrow::{Escrow, EscrowContract};
+use farebox_evm::address::Address;
+
+/// Seconds before its end from which a deposit's authorization is not sent any more.
+const LATE_SECS: u64 = 10;
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KeptSession {
+    pub parties: ChannelParties,
+    pub chain_id: u64,
+    pub escrow: Address,
+    /// The host that sells by it.
+    pub host: String,
+    /// Tells apart the sessions of one wallet at one payee.
+    pub name: [u8; 32],
+    /// Deposit, highest voucher, and what of it is used, as far as the payer knows.
+    pub state: ChannelState,
+    /// The signature of the highest voucher; empty before the first.
+    pub signature: String,
+    /// The request that uses it now, and when it counts as dead.
+    pub using: Option<Using>,
+    /// A deposit that was not seen to arrive yet.
+    pub pending: Option<PendingFunds>,
+}
+
+/// A deposit on its way: the first one opens the channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PendingFunds {
+    pub amount: Amount,
+    /// The salt of its nonce, where it adds to a deposit.
+    pub salt: [u8; 32],
+    pub valid_before: UnixTime,
+    pub proof: FundsProof,
+    /// The reservation that counts it.
+    pub id: String,
+}
+
+/// What proves a deposit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum FundsProof {
+    /// It is about to be signed.
+    Unsigned,
+    /// The signature of its authorization.
+    Signed(String),
+    /// The payer's own transaction is about to be sent, or was: its hash is not known.
+    Sending,
+    /// The hash of the payer's own transaction.
+    Sent([u8; 32]),
+}
+
+/// What pays for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SessionMove {
+    /// Show the highest voucher again.
+    Reuse(Amount),
+    /// Sign a voucher for this amount.
+    Sign(Amount),
+    /// Deposit at least this much first.
+    Fund(Amount),
+    /// Send the deposit that is on its way again.
+    FundAgain,
+    /// Wait: another request uses the session.
+    Wait,
+    /// Wait until the deposit on its way has arrived, or can no longer be made.
+    Blocked,
+}
+
+impl KeptSession {
+    /// A session without a deposit.
+    pub fn new(
+        asked: &ChallengedSession,
+        ChannelPayer { payer, voucher_signer, salt: name }: ChannelPayer,
+        salt: [u8; 32],
+        host: &str,
+    ) -> Self {
+        // Zero stands for the payer, and is hashed as zero.
+        let own = voucher_signer == payer;
+        let parties = ChannelParties {
+            payer,
+            payee: asked.terms.recipient,
+            token: asked.terms.currency,
+            salt,
+            authorized_signer: if own { Address::ZERO } else { voucher_signer },
+        };
+        let zero = Amount::ZERO;
+        Self {
+            parties,
+            chain_id: asked.terms.chain_id,
+            escrow: asked.terms.escrow,
+            host: host.to_string(),
+            name,
+            state: ChannelState { deposit: zero, cumulative: zero, spent: zero },
+            signature: String::new(),
+            using: None,
+            pending: None,
+        }
+    }
+
+    pub fn contract(&self) -> EscrowContract {
+        let Self { chain_id, escrow, .. } = *self;
+        EscrowContract { escrow: Escrow::PaymentChannel, chain_id, address: escrow }
+    }
+
+    pub fn id(&self) -> ChannelId {
+        self.parties.id(&self.contract())
+    }
+
+    /// What pays for a request at this price, of a payee who wants a voucher to rise by at least
+    /// `min_delta`; `None` if the amounts leave what a voucher can say.
+    pub fn paid_by(
+        &self,
+        (unit, min_delta): (Amount, Amount),
+        id: &str,
+        now: UnixTime,
+    ) -> Option<SessionMove> {
+        if self.is_used(id, now) {
+            return Some(SessionMove::Wait);
+        }
+        let mut state = self.state;
+        // A deposit that was never signed is none.
+        let pending = self.pending.as_ref().filter(|it| it.proof != FundsProof::Unsigned);
+        if let Some(it) = pending {
+            let is_over = match it.proof {
+                FundsProof::Sending => return Some(SessionMove::Blocked),
+                FundsProof::Sent(_) => return Some(SessionMove::FundAgain),
+                FundsProof::Unsigned | FundsProof::Signed(_) => it.valid_before <= now,
+            };
+            if !is_over {
+                let is_late = now.plus(LATE_SECS) >= it.valid_before;
+                return Some(if is_late { SessionMove::Blocked } else { SessionMove::FundAgain });
+            }
+            // It may have arrived: the payee says so by what it makes of a voucher.
+            state = state.topped_up(it.amount);
+        }
+        if state.deposit.is_zero() {
+            return Some(SessionMove::Fund(unit.max(min_delta)));
+        }
+        Some(match state.next_voucher(unit, min_delta)? {
+            NextVoucher::Reuse(amount) => SessionMove::Reuse(amount),
+            NextVoucher::Sign(amount) => SessionMove::Sign(amount),
+            NextVoucher::TopUp(..) if pending.is_some() => SessionMove::Blocked,
+            NextVoucher::TopUp(missing, _) => SessionMove::Fund(missing),
+        })
+    }
+
+    /// Whether another request uses it.
+    pub fn is_used(&self, id: &str, now: UnixTime) -> bool {
+        self.using.as_ref().is_some_and(|using| using.excludes(id, now))
+    }
+
+    /// Whether the deposit on its way would open the channel.
+    pub fn is_opening(&self) -> bool {
+        self.state.deposit.is_zero()
+    }
+
+    /// Notes that the deposit on its way has arrived.
+    pub fn funded(&mut self) {
+        if let Some(pending) = self.pending.take() {
+            self.state = self.state.topped_up(pending.amount);
+        }
+    }
+
+    /// Drops a deposit that has ended without arriving; whether there was one.
+    pub fn let_go_of_late(&mut self, now: UnixTime) -> bool {
+        let is_over = self
+            .pending
+            .as_ref()
+            .is_some_and(|it| matches!(it.proof, FundsProof::Signed(_)) && it.valid_before <= now);
+        if is_over {
+            self.pending = None;
+        }
+        is_over
+    }
+
+    /// The state for people, after each step: channel, chain, contract, amounts, and the beginning
+    /// of the highest voucher's signature. Spec: OKX agent payments, "State echo line".
+    pub fn echo(&self, asset: &Asset) -> String {
+        let unit = Unit { symbol: &asset.symbol, contract: None, decimals: Some(asset.decimals) };
+        let words = |amount| in_words(amount, unit);
+        let ChannelState { deposit, cumulative, spent } = self.state;
+        format!(
+            "channel {}, chain eip155:{}, escrow {}, deposit {}, cum {}, spent~ {}, sig {}…",
+            self.id(),
+            self.chain_id,
+            self.escrow.to_checksum(),
+            words(deposit),
+            words(cumulative),
+            words(spent),
+            self.signature.get(..SIGNATURE_CHARS).unwrap_or_default(),
+        )
+    }
+
+    /// The row's key in the record: the same for all channels of these parties, one after another.
+    pub fn key(&self) -> String {
+        let ChannelParties { payer, payee, token, authorized_signer, .. } = self.parties;
+        let words = [payer, payee, token, authorized_signer, self.escrow].map(|it| it.to_word());
+        let digest = hash::sha256(&[
+            b"farebox session",
+            &words.concat(),
+            &self.chain_id.to_be_bytes(),
+            &self.name,
+            self.host.as_bytes(),
+        ]);
+        format!("{}{}", Self::PREFIX, hex::encode(&digest))
+    }
+
+    pub fn to_text(&self) -> String {
+        let ChannelParties { payer, payee, token, salt, authorized_signer } = self.parties;
+        let pending = self.pending.as_ref().map(|it| {
+            let (kind, proof) = match &it.proof {
+                FundsProof::Unsigned => ("unsigned", String::new()),
+                FundsProof::Signed(signature) => ("signed", signature.clone()),
+                FundsProof::Sending => ("sending", String::new()),
+                FundsProof::Sent(hash) => ("sent", hex::encode_prefixed(hash)),
+            };
+            json!({
+                "amount": it.amount.to_string(),
+                "salt": hex::encode_prefixed(&it.salt),
+                "validBefore": it.valid_before.secs(),
+                "kind": kind,
+                "proof": proof,
+                "id": it.id,
+            })
+        });
+        json!({
+            "payer": payer.to_checksum(),
+            "payee": payee.to_checksum(),
+            "token": token.to_checksum(),
+            "salt": hex::encode_prefixed(&salt),
+            "authorizedSigner": authorized_signer.to_checksum(),
+            "chainId": self.chain_id,
+            "escrow": self.escrow.to_checksum(),
+            "host": self.host,
+            "name": hex::encode_prefixed(&self.name),
+            "deposit": self.state.deposit.to_string(),
+            "cumulative": self.state.cumulative.to_string(),
+            "spent": self.state.spent.to_string(),
+            "signature": self.signature,
+            "using": self.using.as_ref().map(Using::to_value),
+            "pending": pending,
+        })
+        .to_string()
+    }
+}
+
+impl ChannelRow for KeptSession {
+    const PREFIX: &'static str = "session ";
+
+    fn from_value(row: &Value) -> Option<Self> {
+        let text = |name: &str| row.get(name).and_then(Value::as_str);
+        let address = |name: &str| Address::parse(text(name)?).ok();
+        let amount = |name: &str| Amount::from_atomic(text(name)?).ok();
+        let word = |name: &str| hex::decode_array(text(name)?).ok();
+        let pending = match row.get("pending")? {
+            Value::Null => None,
+            pending => Some(PendingFunds::from_value(pending)?),
+        };
+        Some(Self {
+            parties: ChannelParties {
+                payer: address("payer")?,
+                payee: address("payee")?,
+                token: address("token")?,
+                salt: word("salt")?,
+                authorized_signer: address("authorizedSigner")?,
+            },
+            chain_id: row.get("chainId")?.as_u64()?,
+            escrow: address("escrow")?,
+            host: text("host")?.to_string(),
+            name: word("name")?,
+            state: ChannelState {
+                deposit: amount("deposit")?,
+                cumulative: amount("cumulative")?,
+                spent: amount("spent")?,
+            },
+            signature: text("signature")?.to_string(),
+            using: Using::from_row(row)?,
+            pending,
+        })
+    }
+
+    fn shown(&self) -> Shown<'_> {
+        Shown {
+            id: self.id(),
+            host: &self.host,
+            chain_id: self.chain_id,
+            asset: self.parties.token,
+            payer: self.parties.payer,
+            pay_to: self.parties.payee,
+            deposit: self.state.deposit,
+            spent: self.state.spent,
+            signed: self.state.cumulative,
+            pending: self.pending.as_ref().map(|it| it.amount),
+        }
+    }
+}
+
+impl PendingFunds {
+    fn from_value(row: &Value) -> Option<Self> {
+        let text = |name: &str| row.get(name).and_then(Value::as_str);
+        let proof = text("proof")?;
+        Some(Self {
+            amount: Amount::from_atomic(text("amount")?).ok()?,
+            salt: hex::decode_array(text("salt")?).ok()?,
+            valid_before: UnixTime::from_secs(row.get("validBefore")?.as_u64()?),
+            proof: match text("kind")? {
+                "unsigned" => FundsProof::Unsigned,
+                "signed" => FundsProof::Signed(proof.to_string()),
+                "sending" => FundsProof::Sending,
+                "sent" => FundsProof::Sent(hex::decode_array(proof).ok()?),
+                _ => return None,
+            },
+            id: text("id")?.to_string(),
+        })
+    }
+}
+
+/// `0x` and four bytes of a signature are shown.
+const SIGNATURE_CHARS: usize = 10;

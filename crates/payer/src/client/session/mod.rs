@@ -1,0 +1,359 @@
+//! One request of a client that pays by a session of MPP: a deposit once, and then a voucher for
+//! each request, shown again as long as it has something left.
+//!
+//! The caller carries out each [`ChannelNext`] and reports the result, in the order of
+//! [`super::channel`]; two steps are its own: [`ChannelNext::Ask`], after which
+//! [`SessionPurchase::answered`] takes the answer to the plain request, because each credential
+//! answers a fresh challenge; and [`ChannelNext::Broadcast`], after which
+//! [`SessionPurchase::broadcasted`] takes the hash. Which voucher comes next is decided in
+//! [`super::voucher`]. Spec: OKX agent payments, "session machine"; draft-evm-session.
+//! Assumptions:
+//! - what was signed is kept before it is sent, and a deposit on its way is sent again, never made
+//!   twice; one that the payer sends itself is kept before the caller is asked to send it;
+//! - a deposit counts against the caps once, when it is about to be signed, whatever comes back;
+//! - a voucher that the payee calls used up leads to one higher voucher in a request, and no more;
+//! - a payee that says that the channel is gone gets no other deposit.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use serde_json::{Value, json};
+
+use self::kept::{FundsProof, KeptSession, PendingFunds};
+use self::sign::Act;
+use self::terms::{ChallengedSession, Sender};
+use super::budget::Budget;
+use super::challenge::Means;
+use super::channel::course::{Course, Todo, fail, proven, unasked};
+use super::channel::row::read;
+use super::channel::{ChannelAim, ChannelLimits, ChannelNext, ChannelPayer};
+use super::error::{ClientError, Reason};
+use super::policy::Policy;
+use super::voucher::ChannelState;
+use farebox_base::amount::Amount;
+use farebox_base::http::Headers;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_common::payment::TxHash;
+use farebox_wire::mpp::session::UnitType;
+
+mod answer;
+mod kept;
+mod listed;
+mod plan;
+mod sign;
+mod stream;
+mod terms;
+
+pub use self::listed::{forgotten, sessions};
+pub use self::stream::{ReceivedStream, StreamRaise, noted};
+
+/// How often a request asks for a fresh challenge.
+const MAX_ASKS: u8 = 5;
+
+/// What the payer can do beside signing.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionMeans {
+    /// Whether the payer can send a transaction.
+    pub broadcasts: bool,
+    /// Whether `Authorization` is free to carry a payment.
+    pub authorization_is_free: bool,
+}
+
+/// A request that is paid by session.
+#[derive(Debug)]
+pub struct SessionPurchase {
+    course: Course<SessionFate>,
+    means: SessionMeans,
+    asked: Option<ChallengedSession>,
+    planned: Option<Planned>,
+    asks: u8,
+    /// Whether a voucher that the payee called used up was followed by another one.
+    has_signed_on: bool,
+    /// Whether the caller was asked to send a transaction.
+    has_broadcast: bool,
+    /// Whether the payee asks for a voucher before it has said that the channel is open.
+    tries_voucher: bool,
+    /// Whether the payee closes the channel, so that another one is opened.
+    leaves: bool,
+    echo: Option<String>,
+    /// What a stream asks for, if this is the voucher for it and no request.
+    raise: Option<StreamRaise>,
+}
+
+/// What is about to be sent.
+#[derive(Clone, Debug)]
+struct Planned {
+    session: KeptSession,
+    /// The highest voucher before this one.
+    before: Amount,
+    act: Act,
+    sends_deposit: bool,
+}
+
+/// What became of what was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum SessionFate {
+    /// The deposit has arrived.
+    Funded,
+    /// The request was served; what the payee says is used by now.
+    Served(Option<Amount>),
+    /// It was answered, and not charged.
+    Free,
+    /// The voucher is used up.
+    Exhausted,
+    /// The channel is closed.
+    Closed,
+    /// The payee knows no such channel, or another deposit.
+    Gone,
+    /// It is over without an answer that counts.
+    #[default]
+    Over,
+}
+
+impl SessionPurchase {
+    /// Starts a request to `url`, which is absolute. `endpoint` is the requested method and URL,
+    /// without the query; `random` gives the salt of a channel and the request's id.
+    #[must_use]
+    pub fn new(
+        policy: Policy,
+        limits: ChannelLimits,
+        payer: ChannelPayer,
+        (aim, means): (ChannelAim, SessionMeans),
+        at: (&str, &str),
+        random: [u8; 48],
+    ) -> Self {
+        Self {
+            course: Course::new(policy, limits, payer, aim, at, random),
+            means,
+            asked: None,
+            planned: None,
+            asks: 0,
+            has_signed_on: false,
+            has_broadcast: false,
+            tries_voucher: false,
+            leaves: false,
+            echo: None,
+            raise: None,
+        }
+    }
+
+    /// The same for a voucher alone, for a stream that goes on with it.
+    #[must_use]
+    pub const fn raising(mut self, raise: Option<StreamRaise>) -> Self {
+        self.raise = raise;
+        self
+    }
+
+    /// Whether that a voucher is used up cannot be: it was signed just now, for a stream.
+    fn is_fresh_of_stream(&self) -> bool {
+        let (Some(planned), Some(asked)) = (&self.planned, &self.asked) else { return false };
+        let flows = asked.terms.unit != UnitType::Request || self.raise.is_some();
+        flows && planned.before != planned.session.state.cumulative
+    }
+
+    /// The stream that an answer with this head is, if what is sold flows; its request was sent then.
+    #[must_use]
+    pub fn stream(&self, headers: &Headers, sent_ms: u64) -> Option<ReceivedStream> {
+        let (planned, asked) = (self.planned.as_ref()?, self.asked.as_ref()?);
+        let is_paid = matches!(planned.act, Act::Voucher(_)) && self.raise.is_none();
+        let stream = || ReceivedStream::of(planned.session.id(), &asked.terms, headers, sent_ms);
+        is_paid.then(stream).flatten()
+    }
+
+    fn means(&self, now: UnixTime) -> Means<'_> {
+        let SessionMeans { broadcasts, authorization_is_free } = self.means;
+        let (policy, host) = (&self.course.policy, self.course.host.as_str());
+        Means { policy, host, now, broadcasts, authorization_is_free }
+    }
+
+    /// The changed record; `None` if it stays as it is. A caller that cannot replace `record`,
+    /// because another writer did meanwhile, calls again with the newer one.
+    ///
+    /// # Errors
+    /// The reason why no payment may be made; the record stays as it is.
+    pub fn update(
+        &mut self,
+        record: Option<&str>,
+        now: UnixTime,
+    ) -> Result<Option<String>, ClientError> {
+        let (mut budget, todo) = self.course.begin(record)?;
+        let changed = match todo {
+            Todo::Nothing => false,
+            Todo::Plan => self.plan(&mut budget, now)?,
+            Todo::Keep => self.keep(&mut budget, now)?,
+            Todo::Note(fate) => self.note(&mut budget, fate, now)?,
+        };
+        Ok(changed.then(|| budget.to_text()))
+    }
+
+    /// The next step, once the record is changed.
+    pub fn updated(&mut self) -> ChannelNext {
+        let next = self.course.updated();
+        self.has_broadcast |= matches!(next, ChannelNext::Broadcast);
+        next
+    }
+
+    /// The line that tells people the state, once after each step that changes it.
+    pub fn echo(&mut self) -> Option<String> {
+        self.echo.take()
+    }
+
+    /// Takes the record's change back where nothing was signed or sent: the deposit counts no more.
+    ///
+    /// # Errors
+    /// [`Reason::BudgetUnreadable`].
+    pub fn release(
+        &self,
+        record: Option<&str>,
+        now: UnixTime,
+    ) -> Result<Option<String>, ClientError> {
+        let mut budget = Budget::from_text(record)?;
+        let Some(planned) = &self.planned else { return Ok(None) };
+        let key = planned.session.key();
+        let Some(mut session) = read::<KeptSession>(&budget, &key)? else { return Ok(None) };
+        if !self.course.uses(session.using.as_ref()) {
+            return Ok(None);
+        }
+        session.using = None;
+        let is_unsent = session.pending.as_ref().is_some_and(|it| {
+            let is_unsent = match it.proof {
+                FundsProof::Unsigned => true,
+                FundsProof::Sending => !self.has_broadcast,
+                FundsProof::Signed(_) | FundsProof::Sent(_) => false,
+            };
+            is_unsent && it.id == self.course.id
+        });
+        if is_unsent {
+            session.pending = None;
+            budget.release(&self.course.id);
+        }
+        match session.is_opening() && session.pending.is_none() {
+            true => budget.let_go(&key),
+            false => budget.keep(&key, &session.to_text(), now)?,
+        }
+        Ok(Some(budget.to_text()))
+    }
+
+    fn tell(&mut self, session: &KeptSession) {
+        self.echo = self.asked.as_ref().map(|asked| session.echo(&asked.offer.asset));
+    }
+
+    /// Takes the signatures: of the deposit if there is one to sign, and of the voucher.
+    pub fn signed(&mut self, deposit: Option<&str>, voucher: Option<&str>) -> ChannelNext {
+        match self.take_signatures(deposit, voucher) {
+            Ok(true) => {
+                self.has_broadcast = true;
+                ChannelNext::Broadcast
+            }
+            Ok(false) => self.course.change(Todo::Keep),
+            Err(error) => ChannelNext::Fail(Box::new(error)),
+        }
+    }
+
+    /// Whether the payer still has to send a transaction.
+    fn take_signatures(
+        &mut self,
+        deposit: Option<&str>,
+        voucher: Option<&str>,
+    ) -> Result<bool, ClientError> {
+        let (Some(planned), Some(asked)) = (&mut self.planned, &self.asked) else {
+            return Err(unasked());
+        };
+        let Planned { session, act, sends_deposit, .. } = planned;
+        let is_unsigned = |it: &&PendingFunds| it.proof == FundsProof::Unsigned;
+        if let Some(funds) = session.pending.as_ref().filter(is_unsigned) {
+            let typed_data = sign::deposit(&asked.offer.asset, session, funds, asked.dialect);
+            let signature = proven(&typed_data, deposit, &session.parties.payer)?;
+            if let Some(funds) = &mut session.pending {
+                funds.proof = FundsProof::Signed(signature);
+            }
+            self.course.has_deposited = true;
+        }
+        let amount = match act {
+            Act::Open | Act::Voucher(_) => Some(session.state.cumulative),
+            Act::TopUp | Act::Close => None,
+        };
+        if let Some(amount) = amount {
+            let typed_data = sign::voucher(session, amount);
+            session.signature = proven(&typed_data, voucher, &session.parties.signer())?;
+        }
+        Ok(*sends_deposit && asked.sender == Sender::Payer)
+    }
+
+    /// Takes the payer's word that no transaction was sent; then [`SessionPurchase::release`].
+    pub const fn unsent(&mut self) {
+        self.has_broadcast = false;
+    }
+
+    /// Takes the hash of the transaction that the caller has sent.
+    pub fn broadcasted(&mut self, hash: &str) -> ChannelNext {
+        let sent = TxHash::parse(hash);
+        let funds = self.planned.as_mut().and_then(|it| it.session.pending.as_mut());
+        match (sent, funds) {
+            (Some(sent), Some(funds)) => {
+                funds.proof = FundsProof::Sent(sent.to_bytes());
+                self.course.has_deposited = true;
+                self.course.change(Todo::Keep)
+            }
+            _ => {
+                let message = "expected a transaction hash: 0x and exactly 64 hex digits";
+                fail(Reason::WrongTransaction, message)
+            }
+        }
+    }
+
+    /// Keeps what was signed before it is sent.
+    fn keep(&mut self, budget: &mut Budget, now: UnixTime) -> Result<bool, ClientError> {
+        let (Some(planned), Some(asked)) = (&mut self.planned, &self.asked) else {
+            return Ok(false);
+        };
+        let key = planned.session.key();
+        let Some(row) = read::<KeptSession>(budget, &key)? else { return Ok(false) };
+        let uses = self.course.uses(row.using.as_ref());
+        let funds = row.pending.as_ref().is_some_and(|it| it.id == self.course.id);
+        if !uses && !funds {
+            // Another request has used the session meanwhile: its amounts are others.
+            self.course.decide(Todo::Plan, ChannelNext::Update);
+            return Ok(false);
+        }
+        let using = self.course.sends(now);
+        let until = using.until;
+        planned.session.using = Some(using);
+        // What came of streams meanwhile was noted there.
+        planned.session.state.spent = planned.session.state.spent.max(row.state.spent);
+        budget.keep(&key, &planned.session.to_text(), now)?;
+        let credential = sign::credential(asked, &planned.session, planned.act);
+        self.course.dispatch(asked.field(), credential, until);
+        Ok(true)
+    }
+
+    /// Ends the request for a caller who gave up: another one may use the session.
+    pub fn abandoned(&mut self) {
+        self.course.over(Reason::PaymentUnresolved, "the caller gave up");
+    }
+
+    /// The pending payment, for a person or a hook: what is deposited and what a unit costs, and
+    /// the calls of a payer who sends the deposit.
+    #[must_use]
+    pub fn proposal(&self) -> Option<Value> {
+        let (asked, Planned { session, sends_deposit, .. }) =
+            (self.asked.as_ref()?, self.planned.as_ref()?);
+        let offer = &asked.offer;
+        let funds = session.pending.as_ref().filter(|_| *sends_deposit);
+        let calls = funds.filter(|_| asked.sender == Sender::Payer);
+        let more = json!({
+            "withdrawDelaySecs": Value::Null,
+            "serverSays": "",
+            "unit": asked.unit(),
+            "escrow": session.escrow.to_checksum(),
+            "calls": calls.map(|it| sign::calls(session, it)),
+        });
+        let deposit = funds.map(|it| it.amount);
+        Some(self.course.proposal(offer, (session.id(), deposit), more))
+    }
+}
+
+fn error(reason: Reason, message: impl Into<String>) -> ClientError {
+    ClientError::new(reason, message)
+}

@@ -1,0 +1,175 @@
+//! What pays for a request: a voucher that is shown again or signed, a deposit, or a close.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use super::kept::{FundsProof, KeptSession, PendingFunds, SessionMove};
+use super::sign::{self, Act};
+use super::terms::{ChallengedSession, Sender};
+use super::{Planned, SessionPurchase, error};
+use crate::client::budget::Budget;
+use crate::client::channel::course::{Course, Todo};
+use crate::client::channel::row::read;
+use crate::client::channel::{ChannelAim, ChannelNext};
+use crate::client::error::{ClientError, Reason};
+use farebox_base::amount::Amount;
+use farebox_base::time::UnixTime;
+use farebox_wire::mpp::session::UnitType;
+
+impl SessionPurchase {
+    /// Decides what pays, and counts it.
+    pub(super) fn plan(&mut self, budget: &mut Budget, now: UnixTime) -> Result<bool, ClientError> {
+        let Some(asked) = self.asked.clone() else { return Ok(false) };
+        self.course.admit(budget, now)?;
+        let Course { payer, salt, host, .. } = &self.course;
+        let fresh = KeptSession::new(&asked, *payer, *salt, host);
+        let mut session = read(budget, &fresh.key())?.unwrap_or_else(|| fresh.clone());
+        if let ChannelAim::Refund(part) = self.course.aim {
+            return self.plan_close(budget, session, part, now);
+        }
+        if self.leaves {
+            return self.plan_close(budget, session, None, now);
+        }
+        let mut price = (asked.terms.amount, asked.terms.min_delta);
+        // A stream begins with a step.
+        if asked.terms.unit != UnitType::Request {
+            price.0 = asked.terms.step();
+        }
+        let kept = session.clone();
+        if let Some(raise) = self.raise {
+            match raise.of(&session)? {
+                // A payee that says nothing waits once all that was signed has come.
+                Some(more) if raise.required.is_some() || more >= asked.terms.min_delta => {
+                    price = (more, Amount::ZERO);
+                }
+                Some(_) | None => {
+                    self.course.decide(Todo::Nothing, ChannelNext::Return(None));
+                    return Ok(false);
+                }
+            }
+            // What is left of the highest voucher is the stream's by now.
+            session.state = session.state.exhausted();
+        }
+        let seen = match self.tries_voucher {
+            true => {
+                let mut opened = session.clone();
+                opened.funded();
+                opened.paid_by(price, &self.course.id, now)
+            }
+            false => session.paid_by(price, &self.course.id, now),
+        };
+        session = kept;
+        let overflow = || error(Reason::PolicyAmount, "the amounts leave what a voucher can say");
+        let by = seen.ok_or_else(overflow)?;
+        let (act, sign) = match by {
+            SessionMove::Wait => {
+                self.course.wait();
+                return Ok(false);
+            }
+            SessionMove::Blocked => {
+                let message = "an earlier deposit may still arrive; look at the chain, and wait until it has ended or forget the channel";
+                return Err(error(Reason::PaymentUnresolved, message));
+            }
+            SessionMove::Reuse(amount) => (Act::Voucher(amount), None),
+            SessionMove::Sign(amount) => (Act::Voucher(amount), Some(amount)),
+            SessionMove::FundAgain => (funding(&session), None),
+            SessionMove::Fund(least) => {
+                let opening = session.is_opening();
+                if opening {
+                    // Of a channel that never was, only the parties stay.
+                    session.parties = fresh.parties;
+                    session.state = fresh.state;
+                    session.signature = String::new();
+                }
+                self.fund(budget, &asked, &mut session, least, now)?;
+                (funding(&session), opening.then_some(Amount::ZERO))
+            }
+        };
+        if sign.is_some_and(|amount| !session.contract().escrow.fits(amount)) {
+            return Err(overflow());
+        }
+        session.using = Some(self.course.signs(now));
+        budget.keep(&session.key(), &session.to_text(), now)?;
+        let funds = session.pending.as_ref().filter(|_| matches!(by, SessionMove::Fund(_)));
+        let deposit = funds
+            .filter(|_| asked.sender == Sender::Payee)
+            .map(|it| Box::new(sign::deposit(&asked.offer.asset, &session, it, asked.dialect)));
+        let voucher = sign.map(|amount| Box::new(sign::voucher(&session, amount)));
+        let sends_deposit = funds.is_some();
+        let before = session.state.cumulative;
+        if let Some(amount) = sign {
+            session.state.cumulative = amount;
+        }
+        let is_signed = deposit.is_none() && voucher.is_none();
+        self.planned = Some(Planned { session, before, act, sends_deposit });
+        if is_signed && !sends_deposit {
+            return self.keep(budget, now);
+        }
+        let next = match is_signed {
+            true => ChannelNext::Broadcast,
+            false => ChannelNext::Sign { deposit, voucher },
+        };
+        self.course.decide(Todo::Nothing, next);
+        Ok(true)
+    }
+
+    /// Counts a deposit, and puts it on its way.
+    fn fund(
+        &self,
+        budget: &mut Budget,
+        asked: &ChallengedSession,
+        session: &mut KeptSession,
+        least: Amount,
+        now: UnixTime,
+    ) -> Result<(), ClientError> {
+        let least = (asked.terms.suggested_deposit, least);
+        let amount = self.course.hold(budget, &asked.offer, least, now)?;
+        session.pending = Some(PendingFunds {
+            amount,
+            salt: self.course.salt,
+            valid_before: now.plus(asked.offer.max_timeout_secs),
+            proof: match asked.sender {
+                Sender::Payee => FundsProof::Unsigned,
+                // What the caller is asked to send may arrive, whatever becomes of this process.
+                Sender::Payer => FundsProof::Sending,
+            },
+            id: self.course.id.clone(),
+        });
+        Ok(())
+    }
+
+    fn plan_close(
+        &mut self,
+        budget: &mut Budget,
+        mut session: KeptSession,
+        part: Option<Amount>,
+        now: UnixTime,
+    ) -> Result<bool, ClientError> {
+        if session.is_used(&self.course.id, now) {
+            self.course.wait();
+            return Ok(false);
+        }
+        if part.is_some() {
+            let message = "a session is closed, and all of its rest comes back: ask for no amount";
+            return Err(error(Reason::TermsChanged, message));
+        }
+        if session.is_opening() || session.signature.is_empty() {
+            return Err(error(Reason::TermsChanged, "no session with this payee is known"));
+        }
+        if session.pending.is_some() && !session.let_go_of_late(now) {
+            let message = "a deposit may still arrive; wait until it has, or has ended";
+            return Err(error(Reason::PaymentUnresolved, message));
+        }
+        session.using = Some(self.course.signs(now));
+        budget.keep(&session.key(), &session.to_text(), now)?;
+        self.tell(&session);
+        let before = session.state.cumulative;
+        self.planned = Some(Planned { session, before, act: Act::Close, sends_deposit: false });
+        self.keep(budget, now)
+    }
+}
+
+/// What sends the deposit that is on its way.
+fn funding(session: &KeptSession) -> Act {
+    if session.is_opening() { Act::Open } else { Act::TopUp }
+}

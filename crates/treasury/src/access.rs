@@ -1,0 +1,157 @@
+//! Who asks: the token, the version, and new tokens.
+
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use serde_json::json;
+
+use super::books::{Books, Change};
+use super::id::Fresh;
+use super::message::{Answer, Caller, Reply};
+use super::row::{TokenKind, TokenRow};
+use super::token::Token;
+use super::{Decided, Scene, Treasury, refused, version};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+
+/// Part of its life in which a runtime token is told again to its key: so a key never has more of
+/// them than about this many, and none has to end before its time.
+const TOLD_AGAIN_PART: u64 = 32;
+
+impl Treasury {
+    /// The token of a caller, if it is of this kind and counts now; otherwise the answer.
+    pub(super) fn caller<B: Books>(
+        &self,
+        books: &B,
+        caller: &Caller,
+        kind: TokenKind,
+        scene: Scene<'_>,
+    ) -> Result<Result<TokenRow, Reply>, B::Error> {
+        let row = match self.holder(books, caller, kind, scene)? {
+            Ok(row) => row,
+            Err(reply) => return Ok(Err(reply)),
+        };
+        let served = caller.version.as_deref().is_some_and(version::is_served);
+        if !served && !planted(Mutant::AnyVersionIsServed) {
+            return Ok(Err(refused::unsupported_version()));
+        }
+        Ok(Ok(row))
+    }
+
+    /// The same of any version.
+    pub(super) fn holder<B: Books>(
+        &self,
+        books: &B,
+        caller: &Caller,
+        kind: TokenKind,
+        scene: Scene<'_>,
+    ) -> Result<Result<TokenRow, Reply>, B::Error> {
+        let no = || Ok(Err(refused::unauthorized()));
+        let Some(token) = Token::of_header(&caller.authorization) else { return no() };
+        let is_right = token.kind == kind || planted(Mutant::AnyTokenServes);
+        if !is_right || token.organization != scene.organization {
+            return no();
+        }
+        let Some(row) = books.token(&token.id)? else { return no() };
+        let is_own = token.is_of(&row.hash) || planted(Mutant::IdsAreTokens);
+        let is_over = row.expires.is_some_and(|end| scene.now.secs() >= end);
+        let may = row.kind == token.kind
+            && is_own
+            && (!is_over || planted(Mutant::TokensForEver))
+            && (!row.revoked || planted(Mutant::RevokedTokensServe));
+        if !may {
+            return no();
+        }
+        let agent = books.agent(&row.agent)?;
+        if agent.is_none_or(|agent| agent.disabled) && !planted(Mutant::DisabledAgentsPay) {
+            return no();
+        }
+        Ok(Ok(row))
+    }
+
+    /// Tells a runtime token for a bootstrap key: its newest if that has just been made, otherwise
+    /// another one.
+    pub(super) fn exchange<B: Books>(
+        &self,
+        books: &B,
+        caller: &Caller,
+        scene: Scene<'_>,
+    ) -> Result<Decided, B::Error> {
+        let parent = match self.caller(books, caller, TokenKind::Bootstrap, scene)? {
+            Ok(parent) => parent,
+            Err(reply) => return Ok(Decided::told(Answer::Reply(reply))),
+        };
+        let rows = books.tokens(&parent.agent)?;
+        let mut changes = ended(&rows, scene.now);
+        let (token, expires) = if let Some(known) = self.told_again(&rows, &parent, scene) {
+            known
+        } else {
+            let id = Token::fresh_id(&Fresh::of(scene.random).token);
+            let token = Token::runtime(self.token_key.expose(), scene.organization, &id);
+            let expires = scene.now.plus(self.token_secs).secs();
+            changes.push(Change::Token(TokenRow {
+                id,
+                kind: TokenKind::Runtime,
+                agent: parent.agent,
+                hash: token.hash(),
+                created: scene.now.secs(),
+                expires: Some(expires),
+                revoked: false,
+                parent: Some(parent.id),
+            }));
+            (token, expires)
+        };
+        let body = json!({
+            "token": token.to_text(),
+            "expiresAt": UnixTime::from_secs(expires).rfc3339(),
+        });
+        Ok(Decided { answer: Answer::Reply(Reply::json(201, body.to_string())), changes })
+    }
+
+    /// The newest token of a key and its end, if it counts and has hardly begun.
+    fn told_again(
+        &self,
+        rows: &[TokenRow],
+        parent: &TokenRow,
+        scene: Scene<'_>,
+    ) -> Option<(Token, u64)> {
+        let span = self.token_secs.checked_div(TOLD_AGAIN_PART).unwrap_or_default().max(1);
+        let now = scene.now.secs();
+        let is_new = |row: &&TokenRow| {
+            row.kind == TokenKind::Runtime
+                && row.parent.as_ref() == Some(&parent.id)
+                && !row.revoked
+                && row.created <= now
+                && now < row.created.saturating_add(span)
+        };
+        let row = rows.iter().rev().find(is_new)?;
+        let token = Token::runtime(self.token_key.expose(), scene.organization, &row.id);
+        let expires = row.expires.filter(|end| now < *end)?;
+        // Another `TREASURY_SECRET` made another token of this id.
+        token.is_of(&row.hash).then_some((token, expires))
+    }
+}
+
+/// Deletes the runtime tokens that have ended.
+fn ended(rows: &[TokenRow], now: UnixTime) -> Vec<Change> {
+    let is_over = |row: &&TokenRow| {
+        row.kind == TokenKind::Runtime
+            && row.expires.is_some_and(|end| now.secs() >= end)
+            && !planted(Mutant::TokensPileUp)
+    };
+    rows.iter().filter(is_over).map(|row| Change::TokenGone(row.id.clone())).collect()
+}
+
+/// The row of a new bootstrap key.
+pub(super) fn bootstrap(id: &str, hash: &str, agent: &str, now: UnixTime) -> TokenRow {
+    TokenRow {
+        id: id.to_string(),
+        kind: TokenKind::Bootstrap,
+        agent: agent.to_string(),
+        hash: hash.to_string(),
+        created: now.secs(),
+        expires: None,
+        revoked: false,
+        parent: None,
+    }
+}

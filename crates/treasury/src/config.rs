@@ -1,0 +1,256 @@
+//! From an operator's variables to a [`Treasury`]. Spec: docs/treasury.md, "Variables".
+//!
+//! Variables come as one JSON object; structured values may be JSON or JSON text. What is missing,
+//! unknown or contradictory is an error that names the field and the remedy.
+
+pub(super) mod accounts;
+mod bindings;
+mod environment;
+mod escrows;
+mod organizations;
+mod payers;
+mod reader;
+mod wallets;
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use self::environment::Environment;
+pub use self::escrows::EscrowContract;
+pub use self::organizations::{AgentSeed, Organization};
+pub use self::payers::PayoutToken;
+use self::reader::variables;
+pub use self::wallets::{Key, Wallet};
+use super::merchant::{Locality, origin};
+use farebox_base::chain::ChainId;
+use farebox_base::encoding::hex;
+use farebox_base::hash;
+use farebox_base::secret::{Secret, ct_eq};
+use farebox_base::time::UnixTime;
+use farebox_common::config::{ConfigError, Reader, nodes};
+use farebox_evm::account::Account;
+use farebox_wire::facilitator::wire::Facilitator;
+
+/// A treasury: its organizations, wallets and times.
+#[derive(Debug)]
+pub struct Treasury {
+    /// Signs receipts.
+    pub(super) signer: Option<Account>,
+    operator: Secret<String>,
+    pub(super) organizations: Vec<Organization>,
+    pub(super) wallets: Vec<Wallet>,
+    nodes: Vec<(Option<ChainId>, String)>,
+    /// Blocks that must confirm a transfer, including its own.
+    pub confirmations: u64,
+    /// How long a runtime token is served, seconds.
+    pub token_secs: u64,
+    /// How long a review waits, seconds.
+    pub review_secs: u64,
+    /// How long a payment is sent again, seconds.
+    pub send_secs: u64,
+    /// Seconds between two readings of the chain at first.
+    pub read_secs: u64,
+    /// How long what has ended is kept, seconds.
+    pub keep_secs: u64,
+    /// Whether merchants on this machine are paid.
+    pub local_merchants: bool,
+    /// The facilitator for payouts.
+    pub facilitator: Option<String>,
+    /// Where the operator hears of events.
+    pub webhook: Option<Webhook>,
+    /// Who may look decisions up.
+    lookup: Option<Secret<String>>,
+    /// Who may pay out of one wallet alone.
+    payers: Vec<PayoutToken>,
+    /// Escrow contracts whose gateway is one of the wallets.
+    pub(super) escrows: Vec<EscrowContract>,
+    /// Makes the ids of payments by link.
+    pub(super) link_key: Secret<[u8; 32]>,
+    /// Makes runtime tokens.
+    pub(super) token_key: Secret<[u8; 32]>,
+    /// Merchants that are asked through a binding of the platform, by origin.
+    pub(super) bound: Vec<(String, String)>,
+}
+
+/// Where the operator hears of events.
+#[derive(Debug)]
+pub struct Webhook {
+    /// The URL.
+    pub url: String,
+    /// Signs what is told.
+    secret: Secret<String>,
+}
+
+impl Webhook {
+    /// `Farebox-Signature` of a notice: like that of the gate's.
+    #[must_use]
+    pub fn signature(&self, body: &str, now: UnixTime) -> String {
+        let secs = now.secs();
+        let text = format!("{secs}.{body}");
+        let mac = hash::mac(self.secret.expose().as_bytes(), &[text.as_bytes()]);
+        format!("t={secs},v1={}", hex::encode(&mac))
+    }
+}
+
+impl Treasury {
+    /// Builds a treasury from one JSON object of variables and secrets. The member `bindings` lists
+    /// the names of what the platform binds.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first thing.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_treasury::Treasury;
+    /// let wrong = Treasury::from_vars(r#"{"TREASURY_SECRET": "short"}"#).unwrap_err();
+    /// assert!(wrong.iter().any(|error| error.to_string().starts_with("ORGANIZATIONS: is missing")));
+    /// ```
+    pub fn from_vars(text: &str) -> Result<Self, Vec<ConfigError>> {
+        let mut reader = variables(text)?;
+        let treasury = read(&mut reader);
+        match treasury {
+            Some(treasury) if reader.errors.is_empty() => Ok(treasury),
+            _ => Err(reader.errors),
+        }
+    }
+
+    /// Whether text is the value of `Authorization` that the operator shows.
+    #[must_use]
+    pub fn is_operator(&self, authorization: &str) -> bool {
+        shows(authorization, &self.operator)
+    }
+
+    /// Whether text is the value of `Authorization` of who may look decisions up.
+    #[must_use]
+    pub fn may_look_up(&self, authorization: &str) -> bool {
+        self.lookup.as_ref().is_some_and(|token| shows(authorization, token))
+    }
+
+    /// The token that text shows as the value of `Authorization`, if it opens the payouts of a
+    /// wallet.
+    #[must_use]
+    pub fn payout_token(&self, authorization: &str) -> Option<&PayoutToken> {
+        self.payers.iter().find(|token| shows(authorization, &token.secret))
+    }
+
+    /// The binding through which the merchant of this URL is asked, if there is one.
+    #[must_use]
+    pub fn binding(&self, url: &str) -> Option<&str> {
+        let origin = origin(url, Locality::Local)?;
+        let found = self.bound.iter().find(|(bound, _)| *bound == origin);
+        found.map(|(_, binding)| binding.as_str())
+    }
+
+    /// Whether the facilitator of payouts and links is called at this URL.
+    #[must_use]
+    pub fn is_facilitator(&self, url: &str) -> bool {
+        self.facilitator.as_deref().is_some_and(|base| Facilitator::new(base).owns(url))
+    }
+
+    /// The names of the organizations, in the order of the configuration.
+    pub fn organizations(&self) -> impl Iterator<Item = &str> {
+        self.organizations.iter().map(|it| it.name.as_str())
+    }
+
+    /// The organization of this name.
+    #[must_use]
+    pub fn organization(&self, name: &str) -> Option<&Organization> {
+        self.organizations.iter().find(|it| it.name == name)
+    }
+
+    /// The node of a network.
+    #[must_use]
+    pub fn node(&self, network: &ChainId) -> Option<&str> {
+        let own = self.nodes.iter().find(|(name, _)| name.as_ref() == Some(network));
+        let any = || self.nodes.iter().find(|(name, _)| name.is_none());
+        own.or_else(any).map(|(_, url)| url.as_str())
+    }
+}
+
+fn shows(authorization: &str, secret: &Secret<String>) -> bool {
+    let shown = authorization.trim().split_once(' ');
+    shown.is_some_and(|(scheme, token)| {
+        scheme.eq_ignore_ascii_case("bearer")
+            && ct_eq(token.trim().as_bytes(), secret.expose().as_bytes())
+    })
+}
+
+fn read(reader: &mut Reader) -> Option<Treasury> {
+    let only_test = reader.switch("TEST_NETWORKS_ONLY");
+    let local_merchants = reader.switch("ALLOW_LOCAL_MERCHANTS");
+    if local_merchants && !only_test {
+        let remedy = "needs TEST_NETWORKS_ONLY = true; it is for tests on one machine";
+        reader.fail("ALLOW_LOCAL_MERCHANTS", remedy);
+    }
+    let confirmations = reader.number("CONFIRMATIONS", 12, 1, 10_000);
+    let token_secs = reader.number("TOKEN_SECS", 3600, 60, 86_400);
+    let review_secs = reader.number("REVIEW_SECS", 86_400, 1, 2_592_000);
+    let send_secs = reader.number("SEND_SECS", 20, 1, 300);
+    let read_secs = reader.number("READ_SECS", 15, 1, 3600);
+    // Longer than a month, an authorization and the search for it: budgets need what they count.
+    let keep_days = reader.number("KEEP_DAYS", 400, 40, 36_500);
+    let secret = reader.secret("TREASURY_SECRET", 32);
+    let operator = reader.secret("OPERATOR_TOKEN", 32);
+    let wallets = wallets::read(reader, only_test);
+    let organizations = organizations::read(reader, &wallets, only_test);
+    let escrows = escrows::read(reader, &wallets, &organizations);
+    let nodes = nodes::read(reader);
+    let facilitator = url(reader, "FACILITATOR_URL");
+    let webhook = webhook(reader);
+    let bound = bindings::read(reader, local_merchants);
+    let lookup = match reader.is_absent("LOOKUP_TOKEN") {
+        true => None,
+        false => reader.secret("LOOKUP_TOKEN", 32),
+    };
+    if let (Some(lookup), Some(operator)) = (&lookup, &operator)
+        && lookup.expose() == operator.expose()
+    {
+        reader.fail("LOOKUP_TOKEN", "is the OPERATOR_TOKEN; set another secret");
+    }
+    let others = [("OPERATOR_TOKEN", operator.as_ref()), ("LOOKUP_TOKEN", lookup.as_ref())];
+    let payers = payers::read(reader, (&organizations, &wallets), &others);
+    let secret = secret?;
+    let secret = secret.expose().as_bytes();
+    Some(Treasury {
+        signer: signer(secret),
+        link_key: Secret::new(hash::mac(secret, &[b"farebox payment links"])),
+        token_key: Secret::new(hash::mac(secret, &[b"farebox runtime tokens"])),
+        operator: operator?,
+        organizations,
+        wallets,
+        nodes,
+        confirmations,
+        token_secs,
+        review_secs,
+        send_secs,
+        read_secs,
+        keep_secs: keep_days.saturating_mul(86_400),
+        local_merchants,
+        facilitator,
+        webhook,
+        lookup,
+        payers,
+        escrows,
+        bound,
+    })
+}
+
+/// `WEBHOOK_URL` with the secret that it needs.
+fn webhook(reader: &mut Reader) -> Option<Webhook> {
+    let url = url(reader, "WEBHOOK_URL")?;
+    let secret = reader.secret("WEBHOOK_SECRET", 16)?;
+    Some(Webhook { url, secret })
+}
+
+/// The account that signs receipts, of the treasury's secret.
+fn signer(secret: &[u8]) -> Option<Account> {
+    let candidates = (0_u8..4)
+        .map(|turn| Secret::new(hash::mac(secret, &[b"farebox treasury receipts", &[turn]])));
+    Account::from_candidates(candidates)
+}
+
+fn url(reader: &mut Reader, name: &str) -> Option<String> {
+    let text = reader.text(name)?;
+    nodes::checked(reader, name, &text)
+}

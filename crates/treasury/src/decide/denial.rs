@@ -1,0 +1,107 @@
+//! Decisions that pay nothing. They cost an agent nothing, so that what they write is bounded.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use super::draft::Draft;
+use crate::answer::DecisionAnswer;
+use crate::books::{Books, Change};
+use crate::budget::Window;
+use crate::message::Answer;
+use crate::row::{AgentRow, Stage, Verdict};
+use crate::terms::Unpayable;
+use crate::{Decided, Treasury};
+use farebox_base::hash;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_payer::client::offer::Offer;
+
+/// Maximum denials of one agent in a day, UTC, that are kept.
+const MAX_DENIALS: u32 = 1000;
+
+/// Maximum size of the URL of a denial, bytes.
+const MAX_URL_BYTES: usize = 512;
+
+/// The agent with one more denial; `None` if no more of them are kept today.
+pub(crate) fn denied<B: Books>(
+    books: &B,
+    name: &str,
+    now: UnixTime,
+) -> Result<Option<AgentRow>, B::Error> {
+    let Some(mut agent) = books.agent(name)? else { return Ok(None) };
+    let today = Window::Day.start(now).secs();
+    if today > agent.denied_day {
+        (agent.denied_day, agent.denied) = (today, 0);
+    }
+    agent.denied = agent.denied.saturating_add(1);
+    let may = agent.denied <= MAX_DENIALS || planted(Mutant::DenialsPileUp);
+    Ok(may.then_some(agent))
+}
+
+/// The key of a denial without a client's key: that of all equal ones of its day.
+fn denial_key(request: &str, why: &Unpayable, now: UnixTime) -> String {
+    let today = Window::Day.start(now).secs();
+    let said = [request, why.outcome, why.code, &why.reason].map(str::as_bytes);
+    format!("d:{today}:{}", hash::digest(&said))
+}
+
+/// Origin and path of a URL within [`MAX_URL_BYTES`]: what is kept of one that is not paid.
+pub(crate) fn brief(url: &str) -> String {
+    if planted(Mutant::LongUrlsAreKept) {
+        return url.to_string();
+    }
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    path.get(..path.floor_char_boundary(MAX_URL_BYTES)).unwrap_or_default().to_string()
+}
+
+impl Treasury {
+    /// Keeps a decision that pays nothing. Equal ones of a day without a client's key are one, and
+    /// what an agent is denied beyond [`MAX_DENIALS`] is answered and not kept.
+    pub(super) fn refuse<B: Books>(
+        &self,
+        books: &B,
+        mut draft: Draft<'_>,
+        mut why: Unpayable,
+        offer: Option<&Offer>,
+    ) -> Result<Decided, B::Error> {
+        let now = draft.scene.now;
+        if let Some(mut review) = draft.waiting.as_mut().and_then(|(_, review)| review.take())
+            && !planted(Mutant::ApprovalsOutlive)
+        {
+            review.verdict = Verdict::Expired;
+            draft.changes.push(Change::Review(Box::new(review)));
+        }
+        let counted = denied(books, &draft.agent, now)?;
+        draft.changes.extend(why.notice.take().map(|notice| Change::Outbox(*notice)));
+        let is_waiting = draft.waiting.is_some();
+        if draft.request.key.is_none() && !is_waiting {
+            let key = denial_key(&draft.digest, &why, now);
+            let known = books.decision_by_key(&draft.agent, &key)?;
+            if let Some(mut row) = known.filter(|_| !planted(Mutant::EqualDenialsAddRows)) {
+                let mut changes = draft.changes;
+                if let Some(agent) = counted {
+                    row.times = row.times.saturating_add(1);
+                    row.changed = now.secs();
+                    changes.push(Change::Agent(agent));
+                    changes.push(Change::Decision(Box::new(row.clone())));
+                }
+                return Ok(Decided { answer: Answer::Reply(self.reply(&row)), changes });
+            }
+            draft.key = Some(key).filter(|_| !planted(Mutant::EqualDenialsAddRows));
+        }
+        let mut row = self.row(&mut draft, offer);
+        (row.stage, row.open) = (Stage::Final, false);
+        row.url = brief(&row.url);
+        let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
+        (said.evidence, said.figures) = (why.evidence, why.figures);
+        said.write(&mut row, now.secs());
+        let reply = self.reply(&row);
+        let mut changes = draft.changes;
+        if counted.is_some() || is_waiting {
+            changes.extend(counted.map(Change::Agent));
+            changes.push(Change::Decision(Box::new(row)));
+        }
+        Ok(Decided { answer: Answer::Reply(reply), changes })
+    }
+}

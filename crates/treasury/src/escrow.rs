@@ -1,0 +1,411 @@
+//! Payments in an escrow contract: each is registered, and then released or refunded, by
+//! transactions of the wallet that is the contract's gateway.
+//!
+//! A payment has one row ([`row`]) with its goal and every transaction that was signed for it. A
+//! request raises the goal; who asked it, and afterwards the alarm, asks the node (`sight`), and
+//! `step` decides what comes next. In reading order: `asked`, [`row`], `abi`, `sight`, `step`.
+//! - A goal changes once, from `funded`. The contract lets a payment out once, whatever is sent.
+//! - A wallet has one transaction in the air: what is signed next waits for it. A transaction is
+//!   written with its bytes before it is sent; it is sent again as it is, or replaced under its
+//!   nonce at a higher price.
+//! - What the contract shows counts, not what a receipt says: another one may have carried it out.
+
+mod abi;
+mod asked;
+pub mod row;
+mod sight;
+mod step;
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value, json};
+
+use self::asked::EscrowRequest;
+use self::row::{EscrowDeed, EscrowFate, EscrowGoal, EscrowRow, EscrowStage, EscrowTry, NonceRow};
+use self::step::{Around, Move};
+use super::books::{Books, Change};
+use super::config::{EscrowContract, Key};
+use super::message::{Answer, Enquiry, Reply};
+use super::operate::reply::{not_found, problem, time};
+use super::{Decided, Job, Scene, Treasury};
+use farebox_base::chain::ChainId;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_evm::account::Account;
+use farebox_evm::address::Address;
+use farebox_evm::contract_call::ContractCall;
+
+/// Seconds for which who asked waits for the goal.
+const WAIT_SECS: u64 = 8;
+/// Seconds after which the alarm looks, if who had the grant does not report.
+const LEASE_SECS: u64 = 15;
+/// Milliseconds between two looks of who waits.
+const PAUSE_MS: u32 = 400;
+/// Seconds between two looks at a payment whose contract is not configured.
+const UNCONFIGURED_SECS: u64 = 3_600;
+/// Payments that one alarm looks at.
+const MAX_DUE: u32 = 8;
+
+impl Treasury {
+    /// Has a payment registered, released or refunded. With `only`, by this wallet of this
+    /// organization and no other.
+    pub(super) fn hold<B: Books>(
+        &self,
+        books: &B,
+        body: &Map<String, Value>,
+        only: Option<&str>,
+        scene: Scene<'_>,
+    ) -> Result<Decided, B::Error> {
+        let told = |reply: Reply| Ok(Decided::told(Answer::Reply(reply)));
+        let asked = match asked::read(body) {
+            Ok(asked) => asked,
+            Err(faults) => return told(problem(400, "invalid_payout", &faults)),
+        };
+        let named = body.get("organization").and_then(Value::as_str);
+        let is_own = named == Some(scene.organization) && only == Some(asked.wallet.as_str());
+        if only.is_some() && !is_own {
+            let detail = "the token pays out of another wallet or organization";
+            return told(problem(403, "payouts_not_allowed", detail));
+        }
+        let Some(escrow) = self.escrow_of(&asked, scene) else {
+            let detail =
+                "contract: is not one of ESCROWS with this organization, wallet and network";
+            return told(problem(403, "payouts_not_allowed", detail));
+        };
+        let known = books.escrow(&asked.id)?;
+        if self.node(&escrow.network).is_none() || self.gateway(escrow).is_none() {
+            let detail =
+                "RPC_URL has no node for this network, or the secret of the wallet is not set";
+            return told(problem(409, "payouts_not_configured", detail));
+        }
+        let fresh = begun(&asked, escrow, scene);
+        let mut row = match known {
+            None => fresh,
+            Some(known) if !is_same(&known, &fresh) && !planted(Mutant::EscrowsServeOthers) => {
+                let detail = "the payment is kept with other facts; nothing was done";
+                return told(problem(409, "idempotency_key_conflict", detail));
+            }
+            Some(known) => known,
+        };
+        match (row.goal, asked.goal) {
+            (EscrowGoal::Released, EscrowGoal::Refunded)
+            | (EscrowGoal::Refunded, EscrowGoal::Released)
+                if !planted(Mutant::GoalsChange) =>
+            {
+                let detail = "it was decided where the payment goes; nothing was done";
+                return told(problem(409, "escrow_decided", detail));
+            }
+            (_, EscrowGoal::Funded) => {}
+            (known, goal) if known == goal => {}
+            (_, goal) => {
+                (row.goal, row.stage, row.seen) = (goal, EscrowStage::Open, None);
+                (row.failures, row.why) = (0, None);
+            }
+        }
+        match row.stage {
+            EscrowStage::Sent | EscrowStage::Confirmed => return told(shown(&row)),
+            EscrowStage::Open | EscrowStage::Excluded => {}
+        }
+        let now = scene.now.secs();
+        row.until = now.saturating_add(WAIT_SECS);
+        Ok(self.enquire(row, escrow, 0, now))
+    }
+
+    /// A payment as it stands; with `only`, one of this wallet.
+    pub(super) fn one_escrow<B: Books>(
+        &self,
+        books: &B,
+        id: &str,
+        only: Option<&str>,
+    ) -> Result<Decided, B::Error> {
+        let is_own = |row: &EscrowRow| {
+            only.is_none_or(|only| row.wallet == alloc::format!("{only} {}", row.network))
+        };
+        let row = books.escrow(id)?.filter(is_own);
+        let reply = row.map_or_else(|| not_found("payout"), |row| shown(&row));
+        Ok(Decided::told(Answer::Reply(reply)))
+    }
+
+    /// Work that is due, with the writes that grant it.
+    pub(super) fn due_escrows<B: Books>(
+        &self,
+        books: &B,
+        scene: Scene<'_>,
+    ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
+        let (mut jobs, mut changes) = (Vec::new(), Vec::new());
+        let now = scene.now.secs();
+        for mut row in books.escrows_due(now, MAX_DUE)? {
+            // No one waits.
+            row.until = now;
+            let escrow = self.escrow_at(&row, scene).filter(|it| self.gateway(it).is_some());
+            let Some(escrow) = escrow else {
+                changes.extend(unasked(row, now).changes);
+                continue;
+            };
+            let decided = self.enquire(row, escrow, 0, now);
+            changes.extend(decided.changes);
+            if let Answer::Enquire(enquiry) = decided.answer {
+                jobs.push(Job::Enquire(*enquiry));
+            }
+        }
+        Ok((jobs, changes))
+    }
+
+    /// Takes what a node answered to an enquiry.
+    pub(super) fn enquired<B: Books>(
+        &self,
+        books: &B,
+        (id, fence): (&str, u64),
+        reply: Option<&str>,
+        scene: Scene<'_>,
+    ) -> Result<Decided, B::Error> {
+        let now = scene.now.secs();
+        let Some(mut row) = books.escrow(id)? else {
+            return Ok(Decided::told(Answer::Reply(not_found("payout"))));
+        };
+        let escrow = self.escrow_at(&row, scene);
+        let found = escrow.and_then(|it| Some((it, self.gateway(it)?)));
+        let Some((escrow, gateway)) = found.filter(|_| row.fence == fence) else {
+            return Ok(Decided::told(Answer::Reply(shown(&row))));
+        };
+        if row.sending {
+            return Ok(self.enquire(row, escrow, PAUSE_MS, now));
+        }
+        let sight = reply.and_then(|reply| sight::read(&row, escrow, gateway.address(), reply));
+        let Some(sight) = sight else {
+            row.why = Some("the node did not answer, or not as a node of this chain".to_string());
+            row.due = Some(now.saturating_add(self.read_secs.min(5)));
+            return Ok(self.rested(row, escrow, now));
+        };
+        let given = books.nonces(&row.wallet)?;
+        let flying = books.escrow_flying(&row.wallet)?;
+        let around = Around {
+            now,
+            given: given.map_or((0, 0), |it| (it.next, it.at)),
+            is_busy: flying.is_some_and(|other| other != row.id),
+            confirmations: self.confirmations,
+            max_fee: escrow.max_fee,
+            tip: escrow.tip,
+            bump_secs: escrow.bump_secs,
+            read_secs: self.read_secs,
+        };
+        let bytes = match step::advance(&mut row, &sight, around) {
+            Move::Rest => return Ok(self.rested(row, escrow, now)),
+            Move::Resend(bytes) => bytes,
+            Move::Sign { deed, nonce, tip, max_fee } => {
+                let made = signed(&row, escrow, gateway, (deed, nonce), (tip, max_fee));
+                let Some(made) = made else { return Ok(self.rested(row, escrow, now)) };
+                let bytes = made.bytes.clone();
+                row.tries.push(made);
+                let next = nonce.saturating_add(1);
+                let nonces = NonceRow { wallet: row.wallet.clone(), next, at: now };
+                let mut decided = self.sent(row, &bytes, now);
+                decided.changes.push(Change::Nonces(nonces));
+                return Ok(decided);
+            }
+        };
+        Ok(self.sent(row, &bytes, now))
+    }
+
+    /// Writes the row, then has its bytes sent, and a look after that.
+    fn sent(&self, mut row: EscrowRow, bytes: &str, now: u64) -> Decided {
+        let network = ChainId::parse(&row.network).ok();
+        let node = network.and_then(|network| self.node(&network).map(ToString::to_string));
+        let (Some(node), Some(body)) = (node, sight::sending(bytes)) else {
+            return unasked(row, now);
+        };
+        row.fence = row.fence.saturating_add(1);
+        row.resent = now;
+        (row.sending, row.due) = (true, Some(now.saturating_add(LEASE_SECS)));
+        let (escrow, fence) = (row.id.clone(), row.fence);
+        let answer = Answer::Enquire(Box::new(Enquiry { escrow, fence, node, body, pause_ms: 0 }));
+        let changes =
+            if planted(Mutant::SentBeforeWritten) { Vec::new() } else { Vec::from([put(row)]) };
+        Decided { answer, changes }
+    }
+
+    /// Looks again while who asked waits; afterwards the alarm does.
+    fn rested(&self, row: EscrowRow, escrow: &EscrowContract, now: u64) -> Decided {
+        let waits = match row.stage {
+            EscrowStage::Open => now < row.until && (row.failures == 0 || row.is_flying()),
+            EscrowStage::Sent | EscrowStage::Confirmed | EscrowStage::Excluded => false,
+        };
+        if waits {
+            return self.enquire(row, escrow, PAUSE_MS, now);
+        }
+        let answer = Answer::Reply(shown(&row));
+        Decided { answer, changes: Vec::from([put(row)]) }
+    }
+
+    fn enquire(
+        &self,
+        mut row: EscrowRow,
+        escrow: &EscrowContract,
+        pause_ms: u32,
+        now: u64,
+    ) -> Decided {
+        let node = self.node(&escrow.network).map(ToString::to_string);
+        let gateway = self.gateway(escrow).map(Account::address);
+        let body = gateway.and_then(|gateway| sight::question(&row, escrow, gateway));
+        let (Some(node), Some(body)) = (node, body) else {
+            return unasked(row, now);
+        };
+        row.fence = row.fence.saturating_add(1);
+        (row.sending, row.due) = (false, Some(now.saturating_add(LEASE_SECS)));
+        let (id, fence) = (row.id.clone(), row.fence);
+        let enquiry = Enquiry { escrow: id, fence, node, body, pause_ms };
+        let answer = Answer::Enquire(Box::new(enquiry));
+        Decided { answer, changes: Vec::from([put(row)]) }
+    }
+
+    /// The configured contract that a request names.
+    fn escrow_of(&self, asked: &EscrowRequest, scene: Scene<'_>) -> Option<&EscrowContract> {
+        self.escrows.iter().find(|it| {
+            let is_its = it.contract == asked.contract || planted(Mutant::AnyContractIsCalled);
+            is_its
+                && it.organization == scene.organization
+                && it.wallet == asked.wallet
+                && it.network == asked.network
+        })
+    }
+
+    /// The configured contract of a row.
+    fn escrow_at(&self, row: &EscrowRow, scene: Scene<'_>) -> Option<&EscrowContract> {
+        self.escrows.iter().find(|it| {
+            it.organization == scene.organization
+                && it.contract.to_checksum() == row.contract
+                && place_of(it) == row.wallet
+        })
+    }
+
+    /// The account that is the gateway of a contract.
+    fn gateway(&self, escrow: &EscrowContract) -> Option<&Account> {
+        let wallet = self.wallets.iter().find(|it| it.name == escrow.wallet)?;
+        match &wallet.key {
+            Key::Held(account) => Some(account),
+            Key::Bound(..) | Key::Missing(_) => None,
+        }
+    }
+}
+
+/// The name of a wallet on its network.
+fn place_of(escrow: &EscrowContract) -> String {
+    alloc::format!("{} {}", escrow.wallet, escrow.network)
+}
+
+/// A payment about which no node can be asked: the configuration has changed.
+fn unasked(mut row: EscrowRow, now: u64) -> Decided {
+    row.why = Some("its contract, its wallet or its node is not configured any more".to_string());
+    row.due = Some(now.saturating_add(UNCONFIGURED_SECS));
+    let answer = Answer::Reply(shown(&row));
+    Decided { answer, changes: Vec::from([put(row)]) }
+}
+
+fn put(row: EscrowRow) -> Change {
+    Change::Escrow(Box::new(row))
+}
+
+fn begun(asked: &EscrowRequest, escrow: &EscrowContract, scene: Scene<'_>) -> EscrowRow {
+    EscrowRow {
+        id: asked.id.clone(),
+        wallet: place_of(escrow),
+        network: escrow.network.as_str().to_string(),
+        contract: escrow.contract.to_checksum(),
+        buyer: asked.buyer.to_checksum(),
+        seller: asked.seller.to_checksum(),
+        amount: asked.amount.to_string(),
+        settlement: asked.settlement.clone(),
+        goal: EscrowGoal::Funded,
+        stage: EscrowStage::Open,
+        tries: Vec::new(),
+        sent: 0,
+        resent: 0,
+        gone: 0,
+        seen: None,
+        why: None,
+        failures: 0,
+        sending: false,
+        fence: 0,
+        until: 0,
+        due: None,
+        created: scene.now.secs(),
+        changed: scene.now.secs(),
+    }
+}
+
+/// Whether two rows say the same of a payment.
+fn is_same(known: &EscrowRow, asked: &EscrowRow) -> bool {
+    let facts = |row: &EscrowRow| {
+        let who = (row.buyer.clone(), row.seller.clone(), row.amount.clone());
+        (row.wallet.clone(), row.contract.clone(), row.settlement.clone(), who)
+    };
+    facts(known) == facts(asked)
+}
+
+fn signed(
+    row: &EscrowRow,
+    escrow: &EscrowContract,
+    gateway: &Account,
+    (deed, nonce): (EscrowDeed, u64),
+    (tip, max_fee): (farebox_base::amount::Amount, farebox_base::amount::Amount),
+) -> Option<EscrowTry> {
+    let call = ContractCall {
+        chain_id: escrow.network.evm_id()?,
+        nonce,
+        tip,
+        max_fee,
+        gas: escrow.gas,
+        to: Address::parse(&row.contract).ok()?,
+        data: abi::data(row, deed)?,
+    };
+    let made = call.sign(gateway)?;
+    Some(EscrowTry {
+        deed,
+        nonce,
+        tip: tip.to_string(),
+        max_fee: max_fee.to_string(),
+        hash: farebox_base::encoding::hex::encode_prefixed(&made.hash),
+        bytes: farebox_base::encoding::hex::encode_prefixed(&made.bytes),
+        fate: EscrowFate::Flying,
+    })
+}
+
+/// A payment as it is told; `state` and `outcome` as of other payouts.
+fn shown(row: &EscrowRow) -> Reply {
+    let (state, outcome) = match row.stage {
+        EscrowStage::Open => ("executing", "executing"),
+        EscrowStage::Sent => ("open", "sent"),
+        EscrowStage::Confirmed => ("confirmed", "sent"),
+        EscrowStage::Excluded => ("open", "unknown"),
+    };
+    let registration = row.mined(EscrowDeed::Register);
+    let transaction = match row.leaving() {
+        Some(deed) => row.mined(deed),
+        None => registration,
+    };
+    let goal = match row.goal {
+        EscrowGoal::Funded => "funded",
+        EscrowGoal::Released => "released",
+        EscrowGoal::Refunded => "refunded",
+    };
+    let body = json!({
+        "id": row.id,
+        "outcome": outcome,
+        "state": state,
+        "goal": goal,
+        "network": row.network,
+        "contract": row.contract,
+        "buyer": row.buyer,
+        "seller": row.seller,
+        "amountMinor": row.amount,
+        "settlement": row.settlement,
+        "registration": registration,
+        "transaction": transaction,
+        "transactions": row.tries.len(),
+        "openBecause": row.why,
+        "createdAt": time(row.created),
+        "changedAt": time(row.changed),
+    });
+    Reply::json(200, body.to_string())
+}

@@ -1,0 +1,115 @@
+//! Questions that change nothing: who a token is, what a decision was, what became of a payment.
+
+use alloc::string::ToString;
+
+use serde_json::json;
+
+use super::books::Books;
+use super::message::{Answer, Caller, Reply};
+use super::row::{Money, PAYOUTS, TokenKind};
+use super::{Decided, Scene, Treasury, keep, refused};
+use farebox_base::mutant::{Mutant, planted};
+
+/// The header with where the money of a decision stands, for who looks it up.
+const MONEY: &str = "farebox-money";
+/// The header with the receipt that it has by now.
+const RECEIPT: &str = "farebox-receipt";
+
+impl Treasury {
+    /// Whose a runtime token is. Other Workers ask, so that the version of a client does not count.
+    pub(super) fn identify<B: Books>(
+        &self,
+        books: &B,
+        caller: &Caller,
+        scene: Scene<'_>,
+    ) -> Result<Decided, B::Error> {
+        let told = |reply| Ok(Decided::told(Answer::Reply(reply)));
+        let token = match self.holder(books, caller, TokenKind::Runtime, scene)? {
+            Ok(token) => token,
+            Err(reply) => return told(reply),
+        };
+        let Some(organization) = self.organization(scene.organization) else {
+            return told(refused::unauthorized());
+        };
+        let body = json!({
+            "organization": organization.name,
+            "agent": token.agent,
+            "environment": organization.environment.name(),
+        });
+        told(Reply::json(200, body.to_string()))
+    }
+
+    /// The decision of an agent under its key, as the agent would see it, and how its payment stands.
+    pub(super) fn known<B: Books>(
+        &self,
+        books: &B,
+        agent: &str,
+        key: &str,
+    ) -> Result<Decided, B::Error> {
+        let told = |reply| Ok(Decided::told(Answer::Reply(reply)));
+        let key = alloc::format!("k:{key}");
+        let Some(row) = books.decision_by_key(agent, &key)?.filter(|row| !row.is_payout()) else {
+            let is_traced = agent != PAYOUTS && books.is_traced(&keep::of_key(agent, &key))?;
+            return told(match is_traced {
+                true => refused::decision_removed(),
+                false => refused::no_decision(),
+            });
+        };
+        let mut reply = Reply { status: 200, ..self.reply(&row) };
+        if let Some(attempt) = books.attempt(&row.attempt)? {
+            reply = reply.with(MONEY, money(attempt.money));
+            if attempt.receipt.is_some() {
+                reply = reply.with(RECEIPT, &attempt.receipt_id);
+            }
+        }
+        told(reply)
+    }
+
+    /// The receipt of an agent's own payment.
+    pub(super) fn look_up<B: Books>(
+        &self,
+        books: &B,
+        caller: &Caller,
+        receipt: &str,
+        scene: Scene<'_>,
+    ) -> Result<Decided, B::Error> {
+        match self.caller(books, caller, TokenKind::Runtime, scene)? {
+            Ok(token) => self.known_receipt(books, receipt, Some(&token.agent), scene),
+            Err(reply) => Ok(Decided::told(Answer::Reply(reply))),
+        }
+    }
+
+    /// A receipt; with an agent, only its own.
+    pub(super) fn known_receipt<B: Books>(
+        &self,
+        books: &B,
+        receipt: &str,
+        agent: Option<&str>,
+        scene: Scene<'_>,
+    ) -> Result<Decided, B::Error> {
+        let told = |reply| Ok(Decided::told(Answer::Reply(reply)));
+        let Some(attempt) = books.attempt_by_receipt(&receipt.to_ascii_lowercase())? else {
+            return told(refused::no_receipt());
+        };
+        let Some(decision) = books.decision(&attempt.decision)? else {
+            return told(refused::no_receipt());
+        };
+        let is_own = agent.is_none_or(|agent| attempt.agent == agent);
+        let may = is_own || planted(Mutant::ReceiptsOfOthers);
+        let request = (decision.method.as_str(), decision.url.as_str());
+        let receipt = self.receipt(scene.organization, request, &attempt).filter(|_| may);
+        told(match receipt {
+            Some(receipt) => self.signed(Reply::json(200, json!({"receipt": receipt}).to_string())),
+            None => refused::no_receipt(),
+        })
+    }
+}
+
+const fn money(money: Money) -> &'static str {
+    match money {
+        Money::Reserved => "reserved",
+        Money::Signed => "signed",
+        Money::Spent => "spent",
+        Money::Void => "void",
+    }
+}

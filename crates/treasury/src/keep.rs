@@ -1,0 +1,178 @@
+//! What leaves the books after `KEEP_DAYS`: decisions that have ended, with their attempts and
+//! receipts, reviews, and lines of the log. What merchants [`answers`] leaves before.
+//!
+//! Once a day the alarm goes through them in steps. What is open stays. A payment that was signed
+//! leaves a [`Trace`] of its key, and of its nonce if that follows from anything, so that neither is
+//! paid again.
+
+pub(super) mod answers;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::books::{Books, Change};
+use super::row::{
+    AttemptRow, DecisionRow, Kept, Money, PAYOUTS, Removal, ReviewRow, Stage, Trace, Verdict,
+};
+use super::{Scene, Treasury};
+use farebox_base::hash;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+
+/// Rows that one step looks at.
+const STEP: u32 = 50;
+/// Seconds from the end of a round to the next one.
+const ROUND_SECS: u64 = 86_400;
+
+impl Removal {
+    /// The removal of an organization that begins.
+    #[must_use]
+    pub const fn new(now: UnixTime) -> Self {
+        let after = (0, String::new());
+        Self { due: now.plus(ROUND_SECS).secs(), kind: Kept::Decisions, after, since: 0 }
+    }
+
+    /// The next kind of rows; after the last one the round is over.
+    fn turn(&mut self, now: UnixTime) {
+        self.after = (0, String::new());
+        self.kind = match self.kind {
+            Kept::Decisions => Kept::Attempts,
+            Kept::Attempts => Kept::Reviews,
+            Kept::Reviews => Kept::Log,
+            Kept::Log => {
+                self.due = now.plus(ROUND_SECS).secs();
+                Kept::Decisions
+            }
+        };
+    }
+}
+
+/// The name of the trace of a key.
+pub(super) fn of_key(agent: &str, key: &str) -> String {
+    hash::digest(&[b"farebox removed key", agent.as_bytes(), key.as_bytes()])
+}
+
+/// The name of the trace of a nonce: [`AttemptRow::payment`].
+pub(super) fn of_payment(payment: &str) -> String {
+    hash::digest(&[b"farebox removed payment", payment.as_bytes()])
+}
+
+impl Treasury {
+    /// A step of the removal, or of that of answers, if one is due: after its last one it is not any
+    /// more.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    pub fn remove<B: Books>(&self, books: &B, scene: Scene<'_>) -> Result<Vec<Change>, B::Error> {
+        let now = scene.now;
+        let Some(mut removal) = books.removal()?.filter(|it| now.secs() >= it.due) else {
+            return answers::clear(books, now);
+        };
+        let before = now.minus(self.keep_secs).secs();
+        let found = books.oldest(removal.kind, &removal.after, before, STEP)?;
+        let mut changes = Vec::new();
+        for (_, id) in &found {
+            changes.extend(match removal.kind {
+                Kept::Decisions => old_decision(books, id, before, now)?,
+                Kept::Attempts => old_attempt(books, id)?,
+                Kept::Reviews => old_review(books, id, now)?,
+                Kept::Log => Vec::from([Change::Gone(Kept::Log, id.clone())]),
+            });
+        }
+        if !changes.is_empty() {
+            removal.since = removal.since.max(before);
+        }
+        let is_full = u32::try_from(found.len()).is_ok_and(|found| found >= STEP);
+        match found.into_iter().next_back().filter(|_| is_full) {
+            Some(last) => removal.after = last,
+            None => removal.turn(now),
+        }
+        changes.push(Change::Removal(removal));
+        Ok(changes)
+    }
+}
+
+/// The writes that take a decision out with its attempt; none while it may still change.
+fn old_decision<B: Books>(
+    books: &B,
+    id: &str,
+    before: u64,
+    now: UnixTime,
+) -> Result<Vec<Change>, B::Error> {
+    let is_old = |row: &DecisionRow| row.changed < before && row.leaves.is_none();
+    let Some(row) = books.decision(id)?.filter(is_old) else {
+        return Ok(Vec::new());
+    };
+    let attempt = books.attempt(&row.attempt)?;
+    let has_ended = match row.stage {
+        Stage::Executing => false,
+        Stage::Final => true,
+        Stage::Review => {
+            let review = match &row.review {
+                Some(id) => books.review(id)?,
+                None => None,
+            };
+            !review.is_some_and(|review| is_live(&review, now))
+        }
+    };
+    let is_open = attempt.as_ref().is_some_and(may_change);
+    if (!has_ended || is_open) && !planted(Mutant::OpenRowsLeave) {
+        return Ok(Vec::new());
+    }
+    let mut changes = Vec::new();
+    if let Some(attempt) = attempt {
+        let names = traces(&row, &attempt).into_iter();
+        changes.extend(names.map(|name| Change::Trace(Trace { name, at: now.secs() })));
+        changes.push(Change::Gone(Kept::Attempts, attempt.id));
+    }
+    changes.push(Change::Gone(Kept::Decisions, row.id));
+    Ok(changes)
+}
+
+/// Whether something is still to be done or learnt about an attempt.
+fn may_change(attempt: &AttemptRow) -> bool {
+    attempt.due.is_some() || attempt.money == Money::Reserved
+}
+
+/// The traces of a payment that was signed. A nonce that was drawn comes by itself never again.
+fn traces(row: &DecisionRow, attempt: &AttemptRow) -> Vec<String> {
+    let Some((header, _)) = &attempt.header else { return Vec::new() };
+    let key = row.key.as_deref().filter(|key| key.starts_with("k:"));
+    let mut names: Vec<String> = key.map(|key| of_key(&row.agent, key)).into_iter().collect();
+    if attempt.agent == PAYOUTS || header.eq_ignore_ascii_case("authorization") {
+        names.push(of_payment(&attempt.payment()));
+    }
+    names
+}
+
+/// The write that takes an attempt out whose decision has left, or has another attempt.
+fn old_attempt<B: Books>(books: &B, id: &str) -> Result<Vec<Change>, B::Error> {
+    let Some(attempt) = books.attempt(id)?.filter(|attempt| !may_change(attempt)) else {
+        return Ok(Vec::new());
+    };
+    let decision = books.decision(&attempt.decision)?;
+    let has_it = decision.is_some_and(|decision| decision.attempt == attempt.id);
+    let is_signed = attempt.header.is_some();
+    let may = !has_it && !is_signed;
+    Ok(may.then_some(Change::Gone(Kept::Attempts, attempt.id)).into_iter().collect())
+}
+
+/// The write that takes a review out that can let nothing be paid any more.
+fn old_review<B: Books>(books: &B, id: &str, now: UnixTime) -> Result<Vec<Change>, B::Error> {
+    let Some(review) = books.review(id)?.filter(|review| !is_live(review, now)) else {
+        return Ok(Vec::new());
+    };
+    let decision = books.decision(&review.decision)?;
+    let may = decision.is_none_or(|row| row.review.as_ref() != Some(&review.id));
+    Ok(may.then_some(Change::Gone(Kept::Reviews, review.id)).into_iter().collect())
+}
+
+const fn is_live(review: &ReviewRow, now: UnixTime) -> bool {
+    matches!(review.verdict, Verdict::Open | Verdict::Approved) && !review.is_over(now.secs())
+}
+
+/// When the rows that are there begin to be complete, as it is told; `None` if they always were.
+pub(super) fn complete_since<B: Books>(books: &B) -> Result<Option<String>, B::Error> {
+    let since = books.removal()?.map(|removal| removal.since).filter(|since| *since > 0);
+    Ok(since.map(|since| UnixTime::from_secs(since).rfc3339()))
+}

@@ -1,0 +1,110 @@
+//! What merchants have answered. It costs them nothing, so that it is bounded: an answer that is
+//! longer than [`SHORT_BYTES`] is told again for a time, and its decision without it from then on.
+//!
+//! Whatever leaves, a key goes on standing for its decision and pays once.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::json;
+
+use crate::books::{Books, Change};
+use crate::merchant::REMOVED;
+use farebox_base::encoding::json::parse_with;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+
+/// Answers up to this size stay with their decisions, whose rows are no shorter, bytes.
+const SHORT_BYTES: u64 = 1024;
+/// Seconds for which an answer is told again.
+const KEEP_SECS: u64 = 2 * 86_400;
+/// Size from which on an answer is long, bytes.
+const LONG_BYTES: u64 = 16 * 1024;
+/// Seconds for which a long one is told again.
+const LONG_SECS: u64 = 6 * 3600;
+/// Bytes of all answers above which the oldest ones leave before their time.
+const MANY_BYTES: u64 = 192 * 1024 * 1024;
+/// Maximum bytes of all answers.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// Answers that one step takes out.
+const STEP: u32 = 16;
+/// Minimum time between two rounds, seconds.
+const PAUSE_SECS: u64 = 600;
+
+/// A decision as it is told without what its merchant answered, and how much shorter it is; `None`
+/// if no merchant answered.
+fn without(body: &str) -> Option<(String, u64)> {
+    let mut value = parse_with(body.as_bytes(), usize::MAX).ok()?;
+    let merchant = value.get_mut("merchantResponse")?.as_object_mut()?;
+    merchant.insert("headers".to_string(), json!({REMOVED: "true"}));
+    merchant.insert("body".to_string(), "".into());
+    let bare = value.to_string();
+    let saved = u64::try_from(body.len().saturating_sub(bare.len())).unwrap_or(u64::MAX);
+    Some((bare, saved))
+}
+
+/// Lets the answer in the decision of these changes leave at its time; at once if there is no room
+/// for it.
+pub(crate) fn keep<B: Books>(
+    books: &B,
+    changes: &mut Vec<Change>,
+    now: UnixTime,
+) -> Result<(), B::Error> {
+    let row = changes.iter_mut().find_map(|change| match change {
+        Change::Decision(row) => Some(row),
+        _ => None,
+    });
+    let Some(row) = row else { return Ok(()) };
+    let Some((bare, bytes)) = without(&row.body).filter(|(_, bytes)| *bytes > SHORT_BYTES) else {
+        return Ok(());
+    };
+    let mut kept = books.kept_answers()?;
+    let all = kept.bytes.saturating_add(bytes);
+    let due = if all > MAX_BYTES && !planted(Mutant::AnswersPileUp) {
+        row.body = bare;
+        now.secs()
+    } else {
+        let secs = if bytes > LONG_BYTES { LONG_SECS } else { KEEP_SECS };
+        let leaves = now.plus(secs).secs();
+        row.leaves = Some(leaves);
+        kept.bytes = all;
+        if all > MANY_BYTES { now.secs() } else { leaves }
+    };
+    kept.due = Some(kept.due.map_or(due, |known| known.min(due)));
+    changes.push(Change::KeptAnswers(kept));
+    Ok(())
+}
+
+/// Takes out some of the answers whose time has come, or that are too many, if that is due.
+pub(super) fn clear<B: Books>(books: &B, now: UnixTime) -> Result<Vec<Change>, B::Error> {
+    let mut kept = books.kept_answers()?;
+    if kept.due.is_none_or(|due| now.secs() < due) {
+        return Ok(Vec::new());
+    }
+    let found = books.leaving(STEP)?;
+    let is_full = u32::try_from(found.len()).is_ok_and(|found| found >= STEP);
+    let mut next = is_full.then_some(now.secs());
+    let mut changes = Vec::new();
+    for (leaves, id) in found {
+        let many = kept.bytes > MANY_BYTES && !planted(Mutant::AnswersPileUp);
+        if leaves > now.secs() && !many {
+            next = Some(leaves.max(now.plus(PAUSE_SECS).secs()));
+            break;
+        }
+        let Some(mut row) = books.decision(&id)? else { continue };
+        if let Some((bare, bytes)) = without(&row.body) {
+            row.body = bare;
+            kept.bytes = kept.bytes.saturating_sub(bytes);
+        }
+        row.leaves = None;
+        changes.push(Change::AnswerGone(Box::new(row)));
+    }
+    if next.is_none() {
+        // None of them is left.
+        kept.bytes = 0;
+    }
+    kept.due = next;
+    changes.push(Change::KeptAnswers(kept));
+    Ok(changes)
+}

@@ -1,0 +1,123 @@
+//! What became of a payment by link that no answer decided: it is sent once more, and then the chain
+//! is read until it shows that the tokens moved, or never do.
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use crate::books::{Books, Change};
+use crate::links::claim::USED;
+use crate::recover::{FRESH_SECS, MARGIN_SECS, MAX_JOBS, RARER};
+use crate::{Job, SLACK_SECS, Scene, Treasury};
+use farebox_base::amount::Amount;
+use farebox_base::chain::ChainId;
+use farebox_base::encoding::hex;
+use farebox_base::time::UnixTime;
+use farebox_common::payment::TransferMethod;
+use farebox_evm::address::Address;
+use farebox_ledger::inquiry::Question;
+use farebox_ledger::inquiry::finding::{Finding, Verdict, verdict};
+use farebox_wire::a2a::link::{LinkFate, LinkPayment, LinkState, PaymentLink};
+use farebox_wire::facilitator::wire::Facilitator;
+
+/// Why a payment failed that the chain shows to be void.
+const NEVER: &str = "authorization_not_used";
+/// Blocks before the one in which an authorization was unused that may be replaced by others: what
+/// they have then came later.
+const REPLACED_BLOCKS: u64 = 64;
+
+impl Treasury {
+    /// Adds the work on links that is due, with the writes that grant it.
+    pub(crate) fn due_links<B: Books>(
+        &self,
+        books: &B,
+        (jobs, changes): (&mut Vec<Job>, &mut Vec<Change>),
+        scene: Scene<'_>,
+    ) -> Result<(), B::Error> {
+        let now = scene.now.secs();
+        if books.claims_end()?.is_some_and(|end| end <= now) {
+            changes.push(Change::ClaimsGone(now));
+        }
+        for link in books.links_due(now, MAX_JOBS)? {
+            let (job, link) = match &link.state {
+                LinkState::Settling(payment) => self.pursue(&link, payment, scene.now),
+                LinkState::Pending
+                | LinkState::Completed(..)
+                | LinkState::Failed(..)
+                | LinkState::Cancelled => (None, PaymentLink { due: None, ..link }),
+            };
+            jobs.extend(job);
+            changes.push(Change::Link(Box::new(link)));
+        }
+        Ok(())
+    }
+
+    fn pursue(
+        &self,
+        link: &PaymentLink,
+        payment: &LinkPayment,
+        now: UnixTime,
+    ) -> (Option<Job>, PaymentLink) {
+        let has_time = now.plus(MARGIN_SECS).secs() < payment.valid_before;
+        if let (Some(facilitator), true, false) = (&self.facilitator, has_time, payment.resent) {
+            let due = now.plus(self.send_secs).plus(SLACK_SECS).secs();
+            let state = LinkState::Settling(LinkPayment { resent: true, ..payment.clone() });
+            let link = PaymentLink { state, ..link.granted(due) };
+            let order = self.settle_order(&link, &Facilitator::new(facilitator), now);
+            return (order.map(|order| Job::Send(order, None)), link);
+        }
+        let age = now.secs().saturating_sub(link.changed);
+        let wait = if age <= FRESH_SECS { 1 } else { RARER };
+        let next = now.plus(self.read_secs.saturating_mul(wait)).secs();
+        // As long as it takes: what moved has paid, and what a node cannot say today it says later.
+        let link = link.granted(next);
+        (self.link_question(&link, payment), link)
+    }
+
+    fn link_question(&self, link: &PaymentLink, payment: &LinkPayment) -> Option<Job> {
+        let network = ChainId::parse(&link.network).ok()?;
+        let node = self.node(&network)?.to_string();
+        let question = Question {
+            chain_id: network.evm_id()?,
+            asset: Address::parse(&link.contract).ok()?,
+            from: Address::parse(&payment.from).ok()?,
+            to: Address::parse(&link.recipient).ok()?,
+            value: Amount::from_atomic(&link.amount).ok()?,
+            method: TransferMethod::Eip3009,
+            nonce: hex::decode_array(&payment.nonce).ok()?,
+            seen_block: Some(payment.seen_block.saturating_sub(REPLACED_BLOCKS)),
+            seen_at: UnixTime::from_secs(link.changed),
+            known: None,
+            confirmations: self.confirmations,
+            cursor: None,
+        };
+        let (attempt, fence) = (link.id.clone(), link.fence);
+        Some(Job::Read { attempt, fence, node, question: Box::new(question) })
+    }
+
+    /// Takes what the chain showed of a payment by link.
+    pub(crate) fn link_read<B: Books>(
+        &self,
+        books: &B,
+        (id, fence): (&str, u64),
+        finding: &Finding,
+        scene: Scene<'_>,
+    ) -> Result<Vec<Change>, B::Error> {
+        let Some(link) = books.link(id)? else { return Ok(Vec::new()) };
+        let Some(payment) = link.payment() else { return Ok(Vec::new()) };
+        let end = UnixTime::from_secs(payment.valid_before);
+        let fate = match verdict(finding, end, scene.now) {
+            Verdict::Captured(transaction) | Verdict::Late(transaction) => {
+                LinkFate::Moved(transaction.to_text())
+            }
+            Verdict::Void => LinkFate::Never(NEVER.to_string()),
+            // It paid for something else.
+            Verdict::Early(_) => LinkFate::Never(USED.to_string()),
+            Verdict::Unclear(_) | Verdict::Open | Verdict::Unreadable => {
+                return Ok(Vec::new());
+            }
+        };
+        let told = link.told(fence, fate, scene.now);
+        Ok(told.map(|link| Change::Link(Box::new(link))).into_iter().collect())
+    }
+}

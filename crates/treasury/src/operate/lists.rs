@@ -1,0 +1,260 @@
+//! Lists: decisions, budgets, the export, the audit, the log and numbers for monitoring.
+
+mod audit;
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use super::reply::{invalid_query, not_found, ok, problem, time, told};
+use crate::books::{Books, Page};
+use crate::message::{Answer, Listing, Reply};
+use crate::row::{AttemptRow, DecisionRow};
+use crate::{Decided, Scene, Treasury, keep};
+use farebox_base::encoding::json as read_json;
+use farebox_base::text::csv_line;
+
+/// Rows of a page that names no limit.
+const USUAL: u32 = 100;
+
+impl Listing {
+    /// Reads a query. `named` are the parameters that the request has beside `cursor` and `limit`; no
+    /// value that means something here has letters that need escaping.
+    ///
+    /// # Errors
+    /// The answer that names a parameter which it does not have: it would limit nothing.
+    pub fn read(query: &str, named: &[&str]) -> Result<Self, Reply> {
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        let pairs: Vec<_> = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
+        let known: Vec<&str> = ["cursor", "limit"].iter().chain(named).copied().collect();
+        if let Some((name, _)) = pairs.iter().find(|(name, _)| !known.contains(name)) {
+            let name: String = name.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
+            let detail = format!("{name} is no parameter of this; known are {}", known.join(", "));
+            return Err(problem(400, "invalid_query", &detail));
+        }
+        let of = |name: &str| {
+            let found = pairs.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_string())
+        };
+        let outcome = of("outcome").or_else(|| of("state"));
+        Ok(Self { cursor: of("cursor"), limit: of("limit"), agent: of("agent"), outcome })
+    }
+}
+
+/// The part of a list that is asked for; `None` if that is no part.
+pub(crate) fn page(listing: &Listing) -> Option<Page> {
+    let limit = match &listing.limit {
+        None => USUAL,
+        Some(text) => text.parse().ok().filter(|limit| (1..=1000).contains(limit))?,
+    };
+    let after = match &listing.cursor {
+        None => None,
+        Some(text) => {
+            let (at, id) = text.split_once('.')?;
+            Some((at.parse().ok()?, id.to_string()))
+        }
+    };
+    let (agent, outcome) = (listing.agent.clone(), listing.outcome.clone());
+    Some(Page { after, limit, agent, outcome })
+}
+
+/// A part of a list, with the cursor of the next one if there may be one.
+pub(crate) fn listed(items: Vec<Value>, last: Option<(u64, String)>, page: &Page) -> Decided {
+    let is_full = u32::try_from(items.len()).unwrap_or(u32::MAX) >= page.limit;
+    let cursor = last.filter(|_| is_full).map(|(at, id)| format!("{at}.{id}"));
+    ok(&json!({"items": items, "cursor": cursor}))
+}
+
+impl Treasury {
+    pub(super) fn list_decisions<B: Books>(
+        &self,
+        books: &B,
+        listing: &Listing,
+    ) -> Result<Decided, B::Error> {
+        let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
+        let rows = books.decisions(&page)?;
+        let last = rows.last().map(|row| (row.created, row.id.clone()));
+        Ok(listed(rows.iter().map(decision).collect(), last, &page))
+    }
+
+    pub(super) fn one_decision<B: Books>(
+        &self,
+        books: &B,
+        id: &str,
+        scene: Scene<'_>,
+    ) -> Result<Decided, B::Error> {
+        let Some(row) = books.decision(id)? else { return Ok(told(not_found("decision"))) };
+        let attempt = books.attempt(&row.attempt)?;
+        let request = (row.method.as_str(), row.url.as_str());
+        let receipt = attempt.as_ref().and_then(|it| self.receipt(scene.organization, request, it));
+        let mut body = decision(&row);
+        if let Some(members) = body.as_object_mut() {
+            let answer = read_json::parse_with(row.body.as_bytes(), usize::MAX).unwrap_or_default();
+            members.insert("decision".to_string(), answer);
+            members.insert("attempt".to_string(), json!(attempt.as_ref().map(paid)));
+            members.insert("receipt".to_string(), json!(receipt));
+        }
+        Ok(ok(&body))
+    }
+
+    pub(super) fn export<B: Books>(
+        &self,
+        books: &B,
+        listing: &Listing,
+        format: &str,
+        scene: Scene<'_>,
+    ) -> Result<Decided, B::Error> {
+        let _ = scene;
+        let is_csv = match format {
+            "csv" => true,
+            "jsonl" => false,
+            _ => return Ok(told(problem(400, "invalid_query", "format must be csv or jsonl"))),
+        };
+        let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
+        let rows = books.decisions(&page)?;
+        let mut text = if is_csv { format!("{}\r\n", COLUMNS.join(",")) } else { String::new() };
+        for row in &rows {
+            let attempt = books.attempt(&row.attempt)?;
+            let mut line = decision(row);
+            let paid = attempt.as_ref().map(paid).unwrap_or_default();
+            if let Some(members) = line.as_object_mut() {
+                for (name, value) in paid.as_object().into_iter().flatten() {
+                    members.entry(name.clone()).or_insert_with(|| value.clone());
+                }
+            }
+            if is_csv {
+                let cells: Vec<String> =
+                    COLUMNS.iter().map(|name| shown(line.get(*name))).collect();
+                text.push_str(&csv_line(cells.iter().map(String::as_str)));
+                text.push_str("\r\n");
+            } else {
+                text.push_str(&line.to_string());
+                text.push('\n');
+            }
+        }
+        let kind = if is_csv { "text/csv; charset=utf-8" } else { "application/x-ndjson" };
+        let mut headers: Vec<(String, String)> =
+            [("content-type", kind), ("cache-control", "no-store")]
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .into();
+        let is_full = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= page.limit;
+        if let Some(last) = rows.last().filter(|_| is_full) {
+            let cursor = format!("{}.{}", last.created, last.id);
+            headers.push(("farebox-cursor".to_string(), cursor));
+        }
+        if let Some(since) = keep::complete_since(books)? {
+            headers.push(("farebox-complete-since".to_string(), since));
+        }
+        let reply = Reply { status: 200, headers, body: text };
+        Ok(Decided::told(Answer::Reply(reply)))
+    }
+
+    pub(super) fn list_log<B: Books>(
+        &self,
+        books: &B,
+        listing: &Listing,
+    ) -> Result<Decided, B::Error> {
+        let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
+        let rows = books.log(&page)?;
+        let last = rows.last().map(|(number, _)| (*number, String::new()));
+        let items = rows.iter().map(|(number, row)| {
+            json!({
+                "number": number,
+                "at": time(row.at),
+                "what": row.what,
+                "subject": row.subject,
+                "version": row.version,
+                "note": row.note,
+            })
+        });
+        Ok(listed(items.collect(), last, &page))
+    }
+
+    pub(super) fn metrics<B: Books>(&self, books: &B) -> Result<Decided, B::Error> {
+        let mut text = String::from(
+            "# HELP farebox_treasury_decisions Decisions by outcome and reason code.\n# TYPE farebox_treasury_decisions counter\n",
+        );
+        for (outcome, code, count) in books.outcomes()? {
+            let line = format!(
+                "farebox_treasury_decisions{{outcome=\"{outcome}\",reason_code=\"{code}\"}} {count}\n"
+            );
+            text.push_str(&line);
+        }
+        let headers =
+            [("content-type", "text/plain; version=0.0.4"), ("cache-control", "no-store")];
+        let headers = headers.map(|(name, value)| (name.to_string(), value.to_string())).into();
+        Ok(Decided::told(Answer::Reply(Reply { status: 200, headers, body: text })))
+    }
+}
+
+/// Columns of the export, all of them text.
+const COLUMNS: [&str; 19] = [
+    "paidRequestId",
+    "createdAt",
+    "agent",
+    "outcome",
+    "reasonCode",
+    "requestMethod",
+    "requestUrl",
+    "amount",
+    "asset",
+    "money",
+    "network",
+    "contract",
+    "payer",
+    "payee",
+    "amountMinor",
+    "transaction",
+    "receiptId",
+    "receiptStatus",
+    "times",
+];
+
+/// A value as the text of a cell.
+fn shown(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    }
+}
+
+fn decision(row: &DecisionRow) -> Value {
+    json!({
+        "paidRequestId": row.id,
+        "paymentAttemptId": row.attempt,
+        "agent": row.agent,
+        "idempotencyKey": row.key.as_deref().and_then(|key| key.strip_prefix("k:")),
+        "requestMethod": row.method,
+        "requestUrl": row.url,
+        "outcome": row.outcome,
+        "reasonCode": row.code,
+        "amount": row.amount,
+        "asset": row.asset,
+        "open": row.open,
+        "policyReviewEventId": row.review,
+        "createdAt": time(row.created),
+        "changedAt": time(row.changed),
+        "times": row.times,
+    })
+}
+
+fn paid(row: &AttemptRow) -> Value {
+    json!({
+        "money": row.money,
+        "wallet": row.wallet,
+        "network": row.network,
+        "contract": row.contract,
+        "payer": row.from,
+        "payee": row.to,
+        "amountMinor": row.value,
+        "nonce": row.nonce,
+        "validBefore": time(row.valid_before),
+        "openBecause": row.why,
+        "receiptId": row.receipt.as_ref().map(|_| row.receipt_id.clone()),
+        "receiptStatus": row.receipt.as_ref().map(|it| it.status.clone()),
+        "transaction": row.receipt.as_ref().and_then(|it| it.transaction()),
+    })
+}

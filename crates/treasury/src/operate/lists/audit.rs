@@ -1,0 +1,230 @@
+//! What was spent: as the budgets have it, and as the attempts show.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use super::page;
+use crate::books::{Books, Page};
+use crate::budget::{Window, worth};
+use crate::message::Listing;
+use crate::operate::reply::{invalid_query, ok, time, told};
+use crate::policy::Rules;
+use crate::row::{AttemptRow, BudgetRow, Money, Scope};
+use crate::{Decided, Scene, Treasury, keep};
+use farebox_base::amount::Amount;
+use farebox_base::time::UnixTime;
+use farebox_payer::client::asset::CAP_DECIMALS;
+use farebox_payer::client::asset::is_dollar;
+
+/// Sums of one asset in one scope, at 18 fraction digits.
+#[derive(Clone, Debug)]
+struct Sums {
+    scope: Scope,
+    symbol: String,
+    counted: Amount,
+    void: Amount,
+    confirmed: Amount,
+}
+
+impl Treasury {
+    pub(in super::super) fn budgets<B: Books>(
+        &self,
+        books: &B,
+        scene: Scene<'_>,
+    ) -> Result<Decided, B::Error> {
+        let mut scopes = Vec::from([Scope::Organization]);
+        scopes.extend(books.agents()?.into_iter().map(|agent| Scope::Agent(agent.name)));
+        scopes.push(Scope::Payouts);
+        let open = unsettled(books, scene.now)?;
+        let mut items: Vec<Value> = Vec::new();
+        for scope in scopes {
+            let row = books.budget(&scope)?;
+            let row = row.unwrap_or_else(|| BudgetRow::new(scope.clone(), scene.now)).at(scene.now);
+            let of = if scope == Scope::Payouts { &Scope::Organization } else { &scope };
+            let document = books.policy(of)?.map(|row| row.document).unwrap_or_default();
+            let rules = Rules::from_json(&document).unwrap_or_default();
+            let rules = match scope {
+                Scope::Payouts => rules.of_payouts().unwrap_or_default(),
+                Scope::Organization | Scope::Agent(_) => rules,
+            };
+            for window in Window::ALL {
+                let limits = rules.budget(window);
+                let mut symbols: Vec<String> =
+                    row.assets.iter().map(|asset| asset.symbol.clone()).collect();
+                for (symbol, _) in &limits {
+                    if !symbols.contains(symbol) {
+                        symbols.push(symbol.clone());
+                    }
+                }
+                for symbol in symbols {
+                    let counted = match symbol.as_str() {
+                        "$" => row.of_dollars(window),
+                        symbol => row.of_asset(window, symbol),
+                    };
+                    let reserved = counted.map(|counted| {
+                        let is_it = |it: &&Unsettled| {
+                            let is_its = match symbol.as_str() {
+                                "$" => is_dollar(&it.symbol),
+                                symbol => it.symbol == symbol,
+                            };
+                            is_its && it.scope == scope && it.counted >= row.start(window)
+                        };
+                        let sum = open.iter().filter(is_it).fold(Amount::ZERO, |sum, it| {
+                            sum.checked_add(it.worth).unwrap_or(Amount::MAX)
+                        });
+                        sum.min(counted)
+                    });
+                    let spent = counted
+                        .zip(reserved)
+                        .and_then(|(counted, reserved)| counted.checked_sub(reserved));
+                    let limit = limits.iter().find(|(name, _)| *name == symbol);
+                    items.push(json!({
+                        "scope": kind(&scope),
+                        "agent": agent(&scope),
+                        "asset": symbol,
+                        "window": window.name(),
+                        "since": time(row.start(window)),
+                        "limit": limit.map(|(_, amount)| text(*amount)),
+                        "reserved": reserved.map(text),
+                        "spent": spent.map(text),
+                    }));
+                }
+            }
+        }
+        Ok(ok(&json!({"items": items})))
+    }
+
+    pub(in super::super) fn audit<B: Books>(
+        &self,
+        books: &B,
+        listing: &Listing,
+    ) -> Result<Decided, B::Error> {
+        let Some(mut page) = page(listing) else { return Ok(told(invalid_query())) };
+        page.limit = page.limit.max(1000);
+        let mut sums: Vec<Sums> = Vec::new();
+        let mut cursor = page.after.clone();
+        // At most a million attempts in one answer.
+        for _ in 0..1000 {
+            page.after = cursor.take();
+            let rows = books.attempts(&page)?;
+            for row in &rows {
+                for scope in row.scopes() {
+                    add(&mut sums, scope, row);
+                }
+            }
+            let is_full = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= page.limit;
+            cursor = rows.last().filter(|_| is_full).map(|row| (row.counted, row.id.clone()));
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let items: Vec<Value> = sums.iter().map(shown).collect();
+        let cursor = cursor.map(|(at, id)| format!("{at}.{id}"));
+        let since = keep::complete_since(books)?;
+        Ok(ok(&json!({"items": items, "cursor": cursor, "completeSince": since})))
+    }
+}
+
+/// What counts in a budget and has no receipt: its merchant has not answered, or has shown nothing
+/// for it, and the chain has not either.
+struct Unsettled {
+    scope: Scope,
+    symbol: String,
+    counted: u64,
+    worth: Amount,
+}
+
+/// What is unsettled of the current month.
+fn unsettled<B: Books>(books: &B, now: UnixTime) -> Result<Vec<Unsettled>, B::Error> {
+    let mut all = Vec::new();
+    let month = Window::Month.start(now).secs();
+    for money in ["reserved", "signed"] {
+        let outcome = Some(money.to_string());
+        let mut page =
+            Page { after: Some((month, String::new())), limit: 1000, agent: None, outcome };
+        for _ in 0..1000 {
+            let rows = books.attempts(&page)?;
+            for row in rows.iter().filter(|row| row.receipt.is_none()) {
+                let worth = worth_of(row);
+                let of = |scope| Unsettled {
+                    scope,
+                    symbol: row.symbol.clone(),
+                    counted: row.counted,
+                    worth,
+                };
+                all.extend(row.scopes().into_iter().map(of));
+            }
+            let is_full = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= page.limit;
+            page.after = rows.last().filter(|_| is_full).map(|row| (row.counted, row.id.clone()));
+            if page.after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// What a payment counts, at 18 fraction digits.
+fn worth_of(row: &AttemptRow) -> Amount {
+    let worth = Amount::from_atomic(&row.value).ok().and_then(|value| worth(value, row.decimals));
+    worth.unwrap_or(Amount::ZERO)
+}
+
+fn add(sums: &mut Vec<Sums>, scope: Scope, row: &AttemptRow) {
+    let worth = worth_of(row);
+    let mut sum = match sums.iter().position(|it| it.scope == scope && it.symbol == row.symbol) {
+        Some(place) => sums.swap_remove(place),
+        None => Sums {
+            scope,
+            symbol: row.symbol.clone(),
+            counted: Amount::ZERO,
+            void: Amount::ZERO,
+            confirmed: Amount::ZERO,
+        },
+    };
+    let plus = |sum: Amount| sum.checked_add(worth).unwrap_or(Amount::MAX);
+    sum.counted = plus(sum.counted);
+    match row.money {
+        Money::Void => sum.void = plus(sum.void),
+        Money::Spent => sum.confirmed = plus(sum.confirmed),
+        Money::Reserved | Money::Signed => {}
+    }
+    sums.push(sum);
+}
+
+fn shown(sum: &Sums) -> Value {
+    let spent = sum.counted.checked_sub(sum.void).unwrap_or(Amount::ZERO);
+    let open = spent.checked_sub(sum.confirmed).unwrap_or(Amount::ZERO);
+    json!({
+        "scope": kind(&sum.scope),
+        "agent": agent(&sum.scope),
+        "asset": sum.symbol,
+        "signed": text(sum.counted),
+        "void": text(sum.void),
+        "spent": text(spent),
+        "confirmed": text(sum.confirmed),
+        "open": text(open),
+    })
+}
+
+fn text(amount: Amount) -> String {
+    amount.to_decimal(CAP_DECIMALS)
+}
+
+const fn kind(scope: &Scope) -> &'static str {
+    match scope {
+        Scope::Organization => "organization",
+        Scope::Agent(_) => "agent",
+        Scope::Payouts => "payouts",
+    }
+}
+
+fn agent(scope: &Scope) -> Option<String> {
+    match scope {
+        Scope::Organization | Scope::Payouts => None,
+        Scope::Agent(name) => Some(name.to_string()),
+    }
+}

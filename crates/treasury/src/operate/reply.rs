@@ -1,0 +1,95 @@
+//! Answers to the operator, and the writes that several requests share.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use crate::Decided;
+use crate::books::{Books, Change};
+use crate::message::{Answer, Reply};
+use crate::row::{LogRow, PolicyRow, Scope};
+use farebox_base::time::UnixTime;
+
+/// The writes that put rules, under the next version.
+pub(crate) fn put_rules<B: Books>(
+    books: &B,
+    scope: Scope,
+    document: &str,
+    now: UnixTime,
+) -> Result<Vec<Change>, B::Error> {
+    let version = books.policy(&scope)?.map_or(0, |row| row.version).saturating_add(1);
+    let subject = scope.key();
+    let (document, changed) = (document.to_string(), now.secs());
+    let log = logged("policy.changed", &subject, Some(version), &document, now);
+    let row = PolicyRow { scope, version, document, changed };
+    Ok(Vec::from([Change::Policy(row), log]))
+}
+
+/// A line of the log.
+pub(crate) fn logged(
+    what: &str,
+    subject: &str,
+    version: Option<u64>,
+    note: &str,
+    now: UnixTime,
+) -> Change {
+    Change::Log(LogRow {
+        at: now.secs(),
+        what: what.to_string(),
+        subject: subject.to_string(),
+        version,
+        note: note.to_string(),
+    })
+}
+
+/// Rules as they are told.
+pub(crate) fn rules_of(row: &PolicyRow) -> Value {
+    farebox_base::encoding::json::parse(row.document.as_bytes()).unwrap_or_default()
+}
+
+/// A response without writes.
+pub(crate) fn told(reply: Reply) -> Decided {
+    Decided::told(Answer::Reply(reply))
+}
+
+/// The response with this body.
+pub(crate) fn ok(body: &Value) -> Decided {
+    told(Reply::json(200, body.to_string()))
+}
+
+/// A refusal. Spec: RFC 9457.
+#[must_use]
+pub fn problem(status: u32, code: &str, detail: &str) -> Reply {
+    let title = code.replace('_', " ");
+    let body = json!({
+        "type": alloc::format!("urn:farebox:problem:{code}"),
+        "title": title,
+        "status": status,
+        "code": code,
+        "detail": detail,
+    });
+    let mut reply = Reply::json(status, body.to_string());
+    for (name, value) in &mut reply.headers {
+        if name == "content-type" {
+            *value = "application/problem+json".to_string();
+        }
+    }
+    reply
+}
+
+/// The answer about what is not there.
+pub(crate) fn not_found(what: &str) -> Reply {
+    problem(404, "not_found", &alloc::format!("there is no such {what}"))
+}
+
+/// The answer to a cursor or limit that is none.
+pub(crate) fn invalid_query() -> Reply {
+    let detail = "cursor must be one of an answer, and limit a number from 1 to 1000";
+    problem(400, "invalid_query", detail)
+}
+
+/// A time as it is told.
+pub(crate) fn time(secs: u64) -> String {
+    UnixTime::from_secs(secs).rfc3339()
+}

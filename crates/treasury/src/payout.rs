@@ -1,0 +1,314 @@
+//! Payouts: the operator, or who has the token of a wallet, moves tokens out of it, by an
+//! authorization that a facilitator settles.
+//!
+//! A payout is a decision and an attempt like those of agents, in the name of [`PAYOUTS`], with a
+//! budget of its own: the facilitator is in the place of the merchant. The nonce follows from the
+//! operator's key, so that the token itself refuses a second transfer under it.
+
+mod asked;
+pub(super) mod settlement;
+mod told;
+pub(super) mod written;
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::json;
+
+pub use self::asked::organization_of;
+use self::asked::{PayoutRequest, object, read};
+pub(super) use self::told::failed;
+use self::written::{REFUSED, SENT};
+use super::answer::{FIGURES, figures};
+use super::attempt::Held;
+use super::books::{Books, Change};
+use super::budget::worth;
+use super::config::{Environment, Wallet};
+use super::decide::choice::Chosen;
+use super::decide::draft::Draft;
+use super::id::Fresh;
+use super::message::{Answer, MerchantAnswer, Reply};
+use super::operate::reply::problem;
+use super::outcome::Outcome;
+use super::policy::Rules;
+use super::policy::judge::{Denial, Judged};
+use super::request::PaymentRequest;
+use super::reviewed::Reviewed;
+use super::row::{AttemptRow, BudgetRow, PAYOUTS, Scope};
+use super::terms::Terms;
+use super::{Decided, Scene, Treasury, keep, notice};
+use farebox_base::amount::Amount;
+use farebox_base::hash;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_common::payment::TxHash;
+use farebox_evm::address::Address;
+use farebox_evm::token::{Token, by_symbol};
+use farebox_wire::facilitator::outcome::{SettleOutcome, settle_outcome};
+use farebox_wire::facilitator::reply::FacilitatorReply;
+use farebox_wire::facilitator::wire::{Expected, Facilitator};
+use farebox_wire::x402::header;
+
+/// Seconds for which a payout may be settled.
+const VALID_SECS: u64 = 600;
+
+impl Treasury {
+    /// Makes a payout, or answers with the one under this key. With `only`, out of this wallet of
+    /// this organization and no other.
+    pub(super) fn pay_out<B: Books>(
+        &self,
+        books: &B,
+        body: &str,
+        only: Option<&str>,
+        scene: Scene<'_>,
+    ) -> Result<Decided, B::Error> {
+        let told = |reply: Reply| Ok(Decided::told(Answer::Reply(reply)));
+        if let Some(members) = object(body).filter(|it| it.contains_key("contract")) {
+            return self.hold(books, &members, only, scene);
+        }
+        let asked = match read(body) {
+            Ok(asked) => asked,
+            Err(faults) => return told(problem(400, "invalid_payout", &faults)),
+        };
+        if let Some(wallet) = only
+            && (asked.wallet != wallet
+                || organization_of(body).as_deref() != Some(scene.organization))
+            && !planted(Mutant::TokensPayFromAnyWallet)
+        {
+            let detail = "the token pays out of another wallet or organization";
+            return told(problem(403, "payouts_not_allowed", detail));
+        }
+        let digest = asked.digest();
+        let key = format!("k:{}", asked.key);
+        if let Some(row) = books.decision_by_key(PAYOUTS, &key)?
+            && !planted(Mutant::KeysAreForgotten)
+        {
+            if row.request != digest && !planted(Mutant::PayoutKeysServeOthers) {
+                let detail = "the key was used for another payout; nothing was paid for this one";
+                return told(problem(409, "idempotency_key_conflict", detail));
+            }
+            return told(self.reply(&row));
+        }
+        if books.is_traced(&keep::of_key(PAYOUTS, &key))? && !planted(Mutant::RemovedKeysPayAgain) {
+            let detail =
+                "a payout was made under the key, and is not kept any more; nothing was paid now";
+            return told(problem(409, "idempotency_key_used", detail));
+        }
+        let Some(facilitator) = &self.facilitator else {
+            let detail = "FACILITATOR_URL is not set, so that nothing can move the tokens";
+            return told(problem(409, "payouts_not_configured", detail));
+        };
+        let facilitator = Facilitator::new(facilitator);
+        let (wallet, token) = match self.payable(&asked, scene) {
+            Ok(found) => found,
+            Err(reply) => return told(reply),
+        };
+        let document = books.policy(&Scope::Organization)?.map(|row| row.document);
+        let rules = document.and_then(|document| Rules::from_json(&document).ok());
+        let Some(rules) = rules.as_ref().and_then(Rules::of_payouts) else {
+            let detail =
+                "the organization's policy has no payoutsPerDay; without it nothing is paid out";
+            return told(problem(403, "payouts_not_allowed", detail));
+        };
+        let asking = self.as_request(&asked, token, &facilitator, scene);
+        let terms = Terms::of(&asking, None);
+        let Ok(challenge) = terms.read(scene.now) else {
+            return told(problem(
+                400,
+                "invalid_payout",
+                "the asset cannot be paid by authorization",
+            ));
+        };
+        let Some(offer) = challenge.offers.first().cloned() else {
+            return told(problem(
+                400,
+                "invalid_payout",
+                "the asset cannot be paid by authorization",
+            ));
+        };
+        let spent = books.budget(&Scope::Payouts)?;
+        let spent = spent.unwrap_or_else(|| BudgetRow::new(Scope::Payouts, scene.now));
+        let budget = match rules.afford(&spent.at(scene.now), &offer) {
+            Ok(budget) => budget,
+            Err(Denial { reason, shortage }) => {
+                let reply = problem(403, "payouts_budget_exceeded", &reason);
+                let Some(shortage) = shortage else { return told(reply) };
+                let left = shortage.left(offer.asset.decimals);
+                let reply = reply.with(FIGURES, &figures(offer.amount, left, &offer.asset));
+                let notice = notice::budget_exhausted(&shortage, &offer, scene.now);
+                let changes = Vec::from([Change::Outbox(notice)]);
+                return Ok(Decided { answer: Answer::Reply(reply), changes });
+            }
+        };
+        let mut fresh = Fresh::of(scene.random);
+        if !planted(Mutant::PayoutNoncesAreDrawn) {
+            let parts: [&[u8]; 3] =
+                [b"farebox payout", scene.organization.as_bytes(), asked.key.as_bytes()];
+            fresh.nonce = hash::sha256(&parts);
+        }
+        let draft = Draft {
+            scene,
+            fresh,
+            reviewed: Reviewed::of(&asking),
+            request: asking,
+            digest,
+            agent: PAYOUTS.to_string(),
+            key: Some(key),
+            organization: Rules::default(),
+            own: Rules::default(),
+            waiting: None,
+            changes: Vec::new(),
+        };
+        let (judged, budgets) = (Judged::Allowed, Vec::from([budget]));
+        let chosen = Chosen { terms, challenge, place: 0, offer, wallet, judged, budgets };
+        let decided = self.reserve(draft, chosen);
+        // Under another key only if two keys have one hash.
+        match self.second(books, &decided)? {
+            Some(_) => told(problem(409, "idempotency_key_conflict", "the nonce is in use")),
+            None => Ok(decided),
+        }
+    }
+
+    /// The wallet and the token of a payout that can be made.
+    fn payable(
+        &self,
+        asked: &PayoutRequest,
+        scene: Scene<'_>,
+    ) -> Result<(&Wallet, &'static Token), Reply> {
+        let wrong = |detail: &str| Err(problem(400, "invalid_payout", detail));
+        let Some(organization) = self.organization(scene.organization) else {
+            return wrong("organization: is unknown");
+        };
+        let is_main = organization.environment == Environment::Main;
+        if asked.network.is_main_network() != is_main && !planted(Mutant::EnvironmentsMix) {
+            return wrong("network: is not one of the organization's environment");
+        }
+        let Some(wallet) = self.wallets.iter().find(|wallet| wallet.name == asked.wallet) else {
+            return wrong("wallet: is not the name of a wallet in WALLETS");
+        };
+        let Some(from) = wallet.address().filter(|_| wallet.networks.contains(&asked.network))
+        else {
+            return wrong("wallet: does not have this network, or its secret is not set");
+        };
+        if from == asked.to {
+            return wrong("to: is the wallet itself");
+        }
+        let Some(token) = by_symbol(&asked.network, &asked.asset).filter(|token| token.eip3009)
+        else {
+            return wrong(
+                "asset: is not a known asset of this network that can be sent by authorization",
+            );
+        };
+        let amount = asked.amount_of(token);
+        if amount.is_none_or(|amount| amount.is_zero() || worth(amount, token.decimals).is_none()) {
+            return wrong(
+                "amount: must be decimal text above 0 with no more digits than the asset has",
+            );
+        }
+        if self.node(&asked.network).is_none() {
+            let detail =
+                "RPC_URL has no node for this network, so that no one would know what became of it";
+            return Err(problem(409, "payouts_not_configured", detail));
+        }
+        Ok((wallet, token))
+    }
+
+    /// The request to the facilitator, as one to a merchant that asks for exactly this.
+    fn as_request(
+        &self,
+        asked: &PayoutRequest,
+        token: &Token,
+        facilitator: &Facilitator,
+        scene: Scene<'_>,
+    ) -> PaymentRequest {
+        let url = facilitator.settle_url();
+        let terms = json!({
+            "x402Version": 2,
+            "resource": {"url": url, "description": "payout", "mimeType": "application/json"},
+            "accepts": [{
+                "scheme": "exact",
+                "network": asked.network.as_str(),
+                "asset": token.address.to_checksum(),
+                "amount": asked.amount_of(token).unwrap_or(Amount::ZERO).to_string(),
+                "payTo": asked.to.to_checksum(),
+                "maxTimeoutSeconds": VALID_SECS,
+                "extra": {"name": token.name, "version": token.version},
+            }],
+        });
+        let field = |name: &str, value: &str| (name.to_string(), value.to_string());
+        PaymentRequest {
+            organization: scene.organization.to_string(),
+            agent: PAYOUTS.to_string(),
+            method: "POST".to_string(),
+            url,
+            headers: Vec::from([
+                field("content-type", "application/json"),
+                field("accept", "application/json"),
+            ]),
+            body: None,
+            protocol: "x402".to_string(),
+            challenge_headers: Vec::from([(
+                "payment-required".to_string(),
+                header::encode(&terms.to_string()),
+            )]),
+            challenge_body: String::new(),
+            key: None,
+            candidate: None,
+            max_amount: None,
+        }
+    }
+
+    /// Takes a facilitator's answer. Whatever it says, the chain decides what became of the money.
+    pub(super) fn paid_out(
+        &self,
+        held: Held,
+        answer: &MerchantAnswer,
+        repeated: bool,
+        scene: Scene<'_>,
+    ) -> Decided {
+        let outcome = outcome_of(&held.attempt, answer, repeated);
+        self.conclude(held, outcome, None, scene)
+    }
+}
+
+/// What a facilitator's answer says of a payout.
+fn outcome_of(attempt: &AttemptRow, answer: &MerchantAnswer, repeated: bool) -> Outcome {
+    let is_json = answer
+        .headers
+        .iter()
+        .any(|(name, value)| name == "content-type" && value.to_ascii_lowercase().contains("json"));
+    let reply = FacilitatorReply::Answer {
+        status: u16::try_from(answer.status).unwrap_or(u16::MAX),
+        is_json: is_json && !answer.cut,
+        body: answer.body.clone(),
+    };
+    let expected = Expected {
+        payer: Address::parse(&attempt.from).ok(),
+        network: attempt.network.clone(),
+        amount: Amount::from_atomic(&attempt.value).unwrap_or(Amount::ZERO),
+    };
+    let named = |hash: Option<TxHash>| hash.map(|hash| hash.to_text());
+    match settle_outcome(&reply, &expected) {
+        SettleOutcome::Settled(hash) => {
+            let transaction = Some(hash.to_text());
+            let evidence = Some(json!({"transaction": transaction}));
+            let it = Outcome::of("allow", "policy_allow", SENT);
+            Outcome { fulfillment: "succeeded", has_receipt: true, transaction, evidence, ..it }
+        }
+        // A repeat is refused because the first may have arrived.
+        SettleOutcome::Refused(reason) if !repeated => {
+            let evidence = Some(json!({"facilitatorReason": reason}));
+            let it = Outcome::of("execution_failed", "merchant_rejected", REFUSED);
+            Outcome { evidence, ..it }
+        }
+        SettleOutcome::Refused(reason) => {
+            Outcome { evidence: Some(json!({"facilitatorReason": reason})), ..Outcome::lost() }
+        }
+        SettleOutcome::Pending => Outcome::lost(),
+        SettleOutcome::Unknown(hash) => {
+            let transaction = named(hash);
+            let evidence = Some(json!({"facilitatorStatus": answer.status}));
+            Outcome { has_receipt: transaction.is_some(), transaction, evidence, ..Outcome::lost() }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! How payouts stand now.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde_json::{Value, json};
+
+use crate::books::Books;
+use crate::message::Listing;
+use crate::operate::lists::{listed, page};
+use crate::operate::reply::{invalid_query, not_found, ok, time, told};
+use crate::row::{AttemptRow, DecisionRow, Money, Notice, PAYOUTS};
+use crate::{Decided, Treasury};
+use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+
+impl Treasury {
+    pub(crate) fn payouts<B: Books>(
+        &self,
+        books: &B,
+        listing: &Listing,
+    ) -> Result<Decided, B::Error> {
+        let Some(mut page) = page(listing) else { return Ok(told(invalid_query())) };
+        page.agent = Some(PAYOUTS.to_string());
+        let rows = books.decisions(&page)?;
+        let last = rows.last().map(|row| (row.created, row.id.clone()));
+        let mut items: Vec<Value> = Vec::new();
+        for row in &rows {
+            items.push(shown(row, books.attempt(&row.attempt)?.as_ref()));
+        }
+        Ok(listed(items, last, &page))
+    }
+
+    pub(crate) fn one_payout<B: Books>(
+        &self,
+        books: &B,
+        id: &str,
+        only: Option<&str>,
+    ) -> Result<Decided, B::Error> {
+        if id.starts_with("esc_") {
+            return self.one_escrow(books, id, only);
+        }
+        let Some(row) = books.decision(id)?.filter(DecisionRow::is_payout) else {
+            return Ok(told(not_found("payout")));
+        };
+        let attempt = books.attempt(&row.attempt)?;
+        let wallet = attempt.as_ref().map(|attempt| attempt.wallet.as_str());
+        if only.is_some() && only != wallet && !planted(Mutant::TokensSeeEveryPayout) {
+            return Ok(told(not_found("payout")));
+        }
+        Ok(ok(&shown(&row, attempt.as_ref())))
+    }
+}
+
+/// A payout as it stands: `state` is `executing`, `open`, `confirmed` or `void`.
+fn shown(row: &DecisionRow, attempt: Option<&AttemptRow>) -> Value {
+    let facts = attempt.and_then(|it| it.receipt.as_ref());
+    let amount =
+        attempt.and_then(|it| Some(Amount::from_atomic(&it.value).ok()?.to_decimal(it.decimals)));
+    json!({
+        "id": row.id,
+        "idempotencyKey": row.key.as_deref().and_then(|key| key.strip_prefix("k:")),
+        "outcome": row.outcome,
+        "state": attempt.map(|it| state(row, it)),
+        "wallet": attempt.map(|it| it.wallet.clone()),
+        "network": attempt.map(|it| it.network.clone()),
+        "asset": row.asset,
+        "contract": attempt.map(|it| it.contract.clone()),
+        "from": attempt.map(|it| it.from.clone()),
+        "to": attempt.map(|it| it.to.clone()),
+        "amount": amount,
+        "amountMinor": attempt.map(|it| it.value.clone()),
+        "nonce": attempt.map(|it| it.nonce.clone()),
+        "validBefore": attempt.map(|it| time(it.valid_before)),
+        "transaction": facts.and_then(|it| it.transaction()),
+        "onChain": facts.is_some_and(|it| it.on_chain),
+        "openBecause": attempt.and_then(|it| it.why.clone()),
+        "createdAt": time(row.created),
+        "changedAt": time(row.changed),
+        "confirmedAt": facts.and_then(|it| it.confirmed).map(time),
+    })
+}
+
+fn state(row: &DecisionRow, attempt: &AttemptRow) -> String {
+    match attempt.money {
+        Money::Spent => "confirmed",
+        Money::Void => "void",
+        Money::Reserved | Money::Signed if row.outcome == "executing" => "executing",
+        Money::Reserved | Money::Signed => "open",
+    }
+    .to_string()
+}
+
+/// What the webhook is told of a payout that never moves.
+pub(crate) fn failed(row: &DecisionRow, attempt: &AttemptRow, now: UnixTime) -> Notice {
+    let kind = "payout.failed";
+    let body = json!({"type": kind, "at": time(now.secs()), "payout": shown(row, Some(attempt))});
+    Notice {
+        id: alloc::format!("{kind}:{}", row.id),
+        kind: kind.to_string(),
+        at: now.secs(),
+        body: body.to_string(),
+    }
+}

@@ -1,0 +1,175 @@
+//! Whether rules and budgets allow a payment, and the sentence if they do not.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use super::{Limit, Rules};
+use crate::budget::{self, Window};
+use crate::money::in_words;
+use crate::row::{BudgetRow, Scope};
+use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_payer::client::offer::Offer;
+
+/// A payment that is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// What would be paid.
+    pub offer: &'a Offer,
+    /// Scheme, host and port of the merchant.
+    pub origin: &'a str,
+    /// The time.
+    pub now: UnixTime,
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The sentence for the agent.
+    pub reason: String,
+    /// The budget that has no room.
+    pub shortage: Option<Shortage>,
+}
+
+/// A budget that has no room for a payment; amounts are at 18 fraction digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    /// Whose budget.
+    pub scope: Scope,
+    /// Which.
+    pub window: Window,
+    /// What is counted in it.
+    pub spent: Amount,
+    /// What may be.
+    pub limit: Amount,
+}
+
+impl Shortage {
+    /// What is left, in atomic units of an asset.
+    #[must_use]
+    pub fn left(&self, decimals: u8) -> Amount {
+        budget::whole(self.limit.checked_sub(self.spent).unwrap_or(Amount::ZERO), decimals)
+    }
+}
+
+impl From<String> for Denial {
+    fn from(reason: String) -> Self {
+        Self { reason, shortage: None }
+    }
+}
+
+/// What rules that allow a payment ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// Nothing more.
+    Allowed,
+    /// A person has to look first.
+    Review,
+}
+
+impl Rules {
+    /// Judges by everything but the budgets.
+    ///
+    /// # Errors
+    /// The sentence for the agent.
+    pub fn judge(&self, scope: &Scope, subject: Subject<'_>) -> Result<Judged, Denial> {
+        let Subject { offer, origin, now } = subject;
+        let whose = whose(scope);
+        let denied = |what: &str| {
+            let reason =
+                format!("Policy denied: this {what} is not allowed by the current {whose} policy.");
+            Err(Denial::from(reason))
+        };
+        if self.expires.is_some_and(|expires| now >= expires) && !planted(Mutant::RulesForEver) {
+            return Err(format!("Policy denied: the current {whose} policy has expired.").into());
+        }
+        let allowed = match (&self.allowed, scope) {
+            (Some(allowed), _) => allowed.iter().any(|pattern| pattern.holds(origin)),
+            (None, Scope::Organization) => planted(Mutant::SilenceAllows),
+            (None, Scope::Agent(_) | Scope::Payouts) => true,
+        };
+        let is_denied = self.denied.iter().any(|pattern| pattern.holds(origin));
+        if !allowed || is_denied && !planted(Mutant::DeniedOriginsPass) {
+            return denied("merchant");
+        }
+        if self.payees.as_ref().is_some_and(|payees| !payees.contains(&offer.pay_to)) {
+            return denied("payee");
+        }
+        if !self.allows_network(&offer.asset.network) {
+            return denied("network");
+        }
+        if self.assets.as_ref().is_some_and(|all| !all.contains(&offer.asset.symbol)) {
+            return denied("asset");
+        }
+        let symbol = &offer.asset.symbol;
+        let Some(worth) = budget::worth(offer.amount, offer.asset.decimals) else {
+            return Err(format!("Policy denied: the price in {symbol} is too large.").into());
+        };
+        if let Some(limit) = &self.per_payment
+            && limit.of(symbol).is_none_or(|limit| worth > limit)
+        {
+            let limit = words(limit.of(symbol), symbol);
+            let asked = in_words(worth, symbol);
+            return Err(format!(
+                "Policy denied: {whose} limit of {limit} per payment exceeded. Requested: {asked}."
+            )
+            .into());
+        }
+        let above = |limit: &Limit| limit.of(symbol).is_none_or(|limit| worth > limit);
+        let is_large = self.review_above.as_ref().is_some_and(above);
+        Ok(if is_large && !planted(Mutant::LargePass) { Judged::Review } else { Judged::Allowed })
+    }
+
+    /// The budget with this payment in it.
+    ///
+    /// # Errors
+    /// The sentence for the agent and what is left, if a window has no room.
+    pub fn afford(&self, row: &BudgetRow, offer: &Offer) -> Result<BudgetRow, Denial> {
+        let (symbol, whose) = (&offer.asset.symbol, whose(&row.scope));
+        let large = || Denial::from(format!("Policy denied: the price in {symbol} is too large."));
+        let worth = budget::worth(offer.amount, offer.asset.decimals).ok_or_else(large)?;
+        for window in Window::ALL {
+            let Some(limit) = self.over(window) else { continue };
+            let spent = match limit {
+                Limit::Dollars(_) => row.of_dollars(window),
+                Limit::Assets(_) => row.of_asset(window, symbol),
+            };
+            let after = spent.and_then(|spent| spent.checked_add(worth));
+            let fits = after.zip(limit.of(symbol)).is_some_and(|(after, limit)| after <= limit);
+            if !fits && !planted(Mutant::BudgetsOverflow) {
+                let shortage = Some(Shortage {
+                    scope: row.scope.clone(),
+                    window,
+                    spent: spent.unwrap_or(Amount::MAX),
+                    limit: limit.of(symbol).unwrap_or(Amount::ZERO),
+                });
+                let adverb = window.adverb();
+                let (limit, spent) = (words(limit.of(symbol), symbol), words(spent, symbol));
+                let asked = in_words(worth, symbol);
+                let reason = format!(
+                    "Policy denied: {whose} {adverb} budget of {limit} exceeded. Current spend: {spent}. Requested: {asked}."
+                );
+                return Err(Denial { reason, shortage });
+            }
+        }
+        row.clone().plus(symbol, worth).ok_or_else(large)
+    }
+}
+
+/// As in `workspace policy`.
+fn whose(scope: &Scope) -> &'static str {
+    match scope {
+        Scope::Organization => "workspace",
+        Scope::Agent(_) => "agent",
+        Scope::Payouts => "payouts",
+    }
+}
+
+/// An amount; nothing, if it is not named.
+fn words(amount: Option<Amount>, symbol: &str) -> String {
+    match amount {
+        Some(amount) => in_words(amount, symbol),
+        None => in_words(Amount::ZERO, symbol).to_string(),
+    }
+}

@@ -1,0 +1,328 @@
+//! What the alarm does: it ends what a lost Worker left, and reads the chain until the money of each
+//! payment is known to have moved, or to never move.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use super::attempt::Held;
+use super::books::{Books, Change};
+use super::links::is_link;
+use super::merchant::{Locality, origin};
+use super::outcome::Outcome;
+use super::row::{AttemptRow, DecisionRow, Money, ReceiptFacts, Stage};
+use super::{Job, SLACK_SECS, Scene, Treasury, notice, payout};
+use farebox_base::amount::Amount;
+use farebox_base::chain::ChainId;
+use farebox_base::encoding::hex;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_common::payment::{TransferMethod, TxHash};
+use farebox_evm::address::Address;
+use farebox_ledger::inquiry::Question;
+use farebox_ledger::inquiry::finding::{Finding, Verdict, verdict};
+
+/// Maximum attempts that one alarm works on.
+pub(super) const MAX_JOBS: u32 = 8;
+/// Maximum times that the alarm sends a payment.
+const MAX_RESENDS: u32 = 3;
+/// Seconds before the end of an authorization in which it is not sent any more.
+pub(super) const MARGIN_SECS: u64 = 6;
+/// Seconds after the first sight in which the chain is read often.
+pub(super) const FRESH_SECS: u64 = 600;
+/// How much rarer it is read later.
+pub(super) const RARER: u64 = 20;
+/// Seconds after the end of an authorization after which the chain is not asked any more.
+pub(super) const GIVE_UP_SECS: u64 = 7 * 86_400;
+/// Seconds after which the operator is told of a payment without a known outcome.
+const INCONCLUSIVE_SECS: u64 = 3600;
+/// Seconds by which the clocks of chain and treasury may differ.
+const SIGHT_SECS: u64 = 600;
+
+impl Treasury {
+    /// Work that is due, with the writes that grant it.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    pub fn recover<B: Books>(
+        &self,
+        books: &B,
+        scene: Scene<'_>,
+    ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
+        let (mut jobs, mut changes) = self.due_escrows(books, scene)?;
+        self.due_links(books, (&mut jobs, &mut changes), scene)?;
+        let mut gave_back = false;
+        for mut attempt in books.due(scene.now.secs(), MAX_JOBS)? {
+            let Some(mut decision) = books.decision(&attempt.decision)? else {
+                (attempt.due, attempt.why) = (None, Some("no_decision".to_string()));
+                changes.push(Change::Attempt(Box::new(attempt)));
+                continue;
+            };
+            match (attempt.money, decision.stage) {
+                // One at a time: each gives back to the same budgets.
+                (Money::Reserved, _) if gave_back => {}
+                (Money::Reserved, _) => {
+                    changes.extend(self.interrupted(books, attempt, &mut decision, scene)?);
+                    gave_back = true;
+                }
+                (Money::Signed, Stage::Executing) => {
+                    let (job, writes) = self.again(books, attempt, decision, scene)?;
+                    jobs.extend(job);
+                    changes.extend(writes);
+                }
+                (Money::Signed, Stage::Review | Stage::Final) => {
+                    jobs.extend(self.question(&mut attempt, scene.now));
+                    let age = scene.now.secs_since(UnixTime::from_secs(attempt.counted));
+                    let is_open = matches!(decision.outcome.as_str(), "inconclusive" | "unknown");
+                    if is_open && age >= INCONCLUSIVE_SECS {
+                        let told = notice::decision_inconclusive(&decision, &attempt, scene.now);
+                        changes.push(Change::Outbox(told));
+                    }
+                    changes.push(Change::Attempt(Box::new(attempt)));
+                }
+                (Money::Spent | Money::Void, _) => {
+                    attempt.due = None;
+                    changes.push(Change::Attempt(Box::new(attempt)));
+                }
+            }
+        }
+        Ok((jobs, changes))
+    }
+
+    /// Sends what a lost Worker may have sent once more, where that is safe; otherwise its decision
+    /// ends without an outcome.
+    fn again<B: Books>(
+        &self,
+        books: &B,
+        mut attempt: AttemptRow,
+        decision: DecisionRow,
+        scene: Scene<'_>,
+    ) -> Result<(Option<Job>, Vec<Change>), B::Error> {
+        let now = scene.now;
+        // Whoever held it holds it no more.
+        if !planted(Mutant::LeasesKeepFences) {
+            attempt.fence = attempt.fence.saturating_add(1);
+        }
+        let parcel = books.parcel(&attempt.id)?;
+        let is_late = now.plus(MARGIN_SECS).secs() >= attempt.valid_before;
+        let Some(parcel) = parcel.filter(|_| !is_late && attempt.resends < MAX_RESENDS) else {
+            let held = Held { attempt, decision };
+            return Ok((None, self.conclude(held, Outcome::lost(), None, scene).changes));
+        };
+        attempt.resends = attempt.resends.saturating_add(1);
+        attempt.lease = Some(now.plus(self.send_secs).plus(SLACK_SECS).secs());
+        attempt.due = attempt.lease;
+        let order = self.order(&attempt, &parcel, now);
+        // A token moves under a nonce once, whoever sends it.
+        let is_safe = matches!(parcel.method.as_str(), "GET" | "HEAD") || attempt.is_payout();
+        let gate = origin(&parcel.url, Locality::Local);
+        let probe = gate.filter(|_| !is_safe && !planted(Mutant::PostsAreRepeated));
+        let probe = probe.map(|origin| format!("{origin}/.well-known/farebox-keys.json"));
+        let changes = Vec::from([Change::Attempt(Box::new(attempt))]);
+        Ok((Some(Job::Send(order, probe)), changes))
+    }
+
+    /// What to ask the chain about an attempt, and when next.
+    fn question(&self, attempt: &mut AttemptRow, now: UnixTime) -> Option<Job> {
+        attempt.reads = attempt.reads.saturating_add(1);
+        self.watch(attempt, now);
+        let network = ChainId::parse(&attempt.network).ok()?;
+        let node = self.node(&network)?.to_string();
+        let question = Question {
+            chain_id: network.evm_id()?,
+            asset: Address::parse(&attempt.contract).ok()?,
+            from: Address::parse(&attempt.from).ok()?,
+            to: Address::parse(&attempt.to).ok()?,
+            value: Amount::from_atomic(&attempt.value).ok()?,
+            method: TransferMethod::Eip3009,
+            nonce: hex::decode_array(&attempt.nonce).ok()?,
+            seen_block: None,
+            seen_at: UnixTime::from_secs(attempt.counted).minus(SIGHT_SECS),
+            known: attempt.receipt.as_ref().and_then(|receipt| {
+                TxHash::parse(receipt.transaction.as_deref().unwrap_or_default())
+            }),
+            confirmations: self.confirmations,
+            cursor: None,
+        };
+        let (id, fence) = (attempt.id.clone(), attempt.fence);
+        Some(Job::Read { attempt: id, fence, node, question: Box::new(question) })
+    }
+
+    /// Sets when the chain is read next: often at first, and never if there is no node or nothing
+    /// left to find.
+    pub(super) fn watch(&self, attempt: &mut AttemptRow, now: UnixTime) {
+        let network = ChainId::parse(&attempt.network).ok();
+        let has_node = network.is_some_and(|network| self.node(&network).is_some());
+        let end = UnixTime::from_secs(attempt.valid_before).plus(GIVE_UP_SECS);
+        attempt.due = match attempt.money {
+            Money::Signed if !has_node => {
+                attempt.why = Some("no_node".to_string());
+                None
+            }
+            Money::Signed if now > end => {
+                attempt.why = Some("unread".to_string());
+                None
+            }
+            Money::Signed => {
+                let age = now.secs_since(UnixTime::from_secs(attempt.counted));
+                let wait = match age {
+                    0..=FRESH_SECS => self.read_secs,
+                    _ => self.read_secs.saturating_mul(RARER),
+                };
+                Some(now.plus(wait).secs())
+            }
+            Money::Reserved => attempt.due,
+            Money::Spent | Money::Void => None,
+        };
+    }
+
+    /// Takes what the chain showed of an attempt.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    pub fn read<B: Books>(
+        &self,
+        books: &B,
+        id: &str,
+        fence: u64,
+        finding: &Finding,
+        scene: Scene<'_>,
+    ) -> Result<Vec<Change>, B::Error> {
+        if is_link(id) {
+            return self.link_read(books, (id, fence), finding, scene);
+        }
+        let Some(mut attempt) = books.attempt(id)? else { return Ok(Vec::new()) };
+        let Some(mut decision) = books.decision(&attempt.decision)? else { return Ok(Vec::new()) };
+        let is_it = attempt.fence == fence && attempt.money == Money::Signed;
+        if !is_it || decision.stage == Stage::Executing {
+            return Ok(Vec::new());
+        }
+        let now = scene.now;
+        let end = UnixTime::from_secs(attempt.valid_before);
+        let seen = |attempt: &mut AttemptRow, transaction: TxHash| {
+            let fulfillment = match decision.outcome.as_str() {
+                "inconclusive" => "inconclusive",
+                _ => "failed",
+            };
+            let fresh = ReceiptFacts::seen(fulfillment, now.secs());
+            let mut receipt = attempt.receipt.take().unwrap_or(fresh);
+            receipt.transaction = Some(transaction.to_text());
+            receipt.on_chain = true;
+            if receipt.evidence == ReceiptFacts::DOUBTED {
+                receipt.evidence = "settled".to_string();
+            }
+            receipt.status = "provisional".to_string();
+            receipt.reconciliation = "in_progress".to_string();
+            attempt.receipt = Some(receipt);
+            attempt.why = None;
+        };
+        let claimed = attempt.receipt.as_ref().filter(|receipt| !receipt.on_chain);
+        let claimed = claimed.and_then(|receipt| receipt.transaction.clone());
+        match (finding, verdict(finding, end, now)) {
+            (Finding::Unconfirmed { transaction }, _) if !planted(Mutant::OneBlockConfirms) => {
+                seen(&mut attempt, *transaction);
+                self.watch(&mut attempt, now);
+            }
+            (Finding::Unconfirmed { transaction }, _) => {
+                self.confirm(&mut attempt, *transaction, now, seen);
+                decision.open = false;
+            }
+            (
+                _,
+                Verdict::Captured(transaction)
+                | Verdict::Late(transaction)
+                | Verdict::Early(transaction),
+            ) => {
+                self.confirm(&mut attempt, transaction, now, seen);
+                decision.open = false;
+            }
+            (Finding::Unused { .. }, Verdict::Open) if planted(Mutant::UnusedIsVoid) => {
+                return self.expire(books, attempt, decision, now);
+            }
+            (_, Verdict::Void) => return self.expire(books, attempt, decision, now),
+            (Finding::Unused { .. }, _) => {
+                match &mut attempt.receipt {
+                    Some(receipt) if receipt.on_chain => {
+                        // A reorganization took it away; it may come again.
+                        receipt.on_chain = false;
+                        receipt.status = "provisional".to_string();
+                        receipt.reconciliation = "required".to_string();
+                    }
+                    Some(receipt)
+                        if receipt.transaction.is_some()
+                            && !planted(Mutant::ClaimsOutliveReadings) =>
+                    {
+                        // The merchant named another payment's, or the node is late.
+                        receipt.evidence = ReceiptFacts::DOUBTED.to_string();
+                    }
+                    Some(_) | None => {}
+                }
+                attempt.why = Some("unused".to_string());
+            }
+            (_, Verdict::Unclear(_)) => attempt.why = Some("unclear".to_string()),
+            (Finding::Unreadable(why), _) => attempt.why = Some(why.code().to_string()),
+            (_, Verdict::Open | Verdict::Unreadable) => {
+                attempt.why = Some("open".to_string());
+            }
+        }
+        let mut changes = Vec::new();
+        let shown = attempt.receipt.as_ref().filter(|receipt| receipt.on_chain);
+        let shown = shown.and_then(|receipt| receipt.transaction.as_ref());
+        if claimed.is_some() && shown.is_some() && shown != claimed.as_ref() {
+            let notice = notice::settlement_conflict(&decision, &attempt, now);
+            changes.push(Change::Outbox(notice));
+        }
+        changes.push(Change::Attempt(Box::new(attempt)));
+        changes.push(Change::Decision(Box::new(decision)));
+        Ok(changes)
+    }
+
+    /// Notes that the money has moved for good.
+    fn confirm(
+        &self,
+        attempt: &mut AttemptRow,
+        transaction: TxHash,
+        now: UnixTime,
+        seen: impl Fn(&mut AttemptRow, TxHash),
+    ) {
+        seen(attempt, transaction);
+        attempt.money = Money::Spent;
+        attempt.due = None;
+        if let Some(receipt) = &mut attempt.receipt {
+            receipt.status = "confirmed".to_string();
+            receipt.reconciliation = "resolved".to_string();
+            receipt.evidence = "settled".to_string();
+            receipt.confirmed = Some(now.secs());
+        }
+    }
+
+    /// Notes that the money never moves, and gives the budgets back.
+    fn expire<B: Books>(
+        &self,
+        books: &B,
+        mut attempt: AttemptRow,
+        mut decision: DecisionRow,
+        now: UnixTime,
+    ) -> Result<Vec<Change>, B::Error> {
+        if let Some(receipt) = &mut attempt.receipt {
+            if !receipt.on_chain && !planted(Mutant::ClaimsAreKept) {
+                // The merchant alone named it; it may be that of another payment.
+                (receipt.transaction, receipt.evidence) = (None, "none".to_string());
+            }
+            receipt.on_chain = false;
+            receipt.status = "expired_unconfirmed".to_string();
+            receipt.reconciliation = "resolved".to_string();
+        }
+        decision.open = false;
+        let failed = match (attempt.is_payout(), &attempt.receipt) {
+            (true, _) => Some(payout::failed(&decision, &attempt, now)),
+            (false, Some(_)) => Some(notice::receipt_expired(&decision, &attempt, now)),
+            (false, None) => None,
+        };
+        let mut changes = self.void(books, attempt, now)?;
+        changes.extend(failed.map(Change::Outbox));
+        changes.push(Change::Decision(Box::new(decision)));
+        Ok(changes)
+    }
+}

@@ -1,0 +1,58 @@
+//! What a review covers of a request beside its terms, and what a reviewer sees of it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::merchant::sent;
+use super::request::PaymentRequest;
+use farebox_base::hash;
+
+/// Maximum bytes of the header fields, and of the body, that a reviewer is shown.
+const SHOWN_BYTES: usize = 4096;
+
+/// What a review covers of a request beside its terms.
+pub(super) struct Reviewed {
+    /// Hash of the header fields and the body that would be sent.
+    pub covers: String,
+    /// The header fields that are shown.
+    pub headers: Vec<(String, String)>,
+    /// Bytes of those that are not.
+    pub headers_cut: u64,
+    /// The part of the body that is shown.
+    pub body: String,
+    /// Bytes of the rest.
+    pub body_cut: u64,
+}
+
+impl Reviewed {
+    /// That of this request.
+    pub(super) fn of(request: &PaymentRequest) -> Self {
+        let mut fields = sent(&request.headers);
+        fields.sort();
+        let whole = request.body.as_deref().unwrap_or_default();
+        let mut parts: Vec<&[u8]> = Vec::from([b"farebox reviewed".as_slice(), whole.as_bytes()]);
+        parts.extend(fields.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]));
+        let covers = hash::digest(&parts);
+        let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+        let (mut headers, mut headers_cut, mut room) = (Vec::new(), 0_u64, SHOWN_BYTES);
+        for (name, value) in fields {
+            let bytes = name.len().saturating_add(value.len());
+            match room.checked_sub(bytes) {
+                Some(rest) => {
+                    room = rest;
+                    headers.push((name, value));
+                }
+                None => headers_cut = headers_cut.saturating_add(count(bytes)),
+            }
+        }
+        let mut body = String::new();
+        for letter in whole.chars() {
+            if body.len().saturating_add(letter.len_utf8()) > SHOWN_BYTES {
+                break;
+            }
+            body.push(letter);
+        }
+        let body_cut = count(whole.len().saturating_sub(body.len()));
+        Self { covers, headers, headers_cut, body, body_cut }
+    }
+}
