@@ -442,14 +442,18 @@ describe('the exchange', LIMIT, () => {
     assert.deepEqual(codeOf(await session('agent-late', { challenge_id: late.challenge_id, tx_hash: third })), [403, 'SELLER_BOND_CHALLENGE_EXPIRED']);
   });
 
-  it('8, 10: a seat is held for the 300 seconds of its quote, and is free after them', async () => {
+  it('8, 10: a price is held for the 300 seconds of its quote, and its seat from other quotes for ten', async () => {
     const { seller, buyer, quote, capability } = await quoted();
     const other = await world.wallet();
-    for (const secs of [31, 50, 50, 50, 50, 50]) {
+    assert.deepEqual(codeOf(await world.quote(other, 'hello', { capability })), [503, 'NO_SELLER_AVAILABLE']);
+    await world.wait(11);
+    assert.equal((await world.quote(other, 'hello', { capability })).status, 402);
+    for (const secs of [20, 50, 50, 50, 50, 50]) {
       await world.wait(secs);
       await beat(seller);
     }
-    assert.deepEqual(codeOf(await world.quote(other, 'hello', { capability })), [503, 'NO_SELLER_AVAILABLE']);
+    const terms = await verify(quote, buyer, { capability });
+    assert.deepEqual([...codeOf(terms), terms.json.amount], [402, 'X_PAYMENT_REQUIRED', quote.amount]);
     await world.wait(20);
     await beat(seller);
     assert.deepEqual(codeOf(await verify(quote, buyer, { capability, payment: await signedPayment(world, buyer, quote) })), [403, 'FINGERPRINT_INVALID']);

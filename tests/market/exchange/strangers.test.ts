@@ -102,6 +102,30 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
     assert.deepEqual(codeOf(await world.quote(wallet, 'hello', { capability })), [503, 'NO_SELLER_AVAILABLE']);
   });
 
+  it('keeps no seat of a seller from a buyer who pays by any number of quotes that are not paid', async () => {
+    const [capability, capacity] = [fresh(), 10];
+    const seller = await world.seller({ capability, capacity });
+    const idle = [];
+    for (let number = 0; number < capacity; number += 1) {
+      const headers = { 'cf-connecting-ip': `10.99.${Math.floor(number / 2)}.1` };
+      const holder = await world.wallet();
+      idle.push({ holder, terms: await quoteOf(holder, capability, headers) });
+    }
+    const early = await world.wallet();
+    assert.deepEqual(codeOf(await world.quote(early, 'hello', { capability })), [503, 'NO_SELLER_AVAILABLE']);
+    await world.wait(11);
+    const buyer = await world.wallet();
+    const quote = await quoteOf(buyer, capability);
+    const paid = await verify(quote, buyer, capability, await signedPayment(world, buyer, quote));
+    assert.deepEqual([paid.status, paid.json.status], [200, 'paid'], paid.text);
+    // Whose quote gave its seat pays its price, by the seat of another that is not paid.
+    const [{ holder, terms }] = idle as [{ holder: Wallet; terms: any }];
+    const second = await verify(terms, holder, capability, await signedPayment(world, holder, terms));
+    assert.deepEqual([second.status, second.json.payment_id], [200, terms.payment_id], second.text);
+    const { json } = await world.call(seller, 'sellers/jobs');
+    assert.deepEqual(json.jobs.map(({ job_id }: any) => job_id), [paid.json.job_id, second.json.job_id]);
+  });
+
   it('counts the seats of an address whose payments settle, and shows no seller that proved nothing', async () => {
     const [capability, headers] = [fresh(), { 'cf-connecting-ip': '10.88.0.1' }];
     await world.seller({ capability, capacity: 9 });
