@@ -19,7 +19,7 @@ import { root, runMain, step, StepFailed } from './steps.mjs';
 const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false }, 'no-build': { type: 'boolean', default: false } } });
 const OUT = join(root, 'build', 'release');
 /** The crates, each after those that it uses. */
-const CRATES = ['farebox-base', 'farebox-evm', 'farebox-common', 'farebox-wire', 'farebox-channel', 'farebox-ledger', 'farebox-gate', 'farebox-payer', 'farebox-treasury', 'farebox-market', 'farebox-core'];
+const CRATES = ['farebox-base', 'farebox-machine', 'farebox-evm', 'farebox-common', 'farebox-wire', 'farebox-channel', 'farebox-ledger', 'farebox-gate', 'farebox-payer', 'farebox-treasury', 'farebox-market', 'farebox-core'];
 /** Beginnings of paths that the npm package consists of. */
 const PUBLISHED = /^(dist|wasm|agent-wasm|cards-wasm|jobs-wasm|channels-wasm|check|gate|treasury|market|schemas)\/|^(README\.md|LICENSE-(APACHE|MIT)|package\.json)$/;
 

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use farebox_core::http::RequestHead;
+use farebox_core::machine::Envelope;
 use farebox_core::skills::catalogue::REMOVED;
 use farebox_core::skills::message::{
-    CallOutcome, Errand, Forward, Instruction, Invocation, Letter, MockProof, OriginalRequest,
-    PayOrder, Reaction, Response, SellerAnswer, SellerCall, Viewer,
+    CallOutcome, Errand, Forward, Instruction, Invocation, MockProof, OriginalRequest, PayOrder,
+    Reaction, Response, SellerAnswer, SellerCall, Viewer,
 };
 use farebox_core::skills::{Market, pay, refused};
 use wasm_bindgen::JsValue;
@@ -82,7 +83,7 @@ pub(super) async fn answer(
 
 /// Wakes the object; whether it answered.
 pub(super) async fn wake(env: &JsValue) -> bool {
-    let letter = serde_json::to_string(&Letter::of(Instruction::Follow(String::new())));
+    let letter = serde_json::to_string(&Envelope::of(Instruction::Follow(String::new())));
     calls::object(env, &letter.unwrap_or_default()).await.is_some()
 }
 
@@ -231,7 +232,7 @@ impl Desk {
     }
 
     async fn ask(&self, instruction: &Instruction) -> Option<Reaction> {
-        let letter = serde_json::to_string(&Letter::of(instruction.clone())).ok()?;
+        let letter = serde_json::to_string(&Envelope::of(instruction.clone())).ok()?;
         serde_json::from_str(&calls::object(&self.env, &letter).await?).ok()
     }
 

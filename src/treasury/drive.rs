@@ -1,10 +1,11 @@
 //! Carries out a request: asks the object, does what it answers, and tells it what came of that.
 
 use farebox_core::http::RequestHead;
+use farebox_core::machine::Envelope;
 use farebox_core::problem::Code;
 use farebox_core::treasury::message::{
-    Answer, ClaimTold, Command, Enquiry, Envelope, LinkClaim, LinkCommand, Operation, Order,
-    Preparation, Reply,
+    Answer, ClaimTold, Command, Enquiry, LinkClaim, LinkCommand, Operation, Order, Preparation,
+    Reply,
 };
 use farebox_core::treasury::{Treasury, Turn, payout, refused};
 use futures_util::future::join;

@@ -8,7 +8,9 @@ use std::path::Path;
 use crate::layers::files;
 
 /// Names that may stand more often, with the reason.
-const ALLOWED: &[(&str, &str)] = &[];
+const ALLOWED: &[(&str, &str)] = &[("Decision", ROLE)];
+/// The roles of a machine, whose types every system has: see `farebox_machine`.
+const ROLE: &str = "a role of every machine: the path says whose it is";
 /// Most types that may share a name: the same word of two specifications, or of two systems.
 const MOST: usize = 2;
 

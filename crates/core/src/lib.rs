@@ -18,6 +18,7 @@ pub use farebox_common::{config, payment, problem};
 pub use farebox_evm as evm;
 pub use farebox_gate as gate;
 pub use farebox_ledger as ledger;
+pub use farebox_machine as machine;
 pub use farebox_market::{compute, skills};
 pub use farebox_payer::{agent, client};
 pub use farebox_treasury as treasury;

@@ -79,7 +79,7 @@ impl Treasury {
     ) -> Result<Decided, B::Error> {
         let parent = match self.caller(books, caller, TokenKind::Bootstrap, scene)? {
             Ok(parent) => parent,
-            Err(reply) => return Ok(Decided::told(Answer::Reply(reply))),
+            Err(reply) => return Ok(Decided::reply(reply)),
         };
         let rows = books.tokens(&parent.agent)?;
         let mut changes = ended(&rows, scene.now);

@@ -44,7 +44,7 @@ impl Treasury {
     pub(super) fn reserve(&self, mut draft: Draft<'_>, chosen: Chosen<'_>) -> Decided {
         let Scene { now, .. } = draft.scene;
         let Some(from) = chosen.wallet.address() else {
-            return Decided::told(Answer::Reply(refused::internal()));
+            return Decided::reply(refused::internal());
         };
         let mut decision = self.row(&mut draft, Some(&chosen.offer));
         let said = DecisionAnswer::new("executing", "payment_execution_in_progress", EXECUTING);
@@ -104,7 +104,7 @@ impl Treasury {
             Key::Held(account) if node.is_none() => {
                 match self.sign(account, &prepared, &chosen.challenge, &mut attempt, now) {
                     Some(()) => Answer::Send(Box::new(self.order(&attempt, &parcel, now))),
-                    None => return Decided::told(Answer::Reply(refused::internal())),
+                    None => return Decided::reply(refused::internal()),
                 }
             }
             Key::Held(_) | Key::Bound(..) | Key::Missing(_) => {
@@ -198,7 +198,7 @@ impl Treasury {
         fence: u64,
         money: Money,
     ) -> Result<Result<Held, Decided>, B::Error> {
-        let told = |reply| Ok(Err(Decided::told(Answer::Reply(reply))));
+        let told = |reply| Ok(Err(Decided::reply(reply)));
         let Some(attempt) = books.attempt(id)? else { return told(refused::internal()) };
         let Some(decision) = books.decision(&attempt.decision)? else {
             return told(refused::internal());
@@ -231,7 +231,7 @@ impl Treasury {
             return self.release(books, attempt, decision, why, scene);
         }
         let Some(parcel) = books.parcel(id)? else {
-            return Ok(Decided::told(Answer::Reply(refused::internal())));
+            return Ok(Decided::reply(refused::internal()));
         };
         let Some((prepared, challenge)) = self.restored(&attempt, &parcel) else {
             let why = Unpayable::preflight("The terms cannot be read again.");

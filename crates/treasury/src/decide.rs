@@ -18,7 +18,7 @@ use super::answer::{DecisionAnswer, EXECUTING};
 use super::books::{Books, Change, Page};
 use super::budget::worth;
 use super::id::Fresh;
-use super::message::{Answer, Caller, Reply};
+use super::message::{Caller, Reply};
 use super::money::in_words;
 use super::policy::Rules;
 use super::policy::judge::Judged;
@@ -50,7 +50,7 @@ impl Treasury {
         body: &str,
         scene: Scene<'_>,
     ) -> Result<Decided, B::Error> {
-        let told = |reply: Reply| Ok(Decided::told(Answer::Reply(reply)));
+        let told = |reply: Reply| Ok(Decided::reply(reply));
         let token = match self.caller(books, caller, TokenKind::Runtime, scene)? {
             Ok(token) => token,
             Err(reply) => return told(reply),
@@ -137,7 +137,7 @@ impl Treasury {
             let key = id.map(|charge| format!("m:{}:{}", draft.digest, charge.challenge.id));
             if let Some(row) = self.earlier(books, &draft, key.as_deref())? {
                 if row.stage != Stage::Review {
-                    return Ok(Decided::told(Answer::Reply(self.reply(&row))));
+                    return Ok(Decided::reply(self.reply(&row)));
                 }
                 waiting = Some(row);
             }
@@ -200,7 +200,7 @@ impl Treasury {
                 let same =
                     same.filter(|row| !is_keyed && row.agent == asked.0 && row.request == asked.1);
                 let reply = same.map_or_else(refused::used_challenge, |row| self.reply(&row));
-                Ok(Decided::told(Answer::Reply(reply)))
+                Ok(Decided::reply(reply))
             }
         }
     }

@@ -57,7 +57,7 @@ impl Treasury {
         only: Option<&str>,
         scene: Scene<'_>,
     ) -> Result<Decided, B::Error> {
-        let told = |reply: Reply| Ok(Decided::told(Answer::Reply(reply)));
+        let told = |reply: Reply| Ok(Decided::reply(reply));
         let asked = match asked::read(body) {
             Ok(asked) => asked,
             Err(faults) => return told(problem(400, "invalid_payout", &faults)),
@@ -124,7 +124,7 @@ impl Treasury {
         };
         let row = books.escrow(id)?.filter(is_own);
         let reply = row.map_or_else(|| not_found("payout"), |row| shown(&row));
-        Ok(Decided::told(Answer::Reply(reply)))
+        Ok(Decided::reply(reply))
     }
 
     /// Work that is due, with the writes that grant it.
@@ -162,12 +162,12 @@ impl Treasury {
     ) -> Result<Decided, B::Error> {
         let now = scene.now.secs();
         let Some(mut row) = books.escrow(id)? else {
-            return Ok(Decided::told(Answer::Reply(not_found("payout"))));
+            return Ok(Decided::reply(not_found("payout")));
         };
         let escrow = self.escrow_at(&row, scene);
         let found = escrow.and_then(|it| Some((it, self.gateway(it)?)));
         let Some((escrow, gateway)) = found.filter(|_| row.fence == fence) else {
-            return Ok(Decided::told(Answer::Reply(shown(&row))));
+            return Ok(Decided::reply(shown(&row)));
         };
         if row.sending {
             return Ok(self.enquire(row, escrow, PAUSE_MS, now));

@@ -5,7 +5,7 @@ use alloc::string::ToString;
 use serde_json::json;
 
 use super::books::Books;
-use super::message::{Answer, Caller, Reply};
+use super::message::{Caller, Reply};
 use super::row::{Money, PAYOUTS, TokenKind};
 use super::{Decided, Scene, Treasury, keep, refused};
 use farebox_base::mutant::{Mutant, planted};
@@ -23,7 +23,7 @@ impl Treasury {
         caller: &Caller,
         scene: Scene<'_>,
     ) -> Result<Decided, B::Error> {
-        let told = |reply| Ok(Decided::told(Answer::Reply(reply)));
+        let told = |reply| Ok(Decided::reply(reply));
         let token = match self.holder(books, caller, TokenKind::Runtime, scene)? {
             Ok(token) => token,
             Err(reply) => return told(reply),
@@ -46,7 +46,7 @@ impl Treasury {
         agent: &str,
         key: &str,
     ) -> Result<Decided, B::Error> {
-        let told = |reply| Ok(Decided::told(Answer::Reply(reply)));
+        let told = |reply| Ok(Decided::reply(reply));
         let key = alloc::format!("k:{key}");
         let Some(row) = books.decision_by_key(agent, &key)?.filter(|row| !row.is_payout()) else {
             let is_traced = agent != PAYOUTS && books.is_traced(&keep::of_key(agent, &key))?;
@@ -75,7 +75,7 @@ impl Treasury {
     ) -> Result<Decided, B::Error> {
         match self.caller(books, caller, TokenKind::Runtime, scene)? {
             Ok(token) => self.known_receipt(books, receipt, Some(&token.agent), scene),
-            Err(reply) => Ok(Decided::told(Answer::Reply(reply))),
+            Err(reply) => Ok(Decided::reply(reply)),
         }
     }
 
@@ -87,7 +87,7 @@ impl Treasury {
         agent: Option<&str>,
         scene: Scene<'_>,
     ) -> Result<Decided, B::Error> {
-        let told = |reply| Ok(Decided::told(Answer::Reply(reply)));
+        let told = |reply| Ok(Decided::reply(reply));
         let Some(attempt) = books.attempt_by_receipt(&receipt.to_ascii_lowercase())? else {
             return told(refused::no_receipt());
         };

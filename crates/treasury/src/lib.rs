@@ -44,13 +44,13 @@ pub mod token;
 pub mod version;
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use self::books::{Books, Change};
 pub use self::config::Treasury;
 use self::message::{Answer, Command, Enquiry, Order};
 use farebox_base::time::UnixTime;
 use farebox_ledger::inquiry::Question;
+use farebox_machine::{Decision, Machine};
 
 /// Random bytes that one command may use.
 pub const RANDOM_BYTES: usize = 128;
@@ -70,22 +70,14 @@ pub struct Scene<'a> {
     pub random: &'a [u8; RANDOM_BYTES],
 }
 
-/// What comes of a command: write the changes, then give the answer. Afterwards the alarm is set
-/// to the earliest `due` of the attempts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decided {
-    /// The answer.
-    pub answer: Answer,
-    /// The writes, in order.
-    pub changes: Vec<Change>,
-}
+/// What comes of a command. Afterwards the alarm is set to the earliest `due` of the attempts.
+pub type Decided = Decision<Answer, Change>;
 
-impl Decided {
-    /// An answer without writes.
-    #[must_use]
-    pub const fn told(answer: Answer) -> Self {
-        Self { answer, changes: Vec::new() }
-    }
+impl Machine for Treasury {
+    type Command = Command;
+    type Answer = Answer;
+    type Change = Change;
+    type Random = [u8; RANDOM_BYTES];
 }
 
 /// Work for the alarm.

@@ -68,7 +68,7 @@ impl Treasury {
         asked: LinkCommand,
         scene: Scene<'_>,
     ) -> Result<Decided, B::Error> {
-        let told = |reply: Reply| Ok(Decided::told(Answer::Reply(reply)));
+        let told = |reply: Reply| Ok(Decided::reply(reply));
         let (asked, claimed) = match asked {
             LinkCommand::Claimed(asked, claimed) => (*asked, Some(claimed)),
             asked => (asked, None),
@@ -123,7 +123,7 @@ impl Treasury {
 
     /// Makes a link.
     fn make(&self, body: &str, origin: &str, scene: Scene<'_>) -> Decided {
-        let told = |reply: Reply| Decided::told(Answer::Reply(reply));
+        let told = |reply: Reply| Decided::reply(reply);
         let wrong = |detail: &str| told(problem(400, "invalid_payment", detail));
         let asked = match LinkAsk::read(body) {
             Ok(asked) => asked,
@@ -231,7 +231,7 @@ impl Treasury {
         claimed: Option<&ClaimTold>,
         now: UnixTime,
     ) -> Decided {
-        let told = |reply: Reply| Decided::told(Answer::Reply(reply));
+        let told = |reply: Reply| Decided::reply(reply);
         let words = Words { link, now };
         let (Some((terms, asks)), Some(facilitator)) = (self.requirements(link), &self.facilitator)
         else {

@@ -8,26 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::row::Scope;
 
-/// Version of the messages that this code writes and reads.
-pub const VERSION: u8 = 1;
-
-/// One command for the organization whose object this is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Envelope {
-    /// [`VERSION`].
-    pub v: u8,
-    /// The command.
-    pub command: Command,
-}
-
-impl Envelope {
-    /// The message with this command.
-    #[must_use]
-    pub const fn of(command: Command) -> Self {
-        Self { v: VERSION, command }
-    }
-}
-
 /// The head of a client's request, as far as it counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
@@ -255,6 +235,12 @@ pub enum Answer {
     Held(String),
     /// Nothing to tell: to the alarm.
     Done,
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        Self::Reply(reply)
+    }
 }
 
 /// A response.

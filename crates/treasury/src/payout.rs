@@ -62,7 +62,7 @@ impl Treasury {
         only: Option<&str>,
         scene: Scene<'_>,
     ) -> Result<Decided, B::Error> {
-        let told = |reply: Reply| Ok(Decided::told(Answer::Reply(reply)));
+        let told = |reply: Reply| Ok(Decided::reply(reply));
         if let Some(members) = object(body).filter(|it| it.contains_key("contract")) {
             return self.hold(books, &members, only, scene);
         }

@@ -5,13 +5,14 @@ use std::rc::Rc;
 use farebox_core::compute::body::MAX_BODY_BYTES;
 use farebox_core::compute::buy::{is_unpriced, refusal_told, settlement_told};
 use farebox_core::compute::message::{
-    Errand, Instruction, JsonAnswer, Letter, PayoutAnswer, PayoutCall, ProofQuestion, Reaction,
+    Errand, Instruction, JsonAnswer, PayoutAnswer, PayoutCall, ProofQuestion, Reaction,
     SellerRequest,
 };
 use farebox_core::compute::settings::{Gateway, Profile};
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{identity, refused};
 use farebox_core::http::RequestHead;
+use farebox_core::machine::Envelope;
 use farebox_core::skills::message::SellerAnswer;
 use wasm_bindgen::JsValue;
 
@@ -46,7 +47,7 @@ pub(in crate::market) async fn answer(
 /// Wakes the objects of all profiles; whether each answered.
 pub(in crate::market) async fn wake(env: &JsValue) -> bool {
     let Some(profiles) = config::profiles() else { return true };
-    let letter = serde_json::to_string(&Letter::of(Instruction::Sweep));
+    let letter = serde_json::to_string(&Envelope::of(Instruction::Sweep));
     let letter = letter.unwrap_or_default();
     let mut all = true;
     for gateway in profiles.gateways() {
@@ -104,10 +105,10 @@ impl Counter {
             }
         }
         let mut asked = instruction.clone();
-        let Some(mut reaction) = self.ask(profile, &Letter::of(instruction)).await else {
+        let Some(mut reaction) = self.ask(profile, &Envelope::of(instruction)).await else {
             return refused::down();
         };
-        let (mut questions, mut shown, mut is_asked_again) = (0, None, false);
+        let (mut questions, mut is_asked_again) = (0, false);
         loop {
             let next = match reaction {
                 Reaction::Reply(answer) => return answer,
@@ -139,10 +140,10 @@ impl Counter {
                     | Instruction::Session { evidence, .. } = &mut asked
                     {
                         *evidence = Some(reply);
+                        asked.clone()
                     } else {
-                        shown = Some(reply);
+                        Instruction::Replied(Box::new(asked.clone()), reply)
                     }
-                    asked.clone()
                 }
                 // While the payment was registered, its job went on: it is told as it stands.
                 Reaction::Done | Reaction::Nothing
@@ -156,22 +157,21 @@ impl Counter {
             };
             #[cfg(feature = "panic-drill")]
             crate::platform::guard::drill(&self.head.headers, "reporting");
-            let letter = Letter { evidence: shown.take(), ..Letter::of(next) };
-            match self.report(profile, &letter).await {
+            match self.report(profile, &Envelope::of(next)).await {
                 Some(then) => reaction = then,
                 None => return refused::down(),
             }
         }
     }
 
-    async fn ask(&self, profile: Profile, letter: &Letter) -> Option<Reaction> {
+    async fn ask(&self, profile: Profile, letter: &Envelope<Instruction>) -> Option<Reaction> {
         let letter = serde_json::to_string(letter).ok()?;
         let said = calls::exchange(&self.env, profile.name(), &letter).await?;
         serde_json::from_str(&said).ok()
     }
 
     /// Tells the object what came of its answer, again if it does not hear: money may have moved.
-    async fn report(&self, profile: Profile, letter: &Letter) -> Option<Reaction> {
+    async fn report(&self, profile: Profile, letter: &Envelope<Instruction>) -> Option<Reaction> {
         for gap in GAPS_MS {
             match self.ask(profile, letter).await {
                 None => pause(gap).await,
@@ -224,7 +224,7 @@ impl Counter {
         });
         let reason = settlement.map(|(_, value)| refusal_told(value)).unwrap_or_default();
         let taken = Instruction::Taken { quote, status, reason };
-        let reaction = self.report(gateway.profile(), &Letter::of(taken)).await;
+        let reaction = self.report(gateway.profile(), &Envelope::of(taken)).await;
         let (gate, reaction) = match (gate, reaction) {
             (Some(gate), reaction) => (gate, reaction),
             (None, Some(Reaction::Reply(answer))) => return answer,

@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use farebox_core::compute::board::Board;
 use farebox_core::compute::dashboard::{self, Scope};
-use farebox_core::compute::feed::{self, FeedReader, Seen, View, ViewLetter};
-use farebox_core::compute::message::{JsonAnswer, VERSION};
+use farebox_core::compute::feed::{self, FeedReader, Seen, View};
+use farebox_core::compute::message::JsonAnswer;
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{page, refused};
 use farebox_core::http::RequestHead;
+use farebox_core::machine::Envelope;
 use wasm_bindgen::JsValue;
 
 use super::render;
@@ -267,7 +268,7 @@ async fn seen(env: &JsValue, profile: Profile, view: View) -> Result<Seen, JsonA
 }
 
 fn letter(view: View) -> String {
-    serde_json::to_string(&ViewLetter { v: VERSION, view }).unwrap_or_default()
+    serde_json::to_string(&Envelope::of(view)).unwrap_or_default()
 }
 
 async fn stream(

@@ -3,8 +3,9 @@
 
 use std::cell::Cell;
 
+use farebox_core::machine::Envelope;
 use farebox_core::skills::RANDOM_BYTES;
-use farebox_core::skills::message::{Chore, Instruction, Letter, Reaction, VERSION};
+use farebox_core::skills::message::{Chore, Instruction, Reaction};
 use farebox_core::skills::{Market, Moment};
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
@@ -52,11 +53,9 @@ impl SkillsObject {
         #[cfg(feature = "panic-drill")]
         assert!(!message.contains("drill-here"), "drill");
         let _ = name;
-        let letter: Letter = serde_json::from_str(message)
-            .ok()
-            .filter(|letter: &Letter| letter.v == VERSION)
-            .ok_or_else(|| JsValue::from_str("a message of another version"))?;
-        let reaction = self.block(letter.instruction)?;
+        let letter: Envelope<Instruction> =
+            serde_json::from_str(message).map_err(|error| JsValue::from_str(&error.to_string()))?;
+        let reaction = self.block(letter.command)?;
         let answer = serde_json::to_string(&reaction)
             .map_err(|error| JsValue::from_str(&error.to_string()))?;
         let alarm = self.next_alarm(0)?.map(|at| at as f64);
@@ -101,10 +100,10 @@ impl SkillsObject {
             if let Some(instruction) = instruction.take() {
                 let moment = Moment { now: clock_ms(), random: &random };
                 let effect = market.apply(&rows, instruction, moment)?;
-                rows.write(&effect.edits)?;
+                rows.write(&effect.changes)?;
                 #[cfg(feature = "panic-drill")]
                 assert!(!is_late, "drill");
-                done = Some(effect.reaction);
+                done = Some(effect.answer);
             }
             Ok(JsValue::UNDEFINED)
         })

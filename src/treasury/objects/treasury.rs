@@ -4,7 +4,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use farebox_core::treasury::message::{Answer, Envelope, VERSION};
+use farebox_core::machine::Envelope;
+use farebox_core::treasury::message::{Answer, Command};
 use farebox_core::treasury::{RANDOM_BYTES, Scene, Treasury, refused};
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
@@ -48,10 +49,8 @@ impl TreasuryObject {
     pub fn ask(&self, organization: &str, message: &str) -> std::result::Result<JsValue, JsValue> {
         #[cfg(feature = "panic-drill")]
         assert!(!message.contains("drill-here"), "drill");
-        let envelope: Envelope = serde_json::from_str(message)
-            .ok()
-            .filter(|envelope: &Envelope| envelope.v == VERSION)
-            .ok_or_else(|| JsValue::from_str("a message of another version"))?;
+        let envelope: Envelope<Command> =
+            serde_json::from_str(message).map_err(|error| JsValue::from_str(&error.to_string()))?;
         let said = self.block(Some(organization), |desk| {
             let decided = desk.treasury.apply(&desk.rows, envelope.command, desk.scene)?;
             desk.rows.write(&desk.treasury, &decided.changes, desk.scene.now.secs())?;

@@ -145,10 +145,10 @@ impl Life {
         let tick = Tick::new(self.now, &random).unwrap().with(evidence);
         let gateway = self.way.gateway();
         let effect = gateway.apply(&self.rows, instruction, tick).unwrap();
-        let figures = gateway.counted(&self.rows, &effect.edits, tick).unwrap();
-        self.rows.write(effect.edits);
+        let figures = gateway.counted(&self.rows, &effect.changes, tick).unwrap();
+        self.rows.write(effect.changes);
         self.rows.note(figures);
-        effect.reaction
+        effect.answer
     }
 
     /// A request of a seller, with a session of now.

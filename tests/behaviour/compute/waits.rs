@@ -100,8 +100,8 @@ impl Till {
         let random = [self.drawn; RANDOM_BYTES];
         let tick = Tick::new(self.now, &random).unwrap();
         let effect = gateway(self.hold).apply(&self.rows, instruction, tick).unwrap();
-        self.rows.write(effect.edits);
-        effect.reaction
+        self.rows.write(effect.changes);
+        effect.answer
     }
 
     /// A request of a seller, with a session of now.

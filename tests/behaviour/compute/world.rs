@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 
 use farebox_core::amount::Amount;
 use farebox_core::chain::ChainId;
-use farebox_core::compute::feed::{Seen, View, ViewLetter};
+use farebox_core::compute::feed::{Seen, View};
 use farebox_core::compute::message::{
-    Callback, Errand, Identity, Instruction, JsonAnswer, Letter, PayoutAnswer, PayoutCall,
-    Reaction, SellerRequest, TillPayment, VERSION,
+    Callback, Errand, Identity, Instruction, JsonAnswer, PayoutAnswer, PayoutCall, Reaction,
+    SellerRequest, TillPayment,
 };
 use farebox_core::compute::row::HoldKind;
 use farebox_core::compute::settings::{OlderWays, Profile, ProfileSettings};
@@ -18,6 +18,7 @@ use farebox_core::encoding::{base64, hex};
 use farebox_core::evm::account::Account;
 use farebox_core::evm::address::Address;
 use farebox_core::evm::keccak::keccak256;
+use farebox_core::machine::Envelope;
 use farebox_core::mutant::{Mutant, planted};
 use farebox_core::secret::Secret;
 use serde_json::{Value, json};
@@ -119,34 +120,33 @@ impl World {
 
     /// Sends an instruction as the Worker does: as JSON, there and back.
     pub fn send(&mut self, instruction: Instruction) -> Reaction {
-        self.post(Letter::of(instruction))
+        let letter = serde_json::to_string(&Envelope::of(instruction)).unwrap();
+        let letter: Envelope<Instruction> = serde_json::from_str(&letter).unwrap();
+        let random: [u8; RANDOM_BYTES] =
+            std::array::from_fn(|_| u8::try_from(self.dice.below(256)).unwrap());
+        let tick = Tick::new(self.now, &random).unwrap();
+        let effect = self.gateway.apply(&self.rows, letter.command, tick).unwrap();
+        let figures = self.gateway.counted(&self.rows, &effect.changes, tick).unwrap();
+        self.rows.write(effect.changes);
+        self.rows.note(figures);
+        let text = serde_json::to_string(&effect.answer).unwrap();
+        serde_json::from_str(&text).unwrap()
     }
 
     /// Sends it again with what a node said.
     pub fn send_with(&mut self, instruction: Instruction, evidence: Option<String>) -> Reaction {
-        self.post(Letter { evidence, ..Letter::of(instruction) })
-    }
-
-    fn post(&mut self, letter: Letter) -> Reaction {
-        let letter = serde_json::to_string(&letter).unwrap();
-        let letter: Letter = serde_json::from_str(&letter).unwrap();
-        let random: [u8; RANDOM_BYTES] =
-            std::array::from_fn(|_| u8::try_from(self.dice.below(256)).unwrap());
-        let tick = Tick::new(self.now, &random).unwrap().with(letter.evidence.as_deref());
-        let effect = self.gateway.apply(&self.rows, letter.instruction, tick).unwrap();
-        let figures = self.gateway.counted(&self.rows, &effect.edits, tick).unwrap();
-        self.rows.write(effect.edits);
-        self.rows.note(figures);
-        let text = serde_json::to_string(&effect.reaction).unwrap();
-        serde_json::from_str(&text).unwrap()
+        self.send(match evidence {
+            Some(reply) => Instruction::Replied(Box::new(instruction), reply),
+            None => instruction,
+        })
     }
 
     /// Looks as the Worker does: as JSON, there and back.
     pub fn view(&self, view: View) -> Seen {
-        let letter = serde_json::to_string(&ViewLetter { v: VERSION, view }).unwrap();
-        let letter: ViewLetter = serde_json::from_str(&letter).unwrap();
+        let letter = serde_json::to_string(&Envelope::of(view)).unwrap();
+        let letter: Envelope<View> = serde_json::from_str(&letter).unwrap();
         let tick = Tick::new(self.now, &[0; RANDOM_BYTES]).unwrap();
-        let seen = self.gateway.view(&self.rows, letter.view, tick).unwrap();
+        let seen = self.gateway.view(&self.rows, letter.command, tick).unwrap();
         serde_json::from_str(&serde_json::to_string(&seen).unwrap()).unwrap()
     }
 

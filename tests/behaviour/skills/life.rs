@@ -128,8 +128,8 @@ impl Life {
         let mark = u8::try_from(self.rows.invocations.len() + self.rows.departed.len()).unwrap();
         let moment = Moment { now: self.now, random: &[mark; 64] };
         let effect = SHOP.0.apply(&self.rows, instruction, moment).unwrap();
-        self.rows.write(effect.edits);
-        effect.reaction
+        self.rows.write(effect.changes);
+        effect.answer
     }
 
     fn steps(&self) -> Vec<Step> {

@@ -59,8 +59,8 @@ impl QuoteLife {
         let moment = Moment { now: self.now, random: &[7; 64] };
         let instruction = Instruction::Original(Box::new(request));
         let effect = MARKET.apply(&self.rows, instruction, moment).unwrap();
-        self.rows.write(effect.edits);
-        effect.reaction
+        self.rows.write(effect.changes);
+        effect.answer
     }
 
     fn settle(&mut self, body: &Value) -> u32 {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use farebox_core::evm::account::Account;
 use farebox_core::evm::eip712::TypedData;
+use farebox_core::machine::Envelope;
 use farebox_core::secret::Secret;
 use farebox_core::skills::message::{
-    CallOutcome, Chore, Errand, Instruction, Invocation, Labels, Letter, PayOrder, Proven,
-    Reaction, Response, Sale, SellerAnswer, SellerCall, TreasuryAnswer,
+    CallOutcome, Chore, Errand, Instruction, Invocation, Labels, PayOrder, Proven, Reaction,
+    Response, Sale, SellerAnswer, SellerCall, TreasuryAnswer,
 };
 use farebox_core::skills::{Market, Moment};
 use serde_json::{Value, json};
@@ -61,13 +62,13 @@ impl World {
 
     /// Sends an instruction as the Worker does: as JSON, there and back.
     pub fn send(&mut self, instruction: Instruction) -> Reaction {
-        let letter = serde_json::to_string(&Letter::of(instruction)).unwrap();
-        let letter: Letter = serde_json::from_str(&letter).unwrap();
+        let letter = serde_json::to_string(&Envelope::of(instruction)).unwrap();
+        let letter: Envelope<Instruction> = serde_json::from_str(&letter).unwrap();
         let random = std::array::from_fn(|_| u8::try_from(self.dice.below(256)).unwrap());
         let moment = Moment { now: self.now, random: &random };
-        let effect = self.market.apply(&self.rows, letter.instruction, moment).unwrap();
-        self.rows.write(effect.edits);
-        let text = serde_json::to_string(&effect.reaction).unwrap();
+        let effect = self.market.apply(&self.rows, letter.command, moment).unwrap();
+        self.rows.write(effect.changes);
+        let text = serde_json::to_string(&effect.answer).unwrap();
         serde_json::from_str(&text).unwrap()
     }
 

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use farebox_core::evm::account::Account;
+use farebox_core::machine::Envelope;
 use farebox_core::secret::Secret;
 use farebox_core::time::UnixTime;
 use farebox_core::treasury::books::Change;
 use farebox_core::treasury::message::{
-    Answer, Caller, Command, Envelope, LinkClaim, MerchantAnswer, Operation, Order, Reply,
+    Answer, Caller, Command, LinkClaim, MerchantAnswer, Operation, Order, Reply,
 };
 use farebox_core::treasury::{Job, RANDOM_BYTES, Scene, Treasury, Turn};
 use serde_json::{Value, json};
@@ -105,7 +106,7 @@ impl World {
     /// Sends a command as the Worker does: as JSON, there and back.
     pub fn send(&mut self, command: Command) -> Answer {
         let text = serde_json::to_string(&Envelope::of(command)).unwrap();
-        let envelope: Envelope = serde_json::from_str(&text).unwrap();
+        let envelope: Envelope<Command> = serde_json::from_str(&text).unwrap();
         let random = self.random();
         let scene = Scene {
             organization: self.organization,

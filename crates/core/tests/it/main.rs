@@ -31,6 +31,7 @@ mod json_reader;
 mod known_signers;
 mod leaf_vectors;
 mod lenient_origin;
+mod machine;
 mod messages;
 mod mpp_challenge_vectors;
 mod mpp_credential_vectors;

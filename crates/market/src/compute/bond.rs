@@ -120,7 +120,7 @@ impl Gateway {
                 }
                 let asked = asked_by(client, Asker::Anyone, tick);
                 let edits = Vec::from([Edit::Bond(Box::new(asked))]);
-                return Ok(Effect { reaction: Reaction::Evidence(batch(&calls)), edits });
+                return Ok(Effect { answer: Reaction::Evidence(batch(&calls)), changes: edits });
             };
             let is_its = replies.as_ref().is_ok_and(|replies| {
                 replies.quantity(0) == Ok(self.chain_id) && contract.is_taken(replies, 2)
@@ -176,7 +176,7 @@ impl Gateway {
             ..asked_by(client, asker, tick)
         };
         let reaction = Reaction::Reply(self.told_bond(&bond));
-        Ok(Effect { reaction, edits: Vec::from([Edit::Bond(Box::new(bond))]) })
+        Ok(Effect { answer: reaction, changes: Vec::from([Edit::Bond(Box::new(bond))]) })
     }
 
     /// The base and some dust, by which the bonds of a wallet are told apart.
@@ -261,7 +261,7 @@ impl Gateway {
             if is_same && is_fresh && self.renews(known, &token) {
                 let then = Tick { now: bond.proven, ..tick };
                 let effect = self.opened(known, known.clone(), ("seller_bond", None), then);
-                return Ok(Effect::told(effect.reaction));
+                return Ok(Effect::told(effect.answer));
             }
             return refused("SELLER_BOND_CHALLENGE_INVALID", "The challenge was used already.");
         }
@@ -301,7 +301,7 @@ impl Gateway {
             ..seller
         };
         let mut effect = self.opened(known, row, ("seller_bond", Some(&token)), tick);
-        effect.edits.push(Edit::Bond(Box::new(bond)));
+        effect.changes.push(Edit::Bond(Box::new(bond)));
         Ok(effect)
     }
 

@@ -89,7 +89,7 @@ impl Gateway {
             Edit::Job(Box::new(job.clone())),
         ];
         let edits = made.into_iter().chain(seat.edits(tick)).collect();
-        Ok(Effect { reaction: Reaction::Wait(job.id), edits })
+        Ok(Effect { answer: Reaction::Wait(job.id), changes: edits })
     }
 
     fn demo_order(&self, body: &str) -> Result<Order, JsonAnswer> {

@@ -97,8 +97,8 @@ impl Gateway {
                 _ => r#"{"error":"The seller did not begin in time."}"#,
             };
             let mut effect = self.outcome(records, job, (Leave::Refund, why), tick)?;
-            edits.append(&mut effect.edits);
-            return Ok(Effect { edits, reaction: effect.reaction });
+            edits.append(&mut effect.changes);
+            return Ok(Effect { changes: edits, answer: effect.answer });
         };
         if let Some(hold) = hold {
             let row = HoldRow { payee: seat.seller.id.clone(), ..hold };
@@ -132,5 +132,5 @@ fn lapse(quote: QuoteRow) -> Effect {
 }
 
 const fn done(edits: Vec<Edit>) -> Effect {
-    Effect { reaction: Reaction::Done, edits }
+    Effect { answer: Reaction::Done, changes: edits }
 }

@@ -63,15 +63,6 @@ pub enum View {
     Demo(String),
 }
 
-/// A message with a view.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ViewLetter {
-    /// [`VERSION`](super::message::VERSION).
-    pub v: u8,
-    /// The view.
-    pub view: View,
-}
-
 /// Whose events a reader may have, and until when; or why none.
 type Admitted = Result<(About, Option<u64>), JsonAnswer>;
 

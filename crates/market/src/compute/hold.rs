@@ -98,14 +98,14 @@ impl Gateway {
         let asked = Some(tick.now.saturating_add(LEASE_MS));
         let hold = HoldRow { looks, fence, due, asked, ..hold };
         let edits = Vec::from([Edit::Hold(Box::new(hold))]);
-        Effect { reaction: Reaction::Errand(Box::new(errand)), edits }
+        Effect { answer: Reaction::Errand(Box::new(errand)), changes: edits }
     }
 
     /// Tells the gate of a refund, so that it owes it no longer.
     fn reported(&self, hold: HoldRow, tick: Tick<'_>) -> Effect {
         if hold.looks >= MAX_REPORTS || hold.transaction.is_empty() {
             let edits = Vec::from([Edit::Hold(Box::new(HoldRow { due: None, ..hold }))]);
-            return Effect { reaction: Reaction::Done, edits };
+            return Effect { answer: Reaction::Done, changes: edits };
         }
         let (payment, transaction) = (hold.payment.clone(), hold.transaction.clone());
         let fence = hold.fence.saturating_add(1);
@@ -113,7 +113,10 @@ impl Gateway {
         let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause(hold.looks)));
         let hold = HoldRow { looks: hold.looks.saturating_add(1), fence, due, ..hold };
         let edits = Vec::from([Edit::Hold(Box::new(hold))]);
-        Effect { reaction: Reaction::Errand(Box::new(Errand { payment, fence, ask })), edits }
+        Effect {
+            answer: Reaction::Errand(Box::new(Errand { payment, fence, ask })),
+            changes: edits,
+        }
     }
 
     /// The body of a payout. Spec: docs/treasury.md, "Payouts".
@@ -185,13 +188,13 @@ impl Gateway {
         };
         let job = records.job(&hold.job)?;
         let mut edits = Vec::from([Edit::Hold(Box::new(HoldRow { due, ..hold }))]);
-        let Some(job) = job else { return Ok(Effect { reaction: Reaction::Done, edits }) };
+        let Some(job) = job else { return Ok(Effect { answer: Reaction::Done, changes: edits }) };
         let job = JobRow { registration: hash, ..job };
         let reaction = Reaction::Reply(self.told_paid(&job));
         if due.is_none() {
             edits.push(Edit::Job(Box::new(job)));
         }
-        Ok(Effect { reaction, edits })
+        Ok(Effect { answer: reaction, changes: edits })
     }
 
     /// Takes the treasury's answer, and ends the job when its money has moved.
@@ -216,7 +219,7 @@ impl Gateway {
             let is_heard = answer.is_some_and(|answer| matches!(answer.status, 200 | 404));
             let due = Some(tick.now.saturating_add(pause(hold.looks))).filter(|_| !is_heard);
             let edits = Vec::from([Edit::Hold(Box::new(HoldRow { due, ..hold }))]);
-            return Ok(Effect { reaction: Reaction::Done, edits });
+            return Ok(Effect { answer: Reaction::Done, changes: edits });
         }
         let (told, payout) = answer.map_or((Told::Unknown, String::new()), told);
         // A payment in a contract is asked for again by itself: that drives it on.
@@ -281,12 +284,12 @@ impl Gateway {
         });
         let mut edits: Vec<Edit> = news.into_iter().collect();
         edits.push(Edit::Hold(Box::new(hold)));
-        let Some(job) = job else { return Effect { reaction: Reaction::Done, edits } };
+        let Some(job) = job else { return Effect { answer: Reaction::Done, changes: edits } };
         let job = JobRow { state, ..job };
         let how = object(&[("status", quoted(status)), ("tx_hash", or_null(&hash))]);
         let answer = JsonAnswer::new(200, self.ended(&job, leave, how));
         edits.push(Edit::Job(Box::new(job)));
-        Effect { reaction: Reaction::Reply(answer), edits }
+        Effect { answer: Reaction::Reply(answer), changes: edits }
     }
 }
 
@@ -299,7 +302,7 @@ fn not_yet(hold: HoldRow, leave: Leave, news: Option<Tick<'_>>) -> Effect {
     let news = news.map(|tick| event(kind, tick).job(&hold.job).payment(&hold.payment).done());
     let mut edits: Vec<Edit> = news.into_iter().collect();
     edits.push(Edit::Hold(Box::new(hold)));
-    Effect { reaction: Reaction::Reply(not_moved(leave)), edits }
+    Effect { answer: Reaction::Reply(not_moved(leave)), changes: edits }
 }
 
 /// Milliseconds to the next look: doubled each time, up to half a minute in the first hour.

@@ -292,7 +292,7 @@ impl Gateway {
         let event = event(EventKind::Running, tick).job(&job.id).seller(&job.seller).done();
         let row = JobRow { state: JobState::Running, due: Some(due), ..job };
         let edits = Vec::from([Edit::Job(Box::new(row)), event]);
-        Effect { reaction: Reaction::Reply(answer), edits }
+        Effect { answer: Reaction::Reply(answer), changes: edits }
     }
 
     /// Decides how a job ends, and with it where its money goes: once.
@@ -342,12 +342,12 @@ impl Gateway {
                 };
                 let hold = HoldRow { payee: job.seller.clone(), ..hold };
                 let mut effect = self.leave(hold, leave, tick);
-                effect.edits.extend(worked);
+                effect.changes.extend(worked);
                 let state = match leave {
                     Leave::Release => JobState::Releasing,
                     Leave::Refund => JobState::Refunding,
                 };
-                effect.edits.extend([Edit::Job(Box::new(JobRow { state, ..job })), event]);
+                effect.changes.extend([Edit::Job(Box::new(JobRow { state, ..job })), event]);
                 Ok(effect)
             }
             HoldKind::Completion | HoldKind::Mock => {
@@ -367,7 +367,7 @@ impl Gateway {
                     }
                 }
                 edits.push(Edit::Job(Box::new(job)));
-                Ok(Effect { reaction, edits })
+                Ok(Effect { answer: reaction, changes: edits })
             }
         }
     }

@@ -38,7 +38,7 @@ impl Gateway {
         let leaving = if planted(Mutant::RowsStay) { Vec::new() } else { records.leaving(ends)? };
         let edits: Vec<Edit> = leaving.into_iter().map(leave).collect();
         let reaction = if edits.is_empty() { Reaction::Nothing } else { Reaction::Done };
-        Ok(Effect { reaction, edits })
+        Ok(Effect { answer: reaction, changes: edits })
     }
 }
 

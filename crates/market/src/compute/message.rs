@@ -6,29 +6,6 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-/// Version of the messages that this code writes and reads.
-pub const VERSION: u8 = 1;
-
-/// One instruction for the object.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Letter {
-    /// [`VERSION`].
-    pub v: u8,
-    /// The instruction.
-    pub instruction: Instruction,
-    /// The node's reply to a [`Reaction::Evidence`]; empty if none came; `None` at first.
-    #[serde(default)]
-    pub evidence: Option<String>,
-}
-
-impl Letter {
-    /// The message with this instruction.
-    #[must_use]
-    pub const fn of(instruction: Instruction) -> Self {
-        Self { v: VERSION, instruction, evidence: None }
-    }
-}
-
 /// A request of a seller: its `Authorization`, and its body as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SellerRequest {
@@ -193,6 +170,8 @@ pub enum Instruction {
         /// The body.
         body: String,
     },
+    /// An instruction again, with the node's reply to its [`Reaction::Evidence`]; empty if none came.
+    Replied(Box<Instruction>, String),
     /// Does one thing that is due.
     Due,
     /// Deletes some rows that leave; there are more after a [`Reaction::Done`].
@@ -240,7 +219,7 @@ pub enum Reaction {
     /// is none.
     Till(String),
     /// Send this body to the profile's node, and repeat the instruction with its reply: in its own
-    /// field if it has one, else beside it.
+    /// field if it has one, else in [`Instruction::Replied`].
     Evidence(String),
     /// Ask with [`Instruction::Follow`] for this job again.
     Wait(String),
@@ -252,6 +231,12 @@ pub enum Reaction {
     Done,
     /// There is nothing to do.
     Nothing,
+}
+
+impl From<JsonAnswer> for Reaction {
+    fn from(reply: JsonAnswer) -> Self {
+        Self::Reply(reply)
+    }
 }
 
 /// A question to the Worker that judges results.

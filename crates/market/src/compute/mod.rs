@@ -57,12 +57,12 @@ pub mod vars;
 pub mod verify;
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
-use self::message::{Instruction, JsonAnswer, Reaction};
+use self::message::{Instruction, Reaction};
 use self::records::{Edit, Records};
 pub use self::settings::Gateway;
 use farebox_base::encoding::hex::uuid;
+use farebox_machine::{Decision, Machine};
 
 /// Random bytes that one instruction may use.
 pub const RANDOM_BYTES: usize = 48;
@@ -106,28 +106,15 @@ impl<'a> Tick<'a> {
     }
 }
 
-/// What comes of an instruction: write the edits, then give the reaction. Afterwards the alarm is
-/// set to the earliest `due` of jobs and holds and the earliest end of an open quote.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Effect {
-    /// The reaction.
-    pub reaction: Reaction,
-    /// The writes, in order.
-    pub edits: Vec<Edit>,
-}
+/// What comes of an instruction. Afterwards the alarm is set to the earliest `due` of jobs and holds
+/// and the earliest end of an open quote.
+pub type Effect = Decision<Reaction, Edit>;
 
-impl Effect {
-    /// A reaction without writes.
-    #[must_use]
-    pub const fn told(reaction: Reaction) -> Self {
-        Self { reaction, edits: Vec::new() }
-    }
-
-    /// A response without writes.
-    #[must_use]
-    pub const fn reply(answer: JsonAnswer) -> Self {
-        Self::told(Reaction::Reply(answer))
-    }
+impl Machine for Gateway {
+    type Command = Instruction;
+    type Answer = Reaction;
+    type Change = Edit;
+    type Random = [u8; RANDOM_BYTES];
 }
 
 impl Gateway {
@@ -179,6 +166,9 @@ impl Gateway {
                 self.proven(records, (&job, fence), answer.as_deref(), tick)
             }
             Instruction::Demo { client, body } => self.demo(records, (&client, &body), tick),
+            Instruction::Replied(instruction, reply) => {
+                self.apply(records, *instruction, tick.with(Some(&reply)))
+            }
             Instruction::Due => self.due(records, tick),
             Instruction::Sweep => self.sweep(records, tick),
         }

@@ -57,7 +57,7 @@ impl Gateway {
             ..job
         };
         let edits = Vec::from([Edit::Job(Box::new(row))]);
-        Effect { reaction: Reaction::Prove(Box::new(question)), edits }
+        Effect { answer: Reaction::Prove(Box::new(question)), changes: edits }
     }
 
     /// Takes the Worker's answer.
@@ -87,7 +87,7 @@ impl Gateway {
                 let proving = Some(Proving { asked: None, ..proving });
                 let edits = Vec::from([Edit::Job(Box::new(JobRow { due, proving, ..job }))]);
                 let reaction = Reaction::Reply(not_moved(Leave::Release));
-                Ok(Effect { reaction, edits })
+                Ok(Effect { answer: reaction, changes: edits })
             }
             None => match self.set.unjudged {
                 Some(Unjudged::Released) => self.concluded(records, job, Leave::Release, tick),

@@ -104,7 +104,7 @@ impl Gateway {
         let event = event.seller(&seat.seller.id).done();
         let reaction = self.terms(&quote, tick);
         let edits = seat.edits(tick).chain([Edit::Quote(Box::new(quote)), event]).collect();
-        Ok(Effect { reaction, edits })
+        Ok(Effect { answer: reaction, changes: edits })
     }
 
     /// The quote that holds a seat of this seller.

@@ -72,7 +72,7 @@ impl Gateway {
                 Vec::from([Edit::Seller(Box::new(row))])
             }
         };
-        Ok(Effect { reaction: Reaction::Reply(answer), edits })
+        Ok(Effect { answer: Reaction::Reply(answer), changes: edits })
     }
 
     fn registration(&self, fields: &Fields) -> Result<Registration, JsonAnswer> {
@@ -120,7 +120,7 @@ impl Gateway {
             edits.push(event(EventKind::SellerOnline, tick).seller(&row.id).done());
         }
         edits.push(Edit::Seller(Box::new(row)));
-        Ok(Effect { reaction: Reaction::Reply(answer), edits })
+        Ok(Effect { answer: Reaction::Reply(answer), changes: edits })
     }
 
     /// Notes that a seller is gone. Its jobs go on.
@@ -140,7 +140,7 @@ impl Gateway {
         let event = event(EventKind::SellerOffline, tick).seller(&row.id).done();
         let events = was_here.then_some(event);
         let edits = [Edit::Seller(Box::new(row))].into_iter().chain(events).collect();
-        Ok(Effect { reaction: Reaction::Reply(answer), edits })
+        Ok(Effect { answer: Reaction::Reply(answer), changes: edits })
     }
 
     /// The seller that a request names and has a session of.

@@ -158,7 +158,7 @@ impl Gateway {
         }
         let answer = JsonAnswer::new(200, object(&members));
         let edits = changed(known, row, tick);
-        Effect { reaction: Reaction::Reply(answer), edits }
+        Effect { answer: Reaction::Reply(answer), changes: edits }
     }
 
     /// A session's token.

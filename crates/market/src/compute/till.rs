@@ -85,7 +85,7 @@ impl Gateway {
         let why = "The gate takes no payment of this price; nothing was charged.";
         let reaction = Reaction::Reply(said(503, "PAYMENT_TERMS_UNAVAILABLE", why));
         let edits = lapsed.map(|quote| Edit::Quote(Box::new(quote))).into_iter().collect();
-        Ok(Effect { reaction, edits })
+        Ok(Effect { answer: reaction, changes: edits })
     }
 
     /// Takes what the gate answered to a payment that was sent to the till.
@@ -107,7 +107,7 @@ impl Gateway {
         let why = "The payment was refused; nothing was charged. Request a new quote.";
         let details = object(&[("reason", or_null(reason))]);
         let answer = detailed(400, "FACILITATOR_RESPONSE_INVALID", why, &details);
-        Ok(Effect { reaction: Reaction::Reply(answer), edits: unpaid(row, &job, tick) })
+        Ok(Effect { answer: Reaction::Reply(answer), changes: unpaid(row, &job, tick) })
     }
 
     /// Takes a payment that the gate forwarded.
@@ -223,7 +223,7 @@ impl Gateway {
             // It is registered while who paid waits, and by the alarm if that takes too long.
             HoldKind::Contract => {
                 let hold = self.held_of(records, sale, Some(&job))?;
-                let Effect { reaction, edits: more } = self.look(hold, tick);
+                let Effect { answer: reaction, changes: more } = self.look(hold, tick);
                 edits.extend(more);
                 reaction
             }
@@ -232,7 +232,7 @@ impl Gateway {
         edits.extend(seat.into_iter().flat_map(|seat| seat.edits(tick)));
         edits.push(Edit::Quote(Box::new(QuoteRow { state: QuoteState::Sold, ..quote })));
         edits.push(Edit::Job(Box::new(job)));
-        Ok(Effect { reaction, edits })
+        Ok(Effect { answer: reaction, changes: edits })
     }
 
     /// Refuses a payment; what was settled is noted and goes back.
@@ -253,7 +253,7 @@ impl Gateway {
         let event = event(EventKind::Failed, tick).payment(&sale.payment);
         let event = event.transaction(&sale.transaction).done();
         let edits = Vec::from([Edit::Hold(Box::new(hold)), event]);
-        Ok(Effect { reaction: Reaction::Reply(quote_expired()), edits })
+        Ok(Effect { answer: Reaction::Reply(quote_expired()), changes: edits })
     }
 
     /// Takes the gate's word that it owes a payment back: what is known here already is decided
@@ -270,7 +270,7 @@ impl Gateway {
         if is_known || !is_held || sale.transaction.is_empty() {
             return Ok(Effect::told(Reaction::Nothing));
         }
-        Ok(Effect { reaction: Reaction::Done, ..self.orphan(records, sale, tick)? })
+        Ok(Effect { answer: Reaction::Done, ..self.orphan(records, sale, tick)? })
     }
 
     /// Money of a payment, with the job that it bought.

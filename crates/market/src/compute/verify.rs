@@ -196,7 +196,7 @@ impl Gateway {
             }
             let lapsed = QuoteRow { state: QuoteState::Lapsed, ..quote };
             let edits = Vec::from([Edit::Quote(Box::new(lapsed))]);
-            return Ok(Effect { reaction: Reaction::Reply(quote_expired()), edits });
+            return Ok(Effect { answer: Reaction::Reply(quote_expired()), changes: edits });
         };
         let job = JobRow { shown, signer, ..self.new_job(&quote, &quote.seller, tick) };
         let after = |ms: u64| Some(tick.now.saturating_add(ms));
@@ -217,7 +217,7 @@ impl Gateway {
         let quote = Edit::Quote(Box::new(QuoteRow { state, ..quote }));
         let edits = [Edit::Job(Box::new(job)), quote].into_iter().chain(event);
         let edits = edits.chain(seat.freed).collect();
-        Ok(Effect { reaction, edits })
+        Ok(Effect { answer: reaction, changes: edits })
     }
 }
 

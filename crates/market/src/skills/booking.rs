@@ -89,7 +89,7 @@ impl Market {
         if !planted(Mutant::TotalsDrift) {
             edits.push(Edit::Spend(Box::new(spend)));
         }
-        Ok(Effect { reaction: Reaction::Reply(response), edits })
+        Ok(Effect { answer: Reaction::Reply(response), changes: edits })
     }
 
     /// The answer that is there with what became known of its payment, if that is still kept.

@@ -169,7 +169,7 @@ impl Market {
         };
         let order = order(&row, &skill.owner, 0);
         let edits = Vec::from([Edit::Invocation(Box::new(row)), Edit::Spend(Box::new(spend))]);
-        Ok(Effect { reaction: Reaction::Errand(Errand::Pay(Box::new(order))), edits })
+        Ok(Effect { answer: Reaction::Errand(Errand::Pay(Box::new(order))), changes: edits })
     }
 
     /// What is held of an agent's day, or what is missing.
@@ -244,7 +244,7 @@ impl Market {
         let header = ("x-payment".to_string(), proof);
         let proof = MockProof { invocation: row.id.clone(), fence: row.fence, header };
         let edits = Vec::from([Edit::Invocation(Box::new(row))]);
-        Effect { reaction: Reaction::Errand(Errand::Prove(Box::new(proof))), edits }
+        Effect { answer: Reaction::Errand(Errand::Prove(Box::new(proof))), changes: edits }
     }
 }
 

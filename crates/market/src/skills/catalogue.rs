@@ -124,7 +124,7 @@ impl Market {
         let unpaid = books.unpaid(moment.now.saturating_sub(UNPAID_MS), MAX_LAPSED)?;
         edits.extend(unpaid.into_iter().map(Edit::Lapse));
         edits.extend(self.changed(books, moment.now)?);
-        Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
+        Ok(Effect { answer: super::message::Reaction::Reply(response), changes: edits })
     }
 
     /// What a body describes, without ids.
@@ -264,7 +264,7 @@ impl Market {
         edits.push(Edit::Skill(Box::new(skill)));
         edits.push(Edit::Version(Box::new(version)));
         edits.extend(self.changed(books, moment.now)?);
-        Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
+        Ok(Effect { answer: super::message::Reaction::Reply(response), changes: edits })
     }
 
     /// Sells a skill no longer, as its owner or the operator asks.
@@ -285,7 +285,7 @@ impl Market {
         };
         let (response, mut edits) = self.taken_back(books, skill, &version, moment.now)?;
         edits.push(Edit::Nonce(nonce));
-        Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
+        Ok(Effect { answer: super::message::Reaction::Reply(response), changes: edits })
     }
 
     /// Takes a skill back for the operator, whose reason is for the log.
@@ -312,7 +312,7 @@ impl Market {
         };
         let (response, edits) = self.taken_back(books, skill, &version, moment.now)?;
         let response = response.with(REMOVED, reason);
-        Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
+        Ok(Effect { answer: super::message::Reaction::Reply(response), changes: edits })
     }
 
     /// The edits after which a skill is sold no longer.
@@ -348,7 +348,7 @@ impl Market {
         let skill = SkillRow { rotation, changed: moment.now, ..skill };
         let response = self.published(200, &skill, &version, Some(()));
         let edits = Vec::from([Edit::Nonce(nonce), Edit::Skill(Box::new(skill))]);
-        Ok(Effect { reaction: super::message::Reaction::Reply(response), edits })
+        Ok(Effect { answer: super::message::Reaction::Reply(response), changes: edits })
     }
 
     /// A sold version's secret is told to its owner once.

@@ -170,13 +170,16 @@ impl Market {
             let due = Some(now.saturating_add(wait));
             let row = InvocationRow { due, ..row };
             let reaction = if row.looks > 0 { Reaction::Nothing } else { Reaction::Reply(late) };
-            return Ok(Effect { reaction, edits: Vec::from([Edit::Invocation(Box::new(row))]) });
+            return Ok(Effect {
+                answer: reaction,
+                changes: Vec::from([Edit::Invocation(Box::new(row))]),
+            });
         }
         let owner = books.skill(&row.skill)?.map(|skill| skill.owner).unwrap_or_default();
         let row = InvocationRow { asks: row.asks.saturating_add(1), ..row };
         let order = order(&row, &owner, AGAIN_MS);
         let edits = Vec::from([Edit::Invocation(Box::new(row))]);
-        Ok(Effect { reaction: Reaction::Errand(Errand::Pay(Box::new(order))), edits })
+        Ok(Effect { answer: Reaction::Errand(Errand::Pay(Box::new(order))), changes: edits })
     }
 
     /// Ends an invocation as its decision says.
@@ -233,7 +236,7 @@ impl Market {
         let ended = InvocationRow { paid: finish.paid, ..row.clone() };
         let place = self.place_of(books, &ended, told.standing == "confirmed", moment.now)?;
         let mut effect = self.finish(books, row, &finish, moment.now)?;
-        effect.edits.extend(place);
+        effect.changes.extend(place);
         Ok(effect)
     }
 
@@ -272,7 +275,7 @@ impl Market {
         give_back(&mut spend, &mut row, moment.now);
         let day = (spend.day, spend.counted);
         let mut effect = self.finish(books, row, finish, moment.now)?;
-        for edit in &mut effect.edits {
+        for edit in &mut effect.changes {
             if let Edit::Spend(spend) = edit {
                 (spend.day, spend.counted) = day.clone();
             }
@@ -315,7 +318,7 @@ impl Market {
                 let mut edits =
                     Vec::from([Edit::Invocation(Box::new(row)), Edit::Spend(Box::new(spend))]);
                 edits.extend(told.into_iter().chain(key));
-                Ok(Effect { reaction: Reaction::Nothing, edits })
+                Ok(Effect { answer: Reaction::Nothing, changes: edits })
             }
             _ if is_settled => self.known_paid(books, row, told, moment.now),
             _ => Ok(later(row, moment.now)),
@@ -345,7 +348,7 @@ impl Market {
         let told = self.retold(books, &row)?;
         let edits =
             told.into_iter().chain([Edit::Invocation(Box::new(row))]).chain(place).collect();
-        Ok(Effect { reaction: Reaction::Nothing, edits })
+        Ok(Effect { answer: Reaction::Nothing, changes: edits })
     }
 
     /// The answer to a report that comes too late.
@@ -376,7 +379,7 @@ impl Market {
                 // One at a time: each ending reads the totals that the one before has written.
                 Phase::Calling | Phase::Proving if edits.is_empty() => {
                     let finish = self.interrupted(&row);
-                    edits = self.finish(books, row, &finish, moment.now)?.edits;
+                    edits = self.finish(books, row, &finish, moment.now)?.changes;
                 }
                 Phase::Calling | Phase::Proving | Phase::Done => {}
                 Phase::Paying | Phase::Doubtful => {
@@ -395,7 +398,7 @@ impl Market {
         }
         self.shelving(books, &mut chores, &mut edits, moment.now)?;
         edits.push(Edit::Sweep(moment.now));
-        Ok(Effect { reaction: Reaction::Tasks(chores), edits })
+        Ok(Effect { answer: Reaction::Tasks(chores), changes: edits })
     }
 
     fn interrupted(&self, row: &InvocationRow) -> Finish<'static> {
@@ -424,7 +427,7 @@ fn later(row: InvocationRow, now: u64) -> Effect {
     let due = (row.looks < MAX_LOOKS).then(|| now.saturating_add(wait(row.looks)));
     let row = InvocationRow { due, ..row };
     let edits = Vec::from([Edit::Invocation(Box::new(row))]);
-    Effect { reaction: Reaction::Nothing, edits }
+    Effect { answer: Reaction::Nothing, changes: edits }
 }
 
 /// Milliseconds before the next look.

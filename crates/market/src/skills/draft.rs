@@ -126,7 +126,7 @@ impl Market {
                 edits.push(Edit::Skill(Box::new(SkillRow { refused: None, ..skill })));
             }
         }
-        Ok(Effect { reaction: Reaction::Nothing, edits })
+        Ok(Effect { answer: Reaction::Nothing, changes: edits })
     }
 
     /// Notes that a table could not be written.
@@ -144,7 +144,7 @@ impl Market {
         let wait = BACKOFF_MS.saturating_mul(2_u64.saturating_pow(doublings)).min(MAX_BACKOFF_MS);
         let due = Some(moment.now.saturating_add(wait));
         let edits = Vec::from([Edit::Table(TableRow { due, failures, ..table })]);
-        Ok(Effect { reaction: Reaction::Nothing, edits })
+        Ok(Effect { answer: Reaction::Nothing, changes: edits })
     }
 }
 

@@ -146,7 +146,7 @@ impl Market {
         }
         edits.push(Edit::Begin(Box::new(row)));
         edits.extend(noted(skill, Amount::ZERO, moment.now));
-        Ok(Effect { reaction: Reaction::Errand(Errand::Call(Box::new(call))), edits })
+        Ok(Effect { answer: Reaction::Errand(Errand::Call(Box::new(call))), changes: edits })
     }
 
     /// Whose invocation it is.

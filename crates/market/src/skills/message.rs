@@ -9,26 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::offered::Offered;
 use super::table::TableDraft;
 
-/// Version of the messages that this code writes and reads.
-pub const VERSION: u8 = 1;
-
-/// One instruction for the object.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Letter {
-    /// [`VERSION`].
-    pub v: u8,
-    /// The instruction.
-    pub instruction: Instruction,
-}
-
-impl Letter {
-    /// The message with this instruction.
-    #[must_use]
-    pub const fn of(instruction: Instruction) -> Self {
-        Self { v: VERSION, instruction }
-    }
-}
-
 /// An instruction. The Worker passes on what came; the object decides everything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -247,6 +227,12 @@ pub enum Reaction {
     Reputation(String),
     /// Nothing to tell.
     Nothing,
+}
+
+impl From<Response> for Reaction {
+    fn from(reply: Response) -> Self {
+        Self::Reply(reply)
+    }
 }
 
 /// Work on an invocation.

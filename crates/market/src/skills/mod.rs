@@ -43,11 +43,10 @@ pub mod table;
 pub mod text;
 mod wares;
 
-use alloc::vec::Vec;
-
 use self::books::{Books, Edit};
 pub use self::config::Market;
-use self::message::{Instruction, Reaction, Response};
+use self::message::{Instruction, Reaction};
+use farebox_machine::{Decision, Machine};
 
 /// Random bytes that one instruction may use.
 pub const RANDOM_BYTES: usize = 64;
@@ -61,28 +60,15 @@ pub struct Moment<'a> {
     pub random: &'a [u8; RANDOM_BYTES],
 }
 
-/// What comes of an instruction: write the edits, then give the reaction. Afterwards the alarm is
-/// set to the earliest `due` of the invocations and of the route table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Effect {
-    /// The reaction.
-    pub reaction: Reaction,
-    /// The writes, in order.
-    pub edits: Vec<Edit>,
-}
+/// What comes of an instruction. Afterwards the alarm is set to the earliest `due` of the invocations
+/// and of the route table.
+pub type Effect = Decision<Reaction, Edit>;
 
-impl Effect {
-    /// A reaction without writes.
-    #[must_use]
-    pub const fn told(reaction: Reaction) -> Self {
-        Self { reaction, edits: Vec::new() }
-    }
-
-    /// A response without writes.
-    #[must_use]
-    pub const fn reply(response: Response) -> Self {
-        Self::told(Reaction::Reply(response))
-    }
+impl Machine for Market {
+    type Command = Instruction;
+    type Answer = Reaction;
+    type Change = Edit;
+    type Random = [u8; RANDOM_BYTES];
 }
 
 impl Market {

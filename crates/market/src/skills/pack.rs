@@ -139,7 +139,7 @@ impl Market {
         let shown = shown(&pack, moment.now).text("key", &key_of(&pack.id, &secret));
         let mut edits = Vec::from([Edit::Pack(Box::new(pack))]);
         edits.extend(noted(skill, moved_by(sale), moment.now));
-        Ok(Effect { reaction: Reaction::Reply(made(shown)), edits })
+        Ok(Effect { answer: Reaction::Reply(made(shown)), changes: edits })
     }
 
     fn pack_secret(&self, payment: &str) -> String {

@@ -59,14 +59,14 @@ impl Market {
         moment: Moment<'_>,
     ) -> Result<(), B::Error> {
         let Some(keep) = self.ledger_rows else { return Ok(()) };
-        let begun = effect.edits.iter().filter(|edit| matches!(edit, Edit::Begin(_))).count();
+        let begun = effect.changes.iter().filter(|edit| matches!(edit, Edit::Begin(_))).count();
         let archive = books.archive()?;
         if begun == 0 || archive.due.is_some() {
             return Ok(());
         }
         let begun = u64::try_from(begun).unwrap_or(u64::MAX);
         if live(books)?.saturating_add(begun) > keep {
-            effect.edits.push(Edit::Archive(ArchiveRow { due: Some(moment.now), ..archive }));
+            effect.changes.push(Edit::Archive(ArchiveRow { due: Some(moment.now), ..archive }));
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Market {
         }
         let due = self.is_full(books, 0)?.then(|| moment.now.saturating_add(BUSY_MS));
         let edits = Vec::from([Edit::Archive(ArchiveRow { due, failures: 0 })]);
-        Ok(Effect { reaction: Reaction::Nothing, edits })
+        Ok(Effect { answer: Reaction::Nothing, changes: edits })
     }
 
     /// Takes the rows of a shelf out of the storage, if the bucket has it.
@@ -117,7 +117,7 @@ impl Market {
         let archive = books.archive()?;
         let told = |due: u64, failures: u64| {
             let edits = Vec::from([Edit::Archive(ArchiveRow { due: Some(due), failures })]);
-            Ok(Effect { reaction: Reaction::Nothing, edits })
+            Ok(Effect { answer: Reaction::Nothing, changes: edits })
         };
         let Some(FullShelf { draft, row, numbers }) = self.oldest(books, now)? else {
             return self.shelf(books, moment);
@@ -135,7 +135,7 @@ impl Market {
         let is_full = self.is_full(books, row.count)?;
         let archive = ArchiveRow { due: is_full.then_some(now), failures: 0 };
         let edits = Vec::from([Edit::Shelve(Box::new(row), numbers), Edit::Archive(archive)]);
-        Ok(Effect { reaction: Reaction::Nothing, edits })
+        Ok(Effect { answer: Reaction::Nothing, changes: edits })
     }
 
     /// The shelf of the oldest rows that are over, while there are too many rows.

@@ -94,7 +94,7 @@ impl Market {
         let forward = self.forward(&skill, version, sale, moment);
         let reaction = Reaction::Forward(Box::new(forward));
         let noted = noted(skill, moved_by(sale), moment.now);
-        Ok(Effect { reaction, edits: noted.into_iter().collect() })
+        Ok(Effect { answer: reaction, changes: noted.into_iter().collect() })
     }
 
     fn forward(
@@ -199,7 +199,7 @@ impl Market {
         let mut edits = housed.edits;
         edits.push(Edit::Skill(Box::new(housed.skill)));
         edits.extend(self.changed(books, moment.now)?);
-        Ok(Effect { reaction: Reaction::Reply(told), edits })
+        Ok(Effect { answer: Reaction::Reply(told), changes: edits })
     }
 }
 

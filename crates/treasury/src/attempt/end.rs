@@ -144,7 +144,7 @@ impl Treasury {
             Err(decided) => return Ok(decided),
         };
         let Some(parcel) = books.parcel(id)? else {
-            return Ok(Decided::told(Answer::Reply(refused::internal())));
+            return Ok(Decided::reply(refused::internal()));
         };
         let repeated = sent > 1 || held.attempt.resends > 0;
         if held.attempt.is_payout() {

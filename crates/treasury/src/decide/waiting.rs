@@ -50,10 +50,10 @@ impl Treasury {
             return self.refuse(books, draft, why, None);
         };
         if !is_covered(known, &draft) {
-            return Ok(Decided::told(Answer::Reply(refused::conflict())));
+            return Ok(Decided::reply(refused::conflict()));
         }
         DecisionAnswer::new(why.outcome, why.code, &why.reason).write(&mut row, now);
-        Ok(Decided::told(Answer::Reply(self.reply(&row))))
+        Ok(Decided::reply(self.reply(&row)))
     }
 
     /// The decision that answers a request without a client's key: one for the same request whose
@@ -124,13 +124,11 @@ impl Treasury {
         let is_covered = is_covered(&review, draft);
         let may = matches!(review.verdict, Verdict::Open | Verdict::Approved);
         if is_keyed && may && !is_over && !is_covered {
-            return Ok(Some(Decided::told(Answer::Reply(refused::conflict()))));
+            return Ok(Some(Decided::reply(refused::conflict())));
         }
         let same = is_covered && challenge.offers.iter().any(|offer| is_offered(&review, offer));
         match review.verdict {
-            Verdict::Open if !is_over && same => {
-                Ok(Some(Decided::told(Answer::Reply(self.reply(&row)))))
-            }
+            Verdict::Open if !is_over && same => Ok(Some(Decided::reply(self.reply(&row)))),
             Verdict::Approved if !is_over && same => {
                 draft.waiting = Some((row, Some(review)));
                 Ok(None)

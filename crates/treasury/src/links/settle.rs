@@ -46,7 +46,7 @@ impl Treasury {
         answer: Option<(&MerchantAnswer, u32)>,
         scene: Scene<'_>,
     ) -> Result<Decided, B::Error> {
-        let told = |reply: Reply| Ok(Decided::told(Answer::Reply(reply)));
+        let told = |reply: Reply| Ok(Decided::reply(reply));
         let Some(link) = books.link(id)? else { return told(refused::internal()) };
         let Some(payment) = link.payment() else { return told(refused::internal()) };
         let fate = match answer {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::reply::{invalid_query, not_found, ok, problem, time, told};
 use crate::books::{Books, Page};
-use crate::message::{Answer, Listing, Reply};
+use crate::message::{Listing, Reply};
 use crate::row::{AttemptRow, DecisionRow};
 use crate::{Decided, Scene, Treasury, keep};
 use farebox_base::encoding::json as read_json;
@@ -148,7 +148,7 @@ impl Treasury {
             headers.push(("farebox-complete-since".to_string(), since));
         }
         let reply = Reply { status: 200, headers, body: text };
-        Ok(Decided::told(Answer::Reply(reply)))
+        Ok(Decided::reply(reply))
     }
 
     pub(super) fn list_log<B: Books>(
@@ -185,7 +185,7 @@ impl Treasury {
         let headers =
             [("content-type", "text/plain; version=0.0.4"), ("cache-control", "no-store")];
         let headers = headers.map(|(name, value)| (name.to_string(), value.to_string())).into();
-        Ok(Decided::told(Answer::Reply(Reply { status: 200, headers, body: text })))
+        Ok(Decided::reply(Reply { status: 200, headers, body: text }))
     }
 }
 

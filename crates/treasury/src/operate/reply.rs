@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::Decided;
 use crate::books::{Books, Change};
-use crate::message::{Answer, Reply};
+use crate::message::Reply;
 use crate::row::{LogRow, PolicyRow, Scope};
 use farebox_base::time::UnixTime;
 
@@ -50,7 +50,7 @@ pub(crate) fn rules_of(row: &PolicyRow) -> Value {
 
 /// A response without writes.
 pub(crate) fn told(reply: Reply) -> Decided {
-    Decided::told(Answer::Reply(reply))
+    Decided::reply(reply)
 }
 
 /// The response with this body.

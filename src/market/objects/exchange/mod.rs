@@ -9,13 +9,14 @@ mod write;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use farebox_core::compute::feed::{self, OpenFeeds, Seen, View, ViewLetter};
+use farebox_core::compute::feed::{self, OpenFeeds, Seen, View};
 use farebox_core::compute::figures::{About, Figures};
-use farebox_core::compute::message::{Instruction, Letter, Reaction, VERSION};
+use farebox_core::compute::message::{Instruction, Reaction};
 use farebox_core::compute::records::Edit;
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{RANDOM_BYTES, Tick};
+use farebox_core::machine::Envelope;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
@@ -69,12 +70,10 @@ impl ExchangeObject {
     pub fn ask(&self, name: &str, message: &str) -> std::result::Result<JsValue, JsValue> {
         #[cfg(feature = "panic-drill")]
         assert!(!message.contains("drill-here"), "drill");
-        let letter: Letter = serde_json::from_str(message)
-            .ok()
-            .filter(|letter: &Letter| letter.v == VERSION)
-            .ok_or_else(|| JsValue::from_str("a message of another version"))?;
+        let letter: Envelope<Instruction> =
+            serde_json::from_str(message).map_err(|error| JsValue::from_str(&error.to_string()))?;
         let profile = Profile::named(name).ok_or_else(|| JsValue::from_str("no such profile"))?;
-        let reaction = self.block(profile, letter)?;
+        let reaction = self.block(profile, letter.command)?;
         let answer = serde_json::to_string(&reaction)
             .map_err(|error| JsValue::from_str(&error.to_string()))?;
         let alarm = self.next_alarm(0)?.map(|at| at as f64);
@@ -164,12 +163,10 @@ impl ExchangeObject {
 
 impl ExchangeObject {
     fn seen(&self, name: &str, message: &str) -> Result<Seen> {
-        let letter: ViewLetter = serde_json::from_str(message)
-            .ok()
-            .filter(|letter: &ViewLetter| letter.v == VERSION)
-            .ok_or_else(|| JsValue::from_str("a message of another version"))?;
+        let letter: Envelope<View> =
+            serde_json::from_str(message).map_err(|error| JsValue::from_str(&error.to_string()))?;
         let profile = Profile::named(name).ok_or_else(|| JsValue::from_str("no such profile"))?;
-        self.view(profile, letter.view)
+        self.view(profile, letter.command)
     }
 
     /// Looks, which writes nothing.
@@ -196,13 +193,12 @@ impl ExchangeObject {
     }
 
     /// Applies one instruction in a transaction: after an error nothing of it is written.
-    fn block(&self, profile: Profile, letter: Letter) -> Result<Reaction> {
+    fn block(&self, profile: Profile, instruction: Instruction) -> Result<Reaction> {
         let profiles = profiles()?;
         let gateway = profiles.gateway(profile).ok_or_else(not_served)?;
         let sql = Sql::of(&self.state)?;
         let mut random = [0; RANDOM_BYTES];
         getrandom::fill(&mut random).map_err(|_| JsValue::from_str("no randomness"))?;
-        let Letter { instruction, evidence, .. } = letter;
         let (mut instruction, mut done, mut is_news) = (Some(instruction), None, false);
         #[cfg(feature = "panic-drill")]
         let is_late =
@@ -214,15 +210,14 @@ impl ExchangeObject {
             }
             if let Some(instruction) = instruction.take() {
                 let tick = Tick::new(clock_ms(), &random).ok_or_else(not_served)?;
-                let tick = tick.with(evidence.as_deref());
                 let effect = gateway.apply(&rows, instruction, tick)?;
-                let figures = gateway.counted(&rows, &effect.edits, tick)?;
-                rows.write(&effect.edits)?;
+                let figures = gateway.counted(&rows, &effect.changes, tick)?;
+                rows.write(&effect.changes)?;
                 rows.note(&figures)?;
-                is_news = effect.edits.iter().any(|edit| matches!(edit, Edit::Event(_)));
+                is_news = effect.changes.iter().any(|edit| matches!(edit, Edit::Event(_)));
                 #[cfg(feature = "panic-drill")]
                 assert!(!is_late, "drill");
-                done = Some(effect.reaction);
+                done = Some(effect.answer);
             }
             Ok(JsValue::UNDEFINED)
         })
@@ -239,11 +234,11 @@ impl ExchangeObject {
         let profiles = profiles()?;
         let mut errands = 0;
         for _ in 0..MAX_DUE {
-            match self.block(profile, Letter::of(Instruction::Due))? {
+            match self.block(profile, Instruction::Due)? {
                 Reaction::Nothing => return Ok(()),
                 Reaction::Errand(errand) => {
                     let report = payout(&self.env, &profiles, &errand).await;
-                    self.block(profile, Letter::of(report))?;
+                    self.block(profile, report)?;
                     errands += 1;
                     if errands >= MAX_ERRANDS {
                         return Ok(());
@@ -251,10 +246,10 @@ impl ExchangeObject {
                 }
                 Reaction::Prove(question) => {
                     let report = proof(&self.env, &question).await;
-                    let next = self.block(profile, Letter::of(report))?;
+                    let next = self.block(profile, report)?;
                     if let Reaction::Errand(errand) = next {
                         let report = payout(&self.env, &profiles, &errand).await;
-                        self.block(profile, Letter::of(report))?;
+                        self.block(profile, report)?;
                     }
                     errands += 1;
                     if errands >= MAX_ERRANDS {

@@ -1,8 +1,9 @@
 //! A treasury that is the gateway of an escrow contract, the Workers that ask for it, and its node.
 
+use farebox_core::machine::Envelope;
 use farebox_core::time::UnixTime;
 use farebox_core::treasury::books::Change;
-use farebox_core::treasury::message::{Answer, Command, Enquiry, Envelope, Operation};
+use farebox_core::treasury::message::{Answer, Command, Enquiry, Operation};
 use farebox_core::treasury::{Job, RANDOM_BYTES, Scene, Treasury};
 use serde_json::{Value, json};
 
@@ -62,7 +63,7 @@ impl World {
 
     pub fn send(&mut self, treasury: &Treasury, command: Command) -> Answer {
         let text = serde_json::to_string(&Envelope::of(command)).unwrap();
-        let command = serde_json::from_str::<Envelope>(&text).unwrap().command;
+        let command = serde_json::from_str::<Envelope<Command>>(&text).unwrap().command;
         let decided = self.scene(|scene| treasury.apply(&self.rows, command, scene).unwrap());
         self.write(decided.changes);
         let text = serde_json::to_string(&decided.answer).unwrap();

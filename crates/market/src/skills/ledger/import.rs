@@ -81,7 +81,7 @@ impl Market {
         edits.extend(spends.into_iter().map(|spend| Edit::Spend(Box::new(spend))));
         let response =
             Response::json(200, Members::ok().number("imported", count).done()).no_store();
-        Ok(Effect { reaction: Reaction::Reply(response), edits })
+        Ok(Effect { answer: Reaction::Reply(response), changes: edits })
     }
 
     /// A row whose id and transaction are neither in the ledger nor among these.

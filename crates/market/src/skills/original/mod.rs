@@ -79,8 +79,8 @@ impl Market {
             }
             _ => Effect::reply(said(404, "Not found")),
         };
-        if let Reaction::Reply(response) = effect.reaction {
-            effect.reaction = Reaction::Reply(response.no_store());
+        if let Reaction::Reply(response) = effect.answer {
+            effect.answer = Reaction::Reply(response.no_store());
         }
         Ok(effect)
     }

@@ -109,7 +109,7 @@ impl Market {
             }
         }
         let body = Members::ok().raw("quote", &shown(&row, self.mock)).done();
-        Ok(Effect { reaction: Reaction::Reply(Response::json(200, body)), edits })
+        Ok(Effect { answer: Reaction::Reply(Response::json(200, body)), changes: edits })
     }
 
     /// A new quote, and what is written of it; or why there is none.

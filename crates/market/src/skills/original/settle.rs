@@ -92,7 +92,7 @@ impl Market {
         if moment.now > end && !planted(Mutant::OldQuotesSettle) {
             let edits = Vec::from([Edit::Original(QuoteEdit::Gone(quote.id))]);
             let reaction = Reaction::Reply(said(400, "Quote expired"));
-            return Ok(Effect { reaction, edits });
+            return Ok(Effect { answer: reaction, changes: edits });
         }
         let sender = match sender(&quote, &body) {
             Ok(sender) => sender,
@@ -124,7 +124,7 @@ impl Market {
                 return Effect::reply(said(429, "Too many requests").with("retry-after", again));
             }
             let row = Box::new(QuoteRow { asked: moment.now, ..quote.clone() });
-            Effect { reaction, edits: Vec::from([Edit::Original(QuoteEdit::Quote(row))]) }
+            Effect { answer: reaction, changes: Vec::from([Edit::Original(QuoteEdit::Quote(row))]) }
         };
         let mut vouched = false;
         if let Some(agent) = body.agent.as_deref().filter(|_| self.has_reputation) {
@@ -248,7 +248,7 @@ impl Market {
             edits.push(QuoteEdit::Trim(KEPT_MOCKS));
         }
         let edits = edits.into_iter().map(Edit::Original).collect();
-        Ok(Effect { reaction: Reaction::Reply(response), edits })
+        Ok(Effect { answer: Reaction::Reply(response), changes: edits })
     }
 
     /// The answer about a quote that is not there: the receipt again, if this paid it.

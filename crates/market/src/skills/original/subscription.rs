@@ -213,7 +213,7 @@ impl Market {
             .raw("quote", &shown_quote(&quote, self.mock))
             .text("key", &key)
             .done();
-        Ok(Effect { reaction: Reaction::Reply(Response::json(201, body)), edits })
+        Ok(Effect { answer: Reaction::Reply(Response::json(201, body)), changes: edits })
     }
 
     /// What consumes the calls of a subscription: as good as its id for whoever has the secret.
@@ -269,7 +269,7 @@ impl Market {
         if is_used {
             edits.push(Edit::Original(QuoteEdit::Subscription(row.into())));
         }
-        Ok(Effect { reaction: Reaction::Reply(response), edits })
+        Ok(Effect { answer: Reaction::Reply(response), changes: edits })
     }
 
     /// `GET /api/protocol/x402/subscriptions`.
