@@ -1,4 +1,5 @@
-//! What every Worker shares: the guard against panics, an object's SQLite, platform calls with deadlines, the log.
+//! What every Worker shares: the guard against panics, the host of a machine, an object's SQLite, platform calls with deadlines,
+//! the log.
 //!
 //! `instance.mjs` renews an instance that panicked, `compiled.mjs` lets requests and objects into it, `edge.mjs`, `body.mjs`,
 //! `reading.mjs` and `deadline.mjs` hold the platform calls. It knows no Worker, and decides nothing.
@@ -9,6 +10,8 @@ pub(crate) mod calls;
 #[cfg(any(feature = "treasury", feature = "market"))]
 pub(crate) mod columns;
 pub(crate) mod guard;
+#[cfg(any(feature = "treasury", feature = "market"))]
+pub(crate) mod host;
 #[cfg(any(feature = "treasury", feature = "market"))]
 pub(crate) mod long;
 #[cfg(any(feature = "treasury", feature = "market"))]

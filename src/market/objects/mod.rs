@@ -1,6 +1,5 @@
 //! The Durable Object: SQL lives here and nowhere else in the market.
 
-mod bell;
 mod books;
 mod exchange;
 mod figures;

@@ -1,38 +1,32 @@
-//! The market's object: the core decides about an instruction, and the object writes the decision, in one synchronous
-//! block.
+//! The market's object: its books, and what its alarm carries out.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
-use farebox_core::machine::Envelope;
-use farebox_core::skills::RANDOM_BYTES;
+use farebox_core::machine::DecisionOf;
+use farebox_core::skills::books::Edit;
 use farebox_core::skills::message::{Chore, Instruction, Reaction};
 use farebox_core::skills::{Market, Moment};
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 
-use super::bell::{AGAIN_MS, Bell};
 use super::books::SkillRows;
 use super::schema::MIGRATIONS;
 use crate::market::{calls, config, table};
 use crate::platform::calls::{clock_ms, complain, pause};
-use crate::platform::columns::migrate;
-use crate::platform::object::{answered_with, together};
-use crate::platform::sql::{Result, Sql, wake_at};
+use crate::platform::host::{Desk, Host, Hosted};
+use crate::platform::sql::{Result, Sql};
 
 /// Milliseconds between two tries to write the route table.
 const TABLE_GAP_MS: u64 = 1_100;
 /// Limit on the chores of one alarm; the rest is due again.
 const MAX_CHORES: usize = 24;
 
-/// The market's books; `entry.mjs` sets the alarm of an answer. Nothing of the rows is remembered between two
-/// instructions.
+/// The market's books.
 #[wasm_bindgen]
 pub struct SkillsObject {
-    state: DurableObjectState,
+    host: Host<SkillBooks>,
     env: JsValue,
-    /// Whether the tables are there.
-    opened: Cell<bool>,
-    bell: Bell,
     /// Millisecond of the last try to write the route table.
     tried: Cell<u64>,
 }
@@ -43,80 +37,76 @@ impl SkillsObject {
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: DurableObjectState, env: JsValue) -> Self {
-        Self { state, env, opened: Cell::new(false), bell: Bell::new(), tried: Cell::new(0) }
+        Self { host: Host::new(state, SkillBooks), env, tried: Cell::new(0) }
     }
 
     /// Answers an instruction in one transaction: `{answer, alarm}`.
     ///
     /// # Errors The platform's error if a statement failed; nothing is written then.
     pub fn ask(&self, name: &str, message: &str) -> std::result::Result<JsValue, JsValue> {
-        #[cfg(feature = "panic-drill")]
-        assert!(!message.contains("drill-here"), "drill");
-        let _ = name;
-        let letter: Envelope<Instruction> =
-            serde_json::from_str(message).map_err(|error| JsValue::from_str(&error.to_string()))?;
-        let reaction = self.block(letter.command)?;
-        let answer = serde_json::to_string(&reaction)
-            .map_err(|error| JsValue::from_str(&error.to_string()))?;
-        let alarm = self.next_alarm(0)?.map(|at| at as f64);
-        Ok(answered_with(&answer, alarm))
+        self.host.ask(name, message)
     }
 
     /// Carries out the work that is due.
     ///
     /// # Errors The platform's error if a statement failed.
     pub async fn alarm(&self) -> std::result::Result<(), JsValue> {
-        self.bell.forget();
-        // Whatever goes wrong, the alarm is set again: work that is due stays due.
-        let worked = self.work().await;
-        if let Some(at) = self.next_alarm(AGAIN_MS)? {
-            let set = wake_at(&self.state, at as f64).await;
-            if set.is_err() {
-                self.bell.forget();
-            }
-            set?;
-        }
-        worked
+        self.host.alarm(self.work()).await
+    }
+}
+
+/// The market's books in an object's database.
+struct SkillBooks;
+
+impl Hosted for SkillBooks {
+    type Machine = Market;
+    type Config = Market;
+    /// There is one market.
+    type Owner = ();
+
+    const MIGRATIONS: &'static [&'static [&'static str]] = MIGRATIONS;
+    // Sellers wait for their routes, and buyers for what was paid.
+    const PAUSE_MS: u64 = 0;
+
+    fn config() -> Option<Rc<Market>> {
+        config::market()
+    }
+
+    fn owner(_sql: &Sql, _name: Option<&str>) -> Result<()> {
+        Ok(())
+    }
+
+    fn prepare(&self, _desk: &Desk<'_, Self>) -> Result<()> {
+        Ok(())
+    }
+
+    fn decide(
+        &self,
+        desk: &Desk<'_, Self>,
+        instruction: Instruction,
+    ) -> Result<DecisionOf<Market>> {
+        let moment = Moment { now: desk.now, random: desk.random };
+        desk.config.apply(&SkillRows(desk.sql), instruction, moment)
+    }
+
+    fn write(&self, desk: &Desk<'_, Self>, edits: &[Edit]) -> Result<()> {
+        SkillRows(desk.sql).write(edits)
+    }
+
+    fn due_first(sql: &Sql) -> Result<Option<u64>> {
+        SkillRows(sql).due_first()
     }
 }
 
 impl SkillsObject {
-    /// Applies one instruction in a transaction: after an error nothing of it is written.
-    fn block(&self, instruction: Instruction) -> Result<Reaction> {
-        let market = config::market().ok_or_else(|| JsValue::from_str("not configured"))?;
-        let sql = Sql::of(&self.state)?;
-        let mut random = [0; RANDOM_BYTES];
-        getrandom::fill(&mut random).map_err(|_| JsValue::from_str("no randomness"))?;
-        let (mut instruction, mut done) = (Some(instruction), None);
-        #[cfg(feature = "panic-drill")]
-        let is_late =
-            serde_json::to_string(&instruction).unwrap_or_default().contains("drill-late");
-        together(self.state.as_ref(), &mut || {
-            if !self.opened.get() {
-                migrate(&sql, MIGRATIONS)?;
-                self.opened.set(true);
-            }
-            let rows = SkillRows(&sql);
-            if let Some(instruction) = instruction.take() {
-                let moment = Moment { now: clock_ms(), random: &random };
-                let effect = market.apply(&rows, instruction, moment)?;
-                rows.write(&effect.changes)?;
-                #[cfg(feature = "panic-drill")]
-                assert!(!is_late, "drill");
-                done = Some(effect.answer);
-            }
-            Ok(JsValue::UNDEFINED)
-        })
-        .inspect_err(|_| self.opened.set(false))?;
-        done.ok_or_else(|| JsValue::from_str("the block did not run"))
-    }
-
     /// Carries out chores until there are none.
     async fn work(&self) -> Result<()> {
         let market = config::market().ok_or_else(|| JsValue::from_str("not configured"))?;
         let mut done = 0;
         while done < MAX_CHORES {
-            let Reaction::Tasks(chores) = self.block(Instruction::Due)? else { return Ok(()) };
+            let Reaction::Tasks(chores) = self.host.apply(None, Instruction::Due)? else {
+                return Ok(());
+            };
             if chores.is_empty() {
                 return Ok(());
             }
@@ -135,7 +125,9 @@ impl SkillsObject {
                 let gap = self.tried.get().saturating_add(TABLE_GAP_MS).saturating_sub(clock_ms());
                 pause(u32::try_from(gap.min(TABLE_GAP_MS)).unwrap_or(0)).await;
                 self.tried.set(clock_ms());
-                let Reaction::Table(draft) = self.block(Instruction::Table)? else { return Ok(()) };
+                let Reaction::Table(draft) = self.host.apply(None, Instruction::Table)? else {
+                    return Ok(());
+                };
                 let table::Checked { text, refused } = table::checked(market, &draft);
                 if calls::table_put(&self.env, &text).await {
                     Instruction::TableWritten(draft.revision, refused)
@@ -144,7 +136,7 @@ impl SkillsObject {
                 }
             }
             Chore::Shelve => {
-                let Reaction::Shelf(shelf) = self.block(Instruction::Shelf)? else {
+                let Reaction::Shelf(shelf) = self.host.apply(None, Instruction::Shelf)? else {
                     return Ok(());
                 };
                 let read = calls::shelved(&self.env, &shelf).await;
@@ -167,11 +159,6 @@ impl SkillsObject {
                 Instruction::Paid { invocation, fence, answer }
             }
         };
-        self.block(report).map(|_| ())
-    }
-
-    fn next_alarm(&self, pause_ms: u64) -> Result<Option<u64>> {
-        let sql = Sql::of(&self.state)?;
-        Ok(self.bell.next(SkillRows(&sql).due_first()?, pause_ms))
+        self.host.apply(None, report).map(|_| ())
     }
 }

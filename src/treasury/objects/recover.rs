@@ -7,12 +7,14 @@ use farebox_core::ledger::inquiry::Next;
 use farebox_core::treasury::message::{Answer, Command};
 use farebox_core::treasury::{Job, Treasury};
 use futures_util::future::join_all;
+use wasm_bindgen::JsValue;
 
 use super::outbox::{self, Due};
-use super::treasury::TreasuryObject;
+use super::treasury::{TreasuryBooks, TreasuryObject};
+use crate::platform::host::{Desk, Hosted};
 use crate::platform::sql::Result;
 use crate::treasury::calls::{self, Transport};
-use crate::treasury::drive;
+use crate::treasury::{config, drive};
 
 /// Calls at once.
 const AT_ONCE: usize = 4;
@@ -22,17 +24,18 @@ const MAX_JOBS: usize = 24;
 impl TreasuryObject {
     /// Carries out the work that is due.
     pub(super) async fn recover(&self) -> Result<()> {
+        let treasury = config::treasury().ok_or_else(|| JsValue::from_str("not configured"))?;
         let mut calls = 0;
         while calls < MAX_JOBS {
-            let (jobs, notices, treasury, is_idle) = self.block(None, |desk| {
-                let now = desk.scene.now.secs();
-                let (jobs, mut changes) = desk.treasury.recover(&desk.rows, desk.scene)?;
-                changes.extend(desk.treasury.remove(&desk.rows, desk.scene)?);
-                desk.rows.write(&desk.treasury, &changes, now)?;
+            let (jobs, notices, is_idle) = self.host.block(None, |desk| {
+                let (rows, scene) = (desk.rows(), desk.scene());
+                let (jobs, mut changes) = desk.config.recover(&rows, scene)?;
+                changes.extend(desk.config.remove(&rows, scene)?);
+                self.host.hosted.write(desk, &changes)?;
                 let room = AT_ONCE.saturating_sub(jobs.len()) as u64;
-                let notices = outbox::take(desk.rows.0, room, now)?;
+                let notices = outbox::take(desk.sql, room, scene.now.secs())?;
                 let is_idle = changes.is_empty() && jobs.is_empty() && notices.is_empty();
-                Ok((jobs, notices, desk.treasury.clone(), is_idle))
+                Ok((jobs, notices, is_idle))
             })?;
             if is_idle {
                 return Ok(());
@@ -70,19 +73,11 @@ impl TreasuryObject {
                     let (attempt, fence) = (order.attempt, order.fence);
                     Command::Lost { attempt, fence, sent: true }
                 };
-                self.block(None, |desk| {
-                    let decided = desk.treasury.apply(&desk.rows, report, desk.scene)?;
-                    desk.rows.write(&desk.treasury, &decided.changes, desk.scene.now.secs())
-                })
+                self.host.apply(None, report).map(|_| ())
             }
             Job::Enquire(mut enquiry) => loop {
                 let report = drive::enquire(enquiry).await;
-                let decided = self.block(None, |desk| {
-                    let decided = desk.treasury.apply(&desk.rows, report, desk.scene)?;
-                    desk.rows.write(&desk.treasury, &decided.changes, desk.scene.now.secs())?;
-                    Ok(decided)
-                })?;
-                match decided.answer {
+                match self.host.apply(None, report)? {
                     Answer::Enquire(next) => enquiry = *next,
                     Answer::Reply(_)
                     | Answer::Done
@@ -101,11 +96,10 @@ impl TreasuryObject {
                         Next::Found(finding) => break finding,
                     }
                 };
-                self.block(None, |desk| {
-                    let rows = &desk.rows;
-                    let changes =
-                        desk.treasury.read(rows, &attempt, fence, &finding, desk.scene)?;
-                    rows.write(&desk.treasury, &changes, desk.scene.now.secs())
+                self.host.block(None, |desk| {
+                    let (rows, scene) = (desk.rows(), desk.scene());
+                    let changes = desk.config.read(&rows, &attempt, fence, &finding, scene)?;
+                    self.host.hosted.write(desk, &changes)
                 })
             }
         }
@@ -114,7 +108,10 @@ impl TreasuryObject {
     /// Sends a notice.
     async fn tell(&self, treasury: &Treasury, due: Due) -> Result<()> {
         if calls::told(treasury, &due.body).await {
-            self.block(None, |desk| outbox::was_told(desk.rows.0, &due.id, desk.scene.now.secs()))?;
+            let told = |desk: &Desk<'_, TreasuryBooks>| {
+                outbox::was_told(desk.sql, &due.id, desk.scene().now.secs())
+            };
+            self.host.block(None, told)?;
         }
         Ok(())
     }

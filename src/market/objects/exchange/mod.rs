@@ -1,5 +1,5 @@
-//! The object of a network profile: the core decides about an instruction, and the object writes the decision, in one
-//! synchronous block. Its alarm carries out what time decides.
+//! The object of a network profile: its books, what is seen of them, and what time decides, which its alarm carries
+//! out.
 
 mod figures;
 mod rows;
@@ -15,21 +15,18 @@ use farebox_core::compute::message::{Instruction, Reaction};
 use farebox_core::compute::records::Edit;
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::vars::Profiles;
-use farebox_core::compute::{RANDOM_BYTES, Tick};
-use farebox_core::machine::Envelope;
+use farebox_core::compute::{Gateway, Tick};
+use farebox_core::machine::DecisionOf;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 
 use self::rows::ExchangeRows;
 use self::schema::MIGRATIONS;
-use super::bell::{AGAIN_MS, Bell};
 use crate::market::config;
 use crate::market::exchange::{payout, proof};
-use crate::platform::calls::clock_ms;
-use crate::platform::columns::migrate;
-use crate::platform::object::{answered_with, together};
-use crate::platform::sql::{Result, Sql, wake_at};
+use crate::platform::host::{Desk, Host, Hosted, command_of};
+use crate::platform::sql::{Result, Sql};
 
 #[wasm_bindgen(module = "/src/market/feeds.mjs")]
 extern "C" {
@@ -42,17 +39,11 @@ const MAX_DUE: usize = 200;
 /// Limit on the errands of one alarm: each may wait for the treasury.
 const MAX_ERRANDS: usize = 8;
 
-/// The books of a profile, which the name of the object says; `entry.mjs` sets the alarm of an answer. Nothing of the rows is
-/// remembered between two instructions.
+/// The books of a profile, which the name of the object says.
 #[wasm_bindgen]
 pub struct ExchangeObject {
-    state: DurableObjectState,
+    host: Host<ExchangeBooks>,
     env: JsValue,
-    /// Whether the tables are there.
-    opened: Cell<bool>,
-    /// Number of the last event that was told to feeds.
-    told: Cell<u64>,
-    bell: Bell,
 }
 
 #[wasm_bindgen]
@@ -61,23 +52,17 @@ impl ExchangeObject {
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: DurableObjectState, env: JsValue) -> Self {
-        Self { state, env, opened: Cell::new(false), told: Cell::new(0), bell: Bell::new() }
+        let books = ExchangeBooks { told: Cell::new(0), is_news: Cell::new(false) };
+        Self { host: Host::new(state, books), env }
     }
 
     /// Answers an instruction in one transaction: `{answer, alarm}`.
     ///
     /// # Errors The platform's error if a statement failed; nothing is written then.
     pub fn ask(&self, name: &str, message: &str) -> std::result::Result<JsValue, JsValue> {
-        #[cfg(feature = "panic-drill")]
-        assert!(!message.contains("drill-here"), "drill");
-        let letter: Envelope<Instruction> =
-            serde_json::from_str(message).map_err(|error| JsValue::from_str(&error.to_string()))?;
-        let profile = Profile::named(name).ok_or_else(|| JsValue::from_str("no such profile"))?;
-        let reaction = self.block(profile, letter.command)?;
-        let answer = serde_json::to_string(&reaction)
-            .map_err(|error| JsValue::from_str(&error.to_string()))?;
-        let alarm = self.next_alarm(0)?.map(|at| at as f64);
-        Ok(answered_with(&answer, alarm))
+        let answer = self.host.ask(name, message)?;
+        self.tell();
+        Ok(answer)
     }
 
     /// What is seen, as JSON. The name is empty for whose rows these are.
@@ -114,10 +99,10 @@ impl ExchangeObject {
     pub fn next(&self, about: &str, after: f64) -> std::result::Result<String, JsValue> {
         let about =
             serde_json::from_str(about).map_err(|error| JsValue::from_str(&error.to_string()))?;
-        let Some(profile) = ExchangeRows(&Sql::of(&self.state)?).profile()? else {
+        let Some(profile) = ExchangeRows(&self.host.sql()?).profile()? else {
             return Ok("[]".to_owned());
         };
-        match self.view(profile, View::Next(about, after as u64))? {
+        match self.view(profile.name(), View::Next(about, after as u64))? {
             Seen::Feed(page) => Ok(text_of(&page.lines)),
             Seen::Board(_) | Seen::Events(_) | Seen::Reply(_) | Seen::Wait => Ok("[]".to_owned()),
         }
@@ -127,19 +112,19 @@ impl ExchangeObject {
     ///
     /// # Errors The platform's error if a statement failed.
     pub fn news(&self) -> std::result::Result<String, JsValue> {
-        let sql = Sql::of(&self.state)?;
+        let sql = self.host.sql()?;
         let rows = ExchangeRows(&sql);
         let Some(profile) = rows.profile()? else { return Ok("[]".to_owned()) };
         let profiles = profiles()?;
         let gateway = profiles.gateway(profile).ok_or_else(not_served)?;
-        let (mut lines, mut told) = (Vec::new(), self.told.get());
+        let (mut lines, mut told) = (Vec::new(), self.host.hosted.told.get());
         loop {
             let events = rows.events(&About::Profile, told, feed::WINDOW)?;
             let Some(last) = events.last() else { break };
             told = last.number;
             lines.extend(events.iter().map(|event| gateway.line(event)));
         }
-        self.told.set(told);
+        self.host.hosted.told.set(told);
         Ok(text_of(&lines))
     }
 
@@ -147,98 +132,115 @@ impl ExchangeObject {
     ///
     /// # Errors The platform's error if a statement failed.
     pub async fn alarm(&self) -> std::result::Result<(), JsValue> {
-        self.bell.forget();
-        // Whatever goes wrong, the alarm is set again: what is due stays due.
-        let worked = self.work().await;
-        if let Some(at) = self.next_alarm(AGAIN_MS)? {
-            let set = wake_at(&self.state, at as f64).await;
-            if set.is_err() {
-                self.bell.forget();
-            }
-            set?;
-        }
-        worked
+        self.host.alarm(self.work()).await
+    }
+}
+
+/// The books of a profile in an object's database.
+struct ExchangeBooks {
+    /// Number of the last event that was told to feeds.
+    told: Cell<u64>,
+    /// Whether what was written last is told to feeds.
+    is_news: Cell<bool>,
+}
+
+impl Hosted for ExchangeBooks {
+    type Machine = Gateway;
+    type Config = Profiles;
+    type Owner = Profile;
+
+    const MIGRATIONS: &'static [&'static [&'static str]] = MIGRATIONS;
+    // Sellers wait for their money from the moment at which they have delivered.
+    const PAUSE_MS: u64 = 0;
+
+    fn config() -> Option<Rc<Profiles>> {
+        config::profiles()
+    }
+
+    fn owner(sql: &Sql, name: Option<&str>) -> Result<Profile> {
+        let profile = match name {
+            Some(name) => Profile::named(name),
+            None => ExchangeRows(sql).profile()?,
+        };
+        profile.ok_or_else(|| JsValue::from_str("no such profile"))
+    }
+
+    /// Begins to tell what happens from now on.
+    fn prepare(&self, desk: &Desk<'_, Self>) -> Result<()> {
+        let rows = ExchangeRows(desk.sql);
+        rows.belong_to(*desk.owner)?;
+        self.told.set(rows.last_event()?);
+        Ok(())
+    }
+
+    fn decide(
+        &self,
+        desk: &Desk<'_, Self>,
+        instruction: Instruction,
+    ) -> Result<DecisionOf<Gateway>> {
+        desk.gateway()?.apply(&ExchangeRows(desk.sql), instruction, desk.tick()?)
+    }
+
+    fn write(&self, desk: &Desk<'_, Self>, edits: &[Edit]) -> Result<()> {
+        let rows = ExchangeRows(desk.sql);
+        let figures = desk.gateway()?.counted(&rows, edits, desk.tick()?)?;
+        rows.write(edits)?;
+        rows.note(&figures)?;
+        self.is_news.set(edits.iter().any(|edit| matches!(edit, Edit::Event(_))));
+        Ok(())
+    }
+
+    fn due_first(sql: &Sql) -> Result<Option<u64>> {
+        ExchangeRows(sql).due_first()
+    }
+}
+
+impl Desk<'_, ExchangeBooks> {
+    fn gateway(&self) -> Result<&Gateway> {
+        self.config.gateway(*self.owner).ok_or_else(not_served)
+    }
+
+    fn tick(&self) -> Result<Tick<'_>> {
+        Tick::new(self.now, self.random).ok_or_else(not_served)
     }
 }
 
 impl ExchangeObject {
     fn seen(&self, name: &str, message: &str) -> Result<Seen> {
-        let letter: Envelope<View> =
-            serde_json::from_str(message).map_err(|error| JsValue::from_str(&error.to_string()))?;
-        let profile = Profile::named(name).ok_or_else(|| JsValue::from_str("no such profile"))?;
-        self.view(profile, letter.command)
+        self.view(name, command_of(message)?)
     }
 
     /// Looks, which writes nothing.
-    fn view(&self, profile: Profile, view: View) -> Result<Seen> {
-        let profiles = profiles()?;
-        let gateway = profiles.gateway(profile).ok_or_else(not_served)?;
-        let sql = Sql::of(&self.state)?;
-        if !self.opened.get() {
-            together(self.state.as_ref(), &mut || self.prepare(&sql, profile))
-                .inspect_err(|_| self.opened.set(false))?;
-        }
-        let tick = Tick::new(clock_ms(), &[0; RANDOM_BYTES]).ok_or_else(not_served)?;
-        gateway.view(&ExchangeRows(&sql), view, tick)
+    fn view(&self, name: &str, view: View) -> Result<Seen> {
+        self.host
+            .look(name, |desk| desk.gateway()?.view(&ExchangeRows(desk.sql), view, desk.tick()?))
     }
 
-    /// Makes the tables, and begins to tell what happens from now on.
-    fn prepare(&self, sql: &Sql, profile: Profile) -> Result<JsValue> {
-        let rows = ExchangeRows(sql);
-        migrate(sql, MIGRATIONS)?;
-        rows.belong_to(profile)?;
-        self.told.set(rows.last_event()?);
-        self.opened.set(true);
-        Ok(JsValue::UNDEFINED)
+    /// Applies one instruction in a transaction, and has told what happened.
+    fn apply(&self, profile: Profile, instruction: Instruction) -> Result<Reaction> {
+        let reaction = self.host.apply(Some(profile.name()), instruction)?;
+        self.tell();
+        Ok(reaction)
     }
 
-    /// Applies one instruction in a transaction: after an error nothing of it is written.
-    fn block(&self, profile: Profile, instruction: Instruction) -> Result<Reaction> {
-        let profiles = profiles()?;
-        let gateway = profiles.gateway(profile).ok_or_else(not_served)?;
-        let sql = Sql::of(&self.state)?;
-        let mut random = [0; RANDOM_BYTES];
-        getrandom::fill(&mut random).map_err(|_| JsValue::from_str("no randomness"))?;
-        let (mut instruction, mut done, mut is_news) = (Some(instruction), None, false);
-        #[cfg(feature = "panic-drill")]
-        let is_late =
-            serde_json::to_string(&instruction).unwrap_or_default().contains("drill-late");
-        together(self.state.as_ref(), &mut || {
-            let rows = ExchangeRows(&sql);
-            if !self.opened.get() {
-                self.prepare(&sql, profile)?;
-            }
-            if let Some(instruction) = instruction.take() {
-                let tick = Tick::new(clock_ms(), &random).ok_or_else(not_served)?;
-                let effect = gateway.apply(&rows, instruction, tick)?;
-                let figures = gateway.counted(&rows, &effect.changes, tick)?;
-                rows.write(&effect.changes)?;
-                rows.note(&figures)?;
-                is_news = effect.changes.iter().any(|edit| matches!(edit, Edit::Event(_)));
-                #[cfg(feature = "panic-drill")]
-                assert!(!is_late, "drill");
-                done = Some(effect.answer);
-            }
-            Ok(JsValue::UNDEFINED)
-        })
-        .inspect_err(|_| self.opened.set(false))?;
-        if is_news {
-            written(self.state.as_ref());
+    /// Has the feeds of this object told what the last instruction wrote for them.
+    fn tell(&self) {
+        if self.host.hosted.is_news.take() {
+            written(self.host.state());
         }
-        done.ok_or_else(|| JsValue::from_str("the block did not run"))
     }
 
     /// Does what is due until nothing is.
     async fn work(&self) -> Result<()> {
-        let Some(profile) = ExchangeRows(&Sql::of(&self.state)?).profile()? else { return Ok(()) };
+        let Some(profile) = ExchangeRows(&self.host.sql()?).profile()? else { return Ok(()) };
         let profiles = profiles()?;
         let mut errands = 0;
         for _ in 0..MAX_DUE {
-            match self.block(profile, Instruction::Due)? {
+            match self.apply(profile, Instruction::Due)? {
                 Reaction::Nothing => return Ok(()),
                 Reaction::Errand(errand) => {
                     let report = payout(&self.env, &profiles, &errand).await;
-                    self.block(profile, report)?;
+                    self.apply(profile, report)?;
                     errands += 1;
                     if errands >= MAX_ERRANDS {
                         return Ok(());
@@ -246,10 +248,10 @@ impl ExchangeObject {
                 }
                 Reaction::Prove(question) => {
                     let report = proof(&self.env, &question).await;
-                    let next = self.block(profile, report)?;
+                    let next = self.apply(profile, report)?;
                     if let Reaction::Errand(errand) = next {
                         let report = payout(&self.env, &profiles, &errand).await;
-                        self.block(profile, report)?;
+                        self.apply(profile, report)?;
                     }
                     errands += 1;
                     if errands >= MAX_ERRANDS {
@@ -265,11 +267,6 @@ impl ExchangeObject {
             }
         }
         Ok(())
-    }
-
-    fn next_alarm(&self, pause_ms: u64) -> Result<Option<u64>> {
-        let sql = Sql::of(&self.state)?;
-        Ok(self.bell.next(ExchangeRows(&sql).due_first()?, pause_ms))
     }
 }
 
