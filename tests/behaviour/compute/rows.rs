@@ -5,12 +5,11 @@ use std::convert::Infallible;
 
 use farebox_core::compute::figures::{About, Figure, Figures, HourTally, SellerRecord, Tally};
 use farebox_core::compute::keep::MAX_OVER;
-use farebox_core::compute::records::{DueRow, Edit, Ends, LeavingRow, Records};
+use farebox_core::compute::records::{DueRow, Edit, Ends, Holder, LeavingRow, Records, Seats};
 use farebox_core::compute::row::{
     BondRow, DaySales, EventRow, HoldRow, JobRow, JobState, Presence, QuoteRow, QuoteState,
     SellerRow, Signer,
 };
-use farebox_core::compute::seat::{Holder, Seats};
 
 /// The rows of a profile.
 #[derive(Clone, Debug, Default)]

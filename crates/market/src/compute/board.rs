@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Tick;
 use super::figures::{Figures, HOUR_MS, HourTally, SellerRecord, Tally, hour_of};
+use super::records::Seats;
 use super::row::{EventKind, EventRow, HoldKind, SellerRow};
-use super::seat::Seats;
 use super::seller::HEARTBEAT_MS;
 use super::settings::{Gateway, Profile};
 use farebox_base::amount::Amount;

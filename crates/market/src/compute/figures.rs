@@ -10,9 +10,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::Tick;
-use super::records::{Edit, Records};
+use super::records::{Edit, Records, Seats};
 use super::row::{DaySales, EventRow, JobRow, JobState, SellerRow};
-use super::seat::Seats;
 use super::settings::Gateway;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};

@@ -45,7 +45,7 @@ pub mod refused;
 mod rest;
 pub mod row;
 mod seal;
-pub mod seat;
+mod seat;
 pub mod seller;
 mod session;
 pub mod settings;

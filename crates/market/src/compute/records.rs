@@ -5,7 +5,50 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::row::{BondRow, DaySales, EventRow, HoldRow, JobRow, QuoteRow, SellerRow};
-use super::seat::{Holder, Seats};
+
+/// Seats of a seller that are taken now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seats {
+    /// By quotes that are open and in time.
+    pub reserved: u32,
+    /// Those of them that no other quote is given yet.
+    pub firm: u32,
+    /// By jobs that are settling, paid or running.
+    pub busy: u32,
+    /// Those of them whose payment is on its way, and could be made up by anyone.
+    pub forgeable: u32,
+}
+
+impl Seats {
+    /// All of them.
+    #[must_use]
+    pub const fn taken(self) -> u32 {
+        self.reserved.saturating_add(self.busy)
+    }
+
+    /// Those that no payment takes from another.
+    #[must_use]
+    pub const fn proven(self) -> u32 {
+        self.busy.saturating_sub(self.forgeable)
+    }
+
+    /// How many of so many a quote can be given now.
+    #[must_use]
+    pub const fn free(self, capacity: u32) -> u32 {
+        capacity.saturating_sub(self.busy.saturating_add(self.firm))
+    }
+}
+
+/// A quote that holds a seat unpaid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The quote.
+    pub quote: String,
+    /// The network address that asked for it.
+    pub client: String,
+    /// Until when no other quote is given its seat.
+    pub firm: u64,
+}
 
 /// A row that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]

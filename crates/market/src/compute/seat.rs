@@ -2,12 +2,11 @@
 //! unpaid never keeps a seat from what is paid.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use super::Tick;
-use super::records::{Edit, Records};
+use super::records::{Edit, Holder, Records};
 use super::row::{QuoteRow, QuoteState, SellerRow, Signer};
 use super::settings::Gateway;
 use farebox_base::mutant::{Mutant, planted};
@@ -16,50 +15,6 @@ use farebox_base::mutant::{Mutant, planted};
 const FIRM_MS: u64 = 10_000;
 /// Most quotes of one client in an hour whose seats are kept so.
 const MAX_FIRM: usize = 3;
-
-/// Seats of a seller that are taken now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seats {
-    /// By quotes that are open and in time.
-    pub reserved: u32,
-    /// Those of them that no other quote is given yet.
-    pub firm: u32,
-    /// By jobs that are settling, paid or running.
-    pub busy: u32,
-    /// Those of them whose payment is on its way, and could be made up by anyone.
-    pub forgeable: u32,
-}
-
-impl Seats {
-    /// All of them.
-    #[must_use]
-    pub const fn taken(self) -> u32 {
-        self.reserved.saturating_add(self.busy)
-    }
-
-    /// Those that no payment takes from another.
-    #[must_use]
-    pub const fn proven(self) -> u32 {
-        self.busy.saturating_sub(self.forgeable)
-    }
-
-    /// How many of so many a quote can be given now.
-    #[must_use]
-    pub const fn free(self, capacity: u32) -> u32 {
-        capacity.saturating_sub(self.busy.saturating_add(self.firm))
-    }
-}
-
-/// A quote that holds a seat unpaid.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
-    /// The quote.
-    pub quote: String,
-    /// The network address that asked for it.
-    pub client: String,
-    /// Until when no other quote is given its seat.
-    pub firm: u64,
-}
 
 /// Who wants a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

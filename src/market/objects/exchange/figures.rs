@@ -1,8 +1,8 @@
 //! What a profile has seen, in its rows: one statement per read.
 
 use farebox_core::compute::figures::{About, Figure, Figures, HourTally, SellerRecord, Tally};
+use farebox_core::compute::records::Seats;
 use farebox_core::compute::row::{EventRow, SellerRow};
-use farebox_core::compute::seat::Seats;
 
 use super::rows::ExchangeRows;
 use crate::platform::columns::{json, number, read, text, whole};

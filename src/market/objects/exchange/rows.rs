@@ -2,9 +2,8 @@
 
 use farebox_core::compute::figures::Figures;
 use farebox_core::compute::keep::{MAX_LEAVING, MAX_OVER};
-use farebox_core::compute::records::{DueRow, Ends, LeavingRow, Records};
+use farebox_core::compute::records::{DueRow, Ends, Holder, LeavingRow, Records, Seats};
 use farebox_core::compute::row::{BondRow, DaySales, HoldRow, JobRow, QuoteRow, SellerRow};
-use farebox_core::compute::seat::{Holder, Seats};
 use farebox_core::compute::settings::Profile;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
