@@ -99,20 +99,20 @@ extern "C" {
 }
 
 /// The answer of the market's object; `None` if it is down.
-pub(super) async fn object(env: &JsValue, letter: &str) -> Option<String> {
-    settled(ask_object(&member(env, "SKILLS"), "main", letter, OBJECT_MS)).await?.as_string()
+pub(super) async fn object(env: &JsValue, envelope: &str) -> Option<String> {
+    settled(ask_object(&member(env, "SKILLS"), "main", envelope, OBJECT_MS)).await?.as_string()
 }
 
 /// The answer of the object of a profile; `None` if it is down.
-pub(super) async fn exchange(env: &JsValue, profile: &str, letter: &str) -> Option<String> {
+pub(super) async fn exchange(env: &JsValue, profile: &str, envelope: &str) -> Option<String> {
     let objects = member(env, "EXCHANGE");
-    settled(ask_object(&objects, profile, letter, OBJECT_MS)).await?.as_string()
+    settled(ask_object(&objects, profile, envelope, OBJECT_MS)).await?.as_string()
 }
 
 /// What the object of a profile shows; `None` if it is down.
-pub(super) async fn look(env: &JsValue, profile: &str, letter: &str) -> Option<String> {
+pub(super) async fn look(env: &JsValue, profile: &str, envelope: &str) -> Option<String> {
     let objects = member(env, "EXCHANGE");
-    settled(look_at(&objects, profile, letter, OBJECT_MS)).await?.as_string()
+    settled(look_at(&objects, profile, envelope, OBJECT_MS)).await?.as_string()
 }
 
 /// A feed of the object of a profile: a `Response`; `None` if it is down.
@@ -120,11 +120,11 @@ pub(super) async fn open_feed(
     env: &JsValue,
     profile: &str,
     request: &JsValue,
-    letter: &str,
+    envelope: &str,
     client: &str,
 ) -> Option<JsValue> {
     let objects = member(env, "EXCHANGE");
-    let opened = open_feed_of(&objects, profile, request, letter, client, OBJECT_MS);
+    let opened = open_feed_of(&objects, profile, request, envelope, client, OBJECT_MS);
     settled(opened).await.filter(|response| !response.is_undefined())
 }
 

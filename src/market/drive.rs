@@ -6,8 +6,8 @@ use farebox_core::http::RequestHead;
 use farebox_core::machine::Envelope;
 use farebox_core::skills::catalogue::REMOVED;
 use farebox_core::skills::message::{
-    CallOutcome, Errand, Forward, Instruction, Invocation, MockProof, OriginalRequest, PayOrder,
-    Reaction, Response, SellerAnswer, SellerCall, Viewer,
+    Answer, CallOutcome, Command, Errand, Forward, Invocation, MockProof, OriginalRequest,
+    PayOrder, Response, SellerAnswer, SellerCall, Viewer,
 };
 use farebox_core::skills::{Market, pay, refused};
 use wasm_bindgen::JsValue;
@@ -54,26 +54,26 @@ pub(super) async fn answer(
     let Some(market) = config::market() else {
         return refused::said(503, "not_configured").no_store().into();
     };
-    let page = if let Asked::Shown(page) = &asked { Some(page.instruction()) } else { None };
+    let page = if let Asked::Shown(page) = &asked { Some(page.command()) } else { None };
     let desk = Desk { env, head, request, market };
-    let instruction = match asked {
-        Asked::Now(instruction) => Ok(instruction),
-        Asked::Sold(sale) => Ok(Instruction::Sold(Box::new(sale))),
+    let command = match asked {
+        Asked::Now(command) => Ok(command),
+        Asked::Sold(sale) => Ok(Command::Sold(Box::new(sale))),
         Asked::Body(make) => desk.body(OWNERS_BYTES).await.map(make),
         Asked::Ledger(make) => desk.reader(make).await,
         Asked::Invoke { skill, version } => desk.invocation(skill, version).await,
         Asked::Shown(shown) => {
-            let Some(instruction) = page else { return refused::internal().into() };
-            return match desk.ask(&instruction).await {
-                Some(Reaction::Skills(skills)) => shown.written(&desk.market, &skills).into(),
-                Some(Reaction::Reply(response)) => response.into(),
+            let Some(command) = page else { return refused::internal().into() };
+            return match desk.ask(&command).await {
+                Some(Answer::Skills(skills)) => shown.written(&desk.market, &skills).into(),
+                Some(Answer::Reply(response)) => response.into(),
                 _ => down().into(),
             };
         }
     };
-    match instruction {
-        Ok(instruction) => {
-            let given = desk.follow(instruction).await;
+    match command {
+        Ok(command) => {
+            let given = desk.follow(command).await;
             desk.tell_removal(&given);
             given
         }
@@ -83,8 +83,8 @@ pub(super) async fn answer(
 
 /// Wakes the object; whether it answered.
 pub(super) async fn wake(env: &JsValue) -> bool {
-    let letter = serde_json::to_string(&Envelope::of(Instruction::Follow(String::new())));
-    calls::object(env, &letter.unwrap_or_default()).await.is_some()
+    let envelope = serde_json::to_string(&Envelope::of(Command::Follow(String::new())));
+    calls::object(env, &envelope.unwrap_or_default()).await.is_some()
 }
 
 /// What one request is answered with.
@@ -122,11 +122,11 @@ impl Desk {
         })
     }
 
-    /// The instruction of whoever reads the ledger.
+    /// The command of whoever reads the ledger.
     async fn reader(
         &self,
-        make: Box<dyn FnOnce(Viewer, String) -> Instruction>,
-    ) -> Result<Instruction, Response> {
+        make: Box<dyn FnOnce(Viewer, String) -> Command>,
+    ) -> Result<Command, Response> {
         let authorization = self.field("authorization");
         let viewer = if self.market.is_operator(authorization) {
             Viewer::Operator
@@ -149,7 +149,7 @@ impl Desk {
         &self,
         skill: String,
         version: Option<String>,
-    ) -> Result<Instruction, Response> {
+    ) -> Result<Command, Response> {
         let body = self.body(body::BODY_BYTES).await?;
         let authorization = self.field("authorization");
         let text = |name: &str| self.head.headers.get(name).map(str::to_owned);
@@ -165,90 +165,88 @@ impl Desk {
             None
         };
         let key = text("idempotency-key");
-        Ok(Instruction::Invoke(Box::new(Invocation { skill, version, caller, pack, key, body })))
+        Ok(Command::Invoke(Box::new(Invocation { skill, version, caller, pack, key, body })))
     }
 
     /// Asks, and does what is answered until that is a response.
-    async fn follow(&self, instruction: Instruction) -> Given {
-        let mut original = match &instruction {
-            Instruction::Original(request) => Some((**request).clone()),
+    async fn follow(&self, command: Command) -> Given {
+        let mut original = match &command {
+            Command::Original(request) => Some((**request).clone()),
             _ => None,
         };
-        let asked = is_look(&instruction).then(|| Box::new(instruction.clone()));
+        let asked = is_look(&command).then(|| Box::new(command.clone()));
         let mut answered: Option<AnsweredCall> = None;
         let (mut questions, mut opened, mut end) = (0_u32, 0_u32, None);
-        let Some(mut reaction) = self.ask(&instruction).await else { return down().into() };
+        let Some(mut answer) = self.ask(&command).await else { return down().into() };
         loop {
-            let next = match reaction {
-                Reaction::Reply(response) => return response.into(),
-                Reaction::Forward(forward) => return self.forward(&forward).await,
-                Reaction::Errand(Errand::Call(call)) => self.call(*call, &mut answered).await,
-                Reaction::Errand(Errand::Prove(proof)) => {
-                    self.prove(*proof, answered.as_ref()).await
-                }
-                Reaction::Errand(Errand::Pay(order)) => self.pay(&order, answered.as_ref()).await,
-                Reaction::Follow { invocation, until, late } => {
+            let next = match answer {
+                Answer::Reply(response) => return response.into(),
+                Answer::Forward(forward) => return self.forward(&forward).await,
+                Answer::Errand(Errand::Call(call)) => self.call(*call, &mut answered).await,
+                Answer::Errand(Errand::Prove(proof)) => self.prove(*proof, answered.as_ref()).await,
+                Answer::Errand(Errand::Pay(order)) => self.pay(&order, answered.as_ref()).await,
+                Answer::Follow { invocation, until, late } => {
                     let end = *end.get_or_insert(until);
                     if clock_ms() >= end {
                         return late.into();
                     }
                     pause(FOLLOW_MS).await;
-                    Instruction::Follow(invocation)
+                    Command::Follow(invocation)
                 }
-                question @ (Reaction::Evidence(_) | Reaction::Reputation(_)) => {
+                question @ (Answer::Evidence(_) | Answer::Reputation(_)) => {
                     let Some(original) = original.as_mut().filter(|_| questions < MAX_QUESTIONS)
                     else {
                         return refused::internal().no_store().into();
                     };
                     questions += 1;
                     self.inquire(original, &question).await;
-                    Instruction::Original(Box::new(original.clone()))
+                    Command::Original(Box::new(original.clone()))
                 }
-                Reaction::Fetch(names) => {
+                Answer::Fetch(names) => {
                     let Some(asked) = asked.clone().filter(|_| opened < MAX_OPENED) else {
                         return refused::no_archive().into();
                     };
                     opened += 1;
                     match self.shelves(names).await {
-                        Some(shelves) => Instruction::Opened(asked, shelves),
+                        Some(shelves) => Command::Opened(asked, shelves),
                         None => return refused::no_archive().into(),
                     }
                 }
-                Reaction::Table(_)
-                | Reaction::Shelf(_)
-                | Reaction::Skills(_)
-                | Reaction::Tasks(_)
-                | Reaction::Nothing => {
+                Answer::Table(_)
+                | Answer::Shelf(_)
+                | Answer::Skills(_)
+                | Answer::Tasks(_)
+                | Answer::Nothing => {
                     return refused::internal().no_store().into();
                 }
             };
             #[cfg(feature = "panic-drill")]
             crate::platform::guard::drill(&self.head.headers, "reporting");
             match self.report(&next).await {
-                Some(then) => reaction = then,
+                Some(then) => answer = then,
                 None => return down().into(),
             }
         }
     }
 
-    async fn ask(&self, instruction: &Instruction) -> Option<Reaction> {
-        let letter = serde_json::to_string(&Envelope::of(instruction.clone())).ok()?;
-        serde_json::from_str(&calls::object(&self.env, &letter).await?).ok()
+    async fn ask(&self, command: &Command) -> Option<Answer> {
+        let envelope = serde_json::to_string(&Envelope::of(command.clone())).ok()?;
+        serde_json::from_str(&calls::object(&self.env, &envelope).await?).ok()
     }
 
     /// Tells the object what came of its answer, again if it does not hear: the money may have
     /// moved.
-    async fn report(&self, instruction: &Instruction) -> Option<Reaction> {
+    async fn report(&self, command: &Command) -> Option<Answer> {
         for gap in GAPS_MS {
-            match self.ask(instruction).await {
+            match self.ask(command).await {
                 None => pause(gap).await,
-                reaction => return reaction,
+                answer => return answer,
             }
         }
-        self.ask(instruction).await
+        self.ask(command).await
     }
 
-    async fn call(&self, call: SellerCall, answered: &mut Option<AnsweredCall>) -> Instruction {
+    async fn call(&self, call: SellerCall, answered: &mut Option<AnsweredCall>) -> Command {
         #[cfg(feature = "panic-drill")]
         crate::platform::guard::drill(&self.head.headers, "calling");
         let outcome = calls::seller(&self.env, &call).await;
@@ -256,11 +254,11 @@ impl Desk {
         if let CallOutcome::Answer(answer) = &outcome {
             *answered = Some((call, answer.clone()));
         }
-        Instruction::Called { invocation, fence, outcome }
+        Command::Called { invocation, fence, outcome }
     }
 
     /// Repeats a call with the proof of a pretended payment.
-    async fn prove(&self, proof: MockProof, answered: Option<&AnsweredCall>) -> Instruction {
+    async fn prove(&self, proof: MockProof, answered: Option<&AnsweredCall>) -> Command {
         let outcome = match answered {
             Some((call, _)) => {
                 let mut call = call.clone();
@@ -269,10 +267,10 @@ impl Desk {
             }
             None => CallOutcome::Unreachable,
         };
-        Instruction::Called { invocation: proof.invocation, fence: proof.fence, outcome }
+        Command::Called { invocation: proof.invocation, fence: proof.fence, outcome }
     }
 
-    async fn pay(&self, order: &PayOrder, answered: Option<&AnsweredCall>) -> Instruction {
+    async fn pay(&self, order: &PayOrder, answered: Option<&AnsweredCall>) -> Command {
         #[cfg(feature = "panic-drill")]
         crate::platform::guard::drill(&self.head.headers, "paying");
         let answer = match answered {
@@ -283,7 +281,7 @@ impl Desk {
             }
             None => None,
         };
-        Instruction::Paid { invocation: order.invocation.clone(), fence: order.fence, answer }
+        Command::Paid { invocation: order.invocation.clone(), fence: order.fence, answer }
     }
 
     async fn forward(&self, to: &Forward) -> Given {
@@ -317,15 +315,15 @@ impl Desk {
     }
 
     /// Asks others what an answer depends on, and notes what they say.
-    async fn inquire(&self, original: &mut OriginalRequest, question: &Reaction) {
+    async fn inquire(&self, original: &mut OriginalRequest, question: &Answer) {
         match question {
-            Reaction::Evidence(call) => {
+            Answer::Evidence(call) => {
                 for request in &call.requests {
                     let reply = calls::node(&call.url, request).await;
                     original.replies.push(reply.unwrap_or_default());
                 }
             }
-            Reaction::Reputation(question) => {
+            Answer::Reputation(question) => {
                 let word = calls::reputation(&self.env, question).await;
                 original.reputation = Some(word.unwrap_or_default());
             }
@@ -334,12 +332,9 @@ impl Desk {
     }
 }
 
-/// Whether an instruction is a question about rows of the ledger, which may be in the archive.
-const fn is_look(instruction: &Instruction) -> bool {
-    matches!(
-        instruction,
-        Instruction::Invocations(..) | Instruction::InvocationById(..) | Instruction::Export(..)
-    )
+/// Whether a command is a question about rows of the ledger, which may be in the archive.
+const fn is_look(command: &Command) -> bool {
+    matches!(command, Command::Invocations(..) | Command::InvocationById(..) | Command::Export(..))
 }
 
 /// Whether this is a runtime token of a treasury, by its form.

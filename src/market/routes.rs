@@ -1,8 +1,8 @@
-//! From a request's head to what it asks: a path's instruction, or a refusal that needs no object.
+//! From a request's head to what it asks: a path's command, or a refusal that needs no object.
 
 use farebox_core::gate::limit::client_prefix;
 use farebox_core::http::{BodyPresence, RequestHead};
-use farebox_core::skills::message::{Instruction, Labels, OriginalRequest, Response, Sale, Viewer};
+use farebox_core::skills::message::{Command, Labels, OriginalRequest, Response, Sale, Viewer};
 use farebox_core::skills::{original, refused};
 
 use super::config;
@@ -12,11 +12,11 @@ use crate::platform::calls::clock_ms;
 /// What a request asks.
 pub(super) enum Asked {
     /// The object, without the request's body.
-    Now(Instruction),
+    Now(Command),
     /// The object, with the body.
-    Body(Box<dyn FnOnce(String) -> Instruction>),
+    Body(Box<dyn FnOnce(String) -> Command>),
     /// The object, with who the treasury says that the token is of.
-    Ledger(Box<dyn FnOnce(Viewer, String) -> Instruction>),
+    Ledger(Box<dyn FnOnce(Viewer, String) -> Command>),
     /// To invoke a skill.
     Invoke { skill: String, version: Option<String> },
     /// To pass on what the gate sold.
@@ -64,50 +64,50 @@ fn marketplace(head: &RequestHead, parts: &[&str], query: &str) -> Result<Asked,
         let (agent, authorization) = (field("x-agent-id"), field("authorization"));
         Labels { agent, authorization, client: client_of(head) }
     };
-    let owned = |id: &str, make: fn(Labels, String, String) -> Instruction| {
+    let owned = |id: &str, make: fn(Labels, String, String) -> Command| {
         let (labels, id) = (labels(), text(id));
         Ok(Asked::Body(Box::new(move |body| make(labels, id, body))))
     };
     match (method, parts) {
-        ("GET", ["skills"]) => Ok(Asked::Now(Instruction::List(query))),
+        ("GET", ["skills"]) => Ok(Asked::Now(Command::List(query))),
         ("POST", ["skills"]) => {
             let labels = labels();
-            Ok(Asked::Body(Box::new(move |body| Instruction::Publish(labels, body))))
+            Ok(Asked::Body(Box::new(move |body| Command::Publish(labels, body))))
         }
         ("POST", ["skills", "typed-data"]) => {
-            Ok(Asked::Body(Box::new(move |body| Instruction::TypedData(query, body))))
+            Ok(Asked::Body(Box::new(move |body| Command::TypedData(query, body))))
         }
-        ("GET", ["skills", id]) => Ok(Asked::Now(Instruction::Show(text(id)))),
-        ("DELETE", ["skills", id]) => owned(id, Instruction::Deactivate),
-        ("POST", ["skills", id, "versions"]) => owned(id, Instruction::Revise),
-        ("POST", ["skills", id, "rotate"]) => owned(id, Instruction::Rotate),
+        ("GET", ["skills", id]) => Ok(Asked::Now(Command::Show(text(id)))),
+        ("DELETE", ["skills", id]) => owned(id, Command::Deactivate),
+        ("POST", ["skills", id, "versions"]) => owned(id, Command::Revise),
+        ("POST", ["skills", id, "rotate"]) => owned(id, Command::Rotate),
         ("POST", ["skills", id, "invoke"]) => {
             Ok(Asked::Invoke { skill: text(id), version: parameter(&query, "version") })
         }
         ("GET", ["invocations"]) => {
-            Ok(ledger(move |viewer, _| Instruction::Invocations(viewer, query)))
+            Ok(ledger(move |viewer, _| Command::Invocations(viewer, query)))
         }
         ("GET", ["invocations", id]) => {
             let id = text(id);
-            Ok(ledger(move |viewer, _| Instruction::InvocationById(viewer, id)))
+            Ok(ledger(move |viewer, _| Command::InvocationById(viewer, id)))
         }
         ("GET", ["agents", id, "spend"]) => {
             let id = text(id);
-            Ok(ledger(move |viewer, _| Instruction::Spend(viewer, id)))
+            Ok(ledger(move |viewer, _| Command::Spend(viewer, id)))
         }
-        ("GET", ["export"]) => Ok(ledger(move |viewer, _| Instruction::Export(viewer, query))),
-        ("POST", ["import"]) => Ok(ledger(Instruction::Import)),
-        ("GET", ["metrics"]) => Ok(ledger(|viewer, _| Instruction::Metrics(viewer))),
+        ("GET", ["export"]) => Ok(ledger(move |viewer, _| Command::Export(viewer, query))),
+        ("POST", ["import"]) => Ok(ledger(Command::Import)),
+        ("GET", ["metrics"]) => Ok(ledger(|viewer, _| Command::Metrics(viewer))),
         ("GET", ["packs", id]) => {
             // The key may stand in the path or, where it would be logged, in the header.
             let key = head.headers.get("farebox-pack").unwrap_or(id);
-            Ok(Asked::Now(Instruction::Pack(text(key))))
+            Ok(Asked::Now(Command::Pack(text(key))))
         }
         (_, parts) => Err(allowed(parts).map_or_else(not_found, not_allowed)),
     }
 }
 
-fn ledger(make: impl FnOnce(Viewer, String) -> Instruction + 'static) -> Asked {
+fn ledger(make: impl FnOnce(Viewer, String) -> Command + 'static) -> Asked {
     Asked::Ledger(Box::new(make))
 }
 
@@ -137,10 +137,10 @@ fn of_the_original(head: &RequestHead, (path, query): (&str, &str)) -> Asked {
         ..OriginalRequest::default()
     };
     if head.body != BodyPresence::Present {
-        return Asked::Now(Instruction::Original(Box::new(request)));
+        return Asked::Now(Command::Original(Box::new(request)));
     }
     Asked::Body(Box::new(move |body| {
-        Instruction::Original(Box::new(OriginalRequest { body, ..request }))
+        Command::Original(Box::new(OriginalRequest { body, ..request }))
     }))
 }
 

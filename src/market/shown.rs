@@ -1,7 +1,7 @@
 //! Pages and documents of what is sold.
 
 use farebox_core::skills::Market;
-use farebox_core::skills::message::{Instruction, Response};
+use farebox_core::skills::message::{Command, Response};
 use farebox_core::skills::offered::Offered;
 use farebox_core::skills::page::CONTENT_SECURITY_POLICY;
 use farebox_core::skills::refused;
@@ -20,8 +20,8 @@ pub(super) enum Sheet {
 
 impl Sheet {
     /// What is asked for it.
-    pub(super) fn instruction(&self) -> Instruction {
-        Instruction::Offered(match self {
+    pub(super) fn command(&self) -> Command {
+        Command::Offered(match self {
             Self::Market(_) | Self::Document => None,
             Self::Skill(id) | Self::SkillDocument(id) => Some(id.clone()),
         })

@@ -8,7 +8,14 @@ use std::path::Path;
 use crate::layers::files;
 
 /// Names that may stand more often, with the reason.
-const ALLOWED: &[(&str, &str)] = &[("Decision", ROLE)];
+const ALLOWED: &[(&str, &str)] = &[
+    ("Answer", ROLE),
+    ("Change", ROLE),
+    ("Command", ROLE),
+    ("Decision", ROLE),
+    ("Now", ROLE),
+    ("Rows", ROLE),
+];
 /// The roles of a machine, whose types every system has: see `farebox_machine`.
 const ROLE: &str = "a role of every machine: the path says whose it is";
 /// Most types that may share a name: the same word of two specifications, or of two systems.

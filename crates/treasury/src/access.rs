@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 
 use serde_json::json;
 
-use super::books::{Books, Change};
+use super::books::{Change, Rows};
 use super::id::Fresh;
 use super::message::{Answer, Caller, Reply};
 use super::row::{TokenKind, TokenRow};
 use super::token::Token;
-use super::{Decided, Scene, Treasury, refused, version};
+use super::{Decision, Now, Treasury, refused, version};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
@@ -20,12 +20,12 @@ const TOLD_AGAIN_PART: u64 = 32;
 
 impl Treasury {
     /// The token of a caller, if it is of this kind and counts now; otherwise the answer.
-    pub(super) fn caller<B: Books>(
+    pub(super) fn caller<B: Rows>(
         &self,
         books: &B,
         caller: &Caller,
         kind: TokenKind,
-        scene: Scene<'_>,
+        scene: Now<'_>,
     ) -> Result<Result<TokenRow, Reply>, B::Error> {
         let row = match self.holder(books, caller, kind, scene)? {
             Ok(row) => row,
@@ -39,12 +39,12 @@ impl Treasury {
     }
 
     /// The same of any version.
-    pub(super) fn holder<B: Books>(
+    pub(super) fn holder<B: Rows>(
         &self,
         books: &B,
         caller: &Caller,
         kind: TokenKind,
-        scene: Scene<'_>,
+        scene: Now<'_>,
     ) -> Result<Result<TokenRow, Reply>, B::Error> {
         let no = || Ok(Err(refused::unauthorized()));
         let Some(token) = Token::of_header(&caller.authorization) else { return no() };
@@ -71,15 +71,15 @@ impl Treasury {
 
     /// Tells a runtime token for a bootstrap key: its newest if that has just been made, otherwise
     /// another one.
-    pub(super) fn exchange<B: Books>(
+    pub(super) fn exchange<B: Rows>(
         &self,
         books: &B,
         caller: &Caller,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let parent = match self.caller(books, caller, TokenKind::Bootstrap, scene)? {
             Ok(parent) => parent,
-            Err(reply) => return Ok(Decided::reply(reply)),
+            Err(reply) => return Ok(Decision::reply(reply)),
         };
         let rows = books.tokens(&parent.agent)?;
         let mut changes = ended(&rows, scene.now);
@@ -105,7 +105,7 @@ impl Treasury {
             "token": token.to_text(),
             "expiresAt": UnixTime::from_secs(expires).rfc3339(),
         });
-        Ok(Decided { answer: Answer::Reply(Reply::json(201, body.to_string())), changes })
+        Ok(Decision { answer: Answer::Reply(Reply::json(201, body.to_string())), changes })
     }
 
     /// The newest token of a key and its end, if it counts and has hardly begun.
@@ -113,7 +113,7 @@ impl Treasury {
         &self,
         rows: &[TokenRow],
         parent: &TokenRow,
-        scene: Scene<'_>,
+        scene: Now<'_>,
     ) -> Option<(Token, u64)> {
         let span = self.token_secs.checked_div(TOLD_AGAIN_PART).unwrap_or_default().max(1);
         let now = scene.now.secs();

@@ -7,7 +7,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::answer::{DecisionAnswer, EXECUTING};
-use super::books::{Books, Change};
+use super::books::{Change, Rows};
 use super::config::Key;
 use super::decide::choice::Chosen;
 use super::decide::draft::Draft;
@@ -16,7 +16,7 @@ use super::message::{Answer, Order, Preparation};
 use super::payout::settlement;
 use super::row::{AttemptRow, DecisionRow, Money, Parcel, Stage};
 use super::terms::{Terms, Unpayable, insufficient};
-use super::{Decided, SLACK_SECS, Scene, Treasury, notice, refused};
+use super::{Decision, Now, SLACK_SECS, Treasury, notice, refused};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};
@@ -41,10 +41,10 @@ pub(super) struct Held {
 
 impl Treasury {
     /// Writes the attempt with its exact bytes, and counts it.
-    pub(super) fn reserve(&self, mut draft: Draft<'_>, chosen: Chosen<'_>) -> Decided {
-        let Scene { now, .. } = draft.scene;
+    pub(super) fn reserve(&self, mut draft: Draft<'_>, chosen: Chosen<'_>) -> Decision {
+        let Now { now, .. } = draft.scene;
         let Some(from) = chosen.wallet.address() else {
-            return Decided::reply(refused::internal());
+            return Decision::reply(refused::internal());
         };
         let mut decision = self.row(&mut draft, Some(&chosen.offer));
         let said = DecisionAnswer::new("executing", "payment_execution_in_progress", EXECUTING);
@@ -104,7 +104,7 @@ impl Treasury {
             Key::Held(account) if node.is_none() => {
                 match self.sign(account, &prepared, &chosen.challenge, &mut attempt, now) {
                     Some(()) => Answer::Send(Box::new(self.order(&attempt, &parcel, now))),
-                    None => return Decided::reply(refused::internal()),
+                    None => return Decision::reply(refused::internal()),
                 }
             }
             Key::Held(_) | Key::Bound(..) | Key::Missing(_) => {
@@ -125,7 +125,7 @@ impl Treasury {
         if !planted(Mutant::ReservesNothing) {
             changes.extend(chosen.budgets.into_iter().map(Change::Budget));
         }
-        Decided { answer, changes }
+        Decision { answer, changes }
     }
 
     /// Signs with a key of our own: exactly what is written in the attempt.
@@ -191,14 +191,14 @@ impl Treasury {
     }
 
     /// The attempt that a report is about, if its sender still holds it; otherwise the answer.
-    pub(super) fn held<B: Books>(
+    pub(super) fn held<B: Rows>(
         &self,
         books: &B,
         id: &str,
         fence: u64,
         money: Money,
-    ) -> Result<Result<Held, Decided>, B::Error> {
-        let told = |reply| Ok(Err(Decided::reply(reply)));
+    ) -> Result<Result<Held, Decision>, B::Error> {
+        let told = |reply| Ok(Err(Decision::reply(reply)));
         let Some(attempt) = books.attempt(id)? else { return told(refused::internal()) };
         let Some(decision) = books.decision(&attempt.decision)? else {
             return told(refused::internal());
@@ -211,14 +211,14 @@ impl Treasury {
     }
 
     /// Takes what signer and node said, and signs.
-    pub(super) fn prepared<B: Books>(
+    pub(super) fn prepared<B: Rows>(
         &self,
         books: &B,
         (id, fence): (&str, u64),
         signature: Option<&str>,
         balance: Option<&str>,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let Held { mut attempt, decision } = match self.held(books, id, fence, Money::Reserved)? {
             Ok(held) => held,
             Err(decided) => return Ok(decided),
@@ -231,7 +231,7 @@ impl Treasury {
             return self.release(books, attempt, decision, why, scene);
         }
         let Some(parcel) = books.parcel(id)? else {
-            return Ok(Decided::reply(refused::internal()));
+            return Ok(Decision::reply(refused::internal()));
         };
         let Some((prepared, challenge)) = self.restored(&attempt, &parcel) else {
             let why = Unpayable::preflight("The terms cannot be read again.");
@@ -267,7 +267,7 @@ impl Treasury {
             false => Change::Attempt(Box::new(attempt)),
         };
         let changes = Vec::from([change]);
-        Ok(Decided { answer: Answer::Send(Box::new(order)), changes })
+        Ok(Decision { answer: Answer::Send(Box::new(order)), changes })
     }
 
     /// The payment of an attempt as it was prepared, and its challenge.

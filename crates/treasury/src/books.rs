@@ -12,7 +12,7 @@ use super::row::{
 use farebox_wire::a2a::link::PaymentLink;
 
 /// Reads of the rows of one organization. Each is one look into an index.
-pub trait Books {
+pub trait Rows {
     /// The storage's error.
     type Error;
 

@@ -15,7 +15,7 @@ use self::choice::Chosen;
 use self::denial::denied;
 use self::draft::Draft;
 use super::answer::{DecisionAnswer, EXECUTING};
-use super::books::{Books, Change, Page};
+use super::books::{Change, Page, Rows};
 use super::budget::worth;
 use super::id::Fresh;
 use super::message::{Caller, Reply};
@@ -26,7 +26,7 @@ use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
 use super::row::{AttemptRow, DecisionRow, Scope, Stage, TokenKind, Verdict};
 use super::terms::{Terms, Unpayable, unoffered};
-use super::{Decided, Scene, Treasury, keep, refused};
+use super::{Decision, Now, Treasury, keep, refused};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_payer::client::offer::Offer;
 
@@ -43,14 +43,14 @@ const MAX_REVIEWS: u32 = 100;
 
 impl Treasury {
     /// Decides about a request.
-    pub(super) fn decide<B: Books>(
+    pub(super) fn decide<B: Rows>(
         &self,
         books: &B,
         caller: &Caller,
         body: &str,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
-        let told = |reply: Reply| Ok(Decided::reply(reply));
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        let told = |reply: Reply| Ok(Decision::reply(reply));
         let token = match self.caller(books, caller, TokenKind::Runtime, scene)? {
             Ok(token) => token,
             Err(reply) => return told(reply),
@@ -111,12 +111,12 @@ impl Treasury {
     }
 
     /// Reads the challenge, and finds the decision that it belongs to.
-    fn consider<B: Books>(
+    fn consider<B: Rows>(
         &self,
         books: &B,
         mut draft: Draft<'_>,
         waiting: Option<DecisionRow>,
-    ) -> Result<Decided, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let mpp = draft.own.mpp.clone().or_else(|| draft.organization.mpp.clone());
         let terms = Terms::of(&draft.request, mpp);
         let read = terms.read(draft.scene.now);
@@ -137,16 +137,16 @@ impl Treasury {
             let key = id.map(|charge| format!("m:{}:{}", draft.digest, charge.challenge.id));
             if let Some(row) = self.earlier(books, &draft, key.as_deref())? {
                 if row.stage != Stage::Review {
-                    return Ok(Decided::reply(self.reply(&row)));
+                    return Ok(Decision::reply(self.reply(&row)));
                 }
                 waiting = Some(row);
             }
             draft.key = key;
         }
         if let Some(row) = waiting
-            && let Some(decided) = self.resume(books, &mut draft, row, &challenge)?
+            && let Some(decision) = self.resume(books, &mut draft, row, &challenge)?
         {
-            return Ok(decided);
+            return Ok(decision);
         }
         match self.choose(books, &draft, terms, challenge)? {
             Ok(chosen) => self.proceed(books, draft, chosen),
@@ -155,12 +155,12 @@ impl Treasury {
     }
 
     /// Asks for a review, or reserves.
-    fn proceed<B: Books>(
+    fn proceed<B: Rows>(
         &self,
         books: &B,
         mut draft: Draft<'_>,
         chosen: Chosen<'_>,
-    ) -> Result<Decided, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let approved = draft.waiting.as_mut().and_then(|(_, review)| review.take());
         match (chosen.judged, approved) {
             (Judged::Review, None) => {
@@ -191,28 +191,28 @@ impl Treasury {
                 }
                 let asked = (draft.agent.clone(), draft.digest.clone());
                 let is_keyed = draft.request.key.is_some();
-                let decided = self.reserve(draft, chosen);
-                let same = match self.second(books, &decided)? {
-                    None => return Ok(decided),
+                let decision = self.reserve(draft, chosen);
+                let same = match self.second(books, &decision)? {
+                    None => return Ok(decision),
                     Some(Earlier::Kept(known)) => books.decision(&known.decision)?,
                     Some(Earlier::Removed) => None,
                 };
                 let same =
                     same.filter(|row| !is_keyed && row.agent == asked.0 && row.request == asked.1);
                 let reply = same.map_or_else(refused::used_challenge, |row| self.reply(&row));
-                Ok(Decided::reply(reply))
+                Ok(Decision::reply(reply))
             }
         }
     }
 
     /// The attempt that has the nonce of one that begins: that of an MPP payment follows from its
     /// challenge, and that of a payout from its key.
-    pub(super) fn second<B: Books>(
+    pub(super) fn second<B: Rows>(
         &self,
         books: &B,
-        decided: &Decided,
+        decision: &Decision,
     ) -> Result<Option<Earlier>, B::Error> {
-        let begun = decided.changes.iter().find_map(|change| match change {
+        let begun = decision.changes.iter().find_map(|change| match change {
             Change::Begin(row, _) => Some(row.payment()),
             _ => None,
         });

@@ -25,11 +25,11 @@ use serde_json::{Map, Value, json};
 use self::asked::EscrowRequest;
 use self::row::{EscrowDeed, EscrowFate, EscrowGoal, EscrowRow, EscrowStage, EscrowTry, NonceRow};
 use self::step::{Around, Move};
-use super::books::{Books, Change};
+use super::books::{Change, Rows};
 use super::config::{EscrowContract, Key};
 use super::message::{Answer, Enquiry, Reply};
 use super::operate::reply::{not_found, problem, time};
-use super::{Decided, Job, Scene, Treasury};
+use super::{Decision, Job, Now, Treasury};
 use farebox_base::chain::ChainId;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::account::Account;
@@ -50,14 +50,14 @@ const MAX_DUE: u32 = 8;
 impl Treasury {
     /// Has a payment registered, released or refunded. With `only`, by this wallet of this
     /// organization and no other.
-    pub(super) fn hold<B: Books>(
+    pub(super) fn hold<B: Rows>(
         &self,
         books: &B,
         body: &Map<String, Value>,
         only: Option<&str>,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
-        let told = |reply: Reply| Ok(Decided::reply(reply));
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        let told = |reply: Reply| Ok(Decision::reply(reply));
         let asked = match asked::read(body) {
             Ok(asked) => asked,
             Err(faults) => return told(problem(400, "invalid_payout", &faults)),
@@ -93,7 +93,7 @@ impl Treasury {
             | (EscrowGoal::Refunded, EscrowGoal::Released)
                 if !planted(Mutant::GoalsChange) =>
             {
-                let detail = "it was decided where the payment goes; nothing was done";
+                let detail = "it was decision where the payment goes; nothing was done";
                 return told(problem(409, "escrow_decided", detail));
             }
             (_, EscrowGoal::Funded) => {}
@@ -113,25 +113,25 @@ impl Treasury {
     }
 
     /// A payment as it stands; with `only`, one of this wallet.
-    pub(super) fn one_escrow<B: Books>(
+    pub(super) fn one_escrow<B: Rows>(
         &self,
         books: &B,
         id: &str,
         only: Option<&str>,
-    ) -> Result<Decided, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let is_own = |row: &EscrowRow| {
             only.is_none_or(|only| row.wallet == alloc::format!("{only} {}", row.network))
         };
         let row = books.escrow(id)?.filter(is_own);
         let reply = row.map_or_else(|| not_found("payout"), |row| shown(&row));
-        Ok(Decided::reply(reply))
+        Ok(Decision::reply(reply))
     }
 
     /// Work that is due, with the writes that grant it.
-    pub(super) fn due_escrows<B: Books>(
+    pub(super) fn due_escrows<B: Rows>(
         &self,
         books: &B,
-        scene: Scene<'_>,
+        scene: Now<'_>,
     ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
         let (mut jobs, mut changes) = (Vec::new(), Vec::new());
         let now = scene.now.secs();
@@ -143,9 +143,9 @@ impl Treasury {
                 changes.extend(unasked(row, now).changes);
                 continue;
             };
-            let decided = self.enquire(row, escrow, 0, now);
-            changes.extend(decided.changes);
-            if let Answer::Enquire(enquiry) = decided.answer {
+            let decision = self.enquire(row, escrow, 0, now);
+            changes.extend(decision.changes);
+            if let Answer::Enquire(enquiry) = decision.answer {
                 jobs.push(Job::Enquire(*enquiry));
             }
         }
@@ -153,21 +153,21 @@ impl Treasury {
     }
 
     /// Takes what a node answered to an enquiry.
-    pub(super) fn enquired<B: Books>(
+    pub(super) fn enquired<B: Rows>(
         &self,
         books: &B,
         (id, fence): (&str, u64),
         reply: Option<&str>,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let now = scene.now.secs();
         let Some(mut row) = books.escrow(id)? else {
-            return Ok(Decided::reply(not_found("payout")));
+            return Ok(Decision::reply(not_found("payout")));
         };
         let escrow = self.escrow_at(&row, scene);
         let found = escrow.and_then(|it| Some((it, self.gateway(it)?)));
         let Some((escrow, gateway)) = found.filter(|_| row.fence == fence) else {
-            return Ok(Decided::reply(shown(&row)));
+            return Ok(Decision::reply(shown(&row)));
         };
         if row.sending {
             return Ok(self.enquire(row, escrow, PAUSE_MS, now));
@@ -200,16 +200,16 @@ impl Treasury {
                 row.tries.push(made);
                 let next = nonce.saturating_add(1);
                 let nonces = NonceRow { wallet: row.wallet.clone(), next, at: now };
-                let mut decided = self.sent(row, &bytes, now);
-                decided.changes.push(Change::Nonces(nonces));
-                return Ok(decided);
+                let mut decision = self.sent(row, &bytes, now);
+                decision.changes.push(Change::Nonces(nonces));
+                return Ok(decision);
             }
         };
         Ok(self.sent(row, &bytes, now))
     }
 
     /// Writes the row, then has its bytes sent, and a look after that.
-    fn sent(&self, mut row: EscrowRow, bytes: &str, now: u64) -> Decided {
+    fn sent(&self, mut row: EscrowRow, bytes: &str, now: u64) -> Decision {
         let network = ChainId::parse(&row.network).ok();
         let node = network.and_then(|network| self.node(&network).map(ToString::to_string));
         let (Some(node), Some(body)) = (node, sight::sending(bytes)) else {
@@ -222,11 +222,11 @@ impl Treasury {
         let answer = Answer::Enquire(Box::new(Enquiry { escrow, fence, node, body, pause_ms: 0 }));
         let changes =
             if planted(Mutant::SentBeforeWritten) { Vec::new() } else { Vec::from([put(row)]) };
-        Decided { answer, changes }
+        Decision { answer, changes }
     }
 
     /// Looks again while who asked waits; afterwards the alarm does.
-    fn rested(&self, row: EscrowRow, escrow: &EscrowContract, now: u64) -> Decided {
+    fn rested(&self, row: EscrowRow, escrow: &EscrowContract, now: u64) -> Decision {
         let waits = match row.stage {
             EscrowStage::Open => now < row.until && (row.failures == 0 || row.is_flying()),
             EscrowStage::Sent | EscrowStage::Confirmed | EscrowStage::Excluded => false,
@@ -235,7 +235,7 @@ impl Treasury {
             return self.enquire(row, escrow, PAUSE_MS, now);
         }
         let answer = Answer::Reply(shown(&row));
-        Decided { answer, changes: Vec::from([put(row)]) }
+        Decision { answer, changes: Vec::from([put(row)]) }
     }
 
     fn enquire(
@@ -244,7 +244,7 @@ impl Treasury {
         escrow: &EscrowContract,
         pause_ms: u32,
         now: u64,
-    ) -> Decided {
+    ) -> Decision {
         let node = self.node(&escrow.network).map(ToString::to_string);
         let gateway = self.gateway(escrow).map(Account::address);
         let body = gateway.and_then(|gateway| sight::question(&row, escrow, gateway));
@@ -256,11 +256,11 @@ impl Treasury {
         let (id, fence) = (row.id.clone(), row.fence);
         let enquiry = Enquiry { escrow: id, fence, node, body, pause_ms };
         let answer = Answer::Enquire(Box::new(enquiry));
-        Decided { answer, changes: Vec::from([put(row)]) }
+        Decision { answer, changes: Vec::from([put(row)]) }
     }
 
     /// The configured contract that a request names.
-    fn escrow_of(&self, asked: &EscrowRequest, scene: Scene<'_>) -> Option<&EscrowContract> {
+    fn escrow_of(&self, asked: &EscrowRequest, scene: Now<'_>) -> Option<&EscrowContract> {
         self.escrows.iter().find(|it| {
             let is_its = it.contract == asked.contract || planted(Mutant::AnyContractIsCalled);
             is_its
@@ -271,7 +271,7 @@ impl Treasury {
     }
 
     /// The configured contract of a row.
-    fn escrow_at(&self, row: &EscrowRow, scene: Scene<'_>) -> Option<&EscrowContract> {
+    fn escrow_at(&self, row: &EscrowRow, scene: Now<'_>) -> Option<&EscrowContract> {
         self.escrows.iter().find(|it| {
             it.organization == scene.organization
                 && it.contract.to_checksum() == row.contract
@@ -295,18 +295,18 @@ fn place_of(escrow: &EscrowContract) -> String {
 }
 
 /// A payment about which no node can be asked: the configuration has changed.
-fn unasked(mut row: EscrowRow, now: u64) -> Decided {
+fn unasked(mut row: EscrowRow, now: u64) -> Decision {
     row.why = Some("its contract, its wallet or its node is not configured any more".to_string());
     row.due = Some(now.saturating_add(UNCONFIGURED_SECS));
     let answer = Answer::Reply(shown(&row));
-    Decided { answer, changes: Vec::from([put(row)]) }
+    Decision { answer, changes: Vec::from([put(row)]) }
 }
 
 fn put(row: EscrowRow) -> Change {
     Change::Escrow(Box::new(row))
 }
 
-fn begun(asked: &EscrowRequest, escrow: &EscrowContract, scene: Scene<'_>) -> EscrowRow {
+fn begun(asked: &EscrowRequest, escrow: &EscrowContract, scene: Now<'_>) -> EscrowRow {
     EscrowRow {
         id: asked.id.clone(),
         wallet: place_of(escrow),

@@ -4,10 +4,10 @@ use alloc::string::ToString;
 
 use serde_json::json;
 
-use super::books::Books;
+use super::books::Rows;
 use super::message::{Caller, Reply};
 use super::row::{Money, PAYOUTS, TokenKind};
-use super::{Decided, Scene, Treasury, keep, refused};
+use super::{Decision, Now, Treasury, keep, refused};
 use farebox_base::mutant::{Mutant, planted};
 
 /// The header with where the money of a decision stands, for who looks it up.
@@ -17,13 +17,13 @@ const RECEIPT: &str = "farebox-receipt";
 
 impl Treasury {
     /// Whose a runtime token is. Other Workers ask, so that the version of a client does not count.
-    pub(super) fn identify<B: Books>(
+    pub(super) fn identify<B: Rows>(
         &self,
         books: &B,
         caller: &Caller,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
-        let told = |reply| Ok(Decided::reply(reply));
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        let told = |reply| Ok(Decision::reply(reply));
         let token = match self.holder(books, caller, TokenKind::Runtime, scene)? {
             Ok(token) => token,
             Err(reply) => return told(reply),
@@ -40,13 +40,13 @@ impl Treasury {
     }
 
     /// The decision of an agent under its key, as the agent would see it, and how its payment stands.
-    pub(super) fn known<B: Books>(
+    pub(super) fn known<B: Rows>(
         &self,
         books: &B,
         agent: &str,
         key: &str,
-    ) -> Result<Decided, B::Error> {
-        let told = |reply| Ok(Decided::reply(reply));
+    ) -> Result<Decision, B::Error> {
+        let told = |reply| Ok(Decision::reply(reply));
         let key = alloc::format!("k:{key}");
         let Some(row) = books.decision_by_key(agent, &key)?.filter(|row| !row.is_payout()) else {
             let is_traced = agent != PAYOUTS && books.is_traced(&keep::of_key(agent, &key))?;
@@ -66,28 +66,28 @@ impl Treasury {
     }
 
     /// The receipt of an agent's own payment.
-    pub(super) fn look_up<B: Books>(
+    pub(super) fn look_up<B: Rows>(
         &self,
         books: &B,
         caller: &Caller,
         receipt: &str,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         match self.caller(books, caller, TokenKind::Runtime, scene)? {
             Ok(token) => self.known_receipt(books, receipt, Some(&token.agent), scene),
-            Err(reply) => Ok(Decided::reply(reply)),
+            Err(reply) => Ok(Decision::reply(reply)),
         }
     }
 
     /// A receipt; with an agent, only its own.
-    pub(super) fn known_receipt<B: Books>(
+    pub(super) fn known_receipt<B: Rows>(
         &self,
         books: &B,
         receipt: &str,
         agent: Option<&str>,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
-        let told = |reply| Ok(Decided::reply(reply));
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        let told = |reply| Ok(Decision::reply(reply));
         let Some(attempt) = books.attempt_by_receipt(&receipt.to_ascii_lowercase())? else {
             return told(refused::no_receipt());
         };

@@ -10,11 +10,11 @@ pub(super) mod answers;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::books::{Books, Change};
+use super::books::{Change, Rows};
 use super::row::{
     AttemptRow, DecisionRow, Kept, Money, PAYOUTS, Removal, ReviewRow, Stage, Trace, Verdict,
 };
-use super::{Scene, Treasury};
+use super::{Now, Treasury};
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -63,7 +63,7 @@ impl Treasury {
     ///
     /// # Errors
     /// An error of the storage.
-    pub fn remove<B: Books>(&self, books: &B, scene: Scene<'_>) -> Result<Vec<Change>, B::Error> {
+    pub fn remove<B: Rows>(&self, books: &B, scene: Now<'_>) -> Result<Vec<Change>, B::Error> {
         let now = scene.now;
         let Some(mut removal) = books.removal()?.filter(|it| now.secs() >= it.due) else {
             return answers::clear(books, now);
@@ -93,7 +93,7 @@ impl Treasury {
 }
 
 /// The writes that take a decision out with its attempt; none while it may still change.
-fn old_decision<B: Books>(
+fn old_decision<B: Rows>(
     books: &B,
     id: &str,
     before: u64,
@@ -146,7 +146,7 @@ fn traces(row: &DecisionRow, attempt: &AttemptRow) -> Vec<String> {
 }
 
 /// The write that takes an attempt out whose decision has left, or has another attempt.
-fn old_attempt<B: Books>(books: &B, id: &str) -> Result<Vec<Change>, B::Error> {
+fn old_attempt<B: Rows>(books: &B, id: &str) -> Result<Vec<Change>, B::Error> {
     let Some(attempt) = books.attempt(id)?.filter(|attempt| !may_change(attempt)) else {
         return Ok(Vec::new());
     };
@@ -158,7 +158,7 @@ fn old_attempt<B: Books>(books: &B, id: &str) -> Result<Vec<Change>, B::Error> {
 }
 
 /// The write that takes a review out that can let nothing be paid any more.
-fn old_review<B: Books>(books: &B, id: &str, now: UnixTime) -> Result<Vec<Change>, B::Error> {
+fn old_review<B: Rows>(books: &B, id: &str, now: UnixTime) -> Result<Vec<Change>, B::Error> {
     let Some(review) = books.review(id)?.filter(|review| !is_live(review, now)) else {
         return Ok(Vec::new());
     };
@@ -172,7 +172,7 @@ const fn is_live(review: &ReviewRow, now: UnixTime) -> bool {
 }
 
 /// When the rows that are there begin to be complete, as it is told; `None` if they always were.
-pub(super) fn complete_since<B: Books>(books: &B) -> Result<Option<String>, B::Error> {
+pub(super) fn complete_since<B: Rows>(books: &B) -> Result<Option<String>, B::Error> {
     let since = books.removal()?.map(|removal| removal.since).filter(|since| *since > 0);
     Ok(since.map(|since| UnixTime::from_secs(since).rfc3339()))
 }

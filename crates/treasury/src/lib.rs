@@ -1,7 +1,7 @@
 //! The treasury: one wallet for many agents, with budgets, reviews and receipts.
 //!
 //! [`Treasury`] is built from variables ([`config`]). For each [`message::Command`] it reads rows
-//! through [`books::Books`] and returns an answer with the [`books::Change`]s to write; [`row`] has
+//! through [`books::Rows`] and returns an answer with the [`books::Change`]s to write; [`row`] has
 //! the rows, [`token`] and [`version`] decide who is served. Assumptions:
 //! - the changes of a command are written in the block that read the rows, before its answer
 //!   leaves, or the answer does not leave;
@@ -45,12 +45,12 @@ pub mod version;
 
 use alloc::string::String;
 
-use self::books::{Books, Change};
+use self::books::{Change, Rows};
 pub use self::config::Treasury;
 use self::message::{Answer, Command, Enquiry, Order};
 use farebox_base::time::UnixTime;
 use farebox_ledger::inquiry::Question;
-use farebox_machine::{Decision, Machine};
+use farebox_machine::Machine;
 
 /// Random bytes that one command may use.
 pub const RANDOM_BYTES: usize = 128;
@@ -61,7 +61,7 @@ const SLACK_SECS: u64 = 25;
 
 /// What a command depends on beside the rows.
 #[derive(Clone, Copy, Debug)]
-pub struct Scene<'a> {
+pub struct Now<'a> {
     /// The organization whose rows they are.
     pub organization: &'a str,
     /// The time.
@@ -71,7 +71,7 @@ pub struct Scene<'a> {
 }
 
 /// What comes of a command. Afterwards the alarm is set to the earliest `due` of the attempts.
-pub type Decided = Decision<Answer, Change>;
+pub type Decision = farebox_machine::Decision<Answer, Change>;
 
 impl Machine for Treasury {
     type Command = Command;
@@ -115,12 +115,12 @@ impl Treasury {
     ///
     /// # Errors
     /// An error of the storage; nothing is decided then.
-    pub fn apply<B: Books>(
+    pub fn apply<B: Rows>(
         &self,
         books: &B,
         command: Command,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         match command {
             Command::Exchange(caller) => self.exchange(books, &caller, scene),
             Command::Decide(caller, body) => self.decide(books, &caller, &body, scene),

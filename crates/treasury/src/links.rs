@@ -20,13 +20,13 @@ use serde_json::{Map, Value};
 use self::claim::{USED, Unsent};
 pub use self::id::is_link;
 use self::told::Words;
-use super::books::{Books, Change};
+use super::books::{Change, Rows};
 use super::budget::worth;
 use super::config::Environment;
 use super::id::Fresh;
 use super::message::{Answer, ClaimTold, LinkCommand, Reply};
 use super::operate::reply::{not_found, problem};
-use super::{Decided, SLACK_SECS, Scene, Treasury, refused};
+use super::{Decision, Now, SLACK_SECS, Treasury, refused};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::{hex, json};
@@ -62,13 +62,13 @@ struct LinkShowing<'a> {
 
 impl Treasury {
     /// Answers a request about a link.
-    pub(super) fn link<B: Books>(
+    pub(super) fn link<B: Rows>(
         &self,
         books: &B,
         asked: LinkCommand,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
-        let told = |reply: Reply| Ok(Decided::reply(reply));
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        let told = |reply: Reply| Ok(Decision::reply(reply));
         let (asked, claimed) = match asked {
             LinkCommand::Claimed(asked, claimed) => (*asked, Some(claimed)),
             asked => (asked, None),
@@ -91,7 +91,7 @@ impl Treasury {
             LinkCommand::Cancel(_) => match link.cancel(scene.now) {
                 Ok(link) => {
                     let reply = Words { link: &link, now: scene.now }.status();
-                    Ok(Decided { answer: Answer::Reply(reply), changes: put(link) })
+                    Ok(Decision { answer: Answer::Reply(reply), changes: put(link) })
                 }
                 Err(status) => {
                     let detail = alloc::format!("the payment is {}", status.name());
@@ -122,8 +122,8 @@ impl Treasury {
     }
 
     /// Makes a link.
-    fn make(&self, body: &str, origin: &str, scene: Scene<'_>) -> Decided {
-        let told = |reply: Reply| Decided::reply(reply);
+    fn make(&self, body: &str, origin: &str, scene: Now<'_>) -> Decision {
+        let told = |reply: Reply| Decision::reply(reply);
         let wrong = |detail: &str| told(problem(400, "invalid_payment", detail));
         let asked = match LinkAsk::read(body) {
             Ok(asked) => asked,
@@ -169,7 +169,7 @@ impl Treasury {
         };
         let url = asked.has_url.then(|| alloc::format!("{origin}/a2a/{}", link.id));
         let reply = Words { link: &link, now: scene.now }.made(url);
-        Decided { answer: Answer::Reply(reply), changes: put(link) }
+        Decision { answer: Answer::Reply(reply), changes: put(link) }
     }
 
     /// The network that a link is asked for, or the only one of the organization's wallets.
@@ -230,8 +230,8 @@ impl Treasury {
         LinkShowing { door, url, asked }: LinkShowing<'_>,
         claimed: Option<&ClaimTold>,
         now: UnixTime,
-    ) -> Decided {
-        let told = |reply: Reply| Decided::reply(reply);
+    ) -> Decision {
+        let told = |reply: Reply| Decision::reply(reply);
         let words = Words { link, now };
         let (Some((terms, asks)), Some(facilitator)) = (self.requirements(link), &self.facilitator)
         else {
@@ -263,7 +263,7 @@ impl Treasury {
         }
         let Some(claimed) = claimed else {
             return match self.ask_for(&taken, asked) {
-                Some(claim) => Decided::told(Answer::Claim(Box::new(claim))),
+                Some(claim) => Decision::told(Answer::Claim(Box::new(claim))),
                 None => told(words.refused(door, "links_not_configured")),
             };
         };
@@ -273,7 +273,7 @@ impl Treasury {
             Err(Unsent::Unseen) => return told(Words::unseen()),
         };
         match self.settle_order(&taken, &Facilitator::new(facilitator), now) {
-            Some(order) => Decided { answer: Answer::Send(Box::new(order)), changes: put(taken) },
+            Some(order) => Decision { answer: Answer::Send(Box::new(order)), changes: put(taken) },
             None => told(refused::internal()),
         }
     }

@@ -11,21 +11,21 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use self::reply::{not_found, ok, problem, put_rules, rules_of, told};
-use super::books::{Books, Change};
+use super::books::{Change, Rows};
 use super::config::accounts::{of_rules, shared};
 use super::message::Operation;
 use super::policy::Rules;
 use super::row::{Scope, TokenKind};
-use super::{Decided, Scene, Treasury};
+use super::{Decision, Now, Treasury};
 
 impl Treasury {
     /// Carries out a request of the operator.
-    pub(super) fn operate<B: Books>(
+    pub(super) fn operate<B: Rows>(
         &self,
         books: &B,
         operation: Operation,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         match operation {
             Operation::Overview => self.overview(books, scene),
             Operation::PutPolicy(scope, document) => {
@@ -57,7 +57,7 @@ impl Treasury {
         }
     }
 
-    fn overview<B: Books>(&self, books: &B, scene: Scene<'_>) -> Result<Decided, B::Error> {
+    fn overview<B: Rows>(&self, books: &B, scene: Now<'_>) -> Result<Decision, B::Error> {
         let Some(organization) = self.organization(scene.organization) else {
             return Ok(told(not_found("organization")));
         };
@@ -89,13 +89,13 @@ impl Treasury {
         })))
     }
 
-    fn put_policy<B: Books>(
+    fn put_policy<B: Rows>(
         &self,
         books: &B,
         scope: Scope,
         document: &str,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         if let Scope::Agent(name) = &scope
             && books.agent(name)?.is_none()
         {
@@ -126,15 +126,15 @@ impl Treasury {
             Change::Policy(row) => Some(row.version),
             _ => None,
         });
-        Ok(Decided { answer: ok(&json!({"version": version})).answer, changes })
+        Ok(Decision { answer: ok(&json!({"version": version})).answer, changes })
     }
     /// The organization that begins with rules by which it pays from an account of these.
-    fn sharer<B: Books>(
+    fn sharer<B: Rows>(
         &self,
         books: &B,
         scope: &Scope,
         rules: &Rules,
-        scene: Scene<'_>,
+        scene: Now<'_>,
     ) -> Result<Option<&str>, B::Error> {
         let Some(organization) = self.organization(scene.organization) else { return Ok(None) };
         let of = |whole: &Rules, own| of_rules(whole, own, organization.environment, &self.wallets);

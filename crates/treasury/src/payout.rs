@@ -22,7 +22,7 @@ pub(super) use self::told::failed;
 use self::written::{REFUSED, SENT};
 use super::answer::{FIGURES, figures};
 use super::attempt::Held;
-use super::books::{Books, Change};
+use super::books::{Change, Rows};
 use super::budget::worth;
 use super::config::{Environment, Wallet};
 use super::decide::choice::Chosen;
@@ -37,7 +37,7 @@ use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
 use super::row::{AttemptRow, BudgetRow, PAYOUTS, Scope};
 use super::terms::Terms;
-use super::{Decided, Scene, Treasury, keep, notice};
+use super::{Decision, Now, Treasury, keep, notice};
 use farebox_base::amount::Amount;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
@@ -55,14 +55,14 @@ const VALID_SECS: u64 = 600;
 impl Treasury {
     /// Makes a payout, or answers with the one under this key. With `only`, out of this wallet of
     /// this organization and no other.
-    pub(super) fn pay_out<B: Books>(
+    pub(super) fn pay_out<B: Rows>(
         &self,
         books: &B,
         body: &str,
         only: Option<&str>,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
-        let told = |reply: Reply| Ok(Decided::reply(reply));
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        let told = |reply: Reply| Ok(Decision::reply(reply));
         if let Some(members) = object(body).filter(|it| it.contains_key("contract")) {
             return self.hold(books, &members, only, scene);
         }
@@ -137,7 +137,7 @@ impl Treasury {
                 let reply = reply.with(FIGURES, &figures(offer.amount, left, &offer.asset));
                 let notice = notice::budget_exhausted(&shortage, &offer, scene.now);
                 let changes = Vec::from([Change::Outbox(notice)]);
-                return Ok(Decided { answer: Answer::Reply(reply), changes });
+                return Ok(Decision { answer: Answer::Reply(reply), changes });
             }
         };
         let mut fresh = Fresh::of(scene.random);
@@ -161,11 +161,11 @@ impl Treasury {
         };
         let (judged, budgets) = (Judged::Allowed, Vec::from([budget]));
         let chosen = Chosen { terms, challenge, place: 0, offer, wallet, judged, budgets };
-        let decided = self.reserve(draft, chosen);
+        let decision = self.reserve(draft, chosen);
         // Under another key only if two keys have one hash.
-        match self.second(books, &decided)? {
+        match self.second(books, &decision)? {
             Some(_) => told(problem(409, "idempotency_key_conflict", "the nonce is in use")),
-            None => Ok(decided),
+            None => Ok(decision),
         }
     }
 
@@ -173,7 +173,7 @@ impl Treasury {
     fn payable(
         &self,
         asked: &PayoutRequest,
-        scene: Scene<'_>,
+        scene: Now<'_>,
     ) -> Result<(&Wallet, &'static Token), Reply> {
         let wrong = |detail: &str| Err(problem(400, "invalid_payout", detail));
         let Some(organization) = self.organization(scene.organization) else {
@@ -219,7 +219,7 @@ impl Treasury {
         asked: &PayoutRequest,
         token: &Token,
         facilitator: &Facilitator,
-        scene: Scene<'_>,
+        scene: Now<'_>,
     ) -> PaymentRequest {
         let url = facilitator.settle_url();
         let terms = json!({
@@ -264,8 +264,8 @@ impl Treasury {
         held: Held,
         answer: &MerchantAnswer,
         repeated: bool,
-        scene: Scene<'_>,
-    ) -> Decided {
+        scene: Now<'_>,
+    ) -> Decision {
         let outcome = outcome_of(&held.attempt, answer, repeated);
         self.conclude(held, outcome, None, scene)
     }

@@ -7,12 +7,12 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::attempt::Held;
-use super::books::{Books, Change};
+use super::books::{Change, Rows};
 use super::links::is_link;
 use super::merchant::{Locality, origin};
 use super::outcome::Outcome;
 use super::row::{AttemptRow, DecisionRow, Money, ReceiptFacts, Stage};
-use super::{Job, SLACK_SECS, Scene, Treasury, notice, payout};
+use super::{Job, Now, SLACK_SECS, Treasury, notice, payout};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
@@ -45,10 +45,10 @@ impl Treasury {
     ///
     /// # Errors
     /// An error of the storage.
-    pub fn recover<B: Books>(
+    pub fn recover<B: Rows>(
         &self,
         books: &B,
-        scene: Scene<'_>,
+        scene: Now<'_>,
     ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
         let (mut jobs, mut changes) = self.due_escrows(books, scene)?;
         self.due_links(books, (&mut jobs, &mut changes), scene)?;
@@ -92,12 +92,12 @@ impl Treasury {
 
     /// Sends what a lost Worker may have sent once more, where that is safe; otherwise its decision
     /// ends without an outcome.
-    fn again<B: Books>(
+    fn again<B: Rows>(
         &self,
         books: &B,
         mut attempt: AttemptRow,
         decision: DecisionRow,
-        scene: Scene<'_>,
+        scene: Now<'_>,
     ) -> Result<(Option<Job>, Vec<Change>), B::Error> {
         let now = scene.now;
         // Whoever held it holds it no more.
@@ -181,13 +181,13 @@ impl Treasury {
     ///
     /// # Errors
     /// An error of the storage.
-    pub fn read<B: Books>(
+    pub fn read<B: Rows>(
         &self,
         books: &B,
         id: &str,
         fence: u64,
         finding: &Finding,
-        scene: Scene<'_>,
+        scene: Now<'_>,
     ) -> Result<Vec<Change>, B::Error> {
         if is_link(id) {
             return self.link_read(books, (id, fence), finding, scene);
@@ -298,7 +298,7 @@ impl Treasury {
     }
 
     /// Notes that the money never moves, and gives the budgets back.
-    fn expire<B: Books>(
+    fn expire<B: Rows>(
         &self,
         books: &B,
         mut attempt: AttemptRow,

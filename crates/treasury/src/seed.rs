@@ -4,11 +4,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::access::bootstrap;
-use super::books::{Books, Change};
+use super::books::{Change, Rows};
 use super::config::Organization;
 use super::operate::reply::{logged, put_rules};
 use super::row::{AgentRow, Removal, Scope, TokenRow};
-use super::{Scene, Treasury};
+use super::{Now, Treasury};
 use farebox_base::mutant::{Mutant, planted};
 
 impl Treasury {
@@ -17,7 +17,7 @@ impl Treasury {
     ///
     /// # Errors
     /// An error of the storage.
-    pub fn seed<B: Books>(&self, books: &B, scene: Scene<'_>) -> Result<Vec<Change>, B::Error> {
+    pub fn seed<B: Rows>(&self, books: &B, scene: Now<'_>) -> Result<Vec<Change>, B::Error> {
         let mut changes = Vec::new();
         let Some(organization) = self.organization(scene.organization) else { return Ok(changes) };
         if books.removal()?.is_none() {
@@ -57,7 +57,7 @@ impl Treasury {
 
 /// The writes that take back the keys that an earlier version of the configuration seeded and this
 /// one does not, with their runtime tokens.
-fn removed<B: Books>(books: &B, organization: &Organization) -> Result<Vec<Change>, B::Error> {
+fn removed<B: Rows>(books: &B, organization: &Organization) -> Result<Vec<Change>, B::Error> {
     let mut changes = Vec::new();
     for agent in books.agents()? {
         let seed = organization.agents.iter().find(|seed| seed.name == agent.name);

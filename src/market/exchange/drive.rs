@@ -5,8 +5,7 @@ use std::rc::Rc;
 use farebox_core::compute::body::MAX_BODY_BYTES;
 use farebox_core::compute::buy::{is_unpriced, refusal_told, settlement_told};
 use farebox_core::compute::message::{
-    Errand, Instruction, JsonAnswer, PayoutAnswer, PayoutCall, ProofQuestion, Reaction,
-    SellerRequest,
+    Answer, Command, Errand, JsonAnswer, PayoutAnswer, PayoutCall, ProofQuestion, SellerRequest,
 };
 use farebox_core::compute::settings::{Gateway, Profile};
 use farebox_core::compute::vars::Profiles;
@@ -30,7 +29,7 @@ pub(in crate::market) async fn answer(
 ) -> JsonAnswer {
     let Some(profiles) = config::profiles() else { return refused::not_configured() };
     let asked = match wish {
-        Wish::Now(profile, instruction) => Ok(Some((profile, instruction))),
+        Wish::Now(profile, command) => Ok(Some((profile, command))),
         Wish::Body(make) => match body_of(&request, MAX_BODY_BYTES as u32).await {
             Ok(body) => make(body),
             Err(Unusable::Long) => Err(refused::too_long()),
@@ -47,11 +46,11 @@ pub(in crate::market) async fn answer(
 /// Wakes the objects of all profiles; whether each answered.
 pub(in crate::market) async fn wake(env: &JsValue) -> bool {
     let Some(profiles) = config::profiles() else { return true };
-    let letter = serde_json::to_string(&Envelope::of(Instruction::Sweep));
-    let letter = letter.unwrap_or_default();
+    let envelope = serde_json::to_string(&Envelope::of(Command::Sweep));
+    let envelope = envelope.unwrap_or_default();
     let mut all = true;
     for gateway in profiles.gateways() {
-        all &= calls::exchange(env, gateway.profile().name(), &letter).await.is_some();
+        all &= calls::exchange(env, gateway.profile().name(), &envelope).await.is_some();
     }
     all
 }
@@ -61,7 +60,7 @@ pub(in crate::market) async fn payout(
     env: &JsValue,
     profiles: &Profiles,
     errand: &Errand,
-) -> Instruction {
+) -> Command {
     let answer = match (&errand.ask, &profiles.payout_token, &profiles.refund_token) {
         (PayoutCall::Refunded { payment, transaction }, _, Some(token)) => {
             let gate = (profiles.till.as_str(), token.expose().as_str());
@@ -76,13 +75,13 @@ pub(in crate::market) async fn payout(
         }
         (PayoutCall::Pay(_) | PayoutCall::Look { .. }, None, _) => None,
     };
-    Instruction::PaidOut { payment: errand.payment.clone(), fence: errand.fence, answer }
+    Command::PaidOut { payment: errand.payment.clone(), fence: errand.fence, answer }
 }
 
 /// Has a result judged by the bound Worker; the report of it.
-pub(in crate::market) async fn proof(env: &JsValue, question: &ProofQuestion) -> Instruction {
+pub(in crate::market) async fn proof(env: &JsValue, question: &ProofQuestion) -> Command {
     let answer = calls::proof(env, &question.body).await;
-    Instruction::Proven { job: question.job.clone(), fence: question.fence, answer }
+    Command::Proven { job: question.job.clone(), fence: question.fence, answer }
 }
 
 /// Serves one request.
@@ -94,39 +93,39 @@ struct Counter {
 
 impl Counter {
     /// Asks, and does what is answered until that is a response.
-    async fn serve(&self, (profile, mut instruction): Addressed) -> JsonAnswer {
+    async fn serve(&self, (profile, mut command): Addressed) -> JsonAnswer {
         let Some(gateway) = self.profiles.gateway(profile) else {
             return refused::not_configured();
         };
-        if let Instruction::Session { request, identity, .. } = &mut instruction {
+        if let Command::Session { request, identity, .. } = &mut command {
             match self.identified(request).await {
                 Ok(known) => *identity = known,
                 Err(answer) => return answer,
             }
         }
-        let mut asked = instruction.clone();
-        let Some(mut reaction) = self.ask(profile, &Envelope::of(instruction)).await else {
+        let mut asked = command.clone();
+        let Some(mut reaction) = self.ask(profile, &Envelope::of(command)).await else {
             return refused::down();
         };
         let (mut questions, mut is_asked_again) = (0, false);
         loop {
             let next = match reaction {
-                Reaction::Reply(answer) => return answer,
-                Reaction::Terms(quote, answer) => match self.with_terms(&quote, answer).await {
+                Answer::Reply(answer) => return answer,
+                Answer::Terms(quote, answer) => match self.with_terms(&quote, answer).await {
                     Some(answer) => return answer,
-                    None => Instruction::Unpriced(quote),
+                    None => Command::Unpriced(quote),
                 },
-                Reaction::Till(quote) => return self.pay(gateway, &asked, quote).await,
-                Reaction::Wait(job) if matches!(asked, Instruction::Demo { .. }) => {
+                Answer::Till(quote) => return self.pay(gateway, &asked, quote).await,
+                Answer::Wait(job) if matches!(asked, Command::Demo { .. }) => {
                     return super::views::demo(&self.env, &job).await;
                 }
-                Reaction::Wait(job) => {
+                Answer::Wait(job) => {
                     pause(FOLLOW_MS).await;
-                    Instruction::Follow(job)
+                    Command::Follow(job)
                 }
-                Reaction::Prove(question) => proof(&self.env, &question).await,
-                Reaction::Errand(errand) => payout(&self.env, &self.profiles, &errand).await,
-                Reaction::Evidence(question) => {
+                Answer::Prove(question) => proof(&self.env, &question).await,
+                Answer::Errand(errand) => payout(&self.env, &self.profiles, &errand).await,
+                Answer::Evidence(question) => {
                     questions += 1;
                     if questions > MAX_QUESTIONS {
                         return refused::internal();
@@ -136,24 +135,24 @@ impl Counter {
                         None => None,
                     };
                     let reply = reply.unwrap_or_default();
-                    if let Instruction::Challenge { evidence, .. }
-                    | Instruction::Session { evidence, .. } = &mut asked
+                    if let Command::Challenge { evidence, .. } | Command::Session { evidence, .. } =
+                        &mut asked
                     {
                         *evidence = Some(reply);
                         asked.clone()
                     } else {
-                        Instruction::Replied(Box::new(asked.clone()), reply)
+                        Command::Replied(Box::new(asked.clone()), reply)
                     }
                 }
                 // While the payment was registered, its job went on: it is told as it stands.
-                Reaction::Done | Reaction::Nothing
-                    if matches!(asked, Instruction::Sold(_) | Instruction::Verify { .. })
+                Answer::Done | Answer::Nothing
+                    if matches!(asked, Command::Sold(_) | Command::Verify { .. })
                         && !is_asked_again =>
                 {
                     is_asked_again = true;
                     asked.clone()
                 }
-                Reaction::Done | Reaction::Nothing => return unchanged(&asked),
+                Answer::Done | Answer::Nothing => return unchanged(&asked),
             };
             #[cfg(feature = "panic-drill")]
             crate::platform::guard::drill(&self.head.headers, "reporting");
@@ -164,21 +163,21 @@ impl Counter {
         }
     }
 
-    async fn ask(&self, profile: Profile, letter: &Envelope<Instruction>) -> Option<Reaction> {
-        let letter = serde_json::to_string(letter).ok()?;
-        let said = calls::exchange(&self.env, profile.name(), &letter).await?;
+    async fn ask(&self, profile: Profile, envelope: &Envelope<Command>) -> Option<Answer> {
+        let envelope = serde_json::to_string(envelope).ok()?;
+        let said = calls::exchange(&self.env, profile.name(), &envelope).await?;
         serde_json::from_str(&said).ok()
     }
 
     /// Tells the object what came of its answer, again if it does not hear: money may have moved.
-    async fn report(&self, profile: Profile, letter: &Envelope<Instruction>) -> Option<Reaction> {
+    async fn report(&self, profile: Profile, envelope: &Envelope<Command>) -> Option<Answer> {
         for gap in GAPS_MS {
-            match self.ask(profile, letter).await {
+            match self.ask(profile, envelope).await {
                 None => pause(gap).await,
-                reaction => return reaction,
+                answer => return answer,
             }
         }
-        self.ask(profile, letter).await
+        self.ask(profile, envelope).await
     }
 
     /// Who the identity token of a request for a session belongs to.
@@ -208,7 +207,7 @@ impl Counter {
     }
 
     /// Sends the payment of a request to the till of a quote.
-    async fn pay(&self, gateway: &Gateway, asked: &Instruction, quote: String) -> JsonAnswer {
+    async fn pay(&self, gateway: &Gateway, asked: &Command, quote: String) -> JsonAnswer {
         let Some(shown) = ShownPayment::of(&self.head) else { return refused::internal() };
         let mut fields = self.fields(Some((shown.field, gateway.presented(&shown.value))));
         let key = gateway.till_key(asked, &client_of(&self.head), &quote);
@@ -223,18 +222,18 @@ impl Counter {
             })
         });
         let reason = settlement.map(|(_, value)| refusal_told(value)).unwrap_or_default();
-        let taken = Instruction::Taken { quote, status, reason };
+        let taken = Command::Taken { quote, status, reason };
         let reaction = self.report(gateway.profile(), &Envelope::of(taken)).await;
         let (gate, reaction) = match (gate, reaction) {
             (Some(gate), reaction) => (gate, reaction),
-            (None, Some(Reaction::Reply(answer))) => return answer,
+            (None, Some(Answer::Reply(answer))) => return answer,
             (None, _) => return Gateway::not_sold(NO_ANSWER, ""),
         };
         let SellerAnswer { status, headers, body, .. } = gate;
         // Clients of the standards read the gate's own refusal.
-        let is_standard = matches!(asked, Instruction::Buy { .. });
+        let is_standard = matches!(asked, Command::Buy { .. });
         let answer = match reaction {
-            Some(Reaction::Reply(answer)) if !is_standard => answer,
+            Some(Answer::Reply(answer)) if !is_standard => answer,
             _ if status == 200 || is_standard => JsonAnswer::new(status, body),
             _ => Gateway::not_sold(status, &body),
         };
@@ -291,10 +290,10 @@ fn is_told(name: &str) -> bool {
     is_challenge(name) || TOLD.contains(&name)
 }
 
-/// The answer where an instruction changed nothing, or someone else reports what came of it.
-fn unchanged(asked: &Instruction) -> JsonAnswer {
+/// The answer where a command changed nothing, or someone else reports what came of it.
+fn unchanged(asked: &Command) -> JsonAnswer {
     match asked {
-        Instruction::Call { callback, .. } => refused::not_moved_yet(*callback),
+        Command::Call { callback, .. } => refused::not_moved_yet(*callback),
         _ => noted(),
     }
 }

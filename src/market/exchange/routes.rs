@@ -3,9 +3,7 @@
 use std::rc::Rc;
 
 use farebox_core::compute::body::{profile_in, profile_of};
-use farebox_core::compute::message::{
-    Callback, Instruction, JsonAnswer, SellerRequest, TillPayment,
-};
+use farebox_core::compute::message::{Callback, Command, JsonAnswer, SellerRequest, TillPayment};
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::vars::Profiles;
 use farebox_core::compute::{notice, refused};
@@ -18,15 +16,15 @@ use crate::platform::calls::clock_ms;
 /// What a request asks.
 pub(in crate::market) enum Wish {
     /// The object of a profile, without the request's body.
-    Now(Profile, Instruction),
+    Now(Profile, Command),
     /// The object of the profile that the body names.
     Body(MakeInstruction),
 }
 
-/// Makes an instruction of a body; none if there is nothing to do.
+/// Makes a command of a body; none if there is nothing to do.
 type MakeInstruction = Box<dyn FnOnce(String) -> Result<Option<Addressed>, JsonAnswer>>;
-/// An instruction, and whose object it is for.
-pub(super) type Addressed = (Profile, Instruction);
+/// A command, and whose object it is for.
+pub(super) type Addressed = (Profile, Command);
 
 /// What this request asks; `None` if it is not about the exchange.
 pub(in crate::market) fn read(head: &RequestHead) -> Option<Result<Wish, JsonAnswer>> {
@@ -57,23 +55,23 @@ fn asked(
     let authorization = head.headers.get("authorization").unwrap_or_default().to_owned();
     match (head.method.as_str(), parts) {
         ("POST", ["api", "v1", "sellers", rest @ ..]) => {
-            let make: fn(SellerRequest) -> Instruction = match rest {
+            let make: fn(SellerRequest) -> Command = match rest {
                 ["register"] => {
                     let client = client_of(head);
-                    return Ok(by_body(profiles.usual(), move |body| Instruction::Register {
+                    return Ok(by_body(profiles.usual(), move |body| Command::Register {
                         client,
                         request: SellerRequest { authorization, body },
                     }));
                 }
-                ["heartbeat"] => Instruction::Heartbeat,
-                ["offline"] => Instruction::Offline,
-                ["jobs"] => Instruction::SellerJobs,
+                ["heartbeat"] => Command::Heartbeat,
+                ["offline"] => Command::Offline,
+                ["jobs"] => Command::SellerJobs,
                 ["session"] => {
-                    |request| Instruction::Session { request, identity: None, evidence: None }
+                    |request| Command::Session { request, identity: None, evidence: None }
                 }
                 ["session", "challenge"] => {
                     let client = client_of(head);
-                    return Ok(by_body(profiles.usual(), move |body| Instruction::Challenge {
+                    return Ok(by_body(profiles.usual(), move |body| Command::Challenge {
                         client,
                         request: SellerRequest { authorization, body },
                         evidence: None,
@@ -84,30 +82,30 @@ fn asked(
             Ok(by_body(profiles.usual(), move |body| make(SellerRequest { authorization, body })))
         }
         ("GET", ["api", "v1", "buyers", "capabilities"]) => {
-            Ok(Wish::Now(profile_in(query, profiles.usual())?, Instruction::Capabilities))
+            Ok(Wish::Now(profile_in(query, profiles.usual())?, Command::Capabilities))
         }
         ("POST", ["api", "v1", "jobs", "quote"]) => {
             let client = client_of(head);
-            Ok(by_body(profiles.usual(), move |body| Instruction::Quote { client, body }))
+            Ok(by_body(profiles.usual(), move |body| Command::Quote { client, body }))
         }
         ("POST", ["api", "v1", "demo", "run"]) => {
             let client = client_of(head);
             Ok(Wish::Body(Box::new(move |body| {
-                Ok(Some((Profile::DemoTestnet, Instruction::Demo { client, body })))
+                Ok(Some((Profile::DemoTestnet, Command::Demo { client, body })))
             })))
         }
         ("POST", ["api", "v1", "jobs", "verify"]) => {
             let payment = ShownPayment::of(head).map(|it| it.value).unwrap_or_default();
-            Ok(by_body(profiles.usual(), move |body| Instruction::Verify { payment, body }))
+            Ok(by_body(profiles.usual(), move |body| Command::Verify { payment, body }))
         }
         ("POST", ["api", "v1", "jobs"]) => {
             let client = client_of(head);
             let payment = ShownPayment::of(head).map(|it| it.value).unwrap_or_default();
-            Ok(by_body(profiles.usual(), move |body| Instruction::Buy { client, payment, body }))
+            Ok(by_body(profiles.usual(), move |body| Command::Buy { client, payment, body }))
         }
         ("GET", ["api", "v1", "jobs", id]) => {
-            let instruction = Instruction::Job { authorization, id: (*id).to_owned() };
-            Ok(Wish::Now(profile_of_id(profiles, id)?, instruction))
+            let command = Command::Job { authorization, id: (*id).to_owned() };
+            Ok(Wish::Now(profile_of_id(profiles, id)?, command))
         }
         ("POST", ["api", "v1", "jobs", id, callback]) => {
             let callback = match *callback {
@@ -119,7 +117,7 @@ fn asked(
             let (profile, id) = (profile_of_id(profiles, id)?, (*id).to_owned());
             Ok(Wish::Body(Box::new(move |body| {
                 let request = SellerRequest { authorization, body };
-                Ok(Some((profile, Instruction::Call { id, callback, request })))
+                Ok(Some((profile, Command::Call { id, callback, request })))
             })))
         }
         ("GET" | "HEAD", ["skills", id, "SKILL.md"]) => {
@@ -139,8 +137,8 @@ fn asked(
     }
 }
 
-/// An instruction for the object of the profile that the body names, or of the usual one.
-fn by_body(usual: Profile, make: impl FnOnce(String) -> Instruction + 'static) -> Wish {
+/// A command for the object of the profile that the body names, or of the usual one.
+fn by_body(usual: Profile, make: impl FnOnce(String) -> Command + 'static) -> Wish {
     Wish::Body(Box::new(move |body| Ok(Some((profile_of(&body, usual)?, make(body))))))
 }
 
@@ -161,7 +159,7 @@ fn sold(head: &RequestHead, quote: &str) -> Result<Wish, JsonAnswer> {
         network: text("farebox-network"),
         transaction: text("farebox-transaction"),
     };
-    Ok(Wish::Now(profile, Instruction::Sold(Box::new(sale))))
+    Ok(Wish::Now(profile, Command::Sold(Box::new(sale))))
 }
 
 /// The profile of a job's id. What is no id is asked for like one, so that both are answered alike.

@@ -276,9 +276,9 @@ async fn stream(
     request: JsValue,
     opened: OpenedFeed,
 ) -> Result<(u32, JsValue), JsonAnswer> {
-    let letter = letter(View::Feed(opened.reader, opened.after));
+    let envelope = letter(View::Feed(opened.reader, opened.after));
     let name = opened.profile.name();
-    let shown = calls::open_feed(env, name, &request, &letter, &opened.client).await;
+    let shown = calls::open_feed(env, name, &request, &envelope, &opened.client).await;
     let shown = shown.ok_or_else(refused::down)?;
     let status = crate::platform::calls::member(&shown, "status").as_f64().unwrap_or(0.0);
     Ok((status as u32, shown))

@@ -1,6 +1,6 @@
 //! The market's books in its object's database: one statement per read.
 
-use farebox_core::skills::books::{Books, Part, ShelfSpan};
+use farebox_core::skills::books::{Part, Rows, ShelfSpan};
 use farebox_core::skills::row::{
     ArchiveRow, InvocationRow, KeyRow, MarketFigures, PackRow, RateRow, ReplyRow, Room, ShelfRow,
     SkillRow, SpendRow, TableRow, VersionRow,
@@ -83,7 +83,7 @@ impl SkillRows<'_> {
     }
 }
 
-impl Books for SkillRows<'_> {
+impl Rows for SkillRows<'_> {
     fn skill(&self, id: &str) -> Result<Option<SkillRow>> {
         self.one("SELECT row FROM skills WHERE id = ?", vec![id.into()])
     }

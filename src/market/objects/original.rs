@@ -1,7 +1,7 @@
 //! Quotes, settlements and subscriptions of the original's shapes: their tables, reads and writes.
 
 use farebox_core::skills::original::books::{
-    MAX_LISTED, QuoteBooks, QuoteEdit, ReceiptPart, WINDOW, words,
+    MAX_LISTED, QuoteChange, QuoteRows, ReceiptPart, WINDOW, words,
 };
 use farebox_core::skills::original::row::{QuoteRow, ReceiptTotals, SettledRow, SubscriptionRow};
 use wasm_bindgen::JsValue;
@@ -33,7 +33,7 @@ pub(super) const TABLES: &[&str] = &[
     "CREATE INDEX subscriptions_renews ON subscriptions (renews)",
 ];
 
-impl QuoteBooks for SkillRows<'_> {
+impl QuoteRows for SkillRows<'_> {
     type Error = JsValue;
 
     fn quote(&self, id_or_reference: &str) -> Result<Option<QuoteRow>> {
@@ -123,30 +123,30 @@ impl SkillRows<'_> {
         Ok(self.first(query, values)?.as_ref().and_then(number).unwrap_or(0))
     }
 
-    pub(super) fn put_original(&self, edit: &QuoteEdit) -> Result<()> {
-        match edit {
-            QuoteEdit::Quote(row) => self.put_quote(row),
-            QuoteEdit::Gone(id) => {
+    pub(super) fn put_original(&self, change: &QuoteChange) -> Result<()> {
+        match change {
+            QuoteChange::Quote(row) => self.put_quote(row),
+            QuoteChange::Gone(id) => {
                 self.run("DELETE FROM quoted WHERE quote = ?", vec![id.as_str().into()])?;
                 self.run("DELETE FROM quotes WHERE id = ?", vec![id.as_str().into()])
             }
-            QuoteEdit::Sweep(before) => {
+            QuoteChange::Sweep(before) => {
                 let old = "SELECT id FROM quotes WHERE until < ?";
                 let query = format!("DELETE FROM quoted WHERE quote IN ({old})");
                 self.run(&query, vec![whole(*before)])?;
                 self.run("DELETE FROM quotes WHERE until < ?", vec![whole(*before)])
             }
-            QuoteEdit::Settled(row) => self.put_settled(row),
-            QuoteEdit::Totals(totals) => {
+            QuoteChange::Settled(row) => self.put_settled(row),
+            QuoteChange::Totals(totals) => {
                 self.run("INSERT OR REPLACE INTO meta VALUES ('receipts', ?)", vec![json(totals)])
             }
-            QuoteEdit::Subscription(row) => {
+            QuoteChange::Subscription(row) => {
                 let query = "INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?, ?)";
                 let (agent, service) = (row.agent.as_str().into(), row.service.as_str().into());
                 let id = row.id.as_str().into();
                 self.run(query, vec![id, agent, service, whole(row.renews), json(row)])
             }
-            QuoteEdit::Trim(kept) => {
+            QuoteChange::Trim(kept) => {
                 let query =
                     "DELETE FROM settled WHERE number <= (SELECT max(number) FROM settled) - ?";
                 self.run(query, vec![whole((*kept).into())])?;

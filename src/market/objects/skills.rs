@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use farebox_core::machine::DecisionOf;
-use farebox_core::skills::books::Edit;
-use farebox_core::skills::message::{Chore, Instruction, Reaction};
-use farebox_core::skills::{Market, Moment};
+use farebox_core::skills::books::Change;
+use farebox_core::skills::message::{Answer, Chore, Command};
+use farebox_core::skills::{Market, Now};
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 
@@ -40,7 +40,7 @@ impl SkillsObject {
         Self { host: Host::new(state, SkillBooks), env, tried: Cell::new(0) }
     }
 
-    /// Answers an instruction in one transaction: `{answer, alarm}`.
+    /// Answers a command in one transaction: `{answer, alarm}`.
     ///
     /// # Errors The platform's error if a statement failed; nothing is written then.
     pub fn ask(&self, name: &str, message: &str) -> std::result::Result<JsValue, JsValue> {
@@ -80,17 +80,13 @@ impl Hosted for SkillBooks {
         Ok(())
     }
 
-    fn decide(
-        &self,
-        desk: &Desk<'_, Self>,
-        instruction: Instruction,
-    ) -> Result<DecisionOf<Market>> {
-        let moment = Moment { now: desk.now, random: desk.random };
-        desk.config.apply(&SkillRows(desk.sql), instruction, moment)
+    fn decide(&self, desk: &Desk<'_, Self>, command: Command) -> Result<DecisionOf<Market>> {
+        let moment = Now { now: desk.now, random: desk.random };
+        desk.config.apply(&SkillRows(desk.sql), command, moment)
     }
 
-    fn write(&self, desk: &Desk<'_, Self>, edits: &[Edit]) -> Result<()> {
-        SkillRows(desk.sql).write(edits)
+    fn write(&self, desk: &Desk<'_, Self>, changes: &[Change]) -> Result<()> {
+        SkillRows(desk.sql).write(changes)
     }
 
     fn due_first(sql: &Sql) -> Result<Option<u64>> {
@@ -104,7 +100,7 @@ impl SkillsObject {
         let market = config::market().ok_or_else(|| JsValue::from_str("not configured"))?;
         let mut done = 0;
         while done < MAX_CHORES {
-            let Reaction::Tasks(chores) = self.host.apply(None, Instruction::Due)? else {
+            let Answer::Tasks(chores) = self.host.apply(None, Command::Due)? else {
                 return Ok(());
             };
             if chores.is_empty() {
@@ -125,18 +121,18 @@ impl SkillsObject {
                 let gap = self.tried.get().saturating_add(TABLE_GAP_MS).saturating_sub(clock_ms());
                 pause(u32::try_from(gap.min(TABLE_GAP_MS)).unwrap_or(0)).await;
                 self.tried.set(clock_ms());
-                let Reaction::Table(draft) = self.host.apply(None, Instruction::Table)? else {
+                let Answer::Table(draft) = self.host.apply(None, Command::Table)? else {
                     return Ok(());
                 };
                 let table::Checked { text, refused } = table::checked(market, &draft);
                 if calls::table_put(&self.env, &text).await {
-                    Instruction::TableWritten(draft.revision, refused)
+                    Command::TableWritten(draft.revision, refused)
                 } else {
-                    Instruction::TableFailed(draft.revision)
+                    Command::TableFailed(draft.revision)
                 }
             }
             Chore::Shelve => {
-                let Reaction::Shelf(shelf) = self.host.apply(None, Instruction::Shelf)? else {
+                let Answer::Shelf(shelf) = self.host.apply(None, Command::Shelf)? else {
                     return Ok(());
                 };
                 let read = calls::shelved(&self.env, &shelf).await;
@@ -146,7 +142,7 @@ impl SkillsObject {
                         "farebox-market: the archive did not take {name}; its rows stay"
                     ));
                 }
-                Instruction::Kept(shelf.name, read)
+                Command::Kept(shelf.name, read)
             }
             Chore::LookUp { invocation, fence, organization, agent } => {
                 let answer = match &market.lookup_token {
@@ -156,7 +152,7 @@ impl SkillsObject {
                     }
                     None => None,
                 };
-                Instruction::Paid { invocation, fence, answer }
+                Command::Paid { invocation, fence, answer }
             }
         };
         self.host.apply(None, report).map(|_| ())

@@ -1,6 +1,6 @@
-//! Edits of the market's books, one statement or two each.
+//! Changes of the market's books, one statement or two each.
 
-use farebox_core::skills::books::Edit;
+use farebox_core::skills::books::Change;
 use farebox_core::skills::row::{Ending, InvocationRow, ReplyRow, ShelfRow};
 
 use super::books::SkillRows;
@@ -9,14 +9,14 @@ use crate::platform::long;
 use crate::platform::sql::{Result, SqlValue};
 
 impl SkillRows<'_> {
-    /// Carries out edits, in order.
-    pub(super) fn write(&self, edits: &[Edit]) -> Result<()> {
-        edits.iter().try_for_each(|edit| self.put(edit))
+    /// Carries out changes, in order.
+    pub(super) fn write(&self, changes: &[Change]) -> Result<()> {
+        changes.iter().try_for_each(|change| self.put(change))
     }
 
-    fn put(&self, edit: &Edit) -> Result<()> {
-        match edit {
-            Edit::Skill(row) => {
+    fn put(&self, change: &Change) -> Result<()> {
+        match change {
+            Change::Skill(row) => {
                 let query = "INSERT OR REPLACE INTO skills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
                 let (id, owner) = (row.id.as_str().into(), row.owner.as_str().into());
                 let (active, latest) = (flag(row.active), row.latest.as_str().into());
@@ -25,61 +25,61 @@ impl SkillRows<'_> {
                 values.push(whole(row.place_until));
                 self.run(query, values)
             }
-            Edit::Forget(id) => self.forget(id),
-            Edit::Unname(ids) => {
+            Change::Forget(id) => self.forget(id),
+            Change::Unname(ids) => {
                 let these = "IN (SELECT value FROM json_each(?))";
                 self.run(&format!("DELETE FROM former_owners WHERE id {these}"), vec![json(ids)])
             }
-            Edit::Lapse(id) => self.lapse(id),
-            Edit::Rate(row) => {
+            Change::Lapse(id) => self.lapse(id),
+            Change::Rate(row) => {
                 let query = "INSERT OR REPLACE INTO rates VALUES (?, ?, ?)";
                 self.run(query, vec![row.owner.as_str().into(), whole(row.since), json(row)])
             }
-            Edit::Version(row) => {
+            Change::Version(row) => {
                 let query = "INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?)";
                 let (skill, version) = (row.skill.as_str().into(), row.version.as_str().into());
                 self.run(query, vec![skill, version, whole(row.created), json(row)])
             }
-            Edit::Nonce(row) => {
+            Change::Nonce(row) => {
                 let (owner, nonce) = (row.owner.as_str().into(), row.nonce.as_str().into());
                 self.run(
                     "INSERT INTO nonces VALUES (?, ?, ?)",
                     vec![owner, nonce, whole(row.until)],
                 )
             }
-            Edit::Sweep(before) => self.sweep(*before),
-            Edit::Table(row) => {
+            Change::Sweep(before) => self.sweep(*before),
+            Change::Table(row) => {
                 self.run("INSERT OR REPLACE INTO meta VALUES ('table', ?)", vec![json(row)])
             }
-            Edit::Begin(row) => self.begin(row),
-            Edit::Invocation(row) => self.put_invocation(row),
-            Edit::Shelve(row, numbers) => self.shelve(row, numbers),
-            Edit::Archive(row) => {
+            Change::Begin(row) => self.begin(row),
+            Change::Invocation(row) => self.put_invocation(row),
+            Change::Shelve(row, numbers) => self.shelve(row, numbers),
+            Change::Archive(row) => {
                 self.run("INSERT OR REPLACE INTO meta VALUES ('archive', ?)", vec![json(row)])
             }
-            Edit::Reply(row) => self.put_reply(row),
-            Edit::Retold(row) => {
+            Change::Reply(row) => self.put_reply(row),
+            Change::Retold(row) => {
                 self.unreply(std::slice::from_ref(&row.invocation))?;
                 self.put_reply(row)
             }
-            Edit::Unreply(ids) => self.unreply(ids),
-            Edit::Key(row) => {
+            Change::Unreply(ids) => self.unreply(ids),
+            Change::Key(row) => {
                 let query = "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?)";
                 let (account, key) = (row.account.as_str().into(), row.key.as_str().into());
                 self.run(query, vec![account, key, whole(row.until), json(row)])
             }
-            Edit::Spend(row) => {
+            Change::Spend(row) => {
                 let query = "INSERT OR REPLACE INTO spend VALUES (?, ?, ?)";
                 let (account, agent) = (row.account.as_str().into(), row.agent.as_str().into());
                 self.run(query, vec![account, agent, json(row)])
             }
-            Edit::Pack(row) => {
+            Change::Pack(row) => {
                 // Another pack of the same payment is an error, not a replacement.
                 let query = "INSERT INTO packs VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET row = excluded.row";
                 let (id, payment) = (row.id.as_str().into(), row.payment.as_str().into());
                 self.run(query, vec![id, payment, json(row)])
             }
-            Edit::Original(edit) => self.put_original(edit),
+            Change::Original(change) => self.put_original(change),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use farebox_core::a2a::link::PaymentLink;
 use farebox_core::treasury::Treasury;
-use farebox_core::treasury::books::{Books, Change, Page};
+use farebox_core::treasury::books::{Change, Page, Rows};
 use farebox_core::treasury::escrow::row::{EscrowRow, NonceRow};
 use farebox_core::treasury::row::{
     AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Money, Parcel,
@@ -17,9 +17,9 @@ use crate::platform::long;
 use crate::platform::sql::{Result, Sql, SqlValue};
 
 /// An object's rows.
-pub(super) struct Rows<'a>(pub &'a Sql);
+pub(super) struct TreasuryRows<'a>(pub &'a Sql);
 
-impl Rows<'_> {
+impl TreasuryRows<'_> {
     /// Carries out writes, in order.
     pub(super) fn write(&self, treasury: &Treasury, changes: &[Change], now: u64) -> Result<()> {
         changes.iter().try_for_each(|change| self.put(treasury, change, now))
@@ -245,7 +245,7 @@ impl Rows<'_> {
     }
 }
 
-impl Books for Rows<'_> {
+impl Rows for TreasuryRows<'_> {
     type Error = JsValue;
 
     fn agent(&self, name: &str) -> Result<Option<AgentRow>> {

@@ -6,11 +6,11 @@ use farebox_core::machine::DecisionOf;
 use farebox_core::time::UnixTime;
 use farebox_core::treasury::books::Change;
 use farebox_core::treasury::message::{Answer, Command};
-use farebox_core::treasury::{Scene, Treasury, refused};
+use farebox_core::treasury::{Now, Treasury, refused};
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 
-use super::books::{Rows, is_second_payment};
+use super::books::{TreasuryRows, is_second_payment};
 use super::schema::MIGRATIONS;
 use crate::platform::host::{AGAIN_MS, Desk, Host, Hosted};
 use crate::platform::sql::{Result, Sql};
@@ -68,7 +68,7 @@ impl Hosted for TreasuryBooks {
     fn owner(sql: &Sql, name: Option<&str>) -> Result<String> {
         match name {
             Some(name) => Ok(name.to_owned()),
-            None => Ok(Rows(sql).organization()?.unwrap_or_default()),
+            None => Ok(TreasuryRows(sql).organization()?.unwrap_or_default()),
         }
     }
 
@@ -99,17 +99,17 @@ impl Hosted for TreasuryBooks {
     }
 
     fn due_first(sql: &Sql) -> Result<Option<u64>> {
-        Ok(Rows(sql).due_first()?.map(|secs| secs.saturating_mul(1000)))
+        Ok(TreasuryRows(sql).due_first()?.map(|secs| secs.saturating_mul(1000)))
     }
 }
 
 impl Desk<'_, TreasuryBooks> {
-    pub(super) fn rows(&self) -> Rows<'_> {
-        Rows(self.sql)
+    pub(super) fn rows(&self) -> TreasuryRows<'_> {
+        TreasuryRows(self.sql)
     }
 
-    pub(super) fn scene(&self) -> Scene<'_> {
+    pub(super) fn scene(&self) -> Now<'_> {
         let now = UnixTime::from_secs(self.now / 1000);
-        Scene { organization: self.owner, now, random: self.random }
+        Now { organization: self.owner, now, random: self.random }
     }
 }

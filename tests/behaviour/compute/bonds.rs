@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use farebox_core::amount::Amount;
-use farebox_core::compute::message::{Instruction, Reaction};
+use farebox_core::compute::message::{Answer, Command};
 use farebox_core::compute::row::HoldKind;
 use farebox_core::compute::settings::Profile;
 use farebox_core::evm::address::Address;
@@ -43,14 +43,14 @@ fn challenge(world: &mut World, client: &str, number: u8, agent: &str) -> Told {
     let request = world.request(number, &json!({"passport_agent_id": agent}));
     let evidence = Some(replies(&[json!("0x14a34"), json!("0x64")]));
     let client = client.to_owned();
-    world.told(Instruction::Challenge { client, request, evidence })
+    world.told(Command::Challenge { client, request, evidence })
 }
 
 /// Shows a transaction for a challenge, and the node this receipt.
 fn show(world: &mut World, number: u8, body: &Value, receipt: &Value) -> Told {
     let request = world.request(number, body);
     let evidence = Some(replies(&[json!("0x14a34"), receipt.clone()]));
-    world.told(Instruction::Session { request, identity: None, evidence })
+    world.told(Command::Session { request, identity: None, evidence })
 }
 
 fn proof(agent: &str, challenge: &Told, hash: &str) -> Value {
@@ -96,10 +96,10 @@ pub fn a_bond_is_a_hundredth_and_some_dust_and_asked_for_once() {
     assert_eq!(challenge(&mut world, "10.0.0.1", 2, "agent-1").code().0, 404);
     let request = world.request(1, &json!({"passport_agent_id": "agent-2"}));
     let client = "10.0.0.1".to_owned();
-    let first = Instruction::Challenge { client, request, evidence: None };
-    assert!(matches!(world.send(first.clone()), Reaction::Evidence(_)));
-    let Instruction::Challenge { client, request, .. } = first else { unreachable!() };
-    let lost = Instruction::Challenge { client, request, evidence: Some(String::new()) };
+    let first = Command::Challenge { client, request, evidence: None };
+    assert!(matches!(world.send(first.clone()), Answer::Evidence(_)));
+    let Command::Challenge { client, request, .. } = first else { unreachable!() };
+    let lost = Command::Challenge { client, request, evidence: Some(String::new()) };
     assert_eq!(world.told(lost).code(), (500, "SELLER_BOND_CHALLENGE_CREATE_FAILED"));
 }
 
@@ -108,8 +108,8 @@ pub fn a_bond_of_the_exact_amount_opens_a_session_and_gives_a_token_that_renews_
     let (mut world, told, receipt) = asked();
     let body = proof("agent-1", &told, HASH);
     let request = world.request(1, &body);
-    let first = Instruction::Session { request, identity: None, evidence: None };
-    let Reaction::Evidence(question) = world.send(first) else { panic!("no question") };
+    let first = Command::Session { request, identity: None, evidence: None };
+    let Answer::Evidence(question) = world.send(first) else { panic!("no question") };
     assert!(question.contains("eth_getTransactionReceipt") && question.contains(HASH));
     let opened = show(&mut world, 1, &body, &receipt);
     assert_eq!((opened.status, opened.text("auth_method")), (200, "seller_bond".to_owned()));
@@ -344,7 +344,7 @@ fn signed_challenge(world: &mut World, agent: &str, change: fn(String) -> String
     });
     let (client, request) = ("10.0.0.1".to_owned(), world.request(SIGNS, &more));
     let evidence = Some(replies(&[json!("0x14a34"), json!("0x64")]));
-    world.told(Instruction::Challenge { client, request, evidence })
+    world.told(Command::Challenge { client, request, evidence })
 }
 
 #[test]
@@ -358,8 +358,8 @@ pub fn a_contract_is_asked_about_signatures_as_often_as_bonds_are_asked_for() {
     let request = world.request(SIGNS, &more);
     for number in 0..25 {
         let (client, request) = ("10.0.0.1".to_owned(), request.clone());
-        let reaction = world.send(Instruction::Challenge { client, request, evidence: None });
-        assert_eq!(matches!(reaction, Reaction::Evidence(_)), number < 20, "{number}");
+        let answer = world.send(Command::Challenge { client, request, evidence: None });
+        assert_eq!(matches!(answer, Answer::Evidence(_)), number < 20, "{number}");
     }
 }
 

@@ -8,7 +8,7 @@ use farebox_core::agent::purchase::order::JobOrder;
 use farebox_core::agent::purchase::{
     JobPurchase, MoneyState, PlannedCall, PurchaseEvent, PurchaseStep,
 };
-use farebox_core::compute::message::{Instruction, Reaction};
+use farebox_core::compute::message::{Answer, Command};
 use farebox_core::compute::row::{HoldKind, JobState};
 use farebox_core::encoding::base64;
 use farebox_core::http::Headers;
@@ -93,17 +93,17 @@ impl Town {
         };
         let plain = |told: Told| (u16::try_from(told.status).unwrap(), String::new(), told.raw);
         match request.path.split(['?']).next().unwrap() {
-            "/api/v1/buyers/capabilities" => plain(self.world.told(Instruction::Capabilities)),
+            "/api/v1/buyers/capabilities" => plain(self.world.told(Command::Capabilities)),
             "/api/v1/jobs/quote" => {
                 let (client, body) = ("10.0.0.1".to_owned(), request.body.clone());
-                plain(self.world.told(Instruction::Quote { client, body }))
+                plain(self.world.told(Command::Quote { client, body }))
             }
             "/api/v1/jobs/verify" => {
                 let (payment, body) = (field("payment-signature"), request.body.clone());
-                let verify = Instruction::Verify { payment: payment.clone(), body };
+                let verify = Command::Verify { payment: payment.clone(), body };
                 match self.world.send(verify) {
-                    Reaction::Till(quote) => self.till(&quote, &payment),
-                    reaction => plain(Told::of(reaction)),
+                    Answer::Till(quote) => self.till(&quote, &payment),
+                    answer => plain(Told::of(answer)),
                 }
             }
             path if path.starts_with(URL) => {
@@ -113,7 +113,7 @@ impl Town {
             path => {
                 let id = path.trim_start_matches("/api/v1/jobs/").to_owned();
                 let authorization = field("authorization");
-                plain(self.world.told(Instruction::Job { authorization, id }))
+                plain(self.world.told(Command::Job { authorization, id }))
             }
         }
     }
@@ -122,7 +122,7 @@ impl Town {
         let told = match self.gate.settled.get(payment) {
             Some(told) => told.clone(),
             None => {
-                let priced = self.world.send(Instruction::Price(format!("{URL}/till/{quote}")));
+                let priced = self.world.send(Command::Price(format!("{URL}/till/{quote}")));
                 if Told::of(priced).status != 200 {
                     return (503, String::new(), r#"{"code":"price_unavailable"}"#.into());
                 }
@@ -131,8 +131,8 @@ impl Town {
                     sale.transaction = String::new();
                 }
                 let told = match self.world.sold(&sale) {
-                    Reaction::Wait(job) => self.waited(&job),
-                    reaction => Told::of(reaction),
+                    Answer::Wait(job) => self.waited(&job),
+                    answer => Told::of(answer),
                 };
                 self.gate.settled.insert(payment.to_owned(), told.clone());
                 told
@@ -147,9 +147,9 @@ impl Town {
     fn waited(&mut self, job: &str) -> Told {
         self.world.start(1, job);
         self.world.complete(1, job);
-        match self.world.send(Instruction::Follow(job.to_owned())) {
-            Reaction::Wait(_) => panic!("the work is done"),
-            reaction => Told::of(reaction),
+        match self.world.send(Command::Follow(job.to_owned())) {
+            Answer::Wait(_) => panic!("the work is done"),
+            answer => Told::of(answer),
         }
     }
 
@@ -161,9 +161,9 @@ impl Town {
             match state {
                 JobState::Paid => _ = self.world.start(1, &id),
                 JobState::Running => {
-                    let reaction = self.world.complete(1, &id);
-                    if matches!(reaction, Reaction::Errand(_)) {
-                        self.world.carry(reaction);
+                    let answer = self.world.complete(1, &id);
+                    if matches!(answer, Answer::Errand(_)) {
+                        self.world.carry(answer);
                     }
                 }
                 _ => self.world.alarm(),

@@ -1,7 +1,7 @@
 //! Demo runs: case 27 of the contract, and what a run answers.
 
 use farebox_core::compute::feed::{Seen, View};
-use farebox_core::compute::message::{Callback, Instruction, Reaction};
+use farebox_core::compute::message::{Answer, Callback, Command};
 use farebox_core::compute::row::HoldKind;
 use farebox_core::compute::settings::Profile;
 use serde_json::{Value, json};
@@ -14,8 +14,8 @@ fn demo() -> World {
     world
 }
 
-fn run(world: &mut World, client: &str, body: &Value) -> Reaction {
-    world.send(Instruction::Demo { client: client.to_owned(), body: body.to_string() })
+fn run(world: &mut World, client: &str, body: &Value) -> Answer {
+    world.send(Command::Demo { client: client.to_owned(), body: body.to_string() })
 }
 
 fn body() -> Value {
@@ -24,14 +24,14 @@ fn body() -> Value {
 
 fn begun(world: &mut World, client: &str) -> String {
     match run(world, client, &body()) {
-        Reaction::Wait(job) => job,
+        Answer::Wait(job) => job,
         other => panic!("no run: {other:?}"),
     }
 }
 
 fn answer(world: &World, job: &str) -> Option<Told> {
     match world.view(View::Demo(job.to_owned())) {
-        Seen::Reply(answer) => Some(Told::of(Reaction::Reply(answer))),
+        Seen::Reply(answer) => Some(Told::of(Answer::Reply(answer))),
         Seen::Wait => None,
         other => panic!("no run: {other:?}"),
     }
@@ -105,7 +105,7 @@ pub fn what_is_wrong_is_told_in_the_order_of_the_contract_and_does_not_count() {
     }
     let most = "é".repeat(2_000);
     let whole = json!({"capability": "llm", "prompt": most});
-    assert!(matches!(run(&mut world, "10.0.0.1", &whole), Reaction::Wait(_)));
+    assert!(matches!(run(&mut world, "10.0.0.1", &whole), Answer::Wait(_)));
     let mut real = World::set(settings(HoldKind::Escrow, Profile::DemoTestnet));
     let told = Told::of(run(&mut real, "10.0.0.1", &body()));
     assert_eq!(told.code(), (500, "DEMO_CONFIG_MISSING"));

@@ -3,7 +3,7 @@
 
 use farebox_core::compute::body::profile_in;
 use farebox_core::compute::identity::{Issuer, SignatureCheck, UnprovenToken, unproven};
-use farebox_core::compute::message::{Instruction, SellerRequest};
+use farebox_core::compute::message::{Command, SellerRequest};
 use farebox_core::compute::notice::price_asked;
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::vars::Profiles;
@@ -93,7 +93,7 @@ fn an_id_says_of_which_profile_it_is() {
             assert_eq!(Profile::of_id(&id), Some(Profile::LiveTestnet));
             let url = format!("https://gate.example.com/till/{id}?x=1");
             let asked = price_asked(&json!({"method": "POST", "url": url}).to_string());
-            assert_eq!(asked.unwrap(), (Profile::LiveTestnet, Instruction::Price(url)));
+            assert_eq!(asked.unwrap(), (Profile::LiveTestnet, Command::Price(url)));
         }
     }
     let job = World::with_seller().running();
@@ -237,7 +237,7 @@ pub fn only_the_gate_says_what_it_owes() {
     let owed = notice("payment.refund_due", "/till/[quote]");
     let (profile, told) =
         profiles.owed(&signed(&owed, &right, secs), &owed, NOON).unwrap().unwrap();
-    let Instruction::Owed(sale) = told else { panic!("{told:?}") };
+    let Command::Owed(sale) = told else { panic!("{told:?}") };
     assert_eq!(profile, Profile::LiveTestnet);
     assert_eq!((sale.payment.as_str(), sale.amount.as_str()), ("rcpt_1", "5000"));
     for signature in [
@@ -270,8 +270,8 @@ fn a_bare_payment_is_shown_to_the_gate_as_one_of_version_1() {
 #[test]
 fn what_the_gate_refuses_is_told_in_the_contract_s_envelope() {
     use farebox_core::compute::Gateway;
-    use farebox_core::compute::message::Reaction;
-    let told = |status: u32, body: &str| Told::of(Reaction::Reply(Gateway::not_sold(status, body)));
+    use farebox_core::compute::message::Answer;
+    let told = |status: u32, body: &str| Told::of(Answer::Reply(Gateway::not_sold(status, body)));
     let refused = told(503, r#"{"code":"settlement_unknown","detail":"ask again"}"#);
     assert_eq!(refused.code(), (503, "PAYMENT_VERIFY_FAILED"));
     assert_eq!(refused.body["details"]["gate"], "settlement_unknown");

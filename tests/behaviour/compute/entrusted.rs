@@ -1,6 +1,6 @@
 //! Money in the escrow contract: registered when it is paid, released or refunded once.
 
-use farebox_core::compute::message::{PayoutCall, Reaction};
+use farebox_core::compute::message::{Answer, PayoutCall};
 use farebox_core::compute::row::{HoldKind, HoldState, JobState, Leave};
 use serde_json::{Value, json};
 
@@ -13,24 +13,24 @@ fn world() -> World {
 }
 
 /// A quote that was paid: what the treasury is asked then.
-fn paid(world: &mut World) -> (Told, Reaction) {
+fn paid(world: &mut World) -> (Told, Answer) {
     let quote = world.ask("10.0.0.1", 9, "hello");
     let fingerprint = quote.text("fingerprint");
     world.verify(9, "hello", &fingerprint, &payment(9));
     let sale = world.sale(&quote.text("payment_id"), "rcpt_1", 9);
-    let reaction = world.sold(&sale);
-    (quote, reaction)
+    let answer = world.sold(&sale);
+    (quote, answer)
 }
 
 #[test]
 fn a_payment_is_registered_for_its_buyer_and_seller_under_the_name_of_its_quote() {
     let mut world = world();
-    let (quote, reaction) = paid(&mut world);
+    let (quote, answer) = paid(&mut world);
     assert_eq!(
         (quote.text("pay_to"), quote.text("payment_mode")),
         (ESCROW.into(), "x402-escrow".into())
     );
-    let PayoutCall::Pay(body) = errand(reaction.clone()).ask else { panic!("it looks") };
+    let PayoutCall::Pay(body) = errand(answer.clone()).ask else { panic!("it looks") };
     let body: Value = serde_json::from_str(&body).unwrap();
     let spelled =
         |number| farebox_core::evm::address::Address::parse(&wallet(number)).unwrap().to_checksum();
@@ -40,7 +40,7 @@ fn a_payment_is_registered_for_its_buyer_and_seller_under_the_name_of_its_quote(
         "seller": spelled(1), "amountMinor": PRICE, "settlement": TX, "goal": "funded",
     });
     assert_eq!(body, expected);
-    let told = Told::of(world.carry(reaction));
+    let told = Told::of(world.carry(answer));
     assert_eq!((told.status, told.text("status")), (200, "paid".into()));
     assert_eq!(told.text("settlement_tx_hash"), TX);
     assert_eq!(told.text("escrow_registration_tx_hash"), TX);
@@ -54,8 +54,8 @@ fn a_job_whose_payment_is_not_registered_yet_is_told_so_and_registered_by_the_al
     for luck in [Luck::Lost, Luck::Denies] {
         let mut world = world();
         world.treasury.luck = Some(luck);
-        let (_, reaction) = paid(&mut world);
-        let told = Told::of(world.carry(reaction));
+        let (_, answer) = paid(&mut world);
+        let told = Told::of(world.carry(answer));
         assert_eq!((told.status, &told.body["escrow_registration_tx_hash"]), (200, &Value::Null));
         world.treasury.luck = None;
         world.now += 5_000;
@@ -70,15 +70,15 @@ fn a_job_whose_payment_is_not_registered_yet_is_told_so_and_registered_by_the_al
 #[test]
 fn what_is_delivered_before_it_is_registered_is_registered_and_released() {
     let mut world = world();
-    let (_, reaction) = paid(&mut world);
-    let late = errand(reaction);
+    let (_, answer) = paid(&mut world);
+    let late = errand(answer);
     let job = world.rows.jobs[0].id.clone();
     assert_eq!(world.start(1, &job).status, 200);
-    let reaction = world.complete(1, &job);
-    let told = Told::of(world.carry(reaction));
+    let answer = world.complete(1, &job);
+    let told = Told::of(world.carry(answer));
     assert_eq!((told.status, told.text("status")), (200, "done".into()));
     assert_eq!(world.treasury.arrived(&wallet(1)), PRICE.parse::<u64>().unwrap());
-    assert_eq!(world.report(&late, None), Reaction::Nothing);
+    assert_eq!(world.report(&late, None), Answer::Nothing);
 }
 
 #[test]
@@ -86,14 +86,14 @@ fn a_release_that_fails_is_500_the_job_stays_and_the_same_call_releases_it_later
     let mut world = world();
     let job = world.running();
     world.treasury.luck = Some(Luck::Lost);
-    let reaction = world.complete(1, &job);
-    let told = Told::of(world.carry(reaction));
+    let answer = world.complete(1, &job);
+    let told = Told::of(world.carry(answer));
     assert_eq!(told.code(), (500, "ESCROW_RELEASE_FAILED"));
     assert_eq!(world.rows.jobs[0].state.status(), "running");
     world.treasury.luck = None;
     world.now += 60_000;
-    let reaction = world.complete(1, &job);
-    let told = Told::of(world.carry(reaction));
+    let answer = world.complete(1, &job);
+    let told = Told::of(world.carry(answer));
     assert_eq!(
         (told.status, &told.body["release"]),
         (200, &json!({"status": "released", "tx_hash": TX}))
@@ -106,8 +106,8 @@ fn a_release_that_fails_is_500_the_job_stays_and_the_same_call_releases_it_later
 fn a_failed_job_is_refunded_to_who_paid() {
     let mut world = world();
     let job = world.running();
-    let reaction = world.fail(1, &job);
-    let told = Told::of(world.carry(reaction));
+    let answer = world.fail(1, &job);
+    let told = Told::of(world.carry(answer));
     assert_eq!((told.status, &told.body["refund"]["status"]), (200, &json!("refunded")));
     assert_eq!(world.treasury.arrived(&wallet(9)), PRICE.parse::<u64>().unwrap());
     assert_eq!(world.rows.holds.values().next().unwrap().state, HoldState::Sent(Leave::Refund));
@@ -132,8 +132,8 @@ pub fn a_second_payment_of_a_quote_goes_back_under_a_name_of_its_own() {
     let quote = world.ask("10.0.0.1", 9, "hello").text("payment_id");
     for receipt in ["rcpt_1", "rcpt_2"] {
         let sale = world.sale(&quote, receipt, 9);
-        let reaction = world.sold(&sale);
-        if let errand @ Reaction::Errand(_) = reaction {
+        let answer = world.sold(&sale);
+        if let errand @ Answer::Errand(_) = answer {
             world.carry(errand);
         }
     }
@@ -154,8 +154,8 @@ pub fn a_transaction_that_paid_twice_is_registered_once_and_both_payments_leave(
         let job = world.rows.jobs[number].clone();
         let seller = if job.seller == wallet(1) { 1 } else { 2 };
         assert_eq!(world.start(seller, &job.id).status, 200);
-        let reaction = world.complete(seller, &job.id);
-        assert_eq!(Told::of(world.carry(reaction)).text("status"), "done");
+        let answer = world.complete(seller, &job.id);
+        assert_eq!(Told::of(world.carry(answer)).text("status"), "done");
     }
     let words: Vec<_> = world.treasury.entrusted.values().map(|it| &it.facts[3]).collect();
     assert_eq!(words.iter().filter(|it| **it == TX).count(), 1, "{words:?}");

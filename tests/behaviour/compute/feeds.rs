@@ -4,7 +4,7 @@ use farebox_core::compute::board::Board;
 use farebox_core::compute::dashboard::{self, Scope};
 use farebox_core::compute::feed::{self, FeedPage, FeedReader, OpenFeeds, Seen, View, WINDOW};
 use farebox_core::compute::figures::About;
-use farebox_core::compute::message::{JsonAnswer, Reaction};
+use farebox_core::compute::message::{Answer, JsonAnswer};
 use farebox_core::compute::row::{EventKind, HoldKind};
 use farebox_core::compute::settings::Profile;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ fn board(world: &World) -> Board {
 }
 
 fn body(answer: JsonAnswer) -> Value {
-    Told::of(Reaction::Reply(answer)).body
+    Told::of(Answer::Reply(answer)).body
 }
 
 fn page(world: &World, view: View) -> FeedPage {
@@ -53,8 +53,8 @@ fn finished(world: &mut World, prompt: &str) -> Told {
     let told = world.buy(9, prompt);
     let job = told.text("job_id");
     world.start(1, &job);
-    let reaction = world.complete(1, &job);
-    world.carry(reaction);
+    let answer = world.complete(1, &job);
+    world.carry(answer);
     told
 }
 
@@ -69,7 +69,7 @@ pub fn the_summary_has_the_contract_s_members_and_twenty_four_hours() {
     finished(&mut world, "one");
     world.ask("10.0.0.2", 9, "two");
     let summary = dashboard::summary(&[board(&world)]);
-    let told = Told::of(Reaction::Reply(summary));
+    let told = Told::of(Answer::Reply(summary));
     let beginning = concat!(
         r#"{"metrics":{"activeSellers":2,"openJobs":0,"completedJobs":1,"failedJobs":0,"#,
         r#""volume24h":"0.0050"},"activity24h":[{"hour":"2025-11-19T07:00:00Z","createdJobs":0,"settledJobs":0},"#

@@ -1,13 +1,13 @@
 //! Held money: it leaves once, to one side, whatever the treasury says.
 
-use farebox_core::compute::message::{Errand, Instruction, PayoutAnswer, PayoutCall, Reaction};
+use farebox_core::compute::message::{Answer, Command, Errand, PayoutAnswer, PayoutCall};
 use farebox_core::compute::row::{HoldState, JobState, Leave};
 use serde_json::Value;
 
 use super::world::{Luck, TX, Told, World, errand, wallet};
 
-fn key(reaction: &Reaction) -> (String, String) {
-    let PayoutCall::Pay(body) = errand(reaction.clone()).ask else { panic!("{reaction:?}") };
+fn key(answer: &Answer) -> (String, String) {
+    let PayoutCall::Pay(body) = errand(answer.clone()).ask else { panic!("{answer:?}") };
     let body: Value = serde_json::from_str(&body).unwrap();
     let text = |name: &str| body[name].as_str().unwrap().to_owned();
     (text("idempotencyKey"), text("to").to_lowercase())
@@ -31,8 +31,8 @@ pub fn release_and_refund_of_a_payment_have_one_key() {
     for is_done in [true, false] {
         let mut world = World::with_seller();
         let job = world.running();
-        let reaction = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
-        keys.push(key(&reaction));
+        let answer = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
+        keys.push(key(&answer));
     }
     assert_eq!(keys[0].0, keys[1].0);
     assert_eq!((&keys[0].1, &keys[1].1), (&wallet(1), &wallet(9)));
@@ -59,8 +59,8 @@ pub fn complete_and_fail_at_once_have_one_outcome() {
 pub fn a_failed_job_is_refunded_and_says_why() {
     let mut world = World::with_seller();
     let job = world.running();
-    let reaction = world.fail(1, &job);
-    let told = Told::of(world.carry(reaction));
+    let answer = world.fail(1, &job);
+    let told = Told::of(world.carry(answer));
     let tx = super::world::TX;
     let body = format!(
         r#"{{"job_id":"{job}","status":"failed","result":{{"error":"no quota"}},"refund":{{"status":"refunded","tx_hash":"{tx}"}}}}"#
@@ -76,8 +76,8 @@ pub fn a_release_that_does_not_go_through_is_a_500_and_tried_until_it_does() {
         let mut world = World::with_seller();
         let job = world.running();
         world.treasury.luck = Some(luck);
-        let reaction = world.complete(1, &job);
-        let told = Told::of(world.carry(reaction));
+        let answer = world.complete(1, &job);
+        let told = Told::of(world.carry(answer));
         assert_eq!(told.code(), (500, "ESCROW_RELEASE_FAILED"), "{luck:?}");
         assert_eq!(world.rows.jobs[0].state.status(), "running");
         assert_eq!(Told::of(world.fail(1, &job)).code(), (409, "INVALID_JOB_STATE"));
@@ -98,8 +98,8 @@ pub fn a_payout_that_may_have_moved_is_not_made_again() {
     let mut world = World::with_seller();
     let job = world.running();
     world.treasury.luck = Some(Luck::Doubted);
-    let reaction = world.complete(1, &job);
-    world.carry(reaction);
+    let answer = world.complete(1, &job);
+    world.carry(answer);
     world.now += 120_000;
     world.alarm();
     assert_eq!(world.treasury.payouts.len(), 1);
@@ -110,8 +110,8 @@ pub fn a_payout_that_may_have_moved_is_not_made_again() {
 pub fn an_answer_that_was_lost_is_asked_for_under_the_same_key() {
     let mut world = World::with_seller();
     let job = world.running();
-    let reaction = world.complete(1, &job);
-    let lost = errand(reaction);
+    let answer = world.complete(1, &job);
+    let lost = errand(answer);
     world.treasury.answer(&lost.ask);
     assert_eq!(Told::of(world.report(&lost, None)).status, 500);
     world.now += 60_000;
@@ -125,13 +125,13 @@ pub fn a_seller_that_asks_again_gets_the_release_that_went_through() {
     let mut world = World::with_seller();
     let job = world.running();
     world.treasury.luck = Some(Luck::Denies);
-    let reaction = world.complete(1, &job);
-    world.carry(reaction);
+    let answer = world.complete(1, &job);
+    world.carry(answer);
     assert_eq!(Told::of(world.complete(1, &job)).status, 500, "too soon");
     world.treasury.luck = None;
     world.now += 5_000;
-    let reaction = world.complete(1, &job);
-    let told = Told::of(world.carry(reaction));
+    let answer = world.complete(1, &job);
+    let told = Told::of(world.carry(answer));
     assert_eq!((told.status, told.text("status")), (200, "done".to_owned()));
 }
 
@@ -223,13 +223,13 @@ pub fn a_seller_that_asks_every_second_delays_its_money_by_half_a_minute_at_most
     let mut world = World::with_seller();
     let job = world.running();
     world.treasury.luck = Some(Luck::Denies);
-    let reaction = world.complete(1, &job);
-    world.carry(reaction);
+    let answer = world.complete(1, &job);
+    world.carry(answer);
     for _ in 0..300 {
         world.now += 1_000;
-        let reaction = world.complete(1, &job);
-        if matches!(reaction, Reaction::Errand(_)) {
-            world.carry(reaction);
+        let answer = world.complete(1, &job);
+        if matches!(answer, Answer::Errand(_)) {
+            world.carry(answer);
         }
         world.alarm();
     }
@@ -246,10 +246,10 @@ pub fn a_worker_that_lost_its_grant_changes_nothing() {
     let job = world.running();
     let old = errand(world.complete(1, &job));
     world.now += 60_000;
-    let new = errand(world.send(farebox_core::compute::message::Instruction::Due));
+    let new = errand(world.send(farebox_core::compute::message::Command::Due));
     let answer = world.treasury.answer(&old.ask);
     let hold = world.rows.holds.clone();
-    assert_eq!(world.report(&old, Some(answer.clone())), Reaction::Nothing);
+    assert_eq!(world.report(&old, Some(answer.clone())), Answer::Nothing);
     assert_eq!(world.rows.holds, hold);
     assert_eq!(Told::of(world.report(&new, Some(answer))).status, 200);
 }
@@ -258,8 +258,8 @@ pub fn a_worker_that_lost_its_grant_changes_nothing() {
 pub fn what_was_sent_and_proves_void_is_paid_in_another_try() {
     let mut world = World::with_seller();
     let job = world.running();
-    let reaction = world.complete(1, &job);
-    world.carry(reaction);
+    let answer = world.complete(1, &job);
+    world.carry(answer);
     let key = "hold-rcpt_hello-1";
     world.treasury.payouts.get_mut(key).unwrap().luck = Luck::Lost;
     assert_eq!(world.treasury.arrived(&wallet(1)), 0);
@@ -278,8 +278,8 @@ pub fn money_that_takes_its_time_is_told_once() {
     let mut world = World::with_seller();
     let job = world.running();
     world.treasury.luck = Some(Luck::Denies);
-    let reaction = world.complete(1, &job);
-    world.carry(reaction);
+    let answer = world.complete(1, &job);
+    world.carry(answer);
     for _ in 0..6 {
         world.now += 120_000;
         world.alarm();
@@ -299,12 +299,12 @@ fn paid_back(world: &mut World) -> String {
     assert_eq!(told.status, 409);
     for _ in 0..8 {
         world.now += 60_000;
-        let reaction = world.send(Instruction::Due);
-        if let Reaction::Errand(errand) = &reaction {
+        let answer = world.send(Command::Due);
+        if let Answer::Errand(errand) = &answer {
             if matches!(errand.ask, PayoutCall::Refunded { .. }) {
                 return serde_json::to_string(errand).unwrap();
             }
-            world.carry(reaction);
+            world.carry(answer);
         }
     }
     panic!("the gate is not told")
@@ -322,7 +322,7 @@ pub fn the_gate_is_told_of_a_refund_of_what_got_no_job_until_it_hears() {
     world.report(&first, answer(409));
     assert!(world.rows.next_due().is_some(), "the gate does not owe it yet");
     world.now += 3_600_000;
-    let again = errand(world.send(Instruction::Due));
+    let again = errand(world.send(Command::Due));
     assert_eq!(again.ask, first.ask);
     world.report(&first, answer(200));
     assert!(world.rows.next_due().is_some(), "an older grant decides nothing");
@@ -338,7 +338,7 @@ fn a_gate_that_never_hears_is_told_no_more_after_some_time() {
     let mut told = 0;
     while let Some(due) = world.rows.next_due() {
         world.now = world.now.max(due);
-        if let Reaction::Errand(errand) = world.send(Instruction::Due) {
+        if let Answer::Errand(errand) = world.send(Command::Due) {
             told += 1;
             world.report(&errand, None);
         }
@@ -351,8 +351,8 @@ fn a_gate_that_never_hears_is_told_no_more_after_some_time() {
 fn a_job_that_is_paid_back_is_no_debt_of_the_gate() {
     let mut world = World::with_seller();
     let job = world.running();
-    let reaction = world.fail(1, &job);
-    world.carry(reaction);
+    let answer = world.fail(1, &job);
+    world.carry(answer);
     world.now += 600_000;
     world.alarm();
     let asked = world.rows.holds.values().all(|hold| hold.due.is_none());

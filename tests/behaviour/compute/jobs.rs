@@ -1,6 +1,6 @@
 //! Jobs: who may do what with one, what its buyer sees, and what time does to it.
 
-use farebox_core::compute::message::{Callback, Instruction, Reaction};
+use farebox_core::compute::message::{Answer, Callback, Command};
 use farebox_core::compute::row::{HoldKind, JobState};
 use farebox_core::compute::settings::Profile;
 use serde_json::{Value, json};
@@ -16,8 +16,8 @@ pub fn a_failure_without_its_error_is_no_failure_and_its_job_goes_on() {
         assert_eq!(told.code(), (400, "INVALID_REQUEST"), "{body}");
         assert_eq!(told.text("error"), "error is required.");
     }
-    let reaction = world.complete(1, &job);
-    assert_eq!(Told::of(world.carry(reaction)).status, 200);
+    let answer = world.complete(1, &job);
+    assert_eq!(Told::of(world.carry(answer)).status, 200);
 }
 
 #[test]
@@ -31,8 +31,8 @@ pub fn a_job_goes_from_paid_to_running_to_done_and_its_buyer_gets_the_result() {
     let body = format!(r#"{{"job_id":"{job}","status":"running"}}"#);
     assert_eq!((started.status, started.raw), (200, body));
     assert_eq!(world.start(1, &job).code(), (409, "INVALID_JOB_STATE"));
-    let reaction = world.complete(1, &job);
-    let told = Told::of(world.carry(reaction));
+    let answer = world.complete(1, &job);
+    let told = Told::of(world.carry(answer));
     let tx = super::world::TX;
     let body = format!(
         r#"{{"job_id":"{job}","status":"done","result":{{"text":"done"}},"release":{{"status":"released","tx_hash":"{tx}"}}}}"#
@@ -56,7 +56,7 @@ pub fn a_job_is_read_with_its_token_alone_and_unknown_ids_look_the_same() {
     let mut world = World::with_seller();
     let bought = world.buy(9, "hello");
     let job = bought.text("job_id");
-    let without = world.told(Instruction::Job { authorization: String::new(), id: job.clone() });
+    let without = world.told(Command::Job { authorization: String::new(), id: job.clone() });
     let wrong = world.read(&job, "qdj_wrong");
     let unknown = world.read("no-such-job", &bought.text("job_token"));
     assert_eq!(without.code(), (403, "JOB_TOKEN_INVALID"));
@@ -87,8 +87,8 @@ pub fn a_result_is_required_and_may_be_any_json() {
     let told = Told::of(world.call(1, &job, Callback::Complete, &json!({})));
     assert_eq!(told.code(), (400, "INVALID_REQUEST"));
     assert_eq!(told.text("error"), "result is required.");
-    let reaction = world.call(1, &job, Callback::Complete, &json!({"result": null}));
-    assert_eq!(Told::of(world.carry(reaction)).body["result"], Value::Null);
+    let answer = world.call(1, &job, Callback::Complete, &json!({"result": null}));
+    assert_eq!(Told::of(world.carry(answer)).body["result"], Value::Null);
 }
 
 #[test]
@@ -100,8 +100,8 @@ pub fn every_callback_out_of_order_is_a_409_and_changes_nothing() {
     assert_eq!(Told::of(world.fail(1, &job)).code(), (409, "INVALID_JOB_STATE"));
     assert_eq!(world.rows.jobs, before);
     world.start(1, &job);
-    let reaction = world.complete(1, &job);
-    world.carry(reaction);
+    let answer = world.complete(1, &job);
+    world.carry(answer);
     for callback in [Callback::Start, Callback::Complete, Callback::Fail] {
         let told = Told::of(world.call(1, &job, callback, &json!({"result": 1, "error": 1})));
         assert_eq!(told.code(), (409, "INVALID_JOB_STATE"), "{callback:?}");
@@ -114,13 +114,13 @@ pub fn a_seller_sees_its_own_open_jobs_oldest_first() {
     world.register(1, json!({"capacity": 2}));
     world.open(1);
     world.beat(1);
-    let told = world.told(Instruction::SellerJobs(world.request(2, &json!({}))));
+    let told = world.told(Command::SellerJobs(world.request(2, &json!({}))));
     assert_eq!(told.code(), (403, "SELLER_SIGNATURE_INVALID"));
     let first = world.buy(9, "one").text("job_id");
     world.now += 5_000;
     let second = world.buy(9, "two").text("job_id");
     world.start(1, &second);
-    let told = world.told(Instruction::SellerJobs(world.request(1, &json!({}))));
+    let told = world.told(Command::SellerJobs(world.request(1, &json!({}))));
     assert_eq!(
         (told.text("seller_id"), told.text("network_profile")),
         (wallet(1), "live-testnet".into())
@@ -155,8 +155,8 @@ pub fn a_seller_that_does_not_begin_loses_the_job_to_another_and_is_offline() {
     assert_eq!(world.ask("10.0.0.2", 8, "other").status, 503, "offline until a heartbeat");
     assert_eq!(world.beat(1).text("seller_status"), "idle");
     assert_eq!(world.start(2, &job).status, 200);
-    let reaction = world.complete(2, &job);
-    assert_eq!(Told::of(world.carry(reaction)).status, 200);
+    let answer = world.complete(2, &job);
+    assert_eq!(Told::of(world.carry(answer)).status, 200);
     assert_eq!((world.treasury.arrived(&wallet(1)), world.treasury.arrived(&wallet(2))), (0, 5000));
 }
 
@@ -220,12 +220,11 @@ pub fn a_mock_job_skips_release_and_refund() {
         let fingerprint = world.ask("10.0.0.1", 9, "hello").text("fingerprint");
         let payload = world.order(9, "hello");
         let body = json!({"fingerprint": fingerprint, "tx_hash": "0xabc123", "payload": payload});
-        let paid =
-            world.told(Instruction::Verify { payment: String::new(), body: body.to_string() });
+        let paid = world.told(Command::Verify { payment: String::new(), body: body.to_string() });
         let job = paid.text("job_id");
         world.start(1, &job);
-        let reaction = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
-        let told = Told::of(reaction);
+        let answer = if is_done { world.complete(1, &job) } else { world.fail(1, &job) };
+        let told = Told::of(answer);
         for (name, value) in expected.as_object().unwrap() {
             assert_eq!(&told.body[name], value);
         }
@@ -243,8 +242,8 @@ fn waiting() -> (World, String, String) {
     let told = Told::of(world.sold(&sale));
     assert_eq!(told.code(), (409, "INVALID_PAYMENT"), "it was settled before");
     sale.transaction = String::new();
-    let Reaction::Wait(job) = world.sold(&sale) else { panic!("it does not wait") };
-    assert_eq!(world.sold(&sale), Reaction::Wait(job.clone()));
+    let Answer::Wait(job) = world.sold(&sale) else { panic!("it does not wait") };
+    assert_eq!(world.sold(&sale), Answer::Wait(job.clone()));
     (world, quote, job)
 }
 
@@ -252,11 +251,11 @@ fn waiting() -> (World, String, String) {
 pub fn a_request_that_waits_is_answered_with_the_work_and_by_no_other_way() {
     let (mut world, quote, job) = waiting();
     assert!(world.rows.quotes[0].pay_to.eq_ignore_ascii_case(&wallet(1)));
-    assert_eq!(world.send(Instruction::Follow(job.clone())), Reaction::Wait(job.clone()));
+    assert_eq!(world.send(Command::Follow(job.clone())), Answer::Wait(job.clone()));
     world.start(1, &job);
     let told = Told::of(world.complete(1, &job));
     assert_eq!(told.body["release"]["reason"], "settled_on_delivery");
-    let told = world.told(Instruction::Follow(job.clone()));
+    let told = world.told(Command::Follow(job.clone()));
     assert_eq!((told.status, &told.body["result"]["text"]), (200, &json!("done")));
     assert_eq!(told.text("payment_id"), quote);
     let read = world.read(&job, &told.text("job_token"));
@@ -271,7 +270,7 @@ pub fn a_request_that_waits_in_vain_is_answered_502_and_never_charged() {
     world.now += 60_000;
     world.beat(2);
     world.alarm();
-    let told = world.told(Instruction::Follow(job.clone()));
+    let told = world.told(Command::Follow(job.clone()));
     assert_eq!(told.code(), (502, "JOB_FAILED"), "its money is signed for one seller");
     assert!(world.treasury.payouts.is_empty());
 }
@@ -284,7 +283,7 @@ pub fn work_for_a_request_that_is_gone_does_not_count() {
     world.now = NOON + 100_000;
     assert_eq!(Told::of(world.complete(1, &job)).code(), (409, "INVALID_JOB_STATE"));
     world.alarm();
-    assert_eq!(world.told(Instruction::Follow(job)).status, 502);
+    assert_eq!(world.told(Command::Follow(job)).status, 502);
 }
 
 #[test]
@@ -302,8 +301,8 @@ pub fn a_result_that_cannot_be_kept_is_refused_before_its_job_ends() {
     assert_eq!(told.code(), (413, "RESULT_TOO_LARGE"));
     assert_eq!(world.read(&job, &token).text("status"), "running");
     let most = "x".repeat(64 * 1024 - 2);
-    let reaction = world.call(1, &job, Callback::Complete, &json!({ "result": most }));
-    assert_eq!(Told::of(world.carry(reaction)).status, 200);
+    let answer = world.call(1, &job, Callback::Complete, &json!({ "result": most }));
+    assert_eq!(Told::of(world.carry(answer)).status, 200);
     assert_eq!(world.read(&job, &token).text("result"), most);
 }
 
@@ -343,8 +342,8 @@ pub fn a_seller_that_lets_job_after_job_lie_rests_twice_as_long_each_time() {
     for prompt in ["a", "b", "c", "d"] {
         let job = world.buy(9, prompt).text("job_id");
         world.start(1, &job);
-        let reaction = world.complete(1, &job);
-        world.carry(reaction);
+        let answer = world.complete(1, &job);
+        world.carry(answer);
     }
     assert!(lets_lie(&mut world, "again"), "it begins anew");
     assert!(!lets_lie(&mut world, "and again"));

@@ -1,22 +1,22 @@
 //! What leaves the rows, and when.
 
 use farebox_core::compute::keep::{KEEP_MS, MAX_OVER, UNSOLD_MS};
-use farebox_core::compute::message::{Instruction, Reaction};
+use farebox_core::compute::message::{Answer, Command};
 use farebox_core::compute::row::JobState;
 use serde_json::json;
 
 use super::world::{Told, World, wallet};
 
 fn swept(world: &mut World) {
-    while world.send(Instruction::Sweep) == Reaction::Done {}
+    while world.send(Command::Sweep) == Answer::Done {}
 }
 
 #[test]
 pub fn what_is_over_leaves_after_thirty_days_and_what_is_not_stays() {
     let mut world = World::with_seller();
     let done = world.running();
-    let reaction = world.complete(1, &done);
-    world.carry(reaction);
+    let answer = world.complete(1, &done);
+    world.carry(answer);
     world.alarm();
     let open = world.buy(8, "other").text("job_id");
     world.now += KEEP_MS;
@@ -36,8 +36,8 @@ pub fn what_is_over_leaves_after_thirty_days_and_what_is_not_stays() {
 fn a_payment_that_is_forwarded_again_after_its_job_left_moves_no_money() {
     let mut world = World::with_seller();
     let job = world.running();
-    let reaction = world.complete(1, &job);
-    world.carry(reaction);
+    let answer = world.complete(1, &job);
+    world.carry(answer);
     world.alarm();
     let quote = world.rows.quotes[0].id.clone();
     let paid = world.treasury.payouts.clone();

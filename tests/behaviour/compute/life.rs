@@ -11,15 +11,15 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use farebox_core::compute::message::{
-    Errand, Identity, Instruction, PayoutAnswer, Reaction, SellerRequest,
+    Answer, Command, Errand, Identity, PayoutAnswer, SellerRequest,
 };
 use farebox_core::compute::row::HoldKind;
 use farebox_core::compute::settings::{OlderWays, Profile, ProfileSettings};
-use farebox_core::compute::{Gateway, RANDOM_BYTES, Tick};
+use farebox_core::compute::{Gateway, Now, RANDOM_BYTES};
 use serde_json::{Value, json};
 
 use self::steps::Step;
-use super::rows::Rows;
+use super::rows::MemoryRows;
 use super::world::{Luck, NOON, Told, Treasury, session, settings, wallet};
 
 const SELLERS: [u8; 2] = [1, 2];
@@ -101,7 +101,7 @@ type TillLine = (String, String);
 #[derive(Clone, Debug)]
 struct Life {
     way: Way,
-    rows: Rows,
+    rows: MemoryRows,
     now: u64,
     drawn: u8,
     quotes: BTreeMap<u8, Value>,
@@ -114,7 +114,7 @@ impl Life {
     fn new(way: Way) -> Self {
         let mut life = Self {
             way,
-            rows: Rows::default(),
+            rows: MemoryRows::default(),
             now: NOON,
             drawn: 0,
             quotes: BTreeMap::new(),
@@ -128,27 +128,27 @@ impl Life {
                 "capability": "llm", "price_per_task": "0.005",
             });
             let request = SellerRequest { authorization: String::new(), body: body.to_string() };
-            life.apply(Instruction::Register { client: "10.0.0.1".into(), request });
-            life.apply(Instruction::Heartbeat(life.clone().request(number, &json!({}))));
+            life.apply(Command::Register { client: "10.0.0.1".into(), request });
+            life.apply(Command::Heartbeat(life.clone().request(number, &json!({}))));
             life.take_step(Step::Beats(number)).unwrap();
         }
         life
     }
 
-    fn apply(&mut self, instruction: Instruction) -> Reaction {
-        self.apply_with(instruction, None)
+    fn apply(&mut self, command: Command) -> Answer {
+        self.apply_with(command, None)
     }
 
-    fn apply_with(&mut self, instruction: Instruction, evidence: Option<&str>) -> Reaction {
+    fn apply_with(&mut self, command: Command, evidence: Option<&str>) -> Answer {
         self.drawn = self.drawn.wrapping_add(1);
         let random = [self.drawn; RANDOM_BYTES];
-        let tick = Tick::new(self.now, &random).unwrap().with(evidence);
+        let tick = Now::new(self.now, &random).unwrap().with(evidence);
         let gateway = self.way.gateway();
-        let effect = gateway.apply(&self.rows, instruction, tick).unwrap();
-        let figures = gateway.counted(&self.rows, &effect.changes, tick).unwrap();
-        self.rows.write(effect.changes);
+        let decision = gateway.apply(&self.rows, command, tick).unwrap();
+        let figures = gateway.counted(&self.rows, &decision.changes, tick).unwrap();
+        self.rows.write(decision.changes);
         self.rows.note(figures);
-        effect.answer
+        decision.answer
     }
 
     /// A request of a seller, with a session of now.
@@ -231,8 +231,8 @@ impl Life {
         )
     }
 
-    fn react(&mut self, reaction: Reaction) {
-        if let Reaction::Errand(errand) = reaction {
+    fn react(&mut self, answer: Answer) {
+        if let Answer::Errand(errand) = answer {
             self.holders.push(*errand);
         }
     }

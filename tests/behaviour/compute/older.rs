@@ -1,6 +1,6 @@
 //! Ways of the original behind their flags: direct transfers by hash, and callbacks that a seller signs.
 
-use farebox_core::compute::message::{Callback, Instruction, Reaction, SellerRequest, TillPayment};
+use farebox_core::compute::message::{Answer, Callback, Command, SellerRequest, TillPayment};
 use farebox_core::compute::row::HoldKind;
 use farebox_core::compute::settings::{OlderWays, Profile, ProfileSettings};
 use farebox_core::compute::vars::Profiles;
@@ -43,13 +43,13 @@ fn time(before: u64) -> String {
 }
 
 /// Shows a hash for the buyer's open quote; `None` asks without a node.
-fn show(world: &mut World, hash: &str, signature: &str, evidence: Option<String>) -> Reaction {
+fn show(world: &mut World, hash: &str, signature: &str, evidence: Option<String>) -> Answer {
     let payload = world.order(BUYER, "hello");
     let body = json!({
         "fingerprint": world.rows.quotes[0].fingerprint, "tx_hash": hash,
         "buyer_signature": signature, "payload": payload,
     });
-    let asked = Instruction::Verify { payment: String::new(), body: body.to_string() };
+    let asked = Command::Verify { payment: String::new(), body: body.to_string() };
     world.send_with(asked, evidence)
 }
 
@@ -71,7 +71,7 @@ fn a_transfer_by_hash_is_refused_unless_the_profile_takes_it() {
 pub fn a_transfer_of_the_buyer_buys_its_quote_once() {
     let mut world = direct();
     let signature = quoted(&mut world);
-    let Reaction::Evidence(question) = show(&mut world, HASH, &signature, None) else {
+    let Answer::Evidence(question) = show(&mut world, HASH, &signature, None) else {
         panic!("the chain is not read");
     };
     assert!(question.contains("eth_getTransactionReceipt") && question.contains(HASH));
@@ -79,7 +79,7 @@ pub fn a_transfer_of_the_buyer_buys_its_quote_once() {
     let mut first: Vec<Value> = serde_json::from_str(&chain(|_| {})).unwrap();
     first.pop();
     let reply = Value::from(first).to_string();
-    let Reaction::Evidence(question) = show(&mut world, HASH, &signature, Some(reply)) else {
+    let Answer::Evidence(question) = show(&mut world, HASH, &signature, Some(reply)) else {
         panic!("the block is not read");
     };
     assert!(question.contains(r#""eth_getBlockByNumber","params":["0x10",false]"#), "{question}");
@@ -129,14 +129,14 @@ pub fn a_transfer_that_was_shown_pays_nothing_at_the_till() {
     let signature = quoted(&mut world);
     let job = Told::of(show(&mut world, HASH, &signature, Some(chain(|_| {})))).text("job_id");
     let (client, body) = ("10.0.0.2".into(), world.order(BUYER, "more").to_string());
-    let quote = world.told(Instruction::Quote { client, body }).text("payment_id");
+    let quote = world.told(Command::Quote { client, body }).text("payment_id");
     // A gate that takes hashes settles by the same transfer, and owes it when no job is made.
     let sale = TillPayment {
         transaction: HASH.to_uppercase().replace("0X", "0x"),
         ..world.sale(&quote, "rcpt_1", BUYER)
     };
     assert_eq!(Told::of(world.sold(&sale)).code(), (409, "TX_ALREADY_USED"));
-    assert_eq!(world.send(Instruction::Owed(Box::new(sale))), Reaction::Nothing);
+    assert_eq!(world.send(Command::Owed(Box::new(sale))), Answer::Nothing);
     world.alarm();
     assert_eq!((world.rows.jobs.len(), world.treasury.arrived(&wallet(BUYER))), (1, 0));
     assert_eq!(world.rows.jobs[0].id, job);
@@ -288,7 +288,7 @@ fn signing() -> (World, String) {
 
 fn start(world: &mut World, job: &str, request: SellerRequest) -> (u32, String) {
     let (id, callback) = (job.to_owned(), Callback::Start);
-    let told = Told::of(world.send(Instruction::Call { id, callback, request }));
+    let told = Told::of(world.send(Command::Call { id, callback, request }));
     (told.status, told.text("code"))
 }
 
@@ -297,14 +297,14 @@ fn a_seller_that_signs_its_callbacks_needs_no_session() {
     let (mut world, job) = signing();
     let now = world.now / 1000;
     let request = callback(&world, ("poll", "seller-jobs"), now, &json!({}));
-    let told = Told::of(world.send(Instruction::SellerJobs(request)));
+    let told = Told::of(world.send(Command::SellerJobs(request)));
     assert_eq!((told.status, &told.body["jobs"][0]["job_id"]), (200, &json!(job)));
     let request = callback(&world, ("start", &job), now, &json!({}));
     assert_eq!(start(&mut world, &job, request), (200, String::new()));
     let request = callback(&world, ("complete", &job), now, &json!({"result": "done"}));
     let id = job.clone();
-    let reaction = world.send(Instruction::Call { id, callback: Callback::Complete, request });
-    assert_eq!(Told::of(world.carry(reaction)).text("status"), "done");
+    let answer = world.send(Command::Call { id, callback: Callback::Complete, request });
+    assert_eq!(Told::of(world.carry(answer)).text("status"), "done");
 }
 
 #[test]
@@ -344,7 +344,7 @@ pub fn a_signature_for_another_action_job_or_seller_counts_for_nothing() {
     let answer = |id: u64, result: &str| json!({"jsonrpc": "2.0", "id": id, "result": result});
     let reply = json!([answer(1, "0x14a34"), answer(2, "0x")]).to_string();
     for request in wrong {
-        let asked = Instruction::Call { id: job.clone(), callback: Callback::Start, request };
+        let asked = Command::Call { id: job.clone(), callback: Callback::Start, request };
         let told = Told::of(world.send_with(asked, Some(reply.clone())));
         assert_eq!((told.status, told.text("code")), refused);
     }
@@ -364,9 +364,9 @@ fn a_wallet_that_is_a_contract_is_asked_whether_it_signed() {
     let request = callback(&world, ("start", &job), now, &odd);
     let call = |world: &mut World, evidence: Option<String>| {
         let (id, request) = (job.clone(), request.clone());
-        world.send_with(Instruction::Call { id, callback: Callback::Start, request }, evidence)
+        world.send_with(Command::Call { id, callback: Callback::Start, request }, evidence)
     };
-    let Reaction::Evidence(question) = call(&mut world, None) else { panic!("it is not asked") };
+    let Answer::Evidence(question) = call(&mut world, None) else { panic!("it is not asked") };
     let calls: Value = serde_json::from_str(&question).unwrap();
     let data = calls[1]["params"][0]["data"].as_str().unwrap();
     assert_eq!(calls[1]["params"][0]["to"], json!(wallet(SELLER)));
@@ -402,12 +402,12 @@ pub fn no_node_is_asked_about_the_signature_of_a_seller_that_never_had_a_session
         });
         let request = callback(&world, ("poll", "seller-jobs"), now, &odd);
         let asked = [
-            Instruction::SellerJobs(request.clone()),
-            Instruction::Call { id: job.clone(), callback: Callback::Start, request },
+            Command::SellerJobs(request.clone()),
+            Command::Call { id: job.clone(), callback: Callback::Start, request },
         ];
-        for instruction in asked {
-            // A node's question would be another reaction than an answer.
-            let told = Told::of(world.send(instruction));
+        for command in asked {
+            // A node's question would be another answer than an answer.
+            let told = Told::of(world.send(command));
             assert_eq!(
                 (told.status, told.text("error")),
                 (403, "The seller is not registered.".into())

@@ -1,15 +1,15 @@
 //! A job by one request, as clients of the standards buy.
 
-use farebox_core::compute::message::{Instruction, Reaction};
+use farebox_core::compute::message::{Answer, Command};
 use farebox_core::compute::row::HoldKind;
 use farebox_core::encoding::base64;
 use serde_json::{Value, json};
 
 use super::world::{Told, World, payment, wallet};
 
-fn buy(world: &mut World, payment: &str, prompt: &str) -> Reaction {
+fn buy(world: &mut World, payment: &str, prompt: &str) -> Answer {
     let (client, body) = ("10.0.0.1".to_owned(), world.order(9, prompt).to_string());
-    world.send(Instruction::Buy { client, payment: payment.to_owned(), body })
+    world.send(Command::Buy { client, payment: payment.to_owned(), body })
 }
 
 #[test]
@@ -20,10 +20,10 @@ fn a_request_without_a_payment_is_quoted_and_the_same_with_one_goes_to_its_till(
     let id = told.text("payment_id");
     // Asked again it is the same seat.
     assert_eq!(Told::of(buy(&mut world, "", "hello")).text("payment_id"), id);
-    assert_eq!(buy(&mut world, &payment(9), "hello"), Reaction::Till(id.clone()));
+    assert_eq!(buy(&mut world, &payment(9), "hello"), Answer::Till(id.clone()));
     let sold = Told::of(world.sold(&world.sale(&id, "rcpt_1", 9)));
     for _ in 0..4 {
-        assert_eq!(buy(&mut world, &payment(9), "hello"), Reaction::Till(id.clone()));
+        assert_eq!(buy(&mut world, &payment(9), "hello"), Answer::Till(id.clone()));
     }
     assert_eq!(world.rows.jobs.len(), 1);
     assert_eq!(world.rows.jobs[0].id, sold.text("job_id"));
@@ -38,7 +38,7 @@ fn a_payment_buys_what_it_bought_before_whatever_was_quoted_since() {
     world.sold(&world.sale(&first, "rcpt_1", 9));
     let second = Told::of(buy(&mut world, "", "hello")).text("payment_id");
     assert_ne!(first, second);
-    assert_eq!(buy(&mut world, &payment(9), "hello"), Reaction::Till(first));
+    assert_eq!(buy(&mut world, &payment(9), "hello"), Answer::Till(first));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_pretended_payment_is_a_member_of_the_body() {
     let mut body = world.order(9, "hello");
     let send = |world: &mut World, body: &Value| {
         let (client, body) = ("10.0.0.1".to_owned(), body.to_string());
-        Told::of(world.send(Instruction::Buy { client, payment: String::new(), body }))
+        Told::of(world.send(Command::Buy { client, payment: String::new(), body }))
     };
     assert_eq!(send(&mut world, &body).status, 402);
     body["tx_hash"] = json!("abc");
@@ -108,9 +108,9 @@ pub fn what_the_chain_shows_of_a_payment_has_no_key_to_its_answer() {
 fn key_of(world: &World, payment: &str, is_verified: bool, client: &str) -> Option<String> {
     let (payment, body) = (payment.to_owned(), String::new());
     let asked = if is_verified {
-        Instruction::Verify { payment, body }
+        Command::Verify { payment, body }
     } else {
-        Instruction::Buy { client: String::new(), payment, body }
+        Command::Buy { client: String::new(), payment, body }
     };
     world.gateway.till_key(&asked, client, "quote")
 }

@@ -40,8 +40,8 @@ pub fn links_to_the_explorer_are_on_live_rows_alone() {
     let told = live.buy(9, "one");
     let job = told.text("job_id");
     live.start(1, &job);
-    let reaction = live.complete(1, &job);
-    live.carry(reaction);
+    let answer = live.complete(1, &job);
+    live.carry(answer);
     let html = page::market_page(Scope::Testnet, &[board(&live)]);
     assert!(html.contains(&format!("href=\"https://sepolia.basescan.org/tx/{TX}\"")), "{html}");
     assert!(html.contains(&format!("/address/{}\"", wallet(1))));

@@ -1,7 +1,7 @@
 //! Payments: the guards of verify in the contract's order, and what the gate says was paid.
 
 use farebox_core::amount::Amount;
-use farebox_core::compute::message::{Instruction, Reaction, TillPayment};
+use farebox_core::compute::message::{Answer, Command, TillPayment};
 use farebox_core::compute::row::{HoldKind, HoldState, JobState, Leave, QuoteState};
 use farebox_core::compute::settings::Profile;
 use farebox_core::encoding::{base64, hex};
@@ -22,7 +22,7 @@ pub fn guards_come_in_the_contract_s_order_before_a_seller_notices() {
     let fingerprint = quote.text("fingerprint");
     let pay = payment(9);
     let rows = (world.rows.quotes.clone(), world.rows.sellers.clone());
-    let told = |reaction: Reaction| Told::of(reaction).code().1.to_owned();
+    let told = |answer: Answer| Told::of(answer).code().1.to_owned();
     assert_eq!(told(world.verify(9, "hello!", &fingerprint, &pay)), "FINGERPRINT_INVALID");
     assert_eq!(told(world.verify(8, "hello", &fingerprint, &pay)), "FINGERPRINT_INVALID");
     let bare = Told::of(world.verify(9, "hello", &fingerprint, ""));
@@ -83,8 +83,8 @@ pub fn a_quote_that_is_held_keeps_its_price() {
     let mut world = World::with_seller();
     let quote = world.ask("10.0.0.1", 9, "hello");
     assert_eq!(world.register(1, json!({"price_per_task": "9"})).status, 200);
-    let reaction = world.verify(9, "hello", &quote.text("fingerprint"), &payment(9));
-    assert_eq!(reaction, Reaction::Till(quote.text("payment_id")));
+    let answer = world.verify(9, "hello", &quote.text("fingerprint"), &payment(9));
+    assert_eq!(answer, Answer::Till(quote.text("payment_id")));
     assert_eq!(world.rows.jobs[0].units, "5000");
 }
 
@@ -103,8 +103,8 @@ pub fn the_job_is_written_before_the_payment_leaves_and_paid_when_the_gate_says_
     let mut world = World::with_seller();
     let quote = world.ask("10.0.0.1", 9, "hello");
     let (id, fingerprint) = (quote.text("payment_id"), quote.text("fingerprint"));
-    let reaction = world.verify(9, "hello", &fingerprint, &payment(9));
-    assert_eq!(reaction, Reaction::Till(id.clone()));
+    let answer = world.verify(9, "hello", &fingerprint, &payment(9));
+    assert_eq!(answer, Answer::Till(id.clone()));
     assert_eq!(world.rows.jobs[0].state, JobState::Settling);
     assert_eq!(world.beat(1).text("seller_status"), "busy");
     let told = Told::of(world.sold(&world.sale(&id, "rcpt_1", 9)));
@@ -136,7 +136,7 @@ pub fn a_second_payment_for_a_quote_is_refused_and_if_it_was_settled_paid_back()
     let quote = world.ask("10.0.0.1", 9, "hello");
     let (id, fingerprint) = (quote.text("payment_id"), quote.text("fingerprint"));
     world.verify(9, "hello", &fingerprint, &payment(9));
-    assert_eq!(world.verify(9, "hello", &fingerprint, &payment(9)), Reaction::Till(id.clone()));
+    assert_eq!(world.verify(9, "hello", &fingerprint, &payment(9)), Answer::Till(id.clone()));
     let other = format!("{} ", payment(9));
     let told = Told::of(world.verify(9, "hello", &fingerprint, &other));
     assert_eq!(told.code(), (409, "PAYMENT_ALREADY_VERIFIED"));
@@ -155,15 +155,15 @@ pub fn what_the_gate_refused_for_certain_ends_the_quote_and_what_is_doubtful_doe
         let keyed = Keyed::quoted(&mut world);
         let id = keyed.quote.text("payment_id");
         keyed.verify(&mut world, &keyed.signed("5000"));
-        let reaction =
-            world.send(Instruction::Taken { quote: id.clone(), status, reason: String::new() });
+        let answer =
+            world.send(Command::Taken { quote: id.clone(), status, reason: String::new() });
         assert_eq!(world.rows.jobs.is_empty(), is_over, "{status}");
         if is_over {
-            assert_eq!(Told::of(reaction).code(), (400, "FACILITATOR_RESPONSE_INVALID"));
+            assert_eq!(Told::of(answer).code(), (400, "FACILITATOR_RESPONSE_INVALID"));
             assert_eq!(world.beat(1).text("seller_status"), "idle");
             assert_eq!(world.rows.quotes[0].state, QuoteState::Lapsed);
         } else {
-            assert_eq!(reaction, Reaction::Nothing, "{status}");
+            assert_eq!(answer, Answer::Nothing, "{status}");
             let payer = keyed.address.clone();
             let sale = TillPayment { payer, ..world.sale(&id, "rcpt_1", 9) };
             assert_eq!(Told::of(world.sold(&sale)).status, 200);
@@ -184,7 +184,7 @@ impl Keyed {
         let address = account.address().to_lower_hex();
         let order = Self::order(&address);
         let quote =
-            world.told(Instruction::Quote { client: "10.0.0.1".into(), body: order.to_string() });
+            world.told(Command::Quote { client: "10.0.0.1".into(), body: order.to_string() });
         assert_eq!(quote.status, 402, "{quote:?}");
         Self { account, address, quote }
     }
@@ -225,11 +225,11 @@ impl Keyed {
         })
     }
 
-    pub fn verify(&self, world: &mut World, payment: &Value) -> Reaction {
+    pub fn verify(&self, world: &mut World, payment: &Value) -> Answer {
         let payment = base64::encode(payment.to_string().as_bytes());
         let fingerprint = self.quote.text("fingerprint");
         let body = json!({"fingerprint": fingerprint, "payload": Self::order(&self.address)});
-        world.send(Instruction::Verify { payment, body: body.to_string() })
+        world.send(Command::Verify { payment, body: body.to_string() })
     }
 }
 
@@ -252,18 +252,15 @@ pub fn a_payment_that_anyone_could_make_up_ends_no_quote() {
         forged(&|it| it["authorization"]["validBefore"] = json!(null)),
     ] {
         let events = world.events().len();
-        assert_eq!(keyed.verify(&mut world, &payment), Reaction::Till(id.clone()), "{payment}");
-        let told = world.told(Instruction::Taken {
-            quote: id.clone(),
-            status: 402,
-            reason: String::new(),
-        });
+        assert_eq!(keyed.verify(&mut world, &payment), Answer::Till(id.clone()), "{payment}");
+        let told =
+            world.told(Command::Taken { quote: id.clone(), status: 402, reason: String::new() });
         assert_eq!(told.code(), (400, "FACILITATOR_RESPONSE_INVALID"), "{payment}");
         assert_eq!(world.rows.quotes[0].state, QuoteState::Open, "{payment}");
         assert!(world.rows.jobs.is_empty(), "{payment}");
         assert_eq!(world.events().len(), events, "it is no news");
     }
-    assert_eq!(keyed.verify(&mut world, &right), Reaction::Till(id.clone()));
+    assert_eq!(keyed.verify(&mut world, &right), Answer::Till(id.clone()));
     let payer = keyed.address.clone();
     let sale = TillPayment { payer, ..world.sale(&id, "rcpt_1", 9) };
     assert_eq!(Told::of(world.sold(&sale)).status, 200);
@@ -336,7 +333,7 @@ pub fn a_settled_payment_that_gets_no_job_goes_back_to_who_paid() {
     assert_eq!(world.treasury.arrived(&wallet(8)), 5000);
     // The gate repeats it, and tells that it owes it.
     assert_eq!(Told::of(world.sold(&sale)).status, 409);
-    assert_eq!(world.send(Instruction::Owed(Box::new(sale))), Reaction::Nothing);
+    assert_eq!(world.send(Command::Owed(Box::new(sale))), Answer::Nothing);
     world.now += 10_000_000;
     world.alarm();
     assert_eq!(world.treasury.arrived(&wallet(8)), 5000);
@@ -348,7 +345,7 @@ pub fn what_the_gate_owes_for_a_payment_that_never_reached_the_market_is_paid_ba
     let mut world = World::with_seller();
     let id = world.ask("10.0.0.1", 9, "hello").text("payment_id");
     let sale = world.sale(&id, "rcpt_1", 9);
-    assert_eq!(world.send(Instruction::Owed(Box::new(sale.clone()))), Reaction::Done);
+    assert_eq!(world.send(Command::Owed(Box::new(sale.clone()))), Answer::Done);
     assert_eq!(Told::of(world.sold(&sale)).status, 409, "no job after that");
     world.alarm();
     assert_eq!(world.treasury.arrived(&wallet(9)), 5000);
@@ -360,7 +357,7 @@ pub fn what_the_gate_owes_for_a_job_that_runs_is_not_paid_back() {
     world.running();
     let quote = world.rows.quotes[0].id.clone();
     let sale = world.sale(&quote, "rcpt_hello", 9);
-    assert_eq!(world.send(Instruction::Owed(Box::new(sale))), Reaction::Nothing);
+    assert_eq!(world.send(Command::Owed(Box::new(sale))), Answer::Nothing);
     world.alarm();
     assert!(world.treasury.payouts.is_empty());
 }
@@ -402,7 +399,7 @@ pub fn a_mock_market_takes_hashes_that_look_like_one() {
         let payload = world.order(9, "hello");
         let fingerprint = quote.text("fingerprint");
         let body = json!({"fingerprint": fingerprint, "tx_hash": hash, "payload": payload});
-        world.told(Instruction::Verify { payment: String::new(), body: body.to_string() })
+        world.told(Command::Verify { payment: String::new(), body: body.to_string() })
     };
     assert_eq!(verify(json!("abc")).code(), (400, "INVALID_TX_HASH"));
     assert_eq!(verify(json!(5)).text("error"), "tx_hash must be a non-empty string when provided.");
@@ -423,7 +420,7 @@ pub fn a_pretended_hash_pays_for_one_quote() {
         let payload = world.order(9, prompt);
         let body =
             json!({"fingerprint": quote.text("fingerprint"), "tx_hash": hash, "payload": payload});
-        world.told(Instruction::Verify { payment: String::new(), body: body.to_string() })
+        world.told(Command::Verify { payment: String::new(), body: body.to_string() })
     };
     assert_eq!(paid("one", "0xabc123").status, 200);
     for hash in ["0xabc123", "0xABC123"] {
@@ -442,8 +439,8 @@ pub fn the_original_s_bare_payment_and_an_mpp_credential_name_their_payer() {
         let mut world = World::with_seller();
         let quote = world.ask("10.0.0.1", 9, "hello");
         let header = farebox_core::encoding::base64::encode(value.to_string().as_bytes());
-        let reaction = world.verify(9, "hello", &quote.text("fingerprint"), &header);
-        assert_eq!(reaction, Reaction::Till(quote.text("payment_id")), "{value}");
+        let answer = world.verify(9, "hello", &quote.text("fingerprint"), &header);
+        assert_eq!(answer, Answer::Till(quote.text("payment_id")), "{value}");
     }
 }
 
@@ -454,11 +451,11 @@ pub fn a_repeated_payment_is_shown_to_the_quote_that_it_paid_whatever_was_quoted
     let first = world.ask("10.0.0.1", 9, "hello");
     let (id, fingerprint) = (first.text("payment_id"), first.text("fingerprint"));
     let paid = |world: &mut World| world.verify(9, "hello", &fingerprint, &payment(9));
-    assert_eq!(paid(&mut world), Reaction::Till(id.clone()));
+    assert_eq!(paid(&mut world), Answer::Till(id.clone()));
     world.sold(&world.sale(&id, "rcpt_1", 9));
     let second = world.ask("10.0.0.1", 9, "hello");
     assert_ne!(second.text("payment_id"), id);
     assert_eq!(second.text("fingerprint"), fingerprint);
-    assert_eq!(paid(&mut world), Reaction::Till(id));
+    assert_eq!(paid(&mut world), Answer::Till(id));
     assert_eq!(world.rows.jobs.len(), 1);
 }

@@ -1,6 +1,6 @@
 //! Results that a bound Worker judges before their money leaves.
 
-use farebox_core::compute::message::{Instruction, ProofQuestion, Reaction};
+use farebox_core::compute::message::{Answer, Command, ProofQuestion};
 use farebox_core::compute::row::{HoldKind, JobState};
 use farebox_core::compute::settings::{Profile, ProfileSettings, Unjudged};
 use serde_json::{Value, json};
@@ -14,17 +14,17 @@ fn world(hold: HoldKind, unjudged: Unjudged) -> World {
     world
 }
 
-fn question(reaction: Reaction) -> ProofQuestion {
-    match reaction {
-        Reaction::Prove(question) => *question,
+fn question(answer: Answer) -> ProofQuestion {
+    match answer {
+        Answer::Prove(question) => *question,
         other => panic!("no question: {other:?}"),
     }
 }
 
-fn report(world: &mut World, question: &ProofQuestion, answer: Option<&str>) -> Reaction {
+fn report(world: &mut World, question: &ProofQuestion, answer: Option<&str>) -> Answer {
     let answer = answer.map(str::to_owned);
     let (job, fence) = (question.job.clone(), question.fence);
-    world.send(Instruction::Proven { job, fence, answer })
+    world.send(Command::Proven { job, fence, answer })
 }
 
 const YES: Option<&str> = Some(r#"{"accepted": true}"#);
@@ -46,11 +46,11 @@ pub fn a_result_is_paid_once_the_bound_worker_accepts_it() {
             (world.treasury.arrived(&wallet(1)), world.rows.jobs[0].state),
             (0, JobState::Releasing)
         );
-        let reaction = report(&mut world, &question, YES);
-        let told = Told::of(world.carry(reaction));
+        let answer = report(&mut world, &question, YES);
+        let told = Told::of(world.carry(answer));
         assert_eq!((told.status, told.text("status")), (200, "done".into()));
         assert_eq!(world.treasury.arrived(&wallet(1)), price());
-        assert_eq!(report(&mut world, &question, NO), Reaction::Nothing);
+        assert_eq!(report(&mut world, &question, NO), Answer::Nothing);
     }
 }
 
@@ -59,8 +59,8 @@ pub fn a_result_that_is_rejected_is_refunded_and_says_why() {
     let mut world = world(HoldKind::Escrow, Unjudged::Released);
     let job = world.running();
     let question = question(world.complete(1, &job));
-    let reaction = report(&mut world, &question, NO);
-    let told = Told::of(world.carry(reaction));
+    let answer = report(&mut world, &question, NO);
+    let told = Told::of(world.carry(answer));
     assert_eq!(
         (told.text("status"), &told.body["result"]),
         ("failed".into(), &json!({"error": "It is empty."}))
@@ -86,7 +86,7 @@ fn a_worker_that_does_not_answer_is_asked_six_times_and_then_the_profile_decides
             // Meanwhile its seller cannot press it.
             assert_eq!(Told::of(world.complete(1, &job)).code(), (500, "ESCROW_RELEASE_FAILED"));
             world.now = world.rows.next_due().unwrap().max(world.now);
-            asked = question(world.send(Instruction::Due));
+            asked = question(world.send(Command::Due));
         }
         let reaction = report(&mut world, &asked, None);
         world.carry(reaction);
@@ -99,11 +99,11 @@ fn a_worker_that_is_lost_is_replaced_and_its_late_verdict_does_not_count() {
     let mut world = world(HoldKind::Escrow, Unjudged::Refunded);
     let job = world.running();
     let lost = question(world.complete(1, &job));
-    assert_eq!(world.send(Instruction::Due), Reaction::Nothing);
+    assert_eq!(world.send(Command::Due), Answer::Nothing);
     world.now += 20_000;
-    let asked = question(world.send(Instruction::Due));
-    assert_eq!(report(&mut world, &lost, NO), Reaction::Nothing);
-    let reaction = report(&mut world, &asked, YES);
-    world.carry(reaction);
+    let asked = question(world.send(Command::Due));
+    assert_eq!(report(&mut world, &lost, NO), Answer::Nothing);
+    let answer = report(&mut world, &asked, YES);
+    world.carry(answer);
     assert_eq!(world.rows.jobs[0].state, JobState::Done);
 }

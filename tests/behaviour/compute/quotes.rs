@@ -1,7 +1,7 @@
 //! Quotes: rows of the contract about matching, seats and fingerprints.
 
 use farebox_core::compute::buy::is_unpriced;
-use farebox_core::compute::message::{Instruction, Reaction, TillPayment};
+use farebox_core::compute::message::{Answer, Command, TillPayment};
 use farebox_core::compute::row::{HoldKind, JobState, QuoteState};
 use farebox_core::compute::settings::Profile;
 use serde_json::json;
@@ -81,7 +81,7 @@ pub fn fields_of_a_request_cannot_run_into_each_other() {
             "network_profile": "live-testnet",
         });
         let (client, body) = ("10.0.0.1".to_owned(), body.to_string());
-        world.told(Instruction::Quote { client, body }).text("fingerprint")
+        world.told(Command::Quote { client, body }).text("fingerprint")
     };
     assert_ne!(ask("a", "llm", "x:y"), ask("a:x", "llm", "y"));
 }
@@ -132,11 +132,11 @@ pub fn payments_that_anyone_could_make_up_keep_no_seat_from_one_that_its_buyer_s
     let stranger = world.ask("10.0.0.2", 9, "forged");
     let (fingerprint, id) = (stranger.text("fingerprint"), stranger.text("payment_id"));
     let forged = super::world::payment(9);
-    assert_eq!(world.verify(9, "forged", &fingerprint, &forged), Reaction::Till(id.clone()));
+    assert_eq!(world.verify(9, "forged", &fingerprint, &forged), Answer::Till(id.clone()));
     assert_eq!(states(&world), [QuoteState::Displaced, QuoteState::Settling]);
     let bought = keyed.quote.text("payment_id");
     let right = keyed.signed(super::world::PRICE);
-    assert_eq!(keyed.verify(&mut world, &right), Reaction::Till(bought.clone()));
+    assert_eq!(keyed.verify(&mut world, &right), Answer::Till(bought.clone()));
     assert_eq!(states(&world), [QuoteState::Settling, QuoteState::Displaced]);
     let payer = keyed.address.clone();
     let sale = TillPayment { payer, ..world.sale(&bought, "rcpt_1", 9) };
@@ -155,8 +155,8 @@ fn states(world: &World) -> Vec<QuoteState> {
 fn pays(world: &mut World, quote: &Told, (buyer, prompt): (u8, &str)) {
     let id = quote.text("payment_id");
     let payment = super::world::payment(buyer);
-    let reaction = world.verify(buyer, prompt, &quote.text("fingerprint"), &payment);
-    assert_eq!(reaction, Reaction::Till(id.clone()));
+    let answer = world.verify(buyer, prompt, &quote.text("fingerprint"), &payment);
+    assert_eq!(answer, Answer::Till(id.clone()));
     let told = Told::of(world.sold(&world.sale(&id, &format!("rcpt_{prompt}"), buyer)));
     assert_eq!(told.status, 200, "{told:?}");
 }
@@ -172,7 +172,7 @@ pub fn no_number_of_unpaid_quotes_keeps_a_buyer_from_the_seats_of_a_seller() {
         assert_eq!(world.ask(&client, 8, &format!("idle {number}")).status, 402);
     }
     let none = json!([]);
-    let offered = |world: &mut World| world.told(Instruction::Capabilities).body;
+    let offered = |world: &mut World| world.told(Command::Capabilities).body;
     assert_eq!(offered(&mut world)["capabilities"], none);
     world.now += 10_000;
     assert_eq!(offered(&mut world)["capabilities"][0]["capability"], "llm");
@@ -186,7 +186,7 @@ pub fn no_number_of_unpaid_quotes_keeps_a_buyer_from_the_seats_of_a_seller() {
     // The seller works on ten and no more, and what was not paid has no price at the gate.
     assert_eq!(world.ask("10.0.2.99", 9, "one more").code(), (503, "NO_SELLER_AVAILABLE"));
     let id = world.rows.quotes[0].id.clone();
-    let told = world.told(Instruction::Price(format!("{URL}/till/{id}")));
+    let told = world.told(Command::Price(format!("{URL}/till/{id}")));
     assert_eq!(told.code(), (404, "QUOTE_EXPIRED"));
     let jobs = world.rows.jobs.iter().map(|job| job.state).collect::<Vec<_>>();
     assert_eq!(jobs, [JobState::Paid; 10]);
@@ -200,9 +200,8 @@ fn the_seat_of_the_network_that_holds_most_is_given_away_first_and_none_whose_pa
     world.open(1);
     world.beat(1);
     let paying = world.ask("10.0.0.1", 8, "paying");
-    let reaction =
-        world.verify(8, "paying", &paying.text("fingerprint"), &super::world::payment(8));
-    assert!(matches!(reaction, Reaction::Till(_)), "{reaction:?}");
+    let answer = world.verify(8, "paying", &paying.text("fingerprint"), &super::world::payment(8));
+    assert!(matches!(answer, Answer::Till(_)), "{answer:?}");
     for (client, prompt) in [("10.0.0.2", "alone"), ("10.0.0.3", "first"), ("10.0.0.3", "second")] {
         assert_eq!(world.ask(client, 9, prompt).status, 402);
     }
@@ -236,7 +235,7 @@ fn a_payment_at_the_till_has_the_seat_of_an_unpaid_quote_and_leaves_no_prompt_of
     world.now += 10_000;
     let two = world.ask("10.0.0.2", 9, "two").text("payment_id");
     let url = format!("{URL}/till/{one}");
-    assert_eq!(world.told(Instruction::Price(url)).status, 200);
+    assert_eq!(world.told(Command::Price(url)).status, 200);
     assert_eq!(Told::of(world.sold(&world.sale(&one, "rcpt_1", 8))).status, 200);
     assert_eq!(states(&world), [QuoteState::Sold, QuoteState::Displaced]);
     // Of the other one the money goes back: every seat has a job.
@@ -336,7 +335,7 @@ pub fn no_seat_is_given_to_a_body_that_is_not_understood() {
     let mut world = World::with_seller();
     let mut said = |body: serde_json::Value| {
         let (client, body) = ("10.0.0.1".to_owned(), body.to_string());
-        world.told(Instruction::Quote { client, body }).text("error")
+        world.told(Command::Quote { client, body }).text("error")
     };
     let of = |name: &str| format!("{name} must be a non-empty string.");
     let profile = "live-testnet";
@@ -365,7 +364,7 @@ pub fn the_gate_is_told_the_price_of_a_quote_while_it_counts() {
     let url = format!("{URL}/till/{id}");
     let mut price = |now: u64, url: &str| {
         world.now = now;
-        let told = world.told(Instruction::Price(url.to_owned()));
+        let told = world.told(Command::Price(url.to_owned()));
         (told.status, told.raw)
     };
     let body = format!(
@@ -384,9 +383,9 @@ pub fn the_gate_is_told_the_price_of_a_quote_while_it_counts() {
 pub fn a_quote_is_answered_with_the_gate_s_terms_beside_it() {
     let mut world = World::with_seller();
     let body = world.order(9, "hello").to_string();
-    let reaction = world.send(Instruction::Quote { client: "a".into(), body });
-    let Reaction::Terms(quote, _) = reaction.clone() else { panic!("{reaction:?}") };
-    assert_eq!(quote, Told::of(reaction).text("payment_id"));
+    let answer = world.send(Command::Quote { client: "a".into(), body });
+    let Answer::Terms(quote, _) = answer.clone() else { panic!("{answer:?}") };
+    assert_eq!(quote, Told::of(answer).text("payment_id"));
 }
 
 #[test]
@@ -398,8 +397,8 @@ pub fn a_seat_whose_payment_settles_is_held_by_its_client_too() {
     for prompt in ["a", "b"] {
         let fingerprint = world.ask("10.0.0.1", 9, prompt).text("fingerprint");
         let payment = format!("{}{}", super::world::payment(9), " ".repeat(prompt.len()));
-        let reaction = world.verify(9, prompt, &fingerprint, &payment);
-        assert!(matches!(reaction, Reaction::Till(_)), "{reaction:?}");
+        let answer = world.verify(9, prompt, &fingerprint, &payment);
+        assert!(matches!(answer, Answer::Till(_)), "{answer:?}");
     }
     let told = world.ask("10.0.0.1", 9, "c");
     assert_eq!(told.code(), (429, "QUOTE_LIMIT_REACHED"));
@@ -416,10 +415,10 @@ pub fn a_quote_whose_money_is_pretended_has_no_price_at_the_till() {
     let mut world = World::set(set);
     world.seller(1, "0.005");
     let body = world.order(9, "hello").to_string();
-    let reaction = world.send(Instruction::Quote { client: "a".into(), body });
-    assert!(matches!(reaction, Reaction::Reply(_)), "the gate is not asked: {reaction:?}");
-    let id = Told::of(reaction).text("payment_id");
-    let told = world.told(Instruction::Price(format!("{URL}/till/{id}")));
+    let answer = world.send(Command::Quote { client: "a".into(), body });
+    assert!(matches!(answer, Answer::Reply(_)), "the gate is not asked: {answer:?}");
+    let id = Told::of(answer).text("payment_id");
+    let told = world.told(Command::Price(format!("{URL}/till/{id}")));
     assert_eq!(told.code(), (404, "QUOTE_EXPIRED"));
 }
 
@@ -427,7 +426,7 @@ pub fn a_quote_whose_money_is_pretended_has_no_price_at_the_till() {
 fn a_quote_that_the_gate_cannot_price_ends_and_its_seat_is_free() {
     let mut world = World::with_seller();
     let id = world.ask("10.0.0.1", 9, "hello").text("payment_id");
-    let told = world.told(Instruction::Unpriced(id.clone()));
+    let told = world.told(Command::Unpriced(id.clone()));
     assert_eq!(told.code(), (503, "PAYMENT_TERMS_UNAVAILABLE"));
     assert_eq!(world.beat(1).text("seller_status"), "idle");
     let again = world.ask("10.0.0.1", 9, "hello");
@@ -435,7 +434,7 @@ fn a_quote_that_the_gate_cannot_price_ends_and_its_seat_is_free() {
     // One that is being paid goes on.
     let fingerprint = again.text("fingerprint");
     world.verify(9, "hello", &fingerprint, &super::world::payment(9));
-    world.told(Instruction::Unpriced(again.text("payment_id")));
+    world.told(Command::Unpriced(again.text("payment_id")));
     assert_eq!(world.beat(1).text("seller_status"), "busy");
     let unpriced = r#"{"code":"price_unavailable"}"#;
     assert!(is_unpriced(503, unpriced));
@@ -477,9 +476,9 @@ pub fn no_more_is_sold_in_a_day_than_can_leave_the_wallet_again() {
     }
     assert_eq!(sells(&mut world, "c"), "NO_SELLER_AVAILABLE");
     let url = format!("{URL}/till/{}", late.text("payment_id"));
-    assert_eq!(world.told(Instruction::Price(url)).status, 404);
-    let reaction = world.verify(9, "late", &late.text("fingerprint"), &super::world::payment(9));
-    assert_eq!(Told::of(reaction).code(), (409, "QUOTE_EXPIRED"), "nothing is charged");
+    assert_eq!(world.told(Command::Price(url)).status, 404);
+    let answer = world.verify(9, "late", &late.text("fingerprint"), &super::world::payment(9));
+    assert_eq!(Told::of(answer).code(), (409, "QUOTE_EXPIRED"), "nothing is charged");
     // The next day begins at midnight, UTC.
     world.now += 18 * 3_600_000 - 1;
     (1..=2).for_each(|number| _ = (world.open(number), world.beat(number)));

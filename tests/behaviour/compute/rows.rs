@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use farebox_core::compute::figures::{About, Figure, Figures, HourTally, SellerRecord, Tally};
 use farebox_core::compute::keep::MAX_OVER;
-use farebox_core::compute::records::{DueRow, Edit, Ends, Holder, LeavingRow, Records, Seats};
+use farebox_core::compute::records::{Change, DueRow, Ends, Holder, LeavingRow, Rows, Seats};
 use farebox_core::compute::row::{
     BondRow, DaySales, EventRow, HoldRow, JobRow, JobState, Presence, QuoteRow, QuoteState,
     SellerRow, Signer,
@@ -13,7 +13,7 @@ use farebox_core::compute::row::{
 
 /// The rows of a profile.
 #[derive(Clone, Debug, Default)]
-pub struct Rows {
+pub struct MemoryRows {
     pub sellers: BTreeMap<String, SellerRow>,
     /// In the order in which they were made.
     pub quotes: Vec<QuoteRow>,
@@ -26,20 +26,20 @@ pub struct Rows {
     pub records: BTreeMap<String, SellerRecord>,
 }
 
-impl Rows {
-    pub fn write(&mut self, edits: Vec<Edit>) {
-        for edit in edits {
-            match edit {
-                Edit::Seller(row) => _ = self.sellers.insert(row.id.clone(), *row),
-                Edit::Bond(row) => {
+impl MemoryRows {
+    pub fn write(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Seller(row) => _ = self.sellers.insert(row.id.clone(), *row),
+                Change::Bond(row) => {
                     self.bonds.retain(|it| it.id != row.id);
                     self.bonds.push(*row);
                 }
-                Edit::Quote(row) => match self.quotes.iter_mut().find(|it| it.id == row.id) {
+                Change::Quote(row) => match self.quotes.iter_mut().find(|it| it.id == row.id) {
                     Some(known) => *known = *row,
                     None => self.quotes.push(*row),
                 },
-                Edit::Job(row) => match self.jobs.iter_mut().find(|it| it.id == row.id) {
+                Change::Job(row) => match self.jobs.iter_mut().find(|it| it.id == row.id) {
                     Some(known) => *known = *row,
                     None => {
                         let twice = self.jobs.iter().any(|it| it.quote == row.quote);
@@ -47,17 +47,17 @@ impl Rows {
                         self.jobs.push(*row);
                     }
                 },
-                Edit::JobGone(id) => self.jobs.retain(|it| it.id != id),
-                Edit::Leaves(LeavingRow::Seller(id)) => _ = self.sellers.remove(&id),
-                Edit::Leaves(LeavingRow::Bond(id)) => self.bonds.retain(|it| it.id != id),
-                Edit::Leaves(LeavingRow::Quote(id)) => self.quotes.retain(|it| it.id != id),
-                Edit::Leaves(LeavingRow::Job(id)) => self.jobs.retain(|it| it.id != id),
-                Edit::Leaves(LeavingRow::Hour(hour)) => _ = self.hours.remove(&hour),
-                Edit::Leaves(LeavingRow::Event(number)) => {
+                Change::JobGone(id) => self.jobs.retain(|it| it.id != id),
+                Change::Leaves(LeavingRow::Seller(id)) => _ = self.sellers.remove(&id),
+                Change::Leaves(LeavingRow::Bond(id)) => self.bonds.retain(|it| it.id != id),
+                Change::Leaves(LeavingRow::Quote(id)) => self.quotes.retain(|it| it.id != id),
+                Change::Leaves(LeavingRow::Job(id)) => self.jobs.retain(|it| it.id != id),
+                Change::Leaves(LeavingRow::Hour(hour)) => _ = self.hours.remove(&hour),
+                Change::Leaves(LeavingRow::Event(number)) => {
                     self.events.retain(|it| it.number != number);
                 }
-                Edit::Hold(row) => _ = self.holds.insert(row.payment.clone(), *row),
-                Edit::Event(row) => {
+                Change::Hold(row) => _ = self.holds.insert(row.payment.clone(), *row),
+                Change::Event(row) => {
                     let number = self.events.len() as u64 + 1;
                     self.events.push(EventRow { number, ..row });
                 }
@@ -94,7 +94,7 @@ fn is_forgeable(job: &JobRow) -> bool {
     job.state == JobState::Settling && job.signer == Signer::Unknown
 }
 
-impl Records for Rows {
+impl Rows for MemoryRows {
     type Error = Infallible;
 
     fn seller(&self, id: &str) -> Result<Option<SellerRow>, Infallible> {
@@ -264,7 +264,7 @@ impl Records for Rows {
     }
 }
 
-impl Figures for Rows {
+impl Figures for MemoryRows {
     fn tally(&self) -> Result<Tally, Infallible> {
         Ok(self.tally.clone())
     }
@@ -297,7 +297,7 @@ impl Figures for Rows {
     }
 
     fn taken(&self, now: u64) -> Result<Vec<(String, Seats)>, Infallible> {
-        let seats = |id: &String| Records::seats(self, id, now).unwrap();
+        let seats = |id: &String| Rows::seats(self, id, now).unwrap();
         let all = self.sellers.keys().map(|id| (id.clone(), seats(id)));
         Ok(all.filter(|(_, seats)| seats.taken() > 0).collect())
     }

@@ -1,7 +1,7 @@
 //! Sellers: rows of the contract about registration, sessions and heartbeats.
 
 use farebox_core::compute::body::profile_of;
-use farebox_core::compute::message::{Identity, Instruction, Reaction};
+use farebox_core::compute::message::{Answer, Command, Identity};
 use farebox_core::compute::row::HoldKind;
 use farebox_core::compute::settings::{Profile, SettingsError};
 use farebox_core::compute::{Gateway, message::SellerRequest};
@@ -48,7 +48,7 @@ pub fn the_contract_s_sentences_name_what_is_wrong() {
     let mut world = World::set(set);
     let mut said = |body: &str| {
         let request = SellerRequest { authorization: String::new(), body: body.to_owned() };
-        let told = world.told(Instruction::Register { client: "10.0.0.1".into(), request });
+        let told = world.told(Command::Register { client: "10.0.0.1".into(), request });
         (told.status, told.text("code"), told.text("error"))
     };
     let invalid = |error: &str| (400, "INVALID_REQUEST".to_owned(), error.to_owned());
@@ -123,8 +123,8 @@ pub fn a_session_of_another_seller_or_profile_or_hand_is_refused() {
 #[test]
 pub fn who_has_no_session_does_not_learn_whether_a_seller_exists() {
     let mut world = World::with_seller();
-    let calls: [fn(SellerRequest) -> Instruction; 3] =
-        [Instruction::Heartbeat, Instruction::Offline, Instruction::SellerJobs];
+    let calls: [fn(SellerRequest) -> Command; 3] =
+        [Command::Heartbeat, Command::Offline, Command::SellerJobs];
     for token in ["", "Bearer e30.e30.e30"] {
         let [known, unknown] = [1, 2].map(|number| {
             let body = world.request(number, &json!({})).body;
@@ -183,7 +183,7 @@ pub fn a_seller_has_one_row_in_whatever_letters_it_is_named() {
     let mut world = World::with_seller();
     let upper = wallet(1).to_uppercase().replace("0X", "0x");
     let request = world.request(1, &json!({"seller_id": upper}));
-    let told = world.told(Instruction::Heartbeat(request));
+    let told = world.told(Command::Heartbeat(request));
     assert_eq!((told.status, told.text("seller_id")), (200, wallet(1)));
     assert_eq!(world.rows.sellers.len(), 1);
 }
@@ -201,7 +201,7 @@ pub fn a_seller_that_is_silent_for_a_minute_gets_no_work() {
 pub fn a_seller_that_went_gets_no_work_and_keeps_its_job() {
     let mut world = World::with_seller();
     let job = world.running();
-    let told = world.told(Instruction::Offline(world.request(1, &json!({}))));
+    let told = world.told(Command::Offline(world.request(1, &json!({}))));
     assert_eq!((told.status, told.text("status")), (200, "offline".to_owned()));
     assert_eq!(world.ask("10.0.0.1", 8, "more").status, 503);
     let released = world.complete(1, &job);
@@ -217,7 +217,7 @@ pub fn capabilities_have_counts_and_least_prices_and_name_no_seller() {
     world.register(3, json!({"capability": "art", "price_per_task": 1}));
     world.open(3);
     world.beat(3);
-    let told = world.told(Instruction::Capabilities);
+    let told = world.told(Command::Capabilities);
     let expected = concat!(
         r#"{"network_profile":"live-testnet","network":"eip155:84532","currency":"USDC","#,
         r#""updated_at":"2025-11-20T06:00:00Z","capabilities":["#,
@@ -226,10 +226,10 @@ pub fn capabilities_have_counts_and_least_prices_and_name_no_seller() {
     );
     assert_eq!((told.status, told.raw.as_str()), (200, expected));
     world.ask("10.0.0.1", 9, "hello");
-    let told = world.told(Instruction::Capabilities);
+    let told = world.told(Command::Capabilities);
     assert_eq!(told.body["capabilities"][1]["min_price"], "0.005");
     let mut demo = World::set(settings(HoldKind::Mock, Profile::DemoTestnet));
-    let told = demo.told(Instruction::Capabilities);
+    let told = demo.told(Command::Capabilities);
     assert_eq!(told.code(), (400, "BUYER_CAPABILITIES_PROFILE_UNSUPPORTED"));
 }
 
@@ -248,7 +248,7 @@ pub fn a_body_names_its_profile() {
     let order = json!({"buyer_id": wallet(9), "capability": "llm", "prompt": "hello"});
     let mut asked = |body: Value| {
         let client = "10.0.0.1".to_owned();
-        world.told(Instruction::Quote { client, body: body.to_string() })
+        world.told(Command::Quote { client, body: body.to_string() })
     };
     let quote = asked(order.clone());
     assert_eq!((quote.status, quote.text("network_profile")), (402, "live-testnet".into()));
@@ -256,7 +256,7 @@ pub fn a_body_names_its_profile() {
     assert_eq!(unnamed.text("error"), "capability must be a non-empty string.");
     let (payment, fingerprint) = (payment(9), quote.text("fingerprint"));
     let body = json!({"fingerprint": fingerprint, "payload": order}).to_string();
-    assert!(matches!(world.send(Instruction::Verify { payment, body }), Reaction::Till(_)));
+    assert!(matches!(world.send(Command::Verify { payment, body }), Answer::Till(_)));
 }
 
 #[test]
@@ -365,7 +365,7 @@ pub fn a_seller_that_says_the_same_again_is_no_news() {
     let mut world = World::with_seller();
     let before = world.events().len();
     assert_eq!(world.register(1, json!({})).status, 200);
-    assert_eq!(world.told(Instruction::Offline(world.request(1, &json!({})))).status, 200);
-    assert_eq!(world.told(Instruction::Offline(world.request(1, &json!({})))).status, 200);
+    assert_eq!(world.told(Command::Offline(world.request(1, &json!({})))).status, 200);
+    assert_eq!(world.told(Command::Offline(world.request(1, &json!({})))).status, 200);
     assert_eq!(world.events().len(), before);
 }

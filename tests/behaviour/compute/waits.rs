@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use farebox_core::compute::message::{
-    Callback, Identity, Instruction, Reaction, SellerRequest, TillPayment,
+    Answer, Callback, Command, Identity, SellerRequest, TillPayment,
 };
 use farebox_core::compute::row::{HoldKind, JobRow, JobState, QuoteState};
 use farebox_core::compute::settings::Profile;
-use farebox_core::compute::{Gateway, RANDOM_BYTES, Tick};
+use farebox_core::compute::{Gateway, Now, RANDOM_BYTES};
 use farebox_core::mutant::{Mutant, plant};
 use serde_json::{Value, json};
 
-use super::rows::Rows;
+use super::rows::MemoryRows;
 use super::world::{NETWORK, NOON, PRICE, Told, USDC, payment, session, settings, wallet};
 use crate::dice::Dice;
 
@@ -72,7 +72,7 @@ struct Claimed {
 #[derive(Clone, Debug)]
 struct Till {
     hold: HoldKind,
-    rows: Rows,
+    rows: MemoryRows,
     now: u64,
     drawn: u8,
     quotes: BTreeMap<u8, Value>,
@@ -81,7 +81,7 @@ struct Till {
 
 impl Till {
     fn new(hold: HoldKind) -> Self {
-        let (rows, quotes, claimed) = (Rows::default(), BTreeMap::new(), Vec::new());
+        let (rows, quotes, claimed) = (MemoryRows::default(), BTreeMap::new(), Vec::new());
         let mut till = Self { hold, rows, now: NOON, drawn: 0, quotes, claimed };
         for number in SELLERS {
             let body = json!({
@@ -89,19 +89,19 @@ impl Till {
                 "capability": "llm", "price_per_task": "0.005",
             });
             let request = SellerRequest { authorization: String::new(), body: body.to_string() };
-            till.apply(Instruction::Register { client: "10.0.0.1".into(), request });
+            till.apply(Command::Register { client: "10.0.0.1".into(), request });
             till.go(Move::Beats(number)).unwrap();
         }
         till
     }
 
-    fn apply(&mut self, instruction: Instruction) -> Reaction {
+    fn apply(&mut self, command: Command) -> Answer {
         self.drawn = self.drawn.wrapping_add(1);
         let random = [self.drawn; RANDOM_BYTES];
-        let tick = Tick::new(self.now, &random).unwrap();
-        let effect = gateway(self.hold).apply(&self.rows, instruction, tick).unwrap();
-        self.rows.write(effect.changes);
-        effect.answer
+        let tick = Now::new(self.now, &random).unwrap();
+        let decision = gateway(self.hold).apply(&self.rows, command, tick).unwrap();
+        self.rows.write(decision.changes);
+        decision.answer
     }
 
     /// A request of a seller, with a session of now.
@@ -163,15 +163,15 @@ impl Till {
         match step {
             Move::Beats(number) => {
                 let request = self.request(number, &json!({}));
-                self.apply(Instruction::Heartbeat(request));
+                self.apply(Command::Heartbeat(request));
             }
             Move::Leaves(number) => {
                 let request = self.request(number, &json!({}));
-                self.apply(Instruction::Offline(request));
+                self.apply(Command::Offline(request));
             }
             Move::Asks(buyer) => {
                 let (client, body) = (format!("10.0.0.{buyer}"), Self::order(buyer).to_string());
-                let told = Told::of(self.apply(Instruction::Quote { client, body }));
+                let told = Told::of(self.apply(Command::Quote { client, body }));
                 if told.status == 402 {
                     self.quotes.insert(buyer, told.body);
                 }
@@ -186,14 +186,14 @@ impl Till {
                 } else {
                     payment(buyer)
                 };
-                self.apply(Instruction::Verify { payment, body: body.to_string() });
+                self.apply(Command::Verify { payment, body: body.to_string() });
             }
             Move::Answers(buyer, status) => {
                 let Some(quote) = self.quoted(buyer, "payment_id") else { return Ok(()) };
                 // A gate that has claimed a payment says no such thing of it.
                 let is_claimed = self.claimed.iter().any(|(_, it)| it.sale.quote == quote);
                 if status != 402 || !is_claimed {
-                    self.apply(Instruction::Taken { quote, status, reason: String::new() });
+                    self.apply(Command::Taken { quote, status, reason: String::new() });
                 }
             }
             Move::Forwards(buyer, units) => self.claim(buyer, units)?,
@@ -208,11 +208,11 @@ impl Till {
             Move::Calls(number, place, callback) => {
                 let id = self.rows.jobs[place].id.clone();
                 let request = self.request(number, &json!({"result": 1, "error": 1}));
-                self.apply(Instruction::Call { id, callback, request });
+                self.apply(Command::Call { id, callback, request });
             }
             Move::Due => {
                 self.now = self.now.max(self.rows.next_due().unwrap_or(0));
-                self.apply(Instruction::Due);
+                self.apply(Command::Due);
             }
             Move::Waits => self.now += 30_000,
         }
@@ -241,8 +241,8 @@ impl Till {
 
     fn forward(&mut self, place: usize) -> Result<(), String> {
         let sale = Box::new(self.claimed[place].1.sale.clone());
-        match self.apply(Instruction::Sold(sale)) {
-            Reaction::Wait(job) => {
+        match self.apply(Command::Sold(sale)) {
+            Answer::Wait(job) => {
                 let known = &mut self.claimed[place].1;
                 if known.answered.is_some_and(|status| status == 409) {
                     return Err(format!("{known:?} waits for {job} now"));
@@ -250,16 +250,16 @@ impl Till {
                 known.waits = Some(job);
                 Ok(())
             }
-            reaction => self.answer(place, Told::of(reaction).status),
+            answer => self.answer(place, Told::of(answer).status),
         }
     }
 
     fn follow(&mut self) -> Result<(), String> {
         for place in 0..self.claimed.len() {
             let Some(job) = self.claimed[place].1.waits.take() else { continue };
-            match self.apply(Instruction::Follow(job)) {
-                Reaction::Wait(job) => self.claimed[place].1.waits = Some(job),
-                reaction => self.answer(place, Told::of(reaction).status)?,
+            match self.apply(Command::Follow(job)) {
+                Answer::Wait(job) => self.claimed[place].1.waits = Some(job),
+                answer => self.answer(place, Told::of(answer).status)?,
             }
         }
         Ok(())
@@ -275,7 +275,7 @@ impl Till {
     }
 
     /// The rules that hold at every instant.
-    fn check(&self, before: &Rows) -> Result<(), String> {
+    fn check(&self, before: &MemoryRows) -> Result<(), String> {
         for seller in self.rows.sellers.values() {
             let open = self.rows.quotes.iter();
             let open = open.filter(|it| it.seller == seller.id && it.has_seat(self.now)).count();
@@ -303,7 +303,7 @@ impl Till {
         self.rows.jobs.iter().try_for_each(|job| self.check_job(job, before))
     }
 
-    fn check_job(&self, job: &JobRow, before: &Rows) -> Result<(), String> {
+    fn check_job(&self, job: &JobRow, before: &MemoryRows) -> Result<(), String> {
         let Some(known) = before.jobs.iter().find(|it| it.id == job.id) else { return Ok(()) };
         if known.state != job.state && before.events.len() == self.rows.events.len() {
             return Err(format!("{job:?} changed without an event"));

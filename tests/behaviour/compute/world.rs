@@ -8,12 +8,12 @@ use farebox_core::amount::Amount;
 use farebox_core::chain::ChainId;
 use farebox_core::compute::feed::{Seen, View};
 use farebox_core::compute::message::{
-    Callback, Errand, Identity, Instruction, JsonAnswer, PayoutAnswer, PayoutCall, Reaction,
+    Answer, Callback, Command, Errand, Identity, JsonAnswer, PayoutAnswer, PayoutCall,
     SellerRequest, TillPayment,
 };
 use farebox_core::compute::row::HoldKind;
 use farebox_core::compute::settings::{OlderWays, Profile, ProfileSettings};
-use farebox_core::compute::{Gateway, RANDOM_BYTES, Tick};
+use farebox_core::compute::{Gateway, Now, RANDOM_BYTES};
 use farebox_core::encoding::{base64, hex};
 use farebox_core::evm::account::Account;
 use farebox_core::evm::address::Address;
@@ -23,7 +23,7 @@ use farebox_core::mutant::{Mutant, planted};
 use farebox_core::secret::Secret;
 use serde_json::{Value, json};
 
-use super::rows::Rows;
+use super::rows::MemoryRows;
 use crate::dice::Dice;
 
 pub const NETWORK: &str = "eip155:84532";
@@ -86,7 +86,7 @@ pub fn settings(hold: HoldKind, profile: Profile) -> ProfileSettings {
 
 pub struct World {
     pub gateway: Gateway,
-    pub rows: Rows,
+    pub rows: MemoryRows,
     pub now: u64,
     pub dice: Dice,
     pub sessions: BTreeMap<u8, String>,
@@ -106,7 +106,7 @@ impl World {
     pub fn set(set: ProfileSettings) -> Self {
         let hold = set.hold;
         let gateway = Gateway::new(set).unwrap();
-        let (rows, sessions) = (Rows::default(), BTreeMap::new());
+        let (rows, sessions) = (MemoryRows::default(), BTreeMap::new());
         let treasury = Treasury::default();
         Self { gateway, rows, now: NOON, dice: Dice(7), sessions, treasury, hold }
     }
@@ -118,40 +118,40 @@ impl World {
         world
     }
 
-    /// Sends an instruction as the Worker does: as JSON, there and back.
-    pub fn send(&mut self, instruction: Instruction) -> Reaction {
-        let letter = serde_json::to_string(&Envelope::of(instruction)).unwrap();
-        let letter: Envelope<Instruction> = serde_json::from_str(&letter).unwrap();
+    /// Sends a command as the Worker does: as JSON, there and back.
+    pub fn send(&mut self, command: Command) -> Answer {
+        let envelope = serde_json::to_string(&Envelope::of(command)).unwrap();
+        let envelope: Envelope<Command> = serde_json::from_str(&envelope).unwrap();
         let random: [u8; RANDOM_BYTES] =
             std::array::from_fn(|_| u8::try_from(self.dice.below(256)).unwrap());
-        let tick = Tick::new(self.now, &random).unwrap();
-        let effect = self.gateway.apply(&self.rows, letter.command, tick).unwrap();
-        let figures = self.gateway.counted(&self.rows, &effect.changes, tick).unwrap();
-        self.rows.write(effect.changes);
+        let tick = Now::new(self.now, &random).unwrap();
+        let decision = self.gateway.apply(&self.rows, envelope.command, tick).unwrap();
+        let figures = self.gateway.counted(&self.rows, &decision.changes, tick).unwrap();
+        self.rows.write(decision.changes);
         self.rows.note(figures);
-        let text = serde_json::to_string(&effect.answer).unwrap();
+        let text = serde_json::to_string(&decision.answer).unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
     /// Sends it again with what a node said.
-    pub fn send_with(&mut self, instruction: Instruction, evidence: Option<String>) -> Reaction {
+    pub fn send_with(&mut self, command: Command, evidence: Option<String>) -> Answer {
         self.send(match evidence {
-            Some(reply) => Instruction::Replied(Box::new(instruction), reply),
-            None => instruction,
+            Some(reply) => Command::Replied(Box::new(command), reply),
+            None => command,
         })
     }
 
     /// Looks as the Worker does: as JSON, there and back.
     pub fn view(&self, view: View) -> Seen {
-        let letter = serde_json::to_string(&Envelope::of(view)).unwrap();
-        let letter: Envelope<View> = serde_json::from_str(&letter).unwrap();
-        let tick = Tick::new(self.now, &[0; RANDOM_BYTES]).unwrap();
-        let seen = self.gateway.view(&self.rows, letter.command, tick).unwrap();
+        let envelope = serde_json::to_string(&Envelope::of(view)).unwrap();
+        let envelope: Envelope<View> = serde_json::from_str(&envelope).unwrap();
+        let tick = Now::new(self.now, &[0; RANDOM_BYTES]).unwrap();
+        let seen = self.gateway.view(&self.rows, envelope.command, tick).unwrap();
         serde_json::from_str(&serde_json::to_string(&seen).unwrap()).unwrap()
     }
 
-    pub fn told(&mut self, instruction: Instruction) -> Told {
-        Told::of(self.send(instruction))
+    pub fn told(&mut self, command: Command) -> Told {
+        Told::of(self.send(command))
     }
 
     pub fn request(&self, number: u8, more: &Value) -> SellerRequest {
@@ -178,7 +178,7 @@ impl World {
     /// Registers with whatever session this seller has.
     pub fn register_from(&mut self, client: &str, number: u8, body: &Value) -> Told {
         let (client, request) = (client.to_owned(), self.request(number, body));
-        self.told(Instruction::Register { client, request })
+        self.told(Command::Register { client, request })
     }
 
     /// Opens a session by an identity.
@@ -201,7 +201,7 @@ impl World {
     }
 
     pub fn beat(&mut self, number: u8) -> Told {
-        self.told(Instruction::Heartbeat(self.request(number, &json!({}))))
+        self.told(Command::Heartbeat(self.request(number, &json!({}))))
     }
 
     /// A seller that is there, at this price.
@@ -220,19 +220,13 @@ impl World {
 
     pub fn ask(&mut self, client: &str, buyer: u8, prompt: &str) -> Told {
         let (client, body) = (client.to_owned(), self.order(buyer, prompt).to_string());
-        self.told(Instruction::Quote { client, body })
+        self.told(Command::Quote { client, body })
     }
 
-    pub fn verify(
-        &mut self,
-        buyer: u8,
-        prompt: &str,
-        fingerprint: &str,
-        payment: &str,
-    ) -> Reaction {
+    pub fn verify(&mut self, buyer: u8, prompt: &str, fingerprint: &str, payment: &str) -> Answer {
         let payload = self.order(buyer, prompt);
         let body = json!({"fingerprint": fingerprint, "payload": payload}).to_string();
-        self.send(Instruction::Verify { payment: payment.to_owned(), body })
+        self.send(Command::Verify { payment: payment.to_owned(), body })
     }
 
     /// What the gate says of a payment of this buyer for a quote.
@@ -248,8 +242,8 @@ impl World {
         }
     }
 
-    pub fn sold(&mut self, sale: &TillPayment) -> Reaction {
-        self.send(Instruction::Sold(Box::new(sale.clone())))
+    pub fn sold(&mut self, sale: &TillPayment) -> Answer {
+        self.send(Command::Sold(Box::new(sale.clone())))
     }
 
     /// Quotes, verifies and pays: the answer of verify.
@@ -257,30 +251,30 @@ impl World {
         let quote = self.ask("10.0.0.1", buyer, prompt);
         assert_eq!(quote.status, 402, "{quote:?}");
         let fingerprint = quote.text("fingerprint");
-        let reaction = self.verify(buyer, prompt, &fingerprint, &payment(buyer));
-        assert_eq!(reaction, Reaction::Till(quote.text("payment_id")));
+        let answer = self.verify(buyer, prompt, &fingerprint, &payment(buyer));
+        assert_eq!(answer, Answer::Till(quote.text("payment_id")));
         let receipt = format!("rcpt_{prompt}");
-        let reaction = self.sold(&self.sale(&quote.text("payment_id"), &receipt, buyer));
-        match reaction {
-            errand @ Reaction::Errand(_) => Told::of(self.carry(errand)),
-            reaction => Told::of(reaction),
+        let answer = self.sold(&self.sale(&quote.text("payment_id"), &receipt, buyer));
+        match answer {
+            errand @ Answer::Errand(_) => Told::of(self.carry(errand)),
+            answer => Told::of(answer),
         }
     }
 
-    pub fn call(&mut self, number: u8, id: &str, callback: Callback, more: &Value) -> Reaction {
+    pub fn call(&mut self, number: u8, id: &str, callback: Callback, more: &Value) -> Answer {
         let request = self.request(number, more);
-        self.send(Instruction::Call { id: id.to_owned(), callback, request })
+        self.send(Command::Call { id: id.to_owned(), callback, request })
     }
 
     pub fn start(&mut self, number: u8, id: &str) -> Told {
         Told::of(self.call(number, id, Callback::Start, &json!({})))
     }
 
-    pub fn complete(&mut self, number: u8, id: &str) -> Reaction {
+    pub fn complete(&mut self, number: u8, id: &str) -> Answer {
         self.call(number, id, Callback::Complete, &json!({"result": {"text": "done"}}))
     }
 
-    pub fn fail(&mut self, number: u8, id: &str) -> Reaction {
+    pub fn fail(&mut self, number: u8, id: &str) -> Answer {
         self.call(number, id, Callback::Fail, &json!({"error": "no quota"}))
     }
 
@@ -292,23 +286,23 @@ impl World {
     }
 
     /// Carries out an errand, and reports it.
-    pub fn carry(&mut self, reaction: Reaction) -> Reaction {
+    pub fn carry(&mut self, reaction: Answer) -> Answer {
         let errand = errand(reaction);
         let answer = self.treasury.answer(&errand.ask);
         self.report(&errand, Some(answer))
     }
 
-    pub fn report(&mut self, errand: &Errand, answer: Option<PayoutAnswer>) -> Reaction {
+    pub fn report(&mut self, errand: &Errand, answer: Option<PayoutAnswer>) -> Answer {
         let (payment, fence) = (errand.payment.clone(), errand.fence);
-        self.send(Instruction::PaidOut { payment, fence, answer })
+        self.send(Command::PaidOut { payment, fence, answer })
     }
 
     /// The alarm at this time: everything that is due, errands included.
     pub fn alarm(&mut self) {
         loop {
-            match self.send(Instruction::Due) {
-                Reaction::Nothing => return,
-                errand @ Reaction::Errand(_) => _ = self.carry(errand),
+            match self.send(Command::Due) {
+                Answer::Nothing => return,
+                errand @ Answer::Errand(_) => _ = self.carry(errand),
                 _ => {}
             }
         }
@@ -316,7 +310,7 @@ impl World {
 
     pub fn read(&mut self, job: &str, token: &str) -> Told {
         let authorization = format!("Bearer {token}");
-        self.told(Instruction::Job { authorization, id: job.to_owned() })
+        self.told(Command::Job { authorization, id: job.to_owned() })
     }
 
     /// Whether a buyer is charged with the work alone.
@@ -331,13 +325,13 @@ impl World {
 }
 
 /// A request for a session.
-pub fn session(request: SellerRequest, identity: Option<Identity>) -> Instruction {
-    Instruction::Session { request, identity, evidence: None }
+pub fn session(request: SellerRequest, identity: Option<Identity>) -> Command {
+    Command::Session { request, identity, evidence: None }
 }
 
-pub fn errand(reaction: Reaction) -> Errand {
-    match reaction {
-        Reaction::Errand(errand) => *errand,
+pub fn errand(answer: Answer) -> Errand {
+    match answer {
+        Answer::Errand(errand) => *errand,
         other => panic!("no errand: {other:?}"),
     }
 }
@@ -525,13 +519,13 @@ pub struct Told {
 }
 
 impl Told {
-    pub fn of(reaction: Reaction) -> Self {
+    pub fn of(reaction: Answer) -> Self {
         let read = |answer: JsonAnswer| {
             let body = serde_json::from_str(&answer.body).unwrap();
             Self { status: answer.status, body, raw: answer.body }
         };
         match reaction {
-            Reaction::Reply(answer) | Reaction::Terms(_, answer) => read(answer),
+            Answer::Reply(answer) | Answer::Terms(_, answer) => read(answer),
             other => panic!("no response: {other:?}"),
         }
     }

@@ -1,6 +1,6 @@
 //! The ledger whose old rows are in a bucket: it reads like one that kept them.
 
-use farebox_core::skills::message::{Chore, Instruction, Reaction, Viewer};
+use farebox_core::skills::message::{Answer, Chore, Command, Viewer};
 use serde_json::{Value, json};
 
 use super::world::{TX, World, charge, decision, echo, invocation};
@@ -28,7 +28,7 @@ fn imported(keep: Option<u64>) -> World {
     let mut world = World::new();
     world.market.ledger_rows = keep;
     for page in lines().chunks(500) {
-        let put = world.reply(Instruction::Import(Viewer::Operator, page.join("\n")));
+        let put = world.reply(Command::Import(Viewer::Operator, page.join("\n")));
         assert_eq!(put.status, 200, "{put:?}");
     }
     world
@@ -39,7 +39,7 @@ fn all(world: &mut World, filter: &str) -> Vec<Value> {
     let (mut rows, mut cursor) = (Vec::new(), String::new());
     loop {
         let query = format!("{filter}&cursor={cursor}");
-        let reply = world.reply(Instruction::Invocations(Viewer::Operator, query));
+        let reply = world.reply(Command::Invocations(Viewer::Operator, query));
         rows.extend(reply.body["invocations"].as_array().unwrap().clone());
         match reply.body["cursor"].as_str() {
             Some(next) => next.clone_into(&mut cursor),
@@ -52,7 +52,7 @@ fn exported(world: &mut World, format: &str) -> String {
     let (mut text, mut cursor) = (String::new(), "0".to_owned());
     loop {
         let query = format!("format={format}&limit=700&cursor={cursor}");
-        let page = world.reply(Instruction::Export(Viewer::Operator, query));
+        let page = world.reply(Command::Export(Viewer::Operator, query));
         let Some((_, next)) = page.headers.iter().find(|(name, _)| name == "farebox-cursor") else {
             return text;
         };
@@ -82,8 +82,7 @@ pub fn lists_ids_and_exports_are_those_of_a_ledger_that_kept_its_rows() {
         assert_eq!(exported(&mut split, format), exported(&mut whole, format), "{format}");
     }
     for number in [1, 999, 1_000, 1_001, 3_000, 3_001, 3_500, 3_501] {
-        let asked =
-            || Instruction::InvocationById(Viewer::Operator, format!("inv_{number}_abcdef"));
+        let asked = || Command::InvocationById(Viewer::Operator, format!("inv_{number}_abcdef"));
         assert_eq!(split.reply(asked()), whole.reply(asked()), "{number}");
     }
     assert_eq!(split.rows.spends, whole.rows.spends);
@@ -100,7 +99,7 @@ pub fn fifty_thousand_rows_stay_and_no_more() {
     world.market.ledger_rows = Some(3_499);
     let (lines, mut due) = (lines(), Vec::new());
     for page in [&lines[..2_000], &lines[2_000..3_499], &lines[3_499..]] {
-        let put = world.reply(Instruction::Import(Viewer::Operator, page.join("\n")));
+        let put = world.reply(Command::Import(Viewer::Operator, page.join("\n")));
         assert_eq!(put.status, 200);
         due.push(world.rows.archive.due.is_some());
     }
@@ -121,7 +120,7 @@ pub fn what_is_in_the_archive_is_not_imported_again() {
     let other_id = next.replace("inv_7_", "inv_x_");
     let other_tx = next.replace(&format!("0x{:064}", 7), "0xabc");
     for line in [next, other_id, other_tx] {
-        let put = world.reply(Instruction::Import(Viewer::Operator, line));
+        let put = world.reply(Command::Import(Viewer::Operator, line));
         assert_eq!(put.error(), (400, "line 1 is no row of an export"));
     }
 }
@@ -156,7 +155,7 @@ pub fn a_key_whose_row_is_in_the_archive_is_answered_with_the_same_bytes() {
     world.publish(&echo());
     let first = world.buy("key-1", decision("allow", TX));
     assert_eq!(world.shelve(), 1);
-    let asked = Instruction::Invoke(Box::new(invocation("key-1", "hello")));
+    let asked = Command::Invoke(Box::new(invocation("key-1", "hello")));
     assert_eq!(world.reply(asked), first);
     assert!(world.rows.invocations.is_empty());
 }
@@ -175,19 +174,19 @@ pub fn a_transaction_of_a_row_in_the_archive_pays_no_other() {
 #[test]
 pub fn rows_stay_until_the_bucket_has_them() {
     let mut world = imported(Some(600));
-    let Reaction::Shelf(shelf) = world.send(Instruction::Shelf) else { panic!("no shelf") };
+    let Answer::Shelf(shelf) = world.send(Command::Shelf) else { panic!("no shelf") };
     let wrong = [None, Some(String::new()), Some(shelf.text[1..].to_owned())];
     let mut gaps = Vec::new();
     for read in wrong {
-        world.send(Instruction::Kept(shelf.name.clone(), read));
+        world.send(Command::Kept(shelf.name.clone(), read));
         gaps.push(world.rows.archive.due.unwrap() - world.now);
-        assert_eq!(world.send(Instruction::Due), Reaction::Tasks(Vec::new()));
+        assert_eq!(world.send(Command::Due), Answer::Tasks(Vec::new()));
         world.now = world.rows.archive.due.unwrap();
     }
     assert_eq!(gaps, [5_000, 10_000, 20_000]);
     assert_eq!((world.rows.shelves.len(), world.rows.invocations.len()), (0, ROWS));
-    assert_eq!(world.send(Instruction::Due), Reaction::Tasks(vec![Chore::Shelve]));
-    world.send(Instruction::Kept(shelf.name, Some(shelf.text)));
+    assert_eq!(world.send(Command::Due), Answer::Tasks(vec![Chore::Shelve]));
+    world.send(Command::Kept(shelf.name, Some(shelf.text)));
     assert_eq!((world.rows.shelves.len(), world.rows.archive.failures), (1, 0));
 }
 
@@ -198,9 +197,9 @@ pub fn an_object_that_is_not_what_its_name_says_is_shown_to_no_one() {
     for text in world.bucket.values_mut() {
         *text = text.replace("agent-1", "agent-2");
     }
-    let listed = world.reply(Instruction::Invocations(Viewer::Operator, "cursor=1000".into()));
+    let listed = world.reply(Command::Invocations(Viewer::Operator, "cursor=1000".into()));
     assert_eq!(listed.error(), (503, "archive_unavailable"));
-    let newest = world.reply(Instruction::Invocations(Viewer::Operator, "limit=400".into()));
+    let newest = world.reply(Command::Invocations(Viewer::Operator, "limit=400".into()));
     assert_eq!(newest.status, 200);
 }
 
@@ -208,7 +207,7 @@ pub fn an_object_that_is_not_what_its_name_says_is_shown_to_no_one() {
 pub fn without_a_bucket_every_row_stays_and_the_alarm_has_no_work() {
     let mut world = imported(Some(600));
     world.market.ledger_rows = None;
-    assert_eq!(world.send(Instruction::Due), Reaction::Tasks(Vec::new()));
+    assert_eq!(world.send(Command::Due), Answer::Tasks(Vec::new()));
     assert_eq!((world.rows.archive.due, world.rows.invocations.len()), (None, ROWS));
 }
 
@@ -223,7 +222,7 @@ pub fn an_agent_reads_its_own_rows_of_the_archive_alone() {
     let other = super::world::proven();
     let other = farebox_core::skills::message::Proven { agent: "other".into(), ..other };
     let mut status = |viewer: Viewer| {
-        let reply = world.reply(Instruction::InvocationById(viewer, call.invocation.clone()));
+        let reply = world.reply(Command::InvocationById(viewer, call.invocation.clone()));
         reply.status
     };
     assert_eq!(status(Viewer::Agent(super::world::proven())), 200);

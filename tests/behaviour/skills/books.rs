@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use farebox_core::skills::books::{Books, Edit, Part, ShelfSpan};
+use farebox_core::skills::books::{Change, Part, Rows, ShelfSpan};
 use farebox_core::skills::row::{
     ArchiveRow, Ending, InvocationRow, KeyRow, MarketFigures, NonceRow, PackRow, RateRow, ReplyRow,
     Room, ShelfRow, SkillRow, SpendRow, TableRow, VersionRow,
 };
 
-use super::quote_rows::QuoteRows;
+use super::quote_rows::MemoryQuotes;
 
 /// The rows of a market.
 #[derive(Clone, Debug, Default)]
-pub struct Rows {
+pub struct MemoryRows {
     pub skills: BTreeMap<String, SkillRow>,
     pub versions: BTreeMap<(String, String), VersionRow>,
     pub nonces: Vec<NonceRow>,
@@ -30,36 +30,36 @@ pub struct Rows {
     /// Ids and owners, in the order in which they were forgotten.
     pub forgotten: Vec<(String, String)>,
     pub rates: BTreeMap<String, RateRow>,
-    pub original: QuoteRows,
+    pub original: MemoryQuotes,
 }
 
-impl Rows {
-    pub fn write(&mut self, edits: Vec<Edit>) {
-        for edit in edits {
-            match edit {
-                Edit::Skill(row) => _ = self.skills.insert(row.id.clone(), *row),
-                Edit::Version(row) => {
+impl MemoryRows {
+    pub fn write(&mut self, edits: Vec<Change>) {
+        for change in edits {
+            match change {
+                Change::Skill(row) => _ = self.skills.insert(row.id.clone(), *row),
+                Change::Version(row) => {
                     _ = self.versions.insert((row.skill.clone(), row.version.clone()), *row);
                 }
-                Edit::Forget(id) => {
+                Change::Forget(id) => {
                     let gone = self.skills.remove(&id).expect("no such skill");
                     self.versions.retain(|(skill, _), _| *skill != id);
                     self.forgotten.retain(|(known, _)| *known != id);
                     self.forgotten.push((id, gone.owner));
                 }
-                Edit::Unname(ids) => self.forgotten.retain(|(id, _)| !ids.contains(id)),
-                Edit::Lapse(id) => {
+                Change::Unname(ids) => self.forgotten.retain(|(id, _)| !ids.contains(id)),
+                Change::Lapse(id) => {
                     assert!(self.skills.remove(&id).is_some_and(|gone| gone.owes), "paid");
                     self.versions.retain(|(skill, _), _| *skill != id);
                 }
-                Edit::Rate(row) => _ = self.rates.insert(row.owner.clone(), row),
-                Edit::Nonce(row) => self.nonces.push(row),
-                Edit::Sweep(now) => {
+                Change::Rate(row) => _ = self.rates.insert(row.owner.clone(), row),
+                Change::Nonce(row) => self.nonces.push(row),
+                Change::Sweep(now) => {
                     self.nonces.retain(|row| row.until > now);
                     self.keys.retain(|_, row| row.until >= now);
                 }
-                Edit::Table(row) => self.table = row,
-                Edit::Begin(row) => {
+                Change::Table(row) => self.table = row,
+                Change::Begin(row) => {
                     assert!(!self.invocations.iter().any(|it| it.id == row.id), "an id twice");
                     let gone = self.shelves.last().map_or(0, |shelf| shelf.last);
                     let next = self.invocations.last().map_or(0, |last| last.number).max(gone) + 1;
@@ -67,12 +67,12 @@ impl Rows {
                     assert!(number >= next, "a number twice");
                     self.invocations.push(InvocationRow { number, ..*row });
                 }
-                Edit::Invocation(row) => {
+                Change::Invocation(row) => {
                     let known = self.invocations.iter_mut().find(|it| it.id == row.id);
                     let known = known.expect("an invocation changes that never began");
                     *known = InvocationRow { number: known.number, ..*row };
                 }
-                Edit::Shelve(row, numbers) => {
+                Change::Shelve(row, numbers) => {
                     for number in numbers {
                         let place = self.invocations.iter().position(|it| it.number == number);
                         let gone = self.invocations.remove(place.expect("no such row"));
@@ -80,26 +80,28 @@ impl Rows {
                     }
                     self.shelves.push(*row);
                 }
-                Edit::Archive(row) => self.archive = row,
-                Edit::Unreply(ids) => {
+                Change::Archive(row) => self.archive = row,
+                Change::Unreply(ids) => {
                     for id in ids {
                         self.replies.remove(&id).expect("no such answer");
                     }
                 }
-                Edit::Retold(row) => _ = self.replies.insert(row.invocation.clone(), *row),
-                Edit::Reply(row) => _ = self.replies.entry(row.invocation.clone()).or_insert(*row),
-                Edit::Key(row) => {
+                Change::Retold(row) => _ = self.replies.insert(row.invocation.clone(), *row),
+                Change::Reply(row) => {
+                    _ = self.replies.entry(row.invocation.clone()).or_insert(*row)
+                }
+                Change::Key(row) => {
                     _ = self.keys.insert((row.account.clone(), row.key.clone()), row);
                 }
-                Edit::Spend(row) => _ = self.spends.insert(row.account.clone(), *row),
-                Edit::Pack(row) => _ = self.packs.insert(row.id.clone(), *row),
-                Edit::Original(edit) => self.original.write(edit),
+                Change::Spend(row) => _ = self.spends.insert(row.account.clone(), *row),
+                Change::Pack(row) => _ = self.packs.insert(row.id.clone(), *row),
+                Change::Original(change) => self.original.write(change),
             }
         }
     }
 }
 
-impl Rows {
+impl MemoryRows {
     /// Invocations and bytes of the answers that have a place, in its order.
     fn weighed<P: Ord>(
         &self,
@@ -123,7 +125,7 @@ fn summed<'a>(rows: impl Iterator<Item = &'a SkillRow>) -> Room {
 
 type Found<T> = Result<T, Infallible>;
 
-impl Books for Rows {
+impl Rows for MemoryRows {
     fn skill(&self, id: &str) -> Found<Option<SkillRow>> {
         Ok(self.skills.get(id).cloned())
     }

@@ -1,6 +1,6 @@
 //! Who may publish what, and what the gate is told of it.
 
-use farebox_core::skills::message::{Instruction, Labels, Reaction};
+use farebox_core::skills::message::{Answer, Command, Labels};
 use serde_json::{Value, json};
 
 use super::world::{World, echo, gated, owner, vars};
@@ -23,7 +23,7 @@ pub fn a_skill_is_published_by_the_wallet_that_is_paid() {
 pub fn the_original_s_errors_come_in_its_order_and_words() {
     let mut world = World::new();
     let mut told = |labels: Labels, body: Value| {
-        let told = world.reply(Instruction::Publish(labels, body.to_string()));
+        let told = world.reply(Command::Publish(labels, body.to_string()));
         (told.status, told.body["error"].as_str().unwrap().to_owned())
     };
     let full =
@@ -109,7 +109,7 @@ pub fn the_signature_of_another_wallet_proves_nothing() {
     let mut body = echo();
     body["payTo"] = owner(1).into();
     let body = world.signed(2, "publish", "", &body);
-    let told = world.reply(Instruction::Publish(Labels::default(), body.to_string()));
+    let told = world.reply(Command::Publish(Labels::default(), body.to_string()));
     assert_eq!(told.error(), (403, "You do not own this skill"));
     assert!(world.rows.skills.is_empty());
 }
@@ -120,8 +120,8 @@ pub fn a_proof_serves_once() {
     let mut body = echo();
     body.as_object_mut().unwrap().remove("skillId");
     let body = world.signed(1, "publish", "", &body).to_string();
-    let first = world.reply(Instruction::Publish(Labels::default(), body.clone()));
-    let again = world.reply(Instruction::Publish(Labels::default(), body));
+    let first = world.reply(Command::Publish(Labels::default(), body.clone()));
+    let again = world.reply(Command::Publish(Labels::default(), body));
     assert_eq!((first.status, again.status), (201, 401));
 }
 
@@ -130,7 +130,7 @@ pub fn a_proof_ends() {
     let mut world = World::new();
     let body = world.signed(1, "publish", "", &echo()).to_string();
     world.now += 3_600_000;
-    let told = world.reply(Instruction::Publish(Labels::default(), body));
+    let told = world.reply(Command::Publish(Labels::default(), body));
     assert_eq!(told.error(), (401, "Agent authentication required"));
 }
 
@@ -139,7 +139,7 @@ pub fn a_proof_covers_the_whole_body() {
     let mut world = World::new();
     let mut body = world.signed(1, "publish", "", &echo());
     body["description"] = "something else".into();
-    let told = world.reply(Instruction::Publish(Labels::default(), body.to_string()));
+    let told = world.reply(Command::Publish(Labels::default(), body.to_string()));
     assert_eq!(told.error(), (403, "You do not own this skill"));
 }
 
@@ -163,26 +163,26 @@ pub fn the_gate_is_told_of_each_skill_that_it_charges_for_and_of_no_other() {
     let mut other = echo();
     other["skillId"] = "other".into();
     world.publish(&other);
-    let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };
+    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
     let routes: Value = serde_json::from_str(&draft.text_without(&[])).unwrap();
     assert_eq!(routes[0]["path"], "/api/marketplace/*");
     assert_eq!(routes[1]["path"], "/s/echo");
     assert_eq!((&routes[1]["price"], &routes[1]["pay_to"]), (&"0.25".into(), &owner(1).into()));
     assert_eq!(routes.as_array().unwrap().len(), 2);
-    world.send(Instruction::TableWritten(draft.revision, Vec::new()));
-    assert_eq!(world.send(Instruction::Table), Reaction::Nothing);
+    world.send(Command::TableWritten(draft.revision, Vec::new()));
+    assert_eq!(world.send(Command::Table), Answer::Nothing);
 }
 
 #[test]
 pub fn a_table_that_was_overtaken_is_written_again() {
     let mut world = World::new();
     world.publish(&gated());
-    let Reaction::Table(old) = world.send(Instruction::Table) else { panic!("no table") };
+    let Answer::Table(old) = world.send(Command::Table) else { panic!("no table") };
     let mut other = gated();
     other["skillId"] = "other".into();
     world.publish(&other);
-    world.send(Instruction::TableWritten(old.revision, Vec::new()));
-    let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };
+    world.send(Command::TableWritten(old.revision, Vec::new()));
+    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
     assert_eq!(draft.routes.len(), 2);
     assert!(world.rows.table.due.is_some());
 }
@@ -195,11 +195,11 @@ pub fn a_skill_waits_for_the_market_s_fee_and_is_listed_once_it_is_paid() {
     let mut world = World::of(&vars);
     let told = world.publish(&gated());
     assert_eq!(told.body["skill"]["fee"]["paid"], false);
-    assert_eq!(world.reply(Instruction::List(String::new())).body["skills"], json!([]));
+    assert_eq!(world.reply(Command::List(String::new())).body["skills"], json!([]));
     let mut fee = super::world::sale("1000000");
     fee.path = "/fees/echo".into();
-    assert_eq!(world.reply(Instruction::Sold(Box::new(fee))).status, 200);
-    let listed = world.reply(Instruction::List(String::new()));
+    assert_eq!(world.reply(Command::Sold(Box::new(fee))).status, 200);
+    let listed = world.reply(Command::List(String::new()));
     assert_eq!(listed.body["skills"][0]["fee"]["paid"], true);
 }
 
@@ -216,12 +216,12 @@ pub fn a_skill_whose_fee_was_not_paid_within_a_day_ends() {
     }
     let mut fee = super::world::sale("1000000");
     fee.path = "/fees/echo-3".into();
-    assert_eq!(world.reply(Instruction::Sold(Box::new(fee))).status, 200);
+    assert_eq!(world.reply(Command::Sold(Box::new(fee))).status, 200);
     let mut publish = |world: &mut World, id: &str| {
         body["payTo"] = owner(2).into();
         body["skillId"] = id.into();
         let body = world.signed(2, "publish", "", &body).to_string();
-        world.reply(Instruction::Publish(Labels::default(), body)).status
+        world.reply(Command::Publish(Labels::default(), body)).status
     };
     world.now += 86_399_000;
     assert_eq!(publish(&mut world, "other-1"), 201);
@@ -245,7 +245,7 @@ fn a_credential_is_no_label() {
         body.as_object_mut().unwrap().remove("agentId");
         let body = world.signed(1, "publish", "", &body);
         let labels = Labels { authorization: Some(authorization.to_owned()), ..Labels::default() };
-        let told = world.reply(Instruction::Publish(labels, body.to_string()));
+        let told = world.reply(Command::Publish(labels, body.to_string()));
         assert_eq!(told.error(), (401, "Agent authentication required"), "{authorization}");
     }
     let mut body = gated();
@@ -253,7 +253,7 @@ fn a_credential_is_no_label() {
     let body = world.signed(1, "publish", "", &body);
     let authorization = Some(format!("Bearer {}", "o".repeat(32)));
     let labels = Labels { agent: Some("ada".to_owned()), authorization, ..Labels::default() };
-    assert_eq!(world.reply(Instruction::Publish(labels, body.to_string())).status, 201);
+    assert_eq!(world.reply(Command::Publish(labels, body.to_string())).status, 201);
     let stored = format!("{:?}", world.rows.skills);
     assert!(stored.contains("ada") && !stored.contains("oooo"), "{stored}");
 }
@@ -265,7 +265,7 @@ pub fn an_operator_takes_back_any_skill_for_a_reason() {
     let remove = |world: &mut World, token: &str, body: &Value| {
         let authorization = Some(format!("Bearer {token}"));
         let labels = Labels { authorization, ..Labels::default() };
-        world.reply(Instruction::Deactivate(labels, "echo".into(), body.to_string()))
+        world.reply(Command::Deactivate(labels, "echo".into(), body.to_string()))
     };
     let (token, reason) = ("o".repeat(32), json!({"reason": "sells what it does not have"}));
     for token in ["o".repeat(31), "p".repeat(32), String::new()] {
@@ -280,11 +280,11 @@ pub fn an_operator_takes_back_any_skill_for_a_reason() {
     let logged = ("farebox-removal".to_owned(), "sells what it does not have".to_owned());
     assert!(told.headers.contains(&logged), "{told:?}");
     assert!(!world.rows.skills["echo"].active);
-    assert_eq!(world.reply(Instruction::List(String::new())).body["skills"], json!([]));
+    assert_eq!(world.reply(Command::List(String::new())).body["skills"], json!([]));
     let mut next = gated();
     next["version"] = "2.0.0".into();
     let body = world.signed(1, "version", "echo", &next).to_string();
-    let told = world.reply(Instruction::Revise(Labels::default(), "echo".into(), body));
+    let told = world.reply(Command::Revise(Labels::default(), "echo".into(), body));
     assert_eq!(told.status, 404);
     assert_eq!(remove(&mut world, &token, &reason).status, 404);
 }
@@ -294,16 +294,16 @@ pub fn skills_are_found_by_name_agent_and_price() {
     let mut world = World::new();
     world.publish(&echo());
     let mut found = |query: &str| {
-        let told = world.reply(Instruction::List(query.to_owned()));
+        let told = world.reply(Command::List(query.to_owned()));
         told.body["skills"].as_array().map(Vec::len)
     };
     assert_eq!(found("name=ECH"), Some(1));
     assert_eq!(found("name=nothing"), Some(0));
     assert_eq!(found("agentId=seller&maxPriceXLM=2.5"), Some(1));
     assert_eq!(found("maxPriceXLM=2.49"), Some(0));
-    let told = world.reply(Instruction::List("maxPriceXLM=-1".into()));
+    let told = world.reply(Command::List("maxPriceXLM=-1".into()));
     assert_eq!(told.error(), (400, "maxPriceXLM must be a non-negative number"));
-    let told = world.reply(Instruction::List("maxPrice=1".into()));
+    let told = world.reply(Command::List("maxPrice=1".into()));
     let error = "maxPrice is no parameter; known are name, agentId, maxPriceXLM";
     assert_eq!(told.error(), (400, error));
 }
@@ -316,14 +316,13 @@ pub fn a_version_and_its_price_follow_its_owner() {
     next["version"] = "1.1.0".into();
     next["price"] = "$0.5".into();
     let body = world.signed(1, "version", "echo", &next).to_string();
-    let told = world.reply(Instruction::Revise(Labels::default(), "echo".into(), body));
+    let told = world.reply(Command::Revise(Labels::default(), "echo".into(), body));
     assert_eq!(told.body["skill"]["version"], "1.1.0", "{told:?}");
     let stranger = world.signed(2, "deactivate", "echo", &json!({}));
-    let told =
-        world.reply(Instruction::Deactivate(named("x"), "echo".into(), stranger.to_string()));
+    let told = world.reply(Command::Deactivate(named("x"), "echo".into(), stranger.to_string()));
     assert_eq!(told.error(), (403, "You do not own this skill"));
     let mine = world.signed(1, "deactivate", "echo", &json!({})).to_string();
-    let told = world.reply(Instruction::Deactivate(named("x"), "echo".into(), mine));
+    let told = world.reply(Command::Deactivate(named("x"), "echo".into(), mine));
     assert_eq!(told.body["skill"]["active"], false);
 }
 
@@ -334,9 +333,9 @@ pub fn a_version_that_is_older_than_the_latest_is_kept_and_buys_nothing_at_the_g
     let mut old = gated();
     (old["version"], old["price"]) = ("0.9.0".into(), "$0.01".into());
     let body = world.signed(1, "version", "echo", &old).to_string();
-    let told = world.reply(Instruction::Revise(Labels::default(), "echo".into(), body));
+    let told = world.reply(Command::Revise(Labels::default(), "echo".into(), body));
     assert_eq!(told.status, 201);
-    let cheap = Instruction::Sold(Box::new(super::world::sale("10000")));
+    let cheap = Command::Sold(Box::new(super::world::sale("10000")));
     assert_eq!(world.reply(cheap).status, 409);
 }
 
@@ -344,14 +343,14 @@ pub fn a_version_that_is_older_than_the_latest_is_kept_and_buys_nothing_at_the_g
 pub fn a_refusal_of_an_older_table_ends_once_the_gate_takes_the_newer_version() {
     let mut world = World::new();
     world.publish(&gated());
-    let Reaction::Table(old) = world.send(Instruction::Table) else { panic!("no table") };
+    let Answer::Table(old) = world.send(Command::Table) else { panic!("no table") };
     let mut other = gated();
     other["skillId"] = "other".into();
     world.publish(&other);
     let refused = Vec::from([("echo".to_owned(), "is wrong".to_owned())]);
-    world.send(Instruction::TableWritten(old.revision, refused));
+    world.send(Command::TableWritten(old.revision, refused));
     assert_eq!(world.rows.skills["echo"].refused.as_deref(), Some("is wrong"));
-    let Reaction::Table(new) = world.send(Instruction::Table) else { panic!("no table") };
-    world.send(Instruction::TableWritten(new.revision, Vec::new()));
+    let Answer::Table(new) = world.send(Command::Table) else { panic!("no table") };
+    world.send(Command::TableWritten(new.revision, Vec::new()));
     assert_eq!(world.rows.skills["echo"].refused, None);
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process;
 
 use farebox_core::skills::offered::Offered;
 
@@ -101,7 +101,7 @@ fn folder(name: &str) -> PathBuf {
 /// The arguments that a line hands to its program.
 fn arguments(line: &str, folder: &Path) -> Vec<String> {
     let path = format!("{}:/usr/bin:/bin", folder.join("bin").display());
-    let mut shell = Command::new("sh");
+    let mut shell = process::Command::new("sh");
     shell.arg("-c").arg(line).current_dir(folder).env_clear().env("PATH", path);
     let output = shell.env("RUNTIME_TOKEN", "t").output().expect("a shell runs");
     let text = String::from_utf8(output.stdout).expect("text");

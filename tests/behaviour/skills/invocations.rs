@@ -1,7 +1,7 @@
 //! Invocations: what is paid, what is answered, and what is booked.
 
 use farebox_core::skills::message::{
-    CallOutcome, Chore, Errand, Instruction, Reaction, TreasuryAnswer, Viewer,
+    Answer, CallOutcome, Chore, Command, Errand, TreasuryAnswer, Viewer,
 };
 use farebox_core::skills::row::{Ending, Moved, Phase};
 use serde_json::json;
@@ -16,9 +16,9 @@ fn shop() -> World {
     world
 }
 
-fn told(reaction: Reaction) -> Told {
-    match reaction {
-        Reaction::Reply(response) => Told::of(response),
+fn told(answer: Answer) -> Told {
+    match answer {
+        Answer::Reply(response) => Told::of(response),
         other => panic!("no reply: {other:?}"),
     }
 }
@@ -28,22 +28,22 @@ pub fn what_cannot_be_an_invocation_has_no_row() {
     let mut world = shop();
     let mut asked = invocation("", "x");
     asked.body = "{".into();
-    let reply = world.reply(Instruction::Invoke(Box::new(asked.clone())));
+    let reply = world.reply(Command::Invoke(Box::new(asked.clone())));
     assert_eq!(reply.error(), (400, "Invalid JSON body"));
     asked.body = "{\"payload\":1}".into();
-    let reply = world.reply(Instruction::Invoke(Box::new(asked.clone())));
+    let reply = world.reply(Command::Invoke(Box::new(asked.clone())));
     assert_eq!(reply.text, r#"{"ok":false,"error":"agentId is required"}"#);
     let mut unknown = invocation("", "x");
     unknown.skill = "nope".into();
-    let reply = world.reply(Instruction::Invoke(Box::new(unknown)));
+    let reply = world.reply(Command::Invoke(Box::new(unknown)));
     assert_eq!(reply.text, r#"{"ok":false,"error":"Skill not found"}"#);
     let mut nameless = invocation("", "x");
     nameless.caller = None;
-    let reply = world.reply(Instruction::Invoke(Box::new(nameless)));
+    let reply = world.reply(Command::Invoke(Box::new(nameless)));
     assert_eq!(reply.error(), (401, "Agent authentication required"));
     let mut other = invocation("", "x");
     other.body = json!({"agentId": "someone"}).to_string();
-    assert_eq!(world.reply(Instruction::Invoke(Box::new(other))).status, 403);
+    assert_eq!(world.reply(Command::Invoke(Box::new(other))).status, 403);
     assert!(world.rows.invocations.is_empty());
 }
 
@@ -73,7 +73,7 @@ pub fn a_skill_that_fails_at_once_is_not_paid() {
     assert_eq!(world.rows.invocations[0].ending, Ending::NotPaidFailed);
     let call = world.call("");
     let (invocation, fence, outcome) = (call.invocation, call.fence, CallOutcome::TooLarge);
-    let reply = world.reply(Instruction::Called { invocation, fence, outcome });
+    let reply = world.reply(Command::Called { invocation, fence, outcome });
     assert_eq!(reply.error(), (500, "response_too_large"));
 }
 
@@ -97,7 +97,7 @@ pub fn a_skill_that_asks_for_its_price_is_paid_by_the_treasury() {
 pub fn cheaper_terms_are_paid_and_booked_as_they_are() {
     let mut world = shop();
     let call = world.call("");
-    let Reaction::Errand(Errand::Pay(order)) = world.called(&call, charge("100000")) else {
+    let Answer::Errand(Errand::Pay(order)) = world.called(&call, charge("100000")) else {
         panic!("not paid")
     };
     assert_eq!(order.max_amount, "0.1");
@@ -161,9 +161,9 @@ pub fn a_key_stands_for_one_request() {
 pub fn the_same_request_at_once_is_one_invocation() {
     let mut world = shop();
     let call = world.call("");
-    assert!(matches!(world.invoke("", "hello"), Reaction::Follow { .. }));
+    assert!(matches!(world.invoke("", "hello"), Answer::Follow { .. }));
     let first = told(world.called(&call, plain(200, "1")));
-    let late = world.reply(Instruction::Follow(call.invocation.clone()));
+    let late = world.reply(Command::Follow(call.invocation.clone()));
     assert_eq!(late, first);
     assert_eq!(world.rows.invocations.len(), 1);
 }
@@ -182,7 +182,7 @@ pub fn a_worker_that_lost_its_invocation_changes_nothing() {
     let mut world = shop();
     let order = world.order("");
     world.now += 61_000;
-    let Reaction::Tasks(chores) = world.send(Instruction::Due) else { panic!("no tasks") };
+    let Answer::Tasks(chores) = world.send(Command::Due) else { panic!("no tasks") };
     assert!(matches!(chores.last(), Some(Chore::LookUp { fence: 2, .. })));
     let late = told(world.paid(&order, Some(decision("deny", ""))));
     assert_eq!(late.status, 503);
@@ -194,7 +194,7 @@ pub fn what_was_interrupted_before_the_treasury_was_asked_is_not_paid() {
     let mut world = shop();
     world.call("k");
     world.now += 30_000;
-    world.send(Instruction::Due);
+    world.send(Command::Due);
     let row = &world.rows.invocations[0];
     assert_eq!((row.ending, row.error.as_str()), (Ending::NotPaidFailed, "interrupted"));
     assert_eq!(told(world.invoke("k", "hello")).error(), (500, "interrupted"));
@@ -205,9 +205,9 @@ pub fn what_was_interrupted_while_it_was_paid_ends_as_the_treasury_says() {
     let mut world = shop();
     let order = world.order("k");
     world.now += 60_000;
-    world.send(Instruction::Due);
+    world.send(Command::Due);
     let (invocation, answer) = (order.invocation.clone(), Some(decision("allow", TX)));
-    world.send(Instruction::Paid { invocation, fence: 2, answer });
+    world.send(Command::Paid { invocation, fence: 2, answer });
     assert_eq!(world.rows.invocations[0].ending, Ending::PaidOk);
     assert_eq!(told(world.invoke("k", "hello")).body["receipt"]["txHash"], TX);
 }
@@ -219,14 +219,14 @@ pub fn what_the_treasury_never_heard_of_ends_after_three_minutes() {
     let missing =
         || Some(TreasuryAnswer { status: 404, body: "{}".into(), ..TreasuryAnswer::default() });
     world.now += 60_000;
-    world.send(Instruction::Due);
+    world.send(Command::Due);
     let (invocation, answer) = (order.invocation.clone(), missing());
-    world.send(Instruction::Paid { invocation, fence: 2, answer });
+    world.send(Command::Paid { invocation, fence: 2, answer });
     assert_eq!(world.rows.invocations[0].phase, Phase::Paying);
     world.now += 130_000;
-    world.send(Instruction::Due);
+    world.send(Command::Due);
     let (invocation, answer) = (order.invocation.clone(), missing());
-    world.send(Instruction::Paid { invocation, fence: 3, answer });
+    world.send(Command::Paid { invocation, fence: 3, answer });
     assert_eq!(world.rows.invocations[0].ending, Ending::NotPaidFailed);
 }
 
@@ -235,7 +235,7 @@ pub fn while_the_treasury_executes_it_is_asked_again_under_the_same_key() {
     let mut world = shop();
     let order = world.order("");
     let executing = Some(decision("executing", ""));
-    let Reaction::Errand(Errand::Pay(again)) = world.paid(&order, executing) else {
+    let Answer::Errand(Errand::Pay(again)) = world.paid(&order, executing) else {
         panic!("not asked again")
     };
     assert_eq!(again.invocation, order.invocation);
@@ -248,7 +248,7 @@ pub fn what_was_paid_and_not_delivered_is_told_with_its_receipt_and_is_no_succes
     let reply = world.buy("", decision("paid_fulfillment_failed", TX));
     assert_eq!(reply.error(), (500, "Skill invocation failed"));
     assert_eq!((&reply.body["paid"], &reply.body["receipt"]["txHash"]), (&true.into(), &TX.into()));
-    let spend = world.reply(Instruction::Spend(Viewer::Operator, "buyer".into()));
+    let spend = world.reply(Command::Spend(Viewer::Operator, "buyer".into()));
     assert!(spend.text.contains(r#""totalXLM":0,"paidFailedXLM":2.5"#), "{}", spend.text);
 }
 
@@ -258,11 +258,11 @@ pub fn what_may_have_been_paid_is_told_as_unknown_until_the_chain_says() {
     let reply = world.buy("", decision("inconclusive", ""));
     assert_eq!(reply.body["paid"], "unknown");
     world.now += 60_000;
-    world.send(Instruction::Due);
+    world.send(Command::Due);
     let mut void = decision("inconclusive", "");
     void.money = Some("void".into());
     let invocation = world.rows.invocations[0].id.clone();
-    world.send(Instruction::Paid { invocation, fence: 2, answer: Some(void) });
+    world.send(Command::Paid { invocation, fence: 2, answer: Some(void) });
     let row = &world.rows.invocations[0];
     assert_eq!((row.ending, row.paid), (Ending::NotPaidFailed, Moved::No));
     assert_eq!(world.rows.spends["acme/buyer"].failed_xlm, "0");
@@ -271,22 +271,22 @@ pub fn what_may_have_been_paid_is_told_as_unknown_until_the_chain_says() {
 /// What the row says after the alarm has heard this of its money.
 fn heard(world: &mut World, answer: TreasuryAnswer, money: &str) -> (Ending, Moved) {
     world.now += 60_000;
-    world.send(Instruction::Due);
+    world.send(Command::Due);
     let (invocation, fence) =
         (world.rows.invocations[0].id.clone(), world.rows.invocations[0].fence);
     let answer = Some(TreasuryAnswer { money: Some(money.into()), ..answer });
-    world.send(Instruction::Paid { invocation, fence, answer });
+    world.send(Command::Paid { invocation, fence, answer });
     (world.rows.invocations[0].ending, world.rows.invocations[0].paid)
 }
 
 #[test]
 pub fn a_key_pays_once_for_ever() {
-    let asked = || Instruction::Invoke(Box::new(invocation("key", "hello")));
+    let asked = || Command::Invoke(Box::new(invocation("key", "hello")));
     for (said, tx) in [("allow", TX), ("paid_fulfillment_failed", TX), ("inconclusive", "")] {
         let mut world = shop();
         let first = world.buy("key", decision(said, tx));
         world.now += 400 * 86_400_000;
-        world.send(Instruction::Due);
+        world.send(Command::Due);
         world.rows.replies.clear();
         let again = world.reply(asked());
         assert_eq!(again.error(), (410, "answer_gone"), "{said}");
@@ -297,9 +297,9 @@ pub fn a_key_pays_once_for_ever() {
     let mut world = shop();
     world.buy("key", decision("deny", ""));
     world.now += 30 * 86_400_000 + 1;
-    world.send(Instruction::Due);
+    world.send(Command::Due);
     assert_eq!(world.rows.keys.len(), 0);
-    assert!(matches!(world.send(asked()), Reaction::Errand(_)));
+    assert!(matches!(world.send(asked()), Answer::Errand(_)));
 }
 
 #[test]
@@ -315,7 +315,7 @@ pub fn a_transaction_is_told_once_the_chain_shows_it() {
     assert_eq!(heard(&mut world, failed(TX), "spent"), (Ending::PaidFailed, Moved::Yes));
     let row = &world.rows.invocations[0];
     assert_eq!((row.tx.as_str(), row.due), (TX, None));
-    let asked = || Instruction::Invoke(Box::new(invocation("key", "hello")));
+    let asked = || Command::Invoke(Box::new(invocation("key", "hello")));
     assert_eq!(world.reply(asked()).body["receipt"]["txHash"], TX);
     assert_eq!(world.rows.spends["acme/buyer"].failed_xlm, "2.5");
     // The answer of one that was delivered has one receipt, whatever was told before.
@@ -370,7 +370,7 @@ pub fn a_key_is_answered_with_what_became_known_of_its_payment() {
         let mut world = shop();
         let first = world.buy("key", decision(said, ""));
         heard(&mut world, decision(said, tx), money);
-        let asked = Instruction::Invoke(Box::new(invocation("key", "hello")));
+        let asked = Command::Invoke(Box::new(invocation("key", "hello")));
         let then = world.reply(asked);
         assert_eq!((then.status, &then.body["ledgerId"]), (first.status, &first.body["ledgerId"]));
         assert_eq!(then.body["response"], first.body["response"]);
@@ -456,7 +456,7 @@ pub fn a_day_has_a_cap_that_is_looked_at_before_anything_is_signed() {
     );
     world.now += 86_400_000;
     let call = world.call("");
-    assert!(matches!(world.called(&call, charge("250000")), Reaction::Errand(Errand::Pay(_))));
+    assert!(matches!(world.called(&call, charge("250000")), Answer::Errand(Errand::Pay(_))));
 }
 
 #[test]
@@ -475,7 +475,7 @@ pub fn an_agent_sees_its_own_rows_alone() {
     let mut other = proven();
     other.organization = "other".into();
     let mut count = |viewer: Viewer| {
-        let reply = world.reply(Instruction::Invocations(viewer, String::new()));
+        let reply = world.reply(Command::Invocations(viewer, String::new()));
         (reply.status, reply.body["invocations"].as_array().map(Vec::len))
     };
     assert_eq!(count(Viewer::Agent(proven())), (200, Some(1)));
@@ -491,7 +491,7 @@ pub fn a_pretended_payment_is_proven_once_and_is_the_same_for_the_same_reference
     let mut world = World::of(&vars);
     world.publish(&echo());
     let call = world.call("");
-    let Reaction::Errand(Errand::Prove(proof)) = world.called(&call, plain(402, "{}")) else {
+    let Answer::Errand(Errand::Prove(proof)) = world.called(&call, plain(402, "{}")) else {
         panic!("no proof")
     };
     let sent: serde_json::Value = serde_json::from_str(&proof.header.1).unwrap();

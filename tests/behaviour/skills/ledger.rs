@@ -1,8 +1,8 @@
 //! The ledger of invocations, as the original's tests see it.
 
-use farebox_core::skills::Moment;
+use farebox_core::skills::Now;
 use farebox_core::skills::ledger::Entry;
-use farebox_core::skills::message::{Instruction, Viewer};
+use farebox_core::skills::message::{Command, Viewer};
 
 use super::world::World;
 
@@ -16,17 +16,17 @@ fn record(
 ) -> String {
     world.now += 1;
     let random = std::array::from_fn(|_| u8::try_from(world.dice.below(256)).unwrap());
-    let moment = Moment { now: world.now, random: &random };
+    let moment = Now { now: world.now, random: &random };
     let error = if status == "failed" { "Network error" } else { "" };
     let [agent, skill, xlm, tx] = [agent, skill, xlm, tx].map(str::to_owned);
     let entry = Entry { agent, skill, xlm, tx, status: status.to_owned(), error: error.to_owned() };
-    let (row, edits) = world.market.record(&world.rows, &entry, moment).unwrap();
-    world.rows.write(edits);
+    let (row, changes) = world.market.record(&world.rows, &entry, moment).unwrap();
+    world.rows.write(changes);
     row.id
 }
 
 fn listed(world: &mut World, query: &str) -> Vec<String> {
-    let reply = world.reply(Instruction::Invocations(Viewer::Operator, query.to_owned()));
+    let reply = world.reply(Command::Invocations(Viewer::Operator, query.to_owned()));
     let rows = reply.body["invocations"].as_array().unwrap().clone();
     rows.iter().map(|row| row["txHash"].as_str().unwrap().to_owned()).collect()
 }
@@ -35,12 +35,12 @@ fn listed(world: &mut World, query: &str) -> Vec<String> {
 pub fn a_record_has_an_id_its_amount_and_a_time() {
     let mut world = World::new();
     let id = record(&mut world, "agent-1", "skill-a", "2.5", "tx_abc123", "");
-    let reply = world.reply(Instruction::InvocationById(Viewer::Operator, id.clone()));
+    let reply = world.reply(Command::InvocationById(Viewer::Operator, id.clone()));
     let row = &reply.body["invocation"];
     assert!(id.starts_with("inv_"));
     assert!(reply.text.contains(r#""amountXLM":2.5"#));
     assert_eq!((&row["status"], &row["invokedAt"]), (&"success".into(), &world.now.into()));
-    let missing = world.reply(Instruction::InvocationById(Viewer::Operator, "inv_x".into()));
+    let missing = world.reply(Command::InvocationById(Viewer::Operator, "inv_x".into()));
     assert_eq!(missing.status, 404);
 }
 
@@ -48,7 +48,7 @@ pub fn a_record_has_an_id_its_amount_and_a_time() {
 pub fn a_failure_keeps_its_status_and_error() {
     let mut world = World::new();
     record(&mut world, "agent-1", "skill-a", "2.5", "", "failed");
-    let reply = world.reply(Instruction::Invocations(Viewer::Operator, String::new()));
+    let reply = world.reply(Command::Invocations(Viewer::Operator, String::new()));
     let row = &reply.body["invocations"][0];
     assert_eq!((&row["status"], &row["error"]), (&"failed".into(), &"Network error".into()));
 }
@@ -73,7 +73,7 @@ pub fn totals_are_those_of_successes() {
     record(&mut world, "agent-1", "a", "3.0", "tx3", "failed");
     record(&mut world, "agent-2", "a", "5.0", "tx4", "");
     let mut total = |agent: &str| {
-        let reply = world.reply(Instruction::Spend(Viewer::Operator, agent.to_owned()));
+        let reply = world.reply(Command::Spend(Viewer::Operator, agent.to_owned()));
         reply.text.split("\"totalXLM\":").nth(1).unwrap().split(',').next().unwrap().to_owned()
     };
     assert_eq!([total("agent-1"), total("agent-2")], ["3.5", "5"]);
@@ -84,16 +84,16 @@ pub fn an_export_goes_into_an_empty_ledger_and_comes_out_the_same() {
     let mut world = World::new();
     record(&mut world, "agent-1", "a", "1.25", "tx1", "");
     record(&mut world, "=agent", "b, \"c\"", "0.0000001", "tx2", "failed");
-    let lines = world.reply(Instruction::Export(Viewer::Operator, "format=jsonl".into())).text;
+    let lines = world.reply(Command::Export(Viewer::Operator, "format=jsonl".into())).text;
     let mut other = World::new();
-    let put = other.reply(Instruction::Import(Viewer::Operator, lines.clone()));
+    let put = other.reply(Command::Import(Viewer::Operator, lines.clone()));
     assert_eq!((put.status, &put.body["imported"]), (200, &2.into()));
-    let again = other.reply(Instruction::Export(Viewer::Operator, "format=jsonl".into())).text;
+    let again = other.reply(Command::Export(Viewer::Operator, "format=jsonl".into())).text;
     assert_eq!(again, lines);
     assert_eq!(other.rows.spends["/agent-1"].xlm, world.rows.spends["/agent-1"].xlm);
-    let full = other.reply(Instruction::Import(Viewer::Operator, lines));
+    let full = other.reply(Command::Import(Viewer::Operator, lines));
     assert_eq!(full.status, 409);
-    let csv = world.reply(Instruction::Export(Viewer::Operator, "format=csv".into())).text;
+    let csv = world.reply(Command::Export(Viewer::Operator, "format=csv".into())).text;
     assert!(csv.contains("\"'=agent\",\"b, \"\"c\"\"\""), "{csv}");
 }
 
@@ -105,12 +105,12 @@ pub fn an_export_goes_in_by_pages_and_no_page_is_taken_twice_or_left_out() {
     }
     let mut page = |cursor: &str| {
         let query = format!("format=jsonl&limit=2&cursor={cursor}");
-        world.reply(Instruction::Export(Viewer::Operator, query)).text
+        world.reply(Command::Export(Viewer::Operator, query)).text
     };
     let pages = [page("0"), page("2"), page("4")];
     let mut other = World::new();
     let mut put = |lines: &str| {
-        let told = other.reply(Instruction::Import(Viewer::Operator, lines.to_owned()));
+        let told = other.reply(Command::Import(Viewer::Operator, lines.to_owned()));
         (told.status, told.body["error"].as_str().unwrap_or_default().to_owned())
     };
     assert_eq!(put(&pages[0]).0, 200);
@@ -121,7 +121,7 @@ pub fn an_export_goes_in_by_pages_and_no_page_is_taken_twice_or_left_out() {
     let twice = pages[1].replace("tx4", "tx1");
     assert_eq!(put(&twice), (400, "line 2 is no row of an export".to_owned()));
     assert_eq!([put(&pages[1]).0, put(&pages[2]).0], [200, 200]);
-    let lines = other.reply(Instruction::Export(Viewer::Operator, String::new())).text;
+    let lines = other.reply(Command::Export(Viewer::Operator, String::new())).text;
     assert_eq!(lines, pages.concat());
     assert_eq!(other.rows.spends, world.rows.spends);
 }
@@ -134,8 +134,8 @@ pub fn nothing_is_imported_after_an_invocation_of_the_market_s_own() {
     let number = world.rows.invocations[0].number;
     let mut from = World::new();
     record(&mut from, "agent-1", "a", "1", "tx1", "");
-    let line = from.reply(Instruction::Export(Viewer::Operator, String::new())).text;
+    let line = from.reply(Command::Export(Viewer::Operator, String::new())).text;
     let next = line.replace("\"number\":1,", &format!("\"number\":{},", number + 1));
-    let put = world.reply(Instruction::Import(Viewer::Operator, next));
+    let put = world.reply(Command::Import(Viewer::Operator, next));
     assert_eq!(put.status, 409);
 }

@@ -8,12 +8,12 @@ use std::sync::LazyLock;
 use farebox_core::amount::Amount;
 use farebox_core::mutant::{Mutant, plant};
 use farebox_core::skills::message::{
-    CallOutcome, Chore, Errand, Instruction, PayOrder, Reaction, SellerCall, TreasuryAnswer,
+    Answer, CallOutcome, Chore, Command, Errand, PayOrder, SellerCall, TreasuryAnswer,
 };
 use farebox_core::skills::row::{Ending, InvocationRow, Moved};
-use farebox_core::skills::{Market, Moment};
+use farebox_core::skills::{Market, Now};
 
-use super::books::Rows;
+use super::books::MemoryRows;
 use super::world::{
     TX, USDC, World, charge, charge_to, decision, echo, invocation, owner, plain, vars,
 };
@@ -35,7 +35,7 @@ pub const MUTANTS: &[Mutant] = &[
 ];
 
 /// A market with one skill.
-static SHOP: LazyLock<(Market, Rows)> = LazyLock::new(|| {
+static SHOP: LazyLock<(Market, MemoryRows)> = LazyLock::new(|| {
     let mut vars = vars();
     vars["AGENT_DAILY_CAP"] = "$0.30".into();
     let mut world = World::of(&vars);
@@ -46,7 +46,7 @@ static SHOP: LazyLock<(Market, Rows)> = LazyLock::new(|| {
 });
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
+enum SellerAct {
     Free,
     Fails,
     Right,
@@ -71,7 +71,7 @@ enum Word {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Invoke(u8),
-    Answers(usize, Answer),
+    Answers(usize, SellerAct),
     Says(usize, Word),
     Dies(usize),
     Alarm,
@@ -99,7 +99,7 @@ enum Holder {
 
 #[derive(Clone, Debug)]
 struct Life {
-    rows: Rows,
+    rows: MemoryRows,
     now: u64,
     holders: Vec<Holder>,
     decisions: BTreeMap<String, TreasuryAnswer>,
@@ -124,12 +124,12 @@ impl Life {
         }
     }
 
-    fn apply(&mut self, instruction: Instruction) -> Reaction {
+    fn apply(&mut self, command: Command) -> Answer {
         let mark = u8::try_from(self.rows.invocations.len() + self.rows.departed.len()).unwrap();
-        let moment = Moment { now: self.now, random: &[mark; 64] };
-        let effect = SHOP.0.apply(&self.rows, instruction, moment).unwrap();
-        self.rows.write(effect.changes);
-        effect.answer
+        let moment = Now { now: self.now, random: &[mark; 64] };
+        let decision = SHOP.0.apply(&self.rows, command, moment).unwrap();
+        self.rows.write(decision.changes);
+        decision.answer
     }
 
     fn steps(&self) -> Vec<Step> {
@@ -142,7 +142,7 @@ impl Life {
             steps.push(Step::Dies(place));
             match holder {
                 Holder::Calls(_) => {
-                    use Answer::{Cheap, Dear, Fails, Free, Payee, Right};
+                    use SellerAct::{Cheap, Dear, Fails, Free, Payee, Right};
                     let all = [Free, Fails, Right, Cheap, Dear, Payee];
                     steps.extend(all.map(|answer| Step::Answers(place, answer)));
                 }
@@ -162,8 +162,8 @@ impl Life {
             Step::Invoke(number) => {
                 let asked = invocation(&format!("key-{number}"), &number.to_string());
                 self.begun.insert(number);
-                let reaction = self.apply(Instruction::Invoke(Box::new(asked)));
-                if let Reaction::Reply(response) = &reaction {
+                let reaction = self.apply(Command::Invoke(Box::new(asked)));
+                if let Answer::Reply(response) = &reaction {
                     let text = format!("{} {}", response.status, response.body);
                     let is_open = self.doubted.contains(&number);
                     let known = self.told.insert(number, text.clone()).filter(|_| !is_open);
@@ -177,16 +177,16 @@ impl Life {
             Step::Answers(place, answer) => {
                 let Holder::Calls(call) = self.holders.remove(place) else { return Ok(()) };
                 let answer = match answer {
-                    Answer::Free => plain(200, "{}"),
-                    Answer::Fails => plain(500, "{}"),
-                    Answer::Right => charge("250000"),
-                    Answer::Cheap => charge("40000"),
-                    Answer::Dear => charge("250001"),
-                    Answer::Payee => charge_to("250000", &owner(2), USDC),
+                    SellerAct::Free => plain(200, "{}"),
+                    SellerAct::Fails => plain(500, "{}"),
+                    SellerAct::Right => charge("250000"),
+                    SellerAct::Cheap => charge("40000"),
+                    SellerAct::Dear => charge("250001"),
+                    SellerAct::Payee => charge_to("250000", &owner(2), USDC),
                 };
                 let (invocation, fence) = (call.invocation, call.fence);
                 let outcome = CallOutcome::Answer(answer);
-                let reaction = self.apply(Instruction::Called { invocation, fence, outcome });
+                let reaction = self.apply(Command::Called { invocation, fence, outcome });
                 self.react(reaction);
             }
             Step::Says(place, word) => {
@@ -194,7 +194,7 @@ impl Life {
                 self.treasury(&order)?;
                 let answer = self.said(&order.invocation, word);
                 let (invocation, fence) = (order.invocation, order.fence);
-                let reaction = self.apply(Instruction::Paid { invocation, fence, answer });
+                let reaction = self.apply(Command::Paid { invocation, fence, answer });
                 self.react(reaction);
             }
             Step::Dies(place) => _ = self.holders.remove(place),
@@ -226,10 +226,10 @@ impl Life {
         Ok(())
     }
 
-    fn react(&mut self, reaction: Reaction) {
-        match reaction {
-            Reaction::Errand(Errand::Call(call)) => self.holders.push(Holder::Calls(*call)),
-            Reaction::Errand(Errand::Pay(order)) => self.holders.push(Holder::Asks(*order)),
+    fn react(&mut self, answer: Answer) {
+        match answer {
+            Answer::Errand(Errand::Call(call)) => self.holders.push(Holder::Calls(*call)),
+            Answer::Errand(Errand::Pay(order)) => self.holders.push(Holder::Asks(*order)),
             _ => {}
         }
     }
@@ -273,7 +273,7 @@ impl Life {
     fn alarm(&mut self) {
         let due = self.rows.invocations.iter().filter_map(|row| row.due).min();
         self.now = self.now.max(due.unwrap_or(0));
-        let Reaction::Tasks(chores) = self.apply(Instruction::Due) else { return };
+        let Answer::Tasks(chores) = self.apply(Command::Due) else { return };
         for chore in chores {
             let Chore::LookUp { invocation, fence, .. } = chore else { continue };
             let known = self.decisions.get(&invocation).cloned();
@@ -281,12 +281,12 @@ impl Life {
             let mut answer = known.unwrap_or_else(missing);
             let is_signed = ["inconclusive", "\"allow\""].iter().any(|it| answer.body.contains(it));
             answer.money = is_signed.then(|| "spent".to_owned());
-            self.apply(Instruction::Paid { invocation, fence, answer: Some(answer) });
+            self.apply(Command::Paid { invocation, fence, answer: Some(answer) });
         }
     }
 
     fn shelve(&mut self, bucket: Bucket) {
-        let Reaction::Shelf(shelf) = self.apply(Instruction::Shelf) else { return };
+        let Answer::Shelf(shelf) = self.apply(Command::Shelf) else { return };
         let cut = shelf.text.split_at(shelf.text.len() / 2).0.to_owned();
         match bucket {
             Bucket::Keeps | Bucket::KeepsAndIsLost => {
@@ -297,7 +297,7 @@ impl Life {
         }
         if bucket != Bucket::KeepsAndIsLost {
             let read = self.bucket.get(&shelf.name).cloned();
-            self.apply(Instruction::Kept(shelf.name, read));
+            self.apply(Command::Kept(shelf.name, read));
         }
     }
 

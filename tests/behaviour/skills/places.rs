@@ -1,6 +1,6 @@
 //! What keeps a skill's place, for how long, and how one that lost it comes back.
 
-use farebox_core::skills::message::{Instruction, Labels, Reaction, TreasuryAnswer};
+use farebox_core::skills::message::{Answer, Command, Labels, TreasuryAnswer};
 use farebox_core::skills::row::{Moved, Phase};
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ pub fn a_place_that_grows_is_kept_for_less() {
         body["version"] = version.into();
         body["output"] = json!({"text": "x".repeat(wide)});
         let body = world.signed(1, "version", "echo", &body).to_string();
-        let told = world.reply(Instruction::Revise(Labels::default(), "echo".into(), body));
+        let told = world.reply(Command::Revise(Labels::default(), "echo".into(), body));
         assert_eq!(told.status, 201, "{told:?}");
         days.push((world.rows.skills["echo"].place_until - world.now) / DAY_MS);
     }
@@ -119,12 +119,12 @@ fn invoked(skill: &Value, said: &str, tx: &str, heard: Option<&str>) -> [u64; 2]
     let first = days(&world);
     if let Some(money) = heard {
         world.now += 60_000;
-        world.send(Instruction::Due);
+        world.send(Command::Due);
         let row = &world.rows.invocations[0];
         assert_eq!(row.phase, Phase::Doubtful);
         let (invocation, fence) = (row.id.clone(), row.fence);
         let answer = TreasuryAnswer { money: Some(money.into()), ..decision("allow", TX) };
-        world.send(Instruction::Paid { invocation, fence, answer: Some(answer) });
+        world.send(Command::Paid { invocation, fence, answer: Some(answer) });
         assert_eq!(world.rows.invocations[0].paid == Moved::Yes, money == "spent");
     }
     [first, days(&world)]
@@ -161,7 +161,7 @@ fn crowd_out(world: &mut World, id: &str) {
 
 fn publish(world: &mut World, body: &Value) -> (u32, Value) {
     let body = world.signed(1, "publish", "", body).to_string();
-    let told = world.reply(Instruction::Publish(from("10.0.0.1"), body));
+    let told = world.reply(Command::Publish(from("10.0.0.1"), body));
     (told.status, told.body)
 }
 
@@ -181,7 +181,7 @@ pub fn what_made_room_comes_back_at_once() {
             sell(&mut world, "echo", "250000", "");
         }
         let body = world.signed(1, "rotate", "echo", &json!({})).to_string();
-        let rotate = Instruction::Rotate(Labels::default(), "echo".into(), body);
+        let rotate = Command::Rotate(Labels::default(), "echo".into(), body);
         let secret = world.reply(rotate).body["secret"].clone();
         assert_ne!(secret, first["secret"]);
         crowd_out(&mut world, "echo");
@@ -198,7 +198,7 @@ pub fn what_made_room_comes_back_at_once() {
         assert_eq!(publish(&mut world, &dear).0, 201);
         let sold = |world: &mut World, amount: &str| {
             let sale = super::world::sale(amount);
-            matches!(world.send(Instruction::Sold(Box::new(sale))), Reaction::Forward(_))
+            matches!(world.send(Command::Sold(Box::new(sale))), Answer::Forward(_))
         };
         assert!(sold(&mut world, "250000") && sold(&mut world, "500000"), "both are on their way");
         world.now += 301_000;

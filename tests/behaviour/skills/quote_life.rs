@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use farebox_core::mutant::{Mutant, plant};
-use farebox_core::skills::message::{Instruction, OriginalRequest, Reaction};
+use farebox_core::skills::message::{Answer, Command, OriginalRequest};
 use farebox_core::skills::original::row::QuoteRow;
-use farebox_core::skills::{Market, Moment};
+use farebox_core::skills::{Market, Now};
 use serde_json::{Value, json};
 
-use super::books::Rows;
+use super::books::MemoryRows;
 use super::node::Node;
 use super::quotes::{real_vars, request};
 use super::world::{USDC, market_of, wallet};
@@ -39,7 +39,7 @@ enum Step {
 
 #[derive(Clone, Debug)]
 struct QuoteLife {
-    rows: Rows,
+    rows: MemoryRows,
     now: u64,
     node: Node,
     quotes: Vec<QuoteRow>,
@@ -50,25 +50,25 @@ struct QuoteLife {
 impl QuoteLife {
     fn new() -> Self {
         let now = 1_763_618_400_000;
-        let (rows, node) = (Rows::default(), Node::at(now));
+        let (rows, node) = (MemoryRows::default(), Node::at(now));
         Self { rows, now, node, quotes: Vec::new(), meant: BTreeMap::new() }
     }
 
-    fn send(&mut self, request: OriginalRequest) -> Reaction {
+    fn send(&mut self, request: OriginalRequest) -> Answer {
         // Chance never helps: all quotes are offered the same amount first.
-        let moment = Moment { now: self.now, random: &[7; 64] };
-        let instruction = Instruction::Original(Box::new(request));
-        let effect = MARKET.apply(&self.rows, instruction, moment).unwrap();
-        self.rows.write(effect.changes);
-        effect.answer
+        let moment = Now { now: self.now, random: &[7; 64] };
+        let command = Command::Original(Box::new(request));
+        let decision = MARKET.apply(&self.rows, command, moment).unwrap();
+        self.rows.write(decision.changes);
+        decision.answer
     }
 
     fn settle(&mut self, body: &Value) -> u32 {
         let mut asked = request("POST", "/api/protocol/x402/settle", body);
         loop {
             match self.send(asked.clone()) {
-                Reaction::Reply(response) => return response.status,
-                Reaction::Evidence(call) => {
+                Answer::Reply(response) => return response.status,
+                Answer::Evidence(call) => {
                     let replies = call.requests.iter().map(|request| self.node.reply(request));
                     asked.replies.extend(replies.collect::<Vec<_>>());
                 }
@@ -100,9 +100,9 @@ impl QuoteLife {
         match step {
             Step::Ask => {
                 let body = json!({"unitPriceUsd": 0.1});
-                let reaction = self.send(request("POST", "/api/protocol/x402/quote", &body));
-                if !matches!(&reaction, Reaction::Reply(response) if response.status == 200) {
-                    return Err(format!("no quote: {reaction:?}"));
+                let answer = self.send(request("POST", "/api/protocol/x402/quote", &body));
+                if !matches!(&answer, Answer::Reply(response) if response.status == 200) {
+                    return Err(format!("no quote: {answer:?}"));
                 }
                 let known: BTreeSet<_> = self.quotes.iter().map(|row| row.id.clone()).collect();
                 let rows = self.rows.original.quotes.iter();

@@ -2,36 +2,36 @@
 
 use std::convert::Infallible;
 
-use farebox_core::skills::original::books::{QuoteBooks, QuoteEdit, ReceiptPart, WINDOW, words};
+use farebox_core::skills::original::books::{QuoteChange, QuoteRows, ReceiptPart, WINDOW, words};
 use farebox_core::skills::original::row::{QuoteRow, ReceiptTotals, SettledRow, SubscriptionRow};
 
-use super::books::Rows;
+use super::books::MemoryRows;
 
 /// Quotes, settlements and subscriptions.
 #[derive(Clone, Debug, Default)]
-pub struct QuoteRows {
+pub struct MemoryQuotes {
     pub quotes: Vec<QuoteRow>,
     pub settled: Vec<SettledRow>,
     pub totals: ReceiptTotals,
     pub subscriptions: Vec<SubscriptionRow>,
 }
 
-impl QuoteRows {
-    pub fn write(&mut self, edit: QuoteEdit) {
-        match edit {
-            QuoteEdit::Quote(row) => match self.quotes.iter_mut().find(|it| it.id == row.id) {
+impl MemoryQuotes {
+    pub fn write(&mut self, change: QuoteChange) {
+        match change {
+            QuoteChange::Quote(row) => match self.quotes.iter_mut().find(|it| it.id == row.id) {
                 Some(known) => *known = *row,
                 None => self.quotes.push(*row),
             },
-            QuoteEdit::Gone(id) => self.quotes.retain(|row| row.id != id),
-            QuoteEdit::Sweep(before) => self.quotes.retain(|row| row.until >= before),
-            QuoteEdit::Settled(row) => self.settled.push(*row),
-            QuoteEdit::Totals(totals) => self.totals = totals,
-            QuoteEdit::Subscription(row) => {
+            QuoteChange::Gone(id) => self.quotes.retain(|row| row.id != id),
+            QuoteChange::Sweep(before) => self.quotes.retain(|row| row.until >= before),
+            QuoteChange::Settled(row) => self.settled.push(*row),
+            QuoteChange::Totals(totals) => self.totals = totals,
+            QuoteChange::Subscription(row) => {
                 self.subscriptions.retain(|it| it.id != row.id);
                 self.subscriptions.push(*row);
             }
-            QuoteEdit::Trim(kept) => {
+            QuoteChange::Trim(kept) => {
                 let kept = kept as usize;
                 self.settled.drain(..self.settled.len().saturating_sub(kept));
                 self.subscriptions.drain(..self.subscriptions.len().saturating_sub(kept));
@@ -42,7 +42,7 @@ impl QuoteRows {
 
 type Found<T> = Result<T, Infallible>;
 
-impl QuoteBooks for Rows {
+impl QuoteRows for MemoryRows {
     type Error = Infallible;
 
     fn quote(&self, id_or_reference: &str) -> Found<Option<QuoteRow>> {

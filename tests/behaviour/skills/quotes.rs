@@ -1,6 +1,6 @@
 //! Quotes of the original's shapes: what they ask for, and what settles them.
 
-use farebox_core::skills::message::{Instruction, OriginalRequest, Reaction, Viewer};
+use farebox_core::skills::message::{Answer, Command, OriginalRequest, Viewer};
 use serde_json::{Value, json};
 
 use super::node::Node;
@@ -34,12 +34,12 @@ pub fn request(method: &str, path: &str, body: &Value) -> OriginalRequest {
     }
 }
 
-pub fn send(world: &mut World, request: OriginalRequest) -> Reaction {
-    world.send(Instruction::Original(Box::new(request)))
+pub fn send(world: &mut World, request: OriginalRequest) -> Answer {
+    world.send(Command::Original(Box::new(request)))
 }
 
 pub fn told(world: &mut World, request: OriginalRequest) -> Told {
-    world.reply(Instruction::Original(Box::new(request)))
+    world.reply(Command::Original(Box::new(request)))
 }
 
 pub fn quote(world: &mut World, body: &Value) -> Value {
@@ -53,8 +53,8 @@ pub fn settle(world: &mut World, node: &Node, body: &Value) -> Told {
     let mut asked = request("POST", "/api/protocol/x402/settle", body);
     loop {
         match send(world, asked.clone()) {
-            Reaction::Reply(response) => return Told::of(response),
-            Reaction::Evidence(call) => {
+            Answer::Reply(response) => return Told::of(response),
+            Answer::Evidence(call) => {
                 assert_eq!(call.url, "https://node.example.com");
                 let replies = call.requests.iter().map(|request| node.reply(request));
                 asked.replies.extend(replies);
@@ -326,7 +326,7 @@ pub fn whom_the_operator_s_worker_denies_gets_no_quote() {
     let mut vars = mock_vars();
     vars["bindings"] = json!(["REPUTATION"]);
     let mut world = World::of(&vars);
-    let Reaction::Reputation(question) = send(&mut world, asked.clone()) else { panic!() };
+    let Answer::Reputation(question) = send(&mut world, asked.clone()) else { panic!() };
     let question: Value = serde_json::from_str(&question).unwrap();
     assert_eq!(question["minReputation"], 50);
     let mut answered = |word: &str| {
@@ -351,7 +351,7 @@ fn an_agent_settles_only_if_the_operator_s_worker_approves_of_it() {
     let quote = quote(&mut world, &json!({"chain": "base", "payer": "agent-1"}));
     let body = json!({"quoteId": quote["quoteId"], "txHash": TX, "agentId": "agent-1"});
     let asked = request("POST", "/api/protocol/x402/settle", &body);
-    assert!(matches!(send(&mut world, asked.clone()), Reaction::Reputation(_)));
+    assert!(matches!(send(&mut world, asked.clone()), Answer::Reputation(_)));
     let word = |word: &str| OriginalRequest { reputation: Some(word.into()), ..asked.clone() };
     let denied = told(&mut world, word(r#"{"ok": false, "reason": "no passport"}"#));
     assert_eq!(denied.error(), (402, "Passport gate: no passport"));
@@ -409,9 +409,9 @@ fn receipts_are_listed_by_page_searched_and_summed() {
 pub fn the_operator_s_numbers_are_shown_to_the_operator_alone() {
     let mut world = World::of(&mock_vars());
     quote(&mut world, &json!({}));
-    let refused = world.reply(Instruction::Metrics(Viewer::Anyone));
+    let refused = world.reply(Command::Metrics(Viewer::Anyone));
     assert_eq!(refused.status, 401);
-    let shown = world.reply(Instruction::Metrics(Viewer::Operator));
+    let shown = world.reply(Command::Metrics(Viewer::Operator));
     assert!(shown.text.contains("\nfarebox_market_quotes 1\n"), "{}", shown.text);
 }
 

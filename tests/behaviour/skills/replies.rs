@@ -1,6 +1,6 @@
 //! Answers that are kept, for how long, and what is told afterwards.
 
-use farebox_core::skills::message::{Reaction, TreasuryAnswer};
+use farebox_core::skills::message::{Answer, TreasuryAnswer};
 use farebox_core::skills::row::ReplyRow;
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn shop() -> World {
 fn free(world: &mut World, key: &str, bytes: usize) -> String {
     let call = world.call(key);
     let answer = json!({ "text": "x".repeat(bytes) }).to_string();
-    let Reaction::Reply(told) = world.called(&call, plain(200, &answer)) else { panic!() };
+    let Answer::Reply(told) = world.called(&call, plain(200, &answer)) else { panic!() };
     assert_eq!(told.status, 200);
     call.invocation
 }
@@ -27,7 +27,7 @@ fn free(world: &mut World, key: &str, bytes: usize) -> String {
 /// What a key is told, which calls no one.
 fn again(world: &mut World, key: &str) -> Told {
     match world.invoke(key, "hello") {
-        Reaction::Reply(told) => Told::of(told),
+        Answer::Reply(told) => Told::of(told),
         other => panic!("no reply: {other:?}"),
     }
 }

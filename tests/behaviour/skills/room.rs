@@ -1,6 +1,6 @@
 //! How much room skills have, who makes room for whom, and what is forgotten.
 
-use farebox_core::skills::message::{Instruction, Labels, Reaction};
+use farebox_core::skills::message::{Answer, Command, Labels};
 use serde_json::{Value, json};
 
 use super::catalogue::named;
@@ -18,10 +18,10 @@ pub fn what_waits_for_its_fee_takes_no_room_and_has_room_once_it_is_paid_or_is_n
         let payee = number / 20 + 1;
         (body["skillId"], body["payTo"]) = (format!("echo-{number}").into(), owner(payee).into());
         let body = world.signed(payee, "publish", "", &body).to_string();
-        let reply = world.reply(Instruction::Publish(Labels::default(), body));
+        let reply = world.reply(Command::Publish(Labels::default(), body));
         assert_eq!(reply.status, 201, "{number}");
     }
-    let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };
+    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
     let routes: Value = serde_json::from_str(&draft.text_without(&[])).unwrap();
     assert_eq!((draft.routes.len(), &routes[1]["path"]), (0, &"/fees/*".into()));
     assert_eq!((&routes[1]["price"], &routes[1]["settle"]), (&"1".into(), &"before".into()));
@@ -29,11 +29,11 @@ pub fn what_waits_for_its_fee_takes_no_room_and_has_room_once_it_is_paid_or_is_n
     for number in 0..66_u8 {
         let mut fee = super::world::sale("1000000");
         (fee.path, fee.payment) = (format!("/fees/echo-{number}"), format!("fee-{number}"));
-        told.push(world.reply(Instruction::Sold(Box::new(fee))).status);
+        told.push(world.reply(Command::Sold(Box::new(fee))).status);
     }
     let full = told.iter().position(|status| *status == 503).unwrap();
     assert!(full > 40 && told[..full].iter().all(|status| *status == 200), "{told:?}");
-    let listed = world.reply(Instruction::List(String::new()));
+    let listed = world.reply(Command::List(String::new()));
     assert_eq!(listed.body["skills"].as_array().unwrap().len(), full);
 }
 
@@ -47,7 +47,7 @@ fn publish_and_take_back(world: &mut World, id: &str) {
 
 fn take_back(world: &mut World, id: &str) {
     let body = world.signed(1, "deactivate", id, &json!({})).to_string();
-    let told = world.reply(Instruction::Deactivate(named("x"), id.into(), body));
+    let told = world.reply(Command::Deactivate(named("x"), id.into(), body));
     assert_eq!(told.status, 200, "{told:?}");
 }
 
@@ -74,14 +74,14 @@ pub fn an_id_that_was_forgotten_is_its_former_owner_s() {
     let mut body = gated();
     (body["skillId"], body["payTo"]) = ("echo-0".into(), owner(2).into());
     let theirs = world.signed(2, "publish", "", &body).to_string();
-    let told = world.reply(Instruction::Publish(Labels::default(), theirs));
+    let told = world.reply(Command::Publish(Labels::default(), theirs));
     assert_eq!(told.error(), (409, "Skill echo-0 already exists"));
     // Nor by a name that an id is made of.
     let mut unnamed = body.clone();
     unnamed.as_object_mut().unwrap().remove("skillId");
     unnamed["name"] = "echo 0".into();
     let theirs = world.signed(2, "publish", "", &unnamed).to_string();
-    let told = world.reply(Instruction::Publish(Labels::default(), theirs));
+    let told = world.reply(Command::Publish(Labels::default(), theirs));
     assert!(told.body["skill"]["id"].as_str().unwrap().starts_with("echo-0-"), "{told:?}");
     body["payTo"] = owner(1).into();
     assert_eq!(world.publish(&body).status, 201);
@@ -91,8 +91,7 @@ pub fn an_id_that_was_forgotten_is_its_former_owner_s() {
 pub fn a_skill_that_was_used_is_never_forgotten() {
     let mut world = World::new();
     world.publish(&gated());
-    let Reaction::Forward(_) =
-        world.send(Instruction::Sold(Box::new(super::world::sale("250000"))))
+    let Answer::Forward(_) = world.send(Command::Sold(Box::new(super::world::sale("250000"))))
     else {
         panic!("not sold")
     };
@@ -148,7 +147,7 @@ pub fn wallets_of_a_network_for_whom_no_money_moved_share_a_pace() {
         (body["skillId"], body["payTo"]) = (format!("echo-{number}").into(), owner(wallet).into());
         body["description"] = "d".into();
         let body = world.signed(wallet, "publish", "", &body).to_string();
-        world.reply(Instruction::Publish(from(client), body))
+        world.reply(Command::Publish(from(client), body))
     };
     for number in 0..100 {
         assert_eq!(publish(&mut world, number, "10.0.0.1").status, 201, "{number}");
@@ -172,7 +171,7 @@ pub fn publish_wide(world: &mut World, wallet: u8, id: &str, client: &str) -> u3
     body["output"] = json!({"text": "x".repeat(3_900)});
     (body["skillId"], body["payTo"]) = (id.into(), owner(wallet).into());
     let body = world.signed(wallet, "publish", "", &body).to_string();
-    world.reply(Instruction::Publish(from(client), body)).status
+    world.reply(Command::Publish(from(client), body)).status
 }
 
 #[test]
@@ -193,7 +192,7 @@ pub fn what_no_one_pays_makes_room_and_what_was_sold_does_not() {
         assert!(is_active(&world, id), "{id}");
     }
     assert!(!is_active(&world, "wide-0") && !is_active(&world, "wide-1"), "the oldest leave first");
-    let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };
+    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
     assert!(draft.text_without(&[]).len() <= 251 * 1024);
     // Its owner may publish it again, and no one else.
     world.now += 300_001;
@@ -210,7 +209,7 @@ pub fn skills_that_take_no_room_are_bounded_too() {
         let mut body = echo();
         (body["skillId"], body["payTo"]) = (id.into(), owner(wallet).into());
         let body = world.signed(wallet, "publish", "", &body).to_string();
-        assert_eq!(world.reply(Instruction::Publish(from(client), body)).status, 201, "{id}");
+        assert_eq!(world.reply(Command::Publish(from(client), body)).status, 201, "{id}");
     };
     publish(&mut world, 1, "quiet", "10.0.0.1");
     for number in 0..1_010_u32 {
@@ -230,9 +229,9 @@ pub fn what_was_taken_back_unused_leaves_in_the_end_of_whichever_wallet_it_was()
         let mut body = gated();
         (body["skillId"], body["payTo"]) = (id.clone().into(), owner(wallet).into());
         let body = world.signed(wallet, "publish", "", &body).to_string();
-        assert_eq!(world.reply(Instruction::Publish(from("a"), body)).status, 201, "{number}");
+        assert_eq!(world.reply(Command::Publish(from("a"), body)).status, 201, "{number}");
         let body = world.signed(wallet, "deactivate", &id, &json!({})).to_string();
-        world.reply(Instruction::Deactivate(named("x"), id, body));
+        world.reply(Command::Deactivate(named("x"), id, body));
     }
     assert!(world.rows.skills.len() <= 502, "{}", world.rows.skills.len());
     assert_eq!(world.rows.versions.len(), world.rows.skills.len());
@@ -247,7 +246,7 @@ pub fn a_version_waits_for_no_other_wallet() {
     let mut next = echo();
     next["version"] = "1.1.0".into();
     let body = world.signed(1, "version", "echo", &next).to_string();
-    let revise = Instruction::Revise(Labels::default(), "echo".into(), body);
+    let revise = Command::Revise(Labels::default(), "echo".into(), body);
     assert_eq!(world.reply(revise).status, 201);
     assert_eq!(world.rows.rates.get("network ").cloned(), rate);
 }
@@ -262,7 +261,7 @@ pub fn a_table_has_room_for_what_the_gate_reads_and_no_more() {
         body["skillId"] = format!("echo-{number}").into();
         body["payTo"] = owner(number / 3 + 1).into();
         let body = world.signed(number / 3 + 1, "publish", "", &body).to_string();
-        let reply = world.reply(Instruction::Publish(Labels::default(), body));
+        let reply = world.reply(Command::Publish(Labels::default(), body));
         told.push(reply.status);
         // What was sold stays.
         if reply.status == 201 {
@@ -270,7 +269,7 @@ pub fn a_table_has_room_for_what_the_gate_reads_and_no_more() {
         }
     }
     assert!(told.contains(&503), "{told:?}");
-    let Reaction::Table(draft) = world.send(Instruction::Table) else { panic!("no table") };
+    let Answer::Table(draft) = world.send(Command::Table) else { panic!("no table") };
     assert!(draft.text_without(&[]).len() <= 251 * 1024);
 }
 
@@ -279,8 +278,8 @@ pub fn sell(world: &mut World, id: &str, amount: &str, transaction: &str) {
     let mut sale = super::world::sale(amount);
     sale.path = format!("/s/{id}");
     sale.transaction = transaction.into();
-    let told = world.send(Instruction::Sold(Box::new(sale)));
-    assert!(matches!(told, Reaction::Forward(_)), "{told:?}");
+    let told = world.send(Command::Sold(Box::new(sale)));
+    assert!(matches!(told, Answer::Forward(_)), "{told:?}");
 }
 
 pub fn is_active(world: &World, id: &str) -> bool {

@@ -3,18 +3,18 @@
 use farebox_core::encoding::hex;
 use farebox_core::hash::mac;
 use farebox_core::http::RequestHead;
-use farebox_core::skills::message::{Errand, Instruction, Labels, Reaction, Sale};
+use farebox_core::skills::message::{Answer, Command, Errand, Labels, Sale};
 use serde_json::json;
 
 use super::world::{ORIGIN_SECRET, Told, URL, World, gated, invocation, owner, plain, sale};
 
-fn sold(world: &mut World, sale: Sale) -> Reaction {
-    world.send(Instruction::Sold(Box::new(sale)))
+fn sold(world: &mut World, sale: Sale) -> Answer {
+    world.send(Command::Sold(Box::new(sale)))
 }
 
-fn refused(reaction: Reaction) -> u32 {
-    match reaction {
-        Reaction::Reply(response) => Told::of(response).status,
+fn refused(answer: Answer) -> u32 {
+    match answer {
+        Answer::Reply(response) => Told::of(response).status,
         other => panic!("not refused: {other:?}"),
     }
 }
@@ -59,7 +59,7 @@ pub fn the_gate_s_signature_ends() {
 pub fn what_was_paid_at_the_listed_price_is_forwarded_signed() {
     let mut world = World::new();
     world.publish(&gated());
-    let Reaction::Forward(forward) = sold(&mut world, sale("250000")) else { panic!("refused") };
+    let Answer::Forward(forward) = sold(&mut world, sale("250000")) else { panic!("refused") };
     assert_eq!(forward.url, "https://seller.example.com/echo?a=1");
     let has = |name: &str| forward.headers.iter().any(|(known, _)| known == name);
     assert!(has("farebox-signature-v2") && has("farebox-payment") && has("farebox-skill"));
@@ -81,12 +81,12 @@ pub fn a_price_that_was_replaced_buys_for_five_minutes() {
     let mut next = gated();
     (next["version"], next["price"]) = ("2.0.0".into(), "$1".into());
     let body = world.signed(1, "version", "echo", &next).to_string();
-    world.reply(Instruction::Revise(Labels::default(), "echo".into(), body));
+    world.reply(Command::Revise(Labels::default(), "echo".into(), body));
     world.now += 299_000;
-    assert!(matches!(sold(&mut world, sale("250000")), Reaction::Forward(_)));
+    assert!(matches!(sold(&mut world, sale("250000")), Answer::Forward(_)));
     world.now += 2_000;
     assert_eq!(refused(sold(&mut world, sale("250000"))), 409);
-    assert!(matches!(sold(&mut world, sale("1000000")), Reaction::Forward(_)));
+    assert!(matches!(sold(&mut world, sale("1000000")), Answer::Forward(_)));
 }
 
 #[test]
@@ -94,16 +94,16 @@ pub fn a_skill_that_was_deactivated_is_sold_no_more_but_for_what_was_settled() {
     let mut world = World::new();
     world.publish(&gated());
     let body = world.signed(1, "deactivate", "echo", &json!({})).to_string();
-    world.reply(Instruction::Deactivate(Labels::default(), "echo".into(), body));
+    world.reply(Command::Deactivate(Labels::default(), "echo".into(), body));
     assert_eq!(refused(sold(&mut world, sale("250000"))), 410);
     let settled = Sale { transaction: "0x1".into(), ..sale("250000") };
-    assert!(matches!(sold(&mut world, settled), Reaction::Forward(_)));
+    assert!(matches!(sold(&mut world, settled), Answer::Forward(_)));
 }
 
 fn pack(world: &mut World) -> (u32, String) {
     let sale = Sale { path: "/packs/echo/starter".into(), ..sale("5000000") };
     let told = match sold(world, sale) {
-        Reaction::Reply(response) => Told::of(response),
+        Answer::Reply(response) => Told::of(response),
         other => panic!("{other:?}"),
     };
     (told.status, told.body["pack"]["key"].as_str().unwrap_or_default().to_owned())
@@ -141,7 +141,7 @@ pub fn a_pack_of_a_skill_that_was_deactivated_is_not_sold() {
 /// Takes the skill back, as its owner does.
 fn taken_back(world: &mut World) {
     let body = world.signed(1, "deactivate", "echo", &json!({})).to_string();
-    let told = world.reply(Instruction::Deactivate(Labels::default(), "echo".into(), body));
+    let told = world.reply(Command::Deactivate(Labels::default(), "echo".into(), body));
     assert_eq!(told.status, 200, "{told:?}");
 }
 
@@ -149,14 +149,14 @@ fn taken_back(world: &mut World) {
 fn prepaid(world: &mut World, key: &str, payload: &str) -> (u32, String) {
     let mut asked = invocation("", payload);
     (asked.pack, asked.caller) = (Some(key.to_owned()), None);
-    match world.send(Instruction::Invoke(Box::new(asked))) {
-        Reaction::Errand(Errand::Call(call)) => {
-            let Reaction::Reply(told) = world.called(&call, plain(200, "{}")) else {
+    match world.send(Command::Invoke(Box::new(asked))) {
+        Answer::Errand(Errand::Call(call)) => {
+            let Answer::Reply(told) = world.called(&call, plain(200, "{}")) else {
                 panic!("not told")
             };
             (told.status, call.url)
         }
-        Reaction::Reply(told) => (told.status, told.body),
+        Answer::Reply(told) => (told.status, told.body),
         other => panic!("{other:?}"),
     }
 }
@@ -192,10 +192,10 @@ pub fn a_pack_gives_its_calls_after_its_skill_was_taken_back() {
     world.now += 86_400_000;
     let told = prepaid(&mut world, &key, "a");
     assert_eq!(told, (200, "https://seller.example.com/echo".into()));
-    let shown = world.reply(Instruction::Pack(key)).body["pack"].clone();
+    let shown = world.reply(Command::Pack(key)).body["pack"].clone();
     assert_eq!((&shown["status"], &shown["remaining"]), (&json!("active"), &json!(99)));
     // Who has no pack finds no skill.
-    let told = world.send(Instruction::Invoke(Box::new(invocation("", "b"))));
+    let told = world.send(Command::Invoke(Box::new(invocation("", "b"))));
     assert_eq!(refused(told), 404);
 }
 
@@ -209,7 +209,7 @@ pub fn a_pack_gives_its_calls_of_the_version_that_the_gate_sold_last() {
         next["callUrl"] = format!("https://seller.example.com/{version}").into();
         world.now += 1_000;
         let body = world.signed(1, "version", "echo", &next).to_string();
-        let told = world.reply(Instruction::Revise(Labels::default(), "echo".into(), body));
+        let told = world.reply(Command::Revise(Labels::default(), "echo".into(), body));
         assert_eq!(told.status, 201, "{told:?}");
     }
     let told = prepaid(&mut world, &key, "a");
@@ -246,7 +246,7 @@ pub fn a_pack_is_for_its_skill_alone() {
         let mut asked = invocation("", "a");
         asked.skill = "other".into();
         (asked.pack, asked.caller) = (Some(key.to_owned()), None);
-        Instruction::Invoke(Box::new(asked))
+        Command::Invoke(Box::new(asked))
     };
     assert_eq!(refused(world.send(asked(&key))), 403);
     assert_eq!(world.rows.packs.values().next().unwrap().used, 0);
@@ -258,10 +258,10 @@ pub fn a_buyer_adds_nothing_to_a_query_of_the_seller() {
     let mut body = gated();
     body["callUrl"] = "https://seller.example/echo?tier=basic".into();
     world.publish(&body);
-    let Reaction::Reply(refused) = sold(&mut world, sale("250000")) else { panic!("forwarded") };
+    let Answer::Reply(refused) = sold(&mut world, sale("250000")) else { panic!("forwarded") };
     assert_eq!(refused.status, 400);
     let bare = Sale { query: String::new(), ..sale("250000") };
-    let Reaction::Forward(forward) = sold(&mut world, bare) else { panic!("not forwarded") };
+    let Answer::Forward(forward) = sold(&mut world, bare) else { panic!("not forwarded") };
     assert_eq!(forward.url, "https://seller.example/echo?tier=basic");
 }
 
@@ -276,12 +276,12 @@ pub fn a_pack_gives_as_many_calls_as_were_paid() {
     for payload in ["a", "b", "c"] {
         let mut asked = invocation("", payload);
         (asked.pack, asked.caller) = (Some(key.clone()), None);
-        match world.send(Instruction::Invoke(Box::new(asked))) {
-            Reaction::Errand(Errand::Call(call)) => {
+        match world.send(Command::Invoke(Box::new(asked))) {
+            Answer::Errand(Errand::Call(call)) => {
                 let told = world.called(&call, plain(200, "{}"));
-                assert!(matches!(told, Reaction::Reply(response) if response.status == 200));
+                assert!(matches!(told, Answer::Reply(response) if response.status == 200));
             }
-            Reaction::Reply(response) => left.push(Told::of(response).body["status"].clone()),
+            Answer::Reply(response) => left.push(Told::of(response).body["status"].clone()),
             other => panic!("{other:?}"),
         }
     }
@@ -296,7 +296,7 @@ pub fn a_pack_has_a_day_of_grace_after_its_cycle() {
     let status = |days: u64| {
         let mut world = World { rows: world.rows.clone(), ..World::new() };
         world.now += days * 86_400_000;
-        world.reply(Instruction::Pack(key.clone())).body["pack"]["status"].clone()
+        world.reply(Command::Pack(key.clone())).body["pack"]["status"].clone()
     };
     assert_eq!([status(29), status(30), status(31)], ["active", "grace", "paused"]);
 }
@@ -308,12 +308,10 @@ pub fn a_key_of_a_pack_ends_after_the_pack() {
     let call = |world: &mut World| {
         let mut asked = invocation("key", "a");
         (asked.pack, asked.caller) = (Some(pack.clone()), None);
-        world.send(Instruction::Invoke(Box::new(asked)))
+        world.send(Command::Invoke(Box::new(asked)))
     };
-    let Reaction::Errand(Errand::Call(first)) = call(&mut world) else { panic!("not called") };
-    let Reaction::Reply(failed) = world.called(&first, plain(500, "{}")) else {
-        panic!("no reply")
-    };
+    let Answer::Errand(Errand::Call(first)) = call(&mut world) else { panic!("not called") };
+    let Answer::Reply(failed) = world.called(&first, plain(500, "{}")) else { panic!("no reply") };
     assert_eq!(failed.status, 500);
     let used = |world: &World| world.rows.packs.values().next().unwrap().used;
     // As long as the pack gives calls, its key uses one.

@@ -7,13 +7,13 @@ use farebox_core::evm::eip712::TypedData;
 use farebox_core::machine::Envelope;
 use farebox_core::secret::Secret;
 use farebox_core::skills::message::{
-    CallOutcome, Chore, Errand, Instruction, Invocation, Labels, PayOrder, Proven, Reaction,
-    Response, Sale, SellerAnswer, SellerCall, TreasuryAnswer,
+    Answer, CallOutcome, Chore, Command, Errand, Invocation, Labels, PayOrder, Proven, Response,
+    Sale, SellerAnswer, SellerCall, TreasuryAnswer,
 };
-use farebox_core::skills::{Market, Moment};
+use farebox_core::skills::{Market, Now};
 use serde_json::{Value, json};
 
-use super::books::Rows;
+use super::books::MemoryRows;
 use crate::dice::Dice;
 
 pub const NETWORK: &str = "eip155:84532";
@@ -43,7 +43,7 @@ pub fn wallet(number: u8) -> Account {
 /// A market and its rows. `now` is unix milliseconds.
 pub struct World {
     pub market: Market,
-    pub rows: Rows,
+    pub rows: MemoryRows,
     pub now: u64,
     pub dice: Dice,
     /// The objects of the archive.
@@ -56,32 +56,32 @@ impl World {
     }
 
     pub fn of(vars: &Value) -> Self {
-        let (market, rows) = (market_of(vars), Rows::default());
+        let (market, rows) = (market_of(vars), MemoryRows::default());
         Self { market, rows, now: 1_763_618_400_000, dice: Dice(7), bucket: BTreeMap::new() }
     }
 
-    /// Sends an instruction as the Worker does: as JSON, there and back.
-    pub fn send(&mut self, instruction: Instruction) -> Reaction {
-        let letter = serde_json::to_string(&Envelope::of(instruction)).unwrap();
-        let letter: Envelope<Instruction> = serde_json::from_str(&letter).unwrap();
+    /// Sends a command as the Worker does: as JSON, there and back.
+    pub fn send(&mut self, command: Command) -> Answer {
+        let envelope = serde_json::to_string(&Envelope::of(command)).unwrap();
+        let envelope: Envelope<Command> = serde_json::from_str(&envelope).unwrap();
         let random = std::array::from_fn(|_| u8::try_from(self.dice.below(256)).unwrap());
-        let moment = Moment { now: self.now, random: &random };
-        let effect = self.market.apply(&self.rows, letter.command, moment).unwrap();
-        self.rows.write(effect.changes);
-        let text = serde_json::to_string(&effect.answer).unwrap();
+        let moment = Now { now: self.now, random: &random };
+        let decision = self.market.apply(&self.rows, envelope.command, moment).unwrap();
+        self.rows.write(decision.changes);
+        let text = serde_json::to_string(&decision.answer).unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
-    /// The reply to an instruction, with what it reads of the archive.
-    pub fn reply(&mut self, instruction: Instruction) -> Told {
-        let mut reaction = self.send(instruction.clone());
-        if let Reaction::Fetch(names) = reaction {
+    /// The reply to a command, with what it reads of the archive.
+    pub fn reply(&mut self, command: Command) -> Told {
+        let mut answer = self.send(command.clone());
+        if let Answer::Fetch(names) = answer {
             let read = |name: String| (name.clone(), self.bucket[&name].clone());
             let opened = names.into_iter().map(read).collect();
-            reaction = self.send(Instruction::Opened(Box::new(instruction), opened));
+            answer = self.send(Command::Opened(Box::new(command), opened));
         }
-        match reaction {
-            Reaction::Reply(response) => Told::of(response),
+        match answer {
+            Answer::Reply(response) => Told::of(response),
             other => panic!("no reply: {other:?}"),
         }
     }
@@ -89,12 +89,12 @@ impl World {
     /// Does what the alarm does about the archive; how many shelves the bucket took.
     pub fn shelve(&mut self) -> usize {
         let before = self.rows.shelves.len();
-        while let Reaction::Tasks(chores) = self.send(Instruction::Due)
+        while let Answer::Tasks(chores) = self.send(Command::Due)
             && chores.contains(&Chore::Shelve)
         {
-            let Reaction::Shelf(shelf) = self.send(Instruction::Shelf) else { continue };
+            let Answer::Shelf(shelf) = self.send(Command::Shelf) else { continue };
             self.bucket.insert(shelf.name.clone(), shelf.text.clone());
-            self.send(Instruction::Kept(shelf.name, Some(shelf.text)));
+            self.send(Command::Kept(shelf.name, Some(shelf.text)));
         }
         self.rows.shelves.len() - before
     }
@@ -104,7 +104,7 @@ impl World {
         let query = format!("action={action}&skill={skill}");
         let mut asked = body.clone();
         asked["payTo"] = body.get("payTo").cloned().unwrap_or(owner(wallet_number).into());
-        let told = self.reply(Instruction::TypedData(query, asked.to_string()));
+        let told = self.reply(Command::TypedData(query, asked.to_string()));
         assert_eq!(told.status, 200, "{told:?}");
         let digest = TypedData::from_json(&told.body["typedData"]).unwrap().digest();
         let signature = wallet(wallet_number).sign(&digest).unwrap();
@@ -116,47 +116,47 @@ impl World {
 
     pub fn publish(&mut self, body: &Value) -> Told {
         let body = self.signed(1, "publish", "", body);
-        self.reply(Instruction::Publish(Labels::default(), body.to_string()))
+        self.reply(Command::Publish(Labels::default(), body.to_string()))
     }
 
     /// Asks for an invocation by the buyer of acme.
-    pub fn invoke(&mut self, key: &str, payload: &str) -> Reaction {
-        self.send(Instruction::Invoke(Box::new(invocation(key, payload))))
+    pub fn invoke(&mut self, key: &str, payload: &str) -> Answer {
+        self.send(Command::Invoke(Box::new(invocation(key, payload))))
     }
 
     /// An invocation that calls the seller.
     pub fn call(&mut self, key: &str) -> SellerCall {
         match self.invoke(key, "hello") {
-            Reaction::Errand(Errand::Call(call)) => *call,
+            Answer::Errand(Errand::Call(call)) => *call,
             other => panic!("no call: {other:?}"),
         }
     }
 
-    pub fn called(&mut self, call: &SellerCall, answer: SellerAnswer) -> Reaction {
+    pub fn called(&mut self, call: &SellerCall, answer: SellerAnswer) -> Answer {
         let outcome = CallOutcome::Answer(answer);
         let (invocation, fence) = (call.invocation.clone(), call.fence);
-        self.send(Instruction::Called { invocation, fence, outcome })
+        self.send(Command::Called { invocation, fence, outcome })
     }
 
     /// An invocation that asks the treasury.
     pub fn order(&mut self, key: &str) -> PayOrder {
         let call = self.call(key);
         match self.called(&call, charge("250000")) {
-            Reaction::Errand(Errand::Pay(order)) => *order,
+            Answer::Errand(Errand::Pay(order)) => *order,
             other => panic!("no order: {other:?}"),
         }
     }
 
-    pub fn paid(&mut self, order: &PayOrder, answer: Option<TreasuryAnswer>) -> Reaction {
+    pub fn paid(&mut self, order: &PayOrder, answer: Option<TreasuryAnswer>) -> Answer {
         let (invocation, fence) = (order.invocation.clone(), order.fence);
-        self.send(Instruction::Paid { invocation, fence, answer })
+        self.send(Command::Paid { invocation, fence, answer })
     }
 
     /// Invokes and pays.
     pub fn buy(&mut self, key: &str, answer: TreasuryAnswer) -> Told {
         let order = self.order(key);
         match self.paid(&order, Some(answer)) {
-            Reaction::Reply(response) => Told::of(response),
+            Answer::Reply(response) => Told::of(response),
             other => panic!("no reply: {other:?}"),
         }
     }

@@ -1,6 +1,6 @@
 //! Who is served: tokens, versions, names and keys.
 
-use farebox_core::treasury::books::Books;
+use farebox_core::treasury::books::Rows;
 use farebox_core::treasury::message::{Answer, Caller, Command, Operation};
 use serde_json::json;
 

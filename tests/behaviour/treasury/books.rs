@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use farebox_core::a2a::link::PaymentLink;
-use farebox_core::treasury::books::{Books, Change, Page};
+use farebox_core::treasury::books::{Change, Page, Rows};
 use farebox_core::treasury::escrow::row::{EscrowRow, NonceRow};
 use farebox_core::treasury::row::{
     AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Money, Notice, Parcel,
@@ -13,7 +13,7 @@ use farebox_core::treasury::row::{
 
 /// The rows of one organization.
 #[derive(Clone, Debug, Default)]
-pub struct Rows {
+pub struct MemoryRows {
     pub agents: BTreeMap<String, AgentRow>,
     pub tokens: BTreeMap<String, TokenRow>,
     pub policies: BTreeMap<String, PolicyRow>,
@@ -34,7 +34,7 @@ pub struct Rows {
     pub claims: BTreeMap<String, (String, u64)>,
 }
 
-impl Rows {
+impl MemoryRows {
     pub fn write(&mut self, changes: Vec<Change>) {
         for change in changes {
             match change {
@@ -129,7 +129,7 @@ fn named<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_value(value).unwrap().as_str().unwrap().to_owned()
 }
 
-impl Books for Rows {
+impl Rows for MemoryRows {
     type Error = Infallible;
 
     fn agent(&self, name: &str) -> Result<Option<AgentRow>, Infallible> {

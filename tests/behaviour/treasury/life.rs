@@ -13,10 +13,10 @@ use farebox_core::treasury::message::{
     Answer, Caller, Command, MerchantAnswer, Operation, Order, Preparation,
 };
 use farebox_core::treasury::row::Money;
-use farebox_core::treasury::{Job, RANDOM_BYTES, Scene, Treasury};
+use farebox_core::treasury::{Job, Now, RANDOM_BYTES, Treasury};
 use serde_json::{Value, json};
 
-use super::books::Rows;
+use super::books::MemoryRows;
 use super::facilitated;
 use super::world::{BUYER_KEY, START, World, caller, keyed, plain, settled, variables};
 use crate::mpp_client;
@@ -112,7 +112,7 @@ enum Asker {
 /// The treasury among all of this.
 #[derive(Clone)]
 pub struct Life {
-    pub rows: Rows,
+    pub rows: MemoryRows,
     pub works: Vec<Work>,
     pub now: u64,
     token: String,
@@ -215,10 +215,10 @@ impl Life {
     fn apply(&mut self, command: Command) -> Answer {
         let random = self.random();
         let now = UnixTime::from_secs(self.now);
-        let scene = Scene { organization: "acme", now, random: &random };
-        let decided = TREASURY.apply(&self.rows, command, scene).unwrap();
-        self.rows.write(decided.changes);
-        decided.answer
+        let scene = Now { organization: "acme", now, random: &random };
+        let decision = TREASURY.apply(&self.rows, command, scene).unwrap();
+        self.rows.write(decision.changes);
+        decision.answer
     }
 
     /// Takes an answer to a Worker.
@@ -413,7 +413,7 @@ impl Life {
         self.now = self.now.max(next);
         let random = self.random();
         let now = UnixTime::from_secs(self.now);
-        let scene = Scene { organization: "acme", now, random: &random };
+        let scene = Now { organization: "acme", now, random: &random };
         let (jobs, changes) = TREASURY.recover(&self.rows, scene).unwrap();
         self.rows.write(changes);
         if self

@@ -110,9 +110,9 @@ fn a_settlement_that_contradicts_the_payment_or_the_chain_is_a_conflict() {
     let mut world = World::new();
     let order = world.order(&request("10000"));
     let lie = json!({"success": true, "network": super::world::NETWORK, "payer": PAYEE, "transaction": TRANSACTION});
-    let decided = world.answered(&order, with_settlement(200, "here", &lie));
-    assert_eq!(decided.outcome(), ("allow", "settlement_proof_conflict"));
-    assert_eq!(decided.body["receipt"]["settlementEvidenceClass"], "none");
+    let decision = world.answered(&order, with_settlement(200, "here", &lie));
+    assert_eq!(decision.outcome(), ("allow", "settlement_proof_conflict"));
+    assert_eq!(decision.body["receipt"]["settlementEvidenceClass"], "none");
     assert_eq!(told(&world, "settlement.conflict").len(), 1);
     let mut world = World::with_node();
     let order = sent(&mut world, &keyed("10000", "k"));
@@ -152,8 +152,8 @@ impl World {
     /// Outcome and code of a payment whose merchant delivers and names no settlement.
     fn buy_plainly(&mut self) -> (String, String) {
         let order = sent(self, &keyed("10000", "plain"));
-        let decided = self.answered(&order, plain(200, "x"));
-        let (outcome, code) = decided.outcome();
+        let decision = self.answered(&order, plain(200, "x"));
+        let (outcome, code) = decision.outcome();
         (outcome.to_owned(), code.to_owned())
     }
 }

@@ -11,10 +11,10 @@ use farebox_core::treasury::books::Change;
 use farebox_core::treasury::message::{
     Answer, Caller, Command, LinkClaim, MerchantAnswer, Operation, Order, Reply,
 };
-use farebox_core::treasury::{Job, RANDOM_BYTES, Scene, Treasury, Turn};
+use farebox_core::treasury::{Job, Now, RANDOM_BYTES, Treasury, Turn};
 use serde_json::{Value, json};
 
-use super::books::Rows;
+use super::books::MemoryRows;
 use crate::dice::Dice;
 
 pub const NETWORK: &str = "eip155:84532";
@@ -30,12 +30,12 @@ pub const START: u64 = 1_773_144_000;
 /// A world.
 pub struct World {
     pub treasury: Treasury,
-    pub rows: Rows,
+    pub rows: MemoryRows,
     pub now: u64,
     pub dice: Dice,
     pub organization: &'static str,
     /// The rows of the objects that say which link has an authorization: all organizations ask them.
-    pub claims: Rc<RefCell<Rows>>,
+    pub claims: Rc<RefCell<MemoryRows>>,
 }
 
 /// Variables that serve one organization with two agents, without a node.
@@ -80,7 +80,7 @@ impl World {
 
     pub fn of(variables: &Value) -> Self {
         let treasury = Treasury::from_vars(&variables.to_string()).unwrap();
-        let (rows, now, dice) = (Rows::default(), START, Dice(7));
+        let (rows, now, dice) = (MemoryRows::default(), START, Dice(7));
         let (organization, claims) = ("acme", Rc::default());
         let mut world = Self { treasury, rows, now, dice, organization, claims };
         world.seed();
@@ -90,7 +90,7 @@ impl World {
     /// Applies what the configuration seeds, as an object does when it starts.
     pub fn seed(&mut self) {
         let random = self.random();
-        let scene = Scene {
+        let scene = Now {
             organization: self.organization,
             now: UnixTime::from_secs(self.now),
             random: &random,
@@ -108,14 +108,14 @@ impl World {
         let text = serde_json::to_string(&Envelope::of(command)).unwrap();
         let envelope: Envelope<Command> = serde_json::from_str(&text).unwrap();
         let random = self.random();
-        let scene = Scene {
+        let scene = Now {
             organization: self.organization,
             now: UnixTime::from_secs(self.now),
             random: &random,
         };
-        let decided = self.treasury.apply(&self.rows, envelope.command, scene).unwrap();
-        self.rows.write(decided.changes);
-        let text = serde_json::to_string(&decided.answer).unwrap();
+        let decision = self.treasury.apply(&self.rows, envelope.command, scene).unwrap();
+        self.rows.write(decision.changes);
+        let text = serde_json::to_string(&decision.answer).unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
@@ -124,11 +124,11 @@ impl World {
         let asks = claim.asks(sight)?;
         let random = self.random();
         let now = UnixTime::from_secs(self.now);
-        let scene = Scene { organization: &claim.object, now, random: &random };
+        let scene = Now { organization: &claim.object, now, random: &random };
         let rows = &mut *self.claims.borrow_mut();
-        let decided = self.treasury.apply(rows, asks, scene).unwrap();
-        rows.write(decided.changes);
-        match decided.answer {
+        let decision = self.treasury.apply(rows, asks, scene).unwrap();
+        rows.write(decision.changes);
+        match decision.answer {
             Answer::Held(holder) => Some(holder),
             other => panic!("no holder: {other:?}"),
         }
@@ -191,7 +191,7 @@ impl World {
     /// What the alarm does now.
     pub fn alarm(&mut self) -> Vec<Job> {
         let random = self.random();
-        let scene = Scene {
+        let scene = Now {
             organization: self.organization,
             now: UnixTime::from_secs(self.now),
             random: &random,
@@ -210,7 +210,7 @@ impl World {
     pub fn step(&mut self) -> Option<usize> {
         let random = self.random();
         let now = UnixTime::from_secs(self.now);
-        let scene = Scene { organization: self.organization, now, random: &random };
+        let scene = Now { organization: self.organization, now, random: &random };
         let changes = self.treasury.remove(&self.rows, scene).unwrap();
         let is_gone = |change: &&Change| matches!(change, Change::Gone(..));
         let gone = changes.iter().filter(is_gone).count();
@@ -227,7 +227,7 @@ impl World {
         finding: &farebox_core::ledger::inquiry::finding::Finding,
     ) {
         let random = self.random();
-        let scene = Scene {
+        let scene = Now {
             organization: self.organization,
             now: UnixTime::from_secs(self.now),
             random: &random,

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::Tick;
+use super::Now;
 use super::figures::{Figures, HOUR_MS, HourTally, SellerRecord, Tally, hour_of};
 use super::records::Seats;
 use super::row::{EventKind, EventRow, HoldKind, SellerRow};
@@ -128,7 +128,7 @@ impl Gateway {
     ///
     /// # Errors
     /// An error of the storage.
-    pub fn board<F: Figures>(&self, figures: &F, tick: Tick<'_>) -> Result<Board, F::Error> {
+    pub fn board<F: Figures>(&self, figures: &F, tick: Now<'_>) -> Result<Board, F::Error> {
         let mut taken: Sorted<String, Seats> = Sorted::new();
         for (seller, seats) in figures.taken(tick.now)? {
             taken.insert(seller, seats);

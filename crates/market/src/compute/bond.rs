@@ -11,15 +11,15 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::message::{JsonAnswer, Reaction, SellerRequest};
+use super::message::{Answer, JsonAnswer, SellerRequest};
 use super::personal::Personal;
-use super::records::{Edit, Records};
+use super::records::{Change, Rows};
 use super::refused::{no_seller, no_signature, said};
 use super::row::{Asker, BondRow, SellerRow};
 use super::session::WALLET_PROOF;
 use super::settings::{Gateway, Profile};
 use super::text::{object, quoted, time};
-use super::{Effect, Tick};
+use super::{Decision, Now};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{base64, hex};
 use farebox_base::mutant::{Mutant, planted};
@@ -60,17 +60,13 @@ fn too_many() -> JsonAnswer {
 
 /// Whether a client has asked for as many bonds in an hour as it may, of all wallets that are not its
 /// own.
-fn has_asked_enough<R: Records>(
-    records: &R,
-    client: &str,
-    tick: Tick<'_>,
-) -> Result<bool, R::Error> {
+fn has_asked_enough<R: Rows>(records: &R, client: &str, tick: Now<'_>) -> Result<bool, R::Error> {
     let since = tick.now.saturating_sub(HOUR_MS);
     Ok(records.bonds_asked(client, since)? >= MAX_ASKED && !planted(Mutant::BondsPileUp))
 }
 
 /// A row that counts as a bond of whoever asks; until it names a wallet it is one of none, and over.
-fn asked_by(client: &str, asker: Asker, tick: Tick<'_>) -> BondRow {
+fn asked_by(client: &str, asker: Asker, tick: Now<'_>) -> BondRow {
     BondRow {
         id: hex::encode(tick.id),
         client: client.to_string(),
@@ -88,13 +84,13 @@ fn asked_by(client: &str, asker: Asker, tick: Tick<'_>) -> BondRow {
 
 impl Gateway {
     /// Asks a seller for a bond.
-    pub(super) fn challenge<R: Records>(
+    pub(super) fn challenge<R: Rows>(
         &self,
         records: &R,
         (client, request): (&str, &SellerRequest),
         evidence: Option<&str>,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let read = self.fields(&request.body).and_then(|fields| {
             let agent = fields.text("passport_agent_id")?;
             let signed = self.signed_bond(&fields, &agent, tick)?;
@@ -102,9 +98,9 @@ impl Gateway {
         });
         let (id, agent, signed) = match read {
             Ok(named) => named,
-            Err(answer) => return Ok(Effect::reply(answer)),
+            Err(answer) => return Ok(Decision::reply(answer)),
         };
-        let Some(seller) = records.seller(&id)? else { return Ok(Effect::reply(no_seller())) };
+        let Some(seller) = records.seller(&id)? else { return Ok(Decision::reply(no_seller())) };
         // What the wallet's key did not sign, a contract may have.
         let contract = signed.as_ref().filter(|signed| !signed.is_by_key());
         let calls = [Call::ChainId, Call::BlockNumber];
@@ -116,23 +112,23 @@ impl Gateway {
             let Some(replies) = &replies else {
                 // The node runs code that its asker chose: each question counts as a bond of no wallet.
                 if has_asked_enough(records, client, tick)? {
-                    return Ok(Effect::reply(too_many()));
+                    return Ok(Decision::reply(too_many()));
                 }
                 let asked = asked_by(client, Asker::Anyone, tick);
-                let edits = Vec::from([Edit::Bond(Box::new(asked))]);
-                return Ok(Effect { answer: Reaction::Evidence(batch(&calls)), changes: edits });
+                let changes = Vec::from([Change::Bond(Box::new(asked))]);
+                return Ok(Decision { answer: Answer::Evidence(batch(&calls)), changes });
             };
             let is_its = replies.as_ref().is_ok_and(|replies| {
                 replies.quantity(0) == Ok(self.chain_id) && contract.is_taken(replies, 2)
             });
             if !is_its {
-                return Ok(Effect::reply(no_signature("seller_signature is not the wallet's.")));
+                return Ok(Decision::reply(no_signature("seller_signature is not the wallet's.")));
             }
         }
         let has_session = self.session_of(&seller, &request.authorization, tick).is_ok();
         let asker = if signed.is_some() || has_session { Asker::Seller } else { Asker::Anyone };
         if !seller.renewal.is_empty() && seller.agent == agent && asker == Asker::Anyone {
-            return Ok(Effect::reply(self.already(&seller)));
+            return Ok(Decision::reply(self.already(&seller)));
         }
         let bonds = records.bonds_of(&id, tick.now.saturating_sub(APART_MS))?;
         // Each client has its own: what it is told proves the seller, together with the transfer.
@@ -142,7 +138,7 @@ impl Gateway {
         let is_open = |bond: &&BondRow| bond.transaction.is_empty() && tick.now < bond.until;
         let mut known = bonds.iter().rev().filter(is_its).filter(is_open);
         if let Some(bond) = known.find(|bond| bond.agent == agent) {
-            return Ok(Effect::reply(self.told_bond(bond)));
+            return Ok(Decision::reply(self.told_bond(bond)));
         }
         let since = tick.now.saturating_sub(HOUR_MS);
         let lately = || bonds.iter().filter(|bond| bond.created >= since && bond.asker == asker);
@@ -153,19 +149,19 @@ impl Gateway {
         if is_over && !planted(Mutant::BondsPileUp)
             || is_stranger && has_asked_enough(records, client, tick)?
         {
-            return Ok(Effect::reply(too_many()));
+            return Ok(Decision::reply(too_many()));
         }
         let Some(replies) = replies else {
-            return Ok(Effect::told(Reaction::Evidence(batch(&calls))));
+            return Ok(Decision::told(Answer::Evidence(batch(&calls))));
         };
         let block = replies.ok().filter(|replies| replies.quantity(0) == Ok(self.chain_id));
         let Some(block) = block.and_then(|replies| replies.quantity(1).ok()) else {
             let why = "The chain could not be read; try again.";
-            return Ok(Effect::reply(said(500, "SELLER_BOND_CHALLENGE_CREATE_FAILED", why)));
+            return Ok(Decision::reply(said(500, "SELLER_BOND_CHALLENGE_CREATE_FAILED", why)));
         };
         let Some(units) = self.bond_units(&bonds, tick) else {
             let why = "The bond cannot be expressed in the token.";
-            return Ok(Effect::reply(said(500, "SELLER_BOND_CONFIG_INVALID", why)));
+            return Ok(Decision::reply(said(500, "SELLER_BOND_CONFIG_INVALID", why)));
         };
         let bond = BondRow {
             seller: id,
@@ -175,12 +171,12 @@ impl Gateway {
             until: tick.now.saturating_add(BOND_MS),
             ..asked_by(client, asker, tick)
         };
-        let reaction = Reaction::Reply(self.told_bond(&bond));
-        Ok(Effect { answer: reaction, changes: Vec::from([Edit::Bond(Box::new(bond))]) })
+        let reaction = Answer::Reply(self.told_bond(&bond));
+        Ok(Decision { answer: reaction, changes: Vec::from([Change::Bond(Box::new(bond))]) })
     }
 
     /// The base and some dust, by which the bonds of a wallet are told apart.
-    fn bond_units(&self, others: &[BondRow], tick: Tick<'_>) -> Option<Amount> {
+    fn bond_units(&self, others: &[BondRow], tick: Now<'_>) -> Option<Amount> {
         let (head, _) = tick.seed.split_first_chunk::<8>()?;
         let first = u64::from_be_bytes(*head) % AMOUNTS;
         let base = Amount::from_decimal(BASE, self.token.decimals).ok()?;
@@ -233,18 +229,18 @@ impl Gateway {
     }
 
     /// Opens a session by a bond that was transferred.
-    pub(super) fn bonded<R: Records>(
+    pub(super) fn bonded<R: Rows>(
         &self,
         records: &R,
         (known, seller, agent): (&SellerRow, SellerRow, &str),
         (id, hash, evidence): (&str, &str, Option<&str>),
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let Some(bond) = records.bond(id)? else {
             let why = "Seller bond challenge not found.";
-            return Ok(Effect::reply(said(404, "SELLER_BOND_CHALLENGE_NOT_FOUND", why)));
+            return Ok(Decision::reply(said(404, "SELLER_BOND_CHALLENGE_NOT_FOUND", why)));
         };
-        let refused = |code: &str, why: &str| Ok(Effect::reply(said(403, code, why)));
+        let refused = |code: &str, why: &str| Ok(Decision::reply(said(403, code, why)));
         if bond.seller != seller.id || bond.agent != agent {
             let why = "The challenge belongs to another seller or agent.";
             return refused("SELLER_BOND_CHALLENGE_MISMATCH", why);
@@ -259,9 +255,9 @@ impl Gateway {
             let is_same = bond.transaction == hash.to_ascii_lowercase();
             let is_fresh = tick.now < bond.proven.saturating_add(REPEAT_MS);
             if is_same && is_fresh && self.renews(known, &token) {
-                let then = Tick { now: bond.proven, ..tick };
-                let effect = self.opened(known, known.clone(), ("seller_bond", None), then);
-                return Ok(Effect::told(effect.answer));
+                let then = Now { now: bond.proven, ..tick };
+                let decision = self.opened(known, known.clone(), ("seller_bond", None), then);
+                return Ok(Decision::told(decision.answer));
             }
             return refused("SELLER_BOND_CHALLENGE_INVALID", "The challenge was used already.");
         }
@@ -278,14 +274,14 @@ impl Gateway {
         }
         let calls = [Call::ChainId, Call::Receipt(transaction)];
         let Some(reply) = evidence else {
-            return Ok(Effect::told(Reaction::Evidence(batch(&calls))));
+            return Ok(Decision::told(Answer::Evidence(batch(&calls))));
         };
         let replies = Replies::read(reply.as_bytes(), calls.len());
         let chain = replies.as_ref().is_ok_and(|it| it.quantity(0) == Ok(self.chain_id));
         let receipt = replies.and_then(|replies| replies.receipt(1, &transaction));
         let (Ok(receipt), true) = (receipt, chain) else {
             let why = "The chain could not be read; try again.";
-            return Ok(Effect::reply(said(500, "RECEIPT_VERIFY_FAILED", why)));
+            return Ok(Decision::reply(said(500, "RECEIPT_VERIFY_FAILED", why)));
         };
         if let Err((code, why)) = self.proves(&bond, receipt.as_ref()) {
             return refused(code, why);
@@ -300,9 +296,9 @@ impl Gateway {
             renewal: self.renewal_of(&token),
             ..seller
         };
-        let mut effect = self.opened(known, row, ("seller_bond", Some(&token)), tick);
-        effect.changes.push(Edit::Bond(Box::new(bond)));
-        Ok(effect)
+        let mut decision = self.opened(known, row, ("seller_bond", Some(&token)), tick);
+        decision.changes.push(Change::Bond(Box::new(bond)));
+        Ok(decision)
     }
 
     /// Whether a receipt has the bond's own transfer, made after it was asked for.

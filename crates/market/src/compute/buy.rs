@@ -7,33 +7,33 @@ use alloc::string::String;
 use serde_json::Value;
 
 use super::body::Fields;
-use super::message::Instruction;
+use super::message::Command;
 use super::quote::Order;
-use super::records::Records;
+use super::records::Rows;
 use super::refused::said;
 use super::row::HoldKind;
 use super::settings::Gateway;
 use super::verify::{digest_of, message_of};
-use super::{Effect, Tick};
+use super::{Decision, Now};
 use farebox_base::encoding::{base64, json};
 use farebox_base::mutant::{Mutant, planted};
 
 impl Gateway {
     /// Answers with the terms of a seat, or sends the payment to its till.
-    pub(super) fn buy<R: Records>(
+    pub(super) fn buy<R: Rows>(
         &self,
         records: &R,
         client: &str,
         (payment, body): (&str, &str),
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let read = self.fields(body).and_then(|fields| {
             let order = Order::of(&fields)?;
             Ok((order, self.material_in(payment, &fields)))
         });
         let (order, material) = match read {
             Ok(read) => read,
-            Err(answer) => return Ok(Effect::reply(answer)),
+            Err(answer) => return Ok(Decision::reply(answer)),
         };
         if material.is_empty() {
             return self.quote(records, (client, body), tick);
@@ -49,10 +49,10 @@ impl Gateway {
         let Some(quote) = quote else { return self.quote(records, (client, body), tick) };
         if quote.fingerprint != fingerprint && !planted(Mutant::PaymentsBuyAnything) {
             let why = "This payment was made for another request.";
-            return Ok(Effect::reply(said(409, "PAYMENT_ALREADY_VERIFIED", why)));
+            return Ok(Decision::reply(said(409, "PAYMENT_ALREADY_VERIFIED", why)));
         }
         if let Err(answer) = self.material(&material, &quote) {
-            return Ok(Effect::reply(answer));
+            return Ok(Decision::reply(answer));
         }
         self.pay(records, quote, (&material, shown), tick)
     }
@@ -71,16 +71,14 @@ impl Gateway {
     /// `Idempotency-Key` of a payment for a quote, by which the gate answers a repeat as it did
     /// before; none where whoever reads the chain could make up the same request.
     #[must_use]
-    pub fn till_key(&self, asked: &Instruction, client: &str, quote: &str) -> Option<String> {
+    pub fn till_key(&self, asked: &Command, client: &str, quote: &str) -> Option<String> {
         let (payment, client) = match asked {
-            Instruction::Verify { payment, .. } | Instruction::Buy { payment, .. }
-                if is_bound(payment) =>
-            {
+            Command::Verify { payment, .. } | Command::Buy { payment, .. } if is_bound(payment) => {
                 (payment, "")
             }
             // Its fingerprint is known to whoever asked for the same quote, and the rest of it
             // stands on the chain: a repeat has to come from the same network.
-            Instruction::Verify { payment, .. } => (payment, client),
+            Command::Verify { payment, .. } => (payment, client),
             _ => return None,
         };
         let parts = [quote.as_bytes(), payment.as_bytes(), client.as_bytes()];

@@ -5,12 +5,12 @@ use alloc::string::String;
 
 use super::body::demo_unsupported;
 use super::message::JsonAnswer;
-use super::records::Records;
+use super::records::Rows;
 use super::row::SellerRow;
 use super::seller::HEARTBEAT_MS;
 use super::settings::{Gateway, Profile};
 use super::text::{list, object, quoted, time};
-use super::{Effect, Tick};
+use super::{Decision, Now};
 use farebox_base::amount::Amount;
 use farebox_base::sorted::Sorted;
 
@@ -22,13 +22,13 @@ struct Supply {
 
 impl Gateway {
     /// Lists capabilities of which a quote is given a seat now, by name, without naming a seller.
-    pub(super) fn capabilities<R: Records>(
+    pub(super) fn capabilities<R: Rows>(
         &self,
         records: &R,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         if self.profile() == Profile::DemoTestnet {
-            return Ok(Effect::reply(demo_unsupported()));
+            return Ok(Decision::reply(demo_unsupported()));
         }
         let mut supplies: Sorted<String, Supply> = Sorted::new();
         for seller in records.online(tick.now.saturating_sub(HEARTBEAT_MS))? {
@@ -60,6 +60,6 @@ impl Gateway {
             ("updated_at", quoted(&time(tick.now))),
             ("capabilities", list(capabilities)),
         ];
-        Ok(Effect::reply(JsonAnswer::new(200, object(&members))))
+        Ok(Decision::reply(JsonAnswer::new(200, object(&members))))
     }
 }

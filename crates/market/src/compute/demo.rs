@@ -13,14 +13,14 @@ use super::feed::Seen;
 use super::figures::{About, Figures};
 use super::job::START_MS;
 use super::matching::Wanted;
-use super::message::{JsonAnswer, Reaction};
+use super::message::{Answer, JsonAnswer};
 use super::quote::{DEMO_BUYER, Order};
-use super::records::{Edit, Records};
+use super::records::{Change, Rows};
 use super::refused::{detailed, invalid, said};
 use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState};
 use super::settings::{Gateway, Profile};
 use super::text::{list, object, quoted, time};
-use super::{Effect, Tick};
+use super::{Decision, Now};
 use farebox_base::encoding::hex::uuid;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
@@ -37,15 +37,15 @@ const MAX_SEEN: u32 = 64;
 
 impl Gateway {
     /// Begins a demo run. Checks in the order of the contract: body, network, keys, limit.
-    pub(super) fn demo<R: Records>(
+    pub(super) fn demo<R: Rows>(
         &self,
         records: &R,
         (client, body): (&str, &str),
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let order = match self.demo_order(body) {
             Ok(order) => order,
-            Err(answer) => return Ok(Effect::reply(answer)),
+            Err(answer) => return Ok(Decision::reply(answer)),
         };
         let since = tick.now.saturating_sub(WINDOW_SECS.saturating_mul(1000));
         let unpaid = records.unsold(client, since)?;
@@ -57,11 +57,11 @@ impl Gateway {
             ]);
             let why = "Three demo runs an hour; come back later.";
             let answer = detailed(429, "DEMO_RATE_LIMITED", why, &details);
-            return Ok(Effect::reply(answer.with("retry-after", "3600")));
+            return Ok(Decision::reply(answer.with("retry-after", "3600")));
         }
         let wanted = Wanted::new(&order.capability, &order.buyer);
         let Some(seat) = self.matched(records, &wanted, tick)? else {
-            return Ok(Effect::reply(self.none_available(&order.capability)));
+            return Ok(Decision::reply(self.none_available(&order.capability)));
         };
         // It ends unpaid, and so it counts among those of its client.
         let quote = QuoteRow {
@@ -85,11 +85,11 @@ impl Gateway {
         let made = [
             told(EventKind::Matching).done(),
             told(EventKind::Paid).done(),
-            Edit::Quote(Box::new(quote)),
-            Edit::Job(Box::new(job.clone())),
+            Change::Quote(Box::new(quote)),
+            Change::Job(Box::new(job.clone())),
         ];
-        let edits = made.into_iter().chain(seat.edits(tick)).collect();
-        Ok(Effect { answer: Reaction::Wait(job.id), changes: edits })
+        let changes = made.into_iter().chain(seat.edits(tick)).collect();
+        Ok(Decision { answer: Answer::Wait(job.id), changes })
     }
 
     fn demo_order(&self, body: &str) -> Result<Order, JsonAnswer> {

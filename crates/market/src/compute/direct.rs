@@ -8,13 +8,13 @@
 use alloc::format;
 use alloc::string::String;
 
-use super::message::{JsonAnswer, Reaction, TillPayment};
+use super::message::{Answer, JsonAnswer, TillPayment};
 use super::personal::Personal;
-use super::records::Records;
+use super::records::Rows;
 use super::refused::said;
 use super::row::QuoteRow;
 use super::settings::Gateway;
-use super::{Effect, Tick};
+use super::{Decision, Now};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};
@@ -49,14 +49,14 @@ struct TransferSight {
 
 impl Gateway {
     /// Takes a transfer for a quote.
-    pub(super) fn direct<R: Records>(
+    pub(super) fn direct<R: Rows>(
         &self,
         records: &R,
         quote: QuoteRow,
         (shown, confirmations): (&DirectTransfer<'_>, u64),
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
-        let refused = |status, code: &str, why: &str| Ok(Effect::reply(said(status, code, why)));
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
+        let refused = |status, code: &str, why: &str| Ok(Decision::reply(said(status, code, why)));
         let lower = shown.hash.to_ascii_lowercase();
         let Ok(hash) = hex::decode_array::<32>(&lower) else {
             let why = "tx_hash must be a 32-byte transaction hash.";
@@ -74,7 +74,7 @@ impl Gateway {
             let job = records.job(&hold.job)?;
             return match job {
                 Some(job) if records.quote(&job.quote)?.as_ref().is_some_and(is_its) => {
-                    Ok(Effect::reply(self.told_paid(&job)))
+                    Ok(Decision::reply(self.told_paid(&job)))
                 }
                 Some(_) | None => refused(409, "TX_ALREADY_USED", USED),
             };
@@ -84,14 +84,14 @@ impl Gateway {
             return refused(409, "TX_ALREADY_USED", USED);
         }
         let Some(reply) = tick.evidence else {
-            return Ok(Effect::told(Reaction::Evidence(question(&hash, None))));
+            return Ok(Decision::told(Answer::Evidence(question(&hash, None))));
         };
         let sight = match (read(reply, &hash, WITH_BLOCK), read(reply, &hash, FIRST)) {
             (Ok(whole), _) => Ok(whole),
             (Err(_), Ok(sight)) => match sight.receipt.as_ref().map(|receipt| receipt.block) {
                 // Its time is in its block.
                 Some(block) if sight.chain == self.chain_id => {
-                    return Ok(Effect::told(Reaction::Evidence(question(&hash, Some(block)))));
+                    return Ok(Decision::told(Answer::Evidence(question(&hash, Some(block)))));
                 }
                 _ => Ok(sight),
             },
@@ -105,7 +105,7 @@ impl Gateway {
             );
         };
         if let Err(answer) = self.transferred(&quote, &sight, confirmations, tick) {
-            return Ok(Effect::reply(answer));
+            return Ok(Decision::reply(answer));
         }
         let sale = TillPayment {
             quote: quote.id,
@@ -122,7 +122,7 @@ impl Gateway {
 
     /// Whether a payment at the till is a transfer that was shown here before: a gate may take hashes
     /// too, and who shows one at both pays once.
-    pub(super) fn is_shown<R: Records>(
+    pub(super) fn is_shown<R: Rows>(
         &self,
         records: &R,
         sale: &TillPayment,
@@ -138,7 +138,7 @@ impl Gateway {
         quote: &QuoteRow,
         sight: &TransferSight,
         confirmations: u64,
-        tick: Tick<'_>,
+        tick: Now<'_>,
     ) -> Result<(), JsonAnswer> {
         let wrong = |code: &str, why: &str| Err(said(400, code, why));
         let (Some(receipt), Some(sent)) = (&sight.receipt, &sight.sent) else {

@@ -7,15 +7,15 @@ use alloc::vec::Vec;
 use super::event::event;
 use super::job::START_MS;
 use super::matching::Wanted;
-use super::message::Reaction;
-use super::records::{DueRow, Edit, Records};
+use super::message::Answer;
+use super::records::{Change, DueRow, Rows};
 use super::row::{
     EventKind, HoldKind, HoldRow, JobRow, JobState, Leave, Presence, QuoteRow, QuoteState,
     SellerRow,
 };
 use super::settings::Gateway;
 use super::till::unpaid;
-use super::{Effect, Tick};
+use super::{Decision, Now};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -26,9 +26,9 @@ const LAST_START_MS: u64 = 30_000;
 
 impl Gateway {
     /// Does what has been due for the longest time.
-    pub(super) fn due<R: Records>(&self, records: &R, tick: Tick<'_>) -> Result<Effect, R::Error> {
+    pub(super) fn due<R: Rows>(&self, records: &R, tick: Now<'_>) -> Result<Decision, R::Error> {
         match records.due(tick.now)? {
-            None => Ok(Effect::told(Reaction::Nothing)),
+            None => Ok(Decision::told(Answer::Nothing)),
             Some(DueRow::Quote(quote)) => Ok(lapse(*quote)),
             Some(DueRow::Hold(hold)) => Ok(self.look(*hold, tick)),
             Some(DueRow::Job(job)) => match job.state {
@@ -38,40 +38,40 @@ impl Gateway {
                 // Their money is due, not they.
                 JobState::Releasing | JobState::Refunding | JobState::Done | JobState::Failed => {
                     let row = JobRow { due: None, ..*job };
-                    Ok(done(Vec::from([Edit::Job(Box::new(row))])))
+                    Ok(done(Vec::from([Change::Job(Box::new(row))])))
                 }
             },
         }
     }
 
     /// Ends a job whose payment did not come.
-    fn unsettled<R: Records>(
+    fn unsettled<R: Rows>(
         &self,
         records: &R,
         job: JobRow,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let Some(quote) = records.quote(&job.quote)? else {
-            return Ok(done(Vec::from([Edit::JobGone(job.id)])));
+            return Ok(done(Vec::from([Change::JobGone(job.id)])));
         };
         Ok(done(unpaid(quote, &job, tick)))
     }
 
     /// Takes a job from a seller that let it lie, and gives it to another one, or the money back.
-    fn overtime<R: Records>(
+    fn overtime<R: Rows>(
         &self,
         records: &R,
         job: JobRow,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
-        let mut edits = Vec::new();
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
+        let mut changes = Vec::new();
         if let Some(seller) = records.seller(&job.seller)?
             && !planted(Mutant::TheDeadStayOnline)
         {
             let row =
                 SellerRow { presence: Presence::Offline, ..seller.after_lapse(&job, tick.now) };
-            edits.push(event(EventKind::SellerOffline, tick).seller(&row.id).job(&job.id).done());
-            edits.push(Edit::Seller(Box::new(row)));
+            changes.push(event(EventKind::SellerOffline, tick).seller(&row.id).job(&job.id).done());
+            changes.push(Change::Seller(Box::new(row)));
         }
         let mut tried = job.tried.clone();
         tried.push(job.seller.clone());
@@ -96,13 +96,13 @@ impl Gateway {
                 JobState::Running => r#"{"error":"The seller did not deliver in time."}"#,
                 _ => r#"{"error":"The seller did not begin in time."}"#,
             };
-            let mut effect = self.outcome(records, job, (Leave::Refund, why), tick)?;
-            edits.append(&mut effect.changes);
-            return Ok(Effect { changes: edits, answer: effect.answer });
+            let mut decision = self.outcome(records, job, (Leave::Refund, why), tick)?;
+            changes.append(&mut decision.changes);
+            return Ok(Decision { changes, answer: decision.answer });
         };
         if let Some(hold) = hold {
             let row = HoldRow { payee: seat.seller.id.clone(), ..hold };
-            edits.push(Edit::Hold(Box::new(row)));
+            changes.push(Change::Hold(Box::new(row)));
         }
         let attempts = job.attempts.saturating_add(1);
         let is_last = attempts >= MAX_ATTEMPTS && !planted(Mutant::PayoutsComeLate);
@@ -116,21 +116,21 @@ impl Gateway {
             ..job
         };
         let event = event(EventKind::Matching, tick).job(&row.id).seller(&seat.seller.id);
-        edits.push(event.payment(&row.quote.to_string()).done());
-        edits.extend(seat.edits(tick));
-        edits.push(Edit::Job(Box::new(row)));
-        Ok(done(edits))
+        changes.push(event.payment(&row.quote.to_string()).done());
+        changes.extend(seat.edits(tick));
+        changes.push(Change::Job(Box::new(row)));
+        Ok(done(changes))
     }
 }
 
-fn lapse(quote: QuoteRow) -> Effect {
+fn lapse(quote: QuoteRow) -> Decision {
     // Strangers ask for any number of quotes that lose their seats: those leave no prompts behind.
     let is_displaced = quote.state == QuoteState::Displaced;
     let prompt = if is_displaced { String::new() } else { quote.prompt.clone() };
     let row = QuoteRow { state: QuoteState::Lapsed, prompt, ..quote };
-    done(Vec::from([Edit::Quote(Box::new(row))]))
+    done(Vec::from([Change::Quote(Box::new(row))]))
 }
 
-const fn done(edits: Vec<Edit>) -> Effect {
-    Effect { answer: Reaction::Done, changes: edits }
+const fn done(changes: Vec<Change>) -> Decision {
+    Decision { answer: Answer::Done, changes }
 }

@@ -3,8 +3,8 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use super::Tick;
-use super::records::Edit;
+use super::Now;
+use super::records::Change;
 use super::row::{EventKind, EventRow};
 use super::text::{object, or_null, quoted, time};
 
@@ -12,7 +12,7 @@ use super::text::{object, or_null, quoted, time};
 pub(super) struct EventDraft(EventRow);
 
 /// An event of now.
-pub(super) fn event(kind: EventKind, tick: Tick<'_>) -> EventDraft {
+pub(super) fn event(kind: EventKind, tick: Now<'_>) -> EventDraft {
     EventDraft(EventRow {
         number: 0,
         at: tick.now,
@@ -49,9 +49,9 @@ impl EventDraft {
         self
     }
 
-    /// The edit that adds it.
-    pub fn done(self) -> Edit {
-        Edit::Event(self.0)
+    /// The change that adds it.
+    pub fn done(self) -> Change {
+        Change::Event(self.0)
     }
 }
 

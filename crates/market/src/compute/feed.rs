@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Tick;
+use super::Now;
 use super::board::{Board, MAX_EVENTS};
 use super::event::Line;
 use super::figures::{About, Figures};
@@ -228,7 +228,7 @@ impl Gateway {
         &self,
         figures: &F,
         view: View,
-        tick: Tick<'_>,
+        tick: Now<'_>,
     ) -> Result<Seen, F::Error> {
         Ok(match view {
             View::Board => Seen::Board(Box::new(self.board(figures, tick)?)),
@@ -289,7 +289,7 @@ impl Gateway {
         &self,
         figures: &F,
         reader: FeedReader,
-        tick: Tick<'_>,
+        tick: Now<'_>,
     ) -> Result<Admitted, F::Error> {
         let is_open = planted(Mutant::FeedsAreOpen);
         match reader {

@@ -1,7 +1,7 @@
 //! What a profile has seen, counted as it happens: sellers, jobs, hours and records of sellers. A
 //! view reads these few rows, never all jobs.
 //!
-//! [`Gateway::counted`] is called in the block of an instruction, with its edits, before they are
+//! [`Gateway::counted`] is called in the block of a command, with its changes, before they are
 //! written. Money is decimal text, added exactly.
 
 use alloc::string::{String, ToString};
@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::Tick;
-use super::records::{Edit, Records, Seats};
+use super::Now;
+use super::records::{Change, Rows, Seats};
 use super::row::{DaySales, EventRow, JobRow, JobState, SellerRow};
 use super::settings::Gateway;
 use farebox_base::amount::Amount;
@@ -88,7 +88,7 @@ pub enum About {
 }
 
 /// Reads for views. Each is one look into an index.
-pub trait Figures: Records {
+pub trait Figures: Rows {
     /// What the profile has seen.
     ///
     /// # Errors
@@ -165,7 +165,7 @@ pub(super) fn summed(units: &str, more: &str) -> String {
     read(units).checked_add(read(more)).unwrap_or(Amount::MAX).to_string()
 }
 
-/// What the edits of an instruction change.
+/// What a command touches, by its changes.
 struct Count {
     now: u64,
     tally: Tally,
@@ -174,25 +174,27 @@ struct Count {
 }
 
 impl Gateway {
-    /// The rows that count what these edits are about to write.
+    /// The rows that count what these changes are about to write.
     ///
     /// # Errors
     /// An error of the storage.
     pub fn counted<F: Figures>(
         &self,
         figures: &F,
-        edits: &[Edit],
-        tick: Tick<'_>,
+        changes: &[Change],
+        tick: Now<'_>,
     ) -> Result<Vec<Figure>, F::Error> {
-        let is_counted = |edit: &Edit| match edit {
-            Edit::Job(_) | Edit::JobGone(_) => true,
+        let is_counted = |change: &Change| match change {
+            Change::Job(_) | Change::JobGone(_) => true,
             // It has proven who it is just now; what proves nothing is not counted.
-            Edit::Seller(row) => row.is_bound() && row.created == tick.now,
-            Edit::Bond(_) | Edit::Quote(_) | Edit::Hold(_) | Edit::Event(_) | Edit::Leaves(_) => {
-                false
-            }
+            Change::Seller(row) => row.is_bound() && row.created == tick.now,
+            Change::Bond(_)
+            | Change::Quote(_)
+            | Change::Hold(_)
+            | Change::Event(_)
+            | Change::Leaves(_) => false,
         };
-        if !edits.iter().any(is_counted) {
+        if !changes.iter().any(is_counted) {
             return Ok(Vec::new());
         }
         let hour = hour_of(tick.now);
@@ -200,27 +202,27 @@ impl Gateway {
         let before = (tally.clone(), row.clone());
         let hour = row.unwrap_or(HourTally { hour, ..HourTally::default() });
         let mut count = Count { now: tick.now, tally, hour, records: Vec::new() };
-        for edit in edits.iter().filter(|edit| is_counted(edit)) {
-            match edit {
-                Edit::Seller(row)
+        for change in changes.iter().filter(|change| is_counted(change)) {
+            match change {
+                Change::Seller(row)
                     if figures.seller(&row.id)?.is_none_or(|known| !known.is_bound()) =>
                 {
                     count.tally.sellers = count.tally.sellers.saturating_add(1);
                 }
-                Edit::Job(row) => {
+                Change::Job(row) => {
                     let known = figures.job(&row.id)?.map(|job| job.state);
                     count.job(known, row, figures)?;
                 }
-                Edit::JobGone(id) if figures.job(id)?.is_some_and(|job| !job.state.is_over()) => {
+                Change::JobGone(id) if figures.job(id)?.is_some_and(|job| !job.state.is_over()) => {
                     count.tally.open = count.tally.open.saturating_sub(1);
                 }
-                Edit::Seller(_)
-                | Edit::JobGone(_)
-                | Edit::Bond(_)
-                | Edit::Quote(_)
-                | Edit::Hold(_)
-                | Edit::Event(_)
-                | Edit::Leaves(_) => {}
+                Change::Seller(_)
+                | Change::JobGone(_)
+                | Change::Bond(_)
+                | Change::Quote(_)
+                | Change::Hold(_)
+                | Change::Event(_)
+                | Change::Leaves(_) => {}
             }
         }
         let mut rows = Vec::new();

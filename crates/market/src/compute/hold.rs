@@ -15,13 +15,13 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::event::event;
-use super::message::{Errand, JsonAnswer, PayoutAnswer, PayoutCall, Reaction};
-use super::records::{Edit, Records};
+use super::message::{Answer, Errand, JsonAnswer, PayoutAnswer, PayoutCall};
+use super::records::{Change, Rows};
 use super::refused::not_moved;
 use super::row::{EntryRow, EventKind, HoldRow, HoldState, JobRow, JobState, Leave};
 use super::settings::Gateway;
 use super::text::{object, or_null, quoted};
-use super::{Effect, Tick};
+use super::{Decision, Now};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
@@ -54,7 +54,7 @@ enum Told {
 
 impl Gateway {
     /// Decides where held money goes, and asks the treasury.
-    pub(super) fn leave(&self, hold: HoldRow, leave: Leave, tick: Tick<'_>) -> Effect {
+    pub(super) fn leave(&self, hold: HoldRow, leave: Leave, tick: Now<'_>) -> Decision {
         let decided = match hold.state {
             HoldState::Held => leave,
             HoldState::Paying(_) | HoldState::Sent(_) | HoldState::Ended(_)
@@ -70,13 +70,13 @@ impl Gateway {
     }
 
     /// Asks the treasury for a caller. A caller's question does not lengthen the pause.
-    pub(super) fn ask_again(&self, hold: HoldRow, tick: Tick<'_>) -> Effect {
+    pub(super) fn ask_again(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
         let looks = hold.looks.saturating_sub(1);
         self.look(HoldRow { looks, ..hold }, tick)
     }
 
     /// Asks the treasury about money that is on its way.
-    pub(super) fn look(&self, hold: HoldRow, tick: Tick<'_>) -> Effect {
+    pub(super) fn look(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
         let leave = hold.state.leave();
         if let HoldState::Ended(_) = hold.state {
             return self.reported(hold, tick);
@@ -88,7 +88,7 @@ impl Gateway {
             PayoutCall::Pay(match (&hold.entry, leave) {
                 (None, Some(leave)) => self.order(&hold, leave),
                 (Some(entry), leave) => self.entrusted(&hold, entry, leave),
-                (None, None) => return Effect::told(Reaction::Nothing),
+                (None, None) => return Decision::told(Answer::Nothing),
             })
         } else {
             let (organization, _) = self.set.payer.clone();
@@ -97,26 +97,23 @@ impl Gateway {
         let errand = Errand { payment: hold.payment.clone(), fence, ask };
         let asked = Some(tick.now.saturating_add(LEASE_MS));
         let hold = HoldRow { looks, fence, due, asked, ..hold };
-        let edits = Vec::from([Edit::Hold(Box::new(hold))]);
-        Effect { answer: Reaction::Errand(Box::new(errand)), changes: edits }
+        let changes = Vec::from([Change::Hold(Box::new(hold))]);
+        Decision { answer: Answer::Errand(Box::new(errand)), changes }
     }
 
     /// Tells the gate of a refund, so that it owes it no longer.
-    fn reported(&self, hold: HoldRow, tick: Tick<'_>) -> Effect {
+    fn reported(&self, hold: HoldRow, tick: Now<'_>) -> Decision {
         if hold.looks >= MAX_REPORTS || hold.transaction.is_empty() {
-            let edits = Vec::from([Edit::Hold(Box::new(HoldRow { due: None, ..hold }))]);
-            return Effect { answer: Reaction::Done, changes: edits };
+            let changes = Vec::from([Change::Hold(Box::new(HoldRow { due: None, ..hold }))]);
+            return Decision { answer: Answer::Done, changes };
         }
         let (payment, transaction) = (hold.payment.clone(), hold.transaction.clone());
         let fence = hold.fence.saturating_add(1);
         let ask = PayoutCall::Refunded { payment: payment.clone(), transaction };
         let due = Some(tick.now.saturating_add(LEASE_MS).saturating_add(pause(hold.looks)));
         let hold = HoldRow { looks: hold.looks.saturating_add(1), fence, due, ..hold };
-        let edits = Vec::from([Edit::Hold(Box::new(hold))]);
-        Effect {
-            answer: Reaction::Errand(Box::new(Errand { payment, fence, ask })),
-            changes: edits,
-        }
+        let changes = Vec::from([Change::Hold(Box::new(hold))]);
+        Decision { answer: Answer::Errand(Box::new(Errand { payment, fence, ask })), changes }
     }
 
     /// The body of a payout. Spec: docs/treasury.md, "Payouts".
@@ -172,13 +169,13 @@ impl Gateway {
     }
 
     /// Takes the treasury's answer about a payment that is to be registered.
-    fn registered<R: Records>(
+    fn registered<R: Rows>(
         &self,
         records: &R,
         hold: HoldRow,
         answer: Option<&PayoutAnswer>,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let (told, _) = answer.map_or((Told::Unknown, String::new()), told);
         let (hash, due) = match told {
             Told::Sent(hash) | Told::Confirmed(hash) => (hash, None),
@@ -187,30 +184,30 @@ impl Gateway {
             }
         };
         let job = records.job(&hold.job)?;
-        let mut edits = Vec::from([Edit::Hold(Box::new(HoldRow { due, ..hold }))]);
-        let Some(job) = job else { return Ok(Effect { answer: Reaction::Done, changes: edits }) };
+        let mut changes = Vec::from([Change::Hold(Box::new(HoldRow { due, ..hold }))]);
+        let Some(job) = job else { return Ok(Decision { answer: Answer::Done, changes }) };
         let job = JobRow { registration: hash, ..job };
-        let reaction = Reaction::Reply(self.told_paid(&job));
+        let reaction = Answer::Reply(self.told_paid(&job));
         if due.is_none() {
-            edits.push(Edit::Job(Box::new(job)));
+            changes.push(Change::Job(Box::new(job)));
         }
-        Ok(Effect { answer: reaction, changes: edits })
+        Ok(Decision { answer: reaction, changes })
     }
 
     /// Takes the treasury's answer, and ends the job when its money has moved.
-    pub(super) fn paid_out<R: Records>(
+    pub(super) fn paid_out<R: Rows>(
         &self,
         records: &R,
         (payment, fence): (&str, u64),
         answer: Option<&PayoutAnswer>,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let hold = records.hold(payment)?.filter(|hold| hold.fence == fence);
-        let Some(hold) = hold else { return Ok(Effect::told(Reaction::Nothing)) };
+        let Some(hold) = hold else { return Ok(Decision::told(Answer::Nothing)) };
         let hold = HoldRow { asked: None, ..hold };
         let Some(leave) = hold.state.leave() else {
             return match hold.entry {
-                None => Ok(Effect::told(Reaction::Nothing)),
+                None => Ok(Decision::told(Answer::Nothing)),
                 Some(_) => self.registered(records, hold, answer, tick),
             };
         };
@@ -218,8 +215,8 @@ impl Gateway {
             // 404: the gate keeps the payment no longer, or no one may tell it.
             let is_heard = answer.is_some_and(|answer| matches!(answer.status, 200 | 404));
             let due = Some(tick.now.saturating_add(pause(hold.looks))).filter(|_| !is_heard);
-            let edits = Vec::from([Edit::Hold(Box::new(HoldRow { due, ..hold }))]);
-            return Ok(Effect { answer: Reaction::Done, changes: edits });
+            let changes = Vec::from([Change::Hold(Box::new(HoldRow { due, ..hold }))]);
+            return Ok(Decision { answer: Answer::Done, changes });
         }
         let (told, payout) = answer.map_or((Told::Unknown, String::new()), told);
         // A payment in a contract is asked for again by itself: that drives it on.
@@ -232,7 +229,7 @@ impl Gateway {
         };
         let (state, hash) = match (&told, hold.state) {
             (_, HoldState::Held | HoldState::Ended(_)) => {
-                return Ok(Effect::told(Reaction::Nothing));
+                return Ok(Decision::told(Answer::Nothing));
             }
             (Told::Confirmed(hash), HoldState::Paying(_) | HoldState::Sent(_)) => {
                 (HoldState::Ended(leave), hash)
@@ -271,8 +268,8 @@ impl Gateway {
         hold: HoldRow,
         job: Option<JobRow>,
         leave: Leave,
-        news: Option<Tick<'_>>,
-    ) -> Effect {
+        news: Option<Now<'_>>,
+    ) -> Decision {
         let (kind, state, status) = match leave {
             Leave::Release => (EventKind::Released, JobState::Done, "released"),
             Leave::Refund => (EventKind::Refunded, JobState::Failed, "refunded"),
@@ -282,27 +279,27 @@ impl Gateway {
             let event = event(kind, tick).job(&hold.job).payment(&hold.payment);
             event.seller(&hold.payee).transaction(&hash).done()
         });
-        let mut edits: Vec<Edit> = news.into_iter().collect();
-        edits.push(Edit::Hold(Box::new(hold)));
-        let Some(job) = job else { return Effect { answer: Reaction::Done, changes: edits } };
+        let mut changes: Vec<Change> = news.into_iter().collect();
+        changes.push(Change::Hold(Box::new(hold)));
+        let Some(job) = job else { return Decision { answer: Answer::Done, changes } };
         let job = JobRow { state, ..job };
         let how = object(&[("status", quoted(status)), ("tx_hash", or_null(&hash))]);
         let answer = JsonAnswer::new(200, self.ended(&job, leave, how));
-        edits.push(Edit::Job(Box::new(job)));
-        Effect { answer: Reaction::Reply(answer), changes: edits }
+        changes.push(Change::Job(Box::new(job)));
+        Decision { answer: Answer::Reply(answer), changes }
     }
 }
 
 /// Money that did not move yet; `news` is given when there is something to tell.
-fn not_yet(hold: HoldRow, leave: Leave, news: Option<Tick<'_>>) -> Effect {
+fn not_yet(hold: HoldRow, leave: Leave, news: Option<Now<'_>>) -> Decision {
     let kind = match leave {
         Leave::Release => EventKind::ReleaseFailed,
         Leave::Refund => EventKind::RefundFailed,
     };
     let news = news.map(|tick| event(kind, tick).job(&hold.job).payment(&hold.payment).done());
-    let mut edits: Vec<Edit> = news.into_iter().collect();
-    edits.push(Edit::Hold(Box::new(hold)));
-    Effect { answer: Reaction::Reply(not_moved(leave)), changes: edits }
+    let mut changes: Vec<Change> = news.into_iter().collect();
+    changes.push(Change::Hold(Box::new(hold)));
+    Decision { answer: Answer::Reply(not_moved(leave)), changes }
 }
 
 /// Milliseconds to the next look: doubled each time, up to half a minute in the first hour.

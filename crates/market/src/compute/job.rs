@@ -5,9 +5,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::event::event;
-use super::message::{Callback, JsonAnswer, Reaction, SellerRequest};
+use super::message::{Answer, Callback, JsonAnswer, SellerRequest};
 use super::quote::DEMO_BUYER;
-use super::records::{Edit, Records};
+use super::records::{Change, Rows};
 use super::refused::{bad_state, invalid, no_signature, not_moved, said, under_way};
 use super::row::{
     EventKind, HoldKind, HoldRow, JobRow, JobState, Leave, QuoteRow, SellerRow, Signer,
@@ -15,7 +15,7 @@ use super::row::{
 use super::seal::bearer;
 use super::settings::Gateway;
 use super::text::{list, object, or_null, quoted, time};
-use super::{Effect, Tick};
+use super::{Decision, Now};
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::ct_eq;
@@ -32,7 +32,7 @@ const MAX_RESULT_BYTES: usize = 64 * 1024;
 
 impl Gateway {
     /// A job of a quote, its payment not settled yet.
-    pub(super) fn new_job(&self, quote: &QuoteRow, seller: &str, tick: Tick<'_>) -> JobRow {
+    pub(super) fn new_job(&self, quote: &QuoteRow, seller: &str, tick: Now<'_>) -> JobRow {
         JobRow {
             id: tick.fresh_job(self),
             quote: quote.id.clone(),
@@ -103,28 +103,28 @@ impl Gateway {
     }
 
     /// Looks again for the work that a buyer's request waits for.
-    pub(super) fn follow<R: Records>(&self, records: &R, id: &str) -> Result<Effect, R::Error> {
+    pub(super) fn follow<R: Rows>(&self, records: &R, id: &str) -> Result<Decision, R::Error> {
         let Some(job) = records.job(id)? else {
-            return Ok(Effect::reply(no_job()));
+            return Ok(Decision::reply(no_job()));
         };
         let over = self.told_over(&job);
-        Ok(over.map_or_else(|| Effect::told(Reaction::Wait(id.to_string())), Effect::reply))
+        Ok(over.map_or_else(|| Decision::told(Answer::Wait(id.to_string())), Decision::reply))
     }
 
     /// Shows a job to who has its token.
-    pub(super) fn read_job<R: Records>(
+    pub(super) fn read_job<R: Rows>(
         &self,
         records: &R,
         (authorization, id): (&str, &str),
-    ) -> Result<Effect, R::Error> {
+    ) -> Result<Decision, R::Error> {
         let token = self.job_token(id);
         let is_its = ct_eq(bearer(authorization).as_bytes(), token.as_bytes());
         if !is_its && !planted(Mutant::JobsAreOpen) {
             let why = "A job is read with the job_token that verify returned.";
-            return Ok(Effect::reply(said(403, "JOB_TOKEN_INVALID", why)));
+            return Ok(Decision::reply(said(403, "JOB_TOKEN_INVALID", why)));
         }
         let Some(job) = records.job(id)? else {
-            return Ok(Effect::reply(no_job()));
+            return Ok(Decision::reply(no_job()));
         };
         // Who waits for the work gets it with the answer that is charged, and by no other way.
         let is_shown = job.hold != HoldKind::Completion || job.state == JobState::Failed;
@@ -136,22 +136,22 @@ impl Gateway {
             ("status", quoted(job.state.status())),
             ("result", result.unwrap_or_else(|| "null".to_string())),
         ];
-        Ok(Effect::reply(JsonAnswer::new(200, object(&members))))
+        Ok(Decision::reply(JsonAnswer::new(200, object(&members))))
     }
 
     /// Shows a seller what it has to do.
-    pub(super) fn seller_jobs<R: Records>(
+    pub(super) fn seller_jobs<R: Rows>(
         &self,
         records: &R,
         request: &SellerRequest,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         if let Err(answer) = self.fields(&request.body) {
-            return Ok(Effect::reply(answer));
+            return Ok(Decision::reply(answer));
         }
         let seller = match self.caller(records, request, ("poll", "seller-jobs"), tick)? {
             Ok(seller) => seller,
-            Err(reaction) => return Ok(Effect::told(reaction)),
+            Err(reaction) => return Ok(Decision::told(reaction)),
         };
         let jobs = records.jobs(&seller.id, MAX_SHOWN)?;
         let members = [
@@ -159,7 +159,7 @@ impl Gateway {
             ("network_profile", quoted(self.profile().name())),
             ("jobs", list(jobs.iter().map(|job| self.to_do(job)))),
         ];
-        Ok(Effect::reply(JsonAnswer::new(200, object(&members))))
+        Ok(Decision::reply(JsonAnswer::new(200, object(&members))))
     }
 
     fn to_do(&self, job: &JobRow) -> String {
@@ -183,14 +183,14 @@ impl Gateway {
     }
 
     /// The seller that a request about jobs comes from. What is not proven learns nothing.
-    fn caller<R: Records>(
+    fn caller<R: Rows>(
         &self,
         records: &R,
         request: &SellerRequest,
         about: (&str, &str),
-        tick: Tick<'_>,
-    ) -> Result<Result<SellerRow, Reaction>, R::Error> {
-        let refused = |answer: JsonAnswer| Ok(Err(Reaction::Reply(answer)));
+        tick: Now<'_>,
+    ) -> Result<Result<SellerRow, Answer>, R::Error> {
+        let refused = |answer: JsonAnswer| Ok(Err(Answer::Reply(answer)));
         let read = self.fields_of_job(&request.body);
         let (id, fields) = match read.and_then(|fields| Ok((self.seller_id(&fields)?, fields))) {
             Ok(read) => read,
@@ -216,27 +216,27 @@ impl Gateway {
     }
 
     /// A seller begins, delivers, or gives up.
-    pub(super) fn call<R: Records>(
+    pub(super) fn call<R: Rows>(
         &self,
         records: &R,
         (id, callback): (&str, Callback),
         request: &SellerRequest,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let result = match self.delivered(callback, &request.body) {
             Ok(result) => result,
-            Err(answer) => return Ok(Effect::reply(answer)),
+            Err(answer) => return Ok(Decision::reply(answer)),
         };
         let seller = match self.caller(records, request, (callback.name(), id), tick)? {
             Ok(seller) => seller,
-            Err(reaction) => return Ok(Effect::told(reaction)),
+            Err(reaction) => return Ok(Decision::told(reaction)),
         };
         let Some(job) = records.job(id)? else {
-            return Ok(Effect::reply(no_job()));
+            return Ok(Decision::reply(no_job()));
         };
         if job.seller != seller.id && !planted(Mutant::AnySellerServes) {
             let why = "The job belongs to another seller.";
-            return Ok(Effect::reply(said(403, "SELLER_MISMATCH", why)));
+            return Ok(Decision::reply(said(403, "SELLER_MISMATCH", why)));
         }
         match (callback, job.state) {
             (Callback::Start, JobState::Paid) => Ok(self.begin(job, tick)),
@@ -260,7 +260,7 @@ impl Gateway {
                 | JobState::Refunding
                 | JobState::Done
                 | JobState::Failed,
-            ) => Ok(Effect::reply(bad_state(job.state.status()))),
+            ) => Ok(Decision::reply(bad_state(job.state.status()))),
         }
     }
 
@@ -284,28 +284,28 @@ impl Gateway {
         }
     }
 
-    fn begin(&self, job: JobRow, tick: Tick<'_>) -> Effect {
+    fn begin(&self, job: JobRow, tick: Now<'_>) -> Decision {
         let due = tick.now.saturating_add(RUN_MS);
         let due = job.waits.map_or(due, |waits| waits.min(due));
         let members = [("job_id", quoted(&job.id)), ("status", quoted("running"))];
         let answer = JsonAnswer::new(200, object(&members));
         let event = event(EventKind::Running, tick).job(&job.id).seller(&job.seller).done();
         let row = JobRow { state: JobState::Running, due: Some(due), ..job };
-        let edits = Vec::from([Edit::Job(Box::new(row)), event]);
-        Effect { answer: Reaction::Reply(answer), changes: edits }
+        let changes = Vec::from([Change::Job(Box::new(row)), event]);
+        Decision { answer: Answer::Reply(answer), changes }
     }
 
     /// Decides how a job ends, and with it where its money goes: once.
-    pub(super) fn outcome<R: Records>(
+    pub(super) fn outcome<R: Rows>(
         &self,
         records: &R,
         job: JobRow,
         (leave, result): (Leave, &str),
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let is_late = job.waits.is_some_and(|waits| tick.now >= waits);
         if leave == Leave::Release && is_late && !planted(Mutant::LateWorkIsPaid) {
-            return Ok(Effect::reply(bad_state("late")));
+            return Ok(Decision::reply(bad_state("late")));
         }
         let result = self.seal(tick.fresh_quote(), &job.id, result);
         let job = JobRow { result, due: None, ..job };
@@ -317,13 +317,13 @@ impl Gateway {
     }
 
     /// Has the money of a job leave, whose outcome is decided and whose result is there.
-    pub(super) fn concluded<R: Records>(
+    pub(super) fn concluded<R: Rows>(
         &self,
         records: &R,
         job: JobRow,
         leave: Leave,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let kind = match leave {
             Leave::Release => EventKind::Done,
             Leave::Refund => EventKind::Failed,
@@ -333,22 +333,22 @@ impl Gateway {
             Leave::Release => records.seller(&job.seller)?.and_then(SellerRow::after_work),
             Leave::Refund => None,
         };
-        let worked = worked.map(|row| Edit::Seller(Box::new(row)));
+        let worked = worked.map(|row| Change::Seller(Box::new(row)));
         let job = JobRow { due: None, proving: None, ..job };
         match job.hold {
             HoldKind::Escrow | HoldKind::Contract => {
                 let Some(hold) = records.hold(&job.payment)? else {
-                    return Ok(Effect::reply(not_moved(leave)));
+                    return Ok(Decision::reply(not_moved(leave)));
                 };
                 let hold = HoldRow { payee: job.seller.clone(), ..hold };
-                let mut effect = self.leave(hold, leave, tick);
-                effect.changes.extend(worked);
+                let mut decision = self.leave(hold, leave, tick);
+                decision.changes.extend(worked);
                 let state = match leave {
                     Leave::Release => JobState::Releasing,
                     Leave::Refund => JobState::Refunding,
                 };
-                effect.changes.extend([Edit::Job(Box::new(JobRow { state, ..job })), event]);
-                Ok(effect)
+                decision.changes.extend([Change::Job(Box::new(JobRow { state, ..job })), event]);
+                Ok(decision)
             }
             HoldKind::Completion | HoldKind::Mock => {
                 let (state, skipped) = match leave {
@@ -356,40 +356,40 @@ impl Gateway {
                     Leave::Refund => (JobState::Failed, EventKind::RefundSkipped),
                 };
                 let job = JobRow { state, ..job };
-                let reaction = Reaction::Reply(self.told_skipped(&job, leave));
-                let mut edits = Vec::from([event]);
-                edits.extend(worked);
+                let answer = Answer::Reply(self.told_skipped(&job, leave));
+                let mut changes = Vec::from([event]);
+                changes.extend(worked);
                 if job.hold == HoldKind::Mock {
                     let told = |kind| super::event::event(kind, tick).job(&job.id);
-                    edits.push(told(skipped).seller(&job.seller).done());
+                    changes.push(told(skipped).seller(&job.seller).done());
                     if job.buyer == DEMO_BUYER && leave == Leave::Release {
-                        edits.push(told(EventKind::DemoDone).seller(&job.seller).done());
+                        changes.push(told(EventKind::DemoDone).seller(&job.seller).done());
                     }
                 }
-                edits.push(Edit::Job(Box::new(job)));
-                Ok(Effect { answer: reaction, changes: edits })
+                changes.push(Change::Job(Box::new(job)));
+                Ok(Decision { answer, changes })
             }
         }
     }
 
     /// A seller asks again for an outcome that is decided: its money is asked for again, if the
     /// last try is over and the next one is due.
-    fn pressed<R: Records>(
+    fn pressed<R: Rows>(
         &self,
         records: &R,
         job: &JobRow,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let hold = records.hold(&job.payment)?;
         let leave = hold.as_ref().and_then(|hold| hold.state.leave()).unwrap_or(Leave::Release);
         let judged = job.proving.and_then(|proving| proving.asked);
         let asked = hold.as_ref().and_then(|hold| hold.asked).or(judged);
         if asked.is_some_and(|until| tick.now < until) {
-            return Ok(Effect::reply(under_way(leave)));
+            return Ok(Decision::reply(under_way(leave)));
         }
         match hold.filter(|hold| hold.due.is_some_and(|due| due <= tick.now)) {
             Some(hold) => Ok(self.ask_again(hold, tick)),
-            None => Ok(Effect::reply(not_moved(leave))),
+            None => Ok(Decision::reply(not_moved(leave))),
         }
     }
 

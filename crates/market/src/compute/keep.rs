@@ -8,10 +8,10 @@
 
 use alloc::vec::Vec;
 
-use super::message::Reaction;
-use super::records::{Edit, Ends, LeavingRow, Records};
+use super::message::Answer;
+use super::records::{Change, Ends, LeavingRow, Rows};
 use super::settings::Gateway;
-use super::{Effect, Tick};
+use super::{Decision, Now};
 use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds for which what is over is kept.
@@ -26,22 +26,18 @@ const DAY_MS: u64 = 86_400_000;
 
 impl Gateway {
     /// Deletes some rows that leave.
-    pub(super) fn sweep<R: Records>(
-        &self,
-        records: &R,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+    pub(super) fn sweep<R: Rows>(&self, records: &R, tick: Now<'_>) -> Result<Decision, R::Error> {
         let ends = Ends {
             over: tick.now.saturating_sub(KEEP_MS),
             unsold: tick.now.saturating_sub(UNSOLD_MS),
         };
         let leaving = if planted(Mutant::RowsStay) { Vec::new() } else { records.leaving(ends)? };
-        let edits: Vec<Edit> = leaving.into_iter().map(leave).collect();
-        let reaction = if edits.is_empty() { Reaction::Nothing } else { Reaction::Done };
-        Ok(Effect { answer: reaction, changes: edits })
+        let changes: Vec<Change> = leaving.into_iter().map(leave).collect();
+        let answer = if changes.is_empty() { Answer::Nothing } else { Answer::Done };
+        Ok(Decision { answer, changes })
     }
 }
 
-fn leave(row: LeavingRow) -> Edit {
-    Edit::Leaves(row)
+fn leave(row: LeavingRow) -> Change {
+    Change::Leaves(row)
 }

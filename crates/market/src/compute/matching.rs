@@ -2,8 +2,8 @@
 
 use alloc::string::String;
 
-use super::Tick;
-use super::records::Records;
+use super::Now;
+use super::records::Rows;
 use super::row::SellerRow;
 use super::seat::{Claim, Seat};
 use super::seller::HEARTBEAT_MS;
@@ -38,11 +38,11 @@ impl Gateway {
     /// A seat of the seller that has what is wanted: of the cheapest one, among equals a free seat
     /// before that of an unpaid quote, of those the seller that was given nothing for the longest
     /// time.
-    pub(super) fn matched<R: Records>(
+    pub(super) fn matched<R: Rows>(
         &self,
         records: &R,
         wanted: &Wanted<'_>,
-        tick: Tick<'_>,
+        tick: Now<'_>,
     ) -> Result<Option<Seat>, R::Error> {
         let since = tick.now.saturating_sub(HEARTBEAT_MS);
         let mut last: Option<SellerRow> = None;

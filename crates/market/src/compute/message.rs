@@ -49,10 +49,10 @@ impl Callback {
     }
 }
 
-/// An instruction. The Worker passes on what came; the object decides everything.
+/// A command. The Worker passes on what came; the object decides everything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Instruction {
+pub enum Command {
     /// `POST sellers/register`.
     Register {
         /// The client's network address, never of a header that clients write.
@@ -66,7 +66,7 @@ pub enum Instruction {
         client: String,
         /// The request.
         request: SellerRequest,
-        /// The node's reply to a [`Reaction::Evidence`]; empty if none came; `None` at first.
+        /// The node's reply to an [`Answer::Evidence`]; empty if none came; `None` at first.
         evidence: Option<String>,
     },
     /// `POST sellers/session`.
@@ -75,7 +75,7 @@ pub enum Instruction {
         request: SellerRequest,
         /// Who the identity token in `Authorization` belongs to, if it is one.
         identity: Option<Identity>,
-        /// The node's reply to a [`Reaction::Evidence`]; empty if none came; `None` at first.
+        /// The node's reply to an [`Answer::Evidence`]; empty if none came; `None` at first.
         evidence: Option<String>,
     },
     /// `POST sellers/heartbeat`.
@@ -109,7 +109,7 @@ pub enum Instruction {
         /// The body.
         body: String,
     },
-    /// What the gate answered to a [`Reaction::Till`].
+    /// What the gate answered to an [`Answer::Till`].
     Taken {
         /// The quote.
         quote: String,
@@ -121,7 +121,7 @@ pub enum Instruction {
     },
     /// The gate asks for the price of this URL.
     Price(String),
-    /// The gate has no price for this quote of a [`Reaction::Terms`].
+    /// The gate has no price for this quote of an [`Answer::Terms`].
     Unpriced(String),
     /// A request that the gate forwarded to `/till/…`, its signature checked.
     Sold(Box<TillPayment>),
@@ -163,18 +163,18 @@ pub enum Instruction {
         /// Its answer.
         answer: Option<String>,
     },
-    /// `POST demo/run`. On [`Reaction::Wait`] the answer is the one of [`View::Demo`](super::feed::View::Demo).
+    /// `POST demo/run`. On [`Answer::Wait`] the answer is the one of [`View::Demo`](super::feed::View::Demo).
     Demo {
         /// The client's network address, never of a header that clients write.
         client: String,
         /// The body.
         body: String,
     },
-    /// An instruction again, with the node's reply to its [`Reaction::Evidence`]; empty if none came.
-    Replied(Box<Instruction>, String),
+    /// A command again, with the node's reply to its [`Answer::Evidence`]; empty if none came.
+    Replied(Box<Command>, String),
     /// Does one thing that is due.
     Due,
-    /// Deletes some rows that leave; there are more after a [`Reaction::Done`].
+    /// Deletes some rows that leave; there are more after an [`Answer::Done`].
     Sweep,
 }
 
@@ -209,23 +209,23 @@ pub struct PayoutAnswer {
 /// What the object answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reaction {
+pub enum Answer {
     /// The response to the client.
     Reply(JsonAnswer),
     /// The response to the client, with the header fields of the gate's terms for this quote.
     Terms(String, JsonAnswer),
     /// Send the client's payment to the till of this quote, tell what came with
-    /// [`Instruction::Taken`], and answer with the reply to that, or with the gate's answer if there
+    /// [`Command::Taken`], and answer with the reply to that, or with the gate's answer if there
     /// is none.
     Till(String),
-    /// Send this body to the profile's node, and repeat the instruction with its reply: in its own
-    /// field if it has one, else in [`Instruction::Replied`].
+    /// Send this body to the profile's node, and repeat the command with its reply: in its own
+    /// field if it has one, else in [`Command::Replied`].
     Evidence(String),
-    /// Ask with [`Instruction::Follow`] for this job again.
+    /// Ask with [`Command::Follow`] for this job again.
     Wait(String),
-    /// Do this, and report with [`Instruction::PaidOut`].
+    /// Do this, and report with [`Command::PaidOut`].
     Errand(Box<Errand>),
-    /// Ask the bound Worker, and report with [`Instruction::Proven`].
+    /// Ask the bound Worker, and report with [`Command::Proven`].
     Prove(Box<ProofQuestion>),
     /// It is done; there may be more that is due.
     Done,
@@ -233,7 +233,7 @@ pub enum Reaction {
     Nothing,
 }
 
-impl From<JsonAnswer> for Reaction {
+impl From<JsonAnswer> for Answer {
     fn from(reply: JsonAnswer) -> Self {
         Self::Reply(reply)
     }

@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use serde_json::Value;
 
 use super::body::MAX_BODY_BYTES;
-use super::message::{Instruction, JsonAnswer, TillPayment};
+use super::message::{Command, JsonAnswer, TillPayment};
 use super::refused::{no_json, said};
 use super::settings::{Gateway, Profile};
 use super::till::quote_in;
@@ -24,12 +24,12 @@ const MAX_SKEW_SECS: u64 = 300;
 ///
 /// # Errors
 /// The answer where the question is about no quote.
-pub fn price_asked(body: &str) -> Result<(Profile, Instruction), JsonAnswer> {
+pub fn price_asked(body: &str) -> Result<(Profile, Command), JsonAnswer> {
     let none = || said(404, "QUOTE_EXPIRED", "No such quote can be paid now.");
     let question = json::parse_with(body.as_bytes(), MAX_BODY_BYTES).map_err(|_| no_json())?;
     let url = question.get("url").and_then(Value::as_str).ok_or_else(none)?;
     let profile = quote_in(url).and_then(Profile::of_id).ok_or_else(none)?;
-    Ok((profile, Instruction::Price(url.to_string())))
+    Ok((profile, Command::Price(url.to_string())))
 }
 
 impl Profiles {
@@ -43,7 +43,7 @@ impl Profiles {
         signature: &str,
         body: &str,
         now_ms: u64,
-    ) -> Result<Option<(Profile, Instruction)>, JsonAnswer> {
+    ) -> Result<Option<(Profile, Command)>, JsonAnswer> {
         if !self.is_notice(signature, body, now_ms) && !planted(Mutant::AnyoneNotifies) {
             return Err(said(403, "NOTICE_NOT_SIGNED", "Only the gate's own notices are taken."));
         }
@@ -68,7 +68,7 @@ impl Profiles {
         };
         let holds = |it: &&Gateway| it.set.hold.has_money() && it.is_ours(&sale);
         let gateway = self.gateways().find(holds);
-        Ok(gateway.map(Gateway::profile).map(|it| (it, Instruction::Owed(Box::new(sale)))))
+        Ok(gateway.map(Gateway::profile).map(|it| (it, Command::Owed(Box::new(sale)))))
     }
 
     fn is_notice(&self, signature: &str, body: &str, now_ms: u64) -> bool {

@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::Tick;
+use super::Now;
 use super::body::Fields;
-use super::message::{JsonAnswer, Reaction};
+use super::message::{Answer, JsonAnswer};
 use super::refused::no_signature;
 use super::settings::Gateway;
 use farebox_base::encoding::hex;
@@ -91,15 +91,15 @@ impl Gateway {
         &self,
         fields: &Fields,
         (action, job): (&str, &str),
-        tick: Tick<'_>,
-    ) -> Result<(), Reaction> {
+        tick: Now<'_>,
+    ) -> Result<(), Answer> {
         let make = |seller: &str, signed_at: &str| callback_text((action, job), seller, signed_at);
-        let signed = self.signed(fields, make, tick).map_err(Reaction::Reply)?;
-        let refused = |why: &str| Err(Reaction::Reply(no_signature(why)));
+        let signed = self.signed(fields, make, tick).map_err(Answer::Reply)?;
+        let refused = |why: &str| Err(Answer::Reply(no_signature(why)));
         if signed.is_by_key() || planted(Mutant::AnySignatureCalls) {
             return Ok(());
         }
-        let Some(reply) = tick.evidence else { return Err(Reaction::Evidence(signed.question())) };
+        let Some(reply) = tick.evidence else { return Err(Answer::Evidence(signed.question())) };
         match signed.is_by_contract(self.chain_id, reply) {
             Some(true) => Ok(()),
             Some(false) => refused("seller_signature does not match seller_id."),
@@ -112,7 +112,7 @@ impl Gateway {
         &self,
         fields: &Fields,
         agent: &str,
-        tick: Tick<'_>,
+        tick: Now<'_>,
     ) -> Result<Option<Personal>, JsonAnswer> {
         if fields.value("seller_signature").is_none_or(Value::is_null) {
             return Ok(None);
@@ -132,7 +132,7 @@ impl Gateway {
         &self,
         fields: &Fields,
         make: impl Fn(&str, &str) -> String,
-        tick: Tick<'_>,
+        tick: Now<'_>,
     ) -> Result<Personal, JsonAnswer> {
         let refused = |why: &str| Err(no_signature(why));
         let text = |name: &str| fields.value(name).and_then(Value::as_str).map(str::trim);

@@ -10,13 +10,13 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::message::{ProofQuestion, Reaction};
-use super::records::{Edit, Records};
+use super::message::{Answer, ProofQuestion};
+use super::records::{Change, Rows};
 use super::refused::not_moved;
 use super::row::{JobRow, JobState, Leave, Proving};
 use super::settings::{Gateway, Unjudged};
 use super::text::{object, quoted};
-use super::{Effect, Tick};
+use super::{Decision, Now};
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -33,7 +33,7 @@ const MAX_REASON: usize = 300;
 
 impl Gateway {
     /// Asks about a result; the job has it already.
-    pub(super) fn prove(&self, job: JobRow, tick: Tick<'_>) -> Effect {
+    pub(super) fn prove(&self, job: JobRow, tick: Now<'_>) -> Decision {
         let known = job.proving.unwrap_or_default();
         let (fence, tries) = (known.fence.saturating_add(1), known.tries.saturating_add(1));
         let prompt = self.unseal(&job.quote, &job.prompt).unwrap_or_default();
@@ -56,21 +56,21 @@ impl Gateway {
             due: Some(until),
             ..job
         };
-        let edits = Vec::from([Edit::Job(Box::new(row))]);
-        Effect { answer: Reaction::Prove(Box::new(question)), changes: edits }
+        let changes = Vec::from([Change::Job(Box::new(row))]);
+        Decision { answer: Answer::Prove(Box::new(question)), changes }
     }
 
     /// Takes the Worker's answer.
-    pub(super) fn proven<R: Records>(
+    pub(super) fn proven<R: Rows>(
         &self,
         records: &R,
         (id, fence): (&str, u64),
         answer: Option<&str>,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let job = records.job(id)?.filter(|job| job.state == JobState::Releasing);
         let found = job.and_then(|job| Some((job.proving.filter(|it| it.fence == fence)?, job)));
-        let Some((proving, job)) = found else { return Ok(Effect::told(Reaction::Nothing)) };
+        let Some((proving, job)) = found else { return Ok(Decision::told(Answer::Nothing)) };
         let is_late = job.waits.is_some_and(|waits| tick.now >= waits);
         match verdict(answer) {
             _ if is_late && !planted(Mutant::LateWorkIsPaid) => {
@@ -85,9 +85,9 @@ impl Gateway {
                 let pause = PAUSE_MS.checked_shl(proving.tries).unwrap_or(LEASE_MS);
                 let due = Some(tick.now.saturating_add(pause));
                 let proving = Some(Proving { asked: None, ..proving });
-                let edits = Vec::from([Edit::Job(Box::new(JobRow { due, proving, ..job }))]);
-                let reaction = Reaction::Reply(not_moved(Leave::Release));
-                Ok(Effect { answer: reaction, changes: edits })
+                let changes = Vec::from([Change::Job(Box::new(JobRow { due, proving, ..job }))]);
+                let reaction = Answer::Reply(not_moved(Leave::Release));
+                Ok(Decision { answer: reaction, changes })
             }
             None => match self.set.unjudged {
                 Some(Unjudged::Released) => self.concluded(records, job, Leave::Release, tick),
@@ -99,13 +99,13 @@ impl Gateway {
     }
 
     /// Pays a job back whose result was not accepted; the result is not kept.
-    fn rejected<R: Records>(
+    fn rejected<R: Rows>(
         &self,
         records: &R,
         job: JobRow,
         reason: &str,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let why = object(&[("error", quoted(reason))]);
         let result = self.seal(tick.fresh_quote(), &job.id, &why);
         self.concluded(records, JobRow { result, ..job }, Leave::Refund, tick)

@@ -8,14 +8,14 @@ use alloc::string::{String, ToString};
 use super::body::{Fields, spelled};
 use super::event::event;
 use super::matching::Wanted;
-use super::message::{JsonAnswer, Reaction};
-use super::records::{Edit, Records};
+use super::message::{Answer, JsonAnswer};
+use super::records::{Change, Rows};
 use super::refused::{detailed, said};
 use super::row::{EventKind, HoldKind, QuoteRow, QuoteState, SellerRow};
 use super::seat::{Claim, firm_until};
 use super::settings::Gateway;
 use super::text::{list, object, quoted};
-use super::{Effect, Tick};
+use super::{Decision, Now};
 use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
@@ -59,16 +59,16 @@ impl Gateway {
     }
 
     /// Holds a seat, or answers with the one that the same request has.
-    pub(super) fn quote<R: Records>(
+    pub(super) fn quote<R: Rows>(
         &self,
         records: &R,
         (client, body): (&str, &str),
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let read = self.fields(body).and_then(|fields| Order::of(&fields));
         let order = match read {
             Ok(order) => order,
-            Err(answer) => return Ok(Effect::reply(answer)),
+            Err(answer) => return Ok(Decision::reply(answer)),
         };
         let fingerprint = self.fingerprint(&order);
         let known = records.quote_of(&fingerprint)?.filter(|quote| quote.is_open(tick.now));
@@ -76,7 +76,7 @@ impl Gateway {
             && (quote.has_seat(tick.now)
                 || self.seat_of(records, &quote, Claim::Payment, tick)?.is_some())
         {
-            return Ok(Effect::told(self.terms(&quote, tick)));
+            return Ok(Decision::told(self.terms(&quote, tick)));
         }
         let unsold = records.unsold(client, tick.now.saturating_sub(HOUR_MS))?;
         let is_pending = |quote: &&QuoteRow| match quote.state {
@@ -90,11 +90,11 @@ impl Gateway {
         if is_over && !planted(Mutant::QuotesPileUp) {
             let why = "Pay or let expire the quotes that you have before you request another one.";
             let answer = said(429, "QUOTE_LIMIT_REACHED", why).with("retry-after", "60");
-            return Ok(Effect::reply(answer));
+            return Ok(Decision::reply(answer));
         }
         let wanted = Wanted::new(&order.capability, &order.buyer);
         let Some(seat) = self.matched(records, &wanted, tick)? else {
-            return Ok(Effect::reply(self.none_available(&order.capability)));
+            return Ok(Decision::reply(self.none_available(&order.capability)));
         };
         let quote = QuoteRow {
             firm: firm_until(unsold.len(), tick),
@@ -103,8 +103,8 @@ impl Gateway {
         let event = event(EventKind::Matching, tick).payment(&quote.id);
         let event = event.seller(&seat.seller.id).done();
         let reaction = self.terms(&quote, tick);
-        let edits = seat.edits(tick).chain([Edit::Quote(Box::new(quote)), event]).collect();
-        Ok(Effect { answer: reaction, changes: edits })
+        let changes = seat.edits(tick).chain([Change::Quote(Box::new(quote)), event]).collect();
+        Ok(Decision { answer: reaction, changes })
     }
 
     /// The quote that holds a seat of this seller.
@@ -114,7 +114,7 @@ impl Gateway {
         order: &Order,
         fingerprint: String,
         seller: &SellerRow,
-        tick: Tick<'_>,
+        tick: Now<'_>,
     ) -> QuoteRow {
         let id = hex::encode(&self.marked(tick.fresh_quote()));
         QuoteRow {
@@ -148,7 +148,7 @@ impl Gateway {
     }
 
     /// The 402 of a quote.
-    pub(super) fn terms(&self, quote: &QuoteRow, tick: Tick<'_>) -> Reaction {
+    pub(super) fn terms(&self, quote: &QuoteRow, tick: Now<'_>) -> Answer {
         self.asking(quote, ("Payment Required", "PAYMENT_REQUIRED"), tick)
     }
 
@@ -157,8 +157,8 @@ impl Gateway {
         &self,
         quote: &QuoteRow,
         (error, code): (&str, &str),
-        tick: Tick<'_>,
-    ) -> Reaction {
+        tick: Now<'_>,
+    ) -> Answer {
         let left = quote.until.saturating_sub(tick.now).div_ceil(1000);
         let members = [
             ("error", quoted(error)),
@@ -182,10 +182,10 @@ impl Gateway {
         let answer = JsonAnswer::new(402, object(&members));
         match self.set.hold {
             HoldKind::Completion | HoldKind::Escrow | HoldKind::Contract => {
-                Reaction::Terms(quote.id.clone(), answer)
+                Answer::Terms(quote.id.clone(), answer)
             }
             // The till has no price for it.
-            HoldKind::Mock => Reaction::Reply(answer),
+            HoldKind::Mock => Answer::Reply(answer),
         }
     }
 

@@ -88,7 +88,7 @@ pub enum LeavingRow {
 }
 
 /// Reads of the gateway's rows. Each is one look into an index.
-pub trait Records {
+pub trait Rows {
     /// The storage's error.
     type Error;
 
@@ -242,10 +242,10 @@ pub trait Records {
     fn due(&self, now: u64) -> Result<Option<DueRow>, Self::Error>;
 }
 
-/// One write. All of an instruction are made in the block that read the rows, before its reaction
+/// One write. All of a command are made in the block that read the rows, before its answer
 /// leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Edit {
+pub enum Change {
     /// Puts a seller.
     Seller(Box<SellerRow>),
     /// Puts a bond.

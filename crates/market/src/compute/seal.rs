@@ -18,7 +18,7 @@ const NONCE_BYTES: usize = 16;
 impl Gateway {
     /// Seals a text; `nonce` is fresh.
     pub(super) fn seal(&self, nonce: &[u8; 32], place: &str, text: &str) -> String {
-        // Two texts of one instruction are in two places, so that no key stream serves twice.
+        // Two texts of one command are in two places, so that no key stream serves twice.
         let nonce = mac(nonce, &[place.as_bytes()]);
         let (nonce, _) = nonce.split_at(NONCE_BYTES);
         let mut sealed = Vec::from(nonce);

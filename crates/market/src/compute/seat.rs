@@ -5,8 +5,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use super::Tick;
-use super::records::{Edit, Holder, Records};
+use super::Now;
+use super::records::{Change, Holder, Rows};
 use super::row::{QuoteRow, QuoteState, SellerRow, Signer};
 use super::settings::Gateway;
 use farebox_base::mutant::{Mutant, planted};
@@ -40,7 +40,7 @@ pub(super) struct Seat {
     /// Whose it is.
     pub seller: SellerRow,
     /// What takes it from an unpaid quote; nothing if it was free.
-    pub freed: Vec<Edit>,
+    pub freed: Vec<Change>,
 }
 
 impl Seat {
@@ -49,21 +49,21 @@ impl Seat {
     }
 
     /// What takes it: the seller is given work now, and who held it does no longer.
-    pub fn edits(self, tick: Tick<'_>) -> impl Iterator<Item = Edit> {
+    pub fn edits(self, tick: Now<'_>) -> impl Iterator<Item = Change> {
         let seller = SellerRow { served: tick.now, ..self.seller };
-        [Edit::Seller(Box::new(seller))].into_iter().chain(self.freed)
+        [Change::Seller(Box::new(seller))].into_iter().chain(self.freed)
     }
 }
 
 /// What ends the hold of a quote on its seat. It can be paid until its end, and has a seat then as
 /// long as another quote holds one unpaid.
-fn displaced(quote: QuoteRow) -> Edit {
-    Edit::Quote(Box::new(QuoteRow { state: QuoteState::Displaced, ..quote }))
+fn displaced(quote: QuoteRow) -> Change {
+    Change::Quote(Box::new(QuoteRow { state: QuoteState::Displaced, ..quote }))
 }
 
 /// Until when a quote's seat is given to no other quote: a client that leaves quotes unpaid has few
 /// such.
-pub(super) fn firm_until(unsold: usize, tick: Tick<'_>) -> u64 {
+pub(super) fn firm_until(unsold: usize, tick: Now<'_>) -> u64 {
     let is_firm = unsold < MAX_FIRM || planted(Mutant::QuotesStayFirm);
     if is_firm { tick.now.saturating_add(FIRM_MS) } else { 0 }
 }
@@ -71,12 +71,12 @@ pub(super) fn firm_until(unsold: usize, tick: Tick<'_>) -> u64 {
 impl Gateway {
     /// The seat that whoever pays for a quote has at its seller: the quote's own, or another's if it
     /// was displaced.
-    pub(super) fn seat_of<R: Records>(
+    pub(super) fn seat_of<R: Rows>(
         &self,
         records: &R,
         quote: &QuoteRow,
         claim: Claim,
-        tick: Tick<'_>,
+        tick: Now<'_>,
     ) -> Result<Option<Seat>, R::Error> {
         let seller = records.seller(&quote.seller)?.filter(|seller| seller.holds(tick.now));
         let Some(seller) = seller else { return Ok(None) };
@@ -88,12 +88,12 @@ impl Gateway {
 
     /// A seat of this seller: a free one, else that of a quote that is not paid, else that of a
     /// payment on its way that anyone could have made up.
-    pub(super) fn seat_at<R: Records>(
+    pub(super) fn seat_at<R: Rows>(
         &self,
         records: &R,
         seller: SellerRow,
         claim: Claim,
-        tick: Tick<'_>,
+        tick: Now<'_>,
     ) -> Result<Option<Seat>, R::Error> {
         let seats = records.seats(&seller.id, tick.now)?;
         if seats.taken() < seller.capacity || planted(Mutant::SeatsAreSoldTwice) {
@@ -107,20 +107,20 @@ impl Gateway {
         let holders = records.holders(&seller.id, tick.now)?;
         if let Some(id) = displaceable(&holders, claim, tick) {
             let freed = records.quote(id)?.map(displaced);
-            return Ok(freed.map(|edit| Seat { seller, freed: Vec::from([edit]) }));
+            return Ok(freed.map(|change| Seat { seller, freed: Vec::from([change]) }));
         }
         let forged = if is_payment { records.forgeable(&seller.id)? } else { None };
         let Some(job) = forged else { return Ok(None) };
         // If the money comes all the same, it has a seat as any payment for a displaced quote.
         let quote = records.quote(&job.quote)?.map(displaced);
-        let freed = [Edit::JobGone(job.id)].into_iter().chain(quote).collect();
+        let freed = [Change::JobGone(job.id)].into_iter().chain(quote).collect();
         Ok(Some(Seat { seller, freed }))
     }
 }
 
 /// Whose seat is taken: the oldest of the client that holds most. Only a payment takes one that is
 /// still firm, where there is no other.
-fn displaceable<'a>(holders: &'a [Holder], claim: Claim, tick: Tick<'_>) -> Option<&'a str> {
+fn displaceable<'a>(holders: &'a [Holder], claim: Claim, tick: Now<'_>) -> Option<&'a str> {
     let is_firm = |holder: &Holder| tick.now < holder.firm;
     let of_client =
         |holder: &Holder| holders.iter().filter(|it| it.client == holder.client).count();

@@ -7,14 +7,14 @@ use alloc::vec::Vec;
 
 use super::body::{Fields, spelled};
 use super::event::event;
-use super::message::{JsonAnswer, Reaction, SellerRequest};
+use super::message::{Answer, JsonAnswer, SellerRequest};
 use super::offer::JobOffer;
-use super::records::{Edit, Records, Seats};
+use super::records::{Change, Rows, Seats};
 use super::refused::{contested, invalid, no_session, said};
 use super::row::{Claims, EventKind, HoldKind, Presence, SellerRow};
 use super::settings::Gateway;
 use super::text::{object, quoted, time};
-use super::{Effect, Tick};
+use super::{Decision, Now};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 
@@ -33,24 +33,24 @@ struct Registration {
 
 impl Gateway {
     /// Registers a seller, or changes what it sells.
-    pub(super) fn register<R: Records>(
+    pub(super) fn register<R: Rows>(
         &self,
         records: &R,
         (client, request): (&str, &SellerRequest),
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let read = self.fields(&request.body).and_then(|fields| self.registration(&fields));
         let asked = match read {
             Ok(asked) => asked,
-            Err(answer) => return Ok(Effect::reply(answer)),
+            Err(answer) => return Ok(Decision::reply(answer)),
         };
         let answer = self.told_seller("registered", &asked.id, &[]);
-        let edits = match records.seller(&asked.id)? {
+        let changes = match records.seller(&asked.id)? {
             Some(seller) if seller.is_bound() => {
                 if let Err(why) = self.session_of(&seller, &request.authorization, tick)
                     && !planted(Mutant::AnyoneRegisters)
                 {
-                    return Ok(Effect::reply(no_session(why)));
+                    return Ok(Decision::reply(no_session(why)));
                 }
                 // Seats that are taken stay taken: they are counted, not remembered here.
                 let (presence, heartbeat) = (Presence::Offline, None);
@@ -59,19 +59,19 @@ impl Gateway {
             }
             Some(seller) => {
                 let row = asked.offer.claimed_of(seller);
-                row.map(|row| Edit::Seller(Box::new(row))).into_iter().collect()
+                row.map(|row| Change::Seller(Box::new(row))).into_iter().collect()
             }
             None => {
                 let since = tick.now.saturating_sub(HOUR_MS);
                 let is_over = records.unproven(client, since)? >= MAX_UNPROVEN;
                 if is_over && !planted(Mutant::SellersPileUp) {
-                    return Ok(Effect::reply(too_many()));
+                    return Ok(Decision::reply(too_many()));
                 }
                 let row = asked.offer.of(unproven(asked.id, asked.agent, client, tick));
-                Vec::from([Edit::Seller(Box::new(row))])
+                Vec::from([Change::Seller(Box::new(row))])
             }
         };
-        Ok(Effect { answer: Reaction::Reply(answer), changes: edits })
+        Ok(Decision { answer: Answer::Reply(answer), changes })
     }
 
     fn registration(&self, fields: &Fields) -> Result<Registration, JsonAnswer> {
@@ -91,18 +91,18 @@ impl Gateway {
     }
 
     /// Notes that a seller is there.
-    pub(super) fn heartbeat<R: Records>(
+    pub(super) fn heartbeat<R: Rows>(
         &self,
         records: &R,
         request: &SellerRequest,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let seller = match self.named(records, request, tick)? {
             Ok(seller) => seller,
-            Err(answer) => return Ok(Effect::reply(answer)),
+            Err(answer) => return Ok(Decision::reply(answer)),
         };
         if seller.claims == Claims::Contested {
-            return Ok(Effect::reply(contested()));
+            return Ok(Decision::reply(contested()));
         }
         let is_heard = |at: u64| seller.is_here(at) && seller.is_here(tick.now);
         let was_here = seller.heartbeat.is_some_and(is_heard);
@@ -114,40 +114,40 @@ impl Gateway {
             members.push(("rests_until", quoted(&time(row.rests_until))));
         }
         let answer = self.told_seller("ok", &row.id, &members);
-        let mut edits = Vec::new();
+        let mut changes = Vec::new();
         if !was_here && row.is_here(tick.now) {
-            edits.push(event(EventKind::SellerOnline, tick).seller(&row.id).done());
+            changes.push(event(EventKind::SellerOnline, tick).seller(&row.id).done());
         }
-        edits.push(Edit::Seller(Box::new(row)));
-        Ok(Effect { answer: Reaction::Reply(answer), changes: edits })
+        changes.push(Change::Seller(Box::new(row)));
+        Ok(Decision { answer: Answer::Reply(answer), changes })
     }
 
     /// Notes that a seller is gone. Its jobs go on.
-    pub(super) fn offline<R: Records>(
+    pub(super) fn offline<R: Rows>(
         &self,
         records: &R,
         request: &SellerRequest,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let seller = match self.named(records, request, tick)? {
             Ok(seller) => seller,
-            Err(answer) => return Ok(Effect::reply(answer)),
+            Err(answer) => return Ok(Decision::reply(answer)),
         };
         let was_here = seller.is_here(tick.now);
         let row = SellerRow { presence: Presence::Offline, ..seller };
         let answer = self.told_seller("offline", &row.id, &[]);
         let event = event(EventKind::SellerOffline, tick).seller(&row.id).done();
         let events = was_here.then_some(event);
-        let edits = [Edit::Seller(Box::new(row))].into_iter().chain(events).collect();
-        Ok(Effect { answer: Reaction::Reply(answer), changes: edits })
+        let changes = [Change::Seller(Box::new(row))].into_iter().chain(events).collect();
+        Ok(Decision { answer: Answer::Reply(answer), changes })
     }
 
     /// The seller that a request names and has a session of.
-    fn named<R: Records>(
+    fn named<R: Rows>(
         &self,
         records: &R,
         request: &SellerRequest,
-        tick: Tick<'_>,
+        tick: Now<'_>,
     ) -> Result<Result<SellerRow, JsonAnswer>, R::Error> {
         let read = self.fields(&request.body).and_then(|fields| self.seller_id(&fields));
         let id = match read {
@@ -170,7 +170,7 @@ impl Gateway {
 }
 
 /// A seller of which nothing is proven yet.
-pub(super) fn unproven(id: String, agent: String, client: &str, tick: Tick<'_>) -> SellerRow {
+pub(super) fn unproven(id: String, agent: String, client: &str, tick: Now<'_>) -> SellerRow {
     SellerRow {
         id,
         agent,
@@ -194,12 +194,12 @@ pub(super) fn unproven(id: String, agent: String, client: &str, tick: Tick<'_>) 
 }
 
 /// What writes a seller that has proven who it is, and tells of what it sells if that is news.
-pub(super) fn changed(known: &SellerRow, row: SellerRow, tick: Tick<'_>) -> Vec<Edit> {
+pub(super) fn changed(known: &SellerRow, row: SellerRow, tick: Now<'_>) -> Vec<Change> {
     let is_first = !known.is_bound();
     let is_news = is_first || !known.sells_like(&row);
     let event = event(EventKind::SellerRegistered, tick).seller(&row.id).done();
     let row = if is_first { SellerRow { created: tick.now, ..row } } else { row };
-    [Edit::Seller(Box::new(row))].into_iter().chain(is_news.then_some(event)).collect()
+    [Change::Seller(Box::new(row))].into_iter().chain(is_news.then_some(event)).collect()
 }
 
 fn too_many() -> JsonAnswer {

@@ -8,16 +8,16 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use super::body::{Fields, spelled};
-use super::message::{Identity, JsonAnswer, Reaction, SellerRequest};
+use super::message::{Answer, Identity, JsonAnswer, SellerRequest};
 use super::offer::JobOffer;
-use super::records::Records;
+use super::records::Rows;
 use super::refused::{invalid, no_seller, said};
 use super::row::{Claims, SellerRow};
 use super::seal::bearer;
 use super::seller::{changed, unproven};
 use super::settings::Gateway;
 use super::text::{object, quoted};
-use super::{Effect, Tick};
+use super::{Decision, Now};
 use farebox_base::encoding::{base64, json};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::ct_eq;
@@ -62,20 +62,20 @@ struct AskedSession {
 impl Gateway {
     /// Opens a session: by a bond, else by an identity that the Worker has checked, else by the
     /// token of an earlier bond.
-    pub(super) fn open_session<R: Records>(
+    pub(super) fn open_session<R: Rows>(
         &self,
         records: &R,
         request: &SellerRequest,
         (identity, evidence): (Option<&Identity>, Option<&str>),
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let read = self.fields(&request.body).and_then(|fields| self.asked_session(&fields));
         let asked = match read {
             Ok(asked) => asked,
-            Err(answer) => return Ok(Effect::reply(answer)),
+            Err(answer) => return Ok(Decision::reply(answer)),
         };
         let Some(known) = records.seller(&asked.seller)? else {
-            return Ok(Effect::reply(no_seller()));
+            return Ok(Decision::reply(no_seller()));
         };
         // Written only with a session: what proves the seller proves what it sells.
         let offer = asked.offer.as_ref().filter(|_| !planted(Mutant::StrangersSetTerms));
@@ -86,7 +86,7 @@ impl Gateway {
         }
         let mismatch = || {
             let why = "The identity does not belong to this seller.";
-            Ok(Effect::reply(said(403, "SELLER_PASSPORT_MISMATCH", why)))
+            Ok(Decision::reply(said(403, "SELLER_PASSPORT_MISMATCH", why)))
         };
         // An agent that was only claimed binds no one.
         let is_its = !seller.is_bound() || seller.agent == asked.agent;
@@ -106,14 +106,14 @@ impl Gateway {
             (None, Some(token)) => {
                 let is_right = self.renews(&seller, token) || planted(Mutant::AnyTokenRenews);
                 if !is_right || !seller.is_bound() {
-                    return Ok(Effect::reply(no_proof()));
+                    return Ok(Decision::reply(no_proof()));
                 }
                 if !is_its {
                     return mismatch();
                 }
                 Ok(self.opened(&known, seller, ("seller_bond", None), tick))
             }
-            (None, None) => Ok(Effect::reply(no_proof())),
+            (None, None) => Ok(Decision::reply(no_proof())),
         }
     }
 
@@ -132,8 +132,8 @@ impl Gateway {
         known: &SellerRow,
         row: SellerRow,
         (method, renewal): (&str, Option<&str>),
-        tick: Tick<'_>,
-    ) -> Effect {
+        tick: Now<'_>,
+    ) -> Decision {
         let secs = tick.now / 1000;
         let ends = secs.saturating_add(SESSION_SECS);
         let mut members = Vec::from([
@@ -157,8 +157,8 @@ impl Gateway {
             ]);
         }
         let answer = JsonAnswer::new(200, object(&members));
-        let edits = changed(known, row, tick);
-        Effect { answer: Reaction::Reply(answer), changes: edits }
+        let changes = changed(known, row, tick);
+        Decision { answer: Answer::Reply(answer), changes }
     }
 
     /// A session's token.
@@ -189,7 +189,7 @@ impl Gateway {
         known: Option<SellerRow>,
         id: &str,
         authorization: &str,
-        tick: Tick<'_>,
+        tick: Now<'_>,
     ) -> Result<SellerRow, &'static str> {
         let unknown = || unproven(id.to_string(), String::new(), "", tick);
         let seller = known.unwrap_or_else(unknown);
@@ -201,7 +201,7 @@ impl Gateway {
         &self,
         seller: &SellerRow,
         authorization: &str,
-        tick: Tick<'_>,
+        tick: Now<'_>,
     ) -> Result<(), &'static str> {
         let token = bearer(authorization);
         if token.is_empty() {

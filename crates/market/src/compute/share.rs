@@ -1,7 +1,7 @@
 //! How much is sold in a day: no more than can leave the wallet again, and of that no seller has all.
 
-use super::Tick;
-use super::records::Records;
+use super::Now;
+use super::records::Rows;
 use super::row::DaySales;
 use super::settings::Gateway;
 use farebox_base::amount::Amount;
@@ -9,11 +9,11 @@ use farebox_base::mutant::{Mutant, planted};
 
 impl Gateway {
     /// Whether a seller may sell one more job at this price today.
-    pub(super) fn may_sell<R: Records>(
+    pub(super) fn may_sell<R: Rows>(
         &self,
         records: &R,
         (seller, units): (&str, Amount),
-        tick: Tick<'_>,
+        tick: Now<'_>,
     ) -> Result<bool, R::Error> {
         let fits = |sales: &DaySales, most: Amount| {
             let sum = sales.on(tick.now).checked_add(units);

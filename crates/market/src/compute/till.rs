@@ -10,8 +10,8 @@ use super::direct::USED;
 use super::event::event;
 use super::job::START_MS;
 use super::matching::Wanted;
-use super::message::{JsonAnswer, Reaction, TillPayment};
-use super::records::{Edit, Records};
+use super::message::{Answer, JsonAnswer, TillPayment};
+use super::records::{Change, Rows};
 use super::refused::{detailed, quote_expired, said};
 use super::row::{
     EntryRow, EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave, QuoteRow,
@@ -20,7 +20,7 @@ use super::row::{
 use super::seat::{Claim, Seat};
 use super::settings::Gateway;
 use super::text::{object, or_null, quoted};
-use super::{Effect, Tick};
+use super::{Decision, Now};
 use farebox_base::amount::Amount;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
@@ -32,13 +32,13 @@ const VALID_SECS: (u64, u64) = (5, 3_600);
 
 impl Gateway {
     /// Names the price of the quote in a URL, for as long as it counts.
-    pub(super) fn price<R: Records>(
+    pub(super) fn price<R: Rows>(
         &self,
         records: &R,
         url: &str,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
-        let none = || Effect::reply(said(404, "QUOTE_EXPIRED", "No such quote can be paid now."));
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
+        let none = || Decision::reply(said(404, "QUOTE_EXPIRED", "No such quote can be paid now."));
         if self.set.hold == HoldKind::Mock && !planted(Mutant::PretendedJobsHavePrices) {
             return Ok(none());
         }
@@ -73,59 +73,59 @@ impl Gateway {
             ("description", quoted(&description)),
             ("pay_to", quoted(&quote.pay_to)),
         ]);
-        Ok(Effect::reply(JsonAnswer::new(200, body)))
+        Ok(Decision::reply(JsonAnswer::new(200, body)))
     }
 
     /// Ends a quote that the gate cannot price: it could not be paid.
-    pub(super) fn unpriced<R: Records>(&self, records: &R, id: &str) -> Result<Effect, R::Error> {
+    pub(super) fn unpriced<R: Rows>(&self, records: &R, id: &str) -> Result<Decision, R::Error> {
         let is_unpaid =
             |quote: &QuoteRow| matches!(quote.state, QuoteState::Open | QuoteState::Displaced);
         let quote = records.quote(id)?.filter(is_unpaid);
         let lapsed = quote.map(|quote| QuoteRow { state: QuoteState::Lapsed, ..quote });
         let why = "The gate takes no payment of this price; nothing was charged.";
-        let reaction = Reaction::Reply(said(503, "PAYMENT_TERMS_UNAVAILABLE", why));
-        let edits = lapsed.map(|quote| Edit::Quote(Box::new(quote))).into_iter().collect();
-        Ok(Effect { answer: reaction, changes: edits })
+        let answer = Answer::Reply(said(503, "PAYMENT_TERMS_UNAVAILABLE", why));
+        let changes = lapsed.map(|quote| Change::Quote(Box::new(quote))).into_iter().collect();
+        Ok(Decision { answer, changes })
     }
 
     /// Takes what the gate answered to a payment that was sent to the till.
-    pub(super) fn taken<R: Records>(
+    pub(super) fn taken<R: Rows>(
         &self,
         records: &R,
         quote: &str,
         (status, reason): (u32, &str),
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         // Only these say that no money moves: everything else is left to the gate and the clock.
         let is_refused = matches!(status, 400 | 402) || planted(Mutant::DoubtIsRefused);
         let (Some(row), Some(job)) = (records.quote(quote)?, records.job_of(quote)?) else {
-            return Ok(Effect::told(Reaction::Nothing));
+            return Ok(Decision::told(Answer::Nothing));
         };
         if !is_refused || job.state != JobState::Settling {
-            return Ok(Effect::told(Reaction::Nothing));
+            return Ok(Decision::told(Answer::Nothing));
         }
         let why = "The payment was refused; nothing was charged. Request a new quote.";
         let details = object(&[("reason", or_null(reason))]);
         let answer = detailed(400, "FACILITATOR_RESPONSE_INVALID", why, &details);
-        Ok(Effect { answer: Reaction::Reply(answer), changes: unpaid(row, &job, tick) })
+        Ok(Decision { answer: Answer::Reply(answer), changes: unpaid(row, &job, tick) })
     }
 
     /// Takes a payment that the gate forwarded.
-    pub(super) fn sold<R: Records>(
+    pub(super) fn sold<R: Rows>(
         &self,
         records: &R,
         sale: &TillPayment,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         if let Some(hold) = records.hold(&sale.payment)?
             && !planted(Mutant::PaymentsSellTwice)
         {
             let job = records.job(&hold.job)?;
             let answer = job.map_or_else(quote_expired, |job| self.told_paid(&job));
-            return Ok(Effect::reply(answer));
+            return Ok(Decision::reply(answer));
         }
         if self.is_shown(records, sale)? {
-            return Ok(Effect::reply(said(409, "TX_ALREADY_USED", USED)));
+            return Ok(Decision::reply(said(409, "TX_ALREADY_USED", USED)));
         }
         let is_settled = !sale.transaction.is_empty();
         let is_ours = self.is_ours(sale)
@@ -136,7 +136,7 @@ impl Gateway {
             };
         if !is_ours {
             let why = "This is no payment for this till; nothing was delivered.";
-            return Ok(Effect::reply(said(409, "INVALID_PAYMENT", why)));
+            return Ok(Decision::reply(said(409, "INVALID_PAYMENT", why)));
         }
         let quote = records.quote(&sale.quote)?;
         let payer = spelled(&sale.payer);
@@ -166,7 +166,7 @@ impl Gateway {
                 }
             }
             (_, Some(job)) if job.payment == sale.payment => {
-                Ok(Effect::told(Reaction::Wait(job.id)))
+                Ok(Decision::told(Answer::Wait(job.id)))
             }
             (_, None) => self.late(records, quote, sale, tick),
             (_, Some(_)) => self.orphan(records, sale, tick),
@@ -174,13 +174,13 @@ impl Gateway {
     }
 
     /// Gives a payment whose seat is gone another one, or back.
-    fn late<R: Records>(
+    fn late<R: Rows>(
         &self,
         records: &R,
         quote: QuoteRow,
         sale: &TillPayment,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let at_most = Amount::from_atomic(&sale.amount).ok();
         let wanted = Wanted { at_most, ..Wanted::new(&quote.capability, &quote.buyer) };
         // The money of a request that waits is signed for one seller.
@@ -192,13 +192,13 @@ impl Gateway {
     }
 
     /// Makes a job of a payment, and notes its money, in one block.
-    fn paid<R: Records>(
+    fn paid<R: Rows>(
         &self,
         records: &R,
         (quote, job, seat): (QuoteRow, JobRow, Option<Seat>),
         sale: &TillPayment,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let begins = tick.now.saturating_add(START_MS);
         let waits = match job.hold {
             HoldKind::Completion => Some(tick.now.saturating_add(self.set.waits_ms)),
@@ -214,36 +214,36 @@ impl Gateway {
         };
         let event = event(EventKind::Paid, tick).job(&job.id).payment(&quote.id);
         let event = event.seller(&job.seller).transaction(&job.transaction).done();
-        let mut edits = Vec::from([event]);
-        let reaction = match job.hold {
+        let mut changes = Vec::from([event]);
+        let answer = match job.hold {
             HoldKind::Escrow => {
-                edits.push(Edit::Hold(Box::new(self.held_of(records, sale, Some(&job))?)));
-                Reaction::Reply(self.told_paid(&job))
+                changes.push(Change::Hold(Box::new(self.held_of(records, sale, Some(&job))?)));
+                Answer::Reply(self.told_paid(&job))
             }
             // It is registered while who paid waits, and by the alarm if that takes too long.
             HoldKind::Contract => {
                 let hold = self.held_of(records, sale, Some(&job))?;
-                let Effect { answer: reaction, changes: more } = self.look(hold, tick);
-                edits.extend(more);
-                reaction
+                let Decision { answer, changes: more } = self.look(hold, tick);
+                changes.extend(more);
+                answer
             }
-            HoldKind::Completion | HoldKind::Mock => Reaction::Wait(job.id.clone()),
+            HoldKind::Completion | HoldKind::Mock => Answer::Wait(job.id.clone()),
         };
-        edits.extend(seat.into_iter().flat_map(|seat| seat.edits(tick)));
-        edits.push(Edit::Quote(Box::new(QuoteRow { state: QuoteState::Sold, ..quote })));
-        edits.push(Edit::Job(Box::new(job)));
-        Ok(Effect { answer: reaction, changes: edits })
+        changes.extend(seat.into_iter().flat_map(|seat| seat.edits(tick)));
+        changes.push(Change::Quote(Box::new(QuoteRow { state: QuoteState::Sold, ..quote })));
+        changes.push(Change::Job(Box::new(job)));
+        Ok(Decision { answer, changes })
     }
 
     /// Refuses a payment; what was settled is noted and goes back.
-    fn orphan<R: Records>(
+    fn orphan<R: Rows>(
         &self,
         records: &R,
         sale: &TillPayment,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         if !self.set.hold.has_money() || planted(Mutant::OrphansAreLost) {
-            return Ok(Effect::reply(quote_expired()));
+            return Ok(Decision::reply(quote_expired()));
         }
         let hold = HoldRow {
             state: HoldState::Paying(Leave::Refund),
@@ -252,29 +252,29 @@ impl Gateway {
         };
         let event = event(EventKind::Failed, tick).payment(&sale.payment);
         let event = event.transaction(&sale.transaction).done();
-        let edits = Vec::from([Edit::Hold(Box::new(hold)), event]);
-        Ok(Effect { answer: Reaction::Reply(quote_expired()), changes: edits })
+        let changes = Vec::from([Change::Hold(Box::new(hold)), event]);
+        Ok(Decision { answer: Answer::Reply(quote_expired()), changes })
     }
 
     /// Takes the gate's word that it owes a payment back: what is known here already is decided
     /// here.
-    pub(super) fn owed<R: Records>(
+    pub(super) fn owed<R: Rows>(
         &self,
         records: &R,
         sale: &TillPayment,
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let is_known = records.hold(&sale.payment)?.is_some();
         let is_held = self.set.hold.has_money() && self.is_ours(sale);
         let is_known = is_known || self.is_shown(records, sale)?;
         if is_known || !is_held || sale.transaction.is_empty() {
-            return Ok(Effect::told(Reaction::Nothing));
+            return Ok(Decision::told(Answer::Nothing));
         }
-        Ok(Effect { answer: Reaction::Done, ..self.orphan(records, sale, tick)? })
+        Ok(Decision { answer: Answer::Done, ..self.orphan(records, sale, tick)? })
     }
 
     /// Money of a payment, with the job that it bought.
-    fn held_of<R: Records>(
+    fn held_of<R: Rows>(
         &self,
         records: &R,
         sale: &TillPayment,
@@ -333,17 +333,17 @@ impl Gateway {
 
 /// What ends a job whose payment did not come: the seat is free, and the quote over. What anyone may
 /// have made up ends no quote of a buyer.
-pub(super) fn unpaid(quote: QuoteRow, job: &JobRow, tick: Tick<'_>) -> Vec<Edit> {
+pub(super) fn unpaid(quote: QuoteRow, job: &JobRow, tick: Now<'_>) -> Vec<Change> {
     let is_forgeable = job.signer == Signer::Unknown && !planted(Mutant::ForgeriesEndQuotes);
     if is_forgeable && tick.now < quote.until {
         let open = QuoteRow { state: QuoteState::Open, ..quote };
-        return Vec::from([Edit::JobGone(job.id.clone()), Edit::Quote(Box::new(open))]);
+        return Vec::from([Change::JobGone(job.id.clone()), Change::Quote(Box::new(open))]);
     }
     let event = event(EventKind::Failed, tick).job(&job.id).payment(&quote.id);
     Vec::from([
-        Edit::JobGone(job.id.clone()),
+        Change::JobGone(job.id.clone()),
         event.seller(&job.seller).done(),
-        Edit::Quote(Box::new(QuoteRow { state: QuoteState::Lapsed, ..quote })),
+        Change::Quote(Box::new(QuoteRow { state: QuoteState::Lapsed, ..quote })),
     ])
 }
 

@@ -12,15 +12,15 @@ use super::body::spelled;
 use super::direct::{DirectTransfer, USED};
 use super::event::event;
 use super::job::START_MS;
-use super::message::{JsonAnswer, Reaction};
+use super::message::{Answer, JsonAnswer};
 use super::quote::Order;
-use super::records::{Edit, Records};
+use super::records::{Change, Rows};
 use super::refused::{bad_fingerprint, detailed, quote_expired, said};
 use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState};
 use super::seat::Claim;
 use super::settings::Gateway;
 use super::text::{object, or_null, quoted};
-use super::{Effect, Tick};
+use super::{Decision, Now};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{base64, json};
 use farebox_base::hash;
@@ -42,32 +42,32 @@ struct Verification {
 
 impl Gateway {
     /// Checks a payment's request, and sends the payment to the till.
-    pub(super) fn verify<R: Records>(
+    pub(super) fn verify<R: Rows>(
         &self,
         records: &R,
         (payment, body): (&str, &str),
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         let asked = match self.verification(body) {
             Ok(asked) => asked,
-            Err(answer) => return Ok(Effect::reply(answer)),
+            Err(answer) => return Ok(Decision::reply(answer)),
         };
         let right = self.fingerprint(&asked.order);
         let shown = asked.fingerprint.to_ascii_lowercase();
         let is_right = ct_eq(right.as_bytes(), shown.as_bytes());
         if !is_right && !planted(Mutant::AnyPromptIsPaid) {
             let why = "Fingerprint does not match the request payload.";
-            return Ok(Effect::reply(bad_fingerprint(why)));
+            return Ok(Decision::reply(bad_fingerprint(why)));
         }
         let is_mock = self.set.hold == HoldKind::Mock;
         // A payment that is shown always wins.
         let blocks = self.set.older.direct_transfers.filter(|_| payment.is_empty());
         if let (Some(hash), Some(blocks)) = (&asked.tx_hash, blocks) {
             let Some(quote) = records.quote_of(&shown)? else {
-                return Ok(Effect::reply(bad_fingerprint(EXPIRED)));
+                return Ok(Decision::reply(bad_fingerprint(EXPIRED)));
             };
             if !self.is_current(&quote) && !planted(Mutant::ProfilesMix) {
-                return Ok(Effect::reply(other_profile()));
+                return Ok(Decision::reply(other_profile()));
             }
             let shown = DirectTransfer { hash, signature: asked.signature.as_deref() };
             return self.direct(records, quote, (&shown, blocks), tick);
@@ -79,20 +79,20 @@ impl Gateway {
         let is_open = quote.as_ref().is_some_and(|quote| quote.is_open(tick.now));
         let Some(quote) = quote else {
             let answer = if has_material { bad_fingerprint(EXPIRED) } else { no_payment() };
-            return Ok(Effect::reply(answer));
+            return Ok(Decision::reply(answer));
         };
         if !has_material && !is_open {
-            return Ok(Effect::reply(no_payment()));
+            return Ok(Decision::reply(no_payment()));
         }
         if !self.is_current(&quote) && !planted(Mutant::ProfilesMix) {
-            return Ok(Effect::reply(other_profile()));
+            return Ok(Decision::reply(other_profile()));
         }
         if !has_material {
             let what = ("X-PAYMENT header is required.", "X_PAYMENT_REQUIRED");
-            return Ok(Effect::told(self.asking(&quote, what, tick)));
+            return Ok(Decision::told(self.asking(&quote, what, tick)));
         }
         if let Err(answer) = self.material(material, &quote) {
-            return Ok(Effect::reply(answer));
+            return Ok(Decision::reply(answer));
         }
         let shown = digest_of(material);
         self.pay(records, quote, (material, shown), tick)
@@ -100,7 +100,7 @@ impl Gateway {
 
     /// The quote of a request: the one that this payment was shown for before, whatever was quoted
     /// since, else the newest.
-    fn quote_paid<R: Records>(
+    fn quote_paid<R: Rows>(
         &self,
         records: &R,
         fingerprint: &str,
@@ -157,32 +157,32 @@ impl Gateway {
     }
 
     /// Moves the seat from the quote to a job, before the payment leaves.
-    pub(super) fn pay<R: Records>(
+    pub(super) fn pay<R: Rows>(
         &self,
         records: &R,
         quote: QuoteRow,
         (material, shown): (&str, String),
-        tick: Tick<'_>,
-    ) -> Result<Effect, R::Error> {
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         if let Some(job) = records.job_of(&quote.id)? {
             if job.shown != shown && !planted(Mutant::QuotesSellTwice) {
                 let why = "This quote has been paid, or is being paid, by another payment.";
-                return Ok(Effect::reply(said(409, "PAYMENT_ALREADY_VERIFIED", why)));
+                return Ok(Decision::reply(said(409, "PAYMENT_ALREADY_VERIFIED", why)));
             }
             // The gate answers the same payment as it did before.
             return Ok(match self.set.hold {
-                HoldKind::Mock => Effect::reply(self.told_paid(&job)),
+                HoldKind::Mock => Decision::reply(self.told_paid(&job)),
                 HoldKind::Completion | HoldKind::Escrow | HoldKind::Contract => {
-                    Effect::told(Reaction::Till(quote.id))
+                    Decision::told(Answer::Till(quote.id))
                 }
             });
         }
         if !quote.is_open(tick.now) && !planted(Mutant::QuotesNeverEnd) {
-            return Ok(Effect::reply(bad_fingerprint(EXPIRED)));
+            return Ok(Decision::reply(bad_fingerprint(EXPIRED)));
         }
         let is_mock = self.set.hold == HoldKind::Mock;
         if is_mock && records.job_shown(&shown)?.is_some() && !planted(Mutant::HashesPayTwice) {
-            return Ok(Effect::reply(said(409, "TX_ALREADY_USED", USED)));
+            return Ok(Decision::reply(said(409, "TX_ALREADY_USED", USED)));
         }
         let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);
         let may_sell = self.may_sell(records, (&quote.seller, units), tick)?;
@@ -192,32 +192,32 @@ impl Gateway {
         let Some(seat) = seat else {
             // What anyone could have made up ends no quote.
             if quote.state == QuoteState::Displaced && claim == Claim::Quote {
-                return Ok(Effect::reply(quote_expired()));
+                return Ok(Decision::reply(quote_expired()));
             }
             let lapsed = QuoteRow { state: QuoteState::Lapsed, ..quote };
-            let edits = Vec::from([Edit::Quote(Box::new(lapsed))]);
-            return Ok(Effect { answer: Reaction::Reply(quote_expired()), changes: edits });
+            let changes = Vec::from([Change::Quote(Box::new(lapsed))]);
+            return Ok(Decision { answer: Answer::Reply(quote_expired()), changes });
         };
         let job = JobRow { shown, signer, ..self.new_job(&quote, &quote.seller, tick) };
         let after = |ms: u64| Some(tick.now.saturating_add(ms));
-        let (reaction, state, job, event) = match self.set.hold {
+        let (answer, state, job, event) = match self.set.hold {
             HoldKind::Mock => {
                 let transaction = material.to_string();
                 let due = after(START_MS);
                 let job = JobRow { state: JobState::Paid, due, transaction, ..job };
                 let event = event(EventKind::Paid, tick).job(&job.id).payment(&quote.id);
-                let reaction = Reaction::Reply(self.told_paid(&job));
-                (reaction, QuoteState::Sold, job, Some(event.seller(&quote.seller).done()))
+                let answer = Answer::Reply(self.told_paid(&job));
+                (answer, QuoteState::Sold, job, Some(event.seller(&quote.seller).done()))
             }
             HoldKind::Completion | HoldKind::Escrow | HoldKind::Contract => {
                 let job = JobRow { due: after(SETTLING_MS), ..job };
-                (Reaction::Till(quote.id.clone()), QuoteState::Settling, job, None)
+                (Answer::Till(quote.id.clone()), QuoteState::Settling, job, None)
             }
         };
-        let quote = Edit::Quote(Box::new(QuoteRow { state, ..quote }));
-        let edits = [Edit::Job(Box::new(job)), quote].into_iter().chain(event);
-        let edits = edits.chain(seat.freed).collect();
-        Ok(Effect { answer: reaction, changes: edits })
+        let quote = Change::Quote(Box::new(QuoteRow { state, ..quote }));
+        let changes = [Change::Job(Box::new(job)), quote].into_iter().chain(event);
+        let changes = changes.chain(seat.freed).collect();
+        Ok(Decision { answer, changes })
     }
 }
 

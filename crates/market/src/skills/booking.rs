@@ -4,12 +4,12 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::books::{Books, Edit};
-use super::message::{Reaction, Response, SellerAnswer};
+use super::books::{Change, Rows};
+use super::message::{Answer, Response, SellerAnswer};
 use super::refused::said;
 use super::row::{Ending, InvocationRow, Moved, Phase, ReplyRow, SpendRow, SpendTally};
 use super::text::{Members, number, quoted};
-use super::{Effect, Market};
+use super::{Decision, Market};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::base64;
 use farebox_base::mutant::{Mutant, planted};
@@ -44,13 +44,13 @@ impl<'a> Finish<'a> {
 
 impl Market {
     /// Ends an invocation.
-    pub(super) fn finish<B: Books>(
+    pub(super) fn finish<B: Rows>(
         &self,
         books: &B,
         row: InvocationRow,
         finish: &Finish<'_>,
         now: u64,
-    ) -> Result<Effect, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let is_free = finish.ending == Ending::Free;
         let zero = || "0".to_string();
         let is_unseen =
@@ -82,22 +82,22 @@ impl Market {
         let response = self.answer(&ended, finish);
         let reply = super::replies::kept(&ended, &response, now);
         let room = super::replies::room(books, reply.bytes, now)?;
-        let mut edits =
-            Vec::from([Edit::Invocation(Box::new(ended)), Edit::Reply(Box::new(reply))]);
-        edits.extend(room);
-        edits.extend(key);
+        let mut changes =
+            Vec::from([Change::Invocation(Box::new(ended)), Change::Reply(Box::new(reply))]);
+        changes.extend(room);
+        changes.extend(key);
         if !planted(Mutant::TotalsDrift) {
-            edits.push(Edit::Spend(Box::new(spend)));
+            changes.push(Change::Spend(Box::new(spend)));
         }
-        Ok(Effect { answer: Reaction::Reply(response), changes: edits })
+        Ok(Decision { answer: Answer::Reply(response), changes })
     }
 
     /// The answer that is there with what became known of its payment, if that is still kept.
-    pub(super) fn retold<B: Books>(
+    pub(super) fn retold<B: Rows>(
         &self,
         books: &B,
         row: &InvocationRow,
-    ) -> Result<Option<Edit>, B::Error> {
+    ) -> Result<Option<Change>, B::Error> {
         let Some(reply) = books.reply(&row.id)? else { return Ok(None) };
         let finish = Finish {
             ending: row.ending,
@@ -125,12 +125,12 @@ impl Market {
         }
         let bytes = super::replies::size(&headers, &body);
         let reply = ReplyRow { status, headers, body, bytes, ..reply };
-        Ok(Some(Edit::Retold(Box::new(reply))))
+        Ok(Some(Change::Retold(Box::new(reply))))
     }
 
     /// What is told of an invocation that is there, or was, and whose answer is not kept any more. It
     /// is over: a repeat calls no one and pays nothing.
-    pub(super) fn unkept<B: Books>(
+    pub(super) fn unkept<B: Rows>(
         &self,
         books: &B,
         id: &str,
@@ -161,7 +161,7 @@ impl Market {
     }
 
     /// What an account spent so far.
-    pub(super) fn spend_of<B: Books>(
+    pub(super) fn spend_of<B: Rows>(
         &self,
         books: &B,
         row: &InvocationRow,

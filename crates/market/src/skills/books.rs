@@ -4,14 +4,14 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::original::books::{QuoteBooks, QuoteEdit};
+use super::original::books::{QuoteChange, QuoteRows};
 use super::row::{
     ArchiveRow, Ending, InvocationRow, KeyRow, MarketFigures, NonceRow, PackRow, RateRow, ReplyRow,
     Room, ShelfRow, SkillRow, SpendRow, TableRow, VersionRow,
 };
 
 /// Reads of the market's rows. Each is one look into an index.
-pub trait Books: QuoteBooks {
+pub trait Rows: QuoteRows {
     /// The skill with this id.
     ///
     /// # Errors
@@ -308,10 +308,10 @@ pub enum ShelfSpan {
     Above(u64),
 }
 
-/// One write. All of an instruction are made in the block that read the rows, before its answer
+/// One write. All of a command are made in the block that read the rows, before its answer
 /// leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Edit {
+pub enum Change {
     /// Puts a skill.
     Skill(Box<SkillRow>),
     /// Puts a version.
@@ -352,5 +352,5 @@ pub enum Edit {
     /// Puts a pack.
     Pack(Box<PackRow>),
     /// A write of the original's shapes.
-    Original(QuoteEdit),
+    Original(QuoteChange),
 }

@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::booking::{Finish, SUM_DECIMALS, counted_on, day_of};
-use super::books::{Books, Edit};
+use super::books::{Change, Rows};
 use super::invoke::CALL_LEASE_MS;
-use super::message::{CallOutcome, Errand, MockProof, PayOrder, Reaction, SellerAnswer};
+use super::message::{Answer, CallOutcome, Errand, MockProof, PayOrder, SellerAnswer};
 use super::row::{Ending, InvocationRow, Moved, Phase, SkillRow, SpendRow, VersionRow};
 use super::seal::origin_of;
 use super::text::Members;
-use super::{Effect, Market, Moment};
+use super::{Decision, Market, Now};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
@@ -36,13 +36,13 @@ pub(super) const FAILED: &str = "Skill invocation failed";
 
 impl Market {
     /// Goes on after a call.
-    pub(super) fn called<B: Books>(
+    pub(super) fn called<B: Rows>(
         &self,
         books: &B,
         (id, fence): (&str, u64),
         outcome: &CallOutcome,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let Some(row) = books.invocation(id)? else {
             return self.follow(books, id, moment);
         };
@@ -51,7 +51,7 @@ impl Market {
             // The report came before, and its answer was lost: the treasury knows the key.
             let owner = books.skill(&row.skill)?.map(|skill| skill.owner).unwrap_or_default();
             let order = order(&row, &owner, 0);
-            return Ok(Effect::told(Reaction::Errand(Errand::Pay(Box::new(order)))));
+            return Ok(Decision::told(Answer::Errand(Errand::Pay(Box::new(order)))));
         }
         if !is_held || !matches!(row.phase, Phase::Calling | Phase::Proving) {
             return self.follow(books, id, moment);
@@ -94,13 +94,13 @@ impl Market {
         }
     }
 
-    fn call_failed<B: Books>(
+    fn call_failed<B: Rows>(
         &self,
         books: &B,
         row: InvocationRow,
         error: &str,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let finish = match row.phase {
             Phase::Proving => {
                 Finish { ending: Ending::PaidFailed, paid: Moved::Yes, ..Finish::failed(error) }
@@ -111,13 +111,13 @@ impl Market {
     }
 
     /// Asks the treasury to pay what the skill asks for, if the listing has it.
-    fn asked_for_money<B: Books>(
+    fn asked_for_money<B: Rows>(
         &self,
         books: &B,
         row: InvocationRow,
         answer: &SellerAnswer,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let (skill, version) = (books.skill(&row.skill)?, books.version(&row.skill, &row.version)?);
         let (Some(skill), Some(version)) = (skill, version) else {
             return self.finish(books, row, &Finish::failed("Skill not found"), moment.now);
@@ -168,8 +168,9 @@ impl Market {
             ..row
         };
         let order = order(&row, &skill.owner, 0);
-        let edits = Vec::from([Edit::Invocation(Box::new(row)), Edit::Spend(Box::new(spend))]);
-        Ok(Effect { answer: Reaction::Errand(Errand::Pay(Box::new(order))), changes: edits })
+        let changes =
+            Vec::from([Change::Invocation(Box::new(row)), Change::Spend(Box::new(spend))]);
+        Ok(Decision { answer: Answer::Errand(Errand::Pay(Box::new(order))), changes })
     }
 
     /// What is held of an agent's day, or what is missing.
@@ -218,7 +219,7 @@ impl Market {
     }
 
     /// Sends the original's proof of a pretended payment.
-    fn prove(&self, row: InvocationRow, version: &VersionRow, moment: Moment<'_>) -> Effect {
+    fn prove(&self, row: InvocationRow, version: &VersionRow, moment: Now<'_>) -> Decision {
         let reference = alloc::format!("{}:stellar:{}", version.call_url, moment.now);
         // The id, because two may begin in one millisecond.
         let hash =
@@ -243,8 +244,8 @@ impl Market {
         };
         let header = ("x-payment".to_string(), proof);
         let proof = MockProof { invocation: row.id.clone(), fence: row.fence, header };
-        let edits = Vec::from([Edit::Invocation(Box::new(row))]);
-        Effect { answer: Reaction::Errand(Errand::Prove(Box::new(proof))), changes: edits }
+        let changes = Vec::from([Change::Invocation(Box::new(row))]);
+        Decision { answer: Answer::Errand(Errand::Prove(Box::new(proof))), changes }
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use self::left::{Comeback, comeback, forgets, is_of, leftovers};
 use self::owned::label;
 use self::room::{Housed, ended, paced};
-use super::books::{Books, Edit};
+use super::books::{Change, Rows};
 use super::message::{Labels, Response};
 use super::proof::SkillAction;
 use super::refused::{self, said};
@@ -18,7 +18,7 @@ use super::row::{Charges, Room, SkillRow, VersionRow};
 use super::semver::Semver;
 use super::text::Members;
 use super::wares::{object, text_of, words};
-use super::{Effect, Market, Moment};
+use super::{Decision, Market, Now};
 use farebox_base::encoding::hex;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
@@ -55,30 +55,30 @@ type OwnerRequest<'a> = (&'a Labels, &'a str, &'a str);
 
 impl Market {
     /// Publishes a skill.
-    pub(super) fn publish<B: Books>(
+    pub(super) fn publish<B: Rows>(
         &self,
         books: &B,
         labels: &Labels,
         body: &str,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let (members, skill, version) = match self.described(labels, body, moment.now) {
             Ok(described) => described,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
         let Ok(owner) = Address::parse(&skill.owner) else {
-            return Ok(Effect::reply(refused::no_identity()));
+            return Ok(Decision::reply(refused::no_identity()));
         };
         let given = text_of(&members, "skillId").unwrap_or_default();
         let asked = (given, &owner);
         let nonce = match self.proven(books, SkillAction::Publish, asked, &members, moment.now)? {
             Ok(nonce) => nonce,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
         let is_full = books.active_of(&skill.owner)? >= MAX_ACTIVE;
         if is_full && !planted(Mutant::SkillsPileUp) {
             let error = alloc::format!("Agent has reached the max of {MAX_ACTIVE} active skills");
-            return Ok(Effect::reply(said(429, &error)));
+            return Ok(Decision::reply(said(429, &error)));
         }
         // Wallets cost nothing: those of a network for whom no money moved share a pace.
         let network = alloc::format!("network {}", labels.client);
@@ -86,7 +86,7 @@ impl Market {
         let shared = if books.has_place(&skill.owner, moment.now)? { None } else { Some(shared) };
         let rates = match paced(books, &skill.owner, shared, moment.now)? {
             Ok(rates) => rates,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
         let known = books.skill(given)?;
         let is_new = known.is_none();
@@ -100,7 +100,7 @@ impl Market {
             given if is_free => given.to_string(),
             given => {
                 let error = alloc::format!("Skill {given} already exists");
-                return Ok(Effect::reply(said(409, &error)));
+                return Ok(Decision::reply(said(409, &error)));
             }
         };
         let is_anew = matches!(back, Some(Comeback::Anew));
@@ -109,22 +109,22 @@ impl Market {
             Some(Comeback::Anew) | None => SkillRow { id: id.clone(), ..skill },
         };
         let version = VersionRow { skill: id, ..version };
-        let Housed { skill, mut edits } = match self.housed(books, skill, &version, moment.now)? {
+        let Housed { skill, mut changes } = match self.housed(books, skill, &version, moment.now)? {
             Ok(housed) => housed,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
         let response = self.published(201, &skill, &version, self.tells_secret(&version));
-        edits.extend(leftovers(books, &skill.id, is_anew, moment.now)?);
-        edits.extend([
-            Edit::Nonce(nonce),
-            Edit::Skill(Box::new(skill)),
-            Edit::Version(Box::new(version)),
+        changes.extend(leftovers(books, &skill.id, is_anew, moment.now)?);
+        changes.extend([
+            Change::Nonce(nonce),
+            Change::Skill(Box::new(skill)),
+            Change::Version(Box::new(version)),
         ]);
-        edits.extend(rates.into_iter().map(Edit::Rate));
+        changes.extend(rates.into_iter().map(Change::Rate));
         let unpaid = books.unpaid(moment.now.saturating_sub(UNPAID_MS), MAX_LAPSED)?;
-        edits.extend(unpaid.into_iter().map(Edit::Lapse));
-        edits.extend(self.changed(books, moment.now)?);
-        Ok(Effect { answer: super::message::Reaction::Reply(response), changes: edits })
+        changes.extend(unpaid.into_iter().map(Change::Lapse));
+        changes.extend(self.changed(books, moment.now)?);
+        Ok(Decision { answer: super::message::Answer::Reply(response), changes })
     }
 
     /// What a body describes, without ids.
@@ -174,11 +174,11 @@ impl Market {
     }
 
     /// An id of a name that no skill has.
-    fn fresh_id<B: Books>(
+    fn fresh_id<B: Rows>(
         &self,
         books: &B,
         name: &str,
-        moment: Moment<'_>,
+        moment: Now<'_>,
     ) -> Result<String, B::Error> {
         let made = id_of(name);
         let is_new = books.skill(&made)?.is_none() && books.forgotten(&made)?.is_none();
@@ -195,23 +195,23 @@ impl Market {
     }
 
     /// Adds a version to a skill.
-    pub(super) fn revise<B: Books>(
+    pub(super) fn revise<B: Rows>(
         &self,
         books: &B,
         (labels, id, body): OwnerRequest<'_>,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let _ = labels;
         let members = match object(body) {
             Ok(members) => members,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
         let (skill, nonce) = match self.owned(books, SkillAction::Version, id, &members, moment)? {
             Ok(owned) => owned,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
         if !skill.active {
-            return Ok(Effect::reply(refused::no_skill()));
+            return Ok(Decision::reply(refused::no_skill()));
         }
         let described = words(&members).and_then(|words| {
             let version = self.wares(&members, moment.now)?;
@@ -219,10 +219,10 @@ impl Market {
         });
         let ((name, description), version) = match described {
             Ok(described) => described,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
         if !members.get("version").is_some_and(Value::is_string) {
-            return Ok(Effect::reply(said(400, "version is required")));
+            return Ok(Decision::reply(said(400, "version is required")));
         }
         if books.version(id, &version.version)?.is_some() {
             let body = Members::new()
@@ -230,50 +230,51 @@ impl Market {
                 .text("error", "Skill version already exists")
                 .text("skillId", id)
                 .text("version", &version.version);
-            return Ok(Effect::reply(Response::json(409, body.done())));
+            return Ok(Decision::reply(Response::json(409, body.done())));
         }
         let versions = books.versions(id)?;
         if versions.len() >= MAX_VERSIONS {
-            return Ok(Effect::reply(said(429, "Skill has reached the max of 100 versions")));
+            return Ok(Decision::reply(said(429, "Skill has reached the max of 100 versions")));
         }
         let rates = match paced(books, &skill.owner, None, moment.now)? {
             Ok(rates) => rates,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
         let version = VersionRow { skill: skill.id.clone(), ..version };
         let is_latest = Semver::parse(&version.version) > Semver::parse(&skill.latest);
-        let mut edits = Vec::from([Edit::Nonce(nonce)]);
-        edits.extend(rates.into_iter().map(Edit::Rate));
+        let mut changes = Vec::from([Change::Nonce(nonce)]);
+        changes.extend(rates.into_iter().map(Change::Rate));
         let (skill, version) = if is_latest {
             for old in versions.into_iter().filter(|old| old.until.is_none()) {
-                edits.push(Edit::Version(Box::new(VersionRow { until: Some(moment.now), ..old })));
+                changes
+                    .push(Change::Version(Box::new(VersionRow { until: Some(moment.now), ..old })));
             }
             let latest = version.version.clone();
             let row =
                 SkillRow { name, description, latest, changed: moment.now, refused: None, ..skill };
             let housed = match self.housed(books, row, &version, moment.now)? {
                 Ok(housed) => housed,
-                Err(response) => return Ok(Effect::reply(response)),
+                Err(response) => return Ok(Decision::reply(response)),
             };
-            edits.extend(housed.edits);
+            changes.extend(housed.changes);
             (housed.skill, version)
         } else {
             (SkillRow { changed: moment.now, ..skill }, VersionRow { until: Some(0), ..version })
         };
         let response = self.published(201, &skill, &version, self.tells_secret(&version));
-        edits.push(Edit::Skill(Box::new(skill)));
-        edits.push(Edit::Version(Box::new(version)));
-        edits.extend(self.changed(books, moment.now)?);
-        Ok(Effect { answer: super::message::Reaction::Reply(response), changes: edits })
+        changes.push(Change::Skill(Box::new(skill)));
+        changes.push(Change::Version(Box::new(version)));
+        changes.extend(self.changed(books, moment.now)?);
+        Ok(Decision { answer: super::message::Answer::Reply(response), changes })
     }
 
     /// Sells a skill no longer, as its owner or the operator asks.
-    pub(super) fn deactivate<B: Books>(
+    pub(super) fn deactivate<B: Rows>(
         &self,
         books: &B,
         (labels, id, body): OwnerRequest<'_>,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let shown = labels.authorization.as_deref().unwrap_or_default();
         if self.is_operator(shown) {
             return self.remove(books, (id, body), moment);
@@ -281,21 +282,21 @@ impl Market {
         let asked = (SkillAction::Deactivate, labels, id, body);
         let (skill, version, nonce) = match self.claimed(books, asked, moment)? {
             Ok(claimed) => claimed,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
-        let (response, mut edits) = self.taken_back(books, skill, &version, moment.now)?;
-        edits.push(Edit::Nonce(nonce));
-        Ok(Effect { answer: super::message::Reaction::Reply(response), changes: edits })
+        let (response, mut changes) = self.taken_back(books, skill, &version, moment.now)?;
+        changes.push(Change::Nonce(nonce));
+        Ok(Decision { answer: super::message::Answer::Reply(response), changes })
     }
 
     /// Takes a skill back for the operator, whose reason is for the log.
-    fn remove<B: Books>(
+    fn remove<B: Rows>(
         &self,
         books: &B,
         (id, body): (&str, &str),
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
-        let refuse = |response: Response| Ok(Effect::reply(response));
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        let refuse = |response: Response| Ok(Decision::reply(response));
         let members = match object(body) {
             Ok(members) => members,
             Err(response) => return refuse(response),
@@ -310,45 +311,45 @@ impl Market {
         let Some(version) = books.version(id, &skill.latest)? else {
             return refuse(refused::no_skill());
         };
-        let (response, edits) = self.taken_back(books, skill, &version, moment.now)?;
+        let (response, changes) = self.taken_back(books, skill, &version, moment.now)?;
         let response = response.with(REMOVED, reason);
-        Ok(Effect { answer: super::message::Reaction::Reply(response), changes: edits })
+        Ok(Decision { answer: super::message::Answer::Reply(response), changes })
     }
 
-    /// The edits after which a skill is sold no longer.
-    fn taken_back<B: Books>(
+    /// The changes after which a skill is sold no longer.
+    fn taken_back<B: Rows>(
         &self,
         books: &B,
         skill: SkillRow,
         version: &VersionRow,
         now: u64,
-    ) -> Result<(Response, Vec<Edit>), B::Error> {
+    ) -> Result<(Response, Vec<Change>), B::Error> {
         let owner = skill.owner.clone();
         let skill = SkillRow { active: false, changed: now, ..skill };
         let response = self.published(200, &skill, version, None);
-        let mut edits = ended(books, skill, now)?;
-        edits.extend(forgets(books, &owner, now)?);
-        edits.extend(self.changed(books, now)?);
-        Ok((response, edits))
+        let mut changes = ended(books, skill, now)?;
+        changes.extend(forgets(books, &owner, now)?);
+        changes.extend(self.changed(books, now)?);
+        Ok((response, changes))
     }
 
     /// Gives the owner another secret.
-    pub(super) fn rotate<B: Books>(
+    pub(super) fn rotate<B: Rows>(
         &self,
         books: &B,
         (labels, id, body): OwnerRequest<'_>,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let asked = (SkillAction::Rotate, labels, id, body);
         let (skill, version, nonce) = match self.claimed(books, asked, moment)? {
             Ok(claimed) => claimed,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
         let rotation = skill.rotation.saturating_add(1);
         let skill = SkillRow { rotation, changed: moment.now, ..skill };
         let response = self.published(200, &skill, &version, Some(()));
-        let edits = Vec::from([Edit::Nonce(nonce), Edit::Skill(Box::new(skill))]);
-        Ok(Effect { answer: super::message::Reaction::Reply(response), changes: edits })
+        let changes = Vec::from([Change::Nonce(nonce), Change::Skill(Box::new(skill))]);
+        Ok(Decision { answer: super::message::Answer::Reply(response), changes })
     }
 
     /// A sold version's secret is told to its owner once.

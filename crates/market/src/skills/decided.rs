@@ -8,12 +8,12 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::booking::{Finish, add, give_back, take_back};
-use super::books::{Books, Edit};
+use super::books::{Change, Rows};
 use super::called::{FAILED, order};
 use super::invoke::pending;
-use super::message::{Chore, Errand, MAX_BODY_BYTES, Reaction, SellerAnswer, TreasuryAnswer};
+use super::message::{Answer, Chore, Errand, MAX_BODY_BYTES, SellerAnswer, TreasuryAnswer};
 use super::row::{Ending, InvocationRow, Moved, Phase};
-use super::{Effect, Market, Moment};
+use super::{Decision, Market, Now};
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -117,13 +117,13 @@ impl Word {
 
 impl Market {
     /// Goes on after the treasury's answer, to a client's Worker or to the alarm.
-    pub(super) fn decided<B: Books>(
+    pub(super) fn decided<B: Rows>(
         &self,
         books: &B,
         (id, fence): (&str, u64),
         answer: Option<&TreasuryAnswer>,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let Some(row) = books.invocation(id)? else {
             return self.follow(books, id, moment);
         };
@@ -156,12 +156,12 @@ impl Market {
     }
 
     /// Asks once more, or leaves it to the alarm.
-    fn again<B: Books>(
+    fn again<B: Rows>(
         &self,
         books: &B,
         row: InvocationRow,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let now = moment.now;
         let is_early = now < row.invoked.saturating_add(ASK_MS);
         if row.looks > 0 || !is_early {
@@ -169,27 +169,27 @@ impl Market {
             let wait = wait(row.looks);
             let due = Some(now.saturating_add(wait));
             let row = InvocationRow { due, ..row };
-            let reaction = if row.looks > 0 { Reaction::Nothing } else { Reaction::Reply(late) };
-            return Ok(Effect {
-                answer: reaction,
-                changes: Vec::from([Edit::Invocation(Box::new(row))]),
+            let answer = if row.looks > 0 { Answer::Nothing } else { Answer::Reply(late) };
+            return Ok(Decision {
+                answer,
+                changes: Vec::from([Change::Invocation(Box::new(row))]),
             });
         }
         let owner = books.skill(&row.skill)?.map(|skill| skill.owner).unwrap_or_default();
         let row = InvocationRow { asks: row.asks.saturating_add(1), ..row };
         let order = order(&row, &owner, AGAIN_MS);
-        let edits = Vec::from([Edit::Invocation(Box::new(row))]);
-        Ok(Effect { answer: Reaction::Errand(Errand::Pay(Box::new(order))), changes: edits })
+        let changes = Vec::from([Change::Invocation(Box::new(row))]);
+        Ok(Decision { answer: Answer::Errand(Errand::Pay(Box::new(order))), changes })
     }
 
     /// Ends an invocation as its decision says.
-    fn settled<B: Books>(
+    fn settled<B: Rows>(
         &self,
         books: &B,
         row: InvocationRow,
         told: &Told,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let tx = self.transaction(books, &row, told)?;
         let row = InvocationRow { receipt: told.receipt.clone(), tx, ..row };
         let failed = if told.reason.is_empty() { FAILED } else { told.reason.as_str() };
@@ -235,13 +235,13 @@ impl Market {
         }
         let ended = InvocationRow { paid: finish.paid, ..row.clone() };
         let place = self.place_of(books, &ended, told.standing == "confirmed", moment.now)?;
-        let mut effect = self.finish(books, row, &finish, moment.now)?;
-        effect.changes.extend(place);
-        Ok(effect)
+        let mut decision = self.finish(books, row, &finish, moment.now)?;
+        decision.changes.extend(place);
+        Ok(decision)
     }
 
     /// The transaction of a payment, if it is known and of no other one.
-    fn transaction<B: Books>(
+    fn transaction<B: Rows>(
         &self,
         books: &B,
         row: &InvocationRow,
@@ -264,33 +264,33 @@ impl Market {
     }
 
     /// Ends an invocation of which nothing was signed: the day gets it back.
-    fn finish_unsigned<B: Books>(
+    fn finish_unsigned<B: Rows>(
         &self,
         books: &B,
         mut row: InvocationRow,
         finish: &Finish<'_>,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let mut spend = self.spend_of(books, &row)?;
         give_back(&mut spend, &mut row, moment.now);
         let day = (spend.day, spend.counted);
-        let mut effect = self.finish(books, row, finish, moment.now)?;
-        for edit in &mut effect.changes {
-            if let Edit::Spend(spend) = edit {
+        let mut decision = self.finish(books, row, finish, moment.now)?;
+        for change in &mut decision.changes {
+            if let Change::Spend(spend) = change {
                 (spend.day, spend.counted) = day.clone();
             }
         }
-        Ok(effect)
+        Ok(decision)
     }
 
     /// What became of a payment whose end was not known.
-    fn cleared<B: Books>(
+    fn cleared<B: Rows>(
         &self,
         books: &B,
         row: InvocationRow,
         word: &Word,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let told = match word {
             Word::Final(told) => told,
             Word::Executing | Word::Refused(_) | Word::Missing | Word::Silent => {
@@ -315,10 +315,10 @@ impl Market {
                 add(&mut spend, &row);
                 let told = self.retold(books, &row)?;
                 let key = super::replies::key_of(&row, moment.now);
-                let mut edits =
-                    Vec::from([Edit::Invocation(Box::new(row)), Edit::Spend(Box::new(spend))]);
-                edits.extend(told.into_iter().chain(key));
-                Ok(Effect { answer: Reaction::Nothing, changes: edits })
+                let mut changes =
+                    Vec::from([Change::Invocation(Box::new(row)), Change::Spend(Box::new(spend))]);
+                changes.extend(told.into_iter().chain(key));
+                Ok(Decision { answer: Answer::Nothing, changes })
             }
             _ if is_settled => self.known_paid(books, row, told, moment.now),
             _ => Ok(later(row, moment.now)),
@@ -327,13 +327,13 @@ impl Market {
 
     /// A payment that was in doubt and has moved: its totals are right already. It is looked at until
     /// its transaction is known.
-    fn known_paid<B: Books>(
+    fn known_paid<B: Rows>(
         &self,
         books: &B,
         row: InvocationRow,
         told: &Told,
         now: u64,
-    ) -> Result<Effect, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let tx = self.transaction(books, &row, told)?;
         if row.paid == Moved::Yes && tx.is_empty() {
             return Ok(later(row, now));
@@ -346,14 +346,14 @@ impl Market {
         let row = InvocationRow { phase, paid, tx, receipt, due, ..row };
         let place = self.place_of(books, &row, told.standing == "confirmed", now)?;
         let told = self.retold(books, &row)?;
-        let edits =
-            told.into_iter().chain([Edit::Invocation(Box::new(row))]).chain(place).collect();
-        Ok(Effect { answer: Reaction::Nothing, changes: edits })
+        let changes =
+            told.into_iter().chain([Change::Invocation(Box::new(row))]).chain(place).collect();
+        Ok(Decision { answer: Answer::Nothing, changes })
     }
 
     /// The answer to a report that comes too late.
-    fn waited<B: Books>(&self, books: &B, id: &str) -> Result<Effect, B::Error> {
-        Ok(Effect::reply(match books.reply(id)? {
+    fn waited<B: Rows>(&self, books: &B, id: &str) -> Result<Decision, B::Error> {
+        Ok(Decision::reply(match books.reply(id)? {
             Some(reply) => super::message::Response {
                 status: reply.status,
                 headers: reply.headers,
@@ -364,22 +364,18 @@ impl Market {
     }
 
     /// What the alarm has to do now.
-    pub(super) fn tasks<B: Books>(
-        &self,
-        books: &B,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+    pub(super) fn tasks<B: Rows>(&self, books: &B, moment: Now<'_>) -> Result<Decision, B::Error> {
         let table = books.table()?;
-        let (mut chores, mut edits) = (Vec::new(), Vec::new());
+        let (mut chores, mut changes) = (Vec::new(), Vec::new());
         if table.due.is_some_and(|due| due <= moment.now) && table.written < table.wanted {
             chores.push(Chore::Table);
         }
         for row in books.due(moment.now, BATCH)? {
             match row.phase {
                 // One at a time: each ending reads the totals that the one before has written.
-                Phase::Calling | Phase::Proving if edits.is_empty() => {
+                Phase::Calling | Phase::Proving if changes.is_empty() => {
                     let finish = self.interrupted(&row);
-                    edits = self.finish(books, row, &finish, moment.now)?.changes;
+                    changes = self.finish(books, row, &finish, moment.now)?.changes;
                 }
                 Phase::Calling | Phase::Proving | Phase::Done => {}
                 Phase::Paying | Phase::Doubtful => {
@@ -392,13 +388,13 @@ impl Market {
                             agent: row.agent.clone(),
                         });
                     }
-                    edits.push(Edit::Invocation(Box::new(row)));
+                    changes.push(Change::Invocation(Box::new(row)));
                 }
             }
         }
-        self.shelving(books, &mut chores, &mut edits, moment.now)?;
-        edits.push(Edit::Sweep(moment.now));
-        Ok(Effect { answer: Reaction::Tasks(chores), changes: edits })
+        self.shelving(books, &mut chores, &mut changes, moment.now)?;
+        changes.push(Change::Sweep(moment.now));
+        Ok(Decision { answer: Answer::Tasks(chores), changes })
     }
 
     fn interrupted(&self, row: &InvocationRow) -> Finish<'static> {
@@ -423,11 +419,11 @@ impl Market {
     }
 }
 
-fn later(row: InvocationRow, now: u64) -> Effect {
+fn later(row: InvocationRow, now: u64) -> Decision {
     let due = (row.looks < MAX_LOOKS).then(|| now.saturating_add(wait(row.looks)));
     let row = InvocationRow { due, ..row };
-    let edits = Vec::from([Edit::Invocation(Box::new(row))]);
-    Effect { answer: Reaction::Nothing, changes: edits }
+    let changes = Vec::from([Change::Invocation(Box::new(row))]);
+    Decision { answer: Answer::Nothing, changes }
 }
 
 /// Milliseconds before the next look.

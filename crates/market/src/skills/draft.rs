@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::books::{Books, Edit};
-use super::message::Reaction;
+use super::books::{Change, Rows};
+use super::message::Answer;
 use super::row::{Charges, SkillRow, TableRow, VersionRow};
 use super::table::TableDraft;
 use super::text::{Members, list, quoted};
-use super::{Effect, Market, Moment};
+use super::{Decision, Market, Now};
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -24,10 +24,10 @@ const MAX_BACKOFF_MS: u64 = 60_000;
 
 impl Market {
     /// The table that is to be written, if it is not.
-    pub(super) fn draft<B: Books>(&self, books: &B) -> Result<Effect, B::Error> {
+    pub(super) fn draft<B: Rows>(&self, books: &B) -> Result<Decision, B::Error> {
         let table = books.table()?;
         if table.written >= table.wanted {
-            return Ok(Effect::told(Reaction::Nothing));
+            return Ok(Decision::told(Answer::Nothing));
         }
         let mut routes = Vec::new();
         for (skill, version) in books.catalogue()? {
@@ -36,7 +36,7 @@ impl Market {
             }
         }
         let draft = TableDraft { revision: table.wanted, own: self.first_routes(), routes };
-        Ok(Effect::told(Reaction::Table(Box::new(draft))))
+        Ok(Decision::told(Answer::Table(Box::new(draft))))
     }
 
     /// The operator's routes, and that of the market's fee, one for all skills that wait for it. The
@@ -96,26 +96,27 @@ impl Market {
     }
 
     /// Notes that a table was written.
-    pub(super) fn table_written<B: Books>(
+    pub(super) fn table_written<B: Rows>(
         &self,
         books: &B,
         revision: u64,
         refused: &[(String, String)],
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let table = books.table()?;
         let is_newest = revision == table.wanted || planted(Mutant::OldTablesCount);
         let written = if is_newest { table.wanted } else { table.written.max(revision) };
         let written = written.min(table.wanted);
         // At most one write a second.
         let due = (written < table.wanted).then(|| moment.now.saturating_add(BACKOFF_MS));
-        let mut edits = Vec::from([Edit::Table(TableRow { written, due, failures: 0, ..table })]);
+        let mut changes =
+            Vec::from([Change::Table(TableRow { written, due, failures: 0, ..table })]);
         for (id, why) in refused {
             if let Some(skill) = books.skill(id)?
                 && skill.refused.as_deref() != Some(why)
             {
                 let why: String = why.chars().take(256).collect();
-                edits.push(Edit::Skill(Box::new(SkillRow { refused: Some(why), ..skill })));
+                changes.push(Change::Skill(Box::new(SkillRow { refused: Some(why), ..skill })));
             }
         }
         // A newer version may be in another revision than the one that was read.
@@ -123,28 +124,28 @@ impl Market {
         for (skill, _) in read {
             let is_taken = !skill.owes && !refused.iter().any(|(id, _)| *id == skill.id);
             if is_taken && skill.refused.is_some() {
-                edits.push(Edit::Skill(Box::new(SkillRow { refused: None, ..skill })));
+                changes.push(Change::Skill(Box::new(SkillRow { refused: None, ..skill })));
             }
         }
-        Ok(Effect { answer: Reaction::Nothing, changes: edits })
+        Ok(Decision { answer: Answer::Nothing, changes })
     }
 
     /// Notes that a table could not be written.
-    pub(super) fn table_failed<B: Books>(
+    pub(super) fn table_failed<B: Rows>(
         &self,
         books: &B,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let table = books.table()?;
         if table.written >= table.wanted {
-            return Ok(Effect::told(Reaction::Nothing));
+            return Ok(Decision::told(Answer::Nothing));
         }
         let failures = table.failures.saturating_add(1);
         let doublings = u32::try_from(table.failures.min(10)).unwrap_or(10);
         let wait = BACKOFF_MS.saturating_mul(2_u64.saturating_pow(doublings)).min(MAX_BACKOFF_MS);
         let due = Some(moment.now.saturating_add(wait));
-        let edits = Vec::from([Edit::Table(TableRow { due, failures, ..table })]);
-        Ok(Effect { answer: Reaction::Nothing, changes: edits })
+        let changes = Vec::from([Change::Table(TableRow { due, failures, ..table })]);
+        Ok(Decision { answer: Answer::Nothing, changes })
     }
 }
 

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::books::{Books, Edit};
-use super::message::{Errand, Invocation, Reaction, Response, SellerCall, Through};
+use super::books::{Change, Rows};
+use super::message::{Answer, Errand, Invocation, Response, SellerCall, Through};
 use super::pack::Standing;
 use super::place::noted;
 use super::refused::{self, said};
@@ -17,7 +17,7 @@ use super::row::{
 };
 use super::text::Members;
 use super::wares::{object, text_of};
-use super::{Effect, Market, Moment};
+use super::{Decision, Market, Now};
 use farebox_base::amount::Amount;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
@@ -69,13 +69,13 @@ struct Payer {
 
 impl Market {
     /// Begins an invocation, or finds the one that was begun.
-    pub(super) fn invoke<B: Books>(
+    pub(super) fn invoke<B: Rows>(
         &self,
         books: &B,
         asked: &Invocation,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
-        let refuse = |response: Response| Ok(Effect::reply(response.no_store()));
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        let refuse = |response: Response| Ok(Decision::reply(response.no_store()));
         let members = match object(&asked.body) {
             Ok(members) => members,
             Err(response) => return refuse(response),
@@ -98,9 +98,9 @@ impl Market {
         });
         // What was begun has its answer, whatever became of the skill.
         if let (Ok(payer), Some(digest)) = (&payer, &digest)
-            && let Some(effect) = self.known(books, &payer.account, (key, digest), moment)?
+            && let Some(decision) = self.known(books, &payer.account, (key, digest), moment)?
         {
-            return Ok(effect);
+            return Ok(decision);
         }
         let pack = payer.as_ref().ok().and_then(|payer| payer.pack.as_ref());
         // A pack gives its calls whatever its seller has done since.
@@ -131,9 +131,9 @@ impl Market {
         let digest = digest.unwrap_or_default();
         let row = self.begun(books, (&skill, &version), &payer, (key, digest), moment)?;
         let call = self.call(&row, (&skill, &version), &payer, payload, moment);
-        let mut edits = Vec::new();
+        let mut changes = Vec::new();
         if !key.is_empty() {
-            edits.push(Edit::Key(KeyRow {
+            changes.push(Change::Key(KeyRow {
                 account: row.account.clone(),
                 key: key.to_string(),
                 digest: row.digest.clone(),
@@ -142,15 +142,18 @@ impl Market {
             }));
         }
         if let Some(pack) = payer.pack {
-            edits.push(Edit::Pack(Box::new(PackRow { used: pack.used.saturating_add(1), ..pack })));
+            changes.push(Change::Pack(Box::new(PackRow {
+                used: pack.used.saturating_add(1),
+                ..pack
+            })));
         }
-        edits.push(Edit::Begin(Box::new(row)));
-        edits.extend(noted(skill, Amount::ZERO, moment.now));
-        Ok(Effect { answer: Reaction::Errand(Errand::Call(Box::new(call))), changes: edits })
+        changes.push(Change::Begin(Box::new(row)));
+        changes.extend(noted(skill, Amount::ZERO, moment.now));
+        Ok(Decision { answer: Answer::Errand(Errand::Call(Box::new(call))), changes })
     }
 
     /// Whose invocation it is.
-    fn payer<B: Books>(
+    fn payer<B: Rows>(
         &self,
         books: &B,
         asked: &Invocation,
@@ -180,13 +183,13 @@ impl Market {
     }
 
     /// The invocation that this key, or this very request, has begun.
-    fn known<B: Books>(
+    fn known<B: Rows>(
         &self,
         books: &B,
         account: &str,
         (key, digest): (&str, &str),
-        moment: Moment<'_>,
-    ) -> Result<Option<Effect>, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Option<Decision>, B::Error> {
         if key.is_empty() {
             let running = books.running(account, digest)?;
             let running = running.filter(|_| !planted(Mutant::TwinsAreCalled));
@@ -198,37 +201,37 @@ impl Market {
         };
         if known.digest != digest && !planted(Mutant::CallsServeOthers) {
             let error = "Idempotency-Key was used for another request";
-            return Ok(Some(Effect::reply(said(409, error).no_store())));
+            return Ok(Some(Decision::reply(said(409, error).no_store())));
         }
         self.follow(books, &known.invocation, moment).map(Some)
     }
 
     /// The answer to an invocation that another request began, or the wait for it.
-    pub(super) fn follow<B: Books>(
+    pub(super) fn follow<B: Rows>(
         &self,
         books: &B,
         id: &str,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         if let Some(reply) = books.reply(id)? {
             let (status, headers, body) = (reply.status, reply.headers, reply.body);
-            return Ok(Effect::reply(Response { status, headers, body }));
+            return Ok(Decision::reply(Response { status, headers, body }));
         }
         if let Some(response) = self.unkept(books, id)? {
-            return Ok(Effect::reply(response));
+            return Ok(Decision::reply(response));
         }
         let until = moment.now.saturating_add(FOLLOW_MS);
-        let reaction = Reaction::Follow { invocation: id.to_string(), until, late: pending(id) };
-        Ok(Effect::told(reaction))
+        let answer = Answer::Follow { invocation: id.to_string(), until, late: pending(id) };
+        Ok(Decision::told(answer))
     }
 
-    fn begun<B: Books>(
+    fn begun<B: Rows>(
         &self,
         books: &B,
         (skill, version): (&SkillRow, &VersionRow),
         payer: &Payer,
         (key, digest): (&str, String),
-        moment: Moment<'_>,
+        moment: Now<'_>,
     ) -> Result<InvocationRow, B::Error> {
         let mut turn = 0_u8;
         let mut id = ledger_id("inv", moment, turn);
@@ -276,7 +279,7 @@ impl Market {
         (skill, version): (&SkillRow, &VersionRow),
         payer: &Payer,
         payload: &str,
-        moment: Moment<'_>,
+        moment: Now<'_>,
     ) -> SellerCall {
         let is_bare = version.method == "GET";
         let body = Members::new().text("agentId", &row.agent);
@@ -323,7 +326,7 @@ pub(super) fn pending(id: &str) -> Response {
 }
 
 /// An id of the original's form: its kind, the time and chance, base 36.
-pub(super) fn ledger_id(kind: &str, moment: Moment<'_>, turn: u8) -> String {
+pub(super) fn ledger_id(kind: &str, moment: Now<'_>, turn: u8) -> String {
     let chance = hash::mac(moment.random, &[kind.as_bytes(), &[turn]]);
     let letters = chance.iter().take(6).map(|byte| digit(u64::from(*byte) % 36));
     let letters: String = letters.collect();

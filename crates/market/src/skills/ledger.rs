@@ -5,16 +5,16 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::booking::{SUM_DECIMALS, add, sum};
-use super::books::{Books, Edit, Part};
+use super::books::{Change, Part, Rows};
 use super::invoke::{account, ledger_id};
-use super::message::{Instruction, Proven, Response, Viewer};
+use super::message::{Command, Proven, Response, Viewer};
 use super::price::{XLM_DECIMALS, plain};
 use super::query::Query;
 use super::refused::{self, said};
 use super::row::{Ending, InvocationRow, Moved, Phase, SpendRow};
 use super::shelf::{LedgerPage, Opened};
 use super::text::{Members, list, number};
-use super::{Effect, Market, Moment};
+use super::{Decision, Market, Now};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -47,12 +47,12 @@ impl Market {
     ///
     /// # Errors
     /// An error of the storage.
-    pub fn record<B: Books>(
+    pub fn record<B: Rows>(
         &self,
         books: &B,
         entry: &Entry,
-        moment: Moment<'_>,
-    ) -> Result<(InvocationRow, Vec<Edit>), B::Error> {
+        moment: Now<'_>,
+    ) -> Result<(InvocationRow, Vec<Change>), B::Error> {
         let xlm = plain(entry.xlm.trim()).unwrap_or_else(|| "0".to_string());
         let xlm = Amount::from_decimal(&xlm, SUM_DECIMALS).unwrap_or(Amount::ZERO);
         let xlm = super::price::cut(xlm, SUM_DECIMALS, XLM_DECIMALS);
@@ -95,51 +95,48 @@ impl Market {
         };
         let mut spend = self.spend_of(books, &row)?;
         add(&mut spend, &row);
-        let edits = Vec::from([Edit::Begin(Box::new(row.clone())), Edit::Spend(Box::new(spend))]);
-        Ok((row, edits))
+        let changes =
+            Vec::from([Change::Begin(Box::new(row.clone())), Change::Spend(Box::new(spend))]);
+        Ok((row, changes))
     }
 
     /// Answers a question about the rows of the ledger.
-    pub(super) fn look<B: Books>(
+    pub(super) fn look<B: Rows>(
         &self,
         books: &B,
-        asked: &Instruction,
+        asked: &Command,
         opened: Opened<'_>,
-    ) -> Result<Effect, B::Error> {
+    ) -> Result<Decision, B::Error> {
         match asked {
-            Instruction::Invocations(viewer, query) => {
-                self.invocations(books, viewer, query, opened)
-            }
-            Instruction::InvocationById(viewer, id) => {
-                self.invocation_by_id(books, viewer, id, opened)
-            }
-            Instruction::Export(viewer, query) => self.export(books, viewer, query, opened),
-            _ => Ok(Effect::reply(refused::internal().no_store())),
+            Command::Invocations(viewer, query) => self.invocations(books, viewer, query, opened),
+            Command::InvocationById(viewer, id) => self.invocation_by_id(books, viewer, id, opened),
+            Command::Export(viewer, query) => self.export(books, viewer, query, opened),
+            _ => Ok(Decision::reply(refused::internal().no_store())),
         }
     }
 
     /// A page of invocations, newest first.
-    fn invocations<B: Books>(
+    fn invocations<B: Rows>(
         &self,
         books: &B,
         viewer: &Viewer,
         query: &str,
         opened: Opened<'_>,
-    ) -> Result<Effect, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let Some(only) = seen(viewer) else {
-            return Ok(Effect::reply(refused::no_identity().no_store()));
+            return Ok(Decision::reply(refused::no_identity().no_store()));
         };
         let known = ["agentId", "skillId", "status", "limit", "cursor"];
         let query = match Query::of(query, &known) {
             Ok(query) => query,
-            Err(response) => return Ok(Effect::reply(response.no_store())),
+            Err(response) => return Ok(Decision::reply(response.no_store())),
         };
         let endings = match query.get("status").as_deref().map(endings) {
             None => Vec::new(),
             Some(Some(endings)) => endings,
             Some(None) => {
                 let error = "status must be success, failed, insufficient_balance or an outcome";
-                return Ok(Effect::reply(said(400, error).no_store()));
+                return Ok(Decision::reply(said(400, error).no_store()));
             }
         };
         let cursor = query.get("cursor");
@@ -156,32 +153,32 @@ impl Market {
         };
         let LedgerPage { rows, next } = match self.leaf(books, &part, opened)? {
             Ok(page) => page,
-            Err(effect) => return Ok(effect),
+            Err(decision) => return Ok(decision),
         };
         let items = list(rows.iter().map(shown));
         let body = Members::ok().raw("invocations", &items);
         let next = next.map(|number| number.to_string()).unwrap_or_default();
         let body = body.maybe("cursor", &next);
-        Ok(Effect::reply(Response::json(200, body.done()).no_store()))
+        Ok(Decision::reply(Response::json(200, body.done()).no_store()))
     }
 
     /// One invocation.
-    fn invocation_by_id<B: Books>(
+    fn invocation_by_id<B: Rows>(
         &self,
         books: &B,
         viewer: &Viewer,
         id: &str,
         opened: Opened<'_>,
-    ) -> Result<Effect, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let Some(only) = seen(viewer) else {
-            return Ok(Effect::reply(refused::no_identity().no_store()));
+            return Ok(Decision::reply(refused::no_identity().no_store()));
         };
         let row = match self.found(books, id, opened)? {
             Ok(row) => row,
-            Err(effect) => return Ok(effect),
+            Err(decision) => return Ok(decision),
         };
         let row = row.filter(|row| only.is_none_or(|only| only == row.account));
-        Ok(Effect::reply(match row {
+        Ok(Decision::reply(match row {
             Some(row) => {
                 let body = Members::ok().raw("invocation", &shown(&row)).done();
                 Response::json(200, body).no_store()
@@ -191,20 +188,20 @@ impl Market {
     }
 
     /// What an agent spent.
-    pub(super) fn spend<B: Books>(
+    pub(super) fn spend<B: Rows>(
         &self,
         books: &B,
         viewer: &Viewer,
         agent: &str,
-    ) -> Result<Effect, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let rows: Vec<SpendRow> = match viewer {
-            Viewer::Anyone => return Ok(Effect::reply(refused::no_identity().no_store())),
+            Viewer::Anyone => return Ok(Decision::reply(refused::no_identity().no_store())),
             Viewer::Operator => books.spends_of(agent)?,
             Viewer::Agent(proven) if proven.agent == agent => {
                 books.spend(&account(&proven.organization, agent))?.into_iter().collect()
             }
             Viewer::Agent(_) => {
-                return Ok(Effect::reply(said(403, "These are not your invocations").no_store()));
+                return Ok(Decision::reply(said(403, "These are not your invocations").no_store()));
             }
         };
         let total = |of: fn(&SpendRow) -> &String| {
@@ -232,7 +229,7 @@ impl Market {
             .raw("paidFailedXLM", number(&total(|row| &row.failed_xlm)))
             .raw("outcomes", &outcomes.done())
             .raw("assets", &list(assets));
-        Ok(Effect::reply(Response::json(200, body.done()).no_store()))
+        Ok(Decision::reply(Response::json(200, body.done()).no_store()))
     }
 }
 

@@ -3,14 +3,14 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::books::Books;
-use super::message::{Reaction, Response};
+use super::books::Rows;
+use super::message::{Answer, Response};
 use super::offered::Offered;
 use super::query::Query;
 use super::refused::{self, said};
 use super::row::{Charges, SkillRow, VersionRow};
 use super::text::{Members, list, number, quoted};
-use super::{Effect, Market};
+use super::{Decision, Market};
 use farebox_base::amount::Amount;
 
 impl Market {
@@ -62,17 +62,17 @@ impl Market {
     }
 
     /// The listed skills that match a query, newest first.
-    pub(super) fn list<B: Books>(&self, books: &B, query: &str) -> Result<Effect, B::Error> {
+    pub(super) fn list<B: Rows>(&self, books: &B, query: &str) -> Result<Decision, B::Error> {
         let query = match Query::of(query, &["name", "agentId", "maxPriceXLM"]) {
             Ok(query) => query,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
         let most = match query.get("maxPriceXLM").map(|text| Amount::from_decimal(&text, 18)) {
             None => None,
             Some(Ok(most)) => Some(most),
             Some(Err(_)) => {
                 let error = "maxPriceXLM must be a non-negative number";
-                return Ok(Effect::reply(said(400, error)));
+                return Ok(Decision::reply(said(400, error)));
             }
         };
         let name = query.get("name").map(|name| name.to_lowercase());
@@ -93,30 +93,30 @@ impl Market {
             }
         }
         let body = Members::ok().raw("skills", &list(found)).done();
-        Ok(Effect::reply(Response::json(200, body)))
+        Ok(Decision::reply(Response::json(200, body)))
     }
 
     /// One skill, with all its versions.
-    pub(super) fn show<B: Books>(&self, books: &B, id: &str) -> Result<Effect, B::Error> {
+    pub(super) fn show<B: Rows>(&self, books: &B, id: &str) -> Result<Decision, B::Error> {
         let Some(skill) = books.skill(id)? else {
-            return Ok(Effect::reply(refused::no_skill()));
+            return Ok(Decision::reply(refused::no_skill()));
         };
         let versions = books.versions(id)?;
         let Some(latest) = versions.iter().find(|it| it.version == skill.latest) else {
-            return Ok(Effect::reply(refused::no_skill()));
+            return Ok(Decision::reply(refused::no_skill()));
         };
         let names = list(versions.iter().map(|it| quoted(&it.version)));
         let body =
             Members::ok().raw("skill", &self.shown(&skill, latest)).raw("versions", &names).done();
-        Ok(Effect::reply(Response::json(200, body)))
+        Ok(Decision::reply(Response::json(200, body)))
     }
 
     /// What pages and documents show.
-    pub(super) fn offered<B: Books>(
+    pub(super) fn offered<B: Rows>(
         &self,
         books: &B,
         only: Option<&str>,
-    ) -> Result<Effect, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let table = books.table()?;
         let mut offered = Vec::new();
         for (skill, version) in books.catalogue()? {
@@ -149,6 +149,6 @@ impl Market {
                 bazaar: version.bazaar,
             });
         }
-        Ok(Effect::told(Reaction::Skills(offered)))
+        Ok(Decision::told(Answer::Skills(offered)))
     }
 }

@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use super::offered::Offered;
 use super::table::TableDraft;
 
-/// An instruction. The Worker passes on what came; the object decides everything.
+/// A command. The Worker passes on what came; the object decides everything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Instruction {
+pub enum Command {
     /// `GET /api/marketplace/skills`, with the query as it came, without `?`.
     List(String),
     /// `GET /api/marketplace/skills/{id}`.
     Show(String),
     /// What the page and the documents need of all listed skills, or of one; answered with
-    /// [`Reaction::Skills`].
+    /// [`Answer::Skills`].
     Offered(Option<String>),
     /// `POST /api/marketplace/skills`: the labels of its head, and the body as it came.
     Publish(Labels, String),
@@ -31,7 +31,7 @@ pub enum Instruction {
     /// `POST /api/marketplace/skills/typed-data`: what a wallet signs for this body. The query may
     /// name `action` and `skill`.
     TypedData(String, String),
-    /// What the route table has to be; answered with [`Reaction::Table`], or [`Reaction::Nothing`]
+    /// What the route table has to be; answered with [`Answer::Table`], or [`Answer::Nothing`]
     /// if it is written already.
     Table,
     /// The table of this revision was written, without the routes of the skills that the gate's
@@ -63,7 +63,7 @@ pub enum Instruction {
     },
     /// Looks for the answer to an invocation that another request began.
     Follow(String),
-    /// What the alarm has to do now; answered with [`Reaction::Tasks`].
+    /// What the alarm has to do now; answered with [`Answer::Tasks`].
     Due,
     /// `GET /api/marketplace/invocations`, with the query as it came.
     Invocations(Viewer, String),
@@ -77,8 +77,8 @@ pub enum Instruction {
     Import(Viewer, String),
     /// A question about the ledger again, with the objects of the archive that it needs: names and
     /// texts.
-    Opened(Box<Instruction>, Vec<(String, String)>),
-    /// The shelf that the archive needs; answered with [`Reaction::Shelf`] or [`Reaction::Nothing`].
+    Opened(Box<Command>, Vec<(String, String)>),
+    /// The shelf that the archive needs; answered with [`Answer::Shelf`] or [`Answer::Nothing`].
     Shelf,
     /// What the bucket has under the name of a shelf after it was put.
     Kept(String, Option<String>),
@@ -194,12 +194,12 @@ pub struct TreasuryAnswer {
 /// What the object answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reaction {
+pub enum Answer {
     /// The response to the client.
     Reply(Response),
     /// Do this, and report.
     Errand(Errand),
-    /// Another request works on it: ask with [`Instruction::Follow`] again, at most until this time
+    /// Another request works on it: ask with [`Command::Follow`] again, at most until this time
     /// in unix milliseconds; then give the response.
     Follow {
         /// The invocation.
@@ -215,21 +215,21 @@ pub enum Reaction {
     Table(Box<TableDraft>),
     /// Put this into the archive.
     Shelf(Box<ShelfDraft>),
-    /// Read these objects of the archive, and ask with [`Instruction::Opened`].
+    /// Read these objects of the archive, and ask with [`Command::Opened`].
     Fetch(Vec<String>),
     /// The listed skills.
     Skills(Vec<Offered>),
     /// Work for the alarm.
     Tasks(Vec<Chore>),
-    /// Ask the node, and repeat the instruction with its replies.
+    /// Ask the node, and repeat the command with its replies.
     Evidence(Box<EvidenceCall>),
-    /// Put this question to the bound `REPUTATION`, and repeat the instruction with its answer.
+    /// Put this question to the bound `REPUTATION`, and repeat the command with its answer.
     Reputation(String),
     /// Nothing to tell.
     Nothing,
 }
 
-impl From<Response> for Reaction {
+impl From<Response> for Answer {
     fn from(reply: Response) -> Self {
         Self::Reply(reply)
     }
@@ -239,13 +239,13 @@ impl From<Response> for Reaction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Errand {
-    /// Call this, and report with [`Instruction::Called`].
+    /// Call this, and report with [`Command::Called`].
     Call(Box<SellerCall>),
     /// Repeat the call that was answered with a 402, with one more header field, and report with
-    /// [`Instruction::Called`]: only of markets that pretend.
+    /// [`Command::Called`]: only of markets that pretend.
     Prove(Box<MockProof>),
     /// Send [`PayOrder::document`] to the treasury, with the agent's own token, and report with
-    /// [`Instruction::Paid`].
+    /// [`Command::Paid`].
     Pay(Box<PayOrder>),
 }
 
@@ -314,12 +314,12 @@ pub struct PayOrder {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Chore {
-    /// Ask for [`Instruction::Table`] and write it.
+    /// Ask for [`Command::Table`] and write it.
     Table,
-    /// Ask for [`Instruction::Shelf`], put it, read it, and report with [`Instruction::Kept`].
+    /// Ask for [`Command::Shelf`], put it, read it, and report with [`Command::Kept`].
     Shelve,
     /// `GET /api/lookup/decisions?organization=&agent=&key=` with the look-up token, and report with
-    /// [`Instruction::Paid`]; 404 is reported as it is.
+    /// [`Command::Paid`]; 404 is reported as it is.
     LookUp {
         /// The invocation; also the key.
         invocation: String,
@@ -402,7 +402,7 @@ pub struct OriginalRequest {
     /// one did not come.
     #[serde(default)]
     pub replies: Vec<String>,
-    /// The body of the answer to a [`Reaction::Reputation`]; empty if none came.
+    /// The body of the answer to an [`Answer::Reputation`]; empty if none came.
     #[serde(default)]
     pub reputation: Option<String>,
 }

@@ -3,21 +3,21 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::books::Books;
+use super::books::Rows;
 use super::message::{Response, Viewer};
-use super::{Effect, Market, Moment, refused};
+use super::{Decision, Market, Now, refused};
 use farebox_base::mutant::{Mutant, planted};
 
 impl Market {
     /// `GET /api/marketplace/metrics`.
-    pub(super) fn metrics<B: Books>(
+    pub(super) fn metrics<B: Rows>(
         &self,
         books: &B,
         viewer: &Viewer,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         if *viewer != Viewer::Operator && !planted(Mutant::MetricsAreOpen) {
-            return Ok(Effect::reply(refused::no_identity().no_store()));
+            return Ok(Decision::reply(refused::no_identity().no_store()));
         }
         let all = books.figures(moment.now)?;
         let mut body = String::from(
@@ -49,6 +49,6 @@ impl Market {
         }
         let kind = ("content-type".to_string(), "text/plain; version=0.0.4".to_string());
         let response = Response { status: 200, headers: Vec::from([kind]), body };
-        Ok(Effect::reply(response.no_store()))
+        Ok(Decision::reply(response.no_store()))
     }
 }

@@ -4,15 +4,15 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::books::{Books, Edit};
+use super::books::{Change, Rows};
 use super::draft::plans;
-use super::message::{Reaction, Response, Sale};
+use super::message::{Answer, Response, Sale};
 use super::place::{moved_by, noted};
 use super::refused::{self, said};
 use super::row::{Charges, PackRow, SkillRow, VersionRow};
 use super::sold::{GRACE_MS, is_price};
 use super::text::Members;
-use super::{Effect, Market, Moment};
+use super::{Decision, Market, Now};
 use farebox_base::encoding::{base32, hex};
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
@@ -83,31 +83,31 @@ impl Standing {
 
 impl Market {
     /// Sells a pack: once for each payment.
-    pub(super) fn sell_pack<B: Books>(
+    pub(super) fn sell_pack<B: Rows>(
         &self,
         books: &B,
         (id, plan): (&str, &str),
         sale: &Sale,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let secret = self.pack_secret(&sale.payment);
         if let Some(pack) = books.pack_by_payment(&sale.payment)?
             && !planted(Mutant::PacksAreRepeated)
         {
             let shown = shown(&pack, moment.now).text("key", &key_of(&pack.id, &secret));
-            return Ok(Effect::reply(made(shown)));
+            return Ok(Decision::reply(made(shown)));
         }
         let Some(calls) = calls_of(plan) else {
-            return Ok(Effect::reply(said(404, "Plan not found")));
+            return Ok(Decision::reply(said(404, "Plan not found")));
         };
         let Some(skill) = books.skill(id)? else {
-            return Ok(Effect::reply(refused::no_skill()));
+            return Ok(Decision::reply(refused::no_skill()));
         };
         // What was settled already is given for as long as the gate may have sold it.
         let is_settled = !sale.transaction.is_empty() && !planted(Mutant::PaidPacksAreKept);
         if !skill.active && !is_settled && !planted(Mutant::GoneIsSold) {
             let error = "Skill is not sold any more; nothing was delivered";
-            return Ok(Effect::reply(said(410, error)));
+            return Ok(Decision::reply(said(410, error)));
         }
         let is_sold = books.versions(id)?.iter().any(|version| {
             let until = version.until.unwrap_or(u64::MAX);
@@ -122,7 +122,7 @@ impl Market {
                 })
         });
         if !is_sold {
-            return Ok(Effect::reply(said(409, "The price of this plan has changed")));
+            return Ok(Decision::reply(said(409, "The price of this plan has changed")));
         }
         let pack = PackRow {
             id: base32::encode(&hash::sha256(&[b"farebox pack", sale.payment.as_bytes()]), 16),
@@ -137,9 +137,9 @@ impl Market {
             until: moment.now.saturating_add(CYCLE_MS),
         };
         let shown = shown(&pack, moment.now).text("key", &key_of(&pack.id, &secret));
-        let mut edits = Vec::from([Edit::Pack(Box::new(pack))]);
-        edits.extend(noted(skill, moved_by(sale), moment.now));
-        Ok(Effect { answer: Reaction::Reply(made(shown)), changes: edits })
+        let mut changes = Vec::from([Change::Pack(Box::new(pack))]);
+        changes.extend(noted(skill, moved_by(sale), moment.now));
+        Ok(Decision { answer: Answer::Reply(made(shown)), changes })
     }
 
     fn pack_secret(&self, payment: &str) -> String {
@@ -148,13 +148,13 @@ impl Market {
     }
 
     /// What is left of a pack, for whoever has its key.
-    pub(super) fn pack_state<B: Books>(
+    pub(super) fn pack_state<B: Rows>(
         &self,
         books: &B,
         key: &str,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
-        Ok(Effect::reply(match self.pack_of(books, key)? {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        Ok(Decision::reply(match self.pack_of(books, key)? {
             Some(pack) => {
                 let body = Members::ok().raw("pack", &shown(&pack, moment.now).done()).done();
                 Response::json(200, body).no_store()
@@ -165,7 +165,7 @@ impl Market {
 
     /// The version that a pack of this skill calls: of those that the gate charges for, the one that
     /// was sold last. What its seller takes back or changes takes no calls that were paid.
-    pub(super) fn packed<B: Books>(
+    pub(super) fn packed<B: Rows>(
         &self,
         books: &B,
         skill: &SkillRow,
@@ -176,7 +176,7 @@ impl Market {
     }
 
     /// The pack whose key this is.
-    pub(super) fn pack_of<B: Books>(
+    pub(super) fn pack_of<B: Rows>(
         &self,
         books: &B,
         key: &str,

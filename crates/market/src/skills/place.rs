@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 
 use super::Market;
-use super::books::{Books, Edit};
+use super::books::{Change, Rows};
 use super::invoke::FOR_EVER;
 use super::message::Sale;
 use super::price::{USD_DECIMALS, cut};
@@ -28,13 +28,13 @@ const MAX_AHEAD_MS: u64 = 90 * 86_400_000;
 const STEP_MS: u64 = 86_400_000;
 
 /// Notes that a skill was called or paid for, and how much money moved for it.
-pub(super) fn noted(skill: SkillRow, moved: Amount, now: u64) -> Option<Edit> {
+pub(super) fn noted(skill: SkillRow, moved: Amount, now: u64) -> Option<Change> {
     let place_until = extended(&skill, moved, now);
     let is_new = !skill.used && !planted(Mutant::UsedIsForgotten);
     let is_far = skill.place_until.saturating_add(STEP_MS) >= now.saturating_add(MAX_AHEAD_MS);
     let is_kept = place_until > skill.place_until && !is_far;
     let used = skill.used || is_new;
-    (is_new || is_kept).then(|| Edit::Skill(Box::new(SkillRow { used, place_until, ..skill })))
+    (is_new || is_kept).then(|| Change::Skill(Box::new(SkillRow { used, place_until, ..skill })))
 }
 
 /// Until when a skill has its place after so many millionths of a dollar have moved for it.
@@ -87,13 +87,13 @@ fn micros(amount: Amount, token: &Token) -> Amount {
 impl Market {
     /// Notes the money of an invocation that is over, if more than its seller says that it moved:
     /// `is_confirmed` if a chain does. What the gate has settled before it called counts as a sale.
-    pub(super) fn place_of<B: Books>(
+    pub(super) fn place_of<B: Rows>(
         &self,
         books: &B,
         row: &InvocationRow,
         is_confirmed: bool,
         now: u64,
-    ) -> Result<Option<Edit>, B::Error> {
+    ) -> Result<Option<Change>, B::Error> {
         if row.paid != Moved::Yes || row.tx.is_empty() {
             return Ok(None);
         }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Market;
-use super::books::Books;
+use super::books::Rows;
 use super::message::Response;
 use super::price::signed_text;
 use super::refused;
@@ -121,7 +121,7 @@ impl Market {
     ///
     /// # Errors
     /// 401 without a proof that counts now, 403 for that of another wallet.
-    pub(super) fn proven<B: Books>(
+    pub(super) fn proven<B: Rows>(
         &self,
         books: &B,
         action: SkillAction,

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::books::{Books, Edit};
+use super::books::{Change, Rows};
 use super::invoke::{FOR_EVER, KEEP_MS};
 use super::message::Response;
 use super::pack::{CYCLE_MS, PACK_GRACE_MS};
@@ -47,7 +47,7 @@ pub(super) fn kept(row: &InvocationRow, response: &Response, now: u64) -> ReplyR
 /// What the key of an ended invocation stands for: where money moved, or may have, for ever, so that
 /// it pays once; where a call of a pack was used, for as long as a pack that was just sold, so that it
 /// uses one.
-pub(super) fn key_of(row: &InvocationRow, now: u64) -> Option<Edit> {
+pub(super) fn key_of(row: &InvocationRow, now: u64) -> Option<Change> {
     let until = if planted(Mutant::KeysPayAgain) {
         now.saturating_add(KEEP_MS)
     } else if row.paid != Moved::No || !row.pack.is_empty() && planted(Mutant::PackKeysStay) {
@@ -64,7 +64,7 @@ pub(super) fn key_of(row: &InvocationRow, now: u64) -> Option<Edit> {
         invocation: row.id.clone(),
         until,
     };
-    (!row.key.is_empty()).then_some(Edit::Key(key))
+    (!row.key.is_empty()).then_some(Change::Key(key))
 }
 
 /// Bytes of an answer.
@@ -75,7 +75,7 @@ pub(super) fn size(headers: &[(String, String)], body: &str) -> u64 {
 }
 
 /// Takes away the answers that have ended, and as many more as so many bytes need.
-pub(super) fn room<B: Books>(books: &B, more: u64, now: u64) -> Result<Option<Edit>, B::Error> {
+pub(super) fn room<B: Rows>(books: &B, more: u64, now: u64) -> Result<Option<Change>, B::Error> {
     let mut gone: Vec<String> = Vec::new();
     let mut all = books.reply_bytes()?.saturating_add(more);
     for (id, bytes) in books.replies_ended(now, STEP)? {
@@ -93,5 +93,5 @@ pub(super) fn room<B: Books>(books: &B, more: u64, now: u64) -> Result<Option<Ed
             }
         }
     }
-    Ok((!gone.is_empty()).then_some(Edit::Unreply(gone)))
+    Ok((!gone.is_empty()).then_some(Change::Unreply(gone)))
 }

@@ -13,11 +13,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::books::{Books, Edit, Part, ShelfSpan};
-use super::message::{Chore, Reaction, ShelfDraft};
+use super::books::{Change, Part, Rows, ShelfSpan};
+use super::message::{Answer, Chore, ShelfDraft};
 use super::refused;
 use super::row::{ArchiveRow, InvocationRow, SHELF, ShelfRow};
-use super::{Effect, Market, Moment};
+use super::{Decision, Market, Now};
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -52,31 +52,32 @@ pub(super) struct LedgerPage {
 
 impl Market {
     /// Makes the alarm look at the archive once the storage has more rows than it keeps.
-    pub(super) fn fills<B: Books>(
+    pub(super) fn fills<B: Rows>(
         &self,
         books: &B,
-        effect: &mut Effect,
-        moment: Moment<'_>,
+        decision: &mut Decision,
+        moment: Now<'_>,
     ) -> Result<(), B::Error> {
         let Some(keep) = self.ledger_rows else { return Ok(()) };
-        let begun = effect.changes.iter().filter(|edit| matches!(edit, Edit::Begin(_))).count();
+        let begun =
+            decision.changes.iter().filter(|change| matches!(change, Change::Begin(_))).count();
         let archive = books.archive()?;
         if begun == 0 || archive.due.is_some() {
             return Ok(());
         }
         let begun = u64::try_from(begun).unwrap_or(u64::MAX);
         if live(books)?.saturating_add(begun) > keep {
-            effect.changes.push(Edit::Archive(ArchiveRow { due: Some(moment.now), ..archive }));
+            decision.changes.push(Change::Archive(ArchiveRow { due: Some(moment.now), ..archive }));
         }
         Ok(())
     }
 
     /// Adds the work on the archive that is due.
-    pub(super) fn shelving<B: Books>(
+    pub(super) fn shelving<B: Rows>(
         &self,
         books: &B,
         chores: &mut Vec<Chore>,
-        edits: &mut Vec<Edit>,
+        changes: &mut Vec<Change>,
         now: u64,
     ) -> Result<(), B::Error> {
         let archive = books.archive()?;
@@ -87,37 +88,33 @@ impl Market {
             chores.push(Chore::Shelve);
         } else {
             // The bucket is not bound any more.
-            edits.push(Edit::Archive(ArchiveRow::default()));
+            changes.push(Change::Archive(ArchiveRow::default()));
         }
         Ok(())
     }
 
     /// The shelf that is to be put, if there is one.
-    pub(super) fn shelf<B: Books>(
-        &self,
-        books: &B,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+    pub(super) fn shelf<B: Rows>(&self, books: &B, moment: Now<'_>) -> Result<Decision, B::Error> {
         if let Some(FullShelf { draft, .. }) = self.oldest(books, moment.now)? {
-            return Ok(Effect::told(Reaction::Shelf(Box::new(draft))));
+            return Ok(Decision::told(Answer::Shelf(Box::new(draft))));
         }
         let due = self.is_full(books, 0)?.then(|| moment.now.saturating_add(BUSY_MS));
-        let edits = Vec::from([Edit::Archive(ArchiveRow { due, failures: 0 })]);
-        Ok(Effect { answer: Reaction::Nothing, changes: edits })
+        let changes = Vec::from([Change::Archive(ArchiveRow { due, failures: 0 })]);
+        Ok(Decision { answer: Answer::Nothing, changes })
     }
 
     /// Takes the rows of a shelf out of the storage, if the bucket has it.
-    pub(super) fn kept<B: Books>(
+    pub(super) fn kept<B: Rows>(
         &self,
         books: &B,
         (name, read): (&str, Option<&str>),
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let now = moment.now;
         let archive = books.archive()?;
         let told = |due: u64, failures: u64| {
-            let edits = Vec::from([Edit::Archive(ArchiveRow { due: Some(due), failures })]);
-            Ok(Effect { answer: Reaction::Nothing, changes: edits })
+            let changes = Vec::from([Change::Archive(ArchiveRow { due: Some(due), failures })]);
+            Ok(Decision { answer: Answer::Nothing, changes })
         };
         let Some(FullShelf { draft, row, numbers }) = self.oldest(books, now)? else {
             return self.shelf(books, moment);
@@ -134,12 +131,12 @@ impl Market {
         }
         let is_full = self.is_full(books, row.count)?;
         let archive = ArchiveRow { due: is_full.then_some(now), failures: 0 };
-        let edits = Vec::from([Edit::Shelve(Box::new(row), numbers), Edit::Archive(archive)]);
-        Ok(Effect { answer: Reaction::Nothing, changes: edits })
+        let changes = Vec::from([Change::Shelve(Box::new(row), numbers), Change::Archive(archive)]);
+        Ok(Decision { answer: Answer::Nothing, changes })
     }
 
     /// The shelf of the oldest rows that are over, while there are too many rows.
-    fn oldest<B: Books>(&self, books: &B, now: u64) -> Result<Option<FullShelf>, B::Error> {
+    fn oldest<B: Rows>(&self, books: &B, now: u64) -> Result<Option<FullShelf>, B::Error> {
         if !self.is_full(books, 0)? {
             return Ok(None);
         }
@@ -168,19 +165,19 @@ impl Market {
     }
 
     /// Whether the storage has more rows than it keeps, without so many.
-    fn is_full<B: Books>(&self, books: &B, without: u64) -> Result<bool, B::Error> {
+    fn is_full<B: Rows>(&self, books: &B, without: u64) -> Result<bool, B::Error> {
         let Some(keep) = self.ledger_rows else { return Ok(false) };
         Ok(live(books)?.saturating_sub(without) > keep)
     }
 
     /// A page of the ledger, from the storage and from the archive; or what has to be read first, or
     /// the refusal.
-    pub(super) fn leaf<B: Books>(
+    pub(super) fn leaf<B: Rows>(
         &self,
         books: &B,
         part: &Part,
         opened: Opened<'_>,
-    ) -> Result<Result<LedgerPage, Effect>, B::Error> {
+    ) -> Result<Result<LedgerPage, Decision>, B::Error> {
         let limit = usize::try_from(part.limit).unwrap_or(usize::MAX);
         let mut rows = books.invocations(part)?;
         // Beyond the last row of a full page more may follow in the storage.
@@ -205,7 +202,7 @@ impl Market {
         let edge = edge.map(|shelf| if is_up { shelf.last } else { shelf.first });
         match read(&shelves, opened) {
             Ok(read) => rows.extend(read.into_iter().filter(|row| part.takes(row))),
-            Err(effect) => return Ok(Err(effect)),
+            Err(decision) => return Ok(Err(decision)),
         }
         let end = if is_up {
             end.into_iter().chain(edge).min()
@@ -226,12 +223,12 @@ impl Market {
     }
 
     /// The invocation with this id, wherever it is; or what has to be read first, or the refusal.
-    pub(super) fn found<B: Books>(
+    pub(super) fn found<B: Rows>(
         &self,
         books: &B,
         id: &str,
         opened: Opened<'_>,
-    ) -> Result<Result<Option<InvocationRow>, Effect>, B::Error> {
+    ) -> Result<Result<Option<InvocationRow>, Decision>, B::Error> {
         if let Some(row) = books.invocation(id)? {
             return Ok(Ok(Some(row)));
         }
@@ -242,30 +239,30 @@ impl Market {
 }
 
 /// The number of the newest row of the archive.
-fn horizon<B: Books>(books: &B) -> Result<u64, B::Error> {
+fn horizon<B: Rows>(books: &B) -> Result<u64, B::Error> {
     let newest = books.shelves(ShelfSpan::Below(u64::MAX), 1)?;
     Ok(newest.first().map_or(0, |shelf| shelf.last))
 }
 
 /// How many rows the storage has above the archive; no row of those was ever deleted.
-fn live<B: Books>(books: &B) -> Result<u64, B::Error> {
+fn live<B: Rows>(books: &B) -> Result<u64, B::Error> {
     let extent = books.extent(horizon(books)?)?;
     Ok(extent.map_or(0, |(first, last)| last.saturating_sub(first).saturating_add(1)))
 }
 
-/// The rows of shelves; or the instruction to read them, or the refusal where they are not what
+/// The rows of shelves; or the command to read them, or the refusal where they are not what
 /// their names say.
-fn read(shelves: &[ShelfRow], opened: Opened<'_>) -> Result<Vec<InvocationRow>, Effect> {
+fn read(shelves: &[ShelfRow], opened: Opened<'_>) -> Result<Vec<InvocationRow>, Decision> {
     let mut rows = Vec::new();
     for shelf in shelves {
         let Some((_, text)) = opened.iter().find(|(name, _)| *name == shelf.name) else {
             let names = shelves.iter().map(|shelf| shelf.name.clone()).collect();
-            return Err(Effect::told(Reaction::Fetch(names)));
+            return Err(Decision::told(Answer::Fetch(names)));
         };
         let lines = text.lines().map(|line| serde_json::from_str::<InvocationRow>(line).ok());
         let read: Option<Vec<InvocationRow>> = lines.collect();
         let read = read.filter(|_| shelf.name.contains(&mark(text)));
-        let Some(read) = read else { return Err(Effect::reply(refused::no_archive())) };
+        let Some(read) = read else { return Err(Decision::reply(refused::no_archive())) };
         rows.extend(read);
     }
     Ok(rows)

@@ -5,15 +5,15 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::books::{Books, Edit};
+use super::books::{Change, Rows};
 use super::invoke::FOR_EVER;
-use super::message::{Forward, Reaction, Response, Sale};
+use super::message::{Answer, Forward, Response, Sale};
 use super::place::{moved_by, noted};
 use super::refused::{self, said};
 use super::row::{Charges, PackRow, SkillRow, VersionRow};
 use super::seal::{signature, target_of};
 use super::text::Members;
-use super::{Effect, Market, Moment};
+use super::{Decision, Market, Now};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::mutant::{Mutant, planted};
@@ -28,12 +28,12 @@ const TIMEOUT_MS: u64 = 30_000;
 
 impl Market {
     /// Forwards a sale, or sells a pack, or notes a fee.
-    pub(super) fn sell<B: Books>(
+    pub(super) fn sell<B: Rows>(
         &self,
         books: &B,
         sale: &Sale,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let mut segments = sale.path.trim_start_matches('/').split('/');
         match (segments.next(), segments.next(), segments.next(), segments.next()) {
             (Some("s"), Some(id), None, None) => self.sell_call(books, id, sale, moment),
@@ -41,19 +41,19 @@ impl Market {
             (Some("packs"), Some(id), Some(plan), None) => {
                 self.sell_pack(books, (id, plan), sale, moment)
             }
-            _ => Ok(Effect::reply(said(404, "Not found"))),
+            _ => Ok(Decision::reply(said(404, "Not found"))),
         }
     }
 
-    fn sell_call<B: Books>(
+    fn sell_call<B: Rows>(
         &self,
         books: &B,
         id: &str,
         sale: &Sale,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let Some(skill) = books.skill(id)? else {
-            return Ok(Effect::reply(refused::no_skill()));
+            return Ok(Decision::reply(refused::no_skill()));
         };
         let is_fresh = |version: &&VersionRow| {
             let until = version.until.unwrap_or(u64::MAX);
@@ -69,7 +69,7 @@ impl Market {
         let is_gone = !skill.active && sale.transaction.is_empty();
         if fresh.is_empty() || is_gone && !planted(Mutant::GoneIsSold) {
             let error = "Skill is not sold any more; nothing was delivered";
-            return Ok(Effect::reply(said(410, error)));
+            return Ok(Decision::reply(said(410, error)));
         }
         let is_paid = |version: &&&VersionRow| {
             is_price(sale, &version.price, &version.asset, &version.networks)
@@ -78,23 +78,23 @@ impl Market {
         let latest = fresh.iter().find(|version| version.until.is_none());
         let Some(version) = latest.filter(is_paid).or_else(|| fresh.iter().find(is_paid)) else {
             let error = "The price of this skill has changed; nothing was delivered";
-            return Ok(Effect::reply(said(409, error)));
+            return Ok(Decision::reply(said(409, error)));
         };
         let is_asked =
             sale.method == version.method || sale.method == "HEAD" && version.method == "GET";
         if !is_asked {
-            return Ok(Effect::reply(
+            return Ok(Decision::reply(
                 said(405, "Method not allowed").with("allow", &version.method),
             ));
         }
         if !sale.query.is_empty() && version.call_url.contains('?') {
             // Of two values for one name, each server takes another.
-            return Ok(Effect::reply(said(400, "This skill takes no query")));
+            return Ok(Decision::reply(said(400, "This skill takes no query")));
         }
         let forward = self.forward(&skill, version, sale, moment);
-        let reaction = Reaction::Forward(Box::new(forward));
+        let answer = Answer::Forward(Box::new(forward));
         let noted = noted(skill, moved_by(sale), moment.now);
-        Ok(Effect { answer: reaction, changes: noted.into_iter().collect() })
+        Ok(Decision { answer, changes: noted.into_iter().collect() })
     }
 
     fn forward(
@@ -102,7 +102,7 @@ impl Market {
         skill: &SkillRow,
         version: &VersionRow,
         sale: &Sale,
-        moment: Moment<'_>,
+        moment: Now<'_>,
     ) -> Forward {
         let mut url = version.call_url.clone();
         if !sale.query.is_empty() {
@@ -150,7 +150,7 @@ impl Market {
         skill: &SkillRow,
         version: &VersionRow,
         pack: &PackRow,
-        moment: Moment<'_>,
+        moment: Now<'_>,
     ) -> Vec<(String, String)> {
         let sale = Sale {
             method: version.method.clone(),
@@ -162,15 +162,15 @@ impl Market {
     }
 
     /// Notes that the market's fee was paid.
-    fn sell_listing<B: Books>(
+    fn sell_listing<B: Rows>(
         &self,
         books: &B,
         id: &str,
         sale: &Sale,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let Some(skill) = books.skill(id)? else {
-            return Ok(Effect::reply(refused::no_skill()));
+            return Ok(Decision::reply(refused::no_skill()));
         };
         let networks: Vec<String> = self.networks.iter().map(ToString::to_string).collect();
         let fee = self.listing_fee.as_deref().unwrap_or_default();
@@ -179,27 +179,27 @@ impl Market {
         let told = Members::ok().text("skillId", id).raw("paid", "true").done();
         let told = Response::json(200, told).no_store();
         if skill.fee.as_deref() == Some(sale.payment.as_str()) {
-            return Ok(Effect::reply(told));
+            return Ok(Decision::reply(told));
         }
         if !skill.owes {
-            return Ok(Effect::reply(said(409, "The fee of this skill is paid already")));
+            return Ok(Decision::reply(said(409, "The fee of this skill is paid already")));
         }
         if !is_price(sale, fee, asset, &networks) {
-            return Ok(Effect::reply(said(409, "This is not the market's fee")));
+            return Ok(Decision::reply(said(409, "This is not the market's fee")));
         }
         let Some(version) = books.version(id, &skill.latest)? else {
-            return Ok(Effect::reply(refused::no_skill()));
+            return Ok(Decision::reply(refused::no_skill()));
         };
         let fee = Some(sale.payment.clone());
         let row = SkillRow { owes: false, fee, used: true, place_until: FOR_EVER, ..skill };
         let housed = match self.housed(books, row, &version, moment.now)? {
             Ok(housed) => housed,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
-        let mut edits = housed.edits;
-        edits.push(Edit::Skill(Box::new(housed.skill)));
-        edits.extend(self.changed(books, moment.now)?);
-        Ok(Effect { answer: Reaction::Reply(told), changes: edits })
+        let mut changes = housed.changes;
+        changes.push(Change::Skill(Box::new(housed.skill)));
+        changes.extend(self.changed(books, moment.now)?);
+        Ok(Decision { answer: Answer::Reply(told), changes })
     }
 }
 

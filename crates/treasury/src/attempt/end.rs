@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Held;
 use crate::answer::{DecisionAnswer, NOT_SENT, REVIEW, merchant};
-use crate::books::{Books, Change};
+use crate::books::{Change, Rows};
 use crate::budget::worth;
 use crate::decide::denial::{brief, denied};
 use crate::id::Fresh;
@@ -19,7 +19,7 @@ use crate::row::{
     AttemptRow, BudgetRow, DecisionRow, Kept, Money, ReceiptFacts, ReviewRow, Stage, Verdict,
 };
 use crate::terms::Unpayable;
-use crate::{Decided, Scene, Treasury, notice, refused};
+use crate::{Decision, Now, Treasury, notice, refused};
 use farebox_base::amount::Amount;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
@@ -30,14 +30,14 @@ const MAX_HEADER_BYTES: usize = 4096;
 
 impl Treasury {
     /// Gives up a payment that was never signed.
-    pub(super) fn release<B: Books>(
+    pub(super) fn release<B: Rows>(
         &self,
         books: &B,
         attempt: AttemptRow,
         mut decision: DecisionRow,
         why: Unpayable,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
         (said.evidence, said.figures) = (why.evidence, why.figures);
         said.write(&mut decision, scene.now.secs());
@@ -63,17 +63,17 @@ impl Treasury {
             }
             None => changes.push(Change::Decision(Box::new(decision))),
         }
-        Ok(Decided { answer: Answer::Reply(reply), changes })
+        Ok(Decision { answer: Answer::Reply(reply), changes })
     }
 
     /// Gives up a payment that was interrupted before any of it was sent. An approval that it used
     /// serves again.
-    pub(crate) fn interrupted<B: Books>(
+    pub(crate) fn interrupted<B: Rows>(
         &self,
         books: &B,
         attempt: AttemptRow,
         decision: &mut DecisionRow,
-        scene: Scene<'_>,
+        scene: Now<'_>,
     ) -> Result<Vec<Change>, B::Error> {
         let now = scene.now;
         // What was signed uses it up: one decision signs once.
@@ -107,7 +107,7 @@ impl Treasury {
     }
 
     /// Ends an attempt whose money never moves, and gives its budgets back.
-    pub(crate) fn void<B: Books>(
+    pub(crate) fn void<B: Rows>(
         &self,
         books: &B,
         mut attempt: AttemptRow,
@@ -131,20 +131,20 @@ impl Treasury {
     }
 
     /// Takes a merchant's answer.
-    pub(crate) fn answered<B: Books>(
+    pub(crate) fn answered<B: Rows>(
         &self,
         books: &B,
         (id, fence): (&str, u64),
         answer: &MerchantAnswer,
         sent: u32,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let held = match self.held(books, id, fence, Money::Signed)? {
             Ok(held) => held,
-            Err(decided) => return Ok(decided),
+            Err(decision) => return Ok(decision),
         };
         let Some(parcel) = books.parcel(id)? else {
-            return Ok(Decided::reply(refused::internal()));
+            return Ok(Decision::reply(refused::internal()));
         };
         let repeated = sent > 1 || held.attempt.resends > 0;
         if held.attempt.is_payout() {
@@ -154,9 +154,9 @@ impl Treasury {
             Some((prepared, _)) => Outcome::read(answer, &prepared, &parcel.url, repeated),
             None => Outcome::lost(),
         };
-        let mut decided = self.conclude(held, outcome, Some(answer), scene);
-        answers::keep(books, &mut decided.changes, scene.now)?;
-        Ok(decided)
+        let mut decision = self.conclude(held, outcome, Some(answer), scene);
+        answers::keep(books, &mut decision.changes, scene.now)?;
+        Ok(decision)
     }
 
     /// Ends a decision. The money stays counted: only the chain knows what becomes of it.
@@ -165,8 +165,8 @@ impl Treasury {
         held: Held,
         outcome: Outcome,
         answer: Option<&MerchantAnswer>,
-        scene: Scene<'_>,
-    ) -> Decided {
+        scene: Now<'_>,
+    ) -> Decision {
         let Held { mut attempt, mut decision } = held;
         let now = scene.now.secs();
         if outcome.has_receipt {
@@ -207,18 +207,18 @@ impl Treasury {
         }
         changes.push(ended(attempt));
         changes.push(Change::Decision(Box::new(decision)));
-        Decided { answer: Answer::Reply(reply), changes }
+        Decision { answer: Answer::Reply(reply), changes }
     }
 
     /// Takes that no answer came. What never left moves no money; what the alarm sends was perhaps
     /// sent before.
-    pub(crate) fn lost<B: Books>(
+    pub(crate) fn lost<B: Rows>(
         &self,
         books: &B,
         (id, fence): (&str, u64),
         sent: bool,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let held = match self.held(books, id, fence, Money::Signed)? {
             Ok(held) => held,
             Err(decided) => return Ok(decided),
@@ -229,7 +229,7 @@ impl Treasury {
         }
         let Held { attempt, mut decision } = held;
         let changes = self.interrupted(books, attempt, &mut decision, scene)?;
-        Ok(Decided { answer: Answer::Reply(self.reply(&decision)), changes })
+        Ok(Decision { answer: Answer::Reply(self.reply(&decision)), changes })
     }
 }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::draft::Draft;
 use super::waiting::is_offered;
 use crate::answer::figures;
-use crate::books::Books;
+use crate::books::Rows;
 use crate::config::Wallet;
 use crate::merchant::{Locality, origin};
 use crate::policy::judge::{Denial, Judged, Subject};
@@ -34,7 +34,7 @@ pub(crate) struct Chosen<'a> {
 impl Treasury {
     /// Chooses the offer that is paid, or says why none is.
     #[expect(clippy::type_complexity, reason = "the offer is that of the refusal")]
-    pub(super) fn choose<B: Books>(
+    pub(super) fn choose<B: Rows>(
         &self,
         books: &B,
         draft: &Draft<'_>,

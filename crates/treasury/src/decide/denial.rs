@@ -6,12 +6,12 @@ use alloc::string::{String, ToString};
 
 use super::draft::Draft;
 use crate::answer::DecisionAnswer;
-use crate::books::{Books, Change};
+use crate::books::{Change, Rows};
 use crate::budget::Window;
 use crate::message::Answer;
 use crate::row::{AgentRow, Stage, Verdict};
 use crate::terms::Unpayable;
-use crate::{Decided, Treasury};
+use crate::{Decision, Treasury};
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -24,7 +24,7 @@ const MAX_DENIALS: u32 = 1000;
 const MAX_URL_BYTES: usize = 512;
 
 /// The agent with one more denial; `None` if no more of them are kept today.
-pub(crate) fn denied<B: Books>(
+pub(crate) fn denied<B: Rows>(
     books: &B,
     name: &str,
     now: UnixTime,
@@ -58,13 +58,13 @@ pub(crate) fn brief(url: &str) -> String {
 impl Treasury {
     /// Keeps a decision that pays nothing. Equal ones of a day without a client's key are one, and
     /// what an agent is denied beyond [`MAX_DENIALS`] is answered and not kept.
-    pub(super) fn refuse<B: Books>(
+    pub(super) fn refuse<B: Rows>(
         &self,
         books: &B,
         mut draft: Draft<'_>,
         mut why: Unpayable,
         offer: Option<&Offer>,
-    ) -> Result<Decided, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let now = draft.scene.now;
         if let Some(mut review) = draft.waiting.as_mut().and_then(|(_, review)| review.take())
             && !planted(Mutant::ApprovalsOutlive)
@@ -86,7 +86,7 @@ impl Treasury {
                     changes.push(Change::Agent(agent));
                     changes.push(Change::Decision(Box::new(row.clone())));
                 }
-                return Ok(Decided { answer: Answer::Reply(self.reply(&row)), changes });
+                return Ok(Decision { answer: Answer::Reply(self.reply(&row)), changes });
             }
             draft.key = Some(key).filter(|_| !planted(Mutant::EqualDenialsAddRows));
         }
@@ -102,6 +102,6 @@ impl Treasury {
             changes.extend(counted.map(Change::Agent));
             changes.push(Change::Decision(Box::new(row)));
         }
-        Ok(Decided { answer: Answer::Reply(reply), changes })
+        Ok(Decision { answer: Answer::Reply(reply), changes })
     }
 }

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::Scene;
+use crate::Now;
 use crate::books::Change;
 use crate::id::Fresh;
 use crate::policy::Rules;
@@ -13,7 +13,7 @@ use crate::row::{DecisionRow, ReviewRow};
 
 /// A request under way to its decision.
 pub(crate) struct Draft<'a> {
-    pub scene: Scene<'a>,
+    pub scene: Now<'a>,
     pub fresh: Fresh,
     pub request: PaymentRequest,
     /// Hash of the request.

@@ -7,12 +7,12 @@ use alloc::string::ToString;
 use super::denial::brief;
 use super::draft::Draft;
 use crate::answer::{DecisionAnswer, REVIEW};
-use crate::books::{Books, Change};
+use crate::books::{Change, Rows};
 use crate::message::Answer;
 use crate::operate::reviews::review_notice;
 use crate::row::{AttemptRow, DecisionRow, ReviewRow, Stage, Verdict};
 use crate::terms::Unpayable;
-use crate::{Decided, Treasury, refused};
+use crate::{Decision, Treasury, refused};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_payer::client::challenge::Challenge;
 use farebox_payer::client::offer::Offer;
@@ -32,13 +32,13 @@ pub(super) fn is_offered(review: &ReviewRow, offer: &Offer) -> bool {
 impl Treasury {
     /// The answer to terms that offer nothing under a key that waits for a review. The review stays:
     /// the merchant may name its terms again.
-    pub(super) fn unread<B: Books>(
+    pub(super) fn unread<B: Rows>(
         &self,
         books: &B,
         mut draft: Draft<'_>,
         mut row: DecisionRow,
         why: Unpayable,
-    ) -> Result<Decided, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let now = draft.scene.now.secs();
         let review = match &row.review {
             Some(id) => books.review(id)?,
@@ -50,16 +50,16 @@ impl Treasury {
             return self.refuse(books, draft, why, None);
         };
         if !is_covered(known, &draft) {
-            return Ok(Decided::reply(refused::conflict()));
+            return Ok(Decision::reply(refused::conflict()));
         }
         DecisionAnswer::new(why.outcome, why.code, &why.reason).write(&mut row, now);
-        Ok(Decided::reply(self.reply(&row)))
+        Ok(Decision::reply(self.reply(&row)))
     }
 
     /// The decision that answers a request without a client's key: one for the same request whose
     /// outcome is open, whatever its terms were, since a merchant may name others each time; or the
     /// one for this challenge.
-    pub(super) fn earlier<B: Books>(
+    pub(super) fn earlier<B: Rows>(
         &self,
         books: &B,
         draft: &Draft<'_>,
@@ -103,13 +103,13 @@ impl Treasury {
     }
 
     /// Looks at the review that a decision waits for: the answer, unless it is to be judged again.
-    pub(super) fn resume<B: Books>(
+    pub(super) fn resume<B: Rows>(
         &self,
         books: &B,
         draft: &mut Draft<'_>,
         mut row: DecisionRow,
         challenge: &Challenge,
-    ) -> Result<Option<Decided>, B::Error> {
+    ) -> Result<Option<Decision>, B::Error> {
         let now = draft.scene.now.secs();
         let review = match &row.review {
             Some(id) => books.review(id)?,
@@ -124,11 +124,11 @@ impl Treasury {
         let is_covered = is_covered(&review, draft);
         let may = matches!(review.verdict, Verdict::Open | Verdict::Approved);
         if is_keyed && may && !is_over && !is_covered {
-            return Ok(Some(Decided::reply(refused::conflict())));
+            return Ok(Some(Decision::reply(refused::conflict())));
         }
         let same = is_covered && challenge.offers.iter().any(|offer| is_offered(&review, offer));
         match review.verdict {
-            Verdict::Open if !is_over && same => Ok(Some(Decided::reply(self.reply(&row)))),
+            Verdict::Open if !is_over && same => Ok(Some(Decision::reply(self.reply(&row)))),
             Verdict::Approved if !is_over && same => {
                 draft.waiting = Some((row, Some(review)));
                 Ok(None)
@@ -153,7 +153,7 @@ impl Treasury {
                     return Ok(None);
                 }
                 let changes = core::mem::take(&mut draft.changes);
-                Ok(Some(Decided { answer: Answer::Reply(reply), changes }))
+                Ok(Some(Decision { answer: Answer::Reply(reply), changes }))
             }
             Verdict::Denied | Verdict::Used | Verdict::Expired => {
                 draft.waiting = Some((row, None));
@@ -163,7 +163,7 @@ impl Treasury {
     }
 
     /// Keeps a decision that a person has to look at.
-    pub(super) fn review(&self, mut draft: Draft<'_>, offer: &Offer) -> Decided {
+    pub(super) fn review(&self, mut draft: Draft<'_>, offer: &Offer) -> Decision {
         let now = draft.scene.now;
         let mut row = self.row(&mut draft, Some(offer));
         let (reviewed, mut changes) = (draft.reviewed, draft.changes);
@@ -198,6 +198,6 @@ impl Treasury {
         changes.push(Change::Review(Box::new(review)));
         changes.push(Change::Decision(Box::new(row)));
         changes.push(Change::Outbox(notice));
-        Decided { answer: Answer::Reply(reply), changes }
+        Decision { answer: Answer::Reply(reply), changes }
     }
 }

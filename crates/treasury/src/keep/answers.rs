@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use serde_json::json;
 
-use crate::books::{Books, Change};
+use crate::books::{Change, Rows};
 use crate::merchant::REMOVED;
 use farebox_base::encoding::json::parse_with;
 use farebox_base::mutant::{Mutant, planted};
@@ -46,7 +46,7 @@ fn without(body: &str) -> Option<(String, u64)> {
 
 /// Lets the answer in the decision of these changes leave at its time; at once if there is no room
 /// for it.
-pub(crate) fn keep<B: Books>(
+pub(crate) fn keep<B: Rows>(
     books: &B,
     changes: &mut Vec<Change>,
     now: UnixTime,
@@ -77,7 +77,7 @@ pub(crate) fn keep<B: Books>(
 }
 
 /// Takes out some of the answers whose time has come, or that are too many, if that is due.
-pub(super) fn clear<B: Books>(books: &B, now: UnixTime) -> Result<Vec<Change>, B::Error> {
+pub(super) fn clear<B: Rows>(books: &B, now: UnixTime) -> Result<Vec<Change>, B::Error> {
     let mut kept = books.kept_answers()?;
     if kept.due.is_none_or(|due| now.secs() < due) {
         return Ok(Vec::new());

@@ -5,10 +5,10 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use crate::books::{Books, Change};
+use crate::books::{Change, Rows};
 use crate::links::claim::USED;
 use crate::recover::{FRESH_SECS, MARGIN_SECS, MAX_JOBS, RARER};
-use crate::{Job, SLACK_SECS, Scene, Treasury};
+use crate::{Job, Now, SLACK_SECS, Treasury};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
@@ -28,11 +28,11 @@ const REPLACED_BLOCKS: u64 = 64;
 
 impl Treasury {
     /// Adds the work on links that is due, with the writes that grant it.
-    pub(crate) fn due_links<B: Books>(
+    pub(crate) fn due_links<B: Rows>(
         &self,
         books: &B,
         (jobs, changes): (&mut Vec<Job>, &mut Vec<Change>),
-        scene: Scene<'_>,
+        scene: Now<'_>,
     ) -> Result<(), B::Error> {
         let now = scene.now.secs();
         if books.claims_end()?.is_some_and(|end| end <= now) {
@@ -96,12 +96,12 @@ impl Treasury {
     }
 
     /// Takes what the chain showed of a payment by link.
-    pub(crate) fn link_read<B: Books>(
+    pub(crate) fn link_read<B: Rows>(
         &self,
         books: &B,
         (id, fence): (&str, u64),
         finding: &Finding,
-        scene: Scene<'_>,
+        scene: Now<'_>,
     ) -> Result<Vec<Change>, B::Error> {
         let Some(link) = books.link(id)? else { return Ok(Vec::new()) };
         let Some(payment) = link.payment() else { return Ok(Vec::new()) };

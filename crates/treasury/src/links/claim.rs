@@ -10,9 +10,9 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::books::{Books, Change};
+use crate::books::{Change, Rows};
 use crate::message::{Answer, ClaimTold, Command, LinkClaim, LinkCommand};
-use crate::{Decided, Treasury};
+use crate::{Decision, Treasury};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
@@ -56,19 +56,19 @@ impl Treasury {
     }
 
     /// Gives an authorization to the first link that asks for it; says which one has it.
-    pub(crate) fn claim<B: Books>(
+    pub(crate) fn claim<B: Rows>(
         &self,
         books: &B,
         name: String,
         link: String,
         until: u64,
-    ) -> Result<Decided, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let holder = books.claim(&name)?.filter(|_| !planted(Mutant::ClaimsChangeHands));
         Ok(match holder {
-            Some(holder) => Decided::told(Answer::Held(holder)),
+            Some(holder) => Decision::told(Answer::Held(holder)),
             None => {
                 let changes = Vec::from([Change::Claim(name, link.clone(), until)]);
-                Decided { answer: Answer::Held(link), changes }
+                Decision { answer: Answer::Held(link), changes }
             }
         })
     }

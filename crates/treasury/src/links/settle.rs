@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use super::put;
 use super::told::Words;
-use crate::books::Books;
+use crate::books::Rows;
 use crate::message::{Answer, MerchantAnswer, Order, Reply};
-use crate::{Decided, Scene, Treasury, refused};
+use crate::{Decision, Now, Treasury, refused};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -39,14 +39,14 @@ impl Treasury {
     }
 
     /// Takes what the facilitator said of a payment, or that it said nothing.
-    pub(crate) fn link_answered<B: Books>(
+    pub(crate) fn link_answered<B: Rows>(
         &self,
         books: &B,
         (id, fence): (&str, u64),
         answer: Option<(&MerchantAnswer, u32)>,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
-        let told = |reply: Reply| Ok(Decided::reply(reply));
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        let told = |reply: Reply| Ok(Decision::reply(reply));
         let Some(link) = books.link(id)? else { return told(refused::internal()) };
         let Some(payment) = link.payment() else { return told(refused::internal()) };
         let fate = match answer {
@@ -59,7 +59,7 @@ impl Treasury {
             return told(Words { link: &link, now: scene.now }.outcome(door));
         };
         let reply = Words { link: &link, now: scene.now }.outcome(door);
-        Ok(Decided { answer: Answer::Reply(reply), changes: put(link) })
+        Ok(Decision { answer: Answer::Reply(reply), changes: put(link) })
     }
 }
 

@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 
 use super::reply::{logged, not_found, ok, problem, time, told};
 use crate::access::bootstrap;
-use crate::books::{Books, Change};
+use crate::books::{Change, Rows};
 use crate::id::Fresh;
 use crate::message::{Answer, Reply};
 use crate::row::{AgentRow, Scope, TokenKind, TokenRow};
 use crate::token::{Token, is_name};
-use crate::{Decided, Scene, Treasury, notice};
+use crate::{Decision, Now, Treasury, notice};
 use farebox_base::mutant::{Mutant, planted};
 
 impl Treasury {
-    pub(super) fn agents<B: Books>(&self, books: &B) -> Result<Decided, B::Error> {
+    pub(super) fn agents<B: Rows>(&self, books: &B) -> Result<Decision, B::Error> {
         let mut items: Vec<Value> = Vec::new();
         for agent in books.agents()? {
             let version = books.policy(&Scope::Agent(agent.name.clone()))?.map(|row| row.version);
@@ -30,13 +30,13 @@ impl Treasury {
         Ok(ok(&json!({"items": items})))
     }
 
-    pub(super) fn put_agent<B: Books>(
+    pub(super) fn put_agent<B: Rows>(
         &self,
         books: &B,
         name: &str,
         disabled: bool,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         if !is_name(name) {
             let detail = "an agent's name has 3 to 64 of a-z, 0-9 and single dashes";
             return Ok(told(problem(400, "invalid_name", detail)));
@@ -59,15 +59,15 @@ impl Treasury {
         }
         changes.extend(told.map(Change::Outbox));
         changes.push(logged(what, name, None, "", scene.now));
-        Ok(Decided { answer: ok(&body).answer, changes })
+        Ok(Decision { answer: ok(&body).answer, changes })
     }
 
-    pub(super) fn issue_key<B: Books>(
+    pub(super) fn issue_key<B: Rows>(
         &self,
         books: &B,
         agent: &str,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         if books.agent(agent)?.is_none_or(|agent| agent.disabled) {
             return Ok(told(not_found("agent")));
         }
@@ -78,15 +78,15 @@ impl Treasury {
         let reply = Reply::json(201, body.to_string());
         let log = logged("key.issued", &token.id, None, agent, scene.now);
         let changes = [Change::Token(row), log].into();
-        Ok(Decided { answer: Answer::Reply(reply), changes })
+        Ok(Decision { answer: Answer::Reply(reply), changes })
     }
 
-    pub(super) fn list_tokens<B: Books>(
+    pub(super) fn list_tokens<B: Rows>(
         &self,
         books: &B,
         agent: &str,
         kind: TokenKind,
-    ) -> Result<Decided, B::Error> {
+    ) -> Result<Decision, B::Error> {
         if books.agent(agent)?.is_none() {
             return Ok(told(not_found("agent")));
         }
@@ -95,12 +95,12 @@ impl Treasury {
         Ok(ok(&json!({"items": items})))
     }
 
-    pub(super) fn revoke_key<B: Books>(
+    pub(super) fn revoke_key<B: Rows>(
         &self,
         books: &B,
         id: &str,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let Some(key) = books.token(id)?.filter(|row| row.kind == TokenKind::Bootstrap) else {
             return Ok(told(not_found("bootstrap key")));
         };
@@ -115,15 +115,15 @@ impl Treasury {
             changes.push(Change::Outbox(notice::key_revoked(id, &key.agent, scene.now)));
         }
         changes.push(logged("key.revoked", id, None, &key.agent, scene.now));
-        Ok(Decided { answer: ok(&json!({"id": id, "revoked": true})).answer, changes })
+        Ok(Decision { answer: ok(&json!({"id": id, "revoked": true})).answer, changes })
     }
 
-    pub(super) fn revoke_tokens<B: Books>(
+    pub(super) fn revoke_tokens<B: Rows>(
         &self,
         books: &B,
         agent: &str,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         if books.agent(agent)?.is_none() {
             return Ok(told(not_found("agent")));
         }
@@ -135,7 +135,7 @@ impl Treasury {
         }
         let revoked = changes.len();
         changes.push(logged("tokens.revoked", agent, None, "", scene.now));
-        Ok(Decided { answer: ok(&json!({"revoked": revoked})).answer, changes })
+        Ok(Decision { answer: ok(&json!({"revoked": revoked})).answer, changes })
     }
 }
 

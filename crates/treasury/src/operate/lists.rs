@@ -9,10 +9,10 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use super::reply::{invalid_query, not_found, ok, problem, time, told};
-use crate::books::{Books, Page};
+use crate::books::{Page, Rows};
 use crate::message::{Listing, Reply};
 use crate::row::{AttemptRow, DecisionRow};
-use crate::{Decided, Scene, Treasury, keep};
+use crate::{Decision, Now, Treasury, keep};
 use farebox_base::encoding::json as read_json;
 use farebox_base::text::csv_line;
 
@@ -61,30 +61,30 @@ pub(crate) fn page(listing: &Listing) -> Option<Page> {
 }
 
 /// A part of a list, with the cursor of the next one if there may be one.
-pub(crate) fn listed(items: Vec<Value>, last: Option<(u64, String)>, page: &Page) -> Decided {
+pub(crate) fn listed(items: Vec<Value>, last: Option<(u64, String)>, page: &Page) -> Decision {
     let is_full = u32::try_from(items.len()).unwrap_or(u32::MAX) >= page.limit;
     let cursor = last.filter(|_| is_full).map(|(at, id)| format!("{at}.{id}"));
     ok(&json!({"items": items, "cursor": cursor}))
 }
 
 impl Treasury {
-    pub(super) fn list_decisions<B: Books>(
+    pub(super) fn list_decisions<B: Rows>(
         &self,
         books: &B,
         listing: &Listing,
-    ) -> Result<Decided, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
         let rows = books.decisions(&page)?;
         let last = rows.last().map(|row| (row.created, row.id.clone()));
         Ok(listed(rows.iter().map(decision).collect(), last, &page))
     }
 
-    pub(super) fn one_decision<B: Books>(
+    pub(super) fn one_decision<B: Rows>(
         &self,
         books: &B,
         id: &str,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let Some(row) = books.decision(id)? else { return Ok(told(not_found("decision"))) };
         let attempt = books.attempt(&row.attempt)?;
         let request = (row.method.as_str(), row.url.as_str());
@@ -99,13 +99,13 @@ impl Treasury {
         Ok(ok(&body))
     }
 
-    pub(super) fn export<B: Books>(
+    pub(super) fn export<B: Rows>(
         &self,
         books: &B,
         listing: &Listing,
         format: &str,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let _ = scene;
         let is_csv = match format {
             "csv" => true,
@@ -148,14 +148,14 @@ impl Treasury {
             headers.push(("farebox-complete-since".to_string(), since));
         }
         let reply = Reply { status: 200, headers, body: text };
-        Ok(Decided::reply(reply))
+        Ok(Decision::reply(reply))
     }
 
-    pub(super) fn list_log<B: Books>(
+    pub(super) fn list_log<B: Rows>(
         &self,
         books: &B,
         listing: &Listing,
-    ) -> Result<Decided, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
         let rows = books.log(&page)?;
         let last = rows.last().map(|(number, _)| (*number, String::new()));
@@ -172,7 +172,7 @@ impl Treasury {
         Ok(listed(items.collect(), last, &page))
     }
 
-    pub(super) fn metrics<B: Books>(&self, books: &B) -> Result<Decided, B::Error> {
+    pub(super) fn metrics<B: Rows>(&self, books: &B) -> Result<Decision, B::Error> {
         let mut text = String::from(
             "# HELP farebox_treasury_decisions Decisions by outcome and reason code.\n# TYPE farebox_treasury_decisions counter\n",
         );
@@ -185,7 +185,7 @@ impl Treasury {
         let headers =
             [("content-type", "text/plain; version=0.0.4"), ("cache-control", "no-store")];
         let headers = headers.map(|(name, value)| (name.to_string(), value.to_string())).into();
-        Ok(Decided::reply(Reply { status: 200, headers, body: text }))
+        Ok(Decision::reply(Reply { status: 200, headers, body: text }))
     }
 }
 

@@ -5,14 +5,14 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use crate::Decided;
-use crate::books::{Books, Change};
+use crate::Decision;
+use crate::books::{Change, Rows};
 use crate::message::Reply;
 use crate::row::{LogRow, PolicyRow, Scope};
 use farebox_base::time::UnixTime;
 
 /// The writes that put rules, under the next version.
-pub(crate) fn put_rules<B: Books>(
+pub(crate) fn put_rules<B: Rows>(
     books: &B,
     scope: Scope,
     document: &str,
@@ -49,12 +49,12 @@ pub(crate) fn rules_of(row: &PolicyRow) -> Value {
 }
 
 /// A response without writes.
-pub(crate) fn told(reply: Reply) -> Decided {
-    Decided::reply(reply)
+pub(crate) fn told(reply: Reply) -> Decision {
+    Decision::reply(reply)
 }
 
 /// The response with this body.
-pub(crate) fn ok(body: &Value) -> Decided {
+pub(crate) fn ok(body: &Value) -> Decision {
     told(Reply::json(200, body.to_string()))
 }
 

@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 use super::lists::page;
 use super::reply::{invalid_query, logged, not_found, ok, problem, time, told};
 use crate::answer::DecisionAnswer;
-use crate::books::{Books, Change, Page};
+use crate::books::{Change, Page, Rows};
 use crate::message::Listing;
 use crate::row::{Notice, ReviewRow, Stage, Verdict};
-use crate::{Decided, Scene, Treasury};
+use crate::{Decision, Now, Treasury};
 use farebox_base::time::UnixTime;
 
 impl Treasury {
-    pub(super) fn reviews<B: Books>(
+    pub(super) fn reviews<B: Rows>(
         &self,
         books: &B,
         listing: &Listing,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
         let now = scene.now.secs();
         let mut rows = books.reviews(&page)?;
@@ -46,13 +46,13 @@ impl Treasury {
         Ok(ok(&json!({"items": items, "cursor": cursor})))
     }
 
-    pub(super) fn answer_review<B: Books>(
+    pub(super) fn answer_review<B: Rows>(
         &self,
         books: &B,
         id: &str,
         approves: bool,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let Some(mut review) = books.review(id)? else { return Ok(told(not_found("review"))) };
         let now = scene.now;
         let wanted = if approves { Verdict::Approved } else { Verdict::Denied };
@@ -82,7 +82,7 @@ impl Treasury {
         let what = if approves { "review.approved" } else { "review.denied" };
         changes.push(logged(what, id, None, &review.agent, now));
         changes.push(Change::Review(Box::new(review)));
-        Ok(Decided { answer: ok(&body).answer, changes })
+        Ok(Decision { answer: ok(&body).answer, changes })
     }
 }
 

@@ -5,22 +5,22 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use crate::books::Books;
+use crate::books::Rows;
 use crate::message::Listing;
 use crate::operate::lists::{listed, page};
 use crate::operate::reply::{invalid_query, not_found, ok, time, told};
 use crate::row::{AttemptRow, DecisionRow, Money, Notice, PAYOUTS};
-use crate::{Decided, Treasury};
+use crate::{Decision, Treasury};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
 impl Treasury {
-    pub(crate) fn payouts<B: Books>(
+    pub(crate) fn payouts<B: Rows>(
         &self,
         books: &B,
         listing: &Listing,
-    ) -> Result<Decided, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let Some(mut page) = page(listing) else { return Ok(told(invalid_query())) };
         page.agent = Some(PAYOUTS.to_string());
         let rows = books.decisions(&page)?;
@@ -32,12 +32,12 @@ impl Treasury {
         Ok(listed(items, last, &page))
     }
 
-    pub(crate) fn one_payout<B: Books>(
+    pub(crate) fn one_payout<B: Rows>(
         &self,
         books: &B,
         id: &str,
         only: Option<&str>,
-    ) -> Result<Decided, B::Error> {
+    ) -> Result<Decision, B::Error> {
         if id.starts_with("esc_") {
             return self.one_escrow(books, id, only);
         }

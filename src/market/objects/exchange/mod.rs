@@ -11,11 +11,11 @@ use std::rc::Rc;
 
 use farebox_core::compute::feed::{self, OpenFeeds, Seen, View};
 use farebox_core::compute::figures::{About, Figures};
-use farebox_core::compute::message::{Instruction, Reaction};
-use farebox_core::compute::records::Edit;
+use farebox_core::compute::message::{Answer, Command};
+use farebox_core::compute::records::Change;
 use farebox_core::compute::settings::Profile;
 use farebox_core::compute::vars::Profiles;
-use farebox_core::compute::{Gateway, Tick};
+use farebox_core::compute::{Gateway, Now};
 use farebox_core::machine::DecisionOf;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -56,7 +56,7 @@ impl ExchangeObject {
         Self { host: Host::new(state, books), env }
     }
 
-    /// Answers an instruction in one transaction: `{answer, alarm}`.
+    /// Answers a command in one transaction: `{answer, alarm}`.
     ///
     /// # Errors The platform's error if a statement failed; nothing is written then.
     pub fn ask(&self, name: &str, message: &str) -> std::result::Result<JsValue, JsValue> {
@@ -173,20 +173,16 @@ impl Hosted for ExchangeBooks {
         Ok(())
     }
 
-    fn decide(
-        &self,
-        desk: &Desk<'_, Self>,
-        instruction: Instruction,
-    ) -> Result<DecisionOf<Gateway>> {
-        desk.gateway()?.apply(&ExchangeRows(desk.sql), instruction, desk.tick()?)
+    fn decide(&self, desk: &Desk<'_, Self>, command: Command) -> Result<DecisionOf<Gateway>> {
+        desk.gateway()?.apply(&ExchangeRows(desk.sql), command, desk.tick()?)
     }
 
-    fn write(&self, desk: &Desk<'_, Self>, edits: &[Edit]) -> Result<()> {
+    fn write(&self, desk: &Desk<'_, Self>, changes: &[Change]) -> Result<()> {
         let rows = ExchangeRows(desk.sql);
-        let figures = desk.gateway()?.counted(&rows, edits, desk.tick()?)?;
-        rows.write(edits)?;
+        let figures = desk.gateway()?.counted(&rows, changes, desk.tick()?)?;
+        rows.write(changes)?;
         rows.note(&figures)?;
-        self.is_news.set(edits.iter().any(|edit| matches!(edit, Edit::Event(_))));
+        self.is_news.set(changes.iter().any(|change| matches!(change, Change::Event(_))));
         Ok(())
     }
 
@@ -200,8 +196,8 @@ impl Desk<'_, ExchangeBooks> {
         self.config.gateway(*self.owner).ok_or_else(not_served)
     }
 
-    fn tick(&self) -> Result<Tick<'_>> {
-        Tick::new(self.now, self.random).ok_or_else(not_served)
+    fn tick(&self) -> Result<Now<'_>> {
+        Now::new(self.now, self.random).ok_or_else(not_served)
     }
 }
 
@@ -216,14 +212,14 @@ impl ExchangeObject {
             .look(name, |desk| desk.gateway()?.view(&ExchangeRows(desk.sql), view, desk.tick()?))
     }
 
-    /// Applies one instruction in a transaction, and has told what happened.
-    fn apply(&self, profile: Profile, instruction: Instruction) -> Result<Reaction> {
-        let reaction = self.host.apply(Some(profile.name()), instruction)?;
+    /// Applies one command in a transaction, and has told what happened.
+    fn apply(&self, profile: Profile, command: Command) -> Result<Answer> {
+        let answer = self.host.apply(Some(profile.name()), command)?;
         self.tell();
-        Ok(reaction)
+        Ok(answer)
     }
 
-    /// Has the feeds of this object told what the last instruction wrote for them.
+    /// Has the feeds of this object told what the last command wrote for them.
     fn tell(&self) {
         if self.host.hosted.is_news.take() {
             written(self.host.state());
@@ -236,9 +232,9 @@ impl ExchangeObject {
         let profiles = profiles()?;
         let mut errands = 0;
         for _ in 0..MAX_DUE {
-            match self.apply(profile, Instruction::Due)? {
-                Reaction::Nothing => return Ok(()),
-                Reaction::Errand(errand) => {
+            match self.apply(profile, Command::Due)? {
+                Answer::Nothing => return Ok(()),
+                Answer::Errand(errand) => {
                     let report = payout(&self.env, &profiles, &errand).await;
                     self.apply(profile, report)?;
                     errands += 1;
@@ -246,10 +242,10 @@ impl ExchangeObject {
                         return Ok(());
                     }
                 }
-                Reaction::Prove(question) => {
+                Answer::Prove(question) => {
                     let report = proof(&self.env, &question).await;
                     let next = self.apply(profile, report)?;
-                    if let Reaction::Errand(errand) = next {
+                    if let Answer::Errand(errand) = next {
                         let report = payout(&self.env, &profiles, &errand).await;
                         self.apply(profile, report)?;
                     }
@@ -258,12 +254,12 @@ impl ExchangeObject {
                         return Ok(());
                     }
                 }
-                Reaction::Reply(_)
-                | Reaction::Terms(..)
-                | Reaction::Till(_)
-                | Reaction::Evidence(_)
-                | Reaction::Wait(_)
-                | Reaction::Done => {}
+                Answer::Reply(_)
+                | Answer::Terms(..)
+                | Answer::Till(_)
+                | Answer::Evidence(_)
+                | Answer::Wait(_)
+                | Answer::Done => {}
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use farebox_core::compute::figures::Figures;
 use farebox_core::compute::keep::{MAX_LEAVING, MAX_OVER};
-use farebox_core::compute::records::{DueRow, Ends, Holder, LeavingRow, Records, Seats};
+use farebox_core::compute::records::{DueRow, Ends, Holder, LeavingRow, Rows, Seats};
 use farebox_core::compute::row::{BondRow, DaySales, HoldRow, JobRow, QuoteRow, SellerRow};
 use farebox_core::compute::settings::Profile;
 use serde::de::DeserializeOwned;
@@ -75,7 +75,7 @@ impl ExchangeRows<'_> {
     }
 }
 
-impl Records for ExchangeRows<'_> {
+impl Rows for ExchangeRows<'_> {
     type Error = JsValue;
 
     fn seller(&self, id: &str) -> Result<Option<SellerRow>> {

@@ -1,6 +1,6 @@
-//! Edits of a profile's rows, one statement each.
+//! Changes of a profile's rows, one statement each.
 
-use farebox_core::compute::records::{Edit, LeavingRow};
+use farebox_core::compute::records::{Change, LeavingRow};
 use farebox_core::compute::row::{
     BondRow, EventRow, HoldRow, HoldState, JobRow, QuoteRow, SellerRow,
 };
@@ -10,19 +10,19 @@ use crate::platform::columns::{json, maybe, whole, word};
 use crate::platform::sql::{Result, SqlValue};
 
 impl ExchangeRows<'_> {
-    /// Carries out edits, in order.
-    pub(super) fn write(&self, edits: &[Edit]) -> Result<()> {
-        edits.iter().try_for_each(|edit| match edit {
-            Edit::Seller(row) => self.put_seller(row),
-            Edit::Bond(row) => self.put_bond(row),
-            Edit::Quote(row) => self.put_quote(row),
-            Edit::Job(row) => self.put_job(row),
-            Edit::JobGone(id) => {
+    /// Carries out changes, in order.
+    pub(super) fn write(&self, changes: &[Change]) -> Result<()> {
+        changes.iter().try_for_each(|change| match change {
+            Change::Seller(row) => self.put_seller(row),
+            Change::Bond(row) => self.put_bond(row),
+            Change::Quote(row) => self.put_quote(row),
+            Change::Job(row) => self.put_job(row),
+            Change::JobGone(id) => {
                 self.run("DELETE FROM jobs WHERE id = ?", vec![id.as_str().into()])
             }
-            Edit::Hold(row) => self.put_hold(row),
-            Edit::Event(row) => self.add_event(row),
-            Edit::Leaves(row) => self.delete(row),
+            Change::Hold(row) => self.put_hold(row),
+            Change::Event(row) => self.add_event(row),
+            Change::Leaves(row) => self.delete(row),
         })
     }
 

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use farebox_core::compute::figures::{HourTally, Tally};
 use farebox_core::compute::row::{DaySales, EventKind, JobRow, JobState, QuoteState};
 
-use super::super::rows::Rows;
+use super::super::rows::MemoryRows;
 use super::super::world::{Entrusted, Luck, PRICE, TX, wallet};
 use super::steps::Step;
 use super::{BUYERS, Life, Settled};
 
 impl Life {
     /// The rules that hold at every instant.
-    pub(super) fn check(&self, before: &Rows) -> Result<(), String> {
+    pub(super) fn check(&self, before: &MemoryRows) -> Result<(), String> {
         for seller in self.rows.sellers.values() {
             let open = self.rows.quotes.iter();
             let open = open.filter(|it| it.seller == seller.id && it.has_seat(self.now)).count();
@@ -92,7 +92,7 @@ impl Life {
         DaySales { day, units }
     }
 
-    fn check_job(&self, job: &JobRow, before: &Rows) -> Result<(), String> {
+    fn check_job(&self, job: &JobRow, before: &MemoryRows) -> Result<(), String> {
         let known = before.jobs.iter().find(|it| it.id == job.id);
         let is_changed = known.is_some_and(|known| known.state != job.state);
         if is_changed && before.events.len() == self.rows.events.len() {

@@ -1,6 +1,6 @@
 //! What may happen in a life, step by step.
 
-use farebox_core::compute::message::{Callback, Errand, Instruction, Reaction, TillPayment};
+use farebox_core::compute::message::{Answer, Callback, Command, Errand, TillPayment};
 use serde_json::json;
 
 use super::super::transfers::Transfer;
@@ -74,15 +74,15 @@ impl Life {
         match step {
             Step::Beats(number) => {
                 let request = self.request(number, &json!({}));
-                self.apply(Instruction::Heartbeat(request));
+                self.apply(Command::Heartbeat(request));
             }
             Step::Leaves(number) => {
                 let request = self.request(number, &json!({}));
-                self.apply(Instruction::Offline(request));
+                self.apply(Command::Offline(request));
             }
             Step::Asks(buyer) => {
                 let (client, body) = (format!("10.0.0.{buyer}"), Self::order(buyer).to_string());
-                let told = Told::of(self.apply(Instruction::Quote { client, body }));
+                let told = Told::of(self.apply(Command::Quote { client, body }));
                 if told.status == 402 {
                     self.quotes.insert(buyer, told.body);
                 }
@@ -91,14 +91,14 @@ impl Life {
                 let Some((_, fingerprint)) = self.quote(buyer) else { return Ok(()) };
                 let body = json!({"fingerprint": fingerprint, "payload": Self::order(buyer)});
                 let payment = payment(buyer);
-                self.apply(Instruction::Verify { payment, body: body.to_string() });
+                self.apply(Command::Verify { payment, body: body.to_string() });
             }
             Step::Answers(buyer, status) => {
                 let Some((quote, _)) = self.quote(buyer) else { return Ok(()) };
                 // A gate that has settled says no such thing.
                 let is_settled = self.settled.iter().any(|it| it.sale.0 == quote);
                 if status != 402 || !is_settled {
-                    self.apply(Instruction::Taken { quote, status, reason: String::new() });
+                    self.apply(Command::Taken { quote, status, reason: String::new() });
                 }
             }
             Step::Settles(buyer) => {
@@ -113,7 +113,7 @@ impl Life {
                 let mut till = self.settled.iter().filter(|it| !it.is_own());
                 let owed = till.find(|it| it.buyer == buyer && !it.is_served);
                 let Some(owed) = owed.cloned() else { return Ok(()) };
-                self.apply(Instruction::Owed(Box::new(sale(&owed))));
+                self.apply(Command::Owed(Box::new(sale(&owed))));
             }
             Step::Sends(buyer) => {
                 if self.settled.len() < 3 {
@@ -135,14 +135,14 @@ impl Life {
             Step::Calls(number, place, callback) => {
                 let id = self.rows.jobs[place].id.clone();
                 let request = self.request(number, &json!({"result": 1, "error": 1}));
-                let reaction = self.apply(Instruction::Call { id, callback, request });
+                let reaction = self.apply(Command::Call { id, callback, request });
                 self.react(reaction);
             }
             Step::Carries(place, luck) => {
                 let errand = self.holders.remove(place);
                 let answer = self.pay(&errand, luck);
                 let Errand { payment, fence, .. } = errand;
-                self.apply(Instruction::PaidOut { payment, fence, answer: Some(answer) });
+                self.apply(Command::PaidOut { payment, fence, answer: Some(answer) });
             }
             Step::PaysAndDies(place, luck) => {
                 let errand = self.holders.remove(place);
@@ -151,7 +151,7 @@ impl Life {
             Step::Dies(place) => _ = self.holders.remove(place),
             Step::Due => {
                 self.now = self.now.max(self.rows.next_due().unwrap_or(0));
-                let reaction = self.apply(Instruction::Due);
+                let reaction = self.apply(Command::Due);
                 self.react(reaction);
             }
             Step::Waits => self.now += 30_000,
@@ -165,10 +165,10 @@ impl Life {
                 continue;
             }
             let sale = Box::new(sale(&self.settled[place]));
-            let told = match self.apply(Instruction::Sold(sale)) {
-                Reaction::Reply(told) => told,
+            let told = match self.apply(Command::Sold(sale)) {
+                Answer::Reply(told) => told,
                 // It is registered; the Worker answers what that brings.
-                errand @ Reaction::Errand(_) => {
+                errand @ Answer::Errand(_) => {
                     self.react(errand);
                     self.settled[place].is_served = true;
                     continue;
@@ -202,10 +202,10 @@ impl Life {
                 "buyer_signature": signed(buyer, &fingerprint),
             });
             let node = Transfer { hash: &hash, buyer, at: self.now / 1000 - 4 }.replies(|_| {});
-            let asked = Instruction::Verify { payment: String::new(), body: body.to_string() };
+            let asked = Command::Verify { payment: String::new(), body: body.to_string() };
             let told = match self.apply_with(asked, Some(&node)) {
-                Reaction::Reply(told) => told,
-                errand @ Reaction::Errand(_) => {
+                Answer::Reply(told) => told,
+                errand @ Answer::Errand(_) => {
                     self.react(errand);
                     self.settled[place].is_served = true;
                     continue;

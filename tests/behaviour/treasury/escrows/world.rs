@@ -4,11 +4,11 @@ use farebox_core::machine::Envelope;
 use farebox_core::time::UnixTime;
 use farebox_core::treasury::books::Change;
 use farebox_core::treasury::message::{Answer, Command, Enquiry, Operation};
-use farebox_core::treasury::{Job, RANDOM_BYTES, Scene, Treasury};
+use farebox_core::treasury::{Job, Now, RANDOM_BYTES, Treasury};
 use serde_json::{Value, json};
 
 use super::chain::{Chain, Signed};
-use crate::treasury::books::Rows;
+use crate::treasury::books::MemoryRows;
 use crate::treasury::world::{START, Told, variables};
 
 pub const CONTRACT: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
@@ -44,7 +44,7 @@ pub fn body(number: u8, goal: &str) -> Value {
 
 #[derive(Clone, Debug)]
 pub struct World {
-    pub rows: Rows,
+    pub rows: MemoryRows,
     pub now: u64,
     pub chain: Chain,
     /// What Workers are to ask the node.
@@ -53,20 +53,20 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        Self { rows: Rows::default(), now: START, chain: Chain::new(), held: Vec::new() }
+        Self { rows: MemoryRows::default(), now: START, chain: Chain::new(), held: Vec::new() }
     }
 
-    fn scene<T>(&self, act: impl FnOnce(Scene<'_>) -> T) -> T {
+    fn scene<T>(&self, act: impl FnOnce(Now<'_>) -> T) -> T {
         let now = UnixTime::from_secs(self.now);
-        act(Scene { organization: "acme", now, random: &[7; RANDOM_BYTES] })
+        act(Now { organization: "acme", now, random: &[7; RANDOM_BYTES] })
     }
 
     pub fn send(&mut self, treasury: &Treasury, command: Command) -> Answer {
         let text = serde_json::to_string(&Envelope::of(command)).unwrap();
         let command = serde_json::from_str::<Envelope<Command>>(&text).unwrap().command;
-        let decided = self.scene(|scene| treasury.apply(&self.rows, command, scene).unwrap());
-        self.write(decided.changes);
-        let text = serde_json::to_string(&decided.answer).unwrap();
+        let decision = self.scene(|scene| treasury.apply(&self.rows, command, scene).unwrap());
+        self.write(decision.changes);
+        let text = serde_json::to_string(&decision.answer).unwrap();
         let answer = serde_json::from_str(&text).unwrap();
         if let Answer::Enquire(enquiry) = &answer {
             self.held.push((**enquiry).clone());

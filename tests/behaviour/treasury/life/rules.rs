@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use farebox_core::time::UnixTime;
-use farebox_core::treasury::Scene;
+use farebox_core::treasury::Now;
 use farebox_core::treasury::message::{Answer, Command, Operation};
 use farebox_core::treasury::row::{Money, Stage};
 use serde_json::Value;
@@ -129,7 +129,7 @@ impl Life {
         loop {
             let random = self.random();
             let now = UnixTime::from_secs(self.now);
-            let scene = Scene { organization: "acme", now, random: &random };
+            let scene = Now { organization: "acme", now, random: &random };
             let changes = TREASURY.remove(&self.rows, scene).unwrap();
             if changes.is_empty() {
                 break;

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{MAX_LEFT_OVER, MAX_VERSIONS};
-use crate::skills::books::{Books, Edit};
+use crate::skills::books::{Change, Rows};
 use crate::skills::row::{SkillRow, VersionRow};
 use crate::skills::sold::GRACE_MS;
 use farebox_base::mutant::{Mutant, planted};
@@ -27,7 +27,7 @@ pub(super) enum Comeback {
 /// How an owner may publish a skill again, if it made room for another: at once as it was or with
 /// another version, and with other terms of the same version once no one buys at the old ones any
 /// more, unless a receipt may tell of these.
-pub(super) fn comeback<B: Books>(
+pub(super) fn comeback<B: Rows>(
     books: &B,
     known: SkillRow,
     (skill, version): (&SkillRow, &VersionRow),
@@ -60,14 +60,14 @@ fn has_terms_of(old: &VersionRow, version: &VersionRow) -> bool {
 }
 
 /// Whether an id that no skill has may be this owner's: a buyer who knows it is led to no one else.
-pub(super) fn is_of<B: Books>(books: &B, id: &str, owner: &str) -> Result<bool, B::Error> {
+pub(super) fn is_of<B: Rows>(books: &B, id: &str, owner: &str) -> Result<bool, B::Error> {
     let former = books.forgotten(id)?;
     Ok(former.is_none_or(|former| former == owner) || planted(Mutant::IdsAreTakenOver))
 }
 
 /// The skills of an owner that are forgotten once one more was taken back: those that were never
 /// used, beyond the newest.
-pub(super) fn forgets<B: Books>(books: &B, owner: &str, now: u64) -> Result<Vec<Edit>, B::Error> {
+pub(super) fn forgets<B: Rows>(books: &B, owner: &str, now: u64) -> Result<Vec<Change>, B::Error> {
     let idle = books.idle_of(owner)?;
     let beyond = idle.len().saturating_add(1).saturating_sub(MAX_IDLE);
     // What is on its way still finds its skill.
@@ -77,12 +77,12 @@ pub(super) fn forgets<B: Books>(books: &B, owner: &str, now: u64) -> Result<Vec<
 }
 
 /// The skills of all owners that are forgotten once one more was published, but for this one.
-pub(super) fn leftovers<B: Books>(
+pub(super) fn leftovers<B: Rows>(
     books: &B,
     published: &str,
     is_anew: bool,
     now: u64,
-) -> Result<Vec<Edit>, B::Error> {
+) -> Result<Vec<Change>, B::Error> {
     let before = now.saturating_sub(GRACE_MS);
     let mut left = books.left_over(before, MAX_LEFT_OVER.0, MAX_LEFT_OVER.1)?;
     left.retain(|id| *id != published);
@@ -91,13 +91,13 @@ pub(super) fn leftovers<B: Books>(
 }
 
 /// Forgets skills, and whose the oldest were that were forgotten.
-fn forgotten<B: Books>(books: &B, ids: Vec<String>) -> Result<Vec<Edit>, B::Error> {
+fn forgotten<B: Rows>(books: &B, ids: Vec<String>) -> Result<Vec<Change>, B::Error> {
     let (most, step) = MAX_FORMER;
     let more = u32::try_from(ids.len()).unwrap_or(most);
     let old = books.former(most.saturating_sub(more), step)?;
-    let mut edits: Vec<Edit> = ids.into_iter().map(Edit::Forget).collect();
+    let mut changes: Vec<Change> = ids.into_iter().map(Change::Forget).collect();
     if !old.is_empty() && !planted(Mutant::FormerOwnersPileUp) {
-        edits.push(Edit::Unname(old));
+        changes.push(Change::Unname(old));
     }
-    Ok(edits)
+    Ok(changes)
 }

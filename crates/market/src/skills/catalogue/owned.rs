@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 
 use serde_json::{Map, Value};
 
-use crate::skills::books::Books;
+use crate::skills::books::Rows;
 use crate::skills::message::{Labels, Response};
 use crate::skills::proof::{ProofTerms, SkillAction};
 use crate::skills::query::Query;
@@ -12,7 +12,7 @@ use crate::skills::refused::{self, said};
 use crate::skills::row::{NonceRow, SkillRow, VersionRow};
 use crate::skills::text::Members;
 use crate::skills::wares::{object, text_of};
-use crate::skills::{Effect, Market, Moment};
+use crate::skills::{Decision, Market, Now};
 use farebox_base::encoding::hex;
 use farebox_base::hash;
 use farebox_evm::address::Address;
@@ -23,11 +23,11 @@ type OwnedSkill = Result<(SkillRow, NonceRow), Response>;
 type ClaimedSkill = Result<(SkillRow, VersionRow, NonceRow), Response>;
 impl Market {
     /// The skill that a request without a description proves to own, and its latest version.
-    pub(super) fn claimed<B: Books>(
+    pub(super) fn claimed<B: Rows>(
         &self,
         books: &B,
         (action, labels, id, body): (SkillAction, &Labels, &str, &str),
-        moment: Moment<'_>,
+        moment: Now<'_>,
     ) -> Result<ClaimedSkill, B::Error> {
         let members = match self.labelled(labels, body) {
             Ok(members) => members,
@@ -55,13 +55,13 @@ impl Market {
     }
 
     /// The skill that a body proves to own.
-    pub(super) fn owned<B: Books>(
+    pub(super) fn owned<B: Rows>(
         &self,
         books: &B,
         action: SkillAction,
         id: &str,
         members: &Map<String, Value>,
-        moment: Moment<'_>,
+        moment: Now<'_>,
     ) -> Result<OwnedSkill, B::Error> {
         let Some(skill) = books.skill(id)? else { return Ok(Err(refused::no_skill())) };
         let named = match text_of(members, "payTo").map(Address::parse) {
@@ -75,22 +75,22 @@ impl Market {
     }
 
     /// What a wallet has to sign for a body.
-    pub(in crate::skills) fn to_sign<B: Books>(
+    pub(in crate::skills) fn to_sign<B: Rows>(
         &self,
         books: &B,
         query: &str,
         body: &str,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let members = match if body.trim().is_empty() { Ok(Map::new()) } else { object(body) } {
             Ok(members) => members,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
         let asked = Query::parse(query);
         let action = asked.get("action").unwrap_or_else(|| "publish".to_string());
         let Some(action) = SkillAction::named(&action) else {
             let error = "action must be one of: publish, version, deactivate, rotate";
-            return Ok(Effect::reply(said(400, error)));
+            return Ok(Decision::reply(said(400, error)));
         };
         let given = text_of(&members, "skillId").unwrap_or_default().to_string();
         let id = match action {
@@ -105,7 +105,7 @@ impl Market {
             Some(owner) => owner,
             None => match known()? {
                 Some(owner) => owner,
-                None => return Ok(Effect::reply(said(400, "payTo is required"))),
+                None => return Ok(Decision::reply(said(400, "payTo is required"))),
             },
         };
         let terms = members.get("proof").and_then(ProofTerms::of).unwrap_or_else(|| ProofTerms {
@@ -118,7 +118,7 @@ impl Market {
             .number("validBefore", terms.valid_before)
             .done();
         let body = Members::ok().raw("typedData", &data.to_string()).raw("proof", &proof).done();
-        Ok(Effect::reply(Response::json(200, body).no_store()))
+        Ok(Decision::reply(Response::json(200, body).no_store()))
     }
 }
 

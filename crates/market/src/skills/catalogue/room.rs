@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::skills::Market;
-use crate::skills::books::{Books, Edit};
+use crate::skills::books::{Change, Rows};
 use crate::skills::message::Response;
 use crate::skills::place::resized;
 use crate::skills::refused::said;
@@ -24,18 +24,18 @@ const MAX_UNPROVEN: u64 = 1_000;
 /// How often an owner may publish, versions included, and in how many milliseconds.
 const OWNER_PACE: (u64, u64) = (60, 3_600_000);
 
-/// A skill with its room in the gate's table, and the edits that made it.
+/// A skill with its room in the gate's table, and the changes that made it.
 pub(in crate::skills) struct Housed {
     /// The skill.
     pub skill: SkillRow,
     /// What ends the skills that had the room.
-    pub edits: Vec<Edit>,
+    pub changes: Vec<Change>,
 }
 
 impl Market {
     /// The skill with its room in the gate's table, or the refusal if there is none left. What has no
     /// place makes room for any other.
-    pub(in crate::skills) fn housed<B: Books>(
+    pub(in crate::skills) fn housed<B: Rows>(
         &self,
         books: &B,
         skill: SkillRow,
@@ -83,7 +83,7 @@ impl Market {
     }
 
     /// The skill with what leaves for it.
-    fn with_room<B: Books>(
+    fn with_room<B: Rows>(
         &self,
         books: &B,
         skill: SkillRow,
@@ -93,41 +93,45 @@ impl Market {
         let Some(leaving) = makes_room(books, &skill, over, now)? else {
             return Ok(Err(said(503, "catalogue_full")));
         };
-        let mut edits = Vec::new();
+        let mut changes = Vec::new();
         for gone in leaving {
             let gone = SkillRow { active: false, made_room: true, changed: now, ..gone };
-            edits.extend(ended(books, gone, now)?);
+            changes.extend(ended(books, gone, now)?);
         }
-        Ok(Ok(Housed { skill, edits }))
+        Ok(Ok(Housed { skill, changes }))
     }
 
     /// The route table has to be written again.
-    pub(in crate::skills) fn changed<B: Books>(
+    pub(in crate::skills) fn changed<B: Rows>(
         &self,
         books: &B,
         now: u64,
-    ) -> Result<[Edit; 2], B::Error> {
+    ) -> Result<[Change; 2], B::Error> {
         let table = books.table()?;
         let due = table.due.map_or(now, |due| due.min(now));
         let wanted = table.wanted.saturating_add(1);
         let table = TableRow { wanted, due: Some(due), ..table };
-        Ok([Edit::Table(table), Edit::Sweep(now)])
+        Ok([Change::Table(table), Change::Sweep(now)])
     }
 }
 
-/// The edits of a skill that is active no longer: no version of it is sold from now on.
-pub(super) fn ended<B: Books>(books: &B, skill: SkillRow, now: u64) -> Result<Vec<Edit>, B::Error> {
-    let mut edits = Vec::new();
+/// The changes of a skill that is active no longer: no version of it is sold from now on.
+pub(super) fn ended<B: Rows>(
+    books: &B,
+    skill: SkillRow,
+    now: u64,
+) -> Result<Vec<Change>, B::Error> {
+    let mut changes = Vec::new();
     for old in books.versions(&skill.id)?.into_iter().filter(|old| old.until.is_none()) {
-        edits.push(Edit::Version(Box::new(VersionRow { until: Some(now), ..old })));
+        changes.push(Change::Version(Box::new(VersionRow { until: Some(now), ..old })));
     }
-    edits.push(Edit::Skill(Box::new(skill)));
-    Ok(edits)
+    changes.push(Change::Skill(Box::new(skill)));
+    Ok(changes)
 }
 
 /// The skills that leave so that there is so much more room for another, and so many are fewer, if
 /// that can be had.
-fn makes_room<B: Books>(
+fn makes_room<B: Rows>(
     books: &B,
     newcomer: &SkillRow,
     (over, crowd): (Room, u64),
@@ -176,7 +180,7 @@ fn crowded_out(
 
 /// How often an owner has published with this time, and those who share a pace, or the refusal if
 /// that is too often.
-pub(super) fn paced<B: Books>(
+pub(super) fn paced<B: Rows>(
     books: &B,
     owner: &str,
     shared: Option<(&str, (u64, u64))>,

@@ -4,13 +4,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{MAX_PAGE, moved, number_of, shown};
-use crate::skills::books::{Books, Part};
+use crate::skills::books::{Part, Rows};
 use crate::skills::message::{Response, Viewer};
 use crate::skills::query::Query;
 use crate::skills::refused::{self, said};
 use crate::skills::row::InvocationRow;
 use crate::skills::shelf::{LedgerPage, Opened};
-use crate::skills::{Effect, Market};
+use crate::skills::{Decision, Market};
 use farebox_base::text::csv_line;
 
 /// Columns of an export.
@@ -36,19 +36,19 @@ const COLUMNS: [&str; 17] = [
 
 impl Market {
     /// A part of the ledger, oldest first.
-    pub(super) fn export<B: Books>(
+    pub(super) fn export<B: Rows>(
         &self,
         books: &B,
         viewer: &Viewer,
         query: &str,
         opened: Opened<'_>,
-    ) -> Result<Effect, B::Error> {
+    ) -> Result<Decision, B::Error> {
         if *viewer != Viewer::Operator {
-            return Ok(Effect::reply(refused::no_identity().no_store()));
+            return Ok(Decision::reply(refused::no_identity().no_store()));
         }
         let query = match Query::of(query, &["format", "cursor", "limit"]) {
             Ok(query) => query,
-            Err(response) => return Ok(Effect::reply(response.no_store())),
+            Err(response) => return Ok(Decision::reply(response.no_store())),
         };
         let format = query.get("format").unwrap_or_else(|| "jsonl".to_string());
         let after = query.get("cursor").and_then(|text| number_of(&text)).unwrap_or(0);
@@ -56,7 +56,7 @@ impl Market {
         let part = Part { after: Some(after), limit, ..Part::default() };
         let LedgerPage { rows, .. } = match self.leaf(books, &part, opened)? {
             Ok(page) => page,
-            Err(effect) => return Ok(effect),
+            Err(decision) => return Ok(decision),
         };
         let (kind, body) = match format.as_str() {
             "jsonl" => {
@@ -75,14 +75,14 @@ impl Market {
                 let lines: String = rows.iter().map(csv).collect();
                 ("text/csv; charset=utf-8", alloc::format!("{head}{lines}"))
             }
-            _ => return Ok(Effect::reply(said(400, "format must be csv or jsonl").no_store())),
+            _ => return Ok(Decision::reply(said(400, "format must be csv or jsonl").no_store())),
         };
         let headers = Vec::from([("content-type".to_string(), kind.to_string())]);
         let response = Response { status: 200, headers, body }.no_store();
         let last = rows.last().map(|row| row.number.to_string()).unwrap_or_default();
         let response =
             if last.is_empty() { response } else { response.with("farebox-cursor", &last) };
-        Ok(Effect::reply(response))
+        Ok(Decision::reply(response))
     }
 }
 

@@ -8,36 +8,36 @@ use alloc::vec::Vec;
 use serde_json::{Map, Value};
 
 use crate::skills::booking::add;
-use crate::skills::books::{Books, Edit, Part};
+use crate::skills::books::{Change, Part, Rows};
 use crate::skills::invoke::account;
-use crate::skills::message::{MAX_BODY_BYTES, Reaction, Response, Viewer};
+use crate::skills::message::{Answer, MAX_BODY_BYTES, Response, Viewer};
 use crate::skills::price::plain;
 use crate::skills::refused::{self, said};
 use crate::skills::row::{Ending, InvocationRow, Moved, Phase, SpendRow};
 use crate::skills::text::Members;
-use crate::skills::{Effect, Market};
+use crate::skills::{Decision, Market};
 use farebox_base::encoding::json;
 
 /// Above what a ledger counts to.
 const MAX_NUMBER: u64 = 1_000_000_000_000;
 impl Market {
     /// Puts the lines of an export into an empty ledger, or after those of the page before. Numbers stay.
-    pub(in crate::skills) fn import<B: Books>(
+    pub(in crate::skills) fn import<B: Rows>(
         &self,
         books: &B,
         viewer: &Viewer,
         lines: &str,
-    ) -> Result<Effect, B::Error> {
+    ) -> Result<Decision, B::Error> {
         if *viewer != Viewer::Operator {
-            return Ok(Effect::reply(refused::no_identity().no_store()));
+            return Ok(Decision::reply(refused::no_identity().no_store()));
         }
         if lines.len() > MAX_BODY_BYTES {
-            return Ok(Effect::reply(refused::too_large().no_store()));
+            return Ok(Decision::reply(refused::too_large().no_store()));
         }
         let newest = books.invocations(&Part { limit: 1, ..Part::default() })?.into_iter().next();
         // What was not imported has a digest: numbers of another ledger would not fit after it.
         if newest.as_ref().is_some_and(|row| !row.digest.is_empty()) {
-            return Ok(Effect::reply(said(409, "The ledger is not empty").no_store()));
+            return Ok(Decision::reply(said(409, "The ledger is not empty").no_store()));
         }
         let last = newest.map(|row| row.number);
         let mut rows: Vec<InvocationRow> = Vec::new();
@@ -50,7 +50,7 @@ impl Market {
                 && row.number != next
             {
                 let error = alloc::format!("The ledger goes on at number {next}");
-                return Ok(Effect::reply(said(409, &error).no_store()));
+                return Ok(Decision::reply(said(409, &error).no_store()));
             }
             let row = row.and_then(|row| {
                 let number = if row.number == 0 { next.unwrap_or(1) } else { row.number };
@@ -63,7 +63,7 @@ impl Market {
             let Some(row) = row else {
                 let error =
                     alloc::format!("line {} is no row of an export", place.saturating_add(1));
-                return Ok(Effect::reply(said(400, &error).no_store()));
+                return Ok(Decision::reply(said(400, &error).no_store()));
             };
             rows.push(row);
         }
@@ -77,15 +77,16 @@ impl Market {
             }
         }
         let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        let mut edits: Vec<Edit> = rows.into_iter().map(|row| Edit::Begin(Box::new(row))).collect();
-        edits.extend(spends.into_iter().map(|spend| Edit::Spend(Box::new(spend))));
+        let mut changes: Vec<Change> =
+            rows.into_iter().map(|row| Change::Begin(Box::new(row))).collect();
+        changes.extend(spends.into_iter().map(|spend| Change::Spend(Box::new(spend))));
         let response =
             Response::json(200, Members::ok().number("imported", count).done()).no_store();
-        Ok(Effect { answer: Reaction::Reply(response), changes: edits })
+        Ok(Decision { answer: Answer::Reply(response), changes })
     }
 
     /// A row whose id and transaction are neither in the ledger nor among these.
-    fn unknown<B: Books>(
+    fn unknown<B: Rows>(
         &self,
         books: &B,
         known: &mut BTreeSet<(String, String)>,

@@ -12,7 +12,7 @@ pub const WINDOW: u32 = 5_000;
 pub const MAX_LISTED: u32 = 1_000;
 
 /// Reads of the rows of the original's shapes.
-pub trait QuoteBooks {
+pub trait QuoteRows {
     /// The storage's error.
     type Error;
 
@@ -120,7 +120,7 @@ pub fn words(row: &SettledRow) -> String {
 
 /// One write of the original's shapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum QuoteEdit {
+pub enum QuoteChange {
     /// Puts a quote; a new one with the amounts of its options.
     Quote(Box<QuoteRow>),
     /// Deletes the quote with this id.

@@ -21,11 +21,11 @@ mod subscription;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::books::Books;
-use super::message::{OriginalRequest, Reaction};
+use super::books::Rows;
+use super::message::{Answer, OriginalRequest};
 use super::query::segment;
 use super::refused::said;
-use super::{Effect, Market, Moment};
+use super::{Decision, Market, Now};
 use farebox_base::time::UnixTime;
 
 /// The methods of a path of the original that is served, as `Allow` has them; `None` for others.
@@ -44,15 +44,15 @@ pub fn methods(parts: &[&str]) -> Option<&'static str> {
 
 impl Market {
     /// Answers a request of the original's shapes.
-    pub(super) fn original<B: Books>(
+    pub(super) fn original<B: Rows>(
         &self,
         books: &B,
         request: &OriginalRequest,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let parts: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
-        let mut effect = match (request.method.as_str(), parts.as_slice()) {
-            _ if !self.compatible => Effect::reply(said(404, "Not found")),
+        let mut decision = match (request.method.as_str(), parts.as_slice()) {
+            _ if !self.compatible => Decision::reply(said(404, "Not found")),
             ("POST", ["api", "protocol", "x402", "quote"]) => {
                 self.ask_quote(books, request, moment)?
             }
@@ -77,12 +77,12 @@ impl Market {
             ("GET", ["api", "subscriptions", id, "proof"]) => {
                 self.proof_of_payment(books, &segment(id), moment)?
             }
-            _ => Effect::reply(said(404, "Not found")),
+            _ => Decision::reply(said(404, "Not found")),
         };
-        if let Reaction::Reply(response) = effect.answer {
-            effect.answer = Reaction::Reply(response.no_store());
+        if let Answer::Reply(response) = decision.answer {
+            decision.answer = Answer::Reply(response.no_store());
         }
-        Ok(effect)
+        Ok(decision)
     }
 }
 

@@ -6,19 +6,19 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use super::books::QuoteEdit;
+use super::books::QuoteChange;
 use super::iso;
 use super::rail::{MAX_MARK, Rail, chosen};
 use super::reputation::{Word, silent};
 use super::row::{OptionRow, OrderRow, QuoteRow};
-use crate::skills::books::{Books, Edit};
+use crate::skills::books::{Change, Rows};
 use crate::skills::invoke::ledger_id;
-use crate::skills::message::{OriginalRequest, Reaction, Response};
+use crate::skills::message::{Answer, OriginalRequest, Response};
 use crate::skills::price::{USD_DECIMALS, plain};
 use crate::skills::refused::said;
 use crate::skills::text::{Members, list, number};
 use crate::skills::wares::object;
-use crate::skills::{Effect, Market, Moment};
+use crate::skills::{Decision, Market, Now};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
@@ -61,33 +61,33 @@ pub(super) struct Wish {
 }
 
 /// A new quote and what is written of it, or the refusal.
-type NewQuote = Result<(QuoteRow, Vec<Edit>), Response>;
+type NewQuote = Result<(QuoteRow, Vec<Change>), Response>;
 
 impl Market {
     /// `POST /api/protocol/x402/quote`.
-    pub(super) fn ask_quote<B: Books>(
+    pub(super) fn ask_quote<B: Rows>(
         &self,
         books: &B,
         request: &OriginalRequest,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let wished = object(&request.body).and_then(|members| Ok((wish(&members)?, members)));
         let (wish, members) = match wished {
             Ok(wished) => wished,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
-        let (row, edits) = match self.quoted(books, &wish, request, moment)? {
+        let (row, changes) = match self.quoted(books, &wish, request, moment)? {
             Ok(quoted) => quoted,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
         if let Some(least) = truthy(members.get("minReputation")) {
             let attestation = members.get("attestation").unwrap_or(&Value::Null).to_string();
             if attestation.len() > MAX_ATTESTATION {
-                return Ok(Effect::reply(said(400, "attestation is too large")));
+                return Ok(Decision::reply(said(400, "attestation is too large")));
             }
             let tier = match name(&members, "tier") {
                 Ok(tier) => tier.unwrap_or_default(),
-                Err(response) => return Ok(Effect::reply(response)),
+                Err(response) => return Ok(Decision::reply(response)),
             };
             let question = Members::new()
                 .text("purpose", "quote")
@@ -100,25 +100,25 @@ impl Market {
             match self.word(request, question) {
                 Word::Approved => {}
                 Word::Denied(_) if planted(Mutant::AnyoneIsReputable) => {}
-                Word::Open(reaction) => return Ok(Effect::told(reaction)),
-                Word::Silent => return Ok(Effect::reply(silent())),
+                Word::Open(answer) => return Ok(Decision::told(answer)),
+                Word::Silent => return Ok(Decision::reply(silent())),
                 Word::Denied(reason) => {
                     let usual = || "Reputation too low for this service".to_string();
-                    return Ok(Effect::reply(said(500, &reason.unwrap_or_else(usual))));
+                    return Ok(Decision::reply(said(500, &reason.unwrap_or_else(usual))));
                 }
             }
         }
         let body = Members::ok().raw("quote", &shown(&row, self.mock)).done();
-        Ok(Effect { answer: Reaction::Reply(Response::json(200, body)), changes: edits })
+        Ok(Decision { answer: Answer::Reply(Response::json(200, body)), changes })
     }
 
     /// A new quote, and what is written of it; or why there is none.
-    pub(super) fn quoted<B: Books>(
+    pub(super) fn quoted<B: Rows>(
         &self,
         books: &B,
         wish: &Wish,
         request: &OriginalRequest,
-        moment: Moment<'_>,
+        moment: Now<'_>,
     ) -> Result<NewQuote, B::Error> {
         let rails = self.rails();
         let Some(rail) = chosen(&rails, wish.chain.as_deref()) else {
@@ -154,18 +154,18 @@ impl Market {
             asked: 0,
             order: wish.order.clone(),
         };
-        let edits = [QuoteEdit::Sweep(moment.now), QuoteEdit::Quote(Box::new(row.clone()))];
-        Ok(Ok((row, edits.map(Edit::Original).into())))
+        let changes = [QuoteChange::Sweep(moment.now), QuoteChange::Quote(Box::new(row.clone()))];
+        Ok(Ok((row, changes.map(Change::Original).into())))
     }
 }
 
 /// How a quote can be paid: on a real chain with an amount that no other quote has, so that a
 /// transfer says which one it pays.
-fn options<B: Books>(
+fn options<B: Rows>(
     books: &B,
     rails: &[Rail],
     usd: &str,
-    moment: Moment<'_>,
+    moment: Now<'_>,
 ) -> Result<Option<Vec<OptionRow>>, B::Error> {
     for turn in 0..MAX_TRIES {
         let chance = hash::mac(moment.random, &[b"farebox quote amount", &[turn]]);

@@ -5,13 +5,13 @@ use alloc::string::String;
 use super::books::{ReceiptPart, WINDOW};
 use super::iso;
 use super::row::SettledRow;
-use crate::skills::books::Books;
+use crate::skills::books::Rows;
 use crate::skills::message::Response;
 use crate::skills::price::USD_DECIMALS;
 use crate::skills::query::Query;
 use crate::skills::refused::said;
 use crate::skills::text::{Members, list, number};
-use crate::skills::{Effect, Market};
+use crate::skills::{Decision, Market};
 use farebox_base::amount::Amount;
 
 /// Most receipts of a page, and the usual number.
@@ -23,7 +23,7 @@ const GOLD_USD: u64 = 1_000_000;
 
 impl Market {
     /// `GET /api/protocol/x402/receipts`.
-    pub(super) fn receipts<B: Books>(&self, books: &B, query: &str) -> Result<Effect, B::Error> {
+    pub(super) fn receipts<B: Rows>(&self, books: &B, query: &str) -> Result<Decision, B::Error> {
         let query = Query::parse(query);
         let size = whole(&query, "pageSize", MAX_PAGE_SIZE, MAX_PAGE_SIZE);
         let page = whole(&query, "page", 1, WINDOW);
@@ -52,12 +52,12 @@ impl Market {
             .number("total", total)
             .number("totalPages", total.div_ceil(u64::from(size)).max(1))
             .raw("stats", &stats.done());
-        Ok(Effect::reply(Response::json(200, body.done())))
+        Ok(Decision::reply(Response::json(200, body.done())))
     }
 
     /// `GET /api/protocol/x402/receipts/{id}`.
-    pub(super) fn receipt<B: Books>(&self, books: &B, id: &str) -> Result<Effect, B::Error> {
-        Ok(Effect::reply(match books.settled(id)? {
+    pub(super) fn receipt<B: Rows>(&self, books: &B, id: &str) -> Result<Decision, B::Error> {
+        Ok(Decision::reply(match books.settled(id)? {
             Some(row) => {
                 let body = Members::ok().raw("receipt", &shown(&row)).done();
                 Response::json(200, body)

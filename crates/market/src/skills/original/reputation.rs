@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use serde_json::Value;
 
 use crate::skills::Market;
-use crate::skills::message::{OriginalRequest, Reaction, Response};
+use crate::skills::message::{Answer, OriginalRequest, Response};
 use crate::skills::refused::said;
 use farebox_base::encoding::json;
 
@@ -20,7 +20,7 @@ pub(super) enum Word {
     /// It does not, and may say why.
     Denied(Option<String>),
     /// It has to be asked first.
-    Open(Reaction),
+    Open(Answer),
     /// It is not bound, or gave no readable answer in time.
     Silent,
 }
@@ -32,7 +32,7 @@ impl Market {
             return Word::Silent;
         }
         let Some(answer) = &request.reputation else {
-            return Word::Open(Reaction::Reputation(question));
+            return Word::Open(Answer::Reputation(question));
         };
         let Some(Value::Object(answer)) = json::parse(answer.as_bytes()).ok() else {
             return Word::Silent;

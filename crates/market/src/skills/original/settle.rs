@@ -6,21 +6,21 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use super::books::QuoteEdit;
+use super::books::QuoteChange;
 use super::evidence::{Claim, ClaimReading};
 use super::quote::{ANONYMOUS, name, named};
 use super::receipts::shown;
 use super::reputation::{Word, silent};
 use super::row::{OptionRow, QuoteRow, ReceiptTotals, SettledRow, SubscriptionRow};
 use super::subscription::{Charge, proof};
-use crate::skills::books::{Books, Edit};
+use crate::skills::books::{Change, Rows};
 use crate::skills::invoke::ledger_id;
-use crate::skills::message::{EvidenceCall, OriginalRequest, Reaction, Response};
+use crate::skills::message::{Answer, EvidenceCall, OriginalRequest, Response};
 use crate::skills::price::USD_DECIMALS;
 use crate::skills::refused::said;
 use crate::skills::text::Members;
 use crate::skills::wares::object;
-use crate::skills::{Effect, Market, Moment};
+use crate::skills::{Decision, Market, Now};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::mutant::{Mutant, planted};
@@ -69,19 +69,19 @@ struct Payment {
 
 impl Market {
     /// `POST /api/protocol/x402/settle`.
-    pub(super) fn settle<B: Books>(
+    pub(super) fn settle<B: Rows>(
         &self,
         books: &B,
         request: &OriginalRequest,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
-        let refuse = |response| Ok(Effect::reply(response));
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        let refuse = |response| Ok(Decision::reply(response));
         let body = match object(&request.body).and_then(|members| told(&members)) {
             Ok(body) => body,
             Err(response) => return refuse(response),
         };
         let Some(quote) = books.quote(&body.reference)? else {
-            return Ok(Effect::reply(self.repeated(books, &body, moment)?));
+            return Ok(Decision::reply(self.repeated(books, &body, moment)?));
         };
         let option = match offered(&quote, &body) {
             Ok(option) => option,
@@ -90,9 +90,9 @@ impl Market {
         // A transfer that was made in time counts also after the end; the chain tells the time.
         let end = if self.mock { quote.expires } else { quote.until };
         if moment.now > end && !planted(Mutant::OldQuotesSettle) {
-            let edits = Vec::from([Edit::Original(QuoteEdit::Gone(quote.id))]);
-            let reaction = Reaction::Reply(said(400, "Quote expired"));
-            return Ok(Effect { answer: reaction, changes: edits });
+            let changes = Vec::from([Change::Original(QuoteChange::Gone(quote.id))]);
+            let answer = Answer::Reply(said(400, "Quote expired"));
+            return Ok(Decision { answer, changes });
         }
         let sender = match sender(&quote, &body) {
             Ok(sender) => sender,
@@ -114,17 +114,17 @@ impl Market {
             Err(response) => return refuse(response),
         };
         let is_first = request.replies.is_empty() && request.reputation.is_none();
-        let outwards = |reaction: Reaction| {
+        let outwards = |answer: Answer| {
             if !is_first {
-                return Effect::told(reaction);
+                return Decision::told(answer);
             }
             if moment.now < quote.asked.saturating_add(PACE_MS) && !planted(Mutant::NodesAreFlooded)
             {
                 let again = &1.to_string();
-                return Effect::reply(said(429, "Too many requests").with("retry-after", again));
+                return Decision::reply(said(429, "Too many requests").with("retry-after", again));
             }
             let row = Box::new(QuoteRow { asked: moment.now, ..quote.clone() });
-            Effect { answer: reaction, changes: Vec::from([Edit::Original(QuoteEdit::Quote(row))]) }
+            Decision { answer, changes: Vec::from([Change::Original(QuoteChange::Quote(row))]) }
         };
         let mut vouched = false;
         if let Some(agent) = body.agent.as_deref().filter(|_| self.has_reputation) {
@@ -136,7 +136,7 @@ impl Market {
                 .text("amountUnits", &option.units);
             match self.word(request, question.done()) {
                 Word::Approved => vouched = true,
-                Word::Open(reaction) => return Ok(outwards(reaction)),
+                Word::Open(answer) => return Ok(outwards(answer)),
                 Word::Silent => return refuse(silent()),
                 Word::Denied(reason) => {
                     let why = reason.unwrap_or_else(|| "agent is not vouched for".to_string());
@@ -149,7 +149,7 @@ impl Market {
         } else {
             match self.shown_payment(&quote, option, (&tx, sender), request) {
                 Ok(Evidenced::Paid(payment)) => payment,
-                Ok(Evidenced::Open(reaction)) => return Ok(outwards(reaction)),
+                Ok(Evidenced::Open(answer)) => return Ok(outwards(answer)),
                 Err(response) => return refuse(response),
             }
         };
@@ -184,7 +184,7 @@ impl Market {
             ClaimReading::Ask(body) => {
                 let (network, url) = (option.network.clone(), node.to_string());
                 let call = EvidenceCall { network, url, requests: Vec::from([body]) };
-                Ok(Evidenced::Open(Reaction::Evidence(Box::new(call))))
+                Ok(Evidenced::Open(Answer::Evidence(Box::new(call))))
             }
             ClaimReading::Paid { sender, block } => Ok(Evidenced::Paid(Payment {
                 tx: tx.to_string(),
@@ -204,13 +204,13 @@ impl Market {
     }
 
     /// Writes the receipt, and takes the quote away.
-    fn booked<B: Books>(
+    fn booked<B: Rows>(
         &self,
         books: &B,
         (quote, option, body): (&QuoteRow, &OptionRow, &Shown),
         (payment, vouched, charge): (Payment, bool, Option<Charge>),
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let named = body.agent.as_ref().or(body.paid_by.as_ref()).unwrap_or(&quote.payer);
         let subscription = charge.map(|charge| {
             let tx = (payment.tx.as_str(), payment.block, option.asset.as_str());
@@ -237,26 +237,26 @@ impl Market {
         let totals =
             added(&books.receipt_totals()?, &row, books.has_settled(&row.payer, &row.service)?);
         let response = answered(&row, subscription.as_ref(), moment.now);
-        let mut edits = Vec::from([
-            QuoteEdit::Gone(quote.id.clone()),
-            QuoteEdit::Settled(Box::new(row)),
-            QuoteEdit::Totals(totals),
+        let mut changes = Vec::from([
+            QuoteChange::Gone(quote.id.clone()),
+            QuoteChange::Settled(Box::new(row)),
+            QuoteChange::Totals(totals),
         ]);
-        edits.extend(subscription.map(|row| QuoteEdit::Subscription(Box::new(row))));
+        changes.extend(subscription.map(|row| QuoteChange::Subscription(Box::new(row))));
         if self.mock {
             // What cost nothing is kept for a while.
-            edits.push(QuoteEdit::Trim(KEPT_MOCKS));
+            changes.push(QuoteChange::Trim(KEPT_MOCKS));
         }
-        let edits = edits.into_iter().map(Edit::Original).collect();
-        Ok(Effect { answer: Reaction::Reply(response), changes: edits })
+        let changes = changes.into_iter().map(Change::Original).collect();
+        Ok(Decision { answer: Answer::Reply(response), changes })
     }
 
     /// The answer about a quote that is not there: the receipt again, if this paid it.
-    fn repeated<B: Books>(
+    fn repeated<B: Rows>(
         &self,
         books: &B,
         body: &Shown,
-        moment: Moment<'_>,
+        moment: Now<'_>,
     ) -> Result<Response, B::Error> {
         let known = books.settled_quote(&body.reference)?;
         let known = known.filter(|row| canonical(&row.chain, &body.hash).as_ref() == Some(&row.tx));
@@ -272,7 +272,7 @@ impl Market {
 /// What a reading leads to.
 enum Evidenced {
     Paid(Payment),
-    Open(Reaction),
+    Open(Answer),
 }
 
 fn answered(row: &SettledRow, subscription: Option<&SubscriptionRow>, now: u64) -> Response {

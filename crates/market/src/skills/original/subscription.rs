@@ -5,20 +5,20 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::books::QuoteEdit;
+use super::books::QuoteChange;
 use super::iso;
 use super::quote::{Wish, name, shown as shown_quote};
 use super::row::{OrderRow, QuoteRow, SubscriptionRow};
-use crate::skills::books::{Books, Edit};
+use crate::skills::books::{Change, Rows};
 use crate::skills::invoke::ledger_id;
-use crate::skills::message::{OriginalRequest, Reaction, Response};
+use crate::skills::message::{Answer, OriginalRequest, Response};
 use crate::skills::pack::{CYCLE_MS, PACK_GRACE_MS};
 use crate::skills::price::{USD_DECIMALS, XLM_DECIMALS};
 use crate::skills::query::Query;
 use crate::skills::refused::{self, said};
 use crate::skills::text::{Members, list, number};
 use crate::skills::wares::object;
-use crate::skills::{Effect, Market, Moment};
+use crate::skills::{Decision, Market, Now};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
@@ -133,7 +133,7 @@ impl Charge {
 
 impl Market {
     /// The cycle that a quote pays for, given `subscriptionId`; or why it pays for none.
-    pub(super) fn charged<B: Books>(
+    pub(super) fn charged<B: Rows>(
         &self,
         books: &B,
         quote: &QuoteRow,
@@ -164,12 +164,12 @@ impl Market {
     }
 
     /// `POST /api/protocol/x402/subscriptions`: a quote for the first cycle, and the key.
-    pub(super) fn subscribe<B: Books>(
+    pub(super) fn subscribe<B: Rows>(
         &self,
         books: &B,
         request: &OriginalRequest,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let wished = object(&request.body).and_then(|members| {
             let need = |of: &str| {
                 name(&members, of)?.ok_or_else(|| said(400, &alloc::format!("{of} is required")))
@@ -196,11 +196,11 @@ impl Market {
         });
         let wish = match wished {
             Ok(wish) => wish,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
-        let (quote, edits) = match self.quoted(books, &wish, request, moment)? {
+        let (quote, changes) = match self.quoted(books, &wish, request, moment)? {
             Ok(quoted) => quoted,
-            Err(response) => return Ok(Effect::reply(response)),
+            Err(response) => return Ok(Decision::reply(response)),
         };
         let order =
             wish.order.unwrap_or_else(|| OrderRow { id: String::new(), plan: String::new() });
@@ -213,7 +213,7 @@ impl Market {
             .raw("quote", &shown_quote(&quote, self.mock))
             .text("key", &key)
             .done();
-        Ok(Effect { answer: Reaction::Reply(Response::json(201, body)), changes: edits })
+        Ok(Decision { answer: Answer::Reply(Response::json(201, body)), changes })
     }
 
     /// What consumes the calls of a subscription: as good as its id for whoever has the secret.
@@ -224,13 +224,13 @@ impl Market {
     }
 
     /// `GET /api/protocol/x402/subscriptions/{agentId}/{serviceId}`.
-    pub(super) fn access<B: Books>(
+    pub(super) fn access<B: Rows>(
         &self,
         books: &B,
         (agent, service): (&str, &str),
         request: &OriginalRequest,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let authorization = request.authorization.as_deref().unwrap_or_default();
         let key = authorization.trim().split_once(' ').map_or("", |(_, key)| key.trim());
         let owned = key.strip_prefix("fbq_").and_then(|rest| rest.split_once('.'));
@@ -241,7 +241,7 @@ impl Market {
         let is_consuming = Query::parse(&request.query).get("consume").as_deref() == Some("true");
         let is_allowed = owned.is_some() || self.is_operator(authorization);
         if is_consuming && !is_allowed && !planted(Mutant::AnyoneConsumes) {
-            return Ok(Effect::reply(refused::no_identity()));
+            return Ok(Decision::reply(refused::no_identity()));
         }
         let row = match owned {
             Some(id) => books.subscription(id)?,
@@ -253,7 +253,7 @@ impl Market {
                 .number("callsRemaining", 0)
                 .text("renewsAt", "")
                 .text("status", "missing");
-            return Ok(Effect::reply(Response::json(402, body.done())));
+            return Ok(Decision::reply(Response::json(402, body.done())));
         };
         let access = Access::of(&row, moment.now);
         let is_used = is_consuming && access.serves();
@@ -265,19 +265,19 @@ impl Market {
             .text("status", access.name());
         let body = until(members, &row, moment.now).raw("subscription", &shown(&row, moment.now));
         let response = Response::json(if access.serves() { 200 } else { 402 }, body.done());
-        let mut edits = Vec::new();
+        let mut changes = Vec::new();
         if is_used {
-            edits.push(Edit::Original(QuoteEdit::Subscription(row.into())));
+            changes.push(Change::Original(QuoteChange::Subscription(row.into())));
         }
-        Ok(Effect { answer: Reaction::Reply(response), changes: edits })
+        Ok(Decision { answer: Answer::Reply(response), changes })
     }
 
     /// `GET /api/protocol/x402/subscriptions`.
-    pub(super) fn subscriptions<B: Books>(
+    pub(super) fn subscriptions<B: Rows>(
         &self,
         books: &B,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let rows = books.subscriptions()?;
         let count = |access: &[Access]| {
             let is_one =
@@ -298,17 +298,17 @@ impl Market {
         let body = Members::ok()
             .raw("subscriptions", &list(rows.iter().map(|row| shown(row, moment.now))))
             .raw("stats", &stats.done());
-        Ok(Effect::reply(Response::json(200, body.done())))
+        Ok(Decision::reply(Response::json(200, body.done())))
     }
 
     /// `GET /api/subscriptions/{id}/proof`.
-    pub(super) fn proof_of_payment<B: Books>(
+    pub(super) fn proof_of_payment<B: Rows>(
         &self,
         books: &B,
         id: &str,
-        moment: Moment<'_>,
-    ) -> Result<Effect, B::Error> {
-        Ok(Effect::reply(match books.subscription(id)? {
+        moment: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        Ok(Decision::reply(match books.subscription(id)? {
             Some(row) => Response::json(200, proof(Members::ok(), &row, moment.now)),
             None => said(404, "Subscription proof not found"),
         }))

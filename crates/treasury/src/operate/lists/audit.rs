@@ -7,13 +7,13 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use super::page;
-use crate::books::{Books, Page};
+use crate::books::{Page, Rows};
 use crate::budget::{Window, worth};
 use crate::message::Listing;
 use crate::operate::reply::{invalid_query, ok, time, told};
 use crate::policy::Rules;
 use crate::row::{AttemptRow, BudgetRow, Money, Scope};
-use crate::{Decided, Scene, Treasury, keep};
+use crate::{Decision, Now, Treasury, keep};
 use farebox_base::amount::Amount;
 use farebox_base::time::UnixTime;
 use farebox_payer::client::asset::CAP_DECIMALS;
@@ -30,11 +30,11 @@ struct Sums {
 }
 
 impl Treasury {
-    pub(in super::super) fn budgets<B: Books>(
+    pub(in super::super) fn budgets<B: Rows>(
         &self,
         books: &B,
-        scene: Scene<'_>,
-    ) -> Result<Decided, B::Error> {
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
         let mut scopes = Vec::from([Scope::Organization]);
         scopes.extend(books.agents()?.into_iter().map(|agent| Scope::Agent(agent.name)));
         scopes.push(Scope::Payouts);
@@ -97,11 +97,11 @@ impl Treasury {
         Ok(ok(&json!({"items": items})))
     }
 
-    pub(in super::super) fn audit<B: Books>(
+    pub(in super::super) fn audit<B: Rows>(
         &self,
         books: &B,
         listing: &Listing,
-    ) -> Result<Decided, B::Error> {
+    ) -> Result<Decision, B::Error> {
         let Some(mut page) = page(listing) else { return Ok(told(invalid_query())) };
         page.limit = page.limit.max(1000);
         let mut sums: Vec<Sums> = Vec::new();
@@ -138,7 +138,7 @@ struct Unsettled {
 }
 
 /// What is unsettled of the current month.
-fn unsettled<B: Books>(books: &B, now: UnixTime) -> Result<Vec<Unsettled>, B::Error> {
+fn unsettled<B: Rows>(books: &B, now: UnixTime) -> Result<Vec<Unsettled>, B::Error> {
     let mut all = Vec::new();
     let month = Window::Month.start(now).secs();
     for money in ["reserved", "signed"] {
