@@ -105,7 +105,8 @@ impl Payer {
                 }
                 ChannelNext::Return(receipt) => return Ok(receipt.map(|it| *it)),
                 ChannelNext::Fail(error) => return Err(error.reason.code()),
-                ChannelNext::Wait(_) | ChannelNext::Once(_) => panic!("{next:?}"),
+                ChannelNext::Once(Some(why)) => return Err(why.reason.code()),
+                ChannelNext::Wait(_) | ChannelNext::Once(None) => panic!("{next:?}"),
             };
         }
         Err("it goes on for ever")
@@ -193,6 +194,15 @@ pub fn a_voucher_that_is_called_used_up_leads_to_one_higher_one_and_no_more() {
     assert_eq!(ended, Err("payment_refused"));
     assert_eq!(seller.actions.len() - before, 2);
     assert_eq!(payer.highest, 60);
+}
+
+#[test]
+fn no_step_is_signed_above_what_one_payment_may_be() {
+    let (mut seller, mut payer) = (Seller::new(10), Payer::default());
+    // A dollar is what one payment may be.
+    seller.min_delta = 1_000_001;
+    assert_eq!(payer.pays(&mut seller).err(), Some("policy_amount"));
+    assert_eq!((seller.actions.len(), payer.highest), (0, 0));
 }
 
 #[test]

@@ -70,6 +70,14 @@ pub enum Call {
         /// The blocks to search.
         span: Span,
     },
+    /// `eth_getLogs` of what a token tells of an authorizer in one block: read with
+    /// [`reply::Replies::authorization_events`].
+    AuthorizationEvents {
+        /// The authorization, with its token.
+        authorization: AuthorizationId,
+        /// The block.
+        block: u64,
+    },
     /// `eth_getLogs` of the transfers of a token between two accounts: read with
     /// [`reply::Replies::transfer_logs`]. Spec: ERC-20.
     TransferLogs {
@@ -154,7 +162,9 @@ impl Call {
             | Self::Transfer { .. }
             | Self::Ask { .. }
             | Self::AskAt { .. } => "eth_call",
-            Self::AuthorizationLogs { .. } | Self::TransferLogs { .. } => "eth_getLogs",
+            Self::AuthorizationLogs { .. }
+            | Self::AuthorizationEvents { .. }
+            | Self::TransferLogs { .. } => "eth_getLogs",
             Self::Receipt(_) => "eth_getTransactionReceipt",
             Self::Transaction(_) => "eth_getTransactionByHash",
             Self::TransactionCount { .. } => "eth_getTransactionCount",
@@ -191,6 +201,14 @@ impl Call {
                 hex::encode_prefixed(&AUTHORIZATION_CANCELED),
                 hex::encode_prefixed(&authorization.authorizer.to_word()),
                 hex::encode_prefixed(&authorization.nonce),
+            ),
+            Self::AuthorizationEvents { authorization, block } => format!(
+                r#"[{{"address":"{}","fromBlock":"{block:#x}","toBlock":"{block:#x}","topics":[["{}","{}","{}"],"{}"]}}]"#,
+                authorization.asset.to_lower_hex(),
+                hex::encode_prefixed(&AUTHORIZATION_USED),
+                hex::encode_prefixed(&AUTHORIZATION_CANCELED),
+                hex::encode_prefixed(&TRANSFER),
+                hex::encode_prefixed(&authorization.authorizer.to_word()),
             ),
             Self::TransferLogs { asset, from, to, span } => format!(
                 r#"[{{"address":"{}","fromBlock":"{:#x}","toBlock":"{:#x}","topics":["{}","{}","{}"]}}]"#,

@@ -2,7 +2,8 @@
 //! value that accepts its reply.
 //!
 //! For an authorization [`Question::ask`] begins: heads, then the authorization's state, then (if
-//! it is used) its log, then the receipt, in at most six round trips. A permit is looked for in the
+//! it is used) its log, then the receipt, in at most six round trips; two more where a receipt is
+//! too long to be read, because whoever sent the transaction decides how long it is. A permit is looked for in the
 //! same way; Permit2 writes no log of its nonces, so that the data of the transaction shows whose
 //! `Transfer` it made. A used nonce proves nothing,
 //! nor does a transaction that succeeded: only the authorization's own event with its own exact
@@ -45,8 +46,8 @@ use farebox_evm::rpc::error::RpcError;
 use farebox_evm::rpc::reply::{Log, Replies, TransactionReceipt};
 use farebox_evm::rpc::{At, AuthorizationId, Call, Span, batch};
 
-/// Maximum round trips of one inquiry: heads, states, logs three times, receipts.
-pub const MAX_ROUND_TRIPS: usize = 6;
+/// Maximum round trips of one inquiry: heads twice, states, logs three times, receipts, events.
+pub const MAX_ROUND_TRIPS: usize = 8;
 /// Seconds by which a block's time may precede the first sight and still count as after it, if no
 /// block number was read at first sight.
 pub const SIGHT_SLACK_SECS: u64 = 2;
@@ -245,12 +246,9 @@ impl Asking {
     /// Accepts the body of the reply; `None` unless it came completely, in time and with status
     /// 200.
     pub fn answered(self, reply: Option<&[u8]>) -> Next {
-        let Some(body) = reply else {
-            return Next::Found(Finding::Unreadable(Unreadable::NoReply));
-        };
         let turn = match self.0 {
-            Subject::Authorization { question, stage } => of_authorization(question, stage, body),
-            Subject::Transfer { transfer, stage } => of_transfer(transfer, stage, body),
+            Subject::Authorization { question, stage } => of_authorization(question, stage, reply),
+            Subject::Transfer { transfer, stage } => of_transfer(transfer, stage, reply),
         };
         turn.unwrap_or_else(|error| Next::Found(Finding::Unreadable(error)))
     }
@@ -259,24 +257,36 @@ impl Asking {
 fn of_authorization(
     question: Box<Question>,
     stage: AuthorizationStage,
-    body: &[u8],
+    reply: Option<&[u8]>,
 ) -> Result<Next, Unreadable> {
-    let replies = Replies::read(body, stage.calls(&question).len())?;
-    Ok(match stage.answered(&question, &replies)? {
-        Progress::Ask(stage) => {
-            let body = batch(&stage.calls(&question));
-            Next::Ask(body, Asking(Subject::Authorization { question, stage }))
+    let replies = match read(reply, stage.calls(&question).len()) {
+        Ok(replies) => replies,
+        Err(error) => {
+            let (question, stage) = stage.shorter(question).ok_or(error)?;
+            return Ok(asking(question, stage));
         }
+    };
+    Ok(match stage.answered(&question, &replies)? {
+        Progress::Ask(stage) => asking(question, stage),
         Progress::Found(finding) => Next::Found(finding),
     })
+}
+
+fn asking(question: Box<Question>, stage: AuthorizationStage) -> Next {
+    let body = batch(&stage.calls(&question));
+    Next::Ask(body, Asking(Subject::Authorization { question, stage }))
+}
+
+fn read(reply: Option<&[u8]>, calls: usize) -> Result<Replies, Unreadable> {
+    Ok(Replies::read(reply.ok_or(Unreadable::NoReply)?, calls)?)
 }
 
 fn of_transfer(
     transfer: Box<Transfer>,
     stage: transfer::TransferStage,
-    body: &[u8],
+    reply: Option<&[u8]>,
 ) -> Result<Next, Unreadable> {
-    let replies = Replies::read(body, transfer.calls(&stage).len())?;
+    let replies = read(reply, transfer.calls(&stage).len())?;
     Ok(match transfer.answered(stage, &replies)? {
         transfer::Progress::Ask(stage) => {
             let body = batch(&transfer.calls(&stage));

@@ -101,6 +101,10 @@ pub const TABLE: &[Row] = &[
         overtaken::a_stranger_who_sends_a_payers_deposits_first_does_not_hold_them_back
     ),
     row!(
+        LooksHoldUpAll,
+        overtaken::a_look_that_cannot_be_read_holds_up_nothing_that_is_sent
+    ),
+    row!(
         SpoiltHasCome,
         overtaken::a_payer_who_spoils_what_they_signed_and_adds_as_much_has_made_deposits_that_failed
     ),

@@ -2,7 +2,7 @@
 
 use farebox_core::compute::buy::is_unpriced;
 use farebox_core::compute::message::{Answer, Command, TillPayment};
-use farebox_core::compute::row::{HoldKind, JobState, QuoteState};
+use farebox_core::compute::row::{HoldKind, JobState, QuoteState, Signer};
 use farebox_core::compute::settings::Profile;
 use serde_json::json;
 
@@ -145,6 +145,18 @@ pub fn payments_that_anyone_could_make_up_keep_no_seat_from_one_that_its_buyer_s
     assert_eq!(Told::of(world.sold(&world.sale(&id, "rcpt_2", 9))).code(), (409, "QUOTE_EXPIRED"));
     assert_eq!(world.rows.jobs.len(), 1);
     assert_eq!(world.rows.holds["rcpt_2"].payer, wallet(9));
+}
+
+/// What was signed for something else stands on a chain: anyone can show it.
+#[test]
+fn a_signature_for_something_else_keeps_no_seat() {
+    for (units, signer) in [(super::world::PRICE, Signer::Buyer), ("1", Signer::Unknown)] {
+        let mut world = World::with_seller();
+        let keyed = Keyed::quoted(&mut world);
+        keyed.verify(&mut world, &keyed.signed(units));
+        let signers: Vec<Signer> = world.rows.jobs.iter().map(|job| job.signer).collect();
+        assert_eq!(signers, [signer], "{units}");
+    }
 }
 
 fn states(world: &World) -> Vec<QuoteState> {

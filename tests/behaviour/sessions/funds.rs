@@ -12,7 +12,7 @@ use super::door::{Door, PRICE, account};
 use super::mpp_payer::{DEPOSIT, Session, challenge_of, code, variables};
 use super::node::{ESCROW, escrow};
 use super::token::separator;
-use crate::world::get;
+use crate::world::{With, get};
 
 const PAYER: u8 = 1;
 /// The least deposit that the route has sent.
@@ -218,6 +218,31 @@ fn the_deposit_of_a_payer_who_is_denied_is_not_sent() {
     payload["authorizedSigner"] = json!(account(2).address().to_checksum());
     payload["voucherSignature"] = json!(session.signature(0, 2));
     assert_eq!((refused(&mut session, &payload), session.door.node.asked), (70_002, 0));
+}
+
+/// Opening a channel costs the payee gas, and closing it: a payer who has both for one price begins again.
+#[test]
+fn a_channel_is_closed_no_sooner_at_another_route() {
+    for (path, is_dear, is_closed) in
+        [("/report/1", true, false), ("/other", true, false), ("/other", false, true)]
+    {
+        let mut session = session();
+        let mut vars = sending();
+        let mut other = vars["ROUTES"][0].clone();
+        other["path"] = json!("/other");
+        other.as_object_mut().unwrap().remove("session_fee_payer");
+        vars["ROUTES"].as_array_mut().unwrap().push(other);
+        session.door.gate = Box::leak(Box::new(Gate::from_vars(&vars.to_string()).unwrap()));
+        assert_eq!(session.buy(&opening(&session, DEPOSIT, PRICE)).status, 200);
+        let owed = if is_dear { PRICE } else { LEAST };
+        session.pay(owed);
+        let closing = session.voucher("close", owed);
+        let challenge = session.challenge_of(path);
+        let closing = session.credential(&challenge, &closing);
+        session.door.send(get(path).header("authorization", &closing), "").unwrap();
+        session.rest(60);
+        assert_eq!(session.locked().2, is_closed, "{path}, {owed}");
+    }
 }
 
 #[test]

@@ -99,6 +99,8 @@ pub struct ChannelNode {
     /// Questions for events that it was asked, and whether it answers none.
     pub searched: u64,
     pub has_no_logs: bool,
+    /// Whether what it answers to a batch with a search of events cannot be read.
+    pub chokes_on_searches: bool,
     /// Deposits that it still tries before it is busy; none if it never is.
     pub trials: Option<u64>,
     /// What it says then.
@@ -153,6 +155,7 @@ impl ChannelNode {
             token_logs: Vec::new(),
             searched: 0,
             has_no_logs: false,
+            chokes_on_searches: false,
             trials: None,
             excuse: "request rate limit exceeded",
         }
@@ -192,7 +195,8 @@ impl ChannelNode {
 
     /// Answers a batch; none if the node is down.
     pub fn answer(&mut self, body: &str) -> Option<String> {
-        if self.manner == NodeManner::Down {
+        let is_choked = self.chokes_on_searches && body.contains("eth_getLogs");
+        if self.manner == NodeManner::Down || is_choked {
             return None;
         }
         let calls: Value = serde_json::from_str(body).unwrap();
@@ -264,7 +268,8 @@ impl ChannelNode {
                 Value::Null
             }
             "eth_getLogs" => {
-                self.searched += 1;
+                // One that names a nonce.
+                self.searched += u64::from(params[0]["topics"][2].is_string());
                 self.events(&params[0])
             }
             "eth_call" => {

@@ -4,7 +4,7 @@ use farebox_core::channel::payee::PayeeQueue;
 use farebox_core::encoding::hex;
 use serde_json::Value;
 
-use super::door::PRICE;
+use super::door::{PRICE, account};
 use super::funds::{adding, opening, session};
 use super::mpp_payer::{DEPOSIT, Session, code};
 use super::node::NodeManner;
@@ -137,6 +137,31 @@ fn a_node_that_shows_no_events_leaves_the_failure_with_the_payer() {
     session.door.node.manner = NodeManner::Works;
     let next = another_of(&mut session, 1, 44);
     assert_eq!(code(&session.buy(&next)), 70_007);
+}
+
+#[test]
+pub fn a_look_that_cannot_be_read_holds_up_nothing_that_is_sent() {
+    let mut session = session();
+    assert_eq!(session.buy(&opening(&session, DEPOSIT, PRICE)).status, 200);
+    rounds(&mut session, 66);
+    overtaken(&mut session, 20);
+    session.door.node.chokes_on_searches = true;
+    // Its call has failed, and a search is next.
+    rounds(&mut session, 6);
+    session.door.node.manner = NodeManner::Works;
+    let next = another_of(&mut session, 2, 44);
+    assert_eq!(session.buy(&next).status, 200);
+    rounds(&mut session, 66);
+    // It has come, whatever is not known of the other one.
+    let row = session.door.queue().to_owned();
+    let payer = account(2).address().to_lower_hex();
+    let mut lines = row.lines();
+    assert!(lines.any(|line| line.starts_with("proven") && line.contains(&payer)), "{row}");
+    // It ends: after ten minutes the failure is its payer's, and the node is asked no more.
+    rounds(&mut session, 630);
+    session.door.node.chokes_on_searches = false;
+    rounds(&mut session, 12);
+    assert_eq!((session.door.node.searched, session.door.queue().contains("failed")), (0, true));
 }
 
 /// The row of an earlier version, which says of a deposit neither its token nor its nonce.

@@ -131,6 +131,8 @@ macro_rules! channel {
             RevertedHasCome,
             /// A deposit that a stranger sends before the payee counts as one that its payer made fail.
             FirstSendersHoldBack,
+            /// What tells of deposits is asked in each round, whether or not it can be read.
+            LooksHoldUpAll,
             /// A deposit has come whatever became of its authorization, if its payer has added as much.
             SpoiltHasCome,
             /// What the payee loses by deposits that strangers send first is not counted.

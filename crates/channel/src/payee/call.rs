@@ -107,10 +107,12 @@ pub(super) enum ChannelCheck {
     Standing,
     /// What becomes of a deposit.
     Trial,
-    /// What became of the transaction with a deposit, or of the one that used its authorization.
+    /// What became of the transaction with a deposit.
     Receipt,
     /// Which transaction used the authorization of a deposit.
     Use,
+    /// What that transaction moved.
+    Moved,
 }
 
 /// A channel as a node shows it, as far as calls need it.

@@ -12,7 +12,7 @@ use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
 use farebox_evm::evidence::Evidence;
-use farebox_evm::rpc::reply::Status;
+use farebox_evm::rpc::reply::{LogPlace, Status};
 use farebox_evm::rpc::{Call, Span};
 
 /// A deposit that a block has.
@@ -37,7 +37,7 @@ enum DepositOutcome {
     /// known yet which transaction used its authorization.
     Refused(u64),
     /// The same, and this transaction used it; it is not known yet for what.
-    Used([u8; 32]),
+    Used(LogPlace),
     /// The channel has it.
     Come,
 }
@@ -63,7 +63,12 @@ impl DepositOutcome {
         let block = |text: &str| text.parse().ok();
         match text.split_once('/') {
             Some((REFUSED, text)) => block(text).map_or(Self::Open(None), Self::Refused),
-            Some((USED, text)) => hash(text).map_or(Self::Open(None), Self::Used),
+            Some((USED, text)) => {
+                let place = text.split_once('/').and_then(|(transaction, number)| {
+                    Some(LogPlace { transaction: hash(transaction)?, block: block(number)? })
+                });
+                place.map_or(Self::Open(None), Self::Used)
+            }
             Some(_) | None if text == COME => Self::Come,
             Some(_) | None => Self::Open(hash(text)),
         }
@@ -74,7 +79,10 @@ impl DepositOutcome {
             Self::Open(Some(hash)) => hex::encode_prefixed(&hash),
             Self::Open(None) => "-".to_string(),
             Self::Refused(block) => [REFUSED, "/", &block.to_string()].concat(),
-            Self::Used(hash) => [USED, "/", &hex::encode_prefixed(&hash)].concat(),
+            Self::Used(LogPlace { transaction, block }) => {
+                let transaction = hex::encode_prefixed(&transaction);
+                [USED, "/", &transaction, "/", &block.to_string()].concat()
+            }
             Self::Come => COME.to_string(),
         }
     }
@@ -92,6 +100,11 @@ impl Landed {
         self.outcome == DepositOutcome::Come
     }
 
+    /// Whether what became of it is told by a transaction that others have sent.
+    const fn is_of_a_stranger(&self) -> bool {
+        matches!(self.outcome, DepositOutcome::Refused(_) | DepositOutcome::Used(_))
+    }
+
     fn payer(&self) -> Option<Address> {
         self.call.funds.as_ref().map(|it| it.payer)
     }
@@ -99,8 +112,11 @@ impl Landed {
     /// What a node is asked about it beside its channel.
     fn look(&self) -> Option<(ChannelCheck, Call)> {
         match self.outcome {
-            DepositOutcome::Open(Some(hash)) | DepositOutcome::Used(hash) => {
-                Some((ChannelCheck::Receipt, Call::Receipt(hash)))
+            DepositOutcome::Open(Some(hash)) => Some((ChannelCheck::Receipt, Call::Receipt(hash))),
+            // Whoever has sent that transaction decides how long its receipt is.
+            DepositOutcome::Used(LogPlace { block, .. }) => {
+                let authorization = self.call.funds.as_ref()?.authorization?;
+                Some((ChannelCheck::Moved, Call::AuthorizationEvents { authorization, block }))
             }
             DepositOutcome::Refused(block) => {
                 let authorization = self.call.funds.as_ref()?.authorization?;
@@ -118,12 +134,12 @@ impl Landed {
             DepositOutcome::Come => Some(DepositFate::Waits),
             DepositOutcome::Open(transaction) => self.fate_of_call(transaction, replies, is_over),
             DepositOutcome::Refused(block) => {
-                if let Some(hash) = replies.user(&self.call, block) {
-                    self.outcome = DepositOutcome::Used(hash);
+                if let Some(user) = replies.user(&self.call, block) {
+                    self.outcome = DepositOutcome::Used(user);
                 }
                 None
             }
-            DepositOutcome::Used(hash) => self.fate_of_authorization(&hash, replies),
+            DepositOutcome::Used(user) => self.fate_of_authorization(&user, replies),
         };
         fate.unwrap_or(late)
     }
@@ -164,11 +180,11 @@ impl Landed {
     /// What became of its authorization by this transaction, if that is shown.
     fn fate_of_authorization(
         &self,
-        transaction: &[u8; 32],
+        user: &LogPlace,
         replies: &RoundReplies<'_>,
     ) -> Option<DepositFate> {
         let channel = &self.call.channel;
-        let receipt = replies.receipt(channel, transaction)?;
+        let receipt = replies.moved(&self.call, user)?;
         match Evidence::of(&receipt, &self.call.transfer()?) {
             Evidence::Paid { .. } => {
                 let is_in = self.is_in(replies.standing(channel)?);
@@ -211,6 +227,10 @@ pub(super) struct LandedDeposits {
     failed: Vec<FailedDeposit>,
     /// Payers whose last deposit has come, the newest last.
     proven: Vec<Address>,
+    /// Whether the last round asked what strangers have sent.
+    is_asked: bool,
+    /// Rounds that asked for it and could not be read, and those that rested since.
+    unread: u8,
 }
 
 impl LandedDeposits {
@@ -228,6 +248,9 @@ impl LandedDeposits {
             Some(PROVEN) => {
                 self.proven.extend(fields.filter_map(|payer| Address::parse(payer).ok()));
             }
+            Some(UNREAD) => {
+                self.unread = fields.next().and_then(|text| text.parse().ok()).unwrap_or_default();
+            }
             _ => return false,
         }
         true
@@ -243,6 +266,9 @@ impl LandedDeposits {
             let of = if *is_proven { PROVEN } else { "-" };
             let payer = payer.map(|payer| payer.to_lower_hex()).unwrap_or_default();
             lines.push([FAILED, &at.secs().to_string(), of, &payer].join(" "));
+        }
+        if self.unread > 0 {
+            lines.push([UNREAD, " ", &self.unread.to_string()].concat());
         }
         if !self.proven.is_empty() {
             let payers = self.proven.iter().map(|payer| payer.to_lower_hex());
@@ -278,9 +304,28 @@ impl LandedDeposits {
         self.landed.push(Landed { call, before, at, outcome: DepositOutcome::Open(transaction) });
     }
 
+    /// Begins a round. What strangers have to say of their transactions may not be readable, and
+    /// would hold up all that is sent: then it is asked in each fourth round alone.
+    pub(super) fn begin(&mut self) {
+        let has_rested = self.unread == MAX_UNREAD.saturating_add(RESTS);
+        self.is_asked = self.unread < MAX_UNREAD || has_rested || planted(Mutant::LooksHoldUpAll);
+        if self.landed.iter().any(Landed::is_of_a_stranger) {
+            self.unread = if has_rested { MAX_UNREAD } else { self.unread.saturating_add(1) };
+        }
+    }
+
+    /// Takes the answers of a round that could be read.
+    pub(super) fn take(&mut self, replies: &RoundReplies<'_>, now: UnixTime) {
+        if self.is_asked {
+            self.unread = 0;
+        }
+        self.shown(replies, now);
+    }
+
     /// Those that a node is to be asked about: their channels, and what else tells of them.
     pub(super) fn open(&self) -> impl Iterator<Item = (&QueuedCall, Option<(ChannelCheck, Call)>)> {
-        self.landed.iter().filter(|it| !it.has_come()).map(|it| (&it.call, it.look()))
+        let is_in = |it: &&Landed| !it.has_come() && (self.is_asked || !it.is_of_a_stranger());
+        self.landed.iter().filter(is_in).map(|it| (&it.call, it.look()))
     }
 
     /// Takes what a node shows of their channels and transactions. One that the contract refused has
@@ -288,10 +333,15 @@ impl LandedDeposits {
     /// have added as much. So has one that is never shown. But a stranger who reads the pool can send
     /// the same bytes first: where the authorization itself has come, the payer has made it, and what
     /// the payee lost counts beside the failures of new payers, as no one's.
-    pub(super) fn shown(&mut self, replies: &RoundReplies<'_>, now: UnixTime) {
-        let (failed, proven) = (&mut self.failed, &mut self.proven);
+    fn shown(&mut self, replies: &RoundReplies<'_>, now: UnixTime) {
+        let (failed, proven, is_asked) = (&mut self.failed, &mut self.proven, self.is_asked);
         self.landed.retain_mut(|it| {
-            let is_over = now >= it.at.plus(LOOK_SECS);
+            // What can never be read ends all the same.
+            let rests = !is_asked && it.is_of_a_stranger();
+            let is_over = now >= it.at.plus(if rests { UNREAD_SECS } else { LOOK_SECS });
+            if rests && !is_over {
+                return true;
+            }
             let (payer, fate) = (it.payer(), it.fate(replies, is_over));
             let mut forget = || proven.retain(|known| Some(*known) != payer);
             match fate {
@@ -368,8 +418,15 @@ const COME: &str = "come";
 const REFUSED: &str = "refused";
 const USED: &str = "used";
 const PROVEN: &str = "proven";
+const UNREAD: &str = "unread";
 /// Seconds in which a deposit that is in a block is looked for: not every node has it at once.
 const LOOK_SECS: u64 = 60;
+/// The same where what tells of it cannot be read.
+const UNREAD_SECS: u64 = 600;
+/// Rounds in a row that ask for it and cannot be read, before some rest.
+const MAX_UNREAD: u8 = 2;
+/// Rounds that rest then, between two that ask.
+const RESTS: u8 = 3;
 /// Seconds for which one that failed counts.
 const FAILED_SECS: u64 = 3_600;
 /// Deposits that may fail in that time, each at up to 172,000 gas of the payee's, before others are

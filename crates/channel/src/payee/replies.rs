@@ -6,7 +6,7 @@ use super::call::{ChannelCheck, QueuedCall, ShownChannel};
 use crate::config::ChannelId;
 use farebox_evm::rpc::Span;
 use farebox_evm::rpc::error::RpcError;
-use farebox_evm::rpc::reply::{Replies, TransactionReceipt};
+use farebox_evm::rpc::reply::{Log, LogPlace, Replies, TransactionReceipt};
 
 /// A node's answers about channels.
 pub(super) struct RoundReplies<'a> {
@@ -61,12 +61,19 @@ impl<'a> RoundReplies<'a> {
         self.replies.receipt(place, transaction).ok().flatten()
     }
 
+    /// What a transaction that used or cancelled the authorization of a deposit did with it.
+    pub(super) fn moved(&self, call: &QueuedCall, user: &LogPlace) -> Option<TransactionReceipt> {
+        let authorization = call.funds.as_ref()?.authorization.as_ref()?;
+        let place = self.place(&call.channel, ChannelCheck::Moved)?;
+        self.replies.authorization_events(place, authorization, user).ok()
+    }
+
     /// The transaction that used or cancelled the authorization of a deposit, up to this block.
-    pub(super) fn user(&self, call: &QueuedCall, block: u64) -> Option<[u8; 32]> {
+    pub(super) fn user(&self, call: &QueuedCall, block: u64) -> Option<LogPlace> {
         let authorization = call.funds.as_ref()?.authorization.as_ref()?;
         let place = self.place(&call.channel, ChannelCheck::Use)?;
         let span = Span::downward(block);
         let logs = self.replies.authorization_logs(place, authorization, span).ok()?;
-        logs.last().map(|log| log.transaction)
+        logs.last().map(Log::place)
     }
 }

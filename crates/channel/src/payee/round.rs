@@ -46,6 +46,7 @@ impl PayeeQueue {
                 calls.push(trial);
             }
         }
+        self.landed.begin();
         for (call, look) in self.landed.open() {
             self.asked.push((call.channel, ChannelCheck::Standing));
             calls.push(call.standing());
@@ -100,7 +101,7 @@ impl PayeeQueue {
             };
             self.places.push(QueuePlace { call, sent, before, is_proven });
         }
-        self.landed.shown(&shown, now);
+        self.landed.take(&shown, now);
         self.unblock(mined);
         // Not every node has it.
         let least = replies.wei(5).unwrap_or(MIN_TIP).clamp(MIN_TIP, MAX_TIP);

@@ -2,7 +2,7 @@
 
 use crate::naive_chain::*;
 use farebox_core::ledger::inquiry::finding::{Finality, Finding, Verdict, verdict};
-use farebox_core::ledger::inquiry::{Next, Question};
+use farebox_core::ledger::inquiry::{MAX_ROUND_TRIPS, Next, Question};
 use farebox_core::time::UnixTime;
 
 /// Plays an inquiry to its end.
@@ -16,6 +16,21 @@ fn inquire(chain: &mut Chain, question: Question) -> Finding {
         }
     }
     panic!("more than six round trips");
+}
+
+/// The same by a node whose receipts are too long to be read: whoever sends a transaction decides
+/// how much it writes.
+fn inquire_without_receipts(chain: &mut Chain, question: Question) -> Finding {
+    let (mut body, mut asking) = question.ask();
+    for _ in 0..MAX_ROUND_TRIPS {
+        let is_long = body.contains("eth_getTransactionReceipt");
+        let reply = serde_json::to_vec(&chain.answer(&body)).unwrap();
+        match asking.answered(Some(reply.as_slice()).filter(|_| !is_long)) {
+            Next::Ask(next, waiting) => (body, asking) = (next, waiting),
+            Next::Found(finding) => return finding,
+        }
+    }
+    panic!("more than {MAX_ROUND_TRIPS} round trips");
 }
 
 /// The verdict long after `validBefore` by our clock.
@@ -35,6 +50,34 @@ fn an_authorization_that_anybody_submitted_after_first_sight_is_captured() {
     assert_eq!(finding, paid(&chain, SIGHT + 1, 8));
     assert_eq!(judged(&finding), Verdict::Captured(chain.hash(0)));
     assert_eq!(chain.asked.len(), 4);
+}
+
+#[test]
+fn what_became_of_an_authorization_is_read_without_receipts_too() {
+    let used = || Event::used(PAYER, NONCE);
+    let other = || Event::used(PAYER, OTHER_NONCE);
+    let exact = || Event::transfer(PAYER, PAYEE, VALUE);
+    let dust = || Event::transfer(PAYER, PAYEE, 0);
+    let of_strangers = || Event::transfer(OTHER, PAYEE, VALUE);
+    let table = [
+        ("paid", payment()),
+        ("paid beside others", vec![of_strangers(), used(), exact(), of_strangers(), dust()]),
+        ("burnt for another payee", vec![used(), Event::transfer(PAYER, OTHER, VALUE)]),
+        ("used for nothing", vec![used(), of_strangers()]),
+        ("cancelled", vec![Event::cancelled(PAYER, NONCE)]),
+        ("ours burnt, the other paid", vec![used(), dust(), other(), exact()]),
+    ];
+    for (name, events) in table {
+        let mut chain = Chain::at(SIGHT + 20, SIGHT + 20)
+            .with(SIGHT + 5, events)
+            .with(SIGHT + 5, vec![Event::transfer(PAYER, PAYEE, VALUE)]);
+        let hinted = Question { known: Some(chain.hash(0)), ..question() };
+        let blind = Question { seen_block: None, ..question() };
+        for question in [question(), hinted, blind] {
+            let expected = inquire(&mut chain, question.clone());
+            assert_eq!(inquire_without_receipts(&mut chain, question), expected, "{name}");
+        }
+    }
 }
 
 #[test]

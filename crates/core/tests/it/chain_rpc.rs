@@ -365,7 +365,13 @@ fn silence_and_arbitrary_bytes_are_unreadable_at_every_stage() {
                 };
                 (body, asking) = (next, waiting);
             }
-            let next = asking.answered(garbage);
+            let mut next = asking.answered(garbage);
+            // A receipt may be too long: what it tells is asked for by itself, once.
+            if round == 3 {
+                let Next::Ask(body, waiting) = next else { panic!("ended early") };
+                assert!(body.contains("eth_getLogs"));
+                next = waiting.answered(garbage);
+            }
             assert!(
                 matches!(next, Next::Found(Finding::Unreadable(_))),
                 "round {round}, {garbage:?}: {next:?}"

@@ -186,6 +186,29 @@ impl Replies {
         })
     }
 
+    /// The result of the call at position `index`: what a token told of an authorizer in the
+    /// transaction and the block of this log, as the receipt of that transaction would have it.
+    ///
+    /// Whoever sends the transaction decides how long its receipt is; what one token tells of one
+    /// account in one block is short.
+    ///
+    /// # Errors
+    /// As [`Replies::authorization_logs`].
+    pub fn authorization_events(
+        &self,
+        index: usize,
+        authorization: &AuthorizationId,
+        found: &LogPlace,
+    ) -> Result<TransactionReceipt, RpcError> {
+        let LogPlace { transaction, block } = *found;
+        let account = authorization.authorizer.to_word();
+        let mut logs = self.logs(index, Span { first: block, last: block }, |log| {
+            log.address == authorization.asset && log.topics.get(1) == Some(&account)
+        })?;
+        logs.retain(|log| log.transaction == transaction);
+        Ok(TransactionReceipt { block, status: Status::Succeeded, logs })
+    }
+
     /// The result of the call at position `index`: the transfers of a token between two accounts
     /// within `span`, without those that the node marks as removed.
     ///
@@ -317,7 +340,22 @@ pub struct Log {
     pub standing: Inclusion,
 }
 
+/// Where an event is: its transaction and its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogPlace {
+    /// Hash of the transaction.
+    pub transaction: [u8; 32],
+    /// Number of the block.
+    pub block: u64,
+}
+
 impl Log {
+    /// Where it is.
+    #[must_use]
+    pub const fn place(&self) -> LogPlace {
+        LogPlace { transaction: self.transaction, block: self.block }
+    }
+
     /// Whether it is `event(authorizer, nonce)` of this authorization's token.
     #[must_use]
     pub fn is_event(&self, event: &[u8; 32], authorization: &AuthorizationId) -> bool {

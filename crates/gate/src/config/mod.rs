@@ -156,7 +156,8 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
             .and_then(|salt| super::keys::authorizer(salt.expose().as_bytes(), restored)),
         payee: payee(reader),
     };
-    let (table, offers) = table::read(reader, &inherited, unlisted, routes)?;
+    let (table, mut offers) = table::read(reader, &inherited, unlisted, routes)?;
+    sessions::share_costs(&mut offers);
     let mut keys = Keys::new(
         gate_secret?.expose().as_bytes(),
         salt?.expose().as_bytes(),
@@ -233,7 +234,7 @@ fn restores(reader: &mut Reader) -> Vec<u64> {
     const NAME: &str = "LEDGER_CLOSED_BEFORE";
     let text = match reader.vars.get(NAME) {
         Some(Value::String(text)) if text.contains(',') => text.clone(),
-        _ => return Vec::from([reader.number(NAME, 0, 0, MAX_RESTORE)]),
+        _ => return Vec::from([reader.number("LEDGER_CLOSED_BEFORE", 0, 0, 1 << 40)]),
     };
     let time = |text: &str| text.trim().parse().ok().filter(|at| (1..=MAX_RESTORE).contains(at));
     let times: Option<Vec<u64>> = text.split(',').map(time).collect();

@@ -117,6 +117,23 @@ fn deposits(
     Some((SignedToken { method: TransferMethod::Eip3009, separator, ..token }, extra))
 }
 
+/// Has what a channel costs known at each route that may close it: deposits are sent at one, and
+/// closes are asked for at any of the same contract.
+pub(super) fn share_costs(offers: &mut [Option<Offer>]) {
+    let sold: Vec<(EscrowContract, Address, Amount)> = offers
+        .iter()
+        .flatten()
+        .filter_map(|offer| offer.channel.as_ref())
+        .map(|channel| (channel.contract, channel.token.asset, channel.closes_from))
+        .collect();
+    for channel in offers.iter_mut().flatten().filter_map(|offer| offer.channel.as_mut()) {
+        let shared = sold.iter().filter(|(contract, asset, _)| {
+            *contract == channel.contract && *asset == channel.token.asset
+        });
+        channel.closes_from = shared.map(|(.., least)| *least).max().unwrap_or(channel.closes_from);
+    }
+}
+
 /// How a route is paid by session of MPP.
 fn by_channel(
     reader: &mut Reader,

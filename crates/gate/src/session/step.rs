@@ -208,7 +208,7 @@ impl<'g> SessionRequest<'g> {
             Purpose::TopUp => ChannelAsk::See,
             Purpose::Close => {
                 let sold = self.asked.offer.channel.as_ref();
-                let least = sold.and_then(|sold| sold.sends_from).unwrap_or(Amount::ZERO);
+                let least = sold.map_or(Amount::ZERO, |sold| sold.closes_from);
                 ChannelAsk::Close(PurchaseText { price: least.to_string(), ..self.purchase() })
             }
             _ => ChannelAsk::Accept(self.purchase()),

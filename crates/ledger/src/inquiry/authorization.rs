@@ -1,5 +1,6 @@
 //! The stages of an inquiry about an authorization: heads, its state, its logs, the receipts.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::finding::{Finding, Unreadable};
@@ -9,7 +10,7 @@ use super::{Question, SIGHT_SLACK_SECS};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TransferMethod;
 use farebox_evm::evidence::Evidence;
-use farebox_evm::rpc::reply::{Block, Log, Replies};
+use farebox_evm::rpc::reply::{Block, Log, LogPlace, Replies, TransactionReceipt};
 use farebox_evm::rpc::{At, Call, Span};
 
 /// Maximum requests for logs in one inquiry, so that it ends after six round trips.
@@ -36,14 +37,9 @@ pub(super) enum AuthorizationStage {
     /// The logs that show where it is used.
     Logs { heads: Heads, search: Search, spans: Vec<Span>, round: u8 },
     /// The receipts of those transactions, and the times of their blocks.
-    Receipts { heads: Heads, places: Vec<Mined> },
-}
-
-/// A transaction and its block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mined {
-    transaction: [u8; 32],
-    block: u64,
+    Receipts { heads: Heads, places: Vec<LogPlace> },
+    /// The same, of each receipt only what the token tells of the payer.
+    Events { heads: Heads, places: Vec<LogPlace> },
 }
 
 impl AuthorizationStage {
@@ -59,7 +55,39 @@ impl AuthorizationStage {
             Self::Logs { heads, search, spans, round } => {
                 logs(question, heads, search, &spans, round, replies)
             }
-            Self::Receipts { heads, places } => receipts(question, heads, &places, replies),
+            Self::Receipts { heads, places } => {
+                let read = |index, place: &LogPlace| {
+                    let receipt = replies.receipt(index, &place.transaction)?;
+                    receipt.ok_or(Unreadable::Contradictory)
+                };
+                receipts(question, heads, &places, replies, read)
+            }
+            Self::Events { heads, places } => {
+                let authorization = question.authorization();
+                let read = |index, place: &LogPlace| {
+                    Ok(replies.authorization_events(index, &authorization, place)?)
+                };
+                receipts(question, heads, &places, replies, read)
+            }
+        }
+    }
+
+    /// What is asked where the reply to this cannot be read: the sender of a transaction decides how
+    /// long its receipt is, so that it is asked for less.
+    pub(super) fn shorter(self, mut question: Box<Question>) -> Option<(Box<Question>, Self)> {
+        match (self, question.method) {
+            (Self::Heads, _) => {
+                question.known.take()?;
+                Some((question, Self::Heads))
+            }
+            (
+                Self::Receipts { heads, places },
+                TransferMethod::Eip3009 | TransferMethod::Deferred,
+            ) => Some((question, Self::Events { heads, places })),
+            (
+                Self::States(_) | Self::Logs { .. } | Self::Receipts { .. } | Self::Events { .. },
+                _,
+            ) => None,
         }
     }
 
@@ -82,10 +110,14 @@ impl AuthorizationStage {
             Self::Logs { spans, .. } => {
                 calls.extend(spans.iter().map(|span| question.logs(*span)));
             }
-            Self::Receipts { places, .. } => {
-                for place in places {
-                    calls.push(Call::Receipt(place.transaction));
-                }
+            Self::Receipts { places, .. } | Self::Events { places, .. } => {
+                let authorization = question.authorization();
+                calls.extend(places.iter().map(|LogPlace { transaction, block }| match self {
+                    Self::Events { .. } => {
+                        Call::AuthorizationEvents { authorization, block: *block }
+                    }
+                    _ => Call::Receipt(*transaction),
+                }));
                 if question.seen_block.is_none() {
                     calls.extend(places.iter().map(|place| Call::Block(At::Number(place.block))));
                 }
@@ -107,7 +139,7 @@ fn heads(question: &Question, replies: &Replies) -> Result<Progress, Unreadable>
     let known = question.known.and_then(|known| {
         // The log search finds what this hint does not.
         let receipt = replies.receipt(3, &known.to_bytes()).ok().flatten()?;
-        let place = Mined { transaction: known.to_bytes(), block: receipt.block };
+        let place = LogPlace { transaction: known.to_bytes(), block: receipt.block };
         let evidence = question.evidence(&receipt, (replies, 4), &place.transaction).ok()?;
         matches!(evidence, Evidence::Paid { .. }).then_some((place, evidence))
     });
@@ -178,13 +210,12 @@ fn logs(
     round: u8,
     replies: &Replies,
 ) -> Result<Progress, Unreadable> {
-    let mut places: Vec<Mined> = Vec::new();
+    let mut places: Vec<LogPlace> = Vec::new();
     let mut failure = None;
     for (index, span) in spans.iter().enumerate() {
         match question.read_logs(replies, index, *span) {
             Ok(logs) => {
-                for Log { transaction, block, .. } in logs {
-                    let place = Mined { transaction, block };
+                for place in logs.iter().map(Log::place) {
                     if !places.contains(&place) {
                         places.push(place);
                     }
@@ -215,13 +246,13 @@ fn logs(
 fn receipts(
     question: &Question,
     heads: Heads,
-    places: &[Mined],
+    places: &[LogPlace],
     replies: &Replies,
+    read: impl Fn(usize, &LogPlace) -> Result<TransactionReceipt, Unreadable>,
 ) -> Result<Progress, Unreadable> {
     let mut found = Vec::new();
     for (index, place) in places.iter().enumerate() {
-        let receipt =
-            replies.receipt(index, &place.transaction)?.ok_or(Unreadable::Contradictory)?;
+        let receipt = read(index, place)?;
         if receipt.block != place.block {
             return Err(Unreadable::Contradictory);
         }
@@ -240,10 +271,10 @@ fn receipts(
 fn conclude(
     question: &Question,
     heads: Heads,
-    found: &[(Mined, Evidence, Option<UnixTime>)],
+    found: &[(LogPlace, Evidence, Option<UnixTime>)],
 ) -> Result<Finding, Unreadable> {
     let mut best: Option<(u8, Finding)> = None;
-    for (Mined { transaction, block }, evidence, time) in found {
+    for (LogPlace { transaction, block }, evidence, time) in found {
         let (block, finality) = (*block, heads.finality(*block));
         let transaction = hash(transaction)?;
         let (rank, finding) = match *evidence {

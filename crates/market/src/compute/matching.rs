@@ -5,7 +5,7 @@ use alloc::string::String;
 use super::Now;
 use super::records::Rows;
 use super::row::SellerRow;
-use super::seat::{Claim, Seat};
+use super::seat::{Seat, SeatClaim};
 use super::seller::HEARTBEAT_MS;
 use super::settings::Gateway;
 use farebox_base::amount::Amount;
@@ -29,8 +29,8 @@ impl<'a> Wanted<'a> {
         Self { capability, at_most: None, buyer, tried: &[] }
     }
 
-    const fn claim(&self) -> Claim {
-        if self.at_most.is_some() { Claim::Payment } else { Claim::Quote }
+    const fn claim(&self) -> SeatClaim {
+        if self.at_most.is_some() { SeatClaim::Payment } else { SeatClaim::Quote }
     }
 }
 

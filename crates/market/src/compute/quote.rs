@@ -12,7 +12,7 @@ use super::message::{Answer, JsonAnswer};
 use super::records::{Change, Rows};
 use super::refused::{detailed, said};
 use super::row::{EventKind, HoldKind, QuoteRow, QuoteState, SellerRow};
-use super::seat::{Claim, firm_until};
+use super::seat::{SeatClaim, firm_until};
 use super::settings::Gateway;
 use super::text::{list, object, quoted};
 use super::{Decision, Now};
@@ -74,7 +74,7 @@ impl Gateway {
         let known = records.quote_of(&fingerprint)?.filter(|quote| quote.is_open(tick.now));
         if let Some(quote) = known.filter(|_| !planted(Mutant::RequestsAreQuotedTwice))
             && (quote.has_seat(tick.now)
-                || self.seat_of(records, &quote, Claim::Payment, tick)?.is_some())
+                || self.seat_of(records, &quote, SeatClaim::Payment, tick)?.is_some())
         {
             return Ok(Decision::told(self.terms(&quote, tick)));
         }

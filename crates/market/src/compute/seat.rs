@@ -18,14 +18,14 @@ const MAX_FIRM: usize = 3;
 
 /// Who wants a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Claim {
+pub(super) enum SeatClaim {
     /// A quote, which may never be paid, or a payment that anyone could have made up.
     Quote,
     /// A payment that its buyer has signed, or a job that was paid.
     Payment,
 }
 
-impl Claim {
+impl SeatClaim {
     /// What a payment with this signature is, before it is settled.
     pub const fn of(signer: Signer) -> Self {
         match signer {
@@ -75,7 +75,7 @@ impl Gateway {
         &self,
         records: &R,
         quote: &QuoteRow,
-        claim: Claim,
+        claim: SeatClaim,
         tick: Now<'_>,
     ) -> Result<Option<Seat>, R::Error> {
         let seller = records.seller(&quote.seller)?.filter(|seller| seller.holds(tick.now));
@@ -92,14 +92,14 @@ impl Gateway {
         &self,
         records: &R,
         seller: SellerRow,
-        claim: Claim,
+        claim: SeatClaim,
         tick: Now<'_>,
     ) -> Result<Option<Seat>, R::Error> {
         let seats = records.seats(&seller.id, tick.now)?;
         if seats.taken() < seller.capacity || planted(Mutant::SeatsAreSoldTwice) {
             return Ok(Some(Seat::free(seller)));
         }
-        let is_payment = claim == Claim::Payment && !planted(Mutant::ForgeriesKeepSeats);
+        let is_payment = claim == SeatClaim::Payment && !planted(Mutant::ForgeriesKeepSeats);
         let kept = if is_payment { seats.proven() } else { seats.busy };
         if kept >= seller.capacity || planted(Mutant::UnpaidQuotesKeepSeats) {
             return Ok(None);
@@ -120,12 +120,12 @@ impl Gateway {
 
 /// Whose seat is taken: the oldest of the client that holds most. Only a payment takes one that is
 /// still firm, where there is no other.
-fn displaceable<'a>(holders: &'a [Holder], claim: Claim, tick: Now<'_>) -> Option<&'a str> {
+fn displaceable<'a>(holders: &'a [Holder], claim: SeatClaim, tick: Now<'_>) -> Option<&'a str> {
     let is_firm = |holder: &Holder| tick.now < holder.firm;
     let of_client =
         |holder: &Holder| holders.iter().filter(|it| it.client == holder.client).count();
     let all: Vec<&Holder> =
-        holders.iter().filter(|it| claim == Claim::Payment || !is_firm(it)).collect();
+        holders.iter().filter(|it| claim == SeatClaim::Payment || !is_firm(it)).collect();
     // The first of equals is the oldest.
     let first = all.into_iter().min_by_key(|it| (is_firm(it), Reverse(of_client(it))));
     first.map(|holder| holder.quote.as_str())

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 
 use serde_json::Value;
 
-use super::row::Signer;
+use super::row::{QuoteRow, Signer};
 use super::settings::Gateway;
 use super::verify::message_of;
 use farebox_base::amount::Amount;
@@ -17,15 +17,16 @@ use farebox_evm::eip3009::Authorization;
 use farebox_evm::signature::Signature;
 
 impl Gateway {
-    /// Whose signature a payment has that names its buyer as the payer.
-    pub(super) fn signer(&self, material: &str) -> Signer {
-        match self.is_signed(material) {
+    /// Whose signature a payment has that names its buyer as the payer. One that was signed for
+    /// something else, or is over, is public: anyone can show it.
+    pub(super) fn signer(&self, material: &str, quote: &QuoteRow, now: UnixTime) -> Signer {
+        match self.is_signed(material, quote, now) {
             Some(true) => Signer::Buyer,
             Some(false) | None => Signer::Unknown,
         }
     }
 
-    fn is_signed(&self, material: &str) -> Option<bool> {
+    fn is_signed(&self, material: &str, quote: &QuoteRow, now: UnixTime) -> Option<bool> {
         let message = message_of(material)?;
         let payload = message.get("payload").unwrap_or(&message);
         let signature = Signature::parse(payload.get("signature")?.as_str()?).ok()?;
@@ -47,7 +48,10 @@ impl Gateway {
             verifying_contract: self.token.address,
         };
         let signer = signature.recover(&authorization.digest(&domain.separator())).ok()?;
-        Some(signer == authorization.from)
+        let is_for_this = authorization.to == Address::parse(&quote.pay_to).ok()?
+            && authorization.value == Amount::from_atomic(&quote.units).ok()?
+            && authorization.valid_before > now;
+        Some(signer == authorization.from && is_for_this)
     }
 }
 

@@ -17,7 +17,7 @@ use super::row::{
     EntryRow, EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave, QuoteRow,
     QuoteState, Signer,
 };
-use super::seat::{Claim, Seat};
+use super::seat::{Seat, SeatClaim};
 use super::settings::Gateway;
 use super::text::{object, or_null, quoted};
 use super::{Decision, Now};
@@ -52,7 +52,7 @@ impl Gateway {
                 0
             }
             QuoteState::Displaced
-                if self.seat_of(records, &quote, Claim::Payment, tick)?.is_none() =>
+                if self.seat_of(records, &quote, SeatClaim::Payment, tick)?.is_none() =>
             {
                 0
             }
@@ -157,7 +157,7 @@ impl Gateway {
                 self.paid(records, (quote, job, None), sale, tick)
             }
             (QuoteState::Displaced, None) if quote.is_open(tick.now) => {
-                match self.seat_of(records, &quote, Claim::Payment, tick)? {
+                match self.seat_of(records, &quote, SeatClaim::Payment, tick)? {
                     Some(seat) => {
                         let job = self.new_job(&quote, &quote.seller, tick);
                         self.paid(records, (quote, job, Some(seat)), sale, tick)

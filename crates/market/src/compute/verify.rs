@@ -16,8 +16,8 @@ use super::message::{Answer, JsonAnswer};
 use super::quote::Order;
 use super::records::{Change, Rows};
 use super::refused::{bad_fingerprint, detailed, quote_expired, said};
-use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState};
-use super::seat::Claim;
+use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState, Signer};
+use super::seat::SeatClaim;
 use super::settings::Gateway;
 use super::text::{object, or_null, quoted};
 use super::{Decision, Now};
@@ -26,6 +26,7 @@ use farebox_base::encoding::{base64, json};
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::ct_eq;
+use farebox_base::time::UnixTime;
 
 /// Milliseconds for which a payment that is with the gate keeps the seat.
 pub const SETTLING_MS: u64 = 120_000;
@@ -186,12 +187,18 @@ impl Gateway {
         }
         let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);
         let may_sell = self.may_sell(records, (&quote.seller, units), tick)?;
-        let signer = self.signer(material);
-        let claim = if is_mock { Claim::Payment } else { Claim::of(signer) };
+        // What was shown for another quote pays for this one no more than what anyone made up.
+        let is_new = records.job_shown(&shown)?.is_none();
+        let now = UnixTime::from_secs(tick.now.checked_div(1000).unwrap_or_default());
+        let signer = match self.signer(material, &quote, now) {
+            Signer::Buyer if is_new => Signer::Buyer,
+            Signer::Buyer | Signer::Unknown => Signer::Unknown,
+        };
+        let claim = if is_mock { SeatClaim::Payment } else { SeatClaim::of(signer) };
         let seat = self.seat_of(records, &quote, claim, tick)?.filter(|_| may_sell);
         let Some(seat) = seat else {
             // What anyone could have made up ends no quote.
-            if quote.state == QuoteState::Displaced && claim == Claim::Quote {
+            if quote.state == QuoteState::Displaced && claim == SeatClaim::Quote {
                 return Ok(Decision::reply(quote_expired()));
             }
             let lapsed = QuoteRow { state: QuoteState::Lapsed, ..quote };
@@ -262,9 +269,19 @@ impl Gateway {
     }
 }
 
-/// What a payment that was shown is known by.
+/// What a payment that was shown is known by: its authorization, however it is written.
 pub(super) fn digest_of(material: &str) -> String {
-    hash::digest(&[b"farebox shown payment", material.as_bytes()])
+    let authorization = message_of(material).and_then(|message| {
+        let terms = message.get("payload").unwrap_or(&message).get("authorization")?;
+        let word = |name| Some(terms.get(name)?.as_str()?.to_ascii_lowercase());
+        Some([word("from")?, word("nonce")?])
+    });
+    match authorization {
+        Some([from, nonce]) => {
+            hash::digest(&[b"farebox shown authorization", from.as_bytes(), nonce.as_bytes()])
+        }
+        None => hash::digest(&[b"farebox shown payment", material.as_bytes()]),
+    }
 }
 
 fn other_profile() -> JsonAnswer {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use self::left::{Comeback, comeback, forgets, is_of, leftovers};
+use self::left::{Comeback, MAX_VERSIONS, comeback, forgets, is_of, leftovers};
 use self::owned::label;
 use self::room::{Housed, ended, paced};
 use super::books::{Change, Rows};
@@ -33,17 +33,12 @@ pub const MAX_ACTIVE: u64 = 20;
 /// How often all of one network may publish a skill together whose skills have no place: in a short
 /// time, because wallets cost nothing, and the next seller there waits for the end of it.
 const SHARED_PACE: (u64, u64) = (100, 600_000);
-/// Skills that were taken back and never used, of all owners, that are kept; and how many of the rest
-/// are forgotten at once at most.
-const MAX_LEFT_OVER: (u32, u32) = (500, 8);
 /// Milliseconds for which a skill waits for the market's fee.
 const UNPAID_MS: u64 = 86_400_000;
 /// Skills that end at once at most because their fee was not paid.
 const MAX_LAPSED: u32 = 8;
 /// Longest reason of an operator, bytes.
 const MAX_REASON: usize = 256;
-/// Most versions of a skill.
-const MAX_VERSIONS: usize = 100;
 /// Paths below the skills that are none.
 const RESERVED: [&str; 1] = ["typed-data"];
 

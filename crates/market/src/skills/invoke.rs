@@ -13,7 +13,7 @@ use super::pack::Standing;
 use super::place::noted;
 use super::refused::{self, said};
 use super::row::{
-    Charges, Ending, InvocationRow, KeyRow, Moved, PackRow, Phase, SkillRow, VersionRow,
+    Charges, Ending, FOR_EVER, InvocationRow, KeyRow, Moved, PackRow, Phase, SkillRow, VersionRow,
 };
 use super::text::Members;
 use super::wares::{object, text_of};
@@ -30,9 +30,6 @@ pub(super) const CALL_LEASE_MS: u64 = 30_000;
 const FOLLOW_MS: u64 = 35_000;
 /// Milliseconds for which a short answer is kept, and a key for which nothing was paid.
 pub(super) const KEEP_MS: u64 = 30 * 86_400_000;
-/// The end of what has none, such as of a key that may pay: the greatest number that a column holds
-/// exactly.
-pub(super) const FOR_EVER: u64 = (1 << 53) - 1;
 /// Longest key, bytes.
 const MAX_KEY: usize = 255;
 

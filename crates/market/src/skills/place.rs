@@ -7,10 +7,9 @@ use alloc::string::ToString;
 
 use super::Market;
 use super::books::{Change, Rows};
-use super::invoke::FOR_EVER;
 use super::message::Sale;
 use super::price::{USD_DECIMALS, cut};
-use super::row::{Charges, InvocationRow, Moved, Room, SkillRow, VersionRow};
+use super::row::{Charges, FOR_EVER, InvocationRow, Moved, Room, SkillRow, VersionRow};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::mutant::{Mutant, planted};

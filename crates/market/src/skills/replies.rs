@@ -4,10 +4,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::books::{Change, Rows};
-use super::invoke::{FOR_EVER, KEEP_MS};
+use super::invoke::KEEP_MS;
 use super::message::Response;
 use super::pack::{CYCLE_MS, PACK_GRACE_MS};
-use super::row::{InvocationRow, KeyRow, Moved, ReplyRow};
+use super::row::{FOR_EVER, InvocationRow, KeyRow, Moved, ReplyRow};
 use farebox_base::mutant::{Mutant, planted};
 
 /// Milliseconds for which the answer to an invocation without a key is kept: no one can ask for it

@@ -9,6 +9,10 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+/// The end of what has none, such as of a key that may pay: the greatest number that a column holds
+/// exactly.
+pub(super) const FOR_EVER: u64 = (1 << 53) - 1;
+
 /// A skill. Key: id. Indexes: owner where `active`; created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkillRow {

@@ -6,11 +6,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::books::{Change, Rows};
-use super::invoke::FOR_EVER;
 use super::message::{Answer, Forward, Response, Sale};
 use super::place::{moved_by, noted};
 use super::refused::{self, said};
-use super::row::{Charges, PackRow, SkillRow, VersionRow};
+use super::row::{Charges, FOR_EVER, PackRow, SkillRow, VersionRow};
 use super::seal::{signature, target_of};
 use super::text::Members;
 use super::{Decision, Market, Now};

@@ -145,6 +145,7 @@ impl Door {
     pub fn sends(&mut self) -> bool {
         let mut queue = PayeeQueue::from_row(&self.queue);
         let Some(call) = self.gate.payee_question(&mut queue) else { return true };
+        self.queue = queue.to_row();
         self.node.now = self.now;
         let Some(said) = self.node.answer(&call.body) else { return true };
         if !self.lives() {

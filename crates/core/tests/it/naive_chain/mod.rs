@@ -242,7 +242,8 @@ impl Chain {
                                 one => *one == log["topics"][0],
                             }
                             && log["topics"][1] == filter["topics"][1]
-                            && log["topics"][2] == filter["topics"][2]
+                            && (filter["topics"][2].is_null()
+                                || log["topics"][2] == filter["topics"][2])
                     })
                     .collect())
             }

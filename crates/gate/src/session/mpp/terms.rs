@@ -31,6 +31,9 @@ pub struct ChannelOffer {
     pub delay_secs: u64,
     /// The least deposit that the gate sends, if it sends them.
     pub sends_from: Option<Amount>,
+    /// The least for which a payer has a channel closed at once: the most that any route of the same
+    /// contract and token sends deposits from, because a channel is closed at each of them.
+    pub closes_from: Amount,
     /// The request of a challenge, canonical JSON, around the reference.
     written: [String; 2],
 }
@@ -73,7 +76,9 @@ impl ChannelOffer {
         });
         let before = json::text(&before).strip_suffix("\"}")?.to_owned();
         let after = ["\",", json::text(&after).strip_prefix('{')?].concat();
-        Some(Self { contract, token, delay_secs, sends_from, written: [before, after] })
+        let closes_from = sends_from.unwrap_or(Amount::ZERO);
+        let written = [before, after];
+        Some(Self { contract, token, delay_secs, sends_from, closes_from, written })
     }
 
     /// The shortest and longest delays, seconds.

@@ -4,11 +4,16 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{MAX_LEFT_OVER, MAX_VERSIONS};
 use crate::skills::books::{Change, Rows};
 use crate::skills::row::{SkillRow, VersionRow};
 use crate::skills::sold::GRACE_MS;
 use farebox_base::mutant::{Mutant, planted};
+
+/// Most versions of a skill.
+pub(super) const MAX_VERSIONS: usize = 100;
+/// Skills that were taken back and never used, of all owners, that are kept; and how many of the rest
+/// are forgotten at once at most.
+pub(super) const MAX_LEFT_OVER: (u32, u32) = (500, 8);
 
 /// Most skills of an owner that are kept after they were taken back and never used.
 const MAX_IDLE: usize = 20;

@@ -11,7 +11,7 @@ use farebox_base::chain::ChainId;
 use farebox_base::http::Headers;
 use farebox_common::payment::TransferMethod;
 use farebox_wire::mpp::challenge::read_list;
-use farebox_wire::mpp::session::{INTENT, SessionTerms, UnitType};
+use farebox_wire::mpp::session::{INTENT, SessionTerms};
 use farebox_wire::mpp::{self, PAYMENT_AUTHORIZATION};
 use farebox_wire::x402::v2::Flow;
 
@@ -136,11 +136,9 @@ impl ChallengedSession {
             method: TransferMethod::Eip3009,
         };
         means.policy.judge(&offer, means.host)?;
-        // So much of a stream is paid before it is seen.
-        if terms.unit != UnitType::Request {
-            let step = Offer { amount: terms.step(), ..offer.clone() };
-            means.policy.judge(&step, means.host)?;
-        }
+        // So much is signed before anything is seen, whatever the price is.
+        let step = Offer { amount: terms.step(), ..offer.clone() };
+        means.policy.judge(&step, means.host)?;
         Ok(Self { challenge, terms, offer, dialect, sender })
     }
 
