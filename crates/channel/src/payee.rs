@@ -170,7 +170,7 @@ impl PayeeQueue {
     /// The chain, if a node is to be asked.
     fn chain_id(&self) -> Option<u64> {
         let first = self.places.first().map(|place| &place.call);
-        Some(first.or_else(|| Some(self.landed.open().next()?.0))?.contract.chain_id)
+        Some(first.or_else(|| self.landed.open().next())?.contract.chain_id)
     }
 
     fn of(&mut self, channel: &ChannelId) -> Option<&mut QueuePlace> {

@@ -322,8 +322,15 @@ impl LandedDeposits {
         self.shown(replies, now);
     }
 
-    /// Those that a node is to be asked about: their channels, and what else tells of them.
-    pub(super) fn open(&self) -> impl Iterator<Item = (&QueuedCall, Option<(ChannelCheck, Call)>)> {
+    /// Those of which it is not known yet what they came to.
+    pub(super) fn open(&self) -> impl Iterator<Item = &QueuedCall> {
+        self.landed.iter().filter(|it| !it.has_come()).map(|it| &it.call)
+    }
+
+    /// Those that this round asks about: their channels, and what else tells of them.
+    pub(super) fn looks(
+        &self,
+    ) -> impl Iterator<Item = (&QueuedCall, Option<(ChannelCheck, Call)>)> {
         let is_in = |it: &&Landed| !it.has_come() && (self.is_asked || !it.is_of_a_stranger());
         self.landed.iter().filter(is_in).map(|it| (&it.call, it.look()))
     }

@@ -47,7 +47,7 @@ impl PayeeQueue {
             }
         }
         self.landed.begin();
-        for (call, look) in self.landed.open() {
+        for (call, look) in self.landed.looks() {
             self.asked.push((call.channel, ChannelCheck::Standing));
             calls.push(call.standing());
             if let Some((check, look)) = look {
