@@ -103,6 +103,7 @@ const suites = {
       await gate();
     },
     folders: ['tests/worker', 'tests/simulate'],
+    deep: ['tests/simulate/random', 'tests/simulate/late-elsewhere', ...['recovery-load', 'resize', 'rollout'].map((name) => `tests/worker/${name}`)].map(asTest),
     waiting: ['subrequests', 'webhook', 'onchain-calls', 'migration', 'failover', 'networks', 'streams', 'panic-recovery'].map((name) => `tests/worker/${name}.test.ts`),
     // One counts milliseconds; in the other a seed should give the same history as far as possible.
     alone: ['tests/worker/panic.test.ts', 'tests/simulate/random.test.ts'],
@@ -116,6 +117,7 @@ const suites = {
       await gate();
     },
     folders: ['tests/e2e', 'tests/interop'],
+    deep: ['tests/interop/interop', ...['sessions-demo', 'stranger', 'liars', 'operators-hour'].map((name) => `tests/e2e/${name}`)].map(asTest),
     waiting: ['mpp-sender', 'session-streams', 'mpp-gas', 'liars', 'onchain', 'operators-hour'].map((name) => `tests/e2e/${name}.test.ts`),
   },
   pkg: {
@@ -131,6 +133,7 @@ const suites = {
       await whole();
     },
     folders: ['tests/treasury'],
+    deep: ['fuzz', 'crowd', 'killed', 'demo'].map((name) => asTest(`tests/treasury/${name}`)),
     waiting: ['tests/treasury/killed.test.ts', 'tests/treasury/panic.test.ts'],
   },
   market: {
@@ -141,15 +144,18 @@ const suites = {
       await whole();
     },
     folders: ['tests/market', 'tests/market/exchange'],
+    deep: ['archive', 'fuzz', 'killed', 'stranger', 'demo', ...['fuzz', 'killed', 'strangers', 'demo', 'loops'].map((name) => `exchange/${name}`)].map((name) => asTest(`tests/market/${name}`)),
     waiting: ['tests/market/exchange/loops.test.ts', 'tests/market/acceptance.test.ts', 'tests/market/exchange/killed.test.ts', 'tests/market/exchange/faults.test.ts'],
   },
   browser: {
     before: whole,
     folders: ['tests/browser'],
+    deep: ['tests/browser/pages.test.ts'],
   },
   crash: {
     before: gate,
     folders: ['tests/crash'],
+    deep: ['random', 'mpp-sessions', 'sessions'].map((name) => asTest(`tests/crash/${name}`)),
     // Eight payments have to be in their places before the first of them has ended.
     together: { atOnce: 4, timeoutMs: TIMEOUT_MS + moments * MOMENT_MS },
   },
@@ -162,7 +168,7 @@ const suites = {
     folders: ['tests/configuration'],
     // It lets wrangler build the Worker again, which others read.
     alone: ['tests/configuration/deploy.test.ts'],
-    meanwhile: deploy,
+    meanwhile: () => (isAll ? deploy() : Promise.resolve()),
   },
 };
 
@@ -378,6 +384,11 @@ async function runTests(name, files, { atOnce, timeoutMs } = { atOnce: AT_ONCE, 
  */
 function runner(atOnce, timeoutMs) {
   return ['--import', './scripts/typescript.mjs', 'scripts/files.mjs', String(atOnce), String(timeoutMs)];
+}
+
+/** @param {string} name */
+function asTest(name) {
+  return `${name}.test.ts`;
 }
 
 /**
