@@ -55,7 +55,8 @@ impl Authorization {
     ///
     /// # Examples
     /// ```
-    /// use farebox_core::{amount::Amount, encoding::hex, evm::{address::Address, eip3009::Authorization}, time::UnixTime};
+    /// use farebox_base::{amount::Amount, encoding::hex, time::UnixTime};
+    /// use farebox_evm::{address::Address, eip3009::Authorization};
     /// let signed = Authorization {
     ///     from: Address::parse("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266").unwrap(),
     ///     to: Address::parse("0x209693Bc6afc0C5328bA36FaF03C514EF312287C").unwrap(),

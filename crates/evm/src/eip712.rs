@@ -40,7 +40,8 @@ impl Domain<'_> {
     ///
     /// # Examples
     /// ```
-    /// use farebox_core::{encoding::hex, evm::{address::Address, eip712::Domain}};
+    /// use farebox_base::encoding::hex;
+    /// use farebox_evm::{address::Address, eip712::Domain};
     /// let verifying_contract = Address::parse("0x036CbD53842c5426634e7929541eC2318f3dCF7e").unwrap();
     /// let usdc = Domain { name: "USDC", version: "2", chain_id: 84532, verifying_contract };
     /// let separator = "71f17a3b2ff373b803d70a5a07c046c1a2bc8e89c09ef722fcb047abe94c9818";

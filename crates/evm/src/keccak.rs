@@ -6,7 +6,8 @@ use sha3::{Digest, Keccak256};
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{encoding::hex, evm::keccak::keccak256};
+/// use farebox_base::encoding::hex;
+/// use farebox_evm::keccak::keccak256;
 /// let nothing = "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470";
 /// assert_eq!(hex::encode(&keccak256(b"")), nothing);
 /// ```

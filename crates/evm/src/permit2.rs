@@ -36,7 +36,8 @@ pub fn separator(chain_id: u64) -> [u8; 32] {
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{amount::Amount, encoding::hex, evm::{address::Address, eip3009::Authorization, permit2}, time::UnixTime};
+/// use farebox_base::{amount::Amount, encoding::hex, time::UnixTime};
+/// use farebox_evm::{address::Address, eip3009::Authorization, permit2};
 /// let address = |text| Address::parse(text).unwrap();
 /// let signed = Authorization {
 ///     from: address("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"),

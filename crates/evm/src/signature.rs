@@ -90,7 +90,8 @@ impl Signature {
     ///
     /// # Examples
     /// ```
-    /// use farebox_core::{encoding::hex, evm::signature::Signature};
+    /// use farebox_base::encoding::hex;
+    /// use farebox_evm::signature::Signature;
     /// let digest = "0xb83f07766b62a927561a4e893208ef28a36d00b76476aea7f79ebd30cc93e17f";
     /// let signature = Signature::parse("0x071e61c69361dc7f93acb06ff87af74a7bdefb05b571705f5591938b17341bc7078e1d65734ec00a3b80d34cdbb6117a58f318f71d5a3c7ee65bb918056319631b").unwrap();
     /// let signer = signature.recover(&hex::decode_array(digest).unwrap()).unwrap();

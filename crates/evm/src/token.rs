@@ -50,7 +50,8 @@ pub fn default_for(chain: &ChainId) -> Option<&'static Token> {
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{chain::ChainId, evm::token::by_symbol};
+/// use farebox_base::chain::ChainId;
+/// use farebox_evm::token::by_symbol;
 /// let base = ChainId::parse("eip155:8453").unwrap();
 /// let usdc = by_symbol(&base, "USDC").unwrap();
 /// assert_eq!(usdc.address.to_string(), "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913");

@@ -52,7 +52,8 @@ impl Window {
     ///
     /// # Examples
     /// ```
-    /// use farebox_core::{time::UnixTime, treasury::budget::Window};
+    /// use farebox_base::time::UnixTime;
+    /// use farebox_treasury::budget::Window;
     /// let at = |text: &str| UnixTime::from_rfc3339(text).unwrap();
     /// let start = |window: Window| window.start(at("2026-03-31T23:59:59Z"));
     /// assert_eq!(start(Window::Hour), at("2026-03-31T23:00:00Z"));

@@ -11,7 +11,8 @@ use farebox_payer::client::asset::{CAP_DECIMALS, is_dollar};
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{amount::Amount, treasury::money::in_words};
+/// use farebox_base::amount::Amount;
+/// use farebox_treasury::money::in_words;
 /// let of = |text: &str| Amount::from_decimal(text, 18).unwrap();
 /// assert_eq!(in_words(of("0.1"), "USDC"), "$0.10");
 /// assert_eq!(in_words(of("0.075001"), "USDC"), "$0.075001");
@@ -31,7 +32,8 @@ pub fn in_words(amount: Amount, symbol: &str) -> String {
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{amount::Amount, treasury::money::padded};
+/// use farebox_base::amount::Amount;
+/// use farebox_treasury::money::padded;
 /// assert_eq!(padded(Amount::from_u64(1_000_000), 6), "1.000000");
 /// assert_eq!(padded(Amount::from_u64(5), 0), "5");
 /// ```

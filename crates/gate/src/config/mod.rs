@@ -62,7 +62,8 @@ impl Gate {
     ///
     /// # Examples
     /// ```
-    /// use farebox_core::{config::ConfigError, gate::Gate};
+    /// use farebox_common::config::ConfigError;
+    /// use farebox_gate::Gate;
     /// let wrong = Gate::from_vars(r#"{"DEFAULT": "closed", "NETWORK": "eip155:84532"}"#).unwrap_err();
     /// let expected = ConfigError { variable: "DEFAULT".into(), remedy: "must be \"free\" or \"deny\"".into() };
     /// assert!(wrong.contains(&expected));

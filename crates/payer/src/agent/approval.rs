@@ -60,7 +60,7 @@ impl Allowance<'_> {
     ///
     /// # Examples
     /// ```
-    /// use farebox_core::{agent::approval::Allowance, client::price::Unit};
+    /// use farebox_payer::{agent::approval::Allowance, client::price::Unit};
     /// let token = "0x036CbD53842c5426634e7929541eC2318f3dCF7e";
     /// let unit = Unit { symbol: "USDC", ..Unit::default() };
     /// let asked = Allowance { token, unit, required: "400" };

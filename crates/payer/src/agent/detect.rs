@@ -48,7 +48,8 @@ impl Protocol {
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{agent::detect::{Protocol, detect}, http::Headers};
+/// use farebox_base::http::Headers;
+/// use farebox_payer::agent::detect::{Protocol, detect};
 /// let asks = Headers::from_lines(["www-authenticate: Basic realm=\"a\", X402 amount=\"1\""].into_iter());
 /// assert_eq!(detect(402, &asks, ""), Some(Protocol::X402));
 /// assert_eq!(detect(200, &asks, ""), None);

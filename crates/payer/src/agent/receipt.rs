@@ -18,7 +18,8 @@ const MAX_BYTES: usize = 64 * 1024;
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{agent::{json::Json, receipt::transaction}, http::Headers};
+/// use farebox_base::http::Headers;
+/// use farebox_payer::agent::{json::Json, receipt::transaction};
 /// let proposal = Json::read(r#"{"network":"eip155:8453","payer":"0xAb","amount":"10"}"#, 100).unwrap();
 /// // {"success":true,"network":"eip155:1"}
 /// let other = Headers::from_lines(["payment-response: eyJzdWNjZXNzIjp0cnVlLCJuZXR3b3JrIjoiZWlwMTU1OjEifQ=="].into_iter());

@@ -25,7 +25,8 @@ pub struct Unit<'a> {
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{amount::Amount, client::price::{Unit, in_words}};
+/// use farebox_base::amount::Amount;
+/// use farebox_payer::client::price::{Unit, in_words};
 /// let words = |symbol| in_words(Amount::from_u64(400), Unit { symbol, ..Unit::default() });
 /// assert_eq!(words("USDC"), "0.0004 USDC (400)");
 /// assert_eq!(words("FOO"), "400 FOO (warning: unknown decimals)");

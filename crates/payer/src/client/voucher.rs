@@ -33,7 +33,8 @@ impl ChannelState {
     ///
     /// # Examples
     /// ```
-    /// use farebox_core::{amount::Amount, client::voucher::{ChannelState, NextVoucher}};
+    /// use farebox_base::amount::Amount;
+    /// use farebox_payer::client::voucher::{ChannelState, NextVoucher};
     /// let units = Amount::from_u64;
     /// let state = |cumulative, spent| ChannelState {
     ///     deposit: units(100), cumulative: units(cumulative), spent: units(spent),

@@ -51,7 +51,8 @@ pub enum SettleOutcome {
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{amount::Amount, facilitator::reply::FacilitatorReply};
+/// use farebox_base::amount::Amount;
+/// use farebox_wire::facilitator::reply::FacilitatorReply;
 /// use farebox_wire::facilitator::outcome::{VerifyOutcome, verify_outcome};
 /// use farebox_wire::facilitator::wire::Expected;
 /// let answer = |body: &str| FacilitatorReply::Answer { status: 200, is_json: true, body: body.into() };
@@ -92,7 +93,8 @@ pub fn verify_outcome(reply: &FacilitatorReply, expected: &Expected) -> VerifyOu
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{amount::Amount, payment::TxHash};
+/// use farebox_base::amount::Amount;
+/// use farebox_common::payment::TxHash;
 /// use farebox_wire::facilitator::outcome::{SettleOutcome, settle_outcome};
 /// use farebox_wire::facilitator::{reply::FacilitatorReply, wire::Expected};
 /// let expected = Expected { payer: None, network: "base".into(), amount: Amount::from_u64(10_000) };

@@ -39,7 +39,8 @@ const fn group(
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{facilitator::reason::cause, payment::Cause};
+/// use farebox_common::payment::Cause;
+/// use farebox_wire::facilitator::reason::cause;
 /// assert_eq!(cause("insufficient_funds"), Cause::Funds);
 /// assert_eq!(cause("the moon is full"), Cause::Unknown);
 /// ```

@@ -141,7 +141,8 @@ impl Challenge {
     ///
     /// # Examples
     /// ```
-    /// use farebox_core::{mpp::{Challenge, Malformed}, time::UnixTime};
+    /// use farebox_base::time::UnixTime;
+    /// use farebox_wire::mpp::{Challenge, Malformed};
     /// let ends = |text: &str| Challenge { expires: Some(text.into()), ..Challenge::default() }.expires_at();
     /// assert_eq!(ends("2025-02-27T16:01:29.999Z"), Ok(Some(UnixTime::from_secs(1_740_672_089))));
     /// assert_eq!(ends("tomorrow"), Err(Malformed::Wrong("expires")));

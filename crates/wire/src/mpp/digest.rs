@@ -33,7 +33,8 @@ pub fn of_sha256(hash: &[u8; 32]) -> String {
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{encoding::hex, mpp::digest::agrees};
+/// use farebox_base::encoding::hex;
+/// use farebox_wire::mpp::digest::agrees;
 /// let sha256 = "0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /// let nothing = hex::decode_array(sha256).unwrap();
 /// assert!(agrees("sha-256=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", &nothing));

@@ -37,7 +37,8 @@ impl Receipt<'_> {
     ///
     /// # Examples
     /// ```
-    /// use farebox_core::{mpp::receipt::Receipt, time::UnixTime};
+    /// use farebox_base::time::UnixTime;
+    /// use farebox_wire::mpp::receipt::Receipt;
     /// let receipt = Receipt {
     ///     method: "stripe", reference: "pi_1", timestamp: UnixTime::from_secs(1_740_672_089),
     ///     challenge_id: None, chain_id: None, external_id: None,

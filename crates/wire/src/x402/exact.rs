@@ -28,7 +28,8 @@ pub const DEFERRED: &str = "aggr_deferred";
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{problem::Code, x402::exact};
+/// use farebox_common::problem::Code;
+/// use farebox_wire::x402::exact;
 /// let mut payload = serde_json::json!({
 ///     "signature": "0x1234",
 ///     "authorization": {

@@ -27,7 +27,8 @@ pub struct Message {
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{problem::Code, x402::header::{decode, version}};
+/// use farebox_common::problem::Code;
+/// use farebox_wire::x402::header::{decode, version};
 /// let message = decode("eyJ4NDAyVmVyc2lvbiI6Mn0=").unwrap();
 /// assert_eq!(version(&message.object), Ok(2));
 /// assert_eq!(decode(r#"{"x402Version":2}"#).unwrap_err(), Code::MalformedPayment);

@@ -11,7 +11,8 @@ pub const DECIMALS: u8 = 6;
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{chain::ChainId, x402::mints};
+/// use farebox_base::chain::ChainId;
+/// use farebox_wire::x402::mints;
 /// let solana = ChainId::from_name("solana").unwrap();
 /// let usdc = ("USDC", "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v");
 /// assert_eq!(mints::known(&solana, None), Some(usdc));

@@ -64,7 +64,8 @@ impl<'a> PaymentRequirements<'a> {
 ///
 /// # Examples
 /// ```
-/// use farebox_core::{problem::Code, x402::{header, v1}};
+/// use farebox_common::problem::Code;
+/// use farebox_wire::x402::{header, v1};
 /// let read = |scheme, payload| {
 ///     let json = format!(r#"{{"x402Version":1,"scheme":"{scheme}","network":"base","payload":{payload}}}"#);
 ///     v1::read(&header::decode(&header::encode(&json)).unwrap()).map(|(network, _)| network.to_owned())

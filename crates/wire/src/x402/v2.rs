@@ -194,7 +194,8 @@ impl<'a> PaymentPayload<'a> {
     ///
     /// # Examples
     /// ```
-    /// use farebox_core::{problem::Code, x402::{header, v2::PaymentPayload}};
+    /// use farebox_common::problem::Code;
+    /// use farebox_wire::x402::{header, v2::PaymentPayload};
     /// let read = |version, id| {
     ///     let info = format!(r#""extensions":{{"payment-identifier":{{"info":{{"id":"{id}"}}}}}}"#);
     ///     let accepted = r#""accepted":{"scheme":"exact","network":"eip155:8453"}"#;
