@@ -186,6 +186,7 @@ const TABLE: &[Row] = &[
     row!(ChargedIsSignedAgain, channel_payer::a_request_that_is_called_charged_and_not_answered_is_signed_for_once),
     row!(StreamsAreTrusted, stream_payer::a_seller_gets_what_came_and_one_step_whatever_it_says),
     row!(VouchersAreSignedOn, session_payer::a_voucher_that_is_called_used_up_leads_to_one_higher_one_and_no_more),
+    row!(RestsAreForgotten, session_payer::a_payee_that_closes_channel_after_channel_gets_one_deposit_more_a_day),
     row!(ClosedSessionsReopen, session_payer::a_payee_that_says_that_the_session_is_gone_gets_no_other_deposit),
     row!(NamesAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),
     row!(DecimalsAreBelieved, agent::a_known_token_has_its_own_name_and_decimals),

@@ -8,7 +8,7 @@ mod seller;
 
 use farebox_core::client::Policy;
 use farebox_core::client::channel::{ChannelAim, ChannelLimits, ChannelNext, ChannelPayer};
-use farebox_core::client::session::{SessionMeans, SessionPurchase, sessions};
+use farebox_core::client::session::{SessionMeans, SessionPurchase, forgotten, sessions};
 use farebox_core::encoding::hex;
 use farebox_core::evm::account::Account;
 use farebox_core::evm::eip712::TypedData;
@@ -61,6 +61,7 @@ struct Payer {
     sent: u64,
     echoes: Vec<String>,
     seed: u64,
+    later: u64,
 }
 
 impl Payer {
@@ -71,7 +72,8 @@ impl Payer {
         aim: ChannelAim,
         mut bent: impl FnMut(&mut Seller, SellerAnswer) -> SellerAnswer,
     ) -> Result<Option<Value>, &'static str> {
-        let now = UnixTime::from_secs(START);
+        let now = UnixTime::from_secs(START + self.later);
+        seller.now = now;
         self.seed += 1;
         let mut buyer = begun(self.seed, aim);
         let mut next = buyer.answered(402, &seller.challenge(), b"", now);
@@ -260,6 +262,41 @@ pub fn a_payer_whose_channel_the_payee_closes_takes_the_rest_back_and_opens_anot
         }
     });
     assert!(ended.is_err(), "{ended:?}");
+}
+
+/// A request to a payee that wants no voucher of a channel that it knows.
+fn closed_again(payer: &mut Payer, seller: &mut Seller) -> Result<Option<Value>, &'static str> {
+    let mut is_refused = false;
+    payer.asks(seller, ChannelAim::Pay, |seller, answer| {
+        match std::mem::replace(&mut is_refused, true) {
+            false => seller.refuses(70_014, 409),
+            true => answer,
+        }
+    })
+}
+
+#[test]
+pub fn a_payee_that_closes_channel_after_channel_gets_one_deposit_more_a_day() {
+    let (mut seller, mut payer) = (Seller::new(1), Payer::default());
+    payer.pays(&mut seller).unwrap();
+    assert!(closed_again(&mut payer, &mut seller).is_ok());
+    assert_eq!(payer.deposits, 200);
+    // What was left stays listed: its rest was not seen to come back.
+    assert_eq!(payer.kept(), [(100, 2, 1), (100, 1, 1)]);
+    for _ in 0..3 {
+        assert_eq!(closed_again(&mut payer, &mut seller), Err("payment_refused"));
+        assert_eq!(payer.deposits, 200);
+    }
+    payer.pays(&mut seller).unwrap();
+    // A day later, or once the person has seen it come back.
+    payer.later = 86_400;
+    assert!(closed_again(&mut payer, &mut seller).is_ok());
+    assert_eq!((payer.deposits, payer.kept().len()), (300, 2));
+    let left = sessions(payer.record.as_deref()).unwrap()[0]["id"].as_str().unwrap().to_owned();
+    payer.record = forgotten(payer.record.as_deref(), &left).unwrap();
+    assert_eq!(payer.kept(), [(100, 1, 1)]);
+    assert!(closed_again(&mut payer, &mut seller).is_ok());
+    assert_eq!(payer.deposits, 400);
 }
 
 #[test]

@@ -91,6 +91,8 @@ macro_rules! payer {
             VouchersAreSignedOn,
             /// A payee that says that a session is gone gets another deposit.
             ClosedSessionsReopen,
+            /// A payee that closes channel after channel is trusted with one deposit after another.
+            RestsAreForgotten,
         }
     };
 }

@@ -256,6 +256,11 @@ impl Budget {
         self.sent.iter().find(|row| row.key == key).map(|row| row.text.as_str())
     }
 
+    /// When what is kept under a key was last written.
+    pub fn kept_at(&self, key: &str) -> Option<UnixTime> {
+        self.sent.iter().find(|row| row.key == key).map(|row| UnixTime::from_secs(row.at))
+    }
+
     /// The texts that are kept under keys that begin so, the latest last.
     pub fn kept_under(&self, prefix: &str) -> impl Iterator<Item = &str> {
         let rows = self.sent.iter().filter(move |row| row.key.starts_with(prefix));

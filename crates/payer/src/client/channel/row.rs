@@ -82,7 +82,15 @@ pub(in crate::client) fn read<R: ChannelRow>(
 pub(in crate::client) fn rows<R: ChannelRow>(
     budget: &Budget,
 ) -> impl Iterator<Item = Result<R, ClientError>> {
-    budget.kept_under(R::PREFIX).map(of)
+    rows_under(budget, R::PREFIX)
+}
+
+/// The rows of a record whose keys begin so.
+pub(in crate::client) fn rows_under<R: ChannelRow>(
+    budget: &Budget,
+    prefix: &str,
+) -> impl Iterator<Item = Result<R, ClientError>> {
+    budget.kept_under(prefix).map(of)
 }
 
 fn of<R: ChannelRow>(row: &str) -> Result<R, ClientError> {
@@ -94,8 +102,17 @@ fn of<R: ChannelRow>(row: &str) -> Result<R, ClientError> {
 
 /// The channels of one kind of a record, the latest last.
 pub(in crate::client) fn listed<R: ChannelRow>(record: Option<&str>) -> Result<Value, ClientError> {
+    listed_under::<R>(record, &[R::PREFIX])
+}
+
+/// The same of those whose keys begin so.
+pub(in crate::client) fn listed_under<R: ChannelRow>(
+    record: Option<&str>,
+    prefixes: &[&str],
+) -> Result<Value, ClientError> {
     let budget = Budget::from_text(record)?;
-    rows::<R>(&budget).map(|row| Ok(row?.shown().to_value())).collect()
+    let rows = prefixes.iter().flat_map(|prefix| rows_under::<R>(&budget, prefix));
+    rows.map(|row| Ok(row?.shown().to_value())).collect()
 }
 
 impl Shown<'_> {

@@ -6,6 +6,7 @@ use alloc::string::ToString;
 
 use serde_json::Value;
 
+use super::kept::left_key;
 use super::*;
 use crate::client::rejection::{Problem, Rejection};
 use farebox_base::encoding::json as text;
@@ -143,7 +144,7 @@ impl SessionPurchase {
             Act::Close if self.leaves => {
                 self.leaves = false;
                 self.course.sent();
-                self.course.end(SessionFate::Closed, ChannelNext::Ask)
+                self.course.end(SessionFate::Left, ChannelNext::Ask)
             }
             Act::Close => {
                 let state = self.planned.as_ref().map(|it| it.session.state);
@@ -271,6 +272,11 @@ impl SessionPurchase {
             }
             SessionFate::Closed => {
                 budget.let_go(&key);
+                return Ok(true);
+            }
+            SessionFate::Left => {
+                budget.let_go(&key);
+                budget.keep(&left_key(&key), &session.to_text(), now)?;
                 return Ok(true);
             }
             SessionFate::Gone => {

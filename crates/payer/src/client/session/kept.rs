@@ -334,5 +334,17 @@ impl PendingFunds {
     }
 }
 
+/// Seconds in which no second channel is left at a payee's word that it closes it: each costs a
+/// deposit, whose rest the payer has not seen to come back.
+pub(super) const LEFT_SECS: u64 = 86_400;
+
+/// Where a channel stays that a payee has closed at its own wish.
+pub(super) fn left_key(key: &str) -> String {
+    format!("{LEFT}{key}")
+}
+
+/// What the keys of such channels begin with.
+pub(super) const LEFT: &str = "left ";
+
 /// `0x` and four bytes of a signature are shown.
 const SIGNATURE_CHARS: usize = 10;

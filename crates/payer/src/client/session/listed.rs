@@ -5,17 +5,21 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::kept::KeptSession;
+use super::kept::{KeptSession, LEFT, left_key};
 use crate::client::budget::Budget;
-use crate::client::channel::row::{listed, rows};
+use crate::client::channel::row::{ChannelRow, listed_under, rows_under};
 use crate::client::error::ClientError;
 
-/// The sessions of a record, the latest last.
+/// Sessions that pay, and those that their payees closed at their own wish.
+const KINDS: [&str; 2] = [LEFT, KeptSession::PREFIX];
+
+/// The sessions of a record, the latest last; before them those that their payees say they closed at
+/// their own wish.
 ///
 /// # Errors
 /// [`Reason::BudgetUnreadable`](crate::client::Reason::BudgetUnreadable).
 pub fn sessions(record: Option<&str>) -> Result<Value, ClientError> {
-    listed::<KeptSession>(record)
+    listed_under::<KeptSession>(record, &KINDS)
 }
 
 /// The record without a session, whose rest its payer has withdrawn from the contract; `None` if it
@@ -25,9 +29,12 @@ pub fn sessions(record: Option<&str>) -> Result<Value, ClientError> {
 /// [`Reason::BudgetUnreadable`](crate::client::Reason::BudgetUnreadable).
 pub fn forgotten(record: Option<&str>, id: &str) -> Result<Option<String>, ClientError> {
     let mut budget = Budget::from_text(record)?;
-    let all: Result<Vec<KeptSession>, ClientError> = rows(&budget).collect();
-    let found = all?.into_iter().find(|row| row.id().to_string() == id);
-    let Some(row) = found else { return Ok(None) };
-    budget.let_go(&row.key());
-    Ok(Some(budget.to_text()))
+    for kind in KINDS {
+        let all: Result<Vec<KeptSession>, ClientError> = rows_under(&budget, kind).collect();
+        let Some(row) = all?.into_iter().find(|row| row.id().to_string() == id) else { continue };
+        let key = if kind == LEFT { left_key(&row.key()) } else { row.key() };
+        budget.let_go(&key);
+        return Ok(Some(budget.to_text()));
+    }
+    Ok(None)
 }

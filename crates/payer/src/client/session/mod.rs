@@ -104,6 +104,8 @@ enum SessionFate {
     Exhausted,
     /// The channel is closed.
     Closed,
+    /// The payee says so, who wanted no vouchers of it any more: it stays listed.
+    Left,
     /// The payee knows no such channel, or another deposit.
     Gone,
     /// It is over without an answer that counts.

@@ -3,16 +3,17 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
-use super::kept::{FundsProof, KeptSession, PendingFunds, SessionMove};
+use super::kept::{FundsProof, KeptSession, LEFT_SECS, PendingFunds, SessionMove, left_key};
 use super::sign::{self, Act};
 use super::terms::{ChallengedSession, Sender};
-use super::{Planned, SessionPurchase, error};
+use super::{Planned, SessionFate, SessionPurchase, error};
 use crate::client::budget::Budget;
-use crate::client::channel::course::{Course, Todo};
+use crate::client::channel::course::{Course, Todo, fail};
 use crate::client::channel::row::read;
 use crate::client::channel::{ChannelAim, ChannelNext};
 use crate::client::error::{ClientError, Reason};
 use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_wire::mpp::session::UnitType;
 
@@ -28,6 +29,14 @@ impl SessionPurchase {
             return self.plan_close(budget, session, part, now);
         }
         if self.leaves {
+            let left = budget.kept_at(&left_key(&fresh.key()));
+            let is_again = left.is_some_and(|at| now < at.plus(LEFT_SECS));
+            if is_again && !planted(Mutant::RestsAreForgotten) {
+                let message = "the payee closes one channel after another; look at the chain whether the rest of the one before has come back, and forget that one";
+                self.note(budget, SessionFate::Over, now)?;
+                self.course.decide(Todo::Nothing, fail(Reason::PaymentRefused, message));
+                return Ok(true);
+            }
             return self.plan_close(budget, session, None, now);
         }
         let mut price = (asked.terms.amount, asked.terms.min_delta);
