@@ -295,6 +295,26 @@ pub fn a_client_holds_thirty_two_quotes() {
 }
 
 #[test]
+pub fn a_few_networks_leave_quotes_to_others() {
+    let mut world = World::of(&real_vars());
+    let ask = |world: &mut World, client: String| {
+        world.now += 1;
+        let asked = request("POST", "/api/protocol/x402/quote", &json!({}));
+        told(world, OriginalRequest { client, ..asked }).status
+    };
+    // Hundreds of networks take all they are given: of equal amounts, and none is free of its own.
+    for number in 0..300 {
+        while ask(&mut world, format!("10.0.{}.{}", number / 250, number % 250)) == 200 {}
+    }
+    assert_eq!(ask(&mut world, "192.0.2.8".into()), 200, "a newcomer's first");
+    assert_eq!(ask(&mut world, "192.0.2.8".into()), 429);
+    for number in 0..200 {
+        ask(&mut world, format!("10.1.0.{number}"));
+    }
+    assert_eq!(world.rows.original.quotes.len(), 960);
+}
+
+#[test]
 pub fn a_node_is_asked_about_a_quote_once_a_second() {
     let (mut world, node, quote) = quoted();
     let body = json!({"paymentRef": quote["paymentRef"], "txHash": TX});

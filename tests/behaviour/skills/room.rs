@@ -87,21 +87,36 @@ pub fn an_id_that_was_forgotten_is_its_former_owner_s() {
     assert_eq!(world.publish(&body).status, 201);
 }
 
-#[test]
-pub fn a_skill_that_was_used_is_never_forgotten() {
+/// Whether a skill is still known after it was sold, taken back, and twenty-five others after it.
+fn is_remembered(sales: &[(&str, &str)]) -> bool {
     let mut world = World::new();
-    world.publish(&gated());
-    let Answer::Forward(_) = world.send(Command::Sold(Box::new(super::world::sale("250000"))))
-    else {
-        panic!("not sold")
-    };
+    let mut body = gated();
+    body["price"] = sales[0].0.into();
+    assert_eq!(world.publish(&body).status, 201);
+    for (price, transaction) in sales {
+        let micros = farebox_core::amount::Amount::from_price(price, 6).unwrap().to_string();
+        sell(&mut world, "echo", &micros, transaction);
+    }
     take_back(&mut world, "echo");
     for number in 0..25 {
         publish_and_take_back(&mut world, &format!("other-{number}"));
         world.now += 300_001;
     }
-    assert!(world.rows.skills.contains_key("echo"));
     assert!(!world.rows.skills.contains_key("other-0"));
+    world.rows.skills.contains_key("echo")
+}
+
+#[test]
+pub fn a_skill_that_was_paid_is_never_forgotten() {
+    assert!(is_remembered(&[("$0.25", "0x1")]));
+    assert!(is_remembered(&[("$0.01", "0x1")]));
+    assert!(is_remembered(&[("$0.005", "0x1"), ("$0.005", "0x2")]));
+}
+
+#[test]
+pub fn what_was_called_for_nothing_is_forgotten() {
+    assert!(!is_remembered(&[("$0.25", "")]), "it may never be settled");
+    assert!(!is_remembered(&[("$0.001", "0x1")]), "its row costs more");
 }
 
 #[test]

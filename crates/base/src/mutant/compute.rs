@@ -91,6 +91,8 @@ macro_rules! compute {
             StrangersBuy,
             /// A payment that anyone may have made up ends the quote of a buyer.
             ForgeriesEndQuotes,
+            /// A payment that did not come ends a quote before its time.
+            ReplaysEndQuotes,
             /// A buyer is sold its own work.
             BuyersSellToThemselves,
             /// A seller that lets job after job lie is first again.

@@ -75,6 +75,8 @@ macro_rules! skills {
             IdsAreTakenOver,
             /// That a skill was used is not noted, so that it is forgotten.
             UsedIsForgotten,
+            /// A row is kept for ever for any call.
+            CallsAreRemembered,
             /// A payment that was shown keeps a place, whether it was settled or not.
             ShownMoneyKeepsPlaces,
             /// Whatever moved keeps a place for the longest time.
@@ -101,6 +103,8 @@ macro_rules! skills {
             DepartedIsForgotten,
             /// One client may hold any number of quotes.
             OpenQuotesPileUp,
+            /// A network may hold as many quotes when few places are left.
+            QuotesAreNotShared,
             /// Two quotes ask for the same amount.
             AmountsAreShared,
             /// A quote is settled after its end.

@@ -104,7 +104,8 @@ impl Gateway {
         if !is_refused || job.state != JobState::Settling {
             return Ok(Decision::told(Answer::Nothing));
         }
-        let why = "The payment was refused; nothing was charged. Request a new quote.";
+        let why =
+            "The payment was refused; nothing was charged. Pay again, or request a new quote.";
         let details = object(&[("reason", or_null(reason))]);
         let answer = detailed(400, "FACILITATOR_RESPONSE_INVALID", why, &details);
         Ok(Decision { answer: Answer::Reply(answer), changes: unpaid(row, &job, tick) })
@@ -331,20 +332,24 @@ impl Gateway {
     }
 }
 
-/// What ends a job whose payment did not come: the seat is free, and the quote over. What anyone may
-/// have made up ends no quote of a buyer.
+/// What ends a job whose payment did not come: the seat is free, and the quote can be paid until its
+/// end where a seat is left, because a stranger may have shown an old payment of the buyer's. What
+/// anyone may have made up takes no seat either, and is no news.
 pub(super) fn unpaid(quote: QuoteRow, job: &JobRow, tick: Now<'_>) -> Vec<Change> {
+    let gone = Change::JobGone(job.id.clone());
     let is_forgeable = job.signer == Signer::Unknown && !planted(Mutant::ForgeriesEndQuotes);
-    if is_forgeable && tick.now < quote.until {
-        let open = QuoteRow { state: QuoteState::Open, ..quote };
-        return Vec::from([Change::JobGone(job.id.clone()), Change::Quote(Box::new(open))]);
-    }
+    let is_in_time = tick.now < quote.until && !planted(Mutant::ReplaysEndQuotes);
+    let state = match (is_in_time, is_forgeable) {
+        (true, true) => {
+            let open = QuoteRow { state: QuoteState::Open, ..quote };
+            return Vec::from([gone, Change::Quote(Box::new(open))]);
+        }
+        (true, false) => QuoteState::Displaced,
+        (false, _) => QuoteState::Lapsed,
+    };
     let event = event(EventKind::Failed, tick).job(&job.id).payment(&quote.id);
-    Vec::from([
-        Change::JobGone(job.id.clone()),
-        event.seller(&job.seller).done(),
-        Change::Quote(Box::new(QuoteRow { state: QuoteState::Lapsed, ..quote })),
-    ])
+    let event = event.seller(&job.seller).done();
+    Vec::from([gone, event, Change::Quote(Box::new(QuoteRow { state, ..quote }))])
 }
 
 /// The quote that a URL or path of the till names.

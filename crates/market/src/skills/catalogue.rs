@@ -161,6 +161,7 @@ impl Market {
             refused: None,
             room: Room::default(),
             used: false,
+            called: false,
             client: labels.client.clone(),
             made_room: false,
             place_until: 0,
@@ -376,6 +377,7 @@ fn kept(known: SkillRow, skill: SkillRow) -> SkillRow {
         rotation: known.rotation,
         fee: known.fee,
         used: known.used,
+        called: known.called,
         place_until: known.place_until,
         ..skill
     }

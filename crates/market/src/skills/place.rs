@@ -26,14 +26,22 @@ const MAX_AHEAD_MS: u64 = 90 * 86_400_000;
 /// writes a row.
 const STEP_MS: u64 = 86_400_000;
 
+/// Milliseconds ahead from which money that moved keeps a skill's row for ever: a cent for a KiB. What
+/// is called for nothing would otherwise fill the object.
+const REMEMBERED_MS: u64 = 3 * 86_400_000;
+
 /// Notes that a skill was called or paid for, and how much money moved for it.
 pub(super) fn noted(skill: SkillRow, moved: Amount, now: u64) -> Option<Change> {
     let place_until = extended(&skill, moved, now);
-    let is_new = !skill.used && !planted(Mutant::UsedIsForgotten);
+    let is_worth = place_until >= now.saturating_add(REMEMBERED_MS);
+    let is_worth = is_worth || planted(Mutant::CallsAreRemembered);
+    let is_used = is_worth && !planted(Mutant::UsedIsForgotten);
+    let is_new = is_used && !skill.used || !skill.called;
     let is_far = skill.place_until.saturating_add(STEP_MS) >= now.saturating_add(MAX_AHEAD_MS);
     let is_kept = place_until > skill.place_until && !is_far;
-    let used = skill.used || is_new;
-    (is_new || is_kept).then(|| Change::Skill(Box::new(SkillRow { used, place_until, ..skill })))
+    let used = skill.used || is_used;
+    let row = SkillRow { used, called: true, place_until, ..skill };
+    (is_new || is_kept).then(|| Change::Skill(Box::new(row)))
 }
 
 /// Until when a skill has its place after so many millionths of a dollar have moved for it.

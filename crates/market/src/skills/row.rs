@@ -45,9 +45,12 @@ pub struct SkillRow {
     /// What it takes of the gate's route table; nothing while it waits for the market's fee.
     #[serde(default)]
     pub room: Room,
-    /// Whether it was ever called or paid for: then its id stands in receipts.
+    /// Whether money that moved was worth its row: then it is found by its receipts for ever.
     #[serde(default = "yes")]
     pub used: bool,
+    /// Whether it was ever called or paid for: then a receipt may tell of its terms.
+    #[serde(default = "yes")]
+    pub called: bool,
     /// The network that it was published from.
     #[serde(default)]
     pub client: String,

@@ -190,7 +190,8 @@ impl Market {
             return Ok(Decision::reply(refused::no_skill()));
         };
         let fee = Some(sale.payment.clone());
-        let row = SkillRow { owes: false, fee, used: true, place_until: FOR_EVER, ..skill };
+        let row =
+            SkillRow { owes: false, fee, used: true, called: true, place_until: FOR_EVER, ..skill };
         let housed = match self.housed(books, row, &version, moment.now)? {
             Ok(housed) => housed,
             Err(response) => return Ok(Decision::reply(response)),

@@ -50,7 +50,7 @@ pub(super) fn comeback<B: Rows>(
     let is_past = known.changed.saturating_add(GRACE_MS) < now;
     Ok(if is_kept && !planted(Mutant::ComebacksWait) {
         Some(Comeback::Kept(Box::new(known)))
-    } else if is_past && !known.used {
+    } else if is_past && !known.called {
         Some(Comeback::Anew)
     } else {
         None

@@ -31,11 +31,15 @@ const MAX_TTL_SECS: u64 = 3_600;
 /// Milliseconds after its end in which a transfer that was made in time may still be shown: its
 /// block has to become final first.
 const SHOWN_MS: u64 = 1_800_000;
-/// Most quotes that are kept for one client network, and for all.
+/// Most quotes that are kept for one client network, while few are kept for all.
 const MAX_OF_CLIENT: u64 = 32;
-const MAX_OF_ALL: u64 = 1_000;
+/// Quotes of all after each of which a network may have half as many, and one at least: who has none
+/// finds a place until hundreds of networks hold some.
+const STEP_OF_ALL: u64 = 160;
+/// Most quotes that are kept for all.
+const MAX_OF_ALL: u64 = 960;
 /// How many amounts are tried until one is free.
-const MAX_TRIES: u8 = 16;
+const MAX_TRIES: u8 = 64;
 /// Fraction digits of a number that a caller gives.
 const GIVEN_DECIMALS: u8 = 18;
 /// Longest attestation of an agent's reputation, bytes.
@@ -125,7 +129,7 @@ impl Market {
             return Ok(Err(said(400, "Settlement chain is not available for quote")));
         };
         let (own, all) = books.quotes_of(&request.client, moment.now)?;
-        let is_full = own >= MAX_OF_CLIENT || all >= MAX_OF_ALL;
+        let is_full = own >= share(all) || all >= MAX_OF_ALL;
         if is_full && !planted(Mutant::OpenQuotesPileUp) {
             let later = &60.to_string();
             return Ok(Err(said(429, "Too many open quotes").with("retry-after", later)));
@@ -157,6 +161,13 @@ impl Market {
         let changes = [QuoteChange::Sweep(moment.now), QuoteChange::Quote(Box::new(row.clone()))];
         Ok(Ok((row, changes.map(Change::Original).into())))
     }
+}
+
+/// How many quotes a network may have while so many are kept for all.
+fn share(all: u64) -> u64 {
+    let halvings = if planted(Mutant::QuotesAreNotShared) { 0 } else { all / STEP_OF_ALL };
+    let halvings = u32::try_from(halvings).unwrap_or(u32::MAX);
+    MAX_OF_CLIENT.checked_shr(halvings).unwrap_or_default().max(1)
 }
 
 /// How a quote can be paid: on a real chain with an amount that no other quote has, so that a
