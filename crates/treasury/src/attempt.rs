@@ -1,6 +1,9 @@
 //! One payment: reserved and written before it is signed, signed once, sent, and its answer kept.
 
+pub(super) mod again;
 mod end;
+pub(super) use end::ended;
+mod withdrawn;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -93,6 +96,7 @@ impl Treasury {
             why: None,
             receipt: None,
             receipt_id: draft.fresh.receipt.clone(),
+            token: draft.token.clone(),
         };
         let node = self.node(&chosen.offer.asset.network).map(ToString::to_string);
         let signer = match &chosen.wallet.key {
@@ -204,7 +208,9 @@ impl Treasury {
             return told(refused::internal());
         };
         let is_held = attempt.fence == fence || planted(Mutant::OldFencesCount);
-        if is_held && attempt.money == money && decision.stage == Stage::Executing {
+        let is_there =
+            attempt.money == money || (money, attempt.money) == (Money::Signed, Money::Spent);
+        if is_held && is_there && decision.stage == Stage::Executing {
             return Ok(Ok(Held { attempt, decision }));
         }
         told(self.reply(&decision))
@@ -224,12 +230,6 @@ impl Treasury {
             Err(decided) => return Ok(decided),
         };
         let now = scene.now;
-        let agent = books.agent(&attempt.agent)?;
-        let may = attempt.is_payout() || agent.is_some_and(|agent| !agent.disabled);
-        if !may && !planted(Mutant::DisabledWhileAsked) {
-            let why = Unpayable::deny("policy_denied", "Policy denied: the agent was disabled.");
-            return self.release(books, attempt, decision, why, scene);
-        }
         let Some(parcel) = books.parcel(id)? else {
             return Ok(Decision::reply(refused::internal()));
         };
@@ -237,6 +237,9 @@ impl Treasury {
             let why = Unpayable::preflight("The terms cannot be read again.");
             return self.release(books, attempt, decision, why, scene);
         };
+        if let Some(why) = self.withdrawn(books, (&attempt, &decision), &prepared.offer, scene)? {
+            return self.release(books, attempt, decision, why, scene);
+        }
         let available = balance.and_then(balance_in);
         let required = prepared.authorization.value;
         if let Some(available) = available

@@ -38,6 +38,15 @@ pub(super) enum Earlier {
     Removed,
 }
 
+/// The rules of a scope; those that cannot be read allow nothing.
+pub(super) fn rules<B: Rows>(books: &B, scope: &Scope) -> Result<Rules, B::Error> {
+    let row = books.policy(scope)?;
+    let nothing = || Rules::from_json(r#"{"allowedOrigins":[]}"#).unwrap_or_default();
+    Ok(row.map_or_else(Rules::default, |row| {
+        Rules::from_json(&row.document).unwrap_or_else(|_| nothing())
+    }))
+}
+
 /// Maximum reviews of one agent that no one has looked at.
 const MAX_REVIEWS: u32 = 100;
 
@@ -77,7 +86,7 @@ impl Treasury {
                 return told(refused::conflict());
             }
             if row.stage != Stage::Review {
-                return told(self.reply(&row));
+                return self.continued(books, row, scene);
             }
             waiting = Some(row);
         } else if let Some(key) = &key
@@ -86,23 +95,16 @@ impl Treasury {
         {
             return told(refused::removed());
         }
-        let rules = |scope: &Scope| -> Result<Rules, B::Error> {
-            let row = books.policy(scope)?;
-            // Rules that cannot be read allow nothing.
-            let nothing = || Rules::from_json(r#"{"allowedOrigins":[]}"#).unwrap_or_default();
-            Ok(row.map_or_else(Rules::default, |row| {
-                Rules::from_json(&row.document).unwrap_or_else(|_| nothing())
-            }))
-        };
         let draft = Draft {
             scene,
             fresh: Fresh::of(scene.random),
             digest,
             reviewed: Reviewed::of(&request),
             key,
-            organization: rules(&Scope::Organization)?,
-            own: rules(&Scope::Agent(token.agent.clone()))?,
+            organization: rules(books, &Scope::Organization)?,
+            own: rules(books, &Scope::Agent(token.agent.clone()))?,
             agent: token.agent,
+            token: Some(token.id),
             request,
             waiting: None,
             changes: Vec::new(),
@@ -137,7 +139,7 @@ impl Treasury {
             let key = id.map(|charge| format!("m:{}:{}", draft.digest, charge.challenge.id));
             if let Some(row) = self.earlier(books, &draft, key.as_deref())? {
                 if row.stage != Stage::Review {
-                    return Ok(Decision::reply(self.reply(&row)));
+                    return self.continued(books, row, draft.scene);
                 }
                 waiting = Some(row);
             }

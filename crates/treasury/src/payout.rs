@@ -152,6 +152,7 @@ impl Treasury {
             reviewed: Reviewed::of(&asking),
             request: asking,
             digest,
+            token: None,
             agent: PAYOUTS.to_string(),
             key: Some(key),
             organization: Rules::default(),

@@ -6,7 +6,8 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::attempt::Held;
+use super::attempt::again::{NO_NODE, end_of};
+use super::attempt::{Held, ended};
 use super::books::{Change, Rows};
 use super::links::is_link;
 use super::merchant::{Locality, origin};
@@ -79,11 +80,23 @@ impl Treasury {
                         let told = notice::decision_inconclusive(&decision, &attempt, scene.now);
                         changes.push(Change::Outbox(told));
                     }
-                    changes.push(Change::Attempt(Box::new(attempt)));
+                    // Nothing is left to find, nor to send again.
+                    let is_over = attempt.due.is_none();
+                    changes.push(if is_over {
+                        ended(attempt)
+                    } else {
+                        Change::Attempt(Box::new(attempt))
+                    });
+                }
+                // It was sent again for a delivery that did not come.
+                (Money::Spent, Stage::Executing) => {
+                    attempt.fence = attempt.fence.saturating_add(1);
+                    let held = Held { attempt, decision };
+                    changes.extend(self.conclude(held, Outcome::lost(), None, scene).changes);
                 }
                 (Money::Spent | Money::Void, _) => {
                     attempt.due = None;
-                    changes.push(Change::Attempt(Box::new(attempt)));
+                    changes.push(ended(attempt));
                 }
             }
         }
@@ -157,7 +170,7 @@ impl Treasury {
         let end = UnixTime::from_secs(attempt.valid_before).plus(GIVE_UP_SECS);
         attempt.due = match attempt.money {
             Money::Signed if !has_node => {
-                attempt.why = Some("no_node".to_string());
+                attempt.why = Some(NO_NODE.to_string());
                 None
             }
             Money::Signed if now > end => {
@@ -225,8 +238,9 @@ impl Treasury {
                 self.watch(&mut attempt, now);
             }
             (Finding::Unconfirmed { transaction }, _) => {
-                self.confirm(&mut attempt, *transaction, now, seen);
-                decision.open = false;
+                let is_open = decision.open && !decision.is_payout();
+                self.confirm(&mut attempt, (*transaction, is_open), now, seen);
+                decision.open = is_open;
             }
             (
                 _,
@@ -234,8 +248,9 @@ impl Treasury {
                 | Verdict::Late(transaction)
                 | Verdict::Early(transaction),
             ) => {
-                self.confirm(&mut attempt, transaction, now, seen);
-                decision.open = false;
+                let is_open = decision.open && !decision.is_payout();
+                self.confirm(&mut attempt, (transaction, is_open), now, seen);
+                decision.open = is_open;
             }
             (Finding::Unused { .. }, Verdict::Open) if planted(Mutant::UnusedIsVoid) => {
                 return self.expire(books, attempt, decision, now);
@@ -273,6 +288,7 @@ impl Treasury {
             let notice = notice::settlement_conflict(&decision, &attempt, now);
             changes.push(Change::Outbox(notice));
         }
+        self.shows(&mut decision, &attempt, scene);
         changes.push(Change::Attempt(Box::new(attempt)));
         changes.push(Change::Decision(Box::new(decision)));
         Ok(changes)
@@ -282,13 +298,13 @@ impl Treasury {
     fn confirm(
         &self,
         attempt: &mut AttemptRow,
-        transaction: TxHash,
+        (transaction, is_open): (TxHash, bool),
         now: UnixTime,
         seen: impl Fn(&mut AttemptRow, TxHash),
     ) {
         seen(attempt, transaction);
         attempt.money = Money::Spent;
-        attempt.due = None;
+        attempt.due = if is_open { end_of(attempt) } else { None };
         if let Some(receipt) = &mut attempt.receipt {
             receipt.status = "confirmed".to_string();
             receipt.reconciliation = "resolved".to_string();

@@ -260,6 +260,9 @@ pub struct AttemptRow {
     pub receipt: Option<ReceiptFacts>,
     /// `receiptId` that it has or will have.
     pub receipt_id: String,
+    /// The runtime token that asked for it; none of a payout.
+    #[serde(default)]
+    pub token: Option<String>,
 }
 
 impl AttemptRow {

@@ -62,7 +62,7 @@ pub fn a_request_is_kept_while_it_may_be_sent_and_no_longer() {
 }
 
 #[test]
-fn no_way_to_end_keeps_a_request() {
+fn a_request_is_kept_while_it_may_be_sent_again_and_no_longer() {
     let mut world = World::with_node();
     let refused = prepared(&mut world, &keyed("10000", "refused"));
     world.answered(&refused, plain(400, "no"));
@@ -71,13 +71,21 @@ fn no_way_to_end_keeps_a_request() {
     world.send(Command::Lost { attempt, fence, sent: true });
     let never = prepared(&mut world, &keyed("10000", "never"));
     world.send(Command::Lost { attempt: never.attempt, fence: never.fence, sent: false });
-    assert!(world.rows.parcels.is_empty());
+    assert_eq!(world.rows.parcels.len(), 2, "those that delivered nothing");
+    let mut other = World::new();
+    let order = other.order(&keyed("10000", "k"));
+    other.answered(&order, plain(500, "no"));
+    assert_eq!(other.rows.parcels.len(), 1);
+    other.now = other.rows.attempts.values().next().unwrap().valid_before + 60;
+    other.alarm();
+    assert!(other.rows.parcels.is_empty());
+    assert_eq!(other.alarm().len(), 0);
     // One that is lost before it is signed.
     let Answer::Prepare(_) = world.ask(BUYER_KEY, &keyed("10000", "early")) else { panic!() };
-    assert_eq!(world.rows.parcels.len(), 1);
+    assert_eq!(world.rows.parcels.len(), 3);
     world.now += 21;
     world.alarm();
-    assert!(world.rows.parcels.is_empty());
+    assert_eq!(world.rows.parcels.len(), 2);
     // One whose outcome stays unknown is not sent again, and its money is still looked for.
     let row = &world.rows.attempts[&lost.attempt];
     assert!(row.due.is_some() && row.header.is_some());
@@ -162,6 +170,7 @@ fn a_day_later_a_payment_is_a_few_kilobytes_whatever_was_sent_and_answered() {
     assert_eq!(world.rows.attempts.len(), 8);
     assert!(bytes(&world) > 8 * MIB);
     world.now += DAY;
+    world.alarm();
     world.remove();
     assert!(bytes(&world) < 8 * 6_000, "{}", bytes(&world));
     for row in world.rows.attempts.values() {

@@ -12,7 +12,7 @@ use farebox_core::time::UnixTime;
 use farebox_core::treasury::message::{
     Answer, Caller, Command, MerchantAnswer, Operation, Order, Preparation,
 };
-use farebox_core::treasury::row::Money;
+use farebox_core::treasury::row::{AttemptRow, Money, Stage};
 use farebox_core::treasury::{Job, Now, RANDOM_BYTES, Treasury};
 use serde_json::{Value, json};
 
@@ -310,9 +310,11 @@ impl Life {
             let is_free = matches!(&answer, Answer::Reply(reply) if reply.body.contains(why));
             return if is_free { Ok(()) } else { Err("no decision".to_owned()) };
         };
-        let id = row.id.clone();
+        let (id, attempt) = (row.id.clone(), row.attempt.clone());
         if let Some(known) = self.keys.insert(key, id.clone()) {
-            if is_begun {
+            // What delivered nothing is sent again, and not signed again.
+            let is_again = matches!(&answer, Answer::Send(order) if order.attempt == attempt);
+            if is_begun && (!is_again || self.finals.contains_key(&id)) {
                 return Err(format!("key {key} begins twice"));
             }
             if known != id {
@@ -408,7 +410,13 @@ impl Life {
     }
 
     fn alarm(&mut self) -> Result<(), String> {
-        let next = self.rows.attempts.values().filter_map(|row| row.due).min();
+        // A day later a request leaves that delivered nothing; tokens end before.
+        let is_over = |row: &AttemptRow| {
+            let stage = self.rows.decisions[&row.decision].stage;
+            row.money == Money::Spent && stage == Stage::Final
+        };
+        let rows = self.rows.attempts.values().filter(|row| !is_over(row));
+        let next = rows.filter_map(|row| row.due).min();
         let Some(next) = next else { return Ok(()) };
         self.now = self.now.max(next);
         let random = self.random();

@@ -22,4 +22,5 @@ pub mod removal;
 pub mod reports;
 pub mod reviews;
 pub mod rules;
+mod undelivered;
 mod world;

@@ -6,7 +6,7 @@ use farebox_core::mutant::{Mutant, plant};
 
 use super::{
     access, answers, charges, config, decisions, denials, escrows, links, operator, payouts,
-    removal, reports, reviews, rules,
+    removal, reports, reviews, rules, undelivered,
 };
 
 /// A guard, the name of its test, and the test.
@@ -87,6 +87,21 @@ pub const TABLE: &[Row] = &[
         DisabledWhileAsked,
         reports::an_agent_that_is_disabled_meanwhile_signs_nothing_and_gives_its_budget_back
     ),
+    row!(RevokedWhileAsked, reports::a_token_or_key_that_was_revoked_meanwhile_signs_nothing),
+    row!(RulesChangeWhileAsked, reports::rules_that_were_changed_meanwhile_count_when_it_is_signed),
+    row!(
+        RefusalsEndPurchases,
+        undelivered::whatever_a_merchant_answers_one_request_is_charged_once
+    ),
+    row!(
+        ConfirmedIsDelivered,
+        undelivered::what_the_chain_shows_as_paid_is_sent_again_for_a_day_and_has_its_receipt
+    ),
+    row!(
+        KeysNeverShowReceipts,
+        undelivered::what_the_chain_shows_as_paid_is_sent_again_for_a_day_and_has_its_receipt
+    ),
+    row!(RepeatsForgetReceipts, undelivered::what_was_paid_stays_known_when_it_is_sent_again),
     row!(AnyVersionIsServed, access::clients_outside_of_the_range_of_versions_are_not_served),
     row!(ReceiptsOfOthers, access::a_receipt_is_read_by_its_own_agent_alone),
     row!(AnyAgentIsNamed, access::an_agent_asks_in_its_own_name_alone),

@@ -80,7 +80,7 @@ fn paying() -> (World, Order) {
     (world, *order)
 }
 
-fn prepared(world: &mut World, preparation: &Preparation, balance: Option<&str>) -> Answer {
+pub fn prepared(world: &mut World, preparation: &Preparation, balance: Option<&str>) -> Answer {
     let balance =
         balance.map(|hex| format!(r#"[{{"jsonrpc":"2.0","id":1,"result":"0x{hex:0>64}"}}]"#));
     let Preparation { attempt, fence, .. } = preparation.clone();
@@ -97,8 +97,9 @@ pub fn a_lost_answer_is_inconclusive_and_stays_counted_until_the_chain_says() {
         "The merchant transport was lost before a final paid outcome was confirmed."
     );
     assert_eq!((money(&world), spent(&mut world).as_str()), (Money::Signed, "0.01"));
-    let unkeyed = world.told(&keyed("10000", "k"));
-    assert_eq!(unkeyed.text, told.text);
+    let again = world.order(&keyed("10000", "k"));
+    assert_eq!(again.headers, order.headers, "the same bytes");
+    assert_eq!(world.reply(lost(&again)).text, told.text);
 }
 
 #[test]
@@ -107,7 +108,9 @@ pub fn an_open_payment_answers_the_same_request_without_a_key() {
     let order = world.order(&request("10000"));
     assert_eq!(world.told(&request("10000")).outcome().0, "executing");
     let told = world.reply(lost(&order));
-    assert_eq!(world.told(&request("10000")).text, told.text);
+    let again = world.order(&request("10000"));
+    assert_eq!(again.headers, order.headers, "the same bytes");
+    assert_eq!(world.reply(lost(&again)).text, told.text);
     assert_eq!(world.rows.attempts.len(), 1);
     let mut other = World::new();
     other.buy(&request("10000"));
@@ -154,7 +157,57 @@ pub fn an_agent_that_is_disabled_meanwhile_signs_nothing_and_gives_its_budget_ba
     };
     let body: Value = serde_json::from_str(&reply.body).unwrap();
     assert_eq!((&body["outcome"], &body["reasonCode"]), (&json!("deny"), &json!("policy_denied")));
+    assert_eq!(body["reason"], "Policy denied: the agent was disabled.");
     assert_eq!((money(&world), spent(&mut world).as_str()), (Money::Void, "0"));
+}
+
+/// What is answered to a payment that is signed after this was changed.
+fn signed_after(change: impl FnOnce(&mut World)) -> (Value, Money, String) {
+    let mut world = World::with_node();
+    let Answer::Prepare(preparation) = world.ask(BUYER_KEY, &request("10000")) else { panic!() };
+    change(&mut world);
+    let Answer::Reply(reply) = prepared(&mut world, &preparation, Some("ffffff")) else {
+        panic!("sent")
+    };
+    let body: Value = serde_json::from_str(&reply.body).unwrap();
+    let counted = spent(&mut world);
+    (json!([body["outcome"], body["reasonCode"]]), money(&world), counted)
+}
+
+#[test]
+pub fn rules_that_were_changed_meanwhile_count_when_it_is_signed() {
+    let denied = || (json!(["deny", "policy_denied"]), Money::Void, "0".to_owned());
+    let here = "https://merchant.example.com";
+    for policy in [
+        json!({"allowedOrigins": []}),
+        json!({"allowedOrigins": [here], "deniedOrigins": [here]}),
+        json!({"allowedOrigins": [here], "perPayment": "0.001"}),
+        json!({"allowedOrigins": [here], "perMonth": {"USDC": "0.009"}}),
+        json!({"allowedOrigins": [here], "reviewAbove": "0.001"}),
+        json!({"allowedOrigins": [here], "expires": "2020-01-01T00:00:00Z"}),
+    ] {
+        let put = |world: &mut World| {
+            let scope = farebox_core::treasury::row::Scope::Organization;
+            let told = world.operate(Operation::PutPolicy(scope, policy.to_string()));
+            assert_eq!(told.status, 200, "{policy} {told:?}");
+        };
+        assert_eq!(signed_after(put), denied(), "{policy}");
+    }
+}
+
+#[test]
+pub fn a_token_or_key_that_was_revoked_meanwhile_signs_nothing() {
+    let denied = (json!(["deny", "policy_denied"]), Money::Void, "0".to_owned());
+    let tokens = |world: &mut World| {
+        world.operate(Operation::RevokeTokens("buyer".to_owned()));
+    };
+    assert_eq!(signed_after(tokens), denied);
+    let key = |world: &mut World| {
+        let keys = world.operate(Operation::Keys("buyer".to_owned()));
+        let id = keys.body["items"][0]["id"].as_str().unwrap().to_owned();
+        world.operate(Operation::RevokeKey(id));
+    };
+    assert_eq!(signed_after(key), denied);
 }
 
 /// A Worker sends until the end of an order, and the last sending takes as long as the Worker waits

@@ -85,6 +85,10 @@ macro_rules! treasury {
             DisabledAgentsPay,
             /// An agent that is disabled while signer and node are asked pays.
             DisabledWhileAsked,
+            /// A token or key that was revoked while signer and node were asked pays all the same.
+            RevokedWhileAsked,
+            /// Rules that were changed while signer and node were asked do not count.
+            RulesChangeWhileAsked,
             /// A key that the configuration seeds no longer serves.
             SeededKeysStay,
             /// A client of any version is served.
@@ -99,6 +103,14 @@ macro_rules! treasury {
             KeysServeOthers,
             /// A request whose payment is open is paid again.
             OpenIsForgotten,
+            /// A merchant's refusal ends a purchase whose payment it has.
+            RefusalsEndPurchases,
+            /// What the chain shows as paid counts as delivered.
+            ConfirmedIsDelivered,
+            /// What was known to be paid is forgotten when it is sent again.
+            RepeatsForgetReceipts,
+            /// A decision never shows the receipt that the chain gave it.
+            KeysNeverShowReceipts,
             /// An approval does not end.
             ReviewsForEver,
             /// An approval holds for other terms.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde_json::json;
 
-use super::Held;
+use super::{Held, again};
 use crate::answer::{DecisionAnswer, NOT_SENT, REVIEW, merchant};
 use crate::books::{Change, Rows};
 use crate::budget::worth;
@@ -15,9 +15,7 @@ use crate::keep::answers;
 use crate::merchant::shown;
 use crate::message::{Answer, MerchantAnswer};
 use crate::outcome::Outcome;
-use crate::row::{
-    AttemptRow, BudgetRow, DecisionRow, Kept, Money, ReceiptFacts, ReviewRow, Stage, Verdict,
-};
+use crate::row::{AttemptRow, BudgetRow, DecisionRow, Kept, Money, ReviewRow, Stage, Verdict};
 use crate::terms::Unpayable;
 use crate::{Decision, Now, Treasury, notice, refused};
 use farebox_base::amount::Amount;
@@ -169,13 +167,13 @@ impl Treasury {
     ) -> Decision {
         let Held { mut attempt, mut decision } = held;
         let now = scene.now.secs();
+        let outcome = again::known(outcome, &attempt);
         if outcome.has_receipt {
-            let transaction = outcome.transaction.clone();
-            attempt.receipt = Some(ReceiptFacts::told(transaction, outcome.fulfillment, now));
+            attempt.receipt = Some(again::told(attempt.receipt.take(), &outcome, now));
         }
         let mut said = DecisionAnswer::new(outcome.name, outcome.code, outcome.reason);
-        let is_open = outcome.name == "inconclusive";
-        let told = answer.filter(|_| !is_open);
+        let is_unknown = outcome.name == "inconclusive";
+        let told = answer.filter(|_| !is_unknown);
         said.merchant = told.map(|it| merchant(it.status, shown(it), &it.body));
         let request = (decision.method.as_str(), decision.url.as_str());
         said.receipt = self.receipt(scene.organization, request, &attempt);
@@ -184,6 +182,7 @@ impl Treasury {
         let is_told = outcome.name != "allow" || decision.is_payout();
         said.evidence = outcome.evidence.filter(|_| is_told);
         said.write(&mut decision, now);
+        let is_open = again::is_undelivered(outcome.name) && !decision.is_payout() || is_unknown;
         (decision.stage, decision.open) = (Stage::Final, is_open);
         attempt.lease = None;
         self.watch(&mut attempt, scene.now);
@@ -200,12 +199,17 @@ impl Treasury {
             let notice = notice::settlement_conflict(&decision, &attempt, scene.now);
             changes.push(Change::Outbox(notice));
         }
-        if is_open && attempt.due.is_none() {
+        if is_unknown && attempt.due.is_none() {
             // The chain is not read, so that no one learns more.
             let notice = notice::decision_inconclusive(&decision, &attempt, scene.now);
             changes.push(Change::Outbox(notice));
         }
-        changes.push(ended(attempt));
+        // What delivered nothing may be sent again, for a time.
+        let is_kept = is_open && !decision.is_payout();
+        if is_kept && attempt.due.is_none() {
+            attempt.due = again::end_of(&attempt);
+        }
+        changes.push(if is_kept { Change::Attempt(Box::new(attempt)) } else { ended(attempt) });
         changes.push(Change::Decision(Box::new(decision)));
         Decision { answer: Answer::Reply(reply), changes }
     }

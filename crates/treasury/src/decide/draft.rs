@@ -21,6 +21,8 @@ pub(crate) struct Draft<'a> {
     /// What a review of it covers.
     pub reviewed: Reviewed,
     pub agent: String,
+    /// The token that asks; none of a payout.
+    pub token: Option<String>,
     /// The key under which it is kept.
     pub key: Option<String>,
     pub organization: Rules,

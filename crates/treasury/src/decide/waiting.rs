@@ -7,10 +7,11 @@ use alloc::string::ToString;
 use super::denial::brief;
 use super::draft::Draft;
 use crate::answer::{DecisionAnswer, REVIEW};
+use crate::attempt::again::stands;
 use crate::books::{Change, Rows};
 use crate::message::Answer;
 use crate::operate::reviews::review_notice;
-use crate::row::{AttemptRow, DecisionRow, ReviewRow, Stage, Verdict};
+use crate::row::{DecisionRow, ReviewRow, Stage, Verdict};
 use crate::terms::Unpayable;
 use crate::{Decision, Treasury, refused};
 use farebox_base::mutant::{Mutant, planted};
@@ -88,12 +89,7 @@ impl Treasury {
                 }
                 Stage::Final => {
                     let attempt = books.attempt(&row.attempt)?;
-                    let now = draft.scene.now.secs();
-                    // Without a node nothing more is learnt of an authorization that has ended.
-                    let is_open = |attempt: AttemptRow| {
-                        attempt.due.is_some() || now < attempt.valid_before.saturating_add(60)
-                    };
-                    if attempt.is_some_and(is_open) {
+                    if attempt.is_some_and(|attempt| stands(&attempt, draft.scene.now)) {
                         return Ok(Some(row));
                     }
                 }

@@ -26,11 +26,15 @@ impl Life {
             if self.asker == Asker::Operator && facilitated::NONCES[key] != row.nonce {
                 return Err("the nonce of a payout does not follow from its key".to_owned());
             }
-            let stage = self.rows.decisions[&row.decision].stage;
+            let decision = &self.rows.decisions[&row.decision];
+            // What delivered nothing is sent again for whoever asks, for a time.
+            let is_undelivered = decision.open && !row.is_payout() && row.due.is_some();
             let may_be_sent = match row.money {
                 Money::Reserved => true,
-                Money::Signed => stage == Stage::Executing,
-                Money::Spent | Money::Void => false,
+                Money::Signed | Money::Spent => {
+                    decision.stage == Stage::Executing || is_undelivered
+                }
+                Money::Void => false,
             };
             if self.rows.parcels.contains_key(&row.id) != may_be_sent {
                 return Err(format!("sent: {may_be_sent}, and its request is not kept so"));
@@ -71,7 +75,15 @@ impl Life {
         if counted > 0 && self.rows.budgets.len() < budgets {
             return Err("what is signed is not counted".to_owned());
         }
+        let is_agent = self.asker == Asker::Agent;
         for row in self.rows.decisions.values().filter(|row| row.stage == Stage::Final) {
+            if row.open && is_agent {
+                // It delivered nothing so far.
+                match self.finals.contains_key(&row.id) {
+                    true => return Err("what is over is open again".to_owned()),
+                    false => continue,
+                }
+            }
             let body = self.finals.entry(row.id.clone()).or_insert_with(|| row.body.clone());
             if *body != row.body {
                 return Err("a final decision changes".to_owned());

@@ -1,0 +1,84 @@
+//! What may have been withdrawn while signer and node were asked: it is judged again in the block
+//! that signs.
+
+use crate::books::Rows;
+use crate::budget::worth;
+use crate::decide::rules;
+use crate::merchant::{Locality, origin};
+use crate::policy::judge::{Denial, Judged, Subject};
+use crate::row::{AttemptRow, BudgetRow, DecisionRow, TokenKind, TokenRow};
+use crate::terms::Unpayable;
+use crate::{Now, Treasury};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_payer::client::offer::Offer;
+
+impl Treasury {
+    /// Why a payment that is reserved may not be signed any more: its agent, token, key, rules or
+    /// budget were changed since it was decided.
+    pub(super) fn withdrawn<B: Rows>(
+        &self,
+        books: &B,
+        (attempt, decision): (&AttemptRow, &DecisionRow),
+        offer: &Offer,
+        scene: Now<'_>,
+    ) -> Result<Option<Unpayable>, B::Error> {
+        if attempt.is_payout() {
+            return Ok(None);
+        }
+        let denied = |reason: &str| Ok(Some(Unpayable::deny("policy_denied", reason)));
+        let agent = books.agent(&attempt.agent)?;
+        let may = agent.is_some_and(|agent| !agent.disabled);
+        if !may && !planted(Mutant::DisabledWhileAsked) {
+            return denied("Policy denied: the agent was disabled.");
+        }
+        if !is_served(books, attempt, scene.now)? && !planted(Mutant::RevokedWhileAsked) {
+            return denied("Policy denied: the token or its key was revoked.");
+        }
+        if planted(Mutant::RulesChangeWhileAsked) {
+            return Ok(None);
+        }
+        let locality = if self.local_merchants { Locality::Local } else { Locality::Public };
+        let Some(origin) = origin(&decision.url, locality) else {
+            return denied("Policy denied: requests to this URL are not allowed.");
+        };
+        for scope in attempt.scopes() {
+            let rules = rules(books, &scope)?;
+            let subject = Subject { offer, origin: &origin, now: scene.now };
+            let row = books.budget(&scope)?;
+            let row = row.unwrap_or_else(|| BudgetRow::new(scope.clone(), scene.now));
+            let row = without(row.at(scene.now), attempt, offer);
+            let judged = rules.judge(&scope, subject);
+            let is_reviewed = decision.review.is_some();
+            let reason = match (judged, rules.afford(&row, offer)) {
+                (Err(Denial { reason, .. }), _) | (Ok(_), Err(Denial { reason, .. })) => reason,
+                (Ok(Judged::Review), Ok(_)) if !is_reviewed => {
+                    "Policy denied: a review is required since this was decided.".into()
+                }
+                (Ok(_), Ok(_)) => continue,
+            };
+            return denied(&reason);
+        }
+        Ok(None)
+    }
+}
+
+/// Whether the token that asked for a payment counts still, and the key that it was made for.
+fn is_served<B: Rows>(books: &B, attempt: &AttemptRow, now: UnixTime) -> Result<bool, B::Error> {
+    let Some(id) = &attempt.token else { return Ok(true) };
+    let counts = |row: &TokenRow| !row.revoked && row.expires.is_none_or(|end| now.secs() < end);
+    let Some(token) = books.token(id)?.filter(counts) else { return Ok(false) };
+    match token.parent.filter(|_| token.kind == TokenKind::Runtime) {
+        Some(parent) => Ok(books.token(&parent)?.is_some_and(|parent| counts(&parent))),
+        None => Ok(true),
+    }
+}
+
+/// The budget without this payment, which counts in it already.
+fn without(row: BudgetRow, attempt: &AttemptRow, offer: &Offer) -> BudgetRow {
+    let counted = UnixTime::from_secs(attempt.counted);
+    match worth(offer.amount, offer.asset.decimals) {
+        Some(worth) => row.minus(&attempt.symbol, worth, counted),
+        None => row,
+    }
+}

@@ -1,0 +1,125 @@
+//! Requests whose payment delivered nothing: the same bytes are sent again, and no other is signed.
+
+use farebox_core::ledger::inquiry::finding::Finding;
+use farebox_core::payment::TxHash;
+use farebox_core::treasury::message::{Answer, Command, MerchantAnswer, Order};
+use farebox_core::treasury::row::Money;
+use serde_json::Value;
+
+use super::reports::prepared;
+use super::world::{BUYER_KEY, START, TRANSACTION, World, keyed, plain, request, settled};
+
+fn lost(order: &Order) -> Command {
+    let (attempt, fence) = (order.attempt.clone(), order.fence);
+    Command::Lost { attempt, fence, sent: true }
+}
+
+/// Answers that say nothing of the money.
+fn refusals() -> Vec<Option<MerchantAnswer>> {
+    let problem = r#"{"type":"urn:farebox:problem:insufficient_funds","status":402}"#;
+    let mut typed = plain(402, problem);
+    typed.headers.push(("content-type".to_owned(), "application/problem+json".to_owned()));
+    let statuses = [301, 307, 400, 402, 403, 404, 409, 410, 422, 429, 451, 500, 502, 503, 504, 524];
+    let mut all: Vec<_> = statuses.iter().map(|status| Some(plain(*status, "no"))).collect();
+    all.extend([Some(typed), Some(settled(500, "no")), Some(settled(404, "no")), None]);
+    all
+}
+
+fn answer(world: &mut World, order: &Order, with: Option<&MerchantAnswer>) -> Value {
+    match with {
+        Some(answer) => world.answered(order, answer.clone()).body,
+        None => world.reply(lost(order)).body,
+    }
+}
+
+#[test]
+pub fn whatever_a_merchant_answers_one_request_is_charged_once() {
+    for refusal in refusals() {
+        for body in [request("10000"), keyed("10000", "k")] {
+            let mut world = World::new();
+            let order = world.order(&body);
+            answer(&mut world, &order, refusal.as_ref());
+            for _ in 0..3 {
+                let again = world.order(&body);
+                assert_eq!(again.headers, order.headers, "{refusal:?}");
+                let told = answer(&mut world, &again, refusal.as_ref());
+                assert_ne!(told["outcome"], "allow");
+            }
+            let again = world.order(&body);
+            assert_eq!(world.answered(&again, settled(200, "here")).outcome().0, "allow");
+            assert_eq!(world.rows.attempts.len(), 1, "{refusal:?}");
+            // What was delivered is over.
+            match body.get("idempotencyKey") {
+                Some(_) => assert_eq!(world.told(&body).outcome().0, "allow"),
+                None => assert!(matches!(world.ask(BUYER_KEY, &body), Answer::Send(_))),
+            }
+        }
+    }
+}
+
+#[test]
+pub fn who_asks_again_under_way_sends_nothing() {
+    let mut world = World::new();
+    let order = world.order(&request("10000"));
+    world.answered(&order, plain(503, "later"));
+    let again = world.order(&request("10000"));
+    assert_eq!(world.told(&request("10000")).outcome().0, "executing");
+    // The first sender's word counts no more.
+    world.reply(lost(&order));
+    assert_eq!(world.told(&request("10000")).outcome().0, "executing");
+    assert_eq!(world.answered(&again, settled(200, "here")).outcome().0, "allow");
+}
+
+#[test]
+pub fn what_was_paid_stays_known_when_it_is_sent_again() {
+    let mut world = World::new();
+    let order = world.order(&request("10000"));
+    let told = world.answered(&order, settled(500, "broken"));
+    assert_eq!(told.outcome().0, "paid_fulfillment_failed");
+    let again = world.order(&request("10000"));
+    let told = world.reply(lost(&again));
+    assert_eq!(told.outcome().0, "paid_fulfillment_failed");
+    assert!(told.body["receipt"].is_object());
+}
+
+#[test]
+pub fn what_the_chain_shows_as_paid_is_sent_again_for_a_day_and_has_its_receipt() {
+    let mut world = World::with_node();
+    let body = keyed("10000", "k");
+    let Answer::Prepare(preparation) = world.ask(BUYER_KEY, &body) else { panic!("not prepared") };
+    let Answer::Send(order) = prepared(&mut world, &preparation, None) else { panic!("not sent") };
+    let told = world.answered(&order, plain(504, "too late"));
+    assert_eq!((told.outcome().0, told.body.get("receipt")), ("execution_failed", None));
+    world.now += 60;
+    let transaction = TxHash::parse(TRANSACTION).unwrap();
+    let found = Finding::Transferred { transaction, block: 9, log_index: 0 };
+    world.read(&order.attempt, order.fence, &found);
+    assert_eq!(world.rows.attempts[&order.attempt].money, Money::Spent);
+    let row = world.rows.decisions.values().next().unwrap().clone();
+    let shown: Value = serde_json::from_str(&row.body).unwrap();
+    assert_eq!(shown["receipt"]["status"], "confirmed");
+    // Long after its end: a merchant that has taken it knows it.
+    world.now = START + 80_000;
+    let again = world.order(&body);
+    assert_eq!(again.headers, order.headers);
+    assert_eq!(world.answered(&again, plain(404, "gone")).outcome().0, "paid_fulfillment_failed");
+    let again = world.order(&body);
+    assert_eq!(world.answered(&again, settled(200, "here")).outcome().0, "allow");
+    let receipt = world.rows.attempts[&order.attempt].receipt.clone().unwrap();
+    assert_eq!((receipt.status.as_str(), receipt.on_chain), ("confirmed", true));
+    assert!(world.rows.parcels.is_empty());
+}
+
+#[test]
+fn a_day_after_what_was_paid_and_not_delivered_the_same_request_is_another_purchase() {
+    let mut world = World::with_node();
+    let Answer::Prepare(preparation) = world.ask(BUYER_KEY, &request("10000")) else { panic!() };
+    let Answer::Send(order) = prepared(&mut world, &preparation, None) else { panic!() };
+    world.answered(&order, plain(504, "too late"));
+    let transaction = TxHash::parse(TRANSACTION).unwrap();
+    let found = Finding::Transferred { transaction, block: 9, log_index: 0 };
+    world.read(&order.attempt, order.fence, &found);
+    world.now = START + 86_400;
+    assert!(matches!(world.ask(BUYER_KEY, &request("10000")), Answer::Prepare(_)));
+    assert_eq!(world.rows.attempts.len(), 2);
+}
