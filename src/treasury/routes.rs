@@ -92,6 +92,7 @@ fn agents(treasury: &Treasury, head: &RequestHead, rest: &str) -> Result<Asked, 
             let caller = caller.clone();
             ("POST", Wanted::Body(Box::new(move |body| Command::Decide(caller, body))))
         }
+        ["open-decisions"] => ("GET", Wanted::Now(Command::Open(caller.clone()))),
         ["identity"] => ("GET", Wanted::Now(Command::Identify(caller.clone()))),
         ["receipts", id] => ("GET", Wanted::Now(Command::LookUp(caller.clone(), (*id).to_owned()))),
         _ => return Err(refusal::agent(Code::NotFound, 404)),

@@ -64,6 +64,12 @@ pub trait Rows {
     /// An error of the storage.
     fn open_decisions(&self, agent: &str, request: &str) -> Result<Vec<DecisionRow>, Self::Error>;
 
+    /// The newest open decisions of an agent, without what their merchants answered.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn open_of(&self, agent: &str, limit: u32) -> Result<Vec<DecisionRow>, Self::Error>;
+
     /// The attempt with this id.
     ///
     /// # Errors

@@ -1,15 +1,19 @@
 //! Questions that change nothing: who a token is, what a decision was, what became of a payment.
 
 use alloc::string::ToString;
+use alloc::vec::Vec;
 
 use serde_json::json;
 
 use super::books::Rows;
 use super::message::{Caller, Reply};
+use super::operate::lists::decision as listed;
 use super::row::{Money, PAYOUTS, TokenKind};
 use super::{Decision, Now, Treasury, keep, refused};
 use farebox_base::mutant::{Mutant, planted};
 
+/// Open decisions at most that an agent is told of.
+const MAX_OPEN: u32 = 100;
 /// The header with where the money of a decision stands, for who looks it up.
 const MONEY: &str = "farebox-money";
 /// The header with the receipt that it has by now.
@@ -37,6 +41,31 @@ impl Treasury {
             "environment": organization.environment.name(),
         });
         told(Reply::json(200, body.to_string()))
+    }
+
+    /// The decisions of an agent whose payments delivered nothing so far, the newest first.
+    pub(super) fn open<B: Rows>(
+        &self,
+        books: &B,
+        caller: &Caller,
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        let token = match self.caller(books, caller, TokenKind::Runtime, scene)? {
+            Ok(token) => token,
+            Err(reply) => return Ok(Decision::reply(reply)),
+        };
+        let mut items = Vec::new();
+        for row in books.open_of(&token.agent, MAX_OPEN)? {
+            let attempt = books.attempt(&row.attempt)?;
+            let mut item = listed(&row);
+            if let (Some(attempt), Some(members)) = (attempt, item.as_object_mut()) {
+                let receipt = attempt.receipt.map(|_| attempt.receipt_id);
+                members.insert("money".to_string(), money(attempt.money).into());
+                members.insert("receiptId".to_string(), receipt.into());
+            }
+            items.push(item);
+        }
+        Ok(Decision::reply(Reply::json(200, json!({"items": items}).to_string())))
     }
 
     /// The decision of an agent under its key, as the agent would see it, and how its payment stands.

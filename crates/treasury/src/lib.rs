@@ -126,6 +126,7 @@ impl Treasury {
             Command::Decide(caller, body) => self.decide(books, &caller, &body, scene),
             Command::LookUp(caller, receipt) => self.look_up(books, &caller, &receipt, scene),
             Command::Identify(caller) => self.identify(books, &caller, scene),
+            Command::Open(caller) => self.open(books, &caller, scene),
             Command::Known { agent, key } => self.known(books, &agent, &key),
             Command::KnownReceipt(receipt) => self.known_receipt(books, &receipt, None, scene),
             Command::Prepared { attempt, fence, signature, balance } => {

@@ -33,6 +33,8 @@ pub enum Command {
     LookUp(Caller, String),
     /// `GET /api/sdk/identity`.
     Identify(Caller),
+    /// `GET /api/sdk/open-decisions`.
+    Open(Caller),
     /// `GET /api/lookup/decisions`: that of this agent under this key. Who asks was let in.
     Known {
         /// The agent.

@@ -292,6 +292,12 @@ impl Rows for TreasuryRows<'_> {
         found.into_iter().map(with_body).collect()
     }
 
+    fn open_of(&self, agent: &str, limit: u32) -> Result<Vec<DecisionRow>> {
+        let query = "SELECT row FROM decisions
+            WHERE open = 1 AND agent = ? ORDER BY created DESC, id DESC LIMIT ?";
+        self.all(query, vec![agent.into(), whole(limit.into())])
+    }
+
     fn attempt(&self, id: &str) -> Result<Option<AttemptRow>> {
         self.one("SELECT row FROM attempts WHERE id = ?", vec![id.into()])
     }

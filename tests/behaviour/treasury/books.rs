@@ -164,6 +164,14 @@ impl Rows for MemoryRows {
         Ok(self.decisions.values().find(is_it).cloned())
     }
 
+    fn open_of(&self, agent: &str, limit: u32) -> Result<Vec<DecisionRow>, Infallible> {
+        let rows = self.decisions.values().filter(|row| row.open && row.agent == agent);
+        let mut rows: Vec<_> = rows.cloned().collect();
+        rows.sort_by_key(|row| std::cmp::Reverse((row.created, row.id.clone())));
+        rows.truncate(limit as usize);
+        Ok(rows)
+    }
+
     fn open_decisions(&self, agent: &str, request: &str) -> Result<Vec<DecisionRow>, Infallible> {
         let is_it = |row: &&DecisionRow| row.open && row.agent == agent && row.request == request;
         let mut rows: Vec<_> = self.decisions.values().filter(is_it).cloned().collect();

@@ -4,10 +4,12 @@ use farebox_core::ledger::inquiry::finding::Finding;
 use farebox_core::payment::TxHash;
 use farebox_core::treasury::message::{Answer, Command, MerchantAnswer, Order};
 use farebox_core::treasury::row::Money;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::reports::prepared;
-use super::world::{BUYER_KEY, START, TRANSACTION, World, keyed, plain, request, settled};
+use super::world::{
+    BUYER_KEY, START, TESTER_KEY, TRANSACTION, World, caller, keyed, plain, request, settled,
+};
 
 fn lost(order: &Order) -> Command {
     let (attempt, fence) = (order.attempt.clone(), order.fence);
@@ -55,6 +57,24 @@ pub fn whatever_a_merchant_answers_one_request_is_charged_once() {
             }
         }
     }
+}
+
+#[test]
+fn an_agent_lists_what_it_has_paid_and_not_got() {
+    let mut world = World::new();
+    let order = world.order(&keyed("10000", "a"));
+    world.answered(&order, settled(500, "no"));
+    let order = world.order(&keyed("10000", "b"));
+    world.answered(&order, settled(200, "here"));
+    let token = world.token(BUYER_KEY);
+    let told = world.reply(Command::Open(caller(&token)));
+    let items = told.body["items"].as_array().unwrap();
+    let seen: Vec<_> = items.iter().map(|it| [&it["idempotencyKey"], &it["money"]]).collect();
+    assert_eq!(seen, [[&json!("a"), &json!("signed")]]);
+    assert!(items[0]["receiptId"].is_string());
+    let token = world.token(TESTER_KEY);
+    assert_eq!(world.reply(Command::Open(caller(&token))).body, json!({"items": []}));
+    assert_eq!(world.reply(Command::Open(caller("wrong"))).status, 401);
 }
 
 #[test]

@@ -221,7 +221,8 @@ fn shown(value: Option<&Value>) -> String {
     }
 }
 
-fn decision(row: &DecisionRow) -> Value {
+/// What lists tell of a decision.
+pub(crate) fn decision(row: &DecisionRow) -> Value {
     json!({
         "paidRequestId": row.id,
         "paymentAttemptId": row.attempt,
