@@ -153,7 +153,7 @@ async function pay(payment: Payment, begins?: Step): Promise<Response> {
   try {
     return await steps(payment, last, begins);
   } catch (error) {
-    await payment.kept?.ended(error instanceof FareboxError ? error.code : '');
+    await payment.kept?.ended();
     if (error instanceof FareboxError) {
       if (error.code === 'endpoint_blocked' || error.code === 'approval_needed') payment.watch.refused();
       const sent = payment.exchange.payment();

@@ -18,5 +18,5 @@ export type Keeping = {
   /** Returns once it is kept: only then may it leave. */
   sends(exchange: Exchange, url: string): Promise<void>;
   settled(response: Response, receipt: Receipt | null): Promise<Response>;
-  ended(code: string): Promise<void>;
+  ended(): Promise<void>;
 };

@@ -159,8 +159,9 @@ export type PayOptions = {
   /** How long one answer to a payment may take, milliseconds; then it is asked for again [no limit]. */
   readonly timeoutMs?: number;
   /**
-   * `resume` of `farebox/resume`: a payment whose outcome is open, after a crash, a reload or an error, is sent again by the next
-   * call for the same request (method, URL, body and `Idempotency-Key`), in place of a new one [each call pays for itself].
+   * `resume` of `farebox/resume`: a payment that delivered nothing, whatever the server answered, is sent again by the next call
+   * for the same request (method, URL, body and `Idempotency-Key`), in place of a new one, until it can no longer be charged; with
+   * a store that lasts also after a crash or a reload [each call pays for itself].
    */
   readonly resume?: Resuming;
   /** Unix seconds [the clock]. */

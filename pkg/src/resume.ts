@@ -51,8 +51,6 @@ type Row = { readonly name: string; readonly trail: Trail };
 const MINE = 'fetch ';
 /** How much clocks may differ, seconds. */
 const LATE_SECS = 60;
-/** Errors after which it is known what became of a payment. */
-const KNOWN = ['payment_refused', 'insufficient_funds', 'refund_due', 'receipt_mismatch'];
 
 /**
  * The option `resume`: a payment whose outcome is open is sent again by the next call for the same request, after a crash, a
@@ -176,17 +174,17 @@ class Kept implements Keeping {
   async settled(response: Response, receipt: Receipt | null): Promise<Response> {
     const row = this.#row;
     if (row === undefined) return response;
-    if (response.status >= 500 && receipt === null) {
-      // It is not said that it was charged, or that it was not.
+    if (!response.ok) {
+      // No status says whether money moved.
       await this.#payments.leave(row);
       return response;
     }
-    // Until it was read, a crash leaves it to be asked for again.
-    return whenRead(response, () => this.#payments.close(row, receipt));
+    // Until it was read, a crash or a connection that breaks leaves it to be asked for again.
+    return whenRead(response, () => this.#payments.close(row, receipt), () => this.#payments.leave(row));
   }
 
-  async ended(code: string): Promise<void> {
-    if (this.#row !== undefined) await (KNOWN.includes(code) ? this.#payments.close(this.#row, null) : this.#payments.leave(this.#row));
+  async ended(): Promise<void> {
+    if (this.#row !== undefined) await this.#payments.leave(this.#row);
   }
 }
 
@@ -205,8 +203,8 @@ function resumed(trail: Trail, now: number): { readonly exchange: Exchange; read
   return { exchange, step: isHash ? exchange.broadcast(proof, now) : exchange.signed(proof, now) };
 }
 
-/** The same answer; `read` is called once its body was read to the end, or is not wanted. */
-export async function whenRead(response: Response, read: () => Promise<void>): Promise<Response> {
+/** The same answer; `read` is called once its body was read to the end, or is not wanted, and `lost` if it breaks off. */
+export async function whenRead(response: Response, read: () => Promise<void>, lost?: () => Promise<void>): Promise<Response> {
   if (response.body === null) {
     await read();
     return response;
@@ -214,7 +212,10 @@ export async function whenRead(response: Response, read: () => Promise<void>): P
   const reader = response.body.getReader();
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch(async (error: unknown) => {
+        await lost?.();
+        throw error;
+      });
       if (!done) return controller.enqueue(value);
       await read();
       controller.close();

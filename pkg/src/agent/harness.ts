@@ -157,7 +157,7 @@ export class AgentHarness {
     };
     let kept = record;
     await this.#records.change((records) => {
-      kept = resumed(record, records, openKey);
+      kept = resumed(record, records, openKey, this.#now());
       const known = records.get(preparedId);
       if (known !== undefined && ['executing', 'unresolved'].includes(known.state)) throw new Error(`The id ${preparedId} belongs to a request that is being executed.`);
       for (const other of records.values()) {
@@ -207,7 +207,7 @@ export class AgentHarness {
         return;
       }
       // The first attempt's key stays, also that of another id for the same request whose payment is open: another one could pay again.
-      const going = resumed(record!, records, openKey);
+      const going = resumed(record!, records, openKey, this.#now());
       const idempotencyKey = going.attempted === true ? going.idempotencyKey : executionContext.idempotencyKey ?? going.idempotencyKey;
       begun = { ...going, state: wasm.after(state, 'begin'), attempted: true, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
       records.set(preparedId, begun);
@@ -225,7 +225,7 @@ export class AgentHarness {
       outcome = error.details;
     }
     const result = await resultOf(preparedId, outcome, prepared);
-    await this.#become(preparedId, 'finish', result);
+    await this.#become(preparedId, 'finish', result, await this.#openUntil(result, prepared, idempotencyKey));
     return structuredClone(result);
   }
 
@@ -241,7 +241,7 @@ export class AgentHarness {
 
   /** Everything about an id. */
   getPreparedRecord(preparedId: string): AgentHarnessPreparedRecord {
-    const { endpoint: _, idempotencyKey: __, attempted: ___, digest: ____, open: _____, ...record } = this.#shown(preparedId);
+    const { endpoint: _, idempotencyKey: __, attempted: ___, digest: ____, open: _____, openUntil: ______, ...record } = this.#shown(preparedId);
     return structuredClone(record);
   }
 
@@ -271,20 +271,29 @@ export class AgentHarness {
     return JSON.parse(wasm.judge(id, state, Date.parse(expiresAt), supersededByPreparedId, prepared?.nextAction ?? '', this.#now().getTime())) as Verdict;
   }
 
-  async #become(preparedId: string, event: 'lose' | 'finish', executionResult?: AgentHarnessExecutedResult): Promise<void> {
+  /** Until when an outcome leaves a payment open, unix milliseconds; undefined if it does not. */
+  async #openUntil({ sdkOutcomeKind: kind }: AgentHarnessExecutedResult, { request }: Kept['prepared'], key: string | undefined): Promise<number | undefined> {
+    if (OPEN_OUTCOMES.includes(kind)) return Infinity;
+    if (!UNDELIVERED.includes(kind)) return undefined;
+    if (this.#client.openPayment === undefined) return this.#now().getTime() + UNDELIVERED_MS;
+    return await this.#client.openPayment(request) === key ? Infinity : undefined;
+  }
+
+  async #become(preparedId: string, event: 'lose' | 'finish', executionResult?: AgentHarnessExecutedResult, until?: number): Promise<void> {
     await this.#records.change((records) => {
       const record = records.get(preparedId);
       if (record === undefined) return;
-      const { open: _, ...known } = record;
-      const leavesOpen = executionResult !== undefined && OPEN_OUTCOMES.includes(executionResult.sdkOutcomeKind);
+      const { open: _, openUntil: __, ...known } = record;
+      const leavesOpen = until !== undefined;
       records.set(preparedId, {
         ...known, state: wasm.after(record.state, event), ...(executionResult === undefined ? {} : { executionResult }), ...(leavesOpen ? { open: true } : {}),
+        ...(leavesOpen && Number.isFinite(until) ? { openUntil: until } : {}),
       });
       if (executionResult === undefined || leavesOpen) return;
       // Other ids that stand for the same payment have its outcome too.
       for (const other of records.values()) {
         if (other.preparedId === preparedId || other.attempted !== true || other.idempotencyKey !== record.idempotencyKey || other.state === 'executing') continue;
-        const { open: __, ...rest } = other;
+        const { open: ___, openUntil: ____, ...rest } = other;
         const result = other.state === 'consumed' ? other.executionResult : { ...executionResult, preparedId: other.preparedId };
         records.set(other.preparedId, { ...rest, state: wasm.after(wasm.after(other.state, 'begin'), 'finish'), ...(result === undefined ? {} : { executionResult: result }) });
       }
@@ -294,11 +303,15 @@ export class AgentHarness {
 
 /** Outcomes after which it is not known whether something was paid. */
 const OPEN_OUTCOMES: readonly string[] = ['execution_pending', 'execution_inconclusive'];
+/** Those of a payment that delivered nothing: no status says whether money moved, so that the same request sends that payment again. */
+const UNDELIVERED: readonly string[] = ['execution_failed', 'paid_fulfillment_failed'];
+/** How long it does where the client does not know when a payment can no longer be charged, milliseconds. */
+const UNDELIVERED_MS = 600_000;
 
 /** The record under the key, and with the terms, of a payment for the same request that is open; otherwise as it is. */
-function resumed(record: Kept, records: ReadonlyMap<string, Kept>, openKey: string | undefined): Kept {
+function resumed(record: Kept, records: ReadonlyMap<string, Kept>, openKey: string | undefined, now: Date): Kept {
   if (record.attempted === true || record.prepared.kind !== 'ready') return record;
-  const alike = [...records.values()].filter((other) => other.preparedId !== record.preparedId && other.digest !== undefined && other.digest === record.digest && isOpen(other));
+  const alike = [...records.values()].filter((other) => other.preparedId !== record.preparedId && other.digest !== undefined && other.digest === record.digest && isOpen(other) && now.getTime() < (other.openUntil ?? Infinity));
   const other = alike.find(({ idempotencyKey }) => idempotencyKey === openKey) ?? alike.at(-1);
   if (other !== undefined) return { ...record, attempted: true, prepared: other.prepared, ...(other.idempotencyKey === undefined ? {} : { idempotencyKey: other.idempotencyKey }) };
   return openKey === undefined ? record : { ...record, attempted: true, idempotencyKey: openKey };

@@ -51,7 +51,7 @@ export function createLocalAgentClient(options: LocalAgentOptions): LocalAgentCl
 }
 
 /** A merchant's answer as it was bought, and the decision that stands for it. */
-type Settled = { readonly decision: SdkPaymentDecisionResponse; readonly answer?: { readonly status: number; readonly headers: Record<string, string>; readonly bytes: Uint8Array } };
+type Settled = { readonly decision: SdkPaymentDecisionResponse; readonly answer?: { readonly status: number; readonly headers: Record<string, string>; readonly bytes: Uint8Array }; /** Whether it can no longer be charged. */ readonly isOver?: boolean };
 /** The same, with what its key stands for. */
 type Outcome = Settled & { readonly request: string };
 
@@ -160,7 +160,7 @@ export class LocalAgentClient implements AgentBackEnd {
   #begin(key: string, prepared: SdkPreparedPaidRequestReady, request: string): Promise<Outcome | PaidResponse> {
     const ends = this.#executed(key, prepared, request).then(async (told) => {
       const outcome = 'kind' in told ? told : { ...told, request };
-      if (!('kind' in outcome) && isFinal(outcome.decision)) {
+      if (!('kind' in outcome) && isFinal(outcome)) {
         await this.#journal.close(key);
         this.#outcomes.set(key, outcome);
         let bytes = 0;
@@ -275,7 +275,7 @@ export class LocalAgentClient implements AgentBackEnd {
     }
     const reason = `The payment of ${sent.proposal.amountText} was sent again, and the merchant answered ${response.status}.`;
     // It can no longer be charged, and a clock may differ by this much.
-    if (this.#now() > (sent.ends ?? Infinity) + LATE_SECS) return this.#answered(prepared, sent, response, undefined, true);
+    if (this.#now() > (sent.ends ?? Infinity) + LATE_SECS) return { ...await this.#answered(prepared, sent, response, undefined, true), isOver: true };
     return { decision: { outcome: 'inconclusive', ...idsOf(key, sent), reasonCode: 'merchant_transport_lost', reason } };
   }
 
@@ -448,9 +448,9 @@ function returned(prepared: SdkPreparedPaidRequestReady, { decision, answer }: O
   throw new FetchPaidError(outcome);
 }
 
-/** Whether nothing can follow: an unknown outcome can be asked for again, and a denial may be lifted. */
-function isFinal({ outcome }: SdkPaymentDecisionResponse): boolean {
-  return outcome === 'allow' || outcome === 'paid_fulfillment_failed' || outcome === 'execution_failed';
+/** Whether nothing can follow: what delivered nothing is sent again until it can no longer be charged, whatever its answer was, and a denial may be lifted. */
+function isFinal({ decision, isOver = false }: Settled): boolean {
+  return decision.outcome === 'allow' || isOver;
 }
 
 function requirementOf({ network, asset, amount, price, payTo }: Proposal, shown: SdkPreparedPaymentRequirement | undefined): SdkPreparedPaymentRequirement {

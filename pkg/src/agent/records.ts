@@ -19,6 +19,8 @@ export type Kept = {
   readonly digest?: string;
   /** Whether it has an outcome that leaves open what became of its payment. */
   readonly open?: boolean;
+  /** Until when, unix milliseconds [until it is known]. */
+  readonly openUntil?: number;
   readonly supersededByPreparedId?: string;
   readonly prepared: SdkPreparedPaidRequest;
   readonly executionBinding: AgentHarnessExecutionBinding;
