@@ -8,8 +8,24 @@ use serde_json::{Value, json};
 
 use super::reports::prepared;
 use super::world::{
-    BUYER_KEY, START, TESTER_KEY, TRANSACTION, World, caller, keyed, plain, request, settled,
+    self, BUYER_KEY, START, TESTER_KEY, TRANSACTION, World, caller, plain, settled,
 };
+
+/// A request that the merchant may be asked for twice.
+fn request(amount: &str) -> Value {
+    let mut body = world::request(amount);
+    body["request"]["method"] = json!("GET");
+    if let Some(request) = body["request"].as_object_mut() {
+        request.remove("body");
+    }
+    body
+}
+
+fn keyed(amount: &str, key: &str) -> Value {
+    let mut body = request(amount);
+    body["idempotencyKey"] = json!(key);
+    body
+}
 
 fn lost(order: &Order) -> Command {
     let (attempt, fence) = (order.attempt.clone(), order.fence);
@@ -57,6 +73,20 @@ pub fn whatever_a_merchant_answers_one_request_is_charged_once() {
             }
         }
     }
+}
+
+#[test]
+fn what_a_merchant_refused_is_sent_again_whatever_its_method() {
+    let mut world = World::new();
+    let order = world.order(&world::keyed("10000", "k"));
+    assert_eq!(order.method, "POST");
+    world.answered(&order, plain(503, "later"));
+    let again = world.order(&world::keyed("10000", "k"));
+    assert_eq!(again.headers, order.headers);
+    // Whether the merchant has acted is not known then.
+    let told = world.reply(lost(&again));
+    assert_eq!(told.outcome().0, "inconclusive");
+    assert_eq!(world.told(&world::keyed("10000", "k")).text, told.text);
 }
 
 #[test]

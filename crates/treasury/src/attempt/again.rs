@@ -12,7 +12,7 @@ use crate::books::{Change, Rows};
 use crate::message::Answer;
 use crate::outcome::Outcome;
 use crate::recover::MARGIN_SECS;
-use crate::row::{AttemptRow, DecisionRow, Money, ReceiptFacts, Stage};
+use crate::row::{AttemptRow, DecisionRow, Money, Parcel, ReceiptFacts, Stage};
 use crate::{Decision, Now, SLACK_SECS, Treasury};
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
@@ -81,6 +81,14 @@ impl Treasury {
         let attempt = books.attempt(&decision.attempt)?;
         let attempt = attempt.filter(|it| stands(it, scene.now) && can_be_sent(it, scene.now));
         let parcel = books.parcel(&decision.attempt)?;
+        // Of a request without an answer no one knows what the merchant has done, but that it may be
+        // asked for twice.
+        let is_safe = |parcel: &Parcel| {
+            matches!(parcel.method.as_str(), "GET" | "HEAD")
+                || decision.outcome != "inconclusive"
+                || planted(Mutant::PostsAreRepeated)
+        };
+        let parcel = parcel.filter(is_safe);
         let (false, Some(mut attempt), Some(parcel)) = (is_over, attempt, parcel) else {
             return Ok(Decision::reply(self.reply(&decision)));
         };
