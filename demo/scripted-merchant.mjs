@@ -6,6 +6,7 @@
 //   /cut                   settles, and cuts the body
 //   /redirect              sends the payment to `?to=`
 //   /fail/{status}         settles, and answers with that status
+//   /mute/{status}         settles, and answers with that status without a word of it
 //   /reject/{status}       answers with that status and settles nothing
 //   /busy?times=           503 with Retry-After so many times [1], then honest
 //   /unsettled             delivers without settling
@@ -117,6 +118,9 @@ async function act(visit, facilitator) {
       return response.writeHead(307, { location: url.searchParams.get('to') ?? '/honest' }).end();
     case 'fail':
       return say(response, Number(second), { error: 'upstream unavailable' }, settlementHeader(await settle()));
+    case 'mute':
+      await settle();
+      return say(response, Number(second), { error: 'upstream unavailable' });
     case 'reject':
       return say(response, Number(second), { error: 'merchant rejected fulfillment' });
     case 'busy':

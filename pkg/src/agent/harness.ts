@@ -314,7 +314,11 @@ function resumed(record: Kept, records: ReadonlyMap<string, Kept>, openKey: stri
   const alike = [...records.values()].filter((other) => other.preparedId !== record.preparedId && other.digest !== undefined && other.digest === record.digest && isOpen(other) && now.getTime() < (other.openUntil ?? Infinity));
   const other = alike.find(({ idempotencyKey }) => idempotencyKey === openKey) ?? alike.at(-1);
   if (other !== undefined) return { ...record, attempted: true, prepared: other.prepared, ...(other.idempotencyKey === undefined ? {} : { idempotencyKey: other.idempotencyKey }) };
-  return openKey === undefined ? record : { ...record, attempted: true, idempotencyKey: openKey };
+  if (openKey !== undefined) return { ...record, attempted: true, idempotencyKey: openKey };
+  // One that a person looks at is approved under its key.
+  const { executionResult, idempotencyKey } = [...records.values()].filter((it) => it.digest === record.digest && it.executionResult?.harnessDisposition === 'executed').at(-1) ?? {};
+  const isReviewed = executionResult?.harnessDisposition === 'executed' && executionResult.policyReviewEventId !== undefined && idempotencyKey !== undefined;
+  return isReviewed ? { ...record, idempotencyKey } : record;
 }
 
 function resumes(costSummary: string | undefined): string {
