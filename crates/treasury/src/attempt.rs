@@ -1,6 +1,6 @@
 //! One payment: reserved and written before it is signed, signed once, sent, and its answer kept.
 
-pub(super) mod again;
+mod again;
 mod end;
 pub(super) use end::ended;
 mod withdrawn;

@@ -41,6 +41,7 @@ mod seed;
 pub mod signing;
 pub mod terms;
 pub mod token;
+mod undelivered;
 pub mod version;
 
 use alloc::string::String;

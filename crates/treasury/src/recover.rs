@@ -6,13 +6,13 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use super::attempt::again::{NO_NODE, end_of};
 use super::attempt::{Held, ended};
 use super::books::{Change, Rows};
 use super::links::is_link;
 use super::merchant::{Locality, origin};
 use super::outcome::Outcome;
 use super::row::{AttemptRow, DecisionRow, Money, ReceiptFacts, Stage};
+use super::undelivered::{MARGIN_SECS, NO_NODE, end_of};
 use super::{Job, Now, SLACK_SECS, Treasury, notice, payout};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
@@ -28,8 +28,6 @@ use farebox_ledger::inquiry::finding::{Finding, Verdict, verdict};
 pub(super) const MAX_JOBS: u32 = 8;
 /// Maximum times that the alarm sends a payment.
 const MAX_RESENDS: u32 = 3;
-/// Seconds before the end of an authorization in which it is not sent any more.
-pub(super) const MARGIN_SECS: u64 = 6;
 /// Seconds after the first sight in which the chain is read often.
 pub(super) const FRESH_SECS: u64 = 600;
 /// How much rarer it is read later.

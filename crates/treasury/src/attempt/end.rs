@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde_json::json;
 
-use super::{Held, again};
+use super::Held;
 use crate::answer::{DecisionAnswer, NOT_SENT, REVIEW, merchant};
 use crate::books::{Change, Rows};
 use crate::budget::worth;
@@ -17,6 +17,7 @@ use crate::message::{Answer, MerchantAnswer};
 use crate::outcome::Outcome;
 use crate::row::{AttemptRow, BudgetRow, DecisionRow, Kept, Money, ReviewRow, Stage, Verdict};
 use crate::terms::Unpayable;
+use crate::undelivered;
 use crate::{Decision, Now, Treasury, notice, refused};
 use farebox_base::amount::Amount;
 use farebox_base::hash;
@@ -167,9 +168,9 @@ impl Treasury {
     ) -> Decision {
         let Held { mut attempt, mut decision } = held;
         let now = scene.now.secs();
-        let outcome = again::known(outcome, &attempt);
+        let outcome = undelivered::known(outcome, &attempt);
         if outcome.has_receipt {
-            attempt.receipt = Some(again::told(attempt.receipt.take(), &outcome, now));
+            attempt.receipt = Some(undelivered::told(attempt.receipt.take(), &outcome, now));
         }
         let mut said = DecisionAnswer::new(outcome.name, outcome.code, outcome.reason);
         let is_unknown = outcome.name == "inconclusive";
@@ -182,7 +183,8 @@ impl Treasury {
         let is_told = outcome.name != "allow" || decision.is_payout();
         said.evidence = outcome.evidence.filter(|_| is_told);
         said.write(&mut decision, now);
-        let is_open = again::is_undelivered(outcome.name) && !decision.is_payout() || is_unknown;
+        let is_open =
+            undelivered::is_undelivered(outcome.name) && !decision.is_payout() || is_unknown;
         (decision.stage, decision.open) = (Stage::Final, is_open);
         attempt.lease = None;
         self.watch(&mut attempt, scene.now);
@@ -207,7 +209,7 @@ impl Treasury {
         // What delivered nothing may be sent again, for a time.
         let is_kept = is_open && !decision.is_payout();
         if is_kept && attempt.due.is_none() {
-            attempt.due = again::end_of(&attempt);
+            attempt.due = undelivered::end_of(&attempt);
         }
         changes.push(if is_kept { Change::Attempt(Box::new(attempt)) } else { ended(attempt) });
         changes.push(Change::Decision(Box::new(decision)));

@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 
 use crate::books::{Change, Rows};
 use crate::links::claim::USED;
-use crate::recover::{FRESH_SECS, MARGIN_SECS, MAX_JOBS, RARER};
+use crate::recover::{FRESH_SECS, MAX_JOBS, RARER};
+use crate::undelivered::MARGIN_SECS;
 use crate::{Job, Now, SLACK_SECS, Treasury};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
