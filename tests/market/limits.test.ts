@@ -204,7 +204,7 @@ describe('a seller', () => {
     const told: number[] = [];
     for (const name of ['a', 'b', 'c', 'd']) told.push((await market.publish(owner, skill(`wide-${name}`, wide))).status);
     assert.deepEqual(told, [201, 201, 201, 429]);
-    const sold = await market.ask('POST', '/s/wide-a', { headers: forwarded('POST', '/s/wide-a', { amount: '10000' }), body: '{}' });
+    const sold = await market.ask('POST', '/s/wide-a', { headers: forwarded('POST', '/s/wide-a', { amount: '10000', transaction: `0x${'ab'.repeat(32)}` }), body: '{}' });
     assert.equal(sold.status, 502);
     assert.equal((await market.publish(owner, skill('wide-d', wide))).status, 201);
   });

@@ -11,7 +11,7 @@ type Guard = readonly [what: string, file: string, guard: string, broken: string
 const GUARDS: readonly Guard[] = [
   ['a harness that is kept needs a client that is', 'agent/keeping.js', 'client.keepsPayments !== false', 'true', ['agent-open', 'prepared requests that are kept']],
   ['an open payment of the harness is resumed', 'agent/harness.js', 'if (other !== undefined)', 'if (false)', ['agent-open', 'a control plane whose outcome is open']],
-  ['an open payment of another process is resumed', 'agent/harness.js', 'return openKey === undefined ? record', 'return true ? record', ['agent-open', 'a process that knows no prepared request']],
+  ['an open payment of another process is resumed', 'agent/harness.js', 'if (openKey !== undefined)', 'if (false)', ['agent-open', 'a process that knows no prepared request']],
   ['a prepared request is taken before it is executed', 'agent/harness.js', 'records.set(preparedId, begun);', '', ['agent-harness', 'two executions at once']],
   ['the first key stays', 'agent/harness.js', 'going.attempted === true ? going.idempotencyKey : ', '', ['agent-harness', 'an answer that is lost']],
   ['records without an outcome are not dropped', 'agent/records.js', 'isOpen(record) || ', '', ['agent-harness', 'prepared requests are bounded']],
@@ -32,7 +32,7 @@ const GUARDS: readonly Guard[] = [
   ['an open quote comes first', 'agent/desk.js', 'if (open !== undefined)', 'if (false)', ['agent-open', 'a person who confirms another quote']],
   ['an open payment of fetch is resumed', 'fetch.js', 'if (left !== undefined)', 'if (false)', ['resume', 'a call that failed without an outcome']],
   ['a payment of fetch is kept before it leaves', 'fetch.js', 'await kept?.sends(exchange, payment.url);', '', ['resume', 'a call that failed without an outcome']],
-  ['it is open until its answer was read', 'resume.js', 'return whenRead(response, () => this.#payments.close(row, receipt));', 'await this.#payments.close(row, receipt); return response;', ['resume', 'an answer that breaks off']],
+  ['it is open until its answer was read', 'resume.js', 'return whenRead(response, () => this.#payments.close(row, receipt), () => this.#payments.leave(row));', 'await this.#payments.close(row, receipt); return response;', ['resume', 'an answer that breaks off']],
   ['calls at once are purchases of their own', 'resume.js', '&& !this.#mine.has(name)', '', ['resume', 'two calls at once']],
   ['another request is not resumed', 'resume.js', 'name.startsWith(`${request} `)', "name.startsWith('fetch ')", ['resume', 'two calls at once']],
 ];

@@ -449,8 +449,8 @@ function returned(prepared: SdkPreparedPaidRequestReady, { decision, answer }: O
 }
 
 /** Whether nothing can follow: what delivered nothing is sent again until it can no longer be charged, whatever its answer was, and a denial may be lifted. */
-function isFinal({ decision, isOver = false }: Settled): boolean {
-  return decision.outcome === 'allow' || isOver;
+function isFinal({ decision, answer, isOver = false }: Settled): boolean {
+  return decision.outcome === 'allow' || isOver || answer !== undefined && answer.status >= 200 && answer.status < 300;
 }
 
 function requirementOf({ network, asset, amount, price, payTo }: Proposal, shown: SdkPreparedPaymentRequirement | undefined): SdkPreparedPaymentRequirement {

@@ -72,7 +72,10 @@ pub const TABLE: &[Row] = &[
         payments::another_wallet_than_the_buyer_s_buys_nothing_at_the_till_and_has_its_money_back
     ),
     row!(ForgeriesEndQuotes, payments::a_payment_that_anyone_could_make_up_ends_no_quote),
-    row!(ReplaysEndQuotes, payments::a_payment_that_did_not_come_frees_the_seat_and_ends_no_quote),
+    row!(
+        ReplaysEndQuotes,
+        payments::a_payment_that_was_never_heard_of_frees_the_seat_and_ends_no_quote
+    ),
     row!(BuyersSellToThemselves, jobs::no_one_is_sold_its_own_work),
     row!(
         IdleSellersNeverRest,
@@ -144,7 +147,7 @@ pub const TABLE: &[Row] = &[
     row!(AnyAmountBuys, payments::another_amount_buys_nothing_and_goes_back),
     row!(
         DoubtIsRefused,
-        payments::what_the_gate_refused_for_certain_frees_the_seat_and_what_is_doubtful_does_not
+        payments::what_the_gate_refused_for_certain_ends_the_quote_and_what_is_doubtful_does_not
     ),
     row!(OrphansAreLost, payments::a_settled_payment_that_gets_no_job_goes_back_to_who_paid),
     row!(AnySellerTakesOver, jobs::a_seller_at_a_higher_price_takes_over_no_job),

@@ -54,7 +54,7 @@ impl Gateway {
         let Some(quote) = records.quote(&job.quote)? else {
             return Ok(done(Vec::from([Change::JobGone(job.id)])));
         };
-        Ok(done(unpaid(quote, &job, tick)))
+        Ok(done(unpaid((quote, false), &job, tick)))
     }
 
     /// Takes a job from a seller that let it lie, and gives it to another one, or the money back.

@@ -104,11 +104,10 @@ impl Gateway {
         if !is_refused || job.state != JobState::Settling {
             return Ok(Decision::told(Answer::Nothing));
         }
-        let why =
-            "The payment was refused; nothing was charged. Pay again, or request a new quote.";
+        let why = "The payment was refused; nothing was charged. Request a new quote.";
         let details = object(&[("reason", or_null(reason))]);
         let answer = detailed(400, "FACILITATOR_RESPONSE_INVALID", why, &details);
-        Ok(Decision { answer: Answer::Reply(answer), changes: unpaid(row, &job, tick) })
+        Ok(Decision { answer: Answer::Reply(answer), changes: unpaid((row, true), &job, tick) })
     }
 
     /// Takes a payment that the gate forwarded.
@@ -332,14 +331,20 @@ impl Gateway {
     }
 }
 
-/// What ends a job whose payment did not come: the seat is free, and the quote can be paid until its
-/// end where a seat is left, because a stranger may have shown an old payment of the buyer's. What
-/// anyone may have made up takes no seat either, and is no news.
-pub(super) fn unpaid(quote: QuoteRow, job: &JobRow, tick: Now<'_>) -> Vec<Change> {
+/// What ends a job whose payment did not come: the seat is free. A payment of the buyer's that was
+/// refused ends the quote; after one that was never heard of it can be paid until its end where a
+/// seat is left, because a stranger may have shown an old one. What anyone may have made up takes no
+/// seat either, and is no news.
+pub(super) fn unpaid(
+    (quote, is_refused): (QuoteRow, bool),
+    job: &JobRow,
+    tick: Now<'_>,
+) -> Vec<Change> {
     let gone = Change::JobGone(job.id.clone());
     let is_forgeable = job.signer == Signer::Unknown && !planted(Mutant::ForgeriesEndQuotes);
-    let is_in_time = tick.now < quote.until && !planted(Mutant::ReplaysEndQuotes);
-    let state = match (is_in_time, is_forgeable) {
+    let is_in_time = tick.now < quote.until;
+    let is_over = is_refused || planted(Mutant::ReplaysEndQuotes);
+    let state = match (is_in_time && (is_forgeable || !is_over), is_forgeable) {
         (true, true) => {
             let open = QuoteRow { state: QuoteState::Open, ..quote };
             return Vec::from([gone, Change::Quote(Box::new(open))]);
