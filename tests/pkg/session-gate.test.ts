@@ -22,7 +22,7 @@ let world: World;
 let url: string;
 before(async () => {
   const sold = { methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL };
-  const routes = [{ path: '/report/session', ...sold }, { path: '/report/sent', ...sold, session_fee_payer: '$0.10' }];
+  const routes = [{ path: '/report/session', ...sold }, { path: '/report/sent', ...sold, session_fee_payer: '$0.02' }];
   world = await startWorld({ readsChain: true, routes, secrets: { PAYEE_KEY: account(PAYEE).privateKey } });
   url = `${world.gate.url}/report/session`;
 }, LIMIT);
