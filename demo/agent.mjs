@@ -16,7 +16,7 @@ import { decode, ends, line, short, usdc } from './show.mjs';
 
 /** What may be spent in a day: two reports. */
 const POLICY = { perDay: '0.02' };
-/** How often a model may call a tool before somebody looks at it. */
+/** How often a model may call a tool before a person looks at it. */
 const TURNS = 8;
 
 /**
@@ -30,7 +30,7 @@ const PURCHASES = [
   { title: 'A model with three tools is asked for the weather report', short: 'in a loop', host: 'loop', person: 'yes', expected: 'success', asked: 1, charged: PRICE_ATOMIC },
   { title: 'The same model over MCP, and a person who says no', short: 'over MCP, refused', host: 'mcp', person: 'no', expected: 'denied', asked: 1, charged: 0n },
   { title: 'Again over MCP, and the person says yes', short: 'over MCP', host: 'mcp', person: 'yes', expected: 'success', asked: 1, charged: PRICE_ATOMIC },
-  { title: 'Once more in the loop: the budget is spent, and nobody is asked', short: 'beyond the budget', host: 'loop', person: 'yes', expected: 'denied', asked: 0, charged: 0n },
+  { title: 'Once more in the loop: the budget is spent, and no one is asked', short: 'beyond the budget', host: 'loop', person: 'yes', expected: 'denied', asked: 0, charged: 0n },
 ];
 
 /**

@@ -134,7 +134,7 @@ fn a_nonce_used_by_anything_but_this_payment_never_counts_as_paid() {
         ("burnt for another payee", vec![used(), Event::transfer(PAYER, OTHER, VALUE)]),
         ("one unit less", vec![used(), Event::transfer(PAYER, PAYEE, VALUE - 1)]),
         ("one unit more", vec![used(), Event::transfer(PAYER, PAYEE, VALUE + 1)]),
-        ("from somebody else", vec![used(), Event::transfer(OTHER, PAYEE, VALUE)]),
+        ("from another account", vec![used(), Event::transfer(OTHER, PAYEE, VALUE)]),
         ("silent success that moves nothing", vec![used()]),
         ("another token", vec![used(), exact().of(OTHER)]),
         ("transfer taken back", vec![used(), exact().removed()]),

@@ -92,7 +92,7 @@ fn only_its_own_exact_transfer_after_first_sight_is_a_payment() {
             Verdict::Open,
         ),
         (
-            "somebody else was paid",
+            "another account was paid",
             SIGHT + 10,
             1,
             vec![Event::transfer(PAYER, OTHER, VALUE)],
@@ -214,7 +214,7 @@ fn a_transaction_known_by_its_hash_must_call_transfer_and_nothing_else() {
         assert_eq!(matches!(found, Finding::Transferred { .. }), is_it, "{name}");
         if !is_it {
             assert_eq!(found, elsewhere, "{name}");
-            // What a hash stands for does not change, so nobody has to wait for a block.
+            // What a hash stands for does not change, so there is no block to wait for.
             let mut early = Chain::at(SIGHT + 20, SIGHT).with(SIGHT + 30, moved());
             early.contents = vec![sent];
             assert_eq!(inquire(&mut early, question).0, elsewhere, "{name}");

@@ -175,7 +175,7 @@ fn refused(code: &str, recovered: Result<Address, SignatureError>, claimed: Addr
         | ("sig_r_range" | "sig_s_range", Err(SignatureError::Range))
         | ("sig_high_s", Err(SignatureError::HighS))
         | ("sig_unrecoverable", Err(SignatureError::Unrecoverable))
-        // There is no zero address to compare with: v is wrong, or nobody is recovered.
+        // There is no zero address to compare with: v is wrong, or no signer is recovered.
         | ("signer_zero", Err(SignatureError::V | SignatureError::Unrecoverable)) => true,
         (
             "sig_encoding" | "sig_length" | "sig_6492_unsupported" | "sig_v_invalid" | "sig_r_range"

@@ -384,7 +384,7 @@ fn challenges_in_hostile_headers_are_read_as_the_vectors_say() {
     assert!(seen > 40, "{seen}");
 }
 
-/// A signature that somebody else's reader could take for another spelling of this one is none.
+/// A signature that another reader could take for another spelling of this one is none.
 #[test]
 fn a_proof_has_one_signature() {
     let file = document("mpp/tempo-proof");

@@ -89,7 +89,7 @@ pub struct Chain {
     /// Seconds added to the time of every block.
     pub ahead: i64,
     pub transactions: Vec<Transaction>,
-    /// What each transaction asks for, where somebody wants to know.
+    /// What each transaction asks for, where a test wants to know.
     pub contents: Vec<Value>,
     /// How many transactions the payer has sent, from which block on.
     pub sent: Vec<(u64, u64)>,
