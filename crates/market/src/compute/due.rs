@@ -14,7 +14,7 @@ use super::row::{
     SellerRow,
 };
 use super::settings::Gateway;
-use super::till::unpaid;
+use super::till::{Unpaid, unpaid};
 use super::{Decision, Now};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
@@ -54,7 +54,7 @@ impl Gateway {
         let Some(quote) = records.quote(&job.quote)? else {
             return Ok(done(Vec::from([Change::JobGone(job.id)])));
         };
-        Ok(done(unpaid((quote, false), &job, tick)))
+        Ok(done(unpaid(quote, &job, Unpaid::Unheard, tick)))
     }
 
     /// Takes a job from a seller that let it lie, and gives it to another one, or the money back.

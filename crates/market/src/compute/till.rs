@@ -107,7 +107,10 @@ impl Gateway {
         let why = "The payment was refused; nothing was charged. Request a new quote.";
         let details = object(&[("reason", or_null(reason))]);
         let answer = detailed(400, "FACILITATOR_RESPONSE_INVALID", why, &details);
-        Ok(Decision { answer: Answer::Reply(answer), changes: unpaid((row, true), &job, tick) })
+        Ok(Decision {
+            answer: Answer::Reply(answer),
+            changes: unpaid(row, &job, Unpaid::Refused, tick),
+        })
     }
 
     /// Takes a payment that the gate forwarded.
@@ -331,27 +334,29 @@ impl Gateway {
     }
 }
 
+/// How a payment that was sent to the till did not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unpaid {
+    /// The gate refused it for certain.
+    Refused,
+    /// Nothing was heard of it.
+    Unheard,
+}
+
 /// What ends a job whose payment did not come: the seat is free. A payment of the buyer's that was
 /// refused ends the quote; after one that was never heard of it can be paid until its end where a
 /// seat is left, because a stranger may have shown an old one. What anyone may have made up takes no
 /// seat either, and is no news.
-pub(super) fn unpaid(
-    (quote, is_refused): (QuoteRow, bool),
-    job: &JobRow,
-    tick: Now<'_>,
-) -> Vec<Change> {
+pub(super) fn unpaid(quote: QuoteRow, job: &JobRow, how: Unpaid, tick: Now<'_>) -> Vec<Change> {
     let gone = Change::JobGone(job.id.clone());
-    let is_forgeable = job.signer == Signer::Unknown && !planted(Mutant::ForgeriesEndQuotes);
     let is_in_time = tick.now < quote.until;
-    let is_over = is_refused || planted(Mutant::ReplaysEndQuotes);
-    let state = match (is_in_time && (is_forgeable || !is_over), is_forgeable) {
-        (true, true) => {
-            let open = QuoteRow { state: QuoteState::Open, ..quote };
-            return Vec::from([gone, Change::Quote(Box::new(open))]);
-        }
-        (true, false) => QuoteState::Displaced,
-        (false, _) => QuoteState::Lapsed,
-    };
+    let is_forgeable = job.signer == Signer::Unknown && !planted(Mutant::ForgeriesEndQuotes);
+    if is_forgeable && is_in_time {
+        let open = QuoteRow { state: QuoteState::Open, ..quote };
+        return Vec::from([gone, Change::Quote(Box::new(open))]);
+    }
+    let is_payable = how == Unpaid::Unheard && is_in_time && !planted(Mutant::ReplaysEndQuotes);
+    let state = if is_payable { QuoteState::Displaced } else { QuoteState::Lapsed };
     let event = event(EventKind::Failed, tick).job(&job.id).payment(&quote.id);
     let event = event.seller(&job.seller).done();
     Vec::from([gone, event, Change::Quote(Box::new(QuoteRow { state, ..quote }))])
