@@ -78,13 +78,14 @@ impl Treasury {
                         let told = notice::decision_inconclusive(&decision, &attempt, scene.now);
                         changes.push(Change::Outbox(told));
                     }
-                    // Nothing is left to find, nor to send again.
-                    let is_over = attempt.due.is_none();
-                    changes.push(if is_over {
-                        ended(attempt)
-                    } else {
-                        Change::Attempt(Box::new(attempt))
-                    });
+                    if attempt.due.is_some() {
+                        changes.push(Change::Attempt(Box::new(attempt)));
+                        continue;
+                    }
+                    // Nothing is left to find, nor to send again. What got an answer is over then.
+                    decision.open = is_open;
+                    changes.push(ended(attempt));
+                    changes.push(Change::Decision(Box::new(decision)));
                 }
                 // It was sent again for a delivery that did not come.
                 (Money::Spent, Stage::Executing) => {
@@ -93,8 +94,9 @@ impl Treasury {
                     changes.extend(self.conclude(held, Outcome::lost(), None, scene).changes);
                 }
                 (Money::Spent | Money::Void, _) => {
-                    attempt.due = None;
+                    (attempt.due, decision.open) = (None, false);
                     changes.push(ended(attempt));
+                    changes.push(Change::Decision(Box::new(decision)));
                 }
             }
         }

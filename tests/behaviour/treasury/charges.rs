@@ -1,10 +1,10 @@
 //! MPP charges, and merchants that ask anew each time.
 
-use farebox_core::treasury::message::{Answer, Command, Order};
+use farebox_core::treasury::message::{Answer, Order};
 use farebox_core::treasury::row::Stage;
 use serde_json::{Value, json};
 
-use super::world::{BUYER_KEY, START, World, accept, request, terms, variables};
+use super::world::{BUYER_KEY, START, World, accept, lost, request, terms, variables};
 use crate::mpp_client;
 
 /// A world whose merchant speaks MPP.
@@ -22,11 +22,6 @@ fn charged(id: &str) -> Value {
         "request": {"url": "https://shop.example/report", "method": "GET"},
         "challenge": {"protocol": "x402", "headers": {"www-authenticate": challenge}},
     })
-}
-
-fn lost(order: &Order) -> Command {
-    let (attempt, fence) = (order.attempt.clone(), order.fence);
-    Command::Lost { attempt, fence, sent: true }
 }
 
 fn credentials(order: &Order) -> usize {

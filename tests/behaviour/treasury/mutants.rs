@@ -101,6 +101,7 @@ pub const TABLE: &[Row] = &[
         KeysNeverShowReceipts,
         undelivered::what_the_chain_shows_as_paid_is_sent_again_for_a_day_and_has_its_receipt
     ),
+    row!(ReplacedAnswersCount, undelivered::an_answer_that_another_one_replaces_takes_no_room),
     row!(RepeatsForgetReceipts, undelivered::what_was_paid_stays_known_when_it_is_sent_again),
     row!(AnyVersionIsServed, access::clients_outside_of_the_range_of_versions_are_not_served),
     row!(ReceiptsOfOthers, access::a_receipt_is_read_by_its_own_agent_alone),

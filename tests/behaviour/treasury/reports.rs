@@ -10,15 +10,12 @@ use farebox_core::treasury::row::Money;
 use farebox_core::treasury::{Job, Turn};
 use serde_json::{Value, json};
 
-use super::world::{BUYER_KEY, TRANSACTION, World, keyed, plain, request, settled, variables};
+use super::world::{
+    BUYER_KEY, TRANSACTION, World, keyed, lost, plain, request, settled, variables,
+};
 
 fn report(order: &Order) -> (String, u64) {
     (order.attempt.clone(), order.fence)
-}
-
-fn lost(order: &Order) -> Command {
-    let (attempt, fence) = report(order);
-    Command::Lost { attempt, fence, sent: true }
 }
 
 fn money(world: &World) -> Money {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::reports::prepared;
 use super::world::{
-    self, BUYER_KEY, START, TESTER_KEY, TRANSACTION, World, caller, plain, settled,
+    self, BUYER_KEY, START, TESTER_KEY, TRANSACTION, World, caller, lost, plain, settled,
 };
 
 /// A request that the merchant may be asked for twice.
@@ -25,11 +25,6 @@ fn keyed(amount: &str, key: &str) -> Value {
     let mut body = request(amount);
     body["idempotencyKey"] = json!(key);
     body
-}
-
-fn lost(order: &Order) -> Command {
-    let (attempt, fence) = (order.attempt.clone(), order.fence);
-    Command::Lost { attempt, fence, sent: true }
 }
 
 /// Answers that say nothing of the money.
@@ -108,6 +103,22 @@ fn an_agent_lists_what_it_has_paid_and_not_got() {
 }
 
 #[test]
+pub fn an_answer_that_another_one_replaces_takes_no_room() {
+    let mut world = World::new();
+    let long = "x".repeat(20_000);
+    let mut order = world.order(&keyed("10000", "k"));
+    world.answered(&order, settled(424, &long));
+    let kept = world.rows.kept_answers.bytes;
+    assert!(kept >= 20_000, "{kept}");
+    for _ in 0..3 {
+        order = world.order(&keyed("10000", "k"));
+        assert_eq!(world.rows.kept_answers.bytes, 0);
+        world.answered(&order, settled(424, &long));
+        assert_eq!(world.rows.kept_answers.bytes, kept);
+    }
+}
+
+#[test]
 pub fn who_asks_again_under_way_sends_nothing() {
     let mut world = World::new();
     let order = world.order(&request("10000"));
@@ -170,6 +181,9 @@ fn a_day_after_what_was_paid_and_not_delivered_the_same_request_is_another_purch
     let found = Finding::Transferred { transaction, block: 9, log_index: 0 };
     world.read(&order.attempt, order.fence, &found);
     world.now = START + 86_400;
+    assert!(world.rows.decisions.values().all(|row| row.open));
+    assert!(world.alarm().is_empty());
+    assert!(world.rows.parcels.is_empty() && world.rows.decisions.values().all(|row| !row.open));
     assert!(matches!(world.ask(BUYER_KEY, &request("10000")), Answer::Prepare(_)));
     assert_eq!(world.rows.attempts.len(), 2);
 }

@@ -306,6 +306,12 @@ pub fn keyed(amount: &str, key: &str) -> Value {
     body
 }
 
+/// The report that no answer came to an order that had left.
+pub fn lost(order: &Order) -> Command {
+    let (attempt, fence) = (order.attempt.clone(), order.fence);
+    Command::Lost { attempt, fence, sent: true }
+}
+
 /// An answer without a settlement.
 pub fn plain(status: u32, body: &str) -> MerchantAnswer {
     let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];

@@ -109,6 +109,8 @@ macro_rules! treasury {
             ConfirmedIsDelivered,
             /// What was known to be paid is forgotten when it is sent again.
             RepeatsForgetReceipts,
+            /// An answer that another one replaced counts as kept.
+            ReplacedAnswersCount,
             /// A decision never shows the receipt that the chain gave it.
             KeysNeverShowReceipts,
             /// An approval does not end.

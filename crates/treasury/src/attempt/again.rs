@@ -3,12 +3,12 @@
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
-use alloc::vec::Vec;
 
 use serde_json::Value;
 
 use crate::answer::{DecisionAnswer, EXECUTING};
 use crate::books::{Change, Rows};
+use crate::keep::answers;
 use crate::message::Answer;
 use crate::row::{AttemptRow, DecisionRow, Parcel, Stage};
 use crate::undelivered::{can_be_sent, stands};
@@ -25,10 +25,11 @@ impl Treasury {
         mut decision: DecisionRow,
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
-        let is_over = decision.stage != Stage::Final || !decision.open || decision.is_payout();
+        if decision.stage != Stage::Final || !decision.open || decision.is_payout() {
+            return Ok(Decision::reply(self.reply(&decision)));
+        }
         let attempt = books.attempt(&decision.attempt)?;
         let attempt = attempt.filter(|it| stands(it, scene.now) && can_be_sent(it, scene.now));
-        let parcel = books.parcel(&decision.attempt)?;
         // Of a request without an answer no one knows what the merchant has done, but that it may be
         // asked for twice.
         let is_safe = |parcel: &Parcel| {
@@ -36,8 +37,8 @@ impl Treasury {
                 || decision.outcome != "inconclusive"
                 || planted(Mutant::PostsAreRepeated)
         };
-        let parcel = parcel.filter(is_safe);
-        let (false, Some(mut attempt), Some(parcel)) = (is_over, attempt, parcel) else {
+        let parcel = books.parcel(&decision.attempt)?.filter(is_safe);
+        let (Some(mut attempt), Some(parcel)) = (attempt, parcel) else {
             return Ok(Decision::reply(self.reply(&decision)));
         };
         // Whoever held it holds it no more.
@@ -45,12 +46,14 @@ impl Treasury {
         attempt.resends = attempt.resends.saturating_add(1);
         attempt.lease = Some(scene.now.plus(self.send_secs).plus(SLACK_SECS).secs());
         attempt.due = attempt.lease;
+        let mut changes = answers::taken(books, &mut decision)?;
         decision.stage = Stage::Executing;
         DecisionAnswer::new("executing", "payment_execution_in_progress", EXECUTING)
             .write(&mut decision, scene.now.secs());
         let order = self.order(&attempt, &parcel, scene.now);
-        let changes = [Change::Attempt(Box::new(attempt)), Change::Decision(Box::new(decision))];
-        Ok(Decision { answer: Answer::Send(Box::new(order)), changes: Vec::from(changes) })
+        changes.push(Change::Attempt(Box::new(attempt)));
+        changes.push(Change::Decision(Box::new(decision)));
+        Ok(Decision { answer: Answer::Send(Box::new(order)), changes })
     }
 
     /// Adds the receipt of what the chain shows to a decision that delivered nothing.
@@ -61,11 +64,10 @@ impl Treasury {
         }
         let request = (decision.method.as_str(), decision.url.as_str());
         let receipt = self.receipt(scene.organization, request, attempt);
-        let body = json::parse_with(decision.body.as_bytes(), usize::MAX).ok();
-        let Some((receipt, Some(mut body))) = receipt.zip(Some(body)) else { return };
-        if let Some(members) = body.as_object_mut() {
-            members.insert("receipt".into(), receipt);
-            decision.body = Value::Object(core::mem::take(members)).to_string();
+        let body = json::parse_with(decision.body.as_bytes(), usize::MAX);
+        if let (Some(receipt), Ok(Value::Object(mut members))) = (receipt, body) {
+            members.insert("receipt".to_string(), receipt);
+            decision.body = Value::Object(members).to_string();
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::budget::worth;
 use crate::decide::rules;
 use crate::merchant::{Locality, origin};
 use crate::policy::judge::{Denial, Judged, Subject};
-use crate::row::{AttemptRow, BudgetRow, DecisionRow, TokenKind, TokenRow};
+use crate::row::{AttemptRow, BudgetRow, DecisionRow, TokenKind, TokenRow, Verdict};
 use crate::terms::Unpayable;
 use crate::{Now, Treasury};
 use farebox_base::mutant::{Mutant, planted};
@@ -33,7 +33,7 @@ impl Treasury {
             return denied("Policy denied: the agent was disabled.");
         }
         if !is_served(books, attempt, scene.now)? && !planted(Mutant::RevokedWhileAsked) {
-            return denied("Policy denied: the token or its key was revoked.");
+            return denied("Policy denied: the token has ended, or it or its key was revoked.");
         }
         if planted(Mutant::RulesChangeWhileAsked) {
             return Ok(None);
@@ -42,6 +42,11 @@ impl Treasury {
         let Some(origin) = origin(&decision.url, locality) else {
             return denied("Policy denied: requests to this URL are not allowed.");
         };
+        let review = match &decision.review {
+            Some(id) => books.review(id)?,
+            None => None,
+        };
+        let is_reviewed = review.is_some_and(|review| review.verdict == Verdict::Used);
         for scope in attempt.scopes() {
             let rules = rules(books, &scope)?;
             let subject = Subject { offer, origin: &origin, now: scene.now };
@@ -49,7 +54,6 @@ impl Treasury {
             let row = row.unwrap_or_else(|| BudgetRow::new(scope.clone(), scene.now));
             let row = without(row.at(scene.now), attempt, offer);
             let judged = rules.judge(&scope, subject);
-            let is_reviewed = decision.review.is_some();
             let reason = match (judged, rules.afford(&row, offer)) {
                 (Err(Denial { reason, .. }), _) | (Ok(_), Err(Denial { reason, .. })) => reason,
                 (Ok(Judged::Review), Ok(_)) if !is_reviewed => {

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::books::{Change, Rows};
 use crate::merchant::REMOVED;
+use crate::row::DecisionRow;
 use farebox_base::encoding::json::parse_with;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -74,6 +75,17 @@ pub(crate) fn keep<B: Rows>(
     kept.due = Some(kept.due.map_or(due, |known| known.min(due)));
     changes.push(Change::KeptAnswers(kept));
     Ok(())
+}
+
+/// Takes out the answer of a decision that another one replaces.
+pub(crate) fn taken<B: Rows>(books: &B, row: &mut DecisionRow) -> Result<Vec<Change>, B::Error> {
+    let is_counted = row.leaves.take().is_some() && !planted(Mutant::ReplacedAnswersCount);
+    let Some((_, bytes)) = without(&row.body).filter(|_| is_counted) else {
+        return Ok(Vec::new());
+    };
+    let mut kept = books.kept_answers()?;
+    kept.bytes = kept.bytes.saturating_sub(bytes);
+    Ok(Vec::from([Change::KeptAnswers(kept)]))
 }
 
 /// Takes out some of the answers whose time has come, or that are too many, if that is due.
