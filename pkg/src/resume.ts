@@ -6,7 +6,7 @@ import { told, type SentPayment } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
 import type { Receipt, Resuming } from './options.js';
 import type { Plain } from './request.js';
-import { sentIn, withoutSent, withSent } from './sent.js';
+import { isUnended, sentIn, withoutSent, withSent } from './sent.js';
 import { update, type Store } from './store.js';
 
 /** A payment that was sent, as the store has it. */
@@ -49,9 +49,6 @@ type Facts = Pick<Trail, 'policy' | 'method' | 'endpoint' | 'identifier' | 'broa
 type Row = { readonly name: string; readonly trail: Trail };
 
 const MINE = 'fetch ';
-/** How much clocks may differ, seconds. */
-const LATE_SECS = 60;
-
 /**
  * The option `resume`: a payment whose outcome is open is sent again by the next call for the same request, after a crash, a
  * reload or an error.
@@ -122,7 +119,7 @@ class OpenPayments {
 
   /** Leaves it open: the same request sends it again, unless it can no longer be charged. */
   async leave(row: Row): Promise<void> {
-    if (this.#now() > row.trail.ends + LATE_SECS) await this.close(row, null);
+    if (!isUnended(row.trail.ends, this.#now())) await this.close(row, null);
     this.#mine.delete(row.name);
   }
 }

@@ -4,7 +4,9 @@ import { unusable } from './error.js';
 /** What it is for, unix seconds of its last change, whether its fate is not known yet, and what is kept of it. */
 export type SentRow = readonly [key: string, at: number, open: boolean, text: string];
 
-/** How many whose fate is known are kept, and characters of all rows together. */
+/** Seconds after the end of a payment in which it may still be charged: clocks differ. */
+export const LATE_SECS = 60;
+/** How many are kept whose fate is known or that have ended, and characters of all rows together. */
 const MOST_KNOWN = 256;
 const MAX_TEXT = 4 * 1024 * 1024;
 
@@ -13,9 +15,9 @@ export function sentIn(record: string | undefined): readonly SentRow[] {
   return (read(record)['sent'] ?? []) as SentRow[];
 }
 
-/** The record with this row in the place of an earlier one of its key; the oldest whose fate is known go first. */
+/** The record with this row in the place of an earlier one of its key; the oldest whose fate is known, or that have ended, go first. */
 export function withSent(record: string | undefined, row: SentRow): string {
-  return withRows(record, [...sentIn(record).filter(([key]) => key !== row[0]), row]);
+  return withRows(record, [...sentIn(record).filter(([key]) => key !== row[0]), row], row[1]);
 }
 
 /** The record without the row of this key. */
@@ -23,15 +25,25 @@ export function withoutSent(record: string | undefined, key: string): string {
   return withRows(record, sentIn(record).filter(([known]) => known !== key));
 }
 
-function withRows(record: string | undefined, rows: readonly SentRow[]): string {
-  let known = rows.filter(([, , open]) => !open).length;
+/** Whether a payment may still be charged, as far as its row says when it ends: those of channels do not. */
+export function isUnended(ends: number | undefined, now: number): boolean {
+  return now <= (ends ?? Infinity) + LATE_SECS;
+}
+
+function withRows(record: string | undefined, rows: readonly SentRow[], now = 0): string {
   let length = rows.reduce((sum, [key, , , text]) => sum + key.length + text.length, 0);
-  const kept = rows.filter(([key, , open, text], at) => {
-    const stays = open || at === rows.length - 1 || known <= MOST_KNOWN && length <= MAX_TEXT;
+  const isFull = rows.length > MOST_KNOWN || length > MAX_TEXT;
+  // What is open is read only where there is too much of it.
+  const waits = ([, , open, text]: SentRow): boolean => open && (!isFull || isUnended((JSON.parse(text) as { ends?: number }).ends, now));
+  const waiting = new Set(rows.filter(waits));
+  let known = rows.length - waiting.size;
+  const kept = rows.filter((row, at) => {
+    const [key, , , text] = row;
+    const stays = waiting.has(row) || at === rows.length - 1 || known <= MOST_KNOWN && length <= MAX_TEXT;
     if (!stays) [known, length] = [known - 1, length - key.length - text.length];
     return stays;
   });
-  // Those that are open are never dropped: the next payment waits for them.
+  // Those that are open and may be charged are never dropped: the next payment waits for them.
   if (length > MAX_TEXT) throw unusable('budget_exhausted', 'too many payments were sent whose outcome is not known', 'send them again, or wait until they have ended');
   return JSON.stringify({ ...read(record), v: 2, sent: kept });
 }

@@ -179,6 +179,7 @@ test('what was settled and not delivered has a receipt', async () => {
   const { client } = local();
   const error = await failed(client.executePreparedRequest(await ready(client)));
   assert.deepEqual([error.kind, error.response.status, error.receipt?.reconciliationStatus], ['paid_fulfillment_failed', 424, 'required']);
+  assert.deepEqual((await client.lookupReceipt(error.receipt?.receiptId ?? '')).receipt, error.receipt);
 });
 
 test('bytes arrive as they were bought', async () => {

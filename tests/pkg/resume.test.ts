@@ -139,6 +139,25 @@ test('a refusal and an error of the server leave it open until it can no longer 
   assert.deepEqual([await failed(), await failed(), signer.asked.length], [500, 500, 2]);
 });
 
+test('what was refused and has ended gives way, so that a merchant who refuses everything fills no store', async () => {
+  let seconds = Date.now() / 1000;
+  const store = memoryStore();
+  const { fetch, signer } = payer(store, { now: () => seconds });
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.writeHead(404).end());
+  for (let call = 0; call < 300; call += 1) {
+    assert.equal((await fetch(`${shop.url}/none-${call}`)).status, 404);
+    seconds += 10;
+  }
+  const rows = await sentPayments(store);
+  // Those of the last two minutes may still be charged; 256 others are kept.
+  assert.ok(rows.length >= 256 && rows.length <= 256 + 13, String(rows.length));
+  assert.ok(rows.some(({ url }) => url.endsWith('/none-290')) && !rows.some(({ url }) => url.endsWith('/none-0')));
+  const { length } = signer.asked;
+  shop.answers = honest;
+  assert.equal(await (await fetch(`${shop.url}/none-299`)).text(), GOODS);
+  assert.equal(signer.asked.length, length, 'the one that may be charged is sent again');
+});
+
 /** What a server of the published library answers while a settlement that was sent is not over. */
 const PENDING = Buffer.from(JSON.stringify(settlement({ success: false, errorReason: 'settlement_pending' }))).toString('base64');
 

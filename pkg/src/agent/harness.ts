@@ -124,7 +124,7 @@ export class AgentHarness {
     this.#ttlMs = preparedTtlMs;
     this.#now = now;
     this.#createId = createPreparedId;
-    this.#records = new Records(store, maxRecords);
+    this.#records = new Records(store, maxRecords, now);
   }
 
   /** Prepares a request, pays nothing, and keeps it under a new id. An older one for the same endpoint is superseded. */
@@ -225,7 +225,7 @@ export class AgentHarness {
       outcome = error.details;
     }
     const result = await resultOf(preparedId, outcome, prepared);
-    await this.#become(preparedId, 'finish', result, await this.#openUntil(result, prepared, idempotencyKey));
+    await this.#become(preparedId, 'finish', result, this.#openUntil(result));
     return structuredClone(result);
   }
 
@@ -271,12 +271,11 @@ export class AgentHarness {
     return JSON.parse(wasm.judge(id, state, Date.parse(expiresAt), supersededByPreparedId, prepared?.nextAction ?? '', this.#now().getTime())) as Verdict;
   }
 
-  /** Until when an outcome leaves a payment open, unix milliseconds; undefined if it does not. */
-  async #openUntil({ sdkOutcomeKind: kind }: AgentHarnessExecutedResult, { request }: Kept['prepared'], key: string | undefined): Promise<number | undefined> {
+  /** Until when an outcome leaves a payment open, unix milliseconds; undefined if it does not. A client that knows its open payments says so itself. */
+  #openUntil({ sdkOutcomeKind: kind }: AgentHarnessExecutedResult): number | undefined {
     if (OPEN_OUTCOMES.includes(kind)) return Infinity;
-    if (!UNDELIVERED.includes(kind)) return undefined;
-    if (this.#client.openPayment === undefined) return this.#now().getTime() + UNDELIVERED_MS;
-    return await this.#client.openPayment(request) === key ? Infinity : undefined;
+    const isUndelivered = UNDELIVERED.includes(kind) && this.#client.openPayment === undefined;
+    return isUndelivered ? this.#now().getTime() + UNDELIVERED_MS : undefined;
   }
 
   async #become(preparedId: string, event: 'lose' | 'finish', executionResult?: AgentHarnessExecutedResult, until?: number): Promise<void> {
@@ -311,7 +310,7 @@ const UNDELIVERED_MS = 600_000;
 /** The record under the key, and with the terms, of a payment for the same request that is open; otherwise as it is. */
 function resumed(record: Kept, records: ReadonlyMap<string, Kept>, openKey: string | undefined, now: Date): Kept {
   if (record.attempted === true || record.prepared.kind !== 'ready') return record;
-  const alike = [...records.values()].filter((other) => other.preparedId !== record.preparedId && other.digest !== undefined && other.digest === record.digest && isOpen(other) && now.getTime() < (other.openUntil ?? Infinity));
+  const alike = [...records.values()].filter((other) => other.preparedId !== record.preparedId && other.digest !== undefined && other.digest === record.digest && isOpen(other, now));
   const other = alike.find(({ idempotencyKey }) => idempotencyKey === openKey) ?? alike.at(-1);
   if (other !== undefined) return { ...record, attempted: true, prepared: other.prepared, ...(other.idempotencyKey === undefined ? {} : { idempotencyKey: other.idempotencyKey }) };
   if (openKey !== undefined) return { ...record, attempted: true, idempotencyKey: openKey };

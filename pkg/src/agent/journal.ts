@@ -1,6 +1,6 @@
 /** Payments that were sent, by the key of their request: what is sent again are the same bytes. */
 import type { Proposal } from '../options.js';
-import { sentIn, withSent } from '../sent.js';
+import { isUnended, sentIn, withSent } from '../sent.js';
 import { update, type Store } from '../store.js';
 
 /** A payment that left. */
@@ -8,7 +8,7 @@ export type Sent = { /** What the key stands for. */ readonly request: string; r
 /** `open` while its fate is not known. */
 type Entry = readonly [key: string, sent: Sent, open?: boolean];
 
-/** How many are kept in this process, and in a store of their own; the oldest go first, those that are open last of all. */
+/** How many are kept in this process, and in a store of their own; the oldest go first, and those that are open and may be charged stay. */
 const MOST = 1000;
 /** Begins the keys of a journal in the record of the budget. */
 const MINE = 'agent ';
@@ -19,14 +19,18 @@ export type JournalStores = {
   readonly sent?: Store | undefined;
   /** Or else that of the budget. */
   readonly store?: Store | undefined;
+  /** Unix seconds [the clock]. */
+  readonly now?: (() => number) | undefined;
 };
 
 export class Journal {
   readonly #own: Store | undefined;
   readonly #store: Store | undefined;
+  readonly #now: () => number;
   readonly #known = new Map<string, { readonly sent: Sent; readonly open: boolean }>();
 
-  constructor({ sent, store }: JournalStores) {
+  constructor({ sent, store, now = () => Date.now() / 1000 }: JournalStores) {
+    this.#now = now;
     this.#own = sent;
     this.#store = sent ?? store;
   }
@@ -58,9 +62,9 @@ export class Journal {
     });
     if (standing !== sent) return standing;
     this.#known.set(key, { sent, open: true });
-    for (const [oldest, { open }] of this.#known) {
+    for (const [oldest, it] of this.#known) {
       if (this.#known.size <= MOST) break;
-      if (!open) this.#known.delete(oldest);
+      if (!it.open || !isUnended(it.sent.ends, this.#now())) this.#known.delete(oldest);
     }
     return sent;
   }
@@ -87,10 +91,11 @@ export class Journal {
       const next = change(entries);
       if (next === undefined) return undefined;
       const [key, sent, open = false] = next;
-      if (this.#own === undefined) return withSent(record, [`${MINE}${key}`, Math.floor(Date.now() / 1000), open, JSON.stringify(sent)]);
+      if (this.#own === undefined) return withSent(record, [`${MINE}${key}`, Math.floor(this.#now()), open, JSON.stringify(sent)]);
       const all = [...entries.filter(([known]) => known !== key), next];
       let drops = all.length - MOST;
-      return JSON.stringify(all.filter(([, , isOpen]) => isOpen === true || (drops -= 1) < 0));
+      const waits = ([, it, isOpen]: Entry): boolean => isOpen === true && isUnended(it.ends, this.#now());
+      return JSON.stringify(all.filter((entry) => waits(entry) || (drops -= 1) < 0));
     });
   }
 

@@ -20,6 +20,7 @@ import { fieldsOf, linesOf } from './heads.js';
 import { Journal, type Sent } from './journal.js';
 import { answerOf, FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
 import { paidUrl } from '../request.js';
+import { isUnended } from '../sent.js';
 import { initOf, preparedOf, requestOf } from './request.js';
 
 /** What both back ends can do. */
@@ -67,6 +68,7 @@ export class LocalAgentClient implements AgentBackEnd {
   readonly #flights = new Map<string, { readonly request: string; readonly ends: Promise<Outcome | PaidResponse> }>();
   /** What ended, by key; the oldest goes first. */
   readonly #outcomes = new Map<string, Outcome>();
+  readonly #receipts = new Map<string, SdkReceipt>();
   /** The key of a prepared request that was given none. */
   readonly #keys = new WeakMap<object, string>();
 
@@ -151,15 +153,15 @@ export class LocalAgentClient implements AgentBackEnd {
 
   /** A receipt of this process. */
   async lookupReceipt(receiptId: string): Promise<SdkReceiptResponse> {
-    for (const { decision } of this.#outcomes.values()) {
-      if ('receipt' in decision && decision.receipt.receiptId === receiptId) return { receipt: structuredClone(decision.receipt) };
-    }
-    throw new Error('Receipt lookup failed with status 404.');
+    const receipt = this.#receipts.get(receiptId);
+    if (receipt === undefined) throw new Error('Receipt lookup failed with status 404.');
+    return { receipt: structuredClone(receipt) };
   }
 
   #begin(key: string, prepared: SdkPreparedPaidRequestReady, request: string): Promise<Outcome | PaidResponse> {
     const ends = this.#executed(key, prepared, request).then(async (told) => {
       const outcome = 'kind' in told ? told : { ...told, request };
+      if ('decision' in told && 'receipt' in told.decision) this.#remember(told.decision.receipt);
       if (!('kind' in outcome) && isFinal(outcome)) {
         await this.#journal.close(key);
         this.#outcomes.set(key, outcome);
@@ -175,6 +177,15 @@ export class LocalAgentClient implements AgentBackEnd {
     }).finally(() => { this.#flights.delete(key); });
     this.#flights.set(key, { request, ends });
     return ends;
+  }
+
+  /** Keeps a receipt, also of what was not delivered yet. */
+  #remember(receipt: SdkReceipt): void {
+    this.#receipts.set(receipt.receiptId, receipt);
+    for (const oldest of this.#receipts.keys()) {
+      if (this.#receipts.size <= MAX_OUTCOMES) break;
+      this.#receipts.delete(oldest);
+    }
   }
 
   async #executed(key: string, prepared: SdkPreparedPaidRequestReady, request: string): Promise<Settled | PaidResponse> {
@@ -275,7 +286,7 @@ export class LocalAgentClient implements AgentBackEnd {
     }
     const reason = `The payment of ${sent.proposal.amountText} was sent again, and the merchant answered ${response.status}.`;
     // It can no longer be charged, and a clock may differ by this much.
-    if (this.#now() > (sent.ends ?? Infinity) + LATE_SECS) return { ...await this.#answered(prepared, sent, response, undefined, true), isOver: true };
+    if (!isUnended(sent.ends, this.#now())) return { ...await this.#answered(prepared, sent, response, undefined, true), isOver: true };
     return { decision: { outcome: 'inconclusive', ...idsOf(key, sent), reasonCode: 'merchant_transport_lost', reason } };
   }
 
@@ -494,8 +505,6 @@ function bodyText(body: unknown): string {
 }
 
 const TERMS_CHANGED = 'terms_changed: the merchant asks for another payment than was shown; nothing was signed';
-/** Seconds after its end for which a payment still counts as open. */
-const LATE_SECS = 60;
 /** Bounds of a paid answer. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 const MAX_ANSWER_MS = 120_000;

@@ -30,7 +30,7 @@ export type Kept = {
 /** Their money may be on its way: they are never dropped. */
 const OPEN = ['executing', 'unresolved'];
 /** Whether a payment of it may be on its way. */
-export const isOpen = ({ state, open }: Kept): boolean => open === true || OPEN.includes(state);
+export const isOpen = ({ state, open, openUntil = Infinity }: Kept, now: Date): boolean => open === true && now.getTime() < openUntil || OPEN.includes(state);
 /** They may still be executed. */
 const WAITING = ['active'];
 /** Maximum characters of all records together, beside those that are open. */
@@ -39,9 +39,11 @@ const MAX_TEXT = 64 * 1024 * 1024;
 export class Records {
   readonly #store: Store | undefined;
   readonly #most: number;
+  readonly #now: () => Date;
   #known = new Map<string, Kept>();
 
-  constructor(store: Store | undefined, most: number) {
+  constructor(store: Store | undefined, most: number, now: () => Date) {
+    this.#now = now;
     this.#store = store;
     this.#most = Math.max(1, most);
   }
@@ -72,13 +74,14 @@ export class Records {
 
   /** Drops the oldest: first what is done, then what waits. */
   #prune(records: Map<string, Kept>): void {
+    const now = this.#now();
     let length = 0;
     for (const { executionResult } of records.values()) length += executionResult?.harnessDisposition === 'executed' ? executionResult.merchantResponse.body.length : 0;
     const newest = [...records.keys()].at(-1);
     for (const drops of [(state: string) => !WAITING.includes(state), (state: string) => WAITING.includes(state)]) {
       for (const record of [...records.values()]) {
         if (records.size <= this.#most && length <= MAX_TEXT) return;
-        if (isOpen(record) || !drops(record.state) || record.preparedId === newest) continue;
+        if (isOpen(record, now) || !drops(record.state) || record.preparedId === newest) continue;
         length -= record.executionResult?.harnessDisposition === 'executed' ? record.executionResult.merchantResponse.body.length : 0;
         records.delete(record.preparedId);
       }
