@@ -53,6 +53,7 @@ mod restore;
 mod session_payer;
 mod sessions;
 mod settlement;
+mod signed_again;
 mod skills;
 mod spellings;
 mod standing;

@@ -11,8 +11,8 @@ use crate::{
     agent, asked_by_link, bounded, changes, channel, channel_payer, client, clients, compute,
     config, deferred, diagnostics, faults, growth, handed, handles, ledger, limits, manners,
     metered, mpp, mpp_client, onchain, other_chains, permits, pricer, purchases, receipts,
-    redelivery, requests, restore, session_payer, settlement, skills, spellings, strain,
-    stream_payer, treasury, unproven, uploads, wallets,
+    redelivery, requests, restore, session_payer, settlement, signed_again, skills, spellings,
+    strain, stream_payer, treasury, unproven, uploads, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -28,6 +28,16 @@ macro_rules! row {
 const TABLE: &[Row] = &[
     row!(AskBegins, unproven::a_payer_with_an_open_payment_buys_nothing_at_a_price_of_their_own),
     row!(OtherBytesResume, unproven::a_repeat_with_another_signature_is_told_what_became_of_the_payment_and_moves_nothing),
+    row!(AnewForAnother, signed_again::another_request_is_not_bought_by_the_same_nonce),
+    row!(DoubtBeginsAnew, signed_again::while_it_is_open_it_is_that_payment),
+    row!(EarlierProves, signed_again::an_authorization_that_was_sent_before_fetches_nothing),
+    row!(ShownProves, signed_again::an_authorization_that_nobody_has_proven_fetches_and_begins_nothing),
+    row!(EarlierIsForgotten, signed_again::an_earlier_authorization_that_was_mined_pays_what_costs_no_more),
+    row!(ShownIsForgotten, signed_again::whichever_authorization_is_mined_there_is_one_charge_and_at_most_one_delivery),
+    row!(OldVerdictCounts, signed_again::a_verdict_that_knows_fewer_authorizations_than_the_row_says_nothing),
+    row!(LessIsPaid, signed_again::an_earlier_authorization_that_was_mined_pays_no_higher_price_and_no_other_payee),
+    row!(LessIsServed, signed_again::an_earlier_authorization_that_was_mined_pays_no_higher_price_and_no_other_payee),
+    row!(RowAsksForToday, signed_again::while_it_is_open_it_is_that_payment_whatever_it_costs_by_now),
     row!(TakenByAll, settlement::one_transaction_never_serves_two_payments),
     row!(MovedBegins, ledger::lookups::what_is_begun_elsewhere_is_not_begun_here),
     row!(HeirForEver, growth::what_was_paid_leaves_room_for_what_comes),

@@ -15,7 +15,7 @@ use super::recorded::{
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 use farebox_ledger::command::{
-    ChainVerdict, Client, Command, Envelope, Outcome, Resend, Role, VERSION,
+    ChainVerdict, Client, Command, Envelope, Outcome, Resend, Role, Signing, VERSION,
 };
 use farebox_ledger::entry::Entry;
 use farebox_ledger::inquiry::finding::Finding;
@@ -67,12 +67,12 @@ pub struct Looking {
 }
 
 /// Purpose of a look at the chain.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Purpose {
     /// A transaction was sent once more, under this fence.
     Sent { fence: u64, transaction: TxHash },
     /// The fate of a payment whose authorization ends at that time.
-    Fate { valid_before: UnixTime },
+    Fate { valid_before: UnixTime, signing: Signing },
 }
 
 impl Gate {
@@ -107,11 +107,12 @@ impl Gate {
         let (payment, known) = (&entry.payment, entry.transaction());
         match chain_query(&slot.payer, payment, first_sight(entry), known) {
             Some(query) => {
-                let valid_before = UnixTime::from_secs(payment.valid_before);
-                Looking::begin(slot, query, Purpose::Fate { valid_before })
+                let valid_before = UnixTime::from_secs(payment.last_end());
+                let signing = payment.signing.clone();
+                Looking::begin(slot, query, Purpose::Fate { valid_before, signing })
             }
             // A row that no party can be asked about waits for its deadline.
-            None => tell(slot, Command::Learn { learnt: ChainVerdict::Nothing, owner: false }),
+            None => learn(slot, ChainVerdict::Nothing, payment.signing.times),
         }
     }
 }
@@ -168,9 +169,9 @@ impl Looking {
             Purpose::Sent { fence, transaction } => {
                 report(slot, fence, settled_by_chain(&finding, transaction))
             }
-            Purpose::Fate { valid_before } => {
-                let learnt = chain_verdict(&finding, valid_before, now);
-                tell(slot, Command::Learn { learnt, owner: false })
+            Purpose::Fate { valid_before, signing } => {
+                let learnt = chain_verdict(&finding, valid_before, &signing.earlier, now);
+                learn(slot, learnt, signing.times)
             }
         }
     }
@@ -183,6 +184,10 @@ const fn first_sight(entry: &Entry) -> FirstSight {
 
 fn report(slot: Slot, fence: u64, result: Outcome) -> RecoveryStep {
     tell(slot, Command::Outcome { fence, result, client: Client::Answered, seen_block: None })
+}
+
+fn learn(slot: Slot, learnt: ChainVerdict, signed: u64) -> RecoveryStep {
+    tell(slot, Command::Learn { learnt, owner: false, signed })
 }
 
 fn tell(slot: Slot, command: Command) -> RecoveryStep {

@@ -16,7 +16,7 @@ use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::{OnChain, TransferMethod, TxHash};
 use farebox_evm::address::Address;
-use farebox_ledger::command::{ChainVerdict, Outcome, Payment};
+use farebox_ledger::command::{ChainVerdict, Outcome, Payment, SignedTerms};
 use farebox_ledger::inquiry::finding::{Finding, Verdict, verdict};
 use farebox_ledger::inquiry::transfer::{KnownParts, Transfer};
 use farebox_ledger::inquiry::{ChainQuery, Question};
@@ -183,6 +183,7 @@ pub fn settled_by_chain(finding: &Finding, transaction: TxHash) -> Outcome {
         // A transaction that is in a block and moved nothing will never move anything.
         Finding::UsedElsewhere { .. } => Outcome::Refused(REVERTED.to_owned()),
         Finding::Unconfirmed { .. }
+        | Finding::TransferredEarlier { .. }
         | Finding::TransferredLate { .. }
         | Finding::TransferredBefore { .. }
         | Finding::Cancelled { .. }
@@ -228,6 +229,7 @@ pub(super) fn question(
         from: Address::parse(payer).ok()?,
         to: Address::parse(&payment.pay_to).ok()?,
         value: Amount::from_atomic(&payment.amount).ok()?,
+        earlier: payment.signing.earlier.iter().map(moves).collect::<Option<_>>()?,
         method,
         nonce,
         seen_block: first_sight.block,
@@ -236,6 +238,11 @@ pub(super) fn question(
         confirmations: 1,
         cursor: None,
     })
+}
+
+/// The payee and the amount of an earlier authorization.
+fn moves(terms: &SignedTerms) -> Option<(Address, Amount)> {
+    Some((Address::parse(&terms.pay_to).ok()?, Amount::from_atomic(&terms.amount).ok()?))
 }
 
 /// As much of a facilitator request as [`question`] reads; `None` if it reads nothing in it.
@@ -255,9 +262,15 @@ pub(super) fn brief(request: &str) -> Option<String> {
     Some(json::text(&json::json!({ "paymentPayload": { "payload": kept } })))
 }
 
-/// A finding as a verdict for the ledger.
+/// A finding as a verdict for the ledger, about a payment whose nonce was signed before for the
+/// terms `earlier`.
 #[must_use]
-pub fn chain_verdict(finding: &Finding, valid_before: UnixTime, now: UnixTime) -> ChainVerdict {
+pub fn chain_verdict(
+    finding: &Finding,
+    valid_before: UnixTime,
+    earlier: &[SignedTerms],
+    now: UnixTime,
+) -> ChainVerdict {
     if let Finding::Cancelled { .. } | Finding::UsedElsewhere { .. } = finding
         && planted(Mutant::UsedIsPaid)
     {
@@ -265,6 +278,10 @@ pub fn chain_verdict(finding: &Finding, valid_before: UnixTime, now: UnixTime) -
     }
     match verdict(finding, valid_before, now) {
         Verdict::Captured(transaction) => ChainVerdict::Captured(transaction.to_text()),
+        Verdict::Earlier(transaction, place) => match earlier.get(place) {
+            Some(terms) => ChainVerdict::Earlier(transaction.to_text(), terms.clone()),
+            None => ChainVerdict::Nothing,
+        },
         Verdict::Late(transaction) => ChainVerdict::Late(transaction.to_text()),
         Verdict::Void => ChainVerdict::Void,
         Verdict::Early(transaction) | Verdict::Unclear(transaction) => {

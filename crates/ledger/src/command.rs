@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use farebox_base::encoding::message::{read_enum, read_struct};
 
 pub use self::answer::{Answer, Deliver, Fate, LedgerReply, LookAnswer, Replay, Resend, Resumed};
-pub use self::payment::{Leases, Mode, Payment};
+pub use self::payment::{Leases, Mode, Payment, REQUEST_DIGITS};
+pub use self::signing::{Signature, SignedTerms, Signing};
 use super::attempts::Counting;
 
 mod answer;
 mod payment;
+mod signing;
 
 /// Version of the messages this code writes; an object accepts this one and the one before.
 pub const VERSION: u8 = 1;
@@ -201,6 +203,10 @@ pub enum Command {
         learnt: ChainVerdict,
         /// Whether the request that made the row sends this and still holds the origin's response.
         owner: bool,
+        /// How often the payment had been signed again when the chain was asked: a verdict that
+        /// knows less than the row says nothing about it.
+        #[serde(default)]
+        signed: u64,
     },
     /// Reports the progress of an unsealed response.
     Fulfil {
@@ -227,7 +233,7 @@ read_enum!(Command {
     "note" => Note { payment, leases, noted },
     "seal" => Seal { fence, response; seen_block, charged },
     "outcome" => Outcome { fence, result, client; seen_block },
-    "learn" => Learn { learnt, owner },
+    "learn" => Learn { learnt, owner; signed },
     "fulfil" => Fulfil { fence, delivery },
     "release" => Release { fence, why; brief },
 });
@@ -270,6 +276,8 @@ read_enum!(Outcome {
 pub enum ChainVerdict {
     /// This payment's own transfer, found for the first time.
     Captured(String),
+    /// An earlier authorization of the same nonce moved money, by these terms.
+    Earlier(String, SignedTerms),
     /// It can never be charged again.
     Void,
     /// This payment's own transfer, before first sight, or one that may belong to another payment.
@@ -282,6 +290,7 @@ pub enum ChainVerdict {
 
 read_enum!(ChainVerdict {
     "captured" => Captured(transaction),
+    "earlier" => Earlier(transaction, terms),
     "void" => Void,
     "contradiction" => Contradiction(what),
     "late" => Late(transaction),

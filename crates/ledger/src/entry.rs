@@ -196,7 +196,12 @@ impl Entry {
             Command::Outcome { fence, result, client, seen_block } if holds(fence) => {
                 self.sees(seen_block).outcome(result, client, taken, now)
             }
-            Command::Learn { learnt, owner } => self.learn(learnt, owner, taken, now),
+            Command::Learn { signed, .. }
+                if signed != self.payment.signing.times && !planted(Mutant::OldVerdictCounts) =>
+            {
+                (self, Answer::Recorded)
+            }
+            Command::Learn { learnt, owner, .. } => self.learn(learnt, owner, taken, now),
             Command::Fulfil { fence, delivery } if holds(fence) => self.fulfil(delivery, now),
             Command::Release { fence, why, brief } if holds(fence) => self.release(why, brief, now),
             Command::Outcome { result, .. } => (self.with_evidence(&result, taken), Answer::Stale),
@@ -239,11 +244,11 @@ impl Entry {
 
     /// When the payer stops waiting for it: the end of its authorization or, if that never ends,
     /// first sight.
-    const fn ends(&self) -> UnixTime {
+    fn ends(&self) -> UnixTime {
         if self.payment.is_deferred() {
             return self.created;
         }
-        UnixTime::from_secs(self.payment.valid_before)
+        UnixTime::from_secs(self.payment.last_end())
     }
 
     /// Whether its payment has bought nothing and moved no money, as if it had never been shown.
@@ -277,8 +282,8 @@ impl Entry {
 
     /// End of the time in which a doubt about it blocks the payer's next payments.
     #[must_use]
-    pub const fn unknown_until(&self) -> UnixTime {
-        UnixTime::from_secs(self.payment.valid_before).plus(60)
+    pub fn unknown_until(&self) -> UnixTime {
+        UnixTime::from_secs(self.payment.last_end()).plus(60)
     }
 
     /// End of the time in which its refusal blocks the payer's next payments.

@@ -65,6 +65,8 @@ pub struct Question {
     pub to: Address,
     /// Atomic units, exactly.
     pub value: Amount,
+    /// Payees and amounts of the authorizations of this nonce that were signed before.
+    pub earlier: Vec<(Address, Amount)>,
     /// What the payer signed.
     pub method: TransferMethod,
     /// Nonce chosen by the payer.
@@ -144,7 +146,8 @@ impl Question {
             }
             TransferMethod::Permit2 | TransferMethod::Upto(_) => {
                 let logs = replies.transfer_logs(index, (self.asset, self.from, self.to), span)?;
-                Ok(logs.into_iter().filter(|log| self.transfer().is_moved_by(log)).collect())
+                let may_be = |log: &Log| self.each().any(|it| it.transfer().is_moved_by(log));
+                Ok(logs.into_iter().filter(may_be).collect())
             }
         }
     }
@@ -157,6 +160,33 @@ impl Question {
                 transactions.map(Call::Transaction).collect()
             }
         }
+    }
+
+    /// Questions for each authorization of the nonce alone, the last one first.
+    fn each(&self) -> impl Iterator<Item = Self> {
+        let alone = |to, value| Self { to, value, earlier: Vec::new(), ..self.clone() };
+        let first = core::iter::once(alone(self.to, self.value));
+        first.chain(self.earlier.iter().map(move |(to, value)| alone(*to, *value)))
+    }
+
+    /// The meaning of a receipt, and which of the earlier authorizations paid, if one did.
+    fn evidence_of_any(
+        &self,
+        receipt: &TransactionReceipt,
+        data: (&Replies, usize),
+        transaction: &[u8; 32],
+    ) -> Result<(Evidence, Option<usize>), Unreadable> {
+        let own = self.evidence(receipt, data, transaction)?;
+        if matches!(own, Evidence::Paid { .. }) {
+            return Ok((own, None));
+        }
+        for (index, other) in self.each().skip(1).enumerate() {
+            let found = other.evidence(receipt, data, transaction)?;
+            if matches!(found, Evidence::Paid { .. }) {
+                return Ok((found, Some(index)));
+            }
+        }
+        Ok((own, None))
     }
 
     /// The meaning of a receipt; the data of its transaction is the reply at position `data`.

@@ -88,6 +88,7 @@ impl Row {
                     Undelivered::NotFetched => "not_fetched",
                     Undelivered::Unserved => "unserved",
                     Undelivered::Resolved => "resolved",
+                    Undelivered::OtherTerms => "other_terms",
                 };
                 row.reason = Some(why.to_string());
             }
@@ -194,6 +195,7 @@ impl Row {
                     "not_fetched" => Undelivered::NotFetched,
                     "unserved" => Undelivered::Unserved,
                     "resolved" => Undelivered::Resolved,
+                    "other_terms" => Undelivered::OtherTerms,
                     _ => return None,
                 },
                 since: since()?,

@@ -49,6 +49,8 @@ pub enum Undelivered {
     Unserved,
     /// A review of the operator came to this.
     Resolved,
+    /// An earlier authorization moved less than the price, or to another payee.
+    OtherTerms,
 }
 
 /// Why the operator has to look.

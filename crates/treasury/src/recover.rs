@@ -148,6 +148,7 @@ impl Treasury {
             from: Address::parse(&attempt.from).ok()?,
             to: Address::parse(&attempt.to).ok()?,
             value: Amount::from_atomic(&attempt.value).ok()?,
+            earlier: Vec::new(),
             method: TransferMethod::Eip3009,
             nonce: hex::decode_array(&attempt.nonce).ok()?,
             seen_block: None,
@@ -275,7 +276,10 @@ impl Treasury {
                 }
                 attempt.why = Some("unused".to_string());
             }
-            (_, Verdict::Unclear(_)) => attempt.why = Some("unclear".to_string()),
+            // An attempt is signed once.
+            (_, Verdict::Earlier(..) | Verdict::Unclear(_)) => {
+                attempt.why = Some("unclear".to_string())
+            }
             (Finding::Unreadable(why), _) => attempt.why = Some(why.code().to_string()),
             (_, Verdict::Open | Verdict::Unreadable) => {
                 attempt.why = Some("open".to_string());

@@ -115,7 +115,7 @@ impl LedgerRows {
         let (payment, leases, row) = (&entry.payment, entry.leases, Row::of(entry));
         let query = "INSERT INTO payments VALUES
             (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-             ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+             ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let values = vec![
             slot.payer.as_str().into(),
             slot.key.as_str().into(),
@@ -157,6 +157,7 @@ impl LedgerRows {
             payment.client.as_str().into(),
             number(u64::from(is_open)),
             owned(entry),
+            payment.signing.to_text().into(),
         ];
         self.sql.exec(query, values).map(|_| ())
     }

@@ -5,7 +5,9 @@ use std::collections::{HashSet, VecDeque};
 use std::fmt::{self, Write};
 use std::hash::{DefaultHasher, Hasher};
 
-use farebox_core::ledger::command::{Client, Deliver, Delivery, Failure, Mode, Outcome, Resend};
+use farebox_core::ledger::command::{
+    Client, Deliver, Delivery, Failure, Mode, Outcome, Resend, Signature, Signing,
+};
 use farebox_core::ledger::entry::Taken;
 use farebox_core::ledger::row::Row;
 use farebox_core::ledger::{Answer, Command, Entry, OtherPayments};
@@ -55,6 +57,12 @@ struct Model {
     mode: Mode,
     /// Whether its facilitator settles later, and names no transaction.
     deferred: bool,
+    /// Whether the repeat was signed again, with a later end.
+    anew: bool,
+    /// Whether a send had no known outcome.
+    doubted: bool,
+    /// How often a response was handed out that was not stored before.
+    firsts: u8,
     entry: Option<Entry>,
     now: u64,
     used: bool,
@@ -96,6 +104,9 @@ impl Model {
         Self {
             mode,
             deferred: false,
+            anew: false,
+            doubted: false,
+            firsts: 0,
             entry: None,
             now: NOW,
             used: false,
@@ -113,10 +124,26 @@ impl Model {
 
     /// All that tells this state from others, as a number.
     fn key(&self) -> u64 {
-        let Self { mode: _, deferred: _, entry, now, used, pending, actors, bytes, .. } = self;
+        let Self {
+            mode: _,
+            deferred: _,
+            anew: _,
+            doubted,
+            firsts,
+            entry,
+            now,
+            used,
+            pending,
+            actors,
+            bytes,
+            ..
+        } = self;
         let Self { runs, copies, streamed, crashes, ticks, faults, .. } = self;
-        let row = entry.as_ref().map(|entry| (Row::of(entry), &entry.payment.request));
+        let row = entry
+            .as_ref()
+            .map(|entry| (Row::of(entry), &entry.payment.request, &entry.payment.signing));
         let counts = (now, used, pending, runs, streamed, crashes, ticks, faults);
+        let counts = (counts, doubted, firsts);
         let mut key = Hashed::default();
         write!(key, "{row:?}{actors:?}{copies:?}{counts:?}{bytes:?}").unwrap();
         key.0.finish()
@@ -219,6 +246,10 @@ impl Model {
 
     fn serve(&mut self, i: usize, whole: bool) -> Result<(), String> {
         self.hand_out(i)?;
+        self.firsts += 1;
+        if self.firsts > 1 {
+            return Err("served twice by one payment".to_owned());
+        }
         if !whole {
             self.actors[i].place = Place::Stream;
         }
@@ -228,6 +259,7 @@ impl Model {
     /// Somebody is told to sign anew: right only if nothing was ever submitted by us.
     fn fresh_terms(&self) -> Result<(), String> {
         match &self.bytes {
+            Some(_) if self.anew && !self.doubted => Ok(()),
             Some(_) => Err("fresh terms although money may move".to_owned()),
             None => Ok(()),
         }
@@ -286,6 +318,10 @@ impl Model {
                 if m.deferred {
                     payment.valid_before = NEVER.secs();
                 }
+                if m.anew && i == 2 {
+                    payment.valid_before += 500;
+                    payment.signing = Signing::first(Signature::Proven);
+                }
                 let command = Command::Claim {
                     payment: Box::new(payment),
                     leases: LEASES,
@@ -324,7 +360,7 @@ impl Model {
                 for outcome in [Some(true), Some(false), None] {
                     go(&|m| {
                         m.runs += 1;
-                        if m.runs > 1 {
+                        if m.runs > if m.anew { 3 } else { 1 } {
                             return Err("the origin ran twice".to_owned());
                         }
                         m.actors[i].holds = outcome;
@@ -364,8 +400,13 @@ impl Model {
                 let (turn, bytes) = (*turn, bytes.clone());
                 let sent = |m: &mut Self, result: Outcome| {
                     m.actors[i].place = Place::Report(turn, result);
+                    let doubted = m.doubted;
+                    m.doubted |= matches!(m.actors[i].place, Place::Report(_, Outcome::Unknown(_)));
                     match m.bytes.replace(bytes.clone()) {
-                        Some(first) if first != bytes => Err("other bytes were sent".to_owned()),
+                        // What may have moved is never sent by other bytes.
+                        Some(first) if first != bytes && (!m.anew || doubted) => {
+                            Err("other bytes were sent".to_owned())
+                        }
                         _ => Ok(()),
                     }
                 };
@@ -495,6 +536,27 @@ fn no_interleaving_of_a_request_paid_after_serving_breaks_a_rule() {
         let states = explore(start, 2_000_000).unwrap();
         assert!(states > 50_000, "{states}");
     }
+}
+
+#[test]
+fn no_interleaving_of_a_payment_that_is_signed_again_breaks_a_rule() {
+    for mode in [Mode::After, Mode::Before] {
+        for start in starts(mode) {
+            let states = explore(Model { anew: true, ..start }, 3_000_000).unwrap();
+            assert!(states > 50_000, "{states}");
+        }
+    }
+}
+
+#[test]
+fn what_begins_anew_in_doubt_is_found() {
+    plant(Some(Mutant::DoubtBeginsAnew));
+    let found = [Mode::After, Mode::Before].into_iter().find_map(|mode| {
+        let [both, ..] = starts(mode);
+        finds(Model { anew: true, ..both }, 200_000)
+    });
+    plant(None);
+    assert!(found.is_some());
 }
 
 /// The mutants that this exploration finds.

@@ -13,7 +13,7 @@ pub mod traces;
 use std::num::NonZeroU32;
 
 use farebox_core::ledger::command::{
-    ChainVerdict, Client, Delivery, Failure, Fate, Leases, Mode, Outcome,
+    ChainVerdict, Client, Delivery, Failure, Fate, Leases, Mode, Outcome, Signing,
 };
 use farebox_core::ledger::entry::{RecoveryLog, Taken};
 use farebox_core::ledger::row::Row;
@@ -57,6 +57,7 @@ fn payment(mode: Mode, binding: &str, secret: Option<&str>, request: &str) -> Pa
         confirm: false,
         correlation: String::new(),
         client: String::new(),
+        signing: Signing::default(),
     }
 }
 
@@ -165,7 +166,7 @@ fn commands(fence: u64, mode: Mode) -> Vec<Command> {
         ChainVerdict::Nothing,
     ] {
         for owner in [false, true] {
-            commands.push(Command::Learn { learnt: learnt.clone(), owner });
+            commands.push(Command::Learn { learnt: learnt.clone(), owner, signed: 0 });
         }
     }
     for why in [Failure::NothingRan, Failure::Submitted, Failure::Origin, Failure::NotCharged] {
@@ -194,6 +195,9 @@ const TABLE: &[(&str, &[&str])] = &[
             "void",
             "closed",
             "manual",
+            // Signed again.
+            "executing",
+            "settling",
         ],
     ),
     ("settled", &["delivering", "refund_due"]),
@@ -203,10 +207,10 @@ const TABLE: &[(&str, &[&str])] = &[
         &["executing", "settling", "unknown", "settled", "refund_due", "void", "closed", "manual"],
     ),
     ("abandoned", &["executing", "settling", "unknown", "refund_due", "void", "closed", "manual"]),
-    ("closed", &["refund_due", "void", "manual"]),
+    ("closed", &["refund_due", "void", "manual", "executing", "settling"]),
     ("refund_due", &["delivering"]),
     ("delivered", &[]),
-    ("void", &[]),
+    ("void", &["executing", "settling"]),
     ("manual", &["delivering", "delivered", "refund_due"]),
     ("refunded", &[]),
     ("waived", &[]),

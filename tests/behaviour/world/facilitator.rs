@@ -121,7 +121,12 @@ impl Facilitator {
         let value = &request["paymentRequirements"]["amount"];
         let value = signed["value"].as_str().or(value.as_str()).unwrap().parse().ok();
         self.chain.now = now;
-        let fate = self.chain.fates.entry(nonce.clone()).or_default();
+        let mut fate = self.chain.fates.entry(nonce.clone()).or_default();
+        // What has moved stays as it was signed.
+        let mut spare = fate.clone();
+        if fate.transfers > 0 {
+            fate = &mut spare;
+        }
         (fate.value, fate.until, fate.permit) = (value, Some(before), permit.is_some());
         fate.to = signed["to"].as_str().map(ToOwned::to_owned);
         let facilitator = signed["witness"]["facilitator"].as_str();

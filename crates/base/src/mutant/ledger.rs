@@ -97,6 +97,26 @@ macro_rules! ledger {
             ShortStreamsAreLost,
             /// A report of its holder ends any review.
             AnyReviewEnds,
+            /// A payment that is signed again for another request begins there.
+            AnewForAnother,
+            /// A payment that is signed again begins although its outcome is unknown.
+            DoubtBeginsAnew,
+            /// Any authorization of a nonce proves to be its payer's, also one that was sent before.
+            EarlierProves,
+            /// An authorization that is not proven counts as its payer's own.
+            ShownProves,
+            /// What a nonce was signed for before is not compared with the chain.
+            EarlierIsForgotten,
+            /// What is signed again while a payment is open is not compared with the chain.
+            ShownIsForgotten,
+            /// A look at the chain from before a payment was signed again counts.
+            OldVerdictCounts,
+            /// An earlier authorization pays any later price, and any payee.
+            LessIsPaid,
+            /// What was paid by an earlier authorization for less is served.
+            LessIsServed,
+            /// What is sent again must be answered with what its repeat was signed for.
+            RowAsksForToday,
         }
     };
 }

@@ -11,6 +11,7 @@ use super::{Eligibility, PaidRequest, Step};
 use crate::diagnose::Failures;
 use crate::recorded::FirstSight;
 use crate::reply::{Body, Reply, finish_paid};
+use farebox_base::amount::Amount;
 use farebox_base::http::ResponseHead;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -161,7 +162,12 @@ impl<'g> PaidRequest<'g> {
     ) -> Option<A> {
         self.work.served = now;
         self.row.claimed = true;
-        let LedgerReply { answer, receipt, proven, tally } = reply?.into();
+        let LedgerReply { answer, receipt, proven, tally, held } = reply?.into();
+        if let Some(held) = held {
+            // Only the row knows what else its chain may show.
+            self.chain.inquired = true;
+            self.row.held = Amount::from_atomic(&held).ok();
+        }
         self.row.proven |= proven && !planted(Mutant::ProofIsUnheard);
         self.failures.streak = tally.or(self.failures.streak.take());
         if let Some(receipt) = receipt {

@@ -10,7 +10,9 @@ use super::{ChainCall, Eligibility, PaidRequest, Step};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_common::payment::OnChain;
 use farebox_common::payment::authorization::SignatureCheck;
-use farebox_ledger::command::{Command, Payment, Proving, Question, Repeat, Role};
+use farebox_ledger::command::{
+    Command, Payment, Proving, Question, Repeat, Role, Signature, Signing,
+};
 use farebox_ledger::inquiry::height;
 
 /// Milliseconds between two claims of a payer with too much in flight: an earlier payment may
@@ -126,6 +128,19 @@ impl<'g> PaidRequest<'g> {
         }
     }
 
+    /// What is known of the payer's own signature of these terms.
+    fn read_signature(&self) -> Signature {
+        let proof = &self.checked.proof;
+        match self.checked.signature {
+            // Another chain reads what was signed, or it never ends.
+            _ if proof.payer.is_none() || proof.onchain.is_some() || self.is_deferred() => {
+                Signature::Unread
+            }
+            SignatureCheck::Verified => Signature::Proven,
+            SignatureCheck::Deferred => Signature::Shown,
+        }
+    }
+
     /// Whether it would be sent to a chain of which no node is configured any more.
     fn is_out_of_reach(&self) -> bool {
         let network = self.asked.choice.terms.network.as_str();
@@ -160,6 +175,7 @@ impl<'g> PaidRequest<'g> {
             request: self.checked.proof.request.clone(),
             confirm: offer.settings.confirms && self.checked.proof.onchain.is_none(),
             client: self.asked.gate.keys.client_name(&self.asked.request.network()),
+            signing: Signing::first(self.read_signature()),
         }
     }
 }

@@ -48,6 +48,7 @@ impl<'g> PaidRequest<'g> {
             receipt: gate.receipt_id(&proof),
             place: gate.shards.first(),
             first_sight: FirstSight::now(UnixTime::from_secs(0)),
+            held: None,
             owner: false,
             proven: false,
             claimed: false,

@@ -174,7 +174,7 @@ impl<'g> Reading<'g> {
                 }
                 Next::Found(finding) => {
                     let valid_before = paid.checked.proof.valid_before;
-                    paid.learn(chain_verdict(&finding, valid_before, now), &otherwise, now)
+                    paid.learn(chain_verdict(&finding, valid_before, &[], now), &otherwise, now)
                 }
             },
             PendingRead::Node(look) => paid.looked(look, reply, now),
@@ -220,8 +220,9 @@ impl<'g> PaidRequest<'g> {
         if let ChainVerdict::Captured(text) = &learnt {
             self.work.transaction = self.named(text);
         }
-        let owner = self.row.owner;
-        self.record(Command::Learn { learnt, owner }, AfterRecord::Learnt)
+        // A row that has seen several authorizations is looked up by the alarm alone.
+        let (owner, signed) = (self.row.owner, 0);
+        self.record(Command::Learn { learnt, owner, signed }, AfterRecord::Learnt)
     }
 }
 

@@ -14,11 +14,8 @@ use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_ledger::attempts::Counting;
 use farebox_ledger::command::{
-    Asking, Command, Envelope, Leases, Mode, Proving, Question, VERSION,
+    Asking, Command, Envelope, Leases, Mode, Proving, Question, REQUEST_DIGITS, VERSION,
 };
-
-/// Digits of a binding that are of the request alone.
-const REQUEST_DIGITS: usize = 16;
 
 impl PaidRequest<'_> {
     /// The hash of the request and its terms; the first use of the payment fixes it. Its first

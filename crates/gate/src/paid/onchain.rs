@@ -224,9 +224,10 @@ impl<'g> PaidRequest<'g> {
             Finding::TransferredLate { .. } if planted(Mutant::LateIsServed) => self.signature(),
             Finding::TransferredLate { .. } => self.note(Noted::Owed, Code::RefundDueRepeat),
             Finding::TransferredBefore { .. } => self.disproved(EARLIER, now),
-            Finding::UsedElsewhere { .. } | Finding::Cancelled { .. } | Finding::Unclear { .. } => {
-                self.disproved(ELSEWHERE, now)
-            }
+            Finding::UsedElsewhere { .. }
+            | Finding::TransferredEarlier { .. }
+            | Finding::Cancelled { .. }
+            | Finding::Unclear { .. } => self.disproved(ELSEWHERE, now),
             Finding::Unused { .. } | Finding::Unconfirmed { .. } | Finding::Searching { .. } => {
                 match self.checked.proof.onchain.clone() {
                     Some(onchain) => self.look_for(&onchain, lookups),

@@ -74,6 +74,8 @@ pub(super) struct KnownRow {
     pub place: (u64, Role),
     /// For questions to the chain.
     pub first_sight: FirstSight,
+    /// What the row asks for, if this request shows another authorization of its nonce.
+    pub held: Option<Amount>,
     /// Whether this request created the row.
     pub owner: bool,
     /// Whether the request has shown the ledger the first request's secret, or a signature.

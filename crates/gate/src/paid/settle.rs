@@ -195,7 +195,8 @@ impl<'g> PaidRequest<'g> {
         let mut expected = self.checked.expected.clone();
         expected.network = network_of(self.asked.choice.terms.network.as_str(), &request);
         let charged = handed::charged(&request).and_then(|text| Amount::from_atomic(text).ok());
-        expected.amount = charged.unwrap_or(expected.amount);
+        let held = self.row.held.filter(|_| !planted(Mutant::RowAsksForToday));
+        expected.amount = charged.or(held).unwrap_or(expected.amount);
         // A repeat has not asked the origin: the row says what is charged.
         self.work.charged = self.work.charged.or(charged);
         let call = FacilitatorCall {

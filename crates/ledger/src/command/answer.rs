@@ -25,6 +25,10 @@ pub struct LedgerReply<A = Answer> {
     /// This payer's failures in a row at this route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tally: Option<FailureStreak>,
+    /// What the row asks for, atomic units, if the request shows another authorization of the same
+    /// nonce or the row has seen several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
 }
 
 impl<A: FromJson> FromJson for LedgerReply<A> {
@@ -35,13 +39,14 @@ impl<A: FromJson> FromJson for LedgerReply<A> {
             receipt: member_or_default(members, "receipt")?,
             proven: member_or_default(members, "proven")?,
             tally: member_or_default(members, "tally")?,
+            held: member_or_default(members, "held")?,
         })
     }
 }
 
 impl<A> From<A> for LedgerReply<A> {
     fn from(answer: A) -> Self {
-        Self { answer, receipt: None, proven: false, tally: None }
+        Self { answer, receipt: None, proven: false, tally: None, held: None }
     }
 }
 

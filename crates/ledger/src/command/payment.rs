@@ -8,6 +8,8 @@ use farebox_base::encoding::message::{read_enum, read_struct};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_common::payment::{NEVER, OnChain, TxHash};
 
+use super::signing::{Signature, SignedTerms, Signing};
+
 /// Moment of settlement, relative to the origin's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -61,15 +63,86 @@ pub struct Payment {
     /// it.
     #[serde(default)]
     pub client: String,
+    /// How it was signed, and the other authorizations of its nonce.
+    #[serde(default)]
+    pub signing: Signing,
 }
 
 read_struct!(Payment {
     binding, secret, mode, receipt, route, network, asset, amount, pay_to, valid_before,
     facilitator, request;
-    url, correlation, confirm, client
+    url, correlation, confirm, client, signing
 });
 
+/// Digits of a binding that are of the request alone.
+pub const REQUEST_DIGITS: usize = 16;
+
 impl Payment {
+    /// Whether `again` is another authorization of this payment's nonce, for the same request: its
+    /// payer has signed again, for another end, price or payee.
+    #[must_use]
+    pub fn is_signed_again_by(&self, again: &Self) -> bool {
+        let request = |it: &Self| {
+            let binding = it.binding.as_str();
+            String::from(binding.get(..REQUEST_DIGITS).unwrap_or(binding))
+        };
+        let is_other = again.valid_before != self.valid_before
+            || !again.pay_to.eq_ignore_ascii_case(&self.pay_to)
+            || again.amount != self.amount && again.request != self.request;
+        again.signing.by != Signature::Unread
+            && !self.is_onchain()
+            && !self.is_deferred()
+            && !again.is_deferred()
+            && again.network == self.network
+            && again.asset.eq_ignore_ascii_case(&self.asset)
+            && (request(self) == request(again) || planted(Mutant::AnewForAnother))
+            && is_other
+    }
+
+    /// Whether `again` proves to be the payer's own, by a signature that was never sent anywhere
+    /// from here: each one that was ends no later, and may stand on the chain.
+    #[must_use]
+    pub fn is_proven_anew_by(&self, again: &Self) -> bool {
+        self.is_signed_again_by(again)
+            && (again.signing.by == Signature::Proven || planted(Mutant::ShownProves))
+            && (again.valid_before > self.last_end() || planted(Mutant::EarlierProves))
+    }
+
+    /// Takes the authorization `again` in the place of the present one, which may still be mined.
+    pub(crate) fn sign_again(&mut self, mut again: Self) {
+        let known = core::mem::take(&mut self.signing);
+        again.signing = Signing { by: again.signing.by, ..known };
+        again.signing.add(self.terms());
+        *self = again;
+    }
+
+    /// What the present authorization says of the money.
+    #[must_use]
+    pub fn terms(&self) -> SignedTerms {
+        SignedTerms {
+            amount: self.amount.clone(),
+            pay_to: self.pay_to.clone(),
+            valid_before: self.valid_before,
+        }
+    }
+
+    /// What it asks for, if a request that shows `shown` does not know all that was signed for it.
+    pub(crate) fn held_beside(&self, shown: &Self) -> Option<String> {
+        let differs = self.signing.times > 0 || self.is_signed_again_by(shown);
+        differs.then(|| self.amount.clone())
+    }
+
+    /// Until when one of its authorizations may be mined, unix seconds.
+    #[must_use]
+    pub fn last_end(&self) -> u64 {
+        self.valid_before.max(self.signing.last_end())
+    }
+
+    /// Whether it may be signed once more.
+    pub(crate) const fn may_be_signed_again(&self) -> bool {
+        self.signing.has_room()
+    }
+
     /// Parses the hash of a transaction on this payment's network; `None` if `name` is malformed. A
     /// deferred payment may have none.
     #[must_use]

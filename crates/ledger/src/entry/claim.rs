@@ -2,11 +2,11 @@
 
 use alloc::string::String;
 
-use super::{Entry, begin, delivering};
+use super::{Entry, RecoveryLog, begin, delivering};
 use crate::command::{
-    Answer, Deliver, Fate, Leases, LookAnswer, Mode, Payment, Repeat, Replay, Resumed,
+    Answer, Deliver, Fate, Leases, LookAnswer, Mode, Payment, Repeat, Replay, Resumed, Signing,
 };
-use crate::state::{Requester, State};
+use crate::state::{Requester, State, Undelivered};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
@@ -33,7 +33,7 @@ impl Entry {
 
     /// Until when the payer's next authorization counts as a signature for it.
     #[must_use]
-    pub const fn heir_until(&self) -> UnixTime {
+    pub fn heir_until(&self) -> UnixTime {
         self.ends().plus(INHERIT_SECS)
     }
 
@@ -45,8 +45,16 @@ impl Entry {
         now: UnixTime,
     ) -> (Self, Answer) {
         let gives_way = self.gives_way_to(&again, now);
+        let anew = self.begins_anew(&again);
+        // What was made for these terms is settled by the new bytes, and not made once more.
+        if anew && self.keeps_response(&again) {
+            let proven = self.proves(&again);
+            self.take_again(*again.payment.clone());
+            let (entry, resumed) = self.resumed_by(&again, proven, now);
+            return (entry, resumed.into());
+        }
         let begins = match self.state {
-            _ if gives_way => true,
+            _ if gives_way || anew => true,
             State::Released => true,
             State::Abandoned if self.handed => false,
             State::Abandoned => again.idempotent || planted(Mutant::AbandonedBegins),
@@ -67,25 +75,89 @@ impl Entry {
         // id and correlation id stay those of the first request. A row that gives way came from
         // another client.
         let keeps = !gives_way || planted(Mutant::NotedSecretStays);
-        let first = self.payment.secret.take().filter(|_| keeps);
+        let first = self.payment.secret.clone().filter(|_| keeps);
         let secret = first.or(again.payment.secret.clone());
-        let receipt = self.payment.receipt.clone();
-        let correlation = core::mem::take(&mut self.payment.correlation);
-        self.payment = Payment { secret, receipt, correlation, ..*again.payment };
+        self.take_again(Payment { secret, ..*again.payment });
         self.leases = again.leases;
+        if anew {
+            (self.sealed, self.handed) = (false, false);
+            self.watch = RecoveryLog { resends: 0, read: None, ..self.watch };
+        }
         self.watch.asked |= self.payment.mode == Mode::Before;
         self.state = begin(self.payment.mode, self.leases, now);
         let fence = self.grant();
         (self, Answer::Granted { fence })
     }
 
+    /// Takes the bytes of a repeat; the receipt id and the correlation id stay those of the first
+    /// request. What was signed before and differs may still be mined.
+    fn take_again(&mut self, again: Payment) {
+        let receipt = self.payment.receipt.clone();
+        let correlation = core::mem::take(&mut self.payment.correlation);
+        let again = Payment { receipt, correlation, ..again };
+        if self.payment.is_signed_again_by(&again) {
+            self.payment.sign_again(again);
+        } else {
+            let known = core::mem::take(&mut self.payment.signing);
+            self.payment = again;
+            self.payment.signing = Signing { by: self.payment.signing.by, ..known };
+        }
+    }
+
+    /// Whether a repeat that its payer has signed again begins the payment: no money moved for it,
+    /// nobody works on it, and nothing asks for its money any more.
+    fn begins_anew(&self, again: &Repeat) -> bool {
+        let rests = matches!(
+            self.state,
+            State::Released
+                | State::Abandoned
+                | State::Refused { resend: None, .. }
+                | State::Void
+                | State::Closed
+        );
+        (rests || planted(Mutant::DoubtBeginsAnew) && matches!(self.state, State::Unknown { .. }))
+            && self.payment.is_signed_again_by(&again.payment)
+            && self.payment.may_be_signed_again()
+    }
+
+    /// Whether its stored response was made for what the repeat pays.
+    fn keeps_response(&self, again: &Repeat) -> bool {
+        let same = again.payment.amount == self.payment.amount
+            && again.payment.pay_to.eq_ignore_ascii_case(&self.payment.pay_to);
+        self.sealed && same && matches!(self.state, State::Refused { .. })
+    }
+
     /// Resumes the payment as far as possible, without beginning anything.
     #[must_use]
-    pub fn resumed(mut self, again: &Repeat, now: UnixTime) -> (Self, Resumed) {
-        if let Some(fate) = self.fate(again) {
+    pub fn resumed(self, again: &Repeat, now: UnixTime) -> (Self, Resumed) {
+        let proven = self.proves(again);
+        self.resumed_by(again, proven, now)
+    }
+
+    /// Keeps what its payer has signed again while it is open: that may be mined as well.
+    fn keep_shown(&mut self, again: &Repeat) {
+        let moves = matches!(
+            self.state,
+            State::Executing(_)
+                | State::Settling(_)
+                | State::Unknown { .. }
+                | State::Refused { .. }
+        );
+        if moves
+            && self.payment.is_proven_anew_by(&again.payment)
+            && self.payment.may_be_signed_again()
+            && !planted(Mutant::ShownIsForgotten)
+        {
+            self.payment.signing.add(again.payment.terms());
+        }
+    }
+
+    /// Resumes it for a request of which it is known whether it has proved itself.
+    fn resumed_by(mut self, again: &Repeat, proven: bool, now: UnixTime) -> (Self, Resumed) {
+        self.keep_shown(again);
+        if let Some(fate) = self.fate(again, proven) {
             return (self, fate.into());
         }
-        let proven = self.proves(again);
         match self.state.clone() {
             State::Unknown { since, sent, resend, .. } => {
                 let sender = self.repeat(proven, since, now);
@@ -107,6 +179,12 @@ impl Entry {
                 let transaction = transaction.to_text();
                 self.handed = true;
                 (self, Resumed::Replay(Replay { response: String::new(), transaction }))
+            }
+            // It paid for less than this.
+            State::RefundDue { why: Undelivered::OtherTerms, .. }
+                if !planted(Mutant::LessIsServed) =>
+            {
+                (self, Fate::RefundDue.into())
             }
             State::RefundDue { transaction, since, .. } => {
                 let heir = self.repeat(proven, since, now) != Requester::UnprovenRepeat;
@@ -143,7 +221,9 @@ impl Entry {
     /// Answers a request whose signature is not proven: the row stays as it is.
     #[must_use]
     pub fn look(&self, again: &Repeat, now: UnixTime) -> LookAnswer {
-        match (self.fate(again), &self.state) {
+        match (self.fate(again, self.proves(again)), &self.state) {
+            // Signed again: once that is proven, a claim begins it.
+            _ if self.begins_anew(again) => LookAnswer::Nothing,
             // The chain is asked first.
             _ if self.gives_way_to(again, now) && !again.last => LookAnswer::Nothing,
             (Some(fate), _) => LookAnswer::Fate(fate),
@@ -167,7 +247,7 @@ impl Entry {
     }
 
     /// The final state of the payment; `None` if a repeat of this kind can still move it.
-    fn fate(&self, again: &Repeat) -> Option<Fate> {
+    fn fate(&self, again: &Repeat, proven: bool) -> Option<Fate> {
         if !self.is_for(again) {
             return Some(Fate::AlreadyUsed);
         }
@@ -177,7 +257,7 @@ impl Entry {
             State::Refused { reason, .. } if again.last || again.denied => {
                 Fate::Refused { reason: reason.clone() }
             }
-            State::Delivered { .. } if !self.sealed || (self.handed && !self.proves(again)) => {
+            State::Delivered { .. } if !self.sealed || (self.handed && !proven) => {
                 Fate::AlreadyDelivered
             }
             // It was served, and cost nothing.
@@ -221,7 +301,9 @@ impl Entry {
 
     /// Whether a repeat asks for what the first use of the payment asked for.
     fn is_for(&self, again: &Repeat) -> bool {
-        again.payment.binding == self.payment.binding || planted(Mutant::NoBinding)
+        again.payment.binding == self.payment.binding
+            || self.payment.is_signed_again_by(&again.payment)
+            || planted(Mutant::NoBinding)
     }
 
     /// Whether a repeat shows the first request's secret, or its payer's signature for a
@@ -233,7 +315,9 @@ impl Entry {
     /// Whether a payment, as its request shows it, proves the same.
     pub(crate) fn is_proven_by(&self, again: &Payment, wallet: bool) -> bool {
         let secret = &self.payment.secret;
-        wallet || (secret.is_some() && *secret == again.secret)
+        wallet
+            || (secret.is_some() && *secret == again.secret)
+            || self.payment.is_proven_anew_by(again)
     }
 
     /// Lets this request ask the origin for a payment made earlier.

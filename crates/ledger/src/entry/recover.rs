@@ -12,7 +12,7 @@ use super::claim::RESUME_SECS;
 use super::doubt::{Relief, relief};
 use super::note::owed;
 use super::{Entry, Taken};
-use crate::command::{Answer, ChainVerdict, Mode};
+use crate::command::{Answer, ChainVerdict, Mode, SignedTerms};
 use crate::state::{Requester, State, Undelivered, Why};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -125,7 +125,7 @@ impl Entry {
     /// doubt.
     fn read_or_close(&self, read: UnixTime, plan: &Plan) -> (UnixTime, Work) {
         let secs = plan.manual_secs.max(CLOSE_SECS);
-        let close = UnixTime::from_secs(self.payment.valid_before).plus(secs);
+        let close = UnixTime::from_secs(self.payment.last_end()).plus(secs);
         if read >= close { (close, Work::Close) } else { (read, Work::Read) }
     }
 
@@ -133,8 +133,7 @@ impl Entry {
     /// again once the chain can prove it void.
     fn next_read(&self, since: UnixTime, sent: UnixTime, plan: &Plan, now: UnixTime) -> UnixTime {
         let [soon, later] = plan.chain_secs;
-        let provable =
-            UnixTime::from_secs(self.payment.valid_before).plus(VOID_MARGIN_SECS).plus(1);
+        let provable = UnixTime::from_secs(self.payment.last_end()).plus(VOID_MARGIN_SECS).plus(1);
         let Some(read) = self.watch.read else { return sent.plus(soon) };
         let young = now < since.plus(CLOSE_WATCH_SECS);
         let usual = if young { soon } else { later };
@@ -213,7 +212,14 @@ impl Entry {
             ChainVerdict::Captured(text)
             | ChainVerdict::Contradiction(text)
             | ChainVerdict::Late(text) => self.payment.transaction(text),
+            ChainVerdict::Earlier(text, _) => self.payment.transaction(text),
             ChainVerdict::Void | ChainVerdict::Nothing => None,
+        };
+        let learnt = match learnt {
+            ChainVerdict::Earlier(text, terms) if transaction.is_some() => {
+                return self.learn_earlier(text, terms, owner, taken, now);
+            }
+            learnt => learnt,
         };
         let never_ran = matches!(self.state, State::Released) && self.payment.mode == Mode::Before;
         match (&learnt, transaction) {
@@ -240,9 +246,34 @@ impl Entry {
                 ChainVerdict::Captured(_)
                 | ChainVerdict::Contradiction(_)
                 | ChainVerdict::Late(_)
+                | ChainVerdict::Earlier(..)
                 | ChainVerdict::Nothing,
                 _,
             ) => {}
+        }
+        (self, Answer::Recorded)
+    }
+
+    /// Records that an authorization from before the last one moved money. The row then names what
+    /// moved: it pays if it covers the price, and is owed back if not.
+    fn learn_earlier(
+        mut self,
+        transaction: String,
+        terms: SignedTerms,
+        owner: bool,
+        taken: Taken,
+        now: UnixTime,
+    ) -> (Self, Answer) {
+        let covers = terms.cover(&self.payment.amount, &self.payment.pay_to);
+        let SignedTerms { amount, pay_to, .. } = terms;
+        (self.payment.amount, self.payment.pay_to) = (amount, pay_to);
+        if covers {
+            return self.learn(ChainVerdict::Captured(transaction), owner, taken, now);
+        }
+        self.watch.asked = true;
+        let since = self.doubted_since(now);
+        if let Some(transaction) = self.payment.transaction(&transaction) {
+            self.state = State::RefundDue { transaction, why: Undelivered::OtherTerms, since };
         }
         (self, Answer::Recorded)
     }

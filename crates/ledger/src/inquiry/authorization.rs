@@ -140,8 +140,8 @@ fn heads(question: &Question, replies: &Replies) -> Result<Progress, Unreadable>
         // The log search finds what this hint does not.
         let receipt = replies.receipt(3, &known.to_bytes()).ok().flatten()?;
         let place = LogPlace { transaction: known.to_bytes(), block: receipt.block };
-        let evidence = question.evidence(&receipt, (replies, 4), &place.transaction).ok()?;
-        matches!(evidence, Evidence::Paid { .. }).then_some((place, evidence))
+        let found = question.evidence_of_any(&receipt, (replies, 4), &place.transaction).ok()?;
+        matches!(found.0, Evidence::Paid { .. }).then_some((place, found))
     });
     let Some((place, evidence)) = known else {
         return Ok(Progress::Ask(AuthorizationStage::States(Heads { latest, safe })));
@@ -262,7 +262,7 @@ fn receipts(
         };
         let before = if time.is_some() { places.len().saturating_mul(2) } else { places.len() };
         let data = (replies, before.saturating_add(index));
-        found.push((*place, question.evidence(&receipt, data, &place.transaction)?, time));
+        found.push((*place, question.evidence_of_any(&receipt, data, &place.transaction)?, time));
     }
     conclude(question, heads, &found).map(Progress::Found)
 }
@@ -271,15 +271,17 @@ fn receipts(
 fn conclude(
     question: &Question,
     heads: Heads,
-    found: &[(LogPlace, Evidence, Option<UnixTime>)],
+    found: &[(LogPlace, (Evidence, Option<usize>), Option<UnixTime>)],
 ) -> Result<Finding, Unreadable> {
     let mut best: Option<(u8, Finding)> = None;
-    for (LogPlace { transaction, block }, evidence, time) in found {
+    for (LogPlace { transaction, block }, (evidence, earlier), time) in found {
         let (block, finality) = (*block, heads.finality(*block));
         let transaction = hash(transaction)?;
         let (rank, finding) = match *evidence {
             Evidence::Paid { log_index } if question.is_after_sight(block, *time) => {
-                if question.is_confirmed(block, heads.latest) {
+                if let Some(earlier) = *earlier {
+                    (5, Finding::TransferredEarlier { transaction, earlier })
+                } else if question.is_confirmed(block, heads.latest) {
                     (5, Finding::Transferred { transaction, block, log_index })
                 } else {
                     (4, Finding::Unconfirmed { transaction })

@@ -23,6 +23,13 @@ pub enum Finding {
         /// Place of the `Transfer` among the events of the block.
         log_index: u64,
     },
+    /// Paid after first sight by an authorization that was signed before the last one.
+    TransferredEarlier {
+        /// The transaction.
+        transaction: TxHash,
+        /// Its place in [`Question::earlier`](super::Question::earlier).
+        earlier: usize,
+    },
     /// A transfer, as in [`Finding::Transferred`], with too few confirmations so far.
     Unconfirmed {
         /// The transaction.
@@ -139,6 +146,8 @@ impl From<RpcError> for Unreadable {
 pub enum Verdict {
     /// Money moved for this payment.
     Captured(TxHash),
+    /// An earlier authorization, by its place in the question, moved money.
+    Earlier(TxHash, usize),
     /// Money moved for this payment, too late to be served.
     Late(TxHash),
     /// This authorization never moves money.
@@ -163,6 +172,9 @@ pub fn verdict(finding: &Finding, valid_before: UnixTime, now: UnixTime) -> Verd
     let dead = valid_before.plus(VOID_MARGIN_SECS);
     match finding {
         Finding::Transferred { transaction, .. } => Verdict::Captured(*transaction),
+        Finding::TransferredEarlier { transaction, earlier } => {
+            Verdict::Earlier(*transaction, *earlier)
+        }
         Finding::TransferredLate { transaction } => Verdict::Late(*transaction),
         Finding::Cancelled { finality: Finality::Safe }
         | Finding::UsedElsewhere { finality: Finality::Safe } => Verdict::Void,

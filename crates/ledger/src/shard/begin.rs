@@ -5,7 +5,9 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::{Change, Decision, Notice, Rows, Scene, Shard, Slot, Transition};
-use crate::command::{Answer, Command, Fate, Leases, LedgerReply, Noted, Payment, Repeat, Role};
+use crate::command::{
+    Answer, Command, Fate, Leases, LedgerReply, Noted, Payment, Repeat, Role, Signature,
+};
 use crate::entry::{Entry, MAX_UNASKED, OtherPayments};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -64,7 +66,7 @@ impl Shard {
                 let mut transition = Transition::default();
                 transition.add("none".to_string(), &entry.state, "claim");
                 changes.push(Change::Insert(slot.clone(), Box::new(entry), transition));
-                let reply = LedgerReply { answer, receipt, proven: true, tally: None };
+                let reply = LedgerReply { answer, receipt, proven: true, tally: None, held: None };
                 Ok(Decision { reply, body: None, changes })
             }
             Err(answer) => Ok(Decision { changes, ..Decision::of(answer) }),
@@ -168,7 +170,10 @@ impl Shard {
             let until = repeat.payment.valid_before.max(before.payment.valid_before);
             let until = until.saturating_add(NOTED_SECS);
             let changes = Vec::from([Change::Alias(slot.clone(), original.key.clone(), until)]);
-            let (entry, resumed) = before.clone().lapse(scene.now).resumed(repeat, scene.now);
+            // Its nonce is another one.
+            let mut repeat = repeat.clone();
+            repeat.payment.signing.by = Signature::Unread;
+            let (entry, resumed) = before.clone().lapse(scene.now).resumed(&repeat, scene.now);
             let next = (entry, resumed.into());
             let mut decision =
                 Self::answered(&original, &before, next, "signed_anew", changes, rows, scene)?;

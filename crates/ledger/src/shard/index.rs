@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 
 pub(super) use self::packed::Packed;
 use super::{Scene, Slot};
+use crate::command::REQUEST_DIGITS;
 use crate::entry::{Entry, MAX_UNASKED, OtherPayments};
 use crate::state::State;
 use farebox_base::mutant::{Mutant, planted};
@@ -301,7 +302,7 @@ fn binding_of(binding: &str) -> [u32; 2] {
 
 /// The first eight bytes that 16 hex digits stand for, or those of the text.
 fn head(text: &str) -> [u32; 2] {
-    let digits = text.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    let digits = text.get(..REQUEST_DIGITS).and_then(|digits| u64::from_str_radix(digits, 16).ok());
     let bytes = digits.map_or_else(
         || {
             let mut bytes = [0; 8];

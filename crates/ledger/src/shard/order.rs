@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{Change, Decision, Response, Rows, Scene, Shard, Slot};
 use crate::command::{
     Answer, Asking, ChainVerdict, Command, Envelope, Fate, LedgerReply, LookAnswer, Outcome,
-    Payment, Proving, Question, Repeat, Replay, Resumed, Role,
+    Payment, Proving, Question, Repeat, Replay, Resumed, Role, Signature,
 };
 use crate::entry::{Entry, OtherPayments, Taken};
 use crate::mark::{Mark, MarkKind};
@@ -102,7 +102,9 @@ impl Shard {
         let entry = entry.lapse(scene.now);
         let receipt = Some(entry.payment.receipt.clone());
         let proven = entry.proves(repeat);
-        Ok(LedgerReply { answer: entry.look(repeat, scene.now), receipt, proven, tally: None })
+        let held = entry.payment.held_beside(&repeat.payment);
+        let answer = entry.look(repeat, scene.now);
+        Ok(LedgerReply { answer, receipt, proven, tally: None, held })
     }
 
     /// Adjusts the answer while other copies are being proven: a payment that could still begin is
@@ -141,6 +143,9 @@ impl Shard {
         let original = original(slot, rows)?;
         // It was never settled, so only the payer can show it.
         repeat.wallet |= original.is_some();
+        if original.is_some() {
+            repeat.payment.signing.by = Signature::Unread;
+        }
         let slot = original.unwrap_or_else(|| slot.clone());
         let Some(before) = rows.find(&slot)? else {
             let binding = &repeat.payment.binding;
@@ -170,7 +175,9 @@ impl Shard {
             },
             other => (other, None),
         };
-        Ok(Decision { reply: LedgerReply { answer, receipt, proven, tally: None }, body, changes })
+        let held = before.payment.held_beside(&repeat.payment);
+        let reply = LedgerReply { answer, receipt, proven, tally: None, held };
+        Ok(Decision { reply, body, changes })
     }
 
     /// Carries out one command on one row.
@@ -184,9 +191,10 @@ impl Shard {
         scene: &Scene<'_>,
     ) -> Result<Decision<Answer>, R::Error> {
         let original = original(slot, rows)?;
-        if let (Some(_), Command::Claim { wallet, .. }) = (&original, &mut command) {
-            // It was never settled, so only the payer can show it.
+        if let (Some(_), Command::Claim { wallet, payment, .. }) = (&original, &mut command) {
+            // It was never settled, so only the payer can show it. Its nonce is another one.
             *wallet = true;
+            payment.signing.by = Signature::Unread;
         }
         let slot = original.unwrap_or_else(|| slot.clone());
         let found = rows.find(&slot)?;
@@ -219,8 +227,13 @@ impl Shard {
             Command::Claim { payment, wallet, .. } => before.is_proven_by(payment, *wallet),
             _ => false,
         };
+        let shown = match &command {
+            Command::Claim { payment, .. } => Some(payment.clone()),
+            _ => None,
+        };
         let now = scene.now;
         let (entry, answer) = before.clone().lapse(now).apply(command, standing, taken, now);
+        let after = entry.payment.clone();
         let mut changes = Vec::new();
         if let (Some(head), Answer::Granted { .. }) = (head, &answer)
             && !planted(Mutant::NotSealed)
@@ -232,6 +245,11 @@ impl Shard {
         let mut decision =
             Self::answered(&slot, &before, (entry, answer), "command", changes, rows, scene)?;
         decision.reply.proven = proven;
+        decision.reply.held = shown.and_then(|shown| match decision.reply.answer {
+            // The row is for what the request shows.
+            Answer::Granted { .. } => None,
+            _ => after.held_beside(&shown),
+        });
         Ok(decision)
     }
 
@@ -254,7 +272,7 @@ impl Shard {
             },
             other => (other, None),
         };
-        let reply = LedgerReply { answer, receipt, proven: false, tally: None };
+        let reply = LedgerReply { answer, receipt, proven: false, tally: None, held: None };
         Ok(Decision { reply, body, changes })
     }
 
@@ -274,7 +292,8 @@ impl Shard {
             ..
         }
         | Command::Learn {
-            learnt: ChainVerdict::Captured(text) | ChainVerdict::Late(text),
+            learnt:
+                ChainVerdict::Captured(text) | ChainVerdict::Earlier(text, _) | ChainVerdict::Late(text),
             ..
         }) = command
         else {

@@ -84,6 +84,7 @@ impl Treasury {
             from: Address::parse(&payment.from).ok()?,
             to: Address::parse(&link.recipient).ok()?,
             value: Amount::from_atomic(&link.amount).ok()?,
+            earlier: Vec::new(),
             method: TransferMethod::Eip3009,
             nonce: hex::decode_array(&payment.nonce).ok()?,
             seen_block: Some(payment.seen_block.saturating_sub(REPLACED_BLOCKS)),
@@ -114,7 +115,8 @@ impl Treasury {
             Verdict::Void => LinkFate::Never(NEVER.to_string()),
             // It paid for something else.
             Verdict::Early(_) => LinkFate::Never(USED.to_string()),
-            Verdict::Unclear(_) | Verdict::Open | Verdict::Unreadable => {
+            // A link is signed once.
+            Verdict::Earlier(..) | Verdict::Unclear(_) | Verdict::Open | Verdict::Unreadable => {
                 return Ok(Vec::new());
             }
         };

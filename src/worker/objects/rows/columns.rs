@@ -1,6 +1,6 @@
 //! Entries as they are read from columns: one at a time, or the open ones of an object at once.
 
-use farebox_core::ledger::command::{Leases, Mode, Payment};
+use farebox_core::ledger::command::{Leases, Mode, Payment, Signing};
 use farebox_core::ledger::entry::Entry;
 use farebox_core::ledger::row::Row;
 use farebox_core::ledger::shard::Slot;
@@ -13,7 +13,7 @@ pub(super) const COLUMNS: &str =
     "binding, secret, mode, receipt, route, network, asset, amount, pay_to, valid_before,
     facilitator, request, url, confirm, correlation, executing, settling, delivering,
     state, fence, due, since, sent, tx, reason, holder, sealed, created, resends, read, seen_block,
-    handed, asked, client";
+    handed, asked, client, signing";
 
 /// The columns of a row that have not been read yet.
 struct Columns<'a>(std::slice::Iter<'a, SqlValue>);
@@ -48,6 +48,7 @@ pub(super) fn entry(row: &[SqlValue]) -> Option<Entry> {
         confirm: columns.number()? == 1,
         correlation: columns.text()?,
         client: String::new(),
+        signing: Signing::default(),
     };
     let leases = Leases {
         executing: columns.number()?,
@@ -72,6 +73,7 @@ pub(super) fn entry(row: &[SqlValue]) -> Option<Entry> {
         asked: columns.number()? == 1,
     };
     payment.client = columns.text()?;
+    payment.signing = Signing::from_text(&columns.text()?);
     Some(row.into_entry(payment, leases))
 }
 
@@ -105,6 +107,7 @@ pub(super) const OPEN_COLUMNS: &[&str] = &[
     "handed",
     "asked",
     "client",
+    "signing",
     "ifnull('.' || reason, '')",
 ];
 
@@ -133,6 +136,7 @@ pub(super) fn open_entry(text: &str) -> Option<(Slot, Entry)> {
         amount: String::new(),
         pay_to: String::new(),
         client: String::new(),
+        signing: Signing::default(),
     };
     let leases = Leases {
         executing: number(next()?)?,
@@ -157,6 +161,7 @@ pub(super) fn open_entry(text: &str) -> Option<(Slot, Entry)> {
         reason: None,
     };
     payment.client = next()?.to_owned();
+    payment.signing = Signing::from_text(next()?);
     row.reason = next()?.strip_prefix('.').map(str::to_owned);
     Some((slot, row.into_entry(payment, leases)))
 }

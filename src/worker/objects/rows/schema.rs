@@ -64,6 +64,8 @@ const MIGRATIONS: &[&[&str]] = &[&[
     "CREATE TABLE IF NOT EXISTS transactions (
         network TEXT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, until INTEGER NOT NULL,
         PRIMARY KEY (network, name)) WITHOUT ROWID",
+], &[
+    "ALTER TABLE payments ADD COLUMN signing TEXT NOT NULL DEFAULT ''",
 ]];
 
 /// Brings the tables to this version.

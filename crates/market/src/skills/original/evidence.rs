@@ -134,6 +134,7 @@ impl Claim {
             Finding::TransferredLate { .. } => ClaimReading::Late,
             Finding::TransferredBefore { .. } => ClaimReading::Before,
             Finding::Cancelled { .. }
+            | Finding::TransferredEarlier { .. }
             | Finding::UsedElsewhere { .. }
             | Finding::Unclear { .. }
             | Finding::Searching { .. } => ClaimReading::Other,
