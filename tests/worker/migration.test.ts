@@ -32,6 +32,8 @@ const EARLIER = [
   { schema: 2, payments: PAYMENTS_2, without: ['outbox', 'meters', 'attempts', 'quota'] },
   { schema: 3, payments: PAYMENTS_2, without: ['attempts', 'quota'] },
   { schema: 4, payments: PAYMENTS_4, without: ['quota'] },
+  // Only a column was added since.
+  { schema: 6, payments: '', without: [] },
 ] as const;
 
 /** Gives every object the schema of an earlier build; prints how many payments were kept. */
@@ -42,7 +44,10 @@ kept = 0
 for name in glob.glob(folder + '/**/*.sqlite', recursive=True):
     database = sqlite3.connect(name)
     tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    if 'payments' in tables:
+    if 'payments' in tables and payments == '':
+        database.execute('ALTER TABLE payments DROP COLUMN signing')
+        kept += database.execute('SELECT COUNT(*) FROM payments').fetchone()[0]
+    elif 'payments' in tables:
         database.execute('CREATE TABLE earlier (' + payments + ', PRIMARY KEY (payer, key)) WITHOUT ROWID')
         columns = ', '.join(row[1] for row in database.execute('PRAGMA table_info(earlier)'))
         kept += database.execute('INSERT INTO earlier (' + columns + ') SELECT ' + columns + ' FROM payments').rowcount
@@ -50,6 +55,7 @@ for name in glob.glob(folder + '/**/*.sqlite', recursive=True):
         database.execute('ALTER TABLE earlier RENAME TO payments')
         for table in json.loads(without):
             database.execute('DROP TABLE ' + table)
+    if 'payments' in tables:
         assert database.execute("UPDATE meta SET value = ? WHERE name = 'schema'", (int(schema),)).rowcount == 1
         database.commit()
     database.close()

@@ -175,7 +175,7 @@ impl Question {
         receipt: &TransactionReceipt,
         data: (&Replies, usize),
         transaction: &[u8; 32],
-    ) -> Result<(Evidence, Option<usize>), Unreadable> {
+    ) -> Result<FoundEvidence, Unreadable> {
         let own = self.evidence(receipt, data, transaction)?;
         if matches!(own, Evidence::Paid { .. }) {
             return Ok((own, None));
@@ -216,6 +216,9 @@ impl Question {
         latest.saturating_sub(block).saturating_add(1) >= self.confirmations.max(1)
     }
 }
+
+/// What a receipt shows, and by which of the earlier authorizations, if it is not the last one.
+type FoundEvidence = (Evidence, Option<usize>);
 
 /// The next step of an inquiry.
 #[derive(Debug)]

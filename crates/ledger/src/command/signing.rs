@@ -1,6 +1,6 @@
 //! The authorizations of one nonce that a row has seen: the token lets at most one of them move money.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,7 @@ impl SignedTerms {
     /// Whether this transfer pays at least those terms.
     #[must_use]
     pub fn cover(&self, amount: &str, pay_to: &str) -> bool {
-        let amounts = [&self.amount, amount].map(|text| Amount::from_atomic(text));
+        let amounts = [self.amount.as_str(), amount].map(Amount::from_atomic);
         let pays = matches!(amounts, [Ok(moved), Ok(due)] if moved >= due);
         pays && self.pay_to.eq_ignore_ascii_case(pay_to) || planted(Mutant::LessIsPaid)
     }
@@ -79,7 +79,7 @@ impl Signing {
     pub fn to_text(&self) -> String {
         match self.times {
             0 => String::new(),
-            _ => json::text(self).to_string(),
+            _ => json::text(self),
         }
     }
 

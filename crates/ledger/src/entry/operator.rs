@@ -95,6 +95,7 @@ mod tests {
             confirm: false,
             client: String::new(),
             correlation: String::new(),
+            signing: crate::command::Signing::default(),
         };
         let leases = Leases { executing: 1, settling: 1, delivering: 1 };
         let (entry, _) =

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::finding::{Finding, Unreadable};
 use super::heads::{Heads, hash, optional};
 use super::search::{Search, estimate};
-use super::{Question, SIGHT_SLACK_SECS};
+use super::{FoundEvidence, Question, SIGHT_SLACK_SECS};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TransferMethod;
 use farebox_evm::evidence::Evidence;
@@ -271,7 +271,7 @@ fn receipts(
 fn conclude(
     question: &Question,
     heads: Heads,
-    found: &[(LogPlace, (Evidence, Option<usize>), Option<UnixTime>)],
+    found: &[(LogPlace, FoundEvidence, Option<UnixTime>)],
 ) -> Result<Finding, Unreadable> {
     let mut best: Option<(u8, Finding)> = None;
     for (LogPlace { transaction, block }, (evidence, earlier), time) in found {

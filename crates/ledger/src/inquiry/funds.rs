@@ -72,7 +72,7 @@ mod tests {
             from: Address::ZERO,
             to: Address::ZERO,
             value: Amount::from_u64(10_000),
-            earlier: Vec::new(),
+            earlier: alloc::vec::Vec::new(),
             method: TransferMethod::Eip3009,
             nonce: [1; 32],
             seen_block: Some(7),

@@ -277,6 +277,7 @@ pub fn question() -> Question {
         from: Address::parse(PAYER).unwrap(),
         to: Address::parse(PAYEE).unwrap(),
         value: Amount::from_u64(VALUE),
+        earlier: Vec::new(),
         method: TransferMethod::Eip3009,
         nonce: farebox_core::encoding::hex::decode_array(NONCE).unwrap(),
         seen_block: Some(SIGHT),
