@@ -28,6 +28,7 @@ macro_rules! row {
 const TABLE: &[Row] = &[
     row!(AskBegins, unproven::a_payer_with_an_open_payment_buys_nothing_at_a_price_of_their_own),
     row!(OtherBytesResume, unproven::a_repeat_with_another_signature_is_told_what_became_of_the_payment_and_moves_nothing),
+    row!(AnewLosesSecret, signed_again::the_secret_of_the_first_request_stays),
     row!(AnewForAnother, signed_again::another_request_is_not_bought_by_the_same_nonce),
     row!(DoubtBeginsAnew, signed_again::while_it_is_open_it_is_that_payment),
     row!(EarlierProves, signed_again::an_authorization_that_was_sent_before_fetches_nothing),

@@ -226,6 +226,22 @@ pub fn an_authorization_that_was_sent_before_fetches_nothing() {
 }
 
 #[test]
+pub fn the_secret_of_the_first_request_stays() {
+    for target in MODES {
+        let mut world = world();
+        world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+        let first = world.sign_as(target, "canary-identifier");
+        assert_eq!(world.present(&first).status, 402);
+        let second = again(&mut world, &first);
+        let response = world.present(&second);
+        bought(&world, &response, &first, target);
+        assert_eq!(world.present(&second).problem(), "payment_already_delivered", "{target}");
+        let replay = world.present(&first);
+        assert_eq!((replay.status, replay.body), (200, response.body), "{target}");
+    }
+}
+
+#[test]
 pub fn an_authorization_that_nobody_has_proven_fetches_and_begins_nothing() {
     let forged = |world: &mut World, payment: &Payment, signature: &str| {
         let second = again(world, payment);

@@ -7,6 +7,7 @@
 //!   on;
 //! - after the first settle call, no report but a checked success ends the doubt.
 
+mod anew;
 mod claim;
 mod doubt;
 mod note;

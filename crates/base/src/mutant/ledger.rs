@@ -97,6 +97,8 @@ macro_rules! ledger {
             ShortStreamsAreLost,
             /// A report of its holder ends any review.
             AnyReviewEnds,
+            /// The secret of the first request is forgotten when its payment is signed again.
+            AnewLosesSecret,
             /// A payment that is signed again for another request begins there.
             AnewForAnother,
             /// A payment that is signed again begins although its outcome is unknown.

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use super::{Entry, RecoveryLog, begin, delivering};
 use crate::command::{
-    Answer, Deliver, Fate, Leases, LookAnswer, Mode, Payment, Repeat, Replay, Resumed, Signing,
+    Answer, Deliver, Fate, Leases, LookAnswer, Mode, Payment, Repeat, Replay, Resumed,
 };
 use crate::state::{Requester, State, Undelivered};
 use farebox_base::mutant::{Mutant, planted};
@@ -89,67 +89,11 @@ impl Entry {
         (self, Answer::Granted { fence })
     }
 
-    /// Takes the bytes of a repeat; the receipt id and the correlation id stay those of the first
-    /// request. What was signed before and differs may still be mined.
-    fn take_again(&mut self, again: Payment) {
-        let receipt = self.payment.receipt.clone();
-        let correlation = core::mem::take(&mut self.payment.correlation);
-        let again = Payment { receipt, correlation, ..again };
-        if self.payment.is_signed_again_by(&again) {
-            self.payment.sign_again(again);
-        } else {
-            let known = core::mem::take(&mut self.payment.signing);
-            self.payment = again;
-            self.payment.signing = Signing { by: self.payment.signing.by, ..known };
-        }
-    }
-
-    /// Whether a repeat that its payer has signed again begins the payment: no money moved for it,
-    /// nobody works on it, and nothing asks for its money any more.
-    fn begins_anew(&self, again: &Repeat) -> bool {
-        let rests = matches!(
-            self.state,
-            State::Released
-                | State::Abandoned
-                | State::Refused { resend: None, .. }
-                | State::Void
-                | State::Closed
-        );
-        (rests || planted(Mutant::DoubtBeginsAnew) && matches!(self.state, State::Unknown { .. }))
-            && self.payment.is_signed_again_by(&again.payment)
-            && self.payment.may_be_signed_again()
-    }
-
-    /// Whether its stored response was made for what the repeat pays.
-    fn keeps_response(&self, again: &Repeat) -> bool {
-        let same = again.payment.amount == self.payment.amount
-            && again.payment.pay_to.eq_ignore_ascii_case(&self.payment.pay_to);
-        self.sealed && same && matches!(self.state, State::Refused { .. })
-    }
-
     /// Resumes the payment as far as possible, without beginning anything.
     #[must_use]
     pub fn resumed(self, again: &Repeat, now: UnixTime) -> (Self, Resumed) {
         let proven = self.proves(again);
         self.resumed_by(again, proven, now)
-    }
-
-    /// Keeps what its payer has signed again while it is open: that may be mined as well.
-    fn keep_shown(&mut self, again: &Repeat) {
-        let moves = matches!(
-            self.state,
-            State::Executing(_)
-                | State::Settling(_)
-                | State::Unknown { .. }
-                | State::Refused { .. }
-        );
-        if moves
-            && self.payment.is_proven_anew_by(&again.payment)
-            && self.payment.may_be_signed_again()
-            && !planted(Mutant::ShownIsForgotten)
-        {
-            self.payment.signing.add(again.payment.terms());
-        }
     }
 
     /// Resumes it for a request of which it is known whether it has proved itself.

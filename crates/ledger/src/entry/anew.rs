@@ -1,0 +1,70 @@
+//! A payment that its payer signs again with the same nonce: what begins by the new bytes, and what is
+//! kept because it may still be mined.
+//!
+//! The token lets at most one authorization of a nonce move money, so that beginning again is safe
+//! while nothing moved and nothing asks for it.
+
+use super::Entry;
+use crate::command::{Payment, Repeat, Signing};
+use crate::state::State;
+use farebox_base::mutant::{Mutant, planted};
+
+impl Entry {
+    /// Takes the bytes of a repeat; the receipt id and the correlation id stay those of the first
+    /// request, and of what is signed again the secret, too. What was signed before and differs may still be mined.
+    pub(super) fn take_again(&mut self, again: Payment) {
+        let receipt = self.payment.receipt.clone();
+        let correlation = core::mem::take(&mut self.payment.correlation);
+        let again = Payment { receipt, correlation, ..again };
+        if self.payment.is_signed_again_by(&again) {
+            let first = self.payment.secret.take().filter(|_| !planted(Mutant::AnewLosesSecret));
+            let secret = first.or_else(|| again.secret.clone());
+            self.payment.sign_again(Payment { secret, ..again });
+        } else {
+            let known = core::mem::take(&mut self.payment.signing);
+            self.payment = again;
+            self.payment.signing = Signing { by: self.payment.signing.by, ..known };
+        }
+    }
+
+    /// Whether a repeat that its payer has signed again begins the payment: no money moved for it,
+    /// no request works on it, and nothing asks for its money any more.
+    pub(super) fn begins_anew(&self, again: &Repeat) -> bool {
+        let rests = matches!(
+            self.state,
+            State::Released
+                | State::Abandoned
+                | State::Refused { resend: None, .. }
+                | State::Void
+                | State::Closed
+        );
+        (rests || planted(Mutant::DoubtBeginsAnew) && matches!(self.state, State::Unknown { .. }))
+            && self.payment.is_signed_again_by(&again.payment)
+            && self.payment.may_be_signed_again()
+    }
+
+    /// Whether its stored response was made for what the repeat pays.
+    pub(super) fn keeps_response(&self, again: &Repeat) -> bool {
+        let same = again.payment.amount == self.payment.amount
+            && again.payment.pay_to.eq_ignore_ascii_case(&self.payment.pay_to);
+        self.sealed && same && matches!(self.state, State::Refused { .. })
+    }
+
+    /// Keeps what its payer has signed again while it is open: that may be mined as well.
+    pub(super) fn keep_shown(&mut self, again: &Repeat) {
+        let moves = matches!(
+            self.state,
+            State::Executing(_)
+                | State::Settling(_)
+                | State::Unknown { .. }
+                | State::Refused { .. }
+        );
+        if moves
+            && self.payment.is_proven_anew_by(&again.payment)
+            && self.payment.may_be_signed_again()
+            && !planted(Mutant::ShownIsForgotten)
+        {
+            self.payment.signing.add(again.payment.terms());
+        }
+    }
+}
