@@ -2,7 +2,7 @@
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { FareboxError, type PayOptions } from 'farebox';
-import { payMcpTool } from 'farebox/agent';
+import { payMcpTool, type McpCall, type McpCallResult } from 'farebox/agent';
 
 import type { ServerConfig } from './config.js';
 import { connect, toolsOf } from './others.js';
@@ -16,7 +16,9 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
     if (known !== undefined) return known;
     const made = connect(servers[name] as ServerConfig);
     clients.set(name, made);
-    made.catch(() => clients.delete(name));
+    const forget = (): void => { if (clients.get(name) === made) clients.delete(name); };
+    // A program that has ended is started again by the next call.
+    made.then((client) => { client.onclose = forget; }, forget);
     return made;
   };
   return {
@@ -27,7 +29,7 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
         // Results that ask for a payment do not have the declared form.
         return found.filter((tool) => /^[\w.-]{1,100}$/.test(tool.name)).map(({ name: tool, description = '', inputSchema }) => ({
           name: `${name}__${tool}`,
-          description: `The server ${name} says of it: ${told(description, MOST_TEXT) || 'nothing'}\n\nMay cost money: it is paid once, if the policy allows it and a person agrees.`,
+          description: `The server ${name} says of it: ${told(description, MOST_TEXT) || 'nothing'}\n\nMay cost money: it is paid once, if the policy allows it and a person agrees. After a failure, call it again with exactly the same arguments: that continues the same purchase.`,
           inputSchema: schemaOf(inputSchema) as typeof inputSchema,
         }));
       }));
@@ -37,29 +39,40 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
       const at = full.indexOf('__');
       const name = full.slice(0, Math.max(at, 0));
       if (!Object.hasOwn(servers, name)) return undefined;
-      let client: Client;
       try {
-        client = await within(clientOf(name), LIST_MS);
+        await within(clientOf(name), LIST_MS);
       } catch {
-        return { isError: true, content: [{ type: 'text', text: JSON.stringify({ code: 'server_unreachable', message: `The server ${name} does not answer.` }) }] };
+        return problem({ code: 'server_unreachable', message: `The server ${name} does not answer.` });
       }
-      const call = (params: object, signal?: AbortSignal): Promise<never> =>
-        client.callTool(params as never, undefined, signal === undefined ? {} : { signal }) as Promise<never>;
+      const call: McpCall = async (params, signal) => {
+        const client = await within(clientOf(name), LIST_MS);
+        return await client.callTool(params, undefined, signal === undefined ? {} : { signal }) as McpCallResult;
+      };
       try {
-        const { result, receipt } = await payMcpTool(call, { name: full.slice(at + 2), arguments: given }, { ...options(), server: name });
+        const { result, payment, receipt } = await payMcpTool(call, { name: full.slice(at + 2), arguments: given }, { ...options(), server: name });
         // What the server says of a receipt is not ours.
         const { [RECEIPT]: _, ...meta } = result._meta ?? {};
-        return { ...result, _meta: receipt === undefined ? meta : { ...meta, [RECEIPT]: receipt } } as CallToolResult;
+        const content = Array.isArray(result.content) ? result.content as unknown[] : [];
+        const open = payment !== undefined && receipt === undefined ? { content: [...content, { type: 'text', text: OPEN }] } : {};
+        return { ...result, ...open, _meta: receipt === undefined ? meta : { ...meta, [RECEIPT]: receipt } } as CallToolResult;
       } catch (error) {
         if (!(error instanceof FareboxError)) throw error;
         const { code, message, remedy, signed } = error;
-        return { isError: true, content: [{ type: 'text', text: JSON.stringify({ code, message, remedy, signed }) }] };
+        return problem({ code, message, remedy, signed, ...(signed ? { next: OPEN } : {}) });
       }
     },
     close: async () => {
       for (const client of clients.values()) await client.then((it) => it.close(), () => undefined);
     },
   };
+}
+
+/** What a model does about a payment of which nothing proves what became of it. */
+const OPEN = 'farebox-mcp: A payment was sent, and no receipt came. To get what was paid for, call this tool again with exactly the same arguments: '
+  + 'the same payment is sent again, and it cannot be charged twice.';
+
+function problem(said: object): CallToolResult {
+  return { isError: true, content: [{ type: 'text', text: JSON.stringify(said) }] };
 }
 
 /** Characters of a tool's description, of one in its schema, and of the schema. */

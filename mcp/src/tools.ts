@@ -20,6 +20,8 @@ const FIELD = {
 } as const;
 const FIELDS = { type: 'array', items: FIELD } as const;
 
+const KEY = 'Names the purchase: the same value for the same purchase, also on a retry; another value only to buy a second time. Leave it out if you are not sure.';
+
 const SCHEMAS: Readonly<Record<HarnessToolName, JsonSchema>> = {
   prepare_paid_request: {
     type: 'object',
@@ -45,7 +47,7 @@ const SCHEMAS: Readonly<Record<HarnessToolName, JsonSchema>> = {
       preparedId: { type: 'string', description: 'Of prepare_paid_request, when its nextAction was execute.' },
       executionContext: {
         type: 'object',
-        properties: { description: { type: 'string', description: 'What it is bought for.' }, metadata: TEXTS, idempotencyKey: { type: 'string' } },
+        properties: { description: { type: 'string', description: 'What it is bought for.' }, metadata: TEXTS, idempotencyKey: { type: 'string', description: KEY } },
       },
     },
     required: ['preparedId'],

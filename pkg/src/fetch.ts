@@ -182,16 +182,15 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
       case 'return': {
         if (last.response === undefined) throw new TypeError('there is no response');
         if (last.response.ok) await watch.delivered(endpoint, step.retrying);
-        withReceipt(last.response, step.receipt);
         // What was signed stays counted if the store fails: an answer is not lost for that.
         if (step.settles) await update(store, (record) => told(() => exchange.settle(record))).catch(() => undefined);
         if (reserved) tell(payment, 'done');
         const sent = exchange.payment();
-        if (sent !== undefined) {
-          payments.set(last.response, JSON.parse(sent) as SentPayment);
-          await toldOf(payment, step.receipt);
-        }
-        return kept === undefined ? last.response : withReceipt(await kept.settled(last.response, step.receipt), step.receipt);
+        if (sent !== undefined) await toldOf(payment, step.receipt);
+        const response = kept === undefined ? last.response : await kept.settled(last.response, step.receipt);
+        if (sent !== undefined) payments.set(response, JSON.parse(sent) as SentPayment);
+        if (step.receipt !== null) receipts.set(response, step.receipt);
+        return response;
       }
       case 'fail':
         if (reserved && step.error.signed !== true && exchange.payment() === undefined) await release(payment);
@@ -279,11 +278,6 @@ function prepared({ exchange, kept, now }: Payment): Step {
   const at = now();
   kept?.prepared(at);
   return JSON.parse(exchange.prepare(at)) as Step;
-}
-
-function withReceipt(response: Response, receipt: Receipt | null): Response {
-  if (receipt !== null) receipts.set(response, receipt);
-  return response;
 }
 
 function aborted(signal: AbortSignal): FareboxError {

@@ -80,16 +80,21 @@ async function nameOf({ method, url, headers, body }: Plain): Promise<string> {
   return `${MINE}${digest.reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), '')}`;
 }
 
-/** The payments of the requests that go through one wrapped `fetch`. */
+/** What this process is paying, for each store. */
+const paying = new WeakMap<Store, Set<string>>();
+
+/** The payments of the requests that go through wrapped `fetch`es with one store. */
 class OpenPayments {
   readonly #store: Store;
   readonly #now: () => number;
   /** Names of those that this process is paying: they are no remains of a crash. */
-  readonly #mine = new Set<string>();
+  readonly #mine: Set<string>;
 
   constructor(store: Store, now: () => number) {
     this.#store = store;
     this.#now = now;
+    this.#mine = paying.get(store) ?? new Set();
+    paying.set(store, this.#mine);
   }
 
   /** The oldest payment for this request whose fate is open and which this process is not paying; from here on it is. */
@@ -171,8 +176,8 @@ class Kept implements Keeping {
   async settled(response: Response, receipt: Receipt | null): Promise<Response> {
     const row = this.#row;
     if (row === undefined) return response;
-    if (!response.ok) {
-      // No status says whether money moved.
+    if (!response.ok || receipt === null) {
+      // No status says whether money moved, and content without a receipt does not either.
       await this.#payments.leave(row);
       return response;
     }

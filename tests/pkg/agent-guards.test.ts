@@ -34,6 +34,10 @@ const GUARDS: readonly Guard[] = [
   ['a payment of fetch is kept before it leaves', 'fetch.js', 'await kept?.sends(exchange, payment.url);', '', ['resume', 'a call that failed without an outcome']],
   ['it is open until its answer was read', 'resume.js', 'return whenRead(response, () => this.#payments.close(row, receipt), () => this.#payments.leave(row));', 'await this.#payments.close(row, receipt); return response;', ['resume', 'an answer that breaks off']],
   ['what has ended gives way', 'sent.js', 'open && (!isFull ||', 'open && (true ||', ['resume', 'what was refused and has ended']],
+  ['content without a receipt leaves it open', 'resume.js', '!response.ok || receipt === null', '!response.ok', ['mcp-charges', 'payMcpTool continues']],
+  ['a tool is a purchase', 'agent/mcp.js', 'resume, acceptPayment', 'acceptPayment', ['mcp-charges', 'payMcpTool continues']],
+  ['a tool without a store is a purchase in its process', 'agent/mcp.js', 'stores.get(owner) ?? ', '', ['mcp-charges', 'payMcpTool continues']],
+  ['a process knows what it is paying from each store', 'resume.js', 'paying.get(store) ?? ', '', ['mcp-charges', 'payMcpTool continues']],
   ['calls at once are purchases of their own', 'resume.js', '&& !this.#mine.has(name)', '', ['resume', 'two calls at once']],
   ['another request is not resumed', 'resume.js', 'name.startsWith(`${request} `)', "name.startsWith('fetch ')", ['resume', 'two calls at once']],
 ];

@@ -1,9 +1,11 @@
 /** Tools of other MCP servers that ask for a payment: read, paid and answered as requests over HTTP are. */
 import * as cards from '#cards-wasm';
 
-import { FareboxError } from '../error.js';
-import { receiptOf, wrapFetch } from '../fetch.js';
+import { FareboxError, type SentPayment } from '../error.js';
+import { paymentOf, receiptOf, wrapFetch } from '../fetch.js';
 import type { PayOptions, Receipt } from '../options.js';
+import { resume } from '../resume.js';
+import { memoryStore, type Store } from '../store.js';
 
 /** The parameters of `tools/call`. */
 export type McpCallParams = { name: string; arguments?: Record<string, unknown>; _meta?: Record<string, unknown> };
@@ -13,8 +15,11 @@ export type McpCallResult = { isError?: boolean; structuredContent?: unknown; co
 export type McpCall = (params: McpCallParams, signal?: AbortSignal) => Promise<McpCallResult>;
 /** Whether an answer of a tool asks for a payment, and its terms as header fields and body of a 402. */
 export type McpPayment = { readonly asks: boolean; readonly headers: Readonly<Record<string, string>>; readonly body: string };
-/** A tool's result, and the settlement if it was paid and says so. */
-export type McpPaid = { readonly result: McpCallResult; readonly receipt?: Receipt };
+/**
+ * A tool's result, the payment that was sent for it, and the settlement if the result proves one. A payment without a receipt is
+ * open: the next call of the tool with the same arguments sends it again.
+ */
+export type McpPaid = { readonly result: McpCallResult; readonly payment?: SentPayment; readonly receipt?: Receipt };
 
 /**
  * What a tool's answer asks for: x402 in a result with `isError`, or MPP in an error with the code -32042. `answer` is the
@@ -65,9 +70,13 @@ export function mcpFetch(call: McpCall): typeof fetch {
   };
 }
 
-/** Calls a tool, and pays once if it asks for that, within the policy. Its free result comes without any payment. */
+/**
+ * Calls a tool, and pays once if it asks for that, within the policy. Its free result comes without any payment. A call whose
+ * payment has no receipt yet is continued by the next one with the same server, tool and arguments: in every process with this
+ * `store`, or without one in this process, for this `signer`.
+ */
 export async function payMcpTool(call: McpCall, params: McpCallParams, options: PayOptions & { readonly server: string }): Promise<McpPaid> {
-  const { server, ...pay } = options;
+  const { server, store = storeOf(options.signer), ...pay } = options;
   const { name, arguments: given = {}, _meta: own } = params;
   // What a tool fails with is thrown as it was.
   let failed: { readonly error: unknown } | undefined;
@@ -80,16 +89,29 @@ export async function payMcpTool(call: McpCall, params: McpCallParams, options: 
       failed = { error };
       throw error;
     }
-  }), { ...pay, acceptPayment: false });
+  }), { ...pay, store, resume, acceptPayment: false });
   try {
     const response = await fetch(mcpToolUrl(server, name), { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(given) });
     const result = await response.json() as McpCallResult;
-    const receipt = receiptOf(response);
-    return receipt === undefined ? { result } : { result, receipt };
+    const [payment, receipt] = [paymentOf(response), receiptOf(response)];
+    return { result, ...(payment === undefined ? {} : { payment }), ...(receipt === undefined ? {} : { receipt }) };
   } catch (error) {
     if (!(error instanceof FareboxError) && failed !== undefined) throw failed.error;
     throw error;
   }
+}
+
+const stores = new WeakMap<object, Store>();
+/** In the place of private keys, which are no objects. */
+const keys = new Map<string, object>();
+
+/** What this process remembers of a signer's purchases. */
+function storeOf(signer: PayOptions['signer']): Store {
+  const owner = typeof signer === 'string' ? keys.get(signer) ?? {} : signer ?? {};
+  if (typeof signer === 'string') keys.set(signer, owner);
+  const store = stores.get(owner) ?? memoryStore();
+  stores.set(owner, store);
+  return store;
 }
 
 /**
