@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
-import { ask, base64, GOODS, honest, OFFER, open, PAYEE, PAYER, PAYER_KEY, paymentOf, settlement, terms, TRANSACTION } from './shop.ts';
+import { ask, base64, GOODS, honest, OFFER, open, PAYEE, PAYER, PAYER_KEY, paymentOf, serve, settlement, terms, TRANSACTION } from './shop.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'farebox-cli-'));
 after(() => rmSync(home, { recursive: true, force: true }));
@@ -18,7 +18,7 @@ type More = { readonly key?: string | undefined; readonly input?: string; readon
 
 /** Runs it with a budget of its own unless one is named. */
 async function farebox(words: readonly string[], { key = PAYER_KEY, input = '', store = join(home, String(folders += 1), 'budget') }: More = {}): Promise<Run> {
-  const args = ['pay', 'look'].includes(words[0] ?? '') ? [...words, '--store', store] : words;
+  const args = ['pay', 'look', 'unblock'].includes(words[0] ?? '') ? [...words, '--store', store] : words;
   const child = spawn(process.execPath, ['pkg/dist/cli/main.js', ...args], { env: { PATH: process.env['PATH'], HOME: home, ...(key === '' ? {} : { FAREBOX_PRIVATE_KEY: key }) } });
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
@@ -150,6 +150,48 @@ for (const status of [200, 302, 404, 500]) {
   });
 }
 
+test('the same command sends the same payment again until its content came, and then buys anew', async (t) => {
+  let delivers = false;
+  const shop = await open((request, response) => {
+    if (paymentOf(request) === undefined) return ask(response);
+    if (delivers) return serve(response);
+    response.writeHead(504).end();
+  });
+  t.after(() => shop.stop());
+  const { store } = await farebox(['pay', shop.url, '--yes']);
+  const again = await farebox(['pay', shop.url], { store });
+  assert.equal(again.code, 4, again.err);
+  delivers = true;
+  const paid = await farebox(['pay', shop.url], { store });
+  assert.deepEqual([paid.code, paid.out], [0, GOODS]);
+  const sent = (): number => new Set(shop.requests.map((request) => paymentOf(request)).filter((it) => it !== undefined)).size;
+  assert.equal(sent(), 1);
+  await farebox(['pay', shop.url, '--yes'], { store });
+  assert.equal(sent(), 2);
+});
+
+test('an endpoint whose server asked to stop says which command lets calls out again', async (t) => {
+  const diagnostic = { info: { code: 'WALLET_INSUFFICIENT_FUNDS', escalate: true }, schema: { type: 'object' } };
+  let stops = true;
+  const shop = await open((request, response) => {
+    if (paymentOf(request) === undefined) return ask(response);
+    if (!stops) return serve(response);
+    ask(response, terms([OFFER], { error: 'sold out', extensions: { diagnostic } }));
+  });
+  t.after(() => shop.stop());
+  const { store } = await farebox(['pay', shop.url, '--yes']);
+  stops = false;
+  const blocked = await farebox(['pay', shop.url, '--yes'], { store });
+  assert.equal(blocked.code, 3);
+  assert.match(blocked.err, /endpoint_blocked: [^]*run npx farebox unblock URL/);
+  for (const [words, says] of [[['-X', 'POST'], /was not blocked/], [[], /may be paid again/], [[], /was not blocked/]] as const) {
+    const { code, err } = await farebox(['unblock', shop.url, ...words], { store, key: '' });
+    assert.equal(code, 0);
+    assert.match(err, says);
+  }
+  assert.equal((await farebox(['pay', shop.url, '--yes'], { store })).code, 0);
+});
+
 test('the key comes from the environment or a file, never from an argument, and is never shown', async (t) => {
   const shop = await open(honest);
   t.after(() => shop.stop());
@@ -165,7 +207,7 @@ test('the key comes from the environment or a file, never from an argument, and 
     [['pay', shop.url, `--key=${PAYER_KEY}`], undefined, /a key is never an argument/],
     [['pay', shop.url, `--${PAYER_KEY}`], undefined, /not understood/],
     [['pay', shop.url, '--key-file', join(home, 'none')], '', /the file of the key cannot be read: ENOENT/],
-    [[PAYER_KEY], undefined, /the first word is look, pay, receipt/],
+    [[PAYER_KEY], undefined, /the first word is look, pay, unblock, receipt/],
   ];
   const before = shop.requests.length;
   for (const [words, key, told] of wrong) {

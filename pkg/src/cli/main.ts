@@ -1,13 +1,14 @@
 #!/usr/bin/env node
-/** The command line: `npx farebox look`, `pay`, `receipt` and `check`. */
+/** The command line: `npx farebox look`, `pay`, `unblock`, `receipt` and `check`. */
 import { FareboxError } from '../error.js';
 import { look } from './look.js';
 import { pay } from './pay.js';
 import { receipt } from './receipt.js';
 import { tell } from './terminal.js';
+import { unblock } from './unblock.js';
 import { EXIT, HELP, read, Usage, version } from './words.js';
 
-const COMMANDS = { look, pay, receipt } as const;
+const COMMANDS = { look, pay, unblock, receipt } as const;
 
 async function main(args: string[]): Promise<number> {
   if (args[0] === 'check') return check(args.slice(1));
@@ -30,6 +31,9 @@ function printed(text: string): number {
   return EXIT.done;
 }
 
+/** Whose remedy is a command. */
+const STOPPED: readonly string[] = ['endpoint_blocked', 'approval_needed'];
+
 /** What a failure is called, and the code to exit with. */
 function failed(error: unknown): number {
   if (error instanceof Usage) {
@@ -41,7 +45,8 @@ function failed(error: unknown): number {
     tell(`farebox: no answer came${typeof code === 'string' ? `: ${code}` : ''}\n`);
     return EXIT.lost;
   }
-  tell(`farebox: ${error.code}: ${error.message}\n         ${error.remedy}\n`);
+  const remedy = STOPPED.includes(error.code) ? 'fix what it names, then run npx farebox unblock URL' : error.remedy;
+  tell(`farebox: ${error.code}: ${error.message}\n         ${remedy}\n`);
   if (error.signed) return EXIT.signed;
   return error.code.startsWith('invalid_') ? EXIT.usage : EXIT.unpaid;
 }

@@ -9,6 +9,7 @@ import type { FareboxError, SentPayment } from '../error.js';
 import { payingFetch, paymentOf, receiptOf } from '../fetch.js';
 import { fileStore } from '../file-store.js';
 import type { Proposal, Receipt } from '../options.js';
+import { resume } from '../resume.js';
 import { localSigner } from '../signer.js';
 import { inLines, linesOf } from './look.js';
 import { asked, keyOf } from './request.js';
@@ -22,7 +23,7 @@ export async function pay(words: Words): Promise<number> {
     tell(inLines(linesOf(proposal)));
     return words.values.yes === true || await yes(`pay ${proposal.amountText} from ${proposal.payer}? [y/N] `);
   };
-  const response = await payingFetch({ signer, policy, store: fileStore(store), confirm })(url, init).catch(async (error: unknown) => {
+  const response = await payingFetch({ signer, policy, store: fileStore(store), confirm, resume })(url, init).catch(async (error: unknown) => {
     await keep((error as FareboxError).payment, store);
     throw error;
   });
@@ -36,7 +37,7 @@ export async function pay(words: Words): Promise<number> {
     return sent === undefined ? EXIT.lost : EXIT.signed;
   }
   if (response.ok) {
-    if (sent !== undefined && receipt === undefined) tell('farebox: a payment was sent, and no receipt came with the content\n');
+    if (sent !== undefined && receipt === undefined) tell('farebox: a payment was sent, and no receipt came with the content: the same command sends it again\n');
     return EXIT.done;
   }
   tell(`farebox: the server answered ${response.status}\n`);
@@ -68,5 +69,5 @@ async function keep(payment: SentPayment | undefined, store: string): Promise<vo
   const file = join(dirname(store), `payment-${payment.key.slice(2, 18)}.json`);
   await mkdir(dirname(store), { recursive: true, mode: 0o700 });
   await writeFile(file, `${JSON.stringify(payment, null, 2)}\n`, { mode: 0o600 });
-  tell(`farebox: the payment is in ${file}; sending it again cannot be charged twice\n`);
+  tell(`farebox: the payment is in ${file}; the same command sends it again, and it cannot be charged twice\n`);
 }

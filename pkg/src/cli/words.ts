@@ -22,10 +22,11 @@ export const HELP = `farebox: pays for HTTP requests with x402 and MPP, once, an
 
   npx farebox look URL      what it costs, who asks, and what your policy says; signs nothing
   npx farebox pay URL       pays if it has to, prints the content; asks before it signs
+  npx farebox unblock URL   lets calls out again where a server asked to stop; -X for one method alone
   npx farebox receipt TEXT  reads a receipt: a PAYMENT-RESPONSE or Payment-Receipt header, or - for standard input
   npx farebox check         checks the wrangler.toml of a gate that you run; --help after it says how
 
-Requests (look, pay):
+Requests (look, pay, unblock):
   -X, --method METHOD       [GET, with -d POST]
   -d, --data TEXT           the body; @FILE reads a file, @- standard input
   -H, --header 'NAME: TEXT' may be repeated
