@@ -5,7 +5,7 @@ import { beginning } from './beginning.js';
 import { notReplayable } from './body.js';
 import { endpointOf } from './endpoints.js';
 import { FareboxError, told, unusable, type Told } from './error.js';
-import { wrapFetch } from './fetch.js';
+import { checkNames, wrapFetch } from './fetch.js';
 import type { PayOptions } from './options.js';
 import { headerLines, paidUrl, pause, plain, requestOf, type Plain } from './request.js';
 import { addressOf, asSigner, type AnySigner, type Signer, type TypedData } from './signer.js';
@@ -75,7 +75,10 @@ export type Channel = {
 };
 
 export type ChannelOptions = Pick<PayOptions, 'signer' | 'policy' | 'store' | 'acceptPayment' | 'now'> & {
-  /** What pays: a channel where the server sells so, or each request by itself ['session']. */
+  /**
+   * What pays: a channel and nothing else (`session`), or each request by itself (`once`) [a channel where the server sells so and
+   * one can be opened, otherwise each request by itself].
+   */
   readonly choose?: 'session' | 'once';
   /** What to deposit at once, in whole tokens [what the server asks for, or a hundred requests; at most `maxDeposit`]. */
   readonly deposit?: string;
@@ -158,6 +161,7 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
       return done.response;
     }
     const why = done.otherwise;
+    if (options.choose === 'session') throw new FareboxError(why ?? NO_SESSION);
     if (why === null) {
       if (others.size < MAX_OTHERS) others.add(endpoint);
       return once(input, init);
@@ -184,6 +188,9 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
     forget: (id: string) => update(store, (record) => told(() => forgetChannel(record, id))),
   });
 }
+
+/** Where nothing but a channel may pay. */
+const NO_SESSION: Told = { code: 'unsupported_intent', message: 'the server does not sell this by session', remedy: 'leave out the option choose, or choose "once"' };
 
 /** How many endpoints without a channel are remembered, and how many URLs with their terms. */
 const MAX_OTHERS = 1_000;
@@ -221,12 +228,16 @@ const TERMS = 'payment-required';
 /** What of MPP is preferred. */
 const ACCEPTED = 'evm/session, evm/charge;q=0.5';
 const TEXTS = ['deposit', 'maxDeposit', 'name'] as const;
+const OPTIONS = [
+  'signer', 'policy', 'store', 'acceptPayment', 'now', 'choose', 'deposit', 'maxDeposit', 'maxWithdrawDelaySecs', 'voucherSigner', 'name', 'confirm', 'broadcast', 'onState', 'once',
+] as const;
 
 /** The options, read once; those of the wrong type are reported when they are given, by name. */
 function checked(fetch: unknown, given: ChannelOptions): ChannelOptions {
   const wrong = (what: string): FareboxError => unusable('invalid_options', what, 'correct that option');
   if (typeof fetch !== 'function') throw wrong('fetch is not a function');
   if (typeof given !== 'object' || given === null) throw wrong('the options are no object with a signer');
+  checkNames(given, OPTIONS);
   const options = { ...given };
   for (const name of TEXTS) if (options[name] !== undefined && typeof options[name] !== 'string') throw wrong(`${name} is not text`);
   const delay = options.maxWithdrawDelaySecs;

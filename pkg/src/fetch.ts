@@ -96,6 +96,7 @@ function checked(fetch: unknown, given: unknown): PayOptions {
   const wrong = (what: string): FareboxError => unusable('invalid_options', what, 'correct that option');
   if (typeof fetch !== 'function') throw wrong('fetch is not a function');
   if (typeof given !== 'object' || given === null) throw wrong('the options are no object with a signer');
+  checkNames(given, OPTIONS);
   const options: Record<string, unknown> = {};
   for (const name of OPTIONS) {
     const value = quietly(() => (given as Readonly<Record<string, unknown>>)[name], () => wrong(`${name} cannot be read`));
@@ -113,6 +114,19 @@ function checked(fetch: unknown, given: unknown): PayOptions {
   if (options['store'] === null) delete options['store'];
   if (options['store'] !== undefined && !isStore(options['store'])) throw wrong('store has no read and replace');
   return options as PayOptions;
+}
+
+/** Of a session, which may be spread into the options. */
+const OF_SESSIONS = ['address', 'expires', 'renew', 'forget'];
+
+/** Refuses options of other names: a misspelt policy would limit nothing. */
+export function checkNames(given: object, known: readonly string[]): void {
+  const names = quietly(() => Object.keys(given), () => unusable('invalid_options', 'the options cannot be read'));
+  const stranger = names.find((name) => !known.includes(name) && !OF_SESSIONS.includes(name));
+  if (stranger === undefined) return;
+  // A name that is no word may be a misplaced secret.
+  const shown = /^[A-Za-z]{1,24}$/.test(stranger) ? stranger : 'that is not shown';
+  throw unusable('invalid_options', `there is no option ${shown}`, `the options are ${known.join(', ')}`);
 }
 
 const OPTIONS = ['signer', 'policy', 'store', 'confirm', 'choose', 'broadcast', 'onEscalation', 'onPayment', 'onStep', 'now', 'pin', 'timeoutMs', 'identifier', 'acceptPayment', 'resume'] as const;

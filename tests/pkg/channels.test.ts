@@ -251,6 +251,10 @@ test('a server that does not sell by channel is paid for each request by itself,
   const chosen = channelFetch(fetch, optionsOf(account, { once, choose: 'once' }));
   assert.equal(await (await chosen(world.url)).text(), 'paid once');
   assert.deepEqual(asked, ['https://plain.example/a', world.url]);
+  // Who wants a session and nothing else is told.
+  const session = channelFetch(plain, optionsOf(account, { once, choose: 'session' }));
+  for (let turn = 0; turn < 2; turn += 1) await assert.rejects(session('https://plain.example/a'), { code: 'unsupported_intent', signed: false });
+  assert.equal(asked.length, 2);
 });
 
 const generatedAddress = (): string => privateKeyToAccount(generatePrivateKey()).address;

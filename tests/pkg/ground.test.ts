@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { createLocalAgentClient } from '../../pkg/dist/agent/index.js';
+import { channelFetch } from '../../pkg/dist/channels.js';
 import {
   FareboxError, localSigner, lookAt, memoryStore, payingFetch, readChallenges, spent, walletSigner, writeChallenge, type Eip1193Provider, type FareboxErrorCode, type Proposal, type Receipt,
 } from '../../pkg/dist/index.js';
@@ -121,6 +123,16 @@ test('challenges of MPP are read and written, with their terms as objects', () =
   assert.deepEqual(readChallenges('Basic realm="x"'), []);
   for (const wrong of [() => readChallenges('Payment id="a"'), () => writeChallenge({} as never)]) assert.throws(wrong, { code: 'invalid_header' });
   for (const wrong of [() => readChallenges(1 as never), () => writeChallenge(undefined as never)]) assert.throws(wrong, { code: 'invalid_argument' });
+});
+
+test('an option that does not exist is an error: a misspelt policy would limit nothing', () => {
+  const signer = localSigner(PAYER_KEY);
+  for (const make of [payingFetch, (options: never) => channelFetch(fetch, options), createLocalAgentClient]) {
+    assert.throws(() => make({ signer, polciy: {} } as never), { code: 'invalid_options', message: 'there is no option polciy', remedy: /policy/ });
+    // A key in the place of a name is not repeated.
+    assert.throws(() => make({ signer, [PAYER_KEY]: 1 } as never), (error: Error) => !error.message.includes(PAYER_KEY));
+    make({ signer, policy: {}, store: memoryStore(), expires: 1, address: '0x', renew: 1, forget: 1 } as never);
+  }
 });
 
 test('an option of the wrong type is named when it is given', () => {
