@@ -63,6 +63,24 @@ test('a free answer is passed on unread, and the control plane is not asked', as
   assert.equal(plane.calls.length, 0);
 });
 
+test('what another origin asks for by a redirect is not paid, and its free answer is passed on', async () => {
+  const other = await open((_, response) => answer(response));
+  try {
+    answer = (response) => { answer = asks(TERMS); response.writeHead(302, { location: other.url }).end(); };
+    await assert.rejects(client().fetchPaid(`${shop.url}/v1`, undefined, {}), { code: 'redirected', signed: false });
+    answer = (response) => { answer = asks(TERMS); response.writeHead(307, { location: `${other.url}/x` }).end(); };
+    await assert.rejects(client().preparePaidRequest(`${shop.url}/v1`), { code: 'redirected' });
+    answer = (response) => { answer = says(200, {}, 'ok'); response.writeHead(302, { location: other.url }).end(); };
+    assert.equal((await client().fetchPaid(`${shop.url}/v1`, undefined, {})).kind, 'passthrough');
+    // The same origin answers for itself.
+    answer = (response) => { answer = asks(TERMS); response.writeHead(302, { location: '/v2' }).end(); };
+    assert.equal((await client().preparePaidRequest(`${shop.url}/v1`)).kind, 'ready');
+    assert.equal(plane.calls.length, 0);
+  } finally {
+    await other.stop();
+  }
+});
+
 test('the header of x402 is read into a price, and every member of the terms is kept', async () => {
   const it = await prepared();
   assert.deepEqual(it.paymentRequirement, {

@@ -1,8 +1,9 @@
 /** The client of a control plane: it decides and pays, the answer comes back. */
 import { readWithin } from '../beginning.js';
+import { FareboxError } from '../error.js';
 import {
   sdkPaymentDecisionResponseSchema, sdkReceiptResponseSchema,
-  type PaidRequestContext, type SdkExternalMetadata, type SdkPaymentDecisionRequest, type SdkPreparedPaidRequest, type SdkPreparedPaidRequestReady,
+  type PaidRequestContext, type PaidRequestHttpRequest, type SdkExternalMetadata, type SdkPaymentDecisionRequest, type SdkPreparedPaidRequest, type SdkPreparedPaidRequestReady,
   type SdkReceiptResponse,
 } from './contracts.js';
 import { detectChallengeFromResponse, type DetectedChallenge } from './detection.js';
@@ -69,10 +70,8 @@ export class AgentPayClient {
   async preparePaidRequest(input: string, init?: RequestInit, options: PreparePaidRequestOptions = {}): Promise<SdkPreparedPaidRequest> {
     const request = requestOf(input, init);
     if (options.challenge !== undefined) return preparedOf(request, options.challenge, options.externalMetadata, undefined);
-    const fetch = this.#fetch;
-    const response = await fetch(input, initOf(request, init));
+    const { response, challenge } = await this.#looked(request, init);
     const probe = { responseStatus: response.status, confirmedAt: new Date().toISOString() };
-    const challenge = await detectChallengeFromResponse(response);
     // Not awaited: the answer is not needed any more.
     response.body?.cancel().catch(() => undefined);
     return preparedOf(request, challenge, options.externalMetadata, probe);
@@ -92,9 +91,7 @@ export class AgentPayClient {
     const { challenge, ...context } = request;
     const sent = requestOf(input, init);
     if (challenge !== undefined) return this.#decide({ request: sent, challenge }, context);
-    const fetch = this.#fetch;
-    const response = await fetch(input, initOf(sent, init));
-    const detected = await detectChallengeFromResponse(response);
+    const { response, challenge: detected } = await this.#looked(sent, init);
     if (detected === undefined) return { kind: 'passthrough', protocol: 'none', response };
     response.body?.cancel().catch(() => undefined);
     return this.#decide({ request: sent, challenge: detected }, context);
@@ -105,6 +102,19 @@ export class AgentPayClient {
     const response = await this.#authorized(`/api/sdk/receipts/${encodeURIComponent(receiptId)}`, { method: 'GET' });
     if (!response.ok) throw new Error(explained(await readJson(response), `Receipt lookup failed with status ${response.status}.`));
     return sdkReceiptResponseSchema.parse(await response.json());
+  }
+
+  /** The merchant's answer, and what it asks for. What another origin asks for by a redirect is not paid: it may be anyone's. */
+  async #looked(request: PaidRequestHttpRequest, init: RequestInit | undefined): Promise<{ response: Response; challenge: DetectedChallenge | undefined }> {
+    const fetch = this.#fetch;
+    const response = await fetch(request.url, initOf(request, init));
+    const challenge = await detectChallengeFromResponse(response);
+    const [asked, answers] = [request.url, response.url].map((url) => (URL.canParse(url) ? new URL(url).origin : undefined));
+    if (challenge !== undefined && response.redirected && answers !== asked) {
+      response.body?.cancel().catch(() => undefined);
+      throw new FareboxError({ code: 'redirected', message: `the request was redirected to ${answers}`, remedy: 'request the final URL yourself if you trust it' });
+    }
+    return { response, challenge };
   }
 
   async #decide(asked: Pick<SdkPreparedPaidRequestReady, 'request' | 'challenge'> & Partial<SdkPreparedPaidRequestReady>, context: ExecutePreparedRequest): Promise<PaidResponse> {
