@@ -121,7 +121,7 @@ const OF_SESSIONS = ['address', 'expires', 'renew', 'forget'];
 
 /** Refuses options of other names: a misspelt policy would limit nothing. */
 export function checkNames(given: object, known: readonly string[]): void {
-  const names = quietly(() => Object.keys(given), () => unusable('invalid_options', 'the options cannot be read'));
+  const names = quietly(() => Object.keys(given), () => unusable('invalid_options', 'the options cannot be read', 'correct that option'));
   const stranger = names.find((name) => !known.includes(name) && !OF_SESSIONS.includes(name));
   if (stranger === undefined) return;
   // A name that is no word may be a misplaced secret.

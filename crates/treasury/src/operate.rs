@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use self::reply::{not_found, ok, problem, put_rules, rules_of, told};
 use super::books::{Change, Rows};
-use super::config::accounts::{of_rules, shared};
+use super::config::Organization;
+use super::config::accounts::{PayingAccount, of_rules, shared};
 use super::message::Operation;
 use super::policy::Rules;
 use super::row::{Scope, TokenKind};
@@ -146,8 +147,13 @@ impl Treasury {
                 of(&whole.unwrap_or_default(), Some(rules))
             }
         };
-        let mut others = self.organizations.iter().filter(|it| it.name != organization.name);
-        let found = others.find(|it| shared(&own, &it.accounts(&self.wallets)).is_some());
-        Ok(found.map(|it| it.name.as_str()))
+        Ok(self.owner_beside(&organization.name, &own))
+    }
+
+    /// The other organization whose rules pay from one of these accounts to begin with.
+    pub(crate) fn owner_beside(&self, name: &str, accounts: &[PayingAccount]) -> Option<&str> {
+        let mut others = self.organizations.iter().filter(|it| it.name != name);
+        let owns = |it: &&Organization| shared(accounts, &it.accounts(&self.wallets)).is_some();
+        others.find(owns).map(|it| it.name.as_str())
     }
 }

@@ -24,6 +24,7 @@ use super::answer::{FIGURES, figures};
 use super::attempt::Held;
 use super::books::{Change, Rows};
 use super::budget::worth;
+use super::config::accounts::PayingAccount;
 use super::config::{Environment, Wallet};
 use super::decide::choice::Chosen;
 use super::decide::draft::Draft;
@@ -193,6 +194,13 @@ impl Treasury {
         };
         if from == asked.to {
             return wrong("to: is the wallet itself");
+        }
+        let account = PayingAccount::of(wallet, &asked.network);
+        if let Some(owner) = self.owner_beside(&organization.name, &[account])
+            && !planted(Mutant::PayoutsFromAnyWallet)
+        {
+            let detail = format!("the wallet is that of {owner}");
+            return Err(problem(403, "payouts_not_allowed", &detail));
         }
         let Some(token) = by_symbol(&asked.network, &asked.asset).filter(|token| token.eip3009)
         else {

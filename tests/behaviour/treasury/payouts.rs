@@ -4,6 +4,7 @@ use farebox_core::ledger::inquiry::finding::Finding;
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
 use farebox_core::treasury::message::{Answer, Command, Listing, MerchantAnswer, Operation, Order};
+use farebox_core::treasury::row::Scope;
 use farebox_core::treasury::{Job, Turn};
 use serde_json::{Value, json};
 
@@ -361,6 +362,10 @@ pub fn payouts_are_listed_and_agents_do_not_see_them() {
 
 /// A world with two wallets to pay out of.
 fn two_wallets() -> World {
+    World::of(&with_two_wallets())
+}
+
+fn with_two_wallets() -> Value {
     let mut variables = variables();
     variables["RPC_URL"] = json!("https://node.example.com");
     variables["FACILITATOR_URL"] = json!("https://facilitator.example.com/");
@@ -368,7 +373,30 @@ fn two_wallets() -> World {
     variables["ESCROW_KEY"] = json!(format!("0x{}", "5e".repeat(32)));
     let escrow = json!({"name": "escrow", "networks": ["base-sepolia"], "secret": "ESCROW_KEY"});
     variables["WALLETS"].as_array_mut().unwrap().push(escrow);
-    World::of(&variables)
+    variables
+}
+
+#[test]
+pub fn an_organization_pays_out_of_no_wallet_of_another() {
+    let mut variables = with_two_wallets();
+    variables["ORGANIZATIONS"][0]["policy"]["wallet"] = json!("main");
+    let policy = json!({"payoutsPerDay": {"USDC": "1.00"}});
+    let another = json!({"name": "another", "environment": "test", "policy": policy, "agents": []});
+    variables["ORGANIZATIONS"].as_array_mut().unwrap().push(another);
+    let mut world = World::of(&variables);
+    world.organization = "another";
+    world.operate(Operation::PutPolicy(Scope::Organization, policy.to_string()));
+    let asked = |wallet: &str| {
+        let mut body = out_of(wallet, wallet);
+        body["organization"] = json!("another");
+        body
+    };
+    let refused = world.operate(Operation::PayOut(asked("main").to_string()));
+    assert_eq!((refused.status, refused.text("code")), (403, "payouts_not_allowed"));
+    assert!(refused.text("detail").contains("that of acme"), "{}", refused.text);
+    assert!(world.rows.attempts.is_empty());
+    let sent = order(&mut world, &asked("escrow"));
+    assert_eq!(world.answered(&sent, success()).status, 201);
 }
 
 fn out_of(wallet: &str, key: &str) -> Value {

@@ -176,6 +176,8 @@ macro_rules! treasury {
             LongUrlsAreKept,
             /// What the alarm could not send again was never sent.
             RepeatsWereNeverSent,
+            /// An organization pays out of another one's wallet.
+            PayoutsFromAnyWallet,
             /// The token of a wallet pays out of every wallet.
             TokensPayFromAnyWallet,
             /// The token of a wallet shows the payouts of every wallet.

@@ -19,6 +19,13 @@ pub(crate) struct PayingAccount {
     network: ChainId,
 }
 
+impl PayingAccount {
+    /// A wallet on one of its networks.
+    pub(crate) fn of(wallet: &Wallet, network: &ChainId) -> Self {
+        Self { wallet: wallet.name.clone(), address: wallet.address(), network: network.clone() }
+    }
+}
+
 /// Wallet and network of the first that is one of the others.
 pub(crate) fn shared<'a>(
     own: &'a [PayingAccount],
@@ -58,11 +65,7 @@ pub(crate) fn of_rules(
             named.is_some() || have.count() == 1
         };
         for network in wallet.networks.iter().filter(|network| fits(network)).filter(is_only) {
-            found.push(PayingAccount {
-                wallet: wallet.name.clone(),
-                address: wallet.address(),
-                network: network.clone(),
-            });
+            found.push(PayingAccount::of(wallet, network));
         }
     }
     found
