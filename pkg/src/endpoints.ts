@@ -4,7 +4,7 @@
  */
 import { admitEndpoint, endpointName, listEndpoints, reopenEndpoint } from '#wasm';
 
-import { given, told, unusable, type Diagnostic } from './error.js';
+import { FareboxError, given, told, unusable, type Diagnostic } from './error.js';
 import type { Proposal } from './options.js';
 import { isStore, update, type Store } from './store.js';
 
@@ -135,14 +135,24 @@ export function watchOf(store: Store, now: () => number, onEscalation: ((event: 
       }
     },
 
-    /** Records a success of an endpoint: a known expired payment is forgotten. */
-    async delivered(endpoint: string, isRetrying = known?.get(endpoint)?.state === 'retrying'): Promise<void> {
-      if (!isRetrying) return;
+    /** Records a success of an endpoint: a known expired payment is forgotten, and a wallet that has paid is short no more. */
+    async delivered(endpoint: string, isRetrying = known?.get(endpoint)?.state === 'retrying', isPaid = false): Promise<void> {
+      const held = known?.get(endpoint);
+      const isOpened = isPaid && held?.state === 'blocked' && held.diagnostic.code === SHORT;
+      if (!isRetrying && !isOpened) return;
       known?.delete(endpoint);
       // A response is not lost because the store fails.
-      await reopen(store, endpoint, 'retrying').catch(() => undefined);
+      await reopen(store, endpoint, isOpened ? 'blocked' : 'retrying').catch(() => undefined);
     },
   };
+}
+
+/** Spec: x402 extension "Diagnostic". */
+const SHORT = 'WALLET_INSUFFICIENT_FUNDS';
+
+/** Whether an endpoint is blocked because the wallet was short. */
+export function isShort(error: unknown): boolean {
+  return error instanceof FareboxError && error.code === 'endpoint_blocked' && error.diagnostic?.code === SHORT;
 }
 
 function priceOf({ price, amount, symbol, network, asset }: Proposal) {

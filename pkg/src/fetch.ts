@@ -3,7 +3,7 @@ import { Exchange } from '#wasm';
 
 import { beginning } from './beginning.js';
 import { notReplayable } from './body.js';
-import { endpointOf, endpointsOf, watchOf, type Endpoints, type Watch } from './endpoints.js';
+import { endpointOf, endpointsOf, isShort, watchOf, type Endpoints, type Watch } from './endpoints.js';
 import { FareboxError, memberOf, quietly, told, unusable, type SentPayment, type Told } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
 import type { PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
@@ -56,9 +56,18 @@ export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): Pa
   const paying: typeof globalThis.fetch = async (input, init) => {
     const request = await requestOf(input, init, options.acceptPayment !== false);
     const endpoint = endpointOf(request.method, request.url);
-    await watch.admit(endpoint);
     const kept = request.single === undefined ? await begins?.(request, endpoint) : undefined;
     const left = kept?.left();
+    try {
+      await watch.admit(endpoint);
+    } catch (error) {
+      // What was signed may be sent again to a server that said that the wallet was short: it may be topped up by now.
+      if (left === undefined || !isShort(error)) {
+        left?.exchange.free();
+        await kept?.ended();
+        throw error;
+      }
+    }
     const common = { fetch, request, endpoint, watch, signer, store, now, options, kept };
     if (left !== undefined) {
       const { exchange, step, url } = left;
@@ -195,7 +204,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
     switch (step.do) {
       case 'return': {
         if (last.response === undefined) throw new TypeError('there is no response');
-        if (last.response.ok) await watch.delivered(endpoint, step.retrying);
+        if (last.response.ok) await watch.delivered(endpoint, step.retrying, step.receipt !== null);
         // What was signed stays counted if the store fails: an answer is not lost for that.
         if (step.settles) await update(store, (record) => told(() => exchange.settle(record))).catch(() => undefined);
         if (reserved) tell(payment, 'done');

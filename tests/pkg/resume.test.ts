@@ -139,6 +139,25 @@ test('a refusal and an error of the server leave it open until it can no longer 
   assert.deepEqual([await failed(), await failed(), signer.asked.length], [500, 500, 2]);
 });
 
+test('a wallet that was short and was topped up gets what it signed for, and its endpoint opens by itself', async () => {
+  const diagnostic = { info: { code: 'WALLET_INSUFFICIENT_FUNDS', escalate: true }, schema: { type: 'object' } };
+  const store = memoryStore();
+  const { fetch, signer } = payer(store);
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : ask(response, terms([OFFER], { error: 'insufficient_funds', extensions: { diagnostic } })));
+  await assert.rejects(fetch(`${shop.url}/short`), { code: 'insufficient_funds' });
+  // Another request to the endpoint would sign something new.
+  await assert.rejects(fetch(`${shop.url}/short?other`), { code: 'endpoint_blocked' });
+  await assert.rejects(fetch(`${shop.url}/short`), { code: 'insufficient_funds' });
+  assert.equal((await fetch.endpoints.blocked()).length, 1);
+  shop.answers = honest;
+  assert.equal(await (await fetch(`${shop.url}/short`)).text(), GOODS);
+  assert.deepEqual([signer.asked.length, await fetch.endpoints.blocked()], [1, []]);
+  // Any other reason to stop stays a person's to look at.
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : ask(response, terms([OFFER], { extensions: { diagnostic: { ...diagnostic, info: { code: 'OPERATOR_ALERT', escalate: true } } } })));
+  await assert.rejects(fetch(`${shop.url}/stop`), { code: 'payment_refused' });
+  for (let turn = 0; turn < 2; turn += 1) await assert.rejects(fetch(`${shop.url}/stop`), { code: 'endpoint_blocked' });
+});
+
 test('what was refused and has ended gives way, so that a merchant who refuses everything fills no store', async () => {
   let seconds = Date.now() / 1000;
   const store = memoryStore();
