@@ -21,6 +21,7 @@ const ANSWERS: readonly (readonly [string, Answer])[] = [
   ...[400, 401, 403, 404, 405, 408, 409, 410, 422, 424, 429, 451, 500, 501, 502, 503, 504, 520, 524].map((code) => status(code)),
   status(402, { 'content-type': 'application/problem+json' }, PROBLEM),
   status(500, { 'payment-response': settled() }), status(404, { 'payment-response': settled() }), status(402, { 'payment-response': settled({ success: false, errorReason: 'insufficient_funds' }) }),
+  status(200), status(204, {}, ''),
   ['fresh terms', (response) => ask(response)],
   ['fresh terms at another price', (response) => ask(response, terms([{ ...OFFER, amount: '20000' }]))],
   ['fresh terms for another payee', (response) => ask(response, terms([{ ...OFFER, payTo: OTHER }]))],

@@ -52,7 +52,7 @@ export function createLocalAgentClient(options: LocalAgentOptions): LocalAgentCl
 }
 
 /** A merchant's answer as it was bought, and the decision that stands for it. */
-type Settled = { readonly decision: SdkPaymentDecisionResponse; readonly answer?: { readonly status: number; readonly headers: Record<string, string>; readonly bytes: Uint8Array }; /** Whether it can no longer be charged. */ readonly isOver?: boolean };
+type Settled = { readonly decision: SdkPaymentDecisionResponse; readonly answer?: { readonly status: number; readonly headers: Record<string, string>; readonly bytes: Uint8Array }; /** Whether it can no longer be charged. */ readonly isOver?: boolean; /** Whether its content came without a receipt. */ readonly isOpen?: boolean };
 /** The same, with what its key stands for. */
 type Outcome = Settled & { readonly request: string };
 
@@ -280,7 +280,7 @@ export class LocalAgentClient implements AgentBackEnd {
     const response = await this.#fetch(sent.url, { ...initOf(prepared.request), headers, redirect: 'manual', signal: AbortSignal.timeout(this.#options.timeoutMs ?? MAX_ANSWER_MS) });
     if (response.ok) {
       const agreed = agreedBy(response, sent);
-      if (!('code' in agreed)) return this.#answered(prepared, sent, response, agreed.settled);
+      if (!('code' in agreed)) return this.#answered(prepared, sent, response, agreed.settled, !isUnended(sent.ends, this.#now()));
       const reason = `receipt_mismatch: the receipt contradicts what was signed: ${agreed.code}`;
       return { decision: { outcome: 'inconclusive', ...idsOf(key, sent), reasonCode: 'merchant_transport_lost', reason } };
     }
@@ -315,7 +315,8 @@ export class LocalAgentClient implements AgentBackEnd {
       };
     }
     if (response.ok) {
-      return { decision: { outcome: 'allow', ...ids, reasonCode: 'policy_allow', reason: `Paid ${sent.proposal.amountText}.`, merchantResponse, receipt }, answer };
+      const isOpen = settled === undefined && !isOver;
+      return { decision: { outcome: 'allow', ...ids, reasonCode: 'policy_allow', reason: `Paid ${sent.proposal.amountText}.`, merchantResponse, receipt }, answer, isOpen };
     }
     const reason = `The merchant answered ${response.status} to a request that carried a payment of ${sent.proposal.amountText}.`;
     // It is not said that it was charged, or that it was not.
@@ -459,8 +460,12 @@ function returned(prepared: SdkPreparedPaidRequestReady, { decision, answer }: O
   throw new FetchPaidError(outcome);
 }
 
-/** Whether nothing can follow: what delivered nothing is sent again until it can no longer be charged, whatever its answer was, and a denial may be lifted. */
-function isFinal({ decision, answer, isOver = false }: Settled): boolean {
+/**
+ * Whether nothing can follow: what delivered nothing, or content without a receipt, is sent again until it can no longer be charged,
+ * whatever its answer was, and a denial may be lifted.
+ */
+function isFinal({ decision, answer, isOver = false, isOpen = false }: Settled): boolean {
+  if (isOpen) return false;
   return decision.outcome === 'allow' || isOver || answer !== undefined && answer.status >= 200 && answer.status < 300;
 }
 
