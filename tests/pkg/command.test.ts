@@ -171,7 +171,7 @@ test('the same command sends the same payment again until its content came, and 
 });
 
 test('an endpoint whose server asked to stop says which command lets calls out again', async (t) => {
-  const diagnostic = { info: { code: 'WALLET_INSUFFICIENT_FUNDS', escalate: true }, schema: { type: 'object' } };
+  const diagnostic = { info: { code: 'OPERATOR_ALERT', escalate: true }, schema: { type: 'object' } };
   let stops = true;
   const shop = await open((request, response) => {
     if (paymentOf(request) === undefined) return ask(response);
