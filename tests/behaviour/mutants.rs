@@ -32,7 +32,7 @@ const TABLE: &[Row] = &[
     row!(AnewForAnother, signed_again::another_request_is_not_bought_by_the_same_nonce),
     row!(DoubtBeginsAnew, signed_again::while_it_is_open_it_is_that_payment),
     row!(EarlierProves, signed_again::an_authorization_that_was_sent_before_fetches_nothing),
-    row!(ShownProves, signed_again::an_authorization_that_nobody_has_proven_fetches_and_begins_nothing),
+    row!(ShownProves, signed_again::an_authorization_without_a_proof_fetches_and_begins_nothing),
     row!(EarlierIsForgotten, signed_again::an_earlier_authorization_that_was_mined_pays_what_costs_no_more),
     row!(ShownIsForgotten, signed_again::whichever_authorization_is_mined_there_is_one_charge_and_at_most_one_delivery),
     row!(OldVerdictCounts, signed_again::a_verdict_that_knows_fewer_authorizations_than_the_row_says_nothing),

@@ -242,7 +242,7 @@ pub fn the_secret_of_the_first_request_stays() {
 }
 
 #[test]
-pub fn an_authorization_that_nobody_has_proven_fetches_and_begins_nothing() {
+pub fn an_authorization_without_a_proof_fetches_and_begins_nothing() {
     let forged = |world: &mut World, payment: &Payment, signature: &str| {
         let second = again(world, payment);
         let mut message = decoded(&second.value);

@@ -1,6 +1,6 @@
 /** The client of a control plane: it decides and pays, the answer comes back. */
 import { readWithin } from '../beginning.js';
-import { FareboxError } from '../error.js';
+import { paidUrl } from '../request.js';
 import {
   sdkPaymentDecisionResponseSchema, sdkReceiptResponseSchema,
   type PaidRequestContext, type PaidRequestHttpRequest, type SdkExternalMetadata, type SdkPaymentDecisionRequest, type SdkPreparedPaidRequest, type SdkPreparedPaidRequestReady,
@@ -109,11 +109,7 @@ export class AgentPayClient {
     const fetch = this.#fetch;
     const response = await fetch(request.url, initOf(request, init));
     const challenge = await detectChallengeFromResponse(response);
-    const [asked, answers] = [request.url, response.url].map((url) => (URL.canParse(url) ? new URL(url).origin : undefined));
-    if (challenge !== undefined && response.redirected && answers !== asked) {
-      response.body?.cancel().catch(() => undefined);
-      throw new FareboxError({ code: 'redirected', message: `the request was redirected to ${answers}`, remedy: 'request the final URL yourself if you trust it' });
-    }
+    if (challenge !== undefined) paidUrl(request, response);
     return { response, challenge };
   }
 
