@@ -69,7 +69,7 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
 
 /** What a model does about a payment of which nothing proves what became of it. */
 const OPEN = 'farebox-mcp: A payment was sent, and no receipt came. To get what was paid for, call this tool again with exactly the same arguments: '
-  + 'the same payment is sent again, and it cannot be charged twice.';
+  + 'the same payment is sent again while it is valid, and it cannot be charged twice.';
 
 function problem(said: object): CallToolResult {
   return { isError: true, content: [{ type: 'text', text: JSON.stringify(said) }] };
