@@ -208,13 +208,19 @@ fn what_was_delivered_is_handed_to_its_payer_again_and_named_by_what_moved() {
     }
 }
 
+/// A payment that the facilitator refused for want of funds.
+fn refused(target: &str) -> (World, Payment) {
+    let mut world = world();
+    world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+    let payment = world.sign(target);
+    assert_eq!(world.present(&payment).status, 402);
+    (world, payment)
+}
+
 #[test]
 pub fn an_authorization_that_was_sent_before_fetches_nothing() {
     for target in MODES {
-        let mut world = world();
-        world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
-        let first = world.sign(target);
-        assert_eq!(world.present(&first).status, 402);
+        let (mut world, first) = refused(target);
         let second = again(&mut world, &first);
         let response = world.present(&second);
         bought(&world, &response, &first, target);
@@ -261,10 +267,7 @@ pub fn an_authorization_without_a_proof_fetches_and_begins_nothing() {
             assert_eq!(answer.headers.get("payment-replayed"), None);
             assert_eq!(world.ledger.entries(), rows, "{target}");
 
-            let mut world = self::world();
-            world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
-            let first = world.sign(target);
-            assert_eq!(world.present(&first).status, 402);
+            let (mut world, first) = refused(target);
             let stranger = forged(&mut world, &first, &signature);
             let rows = world.ledger.entries();
             let no = r#"{"isValid":false,"invalidReason":"invalid_exact_evm_signature"}"#;
@@ -278,10 +281,7 @@ pub fn an_authorization_without_a_proof_fetches_and_begins_nothing() {
 #[test]
 pub fn another_request_is_not_bought_by_the_same_nonce() {
     for target in MODES {
-        let mut world = world();
-        world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
-        let first = world.sign(target);
-        assert_eq!(world.present(&first).status, 402);
+        let (mut world, first) = refused(target);
         let other = again_for(&mut world, &format!("{target}/other"), &first);
         let rows = world.ledger.entries();
         assert_eq!(world.present(&other).problem(), "payment_already_used", "{target}");
