@@ -3,7 +3,8 @@
 //!
 //! [`exchange`] drives one request: [`challenge`] reads the terms as [`offer`]s, [`policy`] and
 //! [`budget`] decide, [`select`] ranks, [`prepare`] makes the data to sign, [`receipt`] checks the
-//! settlement, [`rejection`] reads a seller's refusal, [`error`] names every failure.
+//! settlement, [`purchase`] derives a nonce from a purchase, [`rejection`] reads a seller's
+//! refusal, [`error`] names every failure.
 //! [`diagnostic`] reads why a server refuses payments, and [`endpoints`] keeps the endpoints that
 //! this stops. [`price`] formats amounts,
 //! [`look`] tells what would be paid and was spent, and [`voucher`] which voucher of a
@@ -23,6 +24,7 @@ pub mod offer;
 pub mod policy;
 pub mod prepare;
 pub mod price;
+pub mod purchase;
 pub mod receipt;
 pub mod rejection;
 pub mod select;
