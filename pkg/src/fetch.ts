@@ -6,6 +6,7 @@ import { notReplayable } from './body.js';
 import { endpointOf, endpointsOf, isShort, watchOf, type Endpoints, type Watch } from './endpoints.js';
 import { FareboxError, memberOf, quietly, told, unusable, type SentPayment, type Told } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
+import { inMemory } from './purchases.js';
 import type { PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
 import { headerLines, paidUrl, pause, plain, requestOf, type Plain } from './request.js';
 import { addressOf, asSigner, type TypedData } from './signer.js';
@@ -52,19 +53,19 @@ export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): Pa
   told(() => new Exchange(policy, 'GET', 'https://policy.invalid/', '', `0x${'11'.repeat(20)}`)).free();
 
   const watch = watchOf(store, now, options.onEscalation);
-  const begins = (options.resume?.open as Opens | undefined)?.(store, now, policy, options);
+  const begins = ((options.resume?.open ?? inMemory) as Opens)(store, now, policy, options);
   const paying: typeof globalThis.fetch = async (input, init) => {
     const request = await requestOf(input, init, options.acceptPayment !== false);
     const endpoint = endpointOf(request.method, request.url);
-    const kept = request.single === undefined ? await begins?.(request, endpoint) : undefined;
-    const left = kept?.left();
+    const kept = request.single === undefined ? await begins(request, endpoint) : undefined;
+    const left = kept?.left;
     try {
       await watch.admit(endpoint);
     } catch (error) {
       // What was signed may be sent again to a server that said that the wallet was short: it may be topped up by now.
       if (left === undefined || !isShort(error)) {
-        left?.exchange.free();
         await kept?.ended();
+        if (left !== undefined && kept?.owns(left.exchange) !== true) left.exchange.free();
         throw error;
       }
     }
@@ -74,7 +75,7 @@ export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): Pa
       try {
         return await pay({ ...common, exchange, url, first: undefined }, JSON.parse(step) as Step);
       } finally {
-        exchange.free();
+        if (kept?.owns(exchange) !== true) exchange.free();
       }
     }
     const first = await plain(fetch, request);
@@ -84,6 +85,7 @@ export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): Pa
     const url = paidUrl(request, first);
     // The wallet is asked for nothing before the payment is confirmed, not even for its address.
     let exchange = told(() => new Exchange(policy, request.method, url, endpoint, signer.known ?? NOBODY));
+    exchange = exchange.asPurchase(request.headers.get('idempotency-key') ?? undefined, request.url);
     if (options.pin !== undefined) exchange = exchange.withPin(options.pin);
     if (options.identifier === false) exchange = exchange.withoutIdentifier();
     if (options.broadcast !== undefined) exchange = exchange.withBroadcast();
@@ -91,7 +93,7 @@ export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): Pa
     try {
       return await pay({ ...common, exchange, url, first });
     } finally {
-      exchange.free();
+      if (kept?.owns(exchange) !== true) exchange.free();
     }
   };
   return Object.assign(paying, { endpoints: endpointsOf(store) });
@@ -176,10 +178,11 @@ async function pay(payment: Payment, begins?: Step): Promise<Response> {
   try {
     return await steps(payment, last, begins);
   } catch (error) {
+    // Read first: once it is left, another call may go on with it.
+    const sent = payment.exchange.payment();
     await payment.kept?.ended();
     if (error instanceof FareboxError) {
       if (error.code === 'endpoint_blocked' || error.code === 'approval_needed') payment.watch.refused();
-      const sent = payment.exchange.payment();
       if (sent !== undefined) {
         error.payment = JSON.parse(sent) as SentPayment;
         // Signed counts whatever fails later, including a wallet that refuses a second request.
@@ -197,8 +200,10 @@ type Last = { response: Response | undefined };
 async function steps(payment: Payment, last: Last, begins: Step | undefined): Promise<Response> {
   const { exchange, request, signer, store, now, endpoint, watch, kept } = payment;
   const { signal } = request.rest;
-  let reserved = begins !== undefined;
+  // What has ended is asked for again, and signed with the nonce that it had.
+  let reserved = begins?.do === 'send';
   let sent = reserved;
+  if (begins?.do === 'afresh' && signer.known !== undefined) told(() => { exchange.paysFrom(signer.known ?? ''); });
   let step = begins ?? await answered(payment, payment.first, now);
   for (;;) {
     switch (step.do) {
@@ -209,9 +214,13 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         if (step.settles) await update(store, (record) => told(() => exchange.settle(record))).catch(() => undefined);
         if (reserved) tell(payment, 'done');
         const sent = exchange.payment();
-        if (sent !== undefined) await toldOf(payment, step.receipt);
+        if (sent === undefined) {
+          await kept?.ended();
+          return last.response;
+        }
+        await toldOf(payment, step.receipt);
         const response = kept === undefined ? last.response : await kept.settled(last.response, step.receipt);
-        if (sent !== undefined) payments.set(response, JSON.parse(sent) as SentPayment);
+        payments.set(response, JSON.parse(sent) as SentPayment);
         if (step.receipt !== null) receipts.set(response, step.receipt);
         return response;
       }
@@ -267,7 +276,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         }
         // A value that is not text is not a signature either.
         step = JSON.parse(exchange.signed(typeof signature === 'string' ? signature : '', now())) as Step;
-        kept?.proved(signature, false);
+        kept?.proved?.(signature, false);
         break;
       }
       case 'broadcast': {
@@ -276,7 +285,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
           throw signal.reason;
         }
         const hash = await sentTransaction(payment);
-        kept?.proved(hash, true);
+        kept?.proved?.(hash, true);
         step = JSON.parse(exchange.broadcast(hash, now())) as Step;
         break;
       }
@@ -298,9 +307,9 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
 
 /** What the wallet is asked to sign. */
 function prepared({ exchange, kept, now }: Payment): Step {
-  const at = now();
-  kept?.prepared(at);
-  return JSON.parse(exchange.prepare(at)) as Step;
+  const step = JSON.parse(exchange.prepare(now())) as Step;
+  kept?.prepared?.(exchange.preparedAt());
+  return step;
 }
 
 function aborted(signal: AbortSignal): FareboxError {
@@ -396,7 +405,7 @@ async function answered({ exchange, kept }: Payment, response: Response | undefi
   const lines = headerLines(response.headers);
   const tells = response.status >= 400 && /json/i.test(response.headers.get('content-type') ?? '');
   const body = tells || response.status === 402 ? await beginning(response) : new Uint8Array();
-  if (response.status === 402) kept?.asked(lines, body);
+  if (response.status === 402) kept?.asked?.(lines, body);
   return JSON.parse(exchange.answered(response.status, lines, body, now())) as Step;
 }
 

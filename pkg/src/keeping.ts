@@ -1,4 +1,4 @@
-/** How `fetch` has its payments kept while their fate is open; apart, so that what only pays does not load it. */
+/** How `fetch` has its purchases kept while their fate is open; apart, so that what only pays does not load all of it. */
 import type { Exchange } from '#wasm';
 
 import type { PayOptions, Receipt } from './options.js';
@@ -6,17 +6,20 @@ import type { Plain } from './request.js';
 import type { Store } from './store.js';
 
 /** What is kept by one wrapped `fetch`, of each of its requests. */
-export type Opens = (store: Store, now: () => number, policy: string, options: Pick<PayOptions, 'identifier' | 'broadcast'>) => (request: Plain, endpoint: string) => Promise<Keeping>;
+export type Opens = (store: Store, now: () => number, policy: string, options: Pick<PayOptions, 'identifier' | 'broadcast' | 'pin'>) => (request: Plain, endpoint: string) => Promise<Keeping>;
 
 /** What is kept of one request, as it goes on. */
 export type Keeping = {
-  /** A payment that was sent before, where it is about to be sent again. */
-  left(): { readonly exchange: Exchange; readonly step: string; readonly url: string } | undefined;
-  asked(lines: string, body: Uint8Array): void;
-  prepared(at: number): void;
-  proved(proof: string, isHash: boolean): void;
+  /** A purchase of an earlier call, where this one goes on with it, and its first step. */
+  readonly left: { readonly exchange: Exchange; readonly step: string; readonly url: string } | undefined;
+  /** Whether it frees the exchange, once the purchase is over. */
+  owns(exchange: Exchange): boolean;
+  asked?(lines: string, body: Uint8Array): void;
+  prepared?(at: number): void;
+  proved?(proof: string, isHash: boolean): void;
   /** Returns once it is kept: only then may it leave. */
   sends(exchange: Exchange, url: string): Promise<void>;
+  /** Takes the answer to a payment; one with a checked receipt ends the purchase once it was read. */
   settled(response: Response, receipt: Receipt | null): Promise<Response>;
   ended(): Promise<void>;
 };

@@ -1,11 +1,10 @@
 /** Payments of `fetch` that were sent and whose fate is not known: kept in the record of the budget, and sent again byte for byte. */
 import { Exchange } from '#wasm';
 
-import type { Body } from './body.js';
 import { told, type SentPayment } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
 import type { Receipt, Resuming } from './options.js';
-import type { Plain } from './request.js';
+import { nameOf, whenRead } from './purchases.js';
 import { isUnended, sentIn, withoutSent, withSent } from './sent.js';
 import { update, type Store } from './store.js';
 
@@ -34,6 +33,12 @@ type Trail = {
   readonly identifier: boolean;
   readonly broadcasts: boolean;
   readonly authorization: boolean;
+  /** Whether its nonces follow from the purchase, whose id begins the seed; before, the nonce did. */
+  readonly derives?: true;
+  /** Whether an answer of success was read to its end, without a receipt: then time ends it. */
+  readonly answered?: true;
+  /** What else was signed for it, as the compiled part tells it. */
+  readonly earlier?: string;
   /** The terms, and when they were answered. */
   readonly lines: string;
   readonly body: string;
@@ -47,38 +52,26 @@ type Trail = {
 };
 type Facts = Pick<Trail, 'policy' | 'method' | 'endpoint' | 'identifier' | 'broadcasts' | 'authorization'>;
 type Row = { readonly name: string; readonly trail: Trail };
+type Left = { readonly row: Row; readonly exchange: Exchange; readonly step: string };
 
 const MINE = 'fetch ';
 /**
- * The option `resume`: a payment whose outcome is open is sent again by the next call for the same request, after a crash, a
- * reload or an error.
+ * The option `resume`: the next call for the same request goes on with a purchase that delivered nothing, also after a crash or
+ * a reload.
  */
 export const resume: Resuming = {
   open: ((store, now, policy, options) => {
     const payments = new OpenPayments(store, now);
     return async (request, endpoint) => {
-      const name = await nameOf(request);
-      const left = await payments.take(name);
+      const name = `${MINE}${await nameOf(request)}`;
+      const left = await payments.take(name, policy, options.pin);
       return new Kept(payments, name, {
         policy, method: request.method, endpoint, identifier: options.identifier !== false, broadcasts: options.broadcast !== undefined,
         authorization: !request.headers.has('authorization'),
-      }, left, now);
+      }, left);
     };
   }) satisfies Opens,
 };
-
-/** What a request is: method, URL, body, and the `Idempotency-Key` by which the caller tells two apart. */
-async function nameOf({ method, url, headers, body }: Plain): Promise<string> {
-  const facts = new TextEncoder().encode(JSON.stringify([method, url, headers.get('idempotency-key')]));
-  const content = await bytesOf(body);
-  // The first ends with a bracket, and no other one begins where it ends.
-  const all = new Uint8Array(facts.length + content.length);
-  all.set(facts);
-  all.set(content, facts.length);
-  // A page without a secure context has no hash: then it is named in full.
-  const digest = globalThis.crypto?.subtle === undefined ? all : new Uint8Array(await crypto.subtle.digest('SHA-256', all));
-  return `${MINE}${digest.reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), '')}`;
-}
 
 /** What this process is paying, for each store. */
 const paying = new WeakMap<Store, Set<string>>();
@@ -98,13 +91,22 @@ class OpenPayments {
   }
 
   /** The oldest payment for this request whose fate is open and which this process is not paying; from here on it is. */
-  async take(request: string): Promise<Row | undefined> {
-    const { record } = await this.#store.read();
-    const found = sentIn(record).find(([name, , open]) => open && name.startsWith(`${request} `) && !this.#mine.has(name));
-    if (found === undefined) return undefined;
-    const [name, , , text] = found;
-    this.#mine.add(name);
-    return { name, trail: JSON.parse(text) as Trail };
+  async take(request: string, policy: string, pin: string | undefined): Promise<Left | undefined> {
+    for (;;) {
+      const { record } = await this.#store.read();
+      const found = sentIn(record).find(([name, , open]) => open && name.startsWith(`${request} `) && !this.#mine.has(name));
+      if (found === undefined) return undefined;
+      const [name, , , text] = found;
+      this.#mine.add(name);
+      const row = { name, trail: JSON.parse(text) as Trail };
+      const now = this.#now();
+      const isDead = !isUnended(row.trail.ends, now);
+      const exchange = isDead && row.trail.answered ? undefined : resumed(row.trail, now);
+      const step = exchange && told(() => exchange.goOn(policy, pin, isDead, now));
+      if (exchange !== undefined && step !== undefined) return { row, exchange, step };
+      exchange?.free();
+      await this.close(row, null);
+    }
   }
 
   /** Keeps a payment, durably, before it is sent; one of the same exchange gives way to it. */
@@ -122,10 +124,17 @@ class OpenPayments {
     this.#mine.delete(name);
   }
 
-  /** Leaves it open: the same request sends it again, unless it can no longer be charged. */
-  async leave(row: Row): Promise<void> {
-    if (!isUnended(row.trail.ends, this.#now())) await this.close(row, null);
-    this.#mine.delete(row.name);
+  /** Leaves it open: the same request goes on with it. */
+  leave({ name }: Row): void {
+    this.#mine.delete(name);
+  }
+
+  /** Notes that an answer was read to its end, without a receipt. */
+  async answered({ name }: Row): Promise<void> {
+    await update(this.#store, (record) => {
+      const [, , open = false, text = ''] = sentIn(record).find(([known]) => known === name) ?? [];
+      return open ? withSent(record, [name, Math.floor(this.#now()), true, JSON.stringify({ ...JSON.parse(text) as Trail, answered: true })]) : undefined;
+    });
   }
 }
 
@@ -134,21 +143,23 @@ class Kept implements Keeping {
   readonly #payments: OpenPayments;
   readonly #request: string;
   readonly #facts: Facts;
-  readonly #now: () => number;
+  readonly left: Keeping['left'];
   #row: Row | undefined;
   #terms = { lines: '', body: '' };
   #signed: Pick<Trail, 'at' | 'proof' | 'isHash'> | undefined;
 
-  constructor(payments: OpenPayments, request: string, facts: Facts, left: Row | undefined, now: () => number) {
+  constructor(payments: OpenPayments, request: string, facts: Facts, left: Left | undefined) {
     this.#payments = payments;
     this.#request = request;
     this.#facts = facts;
-    this.#row = left;
-    this.#now = now;
+    this.left = left === undefined ? undefined : { ...left, url: left.row.trail.url };
+    this.#row = left?.row;
+    // What is signed again may be signed at the terms that it had.
+    if (left !== undefined) this.#terms = { lines: left.row.trail.lines, body: left.row.trail.body };
   }
 
-  left(): ReturnType<Keeping['left']> {
-    return this.#row === undefined ? undefined : { ...resumed(this.#row.trail, this.#now()), url: this.#row.trail.url };
+  owns(): boolean {
+    return false;
   }
 
   asked(lines: string, body: Uint8Array): void {
@@ -168,7 +179,7 @@ class Kept implements Keeping {
     if (this.#signed === undefined) return;
     const { key, validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;
     const { payer } = JSON.parse(exchange.proposal() ?? '{}') as { payer?: string };
-    const trail = { ...this.#facts, url, payer: payer ?? '', seed: [...exchange.seed()], pin: exchange.pin() ?? '', key, ends: validBefore, ...this.#terms, ...this.#signed };
+    const trail: Trail = { ...this.#facts, derives: true, earlier: exchange.earlier(), url, payer: payer ?? '', seed: [...exchange.seed()], pin: exchange.pin() ?? '', key, ends: validBefore, ...this.#terms, ...this.#signed };
     this.#signed = undefined;
     this.#row = { name: await this.#payments.keep(this.#request, trail, this.#row?.name), trail };
   }
@@ -176,24 +187,24 @@ class Kept implements Keeping {
   async settled(response: Response, receipt: Receipt | null): Promise<Response> {
     const row = this.#row;
     if (row === undefined) return response;
-    if (!response.ok || receipt === null) {
-      // No status says whether money moved, and content without a receipt does not either.
-      await this.#payments.leave(row);
-      return response;
-    }
     // Until it was read, a crash or a connection that breaks leaves it to be asked for again.
-    return whenRead(response, () => this.#payments.close(row, receipt), () => this.#payments.leave(row));
+    if (response.ok && receipt !== null) return whenRead(response, () => this.#payments.close(row, receipt), () => this.#payments.leave(row));
+    // No status says whether money moved.
+    this.#payments.leave(row);
+    return response.ok ? whenRead(response, () => this.#payments.answered(row)) : response;
   }
 
   async ended(): Promise<void> {
-    if (this.#row !== undefined) await this.#payments.leave(this.#row);
+    if (this.#row !== undefined) this.#payments.leave(this.#row);
   }
 }
 
 /** The exchange of a kept payment, where it is about to be sent. */
-function resumed(trail: Trail, now: number): { readonly exchange: Exchange; readonly step: string } {
-  const { policy, method, url, endpoint, payer, seed, pin, identifier, broadcasts, authorization, lines, body, at, proof, isHash } = trail;
+function resumed(trail: Trail, now: number): Exchange {
+  const { policy, method, url, endpoint, payer, seed, derives, earlier, pin, identifier, broadcasts, authorization, lines, body, at, proof, isHash } = trail;
   let exchange = told(() => new Exchange(policy, method, url, endpoint, payer, Uint8Array.from(seed))).withPin(pin);
+  if (derives) exchange = exchange.asPurchase(undefined, url);
+  if (earlier !== undefined) exchange = exchange.withEarlier(earlier);
   if (!identifier) exchange = exchange.withoutIdentifier();
   if (broadcasts) exchange = exchange.withBroadcast();
   if (!authorization) exchange = exchange.withoutAuthorization();
@@ -202,35 +213,9 @@ function resumed(trail: Trail, now: number): { readonly exchange: Exchange; read
   // It is counted already: in a record of its own nothing else is.
   told(() => exchange.reserve(undefined, at));
   exchange.prepare(at);
-  return { exchange, step: isHash ? exchange.broadcast(proof, now) : exchange.signed(proof, now) };
-}
-
-/** The same answer; `read` is called once its body was read to the end, or is not wanted, and `lost` if it breaks off. */
-export async function whenRead(response: Response, read: () => Promise<void>, lost?: () => Promise<void>): Promise<Response> {
-  if (response.body === null) {
-    await read();
-    return response;
-  }
-  const reader = response.body.getReader();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await reader.read().catch(async (error: unknown) => {
-        await lost?.();
-        throw error;
-      });
-      if (!done) return controller.enqueue(value);
-      await read();
-      controller.close();
-    },
-    async cancel(reason) {
-      await read();
-      await reader.cancel(reason);
-    },
-  }, { highWaterMark: 0 });
-  const { status, statusText, headers, url, redirected, type } = response;
-  const same = new Response(body, { status, statusText, headers });
-  for (const [name, value] of Object.entries({ url, redirected, type })) Object.defineProperty(same, name, { value });
-  return same;
+  if (isHash) exchange.broadcast(proof, now);
+  else exchange.signed(proof, now);
+  return exchange;
 }
 
 /** The payments that a store has of requests with the option `resume`, and their receipts: the latest last. */
@@ -240,10 +225,4 @@ export async function sentPayments(store: Store): Promise<KeptPayment[]> {
     const { method, url, key, receipt } = JSON.parse(text) as Omit<KeptPayment, 'at' | 'open'>;
     return { method, url, key, at, open, ...(receipt === undefined ? {} : { receipt }) };
   });
-}
-
-async function bytesOf(body: Body): Promise<Uint8Array> {
-  if (body === undefined) return new Uint8Array();
-  if (typeof body === 'string') return new TextEncoder().encode(body);
-  return body instanceof Blob ? new Uint8Array(await body.arrayBuffer()) : body;
 }

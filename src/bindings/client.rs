@@ -3,11 +3,13 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use farebox_core::amount::Amount;
 use farebox_core::client::budget::Budget;
 use farebox_core::client::diagnostic::EndpointState;
 use farebox_core::client::endpoints;
-use farebox_core::client::exchange::{ONE_SHOT, SESSION};
+use farebox_core::client::exchange::{Earlier, ONE_SHOT, SESSION};
 use farebox_core::client::{self, Next, Policy};
+use farebox_core::encoding::json;
 use farebox_core::evm::address::Address;
 use farebox_core::http::Headers;
 use serde_json::{Value, json};
@@ -49,10 +51,56 @@ impl Exchange {
         Ok(Self(exchange, random))
     }
 
-    /// The random bytes of this request.
+    /// The bytes of which another exchange makes this request: those of its purchase first.
     #[must_use]
     pub fn seed(&self) -> Vec<u8> {
-        self.1.to_vec()
+        let (_, identifier) = self.1.split_at(self.0.purchase().len());
+        [self.0.purchase(), identifier].concat()
+    }
+
+    /// Has the nonces follow from a purchase: the one that the caller names by a key for this URL,
+    /// or the one of the seed.
+    #[wasm_bindgen(js_name = asPurchase)]
+    #[must_use]
+    pub fn as_purchase(self, key: Option<String>, url: &str) -> Self {
+        let key = key.as_deref().map(|key| (key, url));
+        Self(self.0.as_purchase(key), self.1)
+    }
+
+    /// What else was signed for its purchase with the same nonce, JSON: amount and payee of each.
+    #[must_use]
+    pub fn earlier(&self) -> String {
+        let pair = |it: &Earlier| json!([it.amount.to_string(), it.pay_to.to_checksum()]);
+        Value::Array(self.0.earlier().iter().map(pair).collect()).to_string()
+    }
+
+    /// Remembers what another process has signed for its purchase, JSON of [`earlier`](Self::earlier).
+    #[wasm_bindgen(js_name = withEarlier)]
+    #[must_use]
+    pub fn with_earlier(self, earlier: &str) -> Self {
+        let pair = |it: &Value| {
+            let [amount, pay_to] = [0, 1].map(|at| it.get(at).and_then(Value::as_str));
+            let amount = Amount::from_atomic(amount?).ok()?;
+            Some(Earlier { amount, pay_to: Address::parse(pay_to?).ok()? })
+        };
+        let read = json::parse(earlier.as_bytes()).unwrap_or_default();
+        let pairs = read.as_array().into_iter().flatten().filter_map(pair).collect();
+        Self(self.0.with_earlier(pairs), self.1)
+    }
+
+    /// Goes on with what was signed before and delivered nothing, under this policy (JSON) and pin.
+    /// None if it is over, because it can no longer be charged and its nonce was not the payer's.
+    #[wasm_bindgen(js_name = goOn)]
+    pub fn go_on(
+        &mut self,
+        policy: &str,
+        pin: Option<String>,
+        is_dead: bool,
+        now: f64,
+    ) -> Result<Option<String>, JsValue> {
+        let policy = Policy::from_json(policy).map_err(|error| thrown(&error))?;
+        let next = self.0.go_on(policy, pin.as_deref(), is_dead, seconds(now));
+        Ok(next.map(|next| self.step(next)))
     }
 
     /// The offer that is paid, as a pin.
@@ -154,6 +202,16 @@ impl Exchange {
     pub fn prepare(&mut self, now: f64) -> String {
         let next = self.0.prepare(seconds(now));
         self.step(next)
+    }
+
+    /// The time as of which it was prepared, unix seconds.
+    #[wasm_bindgen(js_name = preparedAt)]
+    #[must_use]
+    pub fn prepared_at(&self) -> f64 {
+        // A time is far below 2^53.
+        #[allow(clippy::cast_precision_loss)]
+        let secs = self.0.prepared_at().secs() as f64;
+        secs
     }
 
     /// Takes the wallet's signature, hex.

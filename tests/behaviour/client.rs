@@ -93,11 +93,14 @@ pub(super) fn paid(exchange: &mut Exchange, accepts: &Value) -> Vec<(String, Str
 fn reserve(
     rules: &str,
     record: Option<&str>,
-    seed: u8,
+    seed: u64,
     amount: &str,
     now: UnixTime,
 ) -> Result<String, ClientError> {
-    let mut exchange = exchange(rules, seed);
+    let mut random = [0; 48];
+    random[..8].copy_from_slice(&seed.to_be_bytes());
+    let payer = account().address();
+    let mut exchange = Exchange::new(policy(rules), "GET", URL, ENDPOINT, payer, random);
     assert!(matches!(
         exchange.answered(402, &terms(&json!([entry(amount)])), b"", now),
         Next::Reserve
@@ -198,8 +201,7 @@ fn sums_of_earlier_hours_are_those_of_a_record_that_forgets_nothing() {
     for turn in 0..2_000_u64 {
         now += random(300);
         let amount = 1 + random(9_000);
-        let seed = u8::try_from(turn % 250).unwrap();
-        match reserve(rules, record.as_deref(), seed, &amount.to_string(), at(now)) {
+        match reserve(rules, record.as_deref(), turn, &amount.to_string(), at(now)) {
             Ok(next) => {
                 record = Some(next);
                 naive.push((now, amount));

@@ -361,9 +361,11 @@ fn sent(headers: &[(String, String)]) -> (Value, Value) {
 
 #[test]
 fn a_payment_that_came_too_late_is_signed_once_more_under_its_nonce_and_counted_once() {
+    let mut counted = exchange("{}", 1);
+    counted.answered(402, &terms(&offers()), b"", at(0));
+    let record = counted.reserve(None, at(0)).unwrap();
     let mut exchange = exchange("{}", 1);
     let first = sent(&paid(&mut exchange, &offers()));
-    let record = exchange.reserve(None, at(0)).unwrap();
     let (record, next) = expired(&mut exchange, Some(record));
     assert_eq!(state(record.as_deref()).as_deref(), Some("retrying"));
     let Next::Send { wait_ms: 0, headers } = next else { panic!("{next:?}") };

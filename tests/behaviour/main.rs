@@ -38,6 +38,7 @@ mod names;
 mod onchain;
 mod origins;
 mod other_chains;
+mod payer_purchases;
 mod payer_words;
 mod permits;
 mod plain;

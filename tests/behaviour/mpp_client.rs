@@ -327,7 +327,8 @@ fn the_rules_of_the_policy_are_those_of_x402_and_read_the_request_alone() {
     }
     let judge = |rules: &str, record: Option<&str>| {
         let mut exchange = exchange(rules, 2);
-        exchange.answered(402, &asking(&[evm("a", &request())]), b"", at(0));
+        let id = if record.is_some() { "a2" } else { "a" };
+        exchange.answered(402, &asking(&[evm(id, &request())]), b"", at(0));
         exchange.reserve(record, at(0)).map_err(|error| error.reason.code())
     };
     let record = judge("{}", None).unwrap();

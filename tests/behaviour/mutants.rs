@@ -10,9 +10,9 @@ use farebox_core::mutant::{Mutant, plant};
 use crate::{
     agent, asked_by_link, bounded, changes, channel, channel_payer, client, clients, compute,
     config, deferred, diagnostics, faults, growth, handed, handles, ledger, limits, manners,
-    metered, mpp, mpp_client, onchain, other_chains, permits, pricer, purchases, receipts,
-    redelivery, requests, restore, session_payer, settlement, signed_again, skills, spellings,
-    strain, stream_payer, treasury, unproven, uploads, wallets,
+    metered, mpp, mpp_client, onchain, other_chains, payer_purchases, permits, pricer, purchases,
+    receipts, redelivery, requests, restore, session_payer, settlement, signed_again, skills,
+    spellings, strain, stream_payer, treasury, unproven, uploads, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -157,6 +157,13 @@ const TABLE: &[Row] = &[
     row!(JunkIsKept, handed::junk_beside_a_payment_is_neither_kept_nor_handed_over),
     row!(AnyBound, bounded::a_bound_is_signed_only_where_the_policy_allows_one_so_high),
     row!(ReceiptsAreMoney, bounded::a_server_whose_receipts_say_nothing_is_signed_for_no_more_than_the_day_allows),
+    row!(NoncesAreDrawn, payer_purchases::a_key_is_one_charge_and_counted_once_in_every_process_where_the_nonce_is_the_payers),
+    row!(PurchaseNamesCharges, payer_purchases::a_key_is_one_charge_and_counted_once_in_every_process_where_the_nonce_is_the_payers),
+    row!(AnySlotIsSigned, payer_purchases::another_nonce_is_signed_for_a_request_only_once_nothing_else_can_be_charged),
+    row!(PurchaseNeverEnds, payer_purchases::another_nonce_is_signed_for_a_request_only_once_nothing_else_can_be_charged),
+    row!(PolicyOfBefore, payer_purchases::a_purchase_goes_on_under_the_rules_of_today),
+    row!(PurchaseCountsTwice, payer_purchases::calls_for_one_request_are_one_charge_whatever_is_answered_in_whatever_process),
+    row!(SharedIsReleased, payer_purchases::what_another_process_may_have_signed_is_not_taken_out_of_the_budget),
     row!(AnyAmountCharged, client::a_receipt_that_contradicts_what_was_signed_is_no_receipt),
     row!(AnyPermittedToken, permits::a_permit_for_other_terms_buys_nothing),
     row!(PermitByToken, permits::one_nonce_of_permit2_is_served_once_whatever_it_is_signed_for),

@@ -57,6 +57,20 @@ macro_rules! payer {
             PolicyForEver,
             /// Another offer than the pinned one is paid.
             PinIsForgotten,
+            /// The nonce of a purchase is drawn anew in each process.
+            NoncesAreDrawn,
+            /// What may be charged is signed again for another token.
+            AnySlotIsSigned,
+            /// A purchase whose nonce pays nothing that is asked for stays that purchase.
+            PurchaseNeverEnds,
+            /// A purchase goes on under the policy of the call that began it.
+            PolicyOfBefore,
+            /// A purchase that is signed again counts again.
+            PurchaseCountsTwice,
+            /// A purchase that was counted twice is released by one of both.
+            SharedIsReleased,
+            /// The budget counts what may be charged twice once, because one purchase names it.
+            PurchaseNamesCharges,
             /// A quote of the compute exchange is paid as it came.
             QuotesAreBelieved,
             /// A quote is signed when its seat is gone.

@@ -40,7 +40,7 @@ pub struct Budget {
 /// One payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Spent {
-    /// Nonce of the exchange that signs it, hex.
+    /// The name that its draft gave it, hex. [`SHARED`] follows if it was counted again.
     id: String,
     /// Time of its reservation, unix seconds.
     at: u64,
@@ -50,6 +50,14 @@ struct Spent {
     worth: Amount,
     /// What was signed beyond that and, by its receipt, was not charged.
     beyond: Amount,
+}
+
+impl Spent {
+    /// Whether it counts this purchase; sums, and what has no name, count none.
+    fn is_of(&self, id: &str) -> bool {
+        let is_it = self.id.strip_suffix(SHARED).unwrap_or(&self.id) == id;
+        is_it && !id.is_empty() && !planted(Mutant::PurchaseCountsTwice)
+    }
 }
 
 /// The only payee accepted at a host on a network.
@@ -88,6 +96,8 @@ const MAX_VALUES: usize = 11 * MAX_ENTRIES
     + 64;
 /// Maximum payments that were sent.
 const MAX_SENT: usize = 2_000;
+/// Ends the id of a purchase that was counted more than once: each of them may have been signed.
+const SHARED: char = '+';
 /// Seconds of the caps.
 const HOUR_SECS: u64 = 3_600;
 const DAY_SECS: u64 = 86_400;
@@ -197,7 +207,8 @@ impl Budget {
             .to_string()
     }
 
-    /// Picks the best of the offers that policy and caps allow, and counts it as spent.
+    /// Picks the best of the offers that policy and caps allow, and counts it as spent; returns also
+    /// under which name.
     ///
     /// # Errors
     /// The reason why no offer may be paid; the record is as before.
@@ -207,19 +218,29 @@ impl Budget {
         offers: &'o [Offer],
         draft: Draft<'_>,
         now: UnixTime,
-    ) -> Result<&'o Offer, ClientError> {
+    ) -> Result<(&'o Offer, String), ClientError> {
         policy.admit(now)?;
         self.endpoints.admit(draft.endpoint)?;
         // Before the entries are counted: a full record makes room by itself.
         self.compact(now);
+        let offer = self.choose(policy, offers, draft, now)?;
+        let id = (draft.name)(offer);
+        self.count(offer, draft, now);
+        Ok((offer, id))
+    }
+
+    fn choose<'o>(
+        &self,
+        policy: &Policy,
+        offers: &'o [Offer],
+        draft: Draft<'_>,
+        now: UnixTime,
+    ) -> Result<&'o Offer, ClientError> {
         let allowed = |offer: &Offer| {
-            policy
-                .judge(offer, draft.host)
-                .and_then(|()| self.affords(policy, offer, draft.host, now))
+            policy.judge(offer, draft.host).and_then(|()| self.affords(policy, offer, draft, now))
         };
         let able: Vec<&Offer> = offers.iter().filter(|offer| allowed(offer).is_ok()).collect();
         if let Some(offer) = best(&able) {
-            self.count(offer, draft, now);
             return Ok(offer);
         }
         // The reason concerns the offer that would have been chosen.
@@ -245,7 +266,7 @@ impl Budget {
     ) -> Result<(), ClientError> {
         self.compact(now);
         let held = Offer { amount: deposit, ..offer.clone() };
-        self.affords(policy, &held, draft.host, now)?;
+        self.affords(policy, &held, draft, now)?;
         self.count(&held, draft, now);
         Ok(())
     }
@@ -287,9 +308,19 @@ impl Budget {
         self.sent.retain(|row| row.key != key);
     }
 
+    /// Takes the entry of a purchase out, to be counted anew.
+    fn take(&mut self, id: &str) -> Option<Spent> {
+        let at = self.entries.iter().position(|entry| entry.is_of(id))?;
+        Some(self.entries.remove(at))
+    }
+
     /// Releases a payment that was never signed, and the payee that it would have been the first to
-    /// pay.
+    /// pay. A purchase that was counted twice stays: the other one may have been signed.
     pub fn release(&mut self, id: &str) {
+        let is_shared = |entry: &Spent| entry.id != id && entry.is_of(id);
+        if id.is_empty() || self.entries.iter().any(is_shared) {
+            return;
+        }
         self.entries.retain(|entry| entry.id != id);
         self.pins.retain(|pin| pin.held_by.as_deref() != Some(id) || planted(Mutant::PinnedUnpaid));
     }
@@ -297,7 +328,7 @@ impl Budget {
     /// Counts what was charged in the place of what was signed. The rest stays known, because a
     /// receipt is the server's word and the signature is still there.
     pub fn settle(&mut self, id: &str, charged: Amount) {
-        for entry in self.entries.iter_mut().filter(|entry| !id.is_empty() && entry.id == id) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.is_of(id)) {
             let rest = entry.worth.checked_sub(charged);
             if let Some(beyond) = rest.and_then(|rest| entry.beyond.checked_add(rest)) {
                 (entry.worth, entry.beyond) = (charged, beyond);
@@ -310,10 +341,10 @@ impl Budget {
         &self,
         policy: &Policy,
         offer: &Offer,
-        host: &str,
+        draft: Draft<'_>,
         now: UnixTime,
     ) -> Result<(), ClientError> {
-        let payee = offer.pay_to.to_lower_hex();
+        let (host, payee, id) = (draft.host, offer.pay_to.to_lower_hex(), (draft.name)(offer));
         if policy.pins_payees && policy.payees.is_none() {
             match self.pinned(&pin(host, offer)) {
                 Some(pinned) if *pinned != payee => {
@@ -355,27 +386,35 @@ impl Budget {
             Err(ClientError::new(Reason::BudgetExhausted, message))
         };
         for (name, cap, secs, host, payee) in caps {
-            room(name, cap, self.spent(now.minus(secs), host, payee))?;
+            room(name, cap, self.spent(now.minus(secs), host, payee, &id))?;
         }
         if planted(Mutant::ReceiptsAreMoney) {
             return Ok(());
         }
-        room("uptoPerDay", policy.upto_per_day, self.worst(now.minus(DAY_SECS)))
+        room("uptoPerDay", policy.upto_per_day, self.worst(now.minus(DAY_SECS), &id))
     }
 
-    /// The sum since a time if each server takes all that was signed for it.
-    fn worst(&self, since: UnixTime) -> Option<Amount> {
-        let mut concerned = self.entries.iter().filter(|entry| entry.at > since.secs());
+    /// The sum since a time if each server takes all that was signed for it, without one purchase.
+    fn worst(&self, since: UnixTime, without: &str) -> Option<Amount> {
+        let mut concerned =
+            self.entries.iter().filter(|entry| entry.at > since.secs() && !entry.is_of(without));
         concerned.try_fold(Amount::ZERO, |sum, entry| {
             sum.checked_add(entry.worth)?.checked_add(entry.beyond)
         })
     }
 
-    /// The sum since a time, of one host or payee if one is named. Entries in the future count,
-    /// because a clock may have been set back.
-    fn spent(&self, since: UnixTime, host: Option<&str>, payee: Option<&str>) -> Option<Amount> {
+    /// The sum since a time, of one host or payee if one is named, without one purchase. Entries in
+    /// the future count, because a clock may have been set back.
+    fn spent(
+        &self,
+        since: UnixTime,
+        host: Option<&str>,
+        payee: Option<&str>,
+        without: &str,
+    ) -> Option<Amount> {
         let mut concerned = self.entries.iter().filter(|entry| {
             entry.at > since.secs()
+                && !entry.is_of(without)
                 && host.is_none_or(|host| entry.host == host)
                 && payee.is_none_or(|payee| entry.payee == payee)
         });
@@ -389,7 +428,7 @@ impl Budget {
     /// What was spent of each cap: all together, and by host and payee.
     #[must_use]
     pub fn caps(&self, policy: &Policy, now: UnixTime) -> Vec<Spending> {
-        let total = |since, host, payee| self.spent(since, host, payee).unwrap_or(Amount::MAX);
+        let total = |since, host, payee| self.spent(since, host, payee, "").unwrap_or(Amount::MAX);
         let (hour, day) = (now.minus(HOUR_SECS), now.minus(DAY_SECS));
         let all = |name, cap, spent| Spending { name, of: None, cap, spent };
         let mut caps = alloc::vec![
@@ -397,7 +436,7 @@ impl Budget {
             all("perDay", policy.per_day, total(day, None, None)),
         ];
         if policy.signs_bounds() {
-            let worst = self.worst(day).unwrap_or(Amount::MAX);
+            let worst = self.worst(day, "").unwrap_or(Amount::MAX);
             caps.push(all("uptoPerDay", policy.upto_per_day, worst));
         }
         for entry in self.entries.iter().filter(|entry| entry.at > day.secs()) {
@@ -423,7 +462,9 @@ impl Budget {
     /// reservation holds its own pin, because another one may be released.
     fn pin(&mut self, place: String, payee: &str, id: &str) {
         let mut known = self.pins.iter().filter(|pin| pin.place == place);
-        let needs_none = known.any(|pin| pin.held_by.is_none() || pin.payee != payee);
+        let needs_none = known.any(|pin| {
+            pin.held_by.as_deref().is_none_or(|holder| holder == id) || pin.payee != payee
+        });
         if !needs_none && self.settled_pins() < MAX_PINS {
             let (payee, held_by) = (payee.to_string(), Some(id.to_string()));
             self.pins.push(Pin { place, payee, held_by });
@@ -448,18 +489,35 @@ impl Budget {
         self.pins.extend(open);
     }
 
+    /// Counts an offer; a purchase that was counted before stays at its highest amount.
     fn count(&mut self, offer: &Offer, draft: Draft<'_>, now: UnixTime) {
-        let payee = offer.pay_to.to_lower_hex();
+        let (payee, id) = (offer.pay_to.to_lower_hex(), (draft.name)(offer));
+        let before = self.take(&id);
         let place = pin(draft.host, offer);
-        self.pin(place, &payee, draft.id);
-        self.entries.push(Spent {
-            id: draft.id.to_string(),
+        self.pin(place, &payee, &id);
+        let entry = Spent {
+            id,
             at: now.secs(),
             host: draft.host.to_string(),
             payee,
             worth: offer.worth().unwrap_or(Amount::MAX),
             beyond: Amount::ZERO,
-        });
+        };
+        let entry = match before {
+            None => entry,
+            Some(before) => {
+                let id = if planted(Mutant::SharedIsReleased) {
+                    entry.id.clone()
+                } else {
+                    format!("{}{SHARED}", entry.id)
+                };
+                let at = entry.at.max(before.at);
+                let signed = before.worth.checked_add(before.beyond).unwrap_or(Amount::MAX);
+                let highest = if entry.worth >= signed { entry } else { before };
+                Spent { id, at, ..highest }
+            }
+        };
+        self.entries.push(entry);
     }
 
     /// Drops old entries, and sums the others by host and payee, dated by the latest: for each hour
@@ -512,10 +570,11 @@ pub struct Spending {
 }
 
 /// The payment that is about to be signed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Draft<'a> {
-    /// Nonce of the exchange, hex.
-    pub id: &'a str,
+    /// Names what is signed for an offer: two of one name are charged once at most. Empty for a
+    /// question without a payment.
+    pub name: &'a dyn Fn(&Offer) -> String,
     /// The host that serves.
     pub host: &'a str,
     /// The requested endpoint.

@@ -13,38 +13,45 @@
 //! - once a payment was sent it is sent again; its response is requested until it comes or time is
 //!   up;
 //! - all signatures share one nonce, which a contract accepts once: at most one payment can be
-//!   charged. The nonce is that of this exchange, or of the answered challenge; another challenge
-//!   is answered only while nothing is signed;
+//!   charged. The nonce follows from the purchase (`again` has how it goes on in a later call), or
+//!   is that of the answered challenge; another challenge is answered only while nothing is signed;
 //! - an expired challenge is never signed;
 //! - server texts only go into messages; decisions read only the stable codes.
 
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use serde_json::Value;
 
 use self::advice::Advice;
+use self::again::Going;
 use self::payment::not_renewed;
 use self::state::{ExchangeState, Renewal};
 use super::budget::{Budget, Draft};
 use super::challenge::{Challenge, Means, expired};
 use super::endpoints::host_of;
 use super::error::{ClientError, Reason};
-use super::offer::Way;
+use super::offer::{Offer, Way};
 use super::policy::Policy;
 use super::prepare::Prepared;
+use super::purchase::{self, Nonces};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::http::Headers;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
+use farebox_common::payment::TransferMethod;
 use farebox_evm::address::Address;
 
 mod advice;
+mod again;
 mod payment;
 mod proposal;
 mod state;
+
+pub use again::Earlier;
 
 /// Maximum fresh challenges to request in place of expired ones.
 const MAX_FRESH: u8 = 2;
@@ -80,7 +87,7 @@ pub enum Next {
         /// Milliseconds to wait before sending.
         wait_ms: u64,
         /// Names and values.
-        headers: alloc::vec::Vec<(String, String)>,
+        headers: Vec<(String, String)>,
     },
     /// Report this error.
     Fail(ClientError),
@@ -105,7 +112,17 @@ pub struct Exchange {
     /// Requested method and URL, without the query.
     endpoint: String,
     payer: Address,
-    nonce: [u8; 32],
+    nonces: Nonces,
+    /// Random bytes that no other exchange has.
+    drawn: [u8; 32],
+    /// The name under which the budget counts it.
+    counted: String,
+    /// How it goes on with a purchase of an earlier call.
+    going: Going,
+    /// What else was signed for it with the same nonce: that may be what is charged.
+    earlier: Vec<Earlier>,
+    /// The time as of which the latest proposal was prepared.
+    as_of: UnixTime,
     identifier: Option<String>,
     /// The only offer that is paid, as [`Offer::pin`](super::offer::Offer::pin).
     pin: Option<String>,
@@ -127,7 +144,8 @@ pub struct Exchange {
 
 impl Exchange {
     /// Starts an exchange for a request to `url`, which is absolute. `endpoint` is the requested
-    /// method and URL, without the query; `random` gives the nonce and the payment's identifier.
+    /// method and URL, without the query; `random` gives the nonce and the payment's identifier. For
+    /// nonces that follow from a purchase: [`Exchange::as_purchase`].
     #[must_use]
     pub fn new(
         policy: Policy,
@@ -138,6 +156,7 @@ impl Exchange {
         random: [u8; 48],
     ) -> Self {
         let (nonce, id) = random.split_at(32);
+        let drawn = nonce.try_into().unwrap_or([0; 32]);
         Self {
             policy,
             method: method.to_string(),
@@ -145,7 +164,12 @@ impl Exchange {
             url: url.to_string(),
             endpoint: endpoint.to_string(),
             payer,
-            nonce: nonce.try_into().unwrap_or([0; 32]),
+            nonces: Nonces::Drawn(drawn),
+            drawn,
+            counted: String::new(),
+            going: Going::Begins,
+            earlier: Vec::new(),
+            as_of: UnixTime::from_secs(0),
             identifier: Some(format!("pay_{}", hex::encode(id))),
             pin: None,
             broadcasts: false,
@@ -157,6 +181,26 @@ impl Exchange {
             retrying: false,
             charged: None,
         }
+    }
+
+    /// Has the nonces follow from a purchase: from the one that the caller names by a key for this
+    /// URL, or from one whose id is the random bytes.
+    #[must_use]
+    pub fn as_purchase(mut self, key: Option<(&str, &str)>) -> Self {
+        let id = match key {
+            Some((key, url)) => purchase::keyed(key, &self.method, url),
+            None => *self.nonces.bytes(),
+        };
+        if !planted(Mutant::NoncesAreDrawn) {
+            self.nonces = Nonces::Of(id);
+        }
+        self
+    }
+
+    /// The bytes of which its nonces are made.
+    #[must_use]
+    pub const fn purchase(&self) -> &[u8; 32] {
+        self.nonces.bytes()
     }
 
     /// Sends no `payment-identifier`; without it a re-send gets the response only with a wallet's
@@ -210,6 +254,21 @@ impl Exchange {
         if answer.status != 402 {
             return Next::Return(None);
         }
+        match self.asked(answer) {
+            Ok(challenge) if challenge.is_expired() => self.ask_afresh(),
+            Ok(challenge) if challenge.offers.is_empty() => Next::Fail(challenge.why_nothing()),
+            Ok(challenge) => {
+                let challenge = self.in_slot(challenge);
+                let asks = challenge.offers_session && !self.pays_once;
+                self.state.challenged(challenge);
+                if asks { Next::Choose } else { Next::Reserve }
+            }
+            Err(error) => Next::Fail(error),
+        }
+    }
+
+    /// The terms of a 402, with the pinned offer alone if there is one.
+    fn asked(&self, answer: ReceivedResponse<'_>) -> Result<Challenge, ClientError> {
         let means = Means {
             policy: &self.policy,
             host: &self.host,
@@ -217,16 +276,7 @@ impl Exchange {
             broadcasts: self.broadcasts,
             authorization_is_free: self.authorization_is_free,
         };
-        match self.pinned(Challenge::read(answer.headers, answer.body, means)) {
-            Ok(challenge) if challenge.is_expired() => self.ask_afresh(),
-            Ok(challenge) if challenge.offers.is_empty() => Next::Fail(challenge.why_nothing()),
-            Ok(challenge) => {
-                let asks = challenge.offers_session && !self.pays_once;
-                self.state.challenged(challenge);
-                if asks { Next::Choose } else { Next::Reserve }
-            }
-            Err(error) => Next::Fail(error),
-        }
+        self.pinned(Challenge::read(answer.headers, answer.body, means))
     }
 
     /// The terms without all offers but the pinned one.
@@ -271,6 +321,30 @@ impl Exchange {
         self.again(None, "no answer came", now)
     }
 
+    /// The name of what it signs for an offer in the budget: the payment's key where that tells that
+    /// a contract charges it once, else one of this exchange.
+    fn name_of(&self, offer: &Offer) -> String {
+        // What it goes on with is charged instead of what was signed before.
+        let goes_on = self.state.is_paid() || matches!(self.going, Going::Ended(_));
+        if goes_on && !self.counted.is_empty() {
+            return self.counted.clone();
+        }
+        if planted(Mutant::PurchaseNamesCharges) {
+            return hex::encode(self.purchase());
+        }
+        let is_once = match (offer.method, offer.charge()) {
+            (TransferMethod::Deferred, _) => false,
+            (_, Some(charge)) => charge.way != Way::Hash,
+            (_, None) => true,
+        };
+        if !is_once || self.payer.is_zero() {
+            return hex::encode(&self.drawn);
+        }
+        let nonce = self.nonces.own(&self.payer, offer);
+        let prepared = Prepared::new(offer.clone(), self.payer, nonce, UnixTime::from_secs(0));
+        hex::encode(prepared.key().as_bytes())
+    }
+
     /// Counts the best offer in the store's record and returns the new record. A caller that cannot
     /// replace `record`, because another writer did meanwhile, calls again with the newer one.
     ///
@@ -280,11 +354,17 @@ impl Exchange {
         let nothing = || ClientError::new(Reason::MalformedChallenge, "nothing was asked for");
         let challenge = self.state.challenge().ok_or_else(nothing)?;
         let mut budget = Budget::from_text(record)?;
-        let id = hex::encode(&self.nonce);
-        let draft = Draft { id: &id, host: &self.host, endpoint: &self.endpoint };
-        let offer = budget.reserve(&self.policy, &challenge.offers, draft, now)?;
-        let prepared = Prepared::new(offer.clone(), self.payer, self.nonce, now);
+        let name = |offer: &Offer| self.name_of(offer);
+        let draft = Draft { name: &name, host: &self.host, endpoint: &self.endpoint };
+        let same_nonce = self.in_place(&challenge.offers);
+        let offers = same_nonce.as_deref().unwrap_or(&challenge.offers);
+        let (offer, counted) = budget.reserve(&self.policy, offers, draft, now)?;
+        let offer = offer.clone();
+        self.counted = counted;
+        let prepared = self.prepared(offer, now);
         self.state.propose(prepared);
+        // What was signed before is signed again, at these terms.
+        self.state.renew(Renewal::Signing);
         self.retrying = budget.endpoints.state(&self.endpoint).is_some();
         Ok(budget.to_text())
     }
@@ -295,7 +375,7 @@ impl Exchange {
     /// [`Reason::BudgetUnreadable`].
     pub fn release(&self, record: Option<&str>) -> Result<String, ClientError> {
         let mut budget = Budget::from_text(record)?;
-        budget.release(&hex::encode(&self.nonce));
+        budget.release(&self.counted);
         Ok(budget.to_text())
     }
 
@@ -312,7 +392,7 @@ impl Exchange {
     pub fn settle(&self, record: Option<&str>) -> Result<String, ClientError> {
         let mut budget = Budget::from_text(record)?;
         if let Some(charged) = self.charged {
-            budget.settle(&hex::encode(&self.nonce), charged);
+            budget.settle(&self.counted, charged);
         }
         Ok(budget.to_text())
     }
@@ -329,7 +409,7 @@ impl Exchange {
             return self.ask_afresh();
         }
         let sends = charge.is_some_and(|charge| charge.way == Way::Hash);
-        let prepared = Prepared::new(offer, self.payer, self.nonce, now);
+        let prepared = self.prepared(offer, now);
         let next = match sends {
             true => Next::Broadcast,
             false => Next::Sign(Box::new(prepared.typed_data())),

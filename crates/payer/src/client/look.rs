@@ -1,7 +1,7 @@
 //! Looks at a 402 and at the record without changing anything: what each offer would be told, and
 //! what was spent of each cap.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ pub fn look(
     budget: &Budget,
 ) -> Result<Vec<Value>, ClientError> {
     let challenge = Challenge::read(asked.headers, asked.body, means)?;
-    let draft = Draft { id: "", host: means.host, endpoint: asked.endpoint };
+    let draft = Draft { name: &|_| String::new(), host: means.host, endpoint: asked.endpoint };
     let refusal = |error: &ClientError| {
         let (code, remedy) = (error.reason.code(), error.reason.remedy());
         json!({"code": code, "message": error.message, "remedy": remedy})

@@ -185,13 +185,19 @@ impl Offer {
     /// nonce, which a contract accepts once. `own` is the payer's nonce.
     #[must_use]
     pub fn is_renewed_by(&self, fresh: &Self, own: [u8; 32]) -> bool {
+        self.has_terms_of(fresh) && self.nonce(own) == fresh.nonce(own)
+    }
+
+    /// Whether both ask for the same payment, in the same protocol.
+    #[must_use]
+    pub fn has_terms_of(&self, other: &Self) -> bool {
         let terms =
             |it: &Self| (it.chain_id, it.asset.address, it.amount, it.pay_to, it.flow, it.method);
         let kind = |it: &Self| match &it.asked {
             TermsSource::X402 { version, .. } => (Some(*version), None),
             TermsSource::Mpp(charge) => (None, Some(charge.way)),
         };
-        (terms(self), kind(self), self.nonce(own)) == (terms(fresh), kind(fresh), fresh.nonce(own))
+        (terms(self), kind(self)) == (terms(other), kind(other))
     }
 
     /// The nonce to sign: the challenge's, or `own`.

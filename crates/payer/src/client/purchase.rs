@@ -3,11 +3,18 @@
 //! A token accepts a nonce once. The nonce follows from the purchase alone, so signing again (with
 //! later terms, in another process, after a crash, without a store) cannot be charged again.
 
+use super::offer::{Offer, Way};
+use farebox_base::encoding::hex;
+use farebox_common::payment::TransferMethod;
 use farebox_evm::address::Address;
 use farebox_evm::keccak::keccak256_parts;
 
 /// What the hash begins with: no other hash of Farebox has this beginning.
 const DOMAIN: &[u8] = b"farebox:purchase:1";
+/// The beginning for the id of a purchase that its caller names by a key.
+const KEYED: &[u8] = b"farebox:purchase:key:1";
+/// The beginning for the id of the purchase that follows another one.
+const NEXT: &[u8] = b"farebox:purchase:next:1";
 
 /// The nonce of the purchase `id` of `payer`, paid in `asset` on the EVM chain `chain`.
 ///
@@ -20,10 +27,76 @@ pub fn nonce(payer: &Address, chain: u64, asset: &Address, id: &str) -> [u8; 32]
     keccak256_parts(&[DOMAIN, payer.as_bytes(), &network, asset.as_bytes(), id.as_bytes()])
 }
 
+/// The id of the purchase that the caller of a request names by an `Idempotency-Key`: the same in
+/// every process.
+#[must_use]
+pub fn keyed(key: &str, method: &str, url: &str) -> [u8; 32] {
+    // Length first, so that no part runs into the next.
+    let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes();
+    let (by_key, by_method) = (length(key), length(method));
+    let (key, method, url) = (key.as_bytes(), method.as_bytes(), url.as_bytes());
+    keccak256_parts(&[KEYED, &by_key, key, &by_method, method, url])
+}
+
+/// The id of the purchase that a request begins once the one before it is over.
+#[must_use]
+pub fn next(id: &[u8; 32]) -> [u8; 32] {
+    keccak256_parts(&[NEXT, id])
+}
+
+/// Where a nonce is accepted once: the token's own nonces, or the payer's in Permit2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    chain: u64,
+    asset: Address,
+    by_permit: bool,
+}
+
+impl Slot {
+    /// The slot of an offer whose nonce the payer chooses; `None` if another side does.
+    #[must_use]
+    pub fn of(offer: &Offer) -> Option<Self> {
+        let by_permit = match offer.method {
+            TransferMethod::Eip3009 => false,
+            TransferMethod::Permit2 | TransferMethod::Upto(_) => true,
+            TransferMethod::Deferred => return None,
+        };
+        let is_ours = offer.charge().is_none_or(|charge| charge.way == Way::Transaction);
+        is_ours.then_some(Self { chain: offer.chain_id, asset: offer.asset.address, by_permit })
+    }
+}
+
+/// What the nonces of an exchange are made of.
+#[derive(Clone, Copy, Debug)]
+pub enum Nonces {
+    /// The id of its purchase.
+    Of([u8; 32]),
+    /// The nonce itself, drawn at random: rows that were kept before, and orders of jobs.
+    Drawn([u8; 32]),
+}
+
+impl Nonces {
+    /// The bytes that they are made of.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; 32] {
+        match self {
+            Self::Of(bytes) | Self::Drawn(bytes) => bytes,
+        }
+    }
+
+    /// The nonce with which this payer signs this offer, unless the offer demands another.
+    #[must_use]
+    pub fn own(&self, payer: &Address, offer: &Offer) -> [u8; 32] {
+        match self {
+            Self::Of(id) => nonce(payer, offer.chain_id, &offer.asset.address, &hex::encode(id)),
+            Self::Drawn(nonce) => *nonce,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use farebox_base::encoding::hex;
 
     const PAYER: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
     const USDC: &str = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
@@ -64,5 +137,21 @@ mod tests {
             let asset = Address::parse(asset).unwrap();
             assert_eq!(hex::encode(&nonce(&payer, chain, &asset, id)), expected);
         }
+    }
+
+    #[test]
+    fn a_key_is_the_same_purchase_for_the_same_request_alone() {
+        let ids = [
+            keyed("a", "GET", "https://shop.example/"),
+            keyed("b", "GET", "https://shop.example/"),
+            keyed("a", "POST", "https://shop.example/"),
+            keyed("a", "GET", "https://shop.example/b"),
+            keyed("aG", "ET", "https://shop.example/"),
+            next(&keyed("a", "GET", "https://shop.example/")),
+        ];
+        for (at, id) in ids.iter().enumerate() {
+            assert!(!ids[..at].contains(id), "{at}");
+        }
+        assert_eq!(ids[0], keyed("a", "GET", "https://shop.example/"));
     }
 }

@@ -245,7 +245,8 @@ impl<F: Clone + Default> Course<F> {
             return Err(ClientError::new(Reason::ReceiptMismatch, message));
         }
         let amount = self.limits.amount(offer, suggested, least)?;
-        let draft = Draft { id: &self.id, host: &self.host, endpoint: &self.endpoint };
+        let name = |_: &Offer| self.id.clone();
+        let draft = Draft { name: &name, host: &self.host, endpoint: &self.endpoint };
         if !planted(Mutant::DepositsAreFree) {
             budget.hold(&self.policy, offer, amount, draft, now)?;
         }

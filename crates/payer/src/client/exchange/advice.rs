@@ -21,7 +21,6 @@ use crate::client::diagnostic::{Diagnostic, EndpointState};
 use crate::client::endpoints;
 use crate::client::error::{ClientError, Reason};
 use crate::client::offer::Offer;
-use crate::client::prepare::Prepared;
 use farebox_base::encoding::hex;
 use farebox_base::time::UnixTime;
 
@@ -50,7 +49,9 @@ impl Exchange {
         if !(status == 402 || paid && status >= 400) {
             return next;
         }
-        let id = format!("req_{}", hex::encode(self.nonce.get(..8).unwrap_or_default()));
+        let nonce =
+            self.state.proposed().map_or(self.purchase(), |it| &it.prepared.authorization.nonce);
+        let id = format!("req_{}", hex::encode(nonce.get(..8).unwrap_or_default()));
         let Some(Diagnostic { info, advice }) = Diagnostic::read(headers, body, &id) else {
             return next;
         };
@@ -143,13 +144,13 @@ impl Exchange {
             return not_renewed("nothing was signed");
         };
         let same = |fresh: &&Offer| {
-            prepared.offer.is_renewed_by(fresh, self.nonce)
+            prepared.offer.is_renewed_by(fresh, self.nonces.own(&self.payer, fresh))
                 && self.policy.judge(fresh, &self.host).is_ok()
         };
         let Some(fresh) = challenge.offers.iter().find(same) else {
             return not_renewed("the terms changed");
         };
-        let prepared = Prepared::new(fresh.clone(), self.payer, self.nonce, answer.now);
+        let prepared = self.prepared(fresh.clone(), answer.now);
         self.state.propose(prepared);
         self.state.renew(Renewal::Signing);
         Next::Renew

@@ -72,11 +72,13 @@ impl Exchange {
 
     /// Sends this header from now on.
     fn pay_with(&mut self, header: (&'static str, String), now: UnixTime) {
-        let valid_before =
-            self.state.proposed().map_or(now, |it| it.prepared.authorization.valid_before);
+        self.remember();
+        let Some(Proposed { prepared, .. }) = self.state.proposed() else { return };
         self.state.pay(Paid {
+            prepared: Box::new(prepared.clone()),
+            as_of: self.as_of,
             header,
-            valid_before,
+            valid_before: prepared.authorization.valid_before,
             redelivery: Redelivery::Unasked,
             sent: 0,
             until: now.plus(self.policy.deadline_secs),
@@ -105,7 +107,7 @@ impl Exchange {
     }
 
     /// Sends the same payment once more, after a delay.
-    fn send(&mut self, wait_ms: u64) -> Next {
+    pub(super) fn send(&mut self, wait_ms: u64) -> Next {
         let ExchangeState::Paid(_, paid) = &mut self.state else {
             return Next::Fail(ClientError::new(Reason::MalformedChallenge, "nothing is signed"));
         };
@@ -150,10 +152,11 @@ impl Exchange {
             if let ExchangeState::Paid(_, paid) = &mut self.state {
                 paid.is_open |= leaves_open(headers, &problem);
             }
-            return match self.state.paid() {
-                Some(paid) if paid.is_open && error.reason != Reason::PaymentConflict => {
-                    self.again(problem.retry_after, &error.message, now)
-                }
+            let is_open = self.state.paid().is_some_and(|paid| paid.is_open);
+            return match error.reason {
+                Reason::PaymentConflict => Next::Fail(error),
+                _ if is_open => self.again(problem.retry_after, &error.message, now),
+                _ if self.takes_terms(answer) => Next::Reserve,
                 _ => Next::Fail(error),
             };
         }
@@ -163,6 +166,9 @@ impl Exchange {
             (_, "refund_due" | "refunded", _) => return fail(Reason::RefundDue),
             (409, "payment_already_delivered", _) => {
                 return self.redeliver(problem.is_ours, &rejection, now);
+            }
+            (409, "origin_failed", _) if problem.is_ours && self.signs_again() => {
+                return Next::Reserve;
             }
             (409, "payment_already_used" | "under_review" | "origin_failed", _) => {
                 return fail(Reason::PaymentConflict);
@@ -181,7 +187,11 @@ impl Exchange {
         let Some(Proposed { prepared, .. }) = self.state.proposed() else {
             return Next::Return(None);
         };
-        match receipt::read(headers, prepared, &self.url) {
+        let read = receipt::read(headers, prepared, &self.url);
+        // Of all that was signed with this nonce, the server may have sent another one.
+        let others = self.earlier.iter().rev().map(|it| it.in_place_of(prepared));
+        let agrees = |other| receipt::read(headers, &other, &self.url).ok();
+        match read.or_else(|error| others.filter_map(agrees).next().ok_or(error)) {
             Ok(Some((amount, receipt))) => {
                 let charged = prepared.offer.is_bound().then(|| prepared.offer.worth_of(amount));
                 self.charged = charged.flatten();
@@ -229,7 +239,8 @@ fn refused(prepared: &Prepared, problem: &Problem, answer: ReceivedResponse<'_>)
     let rejection = Rejection::of_payment(status, headers, settled, body);
     let is_used = speaks_of_submission(&rejection.text) && !planted(Mutant::UsedIsRefused);
     if is_used && settled.is_none() && !problem.is_ours {
-        return ClientError::new(Reason::PaymentConflict, rejection.to_string());
+        let message = format!("paid, not delivered, as the server says: {rejection}");
+        return ClientError::new(Reason::PaymentConflict, message);
     }
     let is_about_funds = rejection.is_about_funds()
         || settled.is_some_and(|text| Rejection::of(status, text, "").is_about_funds());

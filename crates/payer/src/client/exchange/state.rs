@@ -1,6 +1,7 @@
 //! The states of an exchange: nothing is signed before it is proposed, and nothing is sent before it
 //! is signed.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::mem;
 
@@ -34,6 +35,10 @@ pub(super) struct Proposed {
 /// A payment that was signed.
 #[derive(Debug)]
 pub(super) struct Paid {
+    /// The data in its header: what is proposed may differ while it is signed again.
+    pub(super) prepared: Box<Prepared>,
+    /// The time as of which it was prepared.
+    pub(super) as_of: UnixTime,
     pub(super) header: (&'static str, String),
     pub(super) valid_before: UnixTime,
     pub(super) redelivery: Redelivery,

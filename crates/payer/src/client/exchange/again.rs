@@ -1,0 +1,197 @@
+//! A purchase that goes on in a later call: the same bytes while they are good, else the same nonce.
+//!
+//! What was signed and delivered nothing stays the purchase of its request. While its authorization
+//! can be charged, it is sent again; if the server then asks for other terms, or the authorization
+//! has ended, those are signed with the same nonce, which the token accepts once. A nonce that the
+//! payer does not choose, and another token, are signed only once nothing can be charged any more:
+//! then that is another purchase.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::state::{ExchangeState, Redelivery, Renewal};
+use super::{Exchange, Next, ReceivedResponse};
+use crate::client::challenge::Challenge;
+use crate::client::offer::Offer;
+use crate::client::policy::Policy;
+use crate::client::prepare::Prepared;
+use crate::client::purchase::{Nonces, Slot, next};
+use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+use farebox_evm::address::Address;
+
+/// How an exchange goes on with a purchase of an earlier call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Going {
+    /// It begins one, or has signed in this call what it goes on with.
+    Begins,
+    /// It sends what was signed before, and may sign again once.
+    Sends,
+    /// What was signed has ended: fresh terms are signed with its nonce where that is accepted once.
+    Ended(Slot),
+}
+
+/// Amount and payee of an authorization that was signed before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// Atomic units.
+    pub amount: Amount,
+    /// The payee.
+    pub pay_to: Address,
+}
+
+impl Earlier {
+    /// The same payment with this amount and payee.
+    pub(super) fn in_place_of(&self, prepared: &Prepared) -> Prepared {
+        let mut other = prepared.clone();
+        (other.offer.amount, other.offer.pay_to) = (self.amount, self.pay_to);
+        other
+    }
+}
+
+/// Maximum of them that are remembered; the oldest goes first.
+const MAX_EARLIER: usize = 16;
+
+impl Exchange {
+    /// What else was signed for the purchase with the same nonce.
+    #[must_use]
+    pub fn earlier(&self) -> &[Earlier] {
+        &self.earlier
+    }
+
+    /// Remembers what another process has signed for the purchase.
+    #[must_use]
+    pub fn with_earlier(mut self, earlier: Vec<Earlier>) -> Self {
+        self.earlier = earlier;
+        self
+    }
+
+    /// Remembers what was signed, if another payment is about to take its place.
+    pub(super) fn remember(&mut self) {
+        let Some(paid) = self.state.paid() else { return };
+        let Offer { amount, pay_to, .. } = paid.prepared.offer;
+        let it = Earlier { amount, pay_to };
+        self.earlier.retain(|known| *known != it);
+        self.earlier.push(it);
+        if self.earlier.len() > MAX_EARLIER {
+            self.earlier.remove(0);
+        }
+    }
+
+    /// Goes on with a purchase that delivered nothing, under the policy and the pin of this call.
+    /// `is_dead`: nothing that was signed for it can be charged any more. `None` if that ends it,
+    /// because its nonce was not the payer's.
+    pub fn go_on(
+        &mut self,
+        policy: Policy,
+        pin: Option<&str>,
+        is_dead: bool,
+        now: UnixTime,
+    ) -> Option<Next> {
+        if !planted(Mutant::PolicyOfBefore) {
+            self.policy = policy;
+        }
+        self.pin = pin.map(Into::into);
+        (self.advice, self.retrying, self.charged, self.fresh) = (None, false, None, 0);
+        if let Going::Ended(_) = self.going
+            && !self.state.is_paid()
+        {
+            self.state = ExchangeState::Plain;
+            return Some(Next::Afresh);
+        }
+        let until = now.plus(self.policy.deadline_secs);
+        let ExchangeState::Paid(proposed, paid) = &mut self.state else { return None };
+        if is_dead {
+            self.going = Going::Ended(Slot::of(&paid.prepared.offer)?);
+            self.remember();
+            self.state = ExchangeState::Plain;
+            return Some(Next::Afresh);
+        }
+        proposed.prepared = (*paid.prepared).clone();
+        (paid.sent, paid.until, paid.is_open) = (0, until, false);
+        (paid.redelivery, paid.renewal) = (Redelivery::Unasked, Renewal::Unasked);
+        self.going = Going::Sends;
+        Some(self.send(0))
+    }
+
+    /// The terms of a purchase that has ended: those that its nonce pays. Without any of them it is
+    /// over, and another one begins.
+    pub(super) fn in_slot(&mut self, mut challenge: Challenge) -> Challenge {
+        let Going::Ended(slot) = self.going else { return challenge };
+        if self.state.is_paid() {
+            return challenge;
+        }
+        let is_in = |offer: &Offer| Slot::of(offer) == Some(slot);
+        if challenge.offers.iter().any(is_in) {
+            challenge.offers.retain(is_in);
+        } else if !planted(Mutant::PurchaseNeverEnds) {
+            self.going = Going::Begins;
+            (self.earlier, self.counted) = (Vec::new(), String::new());
+            self.drawn = next(&self.drawn);
+            self.nonces = match self.nonces {
+                Nonces::Of(id) => Nonces::Of(next(&id)),
+                Nonces::Drawn(nonce) => Nonces::Drawn(next(&nonce)),
+            };
+        }
+        challenge
+    }
+
+    /// Whether the answer to a payment that was sent again asks for other terms, which its nonce
+    /// pays and the policy allows; or for the same, and the payment has ended.
+    pub(super) fn takes_terms(&mut self, answer: ReceivedResponse<'_>) -> bool {
+        let Some(paid) = self.state.paid().filter(|_| self.going == Going::Sends) else {
+            return false;
+        };
+        let has_ended = paid.valid_before <= answer.now;
+        let signed = paid.prepared.offer.clone();
+        let Ok(challenge) = self.asked(answer) else { return false };
+        let Some(offers) = self.in_place(&challenge.offers) else { return false };
+        let allowed = |offer: &Offer| self.policy.judge(offer, &self.host).is_ok();
+        let is_same = offers.iter().any(|offer| offer.has_terms_of(&signed));
+        if is_same && !has_ended || !offers.iter().any(allowed) {
+            return false;
+        }
+        self.going = Going::Begins;
+        self.state.challenged(challenge);
+        true
+    }
+
+    /// Whether a payment that was sent again may be signed again at its own terms: its gate says
+    /// that these bytes were charged nothing and begin nothing any more.
+    pub(super) fn signs_again(&mut self) -> bool {
+        let is_ours = self.state.paid().is_some_and(|it| Slot::of(&it.prepared.offer).is_some());
+        let signs = is_ours && self.going == Going::Sends;
+        if signs {
+            self.going = Going::Begins;
+        }
+        signs
+    }
+
+    /// The offers that may be signed in the place of what was signed: those that the token takes
+    /// instead of it. `None` if nothing is signed.
+    pub(super) fn in_place(&self, offers: &[Offer]) -> Option<Vec<Offer>> {
+        let paid = self.state.paid()?;
+        let signed = &paid.prepared;
+        let is_in = |offer: &&Offer| {
+            let slot = Slot::of(offer);
+            (slot.is_some() && slot == Slot::of(&signed.offer) || planted(Mutant::AnySlotIsSigned))
+                && self.nonces.own(&self.payer, &signed.offer) == signed.authorization.nonce
+        };
+        Some(offers.iter().filter(is_in).cloned().collect())
+    }
+
+    /// What is to be signed for an offer, as of a later second than what was signed before: a gate
+    /// takes the same bytes for a copy.
+    pub(super) fn prepared(&mut self, offer: Offer, now: UnixTime) -> Prepared {
+        let nonce = self.nonces.own(&self.payer, &offer);
+        self.as_of = self.state.paid().map_or(now, |paid| now.max(paid.as_of.plus(1)));
+        Prepared::new(offer, self.payer, nonce, self.as_of)
+    }
+
+    /// The time as of which the latest proposal was prepared.
+    #[must_use]
+    pub const fn prepared_at(&self) -> UnixTime {
+        self.as_of
+    }
+}

@@ -1,0 +1,127 @@
+/**
+ * Purchases of one wrapped `fetch` that ended without a receipt: the next call for the same request goes on with them. No status
+ * says whether money moved, so only a delivery with its receipt ends a purchase, or time.
+ */
+import type { Exchange } from '#wasm';
+
+import type { Body } from './body.js';
+import { told, type SentPayment } from './error.js';
+import type { Opens } from './keeping.js';
+import type { Plain } from './request.js';
+import { isUnended } from './sent.js';
+
+/** What a request is: method, URL, body, and the `Idempotency-Key` by which the caller tells two apart. */
+export async function nameOf({ method, url, headers, body }: Plain): Promise<string> {
+  const facts = new TextEncoder().encode(JSON.stringify([method, url, headers.get('idempotency-key')]));
+  const content = await bytesOf(body);
+  // The first ends with a bracket, and no other one begins where it ends.
+  const all = new Uint8Array(facts.length + content.length);
+  all.set(facts);
+  all.set(content, facts.length);
+  // A page without a secure context has no hash: then it is named in full.
+  const digest = globalThis.crypto?.subtle === undefined ? all : new Uint8Array(await crypto.subtle.digest('SHA-256', all));
+  return digest.reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), '');
+}
+
+/** A purchase, and what was sent for it last. */
+type Purchase = {
+  readonly exchange: Exchange;
+  readonly url: string;
+  /** Unix seconds after which that cannot be charged. */
+  readonly ends: number;
+  /** Whether an answer of success was read to its end, without a receipt: then time ends it. */
+  isAnswered: boolean;
+};
+
+/** How many are remembered that have ended; the oldest gives way. Those that may be charged stay. */
+const MOST_ENDED = 256;
+
+/** Keeps them in this process. */
+export const inMemory: Opens = (_, now, policy, { pin }) => {
+  let open: (readonly [name: string, purchase: Purchase])[] = [];
+  const hasEnded = ({ ends }: Purchase): boolean => !isUnended(ends, now());
+
+  const leave = (name: string, purchase: Purchase): void => {
+    let ended = open.filter(([, it]) => hasEnded(it)).length - MOST_ENDED;
+    open = open.filter(([, it]) => {
+      const stays = ended <= 0 || !hasEnded(it);
+      if (!stays) {
+        ended -= 1;
+        it.exchange.free();
+      }
+      return stays;
+    });
+    open.push([name, purchase]);
+  };
+
+  /** The oldest for this request that goes on. From here on it is under way. */
+  const take = (name: string): { purchase: Purchase; step: string } | undefined => {
+    for (;;) {
+      const at = open.findIndex(([known]) => known === name);
+      const [[, purchase] = []] = at < 0 ? [] : open.splice(at, 1);
+      if (purchase === undefined) return undefined;
+      const isDead = hasEnded(purchase);
+      const step = isDead && purchase.isAnswered ? undefined : told(() => purchase.exchange.goOn(policy, pin, isDead, now()));
+      if (step !== undefined) return { purchase, step };
+      purchase.exchange.free();
+    }
+  };
+
+  return async (request) => {
+    const taken = open.length === 0 ? undefined : take(await nameOf(request));
+    let purchase = taken?.purchase;
+    const ended = async (): Promise<void> => {
+      if (purchase !== undefined) leave(await nameOf(request), purchase);
+    };
+    return {
+      left: taken === undefined ? undefined : { exchange: taken.purchase.exchange, step: taken.step, url: taken.purchase.url },
+      owns: (exchange) => purchase?.exchange === exchange,
+      sends: async (exchange, url) => {
+        const { validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;
+        purchase = { exchange, url, ends: validBefore, isAnswered: false };
+      },
+      settled: async (response, receipt) => {
+        const it = purchase;
+        if (it === undefined) return response;
+        if (response.ok && receipt !== null) return whenRead(response, () => { it.exchange.free(); }, ended);
+        await ended();
+        return response.ok ? whenRead(response, () => { it.isAnswered = true; }) : response;
+      },
+      ended,
+    };
+  };
+};
+
+/** The same answer; `read` is called once its body was read to the end, or is not wanted, and `lost` if it breaks off. */
+export async function whenRead(response: Response, read: () => Promise<void> | void, lost?: () => Promise<void> | void): Promise<Response> {
+  if (response.body === null) {
+    await read();
+    return response;
+  }
+  const reader = response.body.getReader();
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await reader.read().catch(async (error: unknown) => {
+        await lost?.();
+        throw error;
+      });
+      if (!done) return controller.enqueue(value);
+      await read();
+      controller.close();
+    },
+    async cancel(reason) {
+      await read();
+      await reader.cancel(reason);
+    },
+  }, { highWaterMark: 0 });
+  const { status, statusText, headers, url, redirected, type } = response;
+  const same = new Response(body, { status, statusText, headers });
+  for (const [name, value] of Object.entries({ url, redirected, type })) Object.defineProperty(same, name, { value });
+  return same;
+}
+
+async function bytesOf(body: Body): Promise<Uint8Array> {
+  if (body === undefined) return new Uint8Array();
+  if (typeof body === 'string') return new TextEncoder().encode(body);
+  return body instanceof Blob ? new Uint8Array(await body.arrayBuffer()) : body;
+}

@@ -1,0 +1,528 @@
+//! A purchase of one who pays, over calls, processes and whatever is answered: a token takes one nonce for it, once.
+//!
+//! The merchant takes what it likes of all that it was ever shown, while that is valid, and answers as it likes. What was charged is
+//! judged by a token that knows nonces alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use farebox_core::client::exchange::Earlier;
+use farebox_core::client::{Exchange, Next};
+use farebox_core::encoding::base64;
+use farebox_core::http::Headers;
+use farebox_core::time::UnixTime;
+use serde_json::{Value, json};
+
+use crate::client::{
+    ENDPOINT, OTHER, URL, USDC_MAIN, account, at, entry, failure, policy, problem, settled, sign,
+    terms,
+};
+use crate::dice::Dice;
+use crate::mpp_client::{asking, evm, request, unbase64url};
+
+/// Small deadlines, so that a call ends soon; every way to pay is allowed.
+const RULES: &str =
+    r#"{"deadlineSecs": 1, "permit2": true, "perPayment": "1", "pinPayees": false}"#;
+/// Seconds after the end of an authorization in which a payer takes it for one that may be charged.
+const LATE_SECS: u64 = 60;
+
+/// What a merchant asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Terms {
+    Usual,
+    Dear,
+    OtherPayee,
+    OtherNetwork,
+    ByPermit,
+    Charge,
+    DearAndCheaperElsewhere,
+}
+
+/// Those that one nonce pays.
+const ONE_SLOT: [Terms; 4] =
+    [Terms::Usual, Terms::Dear, Terms::OtherPayee, Terms::DearAndCheaperElsewhere];
+const ALL: [Terms; 7] = [
+    Terms::Usual,
+    Terms::Dear,
+    Terms::OtherPayee,
+    Terms::DearAndCheaperElsewhere,
+    Terms::OtherNetwork,
+    Terms::ByPermit,
+    Terms::Charge,
+];
+
+/// What a merchant answers to a payment, after it charged or did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Delivery,
+    NoReceipt,
+    Status(u16),
+    Asks(Terms),
+    Used,
+    Pending,
+    NotCharged,
+    Lost,
+}
+
+const ANSWERS: [Answer; 13] = [
+    Answer::Delivery,
+    Answer::NoReceipt,
+    Answer::Status(204),
+    Answer::Status(302),
+    Answer::Status(404),
+    Answer::Status(429),
+    Answer::Status(503),
+    Answer::Used,
+    Answer::Pending,
+    Answer::NotCharged,
+    Answer::Lost,
+    Answer::Asks(Terms::Usual),
+    Answer::Asks(Terms::Dear),
+];
+
+/// One call of the payer: what is asked for, whether what was shown is charged, what is answered, and what happens before.
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    asks: Terms,
+    charges: bool,
+    answer: Answer,
+    /// Seconds that pass before it.
+    after: u64,
+    /// Whether another process makes it.
+    elsewhere: bool,
+}
+
+/// An authorization as its header has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Shown {
+    /// Chain, contract that keeps the nonce, and the nonce.
+    slot: String,
+    valid_before: u64,
+    amount: u64,
+}
+
+/// The merchant, and the token that it charges.
+#[derive(Default)]
+struct Merchant {
+    shown: Vec<Shown>,
+    charged: BTreeMap<String, u64>,
+    challenges: u64,
+}
+
+impl Merchant {
+    /// Keeps what it is shown, and charges if it does so in this call.
+    fn takes(&mut self, headers: &[(String, String)], charges: bool, now: UnixTime) {
+        self.shown.extend(shown(headers).filter(|it| !self.shown.contains(it)));
+        if charges {
+            self.charge(now.secs());
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) -> (u16, Headers, Vec<u8>) {
+        let failed = |reason: &str| {
+            settled(|it| {
+                (it["success"], it["errorReason"]) = (false.into(), reason.into());
+                it["transaction"] = "".into();
+            })
+        };
+        match answer {
+            Answer::Delivery => {
+                let network = self.shown.last().and_then(|it| it.slot.split(' ').next());
+                let network = network.unwrap_or_default();
+                (200, settled(|it| it["network"] = network.into()), Vec::new())
+            }
+            Answer::NoReceipt => (200, Headers::new(), Vec::new()),
+            Answer::Status(status) => (status, Headers::new(), Vec::new()),
+            Answer::Asks(terms_of) => (402, self.asks(terms_of), Vec::new()),
+            Answer::Used => (402, failed("invalid_exact_evm_nonce_already_used"), Vec::new()),
+            Answer::Pending => (402, failed("settlement_pending"), Vec::new()),
+            Answer::NotCharged => (409, Headers::new(), problem("origin_failed", Some(false))),
+            Answer::Lost => (0, Headers::new(), Vec::new()),
+        }
+    }
+
+    /// Charges the first of what was shown that the token takes.
+    fn charge(&mut self, now: u64) {
+        let can = |it: &&Shown| it.valid_before > now && !self.charged.contains_key(&it.slot);
+        if let Some(it) = self.shown.iter().find(can).cloned() {
+            self.charged.insert(it.slot, it.amount);
+        }
+    }
+
+    fn asks(&mut self, terms_of: Terms) -> Headers {
+        let mut usual = entry("10000");
+        let mut elsewhere = entry("9000");
+        (elsewhere["network"], elsewhere["asset"]) = ("eip155:8453".into(), USDC_MAIN.into());
+        elsewhere["extra"] = json!({"name": "USD Coin", "version": "2"});
+        match terms_of {
+            Terms::Usual => {}
+            Terms::Dear => usual["amount"] = "20000".into(),
+            Terms::OtherPayee => usual["payTo"] = OTHER.into(),
+            Terms::ByPermit => usual["extra"]["assetTransferMethod"] = "permit2".into(),
+            Terms::OtherNetwork => return terms(&json!([elsewhere])),
+            Terms::DearAndCheaperElsewhere => {
+                usual["amount"] = "20000".into();
+                return terms(&json!([elsewhere, usual]));
+            }
+            Terms::Charge => {
+                self.challenges += 1;
+                return asking(&[evm(&format!("c{}", self.challenges), &request())]);
+            }
+        }
+        terms(&json!([usual]))
+    }
+}
+
+/// What a payment header authorizes; `None` for one without a payment.
+fn shown(headers: &[(String, String)]) -> Option<Shown> {
+    let text = |value: &Value| value.as_str().map(ToString::to_string).unwrap_or_default();
+    let number = |value: &Value| text(value).parse::<u64>().unwrap();
+    let (name, value) = headers.first()?;
+    if name != "PAYMENT-SIGNATURE" {
+        let credential = unbase64url(value.strip_prefix("Payment ").unwrap());
+        let asked = unbase64url(credential["challenge"]["request"].as_str().unwrap());
+        let payload = &credential["payload"];
+        return Some(Shown {
+            slot: format!("charge {}", text(&payload["nonce"])),
+            valid_before: number(&payload["validBefore"]),
+            amount: number(&asked["amount"]),
+        });
+    }
+    let message: Value = serde_json::from_slice(&base64::decode(value).unwrap()).unwrap();
+    let network = text(&message["accepted"]["network"]);
+    let payload = &message["payload"];
+    Some(match &payload["permit2Authorization"] {
+        Value::Null => {
+            let signed = &payload["authorization"];
+            Shown {
+                slot: format!("{network} token {}", text(&signed["nonce"])),
+                valid_before: number(&signed["validBefore"]),
+                amount: number(&signed["value"]),
+            }
+        }
+        permit => Shown {
+            slot: format!("{network} permit {}", text(&permit["nonce"])),
+            valid_before: number(&permit["deadline"]),
+            amount: number(&permit["permitted"]["amount"]),
+        },
+    })
+}
+
+/// What of an exchange outlives its process.
+#[derive(Clone)]
+struct Trail {
+    seed: [u8; 48],
+    asked: Headers,
+    pin: String,
+    prepared_at: UnixTime,
+    signature: String,
+    earlier: Vec<Earlier>,
+}
+
+/// The payer of one request, who calls again and again.
+#[derive(Default)]
+struct Payer {
+    now: u64,
+    record: Option<String>,
+    /// The purchase that goes on with the next call, and what of it outlives its process.
+    open: Option<Exchange>,
+    trail: Option<Trail>,
+    calls: u8,
+    /// Whether an answer of success came without a receipt: then time ends the purchase.
+    is_answered: bool,
+    /// What was signed for the purchase.
+    signed: Vec<Shown>,
+    /// Number of purchases that are over.
+    over: usize,
+    /// The terms at which a purchase begins, where all of its terms are to be paid by one nonce.
+    begins: Option<Terms>,
+    /// The highest amount that was signed, atomic units.
+    highest: u64,
+}
+
+fn begun(seed: [u8; 48]) -> Exchange {
+    let payer = account().address();
+    Exchange::new(policy(RULES), "GET", URL, ENDPOINT, payer, seed).as_purchase(None)
+}
+
+/// The exchange of a purchase in another process.
+fn rebuilt(trail: &Trail, now: UnixTime) -> Exchange {
+    let it = begun(trail.seed).with_pin(&trail.pin);
+    let mut it = it.with_earlier(trail.earlier.clone());
+    it.answered(402, &trail.asked, b"", trail.prepared_at);
+    it.reserve(None, trail.prepared_at).unwrap();
+    assert!(matches!(it.prepare(trail.prepared_at), Next::Sign(_)));
+    assert!(matches!(it.signed(&trail.signature, now), Next::Send { .. }));
+    it
+}
+
+impl Payer {
+    fn at(&self) -> UnixTime {
+        at(self.now)
+    }
+
+    fn is_over(&mut self) {
+        self.over += 1;
+        (self.signed, self.is_answered) = (Vec::new(), false);
+        (self.open, self.trail) = (None, None);
+    }
+
+    /// What goes on, and its first step; `None` begins.
+    fn left(&mut self, elsewhere: bool) -> Option<(Exchange, Next)> {
+        let kept = self.open.take()?;
+        let trail = self.trail.clone().unwrap();
+        let mut exchange = if elsewhere { rebuilt(&trail, self.at()) } else { kept };
+        let ends = self.signed.last().unwrap().valid_before;
+        let is_dead = self.at().secs() > ends + LATE_SECS;
+        let goes_on = !(is_dead && self.is_answered);
+        let next =
+            if goes_on { exchange.go_on(policy(RULES), None, is_dead, self.at()) } else { None };
+        if next.is_none() {
+            assert!(is_dead, "it is over only once nothing can be charged");
+            self.is_over();
+        }
+        Some((exchange, next?))
+    }
+
+    /// A nonce is signed beside others only once those are dead.
+    fn signs(&mut self, payment: Shown) {
+        for before in self.signed.iter().filter(|it| it.slot != payment.slot) {
+            let is_dead = before.valid_before + LATE_SECS < self.at().secs();
+            assert!(is_dead, "{before:?} may be charged beside {payment:?}");
+        }
+        self.highest = self.highest.max(payment.amount);
+        self.signed.push(payment);
+    }
+
+    /// Makes a call, and says whether it was delivered with a receipt.
+    fn call(&mut self, merchant: &mut Merchant, mut call: Call) -> bool {
+        self.now += call.after;
+        self.calls += 1;
+        let (mut exchange, mut next) = match self.left(call.elsewhere) {
+            Some(left) => left,
+            None => {
+                call.asks = self.begins.unwrap_or(call.asks);
+                (begun([self.calls; 48]), Next::Afresh)
+            }
+        };
+        let asked = self.trail.as_ref().map(|it| it.asked.clone());
+        let mut asked = asked.unwrap_or_default();
+        for _ in 0..40 {
+            next = match next {
+                Next::Afresh => {
+                    asked = merchant.asks(call.asks);
+                    exchange.answered(402, &asked, b"", self.at())
+                }
+                Next::Reserve => match exchange.reserve(self.record.as_deref(), self.at()) {
+                    Ok(record) => {
+                        self.record = Some(record);
+                        exchange.prepare(self.at())
+                    }
+                    Err(error) => Next::Fail(error),
+                },
+                Next::Sign(data) => self.sign(&mut exchange, data, &asked),
+                Next::Send { wait_ms, headers } => {
+                    self.now += wait_ms.div_ceil(1_000);
+                    merchant.takes(&headers, call.charges, self.at());
+                    let (status, headers, body) = merchant.answer(call.answer);
+                    if status == 402 {
+                        asked = headers.clone();
+                    }
+                    match call.answer {
+                        Answer::Lost => exchange.lost(self.at()),
+                        _ => exchange.answered(status, &headers, &body, self.at()),
+                    }
+                }
+                Next::Return(Some(_)) => {
+                    self.is_over();
+                    return true;
+                }
+                Next::Return(None) => {
+                    let succeeds = [Answer::Delivery, Answer::NoReceipt, Answer::Status(204)];
+                    self.is_answered = succeeds.contains(&call.answer);
+                    break;
+                }
+                Next::Fail(_) => break,
+                next => panic!("{next:?}"),
+            };
+        }
+        if self.trail.is_some() {
+            self.open = Some(exchange);
+        }
+        false
+    }
+
+    fn sign(&mut self, exchange: &mut Exchange, data: Box<Value>, asked: &Headers) -> Next {
+        let is_payment = data["primaryType"] != "Redelivery";
+        let signature = sign(Next::Sign(data));
+        let next = exchange.signed(&signature, self.at());
+        let Next::Send { headers, .. } = &next else { return next };
+        if is_payment {
+            self.signs(shown(headers).unwrap());
+            let mut seed = [0; 48];
+            seed[..32].copy_from_slice(exchange.purchase());
+            self.trail = Some(Trail {
+                seed,
+                asked: asked.clone(),
+                pin: exchange.chosen().unwrap(),
+                prepared_at: exchange.prepared_at(),
+                signature,
+                earlier: exchange.earlier().to_vec(),
+            });
+        }
+        next
+    }
+
+    /// What the budget counts for a purchase: how often, and how much, atomic units of the token.
+    fn counted(&self) -> (usize, u64) {
+        let record: Value = serde_json::from_str(self.record.as_deref().unwrap()).unwrap();
+        let entries = record["entries"].as_array().unwrap();
+        let worth = |entry: &Value| entry[4].as_str().unwrap().parse::<u128>().unwrap();
+        let sum: u128 = entries.iter().map(worth).sum();
+        (entries.len(), u64::try_from(sum / 1_000_000_000_000).unwrap())
+    }
+}
+
+const HONEST: Call = Call {
+    asks: Terms::Usual,
+    charges: true,
+    answer: Answer::Delivery,
+    after: 0,
+    elsewhere: false,
+};
+
+/// Plays calls for one request whose terms one nonce pays, then an honest one: it is delivered, and charged once for each purchase.
+fn one_slot(calls: &[Call]) {
+    let mut payer = Payer { begins: Some(Terms::Usual), ..Payer::default() };
+    let mut merchant = Merchant::default();
+    for call in calls.iter().chain([&HONEST]) {
+        payer.call(&mut merchant, *call);
+        let slots: BTreeSet<&str> = payer.signed.iter().map(|it| it.slot.as_str()).collect();
+        assert!(slots.len() <= 1, "{calls:?}: {slots:?}");
+        let begun = payer.over + usize::from(!payer.signed.is_empty());
+        assert!(merchant.charged.len() <= begun, "{calls:?}: {:?}", merchant.charged);
+        if begun == 1 {
+            let highest = payer.highest;
+            assert_eq!(payer.counted(), (1, highest), "{calls:?}: once, at its highest amount");
+        }
+    }
+    assert!(payer.signed.is_empty(), "{calls:?}: the honest merchant delivers");
+}
+
+/// A call drawn at random.
+fn drawn(dice: &mut Dice, terms_of: &[Terms]) -> Call {
+    let mut answers = ANSWERS.to_vec();
+    answers.extend(terms_of.iter().map(|it| Answer::Asks(*it)));
+    let asks = dice.pick(terms_of);
+    let (charges, answer) = (dice.below(2) == 0, dice.pick(&answers));
+    Call {
+        asks,
+        charges,
+        answer,
+        after: dice.pick(&[0, 1, 30, 130]),
+        elsewhere: dice.below(2) == 0,
+    }
+}
+
+#[test]
+pub fn each_pair_of_calls_for_one_request_is_one_charge() {
+    let mut calls = Vec::new();
+    for answer in ANSWERS {
+        for (charges, after, elsewhere) in
+            [(true, 0, false), (true, 130, true), (false, 0, true), (false, 130, false)]
+        {
+            calls.push(Call { asks: Terms::Usual, charges, answer, after, elsewhere });
+        }
+    }
+    for first in &calls {
+        for second in &calls {
+            one_slot(&[*first, *second]);
+        }
+    }
+}
+
+#[test]
+pub fn calls_for_one_request_are_one_charge_whatever_is_answered_in_whatever_process() {
+    for seed in 1..=400 {
+        let mut dice = Dice(seed);
+        let calls: Vec<Call> = (0..6).map(|_| drawn(&mut dice, &ONE_SLOT)).collect();
+        one_slot(&calls);
+    }
+}
+
+#[test]
+pub fn another_nonce_is_signed_for_a_request_only_once_nothing_else_can_be_charged() {
+    let mut moved = 0;
+    for seed in 1..=400 {
+        let mut dice = Dice(seed);
+        let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
+        for _ in 0..6 {
+            // Each signature is judged by `Payer::signs`.
+            payer.call(&mut merchant, drawn(&mut dice, &ALL));
+            let slots: BTreeSet<&str> = payer.signed.iter().map(|it| it.slot.as_str()).collect();
+            moved += usize::from(slots.len() > 1);
+        }
+    }
+    assert!(moved > 0, "some did go on elsewhere");
+}
+
+#[test]
+pub fn a_purchase_goes_on_under_the_rules_of_today() {
+    let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
+    payer.call(&mut merchant, Call { answer: Answer::Status(404), charges: false, ..HONEST });
+    let mut exchange = payer.open.take().unwrap();
+    let stricter = r#"{"deadlineSecs": 1, "perPayment": "0.005"}"#;
+    let next = exchange.go_on(policy(stricter), None, true, at(200)).unwrap();
+    assert!(matches!(next, Next::Afresh));
+    let asked = merchant.asks(Terms::Usual);
+    let refused = match exchange.answered(402, &asked, b"", at(200)) {
+        Next::Reserve => exchange.reserve(payer.record.as_deref(), at(200)).unwrap_err(),
+        next => failure(next),
+    };
+    assert_eq!(refused.reason.code(), "policy_amount");
+}
+
+#[test]
+pub fn a_key_is_one_charge_and_counted_once_in_every_process_where_the_nonce_is_the_payers() {
+    let keyed = |record: Option<&str>, headers: &Headers, seed: u8| {
+        let mut it =
+            Exchange::new(policy(RULES), "POST", URL, ENDPOINT, account().address(), [seed; 48])
+                .as_purchase(Some(("order 7", URL)));
+        it.answered(402, headers, b"", at(0));
+        let record = it.reserve(record, at(0)).unwrap();
+        let signature = sign(it.prepare(at(0)));
+        let Next::Send { headers, .. } = it.signed(&signature, at(0)) else { panic!() };
+        (record, shown(&headers).unwrap().slot)
+    };
+    let entries = |record: &str| {
+        let record: Value = serde_json::from_str(record).unwrap();
+        record["entries"].as_array().unwrap().len()
+    };
+    let (usual, mut merchant) = (terms(&json!([entry("10000")])), Merchant::default());
+    let (record, first) = keyed(None, &usual, 1);
+    let (record, second) = keyed(Some(&record), &usual, 2);
+    assert_eq!((first, entries(&record)), (second, 1));
+    // Each challenge has a nonce of its own: both may be charged, and both count.
+    let (record, first) = keyed(None, &merchant.asks(Terms::Charge), 3);
+    let (record, second) = keyed(Some(&record), &merchant.asks(Terms::Charge), 4);
+    assert_ne!(first, second);
+    assert_eq!(entries(&record), 2);
+    // So it is where the token keeps other nonces than Permit2.
+    let (record, first) = keyed(None, &usual, 5);
+    let (record, second) = keyed(Some(&record), &merchant.asks(Terms::ByPermit), 6);
+    assert_ne!(first, second);
+    assert_eq!(entries(&record), 2);
+}
+
+#[test]
+pub fn what_another_process_may_have_signed_is_not_taken_out_of_the_budget() {
+    let keyed = |seed: u8| {
+        let mut it = begun([seed; 48]).as_purchase(Some(("order 7", URL)));
+        it.answered(402, &terms(&json!([entry("10000")])), b"", at(0));
+        it
+    };
+    let (mut signs, mut declines) = (keyed(1), keyed(2));
+    let record = signs.reserve(None, at(0)).unwrap();
+    let record = declines.reserve(Some(&record), at(0)).unwrap();
+    let record: Value = serde_json::from_str(&declines.release(Some(&record)).unwrap()).unwrap();
+    assert_eq!(record["entries"].as_array().unwrap().len(), 1);
+}
