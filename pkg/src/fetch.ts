@@ -44,6 +44,11 @@ export function payingFetch(options: PayOptions): PayingFetch {
 
 /** A `fetch` that pays on request, within the policy, once. */
 export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): PayingFetch {
+  return payingThrough(fetch, given);
+}
+
+/** The same; with `purchase`, its name, each payment is for that purchase, and the caller keeps what was signed for it. */
+export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions, purchase?: string): PayingFetch {
   const options = checked(fetch, given);
   const signer = asSigner(options.signer);
   const store = options.store ?? memoryStore();
@@ -53,11 +58,11 @@ export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): Pa
   told(() => new Exchange(policy, 'GET', 'https://policy.invalid/', '', `0x${'11'.repeat(20)}`)).free();
 
   const watch = watchOf(store, now, options.onEscalation);
-  const begins = ((options.resume?.open ?? inMemory) as Opens)(store, now, policy, options);
+  const begins = purchase === undefined ? ((options.resume?.open ?? inMemory) as Opens)(store, now, policy, options) : undefined;
   const paying: typeof globalThis.fetch = async (input, init) => {
     const request = await requestOf(input, init, options.acceptPayment !== false);
     const endpoint = endpointOf(request.method, request.url);
-    const kept = request.single === undefined ? await begins(request, endpoint) : undefined;
+    const kept = request.single === undefined ? await begins?.(request, endpoint) : undefined;
     const left = kept?.left;
     try {
       await watch.admit(endpoint);
@@ -85,7 +90,7 @@ export function wrapFetch(fetch: typeof globalThis.fetch, given: PayOptions): Pa
     const url = paidUrl(request, first);
     // The wallet is asked for nothing before the payment is confirmed, not even for its address.
     let exchange = told(() => new Exchange(policy, request.method, url, endpoint, signer.known ?? NOBODY));
-    exchange = exchange.asPurchase(request.headers.get('idempotency-key') ?? undefined, request.url);
+    exchange = exchange.asPurchase(purchase ?? request.headers.get('idempotency-key') ?? undefined, request.url);
     if (options.pin !== undefined) exchange = exchange.withPin(options.pin);
     if (options.identifier === false) exchange = exchange.withoutIdentifier();
     if (options.broadcast !== undefined) exchange = exchange.withBroadcast();

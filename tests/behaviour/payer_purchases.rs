@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use farebox_core::client::exchange::Earlier;
+use farebox_core::client::purchase::Earlier;
 use farebox_core::client::{Exchange, Next};
 use farebox_core::encoding::base64;
 use farebox_core::http::Headers;
@@ -235,8 +235,8 @@ struct Payer {
     over: usize,
     /// The terms at which a purchase begins, where all of its terms are to be paid by one nonce.
     begins: Option<Terms>,
-    /// The highest amount that was signed, atomic units.
-    highest: u64,
+    /// The highest amount that was signed for each nonce, atomic units.
+    highest: BTreeMap<String, u64>,
 }
 
 fn begun(seed: [u8; 48]) -> Exchange {
@@ -289,7 +289,8 @@ impl Payer {
             let is_dead = before.valid_before + LATE_SECS < self.at().secs();
             assert!(is_dead, "{before:?} may be charged beside {payment:?}");
         }
-        self.highest = self.highest.max(payment.amount);
+        let highest = self.highest.entry(payment.slot.clone()).or_default();
+        *highest = payment.amount.max(*highest);
         self.signed.push(payment);
     }
 
@@ -372,7 +373,12 @@ impl Payer {
         next
     }
 
-    /// What the budget counts for a purchase: how often, and how much, atomic units of the token.
+    /// The budget has each nonce at its highest amount.
+    fn counts_all(&self, calls: &[Call]) {
+        assert_eq!(self.counted().1, self.highest.values().sum::<u64>(), "{calls:?}");
+    }
+
+    /// What the budget counts: how often, and how much, atomic units of the token.
     fn counted(&self) -> (usize, u64) {
         let record: Value = serde_json::from_str(self.record.as_deref().unwrap()).unwrap();
         let entries = record["entries"].as_array().unwrap();
@@ -401,9 +407,9 @@ fn one_slot(calls: &[Call]) {
         let begun = payer.over + usize::from(!payer.signed.is_empty());
         assert!(merchant.charged.len() <= begun, "{calls:?}: {:?}", merchant.charged);
         if begun == 1 {
-            let highest = payer.highest;
-            assert_eq!(payer.counted(), (1, highest), "{calls:?}: once, at its highest amount");
+            assert_eq!(payer.counted().0, 1, "{calls:?}: a purchase is counted once");
         }
+        payer.counts_all(calls);
     }
     assert!(payer.signed.is_empty(), "{calls:?}: the honest merchant delivers");
 }
@@ -457,7 +463,9 @@ pub fn another_nonce_is_signed_for_a_request_only_once_nothing_else_can_be_charg
         let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
         for _ in 0..6 {
             // Each signature is judged by `Payer::signs`.
-            payer.call(&mut merchant, drawn(&mut dice, &ALL));
+            let call = drawn(&mut dice, &ALL);
+            payer.call(&mut merchant, call);
+            payer.counts_all(&[call]);
             let slots: BTreeSet<&str> = payer.signed.iter().map(|it| it.slot.as_str()).collect();
             moved += usize::from(slots.len() > 1);
         }

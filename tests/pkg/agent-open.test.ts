@@ -9,6 +9,7 @@ import {
   AgentHarness, createAgentPayClient, createLocalAgentClient, createPaymentDesk, type AgentHarnessClient, type AgentHarnessExecutedResult, type LocalAgentOptions, type PaymentDesk, type PaymentOutcome,
 } from '../../pkg/dist/agent/index.js';
 import { memoryStore, type Store } from '../../pkg/dist/index.js';
+import { askFor, challenge, credentialOf } from './charges.ts';
 import { ask, GOODS, honest, paymentOf, settlement, sharedShop, storeOf, watchedSigner } from './shop.ts';
 
 const shop = sharedShop(breakOff);
@@ -120,9 +121,42 @@ test('a payment that the merchant goes on refusing is open until it can no longe
   shop.answers = (_, response) => ask(response);
   assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
   seconds += 4_000;
+  // It is signed again, with its nonce: what was charged before cannot be charged again.
   assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_failed');
   shop.answers = honest;
   assert.equal((await buy(harness)).result.sdkOutcomeKind, 'success');
+  const nonces = signer.asked.map(({ message }) => (message as { nonce: string }).nonce);
+  assert.deepEqual([nonces.length, new Set(nonces).size], [2, 1]);
+  assert.equal((await buy(harness)).result.sdkOutcomeKind, 'success');
+  assert.equal(signer.asked.length, 3, 'a delivered one is over');
+});
+
+test('one key is one charge in every process, also without a store', async () => {
+  const nonces = new Set<unknown>();
+  for (let process = 0; process < 3; process += 1) {
+    const { client, signer } = local({ store: undefined as never });
+    await client.fetchPaid(`${shop.url}/report`, undefined, { idempotencyKey: 'order-7' }).catch(() => undefined);
+    assert.equal(signer.asked.length, 1);
+    nonces.add((signer.asked[0]?.message as { nonce: string }).nonce);
+  }
+  assert.equal(nonces.size, 1);
+});
+
+test('a payment whose nonce is the challenge’s is over once it can no longer be charged', async () => {
+  let seconds = Date.now() / 1000;
+  const { client, signer } = local({ now: () => seconds });
+  const harness = new AgentHarness({ client });
+  shop.answers = (request, response) => {
+    if (credentialOf(request) === undefined) askFor(response, [challenge({ expires: new Date((seconds + 300) * 1000).toISOString() })]);
+    else response.writeHead(504).end();
+  };
+  assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
+  assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
+  assert.equal(signer.asked.length, 1);
+  seconds += 4_000;
+  assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_failed');
+  assert.equal(signer.asked.length, 1, 'it was sent once more');
+  await buy(harness);
   assert.equal(signer.asked.length, 2);
 });
 

@@ -1,18 +1,22 @@
 // A merchant that takes a payment and answers whatever it likes: the same request, asked again, is charged once. What is delivered is over.
 
 import assert from 'node:assert/strict';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { test } from 'node:test';
 
 import { AgentHarness, createLocalAgentClient } from '../../pkg/dist/agent/index.js';
-import { memoryStore, payingFetch, type Store } from '../../pkg/dist/index.js';
+import { memoryStore, payingFetch, type PayOptions, type Store } from '../../pkg/dist/index.js';
 import { resume } from '../../pkg/dist/resume.js';
+import { askFor, challenge, credentialIn, credentialOf } from './charges.ts';
 import { ask, OFFER, OTHER, paymentOf, settlement, serve, sharedShop, terms, watchedSigner } from './shop.ts';
 
 const shop = sharedShop();
 const LIMIT = { timeout: 120_000 };
 const PROBLEM = JSON.stringify({ type: 'urn:farebox:problem:insufficient_funds', status: 402, code: 'insufficient_funds' });
 const settled = (change = {}): string => Buffer.from(JSON.stringify(settlement(change))).toString('base64');
+
+/** Cheaper, and on a main network: a purchase that begins would take it. */
+const ELSEWHERE = { ...OFFER, network: 'eip155:8453', amount: '9000', asset: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913', extra: { name: 'USD Coin', version: '2' } };
 
 type Answer = (response: ServerResponse) => void;
 const status = (code: number, headers: Record<string, string> = {}, body = 'no'): [string, Answer] => [`${code} ${JSON.stringify(headers)} ${body}`, (response) => void response.writeHead(code, headers).end(body)];
@@ -25,15 +29,26 @@ const ANSWERS: readonly (readonly [string, Answer])[] = [
   ['fresh terms', (response) => ask(response)],
   ['fresh terms at another price', (response) => ask(response, terms([{ ...OFFER, amount: '20000' }]))],
   ['fresh terms for another payee', (response) => ask(response, terms([{ ...OFFER, payTo: OTHER }]))],
+  ['fresh terms on another network', (response) => ask(response, terms([ELSEWHERE]))],
+  ['fresh terms by Permit2', (response) => ask(response, terms([{ ...OFFER, extra: { ...OFFER.extra, assetTransferMethod: 'permit2' } }]))],
+  ['fresh terms of MPP', (response) => askFor(response, [challenge()])],
+  ['fresh terms of each kind', (response) => askFor(response, [challenge()], [ELSEWHERE, { ...OFFER, amount: '20000' }])],
   ['cut', (response) => { response.writeHead(200, { 'payment-response': settled(), 'content-length': '1000' }); response.write('half', () => response.destroy()); }],
   ['lost', (response) => void response.destroy()],
   ['garbage', (response) => void response.socket?.end('what?\r\n\r\n')],
 ];
 
-/** What the token takes once each, whatever else is signed. */
-function nonces(payments: readonly (string | undefined)[]): Set<string> {
-  const nonce = (payment: string): string => (JSON.parse(Buffer.from(payment, 'base64').toString()) as { payload: { authorization: { nonce: string } } }).payload.authorization.nonce;
-  return new Set(payments.filter((it) => it !== undefined).map(nonce));
+/** What a token or Permit2 takes once each, whatever else is signed. */
+function nonces(requests: readonly IncomingMessage[]): Set<string> {
+  type Payload = { readonly authorization?: { readonly nonce: string }; readonly permit2Authorization?: { readonly nonce: string } };
+  const nonce = (request: IncomingMessage): readonly string[] => {
+    if (credentialOf(request) !== undefined) return [JSON.stringify(credentialIn(request).payload)];
+    const payment = paymentOf(request);
+    if (payment === undefined) return [];
+    const { accepted: { network, asset }, payload } = JSON.parse(Buffer.from(payment, 'base64').toString()) as { accepted: { network: string; asset: string }; payload: Payload };
+    return [`${network} ${asset} ${payload.authorization?.nonce ?? `permit ${payload.permit2Authorization?.nonce}`}`];
+  };
+  return new Set(requests.flatMap(nonce));
 }
 
 type Buys = (store: Store, path: string) => Promise<unknown>;
@@ -43,7 +58,7 @@ const signer = () => {
   signers.push(made);
   return made;
 };
-const fetcher = (store: Store) => payingFetch({ signer: signer(), policy: { deadlineSecs: 1 }, store, resume, timeoutMs: 2_000 });
+const fetcher = (store: Store, change: Partial<PayOptions> = { resume }) => payingFetch({ signer: signer(), policy: { deadlineSecs: 1, permit2: true }, store, timeoutMs: 2_000, ...change });
 const agent = (store: Store) => createLocalAgentClient({ signer: signer(), store, timeoutMs: 2_000, policy: { deadlineSecs: 1, hosts: [new URL(shop.url).host] } });
 const harnessed = async (harness: AgentHarness, path: string): Promise<unknown> => {
   const { preparedId } = await harness.preparePaidRequest({ url: `${shop.url}${path}` });
@@ -51,6 +66,8 @@ const harnessed = async (harness: AgentHarness, path: string): Promise<unknown> 
 };
 /** Those that live on, and those of which each try is another process. */
 const ENTRIES: Record<string, () => Buys> = {
+  'payingFetch': () => { let pay: ReturnType<typeof fetcher> | undefined; return async (store, path) => (await (pay ??= fetcher(store, {}))(`${shop.url}${path}`)).text(); },
+  'payingFetch without a store and with a key, a process each': () => async (_, path) => (await fetcher(memoryStore(), {})(`${shop.url}${path}`, { headers: { 'idempotency-key': 'k' } })).text(),
   'payingFetch with resume': () => { let pay: ReturnType<typeof fetcher> | undefined; return async (store, path) => (await (pay ??= fetcher(store))(`${shop.url}${path}`)).text(); },
   'payingFetch with resume, a process each': () => async (store, path) => (await fetcher(store)(`${shop.url}${path}`)).text(),
   'payingFetch with resume and a key': () => async (store, path) => (await fetcher(store)(`${shop.url}${path}`, { headers: { 'idempotency-key': 'k' } })).text(),
@@ -71,7 +88,7 @@ for (const [entry, begins] of Object.entries(ENTRIES)) {
     };
     const ends = await Promise.allSettled(ANSWERS.map(async ([name], index) => {
       const [store, buys, path] = [memoryStore(), begins(), `/${Object.keys(ENTRIES).indexOf(entry)}-${index}`];
-      const paid = (): number => nonces(shop.requests.filter(({ url }) => url === path).map(paymentOf)).size;
+      const paid = (): number => nonces(shop.requests.filter(({ url }) => url === path)).size;
       for (let turn = 0; turn < 4; turn += 1) await buys(store, path).catch(() => undefined);
       assert.equal(paid(), 1, name);
       delivers.add(path);
@@ -88,5 +105,5 @@ for (const [entry, begins] of Object.entries(ENTRIES)) {
 test('twenty equal requests at once are twenty charges', async () => {
   const pay = fetcher(memoryStore());
   await Promise.all(Array.from({ length: 20 }, async () => (await pay(`${shop.url}/twenty`)).text()));
-  assert.equal(nonces(shop.payments()).size, 20);
+  assert.equal(nonces(shop.requests).size, 20);
 });

@@ -10,7 +10,7 @@ import { after, test } from 'node:test';
 import { fileStore } from '../../pkg/dist/file-store.js';
 import { memoryStore, payingFetch, receiptOf, type PayOptions, type Store } from '../../pkg/dist/index.js';
 import { resume, sentPayments } from '../../pkg/dist/resume.js';
-import { ask, GOODS, honest, OFFER, PAYER_KEY, paymentOf, serve, settlement, sharedShop, spentIn, storeOf, terms, TRANSACTION, watchedSigner } from './shop.ts';
+import { ask, base64, GOODS, honest, OFFER, PAYER_KEY, paymentOf, serve, settlement, sharedShop, spentIn, storeOf, terms, TRANSACTION, watchedSigner } from './shop.ts';
 import { temporaryFolder } from './tarball.ts';
 
 const shop = sharedShop();
@@ -67,14 +67,78 @@ test('a call that failed without an outcome is resumed by the next one, and the 
   assert.deepEqual([signer.asked.length, new Set(shop.payments()).size], [2, 2]);
 });
 
-test('without the option nothing is kept and each call pays', async () => {
+test('without the option the wrapped fetch goes on with what it has signed, and nothing is kept for another process', async () => {
   const store = memoryStore();
   const { fetch, signer } = payer(store, { resume: undefined as never });
   shop.answers = loses;
   await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_unresolved' });
+  assert.deepEqual(await sentPayments(store), []);
+  const other = payer(store, { resume: undefined as never });
   shop.answers = honest;
+  assert.equal(await (await fetch(`${shop.url}/report`)).text(), GOODS);
+  assert.deepEqual([signer.asked.length, new Set(shop.payments()).size], [1, 1]);
+  await other.fetch(`${shop.url}/report`);
+  assert.deepEqual([other.signer.asked.length, new Set(shop.payments()).size], [1, 2], 'another one knows nothing of it');
+});
+
+test('what has ended is signed again with its nonce, at the price of today, by whichever process', async () => {
+  let seconds = Date.now() / 1000;
+  const store = memoryStore();
+  const now = () => seconds;
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.writeHead(504).end());
+  const first = payer(store, { now });
+  assert.equal((await first.fetch(`${shop.url}/report`)).status, 504);
+  for (const turn of [1, 2]) {
+    seconds += 4_000;
+    const amount = String(10_000 + turn * 1_000);
+    shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([{ ...OFFER, amount }])) : void response.writeHead(504).end());
+    const { fetch, signer } = payer(store, { now });
+    assert.equal((await fetch(`${shop.url}/report`)).status, 504);
+    assert.equal(signer.asked.length, 1);
+  }
+  // The one that was charged may be any of them; its receipt is one.
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : serve(response, settlement({ amount: '11000' })));
+  const last = payer(store, { now });
+  const response = await last.fetch(`${shop.url}/report`);
+  assert.deepEqual([await response.text(), receiptOf(response)?.amount, last.signer.asked.length], [GOODS, '11000', 0]);
+  const signed = [...new Set(shop.payments())].map((it) => (JSON.parse(Buffer.from(it, 'base64').toString()) as { payload: { authorization: { nonce: string; value: string } } }).payload.authorization);
+  assert.deepEqual([signed.map(({ value }) => value), new Set(signed.map(({ nonce }) => nonce)).size], [['10000', '11000', '12000'], 1]);
+  const { entries } = await spentIn(store);
+  assert.deepEqual((entries as string[][]).map(([, , , , worth]) => worth), ['12000000000000000'], 'counted once, at the highest');
+});
+
+test('terms without an answer of their own are kept with what is signed again at them', async () => {
+  const store = memoryStore();
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.writeHead(504).end());
+  await payer(store).fetch(`${shop.url}/report`);
+  // A gate says that these bytes were charged nothing: they are signed again at the terms that they had.
+  const failed = JSON.stringify({ type: 'urn:farebox:problem:origin_failed', status: 409, code: 'origin_failed', retryable: false });
+  const first = shop.payments()[0];
+  shop.answers = (request, response) => (paymentOf(request) === first ? void response.writeHead(409, { 'content-type': 'application/problem+json' }).end(failed) : void response.writeHead(504).end());
+  await payer(store).fetch(`${shop.url}/report`);
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? assert.fail('it asks for terms') : serve(response));
+  const last = payer(store);
+  assert.equal(await (await last.fetch(`${shop.url}/report`)).text(), GOODS);
+  const nonces = shop.payments().map((it) => (JSON.parse(Buffer.from(it, 'base64').toString()) as { payload: { authorization: { nonce: string } } }).payload.authorization.nonce);
+  assert.deepEqual([new Set(shop.payments()).size, new Set(nonces).size, last.signer.asked.length], [2, 1, 0]);
+});
+
+test('a payment that a server calls used is paid and not delivered, and no other one is signed', async () => {
+  let seconds = Date.now() / 1000;
+  const store = memoryStore();
+  const { fetch, signer } = payer(store, { now: () => seconds });
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.writeHead(504).end());
   await fetch(`${shop.url}/report`);
-  assert.deepEqual([signer.asked.length, await sentPayments(store)], [2, []]);
+  seconds += 4_000;
+  const used = base64(JSON.stringify(settlement({ success: false, errorReason: 'invalid_exact_evm_nonce_already_used', transaction: '' })));
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.writeHead(402, { 'payment-response': used }).end());
+  for (const asked of [2, 2, 2]) {
+    await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_conflict', message: /paid, not delivered/ });
+    assert.equal(signer.asked.length, asked);
+  }
+  // Another key is another purchase, which is how a person buys it anew.
+  shop.answers = honest;
+  assert.equal(await (await fetch(`${shop.url}/report`, { headers: { 'idempotency-key': 'anew' } })).text(), GOODS);
 });
 
 test('an answer that breaks off is asked for again with the same payment', async () => {

@@ -39,6 +39,11 @@ export class Journal {
     return this.#known.get(key)?.sent ?? (await this.#stored()).find(([known]) => known === key)?.[1];
   }
 
+  /** Whether the fate of its payment is not known. */
+  async isOpen(key: string): Promise<boolean> {
+    return this.#known.get(key)?.open ?? (await this.#stored()).find(([known]) => known === key)?.[2] ?? false;
+  }
+
   /** The key of the latest payment for this request whose fate is not known, unless `skips` says that it is looked after. */
   async openFor(request: string, skips: (key: string) => boolean): Promise<string | undefined> {
     const known = [...this.#known].map(([key, { sent, open }]): Entry => [key, sent, open]);
@@ -56,7 +61,7 @@ export class Journal {
     let standing = sent;
     await this.#change((entries) => {
       const first = entries.find(([known]) => known === key)?.[1];
-      const isOwn = first === undefined || [own, sent].some(({ payment }) => JSON.stringify(payment) === JSON.stringify(first.payment));
+      const isOwn = first === undefined || !isUnended(first.ends, this.#now()) || [own, sent].some(({ payment }) => JSON.stringify(payment) === JSON.stringify(first.payment));
       standing = isOwn ? sent : first;
       return [key, standing, true];
     });

@@ -9,7 +9,7 @@ import { readWithin } from '../beginning.js';
 import { decodeHeader, encodeHeader } from '../codec.js';
 import { endpointOf } from '../endpoints.js';
 import { FareboxError, told, type Told } from '../error.js';
-import { receiptOf, wrapFetch } from '../fetch.js';
+import { payingThrough, receiptOf, wrapFetch } from '../fetch.js';
 import type { PayOptions, Proposal, Receipt } from '../options.js';
 import type { AgentPayClient, AgentPayClientIdentity, ExecutePreparedRequest, FetchPaidRequest, PreparePaidRequestOptions } from './client.js';
 import type {
@@ -191,7 +191,7 @@ export class LocalAgentClient implements AgentBackEnd {
   async #executed(key: string, prepared: SdkPreparedPaidRequestReady, request: string): Promise<Settled | PaidResponse> {
     const before = await this.#journal.read(key);
     const shown = candidateShown(prepared.paymentRequirement);
-    if (before !== undefined) return this.#again(key, prepared, before);
+    if (before !== undefined && !await this.#signsAgain(key, before)) return this.#again(key, prepared, before);
     let sent: Sent | undefined;
     let proposal: Proposal | undefined;
     let isOther = false;
@@ -219,7 +219,7 @@ export class LocalAgentClient implements AgentBackEnd {
       }
       return this.#fetch(input, init);
     };
-    const paying = wrapFetch(fetch, {
+    const paying = payingThrough(fetch, {
       timeoutMs: MAX_ANSWER_MS,
       ...payOptionsOf(this.#options),
       confirm: async (it) => {
@@ -233,7 +233,7 @@ export class LocalAgentClient implements AgentBackEnd {
         if (step === 'signing') proposal = it;
         this.#options.onStep?.(step, it);
       },
-    });
+    }, key);
     const { url } = prepared.request;
     try {
       const response = await paying(url, { ...initOf(prepared.request), signal: stop.signal });
@@ -272,6 +272,11 @@ export class LocalAgentClient implements AgentBackEnd {
 
   #now(): number {
     return this.#options.now?.() ?? Date.now() / 1000;
+  }
+
+  /** Whether what has ended is signed again: only with a nonce that follows from its key, which a token takes once. */
+  async #signsAgain(key: string, { ends, proposal }: Sent): Promise<boolean> {
+    return proposal.protocol === 'x402' && !isUnended(ends, this.#now()) && await this.#journal.isOpen(key);
   }
 
   /** Sends what was signed before, byte for byte. */

@@ -61,8 +61,8 @@ macro_rules! payer {
             NoncesAreDrawn,
             /// What may be charged is signed again for another token.
             AnySlotIsSigned,
-            /// A purchase whose nonce pays nothing that is asked for stays that purchase.
-            PurchaseNeverEnds,
+            /// What is signed for another token is counted in the place of what was signed before.
+            ElsewhereIsUncounted,
             /// A purchase goes on under the policy of the call that began it.
             PolicyOfBefore,
             /// A purchase that is signed again counts again.

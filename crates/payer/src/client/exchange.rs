@@ -26,9 +26,8 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use self::advice::Advice;
-use self::again::Going;
 use self::payment::not_renewed;
-use self::state::{ExchangeState, Renewal};
+use self::state::{ExchangeState, Going, Renewal};
 use super::budget::{Budget, Draft};
 use super::challenge::{Challenge, Means, expired};
 use super::endpoints::host_of;
@@ -36,7 +35,7 @@ use super::error::{ClientError, Reason};
 use super::offer::{Offer, Way};
 use super::policy::Policy;
 use super::prepare::Prepared;
-use super::purchase::{self, Nonces};
+use super::purchase::{self, Earlier, Nonces};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::http::Headers;
@@ -50,8 +49,6 @@ mod again;
 mod payment;
 mod proposal;
 mod state;
-
-pub use again::Earlier;
 
 /// Maximum fresh challenges to request in place of expired ones.
 const MAX_FRESH: u8 = 2;

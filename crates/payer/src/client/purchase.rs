@@ -4,6 +4,8 @@
 //! later terms, in another process, after a crash, without a store) cannot be charged again.
 
 use super::offer::{Offer, Way};
+use super::prepare::Prepared;
+use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_common::payment::TransferMethod;
 use farebox_evm::address::Address;
@@ -13,8 +15,6 @@ use farebox_evm::keccak::keccak256_parts;
 const DOMAIN: &[u8] = b"farebox:purchase:1";
 /// The beginning for the id of a purchase that its caller names by a key.
 const KEYED: &[u8] = b"farebox:purchase:key:1";
-/// The beginning for the id of the purchase that follows another one.
-const NEXT: &[u8] = b"farebox:purchase:next:1";
 
 /// The nonce of the purchase `id` of `payer`, paid in `asset` on the EVM chain `chain`.
 ///
@@ -38,12 +38,6 @@ pub fn keyed(key: &str, method: &str, url: &str) -> [u8; 32] {
     keccak256_parts(&[KEYED, &by_key, key, &by_method, method, url])
 }
 
-/// The id of the purchase that a request begins once the one before it is over.
-#[must_use]
-pub fn next(id: &[u8; 32]) -> [u8; 32] {
-    keccak256_parts(&[NEXT, id])
-}
-
 /// Where a nonce is accepted once: the token's own nonces, or the payer's in Permit2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
@@ -63,6 +57,25 @@ impl Slot {
         };
         let is_ours = offer.charge().is_none_or(|charge| charge.way == Way::Transaction);
         is_ours.then_some(Self { chain: offer.chain_id, asset: offer.asset.address, by_permit })
+    }
+}
+
+/// Amount and payee of an authorization that was signed before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// Atomic units.
+    pub amount: Amount,
+    /// The payee.
+    pub pay_to: Address,
+}
+
+impl Earlier {
+    /// The same payment with this amount and payee.
+    #[must_use]
+    pub fn in_place_of(&self, prepared: &Prepared) -> Prepared {
+        let mut other = prepared.clone();
+        (other.offer.amount, other.offer.pay_to) = (self.amount, self.pay_to);
+        other
     }
 }
 
@@ -147,7 +160,6 @@ mod tests {
             keyed("a", "POST", "https://shop.example/"),
             keyed("a", "GET", "https://shop.example/b"),
             keyed("aG", "ET", "https://shop.example/"),
-            next(&keyed("a", "GET", "https://shop.example/")),
         ];
         for (at, id) in ids.iter().enumerate() {
             assert!(!ids[..at].contains(id), "{at}");

@@ -9,46 +9,16 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::state::{ExchangeState, Redelivery, Renewal};
+use super::state::{ExchangeState, Going, Redelivery, Renewal};
 use super::{Exchange, Next, ReceivedResponse};
 use crate::client::challenge::Challenge;
 use crate::client::offer::Offer;
 use crate::client::policy::Policy;
 use crate::client::prepare::Prepared;
-use crate::client::purchase::{Nonces, Slot, next};
-use farebox_base::amount::Amount;
+use crate::client::purchase::{Earlier, Slot};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
-use farebox_evm::address::Address;
-
-/// How an exchange goes on with a purchase of an earlier call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Going {
-    /// It begins one, or has signed in this call what it goes on with.
-    Begins,
-    /// It sends what was signed before, and may sign again once.
-    Sends,
-    /// What was signed has ended: fresh terms are signed with its nonce where that is accepted once.
-    Ended(Slot),
-}
-
-/// Amount and payee of an authorization that was signed before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Earlier {
-    /// Atomic units.
-    pub amount: Amount,
-    /// The payee.
-    pub pay_to: Address,
-}
-
-impl Earlier {
-    /// The same payment with this amount and payee.
-    pub(super) fn in_place_of(&self, prepared: &Prepared) -> Prepared {
-        let mut other = prepared.clone();
-        (other.offer.amount, other.offer.pay_to) = (self.amount, self.pay_to);
-        other
-    }
-}
+use farebox_evm::keccak::keccak256;
 
 /// Maximum of them that are remembered; the oldest goes first.
 const MAX_EARLIER: usize = 16;
@@ -115,8 +85,8 @@ impl Exchange {
         Some(self.send(0))
     }
 
-    /// The terms of a purchase that has ended: those that its nonce pays. Without any of them it is
-    /// over, and another one begins.
+    /// The terms of a purchase of which nothing can be charged any more: those that its nonce pays.
+    /// Without any of them it is paid otherwise, and that counts beside what was signed before.
     pub(super) fn in_slot(&mut self, mut challenge: Challenge) -> Challenge {
         let Going::Ended(slot) = self.going else { return challenge };
         if self.state.is_paid() {
@@ -125,14 +95,10 @@ impl Exchange {
         let is_in = |offer: &Offer| Slot::of(offer) == Some(slot);
         if challenge.offers.iter().any(is_in) {
             challenge.offers.retain(is_in);
-        } else if !planted(Mutant::PurchaseNeverEnds) {
+        } else if !planted(Mutant::ElsewhereIsUncounted) {
             self.going = Going::Begins;
             (self.earlier, self.counted) = (Vec::new(), String::new());
-            self.drawn = next(&self.drawn);
-            self.nonces = match self.nonces {
-                Nonces::Of(id) => Nonces::Of(next(&id)),
-                Nonces::Drawn(nonce) => Nonces::Drawn(next(&nonce)),
-            };
+            self.drawn = keccak256(&self.drawn);
         }
         challenge
     }

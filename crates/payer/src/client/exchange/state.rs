@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::client::challenge::Challenge;
 use crate::client::prepare::Prepared;
+use crate::client::purchase::Slot;
 use farebox_base::time::UnixTime;
 
 /// The state of an exchange.
@@ -47,6 +48,17 @@ pub(super) struct Paid {
     pub(super) renewal: Renewal,
     /// Whether an answer left open that value moved: no later refusal takes that back.
     pub(super) is_open: bool,
+}
+
+/// How an exchange goes on with a purchase of an earlier call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Going {
+    /// It begins one, or has signed in this call what it goes on with.
+    Begins,
+    /// It sends what was signed before, and may sign again once.
+    Sends,
+    /// What was signed has ended: fresh terms are signed with its nonce where that is accepted once.
+    Ended(Slot),
 }
 
 /// Progress of the payer's signed request for the answer.
