@@ -39,6 +39,8 @@ type Trail = {
   readonly answered?: true;
   /** What else was signed for it, as the compiled part tells it. */
   readonly earlier?: string;
+  /** Under which name the budget counts it. */
+  readonly counted?: string;
   /** The terms, and when they were answered. */
   readonly lines: string;
   readonly body: string;
@@ -179,7 +181,7 @@ class Kept implements Keeping {
     if (this.#signed === undefined) return;
     const { key, validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;
     const { payer } = JSON.parse(exchange.proposal() ?? '{}') as { payer?: string };
-    const trail: Trail = { ...this.#facts, derives: true, earlier: exchange.earlier(), url, payer: payer ?? '', seed: [...exchange.seed()], pin: exchange.pin() ?? '', key, ends: validBefore, ...this.#terms, ...this.#signed };
+    const trail: Trail = { ...this.#facts, derives: true, earlier: exchange.earlier(), counted: exchange.counted(), url, payer: payer ?? '', seed: [...exchange.seed()], pin: exchange.pin() ?? '', key, ends: validBefore, ...this.#terms, ...this.#signed };
     this.#signed = undefined;
     this.#row = { name: await this.#payments.keep(this.#request, trail, this.#row?.name), trail };
   }
@@ -201,7 +203,7 @@ class Kept implements Keeping {
 
 /** The exchange of a kept payment, where it is about to be sent. */
 function resumed(trail: Trail, now: number): Exchange {
-  const { policy, method, url, endpoint, payer, seed, derives, earlier, pin, identifier, broadcasts, authorization, lines, body, at, proof, isHash } = trail;
+  const { policy, method, url, endpoint, payer, seed, derives, earlier, counted, pin, identifier, broadcasts, authorization, lines, body, at, proof, isHash } = trail;
   let exchange = told(() => new Exchange(policy, method, url, endpoint, payer, Uint8Array.from(seed))).withPin(pin);
   if (derives) exchange = exchange.asPurchase(undefined, url);
   if (earlier !== undefined) exchange = exchange.withEarlier(earlier);
@@ -212,6 +214,7 @@ function resumed(trail: Trail, now: number): Exchange {
   if (asked.do === 'choose') exchange.chose('one-shot');
   // It is counted already: in a record of its own nothing else is.
   told(() => exchange.reserve(undefined, at));
+  if (counted !== undefined) exchange.countAs(counted);
   exchange.prepare(at);
   if (isHash) exchange.broadcast(proof, now);
   else exchange.signed(proof, now);

@@ -89,6 +89,18 @@ impl Exchange {
         Self(self.0.with_earlier(pairs), self.1)
     }
 
+    /// The name under which the budget counts it.
+    #[must_use]
+    pub fn counted(&self) -> String {
+        self.0.counted().to_string()
+    }
+
+    /// Counts what it goes on with under the name that another process gave it.
+    #[wasm_bindgen(js_name = countAs)]
+    pub fn count_as(&mut self, name: &str) {
+        self.0.count_as(name);
+    }
+
     /// Goes on with what was signed before and delivered nothing, under this policy (JSON) and pin.
     /// None if it is over, because it can no longer be charged and its nonce was not the payer's.
     #[wasm_bindgen(js_name = goOn)]

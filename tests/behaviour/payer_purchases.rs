@@ -133,7 +133,13 @@ impl Merchant {
             Answer::NoReceipt => (200, Headers::new(), Vec::new()),
             Answer::Status(status) => (status, Headers::new(), Vec::new()),
             Answer::Asks(terms_of) => (402, self.asks(terms_of), Vec::new()),
-            Answer::Used => (402, failed("invalid_exact_evm_nonce_already_used"), Vec::new()),
+            Answer::Used => {
+                let said = json!({"x402Version": 2, "error": "invalid_exact_evm_nonce_already_used",
+                    "accepts": [entry("10000")]});
+                let mut headers = Headers::new();
+                headers.add("payment-required", &base64::encode(said.to_string().as_bytes()));
+                (402, headers, Vec::new())
+            }
             Answer::Pending => (402, failed("settlement_pending"), Vec::new()),
             Answer::NotCharged => (409, Headers::new(), problem("origin_failed", Some(false))),
             Answer::Lost => (0, Headers::new(), Vec::new()),
@@ -216,6 +222,7 @@ struct Trail {
     prepared_at: UnixTime,
     signature: String,
     earlier: Vec<Earlier>,
+    counted: String,
 }
 
 /// The payer of one request, who calls again and again.
@@ -250,6 +257,7 @@ fn rebuilt(trail: &Trail, now: UnixTime) -> Exchange {
     let mut it = it.with_earlier(trail.earlier.clone());
     it.answered(402, &trail.asked, b"", trail.prepared_at);
     it.reserve(None, trail.prepared_at).unwrap();
+    it.count_as(&trail.counted);
     assert!(matches!(it.prepare(trail.prepared_at), Next::Sign(_)));
     assert!(matches!(it.signed(&trail.signature, now), Next::Send { .. }));
     it
@@ -368,6 +376,7 @@ impl Payer {
                 prepared_at: exchange.prepared_at(),
                 signature,
                 earlier: exchange.earlier().to_vec(),
+                counted: exchange.counted().to_string(),
             });
         }
         next

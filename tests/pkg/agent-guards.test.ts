@@ -26,6 +26,7 @@ const GUARDS: readonly Guard[] = [
   ['an open payment ends', 'agent/local.js', 'if (!isUnended(sent.ends, this.#now()))', 'if (false)', ['agent-open', 'a payment whose nonce is the challenge']],
   ['what has ended is signed again', 'agent/local.js', 'before !== undefined && !await this.#signsAgain(key, before)', 'before !== undefined', ['agent-open', 'a payment that the merchant goes on refusing']],
   ['only with its own nonce', 'agent/local.js', "proposal.protocol === 'x402' && ", '', ['agent-open', 'a payment whose nonce is the challenge']],
+  ['content without a receipt is over with its end', 'agent/local.js', 'answered !== true && ', '', ['agent-open', 'content without a receipt is over']],
   ['a key is a purchase', 'fetch.js', 'purchase ?? request.headers', 'request.headers', ['agent-open', 'one key is one charge in every process']],
   ['what has ended gives way to what is signed again', 'agent/journal.js', '!isUnended(first.ends, this.#now()) || ', '', ['agent-open', 'a payment that the merchant goes on refusing']],
   ['a cut answer is none that was delivered', 'agent/local.js', "end !== 'longer'", 'true', ['agent-bounds', 'a paid answer that is longer']],

@@ -131,6 +131,19 @@ test('a payment that the merchant goes on refusing is open until it can no longe
   assert.equal(signer.asked.length, 3, 'a delivered one is over');
 });
 
+test('content without a receipt is over once it can no longer be charged, and can be bought again', async () => {
+  let seconds = Date.now() / 1000;
+  const { client, signer } = local({ now: () => seconds });
+  const harness = new AgentHarness({ client });
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.end(GOODS));
+  for (let turn = 0; turn < 2; turn += 1) assert.equal((await buy(harness)).result.sdkOutcomeKind, 'success');
+  assert.equal(signer.asked.length, 1);
+  seconds += 4_000;
+  for (let turn = 0; turn < 2; turn += 1) assert.equal((await buy(harness)).result.sdkOutcomeKind, 'success');
+  const nonces = signer.asked.map(({ message }) => (message as { nonce: string }).nonce);
+  assert.deepEqual([nonces.length, new Set(nonces).size], [2, 2]);
+});
+
 test('one key is one charge in every process, also without a store', async () => {
   const nonces = new Set<unknown>();
   for (let process = 0; process < 3; process += 1) {

@@ -4,7 +4,7 @@ import { isUnended, sentIn, withSent } from '../sent.js';
 import { update, type Store } from '../store.js';
 
 /** A payment that left. */
-export type Sent = { /** What the key stands for. */ readonly request: string; readonly url: string; readonly payment: Readonly<Record<string, string>>; readonly proposal: Proposal; /** Unix seconds after which it cannot be charged. */ readonly ends?: number };
+export type Sent = { /** What the key stands for. */ readonly request: string; readonly url: string; readonly payment: Readonly<Record<string, string>>; readonly proposal: Proposal; /** Unix seconds after which it cannot be charged. */ readonly ends?: number; /** Whether its content came, without a receipt: then time ends it. */ readonly answered?: true };
 /** `open` while its fate is not known. */
 type Entry = readonly [key: string, sent: Sent, open?: boolean];
 
@@ -72,6 +72,16 @@ export class Journal {
       if (!it.open || !isUnended(it.sent.ends, this.#now())) this.#known.delete(oldest);
     }
     return sent;
+  }
+
+  /** Notes that its content came without a receipt. */
+  async answered(key: string): Promise<void> {
+    const known = this.#known.get(key);
+    if (known !== undefined) this.#known.set(key, { ...known, sent: { ...known.sent, answered: true } });
+    await this.#change((entries) => {
+      const sent = known?.sent ?? entries.find(([it]) => it === key)?.[1];
+      return sent === undefined ? undefined : [key, { ...sent, answered: true }, true];
+    });
   }
 
   /** Notes that its fate is known: the next payment for the same request is a new one. */

@@ -162,6 +162,7 @@ export class LocalAgentClient implements AgentBackEnd {
     const ends = this.#executed(key, prepared, request).then(async (told) => {
       const outcome = 'kind' in told ? told : { ...told, request };
       if ('decision' in told && 'receipt' in told.decision) this.#remember(told.decision.receipt);
+      if (!('kind' in outcome) && outcome.isOpen === true) await this.#journal.answered(key);
       if (!('kind' in outcome) && isFinal(outcome)) {
         await this.#journal.close(key);
         this.#outcomes.set(key, outcome);
@@ -275,8 +276,8 @@ export class LocalAgentClient implements AgentBackEnd {
   }
 
   /** Whether what has ended is signed again: only with a nonce that follows from its key, which a token takes once. */
-  async #signsAgain(key: string, { ends, proposal }: Sent): Promise<boolean> {
-    return proposal.protocol === 'x402' && !isUnended(ends, this.#now()) && await this.#journal.isOpen(key);
+  async #signsAgain(key: string, { ends, proposal, answered }: Sent): Promise<boolean> {
+    return proposal.protocol === 'x402' && answered !== true && !isUnended(ends, this.#now()) && await this.#journal.isOpen(key);
   }
 
   /** Sends what was signed before, byte for byte. */

@@ -79,8 +79,8 @@ type Kept = {
   readonly order: { readonly capability: string; readonly prompt: string };
   readonly stage: { readonly terms?: { readonly paymentId: string; readonly mode: string }; readonly asked?: { readonly headers: string; readonly body: string }; readonly job?: string; readonly token?: string };
 };
-/** What the nonce of a payment is made of: with it the same payment is signed again, and no other. */
-type Trail = { readonly seed: readonly number[]; readonly at: number };
+/** What the nonce of a payment is made of, and under which name the budget counts it: with it the same payment is signed again, and no other. */
+type Trail = { readonly seed: readonly number[]; readonly at: number; readonly counted?: string; /** Whether the nonce follows from the order's key. */ readonly derives?: true };
 type Row = { readonly purchase: Kept; readonly rank: number; readonly trail?: Trail };
 
 const MINE = 'job ';
@@ -253,18 +253,26 @@ class Order {
     return isOne && isFurther ? row : undefined;
   }
 
-  #exchange(seed?: readonly number[]): Exchange {
+  /** Whether its nonce follows from its key: then it is one charge in every process, also without a store. */
+  #derives(left: Trail | undefined): boolean {
+    return left === undefined ? this.#options.idempotencyKey !== undefined : left.derives === true;
+  }
+
+  #exchange(left?: Trail): Exchange {
     const policy: Policy = this.#options.policy ?? {};
     // A job that is charged on delivery is paid to its seller, who is another one each time.
     const isDirect = this.#row?.purchase.stage.terms?.mode === 'x402-completion';
     const url = `${this.#origin}/api/v1/jobs/verify`;
     const text = JSON.stringify(isDirect ? { ...policy, pinPayees: false } : policy);
-    return told(() => new Exchange(text, 'POST', url, endpointOf('POST', url), this.#buyer, seed === undefined ? undefined : Uint8Array.from(seed)));
+    const exchange = told(() => new Exchange(text, 'POST', url, endpointOf('POST', url), this.#buyer, left === undefined ? undefined : Uint8Array.from(left.seed)));
+    return this.#derives(left) ? exchange.asPurchase(this.name, url) : exchange;
   }
 
-  #released(record: string | undefined, { seed }: Trail): string {
-    const exchange = this.#exchange(seed);
+  #released(record: string | undefined, left: Trail): string {
+    const exchange = this.#exchange(left);
     try {
+      // A row without a name was counted under its nonce.
+      exchange.countAs(left.counted ?? left.seed.slice(0, 32).reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), ''));
       return told(() => exchange.release(record));
     } finally {
       exchange.free();
@@ -279,13 +287,13 @@ class Order {
     this.#options.signal?.throwIfAborted();
     const left = row.trail;
     const at = left?.at ?? Math.floor(this.#now());
-    const exchange = this.#exchange(left?.seed);
+    const exchange = this.#exchange(left);
     try {
       let step = JSON.parse(exchange.answered(402, asked.headers, new TextEncoder().encode(asked.body), at)) as { do: string; error?: Told };
       if (step.do === 'choose') step = JSON.parse(exchange.chose('one-shot')) as typeof step;
       if (step.error !== undefined) throw new FareboxError(step.error);
       if (step.do !== 'reserve') throw new FareboxError({ code: 'malformed_challenge', message: 'the quote asks for no payment that can be made here', remedy: 'report this to the exchange\'s operator' });
-      const trail: Trail = { seed: [...exchange.seed()], at };
+      let trail: Trail = { seed: [...exchange.seed()], at, ...(this.#derives(left) ? { derives: true } : {}) };
       let other: Row | undefined;
       await update(this.store, (record) => {
         other = this.#later(record, row);
@@ -295,6 +303,7 @@ class Order {
         if (!wasm.quoteAgrees(JSON.stringify(row.purchase), exchange.proposal() ?? '')) {
           throw new FareboxError({ code: 'terms_changed', message: 'the payment that is asked for is not the quoted one', remedy: 'report this to the exchange\'s operator; nothing was signed' });
         }
+        trail = { ...trail, counted: exchange.counted() };
         if (left !== undefined) return undefined;
         return withSent(counted, [this.name, at, true, JSON.stringify({ ...row, trail })]);
       });

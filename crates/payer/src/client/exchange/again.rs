@@ -6,7 +6,7 @@
 //! payer does not choose, and another token, are signed only once nothing can be charged any more:
 //! then that is another purchase.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::state::{ExchangeState, Going, Redelivery, Renewal};
@@ -35,6 +35,17 @@ impl Exchange {
     pub fn with_earlier(mut self, earlier: Vec<Earlier>) -> Self {
         self.earlier = earlier;
         self
+    }
+
+    /// The name under which the budget counts it.
+    #[must_use]
+    pub fn counted(&self) -> &str {
+        &self.counted
+    }
+
+    /// Counts what it goes on with under the name that another process gave it.
+    pub fn count_as(&mut self, name: &str) {
+        self.counted = name.to_string();
     }
 
     /// Remembers what was signed, if another payment is about to take its place.
