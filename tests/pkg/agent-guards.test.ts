@@ -45,7 +45,7 @@ const GUARDS: readonly Guard[] = [
   ['content without a receipt leaves it open', 'resume.js', 'response.ok && receipt !== null', 'response.ok', ['mcp-charges', 'payMcpTool continues']],
   ['content without a receipt leaves it open in memory', 'purchases.js', 'response.ok && receipt !== null', 'response.ok', ['one-charge', 'payingFetch:']],
   ['a process goes on without a store', 'purchases.js', "open.length === 0 ? undefined : take", 'true ? undefined : take', ['resume', 'without the option']],
-  ['terms are kept that are signed again', 'resume.js', 'this.#terms = { lines: left.row.trail.lines, body: left.row.trail.body };', '', ['resume', 'terms without an answer']],
+  ['terms are kept that are signed again', 'resume.js', 'this.#terms = { lines: left.row.trail.lines, body: left.row.trail.body };', 'void 0;', ['resume', 'terms without an answer']],
   ['content without a receipt leaves an agent\'s payment open', 'agent/local.js', 'if (isOpen)', 'if (false)', ['one-charge', 'a local agent:']],
   ['a tool is a purchase', 'agent/mcp.js', 'resume, acceptPayment', 'acceptPayment', ['mcp-charges', 'payMcpTool continues']],
   ['a tool without a store is a purchase in its process', 'agent/mcp.js', 'stores.get(owner) ?? ', '', ['mcp-charges', 'payMcpTool continues']],

@@ -115,20 +115,22 @@ test('without a key of the caller the client resumes too, and with one it pays f
 
 test('a payment that the merchant goes on refusing is open until it can no longer be charged', async () => {
   let seconds = Date.now() / 1000;
-  const { client, signer } = local({ now: () => seconds });
-  const harness = new AgentHarness({ client });
-  await buy(harness);
+  const store = memoryStore();
+  const before = local({ store, now: () => seconds });
+  await buy(new AgentHarness({ client: before.client }));
   shop.answers = (_, response) => ask(response);
-  assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
+  assert.equal((await buy(new AgentHarness({ client: before.client }))).result.sdkOutcomeKind, 'execution_inconclusive');
   seconds += 4_000;
+  const { client, signer } = local({ store, now: () => seconds });
+  const harness = new AgentHarness({ client });
   // It is signed again, with its nonce: what was charged before cannot be charged again.
   assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_failed');
   shop.answers = honest;
   assert.equal((await buy(harness)).result.sdkOutcomeKind, 'success');
-  const nonces = signer.asked.map(({ message }) => (message as { nonce: string }).nonce);
+  const nonces = [before.signer, signer].flatMap(({ asked }) => asked.map(({ message }) => (message as { nonce: string }).nonce));
   assert.deepEqual([nonces.length, new Set(nonces).size], [2, 1]);
   assert.equal((await buy(harness)).result.sdkOutcomeKind, 'success');
-  assert.equal(signer.asked.length, 3, 'a delivered one is over');
+  assert.equal(signer.asked.length, 2, 'a delivered one is over');
 });
 
 test('content without a receipt is over once it can no longer be charged, and can be bought again', async () => {

@@ -92,7 +92,8 @@ for (const [entry, begins] of Object.entries(ENTRIES)) {
       for (let turn = 0; turn < 4; turn += 1) await buys(store, path).catch(() => undefined);
       assert.equal(paid(), 1, name);
       delivers.add(path);
-      await buys(store, path);
+      // A busy machine may lose an answer to the deadline: asked again it is the same payment.
+      await buys(store, path).catch(() => buys(store, path));
       assert.equal(paid(), 1, `${name}, then delivered`);
       if (entry.includes('key')) return;
       await buys(store, path);
