@@ -152,7 +152,8 @@ test('an operator lets calls out again, by URL or by method and URL, also from e
     assert.deepEqual([await endpoints.reenable(name), await endpoints.reenable(name)], [true, false]);
   }
   await pays(fetch(url));
-  assert.deepEqual([events.length, shop.seen.unpaid, await fetch.endpoints.blocked()], [3, 4, []]);
+  // What was signed first is sent each time.
+  assert.deepEqual([events.length, shop.seen.unpaid, new Set(shop.payments().map(({ payload }) => payload.authorization['nonce'])).size, await fetch.endpoints.blocked()], [3, 1, 1, []]);
 });
 
 test('a place with a long name is stopped and opened like any other', async (t) => {
@@ -163,7 +164,7 @@ test('a place with a long name is stopped and opened like any other', async (t) 
     for (const code of ['payment_refused', 'endpoint_blocked']) await failsWith(code, fetch(url));
     assert.equal(await fetch.endpoints.reenable(name), true);
   }
-  assert.equal(shop.requests.length, 4);
+  assert.equal(shop.requests.length, 3, 'terms, a payment, and the same payment');
 });
 
 test('the flag wins over the code, and a payer without a hook stops as well', async (t) => {
@@ -289,7 +290,8 @@ test('a wallet that is empty after paying: one event with what was paid, and no 
     const error = await failsWith(code, fetch(shop.url));
     assert.deepEqual([error.signed, error.payment?.url, error.diagnostic?.code], [true, `${shop.url}/`, 'WALLET_INSUFFICIENT_FUNDS']);
     assert.deepEqual(events.map(({ correlation_id, amount_atomic }) => [correlation_id, amount_atomic]), [['req_8432', '10000']]);
-    await failsWith('endpoint_blocked', fetch(shop.url));
+    // Something new is not signed there; what was signed may be sent again, once the wallet was topped up.
+    await failsWith('endpoint_blocked', fetch(`${shop.url}?other`));
     assert.deepEqual([shop.requests.length, (await spentIn(store)).entries.length], [2, 1]);
   }
 });
@@ -306,7 +308,7 @@ test('a payment that came too late is signed once more under its nonce, and coun
   assert.deepEqual({ ...second, validBefore: '' }, { ...first, validBefore: '' });
   assert.deepEqual(signer.asked.map(({ message }) => message['nonce']), [first['nonce'], first['nonce']]);
   const record = await spentIn(store);
-  assert.deepEqual([record.entries.map(([id]) => `0x${id}`), events], [[first['nonce']], []]);
+  assert.deepEqual([record.entries.length, events], [1, []]);
   // A success ended it: the next one that comes too late has its turn again.
   shop.seen.paid = 0;
   await pays(fetch(shop.url));
@@ -342,9 +344,10 @@ test('a free answer ends the turn of an expired payment as well, and reads the s
   const shop = await shopOf(t, [demand, demand, free, free, demand], [tell(EXPIRED), (response) => { response.writeHead(500).end(); }, tell(EXPIRED), sell]);
   const store = memoryStore();
   let reads = 0;
+  assert.equal((await payerOf({ store }).fetch(shop.url)).status, 500);
+  // Another process, which does not go on with that payment, and reads the store for its first call as well.
   const { fetch } = payerOf({ store: { ...store, read: () => { reads += 1; return store.read(); } } });
-  assert.equal((await fetch(shop.url)).status, 500);
-  for (const expected of [1, 0]) {
+  for (const expected of [2, 0]) {
     reads = 0;
     assert.equal(await (await fetch(shop.url)).text(), 'free');
     assert.equal(reads, expected);

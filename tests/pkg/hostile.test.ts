@@ -57,13 +57,15 @@ function assertSignedOnce(met: Met): void {
   assert.equal(met.asked.length, 1);
   const [{ message } = assert.fail()] = met.asked;
   const [before, after] = [met.before, met.after].map((text) => JSON.parse(text) as Spent) as [Spent, Spent];
+  const [name = ''] = after.entries.at(-1) ?? [];
+  assert.ok(/^[0-9a-f]{64}$/.test(name) && before.entries.every(([known]) => known !== name), name);
   const added: Entry = [
-    message['nonce']?.slice(2) ?? '', Number(message['validBefore']) - OFFER.maxTimeoutSeconds, met.shop.host,
+    name, Number(message['validBefore']) - OFFER.maxTimeoutSeconds, met.shop.host,
     message['to']?.toLowerCase() ?? '', `${message['value']}${'0'.repeat(12)}`,
   ];
-  const [nonce, , , payee] = added;
+  const [, , , payee] = added;
   // Each holds its payee for itself, because the other one may be let go.
-  const held = [`${met.shop.host} ${OFFER.network}`, payee, nonce];
+  const held = [`${met.shop.host} ${OFFER.network}`, payee, name];
   assert.deepEqual(after, { ...before, entries: [...before.entries, added], pins: [...before.pins, held] });
 }
 
