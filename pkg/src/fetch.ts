@@ -90,7 +90,8 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
     const url = paidUrl(request, first);
     // The wallet is asked for nothing before the payment is confirmed, not even for its address.
     let exchange = told(() => new Exchange(policy, request.method, url, endpoint, signer.known ?? NOBODY));
-    exchange = exchange.asPurchase(purchase ?? request.headers.get('idempotency-key') ?? undefined, request.url);
+    const key = purchase ?? request.headers.get('idempotency-key') ?? undefined;
+    if (key !== undefined) exchange = exchange.asPurchase(key, request.url);
     if (options.pin !== undefined) exchange = exchange.withPin(options.pin);
     if (options.identifier === false) exchange = exchange.withoutIdentifier();
     if (options.broadcast !== undefined) exchange = exchange.withBroadcast();

@@ -33,7 +33,7 @@ type Trail = {
   readonly identifier: boolean;
   readonly broadcasts: boolean;
   readonly authorization: boolean;
-  /** Whether its nonces follow from the purchase, whose id begins the seed; before, the nonce did. */
+  /** Whether its nonces follow from the purchase that its key names, whose id begins the seed; otherwise the nonce does. */
   readonly derives?: true;
   /** Whether an answer of success was read to its end, without a receipt: then time ends it. */
   readonly answered?: true;
@@ -52,7 +52,7 @@ type Trail = {
   /** Unix seconds after which it cannot be charged. */
   readonly ends: number;
 };
-type Facts = Pick<Trail, 'policy' | 'method' | 'endpoint' | 'identifier' | 'broadcasts' | 'authorization'>;
+type Facts = Pick<Trail, 'policy' | 'method' | 'endpoint' | 'identifier' | 'broadcasts' | 'authorization' | 'derives'>;
 type Row = { readonly name: string; readonly trail: Trail };
 type Left = { readonly row: Row; readonly exchange: Exchange; readonly step: string };
 
@@ -70,6 +70,7 @@ export const resume: Resuming = {
       return new Kept(payments, name, {
         policy, method: request.method, endpoint, identifier: options.identifier !== false, broadcasts: options.broadcast !== undefined,
         authorization: !request.headers.has('authorization'),
+        ...((left === undefined ? request.headers.has('idempotency-key') : left.row.trail.derives === true) ? { derives: true } : {}),
       }, left);
     };
   }) satisfies Opens,
@@ -181,7 +182,7 @@ class Kept implements Keeping {
     if (this.#signed === undefined) return;
     const { key, validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;
     const { payer } = JSON.parse(exchange.proposal() ?? '{}') as { payer?: string };
-    const trail: Trail = { ...this.#facts, derives: true, earlier: exchange.earlier(), counted: exchange.counted(), url, payer: payer ?? '', seed: [...exchange.seed()], pin: exchange.pin() ?? '', key, ends: validBefore, ...this.#terms, ...this.#signed };
+    const trail: Trail = { ...this.#facts, earlier: exchange.earlier(), counted: exchange.counted(), url, payer: payer ?? '', seed: [...exchange.seed()], pin: exchange.pin() ?? '', key, ends: validBefore, ...this.#terms, ...this.#signed };
     this.#signed = undefined;
     this.#row = { name: await this.#payments.keep(this.#request, trail, this.#row?.name), trail };
   }

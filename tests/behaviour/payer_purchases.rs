@@ -217,6 +217,7 @@ fn shown(headers: &[(String, String)]) -> Option<Shown> {
 #[derive(Clone)]
 struct Trail {
     seed: [u8; 48],
+    derives: bool,
     asked: Headers,
     pin: String,
     prepared_at: UnixTime,
@@ -234,6 +235,8 @@ struct Payer {
     open: Option<Exchange>,
     trail: Option<Trail>,
     calls: u8,
+    /// Whether the nonce of its purchase is derived.
+    derives: bool,
     /// Whether an answer of success came without a receipt: then time ends the purchase.
     is_answered: bool,
     /// What was signed for the purchase.
@@ -246,14 +249,16 @@ struct Payer {
     highest: BTreeMap<String, u64>,
 }
 
-fn begun(seed: [u8; 48]) -> Exchange {
+/// A request whose nonce is drawn, or follows from the id of its purchase.
+fn begun(seed: [u8; 48], derives: bool) -> Exchange {
     let payer = account().address();
-    Exchange::new(policy(RULES), "GET", URL, ENDPOINT, payer, seed).as_purchase(None)
+    let it = Exchange::new(policy(RULES), "GET", URL, ENDPOINT, payer, seed);
+    if derives { it.as_purchase(None) } else { it }
 }
 
 /// The exchange of a purchase in another process.
 fn rebuilt(trail: &Trail, now: UnixTime) -> Exchange {
-    let it = begun(trail.seed).with_pin(&trail.pin);
+    let it = begun(trail.seed, trail.derives).with_pin(&trail.pin);
     let mut it = it.with_earlier(trail.earlier.clone());
     it.answered(402, &trail.asked, b"", trail.prepared_at);
     it.reserve(None, trail.prepared_at).unwrap();
@@ -310,7 +315,8 @@ impl Payer {
             Some(left) => left,
             None => {
                 call.asks = self.begins.unwrap_or(call.asks);
-                (begun([self.calls; 48]), Next::Afresh)
+                self.derives = self.calls.is_multiple_of(2);
+                (begun([self.calls; 48], self.derives), Next::Afresh)
             }
         };
         let asked = self.trail.as_ref().map(|it| it.asked.clone());
@@ -371,6 +377,7 @@ impl Payer {
             seed[..32].copy_from_slice(exchange.purchase());
             self.trail = Some(Trail {
                 seed,
+                derives: self.derives,
                 asked: asked.clone(),
                 pin: exchange.chosen().unwrap(),
                 prepared_at: exchange.prepared_at(),
@@ -533,7 +540,7 @@ pub fn a_key_is_one_charge_and_counted_once_in_every_process_where_the_nonce_is_
 #[test]
 pub fn what_another_process_may_have_signed_is_not_taken_out_of_the_budget() {
     let keyed = |seed: u8| {
-        let mut it = begun([seed; 48]).as_purchase(Some(("order 7", URL)));
+        let mut it = begun([seed; 48], false).as_purchase(Some(("order 7", URL)));
         it.answered(402, &terms(&json!([entry("10000")])), b"", at(0));
         it
     };
