@@ -23,11 +23,11 @@ export async function nameOf({ method, url, headers, body }: Plain): Promise<str
   return digest.reduce((text, byte) => text + byte.toString(16).padStart(2, '0'), '');
 }
 
-/** A purchase, and what was sent for it last. */
+/** A purchase, and what may be charged for it. */
 type Purchase = {
   readonly exchange: Exchange;
   readonly url: string;
-  /** Unix seconds after which that cannot be charged. */
+  /** Unix seconds after which nothing that was signed for it can be charged. */
   readonly ends: number;
   /** Whether an answer of success was read to its end, without a receipt: then time ends it. */
   isAnswered: boolean;
@@ -78,7 +78,8 @@ export const inMemory: Opens = (_, now, policy, { pin }) => {
       owns: (exchange) => purchase?.exchange === exchange,
       sends: async (exchange, url) => {
         const { validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;
-        purchase = { exchange, url, ends: validBefore, isAnswered: false };
+        // What was signed before may end later.
+        purchase = { exchange, url, ends: Math.max(validBefore, purchase?.ends ?? 0), isAnswered: false };
       },
       settled: async (response, receipt) => {
         const it = purchase;

@@ -49,7 +49,7 @@ type Trail = {
   readonly proof: string;
   readonly isHash: boolean;
   readonly key: string;
-  /** Unix seconds after which it cannot be charged. */
+  /** Unix seconds after which nothing that was signed for it can be charged. */
   readonly ends: number;
 };
 type Facts = Pick<Trail, 'policy' | 'method' | 'endpoint' | 'identifier' | 'broadcasts' | 'authorization' | 'derives'>;
@@ -182,7 +182,7 @@ class Kept implements Keeping {
     if (this.#signed === undefined) return;
     const { key, validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;
     const { payer } = JSON.parse(exchange.proposal() ?? '{}') as { payer?: string };
-    const trail: Trail = { ...this.#facts, earlier: exchange.earlier(), counted: exchange.counted(), url, payer: payer ?? '', seed: [...exchange.seed()], pin: exchange.pin() ?? '', key, ends: validBefore, ...this.#terms, ...this.#signed };
+    const trail: Trail = { ...this.#facts, earlier: exchange.earlier(), counted: exchange.counted(), url, payer: payer ?? '', seed: [...exchange.seed()], pin: exchange.pin() ?? '', key, ends: Math.max(validBefore, this.#row?.trail.ends ?? 0), ...this.#terms, ...this.#signed };
     this.#signed = undefined;
     this.#row = { name: await this.#payments.keep(this.#request, trail, this.#row?.name), trail };
   }

@@ -161,7 +161,10 @@ impl Merchant {
         elsewhere["extra"] = json!({"name": "USD Coin", "version": "2"});
         match terms_of {
             Terms::Usual => {}
-            Terms::Dear => usual["amount"] = "20000".into(),
+            Terms::Dear => {
+                // It ends earlier than what was signed before it.
+                (usual["amount"], usual["maxTimeoutSeconds"]) = ("20000".into(), 20.into());
+            }
             Terms::OtherPayee => usual["payTo"] = OTHER.into(),
             Terms::ByPermit => usual["extra"]["assetTransferMethod"] = "permit2".into(),
             Terms::OtherNetwork => return terms(&json!([elsewhere])),
@@ -284,7 +287,7 @@ impl Payer {
         let kept = self.open.take()?;
         let trail = self.trail.clone().unwrap();
         let mut exchange = if elsewhere { rebuilt(&trail, self.at()) } else { kept };
-        let ends = self.signed.last().unwrap().valid_before;
+        let ends = self.signed.iter().map(|it| it.valid_before).max().unwrap();
         let is_dead = self.at().secs() > ends + LATE_SECS;
         let goes_on = !(is_dead && self.is_answered);
         let next =

@@ -45,6 +45,8 @@ const GUARDS: readonly Guard[] = [
   ['content without a receipt leaves it open', 'resume.js', 'response.ok && receipt !== null', 'response.ok', ['mcp-charges', 'payMcpTool continues']],
   ['content without a receipt leaves it open in memory', 'purchases.js', 'response.ok && receipt !== null', 'response.ok', ['one-charge', 'payingFetch:']],
   ['a process goes on without a store', 'purchases.js', "open.length === 0 ? undefined : take", 'true ? undefined : take', ['resume', 'without the option']],
+  ['what ends last ends a kept purchase', 'resume.js', 'Math.max(validBefore, this.#row?.trail.ends ?? 0)', 'validBefore', ['resume', 'another token is signed for only once']],
+  ['what ends last ends a purchase', 'purchases.js', 'Math.max(validBefore, purchase?.ends ?? 0)', 'validBefore', ['resume', 'another token is signed for only once']],
   ['terms are kept that are signed again', 'resume.js', 'this.#terms = { lines: left.row.trail.lines, body: left.row.trail.body };', 'void 0;', ['resume', 'terms without an answer']],
   ['content without a receipt leaves an agent\'s payment open', 'agent/local.js', 'if (isOpen)', 'if (false)', ['one-charge', 'a local agent:']],
   ['a tool is a purchase', 'agent/mcp.js', 'resume, acceptPayment', 'acceptPayment', ['mcp-charges', 'payMcpTool continues']],

@@ -107,6 +107,26 @@ test('what has ended is signed again with its nonce, at the price of today, by w
   assert.deepEqual(entries.map(([, , , , worth]) => worth), ['12000000000000000'], 'counted once, at the highest');
 });
 
+test('another token is signed for only once nothing that was signed before can be charged, the longest of them', async () => {
+  const elsewhere = { ...OFFER, network: 'eip155:8453', asset: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913', extra: { name: 'USD Coin', version: '2' } };
+  for (const change of [{}, { resume: undefined as never }]) {
+    let seconds = Date.now() / 1000;
+    const { fetch, signer } = payer(memoryStore(), { now: () => seconds, ...change });
+    let offered = { ...OFFER, maxTimeoutSeconds: 600 };
+    shop.answers = (_, response) => ask(response, terms([offered]));
+    await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_refused' });
+    offered = { ...OFFER, amount: '20000', maxTimeoutSeconds: 10 };
+    await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_refused' });
+    offered = elsewhere;
+    seconds += 300;
+    await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_refused' });
+    assert.deepEqual(signer.asked.map(({ message }) => (message as { value: string }).value), ['10000', '20000'], 'the first may be charged');
+    seconds += 400;
+    await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_refused' });
+    assert.equal(signer.asked.length, 3);
+  }
+});
+
 test('terms without an answer of their own are kept with what is signed again at them', async () => {
   const store = memoryStore();
   shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.writeHead(504).end());
