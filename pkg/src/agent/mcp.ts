@@ -5,6 +5,7 @@ import { FareboxError, type SentPayment } from '../error.js';
 import { paymentOf, receiptOf, wrapFetch } from '../fetch.js';
 import type { PayOptions, Receipt } from '../options.js';
 import { resume } from '../resume.js';
+import { localSigner } from '../signer.js';
 import { memoryStore, type Store } from '../store.js';
 
 /** The parameters of `tools/call`. */
@@ -102,16 +103,24 @@ export async function payMcpTool(call: McpCall, params: McpCallParams, options: 
 }
 
 const stores = new WeakMap<object, Store>();
-/** In the place of private keys, which are no objects. */
-const keys = new Map<string, object>();
+/** In the place of private keys, which are no objects, by address: a key is not kept. */
+const accounts = new Map<string, object>();
 
 /** What this process remembers of a signer's purchases. */
 function storeOf(signer: PayOptions['signer']): Store {
-  const owner = typeof signer === 'string' ? keys.get(signer) ?? {} : signer ?? {};
-  if (typeof signer === 'string') keys.set(signer, owner);
+  const owner = typeof signer === 'string' ? accountOf(signer) : signer ?? {};
   const store = stores.get(owner) ?? memoryStore();
   stores.set(owner, store);
   return store;
+}
+
+function accountOf(privateKey: string): object {
+  const signer = localSigner(privateKey);
+  const address = signer.known ?? '';
+  signer.forget();
+  const account = accounts.get(address) ?? {};
+  accounts.set(address, account);
+  return account;
 }
 
 /**
