@@ -91,7 +91,7 @@ export function payingThrough(fetch: typeof globalThis.fetch, given: PayOptions,
     // The wallet is asked for nothing before the payment is confirmed, not even for its address.
     let exchange = told(() => new Exchange(policy, request.method, url, endpoint, signer.known ?? NOBODY));
     const key = purchase ?? request.headers.get('idempotency-key') ?? undefined;
-    if (key !== undefined) exchange = exchange.asPurchase(key, request.url);
+    if (key !== undefined) exchange = exchange.forPurchase(key, request.url);
     if (options.pin !== undefined) exchange = exchange.withPin(options.pin);
     if (options.identifier === false) exchange = exchange.withoutIdentifier();
     if (options.broadcast !== undefined) exchange = exchange.withBroadcast();

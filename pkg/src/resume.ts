@@ -206,7 +206,7 @@ class Kept implements Keeping {
 function resumed(trail: Trail, now: number): Exchange {
   const { policy, method, url, endpoint, payer, seed, derives, earlier, counted, pin, identifier, broadcasts, authorization, lines, body, at, proof, isHash } = trail;
   let exchange = told(() => new Exchange(policy, method, url, endpoint, payer, Uint8Array.from(seed))).withPin(pin);
-  if (derives) exchange = exchange.asPurchase(undefined, url);
+  if (derives) exchange = exchange.forPurchase(undefined, url);
   if (earlier !== undefined) exchange = exchange.withEarlier(earlier);
   if (!identifier) exchange = exchange.withoutIdentifier();
   if (broadcasts) exchange = exchange.withBroadcast();

@@ -61,11 +61,11 @@ impl Exchange {
 
     /// Has the nonces follow from a purchase: the one that the caller names by a key for this URL,
     /// or the one of the seed.
-    #[wasm_bindgen(js_name = asPurchase)]
+    #[wasm_bindgen(js_name = forPurchase)]
     #[must_use]
-    pub fn as_purchase(self, key: Option<String>, url: &str) -> Self {
+    pub fn for_purchase(self, key: Option<String>, url: &str) -> Self {
         let key = key.as_deref().map(|key| (key, url));
-        Self(self.0.as_purchase(key), self.1)
+        Self(self.0.for_purchase(key), self.1)
     }
 
     /// What else was signed for its purchase with the same nonce, JSON: amount and payee of each.

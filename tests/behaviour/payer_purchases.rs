@@ -256,7 +256,7 @@ struct Payer {
 fn begun(seed: [u8; 48], derives: bool) -> Exchange {
     let payer = account().address();
     let it = Exchange::new(policy(RULES), "GET", URL, ENDPOINT, payer, seed);
-    if derives { it.as_purchase(None) } else { it }
+    if derives { it.for_purchase(None) } else { it }
 }
 
 /// The exchange of a purchase in another process.
@@ -513,7 +513,7 @@ pub fn a_key_is_one_charge_and_counted_once_in_every_process_where_the_nonce_is_
     let keyed = |record: Option<&str>, headers: &Headers, seed: u8| {
         let mut it =
             Exchange::new(policy(RULES), "POST", URL, ENDPOINT, account().address(), [seed; 48])
-                .as_purchase(Some(("order 7", URL)));
+                .for_purchase(Some(("order 7", URL)));
         it.answered(402, headers, b"", at(0));
         let record = it.reserve(record, at(0)).unwrap();
         let signature = sign(it.prepare(at(0)));
@@ -543,7 +543,7 @@ pub fn a_key_is_one_charge_and_counted_once_in_every_process_where_the_nonce_is_
 #[test]
 pub fn what_another_process_may_have_signed_is_not_taken_out_of_the_budget() {
     let keyed = |seed: u8| {
-        let mut it = begun([seed; 48], false).as_purchase(Some(("order 7", URL)));
+        let mut it = begun([seed; 48], false).for_purchase(Some(("order 7", URL)));
         it.answered(402, &terms(&json!([entry("10000")])), b"", at(0));
         it
     };

@@ -142,7 +142,7 @@ pub struct Exchange {
 impl Exchange {
     /// Starts an exchange for a request to `url`, which is absolute. `endpoint` is the requested
     /// method and URL, without the query; `random` gives the nonce and the payment's identifier. For
-    /// nonces that follow from a purchase: [`Exchange::as_purchase`].
+    /// nonces that follow from a purchase: [`Exchange::for_purchase`].
     #[must_use]
     pub fn new(
         policy: Policy,
@@ -183,7 +183,7 @@ impl Exchange {
     /// Has the nonces follow from a purchase: from the one that the caller names by a key for this
     /// URL, or from one whose id is the random bytes.
     #[must_use]
-    pub fn as_purchase(mut self, key: Option<(&str, &str)>) -> Self {
+    pub fn for_purchase(mut self, key: Option<(&str, &str)>) -> Self {
         let id = match key {
             Some((key, url)) => purchase::keyed(key, &self.method, url),
             None => *self.nonces.bytes(),

@@ -265,7 +265,7 @@ class Order {
     const url = `${this.#origin}/api/v1/jobs/verify`;
     const text = JSON.stringify(isDirect ? { ...policy, pinPayees: false } : policy);
     const exchange = told(() => new Exchange(text, 'POST', url, endpointOf('POST', url), this.#buyer, left === undefined ? undefined : Uint8Array.from(left.seed)));
-    return this.#derives(left) ? exchange.asPurchase(this.name, url) : exchange;
+    return this.#derives(left) ? exchange.forPurchase(this.name, url) : exchange;
   }
 
   #released(record: string | undefined, left: Trail): string {
