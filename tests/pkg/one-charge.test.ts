@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { test } from 'node:test';
 
-import { AgentHarness, createLocalAgentClient } from '../../pkg/dist/agent/index.js';
+import { AgentHarness, createLocalAgentClient, createPaymentDesk, type PaymentDesk } from '../../pkg/dist/agent/index.js';
 import { memoryStore, payingFetch, type PayOptions, type Store } from '../../pkg/dist/index.js';
 import { resume } from '../../pkg/dist/resume.js';
 import { askFor, challenge, credentialIn, credentialOf } from './charges.ts';
@@ -35,6 +35,8 @@ const ANSWERS: readonly (readonly [string, Answer])[] = [
   ['fresh terms of each kind', (response) => askFor(response, [challenge()], [ELSEWHERE, { ...OFFER, amount: '20000' }])],
   ['cut', (response) => { response.writeHead(200, { 'payment-response': settled(), 'content-length': '1000' }); response.write('half', () => response.destroy()); }],
   ['lost', (response) => void response.destroy()],
+  ['hang', () => undefined],
+  ['pending', (response) => void response.writeHead(402, { 'payment-response': settled({ success: false, errorReason: 'settlement_pending', transaction: '' }) }).end()],
   ['garbage', (response) => void response.socket?.end('what?\r\n\r\n')],
 ];
 
@@ -64,6 +66,14 @@ const harnessed = async (harness: AgentHarness, path: string): Promise<unknown> 
   const { preparedId } = await harness.preparePaidRequest({ url: `${shop.url}${path}` });
   return harness.executePreparedRequest({ preparedId });
 };
+const desks = (store: Store): PaymentDesk => createPaymentDesk({ client: agent(store), store });
+const confirmed = async (desk: PaymentDesk, path: string): Promise<unknown> => {
+  const quote = await desk.quote({ url: `${shop.url}${path}` });
+  assert.ok(quote.needsConfirm);
+  await desk.card(quote);
+  const { confirmation = '' } = await desk.confirm({ ...quote, answer: 'yes' });
+  return desk.pay({ paymentId: quote.paymentId, confirmation });
+};
 /** Those that live on, and those of which each try is another process. */
 const ENTRIES: Record<string, () => Buys> = {
   'payingFetch': () => { let pay: ReturnType<typeof fetcher> | undefined; return async (store, path) => (await (pay ??= fetcher(store, {}))(`${shop.url}${path}`)).text(); },
@@ -74,6 +84,8 @@ const ENTRIES: Record<string, () => Buys> = {
   'a local agent': () => { let client: ReturnType<typeof agent> | undefined; return async (store, path) => (client ??= agent(store)).fetchPaid(`${shop.url}${path}`, undefined, {}); },
   'a local agent, a process each': () => async (store, path) => agent(store).fetchPaid(`${shop.url}${path}`, undefined, {}),
   'a harness': () => { let harness: AgentHarness | undefined; return async (store, path) => harnessed(harness ??= new AgentHarness({ client: agent(store) }), path); },
+  'a desk': () => { let desk: PaymentDesk | undefined; return async (store, path) => confirmed(desk ??= desks(store), path); },
+  'a desk, a process each': () => async (store, path) => confirmed(desks(store), path),
   'a harness, a process each': () => async (store, path) => harnessed(new AgentHarness({ client: agent(store) }), path),
 };
 
