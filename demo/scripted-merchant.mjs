@@ -7,6 +7,7 @@
 //   /redirect              sends the payment to `?to=`
 //   /fail/{status}         settles, and answers with that status
 //   /mute/{status}         settles, and answers with that status without a word of it
+//   /lie/{status}          settles, and answers with that status and a settlement of another payer
 //   /reject/{status}       answers with that status and settles nothing
 //   /busy?times=           503 with Retry-After so many times [1], then honest
 //   /unsettled             delivers without settling
@@ -121,6 +122,8 @@ async function act(visit, facilitator) {
     case 'mute':
       await settle();
       return say(response, Number(second), { error: 'upstream unavailable' });
+    case 'lie':
+      return say(response, Number(second), { report: 'Rainfall, Tuesday' }, settlementHeader({ ...await settle(), payer: terms.payTo }));
     case 'reject':
       return say(response, Number(second), { error: 'merchant rejected fulfillment' });
     case 'busy':

@@ -283,7 +283,7 @@ pub fn fail(head: &str, why: &str) -> JsValue {
     let correlation =
         head.as_ref().map_or(fresh.as_str(), |head| correlation_id(&head.headers, &fresh));
     let code = match why {
-        "lost" => Code::OriginFailed,
+        "lost" => Code::UnpaidOriginFailed,
         _ => {
             edge::complain(&format!("farebox: the work on the request {correlation} was lost"));
             Code::Internal

@@ -302,6 +302,19 @@ fn head_costs_what_get_costs() {
 }
 
 #[test]
+pub fn what_an_origin_did_without_a_payment_before_it_failed_is_not_known() {
+    let mut world = World::new();
+    world.origin.plan.extend([Say::Lost, Say::TimedOut]);
+    for status in [502, 504] {
+        let response = world.ask("/free");
+        assert_eq!((response.status, response.problem().as_str()), (status, "origin_failed"));
+        let told: Value = serde_json::from_slice(&response.body).unwrap();
+        let detail = told["detail"].as_str().unwrap();
+        assert!(detail.contains("not known") && !detail.contains("charged"), "{detail}");
+    }
+}
+
+#[test]
 fn free_paths_are_forwarded_and_cleaned() {
     let mut world = World::new();
     world

@@ -123,6 +123,10 @@ const TABLE: &[Row] = &[
     row!(ClientsWriteKeys, manners::no_client_writes_a_key_of_those_that_the_gate_makes),
     row!(ReceiptIsSearched, receipts::a_receipt_needs_the_first_secret_or_a_signature),
     row!(TestMoneyBuys, config::every_wrong_setting_is_the_one_error_and_is_named_with_what_to_do),
+    row!(
+        UnpaidKnowMoney,
+        manners::what_an_origin_did_without_a_payment_before_it_failed_is_not_known
+    ),
     row!(UnderscoresPass, manners::what_origins_read_as_the_gates_own_is_not_the_clients_to_send),
     row!(DeepEscapesPass, requests::a_separator_that_is_encoded_three_times_is_refused_wherever_it_stands),
     row!(MangledPasses, requests::a_path_of_bytes_that_are_no_utf_8_is_refused),

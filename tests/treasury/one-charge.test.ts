@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { buy, clientOf, during, harnessOf, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
+import { eventually } from '../support/eventually.ts';
+import { buy, clientOf, during, harnessOf, startTreasuryWorld, type Told, type TreasuryWorld } from './buyers.ts';
 
 let world: TreasuryWorld;
 before(async () => {
@@ -16,12 +17,17 @@ after(() => world?.stop());
 
 const LIMIT = { timeout: 240_000 };
 const WAYS = [...[301, 307, 400, 402, 403, 404, 409, 410, 429, 451, 500, 502, 504].map((status) => `mute/${status}`), 'fail/402', 'fail/404', 'fail/429', 'fail/500', 'fail/504', 'lost', 'cut'];
+/** Content without a receipt, or with one of another payment: no word of a server closes a purchase. */
+const DELIVERED = ['mute/200', 'mute/204', 'lie/200'];
 const url = (way: string, who: string): string => `${world.merchants.scripted.url}/${way}${way.includes('/') ? '/' : '/x/'}${who}`;
 
 type Tries = (url: string, way: string) => Promise<unknown>;
-const ENTRIES: Record<string, () => Tries> = {
+const AGENTS: Record<string, () => Tries> = {
   'without a key': () => (at) => buy(clientOf(world, 'acme', 'buyer'), at),
   'with a key': () => (at, way) => buy(clientOf(world, 'acme', 'buyer'), at, undefined, { idempotencyKey: `key ${way}` }),
+};
+const ENTRIES: Record<string, () => Tries> = {
+  ...AGENTS,
   'by a harness': () => {
     const harness = harnessOf(world, 'acme', 'buyer');
     return async (at) => harness.executePreparedRequest({ preparedId: (await harness.preparePaidRequest({ url: at })).preparedId });
@@ -32,16 +38,47 @@ for (const [entry, begins] of Object.entries(ENTRIES)) {
   test(`${entry}: what is settled and answered badly is charged once, asked three times`, LIMIT, async () => {
     const tries = begins();
     const counts: [string, number][] = [];
-    for (const way of WAYS) {
+    const ways = [...WAYS, ...entry in AGENTS ? DELIVERED : []];
+    for (const way of ways) {
       const at = url(way, entry.replaceAll(' ', '-'));
       const { count } = await during(world, async () => {
         for (let turn = 0; turn < 3; turn += 1) await tries(at, way).catch(() => undefined);
       });
       counts.push([way, count]);
     }
-    assert.deepEqual(counts, WAYS.map((way) => [way, 1]));
+    assert.deepEqual(counts, ways.map((way) => [way, 1]));
   });
 }
+
+for (const [entry, begins] of Object.entries(AGENTS)) {
+  test(`${entry}: what is settled and delivered without its receipt is charged once, asked before and after a crash of the treasury`, LIMIT, async () => {
+    const tries = begins();
+    const ask = (way: string) => tries(url(way, `crash-${entry.replaceAll(' ', '-')}`), `crash ${way}`) as Promise<Told>;
+    const counts: [string, string[], number][] = [];
+    const first: Told[] = [];
+    const { count } = await during(world, async () => { for (const way of DELIVERED) first.push(await ask(way)); });
+    assert.deepEqual([first.map(({ kind }) => kind), count], [DELIVERED.map(() => 'success'), DELIVERED.length]);
+    await world.crash();
+    for (const way of DELIVERED) {
+      const { count, result } = await during(world, async () => [await ask(way), await ask(way)]);
+      counts.push([way, result.map(({ kind, receipt }) => `${kind} ${receipt?.settlementEvidenceClass}`), count]);
+    }
+    assert.deepEqual(counts.map(([way, , count]) => [way, count]), DELIVERED.map((way) => [way, 0]), JSON.stringify(counts));
+  });
+}
+
+test('content without a receipt is a purchase that is over once the chain has confirmed it', async () => {
+  const client = clientOf(world, 'acme', 'buyer');
+  const at = url('mute/200', 'confirmed');
+  const { result: first, count } = await during(world, () => buy(client, at));
+  assert.deepEqual([first.kind, first.receipt.settlementEvidenceClass, count], ['success', 'none', 1]);
+  await world.mine(13);
+  const receipt = await eventually('the receipt is confirmed', async () => (await client.lookupReceipt(first.receipt.receiptId)).receipt, ({ status }) => status === 'confirmed');
+  assert.match(receipt.settlementIdentifier ?? '', /^0x[0-9a-f]{64}$/);
+  const next = await during(world, () => buy(client, at));
+  assert.deepEqual([next.result.kind, next.count], ['success', 1]);
+  assert.notEqual(next.result.paidRequestId, first.paidRequestId);
+});
 
 test('two purchases one after the other are two charges, and what nothing settled is none', async () => {
   const client = clientOf(world, 'acme', 'buyer');

@@ -89,6 +89,10 @@ pub enum Code {
     OriginFailed,
     /// The origin did not answer in time, and nothing was charged.
     OriginTimeout,
+    /// The origin failed at a request without a payment; what it did before is not known.
+    UnpaidOriginFailed,
+    /// The same, because it did not answer in time.
+    UnpaidOriginTimeout,
     /// The payment was charged and not delivered.
     RefundDue,
     /// As [`Code::RefundDue`], because the origin did not answer in time.

@@ -20,6 +20,7 @@ use super::reply::{self, Audience, Reply};
 use super::request::{IncomingRequest, client_network};
 use farebox_base::encoding::json;
 use farebox_base::http::{Headers, RequestHead, ResponseHead};
+use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::problem::Code;
 use farebox_ledger::command::VERSION;
@@ -197,7 +198,10 @@ impl Gate {
     /// The answer when the origin of such a request fails.
     #[must_use]
     pub fn free_failed(&self, timed_out: bool, unpaid: &Unpaid) -> Reply {
-        let code = if timed_out { Code::OriginTimeout } else { Code::OriginFailed };
+        let mut code = if timed_out { Code::UnpaidOriginTimeout } else { Code::UnpaidOriginFailed };
+        if planted(Mutant::UnpaidKnowMoney) {
+            code = if timed_out { Code::OriginTimeout } else { Code::OriginFailed };
+        }
         let mut reply = Reply::problem(code, unpaid.audience, &unpaid.correlation, None);
         if let Some(remaining) = unpaid.remaining {
             tell(&mut reply.head.headers, remaining);

@@ -20,11 +20,13 @@ pub(super) const LOST: &str =
     "The merchant transport was lost before a final paid outcome was confirmed.";
 pub(super) const FAILED: &str = "The merchant failed to execute the paid request.";
 pub(super) const ALLOWED: &str = "Allowed by policy, and paid.";
+pub(super) const UNPROVEN: &str =
+    "Allowed by policy, and sent; the merchant delivered without a receipt of the payment.";
 pub(super) const CONFLICT: &str =
     "The merchant delivered, and the settlement it names contradicts what was signed.";
 pub(super) const EXECUTING: &str = "The payment for this request is being executed.";
 pub(super) const NOT_SENT: &str =
-    "The execution was interrupted before anything was signed or sent; nothing was paid.";
+    "The execution was interrupted before the payment was sent; nothing was paid.";
 
 /// The header with what a payment needed and what there was, for programs.
 pub(super) const FIGURES: &str = "farebox-figures";

@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 
 use serde_json::{Value, json};
 
-use super::answer::{ALLOWED, CONFLICT, FAILED, LOST, REJECTED};
+use super::answer::{ALLOWED, CONFLICT, FAILED, LOST, REJECTED, UNPROVEN};
 use super::message::{Command, MerchantAnswer, Order};
 use super::{Treasury, Turn};
 use farebox_base::encoding::json::parse_with;
@@ -47,13 +47,26 @@ pub struct Outcome {
     pub evidence: Option<Value>,
     /// Whether the settlement that it names contradicts what was signed.
     pub is_conflict: bool,
+    /// Whether an earlier answer delivered, and this one did not.
+    pub is_repeated: bool,
 }
 
 impl Outcome {
     pub(super) const fn of(name: &'static str, code: &'static str, reason: &'static str) -> Self {
         let (fulfillment, has_receipt) = ("failed", false);
-        let (transaction, evidence, is_conflict) = (None, None, false);
-        Self { name, code, reason, fulfillment, has_receipt, transaction, evidence, is_conflict }
+        let (transaction, evidence) = (None, None);
+        let (is_conflict, is_repeated) = (false, false);
+        Self {
+            name,
+            code,
+            reason,
+            fulfillment,
+            has_receipt,
+            transaction,
+            evidence,
+            is_conflict,
+            is_repeated,
+        }
     }
 
     /// That of a request without a complete answer.
@@ -95,12 +108,15 @@ impl Outcome {
                 has_receipt: true,
                 ..Self::of("allow", "settlement_proof_conflict", CONFLICT)
             },
-            (200..=299, transaction) => Self {
-                fulfillment: "succeeded",
-                has_receipt: true,
-                transaction,
-                ..Self::of("allow", "policy_allow", ALLOWED)
-            },
+            (200..=299, transaction) => {
+                let reason = if transaction.is_some() { ALLOWED } else { UNPROVEN };
+                Self {
+                    fulfillment: "succeeded",
+                    has_receipt: true,
+                    transaction,
+                    ..Self::of("allow", "policy_allow", reason)
+                }
+            }
             (status, Some(transaction)) => {
                 let code = failure(status);
                 let reason = if code == "merchant_rejected" { REJECTED } else { FAILED };

@@ -92,7 +92,7 @@ impl Treasury {
         }
         if books.is_traced(&keep::of_key(PAYOUTS, &key))? && !planted(Mutant::RemovedKeysPayAgain) {
             let detail =
-                "a payout was made under the key, and is not kept any more; nothing was paid now";
+                "a payout was signed under the key, and is not kept any more; nothing was paid now";
             return told(problem(409, "idempotency_key_used", detail));
         }
         let Some(facilitator) = &self.facilitator else {

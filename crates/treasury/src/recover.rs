@@ -12,7 +12,7 @@ use super::links::is_link;
 use super::merchant::{Locality, origin};
 use super::outcome::Outcome;
 use super::row::{AttemptRow, DecisionRow, Money, ReceiptFacts, Stage};
-use super::undelivered::{MARGIN_SECS, NO_NODE, end_of};
+use super::undelivered::{MARGIN_SECS, NO_NODE, end_of, outlasts_transfer};
 use super::{Job, Now, SLACK_SECS, Treasury, notice, payout};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
@@ -231,6 +231,7 @@ impl Treasury {
             attempt.receipt = Some(receipt);
             attempt.why = None;
         };
+        let was_open = decision.open;
         let claimed = attempt.receipt.as_ref().filter(|receipt| !receipt.on_chain);
         let claimed = claimed.and_then(|receipt| receipt.transaction.clone());
         match (finding, verdict(finding, end, now)) {
@@ -239,7 +240,7 @@ impl Treasury {
                 self.watch(&mut attempt, now);
             }
             (Finding::Unconfirmed { transaction }, _) => {
-                let is_open = decision.open && !decision.is_payout();
+                let is_open = outlasts_transfer(&decision);
                 self.confirm(&mut attempt, (*transaction, is_open), now, seen);
                 decision.open = is_open;
             }
@@ -249,14 +250,14 @@ impl Treasury {
                 | Verdict::Late(transaction)
                 | Verdict::Early(transaction),
             ) => {
-                let is_open = decision.open && !decision.is_payout();
+                let is_open = outlasts_transfer(&decision);
                 self.confirm(&mut attempt, (transaction, is_open), now, seen);
                 decision.open = is_open;
             }
             (Finding::Unused { .. }, Verdict::Open) if planted(Mutant::UnusedIsVoid) => {
-                return self.expire(books, attempt, decision, now);
+                return self.expire(books, attempt, decision, scene);
             }
-            (_, Verdict::Void) => return self.expire(books, attempt, decision, now),
+            (_, Verdict::Void) => return self.expire(books, attempt, decision, scene),
             (Finding::Unused { .. }, _) => {
                 match &mut attempt.receipt {
                     Some(receipt) if receipt.on_chain => {
@@ -292,8 +293,11 @@ impl Treasury {
             let notice = notice::settlement_conflict(&decision, &attempt, now);
             changes.push(Change::Outbox(notice));
         }
-        self.shows(&mut decision, &attempt, scene);
-        changes.push(Change::Attempt(Box::new(attempt)));
+        if was_open && shown.is_some() {
+            self.show_receipt(&mut decision, &attempt, scene);
+        }
+        let is_over = was_open && !decision.open;
+        changes.push(if is_over { ended(attempt) } else { Change::Attempt(Box::new(attempt)) });
         changes.push(Change::Decision(Box::new(decision)));
         Ok(changes)
     }
@@ -323,8 +327,9 @@ impl Treasury {
         books: &B,
         mut attempt: AttemptRow,
         mut decision: DecisionRow,
-        now: UnixTime,
+        scene: Now<'_>,
     ) -> Result<Vec<Change>, B::Error> {
+        let now = scene.now;
         if let Some(receipt) = &mut attempt.receipt {
             if !receipt.on_chain && !planted(Mutant::ClaimsAreKept) {
                 // The merchant alone named it; it may be that of another payment.
@@ -333,6 +338,9 @@ impl Treasury {
             receipt.on_chain = false;
             receipt.status = "expired_unconfirmed".to_string();
             receipt.reconciliation = "resolved".to_string();
+        }
+        if decision.open {
+            self.show_receipt(&mut decision, &attempt, scene);
         }
         decision.open = false;
         let failed = match (attempt.is_payout(), &attempt.receipt) {

@@ -65,21 +65,21 @@ pub fn conflict() -> Reply {
 /// For a key whose payment has left the books.
 #[must_use]
 pub fn removed() -> Reply {
-    let message = "A payment was made under this idempotency key, and is not kept any more; nothing was paid now.";
+    let message = "A payment was signed under this idempotency key, and is not kept any more; nothing was paid now.";
     said(409, message, "idempotency_key_used")
 }
 
 /// The same for who looks it up.
 #[must_use]
 pub fn decision_removed() -> Reply {
-    let message = "A payment was made under this key, and is not kept any more.";
+    let message = "A payment was signed under this key, and is not kept any more.";
     said(410, message, "decision_removed")
 }
 
 /// For a challenge whose nonce another decision has signed.
 #[must_use]
 pub fn used_challenge() -> Reply {
-    let message = "This challenge was paid under another decision; nothing was paid for this one. Ask the merchant for a new challenge.";
+    let message = "A payment of this challenge was signed under another decision; nothing was paid for this one. Ask the merchant for a new challenge.";
     said(409, message, "challenge_already_used")
 }
 

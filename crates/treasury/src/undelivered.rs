@@ -1,9 +1,9 @@
-//! Which payments delivered nothing, and for how long they stand for their requests. A status never
-//! says whether money moved.
+//! Which payments are open, and for how long they stand for their requests: those that delivered
+//! nothing, and those of a delivery without its receipt. A status never says whether money moved.
 
-use crate::answer::FAILED;
+use crate::answer::{ALLOWED, FAILED};
 use crate::outcome::Outcome;
-use crate::row::{AttemptRow, Money, ReceiptFacts};
+use crate::row::{AttemptRow, DecisionRow, Money, ReceiptFacts};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
@@ -18,8 +18,27 @@ const END_SLACK_SECS: u64 = 60;
 /// Why nothing more is learnt of a payment whose network has no node.
 pub(super) const NO_NODE: &str = "no_node";
 
-/// Whether an outcome leaves a purchase open: the money may move, or has, and nothing was delivered.
-pub(super) fn is_undelivered(outcome: &str) -> bool {
+/// Whether an outcome is a delivery.
+pub(super) fn is_delivered(outcome: &str) -> bool {
+    outcome == "allow"
+}
+
+/// Whether a purchase stays open after an outcome, with what is known of its settlement by then:
+/// only a delivery with a receipt closes it.
+pub(super) fn leaves_open(outcome: &str, attempt: &AttemptRow) -> bool {
+    let has_receipt = attempt.receipt.as_ref().is_some_and(|it| it.transaction().is_some());
+    let is_unproven = is_delivered(outcome) && !has_receipt;
+    is_undelivered(outcome) || is_unproven && !planted(Mutant::MuteDeliveriesClose)
+}
+
+/// Whether a purchase stays open once the chain has confirmed its transfer: it delivered nothing.
+pub(super) fn outlasts_transfer(decision: &DecisionRow) -> bool {
+    let is_undelivered = is_undelivered(&decision.outcome) || planted(Mutant::ConfirmedStayOpen);
+    decision.open && !decision.is_payout() && is_undelivered
+}
+
+/// Whether an outcome is that of a purchase that delivered nothing: the money may move, or has.
+fn is_undelivered(outcome: &str) -> bool {
     let names = ["inconclusive", "execution_failed", "paid_fulfillment_failed"];
     let names = if planted(Mutant::RefusalsEndPurchases) { &names[..1] } else { &names };
     names.contains(&outcome)
@@ -59,8 +78,19 @@ pub(super) fn can_be_sent(attempt: &AttemptRow, now: UnixTime) -> bool {
     }
 }
 
-/// What is said of a payment that was sent again: what was known to have moved stays known.
-pub(super) fn known(outcome: Outcome, attempt: &AttemptRow) -> Outcome {
+/// What is said of a payment that was sent again: what was known to have moved, or to be
+/// delivered, stays known.
+pub(super) fn known(outcome: Outcome, decision: &DecisionRow, attempt: &AttemptRow) -> Outcome {
+    if is_delivered(&decision.outcome) && !is_delivered(outcome.name) {
+        return Outcome {
+            fulfillment: "succeeded",
+            has_receipt: outcome.transaction.is_some(),
+            transaction: outcome.transaction,
+            is_conflict: outcome.is_conflict,
+            is_repeated: true,
+            ..Outcome::of("allow", "policy_allow", ALLOWED)
+        };
+    }
     let is_paid = attempt.receipt.as_ref().is_some_and(|it| it.transaction().is_some());
     if !is_paid || outcome.has_receipt || planted(Mutant::RepeatsForgetReceipts) {
         return outcome;

@@ -435,18 +435,20 @@ pub fn a_quote_whose_money_is_pretended_has_no_price_at_the_till() {
 }
 
 #[test]
-fn a_quote_that_the_gate_cannot_price_ends_and_its_seat_is_free() {
+pub fn a_quote_that_the_gate_cannot_price_ends_and_its_seat_is_free() {
     let mut world = World::with_seller();
     let id = world.ask("10.0.0.1", 9, "hello").text("payment_id");
     let told = world.told(Command::Unpriced(id.clone()));
     assert_eq!(told.code(), (503, "PAYMENT_TERMS_UNAVAILABLE"));
+    assert!(told.text("error").contains("nothing was charged"));
     assert_eq!(world.beat(1).text("seller_status"), "idle");
     let again = world.ask("10.0.0.1", 9, "hello");
     assert_ne!(again.text("payment_id"), id);
     // One that is being paid goes on.
     let fingerprint = again.text("fingerprint");
     world.verify(9, "hello", &fingerprint, &super::world::payment(9));
-    world.told(Command::Unpriced(again.text("payment_id")));
+    let told = world.told(Command::Unpriced(again.text("payment_id")));
+    assert!(!told.text("error").contains("charged"), "it may be by now");
     assert_eq!(world.beat(1).text("seller_status"), "busy");
     let unpriced = r#"{"code":"price_unavailable"}"#;
     assert!(is_unpriced(503, unpriced));

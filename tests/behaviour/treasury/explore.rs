@@ -1,5 +1,5 @@
-//! Every history of three small worlds: two requests under a budget for one of them, two charges of
-//! one challenge, or two payouts under a budget for one of them; merchants and facilitators that pay, refuse and lie, Workers that are lost or late, and a chain that
+//! Every history of four small worlds: two requests under a budget for one of them, one request
+//! without a key asked again and again, two charges of one challenge, or two payouts under a budget for one of them; merchants and facilitators that pay, refuse and lie, Workers that are lost or late, and a chain that
 //! is reorganized.
 
 use std::collections::BTreeSet;
@@ -21,6 +21,14 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant::OneBlockConfirms,
     Mutant::OldFencesCount,
     Mutant::LeasesKeepFences,
+    Mutant::RequestsLeaveEarly,
+];
+/// Those of a request without a key.
+pub const MUTANTS_WITHOUT_KEY: &[Mutant] = &[
+    Mutant::MuteDeliveriesClose,
+    Mutant::RefusalsEndPurchases,
+    Mutant::OpenIsForgotten,
+    Mutant::OldFencesCount,
     Mutant::RequestsLeaveEarly,
 ];
 /// Those of charges.
@@ -76,6 +84,13 @@ fn no_history_breaks_a_rule() {
 }
 
 #[test]
+fn no_history_of_a_request_without_a_key_breaks_a_rule() {
+    let states = explore(&Life::unkeyed()).unwrap_or_else(|why| panic!("{why}"));
+    eprintln!("{states} states");
+    assert!(states > 1_000, "{states}");
+}
+
+#[test]
 fn no_history_of_charges_breaks_a_rule() {
     let states = explore(&Life::charged()).unwrap_or_else(|why| panic!("{why}"));
     eprintln!("{states} states");
@@ -91,10 +106,11 @@ fn no_history_of_payouts_breaks_a_rule() {
 
 #[test]
 fn a_history_is_found_for_each_guard_that_is_removed() {
+    let unkeyed = MUTANTS_WITHOUT_KEY.iter().map(|mutant| (mutant, Life::unkeyed()));
     let charges = MUTANTS_OF_CHARGES.iter().map(|mutant| (mutant, Life::charged()));
     let payouts = MUTANTS_OF_PAYOUTS.iter().map(|mutant| (mutant, Life::of_payouts()));
     let decisions = MUTANTS.iter().map(|mutant| (mutant, Life::new()));
-    for (mutant, start) in decisions.chain(charges).chain(payouts) {
+    for (mutant, start) in decisions.chain(unkeyed).chain(charges).chain(payouts) {
         plant(Some(*mutant));
         let found = catch_unwind(AssertUnwindSafe(|| explore(&start).is_err()));
         plant(None);

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::books::MemoryRows;
 use super::facilitated;
-use super::world::{BUYER_KEY, START, World, caller, keyed, plain, settled, variables};
+use super::world::{BUYER_KEY, START, World, caller, keyed, plain, request, settled, variables};
 use crate::mpp_client;
 
 /// What may be spent in a month, atomic units.
@@ -27,7 +27,7 @@ const LIMIT: u64 = 50_000;
 const CONFIRMATIONS: u64 = 12;
 
 /// An answer with a settlement as both protocols name it.
-fn proven(status: u32, body: &str) -> MerchantAnswer {
+pub fn proven(status: u32, body: &str) -> MerchantAnswer {
     let mut answer = settled(status, body);
     let receipt = json!({
         "method": "evm", "status": "success", "timestamp": "2026-03-10T12:00:01Z",
@@ -105,6 +105,8 @@ pub enum Step {
 enum Asker {
     /// An agent, and merchants are sent them.
     Agent,
+    /// An agent that names no key, and asks for the same again.
+    Keyless,
     /// The operator, and the facilitator is sent them.
     Operator,
 }
@@ -129,6 +131,8 @@ pub struct Life {
     /// The decision of each key.
     keys: BTreeMap<usize, String>,
     asker: Asker,
+    /// Payments of which a merchant has delivered, with and without a receipt.
+    delivered: BTreeMap<String, bool>,
     /// What is asked for, by the number of its key.
     requests: &'static [Value; 4],
 }
@@ -161,6 +165,7 @@ static START_OF_ALL: LazyLock<Life> = LazyLock::new(|| {
         headers: BTreeMap::new(),
         keys: BTreeMap::new(),
         asker: Asker::Agent,
+        delivered: BTreeMap::new(),
         requests: &PRICED,
     }
 });
@@ -174,6 +179,14 @@ static PRICED: LazyLock<[Value; 4]> = LazyLock::new(|| {
 /// Charges of MPP: the first two and the last one have one challenge, and with it one nonce.
 static CHARGED: LazyLock<[Value; 4]> = LazyLock::new(|| {
     std::array::from_fn(|key| charge(["one", "one", "other", "one"][key], &name_of(key)))
+});
+
+/// One request without a key; of the month two payments for it are affordable.
+static UNKEYED: LazyLock<[Value; 4]> = LazyLock::new(|| {
+    let mut body = request("20000");
+    body["request"]["method"] = json!("GET");
+    body["request"].as_object_mut().unwrap().remove("body");
+    std::array::from_fn(|_| body.clone())
 });
 
 pub fn name_of(key: usize) -> String {
@@ -198,6 +211,11 @@ impl Life {
     /// With merchants that charge by MPP.
     pub fn charged() -> Self {
         Self { requests: &CHARGED, ..Self::new() }
+    }
+
+    /// With an agent that names no key.
+    pub fn unkeyed() -> Self {
+        Self { asker: Asker::Keyless, requests: &UNKEYED, ..Self::new() }
     }
 
     /// With an operator who pays out, and a facilitator in the place of merchants.
@@ -238,6 +256,7 @@ impl Life {
 
     /// The steps that can be taken.
     pub fn steps(&self, keys: usize) -> Vec<Step> {
+        let keys = if self.asker == Asker::Keyless { 1 } else { keys };
         let mut steps: Vec<Step> = (0..keys).map(Step::Ask).collect();
         for (number, work) in self.works.iter().enumerate() {
             match work {
@@ -297,14 +316,18 @@ impl Life {
         let body = self.requests[key].to_string();
         let head: Caller = caller(&self.token);
         let answer = self.apply(match self.asker {
-            Asker::Agent => Command::Decide(head, body),
+            Asker::Agent | Asker::Keyless => Command::Decide(head, body),
             Asker::Operator => Command::Operate(Operation::PayOut(body)),
         });
+        if self.asker == Asker::Keyless {
+            self.is_one_purchase(&answer)?;
+            return self.take(answer);
+        }
         let is_begun = matches!(answer, Answer::Prepare(_) | Answer::Send(_));
         let row = self.rows.decisions.values().rfind(|row| row.key == Some(format!("k:key {key}")));
         let Some(row) = row else {
             let why = match self.asker {
-                Asker::Agent => "challenge_already_used",
+                Asker::Agent | Asker::Keyless => "challenge_already_used",
                 Asker::Operator => "payouts_budget_exceeded",
             };
             let is_free = matches!(&answer, Answer::Reply(reply) if reply.body.contains(why));
@@ -365,7 +388,7 @@ impl Life {
         }
         let header = self.rows.attempts.get(&order.attempt).and_then(|row| row.header.clone());
         let is_written = header.is_some_and(|header| match self.asker {
-            Asker::Agent => order.headers.contains(&header),
+            Asker::Agent | Asker::Keyless => order.headers.contains(&header),
             Asker::Operator => facilitated::is_settled_by(&header.1, &order),
         });
         if !is_written {
@@ -380,6 +403,13 @@ impl Life {
         );
         if pays {
             self.submit(&order.attempt.clone());
+        }
+        match deed {
+            Deed::Pays => _ = self.delivered.insert(order.attempt.clone(), true),
+            Deed::DeliversForNothing => {
+                self.delivered.entry(order.attempt.clone()).or_insert(false);
+            }
+            _ => {}
         }
         let answer: Option<MerchantAnswer> = match deed {
             _ if self.asker == Asker::Operator => facilitated::answer_of(deed),
@@ -470,8 +500,9 @@ impl Life {
             let due = row.due.map(|due| due.saturating_sub(self.now).min(100));
             let left = row.valid_before.saturating_sub(self.now).min(100);
             let seen = row.receipt.as_ref().map(|it| (&it.status, &it.reconciliation));
+            let delivered = self.delivered.get(&row.id);
             text += &format!(
-                "{:?} {} {} {due:?} {left} {place:?} {block:?} {seen:?};",
+                "{:?} {} {} {due:?} {left} {place:?} {block:?} {seen:?} {delivered:?};",
                 row.money, row.value, row.fence,
             );
         }

@@ -89,10 +89,23 @@ pub const TABLE: &[Row] = &[
         reports::an_agent_that_is_disabled_meanwhile_signs_nothing_and_gives_its_budget_back
     ),
     row!(RevokedWhileAsked, reports::a_token_or_key_that_was_revoked_meanwhile_signs_nothing),
+    row!(EndedWhileAsked, reports::a_token_or_key_that_was_revoked_meanwhile_signs_nothing),
     row!(RulesChangeWhileAsked, reports::rules_that_were_changed_meanwhile_count_when_it_is_signed),
     row!(
         RefusalsEndPurchases,
         undelivered::whatever_a_merchant_answers_one_request_is_charged_once
+    ),
+    row!(
+        MuteDeliveriesClose,
+        undelivered::content_without_its_receipt_is_charged_once_whatever_is_asked_again
+    ),
+    row!(
+        RepeatsForgetDeliveries,
+        undelivered::what_was_delivered_stays_told_whatever_a_repeat_brings
+    ),
+    row!(
+        ConfirmedStayOpen,
+        undelivered::content_without_its_receipt_is_over_once_the_chain_has_confirmed_it
     ),
     row!(
         ConfirmedIsDelivered,

@@ -1,4 +1,4 @@
-//! Thousands of seeded histories of four requests, a third of charges by MPP and a third of payouts. The seed of a failure is printed, and gives the
+//! Thousands of seeded histories of four requests: of an agent with keys, one without, charges by MPP and payouts, a quarter each. The seed of a failure is printed, and gives the
 //! same history again.
 
 use super::life::{Life, Step};
@@ -9,9 +9,10 @@ const STEPS: usize = 14;
 
 fn play(seed: u64) -> Result<(), String> {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let mut life = match seed % 3 {
+    let mut life = match seed % 4 {
         0 => Life::charged(),
         1 => Life::of_payouts(),
+        2 => Life::unkeyed(),
         _ => Life::new(),
     };
     let mut history = Vec::new();

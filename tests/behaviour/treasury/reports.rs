@@ -202,6 +202,9 @@ pub fn a_token_or_key_that_was_revoked_meanwhile_signs_nothing() {
         world.operate(Operation::RevokeKey(id));
     };
     assert_eq!(signed_after(key), denied);
+    // It was still good when the payment was decided.
+    let ended = |world: &mut World| world.now += 3_600;
+    assert_eq!(signed_after(ended), denied);
 }
 
 /// A Worker sends until the end of an order, and the last sending takes as long as the Worker waits

@@ -171,6 +171,8 @@ macro_rules! compute {
             FeedsShareRoom,
             /// Demo runs are not limited.
             DemosPileUp,
+            /// Who asks about a quote that is being paid is told that nothing was charged.
+            PaidQuotesAreFree,
         }
     };
 }

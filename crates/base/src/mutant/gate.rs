@@ -3,6 +3,8 @@
 macro_rules! gate {
     ($next:ident $($more:ident)*; $($listed:tt)*) => {
         $next! { $($more)*; $($listed)*
+            /// A request without a payment is told what was charged, whatever its origin did.
+            UnpaidKnowMoney,
             /// Any number of units is charged.
             CountIsUnbounded,
             /// A payer who asks while the outcome is unknown is told to sign again.

@@ -87,6 +87,8 @@ macro_rules! treasury {
             DisabledWhileAsked,
             /// A token or key that was revoked while signer and node were asked pays all the same.
             RevokedWhileAsked,
+            /// A token that ended while signer and node were asked pays all the same.
+            EndedWhileAsked,
             /// Rules that were changed while signer and node were asked do not count.
             RulesChangeWhileAsked,
             /// A key that the configuration seeds no longer serves.
@@ -105,6 +107,12 @@ macro_rules! treasury {
             OpenIsForgotten,
             /// A merchant's refusal ends a purchase whose payment it has.
             RefusalsEndPurchases,
+            /// A delivery without its receipt closes a purchase.
+            MuteDeliveriesClose,
+            /// What was delivered is forgotten when its payment is sent again.
+            RepeatsForgetDeliveries,
+            /// A delivery stays open although the chain shows its transfer.
+            ConfirmedStayOpen,
             /// What the chain shows as paid counts as delivered.
             ConfirmedIsDelivered,
             /// What was known to be paid is forgotten when it is sent again.

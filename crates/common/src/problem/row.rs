@@ -319,6 +319,18 @@ impl Code {
                 "Origin timed out",
                 "the origin did not answer in time; nothing was charged; a session's voucher pays for the next request, any other payment will not be settled: sign a new one to try again",
             ),
+            Self::UnpaidOriginFailed => row(
+                "origin_failed",
+                502,
+                "Origin failed",
+                "the origin returned an error or an incomplete response; the request carried no payment to this gate, and what the origin did before it failed, such as a payment of its own, is not known here",
+            ),
+            Self::UnpaidOriginTimeout => row(
+                "origin_failed",
+                504,
+                "Origin timed out",
+                "the origin did not answer in time; the request carried no payment to this gate, and what the origin did before, such as a payment of its own, is not known here",
+            ),
             Self::RefundDue => row(
                 "refund_due",
                 502,

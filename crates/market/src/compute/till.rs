@@ -76,13 +76,18 @@ impl Gateway {
         Ok(Decision::reply(JsonAnswer::new(200, body)))
     }
 
-    /// Ends a quote that the gate cannot price: it could not be paid.
+    /// Ends a quote that the gate cannot price: it could not be paid. One that is being paid, or
+    /// was, goes on.
     pub(super) fn unpriced<R: Rows>(&self, records: &R, id: &str) -> Result<Decision, R::Error> {
         let is_unpaid =
             |quote: &QuoteRow| matches!(quote.state, QuoteState::Open | QuoteState::Displaced);
         let quote = records.quote(id)?.filter(is_unpaid);
+        let is_free = quote.is_some() || planted(Mutant::PaidQuotesAreFree);
         let lapsed = quote.map(|quote| QuoteRow { state: QuoteState::Lapsed, ..quote });
-        let why = "The gate takes no payment of this price; nothing was charged.";
+        let why = match is_free {
+            true => "The gate takes no payment of this price; nothing was charged.",
+            false => "The gate takes no payment of this price now.",
+        };
         let answer = Answer::Reply(said(503, "PAYMENT_TERMS_UNAVAILABLE", why));
         let changes = lapsed.map(|quote| Change::Quote(Box::new(quote))).into_iter().collect();
         Ok(Decision { answer, changes })

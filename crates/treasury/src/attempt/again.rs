@@ -1,8 +1,9 @@
-//! A payment that delivered nothing: whoever asks for it again has the same bytes sent again, and
-//! signs no other.
+//! A payment that is open: whoever asks for it again has the same bytes sent again, and signs no
+//! other.
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
+use alloc::vec::Vec;
 
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use crate::books::{Change, Rows};
 use crate::keep::answers;
 use crate::message::Answer;
 use crate::row::{AttemptRow, DecisionRow, Parcel, Stage};
-use crate::undelivered::{can_be_sent, stands};
+use crate::undelivered::{can_be_sent, is_delivered, stands};
 use crate::{Decision, Now, SLACK_SECS, Treasury};
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
@@ -30,11 +31,13 @@ impl Treasury {
         }
         let attempt = books.attempt(&decision.attempt)?;
         let attempt = attempt.filter(|it| stands(it, scene.now) && can_be_sent(it, scene.now));
-        // Of a request without an answer no one knows what the merchant has done, but that it may be
-        // asked for twice.
+        // Of a request without an answer no one knows what the merchant has done, and of a delivery
+        // that it has: only what may be asked for twice is.
+        let was_delivered = is_delivered(&decision.outcome);
+        let may_have_acted = was_delivered || decision.outcome == "inconclusive";
         let is_safe = |parcel: &Parcel| {
             matches!(parcel.method.as_str(), "GET" | "HEAD")
-                || decision.outcome != "inconclusive"
+                || !may_have_acted
                 || planted(Mutant::PostsAreRepeated)
         };
         let parcel = books.parcel(&decision.attempt)?.filter(is_safe);
@@ -46,20 +49,28 @@ impl Treasury {
         attempt.resends = attempt.resends.saturating_add(1);
         attempt.lease = Some(scene.now.plus(self.send_secs).plus(SLACK_SECS).secs());
         attempt.due = attempt.lease;
-        let mut changes = answers::taken(books, &mut decision)?;
         decision.stage = Stage::Executing;
-        DecisionAnswer::new("executing", "payment_execution_in_progress", EXECUTING)
-            .write(&mut decision, scene.now.secs());
+        let mut changes = Vec::new();
+        // What was delivered is told until more is.
+        if !was_delivered || planted(Mutant::RepeatsForgetDeliveries) {
+            changes = answers::taken(books, &mut decision)?;
+            DecisionAnswer::new("executing", "payment_execution_in_progress", EXECUTING)
+                .write(&mut decision, scene.now.secs());
+        }
         let order = self.order(&attempt, &parcel, scene.now);
         changes.push(Change::Attempt(Box::new(attempt)));
         changes.push(Change::Decision(Box::new(decision)));
         Ok(Decision { answer: Answer::Send(Box::new(order)), changes })
     }
 
-    /// Adds the receipt of what the chain shows to a decision that delivered nothing.
-    pub(crate) fn shows(&self, decision: &mut DecisionRow, attempt: &AttemptRow, scene: Now<'_>) {
-        let is_shown = attempt.receipt.as_ref().is_some_and(|receipt| receipt.on_chain);
-        if !is_shown || !decision.open || planted(Mutant::KeysNeverShowReceipts) {
+    /// Puts the receipt, as it is by now, into what a decision says.
+    pub(crate) fn show_receipt(
+        &self,
+        decision: &mut DecisionRow,
+        attempt: &AttemptRow,
+        scene: Now<'_>,
+    ) {
+        if planted(Mutant::KeysNeverShowReceipts) {
             return;
         }
         let request = (decision.method.as_str(), decision.url.as_str());

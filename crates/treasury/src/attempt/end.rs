@@ -138,7 +138,7 @@ impl Treasury {
         sent: u32,
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
-        let held = match self.held(books, id, fence, Money::Signed)? {
+        let mut held = match self.held(books, id, fence, Money::Signed)? {
             Ok(held) => held,
             Err(decision) => return Ok(decision),
         };
@@ -153,9 +153,14 @@ impl Treasury {
             Some((prepared, _)) => Outcome::read(answer, &prepared, &parcel.url, repeated),
             None => Outcome::lost(),
         };
-        let mut decision = self.conclude(held, outcome, Some(answer), scene);
-        answers::keep(books, &mut decision.changes, scene.now)?;
-        Ok(decision)
+        let mut changes = match undelivered::is_delivered(outcome.name) {
+            true => answers::taken(books, &mut held.decision)?,
+            false => Vec::new(),
+        };
+        let decision = self.conclude(held, outcome, Some(answer), scene);
+        changes.extend(decision.changes);
+        answers::keep(books, &mut changes, scene.now)?;
+        Ok(Decision { changes, ..decision })
     }
 
     /// Ends a decision. The money stays counted: only the chain knows what becomes of it.
@@ -168,10 +173,11 @@ impl Treasury {
     ) -> Decision {
         let Held { mut attempt, mut decision } = held;
         let now = scene.now.secs();
-        let outcome = undelivered::known(outcome, &attempt);
+        let outcome = undelivered::known(outcome, &decision, &attempt);
         if outcome.has_receipt {
             attempt.receipt = Some(undelivered::told(attempt.receipt.take(), &outcome, now));
         }
+        let is_open = undelivered::leaves_open(outcome.name, &attempt) && !decision.is_payout();
         let mut said = DecisionAnswer::new(outcome.name, outcome.code, outcome.reason);
         let is_unknown = outcome.name == "inconclusive";
         let told = answer.filter(|_| !is_unknown);
@@ -182,10 +188,11 @@ impl Treasury {
         said.settlement = is_paid.then_some("merchant_verifiable_success");
         let is_told = outcome.name != "allow" || decision.is_payout();
         said.evidence = outcome.evidence.filter(|_| is_told);
-        said.write(&mut decision, now);
-        let is_open =
-            undelivered::is_undelivered(outcome.name) && !decision.is_payout() || is_unknown;
-        (decision.stage, decision.open) = (Stage::Final, is_open);
+        match outcome.is_repeated {
+            true => self.show_receipt(&mut decision, &attempt, scene),
+            false => said.write(&mut decision, now),
+        }
+        (decision.stage, decision.open) = (Stage::Final, is_open || is_unknown);
         attempt.lease = None;
         self.watch(&mut attempt, scene.now);
         if planted(Mutant::RefusalsAreVoid) && outcome.name == "execution_failed" {
@@ -206,12 +213,11 @@ impl Treasury {
             let notice = notice::decision_inconclusive(&decision, &attempt, scene.now);
             changes.push(Change::Outbox(notice));
         }
-        // What delivered nothing may be sent again, for a time.
-        let is_kept = is_open && !decision.is_payout();
-        if is_kept && attempt.due.is_none() {
+        // What is open may be sent again, for a time.
+        if is_open && attempt.due.is_none() {
             attempt.due = undelivered::end_of(&attempt);
         }
-        changes.push(if is_kept { Change::Attempt(Box::new(attempt)) } else { ended(attempt) });
+        changes.push(if is_open { Change::Attempt(Box::new(attempt)) } else { ended(attempt) });
         changes.push(Change::Decision(Box::new(decision)));
         Decision { answer: Answer::Reply(reply), changes }
     }

@@ -70,7 +70,9 @@ impl Treasury {
 /// Whether the token that asked for a payment counts still, and the key that it was made for.
 fn is_served<B: Rows>(books: &B, attempt: &AttemptRow, now: UnixTime) -> Result<bool, B::Error> {
     let Some(id) = &attempt.token else { return Ok(true) };
-    let counts = |row: &TokenRow| !row.revoked && row.expires.is_none_or(|end| now.secs() < end);
+    let has_ended = |row: &TokenRow| row.expires.is_some_and(|end| now.secs() >= end);
+    let counts =
+        |row: &TokenRow| !row.revoked && (!has_ended(row) || planted(Mutant::EndedWhileAsked));
     let Some(token) = books.token(id)?.filter(counts) else { return Ok(false) };
     match token.parent.filter(|_| token.kind == TokenKind::Runtime) {
         Some(parent) => Ok(books.token(&parent)?.is_some_and(|parent| counts(&parent))),

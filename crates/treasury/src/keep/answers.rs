@@ -52,15 +52,23 @@ pub(crate) fn keep<B: Rows>(
     changes: &mut Vec<Change>,
     now: UnixTime,
 ) -> Result<(), B::Error> {
+    let pending = changes.iter().rev().find_map(|change| match change {
+        Change::KeptAnswers(kept) => Some(kept.clone()),
+        _ => None,
+    });
     let row = changes.iter_mut().find_map(|change| match change {
-        Change::Decision(row) => Some(row),
+        // One that has a time is there, and counted.
+        Change::Decision(row) if row.leaves.is_none() => Some(row),
         _ => None,
     });
     let Some(row) = row else { return Ok(()) };
     let Some((bare, bytes)) = without(&row.body).filter(|(_, bytes)| *bytes > SHORT_BYTES) else {
         return Ok(());
     };
-    let mut kept = books.kept_answers()?;
+    let mut kept = match pending {
+        Some(kept) => kept,
+        None => books.kept_answers()?,
+    };
     let all = kept.bytes.saturating_add(bytes);
     let due = if all > MAX_BYTES && !planted(Mutant::AnswersPileUp) {
         row.body = bare;

@@ -5,20 +5,48 @@ use std::collections::BTreeMap;
 use farebox_core::time::UnixTime;
 use farebox_core::treasury::Now;
 use farebox_core::treasury::message::{Answer, Command, Operation};
-use farebox_core::treasury::row::{Money, Stage};
+use farebox_core::treasury::row::{AttemptRow, Money, Stage};
 use serde_json::Value;
 
 use super::super::facilitated;
 use super::super::world::{BUYER_KEY, caller};
-use super::{Asker, LIMIT, Life, Step, TREASURY};
+use super::{Asker, CONFIRMATIONS, LIMIT, Life, Step, TREASURY};
 
 impl Life {
+    /// Whether another payment may be signed for the request of one that was signed: only a delivery
+    /// with its receipt, the transfer of a delivery or the end of the authorization closes it.
+    fn is_closed(&self, row: &AttemptRow) -> bool {
+        let block = self.chain.get(&row.nonce);
+        let is_dead = block.is_none() && self.now >= row.valid_before;
+        let is_confirmed = block.is_some_and(|block| self.height - block + 1 >= CONFIRMATIONS);
+        match self.delivered.get(&row.id) {
+            Some(true) => true,
+            Some(false) => is_dead || is_confirmed,
+            None => is_dead,
+        }
+    }
+
+    /// Says if an answer to the request begins a payment while an earlier one for it is not closed.
+    pub(super) fn is_one_purchase(&self, answer: &Answer) -> Result<(), String> {
+        let begun = match answer {
+            Answer::Prepare(preparation) => &preparation.attempt,
+            Answer::Send(order) => &order.attempt,
+            _ => return Ok(()),
+        };
+        let open = |row: &&AttemptRow| row.header.is_some() && !self.is_closed(row);
+        match self.rows.attempts.values().filter(open).find(|row| row.id != *begun) {
+            Some(_) => Err("a request is paid again before its purchase is over".to_owned()),
+            None => Ok(()),
+        }
+    }
+
     /// What has to hold at every instant.
     pub(super) fn check(&mut self) -> Result<(), String> {
         let mut counted = 0;
         let mut nonces: BTreeMap<&str, &String> = BTreeMap::new();
         for row in self.rows.attempts.values() {
-            let key = self.rows.decisions[&row.decision].key.as_deref().unwrap_or_default();
+            let key = self.rows.decisions[&row.decision].key.as_deref();
+            let key = key.unwrap_or(&row.decision);
             let first = row.header.as_ref().and_then(|_| nonces.insert(key, &row.nonce));
             if first.is_some_and(|first| *first != row.nonce) {
                 return Err(format!("two transfers are signed under {key}"));
@@ -27,13 +55,11 @@ impl Life {
                 return Err("the nonce of a payout does not follow from its key".to_owned());
             }
             let decision = &self.rows.decisions[&row.decision];
-            // What delivered nothing is sent again for whoever asks, for a time.
-            let is_undelivered = decision.open && !row.is_payout() && row.due.is_some();
+            // What is open is sent again for whoever asks, for a time.
+            let is_open = decision.open && !row.is_payout() && row.due.is_some();
             let may_be_sent = match row.money {
                 Money::Reserved => true,
-                Money::Signed | Money::Spent => {
-                    decision.stage == Stage::Executing || is_undelivered
-                }
+                Money::Signed | Money::Spent => decision.stage == Stage::Executing || is_open,
                 Money::Void => false,
             };
             if self.rows.parcels.contains_key(&row.id) != may_be_sent {
@@ -69,16 +95,16 @@ impl Life {
             }
         }
         let budgets = match self.asker {
-            Asker::Agent => 2,
+            Asker::Agent | Asker::Keyless => 2,
             Asker::Operator => 1,
         };
         if counted > 0 && self.rows.budgets.len() < budgets {
             return Err("what is signed is not counted".to_owned());
         }
-        let is_agent = self.asker == Asker::Agent;
+        let is_agent = self.asker != Asker::Operator;
         for row in self.rows.decisions.values().filter(|row| row.stage == Stage::Final) {
             if row.open && is_agent {
-                // It delivered nothing so far.
+                // It delivered nothing so far, or without a receipt.
                 match self.finals.contains_key(&row.id) {
                     true => return Err("what is over is open again".to_owned()),
                     false => continue,
@@ -114,7 +140,7 @@ impl Life {
             }
         }
         let payouts: Vec<String> = match self.asker {
-            Asker::Agent => Vec::new(),
+            Asker::Agent | Asker::Keyless => Vec::new(),
             Asker::Operator => self.rows.decisions.keys().cloned().collect(),
         };
         for id in payouts {
