@@ -24,8 +24,8 @@ impl ReceiptFacts {
     /// Those of a payment that a merchant has answered.
     pub(super) fn told(transaction: Option<String>, fulfillment: &str, now: u64) -> Self {
         let evidence = match transaction {
-            Some(_) => "merchant_verifiable_success",
-            None => "none",
+            Some(_) => Self::SHOWN,
+            None => Self::UNSHOWN,
         };
         Self {
             status: "provisional".to_string(),
@@ -79,7 +79,7 @@ impl Treasury {
         put("requestUrl", text(url));
         put("requestMethod", text(method));
         put("settlementEvidenceClass", text(&facts.evidence));
-        let is_told = facts.evidence == "merchant_verifiable_success";
+        let is_told = facts.evidence == ReceiptFacts::SHOWN;
         put("evidenceSource", is_told.then(|| "merchant".into()));
         put("settlementIdentifier", facts.transaction().map(Value::from));
         let key = key(attempt);

@@ -223,7 +223,7 @@ impl Treasury {
             let mut receipt = attempt.receipt.take().unwrap_or(fresh);
             receipt.transaction = Some(transaction.to_text());
             receipt.on_chain = true;
-            if receipt.evidence == ReceiptFacts::DOUBTED {
+            if [ReceiptFacts::DOUBTED, ReceiptFacts::UNSHOWN].contains(&receipt.evidence.as_str()) {
                 receipt.evidence = "settled".to_string();
             }
             receipt.status = "provisional".to_string();
@@ -333,7 +333,7 @@ impl Treasury {
         if let Some(receipt) = &mut attempt.receipt {
             if !receipt.on_chain && !planted(Mutant::ClaimsAreKept) {
                 // The merchant alone named it; it may be that of another payment.
-                (receipt.transaction, receipt.evidence) = (None, "none".to_string());
+                (receipt.transaction, receipt.evidence) = (None, ReceiptFacts::UNSHOWN.to_string());
             }
             receipt.on_chain = false;
             receipt.status = "expired_unconfirmed".to_string();

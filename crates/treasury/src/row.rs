@@ -322,6 +322,10 @@ impl ReceiptFacts {
         self.transaction.as_deref().filter(|_| self.evidence != Self::DOUBTED)
     }
 
+    /// `settlementEvidenceClass` of a payment whose receipt the merchant has shown.
+    pub(super) const SHOWN: &str = "merchant_verifiable_success";
+    /// That of one without any evidence.
+    pub(super) const UNSHOWN: &str = "none";
     /// `settlementEvidenceClass` of a claim that the chain does not bear out so far.
     pub(super) const DOUBTED: &str = "inconclusive";
 }

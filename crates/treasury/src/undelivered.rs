@@ -23,12 +23,13 @@ pub(super) fn is_delivered(outcome: &str) -> bool {
     outcome == "allow"
 }
 
-/// Whether a purchase stays open after an outcome, with what is known of its settlement by then:
-/// only a delivery with a receipt closes it.
-pub(super) fn leaves_open(outcome: &str, attempt: &AttemptRow) -> bool {
-    let has_receipt = attempt.receipt.as_ref().is_some_and(|it| it.transaction().is_some());
-    let is_unproven = is_delivered(outcome) && !has_receipt;
-    is_undelivered(outcome) || is_unproven && !planted(Mutant::MuteDeliveriesClose)
+/// Whether a purchase stays open after an outcome: only a delivery closes it whose receipt the
+/// merchant has shown by then, or whose transfer the chain has confirmed.
+pub(super) fn leaves_open(outcome: &Outcome, attempt: &AttemptRow) -> bool {
+    let was_shown = attempt.receipt.as_ref().is_some_and(|it| it.evidence == ReceiptFacts::SHOWN);
+    let is_proven = outcome.transaction.is_some() || was_shown || attempt.money == Money::Spent;
+    let is_unproven = is_delivered(outcome.name) && !is_proven;
+    is_undelivered(outcome.name) || is_unproven && !planted(Mutant::MuteDeliveriesClose)
 }
 
 /// Whether a purchase stays open once the chain has confirmed its transfer: it delivered nothing.

@@ -131,8 +131,8 @@ pub struct Life {
     /// The decision of each key.
     keys: BTreeMap<usize, String>,
     asker: Asker,
-    /// Payments of which a merchant has delivered, with and without a receipt.
-    delivered: BTreeMap<String, bool>,
+    /// Whether a merchant has delivered for a payment, and whether it has shown a receipt.
+    told: BTreeMap<String, (bool, bool)>,
     /// What is asked for, by the number of its key.
     requests: &'static [Value; 4],
 }
@@ -165,7 +165,7 @@ static START_OF_ALL: LazyLock<Life> = LazyLock::new(|| {
         headers: BTreeMap::new(),
         keys: BTreeMap::new(),
         asker: Asker::Agent,
-        delivered: BTreeMap::new(),
+        told: BTreeMap::new(),
         requests: &PRICED,
     }
 });
@@ -404,13 +404,9 @@ impl Life {
         if pays {
             self.submit(&order.attempt.clone());
         }
-        match deed {
-            Deed::Pays => _ = self.delivered.insert(order.attempt.clone(), true),
-            Deed::DeliversForNothing => {
-                self.delivered.entry(order.attempt.clone()).or_insert(false);
-            }
-            _ => {}
-        }
+        let told = self.told.entry(order.attempt.clone()).or_default();
+        told.0 |= matches!(deed, Deed::Pays | Deed::DeliversForNothing);
+        told.1 |= matches!(deed, Deed::Pays | Deed::PaysAndProvesAndFails | Deed::LiesThatItPaid);
         let answer: Option<MerchantAnswer> = match deed {
             _ if self.asker == Asker::Operator => facilitated::answer_of(deed),
             Deed::Pays => Some(proven(200, &"here".repeat(500))),
@@ -500,9 +496,9 @@ impl Life {
             let due = row.due.map(|due| due.saturating_sub(self.now).min(100));
             let left = row.valid_before.saturating_sub(self.now).min(100);
             let seen = row.receipt.as_ref().map(|it| (&it.status, &it.reconciliation));
-            let delivered = self.delivered.get(&row.id);
+            let told = self.told.get(&row.id);
             text += &format!(
-                "{:?} {} {} {due:?} {left} {place:?} {block:?} {seen:?} {delivered:?};",
+                "{:?} {} {} {due:?} {left} {place:?} {block:?} {seen:?} {told:?};",
                 row.money, row.value, row.fence,
             );
         }

@@ -18,6 +18,7 @@ mod operator;
 mod payouts;
 mod questions;
 mod random;
+mod receiptless;
 pub mod removal;
 pub mod reports;
 pub mod reviews;

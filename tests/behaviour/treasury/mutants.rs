@@ -6,7 +6,7 @@ use farebox_core::mutant::{Mutant, plant};
 
 use super::{
     access, answers, charges, config, decisions, denials, escrows, links, operator, payouts,
-    removal, reports, reviews, rules, undelivered,
+    receiptless, removal, reports, reviews, rules, undelivered,
 };
 
 /// A guard, the name of its test, and the test.
@@ -97,15 +97,15 @@ pub const TABLE: &[Row] = &[
     ),
     row!(
         MuteDeliveriesClose,
-        undelivered::content_without_its_receipt_is_charged_once_whatever_is_asked_again
+        receiptless::content_without_its_receipt_is_charged_once_whatever_is_asked_again
     ),
     row!(
         RepeatsForgetDeliveries,
-        undelivered::what_was_delivered_stays_told_whatever_a_repeat_brings
+        receiptless::what_was_delivered_stays_told_whatever_a_repeat_brings
     ),
     row!(
         ConfirmedStayOpen,
-        undelivered::content_without_its_receipt_is_over_once_the_chain_has_confirmed_it
+        receiptless::content_without_its_receipt_is_over_once_the_chain_has_confirmed_it
     ),
     row!(
         ConfirmedIsDelivered,

@@ -1,4 +1,5 @@
-/** A merchant that asks for x402 payments, and keeps them waiting or breaks off where a test says so. It settles nothing. */
+/** A merchant that asks for payments, and keeps them waiting or breaks off where a test says so. It settles nothing, and says that it did. */
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -88,8 +89,10 @@ export class Merchant {
   }
 }
 
-/** The answer of a merchant that delivers. */
-export const serve: Script = (_turn, response, { path }) => { response.writeHead(200, { 'content-type': 'text/plain' }).end(`goods of ${path}`); };
+/** The answer of a merchant that delivers, with its receipt. */
+export const serve: Script = (_turn, response, paid) => {
+  response.writeHead(200, { 'content-type': 'text/plain', ...receiptOf(paid) }).end(`goods of ${paid.path}`);
+};
 /** Says nothing to the first payment, and delivers the next time. */
 export const holdFirst: Script = (turn, response, paid) => { if (turn > 0) serve(turn, response, paid); };
 /** Begins to answer the first payment and stops, and delivers the next time. */
@@ -99,3 +102,14 @@ export const halfFirst: Script = (turn, response, paid) => {
   response.write('half');
   return undefined;
 };
+
+/** The receipt of a payment, as its protocol has it. */
+function receiptOf({ payment }: Paid): Record<string, string> {
+  const transaction = `0x${createHash('sha256').update(payment).digest('hex')}`;
+  if (payment.startsWith('Payment ')) {
+    return { 'payment-receipt': requestText({ method: 'evm', status: 'success', timestamp: new Date().toISOString(), reference: transaction }) };
+  }
+  const { payload } = JSON.parse(Buffer.from(payment, 'base64').toString('utf8')) as { payload: { authorization: { from: string } } };
+  const settlement = { success: true, network: 'eip155:84532', payer: payload.authorization.from, transaction };
+  return { 'payment-response': Buffer.from(JSON.stringify(settlement)).toString('base64') };
+}

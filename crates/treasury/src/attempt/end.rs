@@ -177,7 +177,7 @@ impl Treasury {
         if outcome.has_receipt {
             attempt.receipt = Some(undelivered::told(attempt.receipt.take(), &outcome, now));
         }
-        let is_open = undelivered::leaves_open(outcome.name, &attempt) && !decision.is_payout();
+        let is_open = undelivered::leaves_open(&outcome, &attempt) && !decision.is_payout();
         let mut said = DecisionAnswer::new(outcome.name, outcome.code, outcome.reason);
         let is_unknown = outcome.name == "inconclusive";
         let told = answer.filter(|_| !is_unknown);

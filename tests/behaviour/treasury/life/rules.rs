@@ -19,11 +19,8 @@ impl Life {
         let block = self.chain.get(&row.nonce);
         let is_dead = block.is_none() && self.now >= row.valid_before;
         let is_confirmed = block.is_some_and(|block| self.height - block + 1 >= CONFIRMATIONS);
-        match self.delivered.get(&row.id) {
-            Some(true) => true,
-            Some(false) => is_dead || is_confirmed,
-            None => is_dead,
-        }
+        let (is_delivered, is_shown) = self.told.get(&row.id).copied().unwrap_or_default();
+        is_dead || is_delivered && (is_shown || is_confirmed)
     }
 
     /// Says if an answer to the request begins a payment while an earlier one for it is not closed.
