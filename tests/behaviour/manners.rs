@@ -308,7 +308,7 @@ pub fn what_an_origin_did_without_a_payment_before_it_failed_is_not_known() {
     for status in [502, 504] {
         let response = world.ask("/free");
         assert_eq!((response.status, response.problem().as_str()), (status, "origin_failed"));
-        let told: Value = serde_json::from_slice(&response.body).unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
         let detail = told["detail"].as_str().unwrap();
         assert!(detail.contains("not known") && !detail.contains("charged"), "{detail}");
     }

@@ -80,7 +80,7 @@ pub fn without_a_node_an_open_payment_answers_until_its_authorization_has_ended(
 pub fn a_charge_is_paid_once_and_its_challenge_answered_for_ever() {
     let mut world = shop();
     let order = world.order(&charged("one"));
-    let told = world.answered(&order, super::life::proven(200, "report"));
+    let told = world.answered(&order, super::world::proven(200, "report"));
     assert_eq!(told.outcome(), ("allow", "policy_allow"));
     assert_eq!(world.told(&charged("one")).text, told.text);
     assert!(matches!(world.ask(BUYER_KEY, &charged("two")), Answer::Send(_)));

@@ -18,25 +18,15 @@ use serde_json::{Value, json};
 
 use super::books::MemoryRows;
 use super::facilitated;
-use super::world::{BUYER_KEY, START, World, caller, keyed, plain, request, settled, variables};
+use super::world::{
+    BUYER_KEY, START, World, caller, keyed, plain, proven, request, settled, variables,
+};
 use crate::mpp_client;
 
 /// What may be spent in a month, atomic units.
 const LIMIT: u64 = 50_000;
 /// Blocks that confirm.
 const CONFIRMATIONS: u64 = 12;
-
-/// An answer with a settlement as both protocols name it.
-pub fn proven(status: u32, body: &str) -> MerchantAnswer {
-    let mut answer = settled(status, body);
-    let receipt = json!({
-        "method": "evm", "status": "success", "timestamp": "2026-03-10T12:00:01Z",
-        "reference": super::world::TRANSACTION,
-    });
-    let value = farebox_core::x402::header::encode(&receipt.to_string());
-    answer.headers.push(("payment-receipt".to_owned(), value.trim_end_matches('=').to_owned()));
-    answer
-}
 
 /// What a merchant does with a payment, and what it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

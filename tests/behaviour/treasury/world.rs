@@ -185,7 +185,7 @@ impl World {
     /// Buys once: the merchant delivers and proves a settlement.
     pub fn buy(&mut self, body: &Value) -> Told {
         let order = self.order(body);
-        self.answered(&order, settled(200, "ok"))
+        self.answered(&order, proven(200, "ok"))
     }
 
     /// What the alarm does now.
@@ -344,4 +344,16 @@ pub fn settled(status: u32, body: &str) -> MerchantAnswer {
     let settlement =
         json!({"success": true, "network": NETWORK, "payer": payer(), "transaction": TRANSACTION});
     with_settlement(status, body, &settlement)
+}
+
+/// An answer with a settlement as both protocols name it.
+pub fn proven(status: u32, body: &str) -> MerchantAnswer {
+    let mut answer = settled(status, body);
+    let receipt = json!({
+        "method": "evm", "status": "success", "timestamp": "2026-03-10T12:00:01Z",
+        "reference": TRANSACTION,
+    });
+    let value = farebox_core::x402::header::encode(&receipt.to_string());
+    answer.headers.push(("payment-receipt".to_owned(), value.trim_end_matches('=').to_owned()));
+    answer
 }
