@@ -6,7 +6,7 @@ use farebox_core::ledger::inquiry::finding::Finding;
 use farebox_core::payment::TxHash;
 use farebox_core::time::UnixTime;
 use farebox_core::treasury::message::{Answer, Command, Operation, Order, Preparation};
-use farebox_core::treasury::row::Money;
+use farebox_core::treasury::row::{Money, Scope};
 use farebox_core::treasury::{Job, Turn};
 use serde_json::{Value, json};
 
@@ -180,12 +180,13 @@ pub fn rules_that_were_changed_meanwhile_count_when_it_is_signed() {
         json!({"allowedOrigins": [here], "reviewAbove": "0.001"}),
         json!({"allowedOrigins": [here], "expires": "2020-01-01T00:00:00Z"}),
     ] {
-        let put = |world: &mut World| {
-            let scope = farebox_core::treasury::row::Scope::Organization;
-            let told = world.operate(Operation::PutPolicy(scope, policy.to_string()));
-            assert_eq!(told.status, 200, "{policy} {told:?}");
-        };
-        assert_eq!(signed_after(put), denied(), "{policy}");
+        for scope in [Scope::Organization, Scope::Agent("buyer".to_owned())] {
+            let put = |world: &mut World| {
+                let told = world.operate(Operation::PutPolicy(scope.clone(), policy.to_string()));
+                assert_eq!(told.status, 200, "{policy} {told:?}");
+            };
+            assert_eq!(signed_after(put), denied(), "{policy} of {scope:?}");
+        }
     }
 }
 
