@@ -89,7 +89,7 @@ pub enum Code {
     OriginFailed,
     /// The origin did not answer in time, and nothing was charged.
     OriginTimeout,
-    /// The origin failed at a request without a payment; what it did before is not known.
+    /// The origin failed at a request that went on without a payment; what it did before is not known.
     UnpaidOriginFailed,
     /// The same, because it did not answer in time.
     UnpaidOriginTimeout,

@@ -323,13 +323,13 @@ impl Code {
                 "origin_failed",
                 502,
                 "Origin failed",
-                "the origin returned an error or an incomplete response; the request carried no payment to this gate, and what the origin did before it failed, such as a payment of its own, is not known here",
+                "the origin returned an error or an incomplete response; the gate forwarded this request without a payment, and what the origin did before it failed, such as a payment of its own, is not known here",
             ),
             Self::UnpaidOriginTimeout => row(
                 "origin_failed",
                 504,
                 "Origin timed out",
-                "the origin did not answer in time; the request carried no payment to this gate, and what the origin did before, such as a payment of its own, is not known here",
+                "the origin did not answer in time; the gate forwarded this request without a payment, and what the origin did meanwhile, such as a payment of its own, is not known here",
             ),
             Self::RefundDue => row(
                 "refund_due",
