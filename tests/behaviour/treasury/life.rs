@@ -18,9 +18,7 @@ use serde_json::{Value, json};
 
 use super::books::MemoryRows;
 use super::facilitated;
-use super::world::{
-    BUYER_KEY, START, World, caller, keyed, plain, proven, request, settled, variables,
-};
+use super::world::{BUYER_KEY, START, World, caller, keyed, plain, proven, request, variables};
 use crate::mpp_client;
 
 /// What may be spent in a month, atomic units.
