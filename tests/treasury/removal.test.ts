@@ -43,7 +43,7 @@ test('a payment that ended leaves after its days, and its key pays nothing a sec
   const before = (await world.transfers()).size;
   const again = await old();
   assert.deepEqual([again.kind, again.status], ['request_failed', 409], again.reason);
-  assert.match(again.reason ?? '', /A payment was made under this idempotency key/);
+  assert.match(again.reason ?? '', /A payment was signed under this idempotency key/);
   assert.equal((await world.transfers()).size, before);
 });
 
