@@ -11,6 +11,7 @@ use crate::eip3009::Authorization;
 use crate::keccak::{keccak256, keccak256_parts};
 use crate::token::known;
 use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
 
 /// The contract Permit2, the same on every chain.
 pub const PERMIT2: Address = known("0x000000000022D473030F116dDEE9F6B43aC78BA3");
@@ -133,10 +134,7 @@ pub fn mention(
         _ => None,
     };
     let direct = skipped.filter(|_| called == Some(proxy)).and_then(|at| data.get(at..));
-    let is = |at: usize, expected: [u8; 32]| {
-        let mut words = direct.unwrap_or_default().chunks_exact(32);
-        words.nth(at).is_some_and(|word| word == expected)
-    };
+    let is = |at, expected| is_word(direct.unwrap_or_default(), at, &expected);
     // What is settled of an `upto` stands between the permit and its owner.
     let (amount, owner) = if facilitator.is_some() { (4, 5) } else { (1, 4) };
     let payee = if facilitator.is_some() { 6 } else { 5 };
@@ -151,6 +149,39 @@ pub fn mention(
     }
 }
 
+/// Whether a call of Permit2 by `spender` can only succeed by spending this nonce on this payment.
+///
+/// Permit2 takes a nonce once, and only from the spender that was signed; x402's proxy passes on the
+/// payee of the witness. So the other member of the witness, a time, is not compared: a payer may
+/// have signed several. Spec: Permit2 `permitWitnessTransferFrom`.
+#[must_use]
+pub fn is_spent_by(
+    (spender, data): (Address, &[u8]),
+    (asset, from, to): (Address, Address, Address),
+    (value, nonce): (Amount, &[u8; 32]),
+    facilitator: Option<&Address>,
+) -> bool {
+    let Some((selector, words)) = data.split_first_chunk::<4>() else { return false };
+    let proxy = if facilitator.is_some() { UPTO_PROXY } else { EXACT_PROXY };
+    let is = |at, expected| is_word(words, at, &expected);
+    // What is signed of an `upto` is the most that may be moved.
+    let is_whole = facilitator.is_some() || is(1, value.to_be_bytes());
+    let moves = is_whole
+        && is(0, asset.to_word())
+        && is(4, to.to_word())
+        && is(5, value.to_be_bytes())
+        && is(6, from.to_word());
+    *selector == PERMIT_TRANSFER
+        && (spender == proxy || planted(Mutant::AnySpenderSpends))
+        && (is(2, *nonce) || planted(Mutant::AnyNonceSpends))
+        && (moves || planted(Mutant::AnyTermsSpend))
+}
+
+/// Whether the word at this place of a call's data is this one.
+fn is_word(data: &[u8], at: usize, expected: &[u8; 32]) -> bool {
+    data.chunks_exact(32).nth(at).is_some_and(|word| word == expected)
+}
+
 const DOMAIN_TYPE: &str = "EIP712Domain(string name,uint256 chainId,address verifyingContract)";
 const PERMIT_TYPE: &str = "PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,Witness witness)";
 const PERMISSIONS_TYPE: &str = "TokenPermissions(address token,uint256 amount)";
@@ -163,3 +194,5 @@ const SETTLE_WITH_PERMIT: [u8; 4] = [0xfa, 0x34, 0x03, 0x78];
 /// Selectors of the same two of the proxy of `upto`, with the amount after the permit.
 const UPTO_SETTLE: [u8; 4] = [0xff, 0x11, 0xe7, 0xb4];
 const UPTO_SETTLE_WITH_PERMIT: [u8; 4] = [0x01, 0x6c, 0x17, 0x48];
+/// Selector of Permit2's `permitWitnessTransferFrom` for one transfer.
+const PERMIT_TRANSFER: [u8; 4] = [0x13, 0x7c, 0x29, 0xfe];

@@ -8,11 +8,13 @@
 pub mod error;
 mod field;
 pub mod reply;
+mod trace;
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use self::trace::InnerCall;
 use crate::address::Address;
 use crate::permit2::{self, PERMIT2};
 use crate::transaction::transfer_data;
@@ -95,6 +97,9 @@ pub enum Call {
     Receipt([u8; 32]),
     /// `eth_getTransactionByHash`: read with [`reply::Replies::transaction`].
     Transaction([u8; 32]),
+    /// `debug_traceTransaction` with `callTracer`: read with [`reply::Replies::calls_of`]. Few plans
+    /// of node providers have it. Spec: Geth, "Built-in tracers".
+    Trace([u8; 32]),
     /// `eth_getTransactionCount`, the nonce of an account's next transaction: read with
     /// [`reply::Replies::quantity`].
     TransactionCount {
@@ -167,6 +172,7 @@ impl Call {
             | Self::TransferLogs { .. } => "eth_getLogs",
             Self::Receipt(_) => "eth_getTransactionReceipt",
             Self::Transaction(_) => "eth_getTransactionByHash",
+            Self::Trace(_) => "debug_traceTransaction",
             Self::TransactionCount { .. } => "eth_getTransactionCount",
             Self::Wei { .. } => "eth_getBalance",
             Self::Send(_) => "eth_sendRawTransaction",
@@ -221,6 +227,10 @@ impl Call {
             ),
             Self::Receipt(transaction) | Self::Transaction(transaction) => {
                 format!(r#"["{}"]"#, hex::encode_prefixed(transaction))
+            }
+            Self::Trace(transaction) => {
+                let transaction = hex::encode_prefixed(transaction);
+                format!(r#"["{transaction}",{{"tracer":"callTracer"}}]"#)
             }
             Self::TransactionCount { account, at } | Self::Wei { account, at } => {
                 format!(r#"["{}","{}"]"#, account.to_lower_hex(), at.to_text())

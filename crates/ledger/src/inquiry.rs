@@ -5,7 +5,7 @@
 //! it is used) its log, then the receipt, in at most six round trips; two more where a receipt is
 //! too long to be read, because whoever sent the transaction decides how long it is. A permit is looked for in the
 //! same way; Permit2 writes no log of its nonces, so that the data of the transaction shows whose
-//! `Transfer` it made. A used nonce proves nothing,
+//! `Transfer` it made, or a call inside of it. A used nonce proves nothing,
 //! nor does a transaction that succeeded: only the authorization's own event with its own exact
 //! `Transfer` in one receipt does. [`finding::verdict`] says what follows for the row,
 //! [`confirmation`] checks a transaction that a facilitator named, and [`height`] reads the block
@@ -16,6 +16,7 @@
 //! - blocks up to the node's `safe` one are final; only final blocks close a payment as unpaid.
 
 mod authorization;
+mod conclusion;
 pub mod confirmation;
 mod evidence;
 pub mod finding;
@@ -25,6 +26,7 @@ pub mod height;
 pub mod search;
 pub mod sender;
 pub mod simulation;
+mod traced;
 pub mod transfer;
 
 use alloc::boxed::Box;
@@ -46,7 +48,8 @@ use farebox_evm::rpc::error::RpcError;
 use farebox_evm::rpc::reply::{Log, Replies, TransactionReceipt};
 use farebox_evm::rpc::{At, AuthorizationId, Call, Span, batch};
 
-/// Maximum round trips of one inquiry: heads twice, states, logs three times, receipts, events.
+/// Maximum round trips of one inquiry: heads twice, states, logs three times, receipts, events; for
+/// a permit heads twice, states, logs twice, receipts, uses, calls.
 pub const MAX_ROUND_TRIPS: usize = 8;
 /// Seconds by which a block's time may precede the first sight and still count as after it, if no
 /// block number was read at first sight.
@@ -288,18 +291,15 @@ impl Asking {
 }
 
 fn of_authorization(
-    question: Box<Question>,
+    mut question: Box<Question>,
     stage: AuthorizationStage,
     reply: Option<&[u8]>,
 ) -> Result<Next, Unreadable> {
-    let replies = match read(reply, stage.calls(&question).len()) {
-        Ok(replies) => replies,
-        Err(error) => {
-            let (question, stage) = stage.shorter(question).ok_or(error)?;
-            return Ok(asking(question, stage));
-        }
+    let progress = match read(reply, stage.calls(&question).len()) {
+        Ok(replies) => stage.answered(&question, &replies),
+        Err(error) => stage.unread(&mut question, error),
     };
-    Ok(match stage.answered(&question, &replies)? {
+    Ok(match progress? {
         Progress::Ask(stage) => asking(question, stage),
         Progress::Found(finding) => Next::Found(finding),
     })

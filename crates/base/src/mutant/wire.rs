@@ -27,6 +27,28 @@ macro_rules! wire {
             PermitByToken,
             /// A permit in the data of a transaction proves its transfer.
             WordsArePaid,
+            /// A call of any contract inside a transaction spends a permit.
+            AnyContractSpends,
+            /// A call that was reverted inside a transaction spends a permit.
+            RevertedSpends,
+            /// Code of Permit2 that another contract runs for itself spends a permit.
+            DelegatedSpends,
+            /// A permit is spent by whichever contract shows it.
+            AnySpenderSpends,
+            /// A call of Permit2 spends each permit of its payer.
+            AnyNonceSpends,
+            /// A call of Permit2 spends a permit, whatever it moves.
+            AnyTermsSpend,
+            /// A call of Permit2 is a payment without a transfer.
+            SpentIsPaid,
+            /// Calls are asked for before their block is safe.
+            UnsafeIsTraced,
+            /// Calls are asked for as long as a payment is in doubt.
+            TracedForEver,
+            /// Calls of each transfer between payer and payee are asked for.
+            AllAreTraced,
+            /// A node that shows no calls shows nothing.
+            UntracedIsUnread,
         }
     };
 }

@@ -272,7 +272,7 @@ impl Replies {
         Ok(Some(TransactionReceipt { block, status, logs }))
     }
 
-    fn result(&self, index: usize) -> Result<&Value, RpcError> {
+    pub(super) fn result(&self, index: usize) -> Result<&Value, RpcError> {
         match self.0.get(index) {
             Some(Ok(value)) => Ok(value),
             Some(Err(error)) => Err(*error),

@@ -1,20 +1,22 @@
 //! The stages of an inquiry about an authorization: heads, its state, its logs, the receipts.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::conclusion::{PlacedEvidence, block, conclude};
 use super::finding::{Finding, Unreadable};
-use super::heads::{Heads, hash, optional};
+use super::heads::{Heads, optional};
 use super::search::{Search, estimate};
-use super::{FoundEvidence, Question, SIGHT_SLACK_SECS};
-use farebox_base::time::UnixTime;
+use super::traced::Traced;
+use super::{Question, SIGHT_SLACK_SECS};
 use farebox_common::payment::TransferMethod;
 use farebox_evm::evidence::Evidence;
-use farebox_evm::rpc::reply::{Block, Log, LogPlace, Replies, TransactionReceipt};
+use farebox_evm::rpc::reply::{Log, LogPlace, Replies, TransactionReceipt};
 use farebox_evm::rpc::{At, Call, Span};
 
-/// Maximum requests for logs in one inquiry, so that it ends after six round trips.
+/// Maximum requests for logs in one inquiry, so that it ends after eight round trips.
 const MAX_LOG_ROUNDS: u8 = 3;
+/// The same for a permit, about which two more questions may be asked at the end.
+const MAX_PERMIT_ROUNDS: u8 = 2;
 /// Maximum transactions that one authorization's logs may come from.
 const MAX_PLACES: usize = 4;
 /// Maximum transfers between payer and payee that are looked at for one permit.
@@ -40,6 +42,8 @@ pub(super) enum AuthorizationStage {
     Receipts { heads: Heads, places: Vec<LogPlace> },
     /// The same, of each receipt only what the token tells of the payer.
     Events { heads: Heads, places: Vec<LogPlace> },
+    /// The calls inside of transactions that may have used a permit.
+    Traced(Traced),
 }
 
 impl AuthorizationStage {
@@ -69,25 +73,29 @@ impl AuthorizationStage {
                 };
                 receipts(question, heads, &places, replies, read)
             }
+            Self::Traced(traced) => traced.answered(question, replies),
         }
     }
 
-    /// What is asked where the reply to this cannot be read: the sender of a transaction decides how
-    /// long its receipt is, so that it is asked for less.
-    pub(super) fn shorter(self, mut question: Box<Question>) -> Option<(Box<Question>, Self)> {
-        match (self, question.method) {
-            (Self::Heads, _) => {
-                question.known.take()?;
-                Some((question, Self::Heads))
-            }
-            (
-                Self::Receipts { heads, places },
-                TransferMethod::Eip3009 | TransferMethod::Deferred,
-            ) => Some((question, Self::Events { heads, places })),
-            (
-                Self::States(_) | Self::Logs { .. } | Self::Receipts { .. } | Self::Events { .. },
-                _,
-            ) => None,
+    /// What follows where the reply to this cannot be read: the sender of a transaction decides how
+    /// long its receipt is, so that less is asked for.
+    pub(super) fn unread(
+        self,
+        question: &mut Question,
+        error: Unreadable,
+    ) -> Result<Progress, Unreadable> {
+        match self {
+            Self::Heads if question.known.take().is_some() => Ok(Progress::Ask(Self::Heads)),
+            Self::Receipts { heads, places } => match question.method {
+                TransferMethod::Eip3009 | TransferMethod::Deferred => {
+                    Ok(Progress::Ask(Self::Events { heads, places }))
+                }
+                TransferMethod::Permit2 | TransferMethod::Upto(_) => {
+                    Traced::begin(heads, places, Err(error))
+                }
+            },
+            Self::Traced(traced) => traced.untold(error).map(Progress::Found),
+            Self::Heads | Self::States(_) | Self::Logs { .. } | Self::Events { .. } => Err(error),
         }
     }
 
@@ -123,6 +131,7 @@ impl AuthorizationStage {
                 }
                 calls.extend(question.data(places.iter().map(|place| place.transaction)));
             }
+            Self::Traced(traced) => calls.extend(traced.calls(question)),
         }
         calls
     }
@@ -181,16 +190,22 @@ fn states(question: &Question, heads: Heads, replies: &Replies) -> Result<Progre
             Search::beginning(estimate(sight, heads.safe, latest), heads.latest)
         }
     };
-    look(
-        heads,
-        if question.method != TransferMethod::Eip3009 { search.upward() } else { search },
-        1,
-    )
+    let search = if question.method != TransferMethod::Eip3009 { search.upward() } else { search };
+    look(question.method, heads, search, 1)
 }
 
 /// Asks for the next logs, while blocks and rounds are left.
-fn look(heads: Heads, mut search: Search, round: u8) -> Result<Progress, Unreadable> {
-    if round > MAX_LOG_ROUNDS {
+fn look(
+    method: TransferMethod,
+    heads: Heads,
+    mut search: Search,
+    round: u8,
+) -> Result<Progress, Unreadable> {
+    let most = match method {
+        TransferMethod::Eip3009 | TransferMethod::Deferred => MAX_LOG_ROUNDS,
+        TransferMethod::Permit2 | TransferMethod::Upto(_) => MAX_PERMIT_ROUNDS,
+    };
+    if round > most {
         let cursor = search.cursor(heads.safe.map(|safe| safe.number));
         return Ok(Progress::Found(Finding::Searching { cursor }));
     }
@@ -235,7 +250,7 @@ fn logs(
     // A match counts even if other blocks, perhaps pruned long ago, could not be read.
     match (places.len(), failure) {
         (0, Some(error)) => Err(error.into()),
-        (0, None) => look(heads, search, round.saturating_add(1)),
+        (0, None) => look(question.method, heads, search, round.saturating_add(1)),
         (found, _) if found <= max => {
             Ok(Progress::Ask(AuthorizationStage::Receipts { heads, places }))
         }
@@ -264,43 +279,15 @@ fn receipts(
         let data = (replies, before.saturating_add(index));
         found.push((*place, question.evidence_of_any(&receipt, data, &place.transaction)?, time));
     }
-    conclude(question, heads, &found).map(Progress::Found)
-}
-
-/// The strongest conclusion from the receipts.
-fn conclude(
-    question: &Question,
-    heads: Heads,
-    found: &[(LogPlace, FoundEvidence, Option<UnixTime>)],
-) -> Result<Finding, Unreadable> {
-    let mut best: Option<(u8, Finding)> = None;
-    for (LogPlace { transaction, block }, (evidence, earlier), time) in found {
-        let (block, finality) = (*block, heads.finality(*block));
-        let transaction = hash(transaction)?;
-        let (rank, finding) = match *evidence {
-            Evidence::Paid { log_index } if question.is_after_sight(block, *time) => {
-                if let Some(earlier) = *earlier {
-                    (5, Finding::TransferredEarlier { transaction, earlier })
-                } else if question.is_confirmed(block, heads.latest) {
-                    (5, Finding::Transferred { transaction, block, log_index })
-                } else {
-                    (4, Finding::Unconfirmed { transaction })
-                }
-            }
-            Evidence::Paid { .. } => (3, Finding::TransferredBefore { transaction, finality }),
-            Evidence::Unclear => (2, Finding::Unclear { transaction, finality }),
-            Evidence::Elsewhere => (1, Finding::UsedElsewhere { finality }),
-            Evidence::Cancelled => (0, Finding::Cancelled { finality }),
-            Evidence::Unrelated => continue,
-        };
-        if best.as_ref().is_none_or(|(max, _)| rank > *max) {
-            best = Some((rank, finding));
+    let concluded = conclude(question, heads, &found);
+    match question.method {
+        TransferMethod::Eip3009 | TransferMethod::Deferred => concluded.map(Progress::Found),
+        TransferMethod::Permit2 | TransferMethod::Upto(_) => {
+            let is_open = |(_, (evidence, _), _): &&PlacedEvidence| {
+                matches!(evidence, Evidence::Unclear | Evidence::Unrelated)
+            };
+            let open = found.iter().filter(is_open).map(|(place, ..)| *place).collect();
+            Traced::begin(heads, open, concluded)
         }
     }
-    best.map(|(_, finding)| finding).ok_or(Unreadable::Contradictory)
-}
-
-/// The block `number`, which the node had a moment ago.
-fn block(replies: &Replies, index: usize, number: u64) -> Result<Block, Unreadable> {
-    replies.block(index)?.filter(|block| block.number == number).ok_or(Unreadable::Contradictory)
 }
