@@ -21,6 +21,7 @@ mod exposure;
 mod facilitator_keys;
 mod failover;
 mod faults;
+mod forestalled;
 mod free_quota;
 mod growth;
 mod handed;

@@ -9,10 +9,10 @@ use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
     agent, asked_by_link, bounded, changes, channel, channel_payer, client, clients, compute,
-    config, deferred, diagnostics, faults, growth, handed, handles, ledger, limits, manners,
-    metered, mpp, mpp_client, onchain, other_chains, payer_purchases, permits, pricer, purchases,
-    receipts, redelivery, requests, restore, session_payer, settlement, signed_again, skills,
-    spellings, strain, stream_payer, treasury, unproven, uploads, wallets,
+    config, deferred, diagnostics, faults, forestalled, growth, handed, handles, ledger, limits,
+    manners, metered, mpp, mpp_client, onchain, other_chains, payer_purchases, permits, pricer,
+    purchases, receipts, redelivery, requests, restore, session_payer, settlement, signed_again,
+    skills, spellings, strain, stream_payer, treasury, unproven, uploads, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -175,6 +175,17 @@ const TABLE: &[Row] = &[
     row!(ResendsAll, metered::the_same_part_is_sent_again_by_whoever_resumes_it),
     row!(FreeAgain, metered::an_answer_without_units_to_pay_is_not_charged_and_not_served_again),
     row!(CountIsUnbounded, metered::the_units_of_the_origin_are_settled_and_never_more_than_was_signed),
+    row!(AnyContractSpends, forestalled::a_call_that_did_not_spend_the_permit_proves_nothing),
+    row!(RevertedSpends, forestalled::a_call_that_did_not_spend_the_permit_proves_nothing),
+    row!(DelegatedSpends, forestalled::a_call_that_did_not_spend_the_permit_proves_nothing),
+    row!(AnySpenderSpends, forestalled::a_call_that_did_not_spend_the_permit_proves_nothing),
+    row!(AnyTermsSpend, forestalled::a_call_that_did_not_spend_the_permit_proves_nothing),
+    row!(AnyNonceSpends, forestalled::one_transfer_is_one_delivery_whichever_worker_is_shown_a_used_nonce),
+    row!(SpentIsPaid, forestalled::a_call_without_its_transfer_is_no_payment),
+    row!(UnsafeIsTraced, forestalled::calls_are_asked_for_once_their_block_is_safe),
+    row!(TracedForEver, forestalled::calls_are_asked_for_two_hours_and_no_longer),
+    row!(AllAreTraced, forestalled::only_the_block_in_which_the_nonce_is_used_is_looked_into),
+    row!(UntracedIsUnread, forestalled::a_node_that_shows_no_calls_leaves_it_to_the_operator),
     row!(WordsArePaid, permits::a_permit_in_the_data_of_another_transfer_is_no_payment),
     row!(LinksAreTrusted, asked_by_link::a_link_that_says_otherwise_than_expected_is_not_paid),
     row!(AnySubscriptionContract, asked_by_link::another_contract_than_the_known_one_is_a_stop),

@@ -1,6 +1,8 @@
 //! The chain: one token contract, a block every two seconds, and a node that answers JSON-RPC text
 //! about it.
 
+pub mod traces;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use farebox_core::encoding::hex;
@@ -71,6 +73,8 @@ struct Transaction {
     ends: Vec<String>,
     /// The called contract and the data, where a permit was used.
     sent: Option<(String, String)>,
+    /// The calls inside of it.
+    inside: Option<Value>,
 }
 
 /// The token contract and its blocks.
@@ -86,6 +90,12 @@ pub struct Chain {
     pub asked: u32,
     /// Transactions that accounts send themselves.
     pub transfers: Transfers,
+    /// Whether the node shows the calls inside of transactions.
+    pub traces: bool,
+    /// Transactions whose calls it was asked for.
+    pub traced: Vec<String>,
+    /// Whether it no longer knows what the token told in one block.
+    pub forgets: bool,
     transactions: Vec<Transaction>,
     payers: BTreeMap<u8, String>,
 }
@@ -146,6 +156,7 @@ impl Chain {
             logs,
             ends: Vec::new(),
             sent: None,
+            inside: None,
         });
         hash
     }
@@ -156,6 +167,15 @@ impl Chain {
         for nonce in nonces {
             self.submit(nonce);
         }
+        self.merge_from(from);
+    }
+
+    /// Makes the last two transactions one.
+    pub fn merge(&mut self) {
+        self.merge_from(self.transactions.len() - 2);
+    }
+
+    fn merge_from(&mut self, from: usize) {
         let parts = self.transactions.split_off(from);
         let whole = parts.into_iter().reduce(|mut whole, part| {
             whole.logs.extend(part.logs);
@@ -301,6 +321,7 @@ impl Chain {
             logs,
             ends: vec![nonce.to_owned()],
             sent,
+            inside: None,
         });
     }
 
@@ -334,6 +355,15 @@ impl Chain {
                             json!({"jsonrpc": "2.0", "id": id, "result": topic(&keccak256(&bytes))})
                         }
                         false => json!({"jsonrpc": "2.0", "id": id, "error": error}),
+                    };
+                }
+                if method == "debug_traceTransaction" {
+                    return match self.trace(params) {
+                        Some(trace) => json!({"jsonrpc": "2.0", "id": id, "result": trace}),
+                        None => {
+                            let error = json!({"code": -32_601, "message": "no such method"});
+                            json!({"jsonrpc": "2.0", "id": id, "error": error})
+                        }
                     };
                 }
                 if method == "eth_getTransactionByHash"
@@ -421,6 +451,9 @@ impl Chain {
         );
         let topics = filter["topics"].as_array().unwrap();
         let mut found = Vec::new();
+        if self.forgets && topics[0].is_array() {
+            return Value::Array(found);
+        }
         for (place, tx) in self.transactions.iter().enumerate() {
             for (index, log) in tx.logs.iter().enumerate() {
                 let fits = log.0.len() >= topics.len()

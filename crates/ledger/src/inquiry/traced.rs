@@ -92,11 +92,7 @@ impl Traced {
         blocks
     }
 
-    fn read_uses(
-        mut self,
-        question: &Question,
-        replies: &Replies,
-    ) -> Result<Progress, Unreadable> {
+    fn read_uses(mut self, question: &Question, replies: &Replies) -> Result<Progress, Unreadable> {
         let Some(used) = self.first_use(question, replies).filter(|used| self.is_recent(*used))
         else {
             return self.otherwise.map(Progress::Found);
@@ -145,9 +141,9 @@ impl Traced {
             };
             let signed = (0_usize..).zip(question.each());
             let paid = signed.filter_map(|(at, one)| Some((paid_by(&one, &events, &calls)?, at)));
-            found.extend(paid.map(|(evidence, at)| {
-                (*place, (evidence, at.checked_sub(1)), Some(used.time))
-            }));
+            found.extend(
+                paid.map(|(evidence, at)| (*place, (evidence, at.checked_sub(1)), Some(used.time))),
+            );
         }
         conclude(question, self.heads, &found).or(self.otherwise)
     }
