@@ -97,7 +97,7 @@ fn a_permit_that_a_stranger_sends_first_through_a_contract_is_paid() {
 #[test]
 fn a_part_that_a_contract_of_the_facilitator_settles_is_paid() {
     let mut world = world();
-    world.origin.plan.push_back(Say::Whole("4", "the answer"));
+    world.origin.plan.push_back(Say::Whole("200\nfarebox-units: 4", "the answer"));
     let payment = doubted(&mut world, "/tokens");
     let chain = &mut world.facilitator.chain;
     assert_eq!(chain.fates[&payment.nonce].value, Some(4_000));
@@ -106,7 +106,7 @@ fn a_part_that_a_contract_of_the_facilitator_settles_is_paid() {
     assert!(fetched(&mut world, &payment).is_delivery());
     // Of another part it is no proof.
     let (mut world, payment) = after(0, |_, _| {});
-    world.origin.plan.push_back(Say::Whole("4", "the answer"));
+    world.origin.plan.push_back(Say::Whole("200\nfarebox-units: 4", "the answer"));
     let part = doubted(&mut world, "/tokens");
     let chain = &mut world.facilitator.chain;
     chain.use_up(&payment.nonce);
@@ -256,10 +256,14 @@ pub fn a_node_that_shows_no_calls_leaves_it_to_the_operator() {
 pub fn calls_are_asked_for_once_their_block_is_safe() {
     let mut world = world();
     let payment = doubted(&mut world, "/before");
-    world.pass(55);
+    // Ten seconds before the next look.
+    let (mut ahead, asked) = (world.clone(), world.facilitator.chain.asked);
+    while ahead.facilitator.chain.asked == asked {
+        ahead.pass(1);
+    }
+    world.pass((ahead.now_ms - world.now_ms) / 1000 - 10);
     world.facilitator.chain.forestall(&[&payment.nonce], "0x");
-    let asked = world.facilitator.chain.asked;
-    world.pass(20);
+    world.pass(12);
     assert!(world.facilitator.chain.asked > asked);
     assert!(world.facilitator.chain.traced.is_empty());
     world.pass(100);

@@ -91,6 +91,8 @@ pub struct Chain {
     pub transactions: Vec<Transaction>,
     /// What each transaction asks for, where a test wants to know.
     pub contents: Vec<Value>,
+    /// The calls inside of each transaction, if the node shows them.
+    pub traces: Vec<Value>,
     /// How many transactions the payer has sent, from which block on.
     pub sent: Vec<(u64, u64)>,
     /// Bytes that were to be sent.
@@ -113,6 +115,7 @@ impl Chain {
             ahead: 0,
             transactions: Vec::new(),
             contents: Vec::new(),
+            traces: Vec::new(),
             sent: Vec::new(),
             received: Vec::new(),
             refuses: None,
@@ -184,6 +187,11 @@ impl Chain {
                     sent["hash"] = params[0].clone();
                     sent
                 }))
+            }
+            "debug_traceTransaction" => {
+                assert_eq!(params[1], json!({ "tracer": "callTracer" }));
+                let place = self.transactions.iter().position(|one| params[0] == one.hash.as_str());
+                place.and_then(|place| self.traces.get(place)).cloned().ok_or(-32_601)
             }
             "eth_chainId" => Ok(hex(self.id)),
             "eth_blockNumber" => Ok(hex(self.latest)),
