@@ -1,4 +1,4 @@
-// A node between gate and chain: it counts what it is asked, and holds back transactions when it is told to.
+// A node between gate and chain: it counts what it is asked, and holds back transactions or has no such method when it is told to.
 
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +10,12 @@ export interface CountingNode {
   asked: number;
   /** What was sent since this was set: the sender is told that it is taken, and no block gets it. */
   held: string[] | undefined;
+  /** A method that it does not have, and how often it was asked for it. */
+  lacks: string | undefined;
+  lacked: number;
 }
+
+interface RpcCall { id: unknown; method: string }
 
 /** Starts one before the node at this URL. */
 export async function countingNode(url: string): Promise<CountingNode> {
@@ -28,8 +33,17 @@ export async function countingNode(url: string): Promise<CountingNode> {
         response.end(JSON.stringify(Array.isArray(calls) ? calls.map(taken) : taken(calls)));
         return;
       }
-      const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
-      response.end(await answer.text());
+      const ask = async (body: string) => (await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).text();
+      if (node.lacks === undefined || !body.includes(node.lacks)) {
+        response.end(await ask(body));
+        return;
+      }
+      const calls = JSON.parse(body) as RpcCall[];
+      const missing = calls.filter(({ method }) => method === node.lacks);
+      node.lacked += missing.length;
+      const had = calls.filter((call) => !missing.includes(call));
+      const answers = had.length === 0 ? [] : JSON.parse(await ask(JSON.stringify(had))) as unknown[];
+      response.end(JSON.stringify([...answers, ...missing.map(({ id }) => ({ jsonrpc: '2.0', id, error: { code: -32601, message: 'Method not found' } }))]));
     })();
   });
   await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
@@ -38,6 +52,8 @@ export async function countingNode(url: string): Promise<CountingNode> {
     stop: () => { server.closeAllConnections(); server.close(); },
     asked: 0,
     held: undefined,
+    lacks: undefined,
+    lacked: 0,
   };
   return node;
 }
