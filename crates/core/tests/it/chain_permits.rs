@@ -254,6 +254,17 @@ fn what_a_node_does_not_show_as_geth_does_proves_nothing() {
         change(&mut chain.traces[0]);
         assert_eq!(judged(&inquire(&mut chain, permit())), Verdict::Unreadable, "{place}");
     }
+    // As deep as a reply may be, and deeper: the outermost call is the first.
+    for (deep, is_told) in [(31, true), (32, false)] {
+        let mut chain = forestalled(SIGHT + 2);
+        let mut inner = json!({ "type": "STATICCALL", "from": OTHER, "to": OTHER, "input": "0x" });
+        for _ in 2..deep {
+            inner = json!({ "type": "CALL", "from": OTHER, "to": OTHER, "input": "0x", "calls": [inner] });
+        }
+        chain.traces[0]["calls"].as_array_mut().unwrap().push(inner);
+        let verdict = judged(&inquire(&mut chain, permit()));
+        assert_eq!(matches!(verdict, Verdict::Captured(_)), is_told, "{deep}");
+    }
     // No error is one that is null.
     let mut chain = forestalled(SIGHT + 2);
     chain.traces[0]["error"] = Value::Null;
