@@ -104,6 +104,11 @@ impl ChannelDesk {
             }
             return Some((refused(ChannelRefusal::Stale, None), Write::Nothing));
         };
+        if let Some((before, after)) = &message.brought
+            && channel.bring(amount(before)?, amount(after)?)
+        {
+            write = Write::Channel;
+        }
         channel.closed_before = UnixTime::from_secs(message.closed);
         // Each route says what a voucher adds at least.
         if let (VoucherRule::Headroom { min_delta }, Some(delta)) =

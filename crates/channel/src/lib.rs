@@ -46,6 +46,7 @@ pub mod index;
 pub mod looks;
 pub mod messages;
 pub mod onchain;
+pub mod own;
 pub mod payee;
 pub mod refusal;
 pub mod retention;

@@ -40,9 +40,13 @@ pub struct ChannelMessage {
     /// Whether this channel was certainly opened after that.
     #[serde(default)]
     pub is_young: bool,
+    /// The deposit before and after a transaction of its payer's own, if the chain has just shown
+    /// one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brought: Option<(String, String)>,
 }
 
-read_struct!(ChannelMessage { v, ask, sight, opened, terms; closed, is_young });
+read_struct!(ChannelMessage { v, ask, sight, opened, terms; closed, is_young, brought });
 
 /// What a Worker asks of a channel.
 #[derive(Clone, Debug, Serialize, Deserialize)]

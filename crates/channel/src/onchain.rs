@@ -8,6 +8,7 @@ use super::escrow::EscrowContract;
 use super::facts::ChannelFacts;
 use super::funds::SignedFunds;
 use super::messages::SightText;
+use super::own::brought;
 use farebox_base::amount::Amount;
 use farebox_base::time::UnixTime;
 use farebox_evm::address::Address;
@@ -40,6 +41,8 @@ pub struct SeenChannel {
     pub sent: Option<Status>,
     /// Whether an event of the contract in that transaction names this channel.
     pub is_named: bool,
+    /// The deposit before and after that transaction, if it is the payer's own.
+    pub brought: Option<(Amount, Amount)>,
     /// The block that has that transaction.
     pub block: Option<u64>,
 }
@@ -139,6 +142,7 @@ impl ChannelQuestion<'_> {
         let names =
             |log: &Log| log.address == contract.address && log.topics.contains(channel.as_bytes());
         let block = receipt.as_ref().map(|it| it.block);
+        let brought = receipt.as_ref().and_then(|it| brought(contract, channel, it));
         let is_named = receipt.as_ref().is_some_and(|it| it.logs.iter().any(names));
         let sent = match self {
             Self::Standing => None,
@@ -156,6 +160,7 @@ impl ChannelQuestion<'_> {
             grace_secs: secs(replies.returned(count.checked_sub(1)?).ok()?.as_array()?)?,
             sent,
             is_named,
+            brought,
             block,
         })
     }

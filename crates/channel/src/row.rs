@@ -83,6 +83,7 @@ impl Channel {
             time(Some(self.opened)),
             time(Some(self.sold)),
             self.pay_out_tries.to_string(),
+            self.own.to_string(),
         ]
         .join("\n")
     }
@@ -177,6 +178,7 @@ impl Channel {
             closed_before: UnixTime::from_secs(0),
             sold: lines.time().flatten().unwrap_or(at),
             pay_out_tries: lines.time().flatten().map_or(0, UnixTime::secs),
+            own: lines.amount().flatten().unwrap_or(Amount::ZERO),
         })
     }
 }

@@ -202,6 +202,8 @@ pub struct Channel {
     pub(super) closed_before: UnixTime,
     /// When a request was charged last.
     pub(super) sold: UnixTime,
+    /// The deposit as far as its payer's own transactions brought all of it.
+    pub(super) own: Amount,
 }
 
 /// The deposit that the chain has shown for so long that it is not undone, less what is promised
@@ -262,6 +264,7 @@ impl Channel {
             opened: sight.at,
             closed_before: UnixTime::from_secs(0),
             sold: sight.at,
+            own: Amount::ZERO,
         }
     }
 

@@ -87,6 +87,10 @@ macro_rules! channel {
             UndoneIsClaimed,
             /// A channel that bought next to nothing is closed at once at the payee's cost.
             CrumbsAreClosed,
+            /// A deposit that the payee sent counts as its payer's own.
+            SentIsOwn,
+            /// What is added to a deposit that the payee sent makes all of it the payer's own.
+            AnyAddIsOwn,
             /// A channel that owes nothing is closed at the payee's cost.
             NothingIsClosed,
             /// A channel that buys nothing is kept.

@@ -104,9 +104,26 @@ impl Channel {
         self.earned_since.is_none() && self.rested <= now || planted(Mutant::BusyIsRefunded)
     }
 
+    /// Takes what a transaction of its payer's own brought; whether that was not known. What follows a
+    /// deposit that the payee sent does not count.
+    pub fn bring(&mut self, before: Amount, after: Amount) -> bool {
+        let follows = before == self.own || planted(Mutant::AnyAddIsOwn);
+        let is_new = follows && after > self.own;
+        if is_new {
+            self.own = after;
+        }
+        is_new
+    }
+
+    /// Whether its payer's own transactions brought all of its deposit.
+    fn is_own(&self) -> bool {
+        self.own >= self.sight.deposit
+    }
+
     /// Agrees to close, with the last voucher: it sells no more. Where it is for less
-    /// than this, it is closed as late as its payer could withdraw: what a payee has sent and closed
-    /// at once for one price would cost its gas without end.
+    /// than this, and the payee sent of its deposit, it is closed as late as its payer could
+    /// withdraw: what a payee has sent and closed at once for one price would cost its gas without
+    /// end.
     ///
     /// # Errors
     /// See [`ChannelRefusal`].
@@ -151,7 +168,8 @@ impl Channel {
         self.keep(voucher);
         self.spent = spent;
         let is_worth_it = self.accepted() >= least || planted(Mutant::CrumbsAreClosed);
-        let wait_secs = if is_worth_it { 0 } else { self.withdraw_delay_secs };
+        let is_due = is_worth_it || self.is_own();
+        let wait_secs = if is_due { 0 } else { self.withdraw_delay_secs };
         self.pay_out_from = match self.agreement {
             Agreement::Selling => now.plus(wait_secs),
             Agreement::Closing => self.pay_out_from,

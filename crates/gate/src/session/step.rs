@@ -70,6 +70,8 @@ pub struct SessionRequest<'g> {
     hash: String,
     /// What the chain has shown during this request.
     sight: Option<SightText>,
+    /// The deposit before and after a transaction of its payer's own, if it has shown one.
+    brought: Option<(Amount, Amount)>,
     /// Whether only the payer of a known channel can have sent it.
     is_payer: bool,
     /// Whether its object was asked before.
@@ -149,6 +151,7 @@ impl<'g> SessionRequest<'g> {
             stage,
             hash,
             sight: None,
+            brought: None,
             is_payer: false,
             has_asked: false,
             used,

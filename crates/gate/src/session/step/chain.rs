@@ -99,7 +99,7 @@ impl<'g> SessionRequest<'g> {
             }
             _ => None,
         };
-        self.sight = Some(seen.sight);
+        (self.sight, self.brought) = (Some(seen.sight), seen.brought);
         let Some(body) = before else { return (self.go_on(), CallResult::Open) };
         self.stage = SessionStage::Looking(Before::Nothing);
         let mut call = ChainCall::new(self.asked.choice.terms.network.as_str(), body);

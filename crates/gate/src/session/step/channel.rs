@@ -228,7 +228,9 @@ impl<'g> SessionRequest<'g> {
             SessionDoor::X402(_, restore, _) => *restore == closed,
             SessionDoor::Mpp(shown) => shown.age == ChannelAge::Young,
         };
-        let message = ChannelMessage { v: VERSION, ask, sight, opened, terms, closed, is_young };
+        let brought = self.brought.map(|(before, after)| (before.to_string(), after.to_string()));
+        let message =
+            ChannelMessage { v: VERSION, ask, sight, opened, terms, closed, is_young, brought };
         let name = object(&self.asked.payment.channel.to_string());
         SessionStep::Object(name, json::text(&message), self)
     }
