@@ -73,7 +73,9 @@ const ALLOWED: &[Allowed] = &[
         files: &[
             "ledger::inquiry",
             "ledger::inquiry::authorization",
+            "ledger::inquiry::conclusion",
             "ledger::inquiry::evidence",
+            "ledger::inquiry::traced",
             "ledger::inquiry::transfer",
         ],
         reason: "one question to the chain, and a file for each matter",

@@ -8,13 +8,12 @@
 pub mod error;
 mod field;
 pub mod reply;
-mod trace;
+pub mod trace;
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub use self::trace::InnerCall;
 use crate::address::Address;
 use crate::permit2::{self, PERMIT2};
 use crate::transaction::transfer_data;

@@ -17,7 +17,8 @@ use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::evidence::Evidence;
 use farebox_evm::permit2::{PERMIT2, is_spent_by};
 use farebox_evm::rpc::reply::{Block, LogPlace, Replies, TransactionReceipt};
-use farebox_evm::rpc::{At, Call, InnerCall};
+use farebox_evm::rpc::trace::InnerCall;
+use farebox_evm::rpc::{At, Call};
 
 /// Maximum transactions of one block whose calls one inquiry asks for.
 const MAX_TRACED: usize = 2;
