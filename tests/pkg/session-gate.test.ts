@@ -22,7 +22,11 @@ let world: World;
 let url: string;
 before(async () => {
   const sold = { methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL };
-  const routes = [{ path: '/report/session', ...sold }, { path: '/report/sent', ...sold, session_fee_payer: '$0.02' }];
+  // The dear one has closes of small vouchers wait, also at the others: not those of payers who have sent their deposits.
+  const routes = [
+    { path: '/report/session', ...sold }, { path: '/report/sent', ...sold, session_fee_payer: '$0.02' },
+    { path: '/report/dear', ...sold, price: '$0.10', session_fee_payer: '$0.10' },
+  ];
   world = await startWorld({ readsChain: true, routes, secrets: { PAYEE_KEY: account(PAYEE).privateKey } });
   url = `${world.gate.url}/report/session`;
 }, LIMIT);

@@ -7,8 +7,8 @@ use farebox_core::mutant::{Mutant, plant};
 pub use super::explore::MUTANTS as IN_HISTORIES;
 use super::vouchers;
 use crate::sessions::{
-    by_mpp, ceilings, cheap, claims, dust, funds, overtaken, paid_out, payee, refunds, restored,
-    retention, sales, settlers, told, units, vain, waits, wrong,
+    by_mpp, ceilings, cheap, claims, dust, funds, overtaken, own, paid_out, payee, refunds,
+    restored, retention, sales, settlers, told, units, vain, waits, wrong,
 };
 
 /// A guard, the name of its test, and the test.
@@ -80,6 +80,12 @@ pub const TABLE: &[Row] = &[
         CrumbsAreClosed,
         waits::who_has_bought_little_waits_for_the_rest_as_long_as_for_a_withdrawal
     ),
+    row!(SentIsOwn, own::a_deposit_that_the_gate_has_sent_is_not_its_payers_own),
+    row!(
+        AnyAddIsOwn,
+        own::what_is_added_to_a_deposit_that_the_gate_has_sent_makes_it_no_ones_own
+    ),
+    row!(AnyEventBrings, own::a_transaction_that_says_nothing_of_the_deposit_brings_none),
     row!(DepositsTakeGas, waits::a_deposit_leaves_the_gas_for_what_pays_out),
     row!(
         VainIsFree,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::door::{Answer, PRICE};
 use super::mpp_payer::{DEPOSIT, Session, code, variables};
-use super::node::word_of;
+use super::node::{ESCROW, word_of};
 use crate::world::{With, get, request};
 
 fn body(answer: &Answer) -> Value {
@@ -86,12 +86,19 @@ fn naming(session: &Session, hash: &str) -> Value {
     })
 }
 
+/// A transaction about another channel; its hash.
+fn mined_for_another(session: &mut Session) -> String {
+    let id = word_of(77);
+    let event = (ESCROW.to_lowercase(), vec![word_of(9), id.clone()], "0x".to_owned());
+    session.door.node.mine(&id, vec![event])
+}
+
 #[test]
 pub fn transactions_that_strangers_show_delay_no_deposit() {
     let mut session = Session::opened();
     session.pay(PRICE);
     session.door.limits = Some(UnverifiedLimiter::new());
-    let elsewhere = session.door.node.mine(&word_of(77));
+    let elsewhere = mined_for_another(&mut session);
     let strange = [naming(&session, &elsewhere), naming(&session, &session.hash)];
     let stranger = get("/report/1").header("cf-connecting-ip", "198.51.100.7");
     let payer = get("/report/1").header("cf-connecting-ip", "192.0.2.7");
@@ -116,7 +123,7 @@ pub fn transactions_that_strangers_show_delay_no_deposit() {
 #[test]
 pub fn a_transaction_that_names_another_channel_adds_nothing_to_this_one() {
     let mut session = Session::opened();
-    let elsewhere = session.door.node.mine(&word_of(77));
+    let elsewhere = mined_for_another(&mut session);
     let naming = naming(&session, &elsewhere);
     let refused = session.buy(&naming);
     assert_eq!((refused.status, code(&refused)), (404, 70_010));

@@ -294,6 +294,14 @@ impl Door {
         self.desks.clear();
     }
 
+    /// The same from rows as they were before their last line.
+    pub fn restarts_from_older(&mut self) {
+        self.restarts();
+        for row in self.rows.values_mut() {
+            row.state.truncate(row.state.rfind('\n').unwrap());
+        }
+    }
+
     /// Ends it.
     pub fn end(&mut self, serving: Serving<'static>, payment: &Value) -> Answer {
         self.run(serving.0, "", &payment.to_string()).unwrap()

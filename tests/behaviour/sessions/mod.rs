@@ -13,6 +13,7 @@ mod junk;
 mod mpp_payer;
 mod node;
 pub mod overtaken;
+pub mod own;
 pub mod paid_out;
 pub mod payee;
 pub mod refunds;

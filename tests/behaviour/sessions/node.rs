@@ -50,6 +50,9 @@ pub enum NodeManner {
     Refuses,
 }
 
+/// Address, topics and data.
+type Event = (String, Vec<String>, String);
+
 #[derive(Clone, Debug)]
 pub struct ChannelNode {
     pub channels: BTreeMap<String, Locked>,
@@ -59,8 +62,8 @@ pub struct ChannelNode {
     pub opened: BTreeMap<String, u64>,
     /// When each transaction of a payer was mined.
     pub(super) mined_at: BTreeMap<String, u64>,
-    /// The channels that they name.
-    named: BTreeMap<String, String>,
+    /// What contract and token tell in transactions: address, topics and data of each event.
+    told: BTreeMap<String, Vec<Event>>,
     pub manner: NodeManner,
     pub grace: u64,
     pub asked: u64,
@@ -132,7 +135,7 @@ impl ChannelNode {
             sent: BTreeMap::new(),
             opened: BTreeMap::new(),
             mined_at: BTreeMap::new(),
-            named: BTreeMap::new(),
+            told: BTreeMap::new(),
             manner: NodeManner::Works,
             grace: GRACE,
             asked: 0,
@@ -166,20 +169,39 @@ impl ChannelNode {
         let id = parties.id(&escrow()).to_string();
         let locked = Locked { parties, deposit, settled: 0, leaving: 0, finalized: false, back: 0 };
         assert!(self.channels.insert(id.clone(), locked).is_none());
-        self.mine(&id)
+        let event = self.opened(&id);
+        self.mine(&id, vec![event])
     }
 
     /// The payer adds to a deposit.
     pub fn top_up(&mut self, id: &str, amount: u64) -> String {
         self.channels.get_mut(id).unwrap().deposit += amount;
-        self.mine(id)
+        let event = self.added(id, amount);
+        self.mine(id, vec![event])
     }
 
-    /// A transaction about this channel; its hash.
-    pub fn mine(&mut self, id: &str) -> String {
+    /// What the contract tells of a channel that was opened.
+    pub fn opened(&self, id: &str) -> Event {
+        let Locked { parties, deposit, .. } = &self.channels[id];
+        let name = keccak256(b"ChannelOpened(bytes32,address,address,uint128)");
+        let accounts = [parties.payer, parties.payee].map(|it| hex::encode_prefixed(&it.to_word()));
+        let [payer, payee] = accounts;
+        let topics = vec![hex::encode_prefixed(&name), id.to_owned(), payer, payee];
+        (ESCROW.to_lowercase(), topics, word_of(*deposit))
+    }
+
+    /// What it tells of one to which this much was added.
+    pub fn added(&self, id: &str, amount: u64) -> Event {
+        let name = hex::encode_prefixed(&keccak256(b"TopUp(bytes32,uint128,uint128)"));
+        let data = format!("{}{}", word_of(amount), &word_of(self.channels[id].deposit)[2..]);
+        (ESCROW.to_lowercase(), vec![name, id.to_owned()], data)
+    }
+
+    /// A transaction about this channel with these events; its hash.
+    pub fn mine(&mut self, id: &str, events: Vec<Event>) -> String {
         let hash = format!("0x{:064x}", self.sent.len() + 1);
         self.sent.insert(hash.clone(), true);
-        self.named.insert(hash.clone(), id.to_owned());
+        self.told.insert(hash.clone(), events);
         self.opened.entry(id.to_owned()).or_insert(self.now);
         self.mined_at.insert(hash.clone(), self.now);
         hash
@@ -244,21 +266,18 @@ impl ChannelNode {
                         let status = if *done { "0x1" } else { "0x0" };
                         let block = self.mined_at.get(hash).copied().unwrap_or(self.now);
                         let block = format!("{block:#x}");
-                        let event = |id| {
+                        let event = |(place, (address, topics, data)): (u64, &Event)| {
                             json!({
-                                "address": ESCROW.to_lowercase(), "topics": [word_of(9), id], "data": "0x",
-                                "blockNumber": block, "logIndex": "0x0", "transactionHash": hash, "removed": false,
+                                "address": address, "topics": topics, "data": data,
+                                "blockNumber": block, "logIndex": format!("{:#x}", 100 + place),
+                                "transactionHash": hash, "removed": false,
                             })
                         };
                         let own =
                             self.token_logs.iter().filter(|log| log["transactionHash"] == hash);
-                        let logs: Vec<Value> = self
-                            .named
-                            .get(hash)
-                            .map(event)
-                            .into_iter()
-                            .chain(own.cloned())
-                            .collect();
+                        let told = self.told.get(hash).into_iter().flatten();
+                        let told = (0_u64..).zip(told).map(event);
+                        let logs: Vec<Value> = told.chain(own.cloned()).collect();
                         json!({"status": status, "blockNumber": block, "logs": logs, "transactionHash": hash})
                     }
                 }
@@ -394,8 +413,19 @@ impl ChannelNode {
             }
             let is_done = data.is_empty() || self.carried_out(&data);
             self.reverted += u64::from(!is_done);
+            if let Some(hash) = hash.as_ref().filter(|_| is_done && !data.is_empty())
+                && let Some(call) = DepositCall::read(&data)
+            {
+                let events = self.deposited(&call);
+                self.told.insert(hash.clone(), events);
+            }
             self.sent.extend(hash.map(|hash| (hash, is_done)));
         }
+    }
+
+    /// The transaction with this nonce of the payee.
+    pub fn hash_of(&self, nonce: u64) -> String {
+        self.hashes[&nonce].clone()
     }
 
     /// The chain is as it was before, and these transactions wait again.

@@ -125,6 +125,27 @@ impl ChannelNode {
     }
 }
 
+impl ChannelNode {
+    /// What token and contract tell of a deposit that was just carried out.
+    pub fn deposited(&self, call: &DepositCall) -> Vec<(String, Vec<String>, String)> {
+        let Authorization { from, nonce, value, .. } = call.signed;
+        let (token, brought) = match &call.target {
+            Ok(parties) => (parties.token, self.opened(&parties.id(&escrow()).to_string())),
+            Err((id, _)) => {
+                let amount = value.to_string().parse().unwrap();
+                (self.channels[id].parties.token, self.added(id, amount))
+            }
+        };
+        let topics = [AUTHORIZATION_USED, from.to_word(), nonce].iter().map(topic).collect();
+        vec![(token.to_lower_hex(), topics, "0x".to_owned()), brought]
+    }
+
+    /// The transaction of the payee that was mined last.
+    pub fn last_of_payee(&self) -> String {
+        self.hash_of(self.mined - 1)
+    }
+}
+
 pub fn separator(token: Address) -> [u8; 32] {
     Domain { name: "USDC", version: "2", chain_id: CHAIN, verifying_contract: token }.separator()
 }

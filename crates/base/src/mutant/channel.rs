@@ -91,6 +91,8 @@ macro_rules! channel {
             SentIsOwn,
             /// What is added to a deposit that the payee sent makes all of it the payer's own.
             AnyAddIsOwn,
+            /// An event of any contract about any channel tells of a deposit.
+            AnyEventBrings,
             /// A channel that owes nothing is closed at the payee's cost.
             NothingIsClosed,
             /// A channel that buys nothing is kept.
