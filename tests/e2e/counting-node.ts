@@ -10,9 +10,10 @@ export interface CountingNode {
   asked: number;
   /** What was sent since this was set: the sender is told that it is taken, and no block gets it. */
   held: string[] | undefined;
-  /** A method that it does not have, and how often it was asked for it. */
+  /** A method that it does not have. */
   lacks: string | undefined;
-  lacked: number;
+  /** How often it was asked for each method. */
+  methods: Map<string, number>;
 }
 
 interface RpcCall { id: unknown; method: string }
@@ -33,6 +34,7 @@ export async function countingNode(url: string): Promise<CountingNode> {
         response.end(JSON.stringify(Array.isArray(calls) ? calls.map(taken) : taken(calls)));
         return;
       }
+      for (const { method } of [JSON.parse(body) as RpcCall | RpcCall[]].flat()) node.methods.set(method, (node.methods.get(method) ?? 0) + 1);
       const ask = async (body: string) => (await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).text();
       if (node.lacks === undefined || !body.includes(node.lacks)) {
         response.end(await ask(body));
@@ -40,7 +42,6 @@ export async function countingNode(url: string): Promise<CountingNode> {
       }
       const calls = JSON.parse(body) as RpcCall[];
       const missing = calls.filter(({ method }) => method === node.lacks);
-      node.lacked += missing.length;
       const had = calls.filter((call) => !missing.includes(call));
       const answers = had.length === 0 ? [] : JSON.parse(await ask(JSON.stringify(had))) as unknown[];
       response.end(JSON.stringify([...answers, ...missing.map(({ id }) => ({ jsonrpc: '2.0', id, error: { code: -32601, message: 'Method not found' } }))]));
@@ -53,7 +54,7 @@ export async function countingNode(url: string): Promise<CountingNode> {
     asked: 0,
     held: undefined,
     lacks: undefined,
-    lacked: 0,
+    methods: new Map(),
   };
   return node;
 }

@@ -44,11 +44,15 @@ after(async () => {
   for (const part of [facilitator, origin, chain]) await part?.stop();
 });
 
-async function send(account: Payer, to: Hex, data: Hex): Promise<void> {
+/** Sends a transaction of this account; its hash. */
+async function transact(account: Payer, to: Hex, data: Hex): Promise<Hex> {
   await chain.rpc('anvil_setBalance', [account.address, '0xde0b6b3a7640000']);
-  const wallet = createWalletClient({ account, chain: chain.chain, transport: http(chain.url) });
-  const hash = await wallet.sendTransaction({ to, data, gas: 1_000_000n });
-  const { status } = await chain.publicClient.waitForTransactionReceipt({ hash });
+  return createWalletClient({ account, chain: chain.chain, transport: http(chain.url) }).sendTransaction({ to, data, gas: 1_000_000n });
+}
+
+/** The same, in a block. */
+async function send(account: Payer, to: Hex, data: Hex): Promise<void> {
+  const { status } = await chain.publicClient.waitForTransactionReceipt({ hash: await transact(account, to, data) });
   assert.equal(status, 'success');
 }
 
@@ -69,50 +73,96 @@ async function signed(payer: Payer, path: string): Promise<Message> {
   return { ...message, extensions: { 'payment-identifier': { info: { required: false, id: 'pay_0123456789abcdef0123456789abcdef' } } } };
 }
 
-/** Sends a permit through a contract that has the proxy's data in its own code, so that the call has none. */
-async function forestall({ payload: { signature, permit2Authorization: permit } }: Message, stranger: Payer, contract: Hex): Promise<void> {
+/** The data by which x402's proxy settles a permit. */
+function settling({ payload: { signature, permit2Authorization: permit } }: Message): Hex {
   const { from, permitted, nonce, deadline, witness } = permit;
-  const data = encodeFunctionData({
-    abi: readArtefact('ExactPermit2Proxy').abi, functionName: 'settle',
-    args: [{ permitted, nonce, deadline }, from, witness, signature],
-  }).slice(2);
-  const length = toHex(data.length / 2, { size: 2 }).slice(2);
-  const code = [
-    `61${length}`, '61002c', '6000', '39', // CODECOPY(0, 44, length): the data stands behind the code.
-    '6000', '6000', `61${length}`, '6000', '6000', `73${EXACT_PROXY.slice(2)}`, '5a', 'f1', // CALL(gas, proxy, 0, 0, length, 0, 0)
-    '00',
-  ].join('');
-  assert.equal(code.length / 2, 0x2c);
-  await chain.rpc('anvil_setCode', [contract, `0x${code}${data}`]);
-  await send(stranger, contract, '0x');
-  await chain.rpc('anvil_mine', ['0x3']);
+  return encodeFunctionData({
+    abi: readArtefact('ExactPermit2Proxy').abi, functionName: 'settle', args: [{ permitted, nonce, deadline }, from, witness, signature],
+  });
 }
 
-for (const [place, settle] of ['after', 'before'].entries()) {
+const STOP = '00';
+const REVERT = '60006000fd';
+
+/** Places a contract that makes these calls with the data in its own code, whether or not they fail, and ends so. */
+async function place(contract: Hex, calls: readonly { to: Hex; data: Hex }[], end: string): Promise<void> {
+  const word = (number: number) => toHex(number, { size: 2 }).slice(2);
+  let at = calls.length * 44 + end.length / 2;
+  const code = calls.map(({ to, data }) => {
+    const length = word(data.length / 2 - 1);
+    const from = word(at);
+    at += data.length / 2 - 1;
+    // CODECOPY(0, from, length), CALL(gas, to, 0, 0, length, 0, 0), POP
+    return `61${length}61${from}600039` + `6000600061${length}6000600073${to.slice(2)}5af1` + '50';
+  });
+  await chain.rpc('anvil_setCode', [contract, `0x${code.join('')}${end}${calls.map(({ data }) => data.slice(2)).join('')}`]);
+}
+
+/** A payer whose tokens Permit2 may move, and a stranger. */
+async function accounts(index: number): Promise<{ payer: Payer; stranger: Payer }> {
+  const [payer, stranger] = [chain.accounts.payers[index]!, chain.accounts.payers[7]!];
+  await send(payer, chain.token.address, encodeFunctionData({ abi: parseAbi(['function approve(address,uint256)']), args: [PERMIT2, maxUint256] }));
+  return { payer, stranger };
+}
+
+const show = (path: string, message: Message) => get(`${gate.url}${path}`, { 'payment-signature': Buffer.from(JSON.stringify(message)).toString('base64') });
+
+for (const [index, settle] of ['after', 'before'].entries()) {
   test(`a permit that a stranger sends first waits for a node with tracing, and is then served once (${settle})`, async () => {
-    const [payer, stranger] = [chain.accounts.payers[place]!, chain.accounts.payers[7]!];
+    const { payer, stranger } = await accounts(index);
     const path = `/report/${settle}`;
-    await send(payer, chain.token.address, encodeFunctionData({ abi: parseAbi(['function approve(address,uint256)']), args: [PERMIT2, maxUint256] }));
     const funds = await chain.balanceOf(payer.address);
     const message = await signed(payer, path);
-    const show = () => get(`${gate.url}${path}`, { 'payment-signature': Buffer.from(JSON.stringify(message)).toString('base64') });
     node.lacks = TRACES;
-    node.lacked = 0;
+    node.methods.clear();
     facilitator.script(payer.address, [async (settles) => {
-      await forestall(message, stranger, toHex(0x9d51n + BigInt(place), { size: 20 }));
+      const contract = toHex(0x9d51n + BigInt(index), { size: 20 });
+      await place(contract, [{ to: EXACT_PROXY, data: settling(message) }], STOP);
+      await send(stranger, contract, '0x');
+      await chain.rpc('anvil_mine', ['0x3']);
       return settles();
     }]);
 
-    const waiting = await insist(6, show);
+    const waiting = await insist(6, () => show(path, message));
     assert.equal(waiting.status, 503, waiting.text);
-    assert.ok(node.lacked > 0);
+    assert.ok(node.methods.has(TRACES));
     assert.equal(funds - await chain.balanceOf(payer.address), PRICE_ATOMIC);
 
     node.lacks = undefined;
-    const served = await insist(20, show);
+    const served = await insist(20, () => show(path, message));
     assert.equal(served.status, 200, served.text);
     assert.equal(JSON.parse(served.text).report, 'Rainfall, Tuesday');
     assert.equal(origin.requests.filter(({ url }) => url === path).length, 1);
     assert.equal(funds - await chain.balanceOf(payer.address), PRICE_ATOMIC);
   });
 }
+
+test('a payer who ends one nonce and pays once by another one in the same block is served nothing for the first', async () => {
+  const { payer, stranger } = await accounts(2);
+  const path = '/report/before';
+  const [funds, asked] = [await chain.balanceOf(payer.address), origin.requests.length];
+  const [vain, other] = [await signed(payer, path), await signed(payer, path)];
+  node.lacks = undefined;
+  node.methods.clear();
+  facilitator.script(payer.address, [async (settles) => {
+    // The call for the first permit takes effect and is taken back; the one for the second stays.
+    const [inner, outer] = [toHex(0x9d61n, { size: 20 }), toHex(0x9d62n, { size: 20 })];
+    await place(inner, [{ to: EXACT_PROXY, data: settling(vain) }], REVERT);
+    await place(outer, [{ to: inner, data: '0x' }, { to: EXACT_PROXY, data: settling(other) }], STOP);
+    const nonce = BigInt(vain.payload.permit2Authorization.nonce);
+    const ends = encodeFunctionData({ abi: parseAbi(['function invalidateUnorderedNonces(uint256,uint256)']), args: [nonce >> 8n, 1n << (nonce & 0xffn)] });
+    await chain.rpc('evm_setAutomine', [false]);
+    const hashes = [await transact(stranger, outer, '0x'), await transact(payer, PERMIT2, ends)];
+    await chain.rpc('anvil_mine', ['0x1']);
+    await chain.rpc('evm_setAutomine', [true]);
+    const receipts = await Promise.all(hashes.map((hash) => chain.publicClient.getTransactionReceipt({ hash })));
+    assert.deepEqual(receipts.map(({ status, blockNumber }) => [status, blockNumber]), receipts.map(() => ['success', receipts[0]!.blockNumber]));
+    await chain.rpc('anvil_mine', ['0x3']);
+    return settles();
+  }]);
+  const answer = await insist(8, () => show(path, vain));
+  assert.equal(answer.status, 503, answer.text);
+  assert.ok(node.methods.has(TRACES));
+  assert.equal(funds - await chain.balanceOf(payer.address), PRICE_ATOMIC);
+  assert.equal(origin.requests.length, asked);
+});
