@@ -8,7 +8,7 @@ import { FareboxError, memberOf, quietly, told, unusable, type SentPayment, type
 import type { Keeping, Opens } from './keeping.js';
 import { inMemory } from './purchases.js';
 import type { PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
-import { headerLines, paidUrl, pause, plain, requestOf, type Plain } from './request.js';
+import { endsIn, headerLines, paidUrl, pause, plain, requestOf, type Plain } from './request.js';
 import { addressOf, asSigner, type TypedData } from './signer.js';
 import { isStore, memoryStore, update, type Store } from './store.js';
 
@@ -429,6 +429,6 @@ function paid({ fetch, request, url, options }: Payment, payment: readonly (read
 /** The caller's signal, and an end to waiting for one answer. */
 function limit(milliseconds: number | undefined, signal: AbortSignal | null | undefined): { signal?: AbortSignal } {
   if (milliseconds === undefined) return {};
-  const ends = AbortSignal.timeout(milliseconds);
+  const ends = endsIn(milliseconds);
   return { signal: signal ? AbortSignal.any([signal, ends]) : ends };
 }

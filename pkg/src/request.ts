@@ -98,3 +98,15 @@ export async function pause(milliseconds: number, signal: AbortSignal | null | u
     }
   });
 }
+
+/**
+ * A signal that ends after so many milliseconds. `AbortSignal.timeout` that `AbortSignal.any` joins with another signal may be
+ * collected before it fires (nodejs/node #57736): then a request that hangs never ends.
+ */
+export function endsIn(milliseconds: number): AbortSignal {
+  const ends = new AbortController();
+  // The timer holds the controller, and no process for it.
+  const timer: unknown = setTimeout(() => ends.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError')), milliseconds);
+  if (typeof timer === 'object') (timer as { unref?(): void }).unref?.();
+  return ends.signal;
+}

@@ -193,6 +193,41 @@ test('a control plane whose outcome is open is asked again under the same key, a
   assert.deepEqual([two, three, four === one], [one, one, false]);
 });
 
+/** A control plane that answers so, and the keys under which it was asked. */
+function answeringPlane(outcomes: readonly object[]) {
+  const keys: (string | undefined)[] = [];
+  const asks = createAgentPayClient({ controlPlaneBaseUrl: 'https://plane.invalid', auth: { type: 'runtimeToken', runtimeToken: 't' }, organization: 'acme', agent: 'buyer' });
+  const client: AgentHarnessClient = {
+    preparePaidRequest: (url, init, options) => asks.preparePaidRequest(url, init, options),
+    executePreparedRequest: async (_, context) => {
+      keys.push(context?.idempotencyKey);
+      const details = { protocol: 'x402', response: new Response(GOODS), reason: 'none', ...outcomes[keys.length - 1] };
+      if ('receipt' in details) return details as never;
+      throw Object.assign(new Error('no delivery'), { name: 'FetchPaidError', details });
+    },
+  };
+  return { client, keys };
+}
+const DELIVERED = (settlementEvidenceClass: string) => ({ kind: 'success', receiptId: 'r', receipt: { receiptId: 'r', status: 'provisional', settlementEvidenceClass } });
+const UNPROVEN = [{ kind: 'execution_failed' }, { kind: 'request_failed', decision: { outcome: 'request_failed', status: 502, message: 'down' } }, DELIVERED('none'), DELIVERED('inconclusive'), DELIVERED('settled'), DELIVERED('settled')];
+
+test('behind a control plane, what delivered nothing, or without a receipt, keeps its key until it has a receipt', async () => {
+  const { client, keys } = answeringPlane(UNPROVEN);
+  const harness = new AgentHarness({ client });
+  for (const _ of UNPROVEN) await buy(harness);
+  assert.deepEqual(keys.map((key) => key === keys[0]), [true, true, true, true, true, false]);
+});
+
+test('a desk behind a control plane keeps the key as well, and says so of a plane that failed', async () => {
+  shop.answers = (_, response) => ask(response);
+  const { client, keys } = answeringPlane(UNPROVEN);
+  const desk = createPaymentDesk({ client });
+  const told: string[] = [];
+  for (const _ of UNPROVEN) told.push((await desk.pay(await confirmed(desk)) as PaymentOutcome).text);
+  assert.deepEqual(keys.map((key) => key === keys[0]), [true, true, true, true, true, false]);
+  assert.match(told[1] ?? '', /^It is not known whether a payment of /);
+});
+
 async function confirmed(desk: PaymentDesk) {
   const quote = await desk.quote({ url: `${shop.url}/report` });
   assert.ok(quote.needsConfirm);

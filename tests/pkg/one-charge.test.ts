@@ -66,7 +66,13 @@ const harnessed = async (harness: AgentHarness, path: string): Promise<unknown> 
   const { preparedId } = await harness.preparePaidRequest({ url: `${shop.url}${path}` });
   return harness.executePreparedRequest({ preparedId });
 };
-const desks = (store: Store): PaymentDesk => createPaymentDesk({ client: agent(store), store });
+/** A desk keeps its quotes beside the budget. */
+const quotes = new WeakMap<Store, Store>();
+const desks = (store: Store): PaymentDesk => {
+  const kept = quotes.get(store) ?? memoryStore();
+  quotes.set(store, kept);
+  return createPaymentDesk({ client: agent(store), store: kept });
+};
 const confirmed = async (desk: PaymentDesk, path: string): Promise<unknown> => {
   const quote = await desk.quote({ url: `${shop.url}${path}` });
   assert.ok(quote.needsConfirm);

@@ -1,6 +1,6 @@
 /** The client of a control plane: it decides and pays, the answer comes back. */
 import { readWithin } from '../beginning.js';
-import { paidUrl } from '../request.js';
+import { endsIn, paidUrl } from '../request.js';
 import {
   sdkPaymentDecisionResponseSchema, sdkReceiptResponseSchema,
   type PaidRequestContext, type PaidRequestHttpRequest, type SdkExternalMetadata, type SdkPaymentDecisionRequest, type SdkPreparedPaidRequest, type SdkPreparedPaidRequestReady,
@@ -161,7 +161,7 @@ export class AgentPayClient {
   #call(path: string, token: string, init: RequestInit & { readonly headers?: Fields }): Promise<Response> {
     const headers = { ...this.#headers, ...init.headers, Authorization: `Bearer ${token}`, [sdkClientVersionHeaderName]: sdkClientVersion };
     const fetch = this.#fetch;
-    return fetch(`${this.#base}${path}`, { ...init, headers, signal: AbortSignal.timeout(this.#timeoutMs) });
+    return fetch(`${this.#base}${path}`, { ...init, headers, signal: endsIn(this.#timeoutMs) });
   }
 
   async #runtimeToken(): Promise<string> {

@@ -10,7 +10,7 @@ import { bodyText, parameterPlan, paymentOffers, type CardContext, type Paramete
 import type { AgentPayClient } from './client.js';
 import type { PaidRequestHttpRequest, SdkExternalMetadata, SdkReceipt } from './contracts.js';
 import { fieldsOf, linesOf } from './heads.js';
-import { isFetchPaidError, type FetchPaidFailureResponse, type PaidResponse } from './outcome.js';
+import { isFetchPaidError, openUntil, type FetchPaidFailureResponse, type PaidResponse } from './outcome.js';
 import { paidUrl } from '../request.js';
 import { requireKept } from './keeping.js';
 import { initOf, requestOf } from './request.js';
@@ -31,7 +31,12 @@ export class PaymentDeskError extends Error {
 
 export type PaymentDeskOptions = Omit<CardContext, 'balances'> & {
   /** What pays: {@link createLocalAgentClient}, or a control plane. */
-  readonly client: Pick<AgentPayClient, 'preparePaidRequest' | 'executePreparedRequest'> & { readonly signs?: readonly string[]; readonly keepsPayments?: boolean };
+  readonly client: Pick<AgentPayClient, 'preparePaidRequest' | 'executePreparedRequest'> & {
+    readonly signs?: readonly string[];
+    readonly keepsPayments?: boolean;
+    /** The idempotency key of a payment for this request whose outcome is open, if it knows one. */
+    openPayment?(request: Pick<PaidRequestHttpRequest, 'method' | 'url' | 'body'>): Promise<string | undefined>;
+  };
   /** The `fetch` that asks merchants for quotes [the platform's]. */
   readonly fetch?: typeof fetch;
   /** Where quotes are kept, so that they outlive this process [its memory]. */
@@ -93,6 +98,10 @@ type Kept = {
   readonly quote: { readonly paymentId: string; readonly owner: string; readonly expiresMs: number; readonly stage: string; readonly shown?: number };
   /** Unix milliseconds at which its payment began. */
   readonly since?: number;
+  /** The key of its payment, where that of an earlier one for the same request is gone on with [its id]. */
+  readonly key?: string;
+  /** Until when its payment is open, unix milliseconds [until it has an outcome]. */
+  readonly openUntil?: number;
   readonly request: PaidRequestHttpRequest;
   readonly terms: PaymentTerms;
   readonly context: CardContext;
@@ -230,8 +239,8 @@ export class PaymentDesk {
     if (what !== 'begin') return { ...NOTHING_YET, paymentId };
     this.#paying.add(paymentId);
     try {
-      const paid = await this.#paid(kept, index);
-      await this.#step(paymentId, paid.kind === 'execution_inconclusive' || paid.kind === 'execution_pending' ? 'lose' : 'finish', owner, index, JSON.stringify(paid));
+      const { until, ...paid } = await this.#paid(kept, index);
+      await this.#step(paymentId, until === undefined ? 'finish' : 'lose', owner, index, JSON.stringify(paid), until);
       return paid;
     } catch (error) {
       await this.#step(paymentId, error instanceof PaymentDeskError ? 'finish' : 'lose', owner, index, JSON.stringify(failed(paymentId, error)));
@@ -256,12 +265,12 @@ export class PaymentDesk {
   async #openLike({ quote: { paymentId }, request }: Kept, owner: string): Promise<string | undefined> {
     const { record } = await this.#store.read();
     const same = ({ method, url, body }: PaidRequestHttpRequest): boolean => method === request.method && url === request.url && body === request.body;
-    const open = [...quotesOf(record).values()].find(({ quote, request: other }) =>
-      quote.paymentId !== paymentId && quote.owner === owner && ['paying', 'unresolved'].includes(quote.stage) && same(other));
+    const open = [...quotesOf(record).values()].find(({ quote, request: other, openUntil: until = Infinity }) =>
+      quote.paymentId !== paymentId && quote.owner === owner && ['paying', 'unresolved'].includes(quote.stage) && same(other) && this.#now() < until);
     return open?.quote.paymentId;
   }
 
-  async #paid(kept: Kept, index: number): Promise<PaymentOutcome> {
+  async #paid(kept: Kept, index: number): Promise<PaymentOutcome & { readonly until: number | undefined }> {
     const { client } = this.#options;
     const { paymentId } = kept.quote;
     const candidate = paymentOffers(kept.terms, kept.context, 0).candidates.find(({ acceptsIndex }) => acceptsIndex === index);
@@ -278,7 +287,7 @@ export class PaymentDesk {
     }
     let outcome: PaidResponse | FetchPaidFailureResponse;
     try {
-      outcome = await client.executePreparedRequest(prepared, { idempotencyKey: paymentId });
+      outcome = await client.executePreparedRequest(prepared, { idempotencyKey: await this.#keyOf(kept) });
     } catch (error) {
       if (!isFetchPaidError(error)) throw error;
       outcome = error.details;
@@ -287,7 +296,8 @@ export class PaymentDesk {
     const { bytes } = await readWithin(response.clone(), MAX_ANSWER_BYTES, MAX_ANSWER_MS);
     const answer = { status: response.status, headers: fieldsOf(response.headers), body: new TextDecoder().decode(bytes) };
     const { receipt } = outcome as { receipt?: SdkReceipt };
-    const common = { paymentId, kind, response: answer, ...(receipt === undefined ? {} : { receipt }) };
+    const until = openUntil(outcome, client.openPayment !== undefined, this.#now());
+    const common = { paymentId, kind, response: answer, until, ...(receipt === undefined ? {} : { receipt }) };
     switch (kind) {
       case 'success': case 'passthrough': case 'paid_fulfillment_failed': {
         const told = cards.settled(response.status, linesOf(answer.headers), JSON.stringify(termsOf(kept)), index);
@@ -296,9 +306,25 @@ export class PaymentDesk {
       case 'execution_failed': return { ...common, status: 'failed', text: cards.sellerSays(response.status, bytes) };
       case 'execution_pending': case 'execution_inconclusive':
         return { ...common, status: 'pending', text: `The payment of ${candidate.amountText} was sent, and its outcome is not known yet. Nothing else was paid.` };
-      case 'denied': case 'preflight_failed': case 'request_failed':
+      case 'request_failed':
+        if (until !== undefined) return { ...common, status: 'pending', text: `It is not known whether a payment of ${candidate.amountText} was sent: ${outcome.reason}` };
+        // falls through
+      case 'denied': case 'preflight_failed':
         return { ...common, status: 'failed', text: `Nothing was paid: ${outcome.reason}` };
     }
+  }
+
+  /** The key of its payment: that of an earlier one for the same request, where the client knows one whose outcome is open. */
+  async #keyOf({ quote: { paymentId }, request, key }: Kept): Promise<string> {
+    const found = key ?? await this.#options.client.openPayment?.(request) ?? paymentId;
+    // Kept first: the same quote stays the same payment, whatever becomes of the other one.
+    if (found !== key && found !== paymentId) {
+      await this.#change((quotes) => {
+        const kept = quotes.get(paymentId);
+        if (kept !== undefined) quotes.set(paymentId, { ...kept, key: found });
+      });
+    }
+    return found;
   }
 
   /** The answer to the plain request; what is no answer has a code. */
@@ -333,12 +359,12 @@ export class PaymentDesk {
     return kept;
   }
 
-  async #step(paymentId: string, event: 'show' | 'agree' | 'decline' | 'pay' | 'finish' | 'lose', owner: string, index: number, told: string): Promise<Step> {
+  async #step(paymentId: string, event: 'show' | 'agree' | 'decline' | 'pay' | 'finish' | 'lose', owner: string, index: number, told: string, until = Infinity): Promise<Step> {
     let step: Step = {};
     await this.#change((quotes) => {
       const kept = quotes.get(paymentId);
       step = JSON.parse(cards.quoted(JSON.stringify(kept?.quote ?? null), event, owner, JSON.stringify(termsOf(kept)), index, told, this.#now())) as Step;
-      if (kept !== undefined && step.quote !== undefined) quotes.set(paymentId, { ...kept, quote: step.quote, ...(step.do === 'begin' ? { since: this.#now() } : {}) });
+      if (kept !== undefined && step.quote !== undefined) quotes.set(paymentId, { ...kept, quote: step.quote, ...(step.do === 'begin' ? { since: this.#now() } : {}), ...(Number.isFinite(until) ? { openUntil: until } : {}) });
     });
     if (step.refusal !== undefined) throw new PaymentDeskError(step.refusal, MESSAGES[step.refusal]);
     return step;
@@ -348,9 +374,9 @@ export class PaymentDesk {
     await update(this.#store, (record) => {
       const quotes = quotesOf(record);
       change(quotes);
-      for (const [paymentId, { quote }] of quotes) {
+      for (const [paymentId, { quote, openUntil: until = Infinity }] of quotes) {
         if (quotes.size <= MOST) break;
-        if (!['paying', 'unresolved'].includes(quote.stage)) quotes.delete(paymentId);
+        if (!['paying', 'unresolved'].includes(quote.stage) || this.#now() >= until) quotes.delete(paymentId);
       }
       return JSON.stringify([...quotes]);
     });

@@ -8,7 +8,7 @@ import type {
   SdkPreparedPaymentRequirement, SdkPreparedRequestHints, SdkPreparedValidationIssue,
 } from './contracts.js';
 import { linesOf } from './heads.js';
-import { isFetchPaidError, type FetchPaidFailureResponse, type PaidResponse } from './outcome.js';
+import { isFetchPaidError, openUntil, type FetchPaidFailureResponse, type PaidResponse } from './outcome.js';
 import { isOpen, Records, type Kept } from './records.js';
 import { costSummaryOf, resultOf } from './told.js';
 import { requireKept } from './keeping.js';
@@ -225,7 +225,7 @@ export class AgentHarness {
       outcome = error.details;
     }
     const result = await resultOf(preparedId, outcome, prepared);
-    await this.#become(preparedId, 'finish', result, this.#openUntil(result));
+    await this.#become(preparedId, 'finish', result, openUntil(outcome, this.#client.openPayment !== undefined, this.#now().getTime()));
     return structuredClone(result);
   }
 
@@ -271,13 +271,6 @@ export class AgentHarness {
     return JSON.parse(wasm.judge(id, state, Date.parse(expiresAt), supersededByPreparedId, prepared?.nextAction ?? '', this.#now().getTime())) as Verdict;
   }
 
-  /** Until when an outcome leaves a payment open, unix milliseconds; undefined if it does not. A client that knows its open payments says so itself. */
-  #openUntil({ sdkOutcomeKind: kind }: AgentHarnessExecutedResult): number | undefined {
-    if (OPEN_OUTCOMES.includes(kind)) return Infinity;
-    const isUndelivered = UNDELIVERED.includes(kind) && this.#client.openPayment === undefined;
-    return isUndelivered ? this.#now().getTime() + UNDELIVERED_MS : undefined;
-  }
-
   async #become(preparedId: string, event: 'lose' | 'finish', executionResult?: AgentHarnessExecutedResult, until?: number): Promise<void> {
     await this.#records.change((records) => {
       const record = records.get(preparedId);
@@ -299,13 +292,6 @@ export class AgentHarness {
     });
   }
 }
-
-/** Outcomes after which it is not known whether something was paid. */
-const OPEN_OUTCOMES: readonly string[] = ['execution_pending', 'execution_inconclusive'];
-/** Those of a payment that delivered nothing: no status says whether money moved, so that the same request sends that payment again. */
-const UNDELIVERED: readonly string[] = ['execution_failed', 'paid_fulfillment_failed'];
-/** How long it does where the client does not know when a payment can no longer be charged, milliseconds. */
-const UNDELIVERED_MS = 600_000;
 
 /** The record under the key, and with the terms, of a payment for the same request that is open; otherwise as it is. */
 function resumed(record: Kept, records: ReadonlyMap<string, Kept>, openKey: string | undefined, now: Date): Kept {

@@ -19,7 +19,7 @@ import { detectChallengeFromResponse, type DetectedChallenge } from './detection
 import { fieldsOf, linesOf } from './heads.js';
 import { Journal, type Sent } from './journal.js';
 import { answerOf, FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
-import { paidUrl } from '../request.js';
+import { endsIn, paidUrl } from '../request.js';
 import { isUnended } from '../sent.js';
 import { initOf, preparedOf, requestOf } from './request.js';
 
@@ -283,7 +283,7 @@ export class LocalAgentClient implements AgentBackEnd {
   /** Sends what was signed before, byte for byte. */
   async #again(key: string, prepared: SdkPreparedPaidRequestReady, sent: Sent): Promise<Settled> {
     const headers = { ...prepared.request.headers, ...sent.payment };
-    const response = await this.#fetch(sent.url, { ...initOf(prepared.request), headers, redirect: 'manual', signal: AbortSignal.timeout(this.#options.timeoutMs ?? MAX_ANSWER_MS) });
+    const response = await this.#fetch(sent.url, { ...initOf(prepared.request), headers, redirect: 'manual', signal: endsIn(this.#options.timeoutMs ?? MAX_ANSWER_MS) });
     if (response.ok) {
       const agreed = agreedBy(response, sent);
       if (!('code' in agreed)) return this.#answered(prepared, sent, response, agreed.settled, !isUnended(sent.ends, this.#now()));

@@ -76,6 +76,27 @@ export function isFetchPaidError(error: unknown): error is FetchPaidError {
   return typeof details === 'object' && details !== null && 'kind' in details && 'response' in details;
 }
 
+/**
+ * Until when an outcome leaves its payment open where the client does not know that itself, unix milliseconds; undefined if it does not.
+ * No status says whether money moved: what delivered nothing, or without a receipt, is asked for again with the same payment.
+ */
+export function openUntil(outcome: PaidResponse | FetchPaidFailureResponse, clientKnows: boolean, now: number): number | undefined {
+  if (outcome.kind === 'execution_pending' || outcome.kind === 'execution_inconclusive') return Infinity;
+  // A control plane that fails may have paid before.
+  const isLost = outcome.kind === 'request_failed' && outcome.decision.status >= 500;
+  const isOpen = isLost || outcome.kind === 'execution_failed' || outcome.kind === 'paid_fulfillment_failed' || outcome.kind === 'success' && isUnproven(outcome.receipt);
+  return isOpen && !clientKnows ? now + OPEN_MS : undefined;
+}
+
+/** How long it does, milliseconds: by then the authorization has ended. */
+const OPEN_MS = 600_000;
+
+/** Whether neither the merchant nor the chain has proven a payment so far. A control plane that gives no receipt says nothing of it. */
+function isUnproven(receipt: SdkReceipt | undefined): boolean {
+  const { status, settlementEvidenceClass: evidence } = receipt ?? {};
+  return status === 'provisional' && (evidence === 'none' || evidence === 'inconclusive');
+}
+
 /** A decision as the outcome that it stands for. */
 export function outcomeOf(protocol: PaidRequestProtocol, decision: SdkPaymentDecisionResponse): SuccessPaidResponse | FetchPaidFailureResponse {
   const { reason } = decision;

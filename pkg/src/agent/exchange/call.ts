@@ -1,6 +1,7 @@
 /** Requests to a compute exchange: with an end in bytes and time, and never redirected. */
 import { readWithin } from '../../beginning.js';
 import { unusable } from '../../error.js';
+import { endsIn } from '../../request.js';
 import { linesOf } from '../heads.js';
 
 /** A complete answer. */
@@ -25,7 +26,7 @@ export async function replyTo(fetch: typeof globalThis.fetch, origin: string, re
   const { method, path, headers = [], body, timeoutMs, signal } = request;
   const fields = new Headers({ accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) });
   for (const [name, value] of headers) fields.set(name, value);
-  const ends = AbortSignal.timeout(timeoutMs);
+  const ends = endsIn(timeoutMs);
   try {
     const response = await fetch(path.startsWith('/') ? `${origin}${path}` : path, {
       method, headers: fields, redirect: 'manual', signal: signal === undefined ? ends : AbortSignal.any([signal, ends]), ...(body === undefined ? {} : { body }),

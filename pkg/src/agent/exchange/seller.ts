@@ -4,6 +4,7 @@
  */
 import * as wasm from '#jobs-wasm';
 
+import { endsIn } from '../../request.js';
 import { isStore, memoryStore, type Store } from '../../store.js';
 import { objectIn, originOf, pause, replyTo } from './call.js';
 import { News } from './news.js';
@@ -225,7 +226,7 @@ class Seller {
 
   /** A handler that cannot do the least work sells nothing. */
   async #checked(): Promise<void> {
-    const signal = AbortSignal.any([this.#ends.signal, AbortSignal.timeout(this.#taskMs())]);
+    const signal = AbortSignal.any([this.#ends.signal, endsIn(this.#taskMs())]);
     const { capability, price } = this.#options;
     const job = { jobId: 'self-check', paymentId: '', buyerId: '', capability, prompt: 'hello', amount: price, currency: '', deadline: Date.now() + this.#taskMs(), signal };
     try {
@@ -323,7 +324,7 @@ class Seller {
   }
 
   async #outcome(job: Job, deadline: number): Promise<{ result: unknown } | { error: string }> {
-    const late = AbortSignal.timeout(Math.max(0, deadline - Date.now()));
+    const late = endsIn(Math.max(0, deadline - Date.now()));
     const signal = AbortSignal.any([late, this.#quits.signal]);
     try {
       const result = deliveryOf(await within(signal, this.#options.handler(job.job.prompt, { ...job.job, deadline, signal })));
