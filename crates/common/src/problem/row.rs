@@ -115,19 +115,19 @@ impl Code {
                 "header_too_large",
                 431,
                 "Header too large",
-                "nothing was charged; send fewer or shorter headers: at most 256, of 65536 bytes together, and 1024 bytes in one that can affect the price",
+                "this request charged nothing; send fewer or shorter headers: at most 256, of 65536 bytes together, and 1024 bytes in one that can affect the price",
             ),
             Self::UnexpectedBody => row(
                 "unexpected_body",
                 400,
                 "Unexpected body",
-                "nothing was charged; a priced route takes no body on GET or HEAD, send the request without one",
+                "this request charged nothing; a priced route takes no body on GET or HEAD, send the request without one",
             ),
             Self::IncompleteBody => row(
                 "incomplete_body",
                 400,
                 "Incomplete body",
-                "nothing was charged; the request body ended before its Content-Length or its last chunk, send the same request with the complete body",
+                "this request charged nothing; the request body ended before its Content-Length or its last chunk, send the same request with the complete body",
             ),
             Self::MethodNotAllowed => row(
                 "method_not_allowed",
@@ -392,7 +392,7 @@ impl Code {
                 "price_unavailable",
                 503,
                 "Price unavailable",
-                "the price of this request is unavailable right now; nothing was charged, send the same request again",
+                "the price of this request is unavailable right now; this request charged nothing, send the same request again",
             )
             .retry(5),
             Self::FacilitatorUnavailable => row(
