@@ -406,12 +406,11 @@ async function release({ exchange, store }: Payment): Promise<void> {
 }
 
 /** Passes an answer to the compiled part; bodies only of refusals, up to its limit. */
-async function answered({ exchange, kept }: Payment, response: Response | undefined, now: () => number): Promise<Step> {
+async function answered({ exchange }: Payment, response: Response | undefined, now: () => number): Promise<Step> {
   if (response === undefined) throw new TypeError('there is no response');
   const lines = headerLines(response.headers);
   const tells = response.status >= 400 && /json/i.test(response.headers.get('content-type') ?? '');
   const body = tells || response.status === 402 ? await beginning(response) : new Uint8Array();
-  if (response.status === 402) kept?.asked?.(lines, body);
   return JSON.parse(exchange.answered(response.status, lines, body, now())) as Step;
 }
 

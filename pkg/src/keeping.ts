@@ -14,7 +14,6 @@ export type Keeping = {
   readonly left: { readonly exchange: Exchange; readonly step: string; readonly url: string } | undefined;
   /** Whether it frees the exchange, once the purchase is over. */
   owns(exchange: Exchange): boolean;
-  asked?(lines: string, body: Uint8Array): void;
   prepared?(at: number): void;
   proved?(proof: string, isHash: boolean): void;
   /** Returns once it is kept: only then may it leave. */

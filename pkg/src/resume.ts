@@ -1,7 +1,7 @@
 /** Payments of `fetch` that were sent and whose fate is not known: kept in the record of the budget, and sent again byte for byte. */
 import { Exchange } from '#wasm';
 
-import { told, type SentPayment } from './error.js';
+import { told, unusable, type SentPayment } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
 import type { Receipt, Resuming } from './options.js';
 import { nameOf, whenRead } from './purchases.js';
@@ -102,14 +102,35 @@ class OpenPayments {
       const [name, , , text] = found;
       this.#mine.add(name);
       const row = { name, trail: JSON.parse(text) as Trail };
-      const now = this.#now();
-      const isDead = !isUnended(row.trail.ends, now);
-      const exchange = isDead && row.trail.answered ? undefined : resumed(row.trail, now);
-      const step = exchange && told(() => exchange.goOn(policy, pin, isDead, now));
-      if (exchange !== undefined && step !== undefined) return { row, exchange, step };
-      exchange?.free();
+      try {
+        const goesOn = this.#goesOn(row, policy, pin);
+        if (goesOn !== undefined) return goesOn;
+      } catch (error) {
+        this.leave(row);
+        throw error;
+      }
       await this.close(row, null);
     }
+  }
+
+  /** The exchange of a kept purchase, and its first step; `undefined` if it is over. */
+  #goesOn(row: Row, policy: string, pin: string | undefined): Left | undefined {
+    const { trail } = row;
+    const now = this.#now();
+    const isDead = !isUnended(trail.ends, now);
+    if (isDead && trail.answered) return undefined;
+    const kept = exchangeOf(trail, trail.policy, trail.pin);
+    if (kept.restore(trail.lines, trail.body, trail.at, trail.proof, trail.isHash, now)) {
+      if (trail.counted !== undefined) kept.countAs(trail.counted);
+      const step = told(() => kept.goOn(policy, pin, isDead, now));
+      if (step !== undefined) return { row, exchange: kept, step };
+      kept.free();
+      return undefined;
+    }
+    kept.free();
+    if (!isDead) throw unusable('payment_unresolved', 'what was signed for this request before cannot be read from the store', 'wait until it has ended, or use another Idempotency-Key for another purchase');
+    // Whatever it was, it had this nonce.
+    return { row, exchange: exchangeOf(trail, policy, pin), step: JSON.stringify({ do: 'afresh' }) };
   }
 
   /** Keeps a payment, durably, before it is sent; one of the same exchange gives way to it. */
@@ -148,7 +169,6 @@ class Kept implements Keeping {
   readonly #facts: Facts;
   readonly left: Keeping['left'];
   #row: Row | undefined;
-  #terms = { lines: '', body: '' };
   #signed: Pick<Trail, 'at' | 'proof' | 'isHash'> | undefined;
 
   constructor(payments: OpenPayments, request: string, facts: Facts, left: Left | undefined) {
@@ -157,16 +177,10 @@ class Kept implements Keeping {
     this.#facts = facts;
     this.left = left === undefined ? undefined : { ...left, url: left.row.trail.url };
     this.#row = left?.row;
-    // What is signed again may be signed at the terms that it had.
-    if (left !== undefined) this.#terms = { lines: left.row.trail.lines, body: left.row.trail.body };
   }
 
   owns(): boolean {
     return false;
-  }
-
-  asked(lines: string, body: Uint8Array): void {
-    this.#terms = { lines, body: new TextDecoder().decode(body) };
   }
 
   prepared(at: number): void {
@@ -182,7 +196,8 @@ class Kept implements Keeping {
     if (this.#signed === undefined) return;
     const { key, validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;
     const { payer } = JSON.parse(exchange.proposal() ?? '{}') as { payer?: string };
-    const trail: Trail = { ...this.#facts, earlier: exchange.earlier(), counted: exchange.counted(), url, payer: payer ?? '', seed: [...exchange.seed()], pin: exchange.pin() ?? '', key, ends: Math.max(validBefore, this.#row?.trail.ends ?? 0), ...this.#terms, ...this.#signed };
+    const terms = JSON.parse(exchange.terms() ?? '{}') as Pick<Trail, 'lines' | 'body'>;
+    const trail: Trail = { ...this.#facts, earlier: exchange.earlier(), counted: exchange.counted(), url, payer: payer ?? '', seed: [...exchange.seed()], pin: exchange.pin() ?? '', key, ends: Math.max(validBefore, this.#row?.trail.ends ?? 0), ...terms, ...this.#signed };
     this.#signed = undefined;
     this.#row = { name: await this.#payments.keep(this.#request, trail, this.#row?.name), trail };
   }
@@ -202,23 +217,15 @@ class Kept implements Keeping {
   }
 }
 
-/** The exchange of a kept payment, where it is about to be sent. */
-function resumed(trail: Trail, now: number): Exchange {
-  const { policy, method, url, endpoint, payer, seed, derives, earlier, counted, pin, identifier, broadcasts, authorization, lines, body, at, proof, isHash } = trail;
-  let exchange = told(() => new Exchange(policy, method, url, endpoint, payer, Uint8Array.from(seed))).withPin(pin);
+/** An exchange with the nonce of a kept purchase. */
+function exchangeOf({ method, url, endpoint, payer, seed, derives, earlier, identifier, broadcasts, authorization }: Trail, policy: string, pin: string | undefined): Exchange {
+  let exchange = told(() => new Exchange(policy, method, url, endpoint, payer, Uint8Array.from(seed)));
+  if (pin !== undefined) exchange = exchange.withPin(pin);
   if (derives) exchange = exchange.forPurchase(undefined, url);
   if (earlier !== undefined) exchange = exchange.withEarlier(earlier);
   if (!identifier) exchange = exchange.withoutIdentifier();
   if (broadcasts) exchange = exchange.withBroadcast();
   if (!authorization) exchange = exchange.withoutAuthorization();
-  const asked = JSON.parse(exchange.answered(402, lines, new TextEncoder().encode(body), at)) as { do: string };
-  if (asked.do === 'choose') exchange.chose('one-shot');
-  // It is counted already: in a record of its own nothing else is.
-  told(() => exchange.reserve(undefined, at));
-  if (counted !== undefined) exchange.countAs(counted);
-  exchange.prepare(at);
-  if (isHash) exchange.broadcast(proof, now);
-  else exchange.signed(proof, now);
   return exchange;
 }
 

@@ -89,6 +89,32 @@ impl Exchange {
         Self(self.0.with_earlier(pairs), self.1)
     }
 
+    /// The answer whose terms are paid, JSON: one `name: value` line per header field, and the body.
+    #[must_use]
+    pub fn terms(&self) -> Option<String> {
+        let (headers, body) = self.0.terms()?;
+        let lines: Vec<String> =
+            headers.iter().map(|(name, value)| [name, ": ", value].concat()).collect();
+        let body = String::from_utf8_lossy(body);
+        Some(json!({"lines": lines.join("\n"), "body": body}).to_string())
+    }
+
+    /// Takes what another process has signed at these terms, which were answered at `at`: a
+    /// signature, or the hash of the payer's own transaction. Whether it fits one of their offers.
+    pub fn restore(
+        &mut self,
+        lines: &str,
+        body: &str,
+        at: f64,
+        proof: &str,
+        is_hash: bool,
+        now: f64,
+    ) -> bool {
+        let headers = Headers::from_lines(lines.lines());
+        let terms = (&headers, body.as_bytes());
+        self.0.restore(terms, seconds(at), (proof, is_hash), seconds(now))
+    }
+
     /// The name under which the budget counts it.
     #[must_use]
     pub fn counted(&self) -> String {

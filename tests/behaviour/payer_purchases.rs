@@ -34,13 +34,17 @@ enum Terms {
     OtherNetwork,
     ByPermit,
     Charge,
+    /// Two charges of one price.
+    Charges,
+    /// The same price by both ways to sign for the token.
+    EachWay,
     DearAndCheaperElsewhere,
 }
 
 /// Those that one nonce pays.
 const ONE_SLOT: [Terms; 4] =
     [Terms::Usual, Terms::Dear, Terms::OtherPayee, Terms::DearAndCheaperElsewhere];
-const ALL: [Terms; 7] = [
+const ALL: [Terms; 9] = [
     Terms::Usual,
     Terms::Dear,
     Terms::OtherPayee,
@@ -48,6 +52,8 @@ const ALL: [Terms; 7] = [
     Terms::OtherNetwork,
     Terms::ByPermit,
     Terms::Charge,
+    Terms::Charges,
+    Terms::EachWay,
 ];
 
 /// What a merchant answers to a payment, after it charged or did not.
@@ -59,11 +65,13 @@ enum Answer {
     Asks(Terms),
     Used,
     Pending,
+    /// As pending, beside terms that are not those of the payment.
+    PendingAtOtherTerms,
     NotCharged,
     Lost,
 }
 
-const ANSWERS: [Answer; 13] = [
+const ANSWERS: [Answer; 14] = [
     Answer::Delivery,
     Answer::NoReceipt,
     Answer::Status(204),
@@ -73,6 +81,7 @@ const ANSWERS: [Answer; 13] = [
     Answer::Status(503),
     Answer::Used,
     Answer::Pending,
+    Answer::PendingAtOtherTerms,
     Answer::NotCharged,
     Answer::Lost,
     Answer::Asks(Terms::Usual),
@@ -141,6 +150,12 @@ impl Merchant {
                 (402, headers, Vec::new())
             }
             Answer::Pending => (402, failed("settlement_pending"), Vec::new()),
+            Answer::PendingAtOtherTerms => {
+                let mut headers = self.asks(Terms::OtherPayee);
+                let pending = failed("settlement_pending");
+                headers.add("payment-response", &pending.joined("payment-response").unwrap());
+                (402, headers, Vec::new())
+            }
             Answer::NotCharged => (409, Headers::new(), problem("origin_failed", Some(false))),
             Answer::Lost => (0, Headers::new(), Vec::new()),
         }
@@ -172,9 +187,20 @@ impl Merchant {
                 usual["amount"] = "20000".into();
                 return terms(&json!([elsewhere, usual]));
             }
-            Terms::Charge => {
-                self.challenges += 1;
-                return asking(&[evm(&format!("c{}", self.challenges), &request())]);
+            Terms::Charge | Terms::Charges => {
+                let count = if terms_of == Terms::Charges { 2 } else { 1 };
+                let rows: Vec<String> = (0..count)
+                    .map(|_| {
+                        self.challenges += 1;
+                        evm(&format!("c{}", self.challenges), &request())
+                    })
+                    .collect();
+                return asking(&rows);
+            }
+            Terms::EachWay => {
+                let mut permit = usual.clone();
+                permit["extra"]["assetTransferMethod"] = "permit2".into();
+                return terms(&json!([permit, usual]));
             }
         }
         terms(&json!([usual]))
@@ -221,7 +247,7 @@ fn shown(headers: &[(String, String)]) -> Option<Shown> {
 struct Trail {
     seed: [u8; 48],
     derives: bool,
-    asked: Headers,
+    terms: (Headers, Vec<u8>),
     pin: String,
     prepared_at: UnixTime,
     signature: String,
@@ -263,11 +289,9 @@ fn begun(seed: [u8; 48], derives: bool) -> Exchange {
 fn rebuilt(trail: &Trail, now: UnixTime) -> Exchange {
     let it = begun(trail.seed, trail.derives).with_pin(&trail.pin);
     let mut it = it.with_earlier(trail.earlier.clone());
-    it.answered(402, &trail.asked, b"", trail.prepared_at);
-    it.reserve(None, trail.prepared_at).unwrap();
+    let terms = (&trail.terms.0, trail.terms.1.as_slice());
+    assert!(it.restore(terms, trail.prepared_at, (&trail.signature, false), now));
     it.count_as(&trail.counted);
-    assert!(matches!(it.prepare(trail.prepared_at), Next::Sign(_)));
-    assert!(matches!(it.signed(&trail.signature, now), Next::Send { .. }));
     it
 }
 
@@ -322,14 +346,9 @@ impl Payer {
                 (begun([self.calls; 48], self.derives), Next::Afresh)
             }
         };
-        let asked = self.trail.as_ref().map(|it| it.asked.clone());
-        let mut asked = asked.unwrap_or_default();
         for _ in 0..40 {
             next = match next {
-                Next::Afresh => {
-                    asked = merchant.asks(call.asks);
-                    exchange.answered(402, &asked, b"", self.at())
-                }
+                Next::Afresh => exchange.answered(402, &merchant.asks(call.asks), b"", self.at()),
                 Next::Reserve => match exchange.reserve(self.record.as_deref(), self.at()) {
                     Ok(record) => {
                         self.record = Some(record);
@@ -337,14 +356,11 @@ impl Payer {
                     }
                     Err(error) => Next::Fail(error),
                 },
-                Next::Sign(data) => self.sign(&mut exchange, data, &asked),
+                Next::Sign(data) => self.sign(&mut exchange, data),
                 Next::Send { wait_ms, headers } => {
                     self.now += wait_ms.div_ceil(1_000);
                     merchant.takes(&headers, call.charges, self.at());
                     let (status, headers, body) = merchant.answer(call.answer);
-                    if status == 402 {
-                        asked = headers.clone();
-                    }
                     match call.answer {
                         Answer::Lost => exchange.lost(self.at()),
                         _ => exchange.answered(status, &headers, &body, self.at()),
@@ -369,7 +385,7 @@ impl Payer {
         false
     }
 
-    fn sign(&mut self, exchange: &mut Exchange, data: Box<Value>, asked: &Headers) -> Next {
+    fn sign(&mut self, exchange: &mut Exchange, data: Box<Value>) -> Next {
         let is_payment = data["primaryType"] != "Redelivery";
         let signature = sign(Next::Sign(data));
         let next = exchange.signed(&signature, self.at());
@@ -381,7 +397,7 @@ impl Payer {
             self.trail = Some(Trail {
                 seed,
                 derives: self.derives,
-                asked: asked.clone(),
+                terms: exchange.terms().unwrap().clone(),
                 pin: exchange.chosen().unwrap(),
                 prepared_at: exchange.prepared_at(),
                 signature,
@@ -490,6 +506,24 @@ pub fn another_nonce_is_signed_for_a_request_only_once_nothing_else_can_be_charg
         }
     }
     assert!(moved > 0, "some did go on elsewhere");
+}
+
+#[test]
+pub fn terms_that_are_refused_leave_the_purchase_its_nonce() {
+    let (mut payer, mut merchant) = (Payer::default(), Merchant::default());
+    payer.call(&mut merchant, Call { answer: Answer::Status(404), charges: true, ..HONEST });
+    // The policy refuses the other network, or a person does.
+    let here = r#"{"deadlineSecs": 1, "networks": ["eip155:84532"]}"#;
+    let mut exchange = payer.open.take().unwrap();
+    assert!(matches!(exchange.go_on(policy(here), None, true, at(200)), Some(Next::Afresh)));
+    let elsewhere = merchant.asks(Terms::OtherNetwork);
+    if matches!(exchange.answered(402, &elsewhere, b"", at(200)), Next::Reserve) {
+        exchange.reserve(payer.record.as_deref(), at(200)).unwrap_err();
+    }
+    payer.open = Some(exchange);
+    payer.call(&mut merchant, Call { after: 300, answer: Answer::Status(404), ..HONEST });
+    let slots: BTreeSet<&str> = payer.signed.iter().map(|it| it.slot.as_str()).collect();
+    assert_eq!((payer.signed.len(), slots.len()), (2, 1));
 }
 
 #[test]

@@ -102,3 +102,10 @@ test('reading ends at its bounds, whatever the body does', async () => {
   assert.deepEqual(await told(new Response('0123456789'), 10, 60_000), [10, 'whole']);
   assert.deepEqual(await told(new Response(null), 10, 60_000), [0, 'whole']);
 });
+
+test('a long answer without a receipt closes nothing: the same payment is asked for again', async () => {
+  answers = (response) => { response.writeHead(200).end('a'.repeat(100)); };
+  const { client, signer } = local({ maxAnswerBytes: 10 });
+  for (let turn = 0; turn < 3; turn += 1) await buy(new AgentHarness({ client }));
+  assert.equal(signer.asked.length, 1);
+});

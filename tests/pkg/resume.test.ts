@@ -10,6 +10,7 @@ import { after, test } from 'node:test';
 import { fileStore } from '../../pkg/dist/file-store.js';
 import { memoryStore, payingFetch, receiptOf, type PayOptions, type Store } from '../../pkg/dist/index.js';
 import { resume, sentPayments } from '../../pkg/dist/resume.js';
+import { askFor, challenge, credentialOf, inSeconds } from './charges.ts';
 import { ask, GOODS, honest, OFFER, PAYER_KEY, paymentOf, serve, settlement, sharedShop, spentIn, storeOf, terms, TRANSACTION, watchedSigner } from './shop.ts';
 import { temporaryFolder } from './tarball.ts';
 
@@ -26,6 +27,9 @@ function payer(store: Store, change: Partial<PayOptions> = {}) {
 }
 const stateOf = async (store: Store): Promise<(string | boolean | undefined)[][]> =>
   (await sentPayments(store)).map(({ method, url, open: isOpen, receipt }) => [method, url, isOpen, receipt?.transaction]);
+
+/** What a server of the published library answers while a settlement that was sent is not over. */
+const PENDING = Buffer.from(JSON.stringify(settlement({ success: false, errorReason: 'settlement_pending' }))).toString('base64');
 
 test('kill -9 between the signature and the answer: the next process sends the same bytes, one debit, and the content arrives', async () => {
   const path = join(folder.path, 'budget');
@@ -141,6 +145,57 @@ test('terms without an answer of their own are kept with what is signed again at
   assert.equal(await (await last.fetch(`${shop.url}/report`)).text(), GOODS);
   const nonces = shop.payments().map((it) => (JSON.parse(Buffer.from(it, 'base64').toString()) as { payload: { authorization: { nonce: string } } }).payload.authorization.nonce);
   assert.deepEqual([new Set(shop.payments()).size, new Set(nonces).size, last.signer.asked.length], [2, 1, 0]);
+});
+
+test('a purchase that cannot be read is not bought anew, and has its nonce once it has ended', async () => {
+  let seconds = Date.now() / 1000;
+  const first = memoryStore();
+  shop.answers = loses;
+  const before = payer(first, { now: () => seconds });
+  await assert.rejects(before.fetch(`${shop.url}/report`), { code: 'payment_unresolved' });
+  const record = JSON.parse((await first.read()).record ?? '') as { sent: [string, number, boolean, string][] };
+  const sent = record.sent.map(([name, at, open, text]) => [name, at, open, JSON.stringify({ ...JSON.parse(text) as object, lines: '', body: '' })]);
+  const { fetch, signer } = payer(await storeOf(JSON.stringify({ ...record, sent })), { now: () => seconds });
+  shop.answers = honest;
+  for (let call = 0; call < 2; call += 1) await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_unresolved', message: /cannot be read/ });
+  assert.equal(signer.asked.length, 0);
+  seconds += 400;
+  assert.equal(await (await fetch(`${shop.url}/report`)).text(), GOODS);
+  const nonces = [before.signer, signer].map(({ asked }) => (asked[0]?.message as { nonce: string }).nonce);
+  assert.deepEqual([signer.asked.length, new Set(nonces).size], [1, 1]);
+});
+
+test('what is kept is what was signed, whatever else was asked for beside and afterwards', async () => {
+  const permit = { ...OFFER, extra: { ...OFFER.extra, assetTransferMethod: 'permit2' } };
+  const asks: Record<string, (response: ServerResponse) => void> = {
+    ways: (response) => ask(response, terms([permit, OFFER])),
+    charges: (response) => askFor(response, [challenge(), challenge({ expires: inSeconds(299) })]),
+  };
+  for (const [name, asked] of Object.entries(asks)) {
+    const store = memoryStore();
+    const signers = [];
+    for (let process = 0; process < 4; process += 1) {
+      shop.answers = (request, response) => (paymentOf(request) === undefined && credentialOf(request) === undefined ? asked(response) : void response.writeHead(500).end());
+      const { fetch, signer } = payer(store, { policy: { deadlineSecs: 1, permit2: true } });
+      signers.push(signer);
+      await fetch(`${shop.url}/${name}`);
+    }
+    assert.deepEqual(signers.map(({ asked: signed }) => signed.length), [1, 0, 0, 0], name);
+  }
+  // Terms beside a settlement that is pending are not those that are signed.
+  const store = memoryStore();
+  const failed = JSON.stringify({ type: 'urn:farebox:problem:origin_failed', status: 409, code: 'origin_failed', retryable: false });
+  const others = Buffer.from(JSON.stringify(terms([{ ...OFFER, amount: '10001' }]))).toString('base64');
+  const turns: ((response: ServerResponse) => void)[] = [
+    (response) => void response.writeHead(500).end(),
+    (response) => void response.writeHead(402, { 'payment-required': others, 'payment-response': PENDING }).end(),
+    (response) => void response.writeHead(409, { 'content-type': 'application/problem+json' }).end(failed),
+  ];
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : (turns.shift() ?? ((it) => void it.writeHead(500).end()))(response));
+  const before = shop.payments().length;
+  for (let process = 0; process < 4; process += 1) assert.equal((await payer(store, { policy: { deadlineSecs: 3 } }).fetch(`${shop.url}/pending`)).status, 500);
+  const nonces = shop.payments().slice(before).map((it) => (JSON.parse(Buffer.from(it, 'base64').toString()) as { payload: { authorization: { nonce: string } } }).payload.authorization.nonce);
+  assert.equal(new Set(nonces).size, 1);
 });
 
 test('a payment that a server calls used is paid and not delivered, and no other one is signed', async () => {
@@ -259,9 +314,6 @@ test('what was refused and has ended gives way, so that a merchant who refuses e
   assert.equal(await (await fetch(`${shop.url}/none-299`)).text(), GOODS);
   assert.equal(signer.asked.length, length, 'the one that may be charged is sent again');
 });
-
-/** What a server of the published library answers while a settlement that was sent is not over. */
-const PENDING = Buffer.from(JSON.stringify(settlement({ success: false, errorReason: 'settlement_pending' }))).toString('base64');
 
 test('a settlement that is not over is asked for again with the same payment, also by later calls, until the content comes', async () => {
   const store = memoryStore();

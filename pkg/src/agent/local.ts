@@ -318,6 +318,7 @@ export class LocalAgentClient implements AgentBackEnd {
           settlementEvidenceClass: settled === undefined ? 'inconclusive' : 'merchant_verifiable_success', fulfillmentStatus: 'failed',
         },
         answer,
+        isOpen: settled === undefined && !isOver,
       };
     }
     if (response.ok) {

@@ -99,6 +99,12 @@ struct ReceivedResponse<'a> {
     now: UnixTime,
 }
 
+impl ReceivedResponse<'_> {
+    fn terms(&self) -> (Headers, Vec<u8>) {
+        (self.headers.clone(), self.body.to_vec())
+    }
+}
+
 /// The exchange for one request.
 #[derive(Debug)]
 pub struct Exchange {
@@ -112,8 +118,13 @@ pub struct Exchange {
     nonces: Nonces,
     /// Random bytes that no other exchange has.
     drawn: [u8; 32],
-    /// The name under which the budget counts it.
+    /// The name under which the budget counts what is about to be signed, and what was.
     counted: String,
+    signed_as: String,
+    /// Whether what has ended is paid by another token than before, once that is signed.
+    is_elsewhere: bool,
+    /// The answer whose terms are paid: header fields and body.
+    terms: Option<(Headers, Vec<u8>)>,
     /// How it goes on with a purchase of an earlier call.
     going: Going,
     /// What else was signed for it with the same nonce: that may be what is charged.
@@ -164,6 +175,9 @@ impl Exchange {
             nonces: Nonces::Drawn(drawn),
             drawn,
             counted: String::new(),
+            signed_as: String::new(),
+            is_elsewhere: false,
+            terms: None,
             going: Going::Begins,
             earlier: Vec::new(),
             as_of: UnixTime::from_secs(0),
@@ -258,10 +272,17 @@ impl Exchange {
                 let challenge = self.in_slot(challenge);
                 let asks = challenge.offers_session && !self.pays_once;
                 self.state.challenged(challenge);
+                self.terms = Some(answer.terms());
                 if asks { Next::Choose } else { Next::Reserve }
             }
             Err(error) => Next::Fail(error),
         }
+    }
+
+    /// The answer whose terms are paid: header fields and body.
+    #[must_use]
+    pub const fn terms(&self) -> Option<&(Headers, Vec<u8>)> {
+        self.terms.as_ref()
     }
 
     /// The terms of a 402, with the pinned offer alone if there is one.
@@ -323,8 +344,9 @@ impl Exchange {
     fn name_of(&self, offer: &Offer) -> String {
         // What it goes on with is charged instead of what was signed before.
         let goes_on = self.state.is_paid() || matches!(self.going, Going::Ended(_));
-        if goes_on && !self.counted.is_empty() {
-            return self.counted.clone();
+        let is_elsewhere = self.is_elsewhere && !planted(Mutant::ElsewhereIsUncounted);
+        if goes_on && !is_elsewhere && !self.signed_as.is_empty() {
+            return self.signed_as.clone();
         }
         if planted(Mutant::PurchaseNamesCharges) {
             return hex::encode(self.purchase());
@@ -335,7 +357,8 @@ impl Exchange {
             (_, None) => true,
         };
         if !is_once || self.payer.is_zero() {
-            return hex::encode(&self.drawn);
+            let own = if is_elsewhere { self.elsewhere() } else { self.drawn };
+            return hex::encode(&own);
         }
         let nonce = self.nonces.own(&self.payer, offer);
         let prepared = Prepared::new(offer.clone(), self.payer, nonce, UnixTime::from_secs(0));

@@ -6,16 +6,17 @@
 //! payer does not choose, and another token, are signed only once nothing can be charged any more:
 //! then that is another purchase.
 
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::state::{ExchangeState, Going, Redelivery, Renewal};
 use super::{Exchange, Next, ReceivedResponse};
 use crate::client::challenge::Challenge;
-use crate::client::offer::Offer;
+use crate::client::offer::{Offer, Way};
 use crate::client::policy::Policy;
 use crate::client::prepare::Prepared;
 use crate::client::purchase::{Earlier, Slot};
+use farebox_base::http::Headers;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_evm::keccak::keccak256;
@@ -46,6 +47,56 @@ impl Exchange {
     /// Counts what it goes on with under the name that another process gave it.
     pub fn count_as(&mut self, name: &str) {
         self.counted = name.to_string();
+        self.signed_as = name.to_string();
+    }
+
+    /// Takes what another process has signed for the purchase: `proof` is the signature, or the hash
+    /// of the payer's own transaction, over one of the offers that were answered at `at`. Whether it
+    /// is one of them.
+    pub fn restore(
+        &mut self,
+        (headers, body): (&Headers, &[u8]),
+        at: UnixTime,
+        (proof, is_hash): (&str, bool),
+        now: UnixTime,
+    ) -> bool {
+        let answer = ReceivedResponse { status: 402, headers, body, now: at };
+        let Ok(challenge) = self.asked(answer) else { return false };
+        for offer in challenge.offers.clone() {
+            let pays_by_hash = offer.charge().is_some_and(|it| it.way == Way::Hash);
+            if pays_by_hash != is_hash {
+                continue;
+            }
+            self.state = ExchangeState::Challenged(challenge.clone());
+            let prepared = self.prepared(offer, at);
+            self.state.propose(prepared);
+            let next = match is_hash {
+                true => self.broadcast(proof, now),
+                false => self.signed(proof, now),
+            };
+            if matches!(next, Next::Send { .. }) {
+                self.terms = Some(answer.terms());
+                return true;
+            }
+        }
+        self.state = ExchangeState::Plain;
+        false
+    }
+
+    /// Notes under which name the budget counts what is signed now. What was signed before for
+    /// another token counts by itself, and is not what a receipt tells of.
+    pub(super) fn note_signed(&mut self) {
+        if self.is_elsewhere {
+            (self.going, self.is_elsewhere) = (Going::Begins, false);
+            self.earlier.clear();
+            self.drawn = self.elsewhere();
+        }
+        self.signed_as.clone_from(&self.counted);
+    }
+
+    /// The random bytes of what is signed for another token.
+    pub(super) fn elsewhere(&self) -> [u8; 32] {
+        keccak256(&self.drawn)
     }
 
     /// Remembers what was signed, if another payment is about to take its place.
@@ -104,12 +155,10 @@ impl Exchange {
             return challenge;
         }
         let is_in = |offer: &Offer| Slot::of(offer) == Some(slot);
-        if challenge.offers.iter().any(is_in) {
+        // Nothing is elsewhere before it is signed: until then the purchase has the nonce that it had.
+        self.is_elsewhere = !challenge.offers.iter().any(is_in);
+        if !self.is_elsewhere {
             challenge.offers.retain(is_in);
-        } else if !planted(Mutant::ElsewhereIsUncounted) {
-            self.going = Going::Begins;
-            (self.earlier, self.counted) = (Vec::new(), String::new());
-            self.drawn = keccak256(&self.drawn);
         }
         challenge
     }
@@ -131,6 +180,7 @@ impl Exchange {
         }
         self.going = Going::Begins;
         self.state.challenged(challenge);
+        self.terms = Some(answer.terms());
         true
     }
 

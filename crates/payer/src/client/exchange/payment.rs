@@ -73,6 +73,7 @@ impl Exchange {
     /// Sends this header from now on.
     fn pay_with(&mut self, header: (&'static str, String), now: UnixTime) {
         self.remember();
+        self.note_signed();
         let Some(Proposed { prepared, .. }) = self.state.proposed() else { return };
         self.state.pay(Paid {
             prepared: Box::new(prepared.clone()),
