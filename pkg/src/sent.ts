@@ -9,6 +9,8 @@ export const LATE_SECS = 60;
 /** How many are kept whose fate is known or that have ended, and characters of all rows together. */
 const MOST_KNOWN = 256;
 const MAX_TEXT = 4 * 1024 * 1024;
+/** Characters of what is open at one host: what it answers is kept, and must leave room for the others. */
+const MAX_HOST_TEXT = MAX_TEXT / 8;
 
 /** The rows of a record, in the order in which they were written. */
 export function sentIn(record: string | undefined): readonly SentRow[] {
@@ -17,7 +19,23 @@ export function sentIn(record: string | undefined): readonly SentRow[] {
 
 /** The record with this row in the place of an earlier one of its key; the oldest whose fate is known, or that have ended, go first. */
 export function withSent(record: string | undefined, row: SentRow): string {
-  return withRows(record, [...sentIn(record).filter(([key]) => key !== row[0]), row], row[1]);
+  const others = sentIn(record).filter(([key]) => key !== row[0]);
+  const [, at, isOpen, own] = row;
+  const length = others.reduce((sum, [, , , text]) => sum + text.length, own.length);
+  if (isOpen && length > MAX_HOST_TEXT) {
+    const host = hostOf(own);
+    const here = others.filter(([, , open, text]) => open && hostOf(text) === host && isUnended((JSON.parse(text) as { ends?: number }).ends, at));
+    if (host !== undefined && here.reduce((sum, [, , , text]) => sum + text.length, own.length) > MAX_HOST_TEXT) {
+      throw unusable('budget_exhausted', `too many payments were sent to ${host} whose outcome is not known`, 'send them again, or wait until they have ended');
+    }
+  }
+  return withRows(record, [...others, row], at);
+}
+
+/** The host of what a row is about; those of channels name none. */
+function hostOf(text: string): string | undefined {
+  const { url } = JSON.parse(text) as { url?: unknown };
+  return typeof url === 'string' && URL.canParse(url) ? new URL(url).host : undefined;
 }
 
 /** The record without the row of this key. */

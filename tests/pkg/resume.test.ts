@@ -11,7 +11,7 @@ import { fileStore } from '../../pkg/dist/file-store.js';
 import { memoryStore, payingFetch, receiptOf, type PayOptions, type Store } from '../../pkg/dist/index.js';
 import { resume, sentPayments } from '../../pkg/dist/resume.js';
 import { askFor, challenge, credentialOf, inSeconds } from './charges.ts';
-import { ask, GOODS, honest, OFFER, PAYER_KEY, paymentOf, serve, settlement, sharedShop, spentIn, storeOf, terms, TRANSACTION, watchedSigner } from './shop.ts';
+import { ask, GOODS, honest, OFFER, open, PAYER_KEY, paymentOf, serve, settlement, sharedShop, spentIn, storeOf, terms, TRANSACTION, watchedSigner } from './shop.ts';
 import { temporaryFolder } from './tarball.ts';
 
 const shop = sharedShop();
@@ -196,6 +196,23 @@ test('what is kept is what was signed, whatever else was asked for beside and af
   for (let process = 0; process < 4; process += 1) assert.equal((await payer(store, { policy: { deadlineSecs: 3 } }).fetch(`${shop.url}/pending`)).status, 500);
   const nonces = shop.payments().slice(before).map((it) => (JSON.parse(Buffer.from(it, 'base64').toString()) as { payload: { authorization: { nonce: string } } }).payload.authorization.nonce);
   assert.equal(new Set(nonces).size, 1);
+});
+
+test('one host fills no more than its share of what is kept', async () => {
+  const other = await open(honest);
+  try {
+    const store = memoryStore();
+    const { fetch } = payer(store);
+    const long = terms([OFFER], { error: 'x'.repeat(40_000) });
+    shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, long) : void response.writeHead(500).end());
+    let full = 0;
+    for (let call = 0; call < 20; call += 1) await fetch(`${shop.url}/${call}`).catch((error: unknown) => { full += Number((error as { code?: string }).code === 'budget_exhausted'); });
+    assert.ok(full > 5 && full < 15, String(full));
+    assert.equal(await (await fetch(`${other.url}/report`)).text(), GOODS);
+    assert.equal((await fetch(`${shop.url}/1`)).status, 500, 'what was signed is sent again');
+  } finally {
+    await other.stop();
+  }
 });
 
 test('a payment that a server calls used is paid and not delivered, and no other one is signed', async () => {
