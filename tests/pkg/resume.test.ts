@@ -11,7 +11,7 @@ import { fileStore } from '../../pkg/dist/file-store.js';
 import { memoryStore, payingFetch, receiptOf, type PayOptions, type Store } from '../../pkg/dist/index.js';
 import { resume, sentPayments } from '../../pkg/dist/resume.js';
 import { askFor, challenge, credentialOf, inSeconds } from './charges.ts';
-import { ask, GOODS, honest, OFFER, open, PAYER_KEY, paymentOf, serve, settlement, sharedShop, spentIn, storeOf, terms, TRANSACTION, watchedSigner } from './shop.ts';
+import { ask, GOODS, honest, OFFER, OFFER_V1, open, PAYER_KEY, paymentOf, serve, settlement, sharedShop, spentIn, storeOf, terms, TRANSACTION, watchedSigner } from './shop.ts';
 import { temporaryFolder } from './tarball.ts';
 
 const shop = sharedShop();
@@ -203,8 +203,8 @@ test('one host fills no more than its share of what is kept', async () => {
   try {
     const store = memoryStore();
     const { fetch } = payer(store);
-    const long = terms([OFFER], { error: 'x'.repeat(40_000) });
-    shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, long) : void response.writeHead(500).end());
+    const long = JSON.stringify({ x402Version: 1, error: 'x'.repeat(40_000), accepts: [OFFER_V1] });
+    shop.answers = (request, response) => (paymentOf(request) === undefined ? void response.writeHead(402, { 'content-type': 'application/json' }).end(long) : void response.writeHead(500).end());
     let full = 0;
     for (let call = 0; call < 20; call += 1) await fetch(`${shop.url}/${call}`).catch((error: unknown) => { full += Number((error as { code?: string }).code === 'budget_exhausted'); });
     assert.ok(full > 5 && full < 15, String(full));
