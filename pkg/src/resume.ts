@@ -1,7 +1,7 @@
 /** Payments of `fetch` that were sent and whose fate is not known: kept in the record of the budget, and sent again byte for byte. */
 import { Exchange } from '#wasm';
 
-import { told, unusable, type SentPayment } from './error.js';
+import { FareboxError, told, type SentPayment } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
 import type { Receipt, Resuming } from './options.js';
 import { nameOf, whenRead } from './purchases.js';
@@ -128,7 +128,14 @@ class OpenPayments {
       return undefined;
     }
     kept.free();
-    if (!isDead) throw unusable('payment_unresolved', 'what was signed for this request before cannot be read from the store', 'wait until it has ended, or use another Idempotency-Key for another purchase');
+    if (!isDead) {
+      throw new FareboxError({
+        code: 'payment_unresolved',
+        message: 'what was signed for this request before cannot be read from the store; a call after its end goes on',
+        remedy: 'send error.payment again later; do not sign a new payment for the same request',
+        signed: true,
+      });
+    }
     // Whatever it was, it had this nonce.
     return { row, exchange: exchangeOf(trail, policy, pin), step: JSON.stringify({ do: 'afresh' }) };
   }

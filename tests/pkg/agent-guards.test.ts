@@ -52,7 +52,7 @@ const GUARDS: readonly Guard[] = [
   ['what ends last ends a kept purchase', 'resume.js', 'Math.max(validBefore, this.#row?.trail.ends ?? 0)', 'validBefore', ['resume', 'another token is signed for only once']],
   ['what ends last ends a purchase', 'purchases.js', 'Math.max(validBefore, purchase?.ends ?? 0)', 'validBefore', ['resume', 'another token is signed for only once']],
   ['a host has a share', 'sent.js', 'isOpen && length > MAX_HOST_TEXT', 'false', ['resume', 'one host fills no more']],
-  ['what cannot be read is not bought anew', 'resume.js', 'if (!isDead)', 'if (false)', ['resume', 'a purchase that cannot be read']],
+  ['what cannot be read is not bought anew', 'resume.js', 'if (!isDead) {', 'if (false) {', ['resume', 'a purchase that cannot be read']],
   ['what cannot be read is left to a later call', 'resume.js', 'this.leave(row);\n                throw error;', 'throw error;', ['resume', 'a purchase that cannot be read']],
   ['a long answer without a receipt is open', 'agent/local.js', 'isOpen: settled === undefined && !isOver,', '', ['agent-bounds', 'a long answer without a receipt']],
   ['content without a receipt leaves an agent\'s payment open', 'agent/local.js', 'if (isOpen)', 'if (false)', ['one-charge', 'a local agent:']],
