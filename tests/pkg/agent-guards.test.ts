@@ -61,6 +61,10 @@ const GUARDS: readonly Guard[] = [
   ['a process knows what it is paying from each store', 'resume.js', 'paying.get(store) ?? ', '', ['mcp-charges', 'payMcpTool continues']],
   ['calls at once are purchases of their own', 'resume.js', '&& !this.#mine.has(name)', '', ['resume', 'two calls at once']],
   ['another request is not resumed', 'resume.js', 'name.startsWith(`${request} `)', "name.startsWith('fetch ')", ['resume', 'two calls at once']],
+  ['a second process is noted before it signs', 'agent/exchange/buyer.js', '{ shared: true }', '{}', ['exchange', 'an order that a second process signs']],
+  ['what a second process may sign is not released', 'agent/exchange/buyer.js', 'stored.trail.shared !== true', 'true', ['exchange', 'an order that a second process signs']],
+  ['a signature of an order that was ended is not sent', 'agent/exchange/buyer.js', "event['type'] === 'signed' && !isOf(stored, trail)", 'false', ['exchange', 'a signature that comes after its order']],
+  ['a quote that lapses for two leaves its nonce', 'agent/exchange/buyer.js', 'drops?.shared === true', 'false', ['exchange', 'a quote that lapses while two processes']],
 ];
 
 async function withoutGuard([, file, guard, broken, [tests, name]]: Guard): Promise<string> {

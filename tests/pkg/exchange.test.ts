@@ -177,6 +177,98 @@ test('each failure says whether money moved', async () => {
   assert.deepEqual((await failure(buyJob(order()))).code, 'capability_unavailable');
 });
 
+/** The nonces that were sent, each of which the token charges once, and the quote's id of a turn. */
+const nonces = (): Set<string> => new Set(payments().map((payment) => JSON.parse(Buffer.from(payment, 'base64').toString()).payload.authorization.nonce));
+const idOf = (turn: number): string => `${'a1'.repeat(31)}${String(turn).padStart(2, '0')}`;
+/** A quote of its own each time: the next one at another price, or in another token. */
+const quotedAs = (turn: number, { amount = '0.005', units = '5000', asset = USDC }: { amount?: string; units?: string; asset?: string } = {}, response: ServerResponse): true => {
+  const id = idOf(turn);
+  const [accepted] = quote()['accepts'] as [Record<string, unknown>];
+  const entry = { scheme: 'exact', network: 'eip155:84532', amount: units, asset, payTo: PAYEE, maxTimeoutSeconds: 300, extra: { name: 'USDC', version: '2' } };
+  const terms = base64(JSON.stringify({ x402Version: 2, resource: { url: `${url}/till/${id}` }, accepts: [entry] }));
+  return say(response, 402, quote({ payment_id: id, amount, amount_atomic: units, payment_asset: asset, accepts: [{ ...accepted, maxAmountRequired: units, asset, extra: { payment_id: id } }] }), { 'payment-required': terms });
+};
+
+/** Another process: the same record behind a store of its own. */
+const apart = (store: Store): Store => ({ read: () => store.read(), replace: (version, text) => store.replace(version, text) });
+/** A promise that is kept from outside. */
+const latch = <T>(): { readonly comes: Promise<T>; readonly opens: (value: T) => void } => {
+  let opens: (value: T) => void = () => undefined;
+  const comes = new Promise<T>((resolve) => { opens = resolve; });
+  return { comes, opens };
+};
+/** A wallet that signs once it is let. */
+const waiting = (): { readonly asks: Promise<void>; readonly go: () => void; readonly wallet: typeof signer } => {
+  const [asks, lets] = [latch<void>(), latch<void>()];
+  const sign = async (typedData: TypedData): Promise<string> => {
+    asks.opens();
+    await lets.comes;
+    return signer.sign(typedData);
+  };
+  return { asks: asks.comes, go: () => lets.opens(), wallet: { address: signer.address, sign } };
+};
+
+test('an order that a second process signs stays counted when the first one is declined', async () => {
+  const store = memoryStore();
+  const policy = { perDay: '0.005' };
+  let quotes = 0;
+  script = ({ path }, response) => path.endsWith('/quote') && quotedAs((quotes += 1), {}, response);
+  const [asks, answer] = [latch<void>(), latch<boolean>()];
+  const confirm = (): Promise<boolean> => {
+    asks.opens();
+    return answer.comes;
+  };
+  const first = failure(buyJob(order({ store: apart(store), policy, confirm })));
+  await asks.comes;
+  const { asks: waits, go, wallet } = waiting();
+  const second = buyJob(order({ store: apart(store), policy, signer: wallet }));
+  await waits;
+  answer.opens(false);
+  // The second one may pay: that is what the first one says.
+  assert.deepEqual([(await first).code, (await first).money], ['declined', 'unknown']);
+  assert.equal((await spentIn(store)).entries.length, 1);
+  // The first one orders again, and goes on with the same nonce.
+  const third = await buyJob(order({ store: apart(store), policy }));
+  assert.equal(third.money, 'paid');
+  go();
+  await second.catch(() => undefined);
+  assert.deepEqual([nonces().size, (await spentIn(store)).entries.length], [1, 1]);
+});
+
+test('a signature that comes after its order was ended or given up is not sent', async () => {
+  const store = memoryStore();
+  let quotes = 0;
+  script = ({ path }, response) => path.endsWith('/quote') && quotedAs((quotes += 1), {}, response);
+  const { asks, go, wallet } = waiting();
+  const first = failure(buyJob(order({ store: apart(store), signer: wallet })));
+  await asks;
+  const { record, version } = await store.read();
+  const { sent, entries, ...rest } = JSON.parse(record ?? '');
+  assert.deepEqual([sent.length, entries.length], [1, 1]);
+  // As an earlier version of this package does that shares the record: the order is declined there.
+  assert.ok(await store.replace(version, JSON.stringify({ ...rest, sent: [], entries: [] })));
+  go();
+  assert.deepEqual([(await first).code, (await first).money, payments().length], ['aborted', 'not_moved', 0]);
+});
+
+test('a quote that lapses while two processes hold it stays counted, and gives the next one its nonce', async () => {
+  const store = memoryStore();
+  let quotes = 0;
+  script = ({ path }, response) => path.endsWith('/quote') && quotedAs((quotes += 1), {}, response);
+  const [one, two] = [waiting(), waiting()];
+  const first = failure(buyJob(order({ store: apart(store), signer: one.wallet })));
+  await one.asks;
+  const second = failure(buyJob(order({ store: apart(store), signer: two.wallet })));
+  await two.asks;
+  const later = (): number => Date.now() / 1000 + 400;
+  const third = await buyJob(order({ store: apart(store), now: later }));
+  assert.deepEqual([third.money, quotes, (await spentIn(store)).entries.length], ['paid', 2, 1]);
+  one.go();
+  two.go();
+  assert.deepEqual([(await first).code, (await second).code], ['aborted', 'aborted']);
+  assert.deepEqual([payments().length, new Set(signed.map(({ message }) => message['nonce'])).size], [1, 1]);
+});
+
 test('pretended money needs no signature', async () => {
   script = ({ path }, response) => path.endsWith('/quote') && say(response, 402, quote({ payment_mode: 'mock', network_profile: 'demo-testnet' }));
   const bought = await buyJob(order({ profile: 'demo-testnet' }));

@@ -77,11 +77,11 @@ type Turn = { readonly purchase: Kept; readonly rank: number; readonly money: Jo
 /** A purchase as it is kept: an object of the compiled part, of which these members are read. */
 type Kept = {
   readonly order: { readonly capability: string; readonly prompt: string };
-  readonly stage: { readonly terms?: { readonly paymentId: string; readonly mode: string }; readonly asked?: { readonly headers: string; readonly body: string }; readonly job?: string; readonly token?: string };
+  readonly stage: { readonly terms?: { readonly paymentId: string; readonly mode: string }; readonly asked?: { readonly headers: string; readonly body: string }; readonly job?: string; readonly token?: string; readonly outcome?: { readonly code?: string; readonly money?: JobMoney } };
 };
 /** What the nonce of a payment is made of, and under which name the budget counts it: with it the same payment is signed again, and no other. */
-type Trail = { readonly seed: readonly number[]; readonly at: number; readonly counted?: string; /** Whether the nonce follows from the order's key. */ readonly derives?: true };
-type Row = { readonly purchase: Kept; readonly rank: number; readonly trail?: Trail };
+type Trail = { readonly seed: readonly number[]; readonly at: number; readonly counted?: string; /** Whether the nonce follows from the order's key. */ readonly derives?: true; /** Whether another process may sign it too: then it stays counted, whatever becomes of this one. */ readonly shared?: true };
+type Row = { readonly purchase: Kept; readonly rank: number; readonly trail?: Trail; /** Of an earlier quote of the order, which may have been signed: the next one is signed under the same nonce. */ readonly before?: Trail };
 
 const MINE = 'job ';
 const OVER = 5;
@@ -94,6 +94,8 @@ const LIVE_MS = 10_000;
 /** The default for the whole order: three sellers with a minute to begin and two to deliver, and some time beside. */
 const ORDER_MS = 900_000;
 
+const IN_DOUBT = 'order the same again, never in another way: the token charges one of its payments at most';
+
 /** Orders under way in this process: who orders the same again waits for the same. */
 const flights = new WeakMap<Store, Map<string, Promise<BoughtJob>>>();
 
@@ -102,7 +104,7 @@ const flights = new WeakMap<Store, Map<string, Promise<BoughtJob>>>();
  *
  * It asks what can be bought, holds a seat by a quote, checks that the quote is for what was ordered and says the
  * same everywhere, pays it by x402, and waits. Whatever happens to this process, the next call with the same order
- * and store goes on: a quote is signed under one nonce, and what was sent is sent again byte for byte.
+ * and store goes on: it is signed under one nonce until it is delivered or paid back, and what was sent is sent again byte for byte.
  *
  * @throws {JobError} with `code`, and with `money`, which says whether anything moved.
  */
@@ -129,6 +131,8 @@ class Order {
   readonly #until: number;
   readonly #wanted: string;
   #row: Row | undefined;
+  /** What may have been signed for an earlier quote of the order. */
+  #before: Trail | undefined;
   /** What the store has of it, as this process read or wrote it last. */
   #text: string | undefined;
   #money: JobMoney = 'not_moved';
@@ -174,10 +178,16 @@ class Order {
       return await this.#steps();
     } catch (error) {
       const failure = this.#options.signal?.aborted === true && !(error instanceof JobError) ? aborted(error, this.#money, this.#facts()) : error;
-      throw failureOf(failure, this.#money, this.#facts());
+      throw this.#doubted(failureOf(failure, this.#money, this.#facts()));
     } finally {
       this.#news?.end();
     }
+  }
+
+  /** What an earlier quote of the order was signed for may be charged, whatever becomes of this one. */
+  #doubted(failure: unknown): unknown {
+    if (!(failure instanceof JobError) || failure.money !== 'not_moved' || this.#before === undefined) return failure;
+    return new JobError({ ...this.#facts(), code: failure.code, message: failure.message, remedy: `${failure.remedy}; ${IN_DOUBT}`, money: 'unknown' }, failure);
   }
 
   #facts(): Facts {
@@ -195,6 +205,7 @@ class Order {
     if (this.#row !== undefined && (this.#row.purchase.order.capability !== capability || this.#row.purchase.order.prompt !== prompt)) {
       throw new JobError({ code: 'key_taken', message: 'another order has this idempotencyKey', remedy: 'use a key of its own for each order', money: 'not_moved' });
     }
+    this.#before = leftBy(known);
     let turn = await this.#next({ type: 'resumed' });
     for (;;) {
       const { step } = turn;
@@ -219,17 +230,23 @@ class Order {
     if (text === undefined) throw new JobError({ code: 'budget_unreadable', message: 'the order that was kept cannot be read', remedy: 'check the store', money: 'unknown' });
     const turn = JSON.parse(text) as Turn;
     const { purchase, rank } = turn;
-    const before = this.#row?.trail;
-    // A quote that was not paid in time: nothing of it left, so its payment is not counted.
-    const drops = before !== undefined && rank < 2 ? before : undefined;
-    const row: Row = { purchase, rank, ...(before === undefined || drops !== undefined ? {} : { trail: before }) };
+    const trail = this.#row?.trail;
+    // A quote that was not paid in time. What another process may have signed of it stays counted, and its nonce is the next quote's.
+    const drops = rank < 2 ? trail : undefined;
+    if (drops?.shared === true) this.#before ??= drops;
+    const mine = (): Row => ({ purchase, rank, ...(trail === undefined || drops !== undefined ? {} : { trail }), ...(this.#before === undefined ? {} : { before: this.#before }) });
+    let row = mine();
     let standing: Row | undefined;
-    const isKept = drops === undefined && JSON.stringify(row) === this.#text;
+    const isKept = drops === undefined && event['type'] !== 'signed' && JSON.stringify(row) === this.#text;
     if (!isKept) await update(this.store, (record) => {
+      const stored = this.#stored(record);
       const other = this.#later(record, row);
       standing = other;
       if (other !== undefined) return undefined;
-      const freed = drops === undefined ? record : this.#released(record, drops);
+      if (event['type'] === 'signed' && !isOf(stored, trail)) throw ended(stored, trail);
+      this.#before ??= leftBy(stored);
+      row = mine();
+      const freed = drops === undefined || this.#before !== undefined ? record : this.#released(record, drops);
       return withSent(freed, [this.name, Math.floor(this.#now()), rank < OVER, JSON.stringify(row)]);
     });
     this.#stands(standing ?? row);
@@ -240,7 +257,13 @@ class Order {
 
   #stands(row: Row): void {
     this.#row = row;
+    this.#before ??= row.before;
     this.#text = JSON.stringify(row);
+  }
+
+  #stored(record: string | undefined): Row | undefined {
+    const [, , , text] = sentIn(record).find(([name]) => name === this.name) ?? [];
+    return text === undefined ? undefined : JSON.parse(text) as Row;
   }
 
   /** The row of another process for the same order, if it is further than this one. */
@@ -286,26 +309,37 @@ class Order {
     if (row === undefined || asked === undefined) throw new TypeError('there is no quote');
     this.#options.signal?.throwIfAborted();
     const left = row.trail;
+    const before = left ?? this.#before;
     const at = left?.at ?? Math.floor(this.#now());
-    const exchange = this.#exchange(left);
+    const exchange = this.#exchange(before);
     try {
       let step = JSON.parse(exchange.answered(402, asked.headers, new TextEncoder().encode(asked.body), at)) as { do: string; error?: Told };
       if (step.do === 'choose') step = JSON.parse(exchange.chose('one-shot')) as typeof step;
       if (step.error !== undefined) throw new FareboxError(step.error);
       if (step.do !== 'reserve') throw new FareboxError({ code: 'malformed_challenge', message: 'the quote asks for no payment that can be made here', remedy: 'report this to the exchange\'s operator' });
-      let trail: Trail = { seed: [...exchange.seed()], at, ...(this.#derives(left) ? { derives: true } : {}) };
+      let trail: Trail = { seed: [...exchange.seed()], at, ...(this.#derives(before) ? { derives: true } : {}), ...(left === undefined ? {} : { shared: true }) };
       let other: Row | undefined;
       await update(this.store, (record) => {
         other = this.#later(record, row);
         if (other !== undefined) return undefined;
+        const stored = this.#stored(record);
+        if (left !== undefined && !isOf(stored, left)) throw ended(stored, left);
+        const missed = before === undefined ? leftBy(stored) : undefined;
+        if (missed !== undefined) {
+          // Another process was refused meanwhile: its nonce is the order's.
+          other = { ...row, before: missed };
+          return undefined;
+        }
         // It is counted already: in a record of its own nothing else is.
         const counted = told(() => exchange.reserve(left === undefined ? record : undefined, at));
         if (!wasm.quoteAgrees(JSON.stringify(row.purchase), exchange.proposal() ?? '')) {
           throw new FareboxError({ code: 'terms_changed', message: 'the payment that is asked for is not the quoted one', remedy: 'report this to the exchange\'s operator; nothing was signed' });
         }
+        if (before?.counted !== undefined && exchange.counted() !== before.counted) {
+          throw new FareboxError({ code: 'terms_changed', message: 'another token is asked for than the one that was signed for this order before', remedy: 'order under another idempotencyKey, if the wallet shows that nothing was paid' });
+        }
         trail = { ...trail, counted: exchange.counted() };
-        if (left !== undefined) return undefined;
-        return withSent(counted, [this.name, at, true, JSON.stringify({ ...row, trail })]);
+        return withSent(left === undefined ? counted : record, [this.name, at, true, JSON.stringify({ ...row, trail })]);
       });
       if (other !== undefined) {
         this.#stands(other);
@@ -336,11 +370,13 @@ class Order {
       const { validBefore } = JSON.parse(exchange.payment() ?? '{}') as { validBefore?: number };
       return { type: 'signed', payment: sends.headers, ends: validBefore ?? trail.at };
     } catch (error) {
-      // What was not signed, or did not leave, is not counted. Another process may have signed it meanwhile.
+      // What was not signed, or did not leave, is not counted. Another process may have signed it meanwhile, or still sign it.
       await update(this.store, (record) => {
-        const [, , , text] = sentIn(record).find(([name]) => name === this.name) ?? [];
-        if (text === undefined || (JSON.parse(text) as Row).rank >= SIGNED) return undefined;
-        return withoutSent(this.#released(record, trail), this.name);
+        const stored = this.#stored(record);
+        if (!isOf(stored, trail) || this.#before !== undefined) return undefined;
+        if (stored.rank < SIGNED && stored.trail.shared !== true) return withoutSent(this.#released(record, trail), this.name);
+        this.#before = trail;
+        return undefined;
       });
       if (error instanceof FareboxError || error instanceof JobError || this.#options.signal?.aborted === true) throw error;
       throw new JobError({ code: 'wallet_failed', message: 'the wallet did not sign', remedy: 'read error.cause, which is the wallet\'s own error', money: 'not_moved', ...this.#facts() }, error);
@@ -370,6 +406,26 @@ class Order {
     signal?.throwIfAborted();
     return reply === undefined ? { type: 'lost' } : { type: 'answered', ...reply };
   }
+}
+
+/** What another process may sign, or have signed, for an earlier quote of the order whose row this is. */
+function leftBy(row: Row | undefined): Trail | undefined {
+  return row === undefined || row.rank >= OVER ? undefined : row.before;
+}
+
+/** Whether the order goes on with this nonce. */
+function isOf(row: Row | undefined, trail: Trail | undefined): row is Row & { readonly trail: Trail } {
+  return row !== undefined && row.rank < OVER && isSame(row.trail, trail);
+}
+
+function isSame(one: Trail | undefined, other: Trail | undefined): boolean {
+  return one !== undefined && other !== undefined && String(one.seed) === String(other.seed);
+}
+
+/** Thrown where another process ended the order while this one waited for its wallet. */
+function ended(row: Row | undefined, trail: Trail | undefined): JobError {
+  const money = isSame(row?.trail ?? row?.before, trail) ? 'unknown' : 'not_moved';
+  return new JobError({ code: 'aborted', message: 'another process ended this order', remedy: money === 'unknown' ? IN_DOUBT : 'order again if you like', money });
 }
 
 type Facts = { readonly paymentId?: string; readonly jobId?: string };
