@@ -39,7 +39,7 @@ impl SeatClaim {
 pub(super) struct Seat {
     /// Whose it is.
     pub seller: SellerRow,
-    /// What takes it from an unpaid quote; nothing if it was free.
+    /// The changes that take it from an unpaid quote; empty if it was free.
     pub freed: Vec<Change>,
 }
 

@@ -224,8 +224,7 @@ impl Budget {
         // Before the entries are counted: a full record makes room by itself.
         self.compact(now);
         let offer = self.choose(policy, offers, draft, now)?;
-        let id = (draft.name)(offer);
-        self.count(offer, draft, now);
+        let id = self.count(offer, draft, now);
         Ok((offer, id))
     }
 
@@ -489,14 +488,15 @@ impl Budget {
         self.pins.extend(open);
     }
 
-    /// Counts an offer; a purchase that was counted before stays at its highest amount.
-    fn count(&mut self, offer: &Offer, draft: Draft<'_>, now: UnixTime) {
+    /// Counts an offer, and returns under which name; a purchase that was counted before stays at its
+    /// highest amount.
+    fn count(&mut self, offer: &Offer, draft: Draft<'_>, now: UnixTime) -> String {
         let (payee, id) = (offer.pay_to.to_lower_hex(), (draft.name)(offer));
         let before = self.take(&id);
         let place = pin(draft.host, offer);
         self.pin(place, &payee, &id);
         let entry = Spent {
-            id,
+            id: id.clone(),
             at: now.secs(),
             host: draft.host.to_string(),
             payee,
@@ -518,6 +518,7 @@ impl Budget {
             }
         };
         self.entries.push(entry);
+        id
     }
 
     /// Drops old entries, and sums the others by host and payee, dated by the latest: for each hour

@@ -77,7 +77,7 @@ type Turn = { readonly purchase: Kept; readonly rank: number; readonly money: Jo
 /** A purchase as it is kept: an object of the compiled part, of which these members are read. */
 type Kept = {
   readonly order: { readonly capability: string; readonly prompt: string };
-  readonly stage: { readonly terms?: { readonly paymentId: string; readonly mode: string }; readonly asked?: { readonly headers: string; readonly body: string }; readonly job?: string; readonly token?: string; readonly outcome?: { readonly code?: string; readonly money?: JobMoney } };
+  readonly stage: { readonly terms?: { readonly paymentId: string; readonly mode: string }; readonly asked?: { readonly headers: string; readonly body: string }; readonly job?: string; readonly token?: string };
 };
 /** What the nonce of a payment is made of, and under which name the budget counts it: with it the same payment is signed again, and no other. */
 type Trail = { readonly seed: readonly number[]; readonly at: number; readonly counted?: string; /** Whether the nonce follows from the order's key. */ readonly derives?: true; /** Whether another process may sign it too: then it stays counted, whatever becomes of this one. */ readonly shared?: true };
@@ -104,7 +104,7 @@ const flights = new WeakMap<Store, Map<string, Promise<BoughtJob>>>();
  *
  * It asks what can be bought, holds a seat by a quote, checks that the quote is for what was ordered and says the
  * same everywhere, pays it by x402, and waits. Whatever happens to this process, the next call with the same order
- * and store goes on: it is signed under one nonce until it is delivered or paid back, and what was sent is sent again byte for byte.
+ * and store goes on: a quote is signed under one nonce, and what was sent is sent again byte for byte.
  *
  * @throws {JobError} with `code`, and with `money`, which says whether anything moved.
  */

@@ -3,8 +3,8 @@
 //! What was signed and delivered nothing stays the purchase of its request. While its authorization
 //! can be charged, it is sent again; if the server then asks for other terms, or the authorization
 //! has ended, those are signed with the same nonce, which the token accepts once. A nonce that the
-//! payer does not choose, and another token, are signed only once nothing can be charged any more:
-//! then that is another purchase.
+//! payer does not choose, and another token, are signed only once nothing can be charged any more,
+//! and are counted beside what was signed before.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
