@@ -160,8 +160,8 @@ export type PayOptions = {
   readonly timeoutMs?: number;
   /**
    * `resume` of `farebox/resume`: a payment that delivered nothing, whatever the server answered, is sent again by the next call
-   * for the same request (method, URL, body and `Idempotency-Key`), in place of a new one, until it can no longer be charged; with
-   * a store that lasts also after a crash or a reload [each call pays for itself].
+   * for the same request (method, URL, body and `Idempotency-Key`), and signed again with its nonce once it has ended; in every
+   * process that shares the store, and with one that lasts also after a crash or a reload [this wrapped `fetch` alone].
    */
   readonly resume?: Resuming;
   /** Unix seconds [the clock]. */

@@ -1,4 +1,4 @@
-/** Payments of `fetch` that were sent and whose fate is not known: kept in the record of the budget, and sent again byte for byte. */
+/** Purchases of `fetch` whose fate is not known: kept in the record of the budget, sent again byte for byte, and signed again with their nonce. */
 import { Exchange } from '#wasm';
 
 import { FareboxError, told, type SentPayment } from './error.js';
