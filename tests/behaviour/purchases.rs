@@ -197,7 +197,7 @@ pub fn a_payment_that_may_have_arrived_is_looked_for_at_the_gate() {
     let gone =
         json!({"code": "FINGERPRINT_INVALID", "error": "Quote is expired or no longer valid."});
     // Never sent before: the exchange's word is enough.
-    assert_eq!(code(&answered(&mut sent(1), 403, "", &gone, NOW)), "payment_refused not_moved");
+    assert_eq!(code(&answered(&mut sent(1), 403, "", &gone, NOW)), "payment_refused unknown");
     let mut purchase = sent(2);
     let step = answered(&mut purchase, 403, "", &gone, NOW);
     let path = format!("{URL}/till/{}", "a1".repeat(32));
@@ -207,7 +207,7 @@ pub fn a_payment_that_may_have_arrived_is_looked_for_at_the_gate() {
     let waits = |step: PurchaseStep| matches!(step, PurchaseStep::Request(_));
     assert!(waits(answered(&mut purchase.clone(), 503, "", &unpriced, NOW)));
     let ended = answered(&mut purchase.clone(), 503, "", &unpriced, NOW + 361);
-    assert_eq!(code(&ended), "payment_refused not_moved");
+    assert_eq!(code(&ended), "payment_refused unknown");
     let settlement = base64::encode(br#"{"success":true,"transaction":"0x11"}"#);
     let lines = format!("payment-response: {settlement}");
     let orphan = json!({"code": "QUOTE_EXPIRED"});
@@ -226,10 +226,11 @@ pub fn a_payment_that_may_have_arrived_is_looked_for_at_the_gate() {
 #[test]
 pub fn each_answer_to_a_payment_says_what_became_of_the_money() {
     for (status, said, expected) in [
-        (400, "FACILITATOR_RESPONSE_INVALID", "payment_refused not_moved"),
-        (400, "INVALID_BUYER_ADDRESS", "payment_refused not_moved"),
-        (409, "QUOTE_PAYMENT_PROFILE_MISMATCH", "payment_refused not_moved"),
-        (502, "JOB_FAILED", "job_failed not_moved"),
+        (400, "FACILITATOR_RESPONSE_INVALID", "payment_refused unknown"),
+        (400, "INVALID_BUYER_ADDRESS", "payment_refused unknown"),
+        (409, "QUOTE_PAYMENT_PROFILE_MISMATCH", "payment_refused unknown"),
+        (502, "JOB_FAILED", "job_failed unknown"),
+        (409, "payment_already_used", "payment_refused unknown"),
         (409, "refund_due", "refund_due refunded"),
         (502, "refunded", "refund_due refunded"),
     ] {

@@ -278,15 +278,115 @@ pub fn an_authorization_without_a_proof_fetches_and_begins_nothing() {
     }
 }
 
+/// The origin's key of a call, if it is the gate's.
+fn key_of(world: &World, call: usize) -> String {
+    world.origin.calls[call].headers.get("idempotency-key").unwrap_or_default().to_owned()
+}
+
 #[test]
-pub fn another_request_is_not_bought_by_the_same_nonce() {
+pub fn what_rests_begins_at_another_request_and_gets_no_answer_of_the_first() {
+    for permit in [false, true] {
+        for target in MODES {
+            let mut world = priced("$0.01", PAY_TO, permit);
+            world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+            let first = world.sign(target);
+            assert_eq!(world.present(&first).problem(), "settlement_refused", "{target}");
+            let served = world.origin.calls.len();
+            let elsewhere = format!("{target}/other");
+            let other = again_for(&mut world, &elsewhere, &first);
+            let response = world.present(&other);
+            bought(&world, &response, &first, target);
+            assert_eq!(
+                world.origin.calls.len(),
+                served + 1,
+                "{target}: it is made for this request"
+            );
+            assert!(world.origin.calls[served].url.ends_with(&elsewhere), "{target}");
+            if served == 1 {
+                assert_ne!(key_of(&world, 0), key_of(&world, 1), "another request, another key");
+            }
+            assert!(only_row(&world).payment.url.ends_with(&elsewhere));
+            // It is that payment from now on, for that request alone.
+            for late in [&first, &again(&mut world, &first)] {
+                assert_eq!(world.present(late).problem(), "payment_already_used", "{target}");
+            }
+            assert_eq!(transfers(&world, &first), 1);
+        }
+    }
+}
+
+#[test]
+fn what_no_origin_served_begins_at_another_request() {
+    for say in [Say::Whole("404\n", ""), Say::Whole("503\n", ""), Say::Lost] {
+        let mut world = world();
+        world.origin.plan.push_back(say.clone());
+        let first = world.sign("/after");
+        assert_ne!(world.present(&first).status, 200, "{say:?}");
+        let other = again_for(&mut world, "/before/other", &first);
+        let response = world.present(&other);
+        bought(&world, &response, &first, &format!("{say:?}"));
+        assert_ne!(key_of(&world, 0), key_of(&world, world.origin.calls.len() - 1));
+    }
+}
+
+#[test]
+fn another_request_is_bought_by_no_nonce_that_is_open_or_was_paid() {
     for target in MODES {
+        for settle in [Settle::SilentBefore, Settle::SilentAfter, Settle::Honest] {
+            let mut world = world();
+            world.facilitator.settle_plan.extend(vec![settle.clone(); 3]);
+            let first = world.sign(target);
+            let answer = world.present(&first);
+            let other = again_for(&mut world, &format!("{target}/other"), &first);
+            let rows = world.ledger.entries();
+            assert_eq!(world.present(&other).problem(), "payment_already_used", "{settle:?}");
+            assert_eq!(world.ledger.entries(), rows, "{settle:?}: after {}", answer.status);
+        }
+    }
+}
+
+#[test]
+fn what_was_sent_before_or_is_not_proven_begins_at_no_other_request() {
+    for target in MODES {
+        let elsewhere = format!("{target}/other");
+        // The same bytes, as they stand on the chain after a transaction that failed.
         let (mut world, first) = refused(target);
-        let other = again_for(&mut world, &format!("{target}/other"), &first);
-        let rows = world.ledger.entries();
-        assert_eq!(world.present(&other).problem(), "payment_already_used", "{target}");
-        assert_eq!(world.ledger.entries(), rows);
+        let shown = Payment { target: elsewhere.clone(), ..first.clone() };
+        assert_eq!(world.present(&shown).problem(), "payment_already_used", "{target}");
+        // An earlier one, of two that were refused.
+        let second = again(&mut world, &first);
+        world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+        assert_eq!(world.present(&second).problem(), "settlement_refused", "{target}");
+        assert_eq!(world.present(&shown).problem(), "payment_already_used", "{target}");
+        // A contract's signature, which the gate cannot read.
+        let other = again_for(&mut world, &elsewhere, &second);
+        let mut message = decoded(&other.value);
+        message["payload"]["signature"] = format!("0x{}", "ab".repeat(97)).into();
+        let unread = Payment { value: base64::encode(message.to_string().as_bytes()), ..other };
+        assert_eq!(world.present(&unread).problem(), "payment_already_used", "{target}");
         assert_eq!(transfers(&world, &first), 0);
+    }
+}
+
+#[test]
+fn an_authorization_for_the_first_request_that_is_mined_pays_for_the_second_or_is_owed() {
+    for target in MODES {
+        for (price, is_served) in [("$0.01", true), ("$0.05", false)] {
+            let (mut world, first) = refused(target);
+            world.gate = priced(price, PAY_TO, false).gate;
+            let elsewhere = format!("{target}/other");
+            let other = again_for(&mut world, &elsewhere, &first);
+            world.facilitator.settle_plan.extend(vec![Settle::SilentBefore; 9]);
+            assert_eq!(world.present(&other).problem(), "settlement_unknown", "{target}");
+            mine(&mut world, &other, 10_000, PAY_TO);
+            world.pass(300);
+            assert_eq!(only_row(&world).payment.amount, "10000", "the row says what moved");
+            let last = again_for(&mut world, &elsewhere, &other);
+            let expected = if is_served { (200, "") } else { (409, "refund_due") };
+            let answer = world.present(&last);
+            assert_eq!((answer.status, &*answer.problem()), expected, "{target} {price}");
+            assert_eq!(transfers(&world, &first), 1);
+        }
     }
 }
 

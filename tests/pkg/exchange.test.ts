@@ -7,6 +7,7 @@ import { after, before, beforeEach, test } from 'node:test';
 
 import { buyJob, JobError, SellerError, sellJobs, type SellerEvent } from '../../pkg/dist/agent/index.js';
 import { localSigner, memoryStore, type Store, type TypedData } from '../../pkg/dist/index.js';
+import { sentIn, type SentRow } from '../../pkg/dist/sent.js';
 import { base64, OTHER, PAYEE, PAYER, PAYER_KEY, spentIn, TRANSACTION, USDC } from './shop.ts';
 
 type Asked = { readonly path: string; readonly body: any; readonly payment: string | undefined; readonly authorization: string | undefined };
@@ -162,8 +163,8 @@ test('an abort says where the money is, and the same order goes on', async () =>
 
 test('each failure says whether money moved', async () => {
   for (const [status, body, code, money] of [
-    [400, { code: 'FACILITATOR_RESPONSE_INVALID', error: 'refused' }, 'payment_refused', 'not_moved'],
-    [502, { code: 'JOB_FAILED', error: 'x' }, 'job_failed', 'not_moved'],
+    [400, { code: 'FACILITATOR_RESPONSE_INVALID', error: 'refused' }, 'payment_refused', 'unknown'],
+    [502, { code: 'JOB_FAILED', error: 'x' }, 'job_failed', 'unknown'],
     [409, { code: 'PAYMENT_VERIFY_FAILED', error: 'x', details: { gate: 'refund_due' } }, 'refund_due', 'refunded'],
   ] as const) {
     script = ({ path }, response) => path.endsWith('/verify') && say(response, status, body);
@@ -188,6 +189,52 @@ const quotedAs = (turn: number, { amount = '0.005', units = '5000', asset = USDC
   const terms = base64(JSON.stringify({ x402Version: 2, resource: { url: `${url}/till/${id}` }, accepts: [entry] }));
   return say(response, 402, quote({ payment_id: id, amount, amount_atomic: units, payment_asset: asset, accepts: [{ ...accepted, maxAmountRequired: units, asset, extra: { payment_id: id } }] }), { 'payment-required': terms });
 };
+
+/** What was signed for each nonce, by the order in which it was sent. */
+const ends = (): number[] => [...new Set(payments())].map((payment) => Number(JSON.parse(Buffer.from(payment, 'base64').toString()).payload.authorization.validBefore));
+
+for (const idempotencyKey of [undefined, 'order-1']) {
+  for (const [status, body] of [
+    [400, { code: 'FACILITATOR_RESPONSE_INVALID', error: 'insufficient_funds' }], [400, { code: 'INVALID_X_PAYMENT_HEADER', error: 'x' }], [403, { code: 'FINGERPRINT_INVALID', error: 'x' }],
+    [409, { code: 'PAYMENT_ALREADY_VERIFIED', error: 'x' }], [409, { code: 'PAYMENT_VERIFY_FAILED', error: 'x', details: { gate: 'payment_already_used' } }], [502, { code: 'JOB_FAILED', error: 'x' }],
+  ] as const) {
+    test(`an order that was refused with ${status} ${body.code} is ordered again under its nonce${idempotencyKey === undefined ? '' : ', with a key'}`, async () => {
+      const store = memoryStore();
+      const policy = { perDay: '0.005' };
+      let quotes = 0;
+      let refuses = true;
+      script = ({ path }, response) => path.endsWith('/quote') && quotedAs((quotes += 1), {}, response)
+        || refuses && path.endsWith('/verify') && say(response, status, body);
+      const again = (more = {}): ReturnType<typeof buyJob> => buyJob(order({ store: apart(store), policy, ...(idempotencyKey === undefined ? {} : { idempotencyKey }), ...more }));
+      for (let turn = 0; turn < 10; turn += 1) assert.equal((await failure(again())).money, 'unknown');
+      assert.deepEqual([nonces().size, quotes, (await spentIn(store)).entries.length], [1, 10, 1]);
+      const [[, , open, text]] = sentIn((await store.read()).record) as [SentRow];
+      assert.deepEqual([open, JSON.parse(text).ends], [true, ends().at(-1)]);
+      // Each ends later than the one before, so that a gate can tell them from what it has sent on.
+      assert.deepEqual(ends(), [...new Set(ends())].sort((one, other) => one - other));
+      assert.equal(ends().length, 10);
+      refuses = false;
+      assert.equal((await again()).money, 'paid');
+      assert.deepEqual([nonces().size, (await spentIn(store)).entries.length], [1, 1]);
+      // What was delivered is over.
+      if (idempotencyKey !== undefined) assert.equal((await again()).jobId, 'job-1');
+      else await again({ policy: { perDay: '0.01' } });
+      assert.equal(nonces().size, idempotencyKey === undefined ? 2 : 1);
+    });
+  }
+}
+
+test('an order that was refused says that its money is unknown, whatever ends the next one', async () => {
+  const store = memoryStore();
+  script = ({ path }, response) => path.endsWith('/verify') && say(response, 400, { code: 'FACILITATOR_RESPONSE_INVALID', error: 'x' });
+  await failure(buyJob(order({ store })));
+  script = ({ path }, response) => path.endsWith('/quote') && say(response, 503, { code: 'NO_SELLER_AVAILABLE', error: 'none' });
+  const next = await failure(buyJob(order({ store })));
+  assert.deepEqual([next.code, next.money], ['capability_unavailable', 'unknown']);
+  script = () => undefined;
+  assert.equal((await buyJob(order({ store }))).money, 'paid');
+  assert.equal(nonces().size, 1);
+});
 
 /** Another process: the same record behind a store of its own. */
 const apart = (store: Store): Store => ({ read: () => store.read(), replace: (version, text) => store.replace(version, text) });

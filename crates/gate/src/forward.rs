@@ -187,7 +187,7 @@ pub(super) fn origin_call(
             }
             if headers.filled(KEY).is_none() {
                 headers.retain(|name, _| folded(name) != KEY);
-                headers.set(KEY, &keys.idempotency_key(receipt));
+                headers.set(KEY, &keys.idempotency_key(receipt, &head.method, head.target()));
             }
             (payer, receipt, price)
         }

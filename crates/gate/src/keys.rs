@@ -195,14 +195,17 @@ impl Keys {
     }
 
     /// The idempotency key for the origin if the client sent none: only the gate can make it, and
-    /// it does not follow from the receipt id.
+    /// it does not follow from the receipt id. A payment that begins again for another request
+    /// brings another one.
     #[must_use]
-    pub fn idempotency_key(&self, receipt: &str) -> String {
+    pub fn idempotency_key(&self, receipt: &str, method: &str, target: &str) -> String {
         if planted(Mutant::KeyIsReceipt) {
             return String::from(receipt);
         }
+        let target = if planted(Mutant::KeyIsOfPayment) { "" } else { target };
+        let parts = [receipt, method, target].map(str::as_bytes);
         let mut key = String::from(KEY_PREFIX);
-        key.push_str(&base32::encode(&mac(self.idempotency.expose(), &[receipt.as_bytes()]), 26));
+        key.push_str(&base32::encode(&mac(self.idempotency.expose(), &parts), 26));
         key
     }
 

@@ -71,6 +71,8 @@ macro_rules! channel {
             DustIsWritten,
             /// A part of any size, of a voucher that anyone may show, is paid back.
             RefundsAreDust,
+            /// Who asks for a refund that has to wait is not told until when.
+            RefundsWaitUntold,
             /// A channel that bought nothing is paid back.
             NothingIsRefunded,
             /// The chain is looked at for a refund that the row refuses.

@@ -50,6 +50,8 @@ macro_rules! gate {
             ChallengeForAll,
             /// The key that an origin gets for a payment is its receipt id.
             KeyIsReceipt,
+            /// A payment that begins again for another request has the origin's key of the first one.
+            KeyIsOfPayment,
             /// Anyone who shows a payment learns its receipt id.
             ConflictNames,
             /// A client may send a key of those that the gate makes.

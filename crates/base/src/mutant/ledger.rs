@@ -99,7 +99,7 @@ macro_rules! ledger {
             AnyReviewEnds,
             /// The secret of the first request is forgotten when its payment is signed again.
             AnewLosesSecret,
-            /// A payment that is signed again for another request begins there.
+            /// A payment that is signed again for another request is taken for one for the same.
             AnewForAnother,
             /// A payment that is signed again begins although its outcome is unknown.
             DoubtBeginsAnew,

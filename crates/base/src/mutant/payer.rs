@@ -79,6 +79,8 @@ macro_rules! payer {
             AnyProposalIsSigned,
             /// A payment that may have arrived is taken for one that did not.
             DoubtIsNotCharged,
+            /// A payment of an order that the exchange refused is taken for one that is not charged.
+            RefusalsAreBelieved,
             /// A seller goes on with a job that is another's by now.
             LostJobsAreKept,
             /// A deposit counts against no cap.
@@ -95,6 +97,8 @@ macro_rules! payer {
             DepositsRepeat,
             /// Corrected terms may be those of another channel.
             ChannelsAreSwapped,
+            /// A refund that has to wait is taken for one that is refused.
+            LaterIsRefused,
             /// Any refund that a server tells of is believed.
             AnyRefund,
             /// A request that was charged and not answered is signed for again.

@@ -82,10 +82,18 @@ impl Payment {
     /// payer has signed again, for another end, price or payee.
     #[must_use]
     pub fn is_signed_again_by(&self, again: &Self) -> bool {
-        let request = |it: &Self| {
-            let binding = it.binding.as_str();
-            String::from(binding.get(..REQUEST_DIGITS).unwrap_or(binding))
-        };
+        self.has_nonce_of(again) && (self.is_same_request(again) || planted(Mutant::AnewForAnother))
+    }
+
+    /// Whether `again` is another authorization of this payment's nonce, for another request, that
+    /// proves to be the payer's own: what was sent for this one may stand on the chain for all to read.
+    #[must_use]
+    pub fn is_signed_elsewhere_by(&self, again: &Self) -> bool {
+        self.has_nonce_of(again) && !self.is_same_request(again) && self.is_proven_by_end_of(again)
+    }
+
+    /// Whether `again` is another authorization of the same nonce, whatever it asks for.
+    fn has_nonce_of(&self, again: &Self) -> bool {
         let is_other = again.valid_before != self.valid_before
             || !again.pay_to.eq_ignore_ascii_case(&self.pay_to)
             || again.amount != self.amount && again.request != self.request;
@@ -95,16 +103,27 @@ impl Payment {
             && !again.is_deferred()
             && again.network == self.network
             && again.asset.eq_ignore_ascii_case(&self.asset)
-            && (request(self) == request(again) || planted(Mutant::AnewForAnother))
             && is_other
+    }
+
+    fn is_same_request(&self, again: &Self) -> bool {
+        let request = |it: &Self| {
+            let binding = it.binding.as_str();
+            String::from(binding.get(..REQUEST_DIGITS).unwrap_or(binding))
+        };
+        request(self) == request(again)
     }
 
     /// Whether `again` proves to be the payer's own, by a signature that was never sent anywhere
     /// from here: each one that was ends no later, and may stand on the chain.
     #[must_use]
     pub fn is_proven_anew_by(&self, again: &Self) -> bool {
-        self.is_signed_again_by(again)
-            && (again.signing.by == Signature::Proven || planted(Mutant::ShownProves))
+        self.is_signed_again_by(again) && self.is_proven_by_end_of(again)
+    }
+
+    /// Whether the signature is its payer's, and ends later than each that the row has seen.
+    fn is_proven_by_end_of(&self, again: &Self) -> bool {
+        (again.signing.by == Signature::Proven || planted(Mutant::ShownProves))
             && (again.valid_before > self.last_end() || planted(Mutant::EarlierProves))
     }
 

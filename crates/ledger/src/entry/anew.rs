@@ -12,8 +12,13 @@ use farebox_base::mutant::{Mutant, planted};
 impl Entry {
     /// Takes the bytes of a repeat; the receipt id and the correlation id stay those of the first
     /// request, and of what is signed again the secret, too. What was signed before and differs may still be mined.
+    /// Another request brings a secret and a correlation id of its own.
     pub(super) fn take_again(&mut self, again: Payment) {
         let receipt = self.payment.receipt.clone();
+        if self.payment.is_signed_elsewhere_by(&again) {
+            self.payment.sign_again(Payment { receipt, ..again });
+            return;
+        }
         let correlation = core::mem::take(&mut self.payment.correlation);
         let again = Payment { receipt, correlation, ..again };
         if self.payment.is_signed_again_by(&again) {
@@ -39,7 +44,8 @@ impl Entry {
                 | State::Closed
         );
         (rests || planted(Mutant::DoubtBeginsAnew) && matches!(self.state, State::Unknown { .. }))
-            && self.payment.is_signed_again_by(&again.payment)
+            && (self.payment.is_signed_again_by(&again.payment)
+                || self.payment.is_signed_elsewhere_by(&again.payment))
             && self.payment.may_be_signed_again()
     }
 
@@ -47,7 +53,8 @@ impl Entry {
     pub(super) fn keeps_response(&self, again: &Repeat) -> bool {
         let same = again.payment.amount == self.payment.amount
             && again.payment.pay_to.eq_ignore_ascii_case(&self.payment.pay_to);
-        self.sealed && same && matches!(self.state, State::Refused { .. })
+        let is_for = self.payment.is_signed_again_by(&again.payment);
+        self.sealed && is_for && same && matches!(self.state, State::Refused { .. })
     }
 
     /// Keeps what its payer has signed again while it is open: that may be mined as well.

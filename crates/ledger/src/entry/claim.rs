@@ -64,7 +64,7 @@ impl Entry {
             let fence = self.fence;
             return (self, Answer::Granted { fence });
         }
-        if !begins || !(self.is_for(&again) || gives_way) {
+        if !begins || !(self.is_for(&again) || gives_way || anew) {
             let (entry, resumed) = self.resumed(&again, now);
             return (entry, resumed.into());
         }
@@ -74,7 +74,7 @@ impl Entry {
         // Nothing was submitted for it: its working terms may be today's, while its secret, receipt
         // id and correlation id stay those of the first request. A row that gives way came from
         // another client.
-        let keeps = !gives_way || planted(Mutant::NotedSecretStays);
+        let keeps = self.is_for(&again) && !gives_way || planted(Mutant::NotedSecretStays);
         let first = self.payment.secret.clone().filter(|_| keeps);
         let secret = first.or(again.payment.secret.clone());
         self.take_again(Payment { secret, ..*again.payment });

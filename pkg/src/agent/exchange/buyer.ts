@@ -36,7 +36,8 @@ export type BuyJobOptions = {
   readonly store?: Store;
   /**
    * Names the order: the same key is the same job for ever, in this store. Without one an order that is open is
-   * gone on with, and one that ended is ordered again.
+   * gone on with, and one that ended is ordered again. With or without one, what is signed after a payment was refused
+   * has the same nonce, until a job was delivered.
    */
   readonly idempotencyKey?: string;
   /** Asked before the signature; anything but true signs nothing. */
@@ -77,11 +78,18 @@ type Turn = { readonly purchase: Kept; readonly rank: number; readonly money: Jo
 /** A purchase as it is kept: an object of the compiled part, of which these members are read. */
 type Kept = {
   readonly order: { readonly capability: string; readonly prompt: string };
-  readonly stage: { readonly terms?: { readonly paymentId: string; readonly mode: string }; readonly asked?: { readonly headers: string; readonly body: string }; readonly job?: string; readonly token?: string };
+  readonly stage: {
+    readonly terms?: { readonly paymentId: string; readonly mode: string };
+    readonly asked?: { readonly headers: string; readonly body: string };
+    readonly ends?: number;
+    readonly job?: string;
+    readonly token?: string;
+    readonly outcome?: { readonly money?: JobMoney };
+  };
 };
 /** What the nonce of a payment is made of, and under which name the budget counts it: with it the same payment is signed again, and no other. */
 type Trail = { readonly seed: readonly number[]; readonly at: number; readonly counted?: string; /** Whether the nonce follows from the order's key. */ readonly derives?: true; /** Whether another process may sign it too: then it stays counted, whatever becomes of this one. */ readonly shared?: true };
-type Row = { readonly purchase: Kept; readonly rank: number; readonly trail?: Trail; /** Of an earlier quote of the order, which may have been signed: the next one is signed under the same nonce. */ readonly before?: Trail };
+type Row = { readonly purchase: Kept; readonly rank: number; readonly trail?: Trail; /** Of an earlier quote of the order, which may have been signed: the next one is signed under the same nonce. */ readonly before?: Trail; /** Of an order that ended in doubt: unix seconds of the end of what was signed last. */ readonly ends?: number };
 
 const MINE = 'job ';
 const OVER = 5;
@@ -133,6 +141,8 @@ class Order {
   #row: Row | undefined;
   /** What may have been signed for an earlier quote of the order. */
   #before: Trail | undefined;
+  /** When what was signed last ends, unix seconds: until then the store drops nothing of it. */
+  #ends: number | undefined;
   /** What the store has of it, as this process read or wrote it last. */
   #text: string | undefined;
   #money: JobMoney = 'not_moved';
@@ -199,13 +209,16 @@ class Order {
     const { record } = await this.store.read();
     const [, , open, text] = sentIn(record).find(([name]) => name === this.name) ?? [];
     const known = text === undefined ? undefined : JSON.parse(text) as Row;
-    if (known !== undefined && (open === true || this.#options.idempotencyKey !== undefined)) this.#row = known;
+    const row = open === true || this.#options.idempotencyKey !== undefined ? known : undefined;
     this.#text = text;
     const { capability, prompt } = this.#options;
-    if (this.#row !== undefined && (this.#row.purchase.order.capability !== capability || this.#row.purchase.order.prompt !== prompt)) {
+    if (row !== undefined && (row.purchase.order.capability !== capability || row.purchase.order.prompt !== prompt)) {
       throw new JobError({ code: 'key_taken', message: 'another order has this idempotencyKey', remedy: 'use a key of its own for each order', money: 'not_moved' });
     }
+    // What ended in doubt is ordered again, under the nonce of what was signed.
+    if (row !== undefined && !isInDoubt(row)) this.#row = row;
     this.#before = leftBy(known);
+    this.#ends = known?.ends;
     let turn = await this.#next({ type: 'resumed' });
     for (;;) {
       const { step } = turn;
@@ -234,7 +247,10 @@ class Order {
     // A quote that was not paid in time. What another process may have signed of it stays counted, and its nonce is the next quote's.
     const drops = rank < 2 ? trail : undefined;
     if (drops?.shared === true) this.#before ??= drops;
-    const mine = (): Row => ({ purchase, rank, ...(trail === undefined || drops !== undefined ? {} : { trail }), ...(this.#before === undefined ? {} : { before: this.#before }) });
+    const mine = (): Row => {
+      const row: Row = { purchase, rank, ...(trail === undefined || drops !== undefined ? {} : { trail }), ...(this.#before === undefined ? {} : { before: this.#before }) };
+      return isInDoubt(row) && this.#ends !== undefined ? { ...row, ends: this.#ends } : row;
+    };
     let row = mine();
     let standing: Row | undefined;
     const isKept = drops === undefined && event['type'] !== 'signed' && JSON.stringify(row) === this.#text;
@@ -247,7 +263,7 @@ class Order {
       this.#before ??= leftBy(stored);
       row = mine();
       const freed = drops === undefined || this.#before !== undefined ? record : this.#released(record, drops);
-      return withSent(freed, [this.name, Math.floor(this.#now()), rank < OVER, JSON.stringify(row)]);
+      return withSent(freed, [this.name, Math.floor(this.#now()), rank < OVER || isInDoubt(row), JSON.stringify(row)]);
     });
     this.#stands(standing ?? row);
     this.#money = turn.money;
@@ -258,6 +274,7 @@ class Order {
   #stands(row: Row): void {
     this.#row = row;
     this.#before ??= row.before;
+    this.#ends = row.purchase.stage.ends ?? this.#ends;
     this.#text = JSON.stringify(row);
   }
 
@@ -310,7 +327,8 @@ class Order {
     this.#options.signal?.throwIfAborted();
     const left = row.trail;
     const before = left ?? this.#before;
-    const at = left?.at ?? Math.floor(this.#now());
+    // What is signed again ends later than what was signed before.
+    const at = left?.at ?? Math.max(Math.floor(this.#now()), (this.#before?.at ?? 0) + 1);
     const exchange = this.#exchange(before);
     try {
       let step = JSON.parse(exchange.answered(402, asked.headers, new TextEncoder().encode(asked.body), at)) as { do: string; error?: Told };
@@ -408,9 +426,16 @@ class Order {
   }
 }
 
-/** What another process may sign, or have signed, for an earlier quote of the order whose row this is. */
+/** Whether it ended without a job after a payment had left, its own or one before. Only the chain knows what becomes of that. */
+function isInDoubt({ rank, purchase, before }: Row): boolean {
+  const money = purchase.stage.outcome?.money;
+  return rank >= OVER && (money === 'unknown' || money === 'not_moved' && before !== undefined);
+}
+
+/** What may have been signed, here or by another process, for an earlier quote of the order whose row this is. */
 function leftBy(row: Row | undefined): Trail | undefined {
-  return row === undefined || row.rank >= OVER ? undefined : row.before;
+  if (row === undefined || row.rank >= OVER && !isInDoubt(row)) return undefined;
+  return row.rank >= OVER && row.purchase.stage.outcome?.money === 'unknown' ? row.trail ?? row.before : row.before;
 }
 
 /** Whether the order goes on with this nonce. */

@@ -40,7 +40,7 @@ pub(super) fn failed(
     let remedy = match money {
         MoneyState::NotMoved => "nothing was charged; order again if you like",
         MoneyState::Unknown => {
-            "call again with the same order: the same payment is sent, never a new one"
+            "order the same again, never in another way: the token charges one of its payments at most"
         }
         MoneyState::Held => "call again with the same order to go on waiting",
         MoneyState::Refunded => {

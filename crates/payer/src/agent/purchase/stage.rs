@@ -77,6 +77,7 @@ impl PurchaseStage {
             Self::Over(outcome) => match outcome.text_of("money") {
                 Some("paid") => MoneyState::Paid,
                 Some("refunded") => MoneyState::Refunded,
+                Some("unknown") => MoneyState::Unknown,
                 _ => MoneyState::NotMoved,
             },
         }

@@ -22,9 +22,9 @@ pub(super) enum Till {
 pub(super) enum PaymentFate {
     /// There is a job for it, with its result if it waited for that.
     Job { job: String, token: String, transaction: Option<String>, result: Option<Json> },
-    /// It was refused, and is not charged.
+    /// The exchange says that it was refused, and is not charged.
     NotCharged,
-    /// The work failed before it was charged.
+    /// The exchange says that the work failed before it was charged.
     NotDelivered,
     /// It was charged, and goes back.
     GoesBack,
@@ -34,8 +34,9 @@ pub(super) enum PaymentFate {
     Open,
 }
 
-/// Codes after which a payment is not charged, whenever they come.
-const REFUSED: [&str; 7] = [
+/// Codes after which the exchange does not charge a payment, whenever they come. The last one is the
+/// gate's: what has the same nonce was shown for another quote.
+const REFUSED: [&str; 8] = [
     "FACILITATOR_RESPONSE_INVALID",
     "INVALID_X_PAYMENT_HEADER",
     "INVALID_BUYER_ADDRESS",
@@ -43,6 +44,7 @@ const REFUSED: [&str; 7] = [
     "INVALID_REQUEST",
     "INVALID_JSON",
     "QUOTE_PAYMENT_PROFILE_MISMATCH",
+    "payment_already_used",
 ];
 /// Codes of a quote that is gone. To a payment that was not sent before they say that nothing is
 /// charged.
