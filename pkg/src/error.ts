@@ -37,7 +37,7 @@ export type FareboxErrorCode =
   | 'invalid_policy' | 'invalid_receipt' | 'invalid_request' | 'invalid_signature' | 'invalid_signer'
   | 'invalid_typed_data' | 'malformed_challenge' | 'no_randomness' | 'payee_changed' | 'payment_conflict'
   | 'payment_refused' | 'payment_unresolved' | 'policy_amount' | 'policy_asset' | 'policy_expired' | 'policy_host' | 'policy_network'
-  | 'policy_payee' | 'policy_validity' | 'realm_mismatch' | 'receipt_mismatch' | 'redirected' | 'refund_due' | 'session_expired'
+  | 'policy_payee' | 'policy_validity' | 'realm_mismatch' | 'receipt_mismatch' | 'redirected' | 'refund_due' | 'refund_later' | 'session_expired'
   | 'terms_changed' | 'unsupported_intent' | 'unsupported_method' | 'unsupported_network' | 'unsupported_scheme'
   | 'unsupported_version' | 'wallet_failed' | 'wallet_network_missing' | 'wallet_rejected' | 'wrong_signature' | 'wrong_transaction';
 

@@ -464,6 +464,51 @@ pub fn a_refund_of_more_than_is_left_is_not_believed_and_nothing_is_forgotten() 
 }
 
 #[test]
+pub fn a_refund_that_has_to_wait_says_so_and_until_when() {
+    let (mut payee, mut record) = (Payee::default(), None);
+    let (terms, now) = (payee.terms(false), UnixTime::from_secs(1_763_618_400));
+    assert_eq!(played(1, &mut record, &terms, |payment| payee.takes(payment, None)).2, "");
+    let before = channels(record.as_deref()).unwrap();
+    let value = terms.joined("payment-required").unwrap().into_owned();
+    let mut later: Value = serde_json::from_slice(&base64::decode(&value).unwrap()).unwrap();
+    later["error"] = "invalid_batch_settlement_evm_refund_later".into();
+    let line = format!("payment-required: {}", base64::encode(later.to_string().as_bytes()));
+    for (lines, expected) in [
+        (
+            vec![line.as_str(), "retry-after: 800"],
+            "what was added to the channel is paid back in 800 s",
+        ),
+        (vec![line.as_str()], "what was added to the channel is paid back later"),
+    ] {
+        let later = Headers::from_lines(lines.into_iter());
+        let mut buyer = refund(2);
+        let (mut next, mut sent) = (buyer.answered(402, &terms, b"", now), 0);
+        let error = loop {
+            next = match next {
+                ChannelNext::Update => {
+                    record = buyer.update(record.as_deref(), now).unwrap().or(record);
+                    buyer.updated()
+                }
+                ChannelNext::Sign { voucher: Some(voucher), .. } => {
+                    buyer.signed(None, Some(&signature(&voucher)))
+                }
+                ChannelNext::Send { .. } => {
+                    sent += 1;
+                    buyer.answered(402, &later, b"", now)
+                }
+                ChannelNext::Fail(error) => break error,
+                other => panic!("{other:?}"),
+            };
+        };
+        assert_eq!((error.reason.code(), &*error.message, sent), ("refund_later", expected, 1));
+        let kept = channels(record.as_deref()).unwrap();
+        for member in ["deposit", "spent"] {
+            assert_eq!(kept[0][member], before[0][member]);
+        }
+    }
+}
+
+#[test]
 pub fn a_payee_that_says_the_deposit_is_gone_gets_no_other() {
     let (mut payee, mut record) = (Payee::default(), None);
     let now = UnixTime::from_secs(1_763_618_400);

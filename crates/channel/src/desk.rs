@@ -258,6 +258,7 @@ impl ChannelDesk {
                     promised,
                     kept: fetched,
                     channel: Some(snapshot),
+                    refundable_at: None,
                 };
                 (reply, write)
             }
@@ -269,6 +270,9 @@ impl ChannelDesk {
                     _ => secret.is_some(),
                 };
                 let mut reply = refused(refusal, Some(snapshot));
+                if refusal == ChannelRefusal::RefundLater {
+                    reply.refundable_at = channel.refundable_at().map(|at| at.secs());
+                }
                 if by_headroom {
                     let code = match (&message.ask, refusal) {
                         // Spec: OKX payments, `close`.
@@ -335,6 +339,7 @@ fn refused(refusal: ChannelRefusal, channel: Option<Snapshot>) -> ChannelReply {
         promised: None,
         kept: None,
         channel,
+        refundable_at: None,
     }
 }
 

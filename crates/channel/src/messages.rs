@@ -175,9 +175,12 @@ pub struct ChannelReply {
     pub kept: Option<String>,
     /// The channel; none if there is none.
     pub channel: Option<Snapshot>,
+    /// Of a refund that has to wait: unix seconds from which it is made.
+    #[serde(default)]
+    pub refundable_at: Option<u64>,
 }
 
-read_struct!(ChannelReply { said, refusal, stale, charged, promised, kept, channel });
+read_struct!(ChannelReply { said, refusal, stale, charged, promised, kept, channel; refundable_at });
 
 /// A channel as its payer may see it.
 #[derive(Clone, Debug, Serialize, Deserialize)]

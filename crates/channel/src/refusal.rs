@@ -31,6 +31,8 @@ pub enum ChannelRefusal {
     AboveCharge,
     /// There is less to pay back, too little is asked for, or nothing was ever charged.
     RefundAmount,
+    /// What was added may still be undone by the chain: it is paid back later.
+    RefundLater,
     /// Everything that is deposited was earned.
     NoBalance,
     /// Nothing was bought that is not settled.
@@ -41,7 +43,7 @@ pub enum ChannelRefusal {
 
 impl ChannelRefusal {
     /// Every refusal.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Malformed,
         Self::SignatureInvalid,
         Self::NotFound,
@@ -56,6 +58,7 @@ impl ChannelRefusal {
         Self::Busy,
         Self::AboveCharge,
         Self::RefundAmount,
+        Self::RefundLater,
         Self::NoBalance,
         Self::NothingOwed,
         Self::Published,
@@ -102,6 +105,7 @@ impl ChannelRefusal {
                 ("charge_above_voucher", 70_015, "charge_exceeds_signed_cumulative")
             }
             Self::RefundAmount => ("refund_amount", 70_012, "refund_amount_invalid"),
+            Self::RefundLater => ("refund_later", 70_007, "refund_later"),
             Self::NoBalance => ("nothing_to_refund", 70_012, "refund_no_balance"),
             Self::NothingOwed => ("nothing_owed", 70_000, "refund_no_balance"),
             Self::Published => ("voucher_published", 70_000, "voucher_published"),

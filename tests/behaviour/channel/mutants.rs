@@ -163,6 +163,10 @@ pub const TABLE: &[Row] = &[
     row!(RefundsAreBlind, refunds::a_refund_that_the_row_refuses_asks_no_one),
     row!(NothingIsRefunded, refunds::a_channel_that_bought_nothing_is_not_paid_back),
     row!(
+        RefundsWaitUntold,
+        crate::sessions::refunds::what_was_added_is_paid_back_after_a_quarter_of_an_hour
+    ),
+    row!(
         RefundsAreDust,
         vouchers::a_part_is_paid_back_if_it_is_worth_it_and_its_voucher_is_not_public
     ),

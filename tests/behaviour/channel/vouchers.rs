@@ -298,7 +298,7 @@ pub fn what_was_added_to_a_deposit_is_paid_back_once_it_is_not_undone() {
     let mut channel = channel(VoucherRule::Exact, 10);
     buy(&mut channel, &purchase(Some(4), 4, 1)).unwrap();
     channel.see(Sight { at: START.plus(1), ..sight(15) });
-    assert_eq!(refund(&mut channel, 4, Some(7), 1), Err(ChannelRefusal::Busy));
+    assert_eq!(refund(&mut channel, 4, Some(7), 1), Err(ChannelRefusal::RefundLater));
     // Everything is what would be left if the chain undid the five.
     let first = Promise { nonce: Amount::ZERO, amount: units(6) };
     assert_eq!(refund(&mut channel, 4, None, 1), Ok(RefundFate::Promised(first)));
@@ -306,9 +306,9 @@ pub fn what_was_added_to_a_deposit_is_paid_back_once_it_is_not_undone() {
     let after = Sight { refund_nonce: units(1), claimed: units(4), ..sight(9) };
     channel.see(Sight { at: START.plus(2), ..after });
     assert_eq!(refund(&mut channel, 4, None, 2), Ok(RefundFate::Repeated(first)));
-    assert_eq!(refund(&mut channel, 4, Some(5), 2), Err(ChannelRefusal::Busy));
+    assert_eq!(refund(&mut channel, 4, Some(5), 2), Err(ChannelRefusal::RefundLater));
     channel.see(Sight { at: START.plus(900), ..after });
-    assert_eq!(refund(&mut channel, 4, Some(5), 900), Err(ChannelRefusal::Busy));
+    assert_eq!(refund(&mut channel, 4, Some(5), 900), Err(ChannelRefusal::RefundLater));
     assert_eq!(refund(&mut channel, 4, Some(5), 901), Err(ChannelRefusal::Stale), "it is due");
     channel.see(Sight { at: START.plus(901), ..after });
     let rest = Promise { nonce: units(1), amount: units(5) };
@@ -348,8 +348,8 @@ fn what_is_left_of_a_firm_deposit_is_not_paid_back_by_crumbs() {
     let mut channel = channel(VoucherRule::Exact, 5);
     buy(&mut channel, &purchase(Some(4), 4, 1)).unwrap();
     channel.see(sight(15));
-    assert_eq!(refund(&mut channel, 4, None, 0), Err(ChannelRefusal::Busy));
-    assert_eq!(refund(&mut channel, 4, None, 899), Err(ChannelRefusal::Busy));
+    assert_eq!(refund(&mut channel, 4, None, 0), Err(ChannelRefusal::RefundLater));
+    assert_eq!(refund(&mut channel, 4, None, 899), Err(ChannelRefusal::RefundLater));
     assert_eq!(refund(&mut channel, 4, None, 900), Err(ChannelRefusal::Stale));
 }
 

@@ -193,7 +193,7 @@ fn a_refund_that_is_asked_for_again_and_again_is_sent_as_seldom_as_the_alarm_sen
 }
 
 #[test]
-fn what_was_added_is_paid_back_after_a_quarter_of_an_hour() {
+pub fn what_was_added_is_paid_back_after_a_quarter_of_an_hour() {
     let mut door = opened();
     let mut more = door.payment("deposit", 2 * PRICE);
     let id = more["payload"]["voucher"]["channelId"].as_str().unwrap().to_owned();
@@ -205,8 +205,13 @@ fn what_was_added_is_paid_back_after_a_quarter_of_an_hour() {
     assert_eq!((first.status, first.settlement()["amount"].clone()), (200, json!("80000")));
     assert_eq!(door.funds().balance, 7 * PRICE);
     let part = refund(&mut door, 2 * PRICE, Some(5 * PRICE));
-    assert_eq!(door.buy(&part, "1").error(), "channel_busy");
-    door.now += 901;
+    door.now += 100;
+    let later = door.buy(&part, "1");
+    assert_eq!(
+        (later.error(), later.head.headers.get("retry-after")),
+        ("refund_later".into(), Some("800"))
+    );
+    door.now += 801;
     let calls = (door.chain.verified, door.chain.settled);
     let rest = door.buy(&all, "1");
     assert_eq!((rest.status, rest.settlement()["amount"].clone()), (200, json!("50000")));

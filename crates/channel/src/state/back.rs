@@ -52,7 +52,7 @@ impl Channel {
         let all = left(self.sight.deposit);
         // Who has the signature of a refund keeps it when the chain undoes what was added.
         let rest = if planted(Mutant::UndoneIsRefunded) { all } else { left(self.firm.deposit) };
-        let is_due = self.firm.rising.is_some_and(|(_, since)| since.plus(FIRM_SECS) <= now);
+        let is_due = self.refundable_at().is_some_and(|at| at <= now);
         let is_asked = bearer.secret().is_some() || self.rests(now);
         if rest < all && is_due && is_asked {
             return Err(ChannelRefusal::Stale);
@@ -73,7 +73,7 @@ impl Channel {
             return Err(ChannelRefusal::NoBalance);
         }
         if rest < all && amount.unwrap_or(rest.max(least)) > rest {
-            return Err(ChannelRefusal::Busy);
+            return Err(ChannelRefusal::RefundLater);
         }
         let amount = amount.unwrap_or(rest);
         let is_part = amount < least || bearer.secret().is_none();
@@ -96,6 +96,12 @@ impl Channel {
             Bearer::Anyone(_) => now.plus(DAY_SECS),
         };
         Ok(RefundFate::Promised(promise))
+    }
+
+    /// When what was added last is paid back at the earliest; `None` if nothing waits for that.
+    #[must_use]
+    pub fn refundable_at(&self) -> Option<UnixTime> {
+        self.firm.rising.map(|(_, since)| since.plus(FIRM_SECS))
     }
 
     /// Whether nothing was bought for so long that its payer seems to have left: what was earned is

@@ -56,7 +56,14 @@ pub(super) fn corrected(asked: &AskedSession<'_>, reply: &ChannelReply, now: Uni
         }
     }
     let offer = offer.written();
-    refused(asked.gate, &offer, &asked.request, (REFUSED, reason(word)), now)
+    let answer = refused(asked.gate, &offer, &asked.request, (REFUSED, reason(word)), now);
+    match reply.refundable_at {
+        Some(at) if !planted(Mutant::RefundsWaitUntold) => {
+            let secs = at.saturating_sub(now.secs()).max(1);
+            answer.with("retry-after", &secs.to_string())
+        }
+        _ => answer,
+    }
 }
 
 /// The terms after a facilitator's refusal, with the settlement that failed.

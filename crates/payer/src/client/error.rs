@@ -102,6 +102,8 @@ pub enum Reason {
     PaymentConflict,
     /// The payment was accepted without a delivery; the server owes a refund.
     RefundDue,
+    /// A refund of a channel has to wait: what was added to it may still be undone by the chain.
+    RefundLater,
     /// The receipt contradicts the signed payment.
     ReceiptMismatch,
 }
@@ -140,6 +142,7 @@ impl Reason {
             | Self::PaymentUnresolved
             | Self::PaymentConflict
             | Self::RefundDue
+            | Self::RefundLater
             | Self::ReceiptMismatch => Money::Signed,
             Self::InvalidPolicy
             | Self::MalformedChallenge
@@ -278,6 +281,10 @@ impl Reason {
             Self::RefundDue => {
                 ("refund_due", "keep the payment reference and contact the server's operator")
             }
+            Self::RefundLater => (
+                "refund_later",
+                "ask for the refund again after the time that error.message names; nothing was spent",
+            ),
             Self::ReceiptMismatch => (
                 "receipt_mismatch",
                 "look up the transaction yourself; error.response holds the response",

@@ -16,6 +16,8 @@ use farebox_wire::x402::header;
 const SETTLED: &str = "payment-response";
 /// Ends the code of a server that serves another request of the channel.
 const BUSY: &str = "channel_busy";
+/// Ends the code of a gate that pays back later, in so many seconds as `Retry-After` says.
+const LATER: &str = "refund_later";
 
 impl ChannelPurchase {
     /// Takes an answer; `body` is needed for refusals, up to 64 KiB.
@@ -95,6 +97,15 @@ impl ChannelPurchase {
     ) -> ChannelNext {
         let reason = settled.and_then(|it| it.get("errorReason")).and_then(Value::as_str);
         let rejection = Rejection::of_payment(402, headers, reason, body);
+        if let (ChannelAim::Refund(_), true) =
+            (self.course.aim, rejection.text.ends_with(LATER) && !planted(Mutant::LaterIsRefused))
+        {
+            let message = match Problem::read(headers, body).retry_after {
+                Some(secs) => format!("what was added to the channel is paid back in {secs} s"),
+                None => "what was added to the channel is paid back later".to_string(),
+            };
+            return self.course.over(Reason::RefundLater, &message);
+        }
         if rejection.text.ends_with(BUSY) {
             return self.course.again(None, &rejection.to_string(), now);
         }
