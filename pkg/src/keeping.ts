@@ -6,7 +6,7 @@ import type { Plain } from './request.js';
 import type { Store } from './store.js';
 
 /** What is kept by one wrapped `fetch`, of each of its requests. */
-export type Opens = (store: Store, now: () => number, policy: string, options: Pick<PayOptions, 'identifier' | 'broadcast' | 'pin'>) => (request: Plain, endpoint: string) => Promise<Keeping>;
+export type Opens = (store: Store, now: () => number, policy: string, options: Pick<PayOptions, 'identifier' | 'broadcast' | 'pin' | 'confirm'>) => (request: Plain, endpoint: string) => Promise<Keeping>;
 
 /** What is kept of one request, as it goes on. */
 export type Keeping = {

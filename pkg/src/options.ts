@@ -30,6 +30,8 @@ export type Policy = {
   readonly pinPayees?: boolean;
   /** Whether permits of Permit2 are signed too; they need an allowance for that contract [false]. */
   readonly permit2?: boolean;
+  /** Whether what has ended and may have been charged is paid again without `confirm`; only where the server chose the nonce (MPP) [false]. */
+  readonly payAgain?: boolean;
   /** Maximum that is signed for one price that is known afterwards (x402 `upto`, by Permit2) [none is signed]. */
   readonly upto?: string;
   /** Maximum of all payments in a day if each server takes all that was signed, whatever its receipts say [perDay]. */
@@ -92,6 +94,8 @@ export type Proposal = {
    * once.
    */
   readonly replaces: boolean;
+  /** Whether an earlier payment for this request has ended and may have been charged: this one is charged beside it. */
+  readonly again: boolean;
 };
 
 /** A settlement in which every member agrees with the signed payment. Of a price that is known afterwards it has what was charged; of nothing, no transaction (''). */

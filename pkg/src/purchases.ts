@@ -37,7 +37,7 @@ type Purchase = {
 const MOST_ENDED = 256;
 
 /** Keeps them in this process. */
-export const inMemory: Opens = (_, now, policy, { pin }) => {
+export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
   let open: (readonly [name: string, purchase: Purchase])[] = [];
   const hasEnded = ({ ends }: Purchase): boolean => !isUnended(ends, now());
 
@@ -61,7 +61,7 @@ export const inMemory: Opens = (_, now, policy, { pin }) => {
       const [[, purchase] = []] = at < 0 ? [] : open.splice(at, 1);
       if (purchase === undefined) return undefined;
       const isDead = hasEnded(purchase);
-      const step = isDead && purchase.isAnswered ? undefined : told(() => purchase.exchange.goOn(policy, pin, isDead, now()));
+      const step = isDead && purchase.isAnswered ? undefined : told(() => purchase.exchange.goOn(policy, pin, isDead, confirm !== undefined, now()));
       if (step !== undefined) return { purchase, step };
       purchase.exchange.free();
     }

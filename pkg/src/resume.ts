@@ -66,7 +66,7 @@ export const resume: Resuming = {
     const payments = new OpenPayments(store, now);
     return async (request, endpoint) => {
       const name = `${MINE}${await nameOf(request)}`;
-      const left = await payments.take(name, policy, options.pin);
+      const left = await payments.take(name, policy, options);
       return new Kept(payments, name, {
         policy, method: request.method, endpoint, identifier: options.identifier !== false, broadcasts: options.broadcast !== undefined,
         authorization: !request.headers.has('authorization'),
@@ -94,7 +94,7 @@ class OpenPayments {
   }
 
   /** The oldest payment for this request whose fate is open and which this process is not paying; from here on it is. */
-  async take(request: string, policy: string, pin: string | undefined): Promise<Left | undefined> {
+  async take(request: string, policy: string, options: Parameters<Opens>[3]): Promise<Left | undefined> {
     for (;;) {
       const { record } = await this.#store.read();
       const found = sentIn(record).find(([name, , open]) => open && name.startsWith(`${request} `) && !this.#mine.has(name));
@@ -103,7 +103,7 @@ class OpenPayments {
       this.#mine.add(name);
       const row = { name, trail: JSON.parse(text) as Trail };
       try {
-        const goesOn = this.#goesOn(row, policy, pin);
+        const goesOn = this.#goesOn(row, policy, options);
         if (goesOn !== undefined) return goesOn;
       } catch (error) {
         this.leave(row);
@@ -114,7 +114,7 @@ class OpenPayments {
   }
 
   /** The exchange of a kept purchase, and its first step; `undefined` if it is over. */
-  #goesOn(row: Row, policy: string, pin: string | undefined): Left | undefined {
+  #goesOn(row: Row, policy: string, { pin, confirm }: Parameters<Opens>[3]): Left | undefined {
     const { trail } = row;
     const now = this.#now();
     const isDead = !isUnended(trail.ends, now);
@@ -122,7 +122,7 @@ class OpenPayments {
     const kept = exchangeOf(trail, trail.policy, trail.pin);
     if (kept.restore(trail.lines, trail.body, trail.at, trail.proof, trail.isHash, now)) {
       if (trail.counted !== undefined) kept.countAs(trail.counted);
-      const step = told(() => kept.goOn(policy, pin, isDead, now));
+      const step = told(() => kept.goOn(policy, pin, isDead, confirm !== undefined, now));
       if (step !== undefined) return { row, exchange: kept, step };
       kept.free();
       return undefined;

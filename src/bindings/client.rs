@@ -128,17 +128,18 @@ impl Exchange {
     }
 
     /// Goes on with what was signed before and delivered nothing, under this policy (JSON) and pin.
-    /// None if it is over, because it can no longer be charged and its nonce was not the payer's.
+    /// `asks`: a person is asked before anything is signed. None if there is nothing to go on with.
     #[wasm_bindgen(js_name = goOn)]
     pub fn go_on(
         &mut self,
         policy: &str,
         pin: Option<String>,
         is_dead: bool,
+        asks: bool,
         now: f64,
     ) -> Result<Option<String>, JsValue> {
         let policy = Policy::from_json(policy).map_err(|error| thrown(&error))?;
-        let next = self.0.go_on(policy, pin.as_deref(), is_dead, seconds(now));
+        let next = self.0.go_on(policy, pin.as_deref(), (is_dead, asks), seconds(now));
         Ok(next.map(|next| self.step(next)))
     }
 

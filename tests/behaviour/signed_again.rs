@@ -2,6 +2,7 @@
 //! moves its money at most once, whichever of its authorizations is mined. Spec: docs/protocols.md, "The same nonce, signed again".
 
 use farebox_core::encoding::base64;
+use farebox_core::facilitator::funds::LowBalances;
 use farebox_core::ledger::command::ChainVerdict;
 use farebox_core::ledger::entry::Taken;
 use farebox_core::ledger::state::{Undelivered, Why};
@@ -313,6 +314,22 @@ pub fn what_rests_begins_at_another_request_and_gets_no_answer_of_the_first() {
             assert_eq!(transfers(&world, &first), 1);
         }
     }
+}
+
+#[test]
+pub fn a_wallet_that_was_too_empty_a_moment_ago_is_told_so_and_begins_later() {
+    let mut world = world();
+    world.empties = Some(LowBalances::new());
+    world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+    let first = world.sign("/before");
+    assert_eq!(world.present(&first).problem(), "settlement_refused");
+    let other = again_for(&mut world, "/before/other", &first);
+    let (rows, asked) = (world.ledger.entries(), world.facilitator.urls.len());
+    assert_eq!(world.present(&other).problem(), "verify_refused");
+    assert_eq!((world.ledger.entries(), world.facilitator.urls.len()), (rows, asked));
+    world.wait(30);
+    let response = world.present(&other);
+    bought(&world, &response, &first, "/before");
 }
 
 #[test]

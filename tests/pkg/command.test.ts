@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
+import { fileStore } from '../../pkg/dist/file-store.js';
+import { askFor, challenge, credentialOf } from './charges.ts';
 import { ask, base64, GOODS, honest, OFFER, open, PAYEE, PAYER, PAYER_KEY, paymentOf, serve, settlement, terms, TRANSACTION } from './shop.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'farebox-cli-'));
@@ -271,4 +273,26 @@ test('help names every option and code, and the version is that of the package',
   const { version } = JSON.parse(readFileSync('pkg/package.json', 'utf8')) as { version: string };
   assert.equal((await farebox(['--version'])).out, `${version}\n`);
   assert.ok(!existsSync(join(home, '.farebox')), 'nothing was kept outside the folders that were named');
+});
+
+test('what has ended and may have been charged is not paid again by --yes alone', async (t) => {
+  const shop = await open((request, response) => {
+    if (credentialOf(request) === undefined) askFor(response, [challenge()]);
+    else response.writeHead(404).end('no');
+  });
+  t.after(() => shop.stop());
+  const { store } = await farebox(['pay', shop.url, '--yes']);
+  // As it is after its end.
+  const kept = fileStore(store);
+  const { record, version } = await kept.read();
+  const { sent, ...rest } = JSON.parse(record ?? '') as { sent: [string, number, boolean, string][] };
+  const [[name, at, isOpen, text]] = sent as [[string, number, boolean, string]];
+  assert.equal(isOpen, true);
+  assert.ok(await kept.replace(version, JSON.stringify({ ...rest, sent: [[name, at, true, JSON.stringify({ ...JSON.parse(text), ends: 1 })]] })));
+  const charges = (): number => new Set(shop.requests.map(credentialOf).filter((it) => it !== undefined)).size;
+  const unasked = await farebox(['pay', shop.url, '--yes'], { store });
+  assert.match(unasked.err, /an earlier payment for this request has ended, and may have been charged[^]*not paid again by --yes alone[^]*declined/);
+  assert.equal(charges(), 1);
+  await farebox(['pay', shop.url], { store, input: 'y\n' });
+  assert.equal(charges(), 2);
 });

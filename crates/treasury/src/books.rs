@@ -58,7 +58,7 @@ pub trait Rows {
     /// An error of the storage.
     fn decision_by_key(&self, agent: &str, key: &str) -> Result<Option<DecisionRow>, Self::Error>;
 
-    /// The open decisions of an agent for this request, newest first.
+    /// The open decisions of an agent for this request, newest first, without what their merchants answered.
     ///
     /// # Errors
     /// An error of the storage.

@@ -61,7 +61,7 @@ const OPEN: Policy = { perPayment: '1000000000', perDay: '1000000000', maxValidi
 
 /** A payment in lines, for people. */
 export function linesOf(proposal: Proposal): (readonly [string, string])[] {
-  const { amountText, testNetwork, network, payTo, host, method, url, protocol, description, serverSays, claimsToSell, paysBeforeWork } = proposal;
+  const { amountText, testNetwork, network, payTo, host, method, url, protocol, description, serverSays, claimsToSell, paysBeforeWork, again } = proposal;
   const lines: (readonly [string, string])[] = [
     ['request', `${method} ${url}`],
     ['price', `${amountText}${testNetwork ? ', test money' : ''}`],
@@ -69,6 +69,7 @@ export function linesOf(proposal: Proposal): (readonly [string, string])[] {
     ['paid to', `${payTo}, as ${host} asks by ${protocol === 'mpp' ? 'MPP' : 'x402'}`],
   ];
   if (paysBeforeWork) lines.push(['when', 'the money moves before the work']);
+  if (again) lines.push(['again', 'an earlier payment for this request has ended, and may have been charged']);
   if (description !== '') lines.push(['for', description]);
   if (claimsToSell !== null) lines.push(['sells', `${claimsToSell}, by its own word`]);
   if (serverSays !== '') lines.push(['says', serverSays]);

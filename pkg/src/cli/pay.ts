@@ -21,6 +21,10 @@ export async function pay(words: Words): Promise<number> {
   const signer = localSigner(keyOf(words));
   const confirm = async (proposal: Proposal): Promise<boolean> => {
     tell(inLines(linesOf(proposal)));
+    if (proposal.again && words.values.yes === true && policy.payAgain !== true) {
+      tell('farebox: not paid again by --yes alone: look at the wallet, and answer without it\n');
+      return false;
+    }
     return words.values.yes === true || await yes(`pay ${proposal.amountText} from ${proposal.payer}? [y/N] `);
   };
   const response = await payingFetch({ signer, policy, store: fileStore(store), confirm, resume })(url, init).catch(async (error: unknown) => {

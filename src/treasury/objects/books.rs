@@ -278,18 +278,9 @@ impl Rows for TreasuryRows<'_> {
     }
 
     fn open_decisions(&self, agent: &str, request: &str) -> Result<Vec<DecisionRow>> {
-        let query = "SELECT row, body, id FROM decisions
-            WHERE open = 1 AND agent = ? AND request = ? ORDER BY created DESC, id DESC LIMIT 8";
-        let mut found = Vec::new();
-        for row in self.0.exec(query, vec![agent.into(), request.into()])?.raw() {
-            found.push(row?);
-        }
-        let with_body = |columns: Vec<SqlValue>| {
-            let mut row: DecisionRow = read(columns.first().unwrap_or(&SqlValue::Null))?;
-            row.body = long::get(self.0, &row.id, columns.get(1))?;
-            Ok(row)
-        };
-        found.into_iter().map(with_body).collect()
+        let query = "SELECT row FROM decisions
+            WHERE open = 1 AND agent = ? AND request = ? ORDER BY created DESC, id DESC";
+        self.all(query, vec![agent.into(), request.into()])
     }
 
     fn open_of(&self, agent: &str, limit: u32) -> Result<Vec<DecisionRow>> {

@@ -98,6 +98,35 @@ fn a_payment_that_was_released_begins_again_only_at_a_price_that_holds() {
 }
 
 #[test]
+fn what_was_refused_and_is_signed_again_begins_at_this_request_and_at_another() {
+    for target in ["/quoted", "/early"] {
+        for elsewhere in [target.to_owned(), format!("{target}?quote=2")] {
+            for forgets in [false, true] {
+                let mut world = world();
+                says(&mut world, &[price("$0.02")]);
+                world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+                let first = sign(&mut world, target, 2);
+                assert_eq!(world.present(&first).problem(), "settlement_refused");
+                world.wait(2);
+                let nonce = farebox_core::encoding::hex::decode_array(&first.nonce).unwrap();
+                world.payer.bound = Some(nonce);
+                says(&mut world, &[price("$0.03")]);
+                let again = sign(&mut world, &elsewhere, 2);
+                if forgets {
+                    world.attempts = Attempts::new();
+                    says(&mut world, &[price("$0.03")]);
+                }
+                let response = world.present(&again);
+                assert!(response.is_delivery(), "{elsewhere} {forgets}: {}", response.problem());
+                let row = world.find_row(&first.nonce).unwrap();
+                assert_eq!((&*row.payment.amount, world.ledger.entries().len()), ("30000", 1));
+                assert!(row.payment.url.ends_with(&elsewhere));
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_free_by_now_passes_and_a_payment_beside_it_is_not_touched() {
     let mut world = world();
     says(&mut world, &[price("free")]);

@@ -176,6 +176,7 @@ impl Rows for MemoryRows {
         let is_it = |row: &&DecisionRow| row.open && row.agent == agent && row.request == request;
         let mut rows: Vec<_> = self.decisions.values().filter(is_it).cloned().collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.created));
+        rows.iter_mut().for_each(|row| row.body.clear());
         Ok(rows)
     }
 

@@ -57,6 +57,8 @@ macro_rules! payer {
             PolicyForEver,
             /// Another offer than the pinned one is paid.
             PinIsForgotten,
+            /// What has ended and may have been charged is paid again unasked.
+            EndedIsPaidAgain,
             /// The nonce of a purchase is drawn anew in each process.
             NoncesAreDrawn,
             /// What may be charged is signed again for another token.

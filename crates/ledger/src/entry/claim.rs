@@ -89,9 +89,14 @@ impl Entry {
         (self, Answer::Granted { fence })
     }
 
-    /// Resumes the payment as far as possible, without beginning anything.
+    /// Resumes the payment as far as possible, without beginning anything. What is signed again for
+    /// another request, and may begin there, is left to a claim.
     #[must_use]
     pub fn resumed(self, again: &Repeat, now: UnixTime) -> (Self, Resumed) {
+        let is_elsewhere = !self.is_for(again) && !planted(Mutant::AnewIsResumed);
+        if is_elsewhere && self.begins_anew(again) {
+            return (self, Resumed::Nothing);
+        }
         let proven = self.proves(again);
         self.resumed_by(again, proven, now)
     }

@@ -54,6 +54,8 @@ pub struct Policy {
     pub pins_payees: bool,
     /// Whether permits of Permit2 are signed too; the payer has to let that contract move the token.
     pub signs_permits: bool,
+    /// Whether what has ended and may have been charged is paid again without asking a person.
+    pub pays_again: bool,
     /// Cap of one payment whose price is known afterwards; without it none is signed.
     upto: Option<Amount>,
     /// Cap over a day if each server takes all that was signed for it, whatever its receipts say.
@@ -114,6 +116,10 @@ impl Policy {
                     policy.signs_permits =
                         value.as_bool().ok_or_else(|| invalid(field, "must be true or false"))?;
                 }
+                "payAgain" => {
+                    policy.pays_again =
+                        value.as_bool().ok_or_else(|| invalid(field, "must be true or false"))?;
+                }
                 "upto" => policy.upto = Some(cap(field, value)?),
                 "uptoPerDay" => signed = Some(cap(field, value)?),
                 "maxValiditySecs" => policy.max_validity_secs = within(field, value, 86_400)?,
@@ -151,6 +157,7 @@ impl Policy {
             payees: None,
             pins_payees: true,
             signs_permits: false,
+            pays_again: false,
             upto: None,
             upto_per_day: day,
             max_validity_secs: 3600,

@@ -75,9 +75,10 @@ impl Treasury {
             return Ok(None);
         }
         let mut review = None;
+        let whole = |row: &DecisionRow| books.decision(&row.id);
         for row in books.open_decisions(&draft.agent, &draft.digest)? {
             match row.stage {
-                Stage::Executing => return Ok(Some(row)),
+                Stage::Executing => return whole(&row),
                 Stage::Review => {
                     let known = match &row.review {
                         Some(id) if review.is_none() => books.review(id)?,
@@ -90,12 +91,15 @@ impl Treasury {
                 Stage::Final => {
                     let attempt = books.attempt(&row.attempt)?;
                     if attempt.is_some_and(|attempt| stands(&attempt, draft.scene.now)) {
-                        return Ok(Some(row));
+                        return whole(&row);
                     }
                 }
             }
         }
-        Ok(review)
+        match &review {
+            Some(row) => whole(row),
+            None => Ok(None),
+        }
     }
 
     /// Looks at the review that a decision waits for: the answer, unless it is to be judged again.

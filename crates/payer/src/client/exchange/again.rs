@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use super::state::{ExchangeState, Going, Redelivery, Renewal};
 use super::{Exchange, Next, ReceivedResponse};
 use crate::client::challenge::Challenge;
+use crate::client::error::{ClientError, Reason};
 use crate::client::offer::{Offer, Way};
 use crate::client::policy::Policy;
 use crate::client::prepare::Prepared;
@@ -112,13 +113,14 @@ impl Exchange {
     }
 
     /// Goes on with a purchase that delivered nothing, under the policy and the pin of this call.
-    /// `is_dead`: nothing that was signed for it can be charged any more. `None` if that ends it,
-    /// because its nonce was not the payer's.
+    /// `is_dead`: nothing that was signed for it can be charged any more. What may have been charged
+    /// by a nonce that was not the payer's is paid again only if a person is asked (`asks`) or the
+    /// policy says so. `None` if there is nothing to go on with.
     pub fn go_on(
         &mut self,
         policy: Policy,
         pin: Option<&str>,
-        is_dead: bool,
+        (is_dead, asks): (bool, bool),
         now: UnixTime,
     ) -> Option<Next> {
         if !planted(Mutant::PolicyOfBefore) {
@@ -126,16 +128,22 @@ impl Exchange {
         }
         self.pin = pin.map(Into::into);
         (self.advice, self.retrying, self.charged, self.fresh) = (None, false, None, 0);
-        if let Going::Ended(_) = self.going
-            && !self.state.is_paid()
-        {
-            self.state = ExchangeState::Plain;
-            return Some(Next::Afresh);
+        match self.going {
+            Going::Doubted => return Some(self.doubt(asks)),
+            Going::Ended(_) if !self.state.is_paid() => {
+                self.state = ExchangeState::Plain;
+                return Some(Next::Afresh);
+            }
+            Going::Begins | Going::Sends | Going::Ended(_) => {}
         }
         let until = now.plus(self.policy.deadline_secs);
         let ExchangeState::Paid(proposed, paid) = &mut self.state else { return None };
         if is_dead {
-            self.going = Going::Ended(Slot::of(&paid.prepared.offer)?);
+            let Some(slot) = Slot::of(&paid.prepared.offer) else {
+                self.going = Going::Doubted;
+                return Some(self.doubt(asks));
+            };
+            self.going = Going::Ended(slot);
             self.remember();
             self.state = ExchangeState::Plain;
             return Some(Next::Afresh);
@@ -145,6 +153,22 @@ impl Exchange {
         (paid.redelivery, paid.renewal) = (Redelivery::Unasked, Renewal::Unasked);
         self.going = Going::Sends;
         Some(self.send(0))
+    }
+
+    /// Goes on beside what has ended and may have been charged, if a person or the policy says so.
+    fn doubt(&mut self, asks: bool) -> Next {
+        if !(asks || self.policy.pays_again || planted(Mutant::EndedIsPaidAgain)) {
+            let message = "what was signed for this request before has ended, and only the chain tells whether it was charged; policy.payAgain or a confirm hook lets it be paid again";
+            return Next::Fail(ClientError::new(Reason::PaymentUnresolved, message));
+        }
+        self.state = ExchangeState::Plain;
+        self.is_elsewhere = true;
+        Next::Afresh
+    }
+
+    /// Whether a payment is proposed although an earlier one for the same request may have been charged.
+    pub(super) fn is_doubted(&self) -> bool {
+        self.going == Going::Doubted
     }
 
     /// The terms of a purchase of which nothing can be charged any more: those that its nonce pays.

@@ -48,6 +48,7 @@ impl Exchange {
             "serverSays": challenge.error,
             "claimsToSell": elsewhere,
             "replaces": self.state.is_paid(),
+            "again": self.is_doubted(),
         }))
     }
 }

@@ -59,6 +59,9 @@ pub(super) enum Going {
     Sends,
     /// What was signed has ended: fresh terms are signed with its nonce where that is accepted once.
     Ended(Slot),
+    /// What was signed has ended, and its nonce was not the payer's: only the chain tells whether it was
+    /// charged, and what is signed now is charged beside it.
+    Doubted,
 }
 
 /// Progress of the payer's signed request for the answer.
