@@ -1,11 +1,11 @@
 // Everything that must hold before a change lands: setup, then every suite below.
 //
-//   node scripts/test.mjs [--all] [--times] [lint] [core] [worker] [e2e] [pkg] [treasury] [market] [browser] [crash [moments [seed]]] [deploy]
+//   node scripts/test.mjs [--all] [--times] [--house] [lint] [core] [worker] [e2e] [pkg] [treasury] [market] [browser] [crash [moments [seed]]] [deploy]
 //
 // Without a name it runs all suites, and without `--all` leaves out what is deep (see below), which takes as long again; a
 // suite that is named is run whole. `crash` kills workerd at every step and at that many random moments [20]; `deploy` compares configuration,
 // check and documents, and asks wrangler whether it would accept each environment. `--times` writes how long each file took
-// to tests/times.json, by which files are begun, the longest first.
+// to tests/times.json, by which files are begun, the longest first. `--house` prints the shape of the tree in numbers, and runs nothing.
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -13,6 +13,7 @@ import { basename, dirname, join } from 'node:path';
 
 import { keepFailures, runFailuresAgain } from './again.mjs';
 import { buildWorker } from './build.mjs';
+import { printHouse } from './house.mjs';
 import { preparePrograms } from './interop.mjs';
 import { buildMcp } from './mcp.mjs';
 import { buildCheck, buildPayer, finishPackage } from './pkg.mjs';
@@ -43,7 +44,7 @@ const TIMEOUT_MS = 600_000;
 const WARNING = /\bWARNING\b|▲/;
 /** The time of a random kill with its share of a drain. */
 const MOMENT_MS = 6_000;
-const FLAGS = ['--all', '--times'];
+const FLAGS = ['--all', '--times', '--house'];
 /** How long files took when they were last timed, seconds. */
 const TIMES = join(root, 'tests', 'times.json');
 /** What takes less has no line there, seconds. */
@@ -173,6 +174,7 @@ const suites = {
 };
 
 await runMain(async () => {
+  if (process.argv.includes('--house')) return printHouse();
   const words = process.argv.slice(2).filter((word) => !FLAGS.includes(word));
   const [given, seed] = words.filter(isNumber);
   if (given !== undefined) process.env.FAREBOX_CRASH_MOMENTS = given;

@@ -7,6 +7,8 @@
 //! the wasm-bindgen program takes minutes or a download.
 
 mod check;
+#[cfg(feature = "house")]
+mod house;
 mod trim;
 
 use std::env;
@@ -42,6 +44,12 @@ fn main() -> ExitCode {
     {
         println!("{}", target(url, location).unwrap_or_default());
         return ExitCode::SUCCESS;
+    }
+    #[cfg(feature = "house")]
+    if let [command, root] = words.as_slice()
+        && command == "house"
+    {
+        return ended(house::measure(root.as_ref()).map(|table| println!("{table:#}")));
     }
     let Some(glue) = Glue::parse(&words) else {
         eprintln!(
