@@ -105,7 +105,7 @@ export async function check({ file, env, secrets = false, offline = false, say =
     checkMarketDeployment(worker, env, notes);
   } else {
     checkNames(worker, variables(), SECRETS, notes);
-    checkSlips(worker, judgement.networks, notes);
+    checkSlips(worker, env, judgement.networks, notes);
     checkSiblings(worker, judgement.siblings, notes);
     checkTill(worker, notes);
     checkDeployment(worker, env, notes);

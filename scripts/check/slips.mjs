@@ -3,6 +3,7 @@
 import { facilitators } from './facilitators.mjs';
 import { NotJson, parseJson } from './jsonc.mjs';
 import { SECRETS, variables } from './names.mjs';
+import { structured } from './worker.mjs';
 
 /**
  * @typedef {import('./worker.mjs').Worker} Worker
@@ -22,15 +23,25 @@ const KEYED = [
   { host: 'www.okx.com', auth: '"okx"' },
 ];
 
+/** This machine. The gate's own rules let it be tried; other private addresses they refuse. */
+const LOCAL = /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1?\])$/i;
+/** A price for one request that is looked at twice, dollars. */
+const DEAR = 100;
+
 /**
  * @param {Worker} worker
+ * @param {string | undefined} env
  * @param {Networks} networks
  * @param {Notes} notes
  */
-export function checkSlips({ config, vars }, networks, notes) {
+export function checkSlips({ config, vars }, env, networks, notes) {
   const isMain = networks.some(({ main }) => main);
   const tell = isMain ? notes.error : notes.warning;
   const host = hostOf(vars.ORIGIN_URL);
+  if (host !== undefined && env === 'production' && LOCAL.test(host)) {
+    notes.error('ORIGIN_URL', `${host} cannot be reached by a deployed Worker; name the server's public address, or bind it as a service (ORIGIN)`);
+  }
+  checkPrices(vars, notes);
   if (host !== undefined && PLACEHOLDER.test(host)) tell('ORIGIN_URL', `${host} is a placeholder; put your own origin`);
   const own = routeHosts(config).find((pattern) => host !== undefined && covers(pattern, host));
   if (own !== undefined) {
@@ -42,6 +53,23 @@ export function checkSlips({ config, vars }, networks, notes) {
     const keyed = KEYED.find((known) => known.host === hostname);
     if (keyed !== undefined && auth === 'none') {
       notes.error('FACILITATOR_URL', `${hostname} takes no request without a key; write [{ url = "${url}", auth = ${keyed.auth} }] and set its secrets`, path);
+    }
+  }
+}
+
+/**
+ * Prices that may have lost their point.
+ *
+ * @param {Worker['vars']} vars
+ * @param {Notes} notes
+ */
+function checkPrices(vars, notes) {
+  const routes = structured(vars.ROUTES);
+  if (!Array.isArray(routes)) return;
+  for (const [index, route] of routes.entries()) {
+    const dollars = typeof route?.price === 'string' ? /^\$(\d+)(?:\.\d+)?$/.exec(route.price)?.[1] : undefined;
+    if (dollars !== undefined && Number(dollars) >= DEAR) {
+      notes.warning(`ROUTES[${index}].price`, `asks ${route.price} for one request of ${route.path}; is that right?`, ['vars', 'ROUTES', index, 'price']);
     }
   }
 }

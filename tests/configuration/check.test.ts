@@ -104,6 +104,7 @@ describe('around the settings', () => {
     ['a slip in letter case', `${text}pay_to = "x"\n`, ['pay_to'], 'PAY_TO'],
     ['a secret in the file', `${text}OPERATOR_TOKEN = "x"\n`, ['OPERATOR_TOKEN'], 'secret put'],
     ['a payee that nobody holds', tomlOf({ ...GOOD.vars, PAY_TO: `0x${'0'.repeat(36)}dEaD` }), ['PAY_TO'], 'lost'],
+    ['a price that has lost its point', tomlOf({ ...GOOD.vars, ROUTES: [{ path: '/one', price: '$10000' }, { path: '/two', price: '$99.99' }] }), ['ROUTES[0].price'], 'asks $10000 for one request of /one; is that right?'],
     ['a placeholder on a test network', tomlOf({ ...GOOD.vars, ORIGIN_URL: 'https://api.example.com' }), ['ORIGIN_URL'], 'placeholder'],
     ['no cron', without('triggers = { crons = ["*/15 * * * *"] }\n'), ['triggers'], 'crons'],
     ['a cache in front of the gate', `${text}[cache]\nenabled = true\n`, ['cache.enabled'], 'before the gate'],
@@ -244,6 +245,16 @@ describe('environments', () => {
     assert.deepEqual(report.warnings, []);
     for (const error of report.errors) assert.ok(at(text, error).startsWith('[env.live]'), at(text, error));
     assert.match(report.errors.find(({ variable }) => variable === 'LEDGER')?.remedy ?? '', /\[\[env\.live\.durable_objects\.bindings\]\]/);
+  });
+
+  it('an origin on this machine is an error in production, and may be tried elsewhere', async () => {
+    for (const host of ['localhost', 'api.localhost', '127.0.0.1', '[::1]']) {
+      const table = tomlOf({ ...GOOD.vars, ORIGIN_URL: `http://${host}:3000` });
+      assert.deepEqual((await checked(table, GOOD.secrets)).errors, [], host);
+      const vars = table.slice(table.indexOf('[vars]')).replaceAll('[[durable_objects', '[[env.production.durable_objects').replace('[vars]', '[env.production.vars]');
+      const { errors } = await checked(`${table}\n${vars}`, GOOD.secrets, { env: 'production' });
+      assert.ok(errors.some(({ variable, remedy }) => variable === 'ORIGIN_URL' && /cannot be reached by a deployed Worker/.test(remedy)), `${host}: ${JSON.stringify(errors)}`);
+    }
   });
 
   it('an error of an environment has its place there', async () => {

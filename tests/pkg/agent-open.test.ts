@@ -157,9 +157,9 @@ test('one key is one charge in every process, also without a store', async () =>
   assert.equal(nonces.size, 1);
 });
 
-test('a payment whose nonce is the challenge’s is over once it can no longer be charged', async () => {
+for (const payAgain of [false, true]) test(`a payment whose nonce is the challenge’s, and which has ended, is ${payAgain ? 'over where the policy says so' : 'not made again unasked'}`, async () => {
   let seconds = Date.now() / 1000;
-  const { client, signer } = local({ now: () => seconds });
+  const { client, signer } = local({ now: () => seconds, policy: { deadlineSecs: 1, payAgain } });
   const harness = new AgentHarness({ client });
   shop.answers = (request, response) => {
     if (credentialOf(request) === undefined) askFor(response, [challenge({ expires: new Date((seconds + 300) * 1000).toISOString() })]);
@@ -169,6 +169,11 @@ test('a payment whose nonce is the challenge’s is over once it can no longer b
   assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
   assert.equal(signer.asked.length, 1);
   seconds += 4_000;
+  if (!payAgain) {
+    for (let turn = 0; turn < 3; turn += 1) assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
+    assert.equal(signer.asked.length, 1);
+    return;
+  }
   assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_failed');
   assert.equal(signer.asked.length, 1, 'it was sent once more');
   await buy(harness);

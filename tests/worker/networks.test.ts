@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 
+import { PaymentRequirementsSchema } from 'x402/types';
+
 import type { Reply } from './support/facilitator.ts';
 import { encode, freshPayer, pay, requiredBy, settlementOf, type Json, type PaymentRequired } from './support/payer.ts';
 import type { Answer, HeaderRow } from './support/raw.ts';
@@ -42,6 +44,31 @@ before(async () => {
   });
 });
 after(() => world.stop());
+
+describe('networks that the published clients of version 1 do not know', () => {
+  let wide: World;
+  const known = ['base', 'polygon', 'avalanche'];
+  const unread = ['ethereum', 'monad', 'flare', 'stable'];
+  before(async () => {
+    wide = await openWorld({
+      beside: {}, vars: { NETWORK: [...known, ...unread], PAY_TO },
+      routes: [{ path: '/all', price: '$0.01' }, { path: '/monad', network: 'monad', price: '$0.01' }],
+    });
+  });
+  after(() => wide.stop());
+
+  it('are offered by version 2 alone, so that no client refuses the whole list', async () => {
+    const answer = await wide.gate.raw('GET', '/all');
+    assert.equal(answer.status, 402, answer.text);
+    const { accepts } = jsonOf(answer) as { accepts: { network: string }[] };
+    assert.deepEqual(accepts.map(({ network }) => network).sort(), [...known].sort());
+    // What `x402-fetch` does with the list.
+    for (const offer of accepts) PaymentRequirementsSchema.parse(offer);
+    assert.equal(requiredBy(answer).accepts.length, known.length + unread.length);
+    assert.deepEqual((jsonOf(await wide.gate.raw('GET', '/monad')) as { accepts: unknown[] }).accepts, []);
+    assert.equal(requiredBy(await wide.gate.raw('GET', '/monad')).accepts[0]?.network, 'eip155:143');
+  });
+});
 
 describe('routes of several networks', () => {
   it('asks each route on its own network, for the payee of that network', async () => {

@@ -95,6 +95,11 @@ impl ChainId {
         known(is_it).map(|network| Self(Cow::Borrowed(network.id)))
     }
 
+    /// The version 1 names of all networks that have one.
+    pub fn v1_names() -> impl Iterator<Item = &'static str> {
+        NETWORKS.iter().filter_map(|network| network.name)
+    }
+
     /// The id of the EVM chain with this number; zero is invalid.
     ///
     /// # Errors
@@ -113,6 +118,22 @@ impl ChainId {
     #[must_use]
     pub fn v1_name(&self) -> Option<&'static str> {
         known(|network| network.id == self.0)?.name
+    }
+
+    /// The x402 version 1 name if the published clients of version 1 read it: they refuse a whole list
+    /// of offers for one name that they do not know. Spec: `NetworkSchema` of `x402` 1.2.0.
+    ///
+    /// # Examples
+    /// ```
+    /// use farebox_base::chain::ChainId;
+    /// let base = ChainId::parse("eip155:8453").unwrap();
+    /// let celo = ChainId::parse("eip155:42220").unwrap();
+    /// assert_eq!((base.v1_offered(), celo.v1_offered()), (Some("base"), None));
+    /// assert_eq!(celo.v1_name(), Some("celo"));
+    /// ```
+    #[must_use]
+    pub fn v1_offered(&self) -> Option<&'static str> {
+        self.v1_name().filter(|name| !V1_UNREAD.contains(name))
     }
 
     /// The chain number of an `eip155` id, as used in EIP-712 domains.
@@ -191,6 +212,19 @@ const fn unnamed_test(id: &'static str) -> Network {
 }
 
 const EVM: &str = "eip155";
+
+/// Version 1 names of others that the published clients do not read.
+const V1_UNREAD: &[&str] = &[
+    "ethereum",
+    "sepolia",
+    "solana-testnet",
+    "celo",
+    "monad",
+    "flare",
+    "stable",
+    "stable-testnet",
+    "megaeth",
+];
 
 /// The networks with a version 1 name, and the test networks among the others. Most used first.
 const NETWORKS: &[Network] = &[

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::Reader;
+use super::shape::meant;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
 use farebox_base::secret::Secret;
@@ -62,7 +63,9 @@ fn unknown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => json::text(other),
     };
-    match ChainId::meant_by(&text) {
+    let names = ChainId::v1_names();
+    let spelled = || meant(&text.to_ascii_lowercase(), names).and_then(ChainId::from_name);
+    match ChainId::meant_by(&text).or_else(spelled) {
         Some(network) => {
             let name = network.v1_name().map(|name| format!(" ({name})")).unwrap_or_default();
             format!("{REMEDY}; did you mean \"{network}\"{name}?")

@@ -109,7 +109,7 @@ impl Gateway {
         if !is_refused || job.state != JobState::Settling {
             return Ok(Decision::told(Answer::Nothing));
         }
-        let why = "The payment was refused; nothing was charged. Request a new quote.";
+        let why = "The payment was refused; the gate has settled nothing. Request a new quote.";
         let details = object(&[("reason", or_null(reason))]);
         let answer = detailed(400, "FACILITATOR_RESPONSE_INVALID", why, &details);
         Ok(Decision {

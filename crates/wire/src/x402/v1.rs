@@ -29,8 +29,8 @@ pub struct PaymentRequirements<'a> {
 }
 
 impl<'a> PaymentRequirements<'a> {
-    /// The wire form of `terms`; `None` on networks without a version 1 name, and for permits, which
-    /// its clients cannot read.
+    /// The wire form of `terms`; `None` on networks whose version 1 name its clients do not read, and
+    /// for permits, which they cannot read either.
     #[must_use]
     pub fn new(
         terms: &'a Terms,
@@ -43,7 +43,7 @@ impl<'a> PaymentRequirements<'a> {
         }
         Some(Self {
             scheme: SCHEME,
-            network: terms.network.v1_name()?,
+            network: terms.network.v1_offered()?,
             max_amount_required: terms.amount.to_string(),
             resource,
             description,
