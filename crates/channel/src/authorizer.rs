@@ -1,6 +1,6 @@
-//! The payee's signatures, by which the contract is told, so that anyone may send it. For x402
-//! `batch-settlement`: claims of what was earned, and refunds of the rest. For MPP's method `evm`:
-//! settlements and closes.
+//! The payee's signatures, which anyone may send to the contract. For x402 `batch-settlement`:
+//! claims of what was earned, and refunds of the rest. For MPP's method `evm`: settlements and
+//! closes.
 
 use alloc::vec::Vec;
 

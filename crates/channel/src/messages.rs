@@ -27,9 +27,9 @@ pub struct ChannelMessage {
     pub ask: ChannelAsk,
     /// The chain's newest view of it.
     pub sight: Option<SightText>,
-    /// The facts of a channel: its id, the seconds that a withdrawal takes, and, where a voucher
-    /// may pay for many requests, the least that it adds. Each message says them, for it may be the
-    /// first.
+    /// The facts of a channel, for its first message: its id, and the seconds that a withdrawal
+    /// takes. And the least that a voucher adds, if it may pay for many requests: each message says
+    /// that anew.
     pub opened: (String, u64, Option<String>),
     /// The terms that the alarm needs to claim: kept as they are.
     pub terms: String,

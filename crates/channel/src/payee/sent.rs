@@ -1,4 +1,4 @@
-//! The terms under which a call of the payee was sent, and those under which it is sent next.
+//! The nonce and fees at which a call of the payee was sent, and those at which it is sent next.
 
 use alloc::string::{String, ToString};
 
