@@ -5,21 +5,21 @@ mod check;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// What the gate thinks of one JSON object of variables, as JSON.
+/// The gate's judgement of one JSON object of variables, as JSON.
 #[wasm_bindgen]
 #[must_use]
 pub fn judge(vars: &str) -> String {
     check::judge(vars).to_string()
 }
 
-/// What the treasury thinks of one JSON object of variables, as JSON.
+/// The treasury's judgement of one JSON object of variables, as JSON.
 #[wasm_bindgen(js_name = judgeTreasury)]
 #[must_use]
 pub fn judge_treasury(vars: &str) -> String {
     check::judge_treasury(vars).to_string()
 }
 
-/// What the market thinks of one JSON object of variables, as JSON.
+/// The market's judgement of one JSON object of variables, as JSON.
 #[wasm_bindgen(js_name = judgeMarket)]
 #[must_use]
 pub fn judge_market(vars: &str) -> String {

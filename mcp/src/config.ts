@@ -25,7 +25,7 @@ export type SellConfig = {
 export type Config = {
   /** Where the private key is: an environment variable ["FAREBOX_PRIVATE_KEY"], or a file that only you can read. */
   readonly wallet?: { readonly keyEnv?: string; readonly keyFile?: string };
-  /** What may be paid; every field is in the README of `farebox`. */
+  /** The rules of what may be paid; every field is in the README of `farebox`. */
   readonly policy?: Policy;
   /** `always`: a person agrees to each payment, through the host. `never`: the policy decides alone ["always"]. */
   readonly ask?: 'always' | 'never';

@@ -1,4 +1,4 @@
-/** Whose a folder is: one process at a time keeps prepared requests in it, and one that was killed gives way. */
+/** The lock of a folder: one process at a time keeps prepared requests in it, and one that was killed gives way. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';

@@ -67,7 +67,7 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
   };
 }
 
-/** What a model does about a payment of which nothing proves what became of it. */
+/** The advice to a model about a payment whose fate nothing proves. */
 const OPEN = 'farebox-mcp: A payment was sent, and no receipt came. To get what was paid for, call this tool again with exactly the same arguments: '
   + 'the same payment is sent again while it is valid, and it cannot be charged twice.';
 

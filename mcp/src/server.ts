@@ -55,7 +55,7 @@ const ASK_MS = 240_000;
 /** Characters of path and query that a card has room for. */
 const MOST_PATH = 300;
 
-/** What a person is asked, in our words: of the seller there is nothing but addresses and numbers. */
+/** The question to a person, in our words: of the seller there is nothing but addresses and numbers. */
 export function cardOf({ amountText, network, testNetwork, payTo, method, host, url }: Proposal): string {
   const { pathname, search } = new URL(url);
   const path = `${pathname}${search}`;

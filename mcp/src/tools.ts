@@ -6,7 +6,7 @@ export type JsonSchema = { readonly type: 'object'; readonly properties: Readonl
 
 export type Tool = { readonly name: HarnessToolName; readonly description: string; readonly inputSchema: JsonSchema };
 
-/** What a host shows of a call that could not be made. */
+/** The error that a host shows for a call that could not be made. */
 export type ToolError = { readonly toolError: { readonly code: 'invalid_arguments' | 'tool_execution_failed' | 'unknown_tool'; readonly message: string } };
 
 const TEXTS = { type: 'object', additionalProperties: { type: 'string' } } as const;

@@ -5,7 +5,7 @@ const MAX_BODY = 64 * 1024;
 /** How long it may take, milliseconds. */
 const MAX_MS = 10_000;
 
-/** What was read of a body, and why no more: it ended, it is longer, it broke off, or it took too long. */
+/** The part of a body that was read, and why no more: it ended, it is longer, it broke off, or it took too long. */
 export type Read = { readonly bytes: Uint8Array<ArrayBuffer>; readonly end: 'whole' | 'longer' | 'broken' | 'late' };
 
 /** The first 64 KiB of a body that stays readable; a longer, slow or broken one is ignored. */

@@ -17,7 +17,7 @@ export { chunksOf } from './stream.js';
 /** A deposit that is about to be signed, or a voucher; amounts in whole tokens. */
 export type ChannelProposal = {
   readonly channel: string;
-  /** What is to be deposited; null for a voucher. */
+  /** The amount to deposit; null for a voucher. */
   readonly deposit: string | null;
   /** The most that this request costs. */
   readonly price: string;
@@ -32,15 +32,15 @@ export type ChannelProposal = {
   readonly withdrawDelaySecs: number | null;
   readonly description: string;
   readonly serverSays: string;
-  /** What the price is for, of a session of MPP. */
+  /** The unit of the price, of a session of MPP. */
   readonly unit?: 'request' | 'second' | 'byte' | 'event';
   /** The contract that holds the deposit of a session of MPP. */
   readonly escrow?: string;
-  /** What a payer sends who pays the gas: an allowance for this deposit alone, then the deposit. */
+  /** The calls of a payer who pays the gas: an allowance for this deposit alone, then the deposit. */
   readonly calls?: readonly { readonly to: string; readonly data: string }[] | null;
 };
 
-/** What the server says of a request that was paid by channel, or of a refund; amounts in atomic units. */
+/** The server's receipt of a request that was paid by channel, or of a refund; amounts in atomic units. */
 export type ChannelReceipt = {
   readonly channel: string;
   /** That of a deposit or a refund; empty for a voucher. */
@@ -50,9 +50,9 @@ export type ChannelReceipt = {
   readonly payTo: string;
   readonly asset: string;
   readonly symbol: string;
-  /** What this request cost. */
+  /** The cost of this request. */
   readonly charged: string | null;
-  /** What all requests of the channel cost. */
+  /** The cost of all requests of the channel. */
   readonly spent: string | null;
   readonly refunded: string | null;
 };
@@ -66,7 +66,7 @@ export type Channel = {
   readonly payer: string;
   readonly payTo: string;
   readonly deposit: string;
-  /** What was charged of it, as far as the payer knows. */
+  /** The amount that was charged of it, as far as the payer knows. */
   readonly spent: string;
   /** The highest voucher: more than this can never be claimed. */
   readonly signed: string;
@@ -76,11 +76,11 @@ export type Channel = {
 
 export type ChannelOptions = Pick<PayOptions, 'signer' | 'policy' | 'store' | 'acceptPayment' | 'now'> & {
   /**
-   * What pays: a channel and nothing else (`session`), or each request by itself (`once`) [a channel where the server sells so and
+   * The way to pay: a channel and nothing else (`session`), or each request by itself (`once`) [a channel where the server sells so and
    * one can be opened, otherwise each request by itself].
    */
   readonly choose?: 'session' | 'once';
-  /** What to deposit at once, in whole tokens [what the server asks for, or a hundred requests; at most `maxDeposit`]. */
+  /** The amount to deposit at once, in whole tokens [what the server asks for, or a hundred requests; at most `maxDeposit`]. */
   readonly deposit?: string;
   /** The most to deposit at once, in whole tokens ['1']. */
   readonly maxDeposit?: string;
@@ -122,7 +122,7 @@ type Step =
 
 const receipts = new WeakMap<Response, ChannelReceipt>();
 
-/** What the server said of a request that was paid by channel. */
+/** The server's receipt of a request that was paid by channel. */
 export function channelReceiptOf(response: Response): ChannelReceipt | undefined {
   return receipts.get(response);
 }
@@ -225,7 +225,7 @@ class KnownTerms {
   }
 }
 const TERMS = 'payment-required';
-/** What of MPP is preferred. */
+/** The preferred intents of MPP. */
 const ACCEPTED = 'evm/session, evm/charge;q=0.5';
 const TEXTS = ['deposit', 'maxDeposit', 'name'] as const;
 const OPTIONS = [

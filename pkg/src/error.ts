@@ -29,7 +29,7 @@ export type Diagnostic = {
   readonly correlationId: string;
 };
 
-/** What an error is: stable, as in README.md, "Errors". */
+/** The code of an error: stable, as in README.md, "Errors". */
 export type FareboxErrorCode =
   | 'aborted' | 'already_paying' | 'approval_needed' | 'authorization_taken' | 'body_not_replayable' | 'broadcast_failed'
   | 'broadcast_missing' | 'budget_exhausted' | 'budget_unreadable' | 'challenge_expired' | 'declined' | 'endpoint_blocked'

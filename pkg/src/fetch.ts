@@ -311,7 +311,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
   }
 }
 
-/** What the wallet is asked to sign. */
+/** The step that asks the wallet to sign. */
 function prepared({ exchange, kept, now }: Payment): Step {
   const step = JSON.parse(exchange.prepare(now())) as Step;
   kept?.prepared?.(exchange.preparedAt());

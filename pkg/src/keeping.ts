@@ -5,10 +5,10 @@ import type { PayOptions, Receipt } from './options.js';
 import type { Plain } from './request.js';
 import type { Store } from './store.js';
 
-/** What is kept by one wrapped `fetch`, of each of its requests. */
+/** Opens the record of one request of a wrapped `fetch`. */
 export type Opens = (store: Store, now: () => number, policy: string, options: Pick<PayOptions, 'identifier' | 'broadcast' | 'pin' | 'confirm'>) => (request: Plain, endpoint: string) => Promise<Keeping>;
 
-/** What is kept of one request, as it goes on. */
+/** The record of one request, as it goes on. */
 export type Keeping = {
   /** A purchase of an earlier call, where this one goes on with it, and its first step. */
   readonly left: { readonly exchange: Exchange; readonly step: string; readonly url: string } | undefined;

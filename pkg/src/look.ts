@@ -26,7 +26,7 @@ export type Look = {
   /** Why it may not be paid. */
   readonly refusal?: { readonly code: string; readonly message: string; readonly remedy: string };
 };
-/** What was spent of a cap, and what remains: whole tokens. */
+/** The spent part of a cap, and the rest: whole tokens. */
 export type Spent = {
   readonly cap: 'perHour' | 'perDay' | 'perHost' | 'perPayee' | 'uptoPerDay';
   /** The host or payee that the cap is for. */
@@ -68,7 +68,7 @@ export async function lookAt(response: Response, options: Looked & { readonly me
   });
 }
 
-/** What was spent of each cap: of the hour and of the day, and in the day for each host and payee. */
+/** The spending of each cap: of the hour and of the day, and in the day for each host and payee. */
 export async function spent(options: Looked = {}): Promise<readonly Spent[]> {
   const { policy, record, now } = await readOf('spent', options);
   return given('spent', () => {

@@ -10,7 +10,7 @@ import type { Opens } from './keeping.js';
 import type { Plain } from './request.js';
 import { isUnended } from './sent.js';
 
-/** What a request is: method, URL, body, and the `Idempotency-Key` by which the caller tells two apart. */
+/** The name of a request, made of method, URL, body, and the `Idempotency-Key` by which the caller tells two apart. */
 export async function nameOf({ method, url, headers, body }: Plain): Promise<string> {
   const facts = new TextEncoder().encode(JSON.stringify([method, url, headers.get('idempotency-key')]));
   const content = await bytesOf(body);

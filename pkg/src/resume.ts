@@ -37,7 +37,7 @@ type Trail = {
   readonly derives?: true;
   /** Whether an answer of success was read to its end, without a receipt: then time ends it. */
   readonly answered?: true;
-  /** What else was signed for it, as the compiled part tells it. */
+  /** The earlier authorizations for it, as the compiled part tells them. */
   readonly earlier?: string;
   /** Under which name the budget counts it. */
   readonly counted?: string;
@@ -76,7 +76,7 @@ export const resume: Resuming = {
   }) satisfies Opens,
 };
 
-/** What this process is paying, for each store. */
+/** The payments that this process is making, for each store. */
 const paying = new WeakMap<Store, Set<string>>();
 
 /** The payments of the requests that go through wrapped `fetch`es with one store. */

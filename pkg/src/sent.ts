@@ -1,7 +1,7 @@
 /** Payments that were sent, kept in the record of the budget: what is sent again are the same bytes. */
 import { unusable } from './error.js';
 
-/** What it is for, unix seconds of its last change, whether its fate is not known yet, and what is kept of it. */
+/** The key that it is for, unix seconds of its last change, whether its fate is not known yet, and the text that is kept of it. */
 export type SentRow = readonly [key: string, at: number, open: boolean, text: string];
 
 /** Seconds after the end of a payment in which it may still be charged: clocks differ. */

@@ -8,7 +8,7 @@ import type { Store } from './store.js';
 export type SessionOptions = {
   /** Names the session; its database is `farebox-session-<name>` ['default']. */
   readonly name?: string;
-  /** What it may spend, and where: of a session that exists, its own stays. */
+  /** The rules of what it may spend, and where: a session that exists keeps its own. */
   readonly policy: Policy;
   /** For how long it signs, in seconds. */
   readonly lifetimeSecs: number;
@@ -16,7 +16,7 @@ export type SessionOptions = {
   readonly now?: () => number;
 };
 
-/** What `payingFetch` and `createLocalAgentClient` need: `payingFetch({ ...session })`. */
+/** The options that `payingFetch` and `createLocalAgentClient` need: `payingFetch({ ...session })`. */
 export type Session = {
   readonly signer: Signer;
   readonly policy: Policy;
@@ -31,7 +31,7 @@ export type Session = {
   forget(): Promise<void>;
 };
 
-/** What the browser keeps: the key, sealed under one that cannot be exported. */
+/** The record that the browser keeps: the key, sealed under one that cannot be exported. */
 type Kept = { readonly wrapping: CryptoKey; readonly iv: Uint8Array<ArrayBuffer>; readonly sealed: ArrayBuffer; readonly policy: Policy; readonly expires: number };
 
 /**

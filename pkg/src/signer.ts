@@ -42,7 +42,7 @@ export type Eip1193Provider = {
   request(call: { method: string; params?: readonly unknown[] }): Promise<unknown>;
 };
 
-/** What can sign; a text is a private key, and passed to {@link localSigner}. */
+/** The kinds of signer; a text is a private key, and passed to {@link localSigner}. */
 export type AnySigner = string | Signer | ViemSigner | EthersSigner | Eip1193Provider;
 
 /**

@@ -1,10 +1,10 @@
 /** Answers that flow and are paid as they do: the body of the answer, with vouchers sent beside it. */
 import type { SessionStream } from '#channels-wasm';
 
-/** What a stream asks for: the next voucher, in atomic units, or whatever is due where the server says nothing. */
+/** A stream's wish: the next voucher, in atomic units, or the amount that is due where the server says nothing. */
 export type Raise = { readonly channel: string; readonly required: string | null; readonly ahead: string };
 
-/** What concerns the payment of a stream. */
+/** The payment of a stream. */
 export type StreamPayment = {
   /** Signs and sends the next voucher. */
   raise(raise: Raise): Promise<void>;

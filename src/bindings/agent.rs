@@ -1,4 +1,5 @@
-//! What `farebox/agent` asks: rules about challenges, requests and prepared ones. Texts in, JSON out.
+//! The functions for `farebox/agent`: rules about challenges, requests and prepared ones. Texts in,
+//! JSON out.
 
 use alloc::string::{String, ToString};
 

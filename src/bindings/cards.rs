@@ -1,4 +1,4 @@
-//! What `farebox/agent` asks about cards, quotes and tools over MCP. Texts in, JSON out.
+//! The functions for `farebox/agent` about cards, quotes and tools over MCP. Texts in, JSON out.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -66,7 +66,7 @@ impl CardTerms {
     }
 }
 
-/// What a 402 offers: `candidates` in the order in which they are shown, each with whether it is
+/// The offers of a 402: `candidates` in the order in which they are shown, each with whether it is
 /// recommended, can be signed here and is affordable; `sessions`, and what else is to be known.
 #[wasm_bindgen]
 #[must_use]
@@ -240,7 +240,7 @@ pub fn parameter_plan(
         .to_string()
 }
 
-/// What a person is told after a payment of this choice: `{status, transaction?, amount?, text}`;
+/// The report to a person after a payment of this choice: `{status, transaction?, amount?, text}`;
 /// none if there is no such choice.
 #[wasm_bindgen]
 #[must_use]
@@ -258,7 +258,7 @@ pub fn seller_says(status: u16, body: &[u8]) -> String {
     Rejection::read(status, body).to_string()
 }
 
-/// What a person wants who says that they want to pay: `{paymentId}`, or `{ask, text}`.
+/// The request of a person who says that they want to pay: `{paymentId}`, or `{ask, text}`.
 #[wasm_bindgen(js_name = linkOf)]
 #[must_use]
 pub fn link_of(text: &str) -> String {
@@ -273,7 +273,7 @@ pub fn link_checked(told: &str, expected: &str, now: f64) -> String {
     link::checked(&read(told), &read(expected), (now / 1000.0) as u64).to_string()
 }
 
-/// What follows for a subscription: `{do, state?, code?, text, access?}`. `asked` is JSON.
+/// The step that follows for a subscription: `{do, state?, code?, text, access?}`. `asked` is JSON.
 #[wasm_bindgen(js_name = subscriptionNext)]
 #[must_use]
 pub fn subscription_next(intent: &str, asked: &str) -> String {
@@ -287,7 +287,7 @@ pub fn subscription_state(code: &str) -> String {
     subscription::state(code).to_string()
 }
 
-/// What follows the state of a payment by link: `{do, waitMs?, text?}`.
+/// The step after a state of a payment by link: `{do, waitMs?, text?}`.
 #[wasm_bindgen(js_name = linkNext)]
 #[must_use]
 pub fn link_next(id: &str, status: &str, reason: &str, elapsed: f64) -> String {
@@ -302,7 +302,7 @@ pub fn allowance_asked(facts: &str, current: &str) -> Option<String> {
     allowance(&read(facts)).question(current).map(|asked| asked.to_string())
 }
 
-/// What follows an answer to it: `{do, text, amount?, transaction?}`.
+/// The step after an answer to it: `{do, text, amount?, transaction?}`.
 #[wasm_bindgen(js_name = allowanceNext)]
 #[must_use]
 pub fn allowance_next(facts: &str, chosen: &str, confirmed: u32) -> String {
@@ -368,7 +368,7 @@ pub fn look_at(
     Ok(Value::Array(told).to_string())
 }
 
-/// What was spent of each cap, JSON.
+/// The spending of each cap, JSON.
 #[wasm_bindgen(js_name = spentOf)]
 pub fn spent_of(policy: &str, record: Option<String>, now: f64) -> Result<String, JsValue> {
     let policy = Policy::from_json(policy).map_err(|error| thrown(&error))?;

@@ -1,4 +1,5 @@
-//! What `farebox/channels` asks: the steps of a request that is paid by channel, or by session.
+//! The functions for `farebox/channels`: the steps of a request that is paid by channel, or by
+//! session.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -22,7 +23,7 @@ use super::stream::SessionStream;
 #[wasm_bindgen(js_name = ChannelPurchase)]
 pub struct ChannelRequest(PurchaseKind);
 
-/// What pays.
+/// The kind of a purchase.
 enum PurchaseKind {
     Channel(Box<ChannelPurchase>),
     Session(Box<SessionPurchase>),
@@ -155,7 +156,7 @@ impl ChannelRequest {
         }
     }
 
-    /// What is about to be paid, JSON.
+    /// The proposal of the payment that is about to be made, JSON.
     #[must_use]
     pub fn proposal(&self) -> Option<String> {
         let proposal = match &self.0 {
@@ -185,7 +186,7 @@ fn step(next: ChannelNext) -> String {
     step.to_string()
 }
 
-/// Who asks, what for, and under which rules.
+/// The arguments of a request: its payer, its aim, and its rules.
 struct ChannelArguments {
     policy: Policy,
     limits: ChannelLimits,

@@ -68,7 +68,8 @@ impl Exchange {
         Self(self.0.for_purchase(key), self.1)
     }
 
-    /// What else was signed for its purchase with the same nonce, JSON: amount and payee of each.
+    /// The earlier authorizations of its purchase with the same nonce, JSON: amount and payee of
+    /// each.
     #[must_use]
     pub fn earlier(&self) -> String {
         let pair = |it: &Earlier| json!([it.amount.to_string(), it.pay_to.to_checksum()]);

@@ -1,5 +1,5 @@
-//! What `farebox/agent` asks about jobs of a compute exchange: steps of a purchase, and duties of a
-//! seller. Texts in, JSON out.
+//! The functions for `farebox/agent` about jobs of a compute exchange: steps of a purchase, and
+//! duties of a seller. Texts in, JSON out.
 
 use alloc::string::{String, ToString};
 
@@ -79,7 +79,7 @@ pub fn quote_agrees(kept: &str, proposal: &str) -> bool {
     purchase.is_some_and(|it| it.terms().is_some_and(|terms| terms.agrees(&proposal)))
 }
 
-/// What a seller does after an answer; status 0 is none.
+/// The next step of a seller after an answer; status 0 is none.
 #[wasm_bindgen(js_name = sellerDuty)]
 #[must_use]
 pub fn seller_duty(path: &str, status: u16, code: &str) -> String {

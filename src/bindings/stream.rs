@@ -29,7 +29,7 @@ impl SessionStream {
         self.0.channel().to_string()
     }
 
-    /// What may be signed for it beyond what was received, atomic units.
+    /// The amount that may be signed for it beyond what was received, atomic units.
     #[must_use]
     pub fn step(&self) -> String {
         self.0.step().to_string()
@@ -47,17 +47,17 @@ impl SessionStream {
         self.0.take(bytes)
     }
 
-    /// What is left when the body ends.
+    /// The rest when the body ends.
     pub fn rest(&mut self) -> Vec<u8> {
         self.0.rest()
     }
 
-    /// What its payee asks for, once: `{channel, required, ahead}`, atomic units.
+    /// The raise that its payee asks for, once: `{channel, required, ahead}`, atomic units.
     pub fn asks(&mut self) -> Option<String> {
         self.0.asks().map(raise)
     }
 
-    /// What is signed when nothing comes any more, and the payee does not say why.
+    /// The raise that is signed when nothing comes any more, and the payee does not say why.
     #[must_use]
     pub fn stalls(&self) -> String {
         raise(self.0.stalls())
@@ -68,7 +68,7 @@ impl SessionStream {
         self.0.ends(now as u64);
     }
 
-    /// What was received since this was last asked, atomic units.
+    /// The price of what was received since this was last asked, atomic units.
     pub fn received(&mut self, now: f64) -> String {
         self.0.received(now as u64).to_string()
     }

@@ -109,7 +109,7 @@ pub(super) async fn exchange(env: &JsValue, profile: &str, envelope: &str) -> Op
     settled(ask_object(&objects, profile, envelope, OBJECT_MS)).await?.as_string()
 }
 
-/// What the object of a profile shows; `None` if it is down.
+/// The view that the object of a profile gives; `None` if it is down.
 pub(super) async fn look(env: &JsValue, profile: &str, envelope: &str) -> Option<String> {
     let objects = member(env, "EXCHANGE");
     settled(look_at(&objects, profile, envelope, OBJECT_MS)).await?.as_string()
@@ -174,7 +174,7 @@ pub(super) async fn refunded(
     Some(PayoutAnswer { status: answer.status, body: answer.body })
 }
 
-/// What the platform says of a token's signature.
+/// The platform's verdict on a token's signature.
 pub(super) async fn rs256(keys: &str, token: &UnprovenToken) -> SignatureCheck {
     let asked = check_rs256(keys, &token.key, &token.signed, &token.signature, NODE_MS);
     match settled(asked).await.and_then(|said| said.as_string()).as_deref() {
@@ -259,7 +259,7 @@ pub(super) enum Failed {
     TooLarge,
 }
 
-/// Who the treasury says that a token is of.
+/// The treasury's answer about the owner of a token.
 pub(super) enum Identity {
     /// This agent.
     Known(Proven),
@@ -285,7 +285,7 @@ pub(super) async fn identity(env: &JsValue, authorization: &str) -> Identity {
     }
 }
 
-/// What the treasury says of a token.
+/// The owner of a token, as the treasury names it.
 #[derive(serde::Deserialize)]
 struct Named {
     organization: String,
@@ -340,15 +340,15 @@ pub(super) async fn node(url: &str, body: &str) -> Option<String> {
     Some(body.to_owned())
 }
 
-/// What the Worker that is bound as `REPUTATION` answers to a question; `None` if it is not bound,
+/// The answer of the Worker that is bound as `REPUTATION` to a question; `None` if it is not bound,
 /// or gave no complete answer in time.
 pub(super) async fn reputation(env: &JsValue, question: &str) -> Option<String> {
     let asked = ask_bound(env, "REPUTATION", question, REPUTATION_MS, BOUND_BYTES);
     settled(asked).await?.as_string()
 }
 
-/// What the Worker that is bound as `PROOF` says of a result; `None` if it gave no complete answer in
-/// time.
+/// The answer of the Worker that is bound as `PROOF` about a result; `None` if it gave no complete
+/// answer in time.
 pub(super) async fn proof(env: &JsValue, question: &str) -> Option<String> {
     settled(ask_bound(env, "PROOF", question, PROOF_MS, BOUND_BYTES)).await?.as_string()
 }

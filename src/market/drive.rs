@@ -18,7 +18,7 @@ use super::routes::Asked;
 use crate::platform::body::{self, Unusable};
 use crate::platform::calls::{clock_ms, complain, pause};
 
-/// What the client is given.
+/// The response to the client.
 pub(super) enum Given {
     /// A response that was written here.
     Written(Response),
@@ -87,7 +87,7 @@ pub(super) async fn wake(env: &JsValue) -> bool {
     calls::object(env, &envelope.unwrap_or_default()).await.is_some()
 }
 
-/// What one request is answered with.
+/// The means to answer one request.
 struct Desk {
     env: JsValue,
     head: RequestHead,

@@ -9,7 +9,7 @@ use super::config;
 use super::shown::Sheet;
 use crate::platform::calls::clock_ms;
 
-/// What a request asks.
+/// The wish of a request.
 pub(super) enum Asked {
     /// The object, without the request's body.
     Now(Command),
@@ -25,7 +25,7 @@ pub(super) enum Asked {
     Shown(Sheet),
 }
 
-/// What this request asks.
+/// The wish of this request.
 ///
 /// # Errors
 /// The response if no object is asked.

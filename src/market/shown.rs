@@ -19,7 +19,7 @@ pub(super) enum Sheet {
 }
 
 impl Sheet {
-    /// What is asked for it.
+    /// The command that asks for its skills.
     pub(super) fn command(&self) -> Command {
         Command::Offered(match self {
             Self::Market(_) | Self::Document => None,

@@ -40,7 +40,7 @@ pub(super) fn checked(market: &Market, draft: &TableDraft) -> Checked {
     Checked { text: reader.text(&refused), refused }
 }
 
-/// What the gate's reader says of a table.
+/// The verdict of the gate's reader on a table.
 enum TableVerdict {
     Good,
     /// Skills whose routes are refused, each with the reason.
@@ -54,7 +54,7 @@ struct Reader<'a> {
     draft: &'a TableDraft,
     /// How many routes are the operator's own.
     own: usize,
-    /// What is wrong without any skill.
+    /// The errors that come without any skill.
     known: Vec<(String, String)>,
 }
 
@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What the gate's reader refuses: the variable or its part, and the reason.
+/// The errors of the gate's reader: the variable or its part, and the reason.
 fn wrong(market: &Market, table: &str) -> Vec<(String, String)> {
     let networks: Vec<String> = market.networks.iter().map(ToString::to_string).collect();
     // What a gate needs beside its table; its values play no part in reading routes.
@@ -171,5 +171,5 @@ const EMPTY: &str = r#"[{"path":"/api/marketplace/*","price":"free"}]"#;
 const PAYEE: &str = "0x000000000000000000000000000000000000dEaD";
 /// Each turn finds all that is wrong by itself; a later one what that had hidden.
 const MAX_TURNS: usize = 8;
-/// What a gate's other variables may have, bytes.
+/// The bytes that a gate's other variables may have.
 const ROOM_BYTES: usize = 24 * 1024;

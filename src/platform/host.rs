@@ -30,11 +30,11 @@ type RandomOf<H> = <<H as Hosted>::Machine as Machine>::Random;
 
 /// A machine with its rows in an object's database: what is a system's own of its object.
 pub(crate) trait Hosted: Sized {
-    /// What decides.
+    /// The machine that decides.
     type Machine: Machine<Command: DeserializeOwned, Answer: Serialize>;
-    /// What the operator configured.
+    /// The operator's configuration.
     type Config;
-    /// Whose rows these are.
+    /// The owner of these rows.
     type Owner;
 
     /// Schema changes in order.
@@ -45,8 +45,8 @@ pub(crate) trait Hosted: Sized {
     /// The configuration; `None` if it is wrong.
     fn config() -> Option<Rc<Self::Config>>;
 
-    /// Whose rows these are: what the name of the object says, or what the rows say if it is not
-    /// told. An alarm is told none.
+    /// The owner of these rows: the one that the name of the object says, or that the rows say if
+    /// no name is told. An alarm is told none.
     ///
     /// # Errors
     /// The platform's error, or why the name cannot be that of rows.
@@ -88,13 +88,13 @@ pub(crate) trait Hosted: Sized {
     fn due_first(sql: &Sql) -> Result<Option<u64>>;
 }
 
-/// What a block works with.
+/// The things that a block works with.
 pub(crate) struct Desk<'a, H: Hosted> {
-    /// What the operator configured.
+    /// The operator's configuration.
     pub config: &'a H::Config,
     /// The object's database.
     pub sql: &'a Sql,
-    /// Whose rows these are.
+    /// The owner of these rows.
     pub owner: &'a H::Owner,
     /// Unix milliseconds.
     pub now: u64,
@@ -106,7 +106,7 @@ pub(crate) struct Desk<'a, H: Hosted> {
 /// between two commands.
 pub(crate) struct Host<H: Hosted> {
     state: DurableObjectState,
-    /// What is the system's own.
+    /// The system's own part.
     pub hosted: H,
     /// Whether the tables are there and the rows are prepared.
     opened: Cell<bool>,
@@ -184,7 +184,7 @@ impl<H: Hosted> Host<H> {
         done.ok_or_else(|| JsValue::from_str("the block did not run"))
     }
 
-    /// What is the same for all blocks, and compiled once.
+    /// The part that is the same for all blocks, and compiled once.
     fn transact(
         &self,
         name: Option<&str>,

@@ -1,5 +1,5 @@
-//! What every Worker shares: the guard against panics, the host of a machine, an object's SQLite, platform calls with deadlines,
-//! the log.
+//! The parts that all Workers share: the guard against panics, the host of a machine, an object's
+//! SQLite, platform calls with deadlines, the log.
 //!
 //! `instance.mjs` renews an instance that panicked, `compiled.mjs` lets requests and objects into it, `edge.mjs`, `body.mjs`,
 //! `reading.mjs` and `deadline.mjs` hold the platform calls. It knows no Worker, and decides nothing.

@@ -1,4 +1,5 @@
-//! What a Worker with objects does for every request: its line in the log, and its answer as a `Response`.
+//! The work of a Worker with objects for every request: its line in the log, and its answer as a
+//! `Response`.
 
 use farebox_core::http::{Headers, RequestHead};
 use wasm_bindgen::JsValue;
@@ -9,7 +10,7 @@ use super::now;
 /// Longest path in a line: clients write it.
 const MAX_PATH_CHARS: usize = 256;
 
-/// What the log says of a request that was let in.
+/// The line of the log about a request that was let in.
 pub(crate) struct RequestLine {
     method: String,
     path: String,

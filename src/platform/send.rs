@@ -19,7 +19,7 @@ extern "C" {
     ) -> js_sys::Promise;
 }
 
-/// What became of a request.
+/// The outcome of sending a request.
 pub(crate) enum Sent<T> {
     /// A head came.
     Answer(T),
@@ -36,11 +36,11 @@ pub(crate) struct Limits {
     pub head_ms: u32,
     /// And to the end of the body.
     pub body_ms: u32,
-    /// What is read of the body, bytes.
+    /// The most that is read of the body, bytes.
     pub bytes: u32,
 }
 
-/// What was answered.
+/// The answer that came.
 pub(crate) struct Received {
     pub status: u32,
     /// Header fields, names in lower case.

@@ -129,7 +129,7 @@ const OBJECT_MS: u32 = 10_000;
 const HEAD_MS: u32 = 10_000;
 /// And for its body.
 const BODY_MS: u32 = 10_000;
-/// What is read of a merchant's body, bytes.
+/// The most that is read of a merchant's body, bytes.
 const ANSWER_BYTES: u32 = 1024 * 1024;
 /// Deadline of a notice, milliseconds.
 const NOTICE_MS: u32 = 5_000;

@@ -1,4 +1,4 @@
-//! What the Worker answers by itself, before an object is asked or instead of one.
+//! The Worker's own answers, before an object is asked or instead of one.
 
 use farebox_core::problem::{Code, document};
 use farebox_core::treasury::message::Reply;

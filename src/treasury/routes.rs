@@ -11,7 +11,7 @@ use farebox_core::treasury::{Treasury, refused, version};
 use super::{config, refusal};
 use crate::platform::fresh_id;
 
-/// What a request asks.
+/// The wish of a request.
 pub(super) enum Asked {
     /// An organization's object.
     Object(String, Wanted),
@@ -33,7 +33,7 @@ pub(super) enum Wanted {
     Body(Box<dyn FnOnce(String) -> Command>),
 }
 
-/// What this request asks.
+/// The wish of this request.
 ///
 /// # Errors
 /// The reply if no object is asked.

@@ -367,7 +367,7 @@ fn open_reply(status: u16, kind: &str, body: String, correlation: &str) -> Reply
     Reply::new(ResponseHead { status, headers }, Body::Text(body))
 }
 
-/// What the log says of a request.
+/// The log's members about a request.
 struct LoggedRequest {
     correlation: String,
     method: String,

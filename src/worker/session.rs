@@ -196,7 +196,8 @@ pub(super) async fn carry_out(
     }
 }
 
-/// What the node has just answered to someone who asked the same; waits while it is being asked.
+/// The answer that a node has just given to the same question of another; waits while it is being
+/// asked.
 async fn answered(call: &ChainCall) -> Option<String> {
     let rank = call.look?;
     for _ in 0..MAX_WAITS {

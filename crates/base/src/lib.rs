@@ -1,4 +1,5 @@
-//! What every part of Farebox is written in: amounts, time, encodings, text of others, heads of HTTP requests.
+//! The vocabulary of every part of Farebox: amounts, time, encodings, text of others, heads of HTTP
+//! requests.
 #![no_std]
 
 extern crate alloc;

@@ -1,5 +1,6 @@
-//! What the payee signs, so that anyone may send it. For x402 `batch-settlement`: claims of what was
-//! earned, and refunds of the rest. For MPP's method `evm`: settlements and closes.
+//! The payee's signatures, which anyone may send to the contract. For x402 `batch-settlement`:
+//! claims of what was earned, and refunds of the rest. For MPP's method `evm`: settlements and
+//! closes.
 
 use alloc::vec::Vec;
 
@@ -16,7 +17,7 @@ pub struct ClaimEntry {
     pub channel: ChannelId,
     /// The amount of the voucher that is shown.
     pub max_claimable: Amount,
-    /// What is claimed, over the whole life of the channel.
+    /// The amount that is claimed, over the whole life of the channel.
     pub total: Amount,
 }
 
@@ -56,7 +57,7 @@ pub fn refund_digest(
     eip712::digest(&contract.separator(), &hash)
 }
 
-/// What the payee of a channel of MPP's method `evm` lets anyone do.
+/// The acts that the payee of a channel of MPP's method `evm` lets anyone send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relayed {
     /// Claim.

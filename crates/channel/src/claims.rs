@@ -29,7 +29,7 @@ impl ChannelDesk {
         Self::from_row(row, terms, None)
     }
 
-    /// Who withdraws, then what is owed.
+    /// The channel's place among others: payers who withdraw first, then the largest debts.
     fn rank(&self) -> u64 {
         let Some(channel) = &self.channel else { return u64::MAX };
         let haste = match channel.sight().on_chain {

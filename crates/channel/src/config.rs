@@ -1,5 +1,5 @@
-//! What names a channel: the hash of everything about it that never changes. And the nonces by
-//! which the deposits of a channel are bound to it.
+//! The id of a channel: the hash of everything about it that never changes. And the nonces by which
+//! the deposits of a channel are bound to it.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -44,16 +44,16 @@ impl fmt::Display for ChannelId {
     }
 }
 
-/// What names a channel of x402 `batch-settlement`.
+/// The members that name a channel of x402 `batch-settlement`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelConfig {
-    /// Who deposits.
+    /// The account that deposits.
     pub payer: Address,
-    /// Who signs vouchers; zero if the payer is a contract that checks them itself.
+    /// The signer of vouchers; zero if the payer is a contract that checks them itself.
     pub payer_authorizer: Address,
-    /// Who is paid.
+    /// The account that is paid.
     pub receiver: Address,
-    /// Who signs claims and refunds.
+    /// The signer of claims and refunds.
     pub receiver_authorizer: Address,
     /// The token.
     pub token: Address,
@@ -105,18 +105,18 @@ impl ChannelConfig {
     }
 }
 
-/// What names a channel of MPP's method `evm`, and of `tempo` in version 1.
+/// The members that name a channel of MPP's method `evm`, and of `tempo` in version 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelParties {
-    /// Who deposits.
+    /// The account that deposits.
     pub payer: Address,
-    /// Who is paid.
+    /// The account that is paid.
     pub payee: Address,
     /// The token.
     pub token: Address,
     /// Tells apart channels that are otherwise the same.
     pub salt: [u8; 32],
-    /// Who signs vouchers; zero is the payer, and is hashed as zero.
+    /// The signer of vouchers; zero is the payer, and is hashed as zero.
     pub authorized_signer: Address,
 }
 
@@ -135,7 +135,7 @@ impl ChannelParties {
         ]))
     }
 
-    /// Who signs its vouchers.
+    /// The signer of its vouchers.
     #[must_use]
     pub fn signer(&self) -> Address {
         if self.authorized_signer.is_zero() { self.payer } else { self.authorized_signer }

@@ -38,11 +38,11 @@ pub enum Write {
 pub struct ChannelDesk {
     /// The channel.
     pub channel: Option<Channel>,
-    /// What the alarm needs to claim.
+    /// The terms that the alarm needs to claim.
     pub terms: String,
     /// The head of the answer to the last request.
     pub kept: Option<String>,
-    /// Who signs its vouchers, once one was checked here.
+    /// The signer of its vouchers, once one was checked here.
     pub signer: Option<VoucherSigner>,
 }
 
@@ -343,11 +343,11 @@ fn refused(refusal: ChannelRefusal, channel: Option<Snapshot>) -> ChannelReply {
     }
 }
 
-/// What is needed to check a voucher.
+/// The context in which a voucher is checked.
 struct Signing<'a> {
-    /// What its channel is made of.
+    /// The facts of its channel, as text.
     facts: &'a str,
-    /// Who signs for it, once that was read.
+    /// The signer for it, once that was read.
     signer: &'a mut Option<VoucherSigner>,
     /// Which signers are known.
     signers: &'a mut KnownSigners,

@@ -8,16 +8,16 @@ use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
-/// What was earned and is not claimed yet.
+/// The money that was earned and is not claimed yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Earnings {
-    /// What to claim, over the whole life of the channel.
+    /// The amount to claim, over the whole life of the channel.
     pub total: Amount,
     /// The voucher that proves it.
     pub evidence: HighestVoucher,
 }
 
-/// What to do for a channel now.
+/// The errand of a channel now: the next thing to do for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelErrand {
     /// Nothing before this time; `None` until the next request.
@@ -34,7 +34,7 @@ pub enum ChannelErrand {
     PayOut,
 }
 
-/// What came of asking for a payout.
+/// The outcome of asking for a payout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payout {
     /// The payee has everything that was claimed.
@@ -44,7 +44,7 @@ pub enum Payout {
 }
 
 impl Channel {
-    /// What was earned and the chain does not show as claimed.
+    /// The earnings that the chain does not show as claimed.
     #[must_use]
     pub fn earnings(&self) -> Option<Earnings> {
         let deposit = self.sight.deposit;
@@ -69,8 +69,8 @@ impl Channel {
         }
     }
 
-    /// What to do now. After each errand, [`Channel::attempted`] or [`Channel::looked`] says that
-    /// it was done, whatever came of it.
+    /// The errand that is due now. After each errand, [`Channel::attempted`] or [`Channel::looked`]
+    /// says that it was done, whatever came of it.
     #[must_use]
     pub fn errand(&self, now: UnixTime) -> ChannelErrand {
         let money = self.money_due();
@@ -123,15 +123,15 @@ impl Channel {
         self.result == AttemptResult::Seen
     }
 
-    /// What a claim adds to what was claimed.
+    /// The amount that a claim adds to those before it.
     #[must_use]
     pub fn unclaimed(&self) -> Amount {
         let total = self.earnings().map_or(Amount::ZERO, |earnings| earnings.total);
         total.checked_sub(self.sight.claimed).unwrap_or(Amount::ZERO)
     }
 
-    /// What is to be claimed. A claim by MPP takes all that a voucher is for: what is not spent of
-    /// it is left to the payer for as long as they stay.
+    /// The earnings that are to be claimed. A claim by MPP takes all that a voucher is for: the
+    /// part of it that is not spent is left to the payer for as long as they stay.
     #[must_use]
     pub fn claimable(&self) -> Option<Earnings> {
         let is_left = match (self.rule, self.sight.on_chain, self.agreement) {

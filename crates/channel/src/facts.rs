@@ -1,4 +1,4 @@
-//! What a channel of MPP is made of, which no credential but the first one names.
+//! The facts of a channel of MPP, which no credential but the first one names.
 
 use alloc::string::{String, ToString};
 
@@ -13,18 +13,18 @@ use farebox_evm::address::Address;
 use farebox_evm::known::{KnownSigners, SignedDigest};
 use farebox_evm::signature::Signature;
 
-/// What a channel is made of, as its contract says.
+/// The parties and the contract of a channel, as the contract says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelFacts {
     /// The contract.
     pub contract: EscrowContract,
-    /// Who deposited.
+    /// The account that deposited.
     pub payer: Address,
-    /// Who is paid.
+    /// The account that is paid.
     pub payee: Address,
     /// The token.
     pub token: Address,
-    /// Who signs vouchers.
+    /// The signer of vouchers.
     pub signer: Address,
 }
 

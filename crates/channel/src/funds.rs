@@ -15,7 +15,7 @@ use farebox_evm::eip3009::Authorization;
 use farebox_evm::rpc::AuthorizationId;
 use farebox_evm::signature::Signature;
 
-/// What a deposit is for.
+/// The purpose of a deposit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FundsPurpose {
     /// A new channel.
@@ -66,7 +66,7 @@ impl SignedFunds {
         Ok(Self { purpose, token, authorization, data })
     }
 
-    /// Who deposits.
+    /// The account that deposits.
     #[must_use]
     pub const fn payer(&self) -> Address {
         self.authorization.from
@@ -93,7 +93,7 @@ impl SignedFunds {
         self.authorization.valid_before >= now.plus(LEAST_SECS) || planted(Mutant::LateIsSent)
     }
 
-    /// What the token knows it by.
+    /// The id of its authorization at the token.
     #[must_use]
     pub const fn id(&self) -> AuthorizationId {
         let Authorization { from, nonce, .. } = self.authorization;

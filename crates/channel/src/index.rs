@@ -14,7 +14,7 @@ use farebox_base::time::UnixTime;
 /// The name of the object that keeps it.
 pub const OBJECT: &str = "channels";
 
-/// What the list is asked.
+/// The commands to the list.
 #[derive(Clone, Debug)]
 pub enum IndexAsk {
     /// Keep what is shown of the channel with this id, JSON.
@@ -23,7 +23,7 @@ pub enum IndexAsk {
     Drop(String),
     /// The channels after this id, at most so many.
     Page(String, u64),
-    /// What all channels come to.
+    /// The sums of all channels.
     Sums,
 }
 
@@ -77,7 +77,7 @@ impl Channel {
         self.listing = listing;
     }
 
-    /// What an operator sees of it, beside what never changes.
+    /// The channel as an operator sees it, without the members that never change.
     #[must_use]
     pub fn listed(&self, now: UnixTime) -> Map<String, Value> {
         let sight = &self.sight;
@@ -109,11 +109,11 @@ impl Channel {
     }
 }
 
-/// What the channels of each network and token come to.
+/// The sums of the channels of each network and token.
 #[derive(Debug, Default)]
 pub struct ChannelSums(Sorted<[String; 2], ChannelSum>);
 
-/// What the channels of one network and token come to.
+/// The sums of the channels of one network and token.
 #[derive(Debug)]
 struct ChannelSum {
     /// How many there are, and how many of them may have sold something since they were listed.

@@ -17,7 +17,7 @@ pub enum LookRank {
     Further,
 }
 
-/// What a look comes to.
+/// The outcome of a request for a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LookTurn {
     /// Ask the node.
@@ -28,7 +28,7 @@ pub enum LookTurn {
     Answered(String),
 }
 
-/// What is being asked, and what was answered in this second.
+/// The questions under way, and the answers of this second.
 #[derive(Clone, Debug, Default)]
 pub struct SharedLooks(Vec<SharedLook>);
 

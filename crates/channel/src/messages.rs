@@ -23,15 +23,15 @@ pub const VERSION: u8 = 1;
 pub struct ChannelMessage {
     /// [`VERSION`].
     pub v: u8,
-    /// What is asked.
+    /// The question or command.
     pub ask: ChannelAsk,
-    /// What the chain has just shown.
+    /// The chain's newest view of it.
     pub sight: Option<SightText>,
-    /// What a channel is made of, if this is its first message: its id, the seconds that a
-    /// withdrawal takes, and the least that a voucher adds if it may pay for many requests, which
-    /// each message says.
+    /// The facts of a channel, for its first message: its id, and the seconds that a withdrawal
+    /// takes. And the least that a voucher adds, if it may pay for many requests: each message says
+    /// that anew.
     pub opened: (String, u64, Option<String>),
-    /// What the alarm needs to claim: kept as it is.
+    /// The terms that the alarm needs to claim: kept as they are.
     pub terms: String,
     /// The time, Unix seconds, before which channels were opened of which a restored row may know too
     /// little; zero if none was restored.
@@ -48,7 +48,7 @@ pub struct ChannelMessage {
 
 read_struct!(ChannelMessage { v, ask, sight, opened, terms; closed, is_young, brought });
 
-/// What a Worker asks of a channel.
+/// The commands of a Worker to a channel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChannelAsk {
@@ -107,12 +107,12 @@ pub struct PurchaseText {
 
 read_struct!(PurchaseText { cumulative, signature, price, request, until });
 
-/// What the chain shows, as text.
+/// The chain's view of a channel, as text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SightText {
     /// All deposits, less what went back.
     pub deposit: String,
-    /// What was claimed.
+    /// The amount that was claimed.
     pub claimed: String,
     /// When the payer asked to withdraw; zero if never, [`SightText::FINAL`] once it is closed.
     pub leaving: u64,
@@ -124,7 +124,7 @@ pub struct SightText {
 
 read_struct!(SightText { deposit, claimed, leaving, nonce, at });
 
-/// What becomes of a message.
+/// The fate of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Said {
@@ -160,14 +160,14 @@ read_enum!(Said {
 /// An answer of a channel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ChannelReply {
-    /// What became of it.
+    /// The fate of the message.
     pub said: Said,
     /// Why it is refused: the reason of x402, without its prefix, or the number of OKX's code.
     pub refusal: Option<String>,
     /// Whether a look at the chain may help.
     pub stale: bool,
-    /// What was charged for this request; of one that waits or is not paid, what the next voucher
-    /// has to be for.
+    /// The amount that was charged for this request; of one that waits or is not paid, the amount
+    /// that the next voucher has to be for.
     pub charged: Option<String>,
     /// Nonce and amount of the promised refund.
     pub promised: Option<(String, String)>,
@@ -185,9 +185,9 @@ read_struct!(ChannelReply { said, refusal, stale, charged, promised, kept, chann
 /// A channel as its payer may see it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// What the chain showed last.
+    /// The chain's last view of it.
     pub sight: SightText,
-    /// What was charged.
+    /// The amount that was charged.
     pub spent: String,
     /// Amount and signature of the highest voucher.
     pub evidence: Option<(String, String)>,
@@ -195,7 +195,7 @@ pub struct Snapshot {
     pub owed: bool,
     /// Whether only the payer can have shown this voucher.
     pub is_payer: bool,
-    /// What it is made of, if no request names that.
+    /// Its facts, if no request names them.
     pub facts: Option<String>,
 }
 
@@ -217,7 +217,7 @@ impl Snapshot {
         }
     }
 
-    /// What is earned and not claimed, as a refund takes it along.
+    /// The earnings that are not claimed, as a refund takes them along.
     #[must_use]
     pub fn earnings(&self) -> Option<Earnings> {
         let (cumulative, signature) = self.evidence.as_ref()?;
@@ -248,8 +248,9 @@ impl SightText {
         }
     }
 
-    /// What a facilitator says that the chain shows of a channel, asked at this time; `None` also if
-    /// it names another channel, or amounts that the contract cannot have. Spec: x402 `batch-settlement` on EVM, `channelState`.
+    /// The chain's view of a channel as a facilitator reports it, asked at this time; `None` also
+    /// if it names another channel, or amounts that the contract cannot have. Spec: x402
+    /// `batch-settlement` on EVM, `channelState`.
     #[must_use]
     pub fn of_facilitator(state: &Value, channel: ChannelId, at: UnixTime) -> Option<Self> {
         let named = state.get("channelId").and_then(Value::as_str);

@@ -16,7 +16,7 @@ use farebox_evm::rpc::error::RpcError;
 use farebox_evm::rpc::reply::{Log, Replies, Status};
 use farebox_evm::rpc::{At, Call, batch};
 
-/// What a node is asked about a channel.
+/// The questions to a node about a channel.
 #[derive(Clone, Copy, Debug)]
 pub enum ChannelQuestion<'a> {
     /// Its standing.
@@ -30,14 +30,14 @@ pub enum ChannelQuestion<'a> {
 /// A channel at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenChannel {
-    /// What it is made of; `None` if the contract has no such channel.
+    /// Its facts; `None` if the contract has no such channel.
     pub facts: Option<ChannelFacts>,
     /// Its money.
     pub sight: SightText,
     /// Seconds from a request to withdraw to the withdrawal.
     pub grace_secs: u64,
-    /// What the deposit came to; `None` while it is in no block. One that is to be sent has failed
-    /// if it would.
+    /// The outcome of the deposit; `None` while it is in no block. A deposit that is still to be
+    /// sent has failed if it would fail.
     pub sent: Option<Status>,
     /// Whether an event of the contract in that transaction names this channel.
     pub is_named: bool,

@@ -1,8 +1,9 @@
 //! Deposits that a payer's own transactions brought, as their receipts tell.
 //!
 //! A payee pays for the gas of a deposit that it sends, and has a close wait until that was worth it.
-//! Who has paid for the gas of their deposit gets the rest at once. A deposit that a payee sends
-//! always uses an authorization of the token, so that a transaction without one is the payer's own.
+//! A payer who has paid for the gas of their deposit gets the rest at once. A deposit that a payee
+//! sends always uses an authorization of the token, so that a transaction without one is the
+//! payer's own.
 
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
@@ -39,8 +40,7 @@ pub fn brought(
     Some((first, last))
 }
 
-/// What one event says of the deposit before and after it. Spec: MPP `evm` session, "Contract
-/// interface".
+/// The deposit before and after one event. Spec: MPP `evm` session, "Contract interface".
 fn step(log: &Log) -> Option<(Amount, Amount)> {
     let (words, _) = log.data.as_chunks::<32>();
     match (log.topics.first()?, words) {

@@ -1,8 +1,8 @@
-//! What the account of a payee sends to one chain: one object sends it, each call under a nonce of
-//! its own until a block has that nonce.
+//! The calls that the account of a payee sends to one chain: one object sends them, each under a
+//! nonce of its own until a block has that nonce.
 //!
 //! A channel hands over the call that is due, and hands it over again while the chain does not show
-//! it. What is queued is replaced and not doubled, and may be forgotten: the channel comes again.
+//! it. A queued call is replaced and not doubled, and may be forgotten: the channel comes again.
 
 pub mod call;
 mod landed;
@@ -26,15 +26,16 @@ use farebox_base::time::UnixTime;
 struct QueuePlace {
     call: QueuedCall,
     sent: Option<SentCall>,
-    /// What the channel of a deposit had when a node found that it succeeds.
+    /// The deposit that the channel had when a node found that the call succeeds.
     before: Option<Amount>,
     /// Whether the last deposit of its payer has come.
     is_proven: bool,
 }
 
 impl QueuePlace {
-    /// What has a nonce in its order, then who withdraws, then settlements, and deposits last, those
-    /// of new payers after all others; of these what is owed most.
+    /// The order in which calls are sent: those that have a nonce by that, then those of payers who
+    /// withdraw, then settlements, and deposits last, those of new payers after all others; among
+    /// equals the largest debt first.
     fn rank(&self) -> (u64, u64) {
         let urgency = match (self.call.haste.rank(), self.call.call) {
             (0, _) => 0,
@@ -53,7 +54,7 @@ impl QueuePlace {
     }
 }
 
-/// What keeps an account from sending.
+/// The troubles that keep an account from sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountHealth {
     /// The wei that it lacks to pay for what is next.
@@ -69,9 +70,9 @@ pub struct AccountHealth {
 pub struct PayeeQueue {
     places: Vec<QueuePlace>,
     landed: LandedDeposits,
-    /// What a node was asked last.
+    /// The last questions to a node.
     asked: Vec<(ChannelId, ChannelCheck)>,
-    /// What the account lacks to pay for what is next.
+    /// The wei that the account lacks to pay for the next call.
     lacks: Option<Amount>,
 }
 
@@ -157,7 +158,7 @@ impl PayeeQueue {
         self.chain_id().is_none()
     }
 
-    /// What its operator is to know.
+    /// The account's health, for its operator.
     #[must_use]
     pub fn health(&self) -> AccountHealth {
         AccountHealth {

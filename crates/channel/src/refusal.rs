@@ -9,7 +9,7 @@ pub enum ChannelRefusal {
     SignatureInvalid,
     /// No such channel, or the voucher of another one.
     NotFound,
-    /// What is known of the chain is too old to go by: look, and ask again.
+    /// The last view of the chain is too old to go by: look, and ask again.
     Stale,
     /// The payer withdraws, or a close was agreed.
     Closing,
@@ -31,7 +31,7 @@ pub enum ChannelRefusal {
     AboveCharge,
     /// There is less to pay back, too little is asked for, or nothing was ever charged.
     RefundAmount,
-    /// What was added may still be undone by the chain: it is paid back later.
+    /// The chain may still undo the last addition: it is paid back later.
     RefundLater,
     /// Everything that is deposited was earned.
     NoBalance,

@@ -39,12 +39,12 @@ pub enum OnChain {
     Finalized,
 }
 
-/// What the chain shows of a channel.
+/// The chain's view of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sight {
     /// All deposits, less refunds and withdrawals.
     pub deposit: Amount,
-    /// What was claimed.
+    /// The amount that was claimed.
     pub claimed: Amount,
     /// Its standing.
     pub on_chain: OnChain,
@@ -79,7 +79,7 @@ pub struct LastSale {
     pub cumulative: Amount,
     /// The hash of the request.
     pub request: [u8; 32],
-    /// What it was charged.
+    /// The amount that it was charged.
     pub charged: Amount,
 }
 
@@ -121,7 +121,7 @@ pub struct Purchase {
     pub until: UnixTime,
 }
 
-/// What a payer asks back.
+/// A payer's wish for a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefundWish {
     /// The amount of the voucher that is shown.
@@ -132,7 +132,7 @@ pub struct RefundWish {
     pub least: Amount,
 }
 
-/// What becomes of such a wish.
+/// The fate of such a wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundFate {
     /// It is promised: send it.
@@ -141,7 +141,7 @@ pub enum RefundFate {
     Repeated(Promise),
 }
 
-/// What becomes of a request that asks to be served.
+/// The fate of a request that asks to be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begun {
     /// Its price is held: serve it, then charge it.
@@ -177,7 +177,7 @@ pub struct Channel {
     pub(super) tries: u64,
     /// Whether the list of channels has what changed.
     pub(super) listing: ListNotice,
-    /// What of the claims was paid out to the payee.
+    /// The part of the claims that was paid out to the payee.
     pub(super) paid_out: Amount,
     /// When the next payout may be asked for; by MPP, when it is closed.
     pub(super) pay_out_from: UnixTime,
@@ -191,7 +191,7 @@ pub struct Channel {
     pub(super) looked: UnixTime,
     /// Prices of requests that are being served; in memory alone.
     pub(super) holds: Vec<HeldPrice>,
-    /// What is left when the chain undoes what was added last.
+    /// The deposit that is left when the chain undoes the last addition.
     pub(super) firm: FirmDeposit,
     /// When a published voucher may have everything paid back.
     pub(super) rested: UnixTime,
@@ -280,7 +280,7 @@ impl Channel {
         self.id
     }
 
-    /// What the chain showed last.
+    /// The chain's last view.
     #[must_use]
     pub const fn sight(&self) -> &Sight {
         &self.sight
@@ -299,14 +299,14 @@ impl Channel {
         Some(CheckedVoucher::known(Voucher { channel: self.id, cumulative }, signature))
     }
 
-    /// What was accepted: at least what was spent.
+    /// The amount that was accepted: at least the amount that was spent.
     #[must_use]
     pub fn accepted(&self) -> Amount {
         self.evidence.map_or(self.spent, |evidence| evidence.cumulative.max(self.spent))
     }
 
-    /// Who can have shown a voucher for this much. It is published from the moment before it is sent,
-    /// whatever comes of that.
+    /// The possible bearers of a voucher for this much. It is published from the moment before it
+    /// is sent, whatever comes of that.
     #[must_use]
     pub fn bearer(&self, cumulative: Amount) -> Bearer {
         Bearer::of(cumulative, self.published())
@@ -326,7 +326,7 @@ impl Channel {
         }
     }
 
-    /// What was charged.
+    /// The amount that was charged.
     #[must_use]
     pub const fn spent(&self) -> Amount {
         self.spent
@@ -344,7 +344,7 @@ impl Channel {
         self.last.as_ref()
     }
 
-    /// What vouchers may be accepted up to: the deposit, less what is promised back.
+    /// The most that vouchers are accepted for: the deposit, less the money that is promised back.
     #[must_use]
     pub fn available(&self) -> Amount {
         let mut rest = self.sight.deposit;
@@ -423,7 +423,7 @@ impl Channel {
         is_last && is_certain && !planted(Mutant::RefundsAreFinal)
     }
 
-    /// What was promised after a refund that the chain has undone.
+    /// The promise made after a refund that the chain has undone.
     fn later_promise(&self) -> Option<Promise> {
         let (later, _) = self.refunded?;
         self.promised.filter(|it| it.nonce < later.nonce).map(|_| later)

@@ -1,4 +1,5 @@
-//! What all protocols share: payments and their terms, refusals, the configuration, without IO.
+//! The parts that all protocols share: payments and their terms, refusals, the configuration,
+//! without IO.
 #![no_std]
 
 extern crate alloc;

@@ -17,7 +17,8 @@ use farebox_base::secret::Secret;
 #[derive(Clone)]
 pub struct Account {
     secret: SecretKey,
-    /// What follows from it, once needed: a gate that starts has its keys long before it signs.
+    /// The signing key and the address, once needed: a gate that starts has its keys long before it
+    /// signs.
     point: OnceBox<(SigningKey, Address)>,
 }
 

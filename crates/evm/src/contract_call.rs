@@ -8,7 +8,7 @@ use super::keccak::{keccak256, keccak256_parts};
 use super::rlp;
 use farebox_base::amount::Amount;
 
-/// What is signed: a call that sends no ether and has no access list.
+/// The content of a transaction: a call that sends no ether and has no access list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContractCall {
     /// The chain's number.
@@ -30,7 +30,7 @@ pub struct ContractCall {
 /// A call with its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedCall {
-    /// What `eth_sendRawTransaction` takes.
+    /// The bytes that `eth_sendRawTransaction` takes.
     pub bytes: Vec<u8>,
     /// Names it on its chain.
     pub hash: [u8; 32],

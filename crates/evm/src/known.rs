@@ -14,9 +14,9 @@ use farebox_base::sorted::RecentMap;
 /// A signature over a digest, and who is said to have made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedDigest {
-    /// Who is said to have made it.
+    /// The account that is said to have made it.
     pub signer: Address,
-    /// What was signed.
+    /// The digest that was signed.
     pub digest: [u8; 32],
     /// The signature.
     pub signature: Signature,
@@ -86,7 +86,7 @@ impl KnownSigners {
         Self(RecentMap::new(MAX_SIGNERS))
     }
 
-    /// What is known of an account.
+    /// The record of an account, if it has paid.
     #[must_use]
     pub fn get(&self, signer: &Address) -> Option<&KnownSigner> {
         self.0.get(signer)

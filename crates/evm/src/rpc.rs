@@ -130,7 +130,7 @@ pub enum Call {
     },
     /// `eth_call` of a contract after the newest block: read with [`reply::Replies::returned`].
     Ask {
-        /// Who asks; a contract may answer each differently.
+        /// The account that asks; a contract may answer each differently.
         from: Address,
         /// The contract.
         to: Address,

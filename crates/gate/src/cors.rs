@@ -1,4 +1,4 @@
-//! What pages of other sites may send to a route, beyond what every page may.
+//! The permissions of pages of other sites on a route, beyond those of every page.
 //!
 //! Every page may read a priced answer and send what a payment needs, without credentials. A route
 //! adds the headers that its origin understands, and the pages that may send cookies along. Where
@@ -19,7 +19,7 @@ pub enum AnswerReader<'h> {
     Stranger,
 }
 
-/// What the operator lets pages do on one route.
+/// The operator's permissions for pages on one route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cors {
     /// Names of request headers, each after a comma and a space.

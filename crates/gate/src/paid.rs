@@ -172,7 +172,7 @@ impl<'g> PaidRequest<'g> {
         }
     }
 
-    /// What is charged, or the most that may be.
+    /// The amount that is charged, or the most that may be.
     fn amount(&self) -> Amount {
         self.work.charged.unwrap_or(self.asked.choice.terms.amount)
     }

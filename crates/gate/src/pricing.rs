@@ -230,8 +230,8 @@ impl Bid<'_> {
         offer.choice_at(self.choice, self.terms.clone(), self.quote.as_deref())
     }
 
-    /// What it offers that is not asked at present; `None` if it offers the present price to the
-    /// present payee.
+    /// The code for the first difference between its offer and the present one; `None` if it offers
+    /// the present price to the present payee.
     fn differs_from(&self, present: &Offer) -> Option<Code> {
         let scheme = self.choice.requirements.scheme();
         let asked = present.choice_on(Version::V2, self.terms.network.as_str(), scheme);

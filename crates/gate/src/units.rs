@@ -1,5 +1,5 @@
-//! What people read beside atomic units and seconds, for the log and the operator's answers: as
-//! text, because these members go into documents that others write.
+//! Amounts and times for people, beside atomic units and seconds, in the log and the operator's
+//! answers: as text, because these members go into documents that others write.
 
 use alloc::format;
 use alloc::string::String;

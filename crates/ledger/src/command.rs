@@ -181,7 +181,8 @@ pub enum Command {
         /// Number of the newest block at the time of the claim.
         #[serde(default)]
         seen_block: Option<u64>,
-        /// What is charged of the greatest amount, atomic units, if the origin has said so.
+        /// The part of the greatest amount that is charged, atomic units, if the origin has said
+        /// so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         charged: Option<String>,
     },

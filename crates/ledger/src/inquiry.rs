@@ -70,7 +70,7 @@ pub struct Question {
     pub value: Amount,
     /// Payees and amounts of the authorizations of this nonce that were signed before.
     pub earlier: Vec<(Address, Amount)>,
-    /// What the payer signed.
+    /// The kind of message that the payer signed.
     pub method: TransferMethod,
     /// Nonce chosen by the payer.
     pub nonce: [u8; 32],
@@ -99,7 +99,7 @@ impl Question {
         AuthorizationId { asset: self.asset, authorizer: self.from, nonce: self.nonce }
     }
 
-    /// What the payment moves.
+    /// The transfer that the payment makes.
     fn transfer(&self) -> AuthorizedTransfer {
         let authorization = self.authorization();
         AuthorizedTransfer { authorization, to: self.to, value: self.value }
@@ -220,7 +220,8 @@ impl Question {
     }
 }
 
-/// What a receipt shows, and by which of the earlier authorizations, if it is not the last one.
+/// The evidence of a receipt, and the index of the earlier authorization by which it moved, if it
+/// is not the last one.
 type FoundEvidence = (Evidence, Option<usize>);
 
 /// The next step of an inquiry.

@@ -1,9 +1,9 @@
-//! What every object of Farebox is: a machine that takes commands one at a time.
+//! The pattern of every object of Farebox: a machine that takes commands one at a time.
 //!
 //! Each system decides about its own rows, and all do it in the same steps: a command comes in an
 //! [`Envelope`], the machine reads rows and returns a [`Decision`], the changes are written in the
-//! block that read the rows, and only then the answer leaves. What stays due is carried out by an
-//! [`Alarm`]. These steps are here once, so that a system has its rules alone, and one host runs
+//! block that read the rows, and only then the answer leaves. Work that stays due is carried out by
+//! an [`Alarm`]. These steps are here once, so that a system has its rules alone, and one host runs
 //! them all.
 #![no_std]
 
@@ -23,9 +23,9 @@ pub use self::envelope::{Envelope, OtherVersion, VERSION};
 /// touches nothing: whoever runs the machine writes, and a test replays it. The reading of rows is
 /// no part of this trait, because no two systems read the same ones.
 pub trait Machine {
-    /// What the object is asked.
+    /// The question or command to the object.
     type Command;
-    /// What it tells whoever asked: a response, or what to do next.
+    /// Its answer: a response, or the next thing to do.
     type Answer;
     /// One write.
     type Change;
@@ -43,7 +43,7 @@ impl<const N: usize> Random for [u8; N] {
     const BLANK: Self = [0; N];
 }
 
-/// What comes of a command: write the changes, then give the answer. Afterwards the alarm moves to
+/// The outcome of a command: write the changes, then give the answer. Afterwards the alarm moves to
 /// where something is due first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision<Answer, Change> {

@@ -1,4 +1,4 @@
-//! Who asks: the token, the version, and new tokens.
+//! The caller of a request: the token, the version, and new tokens.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;

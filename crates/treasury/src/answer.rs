@@ -37,7 +37,7 @@ pub(super) fn figures(required: Amount, available: Amount, asset: &Asset) -> Str
     format!("required={required}, available={available}, asset={symbol}, decimals={decimals}")
 }
 
-/// What an answer says.
+/// The content of an answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DecisionAnswer {
     pub outcome: &'static str,
@@ -48,7 +48,7 @@ pub(super) struct DecisionAnswer {
     pub evidence: Option<Value>,
     /// Only of `paid_fulfillment_failed`.
     pub settlement: Option<&'static str>,
-    /// What the payment needed and what there was.
+    /// The amounts that the payment needed and that there were.
     pub figures: Option<String>,
 }
 

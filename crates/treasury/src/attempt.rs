@@ -36,7 +36,8 @@ use farebox_payer::client::prepare::Prepared;
 /// Seconds for the signer and the node.
 const PREPARE_SECS: u64 = 20;
 
-/// What a report may change: the attempt and its decision, while its fence is the last one.
+/// The rows that a report may change: the attempt and its decision, while its fence is the last
+/// one.
 pub(super) struct Held {
     pub attempt: AttemptRow,
     pub decision: DecisionRow,

@@ -1,4 +1,4 @@
-//! What a treasury reads of its storage, and what it asks its storage to write.
+//! The reads of a treasury from its storage, and the writes that it asks for.
 
 use alloc::boxed::Box;
 use alloc::string::String;

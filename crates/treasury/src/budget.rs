@@ -1,4 +1,4 @@
-//! What a scope has spent in the current hour, day and month, UTC.
+//! The spending of a scope in the current hour, day and month, UTC.
 //!
 //! A payment counts from its reservation on, in the windows of that moment. If it is void it is
 //! given back to those of them that are still current. A clock that was set back begins no window.
@@ -101,7 +101,7 @@ impl BudgetRow {
         self
     }
 
-    /// What an asset has cost in a window, at 18 fraction digits; `None` for a sum that cannot be
+    /// The spending of an asset in a window, at 18 fraction digits; `None` for a sum that cannot be
     /// read or is too large.
     #[must_use]
     pub fn of_asset(&self, window: Window, symbol: &str) -> Option<Amount> {
@@ -111,7 +111,7 @@ impl BudgetRow {
         }
     }
 
-    /// What all dollars have cost in a window.
+    /// The spending of all dollars in a window.
     #[must_use]
     pub fn of_dollars(&self, window: Window) -> Option<Amount> {
         let dollars = self.assets.iter().filter(|asset| is_dollar(&asset.symbol));

@@ -59,9 +59,9 @@ pub struct Treasury {
     pub facilitator: Option<String>,
     /// Where the operator hears of events.
     pub webhook: Option<Webhook>,
-    /// Who may look decisions up.
+    /// The token that may look decisions up.
     lookup: Option<Secret<String>>,
-    /// Who may pay out of one wallet alone.
+    /// The tokens that may pay out of one wallet alone.
     payers: Vec<PayoutToken>,
     /// Escrow contracts whose gateway is one of the wallets.
     pub(super) escrows: Vec<EscrowContract>,

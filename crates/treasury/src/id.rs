@@ -6,7 +6,7 @@ use super::RANDOM_BYTES;
 use farebox_base::encoding::hex::uuid;
 use farebox_base::hash;
 
-/// What one command may need, each from bytes of its own.
+/// The fresh values that one command may need, each from bytes of its own.
 #[derive(Clone, Debug)]
 pub struct Fresh {
     /// `paidRequestId`.

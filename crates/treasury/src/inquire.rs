@@ -20,7 +20,8 @@ const MONEY: &str = "farebox-money";
 const RECEIPT: &str = "farebox-receipt";
 
 impl Treasury {
-    /// Whose a runtime token is. Other Workers ask, so that the version of a client does not count.
+    /// Names the agent to whom a runtime token belongs. Other Workers ask, so that the version of a
+    /// client does not count.
     pub(super) fn identify<B: Rows>(
         &self,
         books: &B,

@@ -1,7 +1,7 @@
-//! What leaves the books after `KEEP_DAYS`: decisions that have ended, with their attempts and
-//! receipts, reviews, and lines of the log. What merchants [`answers`] leaves before.
+//! The rows that leave the books after `KEEP_DAYS`: decisions that have ended, with their attempts
+//! and receipts, reviews, and lines of the log. The [`answers`] of merchants leave before.
 //!
-//! Once a day the alarm goes through them in steps. What is open stays. A payment that was signed
+//! Once a day the alarm goes through them in steps. Open rows stay. A payment that was signed
 //! leaves a [`Trace`] of its key, and of its nonce if that follows from anything, so that neither is
 //! paid again.
 

@@ -60,7 +60,7 @@ pub const RANDOM_BYTES: usize = 128;
 /// 10 for the body, and the reports about it.
 const SLACK_SECS: u64 = 25;
 
-/// What a command depends on beside the rows.
+/// The inputs of a command beside the rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Now<'a> {
     /// The organization whose rows they are.
@@ -71,7 +71,7 @@ pub struct Now<'a> {
     pub random: &'a [u8; RANDOM_BYTES],
 }
 
-/// What comes of a command. Afterwards the alarm is set to the earliest `due` of the attempts.
+/// The outcome of a command. Afterwards the alarm is set to the earliest `due` of the attempts.
 pub type Decision = farebox_machine::Decision<Answer, Change>;
 
 impl Machine for Treasury {
@@ -97,12 +97,12 @@ pub enum Job {
         fence: u64,
         /// The node.
         node: String,
-        /// What to ask.
+        /// The question to the node.
         question: alloc::boxed::Box<Question>,
     },
 }
 
-/// What the alarm does next with a merchant's answer, or without one.
+/// The alarm's next step with a merchant's answer, or without one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// Send the same again after so many milliseconds.

@@ -44,7 +44,7 @@ pub enum Command {
     },
     /// `GET /api/lookup/receipts/{id}`. Who asks was let in.
     KnownReceipt(String),
-    /// What an [`Answer::Prepare`] asked for.
+    /// The replies to an [`Answer::Prepare`].
     Prepared {
         /// The attempt.
         attempt: String,
@@ -57,7 +57,7 @@ pub enum Command {
         #[serde(default)]
         balance: Option<String>,
     },
-    /// What the merchant answered to an [`Order`].
+    /// The merchant's answer to an [`Order`].
     Answered {
         /// The attempt.
         attempt: String,
@@ -78,7 +78,7 @@ pub enum Command {
         /// Whether any byte may have left.
         sent: bool,
     },
-    /// What the node answered to an [`Enquiry`]; `None` if no complete answer came.
+    /// The node's answer to an [`Enquiry`]; `None` if no complete answer came.
     Enquired {
         /// The payment in an escrow contract.
         escrow: String,
@@ -118,11 +118,11 @@ pub enum LinkCommand {
     Pay(String, String),
     /// Asks its URL, with `PAYMENT-SIGNATURE` if that was sent.
     Visit(String, String, Option<String>),
-    /// What a [`LinkClaim`] asked for, with the command that it came for.
+    /// The outcome of a [`LinkClaim`], with the command that it was made for.
     Claimed(Box<LinkCommand>, ClaimTold),
 }
 
-/// What came of a [`LinkClaim`].
+/// The outcome of a [`LinkClaim`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimTold {
     /// The link that has the authorization; `None` if the node's reply gave no reason to ask.
@@ -155,7 +155,7 @@ pub enum Operation {
     Tokens(String),
     /// Takes all runtime tokens of an agent back.
     RevokeTokens(String),
-    /// What is spent of each budget.
+    /// The spending of each budget.
     Budgets,
     /// Lists reviews.
     Reviews(Listing),
@@ -205,7 +205,7 @@ pub struct Listing {
     pub outcome: Option<String>,
 }
 
-/// What a merchant answered.
+/// The answer of a merchant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MerchantAnswer {
     /// HTTP status.
@@ -219,7 +219,7 @@ pub struct MerchantAnswer {
     pub cut: bool,
 }
 
-/// What the object answers.
+/// The answers of the object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
@@ -275,7 +275,7 @@ impl Reply {
     }
 }
 
-/// What is needed before a payment is signed.
+/// The things that are needed before a payment is signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preparation {
     /// The attempt.
@@ -303,7 +303,7 @@ pub struct Enquiry {
     pub pause_ms: u32,
 }
 
-/// What is asked before a link takes a payment.
+/// The questions before a link takes a payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkClaim {
     /// The object that is asked with [`Command::Claim`].

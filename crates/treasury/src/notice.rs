@@ -1,4 +1,4 @@
-//! What the operator's webhook is told: each thing once, by the id of its notice.
+//! The notices for the operator's webhook: each is sent once, by its id.
 
 use alloc::format;
 use alloc::string::ToString;
@@ -79,7 +79,7 @@ pub(super) fn receipt_expired(row: &DecisionRow, attempt: &AttemptRow, now: Unix
     notice("receipt.expired_unconfirmed", &row.id, &payment(row, attempt), now)
 }
 
-/// What a merchant says of its settlement contradicts the payment or the chain.
+/// The notice that a merchant's statement of its settlement contradicts the payment or the chain.
 pub(super) fn settlement_conflict(
     row: &DecisionRow,
     attempt: &AttemptRow,

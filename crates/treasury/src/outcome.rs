@@ -1,4 +1,4 @@
-//! What a merchant's answer to a paid request means.
+//! The meaning of a merchant's answer to a paid request.
 //!
 //! A settlement counts only if every member of it agrees with what was signed. A settlement that
 //! names another payer, amount, network or no transaction is a lie, and no evidence.
@@ -28,7 +28,7 @@ const BACKOFF_MS: [u64; 5] = [250, 500, 1_000, 2_000, 5_000];
 /// Maximum time that a merchant may ask to wait, seconds.
 const MAX_WAIT_SECS: u64 = 30;
 
-/// What becomes of a decision.
+/// The outcome of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// `outcome`.
@@ -43,7 +43,7 @@ pub struct Outcome {
     pub has_receipt: bool,
     /// The transaction that the merchant proves to know of.
     pub transaction: Option<String>,
-    /// What the merchant said beyond that.
+    /// The merchant's statement beyond that.
     pub evidence: Option<Value>,
     /// Whether the settlement that it names contradicts what was signed.
     pub is_conflict: bool,

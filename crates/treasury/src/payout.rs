@@ -280,7 +280,7 @@ impl Treasury {
     }
 }
 
-/// What a facilitator's answer says of a payout.
+/// The outcome of a payout by a facilitator's answer.
 fn outcome_of(attempt: &AttemptRow, answer: &MerchantAnswer, repeated: bool) -> Outcome {
     let is_json = answer
         .headers

@@ -67,7 +67,7 @@ pub struct Rules {
     pub mpp: Option<Value>,
 }
 
-/// What is wrong with rules: the member, and the remedy.
+/// A fault of rules: the member, and the remedy.
 pub type Fault = (String, String);
 
 /// Origins: one, those below a domain, or all.

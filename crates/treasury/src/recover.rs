@@ -1,5 +1,5 @@
-//! What the alarm does: it ends what a lost Worker left, and reads the chain until the money of each
-//! payment is known to have moved, or to never move.
+//! The work of the alarm: it ends what a lost Worker left, and reads the chain until the money of
+//! each payment is known to have moved, or to never move.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -136,7 +136,7 @@ impl Treasury {
         Ok((Some(Job::Send(order, probe)), changes))
     }
 
-    /// What to ask the chain about an attempt, and when next.
+    /// The question to the chain about an attempt; notes when it is asked next.
     fn question(&self, attempt: &mut AttemptRow, now: UnixTime) -> Option<Job> {
         attempt.reads = attempt.reads.saturating_add(1);
         self.watch(attempt, now);

@@ -24,8 +24,8 @@ const MAX_SENT_BYTES: usize = 32 * 1024;
 const MAX_CHALLENGE_BYTES: usize = 256 * 1024;
 /// Most unknown members that an answer names.
 const MAX_TOLD: usize = 8;
-/// What a body may have beside those that it must have bounds what is paid: a misspelt bound is none.
-/// Inside of them the contract's schema takes more.
+/// The members that a body may have. Those that it need not have bound the payment: a misspelt
+/// bound is none. Inside of them the contract's schema takes more.
 const MEMBERS: [&str; 6] =
     ["context", "request", "challenge", "idempotencyKey", "candidate", "maxAmount"];
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
@@ -165,7 +165,7 @@ impl PaymentRequest {
     }
 }
 
-/// What is said of members that no body has.
+/// The errors for members that no body has.
 fn unknown_in(value: &Map<String, Value>) -> Vec<String> {
     if planted(Mutant::UnknownBoundsAreIgnored) {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! What a review covers of a request beside its terms, and what a reviewer sees of it.
+//! The part of a request that a review covers beside its terms, and the part that a reviewer sees.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,7 +10,7 @@ use farebox_base::hash;
 /// Maximum bytes of the header fields, and of the body, that a reviewer is shown.
 const SHOWN_BYTES: usize = 4096;
 
-/// What a review covers of a request beside its terms.
+/// The part of a request that a review covers beside its terms.
 pub(super) struct Reviewed {
     /// Hash of the header fields and the body that would be sent.
     pub covers: String,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// In whose name payouts are kept; no agent can have it.
 pub const PAYOUTS: &str = "$payouts";
 
-/// Whose rule or budget it is.
+/// The owner of a rule or budget.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -19,7 +19,7 @@ pub enum Scope {
     Organization,
     /// One agent, by its name.
     Agent(String),
-    /// What the operator pays out.
+    /// The operator's payouts.
     Payouts,
 }
 
@@ -60,7 +60,7 @@ impl AgentRow {
     }
 }
 
-/// What a token is for.
+/// The purpose of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenKind {
@@ -75,9 +75,9 @@ pub enum TokenKind {
 pub struct TokenRow {
     /// Its public part.
     pub id: String,
-    /// What it is for.
+    /// Its purpose.
     pub kind: TokenKind,
-    /// Whose it is.
+    /// The agent that it belongs to.
     pub agent: String,
     /// SHA-256 of the secret, hex.
     pub hash: String,
@@ -92,8 +92,8 @@ pub struct TokenRow {
 }
 
 impl TokenRow {
-    /// What stands for the parent of a bootstrap key that the configuration seeds; no id is written
-    /// so.
+    /// The name that stands for the parent of a bootstrap key that the configuration seeds; no id
+    /// is written so.
     pub const SEEDED: &str = "-";
 
     /// Whether the configuration seeded it.
@@ -106,7 +106,7 @@ impl TokenRow {
 /// The rules of a scope. Key: scope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyRow {
-    /// Whose rules.
+    /// The scope of the rules.
     pub scope: Scope,
     /// Grows by one with each change.
     pub version: u64,
@@ -136,7 +136,7 @@ pub struct DecisionRow {
     pub id: String,
     /// `paymentAttemptId`.
     pub attempt: String,
-    /// Whose it is.
+    /// The agent that it belongs to.
     pub agent: String,
     /// The idempotency key, with the letter of its kind before it.
     pub key: Option<String>,
@@ -213,7 +213,7 @@ pub struct AttemptRow {
     pub id: String,
     /// `paidRequestId`.
     pub decision: String,
-    /// Who pays.
+    /// The agent that pays.
     pub agent: String,
     /// Where the money stands.
     pub money: Money,
@@ -291,7 +291,7 @@ impl AttemptRow {
     }
 }
 
-/// What changes in a receipt.
+/// The members of a receipt that change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptFacts {
     /// `status`.
@@ -354,7 +354,7 @@ pub struct Parcel {
     pub realms: String,
 }
 
-/// What one asset has cost in the windows that are current.
+/// The cost of one asset in the windows that are current.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssetTally {
     /// The asset's symbol.
@@ -367,10 +367,10 @@ pub struct AssetTally {
     pub month: String,
 }
 
-/// What a scope has spent in the current hour, day and month, UTC. Key: scope.
+/// The spending of a scope in the current hour, day and month, UTC. Key: scope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BudgetRow {
-    /// Whose budget.
+    /// The scope of the budget.
     pub scope: Scope,
     /// Start of the hour.
     pub hour: u64,
@@ -378,7 +378,7 @@ pub struct BudgetRow {
     pub day: u64,
     /// Start of the month.
     pub month: u64,
-    /// What each asset has cost since then.
+    /// The cost of each asset since then.
     pub assets: Vec<AssetTally>,
 }
 
@@ -405,7 +405,7 @@ pub struct ReviewRow {
     pub id: String,
     /// `paidRequestId`.
     pub decision: String,
-    /// Who asked.
+    /// The agent that asked.
     pub agent: String,
     /// Hash of the request.
     pub request: String,
@@ -464,7 +464,7 @@ impl ReviewRow {
 pub struct LogRow {
     /// When.
     pub at: u64,
-    /// What was done, such as `policy.changed`.
+    /// The kind of change, such as `policy.changed`.
     pub what: String,
     /// To which scope, agent, key or review.
     pub subject: String,
@@ -493,7 +493,7 @@ pub enum Kept {
 pub struct Removal {
     /// When it goes on.
     pub due: u64,
-    /// What it goes through.
+    /// The kind of rows that it goes through.
     pub kind: Kept,
     /// The last row that it has looked at: time and id, of the log the number.
     pub after: (u64, String),
@@ -510,7 +510,7 @@ pub struct KeptAnswers {
     pub due: Option<u64>,
 }
 
-/// What is left of a payment whose rows have left: a second one is not made under its key, nor with
+/// The trace of a payment whose rows have left: a second one is not made under its key, nor with
 /// its nonce. Key: name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
@@ -525,7 +525,7 @@ pub struct Trace {
 pub struct Notice {
     /// Its name, the same each time it is told.
     pub id: String,
-    /// What happened, such as `review.created`.
+    /// The kind of event, such as `review.created`.
     pub kind: String,
     /// When.
     pub at: u64,

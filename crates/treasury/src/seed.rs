@@ -1,4 +1,4 @@
-//! What the configuration seeds: applied once for each version of it, and never in part.
+//! The configuration's seeds: applied once for each version of it, and never in part.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

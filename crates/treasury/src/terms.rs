@@ -34,11 +34,11 @@ pub struct Unpayable {
     pub code: &'static str,
     /// The sentence.
     pub reason: String,
-    /// What is known beyond that.
+    /// The evidence beyond that.
     pub evidence: Option<Value>,
-    /// What the payment needed and what there was.
+    /// The amounts that the payment needed and that there were.
     pub figures: Option<String>,
-    /// What the operator is told of it.
+    /// The notice of it for the operator.
     pub notice: Option<Box<Notice>>,
 }
 
@@ -190,7 +190,7 @@ fn network_name(network: &ChainId) -> String {
     }
 }
 
-/// What the insufficient balance of a wallet says.
+/// The refusal for the insufficient balance of a wallet.
 pub(super) fn insufficient(required: Amount, available: Amount, offer: &Offer) -> Unpayable {
     let Offer { asset, .. } = offer;
     let (network, symbol) = (network_name(&asset.network), &asset.symbol);

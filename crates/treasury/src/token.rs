@@ -22,7 +22,7 @@ const SECRET_LETTERS: usize = 51;
 /// A token as it is shown.
 #[derive(Debug)]
 pub struct Token {
-    /// What it is for.
+    /// Its purpose.
     pub kind: TokenKind,
     /// Name of the organization.
     pub organization: String,

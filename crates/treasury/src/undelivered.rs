@@ -79,8 +79,8 @@ pub(super) fn can_be_sent(attempt: &AttemptRow, now: UnixTime) -> bool {
     }
 }
 
-/// What is said of a payment that was sent again: what was known to have moved, or to be
-/// delivered, stays known.
+/// The outcome of a payment that was sent again: one that was known to have moved, or to be
+/// delivered, stays so.
 pub(super) fn known(outcome: Outcome, decision: &DecisionRow, attempt: &AttemptRow) -> Outcome {
     if is_delivered(&decision.outcome) && !is_delivered(outcome.name) {
         return Outcome {

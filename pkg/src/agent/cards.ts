@@ -1,4 +1,4 @@
-/** What a person is shown of a payment: its ways, and the card of one. Pure: nothing is asked, counted or signed. */
+/** The view of a payment for a person: its ways, and the card of one. Pure: nothing is asked, counted or signed. */
 import * as cards from '#cards-wasm';
 
 import { linesOf } from './heads.js';
@@ -7,17 +7,17 @@ import { linesOf } from './heads.js';
 export type PaymentTerms = { readonly headers: Readonly<Record<string, string>>; readonly body?: unknown };
 /** A token that you know beside the known ones. */
 export type KnownToken = { readonly network: string; readonly address: string; readonly symbol: string; readonly decimals: number };
-/** What a wallet holds of a token, atomic units. */
+/** A wallet's balance of a token, atomic units. */
 export type TokenBalance = { readonly network: string; readonly asset: string; readonly amount: string };
 export type CardContext = {
   /** The name on cards ['Farebox']. */
   readonly brand?: string;
   readonly tokens?: readonly KnownToken[];
-  /** What the wallet holds [not known: nothing is left out for it]. */
+  /** The wallet's balances [not known: nothing is left out for it]. */
   readonly balances?: readonly TokenBalance[];
   /** The schemes that can be signed here; others are shown and never recommended [all]. */
   readonly signs?: readonly string[];
-  /** What the person wants; a scheme of subscriptions is recommended for `subscription` alone. */
+  /** The person's wish; a scheme of subscriptions is recommended for `subscription` alone. */
   readonly intent?: 'subscription';
 };
 /** A way to pay, as it is shown. */
@@ -100,7 +100,7 @@ export function parameterPlan(request: { readonly method: string; readonly url: 
   return JSON.parse(cards.parameterPlan(method, url, body, linesOf(terms.headers), bodyText(terms.body), JSON.stringify(given))) as ParameterPlan;
 }
 
-/** What a person wants who says that they want to pay: the payment of a link, or a question for its id. */
+/** The request of a person who says that they want to pay: the payment of a link, or a question for its id. */
 export function paymentLinkIn(text: string): { readonly paymentId: string } | { readonly ask: 'paymentId'; readonly text: string } {
   return JSON.parse(cards.linkOf(text)) as ReturnType<typeof paymentLinkIn>;
 }
@@ -115,10 +115,10 @@ export interface AllowanceFacts {
   readonly decimals?: number;
 }
 
-/** What is asked of a person; the first choice is the amount of this payment alone. */
+/** The question to a person; the first choice is the amount of this payment alone. */
 export interface AllowanceQuestion { readonly ask: 'allowance'; readonly choices: readonly string[]; readonly text: string }
 
-/** What follows an answer: to be rejected, confirmed once more, or approved by this transaction. */
+/** The step after an answer: to be rejected, confirmed once more, or approved by this transaction. */
 export type AllowanceAnswer =
   | { readonly do: 'reject' | 'confirm'; readonly text: string }
   | { readonly do: 'approve'; readonly amount: string; readonly text: string; readonly transaction: { readonly to: string; readonly data: string } };
@@ -129,7 +129,7 @@ export function allowanceQuestion(facts: AllowanceFacts, current: string): Allow
   return question === undefined ? undefined : JSON.parse(question) as AllowanceQuestion;
 }
 
-/** What follows when a person chose this amount, or `max`, and has confirmed it so many times. */
+/** The step after a person chose this amount, or `max`, and confirmed it so many times. */
 export function allowanceAnswer(facts: AllowanceFacts, chosen: string, confirmed: number): AllowanceAnswer {
   return JSON.parse(cards.allowanceNext(factsText(facts), chosen, confirmed)) as AllowanceAnswer;
 }
@@ -138,7 +138,7 @@ function factsText({ token, required, symbol = '', decimals }: AllowanceFacts): 
   return JSON.stringify({ token, required, symbol, decimals: decimals?.toString() ?? '' });
 }
 
-/** What a payer expects of a link, in atomic units; a contract and an account as addresses, the network as a CAIP-2 id. */
+/** The terms that a payer expects of a link, in atomic units; a contract and an account as addresses, the network as a CAIP-2 id. */
 export interface ExpectedLink { readonly amount: string; readonly token: string; readonly recipient: string; readonly network: string }
 
 /** Whether a link is what was expected; `candidate` is the digest for `x-farebox-candidate`. */
@@ -152,7 +152,7 @@ export function checkPaymentLink(link: unknown, expected: ExpectedLink, now: num
 /** A subscription as its contract has it. */
 export interface KnownSubscription { readonly state: number; readonly contract: string }
 
-/** What an agent knows when it decides about a subscription: the contract of the wallet, the seller's terms, and what it has there. */
+/** The facts by which an agent decides about a subscription: the wallet's contract, the seller's terms, and its subscriptions there. */
 export interface SubscriptionFacts {
   readonly contract: string;
   readonly network: string;
@@ -162,7 +162,7 @@ export interface SubscriptionFacts {
 
 export type SubscriptionIntent = 'subscribe' | 'access' | 'change' | 'cancel' | 'cancel-pending';
 
-/** What follows; `access` names the header that proves an active subscription, and the domain in which it is signed. */
+/** The next step; `access` names the header that proves an active subscription, and the domain in which it is signed. */
 export interface SubscriptionStep {
   readonly do: SubscriptionIntent | 'wait' | 'stop';
   readonly state?: string;
@@ -171,7 +171,7 @@ export interface SubscriptionStep {
   readonly access?: { readonly header: string; readonly domain: { readonly name: string; readonly version: string; readonly chainId?: number; readonly verifyingContract: string } };
 }
 
-/** What an agent does about a subscription. */
+/** An agent's next step with a subscription. */
 export function subscriptionStep(intent: SubscriptionIntent, facts: SubscriptionFacts): SubscriptionStep {
   return JSON.parse(cards.subscriptionNext(intent, bodyText(facts))) as SubscriptionStep;
 }

@@ -207,7 +207,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** What a control plane says of a refusal, or else `fallback`. */
+/** A control plane's explanation of a refusal, or else `fallback`. */
 function explained(said: unknown, fallback: string): string {
   const { message, issues } = (typeof said === 'object' && said !== null ? said : {}) as { message?: unknown; issues?: unknown };
   if (typeof message !== 'string' || message === '') return fallback;

@@ -30,7 +30,7 @@ export class PaymentDeskError extends Error {
 }
 
 export type PaymentDeskOptions = Omit<CardContext, 'balances'> & {
-  /** What pays: {@link createLocalAgentClient}, or a control plane. */
+  /** The client that pays: {@link createLocalAgentClient}, or a control plane. */
   readonly client: Pick<AgentPayClient, 'preparePaidRequest' | 'executePreparedRequest'> & {
     readonly signs?: readonly string[];
     readonly keepsPayments?: boolean;
@@ -52,12 +52,12 @@ export type QuoteInput = {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Whose quote it is ['local']. */
+  /** The owner of the quote ['local']. */
   readonly owner?: string;
   /** Values of parameters, by name. */
   readonly params?: Readonly<Record<string, unknown>>;
   readonly externalMetadata?: SdkExternalMetadata;
-  /** What the wallet holds: a list, an error of the wallet, or nothing [not known]. */
+  /** The wallet's balances: a list, an error of the wallet, or nothing [not known]. */
   readonly balances?: CardContext['balances'] | 'login_required';
 };
 export type PaymentQuote = {
@@ -71,7 +71,7 @@ export type PaymentQuote = {
   readonly missingParams: readonly string[];
   /** The one question for what is missing. */
   readonly question?: string;
-  /** What the merchant said with its 402, as data. */
+  /** The merchant's statements with its 402, as data. */
   readonly merchantBody: string;
   readonly walletError?: 'login_required' | 'balance_unavailable';
   readonly expiresAt: string;
@@ -90,7 +90,7 @@ export type PaymentOutcome = {
   readonly response: { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string };
   readonly receipt?: SdkReceipt;
 };
-/** What a call without a confirmation gets: the card that has to be answered. */
+/** The answer to a call without a confirmation: the card that has to be answered. */
 export type PaymentPreview = { readonly paymentId: string; readonly status: 'confirming'; readonly card: PaymentCard };
 
 /** A quote as it is kept. */

@@ -103,7 +103,7 @@ export type AgentHarnessOptions = {
   maxRecords?: number;
 };
 
-/** What the compiled part says about an id. */
+/** The compiled part's verdict on an id. */
 type Verdict = {
   readonly state?: string;
   readonly shown?: AgentHarnessPreparedState;
@@ -229,7 +229,7 @@ export class AgentHarness {
     return structuredClone(result);
   }
 
-  /** What became of an id, without any request. */
+  /** The outcome of an id, without any request. */
   getExecutionResult(preparedId: string): AgentHarnessExecutionLookup {
     const { state, supersededByPreparedId, executionResult } = this.#shown(preparedId);
     return structuredClone({
@@ -311,7 +311,7 @@ function resumes(costSummary: string | undefined): string {
   return costSummary === undefined ? what : `${costSummary} ${what}`;
 }
 
-/** What a payment is for: method, URL and body. */
+/** The digest of the request that a payment is for: method, URL and body. */
 function digestOf({ method, url, body }: PaidRequestHttpRequest): string {
   return wasm.sha256(JSON.stringify([method, url, body ?? null]));
 }

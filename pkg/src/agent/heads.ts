@@ -15,7 +15,7 @@ export function linesOf(fields: Readonly<Fields>): string {
 
 const inLine = (text: unknown): string => String(text).replace(/[\r\n]+/g, ' ');
 
-/** What identifies a person or a session: it belongs to the merchant and its caller alone. */
+/** Fields that identify a person or a session: they belong to the merchant and its caller alone. */
 const SENSITIVE = ['authorization', 'proxy-authorization', 'cookie', 'cookie2', 'set-cookie', 'set-cookie2'];
 
 /** The fields that may go to a third party: without the sensitive ones, except those in `allowed`. */

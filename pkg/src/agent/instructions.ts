@@ -1,4 +1,4 @@
-/** What a model is told about the three tools. */
+/** The instructions for a model about the three tools. */
 
 export type HarnessToolName = 'prepare_paid_request' | 'execute_prepared_request' | 'get_execution_result';
 export type HarnessToolSpec = { name: HarnessToolName; description: string };

@@ -4,7 +4,7 @@ import { isUnended, sentIn, withSent } from '../sent.js';
 import { update, type Store } from '../store.js';
 
 /** A payment that left. */
-export type Sent = { /** What the key stands for. */ readonly request: string; readonly url: string; readonly payment: Readonly<Record<string, string>>; readonly proposal: Proposal; /** Unix seconds after which it cannot be charged. */ readonly ends?: number; /** Whether its content came, without a receipt: then time ends it. */ readonly answered?: true };
+export type Sent = { /** The request that the key stands for. */ readonly request: string; readonly url: string; readonly payment: Readonly<Record<string, string>>; readonly proposal: Proposal; /** Unix seconds after which it cannot be charged. */ readonly ends?: number; /** Whether its content came, without a receipt: then time ends it. */ readonly answered?: true };
 /** `open` while its fate is not known. */
 type Entry = readonly [key: string, sent: Sent, open?: boolean];
 

@@ -1,4 +1,4 @@
-/** What outlives a process has to outlive it together. */
+/** Records that outlive a process have to outlive it together. */
 import { unusable } from '../error.js';
 import type { Store } from '../store.js';
 

@@ -23,7 +23,7 @@ import { endsIn, paidUrl } from '../request.js';
 import { isUnended } from '../sent.js';
 import { initOf, preparedOf, requestOf } from './request.js';
 
-/** What both back ends can do. */
+/** The methods that both back ends have. */
 export type AgentBackEnd = Pick<AgentPayClient, 'preparePaidRequest' | 'executePreparedRequest' | 'fetchPaid' | 'lookupReceipt'>;
 
 export type LocalAgentOptions = PayOptions & Partial<AgentPayClientIdentity> & {
@@ -40,7 +40,7 @@ export type LocalAgentOptions = PayOptions & Partial<AgentPayClientIdentity> & {
 /** One way to pay, as the policy and what was spent stand now. */
 export type LookedOffer = {
   readonly allowed: boolean;
-  /** What would be paid, unless it cannot be told. */
+  /** The payment that would be made, unless it cannot be told. */
   readonly offer?: Proposal;
   /** Why it may not be paid. */
   readonly refusal?: { readonly code: string; readonly message: string; readonly remedy: string };
@@ -66,7 +66,7 @@ export class LocalAgentClient implements AgentBackEnd {
   readonly #journal: Journal;
   /** Executions under way, by key: a second one gets the first one's outcome. */
   readonly #flights = new Map<string, { readonly request: string; readonly ends: Promise<Outcome | PaidResponse> }>();
-  /** What ended, by key; the oldest goes first. */
+  /** Outcomes that are known, by key; the oldest goes first. */
   readonly #outcomes = new Map<string, Outcome>();
   readonly #receipts = new Map<string, SdkReceipt>();
   /** The key of a prepared request that was given none. */
@@ -196,7 +196,7 @@ export class LocalAgentClient implements AgentBackEnd {
     let sent: Sent | undefined;
     let proposal: Proposal | undefined;
     let isOther = false;
-    /** What another process has sent under this key, while this one signed. */
+    /** The payment that another process has sent under this key, while this one signed. */
     let taken: Sent | undefined;
     const stop = new AbortController();
     let first: Response | undefined = answerOf(402, prepared.challenge.headers, bodyText(prepared.challenge.body));
@@ -340,7 +340,7 @@ export class LocalAgentClient implements AgentBackEnd {
     };
   }
 
-  /** What a failure of the payer means. */
+  /** The meaning of a failure of the payer. */
   async #failed(prepared: SdkPreparedPaidRequestReady, sent: Sent | undefined, error: unknown, changed: string | undefined): Promise<Settled> {
     const { code, message, signed, response } = error instanceof FareboxError ? error : { code: '', message: 'The answer was lost.', signed: true, response: undefined };
     const reason = changed ?? wasm.boundedText(`${code}: ${message}`, 1000);
@@ -387,7 +387,7 @@ export class LocalAgentClient implements AgentBackEnd {
     };
   }
 
-  /** What a payment now would be for; nothing is counted, and no wallet is asked. */
+  /** The proposal of a payment now; nothing is counted, and no wallet is asked. */
   async #offered(request: PaidRequestHttpRequest, challenge: DetectedChallenge): Promise<LookedOffer> {
     const { policy = {}, store, broadcast, now = () => Date.now() / 1000 } = this.#options;
     const record = store === undefined ? undefined : (await store.read()).record;
@@ -430,7 +430,7 @@ function withOnly(challenge: DetectedChallenge, at: number): DetectedChallenge {
   return { ...challenge, headers: { ...headers, 'payment-required': encodeHeader(only(decodeHeader(header))) } };
 }
 
-/** What a key stands for: method, URL and body. */
+/** The digest of the request that a key stands for: method, URL and body. */
 function digestOf({ method, url, body }: Pick<PaidRequestHttpRequest, 'method' | 'url' | 'body'>): string {
   return wasm.sha256(JSON.stringify([method, url, body ?? null]));
 }
@@ -524,7 +524,7 @@ const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 const MAX_ANSWER_MS = 120_000;
 /** Redirects that a look follows. */
 const MAX_HOPS = 5;
-/** What is remembered for a repetition: how many outcomes, and bytes of what was bought. An older one is asked for again with its own bytes. */
+/** The limits of what is remembered for a repetition: outcomes, and bytes of what was bought. An older one is asked for again with its own bytes. */
 const MAX_OUTCOMES = 1000;
 const MAX_BYTES = 64 * 1024 * 1024;
 /** Codes for which there is no way to pay. */

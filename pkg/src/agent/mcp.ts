@@ -23,7 +23,7 @@ export type McpPayment = { readonly asks: boolean; readonly headers: Readonly<Re
 export type McpPaid = { readonly result: McpCallResult; readonly payment?: SentPayment; readonly receipt?: Receipt };
 
 /**
- * What a tool's answer asks for: x402 in a result with `isError`, or MPP in an error with the code -32042. `answer` is the
+ * The payment that a tool's answer asks for: x402 in a result with `isError`, or MPP in an error with the code -32042. `answer` is the
  * result, or what the call threw.
  */
 export function readMcpPayment(answer: unknown): McpPayment {
@@ -106,7 +106,7 @@ const stores = new WeakMap<object, Store>();
 /** In the place of private keys, which are no objects, by address: a key is not kept. */
 const accounts = new Map<string, object>();
 
-/** What this process remembers of a signer's purchases. */
+/** The store of a signer's purchases in this process. */
 function storeOf(signer: PayOptions['signer']): Store {
   const owner = typeof signer === 'string' ? accountOf(signer) : signer ?? {};
   const store = stores.get(owner) ?? memoryStore();

@@ -1,4 +1,4 @@
-/** What can become of a paid request: two kinds are returned, the others are thrown. */
+/** The outcomes of a paid request: two kinds are returned, the others are thrown. */
 import type { PaidRequestProtocol, SdkMerchantResponse, SdkPaymentDecisionResponse, SdkReceipt } from './contracts.js';
 
 type Decision<O extends SdkPaymentDecisionResponse['outcome']> = Extract<SdkPaymentDecisionResponse, { outcome: O }>;

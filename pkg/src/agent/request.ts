@@ -32,7 +32,7 @@ export function initOf({ method, headers, body }: PaidRequestHttpRequest, init: 
   return { ...rest, method, ...(headers === undefined ? {} : { headers: { ...headers } }), ...(body === undefined ? {} : { body }) };
 }
 
-/** What is known of a request: its challenge, hints, and what is wrong with it. */
+/** A prepared request: its challenge, hints, and faults. */
 export function preparedOf(
   request: PaidRequestHttpRequest, challenge: DetectedChallenge | undefined, external: SdkExternalMetadata | undefined, probe: SdkPreparedProbeResult | undefined,
 ): SdkPreparedPaidRequest {

@@ -3,7 +3,7 @@
  * form that readers of zod's know.
  */
 
-/** What is wrong, and where. */
+/** A fault, and its place. */
 export type SchemaIssue = { readonly code: string; readonly path: (string | number)[]; readonly message: string };
 
 /** All that is wrong with a value. Its name is the one that callers of the original look for. */

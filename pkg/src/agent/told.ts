@@ -1,4 +1,4 @@
-/** What a model is told of prices and outcomes. */
+/** The sentences for a model about prices and outcomes. */
 import * as wasm from '#agent-wasm';
 
 import { readWithin } from '../beginning.js';
@@ -46,7 +46,7 @@ async function bodyOf(response: Response): Promise<string> {
   return response.bodyUsed ? '' : new TextDecoder().decode((await readWithin(response.clone(), MAX_BYTES, MAX_MS)).bytes);
 }
 
-/** What is said if a receipt surely names another token or more than was shown; a symbol may stand for any contract. */
+/** The sentence for a receipt that surely names another token or more than was shown; a symbol may stand for any contract. */
 function anotherPrice(receipt: SdkReceipt | undefined, prepared: SdkPreparedPaidRequest): string | undefined {
   const shown = prepared.kind === 'ready' ? prepared.paymentRequirement : undefined;
   if (receipt === undefined || shown?.amountMinor === undefined || shown.asset === undefined) return undefined;

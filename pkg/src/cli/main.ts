@@ -31,10 +31,10 @@ function printed(text: string): number {
   return EXIT.done;
 }
 
-/** Whose remedy is a command. */
+/** Codes whose remedy is a command. */
 const STOPPED: readonly string[] = ['endpoint_blocked', 'approval_needed'];
 
-/** What a failure is called, and the code to exit with. */
+/** Prints a failure, and returns the code to exit with. */
 function failed(error: unknown): number {
   if (error instanceof Usage) {
     tell(`farebox: ${error.message}\n`);

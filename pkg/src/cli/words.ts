@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
-/** What the program exits with. */
+/** The codes with which the program exits. */
 export const EXIT = {
-  /** What was asked for came, free or paid. */
+  /** The content that was asked for came, free or paid. */
   done: 0,
   /** The server answered with an error status. */
   failed: 1,

@@ -180,7 +180,7 @@ impl Counter {
         self.ask(profile, envelope).await
     }
 
-    /// Who the identity token of a request for a session belongs to.
+    /// The owner of the identity token of a request for a session.
     async fn identified(
         &self,
         request: &SellerRequest,
@@ -302,7 +302,7 @@ fn noted() -> JsonAnswer {
     JsonAnswer::new(200, "{\"ok\":true}".to_owned())
 }
 
-/// What a gate that gave no answer is taken for.
+/// The status that stands for a gate that gave no answer.
 const NO_ANSWER: u32 = 503;
 /// Milliseconds between reports that the object does not hear.
 const GAPS_MS: [u32; 3] = [100, 500, 2_000];

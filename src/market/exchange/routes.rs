@@ -13,7 +13,7 @@ use crate::market::config::{self, Exchanging};
 pub(super) use crate::market::routes::client_of;
 use crate::platform::calls::clock_ms;
 
-/// What a request asks.
+/// The wish of a request.
 pub(in crate::market) enum Wish {
     /// The object of a profile, without the request's body.
     Now(Profile, Command),
@@ -26,7 +26,7 @@ type MakeInstruction = Box<dyn FnOnce(String) -> Result<Option<Addressed>, JsonA
 /// A command, and whose object it is for.
 pub(super) type Addressed = (Profile, Command);
 
-/// What this request asks; `None` if it is not about the exchange.
+/// The wish of this request; `None` if it is not about the exchange.
 pub(in crate::market) fn read(head: &RequestHead) -> Option<Result<Wish, JsonAnswer>> {
     let target = head.target();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));

@@ -1,4 +1,5 @@
-//! What is looked at and changes nothing: dashboards, pages and feeds; and the demo run, which waits for what it looks at.
+//! Views, which change nothing: dashboards, pages and feeds; and the demo run, which waits for what
+//! it looks at.
 
 use std::rc::Rc;
 
@@ -19,7 +20,7 @@ use crate::market::calls;
 use crate::market::config::{self, Exchanging};
 use crate::platform::request::response;
 
-/// What is looked at.
+/// The subject of a view.
 pub(in crate::market) enum Sight {
     /// `GET dashboard/summary`.
     Summary(Scope),
@@ -53,7 +54,7 @@ enum FeedWay {
     Poll,
 }
 
-/// What this request looks at; `None` if it does not look, or at something else.
+/// The view that this request asks for; `None` if it asks for none, or for something else.
 pub(in crate::market) fn read(head: &RequestHead) -> Option<Result<Sight, JsonAnswer>> {
     if !matches!(head.method.as_str(), "GET" | "HEAD") {
         return None;
@@ -136,7 +137,7 @@ fn is_id(id: &str) -> bool {
     id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
-/// What is shown to who chose nothing: the main network, if it is served, else what is.
+/// The scope for a reader who chose none: the main network, if it is served, else one that is.
 fn usual(profiles: &Profiles) -> Option<Scope> {
     let scopes = [Scope::Mainnet, Scope::Testnet, Scope::Demo];
     let is_served =
@@ -261,7 +262,7 @@ async fn later(env: &JsValue, scope: Scope, cursors: Vec<u64>) -> Result<JsonAns
     Ok(dashboard::later(&pages))
 }
 
-/// What the object of a profile shows.
+/// The view that the object of a profile gives.
 async fn seen(env: &JsValue, profile: Profile, view: View) -> Result<Seen, JsonAnswer> {
     let said = calls::look(env, profile.name(), &letter(view)).await.ok_or_else(refused::down)?;
     serde_json::from_str(&said).map_err(|_| refused::internal())

@@ -66,7 +66,7 @@ impl SkillRows<'_> {
         self.0.exec(query, values)?.raw().map(|row| Ok(weighed(row?))).collect()
     }
 
-    /// What skills take together of the gate's route table.
+    /// The room that skills take together in the gate's route table.
     fn summed(&self, condition: &str, values: Vec<SqlValue>) -> Result<Room> {
         let query = format!("SELECT sum(routes), sum(bytes) FROM skills WHERE {condition}");
         let row = self.0.exec(&query, values)?.raw().next().transpose()?.unwrap_or_default();

@@ -43,14 +43,14 @@ const FIRST: &[&str] = &[
         owner TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (owner, number)) WITHOUT ROWID",
 ];
 
-/// What is known of invocations that are in the archive.
+/// Tables of invocations that are in the archive.
 const ARCHIVE: &[&str] = &[
     "CREATE TABLE shelves (last INTEGER PRIMARY KEY, first INTEGER NOT NULL UNIQUE, row TEXT NOT NULL)",
     "CREATE TABLE departed (id TEXT PRIMARY KEY, number INTEGER NOT NULL, network TEXT NOT NULL, tx TEXT) WITHOUT ROWID",
     "CREATE UNIQUE INDEX departed_tx ON departed (network, tx) WHERE tx IS NOT NULL",
 ];
 
-/// What skills take and leave.
+/// Columns and tables of the room that skills take and leave.
 const BOUNDS: &[&str] = &[
     "ALTER TABLE skills ADD COLUMN used INTEGER NOT NULL DEFAULT 1",
     "ALTER TABLE skills ADD COLUMN routes INTEGER NOT NULL DEFAULT 0",
@@ -62,7 +62,7 @@ const BOUNDS: &[&str] = &[
     "CREATE TABLE rates (owner TEXT PRIMARY KEY, since INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID",
 ];
 
-/// What answers take, and which of them leave first.
+/// Columns of the bytes that answers take, and an index of those that leave first.
 const KEPT: &[&str] = &[
     "ALTER TABLE replies ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE replies ADD COLUMN is_long INTEGER NOT NULL DEFAULT 0",
@@ -83,9 +83,10 @@ const PAID: &[&str] = &["UPDATE keys SET until = 9007199254740991, row = json_se
 const LEFT: &[&str] = &["CREATE INDEX skills_left ON skills (json_extract(row, '$.changed'))
     WHERE active = 0 AND used = 0"];
 
-/// What keeps skills in their places, the order in which they were forgotten, and the end of keys of
-/// packs. Of what was called or paid for before no one knows whether money moved: it has thirty days,
-/// and for ever where the market's fee was paid.
+/// Columns and tables of the places of skills, of the order in which they were forgotten, and of
+/// the end of keys of packs. Of skills that were called or paid for before no one knows whether
+/// money moved: they keep their place for thirty days, and for ever where the market's fee was
+/// paid.
 const PLACES: &[&str] = &[
     "ALTER TABLE skills ADD COLUMN place_until INTEGER NOT NULL DEFAULT 0",
     "UPDATE skills SET place_until = CASE WHEN json_extract(row, '$.fee') IS NULL

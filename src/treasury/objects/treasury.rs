@@ -20,7 +20,7 @@ use crate::treasury::config;
 #[wasm_bindgen]
 pub struct TreasuryObject {
     pub(super) host: Host<TreasuryBooks>,
-    /// What the platform binds.
+    /// The bindings of the platform.
     pub(super) env: JsValue,
 }
 

@@ -40,7 +40,7 @@ pub struct Channel {
     has_table: Cell<bool>,
     /// Time of the alarm, as far as this instance knows.
     alarm: Cell<Option<UnixTime>>,
-    /// What this object sends, if it is one that sends.
+    /// The sender of the payee's calls, if this object sends.
     payee: PayeeSender,
     claims: ClaimSender,
 }

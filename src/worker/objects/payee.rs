@@ -32,7 +32,7 @@ pub(super) struct PayeeSender {
     alarm: Cell<u64>,
     /// When the operator was told last, Unix seconds.
     told: Cell<u64>,
-    /// What the list of channels shows of the account, as far as this instance knows.
+    /// The account's health as the list of channels shows it, as far as this instance knows.
     listed: Cell<Option<AccountHealth>>,
 }
 

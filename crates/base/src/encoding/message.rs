@@ -1,9 +1,9 @@
 //! Messages of this program to itself, read into the types that wrote them: for this project's own
 //! edges.
 //!
-//! What `serde` writes is read by members and variants that are listed beside each type. A reader
-//! that `serde` derives keeps every member in a slot of its own and has a sentence for each mistake,
-//! several times the code. Not for input from outside: the size is not limited.
+//! A value that `serde` writes is read by members and variants that are listed beside each type. A
+//! reader that `serde` derives keeps every member in a slot of its own and has a sentence for each
+//! mistake, several times the code. Not for input from outside: the size is not limited.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;

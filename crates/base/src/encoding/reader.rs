@@ -12,7 +12,7 @@ use serde_json::{Map, Number, Value};
 
 use super::double;
 
-/// What is left of a document, and how many values it may still have.
+/// The rest of a document, and how many values it may still have.
 pub(super) struct JsonReader<'a> {
     rest: &'a str,
     values: usize,

@@ -64,7 +64,7 @@ struct JsonWriter<'a> {
 /// An array or object whose elements are being written.
 struct JsonParts<'a> {
     text: &'a mut String,
-    /// What goes before the next element: the opening bracket until there is one.
+    /// The character before the next element: the opening bracket until there is one.
     before: &'static str,
     /// Closes one that has elements, and stands for one that has none.
     ends: (&'static str, &'static str),

@@ -41,7 +41,7 @@ macro_rules! channel {
             LateIsCharged,
             /// More is charged than was held.
             UnitsAreUnbounded,
-            /// What the chain showed long ago counts.
+            /// A sight of the chain counts, however old it is.
             StaleIsFresh,
             /// An earlier answer of the chain replaces a later one.
             OldSightsCount,
@@ -51,13 +51,13 @@ macro_rules! channel {
             LeaversAreNotHurried,
             /// Withdrawals are not looked for.
             EarningsAreNotWatched,
-            /// What is promised back is spent.
+            /// Money that is promised back is spent.
             PromisesAreSpent,
-            /// What is held for a request is promised back.
+            /// Money that is held for a request is promised back.
             HeldIsRefunded,
-            /// What was earned is promised back.
+            /// Earned money is promised back.
             EarnedIsRefunded,
-            /// What the chain may still undo of a deposit is promised back.
+            /// The part of a deposit that the chain may still undo is promised back.
             UndoneIsRefunded,
             /// A voucher that was sent for a chain authorises whoever shows it.
             PublishedIsSecret,
@@ -71,7 +71,7 @@ macro_rules! channel {
             DustIsWritten,
             /// A part of any size, of a voucher that anyone may show, is paid back.
             RefundsAreDust,
-            /// Who asks for a refund that has to wait is not told until when.
+            /// A payer whose refund has to wait is not told until when.
             RefundsWaitUntold,
             /// A channel that bought nothing is paid back.
             NothingIsRefunded,
@@ -91,7 +91,7 @@ macro_rules! channel {
             CrumbsAreClosed,
             /// A deposit that the payee sent counts as its payer's own.
             SentIsOwn,
-            /// What is added to a deposit that the payee sent makes all of it the payer's own.
+            /// An addition to a deposit that the payee sent makes all of it the payer's own.
             AnyAddIsOwn,
             /// An event of any contract about any channel tells of a deposit.
             AnyEventBrings,
@@ -103,7 +103,7 @@ macro_rules! channel {
             UnknownIsLookedFor,
             /// Anyone is told what a channel has spent.
             StrangersAreTold,
-            /// What a payer has not spent is claimed while they stay.
+            /// Money that a payer has not spent is claimed while they stay.
             UnspentIsClaimed,
             /// A transaction that waits is sent again as it was.
             StuckIsNotReplaced,
@@ -125,7 +125,7 @@ macro_rules! channel {
             VainDepositsAreSent,
             /// A deposit is sent again while it waits, and beside another one of its payer's.
             DepositsAreDoubles,
-            /// What was sent and seen once is not looked at again when the chain undoes it no more.
+            /// A call that was seen once is not looked at again when the chain undoes it no more.
             FirstSightIsFinal,
             /// A refund that the chain undoes counts as made, so that what was undone beside it is not seen.
             RefundsAreFinal,
@@ -139,15 +139,16 @@ macro_rules! channel {
             RevertedHasCome,
             /// A deposit that a stranger sends before the payee counts as one that its payer made fail.
             FirstSendersHoldBack,
-            /// What tells of deposits is asked in each round, whether or not it can be read.
+            /// Transactions of strangers are asked about in each round, whether or not the answers
+            /// can be read.
             LooksHoldUpAll,
             /// A deposit has come whatever became of its authorization, if its payer has added as much.
             SpoiltHasCome,
-            /// What the payee loses by deposits that strangers send first is not counted.
+            /// The payee's losses by deposits that strangers send first are not counted.
             OvertakenIsFree,
             /// The row of a channel of x402 goes although a voucher for more than was claimed is published.
             PublishedRowsGo,
-            /// What is added to a channel at rest is paid back at once by a published voucher.
+            /// An addition to a channel at rest is paid back at once by a published voucher.
             DepositsDoNotWake,
             /// Whoever shows a published voucher has the refund that waits sent again and again.
             ReadersSendRefunds,
@@ -159,7 +160,7 @@ macro_rules! channel {
             StrangersPauseAll,
             /// A payer whose deposit came to nothing counts as one whose last one came.
             ProvenFailFree,
-            /// What is added to a channel counts as what a payer is remembered for, whoever added it.
+            /// An addition to a channel counts as proof of its payer, whoever made it.
             AddingIsProof,
             /// A deposit whose request the origin fails is not told of.
             DepositsAreUntold,
@@ -169,11 +170,11 @@ macro_rules! channel {
             LandedIsForgotten,
             /// Whatever a node says against a call counts as a call that fails.
             ErrorsAreReverts,
-            /// Who withdraws waits for those who stay, if the account cannot pay for both.
+            /// A payer who withdraws waits for those who stay, if the account cannot pay for both.
             StayersComeFirst,
-            /// What is earned of payers who withdraw is sent in its order.
+            /// Earnings from payers who withdraw are sent in their order, not first.
             LeaversQueue,
-            /// Who owes least is not sent last.
+            /// The smallest debts are not sent last.
             CrumbsComeFirst,
             /// Claims of x402 that were refused together are sent together for ever.
             BatchesStayWhole,

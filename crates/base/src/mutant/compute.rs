@@ -9,7 +9,8 @@ macro_rules! compute {
             HashesPayTwice,
             /// A seller that an identity was proven for is overwritten by anyone.
             AnyoneRegisters,
-            /// What anyone registers is sold in the name of a seller that has proven nothing yet.
+            /// Terms that anyone registers are sold in the name of a seller that has proven nothing
+            /// yet.
             StrangersSetTerms,
             /// A client registers any number of sellers that prove nothing.
             SellersPileUp,
@@ -139,7 +140,7 @@ macro_rules! compute {
             SettlementsAreShared,
             /// A job whose money is in the escrow contract is given to another seller.
             ContractsChangeSellers,
-            /// Who shows a hash buys with a transfer of someone else.
+            /// A buyer who shows a hash buys with a transfer of someone else.
             AnyHashPays,
             /// A transaction that paid at the till pays again as a direct transfer.
             TransfersPayTwice,
@@ -171,7 +172,7 @@ macro_rules! compute {
             FeedsShareRoom,
             /// Demo runs are not limited.
             DemosPileUp,
-            /// Who asks about a quote that is being paid is told that nothing was charged.
+            /// A buyer who asks about a quote that is being paid is told that nothing was charged.
             PaidQuotesAreFree,
         }
     };

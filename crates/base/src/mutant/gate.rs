@@ -94,7 +94,7 @@ macro_rules! gate {
             QuoteForEveryPayee,
             /// A payee that the pricer does not name any more is paid at its present price.
             PayeeStays,
-            /// Who reports refunds may decide everything.
+            /// A reporter of refunds may decide everything.
             RefundersDecide,
             /// A transfer of anyone to the payer is the payee's refund.
             AnyoneRefunds,

@@ -17,7 +17,7 @@ macro_rules! ledger {
             NotSealed,
             /// An origin may charge more than was signed.
             ChargedAboveAll,
-            /// What is sent again asks for all that was signed.
+            /// A payment that is sent again asks for all that was signed.
             ResendsAll,
             /// An answer that cost nothing is served once more.
             FreeAgain,
@@ -73,7 +73,7 @@ macro_rules! ledger {
             MovedIsNothing,
             /// A client may have as many marks of moved payments as it likes.
             MarksGrow,
-            /// What is settled after the client was told of a doubt counts as received.
+            /// A payment that is settled after the client was told of a doubt counts as received.
             DoubtIsDelivered,
             /// The operator hears of a debt that may still be served.
             DebtsAreToldEarly,
@@ -101,7 +101,8 @@ macro_rules! ledger {
             AnewLosesSecret,
             /// A payment that is signed again for another request is taken for one for the same.
             AnewForAnother,
-            /// What is signed again for another request is called used while its wallet is known to be short.
+            /// An authorization that is signed again for another request is called used while its
+            /// wallet is known to be short.
             AnewIsResumed,
             /// A payment that is signed again begins although its outcome is unknown.
             DoubtBeginsAnew,
@@ -109,17 +110,19 @@ macro_rules! ledger {
             EarlierProves,
             /// An authorization that is not proven counts as its payer's own.
             ShownProves,
-            /// What a nonce was signed for before is not compared with the chain.
+            /// Earlier authorizations of a nonce are not compared with the chain.
             EarlierIsForgotten,
-            /// What is signed again while a payment is open is not compared with the chain.
+            /// An authorization that is signed again while a payment is open is not compared with
+            /// the chain.
             ShownIsForgotten,
             /// A look at the chain from before a payment was signed again counts.
             OldVerdictCounts,
             /// An earlier authorization pays any later price, and any payee.
             LessIsPaid,
-            /// What was paid by an earlier authorization for less is served.
+            /// A request that was paid by an earlier authorization for less is served.
             LessIsServed,
-            /// What is sent again must be answered with what its repeat was signed for.
+            /// A payment that is sent again must be answered with the amount that its repeat was
+            /// signed for.
             RowAsksForToday,
         }
     };

@@ -17,7 +17,7 @@ macro_rules! payer {
             UsedIsRefused,
             /// Any price that is known afterwards is signed.
             AnyBound,
-            /// What receipts say was not charged may be signed for again without end.
+            /// Amounts that receipts say were not charged may be signed for again without end.
             ReceiptsAreMoney,
             /// A receipt may name any amount below the price.
             AnyAmountCharged,
@@ -27,7 +27,7 @@ macro_rules! payer {
             LinksAreTrusted,
             /// A subscription is paid for at whichever contract its seller names.
             AnySubscriptionContract,
-            /// What is subscribed to already is subscribed to again.
+            /// An active subscription is subscribed to again.
             ActiveIsSubscribedAgain,
             /// A way to pay that a wallet cannot sign is recommended.
             AnySchemeSigns,
@@ -57,13 +57,14 @@ macro_rules! payer {
             PolicyForEver,
             /// Another offer than the pinned one is paid.
             PinIsForgotten,
-            /// What has ended and may have been charged is paid again unasked.
+            /// A payment that has ended and may have been charged is made again unasked.
             EndedIsPaidAgain,
             /// The nonce of a purchase is drawn anew in each process.
             NoncesAreDrawn,
-            /// What may be charged is signed again for another token.
+            /// A payment that may be charged is signed again for another token.
             AnySlotIsSigned,
-            /// What is signed for another token is counted in the place of what was signed before.
+            /// A payment that is signed for another token is counted in the place of the one signed
+            /// before.
             ElsewhereIsUncounted,
             /// A purchase goes on under the policy of the call that began it.
             PolicyOfBefore,
@@ -91,7 +92,7 @@ macro_rules! payer {
             AnyDeposit,
             /// A withdrawal may be delayed by whatever the server asks for.
             AnyDelay,
-            /// What a payee says was charged needs no voucher.
+            /// An amount that a payee says was charged needs no voucher.
             PayeesAreBelieved,
             /// A payee that says that a deposit is gone gets another one.
             DepositsVanish,

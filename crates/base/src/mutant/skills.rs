@@ -9,7 +9,7 @@ macro_rules! skills {
             AnyWalletOwns,
             /// A proof of ownership counts again.
             ProofsServeTwice,
-            /// What a wallet signed does not cover the body.
+            /// A wallet's signature does not cover the body.
             ContentIsNotSigned,
             /// An owner may have any number of active skills.
             SkillsPileUp,
@@ -43,7 +43,7 @@ macro_rules! skills {
             CapsAreIgnored,
             /// A payment that was not delivered counts as a success.
             FailuresAreSuccesses,
-            /// What was interrupted while it was paid was not paid.
+            /// A call that was interrupted while it was paid was not paid.
             DoubtIsUnpaid,
             /// Totals are written without their rows.
             TotalsDrift,
@@ -67,9 +67,9 @@ macro_rules! skills {
             RepliesPileUp,
             /// Any number of answers is kept.
             RepliesFillTheStore,
-            /// Whose skills were that are forgotten stays known of any number.
+            /// The owners of forgotten skills stay known, however many there are.
             FormerOwnersPileUp,
-            /// What made room for another comes back after five minutes only.
+            /// A skill that made room for another comes back after five minutes only.
             ComebacksWait,
             /// An id that was forgotten is anyone's.
             IdsAreTakenOver,
@@ -83,7 +83,7 @@ macro_rules! skills {
             DustKeepsPlaces,
             /// A place that was paid for may grow.
             PlacesGrow,
-            /// What a seller says that it was paid keeps its place.
+            /// A skill keeps its place by payments that only its seller reports.
             SellersVouchForMoney,
             /// A key of a pack's call is kept for ever.
             PackKeysStay,

@@ -7,7 +7,7 @@ macro_rules! treasury {
             LinksPayTwice,
             /// A link is paid after its end.
             LinksOutliveTheirTime,
-            /// Who lost the work on a link still reports on it.
+            /// A worker that lost the work on a link still reports on it.
             LinksKeepFences,
             /// A facilitator that refuses a payment of a link which it has seen before is believed.
             LinksBelieveRepeats,
@@ -27,7 +27,7 @@ macro_rules! treasury {
             LinksTakeAnyPayment,
             /// A wallet has several transactions in the air.
             WalletsSendAtOnce,
-            /// What one block shows of an escrow counts for good.
+            /// One block's sight of an escrow counts for good.
             FirstSightConfirms,
             /// A transaction at a higher price has a nonce of its own.
             BumpsTakeNonces,
@@ -53,7 +53,7 @@ macro_rules! treasury {
             PayoutNoncesAreDrawn,
             /// Fields of an agent that are its own go to merchants.
             CookiesLeave,
-            /// What is void is given back to windows in which it was not counted.
+            /// A void payment is given back to windows in which it was not counted.
             VoidIsGivenToOthers,
             /// The rules of a treasury do not end.
             RulesForEver,
@@ -109,13 +109,13 @@ macro_rules! treasury {
             RefusalsEndPurchases,
             /// A delivery without its receipt closes a purchase.
             MuteDeliveriesClose,
-            /// What was delivered is forgotten when its payment is sent again.
+            /// A delivery is forgotten when its payment is sent again.
             RepeatsForgetDeliveries,
             /// A delivery stays open although the chain shows its transfer.
             ConfirmedStayOpen,
-            /// What the chain shows as paid counts as delivered.
+            /// A payment that the chain shows counts as delivered.
             ConfirmedIsDelivered,
-            /// What was known to be paid is forgotten when it is sent again.
+            /// A known receipt is forgotten when its payment is sent again.
             RepeatsForgetReceipts,
             /// An answer that another one replaced counts as kept.
             ReplacedAnswersCount,
@@ -174,7 +174,7 @@ macro_rules! treasury {
             EqualDenialsAddRows,
             /// A key whose payment has left the books pays again.
             RemovedKeysPayAgain,
-            /// What is open leaves the books.
+            /// Open rows leave the books.
             OpenRowsLeave,
             /// A request leaves the books while it may still be sent.
             RequestsLeaveEarly,
@@ -182,7 +182,7 @@ macro_rules! treasury {
             AnswersPileUp,
             /// A denial keeps a URL of any length.
             LongUrlsAreKept,
-            /// What the alarm could not send again was never sent.
+            /// A payment that the alarm could not send again was never sent.
             RepeatsWereNeverSent,
             /// An organization pays out of another one's wallet.
             PayoutsFromAnyWallet,

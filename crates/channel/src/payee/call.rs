@@ -18,7 +18,7 @@ use farebox_evm::evidence::AuthorizedTransfer;
 use farebox_evm::rpc::{AuthorizationId, Call};
 use farebox_evm::signature::Signature;
 
-/// What is sent to the contract.
+/// The call of the contract that is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PayoutCall {
     /// Pay what a voucher is for.
@@ -36,7 +36,7 @@ pub struct FundsCall {
     pub payer: Address,
     /// The data of the call.
     pub data: Vec<u8>,
-    /// What the token knows it by; rows of an earlier version do not say it.
+    /// The id of its authorization at the token; rows of an earlier version do not say it.
     pub authorization: Option<AuthorizationId>,
 }
 
@@ -100,18 +100,18 @@ impl Haste {
     }
 }
 
-/// What a node is asked about a channel.
+/// The questions to a node about a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChannelCheck {
     /// How it stands.
     Standing,
-    /// What becomes of a deposit.
+    /// The outcome of a deposit if it were sent.
     Trial,
-    /// What became of the transaction with a deposit.
+    /// The receipt of the transaction with a deposit.
     Receipt,
     /// Which transaction used the authorization of a deposit.
     Use,
-    /// What that transaction moved.
+    /// The tokens that this transaction moved.
     Moved,
 }
 
@@ -145,9 +145,9 @@ pub struct QueuedCall {
     pub channel: ChannelId,
     /// Whether it goes first.
     pub haste: Haste,
-    /// What it adds to what was settled.
+    /// The amount that it adds to the settled one.
     pub owed: Amount,
-    /// What it does.
+    /// The call.
     pub call: PayoutCall,
     /// The amount of the voucher; without one, what was settled before.
     pub cumulative: Amount,
@@ -275,7 +275,7 @@ impl QueuedCall {
         Some(self.ask(self.payee, self.funds.as_ref()?.data.clone()))
     }
 
-    /// What its deposit moves; `None` if it is none, or its row does not say it.
+    /// The transfer by its deposit; `None` if it is none, or its row does not say it.
     pub(super) fn transfer(&self) -> Option<AuthorizedTransfer> {
         let authorization = self.funds.as_ref()?.authorization?;
         Some(AuthorizedTransfer {

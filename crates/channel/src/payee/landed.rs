@@ -19,15 +19,15 @@ use farebox_evm::rpc::{Call, Span};
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Landed {
     call: QueuedCall,
-    /// What the channel had before it.
+    /// The deposit that the channel had before it.
     before: Amount,
     /// When its nonce was seen in a block.
     at: UnixTime,
-    /// What became of it.
+    /// Its outcome.
     outcome: DepositOutcome,
 }
 
-/// What became of a deposit, as far as nodes have shown it.
+/// The outcome of a deposit, as far as nodes have shown it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DepositOutcome {
     /// Nothing yet, of the transaction with this hash: an earlier one with its nonce may have been
@@ -42,7 +42,7 @@ enum DepositOutcome {
     Come,
 }
 
-/// What a node shows of a deposit.
+/// A node's view of a deposit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DepositFate {
     /// Nothing that decides.
@@ -109,7 +109,7 @@ impl Landed {
         self.call.funds.as_ref().map(|it| it.payer)
     }
 
-    /// What a node is asked about it beside its channel.
+    /// The question to a node about it beside its channel.
     fn look(&self) -> Option<(ChannelCheck, Call)> {
         match self.outcome {
             DepositOutcome::Open(Some(hash)) => Some((ChannelCheck::Receipt, Call::Receipt(hash))),
@@ -127,7 +127,7 @@ impl Landed {
         }
     }
 
-    /// What a node's answers make of it; `is_over` once no more of them are waited for.
+    /// The fate that a node's answers tell; `is_over` once no more of them are waited for.
     fn fate(&mut self, replies: &RoundReplies<'_>, is_over: bool) -> DepositFate {
         let late = if is_over { DepositFate::Vain } else { DepositFate::Waits };
         let fate = match self.outcome {
@@ -144,7 +144,7 @@ impl Landed {
         fate.unwrap_or(late)
     }
 
-    /// What became of the payee's own call, if that is shown.
+    /// The fate of the payee's own call, if that is shown.
     fn fate_of_call(
         &mut self,
         transaction: Option<[u8; 32]>,
@@ -177,7 +177,7 @@ impl Landed {
         }
     }
 
-    /// What became of its authorization by this transaction, if that is shown.
+    /// The fate of its authorization by this transaction, if that is shown.
     fn fate_of_authorization(
         &self,
         user: &LogPlace,

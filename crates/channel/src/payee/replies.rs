@@ -1,4 +1,4 @@
-//! What a node has answered to the question of a round, by channel.
+//! A node's answers to the question of a round, by channel.
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use farebox_evm::rpc::reply::{Log, LogPlace, Replies, TransactionReceipt};
 
 /// A node's answers about channels.
 pub(super) struct RoundReplies<'a> {
-    /// What was asked, in its order.
+    /// The questions, in their order.
     asked: &'a [(ChannelId, ChannelCheck)],
     /// The answers.
     replies: &'a Replies,
@@ -32,7 +32,7 @@ impl<'a> RoundReplies<'a> {
         self.asked.iter().position(|it| *it == (*channel, what))?.checked_add(self.before)
     }
 
-    /// What a call of the contract returned; `None` if it was not asked.
+    /// The result of a call of the contract; `None` if it was not asked.
     fn returned(
         &self,
         channel: &ChannelId,
@@ -41,7 +41,7 @@ impl<'a> RoundReplies<'a> {
         self.place(channel, what).map(|place| self.replies.returned(place))
     }
 
-    /// What becomes of a deposit; `None` if it was not asked.
+    /// The outcome of a deposit if it were sent; `None` if it was not asked.
     pub(super) fn trial(&self, channel: &ChannelId) -> Option<Result<Vec<u8>, RpcError>> {
         self.returned(channel, ChannelCheck::Trial)
     }
@@ -61,7 +61,7 @@ impl<'a> RoundReplies<'a> {
         self.replies.receipt(place, transaction).ok().flatten()
     }
 
-    /// What a transaction that used or cancelled the authorization of a deposit did with it.
+    /// The receipt of the transaction that used or cancelled the authorization of a deposit.
     pub(super) fn moved(&self, call: &QueuedCall, user: &LogPlace) -> Option<TransactionReceipt> {
         let authorization = call.funds.as_ref()?.authorization.as_ref()?;
         let place = self.place(&call.channel, ChannelCheck::Moved)?;

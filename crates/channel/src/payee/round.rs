@@ -183,8 +183,8 @@ impl PayeeQueue {
         self.places.iter().take_while(is_urgent).count().clamp(AT_ONCE, AT_ONCE_URGENT)
     }
 
-    /// Who withdraws takes the nonce of one who stays, where the account cannot pay for both at this
-    /// cost: what all that have a nonce hold of it.
+    /// Gives the nonces of payers who stay to those who withdraw, where the account cannot pay for
+    /// both at this cost. Returns the wei that all calls with a nonce hold of the account.
     fn make_way(&mut self, wei: Amount, cost: Amount) -> Option<Amount> {
         let costs = self.places.iter().filter_map(|it| it.sent?.cost());
         let held =
@@ -209,8 +209,8 @@ impl PayeeQueue {
         Some(held)
     }
 
-    /// What another program sent with this account may never be mined: the last call takes its
-    /// place, so that those between are.
+    /// Moves the last call to the nonce of a transaction that another program sent with this
+    /// account and that may never be mined, so that the calls between are mined.
     fn unblock(&mut self, mined: u64) {
         let sent = |place: &&mut QueuePlace| place.sent.map_or(0, |sent| sent.nonce);
         let lowest = self.places.iter().filter_map(|it| it.sent).min_by_key(|sent| sent.nonce);

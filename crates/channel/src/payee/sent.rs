@@ -1,4 +1,4 @@
-//! What a call of the payee was sent for, and what it is sent for next.
+//! The nonce and fees at which a call of the payee was sent, and those at which it is sent next.
 
 use alloc::string::{String, ToString};
 
@@ -85,8 +85,8 @@ impl SentCall {
     }
 }
 
-/// What a node says against what it was sent, cut short. That it has it already, or that a block
-/// has its nonce, is no refusal.
+/// A node's refusal of a transaction, cut short. That it has the transaction already, or that a
+/// block has its nonce, is no refusal.
 #[must_use]
 pub fn refusal(reply: &str) -> Option<String> {
     let reply = json::parse_with(reply.as_bytes(), MAX_REPLY_BYTES).ok()?;

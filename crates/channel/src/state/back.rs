@@ -1,4 +1,4 @@
-//! What goes back to the payer: refunds and the end of a channel.
+//! The ways of money back to the payer: refunds and the end of a channel.
 
 use super::bearer::Bearer;
 use super::{Agreement, Channel, FIRM_SECS, OnChain, Promise, RefundFate, RefundWish};

@@ -1,5 +1,6 @@
-//! Who can have shown a voucher. What was sent for a chain, everyone reads: in the pool, at the
-//! facilitator, in the block. So what moves money or tells of a channel takes a [`SecretVoucher`].
+//! The possible bearers of a voucher. Everyone can read a voucher that was sent for a chain: in the
+//! pool, at the facilitator, in the block. So a function that moves money or tells of a channel
+//! takes a [`SecretVoucher`].
 
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
@@ -12,10 +13,10 @@ pub struct SecretVoucher(Amount);
 #[derive(Clone, Copy, Debug)]
 pub struct PublishedVoucher(Amount);
 
-/// Who can have shown a voucher whose signature holds.
+/// The possible bearers of a voucher whose signature holds.
 #[derive(Clone, Copy, Debug)]
 pub enum Bearer {
-    /// Who signs for the channel, and no one else.
+    /// The signer for the channel, and no one else.
     Payer(SecretVoucher),
     /// Anyone.
     Anyone(PublishedVoucher),
@@ -26,8 +27,8 @@ pub enum Bearer {
 pub(crate) const REST_SECS: u64 = 3_600;
 
 impl Bearer {
-    /// Who can have shown a voucher for this much, where the highest one that was sent for a chain is
-    /// for so much.
+    /// The possible bearers of a voucher for `cumulative`, where the highest one that was sent for
+    /// a chain is for `published`.
     pub(super) fn of(cumulative: Amount, published: Amount) -> Self {
         if cumulative > published || planted(Mutant::PublishedIsSecret) {
             Self::Payer(SecretVoucher(cumulative))
@@ -47,7 +48,7 @@ impl Bearer {
 }
 
 impl SecretVoucher {
-    /// What it is for.
+    /// The amount that it is for.
     #[must_use]
     pub const fn cumulative(self) -> Amount {
         self.0
@@ -55,7 +56,7 @@ impl SecretVoucher {
 }
 
 impl PublishedVoucher {
-    /// What it is for.
+    /// The amount that it is for.
     #[must_use]
     pub const fn cumulative(self) -> Amount {
         self.0

@@ -1,4 +1,5 @@
-//! What vouchers buy: a price is held before it is charged, and charged before anything is delivered.
+//! Sales by voucher: a price is held before it is charged, and charged before anything is
+//! delivered.
 
 use super::bearer::{Bearer, SecretVoucher};
 use super::{
@@ -48,7 +49,7 @@ impl Channel {
         Ok(Begun::Held)
     }
 
-    /// What [`Channel::begin`] would say once this much more is deposited: a deposit for a voucher
+    /// The answer of [`Channel::begin`] once this much more is deposited: a deposit for a voucher
     /// that is refused then would only have to be paid back.
     ///
     /// # Errors
@@ -163,7 +164,7 @@ impl Channel {
         Ok(None)
     }
 
-    /// What [`Channel::step`] would wait for.
+    /// The amount of the voucher that [`Channel::step`] would wait for.
     ///
     /// # Errors
     /// See [`ChannelRefusal`]: then no voucher helps.
@@ -181,7 +182,8 @@ impl Channel {
         self.missing(price)
     }
 
-    /// What the highest voucher has to be for, so that so much more can be charged; `None` if it is.
+    /// The amount that the highest voucher has to be for, so that so much more can be charged;
+    /// `None` if it is.
     pub(super) fn missing(&self, price: Amount) -> Result<Option<Amount>, ChannelRefusal> {
         match self.rule {
             VoucherRule::Headroom { .. } => {}
@@ -211,14 +213,15 @@ impl Channel {
         Ok(Some(needed).filter(|needed| *needed > shown.min(self.available())))
     }
 
-    /// What is charged and held, and so much more.
+    /// The amounts that are charged and held, and so much more.
     pub(super) fn needed(&self, price: Amount) -> Option<Amount> {
         let taken =
             self.holds.iter().try_fold(self.spent, |sum, held| sum.checked_add(held.price))?;
         taken.checked_add(price)
     }
 
-    /// What the next voucher has to be for, so that so much more can be charged and it is taken.
+    /// The amount that the next voucher has to be for, so that so much more can be charged and it
+    /// is taken.
     pub(crate) fn required(&self, price: Amount) -> Option<Amount> {
         let needed = self.needed(price)?;
         match self.rule {

@@ -187,7 +187,7 @@ fn address_error(text: &str, on_evm: bool) -> String {
     }
 }
 
-/// What follows for a key that stands among the settings.
+/// The end of the error for a key that stands among the settings.
 const LEAKED: &str = "known to everyone who reads this file: move its money to a new account, remove it here and from the history of the file, and write the address of an account";
 
 /// Whether a text can name an account on a chain that the gate does not read.

@@ -35,7 +35,7 @@ pub enum Kind {
 /// Members by name, the required ones first.
 #[derive(Debug)]
 pub struct Shape {
-    /// What has this shape.
+    /// The thing that has this shape.
     pub noun: &'static str,
     /// The way in which one is written.
     pub example: &'static str,

@@ -135,7 +135,7 @@ impl SignedAuthorization {
         })
     }
 
-    /// What was signed.
+    /// The kind of message that was signed.
     #[must_use]
     pub const fn method(&self) -> TransferMethod {
         self.method

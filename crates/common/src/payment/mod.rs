@@ -67,13 +67,14 @@ pub struct SignedToken {
     pub asset: Address,
     /// The recipient.
     pub pay_to: Address,
-    /// What the payer signs.
+    /// The kind of message that the payer signs.
     pub method: TransferMethod,
     /// Domain separator of the contract that checks the signature, computed once.
     pub separator: [u8; 32],
 }
 
-/// What a payer signs to move a token. Spec: x402 scheme `exact` on EVM, `assetTransferMethod`.
+/// The kind of message that a payer signs to move a token. Spec: x402 scheme `exact` on EVM,
+/// `assetTransferMethod`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransferMethod {
     /// An authorization that the token checks.
@@ -152,8 +153,8 @@ impl Proof {
         self.payer.map_or_else(|| self.key.to_hex(), |payer| payer.to_lower_hex())
     }
 
-    /// Whose failures and settlements are counted together: the payer, if the gate can read one,
-    /// else the client's network. What a payment only names counts for nothing.
+    /// The name under which failures and settlements are counted: the payer, if the gate can read
+    /// one, else the client's network. A payer whom a payment only names counts for nothing.
     #[must_use]
     pub fn payer_or(&self, network: &str) -> String {
         self.payer.map_or_else(|| network.into(), |payer| payer.to_lower_hex())

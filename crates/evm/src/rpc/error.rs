@@ -1,4 +1,4 @@
-//! What may be wrong with a node's reply.
+//! The faults of a node's reply.
 
 use core::fmt;
 

@@ -159,7 +159,7 @@ impl Replies {
         array(self.result(index)?, "word").map(Amount::from_be_bytes)
     }
 
-    /// What the contract call at position `index` returned.
+    /// The result of the contract call at position `index`.
     ///
     /// # Errors
     /// [`RpcError::Reverted`], [`RpcError::Refused`], [`RpcError::Shape`].
@@ -387,9 +387,9 @@ fn answer_of(mut answer: Map<String, Value>) -> Result<(u64, Result<Value, RpcEr
     Ok((id, outcome))
 }
 
-/// What an error says: nodes that are busy, behind or not paid for say nothing of the call. Spec:
-/// EIP-1474 has no number for a call that fails; Geth and others use 3, Nethermind -32015, and many
-/// say it in words only.
+/// The meaning of an error: nodes that are busy, behind or not paid for say nothing of the call.
+/// Spec: EIP-1474 has no number for a call that fails; Geth and others use 3, Nethermind -32015,
+/// and many say it in words only.
 fn refusal(error: &Value) -> Result<RpcError, RpcError> {
     let number = error.get("code").and_then(Value::as_i64).ok_or(RpcError::Shape("error"))?;
     let message = error.get("message").and_then(Value::as_str).unwrap_or_default();

@@ -56,7 +56,7 @@ pub(super) struct Domain {
     pub contract: Address,
     pub name: String,
     pub version: String,
-    /// What payers sign for it.
+    /// The kind of message that payers sign for it.
     pub method: TransferMethod,
 }
 

@@ -97,8 +97,8 @@ pub(super) fn choice(
     Some(Choice::new(terms, asset.label, (serving.places, verifies_first), mode))
 }
 
-/// What payers sign on this network, if the route says so; the token decides otherwise. `None` after
-/// an error.
+/// The kind of message that payers sign on this network, if the route says so; the token decides
+/// otherwise. `None` after an error.
 fn transfer_method(
     reader: &mut Reader,
     place: &str,
@@ -124,7 +124,7 @@ fn transfer_method(
     }
 }
 
-/// What payers sign where the origin counts units; `None` after an error.
+/// The kind of message that payers sign where the origin counts units; `None` after an error.
 fn metered(
     reader: &mut Reader,
     place: &str,

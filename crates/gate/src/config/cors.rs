@@ -1,4 +1,4 @@
-//! What pages may send to a route: request headers of its origin, and pages with credentials.
+//! The permissions of pages on a route: request headers of its origin, and pages with credentials.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;

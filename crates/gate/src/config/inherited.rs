@@ -27,7 +27,7 @@ pub(super) struct Inherited {
     pub is_restored: bool,
     /// Whether an object is bound that keeps channels.
     pub has_channels: bool,
-    /// Who signs for channels; none without such an object or `LEDGER_SALT`.
+    /// The signer for channels; none without such an object or `LEDGER_SALT`.
     pub authorizer: Option<Account>,
     /// The account of `PAYEE_KEY`.
     pub payee: Option<Account>,

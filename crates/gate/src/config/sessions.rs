@@ -36,7 +36,7 @@ pub(super) fn leaves_time(reader: &mut Reader, place: &str, config: &RouteConfig
     }
 }
 
-/// What a session of MPP adds to an offer: its channel, and how it pays for a stream.
+/// The part that a session of MPP adds to an offer: its channel, and how it pays for a stream.
 pub(super) fn offered(
     reader: &mut Reader,
     inherited: &Inherited,

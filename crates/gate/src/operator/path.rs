@@ -28,7 +28,7 @@ pub(super) enum OperatorPath<'a> {
     Channels,
 }
 
-/// What an operator decides about a payment.
+/// An operator's decision about a payment.
 #[derive(Clone, Copy)]
 pub(super) enum What {
     Refunded,

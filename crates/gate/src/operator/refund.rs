@@ -9,12 +9,13 @@ use farebox_evm::rpc::TRANSFER;
 use farebox_evm::rpc::reply::{Inclusion, Replies, Status};
 use farebox_ledger::report::PaymentItem;
 
-/// Who reports a refund.
+/// The reporter of a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reporter {
     /// The operator: whoever sent it, and believed where no chain can be read.
     Operator,
-    /// Who pays refunds from the wallet of the payee: the chain has to show exactly that.
+    /// The program that pays refunds from the wallet of the payee: the chain has to show exactly
+    /// that.
     Payee,
 }
 

@@ -1,4 +1,4 @@
-//! What the configuration says of the operator.
+//! The operator's settings.
 
 use alloc::string::String;
 

@@ -104,7 +104,7 @@ pub struct OperatorQuery {
     counts: Sorted<(String, String), u64>,
     oldest_unknown: Option<u64>,
     meters: Option<Vec<(String, u64)>>,
-    /// What all channels come to, by network and token.
+    /// The sums of all channels, by network and token.
     channels: Option<Vec<Value>>,
     /// Failing clients.
     failing: Vec<FailingClient>,

@@ -128,7 +128,7 @@ impl<'g> PaidRequest<'g> {
         }
     }
 
-    /// What is known of the payer's own signature of these terms.
+    /// The degree to which the payer's own signature of these terms is proven.
     fn read_signature(&self) -> Signature {
         let proof = &self.checked.proof;
         match self.checked.signature {

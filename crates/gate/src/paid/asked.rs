@@ -1,5 +1,5 @@
-//! What was asked: the request, its route and the terms that it pays. Nothing changes it once the
-//! request's body is read.
+//! The subject of a purchase: the request, its route and the terms that it pays. Nothing changes it
+//! once the request's body is read.
 
 use alloc::borrow::Cow;
 use alloc::string::String;

@@ -296,9 +296,9 @@ pub(crate) fn is_useful(head: &ResponseHead) -> bool {
     (200..400).contains(&head.status) && head.status != 304
 }
 
-/// What is charged for this answer, if the route has a price of a unit: the units that the origin
-/// counts, and never more than was signed. An origin that counts none asks for all of it; one whose
-/// count cannot be read has failed.
+/// The charge for this answer, if the route has a price of a unit: that of the units that the
+/// origin counts, and never more than was signed. An origin that counts none asks for all of it;
+/// one whose count cannot be read has failed.
 pub(crate) fn charged(terms: &Terms, head: &ResponseHead) -> Result<Option<Amount>, Code> {
     let Some(unit) = terms.unit else { return Ok(None) };
     if head.headers.get(UNITS).is_none() {

@@ -74,7 +74,7 @@ pub(super) struct KnownRow {
     pub place: (u64, Role),
     /// For questions to the chain.
     pub first_sight: FirstSight,
-    /// What the row asks for, if this request shows another authorization of its nonce.
+    /// The amount that the row asks for, if this request shows another authorization of its nonce.
     pub held: Option<Amount>,
     /// Whether this request created the row.
     pub owner: bool,
@@ -116,7 +116,7 @@ pub(super) struct Observed {
 pub(super) struct Work {
     pub transaction: Option<TxHash>,
     pub response: Option<(ResponseHead, Kept)>,
-    /// What is charged of the greatest amount, once the origin has said so.
+    /// The part of the greatest amount that is charged, once the origin has said so.
     pub charged: Option<Amount>,
     /// Time when the response was there; its receipt bears it, whenever that is written.
     pub served: UnixTime,

@@ -1,4 +1,5 @@
-//! What some server, proxy, framework or file system does to a whole path: one function for each.
+//! The changes that some server, proxy, framework or file system makes to a whole path: one
+//! function for each.
 
 use alloc::vec::Vec;
 

@@ -28,8 +28,8 @@ impl AskedSession<'_> {
         self.offer.meter
     }
 
-    /// What a request is charged before it is answered: of one that flows, its first step, because
-    /// the origin works for it.
+    /// The charge for a request before it is answered: if its answer flows, the first step, because
+    /// the origin works for that.
     pub fn first(&self) -> Amount {
         self.meter().map_or(self.choice.terms.amount, |meter| match planted(Mutant::UnitsBegin) {
             true => meter.price,
@@ -37,7 +37,8 @@ impl AskedSession<'_> {
         })
     }
 
-    /// What it holds before it is served: where a voucher pays for one request, all that it is for.
+    /// The amount that it holds before it is served: the whole amount of the terms where each
+    /// voucher pays for one request.
     pub fn price(&self) -> Amount {
         match &self.payment.door {
             SessionDoor::X402(..) => self.choice.terms.amount,

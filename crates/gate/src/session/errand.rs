@@ -1,4 +1,4 @@
-//! What the alarm of a channel sends to a facilitator: looks, claims, refunds and payouts.
+//! The calls of a channel's alarm to a facilitator: looks, claims, refunds and payouts.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -33,15 +33,15 @@ use farebox_wire::x402::Version;
 /// The purpose of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// What the chain shows.
+    /// A look at the chain.
     Look,
     /// Money.
     Send,
-    /// What was claimed, to the payee.
+    /// The payout of claimed money to the payee.
     PayOut,
 }
 
-/// Who is asked.
+/// The receiver of an errand.
 #[derive(Debug)]
 pub enum ErrandCall {
     /// A facilitator.
@@ -92,8 +92,8 @@ impl Gate {
         Some((task, call?))
     }
 
-    /// What the list of channels is to be told of a channel, if that is due; it is told again unless
-    /// [`Gate::channel_listed`] follows.
+    /// The message that tells the list of channels about a channel, if that is due; it is due again
+    /// unless [`Gate::channel_listed`] follows.
     pub fn channel_listing(&self, desk: &mut ChannelDesk, now: UnixTime) -> Option<String> {
         let kept = ChannelTerms::read(&desk.terms)?;
         let channel = desk.channel.as_mut()?;
@@ -133,7 +133,7 @@ impl Gate {
         KeptSecs { answer: keeps.responses_secs, row: keeps.payments_secs }
     }
 
-    /// What takes a channel out of the list whose row is to go.
+    /// The message that takes a channel out of the list when its row is to go.
     #[must_use]
     pub fn channel_ended(&self, desk: &ChannelDesk, now: UnixTime) -> Option<String> {
         let id = desk.channel.as_ref()?.id().to_string();
@@ -178,7 +178,7 @@ impl Gate {
 }
 
 impl Gate {
-    /// What the chain shows: a facilitator reads it to judge the last voucher.
+    /// The call for a look at the chain: a facilitator reads it to judge the last voucher.
     fn look(&self, desk: &ChannelDesk) -> Option<FacilitatorCall> {
         let kept = ChannelTerms::read(&desk.terms)?;
         let payload = json!({
@@ -298,7 +298,7 @@ impl Gate {
 /// Seconds after which the list of channels is told again.
 const LIST_RETRY_SECS: u64 = 15;
 
-/// What is kept beside a channel.
+/// The terms that are kept beside a channel.
 pub(super) struct ChannelTerms {
     pub config: Map<String, Value>,
     pub requirements: Map<String, Value>,

@@ -7,10 +7,10 @@ use farebox_channel::messages::ChannelReply;
 use farebox_wire::mpp::session::UnitType;
 use farebox_wire::mpp::stream::StreamFraming;
 
-/// What the edge needs to let a body flow.
+/// The limits that the edge needs to let a body flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowLimits {
-    /// What is counted.
+    /// The unit that is counted.
     pub unit: UnitType,
     /// How many of it are paid.
     pub paid: u64,
@@ -25,11 +25,11 @@ pub struct FlowLimits {
 /// A wait for a voucher.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {
-    /// What the reader is told.
+    /// The event that the reader is sent.
     pub event: Option<String>,
     /// The object.
     pub name: String,
-    /// What it is asked.
+    /// The message to the channel.
     pub message: String,
     /// The longest wait, seconds.
     pub secs: u64,
@@ -48,7 +48,7 @@ pub enum FlowEnd {
 #[cfg_attr(feature = "copies", derive(Clone))]
 pub(super) struct Flow {
     pub framing: StreamFraming,
-    /// What the channel said last.
+    /// The channel's last answer.
     pub said: ChannelReply,
     /// Since when it waits for a step; none while it flows.
     pub waits: Option<UnixTime>,

@@ -1,4 +1,4 @@
-//! What a payer of a session sends, read and checked as far as no network is needed.
+//! The payment of a session, read and checked as far as no network is needed.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -26,7 +26,7 @@ use farebox_evm::signature::Signature;
 use farebox_wire::facilitator::payers::PayerHistory;
 use farebox_wire::x402::header::{self, Message};
 
-/// What a payment of a session is for.
+/// The purpose of a payment of a session.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
     /// Deposit this much, then pay a request.
@@ -48,8 +48,8 @@ pub(super) enum Purpose {
 /// The protocol of a payment, with what only that one has.
 #[derive(Clone, Debug)]
 pub(super) enum SessionDoor {
-    /// What names the channel, the restore after which it was opened, and the members of a deposit, as
-    /// they came.
+    /// The members that name the channel, the restore after which it was opened, and the members of
+    /// a deposit, as they came.
     X402(ChannelConfig, u64, Option<Value>),
     /// MPP.
     Mpp(Box<MppPayment>),
@@ -187,7 +187,7 @@ impl SessionPayment {
         matches!(self.door, SessionDoor::Mpp(_))
     }
 
-    /// Who deposited and who signs, as far as that is known.
+    /// The payer and the signer, as far as they are known.
     fn accounts(&self) -> (Address, Address) {
         match &self.door {
             SessionDoor::X402(config, ..) => (config.payer, config.payer_authorizer),
@@ -198,12 +198,13 @@ impl SessionPayment {
         }
     }
 
-    /// Who is said to have deposited.
+    /// The account that is said to have deposited.
     pub fn payer(&self) -> Address {
         self.accounts().0
     }
 
-    /// Who signs for this channel. Its payer is named by whoever opens it, and need not know of it.
+    /// The signer for this channel. Anyone who opens a channel can name its payer, who need not
+    /// know of it.
     pub fn proven(&self) -> Address {
         let (payer, signer) = self.accounts();
         if planted(Mutant::NamedPayersAreProven) { payer } else { signer }
@@ -242,7 +243,7 @@ impl SessionPayment {
         })
     }
 
-    /// What is kept beside a channel for its alarm.
+    /// The terms that are kept beside a channel for its alarm.
     pub fn kept_terms(&self, choice: &Choice) -> String {
         let (config, restore) = match &self.door {
             SessionDoor::X402(config, restore, _) => (config, restore),

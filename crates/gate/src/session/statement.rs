@@ -1,4 +1,4 @@
-//! What a payer of a session is told: the settlement of a request, and the terms after a refusal.
+//! The answers to a payer of a session: the settlement of a request, and the terms after a refusal.
 
 use alloc::string::{String, ToString};
 

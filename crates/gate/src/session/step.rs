@@ -68,7 +68,7 @@ pub struct SessionRequest<'g> {
     stage: SessionStage,
     /// A hash of what is asked for: a voucher pays for one of them.
     hash: String,
-    /// What the chain has shown during this request.
+    /// The chain's view during this request.
     sight: Option<SightText>,
     /// The deposit before and after a transaction of its payer's own, if it has shown one.
     brought: Option<(Amount, Amount)>,
@@ -76,7 +76,7 @@ pub struct SessionRequest<'g> {
     is_payer: bool,
     /// Whether its object was asked before.
     has_asked: bool,
-    /// What its answer costs.
+    /// The cost of its answer.
     used: Amount,
     /// The transaction and amount of a deposit or refund.
     moved: (String, String),
@@ -86,7 +86,7 @@ pub struct SessionRequest<'g> {
     flow: Option<Flow>,
 }
 
-/// What a request waits for.
+/// The things that a request waits for.
 #[cfg_attr(feature = "copies", derive(Clone))]
 enum SessionStage {
     /// A deposit is not sent before its voucher is known to fit.
@@ -101,9 +101,9 @@ enum SessionStage {
     Releasing(Box<Reply>),
     Refunding,
     SendingRefund,
-    /// What the refund changed is noted.
+    /// The refund's change is noted.
     Noting,
-    /// What needs no origin is done.
+    /// An action that needs no origin is done.
     Managing,
     /// It flows.
     Flowing,
@@ -122,7 +122,7 @@ enum Keeping {
     Passed,
 }
 
-/// What came before a look at the chain.
+/// The call before a look at the chain.
 #[cfg_attr(feature = "copies", derive(Clone))]
 enum Before {
     /// No call.
@@ -278,7 +278,7 @@ impl<'g> SessionRequest<'g> {
         self.asked.payment.cumulative == self.asked.choice.terms.amount
     }
 
-    /// What the request uses: its price.
+    /// The amount that the request uses: its price.
     fn price(&self) -> String {
         self.asked.price().to_string()
     }

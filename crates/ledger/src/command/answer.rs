@@ -25,8 +25,8 @@ pub struct LedgerReply<A = Answer> {
     /// This payer's failures in a row at this route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tally: Option<FailureStreak>,
-    /// What the row asks for, atomic units, if the request shows another authorization of the same
-    /// nonce or the row has seen several.
+    /// The amount that the row asks for, atomic units, if the request shows another authorization
+    /// of the same nonce or the row has seen several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
 }
@@ -161,7 +161,7 @@ pub struct Resend {
     pub facilitator: String,
     /// Body that was sent before, of a part of what was signed with the whole of it.
     pub request: String,
-    /// What is charged, atomic units.
+    /// The amount that is charged, atomic units.
     #[serde(default)]
     pub amount: Option<String>,
     /// First sight, unix seconds.

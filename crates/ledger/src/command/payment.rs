@@ -135,7 +135,7 @@ impl Payment {
         *self = again;
     }
 
-    /// What the present authorization says of the money.
+    /// The present authorization's terms of money.
     #[must_use]
     pub fn terms(&self) -> SignedTerms {
         SignedTerms {
@@ -145,7 +145,8 @@ impl Payment {
         }
     }
 
-    /// What it asks for, if a request that shows `shown` does not know all that was signed for it.
+    /// The amount that it asks for, if a request that shows `shown` does not know all that was
+    /// signed for it.
     pub(crate) fn held_beside(&self, shown: &Self) -> Option<String> {
         let differs = self.signing.times > 0 || self.is_signed_again_by(shown);
         differs.then(|| self.amount.clone())

@@ -13,7 +13,7 @@ use farebox_base::mutant::{Mutant, planted};
 /// Most terms that one nonce may have been signed for before; nothing begins it by further ones.
 const MAX_EARLIER: usize = 16;
 
-/// What is known of the signature of a payment.
+/// The degree to which the signature of a payment is proven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Signature {
@@ -28,7 +28,7 @@ pub enum Signature {
 
 read_enum!(Signature { "unread" => Unread, "shown" => Shown, "proven" => Proven });
 
-/// What an authorization says of the money.
+/// The members of an authorization that tell of the money.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedTerms {
     /// Atomic units, decimal text.
@@ -54,7 +54,7 @@ impl SignedTerms {
 /// How a payment was signed, and what its nonce was signed for before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signing {
-    /// What is known of its signature.
+    /// The degree to which its signature is proven.
     #[serde(default)]
     pub by: Signature,
     /// How often it began again by other bytes: evidence from before the last time is incomplete.

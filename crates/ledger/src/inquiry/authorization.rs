@@ -77,8 +77,8 @@ impl AuthorizationStage {
         }
     }
 
-    /// What follows where the reply to this cannot be read: the sender of a transaction decides how
-    /// long its receipt is, so that less is asked for.
+    /// The next step where the reply to this cannot be read: the sender of a transaction decides
+    /// how long its receipt is, so that less is asked for.
     pub(super) fn unread(
         self,
         question: &mut Question,

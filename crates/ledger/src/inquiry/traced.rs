@@ -34,7 +34,7 @@ pub(super) struct Traced {
     places: Vec<LogPlace>,
     /// The first of their blocks in which the nonce is used, once the node has told it.
     used: Option<Block>,
-    /// What is known without their calls.
+    /// The finding without their calls.
     otherwise: Result<Finding, Unreadable>,
 }
 
@@ -57,7 +57,7 @@ impl Traced {
         Ok(Progress::Ask(AuthorizationStage::Traced(traced)))
     }
 
-    /// What is known where the node does not answer.
+    /// The finding where the node does not answer.
     pub(super) fn untold(self, error: Unreadable) -> Result<Finding, Unreadable> {
         if planted(Mutant::UntracedIsUnread) { Err(error) } else { self.otherwise }
     }

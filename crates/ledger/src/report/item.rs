@@ -72,7 +72,7 @@ pub struct PaymentItem {
     pub state: String,
     /// Lower-case address.
     pub payer: String,
-    /// Who was paid, as the terms named it: in front of a market a seller.
+    /// The account that was paid, as the terms named it: in front of a market a seller.
     #[serde(default)]
     pub payee: String,
     /// Route pattern.

@@ -37,7 +37,7 @@ pub struct Crew {
     pub busy: u64,
 }
 
-/// What there is of a capability now.
+/// The present supply of a capability.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Supplied {
     /// Its name.
@@ -55,7 +55,7 @@ pub struct Supplied {
 pub struct BoardSeller {
     /// Its wallet.
     pub id: String,
-    /// What it sells.
+    /// The capability that it sells.
     pub capability: String,
     /// For how much, atomic units.
     pub units: String,
@@ -67,7 +67,7 @@ pub struct BoardSeller {
     pub free: u32,
     /// When it was heard of last.
     pub updated: u64,
-    /// What it did.
+    /// Its record.
     pub record: SellerRecord,
 }
 
@@ -76,11 +76,11 @@ pub struct BoardSeller {
 pub struct MovedMoney {
     /// The job; empty for a payment that got none.
     pub job: String,
-    /// What was bought; empty if that is not known.
+    /// The capability that was bought; empty if that is not known.
     pub capability: String,
     /// Atomic units; empty if that is not known.
     pub units: String,
-    /// What happened.
+    /// The kind of event.
     pub kind: EventKind,
     /// When.
     pub at: u64,
@@ -90,7 +90,7 @@ pub struct MovedMoney {
     pub moved: String,
 }
 
-/// What people see of a profile.
+/// The public view of a profile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Board {
     /// Name of the profile.
@@ -105,21 +105,21 @@ pub struct Board {
     pub explorer: String,
     /// When it was looked at.
     pub now: u64,
-    /// What it has seen.
+    /// Its counts so far.
     pub tally: Tally,
     /// Its sellers.
     pub crew: Crew,
     /// The last hours, oldest first, without gaps.
     pub hours: Vec<HourTally>,
-    /// What can be bought, by name.
+    /// The capabilities that can be bought, by name.
     pub offers: Vec<Supplied>,
     /// Sellers, those heard of last first.
     pub rows: Vec<BoardSeller>,
     /// Sellers with most jobs done.
     pub best: Vec<BoardSeller>,
-    /// What was settled, newest first.
+    /// Settlements, newest first.
     pub settlements: Vec<MovedMoney>,
-    /// What happened, newest first.
+    /// Events, newest first.
     pub events: Vec<EventRow>,
 }
 

@@ -30,7 +30,7 @@ use farebox_evm::rpc::{Call, TRANSFER, batch};
 
 /// Milliseconds in which a bond is to be transferred.
 const BOND_MS: u64 = 600_000;
-/// What a bond is at least, in whole tokens.
+/// The least amount of a bond, in whole tokens.
 const BASE: &str = "0.01";
 /// Amounts of a profile: those of the demo are even, the others odd, so that a transfer proves nothing
 /// in another profile of the same network.
@@ -339,7 +339,7 @@ impl Gateway {
         Ok(())
     }
 
-    /// What renews the sessions that a proven bond opened.
+    /// The token that renews the sessions that a proven bond opened.
     fn renewal_token(&self, bond: &BondRow) -> String {
         let parts = [bond.id.as_bytes(), bond.transaction.as_bytes()];
         format!("qdr_{}", base64::encode_url(&self.keyed("renewal", &parts)))

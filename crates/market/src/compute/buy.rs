@@ -57,7 +57,7 @@ impl Gateway {
         self.pay(records, quote, (&material, shown), tick)
     }
 
-    /// What is shown as a payment: under `mock` a member of the body.
+    /// The text that is shown as a payment: under `mock` a member of the body.
     fn material_in(&self, payment: &str, fields: &Fields) -> String {
         match self.set.hold {
             HoldKind::Mock => {
@@ -87,8 +87,8 @@ impl Gateway {
     }
 }
 
-/// What the gate says of a settlement, without its receipt: that names the till, and clients compare
-/// it with the address that they asked.
+/// The gate's report of a settlement, without its receipt: the receipt names the till, and clients
+/// compare it with the address that they asked.
 #[must_use]
 pub fn settlement_told(header: &str) -> String {
     let said = base64::decode(header).ok().and_then(|bytes| json::parse(&bytes).ok());

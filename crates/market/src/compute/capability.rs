@@ -1,4 +1,5 @@
-//! What can be bought now. Spec: contract of the compute exchange, `GET /buyers/capabilities`.
+//! The capabilities that can be bought now. Spec: contract of the compute exchange,
+//! `GET /buyers/capabilities`.
 
 use alloc::format;
 use alloc::string::String;

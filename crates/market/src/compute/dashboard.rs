@@ -134,7 +134,7 @@ fn activity(boards: &[Board]) -> String {
     }))
 }
 
-/// What the jobs of the last hours cost.
+/// The cost of the jobs of the last hours.
 pub(super) fn volume(boards: &[Board]) -> String {
     let mut sum = Amount::ZERO;
     for board in boards {

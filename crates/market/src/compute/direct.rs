@@ -31,13 +31,13 @@ const FIRST: usize = 4;
 const WITH_BLOCK: usize = 5;
 pub(super) const USED: &str = "The transaction paid for something already.";
 
-/// What a buyer shows of its transfer.
+/// A buyer's proof of its transfer.
 pub(super) struct DirectTransfer<'a> {
     pub hash: &'a str,
     pub signature: Option<&'a str>,
 }
 
-/// What a node says of a transfer.
+/// A node's view of a transfer.
 struct TransferSight {
     chain: u64,
     newest: Option<Block>,
@@ -189,7 +189,7 @@ impl Gateway {
     }
 }
 
-/// What a node is asked about a transaction, and about the block that has it once that is known.
+/// The question to a node about a transaction, and about the block that has it once that is known.
 fn question(hash: &[u8; 32], block: Option<u64>) -> String {
     let calls = [
         Some(Call::ChainId),

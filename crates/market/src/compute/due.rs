@@ -1,4 +1,5 @@
-//! What time decides: quotes, payments and jobs that are not finished end, one at a time.
+//! The ends that come by time: those of quotes, payments and jobs that are not finished, one at a
+//! time.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};

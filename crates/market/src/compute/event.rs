@@ -145,7 +145,7 @@ impl<'a> Line<'a> {
         format!("{}-{}", self.profile, self.event.number)
     }
 
-    /// What happened, in a sentence.
+    /// The event in a sentence.
     pub fn sentence(&self) -> String {
         let EventRow { job, seller, .. } = self.event;
         let who = if seller.is_empty() { "the seller" } else { seller };

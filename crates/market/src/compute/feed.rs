@@ -35,7 +35,7 @@ pub const MAX_OPEN: u32 = 2_000;
 /// Lines that a reader is sent before it has to answer; the next ones wait in the table.
 pub const WINDOW: u32 = 64;
 
-/// Who wants to read events.
+/// The reader of events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedReader {
@@ -43,11 +43,11 @@ pub enum FeedReader {
     Anyone,
     /// A seller: its id, and `Authorization` with its session.
     Seller(String, String),
-    /// Who bought a job: its id, and `Authorization` with its token.
+    /// The buyer of a job: its id, and `Authorization` with its token.
     Buyer(String, String),
 }
 
-/// What is looked at. A view writes nothing.
+/// The subject of a view. A view writes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum View {
@@ -63,7 +63,7 @@ pub enum View {
     Demo(String),
 }
 
-/// Whose events a reader may have, and until when; or why none.
+/// The events that a reader may have, and until when; or the answer that refuses them.
 type Admitted = Result<(About, Option<u64>), JsonAnswer>;
 
 /// A line of a feed.
@@ -80,7 +80,7 @@ pub struct FeedLine {
 /// Lines of a feed, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedPage {
-    /// Whose events these are.
+    /// The subject of these events.
     pub about: About,
     /// The tag of this feed.
     pub tag: String,
@@ -88,7 +88,7 @@ pub struct FeedPage {
     pub until: Option<u64>,
     /// The number that the lines come after.
     pub after: u64,
-    /// What a reader is told first: JSON.
+    /// The first line for a reader: JSON.
     pub ready: String,
     /// The lines, at most [`WINDOW`].
     pub lines: Vec<FeedLine>,
@@ -124,7 +124,7 @@ impl FeedPage {
     }
 }
 
-/// What is seen.
+/// The result of a view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Seen {
@@ -284,7 +284,7 @@ impl Gateway {
         FeedLine { number: event.number, tags, text }
     }
 
-    /// Whose events a reader may have, and until when.
+    /// The events that a reader may have, and until when.
     fn admitted<F: Figures>(
         &self,
         figures: &F,

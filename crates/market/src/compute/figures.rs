@@ -1,5 +1,5 @@
-//! What a profile has seen, counted as it happens: sellers, jobs, hours and records of sellers. A
-//! view reads these few rows, never all jobs.
+//! The figures of a profile, counted as things happen: sellers, jobs, hours and records of sellers.
+//! A view reads these few rows, never all jobs.
 //!
 //! [`Gateway::counted`] is called in the block of a command, with its changes, before they are
 //! written. Money is decimal text, added exactly.
@@ -19,7 +19,7 @@ use farebox_base::mutant::{Mutant, planted};
 /// Milliseconds of an hour.
 pub const HOUR_MS: u64 = 3_600_000;
 
-/// What a profile has seen. One row.
+/// The counts of a profile. One row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Sellers that have proven who they are.
@@ -35,7 +35,7 @@ pub struct Tally {
     pub sales: DaySales,
 }
 
-/// What happened in one hour. Key: hour.
+/// The counts of one hour. Key: hour.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HourTally {
     /// Its first millisecond.
@@ -44,7 +44,7 @@ pub struct HourTally {
     pub created: u64,
     /// Jobs that ended.
     pub settled: u64,
-    /// What the done ones cost, atomic units; empty is zero.
+    /// The cost of the done ones, atomic units; empty is zero.
     pub units: String,
 }
 
@@ -57,7 +57,7 @@ pub struct SellerRecord {
     pub done: u64,
     /// Jobs that failed while they were its.
     pub failed: u64,
-    /// What the done ones cost, atomic units; empty is zero.
+    /// The cost of the done ones, atomic units; empty is zero.
     pub units: String,
     /// Its jobs that were paid on the last day on which one was.
     #[serde(default)]
@@ -75,7 +75,7 @@ pub enum Figure {
     Seller(SellerRecord),
 }
 
-/// Whose events are asked for.
+/// The subject of the events that are asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum About {
@@ -89,7 +89,7 @@ pub enum About {
 
 /// Reads for views. Each is one look into an index.
 pub trait Figures: Rows {
-    /// What the profile has seen.
+    /// The counts of the profile.
     ///
     /// # Errors
     /// An error of the storage, as everywhere below.
@@ -165,7 +165,7 @@ pub(super) fn summed(units: &str, more: &str) -> String {
     read(units).checked_add(read(more)).unwrap_or(Amount::MAX).to_string()
 }
 
-/// What a command touches, by its changes.
+/// The counts that a command touches by its changes.
 struct Count {
     now: u64,
     tally: Tally,

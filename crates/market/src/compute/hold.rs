@@ -38,7 +38,7 @@ const NEAR_PAUSE_MS: u64 = 30_000;
 /// Most milliseconds between two later ones.
 const MAX_PAUSE_MS: u64 = 3_600_000;
 
-/// What the treasury's answer says of a payout.
+/// The treasury's answer about a payout.
 enum Told {
     /// It was sent.
     Sent(String),

@@ -15,7 +15,7 @@ use farebox_base::mutant::{Mutant, planted};
 
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// Whose tokens say who a seller is.
+/// The issuer of the tokens that tell a seller's identity.
 #[derive(Debug)]
 pub struct Issuer {
     /// `iss` of its tokens.
@@ -31,13 +31,13 @@ pub struct Issuer {
 pub struct UnprovenToken {
     /// `kid`; empty if it names no key.
     pub key: String,
-    /// What is signed: header and claims as they came.
+    /// The signed text: header and claims as they came.
     pub signed: String,
     /// The signature, base64url.
     pub signature: String,
 }
 
-/// What the platform says of a signature.
+/// The platform's verdict on a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureCheck {
     /// It is the issuer's.
@@ -85,7 +85,7 @@ fn parted(token: &str) -> Option<UnprovenToken> {
 }
 
 impl Issuer {
-    /// Who a token belongs to.
+    /// The identity to which a token belongs.
     ///
     /// # Errors
     /// The answer to one that proves no one.

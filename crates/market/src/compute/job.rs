@@ -264,7 +264,7 @@ impl Gateway {
         }
     }
 
-    /// What a body delivers, as JSON.
+    /// The delivery in a body, as JSON.
     fn delivered(&self, callback: Callback, body: &str) -> Result<String, JsonAnswer> {
         let fields = self.fields_of_job(body)?;
         self.seller_id(&fields)?;

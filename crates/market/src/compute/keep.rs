@@ -1,5 +1,5 @@
-//! What leaves the rows of a profile: what is over for thirty days, unsold quotes and sellers that
-//! have proven nothing after one, and the oldest work beyond a number.
+//! The rows that leave a profile: those that are over for thirty days, unsold quotes and sellers
+//! that have proven nothing after one, and the oldest work beyond a number.
 //!
 //! An object stores 10 GB. Prompts and results are at most 256 KiB each and sealed; those of open
 //! quotes are two of each client, and those that keep a prompt when they end are bounded by the seats

@@ -11,13 +11,13 @@ use super::settings::Gateway;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
-/// What a seat is wanted for.
+/// The job that a seat is wanted for.
 pub(super) struct Wanted<'a> {
     /// The capability, compared exactly.
     pub capability: &'a str,
     /// Most that it may cost, if it was paid already.
     pub at_most: Option<Amount>,
-    /// Who buys: no one is sold its own work.
+    /// The buyer: no one is sold its own work.
     pub buyer: &'a str,
     /// Sellers that are not asked again.
     pub tried: &'a [String],

@@ -16,7 +16,7 @@ pub struct SellerRequest {
     pub body: String,
 }
 
-/// Who an identity token belongs to, whose RS256 signature, issuer and times the Worker has checked.
+/// The owner of an identity token whose RS256 signature, issuer and times the Worker has checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// `sub`.
@@ -25,7 +25,7 @@ pub struct Identity {
     pub claims: String,
 }
 
-/// What a seller does with a job.
+/// A seller's report about a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Callback {
@@ -73,7 +73,7 @@ pub enum Command {
     Session {
         /// The request.
         request: SellerRequest,
-        /// Who the identity token in `Authorization` belongs to, if it is one.
+        /// The owner of the identity token in `Authorization`, if it is one.
         identity: Option<Identity>,
         /// The node's reply to an [`Answer::Evidence`]; empty if none came; `None` at first.
         evidence: Option<String>,
@@ -109,7 +109,7 @@ pub enum Command {
         /// The body.
         body: String,
     },
-    /// What the gate answered to an [`Answer::Till`].
+    /// The gate's answer to an [`Answer::Till`].
     Taken {
         /// The quote.
         quote: String,
@@ -140,12 +140,12 @@ pub enum Command {
     Call {
         /// The job.
         id: String,
-        /// What its seller does.
+        /// The report of its seller.
         callback: Callback,
         /// The request.
         request: SellerRequest,
     },
-    /// What the treasury answered to an [`Errand`]; `None` if no complete answer came.
+    /// The treasury's answer to an [`Errand`]; `None` if no complete answer came.
     PaidOut {
         /// The payment whose money it is.
         payment: String,
@@ -154,7 +154,7 @@ pub enum Command {
         /// The treasury's answer.
         answer: Option<PayoutAnswer>,
     },
-    /// What the bound Worker answered to a [`ProofQuestion`]; `None` if no complete answer came.
+    /// The bound Worker's answer to a [`ProofQuestion`]; `None` if no complete answer came.
     Proven {
         /// The job.
         job: String,
@@ -178,7 +178,7 @@ pub enum Command {
     Sweep,
 }
 
-/// What the gate says of a payment for the till.
+/// The gate's report of a payment for the till.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TillPayment {
     /// The quote that its path names.
@@ -206,7 +206,7 @@ pub struct PayoutAnswer {
     pub body: String,
 }
 
-/// What the object answers.
+/// The answers of the object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
@@ -257,11 +257,11 @@ pub struct Errand {
     pub payment: String,
     /// The grant.
     pub fence: u64,
-    /// What to ask.
+    /// The call to make.
     pub ask: PayoutCall,
 }
 
-/// What is asked.
+/// The call of an errand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PayoutCall {

@@ -67,7 +67,7 @@ use farebox_machine::Machine;
 /// Random bytes that one command may use.
 pub const RANDOM_BYTES: usize = 48;
 
-/// What a command depends on beside the rows.
+/// The inputs of a command beside the rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Now<'a> {
     /// Unix milliseconds.
@@ -106,7 +106,7 @@ impl<'a> Now<'a> {
     }
 }
 
-/// What comes of a command. Afterwards the alarm is set to the earliest `due` of jobs and holds
+/// The outcome of a command. Afterwards the alarm is set to the earliest `due` of jobs and holds
 /// and the earliest end of an open quote.
 pub type Decision = farebox_machine::Decision<Answer, Change>;
 

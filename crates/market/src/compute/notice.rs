@@ -1,5 +1,5 @@
-//! What the gate sends of its own accord, and what it asks about a price: read, and its signature
-//! checked. Spec: docs/operations.md, "Webhook"; docs/protocols.md, "Prices from a Worker".
+//! The gate's notices, and its questions about a price: read, and their signatures checked. Spec:
+//! docs/operations.md, "Webhook"; docs/protocols.md, "Prices from a Worker".
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -33,8 +33,8 @@ pub fn price_asked(body: &str) -> Result<(Profile, Command), JsonAnswer> {
 }
 
 impl Profiles {
-    /// What a notice of the gate says that it owes, and of which profile; `None` if it is about
-    /// something else.
+    /// The command that reports a debt of which the gate gives notice, and its profile; `None` if
+    /// it is about something else.
     ///
     /// # Errors
     /// 403 unless the gate has signed it within 300 seconds.

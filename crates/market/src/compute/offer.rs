@@ -1,5 +1,6 @@
-//! What a seller sells. Who has proven to be the seller says it, in the request for its session or
-//! with the session; before that anyone may register it, and then all have to say the same.
+//! The offer of a seller. A caller that has proven to be the seller makes it, in the request for
+//! its session or with the session; before that anyone may register it, and then all have to say
+//! the same.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -77,7 +78,7 @@ impl JobOffer {
         }
     }
 
-    /// What becomes of a seller that has proven nothing, and for which this is registered as well;
+    /// The new row of a seller that has proven nothing, and for which this is registered as well;
     /// `None` if nothing changes.
     pub fn claimed_of(&self, seller: SellerRow) -> Option<SellerRow> {
         if planted(Mutant::StrangersSetTerms) {

@@ -42,7 +42,7 @@ pub fn preference_cookies(scope: Scope) -> Vec<String> {
 const MODE_COOKIE: &str = "quotadex_dashboard_mode";
 const NETWORK_COOKIE: &str = "quotadex_dashboard_live_network";
 
-/// What the cookies of a request prefer.
+/// The scope that the cookies of a request prefer.
 #[must_use]
 pub fn preferred(cookies: &str) -> Option<Scope> {
     let value = |name: &str| {

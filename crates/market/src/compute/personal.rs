@@ -70,7 +70,7 @@ impl Personal {
         head == IS_VALID_SIGNATURE && rest.len() == 28 && rest.iter().all(|byte| *byte == 0)
     }
 
-    /// What to ask a node: whether the wallet, as a contract, takes it.
+    /// The question to a node: whether the wallet, as a contract, takes it.
     pub fn question(&self) -> String {
         batch(&[Call::ChainId, self.call()])
     }

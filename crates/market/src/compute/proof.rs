@@ -112,7 +112,7 @@ impl Gateway {
     }
 }
 
-/// What an answer says: accepted, or rejected with a reason; `None` for every other one.
+/// The verdict of an answer: accepted, or rejected with a reason; `None` for every other one.
 fn verdict(answer: Option<&str>) -> Option<Result<(), String>> {
     let body = json::parse_with(answer?.as_bytes(), MAX_ANSWER_BYTES).ok()?;
     let reason = body.get("reason").and_then(Value::as_str).unwrap_or("The result was rejected.");

@@ -30,11 +30,11 @@ const MAX_OPEN: usize = 2;
 const MAX_UNPAID: usize = 20;
 const HOUR_MS: u64 = 3_600_000;
 
-/// What a buyer asks for.
+/// A buyer's request.
 pub(super) struct Order {
     /// `buyer_id` in its one spelling.
     pub buyer: String,
-    /// What is bought.
+    /// The capability that is bought.
     pub capability: String,
     /// The prompt.
     pub prompt: String,
@@ -49,8 +49,8 @@ impl Order {
 }
 
 impl Gateway {
-    /// What a request is known by: the same for the same request, for the holder of the secret
-    /// alone.
+    /// The fingerprint by which a request is known: the same for the same request, for the holder
+    /// of the secret alone.
     pub(super) fn fingerprint(&self, order: &Order) -> String {
         let parts = [&order.buyer, &order.capability, &order.prompt].map(|text| text.as_bytes());
         let [buyer, capability, prompt] = parts;
@@ -137,7 +137,7 @@ impl Gateway {
         }
     }
 
-    /// Whom a buyer pays for the work of a seller.
+    /// The account that a buyer pays for the work of a seller.
     pub(super) fn payee(&self, seller: &str) -> String {
         match self.set.hold {
             HoldKind::Completion => {

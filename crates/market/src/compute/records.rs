@@ -1,4 +1,4 @@
-//! What a gateway reads of its storage, and what it asks its storage to write.
+//! The reads of a gateway from its storage, and the writes that it asks for.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -83,7 +83,7 @@ pub enum LeavingRow {
     Job(String),
     /// An event.
     Event(u64),
-    /// What was counted of an hour.
+    /// The counts of an hour.
     Hour(u64),
 }
 
@@ -229,7 +229,7 @@ pub trait Rows {
     /// An error of the storage.
     fn leaving(&self, ends: Ends) -> Result<Vec<LeavingRow>, Self::Error>;
 
-    /// What was sold on the last day on which anything was, by one seller or by all.
+    /// The sales of the last day on which anything was sold, by one seller or by all.
     ///
     /// # Errors
     /// An error of the storage.

@@ -18,7 +18,7 @@ pub enum Presence {
     Online,
 }
 
-/// What was said of what a seller sells before it had proven who it is.
+/// The state of the claims about a seller's offer from before it had proven who it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Claims {
@@ -34,7 +34,7 @@ pub enum Claims {
 pub struct SellerRow {
     /// Its wallet.
     pub id: String,
-    /// What it sells.
+    /// The capability that it sells.
     pub capability: String,
     /// `price_per_task`, as it is shown.
     pub price: String,
@@ -44,7 +44,7 @@ pub struct SellerRow {
     pub capacity: u32,
     /// `passport_agent_id`.
     pub agent: String,
-    /// Whose identity it is bound to; empty until one was proven.
+    /// The identity that it is bound to; empty until one was proven.
     pub subject: String,
     /// Sessions of an earlier one do not count.
     pub epoch: u64,
@@ -102,14 +102,14 @@ pub struct BondRow {
     pub id: String,
     /// The network address that asked.
     pub client: String,
-    /// What is known of who asked.
+    /// The facts known of the caller who asked.
     #[serde(default)]
     pub asker: Asker,
     /// The seller.
     pub seller: String,
     /// `passport_agent_id`.
     pub agent: String,
-    /// What is to be transferred, atomic units.
+    /// The amount to transfer, atomic units.
     pub units: String,
     /// The newest block when it was asked for: the transfer comes later.
     pub block: u64,
@@ -152,17 +152,17 @@ pub struct QuoteRow {
     pub client: String,
     /// `buyer_id`.
     pub buyer: String,
-    /// What is bought.
+    /// The capability that is bought.
     pub capability: String,
     /// The prompt, sealed.
     pub prompt: String,
-    /// Whose seat it holds.
+    /// The seller whose seat it holds.
     pub seller: String,
     /// The price as it is shown.
     pub amount: String,
     /// The price in atomic units.
     pub units: String,
-    /// Whom the buyer pays, with its checksum.
+    /// The account that the buyer pays, with its checksum.
     pub pay_to: String,
     /// The token, with its checksum.
     pub asset: String,
@@ -294,7 +294,7 @@ impl JobState {
     }
 }
 
-/// Whose signature a payment that was shown has.
+/// The signer of a payment that was shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Signer {
@@ -328,16 +328,16 @@ pub struct JobRow {
     pub payment: String,
     /// Digest of the payment that its buyer showed.
     pub shown: String,
-    /// Whose signature that payment has.
+    /// The signer of that payment.
     #[serde(default)]
     pub signer: Signer,
     /// How its money is held.
     pub hold: HoldKind,
     /// `buyer_id`.
     pub buyer: String,
-    /// Who has it.
+    /// The seller that has it.
     pub seller: String,
-    /// What was bought.
+    /// The capability that was bought.
     pub capability: String,
     /// The prompt, sealed.
     pub prompt: String,
@@ -351,7 +351,7 @@ pub struct JobRow {
     pub attempts: u32,
     /// Sellers that let it lie.
     pub tried: Vec<String>,
-    /// What its seller delivered, or the error, sealed; empty until then.
+    /// The result of its seller, or the error, sealed; empty until then.
     pub result: String,
     /// The transaction that paid it.
     pub transaction: String,
@@ -412,7 +412,7 @@ impl HoldState {
     }
 }
 
-/// What a payment is in the escrow contract; name and word have 64 digits.
+/// The entry of a payment in the escrow contract; name and word have 64 digits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryRow {
     /// The contract, with its checksum.
@@ -449,7 +449,7 @@ pub struct HoldRow {
     /// The transaction that paid it.
     #[serde(default)]
     pub settlement: String,
-    /// What it is in the escrow contract; `None` if a wallet has it.
+    /// Its entry in the escrow contract; `None` if a wallet has the money.
     #[serde(default)]
     pub entry: Option<EntryRow>,
     /// The last grant: a report under another one changes nothing.
@@ -463,7 +463,7 @@ pub struct HoldRow {
     pub due: Option<u64>,
 }
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum EventKind {
@@ -483,7 +483,7 @@ pub enum EventKind {
     ReleaseSkipped,
     /// It did not move yet.
     ReleaseFailed,
-    /// Who paid has the money.
+    /// The payer has the money back.
     Refunded,
     /// There was none.
     RefundSkipped,
@@ -506,7 +506,7 @@ pub struct EventRow {
     pub number: u64,
     /// When.
     pub at: u64,
-    /// What happened.
+    /// The kind of the event.
     pub kind: EventKind,
     /// The job; empty if there is none.
     pub job: String,
@@ -518,7 +518,7 @@ pub struct EventRow {
     pub transaction: String,
 }
 
-/// What was sold in a day.
+/// The sales of a day.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaySales {
     /// Which day, UTC: its number since 1970.
@@ -528,7 +528,7 @@ pub struct DaySales {
 }
 
 impl DaySales {
-    /// What was sold on the day of this time.
+    /// The sales on the day of this time.
     #[must_use]
     pub fn on(&self, now: u64) -> Amount {
         let is_today = self.day == now / DAY_MS;

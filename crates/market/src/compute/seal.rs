@@ -49,7 +49,7 @@ impl Gateway {
         out
     }
 
-    /// What reads a job.
+    /// The token that reads a job.
     pub(super) fn job_token(&self, job: &str) -> String {
         let token = base64::encode_url(&self.keyed("job token", &[job.as_bytes()]));
         alloc::format!("qdj_{token}")

@@ -16,7 +16,7 @@ const FIRM_MS: u64 = 10_000;
 /// Most quotes of one client in an hour whose seats are kept so.
 const MAX_FIRM: usize = 3;
 
-/// Who wants a seat.
+/// The claim by which a seat is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SeatClaim {
     /// A quote, which may never be paid, or a payment that anyone could have made up.
@@ -26,7 +26,7 @@ pub(super) enum SeatClaim {
 }
 
 impl SeatClaim {
-    /// What a payment with this signature is, before it is settled.
+    /// The claim of a payment with this signature, before it is settled.
     pub const fn of(signer: Signer) -> Self {
         match signer {
             Signer::Buyer => Self::Payment,
@@ -37,7 +37,7 @@ impl SeatClaim {
 
 /// A seat that can be had.
 pub(super) struct Seat {
-    /// Whose it is.
+    /// The seller whose seat it is.
     pub seller: SellerRow,
     /// The changes that take it from an unpaid quote; empty if it was free.
     pub freed: Vec<Change>,
@@ -48,15 +48,16 @@ impl Seat {
         Self { seller, freed: Vec::new() }
     }
 
-    /// What takes it: the seller is given work now, and who held it does no longer.
+    /// The changes that take it: the seller is given work now, and the quote that held it does so
+    /// no longer.
     pub fn edits(self, tick: Now<'_>) -> impl Iterator<Item = Change> {
         let seller = SellerRow { served: tick.now, ..self.seller };
         [Change::Seller(Box::new(seller))].into_iter().chain(self.freed)
     }
 }
 
-/// What ends the hold of a quote on its seat. It can be paid until its end, and has a seat then as
-/// long as another quote holds one unpaid.
+/// The change that ends the hold of a quote on its seat. The quote can still be paid until its end,
+/// and has a seat then as long as another quote holds one unpaid.
 fn displaced(quote: QuoteRow) -> Change {
     Change::Quote(Box::new(QuoteRow { state: QuoteState::Displaced, ..quote }))
 }
@@ -118,8 +119,8 @@ impl Gateway {
     }
 }
 
-/// Whose seat is taken: the oldest of the client that holds most. Only a payment takes one that is
-/// still firm, where there is no other.
+/// The quote whose seat is taken: the oldest of the client that holds most. Only a payment takes
+/// one that is still firm, where there is no other.
 fn displaceable<'a>(holders: &'a [Holder], claim: SeatClaim, tick: Now<'_>) -> Option<&'a str> {
     let is_firm = |holder: &Holder| tick.now < holder.firm;
     let of_client =

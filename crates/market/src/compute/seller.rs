@@ -24,7 +24,7 @@ pub const HEARTBEAT_MS: u64 = 60_000;
 const MAX_UNPROVEN: u64 = 20;
 const HOUR_MS: u64 = 3_600_000;
 
-/// What a body says about a seller.
+/// The registration of a seller, as a body has it.
 struct Registration {
     id: String,
     offer: JobOffer,
@@ -193,7 +193,8 @@ pub(super) fn unproven(id: String, agent: String, client: &str, tick: Now<'_>) -
     }
 }
 
-/// What writes a seller that has proven who it is, and tells of what it sells if that is news.
+/// The changes that write a seller that has proven who it is, and announce its offer if that is
+/// new.
 pub(super) fn changed(known: &SellerRow, row: SellerRow, tick: Now<'_>) -> Vec<Change> {
     let is_first = !known.is_bound();
     let is_news = is_first || !known.sells_like(&row);

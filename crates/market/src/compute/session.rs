@@ -25,7 +25,7 @@ use farebox_base::time::UnixTime;
 
 /// Seconds of a session.
 const SESSION_SECS: u64 = 900;
-/// What the subject of a seller begins with that a bond has proven.
+/// The beginning of the subject of a seller that a bond has proven.
 pub(super) const WALLET_PROOF: &str = "wallet-proof:";
 const TYPE: &str = "quotadex-seller-session";
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
@@ -50,7 +50,7 @@ const PAYER_CLAIMS: [&str; 10] = [
 ];
 const PAYER_OBJECTS: [&str; 3] = ["wallet", "payer", "account"];
 
-/// What a request for a session shows.
+/// The content of a request for a session.
 struct AskedSession {
     seller: String,
     agent: String,

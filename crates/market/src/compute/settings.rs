@@ -1,4 +1,4 @@
-//! What a gateway is set to: a profile, its network and token, how money is held, its secret.
+//! The settings of a gateway: a profile, its network and token, how money is held, its secret.
 
 use alloc::string::String;
 use core::fmt;
@@ -59,7 +59,7 @@ impl Profile {
     }
 }
 
-/// What an operator sets of a profile.
+/// An operator's settings of a profile.
 #[derive(Debug)]
 pub struct ProfileSettings {
     /// Which one.
@@ -88,13 +88,13 @@ pub struct ProfileSettings {
     pub per_day: Option<String>,
     /// Most of it that one seller sells.
     pub per_seller_day: Option<String>,
-    /// What becomes of a result that the bound Worker does not judge; `None` if results need no proof.
+    /// The fate of a result that the bound Worker does not judge; `None` if results need no proof.
     pub unjudged: Option<Unjudged>,
-    /// What the original took beside.
+    /// The ways of the original that are taken as well.
     pub older: OlderWays,
 }
 
-/// What is done with a result that the Worker does not judge.
+/// The fate of the money for a result that the Worker does not judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unjudged {
     /// Its seller is paid.
@@ -221,7 +221,7 @@ pub enum SettingsError {
     Bonds,
     /// The greatest price is none.
     MaxPrice,
-    /// What is sold in a day is no amount.
+    /// The limit on the sales of a day is no amount.
     PerDay,
 }
 

@@ -1,4 +1,4 @@
-//! Who signed a payment, as far as the payment itself tells: a contract's wallet is asked on the
+//! The signer of a payment, as far as the payment itself tells: a contract's wallet is asked on the
 //! chain, by the gate.
 
 use alloc::string::{String, ToString};
@@ -17,7 +17,7 @@ use farebox_evm::eip3009::Authorization;
 use farebox_evm::signature::Signature;
 
 impl Gateway {
-    /// Whose signature a payment has that names its buyer as the payer. One that was signed for
+    /// The signer of a payment that names its buyer as the payer. A payment that was signed for
     /// something else, or is over, is public: anyone can show it.
     pub(super) fn signer(&self, material: &str, quote: &QuoteRow, now: UnixTime) -> Signer {
         match self.is_signed(material, quote, now) {

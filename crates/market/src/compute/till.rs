@@ -348,10 +348,10 @@ pub(super) enum Unpaid {
     Unheard,
 }
 
-/// What ends a job whose payment did not come: the seat is free. A payment of the buyer's that was
-/// refused ends the quote; after one that was never heard of it can be paid until its end where a
-/// seat is left, because a stranger may have shown an old one. What anyone may have made up takes no
-/// seat either, and is no news.
+/// The changes that end a job whose payment did not come: the seat is free. A payment of the
+/// buyer's that was refused ends the quote; after one that was never heard of, the quote can be
+/// paid until its end where a seat is left, because a stranger may have shown an old payment. A
+/// payment that anyone may have made up takes no seat either, and is no news.
 pub(super) fn unpaid(quote: QuoteRow, job: &JobRow, how: Unpaid, tick: Now<'_>) -> Vec<Change> {
     let gone = Change::JobGone(job.id.clone());
     let is_in_time = tick.now < quote.until;

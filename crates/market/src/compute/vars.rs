@@ -56,7 +56,7 @@ pub struct Profiles {
     pub payout_token: Option<Secret<String>>,
     /// Shown to the gate for reports of refunds.
     pub refund_token: Option<Secret<String>>,
-    /// Whose identity tokens are taken.
+    /// The issuer whose identity tokens are taken.
     pub issuer: Option<Issuer>,
     /// Signs the gate's notices.
     pub(super) notices: Option<Secret<String>>,
@@ -178,7 +178,7 @@ fn read(reader: &mut Reader) -> Option<Profiles> {
     Some(Profiles { gateways, till: till?, payout_token, refund_token, issuer, notices, nodes })
 }
 
-/// What the holds need of the Worker's other settings.
+/// Checks the Worker's other settings that the holds need.
 fn around(reader: &mut Reader, gateways: &[Gateway]) {
     let is_any = |kinds: &[HoldKind]| gateways.iter().any(|it| kinds.contains(&it.set.hold));
     if is_any(&[HoldKind::Escrow, HoldKind::Contract, HoldKind::Completion]) {
@@ -328,7 +328,7 @@ fn unjudged(reader: &mut Reader, place: &str, members: &Map<String, Value>) -> O
     Some(unjudged)
 }
 
-/// What of the original's ways is taken beside.
+/// Reads the ways of the original that are taken as well.
 fn older(
     reader: &mut Reader,
     place: &str,

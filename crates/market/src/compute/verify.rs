@@ -33,7 +33,7 @@ pub const SETTLING_MS: u64 = 120_000;
 const MAX_PAYMENT_BYTES: usize = 16 * 1024;
 const EXPIRED: &str = "Quote is expired or no longer valid.";
 
-/// What a verification asks for.
+/// The content of a request for verification.
 struct Verification {
     fingerprint: String,
     order: Order,
@@ -269,7 +269,8 @@ impl Gateway {
     }
 }
 
-/// What a payment that was shown is known by: its authorization, however it is written.
+/// The digest by which a payment that was shown is known: that of its authorization, however it is
+/// written.
 pub(super) fn digest_of(material: &str) -> String {
     let authorization = message_of(material).and_then(|message| {
         let terms = message.get("payload").unwrap_or(&message).get("authorization")?;
@@ -293,7 +294,7 @@ fn no_payment() -> JsonAnswer {
     said(400, "X_PAYMENT_REQUIRED", "X-PAYMENT header is required.")
 }
 
-/// What a payment says, whichever protocol it is of.
+/// The message of a payment, whichever protocol it is of.
 pub(super) fn message_of(payment: &str) -> Option<Value> {
     if payment.len() > MAX_PAYMENT_BYTES {
         return None;
@@ -304,8 +305,8 @@ pub(super) fn message_of(payment: &str) -> Option<Value> {
     json::parse_with(&bytes, MAX_PAYMENT_BYTES).ok()
 }
 
-/// Who signed what was shown, in its one spelling: of both versions of x402, of the original's bare
-/// object, or of an MPP credential.
+/// The signer of a payment that was shown, in its one spelling: of both versions of x402, of the
+/// original's bare object, or of an MPP credential.
 fn payer_of(payment: &str) -> Option<String> {
     let value = message_of(payment)?;
     let from = |value: &Value| {

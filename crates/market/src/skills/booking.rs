@@ -31,7 +31,7 @@ pub(super) struct Finish<'a> {
     pub error: &'a str,
     /// The skill's answer, of a success.
     pub answer: Option<&'a SellerAnswer>,
-    /// What the money would have to be, and is, in atomic units.
+    /// The amount that the money would have to be, and the amount that it is, in atomic units.
     pub figures: Option<(String, String)>,
 }
 
@@ -128,8 +128,8 @@ impl Market {
         Ok(Some(Change::Retold(Box::new(reply))))
     }
 
-    /// What is told of an invocation that is there, or was, and whose answer is not kept any more. It
-    /// is over: a repeat calls no one and pays nothing.
+    /// The response about an invocation that is there, or was, and whose answer is not kept any
+    /// more. It is over: a repeat calls no one and pays nothing.
     pub(super) fn unkept<B: Rows>(
         &self,
         books: &B,
@@ -160,7 +160,7 @@ impl Market {
         Ok(Some(response.with("farebox-outcome", row.ending.name())))
     }
 
-    /// What an account spent so far.
+    /// The spend of an account so far.
     pub(super) fn spend_of<B: Rows>(
         &self,
         books: &B,

@@ -1,4 +1,4 @@
-//! What a market reads of its storage, and what it asks its storage to write.
+//! The reads of a market from its storage, and the writes that it asks for.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -43,7 +43,7 @@ pub trait Rows: QuoteRows {
     /// An error of the storage.
     fn active_of(&self, owner: &str) -> Result<u64, Self::Error>;
 
-    /// What the active skills of all owners take together of the gate's route table.
+    /// The room that the active skills of all owners take together in the gate's route table.
     ///
     /// # Errors
     /// An error of the storage.
@@ -86,7 +86,7 @@ pub trait Rows: QuoteRows {
     /// An error of the storage.
     fn has_place(&self, owner: &str, now: u64) -> Result<bool, Self::Error>;
 
-    /// Whose skill this was that was forgotten.
+    /// The owner of this skill, if it was forgotten.
     ///
     /// # Errors
     /// An error of the storage.
@@ -218,19 +218,19 @@ pub trait Rows: QuoteRows {
     /// An error of the storage.
     fn replies_first(&self, limit: u32) -> Result<Vec<(String, u64)>, Self::Error>;
 
-    /// What a key of an account stands for.
+    /// The meaning of a key of an account.
     ///
     /// # Errors
     /// An error of the storage.
     fn key(&self, account: &str, key: &str) -> Result<Option<KeyRow>, Self::Error>;
 
-    /// What an account spent.
+    /// The spend of an account.
     ///
     /// # Errors
     /// An error of the storage.
     fn spend(&self, account: &str) -> Result<Option<SpendRow>, Self::Error>;
 
-    /// What all accounts of agents with this name spent, at most 100.
+    /// The spends of all accounts of agents with this name, at most 100.
     ///
     /// # Errors
     /// An error of the storage.

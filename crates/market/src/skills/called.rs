@@ -1,4 +1,4 @@
-//! What comes of calling a skill: it answers, or asks for money that the listing allows or not.
+//! The outcomes of calling a skill: it answers, or asks for money that the listing allows or not.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -27,7 +27,7 @@ use farebox_payer::client::challenge::{Challenge, Means};
 use farebox_payer::client::offer::{Offer, digest};
 use farebox_payer::client::policy::Policy;
 
-/// What the money would have to be, and is, in atomic units.
+/// The amount that the money would have to be, and the amount that it is, in atomic units.
 type Figures = Option<(String, String)>;
 /// Milliseconds for which a Worker may wait for the treasury.
 pub(super) const PAY_LEASE_MS: u64 = 60_000;
@@ -173,7 +173,7 @@ impl Market {
         Ok(Decision { answer: Answer::Errand(Errand::Pay(Box::new(order))), changes })
     }
 
-    /// What is held of an agent's day, or what is missing.
+    /// The amount that is held of an agent's day, or the figures of what is missing.
     fn held(
         &self,
         spend: &SpendRow,

@@ -122,7 +122,7 @@ impl Market {
         Ok(Decision { answer: super::message::Answer::Reply(response), changes })
     }
 
-    /// What a body describes, without ids.
+    /// The skill that a body describes, without ids.
     fn described(
         &self,
         labels: &Labels,

@@ -32,7 +32,7 @@ pub struct Market {
     operator: Secret<String>,
     /// Reads decisions of the treasury.
     pub lookup_token: Option<Secret<String>>,
-    /// Who receives fees, and the money of quotes.
+    /// The account that receives fees, and the money of quotes.
     pub pay_to: Option<String>,
     /// The operator's own routes, a JSON list.
     pub own_routes: String,

@@ -1,4 +1,4 @@
-//! What a treasury's decision means for an invocation, and what the alarm does about those that
+//! The meaning of a treasury's decision for an invocation, and the alarm's work on invocations that
 //! were interrupted. Spec: docs/treasury.md, "Decisions".
 
 use alloc::boxed::Box;
@@ -38,7 +38,7 @@ const INTERRUPTED: &str = "interrupted";
 /// The error of an answer that is too long.
 const TOO_LARGE: &str = "response_too_large";
 
-/// What a treasury's answer says.
+/// The meaning of a treasury's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Word {
     /// A decision that stays.
@@ -283,7 +283,7 @@ impl Market {
         Ok(decision)
     }
 
-    /// What became of a payment whose end was not known.
+    /// The end of a payment whose end was not known.
     fn cleared<B: Rows>(
         &self,
         books: &B,
@@ -363,7 +363,7 @@ impl Market {
         }))
     }
 
-    /// What the alarm has to do now.
+    /// The tasks of the alarm now.
     pub(super) fn tasks<B: Rows>(&self, books: &B, moment: Now<'_>) -> Result<Decision, B::Error> {
         let table = books.table()?;
         let (mut chores, mut changes) = (Vec::new(), Vec::new());

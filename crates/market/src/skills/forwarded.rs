@@ -1,5 +1,5 @@
-//! What the gate forwarded: its signature, and what it says was paid. Spec: docs/origin.md, "Refuse
-//! requests that bypass the gate".
+//! Requests that the gate forwarded: the signature, and the payment that it reports. Spec:
+//! docs/origin.md, "Refuse requests that bypass the gate".
 
 use alloc::string::ToString;
 

@@ -56,7 +56,7 @@ fn gives(pack: &PackRow, skill: &SkillRow, version: &VersionRow, now: u64) -> Re
     Err(Response::json(402, body.done()))
 }
 
-/// Whose invocation it is.
+/// The account that pays for an invocation.
 struct Payer {
     account: String,
     organization: String,
@@ -149,7 +149,7 @@ impl Market {
         Ok(Decision { answer: Answer::Errand(Errand::Call(Box::new(call))), changes })
     }
 
-    /// Whose invocation it is.
+    /// The account that pays for an invocation.
     fn payer<B: Rows>(
         &self,
         books: &B,

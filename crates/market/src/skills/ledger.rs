@@ -25,7 +25,7 @@ mod import;
 const PAGE: u32 = 100;
 /// Most rows of a page.
 const MAX_PAGE: u32 = 1_000;
-/// What is recorded without a call: the original's `record`.
+/// A record without a call: the original's `record`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// `agentId`.
@@ -187,7 +187,7 @@ impl Market {
         }))
     }
 
-    /// What an agent spent.
+    /// The spend of an agent.
     pub(super) fn spend<B: Rows>(
         &self,
         books: &B,

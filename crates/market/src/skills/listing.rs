@@ -1,4 +1,4 @@
-//! What the market shows of its skills.
+//! The market's listings of its skills.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -111,7 +111,7 @@ impl Market {
         Ok(Decision::reply(Response::json(200, body)))
     }
 
-    /// What pages and documents show.
+    /// The skills as pages and documents show them.
     pub(super) fn offered<B: Rows>(
         &self,
         books: &B,

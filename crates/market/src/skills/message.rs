@@ -17,7 +17,7 @@ pub enum Command {
     List(String),
     /// `GET /api/marketplace/skills/{id}`.
     Show(String),
-    /// What the page and the documents need of all listed skills, or of one; answered with
+    /// Reads all listed skills, or one, for the page and the documents; answered with
     /// [`Answer::Skills`].
     Offered(Option<String>),
     /// `POST /api/marketplace/skills`: the labels of its head, and the body as it came.
@@ -31,8 +31,8 @@ pub enum Command {
     /// `POST /api/marketplace/skills/typed-data`: what a wallet signs for this body. The query may
     /// name `action` and `skill`.
     TypedData(String, String),
-    /// What the route table has to be; answered with [`Answer::Table`], or [`Answer::Nothing`]
-    /// if it is written already.
+    /// Reads the route table as it has to be; answered with [`Answer::Table`], or
+    /// [`Answer::Nothing`] if it is written already.
     Table,
     /// The table of this revision was written, without the routes of the skills that the gate's
     /// reader refused, each with the reason.
@@ -43,16 +43,17 @@ pub enum Command {
     Sold(Box<Sale>),
     /// `POST /api/marketplace/skills/{id}/invoke`.
     Invoke(Box<Invocation>),
-    /// What came of an [`Errand::Call`].
+    /// The outcome of an [`Errand::Call`].
     Called {
         /// The invocation.
         invocation: String,
         /// The grant.
         fence: u64,
-        /// What came of it.
+        /// The outcome.
         outcome: CallOutcome,
     },
-    /// What came of an [`Errand::Pay`], or of a [`Chore::LookUp`]; `None` if no complete answer came.
+    /// The outcome of an [`Errand::Pay`], or of a [`Chore::LookUp`]; `None` if no complete answer
+    /// came.
     Paid {
         /// The invocation.
         invocation: String,
@@ -63,7 +64,7 @@ pub enum Command {
     },
     /// Looks for the answer to an invocation that another request began.
     Follow(String),
-    /// What the alarm has to do now; answered with [`Answer::Tasks`].
+    /// Asks for the alarm's tasks now; answered with [`Answer::Tasks`].
     Due,
     /// `GET /api/marketplace/invocations`, with the query as it came.
     Invocations(Viewer, String),
@@ -80,7 +81,7 @@ pub enum Command {
     Opened(Box<Command>, Vec<(String, String)>),
     /// The shelf that the archive needs; answered with [`Answer::Shelf`] or [`Answer::Nothing`].
     Shelf,
-    /// What the bucket has under the name of a shelf after it was put.
+    /// The content of the bucket under the name of a shelf after it was put.
     Kept(String, Option<String>),
     /// `GET /api/marketplace/packs/{id}` with the pack's key, or the operator's view.
     Pack(String),
@@ -90,7 +91,7 @@ pub enum Command {
     Original(Box<OriginalRequest>),
 }
 
-/// What a head says of who asks.
+/// The caller's labels in the head of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Labels {
     /// `x-agent-id`: a label, which proves nothing.
@@ -104,7 +105,7 @@ pub struct Labels {
     pub client: String,
 }
 
-/// Who the treasury says has a runtime token.
+/// The holder of a runtime token, as the treasury names them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proven {
     /// Name of the organization.
@@ -113,7 +114,7 @@ pub struct Proven {
     pub agent: String,
 }
 
-/// Who reads the ledger.
+/// The reader of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Viewer {
@@ -133,7 +134,7 @@ pub struct Invocation {
     /// `?version=`.
     #[serde(default)]
     pub version: Option<String>,
-    /// Who invokes it, if the treasury knows the token.
+    /// The caller, if the treasury knows the token.
     #[serde(default)]
     pub caller: Option<Proven>,
     /// `Farebox-Pack`.
@@ -146,7 +147,7 @@ pub struct Invocation {
     pub body: String,
 }
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallOutcome {
@@ -191,7 +192,7 @@ pub struct TreasuryAnswer {
     pub body: String,
 }
 
-/// What the object answers.
+/// The answers of the object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
@@ -407,7 +408,7 @@ pub struct OriginalRequest {
     pub reputation: Option<String>,
 }
 
-/// What a node is asked about a transaction.
+/// The questions to a node about a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceCall {
     /// CAIP-2 id of the chain.

@@ -51,7 +51,7 @@ use farebox_machine::Machine;
 /// Random bytes that one command may use.
 pub const RANDOM_BYTES: usize = 64;
 
-/// What a command depends on beside the rows.
+/// The inputs of a command beside the rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Now<'a> {
     /// Unix milliseconds.
@@ -60,7 +60,7 @@ pub struct Now<'a> {
     pub random: &'a [u8; RANDOM_BYTES],
 }
 
-/// What comes of a command. Afterwards the alarm is set to the earliest `due` of the invocations
+/// The outcome of a command. Afterwards the alarm is set to the earliest `due` of the invocations
 /// and of the route table.
 pub type Decision = farebox_machine::Decision<Answer, Change>;
 

@@ -1,4 +1,4 @@
-//! What the market shows of its skills.
+//! The skills as the market shows them.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ pub struct Offered {
     pub id: String,
     /// Its name, as its owner wrote it: escape it.
     pub name: String,
-    /// What it does, as its owner wrote it: escape it.
+    /// The description of what it does, as its owner wrote it: escape it.
     pub description: String,
     /// `agentId`, as its owner wrote it: escape it.
     pub agent: String,
@@ -36,7 +36,7 @@ pub struct Offered {
     pub method: String,
     /// Where a stock client buys it.
     pub url: String,
-    /// What the owner says about requests, JSON; may be empty.
+    /// The owner's description of requests, JSON; may be empty.
     pub bazaar: String,
     /// When it was published, unix milliseconds.
     pub created: u64,

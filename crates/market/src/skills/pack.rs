@@ -35,7 +35,7 @@ pub fn calls_of(plan: &str) -> Option<u64> {
     }
 }
 
-/// What a pack may do now.
+/// The standing of a pack now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It has calls.
@@ -147,7 +147,7 @@ impl Market {
         hex::encode(&hash::mac(secret, &[b"farebox pack 1 ", payment.as_bytes()]))
     }
 
-    /// What is left of a pack, for whoever has its key.
+    /// The rest of a pack, for anyone who has its key.
     pub(super) fn pack_state<B: Rows>(
         &self,
         books: &B,

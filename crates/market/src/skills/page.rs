@@ -66,7 +66,7 @@ impl Market {
         document(&skill.name, &skill.description, &data, body)
     }
 
-    /// What else there is to read.
+    /// The links to other documents.
     fn ways(&self) -> Html {
         Html::fill(
             "<footer><p>For programs: <a href=\"/SKILL.md\">SKILL.md</a>, <a href=\"/openapi.json\">OpenAPI</a>, <a href=\"/llms.txt\">llms.txt</a>, \

@@ -1,4 +1,4 @@
-//! What the treasury is asked.
+//! The questions to the treasury.
 
 use alloc::string::String;
 

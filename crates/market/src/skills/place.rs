@@ -1,6 +1,6 @@
-//! What keeps a skill's place in the catalogue: money that moved, for a time. A payment that was shown
-//! and not settled keeps none, because a buyer and a seller who are one may see to it that nothing is
-//! charged.
+//! The reason for which a skill keeps its place in the catalogue: money that moved, for a time. A
+//! payment that was shown and not settled keeps none, because a buyer and a seller who are one may
+//! see to it that nothing is charged.
 
 use alloc::boxed::Box;
 use alloc::string::ToString;

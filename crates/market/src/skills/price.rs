@@ -11,7 +11,7 @@ use farebox_base::amount::Amount;
 pub const XLM_DECIMALS: u8 = 7;
 /// Fraction digits of a price in dollars.
 pub const USD_DECIMALS: u8 = 6;
-/// What is said of a price in XLM outside of the original's bounds.
+/// The error for a price in XLM outside of the original's bounds.
 pub const XLM_BOUNDS: &str = "priceXLM must be > 0 and <= 100";
 
 /// The decimal text of a JSON number as it was written, exponents laid out; `None` if it is

@@ -22,7 +22,7 @@ pub const MAX_SECS: u64 = 3600;
 /// Longest text of a signature, bytes.
 const MAX_SIGNATURE: usize = 132;
 
-/// What a wallet signs about a skill.
+/// The act on a skill for which a wallet signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SkillAction {
     /// To publish it.
@@ -80,7 +80,7 @@ impl ProofTerms {
 }
 
 impl Market {
-    /// What a wallet signs, in the form of `eth_signTypedData_v4`.
+    /// The typed data that a wallet signs, in the form of `eth_signTypedData_v4`.
     #[must_use]
     pub fn typed_data(
         &self,

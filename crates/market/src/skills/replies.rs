@@ -44,9 +44,9 @@ pub(super) fn kept(row: &InvocationRow, response: &Response, now: u64) -> ReplyR
     }
 }
 
-/// What the key of an ended invocation stands for: where money moved, or may have, for ever, so that
-/// it pays once; where a call of a pack was used, for as long as a pack that was just sold, so that it
-/// uses one.
+/// The change that keeps the key of an ended invocation: where money moved, or may have, for ever,
+/// so that it pays once; where a call of a pack was used, for as long as a pack that was just sold,
+/// so that it uses one.
 pub(super) fn key_of(row: &InvocationRow, now: u64) -> Option<Change> {
     let until = if planted(Mutant::KeysPayAgain) {
         now.saturating_add(KEEP_MS)

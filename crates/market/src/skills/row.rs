@@ -24,7 +24,7 @@ pub struct SkillRow {
     pub agent: String,
     /// Its name.
     pub name: String,
-    /// What it does.
+    /// The description of what it does.
     pub description: String,
     /// Whether it is sold.
     pub active: bool,
@@ -42,7 +42,7 @@ pub struct SkillRow {
     pub fee: Option<String>,
     /// Why the gate's reader refuses its route, if it does.
     pub refused: Option<String>,
-    /// What it takes of the gate's route table; nothing while it waits for the market's fee.
+    /// The room that it takes in the gate's route table; none while it waits for the market's fee.
     #[serde(default)]
     pub room: Room,
     /// Whether money that moved was worth its row: then it is found by its receipts for ever.
@@ -102,7 +102,7 @@ pub struct RateRow {
     pub count: u64,
 }
 
-/// Who asks for the money of a skill.
+/// The server that asks for the money of a skill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Charges {
@@ -142,11 +142,11 @@ pub struct VersionRow {
     pub call_url: String,
     /// The method with which it is called.
     pub method: String,
-    /// Who asks for the money.
+    /// The server that asks for the money.
     pub charges: Charges,
     /// `after` or `before`.
     pub settle: String,
-    /// What the gate says about requests, JSON; empty if the owner said nothing.
+    /// The gate's description of requests, JSON; empty if the owner said nothing.
     pub bazaar: String,
     /// Plans of prepaid calls with their prices, a JSON object; empty if there are none.
     pub packs: String,
@@ -282,7 +282,7 @@ pub struct InvocationRow {
     pub number: u64,
     /// `ledgerId`; also the key of the treasury's decision.
     pub id: String,
-    /// Whose spend it counts in: organization and agent, or a pack.
+    /// The account whose spend it counts in: organization and agent, or a pack.
     pub account: String,
     /// The organization; empty of a pack.
     pub organization: String,
@@ -298,7 +298,8 @@ pub struct InvocationRow {
     pub ending: Ending,
     /// Whether money moved.
     pub paid: Moved,
-    /// What was paid, or would be, in whole units of the asset; `0` if nothing was asked.
+    /// The amount that was paid, or would be, in whole units of the asset; `0` if nothing was
+    /// asked.
     pub amount: String,
     /// The asset's symbol; empty if nothing was asked.
     pub asset: String,
@@ -306,7 +307,7 @@ pub struct InvocationRow {
     pub network: String,
     /// `amountXLM`.
     pub xlm: String,
-    /// What counts in the cap of a day, dollars at 18 fraction digits as a whole number.
+    /// The amount that counts in the cap of a day, dollars at 18 fraction digits as a whole number.
     pub counted: String,
     /// `txHash`; empty if there is none.
     pub tx: String,
@@ -386,10 +387,11 @@ pub struct ReplyRow {
     pub is_long: bool,
 }
 
-/// What an idempotency key stands for. Key: account and key. Deleted after 30 days if nothing was paid.
+/// The meaning of an idempotency key. Key: account and key. Deleted after 30 days if nothing was
+/// paid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRow {
-    /// Whose key.
+    /// The account of the key.
     pub account: String,
     /// The key.
     pub key: String,
@@ -401,7 +403,7 @@ pub struct KeyRow {
     pub until: u64,
 }
 
-/// What an account spent of one asset.
+/// An account's spend of one asset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpendTally {
     /// The asset's symbol.
@@ -412,7 +414,7 @@ pub struct SpendTally {
     pub failed: String,
 }
 
-/// What an account spent. Key: account. Index: agent. Written in the transaction of each row that
+/// The spend of an account. Key: account. Index: agent. Written in the transaction of each row that
 /// it counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpendRow {
@@ -457,7 +459,7 @@ pub struct PackRow {
     pub plan: String,
     /// The payment that bought it, the gate's id.
     pub payment: String,
-    /// Who paid; empty if only the chain knows.
+    /// The account that paid; empty if only the chain knows.
     pub payer: String,
     /// Calls that were paid.
     pub calls: u64,

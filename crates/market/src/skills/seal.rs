@@ -1,4 +1,4 @@
-//! What a seller checks: the market's signature, and the secret that it is made with.
+//! The seller's check: the market's signature, and the secret that it is made with.
 
 use alloc::format;
 use alloc::string::String;

@@ -1,4 +1,4 @@
-//! What the gate sold: it is forwarded to the seller, signed.
+//! Requests that the gate sold: each is forwarded to the seller, signed.
 
 use alloc::boxed::Box;
 use alloc::format;

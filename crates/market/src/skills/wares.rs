@@ -1,4 +1,4 @@
-//! What an owner says about a skill, read from the body of a request.
+//! An owner's description of a skill, read from the body of a request.
 
 use alloc::format;
 use alloc::string::{String, ToString};

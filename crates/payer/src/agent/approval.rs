@@ -55,7 +55,7 @@ impl Allowance<'_> {
         ]))
     }
 
-    /// What follows an answer that a person has confirmed so many times: `reject`, `confirm` or
+    /// The step after an answer that a person has confirmed so many times: `reject`, `confirm` or
     /// `approve`, with the transaction to send.
     ///
     /// # Examples

@@ -3,7 +3,7 @@
 /// A known token.
 #[derive(Clone, Copy, Debug)]
 pub struct KnownAsset {
-    /// What people call it.
+    /// The name that people use.
     pub symbol: &'static str,
     /// Fraction digits.
     pub precision: usize,

@@ -1,5 +1,5 @@
-//! What was shown, as a digest: network, token, payee, amount and scheme. What is paid has to be the
-//! same.
+//! The terms that were shown, as a digest: network, token, payee, amount and scheme. The payment
+//! has to be for the same terms.
 
 use alloc::string::{String, ToString};
 

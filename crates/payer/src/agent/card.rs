@@ -1,4 +1,4 @@
-//! What a person is shown before a payment: one card, and a list only if they ask for it.
+//! The view that a person gets before a payment: one card, and a list only if they ask for it.
 //!
 //! The words are ours; of a merchant there are identifiers, addresses and digits alone. No scheme
 //! and no header is named outside of the list. Spec: OKX agent payments, "Candidate ranking".
@@ -20,7 +20,7 @@ const MAX_PARAM: usize = 200;
 /// The name on cards without another.
 pub const BRAND: &str = "Farebox";
 
-/// What is on a card.
+/// The content of a card.
 #[derive(Clone, Debug)]
 pub struct Card {
     kind: &'static str,
@@ -141,7 +141,7 @@ impl Card {
     }
 }
 
-/// What a card says of a way to pay, and of the request's parameters.
+/// The lines of a card about a way to pay, and about the request's parameters.
 fn lines(choice: &Choice, params: &Json) -> Vec<(&'static str, String)> {
     let Choice { network, asset, payee, .. } = choice;
     let token = match &choice.unit {

@@ -47,8 +47,8 @@ impl RawChallenge {
         schemes(&value).into_iter().find(mine)
     }
 
-    /// What the merchant published, as far as it has a known form; texts are bounded. Nothing for
-    /// other protocols than x402.
+    /// The merchant's published details, as far as they have a known form; texts are bounded.
+    /// `None` for other protocols than x402.
     #[must_use]
     pub fn details(&self) -> Option<Json> {
         if self.protocol != Protocol::X402 || !self.payload.is_object() {

@@ -44,7 +44,7 @@ pub fn summary(requirement: &Requirement, accept: &Json) -> Option<String> {
     Some(format!("Costs {amount} {name} on {network} ({kind})."))
 }
 
-/// What people call a network; its id if that is an identifier.
+/// The name that people use for a network; its id if that is an identifier.
 #[must_use]
 pub fn network(id: &str) -> Option<String> {
     let known = NETWORKS.iter().find(|(ids, _)| ids.contains(&id)).map(|(_, name)| *name);

@@ -9,7 +9,7 @@ use super::text::{MAX_TEXT, bounded, name};
 /// Maximum fields of one place.
 pub const MAX_FIELDS: usize = 64;
 
-/// Who said something.
+/// The source of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The merchant, in the challenge.
@@ -36,10 +36,10 @@ impl Source {
     }
 }
 
-/// Who said something, and what it counts.
+/// The source of a statement, and its weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribution {
-    /// Who.
+    /// The source.
     pub source: Source,
 }
 
@@ -75,7 +75,7 @@ pub struct Field {
     pub default: Option<Json>,
     /// The values that it can take.
     pub values: Option<Vec<String>>,
-    /// Who said so.
+    /// The source of the statement.
     pub attribution: Attribution,
 }
 

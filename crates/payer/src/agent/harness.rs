@@ -67,7 +67,7 @@ impl PreparationState {
         all.into_iter().find(|state| state.name() == name)
     }
 
-    /// What happens to it; an event that does not belong to a state changes nothing.
+    /// The state after an event; one that does not belong to a state changes nothing.
     #[must_use]
     pub fn after(self, event: Event) -> Self {
         match (self, event) {
@@ -88,7 +88,7 @@ impl PreparationState {
     }
 }
 
-/// What can happen.
+/// The events of a preparation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Its execution begins.
@@ -180,16 +180,16 @@ impl Rejection<'_> {
     }
 }
 
-/// What is known about a prepared request.
+/// The record of a prepared request.
 #[derive(Clone, Debug)]
 pub struct Record<'a> {
     /// Its state.
     pub state: PreparationState,
     /// End of its time, unix milliseconds.
     pub expires_ms: u64,
-    /// What took its place.
+    /// The preparation that took its place.
     pub superseded_by: &'a str,
-    /// What may be done with it.
+    /// The next action that is allowed.
     pub next: NextAction,
 }
 

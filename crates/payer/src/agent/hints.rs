@@ -19,7 +19,7 @@ const DERIVED: &str = "Request hints derived from merchant challenge metadata.";
 pub struct Hint {
     /// The text.
     pub value: String,
-    /// Who said it.
+    /// The source of the text.
     pub source: Source,
 }
 
@@ -36,7 +36,7 @@ impl Hint {
 /// Everything that is known about the request.
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
-    /// What it does.
+    /// The description of what it does.
     pub description: Option<Hint>,
     /// Encoding of its body.
     pub body_type: Option<Hint>,
@@ -53,7 +53,7 @@ pub struct Hints {
 }
 
 impl Hints {
-    /// What the merchant and the caller say; `external` is the caller's metadata, or null.
+    /// The hints of the merchant and the caller; `external` is the caller's metadata, or null.
     #[must_use]
     pub fn of(challenge: Option<&RawChallenge>, external: &Json) -> Self {
         let mut hints = challenge.map(Self::of_merchant).unwrap_or_default();

@@ -16,15 +16,15 @@ use farebox_base::time::UnixTime;
 pub const POLL_MS: u64 = 3_000;
 /// Milliseconds after which the state is told as it is.
 pub const WAIT_MS: u64 = 60_000;
-/// What the names of such payments begin with.
+/// The beginning of the names of such payments.
 const PREFIX: &str = "a2a_";
 /// Maximum length of a name.
 const MAX_ID: usize = 128;
 /// Maximum characters of a reason.
 const MAX_REASON: usize = 256;
 
-/// What a person wants who says that they want to pay: the payment of a link, or a question for its
-/// name and nothing else.
+/// The request of a person who says that they want to pay: the payment of a link, or a question for
+/// its name and nothing else.
 ///
 /// # Examples
 /// ```
@@ -118,7 +118,7 @@ pub fn checked(link: &Json, expected: &Json, now: u64) -> Json {
     ])
 }
 
-/// What follows a state: `wait`, `done` or `later`, with the sentence for a person.
+/// The step after a state: `wait`, `done` or `later`, with the sentence for a person.
 #[must_use]
 pub fn next(id: &str, status: &str, reason: &str, elapsed_ms: u64) -> Json {
     let (what, text) = match status {

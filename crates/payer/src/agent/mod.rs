@@ -1,5 +1,5 @@
-//! What an agent is told about a paid request before it pays, and what it may do next: pure rules
-//! for `farebox/agent`.
+//! The facts that an agent gets about a paid request before it pays, and the actions that it may
+//! take next: pure rules for `farebox/agent`.
 //!
 //! [`detect`] finds a challenge in an answer, [`challenge`] reads its terms, [`requirement`] is the
 //! price that is shown, [`asset`] the tokens that are known, and [`cost`] its sentence. [`hints`]

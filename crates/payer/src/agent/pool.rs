@@ -1,8 +1,8 @@
 //! The ways to pay of one 402, as a person may choose among them: all of them, also those that this
 //! wallet cannot sign.
 //!
-//! What is shown of each are identifiers, digits and pinned names. A merchant's own names of tokens
-//! are left out: a contract may call itself as it likes.
+//! Each is shown by identifiers, digits and pinned names. A merchant's own names of tokens are left
+//! out: a contract may call itself as it likes.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -32,7 +32,7 @@ const MAX_TERMS: usize = 16 * 1024;
 /// The only method of MPP that can be paid.
 const METHOD: &str = "evm";
 
-/// What a payment is for.
+/// The kind of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// An entry of `accepts`.
@@ -48,7 +48,7 @@ pub enum Kind {
 pub struct Choice {
     /// Its number: the index in `accepts`, and after those the challenges in their order.
     pub index: usize,
-    /// What it is for.
+    /// The kind of payment.
     pub kind: Kind,
     /// The way in which it is paid.
     pub scheme: String,
@@ -64,11 +64,11 @@ pub struct Choice {
     pub amount_type: AmountType,
     /// Symbol and fraction digits, if the token is known.
     pub unit: Option<(String, u8)>,
-    /// What a challenge says beside its price.
+    /// The terms of a challenge beside its price.
     pub charge: Option<ChargeTerms>,
 }
 
-/// What a challenge of MPP says beside its price.
+/// The terms of a challenge of MPP beside its price.
 #[derive(Clone, Debug, Default)]
 pub struct ChargeTerms {
     /// Whether the server pays for gas.
@@ -109,7 +109,7 @@ impl<'a> Known<'a> {
 }
 
 impl Choice {
-    /// What is bound: network, token, payee, amount and scheme.
+    /// The digest of the terms that are bound: network, token, payee, amount and scheme.
     #[must_use]
     pub fn digest(&self) -> String {
         let Self { network, asset, payee, amount, scheme, .. } = self;
@@ -187,7 +187,7 @@ impl Choice {
 /// Fraction digits at which amounts of different tokens are compared.
 const WORTH_DECIMALS: u8 = 36;
 
-/// What a 402 asks for.
+/// The ways to pay that a 402 offers.
 #[derive(Clone, Debug, Default)]
 pub struct Pool {
     /// Entries of `accepts` and charges.
@@ -346,7 +346,7 @@ fn is_hex(id: &str) -> bool {
     id.starts_with("0x")
 }
 
-/// What people call a network, or its id.
+/// The name that people use for a network, or its id.
 #[must_use]
 pub fn network_name(id: &str) -> String {
     cost::network(id).unwrap_or_else(|| id.to_string())

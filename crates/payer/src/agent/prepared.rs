@@ -10,7 +10,7 @@ use farebox_base::http::Headers;
 use farebox_base::time::UnixTime;
 use farebox_wire::mpp::SCHEME;
 
-/// What is told about `request`. Without a challenge nothing has to be paid. `external` is the
+/// The report about `request`. Without a challenge nothing has to be paid. `external` is the
 /// caller's metadata, or null.
 ///
 /// Members: `kind`, `paymentRequirement`, `challengeDetails`, `hints`, `validationIssues` and

@@ -85,7 +85,7 @@ impl Refusal {
     }
 }
 
-/// What a call to pay comes to.
+/// The result of a call to pay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pay {
     /// The payment begins, or its outcome is asked for again: of this choice.
@@ -101,7 +101,7 @@ pub enum Pay {
 pub struct Quote {
     /// Its name.
     id: String,
-    /// Whose it is.
+    /// The owner.
     owner: String,
     /// End of its time, unix milliseconds.
     expires_ms: u64,
@@ -110,7 +110,7 @@ pub struct Quote {
     shown: Option<usize>,
     /// The digest of the confirmation that was given.
     confirmation: Option<String>,
-    /// What became of it.
+    /// Its outcome.
     outcome: Option<Json>,
 }
 
@@ -295,7 +295,7 @@ impl Quote {
         }
     }
 
-    /// What a confirmation is bound to, as a digest.
+    /// The digest of the facts that a confirmation is bound to.
     fn bound(&self, choice: &Choice, token: &str) -> String {
         let digest = choice.digest();
         let facts = [

@@ -23,7 +23,7 @@ pub struct Ranking {
     pub recommended: Option<usize>,
 }
 
-/// What the wallet holds and can sign.
+/// The wallet's balances, and the schemes that it can sign.
 #[derive(Clone, Debug, Default)]
 pub struct Wallet {
     /// Network, token and atomic units; `None` if they are not known.

@@ -14,7 +14,7 @@ const MAX_BYTES: usize = 64 * 1024;
 /// settlement.
 ///
 /// # Errors
-/// What contradicts the proposal.
+/// A text that names the contradiction to the proposal.
 ///
 /// # Examples
 /// ```

@@ -1,4 +1,4 @@
-//! What a challenge asks for: the price that is shown, of the first way to pay.
+//! The price that is shown of a challenge: that of the first way to pay.
 
 use alloc::string::String;
 
@@ -16,7 +16,7 @@ use farebox_wire::mpp::SCHEME;
 /// Whether the amount is what is paid, or the most that may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AmountType {
-    /// What is paid.
+    /// The amount that is paid.
     Exact,
     /// The most that may be paid.
     Max,
@@ -31,7 +31,7 @@ pub struct Requirement {
     pub minor: Option<String>,
     /// Fraction digits.
     pub precision: Option<usize>,
-    /// What the amount means.
+    /// The meaning of the amount.
     pub amount_type: Option<AmountType>,
     /// The token.
     pub asset: Option<String>,

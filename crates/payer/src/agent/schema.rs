@@ -1,4 +1,4 @@
-//! What a merchant's JSON schema says of the fields of a request.
+//! The fields of a request, by a merchant's JSON schema.
 //!
 //! A reference to another document is not followed: its place would be of the merchant's choice.
 

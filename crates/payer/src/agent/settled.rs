@@ -1,4 +1,4 @@
-//! What a person is told after a payment.
+//! The report to a person after a payment.
 //!
 //! Spec: OKX agent payments, "Replay": a deferred payment may be pending, which is no failure, and
 //! one with a bound may have cost less, or nothing.
@@ -29,14 +29,14 @@ pub enum Status {
     Failed,
 }
 
-/// What the seller's answer says of a payment.
+/// The seller's answer about a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
     /// Its state.
     pub status: Status,
     /// The transaction, if one is named.
     pub transaction: Option<String>,
-    /// What was charged, atomic units, if it is said and within what was agreed.
+    /// The amount that was charged, atomic units, if it is said and within what was agreed.
     pub amount: Option<String>,
 }
 

@@ -1,10 +1,10 @@
-//! What a seller of the compute exchange does next, by what its last request was answered. Spec:
+//! The next step of a seller of the compute exchange, by the answer to its last request. Spec:
 //! contract of the compute exchange, "Sellers" and "Agents".
 
 use super::text::bounded;
 use farebox_base::mutant::{Mutant, planted};
 
-/// What a seller asked for.
+/// The kind of a seller's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
     /// `sellers/register`.
@@ -20,7 +20,7 @@ pub enum Ask {
 }
 
 impl Ask {
-    /// What a path asks for.
+    /// The kind of request that a path makes.
     #[must_use]
     pub fn of(path: &str) -> Self {
         match path {
@@ -33,7 +33,7 @@ impl Ask {
     }
 }
 
-/// What comes next.
+/// The next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Duty {
     /// It is done: go on.
@@ -67,7 +67,7 @@ impl Duty {
         }
     }
 
-    /// What follows an answer with this status and code; status 0 is none.
+    /// The step after an answer with this status and code; status 0 is none.
     #[must_use]
     pub fn after(ask: Ask, status: u16, code: &str) -> Self {
         match (ask, status, code) {

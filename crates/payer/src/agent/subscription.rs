@@ -1,8 +1,8 @@
-//! What an agent does about a subscription, scheme `period`: whether it may subscribe, and what a
+//! An agent's steps with a subscription, scheme `period`: whether it may subscribe, and what a
 //! state allows. A host that talks to the contract carries it out.
 //!
-//! Spec: OKX agent payments, "Subscription". What `APP-Access` signs is not published: only its name
-//! and its domain are known.
+//! Spec: OKX agent payments, "Subscription". The message that `APP-Access` signs is not published:
+//! only its name and its domain are known.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -62,8 +62,8 @@ impl SubscriptionStanding {
     }
 }
 
-/// What follows for `intent` (`subscribe`, `access`, `change`, `cancel` or `cancel-pending`):
-/// `{do, state?, code?, text, access?}`.
+/// The step that follows for `intent` (`subscribe`, `access`, `change`, `cancel` or
+/// `cancel-pending`): `{do, state?, code?, text, access?}`.
 ///
 /// `asked` has the `contract` and `network` that the wallet knows, the seller's `terms` with
 /// `contract`, `network`, `periodMode` and `periodSec`, and the `subscriptions` that the wallet has
@@ -198,7 +198,7 @@ fn said(what: &str, standing: SubscriptionStanding, text: &str) -> Json {
     ])
 }
 
-/// What proves that a subscription is active.
+/// The proof that a subscription is active.
 fn access(standing: SubscriptionStanding, contract: &str, network: &str) -> Json {
     let (name, version) = DOMAIN;
     let chain_id = network.strip_prefix("eip155:").and_then(|id| id.parse().ok());

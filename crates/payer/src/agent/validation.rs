@@ -45,7 +45,7 @@ impl Location {
     }
 }
 
-/// What is wrong.
+/// A fault of a request.
 #[derive(Clone, Debug)]
 pub struct Issue {
     location: Location,
@@ -78,7 +78,7 @@ impl Issue {
     }
 }
 
-/// What an agent has to do next.
+/// The next action of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextAction {
     /// The request may be paid.

@@ -48,7 +48,7 @@ struct Spent {
     payee: String,
     /// At [`CAP_DECIMALS`].
     worth: Amount,
-    /// What was signed beyond that and, by its receipt, was not charged.
+    /// The amount that was signed beyond that and, by its receipt, was not charged.
     beyond: Amount,
 }
 
@@ -73,7 +73,7 @@ struct Pin {
 /// so that caps and payments are in one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct RecordedPayment {
-    /// What it is for.
+    /// The purpose of the payment.
     key: String,
     /// Time at which it was last written, unix seconds.
     at: u64,
@@ -424,7 +424,7 @@ impl Budget {
         self.pins.iter().find(|pin| pin.place == place).map(|pin| &pin.payee)
     }
 
-    /// What was spent of each cap: all together, and by host and payee.
+    /// The spending of each cap: all together, and by host and payee.
     #[must_use]
     pub fn caps(&self, policy: &Policy, now: UnixTime) -> Vec<Spending> {
         let total = |since, host, payee| self.spent(since, host, payee, "").unwrap_or(Amount::MAX);
@@ -557,7 +557,7 @@ impl Budget {
     }
 }
 
-/// What was spent of a cap.
+/// The spending of a cap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spending {
     /// The policy's field.
@@ -566,7 +566,7 @@ pub struct Spending {
     pub of: Option<String>,
     /// The cap, at [`CAP_DECIMALS`].
     pub cap: Amount,
-    /// What was spent, at [`CAP_DECIMALS`].
+    /// The amount that was spent, at [`CAP_DECIMALS`].
     pub spent: Amount,
 }
 

@@ -90,7 +90,7 @@ pub enum Next {
     Fail(ClientError),
 }
 
-/// What a server answered, and when.
+/// A server's answer, and when it came.
 #[derive(Clone, Copy)]
 struct ReceivedResponse<'a> {
     status: u16,
@@ -127,7 +127,7 @@ pub struct Exchange {
     terms: Option<(Headers, Vec<u8>)>,
     /// How it goes on with a purchase of an earlier call.
     going: Going,
-    /// What else was signed for it with the same nonce: that may be what is charged.
+    /// The earlier authorizations with the same nonce: one of them may be charged instead.
     earlier: Vec<Earlier>,
     /// The time as of which the latest proposal was prepared.
     as_of: UnixTime,
@@ -146,7 +146,7 @@ pub struct Exchange {
     advice: Option<Advice>,
     /// Whether the record marks the endpoint for an expired payment; a success clears that.
     retrying: bool,
-    /// What the receipt says was charged of what was signed, at the decimals of caps.
+    /// The part of the signed amount that the receipt says was charged, at the decimals of caps.
     charged: Option<Amount>,
 }
 

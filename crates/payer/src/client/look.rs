@@ -14,7 +14,7 @@ use super::policy::Policy;
 use farebox_base::http::Headers;
 use farebox_base::time::UnixTime;
 
-/// What is looked at.
+/// The 402 that is looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct ChallengeResponse<'a> {
     /// Header fields of the 402.
@@ -72,7 +72,7 @@ fn shown(offer: &Offer) -> Value {
     })
 }
 
-/// What was spent of each cap and what remains: of the hour and the day, and in the day of each host
+/// The spent part and the rest of each cap: of the hour and the day, and in the day of each host
 /// and payee. Amounts in whole tokens.
 #[must_use]
 pub fn spent(policy: &Policy, budget: &Budget, now: UnixTime) -> Vec<Value> {

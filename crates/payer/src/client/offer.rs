@@ -26,7 +26,7 @@ pub struct Offer {
     pub asked: TermsSource,
     /// Pinned facts of the asset.
     pub asset: Asset,
-    /// What the payer signs.
+    /// The kind of message that the payer signs.
     pub method: TransferMethod,
     /// EVM chain id.
     pub chain_id: u64,

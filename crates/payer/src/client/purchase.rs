@@ -1,4 +1,4 @@
-//! What makes one purchase one charge: the nonce of everything that is signed for it.
+//! The reason why one purchase is one charge: the nonce of everything that is signed for it.
 //!
 //! A token accepts a nonce once. The nonce follows from the purchase alone, so signing again (with
 //! later terms, in another process, after a crash, without a store) cannot be charged again.
@@ -11,7 +11,7 @@ use farebox_common::payment::TransferMethod;
 use farebox_evm::address::Address;
 use farebox_evm::keccak::keccak256_parts;
 
-/// What the hash begins with: no other hash of Farebox has this beginning.
+/// The beginning of the hashed bytes: no other hash of Farebox has it.
 const DOMAIN: &[u8] = b"farebox:purchase:1";
 /// The beginning for the id of a purchase that its caller names by a key.
 const KEYED: &[u8] = b"farebox:purchase:key:1";
@@ -79,7 +79,7 @@ impl Earlier {
     }
 }
 
-/// What the nonces of an exchange are made of.
+/// The source of the nonces of an exchange.
 #[derive(Clone, Copy, Debug)]
 pub enum Nonces {
     /// The id of its purchase.

@@ -26,8 +26,8 @@ use farebox_wire::x402::{Version, header};
 /// Maximum size of a settlement header, bytes.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 
-/// What was charged, and the settlement that came with the response, for people, if every member
-/// agrees with the payment; `None` if none came.
+/// The amount that was charged, and the settlement that came with the response, for people, if
+/// every member agrees with the payment; `None` if none came.
 ///
 /// # Errors
 /// [`Reason::ReceiptMismatch`], naming the member.

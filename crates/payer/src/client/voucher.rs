@@ -3,14 +3,14 @@
 
 use farebox_base::amount::Amount;
 
-/// What a payer keeps of an open channel.
+/// A payer's record of an open channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelState {
-    /// What is deposited.
+    /// The amount that is deposited.
     pub deposit: Amount,
     /// The highest voucher that was signed; zero before the first.
     pub cumulative: Amount,
-    /// What of it the payee has used, as far as the payer knows.
+    /// The part of it that the payee has used, as far as the payer knows.
     pub spent: Amount,
 }
 
@@ -80,7 +80,7 @@ impl ChannelState {
         Self { deposit: self.deposit.checked_add(additional).unwrap_or(Amount::MAX), ..self }
     }
 
-    /// What a close at the highest voucher pays back.
+    /// The amount that a close at the highest voucher pays back.
     #[must_use]
     pub fn refund_at_close(&self) -> Amount {
         self.deposit.checked_sub(self.cumulative).unwrap_or(Amount::ZERO)

@@ -1,5 +1,5 @@
-//! What may have been withdrawn while signer and node were asked: it is judged again in the block
-//! that signs.
+//! The permissions that may have been withdrawn while signer and node were asked: they are judged
+//! again in the block that signs.
 
 use crate::books::Rows;
 use crate::budget::worth;

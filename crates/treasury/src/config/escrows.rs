@@ -18,7 +18,8 @@ use farebox_evm::token::{Token, by_symbol};
 /// An escrow contract, and what its transactions may cost.
 #[derive(Debug)]
 pub struct EscrowContract {
-    /// Whose books its payments are in: one organization, so that one object gives out the nonces.
+    /// The organization whose books its payments are in: one alone, so that one object gives out
+    /// the nonces.
     pub organization: String,
     /// The wallet that is its gateway.
     pub wallet: String,
@@ -30,7 +31,7 @@ pub struct EscrowContract {
     pub token: &'static Token,
     /// Most wei for a unit of gas.
     pub max_fee: Amount,
-    /// What the block's producer is offered at first, wei for a unit of gas.
+    /// The first offer to the block's producer, wei for a unit of gas.
     pub tip: Amount,
     /// Gas limit of a transaction.
     pub gas: u64,

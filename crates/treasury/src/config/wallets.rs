@@ -25,7 +25,7 @@ pub struct Wallet {
     pub key: Key,
 }
 
-/// What signs for a wallet.
+/// The signer of a wallet.
 #[derive(Debug)]
 pub enum Key {
     /// A secret of this Worker.

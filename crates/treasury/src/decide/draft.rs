@@ -1,4 +1,4 @@
-//! What is known of a request on its way to a decision.
+//! A request on its way to a decision.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -18,7 +18,7 @@ pub(crate) struct Draft<'a> {
     pub request: PaymentRequest,
     /// Hash of the request.
     pub digest: String,
-    /// What a review of it covers.
+    /// The scope of a review of it.
     pub reviewed: Reviewed,
     pub agent: String,
     /// The token that asks; none of a payout.

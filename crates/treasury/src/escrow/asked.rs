@@ -1,4 +1,4 @@
-//! What a body asks of an escrow contract.
+//! Requests for an escrow contract, read from their bodies.
 
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-/// What is to become of a payment. It begins as [`EscrowGoal::Funded`], and changes once.
+/// The goal of a payment. It begins as [`EscrowGoal::Funded`], and changes once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EscrowGoal {
@@ -31,7 +31,7 @@ pub enum EscrowStage {
     Excluded,
 }
 
-/// What a transaction calls.
+/// The call of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EscrowDeed {
@@ -43,7 +43,7 @@ pub enum EscrowDeed {
     Refund,
 }
 
-/// What became of a transaction, as the chain showed it last.
+/// The fate of a transaction, as the chain showed it last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EscrowFate {
@@ -60,7 +60,7 @@ pub enum EscrowFate {
 /// A transaction that was signed. It was written before it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EscrowTry {
-    /// What it calls.
+    /// The call that it makes.
     pub deed: EscrowDeed,
     /// Its nonce.
     pub nonce: u64,
@@ -70,9 +70,9 @@ pub struct EscrowTry {
     pub max_fee: String,
     /// Its hash, `0x` hex.
     pub hash: String,
-    /// What is sent, `0x` hex.
+    /// The bytes that are sent, `0x` hex.
     pub bytes: String,
-    /// What became of it.
+    /// Its fate.
     pub fate: EscrowFate,
 }
 
@@ -87,15 +87,15 @@ pub struct EscrowRow {
     pub network: String,
     /// The contract, with its checksum.
     pub contract: String,
-    /// Who paid, with its checksum.
+    /// The account that paid, with its checksum.
     pub buyer: String,
-    /// Who is to have it, with its checksum.
+    /// The account that is to have the money, with its checksum.
     pub seller: String,
     /// Atomic units.
     pub amount: String,
     /// The transaction that paid it.
     pub settlement: String,
-    /// What is to become of it.
+    /// The goal of the payment.
     pub goal: EscrowGoal,
     /// How far it is.
     pub stage: EscrowStage,
@@ -142,7 +142,7 @@ impl EscrowRow {
         found.map(|it| it.hash.as_str())
     }
 
-    /// What its goal calls for, once it is registered.
+    /// The call for its goal, once it is registered.
     #[must_use]
     pub const fn leaving(&self) -> Option<EscrowDeed> {
         match self.goal {

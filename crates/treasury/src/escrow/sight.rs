@@ -1,4 +1,4 @@
-//! What a node is asked about a payment, and what its answer shows.
+//! The question to a node about a payment, and the reading of its answer.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,7 +15,7 @@ use farebox_evm::rpc::{At, Call, batch};
 /// Most transactions of a payment that a node is asked about; older ones ended long ago.
 const MAX_RECEIPTS: usize = 16;
 
-/// What a node showed at one time.
+/// A node's view at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct EscrowSight {
     /// The newest block.
@@ -26,7 +26,8 @@ pub(super) struct EscrowSight {
     pub count: u64,
     /// Where the contract has the payment.
     pub entry: EscrowEntry,
-    /// What each transaction that was asked about did, by its hash; `None` while it is in no block.
+    /// The fate of each transaction that was asked about, by its hash; `None` while it is in no
+    /// block.
     pub fates: Vec<(String, Option<EscrowFate>)>,
     /// Whether registering, and what comes after it, would be carried out now.
     pub would: [bool; 2],

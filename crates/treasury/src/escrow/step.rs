@@ -1,4 +1,4 @@
-//! What is done about a payment next: a pure decision over its row and one look at the chain.
+//! The next move for a payment: a pure decision over its row and one look at the chain.
 //!
 //! The contract lets each payment out once, so that no mistake of this module can pay twice; what is
 //! decided here is that each goal is reached, with one transaction of the gateway in the air at a
@@ -23,7 +23,7 @@ const MAX_PAUSE_SECS: u64 = 3_600;
 /// Most transactions that are signed for one payment at one nonce.
 const MAX_BUMPS: usize = 12;
 
-/// What surrounds a row.
+/// The circumstances of a row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Around {
     /// Unix seconds.
@@ -36,7 +36,7 @@ pub(super) struct Around {
     pub confirmations: u64,
     /// Most wei for a unit of gas.
     pub max_fee: Amount,
-    /// What is offered to the producer at first.
+    /// The first offer to the producer, wei for a unit of gas.
     pub tip: Amount,
     /// Seconds until a transaction is offered at a higher price.
     pub bump_secs: u64,
@@ -44,7 +44,7 @@ pub(super) struct Around {
     pub read_secs: u64,
 }
 
-/// What is to be done.
+/// The next move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Move {
     /// Look again later.

@@ -1,5 +1,6 @@
-//! What merchants have answered. It costs them nothing, so that it is bounded: an answer that is
-//! longer than [`SHORT_BYTES`] is told again for a time, and its decision without it from then on.
+//! The kept answers of merchants. An answer costs them nothing, so that what is kept is bounded:
+//! one that is longer than [`SHORT_BYTES`] is told again for a time, and its decision without it
+//! from then on.
 //!
 //! Whatever leaves, a key goes on standing for its decision and pays once.
 

@@ -1,4 +1,4 @@
-//! What became of a payment by link that no answer decided: it is sent once more, and then the chain
+//! The fate of a payment by link that no answer decided: it is sent once more, and then the chain
 //! is read until it shows that the tokens moved, or never do.
 
 use alloc::boxed::Box;

@@ -38,7 +38,7 @@ pub(super) enum Unsent {
 }
 
 impl Treasury {
-    /// What is asked before a link takes a payment; `None` without a node.
+    /// The claim that is made before a link takes a payment; `None` without a node.
     pub(super) fn ask_for(&self, taken: &PaymentLink, asked: &LinkCommand) -> Option<LinkClaim> {
         let (chain_id, calls) = sight(taken)?;
         let node = self.node(&ChainId::parse(&taken.network).ok()?)?.to_string();
@@ -108,8 +108,8 @@ fn sight(taken: &PaymentLink) -> Option<(u64, [Call; CALLS])> {
 }
 
 impl LinkClaim {
-    /// What its object is asked once a node has replied; `None` unless that shows the authorization
-    /// unused.
+    /// The command to its object once a node has replied; `None` unless the reply shows the
+    /// authorization unused.
     #[must_use]
     pub fn asks(&self, sight: Option<&str>) -> Option<Command> {
         let is_unused = seen(self.chain_id, sight)

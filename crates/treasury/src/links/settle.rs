@@ -63,7 +63,7 @@ impl Treasury {
     }
 }
 
-/// What a facilitator's answer says of a payment; `None` if it does not decide it.
+/// The fate of a payment by a facilitator's answer; `None` if the answer does not decide it.
 fn fate(
     link: &PaymentLink,
     payment: &LinkPayment,

@@ -1,4 +1,4 @@
-//! What is told of a link. `/api/v6/pay/a2a/…` answers in the envelope of its specification, and
+//! The replies about a link. `/api/v6/pay/a2a/…` answers in the envelope of its specification, and
 //! its URL as a resource of x402 does.
 
 use alloc::string::{String, ToString};
@@ -81,7 +81,7 @@ impl Words<'_> {
         if is_final { reply } else { reply.with("retry-after", POLL_SECS) }
     }
 
-    /// What its URL asks for.
+    /// The reply that asks for its payment, for its URL.
     pub fn asked(&self, url: &str, asks: &PaymentRequirements) -> Reply {
         match self.state() {
             LinkStatus::Pending => {
@@ -104,7 +104,7 @@ impl Words<'_> {
         Reply::json(200, self.terms().to_string())
     }
 
-    /// What became of the payment that it took.
+    /// The reply about the payment that it took.
     pub fn outcome(&self, door: LinkDoor) -> Reply {
         match (door, self.state()) {
             (LinkDoor::Credential, status) => {

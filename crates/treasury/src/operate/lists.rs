@@ -221,7 +221,7 @@ fn shown(value: Option<&Value>) -> String {
     }
 }
 
-/// What lists tell of a decision.
+/// A decision as lists show it.
 pub(crate) fn decision(row: &DecisionRow) -> Value {
     json!({
         "paidRequestId": row.id,

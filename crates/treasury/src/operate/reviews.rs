@@ -129,7 +129,7 @@ const fn state(row: &ReviewRow, now: u64) -> &'static str {
     }
 }
 
-/// What the webhook is told of a review.
+/// The notice of a review for the webhook.
 pub(crate) fn review_notice(kind: &str, row: &ReviewRow, now: UnixTime) -> Notice {
     let body = json!({"type": kind, "at": time(now.secs()), "review": shown(row, now.secs())});
     Notice {

@@ -1,4 +1,4 @@
-//! What an operator writes to have something paid out.
+//! The body with which an operator asks for a payout.
 
 use alloc::format;
 use alloc::string::{String, ToString};

@@ -1,4 +1,4 @@
-//! What the facilitator is asked to settle.
+//! The request to the facilitator to settle a payout.
 
 use alloc::string::String;
 

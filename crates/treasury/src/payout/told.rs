@@ -92,7 +92,7 @@ fn state(row: &DecisionRow, attempt: &AttemptRow) -> String {
     .to_string()
 }
 
-/// What the webhook is told of a payout that never moves.
+/// The notice, for the webhook, of a payout that never moves.
 pub(crate) fn failed(row: &DecisionRow, attempt: &AttemptRow, now: UnixTime) -> Notice {
     let kind = "payout.failed";
     let body = json!({"type": kind, "at": time(now.secs()), "payout": shown(row, Some(attempt))});

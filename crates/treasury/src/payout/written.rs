@@ -1,4 +1,4 @@
-//! What is answered under the key of a payout.
+//! The answer under the key of a payout.
 
 use alloc::string::{String, ToString};
 

@@ -15,7 +15,7 @@ use farebox_payer::client::offer::Offer;
 /// A payment that is judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    /// What would be paid.
+    /// The offer that would be paid.
     pub offer: &'a Offer,
     /// Scheme, host and port of the merchant.
     pub origin: &'a str,
@@ -35,18 +35,18 @@ pub struct Denial {
 /// A budget that has no room for a payment; amounts are at 18 fraction digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortage {
-    /// Whose budget.
+    /// The scope of the budget.
     pub scope: Scope,
     /// Which.
     pub window: Window,
-    /// What is counted in it.
+    /// The amount that is counted in it.
     pub spent: Amount,
-    /// What may be.
+    /// The amount that may be counted in it.
     pub limit: Amount,
 }
 
 impl Shortage {
-    /// What is left, in atomic units of an asset.
+    /// The rest, in atomic units of an asset.
     #[must_use]
     pub fn left(&self, decimals: u8) -> Amount {
         budget::whole(self.limit.checked_sub(self.spent).unwrap_or(Amount::ZERO), decimals)
@@ -59,7 +59,7 @@ impl From<String> for Denial {
     }
 }
 
-/// What rules that allow a payment ask for.
+/// The condition under which rules allow a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judged {
     /// Nothing more.

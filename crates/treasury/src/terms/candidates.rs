@@ -16,7 +16,7 @@ const MAX_VALIDITY_SECS: u64 = 3600;
 /// Maximum fraction digits that a receipt can tell.
 const MAX_DECIMALS: u8 = 6;
 
-/// What the client will pay for.
+/// The terms that the client will pay.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ClientLimits<'a> {
     pub candidate: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! What a payee writes to have a link made.
+//! The body with which a payee asks for a link.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -39,7 +39,7 @@ pub struct LinkAsk {
     pub amount: String,
     /// The token.
     pub symbol: String,
-    /// Who is paid.
+    /// The account that is paid.
     pub recipient: Address,
     /// For people.
     pub description: String,

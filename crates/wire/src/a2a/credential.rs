@@ -1,4 +1,4 @@
-//! What a payer signs to pay a link.
+//! The credential that a payer signs to pay a link.
 
 use alloc::string::String;
 

@@ -21,7 +21,7 @@ pub struct PaymentLink {
     pub symbol: String,
     /// Atomic units.
     pub amount: String,
-    /// Who is paid, with its checksum.
+    /// The account that is paid, with its checksum.
     pub recipient: String,
     /// For people.
     pub description: String,
@@ -39,7 +39,7 @@ pub struct PaymentLink {
     pub fence: u64,
     /// When the alarm looks at it.
     pub due: Option<u64>,
-    /// What became of it.
+    /// The state of the link.
     pub state: LinkState,
 }
 
@@ -52,7 +52,7 @@ pub struct LinkPayment {
     pub nonce: String,
     /// End of the authorization, unix seconds.
     pub valid_before: u64,
-    /// What the facilitator is sent.
+    /// The request to the facilitator.
     pub request: String,
     /// The way in which it came, and is answered.
     pub door: LinkDoor,
@@ -73,7 +73,7 @@ pub enum LinkDoor {
     X402,
 }
 
-/// What became of a link.
+/// The state of a link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkState {
@@ -130,7 +130,7 @@ impl LinkStatus {
     }
 }
 
-/// What comes of showing a payment to a link.
+/// The outcome of showing a payment to a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkTaking {
     /// It begins: write the link, then send.
@@ -141,7 +141,7 @@ pub enum LinkTaking {
     Taken,
 }
 
-/// What is known of a payment that was sent.
+/// The fate of a payment that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkFate {
     /// It moved, in this transaction.

@@ -1,4 +1,4 @@
-//! What a reply says against the success that it affirms.
+//! The signs in a reply that contradict the success that it affirms.
 
 use alloc::string::String;
 
@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use farebox_base::mutant::{Mutant, planted};
 
-/// What names of errors contain, and a status of what came to nothing.
+/// The words in the names of errors, and in the status of a transaction that came to nothing.
 const FAILURES: [&str; 5] = ["error", "fail", "invalid", "reject", "revert"];
-/// What a flag that says so ends with.
+/// The endings of flags that say so.
 const FLAGS: [&str; 6] = ["error", "failed", "failure", "invalid", "rejected", "reverted"];
 /// Texts in the place of an error that name none.
 const NONE: [&str; 7] = ["", "0", "none", "null", "false", "ok", "success"];

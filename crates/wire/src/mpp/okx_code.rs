@@ -12,11 +12,11 @@ pub struct OkxCode {
     pub problem: &'static str,
     /// The status of the answer.
     pub status: u16,
-    /// What is wrong; empty where no gate of ours says it.
+    /// The fault; empty where no gate of ours says it.
     pub detail: &'static str,
 }
 
-/// What a payer does about a refusal.
+/// A payer's remedy for a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Ask for a fresh challenge: the parameters are stale, or it has expired.
@@ -116,7 +116,7 @@ impl OkxCode {
         title
     }
 
-    /// What a payer does about it.
+    /// The payer's remedy for it.
     #[must_use]
     pub const fn remedy(&self) -> Remedy {
         match self.code {

@@ -19,7 +19,7 @@ use farebox_evm::eip3009::Authorization;
 /// The intent's name.
 pub const INTENT: &str = "session";
 
-/// What a unit of the price is.
+/// The unit of a price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnitType {
     /// One request.
@@ -67,7 +67,7 @@ pub struct SessionTerms {
     pub chain_id: u64,
     /// The contract that holds deposits.
     pub escrow: Address,
-    /// What the payee would have deposited.
+    /// The deposit that the payee suggests.
     pub suggested_deposit: Option<Amount>,
     /// The least that a voucher adds.
     pub min_delta: Amount,
@@ -78,7 +78,7 @@ pub struct SessionTerms {
 }
 
 impl SessionTerms {
-    /// What a voucher adds at least: of a stream, the price of a step.
+    /// The least that a voucher adds: of a stream, the price of a step.
     #[must_use]
     pub fn step(&self) -> Amount {
         self.amount.max(self.min_delta)
@@ -145,7 +145,7 @@ pub enum Funding {
     Sent([u8; 32]),
     /// The payee sends this authorization, made for the contract.
     Authorized {
-        /// What is signed, as `ReceiveWithAuthorization`.
+        /// The authorization that is signed, as `ReceiveWithAuthorization`.
         authorization: Authorization,
         /// Its signature, as it came.
         signature: String,
@@ -163,7 +163,7 @@ pub struct ShownVoucher {
     pub signature: String,
 }
 
-/// What a credential asks for.
+/// The action that a credential asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionAction {
     /// Open a channel with a first voucher.
@@ -172,7 +172,7 @@ pub enum SessionAction {
         voucher: ShownVoucher,
         /// The channel's salt.
         salt: [u8; 32],
-        /// Who signs vouchers; zero for the payer.
+        /// The signer of vouchers; zero for the payer.
         authorized_signer: Address,
         /// The deposit.
         funding: Funding,
@@ -181,7 +181,7 @@ pub enum SessionAction {
     TopUp {
         /// The channel.
         channel: [u8; 32],
-        /// What is added; never zero.
+        /// The amount that is added; never zero.
         additional: Amount,
         /// The salt of the authorization's nonce; zero if the payer sends the transaction.
         salt: [u8; 32],

@@ -14,11 +14,11 @@ use farebox_base::http::Headers;
 pub struct NeedVoucher {
     /// The channel, as it is written.
     pub channel: String,
-    /// What the next voucher has to be for.
+    /// The amount that the next voucher has to be for.
     pub required: Amount,
-    /// What was accepted.
+    /// The amount that was accepted.
     pub accepted: Amount,
-    /// What is deposited: a voucher above it needs a top-up first.
+    /// The amount that is deposited: a voucher above it needs a top-up first.
     pub deposit: Amount,
 }
 
@@ -29,7 +29,7 @@ pub enum StreamEvent {
     Message(String),
     /// The stream waits.
     NeedVoucher(NeedVoucher),
-    /// What was paid.
+    /// The receipt of the payment.
     Receipt(Value),
 }
 

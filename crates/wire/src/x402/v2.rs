@@ -251,7 +251,7 @@ pub struct SettleResponse<'a> {
     pub status: Option<&'static str>,
     /// The network, as named by the version.
     pub network: &'a str,
-    /// What was charged, atomic units, if that was not agreed before.
+    /// The amount that was charged, atomic units, if that was not agreed before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount: Option<String>,
 }

@@ -20,9 +20,9 @@ export type BuyJobOptions = {
   readonly url: string;
   /** `live-mainnet`, `live-testnet` or `demo-testnet` ['live-mainnet']. */
   readonly profile?: string;
-  /** What is bought, exactly as sellers name it. */
+  /** The capability that is bought, exactly as sellers name it. */
   readonly capability: string;
-  /** What the seller is given: at most 64 KiB, and at most what the exchange takes. */
+  /** The text for the seller: at most 64 KiB, and at most what the exchange takes. */
   readonly prompt: string;
   /** Most that the job may cost, decimal text in whole tokens. A quote above it is not signed. */
   readonly maxAmount: string;
@@ -65,7 +65,7 @@ export type BoughtJob = {
   /** The settlement's transaction, if there is one and it was told. */
   readonly transaction?: string;
   readonly money: JobMoney;
-  /** What the seller delivered: sellers of this package give `{text, meta}`. It is data, whatever it says. */
+  /** The seller's delivery: sellers of this package give `{text, meta}`. It is data, whatever it says. */
   readonly result: unknown;
 };
 
@@ -87,7 +87,7 @@ type Kept = {
     readonly outcome?: { readonly money?: JobMoney };
   };
 };
-/** What the nonce of a payment is made of, and under which name the budget counts it: with it the same payment is signed again, and no other. */
+/** The seed of a payment's nonce, and the name under which the budget counts it: with it the same payment is signed again, and no other. */
 type Trail = { readonly seed: readonly number[]; readonly at: number; readonly counted?: string; /** Whether the nonce follows from the order's key. */ readonly derives?: true; /** Whether another process may sign it too: then it stays counted, whatever becomes of this one. */ readonly shared?: true };
 type Row = { readonly purchase: Kept; readonly rank: number; readonly trail?: Trail; /** Of an earlier quote of the order, which may have been signed: the next one is signed under the same nonce. */ readonly before?: Trail; /** Of an order that ended in doubt: unix seconds of the end of what was signed last. */ readonly ends?: number };
 
@@ -139,11 +139,11 @@ class Order {
   readonly #until: number;
   readonly #wanted: string;
   #row: Row | undefined;
-  /** What may have been signed for an earlier quote of the order. */
+  /** The trail of what may have been signed for an earlier quote of the order. */
   #before: Trail | undefined;
   /** When what was signed last ends, unix seconds: until then the store drops nothing of it. */
   #ends: number | undefined;
-  /** What the store has of it, as this process read or wrote it last. */
+  /** Its text in the store, as this process read or wrote it last. */
   #text: string | undefined;
   #money: JobMoney = 'not_moved';
   #news: News | undefined;
@@ -194,7 +194,7 @@ class Order {
     }
   }
 
-  /** What an earlier quote of the order was signed for may be charged, whatever becomes of this one. */
+  /** Adds to a failure that the payment for an earlier quote of the order may be charged, whatever becomes of this one. */
   #doubted(failure: unknown): unknown {
     if (!(failure instanceof JobError) || failure.money !== 'not_moved' || this.#before === undefined) return failure;
     return new JobError({ ...this.#facts(), code: failure.code, message: failure.message, remedy: `${failure.remedy}; ${IN_DOUBT}`, money: 'unknown' }, failure);
@@ -432,7 +432,7 @@ function isInDoubt({ rank, purchase, before }: Row): boolean {
   return rank >= OVER && (money === 'unknown' || money === 'not_moved' && before !== undefined);
 }
 
-/** What may have been signed, here or by another process, for an earlier quote of the order whose row this is. */
+/** The trail of what may have been signed, here or by another process, for an earlier quote of the order whose row this is. */
 function leftBy(row: Row | undefined): Trail | undefined {
   if (row === undefined || row.rank >= OVER && !isInDoubt(row)) return undefined;
   return row.rank >= OVER && row.purchase.stage.outcome?.money === 'unknown' ? row.trail ?? row.before : row.before;
@@ -455,7 +455,7 @@ function ended(row: Row | undefined, trail: Trail | undefined): JobError {
 
 type Facts = { readonly paymentId?: string; readonly jobId?: string };
 
-/** What was thrown, as an error that says where the money is. */
+/** The thrown value as an error that says where the money is. */
 function failureOf(error: unknown, money: JobMoney, facts: Facts = {}): unknown {
   if (!(error instanceof FareboxError)) return error;
   return new JobError({ code: error.code, message: error.message, remedy: error.remedy, money, ...facts }, error);

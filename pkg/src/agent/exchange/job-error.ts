@@ -7,7 +7,7 @@ import type { FareboxErrorCode } from '../../error.js';
  */
 export type JobMoney = 'not_moved' | 'unknown' | 'held' | 'refunded' | 'paid';
 
-/** What went wrong: of this module, or of the payer that was asked to sign. */
+/** The codes of failures: those of this module, or of the payer that was asked to sign. */
 export type JobErrorCode =
   | 'aborted' | 'timed_out' | 'declined' | 'capability_unavailable' | 'price_above_limit' | 'quote_rejected' | 'order_refused'
   | 'payment_refused' | 'job_failed' | 'refund_due' | 'job_unreadable' | 'key_taken' | 'invalid_options' | 'no_job' | FareboxErrorCode;

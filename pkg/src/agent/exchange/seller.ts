@@ -1,6 +1,6 @@
 /**
  * Sells work at a compute exchange: registers, says that it is there, takes jobs, does each once, and goes.
- * What an answer means is decided in the compiled part.
+ * The compiled part decides what an answer means.
  */
 import * as wasm from '#jobs-wasm';
 
@@ -17,7 +17,7 @@ export type SellerJob = {
   readonly buyerId: string;
   readonly capability: string;
   readonly prompt: string;
-  /** What it brings, decimal text in whole tokens. */
+  /** The amount that it brings, decimal text in whole tokens. */
   readonly amount: string;
   readonly currency: string;
   /** Unix milliseconds until which the result has to be delivered. */
@@ -26,7 +26,7 @@ export type SellerJob = {
   readonly signal: AbortSignal;
 };
 
-/** What a handler delivers: its text, and whatever else is to be told. */
+/** A handler's delivery: its text, and anything else to tell. */
 export type Delivery = string | { readonly text: string; readonly meta?: unknown };
 
 /** A bond as the exchange asks for it; the transfer proves the wallet. */
@@ -47,7 +47,7 @@ export type BondAsked = {
 export type SellerEvent = {
   readonly type: 'registered' | 'session' | 'online' | 'started' | 'completed' | 'failed' | 'dropped' | 'trouble' | 'offline';
   readonly jobId?: string;
-  /** What is wrong, for the operator. */
+  /** The fault, for the operator. */
   readonly message?: string;
 };
 
@@ -237,7 +237,7 @@ class Seller {
     }
   }
 
-  /** What is sold. */
+  /** The offer. */
   #terms(): { capability: string; price_per_task: string; capacity: number } {
     const { capability, price, capacity = 1 } = this.#options;
     return { capability, price_per_task: price, capacity };
@@ -543,7 +543,7 @@ function deliveryOf(given: unknown): { text: string; meta?: unknown } {
   return { text, ...(meta === undefined ? {} : { meta }) };
 }
 
-/** What a promise gives, or the end of a signal. */
+/** The value of a promise, or the end of a signal. */
 async function within<T>(signal: AbortSignal, given: T | Promise<T>): Promise<T> {
   return Promise.race([given, new Promise<never>((_, reject) => {
     const end = (): void => reject(signal.reason);

@@ -1,4 +1,4 @@
-/** What a seller keeps between two processes: its renewal token, a bond that is under way, and its jobs. */
+/** The log that a seller keeps between two processes: its renewal token, a bond that is under way, and its jobs. */
 import { unusable } from '../../error.js';
 import { update, type Store } from '../../store.js';
 

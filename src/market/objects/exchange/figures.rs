@@ -1,4 +1,4 @@
-//! What a profile has seen, in its rows: one statement per read.
+//! The figures of a profile, in its rows: one statement per read.
 
 use farebox_core::compute::figures::{About, Figure, Figures, HourTally, SellerRecord, Tally};
 use farebox_core::compute::records::Seats;

@@ -65,7 +65,7 @@ impl ExchangeObject {
         Ok(answer)
     }
 
-    /// What is seen, as JSON. The name is empty for whose rows these are.
+    /// The result of a view, as JSON. An empty name is that of the rows' own profile.
     ///
     /// # Errors The platform's error if a statement failed.
     pub fn look(&self, name: &str, message: &str) -> std::result::Result<String, JsValue> {

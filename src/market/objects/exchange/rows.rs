@@ -57,7 +57,7 @@ impl ExchangeRows<'_> {
         self.run(query, vec![profile.name().into()])
     }
 
-    /// Whose rows these are.
+    /// The profile that these rows belong to.
     pub(super) fn profile(&self) -> Result<Option<Profile>> {
         let query = "SELECT value FROM meta WHERE name = 'profile'";
         let name = text(first(self.0, query, vec![])?.as_ref());

@@ -37,7 +37,7 @@ const FIRST: &[&str] = &[
     "CREATE INDEX events_at ON events (at)",
 ];
 
-/// What is counted as it happens, and what views find.
+/// Tables of counts, and indexes for views.
 const SEEN: &[&str] = &[
     "CREATE TABLE hours (hour INTEGER PRIMARY KEY, row TEXT NOT NULL)",
     "CREATE TABLE records (seller TEXT PRIMARY KEY, done INTEGER NOT NULL, row TEXT NOT NULL) WITHOUT ROWID",
@@ -54,14 +54,15 @@ const SEEN: &[&str] = &[
 const SETTLED: &[&str] =
     &["CREATE INDEX holds_settlement ON holds (json_extract(row, '$.settlement'))"];
 
-/// What leaves is found by these.
+/// Indexes of rows that leave.
 const LEAVING: &[&str] = &[
     "CREATE INDEX quotes_over ON quotes (state, until)",
     "CREATE INDEX jobs_over ON jobs (number) WHERE state IN ('done', 'failed')",
     "CREATE INDEX bonds_made ON bonds (created)",
 ];
 
-/// Who has proven nothing is counted by who registered it, and not shown.
+/// Indexes of sellers without the unproven, who are counted by the client that registered them, and
+/// not shown.
 const PROVEN: &[&str] = &[
     "DROP INDEX sellers_heard",
     "CREATE INDEX sellers_heard ON sellers (coalesce(heartbeat, json_extract(row, '$.created')))

@@ -98,7 +98,7 @@ impl OperatorQuery {
         self.json(encoding::json::text(&answer))
     }
 
-    /// What all channels come to, since each began.
+    /// The sums of all channels, since each began.
     fn sessions(&self) -> Vec<Value> {
         let mut all = self.channels.clone().unwrap_or_default();
         for sum in &mut all {

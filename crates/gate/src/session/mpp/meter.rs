@@ -7,7 +7,7 @@ use farebox_wire::mpp::session::UnitType;
 /// and not delivered, when either side breaks off, is at most one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamMeter {
-    /// What is counted.
+    /// The unit that is counted.
     pub unit: UnitType,
     /// The price of one; never zero.
     pub price: Amount,

@@ -12,17 +12,17 @@ use farebox_evm::address::Address;
 /// A credential of a session that answers a challenge of this gate.
 #[derive(Clone, Debug)]
 pub(in crate::session) struct MppPayment {
-    /// What is asked for.
+    /// The action that is asked for.
     pub action: &'static str,
     /// The challenge that it answers.
     pub challenge: String,
-    /// Who it says that it is of: the payer, or who signs for them.
+    /// The account that it names as its source: the payer, or the signer for them.
     pub source: Option<Address>,
     /// The deposit that it brings.
     pub deposit: ShownDeposit,
     /// Whether that is queued to be sent, and how often the chain was looked at for it.
     pub queued: (bool, u8),
-    /// What the channel is made of, once that is known.
+    /// The facts of the channel, once they are known.
     pub facts: Option<ChannelFacts>,
     /// Whether it was opened after the ledger was restored.
     pub age: ChannelAge,

@@ -1,5 +1,5 @@
-//! What the alarm of a channel of MPP asks a node, and the call that it then hands over to be sent:
-//! money goes out by transactions of the payee's own account.
+//! The questions of the alarm of a channel of MPP to a node, and the call that it then hands over
+//! to be sent: money goes out by transactions of the payee's own account.
 
 use alloc::string::{String, ToString};
 
@@ -21,7 +21,7 @@ use farebox_channel::payee::sent;
 use farebox_channel::payee::{AccountHealth, PayeeQueue};
 use farebox_channel::state::OnChain;
 
-/// What follows once the chain has shown a channel.
+/// The next step once the chain has shown a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeTask {
     /// Nothing.
@@ -146,14 +146,14 @@ impl Gate {
         queue.told(reply, self.keys.payee()?, now)
     }
 
-    /// What the operator is told if a node refuses what it was sent.
+    /// The complaint to the operator if a node refuses a transaction.
     #[must_use]
     pub fn payee_refusal(&self, reply: &str, network: &str) -> Option<String> {
         let why = sent::refusal(reply)?;
         Some(["farebox: the node of ", network, " refuses what PAYEE_KEY sends: ", &why].concat())
     }
 
-    /// What the list of channels is told of the account.
+    /// The message that tells the list of channels about the account.
     #[must_use]
     pub fn payee_listing(
         &self,
@@ -172,7 +172,7 @@ impl Gate {
         Some(IndexAsk::Note(id, json::text(&shown)).to_text())
     }
 
-    /// What the operator is told if the account does not send what is next.
+    /// The complaint to the operator if the account does not send the next call.
     #[must_use]
     pub fn payee_complaint(&self, queue: &PayeeQueue, network: &str) -> Option<String> {
         let AccountHealth { lacks, failed_deposits, is_slow } = queue.health();

@@ -1,4 +1,4 @@
-//! What the chain shows of the channel of a credential.
+//! The chain's view of the channel of a credential.
 
 use alloc::boxed::Box;
 
@@ -28,7 +28,7 @@ pub(in crate::session) const fn question<'s>(
     }
 }
 
-/// What the channel is made of, if it is one that this route sells by.
+/// The facts of the channel, if it is one that this route sells by.
 ///
 /// # Errors
 /// The code of a refusal; [`NOT_CONFIRMED`] while a deposit may still come.

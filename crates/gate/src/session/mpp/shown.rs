@@ -1,4 +1,4 @@
-//! What a credential asks for, checked as far as no network is needed.
+//! A credential's wish, checked as far as no network is needed.
 
 use alloc::boxed::Box;
 use alloc::string::ToString;

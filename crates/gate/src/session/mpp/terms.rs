@@ -1,4 +1,4 @@
-//! What a route sells by session of MPP.
+//! The terms of a route that sells by session of MPP.
 
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};

@@ -1,5 +1,5 @@
-//! What a payer of MPP is told: receipts, the outcome of what needs no origin, and refusals with the
-//! codes of OKX's dialect.
+//! The answers to a payer of MPP: receipts, outcomes of actions that need no origin, and refusals
+//! with the codes of OKX's dialect.
 
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
@@ -156,7 +156,7 @@ fn shown_amounts(asked: &AskedSession<'_>, reply: &ChannelReply) -> Map<String, 
     all
 }
 
-/// What is deposited, accepted and spent.
+/// The amounts that are deposited, accepted and spent.
 fn amounts(channel: &Snapshot) -> Map<String, Value> {
     let accepted = channel.evidence.as_ref().map_or(&channel.spent, |(amount, _)| amount);
     let amounts = [

@@ -149,9 +149,9 @@ impl<'g> SessionRequest<'g> {
         Some(reply)
     }
 
-    /// Who asks, while the chain has shown nothing of the channel in this request: its object is made
-    /// by being asked, and there may be no such channel. [`UnverifiedLimiter`] says whether it is
-    /// known, and limits who names others.
+    /// The caller, while the chain has shown nothing of the channel in this request: its object is
+    /// made by being asked, and there may be no such channel. [`UnverifiedLimiter`] says whether
+    /// the channel is known, and limits callers that name others.
     ///
     /// [`UnverifiedLimiter`]: farebox_wire::facilitator::unproven::UnverifiedLimiter
     #[must_use]
@@ -235,7 +235,7 @@ impl<'g> SessionRequest<'g> {
         SessionStep::Object(name, json::text(&message), self)
     }
 
-    /// What this request buys, for the object.
+    /// The purchase by this request, for the object.
     pub(super) fn purchase(&self) -> PurchaseText {
         let SessionPayment { cumulative, signature, .. } = &self.asked.payment;
         PurchaseText {

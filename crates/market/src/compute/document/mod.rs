@@ -1,4 +1,4 @@
-//! What the exchange tells agents that buy and sell: two skill documents.
+//! The exchange's instructions for agents that buy and sell: two skill documents.
 
 use alloc::string::String;
 use alloc::vec::Vec;

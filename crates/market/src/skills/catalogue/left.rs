@@ -1,4 +1,4 @@
-//! What is left of skills that are active no longer: how they come back, and what is forgotten.
+//! Skills that are no longer active: how they come back, and which of them are forgotten.
 
 use alloc::boxed::Box;
 use alloc::string::String;

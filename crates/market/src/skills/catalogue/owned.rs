@@ -1,4 +1,4 @@
-//! What a request proves to own, and what its wallet has to sign for that.
+//! The ownership that a request proves, and the text that its wallet has to sign for that.
 
 use alloc::string::{String, ToString};
 
@@ -74,7 +74,7 @@ impl Market {
         Ok(proven.map(|nonce| (skill, nonce)))
     }
 
-    /// What a wallet has to sign for a body.
+    /// The typed data that a wallet has to sign for a body.
     pub(in crate::skills) fn to_sign<B: Rows>(
         &self,
         books: &B,

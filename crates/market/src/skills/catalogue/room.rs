@@ -28,7 +28,7 @@ const OWNER_PACE: (u64, u64) = (60, 3_600_000);
 pub(in crate::skills) struct Housed {
     /// The skill.
     pub skill: SkillRow,
-    /// What ends the skills that had the room.
+    /// The changes that end the skills that had the room.
     pub changes: Vec<Change>,
 }
 

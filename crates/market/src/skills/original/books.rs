@@ -1,4 +1,4 @@
-//! What the original's shapes read of the storage, and what they ask it to write.
+//! The reads of the original's shapes from the storage, and the writes that they ask for.
 
 use alloc::boxed::Box;
 use alloc::string::String;

@@ -24,20 +24,20 @@ use farebox_ledger::inquiry::{ChainQuery, Next};
 /// Blocks on top of a transfer after which it is final, if a node knows no safe block.
 const DEEP_BLOCKS: u64 = 64;
 
-/// What a transaction is shown for.
+/// The claim for which a transaction is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
     /// The chain's number.
     pub chain_id: u64,
     /// The token.
     pub asset: Address,
-    /// Who has to be paid.
+    /// The account that has to be paid.
     pub to: Address,
     /// Atomic units, exactly.
     pub value: Amount,
     /// The transaction.
     pub transaction: TxHash,
-    /// Who has to have sent it; `None` if anyone may.
+    /// The account that has to have sent it; `None` if anyone may.
     pub sender: Option<Address>,
     /// When the quote was made.
     pub after: UnixTime,
@@ -45,7 +45,7 @@ pub(super) struct Claim {
     pub until: UnixTime,
 }
 
-/// What the chain says so far.
+/// The reading of a claim from the chain so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ClaimReading {
     /// This has to be asked.

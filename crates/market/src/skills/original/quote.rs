@@ -47,7 +47,7 @@ const MAX_ATTESTATION: usize = 16_384;
 /// Most dollars of a quote.
 const MAX_USD: &str = "1000000";
 
-/// What is asked for.
+/// The content of a request for a quote.
 #[derive(Clone, Debug)]
 pub(super) struct Wish {
     /// `serviceId`.
@@ -60,7 +60,7 @@ pub(super) struct Wish {
     pub ttl_secs: u64,
     /// The chain, if one is named.
     pub chain: Option<String>,
-    /// What it pays for, if that is a subscription.
+    /// The order that it pays for, if that is a subscription.
     pub order: Option<OrderRow>,
 }
 
@@ -231,7 +231,7 @@ pub(super) fn shown(row: &QuoteRow, mock: bool) -> String {
     if mock { members.raw("mock", "true").done() } else { members.done() }
 }
 
-/// What a body asks for.
+/// The wish in a body.
 fn wish(members: &Map<String, Value>) -> Result<Wish, Response> {
     let service = name(members, "serviceId")?;
     let payer = name(members, "payer")?;
@@ -254,7 +254,7 @@ fn wish(members: &Map<String, Value>) -> Result<Wish, Response> {
     })
 }
 
-/// Who pays a quote that names no one.
+/// The payer of a quote that names no one.
 pub(super) const ANONYMOUS: &str = "anonymous";
 
 /// A value that the original would not replace by its default.

@@ -38,7 +38,7 @@ pub(super) enum Rail {
         network: ChainId,
         /// The token.
         token: &'static token::Token,
-        /// Who is paid.
+        /// The account that is paid.
         pay_to: String,
     },
     /// A coin of the original, which no one pays.
@@ -51,7 +51,7 @@ pub(super) enum Rail {
         decimals: u8,
         /// Dollars of one, at seven fraction digits.
         rate: u64,
-        /// Who would be paid.
+        /// The account that would be paid.
         pay_to: String,
     },
 }
@@ -73,7 +73,7 @@ impl Rail {
         }
     }
 
-    /// What this many dollars cost, with so many atomic units more; `None` beyond all amounts.
+    /// The price of this many dollars, with so many atomic units more; `None` beyond all amounts.
     pub(super) fn option(&self, usd: &str, mark: u64) -> Option<OptionRow> {
         match self {
             Self::Token { chain, network, token, pay_to } => {

@@ -12,7 +12,7 @@ use farebox_base::encoding::json;
 /// Longest reason that is repeated to a client, characters.
 const MAX_REASON: usize = 256;
 
-/// What is known of an agent.
+/// The bound Worker's word on an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Word {
     /// The Worker approves of it.
@@ -26,7 +26,7 @@ pub(super) enum Word {
 }
 
 impl Market {
-    /// What the Worker that is bound as `REPUTATION` says to a question.
+    /// Reads the answer of the Worker that is bound as `REPUTATION` to a question.
     pub(super) fn word(&self, request: &OriginalRequest, question: String) -> Word {
         if !self.has_reputation {
             return Word::Silent;

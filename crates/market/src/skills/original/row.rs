@@ -58,7 +58,7 @@ pub struct QuoteRow {
     pub client: String,
     /// When a node was last asked for it.
     pub asked: u64,
-    /// What it pays for, if that is a subscription.
+    /// The order that it pays for, if that is a subscription.
     pub order: Option<OrderRow>,
 }
 

@@ -35,7 +35,7 @@ const PACE_MS: u64 = 1_000;
 /// Settlements that are kept where payments are pretended, and subscriptions.
 const KEPT_MOCKS: u32 = 10_000;
 
-/// What a body says.
+/// The content of a request to settle.
 #[derive(Debug)]
 struct Shown {
     /// `paymentRef`, or else `quoteId`.
@@ -56,7 +56,7 @@ enum Lookup {
     Id,
 }
 
-/// What is known of a payment.
+/// The facts known of a payment.
 #[derive(Debug)]
 struct Payment {
     /// The transaction in its one spelling.
@@ -269,7 +269,7 @@ impl Market {
     }
 }
 
-/// What a reading leads to.
+/// The result of a reading.
 enum Evidenced {
     Paid(Payment),
     Open(Answer),
@@ -314,7 +314,7 @@ fn offered<'a>(quote: &'a QuoteRow, body: &Shown) -> Result<&'a OptionRow, Respo
     option.ok_or_else(|| said(400, "Settlement chain is not available for quote"))
 }
 
-/// Who has to have sent the money; `None` if anyone may.
+/// The account that has to have sent the money; `None` if anyone may.
 fn sender(quote: &QuoteRow, body: &Shown) -> Result<Option<Address>, Response> {
     let said = body.paid_by.as_ref().or(body.agent.as_ref());
     let wallet = said.and_then(|text| Address::parse(text).ok());

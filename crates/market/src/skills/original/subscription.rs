@@ -25,7 +25,7 @@ use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::ct_eq;
 
-/// What a plan costs in XLM, and its calls.
+/// The plans: name, price in XLM, and calls.
 const PLANS: [(&str, &str, u64); 4] =
     [("starter", "1", 100), ("growth", "5", 1_000), ("pro", "20", 10_000), USUAL];
 /// The plan of a request that names none, or another.
@@ -37,7 +37,7 @@ fn plan_of(name: &str) -> (&'static str, &'static str, u64) {
     PLANS.into_iter().find(|(known, ..)| *known == name).unwrap_or(USUAL)
 }
 
-/// What a subscription may do now.
+/// The access that a subscription gives now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     Active,
@@ -216,7 +216,8 @@ impl Market {
         Ok(Decision { answer: Answer::Reply(Response::json(201, body)), changes })
     }
 
-    /// What consumes the calls of a subscription: as good as its id for whoever has the secret.
+    /// The key that consumes the calls of a subscription: as good as its id for anyone who has the
+    /// secret.
     fn subscription_key(&self, id: &str) -> String {
         let secret = self.secret.expose().as_bytes();
         let mac = hash::mac(secret, &[b"farebox subscription 1 ", id.as_bytes()]);
@@ -315,7 +316,7 @@ impl Market {
     }
 }
 
-/// What was paid last for a subscription.
+/// Adds the last payment for a subscription to an answer.
 pub(super) fn proof(members: Members, row: &SubscriptionRow, now: u64) -> String {
     let members = members
         .text("subscriptionId", &row.id)

@@ -127,7 +127,7 @@ impl JobPurchase {
         step.unwrap_or_else(|| self.ask(None, now))
     }
 
-    /// What is to be done where it stands.
+    /// The step that is due at its stage.
     fn ask(&mut self, after_secs: Option<u64>, now: u64) -> PurchaseStep {
         let turn = usize::try_from(self.waits).unwrap_or(usize::MAX);
         let backoff = match turn.checked_sub(1) {

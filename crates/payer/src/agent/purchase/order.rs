@@ -1,10 +1,10 @@
-//! What is wanted of the compute exchange.
+//! Orders at the compute exchange.
 
 use alloc::string::{String, ToString};
 
 use crate::agent::json::Json;
 
-/// What is wanted, and of whom.
+/// An order of a job: what is wanted, and of whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobOrder {
     /// The exchange's origin.
@@ -13,7 +13,7 @@ pub struct JobOrder {
     pub profile: String,
     /// The address that pays.
     pub buyer: String,
-    /// What is bought.
+    /// The capability that is bought.
     pub capability: String,
     /// The prompt.
     pub prompt: String,

@@ -1,4 +1,4 @@
-//! What came of a purchase: the job that was bought, or why there is none.
+//! The outcome of a purchase: the job that was bought, or why there is none.
 
 use super::stage::MoneyState;
 use super::step::PurchaseStep;

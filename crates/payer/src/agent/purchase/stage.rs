@@ -38,7 +38,7 @@ impl MoneyState {
 /// How far it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PurchaseStage {
-    /// What can be bought is not known yet.
+    /// The offers are not known yet.
     Looking,
     /// A quote is asked for, in this network and token if they are known.
     Asking { network: String, currency: String },

@@ -1,11 +1,11 @@
-//! What happens to a purchase, and what is to be done then.
+//! The events of a purchase, and the steps that follow them.
 
 use alloc::string::String;
 
 use crate::agent::json::Json;
 use farebox_base::http::Headers;
 
-/// What happened.
+/// An event of a purchase.
 #[derive(Clone, Debug)]
 pub enum PurchaseEvent<'a> {
     /// The caller begins, or begins again.
@@ -30,7 +30,7 @@ pub enum PurchaseEvent<'a> {
     },
 }
 
-/// What to do.
+/// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PurchaseStep {
     /// Send a request.

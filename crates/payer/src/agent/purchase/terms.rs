@@ -16,12 +16,12 @@ use farebox_base::mutant::{Mutant, planted};
 /// Longest time that a quote may have, seconds.
 const MAX_SECS: u64 = 3_600;
 
-/// What a quote asks for.
+/// The terms of a quote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuoteTerms {
     /// The quote's id, hex.
     pub payment_id: String,
-    /// What the request is known by, hex.
+    /// The fingerprint of the request, hex.
     pub fingerprint: String,
     /// `payment_mode`.
     pub mode: String,
@@ -31,13 +31,13 @@ pub struct QuoteTerms {
     pub currency: String,
     /// The token.
     pub asset: String,
-    /// Who is paid.
+    /// The account that is paid.
     pub pay_to: String,
     /// The price, in whole tokens.
     pub amount: String,
     /// Atomic units.
     pub units: String,
-    /// Who does the work.
+    /// The seller that does the work.
     pub seller: String,
     /// Unix seconds at which it ends.
     pub until: u64,
@@ -60,7 +60,7 @@ pub enum TermsError {
     Contradiction(&'static str),
     /// It costs more than was allowed.
     TooExpensive,
-    /// What was allowed is no amount of this token.
+    /// The limit that was allowed is no amount of this token.
     Limit,
 }
 

@@ -1,4 +1,4 @@
-//! What an answer to a payment says of it. Spec: contract of the compute exchange, "Buyer";
+//! The meaning of an answer to a payment. Spec: contract of the compute exchange, "Buyer";
 //! docs/protocols.md, "Answers".
 
 use alloc::string::{String, ToString};
@@ -17,7 +17,7 @@ pub(super) enum Till {
     Gate,
 }
 
-/// What became of a payment.
+/// The fate of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PaymentFate {
     /// There is a job for it, with its result if it waited for that.

@@ -1,8 +1,8 @@
 //! The course of one request, by channel of x402 or by session of MPP: who pays for what, the
 //! caller's steps, the changes of the record, and sending again.
 //!
-//! What a change of the record decides counts once it is kept: a caller who could not replace the
-//! record changes the newer one, and what was decided by the older one is dropped.
+//! The decision of a change of the record counts once the change is kept: a caller who could not
+//! replace the record changes the newer one, and the decision by the older one is dropped.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -71,7 +71,7 @@ pub enum ChannelNext {
     Fail(Box<ClientError>),
 }
 
-/// What the request is for.
+/// The aim of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelAim {
     /// The answer.
@@ -80,7 +80,7 @@ pub enum ChannelAim {
     Refund(Option<Amount>),
 }
 
-/// Who pays by channel.
+/// The payer of a channel.
 #[derive(Clone, Copy, Debug)]
 pub struct ChannelPayer {
     /// The wallet that deposits.
@@ -109,7 +109,7 @@ pub(in crate::client) struct Course<F> {
     pub todo: Todo<F>,
     endpoint: String,
     sending: Option<SentPayment>,
-    /// What comes once the record is changed, unless the change decides something else.
+    /// The step once the record is changed, unless the change decides something else.
     then: Option<(Todo<F>, ChannelNext)>,
     decided: Option<(Todo<F>, ChannelNext)>,
 }
@@ -323,7 +323,7 @@ impl<F: Clone + Default> Course<F> {
         proposal
     }
 
-    /// What is known of a payment that was answered.
+    /// The receipt of a payment that was answered.
     pub fn receipt(
         &self,
         offer: &Offer,

@@ -1,8 +1,8 @@
-//! What a payer keeps of a channel, as a row of the budget's record: what was deposited, charged and
-//! signed, and what is on its way.
+//! A payer's row of a channel in the budget's record: the amounts that were deposited, charged and
+//! signed, and the deposit that is on its way.
 //!
 //! Three amounts are in order at every instant: **charged ≤ signed**, and what a voucher lets the
-//! payee claim is never more than was signed. What the payee says is believed only up to that.
+//! payee claim is never more than was signed. The payee's own figures are believed only up to that.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -29,9 +29,9 @@ pub(super) struct KeptChannel {
     pub chain_id: u64,
     /// The host that sells by it.
     pub host: String,
-    /// What is known to be deposited.
+    /// The amount that is known to be deposited.
     pub deposit: Amount,
-    /// What the payee has charged, as far as the payer knows.
+    /// The amount that the payee has charged, as far as the payer knows.
     pub charged: Amount,
     /// The highest voucher that was signed.
     pub signed: Amount,
@@ -55,7 +55,7 @@ pub(super) struct PendingDeposit {
     pub id: String,
 }
 
-/// What pays for a request.
+/// The means to pay for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PaidBy {
     /// A voucher of this amount: the deposit covers it.
@@ -107,7 +107,8 @@ impl KeptChannel {
         self.config.id(&self.contract())
     }
 
-    /// What pays for a request of this price; `None` if the amounts leave what a voucher can say.
+    /// The means to pay for a request of this price; `None` if the amounts leave what a voucher can
+    /// say.
     pub fn paid_by(&self, price: Amount, id: &str, now: UnixTime) -> Option<PaidBy> {
         if self.using.as_ref().is_some_and(|using| using.excludes(id, now)) {
             return Some(PaidBy::Wait);

@@ -15,7 +15,8 @@ const WITHDRAW_DELAY_SECS: u64 = 86_400;
 /// The payer's own rules for channels.
 #[derive(Clone, Debug, Default)]
 pub struct ChannelLimits {
-    /// What to deposit, in whole tokens; otherwise what the server asks for, or a hundred requests.
+    /// The amount to deposit, in whole tokens; otherwise what the server asks for, or a hundred
+    /// requests.
     pub deposit: Option<String>,
     /// The most to deposit at once, in whole tokens; otherwise 1.
     pub max_deposit: Option<String>,
@@ -25,7 +26,8 @@ pub struct ChannelLimits {
 }
 
 impl ChannelLimits {
-    /// What to deposit at once where `least` is needed, and the server would have `suggested`.
+    /// The amount to deposit at once where `least` is needed, and the server would have
+    /// `suggested`.
     ///
     /// # Errors
     /// [`Reason::InvalidPolicy`] for a limit that is no amount, [`Reason::PolicyAmount`] if more is

@@ -76,7 +76,7 @@ struct Planned {
     by: PaidBy,
 }
 
-/// What became of a payment.
+/// The fate of a payment.
 #[derive(Clone, Debug, Default)]
 enum PaymentFate {
     /// It was answered: what was charged so far and what is deposited, if the server says so, and

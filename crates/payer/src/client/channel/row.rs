@@ -46,17 +46,17 @@ impl Using {
 
 /// A row of the record.
 pub(in crate::client) trait ChannelRow: Sized {
-    /// What the key begins with.
+    /// The beginning of its key.
     const PREFIX: &'static str;
 
     /// Reads a row; `None` if it is none.
     fn from_value(row: &Value) -> Option<Self>;
 
-    /// What people and programs see of it.
+    /// The view of it for people and programs.
     fn shown(&self) -> Shown<'_>;
 }
 
-/// What people and programs see of a channel.
+/// The view of a channel for people and programs.
 pub(in crate::client) struct Shown<'a> {
     pub id: ChannelId,
     pub host: &'a str,

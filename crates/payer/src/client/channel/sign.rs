@@ -75,7 +75,7 @@ pub(in crate::client) fn receive_authorization(domain: Value, message: Value) ->
     typed_data(domain, "ReceiveWithAuthorization", fields, message)
 }
 
-/// What a payment by channel carries.
+/// The content of a payment by channel.
 pub(super) enum Carried<'a> {
     Voucher,
     Deposit(&'a PendingDeposit),

@@ -21,9 +21,9 @@ pub(super) const SCHEME: &str = "batch-settlement";
 /// A sale by channel.
 #[derive(Clone, Debug)]
 pub(super) struct ChannelTerms {
-    /// What one request costs at most, and to whom.
+    /// The most that one request costs, and the account that it pays.
     pub offer: Offer,
-    /// Who signs claims and refunds for the payee.
+    /// The signer of claims and refunds for the payee.
     pub authorizer: Address,
     /// Seconds from a request to withdraw to the withdrawal.
     pub delay_secs: u64,
@@ -31,7 +31,7 @@ pub(super) struct ChannelTerms {
     pub min_deposit: Option<Amount>,
     /// The server's message, cleaned.
     pub error: String,
-    /// What the server says about the channel, in an answer to a voucher that it did not take.
+    /// The server's statement about the channel, in an answer to a voucher that it did not take.
     pub told: Option<ToldState>,
     /// `resource` and `extensions` as received; they are echoed.
     pub echoed: Map<String, Value>,
@@ -42,7 +42,7 @@ pub(super) struct ChannelTerms {
 pub(super) struct ToldState {
     pub channel: ChannelId,
     pub balance: Amount,
-    /// What was charged of it; without that, what the contract has paid out.
+    /// The amount that was charged of it; without that, the amount that the contract has paid out.
     pub charged: Amount,
     /// The highest voucher that the server has, and its signature.
     pub voucher: Option<(Amount, String)>,

@@ -1,10 +1,10 @@
 //! A purchase that goes on in a later call: the same bytes while they are good, else the same nonce.
 //!
-//! What was signed and delivered nothing stays the purchase of its request. While its authorization
-//! can be charged, it is sent again; if the server then asks for other terms, or the authorization
-//! has ended, those are signed with the same nonce, which the token accepts once. A nonce that the
-//! payer does not choose, and another token, are signed only once nothing can be charged any more,
-//! and are counted beside what was signed before.
+//! A signed payment that delivered nothing stays the purchase of its request. While its
+//! authorization can be charged, it is sent again; if the server then asks for other terms, or the
+//! authorization has ended, those are signed with the same nonce, which the token accepts once. A
+//! nonce that the payer does not choose, and another token, are signed only once nothing can be
+//! charged any more, and are counted beside what was signed before.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -26,7 +26,7 @@ use farebox_evm::keccak::keccak256;
 const MAX_EARLIER: usize = 16;
 
 impl Exchange {
-    /// What else was signed for the purchase with the same nonce.
+    /// The earlier authorizations of the purchase with the same nonce.
     #[must_use]
     pub fn earlier(&self) -> &[Earlier] {
         &self.earlier
@@ -232,8 +232,8 @@ impl Exchange {
         Some(offers.iter().filter(is_in).cloned().collect())
     }
 
-    /// What is to be signed for an offer, as of a later second than what was signed before: a gate
-    /// takes the same bytes for a copy.
+    /// The message to sign for an offer, as of a later second than the one that was signed before:
+    /// a gate takes the same bytes for a copy.
     pub(super) fn prepared(&mut self, offer: Offer, now: UnixTime) -> Prepared {
         let nonce = self.nonces.own(&self.payer, &offer);
         self.as_of = self.state.paid().map_or(now, |paid| now.max(paid.as_of.plus(1)));

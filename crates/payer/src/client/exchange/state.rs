@@ -57,10 +57,11 @@ pub(super) enum Going {
     Begins,
     /// It sends what was signed before, and may sign again once.
     Sends,
-    /// What was signed has ended: fresh terms are signed with its nonce where that is accepted once.
+    /// The authorization has ended: fresh terms are signed with its nonce where that is accepted
+    /// once.
     Ended(Slot),
-    /// What was signed has ended, and its nonce was not the payer's: only the chain tells whether it was
-    /// charged, and what is signed now is charged beside it.
+    /// The authorization has ended, and its nonce was not the payer's: only the chain tells whether
+    /// it was charged, and one that is signed now is charged beside it.
     Doubted,
 }
 

@@ -65,7 +65,7 @@ pub(super) fn list<T>(
     entries.iter().map(|entry| entry.as_str().and_then(&read).ok_or_else(wrong)).collect()
 }
 
-/// What `hosts` takes.
+/// The error for a value that `hosts` does not take.
 pub(super) const HOSTS: &str = "must list hosts such as \"api.example.com\" or \"127.0.0.1:8402\": no path, no user, no wildcard, and no :443 or :80";
 
 /// The host of a policy as requests name it, from a host or from an origin: lower case, with the

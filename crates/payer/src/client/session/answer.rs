@@ -88,7 +88,7 @@ impl SessionPurchase {
         }
     }
 
-    /// What comes next with the fresh challenge of a refusal, or with one that is asked for; `None`
+    /// The next step with the fresh challenge of a refusal, or with one that is asked for; `None`
     /// if that was done often enough.
     fn onward(
         &mut self,
@@ -156,8 +156,8 @@ impl SessionPurchase {
         }
     }
 
-    /// What is used after a request that was served: what the payee says, as far as the voucher
-    /// goes, otherwise a unit more.
+    /// The amount that is used after a request that was served: what the payee says, as far as the
+    /// voucher goes, otherwise a unit more.
     fn used(&self, said: Option<Amount>) -> Option<Amount> {
         let (planned, asked) = (self.planned.as_ref()?, self.asked.as_ref()?);
         let ChannelState { cumulative, spent, .. } = planned.session.state;

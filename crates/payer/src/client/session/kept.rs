@@ -1,4 +1,4 @@
-//! What a payer keeps of a session, as a row of the budget's record: what is deposited, signed and
+//! A payer's row of a session in the budget's record: the amounts that are deposited, signed and
 //! used, the highest voucher with its signature, and a deposit on its way.
 
 use alloc::format;
@@ -55,7 +55,7 @@ pub(super) struct PendingFunds {
     pub id: String,
 }
 
-/// What proves a deposit.
+/// The proof of a deposit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FundsProof {
     /// It is about to be signed.
@@ -68,7 +68,7 @@ pub(super) enum FundsProof {
     Sent([u8; 32]),
 }
 
-/// What pays for a request.
+/// The next move to pay for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SessionMove {
     /// Show the highest voucher again.
@@ -125,8 +125,8 @@ impl KeptSession {
         self.parties.id(&self.contract())
     }
 
-    /// What pays for a request at this price, of a payee who wants a voucher to rise by at least
-    /// `min_delta`; `None` if the amounts leave what a voucher can say.
+    /// The next move to pay for a request at this price, of a payee who wants a voucher to rise by
+    /// at least `min_delta`; `None` if the amounts leave what a voucher can say.
     pub fn paid_by(
         &self,
         (unit, min_delta): (Amount, Amount),
@@ -343,7 +343,7 @@ pub(super) fn left_key(key: &str) -> String {
     format!("{LEFT}{key}")
 }
 
-/// What the keys of such channels begin with.
+/// The beginning of the keys of such channels.
 pub(super) const LEFT: &str = "left ";
 
 /// `0x` and four bytes of a signature are shown.

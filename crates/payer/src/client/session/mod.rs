@@ -51,7 +51,7 @@ pub use self::stream::{ReceivedStream, StreamRaise, noted};
 /// How often a request asks for a fresh challenge.
 const MAX_ASKS: u8 = 5;
 
-/// What the payer can do beside signing.
+/// The payer's means beside signing.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionMeans {
     /// Whether the payer can send a transaction.
@@ -77,11 +77,11 @@ pub struct SessionPurchase {
     /// Whether the payee closes the channel, so that another one is opened.
     leaves: bool,
     echo: Option<String>,
-    /// What a stream asks for, if this is the voucher for it and no request.
+    /// The raise that a stream asks for, if this is the voucher for it and no request.
     raise: Option<StreamRaise>,
 }
 
-/// What is about to be sent.
+/// The credential that is about to be sent.
 #[derive(Clone, Debug)]
 struct Planned {
     session: KeptSession,
@@ -91,7 +91,7 @@ struct Planned {
     sends_deposit: bool,
 }
 
-/// What became of what was sent.
+/// The fate of a credential that was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum SessionFate {
     /// The deposit has arrived.

@@ -1,4 +1,4 @@
-//! What pays for a request: a voucher that is shown again or signed, a deposit, or a close.
+//! The plan to pay for a request: a voucher that is shown again or signed, a deposit, or a close.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -178,7 +178,7 @@ impl SessionPurchase {
     }
 }
 
-/// What sends the deposit that is on its way.
+/// The act that sends the deposit that is on its way.
 fn funding(session: &KeptSession) -> Act {
     if session.is_opening() { Act::Open } else { Act::TopUp }
 }

@@ -18,7 +18,7 @@ use farebox_evm::keccak::keccak256;
 use farebox_wire::mpp::Credential;
 use farebox_wire::mpp::source::Source;
 
-/// What a credential asks for.
+/// The act that a credential asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Act {
     /// Open the channel.

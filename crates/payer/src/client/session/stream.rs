@@ -27,14 +27,14 @@ use farebox_channel::config::ChannelId;
 use farebox_wire::mpp::session::{SessionTerms, UnitType};
 use farebox_wire::mpp::stream::{MAX_EVENT_BYTES, StreamEvent, StreamFraming};
 
-/// What a stream asks for.
+/// A stream's wish for a higher voucher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamRaise {
     /// The channel that pays for it.
     pub channel: ChannelId,
-    /// What the payee says that the next voucher has to be for; `None` where it says nothing.
+    /// The amount that the next voucher has to be for, by the payee; `None` where it says nothing.
     pub required: Option<Amount>,
-    /// What may be signed beyond what was received: a step of each stream that is open.
+    /// The amount that may be signed beyond what was received: a step of each stream that is open.
     pub ahead: Amount,
 }
 
@@ -117,7 +117,7 @@ impl ReceivedStream {
         self.channel
     }
 
-    /// What may be signed for it beyond what was received.
+    /// The amount that may be signed for it beyond what was received.
     #[must_use]
     pub const fn step(&self) -> Amount {
         self.step
@@ -174,7 +174,7 @@ impl ReceivedStream {
         }
     }
 
-    /// What is left when the body ends: an event without its empty line.
+    /// The rest when the body ends: an event without its empty line.
     pub fn rest(&mut self) -> Vec<u8> {
         core::mem::take(&mut self.rest)
     }
@@ -185,13 +185,13 @@ impl ReceivedStream {
         self.receipt.as_ref()
     }
 
-    /// What its payee asks for, once.
+    /// The raise that its payee asks for, once.
     pub fn asks(&mut self) -> Option<StreamRaise> {
         let required = self.required.take()?;
         Some(self.waits(Some(required)))
     }
 
-    /// What is signed when nothing comes any more, and the payee does not say why.
+    /// The raise that is signed when nothing comes any more, and the payee does not say why.
     #[must_use]
     pub const fn stalls(&self) -> StreamRaise {
         self.waits(None)
@@ -215,7 +215,7 @@ impl ReceivedStream {
         self.units.saturating_add(flowing)
     }
 
-    /// What was received since this was last asked.
+    /// The price of what was received since this was last asked.
     pub fn received(&mut self, now_ms: u64) -> Amount {
         let seen = self.seen(now_ms).max(self.noted);
         let fresh = seen.saturating_sub(self.noted);

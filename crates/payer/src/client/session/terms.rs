@@ -29,7 +29,7 @@ pub(super) enum Dialect {
     Draft,
 }
 
-/// Who sends the transaction of a deposit.
+/// The sender of the transaction of a deposit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sender {
     /// The payee, with an authorization.
@@ -41,10 +41,10 @@ pub(super) enum Sender {
 /// A challenge that asks for a session, and what it asks for.
 #[derive(Clone, Debug)]
 pub(super) struct ChallengedSession {
-    /// What is echoed.
+    /// The challenge that is echoed.
     pub challenge: mpp::Challenge,
     pub terms: SessionTerms,
-    /// What one unit costs, and to whom.
+    /// The cost of one unit, and the account that it pays.
     pub offer: Offer,
     pub dialect: Dialect,
     pub sender: Sender,

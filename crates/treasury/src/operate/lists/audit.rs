@@ -1,4 +1,4 @@
-//! What was spent: as the budgets have it, and as the attempts show.
+//! The spending: as the budgets have it, and as the attempts show.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -128,8 +128,8 @@ impl Treasury {
     }
 }
 
-/// What counts in a budget and has no receipt: its merchant has not answered, or has shown nothing
-/// for it, and the chain has not either.
+/// A payment that counts in a budget and has no receipt: its merchant has not answered, or has
+/// shown nothing for it, and the chain has not either.
 struct Unsettled {
     scope: Scope,
     symbol: String,
@@ -137,7 +137,7 @@ struct Unsettled {
     worth: Amount,
 }
 
-/// What is unsettled of the current month.
+/// The unsettled payments of the current month.
 fn unsettled<B: Rows>(books: &B, now: UnixTime) -> Result<Vec<Unsettled>, B::Error> {
     let mut all = Vec::new();
     let month = Window::Month.start(now).secs();
@@ -167,7 +167,7 @@ fn unsettled<B: Rows>(books: &B, now: UnixTime) -> Result<Vec<Unsettled>, B::Err
     Ok(all)
 }
 
-/// What a payment counts, at 18 fraction digits.
+/// The amount that a payment counts, at 18 fraction digits.
 fn worth_of(row: &AttemptRow) -> Amount {
     let worth = Amount::from_atomic(&row.value).ok().and_then(|value| worth(value, row.decimals));
     worth.unwrap_or(Amount::ZERO)
