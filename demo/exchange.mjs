@@ -195,7 +195,7 @@ async function stops({ world, sellers, check }) {
  */
 async function buy({ world, buyers }, { capability = 'summarize', prompt = 'a longer text that wants to be short' } = {}) {
   const { buyJob } = await import('../pkg/dist/agent/index.js');
-  return buyJob({ url: world.url, profile: LIVE, capability, prompt, maxAmount: '0.01', currency: 'USDC', signer: buyers.buyer.privateKey, now: world.now, timeoutMs: 120_000 });
+  return buyJob({ url: world.url, till: world.gate.url, profile: LIVE, capability, prompt, maxAmount: '0.01', currency: 'USDC', signer: buyers.buyer.privateKey, now: world.now, timeoutMs: 120_000 });
 }
 
 /**

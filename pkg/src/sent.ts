@@ -9,7 +9,7 @@ export const LATE_SECS = 60;
 /** How many are kept whose fate is known or that have ended, and characters of all rows together. */
 const MOST_KNOWN = 256;
 const MAX_TEXT = 4 * 1024 * 1024;
-/** Characters of what is open at one host: what it answers is kept, and must leave room for the others. */
+/** Characters of what is open at one host, without those that the caller gave: what it answers is kept, and must leave room for the others. */
 const MAX_HOST_TEXT = MAX_TEXT / 8;
 
 /** The rows of a record, in the order in which they were written. */
@@ -23,19 +23,19 @@ export function withSent(record: string | undefined, row: SentRow): string {
   const [, at, isOpen, own] = row;
   const length = others.reduce((sum, [, , , text]) => sum + text.length, own.length);
   if (isOpen && length > MAX_HOST_TEXT) {
-    const host = hostOf(own);
-    const here = others.filter(([, , open, text]) => open && hostOf(text) === host && isUnended((JSON.parse(text) as { ends?: number }).ends, at));
-    if (host !== undefined && here.reduce((sum, [, , , text]) => sum + text.length, own.length) > MAX_HOST_TEXT) {
+    const { host, size } = placeOf(own);
+    const here = others.filter(([, , open]) => open).map(([, , , text]) => placeOf(text)).filter((it) => it.host === host && isUnended(it.ends, at));
+    if (host !== undefined && here.reduce((sum, it) => sum + it.size, size) > MAX_HOST_TEXT) {
       throw unusable('budget_exhausted', `too many payments were sent to ${host} whose outcome is not known`, 'send them again, or wait until they have ended');
     }
   }
   return withRows(record, [...others, row], at);
 }
 
-/** The host of what a row is about; those of channels name none. */
-function hostOf(text: string): string | undefined {
-  const { url } = JSON.parse(text) as { url?: unknown };
-  return typeof url === 'string' && URL.canParse(url) ? new URL(url).host : undefined;
+/** The host of what a row is about, which those of channels do not name, its size there, and its end. */
+function placeOf(text: string): { readonly host: string | undefined; readonly size: number; readonly ends: number | undefined } {
+  const { url, given = 0, ends } = JSON.parse(text) as { url?: unknown; given?: number; ends?: number };
+  return { host: typeof url === 'string' && URL.canParse(url) ? new URL(url).host : undefined, size: text.length - given, ends };
 }
 
 /** The record without the row of this key. */

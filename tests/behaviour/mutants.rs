@@ -210,6 +210,8 @@ const TABLE: &[Row] = &[
     row!(StaleQuotesAreSigned, purchases::a_quote_whose_seat_is_gone_is_asked_for_again_and_not_signed),
     row!(AnyProposalIsSigned, purchases::only_the_payment_of_the_quote_is_signed),
     row!(DoubtIsNotCharged, purchases::a_payment_that_may_have_arrived_is_looked_for_at_the_gate),
+    row!(GoneJobsAreAwaited, purchases::a_job_whose_row_has_left_is_over),
+    row!(AnyWordIsKept, purchases::what_an_exchange_says_is_kept_within_bounds_or_not_at_all),
     row!(RefusalsAreBelieved, purchases::each_answer_to_a_payment_says_what_became_of_the_money),
     row!(LostJobsAreKept, purchases::a_seller_lets_go_of_a_job_that_is_another_s_by_now),
     row!(DepositsAreFree, channel_payer::no_history_of_a_payer_by_channel_breaks_a_rule),

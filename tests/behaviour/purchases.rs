@@ -23,6 +23,7 @@ fn order() -> JobOrder {
         prompt: "hello".into(),
         most: "0.01".into(),
         currency: Some("USDC".into()),
+        till: None,
     }
 }
 
@@ -175,20 +176,77 @@ pub fn a_quote_whose_seat_is_gone_is_asked_for_again_and_not_signed() {
 }
 
 #[test]
-pub fn the_till_is_the_one_that_the_gate_names_for_this_quote() {
-    let named = |url: &str| {
-        let terms = json!({"x402Version": 2, "resource": {"url": url}}).to_string();
-        let lines = format!("payment-required: {}", base64::encode(terms.as_bytes()));
-        let mut purchase = JobPurchase::new(order());
-        answered(&mut purchase, 200, "", &listed(), NOW);
-        answered(&mut purchase, 402, &lines, &quoted(), NOW);
-        purchase.terms().unwrap().till.clone()
-    };
+pub fn a_payment_goes_to_the_exchange_or_to_the_gate_that_its_caller_named_wherever_a_quote_points()
+{
     let id = "a1".repeat(32);
-    let gate = format!("https://gate.example.com/till/{id}");
-    assert_eq!(named(&gate), gate);
-    for other in ["https://gate.example.com/till/x", &format!("ftp://gate/till/{id}"), ""] {
-        assert_eq!(named(other), format!("{URL}/till/{id}"));
+    for till in [None, Some("https://gate.example.com".to_owned())] {
+        for named in [
+            format!("https://gate.example.com/till/{id}"),
+            format!("http://localhost:3000/admin/delete?x=/till/{id}"),
+            format!("http://169.254.169.254/till/{id}"),
+        ] {
+            let terms = json!({"x402Version": 2, "resource": {"url": named}}).to_string();
+            let lines = format!("payment-required: {}", base64::encode(terms.as_bytes()));
+            let mut purchase = JobPurchase::new(JobOrder { till: till.clone(), ..order() });
+            answered(&mut purchase, 200, "", &listed(), NOW);
+            answered(&mut purchase, 402, &lines, &quoted(), NOW);
+            let expected = till.as_deref().unwrap_or(URL);
+            assert_eq!(purchase.terms().unwrap().till, format!("{expected}/till/{id}"), "{named}");
+        }
+    }
+}
+
+#[test]
+pub fn what_an_exchange_says_is_kept_within_bounds_or_not_at_all() {
+    for (path, value) in [
+        ("/payment_mode", "x".repeat(129)),
+        ("/seller_id", "x".repeat(129)),
+        ("/payment_asset", "x".repeat(1_000_000)),
+    ] {
+        let mut quote = quoted();
+        *quote.pointer_mut(path).unwrap() = json!(value);
+        assert_eq!(code(&with_quote(&quote).1), "quote_rejected not_moved", "{path}");
+    }
+    let mut quote = quoted();
+    quote["more"] = json!("x".repeat(33 * 1024));
+    assert_eq!(code(&with_quote(&quote).1), "quote_rejected not_moved");
+    let job = |id: &str, token: &str| json!({"job_id": id, "job_token": token, "status": "paid"});
+    for (id, token) in [
+        ("../../../admin?x=".to_owned(), "t".to_owned()),
+        ("j".repeat(129), "t".to_owned()),
+        ("j".to_owned(), "t".repeat(1_025)),
+        ("j".to_owned(), "t\r\nx-other: 1".to_owned()),
+        ("j".to_owned(), String::new()),
+    ] {
+        let mut purchase = sent(1);
+        let step = answered(&mut purchase, 200, "", &job(&id, &token), NOW);
+        let asks_again = |step: &PurchaseStep| matches!(step, PurchaseStep::Request(request) if request.path.ends_with("verify"));
+        assert!(asks_again(&step), "{id:.20} {token:.20}");
+        assert_eq!(purchase.money(), MoneyState::Unknown);
+    }
+    let mut purchase = sent(1);
+    let mut said = job("j-1_A", "a.b~c+d/e=");
+    said["settlement_tx_hash"] = json!("0x11\u{1b}]0;owned");
+    answered(&mut purchase, 200, "", &said, NOW);
+    assert_eq!(
+        (purchase.money(), purchase.terms().unwrap().transaction.clone()),
+        (MoneyState::Held, None)
+    );
+}
+
+#[test]
+pub fn a_job_whose_row_has_left_is_over() {
+    for status in [403, 404] {
+        let mut purchase = sent(1);
+        answered(&mut purchase, 200, "", &json!({"job_id": "j", "job_token": "t"}), NOW);
+        let gone = json!({"error": "Job not found."});
+        // It may be a proxy's, while the job lasts.
+        let early = answered(&mut purchase, status, "", &gone, NOW + 1_200);
+        assert_eq!(code(&early), "job_unreadable held");
+        assert_eq!(
+            code(&answered(&mut purchase, status, "", &gone, NOW + 1_201)),
+            "job_gone unknown"
+        );
     }
 }
 
@@ -231,6 +289,7 @@ pub fn each_answer_to_a_payment_says_what_became_of_the_money() {
         (409, "QUOTE_PAYMENT_PROFILE_MISMATCH", "payment_refused unknown"),
         (502, "JOB_FAILED", "job_failed unknown"),
         (409, "payment_already_used", "payment_refused unknown"),
+        (409, "origin_failed", "payment_refused unknown"),
         (409, "refund_due", "refund_due refunded"),
         (502, "refunded", "refund_due refunded"),
     ] {

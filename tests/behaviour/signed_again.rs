@@ -3,6 +3,7 @@
 
 use farebox_core::encoding::base64;
 use farebox_core::facilitator::funds::LowBalances;
+use farebox_core::http::BodyPresence;
 use farebox_core::ledger::command::ChainVerdict;
 use farebox_core::ledger::entry::Taken;
 use farebox_core::ledger::state::{Undelivered, Why};
@@ -314,6 +315,25 @@ pub fn what_rests_begins_at_another_request_and_gets_no_answer_of_the_first() {
             assert_eq!(transfers(&world, &first), 1);
         }
     }
+}
+
+#[test]
+pub fn another_body_is_another_request_with_a_key_of_its_own() {
+    let mut world = world();
+    let post = |world: &mut World, payment: &Payment, body: &[u8]| {
+        let mut head = paid(payment);
+        head.method = "POST".into();
+        head.body = BodyPresence::Present;
+        world.send_body(head, body)
+    };
+    world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+    let first = world.sign("/after");
+    assert_eq!(post(&mut world, &first, b"order 1 for Ann").problem(), "settlement_refused");
+    let second = again(&mut world, &first);
+    let response = post(&mut world, &second, b"order 9 for Bob");
+    bought(&world, &response, &first, "another body");
+    assert_eq!(world.origin.calls.len(), 2);
+    assert_ne!(key_of(&world, 0), key_of(&world, 1));
 }
 
 #[test]

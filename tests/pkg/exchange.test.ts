@@ -224,6 +224,74 @@ for (const idempotencyKey of [undefined, 'order-1']) {
   }
 }
 
+test('no payment is sent to a place that a quote names', async (t) => {
+  const elsewhere: string[] = [];
+  const inner = createServer((request, response) => {
+    elsewhere.push(`${request.method} ${request.url}`);
+    response.end();
+  });
+  await new Promise<void>((resolve) => inner.listen(0, '127.0.0.1', resolve));
+  t.after(() => inner.close());
+  const named = `http://127.0.0.1:${(inner.address() as AddressInfo).port}`;
+  for (const till of [undefined, `${url}/`]) {
+    asked.length = 0;
+    let shown = 0;
+    script = ({ path }, response) => {
+      if (path.endsWith('/quote')) {
+        const terms = JSON.parse(Buffer.from(required(), 'base64').toString());
+        return say(response, 402, quote(), { 'payment-required': base64(JSON.stringify({ ...terms, resource: { url: `${named}/admin/delete?confirm=yes&x=/till/${ID}` } })) });
+      }
+      // Lost at first: then only the gate knows whether it arrived.
+      if (path.endsWith('/verify')) return (shown += 1) === 1 ? say(response, 500, {}) : say(response, 409, { code: 'QUOTE_EXPIRED', error: 'x' });
+      return false;
+    };
+    assert.equal((await buyJob(order(till === undefined ? {} : { till }))).money, 'paid');
+    assert.deepEqual(asked.filter(({ path }) => path.startsWith('/till/')).map(({ path }) => path), [`/till/${ID}`]);
+  }
+  assert.deepEqual(elsewhere, []);
+});
+
+test('what an exchange says is kept within bounds, and takes no room from others', async () => {
+  const store = memoryStore();
+  script = ({ path }, response) => path.endsWith('/verify') && say(response, 200, { ...job, job_token: 't'.repeat(900_000) });
+  const long = await failure(buyJob(order({ store, timeoutMs: 600 })));
+  assert.deepEqual([long.code, long.money], ['timed_out', 'unknown']);
+  assert.ok(((await store.read()).record ?? '').length < 12_000);
+  // Orders that it leaves open fill its own share, whatever their callers wrote.
+  script = ({ path }, response) => path.endsWith('/quote') && say(response, 402, { ...quote(), more: 'x'.repeat(28_000) }, { 'payment-required': required() });
+  const held = { address: signer.address, sign: () => new Promise<string>(() => undefined) };
+  for (let turn = 0; turn < 30; turn += 1) await Promise.race([buyJob(order({ store: apart(store), signer: held, prompt: `${turn}${'p'.repeat(60_000)}` })).catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 40))]);
+  const rows = sentIn((await store.read()).record);
+  const theirs = rows.reduce((sum, [, , , text]) => sum + text.length - JSON.parse(text).given, 0);
+  assert.ok(rows.length > 8 && theirs <= 512 * 1024, `${rows.length} rows, ${theirs} characters`);
+});
+
+test('a job whose row has left ends its order, and the next one is another payment', async () => {
+  const store = memoryStore();
+  let ahead = 0;
+  const now = (): number => Date.now() / 1000 + ahead;
+  script = ({ path }, response) => path.endsWith('/job-1') && say(response, 404, { error: 'Job not found.' });
+  assert.deepEqual([(await failure(buyJob(order({ store, now })))).code, (await failure(buyJob(order({ store, now })))).money], ['job_unreadable', 'held']);
+  ahead = 31 * 86_400;
+  const gone = await failure(buyJob(order({ store, now })));
+  assert.deepEqual([gone.code, gone.money, nonces().size], ['job_gone', 'unknown', 1]);
+  script = () => undefined;
+  assert.equal((await buyJob(order({ store, now }))).money, 'paid');
+  assert.equal(nonces().size, 2);
+});
+
+test('a refund that an exchange tells of pays nothing again unasked', async () => {
+  const store = memoryStore();
+  script = ({ path }, response) => path.endsWith('/verify') && say(response, 409, { code: 'PAYMENT_VERIFY_FAILED', error: 'x', details: { gate: 'refund_due' } });
+  assert.deepEqual([(await failure(buyJob(order({ store })))).code], ['refund_due']);
+  for (let turn = 0; turn < 3; turn += 1) assert.deepEqual([(await failure(buyJob(order({ store })))).code, nonces().size], ['payment_unresolved', 1]);
+  assert.equal((await failure(buyJob(order({ store, confirm: () => false })))).code, 'declined');
+  assert.equal((await failure(buyJob(order({ store })))).code, 'payment_unresolved');
+  script = () => undefined;
+  assert.equal((await buyJob(order({ store, policy: { payAgain: true } }))).money, 'paid');
+  assert.equal(nonces().size, 2);
+});
+
 test('an order that was refused says that its money is unknown, whatever ends the next one', async () => {
   const store = memoryStore();
   script = ({ path }, response) => path.endsWith('/verify') && say(response, 400, { code: 'FACILITATOR_RESPONSE_INVALID', error: 'x' });

@@ -56,6 +56,9 @@ pub enum ClientIdentity<'a> {
         payer: &'a str,
         /// Receipt id.
         receipt: &'a str,
+        /// Hash of the request that is paid for: it makes the origin's key, so that this and the
+        /// payment's binding tell the same requests apart.
+        request: &'a str,
         /// The price paid.
         price: Price<'a>,
     },
@@ -171,7 +174,7 @@ pub(super) fn origin_call(
             headers.set("farebox-client", name);
             (name, "", Price::default())
         }
-        ClientIdentity::Payer { payer, receipt, price } => {
+        ClientIdentity::Payer { payer, receipt, request, price } => {
             headers.retain(|name, _| {
                 let folded = folded(name);
                 !(is_conditional(&folded) || FOR_CACHES.contains(&&*folded))
@@ -187,7 +190,7 @@ pub(super) fn origin_call(
             }
             if headers.filled(KEY).is_none() {
                 headers.retain(|name, _| folded(name) != KEY);
-                headers.set(KEY, &keys.idempotency_key(receipt, &head.method, head.target()));
+                headers.set(KEY, &keys.idempotency_key(receipt, request));
             }
             (payer, receipt, price)
         }

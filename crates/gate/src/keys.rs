@@ -198,12 +198,12 @@ impl Keys {
     /// it does not follow from the receipt id. A payment that begins again for another request
     /// brings another one.
     #[must_use]
-    pub fn idempotency_key(&self, receipt: &str, method: &str, target: &str) -> String {
+    pub fn idempotency_key(&self, receipt: &str, request: &str) -> String {
         if planted(Mutant::KeyIsReceipt) {
             return String::from(receipt);
         }
-        let target = if planted(Mutant::KeyIsOfPayment) { "" } else { target };
-        let parts = [receipt, method, target].map(str::as_bytes);
+        let request = if planted(Mutant::KeyIsOfPayment) { "" } else { request };
+        let parts = [receipt, request].map(str::as_bytes);
         let mut key = String::from(KEY_PREFIX);
         key.push_str(&base32::encode(&mac(self.idempotency.expose(), &parts), 26));
         key

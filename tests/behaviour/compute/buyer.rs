@@ -64,6 +64,7 @@ impl Town {
             prompt: PROMPT.into(),
             most: "0.01".into(),
             currency: Some("USDC".into()),
+            till: None,
         };
         let kept = JobPurchase::new(order).to_json().to_string();
         let (gate, signed, results) = (Gate::default(), BTreeSet::new(), Vec::new());

@@ -3,6 +3,7 @@
 use farebox_core::compute::message::{Answer, Callback, Command};
 use farebox_core::compute::row::{HoldKind, JobState};
 use farebox_core::compute::settings::Profile;
+use farebox_core::encoding::base64;
 use serde_json::{Value, json};
 
 use super::world::{NOON, Told, World, settings, wallet};
@@ -273,6 +274,53 @@ pub fn a_request_that_waits_in_vain_is_answered_502_and_never_charged() {
     let told = world.told(Command::Follow(job.clone()));
     assert_eq!(told.code(), (502, "JOB_FAILED"), "its money is signed for one seller");
     assert!(world.treasury.payouts.is_empty());
+}
+
+/// A payment of buyer 9 by one nonce, for this quote.
+fn naming(quote: &str) -> String {
+    let authorization = json!({"from": wallet(9), "nonce": format!("0x{}", "ab".repeat(32))});
+    let payload = json!({"authorization": authorization, "signature": "0x"});
+    let url = format!("https://gate.example.com/till/{quote}");
+    let message = json!({"x402Version": 2, "resource": {"url": url}, "payload": payload});
+    base64::encode(message.to_string().as_bytes())
+}
+
+#[test]
+pub fn a_payment_of_a_job_that_failed_uncharged_pays_for_the_next_quote() {
+    let mut world = World::of(HoldKind::Completion);
+    world.seller(1, "0.005");
+    let ask = |world: &mut World| world.ask("10.0.0.1", 9, "hello");
+    let first = ask(&mut world);
+    let (first, fingerprint) = (first.text("payment_id"), first.text("fingerprint"));
+    let payment = naming(&first);
+    let shown = world.verify(9, "hello", &fingerprint, &payment);
+    assert_eq!(shown, Answer::Till(first.clone()));
+    let sale = |world: &World, quote: &str| {
+        let mut sale = world.sale(quote, "rcpt_1", 9);
+        sale.transaction = String::new();
+        sale
+    };
+    let sold = sale(&world, &first);
+    let Answer::Wait(job) = world.sold(&sold) else { panic!("it does not wait") };
+    world.start(1, &job);
+    assert_eq!(Told::of(world.fail(1, &job)).status, 200);
+    world.now += 120_000;
+    world.beat(1);
+    let second = ask(&mut world).text("payment_id");
+    assert_ne!(second, first);
+    // The same bytes are answered as before, and what is signed again pays for the new quote.
+    assert_eq!(world.verify(9, "hello", &fingerprint, &payment), Answer::Till(first.clone()));
+    let again = naming(&second);
+    let shown = world.verify(9, "hello", &fingerprint, &again);
+    assert_eq!(shown, Answer::Till(second.clone()));
+    let sold = sale(&world, &second);
+    let Answer::Wait(next) = world.sold(&sold) else { panic!("it does not wait") };
+    assert_ne!(next, job);
+    // A job that was done keeps its payment.
+    world.start(1, &next);
+    assert_eq!(Told::of(world.complete(1, &next)).status, 200);
+    ask(&mut world);
+    assert_eq!(world.verify(9, "hello", &fingerprint, &again), Answer::Till(second));
 }
 
 #[test]

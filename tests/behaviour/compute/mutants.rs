@@ -193,6 +193,10 @@ pub const TABLE: &[Row] = &[
     row!(FeedsShareRoom, feeds::who_opens_many_feeds_keeps_out_no_one),
     row!(DemosPileUp, demos::the_fourth_run_in_an_hour_is_refused_before_anything_is_spent),
     row!(RowsStay, keep::what_is_over_leaves_after_thirty_days_and_what_is_not_stays),
+    row!(
+        FailuresKeepPayments,
+        jobs::a_payment_of_a_job_that_failed_uncharged_pays_for_the_next_quote
+    ),
     row!(DoubtIsPaidAgain, holds::a_payout_that_may_have_moved_is_not_made_again),
     row!(
         DebtsAreNeverReported,

@@ -197,7 +197,7 @@ impl Rows for MemoryRows {
     }
 
     fn job_shown(&self, shown: &str) -> Result<Option<JobRow>, Infallible> {
-        Ok(self.jobs.iter().find(|it| it.shown == shown).cloned())
+        Ok(self.jobs.iter().rev().find(|it| it.shown == shown).cloned())
     }
 
     fn jobs(&self, seller: &str, limit: u32) -> Result<Vec<JobRow>, Infallible> {

@@ -27,7 +27,7 @@ type Life = { readonly ended: Promise<Ended>; end(): void };
 
 /** A process with these options, which dies at its moment `dies`; 0 is never. */
 function live(options: Readonly<Record<string, unknown>>): Life {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('mortal.mjs', import.meta.url))], { env: { ...process.env, FAREBOX_MORTAL: JSON.stringify({ url: world.url, profile: LIVE, ...options }) }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [fileURLToPath(new URL('mortal.mjs', import.meta.url))], { env: { ...process.env, FAREBOX_MORTAL: JSON.stringify({ url: world.url, till: world.gate.url, profile: LIVE, ...options }) }, stdio: ['ignore', 'pipe', 'pipe'] });
   let [out, told] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => { out += text; });
   child.stderr.setEncoding('utf8').on('data', (text: string) => { told += text; });

@@ -49,7 +49,7 @@ function orders(key: string, store: Store, prompt: string, answers: Answer = () 
     return answers(new URL(request.url).pathname, response) ?? response;
   };
   const apart: Store = { read: () => store.read(), replace: (version, text) => store.replace(version, text) };
-  const bought = buyJob({ url: world.url, profile: LIVE, capability: 'echo', prompt, maxAmount: '0.01', signer: key, store: apart, fetch: asks, feed: false, timeoutMs: 60_000, now: () => world.now(), ...more });
+  const bought = buyJob({ url: world.url, till: world.gate.url, profile: LIVE, capability: 'echo', prompt, maxAmount: '0.01', signer: key, store: apart, fetch: asks, feed: false, timeoutMs: 60_000, now: () => world.now(), ...more });
   return bought.then(({ result, money }) => [result, money], (error: unknown) => {
     assert.ok(error instanceof JobError, String(error));
     return [error.code, error.money];

@@ -160,6 +160,8 @@ macro_rules! compute {
             ResultsAreNotProven,
             /// A result that was rejected is paid.
             RejectedIsPaid,
+            /// A job that failed uncharged keeps its payment from every other quote.
+            FailuresKeepPayments,
             /// A payout that may have moved is made again.
             DoubtIsPaidAgain,
             /// Nothing leaves the rows.

@@ -84,6 +84,10 @@ macro_rules! payer {
             DoubtIsNotCharged,
             /// A payment of an order that the exchange refused is taken for one that is not charged.
             RefusalsAreBelieved,
+            /// A job whose row has left is waited for without end.
+            GoneJobsAreAwaited,
+            /// An exchange may name a job and its token by any text.
+            AnyWordIsKept,
             /// A seller goes on with a job that is another's by now.
             LostJobsAreKept,
             /// A deposit counts against no cap.

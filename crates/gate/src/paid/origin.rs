@@ -14,7 +14,7 @@ use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::{Terms, TxHash};
 use farebox_common::problem::Code;
-use farebox_ledger::command::{Command, Delivery, Failure};
+use farebox_ledger::command::{Command, Delivery, Failure, REQUEST_DIGITS};
 
 /// Longest response that is stored, bytes: the edge holds it in memory, and the ledger object in
 /// one value.
@@ -97,8 +97,13 @@ impl<'g> PaidRequest<'g> {
             network: terms.network.as_str(),
             transaction: self.work.transaction.as_ref().map_or("", TxHash::on_wire),
         };
-        let caller =
-            ClientIdentity::Payer { payer: &self.payer_text(), receipt: &self.row.receipt, price };
+        let binding = self.binding();
+        let caller = ClientIdentity::Payer {
+            payer: &self.payer_text(),
+            receipt: &self.row.receipt,
+            request: binding.get(..REQUEST_DIGITS).unwrap_or(&binding),
+            price,
+        };
         let secs = self.asked.offer.settings.origin_timeout_secs;
         let mut call =
             origin_call(&gate.origin.asked, &self.asked.request, caller, secs, &gate.keys, now);

@@ -41,7 +41,7 @@ impl Gateway {
         let fingerprint = self.fingerprint(&order);
         let shown = digest_of(&material);
         // What was bought by this payment is what it buys, whatever was quoted since.
-        let known = records.job_shown(&shown)?;
+        let known = self.job_paid(records, &material)?;
         let quote = match &known {
             Some(job) => records.quote(&job.quote)?,
             None => records.quote_of(&fingerprint)?.filter(|quote| quote.is_open(tick.now)),

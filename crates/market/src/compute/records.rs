@@ -196,7 +196,7 @@ pub trait Rows {
     /// An error of the storage.
     fn job_of(&self, quote: &str) -> Result<Option<JobRow>, Self::Error>;
 
-    /// The job that was bought by showing the payment with this digest.
+    /// The newest job for which the payment with this digest was shown.
     ///
     /// # Errors
     /// An error of the storage.

@@ -20,6 +20,7 @@ use super::row::{EventKind, HoldKind, JobRow, JobState, QuoteRow, QuoteState, Si
 use super::seat::SeatClaim;
 use super::settings::Gateway;
 use super::text::{object, or_null, quoted};
+use super::till::quote_in;
 use super::{Decision, Now};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{base64, json};
@@ -111,9 +112,21 @@ impl Gateway {
         if material.is_empty() || planted(Mutant::NewerQuotesArePaidAgain) {
             return Ok(newest);
         }
-        let Some(job) = records.job_shown(&digest_of(material))? else { return Ok(newest) };
+        let Some(job) = self.job_paid(records, material)? else { return Ok(newest) };
         let first = records.quote(&job.quote)?.filter(|quote| quote.fingerprint == fingerprint);
         Ok(first.or(newest))
+    }
+
+    /// The job that this payment was shown for. One that failed uncharged keeps no payment from another
+    /// quote: what is signed again has the same nonce.
+    pub(super) fn job_paid<R: Rows>(
+        &self,
+        records: &R,
+        material: &str,
+    ) -> Result<Option<JobRow>, R::Error> {
+        let job = records.job_shown(&digest_of(material))?;
+        let names = |job: &JobRow| named_in(material).is_some_and(|named| named == job.quote);
+        Ok(job.filter(|job| !is_let_go(job) || names(job)))
     }
 
     fn verification(&self, body: &str) -> Result<Verification, JsonAnswer> {
@@ -188,7 +201,7 @@ impl Gateway {
         let units = Amount::from_atomic(&quote.units).unwrap_or(Amount::MAX);
         let may_sell = self.may_sell(records, (&quote.seller, units), tick)?;
         // What was shown for another quote pays for this one no more than what anyone made up.
-        let is_new = records.job_shown(&shown)?.is_none();
+        let is_new = self.job_paid(records, material)?.is_none();
         let now = UnixTime::from_secs(tick.now.checked_div(1000).unwrap_or_default());
         let signer = match self.signer(material, &quote, now) {
             Signer::Buyer if is_new => Signer::Buyer,
@@ -267,6 +280,19 @@ impl Gateway {
         let details = object(&[("gate", or_null(text("code"))), ("status", format!("{status}"))]);
         detailed(status, "PAYMENT_VERIFY_FAILED", why, &details)
     }
+}
+
+/// Whether a job is over of which nothing was charged, nor will be: its buyer's request has ended.
+fn is_let_go(job: &JobRow) -> bool {
+    job.hold == HoldKind::Completion
+        && job.state == JobState::Failed
+        && !planted(Mutant::FailuresKeepPayments)
+}
+
+/// The quote that a payment names as what it pays for, as version 2 of x402 does.
+fn named_in(material: &str) -> Option<String> {
+    let message = message_of(material)?;
+    quote_in(message.get("resource")?.get("url")?.as_str()?).map(ToString::to_string)
 }
 
 /// The digest by which a payment that was shown is known: that of its authorization, however it is

@@ -18,6 +18,11 @@ import { News } from './news.js';
 export type BuyJobOptions = {
   /** The exchange's origin, such as `https://exchange.example.com`. */
   readonly url: string;
+  /**
+   * The origin of the exchange's gate, if it is another one [the exchange's]. A payment whose quote is gone is asked for at its
+   * `/till/`, and nowhere else, wherever a quote points.
+   */
+  readonly till?: string;
   /** `live-mainnet`, `live-testnet` or `demo-testnet` ['live-mainnet']. */
   readonly profile?: string;
   /** The capability that is bought, exactly as sellers name it. */
@@ -84,15 +89,18 @@ type Kept = {
     readonly ends?: number;
     readonly job?: string;
     readonly token?: string;
-    readonly outcome?: { readonly money?: JobMoney };
+    readonly outcome?: { readonly money?: JobMoney; readonly code?: string };
   };
 };
 /** The seed of a payment's nonce, and the name under which the budget counts it: with it the same payment is signed again, and no other. */
 type Trail = { readonly seed: readonly number[]; readonly at: number; readonly counted?: string; /** Whether the nonce follows from the order's key. */ readonly derives?: true; /** Whether another process may sign it too: then it stays counted, whatever becomes of this one. */ readonly shared?: true };
-type Row = { readonly purchase: Kept; readonly rank: number; readonly trail?: Trail; /** Of an earlier quote of the order, which may have been signed: the next one is signed under the same nonce. */ readonly before?: Trail; /** Of an order that ended in doubt: unix seconds of the end of what was signed last. */ readonly ends?: number };
+type Row = { readonly purchase: Kept; readonly rank: number; readonly trail?: Trail; /** Of an earlier quote of the order, which may have been signed: the next one is signed under the same nonce. */ readonly before?: Trail; /** Unix seconds from which the store may drop it. */ readonly ends?: number; /** The exchange's origin: what is open there has a share of the store. */ readonly url?: string; /** Characters of it that the caller gave. */ readonly given?: number; /** Whether an earlier payment of the order is said to come back, and nothing was delivered since. */ readonly refunded?: true };
 
 const MINE = 'job ';
 const OVER = 5;
+const PAID = 4;
+/** Seconds for which an exchange keeps a job. */
+const KEPT_SECS = 30 * 86_400;
 const SIGNED = 3;
 /** Milliseconds for one answer; a request that waits for its work takes longer. */
 const ANSWER_MS = 30_000;
@@ -141,6 +149,8 @@ class Order {
   #row: Row | undefined;
   /** The trail of what may have been signed for an earlier quote of the order. */
   #before: Trail | undefined;
+  /** How an earlier order of the same ended, whose money is said to come back. */
+  #refunded: Row | undefined;
   /** When what was signed last ends, unix seconds: until then the store drops nothing of it. */
   #ends: number | undefined;
   /** Its text in the store, as this process read or wrote it last. */
@@ -149,7 +159,7 @@ class Order {
   #news: News | undefined;
 
   private constructor(options: BuyJobOptions, origin: string, signer: Signer, buyer: string) {
-    const { fetch, profile = 'live-mainnet', capability, prompt, maxAmount, currency } = options;
+    const { fetch, profile = 'live-mainnet', capability, prompt, maxAmount, currency, till } = options;
     this.#options = options;
     this.#origin = origin;
     this.#signer = signer;
@@ -158,7 +168,7 @@ class Order {
     this.#fetch = fetch === undefined ? (input, init) => globalThis.fetch(input, init) : (input, init) => fetch(input, init);
     this.#now = options.now ?? (() => Date.now() / 1000);
     this.#until = Date.now() + (options.timeoutMs ?? ORDER_MS);
-    this.#wanted = JSON.stringify({ url: origin, profile, buyer, capability, prompt, most: maxAmount, ...(currency === undefined ? {} : { currency }) });
+    this.#wanted = JSON.stringify({ url: origin, profile, buyer, capability, prompt, most: maxAmount, ...(currency === undefined ? {} : { currency }), ...(till === undefined ? {} : { till: originOf(till) }) });
     const key = options.idempotencyKey === undefined ? ['order', capability, prompt] : ['key', options.idempotencyKey];
     this.name = `${MINE}${wasm.orderDigest(JSON.stringify([origin, profile, buyer, ...key]))}`;
   }
@@ -215,6 +225,15 @@ class Order {
     if (row !== undefined && (row.purchase.order.capability !== capability || row.purchase.order.prompt !== prompt)) {
       throw new JobError({ code: 'key_taken', message: 'another order has this idempotencyKey', remedy: 'use a key of its own for each order', money: 'not_moved' });
     }
+    const says = this.#options.idempotencyKey !== undefined || this.#options.confirm !== undefined || this.#options.policy?.payAgain === true;
+    const goesOn = row !== undefined && row.rank < OVER;
+    this.#refunded = isRefunded(known) ? known : undefined;
+    if (!says && !goesOn && this.#refunded !== undefined) {
+      throw new JobError({
+        code: 'payment_unresolved', message: 'the exchange says that what was paid for this order comes back, and only the chain shows it',
+        remedy: 'look at the wallet, then pass confirm, set policy.payAgain, or order under another idempotencyKey', money: 'refunded',
+      });
+    }
     // What ended in doubt is ordered again, under the nonce of what was signed.
     if (row !== undefined && !isInDoubt(row)) this.#row = row;
     this.#before = leftBy(known);
@@ -248,8 +267,10 @@ class Order {
     const drops = rank < 2 ? trail : undefined;
     if (drops?.shared === true) this.#before ??= drops;
     const mine = (): Row => {
-      const row: Row = { purchase, rank, ...(trail === undefined || drops !== undefined ? {} : { trail }), ...(this.#before === undefined ? {} : { before: this.#before }) };
-      return isInDoubt(row) && this.#ends !== undefined ? { ...row, ends: this.#ends } : row;
+      const row: Row = { purchase, rank, url: this.#origin, given: this.#options.prompt.length, ...(trail === undefined || drops !== undefined ? {} : { trail }), ...(this.#before === undefined ? {} : { before: this.#before }) };
+      const ends = this.#endOf(row);
+      const isStill = this.#refunded !== undefined && turn.money !== 'paid';
+      return { ...row, ...(ends === undefined ? {} : { ends }), ...(isStill ? { refunded: true } : {}) };
     };
     let row = mine();
     let standing: Row | undefined;
@@ -269,6 +290,12 @@ class Order {
     this.#money = turn.money;
     // Another process was further: what it wrote stands.
     return standing === undefined ? turn : this.#next({ type: 'resumed' });
+  }
+
+  /** When the store may drop it; `undefined` before it is signed, and once it is over. */
+  #endOf(row: Row): number | undefined {
+    if (row.rank === PAID) return this.#row?.rank === PAID ? this.#row.ends : Math.floor(this.#now()) + KEPT_SECS;
+    return row.rank === SIGNED || isInDoubt(row) ? row.purchase.stage.ends ?? this.#ends : undefined;
   }
 
   #stands(row: Row): void {
@@ -392,7 +419,11 @@ class Order {
       await update(this.store, (record) => {
         const stored = this.#stored(record);
         if (!isOf(stored, trail) || this.#before !== undefined) return undefined;
-        if (stored.rank < SIGNED && stored.trail.shared !== true) return withoutSent(this.#released(record, trail), this.name);
+        if (stored.rank < SIGNED && stored.trail.shared !== true) {
+          const freed = this.#released(record, trail);
+          const before = this.#refunded;
+          return before === undefined ? withoutSent(freed, this.name) : withSent(freed, [this.name, Math.floor(this.#now()), false, JSON.stringify(before)]);
+        }
         this.#before = trail;
         return undefined;
       });
@@ -428,8 +459,14 @@ class Order {
 
 /** Whether it ended without a job after a payment had left, its own or one before. Only the chain knows what becomes of that. */
 function isInDoubt({ rank, purchase, before }: Row): boolean {
-  const money = purchase.stage.outcome?.money;
+  const { money, code } = purchase.stage.outcome ?? {};
+  if (code === 'job_gone') return false;
   return rank >= OVER && (money === 'unknown' || money === 'not_moved' && before !== undefined);
+}
+
+/** Whether money of the order is said to come back, and nothing was delivered since. */
+function isRefunded(row: Row | undefined): row is Row {
+  return row?.refunded === true || row?.purchase.stage.outcome?.code === 'refund_due';
 }
 
 /** The trail of what may have been signed, here or by another process, for an earlier quote of the order whose row this is. */

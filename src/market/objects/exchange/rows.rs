@@ -198,7 +198,10 @@ impl Rows for ExchangeRows<'_> {
     }
 
     fn job_shown(&self, shown: &str) -> Result<Option<JobRow>> {
-        self.one("SELECT row FROM jobs WHERE shown = ? ORDER BY number LIMIT 1", vec![shown.into()])
+        self.one(
+            "SELECT row FROM jobs WHERE shown = ? ORDER BY number DESC LIMIT 1",
+            vec![shown.into()],
+        )
     }
 
     fn jobs(&self, seller: &str, limit: u32) -> Result<Vec<JobRow>> {

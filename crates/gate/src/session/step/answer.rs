@@ -158,7 +158,8 @@ impl<'g> SessionRequest<'g> {
         };
         let receipt = self.receipt();
         let payer = self.asked.payment.proven().to_lower_hex();
-        let caller = ClientIdentity::Payer { payer: &payer, receipt: &receipt, price };
+        let caller =
+            ClientIdentity::Payer { payer: &payer, receipt: &receipt, request: &self.hash, price };
         let secs = self.asked.offer.settings.origin_timeout_secs;
         let gate = self.asked.gate;
         let call = origin_call(

@@ -56,6 +56,10 @@ const LATE_SECS: u64 = 60;
 /// Seconds that have to be left of a quote for it to be signed.
 const LEAST_SECS: u64 = 5;
 const MAX_BYTES: usize = 1024 * 1024;
+/// Longest answer with a quote, head and body, bytes.
+const MAX_QUOTE: usize = 32 * 1024;
+/// Seconds after the end of its quote by which a job is over: three sellers have three minutes each.
+const OVER_SECS: u64 = 900;
 
 impl JobPurchase {
     /// A new one.
@@ -236,9 +240,12 @@ impl JobPurchase {
             PurchaseStage::Asking { network, currency } if status == 402 => {
                 match QuoteTerms::read(&said, &self.order, (network, currency), now) {
                     Ok(terms) => {
-                        let till = terms::till(headers, &terms.payment_id);
-                        let terms = QuoteTerms { till: till.unwrap_or(terms.till), ..terms };
                         let lines = headers.to_lines();
+                        // It is kept until it is paid.
+                        if lines.len().saturating_add(body.len()) > MAX_QUOTE {
+                            let why = "the quote is longer than 32 KiB";
+                            return Some(self.end_before("quote_rejected", why));
+                        }
                         let asked = Json::object([
                             ("headers", Some(lines.into())),
                             ("body", Some(body.into())),
@@ -351,6 +358,15 @@ impl JobPurchase {
                     }
                     other => Some(other),
                 }
+            }
+            // Its row has left: whoever has the money has it by now.
+            (403 | 404, _)
+                if now > terms.until.saturating_add(OVER_SECS)
+                    && !planted(Mutant::GoneJobsAreAwaited) =>
+            {
+                let why = "the exchange does not know the job any more: its seller was paid, or the money came back";
+                let money = MoneyState::Unknown;
+                Some(self.end(failed("job_gone", why, money, Some(terms), Some(job))))
             }
             // A proxy's page, or a result that is no JSON within bounds.
             (200, None) | (403 | 404, _) => {

@@ -21,6 +21,8 @@ pub struct JobOrder {
     pub most: String,
     /// The token's symbol, if it has to be this one.
     pub currency: Option<String>,
+    /// The origin of the exchange's gate, if the caller names one: a quote cannot.
+    pub till: Option<String>,
 }
 
 impl JobOrder {
@@ -43,6 +45,7 @@ impl JobOrder {
             ("prompt", Some(self.prompt.as_str().into())),
             ("most", Some(self.most.as_str().into())),
             ("currency", self.currency.as_deref().map(Json::from)),
+            ("till", self.till.as_deref().map(Json::from)),
         ])
     }
 
@@ -58,6 +61,7 @@ impl JobOrder {
             prompt: text("prompt")?,
             most: text("most")?,
             currency: text("currency"),
+            till: text("till"),
         })
     }
 }

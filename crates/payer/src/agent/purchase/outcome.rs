@@ -38,6 +38,9 @@ pub(super) fn failed(
     job: Option<&str>,
 ) -> Json {
     let remedy = match money {
+        _ if code == "job_gone" => {
+            "look at the wallet for a refund, then order again if you like: that is another payment"
+        }
         MoneyState::NotMoved => "nothing was charged; order again if you like",
         MoneyState::Unknown => {
             "order the same again, never in another way: the token charges one of its payments at most"

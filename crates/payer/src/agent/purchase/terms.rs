@@ -9,8 +9,6 @@ use super::order::JobOrder;
 use crate::agent::candidate::Candidate;
 use crate::agent::json::Json;
 use crate::agent::money;
-use farebox_base::encoding::base64;
-use farebox_base::http::Headers;
 use farebox_base::mutant::{Mutant, planted};
 
 /// Longest time that a quote may have, seconds.
@@ -133,7 +131,7 @@ impl QuoteTerms {
         now: u64,
     ) -> Result<Self, TermsError> {
         let text = |name: &'static str| {
-            let text = said.text_of(name).filter(|text| !text.is_empty());
+            let text = said.text_of(name).filter(|text| (1..=MAX_TEXT).contains(&text.len()));
             text.map(ToString::to_string).ok_or(TermsError::Unreadable(name))
         };
         let number = |name: &'static str| match said.get(name) {
@@ -157,7 +155,9 @@ impl QuoteTerms {
             till: String::new(),
             transaction: None,
         };
-        let till = format!("{}/till/{}", order.url, terms.payment_id);
+        // A payment goes to the exchange or to the gate that its caller named, wherever a quote points.
+        let gate = order.till.as_ref().unwrap_or(&order.url);
+        let till = format!("{gate}/till/{}", terms.payment_id);
         let terms = Self { till, ..terms };
         if planted(Mutant::QuotesAreBelieved) {
             return Ok(terms);
@@ -291,16 +291,7 @@ impl QuoteTerms {
     }
 }
 
-/// The till that the terms of the gate name, if it is that of this quote.
-pub(super) fn till(headers: &Headers, payment_id: &str) -> Option<String> {
-    let required = headers.joined("payment-required")?;
-    let terms = String::from_utf8(base64::decode(&required).ok()?).ok()?;
-    let terms = Json::read(&terms, MAX_TERMS)?;
-    let url = terms.at(&["resource", "url"])?.text()?;
-    let is_its = url.starts_with("http") && url.ends_with(&format!("/till/{payment_id}"));
-    is_its.then(|| url.to_string())
-}
-
-const MAX_TERMS: usize = 64 * 1024;
+/// Longest text of a quote, bytes.
+const MAX_TEXT: usize = 128;
 /// The mode in which a request waits for its work and is charged with it.
 const COMPLETION: &str = "x402-completion";

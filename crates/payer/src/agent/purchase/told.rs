@@ -34,9 +34,10 @@ pub(super) enum PaymentFate {
     Open,
 }
 
-/// Codes after which the exchange does not charge a payment, whenever they come. The last one is the
-/// gate's: what has the same nonce was shown for another quote.
-const REFUSED: [&str; 8] = [
+/// Codes after which the exchange does not charge a payment, whenever they come. The last two are the
+/// gate's: the work that it waited for has failed, and what has the same nonce was shown for another
+/// quote.
+const REFUSED: [&str; 9] = [
     "FACILITATOR_RESPONSE_INVALID",
     "INVALID_X_PAYMENT_HEADER",
     "INVALID_BUYER_ADDRESS",
@@ -44,12 +45,17 @@ const REFUSED: [&str; 8] = [
     "INVALID_REQUEST",
     "INVALID_JSON",
     "QUOTE_PAYMENT_PROFILE_MISMATCH",
+    "origin_failed",
     "payment_already_used",
 ];
 /// Codes of a quote that is gone. To a payment that was not sent before they say that nothing is
 /// charged.
 const GONE: [&str; 3] = ["FINGERPRINT_INVALID", "QUOTE_EXPIRED", "PAYMENT_ALREADY_VERIFIED"];
 const MAX_BYTES: usize = 64 * 1024;
+/// Longest id of a job, and longest hash of a transaction, bytes.
+const MAX_ID: usize = 128;
+/// Longest token of a job, bytes.
+const MAX_TOKEN: usize = 1024;
 
 /// Reads an answer: status and code, and where the payment was shown, how often it may have been
 /// sent, and whether it can never be charged any more.
@@ -61,10 +67,13 @@ pub(super) fn of(
 ) -> PaymentFate {
     let text = |name: &str| said.text_of(name).map(ToString::to_string);
     if status == 200 {
-        let Some((job, token)) = text("job_id").zip(text("job_token")) else {
+        let job = text("job_id").filter(|id| is_word(id, MAX_ID, "-_"));
+        let token = text("job_token").filter(|token| is_word(token, MAX_TOKEN, "-_.~+/="));
+        let Some((job, token)) = job.zip(token) else {
             return PaymentFate::Open;
         };
         let transaction = text("settlement_tx_hash").or_else(|| settled(headers));
+        let transaction = transaction.filter(|hash| is_word(hash, MAX_ID, ""));
         let is_done = said.text_of("status") == Some("done");
         let result = said.get("result").cloned().filter(|_| is_done);
         return PaymentFate::Job { job, token, transaction, result };
@@ -94,6 +103,12 @@ pub(super) fn of(
         Till::Gate if is_dead && matches!(status, 404 | 409 | 503) => PaymentFate::NotCharged,
         Till::Gate => PaymentFate::Open,
     }
+}
+
+/// Whether a text of an exchange that is kept, or asked for again, is a word of this length.
+fn is_word(text: &str, most: usize, marks: &str) -> bool {
+    let is_its = |letter: char| letter.is_ascii_alphanumeric() || marks.contains(letter);
+    (1..=most).contains(&text.len()) && text.chars().all(is_its) || planted(Mutant::AnyWordIsKept)
 }
 
 /// The transaction of a settlement that an answer shows.
