@@ -72,12 +72,20 @@ describe('a purchase that is signed again with its nonce', () => {
     });
   }
 
-  it('buys nothing else', async () => {
-    const { path, payer, first } = await start('bound', 'before', { settle: refusedSettle('insufficient_funds') });
-    expectProblem(await send(world, path, first), { status: 402, code: 'settlement_refused' });
-    world.facilitator.script(payer.address, {});
-    const other = `${path}-other`;
-    expectProblem(await send(world, other, await again(other, payer, first)), { status: 409, code: 'payment_already_used' });
-    assert.equal(settled(payer), 0);
+  it('begins at another request where nothing moved, and is the payment of that request from then on', async () => {
+    for (const mode of MODES) {
+      const { path, payer, first } = await start('moves', mode, { settle: refusedSettle('invalid_exact_evm_payload_signature') });
+      expectProblem(await send(world, path, first), { status: 402, code: 'settlement_refused' });
+      world.facilitator.script(payer.address, {});
+      const other = `${path}-other`;
+      // What was sent to a facilitator buys nothing elsewhere: others may have read it.
+      expectProblem(await send(world, other, first), { status: 409, code: 'payment_already_used' });
+      const second = await again(other, payer, first);
+      expectPaid(await send(world, other, second), second);
+      assert.equal(world.origin.of(other).length, 1, 'made for this request');
+      expectProblem(await send(world, path, first), { status: 409, code: 'payment_already_used' });
+      expectProblem(await send(world, `${path}-third`, await payFor(world, path, { payer, nonce: first.nonce as `0x${string}`, validForSecs: 110 })), { status: 409, code: 'payment_already_used' });
+      assert.equal(settled(payer), 1);
+    }
   });
 });
