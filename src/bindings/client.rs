@@ -140,7 +140,7 @@ impl Exchange {
         now: f64,
     ) -> Result<Option<String>, JsValue> {
         let policy = Policy::from_json(policy).map_err(|error| thrown(&error))?;
-        let next = self.0.go_on(policy, pin.as_deref(), (is_dead, asks), seconds(now));
+        let next = self.0.go_on(policy, pin.as_deref(), is_dead, asks, seconds(now));
         Ok(next.map(|next| self.step(next)))
     }
 

@@ -315,7 +315,7 @@ impl Payer {
         let is_dead = self.at().secs() > ends + LATE_SECS;
         let goes_on = !(is_dead && self.is_answered);
         let next = if goes_on {
-            exchange.go_on(policy(RULES), None, (is_dead, true), self.at())
+            exchange.go_on(policy(RULES), None, is_dead, true, self.at())
         } else {
             None
         };
@@ -518,10 +518,7 @@ pub fn terms_that_are_refused_leave_the_purchase_its_nonce() {
     // The policy refuses the other network, or a person does.
     let here = r#"{"deadlineSecs": 1, "networks": ["eip155:84532"]}"#;
     let mut exchange = payer.open.take().unwrap();
-    assert!(matches!(
-        exchange.go_on(policy(here), None, (true, false), at(200)),
-        Some(Next::Afresh)
-    ));
+    assert!(matches!(exchange.go_on(policy(here), None, true, false, at(200)), Some(Next::Afresh)));
     let elsewhere = merchant.asks(Terms::OtherNetwork);
     if matches!(exchange.answered(402, &elsewhere, b"", at(200)), Next::Reserve) {
         exchange.reserve(payer.record.as_deref(), at(200)).unwrap_err();
@@ -542,16 +539,16 @@ pub fn a_charge_that_has_ended_is_made_again_only_if_a_person_or_the_policy_says
     let counted = exchange.counted().to_owned();
     // It stays open, however often it is asked for, also after a person said no.
     for _ in 0..2 {
-        let refused = failure(exchange.go_on(policy(RULES), None, (true, false), at(400)).unwrap());
+        let refused = failure(exchange.go_on(policy(RULES), None, true, false, at(400)).unwrap());
         assert_eq!(refused.reason.code(), "payment_unresolved");
         assert!(matches!(
-            exchange.go_on(policy(RULES), None, (true, true), at(400)),
+            exchange.go_on(policy(RULES), None, true, true, at(400)),
             Some(Next::Afresh)
         ));
     }
     let again = r#"{"deadlineSecs": 1, "payAgain": true}"#;
     assert!(matches!(
-        exchange.go_on(policy(again), None, (true, false), at(400)),
+        exchange.go_on(policy(again), None, true, false, at(400)),
         Some(Next::Afresh)
     ));
     let asked = merchant.asks(Terms::Usual);
@@ -568,7 +565,7 @@ pub fn a_purchase_goes_on_under_the_rules_of_today() {
     payer.call(&mut merchant, Call { answer: Answer::Status(404), charges: false, ..HONEST });
     let mut exchange = payer.open.take().unwrap();
     let stricter = r#"{"deadlineSecs": 1, "perPayment": "0.005"}"#;
-    let next = exchange.go_on(policy(stricter), None, (true, false), at(200)).unwrap();
+    let next = exchange.go_on(policy(stricter), None, true, false, at(200)).unwrap();
     assert!(matches!(next, Next::Afresh));
     let asked = merchant.asks(Terms::Usual);
     let refused = match exchange.answered(402, &asked, b"", at(200)) {

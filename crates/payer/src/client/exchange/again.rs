@@ -120,7 +120,8 @@ impl Exchange {
         &mut self,
         policy: Policy,
         pin: Option<&str>,
-        (is_dead, asks): (bool, bool),
+        is_dead: bool,
+        asks: bool,
         now: UnixTime,
     ) -> Option<Next> {
         if !planted(Mutant::PolicyOfBefore) {
