@@ -189,7 +189,7 @@ impl Entry {
                 self.claimed(again, refusal, now)
             }
             Command::Note { payment, leases, noted } => {
-                self.noted((*payment, leases, noted), taken, now)
+                self.noted(*payment, leases, noted, taken, now)
             }
             Command::Seal { fence, response, seen_block, charged } if holds(fence) => {
                 self.sees(seen_block).seal(response.is_some(), charged, now)

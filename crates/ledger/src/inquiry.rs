@@ -172,19 +172,21 @@ impl Question {
         first.chain(self.earlier.iter().map(move |(to, value)| alone(*to, *value)))
     }
 
-    /// The meaning of a receipt, and which of the earlier authorizations paid, if one did.
+    /// The meaning of a receipt, and which of the earlier authorizations paid, if one did; the data
+    /// of its transaction is the reply at position `data`.
     fn evidence_of_any(
         &self,
         receipt: &TransactionReceipt,
-        data: (&Replies, usize),
+        replies: &Replies,
+        data: usize,
         transaction: &[u8; 32],
     ) -> Result<FoundEvidence, Unreadable> {
-        let own = self.evidence(receipt, data, transaction)?;
+        let own = self.evidence(receipt, replies, data, transaction)?;
         if matches!(own, Evidence::Paid { .. }) {
             return Ok((own, None));
         }
         for (index, other) in self.each().skip(1).enumerate() {
-            let found = other.evidence(receipt, data, transaction)?;
+            let found = other.evidence(receipt, replies, data, transaction)?;
             if matches!(found, Evidence::Paid { .. }) {
                 return Ok((found, Some(index)));
             }
@@ -196,7 +198,8 @@ impl Question {
     fn evidence(
         &self,
         receipt: &TransactionReceipt,
-        (replies, data): (&Replies, usize),
+        replies: &Replies,
+        data: usize,
         transaction: &[u8; 32],
     ) -> Result<Evidence, Unreadable> {
         match self.method {
@@ -212,7 +215,7 @@ impl Question {
 
     /// Whether a block came after first sight of the payment; `time` is that of the block.
     fn is_after_sight(&self, block: u64, time: Option<UnixTime>) -> bool {
-        is_after((self.seen_block, self.seen_at), block, time)
+        is_after(self.seen_block, self.seen_at, block, time)
     }
 
     fn is_confirmed(&self, block: u64, latest: u64) -> bool {
@@ -331,10 +334,15 @@ fn of_transfer(
 }
 
 /// Whether a block came after first sight: by its number, or by its time if no block was read then.
-fn is_after(seen: (Option<u64>, UnixTime), block: u64, time: Option<UnixTime>) -> bool {
-    match (seen, time) {
-        ((Some(seen), _), _) => block > seen,
-        ((None, seen_at), Some(time)) => time >= seen_at.minus(SIGHT_SLACK_SECS),
-        ((None, _), None) => false,
+fn is_after(
+    seen_block: Option<u64>,
+    seen_at: UnixTime,
+    block: u64,
+    time: Option<UnixTime>,
+) -> bool {
+    match (seen_block, time) {
+        (Some(seen), _) => block > seen,
+        (None, Some(time)) => time >= seen_at.minus(SIGHT_SLACK_SECS),
+        (None, None) => false,
     }
 }

@@ -53,7 +53,9 @@ impl Entry {
     /// stays; one made only by notes becomes what the chain has proven.
     pub(super) fn noted(
         mut self,
-        (payment, leases, noted): (Payment, Leases, Noted),
+        payment: Payment,
+        leases: Leases,
+        noted: Noted,
         taken: Taken,
         now: UnixTime,
     ) -> (Self, Answer) {

@@ -149,7 +149,7 @@ fn heads(question: &Question, replies: &Replies) -> Result<Progress, Unreadable>
         // The log search finds what this hint does not.
         let receipt = replies.receipt(3, &known.to_bytes()).ok().flatten()?;
         let place = LogPlace { transaction: known.to_bytes(), block: receipt.block };
-        let found = question.evidence_of_any(&receipt, (replies, 4), &place.transaction).ok()?;
+        let found = question.evidence_of_any(&receipt, replies, 4, &place.transaction).ok()?;
         matches!(found.0, Evidence::Paid { .. }).then_some((place, found))
     });
     let Some((place, evidence)) = known else {
@@ -276,8 +276,9 @@ fn receipts(
             None => Some(block(replies, places.len().saturating_add(index), place.block)?.time),
         };
         let before = if time.is_some() { places.len().saturating_mul(2) } else { places.len() };
-        let data = (replies, before.saturating_add(index));
-        found.push((*place, question.evidence_of_any(&receipt, data, &place.transaction)?, time));
+        let data = before.saturating_add(index);
+        let evidence = question.evidence_of_any(&receipt, replies, data, &place.transaction)?;
+        found.push((*place, evidence, time));
     }
     let concluded = conclude(question, heads, &found);
     match question.method {

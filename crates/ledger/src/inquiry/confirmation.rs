@@ -95,8 +95,9 @@ impl Confirming {
         let Some(receipt) = replies.receipt(2, &self.transaction.to_bytes())? else {
             return Ok(Reading::Done(Confirmation::NotYet));
         };
-        let data = (&replies, if self.block.is_some() { 4 } else { 3 });
-        let found = self.question.evidence(&receipt, data, &self.transaction.to_bytes())?;
+        let data = if self.block.is_some() { 4 } else { 3 };
+        let transaction = self.transaction.to_bytes();
+        let found = self.question.evidence(&receipt, &replies, data, &transaction)?;
         let Evidence::Paid { log_index } = found else {
             return Ok(Reading::Done(Confirmation::Contradicted));
         };

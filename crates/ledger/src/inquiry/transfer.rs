@@ -194,7 +194,7 @@ impl Transfer {
                 let is_late = self.until.is_some_and(|until| time.is_some_and(|it| until < it));
                 if is_late {
                     Finding::TransferredLate { transaction }
-                } else if is_after((self.seen_block, self.seen_at), block, time) {
+                } else if is_after(self.seen_block, self.seen_at, block, time) {
                     Finding::Transferred { transaction, block, log_index }
                 } else {
                     Finding::TransferredBefore { transaction, finality }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use super::order::AnsweredEntry;
 use super::{Change, Decision, Notice, Rows, Scene, Shard, Slot, Transition};
 use crate::command::{
     Answer, Command, Fate, Leases, LedgerReply, Noted, Payment, Repeat, Role, Signature,
@@ -14,6 +15,22 @@ use farebox_base::time::UnixTime;
 
 /// Seconds after which a note about a payment that can no longer be charged may be removed.
 const NOTED_SECS: u64 = 3600;
+
+/// A payment whose row is to be made.
+struct NewRow<'a> {
+    payment: &'a Payment,
+    /// The role of this object.
+    role: Role,
+    /// Whether it has cost its payer nothing so far.
+    is_free: bool,
+}
+
+/// A transaction that its payer has sent, as [`Command::Note`] tells of it.
+struct NewNote {
+    payment: Payment,
+    leases: Leases,
+    noted: Noted,
+}
 
 impl Shard {
     /// Makes the row of a payment, or returns why there is none.
@@ -28,7 +45,8 @@ impl Shard {
         let Command::Claim { payment, leases, idempotent, in_flight, last, .. } = command else {
             return match command {
                 Command::Note { payment, leases, noted } => {
-                    self.note(slot, (*payment, leases, noted), role, rows, scene)
+                    let note = NewNote { payment: *payment, leases, noted };
+                    self.note(slot, note, role, rows, scene)
                 }
                 _ => Ok(Decision::of(Answer::Stale)),
             };
@@ -44,8 +62,9 @@ impl Shard {
         if role == Role::Old && standing.unresolved {
             return Ok(Decision::of(Fate::Unresolved.into()));
         }
+        let is_free = !payment.was_sent_by_payer();
         let mut changes =
-            match self.moved(slot, &payment, (role, !payment.was_sent_by_payer()), rows, now)? {
+            match self.moved(slot, NewRow { payment: &payment, role, is_free }, rows, now)? {
                 Ok(changes) => changes,
                 Err(decision) => return Ok(decision),
             };
@@ -79,11 +98,11 @@ impl Shard {
     fn moved<R: Rows>(
         &self,
         slot: &Slot,
-        payment: &Payment,
-        (role, is_free): (Role, bool),
+        row: NewRow<'_>,
         rows: &R,
         now: UnixTime,
     ) -> Result<Result<Vec<Change>, Decision<Answer>>, R::Error> {
+        let NewRow { payment, role, is_free } = row;
         let mut changes = Vec::new();
         match role {
             // It is marked already.
@@ -117,17 +136,19 @@ impl Shard {
     fn note<R: Rows>(
         &self,
         slot: &Slot,
-        (payment, leases, noted): (Payment, Leases, Noted),
+        note: NewNote,
         role: Role,
         rows: &R,
         scene: &Scene<'_>,
     ) -> Result<Decision<Answer>, R::Error> {
+        let NewNote { payment, leases, noted } = note;
         let standing = self.index.standing(slot, &payment.binding, &payment.client, scene.now);
         if noted == Noted::Awaited && (standing.is_full || standing.is_crowded) {
             return Ok(Decision::of(Answer::Full));
         }
+        let is_free = noted == Noted::Awaited;
         let changes =
-            match self.moved(slot, &payment, (role, noted == Noted::Awaited), rows, scene.now)? {
+            match self.moved(slot, NewRow { payment: &payment, role, is_free }, rows, scene.now)? {
                 Ok(changes) => changes,
                 Err(decision) => return Ok(decision),
             };
@@ -174,9 +195,9 @@ impl Shard {
             let mut repeat = repeat.clone();
             repeat.payment.signing.by = Signature::Unread;
             let (entry, resumed) = before.clone().lapse(scene.now).resumed(&repeat, scene.now);
-            let next = (entry, resumed.into());
+            let next = AnsweredEntry { entry, answer: resumed.into(), changes };
             let mut decision =
-                Self::answered(&original, &before, next, "signed_anew", changes, rows, scene)?;
+                Self::answered(&original, &before, next, "signed_anew", rows, scene)?;
             decision.reply.proven = true;
             return Ok(Some(decision));
         }

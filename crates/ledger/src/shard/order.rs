@@ -27,6 +27,13 @@ pub enum QuestionAnswer {
     Resumed(Decision<Resumed>),
 }
 
+/// An entry after a command, with the answer to that, and the changes made so far.
+pub(super) struct AnsweredEntry {
+    pub(super) entry: Entry,
+    pub(super) answer: Answer,
+    pub(super) changes: Vec<Change>,
+}
+
 impl Shard {
     /// Carries out one command, with the body that came along.
     ///
@@ -242,8 +249,8 @@ impl Shard {
             let sha256 = hex::encode(&Sha256::digest(&body));
             changes.push(Change::Store(slot.clone(), Response { head, sha256, body }));
         }
-        let mut decision =
-            Self::answered(&slot, &before, (entry, answer), "command", changes, rows, scene)?;
+        let next = AnsweredEntry { entry, answer, changes };
+        let mut decision = Self::answered(&slot, &before, next, "command", rows, scene)?;
         decision.reply.proven = proven;
         decision.reply.held = shown.and_then(|shown| match decision.reply.answer {
             // The row is for what the request shows.
@@ -257,12 +264,12 @@ impl Shard {
     pub(super) fn answered<R: Rows>(
         slot: &Slot,
         before: &Entry,
-        (entry, answer): (Entry, Answer),
+        next: AnsweredEntry,
         why: &str,
-        mut changes: Vec<Change>,
         rows: &R,
         scene: &Scene<'_>,
     ) -> Result<Decision<Answer>, R::Error> {
+        let AnsweredEntry { entry, answer, mut changes } = next;
         let receipt = Some(entry.payment.receipt.clone());
         Self::step(slot, before, entry, why, scene, &mut changes);
         let (answer, body) = match answer {
