@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use farebox_core::gate::isolate::Isolate;
-use farebox_core::gate::standing::Standing;
+use farebox_core::gate::standing::{Standing, StandingClient};
 use farebox_core::http::RequestHead;
 use farebox_core::sorted::Sorted;
 use wasm_bindgen::prelude::*;
@@ -52,7 +52,8 @@ pub fn ask_again(number: u32, address: &str, agent: &str) -> Option<String> {
         let standing = all.get(&number)?;
         let correlation = fresh_id();
         let ask = |isolate: &mut Isolate<'_>| {
-            gate.ask_again(standing, &correlation, (address, agent), isolate, now())
+            let client = StandingClient { address, agent };
+            gate.ask_again(standing, &correlation, client, isolate, now())
         };
         let issued = attempts::surrounded(&gate, ask)?;
         if gate.has_operator()

@@ -9,7 +9,7 @@ use farebox_core::gate::admission::Admission;
 use farebox_core::gate::attempts::Attempts;
 use farebox_core::gate::isolate::Isolate;
 use farebox_core::gate::reply::{Body, Reply};
-use farebox_core::gate::standing::{SILENT, Standing};
+use farebox_core::gate::standing::{SILENT, Standing, StandingClient};
 use farebox_core::http::{Headers, RequestHead};
 use farebox_core::time::UnixTime;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use crate::world::{With, get, request, vars};
 const NOW: UnixTime = UnixTime::from_secs(1_763_618_400);
 const ADDRESS: &str = "192.0.2.7";
 /// A client there that does not name its program.
-const CLIENT: (&str, &str) = (ADDRESS, "");
+const CLIENT: StandingClient<'_> = StandingClient { address: ADDRESS, agent: "" };
 
 fn gate() -> Gate {
     let two = json!(["eip155:84532", "eip155:421614"]);
@@ -126,7 +126,8 @@ pub fn a_client_that_is_told_to_wait_hears_it_from_the_whole_gate() {
     let reply = whole(&gate, head, "request-0002", &mut attempts);
     assert_eq!(reply.head.headers.get("retry-after"), Some("30"), "the fifth, each counted once");
     let failing = &mut isolate(&mut attempts, 10);
-    let other = gate.ask_again(&standing, "request-0003", ("192.0.2.8", ""), failing, NOW);
+    let client = StandingClient { address: "192.0.2.8", ..CLIENT };
+    let other = gate.ask_again(&standing, "request-0003", client, failing, NOW);
     assert!(other.is_none(), "while a facilitator fails, clients are asked to come back later");
 }
 

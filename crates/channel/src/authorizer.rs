@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::config::ChannelId;
 use super::escrow::EscrowContract;
+use super::state::Promise;
 use farebox_base::amount::Amount;
 use farebox_evm::eip712;
 use farebox_evm::keccak::{keccak256, keccak256_parts};
@@ -46,8 +47,9 @@ pub fn claim_digest(contract: &EscrowContract, entries: &[ClaimEntry]) -> [u8; 3
 pub fn refund_digest(
     contract: &EscrowContract,
     channel: &ChannelId,
-    (nonce, amount): (Amount, Amount),
+    promise: &Promise,
 ) -> [u8; 32] {
+    let Promise { nonce, amount } = promise;
     let hash = keccak256_parts(&[
         &keccak256(REFUND_TYPE.as_bytes()),
         channel.as_bytes(),
@@ -66,13 +68,25 @@ pub enum Relayed {
     Close,
 }
 
-/// The digest of such a permission; a nonce is used once by payee and channel.
+/// A permission of the payee to relay a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayAuthorization {
+    /// The call.
+    pub relayed: Relayed,
+    /// The channel.
+    pub channel: ChannelId,
+    /// The amount of the voucher that is claimed.
+    pub cumulative: Amount,
+    /// Used once by payee and channel.
+    pub nonce: Amount,
+    /// The last second at which it may be relayed, Unix seconds.
+    pub deadline: Amount,
+}
+
+/// The digest of such a permission.
 #[must_use]
-pub fn relay_digest(
-    contract: &EscrowContract,
-    (relayed, channel, cumulative): (Relayed, &ChannelId, Amount),
-    (nonce, deadline): (Amount, Amount),
-) -> [u8; 32] {
+pub fn relay_digest(contract: &EscrowContract, authorization: &RelayAuthorization) -> [u8; 32] {
+    let RelayAuthorization { relayed, channel, cumulative, nonce, deadline } = authorization;
     let name = match relayed {
         Relayed::Settle => "SettleAuthorization",
         Relayed::Close => "CloseAuthorization",

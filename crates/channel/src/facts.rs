@@ -101,7 +101,7 @@ impl VoucherSigner {
         }
         let Self { domain, address, .. } = self;
         let known = signers.get(address);
-        let (checked, signed) = voucher.check_in(domain, (*address, known), signature)?;
+        let (checked, signed) = voucher.check_in(domain, *address, known, signature)?;
         self.last = Some((checked, signed));
         Ok(checked)
     }

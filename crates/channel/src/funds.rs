@@ -33,6 +33,15 @@ pub struct SignedFunds {
     data: Vec<u8>,
 }
 
+/// The token of a deposit.
+#[derive(Clone, Copy, Debug)]
+pub struct DepositToken<'a> {
+    /// Its contract.
+    pub address: Address,
+    /// The separator of its EIP-712 domain.
+    pub separator: &'a [u8; 32],
+}
+
 impl SignedFunds {
     /// Checks all that no chain is needed for.
     ///
@@ -41,9 +50,10 @@ impl SignedFunds {
     /// terms say, [`ChannelRefusal::SignatureInvalid`].
     pub fn check(
         purpose: FundsPurpose,
-        (authorization, signature): (Authorization, &str),
+        authorization: Authorization,
+        signature: &str,
         contract: &EscrowContract,
-        (token, separator): (Address, &[u8; 32]),
+        token: DepositToken<'_>,
         now: UnixTime,
     ) -> Result<Self, ChannelRefusal> {
         let Authorization { from, to, value, valid_after, nonce, .. } = authorization;
@@ -58,12 +68,12 @@ impl SignedFunds {
         }
         let invalid = |_| ChannelRefusal::SignatureInvalid;
         let signature = Signature::parse(signature).map_err(invalid)?;
-        let signer = signature.recover(&authorization.receive_digest(separator));
+        let signer = signature.recover(&authorization.receive_digest(token.separator));
         if signer != Ok(from) && !planted(Mutant::UnsignedDepositsAreSent) {
             return Err(ChannelRefusal::SignatureInvalid);
         }
         let data = data(&purpose, &authorization, &signature);
-        Ok(Self { purpose, token, authorization, data })
+        Ok(Self { purpose, token: token.address, authorization, data })
     }
 
     /// The account that deposits.

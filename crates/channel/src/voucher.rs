@@ -64,7 +64,7 @@ impl Voucher {
         signer: Address,
         signature: &str,
     ) -> Result<CheckedVoucher, ChannelRefusal> {
-        self.check_in(&contract.domain(), (signer, None), signature).map(|(checked, _)| checked)
+        self.check_in(&contract.domain(), signer, None, signature).map(|(checked, _)| checked)
     }
 
     /// The same for a contract whose separator is known, by a signer who may be known; also what
@@ -75,7 +75,8 @@ impl Voucher {
     pub fn check_in(
         self,
         domain: &EscrowDomain,
-        (signer, known): (Address, Option<&KnownSigner>),
+        signer: Address,
+        known: Option<&KnownSigner>,
         signature: &str,
     ) -> Result<(CheckedVoucher, SignedDigest), ChannelRefusal> {
         if !domain.contract.escrow.fits(self.cumulative) {

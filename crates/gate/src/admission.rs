@@ -14,7 +14,7 @@ use super::reply::Reply;
 use super::request::IncomingRequest;
 use super::session::step::SessionStep;
 use super::template::ChallengeRequest;
-use super::unpaid::{AwaitingQuota, Unpaid};
+use super::unpaid::{AwaitingQuota, Unpaid, UnpaidCall};
 use farebox_base::time::UnixTime;
 use farebox_common::problem::Code;
 
@@ -55,6 +55,13 @@ impl Admission<'_> {
     }
 }
 
+impl UnpaidCall {
+    /// Lets the request pass.
+    pub(super) fn pass<'g>(self) -> Admission<'g> {
+        Admission::Pass(self.call, self.unpaid)
+    }
+}
+
 /// Waits for the price of a request.
 #[cfg_attr(feature = "copies", derive(Clone))]
 pub struct AwaitingPrice {
@@ -68,7 +75,8 @@ pub struct AwaitingPrice {
 pub struct AwaitingBody {
     offer: Offer,
     request: IncomingRequest,
-    why: (Code, &'static str),
+    code: Code,
+    reason: &'static str,
     diagnosis: Option<Diagnosis>,
     now: UnixTime,
 }
@@ -77,7 +85,8 @@ impl AwaitingBody {
     pub(super) fn new(
         offer: &Offer,
         asked: &ChallengeRequest<'_>,
-        why: (Code, &'static str),
+        code: Code,
+        reason: &'static str,
         diagnosis: Option<Diagnosis>,
     ) -> Box<Self> {
         Box::new(Self {
@@ -86,7 +95,8 @@ impl AwaitingBody {
                 head: asked.head.clone(),
                 correlation: asked.correlation.to_owned(),
             },
-            why,
+            code,
+            reason,
             diagnosis,
             now: asked.now,
         })
@@ -106,7 +116,7 @@ impl Gate {
     /// [`MAX_DIGESTED_BYTES`](super::paid::MAX_DIGESTED_BYTES)) gives terms that hold for any body.
     #[must_use]
     pub fn challenge_for_body(&self, body: &AwaitingBody, digest: Option<&str>) -> Reply {
-        let AwaitingBody { offer, request, why: (code, reason), diagnosis, now } = body;
+        let AwaitingBody { offer, request, code, reason, diagnosis, now } = body;
         let IncomingRequest { head, correlation } = request;
         let digest = digest.and_then(digest_bytes);
         let (key, digest, now) = (self.keys.challenge(), digest.as_ref(), *now);

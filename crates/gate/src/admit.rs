@@ -5,18 +5,18 @@ use alloc::borrow::Cow;
 
 use super::Gate;
 use super::admission::{Admission, AwaitingPrice};
-use super::forward::{ClientIdentity, OriginCall, drop_unforwarded};
+use super::forward::{ClientIdentity, drop_unforwarded};
 use super::isolate::Isolate;
-use super::judge::refuse;
+use super::judge::{JudgedTerms, refuse};
 use super::mpp;
-use super::offer::Offer;
+use super::offer::PricedRoute;
 use super::path::Target;
-use super::presented::{Presented, shows_proof};
+use super::presented::{Presented, PresentedRequest, shows_proof};
 use super::publish::Published;
 use super::reply::{Audience, Reply};
 use super::request::IncomingRequest;
 use super::route::RouteMatch;
-use super::unpaid::{AwaitingQuota, Unpaid};
+use super::unpaid::AwaitingQuota;
 use farebox_base::encoding::message;
 use farebox_base::http::{BodyPresence, MAX_PAID_TARGET_BYTES, RequestHead};
 use farebox_base::mutant::{Mutant, planted};
@@ -56,7 +56,7 @@ impl Gate {
         match self.published(&request, &target, &found) {
             Some(Published::Now(reply)) => return Admission::Respond(reply),
             Some(Published::IfMissing(wanted)) => {
-                return passes(self.free_unless_missing(&request, wanted, now));
+                return self.free_unless_missing(&request, wanted, now).pass();
             }
             None => {}
         }
@@ -73,11 +73,11 @@ impl Gate {
         match found {
             RouteMatch::Route(index) => {
                 match self.routes.offers.get(index).and_then(Option::as_ref) {
-                    Some(offer) => self.priced((index, offer), request, isolate, now),
-                    None => passes(self.free(&request, now)),
+                    Some(offer) => self.priced(PricedRoute { index, offer }, request, isolate, now),
+                    None => self.free(&request, now).pass(),
                 }
             }
-            RouteMatch::Unlisted => passes(self.free(&request, now)),
+            RouteMatch::Unlisted => self.free(&request, now).pass(),
             RouteMatch::Denied => refuse(Code::NotFound, Audience::Other, correlation),
             RouteMatch::Ambiguous => refuse(Code::AmbiguousTarget, Audience::Paid, correlation),
             RouteMatch::Options { allow } => {
@@ -92,11 +92,12 @@ impl Gate {
 
     fn priced<'g>(
         &'g self,
-        (route, offer): (usize, &'g Offer),
+        route: PricedRoute<'g>,
         mut request: IncomingRequest,
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
+        let PricedRoute { index, offer } = route;
         drop_unforwarded(&mut request.head.headers);
         let IncomingRequest { head, correlation } = &request;
         if head.headers.filled("upgrade").is_some() {
@@ -117,27 +118,27 @@ impl Gate {
         if offer.settings.takes_keys
             && let Some(name) = self.payers.clients.holder(&head.headers)
         {
-            return passes(self.by_key(offer, request.clone(), name, now));
+            return self.by_key(offer, request.clone(), name, now).pass();
         }
-        let presented = Presented::of(&head.headers);
-        isolate.client = self.client_key(offer, (head, &presented), isolate, now);
+        let shown = PresentedRequest::new(request);
+        isolate.client = self.client_key(offer, &shown, isolate, now);
         if let Some(pricer) = &offer.pricer {
-            return self.admit_priced((route, offer, pricer), (request, presented), isolate, now);
+            return self.admit_priced(route, pricer, shown, isolate, now);
         }
-        let by_session = self.session(offer, (&request, &presented), isolate, now);
-        let by_session =
-            by_session.or_else(|| self.session_by_mpp(offer, (&request, &presented), now));
+        let by_session = self.session(offer, &shown, isolate, now);
+        let by_session = by_session.or_else(|| self.session_by_mpp(offer, &shown, now));
         if let Some(step) = by_session {
             return Admission::Session(step);
         }
-        if !shows_proof(&head.headers)
+        if !shows_proof(&shown.request.head.headers)
             && let Some((call, spending)) =
-                self.use_free_request(route, offer, &request, isolate, now)
+                self.use_free_request(index, offer, &shown.request, isolate, now)
         {
             return Admission::UseFree(call, spending);
         }
         let offer = Cow::Borrowed(offer);
-        self.pay((offer.clone(), offer), None, (request, presented), isolate, now)
+        let terms = JudgedTerms { offer: offer.clone(), judged: offer, instead: None };
+        self.pay(terms, shown, isolate, now)
     }
 
     /// Takes the object's answer, or `None` if there is none: forwards a free request, else asks
@@ -160,31 +161,20 @@ impl Gate {
         };
         let left = answer.and_then(message::read::<Option<u64>>);
         if let Some(Some(remaining)) = left {
-            return passes(self.unpaid(
-                offer,
-                request,
-                ClientIdentity::Anonymous,
-                Some(remaining),
-                now,
-            ));
+            let caller = ClientIdentity::Anonymous;
+            return self.unpaid(offer, request, caller, Some(remaining), now).pass();
         }
         if left.is_some() {
             self.use_up(offer, &request.head, day, isolate, now);
         }
-        let shown = (&request.head, &Presented::Nothing);
-        isolate.client = self.client_key(offer, shown, isolate, now);
+        let shown = PresentedRequest::without_proof(request);
+        isolate.client = self.client_key(offer, &shown, isolate, now);
         match &offer.pricer {
             Some(pricer) => {
+                let request = shown.request;
                 Admission::Price(pricer.call(&request.head), AwaitingPrice { route, request })
             }
-            None => {
-                let code = (Code::PaymentRequired, &Presented::Nothing);
-                self.refused(offer, &request, code, isolate, now)
-            }
+            None => self.refused(offer, &shown, Code::PaymentRequired, isolate, now),
         }
     }
-}
-
-fn passes<'g>((call, unpaid): (OriginCall, Unpaid)) -> Admission<'g> {
-    Admission::Pass(call, unpaid)
 }

@@ -274,14 +274,14 @@ impl Offer {
         let prices: Vec<String> = self
             .choices
             .iter()
-            .map(|choice| choice.terms.amount.to_decimal(choice.asset_label.1))
+            .map(|choice| choice.terms.amount.to_decimal(choice.asset_label.decimals))
             .collect();
         let ways = self.choices.iter().zip(&prices);
         // The other scheme of the same token says nothing new to people.
         let ways = ways.filter(|(choice, _)| choice.requirements.scheme() != DEFERRED);
         let ways = ways.map(|(choice, price)| paywall::Way {
             price,
-            asset: &choice.asset_label.0,
+            asset: &choice.asset_label.symbol,
             network: choice.terms.network.as_str(),
             pay_to: &choice.terms.pay_to,
         });

@@ -235,7 +235,9 @@ impl Thresholds {
             (_, Failures::Alike(..) | Failures::Uncounted) => 0,
         };
         Diagnosis {
-            stated: self.judge(finding).map(|judged| self.tell(judged, finding, now)),
+            stated: self
+                .judge(finding)
+                .map(|(code, escalate)| self.tell(code, escalate, finding, now)),
             retry_after: (steps > 0)
                 .then(|| RETRY_STEP_SECS.saturating_mul(steps).min(MAX_RETRY_SECS)),
             repeats: over > 0
@@ -246,7 +248,8 @@ impl Thresholds {
 
     fn tell(
         &self,
-        (code, escalate): (DiagnosticCode, bool),
+        code: DiagnosticCode,
+        escalate: bool,
         finding: Circumstances<'_>,
         now: UnixTime,
     ) -> Stated {

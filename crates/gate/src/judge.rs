@@ -12,10 +12,10 @@ use super::attempts::{ClientKey, CountedBy, CountedRequest};
 use super::checked::{CheckedPayment, Eligibility, Protocol, Standard};
 use super::diagnose::{Circumstances, Failures, cause_of};
 use super::isolate::Isolate;
-use super::offer::Offer;
+use super::offer::{Choice, Offer};
 use super::old_terms::{is_about_terms, may_be_known};
 use super::paid::{PaidRequest, Payer};
-use super::presented::Presented;
+use super::presented::{Presented, PresentedRequest};
 use super::redelivery::{self, Statement};
 use super::reply::{Audience, Reply};
 use super::request::{CLIENT_AGENT, IncomingRequest, client_network};
@@ -32,6 +32,19 @@ use farebox_wire::facilitator::breaker::Condition;
 use farebox_wire::facilitator::payers::Conduct;
 use farebox_wire::facilitator::wire::Expected;
 use farebox_wire::x402::Version;
+
+/// The terms that a payment is checked against.
+pub(super) struct JudgedTerms<'g> {
+    /// The terms of a refusal.
+    pub(super) offer: Cow<'g, Offer>,
+    /// The terms that the payment claims.
+    pub(super) judged: Cow<'g, Offer>,
+    /// The eligibility that overrides the payment's own, when the price has changed since.
+    pub(super) instead: Option<Eligibility>,
+}
+
+/// The proof of a request, if it has one, or the code of the check that failed.
+type CheckedProof<'g> = Result<Option<CheckedPayment<'g>>, Code>;
 
 impl Gate {
     /// Begins the return of a transaction that answers one of this gate's challenges, for a target
@@ -65,36 +78,77 @@ impl Gate {
             conduct: Conduct::UNKNOWN,
             streak: None,
         };
-        let sold = (Cow::Owned(offer), choice);
-        let way = PaidRequest::begin(self, sold, request.clone(), payer, now);
+        let offer = Cow::Owned(offer);
+        let way = PaidRequest::begin(self, offer, choice, request.clone(), payer, now);
         Some(Admission::Pay(way))
     }
 
-    /// Checks the payment against `judged`. A refusal carries the terms of `offer`. `instead`
-    /// overrides the eligibility when the price has changed since.
+    /// Checks the payment that a request presents, and begins it.
     pub(super) fn pay<'g>(
         &'g self,
-        (offer, judged): (Cow<'g, Offer>, Cow<'g, Offer>),
-        instead: Option<Eligibility>,
-        (request, presented): (IncomingRequest, Presented),
+        terms: JudgedTerms<'g>,
+        shown: PresentedRequest,
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
-        let head = &request.head;
-        let shown = (head, &presented);
+        let JudgedTerms { offer, judged, instead } = terms;
         let today = Standard::Today;
         let checked = match judged {
-            Cow::Borrowed(judged) => self.proof(judged, shown, today, now),
+            Cow::Borrowed(judged) => self.proof(judged, &shown, today, now),
             Cow::Owned(judged) => {
-                let found = self.proof(&judged, shown, today, now);
+                let found = self.proof(&judged, &shown, today, now);
                 found.map(|found| found.map(CheckedPayment::into_owned))
             }
         };
         let is_forged = matches!(checked, Err(Code::SignatureInvalid));
-        // Before a refusal asks for another payment, the ledger is asked about this one.
-        let (checked, instead) = match (checked, instead) {
+        let (checked, instead) = self.look_up(&offer, &shown, checked, instead, now);
+        if let Err(code) = &checked
+            && is_about_terms(*code)
+            && let Some(step) = self.paid_for_nothing(&shown.request, &shown.presented, now)
+        {
+            return step;
+        }
+        let found = match (checked, instead) {
+            (Ok(Some(found)), _) => found,
+            (Ok(None), _) => {
+                return self.refused(&offer, &shown, Code::PaymentRequired, isolate, now);
+            }
+            // The price is unknown, so there are no terms to offer.
+            (Err(code), Some(Eligibility::PriceUnknown)) if code.row().reason.is_some() => {
+                return unpriced(&offer, &shown.request.correlation);
+            }
+            (Err(code), Some(Eligibility::NowFree)) if code.row().reason.is_some() => {
+                return self.waived(&offer, shown.request, now).pass();
+            }
+            (Err(code), _) => return self.refused(&offer, &shown, code, isolate, now),
+        };
+        // Who only names a denied payer does not learn that they are.
+        let is_named = is_forged && found.signature == SignatureCheck::Deferred;
+        let is_denied = !is_named && self.payers.clients.denies(&found.proof.account());
+        let eligibility = match instead {
+            // Nothing is owed for terms of the client's own.
+            Some(Eligibility::Unsigned) => Eligibility::Unsigned,
+            _ if is_denied => Eligibility::Denied,
+            other => other.unwrap_or(found.eligibility),
+        };
+        let found = CheckedPayment { eligibility, ..found };
+        let (choice, payer) = payer_of(found, &shown.request, isolate, now);
+        Admission::Pay(PaidRequest::begin(self, offer, choice, shown.request, payer, now))
+    }
+
+    /// Asks, before a refusal asks for another payment, whether the ledger may know this one: with
+    /// the payment under the terms that it was made for, and the eligibility that overrides its own.
+    fn look_up<'g>(
+        &self,
+        offer: &Offer,
+        shown: &PresentedRequest,
+        checked: CheckedProof<'g>,
+        instead: Option<Eligibility>,
+        now: UnixTime,
+    ) -> (CheckedProof<'g>, Option<Eligibility>) {
+        match (checked, instead) {
             (Err(code), instead) if may_be_known(code) => {
-                match (self.former(&offer, shown, Some(code), now), instead) {
+                match (self.former(offer, shown, Some(code), now), instead) {
                     // No terms are given anyway.
                     (Some(found), Some(Eligibility::PriceUnknown | Eligibility::NowFree))
                         if found.eligibility == Eligibility::Unsigned =>
@@ -112,7 +166,7 @@ impl Gate {
             (Ok(Some(found)), instead) if found.may_be_for_another_asset() => {
                 let own =
                     |former: &CheckedPayment<'_>| former.signature == SignatureCheck::Verified;
-                match self.former(&offer, shown, None, now).filter(own) {
+                match self.former(offer, shown, None, now).filter(own) {
                     Some(former) => {
                         let refused = Eligibility::TermsChanged(Code::TermsMismatch);
                         (Ok(Some(former)), Some(instead.unwrap_or(refused)))
@@ -121,75 +175,7 @@ impl Gate {
                 }
             }
             other => other,
-        };
-        if let Err(code) = &checked
-            && is_about_terms(*code)
-            && let Some(step) = self.paid_for_nothing(&request, &presented, now)
-        {
-            return step;
         }
-        let checked = match (checked, instead) {
-            (Ok(Some(found)), _) => found,
-            (Ok(None), _) => {
-                let code = (Code::PaymentRequired, &presented);
-                return self.refused(&offer, &request, code, isolate, now);
-            }
-            // The price is unknown, so there are no terms to offer.
-            (Err(code), Some(Eligibility::PriceUnknown)) if code.row().reason.is_some() => {
-                return unpriced(&offer, &request.correlation);
-            }
-            (Err(code), Some(Eligibility::NowFree)) if code.row().reason.is_some() => {
-                let (call, unpaid) = self.waived(&offer, request, now);
-                return Admission::Pass(call, unpaid);
-            }
-            (Err(code), _) => {
-                let code = (code, &presented);
-                return self.refused(&offer, &request, code, isolate, now);
-            }
-        };
-        let CheckedPayment { protocol, choice, proof, eligibility, signature } = checked;
-        let streak = isolate.client.and_then(|client_key| {
-            let counts = match signature {
-                SignatureCheck::Verified => isolate.attempts.proved(&client_key),
-                SignatureCheck::Deferred => isolate.attempts.known(&client_key),
-            };
-            Some((client_key, counts?))
-        });
-        let network = match protocol.version() {
-            Version::V1 => choice.terms.network.v1_name().unwrap_or_default().to_owned(),
-            Version::V2 => choice.terms.network.to_string(),
-        };
-        let expected = Expected { payer: proof.payer, network, amount: choice.terms.amount };
-        // A statement that proves nothing counts as none: the ledger says what is left without it.
-        let statement = head.headers.joined(redelivery::HEADER);
-        let wallet = statement.and_then(|value| Statement::parse(&value).ok()).is_some_and(|it| {
-            let (chain_id, method) = (choice.chain_id(), &head.method);
-            let proves = |payer| it.proves(&proof.key, payer, chain_id, method, &head.url, now);
-            proof.payer.as_ref().is_some_and(|payer| proves(payer).is_ok())
-        });
-        // Who only names a denied payer does not learn that they are.
-        let is_named = is_forged && signature == SignatureCheck::Deferred;
-        let denied = !is_named && self.payers.clients.denies(&proof.account());
-        let eligibility = match instead {
-            // Nothing is owed for terms of the client's own.
-            Some(Eligibility::Unsigned) => Eligibility::Unsigned,
-            _ if denied => Eligibility::Denied,
-            other => other.unwrap_or(eligibility),
-        };
-        let facilitators = core::mem::take(&mut isolate.facilitators);
-        let conduct = isolate.payers.of(&proof.payer_or(&request.network()));
-        let payer = Payer {
-            protocol,
-            proof,
-            expected,
-            eligibility,
-            signature,
-            wallet,
-            facilitators,
-            conduct,
-            streak,
-        };
-        Admission::Pay(PaidRequest::begin(self, (offer, choice), request, payer, now))
     }
 
     /// Why a payment that today's terms or settings refuse with `code` may not begin.
@@ -231,12 +217,12 @@ impl Gate {
     pub(super) fn refused<'g>(
         &self,
         offer: &Offer,
-        request: &IncomingRequest,
-        (code, presented): (Code, &Presented),
+        shown: &PresentedRequest,
+        code: Code,
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
-        let IncomingRequest { head, correlation } = request;
+        let PresentedRequest { request: IncomingRequest { head, correlation }, presented } = shown;
         let open = match (code.row().reason, self.open(offer, now)) {
             (Some(_), Err(wait)) => return Admission::Respond(Reply::closed(correlation, wait)),
             (_, open) => open.unwrap_or(Cow::Borrowed(offer)),
@@ -276,10 +262,7 @@ impl Gate {
             && head.body == BodyPresence::Present
         {
             return Admission::DigestBody(AwaitingBody::new(
-                offer,
-                &asked,
-                (code, reason),
-                diagnosis,
+                offer, &asked, code, reason, diagnosis,
             ));
         }
         Admission::Respond(offer.challenge(&asked, code, reason, diagnosis.as_ref()))
@@ -294,10 +277,11 @@ impl Gate {
     pub(super) fn client_key(
         &self,
         offer: &Offer,
-        (head, presented): (&RequestHead, &Presented),
+        shown: &PresentedRequest,
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Option<ClientKey> {
+        let PresentedRequest { request: IncomingRequest { head, .. }, presented } = shown;
         offer.settings.diagnostics?;
         let network = client_network(head);
         let shown = head.headers.get(handle::HEADER).or_else(|| presented.handle());
@@ -310,6 +294,50 @@ impl Gate {
         };
         Some(isolate.attempts.client_key(&self.keys, CountedRequest::of(offer, caller), now))
     }
+}
+
+/// The payer of a checked payment, and the way in which they pay.
+fn payer_of<'g>(
+    checked: CheckedPayment<'g>,
+    request: &IncomingRequest,
+    isolate: &mut Isolate<'_>,
+    now: UnixTime,
+) -> (Cow<'g, Choice>, Payer) {
+    let CheckedPayment { protocol, choice, proof, eligibility, signature } = checked;
+    let head = &request.head;
+    let streak = isolate.client.and_then(|client_key| {
+        let counts = match signature {
+            SignatureCheck::Verified => isolate.attempts.proved(&client_key),
+            SignatureCheck::Deferred => isolate.attempts.known(&client_key),
+        };
+        Some((client_key, counts?))
+    });
+    let network = match protocol.version() {
+        Version::V1 => choice.terms.network.v1_name().unwrap_or_default().to_owned(),
+        Version::V2 => choice.terms.network.to_string(),
+    };
+    let expected = Expected { payer: proof.payer, network, amount: choice.terms.amount };
+    // A statement that proves nothing counts as none: the ledger says what is left without it.
+    let statement = head.headers.joined(redelivery::HEADER);
+    let wallet = statement.and_then(|value| Statement::parse(&value).ok()).is_some_and(|it| {
+        let (chain_id, method) = (choice.chain_id(), &head.method);
+        let proves = |payer| it.proves(&proof.key, payer, chain_id, method, &head.url, now);
+        proof.payer.as_ref().is_some_and(|payer| proves(payer).is_ok())
+    });
+    let facilitators = core::mem::take(&mut isolate.facilitators);
+    let conduct = isolate.payers.of(&proof.payer_or(&request.network()));
+    let payer = Payer {
+        protocol,
+        proof,
+        expected,
+        eligibility,
+        signature,
+        wallet,
+        facilitators,
+        conduct,
+        streak,
+    };
+    (choice, payer)
 }
 
 pub(super) fn refuse<'g>(code: Code, audience: Audience, correlation: &str) -> Admission<'g> {

@@ -115,13 +115,38 @@ impl Payees {
     }
 }
 
+/// An asset as people name and count it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AssetLabel {
+    /// Its symbol.
+    pub symbol: String,
+    /// Digits after the point.
+    pub decimals: u8,
+}
+
+/// A priced route in the table.
+#[derive(Clone, Copy)]
+pub(super) struct PricedRoute<'g> {
+    pub(super) index: usize,
+    pub(super) offer: &'g Offer,
+}
+
+/// A way to pay by a signature, with its token.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedChoice<'g> {
+    /// The way to pay.
+    pub choice: &'g Choice,
+    /// Its token.
+    pub token: SignedToken,
+}
+
 /// One way to pay for a route.
 #[derive(Clone, Debug)]
 pub struct Choice {
     /// Its terms.
     pub terms: Terms,
-    /// The asset's symbol and decimals, for people.
-    pub asset_label: (String, u8),
+    /// The asset, for people.
+    pub asset_label: AssetLabel,
     /// Indices of the facilitators that may settle it, the last resort last; never empty.
     pub facilitators: Vec<usize>,
     /// Whether `before` asks `verify` first: because a second facilitator could be asked, or
@@ -151,8 +176,9 @@ impl Choice {
     #[must_use]
     pub fn new(
         terms: Terms,
-        asset_label: (String, u8),
-        (facilitators, verifies_first): (Vec<usize>, bool),
+        asset_label: AssetLabel,
+        facilitators: Vec<usize>,
+        verifies_first: bool,
         mode: Mode,
     ) -> Self {
         let flow = match mode {
@@ -161,6 +187,12 @@ impl Choice {
         };
         let requirements = v2::PaymentRequirements::new(&terms, flow);
         Self { terms, asset_label, facilitators, verifies_first, requirements, session: None }
+    }
+
+    /// This choice with other terms, for a route that serves in this mode.
+    pub(super) fn with_terms(&self, terms: Terms, mode: Mode) -> Self {
+        let Self { asset_label, facilitators, verifies_first, .. } = self;
+        Self::new(terms, asset_label.clone(), facilitators.clone(), *verifies_first, mode)
     }
 
     /// This choice with the amount and recipient that were signed; `None` if the choice takes no
@@ -177,8 +209,7 @@ impl Choice {
         terms.token.as_mut()?.pay_to = pay_to;
         terms.pay_to = pay_to.to_checksum();
         terms.amount = amount;
-        let settlers = (self.facilitators.clone(), self.verifies_first);
-        Some(Self::new(terms, self.asset_label.clone(), settlers, Mode::After))
+        Some(self.with_terms(terms, Mode::After))
     }
 
     /// This choice with the terms that a payer says to have accepted, if only the chain can read
@@ -193,8 +224,7 @@ impl Choice {
         for (name, value) in &mut terms.extra {
             *value = extra?.get(name)?.clone();
         }
-        let settlers = (self.facilitators.clone(), self.verifies_first);
-        Some(Self::new(terms, self.asset_label.clone(), settlers, Mode::After))
+        Some(self.with_terms(terms, Mode::After))
     }
 
     /// The same way to pay by scheme `aggr_deferred`; `None` without a token that is paid by
@@ -204,8 +234,7 @@ impl Choice {
         let method = TransferMethod::Deferred;
         let token = Some(SignedToken { method, ..self.terms.authorized()? });
         let terms = Terms { token, ..self.terms.clone() };
-        let settlers = (self.facilitators.clone(), self.verifies_first);
-        Some(Self::new(terms, self.asset_label.clone(), settlers, mode))
+        Some(self.with_terms(terms, mode))
     }
 
     /// The chain id of an EVM chain; zero, which no chain has, for others.

@@ -13,12 +13,12 @@ use serde_json::{Map, Value};
 use super::Gate;
 use super::checked::{CheckedPayment, Standard};
 use super::cors::Cors;
-use super::offer::{Choice, Offer, Protocols, RouteSettings};
-use super::presented::Presented;
+use super::offer::{AssetLabel, Choice, Offer, Protocols, RouteSettings};
+use super::presented::{Presented, PresentedRequest};
+use super::request::IncomingRequest;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
-use farebox_base::http::RequestHead;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::authorization::{SignatureCheck, SignedAuthorization};
@@ -43,10 +43,11 @@ impl Gate {
     pub(super) fn former<'g>(
         &self,
         offer: &Offer,
-        (head, presented): (&RequestHead, &Presented),
+        shown: &PresentedRequest,
         refused: Option<Code>,
         now: UnixTime,
     ) -> Option<CheckedPayment<'g>> {
+        let PresentedRequest { request: IncomingRequest { head, .. }, presented } = shown;
         let found = match presented {
             Presented::Mpp(credential) => {
                 let credential = credential.as_ref().ok()?;
@@ -57,7 +58,6 @@ impl Gate {
             }
             Presented::X402(version, message) => {
                 let former = self.former_of(offer, *version, message.as_ref().ok()?, refused)?;
-                let shown = (head, presented);
                 let found = self.proof(&former, shown, Standard::Own, now).ok()?;
                 found.map(CheckedPayment::into_owned)
             }
@@ -98,10 +98,10 @@ impl Gate {
                 let named = accepted.and_then(|it| Address::parse(it.get("asset")?.as_str()?).ok());
                 let mut tokens = match named {
                     Some(asset) => {
-                        let stated = (signed.method(), extra);
-                        Vec::from([self.token(offer, (chain_id, asset), stated)?])
+                        let method = signed.method();
+                        Vec::from([self.token(offer, chain_id, asset, method, extra)?])
                     }
-                    None => self.tokens_of(offer, (&network, chain_id)),
+                    None => self.tokens_of(offer, &network, chain_id),
                 };
                 // Forgeries cost one check of their signature, not two.
                 let is_a_keys = !signed.may_be_a_contracts(self.payers.wallets.as_ref());
@@ -127,8 +127,8 @@ impl Gate {
         let flow = extra.and_then(|extra| extra.get("paymentFlow"));
         let upfront = flow.and_then(Value::as_str) == Some("upfront");
         let mode = if upfront { Mode::Before } else { Mode::After };
-        let settlers = (choice.facilitators, choice.verifies_first);
-        let choice = Choice::new(choice.terms, choice.asset_label, settlers, mode);
+        let Choice { terms, asset_label, facilitators, verifies_first, .. } = choice;
+        let choice = Choice::new(terms, asset_label, facilitators, verifies_first, mode);
         Some(offer.at(Vec::from([choice]), None))
     }
 
@@ -137,8 +137,10 @@ impl Gate {
     pub(super) fn token(
         &self,
         offer: &Offer,
-        (chain_id, asset): (u64, Address),
-        (method, stated): (TransferMethod, Option<&Map<String, Value>>),
+        chain_id: u64,
+        asset: Address,
+        method: TransferMethod,
+        stated: Option<&Map<String, Value>>,
     ) -> Option<Choice> {
         let is_it = |choice: &&Choice| {
             let is_it = |it: SignedToken| {
@@ -159,11 +161,11 @@ impl Gate {
             Some(token) => Some((token.name, token.version)),
             None => text("name").zip(text("version")),
         };
-        Some(unlisted(network, (chain_id, asset), method, domain))
+        Some(unlisted(network, chain_id, asset, method, domain))
     }
 
     /// The ways to pay with the tokens of a chain, those of the routes first.
-    fn tokens_of(&self, offer: &Offer, (network, chain_id): (&ChainId, u64)) -> Vec<Choice> {
+    fn tokens_of(&self, offer: &Offer, network: &ChainId, chain_id: u64) -> Vec<Choice> {
         let listed = self.routes.offers.iter().flatten().flat_map(|offer| &offer.choices);
         let listed = offer.choices.iter().chain(listed).filter(|it| it.terms.network == *network);
         let listed = listed.filter_map(|choice| choice.terms.authorized()).map(|token| token.asset);
@@ -174,7 +176,7 @@ impl Gate {
                 assets.push(asset);
             }
         }
-        let choice = |asset| self.token(offer, (chain_id, asset), MPP);
+        let choice = |asset| self.token(offer, chain_id, asset, UNSTATED, None);
         assets.into_iter().filter_map(choice).collect()
     }
 }
@@ -223,7 +225,8 @@ fn signed_under(
 /// A way to pay with a token that no route names any more.
 fn unlisted(
     network: ChainId,
-    (chain_id, asset): (u64, Address),
+    chain_id: u64,
+    asset: Address,
     method: TransferMethod,
     domain: Option<(&str, &str)>,
 ) -> Choice {
@@ -251,7 +254,7 @@ fn unlisted(
         extra,
         token: Some(token),
     };
-    Choice::new(terms, (String::new(), 0), (Vec::new(), false), Mode::Before)
+    Choice::new(terms, AssetLabel::default(), Vec::new(), false, Mode::Before)
 }
 
 /// A way to pay on a chain that the gate does not read and that no route names any more.
@@ -271,16 +274,16 @@ fn unread(network: &ChainId, stated: Option<&Map<String, Value>>) -> Option<Choi
         extra,
         token: None,
     };
-    Some(Choice::new(terms, (String::new(), 0), (Vec::new(), false), Mode::Before))
+    Some(Choice::new(terms, AssetLabel::default(), Vec::new(), false, Mode::Before))
 }
 
 /// Terms of one of this gate's challenges for a token that no route names any more. Its signature
 /// was checked; the payment itself is looked for on the chain alone.
 pub(super) fn sold_formerly(asked: &charge::Request) -> Option<(Offer, Choice)> {
     let network = ChainId::from_evm(asked.chain_id).ok()?;
-    let choice = unlisted(network, (asked.chain_id, asked.currency), MPP.0, None);
+    let choice = unlisted(network, asked.chain_id, asked.currency, UNSTATED, None);
     let mut choice = choice.asking(asked.amount, asked.recipient)?;
-    choice.asset_label.1 = asked.decimals.unwrap_or_default();
+    choice.asset_label.decimals = asked.decimals.unwrap_or_default();
     let manner = RouteSettings {
         route: NO_ROUTE.to_owned(),
         mode: Mode::Before,
@@ -304,9 +307,8 @@ pub(super) fn sold_formerly(asked: &charge::Request) -> Option<(Offer, Choice)> 
     Some((Offer::new(Vec::from([choice.clone()]), manner), choice))
 }
 
-/// The way to pay of payments that state none: all of MPP and of version 1.
-pub(super) const MPP: (TransferMethod, Option<&Map<String, Value>>) =
-    (TransferMethod::Eip3009, None);
+/// The signature of payments that state none: all of MPP and of version 1.
+pub(super) const UNSTATED: TransferMethod = TransferMethod::Eip3009;
 /// Route name in rows of payments for which nothing is sold any more.
 pub(super) const NO_ROUTE: &str = "-";
 /// Placeholder for the deadlines of a route that does no work, seconds.

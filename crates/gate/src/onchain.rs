@@ -7,10 +7,10 @@ use alloc::boxed::Box;
 
 use super::Gate;
 use super::checked::Standard;
-use super::offer::Choice;
+use super::offer::{Choice, SignedChoice};
 use super::restore::NO_DATE;
 use farebox_base::time::UnixTime;
-use farebox_common::payment::{OnChain, PaymentKey, Proof, SignedToken};
+use farebox_common::payment::{OnChain, PaymentKey, Proof};
 use farebox_common::problem::Code;
 use farebox_evm::address::Address;
 use farebox_evm::transaction::SignedTransfer;
@@ -28,6 +28,13 @@ pub(super) enum OnChainProof<'a> {
     Hash(&'a [u8; 32], Option<Address>),
 }
 
+/// When a challenge was issued, and when it ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ChallengeTimes {
+    pub(super) issued: UnixTime,
+    pub(super) expires: UnixTime,
+}
+
 impl Gate {
     /// The payment shown in answer to a challenge of this time.
     ///
@@ -36,13 +43,14 @@ impl Gate {
     /// [`Code::TermsMismatch`], [`Code::RecipientMismatch`], [`Code::AmountMismatch`].
     pub(super) fn shown_on_chain(
         &self,
-        (choice, token): (&Choice, &SignedToken),
+        sold: SignedChoice<'_>,
         shown: OnChainProof<'_>,
-        (issued, expires): (UnixTime, UnixTime),
+        times: ChallengeTimes,
         standard: Standard,
         now: UnixTime,
     ) -> Result<Proof, Code> {
-        let terms = &choice.terms;
+        let SignedChoice { choice: Choice { terms, .. }, token } = sold;
+        let ChallengeTimes { issued, expires } = times;
         // Money that has moved is never answered with terms, even if it cannot be looked at.
         let (blind, closed) = match shown {
             OnChainProof::Transaction(_) => (Code::InvalidPayload, Code::Expired),

@@ -66,6 +66,15 @@ pub enum OperatorStep {
     Channels(ChannelPage),
 }
 
+/// A request for one of the operator's paths.
+#[derive(Clone, Copy)]
+struct OperatorRequest<'a> {
+    head: &'a RequestHead,
+    query: &'a str,
+    /// Its body, once it was read.
+    body: Option<&'a str>,
+}
+
 impl Gate {
     /// The code that a client with these failures at this route would get, for the operator.
     #[must_use]
@@ -106,10 +115,11 @@ impl Gate {
         };
         let refunds = matches!(place, OperatorPath::Decision(_, What::Refunded))
             || planted(Mutant::RefundersDecide);
+        let request = OperatorRequest { head, query, body };
         let asked = if shows(token) {
-            self.asked(place, head, (query, body), Reporter::Operator, now)
+            self.plan_request(place, request, Reporter::Operator, now)
         } else if refunds && shows(refunder) {
-            self.asked(place, head, (query, body), Reporter::Payee, now)
+            self.plan_request(place, request, Reporter::Payee, now)
         } else {
             Err(Code::Unauthorized.into())
         };
@@ -140,18 +150,17 @@ impl Gate {
     // Apart from the question whether it is the operator who asks, which every request is asked: an
     // engine compiles a function whole, when it is first called.
     #[inline(never)]
-    fn asked(
+    fn plan_request(
         &self,
         place: OperatorPath<'_>,
-        head: &RequestHead,
-        (query, body): (&str, Option<&str>),
+        request: OperatorRequest<'_>,
         reporter: Reporter,
         now: UnixTime,
     ) -> Result<Plan, Wrong> {
-        if head.method != place.method() {
+        if request.head.method != place.method() {
             return Err(Code::MethodNotAllowed.into());
         }
-        let query = Query::parse(query, place.parameters())?;
+        let query = Query::parse(request.query, place.parameters())?;
         Ok(match place {
             OperatorPath::Payments => {
                 let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
@@ -160,14 +169,7 @@ impl Gate {
             }
             OperatorPath::Channels => {
                 let limit = query.number("limit", 50, 1..=MAX_LIMIT)?;
-                let after = match query.get("cursor") {
-                    None | Some("") => String::new(),
-                    Some(text) => match ChannelId::parse(text) {
-                        Some(id) => id.to_string(),
-                        None => return Err(Wrong::named("cursor")),
-                    },
-                };
-                Plan::Channels(after, limit)
+                Plan::Channels(channel_cursor(&query)?, limit)
             }
             OperatorPath::Payment(id) => {
                 Plan::OperatorQuery(visit::Task::Find { id: checked_id(id)? })
@@ -189,26 +191,10 @@ impl Gate {
                 let wanted = visit::FailureFilter { code: text("code"), route: text("route") };
                 Plan::OperatorQuery(visit::Task::Failures { limit, wanted })
             }
-            OperatorPath::Export => {
-                let format = match query.get("format") {
-                    Some("csv") => export::Format::Csv,
-                    Some("jsonl") => export::Format::Lines,
-                    _ => return Err(Wrong::named("format")),
-                };
-                let filter = query.filter()?;
-                let rows = match query.get("of") {
-                    None | Some("payments") => export::ExportedRows::Payments(filter),
-                    Some("channels") if filter == Filter::default() => {
-                        export::ExportedRows::Channels(String::new())
-                    }
-                    Some("channels") => return Err(Wrong::named("from")),
-                    Some(_) => return Err(Wrong::named("of")),
-                };
-                Plan::Export(format, rows)
-            }
+            OperatorPath::Export => plan_export(&query)?,
             OperatorPath::Decision(id, what) => {
                 let id = checked_id(id)?;
-                let Some(body) = body else { return Ok(Plan::Body) };
+                let Some(body) = request.body else { return Ok(Plan::Body) };
                 let decision = decision(what, body)?;
                 let prove = match &decision {
                     Decision::Refunded(text) if !self.chains.rpc.is_empty() => TxHash::parse(text),
@@ -220,6 +206,7 @@ impl Gate {
             }
         })
     }
+
     /// Whether an operator's token is configured.
     #[must_use]
     pub const fn has_operator(&self) -> bool {
@@ -237,6 +224,35 @@ impl Gate {
     pub const fn keeps(&self) -> Keeps {
         self.operated.keeps
     }
+}
+
+/// The id of a channel after which a list goes on; empty for its beginning.
+fn channel_cursor(query: &Query) -> Result<String, Wrong> {
+    match query.get("cursor") {
+        None | Some("") => Ok(String::new()),
+        Some(text) => match ChannelId::parse(text) {
+            Some(id) => Ok(id.to_string()),
+            None => Err(Wrong::named("cursor")),
+        },
+    }
+}
+
+fn plan_export(query: &Query) -> Result<Plan, Wrong> {
+    let format = match query.get("format") {
+        Some("csv") => export::Format::Csv,
+        Some("jsonl") => export::Format::Lines,
+        _ => return Err(Wrong::named("format")),
+    };
+    let filter = query.filter()?;
+    let rows = match query.get("of") {
+        None | Some("payments") => export::ExportedRows::Payments(filter),
+        Some("channels") if filter == Filter::default() => {
+            export::ExportedRows::Channels(String::new())
+        }
+        Some("channels") => return Err(Wrong::named("from")),
+        Some(_) => return Err(Wrong::named("of")),
+    };
+    Ok(Plan::Export(format, rows))
 }
 
 impl Webhook {

@@ -7,6 +7,7 @@ use alloc::string::String;
 use serde_json::Value;
 
 use super::mpp;
+use super::request::IncomingRequest;
 use farebox_base::http::Headers;
 use farebox_common::problem::Code;
 use farebox_evm::address::Address;
@@ -36,6 +37,26 @@ pub(super) enum Presented {
     X402(Version, Result<Message, Code>),
     /// An MPP credential, or why it cannot be read.
     Mpp(Result<Box<Credential>, Code>),
+}
+
+/// A request, and the proof that it presents.
+#[derive(Clone, Debug)]
+pub(super) struct PresentedRequest {
+    pub(super) request: IncomingRequest,
+    pub(super) presented: Presented,
+}
+
+impl PresentedRequest {
+    /// Reads the proof of a request.
+    pub(super) fn new(request: IncomingRequest) -> Self {
+        let presented = Presented::of(&request.head.headers);
+        Self { request, presented }
+    }
+
+    /// A request whose proof, if it has one, does not count.
+    pub(super) const fn without_proof(request: IncomingRequest) -> Self {
+        Self { request, presented: Presented::Nothing }
+    }
 }
 
 impl Presented {

@@ -93,7 +93,7 @@ impl Pricer {
             let amount = match price.get("amount") {
                 // Units of one asset say nothing about those of another.
                 Some(amount) if offer.is_on_one_network() => Amount::from_atomic(amount.as_str()?),
-                _ => Amount::from_price(price.as_str()?, choice.asset_label.1),
+                _ => Amount::from_price(price.as_str()?, choice.asset_label.decimals),
             };
             let amount = amount.ok().filter(|amount| !amount.is_zero())?;
             let min_amount = self.min_amount.as_ref().and_then(|min_amount| min_amount.get(place));
@@ -119,8 +119,7 @@ impl Offer {
         if let Some(quote) = quote {
             terms.extra.insert("quote".to_owned(), Value::from(quote));
         }
-        let serving = (choice.facilitators.clone(), choice.verifies_first);
-        Choice::new(terms, choice.asset_label.clone(), serving, self.settings.mode)
+        choice.with_terms(terms, self.settings.mode)
     }
 
     /// The payee that a payment for terms of this route's pricer names; `None` if the pricer may

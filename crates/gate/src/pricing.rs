@@ -19,10 +19,10 @@ use super::Gate;
 use super::admission::{Admission, AwaitingPrice};
 use super::checked::Eligibility;
 use super::isolate::Isolate;
-use super::judge::unpriced;
+use super::judge::{JudgedTerms, unpriced};
 use super::mpp;
-use super::offer::{Choice, Offer, Pricer};
-use super::presented::{Presented, shows_proof};
+use super::offer::{Choice, Offer, PricedRoute, Pricer};
+use super::presented::{PresentedRequest, shows_proof};
 use super::pricer::{PricerReply, can_be_told, question, terms_at};
 use super::reply::{Audience, Reply};
 use super::request::IncomingRequest;
@@ -55,19 +55,21 @@ impl Gate {
     /// Admits a request for a route with a pricer.
     pub(super) fn admit_priced<'g>(
         &'g self,
-        (route, offer, pricer): (usize, &'g Offer, &'g Pricer),
-        (request, presented): (IncomingRequest, Presented),
+        route: PricedRoute<'g>,
+        pricer: &Pricer,
+        shown: PresentedRequest,
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Admission<'g> {
-        let IncomingRequest { head, correlation } = &request;
+        let PricedRoute { index, offer } = route;
+        let IncomingRequest { head, correlation } = &shown.request;
         if !can_be_told(head) {
             let reply = Reply::problem(Code::HeaderTooLarge, Audience::Paid, correlation, None);
             return Admission::Respond(reply);
         }
         if shows_proof(&head.headers) {
             let question = question(head);
-            let bid = self.bid(offer, (head, &question), now);
+            let bid = self.bid(offer, head, &question, now);
             let holds = |bid: &Bid<'_>| {
                 let name = self.quote(offer, &bid.terms, &question, 0);
                 bid.is_challenged
@@ -77,15 +79,17 @@ impl Gate {
             if let Some(bid) = bid.filter(holds) {
                 let choices = Vec::from([bid.choice_of(offer)]);
                 let at = offer.at(choices, None);
-                let (shown, judged) = (Cow::Owned(at.clone()), Cow::Owned(at));
-                return self.pay((shown, judged), None, (request, presented), isolate, now);
+                let (offer, judged) = (Cow::Owned(at.clone()), Cow::Owned(at));
+                let terms = JudgedTerms { offer, judged, instead: None };
+                return self.pay(terms, shown, isolate, now);
             }
         } else if let Some((call, spending)) =
-            self.use_free_request(route, offer, &request, isolate, now)
+            self.use_free_request(index, offer, &shown.request, isolate, now)
         {
             return Admission::UseFree(call, spending);
         }
-        Admission::Price(pricer.call(head), AwaitingPrice { route, request })
+        let call = pricer.call(head);
+        Admission::Price(call, AwaitingPrice { route: index, request: shown.request })
     }
 
     /// Takes the pricer's answer: the body of a 200, or `None`.
@@ -97,46 +101,29 @@ impl Gate {
         now: UnixTime,
     ) -> Admission<'_> {
         let AwaitingPrice { route, request } = pricing;
-        let IncomingRequest { head, correlation } = &request;
+        let shown = PresentedRequest::new(request);
+        let IncomingRequest { head, correlation } = &shown.request;
         let offer = self.routes.offers.get(route).and_then(Option::as_ref);
         let Some((offer, pricer)) = offer.and_then(|offer| Some((offer, offer.pricer.as_ref()?)))
         else {
             let reply = Reply::problem(Code::Internal, Audience::Paid, correlation, None);
             return Admission::Respond(reply);
         };
-        let shows = Presented::of(&head.headers);
-        isolate.client = self.client_key(offer, (head, &shows), isolate, now);
+        isolate.client = self.client_key(offer, &shown, isolate, now);
         let told = answer.and_then(|text| pricer.read(text, offer));
         let question = question(head);
-        let present = match &told {
-            Some(PricerReply::Price { amounts, pay_to, secs, description }) => {
-                let until = now.plus(*secs);
-                let mut choices = Vec::new();
-                for (choice, amount) in offer.choices.iter().zip(amounts) {
-                    let terms = terms_at(choice, *amount, *pay_to);
-                    let name = self.quote(offer, &terms, &question, 0);
-                    isolate.attempts.quotes.remember(name, until, now);
-                    let quote = self.quote(offer, &terms, &question, until.secs());
-                    choices.push(offer.choice_at(choice, terms, Some(&quote)));
-                }
-                Some(offer.at(choices, description.as_deref()))
-            }
-            _ => None,
-        };
+        let present =
+            told.as_ref().and_then(|told| self.present_offer(offer, told, &question, isolate, now));
         if !shows_proof(&head.headers) {
             return match (told, present) {
                 (_, Some(present)) => {
-                    let code = (Code::PaymentRequired, &Presented::Nothing);
-                    self.refused(&present, &request, code, isolate, now)
+                    self.refused(&present, &shown, Code::PaymentRequired, isolate, now)
                 }
-                (Some(_), None) => {
-                    let (call, unpaid) = self.waived(offer, request, now);
-                    Admission::Pass(call, unpaid)
-                }
+                (Some(_), None) => self.waived(offer, shown.request, now).pass(),
                 (None, None) => unpriced(offer, correlation),
             };
         }
-        let bid = self.bid(offer, (head, &question), now);
+        let bid = self.bid(offer, head, &question, now);
         let eligibility = match (&told, &present, &bid) {
             (Some(PricerReply::Free), ..) => Some(Eligibility::NowFree),
             (Some(PricerReply::Price { .. }), Some(present), Some(bid)) => {
@@ -151,20 +138,45 @@ impl Gate {
             Some(bid) => Cow::Owned(offer.at(Vec::from([bid.choice_of(offer)]), None)),
             None => Cow::Borrowed(offer),
         };
-        let shown = present.map_or(Cow::Borrowed(offer), Cow::Owned);
-        self.pay((shown, judged), eligibility, (request, shows), isolate, now)
+        let offer = present.map_or(Cow::Borrowed(offer), Cow::Owned);
+        let terms = JudgedTerms { offer, judged, instead: eligibility };
+        self.pay(terms, shown, isolate, now)
+    }
+
+    /// The offer at the price that the pricer names, with its quotes; `None` for a request that is
+    /// free.
+    fn present_offer(
+        &self,
+        offer: &Offer,
+        told: &PricerReply,
+        question: &str,
+        isolate: &mut Isolate<'_>,
+        now: UnixTime,
+    ) -> Option<Offer> {
+        let PricerReply::Price { amounts, pay_to, secs, description } = told else { return None };
+        let until = now.plus(*secs);
+        let mut choices = Vec::new();
+        for (choice, amount) in offer.choices.iter().zip(amounts) {
+            let terms = terms_at(choice, *amount, *pay_to);
+            let name = self.quote(offer, &terms, question, 0);
+            isolate.attempts.quotes.remember(name, until, now);
+            let quote = self.quote(offer, &terms, question, until.secs());
+            choices.push(offer.choice_at(choice, terms, Some(&quote)));
+        }
+        Some(offer.at(choices, description.as_deref()))
     }
 
     /// The terms that a payment claims; `None` if they cannot be read.
     fn bid<'a>(
         &self,
         offer: &'a Offer,
-        (head, question): (&RequestHead, &str),
+        head: &RequestHead,
+        question: &str,
         now: UnixTime,
     ) -> Option<Bid<'a>> {
         if let CredentialSearch::One(token) = mpp::checked(&head.headers) {
             let credential = mpp::read(token).ok()?;
-            let asked = self.asked_by_mpp(offer, (head, question), &credential)?;
+            let asked = self.asked_by_mpp(offer, head, question, &credential)?;
             let (choice, (amount, payee), end) = asked;
             let terms = terms_at(choice, amount, offer.named_payee(payee));
             // The route may allow its payee no more.
@@ -182,7 +194,7 @@ impl Gate {
             let payee = text("payTo").and_then(|text| Address::parse(text).ok());
             let terms = terms_at(choice, amount, payee.and_then(|it| offer.named_payee(it)));
             let quote = accepted.get("extra").and_then(|extra| extra.get("quote"));
-            let holds = |quote: &&str| self.is_quote(quote, (offer, &terms, question), now);
+            let holds = |quote: &&str| self.is_quote(quote, offer, &terms, question, now);
             let quote = quote.and_then(Value::as_str).filter(holds).map(ToOwned::to_owned);
             return Some(Bid { choice, terms, quote, is_challenged: false });
         }
@@ -214,7 +226,9 @@ impl Gate {
     fn is_quote(
         &self,
         quote: &str,
-        (offer, terms, question): (&Offer, &Terms, &str),
+        offer: &Offer,
+        terms: &Terms,
+        question: &str,
         now: UnixTime,
     ) -> bool {
         let end = quote.split_once('.').and_then(|(end, _)| end.parse::<u64>().ok());

@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use super::Gate;
 use super::checked::{CheckedPayment, Eligibility, Protocol, Signed, Standard};
 use super::offer::{Choice, Offer};
-use super::presented::Presented;
+use super::presented::{Presented, PresentedRequest};
+use super::request::IncomingRequest;
 use super::restore::NO_DATE;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
@@ -18,7 +19,7 @@ use farebox_base::http::{Headers, RequestHead, UrlPieces};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::authorization::{SignatureCheck, ValidityBounds};
-use farebox_common::payment::{NEVER, Proof, TransferMethod};
+use farebox_common::payment::{NEVER, Proof, Terms, TransferMethod};
 use farebox_common::problem::Code;
 use farebox_wire::facilitator::wire;
 use farebox_wire::x402::exact::{DEFERRED, SCHEME};
@@ -34,16 +35,29 @@ pub(super) const SHOWN_SECRET_BYTES: RangeInclusive<usize> = 16..=128;
 /// The member of `extra` that payers of scheme `aggr_deferred` add and their facilitator reads.
 const CERTIFICATE: &str = "sessionCert";
 
+/// The terms of a way to pay, and the bounds on the validity of an authorization for it.
+#[derive(Clone, Copy)]
+pub(super) struct SoldTerms<'a> {
+    terms: &'a Terms,
+    room: ValidityBounds,
+}
+
+impl<'a> SoldTerms<'a> {
+    pub(super) const fn of(offer: &Offer, choice: &'a Choice) -> Self {
+        Self { terms: &choice.terms, room: offer.room }
+    }
+}
+
 impl Gate {
     /// The one proof of a request, after every check of this standard that needs no network.
     pub(super) fn proof<'g>(
         &self,
         offer: &'g Offer,
-        shown: (&RequestHead, &Presented),
+        shown: &PresentedRequest,
         standard: Standard,
         now: UnixTime,
     ) -> Result<Option<CheckedPayment<'g>>, Code> {
-        match shown.1 {
+        match shown.presented {
             Presented::Nothing => Ok(None),
             Presented::Mpp(_) | Presented::X402(..) | Presented::Several => {
                 self.shown_proof(offer, shown, standard, now)
@@ -56,10 +70,11 @@ impl Gate {
     fn shown_proof<'g>(
         &self,
         offer: &'g Offer,
-        (head, presented): (&RequestHead, &Presented),
+        shown: &PresentedRequest,
         standard: Standard,
         now: UnixTime,
     ) -> Result<Option<CheckedPayment<'g>>, Code> {
+        let PresentedRequest { request: IncomingRequest { head, .. }, presented } = shown;
         let headers = &head.headers;
         let (version, message) = match presented {
             Presented::Nothing => return Ok(None),
@@ -108,7 +123,7 @@ impl Gate {
             }
         };
         let (eligibility, signature, valid_before) =
-            self.eligibility(&signed, (offer, choice), (standard, NO_DATE), now)?;
+            self.eligibility(&signed, SoldTerms::of(offer, choice), standard, NO_DATE, now)?;
         let request = match &payment {
             None => {
                 let network = choice.terms.network.v1_name().ok_or(Code::TermsMismatch)?;
@@ -160,16 +175,18 @@ impl Gate {
     pub(super) fn eligibility(
         &self,
         signed: &Signed,
-        (offer, choice): (&Offer, &Choice),
-        (standard, since): (Standard, UnixTime),
+        sold: SoldTerms<'_>,
+        standard: Standard,
+        since: UnixTime,
         now: UnixTime,
     ) -> Result<(Eligibility, SignatureCheck, UnixTime), Code> {
+        let SoldTerms { terms, room } = sold;
         let payload = match signed {
             Signed::Token(payload) => payload,
             // The gate cannot read when the chain stops accepting it: it counts for as long as the
             // terms asked for.
             Signed::Opaque(_) => {
-                let end = now.plus(choice.terms.max_timeout_secs);
+                let end = now.plus(terms.max_timeout_secs);
                 let opens = planted(Mutant::UnreadIsNew) || standard == Standard::Own;
                 if !opens && self.may_be_forgotten(NO_DATE, end) {
                     return Err(Code::Expired);
@@ -179,32 +196,31 @@ impl Gate {
         };
         let valid_before = match payload.method() {
             TransferMethod::Deferred if planted(Mutant::EndlessEnds) => {
-                now.plus(choice.terms.max_timeout_secs)
+                now.plus(terms.max_timeout_secs)
             }
             TransferMethod::Deferred => NEVER,
             _ => payload.authorization().valid_before,
         };
         if standard == Standard::Own {
-            let token = choice.terms.token.as_ref().ok_or(Code::TermsMismatch)?;
+            let token = terms.token.as_ref().ok_or(Code::TermsMismatch)?;
             let signature = payload.check_signature(token, self.payers.wallets.as_ref())?;
             return Ok((Eligibility::Expired, signature, valid_before));
         }
-        let check =
-            |now, room| payload.check(&choice.terms, self.payers.wallets.as_ref(), now, room);
+        let check = |now, room| payload.check(terms, self.payers.wallets.as_ref(), now, room);
         // Neither the chain nor this gate has taken it before it was valid.
         let since = since.max(payload.authorization().valid_after);
         if self.may_be_forgotten(since, valid_before) {
-            check(now, offer.room)?;
+            check(now, room)?;
             return Err(Code::Expired);
         }
-        let (eligibility, signature) = match check(now, offer.room) {
+        let (eligibility, signature) = match check(now, room) {
             Ok(signature) => (Eligibility::Fresh, signature),
             Err(Code::Expired) if planted(Mutant::ExpiredBegins) => {
-                let any = ValidityBounds { min_secs: 0, max_secs: offer.room.max_secs };
+                let any = ValidityBounds { min_secs: 0, max_secs: room.max_secs };
                 (Eligibility::Fresh, check(valid_before.min(now), any)?)
             }
             Err(Code::Expired) => {
-                let any = ValidityBounds { min_secs: 0, max_secs: offer.room.max_secs };
+                let any = ValidityBounds { min_secs: 0, max_secs: room.max_secs };
                 let signature = check(valid_before.min(now), any).map_err(|_| Code::Expired)?;
                 (Eligibility::Expired, signature)
             }

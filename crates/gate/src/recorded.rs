@@ -114,7 +114,7 @@ pub fn chain_query(
                 OnChain::Signed(signed) => KnownParts::Whole { nonce: signed.nonce },
                 OnChain::Sent { .. } => KnownParts::Name,
             };
-            transfer(payer, payment, (&onchain, known), first_sight)
+            transfer(payer, payment, &onchain, known, first_sight)
                 .map(Box::new)
                 .map(ChainQuery::Transfer)
         }
@@ -146,13 +146,14 @@ pub(super) fn sending(
         OnChain::Signed(signed) => Some(signed.bytes().to_vec()),
         OnChain::Sent { .. } => None,
     };
-    Some(Transfer { send, ..transfer(payer, payment, (onchain, known), first_sight)? })
+    Some(Transfer { send, ..transfer(payer, payment, onchain, known, first_sight)? })
 }
 
 fn transfer(
     payer: &str,
     payment: &Payment,
-    (onchain, known): (&OnChain, KnownParts),
+    onchain: &OnChain,
+    known: KnownParts,
     first_sight: FirstSight,
 ) -> Option<Transfer> {
     let (seen_block, seen_at, until) = match onchain {

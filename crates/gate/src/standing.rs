@@ -46,6 +46,15 @@ pub struct Standing {
     challenge: Option<StandingChallenge>,
 }
 
+/// The client of a request for a standing.
+#[derive(Clone, Copy, Debug)]
+pub struct StandingClient<'a> {
+    /// Its address.
+    pub address: &'a str,
+    /// Its `User-Agent`.
+    pub agent: &'a str,
+}
+
 impl Gate {
     /// The marks by which an edge recognizes requests for [`Gate::ask_again`]: a GET without a
     /// body, whose fields are all in the first list, or are `connection` with a value of the
@@ -108,13 +117,13 @@ impl Gate {
         Some((Standing { route, challenge }, text))
     }
 
-    /// Counts one more request for a standing, from a client with this address and `User-Agent`, and
+    /// Counts one more request of a client for a standing, and
     /// issues its challenge, if the route has them; `None`, and nothing is counted, if the whole gate has to answer.
     pub fn ask_again(
         &self,
         standing: &Standing,
         fresh: &str,
-        (address, agent): (&str, &str),
+        client: StandingClient<'_>,
         isolate: &mut Isolate<'_>,
         now: UnixTime,
     ) -> Option<Option<Issued>> {
@@ -123,8 +132,8 @@ impl Gate {
             if Self::consecutive_failures(offer, &isolate.facilitators) >= limits.alert_after {
                 return None;
             }
-            let network = client_prefix(Some(address));
-            let request = CountedRequest::of(offer, CountedBy::Stranger(&network, agent));
+            let network = client_prefix(Some(client.address));
+            let request = CountedRequest::of(offer, CountedBy::Stranger(&network, client.agent));
             let client_key = isolate.attempts.client_key(&self.keys, request, now);
             let attempts = isolate.attempts.count_of(&client_key);
             if attempts.saturating_add(1) >= limits.exceeded_after {

@@ -42,6 +42,12 @@ pub struct Unpaid {
     route: Option<String>,
 }
 
+/// A request on its way to the origin without a payment.
+pub(super) struct UnpaidCall {
+    pub(super) call: OriginCall,
+    pub(super) unpaid: Unpaid,
+}
+
 impl Unpaid {
     /// A request to a path without a price.
     #[must_use]
@@ -66,14 +72,14 @@ pub struct AwaitingQuota {
 
 impl Gate {
     /// Forwards to a path without a price.
-    pub(super) fn free(&self, request: &IncomingRequest, now: UnixTime) -> (OriginCall, Unpaid) {
+    pub(super) fn free(&self, request: &IncomingRequest, now: UnixTime) -> UnpaidCall {
         let unpaid = Unpaid::free(request.correlation.clone());
         let mut call =
             self.origin_call(request, ClientIdentity::Anonymous, self.origin.timeout_secs, now);
         if asks_for_websocket(&request.head) {
             call.headers.set("upgrade", "websocket");
         }
-        (call, unpaid)
+        UnpaidCall { call, unpaid }
     }
 
     /// Forwards like [`Gate::free`]; a 404 of the origin is replaced by a document.
@@ -82,11 +88,11 @@ impl Gate {
         request: &IncomingRequest,
         wanted: DocumentRequest,
         now: UnixTime,
-    ) -> (OriginCall, Unpaid) {
+    ) -> UnpaidCall {
         let call =
             self.origin_call(request, ClientIdentity::Anonymous, self.origin.timeout_secs, now);
         let unpaid = Unpaid { instead: Some(wanted), ..Unpaid::free(request.correlation.clone()) };
-        (call, unpaid)
+        UnpaidCall { call, unpaid }
     }
 
     /// Forwards to a priced route for the holder of a client key. The origin never sees the key.
@@ -96,7 +102,7 @@ impl Gate {
         mut request: IncomingRequest,
         name: &str,
         now: UnixTime,
-    ) -> (OriginCall, Unpaid) {
+    ) -> UnpaidCall {
         request.head.headers.retain(|name, _| folded(name) != KEY_HEADER);
         self.unpaid(offer, request, ClientIdentity::Client(name), None, now)
     }
@@ -107,7 +113,7 @@ impl Gate {
         offer: &Offer,
         request: IncomingRequest,
         now: UnixTime,
-    ) -> (OriginCall, Unpaid) {
+    ) -> UnpaidCall {
         self.unpaid(offer, request, ClientIdentity::Anonymous, None, now)
     }
 
@@ -119,14 +125,14 @@ impl Gate {
         caller: ClientIdentity<'_>,
         remaining: Option<u64>,
         now: UnixTime,
-    ) -> (OriginCall, Unpaid) {
+    ) -> UnpaidCall {
         let mut call = self.origin_call(&request, caller, offer.settings.origin_timeout_secs, now);
         call.caching = Caching::Never;
         let correlation = request.correlation;
         let route = Some(offer.settings.route.clone());
         let unpaid =
             Unpaid { correlation, audience: Audience::Paid, remaining, instead: None, route };
-        (call, unpaid)
+        UnpaidCall { call, unpaid }
     }
 
     fn origin_call(

@@ -277,9 +277,7 @@ impl Channel {
                 }
             };
             let reply = facilitator::told(&gate, &call).await;
-            self.with_row(None, |desk| {
-                ((), gate.channel_told(desk, task, &reply, (asked, now())))
-            })?;
+            self.with_row(None, |desk| ((), gate.channel_told(desk, task, &reply, asked, now())))?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use farebox_core::amount::Amount;
 use farebox_core::channel::authorizer::{ClaimEntry, claim_digest, refund_digest};
 use farebox_core::channel::config::{ChannelConfig, ChannelId};
 use farebox_core::channel::escrow::EscrowContract;
+use farebox_core::channel::state::Promise;
 use farebox_core::encoding::hex;
 use farebox_core::evm::address::Address;
 use farebox_core::evm::signature::Signature;
@@ -234,7 +235,8 @@ impl Escrowed {
         let config = config(&payload["channelConfig"]);
         let (nonce, amount) = (count(&payload["refundNonce"]), count(&payload["amount"]));
         let channel: ChannelId = config.id(&contract());
-        let digest = refund_digest(&contract(), &channel, (units(nonce), units(amount)));
+        let promise = Promise { nonce: units(nonce), amount: units(amount) };
+        let digest = refund_digest(&contract(), &channel, &promise);
         let by = signer(&payload["refundAuthorizerSignature"], &digest);
         let funds = self.channels.get_mut(&channel.to_string())?;
         if by != config.receiver_authorizer || nonce != funds.nonce {

@@ -148,7 +148,7 @@ impl PayeeQueue {
                         Some(sent)
                     } else {
                         let again = sent.again(lead, raises)?;
-                        sent.within((spare, left), again, fresh, base)
+                        sent.within(spare, left, again, fresh, base)
                     };
                     let first = next.unwrap_or(sent);
                     lead.tip = lead.tip.max(first.tip);

@@ -61,7 +61,8 @@ impl SentCall {
     /// How it is sent again with what is left in the account, and what of that no other call has.
     pub(super) fn within(
         self,
-        (spare, left): (Amount, Amount),
+        spare: Amount,
+        left: Amount,
         again: Self,
         fresh: Self,
         base: Amount,

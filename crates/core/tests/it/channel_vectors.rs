@@ -2,14 +2,14 @@
 
 use farebox_core::amount::Amount;
 use farebox_core::channel::authorizer::{
-    ClaimEntry, Relayed, claim_digest, refund_digest, relay_digest,
+    ClaimEntry, RelayAuthorization, Relayed, claim_digest, refund_digest, relay_digest,
 };
 use farebox_core::channel::config::{
     ChannelConfig, ChannelId, ChannelParties, deposit_nonce, top_up_nonce,
 };
 use farebox_core::channel::escrow::{Escrow, EscrowContract};
 use farebox_core::channel::refusal::ChannelRefusal;
-use farebox_core::channel::state::{Channel, OnChain, Purchase, Sight, VoucherRule};
+use farebox_core::channel::state::{Channel, OnChain, Promise, Purchase, Sight, VoucherRule};
 use farebox_core::channel::voucher::Voucher;
 use farebox_core::encoding::hex;
 use farebox_core::evm::address::Address;
@@ -77,8 +77,14 @@ fn vouchers_of_other_implementations_have_our_digest_and_one_spelling() {
         };
         if let Some(relayed) = relayed {
             relays += 1;
-            let bounds = (amount(text(message, "nonce")), amount(text(message, "deadline")));
-            let digest = relay_digest(&contract, (relayed, &channel, amount(cumulative)), bounds);
+            let authorization = RelayAuthorization {
+                relayed,
+                channel,
+                cumulative: amount(cumulative),
+                nonce: amount(text(message, "nonce")),
+                deadline: amount(text(message, "deadline")),
+            };
+            let digest = relay_digest(&contract, &authorization);
             assert_eq!(hex::encode_prefixed(&digest), text(&case, "digest"), "{label}");
             let signer = Signature::parse(text(&case, "signature")).unwrap().recover(&digest);
             assert_eq!(signer, Ok(address(text(&case, "signer"))), "{label}");
@@ -239,8 +245,9 @@ fn a_stock_client_of_batch_settlement_signs_what_we_check() {
         assert_eq!(digest, text(case, "digest"), "{entries:?}");
     }
     for case in file["refunds"].as_array().unwrap() {
-        let refund = (amount(text(case, "nonce")), amount(text(case, "amount")));
-        let digest = hex::encode_prefixed(&refund_digest(&contract, &id, refund));
+        let refund =
+            Promise { nonce: amount(text(case, "nonce")), amount: amount(text(case, "amount")) };
+        let digest = hex::encode_prefixed(&refund_digest(&contract, &id, &refund));
         assert_eq!(digest, text(case, "digest"), "{refund:?}");
     }
 }

@@ -6,6 +6,7 @@ use alloc::string::{String, ToString};
 
 use serde_json::{Map, Value};
 
+use crate::offer::AssetLabel;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::json;
@@ -45,8 +46,8 @@ read_struct!(ExplicitAsset { address, name, version, symbol, decimals });
 pub(super) struct Asset {
     /// Its name on the wire.
     pub name: String,
-    /// Symbol and decimals, for people.
-    pub label: (String, u8),
+    /// Its label, for people.
+    pub label: AssetLabel,
     /// The contract, on EVM.
     pub domain: Option<Domain>,
 }
@@ -78,15 +79,16 @@ pub(super) const fn names_one_network(price: &PriceConfig, asset: Option<&AssetC
 pub(super) fn price(
     reader: &mut Reader,
     place: &str,
-    (price, asset): (&PriceConfig, Option<&AssetConfig>),
-    (network, method): (&ChainId, Option<TransferMethod>),
+    price: &PriceConfig,
+    asset: Option<&AssetConfig>,
+    network: &ChainId,
+    method: Option<TransferMethod>,
 ) -> Option<(Amount, Asset)> {
-    let network = (network, method);
     let variable = format!("{place}.price");
     match price {
         TextOr::Text(text) => {
-            let asset = read(reader, &format!("{place}.asset"), asset, network)?;
-            match Amount::from_price(text, asset.label.1) {
+            let asset = read(reader, &format!("{place}.asset"), asset, network, method)?;
+            match Amount::from_price(text, asset.label.decimals) {
                 Ok(amount) => Some((amount, asset)),
                 Err(error) => {
                     reader.fail(&variable, format!("{error}; write a price such as \"$0.01\""));
@@ -99,7 +101,8 @@ pub(super) fn price(
                 reader.fail_at(place, "asset", "price names an asset too; keep one of the two");
                 return None;
             }
-            let asset = read(reader, &format!("{variable}.asset"), Some(&price.asset), network)?;
+            let (place, asset) = (format!("{variable}.asset"), &price.asset);
+            let asset = read(reader, &place, Some(asset), network, method)?;
             match Amount::from_atomic(&price.amount) {
                 Ok(amount) if !amount.is_zero() => Some((amount, asset)),
                 Ok(_) => {
@@ -120,7 +123,8 @@ fn read(
     reader: &mut Reader,
     variable: &str,
     config: Option<&AssetConfig>,
-    (network, method): (&ChainId, Option<TransferMethod>),
+    network: &ChainId,
+    method: Option<TransferMethod>,
 ) -> Option<Asset> {
     let symbol = match config {
         Some(TextOr::Text(symbol)) => Some(symbol.as_str()),
@@ -129,7 +133,7 @@ fn read(
     if !matches!(config, Some(TextOr::Other(_)))
         && let Some((symbol, mint)) = mints::known(network, symbol)
     {
-        let label = (symbol.into(), mints::DECIMALS);
+        let label = AssetLabel { symbol: symbol.into(), decimals: mints::DECIMALS };
         return Some(Asset { name: mint.into(), label, domain: None });
     }
     let known = match config {
@@ -137,7 +141,7 @@ fn read(
         Some(TextOr::Text(symbol)) => token::by_symbol(network, symbol),
         Some(TextOr::Other(explicit)) => {
             return match network.evm_id() {
-                Some(_) => contract(reader, variable, (explicit, method), network),
+                Some(_) => contract(reader, variable, explicit, network, method),
                 None => elsewhere(reader, variable, explicit),
             };
         }
@@ -172,7 +176,7 @@ fn pinned(token: &Token, method: TransferMethod) -> Asset {
     let domain = Domain { contract: token.address, name, version, method };
     Asset {
         name: token.address.to_checksum(),
-        label: (token.symbol.into(), token.decimals),
+        label: AssetLabel { symbol: token.symbol.into(), decimals: token.decimals },
         domain: Some(domain),
     }
 }
@@ -181,8 +185,9 @@ fn pinned(token: &Token, method: TransferMethod) -> Asset {
 fn contract(
     reader: &mut Reader,
     variable: &str,
-    (explicit, method): (&ExplicitAsset, Option<TransferMethod>),
+    explicit: &ExplicitAsset,
     network: &ChainId,
+    method: Option<TransferMethod>,
 ) -> Option<Asset> {
     let known = Address::parse(&explicit.address).ok();
     let known = known.and_then(|address| token::by_address(network, &address));
@@ -231,7 +236,7 @@ fn contract(
     let symbol = if symbol.is_empty() { &explicit.address } else { symbol };
     Some(Asset {
         name: address.to_checksum(),
-        label: (symbol.to_owned(), explicit.decimals),
+        label: AssetLabel { symbol: symbol.to_owned(), decimals: explicit.decimals },
         domain: Some(Domain {
             contract: address,
             name: name.clone(),
@@ -254,7 +259,8 @@ fn elsewhere(reader: &mut Reader, variable: &str, explicit: &ExplicitAsset) -> O
         return None;
     }
     let symbol = explicit.symbol.clone().unwrap_or_else(|| explicit.address.clone());
-    Some(Asset { name: explicit.address.clone(), label: (symbol, explicit.decimals), domain: None })
+    let label = AssetLabel { symbol, decimals: explicit.decimals };
+    Some(Asset { name: explicit.address.clone(), label, domain: None })
 }
 
 /// Whether a text can be a member of a token's EIP-712 domain.

@@ -31,7 +31,8 @@ pub(super) fn read(
     reader: &mut Reader,
     place: &str,
     config: Option<&Value>,
-    (pattern, methods): (&Pattern, &Methods),
+    pattern: &Pattern,
+    methods: &Methods,
 ) -> Option<Arc<Declaration>> {
     let place = format!("{place}.bazaar");
     let config: BazaarConfig = reader.shaped(&place, config?, &BAZAAR)?;
@@ -65,7 +66,7 @@ pub(super) fn read(
         template: colon_template(pattern),
     };
     let schemas = [Some(&declaration.input_schema), declaration.output.as_ref().map(|(_, it)| it)];
-    if schemas.into_iter().flatten().any(|schema| schema.iter().any(points_outside)) {
+    if schemas.into_iter().flatten().any(members_point_outside) {
         reader
             .fail(&place, "a schema must not have $id, or $ref to another document; write it out");
     }
@@ -92,15 +93,19 @@ fn typed(example: &Value, schema: Option<Map<String, Value>>) -> Map<String, Val
 }
 
 /// Whether a member of a schema refers to another document, which facilitators refuse.
-fn points_outside((name, value): (&String, &Value)) -> bool {
+fn points_outside(name: &str, value: &Value) -> bool {
     let is_name = name == "$ref" || name == "$id";
     let outside = is_name && !value.as_str().is_some_and(|text| text.starts_with('#'));
     outside || holds_outside(value)
 }
 
+fn members_point_outside(members: &Map<String, Value>) -> bool {
+    members.iter().any(|(name, value)| points_outside(name, value))
+}
+
 fn holds_outside(value: &Value) -> bool {
     match value {
-        Value::Object(members) => members.iter().any(points_outside),
+        Value::Object(members) => members_point_outside(members),
         Value::Array(list) => list.iter().any(holds_outside),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }

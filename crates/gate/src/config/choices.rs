@@ -23,7 +23,8 @@ pub(super) fn choice(
     reader: &mut Reader,
     inherited: &Inherited,
     place: &str,
-    (config, mode): (&RouteConfig, Mode),
+    config: &RouteConfig,
+    mode: Mode,
     network: &ChainId,
 ) -> Option<Choice> {
     let recipient = match (&config.pay_to, &inherited.pay_to) {
@@ -33,22 +34,25 @@ pub(super) fn choice(
     };
     let mut method = transfer_method(reader, place, config, network)?;
     if config.unit_price.is_some() {
-        method = Some(metered(reader, place, mode, (method, network))?);
+        method = Some(metered(reader, place, mode, method, network)?);
     }
-    let sold = (&config.price, config.asset.as_ref());
-    let (amount, asset) = price(reader, place, sold, (network, method))?;
+    let (amount, asset) =
+        price(reader, place, &config.price, config.asset.as_ref(), network, method)?;
     let serving = serving(reader, &inherited.facilitators, network)?;
-    let unit =
-        match config.unit_price.as_deref().map(|text| Amount::from_price(text, asset.label.1)) {
-            None => None,
-            Some(Ok(unit)) if !unit.is_zero() && unit <= amount => Some(unit),
-            Some(_) => {
-                let remedy = "must be a price such as \"$0.001\", with no more digits than the \
+    let unit = match config
+        .unit_price
+        .as_deref()
+        .map(|text| Amount::from_price(text, asset.label.decimals))
+    {
+        None => None,
+        Some(Ok(unit)) if !unit.is_zero() && unit <= amount => Some(unit),
+        Some(_) => {
+            let remedy = "must be a price such as \"$0.001\", with no more digits than the \
                               asset has, and at most the price";
-                reader.fail_at(place, "unit_price", remedy);
-                return None;
-            }
-        };
+            reader.fail_at(place, "unit_price", remedy);
+            return None;
+        }
+    };
     let mut extra = serving.extra;
     let mut settled_by = extra.remove("facilitatorAddress");
     let token = match (&asset.domain, network.evm_id()) {
@@ -94,7 +98,7 @@ pub(super) fn choice(
         token,
     };
     let verifies_first = serving.places.len() > 1 || serving.takes_key;
-    Some(Choice::new(terms, asset.label, (serving.places, verifies_first), mode))
+    Some(Choice::new(terms, asset.label, serving.places, verifies_first, mode))
 }
 
 /// The kind of message that payers sign on this network, if the route says so; the token decides
@@ -129,7 +133,8 @@ fn metered(
     reader: &mut Reader,
     place: &str,
     mode: Mode,
-    (method, network): (Option<TransferMethod>, &ChainId),
+    method: Option<TransferMethod>,
+    network: &ChainId,
 ) -> Option<TransferMethod> {
     let remedy = if network.evm_id().is_none() {
         "is for EVM networks; give the route one of its own or remove it"

@@ -68,7 +68,7 @@ pub(super) fn read(
     };
     let mut min_amount = Vec::new();
     for choice in &offer.choices {
-        match Amount::from_price(&min, choice.asset_label.1) {
+        match Amount::from_price(&min, choice.asset_label.decimals) {
             Ok(amount) if amount <= choice.terms.amount => min_amount.push(amount),
             _ => {
                 reader.fail_at(place, "price", "min must be a price not above max");

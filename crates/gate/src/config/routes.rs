@@ -13,6 +13,7 @@ use super::inherited::{Inherited, protocols};
 use super::pricer::{self, PricerConfig};
 use super::route_config::RouteConfig;
 use super::route_settings::{manner, methods};
+use super::sessions::SessionRoute;
 use super::{bazaar, sessions, shape};
 use crate::offer::{Choice, Offer, Protocols, RouteSettings};
 use crate::route::{Ask, Pattern, Rule};
@@ -70,7 +71,7 @@ pub(super) fn read(reader: &mut Reader, inherited: &Inherited) -> Vec<(Rule, Opt
             continue;
         }
         match RouteConfig::from_json(&value) {
-            Some(config) => routes.extend(route(reader, inherited, &place, (config, pricer))),
+            Some(config) => routes.extend(route(reader, inherited, &place, config, pricer)),
             None => reader.fail(&place, "has a value of the wrong kind"),
         }
     }
@@ -104,7 +105,8 @@ fn route(
     reader: &mut Reader,
     inherited: &Inherited,
     place: &str,
-    (config, pricer): (RouteConfig, Option<PricerConfig>),
+    config: RouteConfig,
+    pricer: Option<PricerConfig>,
 ) -> Option<(Rule, Option<Offer>)> {
     let pattern = match Pattern::parse(&config.path) {
         Ok(pattern) => pattern,
@@ -123,16 +125,16 @@ fn route(
     }
     let networks = networks(reader, inherited, place, &config)?;
     confirmation(reader, inherited, place, &config, &networks);
-    onchain(reader, inherited, place, (&config, protocols), &networks);
+    onchain(reader, inherited, place, &config, protocols, &networks);
     let manner = RouteSettings { protocols, ..manner(reader, inherited, place, &config)? };
     sessions::leaves_time(reader, place, &config, manner.origin_timeout_secs);
     let mut choices = Vec::new();
     for network in &networks {
-        choices.push(choice(reader, inherited, place, (&config, manner.mode), network)?);
+        choices.push(choice(reader, inherited, place, &config, manner.mode, network)?);
     }
+    let sold = SessionRoute { place, config: &config, protocols, is_priced: pricer.is_some() };
     if let Some(secs) = config.session_delay_secs {
-        let sold = (secs, protocols, pricer.is_some());
-        choices = sessions::by_session(reader, inherited, place, (&config, sold), choices)?;
+        choices = sessions::by_session(reader, inherited, &sold, secs, choices)?;
     }
     if !protocols.x402 && choices.iter().any(|choice| choice.terms.authorized().is_none()) {
         let remedy = "\"mpp\" needs a token with EIP-3009 on an EVM network; list \"x402\" too, or \
@@ -156,7 +158,7 @@ fn route(
         choices.extend(sold);
     }
     let mut offer = Offer::new(choices, manner);
-    sessions::offered(reader, inherited, place, (&config, pricer.is_some()), &mut offer)?;
+    sessions::offered(reader, inherited, &sold, &mut offer)?;
     if let Some(from) = pricer {
         // A price that the pricer will name compares with no other price.
         ask = Ask::Paid(Vec::from([(place.to_owned(), [0; 32])]));
@@ -169,8 +171,7 @@ fn route(
         }
         offer.pricer = Some(pricer::read(reader, place, from, &offer)?);
     }
-    let told = (&pattern, &methods);
-    offer.bazaar = bazaar::read(reader, place, config.bazaar.as_ref(), told);
+    offer.bazaar = bazaar::read(reader, place, config.bazaar.as_ref(), &pattern, &methods);
     if offer.challenge_bytes("https://gate.example/") > MAX_CHALLENGE_BYTES {
         reader.fail(
             place,
@@ -234,7 +235,8 @@ fn onchain(
     reader: &mut Reader,
     inherited: &Inherited,
     place: &str,
-    (config, protocols): (&RouteConfig, Protocols),
+    config: &RouteConfig,
+    protocols: Protocols,
     networks: &[ChainId],
 ) {
     let wanted =

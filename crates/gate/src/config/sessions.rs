@@ -21,6 +21,15 @@ use farebox_evm::account::Account;
 use farebox_evm::address::Address;
 use farebox_wire::mpp::session::UnitType;
 
+/// A route that may be sold by session.
+pub(super) struct SessionRoute<'a> {
+    pub place: &'a str,
+    pub config: &'a RouteConfig,
+    pub protocols: Protocols,
+    /// Whether a pricer names its prices.
+    pub is_priced: bool,
+}
+
 /// Refuses an origin that may take so long that a payer withdraws meanwhile.
 pub(super) fn leaves_time(reader: &mut Reader, place: &str, config: &RouteConfig, timeout: u64) {
     if config.session_escrow.is_some() || config.session_delay_secs.is_some() {
@@ -40,10 +49,10 @@ pub(super) fn leaves_time(reader: &mut Reader, place: &str, config: &RouteConfig
 pub(super) fn offered(
     reader: &mut Reader,
     inherited: &Inherited,
-    place: &str,
-    (config, is_priced): (&RouteConfig, bool),
+    route: &SessionRoute<'_>,
     offer: &mut Offer,
 ) -> Option<()> {
+    let SessionRoute { place, config, .. } = *route;
     let is_metered = config.session_unit.is_some() || config.session_unit_price.is_some();
     if is_metered {
         offer.meter = Some(meter(reader, place, config, offer)?);
@@ -53,8 +62,7 @@ pub(super) fn offered(
             Some(least) => Some(sends_from(reader, place, least, offer)?),
             None => None,
         };
-        let sold = (escrow.as_str(), config.session_delay_secs, is_priced);
-        offer.channel = Some(by_channel(reader, inherited, place, (sold, sends_from), offer)?);
+        offer.channel = Some(by_channel(reader, inherited, route, escrow, sends_from, offer)?);
     } else if config.session_fee_payer.is_some() {
         reader.fail_at(place, "session_fee_payer", "needs session_escrow; set it");
     }
@@ -65,10 +73,11 @@ pub(super) fn offered(
 pub(super) fn by_session(
     reader: &mut Reader,
     inherited: &Inherited,
-    place: &str,
-    (config, (secs, protocols, is_priced)): (&RouteConfig, (u64, Protocols, bool)),
+    route: &SessionRoute<'_>,
+    secs: u64,
     choices: Vec<Choice>,
 ) -> Option<Vec<Choice>> {
+    let SessionRoute { place, config, protocols, is_priced } = *route;
     let variable = format!("{place}.session_delay_secs");
     if !inherited.has_channels {
         reader.fail(&variable, "needs the binding CHANNEL, an object of class Channel; bind it");
@@ -82,7 +91,7 @@ pub(super) fn by_session(
     }
     let authorizer = authorizer.address().to_checksum();
     let mut deposited = |choice: Choice| match deposits(reader, place, config, &choice) {
-        Some(token) => choice.by_session(secs, &authorizer, token),
+        Some((token, extra)) => choice.by_session(secs, &authorizer, token, extra),
         None => choice,
     };
     let choices: Vec<Choice> = choices.into_iter().map(&mut deposited).collect();
@@ -107,14 +116,15 @@ fn deposits(
         return Some((token, extra.clone()));
     }
     unit.as_ref()?;
-    let sold = (&config.price, config.asset.as_ref());
-    let (_, asset) = price(reader, place, sold, (network, Some(TransferMethod::Eip3009)))?;
+    let method = TransferMethod::Eip3009;
+    let (_, asset) =
+        price(reader, place, &config.price, config.asset.as_ref(), network, Some(method))?;
     let (domain, token) = (asset.domain?, choice.terms.token?);
     let (name, version) = (&domain.name, &domain.version);
     let separator = SignedToken::separator_of(name, version, token.chain_id, domain.contract);
     let mut extra = extra.clone();
     extra.extend(domain.extra());
-    Some((SignedToken { method: TransferMethod::Eip3009, separator, ..token }, extra))
+    Some((SignedToken { method, separator, ..token }, extra))
 }
 
 /// Has what a channel costs known at each route that may close it: deposits are sent at one, and
@@ -138,11 +148,13 @@ pub(super) fn share_costs(offers: &mut [Option<Offer>]) {
 fn by_channel(
     reader: &mut Reader,
     inherited: &Inherited,
-    place: &str,
-    ((escrow, secs, is_priced), sends_from): ((&str, Option<u64>, bool), Option<Amount>),
+    route: &SessionRoute<'_>,
+    escrow: &str,
+    sends_from: Option<Amount>,
     offer: &Offer,
 ) -> Option<ChannelOffer> {
-    let delay_secs = secs.unwrap_or(*ChannelOffer::DELAYS.start());
+    let SessionRoute { place, config, is_priced, .. } = *route;
+    let delay_secs = config.session_delay_secs.unwrap_or(*ChannelOffer::DELAYS.start());
     let address = Address::parse_checksummed(escrow).ok();
     let mut signed = offer.choices.iter().filter(|it| it.terms.authorized().is_some());
     let payee = inherited.payee.as_ref().map(Account::address);
@@ -156,8 +168,8 @@ fn by_channel(
     let sold = found.and_then(|(choice, address)| {
         let (escrow, chain_id) = (Escrow::PaymentChannel, choice.chain_id());
         let contract = EscrowContract { escrow, chain_id, address };
-        let manner = (offer.meter.as_ref(), sends_from);
-        ChannelOffer::new(&choice.terms, contract, delay_secs, manner)
+        let meter = offer.meter.as_ref();
+        ChannelOffer::new(&choice.terms, contract, delay_secs, meter, sends_from)
     });
     if sold.is_none() {
         let remedy = "needs the address of a contract, the binding CHANNEL, \"mpp\" in protocols, a \
@@ -174,7 +186,7 @@ fn signed(offer: &Offer) -> Option<&Choice> {
 }
 
 fn price_in(choice: &Choice, text: &str) -> Option<Amount> {
-    Amount::from_price(text, choice.asset_label.1).ok()
+    Amount::from_price(text, choice.asset_label.decimals).ok()
 }
 
 /// The least deposit of a session that the gate sends.
@@ -206,8 +218,8 @@ fn meter(
     let mut sold = offer.choices.iter().filter(|choice| choice.session.is_some());
     let found = found.filter(|meter| {
         let fits = |choice: &Choice| {
-            let decimals = asset.map(|it| it.asset_label.1);
-            choice.terms.amount >= meter.step_price && Some(choice.asset_label.1) == decimals
+            let decimals = asset.map(|it| it.asset_label.decimals);
+            choice.terms.amount >= meter.step_price && Some(choice.asset_label.decimals) == decimals
         };
         is_sold && sold.all(fits)
     });

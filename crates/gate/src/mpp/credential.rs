@@ -16,9 +16,10 @@ use super::issue::{INTENT, METHOD, choice_for, request};
 use super::reference;
 use crate::Gate;
 use crate::checked::{Answered, CheckedPayment, Eligibility, Protocol, Signed, Standard};
-use crate::offer::{Choice, Offer};
-use crate::onchain::OnChainProof;
+use crate::offer::{Choice, Offer, SignedChoice};
+use crate::onchain::{ChallengeTimes, OnChainProof};
 use crate::pricer::question;
+use crate::proof::SoldTerms;
 use crate::restore::NO_DATE;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{self, hex};
@@ -26,7 +27,7 @@ use farebox_base::http::RequestHead;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::authorization::{SignatureCheck, SignedAuthorization};
-use farebox_common::payment::{PaymentKey, Proof, SignedToken};
+use farebox_common::payment::{PaymentKey, Proof};
 use farebox_common::problem::Code;
 use farebox_evm::address::Address;
 use farebox_wire::facilitator::wire;
@@ -41,6 +42,25 @@ struct AnsweredChallenge<'c> {
     credential: &'c Credential,
     request: Request,
     reference: String,
+}
+
+/// The check of a credential, once its challenge was found.
+#[derive(Clone, Copy)]
+struct CredentialCheck<'c> {
+    credential: &'c Credential,
+    /// The reference of its challenge.
+    reference: &'c str,
+    /// The end of its challenge.
+    expires: UnixTime,
+    standard: Standard,
+}
+
+/// An authorization that is signed in answer to a challenge.
+struct SignedAnswer<'c> {
+    challenge: &'c Challenge,
+    /// The reference of the challenge.
+    reference: &'c str,
+    signed: SignedAuthorization,
 }
 
 impl Gate {
@@ -83,11 +103,12 @@ impl Gate {
     pub(crate) fn asked_by_mpp<'g>(
         &self,
         offer: &'g Offer,
-        (head, question): (&RequestHead, &str),
+        head: &RequestHead,
+        question: &str,
         credential: &Credential,
     ) -> Option<(&'g Choice, (Amount, Address), u64)> {
         let AnsweredChallenge { request, reference, .. } = self.answer(head, credential).ok()?;
-        let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
+        let choice = choice_for(offer, request.chain_id, request.currency)?.choice;
         let end = reference::quote_end(&reference, question).unwrap_or(0);
         Some((choice, (request.amount, request.recipient), end))
     }
@@ -108,17 +129,16 @@ impl Gate {
         if !offer.settings.protocols.mpp {
             return Err(Code::InvalidChallenge);
         }
-        let (choice, ours) =
-            choice_for(offer, asked.chain_id, asked.currency).ok_or(Code::TermsMismatch)?;
-        if request(offer, &ours, &reference).as_ref() != Some(&challenge.request) {
+        let sold = choice_for(offer, asked.chain_id, asked.currency).ok_or(Code::TermsMismatch)?;
+        if request(offer, &sold.token, &reference).as_ref() != Some(&challenge.request) {
             return Err(Code::TermsMismatch);
         }
         let bad = Code::InvalidChallenge;
         let expires = challenge.expires_at().map_err(|_| bad)?.ok_or(bad)?;
         let over = expires <= now;
-        let came = (credential, reference.as_str(), expires);
-        let judged = self.judged(offer, (choice, &ours), came, Standard::Today, now);
-        match judged {
+        let reference = reference.as_str();
+        let check = CredentialCheck { credential, reference, expires, standard: Standard::Today };
+        match self.judge(offer, sold, check, now) {
             // Bytes that the route does not accept may be ones that it accepted before.
             Ok(checked)
                 if checked.proof.is_signed_transaction()
@@ -141,14 +161,15 @@ impl Gate {
     }
 
     /// Reads the payment in answer to a challenge with the terms of the choice.
-    fn judged<'g>(
+    fn judge<'g>(
         &self,
         offer: &Offer,
-        (choice, token): (&'g Choice, &SignedToken),
-        (credential, reference, expires): (&Credential, &str, UnixTime),
-        standard: Standard,
+        sold: SignedChoice<'g>,
+        check: CredentialCheck<'_>,
         now: UnixTime,
     ) -> Result<CheckedPayment<'g>, Code> {
+        let CredentialCheck { credential, reference, standard, .. } = check;
+        let chain_id = sold.token.chain_id;
         let challenge = &credential.challenge;
         let source = || credential.source.as_deref().map(Source::parse);
         let signed = match Payload::read(&credential.payload).map_err(|_| Code::InvalidPayload)? {
@@ -159,44 +180,43 @@ impl Gate {
             }
             Payload::Okx(signed) => signed,
             Payload::Transaction(bytes) => {
-                let shown = (OnChainProof::Transaction(&bytes), source().flatten());
                 if source().is_some_and(|named| named.is_none()) {
                     return Err(Code::SourceMismatch);
                 }
-                let ends = (expires, standard);
-                return self.onchain((choice, token), (credential, reference), shown, ends, now);
+                let shown = OnChainProof::Transaction(&bytes);
+                return self.onchain(sold, check, shown, source().flatten(), now);
             }
             // The challenge's offer counts, whatever the route accepts by now.
             Payload::Hash(_) if !names_hash(challenge) => return Err(Code::InvalidPayload),
             Payload::Hash(hash) => {
                 // If it does not name its sender, the chain does.
-                let is_account =
-                    |it: &Source| it.chain_id == token.chain_id && !it.address.is_low();
+                let is_account = |it: &Source| it.chain_id == chain_id && !it.address.is_low();
                 let payer = source().flatten().filter(is_account);
-                let shown = (OnChainProof::Hash(&hash, payer.map(|it| it.address)), payer);
-                let ends = (expires, standard);
-                return self.onchain((choice, token), (credential, reference), shown, ends, now);
+                let shown = OnChainProof::Hash(&hash, payer.map(|it| it.address));
+                return self.onchain(sold, check, shown, payer, now);
             }
         };
-        let payer = Source { chain_id: token.chain_id, address: signed.authorization().from };
+        let payer = Source { chain_id, address: signed.authorization().from };
         let named = source();
         if named.is_some_and(|named| named != Some(payer)) {
             return Err(Code::SourceMismatch);
         }
-        self.signed_for(offer, (choice, token), (challenge, reference, signed), standard, now)
+        self.signed_for(offer, sold, SignedAnswer { challenge, reference, signed }, standard, now)
     }
 
     /// An authorization in answer to this challenge.
     fn signed_for<'g>(
         &self,
         offer: &Offer,
-        (choice, token): (&'g Choice, &SignedToken),
-        (challenge, reference, signed): (&Challenge, &str, SignedAuthorization),
+        sold: SignedChoice<'g>,
+        answer: SignedAnswer<'_>,
         standard: Standard,
         now: UnixTime,
     ) -> Result<CheckedPayment<'g>, Code> {
+        let (SignedChoice { choice, token }, SignedAnswer { challenge, reference, signed }) =
+            (sold, answer);
         let payload = payload_of(&signed);
-        let (key, payer) = (signed.key(token), Some(signed.authorization().from));
+        let (key, payer) = (signed.key(&token), Some(signed.authorization().from));
         let framing = Framing::of(&signed.authorization().nonce, &challenge.id, &challenge.realm);
         let issued = framing.and_then(|_| reference::issued(reference)).unwrap_or(NO_DATE);
         // A payer who signs both framings of one challenge has signed one payment twice.
@@ -207,10 +227,10 @@ impl Gate {
         });
         let signed = Signed::Token(Box::new(signed));
         let (eligibility, signature, valid_before) =
-            self.eligibility(&signed, (offer, choice), (standard, issued), now)?;
+            self.eligibility(&signed, SoldTerms::of(offer, choice), standard, issued, now)?;
         let message = json!({"x402Version": 2, "accepted": encoding::json::value(&choice.requirements), "payload": payload});
         let request = wire::request(Version::V2, &message, &choice.requirements);
-        let answered = Answered::of(challenge, token, reference);
+        let answered = Answered::of(challenge, &token, reference);
         let proof =
             Proof { key, payer, valid_before, identifier: None, request, rival, onchain: None };
         let protocol = Protocol::Mpp(Box::new(answered));
@@ -227,19 +247,21 @@ impl Gate {
     /// one.
     fn onchain<'g>(
         &self,
-        (choice, token): (&'g Choice, &SignedToken),
-        (credential, reference): (&Credential, &str),
-        (shown, source): (OnChainProof<'_>, Option<Source>),
-        (expires, standard): (UnixTime, Standard),
+        sold: SignedChoice<'g>,
+        check: CredentialCheck<'_>,
+        shown: OnChainProof<'_>,
+        source: Option<Source>,
         now: UnixTime,
     ) -> Result<CheckedPayment<'g>, Code> {
+        let CredentialCheck { credential, reference, expires, standard } = check;
+        let SignedChoice { choice, token } = sold;
         let challenge = &credential.challenge;
         let issued = match planted(Mutant::AllowanceReaches) {
             true => expires.minus(choice.terms.max_timeout_secs),
             false => reference::issued(reference).ok_or(Code::InvalidChallenge)?,
         };
-        let times = (issued, expires);
-        let mut proof = self.shown_on_chain((choice, token), shown, times, standard, now)?;
+        let times = ChallengeTimes { issued, expires };
+        let mut proof = self.shown_on_chain(sold, shown, times, standard, now)?;
         let payer = proof.payer.map(|address| Source { chain_id: token.chain_id, address });
         if source.is_some() && source != payer {
             return Err(Code::SourceMismatch);
@@ -248,7 +270,7 @@ impl Gate {
         // that showed it first.
         proof.identifier = Some(challenge.id.clone());
         Ok(CheckedPayment {
-            protocol: Protocol::Mpp(Box::new(Answered::of(challenge, token, reference))),
+            protocol: Protocol::Mpp(Box::new(Answered::of(challenge, &token, reference))),
             choice: Cow::Borrowed(choice),
             proof,
             eligibility: Eligibility::Fresh,

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::reference;
-use crate::offer::{Choice, Offer};
+use crate::offer::{Choice, Offer, SignedChoice};
 use crate::pricer::question;
 use crate::template::{ChallengeRequest, MppTemplate};
 use farebox_base::encoding::base64;
@@ -212,7 +212,7 @@ impl MppTemplate {
             currency: token.asset,
             recipient: token.pay_to,
             chain_id: token.chain_id,
-            decimals: Some(choice.asset_label.1),
+            decimals: Some(choice.asset_label.decimals),
             credential_types: Some(kinds.map(|(kind, _)| kind.to_owned()).collect()),
             // OKX's payers send a transaction themselves if the gate does not pay for it.
             fee_payer: Some(!offer.settings.hash_mode),
@@ -251,12 +251,8 @@ fn other_field(head: &RequestHead) -> Option<&'static str> {
 
 /// The choice with this token on this chain.
 #[must_use]
-pub fn choice_for(
-    offer: &Offer,
-    chain_id: u64,
-    currency: Address,
-) -> Option<(&Choice, SignedToken)> {
-    let signed =
-        offer.choices.iter().filter_map(|choice| Some((choice, choice.terms.authorized()?)));
-    signed.into_iter().find(|(_, token)| token.chain_id == chain_id && token.asset == currency)
+pub fn choice_for(offer: &Offer, chain_id: u64, currency: Address) -> Option<SignedChoice<'_>> {
+    let signed = |choice| Some(SignedChoice { choice, token: choice.terms.authorized()? });
+    let is_it = |it: &SignedChoice<'_>| it.token.chain_id == chain_id && it.token.asset == currency;
+    offer.choices.iter().filter_map(signed).find(is_it)
 }

@@ -11,6 +11,7 @@ use super::{Eligibility, PaidRequest, Step};
 use crate::diagnose::Failures;
 use crate::recorded::FirstSight;
 use crate::reply::{Body, Reply, finish_paid};
+use crate::unpaid::UnpaidCall;
 use farebox_base::amount::Amount;
 use farebox_base::http::ResponseHead;
 use farebox_base::mutant::{Mutant, planted};
@@ -70,7 +71,8 @@ impl<'g> PaidRequest<'g> {
             }
             Eligibility::NowFree => {
                 let request = self.asked.request.clone();
-                let (call, unpaid) = self.asked.gate.waived(&self.asked.offer, request, now);
+                let UnpaidCall { call, unpaid } =
+                    self.asked.gate.waived(&self.asked.offer, request, now);
                 Step::Pass(call, unpaid)
             }
         }

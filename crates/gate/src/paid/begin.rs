@@ -23,7 +23,8 @@ impl<'g> PaidRequest<'g> {
     /// Begins with a proof that passed every local check.
     pub(crate) fn begin(
         gate: &'g Gate,
-        (offer, choice): (Cow<'g, Offer>, Cow<'g, Choice>),
+        offer: Cow<'g, Offer>,
+        choice: Cow<'g, Choice>,
         request: IncomingRequest,
         payer: Payer,
         now: UnixTime,

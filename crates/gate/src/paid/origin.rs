@@ -172,7 +172,7 @@ impl<'g> PaidRequest<'g> {
         }
         let fence = claim.fence();
         let response = match kept {
-            Kept::Whole => Some(stored(&head, (self.work.served, charged))),
+            Kept::Whole => Some(stored(&head, self.work.served, charged)),
             Kept::Not => None,
         };
         self.work.response = Some((head, kept));
@@ -353,7 +353,7 @@ const SERVED: &str = "farebox-served";
 
 /// The stored form of a head: status, then one line per field, without what belongs to a single
 /// answer.
-fn stored(head: &ResponseHead, (served, charged): (UnixTime, Option<Amount>)) -> String {
+fn stored(head: &ResponseHead, served: UnixTime, charged: Option<Amount>) -> String {
     let mut kept = head.clone();
     kept.headers.remove(CORRELATION);
     kept.headers.set(SERVED, &alloc::format!("{}", served.secs()));

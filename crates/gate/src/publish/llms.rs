@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::{Document, DocumentContext};
-use crate::offer::{Choice, Offer};
+use crate::offer::{AssetLabel, Choice, Offer};
 use farebox_base::text::Markdown;
 use farebox_wire::x402::exact::DEFERRED;
 
@@ -96,7 +96,7 @@ fn documents(shop: &DocumentContext<'_>) -> Markdown {
 
 /// A line for one way to pay.
 fn way(offer: &Offer, choice: &Choice) -> Markdown {
-    let (symbol, decimals) = &choice.asset_label;
+    let AssetLabel { symbol, decimals } = &choice.asset_label;
     let terms = &choice.terms;
     let max_amount = Markdown::of(&terms.amount.to_decimal(*decimals));
     let symbol = line(symbol);

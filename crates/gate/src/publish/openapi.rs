@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::listing::ListedPath;
 use super::{Document, DocumentContext, Service};
 use crate::mpp::issue;
-use crate::offer::{Choice, Offer};
+use crate::offer::{AssetLabel, Choice, Offer};
 use farebox_base::encoding::json::{self, object as members};
 use farebox_base::hash;
 use farebox_wire::x402::extension::bazaar::{Declaration, Style};
@@ -170,7 +170,7 @@ fn payment_offer(offer: &Offer, choice: &Choice, method: &str) -> Value {
         "method": method,
         "amount": amount,
         "currency": terms.asset,
-        "decimals": choice.asset_label.1,
+        "decimals": choice.asset_label.decimals,
         "network": terms.network.as_str(),
     });
     put(&mut one, "recipient", if offer.names_payees() { "" } else { &terms.pay_to });
@@ -180,7 +180,7 @@ fn payment_offer(offer: &Offer, choice: &Choice, method: &str) -> Value {
 
 /// The price in a national currency; `None` if the asset stands for none.
 fn price(offer: &Offer, choice: &Choice) -> Option<Value> {
-    let (symbol, decimals) = &choice.asset_label;
+    let AssetLabel { symbol, decimals } = &choice.asset_label;
     let currency = currency(symbol)?;
     let max_amount = choice.terms.amount.to_decimal(*decimals);
     if offer.pricer.is_none() && choice.terms.unit.is_none() {

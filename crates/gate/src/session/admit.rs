@@ -13,10 +13,9 @@ use super::step::{SessionRequest, SessionStep};
 use crate::Gate;
 use crate::isolate::Isolate;
 use crate::offer::{Choice, Offer, SessionOffer};
-use crate::presented::Presented;
+use crate::presented::{Presented, PresentedRequest};
 use crate::proof::is_of_another;
 use crate::reply::{Audience, Reply};
-use crate::request::IncomingRequest;
 use farebox_base::time::UnixTime;
 use farebox_common::payment::SignedToken;
 use farebox_common::problem::Code;
@@ -33,19 +32,21 @@ impl Gate {
     pub(crate) fn session<'g>(
         &'g self,
         offer: &'g Offer,
-        (request, presented): (&IncomingRequest, &Presented),
+        shown: &PresentedRequest,
         isolate: &Isolate<'_>,
         now: UnixTime,
     ) -> Option<SessionStep<'g>> {
         if offer.choices.iter().all(|choice| choice.session.is_none()) {
             return None;
         }
+        let PresentedRequest { request, presented } = shown;
         let message = shown_session(presented)?;
         self.keys.authorizer()?;
         let request = request.clone();
         let is_elsewhere = is_of_another(&message.object, &request.head);
-        let shown = (message, is_elsewhere);
-        Some(match SessionPayment::check((offer, &self.keys), shown, isolate.payers, now) {
+        let payers = isolate.payers;
+        let checked = SessionPayment::check(offer, &self.keys, message, is_elsewhere, payers, now);
+        Some(match checked {
             Ok((_, payment)) if payment.is_denied(&self.payers.clients) => {
                 let correlation = &request.correlation;
                 let denied = Code::PayerDenied;
@@ -57,7 +58,7 @@ impl Gate {
                 SessionRequest::begin(asked, now)
             }
             Err((code, reason)) => {
-                SessionStep::Respond(statement::refused(self, offer, &request, (code, reason), now))
+                SessionStep::Respond(statement::refused(self, offer, &request, code, &reason, now))
             }
         })
     }
@@ -72,7 +73,8 @@ impl Choice {
         mut self,
         delay_secs: u64,
         authorizer: &str,
-        (token, mut extra): (SignedToken, Map<String, Value>),
+        token: SignedToken,
+        mut extra: Map<String, Value>,
     ) -> Self {
         let members = json!({"receiverAuthorizer": authorizer, "withdrawDelay": delay_secs});
         if let Value::Object(members) = members {

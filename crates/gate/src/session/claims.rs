@@ -57,7 +57,7 @@ impl Gate {
             "claims": rows,
             "claimAuthorizerSignature": self.authorize(&kept, claim_digest(&kept.contract, &entries))?,
         });
-        self.send((&kept, turn), &payload)
+        self.send(&kept, turn, &payload)
     }
 
     /// Takes what a facilitator said to it: the call that has the contract pay the payee what was

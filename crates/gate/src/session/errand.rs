@@ -10,7 +10,6 @@ use crate::Gate;
 use crate::call::FacilitatorCall;
 use crate::offer::VERIFY_SECS;
 use crate::parts::Settler;
-use farebox_base::amount::Amount;
 use farebox_base::encoding::{hex, json};
 use farebox_base::time::UnixTime;
 use farebox_channel::authorizer::{ClaimEntry, claim_digest, refund_digest};
@@ -22,7 +21,7 @@ use farebox_channel::facts::ChannelFacts;
 use farebox_channel::index::IndexAsk;
 use farebox_channel::messages::SightText;
 use farebox_channel::retention::KeptSecs;
-use farebox_channel::state::ListNotice;
+use farebox_channel::state::{ListNotice, Promise};
 use farebox_wire::facilitator::breaker::Operation;
 use farebox_wire::facilitator::outcome::{affirms, stands};
 use farebox_wire::facilitator::payers::{Caller, Evidence};
@@ -76,8 +75,7 @@ impl Gate {
             }
             ChannelErrand::Close(None) => (Task::Send, None),
             ChannelErrand::Refund(promise, earnings) => {
-                let promised = (promise.nonce, promise.amount);
-                (Task::Send, asks(self.refund_again(desk, promised, earnings.as_ref())))
+                (Task::Send, asks(self.refund_again(desk, &promise, earnings.as_ref())))
             }
             ChannelErrand::PayOut => (Task::PayOut, asks(self.pay_out(desk))),
         };
@@ -146,7 +144,8 @@ impl Gate {
         desk: &mut ChannelDesk,
         task: Task,
         reply: &FacilitatorReply,
-        (asked, now): (UnixTime, UnixTime),
+        asked: UnixTime,
+        now: UnixTime,
     ) -> Write {
         let said = reply.object(MAX_REPLY_BYTES);
         let stood = said.as_ref().is_some_and(|(status, object)| stands(*status, object));
@@ -187,37 +186,38 @@ impl Gate {
             "voucher": desk.channel.as_ref()?.highest()?.to_json(),
         });
         let turn = desk.channel.as_ref()?.turn();
-        self.call((&kept, turn), &payload, (VERIFY_SECS, Operation::Verify))
+        self.call(&kept, turn, &payload, VERIFY_SECS, Operation::Verify)
     }
 
     fn refund_again(
         &self,
         desk: &ChannelDesk,
-        promised: (Amount, Amount),
+        promise: &Promise,
         earnings: Option<&Earnings>,
     ) -> Option<FacilitatorCall> {
         let kept = ChannelTerms::read(&desk.terms)?;
         let channel = desk.channel.as_ref()?;
         let voucher = channel.highest()?.to_json();
-        let payload = self.refund_payload(&kept, (channel.id(), voucher), promised, earnings)?;
-        self.send((&kept, channel.turn()), &payload)
+        let payload = self.refund_payload(&kept, channel.id(), voucher, promise, earnings)?;
+        self.send(&kept, channel.turn(), &payload)
     }
 
     /// A refund with what was earned before it, both signed.
     pub(super) fn refund_payload(
         &self,
         kept: &ChannelTerms,
-        (channel, voucher): (ChannelId, Value),
-        (nonce, amount): (Amount, Amount),
+        channel: ChannelId,
+        voucher: Value,
+        promise: &Promise,
         earnings: Option<&Earnings>,
     ) -> Option<Value> {
-        let digest = refund_digest(&kept.contract, &channel, (nonce, amount));
+        let digest = refund_digest(&kept.contract, &channel, promise);
         let mut payload = json!({
             "type": "refund",
             "channelConfig": kept.config,
             "voucher": voucher,
-            "amount": amount.to_string(),
-            "refundNonce": nonce.to_string(),
+            "amount": promise.amount.to_string(),
+            "refundNonce": promise.nonce.to_string(),
             "claims": [],
             "refundAuthorizerSignature": self.authorize(kept, digest)?,
         });
@@ -238,7 +238,7 @@ impl Gate {
             "receiver": kept.config.get("receiver")?,
             "token": kept.config.get("token")?,
         });
-        self.send((&kept, desk.channel.as_ref()?.turn()), &payload)
+        self.send(&kept, desk.channel.as_ref()?.turn(), &payload)
     }
 
     /// The facilitator whose turn it is.
@@ -253,9 +253,11 @@ impl Gate {
 
     fn call(
         &self,
-        (kept, turn): (&ChannelTerms, u64),
+        kept: &ChannelTerms,
+        turn: u64,
         payload: &Value,
-        (secs, operation): (u64, Operation),
+        secs: u64,
+        operation: Operation,
     ) -> Option<FacilitatorCall> {
         let settler = self.settler_of(kept, turn)?;
         let url = match operation {
@@ -282,10 +284,11 @@ impl Gate {
 
     pub(super) fn send(
         &self,
-        of: (&ChannelTerms, u64),
+        kept: &ChannelTerms,
+        turn: u64,
         payload: &Value,
     ) -> Option<FacilitatorCall> {
-        self.call(of, payload, (self.settlement.settle_secs, Operation::Settle))
+        self.call(kept, turn, payload, self.settlement.settle_secs, Operation::Settle)
     }
 
     /// Signs for a channel with these terms, by the account that it names.

@@ -74,8 +74,10 @@ type Refused = (Code, String);
 impl SessionPayment {
     /// Reads and checks a payment against the terms that it names, and whether it names another page.
     pub fn check<'g>(
-        (offer, keys): (&'g Offer, &Keys),
-        (message, is_elsewhere): (&Message, bool),
+        offer: &'g Offer,
+        keys: &Keys,
+        message: &Message,
+        is_elsewhere: bool,
         payers: &PayerHistory,
         now: UnixTime,
     ) -> Result<(&'g Choice, Self), Refused> {
@@ -93,7 +95,7 @@ impl SessionPayment {
         let choice = found(accepted).or_else(|| found(&renewed(accepted, keys)?));
         let choice = choice.ok_or((Code::TermsMismatch, Code::TermsMismatch.name().to_string()))?;
         let payload = header::object(object, "payload").map_err(malformed)?;
-        let payment = Self::read((choice, keys), payload, payers, now)?;
+        let payment = Self::read(choice, keys, payload, payers, now)?;
         // What goes back is asked for at any page.
         if is_elsewhere && !matches!(payment.purpose, Purpose::Refund(_)) {
             return Err((Code::ResourceMismatch, Code::ResourceMismatch.name().to_string()));
@@ -102,7 +104,8 @@ impl SessionPayment {
     }
 
     fn read(
-        (choice, keys): (&Choice, &Keys),
+        choice: &Choice,
+        keys: &Keys,
         payload: &Map<String, Value>,
         payers: &PayerHistory,
         now: UnixTime,
@@ -139,7 +142,7 @@ impl SessionPayment {
         let signature = word(shown, "signature").ok_or_else(wrong)?;
         let signer = config.payer_authorizer;
         let (voucher, signed) = Voucher::parse(channel, amount)
-            .and_then(|it| it.check_in(escrow, (signer, payers.signers.get(&signer)), signature))
+            .and_then(|it| it.check_in(escrow, signer, payers.signers.get(&signer), signature))
             .map_err(|refusal| (REFUSED, reason(refusal.x402())))?;
         let price = choice.terms.amount;
         // No channel has a voucher below the price next: not even a look at the chain is for it.
@@ -162,7 +165,7 @@ impl SessionPayment {
             }
             "deposit" => {
                 let deposit = object("deposit")?;
-                let (value, checked) = deposit_of(choice, (&config, &channel), deposit, now)?;
+                let (value, checked) = deposit_of(choice, &config, &channel, deposit, now)?;
                 // Less is not worth its transaction.
                 if value < price && !planted(Mutant::DepositsAreDust) {
                     return Err((REFUSED, reason("deposit_below_min_deposit")));
@@ -275,7 +278,8 @@ fn renewed(accepted: &Map<String, Value>, keys: &Keys) -> Option<Map<String, Val
 /// Amount and members of a deposit, once its authorization was checked.
 fn deposit_of(
     choice: &Choice,
-    (config, channel): (&ChannelConfig, &ChannelId),
+    config: &ChannelConfig,
+    channel: &ChannelId,
     deposit: &Map<String, Value>,
     now: UnixTime,
 ) -> Result<(Amount, Value), Refused> {

@@ -1,6 +1,6 @@
 //! The answers to a payer of a session: the settlement of a request, and the terms after a refusal.
 
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 
 use farebox_base::encoding::json::json;
 use serde_json::Value;
@@ -26,13 +26,14 @@ pub(super) fn refused(
     gate: &Gate,
     offer: &Offer,
     request: &IncomingRequest,
-    (code, reason): (Code, String),
+    code: Code,
+    reason: &str,
     now: UnixTime,
 ) -> Reply {
     let IncomingRequest { head, correlation } = request;
     let key = gate.keys.challenge();
     let asked = ChallengeRequest { head, correlation, key, digest: None, now };
-    offer.challenge(&asked, code, &reason, None)
+    offer.challenge(&asked, code, reason, None)
 }
 
 /// The terms after a refusal of the channel, with what its payer needs to go on.
@@ -56,7 +57,7 @@ pub(super) fn corrected(asked: &AskedSession<'_>, reply: &ChannelReply, now: Uni
         }
     }
     let offer = offer.written();
-    let answer = refused(asked.gate, &offer, &asked.request, (REFUSED, reason(word)), now);
+    let answer = refused(asked.gate, &offer, &asked.request, REFUSED, &reason(word), now);
     match reply.refundable_at {
         Some(at) if !planted(Mutant::RefundsWaitUntold) => {
             let secs = at.saturating_sub(now.secs()).max(1);
@@ -68,8 +69,7 @@ pub(super) fn corrected(asked: &AskedSession<'_>, reply: &ChannelReply, now: Uni
 
 /// The terms after a facilitator's refusal, with the settlement that failed.
 pub(super) fn failed(asked: &AskedSession<'_>, word: &str, now: UnixTime) -> Reply {
-    let why = (REFUSED, word.to_string());
-    let reply = refused(asked.gate, asked.offer, &asked.request, why, now);
+    let reply = refused(asked.gate, asked.offer, &asked.request, REFUSED, word, now);
     let value = json!({
         "success": false,
         "errorReason": word,
@@ -84,7 +84,9 @@ pub(super) fn failed(asked: &AskedSession<'_>, word: &str, now: UnixTime) -> Rep
 pub(super) fn settled(
     asked: &AskedSession<'_>,
     mut reply: Reply,
-    (said, (transaction, amount)): (&ChannelReply, &(String, String)),
+    said: &ChannelReply,
+    transaction: &str,
+    amount: &str,
 ) -> Reply {
     let mut extra = json!({});
     if let Some(channel) = &said.channel

@@ -83,7 +83,7 @@ impl Door {
                     return false;
                 }
                 let mut desk = self.desk(&name);
-                let write = gate.channel_told(&mut desk, task, &reply, (asked, self.time()));
+                let write = gate.channel_told(&mut desk, task, &reply, asked, self.time());
                 self.write(&name, desk, write, None);
             }
         }

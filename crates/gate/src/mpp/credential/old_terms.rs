@@ -3,13 +3,13 @@
 use alloc::borrow::{Cow, ToOwned};
 use alloc::boxed::Box;
 
-use super::{AnsweredChallenge, account_on};
+use super::{AnsweredChallenge, CredentialCheck, SignedAnswer, account_on};
 use crate::Gate;
 use crate::checked::{Answered, CheckedPayment, Eligibility, Protocol, Standard};
 use crate::mpp::issue::choice_for;
-use crate::offer::Offer;
-use crate::old_terms::{MPP, NO_ROUTE, sold_formerly};
-use crate::onchain::OnChainProof;
+use crate::offer::{Offer, SignedChoice};
+use crate::old_terms::{NO_ROUTE, UNSTATED, sold_formerly};
+use crate::onchain::{ChallengeTimes, OnChainProof};
 use farebox_base::http::RequestHead;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -37,14 +37,16 @@ impl Gate {
         let asked =
             credential.challenge.request_object().ok().and_then(|it| Request::read(&it).ok());
         let choice = match &asked {
-            Some(asked) => self.token(offer, (asked.chain_id, asked.currency), MPP)?,
+            Some(asked) => self.token(offer, asked.chain_id, asked.currency, UNSTATED, None)?,
             None => offer.choices.iter().find(|it| it.terms.authorized().is_some())?.clone(),
         };
         let choice = choice.paying(signed.authorization())?;
         let token = choice.terms.token?;
         let reference = asked.and_then(|asked| asked.external_id).unwrap_or_default();
-        let came = (&credential.challenge, reference.as_str(), signed);
-        let found = self.signed_for(offer, (&choice, &token), came, Standard::Own, now);
+        let answer =
+            SignedAnswer { challenge: &credential.challenge, reference: &reference, signed };
+        let sold = SignedChoice { choice: &choice, token };
+        let found = self.signed_for(offer, sold, answer, Standard::Own, now);
         found.ok().map(CheckedPayment::into_owned)
     }
 
@@ -63,14 +65,16 @@ impl Gate {
             return None;
         }
         let sold = self.routes.offers.iter().flatten().find_map(|offer| {
-            let (choice, _) = choice_for(offer, request.chain_id, request.currency)?;
+            let SignedChoice { choice, .. } =
+                choice_for(offer, request.chain_id, request.currency)?;
             Some((offer.clone(), choice.asking(request.amount, request.recipient)?))
         });
         let (mut offer, choice) = sold.or_else(|| sold_formerly(&request))?;
-        let ours = choice.terms.token?;
+        let sold = SignedChoice { choice: &choice, token: choice.terms.token? };
         let expires = credential.challenge.expires_at().ok()??;
-        let came = (credential, reference.as_str(), expires);
-        let checked = self.judged(&offer, (&choice, &ours), came, Standard::Today, now);
+        let (reference, standard) = (reference.as_str(), Standard::Today);
+        let check = CredentialCheck { credential, reference, expires, standard };
+        let checked = self.judge(&offer, sold, check, now);
         let checked = checked.map(CheckedPayment::into_owned);
         offer.settings.route = NO_ROUTE.to_owned();
         Some(checked.map(|checked| (offer, checked)))
@@ -89,17 +93,18 @@ impl Gate {
             return self.stated_on_chain(offer, credential, now);
         };
         let AnsweredChallenge { credential, request, reference } = answered;
-        let asked = (request.chain_id, request.currency);
+        let (chain_id, currency) = (request.chain_id, request.currency);
         let choice = match Payload::read(&credential.payload).ok()? {
             // What was sent in a token that the route does not name any more is owed.
-            Payload::Hash(_) => choice_for(offer, asked.0, asked.1)?.0.clone(),
-            _ => self.token(offer, asked, MPP)?,
+            Payload::Hash(_) => choice_for(offer, chain_id, currency)?.choice.clone(),
+            _ => self.token(offer, chain_id, currency, UNSTATED, None)?,
         };
         let choice = choice.asking(request.amount, request.recipient)?;
-        let ours = choice.terms.token?;
+        let sold = SignedChoice { choice: &choice, token: choice.terms.token? };
         let expires = credential.challenge.expires_at().ok()??;
-        let came = (credential, reference.as_str(), expires);
-        let found = self.judged(offer, (&choice, &ours), came, Standard::Own, now);
+        let (reference, standard) = (reference.as_str(), Standard::Own);
+        let check = CredentialCheck { credential, reference, expires, standard };
+        let found = self.judge(offer, sold, check, now);
         found.ok().map(CheckedPayment::into_owned)
     }
 
@@ -117,7 +122,7 @@ impl Gate {
         }
         let challenge = &credential.challenge;
         let asked = Request::read(&challenge.request_object().ok()?).ok()?;
-        let choice = self.token(offer, (asked.chain_id, asked.currency), MPP)?;
+        let choice = self.token(offer, asked.chain_id, asked.currency, UNSTATED, None)?;
         let choice = choice.asking(asked.amount, asked.recipient)?;
         let token = choice.terms.token?;
         let payload = Payload::read(&credential.payload).ok()?;
@@ -133,8 +138,9 @@ impl Gate {
             Payload::Hash(hash) => OnChainProof::Hash(hash, payer),
             Payload::Authorization(_) | Payload::Okx(_) => return None,
         };
-        let times = (now, now);
-        let proof = self.shown_on_chain((&choice, &token), shown, times, Standard::Stated, now);
+        let times = ChallengeTimes { issued: now, expires: now };
+        let sold = SignedChoice { choice: &choice, token };
+        let proof = self.shown_on_chain(sold, shown, times, Standard::Stated, now);
         let reference = asked.external_id.unwrap_or_default();
         Some(CheckedPayment {
             protocol: Protocol::Mpp(Box::new(Answered::of(challenge, &token, &reference))),

@@ -116,7 +116,8 @@ impl Gate {
     pub(in crate::session) fn deposit_call(
         &self,
         contract: EscrowContract,
-        (channel, funds): (ChannelId, &SignedFunds),
+        channel: ChannelId,
+        funds: &SignedFunds,
     ) -> Option<QueuedCall> {
         Some(QueuedCall {
             payee: self.keys.payee()?.address(),

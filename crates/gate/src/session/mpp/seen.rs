@@ -32,10 +32,11 @@ pub(in crate::session) const fn question<'s>(
 ///
 /// # Errors
 /// The code of a refusal; [`NOT_CONFIRMED`] while a deposit may still come.
-pub(in crate::session) fn judged(
+pub(in crate::session) fn judge(
     sold: &ChannelOffer,
     deposit: &ShownDeposit,
-    (seen, least): (&SeenChannel, Amount),
+    seen: &SeenChannel,
+    least: Amount,
 ) -> Result<Box<ChannelFacts>, u32> {
     let not_found = ChannelRefusal::NotFound.okx();
     if seen.grace_secs < sold.delay_secs {

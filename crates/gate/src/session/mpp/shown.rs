@@ -11,8 +11,7 @@ use super::told;
 use crate::Gate;
 use crate::mpp::issue;
 use crate::offer::Offer;
-use crate::presented::Presented;
-use crate::request::IncomingRequest;
+use crate::presented::{Presented, PresentedRequest};
 use crate::session::asked::AskedSession;
 use crate::session::payment::{Purpose, SessionDoor, SessionPayment};
 use crate::session::step::{SessionRequest, SessionStep};
@@ -21,9 +20,10 @@ use farebox_base::http::RequestHead;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::config::{ChannelId, ChannelParties};
-use farebox_channel::funds::{FundsPurpose, SignedFunds};
+use farebox_channel::funds::{DepositToken, FundsPurpose, SignedFunds};
 use farebox_channel::refusal::ChannelRefusal;
 use farebox_channel::voucher::Voucher;
+use farebox_common::payment::SignedToken;
 use farebox_evm::address::Address;
 use farebox_wire::mpp::session::{Funding, INTENT, SessionAction, ShownVoucher};
 use farebox_wire::mpp::source::Source;
@@ -40,15 +40,16 @@ impl Gate {
     pub(crate) fn session_by_mpp<'g>(
         &'g self,
         offer: &'g Offer,
-        (request, presented): (&IncomingRequest, &Presented),
+        shown: &PresentedRequest,
         now: UnixTime,
     ) -> Option<SessionStep<'g>> {
         let (choice, sold) = offer.by_channel()?;
+        let PresentedRequest { request, presented } = shown;
         let Presented::Mpp(Ok(credential)) = presented else { return None };
         if credential.challenge.intent != INTENT {
             return None;
         }
-        Some(match self.shown(sold, offer, (&request.head, credential), now) {
+        Some(match self.read_credential(sold, offer, &request.head, credential, now) {
             Ok(payment) => {
                 let request = request.clone();
                 let asked = AskedSession {
@@ -61,23 +62,22 @@ impl Gate {
                 };
                 SessionRequest::begin(asked, now)
             }
-            Err(code) => {
-                SessionStep::Respond(told::refused(self, offer, request, (code, None), now))
-            }
+            Err(code) => SessionStep::Respond(told::refused(self, offer, request, code, None, now)),
         })
     }
 
-    fn shown(
+    fn read_credential(
         &self,
         sold: &ChannelOffer,
         offer: &Offer,
-        (head, credential): (&RequestHead, &Credential),
+        head: &RequestHead,
+        credential: &Credential,
         now: UnixTime,
     ) -> Result<SessionPayment, u32> {
         let challenge = &credential.challenge;
         let reference = sold.reference(challenge).ok_or(STALE_PARAMETERS)?;
         let is_here = challenge.realm == head.host();
-        if !is_here || !self.issued(sold, offer, (challenge, &reference)) {
+        if !is_here || !self.has_issued(sold, offer, challenge, &reference) {
             return Err(STALE_PARAMETERS);
         }
         let expires = challenge.expires_at().ok().flatten();
@@ -123,12 +123,12 @@ impl Gate {
                     .check(&sold.contract, parties.signer(), &shown.signature)
                     .map_err(ChannelRefusal::okx)?;
                 let purpose = FundsPurpose::Open(parties);
-                let deposit = self.deposit(sold, funding, (purpose, shown.cumulative), now)?;
+                let deposit = self.deposit(sold, funding, purpose, shown.cumulative, now)?;
                 (Purpose::Open, "open", deposit, voucher(shown))
             }
             SessionAction::TopUp { channel, funding, salt, .. } => {
                 let purpose = FundsPurpose::TopUp(ChannelId::from_bytes(channel), salt);
-                let deposit = self.deposit(sold, funding, (purpose, Amount::ZERO), now)?;
+                let deposit = self.deposit(sold, funding, purpose, Amount::ZERO, now)?;
                 (Purpose::TopUp, "topUp", deposit, (channel, none))
             }
             SessionAction::Voucher(shown) if is_content(head) => {
@@ -167,7 +167,8 @@ impl Gate {
         &self,
         sold: &ChannelOffer,
         funding: Funding,
-        (purpose, cumulative): (FundsPurpose, Amount),
+        purpose: FundsPurpose,
+        cumulative: Amount,
         now: UnixTime,
     ) -> Result<ShownDeposit, u32> {
         let (authorization, signature) = match funding {
@@ -192,19 +193,21 @@ impl Gate {
         if is_dust || authorization.value < cumulative {
             return Err(ChannelRefusal::AboveDeposit.okx());
         }
-        let token = (sold.token.asset, &sold.token.separator);
-        SignedFunds::check(purpose, (authorization, &signature), &sold.contract, token, now)
+        let SignedToken { asset, separator, .. } = &sold.token;
+        let token = DepositToken { address: *asset, separator };
+        SignedFunds::check(purpose, authorization, &signature, &sold.contract, token, now)
             .map(|funds| ShownDeposit::Signed(Box::new(funds)))
             .map_err(ChannelRefusal::okx)
     }
 
     /// Whether this gate has issued a challenge. Some payers read a list as one challenge: the id
     /// of the first, and everything else of the last one.
-    fn issued(
+    fn has_issued(
         &self,
         sold: &ChannelOffer,
         offer: &Offer,
-        (challenge, reference): (&Challenge, &str),
+        challenge: &Challenge,
+        reference: &str,
     ) -> bool {
         let keys: Vec<&[u8]> = self.keys.challenges().collect();
         let beside = issue::request(offer, &sold.token, reference).map(|request| Challenge {

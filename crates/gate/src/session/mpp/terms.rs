@@ -45,7 +45,8 @@ impl ChannelOffer {
         terms: &Terms,
         contract: EscrowContract,
         delay_secs: u64,
-        (meter, sends_from): (Option<&StreamMeter>, Option<Amount>),
+        meter: Option<&StreamMeter>,
+        sends_from: Option<Amount>,
     ) -> Option<Self> {
         let token = terms.authorized()?;
         // A voucher for less than a step lets nothing flow.

@@ -27,17 +27,25 @@ use farebox_wire::mpp::okx_code::{OkxCode, Remedy};
 use farebox_wire::mpp::receipt::{HEADER, Receipt};
 use farebox_wire::mpp::session::INTENT;
 
+/// A channel that a refusal tells of.
+pub(in crate::session) struct ToldChannel<'a> {
+    snapshot: &'a Snapshot,
+    /// The least that the next voucher has to be for.
+    required: Option<&'a str>,
+}
+
 /// A refusal: fresh challenges, and a problem document with the number of the code.
 pub(in crate::session) fn refused(
     gate: &Gate,
     offer: &Offer,
     request: &IncomingRequest,
-    (code, channel): (u32, Option<(&Snapshot, Option<&str>)>),
+    code: u32,
+    channel: Option<ToldChannel<'_>>,
     now: UnixTime,
 ) -> Reply {
     let row = OkxCode::of(code);
-    let why = (statement::REFUSED, row.problem.to_owned());
-    let mut reply = statement::refused(gate, offer, request, why, now);
+    let why = statement::REFUSED;
+    let mut reply = statement::refused(gate, offer, request, why, row.problem, now);
     reply.head.status = row.status;
     // The first challenge of the answer is what clients go on with.
     let id = reply.head.headers.get("www-authenticate").and_then(|it| it.split('"').nth(1));
@@ -51,9 +59,9 @@ pub(in crate::session) fn refused(
         "correlation_id": request.correlation.as_str(),
         "challengeId": id,
     });
-    if let (Some((channel, required)), Value::Object(body)) = (channel, &mut body) {
-        body.extend(amounts(channel));
-        body.extend(required.map(|it| ("requiredCumulative".to_owned(), Value::from(it))));
+    if let (Some(channel), Value::Object(body)) = (channel, &mut body) {
+        body.extend(amounts(channel.snapshot));
+        body.extend(channel.required.map(|it| ("requiredCumulative".to_owned(), Value::from(it))));
     }
     reply.body = Body::Text(json::text(&body));
     if row.remedy() == Remedy::Wait {
@@ -73,8 +81,8 @@ pub(in crate::session) fn refused_by_channel(
     let channel = reply.channel.as_ref().filter(|channel| channel.is_payer);
     // Of what was charged before, the amount is that charge.
     let required = reply.charged.as_deref().filter(|_| reply.said == Said::Refused);
-    let channel = channel.map(|channel| (channel, required));
-    refused(asked.gate, asked.offer, &asked.request, (code, channel), now)
+    let channel = channel.map(|snapshot| ToldChannel { snapshot, required });
+    refused(asked.gate, asked.offer, &asked.request, code, channel, now)
 }
 
 /// The outcome of what needs no origin.
@@ -105,7 +113,7 @@ pub(in crate::session) fn managed(
     head.headers.add("content-type", "application/json");
     finish_paid(&mut head, &asked.request.correlation);
     let done = Reply::new(head, Body::Text(json::text(&body)));
-    receipt(asked, shown, done, (reply, now))
+    receipt(asked, shown, done, reply, now)
 }
 
 /// Adds the receipt of a session to an answer.
@@ -113,7 +121,8 @@ pub(in crate::session) fn receipt(
     asked: &AskedSession<'_>,
     shown: &MppPayment,
     mut reply: Reply,
-    (said, now): (&ChannelReply, UnixTime),
+    said: &ChannelReply,
+    now: UnixTime,
 ) -> Reply {
     let channel = asked.payment.channel.to_string();
     let receipt = Receipt {

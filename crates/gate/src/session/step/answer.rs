@@ -38,7 +38,7 @@ impl<'g> SessionRequest<'g> {
             };
             if let Some(code) = code {
                 let AskedSession { gate, offer, request, .. } = &self.asked;
-                let refused = told::refused(gate, offer, request, (code, None), self.now);
+                let refused = told::refused(gate, offer, request, code, None, self.now);
                 return self.release(refused);
             }
             if self.asked.payment.is_denied(&self.asked.gate.payers.clients) {
@@ -137,8 +137,11 @@ impl<'g> SessionRequest<'g> {
     /// An answer with the statement of its protocol about what was paid.
     pub(super) fn settled(&self, answer: Reply, said: &ChannelReply) -> Reply {
         match &self.asked.payment.door {
-            SessionDoor::X402(..) => statement::settled(&self.asked, answer, (said, &self.moved)),
-            SessionDoor::Mpp(shown) => told::receipt(&self.asked, shown, answer, (said, self.now)),
+            SessionDoor::X402(..) => {
+                let (transaction, amount) = &self.moved;
+                statement::settled(&self.asked, answer, said, transaction, amount)
+            }
+            SessionDoor::Mpp(shown) => told::receipt(&self.asked, shown, answer, said, self.now),
         }
     }
 

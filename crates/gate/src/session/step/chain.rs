@@ -75,7 +75,7 @@ impl<'g> SessionRequest<'g> {
         let Some(seen) = seen else {
             return (self.problem(Code::ChainUnavailable), CallResult::Open);
         };
-        match seen::judged(sold, &shown.deposit, (&seen, least)) {
+        match seen::judge(sold, &shown.deposit, &seen, least) {
             Ok(facts) => shown.facts = Some(*facts),
             Err(seen::NOT_CONFIRMED) if matches!(shown.deposit, ShownDeposit::Signed(_)) => {
                 let is_after = restored.is_none_or(|restored| asked >= restored);
@@ -86,7 +86,7 @@ impl<'g> SessionRequest<'g> {
             }
             Err(code) => {
                 let Self { asked: AskedSession { gate, offer, request, .. }, .. } = &*self;
-                let refused = told::refused(gate, offer, request, (code, None), now);
+                let refused = told::refused(gate, offer, request, code, None, now);
                 return (SessionStep::Respond(refused), CallResult::Bad);
             }
         }
@@ -146,7 +146,7 @@ impl<'g> SessionRequest<'g> {
         if !funds.is_in_time(self.now) {
             return (self.refused_by_code(seen::EXPIRED), CallResult::Open);
         }
-        let Some(call) = gate.deposit_call(sold.contract, (payment.channel, funds)) else {
+        let Some(call) = gate.deposit_call(sold.contract, payment.channel, funds) else {
             return (self.problem(Code::Internal), CallResult::Open);
         };
         self.stage = SessionStage::Sending;
@@ -156,7 +156,7 @@ impl<'g> SessionRequest<'g> {
     /// Answers with the code of a refusal that says nothing of the channel.
     pub(super) fn refused_by_code(&self, code: u32) -> SessionStep<'g> {
         let AskedSession { gate, offer, request, .. } = &self.asked;
-        SessionStep::Respond(told::refused(gate, offer, request, (code, None), self.now))
+        SessionStep::Respond(told::refused(gate, offer, request, code, None, self.now))
     }
 }
 

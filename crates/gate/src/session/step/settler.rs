@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{Before, SessionRequest, SessionStage, SessionStep};
 use crate::call::FacilitatorCall;
 use crate::offer::{SessionOffer, VERIFY_SECS};
+use crate::session::asked::AskedSession;
 use crate::session::errand::ChannelTerms;
 use crate::session::mpp::payment::ShownDeposit;
 use crate::session::payment::{Purpose, SessionDoor};
@@ -15,6 +16,7 @@ use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::messages::{ChannelAsk, ChannelReply, SightText};
+use farebox_channel::state::Promise;
 use farebox_common::problem::Code;
 use farebox_evm::keccak::keccak256_parts;
 use farebox_wire::facilitator::breaker::Operation;
@@ -226,9 +228,10 @@ impl<'g> SessionRequest<'g> {
             let (nonce, amount) = reply.promised.as_ref()?;
             let (nonce, amount) =
                 (Amount::from_atomic(nonce).ok()?, Amount::from_atomic(amount).ok()?);
+            let promise = Promise { nonce, amount };
             let earnings = reply.channel.as_ref()?.earnings();
-            let shown = (self.asked.payment.channel, voucher);
-            self.asked.gate.refund_payload(&kept, shown, (nonce, amount), earnings.as_ref())
+            let AskedSession { gate, payment, .. } = &self.asked;
+            gate.refund_payload(&kept, payment.channel, voucher, &promise, earnings.as_ref())
         });
         match payload {
             Some(Value::Object(payload)) => self.settle(payload, SessionStage::SendingRefund),
