@@ -108,33 +108,7 @@ impl ChannelQuestion<'_> {
             return None;
         }
         let words = replies.returned(count.checked_sub(2)?).ok()?;
-        let (words, _) = words.as_chunks::<32>();
-        let [finalized, leaving, payer, payee, token, signer, deposit, settled] = words else {
-            return None;
-        };
-        let number = |word: &[u8; 32]| Amount::from_be_bytes(*word);
-        let secs = |word: &[u8; 32]| number(word).to_string().parse::<u64>().ok();
-        let account = |word: &[u8; 32]| match word {
-            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, address @ ..] => {
-                Some(Address::from_bytes(*address))
-            }
-            _ => None,
-        };
-        let (payer, signer) = (account(payer)?, account(signer)?);
-        let facts = ChannelFacts {
-            contract: *contract,
-            payer,
-            payee: account(payee)?,
-            token: account(token)?,
-            signer: if signer.is_zero() { payer } else { signer },
-        };
-        let sight = SightText {
-            deposit: number(deposit).to_string(),
-            claimed: number(settled).to_string(),
-            leaving: if number(finalized).is_zero() { secs(leaving)? } else { SightText::FINAL },
-            nonce: Amount::ZERO.to_string(),
-            at: asked.secs(),
-        };
+        let (facts, sight) = standing(contract, &words, asked)?;
         let receipt = match self {
             Self::Sent(hash) => replies.receipt(1, &hash).ok()?,
             Self::Standing | Self::Signed(..) => None,
@@ -155,7 +129,7 @@ impl ChannelQuestion<'_> {
             },
         };
         Some(SeenChannel {
-            facts: Some(facts).filter(|_| !payer.is_zero()),
+            facts: Some(facts).filter(|facts| !facts.payer.is_zero()),
             sight,
             grace_secs: secs(replies.returned(count.checked_sub(1)?).ok()?.as_array()?)?,
             sent,
@@ -164,6 +138,46 @@ impl ChannelQuestion<'_> {
             block,
         })
     }
+}
+
+/// Reads what `getChannel` returned at this time.
+fn standing(
+    contract: &EscrowContract,
+    returned: &[u8],
+    asked: UnixTime,
+) -> Option<(ChannelFacts, SightText)> {
+    let (words, _) = returned.as_chunks::<32>();
+    let [finalized, leaving, payer, payee, token, signer, deposit, settled] = words else {
+        return None;
+    };
+    let account = |word: &[u8; 32]| match word {
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, address @ ..] => Some(Address::from_bytes(*address)),
+        _ => None,
+    };
+    let (payer, signer) = (account(payer)?, account(signer)?);
+    let facts = ChannelFacts {
+        contract: *contract,
+        payer,
+        payee: account(payee)?,
+        token: account(token)?,
+        signer: if signer.is_zero() { payer } else { signer },
+    };
+    let sight = SightText {
+        deposit: number(deposit).to_string(),
+        claimed: number(settled).to_string(),
+        leaving: if number(finalized).is_zero() { secs(leaving)? } else { SightText::FINAL },
+        nonce: Amount::ZERO.to_string(),
+        at: asked.secs(),
+    };
+    Some((facts, sight))
+}
+
+fn number(word: &[u8; 32]) -> Amount {
+    Amount::from_be_bytes(*word)
+}
+
+fn secs(word: &[u8; 32]) -> Option<u64> {
+    number(word).to_string().parse().ok()
 }
 
 /// Gas of any call here; `close` of a token takes about a third of it.

@@ -66,17 +66,24 @@ impl PayeeQueue {
         if replies.quantity(0).ok()? != self.chain_id()? {
             return None;
         }
-        let base = replies.base_fee(1).ok()?.unwrap_or(Amount::ZERO);
-        let (mined, waiting) = (replies.quantity(2).ok()?, replies.quantity(3).ok()?);
-        let wei = replies.wei(4).ok()?;
-        // A node that once showed another count has given nonces whose turn never comes.
-        let is_far = |nonce: u64| nonce > mined.saturating_add(FAR_NONCES);
-        let waiting = if is_far(waiting) { mined } else { waiting };
+        let account = ShownAccount::read(&replies)?;
         for place in &mut self.places {
-            place.sent = place.sent.filter(|sent| !is_far(sent.nonce));
+            place.sent = place.sent.filter(|sent| !account.is_far(sent.nonce));
         }
         let shown = RoundReplies::new(&asked, &replies, BEFORE);
-        // What a nonce came to, the channel sees. One that is given up would hold up all after it.
+        self.take_mined(&shown, account.mined, payee, now);
+        self.landed.take(&shown, now);
+        self.unblock(account.mined);
+        let fresh = self.fresh_call(&replies, &account, now)?;
+        let cost = fresh.cost()?;
+        let held = self.make_way(account.wei, cost)?;
+        self.places = by_rank(core::mem::take(&mut self.places), QueuePlace::rank);
+        self.send_due(&account, fresh, held, payee, now)
+    }
+
+    /// Removes the calls that came to an end: what a nonce came to, the channel sees. One that is
+    /// given up would hold up all after it.
+    fn take_mined(&mut self, shown: &RoundReplies<'_>, mined: u64, payee: &Account, now: UnixTime) {
         for QueuePlace { call, sent, before, is_proven } in core::mem::take(&mut self.places) {
             let channel = &call.channel;
             let before = match (sent, &call.funds) {
@@ -101,29 +108,50 @@ impl PayeeQueue {
             };
             self.places.push(QueuePlace { call, sent, before, is_proven });
         }
-        self.landed.take(&shown, now);
-        self.unblock(mined);
+    }
+
+    /// A call with the next nonce, at today's price.
+    fn fresh_call(
+        &self,
+        replies: &Replies,
+        account: &ShownAccount,
+        now: UnixTime,
+    ) -> Option<SentCall> {
         // Not every node has it.
         let least = replies.wei(5).unwrap_or(MIN_TIP).clamp(MIN_TIP, MAX_TIP);
-        let tip = base.checked_div_u64(10)?.max(least);
-        let max_fee = base.checked_mul_u64(2)?.checked_add(tip)?;
+        let tip = account.base.checked_div_u64(10)?.max(least);
+        let max_fee = account.base.checked_mul_u64(2)?.checked_add(tip)?;
         let used = self.places.iter().filter_map(|it| it.sent?.nonce.checked_add(1)).max();
-        let nonce = waiting.max(mined).max(used.unwrap_or_default());
-        let mut fresh = SentCall { nonce, tip, max_fee, repeats: 0, at: now };
-        let cost = fresh.cost()?;
-        let mut held = self.make_way(wei, cost)?;
-        self.places = by_rank(core::mem::take(&mut self.places), QueuePlace::rank);
-        // The first one holds up the others, which are raised as far as it was.
-        let (mut lead, mut raises) = (fresh, MAX_RAISES);
-        let (mut left, mut calls) = (wei, Vec::new());
-        self.lacks = None;
-        let width = self.width();
-        let mut rooms = [false, true].map(|is_proven| {
+        let nonce = account.waiting.max(account.mined).max(used.unwrap_or_default());
+        Some(SentCall { nonce, tip, max_fee, repeats: 0, at: now })
+    }
+
+    /// Rooms for deposits of strangers, and for others.
+    fn rooms(&self, now: UnixTime) -> [usize; 2] {
+        [false, true].map(|is_proven| {
             let waits = |place: &&QueuePlace| {
                 place.sent.is_some() && place.call.funds.is_some() && place.is_proven == is_proven
             };
             self.landed.room(is_proven, self.places.iter().filter(waits).count(), now)
-        });
+        })
+    }
+
+    /// The body that sends what is due, where calls with a nonce hold so much of the account.
+    fn send_due(
+        &mut self,
+        account: &ShownAccount,
+        mut fresh: SentCall,
+        mut held: Amount,
+        payee: &Account,
+        now: UnixTime,
+    ) -> Option<String> {
+        let cost = fresh.cost()?;
+        // The first one holds up the others, which are raised as far as it was.
+        let (mut lead, mut raises) = (fresh, MAX_RAISES);
+        let (mut left, mut calls) = (account.wei, Vec::new());
+        self.lacks = None;
+        let width = self.width();
+        let mut rooms = self.rooms(now);
         for place in self.places.iter_mut().take(width) {
             let is_untried = place.call.funds.is_some() && place.before.is_none();
             let [strangers, others] = &mut rooms;
@@ -148,7 +176,7 @@ impl PayeeQueue {
                         Some(sent)
                     } else {
                         let again = sent.again(lead, raises)?;
-                        sent.within(spare, left, again, fresh, base)
+                        sent.within(spare, left, again, fresh, account.base)
                     };
                     let first = next.unwrap_or(sent);
                     lead.tip = lead.tip.max(first.tip);
@@ -221,6 +249,36 @@ impl PayeeQueue {
         {
             (*nonce, *at) = (mined, UnixTime::from_secs(0));
         }
+    }
+}
+
+/// An account as a node shows it.
+struct ShownAccount {
+    /// The base fee of the newest block.
+    base: Amount,
+    /// The nonce after those in blocks.
+    mined: u64,
+    /// The nonce after those that wait.
+    waiting: u64,
+    wei: Amount,
+}
+
+impl ShownAccount {
+    fn read(replies: &Replies) -> Option<Self> {
+        let base = replies.base_fee(1).ok()?.unwrap_or(Amount::ZERO);
+        let (mined, waiting) = (replies.quantity(2).ok()?, replies.quantity(3).ok()?);
+        let wei = replies.wei(4).ok()?;
+        let mut shown = Self { base, mined, waiting, wei };
+        if shown.is_far(waiting) {
+            shown.waiting = mined;
+        }
+        Some(shown)
+    }
+
+    /// Whether this nonce is none of the queue's: a node that once showed another count has given
+    /// nonces whose turn never comes.
+    const fn is_far(&self, nonce: u64) -> bool {
+        nonce > self.mined.saturating_add(FAR_NONCES)
     }
 }
 

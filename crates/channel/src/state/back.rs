@@ -31,14 +31,7 @@ impl Channel {
             });
         }
         if let Some(promise) = self.promised {
-            let is_same = amount.is_none_or(|amount| amount == promise.amount);
-            let is_public = bearer.secret().is_none() && !planted(Mutant::ReadersSendRefunds);
-            let is_spent = is_public && self.tries >= TRIES_FOR_ANYONE;
-            if !is_same || is_spent || self.has_just_tried(now) {
-                return Err(ChannelRefusal::Busy);
-            }
-            self.attempted(now);
-            return Ok(RefundFate::Promised(promise));
+            return self.promise_again(promise, wish, bearer, now);
         }
         match self.sight.on_chain {
             OnChain::Finalized => return Err(ChannelRefusal::Finalized),
@@ -76,9 +69,7 @@ impl Channel {
             return Err(ChannelRefusal::RefundLater);
         }
         let amount = amount.unwrap_or(rest);
-        let is_part = amount < least || bearer.secret().is_none();
-        let is_dust = amount < rest && is_part && !planted(Mutant::RefundsAreDust);
-        if amount > rest && !planted(Mutant::EarnedIsRefunded) || amount.is_zero() || is_dust {
+        if Self::is_refused(amount, rest, least, bearer) {
             return Err(ChannelRefusal::RefundAmount);
         }
         // Last: a look at the chain is for a refund that is made then.
@@ -96,6 +87,31 @@ impl Channel {
             Bearer::Anyone(_) => now.plus(DAY_SECS),
         };
         Ok(RefundFate::Promised(promise))
+    }
+
+    /// Repeats a promise that the chain does not show yet.
+    fn promise_again(
+        &mut self,
+        promise: Promise,
+        wish: &RefundWish,
+        bearer: Bearer,
+        now: UnixTime,
+    ) -> Result<RefundFate, ChannelRefusal> {
+        let is_same = wish.amount.is_none_or(|amount| amount == promise.amount);
+        let is_public = bearer.secret().is_none() && !planted(Mutant::ReadersSendRefunds);
+        let is_spent = is_public && self.tries >= TRIES_FOR_ANYONE;
+        if !is_same || is_spent || self.has_just_tried(now) {
+            return Err(ChannelRefusal::Busy);
+        }
+        self.attempted(now);
+        Ok(RefundFate::Promised(promise))
+    }
+
+    /// Whether a wish of this amount is refused, where so much may be paid back.
+    fn is_refused(amount: Amount, rest: Amount, least: Amount, bearer: Bearer) -> bool {
+        let is_part = amount < least || bearer.secret().is_none();
+        let is_dust = amount < rest && is_part && !planted(Mutant::RefundsAreDust);
+        amount > rest && !planted(Mutant::EarnedIsRefunded) || amount.is_zero() || is_dust
     }
 
     /// When what was added last is paid back at the earliest; `None` if nothing waits for that.
