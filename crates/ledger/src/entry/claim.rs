@@ -142,18 +142,7 @@ impl Entry {
                 }
                 self.deliver(transaction, again.leases, now)
             }
-            // A transaction may enter a block long after the last look: showing it again restarts
-            // the search.
-            State::Closed => {
-                let sender = self.repeat(proven, self.created, now);
-                self.state = State::Unknown {
-                    since: now,
-                    transaction: None,
-                    sent: self.created,
-                    resend: None,
-                };
-                self.resend(UnixTime::from_secs(0), None, sender, Fate::Unknown, now)
-            }
+            State::Closed => self.reopen(proven, now),
             State::Delivered { .. } => (self, Fate::AlreadyDelivered.into()),
             State::Executing(_)
             | State::Settling(_)
@@ -165,6 +154,15 @@ impl Entry {
             | State::Waived { .. }
             | State::Manual { .. } => (self, Resumed::Nothing),
         }
+    }
+
+    /// Restarts the search for a transaction that is shown again: it may enter a block long after
+    /// the last look.
+    fn reopen(mut self, proven: bool, now: UnixTime) -> (Self, Resumed) {
+        let sender = self.repeat(proven, self.created, now);
+        self.state =
+            State::Unknown { since: now, transaction: None, sent: self.created, resend: None };
+        self.resend(UnixTime::from_secs(0), None, sender, Fate::Unknown, now)
     }
 
     /// Answers a request whose signature is not proven: the row stays as it is.

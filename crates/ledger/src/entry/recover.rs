@@ -16,6 +16,7 @@ use crate::command::{Answer, ChainVerdict, Mode, SignedTerms};
 use crate::state::{Requester, State, Undelivered, Why};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
+use farebox_common::payment::TxHash;
 
 /// Seconds after `validBefore` until the chain can prove that an authorization was never used.
 const VOID_MARGIN_SECS: u64 = 60;
@@ -208,13 +209,7 @@ impl Entry {
             return (self, Answer::Recorded);
         }
         let doubted = matches!(self.state, State::Unknown { .. } | State::Refused { .. });
-        let transaction = match &learnt {
-            ChainVerdict::Captured(text)
-            | ChainVerdict::Contradiction(text)
-            | ChainVerdict::Late(text) => self.payment.transaction(text),
-            ChainVerdict::Earlier(text, _) => self.payment.transaction(text),
-            ChainVerdict::Void | ChainVerdict::Nothing => None,
-        };
+        let transaction = self.transaction_of(&learnt);
         let learnt = match learnt {
             ChainVerdict::Earlier(text, terms) if transaction.is_some() => {
                 return self.learn_earlier(text, terms, owner, taken, now);
@@ -252,6 +247,17 @@ impl Entry {
             ) => {}
         }
         (self, Answer::Recorded)
+    }
+
+    /// The transaction that a verdict names.
+    fn transaction_of(&self, learnt: &ChainVerdict) -> Option<TxHash> {
+        match learnt {
+            ChainVerdict::Captured(text)
+            | ChainVerdict::Contradiction(text)
+            | ChainVerdict::Late(text)
+            | ChainVerdict::Earlier(text, _) => self.payment.transaction(text),
+            ChainVerdict::Void | ChainVerdict::Nothing => None,
+        }
     }
 
     /// Records that an authorization from before the last one moved money. The row then names what

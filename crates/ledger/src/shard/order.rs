@@ -230,13 +230,11 @@ impl Shard {
             Command::Seal { response, .. } => response.clone(),
             _ => None,
         };
-        let proven = match &command {
-            Command::Claim { payment, wallet, .. } => before.is_proven_by(payment, *wallet),
-            _ => false,
-        };
-        let shown = match &command {
-            Command::Claim { payment, .. } => Some(payment.clone()),
-            _ => None,
+        let (proven, shown) = match &command {
+            Command::Claim { payment, wallet, .. } => {
+                (before.is_proven_by(payment, *wallet), Some(payment.clone()))
+            }
+            _ => (false, None),
         };
         let now = scene.now;
         let (entry, answer) = before.clone().lapse(now).apply(command, standing, taken, now);
