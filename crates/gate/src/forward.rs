@@ -145,21 +145,7 @@ pub(super) fn origin_call(
     keys: &Keys,
     now: UnixTime,
 ) -> OriginCall {
-    let mut headers = head.headers.clone();
-    let hops = Hops::of(&head.headers);
-    headers.retain(|name, value| {
-        let folded = folded(name);
-        let is_ours = is_never_forwarded(&folded) || folded == KEY && is_of_the_gate(value);
-        !(is_ours || hops.have(name))
-    });
-    if headers.rows("authorization").any(|row| row.split(',').any(is_payment_credential)) {
-        let kept = headers.rows("authorization").map(others).filter(|row| !row.is_empty());
-        let kept = kept.collect::<Vec<_>>();
-        headers.remove("authorization");
-        for row in kept {
-            headers.add("authorization", &row);
-        }
-    }
+    let mut headers = clients_fields(&head.headers);
     let scheme = head.url.split("://").next().unwrap_or_default();
     let address = head.headers.get(CLIENT_ADDRESS).unwrap_or_default();
     for (name, value) in FORWARDED.into_iter().zip([address, head.authority(), scheme]) {
@@ -207,11 +193,6 @@ pub(super) fn origin_call(
         }
     }
     headers.set(MARK, keys.mark());
-    let caching = match caller {
-        ClientIdentity::Anonymous => Caching::Ordinary,
-        _ if planted(Mutant::CachesAnswer) => Caching::Ordinary,
-        ClientIdentity::Client(_) | ClientIdentity::Payer { .. } => Caching::Never,
-    };
     OriginCall {
         method: head.method.clone(),
         url: origin.url(head),
@@ -219,8 +200,39 @@ pub(super) fn origin_call(
         headers,
         timeout_secs,
         upload_secs: 0,
-        caching,
+        caching: Caching::of(caller),
     }
+}
+
+impl Caching {
+    /// Whether the answer for this client may be kept.
+    fn of(caller: ClientIdentity<'_>) -> Self {
+        match caller {
+            ClientIdentity::Anonymous => Self::Ordinary,
+            _ if planted(Mutant::CachesAnswer) => Self::Ordinary,
+            ClientIdentity::Client(_) | ClientIdentity::Payer { .. } => Self::Never,
+        }
+    }
+}
+
+/// The fields of a client that the origin may see.
+fn clients_fields(sent: &Headers) -> Headers {
+    let mut headers = sent.clone();
+    let hops = Hops::of(sent);
+    headers.retain(|name, value| {
+        let folded = folded(name);
+        let is_ours = is_never_forwarded(&folded) || folded == KEY && is_of_the_gate(value);
+        !(is_ours || hops.have(name))
+    });
+    if headers.rows("authorization").any(|row| row.split(',').any(is_payment_credential)) {
+        let kept = headers.rows("authorization").map(others).filter(|row| !row.is_empty());
+        let kept = kept.collect::<Vec<_>>();
+        headers.remove("authorization");
+        for row in kept {
+            headers.add("authorization", &row);
+        }
+    }
+    headers
 }
 
 impl<'a> Price<'a> {

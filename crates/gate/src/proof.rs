@@ -19,8 +19,9 @@ use farebox_base::http::{Headers, RequestHead, UrlPieces};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::authorization::{SignatureCheck, ValidityBounds};
-use farebox_common::payment::{NEVER, Proof, Terms, TransferMethod};
+use farebox_common::payment::{NEVER, PaymentKey, Proof, Terms, TransferMethod};
 use farebox_common::problem::Code;
+use farebox_evm::address::Address;
 use farebox_wire::facilitator::wire;
 use farebox_wire::x402::exact::{DEFERRED, SCHEME};
 use farebox_wire::x402::extension::bazaar;
@@ -124,39 +125,10 @@ impl Gate {
         };
         let (eligibility, signature, valid_before) =
             self.eligibility(&signed, SoldTerms::of(offer, choice), standard, NO_DATE, now)?;
-        let request = match &payment {
-            None => {
-                let network = choice.terms.network.v1_name().ok_or(Code::TermsMismatch)?;
-                let ours = offer.version_1(choice, handed::short(&head.url));
-                let payment = handed::Version1::new(network, own);
-                wire::request(version, &payment, &ours.ok_or(Code::TermsMismatch)?)
-            }
-            Some(payment) => {
-                let declared = || Some(json!({ bazaar::NAME: offer.declared(head)? }));
-                let mut accepted = Cow::Borrowed(&choice.requirements);
-                let cert = payment.accepted.get("extra").and_then(|extra| extra.get(CERTIFICATE));
-                if let Some(cert) = cert.filter(|it| payment.scheme == DEFERRED && it.is_string()) {
-                    accepted.to_mut().add(CERTIFICATE, cert.clone());
-                }
-                let handed = handed::Version2::new(&*accepted, own)
-                    .of(
-                        payment.resource_url,
-                        &offer.settings.description,
-                        &offer.settings.mime_type,
-                    )
-                    .extended(if payment.echoes_bazaar { declared() } else { None });
-                wire::request(version, &handed, &choice.requirements)
-            }
-        };
+        let request = facilitator_request(offer, choice, head, own, payment.as_ref())?;
         let identifier = payment.and_then(|payment| payment.identifier);
         let identifier = identifier.or(Self::identifier(headers).map(ToOwned::to_owned));
-        let (key, payer) = match (&signed, &choice.terms.token) {
-            (Signed::Token(payload), Some(token)) => {
-                (payload.key(token), Some(payload.authorization().from))
-            }
-            (Signed::Opaque(key), _) => (*key, None),
-            (Signed::Token(_), None) => return Err(Code::Internal),
-        };
+        let (key, payer) = key_of(&signed, &choice.terms)?;
         let proof =
             Proof { key, payer, valid_before, identifier, request, rival: None, onchain: None };
         let (protocol, choice) = (Protocol::X402(version), Cow::Borrowed(choice));
@@ -227,6 +199,47 @@ impl Gate {
             Err(code) => return Err(code),
         };
         Ok((eligibility, signature, valid_before))
+    }
+}
+
+/// The key of a payment, and its payer, if the gate can read them.
+fn key_of(signed: &Signed, terms: &Terms) -> Result<(PaymentKey, Option<Address>), Code> {
+    match (signed, &terms.token) {
+        (Signed::Token(payload), Some(token)) => {
+            Ok((payload.key(token), Some(payload.authorization().from)))
+        }
+        (Signed::Opaque(key), _) => Ok((*key, None)),
+        (Signed::Token(_), None) => Err(Code::Internal),
+    }
+}
+
+/// The request for a facilitator: of version 2 for such a payment, else of version 1.
+fn facilitator_request(
+    offer: &Offer,
+    choice: &Choice,
+    head: &RequestHead,
+    own: Map<String, Value>,
+    payment: Option<&v2::PaymentPayload<'_>>,
+) -> Result<String, Code> {
+    match payment {
+        None => {
+            let network = choice.terms.network.v1_name().ok_or(Code::TermsMismatch)?;
+            let ours = offer.version_1(choice, handed::short(&head.url));
+            let payment = handed::Version1::new(network, own);
+            Ok(wire::request(Version::V1, &payment, &ours.ok_or(Code::TermsMismatch)?))
+        }
+        Some(payment) => {
+            let declared = || Some(json!({ bazaar::NAME: offer.declared(head)? }));
+            let mut accepted = Cow::Borrowed(&choice.requirements);
+            let cert = payment.accepted.get("extra").and_then(|extra| extra.get(CERTIFICATE));
+            if let Some(cert) = cert.filter(|it| payment.scheme == DEFERRED && it.is_string()) {
+                accepted.to_mut().add(CERTIFICATE, cert.clone());
+            }
+            let handed = handed::Version2::new(&*accepted, own)
+                .of(payment.resource_url, &offer.settings.description, &offer.settings.mime_type)
+                .extended(if payment.echoes_bazaar { declared() } else { None });
+            Ok(wire::request(Version::V2, &handed, &choice.requirements))
+        }
     }
 }
 

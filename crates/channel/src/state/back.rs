@@ -25,10 +25,7 @@ impl Channel {
         self.holds.retain(|held| held.until > now);
         let bearer = self.bearer(shown);
         if shown != self.spent {
-            return Err(match bearer {
-                Bearer::Anyone(shown) if !shown.cumulative().is_zero() => ChannelRefusal::Published,
-                Bearer::Anyone(_) | Bearer::Payer(_) => ChannelRefusal::CumulativeMismatch,
-            });
+            return Err(refusal_of_other(bearer));
         }
         if let Some(promise) = self.promised {
             return self.promise_again(promise, wish, bearer, now);
@@ -76,10 +73,7 @@ impl Channel {
         if !self.is_fresh(now) {
             return Err(ChannelRefusal::Stale);
         }
-        let promise = Promise { nonce: self.sight.refund_nonce, amount };
-        self.promised = Some(promise);
-        self.firm.deposit = self.firm.deposit.checked_sub(amount).unwrap_or(Amount::ZERO);
-        self.attempted(now);
+        let promise = self.promise(amount, now);
         self.rested = match bearer {
             // What is kept back now, the payer has asked for too.
             Bearer::Payer(_) if wish.amount.is_none() => now,
@@ -87,6 +81,15 @@ impl Channel {
             Bearer::Anyone(_) => now.plus(DAY_SECS),
         };
         Ok(RefundFate::Promised(promise))
+    }
+
+    /// Promises a refund of this amount.
+    fn promise(&mut self, amount: Amount, now: UnixTime) -> Promise {
+        let promise = Promise { nonce: self.sight.refund_nonce, amount };
+        self.promised = Some(promise);
+        self.firm.deposit = self.firm.deposit.checked_sub(amount).unwrap_or(Amount::ZERO);
+        self.attempted(now);
+        promise
     }
 
     /// Repeats a promise that the chain does not show yet.
@@ -198,6 +201,14 @@ impl Channel {
         };
         self.agreement = Agreement::Closing;
         Ok(())
+    }
+}
+
+/// The refusal of a wish that shows another voucher than the last one.
+fn refusal_of_other(bearer: Bearer) -> ChannelRefusal {
+    match bearer {
+        Bearer::Anyone(shown) if !shown.cumulative().is_zero() => ChannelRefusal::Published,
+        Bearer::Anyone(_) | Bearer::Payer(_) => ChannelRefusal::CumulativeMismatch,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The ways to pay for a route: a network, a token and what is signed.
 
 use alloc::format;
+use alloc::string::String;
 
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use super::assets::price;
 use super::facilitators::serving;
 use super::inherited::Inherited;
 use super::route_config::RouteConfig;
-use crate::offer::Choice;
+use crate::offer::{AssetLabel, Choice};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_common::config::Reader;
@@ -27,11 +28,7 @@ pub(super) fn choice(
     mode: Mode,
     network: &ChainId,
 ) -> Option<Choice> {
-    let recipient = match (&config.pay_to, &inherited.pay_to) {
-        (Some(value), _) => pay_to(reader, &format!("{place}.pay_to"), value, network)?,
-        (None, Some(value)) => pay_to(reader, "PAY_TO", value, network)?,
-        (None, None) => return None,
-    };
+    let recipient = recipient(reader, inherited, place, config, network)?;
     let mut method = transfer_method(reader, place, config, network)?;
     if config.unit_price.is_some() {
         method = Some(metered(reader, place, mode, method, network)?);
@@ -39,20 +36,7 @@ pub(super) fn choice(
     let (amount, asset) =
         price(reader, place, &config.price, config.asset.as_ref(), network, method)?;
     let serving = serving(reader, &inherited.facilitators, network)?;
-    let unit = match config
-        .unit_price
-        .as_deref()
-        .map(|text| Amount::from_price(text, asset.label.decimals))
-    {
-        None => None,
-        Some(Ok(unit)) if !unit.is_zero() && unit <= amount => Some(unit),
-        Some(_) => {
-            let remedy = "must be a price such as \"$0.001\", with no more digits than the \
-                              asset has, and at most the price";
-            reader.fail_at(place, "unit_price", remedy);
-            return None;
-        }
-    };
+    let unit = unit_price(reader, place, config, &asset.label, amount)?;
     let mut extra = serving.extra;
     let mut settled_by = extra.remove("facilitatorAddress");
     let token = match (&asset.domain, network.evm_id()) {
@@ -99,6 +83,40 @@ pub(super) fn choice(
     };
     let verifies_first = serving.places.len() > 1 || serving.takes_key;
     Some(Choice::new(terms, asset.label, serving.places, verifies_first, mode))
+}
+
+fn recipient(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    config: &RouteConfig,
+    network: &ChainId,
+) -> Option<String> {
+    match (&config.pay_to, &inherited.pay_to) {
+        (Some(value), _) => pay_to(reader, &format!("{place}.pay_to"), value, network),
+        (None, Some(value)) => pay_to(reader, "PAY_TO", value, network),
+        (None, None) => None,
+    }
+}
+
+/// The price of a unit, if the origin counts units: at most this amount. `None` after an error.
+fn unit_price(
+    reader: &mut Reader,
+    place: &str,
+    config: &RouteConfig,
+    asset: &AssetLabel,
+    amount: Amount,
+) -> Option<Option<Amount>> {
+    match config.unit_price.as_deref().map(|text| Amount::from_price(text, asset.decimals)) {
+        None => Some(None),
+        Some(Ok(unit)) if !unit.is_zero() && unit <= amount => Some(Some(unit)),
+        Some(_) => {
+            let remedy = "must be a price such as \"$0.001\", with no more digits than the \
+                          asset has, and at most the price";
+            reader.fail_at(place, "unit_price", remedy);
+            None
+        }
+    }
 }
 
 /// The kind of message that payers sign on this network, if the route says so; the token decides

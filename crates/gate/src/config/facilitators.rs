@@ -48,29 +48,7 @@ pub(super) struct Serving {
 
 /// Reads `FACILITATOR_URL`; empty after an error.
 pub(super) fn read(reader: &mut Reader, networks: &[ChainId]) -> (Vec<Settler>, Vec<Listed>) {
-    let configs = match reader.value("FACILITATOR_URL") {
-        None if !reader.is_absent("FACILITATOR_URL") => Vec::new(),
-        None => {
-            reader.fail("FACILITATOR_URL", "is missing; set the URL of a facilitator");
-            Vec::new()
-        }
-        Some(Value::String(url)) => {
-            Vec::from([FacilitatorConfig { url, networks: None, auth: None, extra: None }])
-        }
-        Some(Value::Array(list)) if !fit(reader, &list) => Vec::new(),
-        Some(value) => match in_full(&value) {
-            Some(list) if (1..=MAX_FACILITATORS).contains(&list.len()) => list,
-            Some(_) => {
-                reader.fail("FACILITATOR_URL", "must list 1 to 8 facilitators");
-                Vec::new()
-            }
-            None => {
-                let remedy = format!("must be a URL, or a list such as [{}]", FACILITATOR.example);
-                reader.fail("FACILITATOR_URL", remedy);
-                Vec::new()
-            }
-        },
-    };
+    let configs = configs(reader);
     let (mut settlers, mut listed): (Vec<Settler>, Vec<Listed>) = (Vec::new(), Vec::new());
     for (index, config) in configs.into_iter().enumerate() {
         let place = format!("FACILITATOR_URL[{index}]");
@@ -109,6 +87,33 @@ pub(super) fn read(reader: &mut Reader, networks: &[ChainId]) -> (Vec<Settler>, 
         }
     }
     (settlers, listed)
+}
+
+/// The facilitators as configured; empty after an error.
+fn configs(reader: &mut Reader) -> Vec<FacilitatorConfig> {
+    match reader.value("FACILITATOR_URL") {
+        None if !reader.is_absent("FACILITATOR_URL") => Vec::new(),
+        None => {
+            reader.fail("FACILITATOR_URL", "is missing; set the URL of a facilitator");
+            Vec::new()
+        }
+        Some(Value::String(url)) => {
+            Vec::from([FacilitatorConfig { url, networks: None, auth: None, extra: None }])
+        }
+        Some(Value::Array(list)) if !fit(reader, &list) => Vec::new(),
+        Some(value) => match in_full(&value) {
+            Some(list) if (1..=MAX_FACILITATORS).contains(&list.len()) => list,
+            Some(_) => {
+                reader.fail("FACILITATOR_URL", "must list 1 to 8 facilitators");
+                Vec::new()
+            }
+            None => {
+                let remedy = format!("must be a URL, or a list such as [{}]", FACILITATOR.example);
+                reader.fail("FACILITATOR_URL", remedy);
+                Vec::new()
+            }
+        },
+    }
 }
 
 // Apart, so that one URL does not have an engine compile it.

@@ -21,6 +21,7 @@ mod recovery;
 mod route_config;
 mod route_settings;
 mod routes;
+mod secrets;
 mod sessions;
 mod shape;
 mod table;
@@ -35,20 +36,21 @@ use core::num::NonZeroU32;
 use serde_json::Value;
 
 use self::inherited::{Inherited, protocols};
+use self::secrets::GateSecrets;
 pub use self::table::Routes;
 use super::Gate;
-use super::keys::Keys;
-use super::offer::Protocols;
-use super::parts::{
-    Chains, Operated, PayerRules, PricedRoutes, Public, Settlers, Shards, Upstream,
-};
+use super::clients::Clients;
+use super::offer::{Offer, Protocols};
+use super::parts::{Chains, PayerRules, PricedRoutes, Public, Shards, Upstream};
 use super::publish::{Publication, listing::Listing};
 use super::route::Unlisted;
+use farebox_base::chain::ChainId;
 use farebox_base::encoding::{hex, json};
 use farebox_base::secret::Secret;
 use farebox_base::time::UnixTime;
 use farebox_common::config::{ConfigError, MAX_CONFIG_BYTES, Reader, network};
 use farebox_evm::account::Account;
+use farebox_evm::wallet::Wallets;
 use farebox_wire::x402::opaque::ChainKind;
 
 /// Deadline for the head of a free route's answer, seconds.
@@ -106,38 +108,16 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
     let shards = shards(reader);
     let networks = network::read(reader, |network| ChainKind::of(network).is_some());
     test_networks::check(reader, &networks);
-    let pay_to = reader.value("PAY_TO");
-    if reader.is_absent("PAY_TO") {
-        reader.fail("PAY_TO", "is missing; set the address that is paid");
-    }
-    network::refuse_key(reader, pay_to.as_ref(), &networks);
-    let unlisted = match reader.text("DEFAULT").as_deref() {
-        None | Some("free") => Unlisted::Free,
-        Some("deny") => Unlisted::Deny,
-        Some(_) => {
-            reader.fail("DEFAULT", "must be \"free\" or \"deny\"");
-            Unlisted::Deny
-        }
-    };
+    let pay_to = pay_to(reader, &networks);
+    let unlisted = unlisted(reader);
     let wallets = wallets::read(reader);
-    let protocols = match reader.texts("PROTOCOLS") {
-        Some(names) => protocols(reader, "PROTOCOLS", &names),
-        None => Protocols::ALL,
-    };
+    let protocols = default_protocols(reader);
     let (origin, residence) = places::read(reader);
     let rpc = network::rpc(reader, &networks);
     let (settlers, listed) = facilitators::read(reader, &networks);
-    let gate_secret = reader.secret("GATE_SECRET", 32);
-    let previous = match reader.vars.contains_key("GATE_SECRET_PREVIOUS") {
-        true => reader.secret("GATE_SECRET_PREVIOUS", 32),
-        false => None,
-    };
-    let salt = reader.secret("LEDGER_SALT", 16);
-    let origin_secret = reader.text("ORIGIN_SECRET").map(Secret::new);
-    let token = operator::token(reader);
+    let secrets = GateSecrets::read(reader);
     let readable: Vec<String> = rpc.iter().map(|(network, _)| network.clone()).collect();
-    let refunder = operator::refunder(reader, token.as_ref(), &readable);
-    let webhook = operator::webhook(reader);
+    let operated = operator::read(reader, &readable, operator::keeps(keep_hours, keep_days));
     let clients = clients::read(reader);
     let (publish, service) = publish::read(reader);
     let inherited = Inherited {
@@ -151,67 +131,94 @@ fn read(reader: &mut Reader, routes: Routes<'_>) -> Option<Gate> {
         protocols,
         is_restored: restored > 0,
         has_channels: reader.is_bound("CHANNEL"),
-        authorizer: salt
-            .as_ref()
-            .filter(|_| reader.is_bound("CHANNEL"))
-            .and_then(|salt| super::keys::authorizer(salt.expose().as_bytes(), restored)),
+        authorizer: match reader.is_bound("CHANNEL") {
+            true => secrets.authorizer(restored),
+            false => None,
+        },
         payee: payee(reader),
     };
     let (table, mut offers) = table::read(reader, &inherited, unlisted, routes)?;
     sessions::share_costs(&mut offers);
-    let mut keys = Keys::new(
-        gate_secret?.expose().as_bytes(),
-        salt?.expose().as_bytes(),
-        origin_secret.as_ref().map(|secret| secret.expose().as_bytes()),
-    );
-    keys = keys.paid_to(inherited.payee).restored_at(&restores);
-    if let Some(previous) = previous {
-        keys = keys.rotated_from(previous.expose().as_bytes());
+    let keys = secrets.keys()?.paid_to(inherited.payee).restored_at(&restores);
+    let protocols = spoken(&offers);
+    let listing = Listing::new(&table, &offers);
+    Some(Gate {
+        routes: PricedRoutes { table, offers },
+        origin: Upstream { asked: origin?, placement: residence, timeout_secs: FREE_TIMEOUT_SECS },
+        settlement: recovery.settlement(settlers, &inherited.readable),
+        payers: payer_rules(clients, wallets, in_flight, restored),
+        chains: Chains { rpc },
+        shards,
+        keys,
+        operated,
+        public: Public {
+            protocols,
+            networks: networks.iter().map(ToString::to_string).collect(),
+            publication: Publication { publish, service, listing },
+        },
+    })
+}
+
+/// Reads the account that is paid where a route names no other.
+fn pay_to(reader: &mut Reader, networks: &[ChainId]) -> Option<Value> {
+    let pay_to = reader.value("PAY_TO");
+    if reader.is_absent("PAY_TO") {
+        reader.fail("PAY_TO", "is missing; set the address that is paid");
     }
+    network::refuse_key(reader, pay_to.as_ref(), networks);
+    pay_to
+}
+
+fn unlisted(reader: &mut Reader) -> Unlisted {
+    match reader.text("DEFAULT").as_deref() {
+        None | Some("free") => Unlisted::Free,
+        Some("deny") => Unlisted::Deny,
+        Some(_) => {
+            reader.fail("DEFAULT", "must be \"free\" or \"deny\"");
+            Unlisted::Deny
+        }
+    }
+}
+
+/// Reads the protocols of a route that names none.
+fn default_protocols(reader: &mut Reader) -> Protocols {
+    match reader.texts("PROTOCOLS") {
+        Some(names) => protocols(reader, "PROTOCOLS", &names),
+        None => Protocols::ALL,
+    }
+}
+
+/// The protocols of any route.
+fn spoken(offers: &[Option<Offer>]) -> Vec<&'static str> {
     let speaks = |name: &str| {
         offers
             .iter()
             .flatten()
             .any(|offer| offer.settings.protocols.names().any(|protocol| protocol == name))
     };
-    let protocol = Protocols::ALL.names().filter(|name| speaks(name)).collect();
-    let listing = Listing::new(&table, &offers);
-    Some(Gate {
-        routes: PricedRoutes { table, offers },
-        origin: Upstream { asked: origin?, placement: residence, timeout_secs: FREE_TIMEOUT_SECS },
-        settlement: Settlers {
-            settlers,
-            breaker_secs: recovery.breaker_secs,
-            settle_secs: recovery.settle_secs,
-            plan: recovery.plan(&inherited.readable),
-        },
-        payers: PayerRules {
-            clients,
-            wallets,
-            in_flight: u32::try_from(in_flight)
-                .ok()
-                .and_then(NonZeroU32::new)
-                .unwrap_or(NonZeroU32::MIN),
-            restored: (restored > 0).then(|| {
-                let restored = UnixTime::from_secs(restored);
-                (restored, restored.plus(3600))
-            }),
-        },
-        chains: Chains { rpc },
-        shards,
-        keys,
-        operated: Operated {
-            token,
-            refunder,
-            webhook,
-            keeps: operator::keeps(keep_hours, keep_days),
-        },
-        public: Public {
-            protocols: protocol,
-            networks: networks.iter().map(ToString::to_string).collect(),
-            publication: Publication { publish, service, listing },
-        },
-    })
+    Protocols::ALL.names().filter(|name| speaks(name)).collect()
+}
+
+/// The rules for payers, after a restore of a backup of this time, Unix seconds; zero if there was
+/// none.
+fn payer_rules(
+    clients: Clients,
+    wallets: Option<Wallets>,
+    in_flight: u64,
+    restored: u64,
+) -> PayerRules {
+    PayerRules {
+        clients,
+        wallets,
+        in_flight: u32::try_from(in_flight)
+            .ok()
+            .and_then(NonZeroU32::new)
+            .unwrap_or(NonZeroU32::MIN),
+        restored: (restored > 0).then(|| {
+            let restored = UnixTime::from_secs(restored);
+            (restored, restored.plus(3600))
+        }),
+    }
 }
 
 /// Reads the key of the payee of sessions.

@@ -3,12 +3,21 @@
 use alloc::string::String;
 
 use crate::operator::{Keeps, Webhook};
+use crate::parts::Operated;
 use farebox_base::hash::digest;
 use farebox_base::secret::Secret;
 use farebox_common::config::Reader;
 
+/// Reads the settings of the operator; a network is readable if it has a node.
+pub(super) fn read(reader: &mut Reader, readable: &[String], keeps: Keeps) -> Operated {
+    let token = token(reader);
+    let refunder = refunder(reader, token.as_ref(), readable);
+    let webhook = webhook(reader);
+    Operated { token, refunder, webhook, keeps }
+}
+
 /// Reads the operator's token and returns its digest; without one there is no operator API.
-pub(super) fn token(reader: &mut Reader) -> Option<Secret<String>> {
+fn token(reader: &mut Reader) -> Option<Secret<String>> {
     if reader.is_absent("OPERATOR_TOKEN") {
         return None;
     }
@@ -18,7 +27,7 @@ pub(super) fn token(reader: &mut Reader) -> Option<Secret<String>> {
 
 /// Reads the token of who reports refunds and returns its digest; without one there is no such
 /// right. The chain proves what it reports, so that a node has to be there.
-pub(super) fn refunder(
+fn refunder(
     reader: &mut Reader,
     operator: Option<&Secret<String>>,
     readable: &[String],
@@ -39,7 +48,7 @@ pub(super) fn refunder(
 }
 
 /// Reads the destination of notices.
-pub(super) fn webhook(reader: &mut Reader) -> Option<Webhook> {
+fn webhook(reader: &mut Reader) -> Option<Webhook> {
     if reader.is_absent("WEBHOOK_URL") {
         if !reader.is_absent("WEBHOOK_SECRET") {
             reader.fail("WEBHOOK_SECRET", "is set without WEBHOOK_URL; set both or neither");

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::shape::RECOVERY;
+use crate::parts::{Settler, Settlers};
 use farebox_base::encoding::message::{FromJson, member};
 use farebox_common::config::Reader;
 use farebox_ledger::entry::Plan;
@@ -83,8 +84,18 @@ pub(super) fn read(reader: &mut Reader) -> Recovery {
 }
 
 impl Recovery {
+    /// The settlement by these facilitators, on networks that have a node.
+    pub(super) fn settlement(&self, settlers: Vec<Settler>, readable: &[String]) -> Settlers {
+        Settlers {
+            settlers,
+            breaker_secs: self.breaker_secs,
+            settle_secs: self.settle_secs,
+            plan: self.plan(readable),
+        }
+    }
+
     /// The part of it that the ledger needs.
-    pub(super) fn plan(&self, readable: &[String]) -> Plan {
+    fn plan(&self, readable: &[String]) -> Plan {
         let chain = |index: usize| self.chain_secs.get(index).copied().unwrap_or(600);
         Plan {
             resend_secs: self.resend_secs.clone(),

@@ -141,21 +141,9 @@ fn route(
                       give the route such a token";
         reader.fail_at(place, "protocols", remedy);
     }
-    let assets = choices.iter().map(|choice| {
-        let Terms { network, asset, amount, .. } = &choice.terms;
-        (format!("{network}/{asset}"), amount.to_be_bytes())
-    });
-    let mut ask = Ask::Paid(assets.collect());
+    let mut ask = asked(&choices);
     if config.aggr_deferred == Some(true) {
-        let sold: Vec<Choice> = choices.iter().filter_map(|it| it.deferred(manner.mode)).collect();
-        if sold.is_empty() || !protocols.x402 || manner.confirms || inherited.is_restored {
-            let remedy = "needs a token with EIP-3009 on an EVM network, \"x402\" in protocols, \
-                          confirm = \"facilitator\" and no LEDGER_CLOSED_BEFORE: its payments never \
-                          end, and no chain shows them";
-            reader.fail_at(place, "aggr_deferred", remedy);
-            return None;
-        }
-        choices.extend(sold);
+        choices.extend(deferred(reader, inherited, place, &manner, &choices)?);
     }
     let mut offer = Offer::new(choices, manner);
     sessions::offered(reader, inherited, &sold, &mut offer)?;
@@ -179,6 +167,34 @@ fn route(
         );
     }
     Some((Rule { pattern, methods, ask }, Some(offer)))
+}
+
+/// The prices of a route, by network and asset.
+fn asked(choices: &[Choice]) -> Ask {
+    let assets = choices.iter().map(|choice| {
+        let Terms { network, asset, amount, .. } = &choice.terms;
+        (format!("{network}/{asset}"), amount.to_be_bytes())
+    });
+    Ask::Paid(assets.collect())
+}
+
+/// The same ways to pay by scheme `aggr_deferred`; `None` after an error.
+fn deferred(
+    reader: &mut Reader,
+    inherited: &Inherited,
+    place: &str,
+    manner: &RouteSettings,
+    choices: &[Choice],
+) -> Option<Vec<Choice>> {
+    let sold: Vec<Choice> = choices.iter().filter_map(|it| it.deferred(manner.mode)).collect();
+    if sold.is_empty() || !manner.protocols.x402 || manner.confirms || inherited.is_restored {
+        let remedy = "needs a token with EIP-3009 on an EVM network, \"x402\" in protocols, \
+                      confirm = \"facilitator\" and no LEDGER_CLOSED_BEFORE: its payments never \
+                      end, and no chain shows them";
+        reader.fail_at(place, "aggr_deferred", remedy);
+        return None;
+    }
+    Some(sold)
 }
 
 /// The networks that a route can be paid on: those of `NETWORK`, or its own.

@@ -19,11 +19,30 @@ pub(super) fn text(
         counts.fold(0_u64, |sum, (_, number)| sum.saturating_add(*number))
     };
     let mut text = String::new();
-    let head = |text: &mut String, name: &str, kind: &str, help: &str| {
-        text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
-    };
-    head(
-        &mut text,
+    add_rows(&mut text, counts, failing);
+    let oldest = oldest_unknown.map_or(0, |since| now.secs().saturating_sub(since));
+    let gauges = [
+        ("farebox_unknown_open", "Payments with an unknown outcome.", count("unknown")),
+        ("farebox_unknown_oldest_seconds", "Age of the oldest unknown outcome.", oldest),
+        ("farebox_refund_due_open", "Payments whose payer is owed a refund.", count("refund_due")),
+        ("farebox_manual_open", "Payments that the operator has to review.", count("manual")),
+    ];
+    for (name, help, value) in gauges {
+        add_head(&mut text, name, "gauge", &format!("{help} Exact, from rows."));
+        text.push_str(&format!("{name} {value}\n"));
+    }
+    add_meters(&mut text, meters);
+    text
+}
+
+/// Adds what rows of the ledger count by label.
+fn add_rows(
+    text: &mut String,
+    counts: &Sorted<(String, String), u64>,
+    failing: &Sorted<(String, String, String), u64>,
+) {
+    add_head(
+        text,
         "farebox_payments_total",
         "gauge",
         "Payments in the ledger by current state. Exact, from rows.",
@@ -34,8 +53,8 @@ pub(super) fn text(
             "farebox_payments_total{{state=\"{state}\",route=\"{route}\"}} {number}\n"
         ));
     }
-    head(
-        &mut text,
+    add_head(
+        text,
         "farebox_failing_clients",
         "gauge",
         "Clients that fail in a row, by diagnostic code: proven payers, and networks of other clients. From rows.",
@@ -46,17 +65,10 @@ pub(super) fn text(
             "farebox_failing_clients{{route=\"{route}\",code=\"{code}\",kind=\"{kind}\"}} {number}\n"
         ));
     }
-    let oldest = oldest_unknown.map_or(0, |since| now.secs().saturating_sub(since));
-    let gauges = [
-        ("farebox_unknown_open", "Payments with an unknown outcome.", count("unknown")),
-        ("farebox_unknown_oldest_seconds", "Age of the oldest unknown outcome.", oldest),
-        ("farebox_refund_due_open", "Payments whose payer is owed a refund.", count("refund_due")),
-        ("farebox_manual_open", "Payments that the operator has to review.", count("manual")),
-    ];
-    for (name, help, value) in gauges {
-        head(&mut text, name, "gauge", &format!("{help} Exact, from rows."));
-        text.push_str(&format!("{name} {value}\n"));
-    }
+}
+
+/// Adds the counts that Workers report.
+fn add_meters(text: &mut String, meters: &[(String, u64)]) {
     let families = [
         ("farebox_challenges_total", "counter", "Requests answered with payment terms.", ""),
         ("farebox_diagnostics_total", "counter", "Answers with a diagnostic.", ""),
@@ -69,8 +81,8 @@ pub(super) fn text(
         ),
     ];
     for (name, kind, help, suffixes) in families {
-        head(
-            &mut text,
+        add_head(
+            text,
             name,
             kind,
             &format!(
@@ -94,7 +106,10 @@ pub(super) fn text(
             }
         }
     }
-    text
+}
+
+fn add_head(text: &mut String, name: &str, kind: &str, help: &str) {
+    text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
 }
 
 /// A label's value, escaped.

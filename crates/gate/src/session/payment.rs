@@ -117,13 +117,6 @@ impl SessionPayment {
         let (members, shown) = (object("channelConfig")?, object("voucher")?);
         let config = config(members).ok_or_else(wrong)?;
         let channel = config.id_in(escrow);
-        let same = |is_same: bool, word| {
-            if is_same || planted(Mutant::AnyConfigPays) {
-                Ok(())
-            } else {
-                Err((REFUSED, reason(word)))
-            }
-        };
         let id = word(shown, "channelId").and_then(ChannelId::parse);
         same(id == Some(channel), "channel_id_mismatch")?;
         same(config.receiver == token.pay_to, "receiver_mismatch")?;
@@ -152,17 +145,7 @@ impl SessionPayment {
         let mut deposited = None;
         let purpose = match kind {
             "voucher" => Purpose::Voucher,
-            "refund" => {
-                let wanted = match payload.get("amount") {
-                    None | Some(Value::Null) => None,
-                    Some(Value::String(text)) => {
-                        let refused = || (REFUSED, reason("refund_amount_invalid"));
-                        Some(Amount::from_atomic(text).map_err(|_| refused())?)
-                    }
-                    Some(_) => return Err(wrong()),
-                };
-                Purpose::Refund(wanted)
-            }
+            "refund" => Purpose::Refund(refund_amount(payload)?),
             "deposit" => {
                 let deposit = object("deposit")?;
                 let (value, checked) = deposit_of(choice, &config, &channel, deposit, now)?;
@@ -260,6 +243,23 @@ impl SessionPayment {
             "config": config.to_json(), "chain": chain, "requirements": requirements,
             "restore": restore,
         }))
+    }
+}
+
+/// Refuses a channel that differs from the terms, with this reason.
+fn same(is_same: bool, word: &str) -> Result<(), Refused> {
+    if is_same || planted(Mutant::AnyConfigPays) { Ok(()) } else { Err((REFUSED, reason(word))) }
+}
+
+/// The amount that is asked back; `None` for everything that is not earned.
+fn refund_amount(payload: &Map<String, Value>) -> Result<Option<Amount>, Refused> {
+    match payload.get("amount") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => match Amount::from_atomic(text) {
+            Ok(amount) => Ok(Some(amount)),
+            Err(_) => Err((REFUSED, reason("refund_amount_invalid"))),
+        },
+        Some(_) => Err((REFUSED, reason("payload_type"))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A credential's wish, checked as far as no network is needed.
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::payment::{ChannelAge, MppPayment, ShownDeposit, is_content};
@@ -33,6 +33,16 @@ use farebox_wire::mpp::{Challenge, Credential, Malformed, id};
 const STALE_PARAMETERS: u32 = 30_001;
 pub(in crate::session) const MALFORMED: u32 = 70_003;
 const BLOCKED: u32 = 70_002;
+
+/// An action of a credential, as far as it was checked.
+struct ShownAction {
+    purpose: Purpose,
+    /// Its name on the wire.
+    name: &'static str,
+    deposit: ShownDeposit,
+    /// Its voucher; one for nothing, without a signature, if it shows none.
+    voucher: ShownVoucher,
+}
 
 impl Gate {
     /// Begins a request that shows a credential of a session of MPP; `None` if it shows none, or
@@ -95,10 +105,41 @@ impl Gate {
             }
             _ => MALFORMED,
         })?;
-        let none = (Amount::ZERO, "".to_string());
-        let voucher = |it: ShownVoucher| (it.channel, (it.cumulative, it.signature));
-        let (purpose, name, deposit, (channel, (cumulative, signature))) = match action {
-            SessionAction::Open { voucher: shown, salt, authorized_signer, funding } => {
+        let action = self.read_action(sold, head, action, source, now)?;
+        let shown = MppPayment {
+            action: action.name,
+            challenge: challenge.id.clone(),
+            source,
+            deposit: action.deposit,
+            queued: (false, 0),
+            facts: None,
+            age: ChannelAge::Unknown,
+        };
+        Ok(SessionPayment {
+            purpose: action.purpose,
+            channel: ChannelId::from_bytes(action.voucher.channel),
+            cumulative: action.voucher.cumulative,
+            signature: action.voucher.signature,
+            signed: None,
+            door: SessionDoor::Mpp(Box::new(shown)),
+        })
+    }
+
+    /// Checks an action as far as no network is needed.
+    fn read_action(
+        &self,
+        sold: &ChannelOffer,
+        head: &RequestHead,
+        action: SessionAction,
+        source: Option<Address>,
+        now: UnixTime,
+    ) -> Result<ShownAction, u32> {
+        let by_voucher = |purpose, name, voucher| {
+            let deposit = ShownDeposit::Nothing;
+            Ok(ShownAction { purpose, name, deposit, voucher })
+        };
+        match action {
+            SessionAction::Open { voucher, salt, authorized_signer, funding } => {
                 let payer = match &funding {
                     Funding::Authorized { authorization, .. } => authorization.from,
                     Funding::Sent(_) => source.ok_or(MALFORMED)?,
@@ -114,51 +155,31 @@ impl Gate {
                     return Err(MALFORMED);
                 }
                 let channel = parties.id(&sold.contract);
-                if *channel.as_bytes() != shown.channel {
+                if *channel.as_bytes() != voucher.channel {
                     return Err(ChannelRefusal::NotFound.okx());
                 }
                 // A node is asked for no one who did not sign.
-                let first = Voucher { channel, cumulative: shown.cumulative };
+                let first = Voucher { channel, cumulative: voucher.cumulative };
                 first
-                    .check(&sold.contract, parties.signer(), &shown.signature)
+                    .check(&sold.contract, parties.signer(), &voucher.signature)
                     .map_err(ChannelRefusal::okx)?;
                 let purpose = FundsPurpose::Open(parties);
-                let deposit = self.deposit(sold, funding, purpose, shown.cumulative, now)?;
-                (Purpose::Open, "open", deposit, voucher(shown))
+                let deposit = self.deposit(sold, funding, purpose, voucher.cumulative, now)?;
+                Ok(ShownAction { purpose: Purpose::Open, name: "open", deposit, voucher })
             }
             SessionAction::TopUp { channel, funding, salt, .. } => {
                 let purpose = FundsPurpose::TopUp(ChannelId::from_bytes(channel), salt);
                 let deposit = self.deposit(sold, funding, purpose, Amount::ZERO, now)?;
-                (Purpose::TopUp, "topUp", deposit, (channel, none))
+                let voucher =
+                    ShownVoucher { channel, cumulative: Amount::ZERO, signature: String::new() };
+                Ok(ShownAction { purpose: Purpose::TopUp, name: "topUp", deposit, voucher })
             }
             SessionAction::Voucher(shown) if is_content(head) => {
-                (Purpose::Voucher, "voucher", ShownDeposit::Nothing, voucher(shown))
+                by_voucher(Purpose::Voucher, "voucher", shown)
             }
-            SessionAction::Voucher(shown) => {
-                (Purpose::Show, "voucher", ShownDeposit::Nothing, voucher(shown))
-            }
-            SessionAction::Close(shown) => {
-                (Purpose::Close, "close", ShownDeposit::Nothing, voucher(shown))
-            }
-        };
-        let challenge = challenge.id.clone();
-        let shown = MppPayment {
-            action: name,
-            challenge,
-            source,
-            deposit,
-            queued: (false, 0),
-            facts: None,
-            age: ChannelAge::Unknown,
-        };
-        Ok(SessionPayment {
-            purpose,
-            channel: ChannelId::from_bytes(channel),
-            cumulative,
-            signature,
-            signed: None,
-            door: SessionDoor::Mpp(Box::new(shown)),
-        })
+            SessionAction::Voucher(shown) => by_voucher(Purpose::Show, "voucher", shown),
+            SessionAction::Close(shown) => by_voucher(Purpose::Close, "close", shown),
+        }
     }
 
     /// How a credential shows a deposit: one that the gate is to send is worth it, and enough for

@@ -11,7 +11,7 @@ use crate::session::payment::{Purpose, SessionDoor, SessionPayment};
 use crate::session::statement;
 use farebox_base::amount::Amount;
 use farebox_base::encoding::{json, message};
-use farebox_base::http::ResponseHead;
+use farebox_base::http::{Headers, ResponseHead};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_channel::messages::{
@@ -62,24 +62,38 @@ impl<'g> SessionRequest<'g> {
             }
         }
         if reply.said == Said::Refused {
-            let may_look = reply.stale && self.sight.is_none();
-            return match stage {
-                SessionStage::Beginning
-                | SessionStage::Refunding
-                | SessionStage::Managing
-                | SessionStage::Stepping
-                    if may_look =>
-                {
-                    self.look(Before::Nothing)
-                }
-                SessionStage::Stepping => self.finish(),
-                // Fresh terms would have the payer deposit a second time.
-                SessionStage::Beginning if self.lacks_deposit(&reply) => {
-                    self.problem(Code::SettlementUnknown)
-                }
-                _ => SessionStep::Respond(self.corrected(&reply)),
-            };
+            return self.take_refusal(&stage, &reply);
         }
+        self.take_reply(stage, reply)
+    }
+
+    /// Goes on after a refusal of the channel.
+    fn take_refusal(
+        self: Box<Self>,
+        stage: &SessionStage,
+        reply: &ChannelReply,
+    ) -> SessionStep<'g> {
+        let may_look = reply.stale && self.sight.is_none();
+        match stage {
+            SessionStage::Beginning
+            | SessionStage::Refunding
+            | SessionStage::Managing
+            | SessionStage::Stepping
+                if may_look =>
+            {
+                self.look(Before::Nothing)
+            }
+            SessionStage::Stepping => self.finish(),
+            // Fresh terms would have the payer deposit a second time.
+            SessionStage::Beginning if self.lacks_deposit(reply) => {
+                self.problem(Code::SettlementUnknown)
+            }
+            _ => SessionStep::Respond(self.corrected(reply)),
+        }
+    }
+
+    /// Goes on after an answer of the channel that is no refusal.
+    fn take_reply(self: Box<Self>, stage: SessionStage, reply: ChannelReply) -> SessionStep<'g> {
         match (stage, reply.said) {
             (SessionStage::Beginning, Said::Held) => self.held(&reply),
             (SessionStage::Managing, Said::Taken) => match &self.asked.payment.door {
@@ -123,19 +137,21 @@ impl<'g> SessionRequest<'g> {
                 SessionStep::Respond(self.settled(served, &reply))
             }
             (SessionStage::Refunding, Said::Promised) => self.send_refund(&reply),
-            (SessionStage::Noting, said) | (SessionStage::Refunding, said @ Said::Refunded) => {
-                if let (Said::Refunded, Some((_, amount))) = (said, &reply.promised) {
-                    self.moved.1.clone_from(amount);
-                }
-                let mut done = Reply::new(
-                    ResponseHead { status: 200, headers: farebox_base::http::Headers::new() },
-                    Body::Empty,
-                );
-                finish_paid(&mut done.head, &self.asked.request.correlation);
-                SessionStep::Respond(self.settled(done, &reply))
+            (SessionStage::Noting, _) | (SessionStage::Refunding, Said::Refunded) => {
+                self.end_refund(&reply)
             }
             _ => self.problem(Code::Internal),
         }
+    }
+
+    fn end_refund(mut self: Box<Self>, reply: &ChannelReply) -> SessionStep<'g> {
+        if let (Said::Refunded, Some((_, amount))) = (reply.said, &reply.promised) {
+            self.moved.1.clone_from(amount);
+        }
+        let head = ResponseHead { status: 200, headers: Headers::new() };
+        let mut done = Reply::new(head, Body::Empty);
+        finish_paid(&mut done.head, &self.asked.request.correlation);
+        SessionStep::Respond(self.settled(done, reply))
     }
 
     /// Reads an answer of the object. Who has shown once that they are the payer still is, whatever was

@@ -81,7 +81,6 @@ impl<'g> SessionRequest<'g> {
         said: &Map<String, Value>,
         asked: UnixTime,
     ) -> SessionStep<'g> {
-        let now = self.now;
         let stage = core::mem::replace(&mut self.stage, SessionStage::Beginning);
         // What moves no money is asked of the next one.
         let stage = match stage {
@@ -95,7 +94,7 @@ impl<'g> SessionRequest<'g> {
             }
             stage => stage,
         };
-        let words = |name: &str| said.get(name).and_then(Value::as_str).unwrap_or_default();
+        let words = |name| text(said, name);
         let is = |name: &str| said.get(name).and_then(Value::as_bool);
         self.may_have_paid |=
             matches!(stage, SessionStage::Depositing) && is("success") != Some(false);
@@ -103,63 +102,14 @@ impl<'g> SessionRequest<'g> {
             SessionStage::Depositing | SessionStage::SendingRefund
                 if is("success") == Some(true) =>
             {
-                self.moved = (words("transaction").to_string(), words("amount").to_string());
-                let state = said.get("extra").and_then(|extra| extra.get("channelState"));
-                self.sight = state
-                    .and_then(|it| SightText::of_facilitator(it, self.asked.payment.channel, now));
-                match (stage, self.sight.is_some()) {
-                    // The facilitator is asked again for what it has not said.
-                    (SessionStage::Depositing, false) => self.look(Before::Unknown),
-                    (_, false) => self.look(Before::Nothing),
-                    (SessionStage::SendingRefund, true) => {
-                        self.stage = SessionStage::Noting;
-                        self.ask(ChannelAsk::See)
-                    }
-                    (_, true) => self.hold(),
-                }
+                self.note_transaction(&stage, said)
             }
             // The chain says whether there is a deposit: of an earlier attempt, or after all.
             SessionStage::Depositing if is("success") == Some(false) => {
                 self.look(Before::Refused(words("errorReason").to_string()))
             }
             SessionStage::Depositing => self.look(Before::Unknown),
-            SessionStage::Looking(before) => {
-                let valid = is("isValid");
-                let channel = self.asked.payment.channel;
-                let seen = said.get("extra");
-                match seen.and_then(|state| SightText::of_facilitator(state, channel, asked)) {
-                    Some(seen) if valid == Some(true) => {
-                        self.sight = Some(seen);
-                        match (self.asked.payment.purpose, before) {
-                            _ if self.flow.is_some() => self.step(),
-                            (Purpose::Deposit(amount), Before::Deposit) => self.foresee(amount),
-                            (Purpose::Deposit(_) | Purpose::Voucher, _) => self.hold(),
-                            (Purpose::Refund(wanted), _) => self.refund(wanted),
-                            (
-                                Purpose::Open | Purpose::TopUp | Purpose::Show | Purpose::Close,
-                                _,
-                            ) => self.manage(),
-                        }
-                    }
-                    _ => match (before, valid) {
-                        (Before::Nothing | Before::Deposit, Some(false)) => {
-                            let word = words("invalidReason").to_string();
-                            self.refuse(&word)
-                        }
-                        (Before::Refused(word), Some(false)) => self.refuse(&word),
-                        // Fresh terms would have the payer deposit a second time.
-                        (Before::Unknown, Some(false))
-                            if planted(Mutant::UnknownDepositIsRefused) =>
-                        {
-                            self.refuse("")
-                        }
-                        (Before::Unknown, _) => self.problem(Code::SettlementUnknown),
-                        (Before::Nothing | Before::Deposit | Before::Refused(_), _) => {
-                            self.problem(Code::FacilitatorUnavailable)
-                        }
-                    },
-                }
-            }
+            SessionStage::Looking(before) => self.take_look(before, said, asked),
             SessionStage::SendingRefund if is("success") == Some(false) => {
                 let word = words("errorReason").to_string();
                 self.refuse(&word)
@@ -178,6 +128,69 @@ impl<'g> SessionRequest<'g> {
             | SessionStage::Stepping
             | SessionStage::Sending
             | SessionStage::Noting => self.problem(Code::Internal),
+        }
+    }
+
+    /// Goes on after a facilitator has sent a deposit or a refund.
+    fn note_transaction(
+        mut self: Box<Self>,
+        stage: &SessionStage,
+        said: &Map<String, Value>,
+    ) -> SessionStep<'g> {
+        let words = |name| text(said, name).to_string();
+        self.moved = (words("transaction"), words("amount"));
+        let state = said.get("extra").and_then(|extra| extra.get("channelState"));
+        self.sight = state
+            .and_then(|it| SightText::of_facilitator(it, self.asked.payment.channel, self.now));
+        match (stage, self.sight.is_some()) {
+            // The facilitator is asked again for what it has not said.
+            (SessionStage::Depositing, false) => self.look(Before::Unknown),
+            (_, false) => self.look(Before::Nothing),
+            (SessionStage::SendingRefund, true) => {
+                self.stage = SessionStage::Noting;
+                self.ask(ChannelAsk::See)
+            }
+            (_, true) => self.hold(),
+        }
+    }
+
+    /// Goes on after a look at the chain, asked for at this time.
+    fn take_look(
+        mut self: Box<Self>,
+        before: Before,
+        said: &Map<String, Value>,
+        asked: UnixTime,
+    ) -> SessionStep<'g> {
+        let valid = said.get("isValid").and_then(Value::as_bool);
+        let channel = self.asked.payment.channel;
+        let seen = said.get("extra");
+        match seen.and_then(|state| SightText::of_facilitator(state, channel, asked)) {
+            Some(seen) if valid == Some(true) => {
+                self.sight = Some(seen);
+                match (self.asked.payment.purpose, before) {
+                    _ if self.flow.is_some() => self.step(),
+                    (Purpose::Deposit(amount), Before::Deposit) => self.foresee(amount),
+                    (Purpose::Deposit(_) | Purpose::Voucher, _) => self.hold(),
+                    (Purpose::Refund(wanted), _) => self.refund(wanted),
+                    (Purpose::Open | Purpose::TopUp | Purpose::Show | Purpose::Close, _) => {
+                        self.manage()
+                    }
+                }
+            }
+            _ => match (before, valid) {
+                (Before::Nothing | Before::Deposit, Some(false)) => {
+                    self.refuse(text(said, "invalidReason"))
+                }
+                (Before::Refused(word), Some(false)) => self.refuse(&word),
+                // Fresh terms would have the payer deposit a second time.
+                (Before::Unknown, Some(false)) if planted(Mutant::UnknownDepositIsRefused) => {
+                    self.refuse("")
+                }
+                (Before::Unknown, _) => self.problem(Code::SettlementUnknown),
+                (Before::Nothing | Before::Deposit | Before::Refused(_), _) => {
+                    self.problem(Code::FacilitatorUnavailable)
+                }
+            },
         }
     }
 
@@ -300,4 +313,9 @@ impl<'g> SessionRequest<'g> {
         };
         UnverifiedCaller { network, kind: UnverifiedKind::Session, payment }
     }
+}
+
+/// A member of a facilitator's answer; empty if it is no text.
+fn text<'a>(said: &'a Map<String, Value>, name: &str) -> &'a str {
+    said.get(name).and_then(Value::as_str).unwrap_or_default()
 }
