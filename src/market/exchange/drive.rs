@@ -50,7 +50,15 @@ pub(in crate::market) async fn wake(env: &JsValue) -> bool {
     let envelope = envelope.unwrap_or_default();
     let mut all = true;
     for gateway in profiles.gateways() {
-        all &= calls::exchange(env, gateway.profile().name(), &envelope).await.is_some();
+        // Rows leave faster than anyone can add them.
+        for _ in 0..MAX_SWEEPS {
+            let said = calls::exchange(env, gateway.profile().name(), &envelope).await;
+            all &= said.is_some();
+            let answer = said.and_then(|said| serde_json::from_str(&said).ok());
+            if !matches!(answer, Some(Answer::Done)) {
+                break;
+            }
+        }
     }
     all
 }
@@ -302,6 +310,8 @@ fn noted() -> JsonAnswer {
     JsonAnswer::new(200, "{\"ok\":true}".to_owned())
 }
 
+/// Most sweeps of a profile at one call of the trigger.
+const MAX_SWEEPS: u32 = 50;
 /// The status that stands for a gate that gave no answer.
 const NO_ANSWER: u32 = 503;
 /// Milliseconds between reports that the object does not hear.

@@ -197,6 +197,9 @@ pub const TABLE: &[Row] = &[
         FailuresKeepPayments,
         jobs::a_payment_of_a_job_that_failed_uncharged_pays_for_the_next_quote
     ),
+    row!(JobsOfOthersLeave, keep::buyers_without_number_share_the_room_of_their_seller),
+    row!(YoungJobsLeave, keep::no_job_of_the_last_day_leaves_for_others_unless_all_room_is_taken),
+    row!(SoldQuotesKeepPrompts, keep::a_sold_quote_leaves_its_prompt_to_its_job),
     row!(DoubtIsPaidAgain, holds::a_payout_that_may_have_moved_is_not_made_again),
     row!(
         DebtsAreNeverReported,
