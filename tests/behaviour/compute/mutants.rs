@@ -60,6 +60,7 @@ pub const TABLE: &[Row] = &[
     ),
     row!(SellersPileUp, sellers::a_client_registers_twenty_sellers_in_an_hour_that_prove_nothing),
     row!(AnyPriceIsOffered, sellers::a_price_that_the_till_does_not_take_is_not_registered),
+    row!(DustIsOffered, sellers::a_price_that_does_not_pay_for_its_job_is_not_taken),
     row!(PaidQuotesAreFree, quotes::a_quote_that_the_gate_cannot_price_ends_and_its_seat_is_free),
     row!(DaysHaveNoEnd, quotes::no_more_is_sold_in_a_day_than_can_leave_the_wallet_again),
     row!(OneSellerHasTheDay, quotes::a_seller_sells_its_share_of_the_day),
