@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use farebox_core::compute::body::MAX_BODY_BYTES;
-use farebox_core::compute::buy::{is_unpriced, refusal_told, settlement_told};
+use farebox_core::compute::buy::{is_unpriced, refusal_told, settlement_told, transaction_told};
 use farebox_core::compute::message::{
     Answer, Command, Errand, JsonAnswer, PayoutAnswer, PayoutCall, ProofQuestion, SellerRequest,
 };
@@ -229,8 +229,10 @@ impl Counter {
                 matches!(name.as_str(), "payment-response" | "x-payment-response")
             })
         });
-        let reason = settlement.map(|(_, value)| refusal_told(value)).unwrap_or_default();
-        let taken = Command::Taken { quote, status, reason };
+        let told = |by: fn(&str) -> String| settlement.map(|(_, value)| by(value));
+        let reason = told(refusal_told).unwrap_or_default();
+        let transaction = told(transaction_told).unwrap_or_default();
+        let taken = Command::Taken { quote, status, reason, transaction };
         let reaction = self.report(gateway.profile(), &Envelope::of(taken)).await;
         let (gate, reaction) = match (gate, reaction) {
             (Some(gate), reaction) => (gate, reaction),

@@ -187,6 +187,7 @@ pub const TABLE: &[Row] = &[
         entrusted::a_seller_that_does_not_begin_loses_the_job_and_the_buyer_has_its_money_back
     ),
     row!(EndsCountTwice, feeds::each_end_of_a_job_is_counted_once),
+    row!(UnsettledWorkCounts, jobs::work_counts_as_earned_once_the_till_has_charged_for_it),
     row!(
         FeedsAreOpen,
         feeds::a_feed_is_read_with_the_token_of_its_seller_or_job_in_its_profile_alone

@@ -10,7 +10,8 @@ use super::quote::DEMO_BUYER;
 use super::records::{Change, Rows};
 use super::refused::{bad_state, invalid, no_signature, not_moved, said, under_way};
 use super::row::{
-    EventKind, HoldKind, HoldRow, JobRow, JobState, Leave, QuoteRow, SellerRow, Signer,
+    DeliveryCharge, EventKind, HoldKind, HoldRow, JobRow, JobState, Leave, QuoteRow, SellerRow,
+    Signer,
 };
 use super::seal::bearer;
 use super::settings::Gateway;
@@ -59,6 +60,7 @@ impl Gateway {
         }
     }
 
+            charge: DeliveryCharge::None,
     /// The answer to who paid for a job.
     pub(super) fn told_paid(&self, job: &JobRow) -> JsonAnswer {
         let members = [
@@ -355,7 +357,11 @@ impl Gateway {
                     Leave::Release => (JobState::Done, EventKind::ReleaseSkipped),
                     Leave::Refund => (JobState::Failed, EventKind::RefundSkipped),
                 };
-                let job = JobRow { state, ..job };
+                let charge = match (job.hold, leave) {
+                    (HoldKind::Completion, Leave::Release) => DeliveryCharge::Due,
+                    _ => DeliveryCharge::None,
+                };
+                let job = JobRow { state, charge, ..job };
                 let answer = Answer::Reply(self.told_skipped(&job, leave));
                 let mut changes = Vec::from([event]);
                 changes.extend(worked);

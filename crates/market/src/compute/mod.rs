@@ -157,8 +157,8 @@ impl Gateway {
             Command::Buy { client, payment, body } => {
                 self.buy(records, &client, (&payment, &body), tick)
             }
-            Command::Taken { quote, status, reason } => {
-                self.taken(records, &quote, (status, &reason), tick)
+            Command::Taken { quote, status, reason, transaction } => {
+                self.taken(records, &quote, (status, &reason, &transaction), tick)
             }
             Command::Price(url) => self.price(records, &url, tick),
             Command::Unpriced(quote) => self.unpriced(records, &quote),
