@@ -363,6 +363,24 @@ pub fn work_for_a_request_that_is_gone_does_not_count() {
 }
 
 #[test]
+pub fn the_reason_of_a_failure_is_visible_text_on_one_line() {
+    for (error, shown) in [
+        (json!("no\u{1b}[2J\u{202e}txt\u{200b}\n$(x)\u{9b}"), json!("no [2Jtxt $(x) ")),
+        (json!({"why\u{7}": ["a\u{1b}b", 1, null]}), json!({"why ": ["a b", 1, null]})),
+        (json!(7), json!(7)),
+    ] {
+        let mut world = World::with_seller();
+        let bought = world.buy(9, "hello");
+        let (job, token) = (bought.text("job_id"), bought.text("job_token"));
+        world.start(1, &job);
+        let answer = world.call(1, &job, Callback::Fail, &json!({"error": error}));
+        world.carry(answer);
+        world.alarm();
+        assert_eq!(world.read(&job, &token).body["result"]["error"], shown);
+    }
+}
+
+#[test]
 pub fn a_result_that_cannot_be_kept_is_refused_before_its_job_ends() {
     let mut world = World::with_seller();
     let bought = world.buy(9, "hello");

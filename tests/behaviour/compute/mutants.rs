@@ -144,6 +144,7 @@ pub const TABLE: &[Row] = &[
         NewerQuotesArePaidAgain,
         payments::a_repeated_payment_is_shown_to_the_quote_that_it_paid_whatever_was_quoted_since
     ),
+    row!(ReasonsHideText, jobs::the_reason_of_a_failure_is_visible_text_on_one_line),
     row!(LongResultsAreLost, jobs::a_result_that_cannot_be_kept_is_refused_before_its_job_ends),
     row!(PaymentsSellTwice, payments::a_payment_makes_one_job_however_often_it_is_told),
     row!(AnyAmountBuys, payments::another_amount_buys_nothing_and_goes_back),
@@ -186,8 +187,8 @@ pub const TABLE: &[Row] = &[
         ContractsChangeSellers,
         entrusted::a_seller_that_does_not_begin_loses_the_job_and_the_buyer_has_its_money_back
     ),
-    row!(EndsCountTwice, feeds::each_end_of_a_job_is_counted_once),
     row!(UnsettledWorkCounts, jobs::work_counts_as_earned_once_the_till_has_charged_for_it),
+    row!(EndsCountTwice, feeds::each_end_of_a_job_is_counted_once),
     row!(
         FeedsAreOpen,
         feeds::a_feed_is_read_with_the_token_of_its_seller_or_job_in_its_profile_alone
