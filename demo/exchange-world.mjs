@@ -238,7 +238,7 @@ export function standardProfiles({ escrow, bonds }) {
 
 /** @param {{escrow: string, bonds: string}} wallets */
 function entrustedProfiles({ escrow, bonds }) {
-  return [{ profile: LIVE, network: NETWORK, asset: 'USDC', hold: 'contract', escrow, bonds, organization: 'exchange', wallet: 'escrow' }];
+  return [{ profile: LIVE, network: NETWORK, asset: 'USDC', hold: 'contract', escrow, bonds, organization: 'exchange', wallet: 'escrow', min_price: '0.001' }];
 }
 
 /**

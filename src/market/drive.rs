@@ -14,7 +14,7 @@ use wasm_bindgen::JsValue;
 
 use super::calls::{self, Failed, Identity};
 use super::config;
-use super::routes::Asked;
+use super::routes::{Asked, pack_of};
 use crate::platform::body::{self, Unusable};
 use crate::platform::calls::{clock_ms, complain, pause};
 
@@ -153,8 +153,7 @@ impl Desk {
         let body = self.body(body::BODY_BYTES).await?;
         let authorization = self.field("authorization");
         let text = |name: &str| self.head.headers.get(name).map(str::to_owned);
-        // The gate in front takes fields of its own name away.
-        let pack = text("farebox-pack").or_else(|| pack_of(authorization));
+        let pack = pack_of(&self.head);
         let caller = if pack.is_none() && is_of_treasury(authorization) {
             match calls::identity(&self.env, authorization).await {
                 Identity::Known(proven) => Some(proven),
@@ -341,14 +340,6 @@ const fn is_look(command: &Command) -> bool {
 fn is_of_treasury(authorization: &str) -> bool {
     let token = authorization.trim().split_once(' ').map_or("", |(_, token)| token.trim());
     token.starts_with("fbt_") && token.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// The pack's key in `Authorization: Bearer fbp_…`.
-fn pack_of(authorization: &str) -> Option<String> {
-    let (scheme, key) = authorization.trim().split_once(' ')?;
-    let key = key.trim();
-    let is_one = scheme.eq_ignore_ascii_case("bearer") && key.starts_with("fbp_");
-    is_one.then(|| key.to_owned())
 }
 
 fn no_treasury() -> Response {

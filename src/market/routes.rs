@@ -99,9 +99,8 @@ fn marketplace(head: &RequestHead, parts: &[&str], query: &str) -> Result<Asked,
         ("POST", ["import"]) => Ok(ledger(Command::Import)),
         ("GET", ["metrics"]) => Ok(ledger(|viewer, _| Command::Metrics(viewer))),
         ("GET", ["packs", id]) => {
-            // The key may stand in the path or, where it would be logged, in the header.
-            let key = head.headers.get("farebox-pack").unwrap_or(id);
-            Ok(Asked::Now(Command::Pack(text(key))))
+            // Servers on the way log paths: the key may stand in the header instead.
+            Ok(Asked::Now(Command::Pack(pack_of(head).unwrap_or_else(|| text(id)))))
         }
         (_, parts) => Err(allowed(parts).map_or_else(not_found, not_allowed)),
     }
@@ -150,6 +149,17 @@ pub(in crate::market) fn client_of(head: &RequestHead) -> String {
     let is_through = config::market().is_some_and(|it| it.is_from_gate(head, clock_ms()));
     let field = if is_through { "x-forwarded-for" } else { "cf-connecting-ip" };
     client_prefix(head.headers.get(field)).into_owned()
+}
+
+/// The pack's key in `Authorization: Bearer fbp_…`, or in a field of its own. The gate in front takes
+/// that one away.
+pub(super) fn pack_of(head: &RequestHead) -> Option<String> {
+    let bearer = || {
+        let (scheme, key) = head.headers.get("authorization")?.trim().split_once(' ')?;
+        let key = key.trim();
+        (scheme.eq_ignore_ascii_case("bearer") && key.starts_with("fbp_")).then_some(key)
+    };
+    head.headers.get("farebox-pack").or_else(bearer).map(str::to_owned)
 }
 
 /// The methods of a path that there is.

@@ -2,13 +2,11 @@
 //! `Response`.
 
 use farebox_core::http::{Headers, RequestHead};
+use farebox_core::secret::path_shown;
 use wasm_bindgen::JsValue;
 
 use super::calls::{clock_ms, log, respond};
 use super::now;
-
-/// Longest path in a line: clients write it.
-const MAX_PATH_CHARS: usize = 256;
 
 /// The line of the log about a request that was let in.
 pub(crate) struct RequestLine {
@@ -19,8 +17,7 @@ pub(crate) struct RequestLine {
 
 impl RequestLine {
     pub(crate) fn of(head: &RequestHead) -> Self {
-        let path = head.target().split('?').next().unwrap_or_default();
-        let path = path.chars().take(MAX_PATH_CHARS).collect();
+        let path = path_shown(head.target());
         Self { method: head.method.clone(), path, since: clock_ms() }
     }
 

@@ -38,6 +38,7 @@ use farebox_core::gate::unpaid::Unpaid;
 use farebox_core::http::{Headers, RequestHead, ResponseHead};
 use farebox_core::mutant::{Mutant, planted};
 use farebox_core::problem::Code;
+use farebox_core::secret::path_shown;
 use farebox_core::x402::extension::diagnostic::SCHEMA;
 use futures_util::future::join_all;
 use wasm_bindgen::JsCast;
@@ -376,9 +377,8 @@ struct LoggedRequest {
 
 impl LoggedRequest {
     fn new(head: &RequestHead, correlation: &str) -> Self {
-        let path = head.target().split('?').next().unwrap_or_default();
         let (correlation, method) = (correlation.to_owned(), head.method.clone());
-        Self { correlation, method, path: path.chars().take(MAX_PATH_CHARS).collect() }
+        Self { correlation, method, path: path_shown(head.target()) }
     }
 
     /// The line about its answer; `more` are further members, each after a comma.
@@ -417,6 +417,3 @@ impl LoggedRequest {
         }
     }
 }
-
-/// Longest path in a line: clients write it.
-const MAX_PATH_CHARS: usize = 256;

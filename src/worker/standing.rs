@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use farebox_core::gate::isolate::Isolate;
 use farebox_core::gate::standing::{Standing, StandingClient};
 use farebox_core::http::RequestHead;
+use farebox_core::secret::shows_token;
 use farebox_core::sorted::Sorted;
 use wasm_bindgen::prelude::*;
 
@@ -22,8 +23,12 @@ thread_local! {
 #[wasm_bindgen]
 #[must_use]
 pub fn remember(head: &str) -> Option<String> {
-    let (standing, text) =
-        config::gate()?.remember(&RequestHead::from_text(head)?, &fresh_id(), now())?;
+    let head = RequestHead::from_text(head)?;
+    // Its line would be written without `path_shown`.
+    if shows_token(head.target()) {
+        return None;
+    }
+    let (standing, text) = config::gate()?.remember(&head, &fresh_id(), now())?;
     ALL.with_borrow_mut(|(last, all)| {
         *last += 1;
         all.get_or(*last, || standing);

@@ -120,6 +120,8 @@ const wrong: readonly (readonly [name: string, live: Vars, member: string, says:
   ['an escrow that is no address', { ...LIVE, escrow: '0x12' }, 'escrow', 'is not an address'],
   ['an escrow in other letters', { ...LIVE, escrow: ADDRESS.replace('c79C8', 'C79C8') }, 'escrow', 'is not an address'],
   ['a most that is no amount', { ...LIVE, max_price: 'much' }, 'max_price', 'decimal text'],
+  ['a least that is no amount', { ...LIVE, min_price: 'little' }, 'min_price', 'decimal text'],
+  ['a least above the most', { ...LIVE, min_price: '2', max_price: '1' }, 'min_price', 'at most the greatest'],
   ['a day that is no amount', { ...LIVE, per_day: 'much' }, 'per_day', 'decimal text'],
   ['a wait that is too long', { ...LIVE, waits_secs: 241 }, 'waits_secs', 'from 1 to 240'],
   ['no blocks for a transfer', { ...LIVE, direct_transfers: 0 }, 'direct_transfers', '1 to 1000'],
@@ -135,6 +137,14 @@ describe('the profiles of an exchange', () => {
     assert.deepEqual([ok, errors, warnings], [true, [], []]);
     const told = notes.map(({ variable }) => variable);
     for (const secret of ['EXCHANGE_SECRET', 'PAYOUT_TOKEN', 'ORIGIN_SECRET']) assert.ok(told.includes(secret), String(told));
+  });
+
+  it('need a least price where each job costs the operator gas', async () => {
+    const contract = { ...LIVE, hold: 'contract' };
+    const { ok, errors } = await checked(exchanging(contract), { head, secrets: SECRETS, ask: false });
+    assert.deepEqual([ok, errors.map(({ variable }) => variable)], [false, ['EXCHANGE_PROFILES[1].min_price']]);
+    const { ok: isRight, errors: none } = await checked(exchanging({ ...contract, min_price: '0.01' }), { head, secrets: SECRETS, ask: false });
+    assert.deepEqual([isRight, none], [true, []]);
   });
 
   for (const secrets of [SECRETS, {}]) {
@@ -201,6 +211,8 @@ describe('the schema', () => {
     const rows = wrong.filter(([name, , , says]) => knows(says) && name !== 'an escrow in other letters');
     assert.ok(rows.length >= 10, String(rows.length));
     for (const [name, live] of rows) assert.equal(takes(tomlOf(exchanging(live))), false, name);
+    const contract = { ...LIVE, hold: 'contract' };
+    assert.deepEqual([contract, { ...contract, min_price: '0.01' }].map((live) => takes(tomlOf(exchanging(live)))), [false, true]);
     for (const vars of [set({ EXCHANGE_PROFILES: {} }), set({ MARKET_URL: 'https://a.example/b' }), set({ LEDGER_ROWS: 999 })]) assert.equal(takes(tomlOf(vars)), false, JSON.stringify(vars));
   });
 });

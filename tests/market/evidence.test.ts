@@ -152,6 +152,11 @@ describe('a pack', () => {
       return [status, json.pack.used, json.pack.remaining, json.pack.status, 'key' in json.pack];
     };
     assert.deepEqual(await left(), [200, 1, 99, 'active', false]);
+    const quiet = await world.ask('GET', '/api/marketplace/packs/current', { headers: { authorization: `Bearer ${pack.key}` } });
+    assert.deepEqual([quiet.status, quiet.json.pack?.remaining], [200, 99], quiet.text);
+    assert.equal((await world.ask('GET', '/api/marketplace/packs/current')).status, 404);
+    await eventually('the market has logged the question', () => world.market.logs(), (logs) => logs.includes('"path":"/api/marketplace/packs/fbp_[redacted]"'));
+    for (const logs of [world.market.logs(), world.gate.logs()]) assert.ok(!logs.includes(pack.key), 'the key is in no log');
     const statuses: number[] = [];
     for (let n = 1; n < 110; n += 10) {
       const answers = await Promise.all(Array.from({ length: 10 }, (_, index) => invoke(n + index)));

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use farebox_core::compute::body::MAX_BODY_BYTES;
-use farebox_core::compute::buy::{is_unpriced, refusal_told, settlement_told};
+use farebox_core::compute::buy::{is_unpriced, refusal_told, settlement_told, transaction_told};
 use farebox_core::compute::message::{
     Answer, Command, Errand, JsonAnswer, PayoutAnswer, PayoutCall, ProofQuestion, SellerRequest,
 };
@@ -50,7 +50,15 @@ pub(in crate::market) async fn wake(env: &JsValue) -> bool {
     let envelope = envelope.unwrap_or_default();
     let mut all = true;
     for gateway in profiles.gateways() {
-        all &= calls::exchange(env, gateway.profile().name(), &envelope).await.is_some();
+        // Rows leave faster than anyone can add them.
+        for _ in 0..MAX_SWEEPS {
+            let said = calls::exchange(env, gateway.profile().name(), &envelope).await;
+            all &= said.is_some();
+            let answer = said.and_then(|said| serde_json::from_str(&said).ok());
+            if !matches!(answer, Some(Answer::Done)) {
+                break;
+            }
+        }
     }
     all
 }
@@ -221,8 +229,10 @@ impl Counter {
                 matches!(name.as_str(), "payment-response" | "x-payment-response")
             })
         });
-        let reason = settlement.map(|(_, value)| refusal_told(value)).unwrap_or_default();
-        let taken = Command::Taken { quote, status, reason };
+        let told = |by: fn(&str) -> String| settlement.map(|(_, value)| by(value));
+        let reason = told(refusal_told).unwrap_or_default();
+        let transaction = told(transaction_told).unwrap_or_default();
+        let taken = Command::Taken { quote, status, reason, transaction };
         let reaction = self.report(gateway.profile(), &Envelope::of(taken)).await;
         let (gate, reaction) = match (gate, reaction) {
             (Some(gate), reaction) => (gate, reaction),
@@ -302,6 +312,8 @@ fn noted() -> JsonAnswer {
     JsonAnswer::new(200, "{\"ok\":true}".to_owned())
 }
 
+/// Most sweeps of a profile at one call of the trigger.
+const MAX_SWEEPS: u32 = 50;
 /// The status that stands for a gate that gave no answer.
 const NO_ANSWER: u32 = 503;
 /// Milliseconds between reports that the object does not hear.

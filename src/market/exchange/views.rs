@@ -122,7 +122,7 @@ fn looked(
         }
         ["exchange", "market.js"] => Ok(Sight::Document(SCRIPT, text(page::MARKET_SCRIPT))),
         ["exchange", "style.css"] => Ok(Sight::Document(STYLE, text(page::STYLE))),
-        ["exchange", "job.js"] => Ok(Sight::Document(SCRIPT, text(page::JOB_SCRIPT))),
+        ["exchange", "job.js"] => Ok(Sight::Document(SCRIPT, page::job_script())),
         ["exchange", "jobs", id] if is_id(id) => Ok(Sight::Document(HTML, page::job_page(id))),
         _ => Err(refused::no_path()),
     }

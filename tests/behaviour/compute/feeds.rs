@@ -129,7 +129,7 @@ pub fn the_hours_move_on_and_what_is_older_than_a_day_is_not_shown() {
 #[test]
 pub fn sellers_are_shown_as_they_are_and_live_rows_alone_have_links() {
     let mut world = World::with_seller();
-    world.register(2, json!({"price_per_task": "0.000001"}));
+    world.register(2, json!({"price_per_task": "0.001"}));
     world.open(2);
     world.register(3, json!({}));
     finished(&mut world, "one");
@@ -142,7 +142,7 @@ pub fn sellers_are_shown_as_they_are_and_live_rows_alone_have_links() {
     assert_eq!(market["rows"].as_array().unwrap().len(), 2, "the third has proven nothing");
     let (one, two) = (row(wallet(1)), row(wallet(2)));
     assert_eq!((&one["status"], &one["freeSeats"]), (&json!("reserved"), &json!(0)));
-    assert_eq!((&two["status"], &two["pricePerTask"]), (&json!("offline"), &json!("0.000001")));
+    assert_eq!((&two["status"], &two["pricePerTask"]), (&json!("offline"), &json!("0.0010")));
     assert_eq!(one["explorerUrl"], format!("https://sepolia.basescan.org/address/{}", wallet(1)));
     let settled = &market["recentSettlements"][0];
     assert_eq!(settled["explorerUrl"], format!("https://sepolia.basescan.org/tx/{TX}"));

@@ -1,12 +1,12 @@
 //! Jobs: who may do what with one, what its buyer sees, and what time does to it.
 
 use farebox_core::compute::message::{Answer, Callback, Command};
-use farebox_core::compute::row::{HoldKind, JobState};
+use farebox_core::compute::row::{EventKind, EventRow, HoldKind, JobState};
 use farebox_core::compute::settings::Profile;
 use farebox_core::encoding::base64;
 use serde_json::{Value, json};
 
-use super::world::{NOON, Told, World, settings, wallet};
+use super::world::{NOON, PRICE, TX, Told, World, settings, wallet};
 
 #[test]
 pub fn a_failure_without_its_error_is_no_failure_and_its_job_goes_on() {
@@ -255,13 +255,41 @@ pub fn a_request_that_waits_is_answered_with_the_work_and_by_no_other_way() {
     assert_eq!(world.send(Command::Follow(job.clone())), Answer::Wait(job.clone()));
     world.start(1, &job);
     let told = Told::of(world.complete(1, &job));
-    assert_eq!(told.body["release"]["reason"], "settled_on_delivery");
+    assert_eq!(told.body["release"]["reason"], "to_be_settled");
     let told = world.told(Command::Follow(job.clone()));
     assert_eq!((told.status, &told.body["result"]["text"]), (200, &json!("done")));
     assert_eq!(told.text("payment_id"), quote);
     let read = world.read(&job, &told.text("job_token"));
     assert_eq!((read.text("status"), &read.body["result"]), ("done".to_owned(), &Value::Null));
     assert!(world.rows.holds.is_empty());
+}
+
+#[test]
+pub fn work_counts_as_earned_once_the_till_has_charged_for_it() {
+    let (mut world, quote, job) = waiting();
+    world.start(1, &job);
+    world.complete(1, &job);
+    let volume = |world: &World| {
+        let hours: Vec<_> = world.rows.hours.values().map(|hour| hour.units.clone()).collect();
+        (hours.concat(), world.rows.records[&wallet(1)].units.clone(), world.rows.tally.done)
+    };
+    let taken = |status: u32| Command::Taken {
+        quote: quote.clone(),
+        status,
+        reason: String::new(),
+        transaction: if status == 200 { TX.to_owned() } else { String::new() },
+    };
+    for status in [503, 402, 409] {
+        assert_eq!(world.send(taken(status)), Answer::Nothing);
+        assert_eq!(volume(&world), (String::new(), String::new(), 1), "{status}");
+    }
+    for _ in 0..2 {
+        assert_eq!(world.send(taken(200)), Answer::Nothing);
+        assert_eq!(volume(&world), (PRICE.to_owned(), PRICE.to_owned(), 1), "once");
+    }
+    let released = |event: &&EventRow| event.kind == EventKind::Released;
+    let told: Vec<_> = world.rows.events.iter().filter(released).collect();
+    assert_eq!((told.len(), &told[0].job, told[0].transaction.as_str()), (1, &job, TX));
 }
 
 #[test]
@@ -332,6 +360,24 @@ pub fn work_for_a_request_that_is_gone_does_not_count() {
     assert_eq!(Told::of(world.complete(1, &job)).code(), (409, "INVALID_JOB_STATE"));
     world.alarm();
     assert_eq!(world.told(Command::Follow(job)).status, 502);
+}
+
+#[test]
+pub fn the_reason_of_a_failure_is_visible_text_on_one_line() {
+    for (error, shown) in [
+        (json!("no\u{1b}[2J\u{202e}txt\u{200b}\n$(x)\u{9b}"), json!("no [2Jtxt $(x) ")),
+        (json!({"why\u{7}": ["a\u{1b}b", 1, null]}), json!({"why ": ["a b", 1, null]})),
+        (json!(7), json!(7)),
+    ] {
+        let mut world = World::with_seller();
+        let bought = world.buy(9, "hello");
+        let (job, token) = (bought.text("job_id"), bought.text("job_token"));
+        world.start(1, &job);
+        let answer = world.call(1, &job, Callback::Fail, &json!({"error": error}));
+        world.carry(answer);
+        world.alarm();
+        assert_eq!(world.read(&job, &token).body["result"]["error"], shown);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What leaves the rows, and when.
 
-use farebox_core::compute::keep::{KEEP_MS, MAX_OVER, UNSOLD_MS};
+use farebox_core::compute::keep::{FRESH_MS, KEEP_MS, MAX_OVER, MAX_STORED, UNSOLD_MS};
 use farebox_core::compute::message::{Answer, Command};
 use farebox_core::compute::row::JobState;
 use serde_json::json;
@@ -64,20 +64,80 @@ fn unsold_quotes_and_sellers_without_an_identity_leave_after_a_day() {
     assert_eq!((world.rows.quotes.len(), world.rows.sellers.len()), (0, 1));
 }
 
+/// Adds finished jobs like the first one, of a buyer and a seller, from this time.
+fn over(world: &mut World, name: &str, count: u32, (buyer, seller): (u8, u8), created: u64) {
+    for number in 0..count {
+        let mut row = world.rows.jobs[0].clone();
+        row.state = JobState::Done;
+        row.id = format!("{name}-{number:05}");
+        row.quote = format!("quote-{name}-{number}");
+        (row.buyer, row.seller, row.created) = (wallet(buyer), wallet(seller), created);
+        world.rows.jobs.push(row);
+    }
+}
+
+fn count_of(world: &World, name: &str) -> usize {
+    world.rows.jobs.iter().filter(|it| it.id.starts_with(name)).count()
+}
+
 #[test]
-fn of_more_jobs_than_the_bound_the_oldest_leave() {
+pub fn of_more_jobs_than_the_bound_the_oldest_of_who_has_most_leave() {
     let mut world = World::with_seller();
-    let job = world.running();
-    let mut row = world.rows.jobs[0].clone();
-    row.state = JobState::Done;
-    let kept = MAX_OVER as usize;
-    for number in 0..kept + 10 {
-        row.id = format!("job-{number:05}");
-        row.quote = format!("quote-{number}");
-        world.rows.jobs.push(row.clone());
+    let open = world.running();
+    let then = world.now - FRESH_MS;
+    over(&mut world, "first", 10, (20, 30), then);
+    over(&mut world, "many", MAX_OVER, (21, 31), then);
+    over(&mut world, "rich", 2_000, (22, 32), then);
+    over(&mut world, "last", 10, (23, 33), then);
+    swept(&mut world);
+    let all = MAX_OVER as usize;
+    assert_eq!(world.rows.jobs.len(), all + 1, "and the one that is not over");
+    assert!(world.rows.jobs.iter().any(|it| it.id == open));
+    let counts = ["first", "many", "rich", "last"].map(|name| count_of(&world, name));
+    assert_eq!(counts, [10, all - 2_020, 2_000, 10], "whoever has less than most loses none");
+    assert!(world.rows.jobs.iter().any(|it| it.id == format!("many-{:05}", MAX_OVER - 1)));
+    assert!(world.rows.jobs.iter().all(|it| it.id != "many-00000"), "its oldest left");
+}
+
+#[test]
+pub fn buyers_without_number_share_the_room_of_their_seller() {
+    let mut world = World::with_seller();
+    world.running();
+    let then = world.now - FRESH_MS;
+    over(&mut world, "honest", 100, (20, 30), then);
+    for buyer in 100..150 {
+        over(&mut world, &format!("evil-{buyer}"), 150, (buyer, 31), then);
     }
     swept(&mut world);
-    assert_eq!(world.rows.jobs.len(), kept + 1, "and the one that is not over");
-    assert!(world.rows.jobs.iter().any(|it| it.id == job));
-    assert!(world.rows.jobs.iter().all(|it| it.id == job || it.id.as_str() >= "job-00010"));
+    let counts = ["honest", "evil"].map(|name| count_of(&world, name));
+    assert_eq!(counts, [100, MAX_OVER as usize - 100]);
+}
+
+#[test]
+pub fn no_job_of_the_last_day_leaves_for_others_unless_all_room_is_taken() {
+    let mut world = World::with_seller();
+    world.running();
+    let now = world.now;
+    over(&mut world, "fresh", 10, (20, 30), now);
+    over(&mut world, "old", 10, (24, 34), now - FRESH_MS);
+    over(&mut world, "many", MAX_STORED - 20, (21, 31), now - FRESH_MS + 1);
+    swept(&mut world);
+    assert_eq!(world.rows.jobs.len(), MAX_STORED as usize + 1, "all are kept for a day");
+    over(&mut world, "more", 300, (21, 31), now);
+    swept(&mut world);
+    assert_eq!(world.rows.jobs.len(), MAX_STORED as usize + 1, "the bound of the storage");
+    let counts = ["fresh", "old", "more"].map(|name| count_of(&world, name));
+    assert_eq!(counts, [10, 10, 300], "the oldest of who has most");
+    world.now += 1;
+    swept(&mut world);
+    let counts = ["fresh", "old", "many"].map(|name| count_of(&world, name));
+    assert_eq!(counts, [10, 10, MAX_OVER as usize - 320], "then the room is shared");
+}
+
+#[test]
+pub fn a_sold_quote_leaves_its_prompt_to_its_job() {
+    let mut world = World::with_seller();
+    let job = world.running();
+    assert!(world.rows.quotes.iter().all(|it| it.prompt.is_empty()));
+    assert!(world.rows.jobs.iter().any(|it| it.id == job && !it.prompt.is_empty()));
 }

@@ -60,6 +60,7 @@ pub const TABLE: &[Row] = &[
     ),
     row!(SellersPileUp, sellers::a_client_registers_twenty_sellers_in_an_hour_that_prove_nothing),
     row!(AnyPriceIsOffered, sellers::a_price_that_the_till_does_not_take_is_not_registered),
+    row!(DustIsOffered, sellers::a_price_that_does_not_pay_for_its_job_is_not_taken),
     row!(PaidQuotesAreFree, quotes::a_quote_that_the_gate_cannot_price_ends_and_its_seat_is_free),
     row!(DaysHaveNoEnd, quotes::no_more_is_sold_in_a_day_than_can_leave_the_wallet_again),
     row!(OneSellerHasTheDay, quotes::a_seller_sells_its_share_of_the_day),
@@ -143,6 +144,7 @@ pub const TABLE: &[Row] = &[
         NewerQuotesArePaidAgain,
         payments::a_repeated_payment_is_shown_to_the_quote_that_it_paid_whatever_was_quoted_since
     ),
+    row!(ReasonsHideText, jobs::the_reason_of_a_failure_is_visible_text_on_one_line),
     row!(LongResultsAreLost, jobs::a_result_that_cannot_be_kept_is_refused_before_its_job_ends),
     row!(PaymentsSellTwice, payments::a_payment_makes_one_job_however_often_it_is_told),
     row!(AnyAmountBuys, payments::another_amount_buys_nothing_and_goes_back),
@@ -185,6 +187,7 @@ pub const TABLE: &[Row] = &[
         ContractsChangeSellers,
         entrusted::a_seller_that_does_not_begin_loses_the_job_and_the_buyer_has_its_money_back
     ),
+    row!(UnsettledWorkCounts, jobs::work_counts_as_earned_once_the_till_has_charged_for_it),
     row!(EndsCountTwice, feeds::each_end_of_a_job_is_counted_once),
     row!(
         FeedsAreOpen,
@@ -197,6 +200,9 @@ pub const TABLE: &[Row] = &[
         FailuresKeepPayments,
         jobs::a_payment_of_a_job_that_failed_uncharged_pays_for_the_next_quote
     ),
+    row!(JobsOfOthersLeave, keep::buyers_without_number_share_the_room_of_their_seller),
+    row!(YoungJobsLeave, keep::no_job_of_the_last_day_leaves_for_others_unless_all_room_is_taken),
+    row!(SoldQuotesKeepPrompts, keep::a_sold_quote_leaves_its_prompt_to_its_job),
     row!(DoubtIsPaidAgain, holds::a_payout_that_may_have_moved_is_not_made_again),
     row!(
         DebtsAreNeverReported,

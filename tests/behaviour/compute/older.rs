@@ -422,6 +422,7 @@ fn what_a_profile_takes_beside_is_set_in_its_entry_and_each_fault_has_its_place(
         let mut entry = json!({
             "profile": "live-testnet", "network": "eip155:84532", "hold": "contract",
             "bonds": wallet(66), "escrow": ESCROW, "organization": "acme", "wallet": "escrow",
+            "min_price": "0.01",
         });
         for (name, value) in more {
             entry[name] = value.clone();

@@ -6,6 +6,7 @@ use farebox_core::compute::feed::{Seen, View};
 use farebox_core::compute::page;
 use farebox_core::compute::row::HoldKind;
 use farebox_core::compute::settings::Profile;
+use farebox_core::text::is_hidden;
 use serde_json::json;
 
 use super::world::{TX, World, settings, wallet};
@@ -80,7 +81,24 @@ pub fn the_policy_lets_in_what_is_of_the_same_origin_and_nothing_inline() {
     assert!(!policy.contains("unsafe"), "{policy}");
     let html = page::market_page(Scope::Demo, &[]) + &page::job_page("id");
     assert!(!html.contains("<style") && !html.contains("style=") && !html.contains("onclick"));
-    for script in [page::MARKET_SCRIPT, page::JOB_SCRIPT] {
+    for script in [page::MARKET_SCRIPT, &page::job_script()] {
         assert!(!script.contains("innerHTML = ") && !script.contains("eval("));
+    }
+}
+
+#[test]
+fn the_page_of_a_job_shows_the_same_hidden_characters_as_every_other_page() {
+    let script = page::job_script();
+    let (_, rest) = script.split_once("const HIDDEN = /[").unwrap();
+    let (class, _) = rest.split_once("]/gu;").unwrap();
+    let number = |text: &str| {
+        let digits = text.strip_prefix("\\u{").and_then(|it| it.strip_suffix('}')).unwrap();
+        u32::from_str_radix(digits, 16).unwrap()
+    };
+    let ranges: Vec<_> = class.split_inclusive('}').map(|it| it.trim_start_matches('-')).collect();
+    let ranges: Vec<_> = ranges.chunks(2).map(|it| number(it[0])..=number(it[1])).collect();
+    for c in '\0'..=char::MAX {
+        let is_shown = ranges.iter().any(|range| range.contains(&u32::from(c)));
+        assert_eq!(is_shown, is_hidden(c), "U+{:04X}", u32::from(c));
     }
 }

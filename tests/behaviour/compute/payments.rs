@@ -155,8 +155,12 @@ pub fn what_the_gate_refused_for_certain_ends_the_quote_and_what_is_doubtful_doe
         let keyed = Keyed::quoted(&mut world);
         let id = keyed.quote.text("payment_id");
         keyed.verify(&mut world, &keyed.signed("5000"));
-        let answer =
-            world.send(Command::Taken { quote: id.clone(), status, reason: String::new() });
+        let answer = world.send(Command::Taken {
+            quote: id.clone(),
+            status,
+            reason: String::new(),
+            transaction: String::new(),
+        });
         assert_eq!(world.rows.jobs.is_empty(), is_over, "{status}");
         if is_over {
             assert_eq!(Told::of(answer).code(), (400, "FACILITATOR_RESPONSE_INVALID"));
@@ -270,8 +274,12 @@ pub fn a_payment_that_anyone_could_make_up_ends_no_quote() {
     ] {
         let events = world.events().len();
         assert_eq!(keyed.verify(&mut world, &payment), Answer::Till(id.clone()), "{payment}");
-        let told =
-            world.told(Command::Taken { quote: id.clone(), status: 402, reason: String::new() });
+        let told = world.told(Command::Taken {
+            quote: id.clone(),
+            status: 402,
+            reason: String::new(),
+            transaction: String::new(),
+        });
         assert_eq!(told.code(), (400, "FACILITATOR_RESPONSE_INVALID"), "{payment}");
         assert_eq!(world.rows.quotes[0].state, QuoteState::Open, "{payment}");
         assert!(world.rows.jobs.is_empty(), "{payment}");

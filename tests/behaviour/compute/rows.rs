@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use farebox_core::compute::figures::{About, Figure, Figures, HourTally, SellerRecord, Tally};
-use farebox_core::compute::keep::MAX_OVER;
-use farebox_core::compute::records::{Change, DueRow, Ends, Holder, LeavingRow, Rows, Seats};
+use farebox_core::compute::records::{
+    Change, DueRow, Ends, Holder, LeavingRow, OverJob, Rows, Seats,
+};
 use farebox_core::compute::row::{
     BondRow, DaySales, EventRow, HoldRow, JobRow, JobState, Presence, QuoteRow, QuoteState,
     SellerRow, Signer,
@@ -227,13 +228,8 @@ impl Rows for MemoryRows {
                 rows.push(LeavingRow::Quote(quote.id.clone()));
             }
         }
-        let over: Vec<_> = self.jobs.iter().filter(|it| it.state.is_over()).collect();
-        let surplus = over.len().saturating_sub(MAX_OVER as usize);
-        for (place, job) in over.iter().enumerate() {
-            if place < surplus || job.created < ends.over {
-                rows.push(LeavingRow::Job(job.id.clone()));
-            }
-        }
+        let over = self.jobs.iter().filter(|it| it.state.is_over() && it.created < ends.over);
+        rows.extend(over.map(|it| LeavingRow::Job(it.id.clone())));
         let bonds = self.bonds.iter().filter(|it| it.created < ends.over);
         rows.extend(bonds.map(|it| LeavingRow::Bond(it.id.clone())));
         let sellers = self.sellers.values();
@@ -243,6 +239,19 @@ impl Rows for MemoryRows {
         rows.extend(events.map(|it| LeavingRow::Event(it.number)));
         rows.extend(self.hours.range(..ends.over).map(|(hour, _)| LeavingRow::Hour(*hour)));
         Ok(rows)
+    }
+
+    fn over(&self, beyond: u32) -> Result<Vec<OverJob>, Infallible> {
+        let over = self.jobs.iter().rev().filter(|it| it.state.is_over());
+        let over: Vec<_> = over
+            .map(|it| OverJob {
+                id: it.id.clone(),
+                buyer: it.buyer.clone(),
+                seller: it.seller.clone(),
+                created: it.created,
+            })
+            .collect();
+        Ok(if over.len() > beyond as usize { over } else { Vec::new() })
     }
 
     fn sales(&self, seller: Option<&str>) -> Result<DaySales, Infallible> {

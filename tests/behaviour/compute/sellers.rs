@@ -3,7 +3,7 @@
 use farebox_core::compute::body::profile_of;
 use farebox_core::compute::message::{Answer, Command, Identity};
 use farebox_core::compute::row::HoldKind;
-use farebox_core::compute::settings::{Profile, SettingsError};
+use farebox_core::compute::settings::{Profile, ProfileSettings, SettingsError};
 use farebox_core::compute::{Gateway, message::SellerRequest};
 use serde_json::{Value, json};
 
@@ -285,7 +285,7 @@ fn asked_price(world: &mut World) -> String {
 
 #[test]
 pub fn what_a_stranger_registers_is_not_sold_in_the_name_of_who_proves_the_wallet() {
-    let cheap = json!({"capability": "llm", "price_per_task": "0.000001", "capacity": 100});
+    let cheap = json!({"capability": "llm", "price_per_task": "0.001", "capacity": 100});
     for is_first in [true, false] {
         let mut world = World::new();
         let stranger = |world: &mut World| {
@@ -313,7 +313,7 @@ pub fn what_a_stranger_registers_is_not_sold_in_the_name_of_who_proves_the_walle
 #[test]
 pub fn what_is_said_with_the_proof_is_sold_whatever_was_registered() {
     let mut world = World::new();
-    world.register(1, json!({"price_per_task": "0.000001", "capacity": 100}));
+    world.register(1, json!({"price_per_task": "0.001", "capacity": 100}));
     let bad = world.open_with(1, json!({"capability": "llm", "price_per_task": "0"}));
     assert_eq!(bad.code(), (400, "INVALID_REQUEST"));
     let half = world.open_with(1, json!({"price_per_task": "1"}));
@@ -358,6 +358,46 @@ pub fn a_price_that_the_till_does_not_take_is_not_registered() {
     }
     let told = world.register(2, json!({"price_per_task": "101"}));
     assert_eq!(told.text("error"), "price_per_task must be at most 100.");
+}
+
+#[test]
+pub fn a_price_that_does_not_pay_for_its_job_is_not_taken() {
+    for (hold, least, less) in [
+        (HoldKind::Escrow, "0.001", Some("0.000999")),
+        (HoldKind::Contract, "0.005", Some("0.004999")),
+        (HoldKind::Completion, "0.000001", None),
+        (HoldKind::Mock, "0.000001", None),
+    ] {
+        let mut world = World::of(hold);
+        assert_eq!(world.register(1, json!({"price_per_task": least})).status, 200, "{hold:?}");
+        let Some(less) = less else { continue };
+        let told = world.register(2, json!({"price_per_task": less}));
+        assert_eq!((told.status, told.text("code")), (400, "INVALID_REQUEST".into()));
+        assert_eq!(told.text("error"), format!("price_per_task must be at least {least}."));
+    }
+    let mut world = World::with_seller();
+    let told = world.beat(1);
+    assert_eq!(told.status, 200);
+    world.rows.sellers.get_mut(&wallet(1)).unwrap().units = "999".into();
+    let told = world.beat(1);
+    assert_eq!(told.status, 400, "it was registered when other prices were taken");
+    assert_eq!(told.text("error"), "price_per_task must be at least 0.001.");
+}
+
+#[test]
+fn a_least_price_is_an_amount_below_the_most_and_a_contract_needs_one() {
+    let of = |hold, least: Option<&str>| {
+        let set = settings(hold, Profile::LiveTestnet);
+        Gateway::new(ProfileSettings { min_price: least.map(Into::into), ..set })
+    };
+    for (hold, least) in [
+        (HoldKind::Contract, None),
+        (HoldKind::Escrow, Some("much")),
+        (HoldKind::Mock, Some("100.000001")),
+    ] {
+        assert_eq!(of(hold, least).unwrap_err(), SettingsError::MinPrice);
+    }
+    assert!(of(HoldKind::Contract, Some("0")).is_ok(), "an operator may pay for gas");
 }
 
 #[test]

@@ -193,7 +193,12 @@ impl Till {
                 // A gate that has claimed a payment says no such thing of it.
                 let is_claimed = self.claimed.iter().any(|(_, it)| it.sale.quote == quote);
                 if status != 402 || !is_claimed {
-                    self.apply(Command::Taken { quote, status, reason: String::new() });
+                    self.apply(Command::Taken {
+                        quote,
+                        status,
+                        reason: String::new(),
+                        transaction: String::new(),
+                    });
                 }
             }
             Move::Forwards(buyer, units) => self.claim(buyer, units)?,

@@ -77,6 +77,7 @@ pub fn settings(hold: HoldKind, profile: Profile) -> ProfileSettings {
         secret: Secret::new("s".repeat(32)),
         waits_ms: 100_000,
         max_price: "100".into(),
+        min_price: (hold == HoldKind::Contract).then(|| "0.005".into()),
         per_day: None,
         per_seller_day: None,
         unjudged: None,

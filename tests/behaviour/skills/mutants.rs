@@ -17,6 +17,7 @@ macro_rules! row {
 
 /// Those that a single behaviour shows.
 pub const TABLE: &[Row] = &[
+    row!(PathsShowSecrets, sales::a_path_is_logged_without_the_tokens_in_it),
     row!(ProofsForEver, catalogue::a_proof_ends),
     row!(AnyWalletOwns, catalogue::the_signature_of_another_wallet_proves_nothing),
     row!(ProofsServeTwice, catalogue::a_proof_serves_once),

@@ -3,6 +3,7 @@
 use farebox_core::encoding::hex;
 use farebox_core::hash::mac;
 use farebox_core::http::RequestHead;
+use farebox_core::secret::path_shown;
 use farebox_core::skills::message::{Answer, Command, Errand, Labels, Sale};
 use serde_json::json;
 
@@ -326,4 +327,21 @@ pub fn a_key_of_a_pack_ends_after_the_pack() {
     assert_eq!(world.publish(&other).status, 201);
     assert_eq!(world.rows.keys.len(), 0);
     assert_eq!((refused(call(&mut world)), used(&world)), (402, 1));
+}
+
+#[test]
+pub fn a_path_is_logged_without_the_tokens_in_it() {
+    for (path, shown) in [
+        ("/api/marketplace/packs/fbp_a1_02?x=fbp_b", "/api/marketplace/packs/fbp_[redacted]"),
+        ("/api/marketplace/packs/%66bp%5Fa1_02", "/api/marketplace/packs/fbp_[redacted]"),
+        ("/x/key=fbk_1/y", "/x/fbk_[redacted]/y"),
+        ("/till/qdj_1", "/till/qdj_[redacted]"),
+        ("/eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "/[redacted]"),
+        ("/skills/rain_report/SKILL.md", "/skills/rain_report/SKILL.md"),
+        ("/%zz/", "/%zz/"),
+    ] {
+        assert_eq!(path_shown(path), shown);
+    }
+    let long = format!("/{}/fbp_{}", "x".repeat(250), "1".repeat(64));
+    assert_eq!(path_shown(&long), format!("/{}/fbp_", "x".repeat(250)));
 }

@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
+import { createWalletClient, encodeFunctionData, http } from 'viem';
+import { privateKeyToAccount } from 'viem/accounts';
+
 import type { ExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { eventually } from '../../support/eventually.ts';
 import { PRICE, WAITS_SECS, quoted, quotedBy, startWaitingWorld } from './support.ts';
@@ -12,6 +15,12 @@ describe('a job that is charged on delivery', () => {
     world = await startWaitingWorld();
   }, { timeout: 120_000 });
   after(() => world?.stop());
+  /** What the dashboard says of a seller: the volume, and the jobs that it did. */
+  const shown = async (address: string): Promise<[string, number]> => {
+    const { json } = await world.ask('GET', '/api/v1/dashboard/market?mode=live&network=testnet');
+    const row = json.rows.find(({ sellerId }: { sellerId: string }) => sellerId === address.toLowerCase());
+    return [row.volume, row.completedJobs];
+  };
   const settles = (address: string): number => world.facilitator.countsOf(address).settle;
 
   it('pays its seller, and no one else, when the work is there', async () => {
@@ -23,10 +32,30 @@ describe('a job that is charged on delivery', () => {
     assert.deepEqual(await deal.moved(), [0n, 0n], 'nothing is charged for a promise');
     assert.equal((await deal.call('start', id)).json.status, 'running');
     const told = await deal.call('complete', id);
-    assert.deepEqual([told.status, told.json.release], [200, { status: 'skipped', reason: 'settled_on_delivery' }], told.text);
+    assert.deepEqual([told.status, told.json.release], [200, { status: 'skipped', reason: 'to_be_settled' }], told.text);
     const { status, json, text } = await answer;
     assert.deepEqual([status, json?.status, json?.result], [200, 'done', { text: 'world' }], text);
     assert.deepEqual([await deal.moved(), await world.held()], [[PRICE, PRICE], 0n]);
+    assert.deepEqual(await shown(deal.seller.wallet.address), ['0.0050', 1]);
+    const { json: { events } } = await world.ask('GET', `/api/v1/jobs/${id}/feed`, { headers: { authorization: `Bearer ${json?.job_token}` } });
+    assert.deepEqual(events.map(({ type }: { type: string }) => type), ['PAID', 'RUNNING', 'DONE', 'RELEASED']);
+  });
+
+  it('counts as no volume, and is not given to its buyer, if the buyer has spent the money meanwhile', async () => {
+    const deal = await quoted(world, 'emptied');
+    const answer = deal.verify();
+    const id = await deal.shown();
+    await deal.call('start', id);
+    const { chain } = world;
+    await chain.rpc('eth_sendTransaction', [{ from: chain.accounts.payee.address, to: deal.buyer.address, value: '0xde0b6b3a7640000' }]);
+    const wallet = createWalletClient({ account: privateKeyToAccount(deal.buyer.privateKey), chain: chain.chain, transport: http(chain.url) });
+    const data = encodeFunctionData({ abi: chain.token.abi, functionName: 'transfer', args: [chain.accounts.payee.address, await chain.balanceOf(deal.buyer.address)] });
+    await chain.publicClient.waitForTransactionReceipt({ hash: await wallet.sendTransaction({ to: chain.token.address, data }) });
+    const told = await deal.call('complete', id, { result: { text: 'the work' } });
+    assert.deepEqual([told.status, told.json.release.reason], [200, 'to_be_settled'], told.text);
+    const { status, text } = await answer;
+    assert.ok(status !== 200 && !text.includes('the work'), text);
+    assert.deepEqual([await deal.earned(), await shown(deal.seller.wallet.address)], [0n, ['0.0000', 1]]);
   });
 
   it('is not charged if its seller gives up', async () => {

@@ -129,6 +129,22 @@ test('a seller sells with the shell of its document, and goes once and for good'
   await ends(child, 'shell');
 });
 
+test('what a seller wrote steers no terminal of a buyer', LIMIT, async () => {
+  const seller = await world.seller({ capability: 'art\u202e\u009b' });
+  const buyer = await world.wallet();
+  const quote = await world.quote(buyer, 'x', { capability: 'art\u202e\u009b' });
+  const payload = { buyer_id: buyer.address, capability: 'art\u202e\u009b', prompt: 'x', network_profile: LIVE };
+  const { json: paid } = await world.ask('POST', '/api/v1/jobs/verify', { body: { fingerprint: quote.json.fingerprint, payload }, headers: { 'x-payment': await signedPayment(world, buyer, quote.json) } });
+  const env = { EXCHANGE: world.url, PROFILE: LIVE, JOB_ID: paid.job_id, JOB_TOKEN: paid.job_token };
+  const offered = await run(block(documents.buyer, 'sh', 'buyers/capabilities'), env);
+  await world.call(seller, `jobs/${paid.job_id}/start`);
+  await world.call(seller, `jobs/${paid.job_id}/fail`, { error: 'no quota\u001b]0;owned\u0007\u202e\u{e0041}\n\u009b2J' });
+  const failed: any = await run(block(documents.buyer, 'sh', 'JOB_TOKEN'), env).catch((error: unknown) => error);
+  assert.deepEqual([failed.code, failed.stderr], [1, '"no quota ]0;owned   2J"\n']);
+  for (const printed of [offered, failed.stdout, failed.stderr]) assert.match(printed, /^[ -~\n]*$/);
+  for (const text of Object.values(documents)) assert.doesNotMatch(text, /jq -r \S*(result|error|capabilit)|cat "\$answer"|console\.\w+\(JSON/);
+});
+
 test('a seller sells with the module of its document, and a buyer buys with its own', LIMIT, async () => {
   const env = await seller('module');
   writeFileSync(join(folder.path, 'sell.mjs'), block(documents.seller, 'js', '// sell.mjs'));

@@ -36,7 +36,7 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
       const seller: OnlineSeller = { wallet: await world.wallet(), agent: `agent-${capability}`, profile: LIVE, token: '' };
       const own = { capability, price_per_task: '1', capacity: 2 };
       assert.equal((await world.call(seller, 'sellers/register', { ...own, passport_agent_id: seller.agent })).status, 200);
-      assert.equal((await world.call(seller, 'sellers/register', { capability, price_per_task: '0.000001', capacity: 100 })).status, 200);
+      assert.equal((await world.call(seller, 'sellers/register', { capability, price_per_task: '0.001', capacity: 100 })).status, 200);
       const token = world.issuer.token({ sub: seller.agent, agent_id: seller.agent, wallet_address: seller.wallet.address, exp: world.now() + 600 });
       const opened = await world.call({ ...seller, token }, 'sellers/session', { passport_agent_id: seller.agent, ...isSaid ? own : {} });
       assert.equal(opened.status, 200, opened.text);

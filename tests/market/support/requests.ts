@@ -31,7 +31,7 @@ export function requestsOf({ agent, skills, entry, published, changes, wallet, t
     shape('POST', `${SKILLS}/${changes.id}/versions`, {}, changes.version), shape('DELETE', `${SKILLS}/${changes.id}`, {}, changes.deactivate), shape('POST', `${SKILLS}/${changes.id}/rotate`, {}, changes.rotate),
     shape('DELETE', `${SKILLS}/${changes.id}-2`, asOperator, { reason: 'spam' }),
     shape('GET', `/api/marketplace/invocations?agentId=${agent}&limit=5`, asAgent), shape('GET', `/api/marketplace/invocations/${entry}`, asAgent), shape('GET', `/api/marketplace/agents/${agent}/spend`, asAgent),
-    shape('GET', '/api/marketplace/export?format=jsonl', asOperator), shape('POST', '/api/marketplace/import', asOperator, { number: 1 }), shape('GET', '/api/marketplace/metrics', asOperator), shape('GET', '/api/marketplace/packs/fbp_x'),
+    shape('GET', '/api/marketplace/export?format=jsonl', asOperator), shape('POST', '/api/marketplace/import', asOperator, { number: 1 }), shape('GET', '/api/marketplace/metrics', asOperator), shape('GET', '/api/marketplace/packs/fbp_x'), shape('GET', '/api/marketplace/packs/current', { authorization: 'Bearer fbp_x' }),
     shape('POST', `/s/${sold}`, {}, { text: 'unpaid' }), shape('POST', `/packs/${sold}/starter`), shape('POST', `/fees/${sold}`),
     shape('GET', '/?name=a'), shape('GET', '/SKILL.md'), shape('GET', `/skills/${sold}`), shape('GET', `/skills/${sold}/SKILL.md`), shape('GET', '/_market/health'),
     shape('POST', `${X402}/settle`, {}, { paymentRef: 'svc:base:1-0123456789abcdef', chain: 'base', txHash: `0x${'1'.repeat(64)}`, paidBy: wallet, agentId: agent }),

@@ -16,6 +16,8 @@ macro_rules! compute {
             SellersPileUp,
             /// A price is offered that no till takes.
             AnyPriceIsOffered,
+            /// A price is offered that is less than its job costs the operator.
+            DustIsOffered,
             /// Any identity opens a session of any seller.
             AnyIdentitySells,
             /// Any signature proves an identity token.
@@ -34,6 +36,8 @@ macro_rules! compute {
             NewerQuotesArePaidAgain,
             /// A result of any length ends its job, and cannot be read.
             LongResultsAreLost,
+            /// The reason of a failure keeps characters that hide text or steer a terminal.
+            ReasonsHideText,
             /// Anyone asks for any number of bonds of any wallet.
             BondsPileUp,
             /// Two challenges of a wallet ask for one amount.
@@ -166,8 +170,16 @@ macro_rules! compute {
             DoubtIsPaidAgain,
             /// Nothing leaves the rows.
             RowsStay,
+            /// The jobs of one buyer or seller push those of all others out.
+            JobsOfOthersLeave,
+            /// A job leaves because there are many, minutes after it was bought.
+            YoungJobsLeave,
+            /// A quote that was sold keeps its prompt beside its job's.
+            SoldQuotesKeepPrompts,
             /// A job that is over is counted again.
             EndsCountTwice,
+            /// Work is counted as earned before its charge is settled.
+            UnsettledWorkCounts,
             /// Anyone reads the feed of a seller or a job.
             FeedsAreOpen,
             /// Feeds of those who have proven who they are wait behind those of anyone.

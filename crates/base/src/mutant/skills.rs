@@ -85,6 +85,8 @@ macro_rules! skills {
             PlacesGrow,
             /// A skill keeps its place by payments that only its seller reports.
             SellersVouchForMoney,
+            /// A path is logged with the key of a pack, or another token, that stands in it.
+            PathsShowSecrets,
             /// A key of a pack's call is kept for ever.
             PackKeysStay,
             /// One owner may have the whole table.

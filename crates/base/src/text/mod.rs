@@ -32,7 +32,7 @@ use alloc::string::String;
 use core::marker::PhantomData;
 
 pub use csv::csv_line;
-pub use hidden::{is_hidden, single_line};
+pub use hidden::{hidden_class, is_hidden, single_line};
 pub use html::HtmlPlace;
 pub use markdown::MarkdownPlace;
 pub use shell::ShellPlace;

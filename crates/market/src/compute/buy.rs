@@ -97,12 +97,23 @@ pub fn settlement_told(header: &str) -> String {
     base64::encode(json::text(&members).as_bytes())
 }
 
+/// The transaction of a settlement, by the gate's word of it; empty if it does not say.
+#[must_use]
+pub fn transaction_told(header: &str) -> String {
+    told(header, "transaction")
+}
+
 /// Why a settlement failed, by the gate's word of it; empty if it does not say.
 #[must_use]
 pub fn refusal_told(header: &str) -> String {
+    told(header, "errorReason")
+}
+
+/// A text of a settlement's header; empty if it is not there.
+fn told(header: &str, name: &str) -> String {
     let said = base64::decode(header).ok().and_then(|bytes| json::parse(&bytes).ok());
-    let reason = said.as_ref().and_then(|said| said.get("errorReason")).and_then(Value::as_str);
-    String::from(reason.unwrap_or_default())
+    let text = said.as_ref().and_then(|said| said.get(name)).and_then(Value::as_str);
+    String::from(text.unwrap_or_default())
 }
 
 /// Whether a gate's answer says that it has no price for what it was asked for.

@@ -44,7 +44,7 @@ pub struct HourTally {
     pub created: u64,
     /// Jobs that ended.
     pub settled: u64,
-    /// The cost of the done ones, atomic units; empty is zero.
+    /// The cost of those that were earned, atomic units; empty is zero.
     pub units: String,
 }
 
@@ -57,7 +57,7 @@ pub struct SellerRecord {
     pub done: u64,
     /// Jobs that failed while they were its.
     pub failed: u64,
-    /// The cost of the done ones, atomic units; empty is zero.
+    /// The cost of those that were earned, atomic units; empty is zero.
     pub units: String,
     /// Its jobs that were paid on the last day on which one was.
     #[serde(default)]
@@ -210,8 +210,7 @@ impl Gateway {
                     count.tally.sellers = count.tally.sellers.saturating_add(1);
                 }
                 Change::Job(row) => {
-                    let known = figures.job(&row.id)?.map(|job| job.state);
-                    count.job(known, row, figures)?;
+                    count.job(figures.job(&row.id)?.as_ref(), row, figures)?;
                 }
                 Change::JobGone(id) if figures.job(id)?.is_some_and(|job| !job.state.is_over()) => {
                     count.tally.open = count.tally.open.saturating_sub(1);
@@ -229,8 +228,9 @@ impl Gateway {
         if count.tally != before.0 {
             rows.push(Figure::Profile(count.tally));
         }
-        if before.1.as_ref() != Some(&count.hour) && count.hour.created.max(count.hour.settled) > 0
-        {
+        let is_news =
+            |hour: &HourTally| hour.created.max(hour.settled) > 0 || !hour.units.is_empty();
+        if before.1.as_ref() != Some(&count.hour) && is_news(&count.hour) {
             rows.push(Figure::Hour(count.hour));
         }
         rows.extend(count.records.into_iter().map(Figure::Seller));
@@ -250,12 +250,12 @@ impl Count {
 
     fn job<F: Figures>(
         &mut self,
-        known: Option<JobState>,
+        known: Option<&JobRow>,
         row: &JobRow,
         figures: &F,
     ) -> Result<(), F::Error> {
-        let was_over = known.is_some_and(JobState::is_over);
-        let was_paid = known.is_some_and(|state| state != JobState::Settling);
+        let was_over = known.is_some_and(|job| job.state.is_over());
+        let was_paid = known.is_some_and(|job| job.state != JobState::Settling);
         if known.is_none() && !row.state.is_over() {
             self.tally.open = self.tally.open.saturating_add(1);
         }
@@ -266,6 +266,12 @@ impl Count {
             let mut record = self.record(&row.seller, figures)?;
             record.sales.add(&row.units, now);
             self.records.push(record);
+        }
+        if row.is_earned() && !known.is_some_and(JobRow::is_earned) {
+            let mut record = self.record(&row.seller, figures)?;
+            record.units = summed(&record.units, &row.units);
+            self.records.push(record);
+            self.hour.units = summed(&self.hour.units, &row.units);
         }
         if was_over && !planted(Mutant::EndsCountTwice) || !row.state.is_over() {
             return Ok(());
@@ -279,8 +285,6 @@ impl Count {
             JobState::Done => {
                 self.tally.done = self.tally.done.saturating_add(1);
                 record.done = record.done.saturating_add(1);
-                record.units = summed(&record.units, &row.units);
-                self.hour.units = summed(&self.hour.units, &row.units);
             }
             JobState::Failed => {
                 self.tally.failed = self.tally.failed.saturating_add(1);

@@ -4,13 +4,16 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use serde_json::Value;
+
 use super::event::event;
 use super::message::{Answer, Callback, JsonAnswer, SellerRequest};
 use super::quote::DEMO_BUYER;
 use super::records::{Change, Rows};
 use super::refused::{bad_state, invalid, no_signature, not_moved, said, under_way};
 use super::row::{
-    EventKind, HoldKind, HoldRow, JobRow, JobState, Leave, QuoteRow, SellerRow, Signer,
+    DeliveryCharge, EventKind, HoldKind, HoldRow, JobRow, JobState, Leave, QuoteRow, SellerRow,
+    Signer,
 };
 use super::seal::bearer;
 use super::settings::Gateway;
@@ -19,6 +22,7 @@ use super::{Decision, Now};
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::secret::ct_eq;
+use farebox_base::text::single_line;
 
 /// Milliseconds in which a seller has to begin.
 pub const START_MS: u64 = 60_000;
@@ -56,6 +60,7 @@ impl Gateway {
             due: None,
             waits: None,
             proving: None,
+            charge: DeliveryCharge::None,
         }
     }
 
@@ -279,7 +284,7 @@ impl Gateway {
                 // A body that was cut short is no outcome.
                 let error = fields.value("error").filter(|error| !error.is_null());
                 let error = error.ok_or_else(|| invalid("error is required."))?;
-                bounded(object(&[("error", json::text(error))]))
+                bounded(object(&[("error", json::text(&visible(error)))]))
             }
         }
     }
@@ -355,7 +360,11 @@ impl Gateway {
                     Leave::Release => (JobState::Done, EventKind::ReleaseSkipped),
                     Leave::Refund => (JobState::Failed, EventKind::RefundSkipped),
                 };
-                let job = JobRow { state, ..job };
+                let charge = match (job.hold, leave) {
+                    (HoldKind::Completion, Leave::Release) => DeliveryCharge::Due,
+                    _ => DeliveryCharge::None,
+                };
+                let job = JobRow { state, charge, ..job };
                 let answer = Answer::Reply(self.told_skipped(&job, leave));
                 let mut changes = Vec::from([event]);
                 changes.extend(worked);
@@ -396,7 +405,7 @@ impl Gateway {
     fn told_skipped(&self, job: &JobRow, leave: Leave) -> JsonAnswer {
         let reason = match job.hold {
             HoldKind::Mock | HoldKind::Escrow | HoldKind::Contract => "mock_payment",
-            HoldKind::Completion => "settled_on_delivery",
+            HoldKind::Completion => "to_be_settled",
         };
         let how = object(&[("status", quoted("skipped")), ("reason", quoted(reason))]);
         JsonAnswer::new(200, self.ended(job, leave, how))
@@ -422,6 +431,24 @@ impl Gateway {
 #[must_use]
 pub(super) fn no_job() -> JsonAnswer {
     said(404, "JOB_NOT_FOUND", "Job not found.")
+}
+
+/// The reason of a failure as its buyer is told it: each text on one line, without characters that
+/// hide text or steer a terminal.
+fn visible(error: &Value) -> Value {
+    if planted(Mutant::ReasonsHideText) {
+        return error.clone();
+    }
+    let line = |text: &str| single_line(text).collect::<String>();
+    match error {
+        Value::String(text) => Value::String(line(text)),
+        Value::Array(items) => Value::Array(items.iter().map(visible).collect()),
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, value)| (line(name), visible(value)));
+            Value::Object(members.collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => error.clone(),
+    }
 }
 
 /// A result that can be kept: a longer one is refused before its job ends.

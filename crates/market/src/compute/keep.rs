@@ -1,15 +1,20 @@
 //! The rows that leave a profile: those that are over for thirty days, unsold quotes and sellers
-//! that have proven nothing after one, and the oldest work beyond a number.
+//! that have proven nothing after one, and work beyond a number, of those who have most of it.
 //!
-//! An object stores 10 GB. Prompts and results are at most 256 KiB each and sealed; those of open
-//! quotes are two of each client, and those that keep a prompt when they end are bounded by the seats
-//! of sellers; those of jobs are bounded by [`MAX_OVER`]. Held money stays: its
-//! row is what tells a payment that is forwarded again from a new one.
+//! An object stores 10 GB. A prompt and a result are at most 64 KiB each and 88 KB sealed; those of
+//! open quotes are two of each client, those that keep a prompt when they end are bounded by the
+//! seats of sellers, and those of jobs by [`MAX_STORED`]: 2.7 GB. Held money stays: its row is what
+//! tells a payment that is forwarded again from a new one.
 
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use super::message::Answer;
-use super::records::{Change, Ends, LeavingRow, Rows};
+use super::records::{Change, Ends, LeavingRow, OverJob, Rows};
+use super::row::{QuoteRow, QuoteState};
 use super::settings::Gateway;
 use super::{Decision, Now};
 use farebox_base::mutant::{Mutant, planted};
@@ -18,8 +23,12 @@ use farebox_base::mutant::{Mutant, planted};
 pub const KEEP_MS: u64 = 30 * DAY_MS;
 /// Milliseconds after which no payment comes for an unsold quote.
 pub const UNSOLD_MS: u64 = DAY_MS;
-/// Jobs that are over and kept, newest first.
+/// Jobs that are over and share the room: beyond them, those who have most lose their oldest.
 pub const MAX_OVER: u32 = 5_000;
+/// Milliseconds after its payment in which no job leaves for that.
+pub const FRESH_MS: u64 = DAY_MS;
+/// Most jobs that are over and kept, however young they are.
+pub const MAX_STORED: u32 = 15_000;
 /// Rows that leave at once.
 pub const MAX_LEAVING: u32 = 200;
 const DAY_MS: u64 = 86_400_000;
@@ -31,10 +40,57 @@ impl Gateway {
             over: tick.now.saturating_sub(KEEP_MS),
             unsold: tick.now.saturating_sub(UNSOLD_MS),
         };
-        let leaving = if planted(Mutant::RowsStay) { Vec::new() } else { records.leaving(ends)? };
+        let mut leaving = records.leaving(ends)?;
+        let over = records.over(MAX_OVER)?;
+        leaving.extend(surplus(&over, tick.now).into_iter().map(LeavingRow::Job));
+        if planted(Mutant::RowsStay) {
+            leaving.clear();
+        }
         let changes: Vec<Change> = leaving.into_iter().map(leave).collect();
         let answer = if changes.is_empty() { Answer::Nothing } else { Answer::Done };
         Ok(Decision { answer, changes })
+    }
+}
+
+/// Chooses among the jobs that are over, newest first, those that leave because there are too many.
+/// The first to go belongs to the buyer or seller that has most, so that no one pushes out the jobs
+/// of others; a fresh one stays, unless all room is taken.
+fn surplus(over: &[OverJob], now: u64) -> Vec<String> {
+    let many = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    let beyond = |most: u32| over.len().saturating_sub(many(most));
+    let (mut buyers, mut sellers) = (BTreeMap::new(), BTreeMap::new());
+    let next = |of: &mut BTreeMap<_, u32>, who| {
+        let place = of.entry(who).or_default();
+        *place = place.saturating_add(1);
+        *place
+    };
+    let mut placed: Vec<(Reverse<u32>, &OverJob)> = Vec::with_capacity(over.len());
+    for job in over {
+        let place = next(&mut buyers, job.buyer.as_str()).max(next(&mut sellers, &job.seller));
+        let place = if planted(Mutant::JobsOfOthersLeave) { 0 } else { place };
+        placed.push((Reverse(place), job));
+    }
+    // Of one place the oldest go first: the sort keeps the order.
+    placed.reverse();
+    placed.sort_by_key(|(place, _)| *place);
+    let is_fresh = |job: &OverJob| {
+        now < job.created.saturating_add(FRESH_MS) && !planted(Mutant::YoungJobsLeave)
+    };
+    let forced = beyond(MAX_STORED);
+    let goes = placed.into_iter().take(beyond(MAX_OVER)).enumerate();
+    let goes = goes.filter(|(at, (_, job))| *at < forced || !is_fresh(job));
+    goes.take(many(MAX_LEAVING)).map(|(_, (_, job))| job.id.clone()).collect()
+}
+
+/// A change as it is written: the prompt of a quote that was sold is its job's, and leaves with that.
+pub(super) fn lightened(change: Change) -> Change {
+    match change {
+        Change::Quote(quote)
+            if quote.state == QuoteState::Sold && !planted(Mutant::SoldQuotesKeepPrompts) =>
+        {
+            Change::Quote(Box::new(QuoteRow { prompt: String::new(), ..*quote }))
+        }
+        change => change,
     }
 }
 

@@ -118,6 +118,9 @@ pub enum Command {
         /// `errorReason` of its settlement; empty if there is none.
         #[serde(default)]
         reason: String,
+        /// The transaction of its settlement; empty if it does not say.
+        #[serde(default)]
+        transaction: String,
     },
     /// The gate asks for the price of this URL.
     Price(String),

@@ -128,6 +128,16 @@ impl Gateway {
         command: Command,
         tick: Now<'_>,
     ) -> Result<Decision, R::Error> {
+        let Decision { answer, changes } = self.decided(records, command, tick)?;
+        Ok(Decision { answer, changes: changes.into_iter().map(keep::lightened).collect() })
+    }
+
+    fn decided<R: Rows>(
+        &self,
+        records: &R,
+        command: Command,
+        tick: Now<'_>,
+    ) -> Result<Decision, R::Error> {
         match command {
             Command::Register { client, request } => {
                 self.register(records, (&client, &request), tick)
@@ -147,8 +157,8 @@ impl Gateway {
             Command::Buy { client, payment, body } => {
                 self.buy(records, &client, (&payment, &body), tick)
             }
-            Command::Taken { quote, status, reason } => {
-                self.taken(records, &quote, (status, &reason), tick)
+            Command::Taken { quote, status, reason, transaction } => {
+                self.taken(records, &quote, (status, &reason, &transaction), tick)
             }
             Command::Price(url) => self.price(records, &url, tick),
             Command::Unpriced(quote) => self.unpriced(records, &quote),
@@ -167,7 +177,7 @@ impl Gateway {
             }
             Command::Demo { client, body } => self.demo(records, (&client, &body), tick),
             Command::Replied(command, reply) => {
-                self.apply(records, *command, tick.with(Some(&reply)))
+                self.decided(records, *command, tick.with(Some(&reply)))
             }
             Command::Due => self.due(records, tick),
             Command::Sweep => self.sweep(records, tick),

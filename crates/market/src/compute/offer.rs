@@ -41,10 +41,7 @@ impl Gateway {
         if units.is_zero() {
             return Err(bad_price());
         }
-        if units > self.max_price && !planted(Mutant::AnyPriceIsOffered) {
-            let most = self.max_price.to_decimal(self.token.decimals);
-            return Err(invalid(&format!("price_per_task must be at most {most}.")));
-        }
+        self.priced(units)?;
         let capacity = match fields.value("capacity") {
             None | Some(Value::Null) => 1,
             Some(value) => value.as_u64().unwrap_or(0),
@@ -55,6 +52,20 @@ impl Gateway {
         let capacity = u32::try_from(capacity).unwrap_or(1);
         let price = units.to_decimal(self.token.decimals);
         Ok(JobOffer { capability, price, units, capacity })
+    }
+
+    /// Refuses a price that no till takes, or that does not pay for what a job costs the operator.
+    pub(super) fn priced(&self, units: Amount) -> Result<(), JsonAnswer> {
+        let shown = |bound: Amount| bound.to_decimal(self.token.decimals);
+        if units > self.max_price && !planted(Mutant::AnyPriceIsOffered) {
+            let most = shown(self.max_price);
+            return Err(invalid(&format!("price_per_task must be at most {most}.")));
+        }
+        if units < self.min_price && !planted(Mutant::DustIsOffered) {
+            let least = shown(self.min_price);
+            return Err(invalid(&format!("price_per_task must be at least {least}.")));
+        }
+        Ok(())
     }
 
     /// The offer of a request that may have none.

@@ -11,12 +11,11 @@ use super::event::Line;
 use super::figures::HourTally;
 use super::row::EventRow;
 use super::text::time;
-use farebox_base::text::Html;
+use farebox_base::text::{Html, hidden_class};
 
 /// The script of `/exchange`.
 pub const MARKET_SCRIPT: &str = include_str!("page/market.js");
-/// The script of `/exchange/jobs/{id}`.
-pub const JOB_SCRIPT: &str = include_str!("page/job.js");
+const JOB_SCRIPT: &str = include_str!("page/job.js");
 /// The style of both, `/exchange/style.css`.
 pub const STYLE: &str = include_str!("page/style.css");
 
@@ -26,6 +25,12 @@ const JOB_SCRIPT_PATH: &str = "/exchange/job.js";
 
 /// The policy of the pages: styles, scripts and feeds of their own origin, nothing inline.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The script of `/exchange/jobs/{id}`, with the characters that it shows by their number.
+#[must_use]
+pub fn job_script() -> String {
+    JOB_SCRIPT.replace("HIDDEN_CLASS", &hidden_class())
+}
 
 /// `Set-Cookie` values that keep a choice for a year. Spec: contract of the compute exchange,
 /// "Dashboard / UI / demo".

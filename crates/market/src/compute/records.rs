@@ -87,6 +87,19 @@ pub enum LeavingRow {
     Hour(u64),
 }
 
+/// A job that is over, without its texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverJob {
+    /// The job.
+    pub id: String,
+    /// `buyer_id`.
+    pub buyer: String,
+    /// Its last seller.
+    pub seller: String,
+    /// Unix milliseconds of its making.
+    pub created: u64,
+}
+
 /// Reads of the gateway's rows. Each is one look into an index.
 pub trait Rows {
     /// The storage's error.
@@ -222,12 +235,17 @@ pub trait Rows {
 
     /// Rows that leave, oldest first, at most [`MAX_LEAVING`](super::keep::MAX_LEAVING) of each
     /// kind: unsold quotes whose end, and sellers without an identity and bonds without a
-    /// transaction that were made, before `unsold`; sold quotes, jobs that are over, bonds, events and hours from before `over`;
-    /// and jobs that are over beyond [`MAX_OVER`](super::keep::MAX_OVER).
+    /// transaction that were made, before `unsold`; sold quotes, jobs that are over, bonds, events and hours from before `over`.
     ///
     /// # Errors
     /// An error of the storage.
     fn leaving(&self, ends: Ends) -> Result<Vec<LeavingRow>, Self::Error>;
+
+    /// All jobs that are over, newest first, if there are more than so many; else none.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    fn over(&self, beyond: u32) -> Result<Vec<OverJob>, Self::Error>;
 
     /// The sales of the last day on which anything was sold, by one seller or by all.
     ///

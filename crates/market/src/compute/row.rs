@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
 
 /// Whether a seller wants work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -305,6 +306,19 @@ pub enum Signer {
     Buyer,
 }
 
+/// Progress of the charge of a job whose buyer's request waits for the work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryCharge {
+    /// It is held in another way, or its work is not done.
+    #[default]
+    None,
+    /// The work is with the till, which charges for it now: the seller has no money yet.
+    Due,
+    /// The till has charged.
+    Made,
+}
+
 /// How far the proof of a job's result is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proving {
@@ -367,9 +381,19 @@ pub struct JobRow {
     /// How far the proof of its result is; `None` unless one is being asked for.
     #[serde(default)]
     pub proving: Option<Proving>,
+    /// Progress of its charge; of `completion` alone.
+    #[serde(default)]
+    pub charge: DeliveryCharge,
 }
 
 impl JobRow {
+    /// Whether its seller has earned what it costs.
+    #[must_use]
+    pub fn is_earned(&self) -> bool {
+        let is_charged = self.charge != DeliveryCharge::Due || planted(Mutant::UnsettledWorkCounts);
+        self.state == JobState::Done && is_charged
+    }
+
     /// `payment_mode`: what a buyer's own transfer paid is named by its hash.
     #[must_use]
     pub fn mode(&self) -> &'static str {

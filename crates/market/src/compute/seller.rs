@@ -15,6 +15,7 @@ use super::row::{Claims, EventKind, HoldKind, Presence, SellerRow};
 use super::settings::Gateway;
 use super::text::{object, quoted, time};
 use super::{Decision, Now};
+use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::address::Address;
 
@@ -103,6 +104,11 @@ impl Gateway {
         };
         if seller.claims == Claims::Contested {
             return Ok(Decision::reply(contested()));
+        }
+        // It may have been registered when other prices were taken.
+        let units = Amount::from_atomic(&seller.units);
+        if let Some(Err(answer)) = units.ok().map(|units| self.priced(units)) {
+            return Ok(Decision::reply(answer));
         }
         let is_heard = |at: u64| seller.is_here(at) && seller.is_here(tick.now);
         let was_here = seller.heartbeat.is_some_and(is_heard);

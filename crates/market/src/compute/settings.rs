@@ -84,6 +84,8 @@ pub struct ProfileSettings {
     pub waits_ms: u64,
     /// Most that a task may cost, in whole tokens: the till's `max`.
     pub max_price: String,
+    /// Least that a task may cost, in whole tokens; `None` for what its hold needs.
+    pub min_price: Option<String>,
     /// Most that is sold in a day, UTC, in whole tokens.
     pub per_day: Option<String>,
     /// Most of it that one seller sells.
@@ -119,6 +121,7 @@ pub struct Gateway {
     pub(super) token: &'static Token,
     pub(super) chain_id: u64,
     pub(super) max_price: Amount,
+    pub(super) min_price: Amount,
     pub(super) per_day: Option<Amount>,
     pub(super) per_seller_day: Option<Amount>,
 }
@@ -151,6 +154,16 @@ impl Gateway {
         let max_price = Amount::from_decimal(&set.max_price, token.decimals);
         let max_price = max_price.ok().filter(|most| !most.is_zero());
         let max_price = max_price.ok_or(SettingsError::MaxPrice)?;
+        let min_price = match (set.min_price.as_deref(), set.hold) {
+            (Some(text), _) => text,
+            // Whoever sells for less than the gas spends the operator's.
+            (None, HoldKind::Contract) => return Err(SettingsError::MinPrice),
+            (None, HoldKind::Escrow) => MIN_PRICE,
+            (None, HoldKind::Completion | HoldKind::Mock) => "0",
+        };
+        let min_price = Amount::from_decimal(min_price, token.decimals).ok();
+        let min_price = min_price.filter(|least| *least <= max_price);
+        let min_price = min_price.ok_or(SettingsError::MinPrice)?;
         let day = |text: Option<&str>| match text {
             None => Ok(None),
             Some(text) => Amount::from_decimal(text, token.decimals)
@@ -160,7 +173,7 @@ impl Gateway {
         let per_day = day(set.per_day.as_deref())?;
         let share = per_day.and_then(|most| most.checked_div_u64(SHARES));
         let per_seller_day = day(set.per_seller_day.as_deref())?.or(share);
-        Ok(Self { set, token, chain_id, max_price, per_day, per_seller_day })
+        Ok(Self { set, token, chain_id, max_price, min_price, per_day, per_seller_day })
     }
 
     /// Which profile it serves.
@@ -198,6 +211,8 @@ impl Gateway {
 }
 
 const MIN_SECRET_BYTES: usize = 32;
+/// Least that a task costs whose money a wallet holds, in whole tokens, unless that is set.
+const MIN_PRICE: &str = "0.001";
 /// A seller sells at most one of so many parts of what is sold in a day, unless that is set.
 const SHARES: u64 = 10;
 /// Bits of the last byte of an id that say which profile it is.
@@ -221,6 +236,8 @@ pub enum SettingsError {
     Bonds,
     /// The greatest price is none.
     MaxPrice,
+    /// The least price is none, or above the greatest.
+    MinPrice,
     /// The limit on the sales of a day is no amount.
     PerDay,
 }
@@ -239,6 +256,9 @@ impl fmt::Display for SettingsError {
             }
             Self::Bonds => "bonds must go to the address of a wallet",
             Self::MaxPrice => "the greatest price must be decimal text above zero",
+            Self::MinPrice => {
+                "the least price must be decimal text in whole tokens, at most the greatest; each job with hold contract costs the operator gas, and needs one"
+            }
             Self::PerDay => "what is sold in a day must be decimal text in whole tokens",
         })
     }

@@ -14,8 +14,8 @@ use super::message::{Answer, JsonAnswer, TillPayment};
 use super::records::{Change, Rows};
 use super::refused::{detailed, quote_expired, said};
 use super::row::{
-    EntryRow, EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave, QuoteRow,
-    QuoteState, Signer,
+    DeliveryCharge, EntryRow, EventKind, HoldKind, HoldRow, HoldState, JobRow, JobState, Leave,
+    QuoteRow, QuoteState, Signer,
 };
 use super::seat::{Seat, SeatClaim};
 use super::settings::Gateway;
@@ -98,7 +98,7 @@ impl Gateway {
         &self,
         records: &R,
         quote: &str,
-        (status, reason): (u32, &str),
+        (status, reason, transaction): (u32, &str, &str),
         tick: Now<'_>,
     ) -> Result<Decision, R::Error> {
         // Only these say that no money moves: everything else is left to the gate and the clock.
@@ -106,6 +106,9 @@ impl Gateway {
         let (Some(row), Some(job)) = (records.quote(quote)?, records.job_of(quote)?) else {
             return Ok(Decision::told(Answer::Nothing));
         };
+        if status == 200 && job.charge == DeliveryCharge::Due {
+            return Ok(charged(job, transaction, tick));
+        }
         if !is_refused || job.state != JobState::Settling {
             return Ok(Decision::told(Answer::Nothing));
         }
@@ -337,6 +340,16 @@ impl Gateway {
         let is_network = sale.network == self.set.network.as_str();
         is_token && is_wallet && is_amount && is_network && !sale.payment.is_empty()
     }
+}
+
+/// Notes that the till has charged for delivered work: its seller has the money.
+fn charged(job: JobRow, transaction: &str, tick: Now<'_>) -> Decision {
+    let transaction = String::from(transaction);
+    let event = event(EventKind::Released, tick).job(&job.id).seller(&job.seller);
+    let event = event.transaction(&transaction).done();
+    let job = JobRow { charge: DeliveryCharge::Made, transaction, ..job };
+    let changes = Vec::from([Change::Job(Box::new(job)), event]);
+    Decision { answer: Answer::Nothing, changes }
 }
 
 /// How a payment that was sent to the till did not come.

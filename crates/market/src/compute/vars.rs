@@ -19,7 +19,7 @@ use farebox_evm::address::Address;
 /// The variable with an entry for each profile.
 const PROFILES: &str = "EXCHANGE_PROFILES";
 /// Members of an entry.
-const MEMBERS: [&str; 15] = [
+const MEMBERS: [&str; 16] = [
     "profile",
     "network",
     "asset",
@@ -30,6 +30,7 @@ const MEMBERS: [&str; 15] = [
     "wallet",
     "waits_secs",
     "max_price",
+    "min_price",
     "per_day",
     "per_seller_day",
     "direct_transfers",
@@ -209,6 +210,7 @@ fn at(place: &str, error: SettingsError) -> String {
         SettingsError::Escrow => "escrow",
         SettingsError::Bonds => "bonds",
         SettingsError::MaxPrice => "max_price",
+        SettingsError::MinPrice => "min_price",
         SettingsError::PerDay => "per_day",
     };
     format!("{place}.{member}")
@@ -270,14 +272,15 @@ fn settings(
     } else {
         Some(DEFAULT_ASSET.to_string())
     };
-    let mut day = |name: &str| {
+    let mut amount = |name: &str| {
         if members.contains_key(name) {
             word(reader, place, members, name).map(Some)
         } else {
             Some(None)
         }
     };
-    let (per_day, per_seller_day) = (day("per_day"), day("per_seller_day"));
+    let (per_day, per_seller_day) = (amount("per_day"), amount("per_seller_day"));
+    let min_price = amount("min_price");
     let max_price = if members.contains_key("max_price") {
         word(reader, place, members, "max_price")
     } else {
@@ -305,6 +308,7 @@ fn settings(
         secret: Secret::new(secret.expose().clone()),
         waits_ms: waits?.saturating_mul(1000),
         max_price: max_price?,
+        min_price: min_price?,
         per_day: per_day?,
         per_seller_day: per_seller_day?,
         unjudged,

@@ -1,8 +1,8 @@
 //! Rows of a profile as the core reads them: one statement per read.
 
 use farebox_core::compute::figures::Figures;
-use farebox_core::compute::keep::{MAX_LEAVING, MAX_OVER};
-use farebox_core::compute::records::{DueRow, Ends, Holder, LeavingRow, Rows, Seats};
+use farebox_core::compute::keep::MAX_LEAVING;
+use farebox_core::compute::records::{DueRow, Ends, Holder, LeavingRow, OverJob, Rows, Seats};
 use farebox_core::compute::row::{BondRow, DaySales, HoldRow, JobRow, QuoteRow, SellerRow};
 use farebox_core::compute::settings::Profile;
 use serde::de::DeserializeOwned;
@@ -245,10 +245,6 @@ impl Rows for ExchangeRows<'_> {
         let unproven = "SELECT id FROM sellers WHERE json_extract(row, '$.subject') = ''
             AND json_extract(row, '$.created') < ? LIMIT ?";
         named(unproven, ends.unsold, LeavingRow::Seller)?;
-        let many = "SELECT id FROM jobs WHERE state IN ('done', 'failed')
-            ORDER BY number DESC LIMIT ? OFFSET ?";
-        let found = keys(many, vec![limit(), whole(MAX_OVER.into())])?;
-        rows.extend(found.iter().filter_map(|key| text(Some(key))).map(LeavingRow::Job));
         let events = "SELECT number FROM events WHERE at < ? ORDER BY number LIMIT ?";
         let found = keys(events, vec![whole(ends.over), limit()])?;
         rows.extend(found.iter().filter_map(number).map(LeavingRow::Event));
@@ -256,6 +252,23 @@ impl Rows for ExchangeRows<'_> {
         let found = keys(hours, vec![whole(ends.over), limit()])?;
         rows.extend(found.iter().filter_map(number).map(LeavingRow::Hour));
         Ok(rows)
+    }
+
+    fn over(&self, beyond: u32) -> Result<Vec<OverJob>> {
+        let count = "SELECT count(*) FROM jobs WHERE state IN ('done', 'failed')";
+        if self.count(count, vec![])? <= u64::from(beyond) {
+            return Ok(Vec::new());
+        }
+        // All columns are in the index: the texts of the rows are not read.
+        let query = "SELECT id, json_extract(row, '$.buyer'), seller, created FROM jobs
+            WHERE state IN ('done', 'failed') ORDER BY number DESC";
+        let job = |row: Vec<SqlValue>| OverJob {
+            id: text(row.first()).unwrap_or_default(),
+            buyer: text(row.get(1)).unwrap_or_default(),
+            seller: text(row.get(2)).unwrap_or_default(),
+            created: row.get(3).and_then(number).unwrap_or(0),
+        };
+        self.0.exec(query, vec![])?.raw().map(|row| Ok(job(row?))).collect()
     }
 
     fn sales(&self, seller: Option<&str>) -> Result<DaySales> {

@@ -1,7 +1,8 @@
 //! The tables of a profile and their history; schema changes are numbered.
 
 /// Schema changes in order.
-pub(super) const MIGRATIONS: &[&[&str]] = &[FIRST, SEEN, SETTLED, LEAVING, PROVEN, PRICED, FIRM];
+pub(super) const MIGRATIONS: &[&[&str]] =
+    &[FIRST, SEEN, SETTLED, LEAVING, PROVEN, PRICED, FIRM, SHARED];
 
 /// The tables of the first version. Rows are JSON; the columns beside them are what they are found by.
 const FIRST: &[&str] = &[
@@ -78,3 +79,10 @@ const PRICED: &[&str] = &["CREATE INDEX sellers_priced ON sellers (capability,
 
 /// Until when no other quote is given the seat of one.
 const FIRM: &[&str] = &["ALTER TABLE quotes ADD COLUMN firm INTEGER NOT NULL DEFAULT 0"];
+
+/// Buyers and sellers of jobs that are over are read without their rows.
+const SHARED: &[&str] = &[
+    "DROP INDEX jobs_over",
+    "CREATE INDEX jobs_over ON jobs (number, state, id, json_extract(row, '$.buyer'), seller, created)
+        WHERE state IN ('done', 'failed')",
+];

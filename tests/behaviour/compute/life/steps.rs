@@ -98,7 +98,12 @@ impl Life {
                 // A gate that has settled says no such thing.
                 let is_settled = self.settled.iter().any(|it| it.sale.0 == quote);
                 if status != 402 || !is_settled {
-                    self.apply(Command::Taken { quote, status, reason: String::new() });
+                    self.apply(Command::Taken {
+                        quote,
+                        status,
+                        reason: String::new(),
+                        transaction: String::new(),
+                    });
                 }
             }
             Step::Settles(buyer) => {

@@ -5,13 +5,14 @@ const id = document.querySelector('main').dataset.job;
 const at = (name) => document.getElementById(name);
 const PLACE = `farebox-job-${id}`;
 const AGAIN_MS = 2_000;
-const HIDDEN = /[\0-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+// The exchange writes its own list of hidden characters here.
+const HIDDEN = /[HIDDEN_CLASS]/gu;
 
 let cursor = '';
 let token = '';
 
-/** What is not seen, or turns the text around it, by its number. */
-const visible = (text) => text.replace(HIDDEN, (char) => `‹U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}›`);
+/** What is not seen, or turns the text around it, by its number; lines and tabs stay. */
+const visible = (text) => text.replace(HIDDEN, (char) => (char === '\n' || char === '\t' ? char : `‹U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}›`));
 
 function resultOf(result) {
   if (result === null || result === undefined) return undefined;

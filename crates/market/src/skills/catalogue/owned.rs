@@ -15,6 +15,7 @@ use crate::skills::wares::{object, text_of};
 use crate::skills::{Decision, Market, Now};
 use farebox_base::encoding::hex;
 use farebox_base::hash;
+use farebox_base::secret::is_token;
 use farebox_evm::address::Address;
 
 /// The skill that a body proves to own with the nonce that it uses up, or the refusal.
@@ -128,6 +129,5 @@ pub(super) fn label(labels: &Labels, members: &Map<String, Value>) -> Option<Str
     let head = labels.agent.as_deref().map(str::trim).filter(|it| !it.is_empty());
     let found = head.or_else(|| text_of(members, "agentId"))?;
     // A token that came by mistake is not kept as a label.
-    let is_token = ["fbt_", "fbk_", "fbp_", "fbs_", "fbq_"].iter().any(|it| found.starts_with(it));
-    Some(if is_token { "agent".to_string() } else { found.chars().take(128).collect() })
+    Some(if is_token(found) { "agent".to_string() } else { found.chars().take(128).collect() })
 }
