@@ -7,7 +7,7 @@ import { checkFacilitators } from './facilitators.mjs';
 import { MARKET, nearMiss, SECRETS, TREASURY, variables } from './names.mjs';
 import { probe } from './probes.mjs';
 import { judge as judgeGate, judgeMarket, judgeTreasury } from './rules.mjs';
-import { checkPlaces, checkSlips, whereNotJson } from './slips.mjs';
+import { checkLeastPrices, checkPlaces, checkSlips, whereNotJson } from './slips.mjs';
 import { readSource } from './source.mjs';
 import { readWorker, structured } from './worker.mjs';
 
@@ -103,6 +103,7 @@ export async function check({ file, env, secrets = false, offline = false, say =
     }
     checkNames(worker, MARKET.variables, MARKET.secrets, notes);
     checkMarketDeployment(worker, env, notes);
+    checkLeastPrices(worker, notes);
   } else {
     checkNames(worker, variables(), SECRETS, notes);
     checkSlips(worker, env, judgement.networks, notes);

@@ -58,6 +58,22 @@ export function checkSlips({ config, vars }, env, networks, notes) {
 }
 
 /**
+ * Profiles of an exchange whose jobs cost the operator gas, and that leave the least price to its default.
+ *
+ * @param {Worker} worker
+ * @param {Notes} notes
+ */
+export function checkLeastPrices({ vars }, notes) {
+  const profiles = structured(vars.EXCHANGE_PROFILES);
+  if (!Array.isArray(profiles)) return;
+  for (const [index, profile] of profiles.entries()) {
+    if (profile?.hold !== 'contract' || profile.min_price !== undefined) continue;
+    const variable = `EXCHANGE_PROFILES[${index}].min_price`;
+    notes.warning(variable, 'is not set: each job costs you some 263,000 gas, and is sold from 0.001 on; set what that costs', ['vars', 'EXCHANGE_PROFILES', index]);
+  }
+}
+
+/**
  * Prices that may have lost their point.
  *
  * @param {Worker['vars']} vars

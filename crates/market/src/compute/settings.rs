@@ -157,8 +157,7 @@ impl Gateway {
         let min_price = match (set.min_price.as_deref(), set.hold) {
             (Some(text), _) => text,
             // Whoever sells for less than the gas spends the operator's.
-            (None, HoldKind::Contract) => return Err(SettingsError::MinPrice),
-            (None, HoldKind::Escrow) => MIN_PRICE,
+            (None, HoldKind::Escrow | HoldKind::Contract) => MIN_PRICE,
             (None, HoldKind::Completion | HoldKind::Mock) => "0",
         };
         let min_price = Amount::from_decimal(min_price, token.decimals).ok();
@@ -257,7 +256,7 @@ impl fmt::Display for SettingsError {
             Self::Bonds => "bonds must go to the address of a wallet",
             Self::MaxPrice => "the greatest price must be decimal text above zero",
             Self::MinPrice => {
-                "the least price must be decimal text in whole tokens, at most the greatest; each job with hold contract costs the operator gas, and needs one"
+                "the least price must be decimal text in whole tokens, at most the greatest"
             }
             Self::PerDay => "what is sold in a day must be decimal text in whole tokens",
         })
