@@ -9,7 +9,7 @@ export const LATE_SECS = 60;
 /** How many are kept whose fate is known or that have ended, and characters of all rows together. */
 const MOST_KNOWN = 256;
 const MAX_TEXT = 4 * 1024 * 1024;
-/** Characters of what is open at one host, without those that the caller gave: what it answers is kept, and must leave room for the others. */
+/** Characters of what is open at one host: what it answers is kept, and must leave room for the others. */
 const MAX_HOST_TEXT = MAX_TEXT / 8;
 
 /** The rows of a record, in the order in which they were written. */
@@ -34,8 +34,8 @@ export function withSent(record: string | undefined, row: SentRow): string {
 
 /** The host of what a row is about, which those of channels do not name, its size there, and its end. */
 function placeOf(text: string): { readonly host: string | undefined; readonly size: number; readonly ends: number | undefined } {
-  const { url, given = 0, ends } = JSON.parse(text) as { url?: unknown; given?: number; ends?: number };
-  return { host: typeof url === 'string' && URL.canParse(url) ? new URL(url).host : undefined, size: text.length - given, ends };
+  const { url, ends } = JSON.parse(text) as { url?: unknown; ends?: number };
+  return { host: typeof url === 'string' && URL.canParse(url) ? new URL(url).host : undefined, size: text.length, ends };
 }
 
 /** The record without the row of this key. */

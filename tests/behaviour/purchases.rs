@@ -190,8 +190,16 @@ pub fn a_payment_goes_to_the_exchange_or_to_the_gate_that_its_caller_named_where
             let mut purchase = JobPurchase::new(JobOrder { till: till.clone(), ..order() });
             answered(&mut purchase, 200, "", &listed(), NOW);
             answered(&mut purchase, 402, &lines, &quoted(), NOW);
-            let expected = till.as_deref().unwrap_or(URL);
-            assert_eq!(purchase.terms().unwrap().till, format!("{expected}/till/{id}"), "{named}");
+            let payment = Json::List(vec![]);
+            purchase.next(PurchaseEvent::Signed { payment, ends: NOW + 300 }, NOW);
+            purchase.next(PurchaseEvent::Lost, NOW);
+            let gone = json!({"code": "QUOTE_EXPIRED"});
+            let step = answered(&mut purchase, 409, "", &gone, NOW);
+            let expected = format!("{}/till/{id}", till.as_deref().unwrap_or(URL));
+            assert!(
+                matches!(&step, PurchaseStep::Request(request) if request.path == expected),
+                "{named}: {step:?}"
+            );
         }
     }
 }
@@ -232,6 +240,24 @@ pub fn what_an_exchange_says_is_kept_within_bounds_or_not_at_all() {
         (purchase.money(), purchase.terms().unwrap().transaction.clone()),
         (MoneyState::Held, None)
     );
+}
+
+#[test]
+pub fn where_nothing_is_held_a_job_without_its_result_proves_nothing() {
+    let mut quote = quoted();
+    quote["payment_mode"] = json!("x402-completion");
+    quote["seller_id"] = quote["pay_to"].clone();
+    let (mut purchase, _) = with_quote(&quote);
+    purchase.next(PurchaseEvent::Signed { payment: Json::List(vec![]), ends: NOW + 300 }, NOW);
+    let job = json!({"job_id": "j", "job_token": "t", "status": "paid"});
+    let step = answered(&mut purchase, 200, "", &job, NOW);
+    assert!(
+        matches!(&step, PurchaseStep::Request(request) if request.path.ends_with("verify")),
+        "{step:?}"
+    );
+    assert_eq!(purchase.money(), MoneyState::Unknown);
+    let done = json!({"job_id": "j", "job_token": "t", "status": "done", "result": {"text": "x"}});
+    assert!(matches!(answered(&mut purchase, 200, "", &done, NOW), PurchaseStep::Return(_)));
 }
 
 #[test]

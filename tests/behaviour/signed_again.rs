@@ -367,6 +367,33 @@ fn what_no_origin_served_begins_at_another_request() {
 }
 
 #[test]
+pub fn what_was_paid_by_another_nonce_is_not_paid_once_more() {
+    for target in MODES {
+        for elsewhere in [false, true] {
+            let (mut world, first) = refused(target);
+            let path = if elsewhere { format!("{target}/other") } else { target.to_owned() };
+            world.payer.bound = None;
+            let other = world.sign(&path);
+            assert_ne!(other.nonce, first.nonce);
+            // It is paid, and its answer is lost.
+            world.facilitator.settle_plan.push_back(Settle::SilentAfter);
+            assert_eq!(world.present(&other).problem(), "settlement_unknown", "{target}");
+            let again = again_for(&mut world, &path, &first);
+            assert_ne!(world.present(&again).status, 200, "{target}: the other one may pay");
+            world.pass(300);
+            let again = again_for(&mut world, &path, &again);
+            assert_eq!(world.present(&again).problem(), "payment_already_used", "{target}");
+            assert_eq!((transfers(&world, &first), transfers(&world, &other)), (0, 1));
+            // A new signature fetches it, and pays nothing.
+            world.payer.bound = None;
+            let fresh = world.sign(&path);
+            assert_eq!(world.present(&fresh).status, 200, "{target}");
+            assert_eq!(transfers(&world, &fresh), 0);
+        }
+    }
+}
+
+#[test]
 fn another_request_is_bought_by_no_nonce_that_is_open_or_was_paid() {
     for target in MODES {
         for settle in [Settle::SilentBefore, Settle::SilentAfter, Settle::Honest] {

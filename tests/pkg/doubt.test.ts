@@ -80,8 +80,10 @@ for (const [way, begins] of Object.entries(WAYS)) {
       await assert.rejects(buys(), { code: 'payment_unresolved' });
       assert.deepEqual(asked.map(({ again }) => again), [true]);
     } else {
-      // The agent's caller hears that it is over, and asks for it once more.
+      // A person says whether it is let go; then the agent's caller asks for it once more.
+      await assert.rejects(buys(says(false)), /only the chain tells/);
       await assert.rejects(buys(says(true)));
+      assert.deepEqual(asked.map(({ again }) => again), [true, true]);
     }
     asked = [];
     assert.equal(await buys(says(true)), 'Rainfall, Tuesday');

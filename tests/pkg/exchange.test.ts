@@ -262,8 +262,39 @@ test('what an exchange says is kept within bounds, and takes no room from others
   const held = { address: signer.address, sign: () => new Promise<string>(() => undefined) };
   for (let turn = 0; turn < 30; turn += 1) await Promise.race([buyJob(order({ store: apart(store), signer: held, prompt: `${turn}${'p'.repeat(60_000)}` })).catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 40))]);
   const rows = sentIn((await store.read()).record);
-  const theirs = rows.reduce((sum, [, , , text]) => sum + text.length - JSON.parse(text).given, 0);
-  assert.ok(rows.length > 8 && theirs <= 512 * 1024, `${rows.length} rows, ${theirs} characters`);
+  const theirs = rows.filter(([, , open]) => open).reduce((sum, [, , , text]) => sum + text.length, 0);
+  assert.ok(rows.length > 8 && theirs > 256 * 1024 && theirs <= 512 * 1024, `${rows.length} rows, ${theirs} characters`);
+});
+
+test('orders for which nothing was signed take no room from others', async () => {
+  const store = memoryStore();
+  script = ({ path }, response) => path.endsWith('/quote') && say(response, 503, {});
+  for (let turn = 0; turn < 100; turn += 1) assert.equal((await failure(buyJob(order({ store: apart(store), prompt: `${turn}${'p'.repeat(60_000)}`, timeoutMs: 20 })))).code, 'timed_out');
+  const { record = '' } = await store.read();
+  assert.ok(record.length < 200_000 && sentIn(record).every(([, , open]) => !open), String(record.length));
+  script = () => undefined;
+  assert.equal((await buyJob(order({ store }))).money, 'paid');
+});
+
+test('work that is charged on delivery is not believed to have begun, and its failure not to be free', async () => {
+  const store = memoryStore();
+  let quotes = 0;
+  const completion = { payment_mode: 'x402-completion', seller_id: PAYEE };
+  script = ({ path }, response) => {
+    if (path.endsWith('/quote')) {
+      const id = idOf(quotes += 1);
+      const [accepted] = quote()['accepts'] as [Record<string, unknown>];
+      const terms = base64(JSON.stringify({ x402Version: 2, resource: { url: `${url}/till/${id}` }, accepts: [{ scheme: 'exact', network: 'eip155:84532', amount: '5000', asset: USDC, payTo: PAYEE, maxTimeoutSeconds: 300, extra: { name: 'USDC', version: '2' } }] }));
+      return say(response, 402, quote({ ...completion, payment_id: id, accepts: [{ ...accepted, extra: { payment_id: id } }] }), { 'payment-required': terms });
+    }
+    if (path.endsWith('/verify')) return say(response, 200, job);
+    return path.endsWith('/job-1') && say(response, 200, { status: 'failed', result: { error: 'no' } });
+  };
+  for (let turn = 0; turn < 3; turn += 1) {
+    const error = await failure(buyJob(order({ store, timeoutMs: 600 })));
+    assert.deepEqual([error.code, error.money], ['timed_out', 'unknown']);
+  }
+  assert.deepEqual([nonces().size, (await spentIn(store)).entries.length], [1, 1]);
 });
 
 test('a job whose row has left ends its order, and the next one is another payment', async () => {

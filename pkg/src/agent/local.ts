@@ -292,8 +292,9 @@ export class LocalAgentClient implements AgentBackEnd {
     }
     const reason = `The payment of ${sent.proposal.amountText} was sent again, and the merchant answered ${response.status}.`;
     // It can no longer be charged, and a clock may differ by this much. Where another nonce is next, a person or the policy says so.
-    const mayPayAgain = sent.proposal.protocol === 'x402' || sent.answered === true || this.#options.confirm !== undefined || this.#options.policy?.payAgain === true;
-    if (!isUnended(sent.ends, this.#now()) && mayPayAgain) return { ...await this.#answered(prepared, sent, response, undefined, true), isOver: true };
+    const isOwn = sent.proposal.protocol === 'x402' || sent.answered === true || this.#options.policy?.payAgain === true;
+    const isLetGo = async (): Promise<boolean> => isOwn || await this.#options.confirm?.({ ...sent.proposal, again: true }) === true;
+    if (!isUnended(sent.ends, this.#now()) && await isLetGo()) return { ...await this.#answered(prepared, sent, response, undefined, true), isOver: true };
     const doubt = isUnended(sent.ends, this.#now()) ? '' : ' It has ended, and only the chain tells whether it was charged: it is made again only if `confirm` is asked or `policy.payAgain` is set.';
     return { decision: { outcome: 'inconclusive', ...idsOf(key, sent), reasonCode: 'merchant_transport_lost', reason: `${reason}${doubt}` } };
   }

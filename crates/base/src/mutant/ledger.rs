@@ -104,6 +104,8 @@ macro_rules! ledger {
             /// An authorization that is signed again for another request is called used while its
             /// wallet is known to be short.
             AnewIsResumed,
+            /// A payment that is signed again begins although another one has paid for its request.
+            AnewBesidePaid,
             /// A payment that is signed again begins although its outcome is unknown.
             DoubtBeginsAnew,
             /// Any authorization of a nonce proves to be its payer's, also one that was sent before.

@@ -84,6 +84,8 @@ macro_rules! payer {
             DoubtIsNotCharged,
             /// A payment of an order that the exchange refused is taken for one that is not charged.
             RefusalsAreBelieved,
+            /// A job without its result, where nothing is held, is taken for one that was paid.
+            JobsAreBelieved,
             /// A job whose row has left is waited for without end.
             GoneJobsAreAwaited,
             /// An exchange may name a job and its token by any text.

@@ -34,7 +34,7 @@ impl Entry {
 
     /// Whether a repeat that its payer has signed again begins the payment: no money moved for it,
     /// no request works on it, and nothing asks for its money any more.
-    pub(super) fn begins_anew(&self, again: &Repeat) -> bool {
+    pub(crate) fn begins_anew(&self, again: &Payment) -> bool {
         let rests = matches!(
             self.state,
             State::Released
@@ -44,8 +44,8 @@ impl Entry {
                 | State::Closed
         );
         (rests || planted(Mutant::DoubtBeginsAnew) && matches!(self.state, State::Unknown { .. }))
-            && (self.payment.is_signed_again_by(&again.payment)
-                || self.payment.is_signed_elsewhere_by(&again.payment))
+            && (self.payment.is_signed_again_by(again)
+                || self.payment.is_signed_elsewhere_by(again))
             && self.payment.may_be_signed_again()
     }
 

@@ -45,7 +45,11 @@ impl Entry {
         now: UnixTime,
     ) -> (Self, Answer) {
         let gives_way = self.gives_way_to(&again, now);
-        let anew = self.begins_anew(&again);
+        let anew = self.begins_anew(&again.payment);
+        // Another nonce may pay for this request: both could be charged.
+        if anew && let Some(Answer::Fate(Fate::Unresolved)) = &refusal {
+            return (self, Fate::Unresolved.into());
+        }
         // What was made for these terms is settled by the new bytes, and not made once more.
         if anew && self.keeps_response(&again) {
             let proven = self.proves(&again);
@@ -94,7 +98,7 @@ impl Entry {
     #[must_use]
     pub fn resumed(self, again: &Repeat, now: UnixTime) -> (Self, Resumed) {
         let is_elsewhere = !self.is_for(again) && !planted(Mutant::AnewIsResumed);
-        if is_elsewhere && self.begins_anew(again) {
+        if is_elsewhere && self.begins_anew(&again.payment) {
             return (self, Resumed::Nothing);
         }
         let proven = self.proves(again);
@@ -170,7 +174,7 @@ impl Entry {
     pub fn look(&self, again: &Repeat, now: UnixTime) -> LookAnswer {
         match (self.fate(again, self.proves(again)), &self.state) {
             // Signed again: once that is proven, a claim begins it.
-            _ if self.begins_anew(again) => LookAnswer::Nothing,
+            _ if self.begins_anew(&again.payment) => LookAnswer::Nothing,
             // The chain is asked first.
             _ if self.gives_way_to(again, now) && !again.last => LookAnswer::Nothing,
             (Some(fate), _) => LookAnswer::Fate(fate),

@@ -182,24 +182,38 @@ impl Shard {
         if repeat.payment.was_sent_by_payer() {
             return Ok(None);
         }
-        for original in self.index.unreceived(slot, &repeat.payment.binding, scene.now) {
-            let Some(before) = rows.find(&original)? else { continue };
-            let same = before.payment.binding == repeat.payment.binding;
-            if !same || !before.is_uncollected(scene.now) {
-                continue;
+        let binding = &repeat.payment.binding;
+        let Some((original, before)) = self.paid_otherwise(slot, binding, rows, scene.now)? else {
+            return Ok(None);
+        };
+        let until = repeat.payment.valid_before.max(before.payment.valid_before);
+        let until = until.saturating_add(NOTED_SECS);
+        let changes = Vec::from([Change::Alias(slot.clone(), original.key.clone(), until)]);
+        // Its nonce is another one.
+        let mut repeat = repeat.clone();
+        repeat.payment.signing.by = Signature::Unread;
+        let (entry, resumed) = before.clone().lapse(scene.now).resumed(&repeat, scene.now);
+        let next = AnsweredEntry { entry, answer: resumed.into(), changes };
+        let mut decision = Self::answered(&original, &before, next, "signed_anew", rows, scene)?;
+        decision.reply.proven = true;
+        Ok(Some(decision))
+    }
+
+    /// The payer's payment for the same request that is paid, and whose result was never received.
+    pub(super) fn paid_otherwise<R: Rows>(
+        &self,
+        slot: &Slot,
+        binding: &str,
+        rows: &R,
+        now: UnixTime,
+    ) -> Result<Option<(Slot, Entry)>, R::Error> {
+        for original in self.index.unreceived(slot, binding, now) {
+            if let Some(before) = rows.find(&original)?
+                && before.payment.binding == binding
+                && before.is_uncollected(now)
+            {
+                return Ok(Some((original, before)));
             }
-            let until = repeat.payment.valid_before.max(before.payment.valid_before);
-            let until = until.saturating_add(NOTED_SECS);
-            let changes = Vec::from([Change::Alias(slot.clone(), original.key.clone(), until)]);
-            // Its nonce is another one.
-            let mut repeat = repeat.clone();
-            repeat.payment.signing.by = Signature::Unread;
-            let (entry, resumed) = before.clone().lapse(scene.now).resumed(&repeat, scene.now);
-            let next = AnsweredEntry { entry, answer: resumed.into(), changes };
-            let mut decision =
-                Self::answered(&original, &before, next, "signed_anew", rows, scene)?;
-            decision.reply.proven = true;
-            return Ok(Some(decision));
         }
         Ok(None)
     }

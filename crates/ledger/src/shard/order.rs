@@ -216,6 +216,15 @@ impl Shard {
         let Some(before) = found else {
             return self.begin(&slot, command, role, rows, scene);
         };
+        // What was paid for this request by another nonce is fetched by a new signature, and not paid
+        // once more.
+        if let Command::Claim { payment, .. } = &command
+            && before.clone().lapse(scene.now).begins_anew(payment)
+            && self.paid_otherwise(&slot, &payment.binding, rows, scene.now)?.is_some()
+            && !planted(Mutant::AnewBesidePaid)
+        {
+            return Ok(Decision::of(Fate::AlreadyUsed.into()));
+        }
         let standing = match &command {
             Command::Claim { payment, .. } => {
                 let standing =

@@ -94,7 +94,7 @@ type Kept = {
 };
 /** The seed of a payment's nonce, and the name under which the budget counts it: with it the same payment is signed again, and no other. */
 type Trail = { readonly seed: readonly number[]; readonly at: number; readonly counted?: string; /** Whether the nonce follows from the order's key. */ readonly derives?: true; /** Whether another process may sign it too: then it stays counted, whatever becomes of this one. */ readonly shared?: true };
-type Row = { readonly purchase: Kept; readonly rank: number; readonly trail?: Trail; /** Of an earlier quote of the order, which may have been signed: the next one is signed under the same nonce. */ readonly before?: Trail; /** Unix seconds from which the store may drop it. */ readonly ends?: number; /** The exchange's origin: what is open there has a share of the store. */ readonly url?: string; /** Characters of it that the caller gave. */ readonly given?: number; /** Whether an earlier payment of the order is said to come back, and nothing was delivered since. */ readonly refunded?: true };
+type Row = { readonly purchase: Kept; readonly rank: number; readonly trail?: Trail; /** Of an earlier quote of the order, which may have been signed: the next one is signed under the same nonce. */ readonly before?: Trail; /** Unix seconds from which the store may drop it. */ readonly ends?: number; /** The exchange's origin: what is open there has a share of the store. */ readonly url?: string; /** Digest of what was ordered: the prompt itself is the caller's, and not kept. */ readonly asks?: string; /** Whether an earlier payment of the order is said to come back, and nothing was delivered since. */ readonly refunded?: true };
 
 const MINE = 'job ';
 const OVER = 5;
@@ -146,6 +146,7 @@ class Order {
   readonly #now: () => number;
   readonly #until: number;
   readonly #wanted: string;
+  readonly #asks: string;
   #row: Row | undefined;
   /** The trail of what may have been signed for an earlier quote of the order. */
   #before: Trail | undefined;
@@ -169,6 +170,7 @@ class Order {
     this.#now = options.now ?? (() => Date.now() / 1000);
     this.#until = Date.now() + (options.timeoutMs ?? ORDER_MS);
     this.#wanted = JSON.stringify({ url: origin, profile, buyer, capability, prompt, most: maxAmount, ...(currency === undefined ? {} : { currency }), ...(till === undefined ? {} : { till: originOf(till) }) });
+    this.#asks = wasm.orderDigest(JSON.stringify([capability, prompt]));
     const key = options.idempotencyKey === undefined ? ['order', capability, prompt] : ['key', options.idempotencyKey];
     this.name = `${MINE}${wasm.orderDigest(JSON.stringify([origin, profile, buyer, ...key]))}`;
   }
@@ -218,11 +220,10 @@ class Order {
   async #steps(): Promise<BoughtJob> {
     const { record } = await this.store.read();
     const [, , open, text] = sentIn(record).find(([name]) => name === this.name) ?? [];
-    const known = text === undefined ? undefined : JSON.parse(text) as Row;
+    const known = text === undefined ? undefined : this.#read(text);
     const row = open === true || this.#options.idempotencyKey !== undefined ? known : undefined;
     this.#text = text;
-    const { capability, prompt } = this.#options;
-    if (row !== undefined && (row.purchase.order.capability !== capability || row.purchase.order.prompt !== prompt)) {
+    if (row !== undefined && row.asks !== this.#asks) {
       throw new JobError({ code: 'key_taken', message: 'another order has this idempotencyKey', remedy: 'use a key of its own for each order', money: 'not_moved' });
     }
     const says = this.#options.idempotencyKey !== undefined || this.#options.confirm !== undefined || this.#options.policy?.payAgain === true;
@@ -267,14 +268,14 @@ class Order {
     const drops = rank < 2 ? trail : undefined;
     if (drops?.shared === true) this.#before ??= drops;
     const mine = (): Row => {
-      const row: Row = { purchase, rank, url: this.#origin, given: this.#options.prompt.length, ...(trail === undefined || drops !== undefined ? {} : { trail }), ...(this.#before === undefined ? {} : { before: this.#before }) };
+      const row: Row = { purchase, rank, url: this.#origin, asks: this.#asks, ...(trail === undefined || drops !== undefined ? {} : { trail }), ...(this.#before === undefined ? {} : { before: this.#before }) };
       const ends = this.#endOf(row);
       const isStill = this.#refunded !== undefined && turn.money !== 'paid';
       return { ...row, ...(ends === undefined ? {} : { ends }), ...(isStill ? { refunded: true } : {}) };
     };
     let row = mine();
     let standing: Row | undefined;
-    const isKept = drops === undefined && event['type'] !== 'signed' && JSON.stringify(row) === this.#text;
+    const isKept = drops === undefined && event['type'] !== 'signed' && packed(row) === this.#text;
     if (!isKept) await update(this.store, (record) => {
       const stored = this.#stored(record);
       const other = this.#later(record, row);
@@ -284,7 +285,7 @@ class Order {
       this.#before ??= leftBy(stored);
       row = mine();
       const freed = drops === undefined || this.#before !== undefined ? record : this.#released(record, drops);
-      return withSent(freed, [this.name, Math.floor(this.#now()), rank < OVER || isInDoubt(row), JSON.stringify(row)]);
+      return withSent(freed, [this.name, Math.floor(this.#now()), isOpen(row), packed(row)]);
     });
     this.#stands(standing ?? row);
     this.#money = turn.money;
@@ -302,19 +303,26 @@ class Order {
     this.#row = row;
     this.#before ??= row.before;
     this.#ends = row.purchase.stage.ends ?? this.#ends;
-    this.#text = JSON.stringify(row);
+    this.#text = packed(row);
   }
 
   #stored(record: string | undefined): Row | undefined {
     const [, , , text] = sentIn(record).find(([name]) => name === this.name) ?? [];
-    return text === undefined ? undefined : JSON.parse(text) as Row;
+    return text === undefined ? undefined : this.#read(text);
+  }
+
+  /** A row as it was kept. One that has another order's digest is another order's. */
+  #read(text: string): Row {
+    const row = JSON.parse(text) as Row;
+    const { purchase, asks = wasm.orderDigest(JSON.stringify([purchase.order.capability, purchase.order.prompt])) } = row;
+    return { ...row, asks, purchase: { ...purchase, order: { ...purchase.order, prompt: this.#options.prompt } } };
   }
 
   /** The row of another process for the same order, if it is further than this one. */
   #later(record: string | undefined, mine: Row): Row | undefined {
     const [, , open, text] = sentIn(record).find(([name]) => name === this.name) ?? [];
     if (text === undefined || text === this.#text) return undefined;
-    const row = JSON.parse(text) as Row;
+    const row = this.#read(text);
     const isOne = open === true || this.#options.idempotencyKey !== undefined || row.purchase.stage.terms?.paymentId === mine.purchase.stage.terms?.paymentId;
     const isFurther = row.rank > mine.rank || row.rank === mine.rank && row.trail !== undefined && mine.trail === undefined;
     return isOne && isFurther ? row : undefined;
@@ -384,7 +392,7 @@ class Order {
           throw new FareboxError({ code: 'terms_changed', message: 'another token is asked for than the one that was signed for this order before', remedy: 'order under another idempotencyKey, if the wallet shows that nothing was paid' });
         }
         trail = { ...trail, counted: exchange.counted() };
-        return withSent(left === undefined ? counted : record, [this.name, at, true, JSON.stringify({ ...row, trail })]);
+        return withSent(left === undefined ? counted : record, [this.name, at, true, packed({ ...row, trail })]);
       });
       if (other !== undefined) {
         this.#stands(other);
@@ -422,7 +430,7 @@ class Order {
         if (stored.rank < SIGNED && stored.trail.shared !== true) {
           const freed = this.#released(record, trail);
           const before = this.#refunded;
-          return before === undefined ? withoutSent(freed, this.name) : withSent(freed, [this.name, Math.floor(this.#now()), false, JSON.stringify(before)]);
+          return before === undefined ? withoutSent(freed, this.name) : withSent(freed, [this.name, Math.floor(this.#now()), false, packed(before)]);
         }
         this.#before = trail;
         return undefined;
@@ -455,6 +463,17 @@ class Order {
     signal?.throwIfAborted();
     return reply === undefined ? { type: 'lost' } : { type: 'answered', ...reply };
   }
+}
+
+/** A row as it is kept. */
+function packed(row: Row): string {
+  return JSON.stringify({ ...row, purchase: { ...row.purchase, order: { ...row.purchase.order, prompt: '' } } });
+}
+
+/** Whether something may have been signed for it, and it is not over: only that is gone on with. */
+function isOpen(row: Row): boolean {
+  const { rank, trail, before } = row;
+  return isInDoubt(row) || rank < OVER && (rank >= SIGNED || trail !== undefined || before !== undefined);
 }
 
 /** Whether it ended without a job after a payment had left, its own or one before. Only the chain knows what becomes of that. */

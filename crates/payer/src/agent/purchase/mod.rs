@@ -168,7 +168,7 @@ impl JobPurchase {
                 *sent = sent.saturating_add(1);
                 let path = match till {
                     Till::Verify => "/api/v1/jobs/verify".to_string(),
-                    Till::Gate => terms.till.clone(),
+                    Till::Gate => self.order.till_of(&terms.payment_id),
                 };
                 let tx_hash = terms.is_mock().then(|| format!("0x{}", terms.payment_id).into());
                 let body = Json::object([
@@ -292,6 +292,13 @@ impl JobPurchase {
         now: u64,
     ) -> Option<PurchaseStep> {
         match told {
+            // Where nothing is held, the answer is the work: a job alone proves nothing.
+            PaymentFate::Job { result: None, .. }
+                if !terms.is_held() && !terms.is_mock() && !planted(Mutant::JobsAreBelieved) =>
+            {
+                self.waits = self.waits.saturating_add(1);
+                Some(self.ask(retry_after, now))
+            }
             PaymentFate::Job { job, token, transaction, result } => {
                 let terms = QuoteTerms { transaction, ..terms };
                 self.waits = 0;
@@ -343,8 +350,10 @@ impl JobPurchase {
         match (status, said.text_of("status")) {
             (200, Some("done")) => Some(self.end(done(terms, job, result()))),
             (200, Some("failed")) => {
-                let money =
-                    if terms.is_held() { MoneyState::Refunded } else { MoneyState::NotMoved };
+                let money = match terms.is_held() {
+                    true => MoneyState::Refunded,
+                    false => Self::money_refused(terms),
+                };
                 let why = result();
                 let why = bounded(why.text_of("error").unwrap_or("the seller gave up"), 300);
                 let error = failed("job_failed", &why, money, Some(terms), Some(job));

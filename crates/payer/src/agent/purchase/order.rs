@@ -1,5 +1,6 @@
 //! Orders at the compute exchange.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 
 use crate::agent::json::Json;
@@ -26,6 +27,14 @@ pub struct JobOrder {
 }
 
 impl JobOrder {
+    /// The gate's address for a quote. A payment goes to the exchange or to the gate that its caller
+    /// named, wherever a quote points.
+    #[must_use]
+    pub fn till_of(&self, payment_id: &str) -> String {
+        let gate = self.till.as_ref().unwrap_or(&self.url);
+        format!("{gate}/till/{payment_id}")
+    }
+
     /// The members of a quote's request.
     pub(super) fn payload(&self) -> Json {
         Json::object([

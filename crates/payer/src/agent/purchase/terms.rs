@@ -39,8 +39,6 @@ pub struct QuoteTerms {
     pub seller: String,
     /// Unix seconds at which it ends.
     pub until: u64,
-    /// Where the gate takes payments for it.
-    pub till: String,
     /// The settlement's transaction, once it is known.
     pub transaction: Option<String>,
 }
@@ -152,13 +150,8 @@ impl QuoteTerms {
             units: text("amount_atomic")?,
             seller: text("seller_id")?,
             until: now.saturating_add(secs.ok_or(TermsError::Unreadable("expires_in_seconds"))?),
-            till: String::new(),
             transaction: None,
         };
-        // A payment goes to the exchange or to the gate that its caller named, wherever a quote points.
-        let gate = order.till.as_ref().unwrap_or(&order.url);
-        let till = format!("{gate}/till/{}", terms.payment_id);
-        let terms = Self { till, ..terms };
         if planted(Mutant::QuotesAreBelieved) {
             return Ok(terms);
         }
@@ -253,7 +246,7 @@ impl QuoteTerms {
         Json::object(texts.into_iter().chain([until, transaction]))
     }
 
-    fn texts(&self) -> [(&'static str, &str); 11] {
+    fn texts(&self) -> [(&'static str, &str); 10] {
         [
             ("paymentId", &self.payment_id),
             ("fingerprint", &self.fingerprint),
@@ -265,7 +258,6 @@ impl QuoteTerms {
             ("amount", &self.amount),
             ("units", &self.units),
             ("seller", &self.seller),
-            ("till", &self.till),
         ]
     }
 
@@ -285,7 +277,6 @@ impl QuoteTerms {
             units: text("units")?,
             seller: text("seller")?,
             until: until.parse().ok()?,
-            till: text("till")?,
             transaction: text("transaction"),
         })
     }
