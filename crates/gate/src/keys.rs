@@ -24,6 +24,8 @@ pub const KEY_PREFIX: &str = "farebox-";
 #[derive(Debug)]
 pub struct Keys {
     receipt: Secret<[u8; 32]>,
+    /// Hides in a receipt id where its row is.
+    place: Secret<[u8; 32]>,
     identifier: Secret<[u8; 32]>,
     idempotency: Secret<[u8; 32]>,
     quote: Secret<[u8; 32]>,
@@ -57,6 +59,7 @@ impl Keys {
     pub fn new(gate_secret: &[u8], salt: &[u8], origin_secret: Option<&[u8]>) -> Self {
         Self {
             receipt: Secret::new(mac(gate_secret, &[b"farebox receipt"])),
+            place: Secret::new(mac(salt, &[b"farebox place"])),
             identifier: Secret::new(mac(salt, &[b"farebox identifier"])),
             idempotency: Secret::new(mac(salt, &[b"farebox idempotency"])),
             quote: Secret::new(mac(gate_secret, &[b"farebox quote"])),
@@ -181,17 +184,40 @@ impl Keys {
         farebox_base::encoding::json::text(&farebox_base::encoding::json::json!({ "keys": keys }))
     }
 
-    /// The public id of a payment: `rcpt_`, 24 base32 characters, and two that say which ledger
-    /// object keeps it.
+    /// The public id of a payment: `rcpt_`, ten base32 characters that lead to its row, 14 that
+    /// nobody can guess, and two that say which ledger object keeps it.
+    ///
+    /// The ten are the beginning of the payment's key, hidden by what follows from the 14: an
+    /// object finds the row without an index of receipts, and nobody else learns the key.
     #[must_use]
     pub fn receipt_id(&self, key: &PaymentKey, shard: u64) -> String {
+        let rest = base32::encode(&mac(self.receipt.expose(), &[key.as_bytes()]), REST_LETTERS);
+        let mut hidden = mac(self.place.expose(), &[rest.as_bytes()]);
+        for (hidden, byte) in hidden.iter_mut().zip(key.as_bytes().iter().take(KEY_START_BYTES)) {
+            *hidden ^= byte;
+        }
         let mut id = String::from("rcpt_");
-        id.push_str(&base32::encode(&mac(self.receipt.expose(), &[key.as_bytes()]), 24));
+        id.push_str(&base32::encode(&hidden, START_LETTERS));
+        id.push_str(&rest);
         for digit in [shard.checked_div(32).unwrap_or(0), shard] {
             let index = usize::try_from(digit % 32).unwrap_or(0);
             id.push(char::from(ALPHABET.get(index).copied().unwrap_or(b'a')));
         }
         id
+    }
+
+    /// The first 12 hex digits of the key of the payment that has this receipt id; other digits if
+    /// the id is invented, or of a version that led to no row.
+    #[must_use]
+    pub fn key_start(&self, receipt: &str) -> Option<String> {
+        let (start, rest) = receipt.strip_prefix("rcpt_")?.split_at_checked(START_LETTERS)?;
+        let rest = rest.get(..REST_LETTERS)?;
+        let mut start = base32::decode(start)?;
+        let hidden = mac(self.place.expose(), &[rest.as_bytes()]);
+        for (byte, hidden) in start.iter_mut().zip(hidden) {
+            *byte ^= hidden;
+        }
+        start.get(..KEY_START_BYTES).map(hex::encode)
     }
 
     /// The idempotency key for the origin if the client sent none: only the gate can make it, and
@@ -349,5 +375,11 @@ pub(super) fn authorizer(salt: &[u8], restore: u64) -> Option<Account> {
     Account::from_candidates((0..=u8::MAX).map(digest))
 }
 
+/// Letters of a receipt id that lead to its row: 50 bits, of which the key's beginning takes 48.
+const START_LETTERS: usize = 10;
+/// Letters of a receipt id that nobody can guess: 70 bits.
+const REST_LETTERS: usize = 14;
+/// Bytes of the key that a receipt id holds.
+const KEY_START_BYTES: usize = 6;
 /// Number of ledger objects that a receipt id can name.
 const RECEIPT_SHARDS: u64 = 1024;

@@ -143,6 +143,12 @@ impl Gate {
         self.shards.objects()
     }
 
+    /// The beginning of the key of the payment that has this receipt id, by which its row is found.
+    #[must_use]
+    pub fn key_start(&self, receipt: &str) -> Option<String> {
+        self.keys.key_start(receipt)
+    }
+
     /// Schedule of recovery.
     #[must_use]
     pub const fn plan(&self) -> &Plan {

@@ -155,4 +155,13 @@ fn a_key_is_derived_from_the_secret_and_stays_listed_for_one_rotation() {
         after.receipt_id(&key, 3),
         "which is why rows keep theirs"
     );
+    let start = Some("09".repeat(6));
+    assert_eq!(before.key_start(&before.receipt_id(&key, 3)), start);
+    assert_eq!(after.key_start(&before.receipt_id(&key, 3)), start, "both lead to the row");
+    assert_ne!(
+        Keys::new(&first, b"other-other-salt", None).key_start(&before.receipt_id(&key, 3)),
+        start,
+        "and nobody else learns the key from one"
+    );
+    assert_eq!(before.key_start("rcpt_short"), None);
 }
