@@ -149,9 +149,11 @@ export class Campaign {
   async rows(how: 'alive' | 'dead' = 'alive'): Promise<Map<string, Row>> {
     const { rows, persist, gate } = this.world;
     const found = await (how === 'alive' ? rows.read(persist, gate.pid) : rows.read(persist));
-    const byNonce = new Map(found.map((row) => [NONCE.exec(row.request)?.[1] ?? '', row]));
-    return new Map(this.payments.flatMap(({ id, nonce }) => {
-      const row = byNonce.get(nonce);
+    // Each payment is for a target of its own.
+    const byTarget = new Map(found.map((row) => [targetOf(row.url), row]));
+    assert.equal(byTarget.size, found.length, 'a target has one row');
+    return new Map(this.payments.flatMap(({ id, target }) => {
+      const row = byTarget.get(target);
       return row === undefined ? [] : [[id, row] as const];
     }));
   }
@@ -256,5 +258,9 @@ function describe(payments: readonly Payment[]): string {
   return payments.map(({ id, answers }) => `${id}: ${answers.map(({ status, text }) => `${status} ${text.slice(0, 200)}`).join(', ') || 'no answer'}`).join('; ');
 }
 
+function targetOf(url: string): string {
+  const { pathname, search } = new URL(url);
+  return pathname + search;
+}
+
 const MODES: readonly Mode[] = ['after', 'before'];
-const NONCE = /"nonce"\s*:\s*"(0x[0-9a-f]{64})"/;

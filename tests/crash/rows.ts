@@ -22,8 +22,8 @@ export interface Row {
   readonly tx: string | null;
   readonly reason: string | null;
   readonly sealed: number;
-  /** The facilitator request. */
-  readonly request: string;
+  /** The requested URL. */
+  readonly url: string;
 }
 
 export interface RowReader {
@@ -88,7 +88,7 @@ function databases(folder: string): string[] {
 }
 
 const NAME = 'rows';
-const QUERY = 'SELECT key, payer, mode, state, due, valid_before, tx, reason, sealed, request FROM payments';
+const QUERY = 'SELECT key, payer, mode, state, due, valid_before, tx, reason, sealed, url FROM payments';
 const SCRIPT = `
 export class Reader {
   constructor(state) { this.sql = state.storage.sql; }

@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use farebox_base::encoding::message::{read_enum, read_struct};
 
 pub use self::answer::{Answer, Deliver, Fate, LedgerReply, LookAnswer, Replay, Resend, Resumed};
+pub use self::folded::signed_amount;
 pub use self::payment::{Leases, Mode, Payment, REQUEST_DIGITS};
 pub use self::signing::{Signature, SignedTerms, Signing};
 use super::attempts::Counting;
 
 mod answer;
+mod folded;
 mod payment;
 mod signing;
 

@@ -243,6 +243,21 @@ impl Entry {
         self.transaction().filter(|it| is_certain && *it != TxHash::PENDING)
     }
 
+    /// The payment as a row that is at rest keeps it: without the request, once the money has
+    /// reached its end.
+    #[must_use]
+    pub fn kept_payment(&self) -> Payment {
+        let mut payment = self.payment.clone();
+        let is_over = matches!(
+            self.state,
+            State::Delivered { .. } | State::Refunded { .. } | State::Waived { .. }
+        );
+        if is_over {
+            payment.fold();
+        }
+        payment
+    }
+
     /// When the payer stops waiting for it: the end of its authorization or, if that never ends,
     /// first sight.
     fn ends(&self) -> UnixTime {

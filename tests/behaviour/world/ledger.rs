@@ -1,6 +1,6 @@
 //! The ledger objects: maps of rows and a plan of faults around the shipped shard.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 
 use farebox_core::gate::alarm::RecoveryStep;
@@ -36,7 +36,10 @@ pub enum LedgerFault {
 /// The storage of one object.
 #[derive(Clone, Default)]
 pub struct Rows {
+    /// The whole entries, for whoever looks at a row.
     payments: BTreeMap<Slot, Entry>,
+    /// Those that are at rest, of which an object keeps less.
+    at_rest: BTreeSet<Slot>,
     responses: BTreeMap<Slot, Response>,
     aliases: BTreeMap<Slot, String>,
     moved: BTreeMap<Slot, u64>,
@@ -47,7 +50,11 @@ impl shard::Rows for Rows {
     type Error = Infallible;
 
     fn find(&self, slot: &Slot) -> Result<Option<Entry>, Infallible> {
-        Ok(self.payments.get(slot).map(stored))
+        let read = |entry: &Entry| match self.at_rest.contains(slot) {
+            true => stored(&Entry { payment: entry.kept_payment(), ..entry.clone() }),
+            false => stored(entry),
+        };
+        Ok(self.payments.get(slot).map(read))
     }
 
     fn original(&self, slot: &Slot) -> Result<Option<String>, Infallible> {
@@ -220,7 +227,16 @@ impl Ledger {
                 Change::Insert(slot, entry, step)
                 | Change::Update(slot, entry, step)
                 | Change::Rewrite(slot, entry, step) => {
-                    rows.payments.insert(slot.clone(), stored(&entry));
+                    match is_open(&entry, &scene) {
+                        true => _ = rows.at_rest.remove(&slot),
+                        false => _ = rows.at_rest.insert(slot.clone()),
+                    }
+                    // What was folded stays whole here.
+                    let known =
+                        rows.payments.get(&slot).map(|it| (it.payment.clone(), it.kept_payment()));
+                    let whole = known.filter(|(_, kept)| *kept == entry.payment);
+                    let payment = whole.map_or_else(|| entry.payment.clone(), |(whole, _)| whole);
+                    rows.payments.insert(slot.clone(), stored(&Entry { payment, ..*entry }));
                     note(&mut self.transitions, &slot, &step);
                 }
                 Change::Remove(slot) => {

@@ -96,7 +96,7 @@ impl Payment {
     fn has_nonce_of(&self, again: &Self) -> bool {
         let is_other = again.valid_before != self.valid_before
             || !again.pay_to.eq_ignore_ascii_case(&self.pay_to)
-            || again.amount != self.amount && again.request != self.request;
+            || again.amount != self.amount && !self.has_request_of(again);
         again.signing.by != Signature::Unread
             && !self.is_onchain()
             && !self.is_deferred()

@@ -10,9 +10,10 @@ use alloc::string::{String, ToString};
 use serde::{Deserialize, Serialize};
 
 use farebox_base::amount::Amount;
-use farebox_base::encoding::json;
 use farebox_base::encoding::message::read_struct;
 use farebox_base::sorted::Sorted;
+
+use crate::command::signed_amount;
 
 /// Uses of settled value; together these make up `settled`.
 pub const ACCOUNTS: [&str; 6] = ["delivered", "refund_due", "refunded", "waived", "manual", "open"];
@@ -81,10 +82,7 @@ impl Line<'_> {
 
     /// The amount that the payer signed; the recorded one if that cannot be read.
     fn signed(&self) -> Amount {
-        let signed = json::parse(self.request.as_bytes()).ok().and_then(|request| {
-            let value = request.pointer("/paymentPayload/payload/authorization/value")?;
-            Amount::from_atomic(value.as_str()?).ok()
-        });
+        let signed = signed_amount(self.request).and_then(|it| Amount::from_atomic(&it).ok());
         signed.unwrap_or_else(|| atomic(self.amount))
     }
 }
