@@ -26,14 +26,17 @@ const PAYMENTS_2 = `${PAYMENTS_1}, resends INTEGER NOT NULL DEFAULT 0, read INTE
   handed INTEGER NOT NULL DEFAULT 1, history TEXT NOT NULL DEFAULT '', url TEXT NOT NULL DEFAULT '',
   confirm INTEGER NOT NULL DEFAULT 0`;
 const PAYMENTS_4 = `${PAYMENTS_2}, correlation TEXT NOT NULL DEFAULT ''`;
+const PAYMENTS_6 = `${PAYMENTS_4}, asked INTEGER NOT NULL DEFAULT 1, client TEXT NOT NULL DEFAULT '',
+  open INTEGER NOT NULL DEFAULT 1, owned TEXT`;
+const PAYMENTS_7 = `${PAYMENTS_6}, signing TEXT NOT NULL DEFAULT ''`;
 
 const EARLIER = [
   { schema: 1, payments: PAYMENTS_1, without: ['aliases', 'moved', 'outbox', 'meters', 'attempts', 'quota'] },
   { schema: 2, payments: PAYMENTS_2, without: ['outbox', 'meters', 'attempts', 'quota'] },
   { schema: 3, payments: PAYMENTS_2, without: ['attempts', 'quota'] },
   { schema: 4, payments: PAYMENTS_4, without: ['quota'] },
-  // Only a column was added since.
-  { schema: 6, payments: '', without: [] },
+  { schema: 6, payments: PAYMENTS_6, without: [] },
+  { schema: 7, payments: PAYMENTS_7, without: [] },
 ] as const;
 
 /** Gives every object the schema of an earlier build; prints how many payments were kept. */
@@ -44,17 +47,26 @@ kept = 0
 for name in glob.glob(folder + '/**/*.sqlite', recursive=True):
     database = sqlite3.connect(name)
     tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    if 'payments' in tables and payments == '':
-        database.execute('ALTER TABLE payments DROP COLUMN signing')
-        kept += database.execute('SELECT COUNT(*) FROM payments').fetchone()[0]
-    elif 'payments' in tables:
+    if 'payments' in tables:
         database.execute('CREATE TABLE earlier (' + payments + ', PRIMARY KEY (payer, key)) WITHOUT ROWID')
-        columns = ', '.join(row[1] for row in database.execute('PRAGMA table_info(earlier)'))
+        known = [row[1] for row in database.execute('PRAGMA table_info(payments)')]
+        columns = ', '.join(row[1] for row in database.execute('PRAGMA table_info(earlier)') if row[1] in known)
         kept += database.execute('INSERT INTO earlier (' + columns + ') SELECT ' + columns + ' FROM payments').rowcount
+        database.execute('INSERT INTO responses SELECT payer, key, head, sha256, body, created FROM payments WHERE head IS NOT NULL')
+        opens = database.execute('SELECT payer, key FROM payments WHERE id < 0').fetchall()
         database.execute('DROP TABLE payments')
         database.execute('ALTER TABLE earlier RENAME TO payments')
         for table in json.loads(without):
             database.execute('DROP TABLE ' + table)
+        if int(schema) >= 6:
+            database.execute('UPDATE payments SET open = 0')
+            for row in opens:
+                database.execute('UPDATE payments SET open = 1 WHERE payer = ? AND key = ?', row)
+            database.execute("UPDATE payments SET owned = tx WHERE state <> 'unknown'")
+            database.execute('CREATE INDEX payments_open ON payments (payer, key) WHERE open = 1')
+            database.execute('CREATE INDEX payments_receipt ON payments (receipt)')
+            database.execute('CREATE INDEX payments_owned ON payments (owned) WHERE owned IS NOT NULL')
+            database.execute("CREATE INDEX payments_refund ON payments (reason) WHERE state = 'refunded'")
     if 'payments' in tables:
         assert database.execute("UPDATE meta SET value = ? WHERE name = 'schema'", (int(schema),)).rowcount == 1
         database.commit()

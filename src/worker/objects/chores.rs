@@ -8,7 +8,7 @@ use farebox_core::time::UnixTime;
 
 use super::ledger::Txn;
 use super::outbox;
-use super::rows::{LedgerRows, integer, number, slot_of};
+use super::rows::{LedgerRows, integer, number, number_of, slot_after};
 use crate::platform::sql::{Result, SqlValue};
 
 /// Times of the chores.
@@ -18,8 +18,8 @@ pub(super) struct Chores {
     pub notice_at: Option<UnixTime>,
     /// Time of the next part of a purge.
     purge_at: Option<UnixTime>,
-    /// Last row of an unfinished purge.
-    place: Option<(String, String)>,
+    /// Number of the last row of an unfinished purge.
+    place: Option<i64>,
 }
 
 impl Chores {
@@ -72,41 +72,42 @@ impl Txn<'_> {
     fn purge(&mut self) -> Result<bool> {
         let (keeps, now) = (self.gate.keeps(), self.now.secs());
         let before = |secs: u64| number(now.saturating_sub(secs));
-        let (payer, key) = self.chores.place.take().unwrap_or_default();
+        let place = self.chores.place.take().unwrap_or(BEFORE_ALL);
         let (known, at_rest) = (at_most(Retention::Row), at_most(Retention::Nothing));
         let query = format!(
-            "SELECT payer, key,
+            "SELECT id, payer, key,
              updated <= ? AND state IN ({known})
-             AND NOT (state = 'delivered' AND handed = 0 AND valid_before + 600 > ?),
+             AND NOT (state = 'delivered' AND handed = 0 AND valid_before + 600 > ?)
+             AND (head IS NOT NULL OR EXISTS (SELECT 1 FROM responses r
+                 WHERE r.payer = payments.payer AND r.key = payments.key)),
              updated <= ? AND valid_before + 3600 <= ? AND state IN ({at_rest})
-             FROM payments WHERE (payer, key) > (?, ?) ORDER BY payer, key LIMIT ?"
+             FROM payments WHERE id > ? ORDER BY id LIMIT ?"
         );
         let values = vec![
             before(keeps.responses_secs),
             number(now),
             before(keeps.payments_secs),
             number(now),
-            payer.into(),
-            key.into(),
+            SqlValue::Integer(place),
             number(MAX_PURGED),
         ];
         let (mut count, mut last) = (0, None);
         let mut old = Vec::new();
         for row in self.rows.sql().exec(&query, values)?.raw() {
             let row = row?;
-            let Some(slot) = slot_of(&row) else { continue };
+            let Some(slot) = slot_after(&row) else { continue };
             let is = |column: usize| row.get(column).and_then(integer) == Some(1);
-            if is(2) || is(3) {
-                old.push((slot.clone(), is(3)));
+            if is(3) || is(4) {
+                old.push((slot, is(4)));
             }
-            last = Some((slot.payer, slot.key));
+            last = number_of(&row);
             count += 1;
         }
         for (slot, goes) in old {
-            self.rows.delete_response(&slot)?;
             if goes {
                 self.rows.delete(&slot)?;
             }
+            self.rows.delete_response(&slot)?;
         }
         if count == MAX_PURGED {
             self.chores.place = last;
@@ -152,6 +153,8 @@ fn at_most(retention: Retention) -> String {
     states.map(|state| format!("'{}'", state.name())).collect::<Vec<_>>().join(", ")
 }
 
+/// Below the number of every row.
+const BEFORE_ALL: i64 = -(1 << 53);
 /// Limit on the rows that one part of a purge looks at.
 const MAX_PURGED: u64 = 1_000;
 /// Seconds between two purges.

@@ -24,7 +24,7 @@ use worker::worker_sys::DurableObjectState;
 
 use super::attempts::load_failures;
 use super::chores::Chores;
-use super::rows::LedgerRows;
+use super::rows::{LedgerRows, Version};
 use crate::platform::now;
 use crate::platform::sql::{Result, Sql, wake_at};
 use crate::worker::{config, edge};
@@ -146,7 +146,7 @@ impl Ledger {
 
     /// Reads the rows that are not at rest, and no other.
     fn open(&self, gate: &Rc<Gate>) -> Result<(LedgerRows, Shard, Chores)> {
-        let rows = LedgerRows::open(Sql::of(&self.state)?)?;
+        let rows = LedgerRows::open(Sql::of(&self.state)?, gate.clone())?;
         let (mut shard, now) = (Shard::default(), now());
         let scene = scene(gate, now);
         rows.open_entries(|slot, entry| shard.load(slot, entry, &scene))?;
@@ -245,20 +245,27 @@ impl<'a> Txn<'a> {
     /// Carries out a decision and keeps the rules in step.
     pub(super) fn write(&mut self, changes: &[Change]) -> Result<()> {
         let (scene, now) = (self.scene(), self.now.secs());
-        for change in changes {
+        let mut changes_left = changes.iter().peekable();
+        while let Some(change) = changes_left.next() {
+            // A response is part of its payment's row, and of the same write.
+            let (change, response) = match (change, changes_left.peek()) {
+                (Change::Store(slot, response), Some(next)) if is_write_of(next, slot) => {
+                    (changes_left.next().unwrap_or(change), Some(response))
+                }
+                _ => (change, None),
+            };
             match change {
-                Change::Insert(slot, entry, step) => {
+                Change::Insert(slot, entry, step)
+                | Change::Update(slot, entry, step)
+                | Change::Rewrite(slot, entry, step) => {
                     let history = self.log(slot, entry, step);
-                    self.rows.insert(slot, entry, is_open(entry, &scene), &history, now)?;
-                }
-                Change::Update(slot, entry, step) => {
-                    let history = self.log(slot, entry, step);
-                    self.rows.update(slot, entry, is_open(entry, &scene), &history, now)?;
-                }
-                Change::Rewrite(slot, entry, step) => {
-                    let history = self.rows.history(slot)? + &self.log(slot, entry, step);
-                    self.rows.delete(slot)?;
-                    self.rows.insert(slot, entry, is_open(entry, &scene), &history, now)?;
+                    let is_open = is_open(entry, &scene);
+                    let row = Version { slot, entry, is_open, history: &history, response, now };
+                    match change {
+                        Change::Insert(..) => self.rows.insert(&row)?,
+                        Change::Rewrite(..) => self.rows.rewrite(&row)?,
+                        _ => self.rows.update(&row)?,
+                    }
                 }
                 Change::Remove(slot) => {
                     self.rows.delete(slot)?;
@@ -302,6 +309,14 @@ impl<'a> Txn<'a> {
             lines += &format!("{},{from},{to},{why}\n", self.now.secs());
         }
         lines
+    }
+}
+
+/// Whether a change writes the row in this slot.
+fn is_write_of(change: &Change, slot: &Slot) -> bool {
+    match change {
+        Change::Insert(it, ..) | Change::Update(it, ..) | Change::Rewrite(it, ..) => it == slot,
+        _ => false,
     }
 }
 

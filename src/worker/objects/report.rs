@@ -8,7 +8,7 @@ use farebox_core::ledger::shard::{Decided, Rows as _, Shard, Slot};
 use farebox_core::sorted::Sorted;
 
 use super::ledger::Txn;
-use super::rows::{integer, number, text};
+use super::rows::{OF_SLOT, Owned, integer, number, of_slot, text};
 use crate::platform::sql::{Result, SqlValue};
 
 impl Txn<'_> {
@@ -24,14 +24,23 @@ impl Txn<'_> {
                         [created(), created(), payer.into(), key.into()],
                     );
                 }
-                self.items(conditions, "created DESC, payer, key", limit)
+                let Conditions { text, mut values } = conditions;
+                let order = "created DESC, payer, key";
+                let query =
+                    format!("SELECT {ITEM} FROM payments WHERE {text} ORDER BY {order} LIMIT ?");
+                let limit = limit.clamp(1, MAX_ITEMS);
+                values.push(number(u64::from(limit) + 1));
+                self.items(&query, values, limit)
             }
             ObjectRequest::Page { filter, after, limit } => {
-                self.items(Conditions::of(&filter).behind(after), "payer, key", limit)
+                let (place, limit) = (self.place(after.as_ref())?, limit.clamp(1, MAX_ITEMS));
+                let (query, values) = Conditions::of(&filter).by_number(ITEM, place, limit + 1);
+                self.items(&query, values, limit)
             }
             ObjectRequest::Find { id } => self.found(&id),
             ObjectRequest::Sum { filter, after } => {
-                self.sums(Conditions::of(&filter).behind(after))
+                let place = self.place(after.as_ref())?;
+                self.sums(Conditions::of(&filter), place)
             }
             ObjectRequest::Count => self.counts(),
             ObjectRequest::Decide { id, decision } => self.decide(&id, &decision),
@@ -42,13 +51,14 @@ impl Txn<'_> {
         }
     }
 
-    fn items(&self, conditions: Conditions, order: &str, limit: u32) -> Result<Report> {
-        let limit = limit.clamp(1, MAX_ITEMS);
-        let Conditions { text, mut values } = conditions;
-        let query = format!("SELECT {ITEM} FROM payments WHERE {text} ORDER BY {order} LIMIT ?");
-        values.push(number(u64::from(limit) + 1));
+    /// The number behind which a page begins.
+    fn place(&self, after: Option<&Mark>) -> Result<i64> {
+        after.map_or(Ok(0), |mark| self.rows.number_of(&Slot::new(&mark.payer, &mark.key)))
+    }
+
+    fn items(&self, query: &str, values: Vec<SqlValue>, limit: u32) -> Result<Report> {
         let mut items = Vec::new();
-        for row in self.rows.sql().exec(&query, values)?.raw() {
+        for row in self.rows.sql().exec(query, values)?.raw() {
             items.extend(item(&row?));
         }
         let more = items.len() > limit as usize;
@@ -63,21 +73,16 @@ impl Txn<'_> {
     }
 
     fn item(&self, slot: &Slot) -> Result<Option<PaymentItem>> {
-        let query = format!(
-            "SELECT {ITEM}, correlation, history FROM payments WHERE payer = ? AND key = ?"
-        );
-        let values = vec![slot.payer.as_str().into(), slot.key.as_str().into()];
-        let cursor = self.rows.sql().exec(&query, values)?;
+        let query = format!("SELECT {ITEM}, correlation, history FROM payments WHERE {OF_SLOT}");
+        let cursor = self.rows.sql().exec(&query, of_slot(slot))?;
         Ok(cursor.raw().next().transpose()?.and_then(|row| item(&row)))
     }
 
-    fn sums(&self, conditions: Conditions) -> Result<Report> {
-        let Conditions { text: condition, mut values } = conditions;
-        let query = format!(
-            "SELECT payer, key, created, network, asset, route, state, reason, tx, amount, request, {COUNTED}
-             FROM payments p WHERE {condition} ORDER BY payer, key LIMIT ?"
+    fn sums(&self, conditions: Conditions, place: i64) -> Result<Report> {
+        let columns = format!(
+            "payer, key, created, network, asset, route, state, reason, tx, amount, request, {COUNTED}"
         );
-        values.push(number(u64::from(MAX_SUMMED)));
+        let (query, values) = conditions.by_number(&columns, place, MAX_SUMMED);
         let mut sums: Sorted<[String; 3], Sum> = Sorted::new();
         let (mut last, mut count) = (None, 0);
         for row in self.rows.sql().exec(&query, values)?.raw() {
@@ -86,6 +91,13 @@ impl Txn<'_> {
             let all = |index| column(index).unwrap_or_default();
             let (key, created) = (all(1), row.get(2).and_then(integer).unwrap_or(0));
             let (reason, transaction) = (column(7), column(8));
+            let slot = Slot { payer: all(0), key };
+            let owned = |transaction| {
+                let network = &all(3);
+                self.rows.has_earlier_owner(&Owned { slot: &slot, network, transaction, created })
+            };
+            let counted = row.get(11).and_then(integer) == Some(1)
+                || transaction.as_deref().is_some_and(owned);
             let place = [all(3), all(4), all(5)];
             let [network, asset, route] = place.clone();
             let sum = sums.get_or(place, || Sum { network, asset, route, ..Sum::default() });
@@ -93,12 +105,12 @@ impl Txn<'_> {
                 state: &all(6),
                 reason: reason.as_deref(),
                 transaction: transaction.as_deref(),
-                counted: row.get(11).and_then(integer) == Some(1),
+                counted,
                 amount: &all(9),
                 request: &all(10),
             });
             count += 1;
-            last = Some(Mark { created, payer: all(0), key });
+            last = Some(Mark { created, payer: slot.payer, key: slot.key });
         }
         let after = last.filter(|_| count == MAX_SUMMED);
         Ok(Report::Sums { sums: sums.into_iter().map(|(_, sum)| sum).collect(), after })
@@ -186,11 +198,25 @@ impl Conditions {
         all
     }
 
-    fn behind(mut self, after: Option<Mark>) -> Self {
-        if let Some(Mark { payer, key, .. }) = after {
-            self.add("(payer, key) > (?, ?)", [payer.into(), key.into()]);
-        }
-        self
+    /// A statement for these columns of the rows behind a number, each once, in the order of numbers
+    /// without the sign: a row that comes to rest meanwhile keeps its place.
+    fn by_number(self, columns: &str, place: i64, limit: u32) -> (String, Vec<SqlValue>) {
+        let Self { text, values } = self;
+        let half = |range: &str| {
+            format!(
+                "SELECT * FROM (SELECT {columns}, id FROM payments p WHERE {text} AND {range} LIMIT {limit})"
+            )
+        };
+        let query = format!(
+            "SELECT * FROM ({} UNION ALL {}) ORDER BY abs(id) LIMIT {limit}",
+            half("id > ? ORDER BY id"),
+            half("id < ? ORDER BY id DESC")
+        );
+        let mut all = values.clone();
+        all.push(SqlValue::Integer(place));
+        all.extend(values);
+        all.push(SqlValue::Integer(-place));
+        (query, all)
     }
 
     fn add<const N: usize>(&mut self, condition: &str, values: [SqlValue; N]) {
@@ -205,9 +231,11 @@ const STARTING: [&str; STARTS.len()] = ["receipt", "key", "tx", "correlation"];
 /// Columns of an item, in this order; its correlation id and its history follow.
 const ITEM: &str = "receipt, key, state, payer, route, network, asset, amount, tx, facilitator,
     created, updated, reason, pay_to";
-/// Whether an earlier row certainly has this row's transaction.
-const COUNTED: &str = "p.tx IS NOT NULL AND EXISTS (SELECT 1 FROM payments o WHERE o.owned = p.tx
-    AND o.network = p.network
+/// Whether an earlier row at rest certainly has this row's transaction.
+const COUNTED: &str =
+    "p.tx IS NOT NULL AND EXISTS (SELECT 1 FROM payments o INDEXED BY payments_owned
+    WHERE substr(o.tx, 3, 12) = substr(p.tx, 3, 12) AND o.tx = p.tx AND o.network = p.network
+    AND o.id > 0 AND o.tx IS NOT NULL AND o.state <> 'unknown' AND o.tx <> 'pending'
     AND (o.created, o.payer, o.key) < (p.created, p.payer, p.key))";
 /// Limit on the rows of one answer.
 const MAX_ITEMS: u32 = 500;

@@ -1,41 +1,53 @@
 //! The rows of a ledger object. One statement per function; amounts are text.
 
 mod columns;
+mod number;
+mod owners;
 mod schema;
+mod write;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::rc::Rc;
 
+use farebox_core::gate::Gate;
 use farebox_core::ledger::entry::Entry;
-use farebox_core::ledger::row::Row;
 use farebox_core::ledger::shard::{self, Response, Slot};
 use farebox_core::ledger::take::Named;
 use farebox_core::payment::{OnChain, TxHash};
 use wasm_bindgen::JsValue;
 
-use self::columns::{COLUMNS, OPEN_COLUMNS, entry, mode_name, open_entry};
+use self::columns::{COLUMNS, OPEN_COLUMNS, entry, open_entry};
+use self::number::OF_KEY;
+pub(super) use self::number::{Numbers, OF_SLOT, number_of, of_slot, slot_after};
+pub(super) use self::owners::{CERTAIN, Owned};
+use self::owners::{OpenOwners, START};
+use self::write::Known;
+pub(super) use self::write::Version;
 use crate::platform::sql::{Result, Sql, SqlValue};
 
 /// The rows of one object.
 pub(super) struct LedgerRows {
     sql: Sql,
+    /// Knows where a receipt id leads.
+    gate: Rc<Gate>,
     /// Entries written last: their payments are most likely to be asked for next.
-    recent: RefCell<VecDeque<(Slot, Entry)>>,
+    recent: RefCell<VecDeque<Known>>,
+    open_owners: OpenOwners,
     /// Whether a payment may stand for another one, and whether one may be marked as begun
     /// elsewhere. Both are rare, and nothing but this object writes its tables.
     has_aliases: Cell<bool>,
     has_moved: Cell<bool>,
 }
 
-/// Limit on the entries that are remembered.
-const MAX_RECENT: usize = 32;
-
 impl LedgerRows {
     /// Opens the tables, bringing them to this version.
-    pub(super) fn open(sql: Sql) -> Result<Self> {
+    pub(super) fn open(sql: Sql, gate: Rc<Gate>) -> Result<Self> {
         schema::migrate(&sql)?;
         let rows = Self {
             sql,
+            gate,
+            open_owners: OpenOwners::default(),
             recent: RefCell::default(),
             has_aliases: Cell::new(true),
             has_moved: Cell::new(true),
@@ -50,38 +62,37 @@ impl LedgerRows {
         &self.sql
     }
 
-    /// Passes `each` every row that is not at rest, found by an index of these rows alone, with the
-    /// columns that say when it is due and in which state. A row that no facilitator settles comes
-    /// with its request: that is short, and names the sender.
+    /// Passes `each` every row that is not at rest, found by its number, with the columns that say
+    /// when it is due and in which state. A row that no facilitator settles comes with its request:
+    /// that is short, and names the sender.
     ///
     /// A row comes as one text, because each value that crosses over costs as much as a row does.
     pub(super) fn open_entries(&self, mut each: impl FnMut(&Slot, &Entry)) -> Result<()> {
         let text = OPEN_COLUMNS.join("||'\u{1f}'||");
-        let query = format!("SELECT {text} FROM payments INDEXED BY payments_open WHERE open = 1");
+        // In the order of the list that they are put into, so that each is put at its end.
+        let query = format!("SELECT {text} FROM payments WHERE id < 0 ORDER BY payer, key");
         let settler = OnChain::settler("");
         let values = vec![settler.as_str().into(), settler.as_str().into()];
         for row in self.sql.exec(&query, values)?.raw() {
             if let Some(SqlValue::String(text)) = row?.first()
                 && let Some((slot, entry)) = open_entry(text)
             {
+                self.open_owners.note(&slot, &entry, true);
                 each(&slot, &entry);
             }
         }
         Ok(())
     }
 
-    /// Remembers an entry as it is written.
-    fn remember(&self, slot: &Slot, entry: &Entry) {
-        self.forget(slot);
-        let mut recent = self.recent.borrow_mut();
-        recent.push_back((slot.clone(), entry.clone()));
-        if recent.len() > MAX_RECENT {
-            recent.pop_front();
-        }
+    /// Whether a row that is not at rest has had this row's transaction for longer.
+    pub(super) fn has_earlier_owner(&self, item: &Owned<'_>) -> bool {
+        self.open_owners.has_earlier(item)
     }
 
-    fn forget(&self, slot: &Slot) {
-        self.recent.borrow_mut().retain(|(known, _)| known != slot);
+    /// The number of a row, without the sign; of one that is gone, the first that it may have had.
+    pub(super) fn number_of(&self, slot: &Slot) -> Result<i64> {
+        let number = self.number(slot)?;
+        Ok(number.map_or_else(|| Numbers::of(&slot.key).first(), i64::abs))
     }
 
     /// A number that the object keeps about itself.
@@ -102,126 +113,12 @@ impl LedgerRows {
         self.sql.exec("DELETE FROM meta WHERE name = ?", vec![name.into()]).map(|_| ())
     }
 
-    /// Inserts a new row.
-    pub(super) fn insert(
-        &self,
-        slot: &Slot,
-        entry: &Entry,
-        is_open: bool,
-        history: &str,
-        now: u64,
-    ) -> Result<()> {
-        self.remember(slot, entry);
-        let (payment, leases, row) = (&entry.payment, entry.leases, Row::of(entry));
-        let query = "INSERT INTO payments VALUES
-            (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-             ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let values = vec![
-            slot.payer.as_str().into(),
-            slot.key.as_str().into(),
-            payment.binding.as_str().into(),
-            payment.secret.clone().into(),
-            mode_name(payment.mode).into(),
-            payment.receipt.as_str().into(),
-            payment.route.as_str().into(),
-            payment.network.as_str().into(),
-            payment.asset.as_str().into(),
-            payment.amount.as_str().into(),
-            payment.pay_to.as_str().into(),
-            number(payment.valid_before),
-            payment.facilitator.as_str().into(),
-            payment.request.as_str().into(),
-            number(leases.executing),
-            number(leases.settling),
-            number(leases.delivering),
-            row.state.into(),
-            number(row.fence),
-            optional(row.due),
-            optional(row.since),
-            optional(row.sent),
-            row.transaction.into(),
-            row.reason.into(),
-            row.holder.into(),
-            number(u64::from(row.sealed)),
-            number(row.created),
-            number(now),
-            number(row.resends),
-            optional(row.read),
-            optional(row.seen_block),
-            number(u64::from(row.handed)),
-            history.into(),
-            payment.url.as_str().into(),
-            number(u64::from(payment.confirm)),
-            payment.correlation.as_str().into(),
-            number(u64::from(row.asked)),
-            payment.client.as_str().into(),
-            number(u64::from(is_open)),
-            owned(entry),
-            payment.signing.to_text().into(),
-        ];
-        self.sql.exec(query, values).map(|_| ())
-    }
-
-    /// Updates the columns that change.
-    pub(super) fn update(
-        &self,
-        slot: &Slot,
-        entry: &Entry,
-        is_open: bool,
-        history: &str,
-        now: u64,
-    ) -> Result<()> {
-        // An index is not rewritten for an unchanged value.
-        let known =
-            self.recent.borrow().iter().find(|(known, _)| known == slot).map(|(_, it)| it.owned());
-        let owns = if known == Some(entry.owned()) { "" } else { "owned = ?, " };
-        self.remember(slot, entry);
-        let row = Row::of(entry);
-        let query = format!(
-            "UPDATE payments SET state = ?, fence = ?, due = ?, since = ?, sent = ?, tx = ?,
-            reason = ?, holder = ?, sealed = ?, updated = ?, resends = ?, read = ?, seen_block = ?,
-            handed = ?, asked = ?, amount = ?, open = ?, {owns}history = history || ? WHERE payer = ? AND key = ?"
-        );
-        let mut values = vec![
-            row.state.into(),
-            number(row.fence),
-            optional(row.due),
-            optional(row.since),
-            optional(row.sent),
-            row.transaction.into(),
-            row.reason.into(),
-            row.holder.into(),
-            number(u64::from(row.sealed)),
-            number(now),
-            number(row.resends),
-            optional(row.read),
-            optional(row.seen_block),
-            number(u64::from(row.handed)),
-            number(u64::from(row.asked)),
-            entry.payment.amount.as_str().into(),
-            number(u64::from(is_open)),
-        ];
-        if !owns.is_empty() {
-            values.push(owned(entry));
-        }
-        values.push(history.into());
-        values.extend(names(slot));
-        self.sql.exec(&query, values).map(|_| ())
-    }
-
     /// Remembers that a payment stands for another one of the same payer.
     pub(super) fn alias(&self, slot: &Slot, original: &str, until: u64) -> Result<()> {
         self.has_aliases.set(true);
         let query = "INSERT OR REPLACE INTO aliases VALUES (?, ?, ?, ?)";
         let [payer, key] = names(slot);
         self.sql.exec(query, vec![payer, key, original.into(), number(until)]).map(|_| ())
-    }
-
-    /// The transitions of a row, one per line.
-    pub(super) fn history(&self, slot: &Slot) -> Result<String> {
-        let query = "SELECT history FROM payments WHERE payer = ? AND key = ?";
-        let row = self.sql.exec(query, names(slot).into())?.raw().next().transpose()?;
-        Ok(row.and_then(|row| text(row.first())).unwrap_or_default())
     }
 
     /// Marks a payment as begun elsewhere.
@@ -236,34 +133,6 @@ impl LedgerRows {
     pub(super) fn unmark_moved(&self, slot: &Slot) -> Result<()> {
         let query = "DELETE FROM moved WHERE payer = ? AND key = ?";
         self.sql.exec(query, names(slot).into()).map(|_| ())
-    }
-
-    /// Removes a row, and leaves its response.
-    pub(super) fn delete(&self, slot: &Slot) -> Result<()> {
-        self.forget(slot);
-        let query = "DELETE FROM payments WHERE payer = ? AND key = ?";
-        self.sql.exec(query, names(slot).into()).map(|_| ())
-    }
-
-    /// Removes a stored response.
-    pub(super) fn delete_response(&self, slot: &Slot) -> Result<()> {
-        let query = "DELETE FROM responses WHERE payer = ? AND key = ?";
-        self.sql.exec(query, names(slot).into()).map(|_| ())
-    }
-
-    /// Stores a response.
-    pub(super) fn store(&self, slot: &Slot, response: &Response, now: u64) -> Result<()> {
-        let query = "INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?, ?)";
-        let [payer, key] = names(slot);
-        let values = vec![
-            payer,
-            key,
-            response.head.as_str().into(),
-            response.sha256.as_str().into(),
-            response.body.clone().into(),
-            number(now),
-        ];
-        self.sql.exec(query, values).map(|_| ())
     }
 
     /// The payment that has taken a transaction.
@@ -296,11 +165,11 @@ impl shard::Rows for LedgerRows {
     type Error = JsValue;
 
     fn find(&self, slot: &Slot) -> Result<Option<Entry>> {
-        if let Some((_, entry)) = self.recent.borrow().iter().find(|(known, _)| known == slot) {
-            return Ok(Some(entry.clone()));
+        if let Some(known) = self.recent.borrow().iter().find(|known| known.slot == *slot) {
+            return Ok(Some(known.entry.clone()));
         }
-        let query = format!("SELECT {COLUMNS} FROM payments WHERE payer = ? AND key = ?");
-        let row = self.sql.exec(&query, names(slot).into())?.raw().next().transpose()?;
+        let query = format!("SELECT {COLUMNS} FROM payments WHERE {OF_SLOT}");
+        let row = self.sql.exec(&query, of_slot(slot))?.raw().next().transpose()?;
         Ok(row.and_then(|row| entry(&row)))
     }
 
@@ -319,11 +188,14 @@ impl shard::Rows for LedgerRows {
     }
 
     fn owners(&self, network: &str, transaction: &TxHash) -> Result<Vec<Slot>> {
-        let query = "SELECT payer, key FROM payments WHERE owned = ? AND network = ? LIMIT 2";
-        let mut owners = Vec::new();
-        for row in self.sql.exec(query, vec![transaction.as_str().into(), network.into()])?.raw() {
-            let row = row?;
-            owners.extend(slot_of(&row));
+        let mut owners = self.open_owners.of(network, transaction);
+        let query = format!(
+            "SELECT id, payer, key FROM payments INDEXED BY payments_owned
+             WHERE {START} = substr(?, 3, 12) AND tx = ? AND network = ? AND {CERTAIN} LIMIT 2"
+        );
+        let name = transaction.as_str();
+        for row in self.sql.exec(&query, vec![name.into(), name.into(), network.into()])?.raw() {
+            owners.extend(slot_after(&row?));
         }
         Ok(owners)
     }
@@ -336,40 +208,44 @@ impl shard::Rows for LedgerRows {
     }
 
     fn by_receipt(&self, receipt: &str) -> Result<Option<Slot>> {
-        let query = "SELECT payer, key FROM payments WHERE receipt = ? LIMIT 1";
+        if let Some(start) = self.gate.key_start(receipt) {
+            let query =
+                format!("SELECT id, payer, key FROM payments WHERE {OF_KEY} AND receipt = ?");
+            let mut values = Numbers::of(&start).range();
+            values.push(receipt.into());
+            let row = self.sql.exec(&query, values)?.raw().next().transpose()?;
+            if let Some(slot) = row.and_then(|row| slot_after(&row)) {
+                return Ok(Some(slot));
+            }
+        }
+        let query = "SELECT id, payer, key FROM payments WHERE named = ? LIMIT 1";
         let row = self.sql.exec(query, vec![receipt.into()])?.raw().next().transpose()?;
-        Ok(row.and_then(|row| slot_of(&row)))
+        Ok(row.and_then(|row| slot_after(&row)))
     }
 
     fn response(&self, slot: &Slot) -> Result<Option<Response>> {
+        let query =
+            format!("SELECT head, sha256, body FROM payments WHERE {OF_SLOT} AND head IS NOT NULL");
+        let row = self.sql.exec(&query, of_slot(slot))?.raw().next().transpose()?;
+        if let Some(row) = row {
+            return Ok(response(&row));
+        }
         let query = "SELECT head, sha256, body FROM responses WHERE payer = ? AND key = ?";
-        let Some(row) = self.sql.exec(query, names(slot).into())?.raw().next().transpose()? else {
-            return Ok(None);
-        };
-        let body = match row.get(2) {
-            Some(SqlValue::Blob(bytes)) => bytes.clone(),
-            _ => return Ok(None),
-        };
-        let texts = text(row.first()).zip(text(row.get(1)));
-        Ok(texts.map(|(head, sha256)| Response { head, sha256, body }))
+        let row = self.sql.exec(query, names(slot).into())?.raw().next().transpose()?;
+        Ok(row.and_then(|row| response(&row)))
     }
 }
 
-/// The transaction that is certainly this row's: one that was only named while the settlement is
-/// unknown takes nothing from others.
-fn owned(entry: &Entry) -> SqlValue {
-    entry.owned().map(|hash| hash.to_text()).into()
+/// Head, digest and body, the first three columns.
+fn response(row: &[SqlValue]) -> Option<Response> {
+    let Some(SqlValue::Blob(body)) = row.get(2) else { return None };
+    let (head, sha256) = text(row.first()).zip(text(row.get(1)))?;
+    Some(Response { head, sha256, body: body.clone() })
 }
 
 /// Payer and key, as values to bind.
 fn names(slot: &Slot) -> [SqlValue; 2] {
     [slot.payer.as_str().into(), slot.key.as_str().into()]
-}
-
-/// Payer and key, the first two columns.
-pub(super) fn slot_of(row: &[SqlValue]) -> Option<Slot> {
-    let (payer, key) = text(row.first()).zip(text(row.get(1)))?;
-    Some(Slot { payer, key })
 }
 
 pub(super) fn text(value: Option<&SqlValue>) -> Option<String> {

@@ -1,6 +1,10 @@
 //! The tables of a ledger object and their history; schema changes are numbered.
 
+use wasm_bindgen::JsValue;
+
 use super::integer;
+use super::number::{SHARED, first_by_sql};
+use super::owners::{CERTAIN, START};
 use crate::platform::sql::{Result, Sql, SqlValue};
 
 /// Schema changes in order; the number of those that have run is kept in `meta`.
@@ -66,7 +70,34 @@ const MIGRATIONS: &[&[&str]] = &[&[
         PRIMARY KEY (network, name)) WITHOUT ROWID",
 ], &[
     "ALTER TABLE payments ADD COLUMN signing TEXT NOT NULL DEFAULT ''",
+], &[
+    "DROP INDEX payments_open",
+    "DROP INDEX payments_receipt",
+    "DROP INDEX payments_owned",
+    "DROP INDEX payments_refund",
+    "ALTER TABLE payments RENAME TO earlier",
+    "CREATE TABLE payments (
+        id INTEGER PRIMARY KEY,
+        payer TEXT NOT NULL, key TEXT NOT NULL, binding TEXT NOT NULL, secret TEXT, mode TEXT NOT NULL,
+        receipt TEXT NOT NULL, named TEXT, route TEXT NOT NULL, network TEXT NOT NULL, asset TEXT NOT NULL,
+        amount TEXT NOT NULL, pay_to TEXT NOT NULL, valid_before INTEGER NOT NULL, facilitator TEXT NOT NULL,
+        executing INTEGER NOT NULL, settling INTEGER NOT NULL, delivering INTEGER NOT NULL,
+        state TEXT NOT NULL, fence INTEGER NOT NULL, due INTEGER, since INTEGER, sent INTEGER,
+        tx TEXT, reason TEXT, holder TEXT, sealed INTEGER NOT NULL, handed INTEGER NOT NULL,
+        asked INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,
+        resends INTEGER NOT NULL, read INTEGER, seen_block INTEGER, confirm INTEGER NOT NULL,
+        url TEXT NOT NULL, correlation TEXT NOT NULL, client TEXT NOT NULL, signing TEXT NOT NULL,
+        history TEXT NOT NULL, request TEXT NOT NULL, head TEXT, sha256 TEXT, body BLOB)",
 ]];
+
+/// Schema in which rows got numbers: those of `earlier` are moved.
+const NUMBERED: usize = 8;
+/// The columns that an earlier row has too.
+const MOVED: &str =
+    "payer, key, binding, secret, mode, receipt, route, network, asset, amount, pay_to,
+    valid_before, facilitator, request, executing, settling, delivering, state, fence, due, since,
+    sent, tx, reason, holder, sealed, created, updated, resends, read, seen_block, handed, history,
+    url, confirm, correlation, asked, client, signing";
 
 /// Brings the tables to this version.
 pub(super) fn migrate(sql: &Sql) -> Result<()> {
@@ -81,8 +112,58 @@ pub(super) fn migrate(sql: &Sql) -> Result<()> {
         for statement in *statements {
             sql.exec(statement, Vec::new())?;
         }
+        if number + 1 == NUMBERED {
+            number_rows(sql)?;
+        }
         let number = SqlValue::Integer(number as i64 + 1);
         sql.exec("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", vec![number])?;
     }
     Ok(())
+}
+
+/// Moves the rows of a version that found them by payer and key, each to its number. The receipt ids
+/// of then lead to no row, so they are looked up by an index.
+fn number_rows(sql: &Sql) -> Result<()> {
+    // Few keys begin alike: the first turn moves nearly all rows, mostly all.
+    for further in 0..SHARED {
+        let number = format!("({} + {further})", first_by_sql("e.key"));
+        let free = format!(
+            "NOT EXISTS (SELECT 1 FROM payments p WHERE p.id IN ({number}, -{number}))
+             AND NOT EXISTS (SELECT 1 FROM payments p WHERE p.payer = e.payer AND p.key = e.key
+                 AND (p.id BETWEEN {number} - {further} AND {number}
+                     OR p.id BETWEEN -{number} AND {further} - {number}))"
+        );
+        // Rows at rest are many: the first turn moves them without a look at those that are moved.
+        let free_at_rest = if further == 0 { "1" } else { &free };
+        let at_rest =
+            format!("{number}, receipt, {MOVED} FROM earlier e WHERE open <> 1 AND {free_at_rest}");
+        let open = format!("-{number}, receipt, {MOVED} FROM earlier e WHERE open = 1 AND {free}");
+        for rows in [at_rest, open] {
+            let statement =
+                format!("INSERT OR IGNORE INTO payments (id, named, {MOVED}) SELECT {rows}");
+            sql.exec(&statement, Vec::new())?;
+        }
+        if is_moved(sql)? {
+            let finish = [
+                "DROP TABLE earlier".to_owned(),
+                "CREATE INDEX payments_named ON payments (named) WHERE named IS NOT NULL"
+                    .to_owned(),
+                format!("CREATE INDEX payments_owned ON payments ({START}) WHERE {CERTAIN}"),
+                "CREATE INDEX payments_refund ON payments (reason) WHERE state = 'refunded'"
+                    .to_owned(),
+            ];
+            for statement in finish {
+                sql.exec(&statement, Vec::new())?;
+            }
+            return Ok(());
+        }
+    }
+    Err(JsValue::from_str("too many keys begin alike"))
+}
+
+/// Whether every earlier row has its number.
+fn is_moved(sql: &Sql) -> Result<bool> {
+    let query = "SELECT (SELECT COUNT(*) FROM earlier) = (SELECT COUNT(*) FROM payments)";
+    let row = sql.exec(query, Vec::new())?.raw().next().transpose()?;
+    Ok(row.and_then(|row| row.first().and_then(integer)) == Some(1))
 }
