@@ -93,7 +93,8 @@ const AT_ONCE = 32;
 const LEAST_PER_SECOND = 250;
 
 /**
- * Rows that a payment writes, index rows included, and how often it sets the alarm, over many payments.
+ * Rows that a payment writes, index rows included, how often it sets the alarm, and the rows that its retention writes and deletes, over
+ * many payments.
  *
  * @param {Stage} stage
  * @returns {Promise<Line[]>}
@@ -101,24 +102,37 @@ const LEAST_PER_SECOND = 250;
 export async function writes({ backend, choice }) {
   const gate = await startSide('farebox', backend, choice, 'scripts/bench/fronts/tally.mjs');
   backend.delay(0, 0);
-  const count = async () => JSON.parse((await gate.client.send({ path: '/_tally', headers: {} })).text);
+  const asked = async (/** @type {string} */ path) => JSON.parse((await gate.client.send({ path, headers: {} })).text);
   /** @type {(path: string) => Promise<Record<string, number>>} */
   const play = async (path) => {
     const shots = await gate.paid(path, PAYMENTS);
-    await count();
+    await asked('/_tally');
     for (const answer of await gate.client.all(shots, 8)) expect(answer.status === 200, `writes: ${answer.status} ${answer.text.slice(0, 300)}`);
     await new Promise((resolve) => setTimeout(resolve, TRAILING_MS));
-    return count();
+    return asked('/_tally');
   };
+  /** Rows by the payment that objects write for what is so old. @type {(secs: number) => Promise<number>} */
+  const purge = async (secs) => {
+    await asked('/_tally');
+    const payments = await asked(`/_tally/purge?secs=${secs}`);
+    const { payments: rows = 0, responses = 0 } = await asked('/_tally');
+    return (rows + responses) / payments;
+  };
+  // The objects make their tables first.
+  for (let turn = 0; turn < WARM_TURNS; turn += 1) await play('/after');
+  await purge(OLD_SECS);
   /** @type {Line[]} */
   const lines = [];
-  for (const [path, what, goal] of /** @type {const} */ ([['/after', 'after', 4], ['/before', 'before', 4], ['/big', 'stream', 4]])) {
-    // The objects make their tables first.
-    await play(path);
-    const { calls = 0, setAlarm = 0, deleteAlarm = 0, ...tables } = await play(path);
+  for (const [path, what] of /** @type {const} */ ([['/after', 'after'], ['/before', 'before'], ['/big', 'stream']])) {
+    const { calls = 0, setAlarm = 0, deleteAlarm = 0, meta = 0, attempts = 0, meters = 0, ...tables } = await play(path);
     const rows = Object.values(tables).reduce((sum, written) => sum + written, 0) / PAYMENTS;
+    const responses = await purge(ANSWERED_SECS);
+    const payments = await purge(OLD_SECS);
     lines.push(
-      { scenario: `writes, ${what}`, unit: 'rows', ours: rows, goal: `≤ ${goal} rows`, met: rows <= goal },
+      { scenario: `writes, ${what}`, unit: 'rows', ours: rows, goal: `≤ ${ROWS} rows`, met: rows <= ROWS },
+      { scenario: `writes, ${what}, of the object itself`, unit: 'rows', ours: (meta + attempts + meters) / PAYMENTS, goal: '', met: null },
+      { scenario: `writes, ${what}, retention of the response`, unit: 'rows', ours: responses, goal: '', met: null },
+      { scenario: `writes, ${what}, retention of the payment`, unit: 'rows', ours: payments, goal: '1', met: payments === 1 },
       { scenario: `writes, ${what}, alarm`, unit: 'times', ours: (setAlarm + deleteAlarm) / PAYMENTS, goal: '', met: null },
       { scenario: `writes, ${what}, calls`, unit: 'times', ours: calls / PAYMENTS, goal: '', met: null },
     );
@@ -126,5 +140,11 @@ export async function writes({ backend, choice }) {
   return lines;
 }
 
+/** Limit on the rows that a paid call writes. */
+const ROWS = 4;
+const WARM_TURNS = 3;
+/** An age at which a response goes, and one at which the payment does. */
+const ANSWERED_SECS = 2 * 86_400;
+const OLD_SECS = 401 * 86_400;
 const PAYMENTS = 64;
 const TRAILING_MS = 500;

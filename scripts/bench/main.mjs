@@ -7,16 +7,18 @@
 //   --build dir   folder of the built gate [build]
 //   --ledger disk keep the gate's rows on the disk [memory]
 //   --json        the lines as JSON
+//   --costs       writes tests/costs.json from `writes` and `ledger-size`; `node scripts/costs.mjs` then writes docs/deploy.md
 //
 // A ratio is the median of the quotients of each round, with their range; a figure is a median with its quartiles. Processor time is what the scheduler has
 // accounted to the Worker's process. The rows are in memory because the flush of a local disk, paid by the same process,
 // is no part of a deployed object; `--ledger disk` shows it. A missed goal is reported and is no failure; an unexpected answer is one.
 
 import { arch, cpus } from 'node:os';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { RECORD } from '../costs.mjs';
 import { endAll } from '../processes.mjs';
 import { elapsed, root, runMain, step, StepFailed } from '../steps.mjs';
 import { startBackend } from './backend.mjs';
@@ -58,6 +60,31 @@ function spreadOf(quartiles) {
   return quartiles === undefined ? '' : ` (${figure(quartiles[0])}–${figure(quartiles[1])})`;
 }
 
+/**
+ * Keeps what a paid call costs.
+ *
+ * @param {Line[]} lines
+ * @param {string} machine
+ */
+function recordCosts(lines, machine) {
+  const figure = (/** @type {string} */ name) => {
+    const line = lines.find(({ scenario }) => scenario === name || scenario.startsWith(`${name}, of `));
+    if (line === undefined) throw new StepFailed(`--costs needs the scenarios writes and ledger-size: there is no ${name}`);
+    return Math.round(line.ours * 100) / 100;
+  };
+  const rows = {
+    after: figure('writes, after'), before: figure('writes, before'), stream: figure('writes, stream'),
+    response: figure('writes, after, retention of the response'), payment: figure('writes, after, retention of the payment'),
+  };
+  // To the next ten, which a repetition meets.
+  const bytesOf = (/** @type {string} */ name) => Math.ceil(figure(name) / 10) * 10;
+  const bytes = { open: bytesOf('open row on disk'), settled: bytesOf('settled row on disk') };
+  const command = 'npm run bench -- --only writes,ledger-size --costs';
+  /** @type {import('../costs.mjs').Measured} */
+  const measured = { command, machine, rows, calls: Math.round(figure('writes, after, calls')), bytes };
+  writeFileSync(join(root, RECORD), `${JSON.stringify(measured, null, 2)}\n`);
+}
+
 /** Columns that are aligned on the right. */
 const NUMBERS = new Set([2, 3, 5]);
 
@@ -85,6 +112,7 @@ await runMain(async () => {
       build: { type: 'string', default: 'build' },
       ledger: { type: 'string', default: 'memory' },
       json: { type: 'boolean', default: false },
+      costs: { type: 'boolean', default: false },
     },
   });
   const rounds = Number(values.rounds ?? (values.quick ? 5 : 20));
@@ -125,6 +153,7 @@ await runMain(async () => {
 
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${arch}, Node ${process.versions.node}, workerd ${version('workerd')}`;
   const peers = `@x402/hono ${version('@x402/hono')}, x402-hono ${version('x402-hono')}, mppx ${version('mppx')}`;
+  if (values.costs) recordCosts(lines, machine);
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ machine, peers, ledger, rounds, lines }, null, 2)}\n`);
   } else {

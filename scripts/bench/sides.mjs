@@ -154,11 +154,13 @@ function runnerOf(name, { url, pid, inspector, end }) {
  * @param {any} module
  */
 function measurable(module) {
-  if (module.path !== 'index.js' || !module.contents.includes(COMPILED)) return module;
-  return { ...module, contents: `${module.contents}\nexport const benchMemoryBytes = () => wasm.memory.buffer.byteLength;\n` };
+  const [, compiled] = COMPILED.exec(module.contents) ?? [];
+  if (module.path !== 'index.js' || compiled === undefined) return module;
+  return { ...module, contents: `${module.contents}\nexport const benchMemoryBytes = () => ${compiled}.memory.buffer.byteLength;\n` };
 }
 
-const COMPILED = 'wasm=wasmInstance.exports';
+/** The exports of the compiled part, whatever the build has called them. */
+const COMPILED = /([\w$]+)\.memory\.buffer/;
 
 /**
  * @param {string} folder

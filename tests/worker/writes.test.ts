@@ -2,11 +2,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
+import { measuredCosts } from '../../scripts/costs.mjs';
+
 import type { HeaderRow } from './support/raw.ts';
 import { MODES, eventually, expectPaid, openWorld, payFor, send, type Mode, type World } from './support/world.ts';
 
 const SECRET_ID = 'pay_fedcba9876543210fedcba9876543210';
 const SSE = { headers: { 'Content-Type': 'text/event-stream' }, body: ['data: one\n\n', 'data: two\n\n'], everyMs: 20 };
+const COSTS = measuredCosts();
 /** Claim, seal and outcome write the row; the last of them notes its transaction too. */
 const ORDINARY = { calls: 3, payments: 4 };
 /** For what is written behind the answer: the end of a stream, and whatever should not be. */
@@ -40,6 +43,10 @@ describe('writes', () => {
     const moved = setAlarm - alarms.length;
     return { calls, ...writes, ...(moved > 0 ? { setAlarm: moved } : {}) };
   }
+
+  it('the costs that the documents name are counted so', () => {
+    assert.deepEqual([COSTS.calls, COSTS.rows.after, COSTS.rows.before, COSTS.rows.stream], [3, 4, 4, 5]);
+  });
 
   for (const mode of MODES) {
     it(`a payment writes its row three times, and its transaction once (${mode})`, async () => {
