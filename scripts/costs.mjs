@@ -66,8 +66,12 @@ export const RECORD = 'tests/costs.json';
 function unitsOf({ rows, calls, bytes }) {
   const written = Math.max(rows.after, rows.before);
   return {
-    requests: REQUESTS, cpuMs: CPU_MS, objects: calls, rows: written + rows.response + rows.payment,
-    gbSeconds: GB_SECONDS, gbMonths: bytes.settled / 1e9 * MONTHS,
+    requests: REQUESTS,
+    cpuMs: CPU_MS,
+    objects: calls,
+    rows: written + rows.response + rows.payment,
+    gbSeconds: GB_SECONDS,
+    gbMonths: (bytes.settled / 1e9) * MONTHS,
   };
 }
 
@@ -92,7 +96,7 @@ export function costSection(measured) {
     `for 400 days; a response takes its own bytes for a day. Beyond what is included, a million paid calls cost ${dollars(marginal)}. Storage is that of a`,
     'ledger that is 400 days old.',
     '',
-    '| paid calls a month | requests | CPU | objects | rows | duration | storage | together | Coinbase\'s facilitator |',
+    "| paid calls a month | requests | CPU | objects | rows | duration | storage | together | Coinbase's facilitator |",
     '|---|---|---|---|---|---|---|---|---|',
     ...CALLS.map(line),
     '',

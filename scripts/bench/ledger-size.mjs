@@ -17,7 +17,7 @@ import { startSide } from './sides.mjs';
  */
 export async function ledgerSize(stage) {
   stage.backend.delay(0, 0);
-  return [...await openRows(stage), ...await manyRows(stage)];
+  return [...(await openRows(stage)), ...(await manyRows(stage))];
 }
 
 /**
@@ -40,8 +40,20 @@ async function openRows(stage) {
   const inMemory = (after.memoryBytes - before.memoryBytes) / OPEN_ROWS;
   return [
     { scenario: 'open row, what it holds', unit: 'bytes', ours: before.openBytes, goal: '', met: null },
-    { scenario: `open row on disk, of ${OPEN_ROWS}`, unit: 'bytes', ours: onDisk, goal: `≤ ${OPEN_BYTES} bytes`, met: onDisk <= OPEN_BYTES },
-    { scenario: `open row in memory, of ${OPEN_ROWS}`, unit: 'bytes', ours: inMemory, goal: `≤ ${MEMORY_BYTES} bytes`, met: inMemory <= MEMORY_BYTES },
+    {
+      scenario: `open row on disk, of ${OPEN_ROWS}`,
+      unit: 'bytes',
+      ours: onDisk,
+      goal: `≤ ${OPEN_BYTES} bytes`,
+      met: onDisk <= OPEN_BYTES,
+    },
+    {
+      scenario: `open row in memory, of ${OPEN_ROWS}`,
+      unit: 'bytes',
+      ours: inMemory,
+      goal: `≤ ${MEMORY_BYTES} bytes`,
+      met: inMemory <= MEMORY_BYTES,
+    },
     { scenario: `start of an object, ${OPEN_ROWS} open rows`, unit: 'ms', ours: startingMs, goal: '', met: null },
   ];
 }
@@ -55,7 +67,10 @@ async function openRows(stage) {
 async function manyRows(stage) {
   const gate = await start(stage);
   const lookUp = async () => {
-    const answers = await gate.client.all(Array.from({ length: AT_ONCE }, () => ({ path: `/_farebox/receipts/${receipt()}`, headers: {} })), AT_ONCE);
+    const answers = await gate.client.all(
+      Array.from({ length: AT_ONCE }, () => ({ path: `/_farebox/receipts/${receipt()}`, headers: {} })),
+      AT_ONCE,
+    );
     for (const { status, text } of answers) expect([401, 404, 429].includes(status), `receipts: ${status} ${text.slice(0, 200)}`);
   };
   /** How long a payment takes that comes with many lookups of receipts. */
@@ -81,8 +96,22 @@ async function manyRows(stage) {
   const starting = Math.max(0, cold - warm);
   return [
     { scenario: 'settled row with its response, what it holds', unit: 'bytes', ours: before.rowBytes, goal: '', met: null },
-    { scenario: `settled row on disk, of ${ROWS}`, unit: 'bytes', ours: onDisk, goal: `≤ ${SETTLED_BYTES} bytes`, met: onDisk <= SETTLED_BYTES },
-    { scenario: `payment beside ${AT_ONCE} lookups, ${ROWS} rows`, unit: 'ms', ours: many, peer: 'no rows', theirs: none, goal: `≤ ${HELD_TIMES} times`, met: many <= HELD_TIMES * none },
+    {
+      scenario: `settled row on disk, of ${ROWS}`,
+      unit: 'bytes',
+      ours: onDisk,
+      goal: `≤ ${SETTLED_BYTES} bytes`,
+      met: onDisk <= SETTLED_BYTES,
+    },
+    {
+      scenario: `payment beside ${AT_ONCE} lookups, ${ROWS} rows`,
+      unit: 'ms',
+      ours: many,
+      peer: 'no rows',
+      theirs: none,
+      goal: `≤ ${HELD_TIMES} times`,
+      met: many <= HELD_TIMES * none,
+    },
     { scenario: `start of an object, ${MANY_ROWS} rows`, unit: 'ms', ours: starting, goal: `≤ ${START_MS} ms`, met: starting <= START_MS },
   ];
 }

@@ -3,7 +3,13 @@
 import { readFileSync } from 'node:fs';
 
 // @ts-expect-error: the glue, which the bundle puts here.
-import { initSync, judge as judgeText, judgeMarket as judgeMarketText, judgeTreasury as judgeTreasuryText, redirectTarget as redirectTargetText } from '#rules';
+import {
+  initSync,
+  judgeMarket as judgeMarketText,
+  judge as judgeText,
+  judgeTreasury as judgeTreasuryText,
+  redirectTarget as redirectTargetText,
+} from '#rules';
 
 initSync({ module: readFileSync(new URL('./rules.wasm', import.meta.url)) });
 

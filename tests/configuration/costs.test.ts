@@ -16,7 +16,10 @@ describe('the cost of a paid call', () => {
 
   it('is computed as by hand', () => {
     const example = {
-      ...measured, calls: 3, rows: { after: 4, before: 3, stream: 5, response: 1, payment: 1 }, bytes: { open: 4_000, settled: 1_000 },
+      ...measured,
+      calls: 3,
+      rows: { after: 4, before: 3, stream: 5, response: 1, payment: 1 },
+      bytes: { open: 4_000, settled: 1_000 },
     };
     const section = costSection(example);
     // Beyond what is included: 0.60 for requests, 0.06 for CPU, 0.45 for objects, 6.00 for rows, 0.02 for duration, 2.63 for storage.

@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 
 import { ask, plant, rowsOf } from './support/operator.ts';
 import type { JsonObject, Payment } from './support/payer.ts';
-import { MODES, eventually, expectPaid, expectProblem, jsonOf, openWorld, payFor, send, type World } from './support/world.ts';
+import { eventually, expectPaid, expectProblem, jsonOf, MODES, openWorld, payFor, send, type World } from './support/world.ts';
 
 const KEY = [['Idempotency-Key', 'r'.repeat(30)]] as const;
 /** Settled, with a digest in the place of the request, and found by its receipt id without an index. */
@@ -48,7 +48,10 @@ describe('the rows of an object', () => {
       assert.deepEqual([again.headers['payment-replayed'], again.text], ['true', first.text]);
       assert.equal(world.facilitator.of('settle', payment.payer).length, 1);
       const sums = jsonOf(await ask(world, 'audit'))['items'] as JsonObject[];
-      assert.deepEqual(sums.filter(({ difference }) => difference !== '0'), []);
+      assert.deepEqual(
+        sums.filter(({ difference }) => difference !== '0'),
+        [],
+      );
     });
   }
 

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
-import { ask, plant, PURGE_NOW, rowsOf } from './support/operator.ts';
+import { ask, PURGE_NOW, plant, rowsOf } from './support/operator.ts';
 import type { Payment } from './support/payer.ts';
 import type { HeaderRow } from './support/raw.ts';
 import { eventually, expectPaid, expectProblem, jsonOf, openWorld, payFor, send, type World } from './support/world.ts';
@@ -112,7 +112,10 @@ describe('an object that the build of schema 7 has stored', () => {
     const bare = await rowOf('bare');
     const start = String(bare?.['key']).slice(0, 12);
     const csv = (await ask(world, 'export?format=csv')).text;
-    const keys = csv.split('\n').flatMap((line) => /\b[0-9a-f]{64}\b/.exec(line) ?? []).filter((key) => key.startsWith(start));
+    const keys = csv
+      .split('\n')
+      .flatMap((line) => /\b[0-9a-f]{64}\b/.exec(line) ?? [])
+      .filter((key) => key.startsWith(start));
     assert.equal(new Set(keys).size, ALIKE + 1);
     assert.equal(keys.length, ALIKE + 1);
     for (let copy = 0; copy < ALIKE; copy += 1) {
@@ -133,8 +136,18 @@ describe('an object that the build of schema 7 has stored', () => {
   it('sweeps its responses first, and its rows at their time', async () => {
     await world.gate.stop();
     assert.equal(plant(world.gate, PURGE_NOW), 1);
-    assert.equal(plant(world.gate, 'UPDATE payments SET updated = updated - 90000 WHERE payer = ?', requests.served.payment.payer.toLowerCase()), 1);
-    assert.equal(plant(world.gate, 'UPDATE payments SET updated = updated - 200000, valid_before = 1 WHERE payer = ?', requests.bare.payment.payer.toLowerCase()), 1);
+    assert.equal(
+      plant(world.gate, 'UPDATE payments SET updated = updated - 90000 WHERE payer = ?', requests.served.payment.payer.toLowerCase()),
+      1,
+    );
+    assert.equal(
+      plant(
+        world.gate,
+        'UPDATE payments SET updated = updated - 200000, valid_before = 1 WHERE payer = ?',
+        requests.bare.payment.payer.toLowerCase(),
+      ),
+      1,
+    );
     await world.gate.restart('dispose', { vars: { KEEP_PAYMENTS_DAYS: 2 } });
     await world.gate.scheduled();
     await eventually('the old row is gone', async () => (await rowOf('bare')) === undefined);

@@ -40,7 +40,7 @@ export class Ledger extends Built {
     if (!sampled) {
       sql.exec('DROP TABLE IF EXISTS sample');
       sql.exec('CREATE TABLE sample AS SELECT * FROM payments WHERE id < 0');
-      sampled = sql.exec("SELECT 1 FROM sample WHERE sealed = 1").toArray().length > 0;
+      sampled = sql.exec('SELECT 1 FROM sample WHERE sealed = 1').toArray().length > 0;
     }
     return answer;
   }
@@ -53,7 +53,13 @@ export class Ledger extends Built {
     const sql = this.storage.sql;
     if (pathname === '/_rows/end') this.end();
     if (pathname === '/_rows/fill') fill(sql, Number(searchParams.get('rows')), String(searchParams.get('of')));
-    return Response.json({ rows: countOf(sql), rowBytes: bytesOf(sql, 'payments'), openBytes: bytesOf(sql, 'sample'), databaseBytes: sql.databaseSize, memoryBytes: benchMemoryBytes() });
+    return Response.json({
+      rows: countOf(sql),
+      rowBytes: bytesOf(sql, 'payments'),
+      openBytes: bytesOf(sql, 'sample'),
+      databaseBytes: sql.databaseSize,
+      memoryBytes: benchMemoryBytes(),
+    });
   }
 }
 
@@ -75,7 +81,9 @@ function fill(sql, rows, of) {
     key: "printf('%012x', start) || lower(hex(randomblob(26)))",
     receipt: 'lower(hex(randomblob(length(receipt) / 2)))',
     tx: 'substr(tx, 1, length(tx) - 64) || lower(hex(randomblob(32)))',
-    ...(isOpen ? { state: "'unknown'", since: 'unixepoch()', sent: 'unixepoch()', due: 'NULL', holder: 'NULL', tx: 'NULL', reason: 'NULL' } : {}),
+    ...(isOpen
+      ? { state: "'unknown'", since: 'unixepoch()', sent: 'unixepoch()', due: 'NULL', holder: 'NULL', tx: 'NULL', reason: 'NULL' }
+      : {}),
     ...(of === 'settled' ? { head: 'NULL', sha256: 'NULL', body: 'NULL' } : {}),
   };
   const from = isOpen ? 'sample' : 'payments WHERE id > 0';
@@ -83,7 +91,8 @@ function fill(sql, rows, of) {
     `WITH RECURSIVE n(i, start) AS (SELECT ?, ${START} UNION ALL SELECT i + 1, ${START} FROM n WHERE i < ?)
      INSERT OR IGNORE INTO payments (${columns.join(', ')})
      SELECT ${columns.map((name) => others[name] ?? name).join(', ')} FROM n, (SELECT * FROM ${from} LIMIT 1)`,
-    base + 1, base + rows,
+    base + 1,
+    base + rows,
   );
 }
 
@@ -102,7 +111,11 @@ function columnsOf(sql) {
  * @param {'payments' | 'sample'} table
  */
 function bytesOf(sql, table) {
-  const [first] = sql.exec(`SELECT ${columnsOf(sql).map((name) => `coalesce(octet_length(${name}), 0)`).join(' + ')} AS bytes FROM ${table} LIMIT 1`);
+  const [first] = sql.exec(
+    `SELECT ${columnsOf(sql)
+      .map((name) => `coalesce(octet_length(${name}), 0)`)
+      .join(' + ')} AS bytes FROM ${table} LIMIT 1`,
+  );
   return Number(first?.bytes);
 }
 
@@ -126,7 +139,12 @@ export default {
       const object = env.LEDGER.get(env.LEDGER.idFromString(id));
       const asking = object.fetch(OBJECT + url.pathname.slice('/_rows/'.length) + url.search);
       // One that has been ended does not answer.
-      answers.push(await asking.then((/** @type {Response} */ answer) => answer.json(), () => ({ rows: 0 })));
+      answers.push(
+        await asking.then(
+          (/** @type {Response} */ answer) => answer.json(),
+          () => ({ rows: 0 }),
+        ),
+      );
     }
     return Response.json(answers.find(({ rows }) => rows > 0) ?? {});
   },

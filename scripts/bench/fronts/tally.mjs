@@ -3,10 +3,9 @@
 // `/_tally` gives the counts since the last time. `/_tally/purge?secs=N` has every object purge its rows, all of which have then
 // changed last so many seconds ago and whose validity is over, and gives how many rows there were.
 
+import { counted } from '../../tally.mjs';
 // @ts-expect-error the built gate, which stands beside this module inside workerd
 import gate, { Ledger as Built } from './index.js';
-
-import { counted } from '../../tally.mjs';
 
 /** @type {Record<string, number>} */
 const counts = {};
