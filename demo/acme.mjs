@@ -13,16 +13,20 @@ const originsOf = (/** @type {import('./treasury-world.mjs').Merchants} */ { gat
  */
 export function acme(merchants) {
   const { hono, mpp } = merchants;
-  return [{
-    name: 'acme',
-    policy: {
-      allowedOrigins: originsOf(merchants), perMonth: { USDC: '2.05' }, reviewAbove: { USDC: '0.50' },
-      // Its version of `mppx` wants a nonce of an earlier form.
-      ...(mpp === undefined ? {} : { mpp: { [new URL(mpp.url).host]: { nonce: 'joined' } } }),
+  return [
+    {
+      name: 'acme',
+      policy: {
+        allowedOrigins: originsOf(merchants),
+        perMonth: { USDC: '2.05' },
+        reviewAbove: { USDC: '0.50' },
+        // Its version of `mppx` wants a nonce of an earlier form.
+        ...(mpp === undefined ? {} : { mpp: { [new URL(mpp.url).host]: { nonce: 'joined' } } }),
+      },
+      agents: [
+        { name: 'buyer', policy: { perPayment: { USDC: '2.00' } } },
+        { name: 'reporter', policy: { allowedOrigins: hono === undefined ? [] : [hono.url], perDay: { USDC: '0.05' } } },
+      ],
     },
-    agents: [
-      { name: 'buyer', policy: { perPayment: { USDC: '2.00' } } },
-      { name: 'reporter', policy: { allowedOrigins: hono === undefined ? [] : [hono.url], perDay: { USDC: '0.05' } } },
-    ],
-  }];
+  ];
 }

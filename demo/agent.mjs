@@ -27,10 +27,42 @@ const TURNS = 8;
 
 /** @type {Purchase[]} */
 const PURCHASES = [
-  { title: 'A model with three tools is asked for the weather report', short: 'in a loop', host: 'loop', person: 'yes', expected: 'success', asked: 1, charged: PRICE_ATOMIC },
-  { title: 'The same model over MCP, and a person who says no', short: 'over MCP, refused', host: 'mcp', person: 'no', expected: 'denied', asked: 1, charged: 0n },
-  { title: 'Again over MCP, and the person says yes', short: 'over MCP', host: 'mcp', person: 'yes', expected: 'success', asked: 1, charged: PRICE_ATOMIC },
-  { title: 'Once more in the loop: the budget is spent, and no one is asked', short: 'beyond the budget', host: 'loop', person: 'yes', expected: 'denied', asked: 0, charged: 0n },
+  {
+    title: 'A model with three tools is asked for the weather report',
+    short: 'in a loop',
+    host: 'loop',
+    person: 'yes',
+    expected: 'success',
+    asked: 1,
+    charged: PRICE_ATOMIC,
+  },
+  {
+    title: 'The same model over MCP, and a person who says no',
+    short: 'over MCP, refused',
+    host: 'mcp',
+    person: 'no',
+    expected: 'denied',
+    asked: 1,
+    charged: 0n,
+  },
+  {
+    title: 'Again over MCP, and the person says yes',
+    short: 'over MCP',
+    host: 'mcp',
+    person: 'yes',
+    expected: 'success',
+    asked: 1,
+    charged: PRICE_ATOMIC,
+  },
+  {
+    title: 'Once more in the loop: the budget is spent, and no one is asked',
+    short: 'beyond the budget',
+    host: 'loop',
+    person: 'yes',
+    expected: 'denied',
+    asked: 0,
+    charged: 0n,
+  },
 ];
 
 /**
@@ -55,19 +87,27 @@ export async function agentStory({ chain, gate }) {
   /** @type {string[][]} */
   const rows = [];
   try {
-    console.log(`\nThe agent's wallet, ${ends(payer.address)}, has ${usdc(await chain.balanceOf(payer.address))}. It may spend ${POLICY.perDay} USDC a day, and a person is asked each time.`);
+    console.log(
+      `\nThe agent's wallet, ${ends(payer.address)}, has ${usdc(await chain.balanceOf(payer.address))}. It may spend ${POLICY.perDay} USDC a day, and a person is asked each time.`,
+    );
     for (const [index, { title, short: name, host, person, expected, asked, charged }] of PURCHASES.entries()) {
       console.log(`\n${index + 1}. ${title}`);
       const { call, person: at } = hosts[host];
       Object.assign(at, { says: person, asked: 0 });
       const before = await chain.balanceOf(payer.address);
       const { outcome, transaction } = await converse(call, `${gate.url}/report`);
-      const cost = before - await chain.balanceOf(payer.address);
-      check(outcome === expected && cost === charged && at.asked === asked, `${outcome}: ${usdc(cost)} paid, the person was asked ${at.asked === 0 ? 'nothing' : 'once'}`);
+      const cost = before - (await chain.balanceOf(payer.address));
+      check(
+        outcome === expected && cost === charged && at.asked === asked,
+        `${outcome}: ${usdc(cost)} paid, the person was asked ${at.asked === 0 ? 'nothing' : 'once'}`,
+      );
       if (transaction !== undefined) {
         const receipt = await chain.publicClient.getTransactionReceipt({ hash: transaction });
         const [log] = /** @type {any[]} */ (parseEventLogs({ abi: chain.token.abi, eventName: 'Transfer', logs: receipt.logs }));
-        check(log?.args.to === payee.address && log?.args.value === PRICE_ATOMIC, `block ${receipt.blockNumber} moved ${usdc(PRICE_ATOMIC)} from ${ends(payer.address)} to ${ends(payee.address)}`);
+        check(
+          log?.args.to === payee.address && log?.args.value === PRICE_ATOMIC,
+          `block ${receipt.blockNumber} moved ${usdc(PRICE_ATOMIC)} from ${ends(payer.address)} to ${ends(payee.address)}`,
+        );
       }
       rows.push([`${index + 1}. ${name}`, outcome, usdc(cost), transaction === undefined ? 'none' : short(transaction)]);
     }
@@ -120,11 +160,13 @@ function decide(heard, url) {
   if (result.toolError) return { says: result.toolError.message, outcome: result.toolError.code };
   const { preparedId } = result;
   if (tool === 'prepare_paid_request') {
-    if (result.nextAction === 'execute') return { tool: 'execute_prepared_request', given: { preparedId, executionContext: { description: 'the weather report' } } };
+    if (result.nextAction === 'execute')
+      return { tool: 'execute_prepared_request', given: { preparedId, executionContext: { description: 'the weather report' } } };
     return { says: `I cannot do that: ${result.nextAction}.`, outcome: result.nextAction };
   }
   // It tries to pay twice for one purchase, as models do.
-  if (tool === 'execute_prepared_request' && result.sdkOutcomeKind === 'success') return { tool: 'execute_prepared_request', given: { preparedId } };
+  if (tool === 'execute_prepared_request' && result.sdkOutcomeKind === 'success')
+    return { tool: 'execute_prepared_request', given: { preparedId } };
   if (tool === 'execute_prepared_request') return { tool: 'get_execution_result', given: { preparedId } };
   const { sdkOutcomeKind, merchantResponse, reason = '' } = result.executionResult;
   if (sdkOutcomeKind !== 'success') return { says: `Nothing was bought: ${reason}.`, outcome: sdkOutcomeKind };
@@ -158,7 +200,12 @@ async function inLoop(folder, key, policy) {
   const { fileStore } = await import('../pkg/dist/file-store.js');
   const { callTool, cardOf } = await import(new URL('../mcp/dist/index.js', import.meta.url).href);
   const person = aPerson();
-  const client = createLocalAgentClient({ signer: key, policy, store: fileStore(join(folder, 'budget')), confirm: (proposal) => answerTo(cardOf(proposal), person) });
+  const client = createLocalAgentClient({
+    signer: key,
+    policy,
+    store: fileStore(join(folder, 'budget')),
+    confirm: (proposal) => answerTo(cardOf(proposal), person),
+  });
   const harness = new AgentHarness({ client });
   return { person, call: (name, given) => callTool(harness, name, given), stop: async () => {} };
 }
@@ -176,10 +223,17 @@ async function overMcp(folder, key, policy) {
   writeFileSync(file, JSON.stringify({ policy, ask: 'always', folder: '.' }));
   const person = aPerson();
   const client = new Client({ name: 'demo', version: '1' }, { capabilities: { elicitation: {} } });
-  client.setRequestHandler(ElicitRequestSchema, async ({ params }) => ({ action: 'accept', content: { pay: answerTo(params.message, person) } }));
-  await client.connect(new StdioClientTransport({
-    command: process.execPath, args: [join(root, 'mcp', 'dist', 'main.js'), file], env: { PATH: process.env.PATH ?? '', HOME: folder, FAREBOX_PRIVATE_KEY: key },
+  client.setRequestHandler(ElicitRequestSchema, async ({ params }) => ({
+    action: 'accept',
+    content: { pay: answerTo(params.message, person) },
   }));
+  await client.connect(
+    new StdioClientTransport({
+      command: process.execPath,
+      args: [join(root, 'mcp', 'dist', 'main.js'), file],
+      env: { PATH: process.env.PATH ?? '', HOME: folder, FAREBOX_PRIVATE_KEY: key },
+    }),
+  );
   return {
     person,
     call: async (name, given) => {

@@ -54,9 +54,19 @@ export async function startChain({ port, idle = false, log = () => {} } = {}) {
   const chosen = port ?? (await freePort());
   const url = `http://127.0.0.1:${chosen}`;
   const child = startProcess(findAnvil(), [
-    '--host', '127.0.0.1', '--port', String(chosen),
-    '--chain-id', '84532', '--slots-in-an-epoch', '1',
-    '--mnemonic', PHRASE, '--accounts', String(ACCOUNTS), '--silent',
+    '--host',
+    '127.0.0.1',
+    '--port',
+    String(chosen),
+    '--chain-id',
+    '84532',
+    '--slots-in-an-epoch',
+    '1',
+    '--mnemonic',
+    PHRASE,
+    '--accounts',
+    String(ACCOUNTS),
+    '--silent',
   ]);
   const chain = defineChain({
     id: 84532,
@@ -92,9 +102,7 @@ export async function startChain({ port, idle = false, log = () => {} } = {}) {
     /** @type {`0x${string}`[]} */
     const minted = [];
     for (const { address } of funded) {
-      minted.push(await wallet.writeContract({
-        address: USDC, abi: token.abi, functionName: 'mint', args: [address, PAYER_FUNDS],
-      }));
+      minted.push(await wallet.writeContract({ address: USDC, abi: token.abi, functionName: 'mint', args: [address, PAYER_FUNDS] }));
     }
     await Promise.all(minted.map((hash) => publicClient.waitForTransactionReceipt({ hash })));
     log(`token at ${USDC}, ${funded.length} payers funded`);
@@ -117,9 +125,7 @@ export async function startChain({ port, idle = false, log = () => {} } = {}) {
        */
       balanceOf: async (address) =>
         /** @type {bigint} */ (
-          await publicClient.readContract({
-            address: USDC, abi: token.abi, functionName: 'balanceOf', args: [address],
-          })
+          await publicClient.readContract({ address: USDC, abi: token.abi, functionName: 'balanceOf', args: [address] })
         ),
       stop: () => {
         clearInterval(ticking);
@@ -174,7 +180,9 @@ export function account(index) {
  */
 async function untilAnswering(client, child) {
   let gone = false;
-  child.exited.then(() => { gone = true; });
+  child.exited.then(() => {
+    gone = true;
+  });
   const deadline = Date.now() + START_MS;
   for (;;) {
     try {

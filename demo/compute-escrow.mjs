@@ -37,7 +37,9 @@ export async function deployEscrow(chain, gateway) {
      * @param {string} payment the 64 digits of its name
      */
     async entry(payment) {
-      const [buyer, seller, amount, settlement, state] = /** @type {[string, string, bigint, string, 0 | 1 | 2 | 3]} */ (await read('payments', [`0x${payment}`]));
+      const [buyer, seller, amount, settlement, state] = /** @type {[string, string, bigint, string, 0 | 1 | 2 | 3]} */ (
+        await read('payments', [`0x${payment}`])
+      );
       return { buyer, seller, amount, settlement, state: ENTRY_STATES[state] };
     },
     /** @returns {Promise<bigint>} the sum of all payments that are funded */

@@ -13,10 +13,13 @@ import { whole } from './switch.mjs';
 export async function startControls(controls) {
   const { url, stop } = await serve(async (request, response) => {
     /** @type {(status: number, body: unknown) => void} */
-    const answer = (status, body) => void response.writeHead(status, { 'content-type': 'application/json' })
-      .end(JSON.stringify(body ?? null, (_, value) => (typeof value === 'bigint' ? value.toString() : value)));
+    const answer = (status, body) =>
+      void response
+        .writeHead(status, { 'content-type': 'application/json' })
+        .end(JSON.stringify(body ?? null, (_, value) => (typeof value === 'bigint' ? value.toString() : value)));
     const name = /** @type {N} */ ((request.url ?? '/').slice(1));
-    if (request.method !== 'POST' || !Object.hasOwn(controls, name)) return answer(404, { error: `POST one of ${Object.keys(controls).join(', ')}` });
+    if (request.method !== 'POST' || !Object.hasOwn(controls, name))
+      return answer(404, { error: `POST one of ${Object.keys(controls).join(', ')}` });
     try {
       const text = (await whole(request)).toString('utf8');
       return answer(200, await controls[name](text === '' ? {} : JSON.parse(text)));
@@ -48,5 +51,6 @@ export const chainControls = (chain) => ({
   /** @param {{id: string}} given */
   revert: ({ id }) => chain.rpc('evm_revert', [id]),
   /** @param {{addresses: `0x${string}`[]}} given */
-  balances: async ({ addresses }) => Object.fromEntries(await Promise.all(addresses.map(async (address) => [address, await chain.balanceOf(address)]))),
+  balances: async ({ addresses }) =>
+    Object.fromEntries(await Promise.all(addresses.map(async (address) => [address, await chain.balanceOf(address)]))),
 });

@@ -20,7 +20,9 @@ export function followFeed(url, { headers = {}, cursor = '' } = {}) {
   const state = { cursor, opened: 0, statuses: /** @type {number[]} */ ([]) };
   /** @type {() => void} */
   let open = () => undefined;
-  const ready = new Promise((/** @type {(value: void) => void} */ resolve) => { open = resolve; });
+  const ready = new Promise((/** @type {(value: void) => void} */ resolve) => {
+    open = resolve;
+  });
   const ended = (async () => {
     while (!controller.signal.aborted) {
       try {
@@ -69,7 +71,11 @@ async function* eventsOf(body) {
     const parts = (rest + decoder.decode(bytes, { stream: true })).split('\n\n');
     rest = parts.pop() ?? '';
     for (const part of parts) {
-      const field = (/** @type {string} */ name) => part.split('\n').find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2) ?? '';
+      const field = (/** @type {string} */ name) =>
+        part
+          .split('\n')
+          .find((line) => line.startsWith(`${name}: `))
+          ?.slice(name.length + 2) ?? '';
       yield { id: field('id'), event: field('event'), data: field('data') };
     }
   }
@@ -112,10 +118,11 @@ export async function feedLatency(world, profile) {
       return call();
     },
     /** Latencies of the events that came, in milliseconds. */
-    all: () => feed.lines.flatMap(({ line, at }) => {
-      const began = sent.get(`${line.type} ${line.jobId}`);
-      return began === undefined ? [] : [at - began];
-    }),
+    all: () =>
+      feed.lines.flatMap(({ line, at }) => {
+        const began = sent.get(`${line.type} ${line.jobId}`);
+        return began === undefined ? [] : [at - began];
+      }),
     median() {
       return median(this.all());
     },

@@ -18,7 +18,8 @@ const selling = sellJobs({
   onEvent: tell,
   handler: async (prompt, { jobId, signal }) => {
     if (jobId !== 'self-check') tell({ type: 'working', jobId });
-    if (works === 'forever' && jobId !== 'self-check') await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    if (works === 'forever' && jobId !== 'self-check')
+      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     if (works === 'badly' && prompt.includes('impossible')) throw new Error('I cannot do the impossible');
     return { text: `${seller.capability}: ${prompt.split(/\s+/).length} words`, meta: { by: seller.agentId } };
   },

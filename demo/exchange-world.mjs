@@ -38,7 +38,15 @@ export const MOCK = 'demo-testnet';
  *
  * @param {{build?: string, entrusted?: boolean, vars?: Record<string, unknown>, gateVars?: Record<string, unknown>, treasuryVars?: Record<string, unknown>, services?: Record<string, string>, profiles?: (parts: {escrow: string, bonds: string}) => object[]}} [options]
  */
-export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 'build', entrusted = false, vars = {}, gateVars = {}, treasuryVars = {}, services = {}, profiles = entrusted ? entrustedProfiles : standardProfiles } = {}) {
+export async function startExchangeWorld({
+  build = process.env.FAREBOX_BUILD ?? 'build',
+  entrusted = false,
+  vars = {},
+  gateVars = {},
+  treasuryVars = {},
+  services = {},
+  profiles = entrusted ? entrustedProfiles : standardProfiles,
+} = {}) {
   const { keep, stop } = parts();
   try {
     const chain = keep(await startChain());
@@ -52,50 +60,96 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
     const issuer = keep(await startIssuer());
     const [port, gatePort] = [await freePort(), await freePort()];
     const [url, gateUrl] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${gatePort}`];
-    const tokens = { operator: randomBytes(16).toString('hex'), origin: randomBytes(32).toString('hex'), webhook: randomBytes(32).toString('hex'), payouts: randomBytes(32).toString('hex'), refunds: randomBytes(32).toString('hex') };
+    const tokens = {
+      operator: randomBytes(16).toString('hex'),
+      origin: randomBytes(32).toString('hex'),
+      webhook: randomBytes(32).toString('hex'),
+      payouts: randomBytes(32).toString('hex'),
+      refunds: randomBytes(32).toString('hex'),
+    };
 
-    const treasury = keep(await startTreasury({
-      build: join(build, 'treasury'),
-      persist: join(folder, 'treasury'),
-      vars: {
-        ORGANIZATIONS: [{ name: 'exchange', environment: 'test', policy: { wallet: 'escrow', payoutsPerDay: { USDC: '100000' } }, agents: [] }],
-        WALLETS: [{ name: 'escrow', networks: [NETWORK], secret: 'WALLET_ESCROW' }],
-        RPC_URL: switches.node.url, FACILITATOR_URL: switches.facilitator.url,
-        PAYOUT_TOKENS: [{ organization: 'exchange', wallet: 'escrow', secret: 'EXCHANGE_PAYOUTS' }],
-        ...(contract === undefined ? {} : { ESCROWS: [{ organization: 'exchange', wallet: 'escrow', network: NETWORK, contract: contract.address, asset: 'USDC', bumpSecs: 20 }] }),
-        CONFIRMATIONS: '2', SEND_SECS: '6', READ_SECS: '1', TEST_NETWORKS_ONLY: 'true', ...treasuryVars,
-      },
-      secrets: { OPERATOR_TOKEN: tokens.operator, WALLET_ESCROW: escrow.privateKey, EXCHANGE_PAYOUTS: tokens.payouts },
-    }));
+    const treasury = keep(
+      await startTreasury({
+        build: join(build, 'treasury'),
+        persist: join(folder, 'treasury'),
+        vars: {
+          ORGANIZATIONS: [
+            { name: 'exchange', environment: 'test', policy: { wallet: 'escrow', payoutsPerDay: { USDC: '100000' } }, agents: [] },
+          ],
+          WALLETS: [{ name: 'escrow', networks: [NETWORK], secret: 'WALLET_ESCROW' }],
+          RPC_URL: switches.node.url,
+          FACILITATOR_URL: switches.facilitator.url,
+          PAYOUT_TOKENS: [{ organization: 'exchange', wallet: 'escrow', secret: 'EXCHANGE_PAYOUTS' }],
+          ...(contract === undefined
+            ? {}
+            : {
+                ESCROWS: [
+                  { organization: 'exchange', wallet: 'escrow', network: NETWORK, contract: contract.address, asset: 'USDC', bumpSecs: 20 },
+                ],
+              }),
+          CONFIRMATIONS: '2',
+          SEND_SECS: '6',
+          READ_SECS: '1',
+          TEST_NETWORKS_ONLY: 'true',
+          ...treasuryVars,
+        },
+        secrets: { OPERATOR_TOKEN: tokens.operator, WALLET_ESCROW: escrow.privateKey, EXCHANGE_PAYOUTS: tokens.payouts },
+      }),
+    );
     const treasurySwitch = keep(await startSwitch(treasury.url, { worker: true }));
     const gateSwitch = keep(await startSwitch(gateUrl, { worker: true }));
-    const market = keep(await startMarket({
-      build: join(build, 'market'),
-      port,
-      persist: join(folder, 'market'),
-      vars: {
-        MARKET_URL: gateUrl, EXCHANGE_URL: url, NETWORK, RPC_URL: switches.node.url, TEST_NETWORKS_ONLY: 'true',
-        EXCHANGE_PROFILES: profiles({ escrow: holder, bonds: bonds.address }),
-        IDENTITY: { issuer: issuer.name, jwks: issuer.url }, ...vars,
-      },
-      secrets: {
-        OPERATOR_TOKEN: tokens.operator, ORIGIN_SECRET: tokens.origin, EXCHANGE_SECRET: randomBytes(32).toString('hex'),
-        PAYOUT_TOKEN: tokens.payouts, REFUND_TOKEN: tokens.refunds, WEBHOOK_SECRET: tokens.webhook,
-      },
-      services: { GATE: gateSwitch.url, TREASURY: treasurySwitch.url, ...services },
-    }));
+    const market = keep(
+      await startMarket({
+        build: join(build, 'market'),
+        port,
+        persist: join(folder, 'market'),
+        vars: {
+          MARKET_URL: gateUrl,
+          EXCHANGE_URL: url,
+          NETWORK,
+          RPC_URL: switches.node.url,
+          TEST_NETWORKS_ONLY: 'true',
+          EXCHANGE_PROFILES: profiles({ escrow: holder, bonds: bonds.address }),
+          IDENTITY: { issuer: issuer.name, jwks: issuer.url },
+          ...vars,
+        },
+        secrets: {
+          OPERATOR_TOKEN: tokens.operator,
+          ORIGIN_SECRET: tokens.origin,
+          EXCHANGE_SECRET: randomBytes(32).toString('hex'),
+          PAYOUT_TOKEN: tokens.payouts,
+          REFUND_TOKEN: tokens.refunds,
+          WEBHOOK_SECRET: tokens.webhook,
+        },
+        services: { GATE: gateSwitch.url, TREASURY: treasurySwitch.url, ...services },
+      }),
+    );
     const marketSwitch = keep(await startSwitch(market.url, { worker: true }));
-    const gate = keep(await startWithClock(GATE, {
-      build, port: gatePort,
-      persist: join(folder, 'gate'),
-      vars: {
-        NETWORK, PAY_TO: holder, FACILITATOR_URL: switches.facilitator.url, RPC_URL: switches.node.url, WEBHOOK_URL: `${market.url}/_market/notices`,
-        ROUTES: [TILL], DEFAULT: 'free', RECOVERY: { settle_secs: 5, resend_secs: [1, 2, 4], chain_secs: [1, 2], refund_secs: 30, manual_secs: 600, breaker_secs: 1 },
-        ...gateVars,
-      },
-      secrets: { OPERATOR_TOKEN: tokens.operator, REFUND_TOKEN: tokens.refunds, ORIGIN_SECRET: tokens.origin, WEBHOOK_SECRET: tokens.webhook },
-      services: { ORIGIN: marketSwitch.url, MARKET: marketSwitch.url },
-    }));
+    const gate = keep(
+      await startWithClock(GATE, {
+        build,
+        port: gatePort,
+        persist: join(folder, 'gate'),
+        vars: {
+          NETWORK,
+          PAY_TO: holder,
+          FACILITATOR_URL: switches.facilitator.url,
+          RPC_URL: switches.node.url,
+          WEBHOOK_URL: `${market.url}/_market/notices`,
+          ROUTES: [TILL],
+          DEFAULT: 'free',
+          RECOVERY: { settle_secs: 5, resend_secs: [1, 2, 4], chain_secs: [1, 2], refund_secs: 30, manual_secs: 600, breaker_secs: 1 },
+          ...gateVars,
+        },
+        secrets: {
+          OPERATOR_TOKEN: tokens.operator,
+          REFUND_TOKEN: tokens.refunds,
+          ORIGIN_SECRET: tokens.origin,
+          WEBHOOK_SECRET: tokens.webhook,
+        },
+        services: { ORIGIN: marketSwitch.url, MARKET: marketSwitch.url },
+      }),
+    );
 
     let aheadSecs = 0;
     let clients = 0;
@@ -137,7 +191,7 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
     /** An address that no other client has: quotes are limited by it. */
     const client = () => {
       clients += 1;
-      return { 'cf-connecting-ip': `10.${clients >> 16 & 255}.${clients >> 8 & 255}.${clients & 255}` };
+      return { 'cf-connecting-ip': `10.${(clients >> 16) & 255}.${(clients >> 8) & 255}.${clients & 255}` };
     };
 
     /**
@@ -147,10 +201,11 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
      * @param {string} path below `/api/v1/`
      * @param {Record<string, unknown>} [more]
      */
-    const call = (seller, path, more = {}) => ask('POST', `/api/v1/${path}`, {
-      body: { seller_id: seller.wallet.address, network_profile: seller.profile, ...more },
-      headers: seller.token === '' ? {} : { authorization: `Bearer ${seller.token}` },
-    });
+    const call = (seller, path, more = {}) =>
+      ask('POST', `/api/v1/${path}`, {
+        body: { seller_id: seller.wallet.address, network_profile: seller.profile, ...more },
+        headers: seller.token === '' ? {} : { authorization: `Bearer ${seller.token}` },
+      });
 
     return {
       url,
@@ -182,7 +237,10 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
       async seller({ profile = LIVE, capability = 'llm', price = '0.005', capacity = 1 } = {}) {
         /** @type {OnlineSeller} */
         const seller = { wallet: sellerOf(generatePrivateKey()), agent: `agent-${randomUUID()}`, profile, token: '' };
-        expect(await call(seller, 'sellers/register', { capability, price_per_task: price, capacity, passport_agent_id: seller.agent }), 200);
+        expect(
+          await call(seller, 'sellers/register', { capability, price_per_task: price, capacity, passport_agent_id: seller.agent }),
+          200,
+        );
         seller.token = await this.session(seller);
         expect(await call(seller, 'sellers/heartbeat'), 200);
         return seller;
@@ -193,7 +251,12 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
        * @param {OnlineSeller} seller
        */
       async session(seller) {
-        const token = issuer.token({ sub: `sub-${seller.agent}`, agent_id: seller.agent, wallet_address: seller.wallet.address, exp: now() + 600 });
+        const token = issuer.token({
+          sub: `sub-${seller.agent}`,
+          agent_id: seller.agent,
+          wallet_address: seller.wallet.address,
+          exp: now() + 600,
+        });
         const opened = await call({ ...seller, token }, 'sellers/session', { passport_agent_id: seller.agent });
         return /** @type {string} */ (expect(opened, 200).json.seller_session_token);
       },
@@ -204,9 +267,8 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
        * @param {string} prompt
        * @param {{profile?: ProfileName, capability?: string, headers?: Record<string, string>}} [given]
        */
-      quote: (buyer, prompt, { profile = LIVE, capability = 'llm', headers = client() } = {}) => ask('POST', '/api/v1/jobs/quote', {
-        body: { buyer_id: buyer.address, capability, prompt, network_profile: profile }, headers,
-      }),
+      quote: (buyer, prompt, { profile = LIVE, capability = 'llm', headers = client() } = {}) =>
+        ask('POST', '/api/v1/jobs/quote', { body: { buyer_id: buyer.address, capability, prompt, network_profile: profile }, headers }),
       /**
        * Moves the clock of all Workers and of the chain. Clients that sign by the machine's own clock are refused from then on.
        *
@@ -226,7 +288,15 @@ export async function startExchangeWorld({ build = process.env.FAREBOX_BUILD ?? 
 }
 
 /** The till: its price and seat are the market's, and what is paid is settled before the job is made. */
-export const TILL = { path: '/till/[quote]', methods: ['POST'], price: { from: 'MARKET', max: '$100.00' }, settle: 'before', confirm: 'chain', idempotent: true, description: 'A job of the exchange' };
+export const TILL = {
+  path: '/till/[quote]',
+  methods: ['POST'],
+  price: { from: 'MARKET', max: '$100.00' },
+  settle: 'before',
+  confirm: 'chain',
+  idempotent: true,
+  description: 'A job of the exchange',
+};
 
 /** @param {{escrow: string, bonds: string}} wallets */
 export function standardProfiles({ escrow, bonds }) {
@@ -238,7 +308,19 @@ export function standardProfiles({ escrow, bonds }) {
 
 /** @param {{escrow: string, bonds: string}} wallets */
 function entrustedProfiles({ escrow, bonds }) {
-  return [{ profile: LIVE, network: NETWORK, asset: 'USDC', hold: 'contract', escrow, bonds, organization: 'exchange', wallet: 'escrow', min_price: '0.001' }];
+  return [
+    {
+      profile: LIVE,
+      network: NETWORK,
+      asset: 'USDC',
+      hold: 'contract',
+      escrow,
+      bonds,
+      organization: 'exchange',
+      wallet: 'escrow',
+      min_price: '0.001',
+    },
+  ];
 }
 
 /**
@@ -252,19 +334,38 @@ function entrustedProfiles({ escrow, bonds }) {
 export async function signedPayment(world, buyer, quote, change = {}) {
   const [accepted] = quote.accepts;
   const authorization = {
-    from: buyer.address, to: accepted.payTo, value: accepted.maxAmountRequired, validAfter: '0', validBefore: String(world.now() + 300),
-    nonce: /** @type {`0x${string}`} */ (`0x${randomBytes(32).toString('hex')}`), ...change,
+    from: buyer.address,
+    to: accepted.payTo,
+    value: accepted.maxAmountRequired,
+    validAfter: '0',
+    validBefore: String(world.now() + 300),
+    nonce: /** @type {`0x${string}`} */ (`0x${randomBytes(32).toString('hex')}`),
+    ...change,
   };
   const signature = await privateKeyToAccount(buyer.privateKey).signTypedData({
-    domain: { name: accepted.extra.name, version: accepted.extra.version, chainId: accepted.extra.chain_id, verifyingContract: accepted.asset },
-    types: { TransferWithAuthorization: [
-      { name: 'from', type: 'address' }, { name: 'to', type: 'address' }, { name: 'value', type: 'uint256' },
-      { name: 'validAfter', type: 'uint256' }, { name: 'validBefore', type: 'uint256' }, { name: 'nonce', type: 'bytes32' },
-    ] },
+    domain: {
+      name: accepted.extra.name,
+      version: accepted.extra.version,
+      chainId: accepted.extra.chain_id,
+      verifyingContract: accepted.asset,
+    },
+    types: {
+      TransferWithAuthorization: [
+        { name: 'from', type: 'address' },
+        { name: 'to', type: 'address' },
+        { name: 'value', type: 'uint256' },
+        { name: 'validAfter', type: 'uint256' },
+        { name: 'validBefore', type: 'uint256' },
+        { name: 'nonce', type: 'bytes32' },
+      ],
+    },
     primaryType: 'TransferWithAuthorization',
     message: {
-      ...authorization, to: /** @type {`0x${string}`} */ (authorization.to), value: BigInt(authorization.value),
-      validAfter: BigInt(authorization.validAfter), validBefore: BigInt(authorization.validBefore),
+      ...authorization,
+      to: /** @type {`0x${string}`} */ (authorization.to),
+      value: BigInt(authorization.value),
+      validAfter: BigInt(authorization.validAfter),
+      validBefore: BigInt(authorization.validBefore),
     },
   });
   const payment = { x402Version: 1, scheme: 'exact', network: accepted.network, payload: { signature, authorization } };

@@ -6,9 +6,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-
-import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
 import { ExactEvmScheme } from '@x402/evm/exact/client';
+import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
 import { privateKeyToAccount } from 'viem/accounts';
 
 import { LIVE } from './exchange-world.mjs';
@@ -31,8 +30,20 @@ const PRICE = 5_000n;
 /** @type {Scene[]} */
 const SCENES = [
   { title: 'Three sellers come, each a process of its own', short: 'sellers come', ended: 'online', moved: {}, play: come },
-  { title: 'A stock client of x402 buys a summary', short: 'a stock client', ended: 'done', moved: { stock: -PRICE, ada: PRICE }, play: stock },
-  { title: 'Our buyer orders one too, and its seller dies while it works', short: 'a seller dies', ended: 'done', moved: { buyer: -PRICE, ada: PRICE }, play: dies },
+  {
+    title: 'A stock client of x402 buys a summary',
+    short: 'a stock client',
+    ended: 'done',
+    moved: { stock: -PRICE, ada: PRICE },
+    play: stock,
+  },
+  {
+    title: 'Our buyer orders one too, and its seller dies while it works',
+    short: 'a seller dies',
+    ended: 'done',
+    moved: { buyer: -PRICE, ada: PRICE },
+    play: dies,
+  },
   { title: 'Cy fails, and the money comes back', short: 'a job fails', ended: 'failed', moved: {}, play: fails },
   { title: 'The sellers are asked to stop', short: 'the end', ended: 'offline', moved: {}, play: stops },
 ];
@@ -53,7 +64,13 @@ export async function exchangeStory(world) {
   };
   const folder = mkdtempSync(join(tmpdir(), 'farebox-sellers-'));
   // Of sellers at one price the one that was given nothing for the longest time is asked; at first, the one of the lower address.
-  const [first, second, third, one, other] = [await world.wallet(), await world.wallet(), await world.wallet(), await world.wallet(), await world.wallet()];
+  const [first, second, third, one, other] = [
+    await world.wallet(),
+    await world.wallet(),
+    await world.wallet(),
+    await world.wallet(),
+    await world.wallet(),
+  ];
   const [low, high] = first.address.toLowerCase() < second.address.toLowerCase() ? [first, second] : [second, first];
   const sellers = {
     ada: await hire(world, folder, 'ada', low, { capability: 'summarize', works: 'well' }),
@@ -63,10 +80,15 @@ export async function exchangeStory(world) {
   const buyers = { stock: one, buyer: other };
   const wallets = { ada: low, bo: high, cy: third, stock: one, buyer: other, escrow: world.escrow };
   /** @type {() => Promise<Record<string, bigint>>} */
-  const balances = async () => Object.fromEntries(await Promise.all(Object.entries(wallets).map(async ([name, { address }]) => [name, await world.chain.balanceOf(address)])));
+  const balances = async () =>
+    Object.fromEntries(
+      await Promise.all(Object.entries(wallets).map(async ([name, { address }]) => [name, await world.chain.balanceOf(address)])),
+    );
   const stage = { world, sellers, buyers, check };
   try {
-    console.log('\nSellers offer a task for a price. The buyer\'s money is held until the work is done; then the seller has it, or the buyer again.');
+    console.log(
+      "\nSellers offer a task for a price. The buyer's money is held until the work is done; then the seller has it, or the buyer again.",
+    );
     /** @type {string[][]} */
     const rows = [];
     const start = await balances();
@@ -75,18 +97,33 @@ export async function exchangeStory(world) {
       const before = await balances();
       await play(stage);
       const expected = (/** @type {string} */ name) => moved[/** @type {Name} */ (name)] ?? 0n;
-      const after = await until(balances, (now) => Object.keys(wallets).every((name) => (now[name] ?? 0n) - (before[name] ?? 0n) === expected(name)));
+      const after = await until(balances, (now) =>
+        Object.keys(wallets).every((name) => (now[name] ?? 0n) - (before[name] ?? 0n) === expected(name)),
+      );
       const changes = Object.keys(wallets).map((name) => ({ name, change: (after[name] ?? 0n) - (before[name] ?? 0n) }));
-      const told = changes.filter(({ change }) => change !== 0n).map(({ name, change }) => `${named(name)} ${change > 0n ? '+' : '-'}${usdc(change > 0n ? change : -change)}`);
-      check(changes.every(({ name, change }) => change === expected(name)), told.length === 0 ? 'no balance has changed' : told.join(', '));
-      rows.push([`${index + 1}. ${short}`, ended, usdc(changes.filter(({ change }) => change > 0n).reduce((sum, { change }) => sum + change, 0n))]);
+      const told = changes
+        .filter(({ change }) => change !== 0n)
+        .map(({ name, change }) => `${named(name)} ${change > 0n ? '+' : '-'}${usdc(change > 0n ? change : -change)}`);
+      check(
+        changes.every(({ name, change }) => change === expected(name)),
+        told.length === 0 ? 'no balance has changed' : told.join(', '),
+      );
+      rows.push([
+        `${index + 1}. ${short}`,
+        ended,
+        usdc(changes.filter(({ change }) => change > 0n).reduce((sum, { change }) => sum + change, 0n)),
+      ]);
     }
     console.log('');
-    for (const [scene = '', ...cells] of [['scene', 'ended as', 'paid'], ...rows]) console.log(`   ${scene.padEnd(24)}${cells.map((cell) => cell.padStart(14)).join('')}`);
+    for (const [scene = '', ...cells] of [['scene', 'ended as', 'paid'], ...rows])
+      console.log(`   ${scene.padEnd(24)}${cells.map((cell) => cell.padStart(14)).join('')}`);
     console.log(`\n${SCENES.length + 1}. The books`);
     const end = await balances();
     const change = Object.keys(wallets).map((name) => (end[name] ?? 0n) - (start[name] ?? 0n));
-    check(change.reduce((sum, one) => sum + one, 0n) === 0n && end['escrow'] === start['escrow'], `sellers earned ${usdc(change.filter((one) => one > 0n).reduce((sum, one) => sum + one, 0n))}, buyers spent the same, and nothing is held any more`);
+    check(
+      change.reduce((sum, one) => sum + one, 0n) === 0n && end['escrow'] === start['escrow'],
+      `sellers earned ${usdc(change.filter((one) => one > 0n).reduce((sum, one) => sum + one, 0n))}, buyers spent the same, and nothing is held any more`,
+    );
   } finally {
     for (const seller of Object.values(sellers)) await seller.end();
     rmSync(folder, { recursive: true, force: true });
@@ -135,20 +172,25 @@ async function stock({ world, buyers, sellers, check }) {
   line('client  ', 'POST /api/v1/jobs/verify, with @x402/fetch');
   const pay = wrapFetchWithPaymentFromConfig(fetch, { schemes: [{ network: 'eip155:*', client: new ExactEvmScheme(account) }] });
   const answer = await pay(`${world.url}/api/v1/jobs/verify`, {
-    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ fingerprint: quote.fingerprint, payload }),
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ fingerprint: quote.fingerprint, payload }),
   });
   const paid = /** @type {any} */ (await answer.json());
   line('exchange', `${answer.status} ${paid.status}`);
   await sellers.ada.told('completed');
   const { json: job } = await world.ask('GET', `/api/v1/jobs/${paid.job_id}`, { headers: { authorization: `Bearer ${paid.job_token}` } });
-  check(job.status === 'done' && job.result.meta.by === 'ada', `the job is ${job.status}: "${job.result?.text}", by ${named(job.result?.meta?.by ?? '')}`);
+  check(
+    job.status === 'done' && job.result.meta.by === 'ada',
+    `the job is ${job.status}: "${job.result?.text}", by ${named(job.result?.meta?.by ?? '')}`,
+  );
   const { status: stranger } = await world.ask('GET', `/api/v1/jobs/${paid.job_id}`);
   check(stranger === 403, 'without its token no one reads it');
 }
 
 /** @param {Stage} stage */
 async function dies({ world, buyers, sellers, check }) {
-  line('buyer   ', 'buyJob({ capability: \'summarize\', maxAmount: \'0.01\' })');
+  line('buyer   ', "buyJob({ capability: 'summarize', maxAmount: '0.01' })");
   const bought = buy({ world, buyers });
   await sellers.bo.told('working');
   line('Bo      ', 'works, and is killed: SIGKILL');
@@ -162,20 +204,32 @@ async function dies({ world, buyers, sellers, check }) {
   }
   line('exchange', 'two minutes later: the job goes to another seller');
   const job = await bought;
-  check(job.result?.meta?.by === 'ada', `the buyer has "${job.result?.text}", by ${named(job.result?.meta?.by ?? '')}, for one payment of ${job.amount} ${job.currency}`);
+  check(
+    job.result?.meta?.by === 'ada',
+    `the buyer has "${job.result?.text}", by ${named(job.result?.meta?.by ?? '')}, for one payment of ${job.amount} ${job.currency}`,
+  );
 }
 
 /** @param {Stage} stage */
 async function fails(stage) {
   const { world, buyers, check } = stage;
-  line('buyer   ', 'buyJob({ capability: \'translate\', prompt: \'the impossible\' })');
+  line('buyer   ', "buyJob({ capability: 'translate', prompt: 'the impossible' })");
   const from = await world.chain.publicClient.getBlockNumber();
-  const error = await buy(stage, { capability: 'translate', prompt: 'the impossible' }).then(() => undefined, (/** @type {any} */ thrown) => thrown);
+  const error = await buy(stage, { capability: 'translate', prompt: 'the impossible' }).then(
+    () => undefined,
+    (/** @type {any} */ thrown) => thrown,
+  );
   line('buyer   ', `${error?.name} ${error?.code}: "${error?.message}", money ${error?.money}`);
   check(error?.code === 'job_failed' && error?.money === 'refunded', 'the error says why, and that the money went back');
-  const transfers = await until(() => world.chain.publicClient.getLogs({ address: world.chain.token.address, fromBlock: from + 1n }), (logs) => logs.some(({ topics }) => isTransfer(topics, world.escrow.address, buyers.buyer.address)));
+  const transfers = await until(
+    () => world.chain.publicClient.getLogs({ address: world.chain.token.address, fromBlock: from + 1n }),
+    (logs) => logs.some(({ topics }) => isTransfer(topics, world.escrow.address, buyers.buyer.address)),
+  );
   const back = transfers.find(({ topics }) => isTransfer(topics, world.escrow.address, buyers.buyer.address));
-  check(back !== undefined && BigInt(back.data) === PRICE, `the chain has it: ${back === undefined ? 'no transfer' : usdc(BigInt(back.data))} from the escrow to ${ends(buyers.buyer.address)}`);
+  check(
+    back !== undefined && BigInt(back.data) === PRICE,
+    `the chain has it: ${back === undefined ? 'no transfer' : usdc(BigInt(back.data))} from the escrow to ${ends(buyers.buyer.address)}`,
+  );
 }
 
 /** @param {Stage} stage */
@@ -195,7 +249,18 @@ async function stops({ world, sellers, check }) {
  */
 async function buy({ world, buyers }, { capability = 'summarize', prompt = 'a longer text that wants to be short' } = {}) {
   const { buyJob } = await import('../pkg/dist/agent/index.js');
-  return buyJob({ url: world.url, till: world.gate.url, profile: LIVE, capability, prompt, maxAmount: '0.01', currency: 'USDC', signer: buyers.buyer.privateKey, now: world.now, timeoutMs: 120_000 });
+  return buyJob({
+    url: world.url,
+    till: world.gate.url,
+    profile: LIVE,
+    capability,
+    prompt,
+    maxAmount: '0.01',
+    currency: 'USDC',
+    signer: buyers.buyer.privateKey,
+    now: world.now,
+    timeoutMs: 120_000,
+  });
 }
 
 /**
@@ -209,7 +274,21 @@ async function buy({ world, buyers }, { capability = 'summarize', prompt = 'a lo
  */
 async function hire(world, folder, name, wallet, { capability, works, capacity = 1 }) {
   const token = world.issuer.token({ sub: `sub-${name}`, agent_id: name, wallet_address: wallet.address, exp: world.now() + 3600 });
-  const env = { ...process.env, FAREBOX_SELLER: JSON.stringify({ url: world.url, profile: LIVE, sellerId: wallet.address, agentId: name, capability, capacity, price: '0.005', token, folder: join(folder, name), works }) };
+  const env = {
+    ...process.env,
+    FAREBOX_SELLER: JSON.stringify({
+      url: world.url,
+      profile: LIVE,
+      sellerId: wallet.address,
+      agentId: name,
+      capability,
+      capacity,
+      price: '0.005',
+      token,
+      folder: join(folder, name),
+      works,
+    }),
+  };
   /** @type {any[]} */
   const events = [];
   /** @type {import('node:child_process').ChildProcess | undefined} */
@@ -223,7 +302,10 @@ async function hire(world, folder, name, wallet, { capability, works, capacity =
     count,
     saw: (/** @type {string} */ type, times = 1) => count(type) >= times,
     async start() {
-      const made = spawn(process.execPath, [fileURLToPath(new URL('exchange-seller.mjs', import.meta.url))], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+      const made = spawn(process.execPath, [fileURLToPath(new URL('exchange-seller.mjs', import.meta.url))], {
+        env,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       child = made;
       exited = new Promise((resolve) => made.on('close', resolve));
       let rest = '';
@@ -234,7 +316,11 @@ async function hire(world, folder, name, wallet, { capability, works, capacity =
       });
     },
     /** @param {string} type */
-    told: (type) => until(async () => count(type), (times) => times > 0),
+    told: (type) =>
+      until(
+        async () => count(type),
+        (times) => times > 0,
+      ),
     async kill() {
       child?.kill('SIGKILL');
       await exited;

@@ -33,34 +33,37 @@ export async function startFacilitator({ chain, port, factories = [] }) {
   const byPayer = new Map();
   const countsOf = (/** @type {string} */ payer) => byPayer.get(payer.toLowerCase()) ?? { verify: 0, settle: 0 };
 
-  const { url, stop } = await serve(async (request, response) => {
-    /** @type {(status: number, body: unknown) => void} */
-    const answer = (status, body) => {
-      response.writeHead(status, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(body, (_, value) => (typeof value === 'bigint' ? value.toString() : value)));
-    };
-    try {
-      const target = `${request.method} ${request.url}`;
-      if (target === 'GET /supported') {
-        counts.supported += 1;
-        return answer(200, facilitator.getSupported());
+  const { url, stop } = await serve(
+    async (request, response) => {
+      /** @type {(status: number, body: unknown) => void} */
+      const answer = (status, body) => {
+        response.writeHead(status, { 'content-type': 'application/json' });
+        response.end(JSON.stringify(body, (_, value) => (typeof value === 'bigint' ? value.toString() : value)));
+      };
+      try {
+        const target = `${request.method} ${request.url}`;
+        if (target === 'GET /supported') {
+          counts.supported += 1;
+          return answer(200, facilitator.getSupported());
+        }
+        if (target !== 'POST /verify' && target !== 'POST /settle') return answer(404, { error: 'not found' });
+        const operation = target === 'POST /verify' ? 'verify' : 'settle';
+        counts[operation] += 1;
+        const asked = await readJson(request);
+        if (!asked?.paymentPayload || !asked.paymentRequirements) {
+          return answer(400, { error: 'Missing paymentPayload or paymentRequirements' });
+        }
+        const { authorization, permit2Authorization, channelConfig } = asked.paymentPayload.payload ?? {};
+        const payer = String((authorization ?? permit2Authorization)?.from ?? channelConfig?.payer).toLowerCase();
+        const ofPayer = countsOf(payer);
+        byPayer.set(payer, { ...ofPayer, [operation]: ofPayer[operation] + 1 });
+        return answer(200, await facilitator[operation](asked.paymentPayload, asked.paymentRequirements));
+      } catch (error) {
+        return answer(500, { error: error instanceof Error ? error.message : String(error) });
       }
-      if (target !== 'POST /verify' && target !== 'POST /settle') return answer(404, { error: 'not found' });
-      const operation = target === 'POST /verify' ? 'verify' : 'settle';
-      counts[operation] += 1;
-      const asked = await readJson(request);
-      if (!asked?.paymentPayload || !asked.paymentRequirements) {
-        return answer(400, { error: 'Missing paymentPayload or paymentRequirements' });
-      }
-      const { authorization, permit2Authorization, channelConfig } = asked.paymentPayload.payload ?? {};
-      const payer = String((authorization ?? permit2Authorization)?.from ?? channelConfig?.payer).toLowerCase();
-      const ofPayer = countsOf(payer);
-      byPayer.set(payer, { ...ofPayer, [operation]: ofPayer[operation] + 1 });
-      return answer(200, await facilitator[operation](asked.paymentPayload, asked.paymentRequirements));
-    } catch (error) {
-      return answer(500, { error: error instanceof Error ? error.message : String(error) });
-    }
-  }, { port });
+    },
+    { port },
+  );
   return { url, counts, countsOf, stop };
 }
 
@@ -70,13 +73,9 @@ export async function startFacilitator({ chain, port, factories = [] }) {
  */
 function reference(chain, factories) {
   const account = chain.accounts.facilitator;
-  const wallet = createWalletClient({
-    account,
-    chain: chain.chain,
-    transport: http(chain.url),
-    pollingInterval: 20,
-    cacheTime: 0,
-  }).extend(publicActions);
+  const wallet = createWalletClient({ account, chain: chain.chain, transport: http(chain.url), pollingInterval: 20, cacheTime: 0 }).extend(
+    publicActions,
+  );
   // One send at a time: the next nonce is read after the last transaction is in a block. viem's
   // nonceManager forgets its count whenever a send is refused, and so breaks concurrent sends.
   const inTurn = queue();
@@ -88,12 +87,14 @@ function reference(chain, factories) {
       sendTransaction: (/** @type {any} */ call) => inTurn(() => wallet.sendTransaction(call)),
     }),
   );
-  return new x402Facilitator()
-    .register(NETWORK, new ExactEvmScheme(signer, { eip6492AllowedFactories: factories }))
-    .register(NETWORK, new UptoEvmScheme(signer))
-    // Without a key of its own it signs no claims and no refunds: sellers do.
-    .register(NETWORK, new BatchSettlementEvmScheme(signer))
-    .registerV1(/** @type {any} */ (NETWORK_V1), new ExactEvmSchemeV1(signer));
+  return (
+    new x402Facilitator()
+      .register(NETWORK, new ExactEvmScheme(signer, { eip6492AllowedFactories: factories }))
+      .register(NETWORK, new UptoEvmScheme(signer))
+      // Without a key of its own it signs no claims and no refunds: sellers do.
+      .register(NETWORK, new BatchSettlementEvmScheme(signer))
+      .registerV1(/** @type {any} */ (NETWORK_V1), new ExactEvmSchemeV1(signer))
+  );
 }
 
 /**

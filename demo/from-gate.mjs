@@ -12,6 +12,8 @@ export function isFromGate({ method, url, headers }, secret, now = Date.now() / 
   if (found === null || Math.abs(now - Number(found[1])) > 300) return false;
   const who = headers['farebox-payer'] ?? headers['farebox-client'] ?? '';
   const told = ['payment', 'amount', 'asset', 'network', 'transaction'].map((name) => headers[`farebox-${name}`] ?? '');
-  const right = createHmac('sha256', secret).update([found[1], method, url, who, ...told].join('\n')).digest();
+  const right = createHmac('sha256', secret)
+    .update([found[1], method, url, who, ...told].join('\n'))
+    .digest();
   return timingSafeEqual(right, Buffer.from(String(found[2]), 'hex'));
 }

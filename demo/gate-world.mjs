@@ -30,16 +30,32 @@ export async function startGateWorld(routes, vars = {}) {
     const chain = keep(await startChain());
     const facilitator = keep(await startFacilitator({ chain }));
     const origin = keep(await startOrigin({ secret: secrets.ORIGIN_SECRET }));
-    const switches = { facilitator: keep(await startSwitch(facilitator.url)), node: keep(await startSwitch(chain.url)), origin: keep(await startSwitch(origin.url)) };
+    const switches = {
+      facilitator: keep(await startSwitch(facilitator.url)),
+      node: keep(await startSwitch(chain.url)),
+      origin: keep(await startSwitch(origin.url)),
+    };
     const persist = mkdtempSync(join(tmpdir(), 'farebox-world-'));
     keep({ stop: async () => rmSync(persist, { recursive: true, force: true }) });
     const sold = gateVars({ chain, facilitator: switches.facilitator, origin: switches.origin });
     const ROUTES = [...sold.ROUTES, ...routes];
-    const gate = keep(await startWithClock(GATE, {
-      build: process.env.FAREBOX_BUILD ?? 'build', persist, secrets, vars: { ...sold, ROUTES, RPC_URL: switches.node.url, ...vars },
-    }));
+    const gate = keep(
+      await startWithClock(GATE, {
+        build: process.env.FAREBOX_BUILD ?? 'build',
+        persist,
+        secrets,
+        vars: { ...sold, ROUTES, RPC_URL: switches.node.url, ...vars },
+      }),
+    );
     return {
-      chain, facilitator, origin, gate, switches, secrets, routes: ROUTES, stop,
+      chain,
+      facilitator,
+      origin,
+      gate,
+      switches,
+      secrets,
+      routes: ROUTES,
+      stop,
       /**
        * Moves the clock of gate, origin and chain. Clients that sign by the machine's own clock are refused from then on, where a time is signed.
        *

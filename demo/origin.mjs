@@ -51,42 +51,45 @@ export async function startOrigin({ port, secret } = {}) {
   const held = new Set();
   let aheadSecs = 0;
 
-  const { url, stop } = await serve(async (request, response) => {
-    if (secret !== undefined && !isFromGate(request, secret, Date.now() / 1000 + aheadSecs)) {
-      response.writeHead(403, { 'content-type': 'text/plain; charset=utf-8' }).end('Ask the gate.\n');
-      return;
-    }
-    /** @type {Seen} */
-    const seen = {
-      at: Date.now(),
-      method: request.method ?? '',
-      url: request.url ?? '',
-      headers: request.headers,
-      rawHeaders: request.rawHeaders,
-      bodyDigest: '',
-      bodyBytes: 0,
-      sentBytes: 0,
-      ended: false,
-    };
-    requests.push(seen);
-    /** @type {Promise<void>} */
-    const released = new Promise((resolve) => {
-      held.add(resolve);
-      response.once('close', () => held.delete(resolve));
-    });
-    try {
-      const digest = createHash('sha256');
-      for await (const chunk of request) {
-        digest.update(chunk);
-        seen.bodyBytes += chunk.length;
+  const { url, stop } = await serve(
+    async (request, response) => {
+      if (secret !== undefined && !isFromGate(request, secret, Date.now() / 1000 + aheadSecs)) {
+        response.writeHead(403, { 'content-type': 'text/plain; charset=utf-8' }).end('Ask the gate.\n');
+        return;
       }
-      seen.bodyDigest = digest.digest('hex');
-      await answer({ seen, response, released });
-    } catch {
-      // The client left in the middle of its request; no answer is possible.
-      response.destroy();
-    }
-  }, { port });
+      /** @type {Seen} */
+      const seen = {
+        at: Date.now(),
+        method: request.method ?? '',
+        url: request.url ?? '',
+        headers: request.headers,
+        rawHeaders: request.rawHeaders,
+        bodyDigest: '',
+        bodyBytes: 0,
+        sentBytes: 0,
+        ended: false,
+      };
+      requests.push(seen);
+      /** @type {Promise<void>} */
+      const released = new Promise((resolve) => {
+        held.add(resolve);
+        response.once('close', () => held.delete(resolve));
+      });
+      try {
+        const digest = createHash('sha256');
+        for await (const chunk of request) {
+          digest.update(chunk);
+          seen.bodyBytes += chunk.length;
+        }
+        seen.bodyDigest = digest.digest('hex');
+        await answer({ seen, response, released });
+      } catch {
+        // The client left in the middle of its request; no answer is possible.
+        response.destroy();
+      }
+    },
+    { port },
+  );
 
   return {
     url,

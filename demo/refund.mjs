@@ -45,7 +45,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     process.exitCode = 2;
   } else {
     const refunds = await refundAll({ gate, chain, token });
-    for (const { owed, transaction, state } of refunds) console.log(`${owed.id}: ${owed.amount} atomic units returned in ${transaction}, now ${state}`);
+    for (const { owed, transaction, state } of refunds)
+      console.log(`${owed.id}: ${owed.amount} atomic units returned in ${transaction}, now ${state}`);
     if (refunds.length === 0) console.log('nothing is owed');
   }
 }

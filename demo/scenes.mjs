@@ -47,12 +47,24 @@ export const SCENES = [
   { title: 'A client of x402 v2, @x402/fetch, buys a report', short: '@x402/fetch buys', play: buyV2, causes: SALE },
   { title: 'A client of x402 v1, x402-fetch, buys it on the same route', short: 'x402-fetch buys', play: buyV1, causes: SALE },
   { title: 'A client of MPP, mppx, answers the challenge in WWW-Authenticate', short: 'mppx buys', play: buyMpp, causes: SALE },
-  { title: 'An attacker saw that signature and sends it again, as an x402 payment', short: 'the same signature again', play: replay, causes: NOTHING },
+  {
+    title: 'An attacker saw that signature and sends it again, as an x402 payment',
+    short: 'the same signature again',
+    play: replay,
+    causes: NOTHING,
+  },
   { title: `One payment arrives ${COPIES} times at the same moment`, short: `one payment, ${COPIES} copies`, play: copies, causes: SALE },
-  { title: 'A client signs with a wrong key: the 402 says why, and that it should stop', short: 'a wrong key', play: wrongKey, causes: NOTHING },
+  {
+    title: 'A client signs with a wrong key: the 402 says why, and that it should stop',
+    short: 'a wrong key',
+    play: wrongKey,
+    causes: NOTHING,
+  },
   {
     title: 'The origin fails after a payment in advance: the gate owes it, and the operator returns it',
-    short: 'the origin fails, refund', play: refund, causes: { origin: 1, settled: 1, charged: 0n },
+    short: 'the origin fails, refund',
+    play: refund,
+    causes: { origin: 1, settled: 1, charged: 0n },
   },
   { title: 'An attacker asks the origin directly, around the gate', short: 'around the gate', play: bypass, causes: NOTHING },
 ];
@@ -144,7 +156,10 @@ async function refund(stage) {
   }
   const audit = await (await fetch(`${gate}/_farebox/audit`, { headers: { authorization: `Bearer ${token}` } })).json();
   const balanced = audit.items.every((/** @type {{difference: string}} */ { difference }) => difference === '0');
-  check(refunds.length === 1 && refunds[0]?.state === 'refunded' && balanced, 'the gate found that transfer on the chain, and its books balance');
+  check(
+    refunds.length === 1 && refunds[0]?.state === 'refunded' && balanced,
+    'the gate found that transfer on the chain, and its books balance',
+  );
 }
 
 /** @param {Stage} stage */
@@ -185,9 +200,7 @@ async function checkTransfer({ chain, check }, header, before = '') {
   const receipt = header === null ? undefined : decode(header);
   const transaction = receipt?.transaction ?? receipt?.reference;
   if (typeof transaction !== 'string') return check(false, 'the receipt names a transaction');
-  const { logs, blockNumber } = await chain.publicClient.getTransactionReceipt({
-    hash: /** @type {`0x${string}`} */ (transaction),
-  });
+  const { logs, blockNumber } = await chain.publicClient.getTransactionReceipt({ hash: /** @type {`0x${string}`} */ (transaction) });
   const { payer, payee } = chain.accounts;
   const transfers = parseEventLogs({ abi: chain.token.abi, eventName: 'Transfer', logs });
   const [transfer] = transfers.map((log) => /** @type {any} */ (log).args);

@@ -123,7 +123,7 @@ async function act(visit, facilitator) {
       await settle();
       return say(response, Number(second), { error: 'upstream unavailable' });
     case 'lie':
-      return say(response, Number(second), { report: 'Rainfall, Tuesday' }, settlementHeader({ ...await settle(), payer: terms.payTo }));
+      return say(response, Number(second), { report: 'Rainfall, Tuesday' }, settlementHeader({ ...(await settle()), payer: terms.payTo }));
     case 'reject':
       return say(response, Number(second), { error: 'merchant rejected fulfillment' });
     case 'busy':
@@ -138,14 +138,19 @@ async function act(visit, facilitator) {
     case 'forged': {
       const { from, value } = payload.payload.authorization;
       const { paid, amount: _, ...members } = Object.fromEntries(url.searchParams);
-      const done = paid === undefined ? { success: true, transaction: `0x${randomBytes(32).toString('hex')}`, network: NETWORK, payer: from, amount: value } : await settle();
+      const done =
+        paid === undefined
+          ? { success: true, transaction: `0x${randomBytes(32).toString('hex')}`, network: NETWORK, payer: from, amount: value }
+          : await settle();
       return deliver(visit, { ...done, ...members });
     }
     case 'drift':
       return asks(response, url, { ...terms, amount: url.searchParams.get('to') ?? String(2n * BigInt(terms.amount)) });
     case 'big': {
       const done = await settle();
-      return response.writeHead(200, { 'content-type': 'application/octet-stream', ...settlementHeader(done) }).end(Buffer.alloc(BIG_BYTES, 'x'));
+      return response
+        .writeHead(200, { 'content-type': 'application/octet-stream', ...settlementHeader(done) })
+        .end(Buffer.alloc(BIG_BYTES, 'x'));
     }
     default:
       return deliver(visit, await settle());
@@ -185,8 +190,12 @@ function scriptOf(url) {
  */
 function termsOf(url, payTo, price) {
   return {
-    scheme: 'exact', network: NETWORK, amount: price ?? url.searchParams.get('amount') ?? '10000', asset: USDC,
-    payTo: url.searchParams.get('payTo') ?? payTo, maxTimeoutSeconds: 60,
+    scheme: 'exact',
+    network: NETWORK,
+    amount: price ?? url.searchParams.get('amount') ?? '10000',
+    asset: USDC,
+    payTo: url.searchParams.get('payTo') ?? payTo,
+    maxTimeoutSeconds: 60,
     extra: { name: 'USDC', version: '2', precision: 6 },
   };
 }
@@ -200,11 +209,24 @@ function termsOf(url, payTo, price) {
  */
 function asks(response, url, terms) {
   const [name = ''] = scriptOf(url);
-  const main = { ...terms, network: 'eip155:8453', asset: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913', extra: { name: 'USD Coin', version: '2' } };
+  const main = {
+    ...terms,
+    network: 'eip155:8453',
+    asset: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913',
+    extra: { name: 'USD Coin', version: '2' },
+  };
   /** @type {Record<string, unknown[]>} */
-  const offers = { unsupported: [{ ...terms, scheme: 'lightning' }], mixed: [main, terms], mainnet: [main], malformed: [{ ...terms, amount: 'ten', payTo: 7 }] };
+  const offers = {
+    unsupported: [{ ...terms, scheme: 'lightning' }],
+    mixed: [main, terms],
+    mainnet: [main],
+    malformed: [{ ...terms, amount: 'ten', payTo: 7 }],
+  };
   const required = {
-    x402Version: 2, error: 'payment required', resource: { url: url.href, description: 'One report' }, accepts: offers[name] ?? [terms],
+    x402Version: 2,
+    error: 'payment required',
+    resource: { url: url.href, description: 'One report' },
+    accepts: offers[name] ?? [terms],
     ...(url.pathname.startsWith('/demo-merchant/') ? { extensions: { bazaar: BAZAAR } } : {}),
   };
   const header = Buffer.from(JSON.stringify(required)).toString('base64');
@@ -217,12 +239,19 @@ function asks(response, url, terms) {
  * @param {object} more
  */
 function deliver({ seen, response }, settlement, more = {}) {
-  if (settlement !== undefined && settlement.success !== true) return say(response, 402, { error: settlement.errorReason ?? 'not settled' }, settlementHeader(settlement));
+  if (settlement !== undefined && settlement.success !== true)
+    return say(response, 402, { error: settlement.errorReason ?? 'not settled' }, settlementHeader(settlement));
   const sha256 = createHash('sha256').update(seen.body).digest('hex');
-  return say(response, 200, { report: 'Rainfall, Tuesday', body: seen.body, sha256, ...more }, {
-    // What no payer has a use for.
-    'set-cookie': 'session=merchant', ...(settlement === undefined ? {} : settlementHeader(settlement)),
-  });
+  return say(
+    response,
+    200,
+    { report: 'Rainfall, Tuesday', body: seen.body, sha256, ...more },
+    {
+      // What no payer has a use for.
+      'set-cookie': 'session=merchant',
+      ...(settlement === undefined ? {} : settlementHeader(settlement)),
+    },
+  );
 }
 
 /**
@@ -246,9 +275,13 @@ function settlementHeader(settlement) {
  * @param {any} paymentRequirements
  */
 async function settleWith(facilitator, paymentPayload, paymentRequirements) {
-  const { extra: { precision: _, ...extra }, ...requirements } = paymentRequirements;
+  const {
+    extra: { precision: _, ...extra },
+    ...requirements
+  } = paymentRequirements;
   const answer = await fetch(`${facilitator}/settle`, {
-    method: 'POST', headers: { 'content-type': 'application/json' },
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ x402Version: 2, paymentPayload, paymentRequirements: { ...requirements, extra } }),
   });
   return answer.json();
@@ -257,5 +290,12 @@ async function settleWith(facilitator, paymentPayload, paymentRequirements) {
 const FIELDS = ['topic', 'audience', 'format'];
 const BAZAAR = {
   info: { input: { body: { topic: 'rain', audience: 'farmers', format: 'brief' } } },
-  schema: { properties: { input: { bodyType: 'json', body: { type: 'object', properties: Object.fromEntries(FIELDS.map((name) => [name, { type: 'string' }])), required: FIELDS } } } },
+  schema: {
+    properties: {
+      input: {
+        bodyType: 'json',
+        body: { type: 'object', properties: Object.fromEntries(FIELDS.map((name) => [name, { type: 'string' }])), required: FIELDS },
+      },
+    },
+  },
 };

@@ -65,7 +65,8 @@ export async function startSellers() {
  */
 async function act({ pathname, searchParams }, seen, response) {
   const [name = '', second = ''] = pathname.slice(1).split('/');
-  const json = (/** @type {number} */ status, /** @type {unknown} */ value) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+  const json = (/** @type {number} */ status, /** @type {unknown} */ value) =>
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
   const done = { result: 'skill executed', received: read(seen.body) };
   switch (name) {
     case 'status':
@@ -73,7 +74,10 @@ async function act({ pathname, searchParams }, seen, response) {
     case 'slow':
       await new Promise((resolve) => {
         const timer = setTimeout(resolve, Number(searchParams.get('ms') ?? 1_000));
-        response.once('close', () => { clearTimeout(timer); resolve(undefined); });
+        response.once('close', () => {
+          clearTimeout(timer);
+          resolve(undefined);
+        });
       });
       return json(200, done);
     case 'hang':

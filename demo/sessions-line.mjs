@@ -6,5 +6,12 @@ import { ROUTE, STREAM, startSessionsWorld } from './sessions-world.mjs';
 /** Starts the world; `line` is what a client needs. */
 export async function sessionsLine() {
   const world = await startSessionsWorld();
-  return lineOf(world, { world: 'sessions', url: world.url, price: ROUTE.price, stream: world.stream, secondPrice: STREAM.session_unit_price, withdrawDelaySecs: ROUTE.session_delay_secs });
+  return lineOf(world, {
+    world: 'sessions',
+    url: world.url,
+    price: ROUTE.price,
+    stream: world.stream,
+    secondPrice: STREAM.session_unit_price,
+    withdrawDelaySecs: ROUTE.session_delay_secs,
+  });
 }

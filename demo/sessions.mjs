@@ -36,12 +36,18 @@ export async function sessionsStory({ chain, facilitator, origin, gate, url, str
     line(holds ? '✓' : '✗', sentence);
     if (!holds) broken.push(sentence);
   };
-  const { payer, payers: [other, third], payee } = chain.accounts;
+  const {
+    payer,
+    payers: [other, third],
+    payee,
+  } = chain.accounts;
   if (other === undefined || third === undefined) throw new Error('there is no second payer');
   const balance = async () => ({
-    payer: await chain.balanceOf(payer.address), other: await chain.balanceOf(other.address),
-    third: await chain.balanceOf(third.address), payee: await chain.balanceOf(payee.address),
-    contract: await chain.balanceOf(BATCH_SETTLEMENT) + await chain.balanceOf(PAYMENT_CHANNEL),
+    payer: await chain.balanceOf(payer.address),
+    other: await chain.balanceOf(other.address),
+    third: await chain.balanceOf(third.address),
+    payee: await chain.balanceOf(payee.address),
+    contract: (await chain.balanceOf(BATCH_SETTLEMENT)) + (await chain.balanceOf(PAYMENT_CHANNEL)),
   });
   const calls = () => facilitator.counts.verify + facilitator.counts.settle;
   const start = await balance();
@@ -53,8 +59,16 @@ export async function sessionsStory({ chain, facilitator, origin, gate, url, str
     loses = false;
     throw new TypeError('the connection is gone');
   };
-  const pay = channelFetch(flaky, { signer: payer, policy: { perPayment: '0.001', perDay: '5' }, store: memoryStore(), deposit: '1.5', maxDeposit: '1.5' });
-  console.log(`\nA request costs ${usdc(UNIT)}. Who asks once pays once; who asks often deposits once, and signs a voucher for each request.`);
+  const pay = channelFetch(flaky, {
+    signer: payer,
+    policy: { perPayment: '0.001', perDay: '5' },
+    store: memoryStore(),
+    deposit: '1.5',
+    maxDeposit: '1.5',
+  });
+  console.log(
+    `\nA request costs ${usdc(UNIT)}. Who asks once pays once; who asks often deposits once, and signs a voucher for each request.`,
+  );
 
   console.log('\n1. One deposit');
   const first = await pay(url);
@@ -74,7 +88,10 @@ export async function sessionsStory({ chain, facilitator, origin, gate, url, str
   loses = true;
   const work = origin.requests.length;
   const again = await pay(url);
-  check(again.status === 200 && origin.requests.length === work + 1, 'the same voucher is sent again, and has the same answer: the origin worked once');
+  check(
+    again.status === 200 && origin.requests.length === work + 1,
+    'the same voucher is sent again, and has the same answer: the origin worked once',
+  );
   check(channelReceiptOf(again)?.spent === String(UNIT * BigInt(CALLS + 1)), 'it is charged once');
 
   console.log('\n4. The gate is killed');
@@ -82,7 +99,10 @@ export async function sessionsStory({ chain, facilitator, origin, gate, url, str
   await gate.restart();
   const later = await pay(url);
   const spent = UNIT * BigInt(CALLS + 2);
-  check(later.status === 200 && channelReceiptOf(later)?.spent === String(spent), `it has lost no voucher: the next one is for ${usdc(spent)}`);
+  check(
+    later.status === 200 && channelReceiptOf(later)?.spent === String(spent),
+    `it has lost no voucher: the next one is for ${usdc(spent)}`,
+  );
 
   console.log('\n5. The published client of @x402/evm');
   const { readContract } = chain.publicClient;
@@ -99,7 +119,11 @@ export async function sessionsStory({ chain, facilitator, origin, gate, url, str
   const wallet = createWalletClient({ account: third, chain: chain.chain, transport: http(chain.url) });
   let leave = () => {};
   const live = channelFetch(fetch, {
-    signer: third, policy: { perPayment: '0.001', perDay: '5' }, store: memoryStore(), deposit: '0.1', maxDeposit: '0.1',
+    signer: third,
+    policy: { perPayment: '0.001', perDay: '5' },
+    store: memoryStore(),
+    deposit: '0.1',
+    maxDeposit: '0.1',
     onState: (state) => {
       if (state.includes(` cum ${usdc(SECONDS * UNIT)} (`)) leave();
     },
@@ -116,12 +140,17 @@ export async function sessionsStory({ chain, facilitator, origin, gate, url, str
   const events = await live(`${stream}?count=600&every=50`);
   line('→', `GET ${new URL(stream).pathname}`, `deposit of ${usdc(STREAM_DEPOSIT)}, and a voucher for ${usdc(UNIT)}`);
   const reader = /** @type {ReadableStream<Uint8Array>} */ (events.body).getReader();
-  leave = () => { reader.cancel().catch(() => {}); };
+  leave = () => {
+    reader.cancel().catch(() => {});
+  };
   let parts = 0n;
   while (!(await reader.read()).done) parts += 1n;
   // The origin is silent for no whole second, so each second that was paid has brought something.
   check(events.status === 200 && parts >= SECONDS - 1n, `events flow, and each second costs ${usdc(UNIT)}`);
-  check(await signed() === SECONDS * UNIT, `the reader leaves in the fifth second: ${SECONDS} vouchers were signed, the last for ${usdc(SECONDS * UNIT)}`);
+  check(
+    (await signed()) === SECONDS * UNIT,
+    `the reader leaves in the fifth second: ${SECONDS} vouchers were signed, the last for ${usdc(SECONDS * UNIT)}`,
+  );
   const rest = await live.refund(stream);
   check(rest.refunded === String(STREAM_DEPOSIT - SECONDS * UNIT), `the rest comes back: ${usdc(STREAM_DEPOSIT - SECONDS * UNIT)}`);
 
@@ -129,11 +158,20 @@ export async function sessionsStory({ chain, facilitator, origin, gate, url, str
   const { refunded } = await pay.refund(url);
   check(refunded === String(DEPOSIT - spent), `the rest comes back: ${usdc(DEPOSIT - spent)}`);
   const earned = spent + stockSpent + SECONDS * UNIT;
-  await until(() => chain.balanceOf(payee.address), (now) => now === start.payee + earned);
+  await until(
+    () => chain.balanceOf(payee.address),
+    (now) => now === start.payee + earned,
+  );
   // Read together only now: each payment to the payee gives a payer the rest.
   const end = await balance();
   check(end.payee === start.payee + earned, `the gate has claimed what was earned: ${usdc(earned)}`);
-  check(end.payer === start.payer - spent && end.other === start.other - stockSpent && end.third === start.third - SECONDS * UNIT && end.contract === start.contract, 'payers, payee and contract add up, to the last unit');
+  check(
+    end.payer === start.payer - spent &&
+      end.other === start.other - stockSpent &&
+      end.third === start.third - SECONDS * UNIT &&
+      end.contract === start.contract,
+    'payers, payee and contract add up, to the last unit',
+  );
   return broken;
 }
 

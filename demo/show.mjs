@@ -11,7 +11,11 @@ const PROTOCOLS = {
 };
 
 /** Names of the demo's network, as the three protocols write it. */
-const NETWORKS = new Map([['eip155:84532', 'Base Sepolia'], ['base-sepolia', 'Base Sepolia'], ['84532', 'Base Sepolia']]);
+const NETWORKS = new Map([
+  ['eip155:84532', 'Base Sepolia'],
+  ['base-sepolia', 'Base Sepolia'],
+  ['84532', 'Base Sepolia'],
+]);
 
 /**
  * A fetch that prints each exchange as a client of that protocol reads it.
@@ -25,12 +29,20 @@ export function showing(base, { protocol, headers = false }) {
   return async (input, init) => {
     const request = new Request(input, init);
     const shown = request.headers.get(proof);
-    line('→', `${request.method} ${new URL(request.url).pathname}`, shown === null ? '' : `${proof.toUpperCase()}: ${paymentOf(decode(shown))}`);
+    line(
+      '→',
+      `${request.method} ${new URL(request.url).pathname}`,
+      shown === null ? '' : `${proof.toUpperCase()}: ${paymentOf(decode(shown))}`,
+    );
     if (headers && shown !== null) say(proof, decode(shown));
     const response = await base(request);
     const asked = await termsOf(response, terms);
     const settled = response.headers.get(receipt);
-    line('←', `${response.status} ${response.statusText}`, asked ? priceOf(asked) : settled === null ? '' : `${receipt.toUpperCase()}: ${transactionOf(settled)}`);
+    line(
+      '←',
+      `${response.status} ${response.statusText}`,
+      asked ? priceOf(asked) : settled === null ? '' : `${receipt.toUpperCase()}: ${transactionOf(settled)}`,
+    );
     if (headers && asked) say(terms ?? 'body', asked);
     if (headers && settled !== null) say(receipt, decode(settled));
     return response;

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { ExactEvmScheme } from '@x402/evm/exact/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
 
-import { EMPTY, PAYER, account } from './chain.mjs';
+import { account, EMPTY, PAYER } from './chain.mjs';
 
 /**
  * The header of a payment that was signed and not sent.

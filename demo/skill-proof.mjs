@@ -4,9 +4,16 @@ import { createHash, randomBytes } from 'node:crypto';
 
 const TYPES = {
   SkillAction: [
-    { name: 'action', type: 'string' }, { name: 'market', type: 'string' }, { name: 'skill', type: 'string' }, { name: 'name', type: 'string' },
-    { name: 'price', type: 'string' }, { name: 'callUrl', type: 'string' }, { name: 'payTo', type: 'address' }, { name: 'content', type: 'bytes32' },
-    { name: 'nonce', type: 'bytes32' }, { name: 'validBefore', type: 'uint64' },
+    { name: 'action', type: 'string' },
+    { name: 'market', type: 'string' },
+    { name: 'skill', type: 'string' },
+    { name: 'name', type: 'string' },
+    { name: 'price', type: 'string' },
+    { name: 'callUrl', type: 'string' },
+    { name: 'payTo', type: 'address' },
+    { name: 'content', type: 'bytes32' },
+    { name: 'nonce', type: 'bytes32' },
+    { name: 'validBefore', type: 'uint64' },
   ],
 };
 const VALID_SECS = 600;
@@ -31,8 +38,16 @@ export async function signedSkill({ market, action, skill, id = skill.skillId ??
     types: TYPES,
     primaryType: 'SkillAction',
     message: {
-      action, market, skill: id, name: body.name ?? '', price: priceText(body), callUrl: body.callUrl ?? '', payTo: body.payTo ?? account.address,
-      content: `0x${createHash('sha256').update(canonical(body)).digest('hex')}`, nonce, validBefore: BigInt(validBefore),
+      action,
+      market,
+      skill: id,
+      name: body.name ?? '',
+      price: priceText(body),
+      callUrl: body.callUrl ?? '',
+      payTo: body.payTo ?? account.address,
+      content: `0x${createHash('sha256').update(canonical(body)).digest('hex')}`,
+      nonce,
+      validBefore: BigInt(validBefore),
     },
   });
   return { ...body, proof: { nonce, validBefore, signature } };
@@ -58,5 +73,8 @@ function priceText({ price, priceXLM }) {
 function canonical(value) {
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  return `{${Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join(',')}}`;
+  return `{${Object.keys(value)
+    .sort()
+    .map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`)
+    .join(',')}}`;
 }

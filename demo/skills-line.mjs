@@ -53,7 +53,12 @@ export async function skillsLine() {
       lookupToken: tokens.lookup,
       originSecret: tokens.origin,
       agents: await Promise.all(world.agents.map(async (one) => ({ ...one, token: await world.tokenOf(one.agent) }))),
-      sellers: { plain: sellers.url, charging: charging.url, mpp: mpp.url, mppSeller: { address: mpp.seller.address, privateKey: mpp.seller.privateKey } },
+      sellers: {
+        plain: sellers.url,
+        charging: charging.url,
+        mpp: mpp.url,
+        mppSeller: { address: mpp.seller.address, privateKey: mpp.seller.privateKey },
+      },
       chain: { url: chain.url, network: 'eip155:84532', token: chain.token.address, payee: chain.accounts.payee.address },
       facilitator: world.facilitator.url,
       wallet: { address: world.wallet.address, privateKey: world.wallet.privateKey },

@@ -36,7 +36,13 @@ import { startSwitch } from './switch.mjs';
  *
  * @param {{build?: string, vars?: Record<string, unknown>, gateVars?: Record<string, unknown>, treasuryVars?: Record<string, unknown>, agents?: AgentSeed[]}} [options]
  */
-export async function startSkillsWorld({ build = process.env.FAREBOX_BUILD ?? 'build', vars = {}, gateVars = {}, treasuryVars = {}, agents = AGENTS } = {}) {
+export async function startSkillsWorld({
+  build = process.env.FAREBOX_BUILD ?? 'build',
+  vars = {},
+  gateVars = {},
+  treasuryVars = {},
+  agents = AGENTS,
+} = {}) {
   const { keep, stop } = parts();
   try {
     const chain = keep(await startChain());
@@ -51,60 +57,99 @@ export async function startSkillsWorld({ build = process.env.FAREBOX_BUILD ?? 'b
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
 
-    const keys = agents.map(({ name }) => ({ agent: name, secret: `KEY_${name.toUpperCase().replaceAll('-', '_')}`, bootstrapKey: `fbk_acme_${randomBytes(8).toString('hex')}_${randomBytes(32).toString('hex')}` }));
-    const tokens = { operator: randomBytes(16).toString('hex'), lookup: randomBytes(16).toString('hex'), origin: randomBytes(32).toString('hex') };
-    const treasury = keep(await startTreasury({
-      build: join(build, 'treasury'),
-      persist: join(folder, 'treasury'),
-      vars: {
-        ORGANIZATIONS: [{
-          name: 'acme', environment: 'test',
-          policy: { wallet: 'main', allowedOrigins: [url, charging.url, mpp.url], mpp: { [new URL(mpp.url).host]: { nonce: 'joined' } } },
-          agents: agents.map((agent, index) => ({ ...agent, bootstrapKey: keys[index]?.secret })),
-        }],
-        WALLETS: [
-          { name: 'main', networks: [NETWORK], secret: 'WALLET_MAIN' },
-          { name: 'empty', networks: [NETWORK], secret: 'WALLET_EMPTY' },
-        ],
-        RPC_URL: switches.node.url, FACILITATOR_URL: switches.facilitator.url,
-        CONFIRMATIONS: '12', SEND_SECS: '6', READ_SECS: '1', TEST_NETWORKS_ONLY: 'true', ALLOW_LOCAL_MERCHANTS: 'true',
-        ...treasuryVars,
-      },
-      secrets: {
-        OPERATOR_TOKEN: tokens.operator, LOOKUP_TOKEN: tokens.lookup,
-        WALLET_MAIN: chain.accounts.payer.privateKey, WALLET_EMPTY: `0x${'77'.repeat(32)}`,
-        ...Object.fromEntries(keys.map(({ secret, bootstrapKey }) => [secret, bootstrapKey])),
-      },
+    const keys = agents.map(({ name }) => ({
+      agent: name,
+      secret: `KEY_${name.toUpperCase().replaceAll('-', '_')}`,
+      bootstrapKey: `fbk_acme_${randomBytes(8).toString('hex')}_${randomBytes(32).toString('hex')}`,
     }));
+    const tokens = {
+      operator: randomBytes(16).toString('hex'),
+      lookup: randomBytes(16).toString('hex'),
+      origin: randomBytes(32).toString('hex'),
+    };
+    const treasury = keep(
+      await startTreasury({
+        build: join(build, 'treasury'),
+        persist: join(folder, 'treasury'),
+        vars: {
+          ORGANIZATIONS: [
+            {
+              name: 'acme',
+              environment: 'test',
+              policy: {
+                wallet: 'main',
+                allowedOrigins: [url, charging.url, mpp.url],
+                mpp: { [new URL(mpp.url).host]: { nonce: 'joined' } },
+              },
+              agents: agents.map((agent, index) => ({ ...agent, bootstrapKey: keys[index]?.secret })),
+            },
+          ],
+          WALLETS: [
+            { name: 'main', networks: [NETWORK], secret: 'WALLET_MAIN' },
+            { name: 'empty', networks: [NETWORK], secret: 'WALLET_EMPTY' },
+          ],
+          RPC_URL: switches.node.url,
+          FACILITATOR_URL: switches.facilitator.url,
+          CONFIRMATIONS: '12',
+          SEND_SECS: '6',
+          READ_SECS: '1',
+          TEST_NETWORKS_ONLY: 'true',
+          ALLOW_LOCAL_MERCHANTS: 'true',
+          ...treasuryVars,
+        },
+        secrets: {
+          OPERATOR_TOKEN: tokens.operator,
+          LOOKUP_TOKEN: tokens.lookup,
+          WALLET_MAIN: chain.accounts.payer.privateKey,
+          WALLET_EMPTY: `0x${'77'.repeat(32)}`,
+          ...Object.fromEntries(keys.map(({ secret, bootstrapKey }) => [secret, bootstrapKey])),
+        },
+      }),
+    );
     const treasurySwitch = keep(await startSwitch(treasury.url, { worker: true }));
     const gateSwitch = keep(await startSwitch(url, { worker: true }));
 
     /** @type {Awaited<ReturnType<typeof startWithClock>> | undefined} */
     let gate;
     const kv = keep(await startKv(async () => gate?.reread()));
-    const market = keep(await startMarket({
-      build: join(build, 'market'),
-      persist: join(folder, 'market'),
-      vars: {
-        MARKET_URL: url, NETWORK, PAY_TO: chain.accounts.payee.address, RPC_URL: switches.node.url,
-        TEST_NETWORKS_ONLY: 'true', ALLOW_LOCAL_SELLERS: 'true', ...vars,
-      },
-      secrets: { OPERATOR_TOKEN: tokens.operator, LOOKUP_TOKEN: tokens.lookup, ORIGIN_SECRET: tokens.origin },
-      services: { GATE: gateSwitch.url, TREASURY: treasurySwitch.url },
-      kv: { CONFIG: kv.url },
-    }));
+    const market = keep(
+      await startMarket({
+        build: join(build, 'market'),
+        persist: join(folder, 'market'),
+        vars: {
+          MARKET_URL: url,
+          NETWORK,
+          PAY_TO: chain.accounts.payee.address,
+          RPC_URL: switches.node.url,
+          TEST_NETWORKS_ONLY: 'true',
+          ALLOW_LOCAL_SELLERS: 'true',
+          ...vars,
+        },
+        secrets: { OPERATOR_TOKEN: tokens.operator, LOOKUP_TOKEN: tokens.lookup, ORIGIN_SECRET: tokens.origin },
+        services: { GATE: gateSwitch.url, TREASURY: treasurySwitch.url },
+        kv: { CONFIG: kv.url },
+      }),
+    );
     const marketSwitch = keep(await startSwitch(market.url, { worker: true }));
-    gate = keep(await startWithClock(GATE, {
-      build, port,
-      persist: join(folder, 'gate'),
-      vars: {
-        NETWORK, PAY_TO: chain.accounts.payee.address, FACILITATOR_URL: switches.facilitator.url, RPC_URL: switches.node.url,
-        ROUTES: [{ path: '/api/marketplace/*', price: 'free' }], DEFAULT: 'free', ...gateVars,
-      },
-      secrets: { OPERATOR_TOKEN: tokens.operator, ORIGIN_SECRET: tokens.origin },
-      services: { ORIGIN: marketSwitch.url },
-      kv: { CONFIG: kv.url },
-    }));
+    gate = keep(
+      await startWithClock(GATE, {
+        build,
+        port,
+        persist: join(folder, 'gate'),
+        vars: {
+          NETWORK,
+          PAY_TO: chain.accounts.payee.address,
+          FACILITATOR_URL: switches.facilitator.url,
+          RPC_URL: switches.node.url,
+          ROUTES: [{ path: '/api/marketplace/*', price: 'free' }],
+          DEFAULT: 'free',
+          ...gateVars,
+        },
+        secrets: { OPERATOR_TOKEN: tokens.operator, ORIGIN_SECRET: tokens.origin },
+        services: { ORIGIN: marketSwitch.url },
+        kv: { CONFIG: kv.url },
+      }),
+    );
 
     let aheadSecs = 0;
     let funding = Promise.resolve();
@@ -136,7 +181,10 @@ export async function startSkillsWorld({ build = process.env.FAREBOX_BUILD ?? 'b
       if (known !== undefined) return known;
       const key = keys.find((one) => one.agent === agent)?.bootstrapKey ?? made.get(agent);
       if (key === undefined) throw new Error(`there is no agent ${agent}`);
-      const { status, json, text } = await ask('POST', '/api/sdk/runtime-tokens', { base: treasury.url, headers: { authorization: `Bearer ${key}`, 'x-402flow-sdk-version': '0.1.0-alpha.22' } });
+      const { status, json, text } = await ask('POST', '/api/sdk/runtime-tokens', {
+        base: treasury.url,
+        headers: { authorization: `Bearer ${key}`, 'x-402flow-sdk-version': '0.1.0-alpha.22' },
+      });
       if (typeof json?.token !== 'string') throw new Error(`${status}: ${text}`);
       runtimeTokens.set(agent, json.token);
       return /** @type {string} */ (json.token);
@@ -180,7 +228,11 @@ export async function startSkillsWorld({ build = process.env.FAREBOX_BUILD ?? 'b
        */
       async agent(name, policy = {}) {
         const operate = async (/** @type {string} */ method, /** @type {string} */ path, /** @type {unknown} */ body) => {
-          const { status, json, text } = await ask(method, `/api/organizations/acme/agents/${name}${path}`, { base: treasury.url, body, headers: { authorization: `Bearer ${tokens.operator}` } });
+          const { status, json, text } = await ask(method, `/api/organizations/acme/agents/${name}${path}`, {
+            base: treasury.url,
+            body,
+            headers: { authorization: `Bearer ${tokens.operator}` },
+          });
           if (status >= 300) throw new Error(`${status}: ${text}`);
           return json;
         };
@@ -197,7 +249,13 @@ export async function startSkillsWorld({ build = process.env.FAREBOX_BUILD ?? 'b
        * @param {Record<string, unknown>} skill
        */
       async publish(seller, skill) {
-        const body = await signedSkill({ market: url, action: 'publish', skill: { description: 'Says what arrived', payTo: seller.address, agentId: 'seller', ...skill }, account: seller, now: Math.floor(Date.now() / 1000) + aheadSecs });
+        const body = await signedSkill({
+          market: url,
+          action: 'publish',
+          skill: { description: 'Says what arrived', payTo: seller.address, agentId: 'seller', ...skill },
+          account: seller,
+          now: Math.floor(Date.now() / 1000) + aheadSecs,
+        });
         return ask('POST', '/api/marketplace/skills', { body });
       },
       /**
@@ -209,7 +267,14 @@ export async function startSkillsWorld({ build = process.env.FAREBOX_BUILD ?? 'b
        * @param {Record<string, unknown>} [change]
        */
       async change(seller, action, id, change = {}) {
-        const body = await signedSkill({ market: url, action, id, skill: { payTo: seller.address, ...change }, account: seller, now: Math.floor(Date.now() / 1000) + aheadSecs });
+        const body = await signedSkill({
+          market: url,
+          action,
+          id,
+          skill: { payTo: seller.address, ...change },
+          account: seller,
+          now: Math.floor(Date.now() / 1000) + aheadSecs,
+        });
         const [method, path] = { version: ['POST', '/versions'], deactivate: ['DELETE', ''], rotate: ['POST', '/rotate'] }[action];
         return ask(method ?? '', `/api/marketplace/skills/${id}${path}`, { body });
       },
@@ -224,7 +289,11 @@ export async function startSkillsWorld({ build = process.env.FAREBOX_BUILD ?? 'b
         return ask('POST', `/api/marketplace/skills/${skill}/invoke${query}`, {
           base,
           body: { agentId: agent, ...(payload === undefined ? {} : { payload }) },
-          headers: { authorization: `Bearer ${await tokenOf(agent)}`, ...(key === undefined ? {} : { 'idempotency-key': key }), ...headers },
+          headers: {
+            authorization: `Bearer ${await tokenOf(agent)}`,
+            ...(key === undefined ? {} : { 'idempotency-key': key }),
+            ...headers,
+          },
         });
       },
       /**
@@ -276,4 +345,9 @@ function parsed(text) {
 }
 
 /** Agents without a wallet of their own: the last one has a budget of nearly nothing, and one a wallet without money. */
-const AGENTS = [{ name: 'agent-1' }, { name: 'agent-2' }, { name: 'broke', policy: { wallet: 'empty' } }, { name: 'frugal', policy: { perDay: { USDC: '0.02' } } }];
+const AGENTS = [
+  { name: 'agent-1' },
+  { name: 'agent-2' },
+  { name: 'broke', policy: { wallet: 'empty' } },
+  { name: 'frugal', policy: { perDay: { USDC: '0.02' } } },
+];

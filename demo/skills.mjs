@@ -1,8 +1,8 @@
 // The story of a market: two sellers and a clumsy one, a client that buys directly, an agent without a wallet that invokes, a price
 // that is raised, a failure after payment, and a ledger that agrees with the chain.
 
-import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
 import { ExactEvmScheme } from '@x402/evm/exact/client';
+import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
 
 import { ends, line, usdc } from './show.mjs';
 
@@ -19,11 +19,29 @@ import { ends, line, usdc } from './show.mjs';
 
 /** @type {Scene[]} */
 const SCENES = [
-  { title: 'Three sellers publish: each signs with the wallet that is to be paid', short: 'publishing', ended: 'listed', earned: {}, play: publish },
-  { title: 'A stock client buys from Ada, who has no payment code', short: 'a direct sale', ended: '200', earned: { ada: 50_000n }, play: direct },
-  { title: 'An agent without a wallet calls Bo, whose own server asks for money', short: 'an invocation', ended: 'success', earned: { bo: 100_000n }, play: invoke },
+  {
+    title: 'Three sellers publish: each signs with the wallet that is to be paid',
+    short: 'publishing',
+    ended: 'listed',
+    earned: {},
+    play: publish,
+  },
+  {
+    title: 'A stock client buys from Ada, who has no payment code',
+    short: 'a direct sale',
+    ended: '200',
+    earned: { ada: 50_000n },
+    play: direct,
+  },
+  {
+    title: 'An agent without a wallet calls Bo, whose own server asks for money',
+    short: 'an invocation',
+    ended: 'success',
+    earned: { bo: 100_000n },
+    play: invoke,
+  },
   { title: 'Its connection breaks, so it asks again with the same key', short: 'the same key', ended: 'success', earned: {}, play: again },
-  { title: 'Bo raises the price behind the market\'s back', short: 'a raised price', ended: 'failed', earned: {}, play: raised },
+  { title: "Bo raises the price behind the market's back", short: 'a raised price', ended: 'failed', earned: {}, play: raised },
   { title: 'Cy takes the money and fails', short: 'paid, not delivered', ended: 'failed', earned: { cy: 20_000n }, play: failed },
 ];
 
@@ -44,9 +62,12 @@ export async function skillsStory(world) {
   const sellers = { ada: await world.seller(), bo: await world.seller(), cy: await world.seller() };
   const names = /** @type {(keyof typeof sellers)[]} */ (Object.keys(sellers));
   /** @type {() => Promise<Record<string, bigint>>} */
-  const balances = async () => Object.fromEntries(await Promise.all(names.map(async (name) => [name, await world.chain.balanceOf(sellers[name].address)])));
+  const balances = async () =>
+    Object.fromEntries(await Promise.all(names.map(async (name) => [name, await world.chain.balanceOf(sellers[name].address)])));
   const stage = { world, sellers, check, said: {} };
-  console.log('\nThe market sells what sellers publish. Clients with a wallet pay the seller directly; agents without one have a treasury that pays.');
+  console.log(
+    '\nThe market sells what sellers publish. Clients with a wallet pay the seller directly; agents without one have a treasury that pays.',
+  );
   /** @type {string[][]} */
   const rows = [];
   for (const [index, { title, short, ended, earned, play }] of SCENES.entries()) {
@@ -56,8 +77,14 @@ export async function skillsStory(world) {
     const after = await balances();
     const moved = names.map((name) => ({ name, amount: (after[name] ?? 0n) - (before[name] ?? 0n), expected: earned[name] ?? 0n }));
     const paid = moved.filter(({ amount }) => amount !== 0n);
-    const sentence = paid.length === 0 ? 'no seller has more than before' : paid.map(({ name, amount }) => `${named(name)} has ${usdc(amount)} more`).join(', ');
-    check(moved.every(({ amount, expected }) => amount === expected), sentence);
+    const sentence =
+      paid.length === 0
+        ? 'no seller has more than before'
+        : paid.map(({ name, amount }) => `${named(name)} has ${usdc(amount)} more`).join(', ');
+    check(
+      moved.every(({ amount, expected }) => amount === expected),
+      sentence,
+    );
     rows.push([`${index + 1}. ${short}`, ended, usdc(moved.reduce((sum, { amount }) => sum + amount, 0n))]);
   }
   console.log('');
@@ -71,21 +98,64 @@ export async function skillsStory(world) {
 async function publish({ world, sellers: { ada, bo, cy }, check }) {
   const { sellers, charging } = world;
   const skills = /** @type {const} */ ([
-    ['ada', ada, { skillId: 'word-count', name: 'Counts words', description: 'Counts the words of a text', price: '$0.05', callUrl: `${sellers.url}/deliver/words` }],
-    ['bo', bo, { skillId: 'rain-report', name: 'Rain report', description: 'One weather report', price: '$0.10', charges: 'seller', callUrl: `${charging.url}/honest/rain?amount=100000&payTo=${bo.address}` }],
-    ['cy', cy, { skillId: 'horoscope', name: 'Horoscope', description: 'What the stars say', price: '$0.02', charges: 'seller', callUrl: `${charging.url}/fail/500?amount=20000&payTo=${cy.address}` }],
+    [
+      'ada',
+      ada,
+      {
+        skillId: 'word-count',
+        name: 'Counts words',
+        description: 'Counts the words of a text',
+        price: '$0.05',
+        callUrl: `${sellers.url}/deliver/words`,
+      },
+    ],
+    [
+      'bo',
+      bo,
+      {
+        skillId: 'rain-report',
+        name: 'Rain report',
+        description: 'One weather report',
+        price: '$0.10',
+        charges: 'seller',
+        callUrl: `${charging.url}/honest/rain?amount=100000&payTo=${bo.address}`,
+      },
+    ],
+    [
+      'cy',
+      cy,
+      {
+        skillId: 'horoscope',
+        name: 'Horoscope',
+        description: 'What the stars say',
+        price: '$0.02',
+        charges: 'seller',
+        callUrl: `${charging.url}/fail/500?amount=20000&payTo=${cy.address}`,
+      },
+    ],
   ]);
   for (const [name, seller, skill] of skills) {
     const { status } = await world.publish(seller, { agentId: name, ...skill });
     line(named(name).padEnd(8), `publishes ${skill.skillId} for ${skill.price}, to be paid to ${ends(seller.address)}: ${status}`);
   }
-  const { proof: _, ...forged } = { skillId: 'forged', name: 'Forged', description: 'x', price: '$1', callUrl: `${sellers.url}/deliver`, payTo: ada.address, proof: undefined };
+  const { proof: _, ...forged } = {
+    skillId: 'forged',
+    name: 'Forged',
+    description: 'x',
+    price: '$1',
+    callUrl: `${sellers.url}/deliver`,
+    payTo: ada.address,
+    proof: undefined,
+  };
   const { status } = await world.ask('POST', '/api/marketplace/skills', { body: forged, headers: { 'x-agent-id': 'ada' } });
-  check(status === 401, 'without a signature nothing is published in Ada\'s name');
+  check(status === 401, "without a signature nothing is published in Ada's name");
   const { json } = await world.ask('GET', '/api/marketplace/skills');
   check(json?.skills?.length === skills.length, `the market lists ${json?.skills?.length} skills`);
   await until(async () => (await world.ask('GET', '/llms.txt')).text.includes('/s/word-count'));
-  check((await world.ask('GET', '/openapi.json')).text.includes('/s/word-count'), 'the gate names word-count in /openapi.json and /llms.txt');
+  check(
+    (await world.ask('GET', '/openapi.json')).text.includes('/s/word-count'),
+    'the gate names word-count in /openapi.json and /llms.txt',
+  );
 }
 
 /** @param {Stage} stage */
@@ -94,10 +164,14 @@ async function direct({ world, check }) {
   if (payer === undefined) throw new Error('there is no payer');
   const pay = wrapFetchWithPaymentFromConfig(fetch, { schemes: [{ network: 'eip155:*', client: new ExactEvmScheme(payer) }] });
   line('client  ', 'POST /s/word-count, with @x402/fetch');
-  const answer = await pay(`${world.url}/s/word-count`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"text":"three little words"}' });
+  const answer = await pay(`${world.url}/s/word-count`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{"text":"three little words"}',
+  });
   const body = await answer.text();
   line('market  ', `${answer.status} ${body}`);
-  check(answer.status === 200 && body.includes('skill executed'), 'the answer is Ada\'s');
+  check(answer.status === 200 && body.includes('skill executed'), "the answer is Ada's");
 }
 
 /** @param {Stage} stage */
@@ -140,10 +214,15 @@ async function books({ world, sellers, check }) {
   const short = (/** @type {string} */ row) => SHOWN.map((name) => row.split(',')[columnsOf.indexOf(name)]).join(',');
   for (const row of [head, ...lines]) line('export  ', short(row));
   check(lines.length === 3, `${lines.length} invocations: one key is one row, and direct sales are the gate's`);
-  const { json } = await world.ask('GET', '/api/marketplace/agents/agent-1/spend', { headers: { authorization: `Bearer ${await world.tokenOf('agent-1')}` } });
+  const { json } = await world.ask('GET', '/api/marketplace/agents/agent-1/spend', {
+    headers: { authorization: `Bearer ${await world.tokenOf('agent-1')}` },
+  });
   const start = 100_000_000n;
-  const [bo, cy] = [await world.chain.balanceOf(sellers.bo.address) - start, await world.chain.balanceOf(sellers.cy.address) - start];
-  check(units(json?.totalXLM) === bo && units(json?.paidFailedXLM) === cy, `agent-1 spent ${json?.totalXLM} XLM and lost ${json?.paidFailedXLM} at $0.10 each; the chain says ${usdc(bo)} and ${usdc(cy)}`);
+  const [bo, cy] = [(await world.chain.balanceOf(sellers.bo.address)) - start, (await world.chain.balanceOf(sellers.cy.address)) - start];
+  check(
+    units(json?.totalXLM) === bo && units(json?.paidFailedXLM) === cy,
+    `agent-1 spent ${json?.totalXLM} XLM and lost ${json?.paidFailedXLM} at $0.10 each; the chain says ${usdc(bo)} and ${usdc(cy)}`,
+  );
 }
 
 /**

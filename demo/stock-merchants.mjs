@@ -33,8 +33,11 @@ const PRICES = { '/report': '0.01', '/dear': '0.10', '/gold': '2.00' };
 export function startHonoMerchant({ chain, facilitator }) {
   const app = new Hono();
   const server = new x402ResourceServer(new HTTPFacilitatorClient({ url: facilitator.url })).register(NETWORK, new ExactEvmScheme());
-  const offer = (/** @type {string} */ price) => /** @type {const} */ ({ scheme: 'exact', network: NETWORK, payTo: chain.accounts.payee.address, price });
-  const routes = Object.entries(PRICES).flatMap(([path, price]) => ['GET', 'POST'].map((method) => [`${method} ${path}`, { accepts: offer(`$${price}`), description: 'One weather report' }]));
+  const offer = (/** @type {string} */ price) =>
+    /** @type {const} */ ({ scheme: 'exact', network: NETWORK, payTo: chain.accounts.payee.address, price });
+  const routes = Object.entries(PRICES).flatMap(([path, price]) =>
+    ['GET', 'POST'].map((method) => [`${method} ${path}`, { accepts: offer(`$${price}`), description: 'One weather report' }]),
+  );
   app.use(paymentMiddleware(Object.fromEntries(routes), server));
   return listen(delivering(app));
 }
@@ -47,7 +50,11 @@ export function startHonoMerchant({ chain, facilitator }) {
  */
 export function startVersion1Merchant({ chain, facilitator }) {
   const app = new Hono();
-  const offer = (/** @type {string} */ price) => ({ price: `$${price}`, network: /** @type {'base-sepolia'} */ (NETWORK_V1), config: { description: 'One weather report' } });
+  const offer = (/** @type {string} */ price) => ({
+    price: `$${price}`,
+    network: /** @type {'base-sepolia'} */ (NETWORK_V1),
+    config: { description: 'One weather report' },
+  });
   const routes = Object.fromEntries(Object.entries(PRICES).map(([path, price]) => [path, offer(price)]));
   app.use(paymentMiddleware1(chain.accounts.payee.address, routes, { url: /** @type {`${string}://${string}`} */ (facilitator.url) }));
   return listen(delivering(app));
@@ -61,8 +68,12 @@ export function startVersion1Merchant({ chain, facilitator }) {
  */
 export function startMppMerchant({ chain, facilitator, payTo = chain.accounts.payee.address }) {
   const method = evm.charge({
-    currency: USDC, chainId: 84532, decimals: 6, authorization: { name: 'USDC', version: '2' },
-    recipient: payTo, x402: { facilitator: facilitator.url },
+    currency: USDC,
+    chainId: 84532,
+    decimals: 6,
+    authorization: { name: 'USDC', version: '2' },
+    recipient: payTo,
+    x402: { facilitator: facilitator.url },
   });
   const mppx = Mppx.create({ methods: [method], secretKey: MPP_SECRET });
   const app = new Hono();
@@ -85,10 +96,13 @@ export async function startFastApiMerchant({ chain, facilitator }) {
   const found = await findPython();
   if ('leftOut' in found) return undefined;
   const server = startProcess(found.python, ['-B', 'tests/interop/python/fastapi_server.py'], {
-    cwd: root, env: { ...process.env, FACILITATOR_URL: facilitator.url, PAY_TO: chain.accounts.payee.address },
+    cwd: root,
+    env: { ...process.env, FACILITATOR_URL: facilitator.url, PAY_TO: chain.accounts.payee.address },
   });
   let gone = false;
-  server.exited.then(() => { gone = true; });
+  server.exited.then(() => {
+    gone = true;
+  });
   for (;;) {
     const port = /^(\d{2,5})\n/m.exec(server.output())?.[1];
     if (port !== undefined) return { url: `http://127.0.0.1:${port}`, stop: server.stop };
@@ -109,16 +123,22 @@ function delivering(app) {
  * @returns {Promise<Merchant>}
  */
 async function listen({ fetch }) {
-  const server = /** @type {import('node:http').Server} */ (serve({ fetch, hostname: '127.0.0.1', port: 0, serverOptions: { keepAliveTimeout: KEPT_MS } }));
-  if (!server.listening) await new Promise((resolve) => { server.once('listening', () => resolve(undefined)); });
+  const server = /** @type {import('node:http').Server} */ (
+    serve({ fetch, hostname: '127.0.0.1', port: 0, serverOptions: { keepAliveTimeout: KEPT_MS } })
+  );
+  if (!server.listening)
+    await new Promise((resolve) => {
+      server.once('listening', () => resolve(undefined));
+    });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the merchant has no port');
   return {
     url: `http://127.0.0.1:${address.port}`,
-    stop: () => new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    }),
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
   };
 }
 

@@ -50,7 +50,9 @@ export async function startSwitch(target, { worker = false } = {}) {
       if (met?.mode === 'delay') await new Promise((resolve) => setTimeout(resolve, met.ms ?? 1_000));
       if (met?.mode === 'answer') {
         const { status = 200, headers = {}, body: said = '' } = met;
-        return response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(typeof said === 'string' ? said : JSON.stringify(said));
+        return response
+          .writeHead(status, { 'content-type': 'application/json', ...headers })
+          .end(typeof said === 'string' ? said : JSON.stringify(said));
       }
       const answer = await carried(incoming, body);
       if (met?.mode === 'lose') {
@@ -88,7 +90,9 @@ export async function startSwitch(target, { worker = false } = {}) {
     return new Promise((resolve, reject) => {
       const { host: _, connection: __, 'transfer-encoding': ___, ...headers } = incoming.headers;
       const outgoing = ask(new URL(incoming.url ?? '/', target), {
-        agent, method: incoming.method ?? 'GET', headers: { ...headers, ...(worker ? { host: incoming.headers.host } : {}), 'content-length': body.length },
+        agent,
+        method: incoming.method ?? 'GET',
+        headers: { ...headers, ...(worker ? { host: incoming.headers.host } : {}), 'content-length': body.length },
       });
       outgoing.on('error', reject);
       outgoing.on('response', (reply) => {

@@ -36,10 +36,17 @@ export async function tour({ chain, facilitator, origin, gate, token }, { header
     return fetch(input, init);
   };
   const stage = { chain, facilitator, origin, gate: gate.url, token, headers, fetch: counting, check, seen: {} };
-  const counts = async () => ({ requests, origin: origin.requests.length, settled: facilitator.counts.settle, held: await chain.balanceOf(payer.address) });
+  const counts = async () => ({
+    requests,
+    origin: origin.requests.length,
+    settled: facilitator.counts.settle,
+    held: await chain.balanceOf(payer.address),
+  });
 
   const start = { payer: await chain.balanceOf(payer.address), payee: await chain.balanceOf(payee.address) };
-  console.log(`\nThe payer, ${ends(payer.address)}, has ${usdc(start.payer)}; the payee, ${ends(payee.address)}, has ${usdc(start.payee)}.`);
+  console.log(
+    `\nThe payer, ${ends(payer.address)}, has ${usdc(start.payer)}; the payee, ${ends(payee.address)}, has ${usdc(start.payee)}.`,
+  );
 
   /** @type {string[][]} */
   const rows = [];
@@ -49,7 +56,13 @@ export async function tour({ chain, facilitator, origin, gate, token }, { header
     await play(stage);
     const after = await counts();
     const caused = { origin: after.origin - before.origin, settled: after.settled - before.settled, charged: before.held - after.held };
-    rows.push([`${index + 1}. ${short}`, String(after.requests - before.requests), String(caused.origin), String(caused.settled), usdc(caused.charged)]);
+    rows.push([
+      `${index + 1}. ${short}`,
+      String(after.requests - before.requests),
+      String(caused.origin),
+      String(caused.settled),
+      usdc(caused.charged),
+    ]);
     const asExpected = caused.origin === causes.origin && caused.settled === causes.settled && caused.charged === causes.charged;
     if (!asExpected) check(false, `caused ${causes.origin} × origin, ${causes.settled} × settle, ${usdc(causes.charged)}`);
   }
@@ -59,7 +72,10 @@ export async function tour({ chain, facilitator, origin, gate, token }, { header
   const end = { payer: await chain.balanceOf(payer.address), payee: await chain.balanceOf(payee.address) };
   console.log('');
   const spent = SCENES.reduce((sum, { causes }) => sum + causes.charged, 0n);
-  check(start.payer - end.payer === spent && end.payee - start.payee === spent, `four reports were sold: the payer has ${usdc(end.payer)}, the payee ${usdc(end.payee)}`);
+  check(
+    start.payer - end.payer === spent && end.payee - start.payee === spent,
+    `four reports were sold: the payer has ${usdc(end.payer)}, the payee ${usdc(end.payee)}`,
+  );
   return broken;
 }
 

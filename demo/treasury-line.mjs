@@ -18,9 +18,14 @@ export async function treasuryLine() {
     transfers: async () => Object.fromEntries(await world.transfers()),
     merchant: () => ({ requests: merchants.scripted.requests }),
     agents: ({ organization, agent, policy = {} }) => madeAgent(operate, organization, agent, policy),
-    budget: ({ organization, agent, policy }) => set(operate, `organizations/${organization}${agent === undefined ? '' : `/agents/${agent}`}/policy`, policy),
+    budget: ({ organization, agent, policy }) =>
+      set(operate, `organizations/${organization}${agent === undefined ? '' : `/agents/${agent}`}/policy`, policy),
   });
-  const urls = Object.fromEntries(Object.entries(merchants).filter(([name]) => name !== 'origin').map(([name, { url }]) => [name, url]));
+  const urls = Object.fromEntries(
+    Object.entries(merchants)
+      .filter(([name]) => name !== 'origin')
+      .map(([name, { url }]) => [name, url]),
+  );
   const { main, second } = world.wallets;
   return {
     stop: async () => {
@@ -35,7 +40,10 @@ export async function treasuryLine() {
       merchants: urls,
       chain: { url: chain.url, network: 'eip155:84532', token: chain.token.address, payee: chain.accounts.payee.address },
       facilitator: facilitator.url,
-      wallets: { main: { address: main, privateKey: chain.accounts.payer.privateKey }, second: { address: second, privateKey: chain.accounts.payers[0]?.privateKey } },
+      wallets: {
+        main: { address: main, privateKey: chain.accounts.payer.privateKey },
+        second: { address: second, privateKey: chain.accounts.payers[0]?.privateKey },
+      },
       // Nothing in the world uses these.
       funded: chain.accounts.payers.slice(1).map(({ address, privateKey }) => ({ address, privateKey })),
       controls: controls.urls,

@@ -47,41 +47,50 @@ export async function startTreasuryWorld({ organizations, stock = true, build = 
     const folder = mkdtempSync(join(tmpdir(), 'farebox-treasury-'));
     keep({ stop: async () => rmSync(folder, { recursive: true, force: true }) });
     const merchants = await startMerchants({ chain, facilitator: switches.facilitator, stock, build, keep });
-    const seeds = /** @type {OrganizationSeed[]} */ (plain(organizations(merchants).map((seed, index) => ({ ...seed, policy: { wallet: walletOf(index), ...seed.policy } }))));
+    const seeds = /** @type {OrganizationSeed[]} */ (
+      plain(organizations(merchants).map((seed, index) => ({ ...seed, policy: { wallet: walletOf(index), ...seed.policy } })))
+    );
     // Two organizations do not pay from one account.
     const own = seeds.slice(1).map((_, index) => ({ name: walletOf(index + 1), account: chain.accounts.payers[index + 1] }));
     const keys = keysOf(seeds);
     const operatorToken = randomBytes(16).toString('hex');
-    const treasury = keep(await startTreasury({
-      build: join(build, 'treasury'),
-      persist: folder,
-      vars: {
-        ORGANIZATIONS: seeds.map(({ agents, environment = 'test', ...seed }) => ({
-          ...seed, environment, agents: agents.map((agent) => ({ ...agent, bootstrapKey: secretName(seed.name, agent.name) })),
-        })),
-        WALLETS: [
-          { name: 'main', networks: [NETWORK], secret: 'WALLET_MAIN' },
-          { name: 'second', networks: [NETWORK], secret: 'WALLET_SECOND' },
-          { name: 'empty', networks: [NETWORK], secret: 'WALLET_EMPTY' },
-          { name: 'locked', networks: [NETWORK], secret: 'WALLET_LOCKED' },
-          ...own.map(({ name }) => ({ name, networks: [NETWORK], secret: secretOf(name) })),
-          { name: 'elsewhere', networks: ['eip155:80002'], secret: 'WALLET_SECOND' },
-        ],
-        RPC_URL: switches.node.url,
-        FACILITATOR_URL: switches.facilitator.url,
-        CONFIRMATIONS: '12', SEND_SECS: '6', READ_SECS: '1',
-        TEST_NETWORKS_ONLY: 'true', ALLOW_LOCAL_MERCHANTS: 'true',
-        ...vars,
-      },
-      secrets: {
-        OPERATOR_TOKEN: operatorToken,
-        WALLET_MAIN: chain.accounts.payer.privateKey,
-        WALLET_SECOND: chain.accounts.payers[0]?.privateKey ?? '',
-        WALLET_EMPTY: `0x${'77'.repeat(32)}`,
-        ...Object.fromEntries(own.map(({ name, account }) => [secretOf(name), account?.privateKey ?? ''])),
-        ...Object.fromEntries(keys.map(({ secret, bootstrapKey }) => [secret, bootstrapKey])),
-      },
-    }));
+    const treasury = keep(
+      await startTreasury({
+        build: join(build, 'treasury'),
+        persist: folder,
+        vars: {
+          ORGANIZATIONS: seeds.map(({ agents, environment = 'test', ...seed }) => ({
+            ...seed,
+            environment,
+            agents: agents.map((agent) => ({ ...agent, bootstrapKey: secretName(seed.name, agent.name) })),
+          })),
+          WALLETS: [
+            { name: 'main', networks: [NETWORK], secret: 'WALLET_MAIN' },
+            { name: 'second', networks: [NETWORK], secret: 'WALLET_SECOND' },
+            { name: 'empty', networks: [NETWORK], secret: 'WALLET_EMPTY' },
+            { name: 'locked', networks: [NETWORK], secret: 'WALLET_LOCKED' },
+            ...own.map(({ name }) => ({ name, networks: [NETWORK], secret: secretOf(name) })),
+            { name: 'elsewhere', networks: ['eip155:80002'], secret: 'WALLET_SECOND' },
+          ],
+          RPC_URL: switches.node.url,
+          FACILITATOR_URL: switches.facilitator.url,
+          CONFIRMATIONS: '12',
+          SEND_SECS: '6',
+          READ_SECS: '1',
+          TEST_NETWORKS_ONLY: 'true',
+          ALLOW_LOCAL_MERCHANTS: 'true',
+          ...vars,
+        },
+        secrets: {
+          OPERATOR_TOKEN: operatorToken,
+          WALLET_MAIN: chain.accounts.payer.privateKey,
+          WALLET_SECOND: chain.accounts.payers[0]?.privateKey ?? '',
+          WALLET_EMPTY: `0x${'77'.repeat(32)}`,
+          ...Object.fromEntries(own.map(({ name, account }) => [secretOf(name), account?.privateKey ?? ''])),
+          ...Object.fromEntries(keys.map(({ secret, bootstrapKey }) => [secret, bootstrapKey])),
+        },
+      }),
+    );
 
     /**
      * A call of the operator's.
@@ -159,7 +168,12 @@ async function startMerchants({ chain, facilitator, stock, build, keep }) {
   const parts = { chain, facilitator };
   const scripted = keep(await startScriptedMerchant(parts));
   if (!stock) return { scripted };
-  const [hono, version1, mpp, fastapi] = await Promise.all([startHonoMerchant(parts), startVersion1Merchant(parts), startMppMerchant(parts), startFastApiMerchant(parts)]);
+  const [hono, version1, mpp, fastapi] = await Promise.all([
+    startHonoMerchant(parts),
+    startVersion1Merchant(parts),
+    startMppMerchant(parts),
+    startFastApiMerchant(parts),
+  ]);
   for (const merchant of [hono, version1, mpp, fastapi]) if (merchant !== undefined) keep(merchant);
   const origin = keep(await startOrigin());
   const gate = keep(await startGate({ build, vars: { ...gateVars({ chain, facilitator, origin }), RPC_URL: chain.url } }));
@@ -170,11 +184,13 @@ async function startMerchants({ chain, facilitator, stock, build, keep }) {
  * @param {OrganizationSeed[]} seeds
  */
 function keysOf(seeds) {
-  return seeds.flatMap(({ name: organization, agents }) => agents.map(({ name: agent }) => {
-    const id = randomBytes(8).toString('hex');
-    const secret = secretName(organization, agent);
-    return { organization, agent, secret, bootstrapKey: `fbk_${organization}_${id}_${randomBytes(32).toString('hex')}` };
-  }));
+  return seeds.flatMap(({ name: organization, agents }) =>
+    agents.map(({ name: agent }) => {
+      const id = randomBytes(8).toString('hex');
+      const secret = secretName(organization, agent);
+      return { organization, agent, secret, bootstrapKey: `fbk_${organization}_${id}_${randomBytes(32).toString('hex')}` };
+    }),
+  );
 }
 
 /** @param {number} index of the organization */

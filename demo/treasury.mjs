@@ -16,12 +16,54 @@ import { ends, line, usdc } from './show.mjs';
 
 /** @type {Scene[]} */
 const SCENES = [
-  { title: 'The buyer needs a weather report, and the policies allow it', short: 'an allowed payment', outcome: 'success', cost: 10_000n, transfers: 1, play: allowed },
-  { title: 'The reporter would like one for 0.10, and its day has 0.05', short: 'beyond a budget', outcome: 'denied', cost: 0n, transfers: 0, play: denied },
-  { title: 'The reporter tries a merchant that is not on its list', short: 'another merchant', outcome: 'denied', cost: 0n, transfers: 0, play: elsewhere },
-  { title: 'The buyer would like gold for 2.00, and a person is asked', short: 'a review', outcome: 'success', cost: 2_000_000n, transfers: 1, play: reviewed },
-  { title: 'The machine dies while a merchant is being paid', short: 'a crash', outcome: 'success', cost: 10_000n, transfers: 1, play: crashed },
-  { title: 'The reporter goes on until the month is used up', short: 'a budget runs out', outcome: 'denied', cost: 30_000n, transfers: 3, play: exhausted },
+  {
+    title: 'The buyer needs a weather report, and the policies allow it',
+    short: 'an allowed payment',
+    outcome: 'success',
+    cost: 10_000n,
+    transfers: 1,
+    play: allowed,
+  },
+  {
+    title: 'The reporter would like one for 0.10, and its day has 0.05',
+    short: 'beyond a budget',
+    outcome: 'denied',
+    cost: 0n,
+    transfers: 0,
+    play: denied,
+  },
+  {
+    title: 'The reporter tries a merchant that is not on its list',
+    short: 'another merchant',
+    outcome: 'denied',
+    cost: 0n,
+    transfers: 0,
+    play: elsewhere,
+  },
+  {
+    title: 'The buyer would like gold for 2.00, and a person is asked',
+    short: 'a review',
+    outcome: 'success',
+    cost: 2_000_000n,
+    transfers: 1,
+    play: reviewed,
+  },
+  {
+    title: 'The machine dies while a merchant is being paid',
+    short: 'a crash',
+    outcome: 'success',
+    cost: 10_000n,
+    transfers: 1,
+    play: crashed,
+  },
+  {
+    title: 'The reporter goes on until the month is used up',
+    short: 'a budget runs out',
+    outcome: 'denied',
+    cost: 30_000n,
+    transfers: 3,
+    play: exhausted,
+  },
 ];
 
 /**
@@ -39,10 +81,18 @@ export async function treasuryStory(world) {
     if (!holds) broken.push(sentence);
   };
   let last = '';
-  const stage = { world, check, buy: await buyers(world, (outcome) => { last = outcome; }) };
+  const stage = {
+    world,
+    check,
+    buy: await buyers(world, (outcome) => {
+      last = outcome;
+    }),
+  };
   const { main } = world.wallets;
   const start = await world.chain.balanceOf(main);
-  console.log(`\nThe wallet of acme, ${ends(main)}, has ${usdc(start)}. Its two agents may spend 2.05 USDC a month; a person is asked above 0.50.`);
+  console.log(
+    `\nThe wallet of acme, ${ends(main)}, has ${usdc(start)}. Its two agents may spend 2.05 USDC a month; a person is asked above 0.50.`,
+  );
   /** @type {string[][]} */
   const rows = [];
   for (const [index, { title, short, outcome, cost, transfers, play }] of SCENES.entries()) {
@@ -51,13 +101,16 @@ export async function treasuryStory(world) {
     await play(stage);
     const after = await moved(world);
     const [paid, count] = [after.sum - before.sum, after.count - before.count];
-    check(last === outcome && paid === cost && count === transfers, `${usdc(paid)} left the wallet, in ${count === 0 ? 'no transfer' : count === 1 ? 'one transfer' : `${count} transfers`}`);
+    check(
+      last === outcome && paid === cost && count === transfers,
+      `${usdc(paid)} left the wallet, in ${count === 0 ? 'no transfer' : count === 1 ? 'one transfer' : `${count} transfers`}`,
+    );
     rows.push([`${index + 1}. ${short}`, last, usdc(paid), String(count)]);
   }
   console.log('');
   for (const row of [['scene', 'ended as', 'paid', 'transfers'], ...rows]) console.log(columns(row));
   console.log(`\n${SCENES.length + 1}. The books`);
-  await books(stage, start - await world.chain.balanceOf(main));
+  await books(stage, start - (await world.chain.balanceOf(main)));
   return broken;
 }
 
@@ -70,7 +123,10 @@ async function allowed({ world, buy, check }) {
 /** @param {Stage} stage */
 async function denied({ world, buy, check }) {
   const { reason } = await buy('reporter', `${world.merchants.hono?.url}/dear`);
-  check(['$0.05', '$0.00', '$0.10'].every((figure) => reason.includes(figure)), 'the reason has limit, spend and request');
+  check(
+    ['$0.05', '$0.00', '$0.10'].every((figure) => reason.includes(figure)),
+    'the reason has limit, spend and request',
+  );
 }
 
 /** @param {Stage} stage */
@@ -94,7 +150,10 @@ async function crashed({ world, buy, check }) {
   const url = `${world.merchants.scripted.url}/slow/crash?ms=20000&times=1`;
   const { settled } = world.merchants.scripted;
   const before = settled.size;
-  const lost = buy('buyer', url, 'a crash').then(() => false, () => true);
+  const lost = buy('buyer', url, 'a crash').then(
+    () => false,
+    () => true,
+  );
   await until(async () => settled.size > before);
   await world.crash();
   line('kill -9 ', 'the merchant is paid, its answer is still to come; the treasury starts again');
@@ -104,7 +163,8 @@ async function crashed({ world, buy, check }) {
   await world.wait(LEASE_SECS);
   line('clock   ', `${LEASE_SECS} seconds later`);
   const { requests } = world.merchants.scripted;
-  const payments = () => requests.filter(({ path, payment }) => path.startsWith('/slow/crash') && payment !== undefined).map(({ payment }) => payment);
+  const payments = () =>
+    requests.filter(({ path, payment }) => path.startsWith('/slow/crash') && payment !== undefined).map(({ payment }) => payment);
   await until(async () => payments().length > 1);
   check(new Set(payments()).size === 1, 'the merchant gets the same bytes again');
   await until(async () => (await world.operate('GET', 'organizations/acme/decisions?outcome=executing')).json?.items.length === 0);
@@ -138,7 +198,10 @@ async function books({ world, check }, paid) {
   check(lines.length === DECISIONS, `${lines.length} decisions are exported; these are some of the columns`);
   const { json } = await world.operate('GET', 'organizations/acme/audit');
   const spent = json?.items?.find((/** @type {any} */ { scope }) => scope === 'organization')?.spent;
-  check(spent !== undefined && BigInt(Math.round(Number(spent) * 1e6)) === paid, `the books say ${spent} USDC, and the chain ${usdc(paid)}`);
+  check(
+    spent !== undefined && BigInt(Math.round(Number(spent) * 1e6)) === paid,
+    `the books say ${spent} USDC, and the chain ${usdc(paid)}`,
+  );
 }
 
 /**
@@ -150,9 +213,12 @@ async function books({ world, check }, paid) {
  */
 async function buyers(world, note) {
   const { AgentPayClient, isFetchPaidError } = await import('../pkg/dist/agent/index.js');
-  const clients = Object.fromEntries(world.agents.map(({ organization, agent, bootstrapKey }) => [agent, new AgentPayClient({
-    controlPlaneBaseUrl: world.treasury.url, organization, agent, auth: { type: 'bootstrapKey', bootstrapKey },
-  })]));
+  const clients = Object.fromEntries(
+    world.agents.map(({ organization, agent, bootstrapKey }) => [
+      agent,
+      new AgentPayClient({ controlPlaneBaseUrl: world.treasury.url, organization, agent, auth: { type: 'bootstrapKey', bootstrapKey } }),
+    ]),
+  );
   return async (agent, url, idempotencyKey) => {
     const client = clients[agent];
     if (client === undefined) throw new Error(`there is no ${agent}`);
@@ -165,7 +231,10 @@ async function buyers(world, note) {
     const { kind, reason = '', response, receipt, policyReviewEventId: reviewId } = it;
     note(kind);
     const body = await response.text();
-    line('treasury', `${kind}${receipt === undefined ? '' : `, receipt ${receipt.receiptId.slice(0, 8)}…, ${receipt.status}`}${reason === '' ? '' : `: ${reason}`}`);
+    line(
+      'treasury',
+      `${kind}${receipt === undefined ? '' : `, receipt ${receipt.receiptId.slice(0, 8)}…, ${receipt.status}`}${reason === '' ? '' : `: ${reason}`}`,
+    );
     return { kind, status: response.status, reason, reviewId, receipt, body };
   };
 }

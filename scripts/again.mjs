@@ -33,7 +33,11 @@ export async function runFailuresAgain(program, args) {
   if (failures.length > MOST) throw new StepFailed(`${failures.length} files failed: ${failures.map(({ file }) => file).join(', ')}`);
   for (const { file, output: first } of failures) {
     const { code, output } = await attempt(`once more, alone: ${file}`, program, [...args, file]);
-    console.log(code === 0 ? `\nFLAKY ${file}: it failed beside others and passed alone. First:\n${first.trimEnd()}\n\nThen:\n${output.trimEnd()}\n` : output.trimEnd());
+    console.log(
+      code === 0
+        ? `\nFLAKY ${file}: it failed beside others and passed alone. First:\n${first.trimEnd()}\n\nThen:\n${output.trimEnd()}\n`
+        : output.trimEnd(),
+    );
     if (code !== 0) throw new StepFailed(`${file} failed twice`);
   }
 }

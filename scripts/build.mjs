@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
 import { MUTANTS } from './mutants.mjs';
-import { root, run, runMain, step, StepFailed } from './steps.mjs';
+import { root, run, runMain, StepFailed, step } from './steps.mjs';
 import { buildXtask, keepsFeatures, runXtask, targetFolder } from './xtask.mjs';
 
 /**
@@ -52,10 +52,24 @@ export async function compileWorker({ worker = 'worker', features = [], out = FO
   // The two write to different folders of target/, so cargo lets them run side by side.
   await Promise.all([
     buildXtask(),
-    run('Worker (Rust)', 'cargo', [
-      'rustc', '--locked', '--release', '-p', 'farebox',
-      '--target', 'wasm32-unknown-unknown', '--features', [worker, ...features].join(','), '--', ...BELOW_A_MEGABYTE,
-    ], { env: keepsFeatures }),
+    run(
+      'Worker (Rust)',
+      'cargo',
+      [
+        'rustc',
+        '--locked',
+        '--release',
+        '-p',
+        'farebox',
+        '--target',
+        'wasm32-unknown-unknown',
+        '--features',
+        [worker, ...features].join(','),
+        '--',
+        ...BELOW_A_MEGABYTE,
+      ],
+      { env: keepsFeatures },
+    ),
   ]);
   const wasm = join(targetFolder(), 'wasm32-unknown-unknown', 'release', 'farebox.wasm');
   await runXtask('wasm-bindgen', ['bindgen', wasm, glueFolder(out), '--target', named ? 'named-worker' : 'worker']);
@@ -174,7 +188,9 @@ function glueFolder(out) {
 export function isNewest(out = 'build') {
   const file = join(root, out, 'index.js');
   if (!existsSync(file)) return false;
-  const sources = ['src', 'crates'].flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((name) => join(root, folder, String(name))));
+  const sources = ['src', 'crates'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true }).map((name) => join(root, folder, String(name))),
+  );
   const { mtimeMs } = statSync(file);
   return [...sources, join(root, 'Cargo.lock')].every((source) => statSync(source).mtimeMs < mtimeMs);
 }

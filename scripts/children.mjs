@@ -13,7 +13,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 export function workerdChildren() {
   if (existsSync(`/proc/self/task/${process.pid}/children`)) return childrenInProc();
   try {
-    return execFileSync('pgrep', ['-P', String(process.pid), 'workerd'], { encoding: 'utf8' }).trim().split('\n').map(Number);
+    return execFileSync('pgrep', ['-P', String(process.pid), 'workerd'], { encoding: 'utf8' })
+      .trim()
+      .split('\n')
+      .map(Number);
   } catch {
     // pgrep ends with 1 when there is none.
     return [];

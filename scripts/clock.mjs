@@ -29,16 +29,24 @@ export async function startWithClock(kind, options) {
   };
   return {
     ...worker,
-    get pid() { return worker.pid; },
-    get mf() { return worker.mf; },
+    get pid() {
+      return worker.pid;
+    },
+    get mf() {
+      return worker.mf;
+    },
     async ahead(/** @type {number} */ secs) {
       aheadMs += secs * 1000;
       await front(`ahead?ms=${secs * 1000}`);
     },
     /** Does what the trigger of `wrangler.toml` does. */
-    sweep: async () => { await front('scheduled'); },
+    sweep: async () => {
+      await front('scheduled');
+    },
     /** Has a gate read its stored route table, which it else does once a minute. */
-    reread: async () => { await front('reread'); },
+    reread: async () => {
+      await front('reread');
+    },
     /** How many objects were made since its start, and the bytes of their databases. */
     stored: async () => /** @type {{objects: number, bytes: number}} */ (await (await front('stored')).json()),
   };

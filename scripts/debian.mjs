@@ -60,7 +60,8 @@ export async function prepareProgram(name) {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
     const fetched = await ran(folder, 'apt-get', ['download', '-q', ...packages]);
-    if (fetched.code !== 0) return { leftOut: `\`apt-get download ${packages.join(' ')}\` ended with ${fetched.code}: ${lastOf(fetched.output)}` };
+    if (fetched.code !== 0)
+      return { leftOut: `\`apt-get download ${packages.join(' ')}\` ended with ${fetched.code}: ${lastOf(fetched.output)}` };
     for (const file of readdirSync(folder).filter((name) => name.endsWith('.deb'))) {
       const { code, output } = await ran(folder, 'dpkg-deb', ['-x', file, '.']);
       if (code !== 0) return { leftOut: `\`dpkg-deb -x ${file}\` ended with ${code}: ${lastOf(output)}` };
@@ -78,10 +79,16 @@ export async function prepareProgram(name) {
  */
 function unpacked(name) {
   const folder = folderOf(name);
-  const systems = existsSync(join(folder, 'usr/lib')) ? readdirSync(join(folder, 'usr/lib')).filter((name) => name.endsWith('-linux-gnu')) : [];
+  const systems = existsSync(join(folder, 'usr/lib'))
+    ? readdirSync(join(folder, 'usr/lib')).filter((name) => name.endsWith('-linux-gnu'))
+    : [];
   const libraries = systems.map((system) => join(folder, 'usr/lib', system));
   const scripts = [join(folder, 'usr/lib'), ...libraries].map((place) => join(place, 'ruby/3.1.0'));
-  return { command: join(folder, PROGRAMS[name].command), env: { LD_LIBRARY_PATH: libraries.join(':'), RUBYLIB: scripts.join(':') }, folder };
+  return {
+    command: join(folder, PROGRAMS[name].command),
+    env: { LD_LIBRARY_PATH: libraries.join(':'), RUBYLIB: scripts.join(':') },
+    folder,
+  };
 }
 
 /**

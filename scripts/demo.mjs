@@ -20,7 +20,7 @@ import { buildWorker, bundleWorker, compileWorker } from './build.mjs';
 import { prettyStream } from './pretty.mjs';
 import { endAll, onEnd } from './processes.mjs';
 import { checkNode, installPackages, installRust } from './setup.mjs';
-import { elapsed, runMain, step, StepFailed } from './steps.mjs';
+import { elapsed, runMain, StepFailed, step } from './steps.mjs';
 
 /** Where the gate listens if the port is free, so that the address to type is the same each time. */
 const PORT = 8402;
@@ -49,7 +49,10 @@ await runMain(async () => {
   if (!once && !isAgent) {
     const { linesToType } = await import('../demo/lines.mjs');
     console.log(linesToType(everything));
-    if (process.argv.includes('--log')) gate.follow(process.argv.includes('json') ? (text) => process.stdout.write(text) : prettyStream((text) => process.stdout.write(text)));
+    if (process.argv.includes('--log'))
+      gate.follow(
+        process.argv.includes('json') ? (text) => process.stdout.write(text) : prettyStream((text) => process.stdout.write(text)),
+      );
     await new Promise(() => {});
   }
   await endAll();
@@ -74,7 +77,10 @@ async function company(once) {
     await buildPayer();
   }
   const [{ startTreasuryWorld }, { acme }, { treasuryStory }, { operatorLines }] = await Promise.all([
-    import('../demo/treasury-world.mjs'), import('../demo/acme.mjs'), import('../demo/treasury.mjs'), import('../demo/treasury-lines.mjs'),
+    import('../demo/treasury-world.mjs'),
+    import('../demo/acme.mjs'),
+    import('../demo/treasury.mjs'),
+    import('../demo/treasury-lines.mjs'),
   ]);
   const world = await step('chain, facilitator, merchants, treasury', () => startTreasuryWorld({ organizations: acme }));
   onEnd(world.stop);
@@ -101,7 +107,9 @@ async function bazaar(once) {
     for (const worker of ['worker', 'treasury', 'market']) await buildWorker({ worker });
   }
   const [{ startSkillsWorld }, { skillsStory }, { marketLines }] = await Promise.all([
-    import('../demo/skills-world.mjs'), import('../demo/skills.mjs'), import('../demo/skills-lines.mjs'),
+    import('../demo/skills-world.mjs'),
+    import('../demo/skills.mjs'),
+    import('../demo/skills-lines.mjs'),
   ]);
   const world = await step('chain, facilitator, sellers, gate, market, treasury', () => startSkillsWorld());
   onEnd(world.stop);
@@ -130,7 +138,9 @@ async function idle(once) {
     await buildPayer();
   }
   const [{ startExchangeWorld }, { exchangeStory, onDuty }, { exchangeLines }] = await Promise.all([
-    import('../demo/exchange-world.mjs'), import('../demo/exchange.mjs'), import('../demo/exchange-lines.mjs'),
+    import('../demo/exchange-world.mjs'),
+    import('../demo/exchange.mjs'),
+    import('../demo/exchange-lines.mjs'),
   ]);
   const world = await step('chain, facilitator, gate, market, treasury', () => startExchangeWorld());
   onEnd(world.stop);
@@ -156,7 +166,10 @@ async function tab() {
     const { buildPayer } = await import('./pkg.mjs');
     await buildPayer();
   }
-  const [{ startSessionsWorld }, { sessionsStory }] = await Promise.all([import('../demo/sessions-world.mjs'), import('../demo/sessions.mjs')]);
+  const [{ startSessionsWorld }, { sessionsStory }] = await Promise.all([
+    import('../demo/sessions-world.mjs'),
+    import('../demo/sessions.mjs'),
+  ]);
   const world = await step('chain, facilitator, origin, gate', () => startSessionsWorld());
   onEnd(world.stop);
   const broken = await sessionsStory(world);

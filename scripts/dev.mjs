@@ -14,7 +14,7 @@ import { buildWorker, isNewest } from './build.mjs';
 import { prettyStream } from './pretty.mjs';
 import { endAll, startProcess } from './processes.mjs';
 import { setup } from './setup.mjs';
-import { root, runMain, step, StepFailed } from './steps.mjs';
+import { root, runMain, StepFailed, step } from './steps.mjs';
 
 /** Names of the one network that the local chain can be. */
 const LOCAL = ['eip155:84532', 'base-sepolia'];
@@ -30,15 +30,14 @@ await runMain(async () => {
   const { freePort, isFree } = await import('../demo/server.mjs');
   const secrets = await secretsOf(parseSecrets);
 
-  const file = ['wrangler.toml', 'wrangler.jsonc', 'wrangler.json'].map((name) => join(root, name)).find((name) => existsSync(name)) ?? 'wrangler.toml';
+  const file =
+    ['wrangler.toml', 'wrangler.jsonc', 'wrangler.json'].map((name) => join(root, name)).find((name) => existsSync(name)) ??
+    'wrangler.toml';
   const { vars = {} } = readSource(file).raw;
   const networks = [structured(vars.NETWORK)].flat();
   const isLocal = !words.includes('--own-facilitator') && networks.length === 1 && LOCAL.includes(String(networks[0]));
   // Before wrangler, which runs the file's build command twice at once: both then find nothing to do.
-  const [local] = await Promise.all([
-    isLocal ? step('chain, facilitator', startMoney) : undefined,
-    isNewest() ? undefined : buildWorker(),
-  ]);
+  const [local] = await Promise.all([isLocal ? step('chain, facilitator', startMoney) : undefined, isNewest() ? undefined : buildWorker()]);
 
   const given = options[options.indexOf('--port') + 1];
   const port = options.includes('--port') && given ? Number(given) : (await isFree(8787)) ? 8787 : await freePort();
@@ -47,11 +46,23 @@ await runMain(async () => {
   const wrangler = startProcess(
     process.execPath,
     [
-      'node_modules/wrangler/bin/wrangler.js', 'dev', '--env', '', '--ip', '127.0.0.1', '--port', String(port), '--show-interactive-dev-session=false',
+      'node_modules/wrangler/bin/wrangler.js',
+      'dev',
+      '--env',
+      '',
+      '--ip',
+      '127.0.0.1',
+      '--port',
+      String(port),
+      '--show-interactive-dev-session=false',
       ...Object.entries(replaced).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
       ...options.filter((word, index) => word !== '--port' && options[index - 1] !== '--port'),
     ],
-    { cwd: root, show: isJson ? true : prettyStream, env: { ...process.env, FAREBOX_DEV: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' } },
+    {
+      cwd: root,
+      show: isJson ? true : prettyStream,
+      env: { ...process.env, FAREBOX_DEV: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' },
+    },
   );
   const gone = wrangler.exited.then((code) => ({ code }));
   if ((await Promise.race([gone, listening(`http://127.0.0.1:${port}`)])) === undefined) {
@@ -107,7 +118,11 @@ async function listening(url) {
  */
 function told({ url, vars, replaced, local, token }) {
   const { path = '/' } = priced(vars.ROUTES) ?? {};
-  const target = url + String(path).replace(/\/\*$/, '/').replace(/\[[^\]/]*\]/g, '1');
+  const target =
+    url +
+    String(path)
+      .replace(/\/\*$/, '/')
+      .replace(/\[[^\]/]*\]/g, '1');
   const lines = [
     '',
     'Your gate, as in wrangler.toml',
@@ -124,7 +139,8 @@ function told({ url, vars, replaced, local, token }) {
     lines.push('', 'Payments go to the facilitator of the file: NETWORK is not Base Sepolia alone, or --own-facilitator was given.');
   } else {
     lines.push(
-      '', 'Buy, with a key that has 1,000 USDC of test money on the local chain alone',
+      '',
+      'Buy, with a key that has 1,000 USDC of test money on the local chain alone',
       `  ${key}`,
       `  curl -i -H "$(node demo/sign.mjs '${target}')" '${target}'`,
     );
@@ -140,5 +156,7 @@ function told({ url, vars, replaced, local, token }) {
  * @returns {{path?: string} | undefined}
  */
 function priced(routes) {
-  return (Array.isArray(routes) ? routes : []).find(({ price, methods }) => price !== 'free' && (!Array.isArray(methods) || methods.includes('GET')));
+  return (Array.isArray(routes) ? routes : []).find(
+    ({ price, methods }) => price !== 'free' && (!Array.isArray(methods) || methods.includes('GET')),
+  );
 }

@@ -2,8 +2,8 @@
 //
 //   npm run lint -- --house
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { root, run } from './steps.mjs';
@@ -21,9 +21,14 @@ const WIDE = 140;
 
 export async function printHouse() {
   await run('xtask', 'cargo', ['build', '--locked', '-p', 'xtask', '--features', 'house']);
-  const rust = /** @type {Rust} */ (JSON.parse(execFileSync(join(targetFolder(), 'debug', 'xtask'), ['house', root], { encoding: 'utf8' })));
+  const rust = /** @type {Rust} */ (
+    JSON.parse(execFileSync(join(targetFolder(), 'debug', 'xtask'), ['house', root], { encoding: 'utf8' }))
+  );
   const sum = (/** @type {Record<string, number>} */ counts) => Object.values(counts).reduce((total, count) => total + count, 0);
-  const each = (/** @type {Record<string, number>} */ counts) => Object.entries(counts).map(([name, count]) => `${name} ${count}`).join(', ');
+  const each = (/** @type {Record<string, number>} */ counts) =>
+    Object.entries(counts)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', ');
   const scripts = linesOfScripts();
   const rows = [
     ['files with `impl` of one type', rust['files with impl of one type'].join(', '), '6 at most'],

@@ -30,7 +30,9 @@ const INSTALL_MS = 300_000;
  */
 export async function prepareNode() {
   const stamp = join(NODE, 'node_modules', '.farebox-lock');
-  const hash = createHash('sha256').update(readFileSync(join(NODE, 'package-lock.json'))).digest('hex');
+  const hash = createHash('sha256')
+    .update(readFileSync(join(NODE, 'package-lock.json')))
+    .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return undefined;
   return step('programs of npm', async () => {
     const child = startProcess('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: NODE });
@@ -57,12 +59,15 @@ export async function preparePrograms() {
 
 async function main() {
   await setup();
-  await Promise.all([
-    buildWorker().then(() => buildPayer()),
-    preparePrograms(),
-  ]);
+  await Promise.all([buildWorker().then(() => buildPayer()), preparePrograms()]);
   await run('programs of Rust', 'cargo', [
-    'build', '--locked', '--release', '--manifest-path', 'tests/interop/rust/Cargo.toml', '--target-dir', join(targetFolder(), 'interop'),
+    'build',
+    '--locked',
+    '--release',
+    '--manifest-path',
+    'tests/interop/rust/Cargo.toml',
+    '--target-dir',
+    join(targetFolder(), 'interop'),
   ]);
   const test = startProcess(
     process.execPath,

@@ -12,10 +12,13 @@ import { startWithClock } from './clock.mjs';
  * @param {import('./miniflare.mjs').WorkerOptions} [options]
  */
 export function startMarket(options) {
-  return startWithClock({
-    name: 'farebox-market',
-    build: 'build/market',
-    objects: { SKILLS: 'Skills', EXCHANGE: 'Exchange' },
-    secrets: () => ({ MARKET_SECRET: randomBytes(32).toString('hex'), OPERATOR_TOKEN: randomBytes(16).toString('hex') }),
-  }, options);
+  return startWithClock(
+    {
+      name: 'farebox-market',
+      build: 'build/market',
+      objects: { SKILLS: 'Skills', EXCHANGE: 'Exchange' },
+      secrets: () => ({ MARKET_SECRET: randomBytes(32).toString('hex'), OPERATOR_TOKEN: randomBytes(16).toString('hex') }),
+    },
+    options,
+  );
 }

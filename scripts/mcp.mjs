@@ -9,7 +9,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpat
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { root, run, runMain, step, StepFailed } from './steps.mjs';
+import { root, run, runMain, StepFailed, step } from './steps.mjs';
 
 const FOLDER = join(root, 'mcp');
 
@@ -51,14 +51,24 @@ export async function buildMcp() {
  * @param {string[]} inputs paths, seen from the package
  */
 function noticesOf(inputs) {
-  const folders = new Set(inputs.map((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]).filter((path) => path !== undefined));
-  const notices = [...folders].map((folder) => join(FOLDER, folder)).map((path) => {
-    const { name, version, license } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
-    const file = readdirSync(path).find((candidate) => /^licen[cs]e/i.test(candidate));
-    if (file === undefined && license === undefined) throw new StepFailed(`${name} names no licence`);
-    return { name, text: `${name} ${version} (${license})\n\n${file === undefined ? '' : readFileSync(join(path, file), 'utf8').trim()}\n` };
-  });
-  return notices.sort((one, other) => one.name.localeCompare(other.name)).map(({ text }) => text).join(`\n${'-'.repeat(80)}\n\n`);
+  const folders = new Set(
+    inputs.map((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]).filter((path) => path !== undefined),
+  );
+  const notices = [...folders]
+    .map((folder) => join(FOLDER, folder))
+    .map((path) => {
+      const { name, version, license } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
+      const file = readdirSync(path).find((candidate) => /^licen[cs]e/i.test(candidate));
+      if (file === undefined && license === undefined) throw new StepFailed(`${name} names no licence`);
+      return {
+        name,
+        text: `${name} ${version} (${license})\n\n${file === undefined ? '' : readFileSync(join(path, file), 'utf8').trim()}\n`,
+      };
+    });
+  return notices
+    .sort((one, other) => one.name.localeCompare(other.name))
+    .map(({ text }) => text)
+    .join(`\n${'-'.repeat(80)}\n\n`);
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -58,7 +58,10 @@ export function startGate(options) {
  * @param {Kind} kind
  * @param {WorkerOptions} [options]
  */
-export async function startWorker({ name, build: built, objects, secrets: fresh, front }, { build = built, vars = {}, secrets = {}, persist, port = 0, services = {}, kv = {}, outboundService } = {}) {
+export async function startWorker(
+  { name, build: built, objects, secrets: fresh, front },
+  { build = built, vars = {}, secrets = {}, persist, port = 0, services = {}, kv = {}, outboundService } = {},
+) {
   const folder = resolve(root, build);
   const bindings = { ...fresh(), ...vars, ...secrets };
   let logs = '';
@@ -82,23 +85,31 @@ export async function startWorker({ name, build: built, objects, secrets: fresh,
       wrappedBindings: Object.fromEntries(Object.keys(kv).map((binding) => [binding, storeName(binding)])),
       ...(outboundService === undefined ? {} : { outboundService }),
     };
-    const mf = new Miniflare(/** @type {import('miniflare').MiniflareOptions} */ ({
-      host: '127.0.0.1',
-      port: onPort,
-      cf: false,
-      ...(persist === undefined ? {} : { defaultPersistRoot: resolve(root, persist) }),
-      workers: [worker, ...Object.entries(kv).map(([binding, at]) => ({
-        name: storeName(binding),
-        modules: [{ type: 'ESModule', path: 'kv.js', contents: readFileSync(new URL('../demo/kv-binding.mjs', import.meta.url), 'utf8') }],
-        serviceBindings: { STORE: external(at) },
-      }))],
-      handleRuntimeStdio: (/** @type {import('node:stream').Readable} */ out, /** @type {import('node:stream').Readable} */ err) => {
-        for (const stream of [out, err]) stream.on('data', (chunk) => {
-          logs += chunk;
-          follow(String(chunk));
-        });
-      },
-    }));
+    const mf = new Miniflare(
+      /** @type {import('miniflare').MiniflareOptions} */ ({
+        host: '127.0.0.1',
+        port: onPort,
+        cf: false,
+        ...(persist === undefined ? {} : { defaultPersistRoot: resolve(root, persist) }),
+        workers: [
+          worker,
+          ...Object.entries(kv).map(([binding, at]) => ({
+            name: storeName(binding),
+            modules: [
+              { type: 'ESModule', path: 'kv.js', contents: readFileSync(new URL('../demo/kv-binding.mjs', import.meta.url), 'utf8') },
+            ],
+            serviceBindings: { STORE: external(at) },
+          })),
+        ],
+        handleRuntimeStdio: (/** @type {import('node:stream').Readable} */ out, /** @type {import('node:stream').Readable} */ err) => {
+          for (const stream of [out, err])
+            stream.on('data', (chunk) => {
+              logs += chunk;
+              follow(String(chunk));
+            });
+        },
+      }),
+    );
     const url = (await mf.ready).origin;
     const pid = workerdChildren().find((candidate) => !before.includes(candidate)) ?? -1;
     return { mf, url, pid };
@@ -114,10 +125,16 @@ export async function startWorker({ name, build: built, objects, secrets: fresh,
 
   return {
     url,
-    get mf() { return running.mf; },
-    get pid() { return running.pid; },
+    get mf() {
+      return running.mf;
+    },
+    get pid() {
+      return running.pid;
+    },
     logs: () => logs,
-    follow(/** @type {(text: string) => void} */ listener) { follow = listener; },
+    follow(/** @type {(text: string) => void} */ listener) {
+      follow = listener;
+    },
     stop,
     async restart() {
       await running.mf.dispose();
@@ -137,7 +154,9 @@ const storeName = (binding) => `kv-${binding.toLowerCase()}`;
  *
  * @param {string} url
  */
-const external = (url) => ({ external: { address: new URL(url).host, http: { injectRequestHeaders: [{ name: 'accept-encoding', value: 'identity' }] } } });
+const external = (url) => ({
+  external: { address: new URL(url).host, http: { injectRequestHeaders: [{ name: 'accept-encoding', value: 'identity' }] } },
+});
 
 /**
  * Fresh secrets that satisfy the configuration.

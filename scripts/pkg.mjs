@@ -5,13 +5,13 @@
 // Writes pkg/wasm/, pkg/agent-wasm/, pkg/cards-wasm/, pkg/jobs-wasm/, pkg/channels-wasm/, pkg/dist/, pkg/check/, pkg/gate/, pkg/treasury/, pkg/market/, pkg/schemas/ and copies of the licences, none of which
 // is committed.
 
-import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync, copyFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { buildWorker } from './build.mjs';
 import { setup } from './setup.mjs';
-import { root, run, runMain, step, StepFailed } from './steps.mjs';
+import { root, run, runMain, StepFailed, step } from './steps.mjs';
 import { keepsFeatures, runXtask, targetFolder } from './xtask.mjs';
 
 /** The package, ready to be packed; build/ has the Workers afterwards. */
@@ -58,22 +58,60 @@ export async function buildPayer() {
  */
 async function compilePart(feature, folder) {
   const web = join(targetFolder(), 'page');
-  await run(`package (Rust, ${feature})`, 'cargo', [
-    'build', '--locked', '--profile', 'page', '-p', 'farebox', '--features', feature,
-    '--target', 'wasm32-unknown-unknown', '--target-dir', web, ...SMALL_SHA2,
-  ], { env: keepsFeatures });
+  await run(
+    `package (Rust, ${feature})`,
+    'cargo',
+    [
+      'build',
+      '--locked',
+      '--profile',
+      'page',
+      '-p',
+      'farebox',
+      '--features',
+      feature,
+      '--target',
+      'wasm32-unknown-unknown',
+      '--target-dir',
+      web,
+      ...SMALL_SHA2,
+    ],
+    { env: keepsFeatures },
+  );
   const glue = join(web, feature === 'bindings' ? 'glue' : `glue-${feature}`);
-  await runXtask(`package glue (${feature})`, ['bindgen', join(web, 'wasm32-unknown-unknown', 'page', 'farebox.wasm'), glue, '--target', 'web']);
+  await runXtask(`package glue (${feature})`, [
+    'bindgen',
+    join(web, 'wasm32-unknown-unknown', 'page', 'farebox.wasm'),
+    glue,
+    '--target',
+    'web',
+  ]);
   await step(`package entries (${feature})`, () => writeEntries(glue, join(root, 'pkg', folder)));
 }
 
 /** The check of the command line: one script, and the gate's rules beside it. */
 export async function buildCheck() {
   const web = join(targetFolder(), 'page');
-  await run('check (Rust)', 'cargo', [
-    'build', '--locked', '--profile', 'page', '-p', 'farebox', '--features', 'rules',
-    '--target', 'wasm32-unknown-unknown', '--target-dir', web, ...SMALL_SHA2,
-  ], { env: keepsFeatures });
+  await run(
+    'check (Rust)',
+    'cargo',
+    [
+      'build',
+      '--locked',
+      '--profile',
+      'page',
+      '-p',
+      'farebox',
+      '--features',
+      'rules',
+      '--target',
+      'wasm32-unknown-unknown',
+      '--target-dir',
+      web,
+      ...SMALL_SHA2,
+    ],
+    { env: keepsFeatures },
+  );
   const glue = join(web, 'rules');
   await runXtask('check glue', ['bindgen', join(web, 'wasm32-unknown-unknown', 'page', 'farebox.wasm'), glue, '--target', 'web']);
   await step('check', () => bundleCheck(glue));
@@ -98,19 +136,21 @@ async function bundleCheck(glue) {
     target: 'node20',
     legalComments: 'none',
     logLevel: 'warning',
-    plugins: [{
-      name: 'package',
-      setup(build) {
-        build.onResolve({ filter: /^\.\/rules\.mjs$/ }, () => ({ path: join(root, 'scripts', 'check', 'rules-wasm.mjs') }));
-        build.onResolve({ filter: /^#rules$/ }, () => ({ path: join(glue, 'index.js') }));
-        build.onLoad({ filter: /\/check\/names\.mjs$/ }, ({ path }) => {
-          const text = readFileSync(path, 'utf8');
-          const contents = text.replace(SCHEMA, () => JSON.stringify({ definitions: { vars: { properties } } }));
-          if (contents === text) throw new StepFailed('scripts/check/names.mjs does not read the schema any more');
-          return { contents, loader: 'js' };
-        });
+    plugins: [
+      {
+        name: 'package',
+        setup(build) {
+          build.onResolve({ filter: /^\.\/rules\.mjs$/ }, () => ({ path: join(root, 'scripts', 'check', 'rules-wasm.mjs') }));
+          build.onResolve({ filter: /^#rules$/ }, () => ({ path: join(glue, 'index.js') }));
+          build.onLoad({ filter: /\/check\/names\.mjs$/ }, ({ path }) => {
+            const text = readFileSync(path, 'utf8');
+            const contents = text.replace(SCHEMA, () => JSON.stringify({ definitions: { vars: { properties } } }));
+            if (contents === text) throw new StepFailed('scripts/check/names.mjs does not read the schema any more');
+            return { contents, loader: 'js' };
+          });
+        },
       },
-    }],
+    ],
   });
   copyFileSync(join(glue, 'index_bg.wasm'), join(folder, 'rules.wasm'));
 }
@@ -133,7 +173,9 @@ async function writeEntries(glue, folder) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const types = readFileSync(join(glue, 'index.d.ts'), 'utf8');
-  const names = [...types.matchAll(/^export (?:class|function) (\w+)/gm)].map((match) => match[1] ?? '').filter((name) => !name.startsWith('_') && name !== 'initSync');
+  const names = [...types.matchAll(/^export (?:class|function) (\w+)/gm)]
+    .map((match) => match[1] ?? '')
+    .filter((name) => !name.startsWith('_') && name !== 'initSync');
   // The glue's own loading, by a URL beside it, would make bundlers ship the bytes twice.
   await esbuild.build({
     absWorkingDir: root,
@@ -170,7 +212,9 @@ function inText(bytes) {
   const counts = new Array(256).fill(0);
   for (const byte of bytes) counts[byte] = (counts[byte] ?? 0) + 1;
   const order = [...counts.keys()].sort((a, b) => (counts[b] ?? 0) - (counts[a] ?? 0) || a - b);
-  const letters = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index)).filter((letter) => !'\\"\'`$<'.includes(letter));
+  const letters = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index)).filter(
+    (letter) => !'\\"\'`$<'.includes(letter),
+  );
   const marks = letters.splice(-2);
   /** @param {number} rank */
   const spell = (rank) => {

@@ -15,7 +15,9 @@ import { fileURLToPath } from 'node:url';
 export function unbuilt(folder) {
   const { bin, exports, imports, files } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   const missing = [...new Set([...targets([bin, exports, imports]), ...files])].filter((file) => !existsSync(join(folder, file)));
-  const sources = readdirSync(join(folder, 'src'), { recursive: true }).map(String).filter((file) => file.endsWith('.ts'));
+  const sources = readdirSync(join(folder, 'src'), { recursive: true })
+    .map(String)
+    .filter((file) => file.endsWith('.ts'));
   const old = sources.filter((file) => {
     const built = join(folder, 'dist', file.replace(/ts$/, 'js'));
     return !existsSync(built) || statSync(built).mtimeMs < statSync(join(folder, 'src', file)).mtimeMs;

@@ -32,12 +32,34 @@ export function pretty(text) {
 /**
  * @param {Record<string, any>} line
  */
-function request({ at, correlation_id, method, path, status, outcome, code, diagnosis, payment, key8, amount_decimal, symbol, amount, total_ms, ...times }) {
+function request({
+  at,
+  correlation_id,
+  method,
+  path,
+  status,
+  outcome,
+  code,
+  diagnosis,
+  payment,
+  key8,
+  amount_decimal,
+  symbol,
+  amount,
+  total_ms,
+  ...times
+}) {
   const price = amount_decimal ? `${amount_decimal} ${symbol}` : amount && `${amount} atomic units`;
   const parts = /** @type {const} */ (['facilitator', 'origin', 'object']).map((part) => `${part} ${times[`${part}_ms`]}`);
   return words(
-    clock(at), `${status} ${method} ${path}`, outcome === 'refused' ? `refused: ${code}` : outcome, diagnosis && `told ${diagnosis}`, price, key8 && payment,
-    total_ms === undefined ? undefined : `${total_ms} ms (${parts.join(', ')})`, `[${correlation_id}]`,
+    clock(at),
+    `${status} ${method} ${path}`,
+    outcome === 'refused' ? `refused: ${code}` : outcome,
+    diagnosis && `told ${diagnosis}`,
+    price,
+    key8 && payment,
+    total_ms === undefined ? undefined : `${total_ms} ms (${parts.join(', ')})`,
+    `[${correlation_id}]`,
   );
 }
 

@@ -41,7 +41,18 @@ export async function preparePython() {
     rmSync(folder, { recursive: true, force: true });
     for (const words of [
       [PYTHON, '-m', 'venv', folder],
-      [interpreterIn(folder), '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', '--only-binary', ':all:', '-r', REQUIREMENTS],
+      [
+        interpreterIn(folder),
+        '-m',
+        'pip',
+        'install',
+        '--disable-pip-version-check',
+        '--no-input',
+        '--only-binary',
+        ':all:',
+        '-r',
+        REQUIREMENTS,
+      ],
     ]) {
       const { code, output } = await ran(words, INSTALL_MS);
       const last = output.trimEnd().split('\n').at(-1);

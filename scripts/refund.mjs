@@ -55,7 +55,9 @@ async function main(id, url, token, own) {
   if (!response.ok) throw new Error(`${response.status} ${payment['code']}: ${payment['detail']}`);
   console.log(JSON.stringify(transferOf(payment, own), null, 2));
   const amount = payment['amount_decimal'] === null ? '' : `${payment['amount_decimal']} ${payment['symbol']}, `;
-  console.error(`Refund of ${amount}${payment['amount']} atomic units of ${payment['asset']}, to ${payment['payer']} (${payment['reason']}).`);
+  console.error(
+    `Refund of ${amount}${payment['amount']} atomic units of ${payment['asset']}, to ${payment['payer']} (${payment['reason']}).`,
+  );
   console.error(`Send it once, then: POST ${target.pathname}/refunded {"transaction": "<its hash>"}`);
 }
 

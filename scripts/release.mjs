@@ -14,14 +14,30 @@ import { buildMcp } from './mcp.mjs';
 import { buildPackage } from './pkg.mjs';
 import { unbuilt } from './prepack.mjs';
 import { setup } from './setup.mjs';
-import { root, runMain, step, StepFailed } from './steps.mjs';
+import { root, runMain, StepFailed, step } from './steps.mjs';
 
-const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false }, 'no-build': { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: { 'dry-run': { type: 'boolean', default: false }, 'no-build': { type: 'boolean', default: false } },
+});
 const OUT = join(root, 'build', 'release');
 /** The crates, each after those that it uses. */
-const CRATES = ['farebox-base', 'farebox-machine', 'farebox-evm', 'farebox-common', 'farebox-wire', 'farebox-channel', 'farebox-ledger', 'farebox-gate', 'farebox-payer', 'farebox-treasury', 'farebox-market', 'farebox-core'];
+const CRATES = [
+  'farebox-base',
+  'farebox-machine',
+  'farebox-evm',
+  'farebox-common',
+  'farebox-wire',
+  'farebox-channel',
+  'farebox-ledger',
+  'farebox-gate',
+  'farebox-payer',
+  'farebox-treasury',
+  'farebox-market',
+  'farebox-core',
+];
 /** Beginnings of paths that the npm package consists of. */
-const PUBLISHED = /^(dist|wasm|agent-wasm|cards-wasm|jobs-wasm|channels-wasm|check|gate|treasury|market|schemas)\/|^(README\.md|LICENSE-(APACHE|MIT)|package\.json)$/;
+const PUBLISHED =
+  /^(dist|wasm|agent-wasm|cards-wasm|jobs-wasm|channels-wasm|check|gate|treasury|market|schemas)\/|^(README\.md|LICENSE-(APACHE|MIT)|package\.json)$/;
 
 await runMain(async () => {
   if (!values['dry-run']) throw new StepFailed('this publishes nothing: run it with --dry-run, then the commands that it prints');
@@ -60,7 +76,8 @@ function agreedVersion() {
   const cargo = /^version = "(.*)"$/m.exec(readFileSync(join(root, 'Cargo.toml'), 'utf8'))?.[1];
   if (version !== cargo) throw new StepFailed(`pkg/package.json is ${version} and Cargo.toml ${cargo}: they are released together`);
   const log = readFileSync(join(root, 'CHANGELOG.md'), 'utf8');
-  const told = log.includes(`\n## [${version}]`) || new RegExp(`^## \\[Unreleased\\]\\s+Version ${version.replaceAll('.', '\\.')}\\.`, 'm').test(log);
+  const told =
+    log.includes(`\n## [${version}]`) || new RegExp(`^## \\[Unreleased\\]\\s+Version ${version.replaceAll('.', '\\.')}\\.`, 'm').test(log);
   if (!told) throw new StepFailed(`CHANGELOG.md has no entry for ${version}`);
   return version;
 }
@@ -74,7 +91,11 @@ function repositoryUrl() {
 
 function remote() {
   try {
-    return execFileSync('git', ['remote', 'get-url', 'origin'], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    return execFileSync('git', ['remote', 'get-url', 'origin'], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
   } catch {
     return undefined;
   }
@@ -99,8 +120,10 @@ function packed(repository) {
     if (manifest[field] === undefined) throw new StepFailed(`pkg/package.json has no ${field}`);
   }
   if (manifest.publishConfig?.access !== 'public') throw new StepFailed('publishConfig of pkg/package.json has to ask for public access');
-  if (manifest.publishConfig?.provenance !== undefined) throw new StepFailed('provenance is set here, together with the repository that it needs');
-  if (manifest.dependencies !== undefined || manifest.private === true) throw new StepFailed('the package has no dependencies and is not private');
+  if (manifest.publishConfig?.provenance !== undefined)
+    throw new StepFailed('provenance is set here, together with the repository that it needs');
+  if (manifest.dependencies !== undefined || manifest.private === true)
+    throw new StepFailed('the package has no dependencies and is not private');
   return tarballOf(copy, PUBLISHED);
 }
 
@@ -116,7 +139,8 @@ function packedMcp(version, repository) {
   for (const name of [...manifest.files, 'README.md']) cpSync(join(root, 'mcp', name), join(copy, name), { recursive: true });
   writeFileSync(join(copy, 'package.json'), `${JSON.stringify({ ...manifest, ...placeOf(manifest, 'mcp', repository) }, null, 2)}\n`);
   const { farebox, ...others } = manifest.dependencies;
-  if (manifest.version !== version || farebox !== version) throw new StepFailed(`farebox-mcp is ${manifest.version} and depends on farebox ${farebox}: both are released together, as ${version}`);
+  if (manifest.version !== version || farebox !== version)
+    throw new StepFailed(`farebox-mcp is ${manifest.version} and depends on farebox ${farebox}: both are released together, as ${version}`);
   if (Object.keys(others).length > 0) throw new StepFailed('farebox-mcp depends on farebox only: everything else is bundled');
   return tarballOf(copy, /^(dist\/|README\.md$|LICENSE-(APACHE|MIT)$|package\.json$)/);
 }
@@ -130,7 +154,12 @@ function packedMcp(version, repository) {
  */
 function placeOf(manifest, directory, repository) {
   if (repository === undefined) return {};
-  return { repository: { type: 'git', url: `git+${repository}.git`, directory }, homepage: `${repository}#readme`, bugs: `${repository}/issues`, publishConfig: { ...manifest.publishConfig, provenance: true } };
+  return {
+    repository: { type: 'git', url: `git+${repository}.git`, directory },
+    homepage: `${repository}#readme`,
+    bugs: `${repository}/issues`,
+    publishConfig: { ...manifest.publishConfig, provenance: true },
+  };
 }
 
 /**
@@ -138,7 +167,13 @@ function placeOf(manifest, directory, repository) {
  * @param {RegExp} published
  */
 function tarballOf(copy, published) {
-  const [pack] = JSON.parse(execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', OUT], { cwd: copy, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+  const [pack] = JSON.parse(
+    execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', OUT], {
+      cwd: copy,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }),
+  );
   const paths = pack.files.map((/** @type {{path: string}} */ file) => file.path);
   const stray = paths.filter((/** @type {string} */ path) => !published.test(path));
   if (stray.length > 0) throw new StepFailed(`these do not belong into the package: ${stray.join(', ')}`);
@@ -150,7 +185,8 @@ function crateFiles() {
   const counts = CRATES.map((crate) => {
     const list = execFileSync('cargo', ['package', '--list', '--allow-dirty', '--offline', '-p', crate], { cwd: root, encoding: 'utf8' });
     const files = list.trim().split('\n');
-    const needed = crate === 'farebox-core' ? ['Cargo.toml', 'README.md', 'LICENSE-APACHE', 'LICENSE-MIT', 'src/lib.rs'] : ['Cargo.toml', 'src/lib.rs'];
+    const needed =
+      crate === 'farebox-core' ? ['Cargo.toml', 'README.md', 'LICENSE-APACHE', 'LICENSE-MIT', 'src/lib.rs'] : ['Cargo.toml', 'src/lib.rs'];
     for (const file of needed) {
       if (!files.includes(file)) throw new StepFailed(`the crate ${crate} has no ${file}`);
     }

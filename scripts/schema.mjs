@@ -42,10 +42,13 @@ export const SECTIONS = /** @type {const} */ ({
  * @returns {Row[]}
  */
 export function rowsOf(document, heading) {
-  return sectionOf(document, heading).split('\n').filter((line) => line.startsWith('| `')).map((line) => {
-    const [name = '', preset = '', form = ''] = line.replace(/^\| | \|$/g, '').split(' | ');
-    return { name: name.replace(/`/g, ''), preset: presetOf(preset), isRequired: preset === 'required', form };
-  });
+  return sectionOf(document, heading)
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) => {
+      const [name = '', preset = '', form = ''] = line.replace(/^\| | \|$/g, '').split(' | ');
+      return { name: name.replace(/`/g, ''), preset: presetOf(preset), isRequired: preset === 'required', form };
+    });
 }
 
 /**

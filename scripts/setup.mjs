@@ -28,7 +28,9 @@ export function checkNode() {
 /** `npm ci`, unless the stamp in node_modules names this lock file. */
 export async function installPackages() {
   const stamp = join(root, 'node_modules', '.farebox-lock');
-  const hash = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const hash = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return;
   await run('npm packages', 'npm', ['ci', '--no-audit', '--no-fund']);
   writeFileSync(stamp, hash);
@@ -41,9 +43,7 @@ export async function installRust() {
     if (!(await succeeds('rustup', ['--version']))) {
       throw new StepFailed('Rust is missing: install rustup (https://rustup.rs), then run this again');
     }
-    await run(`Rust ${channel}`, 'rustup', [
-      'toolchain', 'install', channel, '--profile', 'minimal', '--component', components.join(','),
-    ]);
+    await run(`Rust ${channel}`, 'rustup', ['toolchain', 'install', channel, '--profile', 'minimal', '--component', components.join(',')]);
   }
   const missing = [];
   for (const target of targets) {

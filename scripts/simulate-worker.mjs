@@ -33,17 +33,31 @@ const WORKERS = {
 
 await runMain(async () => {
   const words = process.argv.slice(2);
-  const name = words[0] !== undefined && words[0] in WORKERS ? words.shift() ?? '' : 'gate';
+  const name = words[0] !== undefined && words[0] in WORKERS ? (words.shift() ?? '') : 'gate';
   const { parts, file, count, named } = WORKERS[name] ?? { parts: [], file: '', count: '', named: '' };
   const [steps = count, seed = '1'] = words;
   for (const number of [steps, seed]) {
-    if (!/^[0-9]{1,9}$/.test(number)) throw new StepFailed(`usage: node scripts/simulate-worker.mjs [${Object.keys(WORKERS).join(' | ')}] [count [seed]]; ${number} is not a number`);
+    if (!/^[0-9]{1,9}$/.test(number))
+      throw new StepFailed(
+        `usage: node scripts/simulate-worker.mjs [${Object.keys(WORKERS).join(' | ')}] [count [seed]]; ${number} is not a number`,
+      );
   }
   await setup();
   for (const part of parts) await part();
-  const child = startProcess(process.execPath, [
-    '--import', './scripts/typescript.mjs', '--test', '--test-reporter', 'spec', '--test-timeout', String(Number(steps) * STEP_MS + DRAIN_MS), file,
-  ], { cwd: root, show: true, env: { ...process.env, [named]: steps, FAREBOX_SEED: seed } });
+  const child = startProcess(
+    process.execPath,
+    [
+      '--import',
+      './scripts/typescript.mjs',
+      '--test',
+      '--test-reporter',
+      'spec',
+      '--test-timeout',
+      String(Number(steps) * STEP_MS + DRAIN_MS),
+      file,
+    ],
+    { cwd: root, show: true, env: { ...process.env, [named]: steps, FAREBOX_SEED: seed } },
+  );
   const code = await child.exited;
   if (code !== 0) throw new StepFailed(`${name}, ${steps}, seed ${seed}: failed`);
 });

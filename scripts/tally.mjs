@@ -24,10 +24,13 @@ export function counted(state, writes) {
       return cursor;
     },
   });
-  const calls = CALLS.map((name) => [name, (/** @type {unknown[]} */ ...values) => {
-    add(name, 1);
-    return /** @type {any} */ (storage)[name](...values);
-  }]);
+  const calls = CALLS.map((name) => [
+    name,
+    (/** @type {unknown[]} */ ...values) => {
+      add(name, 1);
+      return /** @type {any} */ (storage)[name](...values);
+    },
+  ]);
   return over(state, { storage: over(storage, { sql, ...Object.fromEntries(calls) }) });
 }
 

@@ -73,9 +73,13 @@ const compilers = { host: inTurn(), worker: inTurn() };
 const drill = once(() => compilers.worker(() => buildWorker({ features: ['panic-drill'], out: 'build/panic-drill' })));
 const gate = once(() => compilers.worker(() => buildWorker()));
 const treasury = once(() => compilers.worker(() => buildWorker({ worker: 'treasury' })));
-const treasuryDrill = once(() => compilers.worker(() => buildWorker({ worker: 'treasury', features: ['panic-drill'], out: 'build/treasury-drill' })));
+const treasuryDrill = once(() =>
+  compilers.worker(() => buildWorker({ worker: 'treasury', features: ['panic-drill'], out: 'build/treasury-drill' })),
+);
 const market = once(() => compilers.worker(() => buildWorker({ worker: 'market' })));
-const marketDrill = once(() => compilers.worker(() => buildWorker({ worker: 'market', features: ['panic-drill'], out: 'build/market-drill' })));
+const marketDrill = once(() =>
+  compilers.worker(() => buildWorker({ worker: 'market', features: ['panic-drill'], out: 'build/market-drill' })),
+);
 const payer = once(() => buildPayer());
 const mcp = once(async () => {
   await payer();
@@ -104,8 +108,14 @@ const suites = {
       await gate();
     },
     folders: ['tests/worker', 'tests/simulate'],
-    deep: ['tests/simulate/random', 'tests/simulate/late-elsewhere', ...['recovery-load', 'resize', 'rollout'].map((name) => `tests/worker/${name}`)].map(asTest),
-    waiting: ['subrequests', 'webhook', 'onchain-calls', 'migration', 'failover', 'networks', 'streams', 'panic-recovery'].map((name) => `tests/worker/${name}.test.ts`),
+    deep: [
+      'tests/simulate/random',
+      'tests/simulate/late-elsewhere',
+      ...['recovery-load', 'resize', 'rollout'].map((name) => `tests/worker/${name}`),
+    ].map(asTest),
+    waiting: ['subrequests', 'webhook', 'onchain-calls', 'migration', 'failover', 'networks', 'streams', 'panic-recovery'].map(
+      (name) => `tests/worker/${name}.test.ts`,
+    ),
     // One counts milliseconds; in the other a seed should give the same history as far as possible.
     alone: ['tests/worker/panic.test.ts', 'tests/simulate/random.test.ts'],
   },
@@ -118,14 +128,12 @@ const suites = {
       await gate();
     },
     folders: ['tests/e2e', 'tests/interop'],
-    deep: ['tests/interop/interop', ...['sessions-demo', 'stranger', 'liars', 'operators-hour'].map((name) => `tests/e2e/${name}`)].map(asTest),
+    deep: ['tests/interop/interop', ...['sessions-demo', 'stranger', 'liars', 'operators-hour'].map((name) => `tests/e2e/${name}`)].map(
+      asTest,
+    ),
     waiting: ['mpp-sender', 'session-streams', 'mpp-gas', 'liars', 'onchain', 'operators-hour'].map((name) => `tests/e2e/${name}.test.ts`),
   },
-  pkg: {
-    before: whole,
-    folders: ['tests/pkg'],
-    waiting: ['tests/pkg/faults.test.ts'],
-  },
+  pkg: { before: whole, folders: ['tests/pkg'], waiting: ['tests/pkg/faults.test.ts'] },
   treasury: {
     before: async () => {
       await treasuryDrill();
@@ -145,14 +153,22 @@ const suites = {
       await whole();
     },
     folders: ['tests/market', 'tests/market/exchange'],
-    deep: ['archive', 'fuzz', 'killed', 'stranger', 'demo', ...['fuzz', 'killed', 'strangers', 'demo', 'loops'].map((name) => `exchange/${name}`)].map((name) => asTest(`tests/market/${name}`)),
-    waiting: ['tests/market/exchange/loops.test.ts', 'tests/market/acceptance.test.ts', 'tests/market/exchange/killed.test.ts', 'tests/market/exchange/faults.test.ts'],
+    deep: [
+      'archive',
+      'fuzz',
+      'killed',
+      'stranger',
+      'demo',
+      ...['fuzz', 'killed', 'strangers', 'demo', 'loops'].map((name) => `exchange/${name}`),
+    ].map((name) => asTest(`tests/market/${name}`)),
+    waiting: [
+      'tests/market/exchange/loops.test.ts',
+      'tests/market/acceptance.test.ts',
+      'tests/market/exchange/killed.test.ts',
+      'tests/market/exchange/faults.test.ts',
+    ],
   },
-  browser: {
-    before: whole,
-    folders: ['tests/browser'],
-    deep: ['tests/browser/pages.test.ts'],
-  },
+  browser: { before: whole, folders: ['tests/browser'], deep: ['tests/browser/pages.test.ts'] },
   crash: {
     before: gate,
     folders: ['tests/crash'],
@@ -205,42 +221,93 @@ async function lint() {
     // Tests import both packages, whose types are made of the compiled part's.
     mcp().then(() => run('lint: types', process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit'])),
     run('lint: format', 'cargo', ['fmt', '--all', '--check']),
-    run('lint: scripts', process.execPath, ['node_modules/@biomejs/biome/bin/biome', 'lint', '--error-on-warnings']),
+    run('lint: scripts', process.execPath, ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings']),
     compilers.host(lintRust),
   ]);
 }
 
 async function lintRust() {
-  await run('lint: clippy', 'cargo', [
-    'clippy', '--locked', '--workspace', '--all-targets', '--', '-D', 'warnings',
-  ]);
+  await run('lint: clippy', 'cargo', ['clippy', '--locked', '--workspace', '--all-targets', '--', '-D', 'warnings']);
   await run('lint: clippy, Worker', 'cargo', [
-    'clippy', '--locked', '-p', 'farebox', '--features', 'worker', '--target', 'wasm32-unknown-unknown',
-    '--', '-D', 'warnings',
+    'clippy',
+    '--locked',
+    '-p',
+    'farebox',
+    '--features',
+    'worker',
+    '--target',
+    'wasm32-unknown-unknown',
+    '--',
+    '-D',
+    'warnings',
   ]);
   await run('lint: clippy, treasury', 'cargo', [
-    'clippy', '--locked', '-p', 'farebox', '--features', 'treasury', '--target', 'wasm32-unknown-unknown',
-    '--', '-D', 'warnings',
+    'clippy',
+    '--locked',
+    '-p',
+    'farebox',
+    '--features',
+    'treasury',
+    '--target',
+    'wasm32-unknown-unknown',
+    '--',
+    '-D',
+    'warnings',
   ]);
   await run('lint: clippy, market', 'cargo', [
-    'clippy', '--locked', '-p', 'farebox', '--features', 'market', '--target', 'wasm32-unknown-unknown',
-    '--', '-D', 'warnings',
+    'clippy',
+    '--locked',
+    '-p',
+    'farebox',
+    '--features',
+    'market',
+    '--target',
+    'wasm32-unknown-unknown',
+    '--',
+    '-D',
+    'warnings',
   ]);
   await run('lint: clippy, package', 'cargo', [
-    'clippy', '--locked', '-p', 'farebox', '--features', 'bindings,agent,cards,jobs,channels', '--target', 'wasm32-unknown-unknown',
-    '--', '-D', 'warnings',
+    'clippy',
+    '--locked',
+    '-p',
+    'farebox',
+    '--features',
+    'bindings,agent,cards,jobs,channels',
+    '--target',
+    'wasm32-unknown-unknown',
+    '--',
+    '-D',
+    'warnings',
   ]);
   await run('lint: clippy, check', 'cargo', [
-    'clippy', '--locked', '-p', 'farebox', '--features', 'rules', '--target', 'wasm32-unknown-unknown',
-    '--', '-D', 'warnings',
+    'clippy',
+    '--locked',
+    '-p',
+    'farebox',
+    '--features',
+    'rules',
+    '--target',
+    'wasm32-unknown-unknown',
+    '--',
+    '-D',
+    'warnings',
   ]);
   await run('lint: documentation', 'cargo', ['doc', '--locked', '--no-deps', ...LIBRARIES], {
     env: { ...process.env, RUSTDOCFLAGS: '-D warnings' },
   });
   await run('lint: agreement', 'cargo', ['fmt', '--check', '--manifest-path', AGREEMENT]);
   await run('lint: clippy, agreement', 'cargo', [
-    'clippy', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement', '--all-targets',
-    '--', '-D', 'warnings',
+    'clippy',
+    '--locked',
+    '--manifest-path',
+    AGREEMENT,
+    '--target-dir',
+    'target/agreement',
+    '--all-targets',
+    '--',
+    '-D',
+    'warnings',
   ]);
 }
 
@@ -250,7 +317,13 @@ async function compileCore() {
   await run('test:core: compile', 'cargo', ['test', '--locked', ...HOST_TESTS, '--no-run']);
   await run('test:core: compile example', 'cargo', ['build', '--locked', ...EXAMPLE]);
   await run('test:core: compile agreement', 'cargo', [
-    'test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement', '--no-run',
+    'test',
+    '--locked',
+    '--manifest-path',
+    AGREEMENT,
+    '--target-dir',
+    'target/agreement',
+    '--no-run',
   ]);
 }
 
@@ -261,17 +334,19 @@ async function core() {
   await run('test:core: example', 'cargo', ['run', '--locked', ...EXAMPLE], aside);
   // With what the example is compiled with: no features of tests, with which examples that must not compile would.
   const examples = await run('test:core: doctests', 'cargo', ['test', '--locked', '--profile', 'dev', ...LIBRARIES, '--doc'], aside);
-  await run('test:core: agreement', 'cargo', [
-    'test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement',
-  ], aside);
+  await run('test:core: agreement', 'cargo', ['test', '--locked', '--manifest-path', AGREEMENT, '--target-dir', 'target/agreement'], aside);
   // The coverage of the ledger's behaviour is part of the result.
-  show(`${output}${examples}`, /^ +Doc-tests|^test result:|^(After|Before)\b.*: \d+ states|^arrivals, .* with everything|histories from seed/);
+  show(
+    `${output}${examples}`,
+    /^ +Doc-tests|^test result:|^(After|Before)\b.*: \d+ states|^arrivals, .* with everything|histories from seed/,
+  );
 }
 
 async function deploy() {
   for (const env of ['', 'preview', 'production']) await dryRun(env && `: ${env}`, ['--env', env]);
   for (const worker of ['treasury', 'market']) {
-    for (const env of ['', 'production']) await dryRun(`: ${worker}${env && `, ${env}`}`, ['--env', env, '--config', `src/${worker}/wrangler.toml`]);
+    for (const env of ['', 'production'])
+      await dryRun(`: ${worker}${env && `, ${env}`}`, ['--env', env, '--config', `src/${worker}/wrangler.toml`]);
   }
 }
 
@@ -282,12 +357,21 @@ async function deploy() {
  * @param {string[]} environment
  */
 async function dryRun(name, environment) {
-  const output = await run(`check:deploy${name}`, process.execPath, [
-    'node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', ...environment, '--outdir', join(root, '.wrangler/dry-run'),
-  ], { aside: true, env: { ...process.env, ...BUILT, CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' } });
+  const output = await run(
+    `check:deploy${name}`,
+    process.execPath,
+    ['node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', ...environment, '--outdir', join(root, '.wrangler/dry-run')],
+    { aside: true, env: { ...process.env, ...BUILT, CI: '1', WRANGLER_SEND_METRICS: 'false', CLOUDFLARE_CF_FETCH_ENABLED: 'false' } },
+  );
   show(output, /^Total Upload|^--dry-run/);
   const warned = output.split('\n').findIndex((line) => WARNING.test(line));
-  if (warned >= 0) throw new StepFailed(`wrangler warns:\n${output.split('\n').slice(warned, warned + 12).join('\n')}`);
+  if (warned >= 0)
+    throw new StepFailed(
+      `wrangler warns:\n${output
+        .split('\n')
+        .slice(warned, warned + 12)
+        .join('\n')}`,
+    );
 }
 
 /**
@@ -304,14 +388,16 @@ async function dryRun(name, environment) {
  * @returns {Files[]}
  */
 function filesOf(chosen) {
-  return chosen.map(([name, { folders = [], deep = [], waiting = [], alone = [], together }]) => {
-    const files = folders.flatMap((folder) => filesIn(name, folder));
-    const gone = [...deep, ...waiting, ...alone].filter((file) => !files.includes(file));
-    if (gone.length > 0) throw new StepFailed(`test:${name}: there is no ${gone.join(', no ')}`);
-    const left = (/** @type {string} */ file) => isAll || !deep.includes(file);
-    const others = files.filter((file) => ![...waiting, ...alone].includes(file) && left(file));
-    return { name, others: longestFirst(others), waiting: longestFirst(waiting.filter(left)), alone: alone.filter(left), together };
-  }).filter(({ others, waiting, alone }) => others.length + waiting.length + alone.length > 0);
+  return chosen
+    .map(([name, { folders = [], deep = [], waiting = [], alone = [], together }]) => {
+      const files = folders.flatMap((folder) => filesIn(name, folder));
+      const gone = [...deep, ...waiting, ...alone].filter((file) => !files.includes(file));
+      if (gone.length > 0) throw new StepFailed(`test:${name}: there is no ${gone.join(', no ')}`);
+      const left = (/** @type {string} */ file) => isAll || !deep.includes(file);
+      const others = files.filter((file) => ![...waiting, ...alone].includes(file) && left(file));
+      return { name, others: longestFirst(others), waiting: longestFirst(waiting.filter(left)), alone: alone.filter(left), together };
+    })
+    .filter(({ others, waiting, alone }) => others.length + waiting.length + alone.length > 0);
 }
 
 /**
@@ -336,7 +422,10 @@ async function runFiles(parts) {
   const names = parts.map(({ name }) => name).join(', ');
   await Promise.all([
     runTests(names, longestFirst(parts.flatMap(({ others }) => others))),
-    runTests(`${names}: what waits`, longestFirst(parts.flatMap(({ waiting }) => waiting)), { atOnce: WAITING_AT_ONCE, timeoutMs: TIMEOUT_MS }),
+    runTests(`${names}: what waits`, longestFirst(parts.flatMap(({ waiting }) => waiting)), {
+      atOnce: WAITING_AT_ONCE,
+      timeoutMs: TIMEOUT_MS,
+    }),
   ]);
 }
 
@@ -349,7 +438,9 @@ async function runAlone(parts) {
 
 /** @returns {string[]} where tests are */
 function foldersOfTests() {
-  const files = readdirSync(join(root, 'tests'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.ts') && !file.includes('node_modules'));
+  const files = readdirSync(join(root, 'tests'), { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.endsWith('.test.ts') && !file.includes('node_modules'),
+  );
   return [...new Set(files.map((file) => dirname(join('tests', file))))];
 }
 
@@ -358,7 +449,11 @@ function foldersOfTests() {
  * @param {string} folder
  */
 function filesIn(name, folder) {
-  const files = existsSync(join(root, folder)) ? readdirSync(join(root, folder)).filter((file) => file.endsWith('.test.ts')).sort() : [];
+  const files = existsSync(join(root, folder))
+    ? readdirSync(join(root, folder))
+        .filter((file) => file.endsWith('.test.ts'))
+        .sort()
+    : [];
   if (files.length === 0) throw new StepFailed(`test:${name}: there are no tests in ${folder}`);
   return files.map((file) => `${folder}/${file}`);
 }

@@ -12,10 +12,13 @@ import { startWithClock } from './clock.mjs';
  * @param {import('./miniflare.mjs').WorkerOptions} [options]
  */
 export function startTreasury(options) {
-  return startWithClock({
-    name: 'farebox-treasury',
-    build: 'build/treasury',
-    objects: { TREASURY: 'Treasury' },
-    secrets: () => ({ TREASURY_SECRET: randomBytes(32).toString('hex'), OPERATOR_TOKEN: randomBytes(16).toString('hex') }),
-  }, options);
+  return startWithClock(
+    {
+      name: 'farebox-treasury',
+      build: 'build/treasury',
+      objects: { TREASURY: 'Treasury' },
+      secrets: () => ({ TREASURY_SECRET: randomBytes(32).toString('hex'), OPERATOR_TOKEN: randomBytes(16).toString('hex') }),
+    },
+    options,
+  );
 }

@@ -13,10 +13,22 @@ import { isMainThread } from 'node:worker_threads';
 
 /** The libraries in one piece, by the names under which tests and what they start import them. */
 const BUNDLED = new Set([
-  'viem', 'viem/accounts',
-  '@x402/core/facilitator', '@x402/evm', '@x402/evm/batch-settlement/client', '@x402/evm/batch-settlement/facilitator',
-  '@x402/evm/exact/client', '@x402/evm/exact/facilitator', '@x402/evm/exact/v1/facilitator', '@x402/evm/upto/facilitator',
-  'mppx', 'mppx/client', 'mppx/evm', 'mppx/hono', 'x402-fetch', 'x402-hono',
+  'viem',
+  'viem/accounts',
+  '@x402/core/facilitator',
+  '@x402/evm',
+  '@x402/evm/batch-settlement/client',
+  '@x402/evm/batch-settlement/facilitator',
+  '@x402/evm/exact/client',
+  '@x402/evm/exact/facilitator',
+  '@x402/evm/exact/v1/facilitator',
+  '@x402/evm/upto/facilitator',
+  'mppx',
+  'mppx/client',
+  'mppx/evm',
+  'mppx/hono',
+  'x402-fetch',
+  'x402-hono',
 ]);
 /** What they are made for and need as it is loaded elsewhere. */
 const BESIDE = ['hono', '@hono/*'];
@@ -47,17 +59,13 @@ export async function load(url, context, next) {
  * @returns {Promise<string>}
  */
 async function withoutTypes(path, source) {
-  const hash = createHash('sha256').update(`${versionOf('esbuild')}\n${path}\n${source}`).digest('hex');
+  const hash = createHash('sha256')
+    .update(`${versionOf('esbuild')}\n${path}\n${source}`)
+    .digest('hex');
   const kept = new URL(`${hash}.js`, CACHE);
   if (existsSync(kept)) return readFile(kept, 'utf8');
   const { transform } = await import('esbuild');
-  const { code } = await transform(source, {
-    loader: 'ts',
-    format: 'esm',
-    target: 'node20',
-    sourcefile: path,
-    sourcemap: 'inline',
-  });
+  const { code } = await transform(source, { loader: 'ts', format: 'esm', target: 'node20', sourcefile: path, sourcemap: 'inline' });
   await mkdir(CACHE, { recursive: true });
   await inOneStep(kept, (draft) => writeFile(draft, code));
   return code;
@@ -65,7 +73,14 @@ async function withoutTypes(path, source) {
 
 /** @returns {Promise<URL>} the folder of the libraries */
 async function bundles() {
-  const made = createHash('sha256').update(JSON.stringify([[...BUNDLED], BESIDE, REQUIRES, ['esbuild', 'viem', '@x402/core', '@x402/evm', 'mppx', 'x402-fetch', 'x402-hono'].map(versionOf)]));
+  const made = createHash('sha256').update(
+    JSON.stringify([
+      [...BUNDLED],
+      BESIDE,
+      REQUIRES,
+      ['esbuild', 'viem', '@x402/core', '@x402/evm', 'mppx', 'x402-fetch', 'x402-hono'].map(versionOf),
+    ]),
+  );
   const folder = new URL(`libraries-${made.digest('hex').slice(0, 16)}/`, CACHE);
   if (existsSync(folder)) return folder;
   const { build } = await import('esbuild');
@@ -83,7 +98,8 @@ async function bundles() {
       platform: 'node',
       target: 'node20',
       logLevel: 'error',
-    }));
+    }),
+  );
   return folder;
 }
 

@@ -12,13 +12,21 @@ import { fileURLToPath } from 'node:url';
 import solc from 'solc';
 
 /** Paths of the sources from this folder. */
-export const contracts = ['Token', 'Multicall', 'Wallet', 'WalletFactory', 'BatchSettlement', 'DepositCollector', 'PaymentChannel', 'Permit2', 'ExactPermit2Proxy', 'UptoPermit2Proxy', '../../contracts/ComputeEscrow'];
+export const contracts = [
+  'Token',
+  'Multicall',
+  'Wallet',
+  'WalletFactory',
+  'BatchSettlement',
+  'DepositCollector',
+  'PaymentChannel',
+  'Permit2',
+  'ExactPermit2Proxy',
+  'UptoPermit2Proxy',
+  '../../contracts/ComputeEscrow',
+];
 
-const settings = {
-  evmVersion: 'cancun',
-  optimizer: { enabled: true, runs: 200 },
-  metadata: { appendCBOR: false, bytecodeHash: 'none' },
-};
+const settings = { evmVersion: 'cancun', optimizer: { enabled: true, runs: 200 }, metadata: { appendCBOR: false, bytecodeHash: 'none' } };
 
 /**
  * Compiles a contract of `<path>.sol` and returns the exact text of its artefact.
@@ -34,10 +42,7 @@ export function compile(path, name = basename(path)) {
   const input = {
     language: 'Solidity',
     sources: { [file]: { content: contents(file) } },
-    settings: {
-      ...settings,
-      outputSelection: { [file]: { [name]: ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] } },
-    },
+    settings: { ...settings, outputSelection: { [file]: { [name]: ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object'] } } },
   };
   const imported = (/** @type {string} */ path) => ({ contents: contents(path) });
   const output = JSON.parse(solc.compile(JSON.stringify(input), { import: imported }));

@@ -47,7 +47,9 @@ export function readConfig(path: string): Config & { readonly folder: string } {
     text = readFileSync(path, 'utf8');
     value = JSON.parse(text);
   } catch (error) {
-    throw new ConfigError(`${path} cannot be read as JSON: ${error instanceof SyntaxError ? 'it is malformed' : (error as NodeJS.ErrnoException).code ?? 'no such file'}`);
+    throw new ConfigError(
+      `${path} cannot be read as JSON: ${error instanceof SyntaxError ? 'it is malformed' : ((error as NodeJS.ErrnoException).code ?? 'no such file')}`,
+    );
   }
   const twice = duplicateIn(text);
   // Of two limits the later one would count.
@@ -67,7 +69,8 @@ export function readConfig(path: string): Config & { readonly folder: string } {
     const { server, gate, priced, listen } = members(config.sell, 'sell', ['server', 'gate', 'priced', 'listen', 'secretEnv']);
     checkServer(server, 'sell.server');
     if (typeof gate !== 'string' || !URL.canParse(gate)) throw new ConfigError('sell.gate is the URL of your gate');
-    if (!Array.isArray(priced) || priced.length === 0 || !priced.every((name) => typeof name === 'string')) throw new ConfigError('sell.priced lists the names of tools');
+    if (!Array.isArray(priced) || priced.length === 0 || !priced.every((name) => typeof name === 'string'))
+      throw new ConfigError('sell.priced lists the names of tools');
     if (listen !== undefined) listenOf(listen);
   }
   const folder = placed(config.folder ?? join(homedir(), '.farebox'), path);
@@ -107,7 +110,8 @@ function duplicateIn(text: string): string | undefined {
 function members(value: unknown, place: string, known?: readonly string[]): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ConfigError(`${place} has to be an object`);
   const stranger = Object.keys(value).find((name) => known !== undefined && !known.includes(name));
-  if (stranger !== undefined) throw new ConfigError(`${place} has an unknown member ${JSON.stringify(shown(stranger))}; there are ${known?.join(', ')}`);
+  if (stranger !== undefined)
+    throw new ConfigError(`${place} has an unknown member ${JSON.stringify(shown(stranger))}; there are ${known?.join(', ')}`);
   return value as Record<string, unknown>;
 }
 
@@ -126,11 +130,13 @@ export function privateKey({ wallet = {} }: Config, file: string, env: NodeJS.Pr
   const { keyFile, keyEnv = 'FAREBOX_PRIVATE_KEY' } = wallet;
   if (keyFile !== undefined) {
     const path = placed(keyFile, file);
-    if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) throw new ConfigError('others can read the file of the private key: chmod 600');
+    if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0)
+      throw new ConfigError('others can read the file of the private key: chmod 600');
     return readFileSync(path, 'utf8').trim();
   }
   const key = env[keyEnv];
-  if (key === undefined || key === '') throw new ConfigError(`the environment variable ${shown(keyEnv)} has no private key; set it, or name a wallet.keyFile`);
+  if (key === undefined || key === '')
+    throw new ConfigError(`the environment variable ${shown(keyEnv)} has no private key; set it, or name a wallet.keyFile`);
   return key;
 }
 

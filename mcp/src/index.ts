@@ -4,10 +4,11 @@
  *
  * @packageDocumentation
  */
-export { aiTools, callTool, isToolError, tools } from './tools.js';
-export type { AiTool, JsonSchema, Tool, ToolError } from './tools.js';
-export { askThrough, cardOf, createAgentServer } from './server.js';
-export type { Ask, More } from './server.js';
+
+export type { Config, SellConfig, ServerConfig } from './config.js';
 export { paidTools } from './paid.js';
 export { createSellingServer, listenForGate } from './sell.js';
-export type { Config, SellConfig, ServerConfig } from './config.js';
+export type { Ask, More } from './server.js';
+export { askThrough, cardOf, createAgentServer } from './server.js';
+export type { AiTool, JsonSchema, Tool, ToolError } from './tools.js';
+export { aiTools, callTool, isToolError, tools } from './tools.js';

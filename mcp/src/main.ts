@@ -3,14 +3,13 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-
-import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js';
+import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import { FareboxError, type PayOptions } from 'farebox';
 import { AgentHarness, createLocalAgentClient, fareboxVersion } from 'farebox/agent';
 import { fileStore } from 'farebox/file-store';
 
-import { ConfigError, folderOf, privateKey, readConfig, shown, type Config } from './config.js';
+import { type Config, ConfigError, folderOf, privateKey, readConfig, shown } from './config.js';
 import { take } from './lock.js';
 import { connect } from './others.js';
 import { paidTools } from './paid.js';
@@ -44,12 +43,17 @@ async function paying(config: Config & { readonly folder: string }, file: string
     ...(config.ask === 'never' ? {} : { confirm: askThrough(() => server) }),
   };
   const client = createLocalAgentClient({ ...options, sent: fileStore(folderOf(config, 'sent')) });
-  const harness = new AgentHarness({ client, ...(take(join(folderOf(config, '.'), 'prepared.pid')) ? { store: fileStore(folderOf(config, 'prepared')) } : {}) });
+  const harness = new AgentHarness({
+    client,
+    ...(take(join(folderOf(config, '.'), 'prepared.pid')) ? { store: fileStore(folderOf(config, 'prepared')) } : {}),
+  });
   // What an earlier process was executing may be executed again, with the payment that it signed.
   await harness.restore();
   const others = config.servers === undefined ? undefined : paidTools(config.servers, () => options);
   const server: Server = createAgentServer({ harness: () => harness, ...(others === undefined ? {} : { more: others }) });
-  server.onclose = () => { void others?.close(); };
+  server.onclose = () => {
+    void others?.close();
+  };
   return server;
 }
 
@@ -58,7 +62,8 @@ const ANSWER_MS = 120_000;
 
 async function selling({ server: command, secretEnv = 'ORIGIN_SECRET', ...config }: NonNullable<Config['sell']>): Promise<Server> {
   const secret = process.env[secretEnv];
-  if (secret === undefined) throw new ConfigError(`the environment variable ${shown(secretEnv)} has no secret; it is the gate's ORIGIN_SECRET`);
+  if (secret === undefined)
+    throw new ConfigError(`the environment variable ${shown(secretEnv)} has no secret; it is the gate's ORIGIN_SECRET`);
   const upstream = await connect(command);
   const origin = await listenForGate(config, secret, upstream);
   const server = createSellingServer(config, upstream);
@@ -74,7 +79,8 @@ process.on('SIGINT', () => process.exit());
 process.stdin.on('close', () => process.exit());
 await main(process.argv.slice(2)).catch((error: unknown) => {
   // Neither shows what a setting holds: it may be a misplaced key.
-  const said = error instanceof ConfigError ? error.message : error instanceof FareboxError ? `${error.code}: ${error.message}` : 'it cannot start';
+  const said =
+    error instanceof ConfigError ? error.message : error instanceof FareboxError ? `${error.code}: ${error.message}` : 'it cannot start';
   process.stderr.write(`farebox-mcp: ${said}\n`);
   process.exit(2);
 });

@@ -9,7 +9,9 @@ import type { ServerConfig } from './config.js';
 /** A client of another server, started as a program. It gets no secret of this one. */
 export async function connect({ command, args = [], env = {} }: ServerConfig): Promise<Client> {
   const client = new Client({ name: 'farebox-mcp', version: fareboxVersion });
-  await client.connect(new StdioClientTransport({ command, args: [...args], env: { ...getDefaultEnvironment(), ...env }, stderr: 'inherit' }));
+  await client.connect(
+    new StdioClientTransport({ command, args: [...args], env: { ...getDefaultEnvironment(), ...env }, stderr: 'inherit' }),
+  );
   return client;
 }
 

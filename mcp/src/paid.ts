@@ -2,7 +2,7 @@
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
 import { FareboxError, type PayOptions } from 'farebox';
-import { payMcpTool, type McpCall, type McpCallResult } from 'farebox/agent';
+import { type McpCall, type McpCallResult, payMcpTool } from 'farebox/agent';
 
 import type { ServerConfig } from './config.js';
 import { connect, toolsOf } from './others.js';
@@ -16,23 +16,31 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
     if (known !== undefined) return known;
     const made = connect(servers[name] as ServerConfig);
     clients.set(name, made);
-    const forget = (): void => { if (clients.get(name) === made) clients.delete(name); };
+    const forget = (): void => {
+      if (clients.get(name) === made) clients.delete(name);
+    };
     // A program that has ended is started again by the next call.
-    made.then((client) => { client.onclose = forget; }, forget);
+    made.then((client) => {
+      client.onclose = forget;
+    }, forget);
     return made;
   };
   return {
     list: async () => {
-      const lists = await Promise.all(Object.keys(servers).map(async (name) => {
-        // A server that does not answer takes away its own tools alone.
-        const found = await within(clientOf(name).then(toolsOf), LIST_MS).catch(() => []);
-        // Results that ask for a payment do not have the declared form.
-        return found.filter((tool) => /^[\w.-]{1,100}$/.test(tool.name)).map(({ name: tool, description = '', inputSchema }) => ({
-          name: `${name}__${tool}`,
-          description: `The server ${name} says of it: ${told(description, MOST_TEXT) || 'nothing'}\n\nMay cost money: it is paid once, if the policy allows it and a person agrees. After a failure, call it again with exactly the same arguments: that continues the same purchase.`,
-          inputSchema: schemaOf(inputSchema) as typeof inputSchema,
-        }));
-      }));
+      const lists = await Promise.all(
+        Object.keys(servers).map(async (name) => {
+          // A server that does not answer takes away its own tools alone.
+          const found = await within(clientOf(name).then(toolsOf), LIST_MS).catch(() => []);
+          // Results that ask for a payment do not have the declared form.
+          return found
+            .filter((tool) => /^[\w.-]{1,100}$/.test(tool.name))
+            .map(({ name: tool, description = '', inputSchema }) => ({
+              name: `${name}__${tool}`,
+              description: `The server ${name} says of it: ${told(description, MOST_TEXT) || 'nothing'}\n\nMay cost money: it is paid once, if the policy allows it and a person agrees. After a failure, call it again with exactly the same arguments: that continues the same purchase.`,
+              inputSchema: schemaOf(inputSchema) as typeof inputSchema,
+            }));
+        }),
+      );
       return lists.flat();
     },
     call: async (full, given) => {
@@ -46,13 +54,17 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
       }
       const call: McpCall = async (params, signal) => {
         const client = await within(clientOf(name), LIST_MS);
-        return await client.callTool(params, undefined, signal === undefined ? {} : { signal }) as McpCallResult;
+        return (await client.callTool(params, undefined, signal === undefined ? {} : { signal })) as McpCallResult;
       };
       try {
-        const { result, payment, receipt } = await payMcpTool(call, { name: full.slice(at + 2), arguments: given }, { ...options(), server: name });
+        const { result, payment, receipt } = await payMcpTool(
+          call,
+          { name: full.slice(at + 2), arguments: given },
+          { ...options(), server: name },
+        );
         // What the server says of a receipt is not ours.
         const { [RECEIPT]: _, ...meta } = result._meta ?? {};
-        const content = Array.isArray(result.content) ? result.content as unknown[] : [];
+        const content = Array.isArray(result.content) ? (result.content as unknown[]) : [];
         const open = payment !== undefined && receipt === undefined ? { content: [...content, { type: 'text', text: OPEN }] } : {};
         return { ...result, ...open, _meta: receipt === undefined ? meta : { ...meta, [RECEIPT]: receipt } } as CallToolResult;
       } catch (error) {
@@ -62,14 +74,19 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
       }
     },
     close: async () => {
-      for (const client of clients.values()) await client.then((it) => it.close(), () => undefined);
+      for (const client of clients.values())
+        await client.then(
+          (it) => it.close(),
+          () => undefined,
+        );
     },
   };
 }
 
 /** The advice to a model about a payment whose fate nothing proves. */
-const OPEN = 'farebox-mcp: A payment was sent, and no receipt came. To get what was paid for, call this tool again with exactly the same arguments: '
-  + 'the same payment is sent again while it is valid, and it cannot be charged twice.';
+const OPEN =
+  'farebox-mcp: A payment was sent, and no receipt came. To get what was paid for, call this tool again with exactly the same arguments: ' +
+  'the same payment is sent again while it is valid, and it cannot be charged twice.';
 
 function problem(said: object): CallToolResult {
   return { isError: true, content: [{ type: 'text', text: JSON.stringify(said) }] };
@@ -82,15 +99,20 @@ const MOST_SCHEMA = 50_000;
 
 /** A text of another server on one line, without characters that hide or reorder others; what is cut is marked. */
 function told(text: unknown, most: number): string {
-  const visible = String(text).replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ').replace(/\p{Cf}/gu, '').trim();
+  const visible = String(text)
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ')
+    .replace(/\p{Cf}/gu, '')
+    .trim();
   return visible.length > most ? `${visible.slice(0, most)}… (cut)` : visible;
 }
 
 /** A schema whose descriptions are bounded; one that is too large says nothing of the arguments. */
 function schemaOf(schema: unknown): unknown {
   const texts = ['description', 'title', '$comment'];
-  const whole = JSON.stringify(schema, (name, value: unknown) => (texts.includes(name) && typeof value === 'string' ? told(value, MOST_FIELD) : value));
-  return whole.length > MOST_SCHEMA ? { type: 'object' } : JSON.parse(whole) as unknown;
+  const whole = JSON.stringify(schema, (name, value: unknown) =>
+    texts.includes(name) && typeof value === 'string' ? told(value, MOST_FIELD) : value,
+  );
+  return whole.length > MOST_SCHEMA ? { type: 'object' } : (JSON.parse(whole) as unknown);
 }
 
 /** Of a result of ours: the checked receipt. */
@@ -100,7 +122,9 @@ const LIST_MS = 10_000;
 
 async function within<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<never>((_, reject) => { timer = setTimeout(() => reject(new Error('too late')), milliseconds); });
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('too late')), milliseconds);
+  });
   try {
     return await Promise.race([promise, over]);
   } finally {

@@ -4,11 +4,11 @@
  * claims, settlement, receipts and refunds are the gate's, and no payment is decided here.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http';
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import { CallToolRequestSchema, ListToolsRequestSchema, type CallToolResult } from '@modelcontextprotocol/sdk/types.js';
+import { CallToolRequestSchema, type CallToolResult, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { decodeHeader, encodeHeader } from 'farebox';
 import { fareboxVersion } from 'farebox/agent';
 
@@ -26,11 +26,13 @@ export function createSellingServer({ gate, priced }: Pick<SellConfig, 'gate' | 
   const server = new Server({ name: 'farebox-mcp', version: fareboxVersion }, { capabilities: { tools: {} } });
   server.setRequestHandler(ListToolsRequestSchema, async () => ({
     // A result that asks for a payment does not have the declared form.
-    tools: (await toolsOf(upstream)).map(({ outputSchema, ...tool }) => (priced.includes(tool.name) || outputSchema === undefined ? tool : { ...tool, outputSchema })),
+    tools: (await toolsOf(upstream)).map(({ outputSchema, ...tool }) =>
+      priced.includes(tool.name) || outputSchema === undefined ? tool : { ...tool, outputSchema },
+    ),
   }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params }) => {
     const { name, arguments: given = {}, _meta: meta = {} } = params;
-    if (!priced.includes(name)) return await upstream.callTool({ name, arguments: given }) as CallToolResult;
+    if (!priced.includes(name)) return (await upstream.callTool({ name, arguments: given })) as CallToolResult;
     return sold(gate, name, given, meta[PAYMENT]);
   });
   return server;
@@ -42,7 +44,13 @@ async function sold(gate: string, name: string, given: Record<string, unknown>, 
   const url = `${gate.replace(/\/+$/, '')}/tools/${encodeURIComponent(name)}`;
   let response: Response;
   try {
-    response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(given), redirect: 'manual', signal: AbortSignal.timeout(GATE_MS) });
+    response = await fetch(url, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(given),
+      redirect: 'manual',
+      signal: AbortSignal.timeout(GATE_MS),
+    });
   } catch {
     return failed({ code: 'gate_unreachable', message: 'The gate does not answer. If a payment went along, send the same one again.' });
   }
@@ -50,7 +58,7 @@ async function sold(gate: string, name: string, given: Record<string, unknown>, 
   const settlement = response.headers.get('payment-response');
   const _meta = settlement === null ? {} : { _meta: { [SETTLEMENT]: settled(decodeHeader(settlement)) } };
   const text = await response.text();
-  if (response.ok) return { ...JSON.parse(text) as CallToolResult, ..._meta };
+  if (response.ok) return { ...(JSON.parse(text) as CallToolResult), ..._meta };
   if (response.status === 402 && terms !== null) {
     const asked = decodeHeader(terms) as Record<string, unknown>;
     return { isError: true, structuredContent: asked, content: [{ type: 'text', text: JSON.stringify(asked) }], ..._meta };
@@ -71,17 +79,23 @@ function failed(problem: object): CallToolResult {
 
 function problemOf(text: string, status: number): object {
   try {
-    return { status, ...JSON.parse(text) as object };
+    return { status, ...(JSON.parse(text) as object) };
   } catch {
     return { status };
   }
 }
 
 /** The origin behind the gate: runs a tool for a request that the gate has signed, and for no other. */
-export async function listenForGate({ listen = '127.0.0.1:8403', priced }: Pick<SellConfig, 'listen' | 'priced'>, secret: string, upstream: Client): Promise<HttpServer> {
+export async function listenForGate(
+  { listen = '127.0.0.1:8403', priced }: Pick<SellConfig, 'listen' | 'priced'>,
+  secret: string,
+  upstream: Client,
+): Promise<HttpServer> {
   if (secret.length < 32) throw new ConfigError('ORIGIN_SECRET has at least 32 characters');
   const server = createServer((request, response) => {
-    run(request, response, secret, priced, upstream).catch(() => { answer(response, 500, { error: 'the tool failed' }); });
+    run(request, response, secret, priced, upstream).catch(() => {
+      answer(response, 500, { error: 'the tool failed' });
+    });
   });
   const { host, port } = listenOf(listen);
   await new Promise<void>((resolve, reject) => {
@@ -91,7 +105,13 @@ export async function listenForGate({ listen = '127.0.0.1:8403', priced }: Pick<
   return server;
 }
 
-async function run(request: IncomingMessage, response: ServerResponse, secret: string, priced: readonly string[], upstream: Client): Promise<void> {
+async function run(
+  request: IncomingMessage,
+  response: ServerResponse,
+  secret: string,
+  priced: readonly string[],
+  upstream: Client,
+): Promise<void> {
   if (!isFromGate(request, secret)) return answer(response, 403, { error: 'ask the gate' });
   const name = decodeURIComponent(/^\/tools\/([^/?]+)$/.exec(request.url ?? '')?.[1] ?? '');
   if (request.method !== 'POST' || !priced.includes(name)) return answer(response, 404, { error: 'no such tool' });

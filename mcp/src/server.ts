@@ -1,8 +1,13 @@
 /** The MCP server: the three tools, and tools of other servers that are paid for. */
 import { Server } from '@modelcontextprotocol/sdk/server/index.js';
-import { CallToolRequestSchema, ListToolsRequestSchema, type CallToolResult, type Tool as McpTool } from '@modelcontextprotocol/sdk/types.js';
+import {
+  CallToolRequestSchema,
+  type CallToolResult,
+  ListToolsRequestSchema,
+  type Tool as McpTool,
+} from '@modelcontextprotocol/sdk/types.js';
 import type { Proposal } from 'farebox';
-import { defaultHarnessInstructions, fareboxVersion, type AgentHarness } from 'farebox/agent';
+import { type AgentHarness, defaultHarnessInstructions, fareboxVersion } from 'farebox/agent';
 
 import { callTool, isToolError, tools } from './tools.js';
 
@@ -18,9 +23,15 @@ export type Ask = (proposal: Proposal) => Promise<boolean>;
 
 /** A server for one host. `harness` is asked for when the first tool is called. */
 export function createAgentServer({ harness, more }: { readonly harness: () => AgentHarness; readonly more?: More }): Server {
-  const server = new Server({ name: 'farebox-mcp', version: fareboxVersion }, { capabilities: { tools: {} }, instructions: defaultHarnessInstructions });
+  const server = new Server(
+    { name: 'farebox-mcp', version: fareboxVersion },
+    { capabilities: { tools: {} }, instructions: defaultHarnessInstructions },
+  );
   server.setRequestHandler(ListToolsRequestSchema, async () => ({
-    tools: [...tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema } as unknown as McpTool)), ...(await more?.list() ?? [])],
+    tools: [
+      ...tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }) as unknown as McpTool),
+      ...((await more?.list()) ?? []),
+    ],
   }));
   server.setRequestHandler(CallToolRequestSchema, async ({ params: { name, arguments: given = {} } }) => {
     if (!tools.some((tool) => tool.name === name)) {
@@ -41,10 +52,19 @@ export function askThrough(server: () => Server): Ask {
   return async (proposal) => {
     const host = server();
     if (host.getClientCapabilities()?.elicitation === undefined) return false;
-    const { action, content } = await host.elicitInput({
-      message: cardOf(proposal),
-      requestedSchema: { type: 'object', properties: { pay: { type: 'boolean', title: `Pay ${proposal.price} ${proposal.symbol}`, description: 'Nothing is paid without it.' } }, required: ['pay'] },
-    }, { timeout: ASK_MS });
+    const { action, content } = await host.elicitInput(
+      {
+        message: cardOf(proposal),
+        requestedSchema: {
+          type: 'object',
+          properties: {
+            pay: { type: 'boolean', title: `Pay ${proposal.price} ${proposal.symbol}`, description: 'Nothing is paid without it.' },
+          },
+          required: ['pay'],
+        },
+      },
+      { timeout: ASK_MS },
+    );
     return action === 'accept' && content?.['pay'] === true;
   };
 }

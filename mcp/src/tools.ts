@@ -1,26 +1,38 @@
 /** The three tools of `farebox/agent`, for any host: their schemas, and what a call of them does. */
-import { defaultHarnessToolSpecs, type AgentHarness, type HarnessToolName } from 'farebox/agent';
+import { type AgentHarness, defaultHarnessToolSpecs, type HarnessToolName } from 'farebox/agent';
 
 /** A JSON schema, as far as tools need one. */
-export type JsonSchema = { readonly type: 'object'; readonly properties: Readonly<Record<string, object>>; readonly required: readonly string[]; readonly additionalProperties?: boolean };
+export type JsonSchema = {
+  readonly type: 'object';
+  readonly properties: Readonly<Record<string, object>>;
+  readonly required: readonly string[];
+  readonly additionalProperties?: boolean;
+};
 
 export type Tool = { readonly name: HarnessToolName; readonly description: string; readonly inputSchema: JsonSchema };
 
 /** The error that a host shows for a call that could not be made. */
-export type ToolError = { readonly toolError: { readonly code: 'invalid_arguments' | 'tool_execution_failed' | 'unknown_tool'; readonly message: string } };
+export type ToolError = {
+  readonly toolError: { readonly code: 'invalid_arguments' | 'tool_execution_failed' | 'unknown_tool'; readonly message: string };
+};
 
 const TEXTS = { type: 'object', additionalProperties: { type: 'string' } } as const;
 const FIELD = {
   type: 'object',
   properties: {
-    name: { type: 'string' }, type: { type: 'string' }, description: { type: 'string' }, required: { type: 'boolean' },
-    defaultValue: { type: 'string' }, enumValues: { type: 'array', items: { type: 'string' } },
+    name: { type: 'string' },
+    type: { type: 'string' },
+    description: { type: 'string' },
+    required: { type: 'boolean' },
+    defaultValue: { type: 'string' },
+    enumValues: { type: 'array', items: { type: 'string' } },
   },
   required: ['name'],
 } as const;
 const FIELDS = { type: 'array', items: FIELD } as const;
 
-const KEY = 'Names the purchase: the same value for the same purchase, also on a retry; another value only to buy a second time. Leave it out if you are not sure.';
+const KEY =
+  'Names the purchase: the same value for the same purchase, also on a retry; another value only to buy a second time. Leave it out if you are not sure.';
 
 const SCHEMAS: Readonly<Record<HarnessToolName, JsonSchema>> = {
   prepare_paid_request: {
@@ -34,8 +46,13 @@ const SCHEMAS: Readonly<Record<HarnessToolName, JsonSchema>> = {
         type: 'object',
         description: 'What you know from elsewhere about the request: advisory where the merchant says otherwise.',
         properties: {
-          description: { type: 'string' }, requestBodyType: { type: 'string' }, requestBodyExample: { type: 'string' },
-          requestBodyFields: FIELDS, requestQueryParams: FIELDS, requestPathParams: FIELDS, notes: { type: 'array', items: { type: 'string' } },
+          description: { type: 'string' },
+          requestBodyType: { type: 'string' },
+          requestBodyExample: { type: 'string' },
+          requestBodyFields: FIELDS,
+          requestQueryParams: FIELDS,
+          requestPathParams: FIELDS,
+          notes: { type: 'array', items: { type: 'string' } },
         },
       },
     },
@@ -47,7 +64,11 @@ const SCHEMAS: Readonly<Record<HarnessToolName, JsonSchema>> = {
       preparedId: { type: 'string', description: 'Of prepare_paid_request, when its nextAction was execute.' },
       executionContext: {
         type: 'object',
-        properties: { description: { type: 'string', description: 'What it is bought for.' }, metadata: TEXTS, idempotencyKey: { type: 'string', description: KEY } },
+        properties: {
+          description: { type: 'string', description: 'What it is bought for.' },
+          metadata: TEXTS,
+          idempotencyKey: { type: 'string', description: KEY },
+        },
       },
     },
     required: ['preparedId'],
@@ -60,18 +81,25 @@ const SCHEMAS: Readonly<Record<HarnessToolName, JsonSchema>> = {
 };
 
 /** The tools, in the order in which they are called. */
-export const tools: readonly Tool[] = defaultHarnessToolSpecs.map(({ name, description }) => ({ name, description, inputSchema: SCHEMAS[name] }));
+export const tools: readonly Tool[] = defaultHarnessToolSpecs.map(({ name, description }) => ({
+  name,
+  description,
+  inputSchema: SCHEMAS[name],
+}));
 
 /** Calls a tool by its name. What cannot be called is a result too, which tells the model what to mend. */
 export async function callTool(harness: AgentHarness, name: string, given: unknown): Promise<object> {
-  const input = typeof given === 'object' && given !== null ? given as Record<string, unknown> : {};
+  const input = typeof given === 'object' && given !== null ? (given as Record<string, unknown>) : {};
   try {
     switch (name) {
       case 'prepare_paid_request':
         return await harness.preparePaidRequest(prepareInput(input) as never);
       case 'execute_prepared_request': {
         const { executionContext } = input;
-        const context = executionContext === undefined || executionContext === null ? {} : { executionContext: objectOf(executionContext, 'executionContext') };
+        const context =
+          executionContext === undefined || executionContext === null
+            ? {}
+            : { executionContext: objectOf(executionContext, 'executionContext') };
         return await harness.executePreparedRequest({ preparedId: input['preparedId'] as string, ...context } as never);
       }
       case 'get_execution_result':
@@ -103,7 +131,8 @@ class Unusable extends Error {}
  */
 function prepareInput(input: Record<string, unknown>): Record<string, unknown> {
   const { url } = input;
-  if (typeof url !== 'string' || !URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw new Unusable('url has to be an http or https URL.');
+  if (typeof url !== 'string' || !URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw new Unusable('url has to be an http or https URL.');
   let { headers, body, externalMetadata } = input;
   const inside = typeof body === 'string' ? parsed(body) : body;
   if (isObject(inside) && 'body' in inside && Object.keys(inside).every((name) => ENVELOPE.includes(name))) {
@@ -114,7 +143,8 @@ function prepareInput(input: Record<string, unknown>): Record<string, unknown> {
   if (isObject(body) || Array.isArray(body)) body = JSON.stringify(body);
   if (body !== undefined && body !== null && typeof body !== 'string') throw new Unusable('body has to be text; JSON as JSON text.');
   const fields = headers === undefined || headers === null ? {} : objectOf(headers, 'headers');
-  for (const [name, value] of Object.entries(fields)) if (typeof value !== 'string') throw new Unusable(`the header ${JSON.stringify(name)} has to be text.`);
+  for (const [name, value] of Object.entries(fields))
+    if (typeof value !== 'string') throw new Unusable(`the header ${JSON.stringify(name)} has to be text.`);
   const isTyped = Object.keys(fields).some((name) => name.toLowerCase() === 'content-type');
   const isJson = typeof body === 'string' && /^\s*[[{]/.test(body) && parsed(body) !== undefined;
   return {
@@ -122,7 +152,9 @@ function prepareInput(input: Record<string, unknown>): Record<string, unknown> {
     ...(input['method'] === undefined || input['method'] === null ? {} : { method: String(input['method']).toUpperCase() }),
     headers: { ...(isJson && !isTyped ? { 'content-type': 'application/json' } : {}), ...fields },
     ...(typeof body === 'string' ? { body } : {}),
-    ...(externalMetadata === undefined || externalMetadata === null ? {} : { externalMetadata: objectOf(externalMetadata, 'externalMetadata') }),
+    ...(externalMetadata === undefined || externalMetadata === null
+      ? {}
+      : { externalMetadata: objectOf(externalMetadata, 'externalMetadata') }),
   };
 }
 
@@ -156,7 +188,12 @@ export type AiTool = {
 /** The tools as objects for the AI SDK. Their arguments are checked here, and a wrong one is a result. */
 export function aiTools(harness: AgentHarness): Record<HarnessToolName, AiTool> {
   const made = tools.map(({ name, description, inputSchema }): [string, AiTool] => {
-    const schema = { [AI_SCHEMA]: true, [AI_VALIDATOR]: true, jsonSchema: inputSchema, validate: (value: unknown) => ({ success: true as const, value }) };
+    const schema = {
+      [AI_SCHEMA]: true,
+      [AI_VALIDATOR]: true,
+      jsonSchema: inputSchema,
+      validate: (value: unknown) => ({ success: true as const, value }),
+    };
     return [name, { description, inputSchema: schema, execute: (input) => callTool(harness, name, input) }];
   });
   return Object.fromEntries(made) as Record<HarnessToolName, AiTool>;

@@ -22,7 +22,9 @@ export async function readWithin(response: Response, most: number, milliseconds:
   let length = 0;
   let end: Read['end'] | undefined;
   // Not awaited: it would last until another copy is read. What is being read ends with it.
-  const stop = (): void => { reader.cancel().catch(() => undefined); };
+  const stop = (): void => {
+    reader.cancel().catch(() => undefined);
+  };
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;

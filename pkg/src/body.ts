@@ -26,7 +26,11 @@ export function bodyOf(body: unknown, headers: Headers): Body | Single {
 
 /** The error for a body that is none. */
 export function noBody(): FareboxError {
-  return unusable('invalid_request', 'the body is neither text, bytes, a form nor a stream', 'pass a string, for an object JSON.stringify(object)');
+  return unusable(
+    'invalid_request',
+    'the body is neither text, bytes, a form nor a stream',
+    'pass a string, for an object JSON.stringify(object)',
+  );
 }
 
 /** Whether it can go out a single time only. */

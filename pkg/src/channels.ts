@@ -4,12 +4,12 @@ import { ChannelPurchase, forgetChannel, listChannels, noteReceived, type Sessio
 import { beginning } from './beginning.js';
 import { notReplayable } from './body.js';
 import { endpointOf } from './endpoints.js';
-import { FareboxError, told, unusable, type Told } from './error.js';
+import { FareboxError, type Told, told, unusable } from './error.js';
 import { checkNames, wrapFetch } from './fetch.js';
 import type { PayOptions } from './options.js';
-import { headerLines, paidUrl, pause, plain, requestOf, type Plain } from './request.js';
-import { addressOf, asSigner, type AnySigner, type Signer, type TypedData } from './signer.js';
-import { isStore, memoryStore, update, type Store } from './store.js';
+import { headerLines, type Plain, paidUrl, pause, plain, requestOf } from './request.js';
+import { type AnySigner, addressOf, asSigner, type Signer, type TypedData } from './signer.js';
+import { isStore, memoryStore, type Store, update } from './store.js';
 import { flowing, type Raise } from './stream.js';
 
 export { chunksOf } from './stream.js';
@@ -170,7 +170,9 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
       return await once(input, init);
     } catch (error) {
       // The server has no other way to pay.
-      throw error instanceof FareboxError && (error.code === 'unsupported_scheme' || error.code === 'unsupported_intent') ? new FareboxError(why) : error;
+      throw error instanceof FareboxError && (error.code === 'unsupported_scheme' || error.code === 'unsupported_intent')
+        ? new FareboxError(why)
+        : error;
     }
   };
   const recorded = async (): Promise<string | undefined> => (await store.read()).record;
@@ -182,7 +184,8 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
     refund: async (url: string, { amount }: { readonly amount?: string } = {}) => {
       const request = await requestOf(url, undefined, false);
       const done = await purchase(parts, request, await plain(fetch, request), amount ?? true);
-      if ('otherwise' in done || done.receipt === null) throw unusable('terms_changed', 'the server pays nothing back there', 'ask for a URL that is sold by channel');
+      if ('otherwise' in done || done.receipt === null)
+        throw unusable('terms_changed', 'the server pays nothing back there', 'ask for a URL that is sold by channel');
       return done.receipt;
     },
     forget: (id: string) => update(store, (record) => told(() => forgetChannel(record, id))),
@@ -190,7 +193,11 @@ export function channelFetch(fetch: typeof globalThis.fetch, given: ChannelOptio
 }
 
 /** Where nothing but a channel may pay. */
-const NO_SESSION: Told = { code: 'unsupported_intent', message: 'the server does not sell this by session', remedy: 'leave out the option choose, or choose "once"' };
+const NO_SESSION: Told = {
+  code: 'unsupported_intent',
+  message: 'the server does not sell this by session',
+  remedy: 'leave out the option choose, or choose "once"',
+};
 
 /** How many endpoints without a channel are remembered, and how many URLs with their terms. */
 const MAX_OTHERS = 1_000;
@@ -229,7 +236,21 @@ const TERMS = 'payment-required';
 const ACCEPTED = 'evm/session, evm/charge;q=0.5';
 const TEXTS = ['deposit', 'maxDeposit', 'name'] as const;
 const OPTIONS = [
-  'signer', 'policy', 'store', 'acceptPayment', 'now', 'choose', 'deposit', 'maxDeposit', 'maxWithdrawDelaySecs', 'voucherSigner', 'name', 'confirm', 'broadcast', 'onState', 'once',
+  'signer',
+  'policy',
+  'store',
+  'acceptPayment',
+  'now',
+  'choose',
+  'deposit',
+  'maxDeposit',
+  'maxWithdrawDelaySecs',
+  'voucherSigner',
+  'name',
+  'confirm',
+  'broadcast',
+  'onState',
+  'once',
 ] as const;
 
 /** The options, read once; those of the wrong type are reported when they are given, by name. */
@@ -241,9 +262,12 @@ function checked(fetch: unknown, given: ChannelOptions): ChannelOptions {
   const options = { ...given };
   for (const name of TEXTS) if (options[name] !== undefined && typeof options[name] !== 'string') throw wrong(`${name} is not text`);
   const delay = options.maxWithdrawDelaySecs;
-  if (delay !== undefined && !(Number.isSafeInteger(delay) && delay >= 0)) throw wrong('maxWithdrawDelaySecs is no whole number of seconds');
-  for (const name of ['confirm', 'once', 'now', 'broadcast', 'onState'] as const) if (options[name] !== undefined && typeof options[name] !== 'function') throw wrong(`${name} is not a function`);
-  if (options.choose !== undefined && options.choose !== 'session' && options.choose !== 'once') throw wrong('choose is neither "session" nor "once"');
+  if (delay !== undefined && !(Number.isSafeInteger(delay) && delay >= 0))
+    throw wrong('maxWithdrawDelaySecs is no whole number of seconds');
+  for (const name of ['confirm', 'once', 'now', 'broadcast', 'onState'] as const)
+    if (options[name] !== undefined && typeof options[name] !== 'function') throw wrong(`${name} is not a function`);
+  if (options.choose !== undefined && options.choose !== 'session' && options.choose !== 'once')
+    throw wrong('choose is neither "session" nor "once"');
   if (options.store !== undefined && !isStore(options.store)) throw wrong('store has no read and replace');
   return options;
 }
@@ -264,19 +288,37 @@ type Parts = {
 type Purchased = { readonly response: Response; readonly receipt: ChannelReceipt | null } | { readonly otherwise: Told | null };
 
 async function purchase(parts: Parts, request: Plain, first: Response, refund?: string | true, raise?: Raise): Promise<Purchased> {
-  const { signer, vouchers, policy, options: { deposit, maxDeposit, maxWithdrawDelaySecs, name, broadcast } } = parts;
+  const {
+    signer,
+    vouchers,
+    policy,
+    options: { deposit, maxDeposit, maxWithdrawDelaySecs, name, broadcast },
+  } = parts;
   const url = paidUrl(request, first);
   const [payer, voucherSigner] = [await addressOf(signer), await addressOf(vouchers)];
   const authorizationTaken = request.headers.has('authorization');
-  const terms = JSON.stringify({ payer, voucherSigner, name, deposit, maxDeposit, maxWithdrawDelaySecs, refund, raise, broadcasts: broadcast !== undefined, authorizationTaken });
-  const of = (kind: 'channel' | 'session'): ChannelPurchase => told(() => new ChannelPurchase(kind, policy, url, endpointOf(request.method, request.url), terms));
+  const terms = JSON.stringify({
+    payer,
+    voucherSigner,
+    name,
+    deposit,
+    maxDeposit,
+    maxWithdrawDelaySecs,
+    refund,
+    raise,
+    broadcasts: broadcast !== undefined,
+    authorizationTaken,
+  });
+  const of = (kind: 'channel' | 'session'): ChannelPurchase =>
+    told(() => new ChannelPurchase(kind, policy, url, endpointOf(request.method, request.url), terms));
   // A server may sell by both; what its 402 does not have is seen without a request.
   const sellsSessions = SESSION.test(first.headers.get('www-authenticate') ?? '');
   if (!sellsSessions && raise === undefined) return run(parts, request, url, of('channel'), first);
   if (first.headers.has(TERMS) && raise === undefined) {
     const done = await run(parts, request, url, of('channel'), first).catch((error: unknown) => {
       // What concerns a session says so itself.
-      if (refund !== undefined && error instanceof FareboxError && (error.code === 'terms_changed' || error.code === 'unsupported_scheme')) return { otherwise: null };
+      if (refund !== undefined && error instanceof FareboxError && (error.code === 'terms_changed' || error.code === 'unsupported_scheme'))
+        return { otherwise: null };
       throw error;
     });
     if (!('otherwise' in done)) return done;
@@ -303,7 +345,13 @@ async function run(parts: Parts, request: Plain, url: string, exchange: ChannelP
   }
 }
 
-async function steps(parts: Parts, request: Plain, url: string, exchange: ChannelPurchase, last: { response: Response | undefined }): Promise<Purchased> {
+async function steps(
+  parts: Parts,
+  request: Plain,
+  url: string,
+  exchange: ChannelPurchase,
+  last: { response: Response | undefined },
+): Promise<Purchased> {
   const { fetch, store, now } = parts;
   const { signal } = request.rest;
   let sent = now();
@@ -315,7 +363,7 @@ async function steps(parts: Parts, request: Plain, url: string, exchange: Channe
       case 'wait':
         signal?.throwIfAborted();
         await pause(step.waitMs, signal);
-        // falls through
+      // falls through
       case 'update':
         await update(store, (record) => told(() => exchange.update(record, now())));
         step = JSON.parse(exchange.updated()) as Step;
@@ -340,9 +388,11 @@ async function steps(parts: Parts, request: Plain, url: string, exchange: Channe
         const { body, method, rest } = request;
         sent = now();
         // A redirect is an answer, so that a payment goes only where it was requested.
-        last.response = await fetch(url, { ...rest, method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) }).catch(() => undefined);
+        last.response = await fetch(url, { ...rest, method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) }).catch(
+          () => undefined,
+        );
         if (last.response === undefined && signal?.aborted === true) throw aborted(signal);
-        step = last.response === undefined ? JSON.parse(exchange.lost(now())) as Step : await answered(exchange, last.response, now());
+        step = last.response === undefined ? (JSON.parse(exchange.lost(now())) as Step) : await answered(exchange, last.response, now());
         break;
       }
       case 'return': {
@@ -375,7 +425,10 @@ function streamed(parts: Parts, request: Plain, response: Response, stream: Sess
       const ahead = sharing.reduce((sum, one) => sum + BigInt(one.step()), 0n);
       const raise = { channel, required, ahead: String(ahead) };
       const done = await purchase(parts, head, await plain(fetch, head), undefined, raise);
-      if ('otherwise' in done) throw done.otherwise === null ? unusable('terms_changed', 'the server sells by session no more', 'ask for a URL that is sold by channel') : new FareboxError(done.otherwise);
+      if ('otherwise' in done)
+        throw done.otherwise === null
+          ? unusable('terms_changed', 'the server sells by session no more', 'ask for a URL that is sold by channel')
+          : new FareboxError(done.otherwise);
       await done.response.body?.cancel().catch(() => undefined);
     },
     ended: async () => {
@@ -390,13 +443,23 @@ function streamed(parts: Parts, request: Plain, response: Response, stream: Sess
 }
 
 /** Has the deposit and the voucher signed. Without both, nothing of it stays counted. */
-async function signed({ signer, vouchers, store, now, options }: Parts, exchange: ChannelPurchase, step: Extract<Step, { do: 'sign' }>, signal: AbortSignal | null | undefined): Promise<Step> {
+async function signed(
+  { signer, vouchers, store, now, options }: Parts,
+  exchange: ChannelPurchase,
+  step: Extract<Step, { do: 'sign' }>,
+  signal: AbortSignal | null | undefined,
+): Promise<Step> {
   let isKept = false;
   try {
     signal?.throwIfAborted();
     const proposal = JSON.parse(exchange.proposal() ?? 'null') as ChannelProposal;
     if (proposal.deposit !== null && options.confirm !== undefined) {
-      if (await options.confirm(proposal) !== true) throw new FareboxError({ code: 'declined', message: 'the deposit was not confirmed', remedy: 'confirm it, or do not make this request' });
+      if ((await options.confirm(proposal)) !== true)
+        throw new FareboxError({
+          code: 'declined',
+          message: 'the deposit was not confirmed',
+          remedy: 'confirm it, or do not make this request',
+        });
     }
     const deposit = step.deposit === null ? undefined : await signer.sign(step.deposit);
     // From here on a deposit is signed: it stays counted.
@@ -417,17 +480,25 @@ async function broadcasted({ store, now, options }: Parts, exchange: ChannelPurc
   try {
     hash = await options.broadcast?.(proposal);
   } catch (error) {
-    throw new FareboxError({
-      code: 'broadcast_failed',
-      message: 'the option broadcast returned no transaction',
-      remedy: 'before you pay again, read error.cause and check whether your transaction was sent',
-      signed: true,
-    }, error);
+    throw new FareboxError(
+      {
+        code: 'broadcast_failed',
+        message: 'the option broadcast returned no transaction',
+        remedy: 'before you pay again, read error.cause and check whether your transaction was sent',
+        signed: true,
+      },
+      error,
+    );
   }
   if (hash !== undefined && hash !== null) return JSON.parse(exchange.broadcasted(String(hash))) as Step;
   exchange.unsent();
   await update(store, (record) => told(() => exchange.release(record, now())));
-  throw new FareboxError({ code: 'broadcast_failed', message: 'the option broadcast sent nothing', remedy: 'call again: nothing was sent, and nothing is counted', signed: false });
+  throw new FareboxError({
+    code: 'broadcast_failed',
+    message: 'the option broadcast sent nothing',
+    remedy: 'call again: nothing was sent, and nothing is counted',
+    signed: false,
+  });
 }
 
 /** Tells people the state of a session. */
@@ -443,10 +514,13 @@ async function answered(exchange: ChannelPurchase, response: Response | undefine
 }
 
 function aborted(signal: AbortSignal): FareboxError {
-  return new FareboxError({
-    code: 'aborted',
-    message: 'the request was aborted after the payment was signed',
-    remedy: 'call again: what was charged is known from the next answer',
-    signed: true,
-  }, signal.reason);
+  return new FareboxError(
+    {
+      code: 'aborted',
+      message: 'the request was aborted after the payment was signed',
+      remedy: 'call again: what was charged is known from the next answer',
+      signed: true,
+    },
+    signal.reason,
+  );
 }

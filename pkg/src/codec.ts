@@ -37,13 +37,15 @@ export function sellerError(status: number, body: string | Uint8Array): SellerEr
 }
 
 /** The unit of an amount: a symbol, or a contract with its network, which takes precedence. */
-export type Token = string | {
-  readonly symbol?: string;
-  readonly network?: string;
-  readonly asset?: string;
-  /** For a contract that is not in the table. */
-  readonly decimals?: number;
-};
+export type Token =
+  | string
+  | {
+      readonly symbol?: string;
+      readonly network?: string;
+      readonly asset?: string;
+      /** For a contract that is not in the table. */
+      readonly decimals?: number;
+    };
 
 /**
  * Formats atomic units: `0.0004 USDC (400)`; for an unknown token the atomic units and a warning.
@@ -51,7 +53,15 @@ export type Token = string | {
 export function formatAmount(amount: string | bigint, token: Token): string {
   return given('formatAmount', () => {
     const { symbol = '', network = '', asset = '', decimals = -1 } = typeof token === 'string' ? { symbol: token } : token;
-    return told(() => cards.formatAmount(typeof amount === 'bigint' ? `${amount}` : string(amount), string(symbol), string(network), string(asset), number(decimals)));
+    return told(() =>
+      cards.formatAmount(
+        typeof amount === 'bigint' ? `${amount}` : string(amount),
+        string(symbol),
+        string(network),
+        string(asset),
+        number(decimals),
+      ),
+    );
   });
 }
 
@@ -100,10 +110,19 @@ export function authorizationTypedData(
     return {
       domain,
       types: {
-        EIP712Domain: [field('name', 'string'), field('version', 'string'), field('chainId', 'uint256'), field('verifyingContract', 'address')],
+        EIP712Domain: [
+          field('name', 'string'),
+          field('version', 'string'),
+          field('chainId', 'uint256'),
+          field('verifyingContract', 'address'),
+        ],
         TransferWithAuthorization: [
-          field('from', 'address'), field('to', 'address'), field('value', 'uint256'),
-          field('validAfter', 'uint256'), field('validBefore', 'uint256'), field('nonce', 'bytes32'),
+          field('from', 'address'),
+          field('to', 'address'),
+          field('value', 'uint256'),
+          field('validAfter', 'uint256'),
+          field('validBefore', 'uint256'),
+          field('nonce', 'bytes32'),
         ],
       },
       primaryType: 'TransferWithAuthorization',
@@ -114,16 +133,24 @@ export function authorizationTypedData(
 
 /** The key of an authorization's payment, which a gate's operator finds in the log. */
 export function paymentKey(payment: { chainId: number; asset: string; payer: string; nonce: string }): string {
-  return given('paymentKey', () => told(() => cards.paymentKey(number(payment.chainId), string(payment.asset), string(payment.payer), string(payment.nonce))));
+  return given('paymentKey', () =>
+    told(() => cards.paymentKey(number(payment.chainId), string(payment.asset), string(payment.payer), string(payment.nonce))),
+  );
 }
 
 /** Typed data that a payer signs to receive an answer again; `now` in unix seconds. */
 export function redeliveryTypedData(statement: {
-  paymentKey: string; chainId: number; method: string; url: string; now: number;
+  paymentKey: string;
+  chainId: number;
+  method: string;
+  url: string;
+  now: number;
 }): TypedData {
   return given('redeliveryTypedData', () => {
     const { paymentKey: key, chainId, method, url, now } = statement;
-    return JSON.parse(told(() => cards.redeliveryTypedData(string(key), number(chainId), string(method), string(url), number(now)))) as TypedData;
+    return JSON.parse(
+      told(() => cards.redeliveryTypedData(string(key), number(chainId), string(method), string(url), number(now))),
+    ) as TypedData;
   });
 }
 
@@ -137,7 +164,11 @@ export function redeliveryHeader(typedData: TypedData, signature: string): strin
  * server's keys.
  */
 export function receiptSigner(receipt: unknown): { signer: string; payload: Record<string, unknown> } {
-  return given('receiptSigner', () => JSON.parse(told(() => cards.receiptSigner(string(JSON.stringify(receipt))))) as { signer: string; payload: Record<string, unknown> });
+  return given(
+    'receiptSigner',
+    () =>
+      JSON.parse(told(() => cards.receiptSigner(string(JSON.stringify(receipt))))) as { signer: string; payload: Record<string, unknown> },
+  );
 }
 
 function text(typedData: LooseTypedData): string {

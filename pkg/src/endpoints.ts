@@ -4,9 +4,9 @@
  */
 import { admitEndpoint, endpointName, listEndpoints, reopenEndpoint } from '#wasm';
 
-import { FareboxError, given, told, unusable, type Diagnostic } from './error.js';
+import { type Diagnostic, FareboxError, given, told, unusable } from './error.js';
 import type { Proposal } from './options.js';
-import { isStore, update, type Store } from './store.js';
+import { isStore, type Store, update } from './store.js';
 
 /** An endpoint that a person has to look at. */
 export type Entry = {
@@ -62,14 +62,18 @@ export function endpointOf(method: string, url: string): string {
 export function endpointsOf(store: Store): Endpoints {
   if (!isStore(store)) throw unusable('invalid_argument', 'the store of endpointsOf has no read and replace');
   const list = (state: State) => async (): Promise<Entry[]> =>
-    listed((await store.read()).record).filter((it) => it.state === state).map(({ state: _, since, ...entry }) => ({ ...entry, since: isoOf(since) }));
-  const open = (state: State) => async (endpoint: string): Promise<boolean> => {
-    const name = given(state === 'blocked' ? 'reenable' : 'approve', () => {
-      const [url = '', method = ''] = endpoint.split(' ').reverse();
-      return endpointOf(method.toUpperCase(), url);
-    });
-    return reopen(store, name, state);
-  };
+    listed((await store.read()).record)
+      .filter((it) => it.state === state)
+      .map(({ state: _, since, ...entry }) => ({ ...entry, since: isoOf(since) }));
+  const open =
+    (state: State) =>
+    async (endpoint: string): Promise<boolean> => {
+      const name = given(state === 'blocked' ? 'reenable' : 'approve', () => {
+        const [url = '', method = ''] = endpoint.split(' ').reverse();
+        return endpointOf(method.toUpperCase(), url);
+      });
+      return reopen(store, name, state);
+    };
   return { blocked: list('blocked'), pending: list('pending'), reenable: open('blocked'), approve: open('pending') };
 }
 
@@ -90,7 +94,9 @@ export type Watch = ReturnType<typeof watchOf>;
 
 export function watchOf(store: Store, now: () => number, onEscalation: ((event: EscalationEvent) => void | Promise<void>) | undefined) {
   let known: Map<string, Listed> | undefined;
-  const learn = (record: string | undefined): void => { known = new Map(listed(record).map((it) => [endpointName(it.method, it.endpoint), it])); };
+  const learn = (record: string | undefined): void => {
+    known = new Map(listed(record).map((it) => [endpointName(it.method, it.endpoint), it]));
+  };
   const isStopped = (endpoint: string): boolean => ['blocked', 'pending'].includes(known?.get(endpoint)?.state ?? '');
   return {
     /** Throws if the payer has to look at an endpoint first. */
@@ -108,7 +114,9 @@ export function watchOf(store: Store, now: () => number, onEscalation: ((event: 
     },
 
     /** Drops the copy after a refusal: the record is read before the next call. */
-    refused(): void { known = undefined; },
+    refused(): void {
+      known = undefined;
+    },
 
     /**
      * Replaces the record with the result of `mark`; a call that blocks the endpoint reports it,
@@ -128,7 +136,13 @@ export function watchOf(store: Store, now: () => number, onEscalation: ((event: 
         if (!changed || held?.state !== 'blocked') return;
         const { correlationId, ...diagnostic } = held.diagnostic;
         await onEscalation?.({
-          type: 'x402_escalation', endpoint: held.endpoint, method: held.method, ...(proposal && priceOf(proposal)), correlation_id: correlationId, diagnostic, timestamp: isoOf(now()),
+          type: 'x402_escalation',
+          endpoint: held.endpoint,
+          method: held.method,
+          ...(proposal && priceOf(proposal)),
+          correlation_id: correlationId,
+          diagnostic,
+          timestamp: isoOf(now()),
         });
       } catch {
         // A failure of the store or of the hook does not affect this call.

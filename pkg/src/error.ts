@@ -31,15 +31,61 @@ export type Diagnostic = {
 
 /** The code of an error: stable, as in README.md, "Errors". */
 export type FareboxErrorCode =
-  | 'aborted' | 'already_paying' | 'approval_needed' | 'authorization_taken' | 'body_not_replayable' | 'broadcast_failed'
-  | 'broadcast_missing' | 'budget_exhausted' | 'budget_unreadable' | 'challenge_expired' | 'declined' | 'endpoint_blocked'
-  | 'insufficient_funds' | 'invalid_amount' | 'invalid_argument' | 'invalid_header' | 'invalid_key' | 'invalid_options' | 'invalid_payment'
-  | 'invalid_policy' | 'invalid_receipt' | 'invalid_request' | 'invalid_signature' | 'invalid_signer'
-  | 'invalid_typed_data' | 'malformed_challenge' | 'no_randomness' | 'payee_changed' | 'payment_conflict'
-  | 'payment_refused' | 'payment_unresolved' | 'policy_amount' | 'policy_asset' | 'policy_expired' | 'policy_host' | 'policy_network'
-  | 'policy_payee' | 'policy_validity' | 'realm_mismatch' | 'receipt_mismatch' | 'redirected' | 'refund_due' | 'refund_later' | 'session_expired'
-  | 'terms_changed' | 'unsupported_intent' | 'unsupported_method' | 'unsupported_network' | 'unsupported_scheme'
-  | 'unsupported_version' | 'wallet_failed' | 'wallet_network_missing' | 'wallet_rejected' | 'wrong_signature' | 'wrong_transaction';
+  | 'aborted'
+  | 'already_paying'
+  | 'approval_needed'
+  | 'authorization_taken'
+  | 'body_not_replayable'
+  | 'broadcast_failed'
+  | 'broadcast_missing'
+  | 'budget_exhausted'
+  | 'budget_unreadable'
+  | 'challenge_expired'
+  | 'declined'
+  | 'endpoint_blocked'
+  | 'insufficient_funds'
+  | 'invalid_amount'
+  | 'invalid_argument'
+  | 'invalid_header'
+  | 'invalid_key'
+  | 'invalid_options'
+  | 'invalid_payment'
+  | 'invalid_policy'
+  | 'invalid_receipt'
+  | 'invalid_request'
+  | 'invalid_signature'
+  | 'invalid_signer'
+  | 'invalid_typed_data'
+  | 'malformed_challenge'
+  | 'no_randomness'
+  | 'payee_changed'
+  | 'payment_conflict'
+  | 'payment_refused'
+  | 'payment_unresolved'
+  | 'policy_amount'
+  | 'policy_asset'
+  | 'policy_expired'
+  | 'policy_host'
+  | 'policy_network'
+  | 'policy_payee'
+  | 'policy_validity'
+  | 'realm_mismatch'
+  | 'receipt_mismatch'
+  | 'redirected'
+  | 'refund_due'
+  | 'refund_later'
+  | 'session_expired'
+  | 'terms_changed'
+  | 'unsupported_intent'
+  | 'unsupported_method'
+  | 'unsupported_network'
+  | 'unsupported_scheme'
+  | 'unsupported_version'
+  | 'wallet_failed'
+  | 'wallet_network_missing'
+  | 'wallet_rejected'
+  | 'wrong_signature'
+  | 'wrong_transaction';
 
 /** An error as reported by the compiled part. */
 export type Told = { code: FareboxErrorCode; message: string; remedy: string; signed?: boolean; diagnostic?: Diagnostic | null };
@@ -100,7 +146,9 @@ export function quietly<T>(read: () => T, error: () => FareboxError): T {
 /** A member of any value; of one that cannot be read, nothing. */
 export function memberOf(value: unknown, name: string): unknown {
   try {
-    return typeof value === 'object' && value !== null || typeof value === 'function' ? (value as Record<string, unknown>)[name] : undefined;
+    return (typeof value === 'object' && value !== null) || typeof value === 'function'
+      ? (value as Record<string, unknown>)[name]
+      : undefined;
   } catch {
     return undefined;
   }

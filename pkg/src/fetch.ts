@@ -3,14 +3,14 @@ import { Exchange } from '#wasm';
 
 import { beginning } from './beginning.js';
 import { notReplayable } from './body.js';
-import { endpointOf, endpointsOf, isShort, watchOf, type Endpoints, type Watch } from './endpoints.js';
-import { FareboxError, memberOf, quietly, told, unusable, type SentPayment, type Told } from './error.js';
+import { type Endpoints, endpointOf, endpointsOf, isShort, type Watch, watchOf } from './endpoints.js';
+import { FareboxError, memberOf, quietly, type SentPayment, type Told, told, unusable } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
-import { inMemory } from './purchases.js';
 import type { PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
-import { endsIn, headerLines, paidUrl, pause, plain, requestOf, type Plain } from './request.js';
+import { inMemory } from './purchases.js';
+import { endsIn, headerLines, type Plain, paidUrl, pause, plain, requestOf } from './request.js';
 import { addressOf, asSigner, type TypedData } from './signer.js';
-import { isStore, memoryStore, update, type Store } from './store.js';
+import { isStore, memoryStore, type Store, update } from './store.js';
 
 /** `fetch`, and the endpoints of its store that the payer has to look at. */
 export type PayingFetch = typeof globalThis.fetch & { readonly endpoints: Endpoints };
@@ -116,7 +116,10 @@ function checked(fetch: unknown, given: unknown): PayOptions {
   checkNames(given, OPTIONS);
   const options: Record<string, unknown> = {};
   for (const name of OPTIONS) {
-    const value = quietly(() => (given as Readonly<Record<string, unknown>>)[name], () => wrong(`${name} cannot be read`));
+    const value = quietly(
+      () => (given as Readonly<Record<string, unknown>>)[name],
+      () => wrong(`${name} cannot be read`),
+    );
     if (value !== undefined) options[name] = value;
   }
   for (const name of ['confirm', 'choose', 'broadcast', 'onEscalation', 'onPayment', 'onStep', 'now']) {
@@ -125,7 +128,8 @@ function checked(fetch: unknown, given: unknown): PayOptions {
   for (const name of ['identifier', 'acceptPayment']) {
     if (options[name] !== undefined && typeof options[name] !== 'boolean') throw wrong(`${name} is neither true nor false`);
   }
-  if (options['resume'] !== undefined && typeof memberOf(options['resume'], 'open') !== 'function') throw wrong('resume is not that of farebox/resume');
+  if (options['resume'] !== undefined && typeof memberOf(options['resume'], 'open') !== 'function')
+    throw wrong('resume is not that of farebox/resume');
   if (options['pin'] !== undefined && typeof options['pin'] !== 'string') throw wrong('pin is not text');
   if (options['timeoutMs'] !== undefined && !(Number(options['timeoutMs']) > 0)) throw wrong('timeoutMs is no number of milliseconds');
   if (options['store'] === null) delete options['store'];
@@ -138,7 +142,10 @@ const OF_SESSIONS = ['address', 'expires', 'renew', 'forget'];
 
 /** Refuses options of other names: a misspelt policy would limit nothing. */
 export function checkNames(given: object, known: readonly string[]): void {
-  const names = quietly(() => Object.keys(given), () => unusable('invalid_options', 'the options cannot be read', 'correct that option'));
+  const names = quietly(
+    () => Object.keys(given),
+    () => unusable('invalid_options', 'the options cannot be read', 'correct that option'),
+  );
   const stranger = names.find((name) => !known.includes(name) && !OF_SESSIONS.includes(name));
   if (stranger === undefined) return;
   // A name that is no word may be a misplaced secret.
@@ -146,16 +153,34 @@ export function checkNames(given: object, known: readonly string[]): void {
   throw unusable('invalid_options', `there is no option ${shown}`, `the options are ${known.join(', ')}`);
 }
 
-const OPTIONS = ['signer', 'policy', 'store', 'confirm', 'choose', 'broadcast', 'onEscalation', 'onPayment', 'onStep', 'now', 'pin', 'timeoutMs', 'identifier', 'acceptPayment', 'resume'] as const;
+const OPTIONS = [
+  'signer',
+  'policy',
+  'store',
+  'confirm',
+  'choose',
+  'broadcast',
+  'onEscalation',
+  'onPayment',
+  'onStep',
+  'now',
+  'pin',
+  'timeoutMs',
+  'identifier',
+  'acceptPayment',
+  'resume',
+] as const;
 
 /** A policy as text; one that is not plain data is reported like one that is not an object. */
 function policyText(policy: unknown): string {
   try {
-    return JSON.stringify(policy ?? {}, (_, value: unknown) => {
-      // Omitting it would remove a cap that the caller meant to set.
-      if (typeof value === 'function' || typeof value === 'symbol') throw new TypeError('no data');
-      return value;
-    }) ?? '';
+    return (
+      JSON.stringify(policy ?? {}, (_, value: unknown) => {
+        // Omitting it would remove a cap that the caller meant to set.
+        if (typeof value === 'function' || typeof value === 'symbol') throw new TypeError('no data');
+        return value;
+      }) ?? ''
+    );
   } catch {
     return '';
   }
@@ -209,8 +234,11 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
   // What has ended is asked for again, and signed with the nonce that it had.
   let reserved = begins?.do === 'send';
   let sent = reserved;
-  if (begins?.do === 'afresh' && signer.known !== undefined) told(() => { exchange.paysFrom(signer.known ?? ''); });
-  let step = begins ?? await answered(payment, payment.first, now);
+  if (begins?.do === 'afresh' && signer.known !== undefined)
+    told(() => {
+      exchange.paysFrom(signer.known ?? '');
+    });
+  let step = begins ?? (await answered(payment, payment.first, now));
   for (;;) {
     switch (step.do) {
       case 'return': {
@@ -253,7 +281,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         await update(store, (record) => told(() => exchange.reserve(record, now())));
         reserved = true;
         tell(payment, 'looked');
-        // falls through
+      // falls through
       case 'renew':
         if (payment.options.confirm !== undefined) await agree(payment);
         tell(payment, 'confirmed');
@@ -302,9 +330,7 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         await pause(step.waitMs, signal);
         last.response = await paid(payment, step.headers).catch(() => undefined);
         if (signal?.aborted === true && last.response === undefined) throw aborted(signal);
-        step = last.response === undefined
-          ? (JSON.parse(exchange.lost(now())) as Step)
-          : await answered(payment, last.response, now);
+        step = last.response === undefined ? (JSON.parse(exchange.lost(now())) as Step) : await answered(payment, last.response, now);
         break;
       }
     }
@@ -319,12 +345,15 @@ function prepared({ exchange, kept, now }: Payment): Step {
 }
 
 function aborted(signal: AbortSignal): FareboxError {
-  return new FareboxError({
-    code: 'aborted',
-    message: 'the request was aborted after the payment was signed',
-    remedy: 'send error.payment again; do not sign a new payment for the same request',
-    signed: true,
-  }, signal.reason);
+  return new FareboxError(
+    {
+      code: 'aborted',
+      message: 'the request was aborted after the payment was signed',
+      remedy: 'send error.payment again; do not sign a new payment for the same request',
+      signed: true,
+    },
+    signal.reason,
+  );
 }
 
 /**
@@ -334,14 +363,17 @@ function aborted(signal: AbortSignal): FareboxError {
 async function sentTransaction({ exchange, options }: Payment): Promise<string> {
   try {
     const proposal = proposalOf(exchange);
-    return String(proposal && await options.broadcast?.(proposal));
+    return String(proposal && (await options.broadcast?.(proposal)));
   } catch (error) {
-    throw new FareboxError({
-      code: 'broadcast_failed',
-      message: 'the option broadcast returned no transaction',
-      remedy: 'before you pay again, read error.cause and check whether your transaction was sent',
-      signed: true,
-    }, error);
+    throw new FareboxError(
+      {
+        code: 'broadcast_failed',
+        message: 'the option broadcast returned no transaction',
+        remedy: 'before you pay again, read error.cause and check whether your transaction was sent',
+        signed: true,
+      },
+      error,
+    );
   }
 }
 
@@ -353,7 +385,7 @@ async function agree(payment: Payment): Promise<void> {
   let yes: unknown = false;
   try {
     const proposal = proposalOf(payment.exchange);
-    yes = proposal !== undefined && await payment.options.confirm?.(proposal);
+    yes = proposal !== undefined && (await payment.options.confirm?.(proposal));
   } finally {
     if (yes !== true && payment.exchange.payment() === undefined) await release(payment);
   }
@@ -385,7 +417,9 @@ async function toldOf({ exchange, options }: Payment, receipt: Receipt | null): 
 async function named(payment: Payment): Promise<void> {
   try {
     const address = await addressOf(payment.signer);
-    told(() => { payment.exchange.paysFrom(address); });
+    told(() => {
+      payment.exchange.paysFrom(address);
+    });
   } catch (error) {
     await release(payment);
     throw error;
@@ -393,12 +427,16 @@ async function named(payment: Payment): Promise<void> {
 }
 
 function declined(): FareboxError {
-  return new FareboxError({ code: 'declined', message: 'the payment was not confirmed', remedy: 'confirm it, or do not make this request' });
+  return new FareboxError({
+    code: 'declined',
+    message: 'the payment was not confirmed',
+    remedy: 'confirm it, or do not make this request',
+  });
 }
 
 function proposalOf(exchange: Exchange): Proposal | undefined {
   const proposal = exchange.proposal();
-  return proposal === undefined ? undefined : JSON.parse(proposal) as Proposal;
+  return proposal === undefined ? undefined : (JSON.parse(proposal) as Proposal);
 }
 
 async function release({ exchange, store }: Payment): Promise<void> {
@@ -422,7 +460,14 @@ function paid({ fetch, request, url, options }: Payment, payment: readonly (read
   const headers = new Headers(request.headers);
   for (const [name, value] of payment) headers.set(name, value);
   const { body, method, rest } = request;
-  return fetch(url, { ...rest, method, headers, redirect: 'manual', ...limit(options.timeoutMs, rest.signal), ...(body === undefined ? {} : { body }) });
+  return fetch(url, {
+    ...rest,
+    method,
+    headers,
+    redirect: 'manual',
+    ...limit(options.timeoutMs, rest.signal),
+    ...(body === undefined ? {} : { body }),
+  });
 }
 
 /** The caller's signal, and an end to waiting for one answer. */

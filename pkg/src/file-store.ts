@@ -19,7 +19,10 @@ export function fileStore(folder: string): Store {
   const nameOf = (n: number): string => join(folder, `budget-${n}.json`);
   const numbers = async (): Promise<number[]> => {
     const found = (await readdir(folder)).map((name) => /^budget-(\d{1,15})\.json$/.exec(name)?.[1]);
-    return found.filter((n) => n !== undefined).map(Number).sort((a, b) => a - b);
+    return found
+      .filter((n) => n !== undefined)
+      .map(Number)
+      .sort((a, b) => a - b);
   };
   const latest = async (): Promise<{ n: number; state: State | undefined }> => {
     for (;;) {
@@ -43,7 +46,13 @@ export function fileStore(folder: string): Store {
       const { n, ids } = version as { n: number; ids: readonly string[] };
       const mine = nameOf(n + 1);
       // A writer that is already late needs no draft.
-      if (await access(mine).then(() => true, () => false)) return false;
+      if (
+        await access(mine).then(
+          () => true,
+          () => false,
+        )
+      )
+        return false;
       const id = randomBytes(12).toString('hex');
       const draft = join(folder, `draft-${process.pid}-${id}`);
       await write(draft, { ids: [...ids, id].slice(-ANCESTORS), record });

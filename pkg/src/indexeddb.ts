@@ -19,15 +19,16 @@ export function indexedDbStore(name = 'farebox'): Store {
       });
       return { record: state?.record, version: state?.version ?? 0 };
     },
-    replace: (version, record) => table<boolean>('readwrite', (rows, done) => {
-      const got = rows.get(STATE);
-      got.onsuccess = () => {
-        const current = (got.result as State | undefined)?.version ?? 0;
-        if (current !== version) return done(false);
-        rows.put({ version: current + 1, record } satisfies State, STATE);
-        done(true);
-      };
-    }),
+    replace: (version, record) =>
+      table<boolean>('readwrite', (rows, done) => {
+        const got = rows.get(STATE);
+        got.onsuccess = () => {
+          const current = (got.result as State | undefined)?.version ?? 0;
+          if (current !== version) return done(false);
+          rows.put({ version: current + 1, record } satisfies State, STATE);
+          done(true);
+        };
+      }),
   };
 }
 
@@ -41,11 +42,15 @@ export function tableOf(name: string): Table {
     if (opened !== undefined) return opened;
     const opening = new Promise<IDBDatabase>((resolve, reject) => {
       const asked = indexedDB.open(name, 1);
-      asked.onupgradeneeded = () => { asked.result.createObjectStore(ROWS); };
+      asked.onupgradeneeded = () => {
+        asked.result.createObjectStore(ROWS);
+      };
       asked.onerror = () => reject(asked.error ?? new Error(`IndexedDB does not open ${name}`));
       asked.onsuccess = () => {
         const database = asked.result;
-        const forget = (): void => { if (opened === opening) opened = undefined; };
+        const forget = (): void => {
+          if (opened === opening) opened = undefined;
+        };
         database.onclose = forget;
         // Another tab deletes the database: it waits for this.
         database.onversionchange = () => {
@@ -56,7 +61,9 @@ export function tableOf(name: string): Table {
       };
     });
     opened = opening;
-    opening.catch(() => { if (opened === opening) opened = undefined; });
+    opening.catch(() => {
+      if (opened === opening) opened = undefined;
+    });
     return opening;
   };
   return async (mode, work) => {
@@ -64,9 +71,12 @@ export function tableOf(name: string): Table {
     return new Promise((resolve, reject) => {
       const transaction = database.transaction(ROWS, mode, { durability: 'strict' });
       let result: { readonly it: Parameters<typeof resolve>[0] } | undefined;
-      transaction.oncomplete = () => (result === undefined ? reject(new Error(`a transaction of ${name} had no result`)) : resolve(result.it));
+      transaction.oncomplete = () =>
+        result === undefined ? reject(new Error(`a transaction of ${name} had no result`)) : resolve(result.it);
       transaction.onabort = () => reject(transaction.error ?? new Error(`a transaction of ${name} was aborted`));
-      work(transaction.objectStore(ROWS), (it) => { result = { it }; });
+      work(transaction.objectStore(ROWS), (it) => {
+        result = { it };
+      });
     });
   };
 }

@@ -6,7 +6,12 @@ import type { Plain } from './request.js';
 import type { Store } from './store.js';
 
 /** Opens the record of one request of a wrapped `fetch`. */
-export type Opens = (store: Store, now: () => number, policy: string, options: Pick<PayOptions, 'identifier' | 'broadcast' | 'pin' | 'confirm'>) => (request: Plain, endpoint: string) => Promise<Keeping>;
+export type Opens = (
+  store: Store,
+  now: () => number,
+  policy: string,
+  options: Pick<PayOptions, 'identifier' | 'broadcast' | 'pin' | 'confirm'>,
+) => (request: Plain, endpoint: string) => Promise<Keeping>;
 
 /** The record of one request, as it goes on. */
 export type Keeping = {

@@ -54,7 +54,10 @@ type Looked = { readonly policy?: Policy; readonly store?: Store; readonly now?:
  * Every offer of a 402, whose body stays readable: the ones that this package can sign first. Nothing is counted, and no wallet is
  * asked. Throws if the 402 has no terms.
  */
-export async function lookAt(response: Response, options: Looked & { readonly method?: string; readonly url?: string } = {}): Promise<readonly Look[]> {
+export async function lookAt(
+  response: Response,
+  options: Looked & { readonly method?: string; readonly url?: string } = {},
+): Promise<readonly Look[]> {
   const { policy, record, now } = await readOf('lookAt', options);
   const [body, lines] = await usable('lookAt', async () => {
     let fields = '';
@@ -63,7 +66,9 @@ export async function lookAt(response: Response, options: Looked & { readonly me
   });
   return given('lookAt', () => {
     const { method = 'GET', url = response.url } = options;
-    const looks = JSON.parse(told(() => cards.lookAt(policy, text(url), endpointOf(text(method), url), lines, body, record, now))) as Record<string, unknown>[];
+    const looks = JSON.parse(
+      told(() => cards.lookAt(policy, text(url), endpointOf(text(method), url), lines, body, record, now)),
+    ) as Record<string, unknown>[];
     return looks.map((look) => Object.fromEntries(Object.entries(look).filter(([, value]) => value !== null)) as Look);
   });
 }
@@ -88,7 +93,10 @@ export function writeChallenge(challenge: PaymentChallenge): string {
 }
 
 /** Policy, record and time of the options. */
-async function readOf(name: string, options: Looked): Promise<{ readonly policy: string; readonly record: string | undefined; readonly now: number }> {
+async function readOf(
+  name: string,
+  options: Looked,
+): Promise<{ readonly policy: string; readonly record: string | undefined; readonly now: number }> {
   const [policy, store, now] = given(name, () => {
     const { policy: limits = {}, store: kept, now: clock = () => Date.now() / 1000 } = options;
     if (kept !== undefined && !isStore(kept)) throw new TypeError('no store');
@@ -102,7 +110,10 @@ async function readOf(name: string, options: Looked): Promise<{ readonly policy:
 
 /** Runs code that reads an argument and waits. */
 async function usable<T>(name: string, read: () => Promise<T>): Promise<T> {
-  const outcome = await read().then((value) => ({ value }), () => undefined);
+  const outcome = await read().then(
+    (value) => ({ value }),
+    () => undefined,
+  );
   return given(name, () => {
     if (outcome === undefined) throw new TypeError('no response');
     return outcome.value;

@@ -4,12 +4,7 @@ import type { Store } from './store.js';
 
 /** The used part of the platform's types, so that its type package is not needed. */
 type Stub = { fetch(url: string, init?: RequestInit): Promise<Response> };
-type ObjectState = {
-  readonly storage: {
-    get<T>(key: string): Promise<T | undefined>;
-    put(key: string, value: unknown): Promise<void>;
-  };
-};
+type ObjectState = { readonly storage: { get<T>(key: string): Promise<T | undefined>; put(key: string, value: unknown): Promise<void> } };
 type State = { readonly version: number; readonly record: string };
 
 /** `objectStore(env.BUDGET.get(env.BUDGET.idFromName('agent')))`. */

@@ -113,11 +113,7 @@ export type Receipt = {
 };
 
 /** The choice between a session for many requests, which the server prefers, and one payment. */
-export type Question = {
-  readonly options: readonly ['session', 'one-shot'];
-  readonly method: string;
-  readonly url: string;
-};
+export type Question = { readonly options: readonly ['session', 'one-shot']; readonly method: string; readonly url: string };
 
 /**
  * How far a payment is: its price is known and counted; it may be paid; the wallet is asked; it is

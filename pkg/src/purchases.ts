@@ -5,7 +5,7 @@
 import type { Exchange } from '#wasm';
 
 import type { Body } from './body.js';
-import { told, type SentPayment } from './error.js';
+import { type SentPayment, told } from './error.js';
 import type { Opens } from './keeping.js';
 import type { Plain } from './request.js';
 import { isUnended } from './sent.js';
@@ -61,7 +61,8 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
       const [[, purchase] = []] = at < 0 ? [] : open.splice(at, 1);
       if (purchase === undefined) return undefined;
       const isDead = hasEnded(purchase);
-      const step = isDead && purchase.isAnswered ? undefined : told(() => purchase.exchange.goOn(policy, pin, isDead, confirm !== undefined, now()));
+      const step =
+        isDead && purchase.isAnswered ? undefined : told(() => purchase.exchange.goOn(policy, pin, isDead, confirm !== undefined, now()));
       if (step !== undefined) return { purchase, step };
       purchase.exchange.free();
     }
@@ -84,9 +85,20 @@ export const inMemory: Opens = (_, now, policy, { pin, confirm }) => {
       settled: async (response, receipt) => {
         const it = purchase;
         if (it === undefined) return response;
-        if (response.ok && receipt !== null) return whenRead(response, () => { it.exchange.free(); }, ended);
+        if (response.ok && receipt !== null)
+          return whenRead(
+            response,
+            () => {
+              it.exchange.free();
+            },
+            ended,
+          );
         await ended();
-        return response.ok ? whenRead(response, () => { it.isAnswered = true; }) : response;
+        return response.ok
+          ? whenRead(response, () => {
+              it.isAnswered = true;
+            })
+          : response;
       },
       ended,
     };
@@ -100,21 +112,24 @@ export async function whenRead(response: Response, read: () => Promise<void> | v
     return response;
   }
   const reader = response.body.getReader();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await reader.read().catch(async (error: unknown) => {
-        await lost?.();
-        throw error;
-      });
-      if (!done) return controller.enqueue(value);
-      await read();
-      controller.close();
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read().catch(async (error: unknown) => {
+          await lost?.();
+          throw error;
+        });
+        if (!done) return controller.enqueue(value);
+        await read();
+        controller.close();
+      },
+      async cancel(reason) {
+        await read();
+        await reader.cancel(reason);
+      },
     },
-    async cancel(reason) {
-      await read();
-      await reader.cancel(reason);
-    },
-  }, { highWaterMark: 0 });
+    { highWaterMark: 0 },
+  );
   const { status, statusText, headers, url, redirected, type } = response;
   const same = new Response(body, { status, statusText, headers });
   for (const [name, value] of Object.entries({ url, redirected, type })) Object.defineProperty(same, name, { value });

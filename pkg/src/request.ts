@@ -1,23 +1,44 @@
 /** The caller's request, in a form that can be sent more than once, and its permitted URLs. */
 import { carriesPayment } from '#wasm';
 
-import { bodyOf, isSingle, noBody, type Body, type Single } from './body.js';
+import { type Body, bodyOf, isSingle, noBody, type Single } from './body.js';
 import { FareboxError, quietly, unusable } from './error.js';
 
-export type Plain = { readonly method: string; readonly url: string; readonly headers: Headers; readonly body: Body; readonly single: Single | undefined; readonly rest: RequestInit };
+export type Plain = {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Headers;
+  readonly body: Body;
+  readonly single: Single | undefined;
+  readonly rest: RequestInit;
+};
 
 /** The request in a form that can be sent more than once, except for a body that cannot. */
-export async function requestOf(input: RequestInfo | URL, init: RequestInit | undefined, acceptPayment: boolean, accepted = 'evm/charge'): Promise<Plain> {
+export async function requestOf(
+  input: RequestInfo | URL,
+  init: RequestInit | undefined,
+  acceptPayment: boolean,
+  accepted = 'evm/charge',
+): Promise<Plain> {
   const given = usable(() => (input instanceof Request ? input : undefined), 'the URL is none');
   // Members are read once, and those of a hostile object are no error of the platform's.
-  const { method: named, headers: fields, body: content, ...rest } = usable(() => ({ ...init }), 'the options of the request cannot be read');
+  const {
+    method: named,
+    headers: fields,
+    body: content,
+    ...rest
+  } = usable(() => ({ ...init }), 'the options of the request cannot be read');
   const page = (globalThis as { location?: { href: string } }).location?.href;
   // Platforms' errors quote a wrong URL in full.
   const url = usable(() => new URL(given?.url ?? String(input), page), 'the URL is none');
   url.hash = '';
-  if (url.username !== '' || url.password !== '') throw unusable('invalid_request', 'the URL contains a user name and password', 'send them in a header');
+  if (url.username !== '' || url.password !== '')
+    throw unusable('invalid_request', 'the URL contains a user name and password', 'send them in a header');
   const headers = usable(() => new Headers(fields ?? given?.headers), 'a header has no name or value that can be sent');
-  if (['payment-signature', 'x-payment', 'payment-authorization'].some((name) => headers.has(name)) || carriesPayment(headers.get('authorization') ?? '')) {
+  if (
+    ['payment-signature', 'x-payment', 'payment-authorization'].some((name) => headers.has(name)) ||
+    carriesPayment(headers.get('authorization') ?? '')
+  ) {
     throw new FareboxError({
       code: 'already_paying',
       message: 'the request already carries a payment',
@@ -56,11 +77,14 @@ export async function plain(fetch: typeof globalThis.fetch, request: Plain): Pro
   } catch (error) {
     const cause = (error as { cause?: { code?: unknown } } | undefined)?.cause;
     if (cause?.code !== 'UND_ERR_HEADERS_OVERFLOW') throw error;
-    throw new FareboxError({
-      code: 'malformed_challenge',
-      message: 'the header of the response is longer than this platform reads',
-      remedy: 'report this to the server\'s operator; nothing was signed',
-    }, error);
+    throw new FareboxError(
+      {
+        code: 'malformed_challenge',
+        message: 'the header of the response is longer than this platform reads',
+        remedy: "report this to the server's operator; nothing was signed",
+      },
+      error,
+    );
   }
 }
 
@@ -106,7 +130,10 @@ export async function pause(milliseconds: number, signal: AbortSignal | null | u
 export function endsIn(milliseconds: number): AbortSignal {
   const ends = new AbortController();
   // The timer holds the controller, and no process for it.
-  const timer: unknown = setTimeout(() => ends.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError')), milliseconds);
+  const timer: unknown = setTimeout(
+    () => ends.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError')),
+    milliseconds,
+  );
   if (typeof timer === 'object') (timer as { unref?(): void }).unref?.();
   return ends.signal;
 }

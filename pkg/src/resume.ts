@@ -1,12 +1,12 @@
 /** Purchases of `fetch` whose fate is not known: kept in the record of the budget, sent again byte for byte, and signed again with their nonce. */
 import { Exchange } from '#wasm';
 
-import { FareboxError, told, type SentPayment } from './error.js';
+import { FareboxError, type SentPayment, told } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
 import type { Receipt, Resuming } from './options.js';
 import { nameOf, whenRead } from './purchases.js';
 import { isUnended, sentIn, withoutSent, withSent } from './sent.js';
-import { update, type Store } from './store.js';
+import { type Store, update } from './store.js';
 
 /** A payment that was sent, as the store has it. */
 export type KeptPayment = {
@@ -67,11 +67,20 @@ export const resume: Resuming = {
     return async (request, endpoint) => {
       const name = `${MINE}${await nameOf(request)}`;
       const left = await payments.take(name, policy, options);
-      return new Kept(payments, name, {
-        policy, method: request.method, endpoint, identifier: options.identifier !== false, broadcasts: options.broadcast !== undefined,
-        authorization: !request.headers.has('authorization'),
-        ...((left === undefined ? request.headers.has('idempotency-key') : left.row.trail.derives === true) ? { derives: true } : {}),
-      }, left);
+      return new Kept(
+        payments,
+        name,
+        {
+          policy,
+          method: request.method,
+          endpoint,
+          identifier: options.identifier !== false,
+          broadcasts: options.broadcast !== undefined,
+          authorization: !request.headers.has('authorization'),
+          ...((left === undefined ? request.headers.has('idempotency-key') : left.row.trail.derives === true) ? { derives: true } : {}),
+        },
+        left,
+      );
     };
   }) satisfies Opens,
 };
@@ -144,7 +153,9 @@ class OpenPayments {
   async keep(request: string, trail: Trail, before: string | undefined): Promise<string> {
     const name = `${request} ${trail.key}`;
     this.#mine.add(name);
-    await update(this.#store, (record) => withSent(before === undefined ? record : withoutSent(record, before), [name, Math.floor(this.#now()), true, JSON.stringify(trail)]));
+    await update(this.#store, (record) =>
+      withSent(before === undefined ? record : withoutSent(record, before), [name, Math.floor(this.#now()), true, JSON.stringify(trail)]),
+    );
     return name;
   }
 
@@ -164,7 +175,9 @@ class OpenPayments {
   async answered({ name }: Row): Promise<void> {
     await update(this.#store, (record) => {
       const [, , open = false, text = ''] = sentIn(record).find(([known]) => known === name) ?? [];
-      return open ? withSent(record, [name, Math.floor(this.#now()), true, JSON.stringify({ ...JSON.parse(text) as Trail, answered: true })]) : undefined;
+      return open
+        ? withSent(record, [name, Math.floor(this.#now()), true, JSON.stringify({ ...(JSON.parse(text) as Trail), answered: true })])
+        : undefined;
     });
   }
 }
@@ -204,7 +217,19 @@ class Kept implements Keeping {
     const { key, validBefore } = JSON.parse(exchange.payment() ?? '{}') as SentPayment;
     const { payer } = JSON.parse(exchange.proposal() ?? '{}') as { payer?: string };
     const terms = JSON.parse(exchange.terms() ?? '{}') as Pick<Trail, 'lines' | 'body'>;
-    const trail: Trail = { ...this.#facts, earlier: exchange.earlier(), counted: exchange.counted(), url, payer: payer ?? '', seed: [...exchange.seed()], pin: exchange.pin() ?? '', key, ends: Math.max(validBefore, this.#row?.trail.ends ?? 0), ...terms, ...this.#signed };
+    const trail: Trail = {
+      ...this.#facts,
+      earlier: exchange.earlier(),
+      counted: exchange.counted(),
+      url,
+      payer: payer ?? '',
+      seed: [...exchange.seed()],
+      pin: exchange.pin() ?? '',
+      key,
+      ends: Math.max(validBefore, this.#row?.trail.ends ?? 0),
+      ...terms,
+      ...this.#signed,
+    };
     this.#signed = undefined;
     this.#row = { name: await this.#payments.keep(this.#request, trail, this.#row?.name), trail };
   }
@@ -213,7 +238,12 @@ class Kept implements Keeping {
     const row = this.#row;
     if (row === undefined) return response;
     // Until it was read, a crash or a connection that breaks leaves it to be asked for again.
-    if (response.ok && receipt !== null) return whenRead(response, () => this.#payments.close(row, receipt), () => this.#payments.leave(row));
+    if (response.ok && receipt !== null)
+      return whenRead(
+        response,
+        () => this.#payments.close(row, receipt),
+        () => this.#payments.leave(row),
+      );
     // No status says whether money moved.
     this.#payments.leave(row);
     return response.ok ? whenRead(response, () => this.#payments.answered(row)) : response;
@@ -225,7 +255,11 @@ class Kept implements Keeping {
 }
 
 /** An exchange with the nonce of a kept purchase. */
-function exchangeOf({ method, url, endpoint, payer, seed, derives, earlier, identifier, broadcasts, authorization }: Trail, policy: string, pin: string | undefined): Exchange {
+function exchangeOf(
+  { method, url, endpoint, payer, seed, derives, earlier, identifier, broadcasts, authorization }: Trail,
+  policy: string,
+  pin: string | undefined,
+): Exchange {
   let exchange = told(() => new Exchange(policy, method, url, endpoint, payer, Uint8Array.from(seed)));
   if (pin !== undefined) exchange = exchange.withPin(pin);
   if (derives) exchange = exchange.forPurchase(undefined, url);

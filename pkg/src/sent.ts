@@ -24,9 +24,16 @@ export function withSent(record: string | undefined, row: SentRow): string {
   const length = others.reduce((sum, [, , , text]) => sum + text.length, own.length);
   if (isOpen && length > MAX_HOST_TEXT) {
     const { host, size } = placeOf(own);
-    const here = others.filter(([, , open]) => open).map(([, , , text]) => placeOf(text)).filter((it) => it.host === host && isUnended(it.ends, at));
+    const here = others
+      .filter(([, , open]) => open)
+      .map(([, , , text]) => placeOf(text))
+      .filter((it) => it.host === host && isUnended(it.ends, at));
     if (host !== undefined && here.reduce((sum, it) => sum + it.size, size) > MAX_HOST_TEXT) {
-      throw unusable('budget_exhausted', `too many payments were sent to ${host} whose outcome is not known`, 'send them again, or wait until they have ended');
+      throw unusable(
+        'budget_exhausted',
+        `too many payments were sent to ${host} whose outcome is not known`,
+        'send them again, or wait until they have ended',
+      );
     }
   }
   return withRows(record, [...others, row], at);
@@ -40,7 +47,10 @@ function placeOf(text: string): { readonly host: string | undefined; readonly si
 
 /** The record without the row of this key. */
 export function withoutSent(record: string | undefined, key: string): string {
-  return withRows(record, sentIn(record).filter(([known]) => known !== key));
+  return withRows(
+    record,
+    sentIn(record).filter(([known]) => known !== key),
+  );
 }
 
 /** Whether a payment may still be charged, as far as its row says when it ends: those of channels do not. */
@@ -57,12 +67,17 @@ function withRows(record: string | undefined, rows: readonly SentRow[], now = 0)
   let known = rows.length - waiting.size;
   const kept = rows.filter((row, at) => {
     const [key, , , text] = row;
-    const stays = waiting.has(row) || at === rows.length - 1 || known <= MOST_KNOWN && length <= MAX_TEXT;
+    const stays = waiting.has(row) || at === rows.length - 1 || (known <= MOST_KNOWN && length <= MAX_TEXT);
     if (!stays) [known, length] = [known - 1, length - key.length - text.length];
     return stays;
   });
   // Those that are open and may be charged are never dropped: the next payment waits for them.
-  if (length > MAX_TEXT) throw unusable('budget_exhausted', 'too many payments were sent whose outcome is not known', 'send them again, or wait until they have ended');
+  if (length > MAX_TEXT)
+    throw unusable(
+      'budget_exhausted',
+      'too many payments were sent whose outcome is not known',
+      'send them again, or wait until they have ended',
+    );
   return JSON.stringify({ ...read(record), v: 2, sent: kept });
 }
 
@@ -70,9 +85,14 @@ function read(record: string | undefined): Record<string, unknown> {
   if (record === undefined) return { v: 2, entries: [], pins: [] };
   try {
     const value: unknown = JSON.parse(record);
-    if (typeof value === 'object' && value !== null && Array.isArray((value as { entries?: unknown }).entries)) return value as Record<string, unknown>;
+    if (typeof value === 'object' && value !== null && Array.isArray((value as { entries?: unknown }).entries))
+      return value as Record<string, unknown>;
   } catch {
     // As any other record that is none.
   }
-  throw unusable('budget_unreadable', 'the record of what was spent cannot be read', 'check the store: without a record of what was spent, nothing is signed');
+  throw unusable(
+    'budget_unreadable',
+    'the record of what was spent cannot be read',
+    'check the store: without a record of what was spent, nothing is signed',
+  );
 }

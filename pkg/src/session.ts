@@ -32,7 +32,13 @@ export type Session = {
 };
 
 /** The record that the browser keeps: the key, sealed under one that cannot be exported. */
-type Kept = { readonly wrapping: CryptoKey; readonly iv: Uint8Array<ArrayBuffer>; readonly sealed: ArrayBuffer; readonly policy: Policy; readonly expires: number };
+type Kept = {
+  readonly wrapping: CryptoKey;
+  readonly iv: Uint8Array<ArrayBuffer>;
+  readonly sealed: ArrayBuffer;
+  readonly policy: Policy;
+  readonly expires: number;
+};
 
 /**
  * Opens the session of this name, or makes it with a new key. The key is kept across reloads, for
@@ -80,7 +86,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
         got.onsuccess = () => {
           // Another tab may have forgotten this key, and made another one.
           const current = got.result as Kept | undefined;
-          const isOurs = current !== undefined && same(current.iv, kept.iv) && same(new Uint8Array(current.sealed), new Uint8Array(kept.sealed));
+          const isOurs =
+            current !== undefined && same(current.iv, kept.iv) && same(new Uint8Array(current.sealed), new Uint8Array(kept.sealed));
           if (isOurs) rows.put({ ...kept, expires: later } satisfies Kept, KEY);
           done(isOurs);
         };

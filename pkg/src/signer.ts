@@ -38,9 +38,7 @@ export type EthersSigner = {
 };
 
 /** A wallet of a page. Spec: EIP-1193. */
-export type Eip1193Provider = {
-  request(call: { method: string; params?: readonly unknown[] }): Promise<unknown>;
-};
+export type Eip1193Provider = { request(call: { method: string; params?: readonly unknown[] }): Promise<unknown> };
 
 /** The kinds of signer; a text is a private key, and passed to {@link localSigner}. */
 export type AnySigner = string | Signer | ViemSigner | EthersSigner | Eip1193Provider;
@@ -51,7 +49,12 @@ export type AnySigner = string | Signer | ViemSigner | EthersSigner | Eip1193Pro
  * unset one is the error `invalid_key`.
  */
 export function localSigner(privateKey: string | undefined): Signer & { forget(): void } {
-  if (typeof privateKey !== 'string') throw unusable('invalid_key', 'the private key is not set, or is not text', 'pass 0x and 64 hex digits; if it is an environment variable, set it');
+  if (typeof privateKey !== 'string')
+    throw unusable(
+      'invalid_key',
+      'the private key is not set, or is not text',
+      'pass 0x and 64 hex digits; if it is an environment variable, set it',
+    );
   const key = privateKey.trim();
   return held(told(() => LocalKey.fromHex(BARE_KEY.test(key) ? `0x${key}` : key)));
 }
@@ -68,10 +71,11 @@ function held(key: LocalKey): Signer & { forget(): void } {
   return {
     known: key.address,
     address: async () => key.address,
-    sign: async (typedData) => given('sign', () => {
-      const text: unknown = JSON.stringify(typedData);
-      return told(() => key.signTypedData(typeof text === 'string' ? text : ''));
-    }),
+    sign: async (typedData) =>
+      given('sign', () => {
+        const text: unknown = JSON.stringify(typedData);
+        return told(() => key.signTypedData(typeof text === 'string' ? text : ''));
+      }),
     /** Overwrites the key. */
     forget: () => key.free(),
   };
@@ -83,7 +87,8 @@ function held(key: LocalKey): Signer & { forget(): void } {
  */
 export function walletSigner(provider: Eip1193Provider, options: { address?: string } = {}): Signer {
   const own = memberOf(options, 'address') ?? undefined;
-  if (typeof memberOf(provider, 'request') !== 'function' || own !== undefined && !isAddress(own)) throw noSigner('the wallet has no request method, or its address is not text');
+  if (typeof memberOf(provider, 'request') !== 'function' || (own !== undefined && !isAddress(own)))
+    throw noSigner('the wallet has no request method, or its address is not text');
   let account: Promise<string> | undefined;
   const ask = async (method: string, params?: readonly unknown[]): Promise<unknown> => {
     try {
@@ -93,15 +98,18 @@ export function walletSigner(provider: Eip1193Provider, options: { address?: str
     }
   };
   const address = (): Promise<string> => {
-    account ??= own === undefined
-      ? ask('eth_requestAccounts').then((accounts) => {
-        const first = Array.isArray(accounts) ? (accounts[0] as unknown) : undefined;
-        if (typeof first !== 'string') throw walletError(undefined, 'eth_requestAccounts');
-        return first;
-      })
-      : Promise.resolve(own);
+    account ??=
+      own === undefined
+        ? ask('eth_requestAccounts').then((accounts) => {
+            const first = Array.isArray(accounts) ? (accounts[0] as unknown) : undefined;
+            if (typeof first !== 'string') throw walletError(undefined, 'eth_requestAccounts');
+            return first;
+          })
+        : Promise.resolve(own);
     // A user who refused may be asked again.
-    account.catch(() => { account = undefined; });
+    account.catch(() => {
+      account = undefined;
+    });
     return account;
   };
   return {
@@ -127,7 +135,11 @@ export function viemSigner(account: ViemSigner): Signer {
   const own = memberOf(account, 'address');
   const address = own ?? memberOf(memberOf(account, 'account'), 'address');
   if (!isAddress(address)) {
-    throw unusable('invalid_signer', 'the signer has signTypedData but no address', 'pass an account with an address, or a wallet client with an account');
+    throw unusable(
+      'invalid_signer',
+      'the signer has signTypedData but no address',
+      'pass an account with an address, or a wallet client with an account',
+    );
   }
   return {
     known: address,
@@ -169,9 +181,7 @@ function ethersSigner(wallet: EthersSigner): Signer {
 /** A message with its numbers as `bigint`, which wallets' libraries expect. */
 function withNumbers(fields: TypedData['types'][string] = [], message: TypedData['message']): Record<string, string | bigint> {
   const numbers = new Set(fields.filter(({ type }) => type.startsWith('uint')).map(({ name }) => name));
-  return Object.fromEntries(
-    Object.entries(message).map(([name, value]) => [name, numbers.has(name) ? BigInt(value) : value]),
-  );
+  return Object.fromEntries(Object.entries(message).map(([name, value]) => [name, numbers.has(name) ? BigInt(value) : value]));
 }
 
 /** Any accepted signer, as a {@link Signer}. */
@@ -188,7 +198,7 @@ export function asSigner(signer: AnySigner | undefined): Signer {
 /** The signer's address; a value that is not text never reaches the compiled part. */
 export async function addressOf(signer: Signer): Promise<string> {
   const address: unknown = await signer.address();
-  if (!isAddress(address)) throw unusable('invalid_signer', 'the signer\'s address is not an address');
+  if (!isAddress(address)) throw unusable('invalid_signer', "the signer's address is not an address");
   return address;
 }
 
@@ -205,22 +215,27 @@ function walletError(error: unknown, method: string): FareboxError {
   const code = memberOf(error, 'code');
   // Spec: EIP-1193 "Provider Errors"; viem names the same by its class.
   if (code === 4001 || code === 'ACTION_REJECTED' || memberOf(error, 'name') === 'UserRejectedRequestError') {
-    return new FareboxError({
-      code: 'wallet_rejected',
-      message: 'the user rejected the request in the wallet',
-      remedy: 'ask again only if the user wants to',
-    }, error);
+    return new FareboxError(
+      { code: 'wallet_rejected', message: 'the user rejected the request in the wallet', remedy: 'ask again only if the user wants to' },
+      error,
+    );
   }
   if (code === 4902) {
-    return new FareboxError({
-      code: 'wallet_network_missing',
-      message: 'the wallet does not know the network of the payment',
-      remedy: 'add the network to the wallet',
-    }, error);
+    return new FareboxError(
+      {
+        code: 'wallet_network_missing',
+        message: 'the wallet does not know the network of the payment',
+        remedy: 'add the network to the wallet',
+      },
+      error,
+    );
   }
-  return new FareboxError({
-    code: 'wallet_failed',
-    message: `the wallet did not answer ${method} as expected`,
-    remedy: 'read error.cause, which is the wallet\'s own error',
-  }, error);
+  return new FareboxError(
+    {
+      code: 'wallet_failed',
+      message: `the wallet did not answer ${method} as expected`,
+      remedy: "read error.cause, which is the wallet's own error",
+    },
+    error,
+  );
 }

@@ -58,16 +58,24 @@ export function flowing(response: Response, stream: SessionStream, payment: Stre
       if (passed.length > 0) return;
     }
   };
-  const body = new ReadableStream<Uint8Array>({ pull, cancel: async (reason) => {
-    await reader.cancel(reason).catch(() => undefined);
-    await over();
-  } }, { highWaterMark: 0 });
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull,
+      cancel: async (reason) => {
+        await reader.cancel(reason).catch(() => undefined);
+        await over();
+      },
+    },
+    { highWaterMark: 0 },
+  );
   const { status, statusText, headers } = response;
   return new Response(body, { status, statusText, headers });
 }
 
 function stalled(): Promise<undefined> {
-  return new Promise((resolve) => { setTimeout(resolve, STALL_MS); });
+  return new Promise((resolve) => {
+    setTimeout(resolve, STALL_MS);
+  });
 }
 
 /** The parts of a body as they come; ending the loop ends the stream. */

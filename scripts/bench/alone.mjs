@@ -41,8 +41,12 @@ export async function startAlone(worker, under) {
   // As workerd deploys it: the runtime that starts reads no text.
   const config = execFileSync(workerd(), ['compile', '--config-only', join(at, 'config.capnp')], { maxBuffer: MAX_CONFIG_BYTES });
   writeFileSync(join(at, 'config.bin'), config);
-  const child = spawn(workerd(), ['serve', '--binary', join(at, 'config.bin'), `--control-fd=${CONTROL}`], { stdio: ['ignore', 'ignore', 'inherit', 'pipe'] });
-  const ended = new Promise((resolve) => { child.once('exit', resolve); });
+  const child = spawn(workerd(), ['serve', '--binary', join(at, 'config.bin'), `--control-fd=${CONTROL}`], {
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+  });
+  const ended = new Promise((resolve) => {
+    child.once('exit', resolve);
+  });
   const end = async () => {
     forget();
     child.kill('SIGKILL');
@@ -50,7 +54,11 @@ export async function startAlone(worker, under) {
     rmSync(at, { recursive: true, force: true });
   };
   const forget = onEnd(end);
-  const port = await Promise.race([portOf(/** @type {import('node:stream').Readable} */ (child.stdio[CONTROL])), ended, later(LISTENING_MS)]);
+  const port = await Promise.race([
+    portOf(/** @type {import('node:stream').Readable} */ (child.stdio[CONTROL])),
+    ended,
+    later(LISTENING_MS),
+  ]);
   if (typeof port !== 'number' || child.pid === undefined) {
     await end();
     throw new StepFailed('workerd does not listen');
@@ -74,7 +82,9 @@ async function portOf(control) {
  * @param {number} milliseconds
  */
 function later(milliseconds) {
-  return new Promise((resolve) => { setTimeout(resolve, milliseconds).unref(); });
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds).unref();
+  });
 }
 
 /** The program that miniflare starts. */
@@ -90,7 +100,9 @@ function workerd() {
  * @param {string} rows folder of the rows
  */
 function configOf({ modules, bindings = {}, durableObjects = {}, compatibilityFlags = [], compatibilityDate }, rows) {
-  const code = modules.map(({ type, path }) => `(name = "${path}", ${type === 'CompiledWasm' ? 'wasm' : 'esModule'} = embed "modules/${path}")`);
+  const code = modules.map(
+    ({ type, path }) => `(name = "${path}", ${type === 'CompiledWasm' ? 'wasm' : 'esModule'} = embed "modules/${path}")`,
+  );
   const vars = Object.entries(bindings).map(([name, value]) => `(name = "${name}", json = ${JSON.stringify(JSON.stringify(value))})`);
   const objects = Object.entries(durableObjects);
   const bound = objects.map(([name, { className }]) => `(name = "${name}", durableObjectNamespace = "${className}")`);

@@ -7,7 +7,7 @@
 
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
-import { parentPort, workerData, Worker } from 'node:worker_threads';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 
 /**
  * @typedef {object} Backend
@@ -53,11 +53,7 @@ export async function startBackend(options) {
   thread.unref();
   return {
     ...urls,
-    counts: () => ({
-      origin: Atomics.load(shared, ORIGIN),
-      verify: Atomics.load(shared, VERIFY),
-      settle: Atomics.load(shared, SETTLE),
-    }),
+    counts: () => ({ origin: Atomics.load(shared, ORIGIN), verify: Atomics.load(shared, VERIFY), settle: Atomics.load(shared, SETTLE) }),
     delay(verifyMs, settleMs) {
       Atomics.store(shared, VERIFY_MS, verifyMs);
       Atomics.store(shared, SETTLE_MS, settleMs);
@@ -89,7 +85,11 @@ async function serveBoth({ shared, forger, network }) {
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length }).end(answer);
     };
     if (request.url === '/supported' || request.method === 'GET') {
-      return send({ kinds: ['exact', 'batch-settlement'].map((scheme) => ({ x402Version: 2, scheme, network })), extensions: [], signers: {} });
+      return send({
+        kinds: ['exact', 'batch-settlement'].map((scheme) => ({ x402Version: 2, scheme, network })),
+        extensions: [],
+        signers: {},
+      });
     }
     const { payload } = JSON.parse(text).paymentPayload;
     if (payload.channelConfig !== undefined) return send(channelAnswer(payload, deposits, request.url === '/verify', network));
@@ -99,9 +99,11 @@ async function serveBoth({ shared, forger, network }) {
     const wait = Atomics.load(shared, operation === VERIFY ? VERIFY_MS : SETTLE_MS);
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     if (operation === VERIFY) {
-      return send(payer.toLowerCase() === forger.toLowerCase()
-        ? { isValid: false, invalidReason: 'invalid_exact_evm_payload_signature', payer }
-        : { isValid: true, payer });
+      return send(
+        payer.toLowerCase() === forger.toLowerCase()
+          ? { isValid: false, invalidReason: 'invalid_exact_evm_payload_signature', payer }
+          : { isValid: true, payer },
+      );
     }
     // As unlike the nonce as a transaction's hash is.
     const transaction = `0x${createHash('sha256').update(nonce).digest('hex')}`;
@@ -119,11 +121,18 @@ async function serveBoth({ shared, forger, network }) {
  * @param {string} network
  */
 function channelAnswer({ channelConfig: { payer }, voucher: { channelId }, deposit }, deposits, looks, network) {
-  const balance = (deposits.get(channelId) ?? 0n) + BigInt(looks ? 0 : deposit?.amount ?? 0);
+  const balance = (deposits.get(channelId) ?? 0n) + BigInt(looks ? 0 : (deposit?.amount ?? 0));
   deposits.set(channelId, balance);
   const state = { channelId, balance: String(balance), totalClaimed: '0', withdrawRequestedAt: 0, refundNonce: '0' };
   if (looks) return { isValid: true, payer, extra: state };
-  return { success: true, payer, network, transaction: `0x${createHash('sha256').update(channelId).digest('hex')}`, amount: deposit?.amount ?? '', extra: { channelState: state } };
+  return {
+    success: true,
+    payer,
+    network,
+    transaction: `0x${createHash('sha256').update(channelId).digest('hex')}`,
+    amount: deposit?.amount ?? '',
+    extra: { channelState: state },
+  };
 }
 
 /**

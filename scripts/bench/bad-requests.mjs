@@ -81,8 +81,10 @@ function many(count) {
  * @type {Record<string, (bytes: number) => unknown>}
  */
 const FILLS = {
-  'many members': (bytes) => Object.fromEntries(Array.from({ length: most(bytes / 11) }, (_, index) => [index.toString(36).padStart(4, 'x'), 0])),
-  'members with long names': (bytes) => Object.fromEntries(Array.from({ length: bytes / 210 }, (_, index) => [`${'x'.repeat(200)}${index}`, 0])),
+  'many members': (bytes) =>
+    Object.fromEntries(Array.from({ length: most(bytes / 11) }, (_, index) => [index.toString(36).padStart(4, 'x'), 0])),
+  'members with long names': (bytes) =>
+    Object.fromEntries(Array.from({ length: bytes / 210 }, (_, index) => [`${'x'.repeat(200)}${index}`, 0])),
   'many values': (bytes) => Array.from({ length: most(bytes / 2 - 2) }, () => 1),
   'many objects': (bytes) => Array.from({ length: most(bytes / 8 - 2) / 2 }, () => ({ a: 1 })),
   'many fractions': (bytes) => Array.from({ length: bytes / 22 - 2 }, () => 1.234567890123456e-7),
@@ -99,7 +101,7 @@ const FILLS = {
 async function proofs(required) {
   const [forged] = await x402Payments(required, 1, 'forged');
   const payment = JSON.parse(Buffer.from(String(forged?.['payment-signature']), 'base64').toString());
-  const room = PROOF_BYTES * 3 / 4 - JSON.stringify(payment).length - 40;
+  const room = (PROOF_BYTES * 3) / 4 - JSON.stringify(payment).length - 40;
   /** @type {(message: unknown) => Shot} */
   const shown = (message) => {
     const value = Buffer.from(typeof message === 'string' ? message : JSON.stringify(message)).toString('base64');
@@ -114,13 +116,29 @@ async function proofs(required) {
     all.push([`${name}, other terms`, shown({ ...payment, extensions, accepted: { ...payment.accepted, amount: '1' } })]);
   }
   all.push(['more values than are read', shown({ ...payment, extensions: { junk: Array.from({ length: room / 2 - 2 }, () => 1) } })]);
-  const powers = JSON.stringify({ ...payment, extensions: { junk: '@' } }).replace('"@"', `[${Array(most(room / 7)).fill('9e-362').join(',')}]`);
+  const powers = JSON.stringify({ ...payment, extensions: { junk: '@' } }).replace(
+    '"@"',
+    `[${Array(most(room / 7))
+      .fill('9e-362')
+      .join(',')}]`,
+  );
   all.push(['numbers with powers of ten', shown(powers)]);
-  all.push(['brackets', shown('['.repeat(PROOF_BYTES * 3 / 4))], ['objects in objects', shown(`${'{"a":'.repeat(2_400)}1`)]);
+  all.push(['brackets', shown('['.repeat((PROOF_BYTES * 3) / 4))], ['objects in objects', shown(`${'{"a":'.repeat(2_400)}1`)]);
   all.push(['digits', shown(`{"x402Version":${'9'.repeat(12_000)}}`)]);
   const token = (/** @type {unknown} */ message) => Buffer.from(JSON.stringify(message)).toString('base64url');
-  const challenge = { id: randomBytes(32).toString('base64url'), realm: 'localhost', method: 'evm', intent: 'charge', request: token({ amount: '1' }) };
-  const credential = { challenge, payload: { type: 'authorization', signature: '0x00' }, source: 'x'.repeat(200), more: FILLS['many members']?.(11_000) };
+  const challenge = {
+    id: randomBytes(32).toString('base64url'),
+    realm: 'localhost',
+    method: 'evm',
+    intent: 'charge',
+    request: token({ amount: '1' }),
+  };
+  const credential = {
+    challenge,
+    payload: { type: 'authorization', signature: '0x00' },
+    source: 'x'.repeat(200),
+    more: FILLS['many members']?.(11_000),
+  };
   all.push(['a credential of MPP', { path: '/after', headers: { authorization: `Payment ${token(credential)}` } }]);
   return all;
 }
@@ -140,7 +158,12 @@ export async function badRequests({ gate, proxy, backend, choice, rounds }) {
     const { status, text } = await gate.client.send(shot);
     expect([200, 400, 402, 431].includes(status), `bad-requests, ${name}: answered ${status}: ${text.slice(0, 200)}`);
     const sides = [gate, status === 200 ? proxy : empty];
-    cases.push({ name: `bad-requests, ${name}, ${status}`, sides, shots: Array.from({ length: SHOTS }, () => shot), costs: sides.map(() => /** @type {number[]} */ ([])) });
+    cases.push({
+      name: `bad-requests, ${name}, ${status}`,
+      sides,
+      shots: Array.from({ length: SHOTS }, () => shot),
+      costs: sides.map(() => /** @type {number[]} */ ([])),
+    });
   }
   // What else the machine does in one of the rounds concerns all cases alike.
   for (let round = 0; round < WARM_ROUNDS + rounds; round += 1) {

@@ -10,7 +10,9 @@ import { startSide } from './sides.mjs';
 
 /** When a process was started last: what the harness does before that, such as writing a compiled module into its configuration, is not the runtime's. */
 let started = 0;
-channel('child_process').subscribe(() => { started = performance.now(); });
+channel('child_process').subscribe(() => {
+  started = performance.now();
+});
 
 /**
  * The first request of a new isolate, a 402: processor time, waiting time, and the time from the start of the runtime
@@ -36,14 +38,25 @@ export async function cold({ backend, choice, rounds }) {
       if (round >= 0) all[name]?.push({ cpuUs, wallMs, startMs });
     }
   }
-  return names.slice(1).flatMap((peer) => (/** @type {const} */ ([['cpuUs', 'processor', 'µs', 0], ['wallMs', 'time', 'ms', 1], ['startMs', 'start to first 402', 'ms', 1.05]])).map(
-    ([key, what, unit, most]) => {
+  return names.slice(1).flatMap((peer) =>
+    /** @type {const} */ ([
+      ['cpuUs', 'processor', 'µs', 0],
+      ['wallMs', 'time', 'ms', 1],
+      ['startMs', 'start to first 402', 'ms', 1.05],
+    ]).map(([key, what, unit, most]) => {
       const [ours, theirs] = [names[0], peer].map((name) => (all[name] ?? []).map((measured) => measured[key]));
       const figures = compared(ours ?? [], theirs ?? []);
       const hasGoal = peer === names[1] && most > 0;
-      return { scenario: `cold, ${what}`, unit, peer, ...figures, goal: hasGoal ? `≤ ${most}× its time` : '', met: hasGoal ? figures.ratio.median <= most : null };
-    },
-  ));
+      return {
+        scenario: `cold, ${what}`,
+        unit,
+        peer,
+        ...figures,
+        goal: hasGoal ? `≤ ${most}× its time` : '',
+        met: hasGoal ? figures.ratio.median <= most : null,
+      };
+    }),
+  );
 }
 
 const SOLD = {

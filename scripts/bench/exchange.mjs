@@ -36,7 +36,9 @@ export async function exchangeDay({ choice }) {
     build: join(choice.build ?? 'build', 'market'),
     persist: folder,
     vars: {
-      MARKET_URL: 'https://exchange.example.com', NETWORK, TEST_NETWORKS_ONLY: 'true',
+      MARKET_URL: 'https://exchange.example.com',
+      NETWORK,
+      TEST_NETWORKS_ONLY: 'true',
       EXCHANGE_PROFILES: [{ profile: PROFILE, network: NETWORK, hold: 'mock', bonds: wallet() }],
       IDENTITY: { issuer: issuer.name, jwks: issuer.url },
     },
@@ -50,7 +52,9 @@ export async function exchangeDay({ choice }) {
    */
   const post = async (path, body, headers = {}) => {
     const answer = await fetch(`${market.url}/api/v1/${path}`, {
-      method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify({ network_profile: PROFILE, ...body }),
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ network_profile: PROFILE, ...body }),
     });
     return { status: answer.status, json: /** @type {any} */ (await answer.json()) };
   };
@@ -68,9 +72,27 @@ export async function exchangeDay({ choice }) {
       const capability = count < SELLERS ? 'llm' : ALONE;
       const id = wallet();
       const seller = { id, agent: `agent-${count}`, token: '', busy: 0, most: 0 };
-      right(await post('sellers/register', { seller_id: id, capability, price_per_task: PRICES[count % PRICES.length], capacity: count < SELLERS ? CAPACITY : QUOTES, passport_agent_id: seller.agent }), 200);
-      const token = issuer.token({ sub: seller.agent, agent_id: seller.agent, wallet_address: id, exp: Math.floor(Date.now() / 1000) + 600 });
-      const opened = await post('sellers/session', { seller_id: id, passport_agent_id: seller.agent }, { authorization: `Bearer ${token}` });
+      right(
+        await post('sellers/register', {
+          seller_id: id,
+          capability,
+          price_per_task: PRICES[count % PRICES.length],
+          capacity: count < SELLERS ? CAPACITY : QUOTES,
+          passport_agent_id: seller.agent,
+        }),
+        200,
+      );
+      const token = issuer.token({
+        sub: seller.agent,
+        agent_id: seller.agent,
+        wallet_address: id,
+        exp: Math.floor(Date.now() / 1000) + 600,
+      });
+      const opened = await post(
+        'sellers/session',
+        { seller_id: id, passport_agent_id: seller.agent },
+        { authorization: `Bearer ${token}` },
+      );
       seller.token = right(opened, 200).seller_session_token;
       right(await call(seller, 'sellers/heartbeat'), 200);
       sellers.set(id.toLowerCase(), seller);
@@ -128,7 +150,9 @@ export async function exchangeDay({ choice }) {
     };
     const began = performance.now();
     const working = [...sellers.values()].map(work);
-    const beating = setInterval(() => { for (const seller of sellers.values()) call(seller, 'sellers/heartbeat').catch(() => {}); }, 20_000);
+    const beating = setInterval(() => {
+      for (const seller of sellers.values()) call(seller, 'sellers/heartbeat').catch(() => {});
+    }, 20_000);
     await Promise.all(Array.from({ length: BUYERS }, (_, number) => buy(number)));
     open = false;
     clearInterval(beating);
@@ -136,7 +160,9 @@ export async function exchangeDay({ choice }) {
     const secs = (performance.now() - began) / 1000;
     expect(done.jobs === JOBS && done.wrong === 0, `exchange: ${JSON.stringify(done)}`);
     for (let turn = 0; feed.all().length < JOBS && turn < 100; turn += 1) await pause(50);
-    const disordered = [...paidAt.keys()].filter((id) => !isWhole(feed.feed.lines.filter(({ line }) => line.jobId === id).map(({ line }) => line.type)));
+    const disordered = [...paidAt.keys()].filter(
+      (id) => !isWhole(feed.feed.lines.filter(({ line }) => line.jobId === id).map(({ line }) => line.type)),
+    );
     expect(disordered.length === 0, `exchange: the feed of ${disordered[0]} is not ${EVENTS}`);
     await feed.stop();
     for (const seller of sellers.values()) right(await call(seller, 'sellers/heartbeat'), 200);
@@ -161,7 +187,13 @@ export async function exchangeDay({ choice }) {
     const [amongMs, aloneMs, feedMs] = [median(among), median(alone), feed.median()];
     const matchMs = amongMs - aloneMs;
     return [
-      { scenario: `exchange, processor time of matching among ${SELLERS} sellers`, unit: 'ms', ours: matchMs, goal: '≤ 2 ms', met: matchMs <= 2 },
+      {
+        scenario: `exchange, processor time of matching among ${SELLERS} sellers`,
+        unit: 'ms',
+        ours: matchMs,
+        goal: '≤ 2 ms',
+        met: matchMs <= 2,
+      },
       { scenario: 'exchange, processor time of a whole quote among them', unit: 'ms', ours: amongMs, goal: '', met: null },
       { scenario: `exchange, seats sold twice in ${JOBS} jobs`, unit: 'seats', ours: done.oversold, goal: '0', met: done.oversold === 0 },
       { scenario: 'exchange, jobs a second', unit: 'jobs/s', ours: JOBS / secs, goal: '', met: null },
@@ -177,7 +209,10 @@ export async function exchangeDay({ choice }) {
 
 /** @param {string[]} types of a job's events, as they came */
 const isWhole = (types) => types.filter((type) => EVENTS.includes(type)).join() === EVENTS.join();
-const pause = (/** @type {number} */ ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+const pause = (/** @type {number} */ ms) =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 
 const PROFILE = 'demo-testnet';
 const NETWORK = 'eip155:84532';

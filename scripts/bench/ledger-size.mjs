@@ -17,7 +17,7 @@ import { startSide } from './sides.mjs';
  */
 export async function ledgerSize(stage) {
   stage.backend.delay(0, 0);
-  return [...await openRows(stage), ...await manyRows(stage)];
+  return [...(await openRows(stage)), ...(await manyRows(stage))];
 }
 
 /**
@@ -37,7 +37,13 @@ async function openRows(stage) {
   const after = await size(gate);
   const inMemory = (after.memoryBytes - before.memoryBytes) / OPEN_ROWS;
   return [
-    { scenario: `open row in memory, of ${OPEN_ROWS}`, unit: 'bytes', ours: inMemory, goal: `≤ ${MEMORY_BYTES} bytes`, met: inMemory <= MEMORY_BYTES },
+    {
+      scenario: `open row in memory, of ${OPEN_ROWS}`,
+      unit: 'bytes',
+      ours: inMemory,
+      goal: `≤ ${MEMORY_BYTES} bytes`,
+      met: inMemory <= MEMORY_BYTES,
+    },
     { scenario: `start of an object, ${OPEN_ROWS} open rows`, unit: 'ms', ours: startingMs, goal: '', met: null },
   ];
 }
@@ -51,7 +57,10 @@ async function openRows(stage) {
 async function manyRows(stage) {
   const gate = await start(stage);
   const lookUp = async () => {
-    const answers = await gate.client.all(Array.from({ length: AT_ONCE }, () => ({ path: `/_farebox/receipts/${receipt()}`, headers: {} })), AT_ONCE);
+    const answers = await gate.client.all(
+      Array.from({ length: AT_ONCE }, () => ({ path: `/_farebox/receipts/${receipt()}`, headers: {} })),
+      AT_ONCE,
+    );
     for (const { status, text } of answers) expect([401, 404, 429].includes(status), `receipts: ${status} ${text.slice(0, 200)}`);
   };
   /** How long a payment takes that comes with many lookups of receipts. */
@@ -76,9 +85,23 @@ async function manyRows(stage) {
   });
   const starting = Math.max(0, cold - warm);
   return [
-    { scenario: 'row, what it holds', unit: 'bytes', ours: before.rowBytes, goal: `≤ ${ROW_BYTES} bytes`, met: before.rowBytes <= ROW_BYTES },
+    {
+      scenario: 'row, what it holds',
+      unit: 'bytes',
+      ours: before.rowBytes,
+      goal: `≤ ${ROW_BYTES} bytes`,
+      met: before.rowBytes <= ROW_BYTES,
+    },
     { scenario: `row on disk, of ${ROWS}`, unit: 'bytes', ours: onDisk, goal: '', met: null },
-    { scenario: `payment beside ${AT_ONCE} lookups, ${ROWS} rows`, unit: 'ms', ours: many, peer: 'no rows', theirs: none, goal: `≤ ${HELD_TIMES} times`, met: many <= HELD_TIMES * none },
+    {
+      scenario: `payment beside ${AT_ONCE} lookups, ${ROWS} rows`,
+      unit: 'ms',
+      ours: many,
+      peer: 'no rows',
+      theirs: none,
+      goal: `≤ ${HELD_TIMES} times`,
+      met: many <= HELD_TIMES * none,
+    },
     { scenario: `start of an object, ${MANY_ROWS} rows`, unit: 'ms', ours: starting, goal: `≤ ${START_MS} ms`, met: starting <= START_MS },
   ];
 }

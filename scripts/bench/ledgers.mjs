@@ -43,12 +43,24 @@ export async function claims({ backend, choice, rounds }) {
     const rate = median(ourRates ?? []);
     lines.push(
       {
-        scenario: name, unit: '/s', ours: rate, peer: peer.name, theirs: median(theirRates ?? []), ratio: quotients(ourRates ?? [], theirRates ?? []),
-        goal: `≥ ${LEAST_PER_SECOND} /s`, met: rate >= LEAST_PER_SECOND,
+        scenario: name,
+        unit: '/s',
+        ours: rate,
+        peer: peer.name,
+        theirs: median(theirRates ?? []),
+        ratio: quotients(ourRates ?? [], theirRates ?? []),
+        goal: `≥ ${LEAST_PER_SECOND} /s`,
+        met: rate >= LEAST_PER_SECOND,
       },
       {
-        scenario: `${name}, processor`, unit: 'µs', ours: median(ourTimes ?? []), peer: peer.name, theirs: median(theirTimes ?? []),
-        ratio: quotients(theirTimes ?? [], ourTimes ?? []), goal: '', met: null,
+        scenario: `${name}, processor`,
+        unit: 'µs',
+        ours: median(ourTimes ?? []),
+        peer: peer.name,
+        theirs: median(theirTimes ?? []),
+        ratio: quotients(theirTimes ?? [], ourTimes ?? []),
+        goal: '',
+        met: null,
       },
     );
   }
@@ -63,7 +75,10 @@ export async function claims({ backend, choice, rounds }) {
 async function playClaims({ name, client }, names, count) {
   const lines = Array.from({ length: count }, (_, index) => `${names[index % names.length]} ${claim()}`);
   const answer = await client.send({ path: `/?at-once=${AT_ONCE}`, headers: {}, body: lines.join('\n') });
-  expect(answer.text === JSON.stringify({ played: count, refused: '' }), `claims: ${name} answered ${answer.status}: ${answer.text.slice(0, 300)}`);
+  expect(
+    answer.text === JSON.stringify({ played: count, refused: '' }),
+    `claims: ${name} answered ${answer.status}: ${answer.text.slice(0, 300)}`,
+  );
 }
 
 /** One claim of a payer who is in no other. */
@@ -71,15 +86,41 @@ function claim() {
   const hex = (/** @type {number} */ bytes) => randomBytes(bytes).toString('hex');
   const payer = `0x${hex(20)}`;
   const validBefore = Math.floor(Date.now() / 1000) + 300;
-  const terms = { scheme: 'exact', network: NETWORK, amount: '10000', asset: ASSET, payTo: PAY_TO, maxTimeoutSeconds: 300, extra: { name: 'USDC', version: '2' } };
-  const authorization = { from: payer, to: PAY_TO, value: '10000', validAfter: '0', validBefore: String(validBefore), nonce: `0x${hex(32)}` };
+  const terms = {
+    scheme: 'exact',
+    network: NETWORK,
+    amount: '10000',
+    asset: ASSET,
+    payTo: PAY_TO,
+    maxTimeoutSeconds: 300,
+    extra: { name: 'USDC', version: '2' },
+  };
+  const authorization = {
+    from: payer,
+    to: PAY_TO,
+    value: '10000',
+    validAfter: '0',
+    validBefore: String(validBefore),
+    nonce: `0x${hex(32)}`,
+  };
   const url = 'http://127.0.0.1/after';
   const resource = { url, description: 'Paid after the answer', mimeType: 'application/json' };
   const paymentPayload = { x402Version: 2, payload: { signature: `0x${hex(65)}`, authorization }, resource, accepted: terms };
   const payment = {
-    binding: hex(32), secret: null, mode: 'after', receipt: hex(16), route: '/after', url, network: NETWORK, asset: ASSET,
-    amount: '10000', pay_to: PAY_TO, valid_before: validBefore, facilitator: 'http://127.0.0.1',
-    request: JSON.stringify({ x402Version: 2, paymentPayload, paymentRequirements: terms }), confirm: false,
+    binding: hex(32),
+    secret: null,
+    mode: 'after',
+    receipt: hex(16),
+    route: '/after',
+    url,
+    network: NETWORK,
+    asset: ASSET,
+    amount: '10000',
+    pay_to: PAY_TO,
+    valid_before: validBefore,
+    facilitator: 'http://127.0.0.1',
+    request: JSON.stringify({ x402Version: 2, paymentPayload, paymentRequirements: terms }),
+    confirm: false,
   };
   const leases = { executing: 600, settling: 600, delivering: 600 };
   const command = { claim: { payment, leases, idempotent: false, wallet: false, in_flight: 16, last: false } };
@@ -106,13 +147,18 @@ export async function writes({ backend, choice }) {
   const play = async (path) => {
     const shots = await gate.paid(path, PAYMENTS);
     await count();
-    for (const answer of await gate.client.all(shots, 8)) expect(answer.status === 200, `writes: ${answer.status} ${answer.text.slice(0, 300)}`);
+    for (const answer of await gate.client.all(shots, 8))
+      expect(answer.status === 200, `writes: ${answer.status} ${answer.text.slice(0, 300)}`);
     await new Promise((resolve) => setTimeout(resolve, TRAILING_MS));
     return count();
   };
   /** @type {Line[]} */
   const lines = [];
-  for (const [path, what, goal] of /** @type {const} */ ([['/after', 'after', 4], ['/before', 'before', 4], ['/big', 'stream', 4]])) {
+  for (const [path, what, goal] of /** @type {const} */ ([
+    ['/after', 'after', 4],
+    ['/before', 'before', 4],
+    ['/big', 'stream', 4],
+  ])) {
     // The objects make their tables first.
     await play(path);
     const { calls = 0, setAlarm = 0, deleteAlarm = 0, ...tables } = await play(path);

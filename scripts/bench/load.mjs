@@ -55,23 +55,29 @@ export class Client {
     return new Promise((resolve, reject) => {
       const start = performance.now();
       const method = body === undefined ? 'GET' : 'POST';
-      const request = open(this.#url + path, { agent: this.#agent, method, headers: { accept: 'application/json', ...headers } }, (response) => {
-        let [text, bytes, firstByteMs] = ['', 0, 0];
-        response.on('data', (/** @type {Buffer} */ chunk) => {
-          if (bytes === 0) firstByteMs = performance.now() - start;
-          if (bytes < TEXT_BYTES) text += chunk.toString('latin1', 0, TEXT_BYTES);
-          bytes += chunk.length;
-        });
-        response.on('error', reject);
-        response.on('end', () => resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers,
-          text,
-          bytes,
-          firstByteMs,
-          totalMs: performance.now() - start,
-        }));
-      });
+      const request = open(
+        this.#url + path,
+        { agent: this.#agent, method, headers: { accept: 'application/json', ...headers } },
+        (response) => {
+          let [text, bytes, firstByteMs] = ['', 0, 0];
+          response.on('data', (/** @type {Buffer} */ chunk) => {
+            if (bytes === 0) firstByteMs = performance.now() - start;
+            if (bytes < TEXT_BYTES) text += chunk.toString('latin1', 0, TEXT_BYTES);
+            bytes += chunk.length;
+          });
+          response.on('error', reject);
+          response.on('end', () =>
+            resolve({
+              status: response.statusCode ?? 0,
+              headers: response.headers,
+              text,
+              bytes,
+              firstByteMs,
+              totalMs: performance.now() - start,
+            }),
+          );
+        },
+      );
       request.setTimeout(ANSWER_MS, () => request.destroy(new Error(`no answer to ${path} of ${this.#name} within ${ANSWER_MS} ms`)));
       request.on('error', reject);
       request.end(body);

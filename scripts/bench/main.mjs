@@ -12,13 +12,13 @@
 // accounted to the Worker's process. The rows are in memory because the flush of a local disk, paid by the same process,
 // is no part of a deployed object; `--ledger disk` shows it. A missed goal is reported and is no failure; an unexpected answer is one.
 
-import { arch, cpus } from 'node:os';
 import { readFileSync } from 'node:fs';
+import { arch, cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { endAll } from '../processes.mjs';
-import { elapsed, root, runMain, step, StepFailed } from '../steps.mjs';
+import { elapsed, root, runMain, StepFailed, step } from '../steps.mjs';
 import { startBackend } from './backend.mjs';
 import { FORGER, NETWORK } from './payments.mjs';
 import { scenarios } from './scenarios.mjs';
@@ -47,7 +47,12 @@ function table(lines) {
   ];
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length))) ?? [];
   return rows
-    .map((row) => row.map((cell, column) => (NUMBERS.has(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0))).join('  ').trimEnd())
+    .map((row) =>
+      row
+        .map((cell, column) => (NUMBERS.has(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 
@@ -112,12 +117,21 @@ await runMain(async () => {
     await startSide('three calls', backend, choice),
     await startSide('two calls', backend, choice),
   ]);
-  if (gate === undefined || hono === undefined || mppx === undefined || old === undefined || proxy === undefined || calls === undefined || two === undefined) return;
+  if (
+    gate === undefined ||
+    hono === undefined ||
+    mppx === undefined ||
+    old === undefined ||
+    proxy === undefined ||
+    calls === undefined ||
+    two === undefined
+  )
+    return;
 
   /** @type {Line[]} */
   const lines = [];
   for (const scenario of chosen) {
-    lines.push(...await step(scenario.name, () => scenario.run({ gate, hono, mppx, old, proxy, calls, two, backend, choice, rounds })));
+    lines.push(...(await step(scenario.name, () => scenario.run({ gate, hono, mppx, old, proxy, calls, two, backend, choice, rounds }))));
   }
   for (const side of [gate, hono, mppx, old, proxy, calls, two]) side.client.close();
   await backend.stop();
@@ -128,6 +142,8 @@ await runMain(async () => {
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ machine, peers, ledger, rounds, lines }, null, 2)}\n`);
   } else {
-    console.log(`\n${machine}\n${peers}; rows ${ledger === 'disk' ? 'on disk' : 'in memory'}; ${rounds} rounds, medians (quartiles) and medians of the rounds' quotients (least to greatest)\n\n${table(lines)}\n\n${elapsed()}`);
+    console.log(
+      `\n${machine}\n${peers}; rows ${ledger === 'disk' ? 'on disk' : 'in memory'}; ${rounds} rounds, medians (quartiles) and medians of the rounds' quotients (least to greatest)\n\n${table(lines)}\n\n${elapsed()}`,
+    );
   }
 });

@@ -76,8 +76,13 @@ export async function ledgerReads({ choice, rounds }) {
 async function publish(url, count) {
   const account = privateKeyToAccount(generatePrivateKey());
   const skill = {
-    skillId: `skill-${count}`, name: `Skill ${count}`, description: 'Counts the words of a text', agentId: `seller-${count}`, payTo: account.address,
-    callUrl: `https://seller-${count}.example.com/call`, price: '$0.10',
+    skillId: `skill-${count}`,
+    name: `Skill ${count}`,
+    description: 'Counts the words of a text',
+    agentId: `seller-${count}`,
+    payTo: account.address,
+    callUrl: `https://seller-${count}.example.com/call`,
+    price: '$0.10',
   };
   const body = await signedSkill({ market: MARKET_URL, action: 'publish', skill, account });
   const { status, text } = await ask(`${url}/api/marketplace/skills`, { method: 'POST', body: JSON.stringify(body) });
@@ -92,10 +97,22 @@ async function publish(url, count) {
 function row(place) {
   const isShort = place % RARE === 0;
   return {
-    id: `inv_${place}_aaaaaa`, agentId: `agent-${place % AGENTS}`, organization: 'acme', skillId: `skill-${place % SKILLS}`, version: '1.0.0', number: place + 1,
-    amountXLM: isShort ? 0 : 1, amount: isShort ? '0' : '0.1', asset: 'USDC', network: NETWORK, txHash: isShort ? '' : `0x${place.toString(16).padStart(64, '0')}`,
-    invokedAt: 1_790_000_000_000 + place, status: isShort ? 'insufficient_balance' : 'success', outcome: isShort ? 'insufficient_balance' : 'paid_ok',
-    paid: isShort ? 'no' : 'yes', ...(isShort ? {} : { receiptId: `receipt-${place}` }),
+    id: `inv_${place}_aaaaaa`,
+    agentId: `agent-${place % AGENTS}`,
+    organization: 'acme',
+    skillId: `skill-${place % SKILLS}`,
+    version: '1.0.0',
+    number: place + 1,
+    amountXLM: isShort ? 0 : 1,
+    amount: isShort ? '0' : '0.1',
+    asset: 'USDC',
+    network: NETWORK,
+    txHash: isShort ? '' : `0x${place.toString(16).padStart(64, '0')}`,
+    invokedAt: 1_790_000_000_000 + place,
+    status: isShort ? 'insufficient_balance' : 'success',
+    outcome: isShort ? 'insufficient_balance' : 'paid_ok',
+    paid: isShort ? 'no' : 'yes',
+    ...(isShort ? {} : { receiptId: `receipt-${place}` }),
   };
 }
 

@@ -11,7 +11,7 @@
 import { parseArgs } from 'node:util';
 
 import { endAll } from '../processes.mjs';
-import { runMain, step, StepFailed } from '../steps.mjs';
+import { runMain, StepFailed, step } from '../steps.mjs';
 import { startBackend } from './backend.mjs';
 import { networkOf } from './load.mjs';
 import { FORGER, NETWORK } from './payments.mjs';
@@ -91,7 +91,7 @@ await runMain(async () => {
   const backend = await startBackend({ forger: FORGER, network: NETWORK });
   backend.delay(0, 0);
   /** @type {(name: Parameters<typeof startSide>[0], build: string, label: string) => Promise<Side>} */
-  const start = async (name, build, label) => ({ ...await startSide(name, backend, { build, ledger: 'memory' }), name: label });
+  const start = async (name, build, label) => ({ ...(await startSide(name, backend, { build, ledger: 'memory' })), name: label });
   const sides = [await start('farebox', before, before), await start('farebox', after, after)];
   if (values.beside !== undefined) sides.push(await start(/** @type {any} */ (values.beside), after, values.beside));
 
@@ -100,7 +100,8 @@ await runMain(async () => {
     const { status, atOnce = AT_ONCE, shots } = /** @type {(typeof KINDS)[string]} */ (KINDS[kind]);
     const play = async (/** @type {Side} */ side) => {
       const { answers, cpuUs } = await measure(side, await shots(side), atOnce);
-      for (const answer of answers) expect(answer.status === status, `${kind}: ${side.name} answered ${answer.status}: ${answer.text.slice(0, 300)}`);
+      for (const answer of answers)
+        expect(answer.status === status, `${kind}: ${side.name} answered ${answer.status}: ${answer.text.slice(0, 300)}`);
       return cpuUs;
     };
     const results = await step(kind, async () => {
@@ -112,7 +113,17 @@ await runMain(async () => {
       const all = results[index] ?? [];
       const ratio = quotients(ours, all);
       const range = `${ratio.median.toFixed(3)} (${ratio.least.toFixed(2)}–${ratio.greatest.toFixed(2)})`;
-      lines.push([kind.padEnd(9), name.padEnd(24), `${median(all).toFixed(0)} µs`.padStart(9), `least ${least(all).toFixed(0)} µs`.padStart(15), index === 0 ? '' : `  ${range}`].join(' ').trimEnd());
+      lines.push(
+        [
+          kind.padEnd(9),
+          name.padEnd(24),
+          `${median(all).toFixed(0)} µs`.padStart(9),
+          `least ${least(all).toFixed(0)} µs`.padStart(15),
+          index === 0 ? '' : `  ${range}`,
+        ]
+          .join(' ')
+          .trimEnd(),
+      );
     }
   }
   for (const side of sides) side.client.close();

@@ -22,7 +22,7 @@ import * as esbuild from 'esbuild';
 import { hashTypedData, recoverTypedDataAddress } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
-import { elapsed, root, runMain, step, StepFailed } from '../steps.mjs';
+import { elapsed, root, runMain, StepFailed, step } from '../steps.mjs';
 import { ASSET, CHAIN_ID, NETWORK, PAY_TO } from './payments.mjs';
 import { median, quotients } from './rounds.mjs';
 
@@ -61,15 +61,24 @@ async function compare(what, unit, rounds, [ours, theirs]) {
 const WARM_ROUNDS = 3;
 
 /** What a server asks for: one cent of USDC on Base Sepolia. */
-const REQUIRED = Buffer.from(JSON.stringify({
-  x402Version: 2,
-  error: 'Payment required',
-  resource: { url: 'https://api.example.com/report', description: 'One weather report', mimeType: 'application/json' },
-  accepts: [{
-    scheme: 'exact', network: NETWORK, amount: '10000', asset: ASSET, payTo: PAY_TO, maxTimeoutSeconds: 300,
-    extra: { name: 'USDC', version: '2' },
-  }],
-})).toString('base64');
+const REQUIRED = Buffer.from(
+  JSON.stringify({
+    x402Version: 2,
+    error: 'Payment required',
+    resource: { url: 'https://api.example.com/report', description: 'One weather report', mimeType: 'application/json' },
+    accepts: [
+      {
+        scheme: 'exact',
+        network: NETWORK,
+        amount: '10000',
+        asset: ASSET,
+        payTo: PAY_TO,
+        maxTimeoutSeconds: 300,
+        extra: { name: 'USDC', version: '2' },
+      },
+    ],
+  }),
+).toString('base64');
 
 /**
  * A `fetch` that asks for money once and then delivers; `paid` is the payment that came last.
@@ -80,7 +89,8 @@ function scripted() {
   const fetch = async (input, init) => {
     const request = new Request(input, init);
     const payment = request.headers.get('payment-signature');
-    if (payment === null) return new Response('{}', { status: 402, headers: { 'PAYMENT-REQUIRED': REQUIRED, 'content-type': 'application/json' } });
+    if (payment === null)
+      return new Response('{}', { status: 402, headers: { 'PAYMENT-REQUIRED': REQUIRED, 'content-type': 'application/json' } });
     seen.paid = payment;
     return new Response('{"report":"Rainfall, Tuesday"}', { headers: { 'content-type': 'application/json' } });
   };
@@ -136,7 +146,13 @@ function importing(modules) {
  */
 async function bundled(contents) {
   const { outputFiles } = await esbuild.build({
-    stdin: { contents, resolveDir: root }, bundle: true, minify: true, format: 'esm', target: 'es2022', write: false, logLevel: 'error',
+    stdin: { contents, resolveDir: root },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    write: false,
+    logLevel: 'error',
   });
   return gzipSync(outputFiles[0]?.contents ?? '', { level: 9 }).length;
 }
@@ -210,16 +226,27 @@ await runMain(async () => {
 
   /** @type {Line[]} */
   const lines = [];
-  lines.push(await step('payments', () => compare('a payment: 402, terms, budget, signature, header', 'ms', rounds, [() => payOurs(farebox.memoryStore()), payTheirs])));
-  for (const [span, record] of [['an hour', hour], ['three minutes', minutes]]) {
-    lines.push(await step(`payments after ${span}`, () => compare(`the same, after 1,000 payments in ${span}`, 'ms', rounds, [
-      async () => {
-        const store = farebox.memoryStore();
-        await store.replace(0, record ?? '');
-        return payOurs(store);
-      },
-      payTheirs,
-    ])));
+  lines.push(
+    await step('payments', () =>
+      compare('a payment: 402, terms, budget, signature, header', 'ms', rounds, [() => payOurs(farebox.memoryStore()), payTheirs]),
+    ),
+  );
+  for (const [span, record] of [
+    ['an hour', hour],
+    ['three minutes', minutes],
+  ]) {
+    lines.push(
+      await step(`payments after ${span}`, () =>
+        compare(`the same, after 1,000 payments in ${span}`, 'ms', rounds, [
+          async () => {
+            const store = farebox.memoryStore();
+            await store.replace(0, record ?? '');
+            return payOurs(store);
+          },
+          payTheirs,
+        ]),
+      ),
+    );
   }
 
   const { message, ...data } = farebox.authorizationTypedData(
@@ -230,21 +257,35 @@ await runMain(async () => {
   const signature = await account.signTypedData(/** @type {any} */ (typed));
   if (farebox.hashTypedData(typed) !== hashTypedData(/** @type {any} */ (typed))) throw new Error('the two hash differently');
   if (farebox.recoverSigner(typed, signature) !== account.address) throw new Error('the two disagree about the signer');
-  lines.push(await step('hashTypedData', () => compare('hashTypedData', 'µs', rounds, [
-    () => each(200, () => farebox.hashTypedData(typed)),
-    () => each(200, () => hashTypedData(/** @type {any} */ (typed))),
-  ])));
-  lines.push(await step('recoverSigner', () => compare('recoverSigner', 'µs', rounds, [
-    () => each(50, () => farebox.recoverSigner(typed, signature)),
-    () => each(50, () => recoverTypedDataAddress(/** @type {any} */ ({ ...typed, signature }))),
-  ])));
-  lines.push(await step('imports', () => compare('import in a new process', 'ms', Math.min(rounds, 15), [
-    () => importing([pathToFileURL(entry).href]),
-    () => importing(['@x402/fetch', '@x402/evm/exact/client', 'viem/accounts']),
-  ])));
+  lines.push(
+    await step('hashTypedData', () =>
+      compare('hashTypedData', 'µs', rounds, [
+        () => each(200, () => farebox.hashTypedData(typed)),
+        () => each(200, () => hashTypedData(/** @type {any} */ (typed))),
+      ]),
+    ),
+  );
+  lines.push(
+    await step('recoverSigner', () =>
+      compare('recoverSigner', 'µs', rounds, [
+        () => each(50, () => farebox.recoverSigner(typed, signature)),
+        () => each(50, () => recoverTypedDataAddress(/** @type {any} */ ({ ...typed, signature }))),
+      ]),
+    ),
+  );
+  lines.push(
+    await step('imports', () =>
+      compare('import in a new process', 'ms', Math.min(rounds, 15), [
+        () => importing([pathToFileURL(entry).href]),
+        () => importing(['@x402/fetch', '@x402/evm/exact/client', 'viem/accounts']),
+      ]),
+    ),
+  );
   const [ours, others] = await Promise.all([
     bundled("export { localSigner, payingFetch, receiptOf } from './pkg/dist/index.js';"),
-    bundled("export { wrapFetchWithPaymentFromConfig } from '@x402/fetch'; export { ExactEvmScheme } from '@x402/evm/exact/client'; export { privateKeyToAccount } from 'viem/accounts';"),
+    bundled(
+      "export { wrapFetchWithPaymentFromConfig } from '@x402/fetch'; export { ExactEvmScheme } from '@x402/evm/exact/client'; export { privateKeyToAccount } from 'viem/accounts';",
+    ),
   ]);
   lines.push({ what: 'script of a page', unit: 'bytes gzip', ours, theirs: others, ratio: quotients([ours], [others]) });
 
@@ -253,6 +294,8 @@ await runMain(async () => {
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ machine, peers, rounds, lines }, null, 2)}\n`);
   } else {
-    console.log(`\n${machine}\n${peers}; ${rounds} rounds, medians of their quotients (least to greatest)\n\n${table(lines)}\n\n${elapsed()}`);
+    console.log(
+      `\n${machine}\n${peers}; ${rounds} rounds, medians of their quotients (least to greatest)\n\n${table(lines)}\n\n${elapsed()}`,
+    );
   }
 });

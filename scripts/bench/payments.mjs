@@ -1,9 +1,8 @@
 // Payments for each side, signed outside of the measured time, each with a nonce of its own.
 
 import { randomBytes } from 'node:crypto';
-
-import { charge } from 'mppx/evm/client';
 import { Mppx } from 'mppx/client';
+import { charge } from 'mppx/evm/client';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 /** @typedef {Record<string, string>} Headers */
@@ -68,17 +67,13 @@ export async function x402Payments({ resource, terms }, count, kind, version = 2
       domain: { name: terms.extra.name, version: terms.extra.version, chainId: CHAIN_ID, verifyingContract: terms.asset },
       types: TRANSFER,
       primaryType: 'TransferWithAuthorization',
-      message: {
-        ...authorization,
-        value: BigInt(authorization.value),
-        validAfter: 0n,
-        validBefore: BigInt(authorization.validBefore),
-      },
+      message: { ...authorization, value: BigInt(authorization.value), validAfter: 0n, validBefore: BigInt(authorization.validBefore) },
     });
     const proof = { x402Version: version, payload: { signature, authorization } };
-    const [field, payment] = version === 1
-      ? ['x-payment', { ...proof, scheme: 'exact', network: terms.network }]
-      : ['payment-signature', { ...proof, resource, accepted: terms }];
+    const [field, payment] =
+      version === 1
+        ? ['x-payment', { ...proof, scheme: 'exact', network: terms.network }]
+        : ['payment-signature', { ...proof, resource, accepted: terms }];
     all.push({ [field]: Buffer.from(JSON.stringify(payment)).toString('base64') });
   }
   return all;

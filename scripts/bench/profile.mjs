@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 
 import { buildWorker } from '../build.mjs';
 import { endAll } from '../processes.mjs';
-import { runMain, step, StepFailed } from '../steps.mjs';
+import { runMain, StepFailed, step } from '../steps.mjs';
 import { startBackend } from './backend.mjs';
 import { networkOf } from './load.mjs';
 import { FORGER, NETWORK } from './payments.mjs';
@@ -119,11 +119,12 @@ async function inspect(url) {
   };
   return {
     /** @type {(method: string, params?: object) => Promise<any>} */
-    call: (method, params = {}) => new Promise((resolve) => {
-      last += 1;
-      waiting.set(last, resolve);
-      socket.send(JSON.stringify({ id: last, method, params }));
-    }),
+    call: (method, params = {}) =>
+      new Promise((resolve) => {
+        last += 1;
+        waiting.set(last, resolve);
+        socket.send(JSON.stringify({ id: last, method, params }));
+      }),
     close: () => socket.close(),
   };
 }
@@ -148,7 +149,8 @@ await runMain(async () => {
   if (values.json) console.log = console.error;
   const count = Number(values.requests ?? about.requests);
   const folder = values.build ?? 'build/profile';
-  if (values.build === undefined) await buildWorker(asked === undefined ? { out: folder, named: true } : { worker: 'treasury', out: `${folder}/treasury`, named: true });
+  if (values.build === undefined)
+    await buildWorker(asked === undefined ? { out: folder, named: true } : { worker: 'treasury', out: `${folder}/treasury`, named: true });
 
   const backend = await startBackend({ forger: FORGER, network: NETWORK });
   /** @type {import('./sides.mjs').GateChoice} */
@@ -195,6 +197,9 @@ await runMain(async () => {
     process.stdout.write(`${JSON.stringify({ kind: positionals[0], requests: count, cpuUs, parts, functions }, null, 2)}\n`);
     return;
   }
-  const rows = (/** @type {[string, number][]} */ all) => all.map(([name, us]) => `${us.toFixed(1).padStart(8)}  ${name.slice(0, 120)}`).join('\n');
-  console.log(`\n${positionals[0]}: ${cpuUs.toFixed(0)} µs of processor time for each of ${count} requests, ${sum} samples\n\n${rows(parts)}\n\n${rows(functions)}`);
+  const rows = (/** @type {[string, number][]} */ all) =>
+    all.map(([name, us]) => `${us.toFixed(1).padStart(8)}  ${name.slice(0, 120)}`).join('\n');
+  console.log(
+    `\n${positionals[0]}: ${cpuUs.toFixed(0)} µs of processor time for each of ${count} requests, ${sum} samples\n\n${rows(parts)}\n\n${rows(functions)}`,
+  );
 });

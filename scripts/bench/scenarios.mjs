@@ -5,11 +5,11 @@ import { BIG_BYTES } from './backend.mjs';
 import { badRequests } from './bad-requests.mjs';
 import { cold } from './cold.mjs';
 import { exchangeDay } from './exchange.mjs';
-import { claims, writes } from './ledgers.mjs';
 import { ledgerSize } from './ledger-size.mjs';
+import { claims, writes } from './ledgers.mjs';
 import { networkOf } from './load.mjs';
 import { ledgerReads } from './market.mjs';
-import { compared, expect, median, measure, playRounds, quotients } from './rounds.mjs';
+import { compared, expect, measure, median, playRounds, quotients } from './rounds.mjs';
 import { sessions } from './sessions.mjs';
 import { decisions, decisionWrites } from './treasury.mjs';
 
@@ -53,7 +53,10 @@ import { decisions, decisionWrites } from './treasury.mjs';
 /** @type {Scenario[]} */
 export const scenarios = [
   { name: 'free', run: (stage) => plain(stage, { name: 'free', shots: () => asking('/free', 250), status: 200, goal: 1.0 }) },
-  { name: '402-first', run: (stage) => plain(stage, { name: '402, first contact', shots: () => asking('/after', 250), status: 402, goal: 1.4 }) },
+  {
+    name: '402-first',
+    run: (stage) => plain(stage, { name: '402, first contact', shots: () => asking('/after', 250), status: 402, goal: 1.4 }),
+  },
   { name: '402-repeated', run: (stage) => plain(stage, { name: '402, repeated', shots: askingAgain, status: 402, goal: 1.4 }) },
   { name: 'paid-after', run: (stage) => paid(stage, '/after', { [stage.hono.name]: 0.5, [stage.mppx.name]: 1.4 }) },
   { name: 'paid-before', run: (stage) => paid(stage, '/before', { [stage.hono.name]: 0.55 }) },
@@ -71,7 +74,7 @@ export const scenarios = [
   { name: 'sessions', run: sessions },
   { name: 'market', run: ledgerReads },
   { name: 'exchange', run: exchangeDay },
-  { name: 'treasury', run: async (stage) => [...await decisions(stage), ...await decisionWrites(stage)] },
+  { name: 'treasury', run: async (stage) => [...(await decisions(stage)), ...(await decisionWrites(stage))] },
 ];
 
 /**
@@ -109,7 +112,10 @@ async function diagnostics({ gate, backend, rounds }) {
   const lines = [];
   /** @type {(what: string, shots: (path: string) => Promise<import('./load.mjs').Shot[]>, status: number, goal: number | undefined) => Promise<void>} */
   const compare = async (what, shots, status, goal) => {
-    const routes = [{ ...gate, name: 'with', path: '/after' }, { ...gate, name: 'without', path: '/silent' }];
+    const routes = [
+      { ...gate, name: 'with', path: '/after' },
+      { ...gate, name: 'without', path: '/silent' },
+    ];
     const play = async (/** @type {(typeof routes)[number]} */ side) => {
       const measured = await measure(side, await shots(side.path), AT_ONCE);
       for (const answer of measured.answers) expectAnswer(side, `diagnostics, ${what}`, answer, status);
@@ -123,12 +129,24 @@ async function diagnostics({ gate, backend, rounds }) {
     const peer = 'diagnostics off';
     lines.push(
       {
-        scenario: `diagnostics, ${what}`, unit: '/s', ours: median(rates[0] ?? []), peer, theirs: median(rates[1] ?? []), ratio: rate,
-        goal: goal === undefined ? '' : `≥ ${goal}×`, met: goal === undefined ? null : rate.median >= goal,
+        scenario: `diagnostics, ${what}`,
+        unit: '/s',
+        ours: median(rates[0] ?? []),
+        peer,
+        theirs: median(rates[1] ?? []),
+        ratio: rate,
+        goal: goal === undefined ? '' : `≥ ${goal}×`,
+        met: goal === undefined ? null : rate.median >= goal,
       },
       {
-        scenario: `diagnostics, ${what}, processor`, unit: 'µs', ours: median(costs[0] ?? []), peer, theirs: median(costs[1] ?? []),
-        ratio: quotients(costs[1] ?? [], costs[0] ?? []), goal: '', met: null,
+        scenario: `diagnostics, ${what}, processor`,
+        unit: 'µs',
+        ours: median(costs[0] ?? []),
+        peer,
+        theirs: median(costs[1] ?? []),
+        ratio: quotients(costs[1] ?? [], costs[0] ?? []),
+        goal: '',
+        met: null,
       },
     );
   };
@@ -202,7 +220,11 @@ async function paid({ gate, hono, old, mppx, calls, backend, rounds }, path, goa
  */
 async function realistic({ gate, hono, backend, rounds }, path, goal) {
   const name = `real${path.replace('/', '-')}`;
-  const paths = new Map([[gate.name, path], [hono.name, '/after'], [UPFRONT, '/before']]);
+  const paths = new Map([
+    [gate.name, path],
+    [hono.name, '/after'],
+    [UPFRONT, '/before'],
+  ]);
   const sides = path === '/after' ? [gate, hono] : [gate, hono, { ...hono, name: UPFRONT }];
   const play = async (/** @type {Side} */ side) => {
     const { answers, wallMs } = await measure(side, await side.paid(paths.get(side.name) ?? path, 4), 2);
@@ -224,8 +246,12 @@ async function realistic({ gate, hono, backend, rounds }, path, goal) {
     const ratio = quotients(ours, theirs);
     const usual = index === 0;
     return {
-      scenario: `${name}, time`, unit: 'ms', peer: sides[index + 1]?.name ?? '', ...compared(ours, theirs),
-      goal: usual ? `≤ ${goal}× its time` : '', met: usual ? ratio.median <= goal : null,
+      scenario: `${name}, time`,
+      unit: 'ms',
+      peer: sides[index + 1]?.name ?? '',
+      ...compared(ours, theirs),
+      goal: usual ? `≤ ${goal}× its time` : '',
+      met: usual ? ratio.median <= goal : null,
     };
   });
   return [...times, ...throughput(name, sides, results)];
@@ -265,12 +291,21 @@ async function forged({ gate, hono, backend, rounds }) {
   const [ourCalls, theirCalls] = sides.map((side) => median(calls[side.name] ?? []));
   return [
     {
-      scenario: 'forged, time', unit: 'ms', peer: hono.name, ...compared(ourTimes ?? [], theirTimes ?? [], { inverse: true }),
-      goal: '≥ 10×', met: ratio.median >= 10,
+      scenario: 'forged, time',
+      unit: 'ms',
+      peer: hono.name,
+      ...compared(ourTimes ?? [], theirTimes ?? [], { inverse: true }),
+      goal: '≥ 10×',
+      met: ratio.median >= 10,
     },
     {
-      scenario: 'forged, facilitator', unit: 'calls', ours: ourCalls ?? Number.NaN, peer: hono.name, theirs: theirCalls ?? Number.NaN,
-      goal: '0 calls', met: ourCalls === 0,
+      scenario: 'forged, facilitator',
+      unit: 'calls',
+      ours: ourCalls ?? Number.NaN,
+      peer: hono.name,
+      theirs: theirCalls ?? Number.NaN,
+      goal: '0 calls',
+      met: ourCalls === 0,
     },
     ...cpuAndWall('forged', sides, free, { [hono.name]: 1.25 }),
   ];
@@ -286,7 +321,10 @@ async function copies({ gate, hono, backend, rounds }) {
   const play = async (/** @type {Side} */ side) => {
     const [shot] = await side.paid('/after', 1);
     const before = backend.counts();
-    const answers = await side.client.all(Array.from({ length: COPIES }, () => /** @type {import('./load.mjs').Shot} */ (shot)), COPIES);
+    const answers = await side.client.all(
+      Array.from({ length: COPIES }, () => /** @type {import('./load.mjs').Shot} */ (shot)),
+      COPIES,
+    );
     await new Promise((resolve) => setTimeout(resolve, 50));
     const after = backend.counts();
     for (const { status, text } of answers) {
@@ -298,11 +336,16 @@ async function copies({ gate, hono, backend, rounds }) {
   backend.delay(VERIFY_MS / 6, SETTLE_MS / 10);
   const [ours = [], theirs = []] = await playRounds([gate, hono], Math.ceil(rounds / 4), play);
   backend.delay(0, 0);
-  return (/** @type {const} */ (['origin', 'settle', 'delivered'])).map((what) => {
+  return /** @type {const} */ (['origin', 'settle', 'delivered']).map((what) => {
     const all = ours.map((counts) => counts[what]);
     return {
-      scenario: `copies, ${what}`, unit: 'times', ours: Math.max(...all), peer: hono.name, theirs: median(theirs.map((counts) => counts[what])),
-      goal: '1', met: all.every((count) => count === 1),
+      scenario: `copies, ${what}`,
+      unit: 'times',
+      ours: Math.max(...all),
+      peer: hono.name,
+      theirs: median(theirs.map((counts) => counts[what])),
+      goal: '1',
+      met: all.every((count) => count === 1),
     };
   });
 }
@@ -333,7 +376,9 @@ async function stream({ gate, hono, calls, backend, rounds }) {
     const shots = await side.paid('/big', STREAMS);
     const before = side.processor.residentBytes();
     let most = before;
-    const watch = setInterval(() => { most = Math.max(most, side.processor.residentBytes()); }, 5);
+    const watch = setInterval(() => {
+      most = Math.max(most, side.processor.residentBytes());
+    }, 5);
     const answers = await side.client.all(shots, STREAMS);
     clearInterval(watch);
     for (const answer of answers) check(side, answer);
@@ -343,20 +388,39 @@ async function stream({ gate, hono, calls, backend, rounds }) {
   const growth = median(ourGrowth);
   return [
     ...theirs.map((all, index) => {
-      const figures = compared(ours.map(({ firstByteMs }) => firstByteMs), all.map(({ firstByteMs }) => firstByteMs));
+      const figures = compared(
+        ours.map(({ firstByteMs }) => firstByteMs),
+        all.map(({ firstByteMs }) => firstByteMs),
+      );
       const isFloor = index === 0;
       return {
-        scenario: 'stream, first byte', unit: 'ms', peer: sides[index + 1]?.name ?? '', ...figures,
-        goal: isFloor ? '≤ 1.4× its time' : '', met: isFloor ? figures.ratio.median <= 1.4 : null,
+        scenario: 'stream, first byte',
+        unit: 'ms',
+        peer: sides[index + 1]?.name ?? '',
+        ...figures,
+        goal: isFloor ? '≤ 1.4× its time' : '',
+        met: isFloor ? figures.ratio.median <= 1.4 : null,
       };
     }),
     ...theirs.map((all, index) => ({
-      scenario: 'stream of 5 MB, processor', unit: 'µs', peer: sides[index + 1]?.name ?? '',
-      ...compared(ours.map(({ cpuUs }) => cpuUs), all.map(({ cpuUs }) => cpuUs)), goal: '', met: null,
+      scenario: 'stream of 5 MB, processor',
+      unit: 'µs',
+      peer: sides[index + 1]?.name ?? '',
+      ...compared(
+        ours.map(({ cpuUs }) => cpuUs),
+        all.map(({ cpuUs }) => cpuUs),
+      ),
+      goal: '',
+      met: null,
     })),
     {
-      scenario: `stream, memory of ${STREAMS}`, unit: 'MB', ours: growth, peer: hono.name, theirs: median(theirGrowth),
-      goal: `≤ ${FLAT_MB} MB`, met: growth <= FLAT_MB,
+      scenario: `stream, memory of ${STREAMS}`,
+      unit: 'MB',
+      ours: growth,
+      peer: hono.name,
+      theirs: median(theirGrowth),
+      goal: `≤ ${FLAT_MB} MB`,
+      met: growth <= FLAT_MB,
     },
   ];
 }
@@ -377,11 +441,21 @@ function cpuAndWall(name, sides, results, goals) {
     const goal = goals[peer.name];
     const compare = (/** @type {'cpuUs' | 'wallMs'} */ key) => ({
       peer: peer.name,
-      ...compared(ours.map((measured) => measured[key]), theirs.map((measured) => measured[key]), { inverse: true }),
+      ...compared(
+        ours.map((measured) => measured[key]),
+        theirs.map((measured) => measured[key]),
+        { inverse: true },
+      ),
     });
     const cpu = compare('cpuUs');
     return [
-      { scenario: `${name}, processor`, unit: 'µs', ...cpu, goal: goal === undefined ? '' : `≥ ${goal}×`, met: goal === undefined ? null : cpu.ratio.median >= goal },
+      {
+        scenario: `${name}, processor`,
+        unit: 'µs',
+        ...cpu,
+        goal: goal === undefined ? '' : `≥ ${goal}×`,
+        met: goal === undefined ? null : cpu.ratio.median >= goal,
+      },
       { scenario: `${name}, time`, unit: 'ms', ...compare('wallMs'), goal: '', met: null },
     ];
   });
@@ -398,7 +472,12 @@ function cpuAndWall(name, sides, results, goals) {
 function throughput(name, sides, results) {
   const [ours = [], ...peers] = results.map((all) => all.map(({ perSecond }) => perSecond));
   return peers.map((theirs, index) => ({
-    scenario: `${name}, throughput`, unit: '/s', peer: sides[index + 1]?.name ?? '', ...compared(ours, theirs), goal: '', met: null,
+    scenario: `${name}, throughput`,
+    unit: '/s',
+    peer: sides[index + 1]?.name ?? '',
+    ...compared(ours, theirs),
+    goal: '',
+    met: null,
   }));
 }
 
@@ -411,8 +490,16 @@ function throughput(name, sides, results) {
 function expectAnswer(side, name, answer, status) {
   expect(answer.status === status, `${name}: ${side.name} answered ${answer.status}, not ${status}: ${answer.text.slice(0, 300)}`);
   const { headers } = answer;
-  if (status === 402) expect('payment-required' in headers || 'www-authenticate' in headers || answer.text.includes('"accepts":['), `${name}: ${side.name} asked for no payment`);
-  if (status === 200 && name !== 'free') expect(['payment-response', 'payment-receipt', 'x-payment-response'].some((field) => field in headers), `${name}: ${side.name} gave no receipt`);
+  if (status === 402)
+    expect(
+      'payment-required' in headers || 'www-authenticate' in headers || answer.text.includes('"accepts":['),
+      `${name}: ${side.name} asked for no payment`,
+    );
+  if (status === 200 && name !== 'free')
+    expect(
+      ['payment-response', 'payment-receipt', 'x-payment-response'].some((field) => field in headers),
+      `${name}: ${side.name} gave no receipt`,
+    );
 }
 
 const UPFRONT = '@x402/hono upfront';

@@ -4,9 +4,8 @@
 // such a request less that of a free one, which is forwarded as well.
 
 import { randomBytes } from 'node:crypto';
-
-import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { encodeAbiParameters, hashTypedData, keccak256 } from 'viem';
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import { CHAIN_ID } from './payments.mjs';
 import { compared, expect, median, playRounds, quotients } from './rounds.mjs';
@@ -26,7 +25,8 @@ export async function sessions({ gate, hono, two, backend, rounds }) {
   const channels = await Promise.all(Array.from({ length: CHANNELS }, () => openChannel(gate)));
   const [first, unchecked] = [channels[0], await openChannel(gate)];
   if (first === undefined) return [];
-  const vouchers = async (/** @type {typeof channels} */ of, /** @type {number} */ count) => Promise.all(of.map((channel) => channel.shots(count)));
+  const vouchers = async (/** @type {typeof channels} */ of, /** @type {number} */ count) =>
+    Promise.all(of.map((channel) => channel.shots(count)));
   const before = backend.counts();
   const free = () => [Array.from({ length: CALLS }, () => ({ path: '/free', headers: {} }))];
   /** @type {{name: string, side: Side, of: () => Promise<Shot[][]>}[]} */
@@ -51,14 +51,49 @@ export async function sessions({ gate, hono, two, backend, rounds }) {
   const rate = quotients(of(many, 'perSecond'), of(exact, 'perSecond'));
   return [
     { scenario: 'session, processor time of a voucher', unit: 'µs', ours: median(cost), goal: '≤ 400 µs', met: median(cost) <= 400 },
-    { scenario: 'session, a request', unit: 'µs', peer: 'exact', ...compared(of(one, 'cpuUs'), of(exact, 'cpuUs'), { inverse: true }), goal: '', met: null },
-    { scenario: 'session, a request', unit: 'µs', peer: two.name, ...compared(of(one, 'cpuUs'), of(floor, 'cpuUs'), { inverse: true }), goal: '', met: null },
-    { scenario: 'session, a request', unit: 'µs', peer: hono.name, ...compared(of(one, 'cpuUs'), of(peer, 'cpuUs'), { inverse: true }), goal: '', met: null },
+    {
+      scenario: 'session, a request',
+      unit: 'µs',
+      peer: 'exact',
+      ...compared(of(one, 'cpuUs'), of(exact, 'cpuUs'), { inverse: true }),
+      goal: '',
+      met: null,
+    },
+    {
+      scenario: 'session, a request',
+      unit: 'µs',
+      peer: two.name,
+      ...compared(of(one, 'cpuUs'), of(floor, 'cpuUs'), { inverse: true }),
+      goal: '',
+      met: null,
+    },
+    {
+      scenario: 'session, a request',
+      unit: 'µs',
+      peer: hono.name,
+      ...compared(of(one, 'cpuUs'), of(peer, 'cpuUs'), { inverse: true }),
+      goal: '',
+      met: null,
+    },
     { scenario: 'session, answer at one channel, median', unit: 'ms', ours: at(0.5), goal: '', met: null },
     { scenario: 'session, answer at one channel, 99 of 100', unit: 'ms', ours: at(0.99), goal: '', met: null },
     { scenario: 'session, one channel', unit: '/s', ours: median(of(one, 'perSecond')), goal: '', met: null },
-    { scenario: `session, ${CHANNELS} channels`, unit: '/s', peer: 'exact', ...compared(of(many, 'perSecond'), of(exact, 'perSecond')), goal: '≥ 3×', met: rate.median >= 3 },
-    { scenario: `session, ${CHANNELS} channels`, unit: '/s', peer: hono.name, ...compared(of(many, 'perSecond'), of(peer, 'perSecond')), goal: '', met: null },
+    {
+      scenario: `session, ${CHANNELS} channels`,
+      unit: '/s',
+      peer: 'exact',
+      ...compared(of(many, 'perSecond'), of(exact, 'perSecond')),
+      goal: '≥ 3×',
+      met: rate.median >= 3,
+    },
+    {
+      scenario: `session, ${CHANNELS} channels`,
+      unit: '/s',
+      peer: hono.name,
+      ...compared(of(many, 'perSecond'), of(peer, 'perSecond')),
+      goal: '',
+      met: null,
+    },
   ];
 }
 
@@ -76,7 +111,11 @@ async function played(side, lists) {
   const perSecond = (answers.length * 1000) / (performance.now() - start);
   for (const { status, text } of answers) expect(status === 200, `sessions: ${side.name} answered ${status}: ${text.slice(0, 300)}`);
   await new Promise((resolve) => setTimeout(resolve, 25));
-  return { perSecond, cpuUs: (side.processor.nanoseconds() - before) / 1000 / answers.length, times: answers.map(({ totalMs }) => totalMs) };
+  return {
+    perSecond,
+    cpuUs: (side.processor.nanoseconds() - before) / 1000 / answers.length,
+    times: answers.map(({ totalMs }) => totalMs),
+  };
 }
 
 /**
@@ -99,24 +138,41 @@ export async function openChannel({ client }) {
   const accepted = accepts.find((/** @type {{scheme: string}} */ { scheme }) => scheme === 'batch-settlement');
   const { amount, asset, payTo, extra, maxTimeoutSeconds } = accepted;
   const channelConfig = {
-    payer: account.address, payerAuthorizer: account.address, receiver: payTo, receiverAuthorizer: extra.receiverAuthorizer,
-    token: asset, withdrawDelay: extra.withdrawDelay, salt: /** @type {const} */ (`0x${'0'.repeat(64)}`),
+    payer: account.address,
+    payerAuthorizer: account.address,
+    receiver: payTo,
+    receiverAuthorizer: extra.receiverAuthorizer,
+    token: asset,
+    withdrawDelay: extra.withdrawDelay,
+    salt: /** @type {const} */ (`0x${'0'.repeat(64)}`),
   };
   const channelId = hashTypedData({ domain: DOMAIN, types: CONFIG, primaryType: 'ChannelConfig', message: channelConfig });
   let charged = 0n;
   const signed = async () => {
     charged += BigInt(amount);
-    const signature = await account.signTypedData({ domain: DOMAIN, types: VOUCHER, primaryType: 'Voucher', message: { channelId, maxClaimableAmount: charged } });
+    const signature = await account.signTypedData({
+      domain: DOMAIN,
+      types: VOUCHER,
+      primaryType: 'Voucher',
+      message: { channelId, maxClaimableAmount: charged },
+    });
     return { channelId, maxClaimableAmount: String(charged), signature };
   };
   const shot = (/** @type {object} */ payload) => ({
-    path: '/session', headers: { 'payment-signature': Buffer.from(JSON.stringify({ x402Version: 2, resource, accepted, payload: { channelConfig, ...payload } })).toString('base64') },
+    path: '/session',
+    headers: {
+      'payment-signature': Buffer.from(
+        JSON.stringify({ x402Version: 2, resource, accepted, payload: { channelConfig, ...payload } }),
+      ).toString('base64'),
+    },
   });
   const salt = /** @type {`0x${string}`} */ (`0x${randomBytes(32).toString('hex')}`);
   const nonce = keccak256(encodeAbiParameters([{ type: 'bytes32' }, { type: 'uint256' }], [channelId, BigInt(salt)]));
   const validBefore = BigInt(Math.floor(Date.now() / 1000) + maxTimeoutSeconds);
   const signature = await account.signTypedData({
-    domain: { name: extra.name, version: extra.version, chainId: CHAIN_ID, verifyingContract: asset }, types: RECEIVE, primaryType: 'ReceiveWithAuthorization',
+    domain: { name: extra.name, version: extra.version, chainId: CHAIN_ID, verifyingContract: asset },
+    types: RECEIVE,
+    primaryType: 'ReceiveWithAuthorization',
     message: { from: account.address, to: COLLECTOR, value: DEPOSIT, validAfter: 0n, validBefore, nonce },
   });
   const authorization = { erc3009Authorization: { validAfter: '0', validBefore: String(validBefore), salt, signature } };
@@ -136,17 +192,36 @@ const CALLS = 200;
 const CHANNELS = 16;
 const DEPOSIT = 1_000_000_000n;
 const COLLECTOR = '0x4020806089470a89826cB9fB1f4059150b550004';
-const DOMAIN = /** @type {const} */ ({ name: 'x402 Batch Settlement', version: '1', chainId: CHAIN_ID, verifyingContract: '0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003' });
-const VOUCHER = /** @type {const} */ ({ Voucher: [{ name: 'channelId', type: 'bytes32' }, { name: 'maxClaimableAmount', type: 'uint128' }] });
+const DOMAIN = /** @type {const} */ ({
+  name: 'x402 Batch Settlement',
+  version: '1',
+  chainId: CHAIN_ID,
+  verifyingContract: '0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003',
+});
+const VOUCHER = /** @type {const} */ ({
+  Voucher: [
+    { name: 'channelId', type: 'bytes32' },
+    { name: 'maxClaimableAmount', type: 'uint128' },
+  ],
+});
 const CONFIG = /** @type {const} */ ({
   ChannelConfig: [
-    { name: 'payer', type: 'address' }, { name: 'payerAuthorizer', type: 'address' }, { name: 'receiver', type: 'address' }, { name: 'receiverAuthorizer', type: 'address' },
-    { name: 'token', type: 'address' }, { name: 'withdrawDelay', type: 'uint40' }, { name: 'salt', type: 'bytes32' },
+    { name: 'payer', type: 'address' },
+    { name: 'payerAuthorizer', type: 'address' },
+    { name: 'receiver', type: 'address' },
+    { name: 'receiverAuthorizer', type: 'address' },
+    { name: 'token', type: 'address' },
+    { name: 'withdrawDelay', type: 'uint40' },
+    { name: 'salt', type: 'bytes32' },
   ],
 });
 const RECEIVE = /** @type {const} */ ({
   ReceiveWithAuthorization: [
-    { name: 'from', type: 'address' }, { name: 'to', type: 'address' }, { name: 'value', type: 'uint256' },
-    { name: 'validAfter', type: 'uint256' }, { name: 'validBefore', type: 'uint256' }, { name: 'nonce', type: 'bytes32' },
+    { name: 'from', type: 'address' },
+    { name: 'to', type: 'address' },
+    { name: 'value', type: 'uint256' },
+    { name: 'validAfter', type: 'uint256' },
+    { name: 'validBefore', type: 'uint256' },
+    { name: 'nonce', type: 'bytes32' },
   ],
 });

@@ -52,14 +52,15 @@ import { Processor } from './processor.mjs';
  * @returns {Promise<Side>}
  */
 export async function startSide(name, { originUrl, facilitatorUrl }, { build, ledger, inspected, alone }, front, vars = {}) {
-  const options = name === 'farebox'
-    ? gateOptions(build, originUrl, facilitatorUrl, vars)
-    : {
-        modules: [{ type: 'ESModule', path: 'index.js', contents: await bundle(PEERS[name]) }],
-        compatibilityFlags: ['nodejs_compat'],
-        bindings: { ORIGIN_URL: originUrl, FACILITATOR_URL: facilitatorUrl, NETWORK, PAY_TO, ASSET, CHAIN_ID },
-        ...(name === 'three calls' || name === 'two calls' ? { durableObjects: DURABLE_OBJECTS } : {}),
-      };
+  const options =
+    name === 'farebox'
+      ? gateOptions(build, originUrl, facilitatorUrl, vars)
+      : {
+          modules: [{ type: 'ESModule', path: 'index.js', contents: await bundle(PEERS[name]) }],
+          compatibilityFlags: ['nodejs_compat'],
+          bindings: { ORIGIN_URL: originUrl, FACILITATOR_URL: facilitatorUrl, NETWORK, PAY_TO, ASSET, CHAIN_ID },
+          ...(name === 'three calls' || name === 'two calls' ? { durableObjects: DURABLE_OBJECTS } : {}),
+        };
   const runner = alone
     ? runnerOf(name, await startAlone({ compatibilityDate: COMPATIBILITY, ...options }, folderOf(ledger)))
     : await startRunner(name, options, ledger, front, inspected);
@@ -112,9 +113,18 @@ export async function startPaying(name, worker, ledger, merchantBindings, front,
     modules: [{ type: 'ESModule', path: 'index.js', contents: await bundle('scripts/bench/peers/merchant.mjs') }],
     bindings: merchantBindings,
   };
-  const own = 'peer' in worker
-    ? { modules: [{ type: 'ESModule', path: 'index.js', contents: await bundle(worker.peer) }], compatibilityFlags: ['nodejs_compat'], bindings: worker.bindings ?? {} }
-    : { modules: builtModules(resolve(root, worker.build, 'treasury')), durableObjects: { TREASURY: { className: 'Treasury', useSQLite: true } }, bindings: worker.bindings };
+  const own =
+    'peer' in worker
+      ? {
+          modules: [{ type: 'ESModule', path: 'index.js', contents: await bundle(worker.peer) }],
+          compatibilityFlags: ['nodejs_compat'],
+          bindings: worker.bindings ?? {},
+        }
+      : {
+          modules: builtModules(resolve(root, worker.build, 'treasury')),
+          durableObjects: { TREASURY: { className: 'Treasury', useSQLite: true } },
+          bindings: worker.bindings,
+        };
   return startRunner(name, { ...own, outboundService: merchant.name }, ledger, front, inspected, [merchant]);
 }
 
@@ -128,9 +138,10 @@ export async function startPaying(name, worker, ledger, merchantBindings, front,
  * @returns {Promise<Runner>}
  */
 async function startRunner(name, { modules, ...options }, ledger, front, inspected = false, beside = []) {
-  const all = front === undefined
-    ? modules
-    : [{ type: 'ESModule', path: 'front.js', contents: await bundle(front, ['./index.js']) }, ...modules.map(measurable)];
+  const all =
+    front === undefined
+      ? modules
+      : [{ type: 'ESModule', path: 'front.js', contents: await bundle(front, ['./index.js']) }, ...modules.map(measurable)];
   return runnerOf(name, await startWorkerd({ modules: all, ...options }, ledger, inspected, beside));
 }
 
@@ -240,7 +251,22 @@ async function bundle(entry, beside = []) {
  */
 const bundled = new Map();
 
-const NODE_MODULES = ['async_hooks', 'buffer', 'crypto', 'events', 'http', 'https', 'net', 'os', 'path', 'stream', 'tls', 'url', 'util', 'zlib'];
+const NODE_MODULES = [
+  'async_hooks',
+  'buffer',
+  'crypto',
+  'events',
+  'http',
+  'https',
+  'net',
+  'os',
+  'path',
+  'stream',
+  'tls',
+  'url',
+  'util',
+  'zlib',
+];
 
 /** Where the rows are in memory: a file system of the kernel's that has no disk. */
 const MEMORY = '/dev/shm';
@@ -256,15 +282,17 @@ async function startWorkerd(options, ledger, inspected, beside) {
   const rows = mkdtempSync(join(folderOf(ledger), 'farebox-bench-'));
   const before = workerdChildren();
   const name = `bench-${randomBytes(4).toString('hex')}`;
-  const miniflare = new Miniflare(/** @type {any} */ ({
-    cf: false,
-    host: '127.0.0.1',
-    port: 0,
-    handleRuntimeStdio: drain,
-    defaultPersistRoot: rows,
-    ...(inspected ? { inspectorPort: 0 } : {}),
-    workers: [{ name, compatibilityDate: COMPATIBILITY, ...options, unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }] }, ...beside],
-  }));
+  const miniflare = new Miniflare(
+    /** @type {any} */ ({
+      cf: false,
+      host: '127.0.0.1',
+      port: 0,
+      handleRuntimeStdio: drain,
+      defaultPersistRoot: rows,
+      ...(inspected ? { inspectorPort: 0 } : {}),
+      workers: [{ name, compatibilityDate: COMPATIBILITY, ...options, unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }] }, ...beside],
+    }),
+  );
   let ended = false;
   const end = async () => {
     if (ended) return;
@@ -307,15 +335,19 @@ function drain(...streams) {
  */
 function payerOf(name, client) {
   return async (path, count, kind = 'genuine') => {
-    const asked = await client.all(Array.from({ length: name === 'mppx' ? count : 1 }, () => ({ path, headers: {} })), 8);
+    const asked = await client.all(
+      Array.from({ length: name === 'mppx' ? count : 1 }, () => ({ path, headers: {} })),
+      8,
+    );
     const first = asked[0];
     if (name === 'x402-hono') {
       const payments = await x402Payments(termsOfVersion1(first?.text ?? ''), count, kind, 1);
       return payments.map((headers) => ({ path, headers }));
     }
-    const payments = name === 'mppx'
-      ? await mppxPayments(asked.map(({ headers }) => String(headers['www-authenticate'])))
-      : await x402Payments(termsOf(first?.headers['payment-required']), count, kind);
+    const payments =
+      name === 'mppx'
+        ? await mppxPayments(asked.map(({ headers }) => String(headers['www-authenticate'])))
+        : await x402Payments(termsOf(first?.headers['payment-required']), count, kind);
     return payments.map((headers) => ({ path, headers }));
   };
 }

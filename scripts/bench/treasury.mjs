@@ -29,17 +29,35 @@ import { startPaying } from './sides.mjs';
 export async function startTreasury({ build, ledger, inspected }, front) {
   const key = `fbk_acme_${randomBytes(8).toString('hex')}_${randomBytes(32).toString('hex')}`;
   const bindings = {
-    TREASURY_SECRET: randomBytes(32).toString('hex'), OPERATOR_TOKEN: randomBytes(32).toString('hex'),
-    WALLET_KEY, BUYER_KEY: key, TEST_NETWORKS_ONLY: true,
+    TREASURY_SECRET: randomBytes(32).toString('hex'),
+    OPERATOR_TOKEN: randomBytes(32).toString('hex'),
+    WALLET_KEY,
+    BUYER_KEY: key,
+    TEST_NETWORKS_ONLY: true,
     WALLETS: [{ name: 'main', networks: [NETWORK], secret: 'WALLET_KEY' }],
-    ORGANIZATIONS: [{
-      name: 'acme', environment: 'test',
-      policy: { allowedOrigins: [MERCHANT], payees: [PAY_TO], perPayment: { USDC: '1.00' }, perHour: { USDC: '500000.00' }, perDay: { USDC: '500000.00' }, perMonth: { USDC: '500000.00' }, reviewAbove: { USDC: '1.00' } },
-      agents: [{ name: 'buyer', policy: { perDay: { USDC: '500000.00' } }, bootstrapKey: 'BUYER_KEY' }],
-    }],
+    ORGANIZATIONS: [
+      {
+        name: 'acme',
+        environment: 'test',
+        policy: {
+          allowedOrigins: [MERCHANT],
+          payees: [PAY_TO],
+          perPayment: { USDC: '1.00' },
+          perHour: { USDC: '500000.00' },
+          perDay: { USDC: '500000.00' },
+          perMonth: { USDC: '500000.00' },
+          reviewAbove: { USDC: '1.00' },
+        },
+        agents: [{ name: 'buyer', policy: { perDay: { USDC: '500000.00' } }, bootstrapKey: 'BUYER_KEY' }],
+      },
+    ],
   };
   const runner = await startPaying('farebox-treasury', { build, bindings }, ledger, MERCHANT_BINDINGS, front, inspected);
-  const exchanged = await runner.client.send({ path: '/api/sdk/runtime-tokens', headers: { ...VERSION, authorization: `Bearer ${key}` }, body: '' });
+  const exchanged = await runner.client.send({
+    path: '/api/sdk/runtime-tokens',
+    headers: { ...VERSION, authorization: `Bearer ${key}` },
+    body: '',
+  });
   expect(exchanged.status === 201, `treasury: ${exchanged.status} ${exchanged.text}`);
   const headers = { ...VERSION, authorization: `Bearer ${JSON.parse(exchanged.text).token}`, 'content-type': 'application/json' };
   return { runner, headers };
@@ -70,25 +88,45 @@ export function decision(headers, { amount = '10000', key = randomBytes(16).toSt
  */
 export async function decisions({ choice, rounds }) {
   const { runner, headers } = await startTreasury(choice);
-  const peer = await startPaying('@x402/fetch', { peer: 'scripts/bench/peers/x402-fetch.mjs', bindings: { WALLET_KEY } }, choice.ledger, MERCHANT_BINDINGS);
+  const peer = await startPaying(
+    '@x402/fetch',
+    { peer: 'scripts/bench/peers/x402-fetch.mjs', bindings: { WALLET_KEY } },
+    choice.ledger,
+    MERCHANT_BINDINGS,
+  );
   const asks = await startPaying('asks', { peer: 'scripts/bench/peers/asks.mjs' }, choice.ledger, MERCHANT_BINDINGS);
   const told = JSON.stringify({ url: URL_OF_REPORT, method: 'GET' });
   const payment = 'A'.repeat(PAYMENT_CHARACTERS);
-  const visits = (/** @type {number} */ times) => many(() => ({ path: `/?times=${times}`, headers: { 'payment-signature': payment }, body: told }));
-  const outcome = (/** @type {string} */ name) => (/** @type {{text: string}} */ { text }) => text.startsWith(`{"outcome":"${name}"`) || text.includes(`"outcome":"${name}"`);
+  const visits = (/** @type {number} */ times) =>
+    many(() => ({ path: `/?times=${times}`, headers: { 'payment-signature': payment }, body: told }));
+  const outcome =
+    (/** @type {string} */ name) =>
+    (/** @type {{text: string}} */ { text }) =>
+      text.startsWith(`{"outcome":"${name}"`) || text.includes(`"outcome":"${name}"`);
   const repeated = randomBytes(16).toString('hex');
   const made = await runner.client.send(decision(headers, { key: repeated }));
   expect(outcome('allow')(made), `treasury: ${made.status} ${made.text}`);
   /** @type {Turn[]} */
   const turns = [
     { name: 'decision', runner, shots: () => many(() => decision(headers)), right: outcome('allow') },
-    { name: 'peer', runner: peer, shots: () => many(() => ({ path: '/', headers: {}, body: told })), right: ({ status }) => status === 200 },
+    {
+      name: 'peer',
+      runner: peer,
+      shots: () => many(() => ({ path: '/', headers: {}, body: told })),
+      right: ({ status }) => status === 200,
+    },
     { name: 'one visit', runner: asks, shots: () => visits(1), right: ({ status }) => status === 200 },
     { name: 'nine visits', runner: asks, shots: () => visits(9), right: ({ status }) => status === 200 },
     { name: 'denied', runner, shots: () => many(() => decision(headers, { amount: '2000000' })), right: outcome('deny') },
     { name: 'repeated', runner, shots: () => many(() => decision(headers, { key: repeated })), right: outcome('allow') },
     { name: 'crowd', runner, shots: () => many(() => decision(headers)), right: outcome('allow'), atOnce: CROWD },
-    { name: 'peers', runner: peer, shots: () => many(() => ({ path: '/', headers: {}, body: told })), right: ({ status }) => status === 200, atOnce: CROWD },
+    {
+      name: 'peers',
+      runner: peer,
+      shots: () => many(() => ({ path: '/', headers: {}, body: told })),
+      right: ({ status }) => status === 200,
+      atOnce: CROWD,
+    },
   ];
   const sides = turns.map((turn) => ({ ...turn.runner, ...turn }));
   const play = async (/** @type {typeof sides[number]} */ { runner, name, shots, right, atOnce = AT_ONCE }) => {
@@ -107,16 +145,42 @@ export async function decisions({ choice, rounds }) {
   const rate = (/** @type {string} */ name) => of(name).map(({ perSecond }) => perSecond);
   const once = cpu('one visit');
   const visit = cpu('nine visits').map((nine, round) => (nine - (once[round] ?? Number.NaN)) / 8);
-  const without = (/** @type {string} */ name, /** @type {number} */ times) => cpu(name).map((all, round) => all - times * (visit[round] ?? Number.NaN));
-  const alone = (/** @type {string} */ what, /** @type {number[]} */ values) => ({ scenario: `treasury, ${what}`, unit: 'µs', ours: median(values), ourSpread: spread(values), goal: '', met: null });
+  const without = (/** @type {string} */ name, /** @type {number} */ times) =>
+    cpu(name).map((all, round) => all - times * (visit[round] ?? Number.NaN));
+  const alone = (/** @type {string} */ what, /** @type {number[]} */ values) => ({
+    scenario: `treasury, ${what}`,
+    unit: 'µs',
+    ours: median(values),
+    ourSpread: spread(values),
+    goal: '',
+    met: null,
+  });
   const own = without('decision', 1);
   return [
     {
-      scenario: 'treasury, decision without its merchant', unit: 'µs', peer: peer.name, ...compared(own, without('peer', 2), { inverse: true }),
-      goal: `≤ ${MOST_US} µs`, met: median(own) <= MOST_US,
+      scenario: 'treasury, decision without its merchant',
+      unit: 'µs',
+      peer: peer.name,
+      ...compared(own, without('peer', 2), { inverse: true }),
+      goal: `≤ ${MOST_US} µs`,
+      met: median(own) <= MOST_US,
     },
-    { scenario: 'treasury, decision with its merchant', unit: 'µs', peer: peer.name, ...compared(cpu('decision'), cpu('peer'), { inverse: true }), goal: '', met: null },
-    { scenario: `treasury, of one organization, ${CROWD} at once`, unit: '/s', peer: peer.name, ...compared(rate('crowd'), rate('peers')), goal: '', met: null },
+    {
+      scenario: 'treasury, decision with its merchant',
+      unit: 'µs',
+      peer: peer.name,
+      ...compared(cpu('decision'), cpu('peer'), { inverse: true }),
+      goal: '',
+      met: null,
+    },
+    {
+      scenario: `treasury, of one organization, ${CROWD} at once`,
+      unit: '/s',
+      peer: peer.name,
+      ...compared(rate('crowd'), rate('peers')),
+      goal: '',
+      met: null,
+    },
     alone('one visit of the merchant', visit),
     alone('decision that is denied', cpu('denied')),
     alone('decision that is told again', cpu('repeated')),
@@ -134,10 +198,17 @@ export async function decisionWrites({ choice }) {
   const count = async () => JSON.parse((await runner.client.send({ path: '/_tally', headers: {} })).text);
   /** @type {Line[]} */
   const lines = [];
-  for (const [what, amount, outcome] of /** @type {const} */ ([['paid', '10000', 'allow'], ['denied', '2000000', 'deny']])) {
+  for (const [what, amount, outcome] of /** @type {const} */ ([
+    ['paid', '10000', 'allow'],
+    ['denied', '2000000', 'deny'],
+  ])) {
     const play = async () => {
       await count();
-      for (const answer of await runner.client.all(many(() => decision(headers, { amount })), AT_ONCE)) expect(answer.text.includes(`"outcome":"${outcome}"`), `treasury, writes: ${answer.status} ${answer.text.slice(0, 300)}`);
+      for (const answer of await runner.client.all(
+        many(() => decision(headers, { amount })),
+        AT_ONCE,
+      ))
+        expect(answer.text.includes(`"outcome":"${outcome}"`), `treasury, writes: ${answer.status} ${answer.text.slice(0, 300)}`);
       return count();
     };
     // The tables are made first.
@@ -163,8 +234,20 @@ function many(make) {
 /** @param {string} amount */
 function termsOf(amount) {
   const required = {
-    x402Version: 2, error: 'Payment required', resource: { url: URL_OF_REPORT, description: 'One weather report', mimeType: 'application/json' },
-    accepts: [{ scheme: 'exact', network: NETWORK, amount, asset: ASSET, payTo: PAY_TO, maxTimeoutSeconds: 300, extra: { name: 'USDC', version: '2' } }],
+    x402Version: 2,
+    error: 'Payment required',
+    resource: { url: URL_OF_REPORT, description: 'One weather report', mimeType: 'application/json' },
+    accepts: [
+      {
+        scheme: 'exact',
+        network: NETWORK,
+        amount,
+        asset: ASSET,
+        payTo: PAY_TO,
+        maxTimeoutSeconds: 300,
+        extra: { name: 'USDC', version: '2' },
+      },
+    ],
   };
   return Buffer.from(JSON.stringify(required)).toString('base64');
 }
@@ -177,9 +260,14 @@ const VERSION = { 'x-402flow-sdk-version': '0.1.0-alpha.22' };
 /** What the merchant's two header fields say. */
 const MERCHANT_BINDINGS = {
   TERMS: termsOf('10000'),
-  SETTLEMENT: Buffer.from(JSON.stringify({
-    success: true, network: NETWORK, payer: privateKeyToAccount(/** @type {`0x${string}`} */ (WALLET_KEY)).address, transaction: `0x${'ab'.repeat(32)}`,
-  })).toString('base64'),
+  SETTLEMENT: Buffer.from(
+    JSON.stringify({
+      success: true,
+      network: NETWORK,
+      payer: privateKeyToAccount(/** @type {`0x${string}`} */ (WALLET_KEY)).address,
+      transaction: `0x${'ab'.repeat(32)}`,
+    }),
+  ).toString('base64'),
 };
 /** Length of a payment of x402, as a header field. */
 const PAYMENT_CHARACTERS = 1100;

@@ -30,7 +30,8 @@ const OLDEST_DATE = '2026-04-01';
  */
 export function checkDeployment(worker, env, notes) {
   checkObjects(worker.config, env, { binding: 'LEDGER', className: 'Ledger', what: 'the ledger' }, notes);
-  if (bindsChannels(worker.config)) checkObjects(worker.config, env, { binding: 'CHANNEL', className: 'Channel', what: 'a channel' }, notes);
+  if (bindsChannels(worker.config))
+    checkObjects(worker.config, env, { binding: 'CHANNEL', className: 'Channel', what: 'a channel' }, notes);
   checkPlatform(worker.config, notes);
   checkBindings(worker, notes);
   checkPayee(worker, notes);
@@ -63,8 +64,10 @@ export function checkTreasuryDeployment({ config }, env, notes) {
  * @param {Table} config
  */
 export function isTreasury({ name, durable_objects }) {
-  return durable_objects.bindings.some((/** @type {Table} */ binding) => binding.name === 'TREASURY' || binding.class_name === 'Treasury')
-    || (durable_objects.bindings.length === 0 && /treasury/.test(name ?? ''));
+  return (
+    durable_objects.bindings.some((/** @type {Table} */ binding) => binding.name === 'TREASURY' || binding.class_name === 'Treasury') ||
+    (durable_objects.bindings.length === 0 && /treasury/.test(name ?? ''))
+  );
 }
 
 /**
@@ -78,15 +81,21 @@ export function checkMarketDeployment({ config }, env, notes) {
   checkObjects(config, env, { binding: 'SKILLS', className: 'Skills', what: 'the market' }, notes);
   checkDate(config, notes);
   const again = env === undefined ? '' : `; bindings are not inherited, so write them for ${env} too`;
-  const bound = (/** @type {string} */ key, /** @type {string} */ binding) => (config[key] ?? []).find((/** @type {Table} */ one) => one.binding === binding);
+  const bound = (/** @type {string} */ key, /** @type {string} */ binding) =>
+    (config[key] ?? []).find((/** @type {Table} */ one) => one.binding === binding);
   const namespace = bound('kv_namespaces', 'CONFIG');
-  if (namespace === undefined) notes.error('kv_namespaces', `has no CONFIG, the gate's own, in which the market writes what is sold${again}`, ['kv_namespaces']);
-  else if (/^0*$/.test(namespace.id ?? '')) notes.warning('kv_namespaces', 'CONFIG has a placeholder as its id; write the one of the gate\'s namespace', ['kv_namespaces']);
-  if (bound('services', 'GATE') === undefined) notes.error('services', `has no GATE, the gate in front of the market${again}`, ['services']);
+  if (namespace === undefined)
+    notes.error('kv_namespaces', `has no CONFIG, the gate's own, in which the market writes what is sold${again}`, ['kv_namespaces']);
+  else if (/^0*$/.test(namespace.id ?? ''))
+    notes.warning('kv_namespaces', "CONFIG has a placeholder as its id; write the one of the gate's namespace", ['kv_namespaces']);
+  if (bound('services', 'GATE') === undefined)
+    notes.error('services', `has no GATE, the gate in front of the market${again}`, ['services']);
   for (const { binding = '' } of config['r2_buckets'] ?? []) {
-    if (binding !== 'ARCHIVE') notes.warning('r2_buckets', `${binding} is not read; the bucket of the ledger's old rows is ARCHIVE`, ['r2_buckets']);
+    if (binding !== 'ARCHIVE')
+      notes.warning('r2_buckets', `${binding} is not read; the bucket of the ledger's old rows is ARCHIVE`, ['r2_buckets']);
   }
-  if (bound('services', 'TREASURY') === undefined) notes.warning('services', `has no TREASURY: agents without a wallet cannot invoke skills${again}`, ['services']);
+  if (bound('services', 'TREASURY') === undefined)
+    notes.warning('services', `has no TREASURY: agents without a wallet cannot invoke skills${again}`, ['services']);
 }
 
 /**
@@ -95,8 +104,10 @@ export function checkMarketDeployment({ config }, env, notes) {
  * @param {Table} config
  */
 export function isMarket({ name, durable_objects }) {
-  return durable_objects.bindings.some((/** @type {Table} */ binding) => binding.name === 'SKILLS' || binding.class_name === 'Skills')
-    || (durable_objects.bindings.length === 0 && /market/.test(name ?? ''));
+  return (
+    durable_objects.bindings.some((/** @type {Table} */ binding) => binding.name === 'SKILLS' || binding.class_name === 'Skills') ||
+    (durable_objects.bindings.length === 0 && /market/.test(name ?? ''))
+  );
 }
 
 /**
@@ -118,7 +129,9 @@ function checkObjects(config, env, { binding, className, what }, notes) {
   } else if (bound.script_name === undefined) {
     const has = (/** @type {string} */ key) => config.migrations.some((/** @type {Table} */ step) => step[key]?.includes(className));
     if (has('new_classes')) {
-      notes.error('migrations', `make ${className} with new_classes; it needs SQLite: write new_sqlite_classes = ["${className}"]`, ['migrations']);
+      notes.error('migrations', `make ${className} with new_classes; it needs SQLite: write new_sqlite_classes = ["${className}"]`, [
+        'migrations',
+      ]);
     } else if (!has('new_sqlite_classes')) {
       notes.error('migrations', `have no new_sqlite_classes = ["${className}"]; without it ${what} has no storage`, ['migrations']);
     }
@@ -142,16 +155,24 @@ function checkDate(config, notes) {
 function checkPlatform(config, notes) {
   checkDate(config, notes);
   if (!config.triggers?.crons?.length) {
-    notes.warning('triggers', 'have no cron, so a ledger object whose alarm was lost is never woken; set crons = ["*/15 * * * *"]', ['triggers']);
+    notes.warning('triggers', 'have no cron, so a ledger object whose alarm was lost is never woken; set crons = ["*/15 * * * *"]', [
+      'triggers',
+    ]);
   }
   if (config.cache?.enabled === true) {
     notes.warning('cache.enabled', 'answers before the gate does; remove it', ['cache', 'enabled']);
   }
   if (isRouted(config) && config.workers_dev !== false) {
-    notes.warning('workers_dev', 'is on although routes are set: the gate also answers at workers.dev, where the rules of your zone do not apply; set workers_dev = false', ['workers_dev']);
+    notes.warning(
+      'workers_dev',
+      'is on although routes are set: the gate also answers at workers.dev, where the rules of your zone do not apply; set workers_dev = false',
+      ['workers_dev'],
+    );
   }
   if (isRouted(config) && config.preview_urls === true) {
-    notes.warning('preview_urls', 'are on although routes are set: each version also answers at workers.dev; set preview_urls = false', ['preview_urls']);
+    notes.warning('preview_urls', 'are on although routes are set: each version also answers at workers.dev; set preview_urls = false', [
+      'preview_urls',
+    ]);
   }
 }
 
@@ -170,7 +191,10 @@ function checkBindings({ config, vars }, notes) {
   const hasOrigin = services.includes('ORIGIN');
   if (hasOrigin && vars.ORIGIN_URL) notes.error('ORIGIN_URL', 'is set besides the service binding ORIGIN; keep one of the two');
   if (!hasOrigin && !vars.ORIGIN_URL && !isRouted(config)) {
-    notes.error('ORIGIN_URL', 'is missing, and there is no service binding ORIGIN and no zone route with an origin server; set one of them');
+    notes.error(
+      'ORIGIN_URL',
+      'is missing, and there is no service binding ORIGIN and no zone route with an origin server; set one of them',
+    );
   }
 }
 
@@ -207,7 +231,11 @@ export function checkShards({ vars }, file, env, notes) {
   const turnsBack = was.length === 2 && is.length === 2 && is[0] === was[1] && is[1] === was[0];
   if (is.join() === was.join() || grows || ends || turnsBack) return;
   const [from] = was;
-  notes.error('LEDGER_SHARDS', `was ${was.join(',')} in the last commit; write "${is[0]},${from}" until the longest validity and an hour have passed`, ['vars', 'LEDGER_SHARDS']);
+  notes.error(
+    'LEDGER_SHARDS',
+    `was ${was.join(',')} in the last commit; write "${is[0]},${from}" until the longest validity and an hour have passed`,
+    ['vars', 'LEDGER_SHARDS'],
+  );
 }
 
 /**
@@ -215,7 +243,9 @@ export function checkShards({ vars }, file, env, notes) {
  * @returns {string[]} new, and old while it changes
  */
 function shards(value) {
-  return String(value ?? 16).split(',').map((number) => number.trim());
+  return String(value ?? 16)
+    .split(',')
+    .map((number) => number.trim());
 }
 
 /**

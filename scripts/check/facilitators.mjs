@@ -80,7 +80,11 @@ function checkPrices(vars, hostname, fee, notes) {
     for (const [index, route] of (Array.isArray(routes) ? routes : []).entries()) {
       const price = millionths(route);
       if (price !== undefined && price < fee) {
-        notes.warning(`${name}[${index}].price`, `is below what ${hostname} asks for a settlement ($${dollars(fee)}); you pay more than you receive`, ['vars', name, index, 'price']);
+        notes.warning(
+          `${name}[${index}].price`,
+          `is below what ${hostname} asks for a settlement ($${dollars(fee)}); you pay more than you receive`,
+          ['vars', name, index, 'price'],
+        );
       }
     }
   }
@@ -103,5 +107,7 @@ function millionths(route) {
  * @param {bigint} amount millionths
  */
 function dollars(amount) {
-  return `${amount / 1_000_000n}.${String(amount % 1_000_000n).padStart(6, '0').replace(/0+$/, '')}`;
+  return `${amount / 1_000_000n}.${String(amount % 1_000_000n)
+    .padStart(6, '0')
+    .replace(/0+$/, '')}`;
 }

@@ -2,7 +2,15 @@
 
 import { basename } from 'node:path';
 
-import { bindings, checkDeployment, checkMarketDeployment, checkShards, checkTreasuryDeployment, isMarket, isTreasury } from './deployment.mjs';
+import {
+  bindings,
+  checkDeployment,
+  checkMarketDeployment,
+  checkShards,
+  checkTreasuryDeployment,
+  isMarket,
+  isTreasury,
+} from './deployment.mjs';
 import { checkFacilitators } from './facilitators.mjs';
 import { MARKET, nearMiss, SECRETS, TREASURY, variables } from './names.mjs';
 import { probe } from './probes.mjs';
@@ -44,10 +52,12 @@ export async function check({ file, env, secrets = false, offline = false, say =
   /** @type {Report} */
   const report = { ok: true, errors: [], warnings: [], notes: [], probes: [] };
   /** @type {(into: Finding[]) => (variable: string, remedy: string, path?: import('./source.mjs').Path) => void} */
-  const into = (list) => (variable, remedy, path = ['vars', ...pathOf(variable)]) => {
-    if (list.some((known) => known.variable === variable && known.remedy === remedy)) return;
-    list.push({ variable, remedy, file, ...placeOf(source, env, path) });
-  };
+  const into =
+    (list) =>
+    (variable, remedy, path = ['vars', ...pathOf(variable)]) => {
+      if (list.some((known) => known.variable === variable && known.remedy === remedy)) return;
+      list.push({ variable, remedy, file, ...placeOf(source, env, path) });
+    };
   const isWrong = (/** @type {string} */ variable) => report.errors.some((error) => error.variable === variable);
   const [error, warning] = [into(report.errors), into(report.warnings)];
   // What the gate has said of a variable is said once.
@@ -86,7 +96,10 @@ export async function check({ file, env, secrets = false, offline = false, say =
   for (const { variable, remedy } of judge({ ...worker.vars, bindings: bound }).errors) {
     const isAbsent = remedy.startsWith('is missing; ') && remedy.includes('`wrangler secret put ');
     if (isAbsent && variable in worker.secrets) {
-      note(variable, `is in ${basename(worker.secretsFile ?? '.dev.vars')}, which is not deployed; \`${put(variable, env)}\` if it is not there yet`);
+      note(
+        variable,
+        `is in ${basename(worker.secretsFile ?? '.dev.vars')}, which is not deployed; \`${put(variable, env)}\` if it is not there yet`,
+      );
     }
   }
   if (treasury) {
@@ -98,8 +111,12 @@ export async function check({ file, env, secrets = false, offline = false, say =
     checkNames(worker, TREASURY.variables, [...TREASURY.secrets, ...secretsNamed(worker.vars)], notes);
     checkTreasuryDeployment(worker, env, notes);
   } else if (market) {
-    for (const [name, without] of /** @type {const} */ ([['ORIGIN_SECRET', 'the gate\'s, without which nothing is sold directly'], ['LOOKUP_TOKEN', 'the treasury\'s, without which an interrupted payment stays open']])) {
-      if (!(name in worker.vars) && !(name in worker.secrets && secrets)) note(name, `is a secret, ${without}; \`${put(name, env)}\` if it is not there yet`);
+    for (const [name, without] of /** @type {const} */ ([
+      ['ORIGIN_SECRET', "the gate's, without which nothing is sold directly"],
+      ['LOOKUP_TOKEN', "the treasury's, without which an interrupted payment stays open"],
+    ])) {
+      if (!(name in worker.vars) && !(name in worker.secrets && secrets))
+        note(name, `is a secret, ${without}; \`${put(name, env)}\` if it is not there yet`);
     }
     checkNames(worker, MARKET.variables, MARKET.secrets, notes);
     checkMarketDeployment(worker, env, notes);
@@ -167,7 +184,10 @@ function checkNames({ vars }, read, secrets, notes) {
 function secretsNamed({ WALLETS, ORGANIZATIONS, PAYOUT_TOKENS }) {
   const list = (/** @type {unknown} */ value) => /** @type {any[]} */ (Array.isArray(structured(value)) ? structured(value) : []);
   const agents = list(ORGANIZATIONS).flatMap((organization) => list(organization?.agents));
-  return [...[...list(WALLETS), ...list(PAYOUT_TOKENS)].map((named) => named?.secret), ...agents.map((agent) => agent?.bootstrapKey)].filter((name) => typeof name === 'string');
+  return [
+    ...[...list(WALLETS), ...list(PAYOUT_TOKENS)].map((named) => named?.secret),
+    ...agents.map((agent) => agent?.bootstrapKey),
+  ].filter((name) => typeof name === 'string');
 }
 
 /**
@@ -181,8 +201,9 @@ function checkSiblings({ vars }, siblings, notes) {
   const routes = structured(vars.ROUTES);
   for (const { priced, free } of siblings) {
     const index = Array.isArray(routes) ? routes.findIndex(({ path, price }) => path === priced && price !== 'free') : -1;
-    const remedy = `is priced, and many servers serve the same at ${free.join(', ')}, which ${free.length === 1 ? 'is' : 'are'} free; `
-      + 'set DEFAULT = "deny", or give each a route: priced, or "free" if it is something else';
+    const remedy =
+      `is priced, and many servers serve the same at ${free.join(', ')}, which ${free.length === 1 ? 'is' : 'are'} free; ` +
+      'set DEFAULT = "deny", or give each a route: priced, or "free" if it is something else';
     notes.warning(index < 0 ? 'ROUTES' : `ROUTES[${index}].path`, `${priced} ${remedy}`);
   }
 }
@@ -199,7 +220,10 @@ function checkTill({ vars }, notes) {
     const { path, price, settle, confirm } = route ?? {};
     const isTill = typeof path === 'string' && /^\/till\/\[/.test(path) && typeof price?.from === 'string' && settle !== 'after';
     if (isTill && confirm !== 'chain') {
-      notes.warning(`ROUTES[${index}].path`, `${path} is the till of an exchange and believes its facilitator: one that says that it has settled, and has not, makes jobs that are paid with the money of other buyers; set confirm = "chain"`);
+      notes.warning(
+        `ROUTES[${index}].path`,
+        `${path} is the till of an exchange and believes its facilitator: one that says that it has settled, and has not, makes jobs that are paid with the money of other buyers; set confirm = "chain"`,
+      );
     }
   }
 }
@@ -209,7 +233,7 @@ function checkTill({ vars }, notes) {
  * @returns {import('./source.mjs').Path}
  */
 function pathOf(variable) {
-  return [...variable.matchAll(/\[(\d+)\]|([^.[\]]+)/g)].map(([, index, name]) => (index === undefined ? name ?? '' : Number(index)));
+  return [...variable.matchAll(/\[(\d+)\]|([^.[\]]+)/g)].map(([, index, name]) => (index === undefined ? (name ?? '') : Number(index)));
 }
 
 /** What an environment must say itself, of the keys that are looked at. */

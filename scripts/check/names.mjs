@@ -4,34 +4,79 @@ import { readFileSync } from 'node:fs';
 
 /** Secrets that the gate reads under these names. */
 export const SECRETS = [
-  'GATE_SECRET', 'GATE_SECRET_PREVIOUS', 'LEDGER_SALT', 'ORIGIN_SECRET', 'OPERATOR_TOKEN', 'REFUND_TOKEN', 'PAYEE_KEY', 'WEBHOOK_SECRET', 'API_KEYS',
-  'CDP_API_KEY_ID', 'CDP_API_KEY_SECRET', 'OKX_API_KEY', 'OKX_API_SECRET', 'OKX_API_PASSPHRASE',
+  'GATE_SECRET',
+  'GATE_SECRET_PREVIOUS',
+  'LEDGER_SALT',
+  'ORIGIN_SECRET',
+  'OPERATOR_TOKEN',
+  'REFUND_TOKEN',
+  'PAYEE_KEY',
+  'WEBHOOK_SECRET',
+  'API_KEYS',
+  'CDP_API_KEY_ID',
+  'CDP_API_KEY_SECRET',
+  'OKX_API_KEY',
+  'OKX_API_SECRET',
+  'OKX_API_PASSPHRASE',
 ];
 
 /** What the treasury reads: secrets under these names, and variables. */
 export const TREASURY = /** @type {const} */ ({
   secrets: ['TREASURY_SECRET', 'OPERATOR_TOKEN', 'LOOKUP_TOKEN', 'WEBHOOK_SECRET'],
   variables: [
-    'ORGANIZATIONS', 'WALLETS', 'RPC_URL', 'FACILITATOR_URL', 'WEBHOOK_URL', 'CONFIRMATIONS', 'TOKEN_SECS', 'REVIEW_SECS', 'SEND_SECS', 'READ_SECS', 'KEEP_DAYS',
-    'MERCHANT_BINDINGS', 'PAYOUT_TOKENS', 'ESCROWS', 'TEST_NETWORKS_ONLY', 'ALLOW_LOCAL_MERCHANTS',
+    'ORGANIZATIONS',
+    'WALLETS',
+    'RPC_URL',
+    'FACILITATOR_URL',
+    'WEBHOOK_URL',
+    'CONFIRMATIONS',
+    'TOKEN_SECS',
+    'REVIEW_SECS',
+    'SEND_SECS',
+    'READ_SECS',
+    'KEEP_DAYS',
+    'MERCHANT_BINDINGS',
+    'PAYOUT_TOKENS',
+    'ESCROWS',
+    'TEST_NETWORKS_ONLY',
+    'ALLOW_LOCAL_MERCHANTS',
   ],
 });
 
 /** What the market reads: secrets under these names, and variables. */
 export const MARKET = /** @type {const} */ ({
-  secrets: ['MARKET_SECRET', 'OPERATOR_TOKEN', 'ORIGIN_SECRET', 'LOOKUP_TOKEN', 'EXCHANGE_SECRET', 'PAYOUT_TOKEN', 'REFUND_TOKEN', 'WEBHOOK_SECRET'],
+  secrets: [
+    'MARKET_SECRET',
+    'OPERATOR_TOKEN',
+    'ORIGIN_SECRET',
+    'LOOKUP_TOKEN',
+    'EXCHANGE_SECRET',
+    'PAYOUT_TOKEN',
+    'REFUND_TOKEN',
+    'WEBHOOK_SECRET',
+  ],
   variables: [
-    'MARKET_URL', 'NETWORK', 'PAY_TO', 'OWN_ROUTES', 'LISTING_FEE', 'AGENT_DAILY_CAP', 'LEDGER_ROWS', 'XLM_USD', 'COMPATIBILITY', 'MOCK', 'RPC_URL', 'TEST_NETWORKS_ONLY',
-    'ALLOW_LOCAL_SELLERS', 'EXCHANGE_PROFILES', 'EXCHANGE_URL', 'IDENTITY',
+    'MARKET_URL',
+    'NETWORK',
+    'PAY_TO',
+    'OWN_ROUTES',
+    'LISTING_FEE',
+    'AGENT_DAILY_CAP',
+    'LEDGER_ROWS',
+    'XLM_USD',
+    'COMPATIBILITY',
+    'MOCK',
+    'RPC_URL',
+    'TEST_NETWORKS_ONLY',
+    'ALLOW_LOCAL_SELLERS',
+    'EXCHANGE_PROFILES',
+    'EXCHANGE_URL',
+    'IDENTITY',
   ],
 });
 
 /** Bindings, by the key of wrangler.toml that holds them. */
-export const BINDINGS = /** @type {const} */ ({
-  kv_namespaces: ['CONFIG'],
-  services: ['ORIGIN'],
-  ratelimits: ['RATE_LIMITER'],
-});
+export const BINDINGS = /** @type {const} */ ({ kv_namespaces: ['CONFIG'], services: ['ORIGIN'], ratelimits: ['RATE_LIMITER'] });
 
 /** @returns {string[]} the variables that the schema describes */
 export function variables() {

@@ -59,7 +59,11 @@ export async function probe({ vars, secrets }, networks, notes, say) {
     await ask(url, `GET ${url}`, () => supported(url, wanted, facilitator.path, notes, funded), unreachable);
   }
   for (const { id } of sells ? networks.filter(({ id }) => id.startsWith('eip155:') && !funded.has(id)) : []) {
-    notes.warning('ROUTES', `sell by session (session_delay_secs), and no facilitator lists batch-settlement on ${id}: nobody could deposit there; add one that does, or leave session_delay_secs out`, ['vars', 'ROUTES']);
+    notes.warning(
+      'ROUTES',
+      `sell by session (session_delay_secs), and no facilitator lists batch-settlement on ${id}: nobody could deposit there; add one that does, or leave session_delay_secs out`,
+      ['vars', 'ROUTES'],
+    );
   }
   const target = paidTarget(vars);
   if (target !== undefined) await ask(target, `GET ${target}, sent directly, around the gate`, () => bypass(target, vars, notes));
@@ -67,7 +71,8 @@ export async function probe({ vars, secrets }, networks, notes, say) {
   for (const { id, name } of networks) {
     const node = ofNetwork(rpc, id, name);
     const payee = ofNetwork(vars.PAY_TO, id, name);
-    if (node === undefined || payee === undefined || !/^0x[0-9a-f]{40}$/i.test(payee) || !id.startsWith('eip155:') || !URL.canParse(node)) continue;
+    if (node === undefined || payee === undefined || !/^0x[0-9a-f]{40}$/i.test(payee) || !id.startsWith('eip155:') || !URL.canParse(node))
+      continue;
     const { origin } = new URL(node);
     // The rest of the URL often is a key.
     await ask(origin, `${origin} whether ${payee} has code on ${id}`, () => code(node, id, payee, notes));
@@ -97,7 +102,11 @@ async function supported(url, wanted, path, notes, funded) {
     return `redirects to ${location}`;
   }
   if (status !== 200) {
-    notes.warning('FACILITATOR_URL', `${place} answers ${status}, not with what it supports; compare the address with its documentation`, path);
+    notes.warning(
+      'FACILITATOR_URL',
+      `${place} answers ${status}, not with what it supports; compare the address with its documentation`,
+      path,
+    );
     return `answers ${status}`;
   }
   /** @type {unknown} */
@@ -110,7 +119,9 @@ async function supported(url, wanted, path, notes, funded) {
   for (const { id } of missing) {
     notes.warning('FACILITATOR_URL', `does not list ${id} in ${url}; payments there would be refused`, path);
   }
-  return missing.length === 0 ? `lists ${wanted.map(({ id }) => id).join(', ')}` : `does not list ${missing.map(({ id }) => id).join(', ')}`;
+  return missing.length === 0
+    ? `lists ${wanted.map(({ id }) => id).join(', ')}`
+    : `does not list ${missing.map(({ id }) => id).join(', ')}`;
 }
 
 /**
@@ -124,7 +135,11 @@ async function bypass(target, vars, notes) {
     const path = withoutBase(new URL(location, target), vars.ORIGIN_URL);
     if (path !== undefined && isPriced(path, vars)) {
       const from = withoutBase(new URL(target), vars.ORIGIN_URL);
-      notes.warning('ROUTES', `${from} is priced and redirects to ${path}, which is priced too: a client pays twice; make one of them free, or list the path that answers`, ['vars', 'ROUTES']);
+      notes.warning(
+        'ROUTES',
+        `${from} is priced and redirects to ${path}, which is priced too: a client pays twice; make one of them free, or list the path that answers`,
+        ['vars', 'ROUTES'],
+      );
     }
     return `redirects to ${path ?? new URL(location, target).origin}`;
   }
@@ -146,7 +161,10 @@ async function code(node, network, payee, notes) {
   const { result } = JSON.parse(text);
   if (typeof result !== 'string') return `answers ${status} without a result`;
   if (result === '0x') return 'it has none';
-  notes.warning('PAY_TO', `is a contract on ${network}; make sure that you own it there and that it can transfer the token`, ['vars', 'PAY_TO']);
+  notes.warning('PAY_TO', `is a contract on ${network}; make sure that you own it there and that it can transfer the token`, [
+    'vars',
+    'PAY_TO',
+  ]);
   return 'it has';
 }
 
@@ -158,8 +176,9 @@ async function code(node, network, payee, notes) {
  */
 function paidTarget(vars) {
   const routes = structured(vars.ROUTES ?? vars.PROTECTED_PATTERNS);
-  const paid = (Array.isArray(routes) ? routes : []).find((route) =>
-    route?.price !== 'free' && (!Array.isArray(route?.methods) || route.methods.includes('GET')));
+  const paid = (Array.isArray(routes) ? routes : []).find(
+    (route) => route?.price !== 'free' && (!Array.isArray(route?.methods) || route.methods.includes('GET')),
+  );
   const path = paid?.path ?? paid?.pattern;
   if (typeof path !== 'string' || typeof vars.ORIGIN_URL !== 'string' || !URL.canParse(vars.ORIGIN_URL)) return undefined;
   return vars.ORIGIN_URL.replace(/\/+$/, '') + path.replace(/\/\*$/, '/').replace(/\[[^\]/]*\]/g, '1');

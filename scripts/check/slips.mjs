@@ -39,20 +39,30 @@ export function checkSlips({ config, vars }, env, networks, notes) {
   const tell = isMain ? notes.error : notes.warning;
   const host = hostOf(vars.ORIGIN_URL);
   if (host !== undefined && env === 'production' && LOCAL.test(host)) {
-    notes.error('ORIGIN_URL', `${host} cannot be reached by a deployed Worker; name the server's public address, or bind it as a service (ORIGIN)`);
+    notes.error(
+      'ORIGIN_URL',
+      `${host} cannot be reached by a deployed Worker; name the server's public address, or bind it as a service (ORIGIN)`,
+    );
   }
   checkPrices(vars, notes);
   if (host !== undefined && PLACEHOLDER.test(host)) tell('ORIGIN_URL', `${host} is a placeholder; put your own origin`);
   const own = routeHosts(config).find((pattern) => host !== undefined && covers(pattern, host));
   if (own !== undefined) {
-    notes.error('ORIGIN_URL', `is the host of the gate's own route ${own}: requests would come back; name the server behind it, or remove ORIGIN_URL to ask the zone's own server`);
+    notes.error(
+      'ORIGIN_URL',
+      `is the host of the gate's own route ${own}: requests would come back; name the server behind it, or remove ORIGIN_URL to ask the zone's own server`,
+    );
   }
   for (const { url, auth, path } of facilitators(vars)) {
     const { hostname } = new URL(url);
     if (PLACEHOLDER.test(hostname)) tell('FACILITATOR_URL', `${hostname} is a placeholder; name a facilitator`, path);
     const keyed = KEYED.find((known) => known.host === hostname);
     if (keyed !== undefined && auth === 'none') {
-      notes.error('FACILITATOR_URL', `${hostname} takes no request without a key; write [{ url = "${url}", auth = ${keyed.auth} }] and set its secrets`, path);
+      notes.error(
+        'FACILITATOR_URL',
+        `${hostname} takes no request without a key; write [{ url = "${url}", auth = ${keyed.auth} }] and set its secrets`,
+        path,
+      );
     }
   }
 }
@@ -69,7 +79,11 @@ export function checkLeastPrices({ vars }, notes) {
   for (const [index, profile] of profiles.entries()) {
     if (profile?.hold !== 'contract' || profile.min_price !== undefined) continue;
     const variable = `EXCHANGE_PROFILES[${index}].min_price`;
-    notes.warning(variable, 'is not set: each job costs you some 263,000 gas, and is sold from 0.001 on; set what that costs', ['vars', 'EXCHANGE_PROFILES', index]);
+    notes.warning(variable, 'is not set: each job costs you some 263,000 gas, and is sold from 0.001 on; set what that costs', [
+      'vars',
+      'EXCHANGE_PROFILES',
+      index,
+    ]);
   }
 }
 
@@ -85,7 +99,12 @@ function checkPrices(vars, notes) {
   for (const [index, route] of routes.entries()) {
     const dollars = typeof route?.price === 'string' ? /^\$(\d+)(?:\.\d+)?$/.exec(route.price)?.[1] : undefined;
     if (dollars !== undefined && Number(dollars) >= DEAR) {
-      notes.warning(`ROUTES[${index}].price`, `asks ${route.price} for one request of ${route.path}; is that right?`, ['vars', 'ROUTES', index, 'price']);
+      notes.warning(`ROUTES[${index}].price`, `asks ${route.price} for one request of ${route.path}; is that right?`, [
+        'vars',
+        'ROUTES',
+        index,
+        'price',
+      ]);
     }
   }
 }
@@ -107,7 +126,8 @@ export function checkPlaces(source, env, notes) {
       const here = [...path, Array.isArray(value) ? Number(key) : key];
       if (key === 'vars' || (path.length === 0 && key === 'env')) continue;
       if (!Array.isArray(value) && known.has(key)) {
-        const where = path.length === 0 ? 'stands above all tables' : `stands in [${path.filter((part) => typeof part === 'string').join('.')}]`;
+        const where =
+          path.length === 0 ? 'stands above all tables' : `stands in [${path.filter((part) => typeof part === 'string').join('.')}]`;
         notes.error(key, `${where}, where it is not read; write the line [${table}] above it`, here);
       } else {
         look(inner, here);
@@ -147,7 +167,11 @@ function hostOf(url) {
  */
 function routeHosts({ route, routes = [] }) {
   const all = [...(route === undefined ? [] : [route]), ...routes];
-  return all.map((one) => String(typeof one === 'string' ? one : one?.pattern ?? '').replace(/^https?:\/\//, '').replace(/\/.*$/, ''));
+  return all.map((one) =>
+    String(typeof one === 'string' ? one : (one?.pattern ?? ''))
+      .replace(/^https?:\/\//, '')
+      .replace(/\/.*$/, ''),
+  );
 }
 
 /**

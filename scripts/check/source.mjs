@@ -79,11 +79,7 @@ function parseToml(file, text) {
     if (part.type === 'TOMLTable') note(places, part, part.resolvedKey);
     else noteMember(places, part, []);
   }
-  return {
-    file,
-    raw: /** @type {Table} */ (getStaticTOMLValue(ast)),
-    place: nearest(places),
-  };
+  return { file, raw: /** @type {Table} */ (getStaticTOMLValue(ast)), place: nearest(places) };
 }
 
 /**

@@ -36,7 +36,9 @@ export async function readWorker(source, env) {
   try {
     config = /** @type {Table} */ (readConfig({ config: source.file, ...(env === undefined ? {} : { env }) }, { hideWarnings: true }));
   } catch (error) {
-    const said = message(error).replace(/\u001b\[[\d;]*m/g, '').trim();
+    const said = message(error)
+      .replace(/\u001b\[[\d;]*m/g, '')
+      .trim();
     throw new Unusable(`wrangler does not take ${source.file}: ${said}`);
   }
   const secretsFile = [`.dev.vars.${env}`, '.dev.vars'].map((name) => join(dirname(source.file), name)).find((file) => existsSync(file));
@@ -63,9 +65,13 @@ async function wranglersReader(file) {
       // Not there: the next.
     }
   }
-  if (found === undefined) throw new Unusable('wrangler is not installed here, and it alone knows what its file means: run `npm install --save-dev wrangler`, then this again');
+  if (found === undefined)
+    throw new Unusable(
+      'wrangler is not installed here, and it alone knows what its file means: run `npm install --save-dev wrangler`, then this again',
+    );
   const reader = found.unstable_readConfig;
-  if (reader === undefined) throw new Unusable('this wrangler cannot read its file for other programs: run `npm install --save-dev wrangler@4`, then this again');
+  if (reader === undefined)
+    throw new Unusable('this wrangler cannot read its file for other programs: run `npm install --save-dev wrangler@4`, then this again');
   return reader;
 }
 

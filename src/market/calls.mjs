@@ -139,11 +139,19 @@ export async function passOn(request, url, method, lines, headMs, bytes) {
   }
   let sent;
   try {
-    sent = new Request(url, { method, headers, redirect: 'manual', ...(request.body === null || method === 'GET' || method === 'HEAD' ? {} : { body: request.body }) });
+    sent = new Request(url, {
+      method,
+      headers,
+      redirect: 'manual',
+      ...(request.body === null || method === 'GET' || method === 'HEAD' ? {} : { body: request.body }),
+    });
   } catch {
     return 'lost';
   }
-  const response = await race(fetch(sent, { signal: controller.signal }).catch(() => undefined), headMs);
+  const response = await race(
+    fetch(sent, { signal: controller.signal }).catch(() => undefined),
+    headMs,
+  );
   if (response === LATE || response === undefined) {
     controller.abort();
     return response === LATE ? 'late' : 'lost';
@@ -276,14 +284,41 @@ const WHOLE_MS = 10_000;
 /** Fields of a client's request that are about its body, or about the answer's. */
 const OF_CONTENT = ['content-type', 'content-language', 'content-encoding', 'accept', 'accept-language'];
 /** Fields that are the connection's, the gate's, or would mean the market's origin; the platform sets those of the body's form. */
-const NOT_OF_SELLERS = new RegExp(`^(${[
-  'connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'te', 'trailer', 'proxy-.*', 'content-length', 'content-encoding',
-  // Their addresses would be the market's, where other sellers are.
-  'link', 'content-location', 'speculation-rules', 'use-as-dictionary', 'accept-ch',
-  'set-cookie2?', 'clear-site-data', 'strict-transport-security', 'service-worker-allowed', 'refresh', 'location', 'nel', 'report-to',
-  'reporting-endpoints', 'content-security-policy.*', 'alt-svc', 'access-control-.*', 'www-authenticate', 'payment.*', 'x-payment.*',
-  'farebox-.*',
-].join('|')})$`);
+const NOT_OF_SELLERS = new RegExp(
+  `^(${[
+    'connection',
+    'keep-alive',
+    'transfer-encoding',
+    'upgrade',
+    'te',
+    'trailer',
+    'proxy-.*',
+    'content-length',
+    'content-encoding',
+    // Their addresses would be the market's, where other sellers are.
+    'link',
+    'content-location',
+    'speculation-rules',
+    'use-as-dictionary',
+    'accept-ch',
+    'set-cookie2?',
+    'clear-site-data',
+    'strict-transport-security',
+    'service-worker-allowed',
+    'refresh',
+    'location',
+    'nel',
+    'report-to',
+    'reporting-endpoints',
+    'content-security-policy.*',
+    'alt-svc',
+    'access-control-.*',
+    'www-authenticate',
+    'payment.*',
+    'x-payment.*',
+    'farebox-.*',
+  ].join('|')})$`,
+);
 /** Statuses whose answers have no body. */
 const BODYLESS = new Set([204, 205, 304]);
 
@@ -302,7 +337,13 @@ export async function askTreasury(env, method, path, lines, body, milliseconds, 
   const signal = AbortSignal.timeout(milliseconds);
   try {
     const headers = headersOf(`content-type: application/json\naccept: application/json\n${lines}`);
-    const response = await env.TREASURY.fetch(`https://treasury${path}`, { method, headers, redirect: 'manual', signal, ...(body === undefined ? {} : { body }) });
+    const response = await env.TREASURY.fetch(`https://treasury${path}`, {
+      method,
+      headers,
+      redirect: 'manual',
+      signal,
+      ...(body === undefined ? {} : { body }),
+    });
     const bytesRead = await whole(response.body, milliseconds, bytes);
     if (typeof bytesRead === 'string') return undefined;
     const told = ['farebox-figures', 'farebox-money'].map((name) => response.headers.get(name) ?? '');
@@ -323,7 +364,11 @@ export async function askTreasury(env, method, path, lines, body, milliseconds, 
 export async function putShelf(env, name, text, milliseconds) {
   try {
     const httpMetadata = { contentType: 'application/x-ndjson' };
-    return await race(env.ARCHIVE.put(name, text, { httpMetadata }).then(() => true), milliseconds, false);
+    return await race(
+      env.ARCHIVE.put(name, text, { httpMetadata }).then(() => true),
+      milliseconds,
+      false,
+    );
   } catch {
     return false;
   }
@@ -358,12 +403,22 @@ export async function askBound(env, binding, question, milliseconds, bytes) {
   const signal = AbortSignal.timeout(milliseconds);
   const headers = { 'content-type': 'application/json' };
   const asked = async () => {
-    const response = await env[binding].fetch(`https://${binding.toLowerCase()}/check`, { method: 'POST', headers, body: question, redirect: 'manual', signal });
+    const response = await env[binding].fetch(`https://${binding.toLowerCase()}/check`, {
+      method: 'POST',
+      headers,
+      body: question,
+      redirect: 'manual',
+      signal,
+    });
     if (response.status !== 200) return undefined;
     const answer = await whole(response.body, milliseconds, bytes);
     return typeof answer === 'string' ? undefined : UTF8.decode(answer);
   };
-  return race(asked().catch(() => undefined), milliseconds, undefined);
+  return race(
+    asked().catch(() => undefined),
+    milliseconds,
+    undefined,
+  );
 }
 
 /**
@@ -393,7 +448,11 @@ export async function lookAt(objects, name, letter, milliseconds) {
  * @param {number} milliseconds
  */
 export async function openFeed(objects, name, request, letter, client, milliseconds) {
-  const headers = new Headers({ 'farebox-name': encodeURIComponent(name), 'farebox-letter': encodeURIComponent(letter), 'farebox-client': encodeURIComponent(client) });
+  const headers = new Headers({
+    'farebox-name': encodeURIComponent(name),
+    'farebox-letter': encodeURIComponent(letter),
+    'farebox-client': encodeURIComponent(client),
+  });
   const upgrade = request.headers.get('upgrade');
   if (upgrade !== null) headers.set('upgrade', upgrade);
   try {
@@ -431,7 +490,7 @@ export async function checkRs256(url, kid, text, signature, milliseconds) {
     const keys = await readJwks(url, milliseconds);
     if (keys === undefined) return 'unread';
     jwks.set(url, { keys, read: now, until: now + JWKS_MS });
-    return await isSigned(keys, kid, text, signature) ? 'right' : 'wrong';
+    return (await isSigned(keys, kid, text, signature)) ? 'right' : 'wrong';
   }
   return 'unread';
 }
@@ -445,7 +504,8 @@ export async function checkRs256(url, kid, text, signature, milliseconds) {
  * @param {string} signature
  */
 async function isSigned(keys, kid, text, signature) {
-  const suits = (/** @type {any} */ key) => key?.kty === 'RSA' && (key.use === undefined || key.use === 'sig') && (key.alg === undefined || key.alg === 'RS256');
+  const suits = (/** @type {any} */ key) =>
+    key?.kty === 'RSA' && (key.use === undefined || key.use === 'sig') && (key.alg === undefined || key.alg === 'RS256');
   const all = keys.filter(suits);
   const key = kid === '' ? (all.length === 1 ? all[0] : undefined) : all.find((/** @type {any} */ one) => one.kid === kid);
   if (key === undefined) return false;
@@ -497,7 +557,11 @@ async function readJwks(url, milliseconds) {
  */
 export async function putTable(env, table, milliseconds) {
   try {
-    return await race(env.CONFIG.put('routes', table).then(() => true), milliseconds, false);
+    return await race(
+      env.CONFIG.put('routes', table).then(() => true),
+      milliseconds,
+      false,
+    );
   } catch {
     return false;
   }

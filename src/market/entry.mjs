@@ -2,7 +2,7 @@
 
 import { ExchangeObject, SkillsObject, sweep } from '#glue';
 
-import { Compiled, answer, ready } from '../platform/compiled.mjs';
+import { answer, Compiled, ready } from '../platform/compiled.mjs';
 import { survived } from '../platform/instance.mjs';
 import { Feeds } from './feeds.mjs';
 
@@ -59,7 +59,9 @@ export class Exchange extends Compiled {
    * @param {Request} request
    */
   fetch(request) {
-    const [name = '', letter = '', client = ''] = ['name', 'letter', 'client'].map((field) => decodeURIComponent(request.headers.get(`farebox-${field}`) ?? ''));
+    const [name = '', letter = '', client = ''] = ['name', 'letter', 'client'].map((field) =>
+      decodeURIComponent(request.headers.get(`farebox-${field}`) ?? ''),
+    );
     const seen = JSON.parse(this.compiled().open(name, letter, client, JSON.stringify(this.feeds.open())));
     if (seen.feed !== undefined) return this.feeds.answer(request, client, seen.feed);
     const { status, headers, body } = seen.reply;

@@ -75,7 +75,10 @@ export class Feeds {
    * @param {OpenFeeds} of
    */
   end({ tag, client }) {
-    const sockets = this.state.getWebSockets(tag).filter(isOpen).map((socket) => Socket.of(socket));
+    const sockets = this.state
+      .getWebSockets(tag)
+      .filter(isOpen)
+      .map((socket) => Socket.of(socket));
     const theirs = [...this.streams, ...sockets].filter(({ place }) => place.tag === tag && tagOf(place.client) === tagOf(client));
     theirs.sort((one, other) => (one.place.since ?? 0) - (other.place.since ?? 0));
     theirs[0]?.close(AGAIN, 'others wait; come back with your cursor');
@@ -106,7 +109,9 @@ export class Feeds {
     this.streams.add(stream);
     stream.begin(page.ready, after);
     this.fill(stream, page.lines);
-    return new Response(stream.readable, { headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' } });
+    return new Response(stream.readable, {
+      headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' },
+    });
   }
 
   /** Sends what was written to those whose feed it belongs to. */
@@ -295,11 +300,14 @@ class Stream {
    */
   put(text, then) {
     this.waiting += 1;
-    this.writer.write(BYTES.encode(text)).then(() => {
-      this.waiting -= 1;
-      this.moved = Date.now();
-      then?.();
-    }).catch(() => this.close());
+    this.writer
+      .write(BYTES.encode(text))
+      .then(() => {
+        this.waiting -= 1;
+        this.moved = Date.now();
+        then?.();
+      })
+      .catch(() => this.close());
   }
 
   close() {

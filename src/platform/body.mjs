@@ -113,7 +113,7 @@ const BODY_MS = 20_000;
 export async function requestText(request, bytes) {
   try {
     const text = await race(bounded(request, bytes), BODY_MS, LATE);
-    return text === LATE ? ['broken'] : text ?? ['long'];
+    return text === LATE ? ['broken'] : (text ?? ['long']);
   } catch {
     return ['broken'];
   }

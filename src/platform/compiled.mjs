@@ -1,12 +1,11 @@
 // What the platform calls, in front of the compiled part of a Worker with objects: it keeps a panic from hanging requests, and
 // an object's writes together: all of a command are kept, or none.
 
+import { DurableObject } from 'cloudflare:workers';
 import { configure, fail, handle } from '#glue';
 
-import { DurableObject } from 'cloudflare:workers';
-
 import { requestHead } from './edge.mjs';
-import { Lost, generation, lose, onLoss, survived, usable } from './instance.mjs';
+import { generation, Lost, lose, onLoss, survived, usable } from './instance.mjs';
 import { variablesOf } from './variables.mjs';
 
 /**

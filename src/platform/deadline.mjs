@@ -36,7 +36,9 @@ export async function withDeadline(milliseconds, run) {
  */
 export async function timed(milliseconds, run, late = /** @type {any} */ (LATE)) {
   let timer;
-  const over = new Promise((resolve) => { timer = setTimeout(resolve, milliseconds, late); });
+  const over = new Promise((resolve) => {
+    timer = setTimeout(resolve, milliseconds, late);
+  });
   try {
     return await run(over);
   } finally {

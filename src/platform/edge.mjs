@@ -80,12 +80,7 @@ export async function askJson(url, lines, signing, body, milliseconds, bytes) {
   // The answer is read to its end here, so nothing is left that the time could cut off later.
   const signal = AbortSignal.timeout(milliseconds);
   try {
-    const response = await fetch(url, {
-      headers,
-      ...(body === '' ? {} : { method: 'POST', body }),
-      redirect: 'manual',
-      signal,
-    });
+    const response = await fetch(url, { headers, ...(body === '' ? {} : { method: 'POST', body }), redirect: 'manual', signal });
     const location = response.headers.get('location');
     if (response.status >= 300 && response.status < 400 && location !== null) {
       await response.body?.cancel();
@@ -226,7 +221,9 @@ export function waitUntil(context, promise) {
  * @param {number} milliseconds
  */
 export function sleep(milliseconds) {
-  return new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
 }
 
 /**
@@ -236,7 +233,14 @@ export function sleep(milliseconds) {
  * @param {number} milliseconds
  */
 export function within(promise, milliseconds) {
-  return race(promise.then(() => true, () => true), milliseconds, false);
+  return race(
+    promise.then(
+      () => true,
+      () => true,
+    ),
+    milliseconds,
+    false,
+  );
 }
 
 /** What the compiled gate refuses need not be read to its end: fields, their characters, those of a URL. */

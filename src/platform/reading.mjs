@@ -70,7 +70,9 @@ export class Waits {
    */
   async for(promise) {
     this.#since = Date.now();
-    this.#timer ??= setTimeout(() => { this.#look(); }, this.#milliseconds);
+    this.#timer ??= setTimeout(() => {
+      this.#look();
+    }, this.#milliseconds);
     try {
       return await new Promise((resolve, reject) => {
         this.#giveUp = resolve;
@@ -84,7 +86,12 @@ export class Waits {
   /** Gives up a wait that is over its time, and otherwise looks again when that would be. */
   #look() {
     const left = this.#giveUp === undefined ? this.#milliseconds : this.#since + this.#milliseconds - Date.now();
-    this.#timer = left > 0 ? setTimeout(() => { this.#look(); }, left) : undefined;
+    this.#timer =
+      left > 0
+        ? setTimeout(() => {
+            this.#look();
+          }, left)
+        : undefined;
     if (left <= 0) this.#giveUp?.(LATE);
   }
 

@@ -17,6 +17,9 @@ export function isBinding(value) {
  */
 export function variablesOf(env) {
   const all = Object.entries(env);
-  const bindings = all.filter(([, value]) => isBinding(value)).map(([name]) => name).sort();
+  const bindings = all
+    .filter(([, value]) => isBinding(value))
+    .map(([name]) => name)
+    .sort();
   return JSON.stringify({ ...Object.fromEntries(all.filter(([, value]) => !isBinding(value))), bindings });
 }

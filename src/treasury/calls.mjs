@@ -33,7 +33,7 @@ export async function askSigner(env, binding, typed, milliseconds) {
   try {
     const headers = { 'content-type': 'application/json', accept: 'application/json' };
     const response = await env[binding].fetch('https://signer/sign', { method: 'POST', headers, body: typed, redirect: 'manual', signal });
-    const { signature } = JSON.parse(await bounded(response, 4096) ?? '{}');
+    const { signature } = JSON.parse((await bounded(response, 4096)) ?? '{}');
     return response.status === 200 && typeof signature === 'string' ? signature : undefined;
   } catch {
     return undefined;

@@ -1,8 +1,8 @@
 // The treasury's module.
 
-import { TreasuryObject, sweep } from '#glue';
+import { sweep, TreasuryObject } from '#glue';
 
-import { Compiled, answer, ready } from '../platform/compiled.mjs';
+import { answer, Compiled, ready } from '../platform/compiled.mjs';
 import { survived } from '../platform/instance.mjs';
 import { followed } from './events.mjs';
 

@@ -2,13 +2,12 @@
 // itself what is certainly free, and keeps a panic from hanging requests: the instance is thrown
 // away and every request that waited in it is answered.
 
-import { Channel as ChannelObject, Ledger as LedgerObject, configure, configureObjects, fail, handle, prepare, sweep } from '#glue';
-
-import { DurableObject, env as bound } from 'cloudflare:workers';
+import { env as bound, DurableObject } from 'cloudflare:workers';
+import { Channel as ChannelObject, configure, configureObjects, fail, handle, Ledger as LedgerObject, prepare, sweep } from '#glue';
 
 import { race } from '../platform/deadline.mjs';
 import { complain, requestHead } from '../platform/edge.mjs';
-import { Lost, generation, lose, onLoss, survived, usable } from '../platform/instance.mjs';
+import { generation, Lost, lose, onLoss, survived, usable } from '../platform/instance.mjs';
 import { isBinding, variablesOf } from '../platform/variables.mjs';
 import { watchFlows } from './flow.mjs';
 import { forwardPlain, plainOf, plainOrigin } from './free.mjs';
@@ -169,7 +168,7 @@ export class Ledger extends DurableObject {
    * @param {Request} request
    */
   async fetch(request) {
-    return responseOf(await this.ask(...await messageOf(request)));
+    return responseOf(await this.ask(...(await messageOf(request))));
   }
 
   alarm() {
@@ -212,7 +211,11 @@ export class Channel extends Ledger {
     for (;;) {
       let wake = () => {};
       // A voucher that comes while this is being asked counts.
-      const woken = new Promise((resolve) => { wake = () => { resolve(true); }; });
+      const woken = new Promise((resolve) => {
+        wake = () => {
+          resolve(true);
+        };
+      });
       this.waiting.add(wake);
       try {
         const answered = await super.ask(command, null);

@@ -61,11 +61,23 @@ export class Flow {
     this.rest = new Uint8Array(0);
     this.hasLeft = false;
     /** Settled when the client has left. */
-    this.gone = this.writer.closed.then(() => this.leaves(), () => this.leaves());
+    this.gone = this.writer.closed.then(
+      () => this.leaves(),
+      () => this.leaves(),
+    );
     /** Called when it has ended. */
     this.ended = () => {};
     // Who decides may be lost with its instance: then nothing flows any more.
-    survived(new Promise((resolve) => { this.ended = () => { resolve(true); }; }), LONGEST_MS).catch(() => { this.cut(); });
+    survived(
+      new Promise((resolve) => {
+        this.ended = () => {
+          resolve(true);
+        };
+      }),
+      LONGEST_MS,
+    ).catch(() => {
+      this.cut();
+    });
   }
 
   /**
@@ -165,7 +177,15 @@ export class Flow {
   async write(bytes) {
     for (let at = 0; at < bytes.length; at += MAX_TAKEN_BYTES) {
       const part = bytes.subarray(at, at + MAX_TAKEN_BYTES);
-      if ((await this.takes.for(this.writer.write(part).then(() => true, () => false))) !== true) return false;
+      if (
+        (await this.takes.for(
+          this.writer.write(part).then(
+            () => true,
+            () => false,
+          ),
+        )) !== true
+      )
+        return false;
     }
     return true;
   }

@@ -42,7 +42,13 @@ export function plainOf({ methods, request, answer, ...rest }) {
   return {
     ...rest,
     methods: new Set(methods),
-    request: { ...request, gate: new Set(request.gate), dropped: new Set(request.dropped), words: new Map(request.words), parts: new Map(request.parts) },
+    request: {
+      ...request,
+      gate: new Set(request.gate),
+      dropped: new Set(request.dropped),
+      words: new Map(request.words),
+      parts: new Map(request.parts),
+    },
     answer: { ...answer, gate: new Set(answer.gate) },
     asked: new Map(),
     answered: new Map(),

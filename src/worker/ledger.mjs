@@ -39,7 +39,11 @@ export async function askObject({ namespace, hint }, name, command, body, millis
     const bytes = bytesOf(body);
     const said = stub?.ask?.(command, bytes) ?? Promise.reject(new Error(WITHOUT_CALLS));
     // The time is up for who waits, not for the object: nothing that it has begun is called back.
-    return await race(said.catch((/** @type {unknown} */ error) => askEarlier(stub, command, bytes, error)), milliseconds, undefined);
+    return await race(
+      said.catch((/** @type {unknown} */ error) => askEarlier(stub, command, bytes, error)),
+      milliseconds,
+      undefined,
+    );
   } catch {
     return undefined;
   }
@@ -86,7 +90,10 @@ async function askEarlier(stub, command, body, error) {
   const why = error instanceof Error ? error.message : '';
   if (!why.includes(WITHOUT_CALLS) && !why.includes(WITHOUT_THIS_CALL)) throw error;
   const json = new TextEncoder().encode(command);
-  const sent = body === null ? { body: json } : { headers: { [SPLIT]: `${json.byteLength}` }, body: joined([json, body], json.byteLength + body.byteLength) };
+  const sent =
+    body === null
+      ? { body: json }
+      : { headers: { [SPLIT]: `${json.byteLength}` }, body: joined([json, body], json.byteLength + body.byteLength) };
   const response = await stub.fetch('https://ledger/', { method: 'POST', ...sent });
   if (!response.ok) throw error;
   const split = response.headers.get(SPLIT);

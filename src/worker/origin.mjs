@@ -2,7 +2,7 @@
 
 import { discard } from '../platform/body.mjs';
 import { LATE, race } from '../platform/deadline.mjs';
-import { headOf, headersOf } from '../platform/edge.mjs';
+import { headersOf, headOf } from '../platform/edge.mjs';
 import { BodyReader, Waits } from '../platform/reading.mjs';
 
 /** @typedef {import('../platform/body.mjs').Source} Source */
@@ -56,7 +56,8 @@ export async function askOrigin(bound, url, method, lines, body, milliseconds, u
  * @param {BodyInit | Source | null} body
  */
 function upload(body) {
-  if (body === null || !('reader' in /** @type {any} */ (body))) return { stream: /** @type {BodyInit | null} */ (body), sent: undefined, breaks: undefined };
+  if (body === null || !('reader' in /** @type {any} */ (body)))
+    return { stream: /** @type {BodyInit | null} */ (body), sent: undefined, breaks: undefined };
   const source = /** @type {Source} */ (body);
   const { readable, writable } = source.announced === undefined ? new IdentityTransformStream() : new FixedLengthStream(source.announced);
   const breaks = new AbortController();
@@ -87,7 +88,9 @@ export function uploaded(sent, milliseconds) {
 export function pump(held, idle, promised) {
   const { readable, writable } = promised === undefined ? new IdentityTransformStream() : new FixedLengthStream(promised);
   const writer = writable.getWriter();
-  const broken = () => { writer.abort(new Error('the origin broke off')).catch(() => {}); };
+  const broken = () => {
+    writer.abort(new Error('the origin broke off')).catch(() => {});
+  };
   return { readable, end: flow(held, writer, idle, promised, broken) };
 }
 
@@ -108,7 +111,12 @@ async function flow(held, writer, idle, promised, broken) {
   let sent = 0;
   /** @param {Promise<void>} done */
   const isTaken = async (done) => {
-    const taken = await takes.for(done.then(() => true, () => false));
+    const taken = await takes.for(
+      done.then(
+        () => true,
+        () => false,
+      ),
+    );
     if (taken === LATE) broken();
     return taken === true;
   };

@@ -95,7 +95,12 @@ export class Standing {
     }
     const end = said.indexOf('\n');
     const [lines, before, between, after, route] = JSON.parse(said.slice(end + 1));
-    this.#known.set(url, { number: Number(said.slice(0, end)), headers: headersOf(lines), body: [before, between, after], asked: membersOf(url, route) });
+    this.#known.set(url, {
+      number: Number(said.slice(0, end)),
+      headers: headersOf(lines),
+      body: [before, between, after],
+      asked: membersOf(url, route),
+    });
   }
 
   /** Forgets the one that was remembered first. */

@@ -41,7 +41,9 @@ export class StoredTable {
     if (now < this.#nextAt) return undefined;
     this.#nextAt = now + EVERY_MS;
     this.#endsAt = now + DEADLINE_MS;
-    return this.#read(store, take, complain).finally(() => { this.#endsAt = 0; });
+    return this.#read(store, take, complain).finally(() => {
+      this.#endsAt = 0;
+    });
   }
 
   /**
@@ -56,8 +58,11 @@ export class StoredTable {
       if (text === LATE) throw new Error('no answer in time');
       if (text !== null && typeof text !== 'string') throw new Error('CONFIG is not a KV namespace');
     } catch (error) {
-      complain(`farebox: CONFIG routes: cannot be read (${error instanceof Error ? error.message : error}); ${
-        this.text === undefined ? 'nothing is served' : 'the last good table stays'} until it can, and it is tried again in a minute`);
+      complain(
+        `farebox: CONFIG routes: cannot be read (${error instanceof Error ? error.message : error}); ${
+          this.text === undefined ? 'nothing is served' : 'the last good table stays'
+        } until it can, and it is tried again in a minute`,
+      );
       return;
     }
     text = text?.slice(0, LONGEST) ?? null;
@@ -72,7 +77,9 @@ export class StoredTable {
    */
   async settled() {
     while (this.text === undefined && Date.now() < this.#endsAt) {
-      await new Promise((resolve) => { setTimeout(resolve, 10); });
+      await new Promise((resolve) => {
+        setTimeout(resolve, 10);
+      });
     }
   }
 }

@@ -20,7 +20,11 @@ export function logUnpaid(line, context) {
   unpaid.lines.push(line);
   if (unpaid.lines.length === 1) {
     unpaid.since = Date.now();
-    context.waitUntil(new Promise((resolve) => { setTimeout(resolve, WAIT_MS); }).then(writeUnpaid));
+    context.waitUntil(
+      new Promise((resolve) => {
+        setTimeout(resolve, WAIT_MS);
+      }).then(writeUnpaid),
+    );
   } else if (unpaid.lines.length >= TOGETHER || Date.now() - unpaid.since > LOST_MS) {
     writeUnpaid();
   }

@@ -9,7 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createBrotliDecompress } from 'node:zlib';
 
-import { chromium, type Browser } from 'playwright-core';
+import { type Browser, chromium } from 'playwright-core';
 
 import { root } from '../../scripts/steps.mjs';
 
@@ -39,7 +39,11 @@ async function unpack(packed: string, folder: string): Promise<void> {
   await mkdir(dirname(folder), { recursive: true });
   const draft = await mkdtemp(`${folder}-`);
   const open = (name: string, to: string): Promise<void> =>
-    pipeline(createReadStream(join(packed, `${name}.br`)), createBrotliDecompress({ chunkSize: 2 ** 21 }), createWriteStream(join(draft, to), { mode: 0o755 }));
+    pipeline(
+      createReadStream(join(packed, `${name}.br`)),
+      createBrotliDecompress({ chunkSize: 2 ** 21 }),
+      createWriteStream(join(draft, to), { mode: 0o755 }),
+    );
   const files = async (name: string): Promise<void> => {
     await open(`${name}.tar`, `${name}.tar`);
     await promisify(execFile)('tar', ['-xf', `${name}.tar`], { cwd: draft });

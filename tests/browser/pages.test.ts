@@ -13,8 +13,8 @@ import { root } from '../../scripts/steps.mjs';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
 import { eventually } from '../support/eventually.ts';
 import { startChromium } from './chromium.ts';
-import { startPages, type Pages } from './shop-page.ts';
-import { injectWallet, type Injected } from './wallet.ts';
+import { type Pages, startPages } from './shop-page.ts';
+import { type Injected, injectWallet } from './wallet.ts';
 
 const LIMIT_MS = 120_000;
 const SCREENS = join(root, 'target', 'screens');
@@ -26,16 +26,23 @@ let context: BrowserContext;
 /** What pages did against their policy, and what they threw. */
 let complaints: string[];
 
-before(async () => {
-  mkdirSync(SCREENS, { recursive: true });
-  [world, pages, browser] = await Promise.all([
-    startWorld({ routes: [{ path: '/slow', methods: ['GET'], price: '$0.01', description: 'Slow' },
-        { path: '/echo', methods: ['GET'], price: '$0.01', cors: { headers: ['X-Api-Version'] } }] }),
-    startPages(),
-    startChromium(),
-  ]);
-  pages.allow([world.gate.url]);
-}, { timeout: LIMIT_MS });
+before(
+  async () => {
+    mkdirSync(SCREENS, { recursive: true });
+    [world, pages, browser] = await Promise.all([
+      startWorld({
+        routes: [
+          { path: '/slow', methods: ['GET'], price: '$0.01', description: 'Slow' },
+          { path: '/echo', methods: ['GET'], price: '$0.01', cors: { headers: ['X-Api-Version'] } },
+        ],
+      }),
+      startPages(),
+      startChromium(),
+    ]);
+    pages.allow([world.gate.url]);
+  },
+  { timeout: LIMIT_MS },
+);
 after(async () => {
   await browser?.close();
   await pages?.stop();
@@ -59,7 +66,11 @@ function addressOf(name: string, more: Readonly<Record<string, string>> = {}): s
   return `${pages.url}/${name}?${new URLSearchParams({ gate: world.gate.url, ...more })}`;
 }
 
-async function opened(name: string, more: Readonly<Record<string, string>> = {}, prepare: (page: Page) => Promise<void> = async () => {}): Promise<Page> {
+async function opened(
+  name: string,
+  more: Readonly<Record<string, string>> = {},
+  prepare: (page: Page) => Promise<void> = async () => {},
+): Promise<Page> {
   const page = await context.newPage();
   await prepare(page);
   await page.goto(addressOf(name, more));
@@ -77,7 +88,10 @@ async function resultsOf(page: Page): Promise<Record<string, Result>> {
 async function charged<T>(payer: `0x${string}`, times: bigint, work: () => Promise<T>): Promise<T> {
   const { result, change } = await changesDuring(world, payer, work);
   const price = PRICE_ATOMIC * times;
-  assert.deepEqual({ paid: change.paid, received: change.received, settled: BigInt(change.settled) }, { paid: price, received: price, settled: times });
+  assert.deepEqual(
+    { paid: change.paid, received: change.received, settled: BigInt(change.settled) },
+    { paid: price, received: price, settled: times },
+  );
   return result;
 }
 
@@ -92,7 +106,13 @@ const payerOf = (index: number) => world.chain.accounts.payers[index]!;
 test('a wallet that the browser injects is asked to switch its network, signs once, and the page gets the report', async () => {
   const payer = payerOf(0);
   let wallet: Injected | undefined;
-  const results = await charged(payer.address, 1n, async () => resultsOf(await opened('wallet', {}, async (page) => { wallet = await injectWallet(page, payer, '0x1'); })));
+  const results = await charged(payer.address, 1n, async () =>
+    resultsOf(
+      await opened('wallet', {}, async (page) => {
+        wallet = await injectWallet(page, payer, '0x1');
+      }),
+    ),
+  );
   await assertReport(results['report'], payer.address);
   assert.deepEqual(results['report']?.value?.['steps'], ['looked', 'confirmed', 'signing', 'sent', 'done']);
   assert.deepEqual(wallet?.calls, ['eth_requestAccounts', 'eth_chainId', 'wallet_switchEthereumChain', 'eth_signTypedData_v4']);
@@ -109,18 +129,33 @@ test('a page whose API needs a header of its own buys where the route allows it,
   const { headers } = (allowed?.['report']?.value as { body: { headers: Record<string, string> } }).body;
   assert.equal(headers['x-api-version'], '2');
   assert.equal(refused?.['report']?.code, 'TypeError');
-  assert.ok(complaints.some((text) => /x-api-version is not allowed/.test(text)), complaints.join('\n'));
+  assert.ok(
+    complaints.some((text) => /x-api-version is not allowed/.test(text)),
+    complaints.join('\n'),
+  );
 });
 
 test('a person who refuses in the wallet has paid nothing', async () => {
   const payer = payerOf(0);
-  const results = await charged(payer.address, 0n, async () => resultsOf(await opened('wallet', {}, async (page) => { await injectWallet(page, payer, '0x14a34', 'refuses'); })));
+  const results = await charged(payer.address, 0n, async () =>
+    resultsOf(
+      await opened('wallet', {}, async (page) => {
+        await injectWallet(page, payer, '0x14a34', 'refuses');
+      }),
+    ),
+  );
   assert.equal(results['report']?.code, 'wallet_rejected');
 });
 
 test('a wallet client of viem pays in a page', async () => {
   const payer = payerOf(1);
-  const results = await charged(payer.address, 1n, async () => resultsOf(await opened('wallet', { viem: '' }, async (page) => { await injectWallet(page, payer, '0x1'); })));
+  const results = await charged(payer.address, 1n, async () =>
+    resultsOf(
+      await opened('wallet', { viem: '' }, async (page) => {
+        await injectWallet(page, payer, '0x1');
+      }),
+    ),
+  );
   await assertReport(results['report'], payer.address);
   assert.deepEqual(complaints, []);
 });
@@ -157,7 +192,7 @@ test('two tabs share one budget: what one has spent, the other has not', async (
   const atOnce = meeting(12);
   await context.route(`${world.gate.url}/**`, async (route) => {
     const request = route.request();
-    if (request.method() !== 'GET' || await request.headerValue('payment-signature') !== null) return route.continue();
+    if (request.method() !== 'GET' || (await request.headerValue('payment-signature')) !== null) return route.continue();
     const response = await route.fetch();
     await atOnce();
     await route.fulfill({ response });
@@ -169,7 +204,10 @@ test('two tabs share one budget: what one has spent, the other has not', async (
   for (const { order } of tabs) assert.deepEqual(order?.value, [true, false, 'first']);
   const results = tabs.flatMap((tab) => Object.values(tab)).filter(({ name }) => name !== 'order');
   const codes = results.map(({ code }) => code ?? 'paid');
-  assert.deepEqual([codes.length, codes.filter((code) => code === 'paid').length, codes.filter((code) => code === 'budget_exhausted').length], [12, 3, 9]);
+  assert.deepEqual(
+    [codes.length, codes.filter((code) => code === 'paid').length, codes.filter((code) => code === 'budget_exhausted').length],
+    [12, 3, 9],
+  );
   assert.deepEqual(complaints, []);
 });
 
@@ -242,7 +280,12 @@ async function fund(address: `0x${string}`): Promise<void> {
   const { chain } = world;
   const { createWalletClient, http } = await import('viem');
   const wallet = createWalletClient({ account: payerOf(7), chain: chain.chain, transport: http(chain.url) });
-  const hash = await wallet.writeContract({ address: chain.token.address, abi: chain.token.abi, functionName: 'transfer', args: [address, 100n * PRICE_ATOMIC] });
+  const hash = await wallet.writeContract({
+    address: chain.token.address,
+    abi: chain.token.abi,
+    functionName: 'transfer',
+    args: [address, 100n * PRICE_ATOMIC],
+  });
   await chain.publicClient.waitForTransactionReceipt({ hash });
 }
 
@@ -250,7 +293,9 @@ async function fund(address: `0x${string}`): Promise<void> {
 function meeting(count: number): () => Promise<void> {
   let missing = count;
   let begin: () => void = () => undefined;
-  const all = new Promise<void>((resolve) => { begin = resolve; });
+  const all = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
   return () => {
     missing -= 1;
     if (missing === 0) begin();

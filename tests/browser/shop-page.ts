@@ -26,22 +26,43 @@ export async function startPages(): Promise<Pages> {
   await installedProject(project, await packPackage(folder.path), { 'package.json': '{"name":"page","private":true}' });
   cpSync(join(root, 'tests/browser/pages'), project, { recursive: true });
   const { warnings } = await esbuild.build({
-    absWorkingDir: project, entryPoints: SCRIPTS.map((name) => `${name}.js`), outdir: join(project, 'out'), bundle: true, splitting: true,
-    format: 'esm', target: 'es2022', nodePaths: [join(root, 'node_modules')], logLevel: 'silent',
+    absWorkingDir: project,
+    entryPoints: SCRIPTS.map((name) => `${name}.js`),
+    outdir: join(project, 'out'),
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    target: 'es2022',
+    nodePaths: [join(root, 'node_modules')],
+    logLevel: 'silent',
   });
   if (warnings.length > 0) throw new Error(JSON.stringify(warnings));
   const page = readFileSync(join(project, 'page.html'), 'utf8');
   let others: readonly string[] = [];
   // Nothing inline, nothing of others; WebAssembly alone is compiled from bytes.
-  const policy = (): string => [
-    "default-src 'none'", "script-src 'self' 'wasm-unsafe-eval'", "style-src 'self'", `connect-src ${others.join(' ')}`, "base-uri 'none'", "form-action 'none'",
-    "frame-ancestors 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'",
-  ].join('; ');
+  const policy = (): string =>
+    [
+      "default-src 'none'",
+      "script-src 'self' 'wasm-unsafe-eval'",
+      "style-src 'self'",
+      `connect-src ${others.join(' ')}`,
+      "base-uri 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+      "require-trusted-types-for 'script'",
+      "trusted-types 'none'",
+    ].join('; ');
   const { url, stop } = await serve((request, response) => {
     const [, name = ''] = new URL(request.url ?? '/', 'http://page').pathname.split('/');
     const [stem = '', kind = 'html'] = name.split('.');
     const answer = (status: number, text: string): void => {
-      response.writeHead(status, { 'content-type': TYPES[kind] ?? 'text/plain', 'content-security-policy': policy(), 'cache-control': 'no-store' }).end(text);
+      response
+        .writeHead(status, {
+          'content-type': TYPES[kind] ?? 'text/plain',
+          'content-security-policy': policy(),
+          'cache-control': 'no-store',
+        })
+        .end(text);
     };
     if (kind === 'html') return SCRIPTS.includes(stem) ? answer(200, page.replace('{{script}}', `${stem}.js`)) : answer(404, '');
     if (kind === 'css') return answer(200, readFileSync(join(project, 'page.css'), 'utf8'));
@@ -49,7 +70,9 @@ export async function startPages(): Promise<Pages> {
   });
   return {
     url,
-    allow: (origins) => { others = origins; },
+    allow: (origins) => {
+      others = origins;
+    },
     stop: async () => {
       await stop();
       folder.remove();

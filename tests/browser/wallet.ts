@@ -27,7 +27,8 @@ export async function injectWallet(page: Page, payer: Payer, network: string, pe
     eth_signTypedData_v4: async ([from, text]) => {
       const typedData = JSON.parse(String(text)) as TypedDataDefinition;
       if (person === 'refuses') return { error: { code: 4001, message: 'User rejected the request.' } };
-      if (Number(typedData.domain?.chainId) !== Number(current)) return { error: { code: -32603, message: 'Provided chainId must match the active chainId' } };
+      if (Number(typedData.domain?.chainId) !== Number(current))
+        return { error: { code: -32603, message: 'Provided chainId must match the active chainId' } };
       if (String(from).toLowerCase() !== payer.address.toLowerCase()) return { error: { code: 4100, message: 'unknown account' } };
       return { result: await payer.signTypedData(typedData) };
     },

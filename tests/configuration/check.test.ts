@@ -69,26 +69,78 @@ describe('around the settings', () => {
     ['a LEDGER of another class', text.replace('class_name = "Ledger"', 'class_name = "Object"'), 'LEDGER', 'Object', '[[durable'],
     ['no migration', without('new_sqlite_classes = ["Ledger"]\n'), 'migrations', 'new_sqlite_classes', '[[migrations'],
     ['a migration without SQLite', text.replace('new_sqlite_classes', 'new_classes'), 'migrations', 'SQLite', '[[migrations'],
-    ['channels without a migration', `${text}\n[[durable_objects.bindings]]\nname = "CHANNEL"\nclass_name = "Channel"\n`, 'migrations', 'new_sqlite_classes = ["Channel"]', '[[migrations'],
-    ['channels under another name', `${text}\n[[durable_objects.bindings]]\nname = "CHANNELS"\nclass_name = "Channel"\n`, 'CHANNEL', 'is missing', '[[durable'],
+    [
+      'channels without a migration',
+      `${text}\n[[durable_objects.bindings]]\nname = "CHANNEL"\nclass_name = "Channel"\n`,
+      'migrations',
+      'new_sqlite_classes = ["Channel"]',
+      '[[migrations',
+    ],
+    [
+      'channels under another name',
+      `${text}\n[[durable_objects.bindings]]\nname = "CHANNELS"\nclass_name = "Channel"\n`,
+      'CHANNEL',
+      'is missing',
+      '[[durable',
+    ],
     ['an older date', text.replace('2026-04-01', '2026-03-31'), 'compatibility_date', '2026-04-01', 'compatibility_date'],
     ['no date', without('compatibility_date = "2026-04-01"\n'), 'compatibility_date', '2026-04-01', 'name ='],
     ['no origin and no route', tomlOf(settingsOf({ set: { ORIGIN_URL: null } }).vars), 'ORIGIN_URL', 'is missing', '[vars]'],
     ['two origins', `${text}\n[[services]]\nbinding = "ORIGIN"\nservice = "site"\n`, 'ORIGIN_URL', 'ORIGIN', 'ORIGIN_URL ='],
-    ['a variable above all tables', `PAY_TO = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C"\n${text.replace(/^PAY_TO.*\n/m, '')}`, 'PAY_TO', 'write the line [vars] above it', 'PAY_TO ='],
-    ['an origin that is the gate', tomlOf({ ...GOOD.vars, ORIGIN_URL: 'https://api.shop.net' }).replace('workers_dev = true', 'workers_dev = false\nroutes = [{ pattern = "api.shop.net/*", zone_name = "shop.net" }]'), 'ORIGIN_URL', 'requests would come back', 'ORIGIN_URL ='],
-    ['a placeholder on a main network', tomlOf({ ...GOOD.vars, NETWORK: 'base', ORIGIN_URL: 'https://example.com' }), 'ORIGIN_URL', 'placeholder', 'ORIGIN_URL ='],
-    ['a facilitator that wants a key', tomlOf({ ...GOOD.vars, FACILITATOR_URL: 'https://api.cdp.coinbase.com/platform/v2/x402' }), 'FACILITATOR_URL', 'auth = "cdp"', 'FACILITATOR_URL ='],
-    ['JSON text with a comma too many', tomlOf({ ...GOOD.vars, ROUTES: '[{"path":"/a","price":"$1"},]' }), 'ROUTES', 'the comma before ] is one too many, at line 1, column 28', 'ROUTES ='],
+    [
+      'a variable above all tables',
+      `PAY_TO = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C"\n${text.replace(/^PAY_TO.*\n/m, '')}`,
+      'PAY_TO',
+      'write the line [vars] above it',
+      'PAY_TO =',
+    ],
+    [
+      'an origin that is the gate',
+      tomlOf({ ...GOOD.vars, ORIGIN_URL: 'https://api.shop.net' }).replace(
+        'workers_dev = true',
+        'workers_dev = false\nroutes = [{ pattern = "api.shop.net/*", zone_name = "shop.net" }]',
+      ),
+      'ORIGIN_URL',
+      'requests would come back',
+      'ORIGIN_URL =',
+    ],
+    [
+      'a placeholder on a main network',
+      tomlOf({ ...GOOD.vars, NETWORK: 'base', ORIGIN_URL: 'https://example.com' }),
+      'ORIGIN_URL',
+      'placeholder',
+      'ORIGIN_URL =',
+    ],
+    [
+      'a facilitator that wants a key',
+      tomlOf({ ...GOOD.vars, FACILITATOR_URL: 'https://api.cdp.coinbase.com/platform/v2/x402' }),
+      'FACILITATOR_URL',
+      'auth = "cdp"',
+      'FACILITATOR_URL =',
+    ],
+    [
+      'JSON text with a comma too many',
+      tomlOf({ ...GOOD.vars, ROUTES: '[{"path":"/a","price":"$1"},]' }),
+      'ROUTES',
+      'the comma before ] is one too many, at line 1, column 28',
+      'ROUTES =',
+    ],
     [
       'a main network with the public test facilitator',
-      tomlOf({ ...GOOD.vars, NETWORK: 'base', FACILITATOR_URL: 'https://www.x402.org/facilitator' }), 'FACILITATOR_URL', 'test networks', 'FACILITATOR_URL =',
+      tomlOf({ ...GOOD.vars, NETWORK: 'base', FACILITATOR_URL: 'https://www.x402.org/facilitator' }),
+      'FACILITATOR_URL',
+      'test networks',
+      'FACILITATOR_URL =',
     ],
   ];
   for (const [what, wrong, variable, says, begins] of errors) {
     it(`${what} is an error`, async () => {
       const report = await checked(wrong, GOOD.secrets);
-      assert.deepEqual(report.errors.map((error) => error.variable), [variable], JSON.stringify(report.errors));
+      assert.deepEqual(
+        report.errors.map((error) => error.variable),
+        [variable],
+        JSON.stringify(report.errors),
+      );
       const [error] = report.errors as [Finding];
       assert.ok(error.remedy.includes(says), error.remedy);
       assert.ok(at(wrong, error).startsWith(begins), at(wrong, error));
@@ -97,28 +149,73 @@ describe('around the settings', () => {
 
   const routed = text.replace('workers_dev = true', 'route = "gate.example/*"');
   const cdp = { ...GOOD.vars, NETWORK: 'base', FACILITATOR_URL: [{ url: 'https://api.cdp.coinbase.com/platform/v2/x402', auth: 'cdp' }] };
-  const cheap = tomlOf({ ...cdp, ROUTES: [{ path: '/a', price: '$1' }, { path: '/b', price: '$0.0009' }, { path: '/c', price: { amount: '999', asset: 'USDC' } }, { path: '/d', price: '$0.001' }] });
+  const cheap = tomlOf({
+    ...cdp,
+    ROUTES: [
+      { path: '/a', price: '$1' },
+      { path: '/b', price: '$0.0009' },
+      { path: '/c', price: { amount: '999', asset: 'USDC' } },
+      { path: '/d', price: '$0.001' },
+    ],
+  });
   const beside = (unlisted: string | null, routes: Value) => tomlOf(settingsOf({ set: { DEFAULT: unlisted, ROUTES: routes } }).vars);
   const warnings: readonly (readonly [what: string, text: string, variables: readonly string[], says: string])[] = [
     ['a slip in the name of a variable', `${text}ORIGIN_URI = "x"\nSOME_OTHER = "x"\n`, ['ORIGIN_URI'], 'ORIGIN_URL'],
     ['a slip in letter case', `${text}pay_to = "x"\n`, ['pay_to'], 'PAY_TO'],
     ['a secret in the file', `${text}OPERATOR_TOKEN = "x"\n`, ['OPERATOR_TOKEN'], 'secret put'],
     ['a payee that nobody holds', tomlOf({ ...GOOD.vars, PAY_TO: `0x${'0'.repeat(36)}dEaD` }), ['PAY_TO'], 'lost'],
-    ['a price that has lost its point', tomlOf({ ...GOOD.vars, ROUTES: [{ path: '/one', price: '$10000' }, { path: '/two', price: '$99.99' }] }), ['ROUTES[0].price'], 'asks $10000 for one request of /one; is that right?'],
+    [
+      'a price that has lost its point',
+      tomlOf({
+        ...GOOD.vars,
+        ROUTES: [
+          { path: '/one', price: '$10000' },
+          { path: '/two', price: '$99.99' },
+        ],
+      }),
+      ['ROUTES[0].price'],
+      'asks $10000 for one request of /one; is that right?',
+    ],
     ['a placeholder on a test network', tomlOf({ ...GOOD.vars, ORIGIN_URL: 'https://api.example.com' }), ['ORIGIN_URL'], 'placeholder'],
     ['no cron', without('triggers = { crons = ["*/15 * * * *"] }\n'), ['triggers'], 'crons'],
     ['a cache in front of the gate', `${text}[cache]\nenabled = true\n`, ['cache.enabled'], 'before the gate'],
-    ['routes beside workers.dev', text.replace('workers_dev = true', 'workers_dev = true\nroute = "gate.example/*"'), ['workers_dev'], 'workers_dev = false'],
+    [
+      'routes beside workers.dev',
+      text.replace('workers_dev = true', 'workers_dev = true\nroute = "gate.example/*"'),
+      ['workers_dev'],
+      'workers_dev = false',
+    ],
     ['routes without a word on workers.dev', routed, ['workers_dev'], 'workers_dev = false'],
-    ['open previews beside routes', text.replace('workers_dev = true', 'workers_dev = false\npreview_urls = true\nroute = "gate.example/*"'), ['preview_urls'], 'preview_urls = false'],
+    [
+      'open previews beside routes',
+      text.replace('workers_dev = true', 'workers_dev = false\npreview_urls = true\nroute = "gate.example/*"'),
+      ['preview_urls'],
+      'preview_urls = false',
+    ],
     ['a namespace with a slip in its name', `${text}[[kv_namespaces]]\nbinding = "CONFIGS"\nid = "0"\n`, ['CONFIGS'], 'CONFIG'],
     ['a service with a slip in its name', `${text}[[services]]\nbinding = "ORGIN"\nservice = "site"\n`, ['ORGIN'], 'ORIGIN'],
-    ['a free sibling of a priced path', beside('free', [{ path: '/report', price: '$1' }]), ['ROUTES[0].path'], 'serve the same at /report/index.html, /report.json, /report.html, which are free; set DEFAULT = "deny"'],
-    ['a free sibling where nothing is said of free paths', beside(null, [{ path: '/u/[id]', price: '$1' }]), ['ROUTES[0].path'], '/u/any/index.html'],
+    [
+      'a free sibling of a priced path',
+      beside('free', [{ path: '/report', price: '$1' }]),
+      ['ROUTES[0].path'],
+      'serve the same at /report/index.html, /report.json, /report.html, which are free; set DEFAULT = "deny"',
+    ],
+    [
+      'a free sibling where nothing is said of free paths',
+      beside(null, [{ path: '/u/[id]', price: '$1' }]),
+      ['ROUTES[0].path'],
+      '/u/any/index.html',
+    ],
     [
       'one that is left free beside others that are not, by a route for all',
-      beside('free', [{ path: '/*', price: 'free' }, { path: '/report', price: '$1' }, { path: '/report/*', price: '$1' }, { path: '/report.html', price: 'free' }]),
-      ['ROUTES[1].path', 'ROUTES[2].path'], 'serve the same at /report.json, which is free',
+      beside('free', [
+        { path: '/*', price: 'free' },
+        { path: '/report', price: '$1' },
+        { path: '/report/*', price: '$1' },
+        { path: '/report.html', price: 'free' },
+      ]),
+      ['ROUTES[1].path', 'ROUTES[2].path'],
+      'serve the same at /report.json, which is free',
     ],
     ['prices below the fee of the facilitator', cheap, ['ROUTES[1].price', 'ROUTES[2].price'], '$0.001'],
   ];
@@ -127,22 +224,43 @@ describe('around the settings', () => {
       const report = await checked(odd, GOOD.secrets);
       assert.deepEqual(report.errors, []);
       assert.equal(report.ok, true);
-      assert.deepEqual(report.warnings.map((warning) => warning.variable), variables);
+      assert.deepEqual(
+        report.warnings.map((warning) => warning.variable),
+        variables,
+      );
       for (const { remedy } of report.warnings) assert.ok(remedy.includes(says), remedy);
     });
   }
 
   it('a till whose facilitator is believed is a warning, and one that the chain confirms or that settles after the work is none', async () => {
-    const till = { path: '/till/[quote]', methods: ['POST'], price: { from: 'MARKET', max: '$100.00' }, settle: 'before', idempotent: true };
+    const till = {
+      path: '/till/[quote]',
+      methods: ['POST'],
+      price: { from: 'MARKET', max: '$100.00' },
+      settle: 'before',
+      idempotent: true,
+    };
     const service = '\n[[services]]\nbinding = "MARKET"\nservice = "farebox-market"\n';
     const told = async (more: Vars): Promise<Report> => {
-      const { vars } = settingsOf({ set: { DEFAULT: 'deny', RPC_URL: 'https://node.example.com', ROUTES: [{ path: '/report', price: '$1' }, { ...till, ...more }] } });
+      const { vars } = settingsOf({
+        set: {
+          DEFAULT: 'deny',
+          RPC_URL: 'https://node.example.com',
+          ROUTES: [
+            { path: '/report', price: '$1' },
+            { ...till, ...more },
+          ],
+        },
+      });
       const report = await checked(tomlOf(vars) + service, GOOD.secrets);
       assert.deepEqual(report.errors, []);
       return report;
     };
     const { warnings } = await told({});
-    assert.deepEqual(warnings.map(({ variable }) => variable), ['ROUTES[1].path']);
+    assert.deepEqual(
+      warnings.map(({ variable }) => variable),
+      ['ROUTES[1].path'],
+    );
     assert.match(warnings[0]?.remedy ?? '', /^\/till\/\[quote\] .* set confirm = "chain"$/);
     assert.deepEqual((await told({ confirm: 'chain' })).warnings, []);
     assert.deepEqual((await told({ settle: 'after' })).warnings, []);
@@ -152,7 +270,12 @@ describe('around the settings', () => {
     const closed = [
       beside('deny', [{ path: '/report', price: '$1' }]),
       beside('free', [{ path: '/*', price: '$1' }]),
-      beside('free', [{ path: '/report', price: '$1' }, { path: '/report/*', price: '$1' }, { path: '/report.json', price: '$1' }, { path: '/report.html', price: 'free' }]),
+      beside('free', [
+        { path: '/report', price: '$1' },
+        { path: '/report/*', price: '$1' },
+        { path: '/report.json', price: '$1' },
+        { path: '/report.html', price: 'free' },
+      ]),
     ];
     for (const good of closed) assert.deepEqual((await checked(good, GOOD.secrets)).warnings, [], good);
   });
@@ -176,7 +299,10 @@ describe('around the settings', () => {
 
   it('a bound Worker that names prices is one only if it is bound', async () => {
     const asks = tomlOf({ ...GOOD.vars, ROUTES: [{ path: '/a', price: { from: 'PRICER', max: '$1' } }] });
-    assert.deepEqual((await checked(asks, GOOD.secrets)).errors.map(({ variable }) => variable), ['ROUTES[0].price']);
+    assert.deepEqual(
+      (await checked(asks, GOOD.secrets)).errors.map(({ variable }) => variable),
+      ['ROUTES[0].price'],
+    );
     assert.deepEqual((await checked(`${asks}\n[[services]]\nbinding = "PRICER"\nservice = "prices"\n`, GOOD.secrets)).errors, []);
   });
 
@@ -184,7 +310,13 @@ describe('around the settings', () => {
     const report = await checked(text);
     assert.deepEqual([report.ok, report.errors, report.notes.map(({ variable }) => variable)], [true, [], ['GATE_SECRET', 'LEDGER_SALT']]);
     const local = await checked(text, GOOD.secrets);
-    assert.deepEqual(local.notes.map(({ variable, remedy }) => [variable, /^is in \.dev\.vars, which is not deployed; `wrangler secret put/.test(remedy)]), [['GATE_SECRET', true], ['LEDGER_SALT', true]]);
+    assert.deepEqual(
+      local.notes.map(({ variable, remedy }) => [variable, /^is in \.dev\.vars, which is not deployed; `wrangler secret put/.test(remedy)]),
+      [
+        ['GATE_SECRET', true],
+        ['LEDGER_SALT', true],
+      ],
+    );
     const strict = await checked(text, {}, { secrets: true });
     assert.deepEqual([strict.ok, strict.errors.map(({ variable }) => variable), strict.notes], [false, ['GATE_SECRET', 'LEDGER_SALT'], []]);
   });
@@ -192,7 +324,14 @@ describe('around the settings', () => {
 
 describe('places', () => {
   it('two routes for the same paths are shown with their lines', async () => {
-    const text = tomlOf({ ...GOOD.vars, ROUTES: [{ path: '/x', price: '$3' }, { path: '/u/[id]', price: '$1' }, { path: '/u/[name]', price: '$2' }] });
+    const text = tomlOf({
+      ...GOOD.vars,
+      ROUTES: [
+        { path: '/x', price: '$3' },
+        { path: '/u/[id]', price: '$1' },
+        { path: '/u/[name]', price: '$2' },
+      ],
+    });
     const [error] = (await checked(text, GOOD.secrets)).errors as [Finding];
     const line = (part: string): number => text.split('\n').findIndex((one) => one.includes(part)) + 1;
     assert.deepEqual([error.variable, error.line], ['ROUTES[2]', line('/u/[name]')]);
@@ -202,7 +341,11 @@ describe('places', () => {
   it('variables after another table than [vars] are said to stand there, once each', async () => {
     const text = tomlOf(GOOD.vars).replace('[vars]', '[observability]\nenabled = true');
     const { errors } = await checked(text, GOOD.secrets);
-    assert.deepEqual(errors.map(({ variable }) => variable), Object.keys(GOOD.vars), JSON.stringify(errors));
+    assert.deepEqual(
+      errors.map(({ variable }) => variable),
+      Object.keys(GOOD.vars),
+      JSON.stringify(errors),
+    );
     for (const { remedy } of errors) assert.match(remedy, /^stands in \[observability\]/);
   });
 
@@ -251,9 +394,15 @@ describe('environments', () => {
     for (const host of ['localhost', 'api.localhost', '127.0.0.1', '[::1]']) {
       const table = tomlOf({ ...GOOD.vars, ORIGIN_URL: `http://${host}:3000` });
       assert.deepEqual((await checked(table, GOOD.secrets)).errors, [], host);
-      const vars = table.slice(table.indexOf('[vars]')).replaceAll('[[durable_objects', '[[env.production.durable_objects').replace('[vars]', '[env.production.vars]');
+      const vars = table
+        .slice(table.indexOf('[vars]'))
+        .replaceAll('[[durable_objects', '[[env.production.durable_objects')
+        .replace('[vars]', '[env.production.vars]');
       const { errors } = await checked(`${table}\n${vars}`, GOOD.secrets, { env: 'production' });
-      assert.ok(errors.some(({ variable, remedy }) => variable === 'ORIGIN_URL' && /cannot be reached by a deployed Worker/.test(remedy)), `${host}: ${JSON.stringify(errors)}`);
+      assert.ok(
+        errors.some(({ variable, remedy }) => variable === 'ORIGIN_URL' && /cannot be reached by a deployed Worker/.test(remedy)),
+        `${host}: ${JSON.stringify(errors)}`,
+      );
     }
   });
 
@@ -262,7 +411,10 @@ describe('environments', () => {
     const text = tomlOf({ ...GOOD.vars, DEFAULT: 'allow' }, { head: top + binding, table: 'env.live.vars' });
     assert.deepEqual((await checked(text, GOOD.secrets)).errors, []);
     const { errors } = await checked(text, GOOD.secrets, { env: 'live' });
-    assert.deepEqual(errors.map(({ variable }) => variable), ['DEFAULT']);
+    assert.deepEqual(
+      errors.map(({ variable }) => variable),
+      ['DEFAULT'],
+    );
     assert.equal(errors[0]?.line, text.split('\n').indexOf('DEFAULT = "allow"') + 1);
   });
 });
@@ -271,7 +423,11 @@ describe('the number of ledger objects', () => {
   const folder = openFolder();
   after(() => folder.remove());
   const git = (...args: string[]) => {
-    const { status, stderr } = spawnSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.com', '-c', 'commit.gpgsign=false', ...args], { cwd: folder.path, encoding: 'utf8' });
+    const { status, stderr } = spawnSync(
+      'git',
+      ['-c', 'user.name=t', '-c', 'user.email=t@example.com', '-c', 'commit.gpgsign=false', ...args],
+      { cwd: folder.path, encoding: 'utf8' },
+    );
     assert.equal(status, 0, stderr);
   };
   const of = (shards: string | number | undefined) => tomlOf({ ...GOOD.vars, ...(shards === undefined ? {} : { LEDGER_SHARDS: shards }) });
@@ -296,7 +452,11 @@ describe('the number of ledger objects', () => {
       git('commit', '--quiet', '--allow-empty', '--message', 'x');
       folder.write(of(is), GOOD.secrets);
       const { errors } = await check({ file: folder.file, offline: true });
-      assert.deepEqual(errors.map(({ variable }) => variable), isRight ? [] : ['LEDGER_SHARDS'], JSON.stringify(errors));
+      assert.deepEqual(
+        errors.map(({ variable }) => variable),
+        isRight ? [] : ['LEDGER_SHARDS'],
+        JSON.stringify(errors),
+      );
     });
   }
 
@@ -350,18 +510,29 @@ describe('the command', () => {
   });
 
   it('says of ten broken settings what docs/deploy.md shows, each in the words of the table of wrong settings', () => {
-    const [, vars = '', shown = ''] = /\n```toml\n(\[vars\]\n[^]*?)```\n\n```text\n([^]*?)```\n/.exec(readFileSync('docs/deploy.md', 'utf8')) ?? [];
+    const [, vars = '', shown = ''] =
+      /\n```toml\n(\[vars\]\n[^]*?)```\n\n```text\n([^]*?)```\n/.exec(readFileSync('docs/deploy.md', 'utf8')) ?? [];
     folder.write(`${HEAD}\n${vars}`);
     const { stdout } = run('--config', folder.file);
     const moved = HEAD.split('\n').length;
-    const placed = stdout.replaceAll(`${folder.file}:`, 'wrangler.toml:').replace(/^(wrangler\.toml:)(\d+)/gm, (_, name: string, line: string) => `${name}${Number(line) - moved}`);
+    const placed = stdout
+      .replaceAll(`${folder.file}:`, 'wrangler.toml:')
+      .replace(/^(wrangler\.toml:)(\d+)/gm, (_, name: string, line: string) => `${name}${Number(line) - moved}`);
     assert.equal(placed, shown);
-    const said = [...shown.matchAll(/^wrangler\.toml:\d+:\d+ (?:warning: )?([^:]+): (.*)$/gm)].map(([, variable = '', remedy = '']) => ({ variable, remedy }));
+    const said = [...shown.matchAll(/^wrangler\.toml:\d+:\d+ (?:warning: )?([^:]+): (.*)$/gm)].map(([, variable = '', remedy = '']) => ({
+      variable,
+      remedy,
+    }));
     assert.equal(said.length, 10);
     const bare = (variable: string) => variable.replace(/\[\d+\]/g, '[]').replace(/\.methode$/, '');
-    const unknown = said.filter(({ variable, remedy }) => !TABLE.cases.some((one) => bare(one.variable).startsWith(bare(variable)) && remedy.includes(one.says)));
+    const unknown = said.filter(
+      ({ variable, remedy }) => !TABLE.cases.some((one) => bare(one.variable).startsWith(bare(variable)) && remedy.includes(one.says)),
+    );
     // A variable that nothing reads is no error of the gate.
-    assert.deepEqual(unknown.map(({ variable }) => variable), ['MAX_VALIDITY_SEC']);
+    assert.deepEqual(
+      unknown.map(({ variable }) => variable),
+      ['MAX_VALIDITY_SEC'],
+    );
   });
 
   it('repeats nothing of a private key, and tells it to nobody', () => {
@@ -385,10 +556,19 @@ describe('the command', () => {
     folder.write(HEAD);
     const broken = openFolder();
     broken.write('vars = {');
-    const wrong = [['--config', 'no/such.toml'], ['--config', 'README.md'], ['--config', broken.file], ['--config', folder.file, '--env', 'live'], ['--strict']];
+    const wrong = [
+      ['--config', 'no/such.toml'],
+      ['--config', 'README.md'],
+      ['--config', broken.file],
+      ['--config', folder.file, '--env', 'live'],
+      ['--strict'],
+    ];
     const ends = wrong.map((args) => run(...args));
     broken.remove();
-    assert.deepEqual(ends.map(({ status, stdout }) => [status, stdout]), wrong.map(() => [2, '']));
+    assert.deepEqual(
+      ends.map(({ status, stdout }) => [status, stdout]),
+      wrong.map(() => [2, '']),
+    );
     for (const { stderr } of ends) assert.doesNotMatch(stderr, /^\s+at /m, 'no stack');
   });
 });

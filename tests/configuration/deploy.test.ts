@@ -7,10 +7,9 @@ import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 
 import { unstable_readConfig } from 'wrangler';
-
-import { parseSecrets } from '../../scripts/check/worker.mjs';
-import { SECRETS, variables } from '../../scripts/check/names.mjs';
 import { check } from '../../scripts/check/index.mjs';
+import { SECRETS, variables } from '../../scripts/check/names.mjs';
+import { parseSecrets } from '../../scripts/check/worker.mjs';
 import { sectionOf } from '../../scripts/schema.mjs';
 import { openFolder } from './table.ts';
 
@@ -44,7 +43,11 @@ describe('environments of the committed file', () => {
 
   it('the other environments have no errors, and warn about the placeholders', async () => {
     for (const env of [undefined, 'preview']) {
-      assert.deepEqual(await named(COMMITTED, env), { errors: [], warnings: ['PAY_TO', 'ORIGIN_URL'], notes: ['GATE_SECRET', 'LEDGER_SALT'] });
+      assert.deepEqual(await named(COMMITTED, env), {
+        errors: [],
+        warnings: ['PAY_TO', 'ORIGIN_URL'],
+        notes: ['GATE_SECRET', 'LEDGER_SALT'],
+      });
       assert.deepEqual((await named(mine, env)).warnings, []);
     }
   });
@@ -52,7 +55,11 @@ describe('environments of the committed file', () => {
   it('each limits the payments of one network', async () => {
     for (const env of [undefined, 'preview', 'production']) {
       const { ratelimits = [] } = unstable_readConfig({ config: 'wrangler.toml', ...(env === undefined ? {} : { env }) });
-      assert.deepEqual(ratelimits.map(({ name, simple }: { name: string; simple: unknown }) => [name, simple]), [['RATE_LIMITER', { limit: 600, period: 60 }]], env);
+      assert.deepEqual(
+        ratelimits.map(({ name, simple }: { name: string; simple: unknown }) => [name, simple]),
+        [['RATE_LIMITER', { limit: 600, period: 60 }]],
+        env,
+      );
     }
   });
 
@@ -133,12 +140,21 @@ describe('docs/deploy.md', () => {
       for (const name of readdirSync('.').filter((name) => !own.includes(name))) symlinkSync(resolve(name), join(folder, name));
       copyFileSync('wrangler.toml', join(folder, 'wrangler.toml'));
       for (const { commands, fails, prints } of all) {
-        const { status, stdout, stderr } = spawnSync('sh', ['-e', '-c', commands], { cwd: folder, encoding: 'utf8', env: { ...process.env, ...OFFLINE } });
+        const { status, stdout, stderr } = spawnSync('sh', ['-e', '-c', commands], {
+          cwd: folder,
+          encoding: 'utf8',
+          env: { ...process.env, ...OFFLINE },
+        });
         const said = `${commands}\n${stdout}\n${stderr}`;
         assert.equal(status, fails ? 1 : 0, said);
         let rest = stdout;
         for (const line of prints) {
-          const found = new RegExp(line.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('.*')).exec(rest);
+          const found = new RegExp(
+            line
+              .split('…')
+              .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+              .join('.*'),
+          ).exec(rest);
           assert.ok(found !== null, `${line} is not in\n${said}`);
           rest = rest.slice(found.index + found[0].length);
         }

@@ -27,10 +27,16 @@ const KV = '[[kv_namespaces]]\nbinding = "CONFIG"\nid = "0123456789abcdef0123456
 const GATE = '[[services]]\nbinding = "GATE"\nservice = "farebox"\n';
 const TREASURY = '[[services]]\nbinding = "TREASURY"\nservice = "farebox-treasury"\n';
 const R2 = '[[r2_buckets]]\nbinding = "ARCHIVE"\nbucket_name = "farebox-market-archive"\n';
-const headOf = (...parts: string[]): string => ['name = "farebox-market"\nmain = "index.js"\ncompatibility_date = "2026-04-01"\n', ...parts].join('\n');
+const headOf = (...parts: string[]): string =>
+  ['name = "farebox-market"\nmain = "index.js"\ncompatibility_date = "2026-04-01"\n', ...parts].join('\n');
 const HEAD = headOf(OBJECTS, KV, GATE, TREASURY);
 const GOOD: Vars = { MARKET_URL: 'https://skills.example.net', NETWORK: 'eip155:84532' };
-const SECRETS: Vars = { MARKET_SECRET: 'ab'.repeat(32), OPERATOR_TOKEN: 'cd'.repeat(16), ORIGIN_SECRET: 'ef'.repeat(32), LOOKUP_TOKEN: '12'.repeat(16) };
+const SECRETS: Vars = {
+  MARKET_SECRET: 'ab'.repeat(32),
+  OPERATOR_TOKEN: 'cd'.repeat(16),
+  ORIGIN_SECRET: 'ef'.repeat(32),
+  LOOKUP_TOKEN: '12'.repeat(16),
+};
 
 async function checked(vars: Vars, { head = HEAD, secrets = SECRETS, ask = true } = {}): Promise<Report & { text: string }> {
   const text = tomlOf(vars, { head });
@@ -48,7 +54,10 @@ it('a good file has no findings', async () => {
 
 it('secrets that are not here are told by name, and are no errors', async () => {
   const { ok, notes } = await checked(GOOD, { secrets: {}, ask: false });
-  assert.deepEqual([ok, notes.map(({ variable }) => variable).sort()], [true, ['LOOKUP_TOKEN', 'MARKET_SECRET', 'OPERATOR_TOKEN', 'ORIGIN_SECRET']]);
+  assert.deepEqual(
+    [ok, notes.map(({ variable }) => variable).sort()],
+    [true, ['LOOKUP_TOKEN', 'MARKET_SECRET', 'OPERATOR_TOKEN', 'ORIGIN_SECRET']],
+  );
 });
 
 it('the file of the repository has no error, for test money and for real money', async () => {
@@ -63,13 +72,28 @@ describe('an error has its variable, a sentence and its place', () => {
   const wrong: readonly (readonly [name: string, vars: Vars, variable: string, says: string])[] = [
     ['an address with a path', set({ MARKET_URL: 'https://skills.example.net/market' }), 'MARKET_URL', 'without a path'],
     ['a network that is none', set({ NETWORK: 'nowhere' }), 'NETWORK', ''],
-    ['a main network where only test networks are meant', set({ NETWORK: 'eip155:8453', TEST_NETWORKS_ONLY: true }), 'NETWORK', 'is a main network'],
+    [
+      'a main network where only test networks are meant',
+      set({ NETWORK: 'eip155:8453', TEST_NETWORKS_ONLY: true }),
+      'NETWORK',
+      'is a main network',
+    ],
     ['mock payments on a main network', set({ NETWORK: 'eip155:8453', MOCK: true }), 'MOCK', 'needs TEST_NETWORKS_ONLY'],
-    ['local sellers with real money', set({ NETWORK: 'eip155:8453', ALLOW_LOCAL_SELLERS: true }), 'ALLOW_LOCAL_SELLERS', 'needs TEST_NETWORKS_ONLY'],
+    [
+      'local sellers with real money',
+      set({ NETWORK: 'eip155:8453', ALLOW_LOCAL_SELLERS: true }),
+      'ALLOW_LOCAL_SELLERS',
+      'needs TEST_NETWORKS_ONLY',
+    ],
     ['a fee without a payee', set({ LISTING_FEE: '$1.00' }), 'LISTING_FEE', 'needs PAY_TO'],
-    ['a fee that is no amount', set({ LISTING_FEE: 'one dollar', PAY_TO: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8' }), 'LISTING_FEE', 'must be an amount'],
+    [
+      'a fee that is no amount',
+      set({ LISTING_FEE: 'one dollar', PAY_TO: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8' }),
+      'LISTING_FEE',
+      'must be an amount',
+    ],
     ['a cap that is no amount', set({ AGENT_DAILY_CAP: 'much' }), 'AGENT_DAILY_CAP', 'must be an amount'],
-    ['another system\'s shapes', set({ COMPATIBILITY: 'other' }), 'COMPATIBILITY', 'open-stellar'],
+    ["another system's shapes", set({ COMPATIBILITY: 'other' }), 'COMPATIBILITY', 'open-stellar'],
     ['a bound of the ledger without the bucket for older rows', set({ LEDGER_ROWS: 2_000 }), 'LEDGER_ROWS', 'needs the R2 bucket ARCHIVE'],
     ['routes that are no list', set({ OWN_ROUTES: { path: '/a' } }), 'OWN_ROUTES', 'must be a list'],
   ];
@@ -84,7 +108,12 @@ describe('an error has its variable, a sentence and its place', () => {
 
   const around: readonly (readonly [name: string, head: string, variable: string, kind: 'errors' | 'warnings'])[] = [
     ['no KV namespace of the gate', headOf(OBJECTS, GATE, TREASURY), 'kv_namespaces', 'errors'],
-    ['a KV namespace whose id is a placeholder', headOf(OBJECTS, KV.replace('0123456789abcdef0123456789abcdef', '0'.repeat(32)), GATE, TREASURY), 'kv_namespaces', 'warnings'],
+    [
+      'a KV namespace whose id is a placeholder',
+      headOf(OBJECTS, KV.replace('0123456789abcdef0123456789abcdef', '0'.repeat(32)), GATE, TREASURY),
+      'kv_namespaces',
+      'warnings',
+    ],
     ['no gate', headOf(OBJECTS, KV, TREASURY), 'services', 'errors'],
     ['no treasury', headOf(OBJECTS, KV, GATE), 'services', 'warnings'],
     ['no objects', headOf(KV, GATE, TREASURY), 'SKILLS', 'errors'],
@@ -93,7 +122,10 @@ describe('an error has its variable, a sentence and its place', () => {
   for (const [name, head, variable, kind] of around) {
     it(name, async () => {
       const report = await checked(GOOD, { head });
-      assert.ok(report[kind].some((finding) => finding.variable === variable), JSON.stringify(report));
+      assert.ok(
+        report[kind].some((finding) => finding.variable === variable),
+        JSON.stringify(report),
+      );
     });
   }
 });
@@ -107,7 +139,15 @@ tag = "v2"
 new_sqlite_classes = ["Exchange"]
 `;
 const ADDRESS = '0x70997970C51812dc3A010C7d01b50e0d17dc79C8';
-const LIVE: Vars = { profile: 'live-testnet', network: 'eip155:84532', hold: 'escrow', escrow: ADDRESS, bonds: ADDRESS, organization: 'acme', wallet: 'escrow' };
+const LIVE: Vars = {
+  profile: 'live-testnet',
+  network: 'eip155:84532',
+  hold: 'escrow',
+  escrow: ADDRESS,
+  bonds: ADDRESS,
+  organization: 'acme',
+  wallet: 'escrow',
+};
 const DEMO: Vars = { profile: 'demo-testnet', network: 'eip155:84532', hold: 'mock', bonds: ADDRESS };
 const exchanging = (live: Vars, more: Vars = {}): Vars => set({ EXCHANGE_PROFILES: [DEMO, live], ...more });
 const wrong: readonly (readonly [name: string, live: Vars, member: string, says: string])[] = [
@@ -143,7 +183,11 @@ describe('the profiles of an exchange', () => {
     const contract = { ...LIVE, hold: 'contract' };
     const { ok, warnings } = await checked(exchanging(contract), { head, secrets: SECRETS, ask: false });
     assert.deepEqual([ok, warnings.map(({ variable }) => variable)], [true, ['EXCHANGE_PROFILES[1].min_price']]);
-    const { ok: isRight, warnings: none } = await checked(exchanging({ ...contract, min_price: '0.01' }), { head, secrets: SECRETS, ask: false });
+    const { ok: isRight, warnings: none } = await checked(exchanging({ ...contract, min_price: '0.01' }), {
+      head,
+      secrets: SECRETS,
+      ask: false,
+    });
     assert.deepEqual([isRight, none], [true, []]);
   });
 
@@ -176,7 +220,10 @@ describe('the profiles of an exchange', () => {
 
   it('a slip in the name of a variable, and a committed secret, are warnings', async () => {
     const { warnings } = await checked(set({ EXCHANGE_PROFILE: [DEMO], REFUND_TOKEN: 'ab'.repeat(32) }), { head });
-    assert.deepEqual(warnings.map(({ variable }) => variable), ['EXCHANGE_PROFILE', 'REFUND_TOKEN']);
+    assert.deepEqual(
+      warnings.map(({ variable }) => variable),
+      ['EXCHANGE_PROFILE', 'REFUND_TOKEN'],
+    );
   });
 });
 
@@ -186,14 +233,20 @@ describe('the schema', () => {
   const file = resolve('docs/market.schema.json');
   const schema = JSON.parse(readFileSync(file, 'utf8')) as { allOf: [{ $ref: string }]; definitions: { vars: Names; profile: Names } };
   const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
-  for (const path of [resolve(dirname(file), schema.allOf[0].$ref), resolve('docs/wrangler.schema.json')]) ajv.addSchema(JSON.parse(readFileSync(path, 'utf8')), pathToFileURL(path).href);
+  for (const path of [resolve(dirname(file), schema.allOf[0].$ref), resolve('docs/wrangler.schema.json')])
+    ajv.addSchema(JSON.parse(readFileSync(path, 'utf8')), pathToFileURL(path).href);
   const validate = ajv.compile({ ...schema, $id: pathToFileURL(file).href });
   const takes = (text: string): boolean => validate(getStaticTOMLValue(parseTOML(text)));
 
   it('takes what is right, and the committed file, which names it', () => {
     const committed = readFileSync('src/market/wrangler.toml', 'utf8');
     assert.ok(committed.startsWith('#:schema ../../docs/market.schema.json\n'));
-    for (const text of [committed, tomlOf(GOOD), tomlOf(exchanging(LIVE)), tomlOf(exchanging({ ...LIVE, unjudged: 'released', direct_transfers: 3, per_day: '10.5' }))]) {
+    for (const text of [
+      committed,
+      tomlOf(GOOD),
+      tomlOf(exchanging(LIVE)),
+      tomlOf(exchanging({ ...LIVE, unjudged: 'released', direct_transfers: 3, per_day: '10.5' })),
+    ]) {
       assert.ok(takes(text), `${JSON.stringify(validate.errors)}\n${text}`);
     }
   });
@@ -207,18 +260,35 @@ describe('the schema', () => {
   });
 
   it('refuses what can be seen to be wrong without a chain', () => {
-    const knows = (says: string): boolean => ['must be one of', 'is not a network', 'is not an address', 'decimal text', 'from 1', '1 to 1000', 'true or false', 'released or', 'is not known'].some((it) => says.startsWith(it) || says === it);
+    const knows = (says: string): boolean =>
+      [
+        'must be one of',
+        'is not a network',
+        'is not an address',
+        'decimal text',
+        'from 1',
+        '1 to 1000',
+        'true or false',
+        'released or',
+        'is not known',
+      ].some((it) => says.startsWith(it) || says === it);
     const rows = wrong.filter(([name, , , says]) => knows(says) && name !== 'an escrow in other letters');
     assert.ok(rows.length >= 10, String(rows.length));
     for (const [name, live] of rows) assert.equal(takes(tomlOf(exchanging(live))), false, name);
-    for (const vars of [set({ EXCHANGE_PROFILES: {} }), set({ MARKET_URL: 'https://a.example/b' }), set({ LEDGER_ROWS: 999 })]) assert.equal(takes(tomlOf(vars)), false, JSON.stringify(vars));
+    for (const vars of [set({ EXCHANGE_PROFILES: {} }), set({ MARKET_URL: 'https://a.example/b' }), set({ LEDGER_ROWS: 999 })])
+      assert.equal(takes(tomlOf(vars)), false, JSON.stringify(vars));
   });
 });
 
 describe('a bucket for old rows', () => {
   it('allows a bound of the ledger, from 1,000 to 50,000 rows', async () => {
     const head = headOf(OBJECTS, KV, GATE, TREASURY, R2);
-    for (const [rows, isGood] of [[999, false], [1_000, true], [50_000, true], [50_001, false]] as const) {
+    for (const [rows, isGood] of [
+      [999, false],
+      [1_000, true],
+      [50_000, true],
+      [50_001, false],
+    ] as const) {
       const { ok, errors, warnings } = await checked(set({ LEDGER_ROWS: rows }), { head });
       assert.deepEqual([ok, errors.map(({ variable }) => variable), warnings], [isGood, isGood ? [] : ['LEDGER_ROWS'], []], String(rows));
     }

@@ -33,7 +33,10 @@ async function serve(events: string[], answer: RequestListener): Promise<Server>
   };
 }
 
-const says = (status: number, body: string): RequestListener => (_request, response) => response.writeHead(status).end(body);
+const says =
+  (status: number, body: string): RequestListener =>
+  (_request, response) =>
+    response.writeHead(status).end(body);
 
 /** Checks a good configuration between these three. */
 async function probed(
@@ -83,26 +86,39 @@ describe('probes', () => {
 
   it('a network that the facilitator does not list is a warning', async () => {
     const { report } = await probed({}, () => ({ NETWORK: 'base' }));
-    assert.deepEqual(report.warnings.map(({ variable }) => variable), ['FACILITATOR_URL']);
+    assert.deepEqual(
+      report.warnings.map(({ variable }) => variable),
+      ['FACILITATOR_URL'],
+    );
     assert.match(report.warnings[0]?.remedy ?? '', /eip155:8453/);
   });
 
   it('a network where no facilitator sends deposits of sessions is a warning, if a route sells so', async () => {
-    const both = JSON.stringify({ kinds: [...JSON.parse(LISTS).kinds, { x402Version: 2, scheme: 'batch-settlement', network: 'eip155:84532' }] });
+    const both = JSON.stringify({
+      kinds: [...JSON.parse(LISTS).kinds, { x402Version: 2, scheme: 'batch-settlement', network: 'eip155:84532' }],
+    });
     const sessions: Vars = { ROUTES: [{ path: '/good', price: '$0.01', session_delay_secs: 900 }] };
     const warnings = async (vars: (facilitator: string) => Vars, answer = LISTS) => {
       const { report } = await probed({ facilitator: says(200, answer) }, ({ facilitator }) => vars(facilitator));
-      return report.warnings.map(({ variable, remedy }) => [variable, /no facilitator lists batch-settlement on eip155:84532/.test(remedy)]);
+      return report.warnings.map(({ variable, remedy }) => [
+        variable,
+        /no facilitator lists batch-settlement on eip155:84532/.test(remedy),
+      ]);
     };
     assert.deepEqual(await warnings(() => sessions), [['ROUTES', true]]);
     assert.deepEqual(await warnings(() => sessions, both), []);
     assert.deepEqual(await warnings(() => ({})), []);
     // One that is not asked may list it.
-    assert.deepEqual(await warnings((url) => ({ ...sessions, FACILITATOR_URL: [{ url } as Value, { url: `${url}/other`, auth: { bearer: 'F_TOKEN' } }] })), []);
+    assert.deepEqual(
+      await warnings((url) => ({ ...sessions, FACILITATOR_URL: [{ url } as Value, { url: `${url}/other`, auth: { bearer: 'F_TOKEN' } }] })),
+      [],
+    );
   });
 
   it('a facilitator that wants a key is not asked', async () => {
-    const { report, servers } = await probed({}, ({ facilitator }) => ({ FACILITATOR_URL: [{ url: facilitator, auth: { bearer: 'F_TOKEN' } }] }));
+    const { report, servers } = await probed({}, ({ facilitator }) => ({
+      FACILITATOR_URL: [{ url: facilitator, auth: { bearer: 'F_TOKEN' } }],
+    }));
     assert.deepEqual(servers.facilitator.asked, []);
     assert.match(report.probes[0]?.result ?? '', /key of the deployed Worker/);
     assert.deepEqual(report.warnings, []);
@@ -121,15 +137,20 @@ describe('probes', () => {
 
   it('an origin that serves a paid path to anybody is a warning, one without a body is not', async () => {
     const open = await probed({ origin: says(200, 'the report') });
-    assert.deepEqual(open.report.warnings.map(({ variable }) => variable), ['ORIGIN_URL']);
+    assert.deepEqual(
+      open.report.warnings.map(({ variable }) => variable),
+      ['ORIGIN_URL'],
+    );
     assert.match(open.report.warnings[0]?.remedy ?? '', /ORIGIN_SECRET/);
     const empty = await probed({ origin: says(200, '') });
     assert.deepEqual(empty.report.warnings, []);
   });
 
   it('a redirect of the facilitator is a warning where it is followed, else an error', async () => {
-    const from = (to: (url: string) => string): RequestListener => ({ url = '', headers }, response) =>
-      url.startsWith('/new') ? response.end(LISTS) : response.writeHead(308, { location: to(`${headers.host}/new${url}`) }).end();
+    const from =
+      (to: (url: string) => string): RequestListener =>
+      ({ url = '', headers }, response) =>
+        url.startsWith('/new') ? response.end(LISTS) : response.writeHead(308, { location: to(`${headers.host}/new${url}`) }).end();
     const followed = await probed({ facilitator: from((place) => `http://${place}`) });
     assert.deepEqual([followed.report.ok, followed.report.warnings.map(({ variable }) => variable)], [true, ['FACILITATOR_URL']]);
     assert.match(followed.report.warnings[0]?.remedy ?? '', /redirects to .*\/new\/x402\/supported; name that address/);
@@ -139,10 +160,20 @@ describe('probes', () => {
   });
 
   it('a redirect from one priced path to another is a warning, to a free one it is not', async () => {
-    const to = (location: string): RequestListener => (_request, response) => response.writeHead(302, { location }).end();
-    const routes: Value = [{ path: '/good', price: '$1' }, { path: '/u/[id]', price: '$1' }, { path: '/u/me', price: 'free' }];
+    const to =
+      (location: string): RequestListener =>
+      (_request, response) =>
+        response.writeHead(302, { location }).end();
+    const routes: Value = [
+      { path: '/good', price: '$1' },
+      { path: '/u/[id]', price: '$1' },
+      { path: '/u/me', price: 'free' },
+    ];
     const twice = await probed({ origin: to('/v1/u/7') }, () => ({ ROUTES: routes }));
-    assert.deepEqual(twice.report.warnings.map(({ variable }) => variable), ['ROUTES']);
+    assert.deepEqual(
+      twice.report.warnings.map(({ variable }) => variable),
+      ['ROUTES'],
+    );
     assert.match(twice.report.warnings[0]?.remedy ?? '', /\/good is priced and redirects to \/u\/7.*pays twice/);
     for (const free of ['/v1/u/me', '/v1/other', 'https://elsewhere.example/good']) {
       assert.deepEqual((await probed({ origin: to(free) }, () => ({ ROUTES: routes }))).report.warnings, [], free);
@@ -150,7 +181,11 @@ describe('probes', () => {
   });
 
   it('asks the origin for the first path that is paid, with something in the place of its parameters', async () => {
-    const routes: Value = [{ path: '/free', price: 'free' }, { path: '/post', price: '$1', methods: ['POST'] }, { path: '/u/[id]/*', price: '$1' }];
+    const routes: Value = [
+      { path: '/free', price: 'free' },
+      { path: '/post', price: '$1', methods: ['POST'] },
+      { path: '/u/[id]/*', price: '$1' },
+    ];
     const { servers } = await probed({}, () => ({ ROUTES: routes }));
     assert.deepEqual(servers.origin.asked, ['GET /v1/u/1/']);
   });
@@ -161,7 +196,10 @@ describe('probes', () => {
     assert.deepEqual(plain.report.warnings, []);
     assert.deepEqual(plain.servers.node.asked, ['POST /v2/canary?key=canary']);
     const contract = await probed({ node: says(200, '{"jsonrpc":"2.0","id":1,"result":"0x6080"}') }, withNode);
-    assert.deepEqual(contract.report.warnings.map(({ variable }) => variable), ['PAY_TO']);
+    assert.deepEqual(
+      contract.report.warnings.map(({ variable }) => variable),
+      ['PAY_TO'],
+    );
     const shown = contract.events.filter((event) => !event.startsWith('asked ')).join('\n') + JSON.stringify(contract.report);
     assert.ok(shown.includes(PAY_TO) && !shown.includes('canary'), shown);
   });

@@ -30,13 +30,18 @@ const validate = ajv.compile({ ...SCHEMA, $id: pathToFileURL(FILE).href });
 
 /** What the schema has against a wrangler.toml. */
 function against(text: string): readonly string[] {
-  return validate(getStaticTOMLValue(parseTOML(text))) ? [] : (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
+  return validate(getStaticTOMLValue(parseTOML(text)))
+    ? []
+    : (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
 }
 
 /** The TOML of a document, which is right: whole files, or variables alone. */
 function examples(document: string): readonly string[] {
   const text = readFileSync(document, 'utf8').replace(/^Ten things that people get wrong[^]*?^```toml\n/m, '```text\n');
-  const blocks = text.split('```toml\n').slice(1).map((rest) => rest.split('```')[0] ?? '');
+  const blocks = text
+    .split('```toml\n')
+    .slice(1)
+    .map((rest) => rest.split('```')[0] ?? '');
   return blocks.map((block) => (/^[A-Z_]+ = /.test(block) ? `[vars]\n${block}` : block));
 }
 
@@ -51,7 +56,9 @@ describe('schema', () => {
   });
 
   it('takes every example of the documents', () => {
-    const documents = ['README.md', 'docs/configuration.md', 'docs/deploy.md', 'docs/operations.md', 'pkg/README.md'].filter((file) => existsSync(file));
+    const documents = ['README.md', 'docs/configuration.md', 'docs/deploy.md', 'docs/operations.md', 'pkg/README.md'].filter((file) =>
+      existsSync(file),
+    );
     const all = documents.flatMap((document) => examples(document).map((text) => ({ document, text })));
     assert.ok(all.length >= 3, `${all.length}`);
     for (const { document, text } of all) assert.deepEqual(against(text), [], `${document}:\n${text}`);
@@ -60,7 +67,10 @@ describe('schema', () => {
   it('takes the good settings of the table, and their structured values as JSON text', () => {
     const { vars } = settingsOf({});
     assert.deepEqual(against(tomlOf(vars)), []);
-    assert.deepEqual(against(tomlOf({ ...vars, ROUTES: JSON.stringify(vars['ROUTES']), LEDGER_SHARDS: '64,16', RECOVERY: '{"settle_secs":2}' })), []);
+    assert.deepEqual(
+      against(tomlOf({ ...vars, ROUTES: JSON.stringify(vars['ROUTES']), LEDGER_SHARDS: '64,16', RECOVERY: '{"settle_secs":2}' })),
+      [],
+    );
     assert.deepEqual(against(`${HEAD}\n[env.live]\n${tomlOf(vars, { head: '', table: 'env.live.vars' })}`), []);
   });
 
@@ -71,7 +81,9 @@ describe('schema', () => {
 
   it('refuses unknown fields and wrong types, and a hundred things more that the gate refuses', () => {
     const refused = TABLE.cases.filter((one) => against(tomlOf(settingsOf(one).vars)).length > 0);
-    const plain = TABLE.cases.filter(({ name, says }) => says === 'unknown field' || says === 'invalid type' || / that (is|are) (a number|text)\b/.test(name));
+    const plain = TABLE.cases.filter(
+      ({ name, says }) => says === 'unknown field' || says === 'invalid type' || / that (is|are) (a number|text)\b/.test(name),
+    );
     assert.ok(plain.length >= 15, `${plain.length}`);
     for (const one of plain) assert.ok(refused.includes(one), one.name);
     assert.ok(refused.length > 100, `${refused.length}`);
@@ -84,7 +96,13 @@ describe('schema', () => {
       assert.deepEqual(Object.keys(properties).sort(), rows.map(({ name }) => name).sort());
       if (definition === 'vars') return;
       assert.equal(additionalProperties, false);
-      assert.deepEqual([...required].sort(), rows.filter(({ isRequired }) => isRequired).map(({ name }) => name).sort());
+      assert.deepEqual(
+        [...required].sort(),
+        rows
+          .filter(({ isRequired }) => isRequired)
+          .map(({ name }) => name)
+          .sort(),
+      );
     });
   }
 

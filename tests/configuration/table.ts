@@ -78,5 +78,7 @@ export function tomlOf(vars: Vars, { head = HEAD, table = 'vars' } = {}): string
 function inline(value: Value): string {
   if (typeof value !== 'object') return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(inline).join(', ')}]`;
-  return `{ ${Object.entries(value).map(([key, inner]) => `${JSON.stringify(key)} = ${inline(inner)}`).join(', ')} }`;
+  return `{ ${Object.entries(value)
+    .map(([key, inner]) => `${JSON.stringify(key)} = ${inline(inner)}`)
+    .join(', ')} }`;
 }

@@ -24,7 +24,10 @@ const WALLET: Vars = { name: 'main', networks: ['eip155:84532'], secret: 'WALLET
 const ACME: Vars = { name: 'acme', environment: 'test', agents: [{ name: 'buyer', bootstrapKey: 'BUYER_KEY' }] };
 const GOOD: Vars = { WALLETS: [WALLET], ORGANIZATIONS: [ACME], RPC_URL: 'https://node.example.net/' };
 const SECRETS: Vars = {
-  TREASURY_SECRET: 'ab'.repeat(32), OPERATOR_TOKEN: 'cd'.repeat(16), WALLET_KEY: `0x${'77'.repeat(32)}`, BUYER_KEY: `fbk_acme_abcd1234_${'ef'.repeat(16)}`,
+  TREASURY_SECRET: 'ab'.repeat(32),
+  OPERATOR_TOKEN: 'cd'.repeat(16),
+  WALLET_KEY: `0x${'77'.repeat(32)}`,
+  BUYER_KEY: `fbk_acme_abcd1234_${'ef'.repeat(16)}`,
 };
 
 async function checked(vars: Vars, { head = HEAD, secrets = SECRETS, ask = true } = {}): Promise<Report & { text: string }> {
@@ -43,7 +46,10 @@ it('a good file has no findings', async () => {
 
 it('secrets that are not here are told by name, those of wallets and agents too, and are no errors', async () => {
   const { ok, notes } = await checked(GOOD, { secrets: {}, ask: false });
-  assert.deepEqual([ok, notes.map(({ variable }) => variable).sort()], [true, ['BUYER_KEY', 'OPERATOR_TOKEN', 'TREASURY_SECRET', 'WALLET_KEY']]);
+  assert.deepEqual(
+    [ok, notes.map(({ variable }) => variable).sort()],
+    [true, ['BUYER_KEY', 'OPERATOR_TOKEN', 'TREASURY_SECRET', 'WALLET_KEY']],
+  );
   for (const { variable, remedy } of notes) assert.equal(remedy, `is a secret; \`wrangler secret put ${variable}\` if it is not there yet`);
 });
 
@@ -51,20 +57,91 @@ const set = (change: Vars): Vars => ({ ...GOOD, ...change });
 const { ORGANIZATIONS: _, ...noOrganizations } = GOOD;
 const wrong: readonly (readonly [name: string, vars: Vars, variable: string, says: string, at: string])[] = [
   ['no organizations', noOrganizations, 'ORGANIZATIONS', 'is missing; set a list', '[vars]'],
-  ['an organization of no environment', set({ ORGANIZATIONS: [{ name: 'acme' }] }), 'ORGANIZATIONS[0].environment', '"test" or "main"', '{'],
-  ['an organization of an impossible name', set({ ORGANIZATIONS: [{ name: 'A', environment: 'test' }] }), 'ORGANIZATIONS[0].name', '3 to 64', '"name" ='],
+  [
+    'an organization of no environment',
+    set({ ORGANIZATIONS: [{ name: 'acme' }] }),
+    'ORGANIZATIONS[0].environment',
+    '"test" or "main"',
+    '{',
+  ],
+  [
+    'an organization of an impossible name',
+    set({ ORGANIZATIONS: [{ name: 'A', environment: 'test' }] }),
+    'ORGANIZATIONS[0].name',
+    '3 to 64',
+    '"name" =',
+  ],
   ['two of one name', set({ ORGANIZATIONS: [ACME, ACME] }), 'ORGANIZATIONS[1].name', 'is the name of another', '"name" ='],
-  ['two that pay from one account', set({ ORGANIZATIONS: [{ ...ACME, policy: { allowedOrigins: ['*'] } }, { name: 'other', environment: 'test', policy: { allowedOrigins: ['*'] } }] }), 'ORGANIZATIONS[1]', 'from the wallet main, as acme does', '{'],
-  ['an unknown member', set({ ORGANIZATIONS: [{ ...ACME, budget: '5' }] }), 'ORGANIZATIONS[0].budget', 'is unknown; known are', '"budget" ='],
-  ['payouts of an agent', set({ ORGANIZATIONS: [{ ...ACME, agents: [{ name: 'buyer', policy: { payoutsPerDay: '5' } }] }] }), 'ORGANIZATIONS[0].agents[0].policy.payoutsPerDay', 'is a limit of the organization', '"payoutsPerDay" ='],
-  ['a limit of an asset that there is not', set({ ORGANIZATIONS: [{ ...ACME, policy: { perDay: { USDX: '1' } } }] }), 'ORGANIZATIONS[0].policy.perDay', 'names USDX, which is no known asset', '"perDay" ='],
-  ['an agent whose key is that of another organization', set({ ORGANIZATIONS: [{ ...ACME, name: 'other' }] }), 'ORGANIZATIONS[0].agents[0].bootstrapKey', 'fbk_other_', '"bootstrapKey" ='],
+  [
+    'two that pay from one account',
+    set({
+      ORGANIZATIONS: [
+        { ...ACME, policy: { allowedOrigins: ['*'] } },
+        { name: 'other', environment: 'test', policy: { allowedOrigins: ['*'] } },
+      ],
+    }),
+    'ORGANIZATIONS[1]',
+    'from the wallet main, as acme does',
+    '{',
+  ],
+  [
+    'an unknown member',
+    set({ ORGANIZATIONS: [{ ...ACME, budget: '5' }] }),
+    'ORGANIZATIONS[0].budget',
+    'is unknown; known are',
+    '"budget" =',
+  ],
+  [
+    'payouts of an agent',
+    set({ ORGANIZATIONS: [{ ...ACME, agents: [{ name: 'buyer', policy: { payoutsPerDay: '5' } }] }] }),
+    'ORGANIZATIONS[0].agents[0].policy.payoutsPerDay',
+    'is a limit of the organization',
+    '"payoutsPerDay" =',
+  ],
+  [
+    'a limit of an asset that there is not',
+    set({ ORGANIZATIONS: [{ ...ACME, policy: { perDay: { USDX: '1' } } }] }),
+    'ORGANIZATIONS[0].policy.perDay',
+    'names USDX, which is no known asset',
+    '"perDay" =',
+  ],
+  [
+    'an agent whose key is that of another organization',
+    set({ ORGANIZATIONS: [{ ...ACME, name: 'other' }] }),
+    'ORGANIZATIONS[0].agents[0].bootstrapKey',
+    'fbk_other_',
+    '"bootstrapKey" =',
+  ],
   ['a wallet on no network', set({ WALLETS: [{ ...WALLET, networks: [] }] }), 'WALLETS[0].networks', 'must list networks', '"networks" ='],
-  ['a wallet on a network that is none', set({ WALLETS: [{ ...WALLET, networks: ['solana'] }] }), 'WALLETS[0].networks', 'is not an EVM network', '"networks" ='],
+  [
+    'a wallet on a network that is none',
+    set({ WALLETS: [{ ...WALLET, networks: ['solana'] }] }),
+    'WALLETS[0].networks',
+    'is not an EVM network',
+    '"networks" =',
+  ],
   ['a wallet with a key and a signer', set({ WALLETS: [{ ...WALLET, signer: 'SIGNER' }] }), 'WALLETS[0]', 'either secret or signer', '{'],
-  ['a signer that is not bound', set({ WALLETS: [{ name: 'main', networks: ['base'], signer: 'SIGNER', address: '0x209693Bc6afc0C5328bA36FaF03C514EF312287C' }] }), 'WALLETS[0].signer', 'is not bound', '"signer" ='],
-  ['a main network among test networks', set({ TEST_NETWORKS_ONLY: true, WALLETS: [{ ...WALLET, networks: ['base'] }] }), 'WALLETS[0].networks', 'main network', '"networks" ='],
-  ['local merchants with real money', set({ ALLOW_LOCAL_MERCHANTS: true }), 'ALLOW_LOCAL_MERCHANTS', 'TEST_NETWORKS_ONLY', 'ALLOW_LOCAL_MERCHANTS ='],
+  [
+    'a signer that is not bound',
+    set({ WALLETS: [{ name: 'main', networks: ['base'], signer: 'SIGNER', address: '0x209693Bc6afc0C5328bA36FaF03C514EF312287C' }] }),
+    'WALLETS[0].signer',
+    'is not bound',
+    '"signer" =',
+  ],
+  [
+    'a main network among test networks',
+    set({ TEST_NETWORKS_ONLY: true, WALLETS: [{ ...WALLET, networks: ['base'] }] }),
+    'WALLETS[0].networks',
+    'main network',
+    '"networks" =',
+  ],
+  [
+    'local merchants with real money',
+    set({ ALLOW_LOCAL_MERCHANTS: true }),
+    'ALLOW_LOCAL_MERCHANTS',
+    'TEST_NETWORKS_ONLY',
+    'ALLOW_LOCAL_MERCHANTS =',
+  ],
   ['no block at all', set({ CONFIRMATIONS: 0 }), 'CONFIRMATIONS', 'from 1 to', 'CONFIRMATIONS ='],
   ['a node that is none', set({ RPC_URL: 'node' }), 'RPC_URL', '', 'RPC_URL ='],
 ];
@@ -92,15 +169,23 @@ describe('around the settings', () => {
   for (const [name, head, variable, says] of around) {
     it(`${name}: ${variable}`, async () => {
       const { errors } = await checked(GOOD, { head });
-      assert.deepEqual(errors.map((error) => error.variable), [variable], JSON.stringify(errors));
+      assert.deepEqual(
+        errors.map((error) => error.variable),
+        [variable],
+        JSON.stringify(errors),
+      );
       assert.ok(errors[0]?.remedy.includes(says), errors[0]?.remedy);
     });
   }
 
   it('a slip in a name, and a secret that is committed, are warnings', async () => {
     const { warnings } = await checked(set({ WALETS: [] as readonly Value[], BUYER_KEY: String(SECRETS['BUYER_KEY']) }));
-    assert.deepEqual(warnings.map(({ variable, remedy }) => [variable, remedy]), [
-      ['WALETS', 'is not read; did you mean WALLETS?'], ['BUYER_KEY', 'is a secret in a committed file; remove it and run `wrangler secret put BUYER_KEY`'],
-    ]);
+    assert.deepEqual(
+      warnings.map(({ variable, remedy }) => [variable, remedy]),
+      [
+        ['WALETS', 'is not read; did you mean WALLETS?'],
+        ['BUYER_KEY', 'is a secret in a committed file; remove it and run `wrangler secret put BUYER_KEY`'],
+      ],
+    );
   });
 });

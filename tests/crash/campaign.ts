@@ -1,12 +1,11 @@
 // One kill: eight payments on their way, workerd dead at a chosen moment, its rows read back, and workerd again.
 
 import assert from 'node:assert/strict';
-
-import { VALID_FOR_SECS, fund, type World } from './world.ts';
-import { freshPayer, send, sign, type Payment } from './payments.ts';
-import { parkingOf, statesSince, type Mode, type Point } from './points.ts';
+import { freshPayer, type Payment, send, sign } from './payments.ts';
+import { type Mode, type Point, parkingOf, statesSince } from './points.ts';
 import type { Row } from './rows.ts';
 import type { Moment, Verdict } from './switchboard.ts';
+import { fund, VALID_FOR_SECS, type World } from './world.ts';
 
 /** Payments per kill, and from how many payers. */
 const PAYMENTS = 8;
@@ -51,7 +50,10 @@ export class Campaign {
     for (const payment of payments) {
       const allowed = spots.get(payment.id)?.states[mode] ?? ['delivered'];
       const state = rows.get(payment.id)?.state ?? 'absent';
-      assert.ok(allowed.includes(state), `${payment.id}, ${spots.get(payment.id)?.name ?? 'served'}: ${state}, not ${allowed.join(' or ')}`);
+      assert.ok(
+        allowed.includes(state),
+        `${payment.id}, ${spots.get(payment.id)?.name ?? 'served'}: ${state}, not ${allowed.join(' or ')}`,
+      );
     }
   }
 
@@ -113,7 +115,9 @@ export class Campaign {
   /** Kills when the `count`th message of eight payments of both modes passes, which then arrives or does not. */
   async killAmid(count: number, verdict: Verdict): Promise<void> {
     const { switchboard } = this.world;
-    const payments = await this.#order(Array.from({ length: PAYMENTS }, (_, index) => ({ mode: MODES[index % 2] ?? 'after', kind: 'report' })));
+    const payments = await this.#order(
+      Array.from({ length: PAYMENTS }, (_, index) => ({ mode: MODES[index % 2] ?? 'after', kind: 'report' })),
+    );
     const own = new Set(payments.map(({ id }) => id));
     const last = new Map<string, Moment | undefined>();
     const death = deferred();
@@ -122,12 +126,20 @@ export class Campaign {
       if (!own.has(payment) || (seen += 1) !== count) return undefined;
       this.#strike();
       // That a message has left is noted late, at times after the next one came; that it came is noted in order.
-      for (const id of own) last.set(id, switchboard.history.get(id)?.findLast(({ when }) => when === 'before'));
+      for (const id of own)
+        last.set(
+          id,
+          switchboard.history.get(id)?.findLast(({ when }) => when === 'before'),
+        );
       death.resolve();
       return verdict;
     };
     payments.forEach((payment) => this.#send(payment));
-    await within(death.promise, `message ${count} did not come, nor an end of all answers`, () => `${seen} messages; ${describe(payments)}`);
+    await within(
+      death.promise,
+      `message ${count} did not come, nor an end of all answers`,
+      () => `${seen} messages; ${describe(payments)}`,
+    );
     const rows = await this.#autopsy(payments);
     await this.#resume(payments);
     for (const { id, mode } of payments) {
@@ -150,10 +162,12 @@ export class Campaign {
     const { rows, persist, gate } = this.world;
     const found = await (how === 'alive' ? rows.read(persist, gate.pid) : rows.read(persist));
     const byNonce = new Map(found.map((row) => [NONCE.exec(row.request)?.[1] ?? '', row]));
-    return new Map(this.payments.flatMap(({ id, nonce }) => {
-      const row = byNonce.get(nonce);
-      return row === undefined ? [] : [[id, row] as const];
-    }));
+    return new Map(
+      this.payments.flatMap(({ id, nonce }) => {
+        const row = byNonce.get(nonce);
+        return row === undefined ? [] : [[id, row] as const];
+      }),
+    );
   }
 
   async #order(wanted: readonly { mode: Mode; kind: string }[]): Promise<Payment[]> {
@@ -161,18 +175,27 @@ export class Campaign {
     kills += 1;
     const payers = Array.from({ length: PAYERS }, freshPayer);
     await Promise.all(payers.map(({ address }) => fund(chain, address)));
-    const payments = await Promise.all(wanted.map(({ mode, kind }, index) => {
-      const payer = payers[index % PAYERS];
-      assert.ok(payer);
-      const id = `k${kills}p${index}`;
-      const query = kind === 'events' ? '?count=2&every=1' : '';
-      // Modes alternate one by one: protocols two by two, and the other way round at the next kill.
-      const protocol = ((index >> 1) + kills) % 2 === 0 ? 'x402' : 'mpp';
-      return sign({
-        id, mode, protocol, payer, required: required[mode], target: `/${kind}/${mode}/${id}${query}`, url: gate.url,
-        validForSecs: VALID_FOR_SECS, identified: index % 4 !== 3,
-      });
-    }));
+    const payments = await Promise.all(
+      wanted.map(({ mode, kind }, index) => {
+        const payer = payers[index % PAYERS];
+        assert.ok(payer);
+        const id = `k${kills}p${index}`;
+        const query = kind === 'events' ? '?count=2&every=1' : '';
+        // Modes alternate one by one: protocols two by two, and the other way round at the next kill.
+        const protocol = ((index >> 1) + kills) % 2 === 0 ? 'x402' : 'mpp';
+        return sign({
+          id,
+          mode,
+          protocol,
+          payer,
+          required: required[mode],
+          target: `/${kind}/${mode}/${id}${query}`,
+          url: gate.url,
+          validForSecs: VALID_FOR_SECS,
+          identified: index % 4 !== 3,
+        });
+      }),
+    );
     for (const payment of payments) switchboard.register(payment);
     this.payments.push(...payments);
     return payments;
@@ -183,7 +206,11 @@ export class Campaign {
   }
 
   async #reached(payment: Payment, { name, message }: Point): Promise<void> {
-    await poll(`${payment.id} at ${name}`, () => this.world.switchboard.isHeld(payment.id, message), () => describe([payment]));
+    await poll(
+      `${payment.id} at ${name}`,
+      () => this.world.switchboard.isHeld(payment.id, message),
+      () => describe([payment]),
+    );
   }
 
   /** Cuts the connection under the message that `point` is to lose. */
@@ -221,7 +248,13 @@ export class Campaign {
 }
 
 /** Waits for something that has no event of its own; fails with what it waited for. */
-export async function poll(what: string, holds: () => boolean | Promise<boolean>, detail = () => '', limitMs = REACH_MS, everyMs = POLL_MS): Promise<void> {
+export async function poll(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  detail = () => '',
+  limitMs = REACH_MS,
+  everyMs = POLL_MS,
+): Promise<void> {
   const end = performance.now() + limitMs;
   while (!(await holds())) {
     if (performance.now() > end) assert.fail(`${what}: not within ${limitMs} ms. ${detail()}`);
@@ -239,7 +272,9 @@ async function within(promise: Promise<void>, what: string, detail: () => string
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {
   let resolve = (): void => {};
-  const promise = new Promise<void>((done) => { resolve = done; });
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
   return { promise, resolve };
 }
 
@@ -253,7 +288,9 @@ function isAlive(pid: number): boolean {
 }
 
 function describe(payments: readonly Payment[]): string {
-  return payments.map(({ id, answers }) => `${id}: ${answers.map(({ status, text }) => `${status} ${text.slice(0, 200)}`).join(', ') || 'no answer'}`).join('; ');
+  return payments
+    .map(({ id, answers }) => `${id}: ${answers.map(({ status, text }) => `${status} ${text.slice(0, 200)}`).join(', ') || 'no answer'}`)
+    .join('; ');
 }
 
 const MODES: readonly Mode[] = ['after', 'before'];

@@ -11,9 +11,9 @@ import { after, before, describe, it } from 'node:test';
 
 import { toHex } from 'viem';
 
-import { NETWORK, PAYEE, PAYMENT_CHANNEL, account, startChain, type Chain } from '../../demo/chain.mjs';
+import { account, type Chain, NETWORK, PAYEE, PAYMENT_CHANNEL, startChain } from '../../demo/chain.mjs';
 import { startFacilitator } from '../../demo/facilitator.mjs';
-import { startOrigin, type Origin } from '../../demo/origin.mjs';
+import { type Origin, startOrigin } from '../../demo/origin.mjs';
 import { startWithClock } from '../../scripts/clock.mjs';
 import { GATE } from '../../scripts/miniflare.mjs';
 import { OkxPayer } from '../e2e/okx-payer.ts';
@@ -30,7 +30,10 @@ type Moment = `${'asked' | 'answered'} ${'origin' | 'look' | 'send'}`;
 /** A channel, as the operator sees it. */
 type Row = { id: string; deposit: string; accepted: string; spent: string; claimed: string };
 
-const wait = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
+const wait = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 
 describe('a session by MPP whose gate dies', { concurrency: 1 }, () => {
   const started: { stop(): Promise<void> }[] = [];
@@ -64,23 +67,43 @@ describe('a session by MPP whose gate dies', { concurrency: 1 }, () => {
     const facilitator = keep(await startFacilitator({ chain }));
     const persist = mkdtempSync(join(tmpdir(), 'farebox-mpp-sessions-'));
     keep({ stop: async () => rmSync(persist, { recursive: true, force: true }) });
-    const node = keep(await startTap(() => chain.url, (_, body) => (body.includes('eth_sendRawTransaction') ? 'send' : 'look'), tell));
-    const toOrigin = keep(await startTap(() => origin.url, () => 'origin', tell));
-    gate = keep(await startWithClock(GATE, {
-      build: process.env.FAREBOX_BUILD ?? 'build',
-      persist,
-      secrets: {
-        GATE_SECRET: 'gate-secret-of-the-crash-suite-0123456789', LEDGER_SALT: 'ledger-salt-of-the-crash-suite', OPERATOR_TOKEN,
-        PAYEE_KEY: account(PAYEE).privateKey,
-      },
-      vars: {
-        NETWORK, PAY_TO: chain.accounts.payee.address, FACILITATOR_URL: facilitator.url, ORIGIN_URL: toOrigin.url, RPC_URL: node.url,
-        ROUTES: [
-          { path: '/report/session', methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL },
-          { path: '/report/sent', methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL, session_fee_payer: '$0.02' },
-        ],
-      },
-    }));
+    const node = keep(
+      await startTap(
+        () => chain.url,
+        (_, body) => (body.includes('eth_sendRawTransaction') ? 'send' : 'look'),
+        tell,
+      ),
+    );
+    const toOrigin = keep(
+      await startTap(
+        () => origin.url,
+        () => 'origin',
+        tell,
+      ),
+    );
+    gate = keep(
+      await startWithClock(GATE, {
+        build: process.env.FAREBOX_BUILD ?? 'build',
+        persist,
+        secrets: {
+          GATE_SECRET: 'gate-secret-of-the-crash-suite-0123456789',
+          LEDGER_SALT: 'ledger-salt-of-the-crash-suite',
+          OPERATOR_TOKEN,
+          PAYEE_KEY: account(PAYEE).privateKey,
+        },
+        vars: {
+          NETWORK,
+          PAY_TO: chain.accounts.payee.address,
+          FACILITATOR_URL: facilitator.url,
+          ORIGIN_URL: toOrigin.url,
+          RPC_URL: node.url,
+          ROUTES: [
+            { path: '/report/session', methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL },
+            { path: '/report/sent', methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL, session_fee_payer: '$0.02' },
+          ],
+        },
+      }),
+    );
   }, LIMIT);
   after(async () => {
     for (const part of started.reverse()) await part.stop();
@@ -111,7 +134,7 @@ describe('a session by MPP whose gate dies', { concurrency: 1 }, () => {
   /** What the gate has of a channel. */
   const rowOf = async (id: string): Promise<Row | undefined> => {
     const answer = await fetch(`${gate.url}/_farebox/channels`, { headers: { authorization: `Bearer ${OPERATOR_TOKEN}` } });
-    const { items } = await answer.json() as { items: Row[] };
+    const { items } = (await answer.json()) as { items: Row[] };
     return items.find((item) => item.id === id);
   };
 
@@ -121,7 +144,8 @@ describe('a session by MPP whose gate dies', { concurrency: 1 }, () => {
     assert.ok(payer);
     salts += 1;
     const session = new OkxPayer(chain, payer, `${gate.url}${path}`, patient);
-    const balances = (): Promise<bigint[]> => Promise.all([payer.address, chain.accounts.payee.address, PAYMENT_CHANNEL].map((owner) => chain.balanceOf(owner)));
+    const balances = (): Promise<bigint[]> =>
+      Promise.all([payer.address, chain.accounts.payee.address, PAYMENT_CHANNEL].map((owner) => chain.balanceOf(owner)));
     const [funds, earned, held] = await balances();
     const asked = origin.requests.length;
     killed = undefined;
@@ -157,7 +181,7 @@ describe('a session by MPP whose gate dies', { concurrency: 1 }, () => {
       const closed = await dies('close', () => session.close());
       assert.equal(closed.status, 200, closed.body);
     }
-    await eventually('what was earned is the payee\'s', async () => {
+    await eventually("what was earned is the payee's", async () => {
       await pass(5);
       return (await chain.balanceOf(chain.accounts.payee.address)) === earned! + 4n * PRICE;
     });
@@ -177,7 +201,8 @@ describe('a session by MPP whose gate dies', { concurrency: 1 }, () => {
   }
 
   for (const step of ['open', 'topUp'] as const) {
-    for (const moment of ['asked look', 'answered look'] as const) it(`in its ${step}, when the gate has ${moment}`, LIMIT, () => play(step, moment));
+    for (const moment of ['asked look', 'answered look'] as const)
+      it(`in its ${step}, when the gate has ${moment}`, LIMIT, () => play(step, moment));
   }
   // The gate sends what the payer has signed, once.
   for (const step of ['open', 'topUp'] as const) {
@@ -185,16 +210,19 @@ describe('a session by MPP whose gate dies', { concurrency: 1 }, () => {
       it(`in its ${step}, which it sends, when it has ${moment}`, LIMIT, () => play(step, moment, 0, '/report/sent'));
     }
   }
-  for (const moment of ['asked origin', 'answered origin'] as const) it(`in a request, when the gate has ${moment}`, LIMIT, () => play('voucher', moment));
-  for (const afterMs of [1, 3, 6, 10]) it(`in a request, ${afterMs} ms after the origin has answered`, LIMIT, () => play('voucher', 'answered origin', afterMs));
+  for (const moment of ['asked origin', 'answered origin'] as const)
+    it(`in a request, when the gate has ${moment}`, LIMIT, () => play('voucher', moment));
+  for (const afterMs of [1, 3, 6, 10])
+    it(`in a request, ${afterMs} ms after the origin has answered`, LIMIT, () => play('voucher', 'answered origin', afterMs));
   for (const step of ['close', 'settle'] as const) {
-    for (const moment of ['asked look', 'answered look', 'asked send', 'answered send'] as const) it(`in its ${step}, when the gate has ${moment}`, LIMIT, () => play(step, moment));
+    for (const moment of ['asked look', 'answered look', 'asked send', 'answered send'] as const)
+      it(`in its ${step}, when the gate has ${moment}`, LIMIT, () => play(step, moment));
   }
 });
 
 /** Whether the gate asks to wait: another request holds the channel, or a transaction is in no block yet. */
 async function isEarly(answer: Response): Promise<boolean> {
   if (answer.status !== 409 && answer.status !== 402) return false;
-  const { code, retryable } = await answer.json().catch(() => ({})) as { code?: number; retryable?: boolean };
+  const { code, retryable } = (await answer.json().catch(() => ({}))) as { code?: number; retryable?: boolean };
   return retryable === true || code === 70007;
 }

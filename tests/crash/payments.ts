@@ -5,7 +5,7 @@ import { request as httpRequest } from 'node:http';
 
 import { payMpp } from '../support/mpp-payer.ts';
 import { challengeOf, receiptIn } from '../support/mpp-wire.ts';
-import { freshPayer, pay, type Payer, type PaymentRequired } from '../worker/support/payer.ts';
+import { freshPayer, type Payer, type PaymentRequired, pay } from '../worker/support/payer.ts';
 import type { Mode } from './points.ts';
 
 export type Protocol = 'x402' | 'mpp';
@@ -106,12 +106,14 @@ export function get(url: string, headers: Readonly<Record<string, string>>, watc
       });
       // A broken connection ends in `close` too; `complete` tells which it was.
       incoming.on('error', () => {});
-      incoming.on('close', () => resolve({
-        status,
-        headers: Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)])),
-        text: Buffer.concat(pieces).toString('utf8'),
-        complete: incoming.complete,
-      }));
+      incoming.on('close', () =>
+        resolve({
+          status,
+          headers: Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)])),
+          text: Buffer.concat(pieces).toString('utf8'),
+          complete: incoming.complete,
+        }),
+      );
     });
     outgoing.end();
   });

@@ -55,8 +55,9 @@ export function pointsOf(mode: Mode): readonly Point[] {
 
 /** Where further payments of the same kill may wait: messages that can be stopped for many at once. */
 export function parkingOf(mode: Mode): readonly Point[] {
-  return POINTS.filter(({ when, client, alone, states }) =>
-    when === 'before' && client === undefined && alone !== true && states[mode] !== undefined);
+  return POINTS.filter(
+    ({ when, client, alone, states }) => when === 'before' && client === undefined && alone !== true && states[mode] !== undefined,
+  );
 }
 
 /** The states that a row may be in when this was the last moment of a payment that nothing stopped. */

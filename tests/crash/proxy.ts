@@ -42,7 +42,9 @@ export async function startProxy(options: ProxyOptions): Promise<TestProxy> {
   const running = new Set<Promise<void>>();
   const agent = new Agent({ keepAlive: true });
   const { url, stop } = await serve((incoming: IncomingMessage, response: ServerResponse) => {
-    const exchange = carry(options, agent, incoming, response).catch(() => { response.destroy(); });
+    const exchange = carry(options, agent, incoming, response).catch(() => {
+      response.destroy();
+    });
     running.add(exchange);
     void exchange.then(() => running.delete(exchange));
   });

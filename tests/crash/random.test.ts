@@ -13,7 +13,9 @@ const BATCH = 20;
 const MESSAGES = 120;
 
 let world: World;
-before(async () => { world = await startWorld(); });
+before(async () => {
+  world = await startWorld();
+});
 after(() => world?.stop());
 
 const random = mulberry32(SEED);

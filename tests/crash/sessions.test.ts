@@ -13,10 +13,10 @@ import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
 import { createWalletClient, http } from 'viem';
 
-import { BATCH_SETTLEMENT, NETWORK, readArtefact, startChain, type Chain } from '../../demo/chain.mjs';
-import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
-import { startOrigin, type Origin } from '../../demo/origin.mjs';
-import { startGate, type Gate } from '../../scripts/miniflare.mjs';
+import { BATCH_SETTLEMENT, type Chain, NETWORK, readArtefact, startChain } from '../../demo/chain.mjs';
+import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
+import { type Origin, startOrigin } from '../../demo/origin.mjs';
+import { type Gate, startGate } from '../../scripts/miniflare.mjs';
 import { eventually } from '../support/eventually.ts';
 import { startTap } from './tap.ts';
 
@@ -29,7 +29,8 @@ type Moment = `${'asked' | 'answered'} ${'deposit' | 'origin' | 'look' | 'claim'
 /** What a call of a facilitator is for. */
 function kindOf(url: string, body: string): string {
   if (!url.endsWith('/settle')) return 'look';
-  const { type } = (JSON.parse(body) as { paymentPayload: { payload: { type: 'deposit' | 'claim' | 'refund' | 'settle' } } }).paymentPayload.payload;
+  const { type } = (JSON.parse(body) as { paymentPayload: { payload: { type: 'deposit' | 'claim' | 'refund' | 'settle' } } }).paymentPayload
+    .payload;
   return type;
 }
 
@@ -62,24 +63,38 @@ describe('a session whose gate dies', { concurrency: 1 }, () => {
     if (afterMs === 0) await killed;
   };
 
-  before(async () => {
-    chain = keep(await startChain());
-    origin = keep(await startOrigin());
-    facilitator = keep(await startFacilitator({ chain }));
-    const persist = mkdtempSync(join(tmpdir(), 'farebox-sessions-'));
-    keep({ stop: async () => rmSync(persist, { recursive: true, force: true }) });
-    const toFacilitator = keep(await startTap(() => facilitator.url, kindOf, tell));
-    const toOrigin = keep(await startTap(() => origin.url, () => 'origin', tell));
-    gate = keep(await startGate({
-      build: process.env.FAREBOX_BUILD ?? 'build',
-      persist,
-      secrets: { GATE_SECRET: 'gate-secret-of-the-crash-suite-0123456789', LEDGER_SALT: 'ledger-salt-of-the-crash-suite' },
-      vars: {
-        NETWORK, PAY_TO: chain.accounts.payee.address, FACILITATOR_URL: toFacilitator.url, ORIGIN_URL: toOrigin.url,
-        ROUTES: [{ path: '/report/*', methods: ['GET'], price: '$0.01', session_delay_secs: 900 }],
-      },
-    }));
-  }, { timeout: 120_000 });
+  before(
+    async () => {
+      chain = keep(await startChain());
+      origin = keep(await startOrigin());
+      facilitator = keep(await startFacilitator({ chain }));
+      const persist = mkdtempSync(join(tmpdir(), 'farebox-sessions-'));
+      keep({ stop: async () => rmSync(persist, { recursive: true, force: true }) });
+      const toFacilitator = keep(await startTap(() => facilitator.url, kindOf, tell));
+      const toOrigin = keep(
+        await startTap(
+          () => origin.url,
+          () => 'origin',
+          tell,
+        ),
+      );
+      gate = keep(
+        await startGate({
+          build: process.env.FAREBOX_BUILD ?? 'build',
+          persist,
+          secrets: { GATE_SECRET: 'gate-secret-of-the-crash-suite-0123456789', LEDGER_SALT: 'ledger-salt-of-the-crash-suite' },
+          vars: {
+            NETWORK,
+            PAY_TO: chain.accounts.payee.address,
+            FACILITATOR_URL: toFacilitator.url,
+            ORIGIN_URL: toOrigin.url,
+            ROUTES: [{ path: '/report/*', methods: ['GET'], price: '$0.01', session_delay_secs: 900 }],
+          },
+        }),
+      );
+    },
+    { timeout: 120_000 },
+  );
   after(async () => {
     for (const part of started.reverse()) await part.stop();
   });
@@ -125,10 +140,18 @@ describe('a session whose gate dies', { concurrency: 1 }, () => {
     // Whether it hears of it or not: the refund is made once.
     await scheme.refund(`${gate.url}/report/1`, { fetch: patient }).catch(() => undefined);
     const expected = 3n * PRICE;
-    await eventually('the rest is paid back', async () => funds - (await chain.balanceOf(payer.address)), (paid) => paid === expected);
+    await eventually(
+      'the rest is paid back',
+      async () => funds - (await chain.balanceOf(payer.address)),
+      (paid) => paid === expected,
+    );
     await eventually('it dies', () => planned === undefined);
     await killed;
-    await eventually('what was earned is the payee\'s', async () => (await received()) - earned, (paid) => paid === expected);
+    await eventually(
+      "what was earned is the payee's",
+      async () => (await received()) - earned,
+      (paid) => paid === expected,
+    );
   }
 
   /** Plays a session whose payer withdraws: what was earned is claimed by the alarm, in which the gate dies. */
@@ -154,7 +177,12 @@ describe('a session whose gate dies', { concurrency: 1 }, () => {
     const { channelConfig, voucher } = fifth.payload;
     const { abi } = readArtefact('BatchSettlement');
     const wallet = createWalletClient({ account: payer, chain: chain.chain, transport: http(chain.url) });
-    const hash = await wallet.writeContract({ address: BATCH_SETTLEMENT, abi, functionName: 'initiateWithdraw', args: [channelConfig, 5n * PRICE] });
+    const hash = await wallet.writeContract({
+      address: BATCH_SETTLEMENT,
+      abi,
+      functionName: 'initiateWithdraw',
+      args: [channelConfig, 5n * PRICE],
+    });
     assert.equal((await chain.publicClient.waitForTransactionReceipt({ hash })).status, 'success');
     // The deposit for the next request shows the gate that its payer is leaving.
     planned = { moment, afterMs: 0 };
@@ -163,7 +191,7 @@ describe('a session whose gate dies', { concurrency: 1 }, () => {
     await killed;
     const claimed = async (): Promise<bigint> => {
       const read = { address: BATCH_SETTLEMENT, abi, functionName: 'channels', args: [voucher.channelId] } as const;
-      return (await chain.publicClient.readContract(read) as readonly [bigint, bigint])[1];
+      return ((await chain.publicClient.readContract(read)) as readonly [bigint, bigint])[1];
     };
     await eventually('what was earned is claimed', claimed, (all) => all === 5n * PRICE);
     // The client has not heard that its deposit arrived, and its last voucher was claimed a moment ago: anyone can show that one,
@@ -179,10 +207,13 @@ describe('a session whose gate dies', { concurrency: 1 }, () => {
   /** What the payee has, or the contract keeps for the payee alone: a payout that was cut off waits for the next one. */
   const received = async (): Promise<bigint> => {
     // Both in one call: a payout moves it from one to the other, and the chain answers for a block while it makes the next one.
-    const balanceOf = (owner: string) => ({ address: chain.token.address, abi: chain.token.abi, functionName: 'balanceOf', args: [owner] }) as const;
-    const [paidOut, kept] = await chain.publicClient.multicall({
-      contracts: [balanceOf(chain.accounts.payee.address), balanceOf(BATCH_SETTLEMENT)], deployless: true, allowFailure: false,
-    }) as [bigint, bigint];
+    const balanceOf = (owner: string) =>
+      ({ address: chain.token.address, abi: chain.token.abi, functionName: 'balanceOf', args: [owner] }) as const;
+    const [paidOut, kept] = (await chain.publicClient.multicall({
+      contracts: [balanceOf(chain.accounts.payee.address), balanceOf(BATCH_SETTLEMENT)],
+      deployless: true,
+      allowFailure: false,
+    })) as [bigint, bigint];
     return paidOut + kept;
   };
 
@@ -206,7 +237,11 @@ describe('a session whose gate dies', { concurrency: 1 }, () => {
   }
   it('and the payouts that were cut off come with the next one', { timeout: 60_000 }, async () => {
     await play(0, 'asked origin', 0);
-    await eventually('the contract has only what was added lately', () => chain.balanceOf(BATCH_SETTLEMENT), (held) => held === added);
+    await eventually(
+      'the contract has only what was added lately',
+      () => chain.balanceOf(BATCH_SETTLEMENT),
+      (held) => held === added,
+    );
   });
 });
 

@@ -5,9 +5,17 @@
 
 /** The messages that proxies see: of the facilitator, the origin, the facilitator's chain and the gate's chain. */
 export const MESSAGES = [
-  'verify.request', 'verify.reply', 'settle.request', 'settle.reply',
-  'origin.request', 'origin.head', 'origin.end',
-  'chain.request', 'chain.reply', 'rpc.request', 'rpc.reply',
+  'verify.request',
+  'verify.reply',
+  'settle.request',
+  'settle.reply',
+  'origin.request',
+  'origin.head',
+  'origin.end',
+  'chain.request',
+  'chain.reply',
+  'rpc.request',
+  'rpc.reply',
 ] as const;
 export type MessageName = (typeof MESSAGES)[number];
 
@@ -64,7 +72,9 @@ export class Switchboard {
   /** Stops the next such message of a payment. */
   hold(payment: string, name: MessageName): void {
     let decide: Hold['decide'] = () => {};
-    const verdict = new Promise<Verdict>((resolve) => { decide = resolve; });
+    const verdict = new Promise<Verdict>((resolve) => {
+      decide = resolve;
+    });
     const holds = this.#holds.get(payment) ?? [];
     this.#holds.set(payment, [...holds, { name, reached: false, decide, verdict }]);
   }

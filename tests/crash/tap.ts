@@ -2,7 +2,11 @@
 import { serve } from '../../demo/server.mjs';
 
 /** Starts one; what `tell` waits for, the call waits for. */
-export async function startTap(target: () => string, kindOf: (url: string, body: string) => string, tell: (moment: string) => Promise<void>): Promise<{ url: string; stop(): Promise<void> }> {
+export async function startTap(
+  target: () => string,
+  kindOf: (url: string, body: string) => string,
+  tell: (moment: string) => Promise<void>,
+): Promise<{ url: string; stop(): Promise<void> }> {
   return serve(async (request, response) => {
     try {
       const pieces: Buffer[] = [];
@@ -11,7 +15,9 @@ export async function startTap(target: () => string, kindOf: (url: string, body:
       const kind = kindOf(request.url ?? '', body.toString('utf8'));
       await tell(`asked ${kind}`);
       const answer = await fetch(`${target()}${request.url ?? ''}`, {
-        method: request.method ?? 'GET', headers: { 'content-type': 'application/json' }, ...(body.length > 0 ? { body } : {}),
+        method: request.method ?? 'GET',
+        headers: { 'content-type': 'application/json' },
+        ...(body.length > 0 ? { body } : {}),
       });
       const bytes = Buffer.from(await answer.arrayBuffer());
       await tell(`answered ${kind}`);

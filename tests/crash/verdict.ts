@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 
 import { parseEventLogs } from 'viem';
 
-import { poll, type Campaign } from './campaign.ts';
+import { type Campaign, poll } from './campaign.ts';
 import { EXPECTED } from './expected.ts';
-import { get, send, transactionIn, type Answer, type Payment } from './payments.ts';
+import { type Answer, get, type Payment, send, transactionIn } from './payments.ts';
 import type { Row } from './rows.ts';
 import { PRICE_ATOMIC, type World } from './world.ts';
 
@@ -26,18 +26,26 @@ export async function drain(campaign: Campaign): Promise<void> {
   await campaign.settled();
   let open: string[] = [];
   let mined = performance.now();
-  await poll('rest of every row', async () => {
-    const rows = [...(await campaign.rows())];
-    if (rows.some(([, { state }]) => state === 'unknown') && performance.now() - mined > BLOCK_MS) {
-      mined = performance.now();
-      await campaign.world.chain.rpc('evm_mine', []);
-    }
-    open = rows.filter(([, row]) => !EXPECTED.rest.includes(row.state) || isOverdue(row)).map(([id, { state }]) => `${id} is ${state}`);
-    return open.length === 0;
-  }, () => open.join(', '), DRAIN_MS, LOOK_MS);
+  await poll(
+    'rest of every row',
+    async () => {
+      const rows = [...(await campaign.rows())];
+      if (rows.some(([, { state }]) => state === 'unknown') && performance.now() - mined > BLOCK_MS) {
+        mined = performance.now();
+        await campaign.world.chain.rpc('evm_mine', []);
+      }
+      open = rows.filter(([, row]) => !EXPECTED.rest.includes(row.state) || isOverdue(row)).map(([id, { state }]) => `${id} is ${state}`);
+      return open.length === 0;
+    },
+    () => open.join(', '),
+    DRAIN_MS,
+    LOOK_MS,
+  );
   if (EXPECTED.unknownEndsBy === 'repeat') {
     const rows = await campaign.rows();
-    await Promise.all(campaign.payments.filter(({ id }) => rows.get(id)?.state === 'unknown').map((payment) => repeat(campaign.world, payment)));
+    await Promise.all(
+      campaign.payments.filter(({ id }) => rows.get(id)?.state === 'unknown').map((payment) => repeat(campaign.world, payment)),
+    );
     await campaign.settled();
   }
 }
@@ -78,7 +86,10 @@ export async function judge(campaign: Campaign): Promise<string> {
   const accounted = [...ends].filter(([state]) => PAID.includes(state)).reduce((sum, [, count]) => sum + count, 0);
   assert.equal(BigInt(accounted), paid, 'every transfer is in the books, and nothing else');
   await judgeBooks(campaign, rows);
-  return [...ends].sort().map(([state, count]) => `${state} ${count}`).join(', ');
+  return [...ends]
+    .sort()
+    .map(([state, count]) => `${state} ${count}`)
+    .join(', ');
 }
 
 function judgeOne({ origin, switchboard }: World, payment: Payment, row: Row | undefined, moved: readonly Transfer[]): void {
@@ -135,9 +146,10 @@ async function judgeBooks(campaign: Campaign, rows: ReadonlyMap<string, Row>): P
     return JSON.parse(answer.text);
   };
   const listed = new Map<string, string>();
-  for (let cursor: string | null = ''; cursor !== null;) {
+  for (let cursor: string | null = ''; cursor !== null; ) {
     const page = (await ask(`payments?limit=200${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`)) as {
-      items: { key: string; state: string }[]; next: string | null;
+      items: { key: string; state: string }[];
+      next: string | null;
     };
     for (const { key, state } of page.items) listed.set(key, state);
     cursor = page.next ?? null;
@@ -150,7 +162,10 @@ async function judgeBooks(campaign: Campaign, rows: ReadonlyMap<string, Row>): P
   }
   const differences = [...JSON.stringify(await ask('audit')).matchAll(/"difference":"([^"]*)"/g)].map((match) => match[1]);
   assert.ok(differences.length > 0, 'the audit counts at least one asset');
-  assert.deepEqual(differences.filter((difference) => difference !== '0'), []);
+  assert.deepEqual(
+    differences.filter((difference) => difference !== '0'),
+    [],
+  );
 }
 
 interface Transfer {
@@ -163,16 +178,25 @@ interface Transfer {
 export async function transfersByNonce({ chain }: Pick<World, 'chain'>): Promise<Map<string, Transfer[]>> {
   const logs = await chain.publicClient.getLogs({ address: chain.token.address, fromBlock: 0n });
   const events = parseEventLogs({ abi: chain.token.abi, logs }) as unknown as {
-    eventName: string; transactionHash: string; logIndex: number; args: { from: string; to: string; value: bigint; nonce: string };
+    eventName: string;
+    transactionHash: string;
+    logIndex: number;
+    args: { from: string; to: string; value: bigint; nonce: string };
   }[];
   const payee = chain.accounts.payee.address.toLowerCase();
   const uses = events.filter(({ eventName }) => eventName === 'AuthorizationUsed');
   const moves = events.filter(({ eventName, args }) => eventName === 'Transfer' && args.to.toLowerCase() === payee);
   assert.equal(moves.length, uses.length, 'every transfer to the payee used an authorization, and every use moved value');
   const byNonce = new Map<string, Transfer[]>();
-  for (const { args: { nonce }, transactionHash } of uses) {
+  for (const {
+    args: { nonce },
+    transactionHash,
+  } of uses) {
     const own = moves.filter((move) => move.transactionHash === transactionHash);
-    byNonce.set(nonce, [...(byNonce.get(nonce) ?? []), ...own.map(({ args: { from, value } }) => ({ from, value, transaction: transactionHash }))]);
+    byNonce.set(nonce, [
+      ...(byNonce.get(nonce) ?? []),
+      ...own.map(({ args: { from, value } }) => ({ from, value, transaction: transactionHash })),
+    ]);
   }
   return byNonce;
 }

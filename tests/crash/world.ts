@@ -6,16 +6,16 @@ import { join } from 'node:path';
 
 import { encodeAbiParameters, keccak256, toHex } from 'viem';
 
-import { NETWORK, startChain, USDC, type Chain } from '../../demo/chain.mjs';
-import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
-import { startOrigin, type Origin } from '../../demo/origin.mjs';
-import { randomSecrets, startGate, type Gate } from '../../scripts/miniflare.mjs';
+import { type Chain, NETWORK, startChain, USDC } from '../../demo/chain.mjs';
+import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
+import { type Origin, startOrigin } from '../../demo/origin.mjs';
+import { type Gate, randomSecrets, startGate } from '../../scripts/miniflare.mjs';
 import type { PaymentRequired } from '../worker/support/payer.ts';
 import { EXPECTED } from './expected.ts';
 import type { Mode } from './points.ts';
-import { startProxy, type Exchange, type TestProxy } from './proxy.ts';
-import { startRowReader, type RowReader } from './rows.ts';
-import { Switchboard, type MessageName } from './switchboard.ts';
+import { type Exchange, startProxy, type TestProxy } from './proxy.ts';
+import { type RowReader, startRowReader } from './rows.ts';
+import { type MessageName, Switchboard } from './switchboard.ts';
 
 /** Seconds for which payers sign; more than the gate needs for its own deadlines, little enough to wait for. */
 export const VALID_FOR_SECS = EXPECTED.unknownEndsBy === 'alarm' ? 20 : 55;
@@ -69,9 +69,16 @@ export async function startWorld(): Promise<World> {
       ORIGIN_URL: await proxied(origin.url, page),
       RPC_URL: await proxied(chain.url, read),
       LEDGER_SHARDS: 2,
-      ROUTES: (['after', 'before'] as const).flatMap((settle) => ['report', 'events'].map((kind) => ({
-        path: `/${kind}/${settle}/*`, methods: ['GET'], price: '$0.01', settle, origin_timeout_secs: ORIGIN_TIMEOUT_SECS, max_timeout_secs: 60,
-      }))),
+      ROUTES: (['after', 'before'] as const).flatMap((settle) =>
+        ['report', 'events'].map((kind) => ({
+          path: `/${kind}/${settle}/*`,
+          methods: ['GET'],
+          price: '$0.01',
+          settle,
+          origin_timeout_secs: ORIGIN_TIMEOUT_SECS,
+          max_timeout_secs: 60,
+        })),
+      ),
       RECOVERY: { settle_secs: SETTLE_SECS, resend_secs: [1, 2, 4], chain_secs: [1, 2], refund_secs: 5, manual_secs: 600, breaker_secs: 1 },
     };
     const secrets = randomSecrets();
@@ -79,10 +86,7 @@ export async function startWorld(): Promise<World> {
     keep({ stop: async () => rmSync(persist, { recursive: true, force: true }) });
     const rows = keep(await startRowReader());
     const gate = keep(await startGate({ build: process.env.FAREBOX_BUILD ?? 'build', vars, secrets, persist }));
-    const required = {
-      after: await termsOf(`${gate.url}/report/after/terms`),
-      before: await termsOf(`${gate.url}/report/before/terms`),
-    };
+    const required = { after: await termsOf(`${gate.url}/report/after/terms`), before: await termsOf(`${gate.url}/report/before/terms`) };
     const idle = async () => {
       for (const proxy of proxies) await proxy.idle();
     };

@@ -7,11 +7,11 @@ import { after, before, test } from 'node:test';
 import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
 
-import { startChain, type Chain } from '../../demo/chain.mjs';
-import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
+import { type Chain, startChain } from '../../demo/chain.mjs';
+import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
 import { gateVars } from '../../demo/gate.mjs';
-import { startGate, type Gate } from '../../scripts/miniflare.mjs';
-import { startStreams, type Streams } from './stream-origin.ts';
+import { type Gate, startGate } from '../../scripts/miniflare.mjs';
+import { type Streams, startStreams } from './stream-origin.ts';
 
 /** Of an event, in atomic units. */
 const UNIT = 100n;
@@ -27,18 +27,30 @@ before(async () => {
   chain = keep(await startChain());
   origin = keep(await startStreams());
   facilitator = keep(await startFacilitator({ chain }));
-  const sold = (path: string, price: string) =>
-    ({ path, methods: ['GET'], price, session_delay_secs: 900, session_unit: 'event', session_unit_price: '$0.0001', session_step: 3 });
-  gate = keep(await startGate({
-    build: process.env.FAREBOX_BUILD ?? 'build',
-    vars: { ...gateVars({ chain, facilitator, origin }), ROUTES: [sold('/held', '$0.001'), sold('/events', '$0.002')] },
-  }));
+  const sold = (path: string, price: string) => ({
+    path,
+    methods: ['GET'],
+    price,
+    session_delay_secs: 900,
+    session_unit: 'event',
+    session_unit_price: '$0.0001',
+    session_step: 3,
+  });
+  gate = keep(
+    await startGate({
+      build: process.env.FAREBOX_BUILD ?? 'build',
+      vars: { ...gateVars({ chain, facilitator, origin }), ROUTES: [sold('/held', '$0.001'), sold('/events', '$0.002')] },
+    }),
+  );
 });
 after(async () => {
   for (const part of ends) await part.stop();
 });
 
-interface Settlement { success: boolean; extra: { chargedAmount: string; channelState: { chargedCumulativeAmount: string } } }
+interface Settlement {
+  success: boolean;
+  extra: { chargedAmount: string; channelState: { chargedCumulativeAmount: string } };
+}
 
 /** Reads a stream to its end: events, and the settlement in the last one. */
 async function read(answer: Response) {
@@ -58,7 +70,10 @@ test('the published client buys streams up to their price, and pays for what flo
   const [funds, earlier] = [await chain.balanceOf(payer.address), await chain.balanceOf(chain.accounts.payee.address)];
   // Of an origin that does not end: a price of ten events has three steps of three.
   const first = await read(await pay(`${gate.url}/held`));
-  assert.deepEqual([first.begun.extra.chargedAmount, first.events, first.ended.extra.chargedAmount], [String(3n * UNIT), 9, String(9n * UNIT)]);
+  assert.deepEqual(
+    [first.begun.extra.chargedAmount, first.events, first.ended.extra.chargedAmount],
+    [String(3n * UNIT), 9, String(9n * UNIT)],
+  );
   const counts = { ...facilitator.counts };
   // Its answer was charged on after its head: the client goes on from the state that the gate tells.
   const second = await read(await pay(`${gate.url}/held`));

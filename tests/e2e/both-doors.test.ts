@@ -6,17 +6,22 @@ import { after, before, test } from 'node:test';
 import type { Hex } from 'viem';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
-import { asX402, payMpp, type MppPayment } from '../support/mpp-payer.ts';
+import { asX402, type MppPayment, payMpp } from '../support/mpp-payer.ts';
 import { challengeOf, credential, receiptIn } from '../support/mpp-wire.ts';
 import type { PaymentRequired } from '../worker/support/payer.ts';
 import { settlementOf } from './clients.ts';
 import { changesDuring, startWorld, transfersOf, type World } from './world.ts';
 
 let world: World;
-before(async () => { world = await startWorld(); });
+before(async () => {
+  world = await startWorld();
+});
 after(() => world?.stop());
 
-const ROUTES = [{ settle: 'after', path: '/report', verified: 1 }, { settle: 'before', path: '/report-before', verified: 0 }] as const;
+const ROUTES = [
+  { settle: 'after', path: '/report', verified: 1 },
+  { settle: 'before', path: '/report-before', verified: 0 },
+] as const;
 const NOTHING = { paid: 0n, received: 0n, asked: 0, verified: 0, settled: 0 };
 
 type Door = 'mpp' | 'okx' | 'x402' | 'x402 v1';
@@ -29,7 +34,10 @@ async function everyDoor(path: string): Promise<Doors> {
   const challenge = challengeOf(asked.headers.get('www-authenticate'));
   const payment = await payMpp(world.chain.accounts.payer, challenge);
   const { authorization, signature } = payment;
-  const okx = { challenge: { ...challenge }, payload: { type: 'transaction', authorization: { type: 'eip-3009', ...authorization, signature } } };
+  const okx = {
+    challenge: { ...challenge },
+    payload: { type: 'transaction', authorization: { type: 'eip-3009', ...authorization, signature } },
+  };
   const v1 = { x402Version: 1, scheme: 'exact', network: 'base-sepolia', payload: { signature, authorization } };
   return {
     payment,
@@ -45,13 +53,20 @@ async function everyDoor(path: string): Promise<Doors> {
 /** The transaction that an answer names, in the header of the protocol that was spoken; there is no other. */
 function transactionIn(response: Response, door: Door): Hex {
   const names = ['payment-receipt', 'payment-response', 'x-payment-response'].filter((name) => response.headers.has(name));
-  assert.deepEqual(names, [{ mpp: 'payment-receipt', okx: 'payment-receipt', x402: 'payment-response', 'x402 v1': 'x-payment-response' }[door]]);
+  assert.deepEqual(names, [
+    { mpp: 'payment-receipt', okx: 'payment-receipt', x402: 'payment-response', 'x402 v1': 'x-payment-response' }[door],
+  ]);
   if (door === 'x402' || door === 'x402 v1') return settlementOf(response.headers, door === 'x402' ? 2 : 1).transaction;
   return receiptIn(response.headers.get('payment-receipt'))?.reference as Hex;
 }
 
 const ORDERS: readonly (readonly [first: Door, then: Door])[] = [
-  ['mpp', 'x402'], ['x402', 'mpp'], ['mpp', 'x402 v1'], ['x402 v1', 'okx'], ['okx', 'mpp'], ['mpp', 'okx'],
+  ['mpp', 'x402'],
+  ['x402', 'mpp'],
+  ['mpp', 'x402 v1'],
+  ['x402 v1', 'okx'],
+  ['okx', 'mpp'],
+  ['mpp', 'okx'],
 ];
 
 for (const { settle, path, verified } of ROUTES) {
@@ -62,7 +77,9 @@ for (const { settle, path, verified } of ROUTES) {
       const { change } = await changesDuring(world, payer.address, async () => {
         const paid = await fetch(`${world.gate.url}${path}`, { headers: headers[first] });
         assert.equal(paid.status, 200, await paid.clone().text());
-        assert.deepEqual(await transfersOf(world, transactionIn(paid, first)), [{ from: payer.address, to: payee.address, value: PRICE_ATOMIC }]);
+        assert.deepEqual(await transfersOf(world, transactionIn(paid, first)), [
+          { from: payer.address, to: payee.address, value: PRICE_ATOMIC },
+        ]);
         for (const door of [then, first, then]) {
           const again = await fetch(`${world.gate.url}${path}`, { headers: headers[door] });
           assert.equal(again.status, 409, door);
@@ -78,14 +95,20 @@ for (const { settle, path, verified } of ROUTES) {
     const { headers } = await everyDoor(path);
     const doors = (['mpp', 'x402', 'okx', 'x402 v1', 'mpp'] as const).flatMap((door) => Array.from({ length: 10 }, () => door));
     const { result: answers, change } = await changesDuring(world, payer.address, () =>
-      Promise.all(doors.map((door) => fetch(`${world.gate.url}${path}`, { headers: headers[door] }))));
+      Promise.all(doors.map((door) => fetch(`${world.gate.url}${path}`, { headers: headers[door] }))),
+    );
     assert.deepEqual(answers.map(({ status }) => status).sort(), [200, ...Array.from({ length: 49 }, () => 409)]);
     assert.deepEqual(change, { paid: PRICE_ATOMIC, received: PRICE_ATOMIC, asked: 1, verified, settled: 1 });
     const winner = answers.findIndex(({ status }) => status === 200);
     const transaction = transactionIn(answers[winner] ?? Response.error(), doors[winner] ?? 'mpp');
     assert.deepEqual(await transfersOf(world, transaction), [{ from: payer.address, to: payee.address, value: PRICE_ATOMIC }]);
-    const codes = await Promise.all(answers.filter(({ status }) => status === 409).map(async (answer) => ((await answer.json()) as { code: string }).code));
-    assert.deepEqual([...new Set(codes)].filter((code) => code !== 'payment_in_progress' && code !== 'payment_already_delivered'), []);
+    const codes = await Promise.all(
+      answers.filter(({ status }) => status === 409).map(async (answer) => ((await answer.json()) as { code: string }).code),
+    );
+    assert.deepEqual(
+      [...new Set(codes)].filter((code) => code !== 'payment_in_progress' && code !== 'payment_already_delivered'),
+      [],
+    );
   });
 
   test(`who knows the secret of the first request gets it again by the other door, settling ${settle} the origin`, async () => {

@@ -7,10 +7,10 @@ import { after, before, test } from 'node:test';
 import { HTTPFacilitatorClient } from '@x402/core/server';
 import { BatchSettlementEvmScheme as Payer } from '@x402/evm/batch-settlement/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
-import { createWalletClient, http, publicActions, type Hex } from 'viem';
+import { createWalletClient, type Hex, http, publicActions } from 'viem';
 
-import { BATCH_SETTLEMENT, NETWORK, readArtefact, type Chain } from '../../demo/chain.mjs';
-import { AUTHORIZER, DELAY, PRICE, startChannelSeller, type ChannelSeller } from './channel-seller.ts';
+import { BATCH_SETTLEMENT, type Chain, NETWORK, readArtefact } from '../../demo/chain.mjs';
+import { AUTHORIZER, type ChannelSeller, DELAY, PRICE, startChannelSeller } from './channel-seller.ts';
 
 const { abi } = readArtefact('BatchSettlement');
 
@@ -89,8 +89,9 @@ test('a claim above its voucher, of another signer or without the authorizer is 
   const channel = (await seller.getStorage().list()).find((it) => it.channelConfig.payer === payer.address);
   assert.ok(channel);
   const { channelConfig, signedMaxClaimable, signature } = channel;
-  const claim = (total: bigint, most = BigInt(signedMaxClaimable), by = signature) =>
-    [{ voucher: { channel: channelConfig, maxClaimableAmount: most }, signature: by, totalClaimed: total }];
+  const claim = (total: bigint, most = BigInt(signedMaxClaimable), by = signature) => [
+    { voucher: { channel: channelConfig, maxClaimableAmount: most }, signature: by, totalClaimed: total },
+  ];
   const { payee } = chain.accounts;
   assert.equal(await send(payer, 'claim', [claim(PRICE)]), 'NotAuthorized');
   assert.equal(await send(payee, 'claim', [claim(PRICE + 1n)]), 'AboveVoucher');

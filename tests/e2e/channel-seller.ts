@@ -6,8 +6,8 @@ import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/server';
 import { paymentMiddleware, x402ResourceServer } from '@x402/hono';
 import { Hono } from 'hono';
 
-import { account, NETWORK, startChain, type Chain } from '../../demo/chain.mjs';
-import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
+import { account, type Chain, NETWORK, startChain } from '../../demo/chain.mjs';
+import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
 
 export const PRICE = 10_000n;
 export const DELAY = 900;
@@ -42,7 +42,10 @@ export async function startChannelSeller(): Promise<ChannelSeller> {
     server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }, ({ port }) => resolve(`http://127.0.0.1:${port}/report`));
   });
   return {
-    chain, facilitator, seller, url,
+    chain,
+    facilitator,
+    seller,
+    url,
     served: () => count,
     stop: async () => {
       server?.close();

@@ -1,9 +1,9 @@
 // The published clients, exactly as their documentation sets them up, with their default spend limits.
 
-import { ExactEvmScheme } from '@x402/evm/exact/client';
 import { wrapAxiosWithPaymentFromConfig } from '@x402/axios';
+import { ExactEvmScheme } from '@x402/evm/exact/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
-import axios, { AxiosHeaders, type AxiosError } from 'axios';
+import axios, { type AxiosError, AxiosHeaders } from 'axios';
 import { privateKeyToAccount } from 'viem/accounts';
 import { wrapFetchWithPayment as wrapFetchWithPaymentV1 } from 'x402-fetch';
 
@@ -25,11 +25,7 @@ export interface StockClient {
 }
 
 export const stockClients: StockClient[] = [
-  {
-    name: '@x402/fetch',
-    version: 2,
-    get: async (url, payer) => answerOf(await payingFetch(fetch, payer)(url)),
-  },
+  { name: '@x402/fetch', version: 2, get: async (url, payer) => answerOf(await payingFetch(fetch, payer)(url)) },
   {
     name: '@x402/axios',
     version: 2,
@@ -46,18 +42,12 @@ export const stockClients: StockClient[] = [
       return { status, headers: new Headers(plain), text: data };
     },
   },
-  {
-    name: 'x402-fetch',
-    version: 1,
-    get: async (url, payer) => answerOf(await payingFetchV1(fetch, payer)(url)),
-  },
+  { name: 'x402-fetch', version: 1, get: async (url, payer) => answerOf(await payingFetchV1(fetch, payer)(url)) },
 ];
 
 /** `@x402/fetch` over a given fetch. */
 export function payingFetch(base: typeof fetch, payer: Payer) {
-  return wrapFetchWithPaymentFromConfig(base, {
-    schemes: [{ network: 'eip155:*', client: new ExactEvmScheme(signerOf(payer)) }],
-  });
+  return wrapFetchWithPaymentFromConfig(base, { schemes: [{ network: 'eip155:*', client: new ExactEvmScheme(signerOf(payer)) }] });
 }
 
 /** `x402-fetch` over a given fetch. */

@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { concat, encodeAbiParameters, encodeFunctionData, pad, serializeErc6492Signature, toHex, type Hex } from 'viem';
+import { concat, encodeAbiParameters, encodeFunctionData, type Hex, pad, serializeErc6492Signature, toHex } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import { readArtefact } from '../../demo/chain.mjs';
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
-import { encode, pay, type JsonObject, type Payer, type PaymentRequired } from '../worker/support/payer.ts';
+import { encode, type JsonObject, type Payer, type PaymentRequired, pay } from '../worker/support/payer.ts';
 import { changesDuring, startWorld, transfersOf, type World } from './world.ts';
 
 const FACTORY = '0x00000000000000000000000000000000fac70001';
@@ -49,9 +49,17 @@ async function wallet({ deployed, by = FACTORY }: { deployed: boolean; by?: Hex 
   const owner = { address: account.address, account };
   const args = [owner.address, pad(toHex((salts += 1)), { size: 32 })] as const;
   const data = encodeFunctionData({ abi: factory.abi, functionName: 'deploy', args: [...args] });
-  const address = (await world.chain.publicClient.readContract({ address: by, abi: factory.abi, functionName: 'addressOf', args: [...args] })) as Hex;
+  const address = (await world.chain.publicClient.readContract({
+    address: by,
+    abi: factory.abi,
+    functionName: 'addressOf',
+    args: [...args],
+  })) as Hex;
   if (deployed) await transact(by, data);
-  await transact(world.chain.token.address, encodeFunctionData({ abi: world.chain.token.abi, functionName: 'mint', args: [address, 10_000_000n] }));
+  await transact(
+    world.chain.token.address,
+    encodeFunctionData({ abi: world.chain.token.abi, functionName: 'mint', args: [address, 10_000_000n] }),
+  );
   return { owner, address, deployment: { address: by, data } };
 }
 
@@ -83,7 +91,10 @@ async function signed(path: string, signer: Payer, from: Hex, wrap: (signature: 
 }
 
 /** Asks from an address of its own, unless `headers` name one. */
-async function ask(path: string, headers: Record<string, string>): Promise<{ status: number; code: string; text: string; headers: Headers }> {
+async function ask(
+  path: string,
+  headers: Record<string, string>,
+): Promise<{ status: number; code: string; text: string; headers: Headers }> {
   const ip = `198.18.${(clients += 1) >> 8}.${clients & 255}`;
   const answer = await fetch(world.gate.url + path, { headers: { 'cf-connecting-ip': ip, ...headers } });
   const text = await answer.text();
@@ -101,7 +112,10 @@ async function paysOnce(path: string, from: Hex, payment: Record<string, string>
   const { result, change } = await changesDuring(world, from, () => ask(path, { ...payment, ...SECRET }));
   assert.equal(result.status, 200, result.text);
   assert.deepEqual(change, { paid: PRICE_ATOMIC, received: PRICE_ATOMIC, asked: 1, verified: 1, settled: 1 });
-  const settlement = JSON.parse(Buffer.from(result.headers.get('payment-response') ?? '', 'base64').toString()) as { transaction: Hex; payer: string };
+  const settlement = JSON.parse(Buffer.from(result.headers.get('payment-response') ?? '', 'base64').toString()) as {
+    transaction: Hex;
+    payer: string;
+  };
   assert.equal(settlement.payer.toLowerCase(), from.toLowerCase());
   const [transfer] = await transfersOf(world, settlement.transaction);
   assert.deepEqual([transfer?.from.toLowerCase(), transfer?.value], [from.toLowerCase(), PRICE_ATOMIC]);
@@ -111,7 +125,12 @@ async function paysOnce(path: string, from: Hex, payment: Record<string, string>
 }
 
 /** Tries to pay, and nothing moves, nothing is served and nothing is settled. */
-async function failsWithoutTrace(path: string, from: Hex, payment: Record<string, string>, verified: number): Promise<{ status: number; code: string }> {
+async function failsWithoutTrace(
+  path: string,
+  from: Hex,
+  payment: Record<string, string>,
+  verified: number,
+): Promise<{ status: number; code: string }> {
   const { result, change } = await changesDuring(world, from, () => ask(path, payment));
   assert.deepEqual({ ...change }, { ...NOTHING, verified }, result.text);
   assert.equal(result.status, 402, result.text);
@@ -135,7 +154,9 @@ describe('a deployed wallet', () => {
   it('is served once for fifty of the same payment', async () => {
     const { owner, address } = await wallet({ deployed: true });
     const payment = await signed('/report', owner, address);
-    const { result, change } = await changesDuring(world, address, () => Promise.all(Array.from({ length: 50 }, () => ask('/report', payment))));
+    const { result, change } = await changesDuring(world, address, () =>
+      Promise.all(Array.from({ length: 50 }, () => ask('/report', payment))),
+    );
     assert.equal(result.filter(({ status }) => status === 200).length, 1);
     for (const { status, text } of result) assert.ok([200, 409, 429].includes(status), text);
     assert.deepEqual({ ...change, verified: 0 }, { paid: PRICE_ATOMIC, received: PRICE_ATOMIC, asked: 1, verified: 0, settled: 1 });
@@ -186,17 +207,25 @@ describe('a wallet that is not deployed yet', () => {
   it('is refused when the listed factory stands where no address is', async () => {
     const { owner, address, deployment } = await wallet({ deployed: false });
     const wrap = (signature: Hex) => {
-      const body = encodeAbiParameters([{ type: 'uint256' }, { type: 'bytes' }, { type: 'bytes' }], [(1n << 160n) + BigInt(deployment.address), deployment.data, signature]);
+      const body = encodeAbiParameters(
+        [{ type: 'uint256' }, { type: 'bytes' }, { type: 'bytes' }],
+        [(1n << 160n) + BigInt(deployment.address), deployment.data, signature],
+      );
       return concat([body, `0x${'6492'.repeat(16)}`]);
     };
     await failsWithoutTrace('/report', address, await signed('/report', owner, address, wrap), 0);
   });
 
-  it('is refused when the signature inside is nobody\'s (A-12)', async () => {
+  it("is refused when the signature inside is nobody's (A-12)", async () => {
     const { address, deployment, owner } = await wallet({ deployed: false });
     const stranger = privateKeyToAccount(generatePrivateKey());
     const wrap = (signature: Hex) => serializeErc6492Signature({ ...deployment, signature });
-    await failsWithoutTrace('/report', address, await signed('/report', { address: stranger.address, account: stranger }, address, wrap), 1);
+    await failsWithoutTrace(
+      '/report',
+      address,
+      await signed('/report', { address: stranger.address, account: stranger }, address, wrap),
+      1,
+    );
     const junk = (_: Hex) => serializeErc6492Signature({ ...deployment, signature: `0x${'5a'.repeat(65)}` });
     await failsWithoutTrace('/report', address, await signed('/report', owner, address, junk), 1);
     // Not wrapped, a wallet without code has no signature of its own.
@@ -231,12 +260,19 @@ describe('a network that sends what nobody vouches for', () => {
     const from = { 'cf-connecting-ip': '203.0.113.9' };
     for (let round = 0; round < 12; round += 1) await failsWithoutTrace('/report', address, { ...forged, ...from }, 1);
     const honest = world.chain.accounts.payers[1] ?? assert.fail();
-    await paysOnce('/report', honest.address, { ...(await signed('/report', { address: honest.address, account: honest as never }, honest.address)), ...from });
+    await paysOnce('/report', honest.address, {
+      ...(await signed('/report', { address: honest.address, account: honest as never }, honest.address)),
+      ...from,
+    });
     await paysOnce('/report', address, { ...(await signed('/report', owner, address)), ...from });
     const failures = await fetch(`${world.gate.url}/_farebox/failures`, { headers: { authorization: `Bearer ${OPERATOR}` } });
     assert.equal(failures.status, 200);
     const { items } = (await failures.json()) as { items: { client: string }[] };
-    assert.deepEqual(items.filter(({ client }) => client === address.toLowerCase()), [], 'nothing is held against whom a forger names');
+    assert.deepEqual(
+      items.filter(({ client }) => client === address.toLowerCase()),
+      [],
+      'nothing is held against whom a forger names',
+    );
   });
 });
 
@@ -267,7 +303,10 @@ describe('an account that gets or loses code (EIP-7702)', () => {
   it('is not served when code that refuses came between verify and settle', async () => {
     const account = privateKeyToAccount(generatePrivateKey());
     const payer = { address: account.address, account };
-    await transact(world.chain.token.address, encodeFunctionData({ abi: world.chain.token.abi, functionName: 'mint', args: [payer.address, 10_000_000n] }));
+    await transact(
+      world.chain.token.address,
+      encodeFunctionData({ abi: world.chain.token.abi, functionName: 'mint', args: [payer.address, 10_000_000n] }),
+    );
     const { address: delegate } = await wallet({ deployed: true });
     const payment = await signed('/slow?ms=2000', payer, payer.address);
     const asked = world.origin.requests.length;
@@ -286,7 +325,10 @@ describe('an account that gets or loses code (EIP-7702)', () => {
     // The owner of the delegate is read from the account's own storage.
     await world.chain.rpc('anvil_setCode', [address, delegateTo((await wallet({ deployed: true })).address)]);
     await world.chain.rpc('anvil_setStorageAt', [address, pad('0x00', { size: 32 }), pad(owner.address, { size: 32 })]);
-    await transact(world.chain.token.address, encodeFunctionData({ abi: world.chain.token.abi, functionName: 'mint', args: [address, 10_000_000n] }));
+    await transact(
+      world.chain.token.address,
+      encodeFunctionData({ abi: world.chain.token.abi, functionName: 'mint', args: [address, 10_000_000n] }),
+    );
     const payer = { address: owner.address, account: owner };
     await paysOnce('/report', address, await signed('/report', payer, address));
     const late = await signed('/report', payer, address);
@@ -295,7 +337,7 @@ describe('an account that gets or loses code (EIP-7702)', () => {
   });
 });
 
-describe('other spellings of a wallet\'s payment (A-16)', () => {
+describe("other spellings of a wallet's payment (A-16)", () => {
   it('are one payment, or no payment', async () => {
     const { owner, address } = await wallet({ deployed: true });
     const required = await terms('/report');
@@ -307,21 +349,38 @@ describe('other spellings of a wallet\'s payment (A-16)', () => {
       return { [name]: value };
     };
     const malformed = [
-      respelled((inner) => { inner.signature = inner.signature.slice(0, -1); }),
-      respelled((inner) => { inner.signature = inner.signature.replace('0x', '0X'); }),
-      respelled((inner) => { inner.signature = inner.signature.slice(2); }),
-      respelled((inner) => { inner.signature = `0x${'00'.repeat(4097)}`; }),
+      respelled((inner) => {
+        inner.signature = inner.signature.slice(0, -1);
+      }),
+      respelled((inner) => {
+        inner.signature = inner.signature.replace('0x', '0X');
+      }),
+      respelled((inner) => {
+        inner.signature = inner.signature.slice(2);
+      }),
+      respelled((inner) => {
+        inner.signature = `0x${'00'.repeat(4097)}`;
+      }),
     ];
     for (const payment of malformed) {
       const { result, change } = await changesDuring(world, address, () => ask('/report', payment));
       assert.equal(result.status, 400, result.text);
       assert.deepEqual(change, { ...NOTHING, verified: 0 });
     }
-    for (const longer of [respelled((inner) => { inner.signature += '00'; }), respelled((inner) => { inner.signature += inner.signature.slice(2); })]) {
+    for (const longer of [
+      respelled((inner) => {
+        inner.signature += '00';
+      }),
+      respelled((inner) => {
+        inner.signature += inner.signature.slice(2);
+      }),
+    ]) {
       await failsWithoutTrace('/report', address, longer, 1);
     }
     await paysOnce('/report', address, { [payment.row[0]]: payment.row[1] });
-    const upper = respelled((inner) => { inner.signature = `0x${inner.signature.slice(2).toUpperCase()}`; });
+    const upper = respelled((inner) => {
+      inner.signature = `0x${inner.signature.slice(2).toUpperCase()}`;
+    });
     const { result, change } = await changesDuring(world, address, () => ask('/report', { ...upper, ...SECRET }));
     assert.equal(result.headers.get('payment-replayed'), 'true', result.text);
     assert.deepEqual(change, { ...NOTHING, verified: 0 });

@@ -16,7 +16,10 @@ export interface CountingNode {
   methods: Map<string, number>;
 }
 
-interface RpcCall { id: unknown; method: string }
+interface RpcCall {
+  id: unknown;
+  method: string;
+}
 
 /** Starts one before the node at this URL. */
 export async function countingNode(url: string): Promise<CountingNode> {
@@ -34,8 +37,10 @@ export async function countingNode(url: string): Promise<CountingNode> {
         response.end(JSON.stringify(Array.isArray(calls) ? calls.map(taken) : taken(calls)));
         return;
       }
-      for (const { method } of [JSON.parse(body) as RpcCall | RpcCall[]].flat()) node.methods.set(method, (node.methods.get(method) ?? 0) + 1);
-      const ask = async (body: string) => (await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).text();
+      for (const { method } of [JSON.parse(body) as RpcCall | RpcCall[]].flat())
+        node.methods.set(method, (node.methods.get(method) ?? 0) + 1);
+      const ask = async (body: string) =>
+        (await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).text();
       if (node.lacks === undefined || !body.includes(node.lacks)) {
         response.end(await ask(body));
         return;
@@ -43,14 +48,24 @@ export async function countingNode(url: string): Promise<CountingNode> {
       const calls = JSON.parse(body) as RpcCall[];
       const missing = calls.filter(({ method }) => method === node.lacks);
       const had = calls.filter((call) => !missing.includes(call));
-      const answers = had.length === 0 ? [] : JSON.parse(await ask(JSON.stringify(had))) as unknown[];
-      response.end(JSON.stringify([...answers, ...missing.map(({ id }) => ({ jsonrpc: '2.0', id, error: { code: -32601, message: 'Method not found' } }))]));
+      const answers = had.length === 0 ? [] : (JSON.parse(await ask(JSON.stringify(had))) as unknown[]);
+      response.end(
+        JSON.stringify([
+          ...answers,
+          ...missing.map(({ id }) => ({ jsonrpc: '2.0', id, error: { code: -32601, message: 'Method not found' } })),
+        ]),
+      );
     })();
   });
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
   const node: CountingNode = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    stop: () => { server.closeAllConnections(); server.close(); },
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
     asked: 0,
     held: undefined,
     lacks: undefined,

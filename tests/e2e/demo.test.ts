@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { startProcess, type Child } from '../../scripts/processes.mjs';
+import { type Child, startProcess } from '../../scripts/processes.mjs';
 import { root } from '../../scripts/steps.mjs';
 
 const LIMIT_MS = 120_000;
@@ -17,11 +17,17 @@ const LAST_LINE = '/_farebox/failures';
 let demo: Child;
 let output: string;
 
-before(async () => {
-  demo = startProcess(process.execPath, ['scripts/demo.mjs', '--log', 'pretty'], { cwd: root, env: { ...process.env, FAREBOX_BUILD: 'build' } });
-  await until(() => demo.output().includes(LAST_LINE));
-  output = demo.output();
-}, { timeout: LIMIT_MS });
+before(
+  async () => {
+    demo = startProcess(process.execPath, ['scripts/demo.mjs', '--log', 'pretty'], {
+      cwd: root,
+      env: { ...process.env, FAREBOX_BUILD: 'build' },
+    });
+    await until(() => demo.output().includes(LAST_LINE));
+    output = demo.output();
+  },
+  { timeout: LIMIT_MS },
+);
 after(() => demo?.stop());
 
 test('README shows what the demo prints', () => {
@@ -36,7 +42,10 @@ const TRIED: readonly { readonly title: string; readonly expected: readonly RegE
   { title: 'Buy with curl', expected: [/^HTTP\/1.1 200 [\s\S]*Rainfall, Tuesday/] },
   { title: "Buy with the package's command line", expected: [/Rainfall, Tuesday/] },
   { title: 'Be refused', expected: [/"code":"WALLET_INSUFFICIENT_FUNDS"/] },
-  { title: 'Pay in advance', expected: [/^HTTP\/1.1 502 [\s\S]*refund/, /^rcpt_\w+: 10000 atomic units returned in 0x\w{64}, now refunded\n$/] },
+  {
+    title: 'Pay in advance',
+    expected: [/^HTTP\/1.1 502 [\s\S]*refund/, /^rcpt_\w+: 10000 atomic units returned in 0x\w{64}, now refunded\n$/],
+  },
   { title: 'Go around the gate', expected: [/^HTTP\/1.1 403 /] },
   { title: "The operator's side", expected: [/"state":"refunded"/, /"difference":"0"/, /"items":\[/] },
 ];
@@ -51,8 +60,13 @@ for (const { title, expected } of TRIED) {
 }
 
 test('with --log pretty, each of these is a line of the log that people can read', { timeout: LIMIT_MS }, async () => {
-  const logged = [/^\d\d:\d\d:\d\d {2}402 GET \/report {2}terms {2}/m, /^\S+ {2}200 GET \/report {2}served {2}0\.01 USDC {2}rcpt_\w+ {2}\d+ ms \(/m,
-    /^\S+ {2}502 GET \/fail\/503 {2}owed {2}/m, /^\S+ {2}delivering → refund_due {2}/m, /^\S+ {2}refund_due → refunded {2}operator: 0x/m];
+  const logged = [
+    /^\d\d:\d\d:\d\d {2}402 GET \/report {2}terms {2}/m,
+    /^\S+ {2}200 GET \/report {2}served {2}0\.01 USDC {2}rcpt_\w+ {2}\d+ ms \(/m,
+    /^\S+ {2}502 GET \/fail\/503 {2}owed {2}/m,
+    /^\S+ {2}delivering → refund_due {2}/m,
+    /^\S+ {2}refund_due → refunded {2}operator: 0x/m,
+  ];
   for (const line of logged) await until(() => line.test(demo.output()));
   assert.doesNotMatch(demo.output(), /^\{/m);
 });
@@ -67,8 +81,16 @@ test('the demo ends when it is asked to, and nothing of it goes on', { timeout: 
 
 /** The lines to type below a title. */
 function linesUnder(title: string): string[] {
-  const lines = output.slice(output.indexOf(`\n${title}`)).split('\n').slice(2);
-  return lines.slice(0, lines.findIndex((line) => !line.startsWith('  '))).map((line) => line.trim());
+  const lines = output
+    .slice(output.indexOf(`\n${title}`))
+    .split('\n')
+    .slice(2);
+  return lines
+    .slice(
+      0,
+      lines.findIndex((line) => !line.startsWith('  ')),
+    )
+    .map((line) => line.trim());
 }
 
 async function typed(line: string): Promise<string> {

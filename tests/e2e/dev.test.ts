@@ -1,6 +1,6 @@
 /** `npm run dev`: the gate of wrangler.toml with local money, and nothing of it left when npm is ended. */
 import assert from 'node:assert/strict';
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
@@ -17,20 +17,29 @@ let port: number;
 let output = '';
 let ended: Promise<unknown>;
 
-before(async () => {
-  port = await freePort();
-  npm = spawn('npm', ['run', 'dev', '--', '--port', String(port)], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-  ended = new Promise((resolve) => npm.once('exit', resolve));
-  for (const stream of [npm.stdout, npm.stderr]) stream?.on('data', (chunk) => { output += String(chunk); });
-  await until(() => output.includes('/_farebox/payments'));
-}, { timeout: LIMIT_MS });
+before(
+  async () => {
+    port = await freePort();
+    npm = spawn('npm', ['run', 'dev', '--', '--port', String(port)], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    ended = new Promise((resolve) => npm.once('exit', resolve));
+    for (const stream of [npm.stdout, npm.stderr])
+      stream?.on('data', (chunk) => {
+        output += String(chunk);
+      });
+    await until(() => output.includes('/_farebox/payments'));
+  },
+  { timeout: LIMIT_MS },
+);
 after(() => void npm.kill('SIGTERM'));
 
 test('the gate is that of the committed file, but for the facilitator and the node', { timeout: LIMIT_MS }, async () => {
   const answer = await fetch(`http://127.0.0.1:${port}/report`);
   assert.equal(answer.status, 402);
   const { accepts } = decodePaymentRequiredHeader(answer.headers.get('payment-required') ?? '');
-  assert.deepEqual(accepts.map(({ payTo, amount }) => [payTo, amount]), [['0x000000000000000000000000000000000000dEaD', '10000']]);
+  assert.deepEqual(
+    accepts.map(({ payTo, amount }) => [payTo, amount]),
+    [['0x000000000000000000000000000000000000dEaD', '10000']],
+  );
   assert.match(output, /^ {2}origin +https:\/\/example\.com$/m);
   assert.match(output, /^ {2}0x[0-9a-f]{64}$/m);
   const [, operator = ''] = /^ {2}(curl -s -H .*\/_farebox\/payments)$/m.exec(output) ?? [];
@@ -48,7 +57,13 @@ test('when npm is ended, nothing of it goes on', { timeout: LIMIT_MS }, async ()
   assert.ok(urls.length >= 3, output);
   npm.kill('SIGTERM');
   await ended;
-  for (const url of urls) await until(() => fetch(url).then(() => false, () => true));
+  for (const url of urls)
+    await until(() =>
+      fetch(url).then(
+        () => false,
+        () => true,
+      ),
+    );
 });
 
 async function until(done: () => boolean | Promise<boolean>): Promise<void> {

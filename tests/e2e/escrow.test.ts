@@ -5,11 +5,19 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import {
-  createWalletClient, decodeErrorResult, encodeErrorResult, encodeFunctionData, http, numberToHex, parseEventLogs, type Abi,
-  type Address, type Hex,
+  type Abi,
+  type Address,
+  createWalletClient,
+  decodeErrorResult,
+  encodeErrorResult,
+  encodeFunctionData,
+  type Hex,
+  http,
+  numberToHex,
+  parseEventLogs,
 } from 'viem';
 
-import { startChain, type Chain } from '../../demo/chain.mjs';
+import { type Chain, startChain } from '../../demo/chain.mjs';
 import { compile } from '../../demo/token/compile.mjs';
 
 type Artefact = { abi: Abi; bytecode: Hex };
@@ -20,9 +28,7 @@ const odd: Artefact = JSON.parse(compile('../../tests/e2e/tokens/OddToken'));
 const alias: Artefact = JSON.parse(compile('../../tests/e2e/tokens/OddToken', 'Alias'));
 const ZERO = '0x0000000000000000000000000000000000000000';
 /** In the order of `Manner` in OddToken.sol. */
-const MANNERS = [
-  'Honest', 'ReturnsNothing', 'ReturnsFalse', 'ReturnsTwo', 'Reverts', 'MovesNothing', 'TakesFromPayee', 'TakesFromPayer',
-];
+const MANNERS = ['Honest', 'ReturnsNothing', 'ReturnsFalse', 'ReturnsTwo', 'Reverts', 'MovesNothing', 'TakesFromPayee', 'TakesFromPayer'];
 const STEPS = 400;
 
 let chain: Chain;
@@ -74,7 +80,8 @@ function nameOf(error: unknown): string {
   const name = cause(error, ({ data }) =>
     typeof data === 'string'
       ? decodeErrorResult({ abi: escrow.abi, data: data as Hex }).errorName
-      : (data as { errorName?: string } | undefined)?.errorName);
+      : (data as { errorName?: string } | undefined)?.errorName,
+  );
   assert(name !== undefined, String(error));
   return name;
 }
@@ -127,10 +134,13 @@ test('a payment is registered, released and told about in full', async () => {
   assert.equal(await read(escrow, address, 'totalLiabilities'), 0n);
   assert.deepEqual(await read(escrow, address, 'payments', [word(1)]), [buyer, seller, 5_000n, word(77), 2]);
   const events = parseEventLogs({ abi: escrow.abi, logs: [...registered.logs, ...released.logs] });
-  assert.deepEqual(events.map((event) => ({ ...event }) as { eventName?: string; args?: unknown }).map(({ eventName, args }) => [eventName, args]), [
-    ['FacilitatorPaymentRegistered', { paymentId: word(1), buyer, seller, amount: 5_000n, settlementTxHash: word(77) }],
-    ['PaymentReleased', { paymentId: word(1), seller, amount: 5_000n }],
-  ]);
+  assert.deepEqual(
+    events.map((event) => ({ ...event }) as { eventName?: string; args?: unknown }).map(({ eventName, args }) => [eventName, args]),
+    [
+      ['FacilitatorPaymentRegistered', { paymentId: word(1), buyer, seller, amount: 5_000n, settlementTxHash: word(77) }],
+      ['PaymentReleased', { paymentId: word(1), seller, amount: 5_000n }],
+    ],
+  );
 });
 
 test('a refund goes to the buyer, and what has left leaves no second time', async () => {
@@ -159,8 +169,7 @@ test('a payment or settlement is registered once, with what is there, and betwee
   assert.equal(await register(2, 401n), 'EscrowBalanceInsufficient');
   assert.equal(await register(2, 2n ** 256n - 1n), 'EscrowBalanceInsufficient');
   assert.equal(await register(2, 0n), 'InvalidAmount');
-  const named = (from: Address, to: Address, settlement: Hex) =>
-    does('registerFacilitatorPayment', [word(2), from, to, 1n, settlement]);
+  const named = (from: Address, to: Address, settlement: Hex) => does('registerFacilitatorPayment', [word(2), from, to, 1n, settlement]);
   assert.equal(await named(ZERO, seller, word(2)), 'InvalidBuyer');
   assert.equal(await named(address, seller, word(2)), 'InvalidBuyer');
   assert.equal(await named(buyer, ZERO, word(2)), 'InvalidSeller');
@@ -175,8 +184,11 @@ test('only the gateway changes anything', async () => {
   await succeeds(mint(10n));
   await succeeds(register(1, 5n));
   const calls: [string, unknown[]][] = [
-    ['registerFacilitatorPayment', [word(2), buyer, seller, 1n, word(2)]], ['release', [word(1)]], ['refund', [word(1)]],
-    ['sweepNative', [stranger.address, 1n]], ['recoverUnsupportedToken', [chain.token.address, stranger.address, 1n]],
+    ['registerFacilitatorPayment', [word(2), buyer, seller, 1n, word(2)]],
+    ['release', [word(1)]],
+    ['refund', [word(1)]],
+    ['sweepNative', [stranger.address, 1n]],
+    ['recoverUnsupportedToken', [chain.token.address, stranger.address, 1n]],
     ['recoverExcessPaymentToken', [stranger.address, 1n]],
   ];
   for (const [name, args] of calls) assert.equal(await does(name, args, stranger), 'NotGateway', name);
@@ -212,8 +224,14 @@ test('ether is refused, and what was forced in can be taken out', async () => {
   const rejected = errorData('NativeTransferRejected');
   for (const data of ['0x', '0x12345678'] as const) {
     const params = [{ from: stranger.address, to: address, value: '0x1', data }, 'latest'];
-    const error = await chain.rpc('eth_call', params).then(() => undefined, (it: unknown) => it);
-    assert.equal(cause(error, (it) => (typeof it.data === 'string' ? it.data : undefined)), rejected);
+    const error = await chain.rpc('eth_call', params).then(
+      () => undefined,
+      (it: unknown) => it,
+    );
+    assert.equal(
+      cause(error, (it) => (typeof it.data === 'string' ? it.data : undefined)),
+      rejected,
+    );
   }
   const empty = '0x00000000000000000000000000000000c0ffee11';
   assert.equal(await does('sweepNative', [empty, 1n]), 'NativeTransferFailed');
@@ -274,7 +292,10 @@ test('a token that calls back while it moves is refused', async () => {
   await act('registerFacilitatorPayment', [word(1), buyer, seller, 400n, word(1)]);
   await act('registerFacilitatorPayment', [word(2), buyer, seller, 400n, word(2)]);
   const inner: [string, unknown[]][] = [
-    ['release', [word(2)]], ['refund', [word(1)]], ['refund', [word(2)]], ['recoverExcessPaymentToken', [stranger.address, 200n]],
+    ['release', [word(2)]],
+    ['refund', [word(1)]],
+    ['refund', [word(2)]],
+    ['recoverExcessPaymentToken', [stranger.address, 200n]],
     ['registerFacilitatorPayment', [word(3), buyer, seller, 400n, word(3)]],
   ];
   const before = await chain.rpc('evm_snapshot', []);
@@ -312,32 +333,62 @@ test('hundreds of random calls do what a model of balances says, and what is owe
     const [what, args, expected, effect] = ((): [string, unknown[], string, () => void] => {
       switch (below(5)) {
         case 0: {
-          const error = amount === 0n ? 'InvalidAmount' : known ? 'PaymentAlreadyExists'
-            : settlements.has(settlement) ? 'SettlementAlreadyRegistered' : owed() + amount > held ? 'EscrowBalanceInsufficient' : '';
+          const error =
+            amount === 0n
+              ? 'InvalidAmount'
+              : known
+                ? 'PaymentAlreadyExists'
+                : settlements.has(settlement)
+                  ? 'SettlementAlreadyRegistered'
+                  : owed() + amount > held
+                    ? 'EscrowBalanceInsufficient'
+                    : '';
           const hash = word(settlement + 1);
-          return ['registerFacilitatorPayment', [word(id), people[from], people[to], amount, hash], error, () => {
-            payments.set(id, { from, to, amount, state: 'Funded' });
-            settlements.add(settlement);
-          }];
+          return [
+            'registerFacilitatorPayment',
+            [word(id), people[from], people[to], amount, hash],
+            error,
+            () => {
+              payments.set(id, { from, to, amount, state: 'Funded' });
+              settlements.add(settlement);
+            },
+          ];
         }
         case 1:
         case 2: {
           const way = below(2) === 0 ? 'release' : 'refund';
-          return [way, [word(id)], known?.state === 'Funded' ? '' : 'PaymentNotFunded', () => {
-            known!.state = way === 'release' ? 'Released' : 'Refunded';
-            got[way === 'release' ? known!.to : known!.from]! += known!.amount;
-            held -= known!.amount;
-          }];
+          return [
+            way,
+            [word(id)],
+            known?.state === 'Funded' ? '' : 'PaymentNotFunded',
+            () => {
+              known!.state = way === 'release' ? 'Released' : 'Refunded';
+              got[way === 'release' ? known!.to : known!.from]! += known!.amount;
+              held -= known!.amount;
+            },
+          ];
         }
         case 3: {
           const error = amount === 0n ? 'InvalidAmount' : owed() + amount > held ? 'EscrowBalanceInsufficient' : '';
-          return ['recoverExcessPaymentToken', [people[to], amount], error, () => {
-            got[to]! += amount;
-            held -= amount;
-          }];
+          return [
+            'recoverExcessPaymentToken',
+            [people[to], amount],
+            error,
+            () => {
+              got[to]! += amount;
+              held -= amount;
+            },
+          ];
         }
         default:
-          return ['mint', [], '', () => { held += amount; }];
+          return [
+            'mint',
+            [],
+            '',
+            () => {
+              held += amount;
+            },
+          ];
       }
     })();
     const outcome = what === 'mint' ? await mint(amount) : await does(what, args, by);
@@ -350,7 +401,10 @@ test('hundreds of random calls do what a model of balances says, and what is owe
     assert(balance >= liabilities);
   }
   const ends = await Promise.all(people.map((it) => chain.balanceOf(it)));
-  assert.deepEqual(ends.map((end, place) => end - start[place]!), got);
+  assert.deepEqual(
+    ends.map((end, place) => end - start[place]!),
+    got,
+  );
   for (const [id, payment] of payments) {
     const row = await read<unknown[]>(escrow, address, 'payments', [word(id)]);
     assert.equal(row[4], ['None', 'Funded', 'Released', 'Refunded'].indexOf(payment.state));

@@ -1,13 +1,13 @@
 // The usual parts with a facilitator that can be told to lie, and quick recovery.
 
-import { NETWORK, startChain, type Chain } from '../../demo/chain.mjs';
+import { type Chain, NETWORK, startChain } from '../../demo/chain.mjs';
 import { PRICE, PRICE_ATOMIC } from '../../demo/gate.mjs';
-import { startOrigin, type Origin } from '../../demo/origin.mjs';
-import { startGate, type Gate } from '../../scripts/miniflare.mjs';
+import { type Origin, startOrigin } from '../../demo/origin.mjs';
+import { type Gate, startGate } from '../../scripts/miniflare.mjs';
 import { EXPECTED } from '../crash/expected.ts';
-import { get, type Answer } from '../crash/payments.ts';
+import { type Answer, get } from '../crash/payments.ts';
 import { transfersByNonce } from '../crash/verdict.ts';
-import { pay, type Payer, type Payment, type PaymentRequired } from '../worker/support/payer.ts';
+import { type Payer, type Payment, type PaymentRequired, pay } from '../worker/support/payer.ts';
 import { startTwisted, type TwistedFacilitator } from './twisted.ts';
 
 export { PRICE_ATOMIC };
@@ -38,24 +38,31 @@ export async function startFaultyWorld(confirm: 'facilitator' | 'chain' = 'facil
     const chain = keep(await startChain());
     const origin = keep(await startOrigin());
     const facilitator = keep(await startTwisted(chain));
-    const gate = keep(await startGate({
-      build: process.env.FAREBOX_BUILD ?? 'build',
-      ...(persist === undefined ? {} : { persist }),
-      vars: {
-        NETWORK,
-        PAY_TO: chain.accounts.payee.address,
-        FACILITATOR_URL: facilitator.url,
-        ORIGIN_URL: origin.url,
-        RPC_URL: chain.url,
-        // An object remembers the transactions of its own payments: with one, all of them.
-        LEDGER_SHARDS: 1,
-        ROUTES: MODES.map((settle) => ({
-          path: `/report/${settle}/*`, methods: ['GET'], price: PRICE, settle, origin_timeout_secs: 4, max_timeout_secs: 60,
-          ...(confirm === 'chain' ? { confirm } : {}),
-        })),
-        RECOVERY: { settle_secs: 2, resend_secs: [1, 2, 4], chain_secs: [1, 2], refund_secs: 5, manual_secs: 600, breaker_secs: 1 },
-      },
-    }));
+    const gate = keep(
+      await startGate({
+        build: process.env.FAREBOX_BUILD ?? 'build',
+        ...(persist === undefined ? {} : { persist }),
+        vars: {
+          NETWORK,
+          PAY_TO: chain.accounts.payee.address,
+          FACILITATOR_URL: facilitator.url,
+          ORIGIN_URL: origin.url,
+          RPC_URL: chain.url,
+          // An object remembers the transactions of its own payments: with one, all of them.
+          LEDGER_SHARDS: 1,
+          ROUTES: MODES.map((settle) => ({
+            path: `/report/${settle}/*`,
+            methods: ['GET'],
+            price: PRICE,
+            settle,
+            origin_timeout_secs: 4,
+            max_timeout_secs: 60,
+            ...(confirm === 'chain' ? { confirm } : {}),
+          })),
+          RECOVERY: { settle_secs: 2, resend_secs: [1, 2, 4], chain_secs: [1, 2], refund_secs: 5, manual_secs: 600, breaker_secs: 1 },
+        },
+      }),
+    );
     const payers = [chain.accounts.payer, ...chain.accounts.payers];
     const payer = () => {
       const account = payers.shift();
@@ -106,5 +113,8 @@ export const TURNS = EXPECTED.unknownEndsBy === 'alarm' ? 40 : 2;
 const RESEND_GAP_MS = 1_100;
 /** Refusals that a recovering ledger takes back. */
 const PASSING = [
-  '"settlement_unknown"', '"payment_unresolved"', '"payment_in_progress"', ...(EXPECTED.refusalsAreChecked ? ['"settlement_refused"'] : []),
+  '"settlement_unknown"',
+  '"payment_unresolved"',
+  '"payment_in_progress"',
+  ...(EXPECTED.refusalsAreChecked ? ['"settlement_refused"'] : []),
 ];

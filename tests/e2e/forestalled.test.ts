@@ -3,18 +3,17 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-
-import { createWalletClient, encodeFunctionData, http, maxUint256, parseAbi, toHex, type Hex } from 'viem';
-import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
 import { ExactEvmScheme } from '@x402/evm/exact/client';
+import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
+import { createWalletClient, encodeFunctionData, type Hex, http, maxUint256, parseAbi, toHex } from 'viem';
 
-import { EXACT_PROXY, NETWORK, PERMIT2, readArtefact, startChain, type Chain } from '../../demo/chain.mjs';
+import { type Chain, EXACT_PROXY, NETWORK, PERMIT2, readArtefact, startChain } from '../../demo/chain.mjs';
 import { PRICE, PRICE_ATOMIC } from '../../demo/gate.mjs';
-import { startOrigin, type Origin } from '../../demo/origin.mjs';
-import { startGate, type Gate } from '../../scripts/miniflare.mjs';
+import { type Origin, startOrigin } from '../../demo/origin.mjs';
+import { type Gate, startGate } from '../../scripts/miniflare.mjs';
 import { get } from '../crash/payments.ts';
 import type { Payer } from './clients.ts';
-import { countingNode, type CountingNode } from './counting-node.ts';
+import { type CountingNode, countingNode } from './counting-node.ts';
 import { insist } from './faulty-world.ts';
 import { startTwisted, type TwistedFacilitator } from './twisted.ts';
 
@@ -32,8 +31,18 @@ before(async () => {
   gate = await startGate({
     build: process.env['FAREBOX_BUILD'] ?? 'build',
     vars: {
-      NETWORK, PAY_TO: chain.accounts.payee.address, FACILITATOR_URL: facilitator.url, ORIGIN_URL: origin.url, RPC_URL: node.url,
-      ROUTES: ['after', 'before'].map((settle) => ({ path: `/report/${settle}`, methods: ['GET'], price: PRICE, settle, asset_transfer_method: 'permit2' })),
+      NETWORK,
+      PAY_TO: chain.accounts.payee.address,
+      FACILITATOR_URL: facilitator.url,
+      ORIGIN_URL: origin.url,
+      RPC_URL: node.url,
+      ROUTES: ['after', 'before'].map((settle) => ({
+        path: `/report/${settle}`,
+        methods: ['GET'],
+        price: PRICE,
+        settle,
+        asset_transfer_method: 'permit2',
+      })),
       RECOVERY: { settle_secs: 2, resend_secs: [1, 2, 4], chain_secs: [1, 2], refund_secs: 60, manual_secs: 600, breaker_secs: 1 },
     },
   });
@@ -56,8 +65,17 @@ async function send(account: Payer, to: Hex, data: Hex): Promise<void> {
   assert.equal(status, 'success');
 }
 
-interface Permit { from: Hex; permitted: { token: Hex; amount: string }; nonce: string; deadline: string; witness: { to: Hex; validAfter: string } }
-interface Message { payload: { signature: Hex; permit2Authorization: Permit }; extensions?: object }
+interface Permit {
+  from: Hex;
+  permitted: { token: Hex; amount: string };
+  nonce: string;
+  deadline: string;
+  witness: { to: Hex; validAfter: string };
+}
+interface Message {
+  payload: { signature: Hex; permit2Authorization: Permit };
+  extensions?: object;
+}
 
 /** A payment that the stock client signs and that is not sent, with a secret of its own. */
 async function signed(payer: Payer, path: string): Promise<Message> {
@@ -68,7 +86,9 @@ async function signed(payer: Payer, path: string): Promise<Message> {
     header = payment;
     return new Response('held back');
   };
-  await wrapFetchWithPaymentFromConfig(holdsBack, { schemes: [{ network: 'eip155:*', client: new ExactEvmScheme(payer) }] })(`${gate.url}${path}`);
+  await wrapFetchWithPaymentFromConfig(holdsBack, { schemes: [{ network: 'eip155:*', client: new ExactEvmScheme(payer) }] })(
+    `${gate.url}${path}`,
+  );
   const message = JSON.parse(Buffer.from(header, 'base64').toString()) as Message;
   return { ...message, extensions: { 'payment-identifier': { info: { required: false, id: 'pay_0123456789abcdef0123456789abcdef' } } } };
 }
@@ -77,7 +97,9 @@ async function signed(payer: Payer, path: string): Promise<Message> {
 function settling({ payload: { signature, permit2Authorization: permit } }: Message): Hex {
   const { from, permitted, nonce, deadline, witness } = permit;
   return encodeFunctionData({
-    abi: readArtefact('ExactPermit2Proxy').abi, functionName: 'settle', args: [{ permitted, nonce, deadline }, from, witness, signature],
+    abi: readArtefact('ExactPermit2Proxy').abi,
+    functionName: 'settle',
+    args: [{ permitted, nonce, deadline }, from, witness, signature],
   });
 }
 
@@ -101,11 +123,16 @@ async function place(contract: Hex, calls: readonly { to: Hex; data: Hex }[], en
 /** A payer whose tokens Permit2 may move, and a stranger. */
 async function accounts(index: number): Promise<{ payer: Payer; stranger: Payer }> {
   const [payer, stranger] = [chain.accounts.payers[index]!, chain.accounts.payers[7]!];
-  await send(payer, chain.token.address, encodeFunctionData({ abi: parseAbi(['function approve(address,uint256)']), args: [PERMIT2, maxUint256] }));
+  await send(
+    payer,
+    chain.token.address,
+    encodeFunctionData({ abi: parseAbi(['function approve(address,uint256)']), args: [PERMIT2, maxUint256] }),
+  );
   return { payer, stranger };
 }
 
-const show = (path: string, message: Message) => get(`${gate.url}${path}`, { 'payment-signature': Buffer.from(JSON.stringify(message)).toString('base64') });
+const show = (path: string, message: Message) =>
+  get(`${gate.url}${path}`, { 'payment-signature': Buffer.from(JSON.stringify(message)).toString('base64') });
 
 for (const [index, settle] of ['after', 'before'].entries()) {
   test(`a permit that a stranger sends first waits for a node with tracing, and is then served once (${settle})`, async () => {
@@ -115,25 +142,27 @@ for (const [index, settle] of ['after', 'before'].entries()) {
     const message = await signed(payer, path);
     node.lacks = TRACES;
     node.methods.clear();
-    facilitator.script(payer.address, [async (settles) => {
-      const contract = toHex(0x9d51n + BigInt(index), { size: 20 });
-      await place(contract, [{ to: EXACT_PROXY, data: settling(message) }], STOP);
-      await send(stranger, contract, '0x');
-      await chain.rpc('anvil_mine', ['0x3']);
-      return settles();
-    }]);
+    facilitator.script(payer.address, [
+      async (settles) => {
+        const contract = toHex(0x9d51n + BigInt(index), { size: 20 });
+        await place(contract, [{ to: EXACT_PROXY, data: settling(message) }], STOP);
+        await send(stranger, contract, '0x');
+        await chain.rpc('anvil_mine', ['0x3']);
+        return settles();
+      },
+    ]);
 
     const waiting = await insist(6, () => show(path, message));
     assert.equal(waiting.status, 503, waiting.text);
     assert.ok(node.methods.has(TRACES));
-    assert.equal(funds - await chain.balanceOf(payer.address), PRICE_ATOMIC);
+    assert.equal(funds - (await chain.balanceOf(payer.address)), PRICE_ATOMIC);
 
     node.lacks = undefined;
     const served = await insist(20, () => show(path, message));
     assert.equal(served.status, 200, served.text);
     assert.equal(JSON.parse(served.text).report, 'Rainfall, Tuesday');
     assert.equal(origin.requests.filter(({ url }) => url === path).length, 1);
-    assert.equal(funds - await chain.balanceOf(payer.address), PRICE_ATOMIC);
+    assert.equal(funds - (await chain.balanceOf(payer.address)), PRICE_ATOMIC);
   });
 }
 
@@ -144,25 +173,40 @@ test('a payer who ends one nonce and pays once by another one in the same block 
   const [vain, other] = [await signed(payer, path), await signed(payer, path)];
   node.lacks = undefined;
   node.methods.clear();
-  facilitator.script(payer.address, [async (settles) => {
-    // The call for the first permit takes effect and is taken back; the one for the second stays.
-    const [inner, outer] = [toHex(0x9d61n, { size: 20 }), toHex(0x9d62n, { size: 20 })];
-    await place(inner, [{ to: EXACT_PROXY, data: settling(vain) }], REVERT);
-    await place(outer, [{ to: inner, data: '0x' }, { to: EXACT_PROXY, data: settling(other) }], STOP);
-    const nonce = BigInt(vain.payload.permit2Authorization.nonce);
-    const ends = encodeFunctionData({ abi: parseAbi(['function invalidateUnorderedNonces(uint256,uint256)']), args: [nonce >> 8n, 1n << (nonce & 0xffn)] });
-    await chain.rpc('evm_setAutomine', [false]);
-    const hashes = [await transact(stranger, outer, '0x'), await transact(payer, PERMIT2, ends)];
-    await chain.rpc('anvil_mine', ['0x1']);
-    await chain.rpc('evm_setAutomine', [true]);
-    const receipts = await Promise.all(hashes.map((hash) => chain.publicClient.getTransactionReceipt({ hash })));
-    assert.deepEqual(receipts.map(({ status, blockNumber }) => [status, blockNumber]), receipts.map(() => ['success', receipts[0]!.blockNumber]));
-    await chain.rpc('anvil_mine', ['0x3']);
-    return settles();
-  }]);
+  facilitator.script(payer.address, [
+    async (settles) => {
+      // The call for the first permit takes effect and is taken back; the one for the second stays.
+      const [inner, outer] = [toHex(0x9d61n, { size: 20 }), toHex(0x9d62n, { size: 20 })];
+      await place(inner, [{ to: EXACT_PROXY, data: settling(vain) }], REVERT);
+      await place(
+        outer,
+        [
+          { to: inner, data: '0x' },
+          { to: EXACT_PROXY, data: settling(other) },
+        ],
+        STOP,
+      );
+      const nonce = BigInt(vain.payload.permit2Authorization.nonce);
+      const ends = encodeFunctionData({
+        abi: parseAbi(['function invalidateUnorderedNonces(uint256,uint256)']),
+        args: [nonce >> 8n, 1n << (nonce & 0xffn)],
+      });
+      await chain.rpc('evm_setAutomine', [false]);
+      const hashes = [await transact(stranger, outer, '0x'), await transact(payer, PERMIT2, ends)];
+      await chain.rpc('anvil_mine', ['0x1']);
+      await chain.rpc('evm_setAutomine', [true]);
+      const receipts = await Promise.all(hashes.map((hash) => chain.publicClient.getTransactionReceipt({ hash })));
+      assert.deepEqual(
+        receipts.map(({ status, blockNumber }) => [status, blockNumber]),
+        receipts.map(() => ['success', receipts[0]!.blockNumber]),
+      );
+      await chain.rpc('anvil_mine', ['0x3']);
+      return settles();
+    },
+  ]);
   const answer = await insist(8, () => show(path, vain));
   assert.equal(answer.status, 503, answer.text);
   assert.ok(node.methods.has(TRACES));
-  assert.equal(funds - await chain.balanceOf(payer.address), PRICE_ATOMIC);
+  assert.equal(funds - (await chain.balanceOf(payer.address)), PRICE_ATOMIC);
   assert.equal(origin.requests.length, asked);
 });

@@ -4,21 +4,29 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { startLine, type WorldLine } from '../support/world-line.ts';
-import { stockClients, type Payer } from './clients.ts';
+import { type Payer, stockClients } from './clients.ts';
 
 const LIMIT_MS = 120_000;
 
 type Line = {
-  readonly gate: string; readonly operatorToken: string; readonly origin: string; readonly facilitator: string;
-  readonly chain: { readonly url: string }; readonly funded: readonly Payer[]; readonly controls: Readonly<Record<string, string>>;
+  readonly gate: string;
+  readonly operatorToken: string;
+  readonly origin: string;
+  readonly facilitator: string;
+  readonly chain: { readonly url: string };
+  readonly funded: readonly Payer[];
+  readonly controls: Readonly<Record<string, string>>;
 };
 
 let world: WorldLine<Line>;
 let line: Line;
-before(async () => {
-  world = await startLine<Line>('gate');
-  ({ line } = world);
-}, { timeout: LIMIT_MS });
+before(
+  async () => {
+    world = await startLine<Line>('gate');
+    ({ line } = world);
+  },
+  { timeout: LIMIT_MS },
+);
 after(() => world?.kill());
 
 const [client] = stockClients;
@@ -47,7 +55,8 @@ test('a part can be answered for', { timeout: LIMIT_MS }, async () => {
 });
 
 test('the gate is killed and keeps its books', { timeout: LIMIT_MS }, async () => {
-  const audit = async (): Promise<string> => (await fetch(`${line.gate}/_farebox/payments`, { headers: { authorization: `Bearer ${line.operatorToken}` } })).text();
+  const audit = async (): Promise<string> =>
+    (await fetch(`${line.gate}/_farebox/payments`, { headers: { authorization: `Bearer ${line.operatorToken}` } })).text();
   const before = await audit();
   assert.match(before, /"state":"delivered"/);
   await world.control('kill');
@@ -70,16 +79,18 @@ test('its clock moves what a quote of the gate is worth, and the chain with it',
 });
 
 test('it ends with its standard input, and nothing of it goes on', { timeout: LIMIT_MS }, () =>
-  world.end([line.gate, line.origin, line.facilitator, line.chain.url]));
+  world.end([line.gate, line.origin, line.facilitator, line.chain.url]),
+);
 
 /** The time at the gate, by when its challenge ends, and that of the chain's last block; Unix seconds. */
 async function times(): Promise<number[]> {
   const { headers } = await fetch(`${line.gate}/report`);
   const ends = /expires="([^"]+)"/.exec(headers.get('www-authenticate') ?? '')?.[1] ?? assert.fail('no challenge');
   const block = await fetch(line.chain.url, {
-    method: 'POST', headers: { 'content-type': 'application/json' },
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_getBlockByNumber', params: ['latest', false] }),
   });
-  const { result } = await block.json() as { result: { timestamp: string } };
+  const { result } = (await block.json()) as { result: { timestamp: string } };
   return [Date.parse(ends) / 1000 - 300, Number(result.timestamp)];
 }

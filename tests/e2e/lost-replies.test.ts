@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { decodeFunctionData, parseSignature, serializeSignature, type Hex } from 'viem';
+import { decodeFunctionData, type Hex, parseSignature, serializeSignature } from 'viem';
 
 import { USDC } from '../../demo/chain.mjs';
 import { EXPECTED } from '../crash/expected.ts';
@@ -10,11 +10,13 @@ import { codeOf } from '../crash/verdict.ts';
 import { encode, type JsonObject, type Payment } from '../worker/support/payer.ts';
 import { signStatement } from '../worker/support/statement.ts';
 import { payingFetch, settlementOf } from './clients.ts';
-import { insist, MODES, sendTo, signFor, startFaultyWorld, tally, TURNS, type FaultyWorld } from './faulty-world.ts';
+import { type FaultyWorld, insist, MODES, sendTo, signFor, startFaultyWorld, TURNS, tally } from './faulty-world.ts';
 import { lost } from './twisted.ts';
 
 let world: FaultyWorld;
-before(async () => { world = await startFaultyWorld(); });
+before(async () => {
+  world = await startFaultyWorld();
+});
 after(() => world?.stop());
 
 const IDENTIFIER = 'pay_0123456789abcdef0123456789abcdef';
@@ -30,7 +32,12 @@ describe('lost replies', { concurrency: 4 }, () => {
         const codes: (string | undefined)[] = [];
         const last = await insist(TURNS, async () => {
           const response = await paying(`${world.gate.url}${path}`);
-          const answer = { status: response.status, headers: Object.fromEntries(response.headers), text: await response.text(), complete: true };
+          const answer = {
+            status: response.status,
+            headers: Object.fromEntries(response.headers),
+            text: await response.text(),
+            complete: true,
+          };
           codes.push(codeOf(answer));
           return answer;
         });
@@ -82,7 +89,9 @@ describe('lost replies', { concurrency: 4 }, () => {
       if (EXPECTED.walletSignature) {
         const signed = await sendTo(world, path, payment, { 'farebox-redelivery': await redelivery(payment, path, payer) });
         assert.equal(signed.text, first.text);
-        const forged = await sendTo(world, path, payment, { 'farebox-redelivery': await redelivery(payment, path, world.chain.accounts.payee) });
+        const forged = await sendTo(world, path, payment, {
+          'farebox-redelivery': await redelivery(payment, path, world.chain.accounts.payee),
+        });
         assert.ok(!forged.text.includes('Rainfall') || forged.headers['payment-replayed'] === 'true');
       }
     });
@@ -97,10 +106,16 @@ describe('lost replies', { concurrency: 4 }, () => {
       assert.equal(codeOf(again), 'payment_already_delivered');
       const { detail } = JSON.parse(again.text) as { detail: string };
       const ways = ['payment-identifier', 'Idempotency-Key', ...(EXPECTED.walletSignature ? ['Farebox-Redelivery'] : [])];
-      assert.deepEqual(ways.filter((way) => !detail.includes(way)), [], detail);
+      assert.deepEqual(
+        ways.filter((way) => !detail.includes(way)),
+        [],
+        detail,
+      );
       assert.deepEqual(await tally(world, payer.address, path), { debits: 1, asked: 1 });
       if (EXPECTED.walletSignature) {
-        const forged = await sendTo(world, path, payment, { 'farebox-redelivery': await redelivery(payment, path, world.chain.accounts.payee) });
+        const forged = await sendTo(world, path, payment, {
+          'farebox-redelivery': await redelivery(payment, path, world.chain.accounts.payee),
+        });
         assert.ok(!forged.text.includes('Rainfall'), 'another wallet fetches nothing');
         const signed = await sendTo(world, path, payment, { 'farebox-redelivery': await redelivery(payment, path, payer.account) });
         assert.equal(signed.status, 200, signed.text);
@@ -114,13 +129,17 @@ async function rebuild(transaction: Hex, payment: Payment): Promise<JsonObject> 
   const { input } = await world.chain.publicClient.getTransaction({ hash: transaction });
   const { args } = decodeFunctionData({ abi: world.chain.token.abi, data: input }) as { args: readonly (string | bigint | number)[] };
   const [from, to, value, validAfter, validBefore, nonce, ...rest] = args;
-  const signature = rest.length === 1
-    ? String(rest[0])
-    : serializeSignature({ v: BigInt(rest[0] ?? 0), r: rest[1] as Hex, s: rest[2] as Hex });
+  const signature =
+    rest.length === 1 ? String(rest[0]) : serializeSignature({ v: BigInt(rest[0] ?? 0), r: rest[1] as Hex, s: rest[2] as Hex });
   parseSignature(signature as Hex);
   const public_ = JSON.parse(payment.json) as JsonObject;
   const authorization = {
-    from: String(from), to: String(to), value: String(value), validAfter: String(validAfter), validBefore: String(validBefore), nonce: String(nonce),
+    from: String(from),
+    to: String(to),
+    value: String(value),
+    validAfter: String(validAfter),
+    validBefore: String(validBefore),
+    nonce: String(nonce),
   };
   return { x402Version: 2, payload: { signature, authorization }, accepted: public_['accepted'] ?? null };
 }

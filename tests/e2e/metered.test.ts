@@ -3,17 +3,16 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-
-import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
 import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client';
 import { UptoEvmScheme } from '@x402/evm/upto/client';
+import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
 import { createWalletClient, erc20Abi, http, maxUint256 } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
 import { account, NETWORK, PERMIT2 } from '../../demo/chain.mjs';
 import { serve } from '../../demo/server.mjs';
 import { FareboxError, memoryStore, payingFetch, receiptOf } from '../../pkg/dist/index.js';
-import { settlementOf, type Payer } from './clients.ts';
+import { type Payer, settlementOf } from './clients.ts';
 import { startWorld, transfersOf, type World } from './world.ts';
 
 const MOST = 10_000n;
@@ -48,7 +47,12 @@ async function allow(payer: Payer): Promise<void> {
   const { chain } = world;
   await chain.rpc('anvil_setBalance', [payer.address, '0xde0b6b3a7640000']);
   const wallet = createWalletClient({ account: payer, chain: chain.chain, transport: http(chain.url) });
-  const hash = await wallet.writeContract({ address: chain.token.address, abi: erc20Abi, functionName: 'approve', args: [PERMIT2, maxUint256] });
+  const hash = await wallet.writeContract({
+    address: chain.token.address,
+    abi: erc20Abi,
+    functionName: 'approve',
+    args: [PERMIT2, maxUint256],
+  });
   await chain.publicClient.waitForTransactionReceipt({ hash });
 }
 
@@ -67,7 +71,14 @@ async function during<T>(payer: Payer, work: () => Promise<T>) {
   };
 }
 
-for (const [counted, charged] of [['3', 1_500n], ['1', 500n], ['20', MOST], ['21', MOST], ['1000000', MOST], [undefined, MOST]] as const) {
+for (const [counted, charged] of [
+  ['3', 1_500n],
+  ['1', 500n],
+  ['20', MOST],
+  ['21', MOST],
+  ['1000000', MOST],
+  [undefined, MOST],
+] as const) {
   for (const path of ['/tokens', '/tokens-sure']) {
     test(`${counted ?? 'no'} units of ${path} cost ${charged}, and the receipt says so`, async () => {
       const payer = world.chain.accounts.payers[0]!;
@@ -137,18 +148,27 @@ test('the package signs the most, pays what was counted, and its budget counts t
   await allow(payer);
   const store = memoryStore();
   const [signer, url] = [privateKeyToAccount(payer.privateKey), `${world.gate.url}/tokens`];
-  const refused = (policy: object) => assert.rejects(payingFetch({ signer, policy })(url), (error) => error instanceof FareboxError && error.signed === false);
+  const refused = (policy: object) =>
+    assert.rejects(payingFetch({ signer, policy })(url), (error) => error instanceof FareboxError && error.signed === false);
   await refused({ permit2: true });
   await refused({ upto: '0.009' });
   // Three bounds of a cent, of which the day allows two at once.
   const pays = payingFetch({ signer, store, policy: { upto: '0.01', perDay: '0.02', uptoPerDay: '1' } });
-  for (const [units, charged] of [['3', 1_500n], ['0', 0n], ['20', MOST]] as const) {
+  for (const [units, charged] of [
+    ['3', 1_500n],
+    ['0', 0n],
+    ['20', MOST],
+  ] as const) {
     count = units;
     const { result, paid } = await during(payer, () => pays(url));
     assert.equal(paid, charged);
     const receipt = receiptOf(result) ?? assert.fail();
     assert.deepEqual([receipt.amount, receipt.transaction === ''], [String(charged), charged === 0n]);
-    if (charged > 0n) assert.deepEqual((await transfersOf(world, receipt.transaction as `0x${string}`)).map(({ value }) => value), [charged]);
+    if (charged > 0n)
+      assert.deepEqual(
+        (await transfersOf(world, receipt.transaction as `0x${string}`)).map(({ value }) => value),
+        [charged],
+      );
   }
   // 0.0115 are spent: another bound of a cent would be above the day.
   await assert.rejects(pays(url), (error) => error instanceof FareboxError && error.code === 'budget_exhausted');
@@ -163,7 +183,16 @@ test('of a session each voucher is for the most, and what was counted is charged
   const pay = wrapFetchWithPaymentFromConfig(fetch, { schemes: [{ network: 'eip155:*', client: scheme }] });
   const url = `${gate.url}/tokens-session`;
   const had = await chain.balanceOf(payer.address);
-  const counts: [string | undefined, bigint][] = [['3', 1_500n], ['0', 0n], ['1', 500n], [undefined, MOST], ['21', MOST], ['0', 0n], ['20', MOST], ['2', 1_000n]];
+  const counts: [string | undefined, bigint][] = [
+    ['3', 1_500n],
+    ['0', 0n],
+    ['1', 500n],
+    [undefined, MOST],
+    ['21', MOST],
+    ['0', 0n],
+    ['20', MOST],
+    ['2', 1_000n],
+  ];
   let spent = 0n;
   for (const [request, [counted, charged]] of counts.entries()) {
     count = counted;
@@ -172,7 +201,9 @@ test('of a session each voucher is for the most, and what was counted is charged
     assert.equal(answer.status, 200, await answer.clone().text());
     assert.match(await answer.text(), new RegExp(`\\?${request}$`));
     spent += charged;
-    const { extra } = settlementOf(answer.headers, 2) as unknown as { extra: { chargedAmount: string; channelState: { chargedCumulativeAmount: string } } };
+    const { extra } = settlementOf(answer.headers, 2) as unknown as {
+      extra: { chargedAmount: string; channelState: { chargedCumulativeAmount: string } };
+    };
     assert.deepEqual([extra.chargedAmount, extra.channelState.chargedCumulativeAmount], [String(charged), String(spent)]);
     if (request > 0) assert.deepEqual(facilitator.counts, settled);
   }

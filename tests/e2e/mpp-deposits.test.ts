@@ -4,14 +4,14 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { createWalletClient, encodeFunctionData, http, parseAbi, toHex, zeroAddress, type Hex } from 'viem';
+import { createWalletClient, encodeFunctionData, type Hex, http, parseAbi, toHex, zeroAddress } from 'viem';
 
-import { startChain, PAYMENT_CHANNEL, PAYEE, account, type Chain } from '../../demo/chain.mjs';
+import { account, type Chain, PAYEE, PAYMENT_CHANNEL, startChain } from '../../demo/chain.mjs';
 import { startFacilitator } from '../../demo/facilitator.mjs';
 import { gateVars } from '../../demo/gate.mjs';
 import { startOrigin } from '../../demo/origin.mjs';
-import { startGate, type Gate } from '../../scripts/miniflare.mjs';
-import { countingNode, type CountingNode } from './counting-node.ts';
+import { type Gate, startGate } from '../../scripts/miniflare.mjs';
+import { type CountingNode, countingNode } from './counting-node.ts';
 import { OkxPayer } from './okx-payer.ts';
 
 const PRICE = 10_000n;
@@ -27,9 +27,19 @@ type Signed = { authorization: { value: string; validBefore: string; nonce: Hex 
 function callOf(init: RequestInit | undefined, payer: Hex): Hex | undefined {
   const token = new Headers(init?.headers).get('authorization')?.replace('Payment ', '');
   if (token === undefined) return undefined;
-  const { challenge, payload } = JSON.parse(Buffer.from(token, 'base64url').toString('utf8')) as { challenge: { request: string }; payload: Signed };
-  const { currency, recipient } = JSON.parse(Buffer.from(challenge.request, 'base64url').toString('utf8')) as { currency: Hex; recipient: Hex };
-  const { authorization: { value, validBefore, nonce }, signature, salt } = payload;
+  const { challenge, payload } = JSON.parse(Buffer.from(token, 'base64url').toString('utf8')) as {
+    challenge: { request: string };
+    payload: Signed;
+  };
+  const { currency, recipient } = JSON.parse(Buffer.from(challenge.request, 'base64url').toString('utf8')) as {
+    currency: Hex;
+    recipient: Hex;
+  };
+  const {
+    authorization: { value, validBefore, nonce },
+    signature,
+    salt,
+  } = payload;
   const args = [recipient, currency, BigInt(value), salt, zeroAddress, payer, 0n, BigInt(validBefore), nonce, signature, [], []] as const;
   return encodeFunctionData({ abi: FORM, functionName: 'openWithAuthorization', args });
 }
@@ -48,11 +58,13 @@ before(async () => {
   node = keep(await countingNode(chain.url));
   const vars = gateVars({ chain, facilitator, origin });
   const route = { path: '/report/session', methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL, session_fee_payer: '$0.10' };
-  gate = keep(await startGate({
-    build: process.env.FAREBOX_BUILD ?? 'build',
-    vars: { ...vars, ROUTES: [...vars.ROUTES, route], RPC_URL: node.url },
-    secrets: { PAYEE_KEY: account(PAYEE).privateKey },
-  }));
+  gate = keep(
+    await startGate({
+      build: process.env.FAREBOX_BUILD ?? 'build',
+      vars: { ...vars, ROUTES: [...vars.ROUTES, route], RPC_URL: node.url },
+      secrets: { PAYEE_KEY: account(PAYEE).privateKey },
+    }),
+  );
 }, LIMIT);
 after(async () => {
   for (const part of ends) await part.stop();
@@ -160,10 +172,13 @@ test('copies of a deposit that waits have the node asked as often as one of them
   const copies: Promise<number>[] = [];
   const copied: typeof fetch = (input, init) => {
     const is = init?.headers !== undefined;
-    for (let copy = 0; is && copy < 20; copy += 1) copies.push(fetch(input, init).then(async (answer) => {
-      await answer.arrayBuffer();
-      return answer.status;
-    }));
+    for (let copy = 0; is && copy < 20; copy += 1)
+      copies.push(
+        fetch(input, init).then(async (answer) => {
+          await answer.arrayBuffer();
+          return answer.status;
+        }),
+      );
     return fetch(input, init);
   };
   Object.assign(session, { fetch: copied });

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 
 import { decodeFunctionData, type Hex } from 'viem';
 
-import { startChain, PAYMENT_CHANNEL, PAYEE, account, readArtefact, type Chain } from '../../demo/chain.mjs';
+import { account, type Chain, PAYEE, PAYMENT_CHANNEL, readArtefact, startChain } from '../../demo/chain.mjs';
 import { startFacilitator } from '../../demo/facilitator.mjs';
 import { gateVars } from '../../demo/gate.mjs';
 import { startOrigin } from '../../demo/origin.mjs';
@@ -30,11 +30,13 @@ before(async () => {
   const facilitator = keep(await startFacilitator({ chain }));
   const vars = gateVars({ chain, facilitator, origin });
   const route = { path: '/report/session', methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL };
-  gate = keep(await startWithClock(GATE, {
-    build: process.env.FAREBOX_BUILD ?? 'build',
-    vars: { ...vars, ROUTES: [...vars.ROUTES, route], RPC_URL: chain.url },
-    secrets: { PAYEE_KEY: account(PAYEE).privateKey, OPERATOR_TOKEN: TOKEN },
-  }));
+  gate = keep(
+    await startWithClock(GATE, {
+      build: process.env.FAREBOX_BUILD ?? 'build',
+      vars: { ...vars, ROUTES: [...vars.ROUTES, route], RPC_URL: chain.url },
+      secrets: { PAYEE_KEY: account(PAYEE).privateKey, OPERATOR_TOKEN: TOKEN },
+    }),
+  );
 });
 after(async () => {
   for (const part of ends) await part.stop();
@@ -63,12 +65,12 @@ async function calls(blockTag: 'pending' | 'latest') {
 async function asked(path: string): Promise<Record<string, unknown>> {
   const answer = await fetch(`${gate.url}/_farebox/${path}`, { headers: { authorization: `Bearer ${TOKEN}` } });
   assert.equal(answer.status, 200);
-  return await answer.json() as Record<string, unknown>;
+  return (await answer.json()) as Record<string, unknown>;
 }
 
 /** What operators are told that the payee's account lacks: the last item of the list of channels. */
 async function lacks(): Promise<bigint | undefined> {
-  const { items } = await asked('channels') as { items: { id: string; account?: string; network: string; lacks_wei?: string }[] };
+  const { items } = (await asked('channels')) as { items: { id: string; account?: string; network: string; lacks_wei?: string }[] };
   const last = items.at(-1);
   if (last?.lacks_wei === undefined) return undefined;
   assert.deepEqual([last.id, last.account, last.network], ['payee/eip155:84532', chain.accounts.payee.address, 'eip155:84532']);
@@ -94,8 +96,8 @@ test('who withdraws is paid with the gas that there is, and a price that was rai
   assert.ok(base);
 
   // Enough for one call and an eighth, and not for two.
-  const tip = BigInt(await chain.rpc('eth_maxPriorityFeePerGas', []) as string);
-  await setBalance(GAS * (2n * base + (tip > base / 10n ? tip : base / 10n)) * 3n / 2n);
+  const tip = BigInt((await chain.rpc('eth_maxPriorityFeePerGas', [])) as string);
+  await setBalance((GAS * (2n * base + (tip > base / 10n ? tip : base / 10n)) * 3n) / 2n);
   assert.equal((await staying.close()).status, 200);
   await until('the close waits', async () => (await calls('pending')).some(({ channel }) => channel === staying.id));
   const [waiting] = await calls('pending');
@@ -111,8 +113,11 @@ test('who withdraws is paid with the gas that there is, and a price that was rai
   await setBalance(10n ** 18n);
   await until('the close waits again', async () => (await calls('pending')).some(({ channel }) => channel === staying.id));
   await until('operators are told that it lacks no more', async () => (await lacks()) === 0n);
-  const { sessions } = await asked('totals') as { sessions: { network: string; channels: number }[] };
-  assert.deepEqual(sessions.map(({ network, channels }) => [network, channels]), [['eip155:84532', 2]]);
+  const { sessions } = (await asked('totals')) as { sessions: { network: string; channels: number }[] };
+  assert.deepEqual(
+    sessions.map(({ network, channels }) => [network, channels]),
+    [['eip155:84532', 2]],
+  );
   let most = 0n;
   for (let rounds = 0, same = 0; rounds < 40 && same < 2; rounds += 1) {
     await gate.ahead(16);
@@ -132,6 +137,9 @@ test('who withdraws is paid with the gas that there is, and a price that was rai
     return again !== undefined && again.maxFeePerGas > dear;
   });
   await chain.rpc('evm_mine', []);
-  assert.deepEqual((await calls('latest')).map(({ channel }) => channel), [staying.id]);
+  assert.deepEqual(
+    (await calls('latest')).map(({ channel }) => channel),
+    [staying.id],
+  );
   assert.equal(await chain.balanceOf(chain.accounts.payee.address), earlier + 6n * PRICE);
 });

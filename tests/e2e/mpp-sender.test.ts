@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { decodeFunctionData, toHex, type Hex } from 'viem';
+import { decodeFunctionData, type Hex, toHex } from 'viem';
 
-import { startChain, PAYMENT_CHANNEL, PAYEE, account, readArtefact, type Chain } from '../../demo/chain.mjs';
+import { account, type Chain, PAYEE, PAYMENT_CHANNEL, readArtefact, startChain } from '../../demo/chain.mjs';
 import { startFacilitator } from '../../demo/facilitator.mjs';
 import { gateVars } from '../../demo/gate.mjs';
 import { startOrigin } from '../../demo/origin.mjs';
-import { startGate, type Gate } from '../../scripts/miniflare.mjs';
+import { type Gate, startGate } from '../../scripts/miniflare.mjs';
 import { OkxPayer } from './okx-payer.ts';
 
 const PRICE = 10_000n;
@@ -30,11 +30,13 @@ before(async () => {
   const facilitator = keep(await startFacilitator({ chain }));
   const vars = gateVars({ chain, facilitator, origin });
   const route = { path: '/report/session', methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL };
-  gate = keep(await startGate({
-    build: process.env.FAREBOX_BUILD ?? 'build',
-    vars: { ...vars, ROUTES: [...vars.ROUTES, route], RPC_URL: chain.url },
-    secrets: { PAYEE_KEY: account(PAYEE).privateKey },
-  }));
+  gate = keep(
+    await startGate({
+      build: process.env.FAREBOX_BUILD ?? 'build',
+      vars: { ...vars, ROUTES: [...vars.ROUTES, route], RPC_URL: chain.url },
+      secrets: { PAYEE_KEY: account(PAYEE).privateKey },
+    }),
+  );
 });
 after(async () => {
   for (const part of ends) await part.stop();
@@ -50,25 +52,29 @@ async function nonce(blockTag: 'latest' | 'pending') {
 async function paidIn(blockNumber: bigint) {
   const { transactions } = await chain.publicClient.getBlock({ blockNumber, includeTransactions: true });
   const ours = transactions.filter((sent) => sent.from.toLowerCase() === chain.accounts.payee.address.toLowerCase());
-  return Promise.all(ours.map(async ({ hash, input }) => {
-    const { args } = decodeFunctionData({ abi: readArtefact('PaymentChannel').abi, data: input }) as unknown as { args: [Hex] };
-    return { channel: args[0], status: (await chain.publicClient.getTransactionReceipt({ hash })).status };
-  }));
+  return Promise.all(
+    ours.map(async ({ hash, input }) => {
+      const { args } = decodeFunctionData({ abi: readArtefact('PaymentChannel').abi, data: input }) as unknown as { args: [Hex] };
+      return { channel: args[0], status: (await chain.publicClient.getTransactionReceipt({ hash })).status };
+    }),
+  );
 }
 
 test('sixty channels that are due at once are settled in a few blocks, and who withdraws in the first', async () => {
   const [leaver, ...payers] = chain.accounts.payers;
   assert.ok(leaver && payers.length >= 6);
   const made: OkxPayer[] = [];
-  await Promise.all(payers.slice(0, 6).map(async (payer) => {
-    for (let salt = 1; salt <= EACH; salt += 1) {
-      const session = new OkxPayer(chain, payer, `${gate.url}/report/session`);
-      const opened = await session.open(2n * PRICE, toHex(salt, { size: 32 }));
-      assert.equal(opened.status, 200, opened.body);
-      assert.equal((await session.buy()).status, 200);
-      made.push(session);
-    }
-  }));
+  await Promise.all(
+    payers.slice(0, 6).map(async (payer) => {
+      for (let salt = 1; salt <= EACH; salt += 1) {
+        const session = new OkxPayer(chain, payer, `${gate.url}/report/session`);
+        const opened = await session.open(2n * PRICE, toHex(salt, { size: 32 }));
+        assert.equal(opened.status, 200, opened.body);
+        assert.equal((await session.buy()).status, 200);
+        made.push(session);
+      }
+    }),
+  );
   const leaving = new OkxPayer(chain, leaver, `${gate.url}/report/session`);
   assert.equal((await leaving.open(10n * PRICE)).status, 200);
   for (let request = 0; request < 3; request += 1) assert.equal((await leaving.buy()).status, 200);
@@ -97,10 +103,16 @@ test('sixty channels that are due at once are settled in a few blocks, and who w
     await chain.rpc('evm_mine', []);
     blocks.push(await paidIn(await chain.publicClient.getBlockNumber()));
   }
-  assert.ok(blocks[0]?.some(({ channel }) => channel === leaving.id), 'who withdraws is in the first block');
+  assert.ok(
+    blocks[0]?.some(({ channel }) => channel === leaving.id),
+    'who withdraws is in the first block',
+  );
   assert.ok(blocks.length <= 8, `${blocks.length} blocks`);
   const all = blocks.flat();
-  assert.deepEqual(all.filter(({ status }) => status !== 'success'), []);
+  assert.deepEqual(
+    all.filter(({ status }) => status !== 'success'),
+    [],
+  );
   assert.equal(new Set(all.map(({ channel }) => channel)).size, made.length + 1);
   assert.equal(all.length, made.length + 1, 'one transaction for each channel');
   assert.equal(await chain.balanceOf(chain.accounts.payee.address), earlier + BigInt(made.length + 3) * PRICE);

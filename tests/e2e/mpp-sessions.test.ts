@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { startChain, PAYMENT_CHANNEL, PAYEE, account, type Chain } from '../../demo/chain.mjs';
-import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
+import { account, type Chain, PAYEE, PAYMENT_CHANNEL, startChain } from '../../demo/chain.mjs';
+import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
 import { gateVars } from '../../demo/gate.mjs';
-import { startOrigin, type Origin } from '../../demo/origin.mjs';
-import { startGate, type Gate } from '../../scripts/miniflare.mjs';
-import { countingNode, type CountingNode } from './counting-node.ts';
+import { type Origin, startOrigin } from '../../demo/origin.mjs';
+import { type Gate, startGate } from '../../scripts/miniflare.mjs';
+import { type CountingNode, countingNode } from './counting-node.ts';
 import { OkxPayer } from './okx-payer.ts';
 
 const PRICE = 10_000n;
@@ -28,11 +28,13 @@ before(async () => {
   node = keep(await countingNode(chain.url));
   const vars = gateVars({ chain, facilitator, origin });
   const route = { path: '/report/session', methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL };
-  gate = keep(await startGate({
-    build: process.env.FAREBOX_BUILD ?? 'build',
-    vars: { ...vars, ROUTES: [...vars.ROUTES, route], RPC_URL: node.url },
-    secrets: { PAYEE_KEY: account(PAYEE).privateKey },
-  }));
+  gate = keep(
+    await startGate({
+      build: process.env.FAREBOX_BUILD ?? 'build',
+      vars: { ...vars, ROUTES: [...vars.ROUTES, route], RPC_URL: node.url },
+      secrets: { PAYEE_KEY: account(PAYEE).privateKey },
+    }),
+  );
 });
 after(async () => {
   for (const part of ends) await part.stop();
@@ -48,7 +50,8 @@ const payee = () => chain.balanceOf(chain.accounts.payee.address);
 
 /** Waits until the payee has this much. */
 async function paid(amount: bigint, seconds = 60) {
-  for (let waits = 0; waits < seconds * 10 && (await payee()) !== amount; waits += 1) await new Promise((resolve) => setTimeout(resolve, 100));
+  for (let waits = 0; waits < seconds * 10 && (await payee()) !== amount; waits += 1)
+    await new Promise((resolve) => setTimeout(resolve, 100));
   assert.equal(await payee(), amount);
 }
 
@@ -57,7 +60,18 @@ test('a hundred requests are paid by vouchers, and the close pays payee and paye
   const [funds, earlier, held] = [await chain.balanceOf(payer.address), await payee(), await chain.balanceOf(PAYMENT_CHANNEL)];
   const opened = await session.open(60n * PRICE);
   assert.equal(opened.status, 200, opened.body);
-  assert.deepEqual({ ...(JSON.parse(opened.body) as object), spent: undefined }, { acceptedCumulative: '0', action: 'open', channelId: session.id, deposit: String(60n * PRICE), reference: session.id, spent: undefined, status: 'ok' });
+  assert.deepEqual(
+    { ...(JSON.parse(opened.body) as object), spent: undefined },
+    {
+      acceptedCumulative: '0',
+      action: 'open',
+      channelId: session.id,
+      deposit: String(60n * PRICE),
+      reference: session.id,
+      spent: undefined,
+      status: 'ok',
+    },
+  );
   const [counts, before, requests] = [{ ...facilitator.counts }, node.asked, origin.requests.length];
   for (let request = 1n; request <= 60n; request += 1n) {
     const answer = await session.buy();
@@ -135,6 +149,7 @@ test('a voucher that was sent for the chain closes no channel, and its payer goe
   const closed = await session.close();
   assert.equal(closed.status, 200, closed.body);
   await paid(earlier + 4n * PRICE);
-  for (let waits = 0; waits < 300 && (await chain.balanceOf(payer.address)) !== funds - 4n * PRICE; waits += 1) await new Promise((resolve) => setTimeout(resolve, 100));
+  for (let waits = 0; waits < 300 && (await chain.balanceOf(payer.address)) !== funds - 4n * PRICE; waits += 1)
+    await new Promise((resolve) => setTimeout(resolve, 100));
   assert.equal(await chain.balanceOf(payer.address), funds - 4n * PRICE);
 });

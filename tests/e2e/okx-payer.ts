@@ -1,10 +1,10 @@
 // A payer of OKX's shape, written from the reference: it reads one challenge from `WWW-Authenticate`, keeps one state per
 // channel, and decides between showing its voucher again, signing a higher one and adding to the deposit.
 
-import { createWalletClient, encodeAbiParameters, erc20Abi, http, keccak256, parseAbi, toHex, zeroAddress, type Hex } from 'viem';
+import { createWalletClient, encodeAbiParameters, erc20Abi, type Hex, http, keccak256, parseAbi, toHex, zeroAddress } from 'viem';
 import type { PrivateKeyAccount } from 'viem/accounts';
 
-import { readArtefact, type Chain } from '../../demo/chain.mjs';
+import { type Chain, readArtefact } from '../../demo/chain.mjs';
 
 export interface Answer {
   status: number;
@@ -16,25 +16,50 @@ export interface Answer {
 
 interface Asked {
   challenge: Record<'id' | 'realm' | 'method' | 'intent' | 'request' | 'expires', string>;
-  request: { amount: string; currency: Hex; recipient: Hex; suggestedDeposit: string; methodDetails: { chainId: number; escrowContract: Hex; feePayer: boolean } };
+  request: {
+    amount: string;
+    currency: Hex;
+    recipient: Hex;
+    suggestedDeposit: string;
+    methodDetails: { chainId: number; escrowContract: Hex; feePayer: boolean };
+  };
 }
 
 /** What a payer signs who leaves the transaction to the payee. */
 const RECEIVE = {
   ReceiveWithAuthorization: [
-    { name: 'from', type: 'address' }, { name: 'to', type: 'address' }, { name: 'value', type: 'uint256' },
-    { name: 'validAfter', type: 'uint256' }, { name: 'validBefore', type: 'uint256' }, { name: 'nonce', type: 'bytes32' },
+    { name: 'from', type: 'address' },
+    { name: 'to', type: 'address' },
+    { name: 'value', type: 'uint256' },
+    { name: 'validAfter', type: 'uint256' },
+    { name: 'validBefore', type: 'uint256' },
+    { name: 'nonce', type: 'bytes32' },
   ],
 } as const;
-const hashed = (types: string[], values: unknown[]): Hex => keccak256(encodeAbiParameters(types.map((type) => ({ type })), values));
-const VOUCHER = { Voucher: [{ name: 'channelId', type: 'bytes32' }, { name: 'cumulativeAmount', type: 'uint128' }] } as const;
+const hashed = (types: string[], values: unknown[]): Hex =>
+  keccak256(
+    encodeAbiParameters(
+      types.map((type) => ({ type })),
+      values,
+    ),
+  );
+const VOUCHER = {
+  Voucher: [
+    { name: 'channelId', type: 'bytes32' },
+    { name: 'cumulativeAmount', type: 'uint128' },
+  ],
+} as const;
 
 /** One value of the field as that client reads it: the second `id` of a list is a key that it does not know. */
 function read(field: string): Asked {
   const parts: Record<string, string> = {};
-  for (const [, key = '', value = ''] of field.replace(/^Payment /, '').matchAll(/([\w ]+?)="((?:[^"\\]|\\.)*)"(?:, )?/g)) parts[key.trim()] = value.replaceAll(/\\(.)/g, '$1');
+  for (const [, key = '', value = ''] of field.replace(/^Payment /, '').matchAll(/([\w ]+?)="((?:[^"\\]|\\.)*)"(?:, )?/g))
+    parts[key.trim()] = value.replaceAll(/\\(.)/g, '$1');
   const { id = '', realm = '', method = '', intent = '', request = '', expires = '' } = parts;
-  return { challenge: { id, realm, method, intent, request, expires }, request: JSON.parse(Buffer.from(request, 'base64url').toString('utf8')) as Asked['request'] };
+  return {
+    challenge: { id, realm, method, intent, request, expires },
+    request: JSON.parse(Buffer.from(request, 'base64url').toString('utf8')) as Asked['request'],
+  };
 }
 
 export class OkxPayer {
@@ -55,7 +80,12 @@ export class OkxPayer {
   validSecs: bigint | undefined;
   lies = {};
 
-  constructor(private readonly chain: Chain, private readonly payer: PrivateKeyAccount, private readonly url: string, private readonly fetch: typeof globalThis.fetch = globalThis.fetch) {}
+  constructor(
+    private readonly chain: Chain,
+    private readonly payer: PrivateKeyAccount,
+    private readonly url: string,
+    private readonly fetch: typeof globalThis.fetch = globalThis.fetch,
+  ) {}
 
   private wallet() {
     return createWalletClient({ account: this.payer, chain: this.chain.chain, transport: http(this.chain.url) });
@@ -70,7 +100,10 @@ export class OkxPayer {
   }
 
   private async send(asked: Asked, payload: object, init: RequestInit = {}): Promise<Answer> {
-    const named = 'hash' in payload || 'authorization' in payload ? { source: `did:pkh:eip155:${asked.request.methodDetails.chainId}:${this.payer.address}` } : {};
+    const named =
+      'hash' in payload || 'authorization' in payload
+        ? { source: `did:pkh:eip155:${asked.request.methodDetails.chainId}:${this.payer.address}` }
+        : {};
     const token = Buffer.from(JSON.stringify({ challenge: asked.challenge, payload, ...named })).toString('base64url');
     const answer = await this.fetch(this.url, { ...init, headers: { authorization: `Payment ${token}` } });
     const body = await answer.text();
@@ -85,7 +118,9 @@ export class OkxPayer {
     this.signed += 1;
     return this.payer.signTypedData({
       domain: { name: 'EVM Payment Channel', version: '1', chainId: this.chainId, verifyingContract: this.escrow },
-      types: VOUCHER, primaryType: 'Voucher', message: { channelId: this.id, cumulativeAmount: cumulative },
+      types: VOUCHER,
+      primaryType: 'Voucher',
+      message: { channelId: this.id, cumulativeAmount: cumulative },
     });
   }
 
@@ -101,14 +136,20 @@ export class OkxPayer {
   }
 
   private async allow(amount: bigint) {
-    await this.mined(await this.wallet().writeContract({ address: this.currency, abi: erc20Abi, functionName: 'approve', args: [this.escrow, amount] }));
+    await this.mined(
+      await this.wallet().writeContract({ address: this.currency, abi: erc20Abi, functionName: 'approve', args: [this.escrow, amount] }),
+    );
   }
 
   /** Signs a deposit for the escrow contract. */
   private async authorize(value: bigint, nonce: Hex, expires: string) {
-    const token = { address: this.currency, abi: parseAbi(['function name() view returns (string)', 'function version() view returns (string)']) };
+    const token = {
+      address: this.currency,
+      abi: parseAbi(['function name() view returns (string)', 'function version() view returns (string)']),
+    };
     const [name, version, { timestamp }] = await Promise.all([
-      this.chain.publicClient.readContract({ ...token, functionName: 'name' }), this.chain.publicClient.readContract({ ...token, functionName: 'version' }),
+      this.chain.publicClient.readContract({ ...token, functionName: 'name' }),
+      this.chain.publicClient.readContract({ ...token, functionName: 'version' }),
       this.chain.publicClient.getBlock(),
     ]);
     const least = BigInt(Math.ceil(Date.parse(expires) / 1000) + 60);
@@ -124,7 +165,11 @@ export class OkxPayer {
   /** Opens a channel with this deposit. */
   async open(deposit: bigint, salt: Hex = toHex(1, { size: 32 })): Promise<Answer> {
     const asked = await this.asked();
-    const { recipient, currency, methodDetails: { chainId, escrowContract } } = asked.request;
+    const {
+      recipient,
+      currency,
+      methodDetails: { chainId, escrowContract },
+    } = asked.request;
     [this.escrow, this.chainId, this.currency] = [escrowContract, chainId, currency];
     this.id = hashed(
       ['address', 'address', 'address', 'bytes32', 'address', 'address', 'uint256'],
@@ -157,7 +202,14 @@ export class OkxPayer {
     if (asked.request.methodDetails.feePayer) {
       const topUpSalt = toHex(this.deposit, { size: 32 });
       const nonce = hashed(['bytes32', 'uint128', 'address', 'bytes32'], [this.id, amount, this.payer.address, topUpSalt]);
-      const payload = { action: 'topUp', type: 'transaction', channelId: this.id, topUpSalt, ...await this.authorize(amount, nonce, asked.challenge.expires), additionalDeposit: String(amount) };
+      const payload = {
+        action: 'topUp',
+        type: 'transaction',
+        channelId: this.id,
+        topUpSalt,
+        ...(await this.authorize(amount, nonce, asked.challenge.expires)),
+        additionalDeposit: String(amount),
+      };
       this.deposit += amount;
       return this.again(payload, asked);
     }
@@ -178,7 +230,8 @@ export class OkxPayer {
 
   private async voucher(cumulative: bigint, init: RequestInit): Promise<Response> {
     const asked = await this.asked();
-    if (this.signature === undefined || cumulative > this.cumulative) [this.signature, this.cumulative] = [await this.sign(cumulative), cumulative];
+    if (this.signature === undefined || cumulative > this.cumulative)
+      [this.signature, this.cumulative] = [await this.sign(cumulative), cumulative];
     const payload = { action: 'voucher', channelId: this.id, cumulativeAmount: String(cumulative), signature: this.signature };
     const token = Buffer.from(JSON.stringify({ challenge: asked.challenge, payload })).toString('base64url');
     return fetch(this.url, { ...init, headers: { authorization: `Payment ${token}` } });
@@ -214,7 +267,12 @@ export class OkxPayer {
   }
 
   private async show(asked: Asked): Promise<Answer> {
-    const answer = await this.send(asked, { action: 'voucher', channelId: this.id, cumulativeAmount: String(this.cumulative), signature: this.signature });
+    const answer = await this.send(asked, {
+      action: 'voucher',
+      channelId: this.id,
+      cumulativeAmount: String(this.cumulative),
+      signature: this.signature,
+    });
     if (answer.status === 200) this.spent += BigInt(asked.request.amount);
     return answer;
   }

@@ -8,22 +8,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
-import { encodeFunctionData, keccak256, type Hex } from 'viem';
+import { encodeFunctionData, type Hex, keccak256 } from 'viem';
 
-import { startChain, USDC, type Chain } from '../../demo/chain.mjs';
-import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
+import { type Chain, startChain, USDC } from '../../demo/chain.mjs';
+import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
 import { gateVars, PRICE_ATOMIC } from '../../demo/gate.mjs';
-import { startOrigin, type Origin } from '../../demo/origin.mjs';
-import { startGate, type Gate } from '../../scripts/miniflare.mjs';
-import { challengeOf, credential, receiptIn, type Challenge } from '../support/mpp-wire.ts';
+import { type Origin, startOrigin } from '../../demo/origin.mjs';
+import { type Gate, startGate } from '../../scripts/miniflare.mjs';
+import { type Challenge, challengeOf, credential, receiptIn } from '../support/mpp-wire.ts';
 import { payAsOkx } from '../support/okx-payer.ts';
-import { changesDuring, startWorld, transfersOf, type Change, type World } from './world.ts';
+import { type Change, changesDuring, startWorld, transfersOf, type World } from './world.ts';
 
 type Account = Chain['accounts']['payer'];
 type Parts = Pick<World, 'chain' | 'gate'>;
 
 const ROUTES = ['/report', '/report-before'].map((path) => ({
-  path: `${path}/shown`, methods: ['GET'], price: '$0.01', hash_mode: true, signed_transactions: true,
+  path: `${path}/shown`,
+  methods: ['GET'],
+  price: '$0.01',
+  hash_mode: true,
+  signed_transactions: true,
   ...(path === '/report-before' ? { settle: 'before' } : {}),
 }));
 const AFTER = '/report/shown';
@@ -33,7 +37,11 @@ const PAID: Change = { paid: PRICE_ATOMIC, received: PRICE_ATOMIC, asked: 1, ver
 let clients = 0;
 
 /** What a client on an address of its own is answered. */
-async function ask(gate: Gate, path: string, credential?: string): Promise<{ status: number; text: string; code: string; headers: Headers }> {
+async function ask(
+  gate: Gate,
+  path: string,
+  credential?: string,
+): Promise<{ status: number; text: string; code: string; headers: Headers }> {
   const ip = `198.18.${(clients += 1) >> 8}.${clients & 255}`;
   const headers = { 'cf-connecting-ip': ip, ...(credential === undefined ? {} : { authorization: credential }) };
   const answer = await fetch(gate.url + path, { headers });
@@ -58,13 +66,29 @@ function answer({ description: _, ...echo }: Challenge, payload: Record<string, 
   return credential({ challenge: echo, payload, ...(source === undefined ? {} : { source: `did:pkh:eip155:84532:${source}` }) });
 }
 
-interface Differently { to?: Hex; value?: bigint; token?: Hex; gas?: bigint; nonce?: number }
+interface Differently {
+  to?: Hex;
+  value?: bigint;
+  token?: Hex;
+  gas?: bigint;
+  nonce?: number;
+}
 
 /** A transfer that this account has signed and nobody has sent. */
-async function signed({ chain }: Pick<World, 'chain'>, account: Account, { to, value = PRICE_ATOMIC, token = USDC, gas = 120_000n, nonce }: Differently = {}): Promise<Hex> {
+async function signed(
+  { chain }: Pick<World, 'chain'>,
+  account: Account,
+  { to, value = PRICE_ATOMIC, token = USDC, gas = 120_000n, nonce }: Differently = {},
+): Promise<Hex> {
   const data = encodeFunctionData({ abi: chain.token.abi, functionName: 'transfer', args: [to ?? chain.accounts.payee.address, value] });
   return account.signTransaction({
-    type: 'eip1559', chainId: 84532, to: token, data, gas, maxFeePerGas: 20_000_000_000n, maxPriorityFeePerGas: 1n,
+    type: 'eip1559',
+    chainId: 84532,
+    to: token,
+    data,
+    gas,
+    maxFeePerGas: 20_000_000_000n,
+    maxPriorityFeePerGas: 1n,
     nonce: nonce ?? (await chain.publicClient.getTransactionCount({ address: account.address })),
   });
 }
@@ -84,7 +108,9 @@ const reference = (headers: Headers) => receiptIn(headers.get('payment-receipt')
 
 describe('payments that the chain settles', () => {
   let world: World;
-  before(async () => { world = await startWorld({ readsChain: true, routes: ROUTES, vars: { RECOVERY: { settle_secs: 15 } } }); });
+  before(async () => {
+    world = await startWorld({ readsChain: true, routes: ROUTES, vars: { RECOVERY: { settle_secs: 15 } } });
+  });
   after(() => world?.stop());
 
   const payer = (place: number): Account => world.chain.accounts.payers[place] as Account;
@@ -125,7 +151,9 @@ describe('payments that the chain settles', () => {
       const account = payer(place);
       const payment = await answering(world, path, byTransaction(await signed(world, account)));
       const copies = Array.from({ length: 20 }, () => payment);
-      const { result, change } = await changesDuring(world, account.address, () => Promise.all(copies.map((copy) => ask(world.gate, path, copy))));
+      const { result, change } = await changesDuring(world, account.address, () =>
+        Promise.all(copies.map((copy) => ask(world.gate, path, copy))),
+      );
       assert.deepEqual(change, PAID);
       const fresh = result.filter(({ status, headers }) => status === 200 && !headers.has('payment-replayed'));
       assert.equal(fresh.length, 1);
@@ -160,7 +188,10 @@ describe('payments that the chain settles', () => {
         await ask(world.gate, path, await answering(world, path, byHash(result.hash), account.address)),
         await ask(world.gate, other, await answering(world, other, byHash(result.hash), account.address)),
       ]);
-      assert.deepEqual(reuse.result.map(({ code }) => code), ['payment_already_delivered', 'payment_already_used']);
+      assert.deepEqual(
+        reuse.result.map(({ code }) => code),
+        ['payment_already_delivered', 'payment_already_used'],
+      );
       assert.deepEqual(reuse.change, NOTHING);
     });
   }
@@ -193,7 +224,13 @@ describe('payments that the chain settles', () => {
       await world.chain.publicClient.waitForTransactionReceipt({ hash });
     };
     await block(true);
-    await fails(account, AFTER, await answering(world, AFTER, byTransaction(await signed(world, account))), 'verify_refused', 'simulation_failed');
+    await fails(
+      account,
+      AFTER,
+      await answering(world, AFTER, byTransaction(await signed(world, account))),
+      'verify_refused',
+      'simulation_failed',
+    );
     const echo = await challenge(world.gate, AFTER);
     const reverted = await sent(world, account);
     await fails(account, AFTER, answer(echo, byHash(reverted), account.address), 'verify_refused', 'transaction_not_this_payment');
@@ -209,7 +246,11 @@ describe('payments that the chain settles', () => {
     await fails(account, AFTER, shows(await sent(world, account, { value: 1n })), 'verify_refused', wrong);
     await fails(account, AFTER, shows(await sent(world, other)), 'verify_refused', wrong);
     // A transfer of another function is another payment's, even if it moves the same.
-    const approve = encodeFunctionData({ abi: world.chain.token.abi, functionName: 'mint', args: [world.chain.accounts.payee.address, PRICE_ATOMIC] });
+    const approve = encodeFunctionData({
+      abi: world.chain.token.abi,
+      functionName: 'mint',
+      args: [world.chain.accounts.payee.address, PRICE_ATOMIC],
+    });
     const hash = (await world.chain.rpc('eth_sendTransaction', [{ from: account.address, to: USDC, data: approve }])) as Hex;
     await world.chain.publicClient.waitForTransactionReceipt({ hash });
     await fails(account, AFTER, shows(hash), 'verify_refused', wrong);
@@ -243,10 +284,14 @@ describe('payments that the chain settles', () => {
 async function startSilentNode(chain: Chain): Promise<{ url: string; took: Promise<void>; heal(): void; stop(): Promise<void> }> {
   let silent = true;
   let tell = (): void => {};
-  const took = new Promise<void>((resolve) => { tell = resolve; });
+  const took = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
   const server: Server = createServer((request, response) => {
     let body = '';
-    request.on('data', (chunk: Buffer) => { body += chunk.toString(); });
+    request.on('data', (chunk: Buffer) => {
+      body += chunk.toString();
+    });
     request.on('end', () => {
       void fetch(chain.url, { method: 'POST', body, headers: { 'content-type': 'application/json' } }).then(async (answer) => {
         const text = await answer.text();
@@ -262,15 +307,25 @@ async function startSilentNode(chain: Chain): Promise<{ url: string; took: Promi
   return {
     url: `http://127.0.0.1:${port}`,
     took,
-    heal: () => { silent = false; },
-    stop: async () => { server.closeAllConnections(); await new Promise((resolve) => server.close(resolve)); },
+    heal: () => {
+      silent = false;
+    },
+    stop: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
   };
 }
 
 describe('a Worker that is killed after it has sent a transaction', () => {
   const started: { stop(): Promise<void> }[] = [];
-  const keep = <T extends { stop(): Promise<void> }>(part: T): T => { started.push(part); return part; };
-  after(async () => { for (const part of started.reverse()) await part.stop(); });
+  const keep = <T extends { stop(): Promise<void> }>(part: T): T => {
+    started.push(part);
+    return part;
+  };
+  after(async () => {
+    for (const part of started.reverse()) await part.stop();
+  });
 
   it('leaves a payment that the alarm finds, and its payer fetches what he has paid for', async () => {
     const chain = keep(await startChain());
@@ -281,15 +336,21 @@ describe('a Worker that is killed after it has sent a transaction', () => {
     const recovery = { settle_secs: 2, resend_secs: [1], chain_secs: [1, 1] };
     const persist = await mkdtemp(join(tmpdir(), 'farebox-onchain-'));
     started.unshift({ stop: () => rm(persist, { recursive: true, force: true }) });
-    const gate = keep(await startGate({
-      build: process.env['FAREBOX_BUILD'] ?? 'build', persist,
-      vars: { ...vars, ROUTES, RPC_URL: node.url, RECOVERY: recovery },
-    }));
+    const gate = keep(
+      await startGate({
+        build: process.env['FAREBOX_BUILD'] ?? 'build',
+        persist,
+        vars: { ...vars, ROUTES, RPC_URL: node.url, RECOVERY: recovery },
+      }),
+    );
     const parts = { chain, gate };
     const account = chain.accounts.payer;
     const bytes = await signed(parts, account);
     const payment = await answering(parts, AFTER, byTransaction(bytes));
-    const lost = ask(gate, AFTER, payment).then(({ status }) => status, () => 0);
+    const lost = ask(gate, AFTER, payment).then(
+      ({ status }) => status,
+      () => 0,
+    );
     await node.took;
     await gate.kill();
     assert.equal(await lost, 0, 'nobody was answered');

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
 
-import { createWalletClient, http, type Hex } from 'viem';
+import { createWalletClient, type Hex, http } from 'viem';
 
 import type { Chain } from '../../demo/chain.mjs';
 import { FAILING } from '../../demo/gate.mjs';
@@ -62,10 +62,17 @@ test('a refund that is due is printed, sent, proven by the chain and closed once
   const [first, second] = await due();
   assert.ok(first && second);
   assert.deepEqual([first.payer, first.amount, first.reason], [payer.address.toLowerCase(), `${PRICE}`, 'origin']);
-  assert.deepEqual(await sums().then(({ settled, delivered, refund_due, difference }) => [settled, delivered, refund_due, difference]), ['30000', '10000', '20000', '0']);
+  assert.deepEqual(await sums().then(({ settled, delivered, refund_due, difference }) => [settled, delivered, refund_due, difference]), [
+    '30000',
+    '10000',
+    '20000',
+    '0',
+  ]);
 
   const printed = execFileSync(process.execPath, ['scripts/refund.mjs', first.id], {
-    env: { ...process.env, FAREBOX_URL: gate.url, OPERATOR_TOKEN: TOKEN, PAY_TO: chain.accounts.payee.address }, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, FAREBOX_URL: gate.url, OPERATOR_TOKEN: TOKEN, PAY_TO: chain.accounts.payee.address },
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
   });
   const before = await chain.balanceOf(payer.address);
   const unproven = await ask(`payments/${first.id}/refunded`, { transaction: first.transaction });
@@ -81,7 +88,14 @@ test('a refund that is due is printed, sent, proven by the chain and closed once
   assert.equal((await ask(`payments/${second.id}/waived`, { reason: 'settled by hand' })).json['state'], 'waived');
   assert.deepEqual(await due(), []);
   assert.deepEqual(
-    await sums().then(({ settled, delivered, refund_due, refunded, waived, difference }) => [settled, delivered, refund_due, refunded, waived, difference]),
+    await sums().then(({ settled, delivered, refund_due, refunded, waived, difference }) => [
+      settled,
+      delivered,
+      refund_due,
+      refunded,
+      waived,
+      difference,
+    ]),
     ['30000', '10000', '0', '10000', '10000', '0'],
   );
   const rows = (await ask('export?format=csv')).text.trim().split('\r\n');

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { createWalletClient, http, type Hex } from 'viem';
+import { createWalletClient, type Hex, http } from 'viem';
 
 import { FAILING } from '../../demo/gate.mjs';
 import { root } from '../../scripts/steps.mjs';
@@ -68,7 +68,12 @@ test('the document shows what its commands print', { timeout: LIMIT_MS, skip }, 
 /** Without what differs each time. */
 function masked(text: string): string {
   return text
-    .replace(/rcpt_[a-z2-7]{26}/g, 'rcpt_…').replace(/rcpt_[a-z2-7]{8}\b/g, 'rcpt_.')
-    .replace(/\b(?:0x)?[0-9a-f]{64}\b/g, 'hash').replace(/0x[0-9a-f]{8}\b/g, '0x.').replace(/"[0-9a-f]{24}"/g, '"correlation"')
-    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, 'date').replace(/\b1[78]\d{8}\b/g, 'secs').replace(/http:\/\/127\.0\.0\.1:\d+/g, 'url');
+    .replace(/rcpt_[a-z2-7]{26}/g, 'rcpt_…')
+    .replace(/rcpt_[a-z2-7]{8}\b/g, 'rcpt_.')
+    .replace(/\b(?:0x)?[0-9a-f]{64}\b/g, 'hash')
+    .replace(/0x[0-9a-f]{8}\b/g, '0x.')
+    .replace(/"[0-9a-f]{24}"/g, '"correlation"')
+    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, 'date')
+    .replace(/\b1[78]\d{8}\b/g, 'secs')
+    .replace(/http:\/\/127\.0\.0\.1:\d+/g, 'url');
 }

@@ -10,9 +10,9 @@ import { after, before, describe, test } from 'node:test';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { freePort } from '../../demo/server.mjs';
-import { startGate, type Gate } from '../../scripts/miniflare.mjs';
 import { findProgram } from '../../scripts/debian.mjs';
-import { startProcess, type Child } from '../../scripts/processes.mjs';
+import { type Gate, startGate } from '../../scripts/miniflare.mjs';
+import { type Child, startProcess } from '../../scripts/processes.mjs';
 import { findPython } from '../../scripts/python.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { connect, next, refusal } from '../worker/support/sockets.ts';
@@ -66,7 +66,12 @@ const FASTAPI: Sample = {
     writeFileSync(join(folder, 'from_gate.py'), sample('Python', 'python'));
     writeFileSync(join(folder, 'app.py'), sample('FastAPI', 'py'));
     const command = 'python' in python ? python.python : '';
-    return [startProcess(command, ['-B', '-m', 'uvicorn', 'app:app', '--port', String(port), '--log-level', 'warning'], { cwd: folder, env: env(port) })];
+    return [
+      startProcess(command, ['-B', '-m', 'uvicorn', 'app:app', '--port', String(port), '--log-level', 'warning'], {
+        cwd: folder,
+        env: env(port),
+      }),
+    ];
   },
 };
 
@@ -82,19 +87,30 @@ createServer(({ url, headers }, response) => response.writeHead(200, { 'content-
     writeFileSync(join(folder, 'app.mjs'), app);
     writeFileSync(join(folder, 'gate.js'), sample('nginx', 'njs'));
     const placed = [
-      ['/etc/nginx/gate.js', join(folder, 'gate.js')], ['listen 8080;', `listen 127.0.0.1:${port};`], ['http://127.0.0.1:3000', `http://127.0.0.1:${inner}`],
-      ['http {', `daemon off; pid ${folder}/pid; error_log stderr;\nhttp {\naccess_log off; ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}`],
+      ['/etc/nginx/gate.js', join(folder, 'gate.js')],
+      ['listen 8080;', `listen 127.0.0.1:${port};`],
+      ['http://127.0.0.1:3000', `http://127.0.0.1:${inner}`],
+      [
+        'http {',
+        `daemon off; pid ${folder}/pid; error_log stderr;\nhttp {\naccess_log off; ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}`,
+      ],
       ['modules/', 'folder' in nginx ? `${nginx.folder}/usr/lib/nginx/modules/` : ''],
     ] as const;
-    const text = placed.reduce((all, [from, to]) => {
-      assert.ok(all.includes(from), from);
-      return all.replace(from, to);
-    }, sample('nginx', 'nginx'));
+    const text = placed.reduce(
+      (all, [from, to]) => {
+        assert.ok(all.includes(from), from);
+        return all.replace(from, to);
+      },
+      sample('nginx', 'nginx'),
+    );
     writeFileSync(join(folder, 'nginx.conf'), text);
     const program = 'command' in nginx ? nginx : { command: '', env: {} };
     return [
       startProcess(process.execPath, ['app.mjs'], { cwd: folder }),
-      startProcess(program.command, ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'], { cwd: folder, env: { ...env(port), ...program.env } }),
+      startProcess(program.command, ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'], {
+        cwd: folder,
+        env: { ...env(port), ...program.env },
+      }),
     ];
   },
 };
@@ -136,7 +152,9 @@ const RAILS: Sample = {
 };
 
 let world: World;
-before(async () => { world = await startWorld(); });
+before(async () => {
+  world = await startWorld();
+});
 after(() => world?.stop());
 
 for (const { name, leftOut, hasSocket, start } of [EXPRESS, FASTAPI, RAILS, NGINX]) {
@@ -145,18 +163,33 @@ for (const { name, leftOut, hasSocket, start } of [EXPRESS, FASTAPI, RAILS, NGIN
     let running: Child[] = [];
     let gate: Gate;
     let url: string;
-    before(async () => {
-      const port = await freePort();
-      url = `http://127.0.0.1:${port}`;
-      running = await start(folder, port);
-      const ended = Promise.race(running.map(({ exited }) => exited)).then(() => { throw new Error(running.map(({ output }) => output()).join('\n')); });
-      await Promise.race([ended, answering(url)]);
-      const { chain, facilitator } = world;
-      const vars = { NETWORK: 'eip155:84532', PAY_TO: chain.accounts.payee.address, FACILITATOR_URL: facilitator.url, ORIGIN_URL: url };
-      const ROUTES = [{ path: '/report', price: '$0.01', settle: 'before' }, { path: '/reports/*', price: '$0.01' }];
-      gate = await startGate({ build: process.env['FAREBOX_BUILD'] ?? 'build', vars: { ...vars, ROUTES, DEFAULT: 'free' }, secrets: { ORIGIN_SECRET: SECRET, API_KEYS: JSON.stringify([{ name: 'partner', sha256: createHash('sha256').update(API_KEY).digest('hex') }]) } });
-      ended.catch(() => {});
-    }, { timeout: LIMIT_MS });
+    before(
+      async () => {
+        const port = await freePort();
+        url = `http://127.0.0.1:${port}`;
+        running = await start(folder, port);
+        const ended = Promise.race(running.map(({ exited }) => exited)).then(() => {
+          throw new Error(running.map(({ output }) => output()).join('\n'));
+        });
+        await Promise.race([ended, answering(url)]);
+        const { chain, facilitator } = world;
+        const vars = { NETWORK: 'eip155:84532', PAY_TO: chain.accounts.payee.address, FACILITATOR_URL: facilitator.url, ORIGIN_URL: url };
+        const ROUTES = [
+          { path: '/report', price: '$0.01', settle: 'before' },
+          { path: '/reports/*', price: '$0.01' },
+        ];
+        gate = await startGate({
+          build: process.env['FAREBOX_BUILD'] ?? 'build',
+          vars: { ...vars, ROUTES, DEFAULT: 'free' },
+          secrets: {
+            ORIGIN_SECRET: SECRET,
+            API_KEYS: JSON.stringify([{ name: 'partner', sha256: createHash('sha256').update(API_KEY).digest('hex') }]),
+          },
+        });
+        ended.catch(() => {});
+      },
+      { timeout: LIMIT_MS },
+    );
     after(async () => {
       await gate?.stop();
       await Promise.all(running.map((child) => child.stop()));
@@ -178,7 +211,12 @@ for (const { name, leftOut, hasSocket, start } of [EXPRESS, FASTAPI, RAILS, NGIN
     test('refuses whoever goes around the gate, and lets its free requests in', { timeout: LIMIT_MS }, async () => {
       const direct = await fetch(`${url}/report`);
       assert.equal(direct.status, 403);
-      const forged = await fetch(`${url}/report`, { headers: { 'farebox-payer': world.chain.accounts.payer.address, 'farebox-signature-v2': `t=${Math.floor(Date.now() / 1000)},v2=${'0'.repeat(64)}` } });
+      const forged = await fetch(`${url}/report`, {
+        headers: {
+          'farebox-payer': world.chain.accounts.payer.address,
+          'farebox-signature-v2': `t=${Math.floor(Date.now() / 1000)},v2=${'0'.repeat(64)}`,
+        },
+      });
       assert.equal(forged.status, 403);
       assert.notEqual((await fetch(`${gate.url}/free`)).status, 403);
     });
@@ -188,20 +226,21 @@ for (const { name, leftOut, hasSocket, start } of [EXPRESS, FASTAPI, RAILS, NGIN
       assert.deepEqual([response.status, ((await response.json()) as { report: string }).report], [200, 'Rainfall, Tuesday']);
     });
 
-    if (hasSocket === true) test('a WebSocket on a free path is echoed, and is refused around the gate', { timeout: LIMIT_MS }, async () => {
-      const headers = { 'farebox-payer': 'forged', 'x-forwarded-host': 'evil.example' };
-      const socket = connect(gate.url, '/live?room=a%20b', { headers });
-      const first = next<Buffer>(socket, 'message');
-      await next(socket, 'open');
-      assert.deepEqual(JSON.parse(String(await first)), { host: new URL(gate.url).host, payer: null });
-      const echoed = next<Buffer>(socket, 'message');
-      socket.send('hello');
-      assert.equal(String(await echoed), 'hello');
-      const end = next<number>(socket, 'close');
-      socket.close(4001, 'done');
-      assert.equal(await end, 4001);
-      assert.equal(await refusal(connect(url, '/live?room=a%20b', { headers })), 403);
-    });
+    if (hasSocket === true)
+      test('a WebSocket on a free path is echoed, and is refused around the gate', { timeout: LIMIT_MS }, async () => {
+        const headers = { 'farebox-payer': 'forged', 'x-forwarded-host': 'evil.example' };
+        const socket = connect(gate.url, '/live?room=a%20b', { headers });
+        const first = next<Buffer>(socket, 'message');
+        await next(socket, 'open');
+        assert.deepEqual(JSON.parse(String(await first)), { host: new URL(gate.url).host, payer: null });
+        const echoed = next<Buffer>(socket, 'message');
+        socket.send('hello');
+        assert.equal(String(await echoed), 'hello');
+        const end = next<number>(socket, 'close');
+        socket.close(4001, 'done');
+        assert.equal(await end, 4001);
+        assert.equal(await refusal(connect(url, '/live?room=a%20b', { headers })), 403);
+      });
   });
 }
 

@@ -3,15 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-
-import { createWalletClient, http, maxUint256, parseAbi, type Hex } from 'viem';
-import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
 import { ExactEvmScheme } from '@x402/evm/exact/client';
+import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
+import { createWalletClient, type Hex, http, maxUint256, parseAbi } from 'viem';
 
 import { PERMIT2 } from '../../demo/chain.mjs';
 import { PRICE, PRICE_ATOMIC } from '../../demo/gate.mjs';
-import { settlementOf, type Payer } from './clients.ts';
 import { payingFetch as payingFetchOfPackage, receiptOf } from '../../pkg/dist/index.js';
+import { type Payer, settlementOf } from './clients.ts';
 import { changesDuring, startWorld, transfersOf, type World } from './world.ts';
 
 const ROUTES = [
@@ -26,7 +25,9 @@ const MODES = [
 ];
 
 let world: World;
-before(async () => { world = await startWorld({ readsChain: true, routes: ROUTES.map((route) => ({ ...route, methods: ['GET'] })) }); });
+before(async () => {
+  world = await startWorld({ readsChain: true, routes: ROUTES.map((route) => ({ ...route, methods: ['GET'] })) });
+});
 after(() => world?.stop());
 
 const abi = parseAbi([
@@ -35,7 +36,12 @@ const abi = parseAbi([
   'function nonceBitmap(address owner, uint256 word) view returns (uint256)',
 ]);
 
-async function send(payer: Payer, address: Hex, functionName: 'approve' | 'invalidateUnorderedNonces', args: readonly [Hex | bigint, bigint]) {
+async function send(
+  payer: Payer,
+  address: Hex,
+  functionName: 'approve' | 'invalidateUnorderedNonces',
+  args: readonly [Hex | bigint, bigint],
+) {
   const { chain } = world;
   await chain.rpc('anvil_setBalance', [payer.address, '0xde0b6b3a7640000']);
   const wallet = createWalletClient({ account: payer, chain: chain.chain, transport: http(chain.url) });
@@ -99,9 +105,14 @@ test('one permit is served once, to one of many requests that show it at once', 
   const payer = world.chain.accounts.payers[2]!;
   await allow(payer, maxUint256);
   const payment = await signed(payer, '/report-permit');
-  const { result, change } = await changesDuring(world, payer.address, () => Promise.all(Array.from({ length: 8 }, () => show('/report-permit', payment))));
+  const { result, change } = await changesDuring(world, payer.address, () =>
+    Promise.all(Array.from({ length: 8 }, () => show('/report-permit', payment))),
+  );
   assert.equal(result.filter(({ status }) => status === 200).length, 1);
-  assert.ok(result.every(({ status }) => [200, 409].includes(status)), result.map(({ status }) => status).join());
+  assert.ok(
+    result.every(({ status }) => [200, 409].includes(status)),
+    result.map(({ status }) => status).join(),
+  );
   const again = await show('/report-permit-before', payment);
   assert.notEqual(again.status, 200);
   assert.equal(change.paid, PRICE_ATOMIC);

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -22,7 +22,8 @@ const LINES = Array.from({ length: 5 }, (_, line) => `{"line":${line}}\n`);
 
 const server = createServer((request, response) => {
   const path = request.url ?? '';
-  if (path === '/data/asks') return void response.writeHead(402, { 'content-type': 'application/json' }).end('{"x402Version":1,"accepts":[{"payTo":"another"}]}');
+  if (path === '/data/asks')
+    return void response.writeHead(402, { 'content-type': 'application/json' }).end('{"x402Version":1,"accepts":[{"payTo":"another"}]}');
   response.writeHead(200, { 'content-type': 'application/octet-stream' });
   if (path !== '/data/slow') return void response.end(path === '/data/long' ? LONG : 'taken');
   const write = ([line, ...rest]: string[]): void => {
@@ -43,11 +44,17 @@ before(async () => {
   const chain = await startChain();
   const facilitator = await startFacilitator({ chain });
   const routes = [{ path: '/data/*', methods: ['GET', 'POST'], price: '$0.01', session_delay_secs: 900, origin_timeout_secs: 2 }];
-  const gate = await startGate({ build: 'build', vars: { ...gateVars({ chain, facilitator, origin } as never), ROUTES: routes }, secrets: { OPERATOR_TOKEN: TOKEN } } as never);
+  const gate = await startGate({
+    build: 'build',
+    vars: { ...gateVars({ chain, facilitator, origin } as never), ROUTES: routes },
+    secrets: { OPERATOR_TOKEN: TOKEN },
+  } as never);
   url = gate.url;
   const [payer] = chain.accounts.payers;
   assert.ok(payer);
-  const scheme = new BatchSettlementEvmScheme({ ...payer, readContract: chain.publicClient.readContract } as never, { depositStrategy: () => 100n * PRICE });
+  const scheme = new BatchSettlementEvmScheme({ ...payer, readContract: chain.publicClient.readContract } as never, {
+    depositStrategy: () => 100n * PRICE,
+  });
   const schemes = [{ network: 'eip155:*' as const, client: scheme }];
   pay = wrapFetchWithPaymentFromConfig(fetch, { schemes }) as typeof fetch;
   sign = async (target) => {
@@ -72,7 +79,8 @@ after(async () => {
   server.close();
 });
 
-const charged = (answer: Response): unknown => JSON.parse(Buffer.from(answer.headers.get('payment-response') ?? '', 'base64').toString()).extra.chargedAmount;
+const charged = (answer: Response): unknown =>
+  JSON.parse(Buffer.from(answer.headers.get('payment-response') ?? '', 'base64').toString()).extra.chargedAmount;
 
 test('an answer of three megabytes whose length is not announced', async () => {
   const answer = await pay(`${url}/data/long`);
@@ -106,7 +114,9 @@ test('a long body that breaks off while the origin answers slowly costs nothing'
   assert.notEqual(payment, '');
   const { hostname, port, host } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port) });
-  socket.write(`POST /data/slow HTTP/1.1\r\nHost: ${host}\r\nPAYMENT-SIGNATURE: ${payment}\r\nContent-Length: 300000\r\n\r\n${'b'.repeat(100_000)}`);
+  socket.write(
+    `POST /data/slow HTTP/1.1\r\nHost: ${host}\r\nPAYMENT-SIGNATURE: ${payment}\r\nContent-Length: 300000\r\n\r\n${'b'.repeat(100_000)}`,
+  );
   await pause(3_000);
   socket.destroy();
   await pause(4_000);

@@ -23,12 +23,15 @@ test('vouchers that a restored ledger has lost buy nothing, and the client opens
   const origin = await startOrigin();
   const vars = { ...gateVars({ chain, facilitator, origin }), ROUTES: [{ path: '/report/*', price: '$0.01', session_delay_secs: 900 }] };
   const secrets = { GATE_SECRET: 'g'.repeat(40), LEDGER_SALT: 's'.repeat(40) };
-  const start = (more: object, port?: number): ReturnType<typeof startGate> => startGate({ build: 'build', port, vars: { ...vars, ...more }, secrets } as never);
+  const start = (more: object, port?: number): ReturnType<typeof startGate> =>
+    startGate({ build: 'build', port, vars: { ...vars, ...more }, secrets } as never);
   let gate = await start({});
   const { url } = gate;
   const [payer] = chain.accounts.payers;
   assert.ok(payer);
-  const client = new BatchSettlementEvmScheme({ ...payer, readContract: chain.publicClient.readContract } as never, { depositStrategy: () => 10n * PRICE });
+  const client = new BatchSettlementEvmScheme({ ...payer, readContract: chain.publicClient.readContract } as never, {
+    depositStrategy: () => 10n * PRICE,
+  });
   const payments: string[] = [];
   const noting = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
     const request = new Request(input, init);

@@ -10,12 +10,12 @@ import { after, before, test } from 'node:test';
 
 import { toHex } from 'viem';
 
-import { startChain, PAYMENT_CHANNEL, PAYEE, account, type Chain } from '../../demo/chain.mjs';
-import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
+import { account, type Chain, PAYEE, PAYMENT_CHANNEL, startChain } from '../../demo/chain.mjs';
+import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
 import { gateVars } from '../../demo/gate.mjs';
-import { startGate, type Gate } from '../../scripts/miniflare.mjs';
+import { type Gate, startGate } from '../../scripts/miniflare.mjs';
 import { OkxPayer } from './okx-payer.ts';
-import { BLOB, BYTES, startStreams, type Streams } from './stream-origin.ts';
+import { BLOB, BYTES, type Streams, startStreams } from './stream-origin.ts';
 
 /** Of a second and an event, in atomic units; a byte costs one. */
 const UNIT = 100n;
@@ -40,16 +40,36 @@ before(async () => {
   origin = keep(await startStreams());
   facilitator = keep(await startFacilitator({ chain }));
   const vars = gateVars({ chain, facilitator, origin });
-  const sold = (path: string, session_unit: string, price: string, session_step: number) =>
-    ({ path, methods: ['GET', 'POST'], price: '$0.01', session_escrow: PAYMENT_CHANNEL, session_unit, session_unit_price: price, session_step, session_pause_secs: 3 });
-  gate = keep(await startGate({
-    build: process.env.FAREBOX_BUILD ?? 'build', persist: storage,
-    vars: {
-      ...vars, RPC_URL: chain.url,
-      ROUTES: [sold('/seconds', 'second', '$0.0001', 1), sold('/flood', 'second', '$0.0001', 1), sold('/bytes', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/packed', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/events', 'event', '$0.0001', Number(STEP)), sold('/held', 'event', '$0.0001', Number(STEP)), { ...sold('/many', 'event', '$0.0001', Number(STEP)), session_pause_secs: 60 }],
-    },
-    secrets: { PAYEE_KEY: account(PAYEE).privateKey },
-  }));
+  const sold = (path: string, session_unit: string, price: string, session_step: number) => ({
+    path,
+    methods: ['GET', 'POST'],
+    price: '$0.01',
+    session_escrow: PAYMENT_CHANNEL,
+    session_unit,
+    session_unit_price: price,
+    session_step,
+    session_pause_secs: 3,
+  });
+  gate = keep(
+    await startGate({
+      build: process.env.FAREBOX_BUILD ?? 'build',
+      persist: storage,
+      vars: {
+        ...vars,
+        RPC_URL: chain.url,
+        ROUTES: [
+          sold('/seconds', 'second', '$0.0001', 1),
+          sold('/flood', 'second', '$0.0001', 1),
+          sold('/bytes', 'byte', '$0.000001', Number(BYTE_STEP)),
+          sold('/packed', 'byte', '$0.000001', Number(BYTE_STEP)),
+          sold('/events', 'event', '$0.0001', Number(STEP)),
+          sold('/held', 'event', '$0.0001', Number(STEP)),
+          { ...sold('/many', 'event', '$0.0001', Number(STEP)), session_pause_secs: 60 },
+        ],
+      },
+      secrets: { PAYEE_KEY: account(PAYEE).privateKey },
+    }),
+  );
 });
 after(async () => {
   for (const part of ends) await part.stop();
@@ -72,14 +92,18 @@ async function opened(index: number, path: string) {
     async adds(voucher: bigint) {
       const answer = await session.close();
       assert.equal(answer.status, 200, answer.body);
-      for (let waits = 0; waits < 300 && (await payee()) !== earlier + voucher; waits += 1) await new Promise((resolve) => setTimeout(resolve, 100));
+      for (let waits = 0; waits < 300 && (await payee()) !== earlier + voucher; waits += 1)
+        await new Promise((resolve) => setTimeout(resolve, 100));
       assert.equal(await payee(), earlier + voucher);
       assert.equal(await chain.balanceOf(payer.address), funds - voucher);
     },
   };
 }
 
-interface Event { name: string; data: string }
+interface Event {
+  name: string;
+  data: string;
+}
 /** The events of an answer, as they come. */
 async function* events(answer: Response): AsyncGenerator<Event> {
   assert.ok(answer.body);
@@ -124,7 +148,12 @@ test('an answer by the second goes on with each voucher, and ends with a receipt
     asked += 1;
     const need = JSON.parse(data) as Record<string, string>;
     const accepted = UNIT * BigInt(asked);
-    assert.deepEqual(need, { channelId: session.id, requiredCumulative: String(accepted + UNIT), acceptedCumulative: String(accepted), deposit: String(DEPOSIT) });
+    assert.deepEqual(need, {
+      channelId: session.id,
+      requiredCumulative: String(accepted + UNIT),
+      acceptedCumulative: String(accepted),
+      deposit: String(DEPOSIT),
+    });
     if (asked > 3) continue;
     await session.raise(accepted + UNIT);
     woken = Date.now();
@@ -212,7 +241,10 @@ test('bytes that are not paid on break off', async () => {
   const { session, adds } = await opened(2, '/bytes');
   const answer = await session.begin(BYTE_STEP);
   // The local runtime ends a body that breaks off like another one.
-  const got = await answer.arrayBuffer().then(({ byteLength }) => byteLength, () => 0);
+  const got = await answer.arrayBuffer().then(
+    ({ byteLength }) => byteLength,
+    () => 0,
+  );
   assert.ok(BigInt(got) <= BYTE_STEP, `${got}`);
   assert.equal(await session.raise(BYTE_STEP), BYTE_STEP);
   await adds(BYTE_STEP);
@@ -227,7 +259,10 @@ test('an event costs a unit, comments nothing, and events stay whole', async () 
     else others.push(name);
     if (name === 'payment-need-voucher') await session.raise(BigInt((JSON.parse(data) as Record<string, string>).requiredCumulative ?? ''));
   }
-  assert.deepEqual(messages, Array.from({ length: 12 }, (_, at) => `event ${at + 1}\nof 12`));
+  assert.deepEqual(
+    messages,
+    Array.from({ length: 12 }, (_, at) => `event ${at + 1}\nof 12`),
+  );
   assert.deepEqual(others, ['payment-need-voucher', 'payment-need-voucher', 'payment-need-voucher', 'payment-receipt']);
   await adds(UNIT * 12n);
 });
@@ -248,14 +283,16 @@ test('the origin is asked for a step, and who brings less is told what it is', a
 test('two answers at once share one voucher, and what both got is charged', async () => {
   const { session, adds } = await opened(4, '/events');
   const answers = [await session.begin(UNIT * 15n), await session.begin(UNIT * 15n)];
-  const got = await Promise.all(answers.map(async (answer) => {
-    let [messages, end] = [0, ''];
-    for await (const { name } of events(answer)) {
-      if (name === 'message') messages += 1;
-      end = name;
-    }
-    return { messages, end };
-  }));
+  const got = await Promise.all(
+    answers.map(async (answer) => {
+      let [messages, end] = [0, ''];
+      for await (const { name } of events(answer)) {
+        if (name === 'message') messages += 1;
+        end = name;
+      }
+      return { messages, end };
+    }),
+  );
   const delivered = got.reduce((sum, { messages }) => sum + messages, 0);
   // Five steps are in fifteen, and no answer has more than four.
   assert.deepEqual([delivered, got.map(({ end }) => end)], [15, ['payment-receipt', 'payment-receipt']]);

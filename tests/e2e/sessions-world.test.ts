@@ -16,9 +16,17 @@ const UNIT = 1_000n;
 
 type Hex = `0x${string}`;
 type Line = {
-  readonly gate: string; readonly url: string; readonly stream: string; readonly secondPrice: string; readonly operatorToken: string; readonly withdrawDelaySecs: number; readonly origin: string; readonly facilitator: string;
+  readonly gate: string;
+  readonly url: string;
+  readonly stream: string;
+  readonly secondPrice: string;
+  readonly operatorToken: string;
+  readonly withdrawDelaySecs: number;
+  readonly origin: string;
+  readonly facilitator: string;
   readonly chain: { readonly url: string; readonly payee: Hex; readonly contract: Hex };
-  readonly funded: readonly { readonly privateKey: Hex }[]; readonly controls: Readonly<Record<string, string>>;
+  readonly funded: readonly { readonly privateKey: Hex }[];
+  readonly controls: Readonly<Record<string, string>>;
 };
 
 let world: WorldLine<Line>;
@@ -51,7 +59,7 @@ test('one deposit pays for requests before and after the gate was killed', LIMIT
   assert.equal((await balances())[1]! - held!, 10n * UNIT);
 });
 
-test('when the delay is over, what was earned is the payee\'s, and the rest stays for vouchers', LIMIT, async () => {
+test("when the delay is over, what was earned is the payee's, and the rest stays for vouchers", LIMIT, async () => {
   const [had] = await balances();
   await world.control('clock', { secs: line.withdrawDelaySecs + 1 });
   const [now, held] = await eventually('three requests are paid out', async () => {
@@ -61,7 +69,9 @@ test('when the delay is over, what was earned is the payee\'s, and the rest stay
   assert.deepEqual([now! - had!, held], [3n * UNIT, 7n * UNIT]);
   assert.equal((await pay(line.url)).status, 200);
   const channels = await fetch(`${line.gate}/_farebox/channels`, { headers: { authorization: `Bearer ${line.operatorToken}` } });
-  const { items: [channel] } = await channels.json() as { items: { claimed: string; deposit: string }[] };
+  const {
+    items: [channel],
+  } = (await channels.json()) as { items: { claimed: string; deposit: string }[] };
   assert.deepEqual([channel?.claimed, channel?.deposit], [String(3n * UNIT), String(10n * UNIT)]);
 });
 
@@ -79,4 +89,6 @@ test('a facilitator that is cut off is missed by deposits alone', LIMIT, async (
   await world.control('facilitator');
 });
 
-test('it ends with its standard input, and nothing of it goes on', LIMIT, () => world.end([line.gate, line.origin, line.facilitator, line.chain.url]));
+test('it ends with its standard input, and nothing of it goes on', LIMIT, () =>
+  world.end([line.gate, line.origin, line.facilitator, line.chain.url]),
+);

@@ -10,7 +10,7 @@ import { after, before, test } from 'node:test';
 
 import { BatchSettlementEvmScheme } from '@x402/evm/batch-settlement/client';
 import { wrapFetchWithPaymentFromConfig } from '@x402/fetch';
-import { createWalletClient, encodeAbiParameters, hashTypedData, http, keccak256, type Hex, type LocalAccount } from 'viem';
+import { createWalletClient, encodeAbiParameters, type Hex, hashTypedData, http, keccak256, type LocalAccount } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import { BATCH_SETTLEMENT, readArtefact } from '../../demo/chain.mjs';
@@ -21,7 +21,11 @@ const TOKEN = 'operator-token-of-this-test-0123456789';
 let world: World;
 const persist = mkdtempSync(join(tmpdir(), 'farebox-e2e-sessions-'));
 before(async () => {
-  world = await startWorld({ persist, routes: ['/report/session', '/fail/[status]'].map((path) => ({ path, methods: ['GET'], price: '$0.01', session_delay_secs: 900 })), secrets: { OPERATOR_TOKEN: TOKEN } });
+  world = await startWorld({
+    persist,
+    routes: ['/report/session', '/fail/[status]'].map((path) => ({ path, methods: ['GET'], price: '$0.01', session_delay_secs: 900 })),
+    secrets: { OPERATOR_TOKEN: TOKEN },
+  });
 });
 after(async () => {
   await world?.stop();
@@ -69,8 +73,12 @@ test('a hundred requests are paid with one deposit, and no facilitator is asked 
     return answer.json() as never;
   };
   const paid = String(100n * PRICE);
-  for (let waits = 0; waits < 100 && (await list()).items[0]?.['paid_out'] !== paid; waits += 1) await new Promise((resolve) => setTimeout(resolve, 100));
-  const { items: [channel], next } = await list();
+  for (let waits = 0; waits < 100 && (await list()).items[0]?.['paid_out'] !== paid; waits += 1)
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  const {
+    items: [channel],
+    next,
+  } = await list();
   assert.deepEqual(
     [channel?.['state'], channel?.['payer'], channel?.['deposit'], channel?.['spent'], channel?.['claimed'], channel?.['paid_out'], next],
     ['open', payer.address, paid, paid, paid, paid, null],
@@ -86,15 +94,26 @@ test('a hundred requests are paid with one deposit, and no facilitator is asked 
   };
   const rest = String(PRICE);
   for (const path of ['totals', 'audit']) {
-    const { sessions: [sum, ...more] } = JSON.parse(await operator(path)) as { sessions: Record<string, unknown>[] };
+    const {
+      sessions: [sum, ...more],
+    } = JSON.parse(await operator(path)) as { sessions: Record<string, unknown>[] };
     const { channels, symbol, decimals, deposit, spent, claimed, paid_out: paidOut, refunded: paidBack } = sum ?? {};
-    assert.deepEqual([channels, symbol, decimals, deposit, spent, claimed, paidOut, paidBack, more], [1, 'USDC', 6, paid, paid, paid, paid, rest, []], path);
+    assert.deepEqual(
+      [channels, symbol, decimals, deposit, spent, claimed, paidOut, paidBack, more],
+      [1, 'USDC', 6, paid, paid, paid, paid, rest, []],
+      path,
+    );
   }
   const [head, row, ...others] = (await operator('export?format=csv&of=channels')).trimEnd().split('\r\n');
   const cells = new Map(head?.split(',').map((name, place) => [name, row?.split(',')[place]]));
-  assert.deepEqual([cells.get('id'), cells.get('payer'), cells.get('spent'), cells.get('refunded'), others], [channel?.['id'], payer.address, paid, rest, []]);
+  assert.deepEqual(
+    [cells.get('id'), cells.get('payer'), cells.get('spent'), cells.get('refunded'), others],
+    [channel?.['id'], payer.address, paid, rest, []],
+  );
   assert.deepEqual(JSON.parse(await operator('export?format=jsonl&of=channels')), channel);
-  const refused = await fetch(`${gate.url}/_farebox/export?format=csv&of=channels&from=1`, { headers: { authorization: `Bearer ${TOKEN}` } });
+  const refused = await fetch(`${gate.url}/_farebox/export?format=csv&of=channels&from=1`, {
+    headers: { authorization: `Bearer ${TOKEN}` },
+  });
   assert.equal(refused.status, 400);
 });
 
@@ -104,14 +123,17 @@ test('a payer who withdraws buys nothing more, and what was earned is claimed be
   const url = `${gate.url}/report/session`;
   const earlier = await chain.balanceOf(chain.accounts.payee.address);
   let config: unknown;
-  const watched = wrapFetchWithPaymentFromConfig((input, init) => {
-    const payment = new Request(input, init).headers.get('payment-signature');
-    if (payment !== null) {
-      const { payload } = JSON.parse(Buffer.from(payment, 'base64').toString('utf8')) as { payload: { channelConfig: unknown } };
-      config = payload.channelConfig;
-    }
-    return fetch(input, init);
-  }, { schemes: [{ network: 'eip155:*', client: scheme }] });
+  const watched = wrapFetchWithPaymentFromConfig(
+    (input, init) => {
+      const payment = new Request(input, init).headers.get('payment-signature');
+      if (payment !== null) {
+        const { payload } = JSON.parse(Buffer.from(payment, 'base64').toString('utf8')) as { payload: { channelConfig: unknown } };
+        config = payload.channelConfig;
+      }
+      return fetch(input, init);
+    },
+    { schemes: [{ network: 'eip155:*', client: scheme }] },
+  );
   for (let request = 0; request < 3; request += 1) assert.equal((await watched(url)).status, 200);
   const { abi } = readArtefact('BatchSettlement');
   const wallet = createWalletClient({ account: payer, chain: chain.chain, transport: http(chain.url) });
@@ -129,7 +151,12 @@ test('a payer who withdraws buys nothing more, and what was earned is claimed be
   assert.equal(await chain.balanceOf(chain.accounts.payee.address), earlier + 3n * PRICE);
 });
 
-interface Terms { payTo: Hex; asset: Hex; network: string; extra: { receiverAuthorizer: Hex; withdrawDelay: number; name: string; version: string } }
+interface Terms {
+  payTo: Hex;
+  asset: Hex;
+  network: string;
+  extra: { receiverAuthorizer: Hex; withdrawDelay: number; name: string; version: string };
+}
 
 /** What an attacker sends: a payment made by hand. */
 async function handmade(payer: LocalAccount, salt: Hex) {
@@ -139,34 +166,69 @@ async function handmade(payer: LocalAccount, salt: Hex) {
   const terms = accepts.find(({ scheme }) => scheme === 'batch-settlement');
   assert.ok(terms);
   const { receiverAuthorizer, withdrawDelay, name, version } = terms.extra;
-  const channelConfig = { payer: payer.address, payerAuthorizer: payer.address, receiver: terms.payTo, receiverAuthorizer, token: terms.asset, withdrawDelay, salt };
+  const channelConfig = {
+    payer: payer.address,
+    payerAuthorizer: payer.address,
+    receiver: terms.payTo,
+    receiverAuthorizer,
+    token: terms.asset,
+    withdrawDelay,
+    salt,
+  };
   const chainId = world.chain.chain.id;
   const domain = { name: 'x402 Batch Settlement', version: '1', chainId, verifyingContract: BATCH_SETTLEMENT as Hex };
   const typed = (all: [string, string][]) => all.map(([field, type]) => ({ name: field, type }));
-  const ChannelConfig = typed([['payer', 'address'], ['payerAuthorizer', 'address'], ['receiver', 'address'], ['receiverAuthorizer', 'address'], ['token', 'address'], ['withdrawDelay', 'uint40'], ['salt', 'bytes32']]);
+  const ChannelConfig = typed([
+    ['payer', 'address'],
+    ['payerAuthorizer', 'address'],
+    ['receiver', 'address'],
+    ['receiverAuthorizer', 'address'],
+    ['token', 'address'],
+    ['withdrawDelay', 'uint40'],
+    ['salt', 'bytes32'],
+  ]);
   const channelId = hashTypedData({ domain, types: { ChannelConfig }, primaryType: 'ChannelConfig', message: channelConfig });
   const voucher = async (amount: bigint) => {
-    const Voucher = typed([['channelId', 'bytes32'], ['maxClaimableAmount', 'uint128']]);
-    const signature = await payer.signTypedData({ domain, types: { Voucher }, primaryType: 'Voucher', message: { channelId, maxClaimableAmount: amount } });
+    const Voucher = typed([
+      ['channelId', 'bytes32'],
+      ['maxClaimableAmount', 'uint128'],
+    ]);
+    const signature = await payer.signTypedData({
+      domain,
+      types: { Voucher },
+      primaryType: 'Voucher',
+      message: { channelId, maxClaimableAmount: amount },
+    });
     return { channelId, maxClaimableAmount: String(amount), signature };
   };
   const deposit = async (value: bigint) => {
     const nonceSalt: Hex = `0x${randomBytes(32).toString('hex')}`;
     const nonce = keccak256(encodeAbiParameters([{ type: 'bytes32' }, { type: 'uint256' }], [channelId, BigInt(nonceSalt)]));
     const validBefore = BigInt(Math.floor(Date.now() / 1000) + 300);
-    const ReceiveWithAuthorization = typed([['from', 'address'], ['to', 'address'], ['value', 'uint256'], ['validAfter', 'uint256'], ['validBefore', 'uint256'], ['nonce', 'bytes32']]);
+    const ReceiveWithAuthorization = typed([
+      ['from', 'address'],
+      ['to', 'address'],
+      ['value', 'uint256'],
+      ['validAfter', 'uint256'],
+      ['validBefore', 'uint256'],
+      ['nonce', 'bytes32'],
+    ]);
     const signature = await payer.signTypedData({
       domain: { name, version, chainId, verifyingContract: terms.asset },
-      types: { ReceiveWithAuthorization }, primaryType: 'ReceiveWithAuthorization',
+      types: { ReceiveWithAuthorization },
+      primaryType: 'ReceiveWithAuthorization',
       message: { from: payer.address, to: '0x4020806089470a89826cB9fB1f4059150b550004', value, validAfter: 0n, validBefore, nonce },
     });
-    return { amount: String(value), authorization: { erc3009Authorization: { validAfter: '0', validBefore: String(validBefore), salt: nonceSalt, signature } } };
+    return {
+      amount: String(value),
+      authorization: { erc3009Authorization: { validAfter: '0', validBefore: String(validBefore), salt: nonceSalt, signature } },
+    };
   };
   const send = async (payload: object): Promise<string> => {
     const payment = { x402Version: 2, accepted: terms, payload: { channelConfig, ...payload } };
     const answer = await fetch(url, { headers: { 'payment-signature': Buffer.from(JSON.stringify(payment)).toString('base64') } });
     const told = answer.headers.get('payment-required');
-    const { error } = told === null ? { error: '' } : JSON.parse(Buffer.from(told, 'base64').toString('utf8')) as { error: string };
+    const { error } = told === null ? { error: '' } : (JSON.parse(Buffer.from(told, 'base64').toString('utf8')) as { error: string });
     return [answer.status, error.replace('invalid_batch_settlement_evm_', '')].join(' ').trim();
   };
   return { voucher, deposit, send };
@@ -174,7 +236,9 @@ async function handmade(payer: LocalAccount, salt: Hex) {
 
 /** Databases of channels that have a table. */
 function databases(): number {
-  const files = readdirSync(persist, { recursive: true, encoding: 'utf8' }).filter((file) => file.includes('Channel') && /sqlite(-wal)?$/.test(file));
+  const files = readdirSync(persist, { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.includes('Channel') && /sqlite(-wal)?$/.test(file),
+  );
   const written = files.filter((file) => readFileSync(join(persist, file)).includes('CREATE TABLE channel'));
   return new Set(written.map((file) => file.replace(/-wal$/, ''))).size;
 }
@@ -193,13 +257,21 @@ test('what is worth no transaction has none, and leaves nothing behind', async (
   const { voucher, deposit, send } = await handmade(payer, `0x${'a1'.padStart(64, '0')}`);
   assert.equal(await send({ type: 'deposit', voucher: await voucher(1n), deposit: await deposit(2n) }), '402 cumulative_amount_mismatch');
   assert.equal(await send({ type: 'deposit', voucher: await voucher(PRICE), deposit: await deposit(2n) }), '402 deposit_below_min_deposit');
-  assert.equal(await send({ type: 'deposit', voucher: await voucher(2n * PRICE), deposit: await deposit(9n * PRICE) }), '402 cumulative_amount_mismatch');
+  assert.equal(
+    await send({ type: 'deposit', voucher: await voucher(2n * PRICE), deposit: await deposit(9n * PRICE) }),
+    '402 cumulative_amount_mismatch',
+  );
   // The chain was looked at once for each: for the strangers, and for the deposit that named more than the price.
   assert.deepEqual(facilitator.countsOf(stranger.address), { verify: 8, settle: 0 });
   assert.deepEqual(facilitator.countsOf(payer.address), { verify: 1, settle: 0 });
   assert.equal(databases(), before);
   assert.equal(await send({ type: 'deposit', voucher: await voucher(PRICE), deposit: await deposit(9n * PRICE) }), '200');
-  for (const [shown, amount] of [[0n, undefined], [PRICE, '1'], [PRICE, String(PRICE - 1n)], [2n * PRICE, undefined]] as const) {
+  for (const [shown, amount] of [
+    [0n, undefined],
+    [PRICE, '1'],
+    [PRICE, String(PRICE - 1n)],
+    [2n * PRICE, undefined],
+  ] as const) {
     assert.match(await send({ type: 'refund', voucher: await voucher(shown), ...(amount === undefined ? {} : { amount }) }), /^402 /);
   }
   assert.deepEqual(facilitator.countsOf(payer.address), { verify: 1, settle: 1 });

@@ -7,7 +7,9 @@ import { settlementOf, stockClients } from './clients.ts';
 import { changesDuring, startWorld, transfersOf, type World } from './world.ts';
 
 let world: World;
-before(async () => { world = await startWorld(); });
+before(async () => {
+  world = await startWorld();
+});
 after(() => world?.stop());
 
 const modes = [
@@ -19,9 +21,7 @@ for (const client of stockClients) {
   for (const { settle, path, verified } of modes) {
     test(`${client.name} pays a route that settles ${settle} the origin, and the money has moved`, async () => {
       const { payer, payee } = world.chain.accounts;
-      const { result, change } = await changesDuring(world, payer.address, () =>
-        client.get(`${world.gate.url}${path}`, payer),
-      );
+      const { result, change } = await changesDuring(world, payer.address, () => client.get(`${world.gate.url}${path}`, payer));
 
       assert.equal(result.status, 200, result.text);
       assert.equal(JSON.parse(result.text).report, 'Rainfall, Tuesday');
@@ -31,9 +31,7 @@ for (const client of stockClients) {
       assert.equal(settlement.success, true);
       assert.equal(settlement.network, client.version === 1 ? NETWORK_V1 : NETWORK);
       assert.equal(settlement.payer.toLowerCase(), payer.address.toLowerCase());
-      assert.deepEqual(await transfersOf(world, settlement.transaction), [
-        { from: payer.address, to: payee.address, value: PRICE_ATOMIC },
-      ]);
+      assert.deepEqual(await transfersOf(world, settlement.transaction), [{ from: payer.address, to: payee.address, value: PRICE_ATOMIC }]);
     });
   }
 }
@@ -45,7 +43,10 @@ test('the origin sees neither the payment nor its headers', async () => {
     const seen = world.origin.requests.at(-1);
     assert.equal(seen?.url, '/report');
     const names = Object.keys(seen?.headers ?? {});
-    assert.deepEqual(names.filter((name) => name === 'x-payment' || name === 'payment-signature'), []);
+    assert.deepEqual(
+      names.filter((name) => name === 'x-payment' || name === 'payment-signature'),
+      [],
+    );
   }
 });
 

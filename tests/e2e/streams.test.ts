@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
-
-import { BIG_BYTES, bigPart } from '../../demo/origin.mjs';
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { BIG_BYTES, bigPart } from '../../demo/origin.mjs';
 import { payingFetch, settlementOf } from './clients.ts';
 import { startWorld, transfersOf, type World } from './world.ts';
 
 let world: World;
-before(async () => { world = await startWorld(); });
+before(async () => {
+  world = await startWorld();
+});
 after(() => world?.stop());
 
 /** Asks for a held answer, and reads it before and after the origin may finish it. */
@@ -40,7 +41,10 @@ for (const path of ['/big', '/big/before']) {
     for (let offset = 0; offset < BIG_BYTES; offset += bigPart(offset).length) expected.update(bigPart(offset));
     assert.equal(createHash('sha256').update(body).digest('hex'), expected.digest('hex'));
     const { transaction } = settlementOf(response.headers, 2);
-    assert.deepEqual((await transfersOf(world, transaction)).map(({ value }) => value), [PRICE_ATOMIC]);
+    assert.deepEqual(
+      (await transfersOf(world, transaction)).map(({ value }) => value),
+      [PRICE_ATOMIC],
+    );
   });
 }
 
@@ -53,6 +57,9 @@ for (const path of ['/events', '/events/before']) {
     const ids = [...body.toString('utf8').matchAll(/^id: (\d+)$/gm)].map((match) => match[1]);
     assert.deepEqual(ids, ['1', '2', '3']);
     const { transaction } = settlementOf(response.headers, 2);
-    assert.deepEqual((await transfersOf(world, transaction)).map(({ value }) => value), [PRICE_ATOMIC]);
+    assert.deepEqual(
+      (await transfersOf(world, transaction)).map(({ value }) => value),
+      [PRICE_ATOMIC],
+    );
   });
 }

@@ -3,16 +3,25 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import {
-  createWalletClient, domainSeparator, hexToBigInt, http, numberToHex, parseSignature, serializeSignature, toHex,
+  createWalletClient,
+  domainSeparator,
   type Hex,
+  hexToBigInt,
+  http,
+  numberToHex,
+  parseSignature,
+  serializeSignature,
+  toHex,
 } from 'viem';
 
-import { startChain, type Chain } from '../../demo/chain.mjs';
+import { type Chain, startChain } from '../../demo/chain.mjs';
 import { compile, contracts } from '../../demo/token/compile.mjs';
 import { TRANSFER_TYPES } from '../support/mpp-payer.ts';
 
 let chain: Chain;
-before(async () => { chain = await startChain(); });
+before(async () => {
+  chain = await startChain();
+});
 after(() => chain?.stop());
 
 const types = {
@@ -22,8 +31,7 @@ const types = {
     { name: 'nonce', type: 'bytes32' },
   ],
 } as const;
-const domain = () =>
-  ({ name: 'USDC', version: '2', chainId: 84532, verifyingContract: chain.token.address }) as const;
+const domain = () => ({ name: 'USDC', version: '2', chainId: 84532, verifyingContract: chain.token.address }) as const;
 const FOREVER = 2n ** 64n;
 const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
 
@@ -38,7 +46,10 @@ async function send(functionName: string, args: unknown[]): Promise<Hex> {
 }
 
 async function refusalOf(functionName: string, args: unknown[]): Promise<string> {
-  return send(functionName, args).then(() => 'accepted', (error: { shortMessage?: string }) => error.shortMessage ?? '');
+  return send(functionName, args).then(
+    () => 'accepted',
+    (error: { shortMessage?: string }) => error.shortMessage ?? '',
+  );
 }
 
 function authorization(nonce: number, from = chain.accounts.payer.address) {
@@ -55,7 +66,10 @@ function authorization(nonce: number, from = chain.accounts.payer.address) {
 async function signed(nonce: number) {
   const message = authorization(nonce);
   const signature = await chain.accounts.payer.signTypedData({
-    domain: domain(), types, primaryType: 'TransferWithAuthorization', message,
+    domain: domain(),
+    types,
+    primaryType: 'TransferWithAuthorization',
+    message,
   });
   return { message, signature, args: Object.values(message) };
 }
@@ -84,7 +98,10 @@ test('both forms of transferWithAuthorization move the value once', async () => 
 test('a cancelled authorization moves nothing', async () => {
   const { message, signature, args } = await signed(3);
   const cancellation = await chain.accounts.payer.signTypedData({
-    domain: domain(), types, primaryType: 'CancelAuthorization', message: { authorizer: message.from, nonce: message.nonce },
+    domain: domain(),
+    types,
+    primaryType: 'CancelAuthorization',
+    message: { authorizer: message.from, nonce: message.nonce },
   });
   await send('cancelAuthorization', [message.from, message.nonce, cancellation]);
   assert.match(await refusalOf('transferWithAuthorization', [...args, signature]), /is used or canceled/);
@@ -118,9 +135,7 @@ test('the EIP-712 domain is that of the address where the code stands', async ()
   const elsewhere = '0x00000000000000000000000000000000c0ffee02';
   await chain.rpc('anvil_setCode', [elsewhere, await chain.publicClient.getCode({ address: chain.token.address })]);
   for (const address of [chain.token.address, elsewhere] as const) {
-    const separator = await chain.publicClient.readContract({
-      address, abi: chain.token.abi, functionName: 'DOMAIN_SEPARATOR',
-    });
+    const separator = await chain.publicClient.readContract({ address, abi: chain.token.abi, functionName: 'DOMAIN_SEPARATOR' });
     assert.equal(separator, domainSeparator({ domain: { ...domain(), verifyingContract: address } }));
   }
 });

@@ -1,7 +1,7 @@
 // The reference facilitator behind a mouth that lies, loses what it says, or says nothing; per payer.
 
-import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
 import type { Chain } from '../../demo/chain.mjs';
+import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
 import { serve } from '../../demo/server.mjs';
 
 /** A reply as JSON, or what becomes of the connection instead. */
@@ -49,13 +49,20 @@ export async function startTwisted(chain: Chain): Promise<TwistedFacilitator> {
 }
 
 /** Settles and says nothing, or cuts the connection. */
-export const lost = (how: 'silence' | 'cut'): Twist => async (settle) => {
-  await settle();
-  return how;
-};
+export const lost =
+  (how: 'silence' | 'cut'): Twist =>
+  async (settle) => {
+    await settle();
+    return how;
+  };
 
 /** Says something without settling. */
-export const claims = (said: Record<string, unknown>): Twist => async () => said;
+export const claims =
+  (said: Record<string, unknown>): Twist =>
+  async () =>
+    said;
 
 /** Settles, and says something else. */
-export const misreports = (fields: Record<string, unknown>): Twist => async (settle) => ({ ...(await settle()), ...fields });
+export const misreports =
+  (fields: Record<string, unknown>): Twist =>
+  async (settle) => ({ ...(await settle()), ...fields });

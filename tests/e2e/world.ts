@@ -2,11 +2,11 @@
 
 import { parseEventLogs } from 'viem';
 
-import { startChain, type Chain } from '../../demo/chain.mjs';
-import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
+import { type Chain, startChain } from '../../demo/chain.mjs';
+import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
 import { gateVars } from '../../demo/gate.mjs';
-import { startOrigin, type Origin } from '../../demo/origin.mjs';
-import { startGate, type Gate } from '../../scripts/miniflare.mjs';
+import { type Origin, startOrigin } from '../../demo/origin.mjs';
+import { type Gate, startGate } from '../../scripts/miniflare.mjs';
 
 export interface World {
   chain: Chain;
@@ -33,7 +33,15 @@ export interface Otherwise {
 }
 
 /** Starts all parts on free ports; `FAREBOX_BUILD` names another folder than `build`. */
-export async function startWorld({ readsChain = false, routes = [], secrets = {}, vars: others = {}, factories = [], extra, persist }: Otherwise = {}): Promise<World> {
+export async function startWorld({
+  readsChain = false,
+  routes = [],
+  secrets = {},
+  vars: others = {},
+  factories = [],
+  extra,
+  persist,
+}: Otherwise = {}): Promise<World> {
   const started: { stop(): Promise<void> }[] = [];
   const stop = async () => {
     for (const part of started.reverse()) await part.stop();
@@ -51,7 +59,13 @@ export async function startWorld({ readsChain = false, routes = [], secrets = {}
       await startGate({
         build: process.env.FAREBOX_BUILD ?? 'build',
         ...(persist === undefined ? {} : { persist }),
-        vars: { ...vars, ...(extra === undefined ? {} : { FACILITATOR_URL: [{ url: facilitator.url, extra }] }), ROUTES: [...vars.ROUTES, ...routes], ...(readsChain ? { RPC_URL: chain.url } : {}), ...others },
+        vars: {
+          ...vars,
+          ...(extra === undefined ? {} : { FACILITATOR_URL: [{ url: facilitator.url, extra }] }),
+          ROUTES: [...vars.ROUTES, ...routes],
+          ...(readsChain ? { RPC_URL: chain.url } : {}),
+          ...others,
+        },
         secrets,
       }),
     );

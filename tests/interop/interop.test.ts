@@ -9,14 +9,17 @@ import { promisify } from 'node:util';
 
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { localSigner, payingFetch, receiptOf } from '../../pkg/dist/index.js';
-import { findPython } from '../../scripts/python.mjs';
 import { startProcess } from '../../scripts/processes.mjs';
+import { findPython } from '../../scripts/python.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
-import { CLIENTS, INSTALLED, SERVERS, versionOf, type Program } from './programs.ts';
+import { CLIENTS, INSTALLED, type Program, SERVERS, versionOf } from './programs.ts';
 
 const LIMIT_MS = 60_000;
-const ROUTES = [{ settle: 'after', path: '/report', verified: 1 }, { settle: 'before', path: '/report-before', verified: 0 }] as const;
+const ROUTES = [
+  { settle: 'after', path: '/report', verified: 1 },
+  { settle: 'before', path: '/report-before', verified: 0 },
+] as const;
 const RECEIPTS = ['payment-response', 'x-payment-response', 'payment-receipt'];
 
 const python = await findPython();
@@ -35,11 +38,14 @@ test('docs/protocols.md lists each program with the version that is tried', () =
 });
 
 test('what is left out is said', (t) => {
-  for (const [runtime, command] of Object.entries(commands)) if (command === undefined) t.diagnostic(`left out: the programs of ${runtime}`);
+  for (const [runtime, command] of Object.entries(commands))
+    if (command === undefined) t.diagnostic(`left out: the programs of ${runtime}`);
 });
 
 let world: World;
-before(async () => { world = await startWorld(); });
+before(async () => {
+  world = await startWorld();
+});
 after(() => world?.stop());
 
 for (const [index, { name, runtime, words, refused }] of CLIENTS.entries()) {
@@ -49,7 +55,8 @@ for (const [index, { name, runtime, words, refused }] of CLIENTS.entries()) {
     const payer = payerOf(index);
     const [program = '', ...args] = [...command, ...words, `${world.gate.url}${path}`];
     const { result, change } = await changesDuring(world, payer.address, () =>
-      promisify(execFile)(program, args, { cwd: root, timeout: LIMIT_MS, env: { ...process.env, PAYER_KEY: payer.privateKey } }));
+      promisify(execFile)(program, args, { cwd: root, timeout: LIMIT_MS, env: { ...process.env, PAYER_KEY: payer.privateKey } }),
+    );
     return { payer, change, ...(JSON.parse(result.stdout) as { status: number; headers: Record<string, string>; text: string }) };
   };
   for (const { path } of ROUTES.filter(({ settle }) => settle === refused)) {
@@ -126,7 +133,9 @@ async function start([program = '', ...args]: string[]) {
     },
   });
   let gone = false;
-  server.exited.then(() => { gone = true; });
+  server.exited.then(() => {
+    gone = true;
+  });
   let port = '';
   while (!port) {
     if (gone) throw new Error(server.output());

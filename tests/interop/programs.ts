@@ -18,9 +18,24 @@ export interface Program {
   readonly words: readonly string[];
 }
 
-const python = (name: string, packet: string, file: string): Program => ({ name, runtime: 'python', packet, words: ['-B', `tests/interop/python/${file}.py`] });
-const node = (name: string, packet: string, file: string, ...more: string[]): Program => ({ name, runtime: 'node', packet, words: [`tests/interop/node/${file}.mjs`, ...more] });
-const rust = (name: string, packet: string, file: string, ...more: string[]): Program => ({ name, runtime: 'rust', packet, words: [`target/interop/release/${file}`, ...more] });
+const python = (name: string, packet: string, file: string): Program => ({
+  name,
+  runtime: 'python',
+  packet,
+  words: ['-B', `tests/interop/python/${file}.py`],
+});
+const node = (name: string, packet: string, file: string, ...more: string[]): Program => ({
+  name,
+  runtime: 'node',
+  packet,
+  words: [`tests/interop/node/${file}.mjs`, ...more],
+});
+const rust = (name: string, packet: string, file: string, ...more: string[]): Program => ({
+  name,
+  runtime: 'rust',
+  packet,
+  words: [`target/interop/release/${file}`, ...more],
+});
 
 /** Clients that pay the gate. */
 export const CLIENTS: readonly Program[] = [

@@ -4,12 +4,26 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { eventually } from '../support/eventually.ts';
-import { bearer, chargingSkill, earned, LEDGER_ID, listed, plainSkill, recordOf, startSkillsWorld, TX, untilSold, type SkillsWorld } from './market.ts';
+import {
+  bearer,
+  chargingSkill,
+  earned,
+  LEDGER_ID,
+  listed,
+  plainSkill,
+  recordOf,
+  type SkillsWorld,
+  startSkillsWorld,
+  TX,
+  untilSold,
+} from './market.ts';
 
 const LIMIT = { timeout: 120_000 };
 
 let world: SkillsWorld;
-before(async () => { world = await startSkillsWorld(); }, LIMIT);
+before(async () => {
+  world = await startSkillsWorld();
+}, LIMIT);
 after(() => world?.stop());
 
 describe('an agent without a wallet invokes a skill', () => {
@@ -22,7 +36,11 @@ describe('an agent without a wallet invokes a skill', () => {
     assert.match(receipt.txHash, TX);
     assert.match(ledgerId, LEDGER_ID);
     const calls = world.charging.requests.filter((request) => request.path.startsWith(path));
-    assert.deepEqual(calls.map(({ payment }) => payment !== undefined), [false, true], 'one call without a payment, one with it');
+    assert.deepEqual(
+      calls.map(({ payment }) => payment !== undefined),
+      [false, true],
+      'one call without a payment, one with it',
+    );
     assert.equal(calls[0]?.body, calls[1]?.body);
     assert.deepEqual(JSON.parse(calls[0]?.body ?? ''), { agentId: 'agent-1', payload: { input: 'hello' } });
     const record = await recordOf(world, 'agent-1', ledgerId);
@@ -30,7 +48,7 @@ describe('an agent without a wallet invokes a skill', () => {
     assert.equal((await listed(world, 'agent-1', `?skillId=${id}`)).length, 1);
   });
 
-  test('whose seller has no payment code: the gate charges, and the money is the seller\'s', LIMIT, async () => {
+  test("whose seller has no payment code: the gate charges, and the money is the seller's", LIMIT, async () => {
     const { id, path, seller } = await plainSkill(world, 'deliver');
     await untilSold(world, id);
     const { result, paid } = await earned(world, seller, () => world.invoke('agent-1', id, { payload: { input: 'hello' } }));
@@ -45,7 +63,11 @@ describe('an agent without a wallet invokes a skill', () => {
   test('that answers at once: there is no receipt, no payment, and the ledger says 0', LIMIT, async () => {
     const { id, path, seller } = await plainSkill(world, 'deliver', { charges: 'seller' });
     const { result, paid } = await earned(world, seller, () => world.invoke('agent-1', id, { payload: { input: 'hello' } }));
-    assert.deepEqual([result.status, result.json.ok, 'receipt' in result.json, paid, world.sellers.at(path).length], [200, true, false, 0n, 1], result.text);
+    assert.deepEqual(
+      [result.status, result.json.ok, 'receipt' in result.json, paid, world.sellers.at(path).length],
+      [200, true, false, 0n, 1],
+      result.text,
+    );
     const record = await recordOf(world, 'agent-1', result.json.ledgerId);
     assert.deepEqual([record.amountXLM, record.txHash, record.status], [0, '', 'success']);
   });
@@ -59,7 +81,10 @@ describe('an agent without a wallet invokes a skill', () => {
     assert.deepEqual([record.status, record.txHash, record.amountXLM], ['failed', '', 0]);
   });
 
-  for (const [what, way] of [['fails', 'fail/500'], ['asks again', 'fail/402']] as const) {
+  for (const [what, way] of [
+    ['fails', 'fail/500'],
+    ['asks again', 'fail/402'],
+  ] as const) {
     test(`that ${what} after it was paid: the answer is a failure, and has the receipt`, LIMIT, async () => {
       const { id, seller } = await chargingSkill(world, way);
       const { result, paid } = await earned(world, seller, () => world.invoke('agent-1', id));
@@ -73,7 +98,13 @@ describe('an agent without a wallet invokes a skill', () => {
 
   test('over MPP, from a server with `mppx`', LIMIT, async () => {
     const { seller } = world.mpp;
-    const answer = await world.publish(seller, { skillId: 'over-mpp', name: 'Over MPP', price: '$0.01', charges: 'seller', callUrl: `${world.mpp.url}/report` });
+    const answer = await world.publish(seller, {
+      skillId: 'over-mpp',
+      name: 'Over MPP',
+      price: '$0.01',
+      charges: 'seller',
+      callUrl: `${world.mpp.url}/report`,
+    });
     assert.equal(answer.status, 201, answer.text);
     const { result, paid } = await earned(world, seller, () => world.invoke('agent-1', 'over-mpp'));
     assert.deepEqual([result.status, result.json.response.report, paid], [200, 'Rainfall, Tuesday', 10_000n], result.text);
@@ -98,7 +129,11 @@ describe('nothing is paid that was not listed', () => {
     // The first of two parameters counts.
     const other = await world.seller();
     const callUrl = `${world.charging.url}/honest/other-payee?amount=250000&payTo=${other.address}`;
-    assert.equal((await world.publish(seller, { skillId: 'other-payee', name: 'Another payee', price: '$0.25', charges: 'seller', callUrl })).status, 201, id);
+    assert.equal(
+      (await world.publish(seller, { skillId: 'other-payee', name: 'Another payee', price: '$0.25', charges: 'seller', callUrl })).status,
+      201,
+      id,
+    );
     await refused('other-payee', 'payee_not_listed', other);
   });
 
@@ -116,7 +151,11 @@ describe('insufficient_balance', () => {
     const { id, seller } = await chargingSkill(world, 'honest');
     const { result, paid } = await earned(world, seller, () => world.invoke('broke', id));
     const { ledgerId, ...body } = result.json;
-    assert.deepEqual([result.status, body, paid], [402, { ok: false, error: 'insufficient_balance', required: '250000', available: '0' }, 0n], result.text);
+    assert.deepEqual(
+      [result.status, body, paid],
+      [402, { ok: false, error: 'insufficient_balance', required: '250000', available: '0' }, 0n],
+      result.text,
+    );
     const record = await recordOf(world, 'broke', ledgerId);
     assert.deepEqual([record.status, record.txHash], ['insufficient_balance', '']);
   });
@@ -137,7 +176,10 @@ describe('requests that are none', () => {
     const { id } = await plainSkill(world, 'deliver');
     const before = await rows();
     for (const body of [{}, { agentId: '' }, { agentId: 7 }, { agentId: null, payload: 1 }]) {
-      const { status, text, headers } = await world.ask('POST', `/api/marketplace/skills/${id}/invoke`, { body, headers: await bearer(world, 'agent-2') });
+      const { status, text, headers } = await world.ask('POST', `/api/marketplace/skills/${id}/invoke`, {
+        body,
+        headers: await bearer(world, 'agent-2'),
+      });
       assert.deepEqual([status, text, headers.get('cache-control')], [400, '{"ok":false,"error":"agentId is required"}', 'no-store']);
     }
     assert.equal(await rows(), before);
@@ -150,14 +192,22 @@ describe('requests that are none', () => {
 
   test('that are no JSON are 400, not an empty object', LIMIT, async () => {
     const { id } = await plainSkill(world, 'deliver');
-    const { status, text } = await world.ask('POST', `/api/marketplace/skills/${id}/invoke`, { body: '{"agentId":', headers: await bearer(world, 'agent-2') });
+    const { status, text } = await world.ask('POST', `/api/marketplace/skills/${id}/invoke`, {
+      body: '{"agentId":',
+      headers: await bearer(world, 'agent-2'),
+    });
     assert.deepEqual([status, text], [400, '{"ok":false,"error":"Invalid JSON body"}']);
   });
 
-  test('in another agent\'s name, or without a token, are refused and spend nothing', LIMIT, async () => {
+  test("in another agent's name, or without a token, are refused and spend nothing", LIMIT, async () => {
     const { id, seller } = await chargingSkill(world, 'honest');
-    const invoke = (headers: Record<string, string>) => world.ask('POST', `/api/marketplace/skills/${id}/invoke`, { body: { agentId: 'agent-1' }, headers });
-    const { result, paid } = await earned(world, seller, async () => [await invoke({}), await invoke({ authorization: 'Bearer agent-1' }), await invoke(await bearer(world, 'agent-2'))]);
+    const invoke = (headers: Record<string, string>) =>
+      world.ask('POST', `/api/marketplace/skills/${id}/invoke`, { body: { agentId: 'agent-1' }, headers });
+    const { result, paid } = await earned(world, seller, async () => [
+      await invoke({}),
+      await invoke({ authorization: 'Bearer agent-1' }),
+      await invoke(await bearer(world, 'agent-2')),
+    ]);
     assert.deepEqual([result.map(({ status }) => status), paid], [[401, 401, 403], 0n], result.map(({ text }) => text).join('\n'));
   });
 });
@@ -165,8 +215,14 @@ describe('requests that are none', () => {
 describe('one key', () => {
   test('of twenty requests at once is one settlement, one row, and the same bytes', LIMIT, async () => {
     const { id, seller } = await chargingSkill(world, 'honest');
-    const { result, paid } = await earned(world, seller, () => Promise.all(Array.from({ length: 20 }, () => world.invoke('agent-1', id, { payload: { n: 1 }, key: 'order-1' }))));
-    assert.deepEqual([new Set(result.map(({ status, text }) => `${status} ${text}`)).size, paid], [1, 250_000n], [...new Set(result.map(({ text }) => text))].join('\n'));
+    const { result, paid } = await earned(world, seller, () =>
+      Promise.all(Array.from({ length: 20 }, () => world.invoke('agent-1', id, { payload: { n: 1 }, key: 'order-1' }))),
+    );
+    assert.deepEqual(
+      [new Set(result.map(({ status, text }) => `${status} ${text}`)).size, paid],
+      [1, 250_000n],
+      [...new Set(result.map(({ text }) => text))].join('\n'),
+    );
     assert.equal((await listed(world, 'agent-1', `?skillId=${id}`)).length, 1);
     const later = await world.invoke('agent-1', id, { payload: { n: 1 }, key: 'order-1' });
     assert.deepEqual([later.status, later.text], [200, result[0]?.text]);
@@ -183,13 +239,18 @@ describe('one key', () => {
 
   test('of another agent is another call', LIMIT, async () => {
     const { id, seller } = await chargingSkill(world, 'honest');
-    const { result, paid } = await earned(world, seller, async () => [await world.invoke('agent-1', id, { key: 'shared' }), await world.invoke('agent-2', id, { key: 'shared' })]);
+    const { result, paid } = await earned(world, seller, async () => [
+      await world.invoke('agent-1', id, { key: 'shared' }),
+      await world.invoke('agent-2', id, { key: 'shared' }),
+    ]);
     assert.deepEqual([result.map(({ status }) => status), paid], [[200, 200], 500_000n]);
   });
 
   test('is not needed by two that run at once: they are one call, and one after them is another', LIMIT, async () => {
     const { id, seller } = await chargingSkill(world, 'slow?ms=1500');
-    const { result, paid } = await earned(world, seller, () => Promise.all([1, 2].map(() => world.invoke('agent-1', id, { payload: 'same' }))));
+    const { result, paid } = await earned(world, seller, () =>
+      Promise.all([1, 2].map(() => world.invoke('agent-1', id, { payload: 'same' }))),
+    );
     assert.deepEqual([new Set(result.map(({ text }) => text)).size, paid], [1, 250_000n], result.map(({ text }) => text).join('\n'));
   });
 });
@@ -200,51 +261,81 @@ describe('the ledger', () => {
     await world.agent('lister', {});
     await world.agent('other-lister', {});
     const invoke = async (agent: string, id: string, n: number) => (await world.invoke(agent, id, { payload: n })).json.ledgerId as string;
-    const ids = [await invoke('lister', a.id, 1), await invoke('lister', b.id, 2), await invoke('other-lister', a.id, 3), await invoke('lister', a.id, 4)];
+    const ids = [
+      await invoke('lister', a.id, 1),
+      await invoke('lister', b.id, 2),
+      await invoke('other-lister', a.id, 3),
+      await invoke('lister', a.id, 4),
+    ];
     const shown = async (agent: string, query: string) => (await listed(world, agent, query)).map(({ id }) => ids.indexOf(id));
     assert.deepEqual(await shown('lister', ''), [3, 1, 0]);
     assert.deepEqual(await shown('lister', '?agentId=lister'), [3, 1, 0]);
     assert.deepEqual(await shown('lister', `?skillId=${a.id}&limit=1`), [3]);
     assert.deepEqual(await shown('lister', `?skillId=${b.id}`), [1]);
-    const all = await world.ask('GET', `/api/marketplace/invocations?skillId=${a.id}`, { headers: { authorization: `Bearer ${world.tokens.operator}` } });
-    assert.deepEqual(all.json.invocations.map(({ id }: { id: string }) => ids.indexOf(id)), [3, 2, 0]);
+    const all = await world.ask('GET', `/api/marketplace/invocations?skillId=${a.id}`, {
+      headers: { authorization: `Bearer ${world.tokens.operator}` },
+    });
+    assert.deepEqual(
+      all.json.invocations.map(({ id }: { id: string }) => ids.indexOf(id)),
+      [3, 2, 0],
+    );
   });
 
   test('is read by its agent and by the operator, and by no one else', LIMIT, async () => {
     const { id } = await chargingSkill(world, 'honest');
     const { json } = await world.invoke('agent-1', id);
-    const read = async (headers: Record<string, string>) => (await world.ask('GET', `/api/marketplace/invocations/${json.ledgerId}`, { headers })).status;
-    assert.deepEqual([await read({}), await read(await bearer(world, 'agent-2')), await read(await bearer(world, 'agent-1'))], [401, 404, 200]);
+    const read = async (headers: Record<string, string>) =>
+      (await world.ask('GET', `/api/marketplace/invocations/${json.ledgerId}`, { headers })).status;
+    assert.deepEqual(
+      [await read({}), await read(await bearer(world, 'agent-2')), await read(await bearer(world, 'agent-1'))],
+      [401, 404, 200],
+    );
     assert.equal(await read({ authorization: `Bearer ${world.tokens.operator}` }), 200);
   });
 
   test('sums what succeeded: 1 and 2.5 are 3.5, and what was paid for nothing stands beside', LIMIT, async () => {
     await world.agent('spender', {});
-    const skills = [await chargingSkill(world, 'honest', {}, '100000'), await chargingSkill(world, 'honest', {}, '250000'), await chargingSkill(world, 'fail/500', {}, '200000')];
+    const skills = [
+      await chargingSkill(world, 'honest', {}, '100000'),
+      await chargingSkill(world, 'honest', {}, '250000'),
+      await chargingSkill(world, 'fail/500', {}, '200000'),
+    ];
     for (const { id } of skills) await world.invoke('spender', id);
-    const { status, json, text } = await world.ask('GET', '/api/marketplace/agents/spender/spend', { headers: await bearer(world, 'spender') });
+    const { status, json, text } = await world.ask('GET', '/api/marketplace/agents/spender/spend', {
+      headers: await bearer(world, 'spender'),
+    });
     assert.deepEqual([status, json.ok, json.agentId, json.totalXLM, json.paidFailedXLM], [200, true, 'spender', 3.5, 2], text);
   });
 
   test('exports the same rows as CSV and as JSON lines', LIMIT, async () => {
     const operator = { authorization: `Bearer ${world.tokens.operator}` };
-    const exported = async (format: string) => (await world.ask('GET', `/api/marketplace/export?format=${format}`, { headers: operator })).text.trim().split(/\r?\n/);
+    const exported = async (format: string) =>
+      (await world.ask('GET', `/api/marketplace/export?format=${format}`, { headers: operator })).text.trim().split(/\r?\n/);
     const [[head = '', ...csv], jsonl] = [await exported('csv'), await exported('jsonl')];
     const column = head.split(',').indexOf('id');
     assert.ok(csv.length > 0 && column >= 0, head);
-    assert.deepEqual(csv.map((row) => row.split(',')[column]), jsonl.map((row) => JSON.parse(row).id));
+    assert.deepEqual(
+      csv.map((row) => row.split(',')[column]),
+      jsonl.map((row) => JSON.parse(row).id),
+    );
     assert.equal((await world.ask('GET', '/api/marketplace/export?format=csv', { headers: await bearer(world, 'agent-1') })).status, 401);
   });
 });
 
 describe('a seller that', () => {
   for (const [what, way, error] of [
-    ['redirects', 'redirect?to=http://169.254.169.254/', undefined], ['answers with more than 1 MiB', 'big', 'response_too_large'], ['breaks off', 'cut', undefined],
+    ['redirects', 'redirect?to=http://169.254.169.254/', undefined],
+    ['answers with more than 1 MiB', 'big', 'response_too_large'],
+    ['breaks off', 'cut', undefined],
   ] as const) {
     test(`${what} is a failure, and nothing is paid`, LIMIT, async () => {
       const { id, seller } = await plainSkill(world, way, { charges: 'seller' });
       const { result, paid } = await earned(world, seller, () => world.invoke('agent-1', id));
-      assert.deepEqual([result.status, result.json.ok, error === undefined || result.json.error === error, paid], [500, false, true, 0n], result.text);
+      assert.deepEqual(
+        [result.status, result.json.ok, error === undefined || result.json.error === error, paid],
+        [500, false, true, 0n],
+        result.text,
+      );
     });
   }
 
@@ -275,7 +366,13 @@ describe('parts that are down', () => {
     const { result, paid } = await earned(world, seller, () => world.invoke('agent-1', id, { key: 'treasury down' }));
     world.switches.treasury.set();
     assert.ok(result.status >= 500 && paid === 0n, result.text);
-    const { result: again, paid: then } = await earned(world, seller, () => eventually('it is served', () => world.invoke('agent-1', id, { key: 'treasury down' }), ({ status }) => status === 200));
+    const { result: again, paid: then } = await earned(world, seller, () =>
+      eventually(
+        'it is served',
+        () => world.invoke('agent-1', id, { key: 'treasury down' }),
+        ({ status }) => status === 200,
+      ),
+    );
     assert.deepEqual([again.json.ok, then], [true, 250_000n], again.text);
   });
 
@@ -283,14 +380,22 @@ describe('parts that are down', () => {
     const { id, path, seller } = await chargingSkill(world, 'slow?ms=3000&times=1');
     const { result, paid } = await earned(world, seller, async () => {
       const lost = world.invoke('agent-1', id, { key: 'killed' }).catch(() => ({ status: 0, text: '' }));
-      await eventually('the seller is paid', async () => world.charging.requests.some((request) => request.path.startsWith(path) && request.payment !== undefined), Boolean);
+      await eventually(
+        'the seller is paid',
+        async () => world.charging.requests.some((request) => request.path.startsWith(path) && request.payment !== undefined),
+        Boolean,
+      );
       await world.market.kill();
       const { status, text } = await lost;
       assert.ok([0, 500, 502, 503].includes(status), text);
       // The gate does not know what its origin had paid by then.
       assert.doesNotMatch(text, /charged/);
       await world.market.restart();
-      return eventually('the row ends', () => listed(world, 'agent-1', `?skillId=${id}`), ([row]) => row?.txHash !== undefined && row.txHash !== '');
+      return eventually(
+        'the row ends',
+        () => listed(world, 'agent-1', `?skillId=${id}`),
+        ([row]) => row?.txHash !== undefined && row.txHash !== '',
+      );
     });
     assert.deepEqual([result.length, paid], [1, 250_000n]);
     const again = await world.invoke('agent-1', id, { key: 'killed' });

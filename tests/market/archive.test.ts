@@ -3,19 +3,36 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
 
 import { eventually } from '../support/eventually.ts';
-import { Bucket, Market, OPERATOR, type Answer } from './support/worker.ts';
+import { type Answer, Bucket, Market, OPERATOR } from './support/worker.ts';
 
-const OUTCOMES = [['paid_ok', 'success', 'yes'], ['free', 'success', 'no'], ['not_paid_failed', 'failed', 'no']] as const;
+const OUTCOMES = [
+  ['paid_ok', 'success', 'yes'],
+  ['free', 'success', 'no'],
+  ['not_paid_failed', 'failed', 'no'],
+] as const;
 
 /** Rows of an export. */
-const rowsOf = (count: number): any[] => Array.from({ length: count }, (_, index) => {
-  const [outcome, status, paid] = OUTCOMES[index % 3] ?? assert.fail();
-  return {
-    id: `inv_mhz0abcd_${String(index).padStart(6, '0')}`, agentId: `agent-${index % 5}`, organization: 'acme', skillId: `skill-${index % 7}`, version: '1.0.0', number: index + 1,
-    amountXLM: 0.01, amount: '0.001', asset: 'USDC', network: 'eip155:84532', txHash: paid === 'yes' ? `0x${String(index).padStart(64, '0')}` : '', invokedAt: 1_790_000_000_000 + index,
-    status, outcome, paid,
-  };
-});
+const rowsOf = (count: number): any[] =>
+  Array.from({ length: count }, (_, index) => {
+    const [outcome, status, paid] = OUTCOMES[index % 3] ?? assert.fail();
+    return {
+      id: `inv_mhz0abcd_${String(index).padStart(6, '0')}`,
+      agentId: `agent-${index % 5}`,
+      organization: 'acme',
+      skillId: `skill-${index % 7}`,
+      version: '1.0.0',
+      number: index + 1,
+      amountXLM: 0.01,
+      amount: '0.001',
+      asset: 'USDC',
+      network: 'eip155:84532',
+      txHash: paid === 'yes' ? `0x${String(index).padStart(64, '0')}` : '',
+      invokedAt: 1_790_000_000_000 + index,
+      status,
+      outcome,
+      paid,
+    };
+  });
 const linesOf = (rows: readonly any[]): string => rows.map((row) => JSON.stringify(row)).join('\n');
 const numbersOf = (rows: readonly any[]): string => rows.map(({ number }) => number).join();
 
@@ -45,7 +62,7 @@ class Book {
 
   async exported(format: string): Promise<string> {
     let text = '';
-    for (let cursor: string | null = '0'; ;) {
+    for (let cursor: string | null = '0'; ; ) {
       const page = await this.read(`export?format=${format}&cursor=${cursor}`);
       assert.equal(page.status, 200, page.text);
       cursor = page.headers.get('farebox-cursor');
@@ -55,7 +72,10 @@ class Book {
   }
 
   async isWhole(): Promise<void> {
-    const lines = (await this.exported('jsonl')).trim().split('\n').map((line) => JSON.parse(line));
+    const lines = (await this.exported('jsonl'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     assert.equal(lines.length, this.rows.length);
     assert.deepEqual(lines, this.rows);
   }
@@ -66,7 +86,14 @@ class Book {
     const names = [...objects.keys()].sort();
     return names.map((name) => {
       const text = objects.get(name) ?? '';
-      return text.startsWith('{') ? numbersOf(text.trim().split('\n').map((line) => JSON.parse(line))) : 'cut';
+      return text.startsWith('{')
+        ? numbersOf(
+            text
+              .trim()
+              .split('\n')
+              .map((line) => JSON.parse(line)),
+          )
+        : 'cut';
     });
   }
 
@@ -80,7 +107,9 @@ class Book {
 
 describe('50,001 invocations of a market with a bucket', () => {
   let book: Book;
-  before(async () => { book = new Book(await Market.start({ bucket: new Bucket() }), rowsOf(50_001)); });
+  before(async () => {
+    book = new Book(await Market.start({ bucket: new Bucket() }), rowsOf(50_001));
+  });
   after(() => book.market.stop());
 
   it('are 50,000 that stay, until one more moves the oldest 1,000 into the bucket', async () => {
@@ -94,7 +123,10 @@ describe('50,001 invocations of a market with a bucket', () => {
     const newest = await book.read('invocations?limit=1');
     assert.equal(newest.json.invocations[0].number, 50_001);
     const oldest = await book.read('invocations?limit=1000&cursor=1500');
-    assert.deepEqual(oldest.json.invocations.map(({ number }: any) => number), Array.from({ length: 1_000 }, (_, index) => 1_499 - index));
+    assert.deepEqual(
+      oldest.json.invocations.map(({ number }: any) => number),
+      Array.from({ length: 1_000 }, (_, index) => 1_499 - index),
+    );
     const last = await book.read('invocations?limit=1000&cursor=500');
     assert.deepEqual([last.json.invocations.length, last.json.cursor], [499, undefined]);
     for (const row of [book.rows[0], book.rows[999], book.rows[1_000]]) {
@@ -127,7 +159,11 @@ describe('a market whose bucket', { concurrency: 8 }, () => {
     test.after(() => book.market.stop());
     return { book, bucket };
   };
-  const all = [[0, 1_000], [1_000, 2_000], [2_000, 3_000]].map(([from, to]) => numbersOf(rowsOf(3_200).slice(from, to)));
+  const all = [
+    [0, 1_000],
+    [1_000, 2_000],
+    [2_000, 3_000],
+  ].map(([from, to]) => numbersOf(rowsOf(3_200).slice(from, to)));
 
   for (const way of ['refuse', 'cut', 'never', 'lost'] as const) {
     it(`does "${way}" for what is put keeps its rows, says so, and goes on once the bucket does`, async (test) => {
@@ -150,18 +186,31 @@ describe('a market whose bucket', { concurrency: 8 }, () => {
     assert.equal((await book.shelves()).length, 1);
   });
 
-  for (const [when, what] of [['before the bucket has a shelf', 'put'], ['after the bucket has a shelf, before its rows are gone', 'get']] as const) {
+  for (const [when, what] of [
+    ['before the bucket has a shelf', 'put'],
+    ['after the bucket has a shelf, before its rows are gone', 'get'],
+  ] as const) {
     it(`is killed ${when} has each row once`, async (test) => {
       const { book, bucket } = await start(test, (asked) => (asked === what ? 'never' : 'pass'));
       await book.fill();
       await eventually('it is under way', () => bucket.asked.some((one) => one.what === what));
       await book.market.kill();
-      await eventually('the market is there', () => book.isWhole().then(() => true, () => false));
+      await eventually('the market is there', () =>
+        book.isWhole().then(
+          () => true,
+          () => false,
+        ),
+      );
       bucket.way = () => 'pass';
       assert.deepEqual(await book.shelved(3), all);
       await book.isWhole();
       await book.market.kill();
-      await eventually('the market is there', () => book.isWhole().then(() => true, () => false));
+      await eventually('the market is there', () =>
+        book.isWhole().then(
+          () => true,
+          () => false,
+        ),
+      );
     });
   }
 

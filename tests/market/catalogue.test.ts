@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 
 import { signedSkill } from '../../demo/skill-proof.mjs';
 import { eventually } from '../support/eventually.ts';
-import { fresh, plainSkill, startSkillsWorld, untilSold, type Seller, type SkillsWorld } from './market.ts';
+import { fresh, plainSkill, type Seller, type SkillsWorld, startSkillsWorld, untilSold } from './market.ts';
 
 const LIMIT = { timeout: 120_000 };
 const PATH = '/api/marketplace/skills';
@@ -18,8 +18,18 @@ before(async () => {
 }, LIMIT);
 after(() => world?.stop());
 
-const skillOf = (change: Record<string, unknown> = {}) => ({ agentId: 'ada', skillId: fresh('listed'), name: 'A skill', description: 'Does it', price: '$0.25', callUrl: `${world.sellers.url}/deliver`, payTo: seller.address, ...change });
-const signed = (skill: Record<string, unknown>, { account = seller, market = world.url, now = world.now() } = {}) => signedSkill({ market, action: 'publish', skill, account, now });
+const skillOf = (change: Record<string, unknown> = {}) => ({
+  agentId: 'ada',
+  skillId: fresh('listed'),
+  name: 'A skill',
+  description: 'Does it',
+  price: '$0.25',
+  callUrl: `${world.sellers.url}/deliver`,
+  payTo: seller.address,
+  ...change,
+});
+const signed = (skill: Record<string, unknown>, { account = seller, market = world.url, now = world.now() } = {}) =>
+  signedSkill({ market, action: 'publish', skill, account, now });
 const publish = (body: unknown) => world.ask('POST', PATH, { body });
 const listed = async (query = ''): Promise<any[]> => (await world.ask('GET', `${PATH}${query}`)).json.skills;
 
@@ -27,15 +37,23 @@ describe('publishing', () => {
   test('is answered with the skill and with a secret that is shown once', LIMIT, async () => {
     const skill = skillOf({ agentId: 'ada' });
     const { status, json, text } = await publish(await signed(skill));
-    assert.deepEqual([status, json.ok, json.skill.id, json.skill.agentId, json.skill.payTo, json.skill.active, json.skill.priceXLM], [201, true, skill.skillId, 'ada', seller.address, true, 2.5], text);
+    assert.deepEqual(
+      [status, json.ok, json.skill.id, json.skill.agentId, json.skill.payTo, json.skill.active, json.skill.priceXLM],
+      [201, true, skill.skillId, 'ada', seller.address, true, 2.5],
+      text,
+    );
     assert.match(json.secret, /^fbs_[0-9a-f]{64}$/);
     assert.ok(!(await world.ask('GET', PATH)).text.includes(json.secret));
   });
 
-  test('takes the original\'s shape, whose skill charges by itself', LIMIT, async () => {
+  test("takes the original's shape, whose skill charges by itself", LIMIT, async () => {
     const { price: _, ...skill } = skillOf({ priceXLM: 1.5 });
     const { status, json, text } = await publish(await signed(skill));
-    assert.deepEqual([status, json.skill.priceXLM, json.skill.charges, json.skill.price, json.skill.asset], [201, 1.5, 'seller', '0.15', 'USDC'], text);
+    assert.deepEqual(
+      [status, json.skill.priceXLM, json.skill.charges, json.skill.price, json.skill.asset],
+      [201, 1.5, 'seller', '0.15', 'USDC'],
+      text,
+    );
   });
 
   const refusals: readonly (readonly [what: string, change: Record<string, unknown>, error: string])[] = [
@@ -68,9 +86,13 @@ describe('publishing', () => {
     assert.equal((await publish(good)).status, 201);
     const skill = skillOf();
     const wrong = [
-      good, { ...good, skillId: fresh('again') },
-      await signed(skill, { now: world.now() - 7_200 }), await signed(skill, { now: world.now() + 7_200 }), await signed(skill, { market: 'https://other.example.net' }),
-      { ...await signed(skill), price: '$0.01' }, { ...await signed(skill), callUrl: `${world.sellers.url}/elsewhere` },
+      good,
+      { ...good, skillId: fresh('again') },
+      await signed(skill, { now: world.now() - 7_200 }),
+      await signed(skill, { now: world.now() + 7_200 }),
+      await signed(skill, { market: 'https://other.example.net' }),
+      { ...(await signed(skill)), price: '$0.01' },
+      { ...(await signed(skill)), callUrl: `${world.sellers.url}/elsewhere` },
     ];
     for (const [index, body] of wrong.entries()) {
       const { status, text } = await publish(body);
@@ -87,7 +109,9 @@ describe('publishing', () => {
   test('what the market gives to sign is what the signature is of', LIMIT, async () => {
     const skill = skillOf();
     const { proof } = await signed(skill);
-    const { status, json, text } = await world.ask('POST', `${PATH}/typed-data?action=publish`, { body: { ...skill, proof: { nonce: proof.nonce, validBefore: proof.validBefore } } });
+    const { status, json, text } = await world.ask('POST', `${PATH}/typed-data?action=publish`, {
+      body: { ...skill, proof: { nonce: proof.nonce, validBefore: proof.validBefore } },
+    });
     assert.equal(status, 200, text);
     const { domain, types, primaryType, message } = json.typedData ?? json;
     const { EIP712Domain: _, ...rest } = types;
@@ -132,9 +156,19 @@ describe('a new version', () => {
   test('has its own price, which the gate asks for; the old one is not sold any more', LIMIT, async () => {
     const { id, seller: owner } = await plainSkill(world, 'deliver');
     await untilSold(world, id);
-    const { status, text } = await world.change(owner, 'version', id, { version: '2.0.0', price: '$0.40', name: 'Second', description: 'Better', callUrl: `${world.sellers.url}/deliver/second` });
+    const { status, text } = await world.change(owner, 'version', id, {
+      version: '2.0.0',
+      price: '$0.40',
+      name: 'Second',
+      description: 'Better',
+      callUrl: `${world.sellers.url}/deliver/second`,
+    });
     assert.ok(status === 200 || status === 201, text);
-    await eventually('the gate asks for the new price', () => world.ask('POST', `/s/${id}`, { body: {} }), (answer) => answer.text.includes('"400000"'));
+    await eventually(
+      'the gate asks for the new price',
+      () => world.ask('POST', `/s/${id}`, { body: {} }),
+      (answer) => answer.text.includes('"400000"'),
+    );
   });
 });
 

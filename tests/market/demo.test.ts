@@ -6,18 +6,25 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { startProcess, type Child } from '../../scripts/processes.mjs';
+import { type Child, startProcess } from '../../scripts/processes.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { eventually } from '../support/eventually.ts';
 
 const LIMIT = { timeout: 240_000 };
-const LAST_LINE = '/export?format=csv\'';
+const LAST_LINE = "/export?format=csv'";
 
 let demo: Child;
 let output: string;
 before(async () => {
-  demo = startProcess(process.execPath, ['scripts/demo.mjs', 'skills'], { cwd: root, env: { ...process.env, FAREBOX_BUILD: process.env.FAREBOX_BUILD ?? 'build' } });
-  output = await eventually('the demo has told its story', async () => demo.output(), (text) => text.includes(LAST_LINE));
+  demo = startProcess(process.execPath, ['scripts/demo.mjs', 'skills'], {
+    cwd: root,
+    env: { ...process.env, FAREBOX_BUILD: process.env.FAREBOX_BUILD ?? 'build' },
+  });
+  output = await eventually(
+    'the demo has told its story',
+    async () => demo.output(),
+    (text) => text.includes(LAST_LINE),
+  );
 }, LIMIT);
 after(() => demo?.stop());
 
@@ -30,9 +37,14 @@ test('docs/skills.md shows what the demo prints, and all of it holds', () => {
 });
 
 test('the printed lines do what they say', LIMIT, async () => {
-  const lines = output.slice(output.indexOf('What is sold')).split('\n').filter((line) => line.startsWith('  curl')).map((line) => line.trim());
+  const lines = output
+    .slice(output.indexOf('What is sold'))
+    .split('\n')
+    .filter((line) => line.startsWith('  curl'))
+    .map((line) => line.trim());
   const answers = await Promise.all(lines.map(async (line) => (await promisify(execFile)('sh', ['-c', line], { cwd: root })).stdout));
-  for (const [index, part] of ['"id":"word-count"', '# Skills at http', '"x402Version"', '"ok":true', 'rain-report'].entries()) assert.ok(answers[index]?.includes(part), `${lines[index]}: ${answers[index]}`);
+  for (const [index, part] of ['"id":"word-count"', '# Skills at http', '"x402Version"', '"ok":true', 'rain-report'].entries())
+    assert.ok(answers[index]?.includes(part), `${lines[index]}: ${answers[index]}`);
 });
 
 test('it ends when it is asked to, and nothing of it goes on', LIMIT, async () => {

@@ -11,10 +11,10 @@ import { isFromGate } from '../../demo/from-gate.mjs';
 import { localSigner, payingFetch as ourFetch } from '../../pkg/dist/index.js';
 import { findPython } from '../../scripts/python.mjs';
 import { root } from '../../scripts/steps.mjs';
-import { mppxFetch } from '../support/mppx-client.ts';
-import { payingFetch, type Payer } from '../e2e/clients.ts';
+import { type Payer, payingFetch } from '../e2e/clients.ts';
 import { eventually } from '../support/eventually.ts';
-import { earned, plainSkill, startSkillsWorld, untilSold, type SkillsWorld } from './market.ts';
+import { mppxFetch } from '../support/mppx-client.ts';
+import { earned, plainSkill, type SkillsWorld, startSkillsWorld, untilSold } from './market.ts';
 
 const LIMIT = { timeout: 120_000 };
 const HELLO = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"input":"hello"}' };
@@ -22,13 +22,18 @@ const PRICE = { price: '$0.05' };
 const python = await findPython();
 
 let world: SkillsWorld;
-before(async () => { world = await startSkillsWorld(); }, LIMIT);
+before(async () => {
+  world = await startSkillsWorld();
+}, LIMIT);
 after(() => world?.stop());
 
 const clients: readonly (readonly [name: string, buy: (url: string, payer: Payer) => Promise<Response>])[] = [
   ['@x402/fetch', (url, payer) => payingFetch(fetch, payer)(url, HELLO)],
   ['mppx', (url, payer) => mppxFetch(fetch, privateKeyToAccount(payer.privateKey))(url, HELLO)],
-  ['farebox', (url, payer) => ourFetch({ signer: localSigner(payer.privateKey), policy: { perPayment: '$0.05', perDay: '$1' } })(url, HELLO)],
+  [
+    'farebox',
+    (url, payer) => ourFetch({ signer: localSigner(payer.privateKey), policy: { perPayment: '$0.05', perDay: '$1' } })(url, HELLO),
+  ],
 ];
 
 describe('a skill', () => {
@@ -41,17 +46,27 @@ describe('a skill', () => {
       assert.deepEqual([result.status, paid], [200, 50_000n], await result.clone().text());
       assert.deepEqual(await result.json(), { result: 'skill executed', received: { input: 'hello' } });
       const [seen, ...more] = world.sellers.at(path);
-      assert.deepEqual([seen?.method, seen?.path, seen?.headers['farebox-skill'], seen?.headers['farebox-payer']?.toString().toLowerCase(), more.length], ['POST', `${path}?lang=en`, id, payer.address.toLowerCase(), 0]);
+      assert.deepEqual(
+        [seen?.method, seen?.path, seen?.headers['farebox-skill'], seen?.headers['farebox-payer']?.toString().toLowerCase(), more.length],
+        ['POST', `${path}?lang=en`, id, payer.address.toLowerCase(), 0],
+      );
       assert.ok(isFromGate({ method: 'POST', url: seen?.path ?? '', headers: seen?.headers ?? {} }, published.json.secret));
     });
   }
 
   test('is bought with `x402` of Python', { ...LIMIT, skip: 'leftOut' in python && python.leftOut }, async () => {
     const { id, seller } = await plainSkill(world, 'deliver', { ...PRICE, method: 'GET' });
-    await eventually('it is sold', () => world.ask('GET', `/s/${id}`), ({ status }) => status === 402);
-    const { result, paid } = await earned(world, seller, () => promisify(execFile)('python' in python ? python.python : '', ['-B', 'tests/interop/python/x402_httpx.py', `${world.url}/s/${id}`], {
-      cwd: root, env: { ...process.env, PAYER_KEY: world.chain.accounts.payers[4]?.privateKey },
-    }));
+    await eventually(
+      'it is sold',
+      () => world.ask('GET', `/s/${id}`),
+      ({ status }) => status === 402,
+    );
+    const { result, paid } = await earned(world, seller, () =>
+      promisify(execFile)('python' in python ? python.python : '', ['-B', 'tests/interop/python/x402_httpx.py', `${world.url}/s/${id}`], {
+        cwd: root,
+        env: { ...process.env, PAYER_KEY: world.chain.accounts.payers[4]?.privateKey },
+      }),
+    );
     assert.deepEqual([JSON.parse(result.stdout).status, paid], [200, 50_000n]);
   });
 
@@ -67,7 +82,9 @@ describe('a skill', () => {
   test('that fails costs nothing', LIMIT, async () => {
     const { id, seller } = await plainSkill(world, 'status/503', PRICE);
     await untilSold(world, id);
-    const { result, paid } = await earned(world, seller, () => payingFetch(fetch, world.chain.accounts.payers[3] ?? assert.fail())(`${world.url}/s/${id}`, HELLO));
+    const { result, paid } = await earned(world, seller, () =>
+      payingFetch(fetch, world.chain.accounts.payers[3] ?? assert.fail())(`${world.url}/s/${id}`, HELLO),
+    );
     assert.ok(result.status >= 500);
     assert.equal(paid, 0n);
   });
@@ -75,14 +92,18 @@ describe('a skill', () => {
   test('that breaks off is 502 and costs nothing', LIMIT, async () => {
     const { id, seller } = await plainSkill(world, 'cut', PRICE);
     await untilSold(world, id);
-    const { result, paid } = await earned(world, seller, () => payingFetch(fetch, world.chain.accounts.payers[3] ?? assert.fail())(`${world.url}/s/${id}`, HELLO));
+    const { result, paid } = await earned(world, seller, () =>
+      payingFetch(fetch, world.chain.accounts.payers[3] ?? assert.fail())(`${world.url}/s/${id}`, HELLO),
+    );
     assert.deepEqual([result.status, paid], [502, 0n]);
   });
 
   test('that redirects is 502 and costs nothing: what was paid for goes nowhere else', LIMIT, async () => {
     const { id, seller } = await plainSkill(world, 'redirect?to=/deliver', PRICE);
     await untilSold(world, id);
-    const { result, paid } = await earned(world, seller, () => payingFetch(fetch, world.chain.accounts.payers[3] ?? assert.fail())(`${world.url}/s/${id}`, HELLO));
+    const { result, paid } = await earned(world, seller, () =>
+      payingFetch(fetch, world.chain.accounts.payers[3] ?? assert.fail())(`${world.url}/s/${id}`, HELLO),
+    );
     assert.deepEqual([result.status, paid], [502, 0n]);
   });
 
@@ -91,7 +112,10 @@ describe('a skill', () => {
     await untilSold(world, id);
     const forged = { 'farebox-payment': 'p', 'farebox-amount': '50000', 'farebox-signature-v2': `t=${world.now()},v2=${'0'.repeat(64)}` };
     const base = world.market.url;
-    const answers = [await world.ask('POST', `/s/${id}`, { base, body: {} }), await world.ask('POST', `/s/${id}`, { base, body: {}, headers: forged })];
+    const answers = [
+      await world.ask('POST', `/s/${id}`, { base, body: {} }),
+      await world.ask('POST', `/s/${id}`, { base, body: {}, headers: forged }),
+    ];
     assert.deepEqual([answers.map(({ status }) => status), world.sellers.at(path).length], [[403, 403], 0]);
   });
 });

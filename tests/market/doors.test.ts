@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { Market, OPERATOR, type Answer } from './support/worker.ts';
+import { type Answer, Market, OPERATOR } from './support/worker.ts';
 
 const refusal = ({ status, json }: Answer): unknown[] => [status, json?.ok, json?.error];
 
 describe('the doors of a market', () => {
   let market: Market;
-  before(async () => { market = await Market.start(); });
+  before(async () => {
+    market = await Market.start();
+  });
   after(() => market.stop());
 
   it('says that it is there', async () => {
@@ -17,7 +19,18 @@ describe('the doors of a market', () => {
   });
 
   it('other paths are not found', async () => {
-    for (const path of ['/api', '/api/marketplace', '/api/marketplacex', '/api/marketplace/elsewhere', '/api/marketplace/skills/x/elsewhere', '/_farebox/health', '/skills', '/skills/', '/s', '/index.html']) {
+    for (const path of [
+      '/api',
+      '/api/marketplace',
+      '/api/marketplacex',
+      '/api/marketplace/elsewhere',
+      '/api/marketplace/skills/x/elsewhere',
+      '/_farebox/health',
+      '/skills',
+      '/skills/',
+      '/s',
+      '/index.html',
+    ]) {
       assert.deepEqual(refusal(await market.ask('GET', path)), [404, false, 'Not found'], path);
     }
   });
@@ -30,10 +43,18 @@ describe('the doors of a market', () => {
 
   it('a path says which methods it has', async () => {
     const wrong = [
-      ['PUT', '/api/marketplace/skills', 'GET, POST'], ['POST', '/api/marketplace/skills/x', 'GET, DELETE'], ['GET', '/api/marketplace/skills/x/invoke', 'POST'],
-      ['GET', '/api/marketplace/skills/x/versions', 'POST'], ['POST', '/api/marketplace/invocations', 'GET'], ['DELETE', '/api/marketplace/invocations/x', 'GET'],
-      ['POST', '/api/marketplace/agents/a/spend', 'GET'], ['POST', '/api/marketplace/export', 'GET'], ['GET', '/api/marketplace/import', 'POST'],
-      ['POST', '/_market/health', 'GET'], ['POST', '/', 'GET, HEAD'], ['DELETE', '/skills/x', 'GET, HEAD'],
+      ['PUT', '/api/marketplace/skills', 'GET, POST'],
+      ['POST', '/api/marketplace/skills/x', 'GET, DELETE'],
+      ['GET', '/api/marketplace/skills/x/invoke', 'POST'],
+      ['GET', '/api/marketplace/skills/x/versions', 'POST'],
+      ['POST', '/api/marketplace/invocations', 'GET'],
+      ['DELETE', '/api/marketplace/invocations/x', 'GET'],
+      ['POST', '/api/marketplace/agents/a/spend', 'GET'],
+      ['POST', '/api/marketplace/export', 'GET'],
+      ['GET', '/api/marketplace/import', 'POST'],
+      ['POST', '/_market/health', 'GET'],
+      ['POST', '/', 'GET, HEAD'],
+      ['DELETE', '/skills/x', 'GET, HEAD'],
     ] as const;
     for (const [method, path, allowed] of wrong) {
       const answer = await market.ask(method, path);
@@ -55,9 +76,18 @@ describe('the doors of a market', () => {
   });
 
   it('a body is 1 MiB at most, and that of an owner 64 KiB, whatever it holds', async () => {
-    const limits = { '/api/marketplace/skills': 65_536, '/api/marketplace/skills/typed-data': 65_536, '/api/marketplace/skills/x/invoke': 1_048_576, '/api/marketplace/skills/x/versions': 65_536 };
+    const limits = {
+      '/api/marketplace/skills': 65_536,
+      '/api/marketplace/skills/typed-data': 65_536,
+      '/api/marketplace/skills/x/invoke': 1_048_576,
+      '/api/marketplace/skills/x/versions': 65_536,
+    };
     for (const [path, limit] of Object.entries(limits)) {
-      assert.deepEqual(refusal(await market.ask('POST', path, { body: 'a'.repeat(limit + 1) })), [413, false, 'Request body too large'], path);
+      assert.deepEqual(
+        refusal(await market.ask('POST', path, { body: 'a'.repeat(limit + 1) })),
+        [413, false, 'Request body too large'],
+        path,
+      );
       assert.notEqual((await market.ask('POST', path, { body: 'a'.repeat(limit) })).status, 413, path);
     }
   });
@@ -67,7 +97,7 @@ describe('the doors of a market', () => {
     assert.deepEqual([response.status, await response.json()], [400, { ok: false, error: 'Invalid JSON body' }]);
   });
 
-  it('the whole ledger is shown to no one without the operator\'s token', async () => {
+  it("the whole ledger is shown to no one without the operator's token", async () => {
     for (const token of ['', 'x', OPERATOR.slice(1), `${OPERATOR}x`, 'seller']) {
       for (const path of ['/api/marketplace/export', '/api/marketplace/metrics']) {
         assert.equal((await market.ask('GET', path, { token })).status, 401, path);

@@ -1,16 +1,17 @@
 /** Invocations over HTTP, with a treasury that decides as it is told: outcomes, keys, crowds, kills, and what the ledger keeps. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-
-import { Seller, type Script } from './support/seller.ts';
-import { FakeTreasury, allowed, terms, tokenOf } from './support/treasury.ts';
 import { eventually } from '../support/eventually.ts';
-import { Market, OPERATOR, newOwner, type Answer } from './support/worker.ts';
+import { type Script, Seller } from './support/seller.ts';
+import { allowed, FakeTreasury, terms, tokenOf } from './support/treasury.ts';
+import { type Answer, Market, newOwner, OPERATOR } from './support/worker.ts';
 
 /** Asks for this many atomic units for this payee. */
-const asksFor = (payTo: string, amount: string): Script => (_, response) => {
-  response.writeHead(402, { 'content-type': 'application/json', 'payment-required': terms(payTo, amount) }).end('{}');
-};
+const asksFor =
+  (payTo: string, amount: string): Script =>
+  (_, response) => {
+    response.writeHead(402, { 'content-type': 'application/json', 'payment-required': terms(payTo, amount) }).end('{}');
+  };
 
 describe('an invocation', () => {
   let market: Market;
@@ -28,23 +29,52 @@ describe('an invocation', () => {
 
   const publish = async (id: string, script: Script, more: Record<string, unknown> = {}): Promise<void> => {
     seller.scripts.set(`/${id}`, script);
-    const answer = await market.publish(owner, { skillId: id, name: id, callUrl: `${seller.url}/${id}`, price: '$0.25', charges: 'seller', ...more });
+    const answer = await market.publish(owner, {
+      skillId: id,
+      name: id,
+      callUrl: `${seller.url}/${id}`,
+      price: '$0.25',
+      charges: 'seller',
+      ...more,
+    });
     assert.equal(answer.status, 201, answer.text);
   };
-  const invoke = (id: string, { agent = 'agent-1', payload = { input: 'hello' }, key, token = tokenOf(agent) }: { agent?: string; payload?: unknown; key?: string; token?: string } = {}): Promise<Answer> =>
-    market.ask('POST', `/api/marketplace/skills/${id}/invoke`, { token, body: { agentId: agent, payload }, ...(key === undefined ? {} : { headers: { 'idempotency-key': key } }) });
-  const rows = async (query: string): Promise<any[]> => (await market.ask('GET', `/api/marketplace/invocations?${query}`, { token: OPERATOR })).json.invocations;
-  const spend = async (agent: string): Promise<any> => (await market.ask('GET', `/api/marketplace/agents/${agent}/spend`, { token: tokenOf(agent) })).json;
+  const invoke = (
+    id: string,
+    {
+      agent = 'agent-1',
+      payload = { input: 'hello' },
+      key,
+      token = tokenOf(agent),
+    }: { agent?: string; payload?: unknown; key?: string; token?: string } = {},
+  ): Promise<Answer> =>
+    market.ask('POST', `/api/marketplace/skills/${id}/invoke`, {
+      token,
+      body: { agentId: agent, payload },
+      ...(key === undefined ? {} : { headers: { 'idempotency-key': key } }),
+    });
+  const rows = async (query: string): Promise<any[]> =>
+    (await market.ask('GET', `/api/marketplace/invocations?${query}`, { token: OPERATOR })).json.invocations;
+  const spend = async (agent: string): Promise<any> =>
+    (await market.ask('GET', `/api/marketplace/agents/${agent}/spend`, { token: tokenOf(agent) })).json;
 
   it('of a skill that asks for no money is free, and the treasury is asked for nothing', async () => {
-    await publish('free', (_, response) => { response.writeHead(200, { 'content-type': 'application/json' }).end('{"result":"free"}'); });
+    await publish('free', (_, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"result":"free"}');
+    });
     const { status, json, headers } = await invoke('free');
-    assert.deepEqual([status, json.ok, json.response, json.receipt, headers.get('cache-control')], [200, true, { result: 'free' }, undefined, 'no-store']);
+    assert.deepEqual(
+      [status, json.ok, json.response, json.receipt, headers.get('cache-control')],
+      [200, true, { result: 'free' }, undefined, 'no-store'],
+    );
     assert.match(json.ledgerId, /^inv_/);
-    assert.deepEqual([treasury.asked.length, (await rows('skillId=free')).map(({ amountXLM, status: how }) => [amountXLM, how])], [0, [[0, 'success']]]);
+    assert.deepEqual(
+      [treasury.asked.length, (await rows('skillId=free')).map(({ amountXLM, status: how }) => [amountXLM, how])],
+      [0, [[0, 'success']]],
+    );
   });
 
-  it('is paid by the agent\'s own token, under the ledger\'s key, for the price that was listed', async () => {
+  it("is paid by the agent's own token, under the ledger's key, for the price that was listed", async () => {
     await publish('paid', asksFor(owner.address, '250000'));
     const { status, json, text } = await invoke('paid');
     assert.deepEqual([status, json.ok, json.response], [200, true, { result: 'done' }], text);
@@ -58,7 +88,13 @@ describe('an invocation', () => {
     await publish('payee', asksFor(newOwner().address, '250000'));
     const before = treasury.asked.length;
     const answers = [await invoke('dearer'), await invoke('payee')];
-    assert.deepEqual(answers.map(({ status, json }) => [status, json.error]), [[500, 'price_exceeds_listing'], [500, 'payee_not_listed']]);
+    assert.deepEqual(
+      answers.map(({ status, json }) => [status, json.error]),
+      [
+        [500, 'price_exceeds_listing'],
+        [500, 'payee_not_listed'],
+      ],
+    );
     assert.equal(treasury.asked.length, before);
   });
 
@@ -75,7 +111,11 @@ describe('an invocation', () => {
 
   it('that the budget does not allow says what it needs and what there is', async () => {
     await publish('budget', asksFor(owner.address, '250000'));
-    treasury.decide = () => ({ status: 200, body: { outcome: 'deny', reasonCode: 'budget', reason: 'over budget' }, headers: { 'farebox-figures': 'required=250000, available=10, asset=USDC, decimals=6' } });
+    treasury.decide = () => ({
+      status: 200,
+      body: { outcome: 'deny', reasonCode: 'budget', reason: 'over budget' },
+      headers: { 'farebox-figures': 'required=250000, available=10, asset=USDC, decimals=6' },
+    });
     const { status, json } = await invoke('budget', { agent: 'poor' });
     treasury.decide = allowed;
     assert.deepEqual([status, json.error, json.required, json.available], [402, 'insufficient_balance', '250000', '10']);
@@ -109,9 +149,15 @@ describe('an invocation', () => {
 
   it('of a seller that redirects, resets, or answers without end is a failure without payment', async () => {
     const scripts: Record<string, Script> = {
-      redirect: (_, response) => { response.writeHead(302, { location: '/free' }).end(); },
-      reset: (_, response) => { response.socket?.destroy(); },
-      endless: (_, response) => { response.writeHead(200, { 'content-length': 1_048_577 }).end(Buffer.alloc(1_048_577, 'a')); },
+      redirect: (_, response) => {
+        response.writeHead(302, { location: '/free' }).end();
+      },
+      reset: (_, response) => {
+        response.socket?.destroy();
+      },
+      endless: (_, response) => {
+        response.writeHead(200, { 'content-length': 1_048_577 }).end(Buffer.alloc(1_048_577, 'a'));
+      },
     };
     for (const [id, script] of Object.entries(scripts)) {
       await publish(id, script);
@@ -122,10 +168,17 @@ describe('an invocation', () => {
   });
 
   it('passes text and bytes on as what they are', async () => {
-    await publish('text', (_, response) => { response.writeHead(200, { 'content-type': 'text/plain' }).end('plain'); });
+    await publish('text', (_, response) => {
+      response.writeHead(200, { 'content-type': 'text/plain' }).end('plain');
+    });
     assert.equal((await invoke('text')).json.response, 'plain');
-    await publish('bytes', (_, response) => { response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.from([137, 80, 255])); });
-    assert.deepEqual((await invoke('bytes')).json.response, { contentType: 'image/png', base64: Buffer.from([137, 80, 255]).toString('base64') });
+    await publish('bytes', (_, response) => {
+      response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.from([137, 80, 255]));
+    });
+    assert.deepEqual((await invoke('bytes')).json.response, {
+      contentType: 'image/png',
+      base64: Buffer.from([137, 80, 255]).toString('base64'),
+    });
   });
 
   it('that workerd was killed in is finished by the alarm: called and not paid, or paid and found at the treasury', async () => {
@@ -153,8 +206,16 @@ describe('an invocation', () => {
       const found = await rows('agentId=killed').catch(() => []);
       return found.length === 2 && found.every(({ status }) => status !== 'running') && found;
     });
-    assert.deepEqual(ended.map(({ skillId, status, error }) => [skillId, status, error]), [['paying', 'success', undefined], ['held', 'failed', 'interrupted']]);
-    const again = await eventually('the market is there', () => invoke('paying', { agent: 'killed', key: 'paying' }).catch(() => undefined));
+    assert.deepEqual(
+      ended.map(({ skillId, status, error }) => [skillId, status, error]),
+      [
+        ['paying', 'success', undefined],
+        ['held', 'failed', 'interrupted'],
+      ],
+    );
+    const again = await eventually('the market is there', () =>
+      invoke('paying', { agent: 'killed', key: 'paying' }).catch(() => undefined),
+    );
     assert.deepEqual([again.status, again.json.ok, decided], [200, true, 1]);
   });
 });
@@ -176,10 +237,29 @@ describe('a key whose payment was in doubt', () => {
   it('is answered with what the ledger knows by now: the receipt, once the money was seen', async () => {
     const tx = `0x${'7'.repeat(64)}`;
     seller.scripts.set('/doubt', asksFor(owner.address, '250000'));
-    const published = await market.publish(owner, { skillId: 'doubt', name: 'doubt', callUrl: `${seller.url}/doubt`, price: '$0.25', charges: 'seller' });
+    const published = await market.publish(owner, {
+      skillId: 'doubt',
+      name: 'doubt',
+      callUrl: `${seller.url}/doubt`,
+      price: '$0.25',
+      charges: 'seller',
+    });
     assert.equal(published.status, 201, published.text);
-    treasury.decide = () => ({ status: 201, body: { outcome: 'inconclusive', reasonCode: 'x', reason: 'x', receipt: { receiptId: 'receipt-7', settlementIdentifier: tx, status: 'confirmed' } } });
-    const ask = (): Promise<Answer> => market.ask('POST', '/api/marketplace/skills/doubt/invoke', { token: tokenOf('agent-1'), body: { agentId: 'agent-1', payload: 1 }, headers: { 'idempotency-key': 'key-7' } });
+    treasury.decide = () => ({
+      status: 201,
+      body: {
+        outcome: 'inconclusive',
+        reasonCode: 'x',
+        reason: 'x',
+        receipt: { receiptId: 'receipt-7', settlementIdentifier: tx, status: 'confirmed' },
+      },
+    });
+    const ask = (): Promise<Answer> =>
+      market.ask('POST', '/api/marketplace/skills/doubt/invoke', {
+        token: tokenOf('agent-1'),
+        body: { agentId: 'agent-1', payload: 1 },
+        headers: { 'idempotency-key': 'key-7' },
+      });
     const first = await ask();
     assert.deepEqual([first.status, first.json.paid, first.json.receipt], [500, 'unknown', undefined]);
     assert.equal((await ask()).text, first.text);

@@ -14,7 +14,9 @@ class HoldingKv extends Kv {
   override async put(text: string): Promise<Response> {
     if (!this.holds) return super.put(text);
     this.held += 1;
-    await new Promise<void>((resolve) => { this.#released.push(resolve); });
+    await new Promise<void>((resolve) => {
+      this.#released.push(resolve);
+    });
     return new Response(null, { status: 503 });
   }
 
@@ -41,7 +43,8 @@ describe('a market that is killed', () => {
     await market?.stop();
   });
 
-  const ids = async (): Promise<string[]> => (await market.ask('GET', '/api/marketplace/skills')).json.skills.map(({ id }: { id: string }) => id).sort();
+  const ids = async (): Promise<string[]> =>
+    (await market.ask('GET', '/api/marketplace/skills')).json.skills.map(({ id }: { id: string }) => id).sort();
 
   it('right after it said that a skill is published still has it, and writes the table without a request', async () => {
     kv.holds = true;
@@ -69,13 +72,31 @@ describe('a market that is killed', () => {
 
   it('has each skill of a crowd that it said it has, and no other half', async () => {
     const crowd = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => `crowd-${name}`);
-    const asked = crowd.map(async (id) => [id, await market.publish(newOwner(), skill(id)).then(({ status }) => status, () => 0)] as const);
+    const asked = crowd.map(
+      async (id) =>
+        [
+          id,
+          await market.publish(newOwner(), skill(id)).then(
+            ({ status }) => status,
+            () => 0,
+          ),
+        ] as const,
+    );
     await Promise.race(asked);
     await market.kill();
     const told = (await Promise.all(asked)).filter(([, status]) => status === 201).map(([id]) => id);
     const there = await ids();
-    assert.deepEqual(told.filter((id) => !there.includes(id)), []);
+    assert.deepEqual(
+      told.filter((id) => !there.includes(id)),
+      [],
+    );
     await eventually('the table has what is listed', () => there.every((id) => kv.paths().includes(`/s/${id}`)));
-    assert.deepEqual(kv.paths().filter((path) => path.startsWith('/s/')).sort(), there.map((id) => `/s/${id}`));
+    assert.deepEqual(
+      kv
+        .paths()
+        .filter((path) => path.startsWith('/s/'))
+        .sort(),
+      there.map((id) => `/s/${id}`),
+    );
   });
 });

@@ -1,25 +1,38 @@
 /** What a market takes for a listing, what an agent may spend in a day, and how much of the table and of the time of all a seller has. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-
+import { eventually } from '../support/eventually.ts';
 import { Seller } from './support/seller.ts';
 import { FakeTreasury, terms, tokenOf } from './support/treasury.ts';
-import { eventually } from '../support/eventually.ts';
-import { Market, OPERATOR, forwarded, newOwner, signed, type Answer, type Told } from './support/worker.ts';
+import { type Answer, forwarded, Market, newOwner, OPERATOR, signed, type Told } from './support/worker.ts';
 
 const PAY_TO = '0x70997970C51812dc3A010C7d01b50e0d17dc79C8';
 const DAY_SECS = 86_400;
-const skill = (id: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({ skillId: id, name: id, callUrl: 'http://127.0.0.1:9/x', price: '$0.01', ...more });
+const skill = (id: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
+  skillId: id,
+  name: id,
+  callUrl: 'http://127.0.0.1:9/x',
+  price: '$0.01',
+  ...more,
+});
 
 describe('a market that takes a fee for a listing', () => {
   let market: Market;
   const owner = newOwner();
-  before(async () => { market = await Market.start({ vars: { LISTING_FEE: '$1.00', PAY_TO } }); });
+  before(async () => {
+    market = await Market.start({ vars: { LISTING_FEE: '$1.00', PAY_TO } });
+  });
   after(() => market.stop());
 
-  const listed = async (): Promise<string[]> => (await market.ask('GET', '/api/marketplace/skills')).json.skills.map(({ id }: { id: string }) => id);
+  const listed = async (): Promise<string[]> =>
+    (await market.ask('GET', '/api/marketplace/skills')).json.skills.map(({ id }: { id: string }) => id);
   const pay = (id: string, told: Told = {}): Promise<Answer> => {
-    const headers = forwarded('POST', `/fees/${id}`, { amount: '1000000', payment: `fee-of-${id}`, transaction: `0x${'1'.repeat(64)}`, ...told });
+    const headers = forwarded('POST', `/fees/${id}`, {
+      amount: '1000000',
+      payment: `fee-of-${id}`,
+      transaction: `0x${'1'.repeat(64)}`,
+      ...told,
+    });
     return market.ask('POST', `/fees/${id}`, { headers, body: '{}' });
   };
 
@@ -57,21 +70,35 @@ describe('a market that takes a fee for a listing', () => {
     const wide = { output: { text: 'x'.repeat(3_900) } };
     for (let count = 0; count < 5; count += 1) {
       const wallet = newOwner();
-      const answers = await Promise.all(Array.from({ length: 12 }, (_, index) => market.publish(wallet, skill(`wide-${count}-${index}`, wide))));
-      assert.deepEqual(answers.map(({ status }) => status), answers.map(() => 201));
+      const answers = await Promise.all(
+        Array.from({ length: 12 }, (_, index) => market.publish(wallet, skill(`wide-${count}-${index}`, wide))),
+      );
+      assert.deepEqual(
+        answers.map(({ status }) => status),
+        answers.map(() => 201),
+      );
     }
     assert.equal((await pay('wide-4-11')).status, 200);
     await eventually('it is sold', () => market.kv.paths().includes('/s/wide-4-11'));
-    assert.deepEqual(market.kv.paths().filter((path) => path !== '/s/wide-4-11').sort(), before.sort());
+    assert.deepEqual(
+      market.kv
+        .paths()
+        .filter((path) => path !== '/s/wide-4-11')
+        .sort(),
+      before.sort(),
+    );
   });
 });
 
 describe('an operator', () => {
   let market: Market;
-  before(async () => { market = await Market.start({ vars: { LISTING_FEE: '$1.00', PAY_TO } }); });
+  before(async () => {
+    market = await Market.start({ vars: { LISTING_FEE: '$1.00', PAY_TO } });
+  });
   after(() => market.stop());
 
-  const listed = async (): Promise<string[]> => (await market.ask('GET', '/api/marketplace/skills')).json.skills.map(({ id }: { id: string }) => id);
+  const listed = async (): Promise<string[]> =>
+    (await market.ask('GET', '/api/marketplace/skills')).json.skills.map(({ id }: { id: string }) => id);
 
   it('takes back any skill for a reason; one whose fee was not paid ends after a day', async () => {
     const owner = newOwner();
@@ -82,7 +109,13 @@ describe('an operator', () => {
     await market.kill();
     const later = async (id: string): Promise<Answer> => {
       const wallet = newOwner();
-      const body = await signed('publish', wallet, { description: 'Says what came', payTo: wallet.address, agentId: 'seller', ...skill(id) }, undefined, market.ahead);
+      const body = await signed(
+        'publish',
+        wallet,
+        { description: 'Says what came', payTo: wallet.address, agentId: 'seller', ...skill(id) },
+        undefined,
+        market.ahead,
+      );
       return market.ask('POST', '/api/marketplace/skills', { body });
     };
     const next = await eventually('the market is there', () => later('next').catch(() => undefined));
@@ -152,7 +185,9 @@ describe('a market that lets an agent spend $0.40 a day', () => {
 
 describe('strangers with many wallets', () => {
   let market: Market;
-  before(async () => { market = await Market.start(); });
+  before(async () => {
+    market = await Market.start();
+  });
   after(() => market.stop());
 
   it('keep no seller out: what they do not sell makes room', async () => {
@@ -162,26 +197,36 @@ describe('strangers with many wallets', () => {
     for (let count = 0; count < 66; count += 3) {
       const wallet = newOwner();
       for (const index of [count, count + 1, count + 2]) {
-        const { status, text } = await market.publish(wallet, skill(`wide-${index}`, wide), from(`192.0.2.${10 + index % 2}`));
+        const { status, text } = await market.publish(wallet, skill(`wide-${index}`, wide), from(`192.0.2.${10 + (index % 2)}`));
         assert.equal(status, 201, text);
       }
     }
     assert.equal((await market.publish(newOwner(), skill('late', wide), from('192.0.2.2'))).status, 201);
     const listed = (await market.ask('GET', '/api/marketplace/skills')).json.skills.map(({ id }: { id: string }) => id);
-    assert.deepEqual(['quiet', 'late', 'wide-65', 'wide-0'].map((id) => listed.includes(id)), [true, true, true, false]);
+    assert.deepEqual(
+      ['quiet', 'late', 'wide-65', 'wide-0'].map((id) => listed.includes(id)),
+      [true, true, true, false],
+    );
     await eventually('the table is written', () => market.kv.paths().includes('/s/late'));
     assert.ok(market.kv.paths().includes('/s/quiet'));
     const many = Array.from({ length: 40 }, (_, index) => market.publish(newOwner(), skill(`more-${index}`), from('192.0.2.10')));
     assert.deepEqual(new Set((await Promise.all(many)).map(({ status }) => status)), new Set([201]));
-    const over = await Promise.all(Array.from({ length: 40 }, (_, index) => market.publish(newOwner(), skill(`over-${index}`), from('192.0.2.10'))));
-    assert.ok(over.some(({ status }) => status === 429), 'a network has a pace');
+    const over = await Promise.all(
+      Array.from({ length: 40 }, (_, index) => market.publish(newOwner(), skill(`over-${index}`), from('192.0.2.10'))),
+    );
+    assert.ok(
+      over.some(({ status }) => status === 429),
+      'a network has a pace',
+    );
     assert.equal((await market.publish(newOwner(), skill('of-another'), from('192.0.2.3'))).status, 201);
   });
 });
 
 describe('a seller', () => {
   let market: Market;
-  before(async () => { market = await Market.start(); });
+  before(async () => {
+    market = await Market.start();
+  });
   after(() => market.stop());
 
   it('publishes 60 times an hour, and is then told when to go on', async () => {
@@ -192,7 +237,10 @@ describe('a seller', () => {
       told.push(await market.publish(owner, skill(id)));
       await market.ask('DELETE', `/api/marketplace/skills/${id}`, { body: await signed('deactivate', owner, {}, id) });
     }
-    assert.deepEqual(told.map(({ status }) => status), [...Array.from({ length: 60 }, () => 201), 429]);
+    assert.deepEqual(
+      told.map(({ status }) => status),
+      [...Array.from({ length: 60 }, () => 201), 429],
+    );
     const wait = Number(told.at(-1)?.headers.get('retry-after'));
     assert.ok(wait > 3_400 && wait <= 3_600, String(wait));
     assert.equal((await market.publish(newOwner(), skill('of-another'))).status, 201);
@@ -204,7 +252,10 @@ describe('a seller', () => {
     const told: number[] = [];
     for (const name of ['a', 'b', 'c', 'd']) told.push((await market.publish(owner, skill(`wide-${name}`, wide))).status);
     assert.deepEqual(told, [201, 201, 201, 429]);
-    const sold = await market.ask('POST', '/s/wide-a', { headers: forwarded('POST', '/s/wide-a', { amount: '10000', transaction: `0x${'ab'.repeat(32)}` }), body: '{}' });
+    const sold = await market.ask('POST', '/s/wide-a', {
+      headers: forwarded('POST', '/s/wide-a', { amount: '10000', transaction: `0x${'ab'.repeat(32)}` }),
+      body: '{}',
+    });
     assert.equal(sold.status, 502);
     assert.equal((await market.publish(owner, skill('wide-d', wide))).status, 201);
   });

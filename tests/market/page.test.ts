@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Browser } from 'playwright-core';
 
 import { startChromium } from '../browser/chromium.ts';
-import { plainSkill, startSkillsWorld, untilSold, type SkillsWorld } from './market.ts';
+import { plainSkill, type SkillsWorld, startSkillsWorld, untilSold } from './market.ts';
 
 const LIMIT = { timeout: 120_000 };
 const EVIL = '</script><script>document.title="owned"</script><img src=x onerror=alert(1)>';
@@ -37,14 +37,21 @@ describe('the page of the market', () => {
         page.on('request', (request) => asked.push(request.url()));
         await page.goto(world.url);
         const seen = await page.evaluate(() => ({
-          width: document.documentElement.scrollWidth, title: document.title, images: document.images.length, items: document.querySelectorAll('.skill').length,
-          back: getComputedStyle(document.body).backgroundColor, text: document.body.innerText,
+          width: document.documentElement.scrollWidth,
+          title: document.title,
+          images: document.images.length,
+          items: document.querySelectorAll('.skill').length,
+          back: getComputedStyle(document.body).backgroundColor,
+          text: document.body.innerText,
         }));
         await page.close();
         assert.deepEqual([seen.width, seen.title, seen.images, seen.items], [width, 'Skills', 0, 3]);
         assert.ok(seen.text.includes(EVIL) && seen.text.includes('1.5 USDC'), seen.text);
         assert.equal(seen.back, { light: 'rgb(250, 250, 248)', dark: 'rgb(20, 20, 19)' }[colorScheme]);
-        assert.deepEqual(asked.filter((url) => !url.endsWith('/favicon.ico')), [`${world.url}/`]);
+        assert.deepEqual(
+          asked.filter((url) => !url.endsWith('/favicon.ico')),
+          [`${world.url}/`],
+        );
       });
     }
   }
@@ -77,7 +84,8 @@ describe('the page of the market', () => {
 
 test('SKILL.md tells agents what is sold and how to call it, for the market and for each skill', LIMIT, async () => {
   const [all, one] = [await world.ask('GET', '/SKILL.md'), await world.ask('GET', `/skills/${evil}/SKILL.md`)];
-  for (const { status, headers } of [all, one]) assert.deepEqual([status, headers.get('content-type')], [200, 'text/markdown; charset=utf-8']);
+  for (const { status, headers } of [all, one])
+    assert.deepEqual([status, headers.get('content-type')], [200, 'text/markdown; charset=utf-8']);
   assert.ok(all.text.includes(`${world.url}/skills/${evil}/SKILL.md`) && !all.text.includes('<script>'), all.text);
   assert.ok(one.text.includes(`${world.url}/s/${evil}`) && one.text.includes(`/api/marketplace/skills/${evil}/invoke`), one.text);
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 
 import { Seller } from './support/seller.ts';
-import { Market, forwarded, newOwner, type Answer } from './support/worker.ts';
+import { type Answer, forwarded, Market, newOwner } from './support/worker.ts';
 
 const LIMIT = { timeout: 120_000 };
 /** Of which some 50 fill the table. */
@@ -25,12 +25,15 @@ const wide = (owner: ReturnType<typeof newOwner>, id: string): Promise<Answer> =
   market.publish(owner, { skillId: id, name: id, callUrl: `${seller.url}/${id}`, price: '$0.25', output: OUTPUT });
 /** The seller fails, so that the gate charges nothing unless it has settled before. */
 async function sell(id: string, transaction: string): Promise<void> {
-  seller.scripts.set(`/${id}`, (_request, response) => { response.writeHead(500).end(); });
+  seller.scripts.set(`/${id}`, (_request, response) => {
+    response.writeHead(500).end();
+  });
   const told = { amount: '250000', payment: `payment of ${id}`, transaction };
   const { status } = await market.ask('POST', `/s/${id}`, { body: '{}', headers: forwarded('POST', `/s/${id}`, told) });
   assert.equal(status, 500);
 }
-const listed = async (): Promise<string[]> => (await market.ask('GET', '/api/marketplace/skills')).json.skills.map(({ id }: { id: string }) => id);
+const listed = async (): Promise<string[]> =>
+  (await market.ask('GET', '/api/marketplace/skills')).json.skills.map(({ id }: { id: string }) => id);
 
 it('a payment that was shown and not settled keeps no place, and one that was settled does', LIMIT, async () => {
   assert.equal((await wide(newOwner(), 'honest')).status, 201);

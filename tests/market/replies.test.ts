@@ -1,11 +1,10 @@
 /** How long a market keeps what skills answered, and what a key is told afterwards. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-
+import { eventually } from '../support/eventually.ts';
 import { Seller } from './support/seller.ts';
 import { allowed, FakeTreasury, terms, tokenOf } from './support/treasury.ts';
-import { eventually } from '../support/eventually.ts';
-import { Market, newOwner, type Answer } from './support/worker.ts';
+import { type Answer, Market, newOwner } from './support/worker.ts';
 
 const DAY_SECS = 86_400;
 
@@ -16,7 +15,10 @@ describe('a market with answers of a seller', () => {
   const owner = newOwner();
   before(async () => {
     seller = await Seller.start();
-    for (const [path, bytes] of [['/short', 100], ['/long', 20_000]] as const) {
+    for (const [path, bytes] of [
+      ['/short', 100],
+      ['/long', 20_000],
+    ] as const) {
       seller.scripts.set(path, (_, response) => {
         response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify('x'.repeat(bytes)));
       });
@@ -26,7 +28,13 @@ describe('a market with answers of a seller', () => {
     });
     market = await Market.start({ treasury: treasury.bound });
     for (const skillId of ['short', 'long', 'charges']) {
-      const answer = await market.publish(owner, { skillId, name: skillId, callUrl: `${seller.url}/${skillId}`, price: '$0.25', charges: 'seller' });
+      const answer = await market.publish(owner, {
+        skillId,
+        name: skillId,
+        callUrl: `${seller.url}/${skillId}`,
+        price: '$0.25',
+        charges: 'seller',
+      });
       assert.equal(answer.status, 201, answer.text);
     }
   });
@@ -36,7 +44,11 @@ describe('a market with answers of a seller', () => {
   });
 
   const invoke = (id: string, key: string): Promise<Answer> =>
-    market.ask('POST', `/api/marketplace/skills/${id}/invoke`, { token: tokenOf('agent-1'), body: { agentId: 'agent-1', payload: 1 }, headers: key ? { 'idempotency-key': key } : {} });
+    market.ask('POST', `/api/marketplace/skills/${id}/invoke`, {
+      token: tokenOf('agent-1'),
+      body: { agentId: 'agent-1', payload: 1 },
+      headers: key ? { 'idempotency-key': key } : {},
+    });
   const later = async (secs: number): Promise<void> => {
     market.ahead = secs;
     await market.kill();
@@ -52,7 +64,10 @@ describe('a market with answers of a seller', () => {
     await later(DAY_SECS + 60);
     assert.equal((await invoke('short', 'k-short')).text, first.short.text);
     const gone = await invoke('long', 'k-long');
-    assert.deepEqual([gone.status, gone.json], [410, { ok: false, error: 'answer_gone', outcome: 'free', ledgerId: first.long.json.ledgerId }]);
+    assert.deepEqual(
+      [gone.status, gone.json],
+      [410, { ok: false, error: 'answer_gone', outcome: 'free', ledgerId: first.long.json.ledgerId }],
+    );
     assert.equal(gone.headers.get('farebox-outcome'), 'free');
     assert.equal(seller.of('/long').length, 1);
   });
@@ -64,9 +79,13 @@ describe('a market with answers of a seller', () => {
     const asked = treasury.asked.length;
     await later(2 * DAY_SECS + 120);
     const gone = await invoke('charges', 'k-paid');
-    assert.deepEqual([gone.status, gone.json], [410, {
-      ok: false, error: 'answer_gone', outcome: 'paid_ok', receipt: bought.json.receipt, paid: true, ledgerId: bought.json.ledgerId,
-    }]);
+    assert.deepEqual(
+      [gone.status, gone.json],
+      [
+        410,
+        { ok: false, error: 'answer_gone', outcome: 'paid_ok', receipt: bought.json.receipt, paid: true, ledgerId: bought.json.ledgerId },
+      ],
+    );
     assert.equal(treasury.asked.length, asked);
   });
 });

@@ -4,7 +4,9 @@ import { readFileSync } from 'node:fs';
 import { it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
-const { market } = JSON.parse(readFileSync('tests/sizes.json', 'utf8')) as { readonly market: { readonly files: readonly string[]; readonly gzip_bytes: number } };
+const { market } = JSON.parse(readFileSync('tests/sizes.json', 'utf8')) as {
+  readonly market: { readonly files: readonly string[]; readonly gzip_bytes: number };
+};
 
 it(`the market is at most ${market.gzip_bytes} bytes gzip`, () => {
   const bytes = market.files.reduce((sum, file) => sum + gzipSync(readFileSync(file), { level: 9 }).length, 0);

@@ -3,10 +3,9 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { after, before, describe, it } from 'node:test';
-
-import { Seller, type Script } from './support/seller.ts';
 import { eventually } from '../support/eventually.ts';
-import { Market, NAMES, PAYER, forwarded, newOwner, signed, type Answer, type Told } from './support/worker.ts';
+import { type Script, Seller } from './support/seller.ts';
+import { type Answer, forwarded, Market, NAMES, newOwner, PAYER, signed, type Told } from './support/worker.ts';
 
 describe('a skill that the gate sold', () => {
   let market: Market;
@@ -14,8 +13,20 @@ describe('a skill that the gate sold', () => {
   let secret: string;
   const owner = newOwner();
 
-  const sold = (id: string, { query = '', body = '{"q":1}', method = 'POST', told = {}, headers = {} }: { query?: string; body?: string; method?: string; told?: Told; headers?: Record<string, string> } = {}): Promise<Answer> =>
-    market.ask(method, `/s/${id}${query}`, { body, headers: { ...forwarded(method, `/s/${id}${query}`, told), 'content-type': 'application/json', ...headers } });
+  const sold = (
+    id: string,
+    {
+      query = '',
+      body = '{"q":1}',
+      method = 'POST',
+      told = {},
+      headers = {},
+    }: { query?: string; body?: string; method?: string; told?: Told; headers?: Record<string, string> } = {},
+  ): Promise<Answer> =>
+    market.ask(method, `/s/${id}${query}`, {
+      body,
+      headers: { ...forwarded(method, `/s/${id}${query}`, told), 'content-type': 'application/json', ...headers },
+    });
   const publish = async (id: string, script?: Script, more: Record<string, unknown> = {}): Promise<Answer> => {
     if (script !== undefined) seller.scripts.set(`/${id}`, script);
     const answer = await market.publish(owner, { skillId: id, name: id, callUrl: `${seller.url}/${id}`, price: '$0.01', ...more });
@@ -33,11 +44,24 @@ describe('a skill that the gate sold', () => {
     await seller.stop();
   });
 
-  it('reaches its seller with the client\'s method, query and body, and a signature by the seller\'s secret', async () => {
-    const answer = await sold('echo', { query: '?city=Ulm', headers: { 'idempotency-key': 'key-1', authorization: 'Bearer of-the-client', cookie: 'a=b' } });
+  it("reaches its seller with the client's method, query and body, and a signature by the seller's secret", async () => {
+    const answer = await sold('echo', {
+      query: '?city=Ulm',
+      headers: { 'idempotency-key': 'key-1', authorization: 'Bearer of-the-client', cookie: 'a=b' },
+    });
     assert.deepEqual([answer.status, answer.json], [200, { at: '/echo?city=Ulm', said: '{"q":1}' }]);
     const { method, url, headers } = seller.of('/echo').at(-1) ?? assert.fail();
-    assert.deepEqual([method, headers['content-type'], headers['farebox-skill'], headers['farebox-payer'], headers['farebox-payment'], headers['idempotency-key']], ['POST', 'application/json', 'echo', PAYER, 'payment-1', 'key-1']);
+    assert.deepEqual(
+      [
+        method,
+        headers['content-type'],
+        headers['farebox-skill'],
+        headers['farebox-payer'],
+        headers['farebox-payment'],
+        headers['idempotency-key'],
+      ],
+      ['POST', 'application/json', 'echo', PAYER, 'payment-1', 'key-1'],
+    );
     const [, secs = '', mac] = /^t=(\d+),v2=([0-9a-f]{64})$/.exec(String(headers['farebox-signature-v2'])) ?? [];
     const lines = [secs, method, url, ...NAMES.map((name) => headers[`farebox-${name}`] ?? '')];
     assert.equal(mac, createHmac('sha256', secret).update(lines.join('\n')).digest('hex'));
@@ -49,8 +73,12 @@ describe('a skill that the gate sold', () => {
     const came = seller.of('/echo').length;
     const now = Math.floor(Date.now() / 1000);
     const wrong = [
-      forwarded('POST', '/s/echo', {}, now - 400), forwarded('POST', '/s/echo', {}, now + 400), forwarded('GET', '/s/echo'), forwarded('POST', '/s/echo?x=1'),
-      forwarded('POST', '/s/echo', { payment: '' }), { ...forwarded('POST', '/s/echo'), 'farebox-amount': '20000' },
+      forwarded('POST', '/s/echo', {}, now - 400),
+      forwarded('POST', '/s/echo', {}, now + 400),
+      forwarded('GET', '/s/echo'),
+      forwarded('POST', '/s/echo?x=1'),
+      forwarded('POST', '/s/echo', { payment: '' }),
+      { ...forwarded('POST', '/s/echo'), 'farebox-amount': '20000' },
     ];
     for (const headers of wrong) assert.equal((await market.ask('POST', '/s/echo', { headers, body: '{}' })).status, 403);
     assert.equal(seller.of('/echo').length, came);
@@ -66,32 +94,67 @@ describe('a skill that the gate sold', () => {
   });
 
   it('has the answer that its seller gave, whatever its status and kind', async () => {
-    await publish('teapot', (_, response) => { response.writeHead(418, { 'content-type': 'text/plain', 'x-own': 'yes' }).end('short'); });
+    await publish('teapot', (_, response) => {
+      response.writeHead(418, { 'content-type': 'text/plain', 'x-own': 'yes' }).end('short');
+    });
     const { status, text, headers } = await sold('teapot');
     assert.deepEqual([status, text, headers.get('content-type'), headers.get('x-own')], [418, 'short', 'text/plain', 'yes']);
     const bytes = Buffer.from([0, 255, 1, 254]);
-    await publish('bytes', (_, response) => { response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(bytes); });
+    await publish('bytes', (_, response) => {
+      response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(bytes);
+    });
     const raw = await fetch(`${market.url}/s/bytes`, { method: 'POST', headers: forwarded('POST', '/s/bytes') });
     assert.deepEqual(Buffer.from(await raw.arrayBuffer()), bytes);
   });
 
   it('cannot speak for the market, its gate, or its other sellers', async () => {
     await publish('hostile', (_, response) => {
-      response.writeHead(200, {
-        'content-type': 'text/html', 'set-cookie': 'a=b', 'farebox-payment': 'x', 'payment-response': 'x', 'x-payment-response': 'x', 'clear-site-data': '"*"',
-        'content-security-policy': "default-src *", 'www-authenticate': 'Payment id=x', 'access-control-allow-origin': '*', 'service-worker-allowed': '/', refresh: '0;url=https://elsewhere.example',
-        link: '</s/other>; rel=next', 'content-location': '/s/other',
-      }).end('<script>1</script>');
+      response
+        .writeHead(200, {
+          'content-type': 'text/html',
+          'set-cookie': 'a=b',
+          'farebox-payment': 'x',
+          'payment-response': 'x',
+          'x-payment-response': 'x',
+          'clear-site-data': '"*"',
+          'content-security-policy': 'default-src *',
+          'www-authenticate': 'Payment id=x',
+          'access-control-allow-origin': '*',
+          'service-worker-allowed': '/',
+          refresh: '0;url=https://elsewhere.example',
+          link: '</s/other>; rel=next',
+          'content-location': '/s/other',
+        })
+        .end('<script>1</script>');
     });
     const { headers, status } = await sold('hostile');
-    const kept = ['set-cookie', 'farebox-payment', 'payment-response', 'x-payment-response', 'clear-site-data', 'www-authenticate', 'access-control-allow-origin', 'service-worker-allowed', 'refresh', 'link', 'content-location'].filter((name) => headers.has(name));
-    assert.deepEqual([status, kept, headers.get('content-security-policy'), headers.get('x-content-type-options')], [200, [], 'sandbox', 'nosniff']);
+    const kept = [
+      'set-cookie',
+      'farebox-payment',
+      'payment-response',
+      'x-payment-response',
+      'clear-site-data',
+      'www-authenticate',
+      'access-control-allow-origin',
+      'service-worker-allowed',
+      'refresh',
+      'link',
+      'content-location',
+    ].filter((name) => headers.has(name));
+    assert.deepEqual(
+      [status, kept, headers.get('content-security-policy'), headers.get('x-content-type-options')],
+      [200, [], 'sandbox', 'nosniff'],
+    );
   });
 
   it('is a failure of its seller, which the gate does not charge, if that redirects, is not there, or breaks off', async () => {
-    await publish('redirects', (_, response) => { response.writeHead(302, { location: 'http://169.254.169.254/' }).end(); });
+    await publish('redirects', (_, response) => {
+      response.writeHead(302, { location: 'http://169.254.169.254/' }).end();
+    });
     assert.deepEqual([(await sold('redirects')).status, (await sold('redirects')).json.error], [502, 'seller_redirects']);
-    await publish('resets', (_, response) => { response.socket?.destroy(); });
+    await publish('resets', (_, response) => {
+      response.socket?.destroy();
+    });
     assert.deepEqual([(await sold('resets')).status, (await sold('resets')).json.error], [502, 'seller_unreachable']);
     await market.publish(owner, { skillId: 'nobody-there', name: 'x', callUrl: 'http://127.0.0.1:9/x', price: '$0.01' });
     assert.deepEqual((await sold('nobody-there')).json.error, 'seller_unreachable');
@@ -116,7 +179,9 @@ describe('a skill that the gate sold', () => {
     let go = (): void => {};
     await publish('events', (_, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n');
-      go = () => { response.end('data: 2\n\n'); };
+      go = () => {
+        response.end('data: 2\n\n');
+      };
     });
     const response = await fetch(`${market.url}/s/events`, { method: 'POST', headers: forwarded('POST', '/s/events') });
     const reader = response.body?.getReader() ?? assert.fail();
@@ -128,17 +193,25 @@ describe('a skill that the gate sold', () => {
 
   it('passes back 16 MiB and no more', async () => {
     const limit = 16 * 1024 * 1024;
-    await publish('long', (_, response) => { response.writeHead(200, { 'content-length': limit + 1 }).end(Buffer.alloc(limit + 1)); });
+    await publish('long', (_, response) => {
+      response.writeHead(200, { 'content-length': limit + 1 }).end(Buffer.alloc(limit + 1));
+    });
     assert.deepEqual([(await sold('long')).status, (await sold('long')).json.error], [502, 'response_too_large']);
-    await publish('full', (_, response) => { response.writeHead(200, { 'content-length': limit }).end(Buffer.alloc(limit, 'a')); });
+    await publish('full', (_, response) => {
+      response.writeHead(200, { 'content-length': limit }).end(Buffer.alloc(limit, 'a'));
+    });
     assert.equal((await sold('full')).text.length, limit);
     let left = false;
     await publish('endless', (_, response) => {
       response.writeHead(200);
-      response.on('close', () => { left = true; });
+      response.on('close', () => {
+        left = true;
+      });
       response.on('error', () => {});
       const piece = Buffer.alloc(1024 * 1024, 'a');
-      const write = (): void => { while (!response.destroyed && response.write(piece)); };
+      const write = (): void => {
+        while (!response.destroyed && response.write(piece));
+      };
       response.on('drain', write);
       write();
     });
@@ -170,7 +243,12 @@ describe('a skill that the gate sold', () => {
 
   it('is delivered for what was listed until a moment ago, and with its new price', async () => {
     await publish('dearer');
-    const body = await signed('version', owner, { version: '1.1.0', name: 'dearer', description: 'Dearer', price: '$0.02', callUrl: `${seller.url}/dearer` }, 'dearer');
+    const body = await signed(
+      'version',
+      owner,
+      { version: '1.1.0', name: 'dearer', description: 'Dearer', price: '$0.02', callUrl: `${seller.url}/dearer` },
+      'dearer',
+    );
     const revised = await market.ask('POST', '/api/marketplace/skills/dearer/versions', { body });
     assert.equal(revised.status, 201, revised.text);
     for (const amount of ['10000', '20000']) assert.equal((await sold('dearer', { told: { amount } })).status, 200, amount);

@@ -5,7 +5,13 @@ import { after, before, describe, it } from 'node:test';
 import { eventually } from '../support/eventually.ts';
 import { type Kv, Market, newOwner, signed } from './support/worker.ts';
 
-const skill = (id: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({ skillId: id, name: id, callUrl: 'http://127.0.0.1:9/x', price: '$0.01', ...more });
+const skill = (id: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
+  skillId: id,
+  name: id,
+  callUrl: 'http://127.0.0.1:9/x',
+  price: '$0.01',
+  ...more,
+});
 const path = (id: string): string => `/s/${id}`;
 
 describe('the table of a market', () => {
@@ -34,7 +40,10 @@ describe('the table of a market', () => {
     const before = kv.written.length;
     const ids = Array.from({ length: 12 }, (_, index) => `crowd-${index}`);
     const answers = await Promise.all(ids.map((id) => market.publish(newOwner(), skill(id))));
-    assert.deepEqual(answers.map(({ status }) => status), ids.map(() => 201));
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      ids.map(() => 201),
+    );
     await Promise.all(ids.map(written));
     assert.ok(kv.written.length - before <= 6, `${kv.written.length - before} writes`);
     // Whatever readers saw in between was a table with all that came before.
@@ -63,7 +72,8 @@ describe('the table of a market', () => {
     assert.equal((await market.publish(newOwner(), skill('narrow'))).status, 201);
     await eventually('the newest is left out', () => kv.paths().includes(path('wide-0')) && !kv.paths().includes(path('wide-23')));
     assert.ok(kv.paths().includes(path('first')));
-    const values = (value: unknown): number => (typeof value === 'object' && value !== null ? 1 + Object.values(value).reduce((sum: number, inner) => sum + values(inner), 0) : 1);
+    const values = (value: unknown): number =>
+      typeof value === 'object' && value !== null ? 1 + Object.values(value).reduce((sum: number, inner) => sum + values(inner), 0) : 1;
     for (const text of kv.written) assert.ok(values(JSON.parse(text)) <= 16_384, `${values(JSON.parse(text))} values`);
     for (const id of ids) {
       const body = await signed('deactivate', owners[ids.indexOf(id) % 4] ?? owner, {}, id);

@@ -2,16 +2,21 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-
-import { startLine, type WorldLine } from '../support/world-line.ts';
 import { eventually } from '../support/eventually.ts';
+import { startLine, type WorldLine } from '../support/world-line.ts';
 
 const LIMIT = { timeout: 120_000 };
 
 type Line = {
-  readonly url: string; readonly market: string; readonly treasury: string; readonly facilitator: string; readonly operatorToken: string;
-  readonly agents: readonly { readonly agent: string; readonly token: string }[]; readonly chain: { readonly url: string };
-  readonly sellers: Readonly<Record<'plain' | 'charging' | 'mpp', string>>; readonly controls: Readonly<Record<string, string>>;
+  readonly url: string;
+  readonly market: string;
+  readonly treasury: string;
+  readonly facilitator: string;
+  readonly operatorToken: string;
+  readonly agents: readonly { readonly agent: string; readonly token: string }[];
+  readonly chain: { readonly url: string };
+  readonly sellers: Readonly<Record<'plain' | 'charging' | 'mpp', string>>;
+  readonly controls: Readonly<Record<string, string>>;
 };
 
 let world: WorldLine<Line>;
@@ -24,7 +29,9 @@ after(() => world?.kill());
 
 const invoke = async (token: string, skill: string): Promise<{ status: number; body: any }> => {
   const response = await fetch(`${line.url}/api/marketplace/skills/${skill}/invoke`, {
-    method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, body: JSON.stringify({ agentId: 'agent-1', payload: {} }),
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ agentId: 'agent-1', payload: {} }),
   });
   return { status: response.status, body: await response.json() };
 };
@@ -33,7 +40,10 @@ const tokenOf = (name: string): string => line.agents.find(({ agent }) => agent 
 test('a seller is made and publishes, and an agent of the line invokes the skill', LIMIT, async () => {
   const seller = await world.control('seller');
   const callUrl = `${line.sellers.charging}/honest/made?payTo=${seller.address}`;
-  const { status, body } = await world.control('publish', { privateKey: seller.privateKey, skill: { skillId: 'made', name: 'Made', price: '$0.01', charges: 'seller', callUrl } });
+  const { status, body } = await world.control('publish', {
+    privateKey: seller.privateKey,
+    skill: { skillId: 'made', name: 'Made', price: '$0.01', charges: 'seller', callUrl },
+  });
   assert.equal(status, 201, JSON.stringify(body));
   const answer = await invoke(tokenOf('agent-1'), 'made');
   assert.deepEqual([answer.status, answer.body.ok], [200, true], JSON.stringify(answer.body));
@@ -47,14 +57,28 @@ test('a price is raised, and the agent pays nothing', LIMIT, async () => {
 });
 
 test('the market is killed and keeps its catalogue and its ledger', LIMIT, async () => {
-  const rows = async (): Promise<string> => (await fetch(`${line.url}/api/marketplace/export?format=csv`, { headers: { authorization: `Bearer ${line.operatorToken}` } })).text();
+  const rows = async (): Promise<string> =>
+    (await fetch(`${line.url}/api/marketplace/export?format=csv`, { headers: { authorization: `Bearer ${line.operatorToken}` } })).text();
   const before = await rows();
   await world.control('kill', { worker: 'market' });
   await assert.rejects(fetch(line.market));
   await world.control('restart', { worker: 'market' });
-  await eventually('it serves', async () => (await fetch(`${line.url}/api/marketplace/skills`)).status, (status) => status === 200);
+  await eventually(
+    'it serves',
+    async () => (await fetch(`${line.url}/api/marketplace/skills`)).status,
+    (status) => status === 200,
+  );
   assert.equal(await rows(), before);
   assert.equal((await invoke(tokenOf('agent-1'), 'made')).status, 200);
 });
 
-test('it ends with its standard input, and nothing of it goes on', LIMIT, () => world.end([line.url, line.market, line.treasury, ...Object.values(line.sellers).filter((url) => typeof url === 'string'), line.facilitator, line.chain.url]));
+test('it ends with its standard input, and nothing of it goes on', LIMIT, () =>
+  world.end([
+    line.url,
+    line.market,
+    line.treasury,
+    ...Object.values(line.sellers).filter((url) => typeof url === 'string'),
+    line.facilitator,
+    line.chain.url,
+  ]),
+);

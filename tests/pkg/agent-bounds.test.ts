@@ -4,15 +4,26 @@ import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
 
-import { AgentHarness, createLocalAgentClient, createPaymentDesk, sdkReceiptSchema, type LocalAgentOptions, type PaymentOutcome } from '../../pkg/dist/agent/index.js';
+import {
+  AgentHarness,
+  createLocalAgentClient,
+  createPaymentDesk,
+  type LocalAgentOptions,
+  type PaymentOutcome,
+  sdkReceiptSchema,
+} from '../../pkg/dist/agent/index.js';
 import { readWithin } from '../../pkg/dist/beginning.js';
 import { memoryStore } from '../../pkg/dist/index.js';
-import { ask, base64, open, paymentOf, serve, settlement, TRANSACTION, watchedSigner, type Shop } from './shop.ts';
+import { ask, base64, open, paymentOf, type Shop, serve, settlement, TRANSACTION, watchedSigner } from './shop.ts';
 
 let shop: Shop;
 let answers: (response: ServerResponse) => void;
-before(async () => { shop = await open((request, response) => (paymentOf(request) === undefined ? ask(response) : answers(response))); });
-beforeEach(() => { shop.requests.length = 0; });
+before(async () => {
+  shop = await open((request, response) => (paymentOf(request) === undefined ? ask(response) : answers(response)));
+});
+beforeEach(() => {
+  shop.requests.length = 0;
+});
 after(() => shop?.stop());
 
 const SETTLED = { 'payment-response': base64(JSON.stringify(settlement())) };
@@ -30,7 +41,15 @@ function drip(response: ServerResponse): void {
 }
 function local(change: Partial<LocalAgentOptions> = {}) {
   const signer = watchedSigner();
-  return { signer, client: createLocalAgentClient({ signer, store: memoryStore(), ...change, policy: { hosts: [new URL(shop.url).host], ...change.policy } }) };
+  return {
+    signer,
+    client: createLocalAgentClient({
+      signer,
+      store: memoryStore(),
+      ...change,
+      policy: { hosts: [new URL(shop.url).host], ...change.policy },
+    }),
+  };
 }
 const buy = async (harness: AgentHarness) => {
   const { preparedId } = await harness.preparePaidRequest({ url: `${shop.url}/report` });
@@ -47,7 +66,10 @@ test('a paid answer that is longer than the bound is its beginning, with the rec
   assert.deepEqual([result.sdkOutcomeKind, result.status, result.merchantResponse.body.length], ['paid_fulfillment_failed', 200, 1_000]);
   assert.equal(result.reason, 'Paid 0.01 USDC (10000), and the answer is longer than 1000 bytes: this is its beginning.');
   const { receipt } = await client.lookupReceipt(result.receiptId ?? '');
-  assert.deepEqual([sdkReceiptSchema.parse(receipt).paymentReference, receipt.reconciliationStatus, signer.asked.length], [TRANSACTION, 'required', 1]);
+  assert.deepEqual(
+    [sdkReceiptSchema.parse(receipt).paymentReference, receipt.reconciliationStatus, signer.asked.length],
+    [TRANSACTION, 'required', 1],
+  );
 });
 
 test('a paid answer that does not end in time names its transaction, and is asked for again with the same payment', async () => {
@@ -55,7 +77,13 @@ test('a paid answer that does not end in time names its transaction, and is aske
   const { client, signer } = local({ answerTimeoutMs: 200 });
   const harness = new AgentHarness({ client });
   const result = await buy(harness);
-  assert.deepEqual([result.sdkOutcomeKind, result.reason], ['execution_inconclusive', `The answer to a payment of 0.01 USDC (10000) took too long. The merchant names the transaction ${TRANSACTION}.`]);
+  assert.deepEqual(
+    [result.sdkOutcomeKind, result.reason],
+    [
+      'execution_inconclusive',
+      `The answer to a payment of 0.01 USDC (10000) took too long. The merchant names the transaction ${TRANSACTION}.`,
+    ],
+  );
   answers = (response) => serve(response);
   assert.deepEqual([(await buy(harness)).sdkOutcomeKind, signer.asked.length, payments()], ['success', 1, 1]);
 });
@@ -64,7 +92,10 @@ test('a refusal without an end is a refusal', async () => {
   answers = (response) => pour(response.writeHead(402, { 'content-type': 'application/json' }));
   const { client, signer } = local({ maxAnswerBytes: 1_000 });
   const result = await buy(new AgentHarness({ client }));
-  assert.deepEqual([result.sdkOutcomeKind, result.status, result.merchantResponse.body.length, signer.asked.length], ['execution_failed', 402, 1_000, 1]);
+  assert.deepEqual(
+    [result.sdkOutcomeKind, result.status, result.merchantResponse.body.length, signer.asked.length],
+    ['execution_failed', 402, 1_000, 1],
+  );
 });
 
 test('an answer without a head in time is asked for again, and what is sent again has that limit too', async () => {
@@ -86,25 +117,52 @@ test('a desk passes on the beginning of a long answer and says that it was paid'
   assert.ok(quote.needsConfirm);
   await desk.card(quote);
   const { confirmation = '' } = await desk.confirm({ ...quote, answer: 'yes' });
-  const outcome = await desk.pay({ ...quote, confirmation }) as PaymentOutcome;
-  assert.deepEqual([outcome.kind, outcome.transaction, outcome.response.body.length, outcome.receipt?.paymentReference], ['paid_fulfillment_failed', TRANSACTION, 1_000, TRANSACTION]);
+  const outcome = (await desk.pay({ ...quote, confirmation })) as PaymentOutcome;
+  assert.deepEqual(
+    [outcome.kind, outcome.transaction, outcome.response.body.length, outcome.receipt?.paymentReference],
+    ['paid_fulfillment_failed', TRANSACTION, 1_000, TRANSACTION],
+  );
 });
 
 test('reading ends at its bounds, whatever the body does', async () => {
-  const endless = (every: (controller: ReadableStreamDefaultController<Uint8Array>) => void) => new Response(new ReadableStream<Uint8Array>({ pull: every }));
+  const endless = (every: (controller: ReadableStreamDefaultController<Uint8Array>) => void) =>
+    new Response(new ReadableStream<Uint8Array>({ pull: every }));
   const told = async (response: Response, most: number, milliseconds: number) => {
     const { bytes, end } = await readWithin(response, most, milliseconds);
     return [bytes.length, end];
   };
-  assert.deepEqual(await told(endless((it) => it.enqueue(new Uint8Array(7))), 10, 60_000), [10, 'longer']);
-  assert.deepEqual(await told(endless(() => undefined), 10, 50), [0, 'late']);
-  assert.deepEqual(await told(endless((it) => it.error(new Error('broken'))), 10, 60_000), [0, 'broken']);
+  assert.deepEqual(
+    await told(
+      endless((it) => it.enqueue(new Uint8Array(7))),
+      10,
+      60_000,
+    ),
+    [10, 'longer'],
+  );
+  assert.deepEqual(
+    await told(
+      endless(() => undefined),
+      10,
+      50,
+    ),
+    [0, 'late'],
+  );
+  assert.deepEqual(
+    await told(
+      endless((it) => it.error(new Error('broken'))),
+      10,
+      60_000,
+    ),
+    [0, 'broken'],
+  );
   assert.deepEqual(await told(new Response('0123456789'), 10, 60_000), [10, 'whole']);
   assert.deepEqual(await told(new Response(null), 10, 60_000), [0, 'whole']);
 });
 
 test('a long answer without a receipt closes nothing: the same payment is asked for again', async () => {
-  answers = (response) => { response.writeHead(200).end('a'.repeat(100)); };
+  answers = (response) => {
+    response.writeHead(200).end('a'.repeat(100));
+  };
   const { client, signer } = local({ maxAnswerBytes: 10 });
   for (let turn = 0; turn < 3; turn += 1) await buy(new AgentHarness({ client }));
   assert.equal(signer.asked.length, 1);

@@ -24,7 +24,13 @@ const PROGRAM = `
 
 test('bundled for a page, both back ends tell a cost', async () => {
   const { outputFiles, warnings } = await esbuild.build({
-    stdin: { contents: PROGRAM, resolveDir: process.cwd() }, bundle: true, write: false, format: 'esm', minify: true, platform: 'browser', target: 'es2022',
+    stdin: { contents: PROGRAM, resolveDir: process.cwd() },
+    bundle: true,
+    write: false,
+    format: 'esm',
+    minify: true,
+    platform: 'browser',
+    target: 'es2022',
   });
   const [{ text = '' } = {}] = outputFiles;
   assert.deepEqual([warnings, /node:/.test(text)], [[], false]);

@@ -5,14 +5,30 @@ import { createHash } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 
 import {
-  AgentPayClient, createFormUrlEncodedBody, detectChallengeFromResponse, FetchPaidError,
-  type AgentPayClientOptions, type FetchPaidFailureResponse, type SdkPreparedPaidRequestReady,
+  AgentPayClient,
+  type AgentPayClientOptions,
+  createFormUrlEncodedBody,
+  detectChallengeFromResponse,
+  FetchPaidError,
+  type FetchPaidFailureResponse,
+  type SdkPreparedPaidRequestReady,
 } from '../../pkg/dist/agent/index.js';
 import {
-  ALLOW, decisionsOf, DENY, EXECUTING, EXECUTION_FAILED, ID, INCONCLUSIVE, PAID_FULFILLMENT_FAILED, PREFLIGHT_FAILED, RECEIPT, startControlPlane,
-  type Answer, type ControlPlane,
+  ALLOW,
+  type Answer,
+  type ControlPlane,
+  DENY,
+  decisionsOf,
+  EXECUTING,
+  EXECUTION_FAILED,
+  ID,
+  INCONCLUSIVE,
+  PAID_FULFILLMENT_FAILED,
+  PREFLIGHT_FAILED,
+  RECEIPT,
+  startControlPlane,
 } from './control-plane.ts';
-import { base64, open, USDC, type Json, type Shop } from './shop.ts';
+import { base64, type Json, open, type Shop, USDC } from './shop.ts';
 
 let plane: ControlPlane;
 let shop: Shop;
@@ -27,20 +43,36 @@ beforeEach(() => {
   shop.requests.length = 0;
   answer = asks(TERMS);
 });
-after(async () => { await Promise.all([plane?.stop(), shop?.stop()]); });
+after(async () => {
+  await Promise.all([plane?.stop(), shop?.stop()]);
+});
 
 const ACCEPT = { scheme: 'exact', network: 'eip155:84532', amount: '1000000', asset: USDC, payTo: '0xmerchant', extra: { precision: 6 } };
 const TERMS = { x402Version: 2, resource: { url: 'https://merchant.example.com/v1', description: 'A report' }, accepts: [ACCEPT] };
-const asks = (terms: Json, headers: Readonly<Record<string, string>> = {}) => (response: import('node:http').ServerResponse): void => {
-  response.writeHead(402, { 'payment-required': base64(JSON.stringify(terms)), 'content-type': 'application/json', ...headers }).end('{}');
-};
-const says = (status: number, headers: Readonly<Record<string, string>>, body = '') => (response: import('node:http').ServerResponse): void => {
-  response.writeHead(status, headers).end(body);
-};
-const client = (change: Partial<AgentPayClientOptions> = {}): AgentPayClient => new AgentPayClient({
-  controlPlaneBaseUrl: `${plane.url}/`, auth: { type: 'runtimeToken', runtimeToken: 'runtime-token' }, organization: 'acme', agent: 'buyer', ...change,
-});
-const prepared = async (init?: RequestInit, options?: Parameters<AgentPayClient['preparePaidRequest']>[2]): Promise<SdkPreparedPaidRequestReady> => {
+const asks =
+  (terms: Json, headers: Readonly<Record<string, string>> = {}) =>
+  (response: import('node:http').ServerResponse): void => {
+    response
+      .writeHead(402, { 'payment-required': base64(JSON.stringify(terms)), 'content-type': 'application/json', ...headers })
+      .end('{}');
+  };
+const says =
+  (status: number, headers: Readonly<Record<string, string>>, body = '') =>
+  (response: import('node:http').ServerResponse): void => {
+    response.writeHead(status, headers).end(body);
+  };
+const client = (change: Partial<AgentPayClientOptions> = {}): AgentPayClient =>
+  new AgentPayClient({
+    controlPlaneBaseUrl: `${plane.url}/`,
+    auth: { type: 'runtimeToken', runtimeToken: 'runtime-token' },
+    organization: 'acme',
+    agent: 'buyer',
+    ...change,
+  });
+const prepared = async (
+  init?: RequestInit,
+  options?: Parameters<AgentPayClient['preparePaidRequest']>[2],
+): Promise<SdkPreparedPaidRequestReady> => {
   const it = await client().preparePaidRequest(`${shop.url}/v1/generate`, init, options);
   assert.equal(it.kind, 'ready');
   return it as SdkPreparedPaidRequestReady;
@@ -50,7 +82,9 @@ const JSON_POST = { method: 'POST', headers: { 'content-type': 'application/json
 /** What is thrown when a decision ends so. */
 async function failure(given: Answer): Promise<FetchPaidError> {
   plane.answers = [given];
-  const error = await client().fetchPaid(`${shop.url}/v1`, undefined, { challenge: CHALLENGE }).catch((it: unknown) => it);
+  const error = await client()
+    .fetchPaid(`${shop.url}/v1`, undefined, { challenge: CHALLENGE })
+    .catch((it: unknown) => it);
   assert.ok(error instanceof FetchPaidError);
   return error;
 }
@@ -59,21 +93,36 @@ const field = (name: string, more: Json = {}) => ({ name, required: true, ...mor
 test('a free answer is passed on unread, and the control plane is not asked', async () => {
   answer = says(200, {}, 'ok');
   const response = await client().fetchPaid(`${shop.url}/free`, undefined, {});
-  assert.deepEqual([response.kind, response.protocol, response.response.bodyUsed, await response.response.text()], ['passthrough', 'none', false, 'ok']);
+  assert.deepEqual(
+    [response.kind, response.protocol, response.response.bodyUsed, await response.response.text()],
+    ['passthrough', 'none', false, 'ok'],
+  );
   assert.equal(plane.calls.length, 0);
 });
 
 test('what another origin asks for by a redirect is not paid, and its free answer is passed on', async () => {
   const other = await open((_, response) => answer(response));
   try {
-    answer = (response) => { answer = asks(TERMS); response.writeHead(302, { location: other.url }).end(); };
+    answer = (response) => {
+      answer = asks(TERMS);
+      response.writeHead(302, { location: other.url }).end();
+    };
     await assert.rejects(client().fetchPaid(`${shop.url}/v1`, undefined, {}), { code: 'redirected', signed: false });
-    answer = (response) => { answer = asks(TERMS); response.writeHead(307, { location: `${other.url}/x` }).end(); };
+    answer = (response) => {
+      answer = asks(TERMS);
+      response.writeHead(307, { location: `${other.url}/x` }).end();
+    };
     await assert.rejects(client().preparePaidRequest(`${shop.url}/v1`), { code: 'redirected' });
-    answer = (response) => { answer = says(200, {}, 'ok'); response.writeHead(302, { location: other.url }).end(); };
+    answer = (response) => {
+      answer = says(200, {}, 'ok');
+      response.writeHead(302, { location: other.url }).end();
+    };
     assert.equal((await client().fetchPaid(`${shop.url}/v1`, undefined, {})).kind, 'passthrough');
     // The same origin answers for itself.
-    answer = (response) => { answer = asks(TERMS); response.writeHead(302, { location: '/v2' }).end(); };
+    answer = (response) => {
+      answer = asks(TERMS);
+      response.writeHead(302, { location: '/v2' }).end();
+    };
     assert.equal((await client().preparePaidRequest(`${shop.url}/v1`)).kind, 'ready');
     assert.equal(plane.calls.length, 0);
   } finally {
@@ -84,24 +133,43 @@ test('what another origin asks for by a redirect is not paid, and its free answe
 test('the header of x402 is read into a price, and every member of the terms is kept', async () => {
   const it = await prepared();
   assert.deepEqual(it.paymentRequirement, {
-    protocol: 'x402', asset: USDC, amount: '1.000000', amountMinor: '1000000', precision: 6, description: 'A report', network: 'eip155:84532',
-    payee: '0xmerchant', amountType: 'exact', provenance: { source: 'merchant_challenge', authority: 'authoritative' },
+    protocol: 'x402',
+    asset: USDC,
+    amount: '1.000000',
+    amountMinor: '1000000',
+    precision: 6,
+    description: 'A report',
+    network: 'eip155:84532',
+    payee: '0xmerchant',
+    amountType: 'exact',
+    provenance: { source: 'merchant_challenge', authority: 'authoritative' },
   });
   assert.deepEqual([it.nextAction, it.probe?.responseStatus, it.challengeDetails?.accepts[0]?.payTo], ['execute', 402, '0xmerchant']);
   assert.deepEqual(it.challengeDetails?.resource, TERMS.resource);
 });
 
 test('headers that name a price are read', async () => {
-  answer = says(402, { 'x-payment-protocol': 'x402', 'x-payment-amount': '2.500000', 'x-payment-precision': '6', 'x-payment-payee': 'merchant-wallet' });
+  answer = says(402, {
+    'x-payment-protocol': 'x402',
+    'x-payment-amount': '2.500000',
+    'x-payment-precision': '6',
+    'x-payment-payee': 'merchant-wallet',
+  });
   const { protocol, paymentRequirement } = await prepared();
-  assert.deepEqual([protocol, paymentRequirement?.amountMinor, paymentRequirement?.payee, paymentRequirement?.amountType], ['x402', '2500000', 'merchant-wallet', 'exact']);
+  assert.deepEqual(
+    [protocol, paymentRequirement?.amountMinor, paymentRequirement?.payee, paymentRequirement?.amountType],
+    ['x402', '2500000', 'merchant-wallet', 'exact'],
+  );
 });
 
 test('WWW-Authenticate is read and forwarded; its precision does not count', async () => {
   const value = `x402 amount="1.250000", asset="${USDC}", precision="2", payee="merchant-wallet"`;
   answer = says(402, { 'www-authenticate': value });
   const it = await prepared();
-  assert.deepEqual([it.paymentRequirement?.amountMinor, it.paymentRequirement?.precision, it.paymentRequirement?.asset], ['1250000', 6, USDC]);
+  assert.deepEqual(
+    [it.paymentRequirement?.amountMinor, it.paymentRequirement?.precision, it.paymentRequirement?.asset],
+    ['1250000', 6, USDC],
+  );
   await client().executePreparedRequest(it);
   const sent = decisionsOf(plane)[0]?.body?.['challenge'] as { headers: Json };
   assert.equal(sent.headers['www-authenticate'], value);
@@ -109,9 +177,12 @@ test('WWW-Authenticate is read and forwarded; its precision does not count', asy
 
 test('a JSON body is a challenge of a 402, with x402Version or a protocol in it or in its wrapper', async () => {
   const json = { 'content-type': 'application/json' };
-  const detect = async (body: string, status = 402) => (await detectChallengeFromResponse(new Response(body, { status, headers: json })))?.protocol;
+  const detect = async (body: string, status = 402) =>
+    (await detectChallengeFromResponse(new Response(body, { status, headers: json })))?.protocol;
   assert.equal(await detect('{"challenge":{"x402Version":1,"accepts":[]}}'), 'x402');
-  const wrapped = await detectChallengeFromResponse(new Response('{"challenge":{"protocol":"l402","invoice":"lnbc1example"}}', { status: 402, headers: json }));
+  const wrapped = await detectChallengeFromResponse(
+    new Response('{"challenge":{"protocol":"l402","invoice":"lnbc1example"}}', { status: 402, headers: json }),
+  );
   assert.deepEqual(wrapped, { protocol: 'l402', headers: json, body: { challenge: { protocol: 'l402', invoice: 'lnbc1example' } } });
   for (const status of [200, 401, 500]) assert.equal(await detect('{"protocol":"x402"}', status), undefined, `${status}`);
 });
@@ -125,50 +196,111 @@ test('a 200 is no challenge: prepared as a passthrough', async () => {
 
 test('a field that the caller says is required and the body lacks is the one issue', async () => {
   const it = await prepared(JSON_POST, { externalMetadata: { requestBodyFields: [field('prompt'), field('style')] } });
-  assert.deepEqual(it.validationIssues, [{
-    location: 'body', field: 'style', code: 'missing_required_field', message: 'Required request body field "style" is missing.',
-    source: 'external_metadata', blocking: true, severity: 'error', suggestedFix: 'Add the required body field "style" before execution.',
-  }]);
+  assert.deepEqual(it.validationIssues, [
+    {
+      location: 'body',
+      field: 'style',
+      code: 'missing_required_field',
+      message: 'Required request body field "style" is missing.',
+      source: 'external_metadata',
+      blocking: true,
+      severity: 'error',
+      suggestedFix: 'Add the required body field "style" before execution.',
+    },
+  ]);
   assert.equal(it.nextAction, 'revise_request');
 });
 
-const bazaar = (input: Json, info: Json = {}) => ({ ...TERMS, extensions: { bazaar: { info: { input: info }, schema: { type: 'object', properties: { input } } } } });
+const bazaar = (input: Json, info: Json = {}) => ({
+  ...TERMS,
+  extensions: { bazaar: { info: { input: info }, schema: { type: 'object', properties: { input } } } },
+});
 
-test('the merchant\'s word about a field counts, and the caller\'s fills what is open', async () => {
-  answer = asks(bazaar({
-    properties: { bodyType: { const: 'json' }, body: { type: 'object', properties: { prompt: { type: 'string', description: 'Merchant prompt field.' } } } },
-  }));
+test("the merchant's word about a field counts, and the caller's fills what is open", async () => {
+  answer = asks(
+    bazaar({
+      properties: {
+        bodyType: { const: 'json' },
+        body: { type: 'object', properties: { prompt: { type: 'string', description: 'Merchant prompt field.' } } },
+      },
+    }),
+  );
   const { hints } = await prepared(JSON_POST, {
-    externalMetadata: { requestBodyType: 'text', requestBodyFields: [{ name: 'Prompt', type: 'boolean', description: 'Other.' }, { name: 'style', type: 'string' }] },
+    externalMetadata: {
+      requestBodyType: 'text',
+      requestBodyFields: [
+        { name: 'Prompt', type: 'boolean', description: 'Other.' },
+        { name: 'style', type: 'string' },
+      ],
+    },
   });
-  const [merchant, external] = [{ source: 'merchant_challenge', authority: 'authoritative' }, { source: 'external_metadata', authority: 'advisory' }];
+  const [merchant, external] = [
+    { source: 'merchant_challenge', authority: 'authoritative' },
+    { source: 'external_metadata', authority: 'advisory' },
+  ];
   assert.deepEqual(hints.requestBodyType, { value: 'json', attribution: merchant });
   assert.deepEqual(hints.requestBodyFields, [
-    { name: 'prompt', type: 'string', description: 'Merchant prompt field.', attribution: merchant }, { name: 'style', type: 'string', attribution: external },
+    { name: 'prompt', type: 'string', description: 'Merchant prompt field.', attribution: merchant },
+    { name: 'style', type: 'string', attribution: external },
   ]);
   assert.deepEqual(hints.notes, [{ value: 'Request hints derived from merchant challenge metadata.', attribution: merchant }]);
 });
 
-test('required fields of a merchant\'s schema are asked for, and its example is one line', async () => {
+test("required fields of a merchant's schema are asked for, and its example is one line", async () => {
   const body = { jsonrpc: '2.0', method: 'eth_blockNumber', params: [], id: 1 };
   const properties = { jsonrpc: { const: '2.0' }, method: { type: 'string' }, id: { type: ['number', 'string'] } };
-  answer = asks(bazaar(
-    { properties: { bodyType: { const: 'json' }, body: { type: 'object', properties, required: ['jsonrpc', 'method', 'id'] } } }, { type: 'http', bodyType: 'json', body },
-  ));
+  answer = asks(
+    bazaar(
+      { properties: { bodyType: { const: 'json' }, body: { type: 'object', properties, required: ['jsonrpc', 'method', 'id'] } } },
+      { type: 'http', bodyType: 'json', body },
+    ),
+  );
   const it = await prepared({ ...JSON_POST, body: '{"jsonrpc":"2.0","id":1}' });
-  assert.deepEqual(it.validationIssues.map(({ field: name, source }) => [name, source]), [['method', 'merchant_challenge']]);
+  assert.deepEqual(
+    it.validationIssues.map(({ field: name, source }) => [name, source]),
+    [['method', 'merchant_challenge']],
+  );
   assert.equal(it.hints.requestBodyExample?.value, '{"jsonrpc":"2.0","method":"eth_blockNumber","params":[],"id":1}');
-  assert.deepEqual(it.hints.requestBodyFields.map(({ name, type }) => [name, type]), [['jsonrpc', undefined], ['method', 'string'], ['id', 'number']]);
-  assert.deepEqual((await prepared({ method: 'POST' })).validationIssues.map(({ field: name }) => name), ['jsonrpc', 'method', 'id'], 'without a body');
+  assert.deepEqual(
+    it.hints.requestBodyFields.map(({ name, type }) => [name, type]),
+    [
+      ['jsonrpc', undefined],
+      ['method', 'string'],
+      ['id', 'number'],
+    ],
+  );
+  assert.deepEqual(
+    (await prepared({ method: 'POST' })).validationIssues.map(({ field: name }) => name),
+    ['jsonrpc', 'method', 'id'],
+    'without a body',
+  );
 });
 
 test('query parameters come from a schema, else from the example; a reference is not fetched', async () => {
   let fetched = 0;
-  const other = await open((_, response) => { fetched += 1; response.end('{}'); });
-  answer = asks(bazaar({ properties: { queryParams: { $ref: `${other.url}/schema.json` } } }, { queryParams: { country: 'DE', year: 2026, exact: true } }));
+  const other = await open((_, response) => {
+    fetched += 1;
+    response.end('{}');
+  });
+  answer = asks(
+    bazaar(
+      { properties: { queryParams: { $ref: `${other.url}/schema.json` } } },
+      { queryParams: { country: 'DE', year: 2026, exact: true } },
+    ),
+  );
   const it = await prepared();
-  assert.deepEqual(it.hints.requestQueryParams.map(({ name, type, required }) => [name, type, required]), [['country', 'string', true], ['year', 'integer', true], ['exact', 'boolean', true]]);
-  assert.deepEqual(it.validationIssues.map(({ code, field: name }) => [code, name]), ['country', 'year', 'exact'].map((name) => ['missing_required_query_param', name]));
+  assert.deepEqual(
+    it.hints.requestQueryParams.map(({ name, type, required }) => [name, type, required]),
+    [
+      ['country', 'string', true],
+      ['year', 'integer', true],
+      ['exact', 'boolean', true],
+    ],
+  );
+  assert.deepEqual(
+    it.validationIssues.map(({ code, field: name }) => [code, name]),
+    ['country', 'year', 'exact'].map((name) => ['missing_required_query_param', name]),
+  );
   assert.equal(it.nextAction, 'revise_request');
   const revised = await client().preparePaidRequest(`${shop.url}/v1?country=DE&year=2026&exact=true`);
   assert.deepEqual([revised.nextAction, fetched], ['execute', 0]);
@@ -176,35 +308,90 @@ test('query parameters come from a schema, else from the example; a reference is
 });
 
 for (const [name, init, metadata, expected] of [
-  ['a JSON body without its content type', { method: 'POST', body: '{"a":1}' }, { requestBodyType: 'json' }, [['headers', 'content-type', 'unsupported_content_type']]],
-  ['a body that is no JSON', { ...JSON_POST, body: 'a=1' }, { requestBodyFields: [field('a')] }, [['body', 'body', 'malformed_candidate_value']]],
+  [
+    'a JSON body without its content type',
+    { method: 'POST', body: '{"a":1}' },
+    { requestBodyType: 'json' },
+    [['headers', 'content-type', 'unsupported_content_type']],
+  ],
+  [
+    'a body that is no JSON',
+    { ...JSON_POST, body: 'a=1' },
+    { requestBodyFields: [field('a')] },
+    [['body', 'body', 'malformed_candidate_value']],
+  ],
   ['a scalar', { ...JSON_POST, body: '1' }, { requestBodyFields: [field('a')] }, [['body', 'body', 'request_shape_conflicts_with_hint']]],
   ['null', { ...JSON_POST, body: 'null' }, { requestBodyFields: [field('a')] }, [['body', 'body', 'request_shape_conflicts_with_hint']]],
-  ['a list, which passes as an object', { ...JSON_POST, body: '[1]' }, { requestBodyFields: [field('a')] }, [['body', 'a', 'missing_required_field']]],
-  ['wrong types', { ...JSON_POST, body: '{"s":1,"n":"1","i":1.5,"b":0,"o":"","l":{},"x":1}' }, {
-    requestBodyFields: [['s', 'string'], ['n', 'number'], ['i', 'int'], ['b', 'boolean'], ['o', 'object'], ['l', 'array'], ['x', 'uuid']].map(([it, type]) => ({ name: it, type })),
-  }, ['s', 'n', 'i', 'b', 'o', 'l'].map((it) => ['body', it, 'malformed_candidate_value'])],
-  ['right types', { ...JSON_POST, body: '{"s":"","n":1.5,"i":2,"b":true,"o":[],"l":[]}' }, {
-    requestBodyFields: [['s', 'string'], ['n', 'number'], ['i', 'integer'], ['b', 'boolean'], ['o', 'object'], ['l', 'array']].map(([it, type]) => ({ name: it, type })),
-  }, []],
-  ['names that every object has', { ...JSON_POST, body: '{}' }, { requestBodyFields: [field('constructor'), field('A'), field('a')] }, [['body', 'A', 'missing_required_field']]],
+  [
+    'a list, which passes as an object',
+    { ...JSON_POST, body: '[1]' },
+    { requestBodyFields: [field('a')] },
+    [['body', 'a', 'missing_required_field']],
+  ],
+  [
+    'wrong types',
+    { ...JSON_POST, body: '{"s":1,"n":"1","i":1.5,"b":0,"o":"","l":{},"x":1}' },
+    {
+      requestBodyFields: [
+        ['s', 'string'],
+        ['n', 'number'],
+        ['i', 'int'],
+        ['b', 'boolean'],
+        ['o', 'object'],
+        ['l', 'array'],
+        ['x', 'uuid'],
+      ].map(([it, type]) => ({ name: it, type })),
+    },
+    ['s', 'n', 'i', 'b', 'o', 'l'].map((it) => ['body', it, 'malformed_candidate_value']),
+  ],
+  [
+    'right types',
+    { ...JSON_POST, body: '{"s":"","n":1.5,"i":2,"b":true,"o":[],"l":[]}' },
+    {
+      requestBodyFields: [
+        ['s', 'string'],
+        ['n', 'number'],
+        ['i', 'integer'],
+        ['b', 'boolean'],
+        ['o', 'object'],
+        ['l', 'array'],
+      ].map(([it, type]) => ({ name: it, type })),
+    },
+    [],
+  ],
+  [
+    'names that every object has',
+    { ...JSON_POST, body: '{}' },
+    { requestBodyFields: [field('constructor'), field('A'), field('a')] },
+    [['body', 'A', 'missing_required_field']],
+  ],
 ] as const) {
   test(`validation finds what is wrong with ${name}`, async () => {
     const { validationIssues } = await prepared(init as RequestInit, { externalMetadata: metadata as never });
-    assert.deepEqual(validationIssues.map(({ location, field: it, code }) => [location, it, code]), expected);
+    assert.deepEqual(
+      validationIssues.map(({ location, field: it, code }) => [location, it, code]),
+      expected,
+    );
   });
 }
 
 test('validation finds open places in the path', async () => {
-  const issues = async (path: string) => (await client().preparePaidRequest(`${shop.url}${path}`, undefined, { externalMetadata: { requestPathParams: [{ name: 'id' }] } })).validationIssues;
-  assert.deepEqual((await issues('/v1/{id}')).map(({ location, code, message }) => [location, code, message]), [['path', 'missing_required_path_param', 'Required path parameter "id" is missing.']]);
+  const issues = async (path: string) =>
+    (await client().preparePaidRequest(`${shop.url}${path}`, undefined, { externalMetadata: { requestPathParams: [{ name: 'id' }] } }))
+      .validationIssues;
+  assert.deepEqual(
+    (await issues('/v1/{id}')).map(({ location, code, message }) => [location, code, message]),
+    [['path', 'missing_required_path_param', 'Required path parameter "id" is missing.']],
+  );
   assert.equal((await issues('/v1/:id')).length, 1);
   assert.equal((await issues('/v1/7')).length, 0);
 });
 
 test('validation runs on a passthrough, which stays one', async () => {
   answer = says(200, {}, 'ok');
-  const it = await client().preparePaidRequest(`${shop.url}/free`, JSON_POST, { externalMetadata: { requestBodyFields: [field('style')] } });
+  const it = await client().preparePaidRequest(`${shop.url}/free`, JSON_POST, {
+    externalMetadata: { requestBodyFields: [field('style')] },
+  });
   assert.deepEqual([it.validationIssues.length, it.nextAction], [1, 'treat_as_passthrough']);
 });
 
@@ -217,7 +404,13 @@ test('what was prepared is sent to the control plane unchanged, and the merchant
   const hash = createHash('sha256').update(JSON_POST.body).digest('hex');
   assert.deepEqual(call?.body, {
     context: { organization: 'acme', agent: 'buyer', description: 'a report', metadata: { run: 7 } },
-    request: { url: `${shop.url}/v1/generate`, method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON_POST.body, bodyHash: hash },
+    request: {
+      url: `${shop.url}/v1/generate`,
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON_POST.body,
+      bodyHash: hash,
+    },
     challenge: JSON.parse(JSON.stringify(it.challenge)),
     idempotencyKey: 'key-1',
   });
@@ -225,25 +418,37 @@ test('what was prepared is sent to the control plane unchanged, and the merchant
   assert.match(call?.headers['x-farebox-candidate'] as string, /^[0-9a-f]{64}$/);
 });
 
-test('an error of the merchant\'s transport comes through as the same object', async () => {
+test("an error of the merchant's transport comes through as the same object", async () => {
   const error = new TypeError('fetch failed');
-  const broken = client({ fetch: async () => { throw error; } });
+  const broken = client({
+    fetch: async () => {
+      throw error;
+    },
+  });
   assert.equal(await broken.preparePaidRequest('https://merchant.example.com/').catch((it: unknown) => it), error);
   assert.equal(await broken.fetchPaid('https://merchant.example.com/', undefined, {}).catch((it: unknown) => it), error);
 });
 
-test('an allowed request succeeds with the merchant\'s answer and the receipt', async () => {
+test("an allowed request succeeds with the merchant's answer and the receipt", async () => {
   const outcome = await client().fetchPaid(`${shop.url}/v1`, JSON_POST, {});
   assert.ok(outcome.kind === 'success');
   assert.deepEqual([outcome.response.status, await outcome.response.text()], [200, '{"ok":true}']);
-  assert.deepEqual([outcome.receiptId, outcome.receipt.receiptId, outcome.paidRequestId, outcome.paymentAttemptId], [ID(1), ID(1), ID(2), ID(3)]);
+  assert.deepEqual(
+    [outcome.receiptId, outcome.receipt.receiptId, outcome.paidRequestId, outcome.paymentAttemptId],
+    [ID(1), ID(1), ID(2), ID(3)],
+  );
   const sent = decisionsOf(plane)[0]?.body?.['request'] as { bodyHash: string };
   assert.equal(sent.bodyHash, createHash('sha256').update(JSON_POST.body).digest('hex'));
 });
 
 test('a receipt without a merchant is one, and a provisional one too', async () => {
   const { merchantId: _, ...receipt } = RECEIPT;
-  const changed = { ...receipt, status: 'provisional', reconciliationStatus: 'required', settlementEvidenceClass: 'merchant_verifiable_success' };
+  const changed = {
+    ...receipt,
+    status: 'provisional',
+    reconciliationStatus: 'required',
+    settlementEvidenceClass: 'merchant_verifiable_success',
+  };
   plane.answers = [{ body: { ...ALLOW, receipt: changed } }];
   const outcome = await client().fetchPaid(`${shop.url}/v1`, undefined, { challenge: CHALLENGE });
   assert.ok(outcome.kind === 'success');
@@ -255,20 +460,30 @@ test('a bootstrap key is exchanged once, also by calls at the same time, and aft
   const pay = () => it.fetchPaid(`${shop.url}/v1`, undefined, { challenge: CHALLENGE });
   await Promise.all([pay(), pay()]);
   await pay();
-  assert.deepEqual(plane.calls.map(({ path, headers }) => [path, headers['authorization']]), [
-    ['/api/sdk/runtime-tokens', 'Bearer bootstrap-key'],
-    ...Array.from({ length: 3 }, () => ['/api/sdk/payment-decisions', 'Bearer runtime-token-1']),
-  ]);
+  assert.deepEqual(
+    plane.calls.map(({ path, headers }) => [path, headers['authorization']]),
+    [
+      ['/api/sdk/runtime-tokens', 'Bearer bootstrap-key'],
+      ...Array.from({ length: 3 }, () => ['/api/sdk/payment-decisions', 'Bearer runtime-token-1']),
+    ],
+  );
   assert.ok(plane.calls.every(({ headers }) => headers['x-402flow-sdk-version'] === '0.1.0-alpha.22'));
   plane.answers = [{ status: 401, body: { message: 'revoked' } }, { body: ALLOW }];
   await pay();
-  assert.deepEqual(plane.calls.slice(4).map(({ headers }) => headers['authorization']), ['Bearer runtime-token-1', 'Bearer bootstrap-key', 'Bearer runtime-token-2']);
+  assert.deepEqual(
+    plane.calls.slice(4).map(({ headers }) => headers['authorization']),
+    ['Bearer runtime-token-1', 'Bearer bootstrap-key', 'Bearer runtime-token-2'],
+  );
 });
 
 test('a token is exchanged again 30 s before its end, and a failed exchange is not kept', async () => {
   const calls: string[] = [];
   const exchanges: (() => Response)[] = [
-    () => Response.json({ message: 'This SDK version is not supported.', code: 'unsupported_sdk_version', supportedVersions: ['1'] }, { status: 400 }),
+    () =>
+      Response.json(
+        { message: 'This SDK version is not supported.', code: 'unsupported_sdk_version', supportedVersions: ['1'] },
+        { status: 400 },
+      ),
     () => Response.json([], { status: 200 }),
     () => Response.json({ expiresAt: new Date().toISOString() }),
     () => Response.json({ token: 't' }),
@@ -285,9 +500,13 @@ test('a token is exchanged again 30 s before its end, and a failed exchange is n
   });
   const pay = () => it.fetchPaid('https://merchant.example.com/', undefined, { challenge: CHALLENGE });
   for (const message of [
-    'This SDK version is not supported.', 'Runtime token exchange response is missing token.', 'Runtime token exchange response is missing token.',
-    'Runtime token exchange response is missing expiresAt.', 'Runtime token exchange failed with status 500.',
-  ]) await assert.rejects(pay(), { message });
+    'This SDK version is not supported.',
+    'Runtime token exchange response is missing token.',
+    'Runtime token exchange response is missing token.',
+    'Runtime token exchange response is missing expiresAt.',
+    'Runtime token exchange failed with status 500.',
+  ])
+    await assert.rejects(pay(), { message });
   await pay();
   await pay();
   await pay();
@@ -295,56 +514,77 @@ test('a token is exchanged again 30 s before its end, and a failed exchange is n
 });
 
 for (const [kind, given, status, reason] of [
-  ['denied', DENY, 403, 'Denied.'], ['execution_pending', EXECUTING, 202, EXECUTING.reason], ['execution_inconclusive', INCONCLUSIVE, 202, INCONCLUSIVE.reason],
-  ['preflight_failed', PREFLIGHT_FAILED, 502, PREFLIGHT_FAILED.reason], ['execution_failed', EXECUTION_FAILED, 402, EXECUTION_FAILED.reason],
+  ['denied', DENY, 403, 'Denied.'],
+  ['execution_pending', EXECUTING, 202, EXECUTING.reason],
+  ['execution_inconclusive', INCONCLUSIVE, 202, INCONCLUSIVE.reason],
+  ['preflight_failed', PREFLIGHT_FAILED, 502, PREFLIGHT_FAILED.reason],
+  ['execution_failed', EXECUTION_FAILED, 402, EXECUTION_FAILED.reason],
   ['paid_fulfillment_failed', PAID_FULFILLMENT_FAILED, 502, PAID_FULFILLMENT_FAILED.reason],
 ] as const) {
   for (const http of [201, 200, 402, 500]) {
     test(`${kind} is told as such, whatever the HTTP status: ${http}`, async () => {
       const error = await failure({ status: http, body: given });
-      assert.deepEqual([error.name, error.kind, error.message, error.reason, error.response.status, error.protocol], ['FetchPaidError', kind, `${kind}: ${reason}`, reason, status, 'x402']);
+      assert.deepEqual(
+        [error.name, error.kind, error.message, error.reason, error.response.status, error.protocol],
+        ['FetchPaidError', kind, `${kind}: ${reason}`, reason, status, 'x402'],
+      );
       assert.deepEqual([error.decision, error.paidRequestId, error.details.kind], [given, ID(2), kind]);
     });
   }
 }
 
-test('a review is a denial with the event\'s id, and other reasons of a denial are kept', async () => {
+test("a review is a denial with the event's id, and other reasons of a denial are kept", async () => {
   const reason = 'Blocked by policy. Review event created for operator follow-up.';
   const error = await failure({ body: { ...DENY, reasonCode: 'policy_review_required', reason, policyReviewEventId: ID(9) } });
   assert.deepEqual([error.kind, error.policyReviewEventId, error.response.status, error.reason], ['denied', ID(9), 403, reason]);
-  const mixed = await failure({ body: { outcome: 'deny', reasonCode: 'challenge_mixed_environment_candidates', reason: 'Test and main networks are mixed.' } });
+  const mixed = await failure({
+    body: { outcome: 'deny', reasonCode: 'challenge_mixed_environment_candidates', reason: 'Test and main networks are mixed.' },
+  });
   assert.deepEqual([mixed.kind, mixed.reason, mixed.paidRequestId], ['denied', 'Test and main networks are mixed.', undefined]);
 });
 
-test('the merchant\'s rejection and its failure can be told apart', async () => {
+test("the merchant's rejection and its failure can be told apart", async () => {
   for (const reasonCode of ['merchant_rejected', 'merchant_execution_failed']) {
     const { decision } = await failure({ status: 500, body: { ...EXECUTION_FAILED, reasonCode } });
     assert.equal((decision as { reasonCode?: string }).reasonCode, reasonCode);
   }
 });
 
-test('what was paid for and not delivered has its receipt and the merchant\'s answer', async () => {
+test("what was paid for and not delivered has its receipt and the merchant's answer", async () => {
   const error = await failure({ body: PAID_FULFILLMENT_FAILED });
-  assert.deepEqual([error.receipt?.status, error.receiptId, await error.response.text()], ['provisional', ID(1), '{"error":"upstream unavailable"}']);
+  assert.deepEqual(
+    [error.receipt?.status, error.receiptId, await error.response.text()],
+    ['provisional', ID(1), '{"error":"upstream unavailable"}'],
+  );
 });
 
-test('what is no decision is told in the control plane\'s words, and its body is kept', async () => {
+test("what is no decision is told in the control plane's words, and its body is kept", async () => {
   const cases = [
     [{ status: 404, body: { message: 'Payment decision request rejected.' } }, 'Payment decision request rejected.'],
-    [{ status: 400, body: { message: 'Invalid SDK payment decision request.', issues: { formErrors: [], fieldErrors: { request: ['Invalid url'] } } } }, 'Invalid SDK payment decision request. request: Invalid url'],
+    [
+      {
+        status: 400,
+        body: { message: 'Invalid SDK payment decision request.', issues: { formErrors: [], fieldErrors: { request: ['Invalid url'] } } },
+      },
+      'Invalid SDK payment decision request. request: Invalid url',
+    ],
     [{ status: 400, body: { message: 'No.', issues: { formErrors: ['Form.'], fieldErrors: { a: ['b', 'c'] } } } }, 'No. Form. a: b, c'],
     [{ status: 503, body: 'unavailable' }, 'Payment decision failed with status 503.'],
     [{ status: 201, body: { ...ALLOW, receipt: undefined } }, 'Payment decision response did not match the SDK contract.'],
   ] as const;
   for (const [given, reason] of cases) {
-    const error = await failure(given) as FetchPaidError<Extract<FetchPaidFailureResponse, { kind: 'request_failed' }>>;
-    assert.deepEqual([error.kind, error.reason, error.response.status, error.decision.outcome, error.decision.status], ['request_failed', reason, given.status, 'request_failed', given.status]);
+    const error = (await failure(given)) as FetchPaidError<Extract<FetchPaidFailureResponse, { kind: 'request_failed' }>>;
+    assert.deepEqual(
+      [error.kind, error.reason, error.response.status, error.decision.outcome, error.decision.status],
+      ['request_failed', reason, given.status, 'request_failed', given.status],
+    );
     assert.deepEqual(error.decision.body, JSON.parse(JSON.stringify(given.body)));
   }
 });
 
 test('the same request under the same key has the same receipt, and nothing is added without a key', async () => {
-  const pay = (idempotencyKey?: string) => client().fetchPaid(`${shop.url}/v1`, undefined, { challenge: CHALLENGE, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) });
+  const pay = (idempotencyKey?: string) =>
+    client().fetchPaid(`${shop.url}/v1`, undefined, { challenge: CHALLENGE, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) });
   const before = plane.payments();
   const [one, two] = [await pay('same-key'), await pay('same-key')];
   assert.ok(one.kind === 'success' && two.kind === 'success');
@@ -362,11 +602,15 @@ test('statuses that the platform makes no answer of do not lose what was paid fo
   }
 });
 
-test('what identifies a person does not leave: neither of the request nor of the merchant\'s answer', async () => {
+test("what identifies a person does not leave: neither of the request nor of the merchant's answer", async () => {
   answer = asks(TERMS, { 'set-cookie': 'session=merchant' });
   const headers = { cookie: 'session=mine', authorization: 'Bearer mine', 'proxy-authorization': 'Basic mine', 'x-kept': 'yes' };
   await client().fetchPaid(`${shop.url}/v1`, { headers }, {});
-  assert.deepEqual([shop.requests[0]?.headers.authorization, shop.requests[0]?.headers.cookie], ['Bearer mine', 'session=mine'], 'the merchant has them');
+  assert.deepEqual(
+    [shop.requests[0]?.headers.authorization, shop.requests[0]?.headers.cookie],
+    ['Bearer mine', 'session=mine'],
+    'the merchant has them',
+  );
   assert.doesNotMatch(JSON.stringify(plane.calls[0]?.body), /session=|mine/);
   assert.deepEqual((plane.calls[0]?.body?.['request'] as Json)['headers'], { 'x-kept': 'yes' });
   await client({ forwardHeaders: ['Authorization'] }).fetchPaid(`${shop.url}/v1`, { headers }, {});
@@ -385,16 +629,30 @@ test('fetch is called as a function, with a text and plain objects', async () =>
   const calls: [unknown, RequestInit | undefined, unknown][] = [];
   const fetch = async function (this: unknown, url: unknown, init?: RequestInit): Promise<Response> {
     calls.push([url, init, this]);
-    return calls.length === 1 ? new Response('', { status: 402, headers: { 'payment-required': base64(JSON.stringify(TERMS)) } }) : Response.json(ALLOW, { status: 201 });
+    return calls.length === 1
+      ? new Response('', { status: 402, headers: { 'payment-required': base64(JSON.stringify(TERMS)) } })
+      : Response.json(ALLOW, { status: 201 });
   };
   await client({ fetch: fetch as typeof globalThis.fetch }).fetchPaid('https://merchant.example.com/v1', JSON_POST, {});
-  assert.deepEqual(calls.map(([url, , self]) => [url, self]), [['https://merchant.example.com/v1', undefined], [`${plane.url}/api/sdk/payment-decisions`, undefined]]);
+  assert.deepEqual(
+    calls.map(([url, , self]) => [url, self]),
+    [
+      ['https://merchant.example.com/v1', undefined],
+      [`${plane.url}/api/sdk/payment-decisions`, undefined],
+    ],
+  );
   const headers = calls[1]?.[1]?.headers as Record<string, string>;
-  assert.deepEqual([headers['Authorization'], headers['x-402flow-sdk-version'], typeof calls[1]?.[1]?.body], ['Bearer runtime-token', '0.1.0-alpha.22', 'string']);
+  assert.deepEqual(
+    [headers['Authorization'], headers['x-402flow-sdk-version'], typeof calls[1]?.[1]?.body],
+    ['Bearer runtime-token', '0.1.0-alpha.22', 'string'],
+  );
 });
 
 test('bodies that can be read once are refused by name, and forms are sent as forms', async () => {
-  await assert.rejects(client().fetchPaid(`${shop.url}/v1`, { method: 'POST', body: new FormData() }, {}), /FormData.*createJsonRequestBody.*createFormUrlEncodedBody/);
+  await assert.rejects(
+    client().fetchPaid(`${shop.url}/v1`, { method: 'POST', body: new FormData() }, {}),
+    /FormData.*createJsonRequestBody.*createFormUrlEncodedBody/,
+  );
   assert.equal(createFormUrlEncodedBody({ tags: ['a', 'b'] }).toString(), 'tags=a&tags=b');
   const it = await prepared({ method: 'post', body: createFormUrlEncodedBody({ tags: ['a', 'b'] }) });
   assert.deepEqual([it.request.method, it.request.body], ['POST', 'tags=a&tags=b']);
@@ -402,8 +660,10 @@ test('bodies that can be read once are refused by name, and forms are sent as fo
   await assert.rejects(client().preparePaidRequest(`${shop.url}/v1`, { method: 'TRACE' }), /TRACE/);
 });
 
-test('a caller\'s challenge is not probed, and one without terms goes to the control plane', async () => {
-  const it = await client().preparePaidRequest('https://merchant.example.com/', undefined, { challenge: { protocol: 'x402', headers: {}, body: { syntheticExecutionMode: 'mock' } } });
+test("a caller's challenge is not probed, and one without terms goes to the control plane", async () => {
+  const it = await client().preparePaidRequest('https://merchant.example.com/', undefined, {
+    challenge: { protocol: 'x402', headers: {}, body: { syntheticExecutionMode: 'mock' } },
+  });
   assert.deepEqual([it.kind, it.nextAction, 'probe' in it], ['ready', 'execute', false]);
   await client().executePreparedRequest(it as SdkPreparedPaidRequestReady);
   assert.deepEqual([shop.requests.length, decisionsOf(plane).length], [0, 1]);

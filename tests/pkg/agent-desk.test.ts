@@ -6,16 +6,56 @@ import { test } from 'node:test';
 import { encodeFunctionData, erc20Abi, maxUint256 } from 'viem';
 
 import {
-  allowanceAnswer, allowanceQuestion, checkPaymentLink, createLocalAgentClient, createPaymentDesk, followPaymentLink, mcpFetch, mcpToolUrl, parameterPlan, paymentCard, paymentLinkIn, paymentOffers, subscriptionState, subscriptionStep, PaymentDeskError,
-  type CardContext, type LocalAgentOptions, type PaymentDeskOptions, type PaymentOutcome, type PaymentQuote, type PaymentTerms,
+  allowanceAnswer,
+  allowanceQuestion,
+  type CardContext,
+  checkPaymentLink,
+  createLocalAgentClient,
+  createPaymentDesk,
+  followPaymentLink,
+  type LocalAgentOptions,
+  mcpFetch,
+  mcpToolUrl,
+  PaymentDeskError,
+  type PaymentDeskOptions,
+  type PaymentOutcome,
+  type PaymentQuote,
+  type PaymentTerms,
+  parameterPlan,
+  paymentCard,
+  paymentLinkIn,
+  paymentOffers,
+  subscriptionState,
+  subscriptionStep,
 } from '../../pkg/dist/agent/index.js';
 import { formatAmount, memoryStore, sellerError } from '../../pkg/dist/index.js';
-import { ask, base64, GOODS, OFFER, OFFER_V1, OTHER, PAYEE, paymentOf, serve, settlement, sharedShop, spentIn, terms, TRANSACTION, USDC, watchedSigner, type Json } from './shop.ts';
+import {
+  ask,
+  base64,
+  GOODS,
+  type Json,
+  OFFER,
+  OFFER_V1,
+  OTHER,
+  PAYEE,
+  paymentOf,
+  serve,
+  settlement,
+  sharedShop,
+  spentIn,
+  TRANSACTION,
+  terms,
+  USDC,
+  watchedSigner,
+} from './shop.ts';
 
 const shop = sharedShop();
 
 const MAIN_USDC = '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913';
-const BALANCES = [{ network: OFFER.network, asset: USDC, amount: '1000000' }, { network: 'eip155:8453', asset: MAIN_USDC, amount: '1000000' }];
+const BALANCES = [
+  { network: OFFER.network, asset: USDC, amount: '1000000' },
+  { network: 'eip155:8453', asset: MAIN_USDC, amount: '1000000' },
+];
 const header = (accepts: readonly unknown[]): PaymentTerms => ({ headers: { 'payment-required': base64(JSON.stringify(terms(accepts))) } });
 const DEFERRED = { ...OFFER, scheme: 'aggr_deferred' };
 
@@ -30,7 +70,10 @@ async function quoted(it: ReturnType<typeof desk>['desk'], change: Json = {}): P
   return quote;
 }
 const refused = async (asked: Promise<unknown>): Promise<string> => {
-  const error = await asked.then(() => undefined, (it: unknown) => it);
+  const error = await asked.then(
+    () => undefined,
+    (it: unknown) => it,
+  );
   assert.ok(error instanceof PaymentDeskError, String(error));
   return error.code;
 };
@@ -40,24 +83,38 @@ test('one way to pay is one card with four lines, and names no scheme', async ()
   const { desk: it, signer } = desk();
   const quote = await quoted(it);
   const card = await it.card(quote);
-  assert.equal(card.text, `**Farebox**
+  assert.equal(
+    card.text,
+    `**Farebox**
 
 - Network: \`Base Sepolia\` (\`eip155:84532\`)
 - Token: \`USDC\` (\`${USDC}\`)
 - Amount: \`0.01 USDC (10000)\`
 - Pay to: \`${PAYEE}\`
 
-Pay? (yes / no)`);
+Pay? (yes / no)`,
+  );
   assert.deepEqual([card.kind, card.lines.length, /exact|scheme|x402|header/i.test(card.text)], ['confirmation', 4, false]);
   assert.deepEqual([shop.requests.length, signer.asked.length], [1, 0]);
 });
 
 test('of two that are funded, the smaller amount of one symbol is recommended, with the number of the others', () => {
-  const offers = header([{ ...OFFER, amount: '1000' }, { ...DEFERRED, amount: '400' }]);
+  const offers = header([
+    { ...OFFER, amount: '1000' },
+    { ...DEFERRED, amount: '400' },
+  ]);
   const { candidates } = paymentOffers(offers, { balances: BALANCES });
-  assert.deepEqual(candidates.map(({ acceptsIndex, recommended }) => [acceptsIndex, recommended]), [[1, true], [0, false]]);
+  assert.deepEqual(
+    candidates.map(({ acceptsIndex, recommended }) => [acceptsIndex, recommended]),
+    [
+      [1, true],
+      [0, false],
+    ],
+  );
   const card = paymentCard(offers, { balances: BALANCES, brand: 'OKX Agent Payments Protocol' });
-  assert.equal(card?.text, `**OKX Agent Payments Protocol**
+  assert.equal(
+    card?.text,
+    `**OKX Agent Payments Protocol**
 
 - Network: \`Base Sepolia\` (\`eip155:84532\`)
 - Token: \`USDC\` (\`${USDC}\`)
@@ -65,15 +122,31 @@ test('of two that are funded, the smaller amount of one symbol is recommended, w
 - Pay to: \`${PAYEE}\`
 
 1 other method available.
-Pay with this method? (yes / show others / no)`);
+Pay with this method? (yes / show others / no)`,
+  );
   assert.deepEqual([card.kind, card.selectedIndex, card.answers], ['recommendation', 1, ['yes', 'show_others', 'no']]);
 });
 
 test('of different symbols on equal networks the deferred one is recommended, and a main network before a test network', () => {
   const other = { network: OFFER.network, address: `0x${'12'.repeat(20)}`, symbol: 'EURC', decimals: 6 };
-  const context: CardContext = { tokens: [other], balances: [...BALANCES, { network: OFFER.network, asset: other.address, amount: '1000000' }] };
-  const mixed = paymentOffers(header([{ ...OFFER, amount: '10' }, { ...DEFERRED, asset: other.address, amount: '9000' }]), context);
-  assert.deepEqual(mixed.candidates.map(({ scheme, symbol }) => [scheme, symbol]), [['aggr_deferred', 'EURC'], ['exact', 'USDC']]);
+  const context: CardContext = {
+    tokens: [other],
+    balances: [...BALANCES, { network: OFFER.network, asset: other.address, amount: '1000000' }],
+  };
+  const mixed = paymentOffers(
+    header([
+      { ...OFFER, amount: '10' },
+      { ...DEFERRED, asset: other.address, amount: '9000' },
+    ]),
+    context,
+  );
+  assert.deepEqual(
+    mixed.candidates.map(({ scheme, symbol }) => [scheme, symbol]),
+    [
+      ['aggr_deferred', 'EURC'],
+      ['exact', 'USDC'],
+    ],
+  );
   const networks = paymentOffers(header([DEFERRED, { ...OFFER, network: 'eip155:8453', asset: MAIN_USDC }]), context);
   assert.equal(networks.candidates[0]?.network, 'eip155:8453');
 });
@@ -82,30 +155,53 @@ test('without a balance that is enough all ways are listed and none is recommend
   const offers = header([OFFER, { ...DEFERRED, amount: '400' }]);
   for (const balances of [[], [{ network: OFFER.network, asset: USDC, amount: '399' }]]) {
     const { candidates } = paymentOffers(offers, { balances });
-    assert.deepEqual(candidates.map(({ acceptsIndex, recommended, affordable }) => [acceptsIndex, recommended, affordable]), [[0, false, false], [1, false, false]]);
+    assert.deepEqual(
+      candidates.map(({ acceptsIndex, recommended, affordable }) => [acceptsIndex, recommended, affordable]),
+      [
+        [0, false, false],
+        [1, false, false],
+      ],
+    );
     assert.equal(paymentCard(offers, { balances }), undefined);
   }
   shop.answers = (_, response) => ask(response, terms([OFFER, { ...DEFERRED, amount: '400' }]));
   const { desk: it } = desk();
   const quote = await quoted(it, { balances: [] });
-  assert.equal((await it.card(quote)).text, `**Farebox**
+  assert.equal(
+    (await it.card(quote)).text,
+    `**Farebox**
 
 0. scheme=exact, network=Base Sepolia (eip155:84532), token=USDC (${USDC}), amount=0.01 USDC (10000) [balance too low]
 1. scheme=aggr_deferred, network=Base Sepolia (eip155:84532), token=USDC (${USDC}), amount=0.0004 USDC (400) [cannot be signed here]
 
-Which one? (its number / no)`);
+Which one? (its number / no)`,
+  );
 });
 
 test('a way that cannot be signed here is shown and never recommended', () => {
   const offers = header([OFFER, { ...DEFERRED, amount: '400' }]);
   const { candidates } = paymentOffers(offers, { balances: BALANCES, signs: ['exact'] });
-  assert.deepEqual(candidates.map(({ acceptsIndex, recommended, signable }) => [acceptsIndex, recommended, signable]), [[0, true, true], [1, false, false]]);
+  assert.deepEqual(
+    candidates.map(({ acceptsIndex, recommended, signable }) => [acceptsIndex, recommended, signable]),
+    [
+      [0, true, true],
+      [1, false, false],
+    ],
+  );
 });
 
 test('who asks for the others and picks one gets its card, and that entry is paid', async () => {
-  shop.answers = (request, response) => (paymentOf(request) === undefined
-    ? ask(response, terms([{ ...OFFER, amount: '5000' }, { ...OFFER, amount: '20000', payTo: OTHER }, { ...OFFER, amount: '10000' }]))
-    : serve(response, settlement({ amount: '20000' })));
+  shop.answers = (request, response) =>
+    paymentOf(request) === undefined
+      ? ask(
+          response,
+          terms([
+            { ...OFFER, amount: '5000' },
+            { ...OFFER, amount: '20000', payTo: OTHER },
+            { ...OFFER, amount: '10000' },
+          ]),
+        )
+      : serve(response, settlement({ amount: '20000' }));
   const { desk: it, signer } = desk();
   const quote = await quoted(it);
   assert.deepEqual([(await it.card(quote)).selectedIndex, quote.alternatives.map(({ acceptsIndex }) => acceptsIndex)], [0, [2, 1]]);
@@ -121,7 +217,8 @@ test('who asks for the others and picks one gets its card, and that entry is pai
 });
 
 test('a yes to the recommendation pays without a second card, and the transaction is told without names of fields', async () => {
-  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([OFFER, { ...OFFER, amount: '90000' }])) : serve(response));
+  shop.answers = (request, response) =>
+    paymentOf(request) === undefined ? ask(response, terms([OFFER, { ...OFFER, amount: '90000' }])) : serve(response);
   const { desk: it, store } = desk();
   const quote = await quoted(it);
   assert.equal((await it.card(quote)).kind, 'recommendation');
@@ -137,7 +234,8 @@ test('a no ends the quote: no wallet is asked and nothing is called', async () =
   const quote = await quoted(it);
   await it.card(quote);
   assert.deepEqual(await it.confirm({ ...quote, answer: 'no' }), {});
-  for (const asked of [() => it.card(quote), () => it.confirm({ ...quote, answer: 'yes' }), () => it.pay({ ...quote, confirmation: 'x' })]) assert.equal(await refused(asked()), 'declined');
+  for (const asked of [() => it.card(quote), () => it.confirm({ ...quote, answer: 'yes' }), () => it.pay({ ...quote, confirmation: 'x' })])
+    assert.equal(await refused(asked()), 'declined');
   assert.deepEqual([signer.asked.length, shop.requests.length, (await store.read()).record], [0, 1, undefined]);
 });
 
@@ -175,7 +273,9 @@ test('a card that was put up again needs a new yes', async () => {
 test('terms of version 1 show their amount and are paid by X-PAYMENT', async () => {
   shop.answers = (request, response) => {
     if (request.headers['x-payment'] !== undefined) return serve(response);
-    response.writeHead(402, { 'content-type': 'application/json' }).end(JSON.stringify({ x402Version: 1, error: 'pay', accepts: [{ ...OFFER_V1, resource: `${shop.url}/report` }] }));
+    response
+      .writeHead(402, { 'content-type': 'application/json' })
+      .end(JSON.stringify({ x402Version: 1, error: 'pay', accepts: [{ ...OFFER_V1, resource: `${shop.url}/report` }] }));
   };
   const { desk: it } = desk();
   const quote = await quoted(it);
@@ -184,44 +284,78 @@ test('terms of version 1 show their amount and are paid by X-PAYMENT', async () 
   const { confirmation = '' } = await it.confirm({ ...quote, answer: 'yes' });
   assert.equal(paid(await it.pay({ ...quote, confirmation })).status, 'success');
   const sent = JSON.parse(Buffer.from(shop.payments()[0] ?? '', 'base64').toString()) as Json;
-  assert.deepEqual([sent['x402Version'], sent['scheme'], sent['network'], Object.keys(sent['payload'] as Json).sort()], [1, 'exact', 'base-sepolia', ['authorization', 'signature']]);
+  assert.deepEqual(
+    [sent['x402Version'], sent['scheme'], sent['network'], Object.keys(sent['payload'] as Json).sort()],
+    [1, 'exact', 'base-sepolia', ['authorization', 'signature']],
+  );
 });
 
 /** A back end that pays in the way of a deferred or bounded scheme, as a control plane may. */
 const plane = (settled: Json): PaymentDeskOptions['client'] => ({
-  preparePaidRequest: async (url, _, { challenge } = {}) => ({
-    kind: 'ready', protocol: 'x402', request: { url, method: 'GET' }, challenge, hints: { requestBodyFields: [], requestQueryParams: [], requestPathParams: [], notes: [] }, validationIssues: [], nextAction: 'execute',
-  }) as never,
-  executePreparedRequest: async () => ({ kind: 'success', protocol: 'x402', response: new Response(GOODS, { headers: { 'payment-response': base64(JSON.stringify(settled)) } }) }) as never,
+  preparePaidRequest: async (url, _, { challenge } = {}) =>
+    ({
+      kind: 'ready',
+      protocol: 'x402',
+      request: { url, method: 'GET' },
+      challenge,
+      hints: { requestBodyFields: [], requestQueryParams: [], requestPathParams: [], notes: [] },
+      validationIssues: [],
+      nextAction: 'execute',
+    }) as never,
+  executePreparedRequest: async () =>
+    ({
+      kind: 'success',
+      protocol: 'x402',
+      response: new Response(GOODS, { headers: { 'payment-response': base64(JSON.stringify(settled)) } }),
+    }) as never,
 });
 
 for (const [name, scheme, settled, status, text] of [
-  ['a deferred payment that is pending is settling', 'aggr_deferred', { success: true, status: 'pending' }, 'pending', 'Delivered. The payment of 1 USDC (1000000) is settling.'],
+  [
+    'a deferred payment that is pending is settling',
+    'aggr_deferred',
+    { success: true, status: 'pending' },
+    'pending',
+    'Delivered. The payment of 1 USDC (1000000) is settling.',
+  ],
   ['a bounded payment that cost nothing is not charged', 'upto', { success: true, amount: '0' }, 'success', 'Delivered, and not charged.'],
-  ['a bounded payment says what it cost', 'upto', { success: true, amount: '400', transaction: TRANSACTION }, 'success', `Paid 0.0004 USDC (400). Transaction: \`${TRANSACTION}\`.`],
+  [
+    'a bounded payment says what it cost',
+    'upto',
+    { success: true, amount: '400', transaction: TRANSACTION },
+    'success',
+    `Paid 0.0004 USDC (400). Transaction: \`${TRANSACTION}\`.`,
+  ],
 ] as const) {
   test(name, async () => {
     shop.answers = (_, response) => ask(response, terms([{ ...OFFER, scheme, amount: '1000000' }]));
     const it = createPaymentDesk({ client: plane(settled) });
     const quote = await quoted(it);
     const card = await it.card(quote);
-    assert.equal(card.lines.find(({ label }) => label === 'Amount')?.value, scheme === 'upto' ? '`up to 1 USDC (1000000)`' : '`1 USDC (1000000)`');
+    assert.equal(
+      card.lines.find(({ label }) => label === 'Amount')?.value,
+      scheme === 'upto' ? '`up to 1 USDC (1000000)`' : '`1 USDC (1000000)`',
+    );
     const { confirmation = '' } = await it.confirm({ ...quote, answer: 'yes' });
     const outcome = paid(await it.pay({ ...quote, confirmation }));
     assert.deepEqual([outcome.status, outcome.text], [status, text]);
   });
 }
 
-test('a seller\'s refusal is the first text that is not empty, with its code and status', () => {
+test("a seller's refusal is the first text that is not empty, with its code and status", () => {
   for (const [body, line] of [
     ['{"reason":"","detail":"voucher exhausted","code":70015}', '❌ Seller rejected: voucher exhausted (code 70015, HTTP 402)'],
     ['{"title":"Sold out"}', '❌ Seller rejected: Sold out (HTTP 402)'],
     ['"closed today"', '❌ Seller rejected: closed today (HTTP 402)'],
-  ] as const) assert.equal(sellerError(402, body).message, line);
+  ] as const)
+    assert.equal(sellerError(402, body).message, line);
 });
 
 test('a refusal after the payment is told in one line', async () => {
-  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : response.writeHead(402, { 'content-type': 'application/json' }).end('{"reason":"","detail":"too late","code":7}'));
+  shop.answers = (request, response) =>
+    paymentOf(request) === undefined
+      ? ask(response)
+      : response.writeHead(402, { 'content-type': 'application/json' }).end('{"reason":"","detail":"too late","code":7}');
   const { desk: it } = desk();
   const quote = await quoted(it);
   await it.card(quote);
@@ -232,8 +366,15 @@ test('a refusal after the payment is told in one line', async () => {
 
 test('amounts are whole tokens and atomic units; of an unknown token atomic units and a warning', () => {
   assert.equal(formatAmount('400', { symbol: 'USDC' }), '0.0004 USDC (400)');
-  const unknown = paymentOffers(header([{ ...OFFER, asset: `0x${'13'.repeat(20)}`, amount: '400', extra: { name: 'USDC', decimals: 6 } }]), {});
-  assert.deepEqual(unknown.candidates.map(({ amountText, symbol }) => [amountText, symbol]), [['400 units (warning: unknown decimals)', undefined]], 'the merchant names nothing');
+  const unknown = paymentOffers(
+    header([{ ...OFFER, asset: `0x${'13'.repeat(20)}`, amount: '400', extra: { name: 'USDC', decimals: 6 } }]),
+    {},
+  );
+  assert.deepEqual(
+    unknown.candidates.map(({ amountText, symbol }) => [amountText, symbol]),
+    [['400 units (warning: unknown decimals)', undefined]],
+    'the merchant names nothing',
+  );
 });
 
 /** A link whose states come one after the other. */
@@ -241,9 +382,14 @@ async function followed(first: string, states: readonly string[], reason?: strin
   const calls = { pay: 0, status: 0, waited: 0 };
   const outcome = await followPaymentLink({
     paymentId: 'a2a_1',
-    pay: async () => { calls.pay += 1; return { status: first, ...(reason === undefined ? {} : { reason }) }; },
+    pay: async () => {
+      calls.pay += 1;
+      return { status: first, ...(reason === undefined ? {} : { reason }) };
+    },
     status: async () => ({ status: states[calls.status++] ?? states.at(-1) ?? first }),
-    wait: async (milliseconds) => { calls.waited += milliseconds; },
+    wait: async (milliseconds) => {
+      calls.waited += milliseconds;
+    },
   });
   return { ...outcome, calls };
 }
@@ -265,7 +411,12 @@ test('what a link service says of a failure ends it, and an answer that is lost 
     { status: 'rejected', errorReason: 'authorization_used' },
     { success: false, errorReason: 'authorization_used' },
   ]) {
-    const { text, final } = await followPaymentLink({ paymentId: 'a2a_1', pay: async () => said, status: async () => said, wait: async () => {} });
+    const { text, final } = await followPaymentLink({
+      paymentId: 'a2a_1',
+      pay: async () => said,
+      status: async () => said,
+      wait: async () => {},
+    });
     assert.deepEqual([text, final], ['payment a2a_1 rejected (reason=authorization_used)', true], JSON.stringify(said));
   }
   let asked = 0;
@@ -289,7 +440,11 @@ test('a link that is not what was expected says what differs, and is not to be s
   const now = Date.parse('2026-03-10T12:00:00Z');
   const { ok, candidate } = checkPaymentLink({ code: 0, data: link }, expected, now);
   assert.deepEqual([ok, /^[0-9a-f]{64}$/.test(candidate ?? '')], [true, true]);
-  assert.deepEqual(checkPaymentLink(link, { ...expected, amount: '9999' }, now), { ok: false, differs: ['amount'], text: 'The link is not what was expected: amount. Nothing was signed.' });
+  assert.deepEqual(checkPaymentLink(link, { ...expected, amount: '9999' }, now), {
+    ok: false,
+    differs: ['amount'],
+    text: 'The link is not what was expected: amount. Nothing was signed.',
+  });
   assert.deepEqual(checkPaymentLink(link, expected, now + 1_800_000).differs, ['status']);
   assert.equal(checkPaymentLink(undefined, expected).ok, false);
 });
@@ -299,11 +454,23 @@ test('an active subscription is proven and never subscribed to again; another co
   const facts = { contract: USDC, network: 'eip155:84532', terms };
   assert.deepEqual(subscriptionStep('subscribe', facts), { do: 'subscribe', text: '' });
   const active = subscriptionStep('subscribe', { ...facts, subscriptions: [{ state: 1, contract: USDC }] });
-  assert.deepEqual([active.do, active.access], ['access', { header: 'APP-Access', domain: { name: 'A2APaySubscription', version: '1', chainId: 84532, verifyingContract: USDC } }]);
+  assert.deepEqual(
+    [active.do, active.access],
+    ['access', { header: 'APP-Access', domain: { name: 'A2APaySubscription', version: '1', chainId: 84532, verifyingContract: USDC } }],
+  );
   const other = subscriptionStep('subscribe', { ...facts, terms: { ...terms, contract: PAYEE } });
   assert.deepEqual([other.do, other.code], ['stop', 'contract_mismatch']);
-  assert.deepEqual([subscriptionStep('subscribe', { ...facts, terms: { ...terms, periodSec: 0 } }).code, subscriptionStep('subscribe', { ...facts, terms: { ...terms, periodMode: 'calendar_month', periodSec: 0 } }).do], ['invalid_period', 'subscribe']);
-  assert.deepEqual([0, 1, 2, 3, 4, 99].map((code) => subscriptionState(code)?.state), ['pending', 'active', 'completed', 'canceled', 'changed', 'failed']);
+  assert.deepEqual(
+    [
+      subscriptionStep('subscribe', { ...facts, terms: { ...terms, periodSec: 0 } }).code,
+      subscriptionStep('subscribe', { ...facts, terms: { ...terms, periodMode: 'calendar_month', periodSec: 0 } }).do,
+    ],
+    ['invalid_period', 'subscribe'],
+  );
+  assert.deepEqual(
+    [0, 1, 2, 3, 4, 99].map((code) => subscriptionState(code)?.state),
+    ['pending', 'active', 'completed', 'canceled', 'changed', 'failed'],
+  );
   assert.deepEqual([subscriptionState(5), subscriptionState(1.5)], [null, null]);
 });
 
@@ -317,18 +484,30 @@ test('an allowance that is too short is asked for, for this payment alone unless
   const question = allowanceQuestion(facts, '399');
   assert.deepEqual([question?.ask, question?.choices], ['allowance', ['400', 'max']]);
   assert.match(question?.text ?? '', /0\.0004 USDC \(400\)/);
-  assert.deepEqual(['400', '401', maxUint256.toString()].map((enough) => allowanceQuestion(facts, enough)), [undefined, undefined, undefined]);
+  assert.deepEqual(
+    ['400', '401', maxUint256.toString()].map((enough) => allowanceQuestion(facts, enough)),
+    [undefined, undefined, undefined],
+  );
 
   const steps = (chosen: string) => [0, 1, 2].map((confirmed) => allowanceAnswer(facts, chosen, confirmed).do);
   assert.deepEqual(steps('399'), ['reject', 'reject', 'reject']);
-  for (const wrong of ['', '-1', '1e3', 'everything', '0x1', maxUint256 + '0']) assert.deepEqual(steps(wrong), ['reject', 'reject', 'reject'], wrong);
+  for (const wrong of ['', '-1', '1e3', 'everything', '0x1', maxUint256 + '0'])
+    assert.deepEqual(steps(wrong), ['reject', 'reject', 'reject'], wrong);
   for (const usual of ['400', '1000', '1000000000000000']) assert.deepEqual(steps(usual), ['confirm', 'approve', 'approve'], usual);
   for (const twice of ['1000000000000001', 'max', '0']) assert.deepEqual(steps(twice), ['confirm', 'confirm', 'approve'], twice);
 
-  for (const [chosen, amount] of [['400', 400n], ['max', maxUint256], ['0', 0n]] as const) {
+  for (const [chosen, amount] of [
+    ['400', 400n],
+    ['max', maxUint256],
+    ['0', 0n],
+  ] as const) {
     const answer = allowanceAnswer(facts, chosen, 2);
     assert.ok(answer.do === 'approve');
-    const data = encodeFunctionData({ abi: erc20Abi, functionName: 'approve', args: ['0x000000000022D473030F116dDEE9F6B43aC78BA3', amount] });
+    const data = encodeFunctionData({
+      abi: erc20Abi,
+      functionName: 'approve',
+      args: ['0x000000000022D473030F116dDEE9F6B43aC78BA3', amount],
+    });
     assert.deepEqual([answer.amount, answer.transaction], [amount.toString(), { to: USDC, data }]);
   }
 });
@@ -381,23 +560,46 @@ for (const [status, headers, code, message] of [
 }
 
 test('an endpoint that does not answer, and terms that nobody here can pay, give no quote', async () => {
-  assert.equal(await refused(desk({ fetch: async () => { throw new TypeError('fetch failed'); } }).desk.quote({ url: shop.url })), 'endpoint_unreachable');
-  shop.answers = (_, response) => response.writeHead(402, { 'www-authenticate': 'Payment id="a", realm="x", method="tempo", intent="charge", request="e30"' }).end();
-  await assert.rejects(desk().desk.quote({ url: shop.url }), { code: 'unsupported', message: 'The seller takes payments by tempo, which is not supported.' });
+  assert.equal(
+    await refused(
+      desk({
+        fetch: async () => {
+          throw new TypeError('fetch failed');
+        },
+      }).desk.quote({ url: shop.url }),
+    ),
+    'endpoint_unreachable',
+  );
+  shop.answers = (_, response) =>
+    response.writeHead(402, { 'www-authenticate': 'Payment id="a", realm="x", method="tempo", intent="charge", request="e30"' }).end();
+  await assert.rejects(desk().desk.quote({ url: shop.url }), {
+    code: 'unsupported',
+    message: 'The seller takes payments by tempo, which is not supported.',
+  });
 });
 
 test('a challenge that has ended is asked for again, and never signed', async () => {
-  const request = Buffer.from(JSON.stringify({ amount: '10000', currency: USDC, methodDetails: { chainId: 84532 }, recipient: PAYEE })).toString('base64url');
-  const challenge = (expires: string) => `Payment id="a", realm="127.0.0.1", method="evm", intent="charge", request="${request}", expires="${expires}"`;
+  const request = Buffer.from(
+    JSON.stringify({ amount: '10000', currency: USDC, methodDetails: { chainId: 84532 }, recipient: PAYEE }),
+  ).toString('base64url');
+  const challenge = (expires: string) =>
+    `Payment id="a", realm="127.0.0.1", method="evm", intent="charge", request="${request}", expires="${expires}"`;
   const ends = ['2020-01-01T00:00:00Z', new Date(Date.now() + 240_000).toISOString()];
   shop.answers = (_, response) => response.writeHead(402, { 'www-authenticate': challenge(ends.shift() ?? '2020-01-01T00:00:00Z') }).end();
   const { desk: it, signer } = desk();
   const quote = await quoted(it);
   const card = await it.card(quote);
-  assert.deepEqual(card.lines.map(({ label, value }) => `${label}: ${value}`), [
-    'Payment type: one-shot payment', 'Network: `Base Sepolia` (`eip155:84532`)', `Token: \`USDC\` (\`${USDC}\`)`, 'Amount per request: `0.01 USDC (10000)`', `Pay to: \`${PAYEE}\``,
-    'Who pays gas: the seller',
-  ]);
+  assert.deepEqual(
+    card.lines.map(({ label, value }) => `${label}: ${value}`),
+    [
+      'Payment type: one-shot payment',
+      'Network: `Base Sepolia` (`eip155:84532`)',
+      `Token: \`USDC\` (\`${USDC}\`)`,
+      'Amount per request: `0.01 USDC (10000)`',
+      `Pay to: \`${PAYEE}\``,
+      'Who pays gas: the seller',
+    ],
+  );
   assert.deepEqual([shop.requests.length, signer.asked.length], [2, 0]);
   assert.equal(await refused(desk().desk.quote({ url: shop.url })), 'unsupported');
 });
@@ -412,18 +614,31 @@ test('a free tool over MCP gives its result, and no payment is made up', async (
 });
 
 test('parameters come from what the terms declare; what is missing is one question, and values go where they belong', async () => {
-  const input = { type: 'http', method: 'POST', bodyFields: { topic: { type: 'string', required: true }, depth: { type: 'number' } }, queryParams: { lang: { type: 'string', required: true } } };
+  const input = {
+    type: 'http',
+    method: 'POST',
+    bodyFields: { topic: { type: 'string', required: true }, depth: { type: 'number' } },
+    queryParams: { lang: { type: 'string', required: true } },
+  };
   const declared = { ...OFFER, outputSchema: { input } };
   const plan = parameterPlan({ method: 'POST', url: 'https://shop.example/r?lang=en', body: '{"depth":2}' }, header([declared]));
-  assert.deepEqual(plan.params.map(({ name, carrier, required, source, value }) => [name, carrier, required, source, value]), [
-    ['lang', 'query', true, 'context', 'en'], ['topic', 'body', true, 'prompt', undefined], ['depth', 'body', false, 'context', 2],
-  ]);
+  assert.deepEqual(
+    plan.params.map(({ name, carrier, required, source, value }) => [name, carrier, required, source, value]),
+    [
+      ['lang', 'query', true, 'context', 'en'],
+      ['topic', 'body', true, 'prompt', undefined],
+      ['depth', 'body', false, 'context', 2],
+    ],
+  );
   assert.deepEqual([plan.missingParams, plan.question], [['topic'], 'Please give a value for each of: `topic`.']);
   shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([declared])) : serve(response));
   const { desk: it } = desk();
   const quote = await quoted(it, { method: 'POST', body: '{"depth":2}', params: { topic: 'rain', lang: 'en' } });
   const card = await it.card(quote);
-  assert.deepEqual([quote.missingParams, card.lines.filter(({ label }) => label === 'Parameter').map(({ value }) => value)], [[], ['`lang` = `en`', '`topic` = `rain`', '`depth` = `2`']]);
+  assert.deepEqual(
+    [quote.missingParams, card.lines.filter(({ label }) => label === 'Parameter').map(({ value }) => value)],
+    [[], ['`lang` = `en`', '`topic` = `rain`', '`depth` = `2`']],
+  );
   const { confirmation = '' } = await it.confirm({ ...quote, answer: 'yes' });
   assert.equal(paid(await it.pay({ ...quote, confirmation })).status, 'success');
   assert.equal(shop.requests.at(-1)?.url, '/report?lang=en');

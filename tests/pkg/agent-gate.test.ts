@@ -2,34 +2,49 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-
-import { AgentHarness, AgentPayClient, createLocalAgentClient, type AgentHarnessClient } from '../../pkg/dist/agent/index.js';
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
+import { AgentHarness, type AgentHarnessClient, AgentPayClient, createLocalAgentClient } from '../../pkg/dist/agent/index.js';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
-import { decisionsOf, startControlPlane, type ControlPlane } from './control-plane.ts';
+import { type ControlPlane, decisionsOf, startControlPlane } from './control-plane.ts';
 
 let world: World;
 let plane: ControlPlane;
-before(async () => { [world, plane] = await Promise.all([startWorld(), startControlPlane()]); });
-after(async () => { await Promise.all([world?.stop(), plane?.stop()]); });
+before(async () => {
+  [world, plane] = await Promise.all([startWorld(), startControlPlane()]);
+});
+after(async () => {
+  await Promise.all([world?.stop(), plane?.stop()]);
+});
 
 const backEnds: Readonly<Record<string, () => AgentHarnessClient>> = {
-  'a control plane': () => new AgentPayClient({ controlPlaneBaseUrl: plane.url, auth: { type: 'runtimeToken', runtimeToken: 't' }, organization: 'acme', agent: 'buyer' }),
-  'this wallet': () => createLocalAgentClient({ signer: world.chain.accounts.payer.privateKey, policy: { hosts: [new URL(world.gate.url).host] } }),
+  'a control plane': () =>
+    new AgentPayClient({
+      controlPlaneBaseUrl: plane.url,
+      auth: { type: 'runtimeToken', runtimeToken: 't' },
+      organization: 'acme',
+      agent: 'buyer',
+    }),
+  'this wallet': () =>
+    createLocalAgentClient({ signer: world.chain.accounts.payer.privateKey, policy: { hosts: [new URL(world.gate.url).host] } }),
 };
 
 for (const [name, clientOf] of Object.entries(backEnds)) {
   test(`with ${name}, the gate's 402 is told with its price, and its free page as a passthrough`, async () => {
     const harness = new AgentHarness({ client: clientOf() });
-    const { kind, costSummary, nextAction, paymentRequirement, challengeDetails } = await harness.preparePaidRequest({ url: `${world.gate.url}/report` });
-    assert.deepEqual([kind, nextAction, paymentRequirement?.amountMinor, challengeDetails?.resource?.description], ['ready', 'execute', `${PRICE_ATOMIC}`, 'One weather report']);
+    const { kind, costSummary, nextAction, paymentRequirement, challengeDetails } = await harness.preparePaidRequest({
+      url: `${world.gate.url}/report`,
+    });
+    assert.deepEqual(
+      [kind, nextAction, paymentRequirement?.amountMinor, challengeDetails?.resource?.description],
+      ['ready', 'execute', `${PRICE_ATOMIC}`, 'One weather report'],
+    );
     assert.match(costSummary ?? 'Costs 0.010000', /^Costs 0\.010000 /);
     const free = await harness.preparePaidRequest({ url: `${world.gate.url}/` });
     assert.deepEqual([free.kind, free.costSummary], ['passthrough', 'No payment required.']);
   });
 }
 
-test('the decision request carries the gate\'s challenge as it came', async () => {
+test("the decision request carries the gate's challenge as it came", async () => {
   const harness = new AgentHarness({ client: backEnds['a control plane']!() });
   const { preparedId } = await harness.preparePaidRequest({ url: `${world.gate.url}/report` });
   await harness.executePreparedRequest({ preparedId });
@@ -42,11 +57,17 @@ for (const path of ['/report', '/report-before']) {
     const { payer, payee } = world.chain.accounts;
     const harness = new AgentHarness({ client: backEnds['this wallet']!() });
     const { preparedId } = await harness.preparePaidRequest({ url: `${world.gate.url}${path}` });
-    const { result: [one, two], change } = await changesDuring(world, payer.address, () => Promise.all([
-      harness.executePreparedRequest({ preparedId }), harness.executePreparedRequest({ preparedId }),
-    ]));
+    const {
+      result: [one, two],
+      change,
+    } = await changesDuring(world, payer.address, () =>
+      Promise.all([harness.executePreparedRequest({ preparedId }), harness.executePreparedRequest({ preparedId })]),
+    );
     assert.ok(one.harnessDisposition === 'executed' && two.harnessDisposition === 'rejected');
-    assert.deepEqual([one.sdkOutcomeKind, two.rejectionCode, change.paid, change.received, change.asked], ['success', 'prepared_request_consumed', PRICE_ATOMIC, PRICE_ATOMIC, 1]);
+    assert.deepEqual(
+      [one.sdkOutcomeKind, two.rejectionCode, change.paid, change.received, change.asked],
+      ['success', 'prepared_request_consumed', PRICE_ATOMIC, PRICE_ATOMIC, 1],
+    );
     assert.match(one.merchantResponse.body, /Rainfall, Tuesday/);
     assert.ok(payee.address);
   });

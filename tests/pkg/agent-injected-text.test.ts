@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { AgentHarness, AgentPayClient, type AgentHarnessPreparedSummary } from '../../pkg/dist/agent/index.js';
+import { AgentHarness, type AgentHarnessPreparedSummary, AgentPayClient } from '../../pkg/dist/agent/index.js';
 import { ALLOW, EXECUTION_FAILED } from './control-plane.ts';
 import { TEXTS } from './hostile-texts.ts';
-import { base64, USDC, type Json } from './shop.ts';
+import { base64, type Json, USDC } from './shop.ts';
 
 /** Terms with a text in one place. */
 const PLACES: Readonly<Record<string, (text: string) => Json>> = {
@@ -20,33 +20,61 @@ const PLACES: Readonly<Record<string, (text: string) => Json>> = {
   'extra.name': (text) => terms({}, { extra: { precision: 6, name: text } }),
   'extra.note': (text) => terms({}, { extra: { precision: 6, note: text } }),
   'another extension': (text) => terms({ extensions: { ...BAZAAR, other: { [text]: text, list: [text] } } }),
-  'a field\'s description': (text) => terms({ extensions: bazaar({ prompt: { type: 'string', description: text } }) }),
-  'a field\'s default': (text) => terms({ extensions: bazaar({ prompt: { type: 'string', default: text } }) }),
-  'a field\'s title': (text) => terms({ extensions: bazaar({ prompt: { type: 'string', title: text, $comment: text } }) }),
-  'a field\'s values': (text) => terms({ extensions: bazaar({ prompt: { type: 'string', enum: [text, 'b'] } }) }),
-  'the schema\'s description': (text) => terms({ extensions: bazaar({ prompt: { type: 'string' } }, { description: text }) }),
+  "a field's description": (text) => terms({ extensions: bazaar({ prompt: { type: 'string', description: text } }) }),
+  "a field's default": (text) => terms({ extensions: bazaar({ prompt: { type: 'string', default: text } }) }),
+  "a field's title": (text) => terms({ extensions: bazaar({ prompt: { type: 'string', title: text, $comment: text } }) }),
+  "a field's values": (text) => terms({ extensions: bazaar({ prompt: { type: 'string', enum: [text, 'b'] } }) }),
+  "the schema's description": (text) => terms({ extensions: bazaar({ prompt: { type: 'string' } }, { description: text }) }),
   'the example': (text) => terms({ extensions: bazaar({ prompt: { type: 'string' } }, {}, { body: { prompt: text } }) }),
 };
 const ACCEPT = { scheme: 'exact', network: 'eip155:84532', amount: '1000000', asset: USDC, payTo: '0xmerchant', maxTimeoutSeconds: 60 };
 const bazaar = (properties: Json, more: Json = {}, info: Json = {}): Json => ({
-  bazaar: { info: { input: { type: 'http', ...info } }, schema: { properties: { input: { bodyType: 'json', body: { type: 'object', properties, required: ['prompt', 'style'], ...more } } } } },
+  bazaar: {
+    info: { input: { type: 'http', ...info } },
+    schema: { properties: { input: { bodyType: 'json', body: { type: 'object', properties, required: ['prompt', 'style'], ...more } } } },
+  },
 });
 const BAZAAR = bazaar({ prompt: { type: 'string' } });
 const terms = (more: Json, accept: Json = {}): Json => ({
-  x402Version: 2, resource: { url: '/' }, accepts: [{ ...ACCEPT, extra: { precision: 6 }, ...accept }], extensions: BAZAAR, ...more,
+  x402Version: 2,
+  resource: { url: '/' },
+  accepts: [{ ...ACCEPT, extra: { precision: 6 }, ...accept }],
+  extensions: BAZAAR,
+  ...more,
 });
 
 /** What a model is told of these terms. */
 async function told(challenge: Json, body: string): Promise<AgentHarnessPreparedSummary> {
-  const fetch = async (): Promise<Response> => new Response('{}', { status: 402, headers: { 'payment-required': base64(JSON.stringify(challenge)) } });
-  const client = new AgentPayClient({ controlPlaneBaseUrl: 'https://plane.example', auth: { type: 'runtimeToken', runtimeToken: 't' }, organization: 'acme', agent: 'buyer', fetch });
+  const fetch = async (): Promise<Response> =>
+    new Response('{}', { status: 402, headers: { 'payment-required': base64(JSON.stringify(challenge)) } });
+  const client = new AgentPayClient({
+    controlPlaneBaseUrl: 'https://plane.example',
+    auth: { type: 'runtimeToken', runtimeToken: 't' },
+    organization: 'acme',
+    agent: 'buyer',
+    fetch,
+  });
   const now = () => new Date('2026-03-10T00:00:00.000Z');
   const harness = new AgentHarness({ client, now, createPreparedId: () => 'prepared-1' });
-  return harness.preparePaidRequest({ url: 'https://shop.example/report', method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  return harness.preparePaidRequest({
+    url: 'https://shop.example/report',
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+  });
 }
 
 /** What is decided from it. */
-function decided({ nextAction, costSummary, validationIssues, paymentRequirement, hints, kind, protocol, expiresAt }: AgentHarnessPreparedSummary): Json {
+function decided({
+  nextAction,
+  costSummary,
+  validationIssues,
+  paymentRequirement,
+  hints,
+  kind,
+  protocol,
+  expiresAt,
+}: AgentHarnessPreparedSummary): Json {
   const { description: _, ...price } = paymentRequirement ?? {};
   const fields = hints.requestBodyFields.map(({ name, type, required, attribution }) => ({ name, type, required, attribution }));
   return { nextAction, costSummary, validationIssues, price, fields, bodyType: hints.requestBodyType, kind, protocol, expiresAt };
@@ -63,10 +91,13 @@ function* texts(value: unknown): Generator<string> {
 }
 const CLEAN = /^[^\p{Cc}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\u2028\u2029]*$/u;
 const unclean = ({ hints: { requestBodyExample, ...hints }, ...summary }: AgentHarnessPreparedSummary): string[] =>
-  [...texts({ hints, ...summary })].filter((text) => !CLEAN.test(text) || [...text].length > 400)
+  [...texts({ hints, ...summary })]
+    .filter((text) => !CLEAN.test(text) || [...text].length > 400)
     .concat([requestBodyExample?.value ?? ''].filter((text) => !CLEAN.test(text) || [...text].length > 20_000));
 
-test('there are enough texts', () => { assert.ok(new Set(TEXTS).size >= 50, `${new Set(TEXTS).size}`); });
+test('there are enough texts', () => {
+  assert.ok(new Set(TEXTS).size >= 50, `${new Set(TEXTS).size}`);
+});
 
 for (const [place, of] of Object.entries(PLACES)) {
   test(`no text in ${place} changes what is decided, and each is bounded and visible`, async () => {
@@ -85,17 +116,32 @@ test('a name that is not visible is no field, and its neighbours stay', async ()
   for (const name of ['pro\u200bmpt', 'a\u202eb', 'x'.repeat(101), 'a\nb', '']) {
     const challenge = terms({ extensions: bazaar({ [name]: { type: 'string' }, prompt: { type: 'string' } }) });
     const { hints } = await told(challenge, '{"prompt":"hello","style":"neo"}');
-    assert.deepEqual(hints.requestBodyFields.map((field) => field.name), ['prompt', 'style'], JSON.stringify(name));
+    assert.deepEqual(
+      hints.requestBodyFields.map((field) => field.name),
+      ['prompt', 'style'],
+      JSON.stringify(name),
+    );
   }
 });
 
 test('terms of any shape are prepared without an error', async () => {
   const deep = JSON.parse(`${'['.repeat(60)}${']'.repeat(60)}`) as unknown;
   for (const challenge of [
-    {}, { accepts: {} }, { accepts: [null, 1, 'a', []] }, { accepts: [{}] }, { accepts: [{ ...ACCEPT, amount: '1'.repeat(5000) }] }, { accepts: [{ ...ACCEPT, amount: -1 }] },
-    { accepts: [{ ...ACCEPT, extra: { precision: 1e9 } }] }, { accepts: [{ ...ACCEPT, extra: { precision: '99999999999999999999' } }] }, { accepts: [{ ...ACCEPT, precision: -6 }] },
-    { accepts: Array.from({ length: 500 }, () => ACCEPT) }, { extensions: { bazaar: { schema: { properties: { input: { body: { properties: [], required: {} } } } } } } },
-    { extensions: { bazaar: deep } }, { challenge: { challenge: {} } }, { resource: [] }, { x402Version: 'two', error: { a: 1 } },
+    {},
+    { accepts: {} },
+    { accepts: [null, 1, 'a', []] },
+    { accepts: [{}] },
+    { accepts: [{ ...ACCEPT, amount: '1'.repeat(5000) }] },
+    { accepts: [{ ...ACCEPT, amount: -1 }] },
+    { accepts: [{ ...ACCEPT, extra: { precision: 1e9 } }] },
+    { accepts: [{ ...ACCEPT, extra: { precision: '99999999999999999999' } }] },
+    { accepts: [{ ...ACCEPT, precision: -6 }] },
+    { accepts: Array.from({ length: 500 }, () => ACCEPT) },
+    { extensions: { bazaar: { schema: { properties: { input: { body: { properties: [], required: {} } } } } } } },
+    { extensions: { bazaar: deep } },
+    { challenge: { challenge: {} } },
+    { resource: [] },
+    { x402Version: 'two', error: { a: 1 } },
   ]) {
     const summary = await told(challenge as Json, '{}');
     assert.equal(summary.kind, 'ready', JSON.stringify(challenge).slice(0, 100));
@@ -103,15 +149,26 @@ test('terms of any shape are prepared without an error', async () => {
   }
 });
 
-test('a result says what happened in the control plane\'s words, bounded; the merchant\'s answer is as it was bought', async () => {
+test("a result says what happened in the control plane's words, bounded; the merchant's answer is as it was bought", async () => {
   for (const text of TEXTS) {
     const answers = [
       () => new Response('{}', { status: 402, headers: { 'payment-required': base64(JSON.stringify(terms({ extensions: {} }))) } }),
-      () => Response.json({ ...EXECUTION_FAILED, reason: `The merchant said: ${text}`, merchantResponse: { status: 424, headers: {}, body: text } }),
+      () =>
+        Response.json({
+          ...EXECUTION_FAILED,
+          reason: `The merchant said: ${text}`,
+          merchantResponse: { status: 424, headers: {}, body: text },
+        }),
       () => Response.json({ ...ALLOW, merchantResponse: { status: 200, headers: {}, body: text } }),
     ];
     const fetch = async (): Promise<Response> => answers.shift()!();
-    const client = new AgentPayClient({ controlPlaneBaseUrl: 'https://plane.example', auth: { type: 'runtimeToken', runtimeToken: 't' }, organization: 'acme', agent: 'buyer', fetch });
+    const client = new AgentPayClient({
+      controlPlaneBaseUrl: 'https://plane.example',
+      auth: { type: 'runtimeToken', runtimeToken: 't' },
+      organization: 'acme',
+      agent: 'buyer',
+      fetch,
+    });
     const harness = new AgentHarness({ client, createPreparedId: () => 'prepared-1' });
     await harness.preparePaidRequest({ url: 'https://shop.example/report' });
     const result = await harness.executePreparedRequest({ preparedId: 'prepared-1' });

@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 
 import { AgentHarness, createLocalAgentClient } from '../../pkg/dist/agent/index.js';
 import { fileStore } from '../../pkg/dist/file-store.js';
-import { ask, GOODS, open, paymentOf, PAYER_KEY, serve, spentIn, type Shop } from './shop.ts';
+import { ask, GOODS, open, PAYER_KEY, paymentOf, type Shop, serve, spentIn } from './shop.ts';
 import { temporaryFolder } from './tarball.ts';
 
 let shop: Shop;

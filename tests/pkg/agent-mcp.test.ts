@@ -3,27 +3,53 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { createLocalAgentClient, mcpArguments, mcpFetch, mcpToolUrl, payMcpTool, readMcpPayment, type McpCall, type McpCallParams, type McpCallResult } from '../../pkg/dist/agent/index.js';
+import {
+  createLocalAgentClient,
+  type McpCall,
+  type McpCallParams,
+  type McpCallResult,
+  mcpArguments,
+  mcpFetch,
+  mcpToolUrl,
+  payMcpTool,
+  readMcpPayment,
+} from '../../pkg/dist/agent/index.js';
 import { FareboxError, memoryStore } from '../../pkg/dist/index.js';
-import { OFFER, PAYEE, settlement, spentIn, terms, USDC, watchedSigner, type Json } from './shop.ts';
+import { type Json, OFFER, PAYEE, settlement, spentIn, terms, USDC, watchedSigner } from './shop.ts';
 
 const SERVER = 'weather';
 const GOODS: McpCallResult = { content: [{ type: 'text', text: 'sunny' }] };
 const TERMS = terms([OFFER], { resource: { url: 'mcp://tool/forecast', description: 'Tool: forecast', mimeType: 'application/json' } });
 const RESULT: McpCallResult = { isError: true, structuredContent: TERMS, content: [{ type: 'text', text: JSON.stringify(TERMS) }] };
 const CHALLENGE = {
-  id: 'c1', realm: 'weather.mcp.invalid', method: 'evm', intent: 'charge',
+  id: 'c1',
+  realm: 'weather.mcp.invalid',
+  method: 'evm',
+  intent: 'charge',
   request: { amount: '10000', currency: USDC, recipient: PAYEE, methodDetails: { chainId: 84532, credentialTypes: ['authorization'] } },
 };
 const TRANSACTION = `0x${'ab'.repeat(32)}`;
 const failure = (code: number, message: string, data: Json): Error => Object.assign(new Error(message), { code, data });
 const SOLD_X402 = { ...GOODS, _meta: { 'x402/payment-response': settlement() } };
 const SOLD_MPP = {
-  ...GOODS, _meta: { 'org.paymentauth/receipt': { method: 'evm', reference: TRANSACTION, status: 'success', timestamp: '2026-01-01T00:00:00Z', challengeId: 'c1' } },
+  ...GOODS,
+  _meta: {
+    'org.paymentauth/receipt': {
+      method: 'evm',
+      reference: TRANSACTION,
+      status: 'success',
+      timestamp: '2026-01-01T00:00:00Z',
+      challengeId: 'c1',
+    },
+  },
 };
 
 /** A server whose tool asks in one form until it is paid, and remembers every call. */
-function server(asks: McpCallResult | Error, member: string, sold: McpCallResult): { readonly call: McpCall; readonly calls: McpCallParams[] } {
+function server(
+  asks: McpCallResult | Error,
+  member: string,
+  sold: McpCallResult,
+): { readonly call: McpCall; readonly calls: McpCallParams[] } {
   const calls: McpCallParams[] = [];
   const call: McpCall = async (params) => {
     calls.push(params);
@@ -39,8 +65,10 @@ const FORMS: Readonly<Record<string, () => ReturnType<typeof server>>> = {
   'a result with the terms of x402': () => server(RESULT, X402, SOLD_X402),
   'the terms as text alone': () => server({ isError: true, content: RESULT.content }, X402, SOLD_X402),
   'an error 402 with the terms': () => server(failure(402, 'Payment required', TERMS), X402, SOLD_X402),
-  'an error -32042 with a challenge of MPP': () => server(failure(-32042, 'Payment is required.', { httpStatus: 402, challenges: [CHALLENGE] }), MPP, SOLD_MPP),
-  'a result that requires MPP': () => server({ isError: true, _meta: { 'org.paymentauth/payment-required': { challenges: [CHALLENGE] } } }, MPP, SOLD_MPP),
+  'an error -32042 with a challenge of MPP': () =>
+    server(failure(-32042, 'Payment is required.', { httpStatus: 402, challenges: [CHALLENGE] }), MPP, SOLD_MPP),
+  'a result that requires MPP': () =>
+    server({ isError: true, _meta: { 'org.paymentauth/payment-required': { challenges: [CHALLENGE] } } }, MPP, SOLD_MPP),
 };
 
 for (const [form, open] of Object.entries(FORMS)) {
@@ -51,31 +79,59 @@ for (const [form, open] of Object.entries(FORMS)) {
     assert.deepEqual(result.content, GOODS.content);
     assert.deepEqual([receipt?.transaction, receipt?.amount, receipt?.payTo], [TRANSACTION, '10000', PAYEE]);
     assert.deepEqual([calls.length, signer.asked.length, (await spentIn(store)).entries.length], [2, 1, 1]);
-    assert.deepEqual(calls.map(({ name, arguments: given }) => [name, given]), [['forecast', { days: 3 }], ['forecast', { days: 3 }]]);
+    assert.deepEqual(
+      calls.map(({ name, arguments: given }) => [name, given]),
+      [
+        ['forecast', { days: 3 }],
+        ['forecast', { days: 3 }],
+      ],
+    );
   });
 }
 
 test('a tool that asks for no payment gives its result, and nothing is signed', async () => {
   const signer = watchedSigner();
   const calls: McpCallParams[] = [];
-  const free: McpCall = async (params) => { calls.push(params); return GOODS; };
-  assert.deepEqual(await payMcpTool(free, { name: 'forecast', _meta: { progressToken: 1 } }, { signer, server: SERVER }), { result: GOODS });
+  const free: McpCall = async (params) => {
+    calls.push(params);
+    return GOODS;
+  };
+  assert.deepEqual(await payMcpTool(free, { name: 'forecast', _meta: { progressToken: 1 } }, { signer, server: SERVER }), {
+    result: GOODS,
+  });
   assert.deepEqual([calls, signer.asked.length], [[{ name: 'forecast', arguments: {}, _meta: { progressToken: 1 } }], 0]);
 });
 
 test('a tool that fails gives its failure as it was, and an ordinary error result is no payment', async () => {
   const signer = watchedSigner();
   const broken = failure(-32602, 'Unknown tool', {});
-  await assert.rejects(payMcpTool(async () => { throw broken; }, { name: 'x' }, { signer, server: SERVER }), (error) => error === broken);
+  await assert.rejects(
+    payMcpTool(
+      async () => {
+        throw broken;
+      },
+      { name: 'x' },
+      { signer, server: SERVER },
+    ),
+    (error) => error === broken,
+  );
   const bad: McpCallResult = { isError: true, content: [{ type: 'text', text: 'no such city' }] };
   assert.deepEqual(await payMcpTool(async () => bad, { name: 'x' }, { signer, server: SERVER }), { result: bad });
   const lookalike: McpCallResult = { structuredContent: TERMS, content: [] };
-  assert.deepEqual(await payMcpTool(async () => lookalike, { name: 'x' }, { signer, server: SERVER }), { result: lookalike }, 'no error, no payment');
+  assert.deepEqual(
+    await payMcpTool(async () => lookalike, { name: 'x' }, { signer, server: SERVER }),
+    { result: lookalike },
+    'no error, no payment',
+  );
   assert.equal(signer.asked.length, 0);
 });
 
 test('policy and confirmation hold for tools: what they refuse is not signed', async () => {
-  for (const [options, code] of [[{ policy: { perPayment: '0.001' } }, 'policy_amount'], [{ confirm: () => false }, 'declined'], [{ policy: { hosts: ['other.example'] } }, 'policy_host']] as const) {
+  for (const [options, code] of [
+    [{ policy: { perPayment: '0.001' } }, 'policy_amount'],
+    [{ confirm: () => false }, 'declined'],
+    [{ policy: { hosts: ['other.example'] } }, 'policy_host'],
+  ] as const) {
     const { call, calls } = FORMS['a result with the terms of x402']!();
     const signer = watchedSigner();
     const error = await payMcpTool(call, { name: 'forecast' }, { signer, server: SERVER, ...options }).catch((it: unknown) => it);
@@ -84,7 +140,7 @@ test('policy and confirmation hold for tools: what they refuse is not signed', a
   }
 });
 
-test('a challenge of another realm than the server\'s is not signed, unless the policy knows it', async () => {
+test("a challenge of another realm than the server's is not signed, unless the policy knows it", async () => {
   const other = failure(-32042, 'Payment is required.', { challenges: [{ ...CHALLENGE, realm: 'shop.example' }] });
   const signer = watchedSigner();
   const { call } = server(other, MPP, SOLD_MPP);
@@ -97,12 +153,19 @@ test('a challenge of another realm than the server\'s is not signed, unless the 
 test('a refusal after the payment is told with its reason, and nothing is signed again', async () => {
   const refuses: McpCall = async ({ _meta }) => {
     if (_meta?.[MPP] === undefined) throw failure(-32042, 'Payment is required.', { challenges: [CHALLENGE] });
-    throw failure(-32043, 'no', { httpStatus: 402, challenges: [CHALLENGE], problem: { title: 'Verification failed', detail: 'signature is stale' } });
+    throw failure(-32043, 'no', {
+      httpStatus: 402,
+      challenges: [CHALLENGE],
+      problem: { title: 'Verification failed', detail: 'signature is stale' },
+    });
   };
   const signer = watchedSigner();
   const error = await payMcpTool(refuses, { name: 'forecast' }, { signer, server: SERVER }).catch((it: unknown) => it);
   assert.ok(error instanceof FareboxError);
-  assert.deepEqual([error.code, error.message, error.signed, signer.asked.length], ['payment_refused', '❌ Seller rejected: signature is stale (HTTP 402)', true, 1]);
+  assert.deepEqual(
+    [error.code, error.message, error.signed, signer.asked.length],
+    ['payment_refused', '❌ Seller rejected: signature is stale (HTTP 402)', true, 1],
+  );
 });
 
 test('the local back end prepares and executes tools like requests over HTTP', async () => {
@@ -115,7 +178,20 @@ test('the local back end prepares and executes tools like requests over HTTP', a
 });
 
 test('what is no message of MCP asks for nothing', () => {
-  for (const answer of [undefined, null, 1, 'text', [], {}, { isError: true }, { isError: true, content: 'x' }, new Error('x'), { error: { code: -1 } }, { result: null }, { isError: true, content: [{ text: '{' }] }]) {
+  for (const answer of [
+    undefined,
+    null,
+    1,
+    'text',
+    [],
+    {},
+    { isError: true },
+    { isError: true, content: 'x' },
+    new Error('x'),
+    { error: { code: -1 } },
+    { result: null },
+    { isError: true, content: [{ text: '{' }] },
+  ]) {
     assert.equal(readMcpPayment(answer).asks, false, JSON.stringify(answer));
   }
   assert.equal(readMcpPayment({ result: RESULT }).asks, true);
@@ -129,8 +205,25 @@ test('URLs of tools keep servers and tools apart', () => {
 });
 
 test('arguments get the types that the tool declares, and what does not fit stays', () => {
-  const schema = { properties: { n: { type: 'integer' }, x: { type: 'number' }, b: { type: 'boolean' }, l: { type: 'array' }, o: { type: 'object' }, s: { type: 'string' } } };
-  assert.deepEqual(mcpArguments({ n: '3', x: '1.5', b: 'true', l: '[1]', o: '{"a":1}', s: '5', other: '1' }, schema), { n: 3, x: 1.5, b: true, l: [1], o: { a: 1 }, s: '5', other: '1' });
+  const schema = {
+    properties: {
+      n: { type: 'integer' },
+      x: { type: 'number' },
+      b: { type: 'boolean' },
+      l: { type: 'array' },
+      o: { type: 'object' },
+      s: { type: 'string' },
+    },
+  };
+  assert.deepEqual(mcpArguments({ n: '3', x: '1.5', b: 'true', l: '[1]', o: '{"a":1}', s: '5', other: '1' }, schema), {
+    n: 3,
+    x: 1.5,
+    b: true,
+    l: [1],
+    o: { a: 1 },
+    s: '5',
+    other: '1',
+  });
   const large = { n: '9007199254740993', x: '12345678901234567890', s: '9007199254740993' };
   assert.deepEqual(mcpArguments(large, schema), large, 'no other number than was given');
   assert.deepEqual(mcpArguments({ n: 9007199254740993n, x: '9007199254740991' }, schema), { n: '9007199254740993', x: 9007199254740991 });

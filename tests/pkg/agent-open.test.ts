@@ -6,7 +6,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { test } from 'node:test';
 
 import {
-  AgentHarness, createAgentPayClient, createLocalAgentClient, createPaymentDesk, type AgentHarnessClient, type AgentHarnessExecutedResult, type LocalAgentOptions, type PaymentDesk, type PaymentOutcome,
+  AgentHarness,
+  type AgentHarnessClient,
+  type AgentHarnessExecutedResult,
+  createAgentPayClient,
+  createLocalAgentClient,
+  createPaymentDesk,
+  type LocalAgentOptions,
+  type PaymentDesk,
+  type PaymentOutcome,
 } from '../../pkg/dist/agent/index.js';
 import { memoryStore, type Store } from '../../pkg/dist/index.js';
 import { askFor, challenge, credentialOf } from './charges.ts';
@@ -25,7 +33,15 @@ function breakOff(request: IncomingMessage, response: ServerResponse): void {
 }
 function local(change: Partial<LocalAgentOptions> = {}) {
   const signer = watchedSigner();
-  return { signer, client: createLocalAgentClient({ signer, store: memoryStore(), ...change, policy: { hosts: [new URL(shop.url).host], ...change.policy } }) };
+  return {
+    signer,
+    client: createLocalAgentClient({
+      signer,
+      store: memoryStore(),
+      ...change,
+      policy: { hosts: [new URL(shop.url).host], ...change.policy },
+    }),
+  };
 }
 const buy = async (harness: AgentHarness, path = '/report') => {
   const summary = await harness.preparePaidRequest({ url: `${shop.url}${path}` });
@@ -33,11 +49,15 @@ const buy = async (harness: AgentHarness, path = '/report') => {
   assert.equal(result.harnessDisposition, 'executed');
   return { summary, result: result as AgentHarnessExecutedResult };
 };
-const RESUMES = 'Costs 0.010000 USDC on Base Sepolia (exact). A payment for this request was sent before, and its outcome is open: executing sends that payment again and pays nothing more.';
+const RESUMES =
+  'Costs 0.010000 USDC on Base Sepolia (exact). A payment for this request was sent before, and its outcome is open: executing sends that payment again and pays nothing more.';
 
 test('prepared requests that are kept with a client that forgets its payments are refused, and the error says what to pass', () => {
   const forgets = createLocalAgentClient({ signer: watchedSigner() });
-  for (const made of [() => new AgentHarness({ client: forgets, store: memoryStore() }), () => createPaymentDesk({ client: forgets, store: memoryStore() })]) {
+  for (const made of [
+    () => new AgentHarness({ client: forgets, store: memoryStore() }),
+    () => createPaymentDesk({ client: forgets, store: memoryStore() }),
+  ]) {
     assert.throws(made, { name: 'FareboxError', code: 'invalid_options', remedy: /store \(or sent\) to createLocalAgentClient/ });
   }
   for (const keeps of [{ store: memoryStore() }, { sent: memoryStore() }]) {
@@ -53,13 +73,19 @@ test('a request whose payment is open and that is prepared anew resumes it, says
   assert.deepEqual([first.result.sdkOutcomeKind, first.summary.costSummary], ['execution_inconclusive', RESUMES.slice(0, 44)]);
   shop.answers = honest;
   const second = await buy(harness);
-  assert.deepEqual([second.summary.nextAction, second.summary.costSummary, second.result.sdkOutcomeKind, second.result.merchantResponse.body], ['execute', RESUMES, 'success', GOODS]);
+  assert.deepEqual(
+    [second.summary.nextAction, second.summary.costSummary, second.result.sdkOutcomeKind, second.result.merchantResponse.body],
+    ['execute', RESUMES, 'success', GOODS],
+  );
   assert.deepEqual([signer.asked.length, new Set(shop.payments()).size], [1, 1]);
   const third = await buy(harness);
-  assert.deepEqual([third.summary.costSummary, third.result.sdkOutcomeKind, signer.asked.length, new Set(shop.payments()).size], [RESUMES.slice(0, 44), 'success', 2, 2]);
+  assert.deepEqual(
+    [third.summary.costSummary, third.result.sdkOutcomeKind, signer.asked.length, new Set(shop.payments()).size],
+    [RESUMES.slice(0, 44), 'success', 2, 2],
+  );
 });
 
-test('a request that was prepared before the other one\'s outcome stayed open resumes it as well, and another request does not', async () => {
+test("a request that was prepared before the other one's outcome stayed open resumes it as well, and another request does not", async () => {
   const { client, signer } = local();
   const harness = new AgentHarness({ client });
   const ready = (path: string) => harness.preparePaidRequest({ url: `${shop.url}${path}` });
@@ -75,12 +101,16 @@ test('a request that was prepared before the other one\'s outcome stayed open re
   assert.equal(signer.asked.length, 2);
 });
 
-for (const [name, status, settled] of [['a settlement that is not over', 402, settlement({ success: false, errorReason: 'settlement_pending' })], ['a failure of the server', 502, undefined]] as const) {
+for (const [name, status, settled] of [
+  ['a settlement that is not over', 402, settlement({ success: false, errorReason: 'settlement_pending' })],
+  ['a failure of the server', 502, undefined],
+] as const) {
   test(`${name} leaves the payment open: the same request sends it again, and pays nothing more`, async () => {
     const { client, signer } = local({ policy: { deadlineSecs: 1 } });
     const harness = new AgentHarness({ client });
     const headers = settled === undefined ? {} : { 'payment-response': Buffer.from(JSON.stringify(settled)).toString('base64') };
-    shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.writeHead(status, headers).end());
+    shop.answers = (request, response) =>
+      paymentOf(request) === undefined ? ask(response) : void response.writeHead(status, headers).end();
     for (let call = 0; call < 2; call += 1) assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
     shop.answers = honest;
     assert.equal((await buy(harness)).result.merchantResponse.body, GOODS);
@@ -88,7 +118,10 @@ for (const [name, status, settled] of [['a settlement that is not over', 402, se
   });
 }
 
-for (const [name, stores] of [['its budget', () => ({ store: memoryStore() })], ['a store of its own', () => ({ store: memoryStore(), sent: memoryStore() })]] as const) {
+for (const [name, stores] of [
+  ['its budget', () => ({ store: memoryStore() })],
+  ['a store of its own', () => ({ store: memoryStore(), sent: memoryStore() })],
+] as const) {
   test(`a process that knows no prepared request finds the open payment beside ${name}`, async () => {
     const kept = stores();
     const [one, two] = [local(kept), local(kept)];
@@ -104,7 +137,8 @@ for (const [name, stores] of [['its budget', () => ({ store: memoryStore() })], 
 
 test('without a key of the caller the client resumes too, and with one it pays for another purchase', async () => {
   const { client, signer } = local();
-  const fetchPaid = (idempotencyKey?: string) => client.fetchPaid(`${shop.url}/report`, undefined, idempotencyKey === undefined ? {} : { idempotencyKey });
+  const fetchPaid = (idempotencyKey?: string) =>
+    client.fetchPaid(`${shop.url}/report`, undefined, idempotencyKey === undefined ? {} : { idempotencyKey });
   await assert.rejects(fetchPaid(), { kind: 'execution_inconclusive' });
   shop.answers = honest;
   assert.equal((await fetchPaid('mine')).kind, 'success');
@@ -157,39 +191,48 @@ test('one key is one charge in every process, also without a store', async () =>
   assert.equal(nonces.size, 1);
 });
 
-for (const payAgain of [false, true]) test(`a payment whose nonce is the challenge’s, and which has ended, is ${payAgain ? 'over where the policy says so' : 'not made again unasked'}`, async () => {
-  let seconds = Date.now() / 1000;
-  const { client, signer } = local({ now: () => seconds, policy: { deadlineSecs: 1, payAgain } });
-  const harness = new AgentHarness({ client });
-  shop.answers = (request, response) => {
-    if (credentialOf(request) === undefined) askFor(response, [challenge({ expires: new Date((seconds + 300) * 1000).toISOString() })]);
-    else response.writeHead(504).end();
-  };
-  assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
-  assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
-  assert.equal(signer.asked.length, 1);
-  seconds += 4_000;
-  if (!payAgain) {
-    for (let turn = 0; turn < 3; turn += 1) assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
+for (const payAgain of [false, true])
+  test(`a payment whose nonce is the challenge’s, and which has ended, is ${payAgain ? 'over where the policy says so' : 'not made again unasked'}`, async () => {
+    let seconds = Date.now() / 1000;
+    const { client, signer } = local({ now: () => seconds, policy: { deadlineSecs: 1, payAgain } });
+    const harness = new AgentHarness({ client });
+    shop.answers = (request, response) => {
+      if (credentialOf(request) === undefined) askFor(response, [challenge({ expires: new Date((seconds + 300) * 1000).toISOString() })]);
+      else response.writeHead(504).end();
+    };
+    assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
+    assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
     assert.equal(signer.asked.length, 1);
-    return;
-  }
-  assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_failed');
-  assert.equal(signer.asked.length, 1, 'it was sent once more');
-  await buy(harness);
-  assert.equal(signer.asked.length, 2);
-});
+    seconds += 4_000;
+    if (!payAgain) {
+      for (let turn = 0; turn < 3; turn += 1) assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_inconclusive');
+      assert.equal(signer.asked.length, 1);
+      return;
+    }
+    assert.equal((await buy(harness)).result.sdkOutcomeKind, 'execution_failed');
+    assert.equal(signer.asked.length, 1, 'it was sent once more');
+    await buy(harness);
+    assert.equal(signer.asked.length, 2);
+  });
 
 test('a control plane whose outcome is open is asked again under the same key, and then under another', async () => {
   const keys: (string | undefined)[] = [];
-  const asks = createAgentPayClient({ controlPlaneBaseUrl: 'https://plane.invalid', auth: { type: 'runtimeToken', runtimeToken: 't' }, organization: 'acme', agent: 'buyer' });
+  const asks = createAgentPayClient({
+    controlPlaneBaseUrl: 'https://plane.invalid',
+    auth: { type: 'runtimeToken', runtimeToken: 't' },
+    organization: 'acme',
+    agent: 'buyer',
+  });
   const client: AgentHarnessClient = {
     preparePaidRequest: (url, init) => asks.preparePaidRequest(url, init),
     executePreparedRequest: async (_, context) => {
       keys.push(context?.idempotencyKey);
       const response = new Response('{}', { status: 202 });
       if (keys.length > 2) return { kind: 'success', protocol: 'x402', response } as never;
-      throw Object.assign(new Error('open'), { name: 'FetchPaidError', details: { kind: keys.length === 1 ? 'execution_pending' : 'execution_inconclusive', protocol: 'x402', response, reason: 'open' } });
+      throw Object.assign(new Error('open'), {
+        name: 'FetchPaidError',
+        details: { kind: keys.length === 1 ? 'execution_pending' : 'execution_inconclusive', protocol: 'x402', response, reason: 'open' },
+      });
     },
   };
   const harness = new AgentHarness({ client });
@@ -201,7 +244,12 @@ test('a control plane whose outcome is open is asked again under the same key, a
 /** A control plane that answers so, and the keys under which it was asked. */
 function answeringPlane(outcomes: readonly object[]) {
   const keys: (string | undefined)[] = [];
-  const asks = createAgentPayClient({ controlPlaneBaseUrl: 'https://plane.invalid', auth: { type: 'runtimeToken', runtimeToken: 't' }, organization: 'acme', agent: 'buyer' });
+  const asks = createAgentPayClient({
+    controlPlaneBaseUrl: 'https://plane.invalid',
+    auth: { type: 'runtimeToken', runtimeToken: 't' },
+    organization: 'acme',
+    agent: 'buyer',
+  });
   const client: AgentHarnessClient = {
     preparePaidRequest: (url, init, options) => asks.preparePaidRequest(url, init, options),
     executePreparedRequest: async (_, context) => {
@@ -213,14 +261,28 @@ function answeringPlane(outcomes: readonly object[]) {
   };
   return { client, keys };
 }
-const DELIVERED = (settlementEvidenceClass: string) => ({ kind: 'success', receiptId: 'r', receipt: { receiptId: 'r', status: 'provisional', settlementEvidenceClass } });
-const UNPROVEN = [{ kind: 'execution_failed' }, { kind: 'request_failed', decision: { outcome: 'request_failed', status: 502, message: 'down' } }, DELIVERED('none'), DELIVERED('inconclusive'), DELIVERED('settled'), DELIVERED('settled')];
+const DELIVERED = (settlementEvidenceClass: string) => ({
+  kind: 'success',
+  receiptId: 'r',
+  receipt: { receiptId: 'r', status: 'provisional', settlementEvidenceClass },
+});
+const UNPROVEN = [
+  { kind: 'execution_failed' },
+  { kind: 'request_failed', decision: { outcome: 'request_failed', status: 502, message: 'down' } },
+  DELIVERED('none'),
+  DELIVERED('inconclusive'),
+  DELIVERED('settled'),
+  DELIVERED('settled'),
+];
 
 test('behind a control plane, what delivered nothing, or without a receipt, keeps its key until it has a receipt', async () => {
   const { client, keys } = answeringPlane(UNPROVEN);
   const harness = new AgentHarness({ client });
   for (const _ of UNPROVEN) await buy(harness);
-  assert.deepEqual(keys.map((key) => key === keys[0]), [true, true, true, true, true, false]);
+  assert.deepEqual(
+    keys.map((key) => key === keys[0]),
+    [true, true, true, true, true, false],
+  );
 });
 
 test('a desk behind a control plane keeps the key as well, and says so of a plane that failed', async () => {
@@ -228,8 +290,11 @@ test('a desk behind a control plane keeps the key as well, and says so of a plan
   const { client, keys } = answeringPlane(UNPROVEN);
   const desk = createPaymentDesk({ client });
   const told: string[] = [];
-  for (const _ of UNPROVEN) told.push((await desk.pay(await confirmed(desk)) as PaymentOutcome).text);
-  assert.deepEqual(keys.map((key) => key === keys[0]), [true, true, true, true, true, false]);
+  for (const _ of UNPROVEN) told.push(((await desk.pay(await confirmed(desk))) as PaymentOutcome).text);
+  assert.deepEqual(
+    keys.map((key) => key === keys[0]),
+    [true, true, true, true, true, false],
+  );
   assert.match(told[1] ?? '', /^It is not known whether a payment of /);
 });
 
@@ -242,14 +307,19 @@ async function confirmed(desk: PaymentDesk) {
 }
 const copyOf = async (store: Store): Promise<Store> => storeOf((await store.read()).record ?? '');
 
-for (const [name, restores, later] of [['restore is called', true, 0], ['two minutes are over', false, 120_000]] as const) {
+for (const [name, restores, later] of [
+  ['restore is called', true, 0],
+  ['two minutes are over', false, 120_000],
+] as const) {
   test(`a desk that was killed while it paid goes on once ${name}: the same bytes, and an end`, async () => {
     const [budget, quotes] = [memoryStore(), memoryStore()];
     // It stays at its payment, also when the shop closes: what follows knows only what is in the stores.
     const killed = local({ store: budget, fetch: (...request) => fetch(...request).catch(() => new Promise<never>(() => {})) });
     const desk = createPaymentDesk({ client: killed.client, store: quotes });
     const payment = await confirmed(desk);
-    const arrived = new Promise<void>((resolve) => { shop.answers = () => resolve(); });
+    const arrived = new Promise<void>((resolve) => {
+      shop.answers = () => resolve();
+    });
     desk.pay(payment).catch(() => undefined);
     await arrived;
     const { client, signer } = local({ store: await copyOf(budget) });
@@ -258,8 +328,8 @@ for (const [name, restores, later] of [['restore is called', true, 0], ['two min
     shop.answers = honest;
     assert.equal((await next.pay(payment)).status, 'pending', 'another desk may be paying');
     now += later;
-    assert.deepEqual(restores && await next.restore(), restores && [payment.paymentId]);
-    const outcome = await next.pay({ paymentId: payment.paymentId }) as PaymentOutcome;
+    assert.deepEqual(restores && (await next.restore()), restores && [payment.paymentId]);
+    const outcome = (await next.pay({ paymentId: payment.paymentId })) as PaymentOutcome;
     assert.deepEqual([outcome.status, outcome.response.body, signer.asked.length, new Set(shop.payments()).size], ['success', GOODS, 0, 1]);
   });
 }
@@ -268,11 +338,11 @@ test('a person who confirms another quote for the same request gets the outcome 
   const { client, signer } = local();
   const desk = createPaymentDesk({ client });
   const first = await confirmed(desk);
-  const open = await desk.pay(first) as PaymentOutcome;
+  const open = (await desk.pay(first)) as PaymentOutcome;
   assert.equal(open.status, 'pending');
   shop.answers = honest;
   const second = await confirmed(desk);
-  const outcome = await desk.pay(second) as PaymentOutcome;
+  const outcome = (await desk.pay(second)) as PaymentOutcome;
   assert.deepEqual([outcome.paymentId, outcome.status, outcome.response.body, signer.asked.length], [first.paymentId, 'success', GOODS, 1]);
   assert.equal((await desk.pay(second)).status, 'success');
   assert.deepEqual([signer.asked.length, new Set(shop.payments()).size], [2, 2], 'the first has ended: what was confirmed is bought');

@@ -2,13 +2,22 @@
 
 import assert from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
-import { describe, test, type TestContext } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 
 import {
-  FareboxError, formatAmount, memoryStore, paymentAuthorization, payingFetch, receiptOf, sellerError, type PayOptions, type Proposal, type Question,
+  FareboxError,
+  formatAmount,
+  memoryStore,
+  type PayOptions,
+  type Proposal,
+  payingFetch,
+  paymentAuthorization,
+  type Question,
+  receiptOf,
+  sellerError,
 } from '../../pkg/dist/index.js';
-import { askFor, challenge, credentialIn, credentialOf, deliver, inSeconds, type Asked } from './charges.ts';
-import { GOODS, OFFER, open, OTHER, paymentOf, serve, settlement, spentIn, TRANSACTION, USDC, watchedSigner, type Json } from './shop.ts';
+import { type Asked, askFor, challenge, credentialIn, credentialOf, deliver, inSeconds } from './charges.ts';
+import { GOODS, type Json, OFFER, OTHER, open, paymentOf, serve, settlement, spentIn, TRANSACTION, USDC, watchedSigner } from './shop.ts';
 
 const USDC_MAIN = '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913';
 /** On the main network. */
@@ -22,7 +31,10 @@ async function buy(t: TestContext, handler: RequestListener, options: Partial<Pa
   const proposals: Proposal[] = [];
   const confirm = (proposal: Proposal): boolean => proposals.push(proposal) > 0;
   const fetch = payingFetch({ signer, store, confirm, ...options });
-  const outcome = await fetch(`${shop.url}/report`, init).then((response) => ({ response }), (error: unknown) => ({ error }));
+  const outcome = await fetch(`${shop.url}/report`, init).then(
+    (response) => ({ response }),
+    (error: unknown) => ({ error }),
+  );
   return { ...outcome, shop, asked: signer.asked, proposals, spent: await spentIn(store) };
 }
 
@@ -39,11 +51,14 @@ function refused(bought: Bought, code: string): FareboxError {
 }
 
 /** Asks by these until it is paid in either way. */
-const shopOf = (rows: readonly string[], accepts?: readonly Json[]): RequestListener => (request, response) => {
-  if (credentialOf(request) !== undefined) deliver(response);
-  else if (paymentOf(request) !== undefined) serve(response, settlement({ network: undefined, amount: undefined, ...networkOf(accepts) }));
-  else askFor(response, rows, accepts);
-};
+const shopOf =
+  (rows: readonly string[], accepts?: readonly Json[]): RequestListener =>
+  (request, response) => {
+    if (credentialOf(request) !== undefined) deliver(response);
+    else if (paymentOf(request) !== undefined)
+      serve(response, settlement({ network: undefined, amount: undefined, ...networkOf(accepts) }));
+    else askFor(response, rows, accepts);
+  };
 
 const networkOf = (accepts: readonly Json[] | undefined): Json => ({ network: accepts?.[0]?.['network'] });
 
@@ -57,29 +72,45 @@ describe('4: exact on a main network before a charge on a test network', () => {
   test('at one price', async (t) => {
     const bought = await buy(t, shopOf([challenge({ request: { amount: '1000' } })], [{ ...OFFER, ...MAIN, amount: '1000' }]));
     await delivered(bought);
-    assert.deepEqual(bought.proposals.map(({ protocol, network, amountText }) => [protocol, network, amountText]), [['x402', 'eip155:8453', '0.001 USDC (1000)']]);
+    assert.deepEqual(
+      bought.proposals.map(({ protocol, network, amountText }) => [protocol, network, amountText]),
+      [['x402', 'eip155:8453', '0.001 USDC (1000)']],
+    );
   });
 });
 
 describe('6: one pool', () => {
   const charge = (amount: string): string => challenge({ request: { amount } });
-  for (const [exact, asked, protocol] of [['1000', '400', 'mpp'], ['400', '1000', 'x402'], ['400', '400', 'x402']] as const) {
+  for (const [exact, asked, protocol] of [
+    ['1000', '400', 'mpp'],
+    ['400', '1000', 'x402'],
+    ['400', '400', 'x402'],
+  ] as const) {
     test(`exact for ${exact} and a charge for ${asked}: ${protocol}, and nobody is asked which`, async (t) => {
       const choose = (): never => assert.fail('asked');
       const bought = await buy(t, shopOf([charge(asked)], [{ ...OFFER, amount: exact }]), { choose });
       const receipt = receiptOf(await delivered(bought));
-      assert.deepEqual([bought.proposals.map((it) => it.protocol), receipt?.amount, receipt?.transaction], [[protocol], '400', TRANSACTION]);
+      assert.deepEqual(
+        [bought.proposals.map((it) => it.protocol), receipt?.amount, receipt?.transaction],
+        [[protocol], '400', TRANSACTION],
+      );
       assert.equal(bought.spent.entries.length, 1);
     });
   }
 
-  const session = challenge({ intent: 'session', request: { amount: '5', suggestedDeposit: '500' }, details: { chainId: 84532, escrowContract: OTHER } });
+  const session = challenge({
+    intent: 'session',
+    request: { amount: '5', suggestedDeposit: '500' },
+    details: { chainId: 84532, escrowContract: OTHER },
+  });
   test('a session beside accepts is one question with two options, and the second uses accepts', async (t) => {
     const questions: Question[] = [];
-    const bought = await buy(t, shopOf([session], [OFFER]), { choose: (question) => {
-      questions.push(question);
-      return 'one-shot';
-    } });
+    const bought = await buy(t, shopOf([session], [OFFER]), {
+      choose: (question) => {
+        questions.push(question);
+        return 'one-shot';
+      },
+    });
     await delivered(bought);
     assert.deepEqual(questions, [{ options: ['session', 'one-shot'], method: 'GET', url: `${bought.shop.url}/report` }]);
     assert.equal(bought.proposals[0]?.protocol, 'x402');
@@ -115,16 +146,26 @@ describe('10: a method that is not evm', () => {
 describe('11: a challenge that has ended', () => {
   test('the original request goes out again, and the fresh one is signed', async (t) => {
     const bodies: string[] = [];
-    const bought = await buy(t, (request, response) => {
-      request.setEncoding('utf8').on('data', (text: string) => bodies.push(text)).on('end', () => {
-        if (credentialOf(request) !== undefined) deliver(response);
-        else askFor(response, [challenge({ expires: inSeconds(bodies.length === 1 ? -1 : 300) })]);
-      });
-    }, {}, { method: 'POST', body: 'Tuesday', headers: { 'content-type': 'text/plain', 'x-mine': 'yes' } });
+    const bought = await buy(
+      t,
+      (request, response) => {
+        request
+          .setEncoding('utf8')
+          .on('data', (text: string) => bodies.push(text))
+          .on('end', () => {
+            if (credentialOf(request) !== undefined) deliver(response);
+            else askFor(response, [challenge({ expires: inSeconds(bodies.length === 1 ? -1 : 300) })]);
+          });
+      },
+      {},
+      { method: 'POST', body: 'Tuesday', headers: { 'content-type': 'text/plain', 'x-mine': 'yes' } },
+    );
     await delivered(bought);
     assert.deepEqual(bodies, ['Tuesday', 'Tuesday', 'Tuesday']);
-    assert.deepEqual(bought.shop.requests.map(({ method, headers }) => [method, headers['x-mine'], headers['content-type'], headers['accept-payment']]),
-      new Array(3).fill(['POST', 'yes', 'text/plain', 'evm/charge']));
+    assert.deepEqual(
+      bought.shop.requests.map(({ method, headers }) => [method, headers['x-mine'], headers['content-type'], headers['accept-payment']]),
+      new Array(3).fill(['POST', 'yes', 'text/plain', 'evm/charge']),
+    );
     assert.equal(bought.asked.length, 1);
   });
   test('is asked for again twice, then told', async (t) => {
@@ -135,11 +176,14 @@ describe('11: a challenge that has ended', () => {
   test('while somebody is asked to confirm: nothing is signed for it, and the count is taken back', async (t) => {
     let now = Date.now() / 1000;
     let confirmations = 0;
-    const bought = await buy(t, shopOf([challenge()]), { now: () => now, confirm: () => {
-      confirmations += 1;
-      now += 301;
-      return true;
-    } });
+    const bought = await buy(t, shopOf([challenge()]), {
+      now: () => now,
+      confirm: () => {
+        confirmations += 1;
+        now += 301;
+        return true;
+      },
+    });
     refused(bought, 'challenge_expired');
     assert.deepEqual([confirmations, bought.shop.requests.length], [1, 3]);
   });
@@ -163,7 +207,7 @@ describe('17: charges', () => {
     await delivered(bought);
     const { payload } = credentialIn(bought.shop.requests[1] ?? assert.fail());
     const message = bought.asked[0]?.message ?? assert.fail();
-    assert.deepEqual({ ...payload['authorization'] as Json, signature: '' }, { type: 'eip-3009', ...message, signature: '' });
+    assert.deepEqual({ ...(payload['authorization'] as Json), signature: '' }, { type: 'eip-3009', ...message, signature: '' });
     assert.equal(payload['type'], 'transaction');
     assert.equal(message['validBefore'], String(Math.floor(Date.parse(expires) / 1000) + 60));
   });
@@ -172,27 +216,43 @@ describe('17: charges', () => {
   });
   test('hash mode sends the hash from broadcast, once', async (t) => {
     const sent: Proposal[] = [];
-    const bought = await buy(t, shopOf([challenge(byPayer)]), { broadcast: async (proposal) => {
-      sent.push(proposal);
-      return TRANSACTION;
-    } });
+    const bought = await buy(t, shopOf([challenge(byPayer)]), {
+      broadcast: async (proposal) => {
+        sent.push(proposal);
+        return TRANSACTION;
+      },
+    });
     assert.equal(receiptOf(await delivered(bought))?.transaction, TRANSACTION);
     assert.deepEqual(credentialIn(bought.shop.requests[1] ?? assert.fail()).payload, { type: 'hash', hash: TRANSACTION });
-    assert.deepEqual(sent.map(({ asset, amount, paysGas }) => [asset, amount, paysGas]), [[USDC, '10000', true]]);
+    assert.deepEqual(
+      sent.map(({ asset, amount, paysGas }) => [asset, amount, paysGas]),
+      [[USDC, '10000', true]],
+    );
     assert.deepEqual([bought.asked.length, bought.spent.entries.length], [0, 1]);
   });
-  for (const [hash, why] of [[`0x${'ab'.repeat(32)}a`, '65 digits'], [`0x${'ab'.repeat(31)}a`, '63 digits'], ['ab'.repeat(32), 'no 0x'], ['', 'nothing']] as const) {
+  for (const [hash, why] of [
+    [`0x${'ab'.repeat(32)}a`, '65 digits'],
+    [`0x${'ab'.repeat(31)}a`, '63 digits'],
+    ['ab'.repeat(32), 'no 0x'],
+    ['', 'nothing'],
+  ] as const) {
     test(`hash mode refuses ${why}, and what may have been sent stays counted`, async (t) => {
       const bought = await buy(t, shopOf([challenge(byPayer)]), { broadcast: () => hash });
       assert.ok('error' in bought && bought.error instanceof FareboxError);
-      assert.deepEqual([bought.error.code, bought.error.signed, bought.shop.requests.length, bought.spent.entries.length], ['wrong_transaction', true, 1, 1]);
+      assert.deepEqual(
+        [bought.error.code, bought.error.signed, bought.shop.requests.length, bought.spent.entries.length],
+        ['wrong_transaction', true, 1, 1],
+      );
     });
   }
   test('a hook that fails is told, and what it may have sent stays counted', async (t) => {
     const cause = new Error('no gas');
     const bought = await buy(t, shopOf([challenge(byPayer)]), { broadcast: () => Promise.reject(cause) });
     assert.ok('error' in bought && bought.error instanceof FareboxError);
-    assert.deepEqual([bought.error.code, bought.error.signed, bought.error.cause, bought.spent.entries.length], ['broadcast_failed', true, cause, 1]);
+    assert.deepEqual(
+      [bought.error.code, bought.error.signed, bought.error.cause, bought.spent.entries.length],
+      ['broadcast_failed', true, cause, 1],
+    );
   });
   test('splits are refused', async (t) => {
     const details = { chainId: 84532, feePayer: true, splits: [{ amount: '1', recipient: OTHER }] };
@@ -203,16 +263,21 @@ describe('17: charges', () => {
     await delivered(bought);
     const value = credentialOf(bought.shop.requests[1] ?? assert.fail()) ?? assert.fail();
     const token = value.slice('Payment '.length);
-    for (const given of [token, value, `payment ${value}`, `  Payment   Payment ${token} `]) assert.equal(paymentAuthorization(given), value);
+    for (const given of [token, value, `payment ${value}`, `  Payment   Payment ${token} `])
+      assert.equal(paymentAuthorization(given), value);
     for (const given of ['', 'Payment', 'Payment %%%', 'Bearer x', `Basic ${token}`]) {
-      assert.throws(() => paymentAuthorization(given), (error) => error instanceof FareboxError && error.code === 'invalid_header', given);
+      assert.throws(
+        () => paymentAuthorization(given),
+        (error) => error instanceof FareboxError && error.code === 'invalid_header',
+        given,
+      );
     }
   });
 });
 
 describe('the field that carries a credential', () => {
   const other = challenge({ header: 'Payment-Authorization' });
-  test('is the alternative where the challenge names it, and the caller\'s Authorization stays', async (t) => {
+  test("is the alternative where the challenge names it, and the caller's Authorization stays", async (t) => {
     const init = { headers: { authorization: 'Bearer mine' } };
     const bought = await buy(t, shopOf([other]), {}, init);
     await delivered(bought);
@@ -226,7 +291,11 @@ describe('the field that carries a credential', () => {
     refused(await buy(t, shopOf([challenge({ header: 'Cookie' })])), 'unsupported_scheme');
   });
   test('is left alone where the caller pays', async (t) => {
-    for (const [name, value] of [['authorization', 'Payment e30'], ['authorization', 'Basic x, payment e30'], ['payment-authorization', 'Payment e30']] as const) {
+    for (const [name, value] of [
+      ['authorization', 'Payment e30'],
+      ['authorization', 'Basic x, payment e30'],
+      ['payment-authorization', 'Payment e30'],
+    ] as const) {
       const bought = await buy(t, shopOf([challenge()]), {}, { headers: { [name]: value } });
       assert.ok('error' in bought && bought.error instanceof FareboxError && bought.error.code === 'already_paying');
       assert.equal(bought.shop.requests.length, 0);
@@ -241,7 +310,9 @@ describe('the field that carries a credential', () => {
     });
     assert.ok('response' in bought && bought.response.status === 307);
     assert.equal(thief.requests.length, 0);
-    const moved = await buy(t, (_, response) => { response.writeHead(307, { location: `${thief.url}/ask` }).end(); });
+    const moved = await buy(t, (_, response) => {
+      response.writeHead(307, { location: `${thief.url}/ask` }).end();
+    });
     assert.ok('response' in moved && moved.asked.length === 0);
     assert.ok(thief.requests.every((request) => credentialOf(request) === undefined));
   });
@@ -258,8 +329,13 @@ describe('Accept-Payment', () => {
   test('goes from a page to its own origin alone', async (t) => {
     const shop = await open((_, response) => response.end(GOODS));
     t.after(shop.stop);
-    t.after(() => { Reflect.deleteProperty(globalThis, 'location'); });
-    for (const [href, sent] of [[`${shop.url}/page`, 'evm/charge'], ['https://elsewhere.example/page', undefined]] as const) {
+    t.after(() => {
+      Reflect.deleteProperty(globalThis, 'location');
+    });
+    for (const [href, sent] of [
+      [`${shop.url}/page`, 'evm/charge'],
+      ['https://elsewhere.example/page', undefined],
+    ] as const) {
       Object.defineProperty(globalThis, 'location', { value: { href }, configurable: true });
       await payingFetch({ signer: watchedSigner() })(`${shop.url}/report`);
       assert.equal(shop.requests.at(-1)?.headers['accept-payment'], sent, href);
@@ -291,7 +367,12 @@ describe('23: what a seller says', () => {
     });
   }
   test('a body that is no JSON is told whole, cleaned and cut', () => {
-    assert.deepEqual(sellerError(500, 'out of\u202e order\u0000'), { text: 'out of order', code: null, status: 500, message: '❌ Seller rejected: out of order (HTTP 500)' });
+    assert.deepEqual(sellerError(500, 'out of\u202e order\u0000'), {
+      text: 'out of order',
+      code: null,
+      status: 500,
+      message: '❌ Seller rejected: out of order (HTTP 500)',
+    });
     assert.equal(sellerError(500, new Uint8Array(9999).fill(120)).text.length, 256);
   });
 });
@@ -305,13 +386,16 @@ describe('24: amounts', () => {
     ['400', { symbol: 'GOLD', decimals: 2 }, '4 GOLD (400)'],
     [10n ** 18n, 'ETH', '1 ETH (1000000000000000000)'],
     ['400', 'WHAT', '400 WHAT (warning: unknown decimals)'],
-    [(2n ** 256n - 1n), 'WHAT', `${2n ** 256n - 1n} WHAT (warning: unknown decimals)`],
+    [2n ** 256n - 1n, 'WHAT', `${2n ** 256n - 1n} WHAT (warning: unknown decimals)`],
   ] as const) {
     test(words, () => assert.equal(formatAmount(amount, token), words));
   }
   for (const amount of ['', '-1', '0.5', '1e3', ' 1', String(2n ** 256n)]) {
     test(`"${amount}" is no amount`, () => {
-      assert.throws(() => formatAmount(amount, 'USDC'), (error) => error instanceof FareboxError && error.code === 'invalid_amount');
+      assert.throws(
+        () => formatAmount(amount, 'USDC'),
+        (error) => error instanceof FareboxError && error.code === 'invalid_amount',
+      );
     });
   }
 });

@@ -34,7 +34,10 @@ test('requests at once take turns at the gate, each is served and charged once, 
   const counts = { ...world.facilitator.counts };
   const asked = world.origin.requests.length;
   const answers = await Promise.all(Array.from({ length: 20 }, () => pay(url)));
-  assert.deepEqual(answers.map(({ status }) => status), Array(20).fill(200));
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    Array(20).fill(200),
+  );
   assert.equal(world.origin.requests.length, asked + 20);
   assert.deepEqual(world.facilitator.counts, counts, 'no voucher asks the facilitator');
   const [channel] = await pay.channels();

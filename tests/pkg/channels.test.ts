@@ -7,12 +7,14 @@ import { after, before, test } from 'node:test';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import type { Chain } from '../../demo/chain.mjs';
-import { channelFetch, channelReceiptOf, type ChannelOptions, type ChannelProposal } from '../../pkg/dist/channels.js';
+import { type ChannelOptions, type ChannelProposal, channelFetch, channelReceiptOf } from '../../pkg/dist/channels.js';
 import { memoryStore } from '../../pkg/dist/store.js';
-import { PRICE, startChannelSeller, type ChannelSeller } from '../e2e/channel-seller.ts';
+import { type ChannelSeller, PRICE, startChannelSeller } from '../e2e/channel-seller.ts';
 
 let world: ChannelSeller;
-before(async () => { world = await startChannelSeller(); });
+before(async () => {
+  world = await startChannelSeller();
+});
 after(() => world?.stop());
 
 let next = 0;
@@ -25,8 +27,12 @@ function payer(): Chain['accounts']['payer'] {
   return account;
 }
 
-const optionsOf = (signer: Chain['accounts']['payer'], more: Partial<ChannelOptions> = {}): ChannelOptions => ({ signer, policy: { perDay: '5' }, store: memoryStore(), ...more });
-
+const optionsOf = (signer: Chain['accounts']['payer'], more: Partial<ChannelOptions> = {}): ChannelOptions => ({
+  signer,
+  policy: { perDay: '5' },
+  store: memoryStore(),
+  ...more,
+});
 
 test('one deposit pays for many requests, and the rest comes back', async () => {
   const account = payer();
@@ -45,7 +51,10 @@ test('one deposit pays for many requests, and the rest comes back', async () => 
   }
   assert.equal(world.facilitator.counts.settle, counts.settle, 'no voucher is settled');
   const [channel] = await pay.channels();
-  assert.deepEqual([channel?.deposit, channel?.spent, channel?.signed, channel?.pending], ['250000', String(20n * PRICE), String(20n * PRICE), null]);
+  assert.deepEqual(
+    [channel?.deposit, channel?.spent, channel?.signed, channel?.pending],
+    ['250000', String(20n * PRICE), String(20n * PRICE), null],
+  );
   const refunded = await pay.refund(world.url);
   assert.equal(refunded.refunded, String(250_000n - 20n * PRICE));
   assert.equal(await world.chain.balanceOf(account.address), funds - 20n * PRICE);
@@ -67,10 +76,15 @@ test('a caller who gives up leaves the channel to the next request', async () =>
     throw gone.signal.reason;
   };
   const store = memoryStore();
-  await assert.rejects(channelFetch(slow, optionsOf(account, { store }))(world.url, { signal: gone.signal }), { code: 'aborted', signed: true });
+  await assert.rejects(channelFetch(slow, optionsOf(account, { store }))(world.url, { signal: gone.signal }), {
+    code: 'aborted',
+    signed: true,
+  });
   const began = Date.now();
   // The wallet holds nothing, so its deposit is refused; what counts is that it is tried at once.
-  await assert.rejects(channelFetch(fetch, optionsOf(account, { store, policy: { perDay: '5', deadlineSecs: 20 } }))(world.url), { code: 'payment_refused' });
+  await assert.rejects(channelFetch(fetch, optionsOf(account, { store, policy: { perDay: '5', deadlineSecs: 20 } }))(world.url), {
+    code: 'payment_refused',
+  });
   assert.ok(Date.now() - began < 15_000, `${Date.now() - began} ms`);
 });
 
@@ -81,9 +95,12 @@ test('requests of several processes with one store take turns: each is charged o
   const before = world.served();
   const funds = await world.chain.balanceOf(account.address);
   const answers = await Promise.all(Array.from({ length: 12 }, (_, index) => fetches[index % 3]?.(world.url)));
-  assert.deepEqual(answers.map((answer) => answer?.status), Array(12).fill(200));
+  assert.deepEqual(
+    answers.map((answer) => answer?.status),
+    Array(12).fill(200),
+  );
   assert.equal(world.served(), before + 12);
-  const [channel, ...others] = await (fetches[0] as NonNullable<typeof fetches[0]>).channels();
+  const [channel, ...others] = await (fetches[0] as NonNullable<(typeof fetches)[0]>).channels();
   assert.deepEqual([channel?.spent, channel?.deposit, others.length], [String(12n * PRICE), '200000', 0]);
   assert.equal(await world.chain.balanceOf(account.address), funds - 200_000n);
 });
@@ -92,11 +109,17 @@ test('a deposit that is used up is made again before the request that needs it',
   const account = payer();
   const funds = await world.chain.balanceOf(account.address);
   const asked: ChannelProposal[] = [];
-  const confirm = (proposal: ChannelProposal) => { asked.push(proposal); return true; };
+  const confirm = (proposal: ChannelProposal) => {
+    asked.push(proposal);
+    return true;
+  };
   // The server takes no deposit below ten requests.
   const pay = channelFetch(fetch, optionsOf(account, { deposit: '0.1', confirm }));
   for (let request = 0; request < 11; request += 1) assert.equal((await pay(world.url)).status, 200);
-  assert.deepEqual(asked.map(({ deposit, price, payTo }) => [deposit, price, payTo]), Array(2).fill(['0.1', '0.01', world.chain.accounts.payee.address]));
+  assert.deepEqual(
+    asked.map(({ deposit, price, payTo }) => [deposit, price, payTo]),
+    Array(2).fill(['0.1', '0.01', world.chain.accounts.payee.address]),
+  );
   const [channel] = await pay.channels();
   assert.deepEqual([channel?.deposit, channel?.spent], ['200000', '110000']);
   assert.equal(await world.chain.balanceOf(account.address), funds - 200_000n);
@@ -131,7 +154,10 @@ test('the second request brings its voucher at once, and asks again where the te
     asked.push(isPaid ? 'paid' : 'plain');
     if (!changed || !isPaid) return fetch(input, init);
     changed = false;
-    return new Response('{}', { status: 402, headers: { 'payment-required': btoa(JSON.stringify({ x402Version: 2, error: 'other terms', accepts: [] })) } });
+    return new Response('{}', {
+      status: 402,
+      headers: { 'payment-required': btoa(JSON.stringify({ x402Version: 2, error: 'other terms', accepts: [] })) },
+    });
   };
   const pay = channelFetch(watched, optionsOf(account));
   for (let request = 0; request < 3; request += 1) assert.equal((await pay(world.url)).status, 200);
@@ -211,8 +237,13 @@ test('nothing is signed above the limits, nor without a yes, and nothing of it s
   await refused({ policy: { payees: [generatedAddress()] } }, 'policy_payee');
   await refused({ policy: { hosts: ['elsewhere.example'] } }, 'policy_host');
   await refused({ confirm: () => false }, 'declined');
-  const dies = () => { throw new Error('the wallet is gone'); };
-  const pay = channelFetch(fetch, optionsOf(account, { store, signer: { address: async () => account.address as string, sign: async () => dies() } }));
+  const dies = () => {
+    throw new Error('the wallet is gone');
+  };
+  const pay = channelFetch(
+    fetch,
+    optionsOf(account, { store, signer: { address: async () => account.address as string, sign: async () => dies() } }),
+  );
   await assert.rejects(pay(world.url), /the wallet is gone/);
   assert.deepEqual(await pay.channels(), []);
   // What was refused has taken nothing from the cap of a day.
@@ -229,7 +260,11 @@ test('a server that says more was charged than was signed is not believed', asyn
     if (payment === null) return answer;
     const { payload, accepted } = JSON.parse(atob(payment));
     const channelState = { channelId: payload.voucher.channelId, balance: '1000000', totalClaimed: '0', chargedCumulativeAmount: '900000' };
-    const terms = { x402Version: 2, error: 'invalid_batch_settlement_evm_cumulative_amount_mismatch', accepts: [{ ...accepted, extra: { ...accepted.extra, channelState } }] };
+    const terms = {
+      x402Version: 2,
+      error: 'invalid_batch_settlement_evm_cumulative_amount_mismatch',
+      accepts: [{ ...accepted, extra: { ...accepted.extra, channelState } }],
+    };
     return new Response('{}', { status: 402, headers: { 'payment-required': btoa(JSON.stringify(terms)) } });
   };
   const pay = channelFetch(lying, optionsOf(account));
@@ -245,7 +280,8 @@ test('a server that does not sell by channel is paid for each request by itself,
     asked.push(String(input));
     return new Response('paid once');
   };
-  const plain: typeof fetch = async () => new Response('{}', { status: 402, headers: { 'payment-required': btoa(JSON.stringify({ x402Version: 2, accepts: [] })) } });
+  const plain: typeof fetch = async () =>
+    new Response('{}', { status: 402, headers: { 'payment-required': btoa(JSON.stringify({ x402Version: 2, accepts: [] })) } });
   const pay = channelFetch(plain, optionsOf(account, { once }));
   assert.equal(await (await pay('https://plain.example/a')).text(), 'paid once');
   const chosen = channelFetch(fetch, optionsOf(account, { once, choose: 'once' }));
@@ -253,7 +289,8 @@ test('a server that does not sell by channel is paid for each request by itself,
   assert.deepEqual(asked, ['https://plain.example/a', world.url]);
   // Who wants a session and nothing else is told.
   const session = channelFetch(plain, optionsOf(account, { once, choose: 'session' }));
-  for (let turn = 0; turn < 2; turn += 1) await assert.rejects(session('https://plain.example/a'), { code: 'unsupported_intent', signed: false });
+  for (let turn = 0; turn < 2; turn += 1)
+    await assert.rejects(session('https://plain.example/a'), { code: 'unsupported_intent', signed: false });
   assert.equal(asked.length, 2);
 });
 

@@ -12,10 +12,10 @@ import { paymentMiddleware, x402ResourceServer } from '@x402/hono';
 import { Hono } from 'hono';
 import { privateKeyToAccount } from 'viem/accounts';
 
-import { NETWORK, startChain, type Chain } from '../../demo/chain.mjs';
-import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
+import { type Chain, NETWORK, startChain } from '../../demo/chain.mjs';
+import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
 import { createLocalAgentClient } from '../../pkg/dist/agent/index.js';
-import { memoryStore, payingFetch, receiptOf, type PayOptions, type Store } from '../../pkg/dist/index.js';
+import { memoryStore, type PayOptions, payingFetch, receiptOf, type Store } from '../../pkg/dist/index.js';
 import { resume } from '../../pkg/dist/resume.js';
 import { ANSWERS, type Answer } from './bad-answers.ts';
 import { GOODS } from './shop.ts';
@@ -30,18 +30,29 @@ let proxy: Server;
 /** What the proxy does with the answer to a payment, by path; others pass. */
 const spoils = new Map<string, Answer>();
 
-const listening = (server: Server): Promise<number> => new Promise((resolve) => {
-  const told = (): void => resolve((server.address() as AddressInfo).port);
-  if (server.listening) told();
-  else server.once('listening', told);
-});
+const listening = (server: Server): Promise<number> =>
+  new Promise((resolve) => {
+    const told = (): void => resolve((server.address() as AddressInfo).port);
+    if (server.listening) told();
+    else server.once('listening', told);
+  });
 
 before(async () => {
   chain = await startChain();
   facilitator = await startFacilitator({ chain });
   const app = new Hono();
   const server = new x402ResourceServer(new HTTPFacilitatorClient({ url: facilitator.url })).register(NETWORK, new ExactEvmScheme());
-  app.use(paymentMiddleware({ 'GET /*': { accepts: { scheme: 'exact', network: NETWORK, payTo: chain.accounts.payee.address, price: '$0.01' }, description: 'One weather report' } }, server));
+  app.use(
+    paymentMiddleware(
+      {
+        'GET /*': {
+          accepts: { scheme: 'exact', network: NETWORK, payTo: chain.accounts.payee.address, price: '$0.01' },
+          description: 'One weather report',
+        },
+      },
+      server,
+    ),
+  );
   app.get('*', (c) => c.text(GOODS));
   seller = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }) as Server;
   const behind = `http://127.0.0.1:${await listening(seller)}`;
@@ -69,17 +80,35 @@ type Buys = (url: string, now: () => number) => Promise<unknown>;
 const payer = () => privateKeyToAccount(chain.accounts.payer.privateKey);
 const fetcher = (change: Partial<PayOptions>) => payingFetch({ signer: payer(), policy: { deadlineSecs: 1 }, timeoutMs: 2_000, ...change });
 const agent = (store: Store, now: () => number) =>
-  createLocalAgentClient({ signer: payer(), store, now, timeoutMs: 2_000, policy: { deadlineSecs: 1, hosts: [`127.0.0.1:${(proxy.address() as AddressInfo).port}`] } });
+  createLocalAgentClient({
+    signer: payer(),
+    store,
+    now,
+    timeoutMs: 2_000,
+    policy: { deadlineSecs: 1, hosts: [`127.0.0.1:${(proxy.address() as AddressInfo).port}`] },
+  });
 /** Those that live on, and those of which each try is another process. */
 const ENTRIES: Record<string, () => Buys> = {
-  'payingFetch': () => { let pay: ReturnType<typeof fetcher> | undefined; return async (url, now) => (await (pay ??= fetcher({ now }))(url)).text(); },
-  'payingFetch with a key and no store, a process each': () => async (url, now) => (await fetcher({ now })(url, { headers: { 'idempotency-key': url } })).text(),
-  'payingFetch with resume, a process each': () => { const store = memoryStore(); return async (url, now) => (await fetcher({ now, store, resume })(url)).text(); },
-  'a local agent, a process each': () => { const store = memoryStore(); return async (url, now) => agent(store, now).fetchPaid(url, undefined, {}); },
+  payingFetch: () => {
+    let pay: ReturnType<typeof fetcher> | undefined;
+    return async (url, now) => (await (pay ??= fetcher({ now }))(url)).text();
+  },
+  'payingFetch with a key and no store, a process each': () => async (url, now) =>
+    (await fetcher({ now })(url, { headers: { 'idempotency-key': url } })).text(),
+  'payingFetch with resume, a process each': () => {
+    const store = memoryStore();
+    return async (url, now) => (await fetcher({ now, store, resume })(url)).text();
+  },
+  'a local agent, a process each': () => {
+    const store = memoryStore();
+    return async (url, now) => agent(store, now).fetchPaid(url, undefined, {});
+  },
 };
 
 for (const [entry, begins] of Object.entries(ENTRIES)) {
-  test(`${entry}: one request is charged once on the chain, whatever is answered and however late it is asked again`, { timeout: 480_000 }, async () => {
+  test(`${entry}: one request is charged once on the chain, whatever is answered and however late it is asked again`, {
+    timeout: 480_000,
+  }, async () => {
     let later = 0;
     const now = (): number => Date.now() / 1000 + later;
     const had = await chain.balanceOf(chain.accounts.payer.address);
@@ -94,7 +123,7 @@ for (const [entry, begins] of Object.entries(ENTRIES)) {
       const asked = turn < TRIES / 2 ? tries : tries.filter(({ isOver }) => !isOver);
       await Promise.allSettled(asked.map(({ url, buys }) => buys(url, now)));
     }
-    assert.equal(had - await chain.balanceOf(chain.accounts.payer.address), PRICE * BigInt(tries.length));
+    assert.equal(had - (await chain.balanceOf(chain.accounts.payer.address)), PRICE * BigInt(tries.length));
   });
 }
 
@@ -106,9 +135,11 @@ test('controls: twenty requests at once are twenty charges, two purchases are tw
   await Promise.all(responses.map((response) => response.text()));
   assert.equal(new Set(responses.map((response) => receiptOf(response)?.transaction)).size, 20);
   for (let purchase = 0; purchase < 2; purchase += 1) await (await pay(`${url}/two`)).text();
-  const dead = createServer((_, response) => { response.writeHead(404).end(); }).listen(0, '127.0.0.1');
+  const dead = createServer((_, response) => {
+    response.writeHead(404).end();
+  }).listen(0, '127.0.0.1');
   const port = await listening(dead);
   await (await pay(`http://127.0.0.1:${port}/none`)).text();
   dead.close();
-  assert.equal(had - await chain.balanceOf(chain.accounts.payer.address), 22n * PRICE);
+  assert.equal(had - (await chain.balanceOf(chain.accounts.payer.address)), 22n * PRICE);
 });

@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { Challenge, Credential } from 'mppx';
 
-import { base64, GOODS, PAYEE, terms, TRANSACTION, USDC, type Json } from './shop.ts';
+import { base64, GOODS, type Json, PAYEE, TRANSACTION, terms, USDC } from './shop.ts';
 
 /** Published, worth nothing anywhere. */
 export const SECRET = 'a secret of a shop that is open to everybody';
@@ -27,14 +27,32 @@ export function inSeconds(seconds: number): string {
 }
 
 /** The value of one `WWW-Authenticate` row; without a word of ours 0.01 USDC on the test network, five minutes long. */
-export function challenge({ method = 'evm', intent = 'charge', expires = inSeconds(300), header, request, details, realm = '127.0.0.1' }: Asked = {}): string {
-  return Challenge.serialize(Challenge.from({
-    secretKey: SECRET, realm, method, intent, expires, ...(header === undefined ? {} : { header }),
-    request: {
-      amount: '10000', currency: USDC, recipient: PAYEE, ...request,
-      methodDetails: details ?? { chainId: 84532, credentialTypes: ['authorization'], decimals: 6 },
-    },
-  } as never));
+export function challenge({
+  method = 'evm',
+  intent = 'charge',
+  expires = inSeconds(300),
+  header,
+  request,
+  details,
+  realm = '127.0.0.1',
+}: Asked = {}): string {
+  return Challenge.serialize(
+    Challenge.from({
+      secretKey: SECRET,
+      realm,
+      method,
+      intent,
+      expires,
+      ...(header === undefined ? {} : { header }),
+      request: {
+        amount: '10000',
+        currency: USDC,
+        recipient: PAYEE,
+        ...request,
+        methodDetails: details ?? { chainId: 84532, credentialTypes: ['authorization'], decimals: 6 },
+      },
+    } as never),
+  );
 }
 
 /** A 402 with these rows, and terms of x402 where there are any. */

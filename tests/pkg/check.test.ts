@@ -15,7 +15,10 @@ const project = join(folder.path, 'gate');
 const wrangler = join(project, 'node_modules', 'wrangler');
 before(async () => {
   const tarball = await packPackage(folder.path);
-  await installedProject(project, tarball, { 'package.json': JSON.stringify({ name: 'gate', private: true }), 'index.js': "export { default, Ledger } from 'farebox/gate';\n" });
+  await installedProject(project, tarball, {
+    'package.json': JSON.stringify({ name: 'gate', private: true }),
+    'index.js': "export { default, Ledger } from 'farebox/gate';\n",
+  });
   mkdirSync(join(project, 'node_modules'), { recursive: true });
   symlinkSync(join(root, 'node_modules', 'wrangler'), wrangler);
 });
@@ -25,15 +28,25 @@ after(() => folder.remove());
 function checked(text: string, ...words: string[]): { status: number | null; stdout: string; stderr: string } {
   writeFileSync(join(project, 'wrangler.toml'), text);
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_TEST_CONTEXT$|NODE_OPTIONS$)/i.test(name)));
-  const { status, stdout, stderr } = spawnSync('npx', ['--offline', 'farebox', 'check', '--offline', ...words], { cwd: project, encoding: 'utf8', env });
+  const { status, stdout, stderr } = spawnSync('npx', ['--offline', 'farebox', 'check', '--offline', ...words], {
+    cwd: project,
+    encoding: 'utf8',
+    env,
+  });
   return { status, stdout, stderr: stderr.replace(/^npm warn .*\n/gm, '') };
 }
 
 const { vars } = settingsOf({});
-const SECRETS = ['GATE_SECRET', 'LEDGER_SALT'].map((name) => `note: ${name} is a secret; \`wrangler secret put ${name}\` if it is not there yet`);
+const SECRETS = ['GATE_SECRET', 'LEDGER_SALT'].map(
+  (name) => `note: ${name} is a secret; \`wrangler secret put ${name}\` if it is not there yet`,
+);
 
 test('a good file has no errors, and the secrets to set are named', () => {
-  assert.deepEqual(checked(tomlOf(vars)), { status: 0, stdout: `${[...SECRETS, 'wrangler.toml: 0 errors, 0 warnings'].join('\n')}\n`, stderr: '' });
+  assert.deepEqual(checked(tomlOf(vars)), {
+    status: 0,
+    stdout: `${[...SECRETS, 'wrangler.toml: 0 errors, 0 warnings'].join('\n')}\n`,
+    stderr: '',
+  });
 });
 
 test('a broken file is told by line and column, in the words that this repository uses', () => {
@@ -60,5 +73,8 @@ test('without wrangler it says what to install', () => {
   rmSync(wrangler);
   const { status, stdout, stderr } = checked(tomlOf(vars));
   assert.deepEqual([status, stdout], [2, '']);
-  assert.equal(stderr, 'wrangler is not installed here, and it alone knows what its file means: run `npm install --save-dev wrangler`, then this again\n');
+  assert.equal(
+    stderr,
+    'wrangler is not installed here, and it alone knows what its file means: run `npm install --save-dev wrangler`, then this again\n',
+  );
 });

@@ -9,7 +9,22 @@ import { after, test } from 'node:test';
 
 import { fileStore } from '../../pkg/dist/file-store.js';
 import { askFor, challenge, credentialOf } from './charges.ts';
-import { ask, base64, GOODS, honest, OFFER, open, PAYEE, PAYER, PAYER_KEY, paymentOf, serve, settlement, terms, TRANSACTION } from './shop.ts';
+import {
+  ask,
+  base64,
+  GOODS,
+  honest,
+  OFFER,
+  open,
+  PAYEE,
+  PAYER,
+  PAYER_KEY,
+  paymentOf,
+  serve,
+  settlement,
+  TRANSACTION,
+  terms,
+} from './shop.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'farebox-cli-'));
 after(() => rmSync(home, { recursive: true, force: true }));
@@ -19,15 +34,26 @@ type Run = { readonly code: number | null; readonly out: string; readonly err: s
 type More = { readonly key?: string | undefined; readonly input?: string; readonly store?: string };
 
 /** Runs it with a budget of its own unless one is named. */
-async function farebox(words: readonly string[], { key = PAYER_KEY, input = '', store = join(home, String(folders += 1), 'budget') }: More = {}): Promise<Run> {
+async function farebox(
+  words: readonly string[],
+  { key = PAYER_KEY, input = '', store = join(home, String((folders += 1)), 'budget') }: More = {},
+): Promise<Run> {
   const args = ['pay', 'look', 'unblock'].includes(words[0] ?? '') ? [...words, '--store', store] : words;
-  const child = spawn(process.execPath, ['pkg/dist/cli/main.js', ...args], { env: { PATH: process.env['PATH'], HOME: home, ...(key === '' ? {} : { FAREBOX_PRIVATE_KEY: key }) } });
+  const child = spawn(process.execPath, ['pkg/dist/cli/main.js', ...args], {
+    env: { PATH: process.env['PATH'], HOME: home, ...(key === '' ? {} : { FAREBOX_PRIVATE_KEY: key }) },
+  });
   child.stdin.on('error', () => undefined);
   child.stdin.end(input);
   let [out, err] = ['', ''];
-  child.stdout.on('data', (piece) => { out += piece; });
-  child.stderr.on('data', (piece) => { err += piece; });
-  const code = await new Promise<number | null>((resolve) => { child.once('close', resolve); });
+  child.stdout.on('data', (piece) => {
+    out += piece;
+  });
+  child.stderr.on('data', (piece) => {
+    err += piece;
+  });
+  const code = await new Promise<number | null>((resolve) => {
+    child.once('close', resolve);
+  });
   assert.ok(!`${out}${err}`.includes(PAYER_KEY.slice(4, 30)), 'the key is never seen');
   return { code, out, err, store };
 }
@@ -37,7 +63,8 @@ test('pay prints the content and nothing else to standard output, and the receip
   t.after(() => shop.stop());
   const { code, out, err } = await farebox(['pay', shop.url, '--yes']);
   assert.deepEqual([code, out], [0, GOODS]);
-  for (const words of ['0.01 USDC (10000)', 'test money', PAYEE, TRANSACTION, OFFER.network]) assert.ok(err.includes(words), `${words}: ${err}`);
+  for (const words of ['0.01 USDC (10000)', 'test money', PAYEE, TRANSACTION, OFFER.network])
+    assert.ok(err.includes(words), `${words}: ${err}`);
   const inJson = await farebox(['pay', shop.url, '--yes', '--json']);
   assert.equal((JSON.parse(inJson.err.trim().split('\n').at(-1) ?? '') as { payer: string }).payer, PAYER);
 });
@@ -61,7 +88,9 @@ test('pay sends method, headers and body, also from a file and from standard inp
   const shop = await open((request, response) => {
     request.setEncoding('utf8');
     let body = '';
-    request.on('data', (piece) => { body += piece; });
+    request.on('data', (piece) => {
+      body += piece;
+    });
     request.on('end', () => {
       seen.push(`${request.method} ${request.headers['x-a']} ${body}`);
       honest(request, response);
@@ -73,8 +102,14 @@ test('pay sends method, headers and body, also from a file and from standard inp
   await farebox(['pay', shop.url, '--yes', '-H', 'X-A: one: two', '-d', 'text']);
   await farebox(['pay', shop.url, '--yes', '-X', 'put', '-d', `@${file}`]);
   await farebox(['pay', shop.url, '--yes', '-d', '@-'], { input: 'of input' });
-  assert.deepEqual(seen.filter((_, index) => index % 2 === 1), ['POST one: two text', 'PUT undefined of a file', 'POST undefined of input']);
-  assert.deepEqual(seen.filter((_, index) => index % 2 === 0), seen.filter((_, index) => index % 2 === 1));
+  assert.deepEqual(
+    seen.filter((_, index) => index % 2 === 1),
+    ['POST one: two text', 'PUT undefined of a file', 'POST undefined of input'],
+  );
+  assert.deepEqual(
+    seen.filter((_, index) => index % 2 === 0),
+    seen.filter((_, index) => index % 2 === 1),
+  );
 });
 
 test('spending is counted across runs, and a cap that is used up pays nothing', async (t) => {
@@ -91,15 +126,23 @@ test('look tells price, payee and what the policy says; it signs, counts and kee
   t.after(() => shop.stop());
   const allowed = await farebox(['look', shop.url], { key: '' });
   assert.equal(allowed.code, 0);
-  for (const words of ['0.01 USDC (10000), test money', PAYEE, 'x402', 'policy   allows it']) assert.ok(allowed.out.includes(words), allowed.out);
+  for (const words of ['0.01 USDC (10000), test money', PAYEE, 'x402', 'policy   allows it'])
+    assert.ok(allowed.out.includes(words), allowed.out);
   assert.deepEqual(readdirSync(allowed.store), []);
   const refused = await farebox(['look', shop.url, '--max', '0.005']);
   assert.equal(refused.code, 3);
   assert.match(refused.out, /0\.01 USDC \(10000\)/);
   assert.match(refused.out, /refuses it: policy_amount: .*perPayment is 0\.005/);
-  const json = JSON.parse((await farebox(['look', shop.url, '--json', '--network', 'base'])).out) as { price: string; refused: { code: string } };
+  const json = JSON.parse((await farebox(['look', shop.url, '--json', '--network', 'base'])).out) as {
+    price: string;
+    refused: { code: string };
+  };
   assert.deepEqual([json.price, json.refused.code], ['0.01', 'policy_network']);
-  assert.deepEqual(shop.requests.map((request) => paymentOf(request)), [undefined, undefined, undefined], 'one request each');
+  assert.deepEqual(
+    shop.requests.map((request) => paymentOf(request)),
+    [undefined, undefined, undefined],
+    'one request each',
+  );
 });
 
 test('a free answer costs nothing, and a failing one fails', async (t) => {
@@ -114,7 +157,9 @@ test('a free answer costs nothing, and a failing one fails', async (t) => {
 });
 
 test('a payment that was signed and not answered as it should be is kept for its owner alone', async (t) => {
-  const shop = await open((request, response) => (paymentOf(request) === undefined ? ask(response) : ask(response, terms([OFFER], { error: 'sold out' }))));
+  const shop = await open((request, response) =>
+    paymentOf(request) === undefined ? ask(response) : ask(response, terms([OFFER], { error: 'sold out' })),
+  );
   t.after(() => shop.stop());
   const { code, out, err, store } = await farebox(['pay', shop.url, '--yes']);
   assert.deepEqual([code, out], [4, '']);
@@ -186,7 +231,11 @@ test('an endpoint whose server asked to stop says which command lets calls out a
   const blocked = await farebox(['pay', shop.url, '--yes'], { store });
   assert.equal(blocked.code, 3);
   assert.match(blocked.err, /endpoint_blocked: [^]*run npx farebox unblock URL/);
-  for (const [words, says] of [[['-X', 'POST'], /was not blocked/], [[], /may be paid again/], [[], /was not blocked/]] as const) {
+  for (const [words, says] of [
+    [['-X', 'POST'], /was not blocked/],
+    [[], /may be paid again/],
+    [[], /was not blocked/],
+  ] as const) {
     const { code, err } = await farebox(['unblock', shop.url, ...words], { store, key: '' });
     assert.equal(code, 0);
     assert.match(err, says);
@@ -226,9 +275,21 @@ test('what cannot be used is told before anything is sent', async (t) => {
   const file = join(home, 'policy');
   writeFileSync(file, '{"perDay": 1}');
   const wrong: readonly (readonly string[])[] = [
-    [], ['pay'], ['look'], ['buy', shop.url], ['pay', 'shop.example'], ['pay', 'ftp://shop.example'], ['pay', shop.url, '-H', 'no colon'],
-    ['pay', shop.url, '-d'], ['pay', shop.url, '--max', 'five'], ['pay', shop.url, '--policy', file], ['look', shop.url, '--policy', file],
-    ['pay', shop.url, '--policy', join(home, 'none')], ['pay', shop.url, '-d', `@${join(home, 'none')}`], ['receipt'], ['receipt', 'nonsense'],
+    [],
+    ['pay'],
+    ['look'],
+    ['buy', shop.url],
+    ['pay', 'shop.example'],
+    ['pay', 'ftp://shop.example'],
+    ['pay', shop.url, '-H', 'no colon'],
+    ['pay', shop.url, '-d'],
+    ['pay', shop.url, '--max', 'five'],
+    ['pay', shop.url, '--policy', file],
+    ['look', shop.url, '--policy', file],
+    ['pay', shop.url, '--policy', join(home, 'none')],
+    ['pay', shop.url, '-d', `@${join(home, 'none')}`],
+    ['receipt'],
+    ['receipt', 'nonsense'],
   ];
   for (const words of wrong) assert.equal((await farebox(words)).code, 2, words.join(' '));
   assert.equal(shop.requests.length, 0);
@@ -243,7 +304,12 @@ test('no answer at all is told as that', async () => {
 
 test('receipt reads a header with and without its name, from an argument or from standard input', async () => {
   const header = base64(JSON.stringify(settlement()));
-  for (const [word, input] of [[header, ''], [`PAYMENT-RESPONSE: ${header}`, ''], [JSON.stringify(settlement()), ''], ['-', `${header}\n`]] as const) {
+  for (const [word, input] of [
+    [header, ''],
+    [`PAYMENT-RESPONSE: ${header}`, ''],
+    [JSON.stringify(settlement()), ''],
+    ['-', `${header}\n`],
+  ] as const) {
     const { code, out } = await farebox(['receipt', word], { input });
     assert.equal(code, 0);
     assert.deepEqual(JSON.parse(out), { receipt: settlement(), signer: null });
@@ -256,10 +322,23 @@ test('text of others hides nothing on a terminal and moves no cursor, and its JS
   const { code, out } = await farebox(['receipt', JSON.stringify(evil)]);
   assert.equal(code, 0);
   assert.deepEqual(JSON.parse(out), { receipt: evil, signer: null });
-  const shop = await open((_, response) => ask(response, terms([{ ...OFFER, extra: { ...OFFER.extra, name: evil.note } }], { error: evil.note, resource: { url: shop.url, description: evil.note } })));
+  const shop = await open((_, response) =>
+    ask(
+      response,
+      terms([{ ...OFFER, extra: { ...OFFER.extra, name: evil.note } }], {
+        error: evil.note,
+        resource: { url: shop.url, description: evil.note },
+      }),
+    ),
+  );
   t.after(() => shop.stop());
   const texts = [out];
-  for (const words of [['look', shop.url], ['look', shop.url, '--json'], ['pay', shop.url, '--yes', '--max', '0.001'], ['pay', shop.url]]) {
+  for (const words of [
+    ['look', shop.url],
+    ['look', shop.url, '--json'],
+    ['pay', shop.url, '--yes', '--max', '0.001'],
+    ['pay', shop.url],
+  ]) {
     const run = await farebox(words);
     texts.push(run.out, run.err);
   }
@@ -269,7 +348,8 @@ test('text of others hides nothing on a terminal and moves no cursor, and its JS
 test('help names every option and code, and the version is that of the package', async () => {
   const { code, out } = await farebox(['--help'], { key: '' });
   assert.equal(code, 0);
-  for (const word of ['look', 'pay', 'receipt', '--yes', '--key-file', 'FAREBOX_PRIVATE_KEY', '--per-day', 'Exit codes']) assert.ok(out.includes(word), word);
+  for (const word of ['look', 'pay', 'receipt', '--yes', '--key-file', 'FAREBOX_PRIVATE_KEY', '--per-day', 'Exit codes'])
+    assert.ok(out.includes(word), word);
   const { version } = JSON.parse(readFileSync('pkg/package.json', 'utf8')) as { version: string };
   assert.equal((await farebox(['--version'])).out, `${version}\n`);
   assert.ok(!existsSync(join(home, '.farebox')), 'nothing was kept outside the folders that were named');
@@ -288,10 +368,15 @@ test('what has ended and may have been charged is not paid again by --yes alone'
   const { sent, ...rest } = JSON.parse(record ?? '') as { sent: [string, number, boolean, string][] };
   const [[name, at, isOpen, text]] = sent as [[string, number, boolean, string]];
   assert.equal(isOpen, true);
-  assert.ok(await kept.replace(version, JSON.stringify({ ...rest, sent: [[name, at, true, JSON.stringify({ ...JSON.parse(text), ends: 1 })]] })));
+  assert.ok(
+    await kept.replace(version, JSON.stringify({ ...rest, sent: [[name, at, true, JSON.stringify({ ...JSON.parse(text), ends: 1 })]] })),
+  );
   const charges = (): number => new Set(shop.requests.map(credentialOf).filter((it) => it !== undefined)).size;
   const unasked = await farebox(['pay', shop.url, '--yes'], { store });
-  assert.match(unasked.err, /an earlier payment for this request has ended, and may have been charged[^]*not paid again by --yes alone[^]*declined/);
+  assert.match(
+    unasked.err,
+    /an earlier payment for this request has ended, and may have been charged[^]*not paid again by --yes alone[^]*declined/,
+  );
   assert.equal(charges(), 1);
   await farebox(['pay', shop.url], { store, input: 'y\n' });
   assert.equal(charges(), 2);

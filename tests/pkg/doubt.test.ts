@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { createLocalAgentClient } from '../../pkg/dist/agent/index.js';
-import { FareboxError, memoryStore, payingFetch, type PayOptions, type Proposal, type Store } from '../../pkg/dist/index.js';
+import { FareboxError, memoryStore, type PayOptions, type Proposal, payingFetch, type Store } from '../../pkg/dist/index.js';
 import { resume } from '../../pkg/dist/resume.js';
 import { askFor, challenge, credentialIn, credentialOf, deliver, inSeconds } from './charges.ts';
 import { OFFER, paymentOf, serve, sharedShop, spentIn, watchedSigner } from './shop.ts';
@@ -17,11 +17,12 @@ let ahead = 0;
 const now = (): number => Date.now() / 1000 + ahead;
 
 /** Sells by MPP alone, or beside x402, and delivers once it is let. */
-function sells(accepts?: readonly typeof OFFER[]): { delivers: boolean } {
+function sells(accepts?: readonly (typeof OFFER)[]): { delivers: boolean } {
   const state = { delivers: false };
   ahead = 0;
   shop.answers = (request, response) => {
-    if (credentialOf(request) === undefined && paymentOf(request) === undefined) askFor(response, [challenge({ expires: inSeconds(ahead + 300) })], accepts);
+    if (credentialOf(request) === undefined && paymentOf(request) === undefined)
+      askFor(response, [challenge({ expires: inSeconds(ahead + 300) })], accepts);
     else if (!state.delivers) response.writeHead(404).end();
     else if (paymentOf(request) === undefined) deliver(response);
     else serve(response);
@@ -29,16 +30,25 @@ function sells(accepts?: readonly typeof OFFER[]): { delivers: boolean } {
   return state;
 }
 /** How many different charges were signed. */
-const charges = (): number => new Set(shop.requests.flatMap((request) => {
-  if (credentialOf(request) !== undefined) return [JSON.stringify(credentialIn(request).payload)];
-  return paymentOf(request) ?? [];
-})).size;
+const charges = (): number =>
+  new Set(
+    shop.requests.flatMap((request) => {
+      if (credentialOf(request) !== undefined) return [JSON.stringify(credentialIn(request).payload)];
+      return paymentOf(request) ?? [];
+    }),
+  ).size;
 
 type Buys = (options?: Partial<PayOptions>) => Promise<string>;
 const WAYS: Record<string, () => { buys: Buys; store: Store }> = {
   'resume, a process each': () => {
     const store = memoryStore();
-    return { store, buys: async (options) => (await payingFetch({ signer, store, now, resume, ...options, policy: { deadlineSecs: 1, ...options?.policy } })(`${shop.url}/it`)).text() };
+    return {
+      store,
+      buys: async (options) =>
+        (
+          await payingFetch({ signer, store, now, resume, ...options, policy: { deadlineSecs: 1, ...options?.policy } })(`${shop.url}/it`)
+        ).text(),
+    };
   },
   'a local agent, a process each': () => {
     const store = memoryStore();
@@ -46,7 +56,13 @@ const WAYS: Record<string, () => { buys: Buys; store: Store }> = {
       store,
       buys: async (options) => {
         const host = new URL(shop.url).host;
-        const paid = await createLocalAgentClient({ signer, store, now, ...options, policy: { deadlineSecs: 1, hosts: [host], ...options?.policy } }).fetchPaid(`${shop.url}/it`, undefined, {});
+        const paid = await createLocalAgentClient({
+          signer,
+          store,
+          now,
+          ...options,
+          policy: { deadlineSecs: 1, hosts: [host], ...options?.policy },
+        }).fetchPaid(`${shop.url}/it`, undefined, {});
         if (paid.kind !== 'success') throw new Error(JSON.stringify(paid));
         return paid.response.text();
       },
@@ -64,26 +80,42 @@ for (const [way, begins] of Object.entries(WAYS)) {
     state.delivers = true;
     shop.answers = ((answers) => (request, response) => {
       // Its end has passed: the server takes it no more.
-      const old = credentialOf(request) !== undefined && new Date(String(credentialIn(request).challenge['expires'])).getTime() / 1000 < now();
+      const old =
+        credentialOf(request) !== undefined && new Date(String(credentialIn(request).challenge['expires'])).getTime() / 1000 < now();
       return old ? void response.writeHead(402).end() : answers(request, response);
     })(shop.answers);
     for (let turn = 0; turn < 3; turn += 1) {
-      await assert.rejects(buys(), (error: Error) => way.startsWith('resume') ? error instanceof FareboxError && error.code === 'payment_unresolved' : /only the chain tells/.test(error.message));
+      await assert.rejects(buys(), (error: Error) =>
+        way.startsWith('resume')
+          ? error instanceof FareboxError && error.code === 'payment_unresolved'
+          : /only the chain tells/.test(error.message),
+      );
     }
     assert.equal(charges(), 1);
     assert.equal((await spentIn(store)).entries.length, 1);
     // A person who says no is asked again the next time.
     let asked: Proposal[] = [];
-    const says = (answer: boolean) => ({ confirm: (proposal: Proposal) => { asked.push(proposal); return answer; } });
+    const says = (answer: boolean) => ({
+      confirm: (proposal: Proposal) => {
+        asked.push(proposal);
+        return answer;
+      },
+    });
     if (way.startsWith('resume')) {
       await assert.rejects(buys(says(false)), { code: 'declined' });
       await assert.rejects(buys(), { code: 'payment_unresolved' });
-      assert.deepEqual(asked.map(({ again }) => again), [true]);
+      assert.deepEqual(
+        asked.map(({ again }) => again),
+        [true],
+      );
     } else {
       // A person says whether it is let go; then the agent's caller asks for it once more.
       await assert.rejects(buys(says(false)), /only the chain tells/);
       await assert.rejects(buys(says(true)));
-      assert.deepEqual(asked.map(({ again }) => again), [true, true]);
+      assert.deepEqual(
+        asked.map(({ again }) => again),
+        [true, true],
+      );
     }
     asked = [];
     assert.equal(await buys(says(true)), 'Rainfall, Tuesday');

@@ -5,12 +5,17 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 
-import { buyJob, JobError, SellerError, sellJobs, type SellerEvent } from '../../pkg/dist/agent/index.js';
+import { buyJob, JobError, SellerError, type SellerEvent, sellJobs } from '../../pkg/dist/agent/index.js';
 import { localSigner, memoryStore, type Store, type TypedData } from '../../pkg/dist/index.js';
-import { sentIn, type SentRow } from '../../pkg/dist/sent.js';
+import { type SentRow, sentIn } from '../../pkg/dist/sent.js';
 import { base64, OTHER, PAYEE, PAYER, PAYER_KEY, spentIn, TRANSACTION, USDC } from './shop.ts';
 
-type Asked = { readonly path: string; readonly body: any; readonly payment: string | undefined; readonly authorization: string | undefined };
+type Asked = {
+  readonly path: string;
+  readonly body: any;
+  readonly payment: string | undefined;
+  readonly authorization: string | undefined;
+};
 type Script = (asked: Asked, response: ServerResponse) => boolean | undefined;
 
 const asked: Asked[] = [];
@@ -20,7 +25,12 @@ const server = createServer(async (request, response) => {
   let text = '';
   for await (const piece of request) text += piece;
   const { pathname } = new URL(request.url ?? '', 'http://exchange');
-  const one = { path: pathname, body: text === '' ? undefined : JSON.parse(text), payment: request.headers['payment-signature'] as string | undefined, authorization: request.headers.authorization };
+  const one = {
+    path: pathname,
+    body: text === '' ? undefined : JSON.parse(text),
+    payment: request.headers['payment-signature'] as string | undefined,
+    authorization: request.headers.authorization,
+  };
   asked.push(one);
   if (script(one, response) !== true) standard(one, response);
 });
@@ -40,18 +50,63 @@ const say = (response: ServerResponse, status: number, body: unknown, headers: R
   return true;
 };
 const quote = (change: Record<string, unknown> = {}): Record<string, unknown> => ({
-  error: 'Payment Required', code: 'PAYMENT_REQUIRED', payment_id: ID, fingerprint: 'b2'.repeat(32), payment_mode: 'x402-escrow', network_profile: 'live-testnet',
-  pay_to: PAYEE, amount: '0.005', amount_atomic: '5000', currency: 'USDC', network: 'eip155:84532', chain_id: 84532, payment_asset: USDC, seller_id: OTHER.toLowerCase(), expires_in_seconds: 300,
-  accepts: [{ scheme: 'exact', network: 'base-sepolia', maxAmountRequired: '5000', resource: `${url}/api/v1/jobs/verify`, payTo: PAYEE, asset: USDC, extra: { payment_id: ID } }], x402Version: 1, ...change,
+  error: 'Payment Required',
+  code: 'PAYMENT_REQUIRED',
+  payment_id: ID,
+  fingerprint: 'b2'.repeat(32),
+  payment_mode: 'x402-escrow',
+  network_profile: 'live-testnet',
+  pay_to: PAYEE,
+  amount: '0.005',
+  amount_atomic: '5000',
+  currency: 'USDC',
+  network: 'eip155:84532',
+  chain_id: 84532,
+  payment_asset: USDC,
+  seller_id: OTHER.toLowerCase(),
+  expires_in_seconds: 300,
+  accepts: [
+    {
+      scheme: 'exact',
+      network: 'base-sepolia',
+      maxAmountRequired: '5000',
+      resource: `${url}/api/v1/jobs/verify`,
+      payTo: PAYEE,
+      asset: USDC,
+      extra: { payment_id: ID },
+    },
+  ],
+  x402Version: 1,
+  ...change,
 });
-const required = (payTo = PAYEE): string => base64(JSON.stringify({
-  x402Version: 2, resource: { url: `${url}/till/${ID}` },
-  accepts: [{ scheme: 'exact', network: 'eip155:84532', amount: '5000', asset: USDC, payTo, maxTimeoutSeconds: 300, extra: { name: 'USDC', version: '2' } }],
-}));
+const required = (payTo = PAYEE): string =>
+  base64(
+    JSON.stringify({
+      x402Version: 2,
+      resource: { url: `${url}/till/${ID}` },
+      accepts: [
+        {
+          scheme: 'exact',
+          network: 'eip155:84532',
+          amount: '5000',
+          asset: USDC,
+          payTo,
+          maxTimeoutSeconds: 300,
+          extra: { name: 'USDC', version: '2' },
+        },
+      ],
+    }),
+  );
 const job = { job_id: 'job-1', job_token: 't'.repeat(43), status: 'paid', settlement_tx_hash: TRANSACTION };
 
 function standard({ path }: Asked, response: ServerResponse): void {
-  if (path.endsWith('/capabilities')) say(response, 200, { network_profile: 'live-testnet', network: 'eip155:84532', currency: 'USDC', capabilities: [{ capability: 'llm', available_count: 1, min_price: '0.005' }] });
+  if (path.endsWith('/capabilities'))
+    say(response, 200, {
+      network_profile: 'live-testnet',
+      network: 'eip155:84532',
+      currency: 'USDC',
+      capabilities: [{ capability: 'llm', available_count: 1, min_price: '0.005' }],
+    });
   else if (path.endsWith('/quote')) say(response, 402, quote(), { 'payment-required': required() });
   else if (path.endsWith('/verify') || path.startsWith('/till/')) say(response, 200, job);
   else say(response, 200, { job_id: 'job-1', status: 'done', result: { text: 'done' } });
@@ -66,22 +121,49 @@ const signer = {
   },
 };
 const order = (more: Partial<Parameters<typeof buyJob>[0]> = {}): Parameters<typeof buyJob>[0] => ({
-  url, profile: 'live-testnet', capability: 'llm', prompt: 'hello', maxAmount: '0.01', signer, feed: false, ...more,
+  url,
+  profile: 'live-testnet',
+  capability: 'llm',
+  prompt: 'hello',
+  maxAmount: '0.01',
+  signer,
+  feed: false,
+  ...more,
 });
 const payments = (): string[] => asked.map(({ payment }) => payment).filter((payment) => payment !== undefined);
 const failure = async (bought: Promise<unknown>): Promise<JobError> => {
-  const error = await bought.then(() => undefined, (thrown: unknown) => thrown);
+  const error = await bought.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
   assert.ok(error instanceof JobError, String(error));
   return error;
 };
-beforeEach(() => { signed = []; });
+beforeEach(() => {
+  signed = [];
+});
 
 test('a job is bought in one call, for one signature of the quoted payment', async () => {
   const store = memoryStore();
   const bought = await buyJob(order({ store }));
-  assert.deepEqual(bought, { jobId: 'job-1', paymentId: ID, sellerId: OTHER.toLowerCase(), amount: '0.005', currency: 'USDC', transaction: TRANSACTION, money: 'paid', result: { text: 'done' } });
-  assert.deepEqual(asked.map(({ path }) => path), ['/api/v1/buyers/capabilities', '/api/v1/jobs/quote', '/api/v1/jobs/verify', '/api/v1/jobs/job-1']);
-  assert.deepEqual(signed.map(({ message: { to, value } }) => [to?.toLowerCase(), value]), [[PAYEE.toLowerCase(), '5000']]);
+  assert.deepEqual(bought, {
+    jobId: 'job-1',
+    paymentId: ID,
+    sellerId: OTHER.toLowerCase(),
+    amount: '0.005',
+    currency: 'USDC',
+    transaction: TRANSACTION,
+    money: 'paid',
+    result: { text: 'done' },
+  });
+  assert.deepEqual(
+    asked.map(({ path }) => path),
+    ['/api/v1/buyers/capabilities', '/api/v1/jobs/quote', '/api/v1/jobs/verify', '/api/v1/jobs/job-1'],
+  );
+  assert.deepEqual(
+    signed.map(({ message: { to, value } }) => [to?.toLowerCase(), value]),
+    [[PAYEE.toLowerCase(), '5000']],
+  );
   assert.equal(asked.at(-1)?.authorization, `Bearer ${job.job_token}`);
   assert.equal((await spentIn(store)).entries.length, 1);
 });
@@ -130,8 +212,20 @@ test('what is asked for at the till is what was quoted, or nothing is signed and
 
 test('a quote above the limit, the policy or a person is not signed', async () => {
   for (const [more, code] of [
-    [{ maxAmount: '0.004' }, 'price_above_limit'], [{ policy: { perPayment: '0.001' } }, 'policy_amount'], [{ confirm: () => false }, 'declined'],
-    [{ signer: { address: async () => PAYER, sign: async () => { throw new Error('no'); } } }, 'wallet_failed'],
+    [{ maxAmount: '0.004' }, 'price_above_limit'],
+    [{ policy: { perPayment: '0.001' } }, 'policy_amount'],
+    [{ confirm: () => false }, 'declined'],
+    [
+      {
+        signer: {
+          address: async () => PAYER,
+          sign: async () => {
+            throw new Error('no');
+          },
+        },
+      },
+      'wallet_failed',
+    ],
   ] as const) {
     const store = memoryStore();
     const error = await failure(buyJob(order({ store, ...more })));
@@ -179,39 +273,75 @@ test('each failure says whether money moved', async () => {
 });
 
 /** The nonces that were sent, each of which the token charges once, and the quote's id of a turn. */
-const nonces = (): Set<string> => new Set(payments().map((payment) => JSON.parse(Buffer.from(payment, 'base64').toString()).payload.authorization.nonce));
+const nonces = (): Set<string> =>
+  new Set(payments().map((payment) => JSON.parse(Buffer.from(payment, 'base64').toString()).payload.authorization.nonce));
 const idOf = (turn: number): string => `${'a1'.repeat(31)}${String(turn).padStart(2, '0')}`;
 /** A quote of its own each time: the next one at another price, or in another token. */
-const quotedAs = (turn: number, { amount = '0.005', units = '5000', asset = USDC }: { amount?: string; units?: string; asset?: string } = {}, response: ServerResponse): true => {
+const quotedAs = (
+  turn: number,
+  { amount = '0.005', units = '5000', asset = USDC }: { amount?: string; units?: string; asset?: string } = {},
+  response: ServerResponse,
+): true => {
   const id = idOf(turn);
   const [accepted] = quote()['accepts'] as [Record<string, unknown>];
-  const entry = { scheme: 'exact', network: 'eip155:84532', amount: units, asset, payTo: PAYEE, maxTimeoutSeconds: 300, extra: { name: 'USDC', version: '2' } };
+  const entry = {
+    scheme: 'exact',
+    network: 'eip155:84532',
+    amount: units,
+    asset,
+    payTo: PAYEE,
+    maxTimeoutSeconds: 300,
+    extra: { name: 'USDC', version: '2' },
+  };
   const terms = base64(JSON.stringify({ x402Version: 2, resource: { url: `${url}/till/${id}` }, accepts: [entry] }));
-  return say(response, 402, quote({ payment_id: id, amount, amount_atomic: units, payment_asset: asset, accepts: [{ ...accepted, maxAmountRequired: units, asset, extra: { payment_id: id } }] }), { 'payment-required': terms });
+  return say(
+    response,
+    402,
+    quote({
+      payment_id: id,
+      amount,
+      amount_atomic: units,
+      payment_asset: asset,
+      accepts: [{ ...accepted, maxAmountRequired: units, asset, extra: { payment_id: id } }],
+    }),
+    { 'payment-required': terms },
+  );
 };
 
 /** What was signed for each nonce, by the order in which it was sent. */
-const ends = (): number[] => [...new Set(payments())].map((payment) => Number(JSON.parse(Buffer.from(payment, 'base64').toString()).payload.authorization.validBefore));
+const ends = (): number[] =>
+  [...new Set(payments())].map((payment) =>
+    Number(JSON.parse(Buffer.from(payment, 'base64').toString()).payload.authorization.validBefore),
+  );
 
 for (const idempotencyKey of [undefined, 'order-1']) {
   for (const [status, body] of [
-    [400, { code: 'FACILITATOR_RESPONSE_INVALID', error: 'insufficient_funds' }], [400, { code: 'INVALID_X_PAYMENT_HEADER', error: 'x' }], [403, { code: 'FINGERPRINT_INVALID', error: 'x' }],
-    [409, { code: 'PAYMENT_ALREADY_VERIFIED', error: 'x' }], [409, { code: 'PAYMENT_VERIFY_FAILED', error: 'x', details: { gate: 'payment_already_used' } }], [502, { code: 'JOB_FAILED', error: 'x' }],
+    [400, { code: 'FACILITATOR_RESPONSE_INVALID', error: 'insufficient_funds' }],
+    [400, { code: 'INVALID_X_PAYMENT_HEADER', error: 'x' }],
+    [403, { code: 'FINGERPRINT_INVALID', error: 'x' }],
+    [409, { code: 'PAYMENT_ALREADY_VERIFIED', error: 'x' }],
+    [409, { code: 'PAYMENT_VERIFY_FAILED', error: 'x', details: { gate: 'payment_already_used' } }],
+    [502, { code: 'JOB_FAILED', error: 'x' }],
   ] as const) {
     test(`an order that was refused with ${status} ${body.code} is ordered again under its nonce${idempotencyKey === undefined ? '' : ', with a key'}`, async () => {
       const store = memoryStore();
       const policy = { perDay: '0.005' };
       let quotes = 0;
       let refuses = true;
-      script = ({ path }, response) => path.endsWith('/quote') && quotedAs((quotes += 1), {}, response)
-        || refuses && path.endsWith('/verify') && say(response, status, body);
-      const again = (more = {}): ReturnType<typeof buyJob> => buyJob(order({ store: apart(store), policy, ...(idempotencyKey === undefined ? {} : { idempotencyKey }), ...more }));
+      script = ({ path }, response) =>
+        (path.endsWith('/quote') && quotedAs((quotes += 1), {}, response)) ||
+        (refuses && path.endsWith('/verify') && say(response, status, body));
+      const again = (more = {}): ReturnType<typeof buyJob> =>
+        buyJob(order({ store: apart(store), policy, ...(idempotencyKey === undefined ? {} : { idempotencyKey }), ...more }));
       for (let turn = 0; turn < 10; turn += 1) assert.equal((await failure(again())).money, 'unknown');
       assert.deepEqual([nonces().size, quotes, (await spentIn(store)).entries.length], [1, 10, 1]);
       const [[, , open, text]] = sentIn((await store.read()).record) as [SentRow];
       assert.deepEqual([open, JSON.parse(text).ends], [true, ends().at(-1)]);
       // Each ends later than the one before, so that a gate can tell them from what it has sent on.
-      assert.deepEqual(ends(), [...new Set(ends())].sort((one, other) => one - other));
+      assert.deepEqual(
+        ends(),
+        [...new Set(ends())].sort((one, other) => one - other),
+      );
       assert.equal(ends().length, 10);
       refuses = false;
       assert.equal((await again()).money, 'paid');
@@ -239,14 +369,20 @@ test('no payment is sent to a place that a quote names', async (t) => {
     script = ({ path }, response) => {
       if (path.endsWith('/quote')) {
         const terms = JSON.parse(Buffer.from(required(), 'base64').toString());
-        return say(response, 402, quote(), { 'payment-required': base64(JSON.stringify({ ...terms, resource: { url: `${named}/admin/delete?confirm=yes&x=/till/${ID}` } })) });
+        return say(response, 402, quote(), {
+          'payment-required': base64(JSON.stringify({ ...terms, resource: { url: `${named}/admin/delete?confirm=yes&x=/till/${ID}` } })),
+        });
       }
       // Lost at first: then only the gate knows whether it arrived.
-      if (path.endsWith('/verify')) return (shown += 1) === 1 ? say(response, 500, {}) : say(response, 409, { code: 'QUOTE_EXPIRED', error: 'x' });
+      if (path.endsWith('/verify'))
+        return (shown += 1) === 1 ? say(response, 500, {}) : say(response, 409, { code: 'QUOTE_EXPIRED', error: 'x' });
       return false;
     };
     assert.equal((await buyJob(order(till === undefined ? {} : { till }))).money, 'paid');
-    assert.deepEqual(asked.filter(({ path }) => path.startsWith('/till/')).map(({ path }) => path), [`/till/${ID}`]);
+    assert.deepEqual(
+      asked.filter(({ path }) => path.startsWith('/till/')).map(({ path }) => path),
+      [`/till/${ID}`],
+    );
   }
   assert.deepEqual(elsewhere, []);
 });
@@ -258,9 +394,14 @@ test('what an exchange says is kept within bounds, and takes no room from others
   assert.deepEqual([long.code, long.money], ['timed_out', 'unknown']);
   assert.ok(((await store.read()).record ?? '').length < 12_000);
   // Orders that it leaves open fill its own share, whatever their callers wrote.
-  script = ({ path }, response) => path.endsWith('/quote') && say(response, 402, { ...quote(), more: 'x'.repeat(28_000) }, { 'payment-required': required() });
+  script = ({ path }, response) =>
+    path.endsWith('/quote') && say(response, 402, { ...quote(), more: 'x'.repeat(28_000) }, { 'payment-required': required() });
   const held = { address: signer.address, sign: () => new Promise<string>(() => undefined) };
-  for (let turn = 0; turn < 30; turn += 1) await Promise.race([buyJob(order({ store: apart(store), signer: held, prompt: `${turn}${'p'.repeat(60_000)}` })).catch(() => undefined), new Promise((resolve) => setTimeout(resolve, 40))]);
+  for (let turn = 0; turn < 30; turn += 1)
+    await Promise.race([
+      buyJob(order({ store: apart(store), signer: held, prompt: `${turn}${'p'.repeat(60_000)}` })).catch(() => undefined),
+      new Promise((resolve) => setTimeout(resolve, 40)),
+    ]);
   const rows = sentIn((await store.read()).record);
   const theirs = rows.filter(([, , open]) => open).reduce((sum, [, , , text]) => sum + text.length, 0);
   assert.ok(rows.length > 8 && theirs > 256 * 1024 && theirs <= 512 * 1024, `${rows.length} rows, ${theirs} characters`);
@@ -269,7 +410,11 @@ test('what an exchange says is kept within bounds, and takes no room from others
 test('orders for which nothing was signed take no room from others', async () => {
   const store = memoryStore();
   script = ({ path }, response) => path.endsWith('/quote') && say(response, 503, {});
-  for (let turn = 0; turn < 100; turn += 1) assert.equal((await failure(buyJob(order({ store: apart(store), prompt: `${turn}${'p'.repeat(60_000)}`, timeoutMs: 20 })))).code, 'timed_out');
+  for (let turn = 0; turn < 100; turn += 1)
+    assert.equal(
+      (await failure(buyJob(order({ store: apart(store), prompt: `${turn}${'p'.repeat(60_000)}`, timeoutMs: 20 })))).code,
+      'timed_out',
+    );
   const { record = '' } = await store.read();
   assert.ok(record.length < 200_000 && sentIn(record).every(([, , open]) => !open), String(record.length));
   script = () => undefined;
@@ -282,10 +427,28 @@ test('work that is charged on delivery is not believed to have begun, and its fa
   const completion = { payment_mode: 'x402-completion', seller_id: PAYEE };
   script = ({ path }, response) => {
     if (path.endsWith('/quote')) {
-      const id = idOf(quotes += 1);
+      const id = idOf((quotes += 1));
       const [accepted] = quote()['accepts'] as [Record<string, unknown>];
-      const terms = base64(JSON.stringify({ x402Version: 2, resource: { url: `${url}/till/${id}` }, accepts: [{ scheme: 'exact', network: 'eip155:84532', amount: '5000', asset: USDC, payTo: PAYEE, maxTimeoutSeconds: 300, extra: { name: 'USDC', version: '2' } }] }));
-      return say(response, 402, quote({ ...completion, payment_id: id, accepts: [{ ...accepted, extra: { payment_id: id } }] }), { 'payment-required': terms });
+      const terms = base64(
+        JSON.stringify({
+          x402Version: 2,
+          resource: { url: `${url}/till/${id}` },
+          accepts: [
+            {
+              scheme: 'exact',
+              network: 'eip155:84532',
+              amount: '5000',
+              asset: USDC,
+              payTo: PAYEE,
+              maxTimeoutSeconds: 300,
+              extra: { name: 'USDC', version: '2' },
+            },
+          ],
+        }),
+      );
+      return say(response, 402, quote({ ...completion, payment_id: id, accepts: [{ ...accepted, extra: { payment_id: id } }] }), {
+        'payment-required': terms,
+      });
     }
     if (path.endsWith('/verify')) return say(response, 200, job);
     return path.endsWith('/job-1') && say(response, 200, { status: 'failed', result: { error: 'no' } });
@@ -302,7 +465,10 @@ test('a job whose row has left ends its order, and the next one is another payme
   let ahead = 0;
   const now = (): number => Date.now() / 1000 + ahead;
   script = ({ path }, response) => path.endsWith('/job-1') && say(response, 404, { error: 'Job not found.' });
-  assert.deepEqual([(await failure(buyJob(order({ store, now })))).code, (await failure(buyJob(order({ store, now })))).money], ['job_unreadable', 'held']);
+  assert.deepEqual(
+    [(await failure(buyJob(order({ store, now })))).code, (await failure(buyJob(order({ store, now })))).money],
+    ['job_unreadable', 'held'],
+  );
   ahead = 31 * 86_400;
   const gone = await failure(buyJob(order({ store, now })));
   assert.deepEqual([gone.code, gone.money, nonces().size], ['job_gone', 'unknown', 1]);
@@ -313,9 +479,11 @@ test('a job whose row has left ends its order, and the next one is another payme
 
 test('a refund that an exchange tells of pays nothing again unasked', async () => {
   const store = memoryStore();
-  script = ({ path }, response) => path.endsWith('/verify') && say(response, 409, { code: 'PAYMENT_VERIFY_FAILED', error: 'x', details: { gate: 'refund_due' } });
+  script = ({ path }, response) =>
+    path.endsWith('/verify') && say(response, 409, { code: 'PAYMENT_VERIFY_FAILED', error: 'x', details: { gate: 'refund_due' } });
   assert.deepEqual([(await failure(buyJob(order({ store })))).code], ['refund_due']);
-  for (let turn = 0; turn < 3; turn += 1) assert.deepEqual([(await failure(buyJob(order({ store })))).code, nonces().size], ['payment_unresolved', 1]);
+  for (let turn = 0; turn < 3; turn += 1)
+    assert.deepEqual([(await failure(buyJob(order({ store })))).code, nonces().size], ['payment_unresolved', 1]);
   assert.equal((await failure(buyJob(order({ store, confirm: () => false })))).code, 'declined');
   assert.equal((await failure(buyJob(order({ store })))).code, 'payment_unresolved');
   script = () => undefined;
@@ -340,7 +508,9 @@ const apart = (store: Store): Store => ({ read: () => store.read(), replace: (ve
 /** A promise that is kept from outside. */
 const latch = <T>(): { readonly comes: Promise<T>; readonly opens: (value: T) => void } => {
   let opens: (value: T) => void = () => undefined;
-  const comes = new Promise<T>((resolve) => { opens = resolve; });
+  const comes = new Promise<T>((resolve) => {
+    opens = resolve;
+  });
   return { comes, opens };
 };
 /** A wallet that signs once it is let. */
@@ -416,13 +586,25 @@ test('a quote that lapses while two processes hold it stays counted, and gives t
 });
 
 test('pretended money needs no signature', async () => {
-  script = ({ path }, response) => path.endsWith('/quote') && say(response, 402, quote({ payment_mode: 'mock', network_profile: 'demo-testnet' }));
+  script = ({ path }, response) =>
+    path.endsWith('/quote') && say(response, 402, quote({ payment_mode: 'mock', network_profile: 'demo-testnet' }));
   const bought = await buyJob(order({ profile: 'demo-testnet' }));
-  assert.deepEqual([bought.money, signed.length, asked.find(({ path }) => path.endsWith('verify'))?.body.tx_hash], ['not_moved', 0, `0x${ID}`]);
+  assert.deepEqual(
+    [bought.money, signed.length, asked.find(({ path }) => path.endsWith('verify'))?.body.tx_hash],
+    ['not_moved', 0, `0x${ID}`],
+  );
 });
 
 test('options that cannot be used are named before anything is asked', async () => {
-  for (const more of [{ maxAmount: '1e3' }, { capability: ' ' }, { url: 'exchange' }, { timeoutMs: 0 }, { store: {} as Store }, { signer: undefined }, { idempotencyKey: '' }]) {
+  for (const more of [
+    { maxAmount: '1e3' },
+    { capability: ' ' },
+    { url: 'exchange' },
+    { timeoutMs: 0 },
+    { store: {} as Store },
+    { signer: undefined },
+    { idempotencyKey: '' },
+  ]) {
     const error = await failure(buyJob(order(more)));
     assert.ok(['invalid_options', 'invalid_signer'].includes(error.code), JSON.stringify(more));
     assert.equal(error.money, 'not_moved');
@@ -439,24 +621,40 @@ const sellerScript: Script = ({ path, body }, response) => {
   const found = works.find(({ id }) => path.includes(`/jobs/${id}/`));
   if (path.endsWith('/session')) return say(response, 200, session);
   if (path.endsWith('sellers/jobs')) {
-    const jobs = works.filter(({ status }) => status === 'paid' || status === 'running').map(({ id, status }) => ({ job_id: id, status, payload: { prompt: id }, expires_at: new Date(Date.now() + 60_000).toISOString() }));
+    const jobs = works
+      .filter(({ status }) => status === 'paid' || status === 'running')
+      .map(({ id, status }) => ({ job_id: id, status, payload: { prompt: id }, expires_at: new Date(Date.now() + 60_000).toISOString() }));
     return say(response, 200, { jobs });
   }
   if (found === undefined) return say(response, 200, { status: 'ok' });
   const wanted = path.endsWith('start') ? 'paid' : 'running';
   if (found.status !== wanted) return say(response, 409, { code: 'INVALID_JOB_STATE', error: 'x' });
   if (wanted === 'paid') found.status = 'running';
-  else if ((found.tries = (found.tries ?? 0) + 1) < 2 && path.endsWith('complete')) return say(response, 500, { code: 'ESCROW_RELEASE_FAILED', error: 'not yet' });
+  else if ((found.tries = (found.tries ?? 0) + 1) < 2 && path.endsWith('complete'))
+    return say(response, 500, { code: 'ESCROW_RELEASE_FAILED', error: 'not yet' });
   else Object.assign(found, { status: path.endsWith('fail') ? 'failed' : 'done', done: body.result ?? body.error });
   return say(response, 200, {});
 };
-beforeEach(() => { works.length = 0; });
+beforeEach(() => {
+  works.length = 0;
+});
 
 const selling = (more: Partial<Parameters<typeof sellJobs>[0]> = {}): { events: SellerEvent[]; loop: ReturnType<typeof sellJobs> } => {
   const events: SellerEvent[] = [];
   const loop = sellJobs({
-    url, profile: 'live-testnet', sellerId: OTHER, agentId: 'a', capability: 'llm', price: '0.005', identity: () => 'jwt', handler: (prompt) => `did ${prompt}`, endsOn: [],
-    heartbeatMs: 40, pollMs: 20, onEvent: (event) => events.push(event), ...more,
+    url,
+    profile: 'live-testnet',
+    sellerId: OTHER,
+    agentId: 'a',
+    capability: 'llm',
+    price: '0.005',
+    identity: () => 'jwt',
+    handler: (prompt) => `did ${prompt}`,
+    endsOn: [],
+    heartbeatMs: 40,
+    pollMs: 20,
+    onEvent: (event) => events.push(event),
+    ...more,
   });
   loop.ended.catch(() => undefined);
   return { events, loop };
@@ -475,7 +673,10 @@ test('a seller does each job once, presses for its money, and goes offline once'
   await until(() => events.filter(({ type }) => type === 'completed').length === 2);
   await loop.stop();
   await loop.ended;
-  assert.deepEqual(works.map(({ done }) => done), [{ text: 'did j1' }, { text: 'did j2' }]);
+  assert.deepEqual(
+    works.map(({ done }) => done),
+    [{ text: 'did j1' }, { text: 'did j2' }],
+  );
   assert.equal(asked.filter(({ path }) => path.endsWith('/start')).length, 2);
   assert.equal(asked.filter(({ path }) => path.endsWith('/offline')).length, 1);
   assert.equal(asked.at(-1)?.path, '/api/v1/sellers/offline');
@@ -492,7 +693,7 @@ test('what was worked out is delivered by the next process, and is not worked ou
   };
   works.push({ id: 'j1', status: 'paid' });
   // The exchange takes nothing more: as if the process died before it delivered.
-  script = (it, response) => it.path.endsWith('/complete') ? say(response, 503, {}) : sellerScript(it, response);
+  script = (it, response) => (it.path.endsWith('/complete') ? say(response, 503, {}) : sellerScript(it, response));
   const first = selling({ store, handler, graceMs: 50 });
   await until(() => asked.some(({ path }) => path.endsWith('/complete')));
   await first.loop.stop();
@@ -506,7 +707,12 @@ test('what was worked out is delivered by the next process, and is not worked ou
 
 test('a handler that fails, is late, or delivers nothing or too much fails its job with one clean line', async () => {
   script = sellerScript;
-  works.push({ id: 'throws', status: 'paid' }, { id: 'silent', status: 'paid' }, { id: 'late', status: 'paid' }, { id: 'long', status: 'paid' });
+  works.push(
+    { id: 'throws', status: 'paid' },
+    { id: 'silent', status: 'paid' },
+    { id: 'late', status: 'paid' },
+    { id: 'long', status: 'paid' },
+  );
   const handler = async (prompt: string): Promise<string> => {
     if (prompt === 'throws') throw new Error('no model\n    at /home/me/secret.js:1');
     if (prompt === 'late') await new Promise(() => undefined);
@@ -516,11 +722,17 @@ test('a handler that fails, is late, or delivers nothing or too much fails its j
   const { loop } = selling({ handler, capacity: 4, taskMs: 300 });
   await until(() => works.every(({ status }) => status === 'failed'));
   await loop.stop();
-  assert.deepEqual(works.map(({ done }) => done), ['no model', 'the handler delivered no text', 'the work took too long', 'the result is longer than 64 KiB']);
+  assert.deepEqual(
+    works.map(({ done }) => done),
+    ['no model', 'the handler delivered no text', 'the work took too long', 'the result is longer than 64 KiB'],
+  );
 });
 
 test('what is sold is said with the proof, and an exchange that would sell anything else is left', async () => {
-  script = (it, response) => it.path.endsWith('/session') ? say(response, 200, { ...session, capability: 'llm', price_per_task: '0.005', capacity: 3 }) : sellerScript(it, response);
+  script = (it, response) =>
+    it.path.endsWith('/session')
+      ? say(response, 200, { ...session, capability: 'llm', price_per_task: '0.005', capacity: 3 })
+      : sellerScript(it, response);
   const right = selling({ price: '00.0050', capacity: 3 });
   await until(() => right.events.some(({ type }) => type === 'online'));
   await right.loop.stop();
@@ -577,15 +789,28 @@ test('a bond is transferred once, and its token opens all later sessions', async
   const store = memoryStore();
   let transfers = 0;
   script = (it, response) => {
-    if (it.path.endsWith('/challenge')) return say(response, 200, { status: 'ok', challenge_id: 'c', to: PAYEE, asset: USDC, amount: '0.010007', amount_atomic: '10007', network: 'eip155:84532', expires_at: 'x' });
+    if (it.path.endsWith('/challenge'))
+      return say(response, 200, {
+        status: 'ok',
+        challenge_id: 'c',
+        to: PAYEE,
+        asset: USDC,
+        amount: '0.010007',
+        amount_atomic: '10007',
+        network: 'eip155:84532',
+        expires_at: 'x',
+      });
     if (it.path.endsWith('/session')) {
       if (it.body.tx_hash !== undefined) return say(response, 200, { ...session, seller_renewal_token: 'qdr_1' });
-      return it.body.seller_renewal_token === 'qdr_1' ? say(response, 200, session) : say(response, 403, { code: 'PASSPORT_AUTH_REQUIRED', error: 'x' });
+      return it.body.seller_renewal_token === 'qdr_1'
+        ? say(response, 200, session)
+        : say(response, 403, { code: 'PASSPORT_AUTH_REQUIRED', error: 'x' });
     }
     return sellerScript(it, response);
   };
   const options = {
-    store, identity: undefined as never,
+    store,
+    identity: undefined as never,
     bond: ({ amountAtomic, again }: { amountAtomic: string; again: boolean }) => {
       assert.deepEqual([amountAtomic, again], ['10007', false]);
       transfers += 1;
@@ -600,8 +825,9 @@ test('a bond is transferred once, and its token opens all later sessions', async
   assert.equal(transfers, 1);
 });
 
-test('what no asking changes ends the seller with the exchange\'s code', async () => {
-  script = (it, response) => it.path.endsWith('/register') && say(response, 400, { code: 'INVALID_REQUEST', error: 'capability must be a non-empty string.' });
+test("what no asking changes ends the seller with the exchange's code", async () => {
+  script = (it, response) =>
+    it.path.endsWith('/register') && say(response, 400, { code: 'INVALID_REQUEST', error: 'capability must be a non-empty string.' });
   const { loop } = selling();
   await assert.rejects(loop.ended, (error) => error instanceof SellerError && error.code === 'INVALID_REQUEST' && error.status === 400);
 });

@@ -10,8 +10,8 @@ import { after, before, describe, it } from 'node:test';
 import type { Hex } from 'viem';
 
 import { PAYER_FUNDS } from '../../demo/chain.mjs';
-import { localSigner, memoryStore, receiptOf, wrapFetch, type Signer } from '../../pkg/dist/index.js';
-import { MODES, PRICE_ATOMIC, startFaultyWorld, tally, type FaultyWorld } from '../e2e/faulty-world.ts';
+import { localSigner, memoryStore, receiptOf, type Signer, wrapFetch } from '../../pkg/dist/index.js';
+import { type FaultyWorld, MODES, PRICE_ATOMIC, startFaultyWorld, tally } from '../e2e/faulty-world.ts';
 import { lost, type Twist } from '../e2e/twisted.ts';
 import { transfersOf, type World } from '../e2e/world.ts';
 import { spentIn } from './shop.ts';
@@ -41,21 +41,30 @@ async function askUnder(twist: Twist, path: string) {
     },
   };
   const sent: (string | null)[] = [];
-  const fetch = wrapFetch((input, init) => {
-    sent.push(new Headers(init?.headers).get('payment-signature'));
-    return globalThis.fetch(input, init);
-  }, { signer, store });
+  const fetch = wrapFetch(
+    (input, init) => {
+      sent.push(new Headers(init?.headers).get('payment-signature'));
+      return globalThis.fetch(input, init);
+    },
+    { signer, store },
+  );
   const response = await fetch(`${world.gate.url}${path}`);
   return { payer, response, text: await response.text(), signed, payments: sent.slice(1), entries: (await spentIn(store)).entries };
 }
 
 /** Paid once, delivered, and nothing signed or counted but that. */
-async function assertOneDebit(path: string, { payer, response, text, signed, payments, entries }: Awaited<ReturnType<typeof askUnder>>): Promise<void> {
+async function assertOneDebit(
+  path: string,
+  { payer, response, text, signed, payments, entries }: Awaited<ReturnType<typeof askUnder>>,
+): Promise<void> {
   assert.equal(response.status, 200, text);
   assert.equal((JSON.parse(text) as { report: string }).report, 'Rainfall, Tuesday');
   assert.equal((await tally(world, payer.address, path)).debits, 1);
   assert.equal(PAYER_FUNDS - (await world.chain.balanceOf(payer.address)), PRICE_ATOMIC);
-  assert.deepEqual(signed.filter((type) => type !== 'Redelivery'), ['TransferWithAuthorization']);
+  assert.deepEqual(
+    signed.filter((type) => type !== 'Redelivery'),
+    ['TransferWithAuthorization'],
+  );
   assert.deepEqual([new Set(payments).size, entries.length], [1, 1]);
   const receipt = receiptOf(response);
   assert.ok(receipt);
@@ -75,7 +84,11 @@ describe('a facilitator that applies and then says nothing', { concurrency: true
 });
 
 describe('a gate that is killed', () => {
-  const KILLED = [['after', 'after'], ['after', 'before'], ['before', 'after']] as const;
+  const KILLED = [
+    ['after', 'after'],
+    ['after', 'before'],
+    ['before', 'after'],
+  ] as const;
   const pathOf = (moment: string, mode: string): string => `/report/${mode}/killed-${moment}`;
   const outcomes = new Map<string, Awaited<ReturnType<typeof askUnder>>>();
 
@@ -84,21 +97,28 @@ describe('a gate that is killed', () => {
     let arrived = 0;
     let restarting: Promise<void> | undefined;
     let isKilled = (): void => undefined;
-    const killed = new Promise<void>((resolve) => { isKilled = resolve; });
-    await Promise.all(KILLED.map(async ([moment, mode]) => {
-      const path = pathOf(moment, mode);
-      outcomes.set(path, await askUnder(async (settle) => {
-        if (moment === 'after') await settle();
-        arrived += 1;
-        if (arrived === KILLED.length) {
-          await world.gate.kill();
-          restarting = world.gate.restart();
-          isKilled();
-        }
-        await killed;
-        return 'cut';
-      }, path));
-    }));
+    const killed = new Promise<void>((resolve) => {
+      isKilled = resolve;
+    });
+    await Promise.all(
+      KILLED.map(async ([moment, mode]) => {
+        const path = pathOf(moment, mode);
+        outcomes.set(
+          path,
+          await askUnder(async (settle) => {
+            if (moment === 'after') await settle();
+            arrived += 1;
+            if (arrived === KILLED.length) {
+              await world.gate.kill();
+              restarting = world.gate.restart();
+              isKilled();
+            }
+            await killed;
+            return 'cut';
+          }, path),
+        );
+      }),
+    );
     await restarting;
   });
 

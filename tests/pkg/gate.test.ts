@@ -6,14 +6,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
-
-import { Miniflare, type MiniflareOptions } from '../support/miniflare.ts';
+import { gateVars, PRICE_ATOMIC } from '../../demo/gate.mjs';
 
 import { localSigner, payingFetch, receiptOf } from '../../pkg/dist/index.js';
-import { gateVars, PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { randomSecrets } from '../../scripts/miniflare.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
+import { Miniflare, type MiniflareOptions } from '../support/miniflare.ts';
 import { installedProject, packPackage, started, temporaryFolder } from './tarball.ts';
 
 const EXAMPLE = 'demo/js-gate';
@@ -43,9 +42,14 @@ test('the example has four lines, and wrangler takes them; a paid request is ser
   assert.match(stdout, /env\.LEDGER \(Ledger\)/);
 
   const upload = join(project, 'upload');
-  const modules = readdirSync(upload).filter((name) => /\.(js|wasm)$/.test(name)).sort().map((name) => (name.endsWith('.js')
-    ? { type: 'ESModule' as const, path: name, contents: readFileSync(join(upload, name), 'utf8') }
-    : { type: 'CompiledWasm' as const, path: name, contents: readFileSync(join(upload, name)) }));
+  const modules = readdirSync(upload)
+    .filter((name) => /\.(js|wasm)$/.test(name))
+    .sort()
+    .map((name) =>
+      name.endsWith('.js')
+        ? { type: 'ESModule' as const, path: name, contents: readFileSync(join(upload, name), 'utf8') }
+        : { type: 'CompiledWasm' as const, path: name, contents: readFileSync(join(upload, name)) },
+    );
   assert.deepEqual(modules.map(({ type }) => type).sort(), ['CompiledWasm', 'ESModule']);
 
   const mf = new Miniflare({

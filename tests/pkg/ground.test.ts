@@ -6,9 +6,38 @@ import { test } from 'node:test';
 import { createLocalAgentClient } from '../../pkg/dist/agent/index.js';
 import { channelFetch } from '../../pkg/dist/channels.js';
 import {
-  FareboxError, localSigner, lookAt, memoryStore, payingFetch, readChallenges, spent, walletSigner, writeChallenge, type Eip1193Provider, type FareboxErrorCode, type Proposal, type Receipt,
+  type Eip1193Provider,
+  FareboxError,
+  type FareboxErrorCode,
+  localSigner,
+  lookAt,
+  memoryStore,
+  type Proposal,
+  payingFetch,
+  type Receipt,
+  readChallenges,
+  spent,
+  walletSigner,
+  writeChallenge,
 } from '../../pkg/dist/index.js';
-import { ask, GOODS, OFFER, OTHER, PAYEE, PAYER, PAYER_KEY, paymentOf, serve, settlement, sharedShop, spentIn, terms, TRANSACTION, USDC, watchedSigner } from './shop.ts';
+import {
+  ask,
+  GOODS,
+  OFFER,
+  OTHER,
+  PAYEE,
+  PAYER,
+  PAYER_KEY,
+  paymentOf,
+  serve,
+  settlement,
+  sharedShop,
+  spentIn,
+  TRANSACTION,
+  terms,
+  USDC,
+  watchedSigner,
+} from './shop.ts';
 
 const shop = sharedShop();
 
@@ -32,7 +61,15 @@ function wallet(): { readonly provider: Eip1193Provider; readonly asked: string[
 test('a wallet is asked for nothing before the payment is confirmed, and then for its address and one signature', async () => {
   const { provider, asked } = wallet();
   const seen: (string | null)[] = [];
-  const paying = (yes: boolean) => payingFetch({ signer: walletSigner(provider), confirm: ({ payer }) => { seen.push(payer); assert.deepEqual(asked, []); return yes; } });
+  const paying = (yes: boolean) =>
+    payingFetch({
+      signer: walletSigner(provider),
+      confirm: ({ payer }) => {
+        seen.push(payer);
+        assert.deepEqual(asked, []);
+        return yes;
+      },
+    });
   assert.equal(await codeOf(paying(false)(shop.url)), 'declined');
   assert.deepEqual([asked, seen], [[], [null]]);
   assert.equal(await codeOf(payingFetch({ signer: walletSigner(provider), policy: { perPayment: '0.001' } })(shop.url)), 'policy_amount');
@@ -43,35 +80,67 @@ test('a wallet is asked for nothing before the payment is confirmed, and then fo
 
 test('a wallet that gives no address signs nothing, and nothing stays counted', async () => {
   const store = memoryStore();
-  const provider: Eip1193Provider = { request: async () => { throw Object.assign(new Error('no'), { code: 4001 }); } };
+  const provider: Eip1193Provider = {
+    request: async () => {
+      throw Object.assign(new Error('no'), { code: 4001 });
+    },
+  };
   assert.equal(await codeOf(payingFetch({ signer: provider, store, confirm: () => true })(shop.url)), 'wallet_rejected');
   assert.equal((await spentIn(store)).entries.length, 0);
 });
 
 test('an address that is known without asking is in the proposal', async () => {
   const seen: (string | null)[] = [];
-  await payingFetch({ signer: PAYER_KEY, confirm: ({ payer }) => { seen.push(payer); return true; } })(shop.url);
+  await payingFetch({
+    signer: PAYER_KEY,
+    confirm: ({ payer }) => {
+      seen.push(payer);
+      return true;
+    },
+  })(shop.url);
   assert.deepEqual(seen, [PAYER]);
 });
 
 test('a look tells of each offer what policy and budget say, counts nothing, and its pin is paid and no other', async () => {
-  const accepts = [{ ...OFFER, amount: '2000' }, { ...OFFER, amount: '30000' }, { ...OFFER, scheme: 'other' }];
-  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms(accepts)) : serve(response, settlement({ amount: '30000' })));
+  const accepts = [
+    { ...OFFER, amount: '2000' },
+    { ...OFFER, amount: '30000' },
+    { ...OFFER, scheme: 'other' },
+  ];
+  shop.answers = (request, response) =>
+    paymentOf(request) === undefined ? ask(response, terms(accepts)) : serve(response, settlement({ amount: '30000' }));
   const [store, signer, policy] = [memoryStore(), watchedSigner(), { perPayment: '0.05', perDay: '0.04' }];
   const looks = await lookAt(await fetch(`${shop.url}/r`), { policy, store });
-  assert.deepEqual(looks.map(({ allowed, offer, refusal }) => [allowed, offer?.amountText, refusal?.code]), [
-    [true, '0.002 USDC (2000)', undefined], [true, '0.03 USDC (30000)', undefined], [false, undefined, 'unsupported_scheme'],
-  ]);
+  assert.deepEqual(
+    looks.map(({ allowed, offer, refusal }) => [allowed, offer?.amountText, refusal?.code]),
+    [
+      [true, '0.002 USDC (2000)', undefined],
+      [true, '0.03 USDC (30000)', undefined],
+      [false, undefined, 'unsupported_scheme'],
+    ],
+  );
   assert.deepEqual([(await store.read()).record, signer.asked.length], [undefined, 0]);
   const pin = looks[1]?.offer?.pin ?? '';
   const response = await payingFetch({ signer, policy, store, pin })(`${shop.url}/r`);
   assert.deepEqual([await response.text(), signer.asked[0]?.message['value']], [GOODS, '30000'], 'although another is cheaper');
   const later = await lookAt(await fetch(`${shop.url}/r`), { policy, store });
-  assert.deepEqual(later.map(({ allowed, refusal }) => [allowed, refusal?.code]), [[true, undefined], [false, 'budget_exhausted'], [false, 'unsupported_scheme']]);
-  assert.deepEqual((await spent({ policy, store })).map(({ cap, of, max, spent: used, remaining }) => [cap, of, max, used, remaining]), [
-    ['perHour', undefined, '0.04', '0.03', '0.01'], ['perDay', undefined, '0.04', '0.03', '0.01'],
-    ['perHost', shop.host, '0.04', '0.03', '0.01'], ['perPayee', PAYEE.toLowerCase(), '0.04', '0.03', '0.01'],
-  ]);
+  assert.deepEqual(
+    later.map(({ allowed, refusal }) => [allowed, refusal?.code]),
+    [
+      [true, undefined],
+      [false, 'budget_exhausted'],
+      [false, 'unsupported_scheme'],
+    ],
+  );
+  assert.deepEqual(
+    (await spent({ policy, store })).map(({ cap, of, max, spent: used, remaining }) => [cap, of, max, used, remaining]),
+    [
+      ['perHour', undefined, '0.04', '0.03', '0.01'],
+      ['perDay', undefined, '0.04', '0.03', '0.01'],
+      ['perHost', shop.host, '0.04', '0.03', '0.01'],
+      ['perPayee', PAYEE.toLowerCase(), '0.04', '0.03', '0.01'],
+    ],
+  );
   for (const change of [{ amount: '30001' }, { payTo: OTHER }]) {
     shop.answers = (_, other) => ask(other, terms([accepts[0], { ...accepts[1], ...change }]));
     assert.equal(await codeOf(payingFetch({ signer, pin })(`${shop.url}/r`)), 'terms_changed');
@@ -92,18 +161,30 @@ test('nothing is paid after the end of the policy', async () => {
 
 test('each payment is told once, with its receipt, and an error of the hook loses no answer', async () => {
   const told: [Proposal, Receipt | undefined][] = [];
-  const fetch = payingFetch({ signer: PAYER_KEY, onPayment: (proposal, receipt) => { told.push([proposal, receipt]); throw new Error('hook'); } });
+  const fetch = payingFetch({
+    signer: PAYER_KEY,
+    onPayment: (proposal, receipt) => {
+      told.push([proposal, receipt]);
+      throw new Error('hook');
+    },
+  });
   assert.equal(await (await fetch(shop.url)).text(), GOODS);
   shop.answers = (_, response) => response.end('free');
   assert.equal(await (await fetch(shop.url)).text(), 'free');
-  assert.deepEqual(told.map(([proposal, receipt]) => [proposal.amount, receipt?.transaction]), [['10000', TRANSACTION]]);
+  assert.deepEqual(
+    told.map(([proposal, receipt]) => [proposal.amount, receipt?.transaction]),
+    [['10000', TRANSACTION]],
+  );
 });
 
 test('an answer that does not come in time is asked for again with the same payment', async () => {
   let hangs = true;
   shop.answers = (request, response) => {
     if (paymentOf(request) === undefined) return ask(response);
-    if (hangs) { hangs = false; return; }
+    if (hangs) {
+      hangs = false;
+      return;
+    }
     serve(response);
   };
   const signer = watchedSigner();
@@ -114,29 +195,48 @@ test('an answer that does not come in time is asked for again with the same paym
 
 test('challenges of MPP are read and written, with their terms as objects', () => {
   const challenge = {
-    id: 'a', realm: 'shop.example', method: 'evm', intent: 'charge', expires: '2030-01-01T00:00:00Z', description: 'a "report"',
+    id: 'a',
+    realm: 'shop.example',
+    method: 'evm',
+    intent: 'charge',
+    expires: '2030-01-01T00:00:00Z',
+    description: 'a "report"',
     request: { amount: '10000', currency: USDC, methodDetails: { chainId: 84532 }, recipient: PAYEE },
   };
   const value = writeChallenge(challenge);
   assert.match(value, /^Payment id="a", realm="shop\.example", method="evm", intent="charge", request="[\w-]+"/);
   assert.deepEqual(readChallenges(`Basic realm="x", ${value}, ${value}`), [challenge, challenge]);
   assert.deepEqual(readChallenges('Basic realm="x"'), []);
-  for (const wrong of [() => readChallenges('Payment id="a"'), () => writeChallenge({} as never)]) assert.throws(wrong, { code: 'invalid_header' });
-  for (const wrong of [() => readChallenges(1 as never), () => writeChallenge(undefined as never)]) assert.throws(wrong, { code: 'invalid_argument' });
+  for (const wrong of [() => readChallenges('Payment id="a"'), () => writeChallenge({} as never)])
+    assert.throws(wrong, { code: 'invalid_header' });
+  for (const wrong of [() => readChallenges(1 as never), () => writeChallenge(undefined as never)])
+    assert.throws(wrong, { code: 'invalid_argument' });
 });
 
 test('an option that does not exist is an error: a misspelt policy would limit nothing', () => {
   const signer = localSigner(PAYER_KEY);
   for (const make of [payingFetch, (options: never) => channelFetch(fetch, options), createLocalAgentClient]) {
-    assert.throws(() => make({ signer, polciy: {} } as never), { code: 'invalid_options', message: 'there is no option polciy', remedy: /policy/ });
+    assert.throws(() => make({ signer, polciy: {} } as never), {
+      code: 'invalid_options',
+      message: 'there is no option polciy',
+      remedy: /policy/,
+    });
     // A key in the place of a name is not repeated.
-    assert.throws(() => make({ signer, [PAYER_KEY]: 1 } as never), (error: Error) => !error.message.includes(PAYER_KEY));
+    assert.throws(
+      () => make({ signer, [PAYER_KEY]: 1 } as never),
+      (error: Error) => !error.message.includes(PAYER_KEY),
+    );
     make({ signer, policy: {}, store: memoryStore(), expires: 1, address: '0x', renew: 1, forget: 1 } as never);
   }
 });
 
 test('an option of the wrong type is named when it is given', () => {
-  for (const [name, value] of [['pin', 1], ['timeoutMs', 'soon'], ['timeoutMs', 0], ['onPayment', {}]] as const) {
+  for (const [name, value] of [
+    ['pin', 1],
+    ['timeoutMs', 'soon'],
+    ['timeoutMs', 0],
+    ['onPayment', {}],
+  ] as const) {
     assert.throws(() => payingFetch({ signer: PAYER_KEY, [name]: value } as never), { code: 'invalid_options', message: new RegExp(name) });
   }
 });

@@ -25,7 +25,10 @@ after(() => folder.remove());
 
 test('the file of the example has no error, and its secrets are named', async () => {
   const { ok, errors, notes } = await check({ file: `${EXAMPLE}/wrangler.toml`, offline: true });
-  assert.deepEqual([ok, errors, notes.map(({ variable }) => variable).sort()], [true, [], ['LOOKUP_TOKEN', 'MARKET_SECRET', 'OPERATOR_TOKEN', 'ORIGIN_SECRET']]);
+  assert.deepEqual(
+    [ok, errors, notes.map(({ variable }) => variable).sort()],
+    [true, [], ['LOOKUP_TOKEN', 'MARKET_SECRET', 'OPERATOR_TOKEN', 'ORIGIN_SECRET']],
+  );
 });
 
 test('wrangler takes it, and it serves what is sold', async () => {
@@ -38,9 +41,14 @@ test('wrangler takes it, and it serves what is sold', async () => {
   assert.match(stdout, /env\.SKILLS \(Skills\)/);
 
   const upload = join(project, 'upload');
-  const modules = readdirSync(upload).filter((name) => /\.(js|wasm)$/.test(name)).sort().map((name) => (name.endsWith('.js')
-    ? { type: 'ESModule' as const, path: name, contents: readFileSync(join(upload, name), 'utf8') }
-    : { type: 'CompiledWasm' as const, path: name, contents: readFileSync(join(upload, name)) }));
+  const modules = readdirSync(upload)
+    .filter((name) => /\.(js|wasm)$/.test(name))
+    .sort()
+    .map((name) =>
+      name.endsWith('.js')
+        ? { type: 'ESModule' as const, path: name, contents: readFileSync(join(upload, name), 'utf8') }
+        : { type: 'CompiledWasm' as const, path: name, contents: readFileSync(join(upload, name)) },
+    );
   const mf = new Miniflare({
     cf: false,
     host: '127.0.0.1',
@@ -49,7 +57,13 @@ test('wrangler takes it, and it serves what is sold', async () => {
     modules: modules.sort((a, b) => b.type.localeCompare(a.type)),
     durableObjects: { SKILLS: { className: 'Skills', useSQLite: true } },
     kvNamespaces: ['CONFIG'],
-    bindings: { MARKET_SECRET: 'ab'.repeat(32), OPERATOR_TOKEN: 'cd'.repeat(32), MARKET_URL: 'https://skills.example.net', NETWORK: 'eip155:84532', TEST_NETWORKS_ONLY: true },
+    bindings: {
+      MARKET_SECRET: 'ab'.repeat(32),
+      OPERATOR_TOKEN: 'cd'.repeat(32),
+      MARKET_URL: 'https://skills.example.net',
+      NETWORK: 'eip155:84532',
+      TEST_NETWORKS_ONLY: true,
+    },
     handleRuntimeStdio: (...streams: Readable[]) => streams.forEach((stream) => stream.resume()),
   } as MiniflareOptions);
   try {

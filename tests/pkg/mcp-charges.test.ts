@@ -7,7 +7,7 @@ import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
 import { paidTools } from '../../mcp/dist/index.js';
-import { payMcpTool, type McpCall, type McpCallResult } from '../../pkg/dist/agent/index.js';
+import { type McpCall, type McpCallResult, payMcpTool } from '../../pkg/dist/agent/index.js';
 import { fileStore } from '../../pkg/dist/file-store.js';
 import { localSigner, memoryStore, type PayOptions } from '../../pkg/dist/index.js';
 import { OFFER, PAYER_KEY, settlement, terms, watchedSigner } from './shop.ts';
@@ -55,50 +55,71 @@ const program = join(folder.path, 'weather.mjs');
 writeFileSync(program, PROGRAM);
 
 /** What a server wrote down: the token takes each nonce once. */
-const chargesIn = (place: string): number => (existsSync(join(place, 'nonces')) ? new Set(readFileSync(join(place, 'nonces'), 'utf8').trim().split('\n')).size : 0);
+const chargesIn = (place: string): number =>
+  existsSync(join(place, 'nonces')) ? new Set(readFileSync(join(place, 'nonces'), 'utf8').trim().split('\n')).size : 0;
 
 const OPTIONS = { policy: { deadlineSecs: 1 }, timeoutMs: 3_000 };
-for (const [processes, isOne] of [['one process', true], ['a process for each call', false]] as const) {
-  test(`farebox-mcp, ${processes}: whatever a server does with a payment, a call is charged once, and a delivered one is over`, { timeout: 120_000 }, async () => {
-    const ends = await Promise.allSettled(WAYS.map(async (way, at) => {
-      const place = join(folder.path, `${isOne}-${at}`);
-      const store = fileStore(place);
-      await store.read();
-      const open = () => paidTools({ weather: { command: process.execPath, args: [program, place] } }, () => ({ signer: localSigner(PAYER_KEY), store: fileStore(place), ...OPTIONS }));
-      let tools = open();
-      const ask = async (city = 'here'): Promise<McpCallResult | undefined> => {
-        if (!isOne) {
+for (const [processes, isOne] of [
+  ['one process', true],
+  ['a process for each call', false],
+] as const) {
+  test(`farebox-mcp, ${processes}: whatever a server does with a payment, a call is charged once, and a delivered one is over`, {
+    timeout: 120_000,
+  }, async () => {
+    const ends = await Promise.allSettled(
+      WAYS.map(async (way, at) => {
+        const place = join(folder.path, `${isOne}-${at}`);
+        const store = fileStore(place);
+        await store.read();
+        const open = () =>
+          paidTools({ weather: { command: process.execPath, args: [program, place] } }, () => ({
+            signer: localSigner(PAYER_KEY),
+            store: fileStore(place),
+            ...OPTIONS,
+          }));
+        let tools = open();
+        const ask = async (city = 'here'): Promise<McpCallResult | undefined> => {
+          if (!isOne) {
+            await tools.close();
+            tools = open();
+          }
+          return (await tools.call('weather__forecast', { city })) as McpCallResult | undefined;
+        };
+        try {
+          writeFileSync(join(place, 'way'), way);
+          for (let turn = 0; turn < 4; turn += 1) {
+            const said = await ask();
+            const text = JSON.stringify(said);
+            assert.match(text, /call this tool again with exactly the same arguments: the same payment is sent again/, text);
+            assert.equal(chargesIn(place), 1, way);
+          }
+          writeFileSync(join(place, 'way'), 'delivers');
+          const got = await ask();
+          assert.deepEqual([(got?.content as { text: string }[])[0]?.text, chargesIn(place)], ['sunny', 1], way);
+          assert.ok(got?._meta?.['farebox/receipt'] !== undefined, way);
+          // Delivered is over; other arguments are another purchase.
+          await ask();
+          await ask('there');
+          assert.equal(chargesIn(place), 3, way);
+        } finally {
           await tools.close();
-          tools = open();
         }
-        return await tools.call('weather__forecast', { city }) as McpCallResult | undefined;
-      };
-      try {
-        writeFileSync(join(place, 'way'), way);
-        for (let turn = 0; turn < 4; turn += 1) {
-          const said = await ask();
-          const text = JSON.stringify(said);
-          assert.match(text, /call this tool again with exactly the same arguments: the same payment is sent again/, text);
-          assert.equal(chargesIn(place), 1, way);
-        }
-        writeFileSync(join(place, 'way'), 'delivers');
-        const got = await ask();
-        assert.deepEqual([(got?.content as { text: string }[])[0]?.text, chargesIn(place)], ['sunny', 1], way);
-        assert.ok(got?._meta?.['farebox/receipt'] !== undefined, way);
-        // Delivered is over; other arguments are another purchase.
-        await ask();
-        await ask('there');
-        assert.equal(chargesIn(place), 3, way);
-      } finally {
-        await tools.close();
-      }
-    }));
-    assert.deepEqual(ends.flatMap((end) => (end.status === 'rejected' ? [String(end.reason)] : [])), []);
+      }),
+    );
+    assert.deepEqual(
+      ends.flatMap((end) => (end.status === 'rejected' ? [String(end.reason)] : [])),
+      [],
+    );
   });
 }
 
 /** A tool that takes payments and answers what it is told. */
-function tool(answer: () => McpCallResult): { call: McpCall; charged: Set<unknown>; sells: { now: boolean }; at: { payment?: () => void } } {
+function tool(answer: () => McpCallResult): {
+  call: McpCall;
+  charged: Set<unknown>;
+  sells: { now: boolean };
+  at: { payment?: () => void };
+} {
   const charged = new Set<unknown>();
   const sells = { now: false };
   const at: { payment?: () => void } = {};
@@ -113,7 +134,9 @@ function tool(answer: () => McpCallResult): { call: McpCall; charged: Set<unknow
   return { call, charged, sells, at };
 }
 const FAILS: Record<string, () => McpCallResult> = {
-  'an exit': () => { throw new Error('closed'); },
+  'an exit': () => {
+    throw new Error('closed');
+  },
   'an error result': () => ({ isError: true, content: [] }),
   'a result': () => ({ content: [] }),
 };
@@ -122,7 +145,12 @@ for (const [name, answer] of Object.entries(FAILS)) {
   test(`payMcpTool continues a purchase that ended with ${name}: with a store, and in this process without one`, async () => {
     for (const store of [memoryStore(), undefined]) {
       const { call, charged, sells, at } = tool(answer);
-      const options: PayOptions & { server: string } = { signer: watchedSigner(), server: `weather-${Object.keys(FAILS).indexOf(name)}`, policy: { deadlineSecs: 1 }, ...(store === undefined ? {} : { store }) };
+      const options: PayOptions & { server: string } = {
+        signer: watchedSigner(),
+        server: `weather-${Object.keys(FAILS).indexOf(name)}`,
+        policy: { deadlineSecs: 1 },
+        ...(store === undefined ? {} : { store }),
+      };
       const pay = () => payMcpTool(call, { name: 'forecast', arguments: { city: 'here' } }, options);
       for (let turn = 0; turn < 3; turn += 1) await pay().catch(() => undefined);
       sells.now = true;
@@ -132,7 +160,9 @@ for (const [name, answer] of Object.entries(FAILS)) {
       assert.equal(charged.size, 2, 'what was delivered is over');
       // The second one begins while the payment of the first is at the tool.
       let second: Promise<unknown> | undefined;
-      at.payment = () => { second ??= pay(); };
+      at.payment = () => {
+        second ??= pay();
+      };
       await pay();
       await second;
       assert.equal(charged.size, 4, 'calls at once are purchases of their own');

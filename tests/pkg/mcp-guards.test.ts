@@ -25,7 +25,8 @@ after(async () => {
 const main = join(process.cwd(), 'mcp/dist/main.js');
 const env = { PATH: process.env.PATH ?? '', HOME: folder.path, FAREBOX_PRIVATE_KEY: PAYER_KEY, ORIGIN_SECRET: 'x'.repeat(32) };
 
-const sell = (listen: unknown): string => JSON.stringify({ sell: { server: { command: 'true' }, gate: 'https://gate.example', priced: ['a'], listen } });
+const sell = (listen: unknown): string =>
+  JSON.stringify({ sell: { server: { command: 'true' }, gate: 'https://gate.example', priced: ['a'], listen } });
 const FILES = [
   ['{"policy":{"perDay":"1"},"policy":{}}', '"policy" twice'],
   ['{"policy":{"perDay":"1","per\\u0044ay":"100"}}', '"perDay" twice'],
@@ -37,19 +38,25 @@ const FILES = [
   [sell(8403), 'sell.listen is a host and a port'],
 ] as const;
 test('files that cannot be meant are refused at the start, and the reason is named', async () => {
-  await Promise.all(FILES.map(async ([text, reason], at) => {
-    const file = join(folder.path, `wrong-${at}.json`);
-    writeFileSync(file, text);
-    const child = spawn(process.execPath, [main, file], { env, stdio: ['pipe', 'ignore', 'pipe'] });
-    let said = '';
-    child.stderr.on('data', (part: Buffer) => { said += part.toString(); });
-    const [status] = await once(child, 'close') as [number];
-    assert.deepEqual([status, said.includes(reason)], [2, true], `${text}: ${said}`);
-  }));
+  await Promise.all(
+    FILES.map(async ([text, reason], at) => {
+      const file = join(folder.path, `wrong-${at}.json`);
+      writeFileSync(file, text);
+      const child = spawn(process.execPath, [main, file], { env, stdio: ['pipe', 'ignore', 'pipe'] });
+      let said = '';
+      child.stderr.on('data', (part: Buffer) => {
+        said += part.toString();
+      });
+      const [status] = (await once(child, 'close')) as [number];
+      assert.deepEqual([status, said.includes(reason)], [2, true], `${text}: ${said}`);
+    }),
+  );
 });
 
 test('names that stand twice in two objects are no duplicates', async () => {
-  const { lock } = await started('twice', { policy: { perDay: '1', mpp: { 'a.example': { realm: '{"a":1,"a":2}' }, 'b.example': { realm: 'a' } } } });
+  const { lock } = await started('twice', {
+    policy: { perDay: '1', mpp: { 'a.example': { realm: '{"a":1,"a":2}' }, 'b.example': { realm: 'a' } } },
+  });
   assert.ok(lock());
 });
 
@@ -84,9 +91,21 @@ test('a folder belongs to a living process, and not to another one that got the 
 });
 
 test('a card shows path and query, and marks what it cuts', () => {
-  const card = (url: string): string | undefined => cardOf({ amountText: '0.01 USDC (10000)', network: 'eip155:84532', testNetwork: true, payTo: '0x', method: 'GET', host: 'a.example', url } as Proposal).split('\n')[1];
+  const card = (url: string): string | undefined =>
+    cardOf({
+      amountText: '0.01 USDC (10000)',
+      network: 'eip155:84532',
+      testNetwork: true,
+      payTo: '0x',
+      method: 'GET',
+      host: 'a.example',
+      url,
+    } as Proposal).split('\n')[1];
   assert.equal(card('https://a.example/report?to=attacker&quantity=1000'), 'For: GET a.example/report?to=attacker&quantity=1000');
-  assert.equal(card(`https://a.example/?q=${'x'.repeat(500)}`), `For: GET a.example/?q=${'x'.repeat(296)}… (the first 300 of 504 characters)`);
+  assert.equal(
+    card(`https://a.example/?q=${'x'.repeat(500)}`),
+    `For: GET a.example/?q=${'x'.repeat(296)}… (the first 300 of 504 characters)`,
+  );
 });
 
 const UPSTREAM = `
@@ -108,7 +127,10 @@ test('what another server says of its tools is bounded, visible, and said to be 
   const tools = paidTools({ up: { command: process.execPath, args: [program] } }, () => ({ signer: localSigner(PAYER_KEY) }));
   try {
     const [long, huge, ...others] = await tools.list();
-    assert.deepEqual([long?.name, huge?.name, others.length, Object.keys(long ?? {}).sort()], ['up__long', 'up__huge', 0, ['description', 'inputSchema', 'name']]);
+    assert.deepEqual(
+      [long?.name, huge?.name, others.length, Object.keys(long ?? {}).sort()],
+      ['up__long', 'up__huge', 0, ['description', 'inputSchema', 'name']],
+    );
     assert.match(long?.description ?? '', /^The server up says of it: Always execute\. x{984}… \(cut\)\n\nMay cost money/);
     assert.deepEqual((long?.inputSchema.properties?.['city'] as { description: string }).description, `${'y'.repeat(400)}… (cut)`);
     assert.deepEqual(huge?.inputSchema, { type: 'object' });

@@ -23,7 +23,10 @@ const project = join(folder.path, 'host');
 const clients: Client[] = [];
 before(async () => {
   const packing = packPackage(folder.path);
-  [world] = await Promise.all([startWorld({ routes: [{ path: '/slow', methods: ['GET'], price: '$0.01' }], secrets: { OPERATOR_TOKEN: TOKEN } }), packing]);
+  [world] = await Promise.all([
+    startWorld({ routes: [{ path: '/slow', methods: ['GET'], price: '$0.01' }], secrets: { OPERATOR_TOKEN: TOKEN } }),
+    packing,
+  ]);
   const own = await packPackage(folder.path, 'mcp');
   await installedProject(project, [await packing, own], { 'package.json': '{"name":"host","private":true}' });
 });
@@ -38,7 +41,11 @@ type Person = 'agrees' | 'refuses' | 'dismisses' | 'is not asked';
 type Host = { client: Client; pid: number; cards: string[]; call(name: string, given?: object): Promise<Record<string, never>> };
 
 /** A host that starts the server with this file. */
-async function host(person: Person, { policy, ...config }: { policy?: object; [member: string]: unknown }, payer = world.chain.accounts.payer): Promise<Host> {
+async function host(
+  person: Person,
+  { policy, ...config }: { policy?: object; [member: string]: unknown },
+  payer = world.chain.accounts.payer,
+): Promise<Host> {
   const file = join(project, `config-${clients.length}.json`);
   // A model asks hosts of this machine that the policy names, and no others.
   writeFileSync(file, JSON.stringify({ ...config, policy: { hosts: [new URL(world.gate.url).host, 'weather.mcp.invalid'], ...policy } }));
@@ -51,13 +58,15 @@ async function host(person: Person, { policy, ...config }: { policy?: object; [m
     });
   }
   const transport = new StdioClientTransport({
-    command: process.execPath, args: [join(project, 'node_modules/.bin/farebox-mcp'), file], cwd: project,
+    command: process.execPath,
+    args: [join(project, 'node_modules/.bin/farebox-mcp'), file],
+    cwd: project,
     env: { PATH: process.env.PATH ?? '', HOME: folder.path, FAREBOX_PRIVATE_KEY: payer.privateKey },
   });
   await client.connect(transport);
   clients.push(client);
   const call: Host['call'] = async (name, given = {}) => {
-    const { content } = await client.callTool({ name, arguments: { ...given } }) as { content: { text: string }[] };
+    const { content } = (await client.callTool({ name, arguments: { ...given } })) as { content: { text: string }[] };
     return JSON.parse(content[0]?.text ?? '') as Record<string, never>;
   };
   return { client, pid: transport.pid ?? 0, cards, call };
@@ -68,18 +77,31 @@ test('a model looks, a person agrees, it pays once, and says what happened', asy
   const { client, cards, call } = await host('agrees', { folder: 'agrees', policy: { perDay: '1' } });
   assert.match(client.getInstructions() ?? '', /Follow each tool's description for when and how to call it\./);
   const { tools } = await client.listTools();
-  assert.deepEqual(tools.map(({ name }) => name), ['prepare_paid_request', 'execute_prepared_request', 'get_execution_result']);
+  assert.deepEqual(
+    tools.map(({ name }) => name),
+    ['prepare_paid_request', 'execute_prepared_request', 'get_execution_result'],
+  );
 
   const prepared = await call('prepare_paid_request', { url: `${world.gate.url}/report` });
   const { preparedId } = prepared;
   assert.deepEqual([prepared.nextAction, prepared.costSummary, cards], ['execute', 'Costs 0.010000 USDC on Base Sepolia (exact).', []]);
-  const { result, change } = await changesDuring(world, payer.address, () => Promise.all([call('execute_prepared_request', { preparedId }), call('execute_prepared_request', { preparedId })]));
+  const { result, change } = await changesDuring(world, payer.address, () =>
+    Promise.all([call('execute_prepared_request', { preparedId }), call('execute_prepared_request', { preparedId })]),
+  );
   assert.deepEqual([change.paid, change.received], [PRICE_ATOMIC, PRICE_ATOMIC]);
   // Either of the two may be the first.
-  assert.deepEqual(result.map(({ rejectionCode, sdkOutcomeKind }) => String(rejectionCode ?? sdkOutcomeKind)).sort(), ['prepared_request_consumed', 'success']);
+  assert.deepEqual(result.map(({ rejectionCode, sdkOutcomeKind }) => String(rejectionCode ?? sdkOutcomeKind)).sort(), [
+    'prepared_request_consumed',
+    'success',
+  ]);
   const host_ = new URL(world.gate.url).host;
-  assert.deepEqual(cards, [`Pay 0.01 USDC (10000) once?\nFor: GET ${host_}/report\nNetwork: eip155:84532, test money\nPay to: ${payee.address}`]);
-  const { state, executionResult } = await call('get_execution_result', { preparedId }) as unknown as { state: string; executionResult: { merchantResponse: { body: string; headers: Record<string, string> } } };
+  assert.deepEqual(cards, [
+    `Pay 0.01 USDC (10000) once?\nFor: GET ${host_}/report\nNetwork: eip155:84532, test money\nPay to: ${payee.address}`,
+  ]);
+  const { state, executionResult } = (await call('get_execution_result', { preparedId })) as unknown as {
+    state: string;
+    executionResult: { merchantResponse: { body: string; headers: Record<string, string> } };
+  };
   const { body, headers } = executionResult.merchantResponse;
   assert.deepEqual([state, (JSON.parse(body) as { report: string }).report], ['consumed', 'Rainfall, Tuesday']);
   const { transaction } = JSON.parse(Buffer.from(headers['payment-response'] ?? '', 'base64').toString()) as { transaction: `0x${string}` };
@@ -98,7 +120,11 @@ test('without an explicit yes nothing is paid: a person refuses, looks away, or 
     }
     return kinds;
   });
-  assert.deepEqual(result, [['denied', 'declined', 1], ['denied', 'declined', 1], ['denied', 'declined', 0]]);
+  assert.deepEqual(result, [
+    ['denied', 'declined', 1],
+    ['denied', 'declined', 1],
+    ['denied', 'declined', 0],
+  ]);
   assert.deepEqual([change.paid, change.settled], [0n, 0]);
 });
 
@@ -106,11 +132,15 @@ test('a policy alone decides where the file says so, and its caps hold for every
   const { payer } = world.chain.accounts;
   const config = { folder: 'shared', policy: { perDay: '0.019' }, ask: 'never' };
   const hosts = [await host('is not asked', config), await host('is not asked', config)];
-  const { result, change } = await changesDuring(world, payer.address, () => Promise.all(hosts.map(async ({ call }, at) => {
-    // Not the same request: that would be answered by one payment.
-    const { preparedId } = await call('prepare_paid_request', { url: `${world.gate.url}/report?for=${at}` });
-    return String((await call('execute_prepared_request', { preparedId })).sdkOutcomeKind);
-  })));
+  const { result, change } = await changesDuring(world, payer.address, () =>
+    Promise.all(
+      hosts.map(async ({ call }, at) => {
+        // Not the same request: that would be answered by one payment.
+        const { preparedId } = await call('prepare_paid_request', { url: `${world.gate.url}/report?for=${at}` });
+        return String((await call('execute_prepared_request', { preparedId })).sdkOutcomeKind);
+      }),
+    ),
+  );
   assert.deepEqual([...result].sort(), ['denied', 'success']);
   assert.equal(change.paid, PRICE_ATOMIC);
 });
@@ -137,9 +167,9 @@ test('a server that is killed while its payment is at the gate pays once, and th
 
 test('what cannot be called is a result that says what to mend', async () => {
   const { call } = await host('agrees', { folder: 'mended' });
-  const { toolError } = await call('prepare_paid_request', { url: 'report' }) as unknown as { toolError: object };
+  const { toolError } = (await call('prepare_paid_request', { url: 'report' })) as unknown as { toolError: object };
   assert.deepEqual(toolError, { code: 'invalid_arguments', message: 'url has to be an http or https URL.' });
-  const unknown = await call('buy_everything') as unknown as { toolError: { code: string } };
+  const unknown = (await call('buy_everything')) as unknown as { toolError: { code: string } };
   assert.equal(unknown.toolError.code, 'unknown_tool');
   const missing = await call('execute_prepared_request', {});
   assert.equal(missing.rejectionCode, 'missing_prepared_id');
@@ -156,7 +186,10 @@ for (const [name, config, says] of UNUSABLE) {
   test(`a file that cannot be used ends the server at once, and shows no secret: ${name}`, async () => {
     const file = join(project, `${name.replaceAll(' ', '-')}.json`);
     writeFileSync(file, JSON.stringify(config));
-    await assert.rejects(started(process.execPath, ['node_modules/.bin/farebox-mcp', file], project), ({ message }: Error) => says.test(message) && !/1111/.test(message));
+    await assert.rejects(
+      started(process.execPath, ['node_modules/.bin/farebox-mcp', file], project),
+      ({ message }: Error) => says.test(message) && !/1111/.test(message),
+    );
   });
 }
 
@@ -195,30 +228,60 @@ test('tools of an MCP server are sold through a gate: a model elsewhere buys one
   const { chain, facilitator } = world;
   const [payer, secret, port] = [chain.accounts.payers[1]!, 'a secret of gate and origin, 32 or more', await freePort()];
   const route = (name: string): object => ({ path: `/tools/${name}`, methods: ['POST'], price: '$0.01' });
-  const vars = { ...gateVars({ chain, facilitator, origin: { url: `http://127.0.0.1:${port}` } }), ROUTES: [route('forecast'), route('broken')] };
+  const vars = {
+    ...gateVars({ chain, facilitator, origin: { url: `http://127.0.0.1:${port}` } }),
+    ROUTES: [route('forecast'), route('broken')],
+  };
   const gate = await startGate({ vars, secrets: { ORIGIN_SECRET: secret } });
   try {
     const [log, tools, sell] = ['calls.log', 'tools.mjs', 'sell.json'].map((name) => join(project, name)) as [string, string, string];
     writeFileSync(log, '');
     writeFileSync(tools, TOOLS);
-    writeFileSync(sell, JSON.stringify({
-      sell: { server: { command: process.execPath, args: [tools, log] }, gate: gate.url, priced: ['forecast', 'broken'], listen: `127.0.0.1:${port}` },
-    }));
-    const weather = { command: process.execPath, args: [join(project, 'node_modules/.bin/farebox-mcp'), sell], env: { ORIGIN_SECRET: secret } };
-    const { client, cards } = await host('agrees', { folder: 'buyer', policy: { perDay: '1' }, servers: { weather, absent: { command: 'no-such-program' } } }, payer);
+    writeFileSync(
+      sell,
+      JSON.stringify({
+        sell: {
+          server: { command: process.execPath, args: [tools, log] },
+          gate: gate.url,
+          priced: ['forecast', 'broken'],
+          listen: `127.0.0.1:${port}`,
+        },
+      }),
+    );
+    const weather = {
+      command: process.execPath,
+      args: [join(project, 'node_modules/.bin/farebox-mcp'), sell],
+      env: { ORIGIN_SECRET: secret },
+    };
+    const { client, cards } = await host(
+      'agrees',
+      { folder: 'buyer', policy: { perDay: '1' }, servers: { weather, absent: { command: 'no-such-program' } } },
+      payer,
+    );
     const { tools: offered } = await client.listTools();
     assert.deepEqual(offered.map(({ name }) => name).slice(3), ['weather__about', 'weather__forecast', 'weather__broken']);
     type Result = { isError?: boolean; content: { text: string }[]; _meta?: { 'farebox/receipt'?: { transaction: `0x${string}` } } };
-    const use = async (name: string): Promise<Result> => await client.callTool({ name: `weather__${name}`, arguments: { city: 'Paris' } }) as Result;
-    const { result: [about, forecast, broken], change } = await changesDuring(world, payer.address, async () => [await use('about'), await use('forecast'), await use('broken')]);
+    const use = async (name: string): Promise<Result> =>
+      (await client.callTool({ name: `weather__${name}`, arguments: { city: 'Paris' } })) as Result;
+    const {
+      result: [about, forecast, broken],
+      change,
+    } = await changesDuring(world, payer.address, async () => [await use('about'), await use('forecast'), await use('broken')]);
     assert.deepEqual([about?.content[0]?.text, forecast?.content[0]?.text, broken?.isError], ['about of Paris', 'forecast of Paris', true]);
     assert.deepEqual([change.paid, change.received], [PRICE_ATOMIC, PRICE_ATOMIC]);
     assert.equal(about?._meta?.['farebox/receipt'], undefined, 'a receipt is what was checked here, not what a server says');
     const { transaction } = forecast?._meta?.['farebox/receipt'] ?? {};
-    assert.deepEqual(await transfersOf(world, transaction ?? '0x'), [{ from: payer.address, to: chain.accounts.payee.address, value: PRICE_ATOMIC }]);
+    assert.deepEqual(await transfersOf(world, transaction ?? '0x'), [
+      { from: payer.address, to: chain.accounts.payee.address, value: PRICE_ATOMIC },
+    ]);
     assert.match(cards[0] ?? '', /^Pay 0\.01 USDC \(10000\) once\?\nFor: POST weather\.mcp\.invalid\/tools\/forecast\n/);
     // The tool ran once for its payment; the gate alone may ask for it.
-    assert.equal(readFileSync(log, 'utf8').split('\n').filter((name) => name === 'forecast').length, 1);
+    assert.equal(
+      readFileSync(log, 'utf8')
+        .split('\n')
+        .filter((name) => name === 'forecast').length,
+      1,
+    );
     const around = await fetch(`http://127.0.0.1:${port}/tools/forecast`, { method: 'POST', body: '{}' });
     assert.equal(around.status, 403);
   } finally {
@@ -229,6 +292,6 @@ test('tools of an MCP server are sold through a gate: a model elsewhere buys one
 /** What the gate says of the latest payment for a route. */
 async function stateOf(route: string): Promise<string | undefined> {
   const response = await fetch(`${world.gate.url}/_farebox/payments`, { headers: { authorization: `Bearer ${TOKEN}` } });
-  const { items } = await response.json() as { items: { route: string; state: string }[] };
+  const { items } = (await response.json()) as { items: { route: string; state: string }[] };
   return items.find((item) => item.route === route)?.state;
 }

@@ -10,9 +10,18 @@ import { Hono } from 'hono';
 import { evm, Mppx } from 'mppx/hono';
 import type { Hex } from 'viem';
 
-import { startChain, USDC, type Chain } from '../../demo/chain.mjs';
-import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
-import { FareboxError, payingFetch, receiptOf, wrapFetch, type AnySigner, type PayOptions, type Proposal, type Signer } from '../../pkg/dist/index.js';
+import { type Chain, startChain, USDC } from '../../demo/chain.mjs';
+import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
+import {
+  type AnySigner,
+  FareboxError,
+  type PayOptions,
+  type Proposal,
+  payingFetch,
+  receiptOf,
+  type Signer,
+  wrapFetch,
+} from '../../pkg/dist/index.js';
 import { transfersOf, type World } from '../e2e/world.ts';
 import { SECRET } from './charges.ts';
 import { GOODS } from './shop.ts';
@@ -26,7 +35,10 @@ before(async () => {
   chain = await startChain();
   facilitator = await startFacilitator({ chain });
   server = serve({ fetch: shop().fetch, hostname: '127.0.0.1', port: 0 }) as Server;
-  if (!server.listening) await new Promise((resolve) => { server.once('listening', resolve); });
+  if (!server.listening)
+    await new Promise((resolve) => {
+      server.once('listening', resolve);
+    });
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
 after(async () => {
@@ -38,8 +50,12 @@ after(async () => {
 /** `mppx/hono` as its documentation sets it up, settling with the reference facilitator. */
 function shop(): Hono {
   const method = evm.charge({
-    currency: USDC, chainId: 84532, decimals: 6, authorization: { name: 'USDC', version: '2' },
-    recipient: chain.accounts.payee.address, x402: { facilitator: facilitator.url },
+    currency: USDC,
+    chainId: 84532,
+    decimals: 6,
+    authorization: { name: 'USDC', version: '2' },
+    recipient: chain.accounts.payee.address,
+    x402: { facilitator: facilitator.url },
   });
   const mppx = Mppx.create({ methods: [method], secretKey: SECRET });
   const app = new Hono();
@@ -87,7 +103,10 @@ describe('mppx 0.11', () => {
     test(`${name} pays a charge once, and the receipt names the transfer`, async () => {
       const { response, text, proposals, paid, received, settled } = await buy('/mpp/report', signer(chain.accounts.payer, chain));
       assert.deepEqual([response.status, text, paid, received, settled], [200, GOODS, 10_000n, 10_000n, 1], text);
-      assert.deepEqual(proposals.map(({ protocol, amountText }) => [protocol, amountText]), [['mpp', '0.01 USDC (10000)']]);
+      assert.deepEqual(
+        proposals.map(({ protocol, amountText }) => [protocol, amountText]),
+        [['mpp', '0.01 USDC (10000)']],
+      );
       await assertReceipt(response, 10_000n);
     });
   }
@@ -100,7 +119,11 @@ describe('mppx 0.11', () => {
 
   test('of the same price by x402 and by MPP it takes MPP, because its x402 terms bind a payment to the request, and the server takes that', async () => {
     const { response, text, proposals, paid, received, settled } = await buy('/both', inside());
-    assert.deepEqual([response.status, text, paid, received, settled, proposals[0]?.protocol], [200, GOODS, 10_000n, 10_000n, 1, 'mpp'], text);
+    assert.deepEqual(
+      [response.status, text, paid, received, settled, proposals[0]?.protocol],
+      [200, GOODS, 10_000n, 10_000n, 1, 'mpp'],
+      text,
+    );
     await assertReceipt(response, 10_000n);
   });
 
@@ -116,15 +139,21 @@ describe('mppx 0.11', () => {
   test('an answer that is lost is asked for with the same credential, and nothing is paid twice', async () => {
     const had = await chain.balanceOf(chain.accounts.payer.address);
     const sent: (string | null)[] = [];
-    const fetch = wrapFetch(async (input, init) => {
-      const credential = new Headers(init?.headers).get('authorization');
-      if (credential !== null) sent.push(credential);
-      const response = await globalThis.fetch(input, init);
-      if (sent.length === 1 && credential !== null) throw new TypeError('the connection ended');
-      return response;
-    }, { signer: inside(), ...knowing() });
+    const fetch = wrapFetch(
+      async (input, init) => {
+        const credential = new Headers(init?.headers).get('authorization');
+        if (credential !== null) sent.push(credential);
+        const response = await globalThis.fetch(input, init);
+        if (sent.length === 1 && credential !== null) throw new TypeError('the connection ended');
+        return response;
+      },
+      { signer: inside(), ...knowing() },
+    );
     // A server that keeps no answers says that it was used: that is told, and no other challenge is answered.
-    const error = await fetch(`${url}/mpp/report`).then(() => assert.fail('answered'), (reason: unknown) => reason);
+    const error = await fetch(`${url}/mpp/report`).then(
+      () => assert.fail('answered'),
+      (reason: unknown) => reason,
+    );
     assert.ok(error instanceof FareboxError && error.code === 'payment_conflict' && error.signed, String(error));
     assert.equal(sent.length, 2);
     assert.deepEqual([sent[1], error.payment?.header], [sent[0], ['Authorization', sent[0]]]);
@@ -135,28 +164,41 @@ describe('mppx 0.11', () => {
     const { payer, payee } = chain.accounts;
     const signed: unknown[] = [];
     const wallet = SIGNERS['a key inside']?.(payer, chain) as Signer;
-    const signer: Signer = { address: () => wallet.address(), sign: (data) => {
-      signed.push(data);
-      return wallet.sign(data);
-    } };
+    const signer: Signer = {
+      address: () => wallet.address(),
+      sign: (data) => {
+        signed.push(data);
+        return wallet.sign(data);
+      },
+    };
     const held = await chain.balanceOf(payee.address);
     const settled = facilitator.counts.settle;
-    await assert.rejects(payingFetch({ signer })(`${url}/mpp/report`), (error) =>
-      error instanceof FareboxError && error.code === 'payment_refused' && error.signed);
+    await assert.rejects(
+      payingFetch({ signer })(`${url}/mpp/report`),
+      (error) => error instanceof FareboxError && error.code === 'payment_refused' && error.signed,
+    );
     assert.deepEqual([signed.length, facilitator.counts.settle, await chain.balanceOf(payee.address)], [1, settled, held]);
   });
 
   test('a price above the cap is not signed', async () => {
     const nobody = { address: async () => chain.accounts.payer.address, sign: async () => assert.fail('signed') };
-    await assert.rejects(buy('/mpp/dear', nobody), (error) => error instanceof FareboxError && error.code === 'policy_amount' && !error.signed);
+    await assert.rejects(
+      buy('/mpp/dear', nobody),
+      (error) => error instanceof FareboxError && error.code === 'policy_amount' && !error.signed,
+    );
   });
 
-  test('an empty wallet is told in the server\'s words: nothing moves', async () => {
+  test("an empty wallet is told in the server's words: nothing moves", async () => {
     const empty = SIGNERS['a key inside']?.({ ...chain.accounts.payer, privateKey: `0x${'77'.repeat(32)}` }, chain) ?? assert.fail();
     const settled = facilitator.counts.settle;
     const held = await chain.balanceOf(chain.accounts.payee.address);
-    await assert.rejects(payingFetch({ signer: empty, ...knowing() })(`${url}/mpp/report`), (error) =>
-      error instanceof FareboxError && error.code === 'payment_refused' && /^❌ Seller rejected: Payment verification failed.* \(HTTP 402\)$/.test(error.message));
+    await assert.rejects(
+      payingFetch({ signer: empty, ...knowing() })(`${url}/mpp/report`),
+      (error) =>
+        error instanceof FareboxError &&
+        error.code === 'payment_refused' &&
+        /^❌ Seller rejected: Payment verification failed.* \(HTTP 402\)$/.test(error.message),
+    );
     assert.deepEqual([facilitator.counts.settle, await chain.balanceOf(chain.accounts.payee.address)], [settled, held]);
   });
 });

@@ -9,14 +9,13 @@ import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
 import * as esbuild from 'esbuild';
-import { Miniflare, type MiniflareOptions } from '../support/miniflare.ts';
 import { build as vite } from 'vite';
-
 import { PRICE_ATOMIC } from '../../demo/gate.mjs';
 import { unbuilt } from '../../scripts/prepack.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world.ts';
-import { alikeProject, installedProject, packPackage, readmeLines, started, temporaryFolder, type Tarball } from './tarball.ts';
+import { Miniflare, type MiniflareOptions } from '../support/miniflare.ts';
+import { alikeProject, installedProject, packPackage, readmeLines, started, type Tarball, temporaryFolder } from './tarball.ts';
 
 let world: World;
 let tarball: Tarball;
@@ -62,14 +61,23 @@ const runNode = async (cwd: string, file: string): Promise<string> => (await sta
 
 test('the tarball has what package.json names, its licences, and no source or test', () => {
   const has = (pattern: RegExp): boolean => tarball.files.some((file) => pattern.test(file));
-  for (const file of ['README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'package.json', 'dist/index.js', 'dist/index.d.ts', 'wasm/farebox.wasm']) {
+  for (const file of [
+    'README.md',
+    'LICENSE-MIT',
+    'LICENSE-APACHE',
+    'package.json',
+    'dist/index.js',
+    'dist/index.d.ts',
+    'wasm/farebox.wasm',
+  ]) {
     assert.ok(tarball.files.includes(file), file);
   }
   assert.ok(!has(/^src\/|\.test\.|tsconfig/), tarball.files.join(' '));
   const { bin, dependencies, scripts, exports, imports } = JSON.parse(readFileSync('pkg/package.json', 'utf8'));
   assert.equal(dependencies, undefined);
   assert.deepEqual(Object.keys(scripts), ['prepack'], 'nothing runs when it is installed');
-  const targets = [bin, exports, imports].flatMap((map) => Object.values<string | Record<string, string>>(map))
+  const targets = [bin, exports, imports]
+    .flatMap((map) => Object.values<string | Record<string, string>>(map))
     .flatMap((entry) => (typeof entry === 'string' ? [entry] : Object.values(entry)));
   for (const target of targets) assert.ok(tarball.files.includes(target.slice(2)), target);
 });
@@ -87,12 +95,23 @@ test('Node: a CommonJS module pays, by `await import`', async () => {
   await pays(() => runNode(at, 'main.cjs'));
 });
 
-for (const [format, file] of [['esm', 'bundle.mjs'], ['cjs', 'bundle.cjs']] as const) {
+for (const [format, file] of [
+  ['esm', 'bundle.mjs'],
+  ['cjs', 'bundle.cjs'],
+] as const) {
   test(`Node: a bundle made with --platform=node --format=${format} pays, in a folder of its own`, async () => {
     const { import: imported, rest } = program();
     const at = project(`node-esbuild-${format}`, { 'main.js': `${imported}\n(async () => {\n${rest}\n})();` });
     const outfile = join(at, 'alone', file);
-    const { warnings } = await esbuild.build({ absWorkingDir: at, entryPoints: ['main.js'], outfile, bundle: true, format, platform: 'node', logLevel: 'silent' });
+    const { warnings } = await esbuild.build({
+      absWorkingDir: at,
+      entryPoints: ['main.js'],
+      outfile,
+      bundle: true,
+      format,
+      platform: 'node',
+      logLevel: 'silent',
+    });
     assert.deepEqual(warnings, []);
     await pays(() => runNode(join(at, 'alone'), file));
   });
@@ -108,7 +127,16 @@ export const handler = async ({ url, key }) => {
 };`,
     'run.cjs': `require('./alone/handler.cjs').handler({ url: '${world.gate.url}/report', key: '${world.chain.accounts.payer.privateKey}' }).then(console.log);`,
   });
-  const { warnings } = await esbuild.build({ absWorkingDir: at, entryPoints: ['handler.js'], outfile: join(at, 'alone/handler.cjs'), bundle: true, format: 'cjs', platform: 'node', minify: true, logLevel: 'silent' });
+  const { warnings } = await esbuild.build({
+    absWorkingDir: at,
+    entryPoints: ['handler.js'],
+    outfile: join(at, 'alone/handler.cjs'),
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    minify: true,
+    logLevel: 'silent',
+  });
   assert.deepEqual(warnings, []);
   await pays(() => runNode(at, 'run.cjs'));
 });
@@ -116,7 +144,8 @@ export const handler = async ({ url, key }) => {
 test('the command line of an installed package looks and pays', async () => {
   const at = project('command', {});
   const env = { ...process.env, FAREBOX_PRIVATE_KEY: world.chain.accounts.payer.privateKey };
-  const words = (...args: string[]): Promise<{ stdout: string }> => started('npx', ['--offline', 'farebox', ...args, '--store', join(at, 'budget')], at, env);
+  const words = (...args: string[]): Promise<{ stdout: string }> =>
+    started('npx', ['--offline', 'farebox', ...args, '--store', join(at, 'budget')], at, env);
   const url = `${world.gate.url}/report`;
   const { stdout: looked } = await words('look', url);
   assert.match(looked, /0\.01 USDC \(10000\), test money/);
@@ -150,7 +179,10 @@ test('a release names its repository and asks for provenance, and without a repo
   assert.match(stdout, /^ {2}npm publish build\/release\/farebox-mcp-0/m);
   const { repository, publishConfig } = JSON.parse(readFileSync('build/release/package/package.json', 'utf8'));
   assert.deepEqual([repository.url, publishConfig], ['git+https://github.com/you/farebox.git', { access: 'public', provenance: true }]);
-  await assert.rejects(release('unknown'), ({ message }: Error) => /set it, for example\n {2}FAREBOX_REPOSITORY=https:/i.test(message) && !message.includes('npm publish build'));
+  await assert.rejects(
+    release('unknown'),
+    ({ message }: Error) => /set it, for example\n {2}FAREBOX_REPOSITORY=https:/i.test(message) && !message.includes('npm publish build'),
+  );
 });
 
 test('the lines of the README compile under strict', async () => {
@@ -172,10 +204,26 @@ declare const chain: { waitForTransactionReceipt(of: object): Promise<{ status: 
   const at = project('strict', Object.fromEntries(files));
   mkdirSync(join(at, 'node_modules/@types'), { recursive: true });
   for (const name of ['@types/node', 'undici-types']) symlinkSync(join(root, 'node_modules', name), join(at, 'node_modules', name));
-  await started(process.execPath, [
-    join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess',
-    '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom,dom.iterable', '--types', 'node', ...files.map(([name]) => name),
-  ], at);
+  await started(
+    process.execPath,
+    [
+      join(root, 'node_modules/typescript/bin/tsc'),
+      '--noEmit',
+      '--strict',
+      '--exactOptionalPropertyTypes',
+      '--noUncheckedIndexedAccess',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2022',
+      '--lib',
+      'es2022,dom,dom.iterable',
+      '--types',
+      'node',
+      ...files.map(([name]) => name),
+    ],
+    at,
+  );
 });
 
 test('a page built by Vite, in TypeScript under strict, pays (its script, in Node)', async () => {
@@ -184,19 +232,46 @@ test('a page built by Vite, in TypeScript under strict, pays (its script, in Nod
     'index.html': '<!doctype html><script type="module" src="/main.ts"></script>',
     'main.ts': `${imported}\n${rest}\n`,
   });
-  await started(process.execPath, [
-    join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '--strict', '--exactOptionalPropertyTypes',
-    '--module', 'esnext', '--moduleResolution', 'bundler', '--target', 'es2022', '--lib', 'es2022,dom', '--typeRoots', 'none', 'main.ts',
-  ], at);
+  await started(
+    process.execPath,
+    [
+      join(root, 'node_modules/typescript/bin/tsc'),
+      '--noEmit',
+      '--strict',
+      '--exactOptionalPropertyTypes',
+      '--module',
+      'esnext',
+      '--moduleResolution',
+      'bundler',
+      '--target',
+      'es2022',
+      '--lib',
+      'es2022,dom',
+      '--typeRoots',
+      'none',
+      'main.ts',
+    ],
+    at,
+  );
   const told: string[] = [];
-  const note = (message: string): void => { told.push(message); };
+  const note = (message: string): void => {
+    told.push(message);
+  };
   await vite({
     root: at,
     configFile: false,
     logLevel: 'warn',
     // The polyfill that Vite puts in front of a page's script needs a document.
     build: { modulePreload: { polyfill: false } },
-    customLogger: { info: () => {}, warn: note, warnOnce: note, error: note, clearScreen: () => {}, hasErrorLogged: () => false, hasWarned: false },
+    customLogger: {
+      info: () => {},
+      warn: note,
+      warnOnce: note,
+      error: note,
+      clearScreen: () => {},
+      hasErrorLogged: () => false,
+      hasWarned: false,
+    },
   });
   assert.deepEqual(told, [], 'Vite has nothing to complain of');
   const scripts = readdirSync(join(at, 'dist', 'assets')).filter((name) => name.endsWith('.js'));
@@ -253,10 +328,23 @@ export const kept: KeptPayment[] = await sentPayments(stores[0]!);
 const price: string | undefined = receiptOf(await paid('https://api.example.com'))?.price;
 export { price, Budget, Ledger, gate, FareboxError };`,
   });
-  await started(process.execPath, [
-    join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '--strict', '--exactOptionalPropertyTypes',
-    '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom', 'main.mts',
-  ], at);
+  await started(
+    process.execPath,
+    [
+      join(root, 'node_modules/typescript/bin/tsc'),
+      '--noEmit',
+      '--strict',
+      '--exactOptionalPropertyTypes',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2022',
+      '--lib',
+      'es2022,dom',
+      'main.mts',
+    ],
+    at,
+  );
 });
 
 test('a Worker pays, in workerd', async () => {
@@ -304,7 +392,9 @@ export default {
   const worker = inWorkerd(at, script, { durableObjects: { BUDGET: { className: 'Budget', useSQLite: true } } });
   try {
     const { payer } = world.chain.accounts;
-    const { result: answers, change } = await changesDuring(world, payer.address, () => Promise.all([worker.ask(), worker.ask(), worker.ask()]));
+    const { result: answers, change } = await changesDuring(world, payer.address, () =>
+      Promise.all([worker.ask(), worker.ask(), worker.ask()]),
+    );
     assert.equal(change.paid, PRICE_ATOMIC);
     assert.deepEqual(answers.filter((answer) => answer === 'budget_exhausted').length, 2, answers.join('\n'));
   } finally {
@@ -338,7 +428,14 @@ function inWorkerd(at: string, script: string, more: object = {}): { ask(): Prom
 async function bundle(at: string, entry: string, options: esbuild.BuildOptions): Promise<string> {
   const outfile = join(at, 'bundle.mjs');
   const { warnings } = await esbuild.build({
-    absWorkingDir: at, entryPoints: [entry], outfile, bundle: true, minify: true, format: 'esm', logLevel: 'silent', ...options,
+    absWorkingDir: at,
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    logLevel: 'silent',
+    ...options,
   });
   assert.deepEqual(warnings, []);
   return outfile;

@@ -10,7 +10,9 @@ import { changesDuring, startWorld, transfersOf, type World } from '../e2e/world
 import { SIGNERS, wallet } from './signers.ts';
 
 let world: World;
-before(async () => { world = await startWorld(); });
+before(async () => {
+  world = await startWorld();
+});
 after(() => world?.stop());
 
 const PRICE = 10_000n;
@@ -29,8 +31,13 @@ for (const [name, signerOf] of Object.entries(SIGNERS)) {
       assert.ok(receipt);
       assert.equal(receipt.price, '0.01');
       assert.equal(receipt.payer, account.address);
-      const keys = (await (await globalThis.fetch(`${world.gate.url}/.well-known/farebox-keys.json`)).json()) as { keys: { address: string }[] };
-      assert.ok(keys.keys.some(({ address }) => address === receipt.signedBy), 'the gate signed it');
+      const keys = (await (await globalThis.fetch(`${world.gate.url}/.well-known/farebox-keys.json`)).json()) as {
+        keys: { address: string }[];
+      };
+      assert.ok(
+        keys.keys.some(({ address }) => address === receipt.signedBy),
+        'the gate signed it',
+      );
       const [transfer] = await transfersOf(world, receipt.transaction as Hex);
       assert.deepEqual(transfer, { from: account.address, to: world.chain.accounts.payee.address, value: PRICE });
     });
@@ -69,7 +76,7 @@ test('a reply that is lost after the settlement is asked for again with the same
   }
 });
 
-test('without an identifier a lost reply is asked for with the wallet\'s word', async () => {
+test("without an identifier a lost reply is asked for with the wallet's word", async () => {
   const account = world.chain.accounts.payer;
   const asked: string[][] = [];
   let lost = false;
@@ -133,13 +140,17 @@ test('a wallet whose owner says no is told apart, and the budget is as before', 
   const fetch = payingFetch({
     signer: {
       request: async (call: { method: string; params?: readonly unknown[] }) => {
-        if (call.method === 'eth_signTypedData_v4' && say === 'no') throw Object.assign(new Error('User rejected the request.'), { code: 4001 });
+        if (call.method === 'eth_signTypedData_v4' && say === 'no')
+          throw Object.assign(new Error('User rejected the request.'), { code: 4001 });
         return (provider as { request(call: unknown): Promise<unknown> }).request(call);
       },
     },
     policy: { perDay: '0.01' },
   });
-  await assert.rejects(fetch(`${world.gate.url}/report`), (error) => error instanceof FareboxError && error.code === 'wallet_rejected' && !error.signed);
+  await assert.rejects(
+    fetch(`${world.gate.url}/report`),
+    (error) => error instanceof FareboxError && error.code === 'wallet_rejected' && !error.signed,
+  );
   say = 'yes';
   const { change } = await changesDuring(world, address, () => fetch(`${world.gate.url}/report`));
   assert.equal(change.paid, PRICE, 'the rejected one was not counted');

@@ -18,7 +18,10 @@ const folder = temporaryFolder();
 after(() => folder.remove());
 
 const KILLS = 12;
-const pause = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
+const pause = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 const moduleOf = (name: string): string => JSON.stringify(new URL(`../../pkg/dist/${name}.js`, import.meta.url).href);
 
 /** A process that makes the request until it is killed; it says when it begins. */
@@ -35,14 +38,21 @@ function buyer(path: string, url: string, key: string | undefined) {
 }
 
 for (const key of [undefined, 'order 7']) {
-  test(`killed ${KILLS} times at random, ${key === undefined ? 'without' : 'with'} a key: one nonce, then one delivery`, { timeout: 120_000 }, async () => {
+  test(`killed ${KILLS} times at random, ${key === undefined ? 'without' : 'with'} a key: one nonce, then one delivery`, {
+    timeout: 120_000,
+  }, async () => {
     const random = randomOf(key === undefined ? 7 : 8);
     const [path, url] = [join(folder.path, `budget-${key ?? 'none'}`), `${shop.url}/report-${key === undefined ? 'plain' : 'keyed'}`];
     // It takes each payment and answers as it likes; terms change as well.
     shop.answers = (request, response) => {
       const offer = { ...OFFER, amount: random.pick(['10000', '11000', '12000']) };
       if (paymentOf(request) === undefined) return ask(response, terms([offer]));
-      const answers = [() => void response.writeHead(504).end(), () => void response.destroy(), () => ask(response, terms([offer])), () => undefined];
+      const answers = [
+        () => void response.writeHead(504).end(),
+        () => void response.destroy(),
+        () => ask(response, terms([offer])),
+        () => undefined,
+      ];
       return random.pick(answers)();
     };
     for (let kill = 0; kill < KILLS; kill += 1) {
@@ -56,12 +66,25 @@ for (const key of [undefined, 'order 7']) {
       child.kill('SIGKILL');
       await ended;
     }
-    const nonces = (): Set<string> => new Set(shop.payments().map((it) => (JSON.parse(Buffer.from(it, 'base64').toString()) as { payload: { authorization: { nonce: string } } }).payload.authorization.nonce));
+    const nonces = (): Set<string> =>
+      new Set(
+        shop
+          .payments()
+          .map(
+            (it) =>
+              (JSON.parse(Buffer.from(it, 'base64').toString()) as { payload: { authorization: { nonce: string } } }).payload.authorization
+                .nonce,
+          ),
+      );
     assert.equal(nonces().size, 1, `of ${shop.payments().length} payments`);
     shop.answers = (request, response) => {
       const payment = paymentOf(request);
       if (payment === undefined) return ask(response);
-      const { payload: { authorization: { value } } } = JSON.parse(Buffer.from(payment, 'base64').toString()) as { payload: { authorization: { value: string } } };
+      const {
+        payload: {
+          authorization: { value },
+        },
+      } = JSON.parse(Buffer.from(payment, 'base64').toString()) as { payload: { authorization: { value: string } } };
       return serve(response, settlement({ amount: value }));
     };
     const store = fileStore(path);

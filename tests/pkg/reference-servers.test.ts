@@ -11,12 +11,12 @@ import { ExactEvmScheme } from '@x402/evm/exact/server';
 import { UptoEvmScheme } from '@x402/evm/upto/server';
 import { paymentMiddleware, setSettlementOverrides, x402ResourceServer } from '@x402/hono';
 import { Hono } from 'hono';
-import { createWalletClient, erc20Abi, http, type Hex } from 'viem';
+import { createWalletClient, erc20Abi, type Hex, http } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 import { paymentMiddleware as paymentMiddlewareV1 } from 'x402-hono';
 
-import { NETWORK, NETWORK_V1, PERMIT2, startChain, type Chain } from '../../demo/chain.mjs';
-import { startFacilitator, type Facilitator } from '../../demo/facilitator.mjs';
+import { type Chain, NETWORK, NETWORK_V1, PERMIT2, startChain } from '../../demo/chain.mjs';
+import { type Facilitator, startFacilitator } from '../../demo/facilitator.mjs';
 import { FareboxError, payingFetch, receiptOf, type Signer } from '../../pkg/dist/index.js';
 import { transfersOf, type World } from '../e2e/world.ts';
 import { GOODS } from './shop.ts';
@@ -42,15 +42,22 @@ function version2(): Hono {
   const app = new Hono();
   const offer = (price: string, extra?: Record<string, unknown>) =>
     ({ scheme: 'exact', network: NETWORK, payTo: chain.accounts.payee.address, price, ...(extra === undefined ? {} : { extra }) }) as const;
-  const server = new x402ResourceServer(new HTTPFacilitatorClient({ url: facilitator.url })).register(NETWORK, new ExactEvmScheme()).register(NETWORK, new UptoEvmScheme());
-  app.use(paymentMiddleware({
-    'GET /report': { accepts: offer('$0.01'), description: 'One weather report' },
-    'GET /report-before': { accepts: offer('$0.01', { paymentFlow: 'upfront' }), description: 'One weather report' },
-    'POST /report': { accepts: [offer('$0.03'), offer('$0.02')], description: 'One weather report' },
-    'GET /permit': { accepts: offer('$0.01', { assetTransferMethod: 'permit2' }), description: 'One weather report' },
-    'GET /counted/:units': { accepts: { ...offer('$0.01'), scheme: 'upto' }, description: 'As many reports as there are' },
-    'GET /dear': { accepts: offer('$5'), description: 'Gold' },
-  }, server));
+  const server = new x402ResourceServer(new HTTPFacilitatorClient({ url: facilitator.url }))
+    .register(NETWORK, new ExactEvmScheme())
+    .register(NETWORK, new UptoEvmScheme());
+  app.use(
+    paymentMiddleware(
+      {
+        'GET /report': { accepts: offer('$0.01'), description: 'One weather report' },
+        'GET /report-before': { accepts: offer('$0.01', { paymentFlow: 'upfront' }), description: 'One weather report' },
+        'POST /report': { accepts: [offer('$0.03'), offer('$0.02')], description: 'One weather report' },
+        'GET /permit': { accepts: offer('$0.01', { assetTransferMethod: 'permit2' }), description: 'One weather report' },
+        'GET /counted/:units': { accepts: { ...offer('$0.01'), scheme: 'upto' }, description: 'As many reports as there are' },
+        'GET /dear': { accepts: offer('$5'), description: 'Gold' },
+      },
+      server,
+    ),
+  );
   app.get('/counted/:units', (c) => {
     setSettlementOverrides(c, { amount: c.req.param('units') });
     return c.text(GOODS);
@@ -61,11 +68,17 @@ function version2(): Hono {
 /** `x402-hono` as its documentation sets it up. */
 function version1(): Hono {
   const app = new Hono();
-  app.use(paymentMiddlewareV1(chain.accounts.payee.address, {
-    'GET /report': { price: '$0.01', network: NETWORK_V1 },
-    'POST /report': { price: '$0.02', network: NETWORK_V1 },
-    'GET /dear': { price: '$5', network: NETWORK_V1 },
-  }, { url: facilitator.url as `http://${string}` }));
+  app.use(
+    paymentMiddlewareV1(
+      chain.accounts.payee.address,
+      {
+        'GET /report': { price: '$0.01', network: NETWORK_V1 },
+        'POST /report': { price: '$0.02', network: NETWORK_V1 },
+        'GET /dear': { price: '$5', network: NETWORK_V1 },
+      },
+      { url: facilitator.url as `http://${string}` },
+    ),
+  );
   return answering(app);
 }
 
@@ -77,13 +90,17 @@ function answering(app: Hono): Hono {
 
 async function open({ fetch }: Hono): Promise<Shop> {
   const server = serve({ fetch, hostname: '127.0.0.1', port: 0 }) as Server;
-  if (!server.listening) await new Promise((resolve) => { server.once('listening', resolve); });
+  if (!server.listening)
+    await new Promise((resolve) => {
+      server.once('listening', resolve);
+    });
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    stop: () => new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    }),
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
   };
 }
 
@@ -121,21 +138,34 @@ for (const version of [2, 1] as const) {
     }
 
     test('a body goes along with the payment, and the cheapest of the offers is paid', async () => {
-      const { response, text, paid } = await buy(version, '/report', SIGNERS['a key inside'] ?? assert.fail(), { method: 'POST', body: 'Tuesday' });
+      const { response, text, paid } = await buy(version, '/report', SIGNERS['a key inside'] ?? assert.fail(), {
+        method: 'POST',
+        body: 'Tuesday',
+      });
       assert.deepEqual([response.status, text, paid], [200, `${GOODS}: Tuesday`, 20_000n], text);
       await assertReceipt(response, 20_000n);
     });
 
     test('a price above the cap is not signed', async () => {
       const nobody: Signer = { address: async () => chain.accounts.payer.address, sign: async () => assert.fail('signed') };
-      await assert.rejects(buy(version, '/dear', () => nobody), (error) => error instanceof FareboxError && error.code === 'policy_amount' && !error.signed);
+      await assert.rejects(
+        buy(version, '/dear', () => nobody),
+        (error) => error instanceof FareboxError && error.code === 'policy_amount' && !error.signed,
+      );
     });
 
     test('an empty wallet is told apart from a payment: nothing moves, insufficient_funds', async () => {
       const empty = SIGNERS['a key inside']?.({ ...chain.accounts.payer, privateKey: `0x${'77'.repeat(32)}` }, chain) ?? assert.fail();
       const settled = facilitator.counts.settle;
-      await assert.rejects(payingFetch({ signer: empty })(`${shops[version]?.url}/report`), (error) =>
-        error instanceof FareboxError && error.code === 'insufficient_funds' && error.signed && error.response?.status === 402 && /0\.01 USDC \(10000\), contract 0x\w{40} on eip155:/.test(error.message));
+      await assert.rejects(
+        payingFetch({ signer: empty })(`${shops[version]?.url}/report`),
+        (error) =>
+          error instanceof FareboxError &&
+          error.code === 'insufficient_funds' &&
+          error.signed &&
+          error.response?.status === 402 &&
+          /0\.01 USDC \(10000\), contract 0x\w{40} on eip155:/.test(error.message),
+      );
       assert.equal(facilitator.counts.settle, settled);
     });
   });
@@ -152,7 +182,12 @@ test('a permit is signed where the policy says so, and pays @x402/hono once Perm
   assert.equal(await chain.balanceOf(account.address), had);
   const wallet = createWalletClient({ account, chain: chain.chain, transport: http(chain.url) });
   await chain.rpc('anvil_setBalance', [account.address, '0xde0b6b3a7640000']);
-  const hash = await wallet.writeContract({ address: chain.token.address, abi: erc20Abi, functionName: 'approve', args: [PERMIT2, 10_000n] });
+  const hash = await wallet.writeContract({
+    address: chain.token.address,
+    abi: erc20Abi,
+    functionName: 'approve',
+    args: [PERMIT2, 10_000n],
+  });
   await chain.publicClient.waitForTransactionReceipt({ hash });
   const response = await payingFetch({ signer, policy: { permit2: true } })(url);
   assert.deepEqual([response.status, await response.text()], [200, GOODS]);
@@ -166,7 +201,12 @@ test('a price that is known afterwards is signed up to its bound, and @x402/hono
   const signer = privateKeyToAccount(account.privateKey);
   const wallet = createWalletClient({ account, chain: chain.chain, transport: http(chain.url) });
   await chain.rpc('anvil_setBalance', [account.address, '0xde0b6b3a7640000']);
-  const hash = await wallet.writeContract({ address: chain.token.address, abi: erc20Abi, functionName: 'approve', args: [PERMIT2, 1_000_000n] });
+  const hash = await wallet.writeContract({
+    address: chain.token.address,
+    abi: erc20Abi,
+    functionName: 'approve',
+    args: [PERMIT2, 1_000_000n],
+  });
   await chain.publicClient.waitForTransactionReceipt({ hash });
   const pays = payingFetch({ signer, policy: { upto: '0.01', perDay: '0.02', uptoPerDay: '1' } });
   for (const charged of ['2500', '0', '10000']) {

@@ -8,10 +8,27 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { fileStore } from '../../pkg/dist/file-store.js';
-import { memoryStore, payingFetch, receiptOf, type PayOptions, type Store } from '../../pkg/dist/index.js';
+import { memoryStore, type PayOptions, payingFetch, receiptOf, type Store } from '../../pkg/dist/index.js';
 import { resume, sentPayments } from '../../pkg/dist/resume.js';
 import { askFor, challenge, credentialOf, inSeconds } from './charges.ts';
-import { ask, GOODS, honest, OFFER, OFFER_V1, open, PAYER_KEY, paymentOf, serve, settlement, sharedShop, spentIn, storeOf, terms, TRANSACTION, watchedSigner } from './shop.ts';
+import {
+  ask,
+  GOODS,
+  honest,
+  OFFER,
+  OFFER_V1,
+  open,
+  PAYER_KEY,
+  paymentOf,
+  serve,
+  settlement,
+  sharedShop,
+  spentIn,
+  storeOf,
+  TRANSACTION,
+  terms,
+  watchedSigner,
+} from './shop.ts';
 import { temporaryFolder } from './tarball.ts';
 
 const shop = sharedShop();
@@ -19,7 +36,8 @@ const folder = temporaryFolder();
 after(() => folder.remove());
 
 /** Asks for the payment, takes it, and does not answer. */
-const loses = (request: IncomingMessage, response: ServerResponse): void => (paymentOf(request) === undefined ? ask(response) : void response.destroy());
+const loses = (request: IncomingMessage, response: ServerResponse): void =>
+  paymentOf(request) === undefined ? ask(response) : void response.destroy();
 const neverAsked = { address: async () => assert.fail('asked for the address'), sign: async () => assert.fail('asked to sign') };
 function payer(store: Store, change: Partial<PayOptions> = {}) {
   const signer = watchedSigner();
@@ -56,7 +74,11 @@ test('kill -9 between the signature and the answer: the next process sends the s
   assert.deepEqual([receiptOf(response)?.transaction, await response.text()], [TRANSACTION, GOODS]);
   assert.deepEqual([shop.payments().length, new Set(shop.payments()).size, (await spentIn(store)).entries.length], [2, 1, 1]);
   assert.deepEqual(await stateOf(store), [['POST', `${shop.url}/report`, false, TRANSACTION]]);
-  await assert.rejects(fetch(`${shop.url}/report`, { method: 'POST', body: 'order 8' }), /asked for the address/, 'another body is another request');
+  await assert.rejects(
+    fetch(`${shop.url}/report`, { method: 'POST', body: 'order 8' }),
+    /asked for the address/,
+    'another body is another request',
+  );
 });
 
 test('a call that failed without an outcome is resumed by the next one, and the one after that buys again', async () => {
@@ -95,24 +117,39 @@ test('what has ended is signed again with its nonce, at the price of today, by w
   for (const turn of [1, 2]) {
     seconds += 400;
     const amount = String(10_000 + turn * 1_000);
-    shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response, terms([{ ...OFFER, amount }])) : void response.writeHead(504).end());
+    shop.answers = (request, response) =>
+      paymentOf(request) === undefined ? ask(response, terms([{ ...OFFER, amount }])) : void response.writeHead(504).end();
     const { fetch, signer } = payer(store, { now });
     assert.equal((await fetch(`${shop.url}/report`)).status, 504);
     assert.equal(signer.asked.length, 1);
   }
   // The one that was charged may be any of them; its receipt is one.
-  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : serve(response, settlement({ amount: '11000' })));
+  shop.answers = (request, response) =>
+    paymentOf(request) === undefined ? ask(response) : serve(response, settlement({ amount: '11000' }));
   const last = payer(store, { now });
   const response = await last.fetch(`${shop.url}/report`);
   assert.deepEqual([await response.text(), receiptOf(response)?.amount, last.signer.asked.length], [GOODS, '11000', 0]);
-  const signed = [...new Set(shop.payments())].map((it) => (JSON.parse(Buffer.from(it, 'base64').toString()) as { payload: { authorization: { nonce: string; value: string } } }).payload.authorization);
+  const signed = [...new Set(shop.payments())].map(
+    (it) =>
+      (JSON.parse(Buffer.from(it, 'base64').toString()) as { payload: { authorization: { nonce: string; value: string } } }).payload
+        .authorization,
+  );
   assert.deepEqual([signed.map(({ value }) => value), new Set(signed.map(({ nonce }) => nonce)).size], [['10000', '11000', '12000'], 1]);
   const { entries } = await spentIn(store);
-  assert.deepEqual(entries.map(([, , , , worth]) => worth), ['12000000000000000'], 'counted once, at the highest');
+  assert.deepEqual(
+    entries.map(([, , , , worth]) => worth),
+    ['12000000000000000'],
+    'counted once, at the highest',
+  );
 });
 
 test('another token is signed for only once nothing that was signed before can be charged, the longest of them', async () => {
-  const elsewhere = { ...OFFER, network: 'eip155:8453', asset: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913', extra: { name: 'USD Coin', version: '2' } };
+  const elsewhere = {
+    ...OFFER,
+    network: 'eip155:8453',
+    asset: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913',
+    extra: { name: 'USD Coin', version: '2' },
+  };
   for (const change of [{}, { resume: undefined as never }]) {
     let seconds = Date.now() / 1000;
     const { fetch, signer } = payer(memoryStore(), { now: () => seconds, ...change });
@@ -124,7 +161,11 @@ test('another token is signed for only once nothing that was signed before can b
     offered = elsewhere;
     seconds += 300;
     await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_refused' });
-    assert.deepEqual(signer.asked.map(({ message }) => (message as { value: string }).value), ['10000', '20000'], 'the first may be charged');
+    assert.deepEqual(
+      signer.asked.map(({ message }) => (message as { value: string }).value),
+      ['10000', '20000'],
+      'the first may be charged',
+    );
     seconds += 400;
     await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_refused' });
     assert.equal(signer.asked.length, 3);
@@ -138,12 +179,20 @@ test('terms without an answer of their own are kept with what is signed again at
   // A gate says that these bytes were charged nothing: they are signed again at the terms that they had.
   const failed = JSON.stringify({ type: 'urn:farebox:problem:origin_failed', status: 409, code: 'origin_failed', retryable: false });
   const first = shop.payments()[0];
-  shop.answers = (request, response) => (paymentOf(request) === first ? void response.writeHead(409, { 'content-type': 'application/problem+json' }).end(failed) : void response.writeHead(504).end());
+  shop.answers = (request, response) =>
+    paymentOf(request) === first
+      ? void response.writeHead(409, { 'content-type': 'application/problem+json' }).end(failed)
+      : void response.writeHead(504).end();
   await payer(store).fetch(`${shop.url}/report`);
   shop.answers = (request, response) => (paymentOf(request) === undefined ? assert.fail('it asks for terms') : serve(response));
   const last = payer(store);
   assert.equal(await (await last.fetch(`${shop.url}/report`)).text(), GOODS);
-  const nonces = shop.payments().map((it) => (JSON.parse(Buffer.from(it, 'base64').toString()) as { payload: { authorization: { nonce: string } } }).payload.authorization.nonce);
+  const nonces = shop
+    .payments()
+    .map(
+      (it) =>
+        (JSON.parse(Buffer.from(it, 'base64').toString()) as { payload: { authorization: { nonce: string } } }).payload.authorization.nonce,
+    );
   assert.deepEqual([new Set(shop.payments()).size, new Set(nonces).size, last.signer.asked.length], [2, 1, 0]);
 });
 
@@ -154,10 +203,16 @@ test('a purchase that cannot be read is not bought anew, and has its nonce once 
   const before = payer(first, { now: () => seconds });
   await assert.rejects(before.fetch(`${shop.url}/report`), { code: 'payment_unresolved' });
   const record = JSON.parse((await first.read()).record ?? '') as { sent: [string, number, boolean, string][] };
-  const sent = record.sent.map(([name, at, open, text]) => [name, at, open, JSON.stringify({ ...JSON.parse(text) as object, lines: '', body: '' })]);
+  const sent = record.sent.map(([name, at, open, text]) => [
+    name,
+    at,
+    open,
+    JSON.stringify({ ...(JSON.parse(text) as object), lines: '', body: '' }),
+  ]);
   const { fetch, signer } = payer(await storeOf(JSON.stringify({ ...record, sent })), { now: () => seconds });
   shop.answers = honest;
-  for (let call = 0; call < 2; call += 1) await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_unresolved', message: /cannot be read/ });
+  for (let call = 0; call < 2; call += 1)
+    await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_unresolved', message: /cannot be read/ });
   assert.equal(signer.asked.length, 0);
   seconds += 400;
   assert.equal(await (await fetch(`${shop.url}/report`)).text(), GOODS);
@@ -175,12 +230,17 @@ test('what is kept is what was signed, whatever else was asked for beside and af
     const store = memoryStore();
     const signers = [];
     for (let process = 0; process < 4; process += 1) {
-      shop.answers = (request, response) => (paymentOf(request) === undefined && credentialOf(request) === undefined ? asked(response) : void response.writeHead(500).end());
+      shop.answers = (request, response) =>
+        paymentOf(request) === undefined && credentialOf(request) === undefined ? asked(response) : void response.writeHead(500).end();
       const { fetch, signer } = payer(store, { policy: { deadlineSecs: 1, permit2: true } });
       signers.push(signer);
       await fetch(`${shop.url}/${name}`);
     }
-    assert.deepEqual(signers.map(({ asked: signed }) => signed.length), [1, 0, 0, 0], name);
+    assert.deepEqual(
+      signers.map(({ asked: signed }) => signed.length),
+      [1, 0, 0, 0],
+      name,
+    );
   }
   // Terms beside a settlement that is pending are not those that are signed.
   const store = memoryStore();
@@ -191,10 +251,18 @@ test('what is kept is what was signed, whatever else was asked for beside and af
     (response) => void response.writeHead(402, { 'payment-required': others, 'payment-response': PENDING }).end(),
     (response) => void response.writeHead(409, { 'content-type': 'application/problem+json' }).end(failed),
   ];
-  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : (turns.shift() ?? ((it) => void it.writeHead(500).end()))(response));
+  shop.answers = (request, response) =>
+    paymentOf(request) === undefined ? ask(response) : (turns.shift() ?? ((it) => void it.writeHead(500).end()))(response);
   const before = shop.payments().length;
-  for (let process = 0; process < 4; process += 1) assert.equal((await payer(store, { policy: { deadlineSecs: 3 } }).fetch(`${shop.url}/pending`)).status, 500);
-  const nonces = shop.payments().slice(before).map((it) => (JSON.parse(Buffer.from(it, 'base64').toString()) as { payload: { authorization: { nonce: string } } }).payload.authorization.nonce);
+  for (let process = 0; process < 4; process += 1)
+    assert.equal((await payer(store, { policy: { deadlineSecs: 3 } }).fetch(`${shop.url}/pending`)).status, 500);
+  const nonces = shop
+    .payments()
+    .slice(before)
+    .map(
+      (it) =>
+        (JSON.parse(Buffer.from(it, 'base64').toString()) as { payload: { authorization: { nonce: string } } }).payload.authorization.nonce,
+    );
   assert.equal(new Set(nonces).size, 1);
 });
 
@@ -204,9 +272,15 @@ test('one host fills no more than its share of what is kept', async () => {
     const store = memoryStore();
     const { fetch } = payer(store);
     const long = JSON.stringify({ x402Version: 1, error: 'x'.repeat(40_000), accepts: [OFFER_V1] });
-    shop.answers = (request, response) => (paymentOf(request) === undefined ? void response.writeHead(402, { 'content-type': 'application/json' }).end(long) : void response.writeHead(500).end());
+    shop.answers = (request, response) =>
+      paymentOf(request) === undefined
+        ? void response.writeHead(402, { 'content-type': 'application/json' }).end(long)
+        : void response.writeHead(500).end();
     let full = 0;
-    for (let call = 0; call < 20; call += 1) await fetch(`${shop.url}/${call}`).catch((error: unknown) => { full += Number((error as { code?: string }).code === 'budget_exhausted'); });
+    for (let call = 0; call < 20; call += 1)
+      await fetch(`${shop.url}/${call}`).catch((error: unknown) => {
+        full += Number((error as { code?: string }).code === 'budget_exhausted');
+      });
     assert.ok(full > 5 && full < 15, String(full));
     assert.equal(await (await fetch(`${other.url}/report`)).text(), GOODS);
     assert.equal((await fetch(`${shop.url}/1`)).status, 500, 'what was signed is sent again');
@@ -222,7 +296,9 @@ test('a payment that a server calls used is paid and not delivered, and no other
   shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.writeHead(504).end());
   await fetch(`${shop.url}/report`);
   seconds += 4_000;
-  shop.answers = (request, response) => { ask(response, paymentOf(request) === undefined ? terms() : terms([OFFER], { error: 'invalid_exact_evm_nonce_already_used' })); };
+  shop.answers = (request, response) => {
+    ask(response, paymentOf(request) === undefined ? terms() : terms([OFFER], { error: 'invalid_exact_evm_nonce_already_used' }));
+  };
   for (const asked of [2, 2, 2]) {
     await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_conflict', message: /paid, not delivered/ });
     assert.equal(signer.asked.length, asked);
@@ -254,7 +330,12 @@ test('two calls at once in one process are two purchases, and an Idempotency-Key
   assert.deepEqual([texts, signer.asked.length, new Set(shop.payments()).size], [[GOODS, GOODS], 2, 2]);
   const held: ServerResponse[] = [];
   shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void held.push(response));
-  const arrived = async (count: number): Promise<void> => { while (held.length < count) await new Promise((resolve) => { setTimeout(resolve, 5); }); };
+  const arrived = async (count: number): Promise<void> => {
+    while (held.length < count)
+      await new Promise((resolve) => {
+        setTimeout(resolve, 5);
+      });
+  };
   const first = fetch(`${shop.url}/report`);
   await arrived(1);
   const second = fetch(`${shop.url}/report`);
@@ -278,7 +359,11 @@ test('the receipt of a resumed payment is checked, and one that contradicts it e
   await assert.rejects(fetch(`${shop.url}/report`));
   shop.answers = (_, response) => serve(response, settlement({ amount: '1' }));
   await assert.rejects(fetch(`${shop.url}/report`), { code: 'receipt_mismatch', signed: true });
-  assert.deepEqual((await stateOf(store)).map(([, , isOpen]) => isOpen), [true], 'its word proves nothing');
+  assert.deepEqual(
+    (await stateOf(store)).map(([, , isOpen]) => isOpen),
+    [true],
+    'its word proves nothing',
+  );
 });
 
 test('a refusal and an error of the server leave it open until it can no longer be charged', async () => {
@@ -298,7 +383,10 @@ test('a wallet that was short and was topped up gets what it signed for, and its
   const diagnostic = { info: { code: 'WALLET_INSUFFICIENT_FUNDS', escalate: true }, schema: { type: 'object' } };
   const store = memoryStore();
   const { fetch, signer } = payer(store);
-  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : ask(response, terms([OFFER], { error: 'insufficient_funds', extensions: { diagnostic } })));
+  shop.answers = (request, response) =>
+    paymentOf(request) === undefined
+      ? ask(response)
+      : ask(response, terms([OFFER], { error: 'insufficient_funds', extensions: { diagnostic } }));
   await assert.rejects(fetch(`${shop.url}/short`), { code: 'insufficient_funds' });
   // Another request to the endpoint would sign something new.
   await assert.rejects(fetch(`${shop.url}/short?other`), { code: 'endpoint_blocked' });
@@ -308,7 +396,10 @@ test('a wallet that was short and was topped up gets what it signed for, and its
   assert.equal(await (await fetch(`${shop.url}/short`)).text(), GOODS);
   assert.deepEqual([signer.asked.length, await fetch.endpoints.blocked()], [1, []]);
   // Any other reason to stop stays a person's to look at.
-  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : ask(response, terms([OFFER], { extensions: { diagnostic: { ...diagnostic, info: { code: 'OPERATOR_ALERT', escalate: true } } } })));
+  shop.answers = (request, response) =>
+    paymentOf(request) === undefined
+      ? ask(response)
+      : ask(response, terms([OFFER], { extensions: { diagnostic: { ...diagnostic, info: { code: 'OPERATOR_ALERT', escalate: true } } } }));
   await assert.rejects(fetch(`${shop.url}/stop`), { code: 'payment_refused' });
   for (let turn = 0; turn < 2; turn += 1) await assert.rejects(fetch(`${shop.url}/stop`), { code: 'endpoint_blocked' });
 });
@@ -336,9 +427,14 @@ test('a settlement that is not over is asked for again with the same payment, al
   const store = memoryStore();
   const { fetch, signer } = payer(store);
   const before = shop.payments().length;
-  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.writeHead(402, { 'payment-response': PENDING }).end());
-  for (let call = 0; call < 2; call += 1) await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_unresolved', signed: true, message: /settlement_pending/ });
-  assert.deepEqual((await stateOf(store)).map(([, , isOpen]) => isOpen), [true]);
+  shop.answers = (request, response) =>
+    paymentOf(request) === undefined ? ask(response) : void response.writeHead(402, { 'payment-response': PENDING }).end();
+  for (let call = 0; call < 2; call += 1)
+    await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_unresolved', signed: true, message: /settlement_pending/ });
+  assert.deepEqual(
+    (await stateOf(store)).map(([, , isOpen]) => isOpen),
+    [true],
+  );
   shop.answers = honest;
   assert.equal(await (await fetch(`${shop.url}/report`)).text(), GOODS);
   const payments = shop.payments().slice(before);

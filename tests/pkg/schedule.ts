@@ -1,7 +1,7 @@
 // Payments that several processes make at the same time out of one budget, chosen by a seed, and what must hold afterwards.
 
-import { FareboxError, localSigner, wrapFetch, type Policy, type Signer, type Store } from '../../pkg/dist/index.js';
-import { randomOf, type Random } from './random.ts';
+import { FareboxError, localSigner, type Policy, type Signer, type Store, wrapFetch } from '../../pkg/dist/index.js';
+import { type Random, randomOf } from './random.ts';
 import { base64, GOODS, OFFER, OTHER, PAYEE, PAYER, PAYER_KEY, terms } from './shop.ts';
 
 export type Wish = {
@@ -35,8 +35,11 @@ export function scheduleOf(seed: number): Schedule {
   const caps = { perDay: cap(), perHour: cap(), perHost: cap(), perPayee: cap() };
   const kept = Object.fromEntries(Object.entries(caps).filter(([name]) => name === 'perDay' || random.below(2) === 0));
   const wishes = Array.from({ length: PAYMENTS }, () => ({
-    host: random.pick(HOSTS), payTo: random.pick(PAYEES), amount: 1_000 * (1 + random.below(20)),
-    at: NOON + random.below(3 * HOUR_SECS), confirmed: random.below(10) > 0,
+    host: random.pick(HOSTS),
+    payTo: random.pick(PAYEES),
+    amount: 1_000 * (1 + random.below(20)),
+    at: NOON + random.below(3 * HOUR_SECS),
+    confirmed: random.below(10) > 0,
   }));
   return { seed, policy: { ...kept, perPayment: '1', pinPayees: false }, wishes, lanes: random.pick([1, 1, 1, 2, 4]) };
 }
@@ -48,8 +51,14 @@ export type Signed = Pick<Wish, 'host' | 'payTo' | 'amount' | 'at'>;
 
 /** Makes every second wish, from the first or from the second one on, through the package, with seeded turns of the event loop between. */
 export async function makeShare(
-  schedule: Schedule, share: 0 | 1, store: Store,
-  { wallet = idle, onSigned, confirming }: { wallet?: Signer; onSigned: (signed: Signed) => void; confirming?: (random: Random) => Promise<void> },
+  schedule: Schedule,
+  share: 0 | 1,
+  store: Store,
+  {
+    wallet = idle,
+    onSigned,
+    confirming,
+  }: { wallet?: Signer; onSigned: (signed: Signed) => void; confirming?: (random: Random) => Promise<void> },
 ): Promise<void> {
   const random = randomOf(schedule.seed * 2 + share);
   const shaken = shake(store, random);
@@ -58,27 +67,30 @@ export async function makeShare(
     for (let wish = queue.shift(); wish !== undefined; wish = queue.shift()) {
       const { host, payTo, amount, at, confirmed } = wish;
       const challenge = base64(JSON.stringify(terms([{ ...OFFER, payTo, amount: String(amount) }])));
-      const fetch = wrapFetch(async (_, init) => {
-        await turns(random);
-        return new Headers(init?.headers).has('payment-signature')
-          ? new Response(GOODS)
-          : new Response('{}', { status: 402, headers: { 'payment-required': challenge } });
-      }, {
-        store: shaken,
-        policy: schedule.policy,
-        now: () => at,
-        confirm: async () => {
-          await (confirming ?? turns)(random);
-          return confirmed;
+      const fetch = wrapFetch(
+        async (_, init) => {
+          await turns(random);
+          return new Headers(init?.headers).has('payment-signature')
+            ? new Response(GOODS)
+            : new Response('{}', { status: 402, headers: { 'payment-required': challenge } });
         },
-        signer: {
-          address: wallet.address,
-          sign: (typedData) => {
-            onSigned({ host, payTo, amount: Number(typedData.message['value']), at });
-            return wallet.sign(typedData);
+        {
+          store: shaken,
+          policy: schedule.policy,
+          now: () => at,
+          confirm: async () => {
+            await (confirming ?? turns)(random);
+            return confirmed;
+          },
+          signer: {
+            address: wallet.address,
+            sign: (typedData) => {
+              onSigned({ host, payTo, amount: Number(typedData.message['value']), at });
+              return wallet.sign(typedData);
+            },
           },
         },
-      });
+      );
       await fetch(`https://${host}/`).catch((error: unknown) => {
         const expected = ['budget_exhausted', 'declined', ...(wallet === idle ? ['wrong_signature'] : [])];
         if (!(error instanceof FareboxError && expected.includes(error.code))) throw error;
@@ -120,9 +132,24 @@ export function brokenCaps({ policy }: Schedule, signed: readonly Signed[]): str
     if (BigInt(some.reduce((sum, { amount }) => sum + amount, 0)) > BigInt(cap.replace('.', ''))) broken.add(name);
   };
   judge('perDay', perDay, signed);
-  for (const host of HOSTS) judge('perHost', perHost, signed.filter((it) => it.host === host));
-  for (const payTo of PAYEES) judge('perPayee', perPayee, signed.filter((it) => it.payTo === payTo));
-  for (const { at } of signed) judge('perHour', perHour, signed.filter((it) => it.at <= at && it.at > at - HOUR_SECS));
+  for (const host of HOSTS)
+    judge(
+      'perHost',
+      perHost,
+      signed.filter((it) => it.host === host),
+    );
+  for (const payTo of PAYEES)
+    judge(
+      'perPayee',
+      perPayee,
+      signed.filter((it) => it.payTo === payTo),
+    );
+  for (const { at } of signed)
+    judge(
+      'perHour',
+      perHour,
+      signed.filter((it) => it.at <= at && it.at > at - HOUR_SECS),
+    );
   return [...broken];
 }
 

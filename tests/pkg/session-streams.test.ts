@@ -5,15 +5,15 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 
-import { createWalletClient, http, type Hex } from 'viem';
+import { createWalletClient, type Hex, http } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
-import { startChain, PAYMENT_CHANNEL, PAYEE as PAYEE_ACCOUNT, account, type Chain } from '../../demo/chain.mjs';
+import { account, type Chain, PAYEE as PAYEE_ACCOUNT, PAYMENT_CHANNEL, startChain } from '../../demo/chain.mjs';
 import { startFacilitator } from '../../demo/facilitator.mjs';
 import { gateVars } from '../../demo/gate.mjs';
-import { channelFetch, channelReceiptOf, chunksOf, type ChannelProposal } from '../../pkg/dist/channels.js';
+import { type ChannelProposal, channelFetch, channelReceiptOf, chunksOf } from '../../pkg/dist/channels.js';
 import { memoryStore } from '../../pkg/dist/store.js';
-import { startGate, type Gate } from '../../scripts/miniflare.mjs';
+import { type Gate, startGate } from '../../scripts/miniflare.mjs';
 import { BLOB, BYTES, startStreams, WORDS } from '../e2e/stream-origin.ts';
 import { challenge, credentialIn, credentialOf } from './charges.ts';
 
@@ -33,15 +33,32 @@ before(async () => {
   chain = keep(await startChain());
   const origin = keep(await startStreams());
   const facilitator = keep(await startFacilitator({ chain }));
-  const sold = (path: string, session_unit: string, session_unit_price: string, session_step: number) =>
-    ({ path, methods: ['GET'], price: '$0.01', session_escrow: PAYMENT_CHANNEL, session_unit, session_unit_price, session_step, session_pause_secs: 5 });
-  gate = keep(await startGate({
-    build: process.env.FAREBOX_BUILD ?? 'build', secrets: { PAYEE_KEY: account(PAYEE_ACCOUNT).privateKey },
-    vars: {
-      ...gateVars({ chain, facilitator, origin }), RPC_URL: chain.url,
-      ROUTES: [sold('/seconds', 'second', '$0.001', 1), sold('/bytes', 'byte', '$0.000001', Number(BYTE_STEP)), sold('/events', 'event', '$0.001', 3), sold('/words', 'byte', '$0.000001', Number(WORDS_STEP))],
-    },
-  }));
+  const sold = (path: string, session_unit: string, session_unit_price: string, session_step: number) => ({
+    path,
+    methods: ['GET'],
+    price: '$0.01',
+    session_escrow: PAYMENT_CHANNEL,
+    session_unit,
+    session_unit_price,
+    session_step,
+    session_pause_secs: 5,
+  });
+  gate = keep(
+    await startGate({
+      build: process.env.FAREBOX_BUILD ?? 'build',
+      secrets: { PAYEE_KEY: account(PAYEE_ACCOUNT).privateKey },
+      vars: {
+        ...gateVars({ chain, facilitator, origin }),
+        RPC_URL: chain.url,
+        ROUTES: [
+          sold('/seconds', 'second', '$0.001', 1),
+          sold('/bytes', 'byte', '$0.000001', Number(BYTE_STEP)),
+          sold('/events', 'event', '$0.001', 3),
+          sold('/words', 'byte', '$0.000001', Number(WORDS_STEP)),
+        ],
+      },
+    }),
+  );
 });
 after(async () => {
   for (const part of ends) await part.stop();
@@ -54,7 +71,13 @@ function payerAt(index: number) {
   const wallet = createWalletClient({ account: payer, chain: chain.chain, transport: http(chain.url) });
   const lines: string[] = [];
   const pay = channelFetch(fetch, {
-    signer: payer, policy: { perPayment: '0.07', perDay: '5' }, store: memoryStore(), deposit: '0.6', onState: (line) => { lines.push(line); },
+    signer: payer,
+    policy: { perPayment: '0.07', perDay: '5' },
+    store: memoryStore(),
+    deposit: '0.6',
+    onState: (line) => {
+      lines.push(line);
+    },
     broadcast: async ({ calls }: ChannelProposal) => {
       let hash: Hex | undefined;
       for (const { to, data } of calls ?? []) {
@@ -66,14 +89,16 @@ function payerAt(index: number) {
   });
   const [funds, earlier] = [chain.balanceOf(payer.address), chain.balanceOf(chain.accounts.payee.address)];
   return {
-    pay, lines,
+    pay,
+    lines,
     signed: async () => BigInt((await pay.channels())[0]?.signed ?? 0),
     /** Closes: the payee has the highest voucher, the payer the rest. */
     async adds(url: string, voucher: bigint) {
       const { refunded } = await pay.refund(url);
       assert.equal(refunded, String(DEPOSIT - voucher));
       const payee = async () => chain.balanceOf(chain.accounts.payee.address);
-      for (let waits = 0; waits < 300 && (await payee()) !== (await earlier) + voucher; waits += 1) await new Promise((resolve) => setTimeout(resolve, 100));
+      for (let waits = 0; waits < 300 && (await payee()) !== (await earlier) + voucher; waits += 1)
+        await new Promise((resolve) => setTimeout(resolve, 100));
       assert.equal(await payee(), (await earlier) + voucher);
       assert.equal(await chain.balanceOf(payer.address), (await funds) - voucher);
     },
@@ -93,7 +118,10 @@ test('events by the second flow on with a voucher for each, and the reader sees 
   }
   assert.match(text, /^(data: \d+\n\n)+$/);
   assert.ok(text.split('\n\n').length > 40, text);
-  assert.ok(lines.some((line) => line.includes('cum 0.004 USDC')), lines.join('\n'));
+  assert.ok(
+    lines.some((line) => line.includes('cum 0.004 USDC')),
+    lines.join('\n'),
+  );
   await adds(url, 4n * UNIT);
 });
 
@@ -135,7 +163,10 @@ test('two streams at once are read to their end from one channel', async () => {
 /** What a seller claims after each event; the payer is asked for vouchers as it says. */
 type Liar = { readonly stop: () => void; readonly url: string; readonly vouchers: bigint[] };
 
-async function liar(demands: readonly bigint[], { step = 30n, spent }: { readonly step?: bigint; readonly spent?: bigint } = {}): Promise<Liar> {
+async function liar(
+  demands: readonly bigint[],
+  { step = 30n, spent }: { readonly step?: bigint; readonly spent?: bigint } = {},
+): Promise<Liar> {
   const vouchers: bigint[] = [];
   const server: Server = createServer((request, response) => {
     if (credentialOf(request) === undefined) {
@@ -146,7 +177,16 @@ async function liar(demands: readonly bigint[], { step = 30n, spent }: { readonl
     }
     const { payload } = credentialIn(request) as unknown as { payload: { action: string; channelId: string; cumulativeAmount: string } };
     if (payload.action === 'voucher') vouchers.push(BigInt(payload.cumulativeAmount));
-    const told = { method: 'evm', intent: 'session', status: 'success', timestamp: new Date().toISOString(), reference: payload.channelId, channelId: payload.channelId, spent: String(spent ?? 10n), acceptedCumulative: payload.cumulativeAmount };
+    const told = {
+      method: 'evm',
+      intent: 'session',
+      status: 'success',
+      timestamp: new Date().toISOString(),
+      reference: payload.channelId,
+      channelId: payload.channelId,
+      spent: String(spent ?? 10n),
+      acceptedCumulative: payload.cumulativeAmount,
+    };
     const receipt = Buffer.from(JSON.stringify(told)).toString('base64url');
     if (payload.action !== 'voucher' || request.method === 'HEAD') {
       response.writeHead(200, { 'payment-receipt': receipt }).end();
@@ -164,11 +204,26 @@ async function liar(demands: readonly bigint[], { step = 30n, spent }: { readonl
     }
     response.end('data: last\n\n');
   };
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/live`, vouchers, stop: () => { server.closeAllConnections(); server.close(); } };
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/live`,
+    vouchers,
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
-const buyer = (policy: object) => channelFetch(fetch, { signer: privateKeyToAccount(generatePrivateKey()), policy: { perDay: '5', ...policy }, store: memoryStore(), deposit: '0.1' });
+const buyer = (policy: object) =>
+  channelFetch(fetch, {
+    signer: privateKeyToAccount(generatePrivateKey()),
+    policy: { perDay: '5', ...policy },
+    store: memoryStore(),
+    deposit: '0.1',
+  });
 
 test('a seller that says that more is required than was sent gets one step and no more', async () => {
   // One event of ten was paid with the first voucher; each further one allows a step of thirty beyond what came.
@@ -193,7 +248,10 @@ test('a seller whose receipts say that everything is spent gets no more for it',
   const answer = await buyer({})(seller.url);
   await assert.rejects(answer.text(), { code: 'policy_amount' });
   seller.stop();
-  assert.ok(seller.vouchers.every((voucher) => voucher <= 60n), `${seller.vouchers}`);
+  assert.ok(
+    seller.vouchers.every((voucher) => voucher <= 60n),
+    `${seller.vouchers}`,
+  );
 });
 
 test('a step is a payment under the policy', async () => {

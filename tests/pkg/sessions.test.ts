@@ -6,10 +6,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 
-import { encodeAbiParameters, keccak256, recoverTypedDataAddress, type Hex } from 'viem';
+import { encodeAbiParameters, type Hex, keccak256, recoverTypedDataAddress } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
-import { channelFetch, channelReceiptOf, type ChannelOptions } from '../../pkg/dist/channels.js';
+import { type ChannelOptions, channelFetch, channelReceiptOf } from '../../pkg/dist/channels.js';
 import { memoryStore } from '../../pkg/dist/store.js';
 import { challenge, credentialIn, credentialOf } from './charges.ts';
 import { PAYEE, USDC } from './shop.ts';
@@ -19,11 +19,26 @@ const CHAIN = 84532;
 const ZERO = '0x0000000000000000000000000000000000000000';
 
 type Channel = { payer: Hex; deposit: bigint; highest: bigint; spent: bigint };
-type Payload = { action: string; type?: string; channelId: Hex; cumulativeAmount: string; signature: Hex; voucherSignature?: Hex; salt: Hex; hash?: string;
-  authorization?: { from: Hex; to: Hex; value: string; validAfter: string; validBefore: string; nonce: Hex }; additionalDeposit?: string };
+type Payload = {
+  action: string;
+  type?: string;
+  channelId: Hex;
+  cumulativeAmount: string;
+  signature: Hex;
+  voucherSignature?: Hex;
+  salt: Hex;
+  hash?: string;
+  authorization?: { from: Hex; to: Hex; value: string; validAfter: string; validBefore: string; nonce: Hex };
+  additionalDeposit?: string;
+};
 
 const seller = {
-  unit: 10n, minDelta: '0', feePayer: true, channels: new Map<string, Channel>(), actions: [] as string[], answers: new Map<string, [number, string]>(),
+  unit: 10n,
+  minDelta: '0',
+  feePayer: true,
+  channels: new Map<string, Channel>(),
+  actions: [] as string[],
+  answers: new Map<string, [number, string]>(),
   /** The next answer, in the place of the seller's. */
   instead: [] as (() => [number, string] | undefined)[],
   accepted: undefined as string | string[] | undefined,
@@ -32,31 +47,47 @@ let server: Server;
 let url: string;
 
 before(async () => {
-  server = createServer((request, response) => { serve(request, response).catch((error: unknown) => response.writeHead(500).end(String(error))); });
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  server = createServer((request, response) => {
+    serve(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/live`;
 });
-after(() => { server.close(); });
+after(() => {
+  server.close();
+});
 
 function ask(response: ServerResponse, body = ''): void {
   const details = { chainId: CHAIN, escrowContract: ESCROW, feePayer: seller.feePayer, minVoucherDelta: seller.minDelta };
-  const row = challenge({ intent: 'session', request: { amount: String(seller.unit), suggestedDeposit: '100', unitType: 'request' }, details });
+  const row = challenge({
+    intent: 'session',
+    request: { amount: String(seller.unit), suggestedDeposit: '100', unitType: 'request' },
+    details,
+  });
   response.writeHead(402, { 'www-authenticate': row }).end(body);
 }
 
 async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (credentialOf(request) === undefined) {
-      seller.accepted = request.headers['accept-payment'];
+    seller.accepted = request.headers['accept-payment'];
     ask(response);
     return;
   }
-  const { challenge: { id }, payload } = credentialIn(request) as unknown as { challenge: { id: string }; payload: Payload };
+  const {
+    challenge: { id },
+    payload,
+  } = credentialIn(request) as unknown as { challenge: { id: string }; payload: Payload };
   const known = seller.answers.get(id);
-  const [status, body] = known ?? await decided(payload);
+  const [status, body] = known ?? (await decided(payload));
   seller.answers.set(id, [status, body]);
   const bent = seller.instead.shift()?.();
   const [code, text] = bent ?? [status, body];
-  if (code === 0) { request.socket.destroy(); return; }
+  if (code === 0) {
+    request.socket.destroy();
+    return;
+  }
   if (code === 402) ask(response, text);
   else response.writeHead(code, { 'content-type': 'application/json' }).end(text);
 }
@@ -66,8 +97,15 @@ const refusal = (code: number, status: number): [number, string] => [status, JSO
 async function voucherHolds(payload: Payload, signature: Hex, payer: Hex): Promise<boolean> {
   const signer = await recoverTypedDataAddress({
     domain: { name: 'EVM Payment Channel', version: '1', chainId: CHAIN, verifyingContract: ESCROW },
-    types: { Voucher: [{ name: 'channelId', type: 'bytes32' }, { name: 'cumulativeAmount', type: 'uint128' }] },
-    primaryType: 'Voucher', message: { channelId: payload.channelId, cumulativeAmount: BigInt(payload.cumulativeAmount) }, signature,
+    types: {
+      Voucher: [
+        { name: 'channelId', type: 'bytes32' },
+        { name: 'cumulativeAmount', type: 'uint128' },
+      ],
+    },
+    primaryType: 'Voucher',
+    message: { channelId: payload.channelId, cumulativeAmount: BigInt(payload.cumulativeAmount) },
+    signature,
   });
   return signer.toLowerCase() === payer.toLowerCase();
 }
@@ -79,10 +117,12 @@ async function decided(payload: Payload): Promise<[number, string]> {
   if (payload.action === 'open') {
     if (channel !== undefined) return [200, done];
     const payer = payload.authorization?.from ?? (sender as Hex);
-    const id = keccak256(encodeAbiParameters(
-      ['address', 'address', 'address', 'bytes32', 'address', 'address', 'uint256'].map((type) => ({ type })),
-      [payer, PAYEE, USDC, payload.salt, ZERO, ESCROW, BigInt(CHAIN)],
-    ));
+    const id = keccak256(
+      encodeAbiParameters(
+        ['address', 'address', 'address', 'bytes32', 'address', 'address', 'uint256'].map((type) => ({ type })),
+        [payer, PAYEE, USDC, payload.salt, ZERO, ESCROW, BigInt(CHAIN)],
+      ),
+    );
     assert.equal(payload.channelId, id);
     assert.ok(await voucherHolds(payload, payload.voucherSignature ?? payload.signature, payer));
     if (payload.authorization !== undefined) {
@@ -90,10 +130,19 @@ async function decided(payload: Payload): Promise<[number, string]> {
       assert.equal(to, ESCROW);
       const signer = await recoverTypedDataAddress({
         domain: { name: 'USDC', version: '2', chainId: CHAIN, verifyingContract: USDC as Hex },
-        types: { ReceiveWithAuthorization: [{ name: 'from', type: 'address' }, { name: 'to', type: 'address' }, { name: 'value', type: 'uint256' },
-          { name: 'validAfter', type: 'uint256' }, { name: 'validBefore', type: 'uint256' }, { name: 'nonce', type: 'bytes32' }] },
+        types: {
+          ReceiveWithAuthorization: [
+            { name: 'from', type: 'address' },
+            { name: 'to', type: 'address' },
+            { name: 'value', type: 'uint256' },
+            { name: 'validAfter', type: 'uint256' },
+            { name: 'validBefore', type: 'uint256' },
+            { name: 'nonce', type: 'bytes32' },
+          ],
+        },
         primaryType: 'ReceiveWithAuthorization',
-        message: { from, to, value: BigInt(value), validAfter: BigInt(validAfter), validBefore: BigInt(validBefore), nonce }, signature: payload.signature,
+        message: { from, to, value: BigInt(value), validAfter: BigInt(validAfter), validBefore: BigInt(validBefore), nonce },
+        signature: payload.signature,
       });
       assert.equal(signer.toLowerCase(), from.toLowerCase());
     } else assert.match(payload.hash ?? '', /^0x[0-9a-f]{64}$/);
@@ -125,13 +174,25 @@ function payer(more: Partial<ChannelOptions> = {}) {
   sender = account.address;
   Object.assign(seller, { unit: 10n, minDelta: '0', feePayer: true, actions: [], instead: [] });
   const lines: string[] = [];
-  const options = { signer: account, policy: { perDay: '0.001' }, store: memoryStore(), deposit: '0.0001', onState: (line: string) => lines.push(line), ...more } as ChannelOptions;
+  const options = {
+    signer: account,
+    policy: { perDay: '0.001' },
+    store: memoryStore(),
+    deposit: '0.0001',
+    onState: (line: string) => lines.push(line),
+    ...more,
+  } as ChannelOptions;
   return { pay: channelFetch(fetch, options), lines, account, options };
 }
 
 test('one deposit pays for ten requests, a top-up for more, and a close gives the rest back', async () => {
   const asked: (string | null)[] = [];
-  const { pay, lines } = payer({ confirm: ({ deposit, escrow, unit }) => { asked.push(`${deposit} ${escrow} ${unit}`); return true; } });
+  const { pay, lines } = payer({
+    confirm: ({ deposit, escrow, unit }) => {
+      asked.push(`${deposit} ${escrow} ${unit}`);
+      return true;
+    },
+  });
   for (let request = 1; request <= 11; request += 1) {
     const answer = await pay(url);
     assert.equal(answer.status, 200);
@@ -148,14 +209,17 @@ test('one deposit pays for ten requests, a top-up for more, and a close gives th
   assert.deepEqual(await pay.channels(), []);
   assert.deepEqual(asked, Array(2).fill(`0.0001 ${ESCROW} request`));
   assert.equal(lines.length, 1 + 10 + 1 + 1 + 1);
-  assert.match(lines.at(-1) ?? '', /^channel 0x[0-9a-f]{64}, chain eip155:84532, escrow 0x5E55\w+, deposit 0\.0002 USDC \(200\), cum 0\.00011 USDC \(110\), spent~ 0\.00011 USDC \(110\), sig 0x[0-9a-f]{8}…$/);
+  assert.match(
+    lines.at(-1) ?? '',
+    /^channel 0x[0-9a-f]{64}, chain eip155:84532, escrow 0x5E55\w+, deposit 0\.0002 USDC \(200\), cum 0\.00011 USDC \(110\), spent~ 0\.00011 USDC \(110\), sig 0x[0-9a-f]{8}…$/,
+  );
 });
 
 test('a seller that asks for large vouchers gets one, and it is shown again until it is used up', async () => {
   const { pay } = payer();
   seller.minDelta = '50';
   for (let request = 0; request < 5; request += 1) assert.equal((await pay(url)).status, 200);
-  assert.deepEqual(seller.actions, ['open 0', ...Array(5).fill('voucher 50') as string[]]);
+  assert.deepEqual(seller.actions, ['open 0', ...(Array(5).fill('voucher 50') as string[])]);
 });
 
 test('a voucher that is called used up is followed by one higher one, once', async () => {
@@ -164,7 +228,10 @@ test('a voucher that is called used up is followed by one higher one, once', asy
   seller.instead.push(() => refusal(70015, 402));
   assert.equal((await pay(url)).status, 200);
   assert.deepEqual(seller.actions.slice(2), ['voucher 20', 'voucher 30']);
-  seller.instead.push(() => refusal(70015, 402), () => refusal(70015, 402));
+  seller.instead.push(
+    () => refusal(70015, 402),
+    () => refusal(70015, 402),
+  );
   await assert.rejects(pay(url), { code: 'payment_refused', signed: true, message: /code 70015, HTTP 402/ });
   assert.equal(seller.actions.length, 6);
 });
@@ -184,11 +251,19 @@ test('a lost answer has the same credential sent again, and a process after it g
 test('who sends the deposit itself is asked once, and nothing is sent where the hook sent nothing', async () => {
   const sent: unknown[] = [];
   const hash = `0x${'ab'.repeat(32)}`;
-  const { pay } = payer({ broadcast: ({ calls }) => { sent.push(calls); return hash; } });
+  const { pay } = payer({
+    broadcast: ({ calls }) => {
+      sent.push(calls);
+      return hash;
+    },
+  });
   seller.feePayer = false;
   assert.equal((await pay(url)).status, 200);
   assert.equal(sent.length, 1);
-  assert.deepEqual((sent[0] as { to: string }[]).map(({ to }) => to), [USDC, ESCROW]);
+  assert.deepEqual(
+    (sent[0] as { to: string }[]).map(({ to }) => to),
+    [USDC, ESCROW],
+  );
   const other = payer({ broadcast: () => null });
   seller.feePayer = false;
   await assert.rejects(other.pay(url), { code: 'broadcast_failed', signed: false });
@@ -200,7 +275,12 @@ test('who sends the deposit itself is asked once, and nothing is sent where the 
 
 test('a hook that throws, whatever it throws, or that returns no hash may have sent the deposit: nothing else is sent before a person has looked', async () => {
   const hooks: readonly (readonly [() => string, string])[] = [
-    [() => { throw undefined; }, 'broadcast_failed'],
+    [
+      () => {
+        throw undefined;
+      },
+      'broadcast_failed',
+    ],
     [() => 1 as unknown as string, 'wrong_transaction'],
   ];
   for (const [broadcast, code] of hooks) {
@@ -209,7 +289,10 @@ test('a hook that throws, whatever it throws, or that returns no hash may have s
     seller.feePayer = false;
     await assert.rejects(pay(url), { name: 'FareboxError', code, signed: true });
     later = 200;
-    assert.deepEqual((await pay.channels()).map(({ deposit, pending }) => [deposit, pending]), [['0', '100']]);
+    assert.deepEqual(
+      (await pay.channels()).map(({ deposit, pending }) => [deposit, pending]),
+      [['0', '100']],
+    );
     await assert.rejects(pay(url), { code: 'payment_unresolved' });
     assert.deepEqual(seller.actions, []);
   }

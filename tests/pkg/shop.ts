@@ -18,13 +18,26 @@ export type Json = { readonly [name: string]: unknown };
 
 /** What an honest server accepts: 0.01 USDC. */
 export const OFFER = {
-  scheme: 'exact', network: 'eip155:84532', amount: '10000', asset: USDC, payTo: PAYEE, maxTimeoutSeconds: 60,
+  scheme: 'exact',
+  network: 'eip155:84532',
+  amount: '10000',
+  asset: USDC,
+  payTo: PAYEE,
+  maxTimeoutSeconds: 60,
   extra: { name: 'USDC', version: '2' },
 };
 /** The same in version 1. */
 export const OFFER_V1 = {
-  scheme: 'exact', network: 'base-sepolia', maxAmountRequired: '10000', asset: USDC, payTo: PAYEE, maxTimeoutSeconds: 60,
-  resource: 'https://shop.example/', description: '', mimeType: '', extra: { name: 'USDC', version: '2' },
+  scheme: 'exact',
+  network: 'base-sepolia',
+  maxAmountRequired: '10000',
+  asset: USDC,
+  payTo: PAYEE,
+  maxTimeoutSeconds: 60,
+  resource: 'https://shop.example/',
+  description: '',
+  mimeType: '',
+  extra: { name: 'USDC', version: '2' },
 };
 
 export function base64(text: string): string {
@@ -75,10 +88,14 @@ export async function open(handler: RequestListener): Promise<Shop> {
     request.resume();
     handler(request, response);
   });
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   const stop = async () => {
-    const closed = new Promise((resolve) => { server.close(resolve); });
+    const closed = new Promise((resolve) => {
+      server.close(resolve);
+    });
     server.closeAllConnections();
     await closed;
   };
@@ -97,12 +114,20 @@ export function sharedShop(answers: SharedShop['answers'] = honest): SharedShop 
   let shop: Shop | undefined;
   const shared: SharedShop = {
     answers,
-    get url() { return shop?.url ?? ''; },
-    get host() { return shop?.host ?? ''; },
-    get requests() { return shop?.requests ?? []; },
+    get url() {
+      return shop?.url ?? '';
+    },
+    get host() {
+      return shop?.host ?? '';
+    },
+    get requests() {
+      return shop?.requests ?? [];
+    },
     payments: () => shared.requests.map(paymentOf).filter((payment): payment is string => payment !== undefined),
   };
-  before(async () => { shop = await open((request, response) => shared.answers(request, response)); });
+  before(async () => {
+    shop = await open((request, response) => shared.answers(request, response));
+  });
   beforeEach(() => {
     shared.requests.length = 0;
     shared.answers = answers;
@@ -127,7 +152,11 @@ export function watchedSigner(key: string = PAYER_KEY): Signer & { readonly aske
 
 /** Nonce, time, host, payee and price at 18 fraction digits. */
 export type Entry = readonly [id: string, at: number, host: string, payee: string, worth: string];
-export type Spent = { readonly v: number; readonly entries: readonly Entry[]; readonly pins: readonly (readonly [place: string, payee: string, heldBy?: string])[] };
+export type Spent = {
+  readonly v: number;
+  readonly entries: readonly Entry[];
+  readonly pins: readonly (readonly [place: string, payee: string, heldBy?: string])[];
+};
 
 export async function recordIn(store: Store): Promise<string> {
   return (await store.read()).record ?? '{"v":1,"entries":[],"pins":[]}';

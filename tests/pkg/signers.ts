@@ -7,7 +7,7 @@ import { createWalletClient, http } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
 
 import type { Chain } from '../../demo/chain.mjs';
-import { localSigner, type AnySigner } from '../../pkg/dist/index.js';
+import { type AnySigner, localSigner } from '../../pkg/dist/index.js';
 
 type Payer = Chain['accounts']['payer'];
 
@@ -20,8 +20,10 @@ export function wallet(account: Payer): AnySigner & { readonly calls: string[] }
     request: async ({ method, params = [] }) => {
       calls.push(method);
       switch (method) {
-        case 'eth_requestAccounts': return [account.address];
-        case 'eth_chainId': return chainId;
+        case 'eth_requestAccounts':
+          return [account.address];
+        case 'eth_chainId':
+          return chainId;
         case 'wallet_switchEthereumChain':
           chainId = (params[0] as { chainId: string }).chainId;
           return null;
@@ -31,7 +33,8 @@ export function wallet(account: Payer): AnySigner & { readonly calls: string[] }
           delete data.types.EIP712Domain;
           return account.signTypedData(data);
         }
-        default: throw Object.assign(new Error(method), { code: 4200 });
+        default:
+          throw Object.assign(new Error(method), { code: 4200 });
       }
     },
   };

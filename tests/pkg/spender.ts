@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import { fileStore } from '../../pkg/dist/file-store.js';
 import type { Store } from '../../pkg/dist/index.js';
-import { makeShare, signing, type Schedule, type Signed } from './schedule.ts';
+import { makeShare, type Schedule, type Signed, signing } from './schedule.ts';
 
 export type Order = {
   readonly id: number;

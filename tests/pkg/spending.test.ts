@@ -3,20 +3,18 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-
-import { Miniflare } from '../support/miniflare.ts';
-
 import { fileStore } from '../../pkg/dist/file-store.js';
 import { FareboxError, memoryStore, type Store } from '../../pkg/dist/index.js';
 import { objectStore } from '../../pkg/dist/object-store.js';
+import { Miniflare } from '../support/miniflare.ts';
 import { randomOf } from './random.ts';
-import { brokenCaps, countsRight, makeShare, PAYMENTS, scheduleOf, signing, sumOf, type Schedule, type Signed } from './schedule.ts';
+import { brokenCaps, countsRight, makeShare, PAYMENTS, type Schedule, type Signed, scheduleOf, signing, sumOf } from './schedule.ts';
 import { OTHER, PAYEE, spentIn, storeOf } from './shop.ts';
 import type { Order, Report } from './spender.ts';
 
@@ -27,7 +25,9 @@ const ABREAST = 4;
 const SEED = 20_251_120;
 
 let base: string;
-before(() => { base = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'farebox-spending-')); });
+before(() => {
+  base = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'farebox-spending-'));
+});
 after(() => rm(base, { recursive: true, force: true }));
 
 type Spender = {
@@ -52,11 +52,12 @@ async function startSpender(): Promise<Spender> {
   });
   let next = 0;
   return {
-    order: (order) => new Promise((resolve, reject) => {
-      next += 1;
-      waiting.set(next, { resolve, reject });
-      child.send({ id: next, ...order } satisfies Order);
-    }),
+    order: (order) =>
+      new Promise((resolve, reject) => {
+        next += 1;
+        waiting.set(next, { resolve, reject });
+        child.send({ id: next, ...order } satisfies Order);
+      }),
     kill: async () => {
       child.kill('SIGKILL');
       await exited;
@@ -79,16 +80,20 @@ const SHARES = [0, 1] as const;
 /** Runs `work` for each seed, some side by side. */
 async function abreast(seeds: readonly number[], work: (seed: number) => Promise<void>): Promise<void> {
   const left = [...seeds];
-  await Promise.all(Array.from({ length: ABREAST }, async () => {
-    for (let seed = left.shift(); seed !== undefined; seed = left.shift()) await work(seed);
-  }));
+  await Promise.all(
+    Array.from({ length: ABREAST }, async () => {
+      for (let seed = left.shift(); seed !== undefined; seed = left.shift()) await work(seed);
+    }),
+  );
 }
 
 const seedsFrom = (first: number, count: number): number[] => Array.from({ length: count }, (_, index) => first + index);
 
 describe('two processes over one folder', () => {
   let pair: readonly [Spender, Spender];
-  before(async () => { pair = await Promise.all([startSpender(), startSpender()]); });
+  before(async () => {
+    pair = await Promise.all([startSpender(), startSpender()]);
+  });
   after(() => Promise.all(pair.map((spender) => spender.stop())));
 
   /** One schedule in both processes: what each asked its wallet for. */
@@ -109,7 +114,11 @@ describe('two processes over one folder', () => {
       assert.deepEqual(brokenCaps(schedule, made.signed), [], name);
       const counted = await countedIn(fileStore(made.folder));
       assert.ok(countsRight(schedule, made.signed, counted), `${name}: ${counted} counted, ${sumOf(made.signed)} signed`);
-      assert.deepEqual(readdirSync(made.folder).filter((file) => file.startsWith('draft')), [], name);
+      assert.deepEqual(
+        readdirSync(made.folder).filter((file) => file.startsWith('draft')),
+        [],
+        name,
+      );
       signed += made.signed.length;
       wished += schedule.wishes.filter(({ confirmed }) => confirmed).length;
       await rm(made.folder, { recursive: true });
@@ -141,7 +150,11 @@ test('a process that is killed at any moment leaves a budget that counts what it
     writeFileSync(log, '');
     const lanes = 1 + random.below(4);
     const schedule = { ...scheduleOf(seed), policy: { perPayment: '1', perDay: '0.300000', pinPayees: false }, lanes };
-    const noted = (): Signed[] => readFileSync(log, 'utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Signed);
+    const noted = (): Signed[] =>
+      readFileSync(log, 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Signed);
     const order = (share: 0 | 1) => ({ schedule, share, folder, signs: true, store: 'fileStore', log }) as const;
 
     const moment = 1 + random.below(12);
@@ -185,18 +198,33 @@ test('whoever slept through many states replaces none of them', async () => {
 });
 
 test('a record that is full of older payments makes room by itself, and forgets none', async () => {
-  const { wishes: [wish = assert.fail()], ...schedule } = scheduleOf(SEED);
-  const old = Array.from({ length: 2_000 }, (_, index) => [`${index}`, wish.at - 4_000, wish.host, wish.payTo.toLowerCase(), `${10n ** 12n}`]);
+  const {
+    wishes: [wish = assert.fail()],
+    ...schedule
+  } = scheduleOf(SEED);
+  const old = Array.from({ length: 2_000 }, (_, index) => [
+    `${index}`,
+    wish.at - 4_000,
+    wish.host,
+    wish.payTo.toLowerCase(),
+    `${10n ** 12n}`,
+  ]);
   const store = await storeOf(JSON.stringify({ v: 1, entries: old, pins: [] }));
   const signed: Signed[] = [];
   const policy = { perPayment: '1', perDay: '1', pinPayees: false };
-  await makeShare({ ...schedule, policy, wishes: [{ ...wish, confirmed: true }] }, 0, store, { wallet: signing, onSigned: (it) => signed.push(it) });
+  await makeShare({ ...schedule, policy, wishes: [{ ...wish, confirmed: true }] }, 0, store, {
+    wallet: signing,
+    onSigned: (it) => signed.push(it),
+  });
   assert.equal(signed.length, 1);
   assert.equal(await countedIn(store), 2_000 + wish.amount);
 });
 
 test('a record of very many hosts stays readable, and at the last one that fits forgets no payee', async () => {
-  const { wishes: [wish = assert.fail()], ...schedule } = scheduleOf(SEED);
+  const {
+    wishes: [wish = assert.fail()],
+    ...schedule
+  } = scheduleOf(SEED);
   const pay = async (pins: number, host: string, payTo: string): Promise<number> => {
     const known = Array.from({ length: pins }, (_, index) => [`${index}.example eip155:84532`, PAYEE.toLowerCase()]);
     const store = await storeOf(JSON.stringify({ v: 1, entries: [], pins: known }));
@@ -214,12 +242,19 @@ test('a record of very many hosts stays readable, and at the last one that fits 
 });
 
 test('who declines late lets go of no payment but his own', async () => {
-  const { wishes: [wish = assert.fail()], ...schedule } = scheduleOf(SEED);
+  const {
+    wishes: [wish = assert.fail()],
+    ...schedule
+  } = scheduleOf(SEED);
   const store = memoryStore();
   const signed: Signed[] = [];
   const policy = { perPayment: '1', perDay: '1', pinPayees: false };
   const pay = (at: number, confirmed: boolean, confirming = async () => {}) =>
-    makeShare({ ...schedule, policy, wishes: [{ ...wish, at, confirmed }] }, 0, store, { wallet: signing, onSigned: (it) => signed.push(it), confirming });
+    makeShare({ ...schedule, policy, wishes: [{ ...wish, at, confirmed }] }, 0, store, {
+      wallet: signing,
+      onSigned: (it) => signed.push(it),
+      confirming,
+    });
   const start = wish.at - (wish.at % 3_600);
   // While the first waits for its owner's word, others pay in the same hour, and one when all of them are older than the shortest cap.
   await pay(start, false, async () => {
@@ -228,7 +263,7 @@ test('who declines late lets go of no payment but his own', async () => {
     await pay(start + 7_200, true);
   });
   assert.equal(signed.length, 3);
-  assert.ok(await countedIn(store) >= 3 * wish.amount);
+  assert.ok((await countedIn(store)) >= 3 * wish.amount);
 });
 
 test('one process with a record in memory breaks no cap', async () => {
@@ -244,12 +279,23 @@ test('one process with a record in memory breaks no cap', async () => {
 
 test('a record in an object of workerd breaks no cap', async () => {
   const miniflare = new Miniflare({
-    host: '127.0.0.1', port: 0, cf: false, compatibilityDate: '2026-04-01',
+    host: '127.0.0.1',
+    port: 0,
+    cf: false,
+    compatibilityDate: '2026-04-01',
     modules: [
-      { type: 'ESModule', path: 'index.js', contents: `
+      {
+        type: 'ESModule',
+        path: 'index.js',
+        contents: `
         export { Budget } from './object-store.js';
-        export default { fetch: (request, { BUDGET }) => BUDGET.get(BUDGET.idFromName(new URL(request.url).pathname)).fetch(request) };` },
-      { type: 'ESModule', path: 'object-store.js', contents: readFileSync(new URL('../../pkg/dist/object-store.js', import.meta.url), 'utf8') },
+        export default { fetch: (request, { BUDGET }) => BUDGET.get(BUDGET.idFromName(new URL(request.url).pathname)).fetch(request) };`,
+      },
+      {
+        type: 'ESModule',
+        path: 'object-store.js',
+        contents: readFileSync(new URL('../../pkg/dist/object-store.js', import.meta.url), 'utf8'),
+      },
       { type: 'ESModule', path: 'error.js', contents: readFileSync(new URL('../../pkg/dist/error.js', import.meta.url), 'utf8') },
     ],
     durableObjects: { BUDGET: { className: 'Budget', useSQLite: true } },

@@ -4,10 +4,13 @@ import assert from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
 import { test } from 'node:test';
 
-import { wrapFetch, type PaymentStep, type PayOptions } from '../../pkg/dist/index.js';
-import { honest, open, paymentOf, PAYER_KEY, serve } from './shop.ts';
+import { type PaymentStep, type PayOptions, wrapFetch } from '../../pkg/dist/index.js';
+import { honest, open, PAYER_KEY, paymentOf, serve } from './shop.ts';
 
-async function stepsOf(handler: RequestListener, options: Partial<PayOptions> = {}): Promise<{ steps: PaymentStep[]; prices: Set<string>; code?: string }> {
+async function stepsOf(
+  handler: RequestListener,
+  options: Partial<PayOptions> = {},
+): Promise<{ steps: PaymentStep[]; prices: Set<string>; code?: string }> {
   const shop = await open(handler);
   const steps: PaymentStep[] = [];
   const prices = new Set<string>();
@@ -17,7 +20,10 @@ async function stepsOf(handler: RequestListener, options: Partial<PayOptions> = 
     throw new Error('a display that fails');
   };
   const pay = wrapFetch(fetch, { signer: PAYER_KEY, onStep, ...options });
-  const ended = await pay(shop.url).then(() => ({}), ({ code }: { code: string }) => ({ code }));
+  const ended = await pay(shop.url).then(
+    () => ({}),
+    ({ code }: { code: string }) => ({ code }),
+  );
   await shop.stop();
   return { steps, prices, ...ended };
 }
@@ -40,5 +46,12 @@ test('one whose outcome is open is settling as often as it is sent again', async
 
 test('one that a person does not confirm ends there, and a free request has no steps', async () => {
   assert.deepEqual((await stepsOf(honest, { confirm: () => false })).steps, ['looked']);
-  assert.deepEqual((await stepsOf((_, response) => { response.end('free'); })).steps, []);
+  assert.deepEqual(
+    (
+      await stepsOf((_, response) => {
+        response.end('free');
+      })
+    ).steps,
+    [],
+  );
 });

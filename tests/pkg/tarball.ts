@@ -27,11 +27,19 @@ export async function packPackage(folder: string, of = 'pkg'): Promise<Tarball> 
 }
 
 /** A project of these files that has the packages and nothing else, with no network and no cache to take anything from. */
-export async function installedProject(folder: string, packed: Tarball | readonly Tarball[], files: Readonly<Record<string, string>>): Promise<void> {
+export async function installedProject(
+  folder: string,
+  packed: Tarball | readonly Tarball[],
+  files: Readonly<Record<string, string>>,
+): Promise<void> {
   writeFiles(folder, files);
   const cache = temporaryFolder();
   try {
-    await started('npm', ['install', ...[packed].flat().map(({ path }) => path), '--offline', '--cache', cache.path, '--no-audit', '--no-fund'], folder);
+    await started(
+      'npm',
+      ['install', ...[packed].flat().map(({ path }) => path), '--offline', '--cache', cache.path, '--no-audit', '--no-fund'],
+      folder,
+    );
   } finally {
     cache.remove();
   }
@@ -53,7 +61,12 @@ function writeFiles(folder: string, files: Readonly<Record<string, string>>): vo
 }
 
 /** What a program writes; it fails with all of that. */
-export async function started(command: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = process.env): Promise<{ stdout: string }> {
+export async function started(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<{ stdout: string }> {
   // What npm tells its scripts is about this project, not about the one in `cwd`.
   const own = Object.fromEntries(Object.entries(env).filter(([name]) => !/^(npm_|NODE_TEST_CONTEXT$)/i.test(name)));
   try {
@@ -74,7 +87,10 @@ export interface Lines {
 /** The program at the top of the package's README, with this key and this address for the ones that stand there. */
 export function readmeLines(key: string, url: string): Lines {
   const block = /^```js\n(.*?)^```$/ms.exec(readFileSync('pkg/README.md', 'utf8'))?.[1] ?? '';
-  const placed = [['process.env.PRIVATE_KEY', JSON.stringify(key)], ["'https://api.example.com/report'", JSON.stringify(url)]] as const;
+  const placed = [
+    ['process.env.PRIVATE_KEY', JSON.stringify(key)],
+    ["'https://api.example.com/report'", JSON.stringify(url)],
+  ] as const;
   let text = block;
   for (const [stands, given] of placed) {
     if (text.split(stands).length !== 2) throw new Error(`the README's program has to say ${stands} once`);
@@ -83,7 +99,7 @@ export function readmeLines(key: string, url: string): Lines {
   const lines = text.trimEnd().split('\n');
   if (lines.length > 10) throw new Error(`the README's program has ${lines.length} lines`);
   const [first = '', ...others] = lines;
-  if (!/^import \{.*\} from 'farebox';$/.test(first)) throw new Error('the README\'s program begins with its import');
+  if (!/^import \{.*\} from 'farebox';$/.test(first)) throw new Error("the README's program begins with its import");
   return { import: first, rest: others.join('\n') };
 }
 

@@ -33,7 +33,10 @@ after(async () => {
 
 test('the file of the example has no error, and its secrets are named', async () => {
   const { ok, errors, warnings, notes } = await check({ file: `${EXAMPLE}/wrangler.toml`, offline: true });
-  assert.deepEqual([ok, errors, warnings, notes.map(({ variable }) => variable).sort()], [true, [], [], ['OPERATOR_TOKEN', 'TREASURY_SECRET', 'WALLET_KEY']]);
+  assert.deepEqual(
+    [ok, errors, warnings, notes.map(({ variable }) => variable).sort()],
+    [true, [], [], ['OPERATOR_TOKEN', 'TREASURY_SECRET', 'WALLET_KEY']],
+  );
 });
 
 test('wrangler takes it, and an agent gets a decision', async () => {
@@ -46,9 +49,14 @@ test('wrangler takes it, and an agent gets a decision', async () => {
   assert.match(stdout, /env\.TREASURY \(Treasury\)/);
 
   const upload = join(project, 'upload');
-  const modules = readdirSync(upload).filter((name) => /\.(js|wasm)$/.test(name)).sort().map((name) => (name.endsWith('.js')
-    ? { type: 'ESModule' as const, path: name, contents: readFileSync(join(upload, name), 'utf8') }
-    : { type: 'CompiledWasm' as const, path: name, contents: readFileSync(join(upload, name)) }));
+  const modules = readdirSync(upload)
+    .filter((name) => /\.(js|wasm)$/.test(name))
+    .sort()
+    .map((name) =>
+      name.endsWith('.js')
+        ? { type: 'ESModule' as const, path: name, contents: readFileSync(join(upload, name), 'utf8') }
+        : { type: 'CompiledWasm' as const, path: name, contents: readFileSync(join(upload, name)) },
+    );
   const mf = new Miniflare({
     cf: false,
     host: '127.0.0.1',
@@ -57,7 +65,11 @@ test('wrangler takes it, and an agent gets a decision', async () => {
     modules: modules.sort((a, b) => b.type.localeCompare(a.type)),
     durableObjects: { TREASURY: { className: 'Treasury', useSQLite: true } },
     bindings: {
-      TREASURY_SECRET: 'cd'.repeat(32), OPERATOR_TOKEN: 'ef'.repeat(32), WALLET_KEY: `0x${'77'.repeat(32)}`, BUYER_KEY: KEY, TEST_NETWORKS_ONLY: true,
+      TREASURY_SECRET: 'cd'.repeat(32),
+      OPERATOR_TOKEN: 'ef'.repeat(32),
+      WALLET_KEY: `0x${'77'.repeat(32)}`,
+      BUYER_KEY: KEY,
+      TEST_NETWORKS_ONLY: true,
       WALLETS: [{ name: 'main', networks: ['eip155:84532'], secret: 'WALLET_KEY' }],
       ORGANIZATIONS: [{ name: 'acme', environment: 'test', policy: {}, agents: [{ name: 'buyer', bootstrapKey: 'BUYER_KEY' }] }],
     },
@@ -65,7 +77,12 @@ test('wrangler takes it, and an agent gets a decision', async () => {
   } as MiniflareOptions);
   try {
     const { origin } = await mf.ready;
-    const client = new AgentPayClient({ controlPlaneBaseUrl: origin, organization: 'acme', agent: 'buyer', auth: { type: 'bootstrapKey', bootstrapKey: KEY } });
+    const client = new AgentPayClient({
+      controlPlaneBaseUrl: origin,
+      organization: 'acme',
+      agent: 'buyer',
+      auth: { type: 'bootstrapKey', bootstrapKey: KEY },
+    });
     await assert.rejects(client.fetchPaid(`${shop.url}/report`, undefined, {}), { name: 'FetchPaidError', kind: 'denied' });
     assert.equal(shop.requests.length, 1);
   } finally {

@@ -5,12 +5,21 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, mock, test } from 'node:test';
 
-import { recoverTypedDataAddress, type Hex } from 'viem';
+import { type Hex, recoverTypedDataAddress } from 'viem';
 
 import {
-  decodeHeader, encodeHeader, FareboxError, hashTypedData, localSigner, memoryStore, recoverSigner, wrapFetch, type LooseTypedData, type Policy,
+  decodeHeader,
+  encodeHeader,
+  FareboxError,
+  hashTypedData,
+  type LooseTypedData,
+  localSigner,
+  memoryStore,
+  type Policy,
+  recoverSigner,
+  wrapFetch,
 } from '../../pkg/dist/index.js';
-import { base64, OFFER_V1, OTHER, PAYER_KEY, recordIn, watchedSigner, type Json } from './shop.ts';
+import { base64, type Json, OFFER_V1, OTHER, PAYER_KEY, recordIn, watchedSigner } from './shop.ts';
 
 const read = <T>(path: string): T => JSON.parse(readFileSync(new URL(`../vectors/${path}`, import.meta.url), 'utf8')) as T;
 
@@ -42,13 +51,16 @@ async function buy({ challenge, policy, key = PAYER_KEY, nonce, second = 200, ur
   }
   const [signer, store] = [watchedSigner(key), memoryStore()];
   const sent: { readonly name: string; readonly payload: Json; readonly headers: Headers }[] = [];
-  const fetch = wrapFetch(async (_, init) => {
-    const headers = new Headers(init?.headers);
-    const name = ['payment-signature', 'x-payment'].find((header) => headers.has(header));
-    if (name === undefined) return challenge();
-    sent.push({ name, payload: decodeHeader(headers.get(name) ?? '') as Json, headers });
-    return second === 402 ? challenge() : new Response('bought', { status: second });
-  }, { signer, store, now: () => RECORDED, identifier: false, ...(policy === undefined ? {} : { policy }) });
+  const fetch = wrapFetch(
+    async (_, init) => {
+      const headers = new Headers(init?.headers);
+      const name = ['payment-signature', 'x-payment'].find((header) => headers.has(header));
+      if (name === undefined) return challenge();
+      sent.push({ name, payload: decodeHeader(headers.get(name) ?? '') as Json, headers });
+      return second === 402 ? challenge() : new Response('bought', { status: second });
+    },
+    { signer, store, now: () => RECORDED, identifier: false, ...(policy === undefined ? {} : { policy }) },
+  );
   const outcome = await fetch(url, { method: 'POST', headers: { a: 'b' }, body: 'text' }).then(
     ({ status }) => ({ status, code: undefined }),
     (error: unknown) => {
@@ -77,7 +89,7 @@ const DEVIATIONS: Readonly<Record<string, { readonly code?: string; readonly val
   'second-402-returned-not-retried': { code: 'payment_refused', why: 'the same' },
   'first-when-no-usdc': { code: 'policy_asset', why: 'an unknown token has no known price: 100000 units of it may be worth anything' },
   'schema-violation-unknown-scheme-anywhere': { value: '10000', why: 'an entry that cannot be read spoils no entry that can' },
-  'null-outputSchema-per-spec-example': { value: '10000', why: 'the specification\'s own example has null there, and nobody here reads it' },
+  'null-outputSchema-per-spec-example': { value: '10000', why: "the specification's own example has null there, and nobody here reads it" },
 };
 
 type FetchVector = {
@@ -135,8 +147,13 @@ describe('what x402-fetch was recorded to do', () => {
     'schema-violation-unknown-scheme-anywhere': [entry({ scheme: 'upto' }), entry({})],
     'null-outputSchema-per-spec-example': [entry({ outputSchema: null })],
   };
-  const refusals: Readonly<Record<string, string>> = { 'default-max-value-exceeded': 'policy_amount', 'schema-violation-amount': 'malformed_challenge' };
-  const { cases } = read<{ cases: { name: string; result: { status?: number }; selected?: Json & { payload: Exact } }[] }>('x402/v1-client-fetch.json');
+  const refusals: Readonly<Record<string, string>> = {
+    'default-max-value-exceeded': 'policy_amount',
+    'schema-violation-amount': 'malformed_challenge',
+  };
+  const { cases } = read<{ cases: { name: string; result: { status?: number }; selected?: Json & { payload: Exact } }[] }>(
+    'x402/v1-client-fetch.json',
+  );
   for (const { name, result, selected } of cases) {
     const deviation = DEVIATIONS[name];
     test(`${name}${deviation === undefined ? '' : `, but ${deviation.why}`}`, async () => {
@@ -161,7 +178,10 @@ async function assertSignedFor({ authorization, signature }: Exact, typedData: L
   assert.ok(typedData);
   assert.equal(authorization.value, value);
   assert.deepEqual(authorization, typedData.message);
-  assert.equal(await recoverTypedDataAddress({ ...typedData, signature } as Parameters<typeof recoverTypedDataAddress>[0]), authorization.from);
+  assert.equal(
+    await recoverTypedDataAddress({ ...typedData, signature } as Parameters<typeof recoverTypedDataAddress>[0]),
+    authorization.from,
+  );
 }
 
 type SigningVector = {
@@ -170,7 +190,11 @@ type SigningVector = {
   readonly privateKey: string;
   readonly signer: string;
   readonly paymentRequired: Json;
-  readonly typedData: readonly (LooseTypedData & { readonly digest: string; readonly signature: string; readonly recoveredSigner: string })[];
+  readonly typedData: readonly (LooseTypedData & {
+    readonly digest: string;
+    readonly signature: string;
+    readonly recoveredSigner: string;
+  })[];
   readonly paymentPayload: Json & { readonly payload: Exact };
   readonly headers: Readonly<Record<string, string>>;
 };
@@ -190,10 +214,17 @@ describe('what the reference clients sign', () => {
       assert.equal(encodeHeader(paymentPayload), value);
 
       const exact = /exact-(eip3009|base-sepolia)|v2-(extensions-echoed|non-ascii)/.test(name);
-      const sale = { challenge: (x402Version === 1 ? inBody : inHeader)(paymentRequired), key: privateKey, policy: { perPayment: `${10n ** 34n}`, perDay: `${10n ** 34n}` } };
+      const sale = {
+        challenge: (x402Version === 1 ? inBody : inHeader)(paymentRequired),
+        key: privateKey,
+        policy: { perPayment: `${10n ** 34n}`, perDay: `${10n ** 34n}` },
+      };
       const bought = await buy(exact ? { ...sale, nonce: paymentPayload.payload.authorization.nonce } : sale);
       if (exact) {
-        assert.deepEqual(bought.sent.map((paid) => [paid.name, paid.payload]), [[header.toLowerCase(), paymentPayload]]);
+        assert.deepEqual(
+          bought.sent.map((paid) => [paid.name, paid.payload]),
+          [[header.toLowerCase(), paymentPayload]],
+        );
         assert.equal(paymentPayload.payload.authorization.from, signer);
       } else {
         assert.deepEqual([bought.code, bought.sent], ['unsupported_scheme', []]);
@@ -201,14 +232,22 @@ describe('what the reference clients sign', () => {
     });
   }
 
-  const recorded = read<{ vectors: (Omit<SigningVector, 'paymentRequired'> & { paymentRequirements: Json; decoded: Json & { payload: Exact } })[] }>('x402/v1-client-signing.json');
+  const recorded = read<{
+    vectors: (Omit<SigningVector, 'paymentRequired'> & { paymentRequirements: Json; decoded: Json & { payload: Exact } })[];
+  }>('x402/v1-client-signing.json');
   for (const { name, privateKey, paymentRequirements, headers, decoded } of recorded.vectors) {
     test(`${name} of version 1: the same payment`, async () => {
       assert.equal(encodeHeader(decoded), headers['X-PAYMENT']);
       const bought = await buy({
-        challenge: inBody({ x402Version: 1, error: '', accepts: [paymentRequirements] }), key: privateKey, policy: GENEROUS, nonce: decoded.payload.authorization.nonce,
+        challenge: inBody({ x402Version: 1, error: '', accepts: [paymentRequirements] }),
+        key: privateKey,
+        policy: GENEROUS,
+        nonce: decoded.payload.authorization.nonce,
       });
-      assert.deepEqual(bought.sent.map(({ name: header, payload }) => [header, payload]), [['x-payment', decoded]]);
+      assert.deepEqual(
+        bought.sent.map(({ name: header, payload }) => [header, payload]),
+        [['x-payment', decoded]],
+      );
     });
   }
 });
@@ -226,11 +265,17 @@ describe('what no client may sign', () => {
     'pr-resource-other-origin': undefined,
   };
   const policy: Policy = { networks: ['eip155:84532'], perPayment: '1', maxValiditySecs: 300 };
-  const { cases } = read<{ cases: { name: string; class: string; headers: [string, string][]; expect: string; code?: string }[] }>('security/headers_client.json');
+  const { cases } = read<{ cases: { name: string; class: string; headers: [string, string][]; expect: string; code?: string }[] }>(
+    'security/headers_client.json',
+  );
   const terms = cases.filter((it) => it.class === 'payment_required');
   for (const { name, headers, expect, code } of terms) {
     test(`${name}: ${expect}${code === undefined ? '' : `, ${code}`}`, async () => {
-      const bought = await buy({ challenge: () => new Response('{}', { status: 402, headers }), policy, url: 'https://shop.example/premium/report' });
+      const bought = await buy({
+        challenge: () => new Response('{}', { status: 402, headers }),
+        policy,
+        url: 'https://shop.example/premium/report',
+      });
       const fallback = name === 'pr-version-3' ? 'unsupported_version' : 'malformed_challenge';
       const expected = { accept: undefined, reject: code ?? fallback, either: either[name] }[expect];
       assert.equal(bought.code, expected);
@@ -240,6 +285,9 @@ describe('what no client may sign', () => {
   }
 
   test('every case that may go either way is decided', () => {
-    assert.deepEqual(terms.filter((it) => it.expect === 'either').map(({ name }) => name), Object.keys(either));
+    assert.deepEqual(
+      terms.filter((it) => it.expect === 'either').map(({ name }) => name),
+      Object.keys(either),
+    );
   });
 });

@@ -10,7 +10,9 @@ import { ask, paymentOf, sharedShop, watchedSigner } from './shop.ts';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
-const shop = sharedShop((request, response) => { if (paymentOf(request) === undefined) ask(response); });
+const shop = sharedShop((request, response) => {
+  if (paymentOf(request) === undefined) ask(response);
+});
 
 test('an answer that never comes is not waited for longer than timeoutMs', { timeout: 15_000 }, async (t) => {
   const collects = setInterval(collect, 20);

@@ -2,7 +2,7 @@
 //
 // A block comes every second of the clock. Nodes show a transfer from the block after the one that has it.
 
-import { encodeEventTopics, keccak256, parseAbi, toHex, type Hex } from 'viem';
+import { encodeEventTopics, type Hex, keccak256, parseAbi, toHex } from 'viem';
 
 import { Listener } from '../worker/support/operator.ts';
 import type { Authorization } from '../worker/support/payer.ts';
@@ -147,7 +147,10 @@ function receipt(transfer: Transfer): unknown {
 function logsOf({ from, to, value, nonce, hash, block }: Transfer): unknown[] {
   const common = { address: ASSET.toLowerCase(), blockNumber: toHex(block), transactionHash: hash, removed: false };
   const moved = { topics: encodeEventTopics({ abi: ABI, eventName: 'Transfer', args: { from, to } }), data: toHex(value, { size: 32 }) };
-  const used = nonce && { topics: encodeEventTopics({ abi: ABI, eventName: 'AuthorizationUsed', args: { authorizer: from, nonce } }), data: '0x' };
+  const used = nonce && {
+    topics: encodeEventTopics({ abi: ABI, eventName: 'AuthorizationUsed', args: { authorizer: from, nonce } }),
+    data: '0x',
+  };
   return [...(used ? [used] : []), moved].map((log, index) => ({ ...common, ...log, logIndex: toHex(index) }));
 }
 

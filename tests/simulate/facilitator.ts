@@ -5,15 +5,25 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { recoverTypedDataAddress, type Hex } from 'viem';
+import { type Hex, recoverTypedDataAddress } from 'viem';
 
 import { KEPT_MS } from '../../demo/server.mjs';
-import { TRANSFER_TYPES, type Authorization, type Terms } from '../worker/support/payer.ts';
+import { type Authorization, type Terms, TRANSFER_TYPES } from '../worker/support/payer.ts';
 import type { Chain, Refusal, Transfer } from './chain.ts';
 
 /** What becomes of a settle call, and of the money. */
 export const SETTLES = [
-  'good', 'lost', 'late', 'slow', 'silent', 'moves later', 'fails before', 'fails after', 'refuses', 'garbled', 'names another',
+  'good',
+  'lost',
+  'late',
+  'slow',
+  'silent',
+  'moves later',
+  'fails before',
+  'fails after',
+  'refuses',
+  'garbled',
+  'names another',
 ] as const;
 export type Settle = (typeof SETTLES)[number];
 export const VERIFIES = ['good', 'refuses', 'silent', 'lost', 'fails'] as const;
@@ -76,9 +86,15 @@ export class Facilitator {
     if (how === 'silent') return;
     if (how === 'lost') return void request.socket.destroy();
     if (how === 'fails') return json(response, { error: 'out of order' }, 500);
-    const reason = (await judged(asked)) ?? (this.#chain.useOf(from, nonce) ? 'authorization_used'
-      : this.#chain.balanceOf(from as Hex) < BigInt(value) ? 'insufficient_funds' : undefined);
-    if (how === 'refuses' || reason !== undefined) return json(response, { isValid: false, invalidReason: REASONS[reason ?? 'insufficient_funds'], payer: from });
+    const reason =
+      (await judged(asked)) ??
+      (this.#chain.useOf(from, nonce)
+        ? 'authorization_used'
+        : this.#chain.balanceOf(from as Hex) < BigInt(value)
+          ? 'insufficient_funds'
+          : undefined);
+    if (how === 'refuses' || reason !== undefined)
+      return json(response, { isValid: false, invalidReason: REASONS[reason ?? 'insufficient_funds'], payer: from });
     return json(response, { isValid: true, payer: from });
   }
 
@@ -110,8 +126,18 @@ async function judged({ authorization, signature, terms }: Asked): Promise<Refus
   const { from, to, value, validAfter, validBefore, nonce } = authorization;
   const domain = { name: terms.extra.name, version: terms.extra.version, chainId: 84_532, verifyingContract: terms.asset };
   const signer = await recoverTypedDataAddress({
-    domain, types: TRANSFER_TYPES, primaryType: 'TransferWithAuthorization', signature,
-    message: { from: from as Hex, to: to as Hex, value: BigInt(value), validAfter: BigInt(validAfter), validBefore: BigInt(validBefore), nonce: nonce as Hex },
+    domain,
+    types: TRANSFER_TYPES,
+    primaryType: 'TransferWithAuthorization',
+    signature,
+    message: {
+      from: from as Hex,
+      to: to as Hex,
+      value: BigInt(value),
+      validAfter: BigInt(validAfter),
+      validBefore: BigInt(validBefore),
+      nonce: nonce as Hex,
+    },
   }).catch(() => '0x');
   const isMeant = signer.toLowerCase() === from.toLowerCase() && to.toLowerCase() === terms.payTo.toLowerCase() && value === terms.amount;
   return isMeant ? undefined : 'value_or_payee';
@@ -120,10 +146,15 @@ async function judged({ authorization, signature, terms }: Asked): Promise<Refus
 function readAsked(text: string): Asked | undefined {
   try {
     const { paymentPayload, paymentRequirements } = JSON.parse(text) as {
-      paymentPayload: { payload: { authorization: Authorization; signature: Hex } }; paymentRequirements: Terms & { maxAmountRequired?: string };
+      paymentPayload: { payload: { authorization: Authorization; signature: Hex } };
+      paymentRequirements: Terms & { maxAmountRequired?: string };
     };
     const { authorization, signature } = paymentPayload.payload;
-    return { authorization, signature, terms: { ...paymentRequirements, amount: paymentRequirements.amount ?? paymentRequirements.maxAmountRequired ?? '' } };
+    return {
+      authorization,
+      signature,
+      terms: { ...paymentRequirements, amount: paymentRequirements.amount ?? paymentRequirements.maxAmountRequired ?? '' },
+    };
   } catch {
     return undefined;
   }
@@ -143,7 +174,10 @@ const REASONS: Readonly<Record<Refusal, string>> = {
   authorization_expired: 'invalid_exact_evm_payload_authorization_valid_before',
   value_or_payee: 'invalid_payload',
 };
-const KINDS = [{ x402Version: 2, scheme: 'exact', network: 'eip155:84532' }, { x402Version: 1, scheme: 'exact', network: 'base-sepolia' }];
+const KINDS = [
+  { x402Version: 2, scheme: 'exact', network: 'eip155:84532' },
+  { x402Version: 1, scheme: 'exact', network: 'base-sepolia' },
+];
 
 function json(response: ServerResponse, body: unknown, status = 200): void {
   if (response.destroyed) return;

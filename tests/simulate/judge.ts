@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 
 import type { Transfer } from './chain.ts';
-import { ACCOUNTED, paidIn, rowsOf, type Row } from './rows.ts';
+import { ACCOUNTED, paidIn, type Row, rowsOf } from './rows.ts';
 import type { Purchase, Steps } from './steps.ts';
-import { SERIAL, type Exchange, type World } from './world.ts';
+import { type Exchange, SERIAL, type World } from './world.ts';
 
 const STATUSES = [200, 400, 402, 403, 404, 409, 413, 425, 429, 500, 502, 503, 504];
 
@@ -30,7 +30,10 @@ export async function judge(world: World, steps: Steps): Promise<string> {
     const end = state === 'manual' ? `manual (${reason})` : state;
     ends.set(end, (ends.get(end) ?? 0) + 1);
   }
-  return [...ends].sort().map(([state, count]) => `${state} ${count}`).join(', ');
+  return [...ends]
+    .sort()
+    .map(([state, count]) => `${state} ${count}`)
+    .join(', ');
 }
 
 /** Every request is answered, unless workerd ended meanwhile, or the origin broke off. */
@@ -59,24 +62,34 @@ function unpaid(world: World, steps: Steps, rows: readonly Row[], paid: readonly
   const given = new Map<Transfer, Delivery>();
   const deliveries = deliveriesIn(world.exchanges, addresses);
   /** Gives a delivery a transfer, and those that had it another one. */
-  const match = (delivery: Delivery, tried: Set<Transfer>): boolean => paid.some((transfer) => {
-    if (tried.has(transfer) || !canPay(world, steps.purchases, delivery, transfer) || (delivery.whole && owed.has(transfer.hash))) return false;
-    tried.add(transfer);
-    const holder = given.get(transfer);
-    if (holder !== undefined && !match(holder, tried)) return false;
-    given.set(transfer, delivery);
-    return true;
-  });
+  const match = (delivery: Delivery, tried: Set<Transfer>): boolean =>
+    paid.some((transfer) => {
+      if (tried.has(transfer) || !canPay(world, steps.purchases, delivery, transfer) || (delivery.whole && owed.has(transfer.hash)))
+        return false;
+      tried.add(transfer);
+      const holder = given.get(transfer);
+      if (holder !== undefined && !match(holder, tried)) return false;
+      given.set(transfer, delivery);
+      return true;
+    });
   return deliveries
     .filter((delivery) => !match(delivery, new Set()))
     .map(({ serial, target }) => `${serial} was delivered and not paid: ${history(world, target)}`);
 }
 
-function canPay({ exchanges, offers }: World, purchases: readonly Purchase[], { target, receivers }: Delivery, { from, value, nonce }: Transfer): boolean {
-  const isForAll = () => purchases.some(({ identifier, signed }) => identifier === undefined && signed.some((one) => one.nonce.toLowerCase() === nonce));
-  return offers.get(target)?.has(String(value)) === true
-    && exchanges.some((exchange) => exchange.target === target && exchange.nonce === nonce)
-    && (receivers.has(from) || isForAll());
+function canPay(
+  { exchanges, offers }: World,
+  purchases: readonly Purchase[],
+  { target, receivers }: Delivery,
+  { from, value, nonce }: Transfer,
+): boolean {
+  const isForAll = () =>
+    purchases.some(({ identifier, signed }) => identifier === undefined && signed.some((one) => one.nonce.toLowerCase() === nonce));
+  return (
+    offers.get(target)?.has(String(value)) === true &&
+    exchanges.some((exchange) => exchange.target === target && exchange.nonce === nonce) &&
+    (receivers.has(from) || isForAll())
+  );
 }
 
 function deliveriesIn(exchanges: readonly Exchange[], addresses: ReadonlyMap<string, string>): Delivery[] {
@@ -99,9 +112,12 @@ function unaccounted(world: World, purchases: readonly Purchase[], rows: readonl
   const where = `${transfer.value} by ${transfer.from}: ${history(world, target)}`;
   const [row] = own;
   if (row === undefined || own.length > 1) return [`${own.length} rows have the transfer of ${where}`];
-  if (!ACCOUNTED.includes(row.state) || (row.state === 'manual' && !row.reason)) return [`${row.state} for ${row.reason ?? 'no reason'}, and moved: ${where}`];
+  if (!ACCOUNTED.includes(row.state) || (row.state === 'manual' && !row.reason))
+    return [`${row.state} for ${row.reason ?? 'no reason'}, and moved: ${where}`];
   if (row.state !== 'delivered' || purchase === undefined) return [];
-  const answers = world.exchanges.filter((exchange) => exchange.target === target && (purchase.identifier === undefined || exchange.who === purchase.person.name));
+  const answers = world.exchanges.filter(
+    (exchange) => exchange.target === target && (purchase.identifier === undefined || exchange.who === purchase.person.name),
+  );
   const got = answers.some(({ status, text }) => status === 200 && SERIAL.test(text));
   const lost = purchase.identifier === undefined && answers.some(({ status }) => status === 0);
   return got || lost ? [] : [`delivered, and its payer never got it: ${where}`];
@@ -109,7 +125,10 @@ function unaccounted(world: World, purchases: readonly Purchase[], rows: readonl
 
 /** All that was asked and answered about a target. */
 function history({ exchanges }: World, target: string): string {
-  return `${target}\n${exchanges.filter((exchange) => exchange.target === target).map(told).join('\n')}`;
+  return `${target}\n${exchanges
+    .filter((exchange) => exchange.target === target)
+    .map(told)
+    .join('\n')}`;
 }
 
 function told({ who, what, target, nonce, status, code, text, killed }: Exchange): string {

@@ -1,14 +1,14 @@
 // Those with other plans: they sign for terms of their own, show what others have paid, speak in others' names, or say nothing sensible.
 
-import { keccak256, toHex, type Hex } from 'viem';
+import { type Hex, keccak256, toHex } from 'viem';
 
 import type { Random } from '../pkg/random.ts';
 import { payMpp } from '../support/mpp-payer.ts';
 import { challengeOf, credential } from '../support/mpp-wire.ts';
-import { encode, pay, type JsonObject, type PayOptions } from '../worker/support/payer.ts';
+import { encode, type JsonObject, type PayOptions, pay } from '../worker/support/payer.ts';
 import type { HeaderRow } from '../worker/support/raw.ts';
 import { PAY_TO } from '../worker/support/world.ts';
-import { PROTOCOLS, VALID_FOR_SECS, termsIn, type Person } from './people.ts';
+import { type Person, PROTOCOLS, termsIn, VALID_FOR_SECS } from './people.ts';
 import type { World } from './world.ts';
 
 /** A good signature under something that the gate has not asked for. */
@@ -40,7 +40,12 @@ export async function cheat(world: World, random: Random, person: Person, target
   // The message says that these were the terms, too.
   const tamper: PayOptions['tamper'] = (message) => {
     const accepted = message['accepted'] as JsonObject | undefined;
-    if (accepts && accepted !== undefined) message['accepted'] = { ...accepted, amount: signed['value'] ?? accepted['amount'] ?? '', payTo: signed['to'] ?? accepted['payTo'] ?? '' };
+    if (accepts && accepted !== undefined)
+      message['accepted'] = {
+        ...accepted,
+        amount: signed['value'] ?? accepted['amount'] ?? '',
+        payTo: signed['to'] ?? accepted['payTo'] ?? '',
+      };
   };
   const { row } = await pay(payer, required, { version: protocol === 'v1' ? 1 : 2, nonce, signed, tamper });
   await world.request({ who: name, what, side, target, address, nonce, headers: [row] });
@@ -61,10 +66,13 @@ export async function replay(world: World, random: Random, { name, address }: Pe
   const rows: Readonly<Record<typeof protocol, () => HeaderRow>> = {
     v1: () => encode(JSON.stringify({ x402Version: 1, scheme: 'exact', network: 'base-sepolia', payload: calldata }), 1),
     v2: () => encode(JSON.stringify({ x402Version: 2, payload: calldata, resource: required.resource, accepted: required.accepts[0] })),
-    mpp: () => ['Authorization', credential({
-      challenge: challengeOf(asked.headers['www-authenticate']),
-      payload: { type: 'authorization', ...calldata.authorization, signature: calldata.signature },
-    })],
+    mpp: () => [
+      'Authorization',
+      credential({
+        challenge: challengeOf(asked.headers['www-authenticate']),
+        payload: { type: 'authorization', ...calldata.authorization, signature: calldata.signature },
+      }),
+    ],
   };
   const headers: readonly HeaderRow[] = [rows[protocol](), ['Idempotency-Key', `replayed-by-a-rogue-${which}-0123456789`]];
   await world.request({ who: name, what: 'replays', side, target: wanted, address, nonce: calldata.authorization.nonce, headers });
@@ -73,7 +81,10 @@ export async function replay(world: World, random: Random, { name, address }: Pe
 /** A payment in the name of another, with a signature that is not theirs, or a hash of nothing. */
 export async function forge(world: World, random: Random, { name, payer, address }: Person, victim: Person, target: string): Promise<void> {
   const side = random.pick(['gate', 'beside'] as const);
-  const [protocol, nonce] = [random.pick(['v1', 'v2', 'mpp', 'hash', 'transaction'] as const), `0x${random.bytes(32).toString('hex')}` as Hex];
+  const [protocol, nonce] = [
+    random.pick(['v1', 'v2', 'mpp', 'hash', 'transaction'] as const),
+    `0x${random.bytes(32).toString('hex')}` as Hex,
+  ];
   const asked = await world.request({ who: name, what: 'asks', side, target, address });
   const required = termsIn(asked);
   if (required === undefined) return;
@@ -84,7 +95,10 @@ export async function forge(world: World, random: Random, { name, payer, address
     v2: async () => (await pay(payer, required, { nonce, signed: { from: victim.payer.address } })).row,
     mpp: async () => ['Authorization', (await payMpp(payer.account, challenge, { signed: { from: victim.payer.address }, source })).value],
     hash: async () => ['Authorization', credential({ challenge, payload: { type: 'hash', hash: nonce }, source })],
-    transaction: async () => ['Authorization', credential({ challenge, payload: { type: 'transaction', signature: `0x02f8${nonce.slice(2)}` }, source })],
+    transaction: async () => [
+      'Authorization',
+      credential({ challenge, payload: { type: 'transaction', signature: `0x02f8${nonce.slice(2)}` }, source }),
+    ],
   };
   await world.request({ who: name, what: `claims to be ${victim.name}`, side, target, address, nonce, headers: [await rows[protocol]()] });
 }
@@ -96,7 +110,16 @@ export async function junk(world: World, random: Random, { name, address }: Pers
   const text = random.pick([
     bytes.toString('base64'),
     Buffer.from(`${'['.repeat(200)}${']'.repeat(200)}`).toString('base64'),
-    Buffer.from(JSON.stringify({ x402Version: 2, payload: { authorization: { from: PAY_TO, nonce: keccak256(toHex(bytes)) } } })).toString('base64'),
+    Buffer.from(JSON.stringify({ x402Version: 2, payload: { authorization: { from: PAY_TO, nonce: keccak256(toHex(bytes)) } } })).toString(
+      'base64',
+    ),
   ]);
-  await world.request({ who: name, what: `junk in ${header}`, side: 'gate', target, address, headers: [[header, header.endsWith('uthorization') ? `Payment ${text}` : text]] });
+  await world.request({
+    who: name,
+    what: `junk in ${header}`,
+    side: 'gate',
+    target,
+    address,
+    headers: [[header, header.endsWith('uthorization') ? `Payment ${text}` : text]],
+  });
 }

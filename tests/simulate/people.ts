@@ -5,7 +5,7 @@ import { privateKeyToAccount } from 'viem/accounts';
 
 import { payMpp } from '../support/mpp-payer.ts';
 import { challengeOf } from '../support/mpp-wire.ts';
-import { pay, type Payer, type PaymentRequired } from '../worker/support/payer.ts';
+import { type Payer, type PaymentRequired, pay } from '../worker/support/payer.ts';
 import type { HeaderRow } from '../worker/support/raw.ts';
 import { signStatement } from '../worker/support/statement.ts';
 import { ASSET } from '../worker/support/world.ts';
@@ -24,11 +24,7 @@ export const PROTOCOLS = ['v2', 'v1', 'mpp', 'mpp, listed'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** A payment that was signed, ready to be shown any number of times. */
-export type Signed = {
-  readonly target: string;
-  readonly nonce: string;
-  readonly headers: readonly HeaderRow[];
-};
+export type Signed = { readonly target: string; readonly nonce: string; readonly headers: readonly HeaderRow[] };
 
 export type How = {
   readonly protocol: Protocol;
@@ -44,7 +40,13 @@ export function personOf(seed: number, name: string, index: number): Person {
 }
 
 /** Asks for terms and signs them; undefined where none came. */
-export async function sign(world: World, { name, payer, address }: Person, target: string, nonce: `0x${string}`, how: How): Promise<Signed | undefined> {
+export async function sign(
+  world: World,
+  { name, payer, address }: Person,
+  target: string,
+  nonce: `0x${string}`,
+  how: How,
+): Promise<Signed | undefined> {
   const { protocol, side, identifier } = how;
   const asked = await world.request({ who: name, what: 'asks', side, target, address });
   const required = termsIn(asked);
@@ -62,7 +64,13 @@ export async function sign(world: World, { name, payer, address }: Person, targe
 }
 
 /** Shows a payment once. */
-export function show(world: World, { name, address }: Person, what: string, side: Side, { target, nonce, headers }: Signed): Promise<Exchange> {
+export function show(
+  world: World,
+  { name, address }: Person,
+  what: string,
+  side: Side,
+  { target, nonce, headers }: Signed,
+): Promise<Exchange> {
   return world.request({ who: name, what, side, target, address, nonce, headers });
 }
 
@@ -77,7 +85,9 @@ export async function proven({ payer }: Person, signed: Signed): Promise<Signed>
 /** The terms of a 402. */
 export function termsIn({ status, headers }: Exchange): PaymentRequired | undefined {
   const header = headers['payment-required'];
-  return status !== 402 || header === undefined ? undefined : JSON.parse(Buffer.from(header, 'base64').toString('utf8')) as PaymentRequired;
+  return status !== 402 || header === undefined
+    ? undefined
+    : (JSON.parse(Buffer.from(header, 'base64').toString('utf8')) as PaymentRequired);
 }
 
 function keyRow(identifier: string | undefined): readonly HeaderRow[] {

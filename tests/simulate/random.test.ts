@@ -3,8 +3,8 @@ import { after, before, test } from 'node:test';
 
 import { randomOf } from '../pkg/random.ts';
 import { judge } from './judge.ts';
-import { drain } from './rows.ts';
 import { personOf } from './people.ts';
+import { drain } from './rows.ts';
 import { Steps } from './steps.ts';
 import { World } from './world.ts';
 
@@ -16,7 +16,9 @@ const MOST = 16;
 
 const denied = [personOf(SEED, 'denied 0', 150), personOf(SEED, 'denied 1', 151)];
 let world: World;
-before(async () => { world = await World.start(denied.map(({ payer }) => payer.address)); });
+before(async () => {
+  world = await World.start(denied.map(({ payer }) => payer.address));
+});
 after(() => world?.stop());
 
 test(`seed ${SEED}: what ${STEPS} random steps were paid was delivered or is owed, and nothing else was`, async (t) => {
@@ -45,6 +47,9 @@ test(`seed ${SEED}: what ${STEPS} random steps were paid was delivered or is owe
 function ended(most: number, steps: readonly Promise<void>[]): Promise<void> {
   let left = Math.min(most, steps.length);
   return new Promise((resolve, reject) => {
-    for (const step of steps) step.then(() => { if (--left === 0) resolve(); }, reject);
+    for (const step of steps)
+      step.then(() => {
+        if (--left === 0) resolve();
+      }, reject);
   });
 }

@@ -1,6 +1,6 @@
 // The ledger's rows as the operator is told of them, and the wait until nothing more becomes of them.
 
-import { PAY_TO, eventually } from '../worker/support/world.ts';
+import { eventually, PAY_TO } from '../worker/support/world.ts';
 import type { Transfer } from './chain.ts';
 import type { World } from './world.ts';
 
@@ -21,7 +21,7 @@ const DRAIN_MS = 180_000;
 /** All rows of the ledger. */
 export async function rowsOf(world: World): Promise<Row[]> {
   const rows: Row[] = [];
-  for (let cursor: string | null = ''; cursor !== null;) {
+  for (let cursor: string | null = ''; cursor !== null; ) {
     const page = await world.operator(`payments?limit=200${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`);
     rows.push(...(page['items'] as Row[]));
     cursor = page['next'] as string | null;
@@ -42,7 +42,9 @@ export async function drain(world: World): Promise<void> {
     const counted = new Set(rows.filter(({ state }) => ACCOUNTED.includes(state)).map(({ transaction }) => transaction));
     open = [
       ...rows.filter(({ state }) => !REST.includes(state)).map((row) => JSON.stringify(row)),
-      ...paidIn(world).filter(({ hash }) => !counted.has(hash)).map(({ hash, from }) => `${hash} by ${from} is in no row`),
+      ...paidIn(world)
+        .filter(({ hash }) => !counted.has(hash))
+        .map(({ hash, from }) => `${hash} by ${from} is in no row`),
     ];
     return open.length === 0;
   };

@@ -1,12 +1,11 @@
 // What happens in one step: a payer buys, or comes back, or cheats. Each step has chance of its own, so that
 // it does the same whatever happens beside it.
 
-
-import { randomOf, type Random } from '../pkg/random.ts';
+import { type Random, randomOf } from '../pkg/random.ts';
 import type { OriginReply } from '../worker/support/origin.ts';
+import { type Plan, SETTLES, VERIFIES } from './facilitator.ts';
 import { cheat, forge, junk, replay } from './mischief.ts';
-import { PROTOCOLS, personOf, proven, show, sign, termsIn, type Person, type Signed } from './people.ts';
-import { SETTLES, VERIFIES, type Plan } from './facilitator.ts';
+import { type Person, PROTOCOLS, personOf, proven, type Signed, show, sign, termsIn } from './people.ts';
 import type { Exchange, Side, World } from './world.ts';
 
 /** Something that a payer wants, and the payments that they have signed for it. */
@@ -62,9 +61,15 @@ export class Steps {
 
   /** Every payment once more, by its owner, who proves to be its payer if they said nothing of their own with it. */
   async repeatAll(): Promise<void> {
-    await Promise.all(this.purchases.flatMap(({ person, signed }) => signed.map((one) => show(this.#world, person, 'asks again', 'gate', one))));
+    await Promise.all(
+      this.purchases.flatMap(({ person, signed }) => signed.map((one) => show(this.#world, person, 'asks again', 'gate', one))),
+    );
     const unnamed = this.purchases.filter(({ identifier }) => identifier === undefined);
-    await Promise.all(unnamed.flatMap(({ person, signed }) => signed.map(async (one) => show(this.#world, person, 'proves', 'gate', await proven(person, one)))));
+    await Promise.all(
+      unnamed.flatMap(({ person, signed }) =>
+        signed.map(async (one) => show(this.#world, person, 'proves', 'gate', await proven(person, one))),
+      ),
+    );
   }
 
   /** Asks, pays, perhaps several times at once, and pays again if told to. */
@@ -104,13 +109,13 @@ export class Steps {
 
   async #pay({ person, target, identifier, signed }: Purchase, how: Signing, sides: readonly Side[]): Promise<Exchange[]> {
     const { protocol, nonce, plan, side } = how;
-    const payment = await sign(this.#world, person, target, nonce, {
-      protocol, side, ...(identifier === undefined ? {} : { identifier }),
-    });
+    const payment = await sign(this.#world, person, target, nonce, { protocol, side, ...(identifier === undefined ? {} : { identifier }) });
     if (payment === undefined) return [];
     this.#world.facilitator.plans.set(payment.nonce.toLowerCase(), plan);
     signed.push(payment);
-    return Promise.all(sides.map((each) => show(this.#world, person, `pays by ${protocol}, ${plan.verify}, ${plan.settle}`, each, payment)));
+    return Promise.all(
+      sides.map((each) => show(this.#world, person, `pays by ${protocol}, ${plan.verify}, ${plan.settle}`, each, payment)),
+    );
   }
 
   #purchase(number: number, random: Random, person: Person): Purchase {
@@ -133,8 +138,8 @@ type Signing = { readonly protocol: (typeof PROTOCOLS)[number]; readonly nonce: 
 function signing(random: Random): Signing {
   const isCalm = random.below(10) < 6;
   const plan = {
-    verify: isCalm || random.below(10) < 7 ? 'good' as const : random.pick(VERIFIES),
-    settle: isCalm ? 'good' as const : random.pick(SETTLES),
+    verify: isCalm || random.below(10) < 7 ? ('good' as const) : random.pick(VERIFIES),
+    settle: isCalm ? ('good' as const) : random.pick(SETTLES),
     repeats: random.pick(['told', 'refused'] as const),
   };
   // A nonce that a payer used in another run with this seed is another one here: folders are new, the chain is too.
@@ -149,5 +154,11 @@ function sideOf(random: Random): Side {
 const GOOD: OriginReply = {};
 const ORIGINS: readonly OriginReply[] = [
   ...Array.from({ length: 14 }, () => GOOD),
-  { status: 500 }, { status: 404 }, { then: 'cut' }, { then: 'hang' }, { delayMs: 400 }, { everyMs: 100 }, { everyMs: 100, then: 'cut' },
+  { status: 500 },
+  { status: 404 },
+  { then: 'cut' },
+  { then: 'hang' },
+  { delayMs: 400 },
+  { everyMs: 100 },
+  { everyMs: 100, then: 'cut' },
 ];

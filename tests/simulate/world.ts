@@ -2,12 +2,12 @@
 //
 // Every request goes through `request`, which keeps what was shown, what was offered and what came back.
 
+import { challengesIn, requestOf } from '../support/mpp-wire.ts';
 import { Gate, type Value } from '../worker/support/gate.ts';
 import { Origin, type OriginReply } from '../worker/support/origin.ts';
+import type { PaymentRequired } from '../worker/support/payer.ts';
 import type { HeaderRow } from '../worker/support/raw.ts';
 import { ORIGIN_TIMEOUT_SECS, PAY_TO, QUICK, SECRETS } from '../worker/support/world.ts';
-import type { PaymentRequired } from '../worker/support/payer.ts';
-import { challengesIn, requestOf } from '../support/mpp-wire.ts';
 import { Chain } from './chain.ts';
 import { Facilitator } from './facilitator.ts';
 
@@ -65,8 +65,15 @@ export class World {
     const origin = await Origin.start();
     const tables = [table('$0.01'), table('$0.02')] as const;
     const vars = {
-      NETWORK: 'eip155:84532', PAY_TO, FACILITATOR_URL: facilitator.url, ORIGIN_URL: origin.url, RPC_URL: chain.url, LEDGER_SHARDS: 2,
-      DENY_PAYERS: denied, ROUTES: tables[0], RECOVERY: { ...QUICK, breaker_secs: 1 },
+      NETWORK: 'eip155:84532',
+      PAY_TO,
+      FACILITATOR_URL: facilitator.url,
+      ORIGIN_URL: origin.url,
+      RPC_URL: chain.url,
+      LEDGER_SHARDS: 2,
+      DENY_PAYERS: denied,
+      ROUTES: tables[0],
+      RECOVERY: { ...QUICK, breaker_secs: 1 },
     };
     const gate = await Gate.start({ vars, secrets: SECRETS, beside: { ROUTES: tables[1] } });
     return new World(chain, facilitator, origin, gate, tables);
@@ -106,8 +113,15 @@ export class World {
     const answer = await this.#send(side, target, [['CF-Connecting-IP', address], ...headers]);
     const { status, text } = answer ?? { status: 0, text: '' };
     const exchange = {
-      who, what, target, nonce: nonce?.toLowerCase(), status: answer?.complete === true ? status : 0, code: codeIn(text), text,
-      headers: answer?.headers ?? {}, killed: kills !== this.#kills || kills % 2 === 1,
+      who,
+      what,
+      target,
+      nonce: nonce?.toLowerCase(),
+      status: answer?.complete === true ? status : 0,
+      code: codeIn(text),
+      text,
+      headers: answer?.headers ?? {},
+      killed: kills !== this.#kills || kills % 2 === 1,
     };
     this.exchanges.push(exchange);
     for (const amount of amountsIn(exchange)) this.offers.set(target, (this.offers.get(target) ?? new Set()).add(amount));

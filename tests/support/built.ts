@@ -43,7 +43,10 @@ export abstract class Built {
       log: new Log(LogLevel.NONE),
       defaultPersistRoot: this.#folder,
       handleRuntimeStdio: (out, err) => {
-        for (const stream of [out, err]) stream.on('data', (piece: Buffer) => { this.logs += String(piece); });
+        for (const stream of [out, err])
+          stream.on('data', (piece: Buffer) => {
+            this.logs += String(piece);
+          });
       },
       workers: [{ name: this.#name, compatibilityDate: '2026-04-01', ...this.options() } as unknown as WorkerOptions],
     });
@@ -63,7 +66,11 @@ export abstract class Built {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  async ask(method: string, path: string, { token, body, headers = {} }: { token?: string; body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer> {
+  async ask(
+    method: string,
+    path: string,
+    { token, body, headers = {} }: { token?: string; body?: unknown; headers?: Record<string, string> } = {},
+  ): Promise<Answer> {
     const response = await fetch(`${this.url}${path}`, {
       method,
       redirect: 'manual',
@@ -72,7 +79,11 @@ export abstract class Built {
     });
     const text = await response.text();
     let json: unknown;
-    try { json = JSON.parse(text); } catch { json = undefined; }
+    try {
+      json = JSON.parse(text);
+    } catch {
+      json = undefined;
+    }
     return { status: response.status, headers: response.headers, text, json };
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Hex, PrivateKeyAccount } from 'viem';
 
-import { credential, FRAMINGS, requestOf, type Framing, type Challenge, type ChargeRequest, type JsonObject } from './mpp-wire.ts';
+import { type Challenge, type ChargeRequest, credential, FRAMINGS, type Framing, type JsonObject, requestOf } from './mpp-wire.ts';
 
 /** What signs: an account of viem. */
 export type Signer = Pick<PrivateKeyAccount, 'address' | 'signTypedData'>;
@@ -13,14 +13,7 @@ export type TokenDomain = { readonly name: string; readonly version: string };
 /** USDC as it is on Base Sepolia. */
 export const USDC_DOMAIN: TokenDomain = { name: 'USDC', version: '2' };
 
-export type Authorization = {
-  from: string;
-  to: string;
-  value: string;
-  validAfter: string;
-  validBefore: string;
-  nonce: string;
-};
+export type Authorization = { from: string; to: string; value: string; validAfter: string; validBefore: string; nonce: string };
 
 export type Deviations = {
   /** Members of the authorization to change before signing. */
@@ -90,7 +83,10 @@ export async function payMpp(signer: Signer, challenge: Challenge, deviations: D
 }
 
 /** The same authorization as an x402 v2 payment for the first terms of a 402. */
-export function asX402(payment: Pick<MppPayment, 'authorization' | 'signature'>, required: { readonly accepts: readonly object[]; readonly resource: object }): string {
+export function asX402(
+  payment: Pick<MppPayment, 'authorization' | 'signature'>,
+  required: { readonly accepts: readonly object[]; readonly resource: object },
+): string {
   const { authorization, signature } = payment;
   const message = { x402Version: 2, payload: { signature, authorization }, resource: required.resource, accepted: required.accepts[0] };
   return Buffer.from(JSON.stringify(message)).toString('base64');

@@ -2,7 +2,7 @@
 
 import { createHmac } from 'node:crypto';
 
-import { keccak256, toBytes, type Hex } from 'viem';
+import { type Hex, keccak256, toBytes } from 'viem';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
@@ -131,5 +131,6 @@ function piecesOf(value: string): string[] {
 
 function unescaped(text: string): string {
   return text.replace(/\\(?:u([0-9a-fA-F]{4})|(.))/gs, (_, unit: string | undefined, char: string | undefined) =>
-    unit === undefined ? (char ?? '') : String.fromCharCode(Number.parseInt(unit, 16)));
+    unit === undefined ? (char ?? '') : String.fromCharCode(Number.parseInt(unit, 16)),
+  );
 }

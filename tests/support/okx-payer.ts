@@ -4,9 +4,8 @@
 import { randomBytes } from 'node:crypto';
 
 import type { Hex } from 'viem';
-
-import { canonical, requestOf, type Challenge, type Json, type JsonObject } from './mpp-wire.ts';
-import { signTransfer, sourceOf, type Authorization, type Signer, type TokenDomain, USDC_DOMAIN } from './mpp-payer.ts';
+import { type Authorization, type Signer, signTransfer, sourceOf, type TokenDomain, USDC_DOMAIN } from './mpp-payer.ts';
+import { type Challenge, canonical, type Json, type JsonObject, requestOf } from './mpp-wire.ts';
 
 export type OkxPayment = {
   /** What goes into `Authorization`. */

@@ -22,7 +22,10 @@ export async function startLine<L extends Line>(name: string) {
     line,
     /** Does what the control says, and gives its answer. */
     async control(name: string, given: object = {}): Promise<any> {
-      const response = await fetch(line.controls[name] ?? assert.fail(`no control is called ${name}`), { method: 'POST', body: JSON.stringify(given) });
+      const response = await fetch(line.controls[name] ?? assert.fail(`no control is called ${name}`), {
+        method: 'POST',
+        body: JSON.stringify(given),
+      });
       assert.equal(response.status, 200, await response.clone().text());
       return response.json();
     },

@@ -1,14 +1,17 @@
 // Agents of the treasury, as `farebox/agent` makes them, and what a purchase of theirs moved on the chain.
 
-import { AgentHarness, AgentPayClient, isFetchPaidError, type FetchPaidRequest } from '../../pkg/dist/agent/index.js';
 import { startTreasuryWorld, type TreasuryWorld } from '../../demo/treasury-world.mjs';
+import { AgentHarness, AgentPayClient, type FetchPaidRequest, isFetchPaidError } from '../../pkg/dist/agent/index.js';
 
 export { startTreasuryWorld, type TreasuryWorld };
 
 export type Sent = { readonly url: string; readonly headers: Readonly<Record<string, string>>; readonly body: any };
 
 /** A `fetch` that notes what went to the treasury, and may change it. */
-export function noting(world: TreasuryWorld, change: (init: RequestInit) => RequestInit = (init) => init): { readonly sent: Sent[]; readonly fetch: typeof fetch } {
+export function noting(
+  world: TreasuryWorld,
+  change: (init: RequestInit) => RequestInit = (init) => init,
+): { readonly sent: Sent[]; readonly fetch: typeof fetch } {
   const sent: Sent[] = [];
   return {
     sent,
@@ -17,17 +20,29 @@ export function noting(world: TreasuryWorld, change: (init: RequestInit) => Requ
       if (!url.startsWith(world.treasury.url)) return fetch(input, init);
       const changed = change(init);
       const text = changed.body;
-      sent.push({ url: url.slice(world.treasury.url.length), headers: changed.headers as Record<string, string>, body: typeof text === 'string' ? JSON.parse(text) : undefined });
+      sent.push({
+        url: url.slice(world.treasury.url.length),
+        headers: changed.headers as Record<string, string>,
+        body: typeof text === 'string' ? JSON.parse(text) : undefined,
+      });
       return fetch(input, changed);
     },
   };
 }
 
 /** The client of an agent that the seeds have. */
-export function clientOf(world: TreasuryWorld, organization: string, agent: string, more: { fetch?: typeof fetch; as?: string; bootstrapKey?: string } = {}): AgentPayClient {
+export function clientOf(
+  world: TreasuryWorld,
+  organization: string,
+  agent: string,
+  more: { fetch?: typeof fetch; as?: string; bootstrapKey?: string } = {},
+): AgentPayClient {
   const bootstrapKey = more.bootstrapKey ?? world.keyOf(organization, agent);
   return new AgentPayClient({
-    controlPlaneBaseUrl: world.treasury.url, organization, agent: more.as ?? agent, auth: { type: 'bootstrapKey', bootstrapKey },
+    controlPlaneBaseUrl: world.treasury.url,
+    organization,
+    agent: more.as ?? agent,
+    auth: { type: 'bootstrapKey', bootstrapKey },
     ...(more.fetch === undefined ? {} : { fetch: more.fetch }),
   });
 }
@@ -38,8 +53,16 @@ export function harnessOf(world: TreasuryWorld, organization: string, agent: str
 
 /** An outcome of either kind, flat. */
 export type Told = {
-  readonly kind: string; readonly reason: string | undefined; readonly reasonCode: string | undefined; readonly status: number; readonly body: string; readonly headers: Headers;
-  readonly receipt: any; readonly paidRequestId: string | undefined; readonly policyReviewEventId: string | undefined; readonly decision: any;
+  readonly kind: string;
+  readonly reason: string | undefined;
+  readonly reasonCode: string | undefined;
+  readonly status: number;
+  readonly body: string;
+  readonly headers: Headers;
+  readonly receipt: any;
+  readonly paidRequestId: string | undefined;
+  readonly policyReviewEventId: string | undefined;
+  readonly decision: any;
 };
 
 /** Buys, and tells what became of it, whether it was returned or thrown. */
@@ -54,8 +77,16 @@ export async function toldOf(outcome: Promise<any>): Promise<Told> {
   });
   const { kind, reason, response, receipt, paidRequestId, policyReviewEventId, decision } = it;
   return {
-    kind, reason, reasonCode: decision?.reasonCode, status: response.status, headers: response.headers, body: await response.text(),
-    receipt, paidRequestId, policyReviewEventId, decision,
+    kind,
+    reason,
+    reasonCode: decision?.reasonCode,
+    status: response.status,
+    headers: response.headers,
+    body: await response.text(),
+    receipt,
+    paidRequestId,
+    policyReviewEventId,
+    decision,
   };
 }
 

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { startProcess, type Child } from '../../scripts/processes.mjs';
+import { type Child, startProcess } from '../../scripts/processes.mjs';
 import { root } from '../../scripts/steps.mjs';
 import { eventually } from '../support/eventually.ts';
 
@@ -16,10 +16,20 @@ const LAST_LINE = '/audit';
 let demo: Child;
 let output: string;
 
-before(async () => {
-  demo = startProcess(process.execPath, ['scripts/demo.mjs', 'treasury'], { cwd: root, env: { ...process.env, FAREBOX_BUILD: process.env.FAREBOX_BUILD ?? 'build' } });
-  output = await eventually('the demo has told its story', async () => demo.output(), (text) => text.includes(LAST_LINE));
-}, { timeout: LIMIT_MS });
+before(
+  async () => {
+    demo = startProcess(process.execPath, ['scripts/demo.mjs', 'treasury'], {
+      cwd: root,
+      env: { ...process.env, FAREBOX_BUILD: process.env.FAREBOX_BUILD ?? 'build' },
+    });
+    output = await eventually(
+      'the demo has told its story',
+      async () => demo.output(),
+      (text) => text.includes(LAST_LINE),
+    );
+  },
+  { timeout: LIMIT_MS },
+);
 after(() => demo?.stop());
 
 test('docs/treasury.md shows what the demo prints, and all of it holds', () => {
@@ -31,9 +41,14 @@ test('docs/treasury.md shows what the demo prints, and all of it holds', () => {
 });
 
 test('the printed lines do what they say', { timeout: LIMIT_MS }, async () => {
-  const lines = output.slice(output.indexOf('Rules, agents')).split('\n').filter((line) => line.startsWith('  curl')).map((line) => line.trim());
+  const lines = output
+    .slice(output.indexOf('Rules, agents'))
+    .split('\n')
+    .filter((line) => line.startsWith('  curl'))
+    .map((line) => line.trim());
   const answers = await Promise.all(lines.map(async (line) => (await promisify(execFile)('sh', ['-c', line], { cwd: root })).stdout));
-  for (const [index, part] of ['"name":"acme"', '"items":', 'paidRequestId,', '"spent":"2.05"'].entries()) assert.ok(answers[index]?.includes(part), `${lines[index]}: ${answers[index]}`);
+  for (const [index, part] of ['"name":"acme"', '"items":', 'paidRequestId,', '"spent":"2.05"'].entries())
+    assert.ok(answers[index]?.includes(part), `${lines[index]}: ${answers[index]}`);
 });
 
 test('it ends when it is asked to, and nothing of it goes on', { timeout: LIMIT_MS }, async () => {

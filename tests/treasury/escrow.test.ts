@@ -5,12 +5,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 
-import { createWalletClient, getContractAddress, http, type Abi, type Hex } from 'viem';
+import { type Abi, createWalletClient, getContractAddress, type Hex, http } from 'viem';
 
 import { eventually } from '../support/eventually.ts';
 import { startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
 
-const { abi, bytecode }: { abi: Abi; bytecode: Hex } = JSON.parse(readFileSync(new URL('../../contracts/ComputeEscrow.json', import.meta.url), 'utf8'));
+const { abi, bytecode }: { abi: Abi; bytecode: Hex } = JSON.parse(
+  readFileSync(new URL('../../contracts/ComputeEscrow.json', import.meta.url), 'utf8'),
+);
 /** The address of the first contract of the account that deploys, which the treasury is told before it is there. */
 const CONTRACT = getContractAddress({ from: '0x14dC79964da2C08b23698B3D3cc7Ca32193d9955', nonce: 0n });
 const PRICE = 5_000n;
@@ -19,22 +21,36 @@ const LEASE_SECS = 16;
 let world: TreasuryWorld;
 let buyer: Hex, seller: Hex;
 let last = 0;
-before(async () => {
-  world = await startTreasuryWorld({
-    stock: false,
-    organizations: () => [{ name: 'exchange', policy: {}, agents: [{ name: 'market' }] }],
-    vars: {
-      ESCROWS: [{ organization: 'exchange', wallet: 'second', network: 'eip155:84532', contract: CONTRACT, asset: 'USDC', maxFeeGwei: '40', tipGwei: '1', bumpSecs: 60 }],
-      CONFIRMATIONS: '3',
-    },
-  });
-  const { chain } = world;
-  const deployer = chain.accounts.payers.find(({ address }) => getContractAddress({ from: address, nonce: 0n }) === CONTRACT)!;
-  const wallet = createWalletClient({ account: deployer, chain: chain.chain, transport: http(chain.url) });
-  await seen(await wallet.deployContract({ abi, bytecode, args: [world.wallets.second, chain.token.address] }));
-  [buyer, seller] = [chain.accounts.payers[5]!.address, chain.accounts.payers[6]!.address];
-  await token('mint', [CONTRACT, 1_000n * PRICE]);
-}, { timeout: 120_000 });
+before(
+  async () => {
+    world = await startTreasuryWorld({
+      stock: false,
+      organizations: () => [{ name: 'exchange', policy: {}, agents: [{ name: 'market' }] }],
+      vars: {
+        ESCROWS: [
+          {
+            organization: 'exchange',
+            wallet: 'second',
+            network: 'eip155:84532',
+            contract: CONTRACT,
+            asset: 'USDC',
+            maxFeeGwei: '40',
+            tipGwei: '1',
+            bumpSecs: 60,
+          },
+        ],
+        CONFIRMATIONS: '3',
+      },
+    });
+    const { chain } = world;
+    const deployer = chain.accounts.payers.find(({ address }) => getContractAddress({ from: address, nonce: 0n }) === CONTRACT)!;
+    const wallet = createWalletClient({ account: deployer, chain: chain.chain, transport: http(chain.url) });
+    await seen(await wallet.deployContract({ abi, bytecode, args: [world.wallets.second, chain.token.address] }));
+    [buyer, seller] = [chain.accounts.payers[5]!.address, chain.accounts.payers[6]!.address];
+    await token('mint', [CONTRACT, 1_000n * PRICE]);
+  },
+  { timeout: 120_000 },
+);
 after(() => world?.stop());
 
 const seen = (hash: Hex) => world.chain.publicClient.waitForTransactionReceipt({ hash, pollingInterval: 20 });
@@ -42,31 +58,63 @@ const word = (number: number): Hex => `0x${number.toString(16).padStart(64, '0')
 const id = (payment: number) => `esc_${word(payment).slice(2)}`;
 
 async function token(functionName: string, args: unknown[]) {
-  const wallet = createWalletClient({ account: world.chain.accounts.facilitator, chain: world.chain.chain, transport: http(world.chain.url) });
+  const wallet = createWalletClient({
+    account: world.chain.accounts.facilitator,
+    chain: world.chain.chain,
+    transport: http(world.chain.url),
+  });
   return seen(await wallet.writeContract({ ...world.chain.token, functionName, args }));
 }
 
 /** What the gateway's owner does by hand. */
 async function byHand(functionName: string, args: unknown[]) {
-  const wallet = createWalletClient({ account: world.chain.accounts.payers[0]!, chain: world.chain.chain, transport: http(world.chain.url) });
+  const wallet = createWalletClient({
+    account: world.chain.accounts.payers[0]!,
+    chain: world.chain.chain,
+    transport: http(world.chain.url),
+  });
   return seen(await wallet.writeContract({ address: CONTRACT, abi, functionName, args }));
 }
 
-const ask = (payment: number, goal: string, more: object = {}) => world.operate('POST', 'payouts', {
-  organization: 'exchange', wallet: 'second', network: 'eip155:84532', contract: CONTRACT, payment: word(payment), buyer, seller,
-  amountMinor: `${PRICE}`, settlement: word(payment + 1_000_000), goal, ...more,
-});
+const ask = (payment: number, goal: string, more: object = {}) =>
+  world.operate('POST', 'payouts', {
+    organization: 'exchange',
+    wallet: 'second',
+    network: 'eip155:84532',
+    contract: CONTRACT,
+    payment: word(payment),
+    buyer,
+    seller,
+    amountMinor: `${PRICE}`,
+    settlement: word(payment + 1_000_000),
+    goal,
+    ...more,
+  });
 const standing = async (payment: number) => (await world.operate('GET', `payouts/${id(payment)}?organization=exchange`)).json;
 const entry = async (payment: number) =>
-  Number((await world.chain.publicClient.readContract({ address: CONTRACT, abi, functionName: 'payments', args: [word(payment)] }) as unknown[])[4]);
+  Number(
+    (
+      (await world.chain.publicClient.readContract({
+        address: CONTRACT,
+        abi,
+        functionName: 'payments',
+        args: [word(payment)],
+      })) as unknown[]
+    )[4],
+  );
 const has = (account: Hex) => world.chain.balanceOf(account);
 const nonce = () => world.chain.publicClient.getTransactionCount({ address: world.wallets.second! });
 
 /** Blocks and seconds go by until the payment is that far. */
-const until = (payment: number, state: string) => eventually(`the payment is ${state}`, async () => {
-  await world.mine(1);
-  return standing(payment);
-}, (now) => now.state === state);
+const until = (payment: number, state: string) =>
+  eventually(
+    `the payment is ${state}`,
+    async () => {
+      await world.mine(1);
+      return standing(payment);
+    },
+    (now) => now.state === state,
+  );
 
 async function funded() {
   last += 1;
@@ -126,8 +174,15 @@ describe('a payment in an escrow contract', () => {
         const [payment, before] = [await funded(), [await has(seller), await has(buyer)]];
         const { broken } = world.switches.node.counts;
         world.switches.node.set({ mode: 'delay', text, ms: 3_000, times: 1 });
-        const lost = ask(payment, goal).then(() => false, () => true);
-        await eventually('the node is asked', async () => world.switches.node.counts.broken, (now) => now > broken);
+        const lost = ask(payment, goal).then(
+          () => false,
+          () => true,
+        );
+        await eventually(
+          'the node is asked',
+          async () => world.switches.node.counts.broken,
+          (now) => now > broken,
+        );
         await world.crash();
         assert.equal(await lost, true);
         await world.wait(LEASE_SECS);
@@ -144,8 +199,12 @@ describe('a payment in an escrow contract', () => {
     const waiting = await ask(payment, 'released');
     assert.deepEqual([waiting.json.outcome, waiting.json.transactions], ['executing', 2]);
     await world.treasury.ahead(61);
-    await eventually('a second one is signed', () => standing(payment), (now) => now.transactions === 3);
-    const pool = await world.chain.rpc('txpool_content', []) as { pending: Record<string, Record<string, { maxFeePerGas: Hex }>> };
+    await eventually(
+      'a second one is signed',
+      () => standing(payment),
+      (now) => now.transactions === 3,
+    );
+    const pool = (await world.chain.rpc('txpool_content', [])) as { pending: Record<string, Record<string, { maxFeePerGas: Hex }>> };
     const own = Object.entries(pool.pending).find(([from]) => from.toLowerCase() === world.wallets.second!.toLowerCase())![1];
     assert.deepEqual(Object.keys(own), [`${first}`]);
     await world.chain.rpc('evm_setAutomine', [true]);
@@ -174,7 +233,11 @@ describe('a payment in an escrow contract', () => {
     assert.equal(json.outcome, 'sent');
     await world.chain.rpc('evm_revert', [snapshot]);
     assert.equal(await has(seller), before);
-    await eventually('it is open again', () => standing(payment), (now) => now.state !== 'open');
+    await eventually(
+      'it is open again',
+      () => standing(payment),
+      (now) => now.state !== 'open',
+    );
     await world.wait(12);
     const now = await until(payment, 'confirmed');
     assert.deepEqual([(await has(seller)) - before, now.transactions], [PRICE, 2]);

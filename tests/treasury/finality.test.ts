@@ -10,16 +10,30 @@ import { buy, clientOf, startTreasuryWorld, type Told, type TreasuryWorld } from
 const LEASE_SECS = 33;
 
 let world: TreasuryWorld;
-before(async () => {
-  world = await startTreasuryWorld({ organizations: ({ scripted, gate }) => ['final', 'torn-up', 'crashed', 'expiring'].map((name) => ({
-    name, policy: { allowedOrigins: [scripted.url, gate?.url], perMonth: { USDC: '1.00' } }, agents: [{ name: 'buyer' }],
-  })) });
-}, { timeout: 120_000 });
+before(
+  async () => {
+    world = await startTreasuryWorld({
+      organizations: ({ scripted, gate }) =>
+        ['final', 'torn-up', 'crashed', 'expiring'].map((name) => ({
+          name,
+          policy: { allowedOrigins: [scripted.url, gate?.url], perMonth: { USDC: '1.00' } },
+          agents: [{ name: 'buyer' }],
+        })),
+    });
+  },
+  { timeout: 120_000 },
+);
 after(() => world?.stop());
 
 const shop = (path: string): string => `${world.merchants.scripted.url}/${path}`;
-const receiptOf = async (organization: string, { receipt }: Told) => (await clientOf(world, organization, 'buyer').lookupReceipt(receipt.receiptId)).receipt;
-const until = (organization: string, told: Told, status: string) => eventually(`the receipt is ${status}`, () => receiptOf(organization, told), (receipt) => receipt.status === status);
+const receiptOf = async (organization: string, { receipt }: Told) =>
+  (await clientOf(world, organization, 'buyer').lookupReceipt(receipt.receiptId)).receipt;
+const until = (organization: string, told: Told, status: string) =>
+  eventually(
+    `the receipt is ${status}`,
+    () => receiptOf(organization, told),
+    (receipt) => receipt.status === status,
+  );
 
 /** Counted in the month's budget of an organization, in dollars. */
 async function counted(organization: string): Promise<number> {
@@ -30,11 +44,18 @@ async function counted(organization: string): Promise<number> {
 describe('a transfer', () => {
   test('is provisional until twelve blocks are on it, and then confirmed by the chain', async () => {
     const told = await buy(clientOf(world, 'final', 'buyer'), shop('honest/final'));
-    assert.deepEqual([told.kind, told.receipt.status, told.receipt.reconciliationStatus], ['success', 'provisional', 'required'], told.reason);
+    assert.deepEqual(
+      [told.kind, told.receipt.status, told.receipt.reconciliationStatus],
+      ['success', 'provisional', 'required'],
+      told.reason,
+    );
     await world.mine(12);
     const { reconciliationStatus, confirmationSource, finalityLevelUsed, confirmedAt } = await until('final', told, 'confirmed');
     assert.ok(['none', 'resolved'].includes(reconciliationStatus), reconciliationStatus);
-    assert.deepEqual([confirmationSource, finalityLevelUsed, confirmedAt !== undefined], ['chain_observer', 'evm_block_confirmations_12', true]);
+    assert.deepEqual(
+      [confirmationSource, finalityLevelUsed, confirmedAt !== undefined],
+      ['chain_observer', 'evm_block_confirmations_12', true],
+    );
   });
 
   test('that a reorganised chain forgets is not confirmed; found again, it is', async () => {
@@ -46,7 +67,10 @@ describe('a transfer', () => {
     await world.mine(12);
     const receipt = await receiptOf('torn-up', told);
     assert.deepEqual([receipt.status, receipt.reconciliationStatus], ['provisional', 'required']);
-    const settled = await fetch(`${world.facilitator.url}/settle`, { method: 'POST', body: JSON.stringify(settleOf(payment?.payment ?? '')) });
+    const settled = await fetch(`${world.facilitator.url}/settle`, {
+      method: 'POST',
+      body: JSON.stringify(settleOf(payment?.payment ?? '')),
+    });
     assert.equal(((await settled.json()) as { success: boolean }).success, true);
     await world.mine(12);
     const { reconciliationStatus } = await until('torn-up', told, 'confirmed');
@@ -89,13 +113,24 @@ async function crashing(path: string, init?: RequestInit): Promise<Told> {
   const request = { idempotencyKey: path };
   const { settled } = world.merchants.scripted;
   const before = settled.size;
-  const lost = buy(client, shop(path), init, request).then(() => false, () => true);
-  await eventually('the merchant has settled', async () => settled.size, (size) => size > before);
+  const lost = buy(client, shop(path), init, request).then(
+    () => false,
+    () => true,
+  );
+  await eventually(
+    'the merchant has settled',
+    async () => settled.size,
+    (size) => size > before,
+  );
   await world.crash();
   assert.equal(await lost, true);
   // Past the time in which the one that was killed might still work on it.
   await world.wait(LEASE_SECS);
-  return eventually('a decision', () => buy(client, shop(path), init, request), ({ kind }) => kind !== 'execution_pending');
+  return eventually(
+    'a decision',
+    () => buy(client, shop(path), init, request),
+    ({ kind }) => kind !== 'execution_pending',
+  );
 }
 
 async function movedBy(requests: readonly { readonly nonce: string | undefined }[]): Promise<number> {
@@ -106,6 +141,9 @@ async function movedBy(requests: readonly { readonly nonce: string | undefined }
 /** What a merchant asks its facilitator. */
 function settleOf(header: string) {
   const paymentPayload = JSON.parse(Buffer.from(header, 'base64').toString('utf8'));
-  const { extra: { precision: _, ...extra }, ...accepted } = paymentPayload.accepted;
+  const {
+    extra: { precision: _, ...extra },
+    ...accepted
+  } = paymentPayload.accepted;
   return { x402Version: 2, paymentPayload, paymentRequirements: { ...accepted, extra } };
 }

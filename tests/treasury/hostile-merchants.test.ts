@@ -7,11 +7,15 @@ import { AgentPayClient } from '../../pkg/dist/agent/index.js';
 import { buy, clientOf, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
 
 let world: TreasuryWorld;
-before(async () => {
-  world = await startTreasuryWorld({ stock: false, organizations: ({ scripted }) => [
-    { name: 'acme', policy: { allowedOrigins: [scripted.url] }, agents: [{ name: 'buyer' }] },
-  ] });
-}, { timeout: 120_000 });
+before(
+  async () => {
+    world = await startTreasuryWorld({
+      stock: false,
+      organizations: ({ scripted }) => [{ name: 'acme', policy: { allowedOrigins: [scripted.url] }, agents: [{ name: 'buyer' }] }],
+    });
+  },
+  { timeout: 120_000 },
+);
 after(() => world?.stop());
 
 /** What a merchant saw of a path's payments: how often one came, how many there were, and how many of these moved. */
@@ -19,7 +23,12 @@ async function seenOf(path: string) {
   const paid = world.merchants.scripted.requests.filter((request) => request.path === path && request.payment !== undefined);
   const nonces = new Set(paid.map(({ nonce }) => nonce));
   const moved = await world.transfers();
-  return { sent: paid.length, payments: nonces.size, bytes: new Set(paid.map(({ payment }) => payment)).size, moved: [...nonces].filter((nonce) => moved.has(nonce ?? '')).length };
+  return {
+    sent: paid.length,
+    payments: nonces.size,
+    bytes: new Set(paid.map(({ payment }) => payment)).size,
+    moved: [...nonces].filter((nonce) => moved.has(nonce ?? '')).length,
+  };
 }
 
 async function bought(path: string, init?: RequestInit) {
@@ -60,7 +69,11 @@ describe('a merchant', { concurrency: true }, () => {
 
   test('that delivers without settling has no evidence on its receipt', async () => {
     const { told, seen } = await bought('/unsettled/free');
-    assert.deepEqual([told.kind, told.receipt?.status, told.receipt?.settlementEvidenceClass], ['success', 'provisional', 'none'], told.reason);
+    assert.deepEqual(
+      [told.kind, told.receipt?.status, told.receipt?.settlementEvidenceClass],
+      ['success', 'provisional', 'none'],
+      told.reason,
+    );
     assert.deepEqual([seen.payments, seen.moved], [1, 0]);
   });
 
@@ -86,23 +99,43 @@ describe('a merchant', { concurrency: true }, () => {
   test('gets neither cookies nor tokens of the agent, nor the headers of the treasury; and its own cookies go nowhere', async () => {
     const { url } = world.merchants.scripted;
     const client = new AgentPayClient({
-      controlPlaneBaseUrl: world.treasury.url, organization: 'acme', agent: 'buyer', forwardHeaders: ['cookie', 'authorization', 'proxy-authorization'],
+      controlPlaneBaseUrl: world.treasury.url,
+      organization: 'acme',
+      agent: 'buyer',
+      forwardHeaders: ['cookie', 'authorization', 'proxy-authorization'],
       auth: { type: 'bootstrapKey', bootstrapKey: world.keyOf('acme', 'buyer') },
     });
     const headers = {
-      cookie: 'session=agent', authorization: 'Bearer agent', 'x-402flow-secret': '1', 'x-farebox-secret': '1', 'x-order': '7', 'accept-language': 'de',
+      cookie: 'session=agent',
+      authorization: 'Bearer agent',
+      'x-402flow-secret': '1',
+      'x-farebox-secret': '1',
+      'x-order': '7',
+      'accept-language': 'de',
     };
     const told = await buy(client, `${url}/honest/headers`, { headers });
     assert.equal(told.kind, 'success', told.reason);
-    const paid = world.merchants.scripted.requests.find(({ path, payment }) => path === '/honest/headers' && payment !== undefined)?.headers ?? {};
+    const paid =
+      world.merchants.scripted.requests.find(({ path, payment }) => path === '/honest/headers' && payment !== undefined)?.headers ?? {};
     assert.deepEqual([paid['x-order'], paid['accept-language']], ['7', 'de']);
-    assert.deepEqual(Object.keys(headers).slice(0, 4).filter((name) => name in paid), []);
+    assert.deepEqual(
+      Object.keys(headers)
+        .slice(0, 4)
+        .filter((name) => name in paid),
+      [],
+    );
     assert.equal(told.headers.get('set-cookie'), null);
   });
 });
 
 describe('a URL', () => {
-  for (const url of ['http://user:secret@127.0.0.1/x', 'ftp://127.0.0.1/x', 'http://169.254.169.254/latest', 'https://10.0.0.1/x', 'https://localhost/x']) {
+  for (const url of [
+    'http://user:secret@127.0.0.1/x',
+    'ftp://127.0.0.1/x',
+    'http://169.254.169.254/latest',
+    'https://10.0.0.1/x',
+    'https://localhost/x',
+  ]) {
     test(`${url} is never asked`, async () => {
       const client = clientOf(world, 'acme', 'buyer');
       const honest = await client.preparePaidRequest(`${world.merchants.scripted.url}/honest/challenge`);

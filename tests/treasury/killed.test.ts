@@ -1,10 +1,9 @@
 /** workerd is killed with SIGKILL while payments stand at every step; what an agent and an operator see afterwards. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-
-import { Merchant, halfFirst, holdFirst } from './support/merchant.ts';
 import { eventually } from '../support/eventually.ts';
-import { Treasury, bootstrapKey, type Answer } from './support/worker.ts';
+import { halfFirst, holdFirst, Merchant } from './support/merchant.ts';
+import { type Answer, bootstrapKey, Treasury } from './support/worker.ts';
 
 const DECISIONS = '/api/sdk/payment-decisions';
 /** A signer that does not answer. */
@@ -19,46 +18,66 @@ describe('a treasury that is killed', () => {
 
   const decide = (path: string, more: Parameters<Merchant['decision']>[1] = {}): Promise<Answer> =>
     treasury.ask('POST', DECISIONS, { token, body: merchant.decision(path, { key: `key-${path}`, ...more }) });
-  const again = (path: string): Promise<Answer> => eventually(`an answer about ${path}`, async () => {
-    const answer = await decide(path, path === '/posted' ? { method: 'POST', body: 'x' } : path === '/unsigned' ? { organization: 'bound' } : {});
-    return answer.json?.outcome !== 'executing' && answer;
-  });
+  const again = (path: string): Promise<Answer> =>
+    eventually(`an answer about ${path}`, async () => {
+      const answer = await decide(
+        path,
+        path === '/posted' ? { method: 'POST', body: 'x' } : path === '/unsigned' ? { organization: 'bound' } : {},
+      );
+      return answer.json?.outcome !== 'executing' && answer;
+    });
 
-  before(async () => {
-    merchant = await Merchant.start();
-    merchant.scripts.set(paths.asked, holdFirst).set(paths.half, halfFirst).set(paths.posted, holdFirst);
-    const policy = { allowedOrigins: [merchant.url], perPayment: { USDC: '0.05' } };
-    treasury = await Treasury.start({
-      vars: {
-        SEND_SECS: 1,
-        BOUND_KEY: bootstrapKey('bound', 'buyer'),
-        WALLETS: [
-          { name: 'main', networks: ['eip155:84532'], secret: 'WALLET_KEY' },
-          { name: 'bound', networks: ['eip155:84532'], signer: 'SIGNER', address: '0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC' },
-        ],
-        ORGANIZATIONS: [
-          { name: 'acme', environment: 'test', policy: { ...policy, wallet: 'main' }, agents: [{ name: 'buyer', bootstrapKey: 'BUYER_KEY' }] },
-          { name: 'bound', environment: 'test', policy: { ...policy, wallet: 'bound' }, agents: [{ name: 'buyer', bootstrapKey: 'BOUND_KEY' }] },
-        ],
-      },
-      bound: { SIGNER },
-    });
-    token = await treasury.token();
-    finals.set(paths.done, await decide(paths.done));
-    // Their answers are lost with the process.
-    void decide(paths.asked).catch(() => {});
-    void decide(paths.half).catch(() => {});
-    void decide(paths.posted, { method: 'POST', body: 'x' }).catch(() => {});
-    const bound = await treasury.token('bound');
-    void treasury.ask('POST', DECISIONS, { token: bound, body: merchant.decision('/unsigned', { key: 'key-unsigned', organization: 'bound' }) }).catch(() => {});
-    for (const path of [paths.asked, paths.half, paths.posted]) await eventually(`${path} is paid`, async () => merchant.of(path).length === 1);
-    await eventually('the signer is asked', async () => {
-      const { json } = await treasury.operate('GET', '/bound/decisions');
-      return json?.items?.[0]?.outcome === 'executing';
-    });
-    await treasury.kill();
-    for (const path of [paths.asked, paths.half, paths.posted]) finals.set(path, await again(path));
-  }, { timeout: 240_000 });
+  before(
+    async () => {
+      merchant = await Merchant.start();
+      merchant.scripts.set(paths.asked, holdFirst).set(paths.half, halfFirst).set(paths.posted, holdFirst);
+      const policy = { allowedOrigins: [merchant.url], perPayment: { USDC: '0.05' } };
+      treasury = await Treasury.start({
+        vars: {
+          SEND_SECS: 1,
+          BOUND_KEY: bootstrapKey('bound', 'buyer'),
+          WALLETS: [
+            { name: 'main', networks: ['eip155:84532'], secret: 'WALLET_KEY' },
+            { name: 'bound', networks: ['eip155:84532'], signer: 'SIGNER', address: '0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC' },
+          ],
+          ORGANIZATIONS: [
+            {
+              name: 'acme',
+              environment: 'test',
+              policy: { ...policy, wallet: 'main' },
+              agents: [{ name: 'buyer', bootstrapKey: 'BUYER_KEY' }],
+            },
+            {
+              name: 'bound',
+              environment: 'test',
+              policy: { ...policy, wallet: 'bound' },
+              agents: [{ name: 'buyer', bootstrapKey: 'BOUND_KEY' }],
+            },
+          ],
+        },
+        bound: { SIGNER },
+      });
+      token = await treasury.token();
+      finals.set(paths.done, await decide(paths.done));
+      // Their answers are lost with the process.
+      void decide(paths.asked).catch(() => {});
+      void decide(paths.half).catch(() => {});
+      void decide(paths.posted, { method: 'POST', body: 'x' }).catch(() => {});
+      const bound = await treasury.token('bound');
+      void treasury
+        .ask('POST', DECISIONS, { token: bound, body: merchant.decision('/unsigned', { key: 'key-unsigned', organization: 'bound' }) })
+        .catch(() => {});
+      for (const path of [paths.asked, paths.half, paths.posted])
+        await eventually(`${path} is paid`, async () => merchant.of(path).length === 1);
+      await eventually('the signer is asked', async () => {
+        const { json } = await treasury.operate('GET', '/bound/decisions');
+        return json?.items?.[0]?.outcome === 'executing';
+      });
+      await treasury.kill();
+      for (const path of [paths.asked, paths.half, paths.posted]) finals.set(path, await again(path));
+    },
+    { timeout: 240_000 },
+  );
   after(async () => {
     await treasury?.stop();
     await merchant?.stop();
@@ -94,12 +113,17 @@ describe('a treasury that is killed', () => {
     assert.equal(decision.outcome, 'execution_failed');
     assert.equal(merchant.of('/unsigned').length, 0);
     const { json } = await treasury.operate('GET', '/bound/audit');
-    assert.deepEqual(json.items.filter(({ spent }: { spent: string }) => Number(spent) !== 0), []);
+    assert.deepEqual(
+      json.items.filter(({ spent }: { spent: string }) => Number(spent) !== 0),
+      [],
+    );
   });
 
   it('counts each payment once, however often it was sent', async () => {
     const { json } = await treasury.operate('GET', '/acme/audit');
-    const spent = json.items.filter(({ scope }: { scope: string }) => scope === 'organization').map((item: { spent: string }) => Number(item.spent));
+    const spent = json.items
+      .filter(({ scope }: { scope: string }) => scope === 'organization')
+      .map((item: { spent: string }) => Number(item.spent));
     assert.deepEqual(spent, [0.04]);
   });
 });

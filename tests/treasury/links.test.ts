@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { privateKeyToAccount, generatePrivateKey } from 'viem/accounts';
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import { checkPaymentLink, followPaymentLink } from '../../pkg/dist/agent/index.js';
 import { eventually } from '../support/eventually.ts';
@@ -13,17 +13,25 @@ const TO = '0x90F79bf6EB2c4f870365E785982E1f101E93b906';
 const USDC = '0x036CbD53842c5426634e7929541eC2318f3dCF7e';
 
 let world: TreasuryWorld;
-before(async () => {
-  world = await startTreasuryWorld({
-    stock: false,
-    organizations: () => [
-      { name: 'payee', policy: {}, agents: [{ name: 'clerk' }] },
-      { name: 'buyers', policy: {}, agents: [{ name: 'buyer' }] },
-    ],
-  });
-  const { status, text } = await world.operate('PUT', 'organizations/buyers/policy', { wallet: 'own-1', allowedOrigins: [world.treasury.url], perMonth: { USDC: '1.00' }, reviewAbove: { USDC: '0.30' } });
-  assert.equal(status, 200, text);
-}, { timeout: 120_000 });
+before(
+  async () => {
+    world = await startTreasuryWorld({
+      stock: false,
+      organizations: () => [
+        { name: 'payee', policy: {}, agents: [{ name: 'clerk' }] },
+        { name: 'buyers', policy: {}, agents: [{ name: 'buyer' }] },
+      ],
+    });
+    const { status, text } = await world.operate('PUT', 'organizations/buyers/policy', {
+      wallet: 'own-1',
+      allowedOrigins: [world.treasury.url],
+      perMonth: { USDC: '1.00' },
+      reviewAbove: { USDC: '0.30' },
+    });
+    assert.equal(status, 200, text);
+  },
+  { timeout: 120_000 },
+);
 after(() => world?.stop());
 
 type Json = Record<string, any>;
@@ -34,8 +42,10 @@ async function made(amount: string, more: Json = {}): Promise<{ id: string; url:
   assert.equal(status, 201, text);
   return { id: json.data.paymentId, url: json.data.deliveries.url };
 }
-const read = async (id: string): Promise<Json> => (await (await fetch(`${world.treasury.url}/api/${API}/p/${id}`)).json() as Json)['data'];
-const statusOf = async (id: string): Promise<Json> => (await (await fetch(`${world.treasury.url}/api/${API}/p/${id}/status`)).json() as Json)['data'];
+const read = async (id: string): Promise<Json> =>
+  ((await (await fetch(`${world.treasury.url}/api/${API}/p/${id}`)).json()) as Json)['data'];
+const statusOf = async (id: string): Promise<Json> =>
+  ((await (await fetch(`${world.treasury.url}/api/${API}/p/${id}/status`)).json()) as Json)['data'];
 
 /** Signs what a link says and shows it, as the clients of the protocol do. */
 async function paying(id: string, { key = world.chain.accounts.payer.privateKey }: { key?: `0x${string}` } = {}): Promise<Json> {
@@ -48,14 +58,27 @@ async function paying(id: string, { key = world.chain.accounts.payer.privateKey 
   const signature = await payer.signTypedData({
     domain: { name: 'USDC', version: '2', chainId: methodDetails.chainId, verifyingContract: currency },
     primaryType: 'TransferWithAuthorization',
-    types: { TransferWithAuthorization: ['address from', 'address to', 'uint256 value', 'uint256 validAfter', 'uint256 validBefore', 'bytes32 nonce'].map((field) => ({ type: field.split(' ')[0] ?? '', name: field.split(' ')[1] ?? '' })) },
+    types: {
+      TransferWithAuthorization: [
+        'address from',
+        'address to',
+        'uint256 value',
+        'uint256 validAfter',
+        'uint256 validBefore',
+        'bytes32 nonce',
+      ].map((field) => ({ type: field.split(' ')[0] ?? '', name: field.split(' ')[1] ?? '' })),
+    },
     message: { ...message, value: BigInt(amount), validAfter: 0n, validBefore: BigInt(validBefore) },
   });
   return { payload: { type: 'transaction', signature, authorization: { type: methodDetails.authorizationType, ...message } } };
 }
 async function show(id: string, credential: Json): Promise<Json> {
-  const answer = await fetch(`${world.treasury.url}/api/${API}/p/${id}/credential`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(credential) });
-  return (await answer.json() as Json)['data'];
+  const answer = await fetch(`${world.treasury.url}/api/${API}/p/${id}/credential`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(credential),
+  });
+  return ((await answer.json()) as Json)['data'];
 }
 const pay = async (id: string) => show(id, await paying(id));
 
@@ -69,7 +92,7 @@ describe('a link', () => {
     const won = result.findIndex(({ success }) => success === true);
     const again = await during(world, () => show(id, credentials[won] ?? {}));
     assert.deepEqual([again.result, again.count], [result[won], 0]);
-    const receipt = await world.chain.rpc('eth_getTransactionReceipt', [result[won]?.['txHash']]) as Json;
+    const receipt = (await world.chain.rpc('eth_getTransactionReceipt', [result[won]?.['txHash']])) as Json;
     assert.deepEqual([(await statusOf(id))['txHash'], receipt['status']], [result[won]?.['txHash'], '0x1']);
   });
 
@@ -78,13 +101,24 @@ describe('a link', () => {
     assert.equal((await world.operate('POST', `${API}/p/${back.id}/cancel`)).json.data.status, 'cancelled');
     await world.wait(31);
     const { result, count } = await during(world, async () => [await pay(ended.id), await pay(back.id)]);
-    assert.deepEqual([result.map(({ status, success, errorReason }) => [status, success, errorReason]), count], [[['expired', false, 'expired'], ['cancelled', false, 'cancelled']], 0]);
+    assert.deepEqual(
+      [result.map(({ status, success, errorReason }) => [status, success, errorReason]), count],
+      [
+        [
+          ['expired', false, 'expired'],
+          ['cancelled', false, 'cancelled'],
+        ],
+        0,
+      ],
+    );
   });
 
   test('belongs to who made it: others neither make nor cancel one, and an id that was invented is none', async () => {
     const { id } = await made('0.02');
-    for (const path of ['payment/create', `p/${id}/cancel`]) assert.equal((await fetch(`${world.treasury.url}/api/${API}/${path}`, { method: 'POST', body: '{}' })).status, 401);
-    for (const invented of [`${id.slice(0, -1)}x`, 'a2a_payee_1', id.replace('payee', 'buyers')]) assert.equal((await fetch(`${world.treasury.url}/api/${API}/p/${invented}`)).status, 404);
+    for (const path of ['payment/create', `p/${id}/cancel`])
+      assert.equal((await fetch(`${world.treasury.url}/api/${API}/${path}`, { method: 'POST', body: '{}' })).status, 401);
+    for (const invented of [`${id.slice(0, -1)}x`, 'a2a_payee_1', id.replace('payee', 'buyers')])
+      assert.equal((await fetch(`${world.treasury.url}/api/${API}/p/${invented}`)).status, 404);
   });
 
   test('whose settlement has no answer is found on the chain, and paid once though the treasury was killed', async () => {
@@ -93,14 +127,22 @@ describe('a link', () => {
     const { broken } = world.switches.facilitator.counts;
     world.switches.facilitator.set({ mode: 'lose', path: '/settle', times: 9 });
     const lost = pay(id).catch(() => undefined);
-    await eventually('the facilitator is asked', async () => world.switches.facilitator.counts.broken, (now) => now > broken);
+    await eventually(
+      'the facilitator is asked',
+      async () => world.switches.facilitator.counts.broken,
+      (now) => now > broken,
+    );
     await world.crash();
     await lost;
     world.switches.facilitator.set();
     assert.equal((await statusOf(id))['status'], 'settling');
     await world.wait(35);
     await world.mine(13);
-    const state = await eventually('it is completed', () => statusOf(id), ({ status }) => status === 'completed');
+    const state = await eventually(
+      'it is completed',
+      () => statusOf(id),
+      ({ status }) => status === 'completed',
+    );
     const moved = [...(await world.transfers()).entries()].filter(([nonce]) => !before.has(nonce)).map(([, { value }]) => value);
     assert.deepEqual([moved, typeof state['txHash']], [[30_000n], 'string']);
   });
@@ -128,13 +170,29 @@ describe('a link', () => {
     assert.equal((await show(used.id, credential))['status'], 'completed');
     // What was sold elsewhere, by the facilitator of both.
     const sold = await paying(late.id);
-    const { signature, authorization: { type: _, ...authorization } } = sold['payload'];
-    const accepted = { scheme: 'exact', network: 'eip155:84532', amount: '20000', asset: USDC, payTo: TO, maxTimeoutSeconds: 300, extra: { name: 'USDC', version: '2' } };
+    const {
+      signature,
+      authorization: { type: _, ...authorization },
+    } = sold['payload'];
+    const accepted = {
+      scheme: 'exact',
+      network: 'eip155:84532',
+      amount: '20000',
+      asset: USDC,
+      payTo: TO,
+      maxTimeoutSeconds: 300,
+      extra: { name: 'USDC', version: '2' },
+    };
     const settled = await fetch(`${world.facilitator.url}/settle`, {
-      method: 'POST', headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ x402Version: 2, paymentPayload: { x402Version: 2, accepted, payload: { signature, authorization } }, paymentRequirements: accepted }),
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        x402Version: 2,
+        paymentPayload: { x402Version: 2, accepted, payload: { signature, authorization } },
+        paymentRequirements: accepted,
+      }),
     });
-    assert.equal((await settled.json() as Json)['success'], true);
+    assert.equal(((await settled.json()) as Json)['success'], true);
     const { result, count } = await during(world, async () => [await show(late.id, credential), await show(late.id, sold)]);
     const refused = { status: 'pending', success: false, errorReason: 'authorization_used' };
     assert.deepEqual([result, count], [[refused, refused], 0]);
@@ -144,24 +202,34 @@ describe('a link', () => {
 
   test('of one organization or another is paid by an authorization once, whoever is shown it at once and whatever is lost', async () => {
     for (const lost of [0, 2]) {
-      for (const [one, other] of [['payee', 'payee'], ['payee', 'buyers']]) {
+      for (const [one, other] of [
+        ['payee', 'payee'],
+        ['payee', 'buyers'],
+      ]) {
         const links = [await made('0.02', { organization: one }), await made('0.02', { organization: other })];
         const credential = await paying(links[0]?.id ?? '');
         const [balance, before] = [await world.chain.balanceOf(TO), await world.transfers()];
         if (lost > 0) world.switches.facilitator.set({ mode: 'lose', path: '/settle', times: lost });
         const shown = await Promise.all([...links, ...links].map(({ id }) => show(id, credential)));
         world.switches.facilitator.set();
-        const states = await eventually('one is over', async () => {
-          await world.wait(4);
-          await world.mine(13);
-          return Promise.all(links.map(async ({ id }) => (await statusOf(id))['status'] as string));
-        }, (all) => !all.includes('settling'));
+        const states = await eventually(
+          'one is over',
+          async () => {
+            await world.wait(4);
+            await world.mine(13);
+            return Promise.all(links.map(async ({ id }) => (await statusOf(id))['status'] as string));
+          },
+          (all) => !all.includes('settling'),
+        );
         assert.deepEqual(states.sort(), ['completed', 'pending'], JSON.stringify(shown));
         const moved = [...(await world.transfers()).keys()].filter((nonce) => !before.has(nonce));
-        assert.deepEqual([await world.chain.balanceOf(TO) - balance, moved.length], [20_000n, 1]);
+        assert.deepEqual([(await world.chain.balanceOf(TO)) - balance, moved.length], [20_000n, 1]);
         // The other one takes a payment of its own.
         const open = links[(await statusOf(links[0]?.id ?? ''))['status'] === 'pending' ? 0 : 1];
-        assert.deepEqual([(await show(open?.id ?? '', credential))['errorReason'], (await pay(open?.id ?? ''))['status']], ['authorization_used', 'completed']);
+        assert.deepEqual(
+          [(await show(open?.id ?? '', credential))['errorReason'], (await pay(open?.id ?? ''))['status']],
+          ['authorization_used', 'completed'],
+        );
       }
     }
   });
@@ -194,7 +262,12 @@ describe('who pays a link', () => {
     const { id } = await made('0.02');
     const link = await read(id);
     assert.equal(checkPaymentLink(link, expected).ok, true);
-    for (const [name, value] of [['amount', '19999'], ['token', TO], ['recipient', USDC], ['network', 'eip155:8453']] as const) {
+    for (const [name, value] of [
+      ['amount', '19999'],
+      ['token', TO],
+      ['recipient', USDC],
+      ['network', 'eip155:8453'],
+    ] as const) {
       const checked = checkPaymentLink(link, { ...expected, [name]: value });
       assert.deepEqual([checked.ok, checked.differs], [false, [name]]);
     }
@@ -213,7 +286,16 @@ describe('who pays a link', () => {
     const [reviewed, dear] = [await made('0.40'), await made('1.50')];
     const client = clientOf(world, 'buyers', 'buyer');
     const { result, count } = await during(world, async () => [await buy(client, reviewed.url), await buy(client, dear.url)]);
-    assert.deepEqual([result.map(({ kind, reasonCode }) => [kind, reasonCode]), count], [[['denied', 'policy_review_required'], ['denied', 'policy_denied']], 0]);
+    assert.deepEqual(
+      [result.map(({ kind, reasonCode }) => [kind, reasonCode]), count],
+      [
+        [
+          ['denied', 'policy_review_required'],
+          ['denied', 'policy_denied'],
+        ],
+        0,
+      ],
+    );
     assert.equal((await statusOf(reviewed.id))['status'], 'pending');
     assert.equal((await world.operate('POST', `organizations/buyers/reviews/${result[0]?.policyReviewEventId}/approve`)).status, 200);
     const approved = await during(world, () => buy(client, reviewed.url));

@@ -7,16 +7,31 @@ import { eventually } from '../support/eventually.ts';
 import { buy, clientOf, during, harnessOf, startTreasuryWorld, type Told, type TreasuryWorld } from './buyers.ts';
 
 let world: TreasuryWorld;
-before(async () => {
-  world = await startTreasuryWorld({ stock: false, organizations: ({ scripted }) => [
-    { name: 'acme', policy: { allowedOrigins: [scripted.url], perMonth: { USDC: '50' } }, agents: [{ name: 'buyer' }] },
-    { name: 'careful', policy: { allowedOrigins: [scripted.url], reviewAbove: { USDC: '0.005' } }, agents: [{ name: 'buyer' }] },
-  ] });
-}, { timeout: 120_000 });
+before(
+  async () => {
+    world = await startTreasuryWorld({
+      stock: false,
+      organizations: ({ scripted }) => [
+        { name: 'acme', policy: { allowedOrigins: [scripted.url], perMonth: { USDC: '50' } }, agents: [{ name: 'buyer' }] },
+        { name: 'careful', policy: { allowedOrigins: [scripted.url], reviewAbove: { USDC: '0.005' } }, agents: [{ name: 'buyer' }] },
+      ],
+    });
+  },
+  { timeout: 120_000 },
+);
 after(() => world?.stop());
 
 const LIMIT = { timeout: 240_000 };
-const WAYS = [...[301, 307, 400, 402, 403, 404, 409, 410, 429, 451, 500, 502, 504].map((status) => `mute/${status}`), 'fail/402', 'fail/404', 'fail/429', 'fail/500', 'fail/504', 'lost', 'cut'];
+const WAYS = [
+  ...[301, 307, 400, 402, 403, 404, 409, 410, 429, 451, 500, 502, 504].map((status) => `mute/${status}`),
+  'fail/402',
+  'fail/404',
+  'fail/429',
+  'fail/500',
+  'fail/504',
+  'lost',
+  'cut',
+];
 /** Content without a receipt, or with one of another payment: no word of a server closes a purchase. */
 const DELIVERED = ['mute/200', 'mute/204', 'lie/200'];
 const url = (way: string, who: string): string => `${world.merchants.scripted.url}/${way}${way.includes('/') ? '/' : '/x/'}${who}`;
@@ -46,25 +61,38 @@ for (const [entry, begins] of Object.entries(ENTRIES)) {
       });
       counts.push([way, count]);
     }
-    assert.deepEqual(counts, ways.map((way) => [way, 1]));
+    assert.deepEqual(
+      counts,
+      ways.map((way) => [way, 1]),
+    );
   });
 }
 
 for (const [entry, begins] of Object.entries(AGENTS)) {
-  test(`${entry}: what is settled and delivered without its receipt is charged once, asked before and after a crash of the treasury`, LIMIT, async () => {
-    const tries = begins();
-    const ask = (way: string) => tries(url(way, `crash-${entry.replaceAll(' ', '-')}`), `crash ${way}`) as Promise<Told>;
-    const counts: [string, string[], number][] = [];
-    const first: Told[] = [];
-    const { count } = await during(world, async () => { for (const way of DELIVERED) first.push(await ask(way)); });
-    assert.deepEqual([first.map(({ kind }) => kind), count], [DELIVERED.map(() => 'success'), DELIVERED.length]);
-    await world.crash();
-    for (const way of DELIVERED) {
-      const { count, result } = await during(world, async () => [await ask(way), await ask(way)]);
-      counts.push([way, result.map(({ kind, receipt }) => `${kind} ${receipt?.settlementEvidenceClass}`), count]);
-    }
-    assert.deepEqual(counts.map(([way, , count]) => [way, count]), DELIVERED.map((way) => [way, 0]), JSON.stringify(counts));
-  });
+  test(
+    `${entry}: what is settled and delivered without its receipt is charged once, asked before and after a crash of the treasury`,
+    LIMIT,
+    async () => {
+      const tries = begins();
+      const ask = (way: string) => tries(url(way, `crash-${entry.replaceAll(' ', '-')}`), `crash ${way}`) as Promise<Told>;
+      const counts: [string, string[], number][] = [];
+      const first: Told[] = [];
+      const { count } = await during(world, async () => {
+        for (const way of DELIVERED) first.push(await ask(way));
+      });
+      assert.deepEqual([first.map(({ kind }) => kind), count], [DELIVERED.map(() => 'success'), DELIVERED.length]);
+      await world.crash();
+      for (const way of DELIVERED) {
+        const { count, result } = await during(world, async () => [await ask(way), await ask(way)]);
+        counts.push([way, result.map(({ kind, receipt }) => `${kind} ${receipt?.settlementEvidenceClass}`), count]);
+      }
+      assert.deepEqual(
+        counts.map(([way, , count]) => [way, count]),
+        DELIVERED.map((way) => [way, 0]),
+        JSON.stringify(counts),
+      );
+    },
+  );
 }
 
 test('content without a receipt is a purchase that is over once the chain has confirmed it', async () => {
@@ -73,7 +101,11 @@ test('content without a receipt is a purchase that is over once the chain has co
   const { result: first, count } = await during(world, () => buy(client, at));
   assert.deepEqual([first.kind, first.receipt.settlementEvidenceClass, count], ['success', 'none', 1]);
   await world.mine(13);
-  const receipt = await eventually('the receipt is confirmed', async () => (await client.lookupReceipt(first.receipt.receiptId)).receipt, ({ status }) => status === 'confirmed');
+  const receipt = await eventually(
+    'the receipt is confirmed',
+    async () => (await client.lookupReceipt(first.receipt.receiptId)).receipt,
+    ({ status }) => status === 'confirmed',
+  );
   assert.match(receipt.settlementIdentifier ?? '', /^0x[0-9a-f]{64}$/);
   const next = await during(world, () => buy(client, at));
   assert.deepEqual([next.result.kind, next.count], ['success', 1]);
@@ -84,7 +116,10 @@ test('two purchases one after the other are two charges, and what nothing settle
   const client = clientOf(world, 'acme', 'buyer');
   const two = await during(world, async () => [await buy(client, url('honest', 'twice')), await buy(client, url('honest', 'twice'))]);
   assert.deepEqual([two.result.map(({ kind }) => kind), two.count], [['success', 'success'], 2]);
-  const none = await during(world, async () => [await buy(client, url('reject/404', 'never')), await buy(client, url('reject/404', 'never'))]);
+  const none = await during(world, async () => [
+    await buy(client, url('reject/404', 'never')),
+    await buy(client, url('reject/404', 'never')),
+  ]);
   assert.equal(none.count, 0);
 });
 

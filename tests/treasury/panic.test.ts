@@ -5,10 +5,9 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
-
-import { Merchant } from './support/merchant.ts';
 import { eventually } from '../support/eventually.ts';
-import { DRILL, OPERATOR, Treasury, bootstrapKey, type Answer } from './support/worker.ts';
+import { Merchant } from './support/merchant.ts';
+import { type Answer, bootstrapKey, DRILL, OPERATOR, Treasury } from './support/worker.ts';
 
 const DECISIONS = '/api/sdk/payment-decisions';
 const KEY = bootstrapKey('acme', 'buyer');
@@ -22,7 +21,14 @@ describe('a panic of the treasury', () => {
       build: DRILL,
       vars: {
         SEND_SECS: 1,
-        ORGANIZATIONS: [{ name: 'acme', environment: 'test', policy: { allowedOrigins: [merchant.url] }, agents: [{ name: 'buyer', bootstrapKey: 'BUYER_KEY' }] }],
+        ORGANIZATIONS: [
+          {
+            name: 'acme',
+            environment: 'test',
+            policy: { allowedOrigins: [merchant.url] },
+            agents: [{ name: 'buyer', bootstrapKey: 'BUYER_KEY' }],
+          },
+        ],
       },
     });
     assert.equal((await treasury.operate('GET', '')).status, 200);
@@ -35,18 +41,25 @@ describe('a panic of the treasury', () => {
   /** A request whose body does not come to its end: it waits in the instance. */
   function neighbour(name: string): Promise<{ status: number; code: unknown }> {
     return new Promise<{ status: number; code: unknown }>((resolve, reject) => {
-      const asked = request(`${treasury.url}${DECISIONS}`, { method: 'POST', headers: { authorization: `Bearer ${KEY}`, 'transfer-encoding': 'chunked', 'x-waits': name } }, async (response) => {
-        let text = '';
-        for await (const piece of response) text += String(piece);
-        asked.destroy();
-        resolve({ status: response.statusCode ?? 0, code: JSON.parse(text).code });
-      });
+      const asked = request(
+        `${treasury.url}${DECISIONS}`,
+        { method: 'POST', headers: { authorization: `Bearer ${KEY}`, 'transfer-encoding': 'chunked', 'x-waits': name } },
+        async (response) => {
+          let text = '';
+          for await (const piece of response) text += String(piece);
+          asked.destroy();
+          resolve({ status: response.statusCode ?? 0, code: JSON.parse(text).code });
+        },
+      );
       asked.on('error', reject);
       asked.write('{');
     });
   }
 
-  const edges = [['a panic', 'x-panic'], ['an exception of JavaScript', 'x-throw']] as const;
+  const edges = [
+    ['a panic', 'x-panic'],
+    ['an exception of JavaScript', 'x-throw'],
+  ] as const;
   for (const [what, header] of edges) {
     it(`${what} at the edge is answered 500, for it and for those that wait`, async () => {
       const waits = neighbour(header);
@@ -89,7 +102,13 @@ describe('a panic of the treasury', () => {
       assert.equal(final.json.outcome, 'allow', final.text);
     }
     const payments = places.map((place) => merchant.of(`/${place}`).map(({ payment }) => payment));
-    assert.deepEqual(payments.map((of) => [of.length, new Set(of).size]), [[1, 1], [2, 1]]);
+    assert.deepEqual(
+      payments.map((of) => [of.length, new Set(of).size]),
+      [
+        [1, 1],
+        [2, 1],
+      ],
+    );
   });
 
   it('cannot be asked for where a treasury is deployed', async () => {

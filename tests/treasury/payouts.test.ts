@@ -12,18 +12,38 @@ const TO = '0x90F79bf6EB2c4f870365E785982E1f101E93b906';
 const LEASE_SECS = 33;
 
 let world: TreasuryWorld;
-before(async () => {
-  world = await startTreasuryWorld({ stock: false, organizations: () => [{ name: 'acme', policy: { payoutsPerDay: { USDC: '1.00' } }, agents: [{ name: 'buyer' }] }] });
-}, { timeout: 120_000 });
+before(
+  async () => {
+    world = await startTreasuryWorld({
+      stock: false,
+      organizations: () => [{ name: 'acme', policy: { payoutsPerDay: { USDC: '1.00' } }, agents: [{ name: 'buyer' }] }],
+    });
+  },
+  { timeout: 120_000 },
+);
 after(() => world?.stop());
 
 const pay = (amount: string, idempotencyKey: string) =>
-  world.operate('POST', 'payouts', { organization: 'acme', wallet: 'main', network: 'eip155:84532', asset: 'USDC', to: TO, amount, idempotencyKey });
+  world.operate('POST', 'payouts', {
+    organization: 'acme',
+    wallet: 'main',
+    network: 'eip155:84532',
+    asset: 'USDC',
+    to: TO,
+    amount,
+    idempotencyKey,
+  });
 const standing = async (id: string) => (await world.operate('GET', `payouts/${id}?organization=acme`)).json;
-const until = (id: string, state: string) => eventually(`the payout is ${state}`, () => standing(id), (payout) => payout.state === state);
+const until = (id: string, state: string) =>
+  eventually(
+    `the payout is ${state}`,
+    () => standing(id),
+    (payout) => payout.state === state,
+  );
 
 /** What the recipient got, in atomic units of each transfer. */
-const received = async (): Promise<bigint[]> => [...(await world.transfers()).values()].filter(({ to }) => to === TO).map(({ value }) => value);
+const received = async (): Promise<bigint[]> =>
+  [...(await world.transfers()).values()].filter(({ to }) => to === TO).map(({ value }) => value);
 const sum = (values: readonly bigint[]): bigint => values.reduce((all, value) => all + value, 0n);
 
 describe('a payout', () => {
@@ -68,13 +88,24 @@ describe('a payout', () => {
     const before = await received();
     const { broken } = world.switches.facilitator.counts;
     world.switches.facilitator.set({ mode: 'delay', path: '/settle', ms: 4_000, times: 1 });
-    const lost = pay('0.1', 'killed').then(() => false, () => true);
-    await eventually('the facilitator is asked', async () => world.switches.facilitator.counts.broken, (now) => now > broken);
+    const lost = pay('0.1', 'killed').then(
+      () => false,
+      () => true,
+    );
+    await eventually(
+      'the facilitator is asked',
+      async () => world.switches.facilitator.counts.broken,
+      (now) => now > broken,
+    );
     await world.crash();
     assert.equal(await lost, true);
     // Past the time in which the one that was killed might still work on it.
     await world.wait(LEASE_SECS);
-    const { json } = await eventually('an answer', () => pay('0.1', 'killed'), (answer) => answer.json.outcome !== 'executing');
+    const { json } = await eventually(
+      'an answer',
+      () => pay('0.1', 'killed'),
+      (answer) => answer.json.outcome !== 'executing',
+    );
     await eventually('the tokens have moved', received, (now) => now.length > before.length);
     await world.mine(12);
     await until(json.id, 'confirmed');
@@ -83,10 +114,18 @@ describe('a payout', () => {
 
   test('that the facilitator refuses stays counted until its authorization has ended, and is then given back', async () => {
     const before = await received();
-    world.switches.facilitator.set({ mode: 'answer', path: '/settle', body: { success: false, errorReason: 'insufficient_funds', transaction: '', network: 'eip155:84532' } });
+    world.switches.facilitator.set({
+      mode: 'answer',
+      path: '/settle',
+      body: { success: false, errorReason: 'insufficient_funds', transaction: '', network: 'eip155:84532' },
+    });
     const first = await pay('0.05', 'refused');
     world.switches.facilitator.set();
-    assert.deepEqual([first.json.outcome, first.json.evidence, (await standing(first.json.id)).state], ['refused', { facilitatorReason: 'insufficient_funds' }, 'open'], first.text);
+    assert.deepEqual(
+      [first.json.outcome, first.json.evidence, (await standing(first.json.id)).state],
+      ['refused', { facilitatorReason: 'insufficient_funds' }, 'open'],
+      first.text,
+    );
     await world.wait(900);
     await world.mine(13);
     await until(first.json.id, 'void');
@@ -94,7 +133,8 @@ describe('a payout', () => {
   });
 
   test('is in the books as the chain has it', async () => {
-    const audited = async () => (await world.operate('GET', 'organizations/acme/audit')).json.items.find(({ scope }: { scope: string }) => scope === 'payouts');
+    const audited = async () =>
+      (await world.operate('GET', 'organizations/acme/audit')).json.items.find(({ scope }: { scope: string }) => scope === 'payouts');
     const { spent, void: unused } = await eventually('nothing is open', audited, ({ open }) => open === '0');
     assert.deepEqual([spent, unused], [formatUnits(sum(await received()), 6), '0.05']);
   });

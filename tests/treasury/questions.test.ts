@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import { Merchant } from './support/merchant.ts';
-import { Treasury, bootstrapKey, type Answer } from './support/worker.ts';
+import { type Answer, bootstrapKey, Treasury } from './support/worker.ts';
 
 const DECISIONS = '/api/sdk/payment-decisions';
 const LOOKUP = 'lookup-token-of-the-tests-0123456789';
@@ -18,23 +18,33 @@ describe('other Workers of a treasury', () => {
   const lookUp = (query: string, headers: Record<string, string> = { authorization: `Bearer ${LOOKUP}` }): Promise<Answer> =>
     treasury.ask('GET', `/api/lookup/${query}`, { headers });
 
-  before(async () => {
-    merchant = await Merchant.start();
-    treasury = await Treasury.start({
-      vars: {
-        LOOKUP_TOKEN: LOOKUP,
-        MERCHANT_BINDINGS: { [merchant.url]: 'GATE' },
-        ORGANIZATIONS: [{ name: 'acme', environment: 'test', policy: { allowedOrigins: [merchant.url], perMonth: { USDC: '0.05' } }, agents: [{ name: 'buyer', bootstrapKey: 'BUYER_KEY' }] }],
-      },
-      bound: {
-        GATE: async ({ url, headers }) => {
-          bound.push({ url, payment: headers.get('payment-signature') });
-          return new Response('goods of the binding');
+  before(
+    async () => {
+      merchant = await Merchant.start();
+      treasury = await Treasury.start({
+        vars: {
+          LOOKUP_TOKEN: LOOKUP,
+          MERCHANT_BINDINGS: { [merchant.url]: 'GATE' },
+          ORGANIZATIONS: [
+            {
+              name: 'acme',
+              environment: 'test',
+              policy: { allowedOrigins: [merchant.url], perMonth: { USDC: '0.05' } },
+              agents: [{ name: 'buyer', bootstrapKey: 'BUYER_KEY' }],
+            },
+          ],
         },
-      },
-    });
-    token = await treasury.token();
-  }, { timeout: 120_000 });
+        bound: {
+          GATE: async ({ url, headers }) => {
+            bound.push({ url, payment: headers.get('payment-signature') });
+            return new Response('goods of the binding');
+          },
+        },
+      });
+      token = await treasury.token();
+    },
+    { timeout: 120_000 },
+  );
   after(async () => {
     await treasury?.stop();
     await merchant?.stop();
@@ -43,7 +53,10 @@ describe('other Workers of a treasury', () => {
   it('pays a bound merchant through its binding alone', async () => {
     const { json, text } = await decide('/s/1', 'a/1 ü');
     assert.equal(json.merchantResponse?.body, 'goods of the binding', text);
-    assert.deepEqual(bound.map(({ url }) => url), [`${merchant.url}/s/1`]);
+    assert.deepEqual(
+      bound.map(({ url }) => url),
+      [`${merchant.url}/s/1`],
+    );
     assert.match(bound[0]?.payment ?? '', /^[\w+/=]{100,}$/);
     assert.equal(merchant.paid.length, 0);
   });
@@ -65,9 +78,17 @@ describe('other Workers of a treasury', () => {
   });
 
   it('are told the same of every decision that there is not', async () => {
-    const none = ['decisions', 'decisions?organization=acme', 'decisions?organization=acme&agent=buyer&key=x', 'decisions?organization=nowhere&agent=buyer&key=x'];
+    const none = [
+      'decisions',
+      'decisions?organization=acme',
+      'decisions?organization=acme&agent=buyer&key=x',
+      'decisions?organization=nowhere&agent=buyer&key=x',
+    ];
     const answers = await Promise.all(none.map((query) => lookUp(query)));
-    assert.deepEqual(answers.map(({ status, json }) => [status, json?.code]), none.map(() => [404, 'not_found']));
+    assert.deepEqual(
+      answers.map(({ status, json }) => [status, json?.code]),
+      none.map(() => [404, 'not_found']),
+    );
   });
 
   it('need their own token', async () => {

@@ -8,28 +8,50 @@ import { buy, clientOf, startTreasuryWorld, type TreasuryWorld } from './buyers.
 const DAY_SECS = 86_400;
 
 let world: TreasuryWorld;
-before(async () => {
-  world = await startTreasuryWorld({
-    stock: false,
-    vars: { KEEP_DAYS: '40' },
-    organizations: ({ scripted }) => [{ name: 'acme', policy: { allowedOrigins: [scripted.url], perMonth: { USDC: '1.00' } }, agents: [{ name: 'buyer' }] }],
-  });
-}, { timeout: 120_000 });
+before(
+  async () => {
+    world = await startTreasuryWorld({
+      stock: false,
+      vars: { KEEP_DAYS: '40' },
+      organizations: ({ scripted }) => [
+        { name: 'acme', policy: { allowedOrigins: [scripted.url], perMonth: { USDC: '1.00' } }, agents: [{ name: 'buyer' }] },
+      ],
+    });
+  },
+  { timeout: 120_000 },
+);
 after(() => world?.stop());
 
 const shop = (path: string): string => `${world.merchants.scripted.url}/${path}`;
-const exported = () => fetch(`${world.treasury.url}/api/organizations/acme/export?format=jsonl`, { headers: { authorization: `Bearer ${world.operatorToken}` } });
-const lines = async (): Promise<{ outcome: string; requestUrl: string; times: number }[]> => (await (await exported()).text()).split('\n').filter((line) => line !== '').map((line) => JSON.parse(line));
+const exported = () =>
+  fetch(`${world.treasury.url}/api/organizations/acme/export?format=jsonl`, {
+    headers: { authorization: `Bearer ${world.operatorToken}` },
+  });
+const lines = async (): Promise<{ outcome: string; requestUrl: string; times: number }[]> =>
+  (await (await exported()).text())
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
 
 test('a payment that ended leaves after its days, and its key pays nothing a second time', { timeout: 120_000 }, async () => {
   const old = () => buy(clientOf(world, 'acme', 'buyer'), shop('honest/old'), undefined, { idempotencyKey: 'old' });
   const first = await old();
   assert.equal(first.kind, 'success', first.reason);
   for (let turn = 0; turn < 3; turn += 1) await buy(clientOf(world, 'acme', 'buyer'), shop('honest/dear?amount=5000000'));
-  assert.deepEqual(new Map((await lines()).map(({ outcome, times }) => [outcome, times])), new Map([['deny', 3], ['allow', 1]]));
+  assert.deepEqual(
+    new Map((await lines()).map(({ outcome, times }) => [outcome, times])),
+    new Map([
+      ['deny', 3],
+      ['allow', 1],
+    ]),
+  );
   assert.equal((await exported()).headers.get('farebox-complete-since'), null);
   await world.mine(12);
-  await eventually('the payment is confirmed', () => world.operate('GET', 'organizations/acme/audit'), ({ json }) => json.items[0]?.confirmed === '0.01');
+  await eventually(
+    'the payment is confirmed',
+    () => world.operate('GET', 'organizations/acme/audit'),
+    ({ json }) => json.items[0]?.confirmed === '0.01',
+  );
 
   await world.wait(39 * DAY_SECS);
   assert.equal((await buy(clientOf(world, 'acme', 'buyer'), shop('honest/new'))).kind, 'success');

@@ -6,16 +6,27 @@ import { after, before, test } from 'node:test';
 import { buy, clientOf, during, startTreasuryWorld, type TreasuryWorld } from './buyers.ts';
 
 let world: TreasuryWorld;
-before(async () => {
-  world = await startTreasuryWorld({ stock: false, organizations: ({ scripted }) => [
-    { name: 'careful', policy: { allowedOrigins: [scripted.url], reviewAbove: { USDC: '0.05' }, perMonth: { USDC: '1.00' } }, agents: [{ name: 'buyer' }, { name: 'other' }] },
-  ] });
-}, { timeout: 120_000 });
+before(
+  async () => {
+    world = await startTreasuryWorld({
+      stock: false,
+      organizations: ({ scripted }) => [
+        {
+          name: 'careful',
+          policy: { allowedOrigins: [scripted.url], reviewAbove: { USDC: '0.05' }, perMonth: { USDC: '1.00' } },
+          agents: [{ name: 'buyer' }, { name: 'other' }],
+        },
+      ],
+    });
+  },
+  { timeout: 120_000 },
+);
 after(() => world?.stop());
 
 const shop = (path: string, amount = '60000'): string => `${world.merchants.scripted.url}/honest/${path}?amount=${amount}`;
 const buyer = () => clientOf(world, 'careful', 'buyer');
-const judge = (id: string | undefined, verdict: 'approve' | 'deny') => world.operate('POST', `organizations/careful/reviews/${id}/${verdict}`, {});
+const judge = (id: string | undefined, verdict: 'approve' | 'deny') =>
+  world.operate('POST', `organizations/careful/reviews/${id}/${verdict}`, {});
 
 /** Asks, and gives the review's id. */
 async function asked(path: string, request: { idempotencyKey?: string } = {}): Promise<string> {
@@ -42,7 +53,13 @@ test('with a key the key is paid, and stays paid', async () => {
   const request = { idempotencyKey: 'reviewed' };
   const id = await asked('keyed', request);
   assert.equal((await judge(id, 'approve')).status, 200);
-  const { result: [one, two], count } = await during(world, async () => [await buy(buyer(), shop('keyed'), undefined, request), await buy(buyer(), shop('keyed'), undefined, request)]);
+  const {
+    result: [one, two],
+    count,
+  } = await during(world, async () => [
+    await buy(buyer(), shop('keyed'), undefined, request),
+    await buy(buyer(), shop('keyed'), undefined, request),
+  ]);
   assert.deepEqual([one?.kind, two?.receipt?.receiptId, count], ['success', one?.receipt?.receiptId, 1], one?.reason);
 });
 
@@ -62,7 +79,9 @@ test('an approval is for that agent, that request and those terms', async () => 
   const id = await asked('bound');
   await judge(id, 'approve');
   const { result, count } = await during(world, async () => [
-    await buy(clientOf(world, 'careful', 'other'), shop('bound')), await buy(buyer(), shop('bound', '70000')), await buy(buyer(), shop('bound'), { method: 'POST', body: 'more' }),
+    await buy(clientOf(world, 'careful', 'other'), shop('bound')),
+    await buy(buyer(), shop('bound', '70000')),
+    await buy(buyer(), shop('bound'), { method: 'POST', body: 'more' }),
   ]);
   assert.deepEqual([result.map(({ reasonCode }) => reasonCode), count], [Array(3).fill('policy_review_required'), 0]);
 });
@@ -89,6 +108,9 @@ test('the operator sees the reviews that wait, and no one else does', async () =
   const id = await asked('listed');
   const { status, json } = await world.operate('GET', 'organizations/careful/reviews?state=open');
   assert.equal(status, 200);
-  assert.ok(json.items.some((review: { id: string }) => review.id === id), JSON.stringify(json));
+  assert.ok(
+    json.items.some((review: { id: string }) => review.id === id),
+    JSON.stringify(json),
+  );
   assert.equal((await fetch(`${world.treasury.url}/api/organizations/careful/reviews`)).status, 401);
 });

@@ -6,10 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
-
-import { Merchant } from './support/merchant.ts';
 import { eventually } from '../support/eventually.ts';
-import { Treasury, type Answer } from './support/worker.ts';
+import { Merchant } from './support/merchant.ts';
+import { type Answer, Treasury } from './support/worker.ts';
 
 const DECISIONS = '/api/sdk/payment-decisions';
 const WEBHOOK_SECRET = 'a-webhook-secret-of-the-tests';
@@ -23,32 +22,47 @@ describe('a bound signer', () => {
   let merchant: Merchant;
   let token: string;
 
-  const signedBy = (account: typeof right) => async (typed: any): Promise<Response> => Response.json({ signature: await account.signTypedData(typed) });
+  const signedBy =
+    (account: typeof right) =>
+    async (typed: any): Promise<Response> =>
+      Response.json({ signature: await account.signTypedData(typed) });
   const decide = (path: string, amount = '10000'): Promise<Answer> =>
     treasury.ask('POST', DECISIONS, { token, body: merchant.decision(path, { key: `key-${path}`, amount }) });
   /** What the budgets of the organization have spent. */
   const spent = async (): Promise<number[]> => {
     const { json } = await treasury.operate('GET', '/acme/audit');
-    return json.items.filter(({ scope }: { scope: string }) => scope === 'organization').map((item: { spent: string }) => Number(item.spent));
+    return json.items
+      .filter(({ scope }: { scope: string }) => scope === 'organization')
+      .map((item: { spent: string }) => Number(item.spent));
   };
 
-  before(async () => {
-    merchant = await Merchant.start();
-    treasury = await Treasury.start({
-      vars: {
-        WALLETS: [{ name: 'bound', networks: ['eip155:84532'], signer: 'SIGNER', address: right.address }],
-        ORGANIZATIONS: [{ name: 'acme', environment: 'test', policy: { allowedOrigins: [merchant.url] }, agents: [{ name: 'buyer', bootstrapKey: 'BUYER_KEY' }] }],
-      },
-      bound: {
-        SIGNER: async (request) => {
-          const typed = await request.json();
-          asked.push(typed);
-          return sign(typed);
+  before(
+    async () => {
+      merchant = await Merchant.start();
+      treasury = await Treasury.start({
+        vars: {
+          WALLETS: [{ name: 'bound', networks: ['eip155:84532'], signer: 'SIGNER', address: right.address }],
+          ORGANIZATIONS: [
+            {
+              name: 'acme',
+              environment: 'test',
+              policy: { allowedOrigins: [merchant.url] },
+              agents: [{ name: 'buyer', bootstrapKey: 'BUYER_KEY' }],
+            },
+          ],
         },
-      },
-    });
-    token = await treasury.token();
-  }, { timeout: 120_000 });
+        bound: {
+          SIGNER: async (request) => {
+            const typed = await request.json();
+            asked.push(typed);
+            return sign(typed);
+          },
+        },
+      });
+      token = await treasury.token();
+    },
+    { timeout: 120_000 },
+  );
   after(async () => {
     await treasury?.stop();
     await merchant?.stop();
@@ -59,7 +73,10 @@ describe('a bound signer', () => {
     const first = await decide('/right');
     assert.equal(first.json.outcome, 'allow', first.text);
     assert.equal((await decide('/right')).text, first.text);
-    assert.deepEqual([asked.length, asked[0].primaryType, asked[0].message.from.toLowerCase()], [1, 'TransferWithAuthorization', right.address.toLowerCase()]);
+    assert.deepEqual(
+      [asked.length, asked[0].primaryType, asked[0].message.from.toLowerCase()],
+      [1, 'TransferWithAuthorization', right.address.toLowerCase()],
+    );
     const [paid] = merchant.of('/right');
     const { payload } = JSON.parse(Buffer.from(String(paid?.payment), 'base64').toString());
     assert.equal(payload.signature, await right.signTypedData(asked[0]));
@@ -94,12 +111,22 @@ describe('notices of a treasury', () => {
       told.push({ id: JSON.parse(body).review?.id, signature: String(request.headers['farebox-signature']), body });
       response.writeHead(told.length === 1 ? 500 : 204).end();
     });
-    await new Promise<void>((resolve) => { hook.listen(0, '127.0.0.1', resolve); });
+    await new Promise<void>((resolve) => {
+      hook.listen(0, '127.0.0.1', resolve);
+    });
     const merchant = await Merchant.start();
     const treasury = await Treasury.start({
       vars: {
-        WEBHOOK_SECRET, WEBHOOK_URL: `http://127.0.0.1:${(hook.address() as AddressInfo).port}/hook`,
-        ORGANIZATIONS: [{ name: 'acme', environment: 'test', policy: { allowedOrigins: [merchant.url], reviewAbove: { USDC: '0.001' } }, agents: [{ name: 'buyer', bootstrapKey: 'BUYER_KEY' }] }],
+        WEBHOOK_SECRET,
+        WEBHOOK_URL: `http://127.0.0.1:${(hook.address() as AddressInfo).port}/hook`,
+        ORGANIZATIONS: [
+          {
+            name: 'acme',
+            environment: 'test',
+            policy: { allowedOrigins: [merchant.url], reviewAbove: { USDC: '0.001' } },
+            agents: [{ name: 'buyer', bootstrapKey: 'BUYER_KEY' }],
+          },
+        ],
       },
     });
     try {
@@ -107,7 +134,10 @@ describe('notices of a treasury', () => {
       const { json } = await treasury.ask('POST', DECISIONS, { token, body: merchant.decision('/looked-at', { key: 'k' }) });
       assert.deepEqual([json.outcome, json.reasonCode], ['deny', 'policy_review_required']);
       await eventually('it is told twice', async () => told.length >= 2);
-      assert.deepEqual(told.map(({ id }) => id), [json.policyReviewEventId, json.policyReviewEventId]);
+      assert.deepEqual(
+        told.map(({ id }) => id),
+        [json.policyReviewEventId, json.policyReviewEventId],
+      );
       for (const { signature, body } of told) {
         const [, at] = /^t=(\d+),v1=[0-9a-f]{64}$/.exec(signature) ?? assert.fail(signature);
         assert.equal(signature, `t=${at},v1=${createHmac('sha256', WEBHOOK_SECRET).update(`${at}.${body}`).digest('hex')}`);

@@ -4,7 +4,9 @@ import { readFileSync } from 'node:fs';
 import { it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
-const { treasury } = JSON.parse(readFileSync('tests/sizes.json', 'utf8')) as { readonly treasury: { readonly files: readonly string[]; readonly gzip_bytes: number } };
+const { treasury } = JSON.parse(readFileSync('tests/sizes.json', 'utf8')) as {
+  readonly treasury: { readonly files: readonly string[]; readonly gzip_bytes: number };
+};
 
 it(`the treasury is at most ${treasury.gzip_bytes} bytes gzip`, () => {
   const bytes = treasury.files.reduce((sum, file) => sum + gzipSync(readFileSync(file), { level: 9 }).length, 0);

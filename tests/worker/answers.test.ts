@@ -3,13 +3,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import { refusedSettle, refusedVerify } from './support/facilitator.ts';
-import { authorizationIn, encode, freshPayer, pay, requiredBy, settlementOf, type JsonObject, type PayOptions } from './support/payer.ts';
+import { authorizationIn, encode, freshPayer, type JsonObject, type PayOptions, pay, requiredBy, settlementOf } from './support/payer.ts';
 import type { Answer, HeaderRow } from './support/raw.ts';
 import {
   ASSET,
-  MODES,
-  NO_CALLS,
-  PAY_TO,
   begin,
   eventually,
   expectCalls,
@@ -18,8 +15,11 @@ import {
   expectPaid,
   expectProblem,
   jsonOf,
+  MODES,
+  NO_CALLS,
   openWorld,
   ordinaryCalls,
+  PAY_TO,
   payFor,
   send,
   type World,
@@ -110,7 +110,11 @@ describe('answers', () => {
     const two = await payFor(world, path);
     const old = await payFor(world, path, { version: 1 });
     const mpp: HeaderRow = ['Authorization', 'Payment eyJjaGFsbGVuZ2UiOnt9fQ'];
-    for (const rows of [[one.row, two.row], [one.row, old.row], [one.row, mpp]]) {
+    for (const rows of [
+      [one.row, two.row],
+      [one.row, old.row],
+      [one.row, mpp],
+    ]) {
       await refuses(path, rows, (answer) => expectProblem(answer, { status: 400, code: 'ambiguous_payment' }));
     }
     expectPaid(await send(world, path, one, { headers: [one.row] }), one);
@@ -151,7 +155,10 @@ describe('answers', () => {
 
   it('a body of GET or HEAD on a paid route is refused, and an empty one is none', async () => {
     const chunked: HeaderRow[] = [['Transfer-Encoding', 'chunked']];
-    for (const [headers, body] of [[[], 'a body'], [chunked, '6\r\na body\r\n0\r\n\r\n']] as const) {
+    for (const [headers, body] of [
+      [[], 'a body'],
+      [chunked, '6\r\na body\r\n0\r\n\r\n'],
+    ] as const) {
       const payment = await payFor(world, '/after/body-of-get');
       const framed = headers.length === 0;
       expectProblem(await send(world, '/after/body-of-get', payment, { headers, body, framed }), { status: 400, code: 'unexpected_body' });
@@ -181,7 +188,12 @@ describe('answers', () => {
     ['was changed after signing', { tamper: (p) => void (authorizationIn(p)['nonce'] = `0x${'7'.repeat(64)}`) }, /signature/],
     ['claims another payer', { tamper: (p) => void (authorizationIn(p)['from'] = other) }, /signature/],
     ['echoes other terms', { tamper: (p) => void ((p['accepted'] as JsonObject)['amount'] = '1') }, undefined],
-    ['names another path', { tamper: (p) => void ((p['resource'] as JsonObject)['url'] = 'http://shop.example/after/x') }, undefined, 'resource_mismatch'],
+    [
+      'names another path',
+      { tamper: (p) => void ((p['resource'] as JsonObject)['url'] = 'http://shop.example/after/x') },
+      undefined,
+      'resource_mismatch',
+    ],
     ['names another query', { tamper: (p) => void ((p['resource'] as JsonObject)['url'] += '?a=1') }, undefined, 'resource_mismatch'],
   ];
   for (const mode of MODES) {
@@ -250,9 +262,7 @@ describe('answers', () => {
       world.origin.script(path, { delayMs: 1200 });
       const first = begin(send(world, path, payment));
       await eventually('the origin is asked', () => world.origin.of(path).length === 1);
-      await refuses(path, [payment.row], (answer) =>
-        expectProblem(answer, { status: 409, code: 'payment_in_progress', retryAfter: 2 }),
-      );
+      await refuses(path, [payment.row], (answer) => expectProblem(answer, { status: 409, code: 'payment_in_progress', retryAfter: 2 }));
       expectPaid(await first, payment);
       expectCalls(world, payment.payer, path, ordinaryCalls(mode));
     });
@@ -277,9 +287,7 @@ describe('answers', () => {
     const path = '/after/facilitator-away';
     const payment = await payFor(world, path);
     world.facilitator.script(payment.payer, { verify: { kind: 'destroy' } });
-    await refuses(path, [payment.row], (answer) =>
-      expectProblem(answer, { status: 503, code: 'facilitator_unavailable', retryAfter: 10 }),
-    );
+    await refuses(path, [payment.row], (answer) => expectProblem(answer, { status: 503, code: 'facilitator_unavailable', retryAfter: 10 }));
     assert.equal(world.origin.of(path).length, 0);
     world.facilitator.script(payment.payer, {});
     expectPaid(await send(world, path, payment), payment);
@@ -301,12 +309,7 @@ describe('answers', () => {
   });
 
   /** Sends, checks the refusal, and sees that neither the origin nor the connection suffered. */
-  async function refuses(
-    target: string,
-    rows: readonly HeaderRow[],
-    check: (answer: Answer) => unknown,
-    method = 'GET',
-  ): Promise<void> {
+  async function refuses(target: string, rows: readonly HeaderRow[], check: (answer: Answer) => unknown, method = 'GET'): Promise<void> {
     const connection = await world.gate.connect();
     const asked = world.origin.calls.length;
     const refusal = await connection.send({ method, target, headers: rows });

@@ -3,7 +3,19 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 
-import { MODES, NO_CALLS, expectCalls, expectFreshTerms, expectPaid, openWorld, payFor, rowsNamed, routes, send, type World } from './support/world.ts';
+import {
+  expectCalls,
+  expectFreshTerms,
+  expectPaid,
+  MODES,
+  NO_CALLS,
+  openWorld,
+  payFor,
+  routes,
+  rowsNamed,
+  send,
+  type World,
+} from './support/world.ts';
 
 const [KEY, NEXT] = [randomBytes(24).toString('base64url'), randomBytes(24).toString('hex')] as const;
 const digest = (key: string) => createHash('sha256').update(key).digest('hex');
@@ -26,7 +38,10 @@ describe('API keys', () => {
       await world.gate.ledger('ok');
       for (const key of [KEY, NEXT]) {
         const path = `/${mode}/by-key-${key.length}`;
-        const answer = await world.gate.raw('GET', path, [['X-API-Key', key], ['Farebox-Client', 'forged']]);
+        const answer = await world.gate.raw('GET', path, [
+          ['X-API-Key', key],
+          ['Farebox-Client', 'forged'],
+        ]);
         assert.equal(answer.status, 200, answer.text);
         assert.equal(answer.headers['cache-control'], 'private, no-store');
         assert.equal(answer.headers['access-control-allow-origin'], '*');
@@ -55,7 +70,13 @@ describe('API keys', () => {
     for (const key of [`${KEY}x`, KEY.slice(1), digest(KEY), KEY.toUpperCase(), `${KEY}, ${NEXT}`, 'short']) {
       expectFreshTerms(await world.gate.raw('GET', '/after/wrong', [['X-API-Key', key]]), 'payment_required');
     }
-    expectFreshTerms(await world.gate.raw('GET', '/after/wrong', [['X-API-Key', KEY], ['X-API-Key', KEY]]), 'payment_required');
+    expectFreshTerms(
+      await world.gate.raw('GET', '/after/wrong', [
+        ['X-API-Key', KEY],
+        ['X-API-Key', KEY],
+      ]),
+      'payment_required',
+    );
     const payment = await payFor(world, '/after/wrong');
     expectPaid(await send(world, '/after/wrong', payment, { headers: [['X-API-Key', 'the-origins-own-key']] }), payment);
     assert.equal(world.origin.of('/after/wrong')[0]?.headers['x-api-key'], 'the-origins-own-key');

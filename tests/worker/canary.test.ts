@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 
 import { freshPayer, type Payment } from './support/payer.ts';
 import type { Answer, HeaderRow } from './support/raw.ts';
-import { MODES, eventually, openWorld, payFor, send, type World } from './support/world.ts';
+import { eventually, MODES, openWorld, payFor, send, type World } from './support/world.ts';
 
 const canary = (name: string): string => `canary-${name}-${randomBytes(20).toString('hex')}`;
 const secrets = {
@@ -70,7 +70,9 @@ describe('canaries', () => {
     const { LEDGER_SALT: _, ...rest } = secrets;
     const world = await openWorld({ secrets: { ...rest, GATE_SECRET: 'canary-short' }, without: ['LEDGER_SALT'] });
     try {
-      const answers = await Promise.all(['/after/x', '/', '/_farebox/health', '/_farebox/payments'].map((path) => world.gate.raw('GET', path)));
+      const answers = await Promise.all(
+        ['/after/x', '/', '/_farebox/health', '/_farebox/payments'].map((path) => world.gate.raw('GET', path)),
+      );
       const text = `${world.gate.printed}\n${answers.map((answer) => answer.text + JSON.stringify(answer.rawHeaders)).join('\n')}`;
       nothingOf(Object.entries({ ...rest, GATE_SECRET: 'canary-short' }), text, 'log and answers');
     } finally {
@@ -88,7 +90,9 @@ async function mixture(world: World, mode: string, shown: Answer[], payments: Pa
       ['Idempotency-Key', client.key],
       ['x-correlation-id', `canary-run-${mode}-${run++}`],
     ];
-    shown.push(await send(world, `${path}?token=${client.query}`, payment, { method: 'POST', headers: [...common, ...headers], body: client.body }));
+    shown.push(
+      await send(world, `${path}?token=${client.query}`, payment, { method: 'POST', headers: [...common, ...headers], body: client.body }),
+    );
   };
   const made = async (path: string, options: Parameters<typeof payFor>[2] = {}): Promise<Payment> => {
     const payment = await payFor(world, `${path}?token=${client.query}`, { ...options, method: 'POST' });
@@ -104,7 +108,10 @@ async function mixture(world: World, mode: string, shown: Answer[], payments: Pa
   await ask(`/free-${mode}`, undefined);
   await ask(`/free-${mode}`, await made(`/${mode}/good`));
   await ask(`/${mode}/v1`, await made(`/${mode}/v1`, { version: 1 }));
-  await ask(`/${mode}/forged`, await made(`/${mode}/forged`, { tamper: (p) => void ((p['payload'] as { signature: string }).signature = `0x${'1'.repeat(130)}`) }));
+  await ask(
+    `/${mode}/forged`,
+    await made(`/${mode}/forged`, { tamper: (p) => void ((p['payload'] as { signature: string }).signature = `0x${'1'.repeat(130)}`) }),
+  );
   await ask(`/${mode}/expired`, await made(`/${mode}/expired`, { validForSecs: -5 }));
   await ask(`/${mode}/malformed`, undefined, [['PAYMENT-SIGNATURE', Buffer.from(`{"${client.body}":`).toString('base64')]]);
   await ask(`/${mode}/malformed`, undefined, [['PAYMENT-SIGNATURE', `***${client.body}`]]);
@@ -117,8 +124,12 @@ async function mixture(world: World, mode: string, shown: Answer[], payments: Pa
     await ask(path, payment);
   };
   await script(`/${mode}/unknown`, { settle: { kind: 'destroy' } });
-  await script(`/${mode}/garbage`, { settle: { kind: 'raw', status: 200, headers: { 'Content-Type': 'application/json' }, body: '{"success":' } });
-  await script(`/${mode}/refused`, { settle: { kind: 'json', body: { success: false, errorReason: 'insufficient_funds', transaction: '', network: 'eip155:84532' } } });
+  await script(`/${mode}/garbage`, {
+    settle: { kind: 'raw', status: 200, headers: { 'Content-Type': 'application/json' }, body: '{"success":' },
+  });
+  await script(`/${mode}/refused`, {
+    settle: { kind: 'json', body: { success: false, errorReason: 'insufficient_funds', transaction: '', network: 'eip155:84532' } },
+  });
   await script(`/${mode}/verify`, { verify: { kind: 'json', status: 500, body: { error: 'x' } } });
   world.origin.script(`/${mode}/origin-fails`, { then: 'reset' });
   await script(`/${mode}/origin-fails`, {});
@@ -127,7 +138,9 @@ async function mixture(world: World, mode: string, shown: Answer[], payments: Pa
 }
 
 function written(answers: readonly Answer[]): string {
-  return answers.map((answer) => `${answer.rawHeaders.map((row) => row.join(': ')).join('\n')}\n${opened(answer)}${answer.text}`).join('\n');
+  return answers
+    .map((answer) => `${answer.rawHeaders.map((row) => row.join(': ')).join('\n')}\n${opened(answer)}${answer.text}`)
+    .join('\n');
 }
 
 /** Headers that hide text in base64, opened. */

@@ -7,18 +7,7 @@ import { DRILL, expectLost } from './support/drill.ts';
 import type { Value } from './support/gate.ts';
 import { freshPayer, pay, requiredBy } from './support/payer.ts';
 import type { Answer } from './support/raw.ts';
-import {
-  QUICK,
-  begin,
-  eventually,
-  expectPaid,
-  expectProblem,
-  jsonOf,
-  openWorld,
-  payFor,
-  send,
-  type World,
-} from './support/world.ts';
+import { begin, eventually, expectPaid, expectProblem, jsonOf, openWorld, payFor, QUICK, send, type World } from './support/world.ts';
 
 /** More than the time between two reads. */
 const MINUTE = 61;
@@ -90,41 +79,51 @@ describe('the route table in KV', { concurrency: 2 }, () => {
       // The clock does not jump in the middle of a payment, whose leases it would end.
       let jump: Promise<void> | undefined;
       let atWork = 0;
-      const asking = Array.from({ length: 12 }, (_, i) => begin((async (): Promise<number> => {
-        let asked = 0;
-        const connection = await world.gate.connect();
-        while (!over) {
-          const path = `/${i % 2 === 0 ? 'one' : 'two'}/load`;
-          seen.add(oneTable(await connection.send({ method: 'GET', target: path, headers: [] })));
-          asked += 1;
-        }
-        connection.close();
-        return asked;
-      })()));
-      const paying = Array.from({ length: 4 }, (_, i) => begin((async (): Promise<number> => {
-        let paid = 0;
-        while (!over) {
-          const path = `/${i % 2 === 0 ? 'one' : 'two'}/paid-${i}-${paid}`;
-          const asked = await world.gate.raw('GET', path);
-          oneTable(asked);
-          const payment = await pay(freshPayer(), requiredBy(asked), LATE);
-          while (jump !== undefined) await jump;
-          atWork += 1;
-          const answer = await send(world, path, payment).finally(() => { atWork -= 1; });
-          // Between the two the table may have changed: then the old terms are refused, and nothing moves.
-          if (answer.status === 402) {
-            oneTable(answer);
-            assert.equal(world.facilitator.of('settle', payment.payer).length, 0);
-          } else {
-            expectPaid(answer, payment);
-            const settle = JSON.parse(world.facilitator.of('settle', payment.payer)[0]?.body.toString() ?? '{}') as Settle;
-            const { amount } = requiredBy(asked).accepts[0] ?? {};
-            assert.deepEqual([settle.paymentRequirements.amount, settle.paymentPayload.payload.authorization.value], [amount, amount]);
-          }
-          paid += 1;
-        }
-        return paid;
-      })()));
+      const asking = Array.from({ length: 12 }, (_, i) =>
+        begin(
+          (async (): Promise<number> => {
+            let asked = 0;
+            const connection = await world.gate.connect();
+            while (!over) {
+              const path = `/${i % 2 === 0 ? 'one' : 'two'}/load`;
+              seen.add(oneTable(await connection.send({ method: 'GET', target: path, headers: [] })));
+              asked += 1;
+            }
+            connection.close();
+            return asked;
+          })(),
+        ),
+      );
+      const paying = Array.from({ length: 4 }, (_, i) =>
+        begin(
+          (async (): Promise<number> => {
+            let paid = 0;
+            while (!over) {
+              const path = `/${i % 2 === 0 ? 'one' : 'two'}/paid-${i}-${paid}`;
+              const asked = await world.gate.raw('GET', path);
+              oneTable(asked);
+              const payment = await pay(freshPayer(), requiredBy(asked), LATE);
+              while (jump !== undefined) await jump;
+              atWork += 1;
+              const answer = await send(world, path, payment).finally(() => {
+                atWork -= 1;
+              });
+              // Between the two the table may have changed: then the old terms are refused, and nothing moves.
+              if (answer.status === 402) {
+                oneTable(answer);
+                assert.equal(world.facilitator.of('settle', payment.payer).length, 0);
+              } else {
+                expectPaid(answer, payment);
+                const settle = JSON.parse(world.facilitator.of('settle', payment.payer)[0]?.body.toString() ?? '{}') as Settle;
+                const { amount } = requiredBy(asked).accepts[0] ?? {};
+                assert.deepEqual([settle.paymentRequirements.amount, settle.paymentPayload.payload.authorization.value], [amount, amount]);
+              }
+              paid += 1;
+            }
+            return paid;
+          })(),
+        ),
+      );
       for (let cents = 2; cents <= 5; cents += 1) {
         await world.gate.store(table(cents));
         jump = (async (): Promise<void> => {
@@ -181,16 +180,24 @@ describe('the route table in KV', { concurrency: 2 }, () => {
       for (const [text, complaint] of broken) {
         await world.gate.store(text);
         await world.gate.ahead(MINUTE);
-        await eventually(`a complaint of ${complaint}`, async () => {
-          assert.equal(await priceOf(world, '/one/x'), atomic(1));
-          return world.gate.printed.includes(complaint);
-        }, PATIENT_MS);
+        await eventually(
+          `a complaint of ${complaint}`,
+          async () => {
+            assert.equal(await priceOf(world, '/one/x'), atomic(1));
+            return world.gate.printed.includes(complaint);
+          },
+          PATIENT_MS,
+        );
         const reads = await world.gate.reads();
         await world.gate.ahead(MINUTE);
-        await eventually('it is read again', async () => {
-          assert.equal(await priceOf(world, '/two/x'), atomic(1));
-          return (await world.gate.reads()) > reads;
-        }, PATIENT_MS);
+        await eventually(
+          'it is read again',
+          async () => {
+            assert.equal(await priceOf(world, '/two/x'), atomic(1));
+            return (await world.gate.reads()) > reads;
+          },
+          PATIENT_MS,
+        );
         await new Promise((resolve) => setTimeout(resolve, 300));
         assert.equal(world.gate.printed.split(complaint).length, 2, `${complaint} is said once`);
       }
@@ -258,10 +265,14 @@ describe('the route table in KV', { concurrency: 2 }, () => {
       await world.gate.reads('ok');
       await world.gate.store('[{');
       await world.gate.ahead(MINUTE);
-      await eventually('the broken table is complained of', async () => {
-        assert.equal(await priceOf(world, '/one/x'), atomic(1));
-        return world.gate.printed.includes('CONFIG routes: is not valid JSON');
-      }, PATIENT_MS);
+      await eventually(
+        'the broken table is complained of',
+        async () => {
+          assert.equal(await priceOf(world, '/one/x'), atomic(1));
+          return world.gate.printed.includes('CONFIG routes: is not valid JSON');
+        },
+        PATIENT_MS,
+      );
       expectLost(await world.gate.raw('GET', '/one/x', [['x-panic', 'gate']]));
       assert.equal(await priceOf(world, '/two/x'), atomic(1), 'the last good one, not the last one');
       assert.equal(await world.gate.reads(), reads + 1);
@@ -270,9 +281,17 @@ describe('the route table in KV', { concurrency: 2 }, () => {
     }
   });
 
-  for (const [what, mode, config] of [['KV fails', 'down', undefined], ['the table is broken', 'ok', '[{"path":7}]']] as const) {
+  for (const [what, mode, config] of [
+    ['KV fails', 'down', undefined],
+    ['the table is broken', 'ok', '[{"path":7}]'],
+  ] as const) {
     it(`is not needed by the ledger: what was unknown is found out while ${what}`, async () => {
-      const world = await openWorld({ probe: true, config: table(1), without: ['ROUTES'], vars: { RECOVERY: { ...QUICK, resend_secs: [2, 2, 2] } } });
+      const world = await openWorld({
+        probe: true,
+        config: table(1),
+        without: ['ROUTES'],
+        vars: { RECOVERY: { ...QUICK, resend_secs: [2, 2, 2] } },
+      });
       try {
         const path = '/one/unknown';
         const payment = await payFor(world, path);
@@ -290,10 +309,14 @@ describe('the route table in KV', { concurrency: 2 }, () => {
         await world.gate.reads('ok');
         await world.gate.store(table(1));
         await world.gate.ahead(MINUTE);
-        await eventually('the paid answer', async () => {
-          const answer = await send(world, path, payment);
-          return answer.status === 200 || (answer.status === 409 && jsonOf(answer)['code'] === 'payment_already_delivered');
-        }, PATIENT_MS);
+        await eventually(
+          'the paid answer',
+          async () => {
+            const answer = await send(world, path, payment);
+            return answer.status === 200 || (answer.status === 409 && jsonOf(answer)['code'] === 'payment_already_delivered');
+          },
+          PATIENT_MS,
+        );
         assert.equal(world.facilitator.settled.size, 1);
       } finally {
         await world.stop();
@@ -307,7 +330,11 @@ describe('a stored text', () => {
     const table = new StoredTable();
     const seen: number[] = [];
     const store = { get: async () => 'x'.repeat(20_000_000) };
-    await table.refresh(store, (text) => seen.push(text?.length ?? 0) > 1, () => assert.fail('it was read'));
+    await table.refresh(
+      store,
+      (text) => seen.push(text?.length ?? 0) > 1,
+      () => assert.fail('it was read'),
+    );
     assert.deepEqual(seen, [256 * 1024 + 1], 'enough to be refused');
     assert.equal(table.text, undefined);
   });
@@ -315,7 +342,11 @@ describe('a stored text', () => {
   it('is text: another kind of binding under the name is a failure like any other', async () => {
     const said: string[] = [];
     const store = { get: async () => ({}) } as unknown as Parameters<StoredTable['refresh']>[0];
-    await new StoredTable().refresh(store, () => assert.fail('it is no table'), (line) => said.push(line));
+    await new StoredTable().refresh(
+      store,
+      () => assert.fail('it is no table'),
+      (line) => said.push(line),
+    );
     assert.match(said.join(), /not a KV namespace/);
   });
 });

@@ -5,11 +5,11 @@ import { describe, it } from 'node:test';
 import type { Value } from './support/gate.ts';
 import {
   ASSET,
-  PAY_TO,
   expectFreshTerms,
   expectPaid,
   jsonOf,
   openWorld,
+  PAY_TO,
   payFor,
   routes,
   send,

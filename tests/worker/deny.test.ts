@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 
 import { rowsOf } from './support/operator.ts';
 import { freshPayer } from './support/payer.ts';
-import { MODES, NO_CALLS, callsOf, expectCalls, expectPaid, expectProblem, openWorld, payFor, send, type World } from './support/world.ts';
+import { callsOf, expectCalls, expectPaid, expectProblem, MODES, NO_CALLS, openWorld, payFor, send, type World } from './support/world.ts';
 
 const IDENTIFIER = 'pay_0123456789abcdef0123456789abcdef';
 

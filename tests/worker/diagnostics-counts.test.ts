@@ -4,10 +4,19 @@ import { describe, it } from 'node:test';
 
 import { Client, told, verdict } from './support/client.ts';
 import { refusedVerify } from './support/facilitator.ts';
-import { ask as operator, Listener } from './support/operator.ts';
+import { Listener, ask as operator } from './support/operator.ts';
 import type { JsonObject } from './support/payer.ts';
 import type { Answer } from './support/raw.ts';
-import { eventually, expectFreshTerms, expectPaid, expectProblem, jsonOf, openWorld, type World, type WorldOptions } from './support/world.ts';
+import {
+  eventually,
+  expectFreshTerms,
+  expectPaid,
+  expectProblem,
+  jsonOf,
+  openWorld,
+  type World,
+  type WorldOptions,
+} from './support/world.ts';
 
 const DAY_SECS = 86_400;
 /** For how long an answer asks its client to wait. */
@@ -91,11 +100,15 @@ describe('counts of failures', { concurrency: 3 }, () => {
       connection.close();
       expectPaid(paid, payment);
       await eventually('the object hears of it', async () => count(await failures(world)) <= 1, HANDED_MS);
-      await eventually('the first isolate hears of it', async () => {
-        const answer = await client.ask('/after/elsewhere');
-        await new Promise((resolve) => setTimeout(resolve, 2_000));
-        return waits(answer) === undefined;
-      }, HANDED_MS);
+      await eventually(
+        'the first isolate hears of it',
+        async () => {
+          const answer = await client.ask('/after/elsewhere');
+          await new Promise((resolve) => setTimeout(resolve, 2_000));
+          return waits(answer) === undefined;
+        },
+        HANDED_MS,
+      );
     }));
 
   it('no answer waits for an object, and what follows is one hand-over in ten seconds', () =>
@@ -107,8 +120,10 @@ describe('counts of failures', { concurrency: 3 }, () => {
         handovers.filter((at, index) => index === 0 || at - (handovers[index - 1] ?? 0) > BETWEEN_FLUSHES_MS / 2);
       // Until the second one is there, and for a while longer.
       let until = performance.now() + HANDED_MS;
-      for (let seen = 0; performance.now() < until;) {
-        const { handovers: { length } } = await world.gate.ledger();
+      for (let seen = 0; performance.now() < until; ) {
+        const {
+          handovers: { length },
+        } = await world.gate.ledger();
         if (length >= 4 && seen < 4) until = performance.now() + BETWEEN_FLUSHES_MS / 3;
         seen = length;
         const answer = await client.ask('/after/waits');
@@ -124,14 +139,17 @@ describe('counts of failures', { concurrency: 3 }, () => {
       assert.ok(second - first >= BETWEEN_FLUSHES_MS - 1_000, `${handovers}`);
     }));
 
-  it('an outage is not the payer\'s: nothing for nine failures, then an alert, and silence once it is over', () =>
+  it("an outage is not the payer's: nothing for nine failures, then an alert, and silence once it is over", () =>
     within({ vars: { RECOVERY: { settle_secs: 2, breaker_secs: 2 } } }, async (world) => {
       const clients = Array.from({ length: 11 }, () => new Client(world));
       for (const { payer } of clients) world.facilitator.script(payer.address, { verify: { kind: 'destroy' } });
       const answers: Answer[] = [];
       for (const client of clients) answers.push(await client.pay('/after/outage'));
       for (const answer of answers) expectProblem(answer, { status: 503, code: 'facilitator_unavailable', retryAfter: 10 });
-      assert.deepEqual(answers.slice(0, 9).map(verdict), Array.from({ length: 9 }, () => 'silent'));
+      assert.deepEqual(
+        answers.slice(0, 9).map(verdict),
+        Array.from({ length: 9 }, () => 'silent'),
+      );
       const [tenth, eleventh] = answers.slice(9) as [Answer, Answer];
       assert.deepEqual([verdict(tenth), verdict(eleventh)], ['OPERATOR_ALERT escalate', 'OPERATOR_ALERT escalate']);
       assert.deepEqual([told(tenth).attempts, told(tenth).reason], [undefined, undefined]);
@@ -153,15 +171,17 @@ describe('counts of failures', { concurrency: 3 }, () => {
     }));
 
   it('after a restore a payment that the ledger may have lost counts as no failure', () =>
-    within({ vars: { LEDGER_CLOSED_BEFORE: Math.floor(Date.now() / 1000) + 60 } }, (world) => within({}, async (lost) => {
-      const client = new Client(world);
-      for (let turn = 0; turn < 3; turn += 1) {
-        const answer = await client.send('/after/restored', await new Client(lost, client).sign('/after/restored'));
-        expectProblem(answer, { status: 503, code: 'settlement_unknown', retryAfter: 5 });
-        assert.equal(answer.headers['payment-required'], undefined, 'it may have been charged');
-        assert.equal(verdict(answer), 'silent');
-      }
-    })));
+    within({ vars: { LEDGER_CLOSED_BEFORE: Math.floor(Date.now() / 1000) + 60 } }, (world) =>
+      within({}, async (lost) => {
+        const client = new Client(world);
+        for (let turn = 0; turn < 3; turn += 1) {
+          const answer = await client.send('/after/restored', await new Client(lost, client).sign('/after/restored'));
+          expectProblem(answer, { status: 503, code: 'settlement_unknown', retryAfter: 5 });
+          assert.equal(answer.headers['payment-required'], undefined, 'it may have been charged');
+          assert.equal(verdict(answer), 'silent');
+        }
+      }),
+    ));
 
   it('errors that a facilitator says are its own are an alert after ten in a row, and count for nobody', () =>
     within({}, async (world) => {
@@ -204,10 +224,10 @@ describe('counts of failures', { concurrency: 3 }, () => {
       const empty = of(poor.payer.address.toLowerCase());
       assert.deepEqual([empty['code'], empty['attempts'], empty['times']], ['WALLET_INSUFFICIENT_FUNDS', 0, 4]);
       const networks = items.filter((item) => /^net_[0-9a-f]{32}$/.test(String(item['client'])));
-      assert.deepEqual(
-        networks.map((item) => [item['code'], item['cause'], item['claims']]).sort(),
-        [['PAYMENT_ATTEMPTS_EXCEEDED', 'unpaid', null], ['PAYMENT_UNVERIFIED', 'signature', bad.payer.address.toLowerCase()]],
-      );
+      assert.deepEqual(networks.map((item) => [item['code'], item['cause'], item['claims']]).sort(), [
+        ['PAYMENT_ATTEMPTS_EXCEEDED', 'unpaid', null],
+        ['PAYMENT_UNVERIFIED', 'signature', bad.payer.address.toLowerCase()],
+      ]);
       const only = jsonOf(await operator(world, 'failures?code=WALLET_INSUFFICIENT_FUNDS&limit=1'));
       assert.deepEqual(only['routes'], [{ route: '/few/*', code: 'WALLET_INSUFFICIENT_FUNDS', clients: 1, attempts: 0 }]);
       assert.ok(!JSON.stringify(items).includes('198.51'), 'no address of a network is kept');
@@ -219,11 +239,18 @@ describe('counts of failures', { concurrency: 3 }, () => {
       assert.match(metrics, /farebox_failing_clients\{route="\/few\/\*",code="PAYMENT_ATTEMPTS_EXCEEDED",kind="network"\} 1/);
       assert.match(metrics, /farebox_diagnostics_total\{route="\/few\/\*",code="PAYMENT_UNVERIFIED"\} \d+/);
 
-      const notices = () => listener.taken.map(({ text }) => JSON.parse(text) as JsonObject).filter((it) => it['type'] === 'payer.threshold');
-      const named = () => notices().map((it) => (it['data'] as JsonObject)).find((data) => data['payer'] !== null);
+      const notices = () =>
+        listener.taken.map(({ text }) => JSON.parse(text) as JsonObject).filter((it) => it['type'] === 'payer.threshold');
+      const named = () =>
+        notices()
+          .map((it) => it['data'] as JsonObject)
+          .find((data) => data['payer'] !== null);
       await eventually('the notice about the payer comes', () => named() !== undefined);
       const { payer: who, route: at, code, reason, attempts } = named() ?? {};
-      assert.deepEqual([who, at, code, reason, attempts], [bad.payer.address.toLowerCase(), '/few/*', 'PAYMENT_UNVERIFIED', 'invalid_payload', 3]);
+      assert.deepEqual(
+        [who, at, code, reason, attempts],
+        [bad.payer.address.toLowerCase(), '/few/*', 'PAYMENT_UNVERIFIED', 'invalid_payload', 3],
+      );
       assert.equal(new Set(notices().map((it) => it['id'])).size, notices().length, 'one of each');
     }).finally(() => listener.stop());
   });
@@ -243,7 +270,9 @@ describe('counts of failures', { concurrency: 3 }, () => {
       const lines = (): number => world.gate.printed.split('\n').filter((line) => line.includes(`"correlation_id":"${id}"`)).length;
       await eventually('both are logged', () => lines() >= 2);
       const receipt = String(world.origin.of('/after/traced')[0]?.headers['farebox-payment']);
-      const shown = await world.gate.raw('GET', `/_farebox/receipts/${receipt}`, [['Idempotency-Key', 'pay_0123456789abcdef0123456789abcdef']]);
+      const shown = await world.gate.raw('GET', `/_farebox/receipts/${receipt}`, [
+        ['Idempotency-Key', 'pay_0123456789abcdef0123456789abcdef'],
+      ]);
       assert.equal(jsonOf(shown)['correlation_id'], id, shown.text);
       assert.equal(lines(), 2, 'once each');
       assert.equal(jsonOf(await operator(world, `payments/${receipt}`))['correlation_id'], id);

@@ -48,7 +48,9 @@ describe('clients that prove nothing', { concurrency: 3 }, () => {
     const client = new Client(world);
     const other = new Client(world).payer.address;
     const forged = await new Client(world).sign('/after/wrong', {
-      tamper: (message) => { (message['payload'] as { authorization: JsonObject }).authorization['from'] = other; },
+      tamper: (message) => {
+        (message['payload'] as { authorization: JsonObject }).authorization['from'] = other;
+      },
     });
     const answers = await ask(104, '/after/wrong', [client.row, forged.row]);
     assert.deepEqual(new Set(answers.map(verdict)), new Set(['PAYMENT_UNVERIFIED escalate']));
@@ -80,7 +82,9 @@ describe('clients that prove nothing', { concurrency: 3 }, () => {
 
   it('a payer whose 120 payments the facilitator refuses gets terms each time and is asked to stop, and then pays', async () => {
     const client = new Client(world);
-    world.facilitator.script(client.payer.address, { verify: [...Array.from({ length: 120 }, () => refusedVerify('a reason that is in no vocabulary')), { kind: 'good' }] });
+    world.facilitator.script(client.payer.address, {
+      verify: [...Array.from({ length: 120 }, () => refusedVerify('a reason that is in no vocabulary')), { kind: 'good' }],
+    });
     const answers: Answer[] = [];
     for (let turn = 0; turn < 120; turn += 1) answers.push(await client.pay('/after/refused-often'));
     assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([402]));

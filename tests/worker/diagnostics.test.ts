@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { SCHEMA, diagnosticIn } from '../support/diagnostic.ts';
+import { diagnosticIn, SCHEMA } from '../support/diagnostic.ts';
 import { Client, told, verdict } from './support/client.ts';
 import { refusedSettle, refusedVerify } from './support/facilitator.ts';
 import { freshPayer, type JsonObject } from './support/payer.ts';
@@ -19,11 +19,7 @@ const SLACK_SECS = 3;
 describe('diagnostics', { concurrency: 4 }, () => {
   let world: World;
   before(async () => {
-    world = await openWorld({
-      routes: routes([
-        { path: '/twenty/*', diagnostics: { exceeded_after: 20 }, ...SHORT },
-      ]),
-    });
+    world = await openWorld({ routes: routes([{ path: '/twenty/*', diagnostics: { exceeded_after: 20 }, ...SHORT }]) });
   });
   after(() => world.stop());
 
@@ -33,7 +29,11 @@ describe('diagnostics', { concurrency: 4 }, () => {
     for (let turn = 0; turn < 10; turn += 1) {
       const honest = new Client(world, { address: crowd.row[1] });
       const first = await honest.ask('/after/shared');
-      assert.deepEqual([first.status, verdict(first)], [402, 'PAYMENT_ATTEMPTS_EXCEEDED'], 'it speaks of all of them, and escalates nothing');
+      assert.deepEqual(
+        [first.status, verdict(first)],
+        [402, 'PAYMENT_ATTEMPTS_EXCEEDED'],
+        'it speaks of all of them, and escalates nothing',
+      );
       assert.equal((await honest.pay('/after/shared')).status, 200);
       await crowd.askTimes(120, '/after/shared');
     }
@@ -184,7 +184,10 @@ describe('diagnostics', { concurrency: 4 }, () => {
     assert.ok(Number(waits(await flood.ask('/after/flooded'))) >= 90);
     world.facilitator.script(victim.payer.address, { verify: [refusedVerify('invalid_payload'), { kind: 'good' }] });
     const refused = await victim.send('/after/flooded', payment);
-    assert.deepEqual([verdict(refused), told(refused).attempts, refused.headers['retry-after']], ['PAYMENT_UNVERIFIED', undefined, undefined]);
+    assert.deepEqual(
+      [verdict(refused), told(refused).attempts, refused.headers['retry-after']],
+      ['PAYMENT_UNVERIFIED', undefined, undefined],
+    );
     expectPaid(await victim.send('/after/flooded', payment), payment);
   });
 

@@ -8,15 +8,15 @@ import { describe, it } from 'node:test';
 import { loseAlarms, rowsOf } from './support/operator.ts';
 import { freshPayer } from './support/payer.ts';
 import {
-  NO_CALLS,
-  QUICK,
   eventually,
   expectCalls,
   expectFreshTerms,
   expectPaid,
   expectProblem,
+  NO_CALLS,
   openWorld,
   payFor,
+  QUICK,
   send,
 } from './support/world.ts';
 
@@ -122,12 +122,16 @@ describe('exposure', () => {
       // The alarm's re-sends of those that are unknown still fail and may open the breaker, which lets one through.
       const path = '/after/comes-out';
       const payment = await payFor(world, path);
-      await eventually('a settlement that comes out', async () => {
-        const answer = await send(world, path, payment);
-        if (answer.status === 200) return true;
-        expectProblem(answer, { status: 503, code: 'facilitator_unavailable', retryAfter: 10 });
-        return false;
-      }, 60_000);
+      await eventually(
+        'a settlement that comes out',
+        async () => {
+          const answer = await send(world, path, payment);
+          if (answer.status === 200) return true;
+          expectProblem(answer, { status: 503, code: 'facilitator_unavailable', retryAfter: 10 });
+          return false;
+        },
+        60_000,
+      );
       assert.deepEqual(
         [world.facilitator.of('verify', payment.payer).length, world.origin.of(path).length],
         [0, 1],
@@ -142,11 +146,13 @@ describe('exposure', () => {
     const persist = mkdtempSync(join(tmpdir(), 'farebox-sweep-'));
     const world = await openWorld({ persist });
     try {
-      const payments = await Promise.all(Array.from({ length: 6 }, async (_, n) => {
-        const payment = await payFor(world, `/after/swept-${n}`);
-        world.facilitator.script(payment.payer, { settle: [{ kind: 'destroy' }, { kind: 'destroy' }, { kind: 'good' }] });
-        return payment;
-      }));
+      const payments = await Promise.all(
+        Array.from({ length: 6 }, async (_, n) => {
+          const payment = await payFor(world, `/after/swept-${n}`);
+          world.facilitator.script(payment.payer, { settle: [{ kind: 'destroy' }, { kind: 'destroy' }, { kind: 'good' }] });
+          return payment;
+        }),
+      );
       const answers = await Promise.all(payments.map((payment, n) => send(world, `/after/swept-${n}`, payment)));
       for (const answer of answers) expectProblem(answer, { status: 503, code: 'settlement_unknown', retryAfter: 5 });
       await world.gate.stop();
@@ -161,8 +167,9 @@ describe('exposure', () => {
       }
       assert.equal(world.facilitator.calls.length, calls, 'the alarms are lost');
       assert.equal(await world.gate.scheduled(), 'ok');
-      await eventually('every payment is settled', () => payments.every(({ payer, nonce }) =>
-        world.facilitator.settled.has(`${payer.toLowerCase()}/${nonce}`)));
+      await eventually('every payment is settled', () =>
+        payments.every(({ payer, nonce }) => world.facilitator.settled.has(`${payer.toLowerCase()}/${nonce}`)),
+      );
       for (const { payer } of payments) {
         await eventually('the row says so', async () => (await rowsOf(world, payer))[0]?.['state'] === 'delivered');
       }

@@ -18,16 +18,40 @@ type Operation = keyof typeof operations;
 function faults(operation: Operation): readonly (readonly [what: string, reply: Reply, words: string])[] {
   const good = `{"${operations[operation]}":true,"transaction":"0x${'ab'.repeat(32)}","network":"eip155:84532"}`;
   return [
-    ['a redirect', { kind: 'raw', status: 308, headers: { ...JSON_TYPE, Location: 'https://elsewhere.example/' }, body: good }, 'redirects, which is not followed (status 308)'],
+    [
+      'a redirect',
+      { kind: 'raw', status: 308, headers: { ...JSON_TYPE, Location: 'https://elsewhere.example/' }, body: good },
+      'redirects, which is not followed (status 308)',
+    ],
     ['HTML', HTML, 'answers without JSON (status 200)'],
-    ['a broken gateway', { kind: 'raw', status: 502, headers: { 'Content-Type': 'text/html' }, body: '<h1>Bad Gateway</h1>' }, 'answers without JSON (status 502)'],
+    [
+      'a broken gateway',
+      { kind: 'raw', status: 502, headers: { 'Content-Type': 'text/html' }, body: '<h1>Bad Gateway</h1>' },
+      'answers without JSON (status 502)',
+    ],
     ['bytes that trickle past the deadline', { kind: 'drip', text: good, everyMs: 700 }, 'does not answer in time'],
-    ['too many bytes', { kind: 'raw', status: 200, headers: JSON_TYPE, body: good.replace('}', `,"filler":"${'a'.repeat(70_000)}"}`) }, 'answers with too many bytes'],
-    ['JSON of something else', { kind: 'json', body: { hello: 'world' } }, `answers with JSON without ${operations[operation]} (status 200)`],
-    ['an error in JSON', { kind: 'json', status: 500, body: { error: 'boom' } }, `answers with JSON without ${operations[operation]} (status 500)`],
+    [
+      'too many bytes',
+      { kind: 'raw', status: 200, headers: JSON_TYPE, body: good.replace('}', `,"filler":"${'a'.repeat(70_000)}"}`) },
+      'answers with too many bytes',
+    ],
+    [
+      'JSON of something else',
+      { kind: 'json', body: { hello: 'world' } },
+      `answers with JSON without ${operations[operation]} (status 200)`,
+    ],
+    [
+      'an error in JSON',
+      { kind: 'json', status: 500, body: { error: 'boom' } },
+      `answers with JSON without ${operations[operation]} (status 500)`,
+    ],
     ['a flag as text', { kind: 'json', body: { [operations[operation]]: 'true' } }, `answers with JSON without ${operations[operation]}`],
     ['a lost connection', { kind: 'destroy' }, 'loses the connection'],
-    ['no key and a wish for one', { kind: 'json', status: 401, body: { error: 'who are you' } }, 'requires a key (status 401); set its auth in FACILITATOR_URL'],
+    [
+      'no key and a wish for one',
+      { kind: 'json', status: 401, body: { error: 'who are you' } },
+      'requires a key (status 401); set its auth in FACILITATOR_URL',
+    ],
   ];
 }
 
@@ -52,7 +76,10 @@ describe('a facilitator that misbehaves', { concurrency: 4 }, () => {
           await eventually('the log names it', () => linesOf(world, line).some((said) => said.includes(words)), PATIENCE_MS);
           const said = linesOf(world, line);
           assert.ok(said.length <= 1 + (performance.now() - started) / 60_000, `said ${said.length} times`);
-          assert.deepEqual(said.filter((one) => !one.includes(words)), []);
+          assert.deepEqual(
+            said.filter((one) => !one.includes(words)),
+            [],
+          );
         }
         assert.equal(world.facilitator.calls.filter((call) => call.operation === 'other').length, 0);
         await expectNextGoodRequest(world, connection);

@@ -6,9 +6,9 @@ import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
-import { Facilitator, transactionOf, type FacilitatorCall, type Reply } from './support/facilitator.ts';
-import { CDP_PATH, OKX, OKX_PATH, cdpKey, cdpSecrets, expectCdp, expectOkx, isSignedBy, type CdpKey } from './support/keys.ts';
-import { jsonOf, eventually, expectCalls, expectPaid, expectProblem, openWorld, payFor, send, type World } from './support/world.ts';
+import { Facilitator, type FacilitatorCall, type Reply, transactionOf } from './support/facilitator.ts';
+import { CDP_PATH, type CdpKey, cdpKey, cdpSecrets, expectCdp, expectOkx, isSignedBy, OKX, OKX_PATH } from './support/keys.ts';
+import { eventually, expectCalls, expectPaid, expectProblem, jsonOf, openWorld, payFor, send, type World } from './support/world.ts';
 
 const UNKNOWN = { status: 503, code: 'settlement_unknown', retryAfter: 5 } as const;
 const NOT_CONFIGURED = { status: 503, code: 'not_configured', retryAfter: 60 } as const;
@@ -30,7 +30,11 @@ describe('the JWT of a Coinbase key', () => {
       readonly apiKeySecretBase64: string;
       readonly cases: readonly { readonly authorization: string }[];
     };
-    const [d, x] = [0, 32].map((from) => Buffer.from(vector.apiKeySecretBase64, 'base64').subarray(from, from + 32).toString('base64url'));
+    const [d, x] = [0, 32].map((from) =>
+      Buffer.from(vector.apiKeySecretBase64, 'base64')
+        .subarray(from, from + 32)
+        .toString('base64url'),
+    );
     const key = createPrivateKey({ key: { kty: 'OKP', crv: 'Ed25519', d, x }, format: 'jwk' });
     const pkcs8 = key.export({ type: 'pkcs8', format: 'der' }).toString('base64');
     assert.ok(vector.cases.length >= 3);
@@ -52,11 +56,16 @@ describe('the JWT of a Coinbase key', () => {
           expectPaid(await send(world, path, payment), payment);
         }
         await world.gate.raw('GET', '/_farebox/health');
-        await eventually('the facilitator is asked what it serves', () => world.facilitator.calls.some((call) => call.operation === 'supported'), PATIENCE_MS);
+        await eventually(
+          'the facilitator is asked what it serves',
+          () => world.facilitator.calls.some((call) => call.operation === 'supported'),
+          PATIENCE_MS,
+        );
         const { calls } = world.facilitator;
-        assert.deepEqual(new Set(calls.map((call) => `${call.method} ${call.target}`)), new Set([
-          `POST ${CDP_PATH}/verify`, `POST ${CDP_PATH}/settle`, `GET ${CDP_PATH}/supported`,
-        ]));
+        assert.deepEqual(
+          new Set(calls.map((call) => `${call.method} ${call.target}`)),
+          new Set([`POST ${CDP_PATH}/verify`, `POST ${CDP_PATH}/settle`, `GET ${CDP_PATH}/supported`]),
+        );
         const nonces = calls.map((call) => expectCdp(key, call));
         assert.equal(new Set(nonces).size, calls.length, 'no nonce comes twice');
         for (const call of calls) assert.ok(!isSignedBy({ ...key, publicKey: cdpKey(algorithm).publicKey }, call), 'the check is one');
@@ -95,9 +104,10 @@ describe('the fields of an OKX key', () => {
 
       const path = '/after/okx-pending';
       const payment = await payFor(world, path);
-      world.facilitator.gatekeeper = ({ operation, payer, nonce, network }) => operation === 'verify'
-        ? wrap({ isValid: true, payer })
-        : wrap({ success: true, payer, network, transaction: transactionOf(payer, nonce), status: 'pending' });
+      world.facilitator.gatekeeper = ({ operation, payer, nonce, network }) =>
+        operation === 'verify'
+          ? wrap({ isValid: true, payer })
+          : wrap({ success: true, payer, network, transaction: transactionOf(payer, nonce), status: 'pending' });
       const answer = await send(world, path, payment);
       expectProblem(answer, UNKNOWN);
       assert.ok(!answer.text.includes('the paid content'), 'what is pending is not paid');
@@ -148,7 +158,11 @@ describe('a key that is refused', () => {
       expectProblem(await send(world, path, payment), NOT_CONFIGURED);
       assert.equal(world.facilitator.calls.length, 0);
       assert.equal(world.origin.of(path).length, 0);
-      await eventually('the log names the secret', () => /signing failed with the key in CDP_API_KEY_SECRET/.test(world.gate.printed), PATIENCE_MS);
+      await eventually(
+        'the log names the secret',
+        () => /signing failed with the key in CDP_API_KEY_SECRET/.test(world.gate.printed),
+        PATIENCE_MS,
+      );
       assert.ok(!world.gate.printed.includes(der.toString('base64').slice(0, 40)));
     } finally {
       await world.stop();
@@ -163,7 +177,11 @@ describe('a key that is refused', () => {
       const payment = await payFor(world, path);
       world.facilitator.gatekeeper = ({ operation }) => (operation === 'settle' ? refusals['401 JSON'] : undefined);
       expectProblem(await send(world, path, payment), UNKNOWN);
-      await eventually('the log names the secret', () => world.gate.printed.includes('/settle refuses the key in CDP_API_KEY_SECRET'), PATIENCE_MS);
+      await eventually(
+        'the log names the secret',
+        () => world.gate.printed.includes('/settle refuses the key in CDP_API_KEY_SECRET'),
+        PATIENCE_MS,
+      );
       world.facilitator.gatekeeper = undefined;
       await eventually('the payment is settled', () => world.facilitator.settled.size === 1, PATIENCE_MS);
       for (const call of world.facilitator.of('settle')) expectCdp(key, call);
@@ -178,7 +196,10 @@ describe('where a key never goes', () => {
     const key = cdpKey('EdDSA');
     const [world, elsewhere] = await Promise.all([openCdp(key), Facilitator.start()]);
     try {
-      for (const [operation, code] of [['verify', 'facilitator_unavailable'], ['settle', 'settlement_unknown']] as const) {
+      for (const [operation, code] of [
+        ['verify', 'facilitator_unavailable'],
+        ['settle', 'settlement_unknown'],
+      ] as const) {
         for (const status of [301, 302, 307, 308]) {
           const path = `/after/redirect-${operation}-${status}`;
           const payment = await payFor(world, path);
@@ -229,8 +250,12 @@ function expectProblemOrPaid({ status, text }: { readonly status: number; readon
 type Entry = { readonly url: string; readonly supported: string; readonly networks_missing: readonly string[]; readonly at: number | null };
 
 async function healthWhen(world: World, holds: (entry: Entry) => boolean): Promise<void> {
-  await eventually('health says so', async () => {
-    const { facilitators } = jsonOf(await world.gate.raw('GET', '/_farebox/health')) as unknown as { facilitators: readonly Entry[] };
-    return facilitators.every(holds);
-  }, PATIENCE_MS);
+  await eventually(
+    'health says so',
+    async () => {
+      const { facilitators } = jsonOf(await world.gate.raw('GET', '/_farebox/health')) as unknown as { facilitators: readonly Entry[] };
+      return facilitators.every(holds);
+    },
+    PATIENCE_MS,
+  );
 }

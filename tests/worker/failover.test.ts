@@ -5,18 +5,18 @@ import { after, before, describe, it } from 'node:test';
 import { Facilitator, type Reply, type Script } from './support/facilitator.ts';
 import { freshPayer } from './support/payer.ts';
 import {
-  MODES,
   eventually,
   expectCalls,
   expectFreshTerms,
   expectPaid,
   expectProblem,
   jsonOf,
+  MODES,
+  type Mode,
   nextNumber,
   openWorld,
   payFor,
   send,
-  type Mode,
   type World,
 } from './support/world.ts';
 
@@ -96,10 +96,14 @@ for (const mode of MODES) {
       const { path, payment, answer } = await paid(mode, { settle: [HANG, HANG, { kind: 'good' }] });
       expectProblem(answer, { status: 503, code: 'settlement_unknown', retryAfter: 5 });
       assert.equal(second.of('verify', payment.payer).length + second.of('settle', payment.payer).length, 0);
-      await eventually('the first settles what it was sent', async () => {
-        const repeat = await send(world, path, payment, { headers: SECRET });
-        return repeat.status === 200;
-      }, 60_000);
+      await eventually(
+        'the first settles what it was sent',
+        async () => {
+          const repeat = await send(world, path, payment, { headers: SECRET });
+          return repeat.status === 200;
+        },
+        60_000,
+      );
       assert.equal(calls(payment.payer).split(' ')[1], '0/0');
       assert.equal(world.origin.of(path).length, 1);
     });
@@ -137,11 +141,15 @@ describe('a first facilitator that refuses connections', () => {
     assert.ok(counts.includes(3), `no call and no ledger call more, but for a try now and then: ${counts.join(' ')}`);
     const back = await Facilitator.start(port);
     Object.assign(world, { facilitator: back });
-    await eventually('the first is asked again', async () => {
-      const path = `/after/back-${nextNumber()}`;
-      const payment = await payFor(world, path);
-      expectPaid(await send(world, path, payment), payment);
-      return back.of('settle').length > 0;
-    }, 60_000);
+    await eventually(
+      'the first is asked again',
+      async () => {
+        const path = `/after/back-${nextNumber()}`;
+        const payment = await payFor(world, path);
+        expectPaid(await send(world, path, payment), payment);
+        return back.of('settle').length > 0;
+      },
+      60_000,
+    );
   });
 });

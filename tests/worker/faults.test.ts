@@ -2,11 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { refusedSettle, refusedVerify, type Reply } from './support/facilitator.ts';
+import { type Reply, refusedSettle, refusedVerify } from './support/facilitator.ts';
 import { settlementOf } from './support/payer.ts';
 import {
-  MODES,
-  NO_CALLS,
   eventually,
   expectCalls,
   expectFreshTerms,
@@ -14,11 +12,13 @@ import {
   expectPaid,
   expectProblem,
   jsonOf,
+  MODES,
+  type Mode,
+  NO_CALLS,
   openWorld,
   ordinaryCalls,
   payFor,
   send,
-  type Mode,
   type World,
 } from './support/world.ts';
 
@@ -54,7 +54,7 @@ const unknownSettles: Readonly<Record<string, Reply>> = {
   ...brokenTransport(settledText),
   'a repeated key': { kind: 'raw', status: 200, headers: JSON_TYPE, body: settledText.replace('{', '{"success":false,') },
   'another network': { kind: 'good', fields: { network: 'eip155:8453' } },
-  'settlement_pending': refusedSettle('settlement_pending', { transaction: TX }),
+  settlement_pending: refusedSettle('settlement_pending', { transaction: TX }),
 };
 
 /** After these faults the facilitator comes back, and what was promised is kept. */
@@ -196,7 +196,9 @@ describe('a facilitator', { concurrency: 3 }, () => {
       const world = await openWorld({ vars: { RECOVERY: recovery } });
       try {
         // Signed before, so that they come while it is open.
-        const early = await Promise.all(MODES.map(async (mode) => [`/${mode}/breaker-open`, await payFor(world, `/${mode}/breaker-open`)] as const));
+        const early = await Promise.all(
+          MODES.map(async (mode) => [`/${mode}/breaker-open`, await payFor(world, `/${mode}/breaker-open`)] as const),
+        );
         for (let i = 0; i < 10; i += 1) {
           const payment = await payFor(world, `/after/breaker-${i}`);
           world.facilitator.script(payment.payer, { verify: { kind: 'destroy' } });

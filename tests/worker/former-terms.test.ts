@@ -5,8 +5,20 @@ import { after, before, describe, it } from 'node:test';
 import type { Value } from './support/gate.ts';
 import { freshPayer, requiredBy } from './support/payer.ts';
 import {
-  MODES, NO_CALLS, callsOf, eventually, expectCalls, expectFreshTerms, expectPaid, expectProblem, nextNumber, openWorld,
-  ordinaryCalls, payFor, send, type World,
+  callsOf,
+  eventually,
+  expectCalls,
+  expectFreshTerms,
+  expectPaid,
+  expectProblem,
+  MODES,
+  NO_CALLS,
+  nextNumber,
+  openWorld,
+  ordinaryCalls,
+  payFor,
+  send,
+  type World,
 } from './support/world.ts';
 
 const SECRET = [['Idempotency-Key', 'f'.repeat(30)]] as const;
@@ -24,7 +36,9 @@ const tables: Readonly<Record<string, readonly Value[]>> = {
 let world: World;
 const first = MODES.map((mode) => ({ path: `/${mode}/*`, price: '$0.01', settle: mode, ...common }));
 
-before(async () => { world = await openWorld({ routes: first }); });
+before(async () => {
+  world = await openWorld({ routes: first });
+});
 after(() => world.stop());
 
 for (const [name, table] of Object.entries(tables)) {
@@ -36,10 +50,16 @@ for (const [name, table] of Object.entries(tables)) {
         const [unknownPath = '', deliveredPath = '', newPath = ''] = paths;
         const payer = freshPayer();
         const [unknown, delivered, unseen] = [
-          await payFor(world, unknownPath, { payer }), await payFor(world, deliveredPath), await payFor(world, newPath),
+          await payFor(world, unknownPath, { payer }),
+          await payFor(world, deliveredPath),
+          await payFor(world, newPath),
         ];
         world.facilitator.script(payer.address, { settle: { kind: 'destroy' } });
-        expectProblem(await send(world, unknownPath, unknown, { headers: SECRET }), { status: 503, code: 'settlement_unknown', retryAfter: 5 });
+        expectProblem(await send(world, unknownPath, unknown, { headers: SECRET }), {
+          status: 503,
+          code: 'settlement_unknown',
+          retryAfter: 5,
+        });
         expectPaid(await send(world, deliveredPath, delivered, { headers: SECRET }), delivered);
         expectCalls(world, delivered.payer, deliveredPath, ordinaryCalls(mode));
 
@@ -47,11 +67,15 @@ for (const [name, table] of Object.entries(tables)) {
         const again = await send(world, unknownPath, unknown, { headers: SECRET });
         expectProblem(again, { status: 503, code: 'settlement_unknown', retryAfter: 5 });
         world.facilitator.script(payer.address, {});
-        await eventually('the unknown one is found out and delivered', async () => {
-          const answer = await send(world, unknownPath, unknown, { headers: SECRET });
-          if (answer.status === 200) expectPaid(answer, unknown);
-          return answer.status === 200;
-        }, 60_000);
+        await eventually(
+          'the unknown one is found out and delivered',
+          async () => {
+            const answer = await send(world, unknownPath, unknown, { headers: SECRET });
+            if (answer.status === 200) expectPaid(answer, unknown);
+            return answer.status === 200;
+          },
+          60_000,
+        );
         assert.equal(world.facilitator.settled.has(`${payer.address.toLowerCase()}/${unknown.nonce.toLowerCase()}`), true);
         assert.equal(world.origin.of(unknownPath).length, 1);
 

@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 
 import type { OriginCall } from './support/origin.ts';
 import type { HeaderRow } from './support/raw.ts';
-import { MODES, expectPaid, nextNumber, openWorld, payFor, routes, send, type World } from './support/world.ts';
+import { expectPaid, MODES, nextNumber, openWorld, payFor, routes, send, type World } from './support/world.ts';
 
 const ORIGIN_SECRET = 'origin-secret-of-the-test-suite-0123456789abcdef';
 const KINDS = ['free', ...MODES] as const;
@@ -62,7 +62,12 @@ describe('forwarding', () => {
     const fields = (count: number): HeaderRow[] => Array.from({ length: count }, (_, index) => [`X-${index}`, '1']);
     const asked = world.origin.calls.length;
     for (const target of ['/free/many', '/Free%20/many', '/after/many']) {
-      for (const headers of [fields(300), fields(2_000), [['Connection', 'h,'.repeat(300)]], [['X-Text', 'x'.repeat(65_600)]]] satisfies HeaderRow[][]) {
+      for (const headers of [
+        fields(300),
+        fields(2_000),
+        [['Connection', 'h,'.repeat(300)]],
+        [['X-Text', 'x'.repeat(65_600)]],
+      ] satisfies HeaderRow[][]) {
         const answer = await send(world, target, undefined, { headers });
         assert.deepEqual([answer.status, JSON.parse(answer.text).code], [431, 'header_too_large'], `${target} ${headers.length}`);
       }
@@ -99,7 +104,12 @@ describe('forwarding', () => {
 
     it(`an ordinary Authorization and ordinary headers pass (${kind})`, async () => {
       const { call } = await forward(kind, {
-        headers: [['Authorization', 'Bearer of-the-origin'], ['Cookie', 'a=b'], ['Accept-Language', 'de'], ['X-Custom', 'v']],
+        headers: [
+          ['Authorization', 'Bearer of-the-origin'],
+          ['Cookie', 'a=b'],
+          ['Accept-Language', 'de'],
+          ['X-Custom', 'v'],
+        ],
       });
       assert.equal(call.headers['authorization'], 'Bearer of-the-origin');
       assert.equal(call.headers['cookie'], 'a=b');
@@ -127,11 +137,19 @@ describe('forwarding', () => {
   }
 
   it('the origin is told amount, asset and network, and the transaction where it was settled before', async () => {
-    const paid = { 'farebox-amount': '10000', 'farebox-asset': '0x036CbD53842c5426634e7929541eC2318f3dCF7e', 'farebox-network': 'eip155:84532' };
+    const paid = {
+      'farebox-amount': '10000',
+      'farebox-asset': '0x036CbD53842c5426634e7929541eC2318f3dCF7e',
+      'farebox-network': 'eip155:84532',
+    };
     for (const mode of MODES) {
       const path = `/${mode}/told`;
       const payment = await payFor(world, path);
-      const forged: HeaderRow[] = [['Farebox-Amount', '1'], ['Farebox_Amount', '1'], ['Farebox-Transaction', '0x1']];
+      const forged: HeaderRow[] = [
+        ['Farebox-Amount', '1'],
+        ['Farebox_Amount', '1'],
+        ['Farebox-Transaction', '0x1'],
+      ];
       expectPaid(await send(world, path, payment, { headers: forged }), payment);
       const headers = world.origin.of(path)[0]?.headers ?? {};
       for (const [name, value] of Object.entries(paid)) assert.equal(headers[name], value, name);
@@ -156,8 +174,15 @@ describe('forwarding', () => {
           ...(plain ? [] : [['X_Other', '1'] as const]),
         ];
         const { call } = await forward(kind, { headers: plain ? headers.filter(([name]) => name !== 'X_Forwarded_For') : headers });
-        const told = call.rows.map(([name, value]) => [name.toLowerCase(), value]).filter(([name = '']) => /forwarded/.test(name)).sort();
-        assert.deepEqual(told, [['x-forwarded-for', '203.0.113.7'], ['x-forwarded-host', 'shop.example:8443'], ['x-forwarded-proto', 'http']]);
+        const told = call.rows
+          .map(([name, value]) => [name.toLowerCase(), value])
+          .filter(([name = '']) => /forwarded/.test(name))
+          .sort();
+        assert.deepEqual(told, [
+          ['x-forwarded-for', '203.0.113.7'],
+          ['x-forwarded-host', 'shop.example:8443'],
+          ['x-forwarded-proto', 'http'],
+        ]);
       }
     });
   }
@@ -168,7 +193,10 @@ describe('forwarding', () => {
       assert.equal(call.headers['farebox-payer']?.toLowerCase(), payer.toLowerCase());
       assert.match(call.headers['farebox-payment'] ?? '', /^rcpt_[a-z2-7]{26}$/i);
       assert.match(call.headers['idempotency-key'] ?? '', /^farebox-[a-z2-7]{26}$/);
-      assert.ok(!call.headers['idempotency-key']?.includes(call.headers['farebox-payment']?.slice(5) ?? ''), 'who knows the id does not know the key');
+      assert.ok(
+        !call.headers['idempotency-key']?.includes(call.headers['farebox-payment']?.slice(5) ?? ''),
+        'who knows the id does not know the key',
+      );
       const again = await forward(mode, {});
       assert.notEqual(again.call.headers['farebox-payment'], call.headers['farebox-payment']);
     });
@@ -179,7 +207,13 @@ describe('forwarding', () => {
     });
 
     it(`caches do not stand between a paid request and its origin (${mode})`, async () => {
-      for (const headers of [[], [['Cache-Control', 'max-stale, only-if-cached'], ['Pragma', 'x']]] as const) {
+      for (const headers of [
+        [],
+        [
+          ['Cache-Control', 'max-stale, only-if-cached'],
+          ['Pragma', 'x'],
+        ],
+      ] as const) {
         const { call } = await forward(mode, { headers });
         assert.deepEqual([call.headers['cache-control'], call.headers['pragma']], ['no-cache', 'no-cache']);
       }
@@ -272,7 +306,10 @@ describe('forwarding', () => {
 });
 
 function expectSignature(call: OriginCall): void {
-  const SIGNED = [['farebox-signature', 'v1', ['payer', 'payment']], ['farebox-signature-v2', 'v2', ['payer', 'payment', 'amount', 'asset', 'network', 'transaction']]] as const;
+  const SIGNED = [
+    ['farebox-signature', 'v1', ['payer', 'payment']],
+    ['farebox-signature-v2', 'v2', ['payer', 'payment', 'amount', 'asset', 'network', 'transaction']],
+  ] as const;
   for (const [field, scheme, names] of SIGNED) {
     const [, time = '', mac = ''] = new RegExp(`^t=(\\d+),${scheme}=([0-9a-f]{64})$`).exec(call.headers[field] ?? '') ?? [];
     const text = [time, call.method, call.target, ...names.map((name) => call.headers[`farebox-${name}`] ?? '')].join('\n');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
 import type { Value } from './support/gate.ts';
-import { loseAlarms, plant, PURGE_NOW } from './support/operator.ts';
+import { loseAlarms, PURGE_NOW, plant } from './support/operator.ts';
 import type { Answer } from './support/raw.ts';
 import { eventually, expectFreshTerms, openWorld, type World, type WorldOptions } from './support/world.ts';
 
@@ -145,10 +145,14 @@ describe('free requests of a day', { concurrency: 2 }, () => {
       assert.equal(plant(world.gate, PURGE_NOW), 1);
       loseAlarms(world.gate);
       await world.gate.restart();
-      await eventually('the alarm has come', async () => {
-        await world.gate.scheduled();
-        return (await world.gate.ledger()).alarms.length > 0;
-      }, 60_000);
+      await eventually(
+        'the alarm has come',
+        async () => {
+          await world.gate.scheduled();
+          return (await world.gate.ledger()).alarms.length > 0;
+        },
+        60_000,
+      );
       await world.gate.stop();
       const today = Math.floor(Date.now() / 1000 / DAY_SECS);
       assert.equal(plant(world.gate, 'SELECT day FROM quota'), 2, 'the oldest alone is removed');

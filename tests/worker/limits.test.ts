@@ -4,13 +4,13 @@ import { describe, it } from 'node:test';
 
 import { freshPayer } from './support/payer.ts';
 import {
-  NO_CALLS,
   begin,
   eventually,
   expectCalls,
   expectNextGoodRequest,
   expectPaid,
   expectProblem,
+  NO_CALLS,
   openWorld,
   ordinaryCalls,
   payFor,
@@ -27,7 +27,11 @@ describe('limits', () => {
       const one = await payFor(world, '/slow/one', { payer });
       const two = await payFor(world, '/slow/two', { payer });
       let finish = (): void => {};
-      world.origin.script('/slow/one', { once: new Promise<void>((resolve) => { finish = resolve; }) });
+      world.origin.script('/slow/one', {
+        once: new Promise<void>((resolve) => {
+          finish = resolve;
+        }),
+      });
       const first = begin(send(world, '/slow/one', one));
       await eventually('the origin is asked', () => world.origin.of('/slow/one').length === 1);
       const connection = await world.gate.connect();
@@ -52,7 +56,10 @@ describe('limits', () => {
       const payments = await Promise.all(['/after/one', '/after/two'].map((path) => payFor(world, path, { payer })));
       world.origin.script('/after/one', { delayMs: 300 });
       const answers = await Promise.all(payments.map((payment, i) => send(world, i === 0 ? '/after/one' : '/after/two', payment)));
-      assert.deepEqual(answers.map((answer) => answer.status), [200, 200]);
+      assert.deepEqual(
+        answers.map((answer) => answer.status),
+        [200, 200],
+      );
     } finally {
       await world.stop();
     }
@@ -90,7 +97,9 @@ describe('limits', () => {
       for (const mode of ['after', 'before'] as const) {
         const path = `/${mode}/counted`;
         const payment = await payFor(world, path);
-        const forged = await payFor(world, path, { tamper: ({ payload }) => void ((payload as { authorization: { value: string } }).authorization.value = '10001') });
+        const forged = await payFor(world, path, {
+          tamper: ({ payload }) => void ((payload as { authorization: { value: string } }).authorization.value = '10001'),
+        });
         await world.gate.ledger('ok');
         assert.equal((await send(world, path, forged)).status, 402);
         assert.equal((await world.gate.raw('GET', '/free')).status, 200);
@@ -119,7 +128,10 @@ describe('limits', () => {
   });
 
   it('after a restore of the ledger, authorizations from before it are refused without any call', async () => {
-    const [lost, world] = await Promise.all([openWorld(), openWorld({ vars: { LEDGER_CLOSED_BEFORE: Math.floor(Date.now() / 1000) + 60 } })]);
+    const [lost, world] = await Promise.all([
+      openWorld(),
+      openWorld({ vars: { LEDGER_CLOSED_BEFORE: Math.floor(Date.now() / 1000) + 60 } }),
+    ]);
     try {
       const old = await payFor(lost, '/after/restored');
       expectProblem(await send(world, '/after/restored', old), { status: 503, code: 'settlement_unknown', retryAfter: 5 });

@@ -5,14 +5,17 @@ import { after, before, describe, it } from 'node:test';
 
 import { pretty } from '../../scripts/pretty.mjs';
 import { rowsOf } from './support/operator.ts';
-import { encode, freshPayer, pay, requiredBy, type JsonObject } from './support/payer.ts';
+import { encode, freshPayer, type JsonObject, pay, requiredBy } from './support/payer.ts';
 import { eventually, expectPaid, nextNumber, openWorld, payFor, routes, send, type World } from './support/world.ts';
 
 const FREE = { path: '/daily/*', price: '$0.01', free: { per_day: 5 }, max_timeout_secs: 60, origin_timeout_secs: 2 };
 
 /** Every line of JSON, those that were written together one by one. */
 function linesOf(world: World): JsonObject[] {
-  const lines = world.gate.printed.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as JsonObject);
+  const lines = world.gate.printed
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as JsonObject);
   return lines.flatMap((line) => (Array.isArray(line['unpaid']) ? (line['unpaid'] as JsonObject[]) : [line]));
 }
 
@@ -48,8 +51,21 @@ describe('the log', () => {
     const [row] = await rowsOf(world, payment.payer);
     const { at, facilitator_ms, origin_ms, object_ms, total_ms, ...rest } = await lineOf(world, id);
     assert.deepEqual(rest, {
-      correlation_id: id, method: 'GET', path: target, route: '/after/*', status: 200, outcome: 'served', code: null, diagnosis: null,
-      payment: row?.['id'], key8: String(row?.['key']).slice(0, 8), network: 'eip155:84532', amount: '10000', amount_decimal: '0.01', symbol: 'USDC', decimals: 6,
+      correlation_id: id,
+      method: 'GET',
+      path: target,
+      route: '/after/*',
+      status: 200,
+      outcome: 'served',
+      code: null,
+      diagnosis: null,
+      payment: row?.['id'],
+      key8: String(row?.['key']).slice(0, 8),
+      network: 'eip155:84532',
+      amount: '10000',
+      amount_decimal: '0.01',
+      symbol: 'USDC',
+      decimals: 6,
     });
     assert.match(String(at), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
     for (const ms of [facilitator_ms, origin_ms, object_ms]) assert.ok(Number(ms) <= Number(total_ms), `${ms} of ${total_ms}`);
@@ -74,12 +90,19 @@ describe('the log', () => {
       const id = `ended-${nextNumber()}-${outcome}`;
       const answer = await send(world, target, payment, named(id));
       const line = await lineOf(world, id);
-      assert.deepEqual([line['outcome'], line['code'], line['status'], line['path']], [outcome, code, answer.status, target], answer.text.slice(0, 200));
+      assert.deepEqual(
+        [line['outcome'], line['code'], line['status'], line['path']],
+        [outcome, code, answer.status, target],
+        answer.text.slice(0, 200),
+      );
     }
     const [row] = await rowsOf(world, due.payer);
     const steps = (): JsonObject[] => linesOf(world).filter((line) => 'to' in line && line['payment'] === row?.['id']);
     await eventually('the debt is logged', async () => steps().length > 0);
-    assert.deepEqual(steps().map(({ to, key8 }) => [to, key8]), [['refund_due', String(row?.['key']).slice(0, 8)]]);
+    assert.deepEqual(
+      steps().map(({ to, key8 }) => [to, key8]),
+      [['refund_due', String(row?.['key']).slice(0, 8)]],
+    );
   });
 
   it('writes what begins no payment together with others of the same second, forged payments too', async () => {
@@ -87,9 +110,13 @@ describe('the log', () => {
     const asked = requiredBy(await world.gate.raw('GET', path));
     const forged = await pay(freshPayer(), asked, { signed: { from: freshPayer().address } });
     for (const answer of await Promise.all(ids.map((id) => send(world, path, forged, named(id))))) assert.equal(answer.status, 402);
-    for (const id of ids) assert.deepEqual([(await lineOf(world, id))['outcome'], (await lineOf(world, id))['code']], ['refused', 'signature_invalid']);
+    for (const id of ids)
+      assert.deepEqual([(await lineOf(world, id))['outcome'], (await lineOf(world, id))['code']], ['refused', 'signature_invalid']);
     const together = world.gate.printed.split('\n').filter((line) => line.startsWith('{"unpaid":'));
-    assert.ok(together.some((line) => ids.filter((id) => line.includes(id)).length > 1), 'fewer lines than requests');
+    assert.ok(
+      together.some((line) => ids.filter((id) => line.includes(id)).length > 1),
+      'fewer lines than requests',
+    );
   });
 
   it('remembered terms are logged like the first', async () => {
@@ -100,7 +127,18 @@ describe('the log', () => {
     const lines = [];
     for (const answer of answers) lines.push(await lineOf(world, answer.headers['x-correlation-id'] ?? ''));
     const shapes = lines.map(({ at: _, correlation_id: __, ...rest }) => rest);
-    assert.deepEqual(shapes, shapes.map(() => ({ method: 'GET', path, route: '/after/*', status: 402, outcome: 'terms', code: 'payment_required', diagnosis: null })));
+    assert.deepEqual(
+      shapes,
+      shapes.map(() => ({
+        method: 'GET',
+        path,
+        route: '/after/*',
+        status: 402,
+        outcome: 'terms',
+        code: 'payment_required',
+        diagnosis: null,
+      })),
+    );
     connection.close();
   });
 
@@ -118,14 +156,27 @@ it('the log for people is one short line for each request and step, and leaves o
   const told = { at: '2026-11-21T16:04:05Z', correlation_id: 'abc', method: 'GET', path: '/report', route: '/report', diagnosis: null };
   const price = { amount: '10000', amount_decimal: '0.01', symbol: 'USDC', decimals: 6 };
   const times = { facilitator_ms: 20, origin_ms: 3, object_ms: 9, total_ms: 40 };
-  const served = { ...told, status: 200, outcome: 'served', code: null, payment: 'rcpt_x', key8: 'abcdef01', network: 'eip155:84532', ...price, ...times };
+  const served = {
+    ...told,
+    status: 200,
+    outcome: 'served',
+    code: null,
+    payment: 'rcpt_x',
+    key8: 'abcdef01',
+    network: 'eip155:84532',
+    ...price,
+    ...times,
+  };
   const terms = { ...told, status: 402, outcome: 'terms', code: 'payment_required' };
   const refused = { ...told, status: 402, outcome: 'refused', code: 'expired', diagnosis: 'PAYMENT_EXPIRED' };
   const step = { at: told.at, payment: 'rcpt_x', key8: 'abcdef01', from: 'settling', to: 'refund_due', why: 'origin' };
   const table: readonly (readonly [line: string, shown: string])[] = [
     [JSON.stringify(served), '16:04:05  200 GET /report  served  0.01 USDC  rcpt_x  40 ms (facilitator 20, origin 3, object 9)  [abc]'],
     [`  (log) ${JSON.stringify(terms)}`, '16:04:05  402 GET /report  terms  [abc]'],
-    [JSON.stringify({ unpaid: [terms, refused] }), '16:04:05  402 GET /report  terms  [abc]\n16:04:05  402 GET /report  refused: expired  told PAYMENT_EXPIRED  [abc]'],
+    [
+      JSON.stringify({ unpaid: [terms, refused] }),
+      '16:04:05  402 GET /report  terms  [abc]\n16:04:05  402 GET /report  refused: expired  told PAYMENT_EXPIRED  [abc]',
+    ],
     [JSON.stringify(step), '16:04:05  settling → refund_due  origin  rcpt_x'],
     ['farebox: PRICER returned no price', 'farebox: PRICER returned no price'],
     ['{"at": 1}', '{"at": 1}'],

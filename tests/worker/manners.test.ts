@@ -5,11 +5,11 @@ import { after, before, describe, it } from 'node:test';
 import { requiredBy, settlementOf } from './support/payer.ts';
 import type { Answer, HeaderRow } from './support/raw.ts';
 import {
-  MODES,
   expectCalls,
   expectFreshTerms,
   expectNextGoodRequest,
   expectPaid,
+  MODES,
   openWorld,
   ordinaryCalls,
   payFor,
@@ -20,12 +20,28 @@ import {
 } from './support/world.ts';
 
 const ALLOWED = [
-  'PAYMENT-SIGNATURE', 'X-PAYMENT', 'Authorization', 'Payment-Authorization', 'Accept-Payment', 'Idempotency-Key',
-  'Farebox-Redelivery', 'SIGN-IN-WITH-X', 'Access-Control-Expose-Headers', 'Content-Type', 'Range', 'x-correlation-id',
+  'PAYMENT-SIGNATURE',
+  'X-PAYMENT',
+  'Authorization',
+  'Payment-Authorization',
+  'Accept-Payment',
+  'Idempotency-Key',
+  'Farebox-Redelivery',
+  'SIGN-IN-WITH-X',
+  'Access-Control-Expose-Headers',
+  'Content-Type',
+  'Range',
+  'x-correlation-id',
 ];
 const EXPOSED = [
-  'PAYMENT-REQUIRED', 'PAYMENT-RESPONSE', 'X-PAYMENT-RESPONSE', 'WWW-Authenticate', 'Payment-Receipt',
-  'Payment-Replayed', 'Retry-After', 'x-correlation-id',
+  'PAYMENT-REQUIRED',
+  'PAYMENT-RESPONSE',
+  'X-PAYMENT-RESPONSE',
+  'WWW-Authenticate',
+  'Payment-Receipt',
+  'Payment-Replayed',
+  'Retry-After',
+  'x-correlation-id',
 ];
 const MOZILLA: HeaderRow = ['User-Agent', 'Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0'];
 
@@ -89,7 +105,10 @@ describe('manners', () => {
   it('a page that the route names sends its own headers and credentials, and reads every answer; other pages send none', async () => {
     const path = '/paged/report';
     const from = (page: string): HeaderRow => ['Origin', page];
-    const asked: HeaderRow[] = [['Access-Control-Request-Method', 'GET'], ['Access-Control-Request-Headers', 'x-api-version']];
+    const asked: HeaderRow[] = [
+      ['Access-Control-Request-Method', 'GET'],
+      ['Access-Control-Request-Headers', 'x-api-version'],
+    ];
     const answersTo = async (page: string): Promise<Answer[]> => {
       const preflight = await world.gate.raw('OPTIONS', path, [from(page), ...asked]);
       // Asked three times, the terms are remembered where they are the same for all.
@@ -100,7 +119,10 @@ describe('manners', () => {
       // An origin that lets every page in.
       world.origin.script(path, { headers: { 'Access-Control-Allow-Origin': page, 'Access-Control-Allow-Credentials': 'true' } });
       const paid = await world.gate.raw('GET', path, [from(page), payment.row]);
-      assert.deepEqual([preflight, ...unpaid, refused, paid].map(({ status }) => status), [204, 402, 402, 402, 400, 200]);
+      assert.deepEqual(
+        [preflight, ...unpaid, refused, paid].map(({ status }) => status),
+        [204, 402, 402, 402, 400, 200],
+      );
       includesAll(listed(preflight, 'access-control-allow-headers'), [...ALLOWED, 'X-Api-Version']);
       return [preflight, ...unpaid, refused, paid];
     };

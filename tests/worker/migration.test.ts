@@ -83,7 +83,9 @@ describe('a ledger of an earlier build', () => {
         expectProblem(doubt, { status: 503, code: 'settlement_unknown', retryAfter: 5 });
 
         await world.gate.stop();
-        const kept = execFileSync('python3', ['-c', TURN_BACK, persist, String(schema), columns, JSON.stringify(without)], { encoding: 'utf8' });
+        const kept = execFileSync('python3', ['-c', TURN_BACK, persist, String(schema), columns, JSON.stringify(without)], {
+          encoding: 'utf8',
+        });
         assert.equal(Number(kept), 4);
         world.facilitator.script(doubtful.payer, {});
         await world.gate.restart();
@@ -95,8 +97,11 @@ describe('a ledger of an earlier build', () => {
         assert.equal(again.headers['payment-replayed'], 'true');
         expectProblem(await send(world, '/before/bare', bare), { status: 409, code: 'payment_already_delivered' });
         expectProblem(await send(world, '/before/owed', owed), { status: 409, code: 'refund_due' });
-        await eventually('the alarm ends the doubt', async () =>
-          (await rowsOf(world, doubtful.payer))[0]?.['state'] === 'delivered', 30_000);
+        await eventually(
+          'the alarm ends the doubt',
+          async () => (await rowsOf(world, doubtful.payer))[0]?.['state'] === 'delivered',
+          30_000,
+        );
         assert.equal(callsOf(world, doubtful.payer, '/after/doubtful').origin, 1);
         const after = ['/after/served', '/before/bare', '/before/owed'].map((path) => world.origin.of(path).length);
         assert.deepEqual(after, before, 'no origin was asked again');

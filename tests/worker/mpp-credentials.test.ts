@@ -9,8 +9,8 @@ import { after, before, describe, it } from 'node:test';
 import type { CredentialMessage } from '../support/mpp-payer.ts';
 import { credential, credentialIn, type JsonObject } from '../support/mpp-wire.ts';
 import { payAsOkx } from '../support/okx-payer.ts';
-import { challengeIn, expectMppPaid, expectMppRefused, mppFor, sendMpp, type Paid } from './support/mpp.ts';
-import { refused, vectors, type Otherwise } from './support/mpp-plays.ts';
+import { challengeIn, expectMppPaid, expectMppRefused, mppFor, type Paid, sendMpp } from './support/mpp.ts';
+import { type Otherwise, refused, vectors } from './support/mpp-plays.ts';
 import { freshPayer } from './support/payer.ts';
 import { callsOf, expectProblem, jsonOf, openWorld, type World } from './support/world.ts';
 
@@ -18,16 +18,20 @@ type ParseCase = { readonly name: string; readonly header: string; readonly ok: 
 type ExtractCase = { readonly name: string; readonly header: string; readonly extracted: string | null };
 
 let world: World;
-before(async () => { world = await openWorld(); });
+before(async () => {
+  world = await openWorld();
+});
 after(() => world.stop());
 
 describe('a credential as it stands in its field', () => {
   const cases = vectors<ParseCase>('credentials-parse');
   type Respell = (payment: Paid) => string;
-  const edited = (edit: (message: CredentialMessage) => unknown): Respell => ({ message }) => {
-    const copy = structuredClone(message);
-    return credential((edit(copy) as object | undefined) ?? copy);
-  };
+  const edited =
+    (edit: (message: CredentialMessage) => unknown): Respell =>
+    ({ message }) => {
+      const copy = structuredClone(message);
+      return credential((edit(copy) as object | undefined) ?? copy);
+    };
   const inChallenge = (change: JsonObject): Respell => edited(({ challenge }) => void Object.assign(challenge, change));
   const token = ({ value }: Paid): string => value.slice('Payment '.length);
   const readable = 'it can be read, and it was not issued here';
@@ -46,7 +50,8 @@ describe('a credential as it stands in its field', () => {
     'json null': [() => 'Payment bnVsbA'],
     'missing challenge': [edited(({ payload }) => ({ payload }))],
     'missing payload (accepted here; schema check later)': [
-      edited(({ challenge }) => ({ challenge })), refused('the shape is checked at once', 'invalid-payload', 'malformed-credential'),
+      edited(({ challenge }) => ({ challenge })),
+      refused('the shape is checked at once', 'invalid-payload', 'malformed-credential'),
     ],
     'challenge.request is an object': [inChallenge({ request: { amount: '1' } })],
     'challenge.request not base64': [inChallenge({ request: '%%%' }), refused(readable, 'malformed-credential', 'invalid-challenge')],
@@ -104,7 +109,9 @@ describe('the part of the field that is the credential', () => {
 describe('credentials for other servers', () => {
   const headers = [
     ...vectors<{ name: string; header: string }>('credentials').map(({ name, header }) => [name, header] as const),
-    ...vectors<{ name: string; authorization: string }>('okx-credentials').map(({ name, authorization }) => [`OKX: ${name}`, authorization] as const),
+    ...vectors<{ name: string; authorization: string }>('okx-credentials').map(
+      ({ name, authorization }) => [`OKX: ${name}`, authorization] as const,
+    ),
   ];
   for (const [name, value] of headers) {
     it(`${name}: read, and not issued here`, async () => {
@@ -116,8 +123,10 @@ describe('credentials for other servers', () => {
   }
 });
 
-describe('OKX\'s charges', () => {
-  const cases = vectors<{ name: string; credential: { challenge: JsonObject; payload: JsonObject } }>('okx-credentials').filter(({ name }) => name.startsWith('charge'));
+describe("OKX's charges", () => {
+  const cases = vectors<{ name: string; credential: { challenge: JsonObject; payload: JsonObject } }>('okx-credentials').filter(
+    ({ name }) => name.startsWith('charge'),
+  );
   const outcomes: Readonly<Record<string, 'paid' | string>> = {
     'charge transaction': 'paid',
     // N transfers of one token are not one payment: none of them is taken.
@@ -143,7 +152,9 @@ describe('OKX\'s charges', () => {
       const answer = await sendMpp(world, path, { value: credential(message) });
       if (outcomes[name] !== 'paid') return void expectMppRefused(answer, outcomes[name] ?? '', challengeIn(asked));
       assert.equal(answer.status, 200, answer.text.slice(0, 300));
-      const sent = JSON.parse(world.facilitator.of('settle', payer.address)[0]?.body.toString('utf8') ?? '') as { paymentPayload: { payload: unknown } };
+      const sent = JSON.parse(world.facilitator.of('settle', payer.address)[0]?.body.toString('utf8') ?? '') as {
+        paymentPayload: { payload: unknown };
+      };
       assert.deepEqual(sent.paymentPayload.payload, { authorization, signature });
     });
   }

@@ -15,9 +15,9 @@ type HeaderCase = {
   readonly headers: readonly HeaderRow[];
 };
 
-const cases = (JSON.parse(readFileSync(new URL('../vectors/security/headers_request.json', import.meta.url), 'utf8')) as {
-  cases: readonly HeaderCase[];
-}).cases.filter((vector) => vector.class === 'mpp_authorization');
+const cases = (
+  JSON.parse(readFileSync(new URL('../vectors/security/headers_request.json', import.meta.url), 'utf8')) as { cases: readonly HeaderCase[] }
+).cases.filter((vector) => vector.class === 'mpp_authorization');
 
 /** The reference reads the other alphabet and its padding, and other clients write it; what is read has one key in any spelling. */
 const READ_LIBERALLY = ['mpp-std-alphabet'];
@@ -26,7 +26,9 @@ const RECORDED = decoded(CANONICAL);
 
 describe('header vectors of MPP', () => {
   let world: World;
-  before(async () => { world = await openWorld(); });
+  before(async () => {
+    world = await openWorld();
+  });
   after(() => world.stop());
 
   for (const vector of cases) {
@@ -53,12 +55,17 @@ describe('header vectors of MPP', () => {
 
   it('every case that holds a credential holds ours', async () => {
     const payment = await mppFor(world, '/after/inside');
-    const held = cases.filter((vector) => fresh(vector, payment).some(([, value]) => {
-      const tokens = [...value.matchAll(/[\w+/-]{64,}/g)].map(([token]) => decodedText(token.replace(/^Payment/, '')));
-      return [value, ...tokens].some((text) => text.includes(payment.challenge.id) || text.includes(payment.signature));
-    }));
+    const held = cases.filter((vector) =>
+      fresh(vector, payment).some(([, value]) => {
+        const tokens = [...value.matchAll(/[\w+/-]{64,}/g)].map(([token]) => decodedText(token.replace(/^Payment/, '')));
+        return [value, ...tokens].some((text) => text.includes(payment.challenge.id) || text.includes(payment.signature));
+      }),
+    );
     const empty = ['mpp-no-token', 'mpp-no-token-space', 'mpp-empty-json', 'mpp-basic-scheme'];
-    assert.deepEqual(cases.map(({ name }) => name).filter((name) => !held.some((vector) => vector.name === name)), empty);
+    assert.deepEqual(
+      cases.map(({ name }) => name).filter((name) => !held.some((vector) => vector.name === name)),
+      empty,
+    );
   });
 });
 
@@ -103,7 +110,10 @@ function swapped(text: string, { challenge, message }: Paid): string {
   const [old, now] = [RECORDED['challenge'] as JsonObject, RECORDED['payload'] as JsonObject];
   const pairs: [unknown, unknown][] = [
     ...(['realm', 'request', 'expires', 'id'] as const).map((name): [unknown, unknown] => [old[name], challenge[name]]),
-    ...['signature', 'from', 'to', 'validAfter', 'validBefore', 'nonce'].map((name): [unknown, unknown] => [now[name], message.payload[name]]),
+    ...['signature', 'from', 'to', 'validAfter', 'validBefore', 'nonce'].map((name): [unknown, unknown] => [
+      now[name],
+      message.payload[name],
+    ]),
   ];
   return pairs.reduce((current, [recorded, ours]) => current.replaceAll(`"${String(recorded)}"`, `"${String(ours)}"`), text);
 }

@@ -5,11 +5,10 @@ import { describe, it } from 'node:test';
 
 import type { Hex } from 'viem';
 import { privateKeyToAccount } from 'viem/accounts';
-
-import { challengesIn, credentialIn, idOf, requestOf, requestText } from '../support/mpp-wire.ts';
 import { payMpp } from '../support/mpp-payer.ts';
-import { payAsOkx, readOkxChallenge } from '../support/okx-payer.ts';
+import { challengesIn, credentialIn, idOf, requestOf, requestText } from '../support/mpp-wire.ts';
 import { strictlyRead } from '../support/mppx-client.ts';
+import { payAsOkx, readOkxChallenge } from '../support/okx-payer.ts';
 
 type HttpCase = {
   readonly name: string;
@@ -53,7 +52,9 @@ describe('the payers of these tests', () => {
     const account = privateKeyToAccount(okx.privateKey);
     const { name, version } = okx.tokenDomain;
     const signed = await payAsOkx(transaction.challengeHeader, account, {
-      nowSecs: 1_700_000_000, nonce: `0x${'22'.repeat(32)}`, domain: { name, version },
+      nowSecs: 1_700_000_000,
+      nonce: `0x${'22'.repeat(32)}`,
+      domain: { name, version },
     });
     assert.equal(signed.value, transaction.authorization);
     const broadcast = await payAsOkx(hash.challengeHeader, account, { broadcast: async () => `0x${'ab'.repeat(32)}` });

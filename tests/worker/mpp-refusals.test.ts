@@ -2,15 +2,26 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-
-import { asX402, payMpp, type CredentialMessage } from '../support/mpp-payer.ts';
-import { credential, idOf, requestOf, requestText, type Challenge, type JsonObject } from '../support/mpp-wire.ts';
+import { asX402, type CredentialMessage, payMpp } from '../support/mpp-payer.ts';
+import { type Challenge, credential, idOf, type JsonObject, requestOf, requestText } from '../support/mpp-wire.ts';
 import { okxHash, payAsOkx } from '../support/okx-payer.ts';
-import { challengeFor, challengeIn, expectMppPaid, expectMppRefused, mppFor, sendMpp, signed, type Paid } from './support/mpp.ts';
+import { challengeFor, challengeIn, expectMppPaid, expectMppRefused, mppFor, type Paid, sendMpp, signed } from './support/mpp.ts';
 import { freshPayer, requiredBy } from './support/payer.ts';
 import type { Answer, HeaderRow } from './support/raw.ts';
 import {
-  MODES, NO_CALLS, SECRETS, callsOf, eventually, expectCalls, expectNextGoodRequest, expectPaid, expectProblem, openWorld, ordinaryCalls, payFor, send,
+  callsOf,
+  eventually,
+  expectCalls,
+  expectNextGoodRequest,
+  expectPaid,
+  expectProblem,
+  MODES,
+  NO_CALLS,
+  openWorld,
+  ordinaryCalls,
+  payFor,
+  SECRETS,
+  send,
   type World,
 } from './support/world.ts';
 
@@ -19,13 +30,24 @@ const OTHER = '0x209693Bc6afc0C5328bA36FaF03C514EF312287C';
 const NOW = (): number => Math.floor(Date.now() / 1000);
 
 type Edit = (message: CredentialMessage) => void;
-const inChallenge = (change: JsonObject): Edit => ({ challenge }) => void Object.assign(challenge, change);
-const without = (name: string): Edit => ({ challenge }) => void delete challenge[name];
-const inPayload = (change: JsonObject): Edit => ({ payload }) => void Object.assign(payload, change);
+const inChallenge =
+  (change: JsonObject): Edit =>
+  ({ challenge }) =>
+    void Object.assign(challenge, change);
+const without =
+  (name: string): Edit =>
+  ({ challenge }) =>
+    void delete challenge[name];
+const inPayload =
+  (change: JsonObject): Edit =>
+  ({ payload }) =>
+    void Object.assign(payload, change);
 
 describe('a challenge', () => {
   let world: World;
-  before(async () => { world = await openWorld({ probe: true }); });
+  before(async () => {
+    world = await openWorld({ probe: true });
+  });
   after(() => world.stop());
 
   const edits: readonly (readonly [what: string, edit: Edit, problem?: string])[] = [
@@ -145,12 +167,17 @@ describe('a challenge', () => {
       const used = { status: 409, code: 'payment_already_used' } as const;
       const delivered = { status: 409, code: 'payment_already_delivered' } as const;
       const again = await challengeFor(world, path);
-      const moved = await payMpp(payer.account, again, { tamper: (message) => void Object.assign(message.payload, payment.message.payload) });
+      const moved = await payMpp(payer.account, again, {
+        tamper: (message) => void Object.assign(message.payload, payment.message.payload),
+      });
       // Its nonce names the first challenge; new terms would have it paid twice, so that what the ledger knows is told.
       expectProblem(await sendMpp(world, path, moved), delivered);
       // In OKX's shape it names no challenge.
       const { authorization, signature } = payment;
-      const shaped = { challenge: { ...again }, payload: { type: 'transaction', authorization: { type: 'eip-3009', ...authorization, signature } } };
+      const shaped = {
+        challenge: { ...again },
+        payload: { type: 'transaction', authorization: { type: 'eip-3009', ...authorization, signature } },
+      };
       const answer = await sendMpp(world, path, { value: credential(shaped) });
       expectProblem(answer, delivered);
       const there = await challengeFor(world, `${path}?there`);
@@ -163,10 +190,16 @@ describe('a challenge', () => {
 
 describe('a credential', () => {
   let world: World;
-  before(async () => { world = await openWorld(); });
+  before(async () => {
+    world = await openWorld();
+  });
   after(() => world.stop());
 
-  const bad: readonly (readonly [what: string, payment: (path: string) => Promise<{ value: string; payer?: string; challenge?: Challenge }>, problem: string])[] = [
+  const bad: readonly (readonly [
+    what: string,
+    payment: (path: string) => Promise<{ value: string; payer?: string; challenge?: Challenge }>,
+    problem: string,
+  ])[] = [
     ['a value below the price', (path) => mppFor(world, path, { signed: { value: '9999' } }), 'verification-failed'],
     ['a value above the price', (path) => mppFor(world, path, { signed: { value: '10001' } }), 'verification-failed'],
     ['another recipient', (path) => mppFor(world, path, { signed: { to: OTHER } }), 'verification-failed'],
@@ -175,10 +208,21 @@ describe('a credential', () => {
     ['a validity that comes later', (path) => mppFor(world, path, { signed: { validAfter: String(NOW() + 50) } }), 'verification-failed'],
     ['a validity for a day', (path) => mppFor(world, path, { signed: { validBefore: String(NOW() + 86_400) } }), 'verification-failed'],
     ['the domain of another token', (path) => mppFor(world, path, { domain: { name: 'USD Coin', version: '2' } }), 'verification-failed'],
-    ['a signature of nobody', (path) => mppFor(world, path, { tamper: inPayload({ signature: `0x${'11'.repeat(65)}` }) }), 'verification-failed'],
+    [
+      'a signature of nobody',
+      (path) => mppFor(world, path, { tamper: inPayload({ signature: `0x${'11'.repeat(65)}` }) }),
+      'verification-failed',
+    ],
     ['somebody else as its payer', (path) => mppFor(world, path, { tamper: inPayload({ from: OTHER }) }), 'verification-failed'],
     ['another source', (path) => mppFor(world, path, { source: `did:pkh:eip155:84532:${OTHER}` }), 'verification-failed'],
-    ['a source on another chain', async (path) => { const payer = freshPayer(); return mppFor(world, path, { payer, source: `did:pkh:eip155:1:${payer.address}` }); }, 'verification-failed'],
+    [
+      'a source on another chain',
+      async (path) => {
+        const payer = freshPayer();
+        return mppFor(world, path, { payer, source: `did:pkh:eip155:1:${payer.address}` });
+      },
+      'verification-failed',
+    ],
     ['a type that is not offered', (path) => mppFor(world, path, { tamper: inPayload({ type: 'permit2' }) }), 'invalid-payload'],
     ['no type', (path) => mppFor(world, path, { tamper: ({ payload }) => void delete payload['type'] }), 'invalid-payload'],
     ['an amount that is a number', (path) => mppFor(world, path, { tamper: inPayload({ value: 10_000 }) }), 'invalid-payload'],
@@ -186,12 +230,20 @@ describe('a credential', () => {
     ['an empty payload', (path) => mppFor(world, path, { tamper: (message) => void (message.payload = {}) }), 'invalid-payload'],
     ['a transaction hash', okx((value) => okxHash(value, freshPayer(), `0x${'ab'.repeat(32)}`)), 'invalid-payload'],
     ['split payments', okx((value) => payAsOkx(value, freshPayer().account, { splits: [{ value: '1' }] })), 'invalid-payload'],
-    ['OKX\'s shape of another type', okx(async (value) => reshaped((await payAsOkx(value, freshPayer().account)).value, { type: 'eip-712' })), 'invalid-payload'],
+    [
+      "OKX's shape of another type",
+      okx(async (value) => reshaped((await payAsOkx(value, freshPayer().account)).value, { type: 'eip-712' })),
+      'invalid-payload',
+    ],
     ['bytes that are no base64', async () => ({ value: 'Payment !!!' }), 'malformed-credential'],
     ['text that is no JSON', async () => ({ value: 'Payment aGVsbG8' }), 'malformed-credential'],
     ['a list', async () => ({ value: 'Payment W10' }), 'malformed-credential'],
     ['no challenge', async () => ({ value: credential({ payload: {} }) }), 'malformed-credential'],
-    ['a request that is an object', (path) => mppFor(world, path, { tamper: inChallenge({ request: { amount: '1' } }) }), 'malformed-credential'],
+    [
+      'a request that is an object',
+      (path) => mppFor(world, path, { tamper: inChallenge({ request: { amount: '1' } }) }),
+      'malformed-credential',
+    ],
     ['one member twice', async (path) => ({ value: doubled(await mppFor(world, path)) }), 'malformed-credential'],
   ];
   for (const [what, make, problem] of bad) {
@@ -251,11 +303,20 @@ describe('a credential', () => {
         [['Authorization', one.value], twin],
         [['Authorization', one.value], v1.row],
         [['Payment-Authorization', one.value], x402.row],
-        [['Authorization', one.value], ['PAYMENT-SIGNATURE', '!!!']],
+        [
+          ['Authorization', one.value],
+          ['PAYMENT-SIGNATURE', '!!!'],
+        ],
         [['Authorization', 'Payment !!!'], x402.row],
-        [['Authorization', one.value], ['Authorization', two.value]],
+        [
+          ['Authorization', one.value],
+          ['Authorization', two.value],
+        ],
         [['Authorization', `${one.value}, ${two.value}`]],
-        [['Authorization', one.value], ['Payment-Authorization', two.value]],
+        [
+          ['Authorization', one.value],
+          ['Payment-Authorization', two.value],
+        ],
       ];
       for (const headers of combinations) {
         const answer = await send(world, path, undefined, { headers });
@@ -263,7 +324,15 @@ describe('a credential', () => {
         assert.equal(answer.headers['www-authenticate'], undefined);
       }
       assert.deepEqual(callsOf(world, payer.address, path), NO_CALLS);
-      expectMppPaid(await send(world, path, undefined, { headers: [['Authorization', one.value], ['Authorization', one.value]] }), one);
+      expectMppPaid(
+        await send(world, path, undefined, {
+          headers: [
+            ['Authorization', one.value],
+            ['Authorization', one.value],
+          ],
+        }),
+        one,
+      );
       expectPaid(await send(world, path, x402), x402);
       expectMppPaid(await sendMpp(world, path, two), two);
     }

@@ -9,9 +9,22 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import { asX402 } from '../support/mpp-payer.ts';
-import { challengesIn, requestOf, requestText, type JsonObject } from '../support/mpp-wire.ts';
+import { challengesIn, type JsonObject, requestOf, requestText } from '../support/mpp-wire.ts';
 import { challengeIn, expectMppPaid, mppFor, sendMpp, signed } from './support/mpp.ts';
-import { bringing, editing, judge, paid, paying, problem, refused, vectors, type Otherwise, type Play, type Plays, type Recorded } from './support/mpp-plays.ts';
+import {
+  bringing,
+  editing,
+  judge,
+  type Otherwise,
+  type Play,
+  type Plays,
+  paid,
+  paying,
+  problem,
+  type Recorded,
+  refused,
+  vectors,
+} from './support/mpp-plays.ts';
 import { encode, requiredBy, settlementOf } from './support/payer.ts';
 import type { Answer, HeaderRow } from './support/raw.ts';
 import { openWorld, payFor, send, type World } from './support/world.ts';
@@ -42,7 +55,9 @@ function playEach(place: string, cases: readonly HttpCase[], plays: Plays, furth
 }
 
 let world: World;
-before(async () => { world = await openWorld({ probe: true }); });
+before(async () => {
+  world = await openWorld({ probe: true });
+});
 after(() => world.stop());
 
 describe('a server with one charge', () => {
@@ -69,30 +84,39 @@ describe('a server with one charge', () => {
     ],
     'source mismatch': [paying({ source: `did:pkh:eip155:84532:${OTHER}` })],
     'source omitted': [paying({ source: null })],
-    'tampered challenge amount (HMAC fails)': [editing(({ challenge }) => {
-      challenge['request'] = requestText({ ...requestOf(challenge as never), amount: '1' });
-    })],
+    'tampered challenge amount (HMAC fails)': [
+      editing(({ challenge }) => {
+        challenge['request'] = requestText({ ...requestOf(challenge as never), amount: '1' });
+      }),
+    ],
     'foreign id': [editing(({ challenge }) => void (challenge['id'] = 'AAAA'))],
     'payload schema invalid': [editing(({ payload }) => void (payload['type'] = 'permit2'))],
     'malformed credential': [bringing(['Authorization', 'Payment !!!'])],
     'Bearer only': [bringing(BEARER)],
     'Bearer plus valid Payment in one value': [paying({}, (value) => [['Authorization', `Bearer abc, ${value}`]])],
     'credential from another price on same secret': [async (world, path) => sendMpp(world, path, await mppFor(world, '/dear/other'))],
-    'expired challenge': [async (world, path) => {
-      const payment = await mppFor(world, path);
-      await world.gate.ahead(100);
-      try { return await sendMpp(world, path, payment); } finally { await world.gate.ahead(-100); }
-    }],
+    'expired challenge': [
+      async (world, path) => {
+        const payment = await mppFor(world, path);
+        await world.gate.ahead(100);
+        try {
+          return await sendMpp(world, path, payment);
+        } finally {
+          await world.gate.ahead(-100);
+        }
+      },
+    ],
     'challenge issued without expires': [
       bringing(),
       { because: 'every challenge of ours ends', check: (answer) => assert.ok(challengeIn(answer).expires) },
     ],
-    'credential for a challenge without expires (fail closed)': [
-      editing(({ challenge }) => void delete challenge['expires']),
-    ],
+    'credential for a challenge without expires (fail closed)': [editing(({ challenge }) => void delete challenge['expires'])],
     'challenge with scope (opaque carries _mppx_scope)': [
       bringing(),
-      { because: 'the scope is in the request, because OKX drops opaque', check: (answer) => assert.ok(requestOf(challengeIn(answer)).externalId) },
+      {
+        because: 'the scope is in the request, because OKX drops opaque',
+        check: (answer) => assert.ok(requestOf(challengeIn(answer)).externalId),
+      },
     ],
     'scoped credential on unscoped route': [async (world, path) => sendMpp(world, path, await mppFor(world, `${path}?scope`))],
     'scoped credential on same scope': [async (world, path) => sendMpp(world, `${path}?scope`, await mppFor(world, `${path}?scope`))],
@@ -103,7 +127,10 @@ describe('a server with one charge', () => {
     ],
     'requiresAuth: challenge advertises header': [
       bringing(BEARER),
-      { because: 'named to who brings a credential of his own', check: (answer) => assert.equal(challengeIn(answer).header, 'Payment-Authorization') },
+      {
+        because: 'named to who brings a credential of his own',
+        check: (answer) => assert.equal(challengeIn(answer).header, 'Payment-Authorization'),
+      },
     ],
     'requiresAuth with the evm method: credential in Authorization (observed: accepted)': [
       async (world, path) => sendMpp(world, path, await mppFor(world, path, { headers: [BEARER] })),
@@ -138,21 +165,37 @@ describe('a server with one charge', () => {
 
 describe('a server of both protocols', () => {
   const cases = vectors<DualCase>('server-http-dual');
-  const x402 = (change: (message: JsonObject) => void = () => {}, version: 1 | 2 = 2): Play => async (world, path) => {
-    const payment = await payFor(world, path, { tamper: change });
-    return send(world, path, { ...payment, row: encode(payment.json, version) });
-  };
+  const x402 =
+    (change: (message: JsonObject) => void = () => {}, version: 1 | 2 = 2): Play =>
+    async (world, path) => {
+      const payment = await payFor(world, path, { tamper: change });
+      return send(world, path, { ...payment, row: encode(payment.json, version) });
+    };
   const plays: Plays = {
     'x402 payment, random nonce, no extension echoed': [x402()],
-    'x402 payment bound through the mppx extension': [x402((message) => void (message['extensions'] = { mppx: { info: { method: 'GET' } } }))],
+    'x402 payment bound through the mppx extension': [
+      x402((message) => void (message['extensions'] = { mppx: { info: { method: 'GET' } } })),
+    ],
     'x402 payment with extension but unbound nonce': [
       x402((message) => void (message['extensions'] = { mppx: { info: { method: 'GET' } } })),
       paid('the extension is not offered here, so it binds nothing'),
     ],
-    'x402 payment, wrong accepted amount': [x402(({ accepted }) => void ((accepted as JsonObject)['amount'] = '1')), problem(402, 'terms_mismatch', 'the codes of x402')],
-    'x402 payment, other resource url': [x402((message) => void (message['resource'] = { url: 'https://evil.example/' })), problem(402, 'resource_mismatch', 'the codes of x402')],
-    'x402 header not decodable': [bringing(['PAYMENT-SIGNATURE', '!!!']), problem(400, 'malformed_payment', 'an unreadable header is no fault of the server')],
-    'x402 v1 header X-PAYMENT (not read by this method)': [x402(undefined, 1), problem(402, 'unsupported_version', 'version 1 is read here, and this is none')],
+    'x402 payment, wrong accepted amount': [
+      x402(({ accepted }) => void ((accepted as JsonObject)['amount'] = '1')),
+      problem(402, 'terms_mismatch', 'the codes of x402'),
+    ],
+    'x402 payment, other resource url': [
+      x402((message) => void (message['resource'] = { url: 'https://evil.example/' })),
+      problem(402, 'resource_mismatch', 'the codes of x402'),
+    ],
+    'x402 header not decodable': [
+      bringing(['PAYMENT-SIGNATURE', '!!!']),
+      problem(400, 'malformed_payment', 'an unreadable header is no fault of the server'),
+    ],
+    'x402 v1 header X-PAYMENT (not read by this method)': [
+      x402(undefined, 1),
+      problem(402, 'unsupported_version', 'version 1 is read here, and this is none'),
+    ],
     'MPP credential with facilitator settlement': [paying()],
     'both MPP credential and x402 header (observed: MPP used, both receipts emitted)': [
       async (world, path) => {
@@ -192,7 +235,10 @@ describe('a server of both protocols', () => {
       const since = world.facilitator.calls.slice(first);
       const payer = since.find(({ operation }) => operation === 'verify')?.payer;
       const calls = since.filter((call) => call.payer === payer);
-      assert.deepEqual(calls.map(({ operation }) => operation), facilitatorCalls.map((call) => (typeof call === 'string' ? call : 'settle')));
+      assert.deepEqual(
+        calls.map(({ operation }) => operation),
+        facilitatorCalls.map((call) => (typeof call === 'string' ? call : 'settle')),
+      );
       const recorded = facilitatorCalls.find((call) => typeof call !== 'string');
       assert.ok(recorded);
       const sent = JSON.parse(calls.at(-1)?.body.toString('utf8') ?? '') as { paymentPayload: JsonObject };
@@ -228,5 +274,9 @@ describe('a server of several offers', () => {
 /** Names of members, and what kind each is. */
 function shapeOf(value: unknown): unknown {
   if (value === null || typeof value !== 'object') return typeof value;
-  return Object.fromEntries(Object.entries(value).sort().map(([name, inner]) => [name, shapeOf(inner)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort()
+      .map(([name, inner]) => [name, shapeOf(inner)]),
+  );
 }

@@ -3,9 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import { Challenge as Reference } from 'mppx';
-
-import { receiptOf, strictlyRead } from '../support/mppx-client.ts';
 import { challengesIn, credential, requestOf, requestText } from '../support/mpp-wire.ts';
+import { receiptOf, strictlyRead } from '../support/mppx-client.ts';
 import { payAsOkx, readOkxChallenge } from '../support/okx-payer.ts';
 import { transactionOf } from './support/facilitator.ts';
 import { challengeFor, challengeIn, expectMppPaid, expectMppRefused, mppFor, sendMpp, signed } from './support/mpp.ts';
@@ -13,19 +12,36 @@ import { freshPayer, requiredBy, settlementOf } from './support/payer.ts';
 import type { HeaderRow } from './support/raw.ts';
 import { signStatement } from './support/statement.ts';
 import {
-  ASSET, MODES, PAY_TO, SECRETS, callsOf, expectCalls, expectFreshTerms, expectNextGoodRequest, expectProblem, jsonOf, nextNumber,
-  openWorld, ordinaryCalls, routes, send, type World,
+  ASSET,
+  callsOf,
+  expectCalls,
+  expectFreshTerms,
+  expectNextGoodRequest,
+  expectProblem,
+  jsonOf,
+  MODES,
+  nextNumber,
+  openWorld,
+  ordinaryCalls,
+  PAY_TO,
+  routes,
+  SECRETS,
+  send,
+  type World,
 } from './support/world.ts';
 
 const DELIVERED = { status: 409, code: 'payment_already_delivered' } as const;
 const MOZILLA: readonly HeaderRow[] = [
-  ['User-Agent', 'Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0'], ['Accept', 'text/html,*/*;q=0.8'],
+  ['User-Agent', 'Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0'],
+  ['Accept', 'text/html,*/*;q=0.8'],
 ];
 const digesting = { path: '/digest/*', price: '$0.01', digest: true, max_timeout_secs: 60, origin_timeout_secs: 2 };
 
 describe('the challenge', () => {
   let world: World;
-  before(async () => { world = await openWorld({ routes: routes([digesting]) }); });
+  before(async () => {
+    world = await openWorld({ routes: routes([digesting]) });
+  });
   after(() => world.stop());
 
   it('asks for exactly what the other protocol asks for, on one line', async () => {
@@ -39,7 +55,8 @@ describe('the challenge', () => {
       [body['type'], body['status'], body['challengeId']],
       ['https://paymentauth.org/problems/payment-required', 402, challenge.id],
     );
-    for (const member of ['title', 'detail', 'reason', 'code', 'error']) assert.ok(typeof body[member] === 'string' && body[member] !== '', member);
+    for (const member of ['title', 'detail', 'reason', 'code', 'error'])
+      assert.ok(typeof body[member] === 'string' && body[member] !== '', member);
     assert.deepEqual(Object.keys(challenge), ['id', 'realm', 'method', 'intent', 'request', 'expires', 'description']);
     assert.match(challenge.id, /^[A-Za-z0-9_-]{43}$/);
     assert.deepEqual(
@@ -52,7 +69,9 @@ describe('the challenge', () => {
     const { externalId, ...request } = requestOf(challenge);
     assert.match(externalId ?? '', /^[A-Za-z0-9_-]{43}$/);
     assert.deepEqual(request, {
-      amount: '10000', currency: ASSET, recipient: PAY_TO,
+      amount: '10000',
+      currency: ASSET,
+      recipient: PAY_TO,
       methodDetails: { chainId: 84_532, credentialTypes: ['authorization'], decimals: 6, feePayer: true },
     });
     assert.equal(challenge.request, requestText(requestOf(challenge)), 'canonical');
@@ -102,7 +121,10 @@ describe('the challenge', () => {
     for (let bytes = 1_000; bytes <= 2_060; bytes += 53) {
       const target = `/after/${'x'.repeat(bytes - 7)}`;
       const answer = await world.gate.raw('GET', target);
-      if (bytes > 2_048) { expectProblem(answer, { status: 414, code: 'target_too_long' }); continue; }
+      if (bytes > 2_048) {
+        expectProblem(answer, { status: 414, code: 'target_too_long' });
+        continue;
+      }
       if (answer.status === 414) continue;
       const size = answer.rawHeaders.reduce((sum, [name, value]) => sum + name.length + value.length + 4, 0);
       assert.ok(size <= 8_192, `${size} bytes for ${bytes}`);
@@ -132,7 +154,9 @@ describe('the challenge', () => {
 
 describe('a payment by MPP', () => {
   let world: World;
-  before(async () => { world = await openWorld({ routes: routes([digesting]) }); });
+  before(async () => {
+    world = await openWorld({ routes: routes([digesting]) });
+  });
   after(() => world.stop());
 
   for (const framing of ['listed', 'joined'] as const) {
@@ -228,7 +252,10 @@ describe('a payment by MPP', () => {
     });
 
     it(`of HEAD costs what GET costs, and a challenge for one serves the other (${mode})`, async () => {
-      for (const [asked, sent] of [['HEAD', 'GET'], ['GET', 'HEAD']] as const) {
+      for (const [asked, sent] of [
+        ['HEAD', 'GET'],
+        ['GET', 'HEAD'],
+      ] as const) {
         const path = `/${mode}/head-${asked}`;
         const payment = await mppFor(world, path, { method: asked });
         expectMppPaid(await sendMpp(world, path, payment, { method: sent }), payment);
@@ -242,8 +269,22 @@ describe('a payment by MPP', () => {
       ['alone', (value) => [['Authorization', value]], undefined],
       ['after-bearer', (value) => [['Authorization', `Bearer abc, ${value}`]], 'Bearer abc'],
       ['before-basic', (value) => [['Authorization', `${value}, Basic dXNlcg==`]], 'Basic dXNlcg=='],
-      ['own-rows', (value) => [['Authorization', 'Bearer abc'], ['Authorization', value]], 'Bearer abc'],
-      ['beside', (value) => [['Authorization', 'Bearer abc'], ['Payment-Authorization', value]], 'Bearer abc'],
+      [
+        'own-rows',
+        (value) => [
+          ['Authorization', 'Bearer abc'],
+          ['Authorization', value],
+        ],
+        'Bearer abc',
+      ],
+      [
+        'beside',
+        (value) => [
+          ['Authorization', 'Bearer abc'],
+          ['Payment-Authorization', value],
+        ],
+        'Bearer abc',
+      ],
     ];
     for (const [what, rows, kept] of table) {
       const path = `/after/forwarded-${what}`;
@@ -254,10 +295,18 @@ describe('a payment by MPP', () => {
       assert.equal(seen?.headers['authorization'], kept, what);
       const text = JSON.stringify(seen?.rows);
       for (const secret of [payment.value.slice(8), payment.signature]) assert.ok(!text.includes(secret), what);
-      assert.deepEqual(Object.keys(seen?.headers ?? {}).filter((name) => name === 'payment-authorization' || name === 'accept-payment'), []);
+      assert.deepEqual(
+        Object.keys(seen?.headers ?? {}).filter((name) => name === 'payment-authorization' || name === 'accept-payment'),
+        [],
+      );
     }
     const free = await mppFor(world, '/after/for-free');
-    await send(world, '/free-forwarded', undefined, { headers: [['Authorization', `Bearer abc, ${free.value}`], ['Payment-Authorization', free.value]] });
+    await send(world, '/free-forwarded', undefined, {
+      headers: [
+        ['Authorization', `Bearer abc, ${free.value}`],
+        ['Payment-Authorization', free.value],
+      ],
+    });
     assert.equal(world.origin.of('/free-forwarded')[0]?.headers['authorization'], 'Bearer abc');
     assert.equal(world.origin.of('/free-forwarded')[0]?.headers['payment-authorization'], undefined);
   });
@@ -267,7 +316,13 @@ describe('a payment by MPP', () => {
     expectMppPaid(await sendMpp(world, '/after/logged', payment), payment);
     const elsewhere = await mppFor(world, '/after/logged');
     expectMppRefused(await sendMpp(world, '/after/logged?x', elsewhere), 'invalid-challenge');
-    for (const secret of [payment.value.slice(8, 80), payment.signature, payment.signature.slice(2), payment.challenge.id, elsewhere.signature]) {
+    for (const secret of [
+      payment.value.slice(8, 80),
+      payment.signature,
+      payment.signature.slice(2),
+      payment.challenge.id,
+      elsewhere.signature,
+    ]) {
       assert.ok(!world.gate.printed.includes(secret));
     }
   });
@@ -298,7 +353,9 @@ describe('a payment by MPP', () => {
       const payment = await signed(soon);
       expectMppPaid(await sendMpp(mortal, '/after/soon', payment, { headers }), payment);
       const later = await challengeFor(mortal, '/after/later', { headers });
-      await mortal.gate.restart('dispose', { secrets: { GATE_SECRET: fresh, GATE_SECRET_PREVIOUS: 'another-secret-of-nobody-0123456789abcdef' } });
+      await mortal.gate.restart('dispose', {
+        secrets: { GATE_SECRET: fresh, GATE_SECRET_PREVIOUS: 'another-secret-of-nobody-0123456789abcdef' },
+      });
       expectMppRefused(await sendMpp(mortal, '/after/late', await signed(late), { headers }), 'invalid-challenge', late);
       const last = await signed(later);
       expectMppPaid(await sendMpp(mortal, '/after/later', last, { headers }), last);
@@ -310,7 +367,13 @@ describe('a payment by MPP', () => {
 
 describe('the other protocol', () => {
   it('is not spoken where the configuration leaves it out', async () => {
-    const route = (protocols: readonly string[]) => ({ path: `/only-${protocols[0]}/*`, price: '$0.01', protocols, max_timeout_secs: 60, origin_timeout_secs: 2 });
+    const route = (protocols: readonly string[]) => ({
+      path: `/only-${protocols[0]}/*`,
+      price: '$0.01',
+      protocols,
+      max_timeout_secs: 60,
+      origin_timeout_secs: 2,
+    });
     const world = await openWorld({ routes: routes([route(['x402']), route(['mpp'])]) });
     try {
       const x402 = await world.gate.raw('GET', '/only-x402/a');

@@ -10,12 +10,23 @@ import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
 import { MUTANTS } from '../../scripts/mutants.mjs';
-import { sendBroken, type Break } from './support/broken.ts';
+import { type Break, sendBroken } from './support/broken.ts';
 import { DRILL, expectLost } from './support/drill.ts';
-import { freshPayer, pay, requiredBy, type JsonObject, type Payment } from './support/payer.ts';
+import { freshPayer, type JsonObject, type Payment, pay, requiredBy } from './support/payer.ts';
 import { Pricer } from './support/pricer.ts';
-import { GOOD, RawOrigin, type Bytes } from './support/raw-origin.ts';
-import { eventually, expectFreshTerms, jsonOf, nextNumber, openWorld, payFor, routes, send, type Mode, type World } from './support/world.ts';
+import { type Bytes, GOOD, RawOrigin } from './support/raw-origin.ts';
+import {
+  eventually,
+  expectFreshTerms,
+  jsonOf,
+  type Mode,
+  nextNumber,
+  openWorld,
+  payFor,
+  routes,
+  send,
+  type World,
+} from './support/world.ts';
 
 const SHORT = 1_000;
 /** Bytes of an answer that fits into no buffer on its way, and of a part that is read at once. */
@@ -44,7 +55,11 @@ describe('a guard that is removed', () => {
     [origin, pricer] = await Promise.all([RawOrigin.start(), Pricer.start()]);
     const quoted = { path: '/quoted/*', price: { from: 'PRICER', max: '$1.00' }, max_timeout_secs: 60, origin_timeout_secs: 2 };
     world = await openWorld({
-      build: DRILL, vars: { ORIGIN_URL: origin.url, CONTRACT_WALLETS: 'facilitator' }, prices: pricer.url, perMinute: PER_MINUTE, routes: routes([quoted]),
+      build: DRILL,
+      vars: { ORIGIN_URL: origin.url, CONTRACT_WALLETS: 'facilitator' },
+      prices: pricer.url,
+      perMinute: PER_MINUTE,
+      routes: routes([quoted]),
     });
   });
   after(async () => {
@@ -79,12 +94,18 @@ describe('a guard that is removed', () => {
   };
 
   /** How much of a part is read before it breaks off is the platform's matter. */
-  const lacking = (bytes: number) => ({ seen, settled }: Outcome): Outcome => {
-    const [complete, length] = seen as [boolean, number];
-    return { complete, lacks: length < bytes, settled };
+  const lacking =
+    (bytes: number) =>
+    ({ seen, settled }: Outcome): Outcome => {
+      const [complete, length] = seen as [boolean, number];
+      return { complete, lacks: length < bytes, settled };
+    };
+  const huge: Bytes = {
+    pieces: [Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${HUGE}\r\n\r\n`), Buffer.alloc(HUGE)],
   };
-  const huge: Bytes = { pieces: [Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ${HUGE}\r\n\r\n`), Buffer.alloc(HUGE)] };
-  const stream: Bytes = { pieces: [Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2000000\r\n\r\n${'s'.repeat(2_000_000)}`)] };
+  const stream: Bytes = {
+    pieces: [Buffer.from(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2000000\r\n\r\n${'s'.repeat(2_000_000)}`)],
+  };
   const without = async (attack: () => Promise<Outcome>, ...left: string[]): Promise<Outcome> =>
     Object.fromEntries(Object.entries(await attack()).filter(([what]) => !left.includes(what)));
 
@@ -109,7 +130,9 @@ describe('a guard that is removed', () => {
       const payer = freshPayer();
       world.facilitator.script(payer.address, { verify: { kind: 'json', status: 500, body: {} } });
       const required = requiredBy(await world.gate.raw('GET', '/after/stumbles'));
-      const tamper = (message: JsonObject): void => { (message['payload'] as JsonObject)['signature'] = `0x${'ab'.repeat(97)}`; };
+      const tamper = (message: JsonObject): void => {
+        (message['payload'] as JsonObject)['signature'] = `0x${'ab'.repeat(97)}`;
+      };
       await at(1, await pay(payer, required, proven ? {} : { tamper }));
     }
     const honest = await Promise.all([1, 2].map(() => payFor(world, '/after/stumbles')));
@@ -138,9 +161,12 @@ describe('a guard that is removed', () => {
         });
       }
       socket.write(`GET ${target} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n${payment.row.join(': ')}\r\n\r\n`);
-      const ended = await eventually('the origin is let go', () => origin.of(target)[0]?.ended === true, 6_000).then(() => true, () => false);
+      const ended = await eventually('the origin is let go', () => origin.of(target)[0]?.ended === true, 6_000).then(
+        () => true,
+        () => false,
+      );
       const { status, text } = await send(world, target, payment);
-      const whole = pauseMs > 0 && await eventually('it is read', () => bytes > HUGE).then(() => true);
+      const whole = pauseMs > 0 && (await eventually('it is read', () => bytes > HUGE).then(() => true));
       socket.destroy();
       return { ended, whole, told: `${status} ${String((JSON.parse(text) as JsonObject)['code'])}` };
     };
@@ -167,8 +193,14 @@ describe('a guard that is removed', () => {
       mutants: 'ReadersAreHurried',
       what: 'a reader who takes nothing within the time for it is let go, and one who takes a little is not',
       attack: taken,
-      broken: { nothing: { ended: true, whole: false, told: '409 payment_already_delivered' }, slowly: { ended: true, whole: true, told: '409 payment_already_delivered' } },
-      held: { nothing: { ended: false, whole: false, told: '409 payment_in_progress' }, slowly: { ended: true, whole: true, told: '409 payment_already_delivered' } },
+      broken: {
+        nothing: { ended: true, whole: false, told: '409 payment_already_delivered' },
+        slowly: { ended: true, whole: true, told: '409 payment_already_delivered' },
+      },
+      held: {
+        nothing: { ended: false, whole: false, told: '409 payment_in_progress' },
+        slowly: { ended: true, whole: true, told: '409 payment_already_delivered' },
+      },
     },
     {
       mutants: 'PartBegins',
@@ -250,7 +282,10 @@ describe('a guard that is removed', () => {
         const target = `/after/lost-${nextNumber()}`;
         const payment = await payFor(world, target);
         const rest = { headers: [['X-Throw', 'claimed']], timeoutMs: 1_000 } as const;
-        const answer = await send(world, target, payment, rest).then(({ status }) => status, () => 'none');
+        const answer = await send(world, target, payment, rest).then(
+          ({ status }) => status,
+          () => 'none',
+        );
         return { answer };
       },
       broken: { answer: 'none' },
@@ -260,11 +295,16 @@ describe('a guard that is removed', () => {
       mutants: 'ReceiptsUnlimited',
       what: 'receipts are looked for without an end',
       attack: async () => {
-        const rows = [['Idempotency-Key', 's'.repeat(30)], ['CF-Connecting-IP', `203.0.113.${nextNumber()}`]] as const;
+        const rows = [
+          ['Idempotency-Key', 's'.repeat(30)],
+          ['CF-Connecting-IP', `203.0.113.${nextNumber()}`],
+        ] as const;
         const connection = await world.gate.connect();
         const statuses = new Set<number>();
         for (let n = 0; n < PER_MINUTE + 10; n += 1) {
-          statuses.add((await connection.send({ method: 'GET', target: `/_farebox/receipts/rcpt_${'a'.repeat(26)}`, headers: rows })).status);
+          statuses.add(
+            (await connection.send({ method: 'GET', target: `/_farebox/receipts/rcpt_${'a'.repeat(26)}`, headers: rows })).status,
+          );
         }
         connection.close();
         return { statuses: [...statuses] };
@@ -280,13 +320,21 @@ describe('a guard that is removed', () => {
       assert.deepEqual(await attack(), held, 'as it ships');
       await plant(`${mutants} ${behind}`);
       assert.deepEqual(await attack(), broken, mutants);
-      expectLost(await world.gate.raw('GET', '/after/x', [['X-Mutants', 'none'], ['X-Panic', 'gate']]));
+      expectLost(
+        await world.gate.raw('GET', '/after/x', [
+          ['X-Mutants', 'none'],
+          ['X-Panic', 'gate'],
+        ]),
+      );
     });
   }
 
   it('is one of those that are looked for', () => {
     const tried = CASES.flatMap(({ mutants }) => mutants.split(' '));
-    assert.deepEqual(MUTANTS.map(({ name }) => name).filter((name) => !tried.includes(name)), []);
+    assert.deepEqual(
+      MUTANTS.map(({ name }) => name).filter((name) => !tried.includes(name)),
+      [],
+    );
   });
 
   it('cannot be asked for where the gate is deployed', () => {

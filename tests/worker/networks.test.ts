@@ -6,9 +6,20 @@ import { after, before, describe, it } from 'node:test';
 import { PaymentRequirementsSchema } from 'x402/types';
 
 import type { Reply } from './support/facilitator.ts';
-import { encode, freshPayer, pay, requiredBy, settlementOf, type Json, type PaymentRequired } from './support/payer.ts';
+import { encode, freshPayer, type Json, type PaymentRequired, pay, requiredBy, settlementOf } from './support/payer.ts';
 import type { Answer, HeaderRow } from './support/raw.ts';
-import { PAY_TO, begin, eventually, expectFreshTerms, expectProblem, jsonOf, nextNumber, openWorld, send, type World } from './support/world.ts';
+import {
+  begin,
+  eventually,
+  expectFreshTerms,
+  expectProblem,
+  jsonOf,
+  nextNumber,
+  openWorld,
+  PAY_TO,
+  send,
+  type World,
+} from './support/world.ts';
 
 const SOLANA = 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1';
 const PAYEE = '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU';
@@ -39,7 +50,12 @@ before(async () => {
       { path: '/test/*', network: 'base-sepolia', price: '$0.01', ...common },
       { path: '/sol/after/*', network: SOLANA, price: '$0.01', ...common },
       { path: '/sol/before/*', network: SOLANA, price: { amount: '10000', asset }, settle: 'before', ...common },
-      { path: '/aptos/*', network: APTOS, price: { amount: '10000', asset: { address: `0x${'69'.repeat(32)}`, decimals: 6, symbol: 'USDC' } }, ...common },
+      {
+        path: '/aptos/*',
+        network: APTOS,
+        price: { amount: '10000', asset: { address: `0x${'69'.repeat(32)}`, decimals: 6, symbol: 'USDC' } },
+        ...common,
+      },
     ],
   });
 });
@@ -51,8 +67,12 @@ describe('networks that the published clients of version 1 do not know', () => {
   const unread = ['ethereum', 'monad', 'flare', 'stable'];
   before(async () => {
     wide = await openWorld({
-      beside: {}, vars: { NETWORK: [...known, ...unread], PAY_TO },
-      routes: [{ path: '/all', price: '$0.01' }, { path: '/monad', network: 'monad', price: '$0.01' }],
+      beside: {},
+      vars: { NETWORK: [...known, ...unread], PAY_TO },
+      routes: [
+        { path: '/all', price: '$0.01' },
+        { path: '/monad', network: 'monad', price: '$0.01' },
+      ],
     });
   });
   after(() => wide.stop());
@@ -89,7 +109,16 @@ describe('routes of several networks', () => {
         const answer = await send(world, path, payment);
         assert.equal(answer.status, 200, answer.text);
         const [call] = world.facilitator.of('settle', payer.address);
-        assert.equal(call?.network, version === 1 ? (path.startsWith('/amoy') ? 'polygon-amoy' : 'base-sepolia') : path.startsWith('/amoy') ? 'eip155:80002' : 'eip155:84532');
+        assert.equal(
+          call?.network,
+          version === 1
+            ? path.startsWith('/amoy')
+              ? 'polygon-amoy'
+              : 'base-sepolia'
+            : path.startsWith('/amoy')
+              ? 'eip155:80002'
+              : 'eip155:84532',
+        );
         const other = path.replace('amoy', 'x').replace('test', 'amoy').replace('x', 'test');
         const foreign = await pay(freshPayer(), requiredBy(await world.gate.raw('GET', path)), { version });
         expectFreshTerms(await send(world, other, foreign), 'terms_mismatch');
@@ -108,7 +137,8 @@ describe('a payment with junk beside it', () => {
       tamper: (message) => {
         plain = structuredClone(message);
         Object.assign(message, { junk, extensions: { bazaar: { info: 'mine' }, junk: {} } });
-        for (const inner of ['payload', 'accepted', 'resource']) Object.assign((inner === 'accepted' ? (message[inner] as { extra: Json }).extra : message[inner]) as object, { junk: 'x' });
+        for (const inner of ['payload', 'accepted', 'resource'])
+          Object.assign((inner === 'accepted' ? (message[inner] as { extra: Json }).extra : message[inner]) as object, { junk: 'x' });
       },
     });
     assert.ok(payment.row[1].length > 12_000);
@@ -126,7 +156,10 @@ describe('a route that is offered on every network', () => {
 
   before(async () => {
     both = await openWorld({
-      vars: { NETWORK: ['base-sepolia', 'polygon-amoy', SOLANA], PAY_TO: { 'base-sepolia': PAY_TO, 'polygon-amoy': AMOY_PAYEE, 'solana-devnet': PAYEE } },
+      vars: {
+        NETWORK: ['base-sepolia', 'polygon-amoy', SOLANA],
+        PAY_TO: { 'base-sepolia': PAY_TO, 'polygon-amoy': AMOY_PAYEE, 'solana-devnet': PAYEE },
+      },
     });
   });
   after(() => both.stop());
@@ -134,9 +167,23 @@ describe('a route that is offered on every network', () => {
   it('lists them in its order, in both versions, and takes a payment on any', async () => {
     const asked = await both.gate.raw('GET', '/after/both');
     const { required, body } = expectFreshTerms(asked);
-    assert.deepEqual(required.accepts.map((terms) => [terms.network, terms.payTo]), [['eip155:84532', PAY_TO], ['eip155:80002', AMOY_PAYEE], [SOLANA, PAYEE]]);
+    assert.deepEqual(
+      required.accepts.map((terms) => [terms.network, terms.payTo]),
+      [
+        ['eip155:84532', PAY_TO],
+        ['eip155:80002', AMOY_PAYEE],
+        [SOLANA, PAYEE],
+      ],
+    );
     const one = body['accepts'] as { network: string; payTo: string; resource: string }[];
-    assert.deepEqual(one.map((terms) => [terms.network, terms.payTo]), [['base-sepolia', PAY_TO], ['polygon-amoy', AMOY_PAYEE], ['solana-devnet', PAYEE]]);
+    assert.deepEqual(
+      one.map((terms) => [terms.network, terms.payTo]),
+      [
+        ['base-sepolia', PAY_TO],
+        ['polygon-amoy', AMOY_PAYEE],
+        ['solana-devnet', PAYEE],
+      ],
+    );
     for (const terms of required.accepts.slice(0, 2)) {
       const version = terms.network === 'eip155:80002' ? 1 : 2;
       const payer = freshPayer();
@@ -147,7 +194,10 @@ describe('a route that is offered on every network', () => {
       const [item] = items as { network: string; amount: string }[];
       assert.equal(item?.network, terms.network);
     }
-    const page = await both.gate.raw('GET', '/after/both', [['Accept', 'text/html'], ['User-Agent', 'Mozilla/5.0']]);
+    const page = await both.gate.raw('GET', '/after/both', [
+      ['Accept', 'text/html'],
+      ['User-Agent', 'Mozilla/5.0'],
+    ]);
     assert.match(page.text, /eip155:84532[\s\S]*eip155:80002[\s\S]*solana:/);
   });
 });
@@ -156,7 +206,14 @@ describe('a route that is offered on every network', () => {
 function transaction(number: number): Buffer {
   const memo = Buffer.from(`message ${number}, signed once`);
   const keys = [1, 2, 3].map((key) => Buffer.alloc(32, key));
-  const message = [Buffer.of(0x80, 2, 1, 1, keys.length), ...keys, Buffer.alloc(32, 4), Buffer.of(1, 2, 1, 1, memo.length), memo, Buffer.of(0)];
+  const message = [
+    Buffer.of(0x80, 2, 1, 1, keys.length),
+    ...keys,
+    Buffer.alloc(32, 4),
+    Buffer.of(1, 2, 1, 1, memo.length),
+    memo,
+    Buffer.of(0),
+  ];
   return Buffer.concat([Buffer.of(2), Buffer.alloc(64), Buffer.alloc(64, 7), ...message]);
 }
 
@@ -179,7 +236,9 @@ function settlesAs(number: number): { signature: string; settle: Reply } {
 function callsFor(message: Buffer): { verify: number; settle: number } {
   const about = ({ body }: { body: Buffer }) => {
     const { paymentPayload } = JSON.parse(body.toString()) as { paymentPayload: { payload: { transaction?: string } } };
-    return Buffer.from(paymentPayload.payload.transaction ?? '', 'base64').subarray(129).equals(message.subarray(129));
+    return Buffer.from(paymentPayload.payload.transaction ?? '', 'base64')
+      .subarray(129)
+      .equals(message.subarray(129));
   };
   return { verify: world.facilitator.of('verify').filter(about).length, settle: world.facilitator.of('settle').filter(about).length };
 }
@@ -200,7 +259,10 @@ for (const mode of ['after', 'before']) {
       const answer = await sendRow(path, first);
       assert.equal(answer.status, 200, answer.text);
       const settlement = settlementOf(answer);
-      assert.deepEqual([settlement?.['success'], settlement?.['transaction'], settlement?.['network'], settlement?.['payer']], [true, signature, SOLANA, undefined]);
+      assert.deepEqual(
+        [settlement?.['success'], settlement?.['transaction'], settlement?.['network'], settlement?.['payer']],
+        [true, signature, SOLANA, undefined],
+      );
       assert.deepEqual(callsFor(bytes), { verify: 1, settle: 1 });
       const sent = JSON.parse(world.facilitator.of('settle').at(-1)?.body.toString() ?? '') as { paymentPayload: Json };
       assert.deepEqual(sent.paymentPayload, JSON.parse(Buffer.from(first[1], 'base64').toString()), 'as it came');
@@ -212,7 +274,9 @@ for (const mode of ['after', 'before']) {
       const spellings = {
         'another placeholder for the missing signature': payment(required, other.toString('base64')),
         'another order, and members more': payment(required, bytes.toString('base64'), ({ payload, accepted }) => ({
-          accepted, payload: { memo: 'x', ...(payload as object) }, x402Version: 2,
+          accepted,
+          payload: { memo: 'x', ...(payload as object) },
+          x402Version: 2,
         })),
       };
       for (const [name, row] of Object.entries(spellings)) {
@@ -228,7 +292,7 @@ for (const mode of ['after', 'before']) {
       assert.equal(world.origin.of(path).length, 1, 'one delivery');
     });
 
-    it('has a receipt, and a place in the operator\'s lists', async () => {
+    it("has a receipt, and a place in the operator's lists", async () => {
       const path = `/sol/${mode}/receipt-${nextNumber()}`;
       const { signature, settle } = settlesAs(nextNumber());
       world.facilitator.script('', { settle });
@@ -264,7 +328,10 @@ for (const mode of ['after', 'before']) {
       const path = `/sol/${mode}/copies-${nextNumber()}`;
       const used = { isValid: false, invalidReason: 'invalid_exact_svm_payload_transaction_simulation_failed' };
       for (const [secret, status] of mode === 'after' ? [[SECRET, 200] as const] : [[[], 409] as const]) {
-        world.facilitator.script('', { verify: [{ kind: 'json', body: used, delayMs: 1_500 }, { kind: 'good' }], settle: settlesAs(nextNumber()).settle });
+        world.facilitator.script('', {
+          verify: [{ kind: 'json', body: used, delayMs: 1_500 }, { kind: 'good' }],
+          settle: settlesAs(nextNumber()).settle,
+        });
         const verified = world.facilitator.of('verify').length;
         const [target, own, headers] = [`${path}-${status}`, transaction(nextNumber()), [...secret]];
         const copy = payment(await ask(target), own.toString('base64'));
@@ -283,7 +350,9 @@ for (const mode of ['after', 'before']) {
       const path = `/sol/${mode}/refused-${nextNumber()}`;
       const required = await ask(path);
       const text = transaction(nextNumber()).toString('base64');
-      world.facilitator.script('', { verify: { kind: 'json', body: { isValid: false, invalidReason: 'invalid_exact_svm_payload_transaction' } } });
+      world.facilitator.script('', {
+        verify: { kind: 'json', body: { isValid: false, invalidReason: 'invalid_exact_svm_payload_transaction' } },
+      });
       const rows = async () => (jsonOf(await world.gate.raw('GET', '/_farebox/payments?limit=200', TOKEN))['items'] as Json[]).length;
       const known = await rows();
       expectFreshTerms(await sendRow(path, payment(required, text)), 'verify_refused');
@@ -301,10 +370,14 @@ for (const mode of ['after', 'before']) {
       expectProblem(await sendRow(path, row), { status: 503, code: 'settlement_unknown', retryAfter: 5 });
       // A good word later, so that no re-send of it comes between other cases; each time another one, because what an alarm
       // has asked for another payment meanwhile may have taken the last.
-      await eventually('it is found out', async () => {
-        world.facilitator.script('', { settle: settlesAs(nextNumber()).settle });
-        return (await sendRow(path, row)).status === 200;
-      }, 60_000);
+      await eventually(
+        'it is found out',
+        async () => {
+          world.facilitator.script('', { settle: settlesAs(nextNumber()).settle });
+          return (await sendRow(path, row)).status === 200;
+        },
+        60_000,
+      );
     });
   });
 }
@@ -344,18 +417,26 @@ describe('a payment on Aptos', () => {
     const own = Buffer.from(text, 'base64').toString();
     const path = `/aptos/spelled-${nextNumber()}`;
     const required = await ask(path);
-    world.facilitator.script('', { settle: { kind: 'json', body: { success: true, transaction: `0x${'ab'.repeat(32)}`, network: APTOS } } });
+    world.facilitator.script('', {
+      settle: { kind: 'json', body: { success: true, transaction: `0x${'ab'.repeat(32)}`, network: APTOS } },
+    });
     const settled = world.facilitator.of('settle').length;
     const spellings = Array.from({ length: 12 }, (_, number) => own.replace('{', `{${' '.repeat(number)}`));
-    const answers = await Promise.all(spellings.map((json) => world.gate.raw('GET', path, [payment(required, Buffer.from(json).toString('base64'))])));
-    assert.equal(answers.filter(({ status }) => status === 200).length, 1, answers.map(({ status, text }) => `${status} ${text}`).join('\n'));
+    const answers = await Promise.all(
+      spellings.map((json) => world.gate.raw('GET', path, [payment(required, Buffer.from(json).toString('base64'))])),
+    );
+    assert.equal(
+      answers.filter(({ status }) => status === 200).length,
+      1,
+      answers.map(({ status, text }) => `${status} ${text}`).join('\n'),
+    );
     assert.equal(world.origin.of(path).length, 1);
     assert.equal(world.facilitator.of('settle').length, settled + 1);
   });
 });
 
 describe('a payment on Solana that is not delivered', () => {
-  it('is owed when the origin fails after it was paid, and refunded in the chain\'s own words', async () => {
+  it("is owed when the origin fails after it was paid, and refunded in the chain's own words", async () => {
     const path = `/sol/before/owed-${nextNumber()}`;
     const { settle } = settlesAs(nextNumber());
     world.facilitator.script('', { settle });
@@ -363,7 +444,13 @@ describe('a payment on Solana that is not delivered', () => {
     const row = payment(await ask(path), transaction(nextNumber()).toString('base64'));
     expectProblem(await world.gate.raw('GET', path, [row]), { status: 502, code: 'refund_due' });
     const id = String(world.origin.of(path)[0]?.headers['farebox-payment']);
-    const refund = (text: string) => world.gate.raw('POST', `/_farebox/payments/${id}/refunded`, [...TOKEN, ['Content-Type', 'application/json']], JSON.stringify({ transaction: text }));
+    const refund = (text: string) =>
+      world.gate.raw(
+        'POST',
+        `/_farebox/payments/${id}/refunded`,
+        [...TOKEN, ['Content-Type', 'application/json']],
+        JSON.stringify({ transaction: text }),
+      );
     assert.equal((await refund('pending')).status, 400);
     const back = settlesAs(nextNumber()).signature;
     assert.equal((await refund(back)).status, 200);
@@ -375,11 +462,18 @@ describe('a payment on Solana that is not delivered', () => {
 describe('what is no payment on Solana', () => {
   const good = transaction(0);
   const forms = {
-    'no transaction': Buffer.of(200, 1), 'no message': Buffer.alloc(65, 1), 'a byte behind it': Buffer.concat([good, Buffer.of(0)]),
-    'a signature more': Buffer.concat([Buffer.of(3), Buffer.alloc(64), good.subarray(1)]), 'a count of two bytes': Buffer.concat([Buffer.of(0x82, 0), good.subarray(1)]),
+    'no transaction': Buffer.of(200, 1),
+    'no message': Buffer.alloc(65, 1),
+    'a byte behind it': Buffer.concat([good, Buffer.of(0)]),
+    'a signature more': Buffer.concat([Buffer.of(3), Buffer.alloc(64), good.subarray(1)]),
+    'a count of two bytes': Buffer.concat([Buffer.of(0x82, 0), good.subarray(1)]),
   };
   const texts = Object.entries(forms).map(([name, bytes]) => [name, bytes.toString('base64')] as const);
-  for (const [name, text] of [...texts, ['no base64', '%%%'] as const, ['base64 without padding', good.toString('base64').replace(/=+$/, '')] as const]) {
+  for (const [name, text] of [
+    ...texts,
+    ['no base64', '%%%'] as const,
+    ['base64 without padding', good.toString('base64').replace(/=+$/, '')] as const,
+  ]) {
     it(`is malformed: ${name}`, async () => {
       const path = `/sol/after/malformed-${nextNumber()}`;
       const required = await ask(path);
@@ -395,7 +489,8 @@ describe('what is no payment on Solana', () => {
     const bytes = transaction(nextNumber());
     for (const change of [{ payTo: MINT }, { asset: PAYEE }, { amount: '9999' }, { extra: {} }, { extra: { feePayer: MINT } }]) {
       const row = payment(required, bytes.toString('base64'), (payload) => ({
-        ...payload, accepted: { ...(payload['accepted'] as object), ...change },
+        ...payload,
+        accepted: { ...(payload['accepted'] as object), ...change },
       }));
       expectFreshTerms(await world.gate.raw('GET', path, [row]), 'terms_mismatch');
     }

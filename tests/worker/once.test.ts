@@ -2,21 +2,21 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { encode, settlementOf, type Json, type JsonObject, type Payment } from './support/payer.ts';
+import { encode, type Json, type JsonObject, type Payment, settlementOf } from './support/payer.ts';
 import type { Answer, HeaderRow } from './support/raw.ts';
 import {
-  MODES,
   eventually,
   expectCalls,
   expectNextGoodRequest,
   expectPaid,
   expectProblem,
   jsonOf,
+  MODES,
+  type Mode,
   openWorld,
   ordinaryCalls,
   payFor,
   send,
-  type Mode,
   type World,
 } from './support/world.ts';
 
@@ -237,10 +237,7 @@ function spellings(payment: Payment): Record<string, HeaderRow> {
     'lower-case payer': changed((a) => void (a['from'] = lower(a['from']))),
     'upper-case payer': changed((a) => void (a['from'] = upper(a['from']))),
     'lower-case recipient': changed((a) => void (a['to'] = lower(a['to']))),
-    'version 1': encode(
-      JSON.stringify({ x402Version: 1, scheme: 'exact', network: 'base-sepolia', payload: base['payload'] }),
-      1,
-    ),
+    'version 1': encode(JSON.stringify({ x402Version: 1, scheme: 'exact', network: 'base-sepolia', payload: base['payload'] }), 1),
     unpadded: [payment.row[0], encode(`${payment.json} `)[1].replace(/=+$/, '')],
     base64url: [filled[0], filled[1].replaceAll('+', '-').replaceAll('/', '_')],
   };
@@ -248,5 +245,9 @@ function spellings(payment: Payment): Record<string, HeaderRow> {
 
 function reversed(value: Json): Json {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).reverse().map(([key, inner]) => [key, reversed(inner as Json)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .reverse()
+      .map(([key, inner]) => [key, reversed(inner as Json)]),
+  );
 }

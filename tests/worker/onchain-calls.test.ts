@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { encodeFunctionData, parseAbi, type Hex } from 'viem';
-import { generatePrivateKey, privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts';
+import { encodeFunctionData, type Hex, parseAbi } from 'viem';
+import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts';
 
 import { challengeOf, credential } from '../support/mpp-wire.ts';
 import type { Answer } from './support/raw.ts';
@@ -13,7 +13,9 @@ import { ASSET, openWorld, PAY_TO, type World } from './support/world.ts';
 const ORDINARY = 8;
 const ANY = 32;
 const UNHURRIED = { settle_secs: 30, resend_secs: [600], chain_secs: [600, 600], refund_secs: 600 };
-const ROUTES = [{ path: '/shown/*', price: '$0.01', hash_mode: true, signed_transactions: true, max_timeout_secs: 200, origin_timeout_secs: 5 }];
+const ROUTES = [
+  { path: '/shown/*', price: '$0.01', hash_mode: true, signed_transactions: true, max_timeout_secs: 200, origin_timeout_secs: 5 },
+];
 const TRANSFER = parseAbi(['function transfer(address to, uint256 value)']);
 
 describe('calls of a payment that the chain settles', () => {
@@ -29,11 +31,25 @@ describe('calls of a payment that the chain settles', () => {
   function signed(account: PrivateKeyAccount): Promise<Hex> {
     const data = encodeFunctionData({ abi: TRANSFER, functionName: 'transfer', args: [PAY_TO, 10_000n] });
     node.sender = account.address;
-    return account.signTransaction({ type: 'eip1559', chainId: 84532, nonce: 0, gas: 80_000n, maxFeePerGas: 10n, maxPriorityFeePerGas: 1n, to: ASSET, data });
+    return account.signTransaction({
+      type: 'eip1559',
+      chainId: 84532,
+      nonce: 0,
+      gas: 80_000n,
+      maxFeePerGas: 10n,
+      maxPriorityFeePerGas: 1n,
+      to: ASSET,
+      data,
+    });
   }
 
   /** The answer to a credential, and how many calls it took: of objects, of the origin, of the node. */
-  async function counted(path: string, payload: object, account: PrivateKeyAccount, { gate } = world): Promise<{ answer: Answer; all: number; repeat: number }> {
+  async function counted(
+    path: string,
+    payload: object,
+    account: PrivateKeyAccount,
+    { gate } = world,
+  ): Promise<{ answer: Answer; all: number; repeat: number }> {
     const asked = await gate.raw('GET', path);
     const { description: _, ...challenge } = challengeOf(asked.headers['www-authenticate']);
     const value = credential({ challenge, payload, source: `did:pkh:eip155:84532:${account.address}` });
@@ -48,7 +64,10 @@ describe('calls of a payment that the chain settles', () => {
   }
 
   it('a signed transaction makes 8, and one more for each look at its receipt that comes too early', async () => {
-    for (const [looksInVain, calls] of [[0, ORDINARY], [1, ORDINARY + 1]] as const) {
+    for (const [looksInVain, calls] of [
+      [0, ORDINARY],
+      [1, ORDINARY + 1],
+    ] as const) {
       node.looksInVain = looksInVain;
       const account = privateKeyToAccount(generatePrivateKey());
       const payload = { type: 'transaction', signature: await signed(account) };

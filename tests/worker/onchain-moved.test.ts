@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { encodeFunctionData, keccak256, parseAbi, type Hex } from 'viem';
+import { encodeFunctionData, type Hex, keccak256, parseAbi } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import { challengeOf, credential } from '../support/mpp-wire.ts';
@@ -39,7 +39,16 @@ describe('a transaction that was sent before everything changed', () => {
     const asked = await world.gate.raw('GET', path);
     const { description: _, ...challenge } = challengeOf(asked.headers['www-authenticate']);
     const data = encodeFunctionData({ abi: TRANSFER, functionName: 'transfer', args: [PAY_TO, 10_000n] });
-    const bytes = await account.signTransaction({ type: 'eip1559', chainId: 84532, nonce: 0, gas: 80_000n, maxFeePerGas: 10n, maxPriorityFeePerGas: 1n, to: ASSET, data });
+    const bytes = await account.signTransaction({
+      type: 'eip1559',
+      chainId: 84532,
+      nonce: 0,
+      gas: 80_000n,
+      maxFeePerGas: 10n,
+      maxPriorityFeePerGas: 1n,
+      to: ASSET,
+      data,
+    });
     const take = (): Hex => {
       node.sender = account.address;
       return node.take(bytes);

@@ -8,21 +8,20 @@ import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 
 import { encodeFunctionData, erc20Abi } from 'viem';
-
+import { ask, Listener, plant, rowsOf } from './support/operator.ts';
 import type { JsonObject } from './support/payer.ts';
 import type { Answer } from './support/raw.ts';
-import { Listener, ask, plant, rowsOf } from './support/operator.ts';
 import {
   ASSET,
-  PAY_TO,
-  SECRETS,
   eventually,
   expectPaid,
   expectProblem,
   jsonOf,
   nextNumber,
   openWorld,
+  PAY_TO,
   payFor,
+  SECRETS,
   send,
   type World,
 } from './support/world.ts';
@@ -72,8 +71,13 @@ describe('operator', () => {
   });
 
   it('without the token every path is 401, with it an unknown path is 404', async () => {
-    const wrong = [[], [['Authorization', 'Bearer wrong']], [['Authorization', `Basic ${SECRETS['OPERATOR_TOKEN']}`]],
-      [['Authorization', `Bearer ${SECRETS['OPERATOR_TOKEN']}x`]], [['Cookie', `token=${SECRETS['OPERATOR_TOKEN']}`]]] as const;
+    const wrong = [
+      [],
+      [['Authorization', 'Bearer wrong']],
+      [['Authorization', `Basic ${SECRETS['OPERATOR_TOKEN']}`]],
+      [['Authorization', `Bearer ${SECRETS['OPERATOR_TOKEN']}x`]],
+      [['Cookie', `token=${SECRETS['OPERATOR_TOKEN']}`]],
+    ] as const;
     for (const headers of wrong) {
       for (const path of PATHS) {
         const answer = await world.gate.raw('GET', `/_farebox/${path}`, headers);
@@ -100,7 +104,27 @@ describe('operator', () => {
 
   it('a payment is shown with all its members and its transitions', async () => {
     const row = await delivered(world);
-    const members = ['amount', 'amount_decimal', 'asset', 'created', 'created_at', 'decimals', 'facilitator', 'id', 'key', 'network', 'payee', 'payer', 'reason', 'route', 'state', 'symbol', 'transaction', 'updated', 'updated_at'];
+    const members = [
+      'amount',
+      'amount_decimal',
+      'asset',
+      'created',
+      'created_at',
+      'decimals',
+      'facilitator',
+      'id',
+      'key',
+      'network',
+      'payee',
+      'payer',
+      'reason',
+      'route',
+      'state',
+      'symbol',
+      'transaction',
+      'updated',
+      'updated_at',
+    ];
     assert.deepEqual(Object.keys(row).sort(), members);
     assert.equal(row['state'], 'delivered');
     assert.equal(row['amount'], '10000');
@@ -116,7 +140,14 @@ describe('operator', () => {
     assert.deepEqual(rest, row);
     assert.match(String(correlation), /^[A-Za-z0-9_-]{8,64}$/);
     const steps = transitions as JsonObject[];
-    assert.deepEqual(steps.map((step) => [step['from'], step['to']]), [['none', 'executing'], ['executing', 'settling'], ['settling', 'delivered']]);
+    assert.deepEqual(
+      steps.map((step) => [step['from'], step['to']]),
+      [
+        ['none', 'executing'],
+        ['executing', 'settling'],
+        ['settling', 'delivered'],
+      ],
+    );
     for (const step of steps) assert.ok(Number(step['at']) >= Number(row['created_at']));
     for (const step of steps) assert.equal(Date.parse(text(step['time'])) / 1000, step['at']);
     expectProblem(await ask(world, `payments/${NO_ID}`), { status: 404, code: 'not_found' });
@@ -149,7 +180,20 @@ describe('operator', () => {
       const found = await ids(query);
       assert.deepEqual([found.includes(one), found.includes(two)], [first, second], query);
     }
-    for (const query of ['state=paid', 'payer=0x1', 'limit=0', 'limit=201', 'limit=x', 'cursor=zz', 'from=yesterday', 'status=manual', 'limit=1&limit=2', 'route=%zz', 'key=xyz', `transaction=${'a'.repeat(200)}`]) {
+    for (const query of [
+      'state=paid',
+      'payer=0x1',
+      'limit=0',
+      'limit=201',
+      'limit=x',
+      'cursor=zz',
+      'from=yesterday',
+      'status=manual',
+      'limit=1&limit=2',
+      'route=%zz',
+      'key=xyz',
+      `transaction=${'a'.repeat(200)}`,
+    ]) {
       const answer = await ask(world, `payments?${query}`);
       expectProblem(answer, { status: 400, code: 'invalid_request' });
       assert.equal(jsonOf(answer)['parameter'], query.split('=')[0], 'the answer names the parameter');
@@ -166,13 +210,27 @@ describe('operator', () => {
     const [id, key, transaction] = ['id', 'key', 'transaction'].map((name) => text(row[name])) as [string, string, string];
     const [id8, key8, hash8] = [id.slice(0, 13), key.slice(0, 8), transaction.slice(0, 10)];
     const ways = [
-      `id=${id}`, `id=${id8}`, `id=${id8.replace('rcpt_', '')}`, `key=${key}`, `key=0x${key}`, `key=${key8}`, `key=0x${key8.toUpperCase()}`,
-      `transaction=${transaction}`, `transaction=${hash8}`, `transaction=${transaction.slice(2).toUpperCase()}`, `correlation_id=${correlation}`,
-      `correlation_id=${correlation.slice(0, -1)}`, `id=${id8}&key=${key8}`,
+      `id=${id}`,
+      `id=${id8}`,
+      `id=${id8.replace('rcpt_', '')}`,
+      `key=${key}`,
+      `key=0x${key}`,
+      `key=${key8}`,
+      `key=0x${key8.toUpperCase()}`,
+      `transaction=${transaction}`,
+      `transaction=${hash8}`,
+      `transaction=${transaction.slice(2).toUpperCase()}`,
+      `correlation_id=${correlation}`,
+      `correlation_id=${correlation.slice(0, -1)}`,
+      `id=${id8}&key=${key8}`,
     ];
     for (const way of ways) {
       const found = jsonOf(await ask(world, `payments?${way}`))['items'] as JsonObject[];
-      assert.deepEqual(found.map((item) => item['id']), [id], way);
+      assert.deepEqual(
+        found.map((item) => item['id']),
+        [id],
+        way,
+      );
     }
     for (const way of [`id=${id}a`, `key=f${key}`, `key=${key8}&id=rcpt_zz`, `correlation_id=${correlation}x`, 'transaction=%25', 'id=_']) {
       assert.deepEqual(jsonOf(await ask(world, `payments?${way}`))['items'], [], way);
@@ -192,7 +250,10 @@ describe('operator', () => {
       next = page['next'] as string | null;
       assert.ok(seen.length <= all.length, 'pages end');
     }
-    assert.deepEqual(seen, all.map((item) => text(item['id'])));
+    assert.deepEqual(
+      seen,
+      all.map((item) => text(item['id'])),
+    );
     assert.equal(new Set(seen).size, seen.length);
   });
 
@@ -201,8 +262,14 @@ describe('operator', () => {
     const id = text(row['id']);
     const transaction = `0x${'ab'.repeat(31)}01`;
     const wrong: readonly (readonly [body: unknown, member: string])[] = [
-      ['', 'body'], ['{', 'body'], ['[]', 'body'], ['{}', 'transaction'], [{ transaction: '0x12' }, 'transaction'], [{ transaction, more: 1 }, 'more'],
-      [{ reason: 'x' }, 'reason'], ['x'.repeat(5000), 'body'],
+      ['', 'body'],
+      ['{', 'body'],
+      ['[]', 'body'],
+      ['{}', 'transaction'],
+      [{ transaction: '0x12' }, 'transaction'],
+      [{ transaction, more: 1 }, 'more'],
+      [{ reason: 'x' }, 'reason'],
+      ['x'.repeat(5000), 'body'],
     ];
     for (const [body, member] of wrong) {
       const answer = await ask(world, `payments/${id}/refunded`, body);
@@ -239,7 +306,10 @@ describe('operator', () => {
     const script = async (id: string, own = PAY_TO): Promise<{ stdout: string; stderr: string; code: number }> =>
       promisify(execFile)('node', ['scripts/refund.mjs', id], {
         env: { ...process.env, FAREBOX_URL: world.gate.url, OPERATOR_TOKEN: SECRETS['OPERATOR_TOKEN'], PAY_TO: own },
-      }).then((done) => ({ ...done, code: 0 }), (error: { stdout: string; stderr: string; code: number }) => error);
+      }).then(
+        (done) => ({ ...done, code: 0 }),
+        (error: { stdout: string; stderr: string; code: number }) => error,
+      );
     const printed = JSON.parse((await script(text(row['id']))).stdout) as JsonObject;
     const payer = text(row['payer']) as `0x${string}`;
     const data = encodeFunctionData({ abi: erc20Abi, functionName: 'transfer', args: [payer, 10_000n] });
@@ -305,15 +375,24 @@ describe('operator', () => {
     const row = await delivered(world);
     const lines = await ask(world, 'export?format=jsonl');
     assert.equal(lines.headers['content-type'], 'application/x-ndjson');
-    const rows = lines.text.trimEnd().split('\n').map((line) => JSON.parse(line) as JsonObject);
-    assert.deepEqual(rows.find((found) => found['id'] === row['id']), row);
+    const rows = lines.text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as JsonObject);
+    assert.deepEqual(
+      rows.find((found) => found['id'] === row['id']),
+      row,
+    );
     const all = jsonOf(await ask(world, 'payments?limit=200'))['items'] as JsonObject[];
     assert.equal(rows.length, all.length);
     const csv = await ask(world, 'export?format=csv');
     assert.match(csv.headers['content-type'] ?? '', /^text\/csv\b/);
     assert.match(csv.headers['content-disposition'] ?? '', /^attachment;/);
     const [head, ...cells] = csv.text.trimEnd().split('\r\n');
-    assert.equal(head, 'id,key,state,payer,route,network,asset,amount,transaction,facilitator,created_at,updated_at,reason,amount_decimal,symbol,created,updated');
+    assert.equal(
+      head,
+      'id,key,state,payer,route,network,asset,amount,transaction,facilitator,created_at,updated_at,reason,amount_decimal,symbol,created,updated',
+    );
     assert.equal(cells.length, all.length);
     const mine = cells.find((line) => line.startsWith(text(row['id']))) ?? '';
     assert.ok(mine.includes(text(row['transaction'])));
@@ -337,8 +416,10 @@ describe('operator', () => {
     }
     await eventually('the counters are handed over', async () => {
       const { text: counted } = await ask(world, 'metrics');
-      return /^farebox_challenges_total\{route="\/after\/\*"\} [1-9]\d*$/m.test(counted)
-        && /^farebox_facilitator_seconds_count\{op="settle"\} [1-9]\d*$/m.test(counted);
+      return (
+        /^farebox_challenges_total\{route="\/after\/\*"\} [1-9]\d*$/m.test(counted) &&
+        /^farebox_facilitator_seconds_count\{op="settle"\} [1-9]\d*$/m.test(counted)
+      );
     });
     const series = ['challenges_total', 'facilitator_seconds', 'facilitator_errors_total'];
     for (const name of series) assert.match(answer.text, new RegExp(`^# HELP farebox_${name} .*[Aa]pproximate`, 'm'));
@@ -409,7 +490,10 @@ it('an object that is down makes the answer 503 and never a part', async () => {
       await world.gate.ledger('down', 3);
       const exported = await ask(world, `export?format=${format}`);
       const last = exported.text.trimEnd().split('\n').at(-1) ?? '';
-      assert.ok(exported.status === 503 || /^(\{"incomplete":|incomplete,)/.test(last), `a part is told from all: ${exported.status} ${exported.text}`);
+      assert.ok(
+        exported.status === 503 || /^(\{"incomplete":|incomplete,)/.test(last),
+        `a part is told from all: ${exported.status} ${exported.text}`,
+      );
     }
   } finally {
     await world.stop();
@@ -434,12 +518,22 @@ it('with a chain to look at, only a refund that it shows ends a debt', async () 
     const row = await owed(world);
     const id = text(row['id']);
     const word = (hex: string): string => `0x${hex.replace(/^0x/, '').toLowerCase().padStart(64, '0')}`;
-    const transfer = (hash: string, change: { to?: string; from?: string; amount?: string; asset?: string; status?: string } = {}): void => {
+    const transfer = (
+      hash: string,
+      change: { to?: string; from?: string; amount?: string; asset?: string; status?: string } = {},
+    ): void => {
       const log = {
         address: change.asset ?? text(row['asset']),
-        topics: ['0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef', word(change.from ?? OTHER), word(change.to ?? text(row['payer']))],
+        topics: [
+          '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef',
+          word(change.from ?? OTHER),
+          word(change.to ?? text(row['payer'])),
+        ],
         data: word((change.amount === undefined ? 10_000n : BigInt(change.amount)).toString(16)),
-        blockNumber: '0x10', transactionHash: hash, logIndex: '0x0', removed: false,
+        blockNumber: '0x10',
+        transactionHash: hash,
+        logIndex: '0x0',
+        removed: false,
       };
       receipts.set(hash, { transactionHash: hash, status: change.status ?? '0x1', blockNumber: '0x10', logs: [log] });
     };
@@ -453,7 +547,11 @@ it('with a chain to look at, only a refund that it shows ends a debt', async () 
       expectProblem(await ask(world, `payments/${id}/refunded`, { transaction: hash(end) }), { status: 409, code: 'refund_unproven' });
     }
     chainId = '0x1';
-    expectProblem(await ask(world, `payments/${id}/refunded`, { transaction: hash('06') }), { status: 503, code: 'chain_unavailable', retryAfter: 5 });
+    expectProblem(await ask(world, `payments/${id}/refunded`, { transaction: hash('06') }), {
+      status: 503,
+      code: 'chain_unavailable',
+      retryAfter: 5,
+    });
     chainId = '0x14a34';
     assert.equal(only(await rowsOf(world, text(row['payer'])))['state'], 'refund_due');
     // Who may only report refunds is believed if the payee's own wallet sent it, and about nothing else.
@@ -463,10 +561,16 @@ it('with a chain to look at, only a refund that it shows ends a debt', async () 
     for (const path of ['payments', `payments/${id}`, 'totals', 'audit', 'metrics', 'failures', 'export?format=csv']) {
       expectProblem(await report(path), { status: 401, code: 'unauthorized' });
     }
-    for (const [path, body] of [['waived', { reason: 'no' }], ['resolve', { as: 'void', reason: 'no' }]] as const) {
+    for (const [path, body] of [
+      ['waived', { reason: 'no' }],
+      ['resolve', { as: 'void', reason: 'no' }],
+    ] as const) {
       expectProblem(await report(`payments/${id}/${path}`, body), { status: 401, code: 'unauthorized' });
     }
-    expectProblem(await ask(world, `payments/${id}/refunded`, { transaction: hash('06') }, `${REFUND_TOKEN}x`), { status: 401, code: 'unauthorized' });
+    expectProblem(await ask(world, `payments/${id}/refunded`, { transaction: hash('06') }, `${REFUND_TOKEN}x`), {
+      status: 401,
+      code: 'unauthorized',
+    });
     assert.equal(only(await rowsOf(world, text(row['payer'])))['state'], 'refund_due');
     const second = await owed(world);
     transfer(hash('07'), { from: text(second['payee']), to: text(second['payer']) });

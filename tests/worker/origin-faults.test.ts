@@ -6,9 +6,6 @@ import { faults } from './support/faults.ts';
 import { settlementOf } from './support/payer.ts';
 import type { HeaderRow } from './support/raw.ts';
 import {
-  MODES,
-  NO_CALLS,
-  ORIGIN_TIMEOUT_SECS,
   callsOf,
   eventually,
   expectCalls,
@@ -16,6 +13,9 @@ import {
   expectPaid,
   expectProblem,
   jsonOf,
+  MODES,
+  NO_CALLS,
+  ORIGIN_TIMEOUT_SECS,
   openWorld,
   payFor,
   routes,

@@ -30,7 +30,8 @@ describe('what the document tells an origin to check', () => {
   before(async () => {
     const world = await openWorld({ secrets: { ORIGIN_SECRET } });
     try {
-      for (const target of ['/free', '/free/caf%C3%A9;x?a=%2F&b']) assert.equal((await world.gate.raw('POST', target, [], 'body')).status, 200);
+      for (const target of ['/free', '/free/caf%C3%A9;x?a=%2F&b'])
+        assert.equal((await world.gate.raw('POST', target, [], 'body')).status, 200);
       for (const mode of MODES) {
         const path = `/${mode}/signed?a=1`;
         assert.equal((await send(world, path, await payFor(world, path))).status, 200);
@@ -43,27 +44,34 @@ describe('what the document tells an origin to check', () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('in Node: no request but the gate\'s, unchanged and of now, is let in', async () => {
+  it("in Node: no request but the gate's, unchanged and of now, is let in", async () => {
     const path = join(folder, 'block.mjs');
     writeFileSync(path, block('js'));
     const { isFromGate } = (await import(pathToFileURL(path).href)) as { isFromGate: Judge };
     judge(signed, isFromGate);
-    assert.ok(readFileSync('demo/from-gate.mjs', 'utf8').includes(block('js').slice(block('js').indexOf('export'))), 'the demo has the same');
+    assert.ok(
+      readFileSync('demo/from-gate.mjs', 'utf8').includes(block('js').slice(block('js').indexOf('export'))),
+      'the demo has the same',
+    );
   });
 
-  it('in Python: no request but the gate\'s, unchanged and of now, is let in', () => {
+  it("in Python: no request but the gate's, unchanged and of now, is let in", () => {
     const path = join(folder, 'block.py');
-    const main = 'import json, sys\nfor line in sys.stdin:\n    method, url, headers, secret = json.loads(line)\n    print(is_from_gate(method, url, headers, secret))\n';
+    const main =
+      'import json, sys\nfor line in sys.stdin:\n    method, url, headers, secret = json.loads(line)\n    print(is_from_gate(method, url, headers, secret))\n';
     writeFileSync(path, `${block('python')}\n${main}`);
     assert.match(execFileSync('python3', ['--version'], { encoding: 'utf8' }), /^Python 3/);
     judge(signed, ({ method, url, headers }, secret) => {
-      const said = execFileSync('python3', [path], { encoding: 'utf8', input: `${JSON.stringify([method, url, headers, secret])}\n` }).trim();
+      const said = execFileSync('python3', [path], {
+        encoding: 'utf8',
+        input: `${JSON.stringify([method, url, headers, secret])}\n`,
+      }).trim();
       assert.match(said, /^(True|False)$/);
       return said === 'True';
     });
   });
 
-  it('in njs, here run by Node: no request but the gate\'s, unchanged and of now, is let in', async () => {
+  it("in njs, here run by Node: no request but the gate's, unchanged and of now, is let in", async () => {
     const judgeBy = async (secret: string): Promise<Judge> => {
       const path = join(folder, `block-${secret.length}.mjs`);
       writeFileSync(path, block('njs'));
@@ -85,7 +93,7 @@ describe('what the document tells an origin to check', () => {
     for (const request of signed) assert.equal(none(resigned(request, {}, ''), ''), false, 'without a secret nobody is let in');
   });
 
-  it('is what the demo\'s origin does', async () => {
+  it("is what the demo's origin does", async () => {
     const origin = await startOrigin({ secret: ORIGIN_SECRET });
     const world = await openWorld({ secrets: { ORIGIN_SECRET }, vars: { ORIGIN_URL: origin.url } });
     try {
@@ -93,7 +101,11 @@ describe('what the document tells an origin to check', () => {
       const payment = await payFor(world, '/after/x');
       assert.equal((await send(world, '/after/x', payment)).status, 404, 'it answers, if only that there is no such page');
       const { length } = origin.requests;
-      const direct: readonly Record<string, string>[] = [{}, { 'Farebox-Payer': payment.payer, 'Farebox-Payment': 'rcpt_x' }, { 'Farebox-Signature-V2': String(origin.requests[0]?.headers['farebox-signature-v2']) }];
+      const direct: readonly Record<string, string>[] = [
+        {},
+        { 'Farebox-Payer': payment.payer, 'Farebox-Payment': 'rcpt_x' },
+        { 'Farebox-Signature-V2': String(origin.requests[0]?.headers['farebox-signature-v2']) },
+      ];
       for (const headers of direct) {
         const answer = await fetch(`${origin.url}/report`, { headers });
         assert.equal(answer.status, 403);
@@ -125,8 +137,14 @@ function judge(signed: readonly Signed[], isFromGate: Judge): void {
       network: { ...request, headers: { ...headers, 'farebox-network': 'eip155:8453' } },
       transaction: { ...request, headers: { ...headers, 'farebox-transaction': `0x${'1'.repeat(64)}` } },
       'no signature': { ...request, headers: without },
-      'time alone': { ...request, headers: { ...headers, 'farebox-signature-v2': signature.replace(/t=(\d+)/, (_, t: string) => `t=${Number(t) + 1}`) } },
-      'digits alone': { ...request, headers: { ...headers, 'farebox-signature-v2': signature.replace(/.$/, (last) => (last === '0' ? '1' : '0')) } },
+      'time alone': {
+        ...request,
+        headers: { ...headers, 'farebox-signature-v2': signature.replace(/t=(\d+)/, (_, t: string) => `t=${Number(t) + 1}`) },
+      },
+      'digits alone': {
+        ...request,
+        headers: { ...headers, 'farebox-signature-v2': signature.replace(/.$/, (last) => (last === '0' ? '1' : '0')) },
+      },
       'two signatures': { ...request, headers: { ...headers, 'farebox-signature-v2': `${signature}, ${signature}` } },
       'an empty one': { ...request, headers: { ...headers, 'farebox-signature-v2': '' } },
       'a long time ago': resigned(request, { ago: 400 }),
@@ -140,7 +158,11 @@ function judge(signed: readonly Signed[], isFromGate: Judge): void {
 /** The same request with a signature that is right at another time. */
 function resigned(request: Signed, { ago = 0 }: { readonly ago?: number }, secret = ORIGIN_SECRET): Signed {
   const time = Math.floor(Date.now() / 1000) - ago;
-  const told = ['payer', 'payment', 'amount', 'asset', 'network', 'transaction'].map((name) => String(request.headers[`farebox-${name}`] ?? ''));
-  const mac = createHmac('sha256', secret).update([time, request.method, request.url, ...told].join('\n')).digest('hex');
+  const told = ['payer', 'payment', 'amount', 'asset', 'network', 'transaction'].map((name) =>
+    String(request.headers[`farebox-${name}`] ?? ''),
+  );
+  const mac = createHmac('sha256', secret)
+    .update([time, request.method, request.url, ...told].join('\n'))
+    .digest('hex');
   return { ...request, headers: { ...request.headers, 'farebox-signature-v2': `t=${time},v2=${mac}` } };
 }

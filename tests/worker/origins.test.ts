@@ -10,12 +10,12 @@ import type { OriginCall } from './support/origin.ts';
 import { settlementOf } from './support/payer.ts';
 import type { Answer, HeaderRow } from './support/raw.ts';
 import {
-  MODES,
   eventually,
   expectCalls,
   expectPaid,
   expectProblem,
   jsonOf,
+  MODES,
   openWorld,
   ordinaryCalls,
   payFor,
@@ -24,7 +24,10 @@ import {
 } from './support/world.ts';
 
 /** Whether the answer tells the id: the second is not plain enough for what the Worker forwards by itself. */
-const FREE = [['/free/plain?a=1', false], ['/free/caf%C3%A9;x?a=1', true]] as const;
+const FREE = [
+  ['/free/plain?a=1', false],
+  ['/free/caf%C3%A9;x?a=1', true],
+] as const;
 /** What the clients of these tests ask for. */
 const HOST = 'http://shop.example';
 const MARK = /^[a-z2-7]{26}$/;
@@ -57,7 +60,10 @@ for (const kind of ['bound', 'zone'] as const) {
           const answer = await world.gate.raw('GET', path, body === '' ? [['Content-Length', '0']] : [], body || undefined);
           assert.equal(answer.status, 200, answer.text);
         }
-        assert.deepEqual(world.origin.of(path).map(({ bodyBytes }) => bodyBytes), [0, 0]);
+        assert.deepEqual(
+          world.origin.of(path).map(({ bodyBytes }) => bodyBytes),
+          [0, 0],
+        );
       });
 
       it(`says its redirects as they are: ${target}`, async () => {
@@ -92,32 +98,42 @@ for (const kind of ['bound', 'zone'] as const) {
         expectPaid(answer, payment);
         assert.equal(answer.text, body.join(''));
         expectCalls(world, payment.payer, path, ordinaryCalls(mode));
-        await eventually('the payment counts as delivered', async () => codeOf(await send(world, path, payment)) === 'payment_already_delivered');
+        await eventually(
+          'the payment counts as delivered',
+          async () => codeOf(await send(world, path, payment)) === 'payment_already_delivered',
+        );
       });
     }
 
     for (const [what, fault] of Object.entries(faults)) {
       it(`with ${what} is not charged in after mode, and owed in before mode`, async () => {
         const slug = what.replaceAll(' ', '-');
-        await Promise.all(MODES.map(async (mode) => {
-          const path = `/${mode}/origin-${slug}`;
-          const payment = await payFor(world, path);
-          world.origin.script(path, fault.reply);
-          const answer = await send(world, path, payment);
-          await expectFailed(world, mode, path, payment, answer, fault);
-        }));
+        await Promise.all(
+          MODES.map(async (mode) => {
+            const path = `/${mode}/origin-${slug}`;
+            const payment = await payFor(world, path);
+            world.origin.script(path, fault.reply);
+            const answer = await send(world, path, payment);
+            await expectFailed(world, mode, path, payment, answer, fault);
+          }),
+        );
       });
     }
 
-    for (const [name, status] of [['worker-throws', 502], ['worker-hangs', 504]] as const) {
+    for (const [name, status] of [
+      ['worker-throws', 502],
+      ['worker-hangs', 504],
+    ] as const) {
       it(`that is a Worker which ${name.slice(7)} is not charged in after mode, and owed in before mode`, async () => {
-        await Promise.all(MODES.map(async (mode) => {
-          const path = `/${mode}/${name}`;
-          const payment = await payFor(world, path);
-          const answer = await send(world, path, payment);
-          assert.equal(world.origin.of(path).length, 0);
-          await expectFailed(world, mode, path, payment, answer, { after: status, before: status });
-        }));
+        await Promise.all(
+          MODES.map(async (mode) => {
+            const path = `/${mode}/${name}`;
+            const payment = await payFor(world, path);
+            const answer = await send(world, path, payment);
+            assert.equal(world.origin.of(path).length, 0);
+            await expectFailed(world, mode, path, payment, answer, { after: status, before: status });
+          }),
+        );
       });
     }
 

@@ -8,11 +8,12 @@ import { openWorld, payFor, send, type World } from './support/world.ts';
 const STANDINGS = {
   'whose settlement is unknown': { status: 503, reply: { kind: 'destroy' } },
   'whose settlement was refused': {
-    status: 402, reply: { kind: 'json', body: { success: false, errorReason: 'insufficient_funds', transaction: '', network: 'eip155:84532' } },
+    status: 402,
+    reply: { kind: 'json', body: { success: false, errorReason: 'insufficient_funds', transaction: '', network: 'eip155:84532' } },
   },
 } as const;
 
-describe('terms of the payer\'s own', { concurrency: 2 }, () => {
+describe("terms of the payer's own", { concurrency: 2 }, () => {
   let world: World;
   before(async () => {
     world = await openWorld({ vars: { RECOVERY: { settle_secs: 2 } } });

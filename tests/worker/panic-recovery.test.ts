@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 
 import { DRILL, expectLost } from './support/drill.ts';
 import type { HeaderRow } from './support/raw.ts';
-import { MODES, eventually, jsonOf, openWorld, payFor, send, type World } from './support/world.ts';
+import { eventually, jsonOf, MODES, openWorld, payFor, send, type World } from './support/world.ts';
 
 describe('a payment at work when the instance panics', () => {
   let world: World;
@@ -24,7 +24,9 @@ describe('a payment at work when the instance panics', () => {
       await world.gate.raw('GET', '/after/x', [['x-panic', 'gate']]);
       const lost = await answer;
       expectLost(lost);
-      await eventually('the log names the request', () => world.gate.printed.includes(`farebox: the work on the request ${lost.headers['x-correlation-id']} was lost`));
+      await eventually('the log names the request', () =>
+        world.gate.printed.includes(`farebox: the work on the request ${lost.headers['x-correlation-id']} was lost`),
+      );
 
       await eventually('the lease is over', async () => {
         const { status, text } = await send(world, path, payment, { headers: [secret] });

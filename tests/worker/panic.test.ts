@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 
 import { DRILL, expectLost } from './support/drill.ts';
 import type { Answer } from './support/raw.ts';
-import { MODES, QUICK, eventually, expectFreshTerms, expectPaid, openWorld, payFor, send, type Mode, type World } from './support/world.ts';
+import { eventually, expectFreshTerms, expectPaid, MODES, type Mode, openWorld, payFor, QUICK, send, type World } from './support/world.ts';
 
 /** What the answers take on a machine that does nothing else, in milliseconds and in paid requests; one that is busy may be late once. */
 const SOON_MS = 50;
@@ -21,7 +21,7 @@ describe('a panic', () => {
   const took: number[] = [];
   const paid: number[] = [];
   before(async () => {
-    world = await openWorld({ build: DRILL, vars: { RECOVERY: { ...QUICK, settle_secs: 2 * SETTLE_MS / 1000 } } });
+    world = await openWorld({ build: DRILL, vars: { RECOVERY: { ...QUICK, settle_secs: (2 * SETTLE_MS) / 1000 } } });
     await world.gate.raw('GET', '/after/warm');
   });
   after(() => world.stop());
@@ -41,7 +41,9 @@ describe('a panic', () => {
       const path = place === 'object' ? '/after/drill-here' : `/after/${how}-${place}`;
       const payment = await payFor(world, path);
       const answers = neighbours.map(({ answer }) => answer);
-      await eventually('the neighbours are being settled', () => neighbours.every(({ payer }) => world.facilitator.of('settle', payer).length === 1));
+      await eventually('the neighbours are being settled', () =>
+        neighbours.every(({ payer }) => world.facilitator.of('settle', payer).length === 1),
+      );
 
       const started = performance.now();
       const lost = await send(world, path, payment, place === 'object' ? {} : { headers: [[how, place]] });
@@ -73,7 +75,15 @@ describe('a panic', () => {
     try {
       for (const place of ['gate', 'claimed']) {
         const payment = await payFor(deployed, `/after/drill-here-${place}`);
-        expectPaid(await send(deployed, `/after/drill-here-${place}`, payment, { headers: [['x-panic', place], ['x-throw', place]] }), payment);
+        expectPaid(
+          await send(deployed, `/after/drill-here-${place}`, payment, {
+            headers: [
+              ['x-panic', place],
+              ['x-throw', place],
+            ],
+          }),
+          payment,
+        );
       }
     } finally {
       await deployed.stop();

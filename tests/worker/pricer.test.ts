@@ -3,17 +3,17 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 
 import { rowsOf } from './support/operator.ts';
-import { encode, freshPayer, pay, type JsonObject, type PaymentRequired, type PayOptions } from './support/payer.ts';
-import { Pricer, type Price } from './support/pricer.ts';
+import { encode, freshPayer, type JsonObject, type PaymentRequired, type PayOptions, pay } from './support/payer.ts';
+import { type Price, Pricer } from './support/pricer.ts';
 import type { Answer } from './support/raw.ts';
 import {
-  NO_CALLS,
   eventually,
   expectCalls,
   expectFreshTerms,
   expectPaid,
   expectProblem,
   jsonOf,
+  NO_CALLS,
   openWorld,
   ordinaryCalls,
   routes,
@@ -65,7 +65,11 @@ describe('prices of a bound Worker', { concurrency: 3 }, () => {
 
       it(`the price that was named is asked, paid and settled, with one question (${path})`, async () => {
         pricer.asks('$0.03', '$0.90');
-        const asked = await world.gate.raw('GET', `${path}/right?q=1`, [['Authorization', 'Bearer x'], ['Cookie', 'a=1'], ['Accept', 'text/csv']]);
+        const asked = await world.gate.raw('GET', `${path}/right?q=1`, [
+          ['Authorization', 'Bearer x'],
+          ['Cookie', 'a=1'],
+          ['Accept', 'text/csv'],
+        ]);
         const { required, body } = expectFreshTerms(asked, 'payment_required');
         assert.equal(amountOf(required), '30000');
         assert.equal((body['accepts'] as JsonObject[])[0]?.['maxAmountRequired'], '30000');
@@ -78,7 +82,10 @@ describe('prices of a bound Worker', { concurrency: 3 }, () => {
         const [question, more] = pricer.questions;
         assert.equal(more, undefined, 'nobody is asked about a payment with a quote');
         assert.deepEqual([question?.method, question?.url], ['POST', 'https://pricer/price']);
-        assert.deepEqual(question?.headers.filter((name) => !['accept', 'content-type', 'content-length'].includes(name)), []);
+        assert.deepEqual(
+          question?.headers.filter((name) => !['accept', 'content-type', 'content-length'].includes(name)),
+          [],
+        );
         const { url, ...rest } = question?.asked ?? {};
         assert.deepEqual(rest, { method: 'GET', headers: { accept: 'text/csv' } });
         assert.ok(String(url).endsWith(`${path}/right?q=1`), String(url));
@@ -133,7 +140,12 @@ describe('prices of a bound Worker', { concurrency: 3 }, () => {
         const questions = [
           { what: 'a longer body', method: 'POST', asked: { body: '7 bytes' }, other: { body: 'x'.repeat(60_000) } },
           { what: 'the whole file', method: 'GET', asked: { headers: [['Range', 'bytes=0-0']] }, other: {} },
-          { what: 'another kind', method: 'GET', asked: { headers: [['Accept', 'text/csv']] }, other: { headers: [['Accept', 'video/mp4']] } },
+          {
+            what: 'another kind',
+            method: 'GET',
+            asked: { headers: [['Accept', 'text/csv']] },
+            other: { headers: [['Accept', 'video/mp4']] },
+          },
         ] as const;
         for (const { what, method, asked, other } of questions) {
           for (const version of [1, 2] as const) {
@@ -180,7 +192,11 @@ describe('prices of a bound Worker', { concurrency: 3 }, () => {
         const first = await send(world, `${path}/again`, payment);
         expectPaid(first, payment);
         await new Promise((resolve) => setTimeout(resolve, 6_000));
-        for (const now of [{ kind: 'json', body: { price: '$0.90' } }, { kind: 'json', body: { price: 'free' } }, { kind: 'throws' }] as const) {
+        for (const now of [
+          { kind: 'json', body: { price: '$0.90' } },
+          { kind: 'json', body: { price: 'free' } },
+          { kind: 'throws' },
+        ] as const) {
           pricer.says(now);
           const again = await elsewhere(`${path}/again`, payment);
           expectPaid(again, payment);
@@ -205,7 +221,10 @@ describe('prices of a bound Worker', { concurrency: 3 }, () => {
           const payment = await sign(target);
           const answer = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(bytes) });
           assert.equal(answer.status, 200, answer.text);
-          assert.deepEqual(world.origin.of(target).map(({ bodyBytes }) => bodyBytes), [bytes]);
+          assert.deepEqual(
+            world.origin.of(target).map(({ bodyBytes }) => bodyBytes),
+            [bytes],
+          );
           expectCalls(world, payment.payer, target, { verify: 0, settle: 0, origin: 1 });
           assert.deepEqual(await rowsOf(world, payment.payer), []);
         }
@@ -225,7 +244,11 @@ describe('prices of a bound Worker', { concurrency: 3 }, () => {
         expectPaid(answer, payment);
         const shown = [...world.facilitator.of('verify', payment.payer), ...world.facilitator.of('settle', payment.payer)];
         const terms = shown.map(({ body }) => (JSON.parse(String(body)) as JsonObject)['paymentRequirements']);
-        assert.deepEqual(terms, shown.map(() => payload['accepted']), 'the facilitator is shown the same');
+        assert.deepEqual(
+          terms,
+          shown.map(() => payload['accepted']),
+          'the facilitator is shown the same',
+        );
       });
     });
   }

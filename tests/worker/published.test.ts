@@ -16,19 +16,19 @@ import {
 import type { PaymentPayload, PaymentRequirements } from '@x402/core/types';
 import {
   bazaarResourceServerExtension,
+  type DiscoveryExtension,
   declareDiscoveryExtension,
   extractDiscoveryInfo,
   validateDiscoveryExtension,
   validateDiscoveryExtensionSpec,
-  type DiscoveryExtension,
 } from '@x402/extensions/bazaar';
 import { Challenge } from 'mppx';
 import { validate } from 'mppx/discovery';
 
-import { freshPayer, pay, requiredBy, type Json, type JsonObject, type PaymentRequired } from './support/payer.ts';
+import { freshPayer, type Json, type JsonObject, type PaymentRequired, pay, requiredBy } from './support/payer.ts';
 import { Pricer } from './support/pricer.ts';
 import type { Answer } from './support/raw.ts';
-import { PAY_TO, expectPaid, jsonOf, openWorld, send, type World } from './support/world.ts';
+import { expectPaid, jsonOf, openWorld, PAY_TO, send, type World } from './support/world.ts';
 
 const SOLANA = 'solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1';
 const PAYEE = '7xKXtg2CW87d97TXJSDpbD5jBkheTqA83TZRuJosgAsU';
@@ -61,7 +61,13 @@ const ROUTES = [
 ];
 
 type Terms = { readonly network: string; readonly amount: string | null; readonly asset: string; readonly payTo: string };
-type Offer = { readonly method: string; readonly network: string; readonly amount: string | null; readonly currency: string; readonly recipient: string };
+type Offer = {
+  readonly method: string;
+  readonly network: string;
+  readonly amount: string | null;
+  readonly currency: string;
+  readonly recipient: string;
+};
 type Operation = { readonly 'x-payment-info': { readonly offers: readonly Offer[] } };
 type OpenApi = { readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> };
 type WellKnown = {
@@ -109,7 +115,12 @@ async function asked(method: string, path: string): Promise<PaymentRequired> {
   return requiredBy(answer);
 }
 
-type Charge = { readonly amount: string; readonly currency: string; readonly recipient: string; readonly methodDetails: { readonly chainId: number } };
+type Charge = {
+  readonly amount: string;
+  readonly currency: string;
+  readonly recipient: string;
+  readonly methodDetails: { readonly chainId: number };
+};
 
 /** What the gate asks for this request by each protocol. */
 async function termsOf(method: string, path: string): Promise<{ readonly x402: readonly Terms[]; readonly evm: readonly Terms[] }> {
@@ -156,9 +167,14 @@ describe('documents', () => {
     const document = await openApi();
     const words = soldIn(await textOf('/llms.txt'), BASE);
     const { resources, items } = await wellKnown();
-    const operations = Object.entries(document.paths).flatMap(([path, item]) => Object.entries(item).map(([method, operation]) => ({
-      name: `${method.toUpperCase()} ${path}`, method: method.toUpperCase(), path, operation,
-    })));
+    const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, operation]) => ({
+        name: `${method.toUpperCase()} ${path}`,
+        method: method.toUpperCase(),
+        path,
+        operation,
+      })),
+    );
     const names = operations.map(({ name }) => name).sort();
     assert.equal(names.length, 19, names.join(', '));
     assert.deepEqual([...words.keys()].sort(), names);
@@ -170,8 +186,10 @@ describe('documents', () => {
       const isQuoted = path === '/quoted';
       const told = (terms: readonly Terms[]) => (isQuoted ? terms.map((one) => ({ ...one, amount: null })) : terms);
       const { x402, evm } = await termsOf(method, path);
-      const offers = (by: string) => operation['x-payment-info'].offers.filter((offer) => offer.method === by)
-        .map(({ network, amount, currency, recipient }) => ({ network, amount, asset: currency, payTo: recipient }));
+      const offers = (by: string) =>
+        operation['x-payment-info'].offers
+          .filter((offer) => offer.method === by)
+          .map(({ network, amount, currency, recipient }) => ({ network, amount, asset: currency, payTo: recipient }));
       assert.deepEqual(offers('x402'), told(x402), name);
       assert.deepEqual(offers('evm'), told(evm), name);
       assert.deepEqual([x402.length > 0, evm.length > 0], [path !== '/only-mpp', path !== '/only-x402' && path !== '/sol'], name);
@@ -206,11 +224,19 @@ describe('documents', () => {
     const price = (method: string, path: string) => found.endpoints.find((one) => one.method === method && one.path === path);
     const both = ['x402', 'mpp'];
     for (const [method, path, amount, spoken] of [
-      ['GET', '/report', '0.01', both], ['DELETE', '/all', '2.5', both], ['PUT', '/items/{id}', '0.04', both],
-      ['GET', '/open/{path}', '0.06', both], ['GET', '/only-x402', '0.11', ['x402']], ['GET', '/only-mpp', '0.12', ['mpp']],
+      ['GET', '/report', '0.01', both],
+      ['DELETE', '/all', '2.5', both],
+      ['PUT', '/items/{id}', '0.04', both],
+      ['GET', '/open/{path}', '0.06', both],
+      ['GET', '/only-x402', '0.11', ['x402']],
+      ['GET', '/only-mpp', '0.12', ['mpp']],
     ] as const) {
       const { authMode, pricingMode, currency, protocols, price: told } = price(method, path) ?? assert.fail(path);
-      assert.deepEqual({ authMode, pricingMode, currency, protocols, told }, { authMode: 'paid', pricingMode: 'fixed', currency: 'USD', protocols: spoken, told: `${amount} USD` }, path);
+      assert.deepEqual(
+        { authMode, pricingMode, currency, protocols, told },
+        { authMode: 'paid', pricingMode: 'fixed', currency: 'USD', protocols: spoken, told: `${amount} USD` },
+        path,
+      );
     }
     const quoted = price('GET', '/quoted');
     assert.deepEqual([quoted?.pricingMode, quoted?.price], ['dynamic', '0.1-1 USD']);
@@ -264,7 +290,11 @@ describe('documents', () => {
     try {
       assert.equal((await listed.gate.raw('GET', '/openapi.json')).status, 200);
       assert.equal(listed.origin.of('/openapi.json').length, 0);
-      for (const [at, path] of [[listed, '/llms.txt'], [none, '/openapi.json'], [none, '/.well-known/x402']] as const) {
+      for (const [at, path] of [
+        [listed, '/llms.txt'],
+        [none, '/openapi.json'],
+        [none, '/.well-known/x402'],
+      ] as const) {
         at.origin.script(path, { status: 404, body: 'theirs' });
         const answer = await at.gate.raw('GET', path);
         assert.deepEqual([answer.status, answer.text], [404, 'theirs']);
@@ -277,7 +307,12 @@ describe('documents', () => {
 
 describe('the extension bazaar', () => {
   const extensionOf = (required: PaymentRequired) => (required.extensions as { readonly bazaar?: DiscoveryExtension } | undefined)?.bazaar;
-  const targets = [['GET', '/weather?city=Oslo'], ['HEAD', '/weather'], ['GET', '/weather/oslo'], ['POST', '/ask']] as const;
+  const targets = [
+    ['GET', '/weather?city=Oslo'],
+    ['HEAD', '/weather'],
+    ['GET', '/weather/oslo'],
+    ['POST', '/ask'],
+  ] as const;
 
   it('is taken by the validators of the reference on each route that has it, and is on no other', async () => {
     for (const [method, target] of targets) {
@@ -286,9 +321,17 @@ describe('the extension bazaar', () => {
       assert.deepEqual(validateDiscoveryExtension(extension), { valid: true }, target);
       assert.deepEqual(validateDiscoveryExtensionSpec(extension as unknown as Record<string, unknown>), { valid: true }, target);
       const detailed = validatePaymentRequiredDetailed(required, { requireInputSchema: true });
-      assert.deepEqual(detailed.issues.filter(({ severity }) => severity === 'error'), [], target);
+      assert.deepEqual(
+        detailed.issues.filter(({ severity }) => severity === 'error'),
+        [],
+        target,
+      );
     }
-    for (const [method, target] of [['GET', '/report'], ['GET', '/quoted'], ['GET', '/items/some']] as const) {
+    for (const [method, target] of [
+      ['GET', '/report'],
+      ['GET', '/quoted'],
+      ['GET', '/items/some'],
+    ] as const) {
       assert.equal(extensionOf(await asked(method, target)), undefined, target);
     }
   });
@@ -324,7 +367,11 @@ describe('the extension bazaar', () => {
       const required = await asked('GET', '/weather');
       const payer = freshPayer();
       const bazaar = extensionOf(required) as unknown as JsonObject;
-      const payment = await pay(payer, required, { tamper: (message) => { message['extensions'] = { bazaar: change(bazaar) as Json, junk: 'x' }; } });
+      const payment = await pay(payer, required, {
+        tamper: (message) => {
+          message['extensions'] = { bazaar: change(bazaar) as Json, junk: 'x' };
+        },
+      });
       expectPaid(await send(world, '/weather', payment), payment);
       const [call] = world.facilitator.of('settle', payer.address);
       const { paymentPayload } = JSON.parse(call?.body.toString('utf8') ?? '') as { paymentPayload: JsonObject };
@@ -334,10 +381,16 @@ describe('the extension bazaar', () => {
 
   it('stands beside a diagnosis in the header', async () => {
     const forged = await pay(freshPayer(), await asked('GET', '/weather'), {
-      tamper: ({ payload }) => { (payload as { signature: string }).signature = `0x${'11'.repeat(64)}1b`; },
+      tamper: ({ payload }) => {
+        (payload as { signature: string }).signature = `0x${'11'.repeat(64)}1b`;
+      },
     });
     const diagnosed = await send(world, '/weather', forged);
-    assert.deepEqual(Object.keys((requiredBy(diagnosed).extensions ?? {}) as JsonObject).sort(), ['bazaar', 'diagnostic', 'payment-identifier']);
+    assert.deepEqual(Object.keys((requiredBy(diagnosed).extensions ?? {}) as JsonObject).sort(), [
+      'bazaar',
+      'diagnostic',
+      'payment-identifier',
+    ]);
     assert.deepEqual(Object.keys((jsonOf(diagnosed)['extensions'] ?? {}) as JsonObject), ['diagnostic'], 'the body is of version 1');
     assert.ok(headerBytes(diagnosed) <= 8192);
   });

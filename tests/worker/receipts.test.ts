@@ -5,16 +5,25 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import {
-  extractReceiptFromResponse,
-  verifyReceiptSignatureEIP712,
-  type EIP712SignedReceipt,
-} from '@x402/extensions/offer-receipt';
+import { type EIP712SignedReceipt, extractReceiptFromResponse, verifyReceiptSignatureEIP712 } from '@x402/extensions/offer-receipt';
 
 import { freshPayer, type JsonObject, type Payer, type Payment } from './support/payer.ts';
 import type { Answer, HeaderRow } from './support/raw.ts';
 import { signStatement } from './support/statement.ts';
-import { ASSET, MODES, PAY_TO, SECRETS, expectPaid, expectProblem, jsonOf, openWorld, payFor, send, type Mode, type World } from './support/world.ts';
+import {
+  ASSET,
+  expectPaid,
+  expectProblem,
+  jsonOf,
+  MODES,
+  type Mode,
+  openWorld,
+  PAY_TO,
+  payFor,
+  SECRETS,
+  send,
+  type World,
+} from './support/world.ts';
 
 const HOST = 'http://shop.example';
 const IDENTIFIER = 'pay_0123456789abcdef0123456789abcdef';
@@ -166,7 +175,15 @@ describe('receipts', () => {
     expectPaid(answer, payment);
     const id = world.origin.of(path)[0]?.headers['farebox-payment'];
     assert.match(String(id), /^rcpt_[a-z2-7]{26}$/);
-    return { mode, path, payer, payment, receipt: receiptIn(answer), id: String(id), correlation: String(answer.headers['x-correlation-id']) };
+    return {
+      mode,
+      path,
+      payer,
+      payment,
+      receipt: receiptIn(answer),
+      id: String(id),
+      correlation: String(answer.headers['x-correlation-id']),
+    };
   }
 
   function served(mode: Mode): Served {
@@ -204,7 +221,9 @@ describe('receipts', () => {
 
 /** The receipt in a settlement header, as the reference client finds it. */
 function receiptIn({ status, headers }: Answer): EIP712SignedReceipt {
-  const receipt = extractReceiptFromResponse(new Response(null, { status, headers: { 'PAYMENT-RESPONSE': headers['payment-response'] ?? '' } }));
+  const receipt = extractReceiptFromResponse(
+    new Response(null, { status, headers: { 'PAYMENT-RESPONSE': headers['payment-response'] ?? '' } }),
+  );
   assert.ok(receipt?.format === 'eip712');
   return receipt;
 }

@@ -13,7 +13,7 @@ import type { LedgerCounts, Value } from './support/gate.ts';
 import { ChainNode } from './support/node.ts';
 import { plant } from './support/operator.ts';
 import type { Payment } from './support/payer.ts';
-import { MODES, eventually, expectProblem, openWorld, payFor, send } from './support/world.ts';
+import { eventually, expectProblem, MODES, openWorld, payFor, send } from './support/world.ts';
 
 const PAYMENTS = 16;
 const AT_ONCE = 4;
@@ -81,11 +81,15 @@ async function overdue({ aged, script, fetches, node }: Overdue): Promise<Ledger
     await world.gate.restart();
     await world.gate.raw('GET', NOBODY, [['Idempotency-Key', 'n'.repeat(30)]]);
     let counts = await world.gate.ledger();
-    await eventually('everything was asked', async () => {
-      counts = await world.gate.ledger();
-      const ended = counts.alarms.reduce((sum, { fetched }) => sum + fetched, 0);
-      return ended === counts.fetched.length && ended >= fetches;
-    }, 60_000);
+    await eventually(
+      'everything was asked',
+      async () => {
+        counts = await world.gate.ledger();
+        const ended = counts.alarms.reduce((sum, { fetched }) => sum + fetched, 0);
+        return ended === counts.fetched.length && ended >= fetches;
+      },
+      60_000,
+    );
     assert.equal(counts.fetched.length, fetches);
     await world.gate.stop();
     assert.equal(plant(world.gate, "SELECT key FROM payments WHERE state IN ('delivered', 'settled')"), PAYMENTS);
@@ -99,5 +103,8 @@ async function overdue({ aged, script, fetches, node }: Overdue): Promise<Ledger
 function expectBounded({ alarms }: LedgerCounts): void {
   const said = JSON.stringify(alarms);
   assert.equal(Math.max(...alarms.map(({ atOnce }) => atOnce)), AT_ONCE, said);
-  assert.ok(alarms.every(({ fetched }) => fetched <= FETCHES), said);
+  assert.ok(
+    alarms.every(({ fetched }) => fetched <= FETCHES),
+    said,
+  );
 }

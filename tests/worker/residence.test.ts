@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { SECRETS, eventually, expectPaid, expectProblem, openWorld, payFor, send } from './support/world.ts';
+import { eventually, expectPaid, expectProblem, openWorld, payFor, SECRETS, send } from './support/world.ts';
 
 describe('where the ledger lives', { concurrency: 3 }, () => {
   for (const [vars, jurisdiction, location] of [

@@ -10,12 +10,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
-import { Load, codeOf, type Sent } from './support/load.ts';
+import { codeOf, Load, type Sent } from './support/load.ts';
 import type { Answer } from './support/raw.ts';
 import {
-  MODES,
-  QUICK,
   begin,
+  type Calls,
   callsOf,
   eventually,
   expectCalls,
@@ -23,12 +22,13 @@ import {
   expectPaid,
   expectProblem,
   jsonOf,
+  MODES,
+  type Mode,
   openWorld,
   ordinaryCalls,
   payFor,
+  QUICK,
   send,
-  type Calls,
-  type Mode,
   type World,
 } from './support/world.ts';
 
@@ -79,7 +79,12 @@ describe('a change of the number of ledger objects', { concurrency: 2 }, () => {
     }
   });
 
-  for (const [from, to] of [['16', '64,16'], ['64,16', '64'], ['64', '16,64'], ['16,64', '16']] as const) {
+  for (const [from, to] of [
+    ['16', '64,16'],
+    ['64,16', '64'],
+    ['64', '16,64'],
+    ['16,64', '16'],
+  ] as const) {
     it(`Workers of both numbers, ${from} and ${to}, share one payment while the change is rolled out`, async () => {
       // Time enough on a busy machine, where a settle call that takes too long is made again.
       const RECOVERY = { ...QUICK, settle_secs: 10 };
@@ -157,7 +162,9 @@ function expectEnds(world: World, held: readonly Held[]): void {
 /** Under the bare new number a payment of before is unknown; it cannot be charged because it is not taken any more. */
 async function expectExpired(world: World, { target, payment }: Sent): Promise<void> {
   const before = callsOf(world, payment.payer, target);
-  const last = Number((JSON.parse(payment.json) as { payload: { authorization: { validBefore: string } } }).payload.authorization.validBefore);
+  const last = Number(
+    (JSON.parse(payment.json) as { payload: { authorization: { validBefore: string } } }).payload.authorization.validBefore,
+  );
   await eventually('the authorization has ended', () => Date.now() / 1000 > last);
   expectFreshTerms(await send(world, target, payment), 'expired');
   expectCalls(world, payment.payer, target, before);

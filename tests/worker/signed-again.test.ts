@@ -4,12 +4,14 @@ import { after, before, describe, it } from 'node:test';
 
 import { refusedSettle, type Script } from './support/facilitator.ts';
 import { freshPayer, type Payer, type Payment } from './support/payer.ts';
-import { MODES, expectPaid, expectProblem, nextNumber, openWorld, payFor, send, type World } from './support/world.ts';
+import { expectPaid, expectProblem, MODES, nextNumber, openWorld, payFor, send, type World } from './support/world.ts';
 
 const routes = MODES.map((mode) => ({ path: `/${mode}/*`, price: '$0.01', settle: mode, max_timeout_secs: 120, origin_timeout_secs: 2 }));
 
 let world: World;
-before(async () => { world = await openWorld({ routes }); });
+before(async () => {
+  world = await openWorld({ routes });
+});
 after(() => world.stop());
 
 /** The purchase signed again: the same nonce, a later end. */
@@ -21,7 +23,8 @@ async function again(path: string, payer: Payer, first: Payment): Promise<Paymen
 }
 
 /** The answers of `settle` that say a transfer was made, for this payer. */
-const settled = (payer: Payer): number => [...world.facilitator.settled].filter((key) => key.startsWith(payer.address.toLowerCase())).length;
+const settled = (payer: Payer): number =>
+  [...world.facilitator.settled].filter((key) => key.startsWith(payer.address.toLowerCase())).length;
 
 async function start(what: string, mode: string, script: Script = {}): Promise<{ path: string; payer: Payer; first: Payment }> {
   const [path, payer] = [`/${mode}/${what}-${nextNumber()}`, freshPayer()];
@@ -84,7 +87,10 @@ describe('a purchase that is signed again with its nonce', () => {
       expectPaid(await send(world, other, second), second);
       assert.equal(world.origin.of(other).length, 1, 'made for this request');
       expectProblem(await send(world, path, first), { status: 409, code: 'payment_already_used' });
-      expectProblem(await send(world, `${path}-third`, await payFor(world, path, { payer, nonce: first.nonce as `0x${string}`, validForSecs: 110 })), { status: 409, code: 'payment_already_used' });
+      expectProblem(
+        await send(world, `${path}-third`, await payFor(world, path, { payer, nonce: first.nonce as `0x${string}`, validForSecs: 110 })),
+        { status: 409, code: 'payment_already_used' },
+      );
       assert.equal(settled(payer), 1);
     }
   });

@@ -10,7 +10,11 @@ const OWN = new Set(['x-correlation-id', 'www-authenticate', 'date']);
 
 /** The headers that every answer shares. */
 function shared({ headers }: Answer): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !OWN.has(name)).sort());
+  return Object.fromEntries(
+    Object.entries(headers)
+      .filter(([name]) => !OWN.has(name))
+      .sort(),
+  );
 }
 
 const idOf = ({ headers }: Answer): string => headers['x-correlation-id'] ?? '';
@@ -43,7 +47,9 @@ describe('terms that are remembered', () => {
     for (const name of ['x-correlation-id', 'www-authenticate']) {
       assert.equal(new Set(answers.map(({ headers }) => headers[name])).size, answers.length, `each has its own ${name}`);
     }
-    await eventually('each is logged', async () => answers.every((answer) => world.gate.printed.includes(`"correlation_id":"${idOf(answer)}"`)));
+    await eventually('each is logged', async () =>
+      answers.every((answer) => world.gate.printed.includes(`"correlation_id":"${idOf(answer)}"`)),
+    );
   });
 
   it('give way to the whole gate for a request that says more, and are paid like any other', async () => {

@@ -6,13 +6,13 @@ import { after, before, describe, it } from 'node:test';
 import type { OriginReply } from './support/origin.ts';
 import { settlementOf } from './support/payer.ts';
 import {
-  MODES,
   eventually,
   expectCalls,
   expectNextGoodRequest,
   expectPaid,
   expectProblem,
   jsonOf,
+  MODES,
   openWorld,
   ordinaryCalls,
   payFor,
@@ -74,7 +74,10 @@ describe('streams', { concurrency: 2 }, () => {
         assert.ok(answer.timings.firstByteMs > SETTLE_MS - 10, 'nothing leaves before it is settled');
         await expectNextGoodRequest(world, connection, mode);
         connection.close();
-        await eventually('the payment counts as delivered', async () => jsonOf(await send(world, path, payment))['code'] === 'payment_already_delivered');
+        await eventually(
+          'the payment counts as delivered',
+          async () => jsonOf(await send(world, path, payment))['code'] === 'payment_already_delivered',
+        );
       });
     }
 

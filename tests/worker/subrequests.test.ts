@@ -9,7 +9,19 @@ import type { Value } from './support/gate.ts';
 import { ChainNode } from './support/node.ts';
 import { freshPayer } from './support/payer.ts';
 import type { Answer } from './support/raw.ts';
-import { MODES, begin, eventually, expectPaid, expectProblem, openWorld, payFor, routes, send, type Mode, type World } from './support/world.ts';
+import {
+  begin,
+  eventually,
+  expectPaid,
+  expectProblem,
+  MODES,
+  type Mode,
+  openWorld,
+  payFor,
+  routes,
+  send,
+  type World,
+} from './support/world.ts';
 
 const ORDINARY = 8;
 const ANY = 32;
@@ -95,7 +107,12 @@ describe('calls of one request', () => {
       const target = `/_farebox/receipts/${id}${known ? `?payer=${payment.payer}` : ''}`;
       return counted(plain, () => plain.gate.raw('GET', target, [['Idempotency-Key', IDENTIFIER]]));
     };
-    const cases = [['16', false, 200, 1], ['33', false, 200, 1], ['4096', false, 200, 4], ['64,16', true, 200, 2]] as const;
+    const cases = [
+      ['16', false, 200, 1],
+      ['33', false, 200, 1],
+      ['4096', false, 200, 4],
+      ['64,16', true, 200, 2],
+    ] as const;
     for (const [shards, known, status, calls] of cases) {
       const { answer, all } = await asked(shards, known);
       assert.deepEqual([answer.status, all], [status, calls], `${shards}, ${known ? 'with' : 'without'} the payer`);

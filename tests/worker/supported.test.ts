@@ -22,10 +22,14 @@ async function health(world: World): Promise<Entry> {
 
 async function healthOnce(world: World, supported: string): Promise<Entry> {
   let entry = await health(world);
-  await eventually(`supported is ${supported}`, async () => {
-    entry = await health(world);
-    return entry.supported === supported;
-  }, PATIENCE_MS);
+  await eventually(
+    `supported is ${supported}`,
+    async () => {
+      entry = await health(world);
+      return entry.supported === supported;
+    },
+    PATIENCE_MS,
+  );
   return entry;
 }
 
@@ -96,8 +100,10 @@ describe('what a facilitator says it serves', { concurrency: 4 }, () => {
     });
   }
 
-  const moved = (to: (target: string) => string) => (call: { readonly target: string; readonly headers: { readonly host?: string } }): Reply | undefined =>
-    call.target.startsWith('/moved') ? undefined : { kind: 'raw', status: 308, headers: { location: to(call.target) }, body: '' };
+  const moved =
+    (to: (target: string) => string) =>
+    (call: { readonly target: string; readonly headers: { readonly host?: string } }): Reply | undefined =>
+      call.target.startsWith('/moved') ? undefined : { kind: 'raw', status: 308, headers: { location: to(call.target) }, body: '' };
 
   it('a redirect on its own host is followed once and remembered', async () => {
     const world = await openWorld();
@@ -124,7 +130,10 @@ describe('what a facilitator says it serves', { concurrency: 4 }, () => {
       assert.equal((await health(world)).supported, 'redirect');
       const answer = await send(world, '/after/one', await payFor(world, '/after/one'));
       assert.equal(answer.status, 503, answer.text);
-      assert.deepEqual(world.facilitator.calls.filter(({ target }) => target.startsWith('/moved')), []);
+      assert.deepEqual(
+        world.facilitator.calls.filter(({ target }) => target.startsWith('/moved')),
+        [],
+      );
       assert.ok(world.gate.printed.includes('redirects'), 'the log names it');
     } finally {
       await world.stop();

@@ -7,7 +7,7 @@ import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 
 import { challengeOf, credential } from '../support/mpp-wire.ts';
 import { Client } from './support/client.ts';
-import { refusedVerify, type FacilitatorCall } from './support/facilitator.ts';
+import { type FacilitatorCall, refusedVerify } from './support/facilitator.ts';
 import { rowsOf } from './support/operator.ts';
 import { freshPayer, type JsonObject, type Payer } from './support/payer.ts';
 import type { Answer, HeaderRow } from './support/raw.ts';
@@ -27,7 +27,14 @@ function flood(atOnce: number, once: () => Promise<unknown>): { stop(): Promise<
   const state = { goes: true, done: 0 };
   const all = Array.from({ length: atOnce }, async () => {
     // What is lost when the world ends is nobody's failure.
-    while (state.goes && await once().then(() => true, () => false)) state.done += 1;
+    while (
+      state.goes &&
+      (await once().then(
+        () => true,
+        () => false,
+      ))
+    )
+      state.done += 1;
   });
   return {
     stop: async () => {
@@ -43,7 +50,7 @@ function codes(answers: readonly Answer[]): string[] {
 }
 
 describe('hashes of transactions', () => {
-  it('fifty good ones are served beside a flood in their payer\'s name and from his address', async () => {
+  it("fifty good ones are served beside a flood in their payer's name and from his address", async () => {
     const node = await TransferNode.start();
     const routes = [{ path: '/shown/*', hash_mode: true, ...SHORT }];
     const world = await openWorld({ routes, vars: { RPC_URL: node.url } });
@@ -57,7 +64,18 @@ describe('hashes of transactions', () => {
     const sent = async (nonce: number): Promise<string> => {
       const data = encodeFunctionData({ abi: TRANSFER, functionName: 'transfer', args: [PAY_TO, 10_000n] });
       node.sender = victim.address;
-      return node.take(await victim.signTransaction({ type: 'eip1559', chainId: 84532, nonce, gas: 80_000n, maxFeePerGas: 10n, maxPriorityFeePerGas: 1n, to: ASSET, data }));
+      return node.take(
+        await victim.signTransaction({
+          type: 'eip1559',
+          chainId: 84532,
+          nonce,
+          gas: 80_000n,
+          maxFeePerGas: 10n,
+          maxPriorityFeePerGas: 1n,
+          to: ASSET,
+          data,
+        }),
+      );
     };
     try {
       let made = 0;
@@ -83,7 +101,10 @@ describe('hashes of transactions', () => {
 describe('a hash that no node knows', () => {
   it('holds up nothing of the payer whom it names, also when its object starts anew', async () => {
     const node = await TransferNode.start();
-    const world = await openWorld({ routes: [{ path: '/shown/*', hash_mode: true, ...SHORT }], vars: { RPC_URL: node.url, RECOVERY: UNHURRIED } });
+    const world = await openWorld({
+      routes: [{ path: '/shown/*', hash_mode: true, ...SHORT }],
+      vars: { RPC_URL: node.url, RECOVERY: UNHURRIED },
+    });
     try {
       const named = freshPayer();
       const asked = await world.gate.raw('GET', '/shown/same');
@@ -92,7 +113,10 @@ describe('a hash that no node knows', () => {
       const row = ['Authorization', credential({ challenge, payload, source: `did:pkh:eip155:84532:${named.address}` })] as const;
       const first = await world.gate.raw('GET', '/shown/same', [row]);
       assert.deepEqual([first.status, codes([first])], [503, ['settlement_unknown']], first.text);
-      assert.deepEqual((await rowsOf(world, named.address)).map(({ state }) => state), ['unknown']);
+      assert.deepEqual(
+        (await rowsOf(world, named.address)).map(({ state }) => state),
+        ['unknown'],
+      );
       const paid = async (): Promise<Answer> => send(world, '/shown/same', await payFor(world, '/shown/same', { payer: named }));
       assert.deepEqual(codes([await paid()]), ['200']);
       await world.gate.restart();
@@ -104,7 +128,10 @@ describe('a hash that no node knows', () => {
 });
 
 describe('signatures that only a contract knows', () => {
-  const within = async (work: (world: World, seen: { junk: number; atOnce: number; most: number }) => Promise<void>, junkMs = 0): Promise<void> => {
+  const within = async (
+    work: (world: World, seen: { junk: number; atOnce: number; most: number }) => Promise<void>,
+    junkMs = 0,
+  ): Promise<void> => {
     const routes = [{ path: '/wallet/*', ...SHORT }];
     const world = await openWorld({ routes, vars: { CONTRACT_WALLETS: 'facilitator' } });
     const seen = { junk: 0, atOnce: 0, most: 0 };
@@ -113,7 +140,9 @@ describe('signatures that only a contract knows', () => {
       seen.junk += 1;
       seen.atOnce += 1;
       seen.most = Math.max(seen.most, seen.atOnce);
-      setTimeout(() => { seen.atOnce -= 1; }, junkMs);
+      setTimeout(() => {
+        seen.atOnce -= 1;
+      }, junkMs);
       const { body: refusal } = refusedVerify('invalid_exact_evm_payload_signature') as { body: unknown };
       return { kind: 'json', body: refusal, delayMs: junkMs };
     };
@@ -124,7 +153,11 @@ describe('signatures that only a contract knows', () => {
     }
   };
   const wallet = (client: Client, signature: string, path: string): Promise<Answer> =>
-    client.pay(path, { tamper: (message) => { (message['payload'] as JsonObject)['signature'] = signature; } });
+    client.pay(path, {
+      tamper: (message) => {
+        (message['payload'] as JsonObject)['signature'] = signature;
+      },
+    });
   const behind = (world: World, payer: Payer = freshPayer(), address: string = SHARED[1]): Client => new Client(world, { payer, address });
 
   it('fifty good ones are served beside a flood of forged ones in the same name from the same address', () =>

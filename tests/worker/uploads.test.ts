@@ -1,20 +1,24 @@
 /** Uploads that take long are served; of those that break off nothing is begun, delivered or charged with a part of a body, and no origin takes it for the whole. */
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
-import { sendBroken, type Break, type Framing } from './support/broken.ts';
-import { GOOD, GOOD_BODY, RawOrigin } from './support/raw-origin.ts';
+import { type Break, type Framing, sendBroken } from './support/broken.ts';
 import type { Payment } from './support/payer.ts';
-import { MODES, eventually, expectPaid, expectProblem, jsonOf, openWorld, payFor, send, type World } from './support/world.ts';
+import { GOOD, GOOD_BODY, RawOrigin } from './support/raw-origin.ts';
+import { eventually, expectPaid, expectProblem, jsonOf, MODES, openWorld, payFor, send, type World } from './support/world.ts';
 
 /** A body that is digested before anything is claimed, and one that streams. */
 const SHORT = 1_000;
 const LONG = 300_000;
 
 const BREAKS: readonly (readonly [Framing, Break])[] = [
-  ['length', 'close'], ['length', 'reset'], ['chunked', 'close'], ['chunked', 'reset'], ['chunked', 'garbage'],
+  ['length', 'close'],
+  ['length', 'reset'],
+  ['chunked', 'close'],
+  ['chunked', 'reset'],
+  ['chunked', 'garbage'],
 ];
 /** For what an origin says before the end of the body. */
 const EARLY_MS = 300;
@@ -47,13 +51,22 @@ describe('an upload that breaks off', () => {
     const answer = await new Promise<string>((resolve) => {
       const socket = connect({ host: hostname, port: Number(port) });
       let text = '';
-      socket.on('data', (piece) => { text += piece.toString(); });
-      socket.on('close', () => { resolve(text); });
-      socket.write(`POST ${target} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n${payment.row.join(': ')}\r\nTransfer-Encoding: chunked\r\n\r\n`);
+      socket.on('data', (piece) => {
+        text += piece.toString();
+      });
+      socket.on('close', () => {
+        resolve(text);
+      });
+      socket.write(
+        `POST ${target} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n${payment.row.join(': ')}\r\nTransfer-Encoding: chunked\r\n\r\n`,
+      );
       socket.write(`${[...body].map((byte) => `1\r\n${byte}\r\n`).join('')}0\r\n\r\n`);
     });
     assert.match(answer, /^HTTP\/1\.1 200 /);
-    assert.deepEqual(origin.of(target).map((call) => call.body.toString()), [body]);
+    assert.deepEqual(
+      origin.of(target).map((call) => call.body.toString()),
+      [body],
+    );
     // It is bound to that body.
     assert.equal(jsonOf(await send(world, target, payment, { method: 'POST', body }))['code'], 'payment_already_delivered');
     assert.equal(jsonOf(await send(world, target, payment, { method: 'POST', body: `${body}!` }))['code'], 'payment_already_used');
@@ -68,32 +81,67 @@ describe('an upload that breaks off', () => {
         const payment = await payFor(world, target, { method: 'POST' });
         const answer = await sendBroken(world.gate.url, { target, headers: [payment.row], framing, bytes: SHORT, sent: SHORT / 2, how });
         assert.match(answer, how === 'reset' ? /^$/ : /^HTTP\/1\.1 400 [^]*"incomplete_body"/);
-        assert.deepEqual([origin.of(target), world.facilitator.of('verify', payment.payer), world.facilitator.of('settle', payment.payer)], [[], [], []]);
+        assert.deepEqual(
+          [origin.of(target), world.facilitator.of('verify', payment.payer), world.facilitator.of('settle', payment.payer)],
+          [[], [], []],
+        );
         expectPaid(await send(world, target, payment, whole), payment);
-        assert.deepEqual(origin.of(target).map(({ body }) => body.toString()), [whole.body]);
+        assert.deepEqual(
+          origin.of(target).map(({ body }) => body.toString()),
+          [whole.body],
+        );
       });
 
       it(`is an aborted request to the origin where it is long, and no delivery (${mode}, ${framing}, ${how})`, async () => {
         const target = `/${mode}/long-${name}`;
         const payment = await payFor(world, target, { method: 'POST' });
-        await sendBroken(world.gate.url, { target, headers: [payment.row], framing, bytes: LONG, sent: LONG / 2, how, once: () => isAsked(target) });
+        await sendBroken(world.gate.url, {
+          target,
+          headers: [payment.row],
+          framing,
+          bytes: LONG,
+          sent: LONG / 2,
+          how,
+          once: () => isAsked(target),
+        });
         await eventually('the origin sees it end', () => origin.of(target).every(({ ended }) => ended));
-        assert.deepEqual(origin.of(target).map(({ complete }) => complete), [false]);
-        await eventually('the row says so', async () => (await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) })).status !== 503);
+        assert.deepEqual(
+          origin.of(target).map(({ complete }) => complete),
+          [false],
+        );
+        await eventually(
+          'the row says so',
+          async () => (await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) })).status !== 503,
+        );
         const told = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) });
         expectProblem(told, { status: 409, code: TOLD[mode] });
         assert.equal(world.facilitator.of('settle', payment.payer).length, NOT_SETTLED[mode]);
       });
     }
 
-    for (const [what, pieces, how] of [['in one piece', GOOD.pieces, 'garbage'], ['with a stream', [streamed(2_000_000)], 'garbage'], ['with a stream', [streamed(2_000_000)], 'reset']] as const) {
+    for (const [what, pieces, how] of [
+      ['in one piece', GOOD.pieces, 'garbage'],
+      ['with a stream', [streamed(2_000_000)], 'garbage'],
+      ['with a stream', [streamed(2_000_000)], 'reset'],
+    ] as const) {
       it(`is no delivery where the origin answers before its end ${what} (${mode}, ${how})`, async () => {
         const target = `/${mode}/early-${what.replaceAll(' ', '-')}-${how}`;
         origin.script(target, { pieces, early: true, then: 'hang' });
         const payment = await payFor(world, target, { method: 'POST' });
         const headers = [payment.row];
-        await sendBroken(world.gate.url, { target, headers, framing: 'chunked', bytes: LONG, sent: LONG / 2, how, once: () => isAsked(target) });
-        assert.deepEqual(origin.of(target).map(({ complete }) => complete), [false]);
+        await sendBroken(world.gate.url, {
+          target,
+          headers,
+          framing: 'chunked',
+          bytes: LONG,
+          sent: LONG / 2,
+          how,
+          once: () => isAsked(target),
+        });
+        assert.deepEqual(
+          origin.of(target).map(({ complete }) => complete),
+          [false],
+        );
         await eventually('the row says so', async () => {
           const told = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) });
           return told.status === 409 && told.text.includes(TOLD[mode]);
@@ -108,7 +156,10 @@ describe('an upload that breaks off', () => {
       const answer = await send(world, target, payment, { method: 'POST', body: 'b'.repeat(LONG) });
       expectPaid(answer, payment);
       assert.equal(answer.text, GOOD_BODY);
-      assert.deepEqual(origin.of(target).map(({ head, body, complete }) => [/content-length: 300000/i.test(head), body.length, complete]), [[true, LONG, true]]);
+      assert.deepEqual(
+        origin.of(target).map(({ head, body, complete }) => [/content-length: 300000/i.test(head), body.length, complete]),
+        [[true, LONG, true]],
+      );
     });
   }
 });
@@ -119,7 +170,9 @@ describe('an upload that takes longer than the origin may', { concurrency: true 
   let origin: Server;
   const asked = new Map<string, number>();
   before(async () => {
-    origin = createServer((request, response) => { void answer(request, response); });
+    origin = createServer((request, response) => {
+      void answer(request, response);
+    });
     await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
     world = await openWorld({ vars: { ORIGIN_URL: `http://127.0.0.1:${(origin.address() as AddressInfo).port}` } });
   });
@@ -145,7 +198,9 @@ describe('an upload that takes longer than the origin may', { concurrency: true 
     const socket = connect({ host: hostname, port: Number(port) });
     let text = '';
     const told = new Promise<string>((resolve) => {
-      socket.on('close', () => { resolve(text); });
+      socket.on('close', () => {
+        resolve(text);
+      });
       socket.on('data', (piece) => {
         text += piece.toString();
         if (/ bytes$|\}$/.test(text)) socket.destroy();

@@ -5,9 +5,9 @@ import { after, before, describe, it } from 'node:test';
 
 import { recoverTypedDataAddress } from 'viem';
 
-import { TRANSFER_TYPES, freshPayer, pay, requiredBy, type JsonObject, type Payer } from './support/payer.ts';
+import { freshPayer, type JsonObject, type Payer, pay, requiredBy, TRANSFER_TYPES } from './support/payer.ts';
 import type { Answer, Connection, HeaderRow } from './support/raw.ts';
-import { reissue, type PaymentCase } from './support/reissue.ts';
+import { type PaymentCase, reissue } from './support/reissue.ts';
 import { respell, type Swap } from './support/respell.ts';
 import { openWorld, send, type World } from './support/world.ts';
 
@@ -46,11 +46,35 @@ const PLATFORM_TRIMS = ['place-space-in-name'];
 const PLATFORM_CUTS: Readonly<Record<string, string>> = { 'dots-tab-in-dots': 'gate:cheap' };
 /** Undecodable in ways that leave nothing to put a fresh payment into. */
 const AS_IS = [
-  'b64-only-pads', 'b64-all-percent', 'b64-base32-instead', 'b64-gzip-json', 'b64-one-char', 'b64-asterisk', 'b64-curly',
-  'b64-null-word', 'b64-undefined-word', 'b64-object-object', 'b64-true-word', 'b64-zero', 'b64-empty-value',
-  'b64-only-spaces', 'b64-empty-json-object', 'json-bare-word', 'json-xml', 'json-yaml', 'json-formurl',
-  'json-unterminated-string', 'json-top-number', 'json-top-null', 'json-top-true', 'json-empty-array', 'json-utf32',
-  'json-truncated-half', 'json-utf16le', 'place-query', 'size-depth-bomb-100k',
+  'b64-only-pads',
+  'b64-all-percent',
+  'b64-base32-instead',
+  'b64-gzip-json',
+  'b64-one-char',
+  'b64-asterisk',
+  'b64-curly',
+  'b64-null-word',
+  'b64-undefined-word',
+  'b64-object-object',
+  'b64-true-word',
+  'b64-zero',
+  'b64-empty-value',
+  'b64-only-spaces',
+  'b64-empty-json-object',
+  'json-bare-word',
+  'json-xml',
+  'json-yaml',
+  'json-formurl',
+  'json-unterminated-string',
+  'json-top-number',
+  'json-top-null',
+  'json-top-true',
+  'json-empty-array',
+  'json-utf32',
+  'json-truncated-half',
+  'json-utf16le',
+  'place-query',
+  'size-depth-bomb-100k',
 ];
 
 describe('payment vectors', () => {
@@ -101,7 +125,10 @@ describe('header vectors', () => {
   it('a fresh payment is put into every case that can carry one', async () => {
     const swaps = await freshSwaps(freshPayer());
     const left = headers.filter((vector) => !['spoofed_trust'].includes(vector.class) && !fresh(vector, swaps).changed);
-    assert.deepEqual(left.map((vector) => vector.name).filter((name) => !AS_IS.includes(name)), []);
+    assert.deepEqual(
+      left.map((vector) => vector.name).filter((name) => !AS_IS.includes(name)),
+      [],
+    );
   });
 });
 
@@ -122,7 +149,10 @@ describe('path vectors', () => {
       const outcome = outcomeOf(vector, answer, forwarded.length);
       const allowed = vector.allowed.map((one) => one.replace('@normalised', '').replace('default-highest', 'gate:premium'));
       const platform = outcome === 'platform' && (!target.startsWith('/') || !/^[A-Z]+$/.test(method) || method === 'CONNECT');
-      assert.ok(allowed.includes(outcome) || platform || PLATFORM_CUTS[vector.name] === outcome, `${outcome} (${answer.status} ${answer.text.slice(0, 200)})`);
+      assert.ok(
+        allowed.includes(outcome) || platform || PLATFORM_CUTS[vector.name] === outcome,
+        `${outcome} (${answer.status} ${answer.text.slice(0, 200)})`,
+      );
       assert.equal(world.facilitator.calls.length, facilitatorCalls(world));
       if (outcome === 'free') {
         const bytes = forwarded[0]?.target ?? '';
@@ -251,7 +281,9 @@ function premium(): { readonly [key: string]: string | number } {
   return { path: '/premium/*', price: '$0.01', settle: 'after', max_timeout_secs: 60, origin_timeout_secs: 2 };
 }
 
-function configured(route: PathRoute): { readonly [key: string]: string | number | readonly string[] | { readonly amount: string; readonly asset: string } } {
+function configured(route: PathRoute): {
+  readonly [key: string]: string | number | readonly string[] | { readonly amount: string; readonly asset: string };
+} {
   return {
     path: route.pattern.replace(/:(\w+)/, '[$1]'),
     ...(route.methods.includes('*') ? {} : { methods: route.methods }),

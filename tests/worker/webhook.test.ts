@@ -5,9 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-
+import { Listener, PURGE_NOW, plant, rowsOf, type Taken } from './support/operator.ts';
 import { freshPayer, type JsonObject, type Payer } from './support/payer.ts';
-import { Listener, plant, rowsOf, type Taken, PURGE_NOW } from './support/operator.ts';
 import { eventually, expectPaid, expectProblem, jsonOf, nextNumber, openWorld, payFor, send, type World } from './support/world.ts';
 
 const SECRET = 'webhook-secret-of-the-test-suite-0123';
@@ -102,7 +101,9 @@ describe('webhook', () => {
     };
     // A notice that was taken just before an end of the object comes again, with the same id.
     const told = (type: string): Set<unknown> => {
-      const notices = about(id).map(expectSigned).filter((notice) => notice['type'] === type);
+      const notices = about(id)
+        .map(expectSigned)
+        .filter((notice) => notice['type'] === type);
       return new Set(notices.map((notice) => notice['id']));
     };
     await age(700);

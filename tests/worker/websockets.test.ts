@@ -41,7 +41,10 @@ describe('a WebSocket', () => {
 
   it('is the only upgrade: another one is left out, and the origin says what it thinks of that', async () => {
     const { length } = echo.upgraded;
-    const answer = await world.gate.raw('GET', '/free/echo', [['Connection', 'Upgrade'], ['Upgrade', 'h2c']]);
+    const answer = await world.gate.raw('GET', '/free/echo', [
+      ['Connection', 'Upgrade'],
+      ['Upgrade', 'h2c'],
+    ]);
     assert.equal(answer.status, 426);
     assert.equal(echo.upgraded.length, length);
   });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import type { HeaderRow } from './support/raw.ts';
-import { MODES, eventually, expectPaid, openWorld, payFor, send, type Mode, type World } from './support/world.ts';
+import { eventually, expectPaid, MODES, type Mode, openWorld, payFor, send, type World } from './support/world.ts';
 
 const SECRET_ID = 'pay_fedcba9876543210fedcba9876543210';
 const SSE = { headers: { 'Content-Type': 'text/event-stream' }, body: ['data: one\n\n', 'data: two\n\n'], everyMs: 20 };
@@ -26,7 +26,13 @@ describe('writes', () => {
   after(() => world.stop());
 
   /** Calls and writes of one paid request, which makes so many calls. */
-  async function writesOf(mode: Mode, name: string, identifier?: string, rows: readonly HeaderRow[] = [], calls = ORDINARY.calls): Promise<unknown> {
+  async function writesOf(
+    mode: Mode,
+    name: string,
+    identifier?: string,
+    rows: readonly HeaderRow[] = [],
+    calls = ORDINARY.calls,
+  ): Promise<unknown> {
     const path = `/${mode}/${name}`;
     const payment = await payFor(world, path, identifier === undefined ? {} : { identifier });
     await world.gate.ledger('ok');
@@ -38,7 +44,11 @@ describe('writes', () => {
 
   /** Without what is counted of clients, which goes to objects at its own time. */
   async function counts(): Promise<Record<string, number>> {
-    const { calls, alarms, writes: { attempts: _attempts, meters: _meters, setAlarm = 0, ...writes } } = await world.gate.ledger();
+    const {
+      calls,
+      alarms,
+      writes: { attempts: _attempts, meters: _meters, setAlarm = 0, ...writes },
+    } = await world.gate.ledger();
     // An alarm that is due meanwhile, on a slow machine, sets the next one.
     const moved = setAlarm - alarms.length;
     return { calls, ...writes, ...(moved > 0 ? { setAlarm: moved } : {}) };

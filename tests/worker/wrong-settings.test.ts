@@ -4,14 +4,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-
+import { type Case, settingsOf, TABLE } from '../configuration/table.ts';
 import { Miniflare, type WorkerOptions } from '../support/miniflare.ts';
-
-import { settingsOf, TABLE, type Case } from '../configuration/table.ts';
-import { freshPayer, pay, requiredBy, type Payment } from './support/payer.ts';
-import { Connection, type Answer, type RawRequest } from './support/raw.ts';
 import { Facilitator } from './support/facilitator.ts';
 import { Origin } from './support/origin.ts';
+import { freshPayer, type Payment, pay, requiredBy } from './support/payer.ts';
+import { type Answer, Connection, type RawRequest } from './support/raw.ts';
 import { eventually, expectPaid, expectProblem, jsonOf } from './support/world.ts';
 
 /** How many gates run in one process. */
@@ -67,7 +65,10 @@ for (let first = 0; first < SAMPLE.length; first += AT_ONCE) {
         port: 0,
         defaultPersistRoot: persist,
         handleRuntimeStdio: (...streams) => {
-          for (const stream of streams) stream.on('data', (piece: Buffer) => { printed += piece.toString('utf8'); });
+          for (const stream of streams)
+            stream.on('data', (piece: Buffer) => {
+              printed += piece.toString('utf8');
+            });
         },
         workers: [gate('good', {}), ...cases.map((one, index) => gate(`wrong-${index}`, one))],
       });
@@ -102,7 +103,10 @@ for (let first = 0; first < SAMPLE.length; first += AT_ONCE) {
     it('the log names each variable', async () => {
       for (const variable of new Set(cases.map((one) => one.variable))) {
         const wanted = cases.filter((one) => one.variable === variable).length;
-        await eventually(`${variable} ${wanted} times`, () => printed.split(`farebox is not configured: ${variable}: `).length - 1 >= wanted);
+        await eventually(
+          `${variable} ${wanted} times`,
+          () => printed.split(`farebox is not configured: ${variable}: `).length - 1 >= wanted,
+        );
       }
     });
   });

@@ -15,8 +15,8 @@ export function toReplayableRequestBody(body: RequestInit['body']): string | und
   if (body instanceof URLSearchParams) return body.toString();
   const kind = (body as { constructor?: { name?: unknown } }).constructor?.name;
   throw new TypeError(
-    `A request body of type ${typeof kind === 'string' && kind !== '' ? kind : typeof body} cannot be sent again with a payment. `
-    + 'Pass a string or URLSearchParams: createJsonRequestBody and createFormUrlEncodedBody make them.',
+    `A request body of type ${typeof kind === 'string' && kind !== '' ? kind : typeof body} cannot be sent again with a payment. ` +
+      'Pass a string or URLSearchParams: createJsonRequestBody and createFormUrlEncodedBody make them.',
   );
 }
 
@@ -32,7 +32,8 @@ type FormUrlEncodedBodyInit = Record<string, FormUrlEncodedValue | readonly Form
 export function createFormUrlEncodedBody(values: FormUrlEncodedBodyInit): URLSearchParams {
   const form = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
-    for (const one of Array.isArray(value) ? (value as readonly FormUrlEncodedValue[]) : [value as FormUrlEncodedValue]) form.append(name, String(one));
+    for (const one of Array.isArray(value) ? (value as readonly FormUrlEncodedValue[]) : [value as FormUrlEncodedValue])
+      form.append(name, String(one));
   }
   return form;
 }

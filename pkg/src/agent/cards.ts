@@ -68,8 +68,12 @@ export type PaymentCard = {
 };
 export type ParameterPlan = {
   readonly params: readonly {
-    readonly name: string; readonly type?: string; readonly value?: unknown; readonly carrier: 'query' | 'body' | 'header' | 'path';
-    readonly required: boolean; readonly source: 'prompt' | 'context';
+    readonly name: string;
+    readonly type?: string;
+    readonly value?: unknown;
+    readonly carrier: 'query' | 'body' | 'header' | 'path';
+    readonly required: boolean;
+    readonly source: 'prompt' | 'context';
   }[];
   readonly missingParams: readonly string[];
   /** One question for all that is missing. */
@@ -86,18 +90,33 @@ export function paymentOffers(terms: PaymentTerms, context: CardContext = {}, no
  * there is nothing to recommend: then the list is shown.
  */
 export function paymentCard(
-  terms: PaymentTerms, context: CardContext = {}, choice: { readonly selectedIndex?: number; readonly others?: boolean; readonly params?: Readonly<Record<string, unknown>> } = {},
+  terms: PaymentTerms,
+  context: CardContext = {},
+  choice: { readonly selectedIndex?: number; readonly others?: boolean; readonly params?: Readonly<Record<string, unknown>> } = {},
   now: number = Date.now(),
 ): PaymentCard | undefined {
   const { selectedIndex = -1, others = false, params = {} } = choice;
-  const card = cards.card(linesOf(terms.headers), bodyText(terms.body), JSON.stringify(context), now, others ? -2 : selectedIndex, JSON.stringify(params));
-  return card === undefined ? undefined : JSON.parse(card) as PaymentCard;
+  const card = cards.card(
+    linesOf(terms.headers),
+    bodyText(terms.body),
+    JSON.stringify(context),
+    now,
+    others ? -2 : selectedIndex,
+    JSON.stringify(params),
+  );
+  return card === undefined ? undefined : (JSON.parse(card) as PaymentCard);
 }
 
 /** Which parameters the terms declare, which the request or `given` has, and the one question for the rest. */
-export function parameterPlan(request: { readonly method: string; readonly url: string; readonly body?: string | undefined }, terms: PaymentTerms, given: Readonly<Record<string, unknown>> = {}): ParameterPlan {
+export function parameterPlan(
+  request: { readonly method: string; readonly url: string; readonly body?: string | undefined },
+  terms: PaymentTerms,
+  given: Readonly<Record<string, unknown>> = {},
+): ParameterPlan {
   const { method, url, body } = request;
-  return JSON.parse(cards.parameterPlan(method, url, body, linesOf(terms.headers), bodyText(terms.body), JSON.stringify(given))) as ParameterPlan;
+  return JSON.parse(
+    cards.parameterPlan(method, url, body, linesOf(terms.headers), bodyText(terms.body), JSON.stringify(given)),
+  ) as ParameterPlan;
 }
 
 /** The request of a person who says that they want to pay: the payment of a link, or a question for its id. */
@@ -116,17 +135,26 @@ export interface AllowanceFacts {
 }
 
 /** The question to a person; the first choice is the amount of this payment alone. */
-export interface AllowanceQuestion { readonly ask: 'allowance'; readonly choices: readonly string[]; readonly text: string }
+export interface AllowanceQuestion {
+  readonly ask: 'allowance';
+  readonly choices: readonly string[];
+  readonly text: string;
+}
 
 /** The step after an answer: to be rejected, confirmed once more, or approved by this transaction. */
 export type AllowanceAnswer =
   | { readonly do: 'reject' | 'confirm'; readonly text: string }
-  | { readonly do: 'approve'; readonly amount: string; readonly text: string; readonly transaction: { readonly to: string; readonly data: string } };
+  | {
+      readonly do: 'approve';
+      readonly amount: string;
+      readonly text: string;
+      readonly transaction: { readonly to: string; readonly data: string };
+    };
 
 /** The question for an allowance; `undefined` if `current` atomic units are enough. */
 export function allowanceQuestion(facts: AllowanceFacts, current: string): AllowanceQuestion | undefined {
   const question = cards.allowanceAsked(factsText(facts), current);
-  return question === undefined ? undefined : JSON.parse(question) as AllowanceQuestion;
+  return question === undefined ? undefined : (JSON.parse(question) as AllowanceQuestion);
 }
 
 /** The step after a person chose this amount, or `max`, and confirmed it so many times. */
@@ -139,10 +167,20 @@ function factsText({ token, required, symbol = '', decimals }: AllowanceFacts): 
 }
 
 /** The terms that a payer expects of a link, in atomic units; a contract and an account as addresses, the network as a CAIP-2 id. */
-export interface ExpectedLink { readonly amount: string; readonly token: string; readonly recipient: string; readonly network: string }
+export interface ExpectedLink {
+  readonly amount: string;
+  readonly token: string;
+  readonly recipient: string;
+  readonly network: string;
+}
 
 /** Whether a link is what was expected; `candidate` is the digest for `x-farebox-candidate`. */
-export interface CheckedLink { readonly ok: boolean; readonly differs: readonly string[]; readonly text: string; readonly candidate?: string }
+export interface CheckedLink {
+  readonly ok: boolean;
+  readonly differs: readonly string[];
+  readonly text: string;
+  readonly candidate?: string;
+}
 
 /** Compares what a link tells with what its payer expects. Sign nothing unless it is `ok`. */
 export function checkPaymentLink(link: unknown, expected: ExpectedLink, now: number = Date.now()): CheckedLink {
@@ -150,7 +188,10 @@ export function checkPaymentLink(link: unknown, expected: ExpectedLink, now: num
 }
 
 /** A subscription as its contract has it. */
-export interface KnownSubscription { readonly state: number; readonly contract: string }
+export interface KnownSubscription {
+  readonly state: number;
+  readonly contract: string;
+}
 
 /** The facts by which an agent decides about a subscription: the wallet's contract, the seller's terms, and its subscriptions there. */
 export interface SubscriptionFacts {
@@ -168,7 +209,10 @@ export interface SubscriptionStep {
   readonly state?: string;
   readonly code?: 'contract_mismatch' | 'unknown_state' | 'invalid_period' | 'not_possible' | 'unknown_intent';
   readonly text: string;
-  readonly access?: { readonly header: string; readonly domain: { readonly name: string; readonly version: string; readonly chainId?: number; readonly verifyingContract: string } };
+  readonly access?: {
+    readonly header: string;
+    readonly domain: { readonly name: string; readonly version: string; readonly chainId?: number; readonly verifyingContract: string };
+  };
 }
 
 /** An agent's next step with a subscription. */
@@ -200,12 +244,24 @@ export async function followPaymentLink(options: {
   /** Waits; for tests [the clock]. */
   readonly wait?: (milliseconds: number) => Promise<void>;
 }): Promise<PaymentLinkState & { readonly text: string; readonly final: boolean }> {
-  const { paymentId, pay, status, wait = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); }) } = options;
+  const {
+    paymentId,
+    pay,
+    status,
+    wait = (milliseconds) =>
+      new Promise((resolve) => {
+        setTimeout(resolve, milliseconds);
+      }),
+  } = options;
   let state = await pay(paymentId);
-  for (let elapsed = 0; ;) {
+  for (let elapsed = 0; ; ) {
     const refused = state.success === false;
     const reason = (refused ? state.errorReason : undefined) ?? state.reason ?? state.errorReason ?? '';
-    const next = JSON.parse(cards.linkNext(paymentId, refused ? 'rejected' : state.status ?? 'pending', reason, elapsed)) as { do: 'wait' | 'done' | 'later'; waitMs?: number; text?: string };
+    const next = JSON.parse(cards.linkNext(paymentId, refused ? 'rejected' : (state.status ?? 'pending'), reason, elapsed)) as {
+      do: 'wait' | 'done' | 'later';
+      waitMs?: number;
+      text?: string;
+    };
     if (next.do !== 'wait') return { ...state, text: next.text ?? '', final: next.do === 'done' };
     await wait(next.waitMs ?? 0);
     elapsed += next.waitMs ?? 0;
@@ -217,7 +273,7 @@ export async function followPaymentLink(options: {
 /** A body of any form as JSON; of one that has none, nothing. */
 export function bodyText(body: unknown): string {
   try {
-    return body === undefined ? '' : JSON.stringify(body) ?? '';
+    return body === undefined ? '' : (JSON.stringify(body) ?? '');
   } catch {
     return '';
   }

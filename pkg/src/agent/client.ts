@@ -2,12 +2,18 @@
 import { readWithin } from '../beginning.js';
 import { endsIn, paidUrl } from '../request.js';
 import {
-  sdkPaymentDecisionResponseSchema, sdkReceiptResponseSchema,
-  type PaidRequestContext, type PaidRequestHttpRequest, type SdkExternalMetadata, type SdkPaymentDecisionRequest, type SdkPreparedPaidRequest, type SdkPreparedPaidRequestReady,
+  type PaidRequestContext,
+  type PaidRequestHttpRequest,
+  type SdkExternalMetadata,
+  type SdkPaymentDecisionRequest,
+  type SdkPreparedPaidRequest,
+  type SdkPreparedPaidRequestReady,
   type SdkReceiptResponse,
+  sdkPaymentDecisionResponseSchema,
+  sdkReceiptResponseSchema,
 } from './contracts.js';
-import { detectChallengeFromResponse, type DetectedChallenge } from './detection.js';
-import { forwardable, type Fields } from './heads.js';
+import { type DetectedChallenge, detectChallengeFromResponse } from './detection.js';
+import { type Fields, forwardable } from './heads.js';
 import { answerOf, FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
 import { candidateOf, initOf, preparedOf, requestOf } from './request.js';
 import { sdkClientVersion, sdkClientVersionHeaderName } from './version.js';
@@ -105,7 +111,10 @@ export class AgentPayClient {
   }
 
   /** The merchant's answer, and what it asks for. What another origin asks for by a redirect is not paid: it may be anyone's. */
-  async #looked(request: PaidRequestHttpRequest, init: RequestInit | undefined): Promise<{ response: Response; challenge: DetectedChallenge | undefined }> {
+  async #looked(
+    request: PaidRequestHttpRequest,
+    init: RequestInit | undefined,
+  ): Promise<{ response: Response; challenge: DetectedChallenge | undefined }> {
     const fetch = this.#fetch;
     const response = await fetch(request.url, initOf(request, init));
     const challenge = await detectChallengeFromResponse(response);
@@ -113,11 +122,18 @@ export class AgentPayClient {
     return { response, challenge };
   }
 
-  async #decide(asked: Pick<SdkPreparedPaidRequestReady, 'request' | 'challenge'> & Partial<SdkPreparedPaidRequestReady>, context: ExecutePreparedRequest): Promise<PaidResponse> {
+  async #decide(
+    asked: Pick<SdkPreparedPaidRequestReady, 'request' | 'challenge'> & Partial<SdkPreparedPaidRequestReady>,
+    context: ExecutePreparedRequest,
+  ): Promise<PaidResponse> {
     const { description, metadata, idempotencyKey } = context;
     const { headers, ...request } = asked.request;
     const body: SdkPaymentDecisionRequest = {
-      context: { ...this.#identity, ...(description === undefined ? {} : { description }), ...(metadata === undefined ? {} : { metadata }) },
+      context: {
+        ...this.#identity,
+        ...(description === undefined ? {} : { description }),
+        ...(metadata === undefined ? {} : { metadata }),
+      },
       request: { ...request, ...(headers === undefined ? {} : { headers: forwardable(headers, this.#forwarded) }) },
       challenge: { ...asked.challenge, headers: forwardable(asked.challenge.headers ?? {}) },
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
@@ -141,7 +157,10 @@ export class AgentPayClient {
         : explained(said, `Payment decision failed with status ${response.status}.`);
       const { status } = response;
       throw new FetchPaidError({
-        kind: 'request_failed', protocol, response: answerOf(status, Object.fromEntries(response.headers), text), reason: message,
+        kind: 'request_failed',
+        protocol,
+        response: answerOf(status, Object.fromEntries(response.headers), text),
+        reason: message,
         decision: { outcome: 'request_failed', status, message, ...(text === '' ? {} : { body: said ?? text }) },
       });
     }
@@ -167,7 +186,9 @@ export class AgentPayClient {
   async #runtimeToken(): Promise<string> {
     if (this.#auth.type === 'runtimeToken') return this.#auth.runtimeToken;
     if (this.#token !== undefined && this.#token.expires - Date.now() > EARLY_MS) return this.#token.value;
-    this.#exchange ??= this.#exchanged(this.#auth.bootstrapKey).finally(() => { this.#exchange = undefined; });
+    this.#exchange ??= this.#exchanged(this.#auth.bootstrapKey).finally(() => {
+      this.#exchange = undefined;
+    });
     this.#token = await this.#exchange;
     return this.#token.value;
   }
@@ -211,7 +232,10 @@ function parsed(text: string): unknown {
 function explained(said: unknown, fallback: string): string {
   const { message, issues } = (typeof said === 'object' && said !== null ? said : {}) as { message?: unknown; issues?: unknown };
   if (typeof message !== 'string' || message === '') return fallback;
-  const { formErrors, fieldErrors } = (typeof issues === 'object' && issues !== null ? issues : {}) as { formErrors?: unknown; fieldErrors?: unknown };
+  const { formErrors, fieldErrors } = (typeof issues === 'object' && issues !== null ? issues : {}) as {
+    formErrors?: unknown;
+    fieldErrors?: unknown;
+  };
   const texts = (list: unknown): string[] => (Array.isArray(list) ? list.filter((it): it is string => typeof it === 'string') : []);
   const fields = Object.entries(typeof fieldErrors === 'object' && fieldErrors !== null ? fieldErrors : {});
   const named = fields.filter(([, list]) => texts(list).length > 0).map(([name, list]) => `${name}: ${texts(list).join(', ')}`);

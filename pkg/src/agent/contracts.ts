@@ -1,7 +1,7 @@
 /** The contract with a control plane, and what a prepared request looks like. */
 import * as wasm from '#agent-wasm';
 
-import { boolean, choice, list, loose, number, object, record, text, union, unknown, type Infer } from './schema.js';
+import { boolean, choice, type Infer, list, loose, number, object, record, text, union, unknown } from './schema.js';
 
 /** Fraction digits of amounts that name none. */
 export const defaultMoneyPrecision = 6;
@@ -41,9 +41,19 @@ export type PaidRequestProtocol = Infer<typeof paidRequestProtocolSchema>;
 export const paidRequestHttpMethodSchema = choice('GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS');
 export type PaidRequestHttpMethod = Infer<typeof paidRequestHttpMethodSchema>;
 export const paidRequestReasonCodeSchema = choice(
-  'policy_allow', 'policy_denied', 'policy_review_required', 'challenge_candidate_malformed', 'challenge_no_supported_candidates',
-  'challenge_mixed_environment_candidates', 'challenge_execution_identity_unavailable', 'challenge_execution_identity_ambiguous',
-  'payment_execution_in_progress', 'preflight_incompatible', 'merchant_rejected', 'merchant_execution_failed', 'settlement_proof_conflict',
+  'policy_allow',
+  'policy_denied',
+  'policy_review_required',
+  'challenge_candidate_malformed',
+  'challenge_no_supported_candidates',
+  'challenge_mixed_environment_candidates',
+  'challenge_execution_identity_unavailable',
+  'challenge_execution_identity_ambiguous',
+  'payment_execution_in_progress',
+  'preflight_incompatible',
+  'merchant_rejected',
+  'merchant_execution_failed',
+  'settlement_proof_conflict',
   'merchant_transport_lost',
 );
 export type PaidRequestReasonCode = Infer<typeof paidRequestReasonCodeSchema>;
@@ -59,8 +69,11 @@ export const normalizedMoneySchema = object({
   amountMinor: text({ max: 100, pattern: /^\d+$/ }),
   precision: number({ min: 0, max: 6, whole: true }),
   unit: moneyUnitSchema,
-}).refine(({ amount, amountMinor, precision }) => (amount.split('.')[1] ?? '').length === precision && monetaryAmountToMinorUnits(amount, precision) === amountMinor,
-  'Monetary amount and minor units must agree.');
+}).refine(
+  ({ amount, amountMinor, precision }) =>
+    (amount.split('.')[1] ?? '').length === precision && monetaryAmountToMinorUnits(amount, precision) === amountMinor,
+  'Monetary amount and minor units must agree.',
+);
 export type NormalizedMoney = Infer<typeof normalizedMoneySchema>;
 
 const selector = () => text({ trim: true, min: 3, max: 64, pattern: /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/ });
@@ -118,7 +131,12 @@ export const sdkExternalMetadataSchema = object({
 export type SdkExternalMetadata = Infer<typeof sdkExternalMetadataSchema>;
 export const sdkPreparedHintValueSchema = object({ value: text(), attribution: sdkPreparationAttributionSchema });
 export type SdkPreparedHintValue = Infer<typeof sdkPreparedHintValueSchema>;
-export const sdkPreparedHintFieldSchema = object({ ...field, type: text().optional(), description: text().optional(), attribution: sdkPreparationAttributionSchema });
+export const sdkPreparedHintFieldSchema = object({
+  ...field,
+  type: text().optional(),
+  description: text().optional(),
+  attribution: sdkPreparationAttributionSchema,
+});
 export type SdkPreparedHintField = Infer<typeof sdkPreparedHintFieldSchema>;
 export const sdkPreparedRequestHintsSchema = object({
   description: sdkPreparedHintValueSchema.optional(),
@@ -170,7 +188,10 @@ export const sdkPreparedPaymentRequirementSchema = object({
   provenance: sdkPreparationAttributionSchema,
 });
 export type SdkPreparedPaymentRequirement = Infer<typeof sdkPreparedPaymentRequirementSchema>;
-export const sdkPreparedProbeResultSchema = object({ responseStatus: number({ min: 100, max: 599, whole: true }), confirmedAt: text({ form: 'time' }) });
+export const sdkPreparedProbeResultSchema = object({
+  responseStatus: number({ min: 100, max: 599, whole: true }),
+  confirmedAt: text({ form: 'time' }),
+});
 export type SdkPreparedProbeResult = Infer<typeof sdkPreparedProbeResultSchema>;
 export const sdkPreparedValidationIssueLocationSchema = choice('body', 'query', 'path', 'headers');
 export type SdkPreparedValidationIssueLocation = Infer<typeof sdkPreparedValidationIssueLocationSchema>;
@@ -259,32 +280,61 @@ const attempt = { paidRequestId: externalIdSchema, paymentAttemptId: externalIdS
 const evidence = record(unknown()).optional();
 const merchantFailure = choice('merchant_rejected', 'merchant_execution_failed');
 export const sdkPaymentDecisionAllowResponseSchema = object({
-  outcome: choice('allow'), ...attempt, reasonCode: paidRequestReasonCodeSchema, merchantResponse: sdkMerchantResponseSchema, receipt: sdkReceiptSchema,
+  outcome: choice('allow'),
+  ...attempt,
+  reasonCode: paidRequestReasonCodeSchema,
+  merchantResponse: sdkMerchantResponseSchema,
+  receipt: sdkReceiptSchema,
 });
 export const sdkPaymentDecisionPaidFulfillmentFailedResponseSchema = object({
-  outcome: choice('paid_fulfillment_failed'), ...attempt, reasonCode: merchantFailure, settlementEvidenceClass: settlementEvidenceClassSchema,
-  fulfillmentStatus: choice('failed'), merchantResponse: sdkMerchantResponseSchema, receipt: sdkReceiptSchema, evidence,
+  outcome: choice('paid_fulfillment_failed'),
+  ...attempt,
+  reasonCode: merchantFailure,
+  settlementEvidenceClass: settlementEvidenceClassSchema,
+  fulfillmentStatus: choice('failed'),
+  merchantResponse: sdkMerchantResponseSchema,
+  receipt: sdkReceiptSchema,
+  evidence,
 });
 export const sdkPaymentDecisionExecutionFailedResponseSchema = object({
-  outcome: choice('execution_failed'), ...attempt, reasonCode: merchantFailure, merchantResponse: sdkMerchantResponseSchema, evidence,
+  outcome: choice('execution_failed'),
+  ...attempt,
+  reasonCode: merchantFailure,
+  merchantResponse: sdkMerchantResponseSchema,
+  evidence,
 });
 export const sdkPaymentDecisionPreflightFailedResponseSchema = object({
-  outcome: choice('preflight_failed'), ...attempt, reasonCode: choice('preflight_incompatible'), evidence,
+  outcome: choice('preflight_failed'),
+  ...attempt,
+  reasonCode: choice('preflight_incompatible'),
+  evidence,
 });
 export const sdkPaymentDecisionExecutingResponseSchema = object({
-  outcome: choice('executing'), ...attempt, reasonCode: choice('payment_execution_in_progress'),
+  outcome: choice('executing'),
+  ...attempt,
+  reasonCode: choice('payment_execution_in_progress'),
 });
 export const sdkPaymentDecisionInconclusiveResponseSchema = object({
-  outcome: choice('inconclusive'), ...attempt, reasonCode: choice('merchant_transport_lost'), evidence,
+  outcome: choice('inconclusive'),
+  ...attempt,
+  reasonCode: choice('merchant_transport_lost'),
+  evidence,
 });
 export const sdkPaymentDecisionDenyResponseSchema = object({
-  outcome: choice('deny'), paidRequestId: externalIdSchema.optional(), reasonCode: paidRequestReasonCodeSchema, reason: text({ min: 1 }),
+  outcome: choice('deny'),
+  paidRequestId: externalIdSchema.optional(),
+  reasonCode: paidRequestReasonCodeSchema,
+  reason: text({ min: 1 }),
   policyReviewEventId: externalIdSchema.optional(),
 });
 export const sdkPaymentDecisionResponseSchema = union(
   'outcome',
-  sdkPaymentDecisionAllowResponseSchema, sdkPaymentDecisionPaidFulfillmentFailedResponseSchema, sdkPaymentDecisionExecutingResponseSchema,
-  sdkPaymentDecisionPreflightFailedResponseSchema, sdkPaymentDecisionExecutionFailedResponseSchema, sdkPaymentDecisionInconclusiveResponseSchema,
+  sdkPaymentDecisionAllowResponseSchema,
+  sdkPaymentDecisionPaidFulfillmentFailedResponseSchema,
+  sdkPaymentDecisionExecutingResponseSchema,
+  sdkPaymentDecisionPreflightFailedResponseSchema,
+  sdkPaymentDecisionExecutionFailedResponseSchema,
+  sdkPaymentDecisionInconclusiveResponseSchema,
   sdkPaymentDecisionDenyResponseSchema,
 );
 export type SdkPaymentDecisionResponse = Infer<typeof sdkPaymentDecisionResponseSchema>;

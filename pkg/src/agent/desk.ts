@@ -5,19 +5,36 @@ import * as cards from '#cards-wasm';
 
 import { beginning, readWithin } from '../beginning.js';
 import { decodeHeader, encodeHeader } from '../codec.js';
-import { memoryStore, update, type Store } from '../store.js';
-import { bodyText, parameterPlan, paymentOffers, type CardContext, type ParameterPlan, type PaymentCandidate, type PaymentCard, type PaymentTerms } from './cards.js';
+import { paidUrl } from '../request.js';
+import { memoryStore, type Store, update } from '../store.js';
+import {
+  bodyText,
+  type CardContext,
+  type ParameterPlan,
+  type PaymentCandidate,
+  type PaymentCard,
+  type PaymentTerms,
+  parameterPlan,
+  paymentOffers,
+} from './cards.js';
 import type { AgentPayClient } from './client.js';
 import type { PaidRequestHttpRequest, SdkExternalMetadata, SdkReceipt } from './contracts.js';
 import { fieldsOf, linesOf } from './heads.js';
-import { isFetchPaidError, openUntil, type FetchPaidFailureResponse, type PaidResponse } from './outcome.js';
-import { paidUrl } from '../request.js';
 import { requireKept } from './keeping.js';
+import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse } from './outcome.js';
 import { initOf, requestOf } from './request.js';
 
 export type PaymentDeskErrorCode =
-  | 'quote_expired_or_missing' | 'cross_user_payment_id' | 'invalid_input' | 'unsupported' | 'endpoint_unreachable' | 'auth_required' | 'endpoint_server_error'
-  | 'confirmation_required' | 'declined' | 'terms_changed';
+  | 'quote_expired_or_missing'
+  | 'cross_user_payment_id'
+  | 'invalid_input'
+  | 'unsupported'
+  | 'endpoint_unreachable'
+  | 'auth_required'
+  | 'endpoint_server_error'
+  | 'confirmation_required'
+  | 'declined'
+  | 'terms_changed';
 
 /** Why there is no quote, no card or no payment. Nothing was signed. */
 export class PaymentDeskError extends Error {
@@ -95,7 +112,13 @@ export type PaymentPreview = { readonly paymentId: string; readonly status: 'con
 
 /** A quote as it is kept. */
 type Kept = {
-  readonly quote: { readonly paymentId: string; readonly owner: string; readonly expiresMs: number; readonly stage: string; readonly shown?: number };
+  readonly quote: {
+    readonly paymentId: string;
+    readonly owner: string;
+    readonly expiresMs: number;
+    readonly stage: string;
+    readonly shown?: number;
+  };
   /** Unix milliseconds at which its payment began. */
   readonly since?: number;
   /** The key of its payment, where that of an earlier one for the same request is gone on with [its id]. */
@@ -107,7 +130,13 @@ type Kept = {
   readonly context: CardContext;
   readonly params: Readonly<Record<string, unknown>>;
 };
-type Step = { readonly quote?: Kept['quote']; readonly refusal?: PaymentDeskErrorCode; readonly do?: 'begin' | 'pending' | 'known'; readonly index?: number; readonly outcome?: PaymentOutcome };
+type Step = {
+  readonly quote?: Kept['quote'];
+  readonly refusal?: PaymentDeskErrorCode;
+  readonly do?: 'begin' | 'pending' | 'known';
+  readonly index?: number;
+  readonly outcome?: PaymentOutcome;
+};
 
 /** Bounds of an answer that is passed on. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
@@ -135,10 +164,13 @@ export class PaymentDesk {
   async quote(input: QuoteInput): Promise<PaymentQuote | FreeAnswer> {
     const { url, owner = 'local', params = {}, externalMetadata, balances, ...init } = input;
     const given = requestOf(url, init as RequestInit);
-    if (typeof params !== 'object' || params === null || Array.isArray(params)) throw new PaymentDeskError('invalid_input', 'params are no object of values by name');
+    if (typeof params !== 'object' || params === null || Array.isArray(params))
+      throw new PaymentDeskError('invalid_input', 'params are no object of values by name');
     const { client, brand, tokens, signs = client.signs } = this.#options;
     const context: CardContext = {
-      ...(brand === undefined ? {} : { brand }), ...(tokens === undefined ? {} : { tokens }), ...(signs === undefined ? {} : { signs }),
+      ...(brand === undefined ? {} : { brand }),
+      ...(tokens === undefined ? {} : { tokens }),
+      ...(signs === undefined ? {} : { signs }),
       ...(Array.isArray(balances) ? { balances } : {}),
     };
     for (let turn = 0; ; turn += 1) {
@@ -158,7 +190,13 @@ export class PaymentDesk {
       const request = withParams(given, plan);
       const paymentId = (this.#options.createPaymentId ?? uuid)();
       const quote = JSON.parse(cards.newQuote(paymentId, owner, linesOf(headers), now)) as Kept['quote'];
-      const kept: Kept = { quote, request, terms, context, params: Object.fromEntries(plan.params.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]))) };
+      const kept: Kept = {
+        quote,
+        request,
+        terms,
+        context,
+        params: Object.fromEntries(plan.params.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]]))),
+      };
       await this.#change((quotes) => {
         if (quotes.has(paymentId)) throw new PaymentDeskError('invalid_input', `the id ${paymentId} is taken`);
         quotes.set(paymentId, kept);
@@ -176,7 +214,9 @@ export class PaymentDesk {
         missingParams,
         ...(question === undefined ? {} : { question }),
         merchantBody: text,
-        ...(Array.isArray(balances) ? {} : { walletError: balances === 'login_required' ? 'login_required' as const : 'balance_unavailable' as const }),
+        ...(Array.isArray(balances)
+          ? {}
+          : { walletError: balances === 'login_required' ? ('login_required' as const) : ('balance_unavailable' as const) }),
         expiresAt: new Date(quote.expiresMs).toISOString(),
       };
     }
@@ -191,9 +231,9 @@ export class PaymentDesk {
     const kept = await this.#kept(paymentId);
     const at = (index: number): PaymentCard | undefined => {
       const card = cards.card(...termsOf(kept), 0, index, JSON.stringify(kept.params));
-      return card === undefined ? undefined : JSON.parse(card) as PaymentCard;
+      return card === undefined ? undefined : (JSON.parse(card) as PaymentCard);
     };
-    const card = others ? at(-2) : selectedIndex === -1 ? at(-1) ?? at(-2) : at(selectedIndex);
+    const card = others ? at(-2) : selectedIndex === -1 ? (at(-1) ?? at(-2)) : at(selectedIndex);
     if (card === undefined) throw new PaymentDeskError('invalid_input', `there is no way to pay with the number ${selectedIndex}`);
     await this.#step(paymentId, 'show', owner, card.selectedIndex ?? -1, '');
     return card;
@@ -225,14 +265,19 @@ export class PaymentDesk {
     const { stage, shown } = kept.quote;
     const selectedIndex = input.selectedIndex ?? shown ?? -1;
     if (confirmation === '' && ['quoted', 'shown', 'confirmed'].includes(stage)) {
-      return { paymentId, status: 'confirming', card: await this.card({ paymentId, owner, ...(input.selectedIndex === undefined ? {} : { selectedIndex }) }) };
+      return {
+        paymentId,
+        status: 'confirming',
+        card: await this.card({ paymentId, owner, ...(input.selectedIndex === undefined ? {} : { selectedIndex }) }),
+      };
     }
     if (stage === 'confirmed') {
       // What was sent before for the same request comes to an end first.
       const open = await this.#openLike(kept, owner);
       if (open !== undefined) return this.pay({ paymentId: open, owner });
     }
-    if (stage === 'paying' && !this.#paying.has(paymentId) && this.#now() >= (kept.since ?? 0) + LEASE_MS) await this.#step(paymentId, 'lose', owner, selectedIndex, '');
+    if (stage === 'paying' && !this.#paying.has(paymentId) && this.#now() >= (kept.since ?? 0) + LEASE_MS)
+      await this.#step(paymentId, 'lose', owner, selectedIndex, '');
     // Taken before anything is awaited that could let a second payment in.
     const { do: what, outcome, index = -1 } = await this.#step(paymentId, 'pay', owner, selectedIndex, confirmation);
     if (what === 'known' && outcome !== undefined) return outcome;
@@ -243,7 +288,13 @@ export class PaymentDesk {
       await this.#step(paymentId, until === undefined ? 'finish' : 'lose', owner, index, JSON.stringify(paid), until);
       return paid;
     } catch (error) {
-      await this.#step(paymentId, error instanceof PaymentDeskError ? 'finish' : 'lose', owner, index, JSON.stringify(failed(paymentId, error)));
+      await this.#step(
+        paymentId,
+        error instanceof PaymentDeskError ? 'finish' : 'lose',
+        owner,
+        index,
+        JSON.stringify(failed(paymentId, error)),
+      );
       throw error;
     } finally {
       this.#paying.delete(paymentId);
@@ -256,17 +307,29 @@ export class PaymentDesk {
    */
   async restore(): Promise<string[]> {
     const { record } = await this.#store.read();
-    const left = [...quotesOf(record).values()].filter(({ quote: { paymentId, stage } }) => stage === 'paying' && !this.#paying.has(paymentId));
-    for (const { quote: { paymentId, owner } } of left) await this.#step(paymentId, 'lose', owner, -1, '');
+    const left = [...quotesOf(record).values()].filter(
+      ({ quote: { paymentId, stage } }) => stage === 'paying' && !this.#paying.has(paymentId),
+    );
+    for (const {
+      quote: { paymentId, owner },
+    } of left)
+      await this.#step(paymentId, 'lose', owner, -1, '');
     return left.map(({ quote: { paymentId } }) => paymentId);
   }
 
   /** Another quote of this owner for the same method, URL and body whose payment is under way or has no outcome. */
   async #openLike({ quote: { paymentId }, request }: Kept, owner: string): Promise<string | undefined> {
     const { record } = await this.#store.read();
-    const same = ({ method, url, body }: PaidRequestHttpRequest): boolean => method === request.method && url === request.url && body === request.body;
-    const open = [...quotesOf(record).values()].find(({ quote, request: other, openUntil: until = Infinity }) =>
-      quote.paymentId !== paymentId && quote.owner === owner && ['paying', 'unresolved'].includes(quote.stage) && same(other) && this.#now() < until);
+    const same = ({ method, url, body }: PaidRequestHttpRequest): boolean =>
+      method === request.method && url === request.url && body === request.body;
+    const open = [...quotesOf(record).values()].find(
+      ({ quote, request: other, openUntil: until = Infinity }) =>
+        quote.paymentId !== paymentId &&
+        quote.owner === owner &&
+        ['paying', 'unresolved'].includes(quote.stage) &&
+        same(other) &&
+        this.#now() < until,
+    );
     return open?.quote.paymentId;
   }
 
@@ -281,7 +344,8 @@ export class PaymentDesk {
     const prepared = await client.preparePaidRequest(url, initOf(kept.request), { challenge });
     if (prepared.kind !== 'ready') throw new PaymentDeskError('terms_changed', 'the request asks for no payment any more');
     const { amountMinor, payee, asset } = prepared.paymentRequirement ?? {};
-    const same = (one: string | undefined, other: string): boolean => one === other || /^0x/.test(other) && one?.toLowerCase() === other.toLowerCase();
+    const same = (one: string | undefined, other: string): boolean =>
+      one === other || (/^0x/.test(other) && one?.toLowerCase() === other.toLowerCase());
     if (amountMinor !== undefined && !(amountMinor === candidate.amount && same(payee, candidate.payTo) && same(asset, candidate.asset))) {
       throw new PaymentDeskError('terms_changed', 'another payment would be made than was confirmed');
     }
@@ -299,24 +363,38 @@ export class PaymentDesk {
     const until = openUntil(outcome, client.openPayment !== undefined, this.#now());
     const common = { paymentId, kind, response: answer, until, ...(receipt === undefined ? {} : { receipt }) };
     switch (kind) {
-      case 'success': case 'passthrough': case 'paid_fulfillment_failed': {
+      case 'success':
+      case 'passthrough':
+      case 'paid_fulfillment_failed': {
         const told = cards.settled(response.status, linesOf(answer.headers), JSON.stringify(termsOf(kept)), index);
-        return { ...common, ...JSON.parse(told ?? '{}') as Pick<PaymentOutcome, 'status' | 'text'> };
+        return { ...common, ...(JSON.parse(told ?? '{}') as Pick<PaymentOutcome, 'status' | 'text'>) };
       }
-      case 'execution_failed': return { ...common, status: 'failed', text: cards.sellerSays(response.status, bytes) };
-      case 'execution_pending': case 'execution_inconclusive':
-        return { ...common, status: 'pending', text: `The payment of ${candidate.amountText} was sent, and its outcome is not known yet. Nothing else was paid.` };
+      case 'execution_failed':
+        return { ...common, status: 'failed', text: cards.sellerSays(response.status, bytes) };
+      case 'execution_pending':
+      case 'execution_inconclusive':
+        return {
+          ...common,
+          status: 'pending',
+          text: `The payment of ${candidate.amountText} was sent, and its outcome is not known yet. Nothing else was paid.`,
+        };
       case 'request_failed':
-        if (until !== undefined) return { ...common, status: 'pending', text: `It is not known whether a payment of ${candidate.amountText} was sent: ${outcome.reason}` };
-        // falls through
-      case 'denied': case 'preflight_failed':
+        if (until !== undefined)
+          return {
+            ...common,
+            status: 'pending',
+            text: `It is not known whether a payment of ${candidate.amountText} was sent: ${outcome.reason}`,
+          };
+      // falls through
+      case 'denied':
+      case 'preflight_failed':
         return { ...common, status: 'failed', text: `Nothing was paid: ${outcome.reason}` };
     }
   }
 
   /** The key of its payment: that of an earlier one for the same request, where the client knows one whose outcome is open. */
   async #keyOf({ quote: { paymentId }, request, key }: Kept): Promise<string> {
-    const found = key ?? await this.#options.client.openPayment?.(request) ?? paymentId;
+    const found = key ?? (await this.#options.client.openPayment?.(request)) ?? paymentId;
     // Kept first: the same quote stays the same payment, whatever becomes of the other one.
     if (found !== key && found !== paymentId) {
       await this.#change((quotes) => {
@@ -359,12 +437,27 @@ export class PaymentDesk {
     return kept;
   }
 
-  async #step(paymentId: string, event: 'show' | 'agree' | 'decline' | 'pay' | 'finish' | 'lose', owner: string, index: number, told: string, until = Infinity): Promise<Step> {
+  async #step(
+    paymentId: string,
+    event: 'show' | 'agree' | 'decline' | 'pay' | 'finish' | 'lose',
+    owner: string,
+    index: number,
+    told: string,
+    until = Infinity,
+  ): Promise<Step> {
     let step: Step = {};
     await this.#change((quotes) => {
       const kept = quotes.get(paymentId);
-      step = JSON.parse(cards.quoted(JSON.stringify(kept?.quote ?? null), event, owner, JSON.stringify(termsOf(kept)), index, told, this.#now())) as Step;
-      if (kept !== undefined && step.quote !== undefined) quotes.set(paymentId, { ...kept, quote: step.quote, ...(step.do === 'begin' ? { since: this.#now() } : {}), ...(Number.isFinite(until) ? { openUntil: until } : {}) });
+      step = JSON.parse(
+        cards.quoted(JSON.stringify(kept?.quote ?? null), event, owner, JSON.stringify(termsOf(kept)), index, told, this.#now()),
+      ) as Step;
+      if (kept !== undefined && step.quote !== undefined)
+        quotes.set(paymentId, {
+          ...kept,
+          quote: step.quote,
+          ...(step.do === 'begin' ? { since: this.#now() } : {}),
+          ...(Number.isFinite(until) ? { openUntil: until } : {}),
+        });
     });
     if (step.refusal !== undefined) throw new PaymentDeskError(step.refusal, MESSAGES[step.refusal]);
     return step;
@@ -394,10 +487,17 @@ const MESSAGES: Readonly<Record<PaymentDeskErrorCode, string>> = {
   invalid_input: 'This is not the way to pay on the card that is up.',
   confirmation_required: 'This payment was not confirmed.',
   declined: 'The payment was declined.',
-  unsupported: '', endpoint_unreachable: '', auth_required: '', endpoint_server_error: '', terms_changed: '',
+  unsupported: '',
+  endpoint_unreachable: '',
+  auth_required: '',
+  endpoint_server_error: '',
+  terms_changed: '',
 };
 const NOTHING_YET = {
-  status: 'pending', kind: 'execution_pending', text: 'The payment is under way.', response: { status: 202, headers: {}, body: '' },
+  status: 'pending',
+  kind: 'execution_pending',
+  text: 'The payment is under way.',
+  response: { status: 202, headers: {}, body: '' },
 } as const;
 
 function failed(paymentId: string, error: unknown): PaymentOutcome {
@@ -405,10 +505,18 @@ function failed(paymentId: string, error: unknown): PaymentOutcome {
   return { paymentId, status: 'failed', kind: 'denied', text, response: { status: 403, headers: {}, body: '' } };
 }
 
-function unsupported({ unsupportedMethods: [method], expired, sessions }: { readonly unsupportedMethods: readonly string[]; readonly expired: boolean; readonly sessions: readonly unknown[] }): string {
-  if (expired) return 'The seller\'s terms have ended, also when they were asked for again.';
+function unsupported({
+  unsupportedMethods: [method],
+  expired,
+  sessions,
+}: {
+  readonly unsupportedMethods: readonly string[];
+  readonly expired: boolean;
+  readonly sessions: readonly unknown[];
+}): string {
+  if (expired) return "The seller's terms have ended, also when they were asked for again.";
   if (method !== undefined) return `The seller takes payments by ${method}, which is not supported.`;
-  return sessions.length > 0 ? 'The seller only sells sessions, which are not supported here.' : 'The seller\'s terms cannot be read.';
+  return sessions.length > 0 ? 'The seller only sells sessions, which are not supported here.' : "The seller's terms cannot be read.";
 }
 
 function termsOf(kept: Kept | undefined): [headers: string, body: string, context: string] {
@@ -425,8 +533,10 @@ function pinned({ headers: all, body }: PaymentTerms, index: number): { headers:
     const challenge = cards.challengeAt(challenges ?? '', index - listed.length);
     return { headers: { ...headers, ...(challenge === undefined ? {} : { 'www-authenticate': challenge }) } };
   }
-  const only = { ...decoded as object, accepts: [listed[index]] };
-  return header === undefined ? { headers, body: only } : { headers: { ...headers, 'payment-required': encodeHeader(only) }, ...(body === undefined ? {} : { body }) };
+  const only = { ...(decoded as object), accepts: [listed[index]] };
+  return header === undefined
+    ? { headers, body: only }
+    : { headers: { ...headers, 'payment-required': encodeHeader(only) }, ...(body === undefined ? {} : { body }) };
 }
 
 /** The request with the values of its plan where they belong. */
@@ -445,23 +555,30 @@ function withParams(request: PaidRequestHttpRequest, { params }: ParameterPlan):
         url = next.href;
         break;
       }
-      case 'path': url = url.replace(`{${name}}`, encodeURIComponent(text(value))).replace(`%7B${name}%7D`, encodeURIComponent(text(value))); break;
-      case 'header': headers[name.toLowerCase()] = text(value); break;
-      case 'body': fields[name] = value; break;
+      case 'path':
+        url = url.replace(`{${name}}`, encodeURIComponent(text(value))).replace(`%7B${name}%7D`, encodeURIComponent(text(value)));
+        break;
+      case 'header':
+        headers[name.toLowerCase()] = text(value);
+        break;
+      case 'body':
+        fields[name] = value;
+        break;
     }
   }
   let { body } = request;
   if (Object.keys(fields).length > 0) {
     const known = parsed(body ?? '');
-    if (body !== undefined && (typeof known !== 'object' || known === null || Array.isArray(known))) throw new PaymentDeskError('invalid_input', 'the body is no JSON object that parameters can be put into');
-    body = JSON.stringify({ ...known as object | undefined, ...fields });
+    if (body !== undefined && (typeof known !== 'object' || known === null || Array.isArray(known)))
+      throw new PaymentDeskError('invalid_input', 'the body is no JSON object that parameters can be put into');
+    body = JSON.stringify({ ...(known as object | undefined), ...fields });
     headers['content-type'] ??= 'application/json';
   }
   return requestOf(url, { method: request.method, headers, ...(body === undefined ? {} : { body }) });
 }
 
 function quotesOf(record: string | undefined): Map<string, Kept> {
-  return new Map(record === undefined ? [] : JSON.parse(record) as [string, Kept][]);
+  return new Map(record === undefined ? [] : (JSON.parse(record) as [string, Kept][]));
 }
 
 function parsed(text: string): unknown {

@@ -6,11 +6,7 @@ import type { PaidRequestProtocol } from './contracts.js';
 import { fieldsOf, linesOf } from './heads.js';
 
 /** A challenge: the header fields of a 402, and its body if that is JSON. */
-export type DetectedChallenge = {
-  protocol: PaidRequestProtocol;
-  headers: Record<string, string>;
-  body?: unknown;
-};
+export type DetectedChallenge = { protocol: PaidRequestProtocol; headers: Record<string, string>; body?: unknown };
 
 /** The challenge of an answer, whose body stays unread; `undefined` if it is no 402 or asks for nothing known. */
 export async function detectChallengeFromResponse(response: Response): Promise<DetectedChallenge | undefined> {

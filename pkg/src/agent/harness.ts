@@ -4,19 +4,32 @@ import * as wasm from '#agent-wasm';
 import type { Store } from '../store.js';
 import type { AgentPayClient, ExecutePreparedRequest } from './client.js';
 import type {
-  PaidRequestChallenge, PaidRequestHttpRequest, SdkExternalMetadata, SdkMerchantResponse, SdkPreparedChallengeDetails, SdkPreparedNextAction, SdkPreparedPaidRequest,
-  SdkPreparedPaymentRequirement, SdkPreparedRequestHints, SdkPreparedValidationIssue,
+  PaidRequestChallenge,
+  PaidRequestHttpRequest,
+  SdkExternalMetadata,
+  SdkMerchantResponse,
+  SdkPreparedChallengeDetails,
+  SdkPreparedNextAction,
+  SdkPreparedPaidRequest,
+  SdkPreparedPaymentRequirement,
+  SdkPreparedRequestHints,
+  SdkPreparedValidationIssue,
 } from './contracts.js';
 import { linesOf } from './heads.js';
-import { isFetchPaidError, openUntil, type FetchPaidFailureResponse, type PaidResponse } from './outcome.js';
-import { isOpen, Records, type Kept } from './records.js';
-import { costSummaryOf, resultOf } from './told.js';
 import { requireKept } from './keeping.js';
+import { type FetchPaidFailureResponse, isFetchPaidError, openUntil, type PaidResponse } from './outcome.js';
+import { isOpen, type Kept, Records } from './records.js';
+import { costSummaryOf, resultOf } from './told.js';
 
 export type AgentHarnessPreparedState = 'active' | 'consumed' | 'expired' | 'superseded';
 export type AgentHarnessRejectionCode =
-  | 'missing_prepared_id' | 'unknown_prepared_id' | 'expired_prepared_id' | 'prepared_request_superseded' | 'prepared_request_consumed'
-  | 'prepared_request_not_ready' | 'prepared_request_not_executable';
+  | 'missing_prepared_id'
+  | 'unknown_prepared_id'
+  | 'expired_prepared_id'
+  | 'prepared_request_superseded'
+  | 'prepared_request_consumed'
+  | 'prepared_request_not_ready'
+  | 'prepared_request_not_executable';
 
 /** A prepared request that is not known, or not named. */
 export class AgentHarnessError extends Error {
@@ -31,7 +44,13 @@ export class AgentHarnessError extends Error {
   }
 }
 
-export type AgentHarnessPrepareInput = { url: string; method?: string; headers?: Record<string, string>; body?: string; externalMetadata?: SdkExternalMetadata };
+export type AgentHarnessPrepareInput = {
+  url: string;
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string;
+  externalMetadata?: SdkExternalMetadata;
+};
 export type AgentHarnessExecuteInput = { preparedId: string; executionContext?: ExecutePreparedRequest };
 export type AgentHarnessExecutionBinding = {
   method: string;
@@ -68,7 +87,12 @@ export type AgentHarnessExecutedResult = {
   reason?: string;
   policyReviewEventId?: string;
 };
-export type AgentHarnessRejectedResult = { preparedId: string; harnessDisposition: 'rejected'; rejectionCode: AgentHarnessRejectionCode; message: string };
+export type AgentHarnessRejectedResult = {
+  preparedId: string;
+  harnessDisposition: 'rejected';
+  rejectionCode: AgentHarnessRejectionCode;
+  message: string;
+};
 export type AgentHarnessExecutionResult = AgentHarnessExecutedResult | AgentHarnessRejectedResult;
 export type AgentHarnessExecutionLookup = {
   preparedId: string;
@@ -130,8 +154,17 @@ export class AgentHarness {
   /** Prepares a request, pays nothing, and keeps it under a new id. An older one for the same endpoint is superseded. */
   async preparePaidRequest(input: AgentHarnessPrepareInput): Promise<AgentHarnessPreparedSummary> {
     const { url, method, headers, body, externalMetadata } = input;
-    const init: RequestInit = { ...(method === undefined ? {} : { method }), ...(headers === undefined ? {} : { headers }), ...(body === undefined ? {} : { body }) };
-    const prepared = structuredClone(await this.#client.preparePaidRequest(url, init, { chosenByModel: true, ...(externalMetadata === undefined ? {} : { externalMetadata }) }));
+    const init: RequestInit = {
+      ...(method === undefined ? {} : { method }),
+      ...(headers === undefined ? {} : { headers }),
+      ...(body === undefined ? {} : { body }),
+    };
+    const prepared = structuredClone(
+      await this.#client.preparePaidRequest(url, init, {
+        chosenByModel: true,
+        ...(externalMetadata === undefined ? {} : { externalMetadata }),
+      }),
+    );
     const preparedId = this.#createId();
     const created = this.#now();
     const challenge = prepared.kind === 'ready' ? prepared.challenge : undefined;
@@ -151,18 +184,24 @@ export class AgentHarness {
       idempotencyKey: `prepared-${uuid()}`,
       prepared,
       executionBinding: {
-        ...request, headers: sent, ...(content === undefined ? {} : { body: content }), ...(bodyHash === undefined ? {} : { bodyHash }),
-        ...(challenge === undefined ? {} : { challenge }), merchantOrigin: origin,
+        ...request,
+        headers: sent,
+        ...(content === undefined ? {} : { body: content }),
+        ...(bodyHash === undefined ? {} : { bodyHash }),
+        ...(challenge === undefined ? {} : { challenge }),
+        merchantOrigin: origin,
       },
     };
     let kept = record;
     await this.#records.change((records) => {
       kept = resumed(record, records, openKey, this.#now());
       const known = records.get(preparedId);
-      if (known !== undefined && ['executing', 'unresolved'].includes(known.state)) throw new Error(`The id ${preparedId} belongs to a request that is being executed.`);
+      if (known !== undefined && ['executing', 'unresolved'].includes(known.state))
+        throw new Error(`The id ${preparedId} belongs to a request that is being executed.`);
       for (const other of records.values()) {
         const state = wasm.after(this.#judge(other).state ?? '', 'supersede');
-        if (other.endpoint !== record.endpoint || other.preparedId === preparedId || state !== 'superseded' || other.state === state) continue;
+        if (other.endpoint !== record.endpoint || other.preparedId === preparedId || state !== 'superseded' || other.state === state)
+          continue;
         records.set(other.preparedId, { ...other, state, supersededByPreparedId: preparedId });
       }
       // Last of all, however often its id was used.
@@ -173,13 +212,18 @@ export class AgentHarness {
     const { kind, protocol, hints, probe, validationIssues, nextAction } = kept.prepared;
     const { challengeDetails, paymentRequirement } = kept.prepared.kind === 'ready' ? kept.prepared : {};
     return structuredClone({
-      preparedId, state: 'active' as const, kind, protocol,
+      preparedId,
+      state: 'active' as const,
+      kind,
+      protocol,
       ...(costSummary === undefined ? {} : { costSummary }),
       ...(challengeDetails === undefined ? {} : { challengeDetails }),
       ...(paymentRequirement === undefined ? {} : { paymentRequirement }),
       hints,
       ...(probe === undefined ? {} : { probe }),
-      validationIssues, nextAction, expiresAt: record.expiresAt,
+      validationIssues,
+      nextAction,
+      expiresAt: record.expiresAt,
     });
   }
 
@@ -208,7 +252,7 @@ export class AgentHarness {
       }
       // The first attempt's key stays, also that of another id for the same request whose payment is open: another one could pay again.
       const going = resumed(record!, records, openKey, this.#now());
-      const idempotencyKey = going.attempted === true ? going.idempotencyKey : executionContext.idempotencyKey ?? going.idempotencyKey;
+      const idempotencyKey = going.attempted === true ? going.idempotencyKey : (executionContext.idempotencyKey ?? going.idempotencyKey);
       begun = { ...going, state: wasm.after(state, 'begin'), attempted: true, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
       records.set(preparedId, begun);
     });
@@ -216,7 +260,10 @@ export class AgentHarness {
     const { prepared, idempotencyKey } = begun!;
     let outcome: PaidResponse | FetchPaidFailureResponse;
     try {
-      outcome = await this.#client.executePreparedRequest(structuredClone(prepared) as never, { ...executionContext, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) });
+      outcome = await this.#client.executePreparedRequest(structuredClone(prepared) as never, {
+        ...executionContext,
+        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+      });
     } catch (error) {
       if (!isFetchPaidError(error)) {
         await this.#become(preparedId, 'lose');
@@ -233,7 +280,8 @@ export class AgentHarness {
   getExecutionResult(preparedId: string): AgentHarnessExecutionLookup {
     const { state, supersededByPreparedId, executionResult } = this.#shown(preparedId);
     return structuredClone({
-      preparedId, state,
+      preparedId,
+      state,
       ...(supersededByPreparedId === undefined ? {} : { supersededByPreparedId }),
       ...(executionResult === undefined ? {} : { executionResult }),
     });
@@ -241,7 +289,15 @@ export class AgentHarness {
 
   /** Everything about an id. */
   getPreparedRecord(preparedId: string): AgentHarnessPreparedRecord {
-    const { endpoint: _, idempotencyKey: __, attempted: ___, digest: ____, open: _____, openUntil: ______, ...record } = this.#shown(preparedId);
+    const {
+      endpoint: _,
+      idempotencyKey: __,
+      attempted: ___,
+      digest: ____,
+      open: _____,
+      openUntil: ______,
+      ...record
+    } = this.#shown(preparedId);
     return structuredClone(record);
   }
 
@@ -268,7 +324,9 @@ export class AgentHarness {
   #judge(record: Kept | undefined, preparedId: string = record?.preparedId ?? ''): Verdict {
     const id = typeof preparedId === 'string' ? preparedId : '';
     const { state = '', expiresAt = '', supersededByPreparedId = '', prepared } = record ?? {};
-    return JSON.parse(wasm.judge(id, state, Date.parse(expiresAt), supersededByPreparedId, prepared?.nextAction ?? '', this.#now().getTime())) as Verdict;
+    return JSON.parse(
+      wasm.judge(id, state, Date.parse(expiresAt), supersededByPreparedId, prepared?.nextAction ?? '', this.#now().getTime()),
+    ) as Verdict;
   }
 
   async #become(preparedId: string, event: 'lose' | 'finish', executionResult?: AgentHarnessExecutedResult, until?: number): Promise<void> {
@@ -278,16 +336,29 @@ export class AgentHarness {
       const { open: _, openUntil: __, ...known } = record;
       const leavesOpen = until !== undefined;
       records.set(preparedId, {
-        ...known, state: wasm.after(record.state, event), ...(executionResult === undefined ? {} : { executionResult }), ...(leavesOpen ? { open: true } : {}),
+        ...known,
+        state: wasm.after(record.state, event),
+        ...(executionResult === undefined ? {} : { executionResult }),
+        ...(leavesOpen ? { open: true } : {}),
         ...(leavesOpen && Number.isFinite(until) ? { openUntil: until } : {}),
       });
       if (executionResult === undefined || leavesOpen) return;
       // Other ids that stand for the same payment have its outcome too.
       for (const other of records.values()) {
-        if (other.preparedId === preparedId || other.attempted !== true || other.idempotencyKey !== record.idempotencyKey || other.state === 'executing') continue;
+        if (
+          other.preparedId === preparedId ||
+          other.attempted !== true ||
+          other.idempotencyKey !== record.idempotencyKey ||
+          other.state === 'executing'
+        )
+          continue;
         const { open: ___, openUntil: ____, ...rest } = other;
         const result = other.state === 'consumed' ? other.executionResult : { ...executionResult, preparedId: other.preparedId };
-        records.set(other.preparedId, { ...rest, state: wasm.after(wasm.after(other.state, 'begin'), 'finish'), ...(result === undefined ? {} : { executionResult: result }) });
+        records.set(other.preparedId, {
+          ...rest,
+          state: wasm.after(wasm.after(other.state, 'begin'), 'finish'),
+          ...(result === undefined ? {} : { executionResult: result }),
+        });
       }
     });
   }
@@ -296,18 +367,29 @@ export class AgentHarness {
 /** The record under the key, and with the terms, of a payment for the same request that is open; otherwise as it is. */
 function resumed(record: Kept, records: ReadonlyMap<string, Kept>, openKey: string | undefined, now: Date): Kept {
   if (record.attempted === true || record.prepared.kind !== 'ready') return record;
-  const alike = [...records.values()].filter((other) => other.preparedId !== record.preparedId && other.digest !== undefined && other.digest === record.digest && isOpen(other, now));
+  const alike = [...records.values()].filter(
+    (other) => other.preparedId !== record.preparedId && other.digest !== undefined && other.digest === record.digest && isOpen(other, now),
+  );
   const other = alike.find(({ idempotencyKey }) => idempotencyKey === openKey) ?? alike.at(-1);
-  if (other !== undefined) return { ...record, attempted: true, prepared: other.prepared, ...(other.idempotencyKey === undefined ? {} : { idempotencyKey: other.idempotencyKey }) };
+  if (other !== undefined)
+    return {
+      ...record,
+      attempted: true,
+      prepared: other.prepared,
+      ...(other.idempotencyKey === undefined ? {} : { idempotencyKey: other.idempotencyKey }),
+    };
   if (openKey !== undefined) return { ...record, attempted: true, idempotencyKey: openKey };
   // One that a person looks at is approved under its key.
-  const { executionResult, idempotencyKey } = [...records.values()].filter((it) => it.digest === record.digest && it.executionResult?.harnessDisposition === 'executed').at(-1) ?? {};
-  const isReviewed = executionResult?.harnessDisposition === 'executed' && executionResult.policyReviewEventId !== undefined && idempotencyKey !== undefined;
+  const { executionResult, idempotencyKey } =
+    [...records.values()].filter((it) => it.digest === record.digest && it.executionResult?.harnessDisposition === 'executed').at(-1) ?? {};
+  const isReviewed =
+    executionResult?.harnessDisposition === 'executed' && executionResult.policyReviewEventId !== undefined && idempotencyKey !== undefined;
   return isReviewed ? { ...record, idempotencyKey } : record;
 }
 
 function resumes(costSummary: string | undefined): string {
-  const what = 'A payment for this request was sent before, and its outcome is open: executing sends that payment again and pays nothing more.';
+  const what =
+    'A payment for this request was sent before, and its outcome is open: executing sends that payment again and pays nothing more.';
   return costSummary === undefined ? what : `${costSummary} ${what}`;
 }
 
@@ -321,5 +403,8 @@ function uuid(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+  return [...bytes]
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('')
+    .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }

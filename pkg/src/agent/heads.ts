@@ -10,7 +10,9 @@ export function fieldsOf(headers: RequestInit['headers']): Fields {
 
 /** One `name: value` line each. */
 export function linesOf(fields: Readonly<Fields>): string {
-  return Object.entries(fields).map(([name, value]) => `${inLine(name)}: ${inLine(value)}\n`).join('');
+  return Object.entries(fields)
+    .map(([name, value]) => `${inLine(name)}: ${inLine(value)}\n`)
+    .join('');
 }
 
 const inLine = (text: unknown): string => String(text).replace(/[\r\n]+/g, ' ');

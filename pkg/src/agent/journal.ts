@@ -1,10 +1,17 @@
 /** Payments that were sent, by the key of their request: what is sent again are the same bytes. */
 import type { Proposal } from '../options.js';
 import { isUnended, sentIn, withSent } from '../sent.js';
-import { update, type Store } from '../store.js';
+import { type Store, update } from '../store.js';
 
 /** A payment that left. */
-export type Sent = { /** The request that the key stands for. */ readonly request: string; readonly url: string; readonly payment: Readonly<Record<string, string>>; readonly proposal: Proposal; /** Unix seconds after which it cannot be charged. */ readonly ends?: number; /** Whether its content came, without a receipt: then time ends it. */ readonly answered?: true };
+export type Sent = {
+  /** The request that the key stands for. */ readonly request: string;
+  readonly url: string;
+  readonly payment: Readonly<Record<string, string>>;
+  readonly proposal: Proposal /** Unix seconds after which it cannot be charged. */;
+  readonly ends?: number /** Whether its content came, without a receipt: then time ends it. */;
+  readonly answered?: true;
+};
 /** `open` while its fate is not known. */
 type Entry = readonly [key: string, sent: Sent, open?: boolean];
 
@@ -47,7 +54,7 @@ export class Journal {
   /** The key of the latest payment for this request whose fate is not known, unless `skips` says that it is looked after. */
   async openFor(request: string, skips: (key: string) => boolean): Promise<string | undefined> {
     const known = [...this.#known].map(([key, { sent, open }]): Entry => [key, sent, open]);
-    const all = [...await this.#stored(), ...known];
+    const all = [...(await this.#stored()), ...known];
     const closed = new Set(known.filter(([, , open]) => open !== true).map(([key]) => key));
     return all.filter(([key, sent, open]) => open === true && sent.request === request && !closed.has(key) && !skips(key)).at(-1)?.[0];
   }
@@ -61,7 +68,10 @@ export class Journal {
     let standing = sent;
     await this.#change((entries) => {
       const first = entries.find(([known]) => known === key)?.[1];
-      const isOwn = first === undefined || !isUnended(first.ends, this.#now()) || [own, sent].some(({ payment }) => JSON.stringify(payment) === JSON.stringify(first.payment));
+      const isOwn =
+        first === undefined ||
+        !isUnended(first.ends, this.#now()) ||
+        [own, sent].some(({ payment }) => JSON.stringify(payment) === JSON.stringify(first.payment));
       standing = isOwn ? sent : first;
       return [key, standing, true];
     });
@@ -115,7 +125,9 @@ export class Journal {
   }
 
   #entriesOf(record: string | undefined): readonly Entry[] {
-    if (this.#own !== undefined) return record === undefined ? [] : JSON.parse(record) as Entry[];
-    return sentIn(record).filter(([key]) => key.startsWith(MINE)).map(([key, , open, text]) => [key.slice(MINE.length), JSON.parse(text) as Sent, open]);
+    if (this.#own !== undefined) return record === undefined ? [] : (JSON.parse(record) as Entry[]);
+    return sentIn(record)
+      .filter(([key]) => key.startsWith(MINE))
+      .map(([key, , open, text]) => [key.slice(MINE.length), JSON.parse(text) as Sent, open]);
   }
 }

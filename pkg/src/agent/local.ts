@@ -8,34 +8,48 @@ import { Exchange, mayLook } from '#wasm';
 import { readWithin } from '../beginning.js';
 import { decodeHeader, encodeHeader } from '../codec.js';
 import { endpointOf } from '../endpoints.js';
-import { FareboxError, told, type Told } from '../error.js';
+import { FareboxError, type Told, told } from '../error.js';
 import { payingThrough, receiptOf, wrapFetch } from '../fetch.js';
 import type { PayOptions, Proposal, Receipt } from '../options.js';
-import type { AgentPayClient, AgentPayClientIdentity, ExecutePreparedRequest, FetchPaidRequest, PreparePaidRequestOptions } from './client.js';
+import { endsIn, paidUrl } from '../request.js';
+import { isUnended } from '../sent.js';
 import type {
-  PaidRequestHttpRequest, PaidRequestReasonCode, SdkPaymentDecisionResponse, SdkPreparedPaidRequest, SdkPreparedPaidRequestReady, SdkPreparedPaymentRequirement, SdkReceipt, SdkReceiptResponse,
+  AgentPayClient,
+  AgentPayClientIdentity,
+  ExecutePreparedRequest,
+  FetchPaidRequest,
+  PreparePaidRequestOptions,
+} from './client.js';
+import type {
+  PaidRequestHttpRequest,
+  PaidRequestReasonCode,
+  SdkPaymentDecisionResponse,
+  SdkPreparedPaidRequest,
+  SdkPreparedPaidRequestReady,
+  SdkPreparedPaymentRequirement,
+  SdkReceipt,
+  SdkReceiptResponse,
 } from './contracts.js';
-import { detectChallengeFromResponse, type DetectedChallenge } from './detection.js';
+import { type DetectedChallenge, detectChallengeFromResponse } from './detection.js';
 import { fieldsOf, linesOf } from './heads.js';
 import { Journal, type Sent } from './journal.js';
 import { answerOf, FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
-import { endsIn, paidUrl } from '../request.js';
-import { isUnended } from '../sent.js';
 import { initOf, preparedOf, requestOf } from './request.js';
 
 /** The methods that both back ends have. */
 export type AgentBackEnd = Pick<AgentPayClient, 'preparePaidRequest' | 'executePreparedRequest' | 'fetchPaid' | 'lookupReceipt'>;
 
-export type LocalAgentOptions = PayOptions & Partial<AgentPayClientIdentity> & {
-  /** The `fetch` that asks merchants [the platform's]. */
-  readonly fetch?: typeof fetch;
-  /** Where payments that were sent are kept, so that a process after a crash sends the same again [beside the budget, in `store`]. */
-  readonly sent?: PayOptions['store'];
-  /** How much of a paid answer is read, bytes [16 MiB]; of a longer one there is the beginning, with the receipt. */
-  readonly maxAnswerBytes?: number;
-  /** How long its body may take, milliseconds [120000]; afterwards it can be asked for again. */
-  readonly answerTimeoutMs?: number;
-};
+export type LocalAgentOptions = PayOptions &
+  Partial<AgentPayClientIdentity> & {
+    /** The `fetch` that asks merchants [the platform's]. */
+    readonly fetch?: typeof fetch;
+    /** Where payments that were sent are kept, so that a process after a crash sends the same again [beside the budget, in `store`]. */
+    readonly sent?: PayOptions['store'];
+    /** How much of a paid answer is read, bytes [16 MiB]; of a longer one there is the beginning, with the receipt. */
+    readonly maxAnswerBytes?: number;
+    /** How long its body may take, milliseconds [120000]; afterwards it can be asked for again. */
+    readonly answerTimeoutMs?: number;
+  };
 
 /** One way to pay, as the policy and what was spent stand now. */
 export type LookedOffer = {
@@ -52,7 +66,16 @@ export function createLocalAgentClient(options: LocalAgentOptions): LocalAgentCl
 }
 
 /** A merchant's answer as it was bought, and the decision that stands for it. */
-type Settled = { readonly decision: SdkPaymentDecisionResponse; readonly answer?: { readonly status: number; readonly headers: Record<string, string>; readonly bytes: Uint8Array }; /** Whether it can no longer be charged. */ readonly isOver?: boolean; /** Whether its content came without a receipt. */ readonly isOpen?: boolean };
+type Settled = {
+  readonly decision: SdkPaymentDecisionResponse;
+  readonly answer?: {
+    readonly status: number;
+    readonly headers: Record<string, string>;
+    readonly bytes: Uint8Array;
+  } /** Whether it can no longer be charged. */;
+  readonly isOver?: boolean /** Whether its content came without a receipt. */;
+  readonly isOpen?: boolean;
+};
 /** The same, with what its key stands for. */
 type Outcome = Settled & { readonly request: string };
 
@@ -124,7 +147,7 @@ export class LocalAgentClient implements AgentBackEnd {
     // From here to the flight nothing is awaited.
     const known = this.#outcomes.get(key) ?? this.#flights.get(key) ?? written;
     if (known !== undefined && known.request !== asked) throw keyTaken(prepared);
-    const outcome = this.#outcomes.get(key) ?? await (this.#flights.get(key)?.ends ?? this.#begin(key, prepared, asked));
+    const outcome = this.#outcomes.get(key) ?? (await (this.#flights.get(key)?.ends ?? this.#begin(key, prepared, asked)));
     // Each caller reads an answer of their own.
     return 'kind' in outcome ? { ...outcome, response: outcome.response.clone() } : returned(prepared, outcome);
   }
@@ -159,23 +182,27 @@ export class LocalAgentClient implements AgentBackEnd {
   }
 
   #begin(key: string, prepared: SdkPreparedPaidRequestReady, request: string): Promise<Outcome | PaidResponse> {
-    const ends = this.#executed(key, prepared, request).then(async (told) => {
-      const outcome = 'kind' in told ? told : { ...told, request };
-      if ('decision' in told && 'receipt' in told.decision) this.#remember(told.decision.receipt);
-      if (!('kind' in outcome) && outcome.isOpen === true) await this.#journal.answered(key);
-      if (!('kind' in outcome) && isFinal(outcome)) {
-        await this.#journal.close(key);
-        this.#outcomes.set(key, outcome);
-        let bytes = 0;
-        for (const { answer } of this.#outcomes.values()) bytes += answer?.bytes.length ?? 0;
-        for (const [oldest, { answer }] of this.#outcomes) {
-          if (oldest === key || this.#outcomes.size <= MAX_OUTCOMES && bytes <= MAX_BYTES) break;
-          bytes -= answer?.bytes.length ?? 0;
-          this.#outcomes.delete(oldest);
+    const ends = this.#executed(key, prepared, request)
+      .then(async (told) => {
+        const outcome = 'kind' in told ? told : { ...told, request };
+        if ('decision' in told && 'receipt' in told.decision) this.#remember(told.decision.receipt);
+        if (!('kind' in outcome) && outcome.isOpen === true) await this.#journal.answered(key);
+        if (!('kind' in outcome) && isFinal(outcome)) {
+          await this.#journal.close(key);
+          this.#outcomes.set(key, outcome);
+          let bytes = 0;
+          for (const { answer } of this.#outcomes.values()) bytes += answer?.bytes.length ?? 0;
+          for (const [oldest, { answer }] of this.#outcomes) {
+            if (oldest === key || (this.#outcomes.size <= MAX_OUTCOMES && bytes <= MAX_BYTES)) break;
+            bytes -= answer?.bytes.length ?? 0;
+            this.#outcomes.delete(oldest);
+          }
         }
-      }
-      return outcome;
-    }).finally(() => { this.#flights.delete(key); });
+        return outcome;
+      })
+      .finally(() => {
+        this.#flights.delete(key);
+      });
     this.#flights.set(key, { request, ends });
     return ends;
   }
@@ -192,7 +219,7 @@ export class LocalAgentClient implements AgentBackEnd {
   async #executed(key: string, prepared: SdkPreparedPaidRequestReady, request: string): Promise<Settled | PaidResponse> {
     const before = await this.#journal.read(key);
     const shown = candidateShown(prepared.paymentRequirement);
-    if (before !== undefined && !await this.#signsAgain(key, before)) return this.#again(key, prepared, before);
+    if (before !== undefined && !(await this.#signsAgain(key, before))) return this.#again(key, prepared, before);
     let sent: Sent | undefined;
     let proposal: Proposal | undefined;
     let isOther = false;
@@ -220,21 +247,25 @@ export class LocalAgentClient implements AgentBackEnd {
       }
       return this.#fetch(input, init);
     };
-    const paying = payingThrough(fetch, {
-      timeoutMs: MAX_ANSWER_MS,
-      ...payOptionsOf(this.#options),
-      confirm: async (it) => {
-        proposal = it;
-        isOther = shown === undefined || wasm.proposalDigest(JSON.stringify(it)) !== shown;
-        if (isOther) return false;
-        return await this.#options.confirm?.(it) ?? true;
+    const paying = payingThrough(
+      fetch,
+      {
+        timeoutMs: MAX_ANSWER_MS,
+        ...payOptionsOf(this.#options),
+        confirm: async (it) => {
+          proposal = it;
+          isOther = shown === undefined || wasm.proposalDigest(JSON.stringify(it)) !== shown;
+          if (isOther) return false;
+          return (await this.#options.confirm?.(it)) ?? true;
+        },
+        onStep: (step, it) => {
+          // With the payer's address, which is not known earlier.
+          if (step === 'signing') proposal = it;
+          this.#options.onStep?.(step, it);
+        },
       },
-      onStep: (step, it) => {
-        // With the payer's address, which is not known earlier.
-        if (step === 'signing') proposal = it;
-        this.#options.onStep?.(step, it);
-      },
-    }, key);
+      key,
+    );
     const { url } = prepared.request;
     try {
       const response = await paying(url, { ...initOf(prepared.request), signal: stop.signal });
@@ -254,7 +285,9 @@ export class LocalAgentClient implements AgentBackEnd {
   async #looked(request: PaidRequestHttpRequest, init: RequestInit | undefined): Promise<Response> {
     // As `fetch` reads it, for which `\` ends a host: what is judged is what is asked.
     let url = URL.canParse(request.url) ? new URL(request.url).href : request.url;
-    told(() => { mayLook(JSON.stringify(this.#options.policy ?? {}), request.method, url); });
+    told(() => {
+      mayLook(JSON.stringify(this.#options.policy ?? {}), request.method, url);
+    });
     const fetch = this.#fetch;
     for (let hop = 0; ; hop += 1) {
       const response = await fetch(url, { ...initOf({ ...request, url }, init), redirect: 'manual' });
@@ -265,7 +298,11 @@ export class LocalAgentClient implements AgentBackEnd {
       response.body?.cancel().catch(() => undefined);
       const next = new URL(location, url);
       if (next.origin !== new URL(url).origin || !['GET', 'HEAD'].includes(request.method) || hop === MAX_HOPS) {
-        throw new FareboxError({ code: 'redirected', message: `the request was redirected to ${next.origin}`, remedy: 'request the final URL yourself if you trust it' });
+        throw new FareboxError({
+          code: 'redirected',
+          message: `the request was redirected to ${next.origin}`,
+          remedy: 'request the final URL yourself if you trust it',
+        });
       }
       url = next.href;
     }
@@ -277,13 +314,18 @@ export class LocalAgentClient implements AgentBackEnd {
 
   /** Whether what has ended is signed again: only with a nonce that follows from its key, which a token takes once. */
   async #signsAgain(key: string, { ends, proposal, answered }: Sent): Promise<boolean> {
-    return proposal.protocol === 'x402' && answered !== true && !isUnended(ends, this.#now()) && await this.#journal.isOpen(key);
+    return proposal.protocol === 'x402' && answered !== true && !isUnended(ends, this.#now()) && (await this.#journal.isOpen(key));
   }
 
   /** Sends what was signed before, byte for byte. */
   async #again(key: string, prepared: SdkPreparedPaidRequestReady, sent: Sent): Promise<Settled> {
     const headers = { ...prepared.request.headers, ...sent.payment };
-    const response = await this.#fetch(sent.url, { ...initOf(prepared.request), headers, redirect: 'manual', signal: endsIn(this.#options.timeoutMs ?? MAX_ANSWER_MS) });
+    const response = await this.#fetch(sent.url, {
+      ...initOf(prepared.request),
+      headers,
+      redirect: 'manual',
+      signal: endsIn(this.#options.timeoutMs ?? MAX_ANSWER_MS),
+    });
     if (response.ok) {
       const agreed = agreedBy(response, sent);
       if (!('code' in agreed)) return this.#answered(prepared, sent, response, agreed.settled, !isUnended(sent.ends, this.#now()));
@@ -293,13 +335,24 @@ export class LocalAgentClient implements AgentBackEnd {
     const reason = `The payment of ${sent.proposal.amountText} was sent again, and the merchant answered ${response.status}.`;
     // It can no longer be charged, and a clock may differ by this much. Where another nonce is next, a person or the policy says so.
     const isOwn = sent.proposal.protocol === 'x402' || sent.answered === true || this.#options.policy?.payAgain === true;
-    const isLetGo = async (): Promise<boolean> => isOwn || await this.#options.confirm?.({ ...sent.proposal, again: true }) === true;
-    if (!isUnended(sent.ends, this.#now()) && await isLetGo()) return { ...await this.#answered(prepared, sent, response, undefined, true), isOver: true };
-    const doubt = isUnended(sent.ends, this.#now()) ? '' : ' It has ended, and only the chain tells whether it was charged: it is made again only if `confirm` is asked or `policy.payAgain` is set.';
-    return { decision: { outcome: 'inconclusive', ...idsOf(key, sent), reasonCode: 'merchant_transport_lost', reason: `${reason}${doubt}` } };
+    const isLetGo = async (): Promise<boolean> => isOwn || (await this.#options.confirm?.({ ...sent.proposal, again: true })) === true;
+    if (!isUnended(sent.ends, this.#now()) && (await isLetGo()))
+      return { ...(await this.#answered(prepared, sent, response, undefined, true)), isOver: true };
+    const doubt = isUnended(sent.ends, this.#now())
+      ? ''
+      : ' It has ended, and only the chain tells whether it was charged: it is made again only if `confirm` is asked or `policy.payAgain` is set.';
+    return {
+      decision: { outcome: 'inconclusive', ...idsOf(key, sent), reasonCode: 'merchant_transport_lost', reason: `${reason}${doubt}` },
+    };
   }
 
-  async #answered(prepared: SdkPreparedPaidRequestReady, sent: Sent, response: Response, settled: Receipt | undefined, isOver = false): Promise<Settled> {
+  async #answered(
+    prepared: SdkPreparedPaidRequestReady,
+    sent: Sent,
+    response: Response,
+    settled: Receipt | undefined,
+    isOver = false,
+  ): Promise<Settled> {
     const ids = idsOf('', sent);
     const { maxAnswerBytes = MAX_ANSWER_BYTES } = this.#options;
     const { bytes, end } = await readWithin(response, maxAnswerBytes, this.#options.answerTimeoutMs ?? MAX_ANSWER_MS);
@@ -317,8 +370,14 @@ export class LocalAgentClient implements AgentBackEnd {
       const reason = `Paid ${sent.proposal.amountText}, and the answer is longer than ${maxAnswerBytes} bytes: this is its beginning.`;
       return {
         decision: {
-          outcome: 'paid_fulfillment_failed', ...ids, reasonCode: 'merchant_execution_failed', reason, merchantResponse, receipt,
-          settlementEvidenceClass: settled === undefined ? 'inconclusive' : 'merchant_verifiable_success', fulfillmentStatus: 'failed',
+          outcome: 'paid_fulfillment_failed',
+          ...ids,
+          reasonCode: 'merchant_execution_failed',
+          reason,
+          merchantResponse,
+          receipt,
+          settlementEvidenceClass: settled === undefined ? 'inconclusive' : 'merchant_verifiable_success',
+          fulfillmentStatus: 'failed',
         },
         answer,
         isOpen: settled === undefined && !isOver,
@@ -326,56 +385,112 @@ export class LocalAgentClient implements AgentBackEnd {
     }
     if (response.ok) {
       const isOpen = settled === undefined && !isOver;
-      return { decision: { outcome: 'allow', ...ids, reasonCode: 'policy_allow', reason: `Paid ${sent.proposal.amountText}.`, merchantResponse, receipt }, answer, isOpen };
+      return {
+        decision: {
+          outcome: 'allow',
+          ...ids,
+          reasonCode: 'policy_allow',
+          reason: `Paid ${sent.proposal.amountText}.`,
+          merchantResponse,
+          receipt,
+        },
+        answer,
+        isOpen,
+      };
     }
     const reason = `The merchant answered ${response.status} to a request that carried a payment of ${sent.proposal.amountText}.`;
     // It is not said that it was charged, or that it was not.
-    if (settled === undefined && response.status >= 500 && !isOver) return { decision: { outcome: 'inconclusive', ...ids, reasonCode: 'merchant_transport_lost', reason } };
-    if (settled === undefined) return { decision: { outcome: 'execution_failed', ...ids, reasonCode: 'merchant_rejected', reason, merchantResponse }, answer };
+    if (settled === undefined && response.status >= 500 && !isOver)
+      return { decision: { outcome: 'inconclusive', ...ids, reasonCode: 'merchant_transport_lost', reason } };
+    if (settled === undefined)
+      return { decision: { outcome: 'execution_failed', ...ids, reasonCode: 'merchant_rejected', reason, merchantResponse }, answer };
     return {
       decision: {
-        outcome: 'paid_fulfillment_failed', ...ids, reasonCode: 'merchant_execution_failed', reason, merchantResponse, receipt,
-        settlementEvidenceClass: 'merchant_verifiable_success', fulfillmentStatus: 'failed',
+        outcome: 'paid_fulfillment_failed',
+        ...ids,
+        reasonCode: 'merchant_execution_failed',
+        reason,
+        merchantResponse,
+        receipt,
+        settlementEvidenceClass: 'merchant_verifiable_success',
+        fulfillmentStatus: 'failed',
       },
       answer,
     };
   }
 
   /** The meaning of a failure of the payer. */
-  async #failed(prepared: SdkPreparedPaidRequestReady, sent: Sent | undefined, error: unknown, changed: string | undefined): Promise<Settled> {
-    const { code, message, signed, response } = error instanceof FareboxError ? error : { code: '', message: 'The answer was lost.', signed: true, response: undefined };
+  async #failed(
+    prepared: SdkPreparedPaidRequestReady,
+    sent: Sent | undefined,
+    error: unknown,
+    changed: string | undefined,
+  ): Promise<Settled> {
+    const { code, message, signed, response } =
+      error instanceof FareboxError ? error : { code: '', message: 'The answer was lost.', signed: true, response: undefined };
     const reason = changed ?? wasm.boundedText(`${code}: ${message}`, 1000);
     const ids = idsOf('', sent);
     if (sent === undefined && !signed) {
-      if (changed === undefined && PREFLIGHT.includes(code)) return { decision: { outcome: 'preflight_failed', ...ids, reasonCode: 'preflight_incompatible', reason } };
+      if (changed === undefined && PREFLIGHT.includes(code))
+        return { decision: { outcome: 'preflight_failed', ...ids, reasonCode: 'preflight_incompatible', reason } };
       return { decision: { outcome: 'deny', reasonCode: DENIALS[code] ?? 'policy_denied', reason } };
     }
     if (sent === undefined || response === undefined || !['payment_refused', 'insufficient_funds', 'refund_due'].includes(code)) {
       return { decision: { outcome: 'inconclusive', ...ids, reasonCode: 'merchant_transport_lost', reason, evidence: { code } } };
     }
-    const { bytes } = await readWithin(response, this.#options.maxAnswerBytes ?? MAX_ANSWER_BYTES, this.#options.answerTimeoutMs ?? MAX_ANSWER_MS);
+    const { bytes } = await readWithin(
+      response,
+      this.#options.maxAnswerBytes ?? MAX_ANSWER_BYTES,
+      this.#options.answerTimeoutMs ?? MAX_ANSWER_MS,
+    );
     const answer = { status: response.status, headers: fieldsOf(response.headers), bytes };
     const merchantResponse = { status: answer.status, headers: answer.headers, body: new TextDecoder().decode(bytes) };
-    if (code !== 'refund_due') return { decision: { outcome: 'execution_failed', ...ids, reasonCode: 'merchant_rejected', reason, merchantResponse, evidence: { code } }, answer };
+    if (code !== 'refund_due')
+      return {
+        decision: { outcome: 'execution_failed', ...ids, reasonCode: 'merchant_rejected', reason, merchantResponse, evidence: { code } },
+        answer,
+      };
     const receipt = this.#receipt(prepared, sent, undefined, 'failed');
     return {
       decision: {
-        outcome: 'paid_fulfillment_failed', ...ids, reasonCode: 'merchant_execution_failed', reason, merchantResponse, receipt, evidence: { code },
-        settlementEvidenceClass: 'merchant_verifiable_success', fulfillmentStatus: 'failed',
+        outcome: 'paid_fulfillment_failed',
+        ...ids,
+        reasonCode: 'merchant_execution_failed',
+        reason,
+        merchantResponse,
+        receipt,
+        evidence: { code },
+        settlementEvidenceClass: 'merchant_verifiable_success',
+        fulfillmentStatus: 'failed',
       },
       answer,
     };
   }
 
-  #receipt(prepared: SdkPreparedPaidRequestReady, sent: Sent, settled: Receipt | undefined, fulfillmentStatus: 'succeeded' | 'failed'): SdkReceipt {
+  #receipt(
+    prepared: SdkPreparedPaidRequestReady,
+    sent: Sent,
+    settled: Receipt | undefined,
+    fulfillmentStatus: 'succeeded' | 'failed',
+  ): SdkReceipt {
     const { organization = 'local', agent = 'local' } = this.#options;
     const { amount, asset, symbol } = sent.proposal;
     const precision = prepared.paymentRequirement?.precision ?? 6;
     const { paidRequestId, paymentAttemptId } = idsOf('', sent);
     return {
-      receiptId: idOf('receipt', keyOf(sent)), paidRequestId, paymentAttemptId, organizationId: idOf('organization', organization), agentId: idOf('agent', `${organization}/${agent}`),
+      receiptId: idOf('receipt', keyOf(sent)),
+      paidRequestId,
+      paymentAttemptId,
+      organizationId: idOf('organization', organization),
+      agentId: idOf('agent', `${organization}/${agent}`),
       protocol: prepared.protocol,
-      money: { asset: asset ?? symbol, amount: prepared.paymentRequirement?.amount ?? sent.proposal.price, amountMinor: amount, precision, unit: 'minor' },
+      money: {
+        asset: asset ?? symbol,
+        amount: prepared.paymentRequirement?.amount ?? sent.proposal.price,
+        amountMinor: amount,
+        precision,
+        unit: 'minor',
+      },
       authorizationOutcome: 'allowed',
       // The merchant says so, in agreement with what was signed; the chain is not asked here.
       status: 'provisional',
@@ -384,7 +499,9 @@ export class LocalAgentClient implements AgentBackEnd {
       settlementEvidenceClass: settled === undefined ? 'inconclusive' : 'merchant_verifiable_success',
       ...(settled === undefined ? {} : { paymentReference: settled.transaction, settlementIdentifier: settled.transaction }),
       fulfillmentStatus,
-      requestUrl: prepared.request.url, requestMethod: prepared.request.method, createdAt: new Date().toISOString(),
+      requestUrl: prepared.request.url,
+      requestMethod: prepared.request.method,
+      createdAt: new Date().toISOString(),
     };
   }
 
@@ -424,7 +541,9 @@ const NOBODY = `0x${'11'.repeat(20)}`;
 function withOnly(challenge: DetectedChallenge, at: number): DetectedChallenge {
   const only = (terms: unknown): unknown => {
     const { accepts } = (terms ?? {}) as { accepts?: unknown };
-    return Array.isArray(accepts) ? { ...(terms as object), accepts: accepts.filter((it) => typeof it === 'object' && it !== null).slice(at, at + 1) } : terms;
+    return Array.isArray(accepts)
+      ? { ...(terms as object), accepts: accepts.filter((it) => typeof it === 'object' && it !== null).slice(at, at + 1) }
+      : terms;
   };
   const { 'payment-required': header, 'www-authenticate': _, ...headers } = challenge.headers;
   if (header === undefined) return { ...challenge, headers, body: only(challenge.body) };
@@ -440,7 +559,13 @@ function digestOf({ method, url, body }: Pick<PaidRequestHttpRequest, 'method' |
 function keyTaken({ protocol }: SdkPreparedPaidRequestReady): FetchPaidError {
   const message = 'The idempotency key belongs to another request.';
   const decision = { outcome: 'request_failed', status: 409, message } as const;
-  return new FetchPaidError({ kind: 'request_failed', protocol, response: Response.json({ message }, { status: 409 }), reason: message, decision });
+  return new FetchPaidError({
+    kind: 'request_failed',
+    protocol,
+    response: Response.json({ message }, { status: 409 }),
+    reason: message,
+    decision,
+  });
 }
 
 /** The settlement in an answer to a payment that was sent again, if it agrees with what was signed. */
@@ -448,7 +573,12 @@ function agreedBy(response: Response, { proposal }: Sent): { readonly settled: R
   try {
     const transaction = wasm.settledBy(linesOf(fieldsOf(response.headers)), JSON.stringify(proposal));
     const { network, payer, payTo, amount, asset, price, symbol } = proposal;
-    return { settled: transaction === undefined ? undefined : { transaction, network, payer: payer ?? '', payTo, amount, asset, price, symbol, signedBy: null } };
+    return {
+      settled:
+        transaction === undefined
+          ? undefined
+          : { transaction, network, payer: payer ?? '', payTo, amount, asset, price, symbol, signedBy: null },
+    };
   } catch (error) {
     if (typeof error !== 'string') throw error;
     return { code: error };
@@ -456,7 +586,16 @@ function agreedBy(response: Response, { proposal }: Sent): { readonly settled: R
 }
 
 /** Only what the payer knows. */
-function payOptionsOf({ fetch: _, sent: __, organization: ___, agent: ____, resume: _____, maxAnswerBytes: ______, answerTimeoutMs: _______, ...options }: LocalAgentOptions): PayOptions {
+function payOptionsOf({
+  fetch: _,
+  sent: __,
+  organization: ___,
+  agent: ____,
+  resume: _____,
+  maxAnswerBytes: ______,
+  answerTimeoutMs: _______,
+  ...options
+}: LocalAgentOptions): PayOptions {
   return options;
 }
 
@@ -476,13 +615,22 @@ function returned(prepared: SdkPreparedPaidRequestReady, { decision, answer }: O
  */
 function isFinal({ decision, answer, isOver = false, isOpen = false }: Settled): boolean {
   if (isOpen) return false;
-  return decision.outcome === 'allow' || isOver || answer !== undefined && answer.status >= 200 && answer.status < 300;
+  return decision.outcome === 'allow' || isOver || (answer !== undefined && answer.status >= 200 && answer.status < 300);
 }
 
-function requirementOf({ network, asset, amount, price, payTo }: Proposal, shown: SdkPreparedPaymentRequirement | undefined): SdkPreparedPaymentRequirement {
+function requirementOf(
+  { network, asset, amount, price, payTo }: Proposal,
+  shown: SdkPreparedPaymentRequirement | undefined,
+): SdkPreparedPaymentRequirement {
   const padded = wasm.paddedPrice(amount, price);
   return {
-    protocol: 'x402', asset, ...(padded === undefined ? {} : JSON.parse(padded) as { amount: string; precision: number }), amountMinor: amount, network, payee: payTo, amountType: 'exact',
+    protocol: 'x402',
+    asset,
+    ...(padded === undefined ? {} : (JSON.parse(padded) as { amount: string; precision: number })),
+    amountMinor: amount,
+    network,
+    payee: payTo,
+    amountType: 'exact',
     ...(shown?.description === undefined ? {} : { description: shown.description }),
     provenance: { source: 'merchant_challenge', authority: 'authoritative' },
   };
@@ -496,7 +644,8 @@ function candidateShown(requirement: SdkPreparedPaymentRequirement | undefined):
 /** The header that carries a payment, if one does. */
 function paymentOf(headers: Readonly<Record<string, string>>): Record<string, string> | undefined {
   const carries = ([name, value]: [string, string]): boolean =>
-    ['payment-signature', 'x-payment', 'payment-authorization', 'payment-identifier'].includes(name) || (name === 'authorization' && /^payment /i.test(value));
+    ['payment-signature', 'x-payment', 'payment-authorization', 'payment-identifier'].includes(name) ||
+    (name === 'authorization' && /^payment /i.test(value));
   const found = Object.entries(headers).filter(carries);
   return found.length === 0 ? undefined : Object.fromEntries(found);
 }
@@ -516,7 +665,7 @@ function idOf(kind: string, seed: string): string {
 }
 
 function bodyText(body: unknown): string {
-  return body === undefined ? '' : JSON.stringify(body) ?? '';
+  return body === undefined ? '' : (JSON.stringify(body) ?? '');
 }
 
 const TERMS_CHANGED = 'terms_changed: the merchant asks for another payment than was shown; nothing was signed';
@@ -530,8 +679,20 @@ const MAX_OUTCOMES = 1000;
 const MAX_BYTES = 64 * 1024 * 1024;
 /** Codes for which there is no way to pay. */
 const PREFLIGHT = [
-  'malformed_challenge', 'unsupported_version', 'unsupported_scheme', 'unsupported_method', 'unsupported_intent', 'unsupported_network', 'challenge_expired',
-  'realm_mismatch', 'authorization_taken', 'broadcast_missing', 'redirected', 'wrong_signature', 'invalid_signer', 'budget_unreadable',
+  'malformed_challenge',
+  'unsupported_version',
+  'unsupported_scheme',
+  'unsupported_method',
+  'unsupported_intent',
+  'unsupported_network',
+  'challenge_expired',
+  'realm_mismatch',
+  'authorization_taken',
+  'broadcast_missing',
+  'redirected',
+  'wrong_signature',
+  'invalid_signer',
+  'budget_unreadable',
 ];
 /** Codes whose denial has a reason of its own. */
 const DENIALS: Readonly<Record<string, PaidRequestReasonCode>> = { approval_needed: 'policy_review_required' };

@@ -11,7 +11,13 @@ import { memoryStore, type Store } from '../store.js';
 /** The parameters of `tools/call`. */
 export type McpCallParams = { name: string; arguments?: Record<string, unknown>; _meta?: Record<string, unknown> };
 /** The result of `tools/call`. */
-export type McpCallResult = { isError?: boolean; structuredContent?: unknown; content?: unknown; _meta?: Record<string, unknown>; [member: string]: unknown };
+export type McpCallResult = {
+  isError?: boolean;
+  structuredContent?: unknown;
+  content?: unknown;
+  _meta?: Record<string, unknown>;
+  [member: string]: unknown;
+};
 /** Calls a tool: `callTool` of an MCP client. An error of JSON-RPC is thrown, with its `code` and `data`. */
 export type McpCall = (params: McpCallParams, signal?: AbortSignal) => Promise<McpCallResult>;
 /** Whether an answer of a tool asks for a payment, and its terms as header fields and body of a 402. */
@@ -27,7 +33,11 @@ export type McpPaid = { readonly result: McpCallResult; readonly payment?: SentP
  * result, or what the call threw.
  */
 export function readMcpPayment(answer: unknown): McpPayment {
-  const { asks, headers, body } = JSON.parse(cards.mcpAnswer(messageOf(answer))) as { asks: boolean; headers: [string, string][]; body: string };
+  const { asks, headers, body } = JSON.parse(cards.mcpAnswer(messageOf(answer))) as {
+    asks: boolean;
+    headers: [string, string][];
+    body: string;
+  };
   const fields = new Headers(headers);
   return { asks, headers: Object.fromEntries(fields), body };
 }
@@ -37,7 +47,9 @@ export function readMcpPayment(answer: unknown): McpPayment {
  * without a URL a name of your own, whose host is `<name>.mcp.invalid`.
  */
 export function mcpToolUrl(server: string, tool: string): string {
-  const base = /^https?:\/\//i.test(server) ? server.replace(/\/+$/, '') : `https://${server.toLowerCase().replace(/[^a-z0-9-]+/g, '-')}.mcp.invalid`;
+  const base = /^https?:\/\//i.test(server)
+    ? server.replace(/\/+$/, '')
+    : `https://${server.toLowerCase().replace(/[^a-z0-9-]+/g, '-')}.mcp.invalid`;
   return `${base}/tools/${encodeURIComponent(tool)}`;
 }
 
@@ -49,7 +61,7 @@ export function mcpFetch(call: McpCall): typeof fetch {
   return async (input, init) => {
     const name = decodeURIComponent(new URL(String(input instanceof Request ? input.url : input)).pathname.split('/').pop() ?? '');
     const text = init?.body ?? '';
-    const given = typeof text === 'string' && text !== '' ? JSON.parse(text) as Record<string, unknown> : undefined;
+    const given = typeof text === 'string' && text !== '' ? (JSON.parse(text) as Record<string, unknown>) : undefined;
     const _meta: Record<string, unknown> = {};
     for (const [field, value] of new Headers(init?.headers)) {
       const member = cards.mcpMeta(field, value);
@@ -76,24 +88,35 @@ export function mcpFetch(call: McpCall): typeof fetch {
  * payment has no receipt yet is continued by the next one with the same server, tool and arguments: in every process with this
  * `store`, or without one in this process, for this `signer`.
  */
-export async function payMcpTool(call: McpCall, params: McpCallParams, options: PayOptions & { readonly server: string }): Promise<McpPaid> {
+export async function payMcpTool(
+  call: McpCall,
+  params: McpCallParams,
+  options: PayOptions & { readonly server: string },
+): Promise<McpPaid> {
   const { server, store = storeOf(options.signer), ...pay } = options;
   const { name, arguments: given = {}, _meta: own } = params;
   // What a tool fails with is thrown as it was.
   let failed: { readonly error: unknown } | undefined;
-  const fetch = wrapFetch(mcpFetch(async (asked, signal) => {
-    const meta = { ...own, ...asked._meta };
-    failed = undefined;
-    try {
-      return await call({ ...asked, ...(Object.keys(meta).length === 0 ? {} : { _meta: meta }) }, signal);
-    } catch (error) {
-      failed = { error };
-      throw error;
-    }
-  }), { ...pay, store, resume, acceptPayment: false });
+  const fetch = wrapFetch(
+    mcpFetch(async (asked, signal) => {
+      const meta = { ...own, ...asked._meta };
+      failed = undefined;
+      try {
+        return await call({ ...asked, ...(Object.keys(meta).length === 0 ? {} : { _meta: meta }) }, signal);
+      } catch (error) {
+        failed = { error };
+        throw error;
+      }
+    }),
+    { ...pay, store, resume, acceptPayment: false },
+  );
   try {
-    const response = await fetch(mcpToolUrl(server, name), { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(given) });
-    const result = await response.json() as McpCallResult;
+    const response = await fetch(mcpToolUrl(server, name), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(given),
+    });
+    const result = (await response.json()) as McpCallResult;
     const [payment, receipt] = [paymentOf(response), receiptOf(response)];
     return { result, ...(payment === undefined ? {} : { payment }), ...(receipt === undefined ? {} : { receipt }) };
   } catch (error) {
@@ -108,7 +131,7 @@ const accounts = new Map<string, object>();
 
 /** The store of a signer's purchases in this process. */
 function storeOf(signer: PayOptions['signer']): Store {
-  const owner = typeof signer === 'string' ? accountOf(signer) : signer ?? {};
+  const owner = typeof signer === 'string' ? accountOf(signer) : (signer ?? {});
   const store = stores.get(owner) ?? memoryStore();
   stores.set(owner, store);
   return store;

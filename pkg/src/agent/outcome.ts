@@ -11,27 +11,50 @@ export type PassthroughPaidResponse = Base & { kind: 'passthrough'; protocol: 'n
 /** Paid, and delivered. */
 export type SuccessPaidResponse = Base & Attempt & { kind: 'success'; receiptId: string; receipt: SdkReceipt };
 /** Paid, and not delivered. */
-export type PaidFulfillmentFailedResponse = Base & Attempt & {
-  kind: 'paid_fulfillment_failed'; receiptId: string; receipt: SdkReceipt; reason: string; decision: Decision<'paid_fulfillment_failed'>;
-};
+export type PaidFulfillmentFailedResponse = Base &
+  Attempt & {
+    kind: 'paid_fulfillment_failed';
+    receiptId: string;
+    receipt: SdkReceipt;
+    reason: string;
+    decision: Decision<'paid_fulfillment_failed'>;
+  };
 /** Not paid: policy or wallet said no, or a person has to look. */
 export type DeniedPaidResponse = Base & {
-  kind: 'denied'; protocol: PaidRequestProtocol; paidRequestId?: string; reason: string; decision: Decision<'deny'>; policyReviewEventId?: string;
+  kind: 'denied';
+  protocol: PaidRequestProtocol;
+  paidRequestId?: string;
+  reason: string;
+  decision: Decision<'deny'>;
+  policyReviewEventId?: string;
 };
 /** Under way. */
 export type ExecutionPendingPaidResponse = Base & Attempt & { kind: 'execution_pending'; reason: string; decision: Decision<'executing'> };
 /** It is not known whether the payment counts. */
-export type ExecutionInconclusivePaidResponse = Base & Attempt & { kind: 'execution_inconclusive'; reason: string; decision: Decision<'inconclusive'> };
+export type ExecutionInconclusivePaidResponse = Base &
+  Attempt & { kind: 'execution_inconclusive'; reason: string; decision: Decision<'inconclusive'> };
 /** The merchant refused it. */
-export type ExecutionFailedPaidResponse = Base & Attempt & { kind: 'execution_failed'; reason: string; decision: Decision<'execution_failed'> };
+export type ExecutionFailedPaidResponse = Base &
+  Attempt & { kind: 'execution_failed'; reason: string; decision: Decision<'execution_failed'> };
 /** It could not be tried. */
-export type PreflightFailedPaidResponse = Base & Attempt & { kind: 'preflight_failed'; reason: string; decision: Decision<'preflight_failed'> };
+export type PreflightFailedPaidResponse = Base &
+  Attempt & { kind: 'preflight_failed'; reason: string; decision: Decision<'preflight_failed'> };
 /** There is no decision. */
-export type RequestFailedPaidResponse = Base & { kind: 'request_failed'; protocol: PaidRequestProtocol; reason: string; decision: RequestFailedDecision };
+export type RequestFailedPaidResponse = Base & {
+  kind: 'request_failed';
+  protocol: PaidRequestProtocol;
+  reason: string;
+  decision: RequestFailedDecision;
+};
 
 export type FetchPaidFailureResponse =
-  | PaidFulfillmentFailedResponse | DeniedPaidResponse | ExecutionPendingPaidResponse | ExecutionInconclusivePaidResponse
-  | ExecutionFailedPaidResponse | PreflightFailedPaidResponse | RequestFailedPaidResponse;
+  | PaidFulfillmentFailedResponse
+  | DeniedPaidResponse
+  | ExecutionPendingPaidResponse
+  | ExecutionInconclusivePaidResponse
+  | ExecutionFailedPaidResponse
+  | PreflightFailedPaidResponse
+  | RequestFailedPaidResponse;
 export type PaidResponse = PassthroughPaidResponse | SuccessPaidResponse;
 
 type Ids = { paidRequestId: string; paymentAttemptId: string; receiptId: string; receipt: SdkReceipt; policyReviewEventId: string };
@@ -84,7 +107,11 @@ export function openUntil(outcome: PaidResponse | FetchPaidFailureResponse, clie
   if (outcome.kind === 'execution_pending' || outcome.kind === 'execution_inconclusive') return Infinity;
   // A control plane that fails may have paid before.
   const isLost = outcome.kind === 'request_failed' && outcome.decision.status >= 500;
-  const isOpen = isLost || outcome.kind === 'execution_failed' || outcome.kind === 'paid_fulfillment_failed' || outcome.kind === 'success' && isUnproven(outcome.receipt);
+  const isOpen =
+    isLost ||
+    outcome.kind === 'execution_failed' ||
+    outcome.kind === 'paid_fulfillment_failed' ||
+    (outcome.kind === 'success' && isUnproven(outcome.receipt));
   return isOpen && !clientKnows ? now + OPEN_MS : undefined;
 }
 
@@ -98,31 +125,65 @@ function isUnproven(receipt: SdkReceipt | undefined): boolean {
 }
 
 /** A decision as the outcome that it stands for. */
-export function outcomeOf(protocol: PaidRequestProtocol, decision: SdkPaymentDecisionResponse): SuccessPaidResponse | FetchPaidFailureResponse {
+export function outcomeOf(
+  protocol: PaidRequestProtocol,
+  decision: SdkPaymentDecisionResponse,
+): SuccessPaidResponse | FetchPaidFailureResponse {
   const { reason } = decision;
   switch (decision.outcome) {
     case 'allow': {
       const { paidRequestId, paymentAttemptId, receipt } = decision;
-      return { kind: 'success', protocol, response: merchants(decision.merchantResponse), paidRequestId, paymentAttemptId, receiptId: receipt.receiptId, receipt };
+      return {
+        kind: 'success',
+        protocol,
+        response: merchants(decision.merchantResponse),
+        paidRequestId,
+        paymentAttemptId,
+        receiptId: receipt.receiptId,
+        receipt,
+      };
     }
     case 'paid_fulfillment_failed': {
       const { paidRequestId, paymentAttemptId, receipt } = decision;
       return {
-        kind: 'paid_fulfillment_failed', protocol, response: merchants(decision.merchantResponse), paidRequestId, paymentAttemptId,
-        receiptId: receipt.receiptId, receipt, reason, decision,
+        kind: 'paid_fulfillment_failed',
+        protocol,
+        response: merchants(decision.merchantResponse),
+        paidRequestId,
+        paymentAttemptId,
+        receiptId: receipt.receiptId,
+        receipt,
+        reason,
+        decision,
       };
     }
     case 'deny': {
       const { paidRequestId, policyReviewEventId } = decision;
       return {
-        kind: 'denied', protocol, response: said(403, decision), reason, decision,
-        ...(paidRequestId === undefined ? {} : { paidRequestId }), ...(policyReviewEventId === undefined ? {} : { policyReviewEventId }),
+        kind: 'denied',
+        protocol,
+        response: said(403, decision),
+        reason,
+        decision,
+        ...(paidRequestId === undefined ? {} : { paidRequestId }),
+        ...(policyReviewEventId === undefined ? {} : { policyReviewEventId }),
       };
     }
-    case 'executing': return { kind: 'execution_pending', protocol, response: said(202, decision), ...attemptOf(decision), reason, decision };
-    case 'inconclusive': return { kind: 'execution_inconclusive', protocol, response: said(202, decision), ...attemptOf(decision), reason, decision };
-    case 'execution_failed': return { kind: 'execution_failed', protocol, response: merchants(decision.merchantResponse), ...attemptOf(decision), reason, decision };
-    case 'preflight_failed': return { kind: 'preflight_failed', protocol, response: said(502, decision), ...attemptOf(decision), reason, decision };
+    case 'executing':
+      return { kind: 'execution_pending', protocol, response: said(202, decision), ...attemptOf(decision), reason, decision };
+    case 'inconclusive':
+      return { kind: 'execution_inconclusive', protocol, response: said(202, decision), ...attemptOf(decision), reason, decision };
+    case 'execution_failed':
+      return {
+        kind: 'execution_failed',
+        protocol,
+        response: merchants(decision.merchantResponse),
+        ...attemptOf(decision),
+        reason,
+        decision,
+      };
+    case 'preflight_failed':
+      return { kind: 'preflight_failed', protocol, response: said(502, decision), ...attemptOf(decision), reason, decision };
   }
 }
 

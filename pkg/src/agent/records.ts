@@ -1,5 +1,5 @@
 /** The prepared requests of a harness: in memory, and in a store that outlives it. */
-import { update, type Store } from '../store.js';
+import { type Store, update } from '../store.js';
 import type { SdkPreparedPaidRequest } from './contracts.js';
 import type { AgentHarnessExecutionBinding, AgentHarnessExecutionResult } from './harness.js';
 
@@ -30,7 +30,8 @@ export type Kept = {
 /** Their money may be on its way: they are never dropped. */
 const OPEN = ['executing', 'unresolved'];
 /** Whether a payment of it may be on its way. */
-export const isOpen = ({ state, open, openUntil = Infinity }: Kept, now: Date): boolean => open === true && now.getTime() < openUntil || OPEN.includes(state);
+export const isOpen = ({ state, open, openUntil = Infinity }: Kept, now: Date): boolean =>
+  (open === true && now.getTime() < openUntil) || OPEN.includes(state);
 /** They may still be executed. */
 const WAITING = ['active'];
 /** Maximum characters of all records together, beside those that are open. */
@@ -76,7 +77,8 @@ export class Records {
   #prune(records: Map<string, Kept>): void {
     const now = this.#now();
     let length = 0;
-    for (const { executionResult } of records.values()) length += executionResult?.harnessDisposition === 'executed' ? executionResult.merchantResponse.body.length : 0;
+    for (const { executionResult } of records.values())
+      length += executionResult?.harnessDisposition === 'executed' ? executionResult.merchantResponse.body.length : 0;
     const newest = [...records.keys()].at(-1);
     for (const drops of [(state: string) => !WAITING.includes(state), (state: string) => WAITING.includes(state)]) {
       for (const record of [...records.values()]) {

@@ -3,8 +3,13 @@ import * as wasm from '#agent-wasm';
 
 import { toReplayableRequestBody } from './body.js';
 import {
-  paidRequestHttpMethodSchema, sdkExternalMetadataSchema,
-  type PaidRequestHttpRequest, type SdkExternalMetadata, type SdkPreparedPaidRequest, type SdkPreparedPaidRequestReady, type SdkPreparedProbeResult,
+  type PaidRequestHttpRequest,
+  paidRequestHttpMethodSchema,
+  type SdkExternalMetadata,
+  type SdkPreparedPaidRequest,
+  type SdkPreparedPaidRequestReady,
+  type SdkPreparedProbeResult,
+  sdkExternalMetadataSchema,
 } from './contracts.js';
 import type { DetectedChallenge } from './detection.js';
 import { fieldsOf, linesOf } from './heads.js';
@@ -13,7 +18,8 @@ import { fieldsOf, linesOf } from './heads.js';
 export function requestOf(url: string, init: RequestInit = {}): PaidRequestHttpRequest {
   const named = (init.method ?? 'GET').toUpperCase();
   const method = paidRequestHttpMethodSchema.safeParse(named);
-  if (!method.success) throw new TypeError(`The HTTP method ${named} is not supported: use one of ${paidRequestHttpMethodSchema.options.join(', ')}.`);
+  if (!method.success)
+    throw new TypeError(`The HTTP method ${named} is not supported: use one of ${paidRequestHttpMethodSchema.options.join(', ')}.`);
   const body = toReplayableRequestBody(init.body);
   const headers = fieldsOf(init.headers);
   if (init.body instanceof URLSearchParams) headers['content-type'] ??= 'application/x-www-form-urlencoded;charset=UTF-8';
@@ -34,12 +40,23 @@ export function initOf({ method, headers, body }: PaidRequestHttpRequest, init: 
 
 /** A prepared request: its challenge, hints, and faults. */
 export function preparedOf(
-  request: PaidRequestHttpRequest, challenge: DetectedChallenge | undefined, external: SdkExternalMetadata | undefined, probe: SdkPreparedProbeResult | undefined,
+  request: PaidRequestHttpRequest,
+  challenge: DetectedChallenge | undefined,
+  external: SdkExternalMetadata | undefined,
+  probe: SdkPreparedProbeResult | undefined,
 ): SdkPreparedPaidRequest {
   const metadata = external === undefined ? '' : JSON.stringify(sdkExternalMetadataSchema.parse(external));
-  const told = JSON.parse(wasm.prepare(
-    request.url, linesOf(request.headers ?? {}), request.body, challenge?.protocol ?? '', linesOf(challenge?.headers ?? {}), textOf(challenge?.body), metadata,
-  )) as Pick<SdkPreparedPaidRequestReady, 'paymentRequirement' | 'challengeDetails' | 'hints' | 'validationIssues' | 'nextAction'>;
+  const told = JSON.parse(
+    wasm.prepare(
+      request.url,
+      linesOf(request.headers ?? {}),
+      request.body,
+      challenge?.protocol ?? '',
+      linesOf(challenge?.headers ?? {}),
+      textOf(challenge?.body),
+      metadata,
+    ),
+  ) as Pick<SdkPreparedPaidRequestReady, 'paymentRequirement' | 'challengeDetails' | 'hints' | 'validationIssues' | 'nextAction'>;
   const { hints, validationIssues, nextAction, paymentRequirement, challengeDetails } = told;
   const common = { request, hints, ...(probe === undefined ? {} : { probe }), validationIssues, nextAction };
   if (challenge === undefined) return { kind: 'passthrough', protocol: 'none', ...common };
@@ -56,7 +73,7 @@ export function preparedOf(
 /** A body of any form as JSON; of one that has none, nothing. */
 function textOf(body: unknown): string {
   try {
-    return body === undefined ? '' : JSON.stringify(body) ?? '';
+    return body === undefined ? '' : (JSON.stringify(body) ?? '');
   } catch {
     return '';
   }

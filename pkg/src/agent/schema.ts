@@ -24,7 +24,10 @@ export class SchemaError extends Error {
   flatten(): { formErrors: string[]; fieldErrors: Record<string, string[]> } {
     const formErrors: string[] = [];
     const fieldErrors: Record<string, string[]> = {};
-    for (const { path: [first], message } of this.issues) {
+    for (const {
+      path: [first],
+      message,
+    } of this.issues) {
       if (first === undefined) formErrors.push(message);
       else (fieldErrors[first] ??= []).push(message);
     }
@@ -32,9 +35,7 @@ export class SchemaError extends Error {
   }
 }
 
-export type SafeParse<T> =
-  | { success: true; data: T; error?: never }
-  | { success: false; error: SchemaError; data?: never };
+export type SafeParse<T> = { success: true; data: T; error?: never } | { success: false; error: SchemaError; data?: never };
 
 type Read<T> = (value: unknown, path: (string | number)[], issues: SchemaIssue[]) => T;
 
@@ -95,14 +96,22 @@ function wrong<T>(issues: SchemaIssue[], path: (string | number)[], expected: st
   return undefined as T;
 }
 
-export type TextRules = { readonly min?: number; readonly max?: number; readonly pattern?: RegExp; readonly trim?: boolean; readonly form?: 'url' | 'time' };
+export type TextRules = {
+  readonly min?: number;
+  readonly max?: number;
+  readonly pattern?: RegExp;
+  readonly trim?: boolean;
+  readonly form?: 'url' | 'time';
+};
 
 /** Text. */
 export function text({ min, max, pattern, trim, form }: TextRules = {}): Schema<string> {
   return new Schema((value, path, issues) => {
     if (typeof value !== 'string') return wrong(issues, path, 'string', value);
     const read = trim === true ? value.trim() : value;
-    const fails = (code: string, message: string): void => { issues.push({ code, path, message }); };
+    const fails = (code: string, message: string): void => {
+      issues.push({ code, path, message });
+    };
     if (min !== undefined && read.length < min) fails('too_small', `String must contain at least ${min} character(s)`);
     if (max !== undefined && read.length > max) fails('too_big', `String must contain at most ${max} character(s)`);
     if (pattern !== undefined && !pattern.test(read)) fails('invalid_string', 'Invalid');
@@ -123,11 +132,21 @@ function isUrl(value: string): boolean {
 }
 
 /** A number. */
-export function number({ min, max, whole }: { readonly min?: number; readonly max?: number; readonly whole?: boolean } = {}): Schema<number> {
+export function number({
+  min,
+  max,
+  whole,
+}: {
+  readonly min?: number;
+  readonly max?: number;
+  readonly whole?: boolean;
+} = {}): Schema<number> {
   return new Schema((value, path, issues) => {
     if (typeof value !== 'number' || Number.isNaN(value)) return wrong(issues, path, 'number', value);
-    if (whole === true && !Number.isInteger(value)) issues.push({ code: 'invalid_type', path, message: 'Expected integer, received float' });
-    if (min !== undefined && value < min) issues.push({ code: 'too_small', path, message: `Number must be greater than or equal to ${min}` });
+    if (whole === true && !Number.isInteger(value))
+      issues.push({ code: 'invalid_type', path, message: 'Expected integer, received float' });
+    if (min !== undefined && value < min)
+      issues.push({ code: 'too_small', path, message: `Number must be greater than or equal to ${min}` });
     if (max !== undefined && value > max) issues.push({ code: 'too_big', path, message: `Number must be less than or equal to ${max}` });
     return value;
   });
@@ -151,7 +170,11 @@ export class Choice<T extends string> extends Schema<T> {
     super((value, path, issues) => {
       if (options.includes(value as T)) return value as T;
       const message = `Invalid enum value. Expected ${options.map((it) => `'${it}'`).join(' | ')}, received '${String(value)}'`;
-      issues.push({ code: value === undefined ? 'invalid_type' : 'invalid_enum_value', path, message: value === undefined ? 'Required' : message });
+      issues.push({
+        code: value === undefined ? 'invalid_type' : 'invalid_enum_value',
+        path,
+        message: value === undefined ? 'Required' : message,
+      });
       return undefined as unknown as T;
     });
     this.options = options;

@@ -16,11 +16,20 @@ export function costSummaryOf(prepared: SdkPreparedPaidRequest): string | undefi
 }
 
 /** An outcome as a result, with the answer's body read. */
-export async function resultOf(preparedId: string, outcome: PaidResponse | FetchPaidFailureResponse, prepared: SdkPreparedPaidRequest): Promise<AgentHarnessExecutedResult> {
+export async function resultOf(
+  preparedId: string,
+  outcome: PaidResponse | FetchPaidFailureResponse,
+  prepared: SdkPreparedPaidRequest,
+): Promise<AgentHarnessExecutedResult> {
   const { kind, response } = outcome;
   const merchantResponse = { status: response.status, headers: fieldsOf(response.headers), body: await bodyOf(response) };
   const { receiptId, receipt, paidRequestId, paymentAttemptId, policyReviewEventId, reason } = outcome as Partial<{
-    receiptId: string; receipt: SdkReceipt; paidRequestId: string; paymentAttemptId: string; policyReviewEventId: string; reason: string;
+    receiptId: string;
+    receipt: SdkReceipt;
+    paidRequestId: string;
+    paymentAttemptId: string;
+    policyReviewEventId: string;
+    reason: string;
   }>;
   const said = reason === undefined ? anotherPrice(receipt, prepared) : wasm.boundedText(reason, 1000);
   return {

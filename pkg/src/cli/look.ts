@@ -61,7 +61,21 @@ const OPEN: Policy = { perPayment: '1000000000', perDay: '1000000000', maxValidi
 
 /** A payment in lines, for people. */
 export function linesOf(proposal: Proposal): (readonly [string, string])[] {
-  const { amountText, testNetwork, network, payTo, host, method, url, protocol, description, serverSays, claimsToSell, paysBeforeWork, again } = proposal;
+  const {
+    amountText,
+    testNetwork,
+    network,
+    payTo,
+    host,
+    method,
+    url,
+    protocol,
+    description,
+    serverSays,
+    claimsToSell,
+    paysBeforeWork,
+    again,
+  } = proposal;
   const lines: (readonly [string, string])[] = [
     ['request', `${method} ${url}`],
     ['price', `${amountText}${testNetwork ? ', test money' : ''}`],

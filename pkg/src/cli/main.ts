@@ -22,7 +22,9 @@ async function main(args: string[]): Promise<number> {
 
 /** The check of a gate's configuration: a program of its own beside this one. */
 async function check(args: string[]): Promise<number> {
-  const program = (await import(new URL('../../check/index.js', import.meta.url).href)) as { main: (args: string[], begin: string) => Promise<number> };
+  const program = (await import(new URL('../../check/index.js', import.meta.url).href)) as {
+    main: (args: string[], begin: string) => Promise<number>;
+  };
   return program.main(args, 'npx farebox check');
 }
 

@@ -25,12 +25,14 @@ export async function pay(words: Words): Promise<number> {
       tell('farebox: not paid again by --yes alone: look at the wallet, and answer without it\n');
       return false;
     }
-    return words.values.yes === true || await yes(`pay ${proposal.amountText} from ${proposal.payer}? [y/N] `);
+    return words.values.yes === true || (await yes(`pay ${proposal.amountText} from ${proposal.payer}? [y/N] `));
   };
-  const response = await payingFetch({ signer, policy, store: fileStore(store), confirm, resume })(url, init).catch(async (error: unknown) => {
-    await keep((error as FareboxError).payment, store);
-    throw error;
-  });
+  const response = await payingFetch({ signer, policy, store: fileStore(store), confirm, resume })(url, init).catch(
+    async (error: unknown) => {
+      await keep((error as FareboxError).payment, store);
+      throw error;
+    },
+  );
   const [receipt, sent] = [receiptOf(response), paymentOf(response)];
   if (receipt !== undefined) tell(words.values.json === true ? `${jsonText(receipt)}\n` : told(receipt));
   try {
@@ -41,7 +43,8 @@ export async function pay(words: Words): Promise<number> {
     return sent === undefined ? EXIT.lost : EXIT.signed;
   }
   if (response.ok) {
-    if (sent !== undefined && receipt === undefined) tell('farebox: a payment was sent, and no receipt came with the content: the same command sends it again\n');
+    if (sent !== undefined && receipt === undefined)
+      tell('farebox: a payment was sent, and no receipt came with the content: the same command sends it again\n');
     return EXIT.done;
   }
   tell(`farebox: the server answered ${response.status}\n`);
@@ -50,7 +53,10 @@ export async function pay(words: Words): Promise<number> {
 }
 
 function told({ price, symbol, amount, payTo, network, transaction }: Receipt): string {
-  return inLines([['paid', `${price} ${symbol} (${amount}) to ${payTo} on ${network}`], ['receipt', transaction]]);
+  return inLines([
+    ['paid', `${price} ${symbol} (${amount}) to ${payTo} on ${network}`],
+    ['receipt', transaction],
+  ]);
 }
 
 /** Asks on standard error; an end of input is a no. */

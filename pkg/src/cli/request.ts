@@ -17,7 +17,7 @@ export function asked({ values, positionals }: Words): Asked {
   const body = values.data === undefined ? undefined : dataOf(values.data);
   const headers = (values.header ?? []).map((line): [string, string] => {
     const at = line.indexOf(':');
-    if (at < 1) throw new Usage('a header is written as -H \'Name: text\'');
+    if (at < 1) throw new Usage("a header is written as -H 'Name: text'");
     return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
   });
   const method = values.method ?? (body === undefined ? 'GET' : 'POST');

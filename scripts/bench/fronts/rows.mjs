@@ -52,13 +52,25 @@ function fill(sql, rows, isOpen) {
     key: "printf('%064x', i)",
     receipt: 'lower(hex(randomblob(length(receipt) / 2)))',
     tx: 'substr(tx, 1, length(tx) - 40) || lower(hex(randomblob(20)))',
-    ...(isOpen ? { state: "'unknown'", open: '1', since: 'unixepoch()', sent: 'unixepoch()', due: 'NULL', holder: 'NULL', tx: 'NULL', reason: 'NULL' } : {}),
+    ...(isOpen
+      ? {
+          state: "'unknown'",
+          open: '1',
+          since: 'unixepoch()',
+          sent: 'unixepoch()',
+          due: 'NULL',
+          holder: 'NULL',
+          tx: 'NULL',
+          reason: 'NULL',
+        }
+      : {}),
   };
   sql.exec(
     `WITH RECURSIVE n(i) AS (SELECT ? UNION ALL SELECT i + 1 FROM n WHERE i < ?)
      INSERT INTO payments (${columns.join(', ')})
      SELECT ${columns.map((name) => others[name] ?? name).join(', ')} FROM (SELECT * FROM payments LIMIT 1), n`,
-    base + 1, base + rows,
+    base + 1,
+    base + rows,
   );
 }
 
@@ -73,7 +85,11 @@ function columnsOf(sql) {
  * @param {Sql} sql
  */
 function bytesOf(sql) {
-  const [first] = sql.exec(`SELECT ${columnsOf(sql).map((name) => `coalesce(octet_length(${name}), 0)`).join(' + ')} AS bytes FROM payments LIMIT 1`);
+  const [first] = sql.exec(
+    `SELECT ${columnsOf(sql)
+      .map((name) => `coalesce(octet_length(${name}), 0)`)
+      .join(' + ')} AS bytes FROM payments LIMIT 1`,
+  );
   return Number(first?.bytes);
 }
 
@@ -97,7 +113,12 @@ export default {
       const object = env.LEDGER.get(env.LEDGER.idFromString(id));
       const asking = object.fetch(OBJECT + url.pathname.slice('/_rows/'.length) + url.search);
       // One that has been ended does not answer.
-      answers.push(await asking.then((/** @type {Response} */ answer) => answer.json(), () => ({ rows: 0 })));
+      answers.push(
+        await asking.then(
+          (/** @type {Response} */ answer) => answer.json(),
+          () => ({ rows: 0 }),
+        ),
+      );
     }
     return Response.json(answers.find(({ rows }) => rows > 0) ?? {});
   },

@@ -1,9 +1,8 @@
 // In front of the built treasury: counts what its objects are asked and what they write.
 
+import { counted } from '../../tally.mjs';
 // @ts-expect-error the built treasury, which stands beside this module inside workerd
 import treasury, { Treasury as Built } from './index.js';
-
-import { counted } from '../../tally.mjs';
 
 /** @type {Record<string, number>} */
 const counts = {};

@@ -40,11 +40,16 @@ function build({ ORIGIN_URL, FACILITATOR_URL, NETWORK, PAY_TO }) {
   const server = new x402ResourceServer(new HTTPFacilitatorClient({ url: FACILITATOR_URL }));
   server.register(NETWORK, new ExactEvmScheme());
   const app = new Hono();
-  app.use(paymentMiddleware({
-    'GET /after': { accepts: accepts(), description: 'Paid after the answer' },
-    'GET /before': { accepts: accepts({ paymentFlow: 'upfront' }), description: 'Paid before the answer' },
-    'GET /big': { accepts: accepts(), description: 'Five megabytes' },
-  }, server));
+  app.use(
+    paymentMiddleware(
+      {
+        'GET /after': { accepts: accepts(), description: 'Paid after the answer' },
+        'GET /before': { accepts: accepts({ paymentFlow: 'upfront' }), description: 'Paid before the answer' },
+        'GET /big': { accepts: accepts(), description: 'Five megabytes' },
+      },
+      server,
+    ),
+  );
   app.all('*', (c) => {
     const url = new URL(c.req.url);
     return fetch(new Request(ORIGIN_URL + url.pathname + url.search, c.req.raw));

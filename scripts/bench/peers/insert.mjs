@@ -15,7 +15,9 @@ export class Ledger {
    */
   constructor({ storage: { sql } }) {
     this.#sql = sql;
-    sql.exec('CREATE TABLE IF NOT EXISTS claims (payer TEXT NOT NULL, key TEXT NOT NULL, claim TEXT NOT NULL, PRIMARY KEY (payer, key)) WITHOUT ROWID');
+    sql.exec(
+      'CREATE TABLE IF NOT EXISTS claims (payer TEXT NOT NULL, key TEXT NOT NULL, claim TEXT NOT NULL, PRIMARY KEY (payer, key)) WITHOUT ROWID',
+    );
   }
 
   /** @param {Request} request */

@@ -45,11 +45,27 @@ export default {
    */
   async fetch(request, env) {
     const url = new URL(request.url);
-    const terms = { scheme: 'exact', network: env.NETWORK, amount: '10000', asset: env.ASSET, payTo: env.PAY_TO, maxTimeoutSeconds: 300, extra: { name: 'USDC', version: '2' } };
+    const terms = {
+      scheme: 'exact',
+      network: env.NETWORK,
+      amount: '10000',
+      asset: env.ASSET,
+      payTo: env.PAY_TO,
+      maxTimeoutSeconds: 300,
+      extra: { name: 'USDC', version: '2' },
+    };
     const payment = request.headers.get('payment-signature');
     if (payment === null) {
-      const required = { x402Version: 2, error: 'Payment required', resource: { url: request.url, description: '', mimeType: '' }, accepts: [terms] };
-      return new Response('{}', { status: 402, headers: { 'payment-required': btoa(JSON.stringify(required)), 'content-type': 'application/json' } });
+      const required = {
+        x402Version: 2,
+        error: 'Payment required',
+        resource: { url: request.url, description: '', mimeType: '' },
+        accepts: [terms],
+      };
+      return new Response('{}', {
+        status: 402,
+        headers: { 'payment-required': btoa(JSON.stringify(required)), 'content-type': 'application/json' },
+      });
     }
     const paymentPayload = JSON.parse(atob(payment));
     const { from, nonce: key } = paymentPayload.payload.authorization;
@@ -60,7 +76,11 @@ export default {
     };
     const ask = async (/** @type {string} */ operation) => {
       const body = JSON.stringify({ x402Version: 2, paymentPayload, paymentRequirements: terms });
-      const response = await fetch(`${env.FACILITATOR_URL}/${operation}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+      const response = await fetch(`${env.FACILITATOR_URL}/${operation}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
       return /** @type {Promise<any>} */ (response.json());
     };
     await record('claimed');

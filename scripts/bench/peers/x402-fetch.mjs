@@ -17,9 +17,14 @@ export default {
    * @param {{WALLET_KEY: `0x${string}`}} env
    */
   async fetch(request, { WALLET_KEY }) {
-    paying ??= wrapFetchWithPaymentFromConfig(fetch, { schemes: [{ network: 'eip155:*', client: new ExactEvmScheme(privateKeyToAccount(WALLET_KEY)) }] });
+    paying ??= wrapFetchWithPaymentFromConfig(fetch, {
+      schemes: [{ network: 'eip155:*', client: new ExactEvmScheme(privateKeyToAccount(WALLET_KEY)) }],
+    });
     const { url, method } = await request.json();
     const answer = await paying(url, { method });
-    return new Response(await answer.text(), { status: answer.status, headers: { 'payment-response': answer.headers.get('payment-response') ?? '' } });
+    return new Response(await answer.text(), {
+      status: answer.status,
+      headers: { 'payment-response': answer.headers.get('payment-response') ?? '' },
+    });
   },
 };

@@ -28,7 +28,11 @@ export default {
  * @param {Variables} env
  */
 function build({ ORIGIN_URL, FACILITATOR_URL, PAY_TO }) {
-  const route = (/** @type {string} */ description) => ({ price: '$0.01', network: /** @type {const} */ ('base-sepolia'), config: { description } });
+  const route = (/** @type {string} */ description) => ({
+    price: '$0.01',
+    network: /** @type {const} */ ('base-sepolia'),
+    config: { description },
+  });
   const app = new Hono();
   app.use(paymentMiddleware(PAY_TO, { 'GET /after': route('Paid after the answer') }, { url: FACILITATOR_URL }));
   app.all('*', async (c) => {

@@ -4,7 +4,12 @@ import { indexedDbStore } from 'farebox/indexeddb';
 
 import { asked, gate, show } from './show.js';
 
-const client = createLocalAgentClient({ signer: asked.get('key'), policy: { perDay: '1', hosts: [new URL(gate).host] }, store: indexedDbStore('agent-budget'), sent: indexedDbStore('agent-sent') });
+const client = createLocalAgentClient({
+  signer: asked.get('key'),
+  policy: { perDay: '1', hosts: [new URL(gate).host] },
+  store: indexedDbStore('agent-budget'),
+  sent: indexedDbStore('agent-sent'),
+});
 const harness = new AgentHarness({ client, store: indexedDbStore('agent-prepared'), createPreparedId: () => 'prepared-1' });
 
 await show('An agent in a page', async (run) => {

@@ -6,7 +6,11 @@ import { asked, gate, line, show } from './show.js';
 
 await show('A session key', async (run) => {
   const now = () => Date.now() / 1000 + Number(asked.get('later') ?? 0);
-  const session = await openSession({ policy: { perDay: asked.get('cap') ?? '0.019', hosts: [new URL(gate).host] }, lifetimeSecs: 600, now });
+  const session = await openSession({
+    policy: { perDay: asked.get('cap') ?? '0.019', hosts: [new URL(gate).host] },
+    lifetimeSecs: 600,
+    now,
+  });
   line(`${session.address} holds ${session.policy.perDay} USDC for ${session.policy.hosts}`);
   await run('address', async () => session.address);
   if (asked.has('funded')) {
@@ -25,10 +29,17 @@ await show('A session key', async (run) => {
     await (await open()).forget();
     const next = await open();
     // The key of `one` is gone: what it renews must not come back in the place of the next one.
-    const code = await one.renew(6000).then(() => 'renewed', (error) => error.code);
+    const code = await one.renew(6000).then(
+      () => 'renewed',
+      (error) => error.code,
+    );
     const last = await open();
     await last.forget();
-    return { later: later.expires - one.expires, code, isNext: [last.address === next.address, last.expires === next.expires, next.address === one.address] };
+    return {
+      later: later.expires - one.expires,
+      code,
+      isNext: [last.address === next.address, last.expires === next.expires, next.address === one.address],
+    };
   });
   await run('export', async () => {
     const [{ name }] = (await indexedDB.databases()).filter(({ name }) => name === 'farebox-session-default');

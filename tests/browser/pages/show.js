@@ -21,7 +21,12 @@ export async function show(title, work) {
     try {
       results.push({ name, value: await task() });
     } catch (error) {
-      results.push({ name, code: typeof error.code === 'string' ? error.code : error.name, message: error.message, signed: error.signed ?? null });
+      results.push({
+        name,
+        code: typeof error.code === 'string' ? error.code : error.name,
+        message: error.message,
+        signed: error.signed ?? null,
+      });
     }
     line(`${name}: ${JSON.stringify(results.at(-1).value ?? results.at(-1).code)}`);
   };

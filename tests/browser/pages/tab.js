@@ -13,8 +13,12 @@ await show('One budget, two tabs', async (run) => {
     return [await one.replace(seen[0].version, 'first'), await two.replace(seen[1].version, 'second'), (await two.read()).record];
   });
   const fetch = payingFetch({ signer: asked.get('key'), policy: { perDay: asked.get('cap') }, store: indexedDbStore(asked.get('budget')) });
-  await Promise.all([1, 2, 3, 4, 5, 6].map((number) => run(`report ${number}`, async () => {
-    const response = await fetch(`${gate}/report`);
-    return { body: await response.json(), transaction: receiptOf(response)?.transaction };
-  })));
+  await Promise.all(
+    [1, 2, 3, 4, 5, 6].map((number) =>
+      run(`report ${number}`, async () => {
+        const response = await fetch(`${gate}/report`);
+        return { body: await response.json(), transaction: receiptOf(response)?.transaction };
+      }),
+    ),
+  );
 });

@@ -7,13 +7,16 @@ import { privateKeyToAccount } from 'viem/accounts';
 
 import type { ExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { eventually } from '../../support/eventually.ts';
-import { PRICE, WAITS_SECS, quoted, quotedBy, startWaitingWorld } from './support.ts';
+import { PRICE, quoted, quotedBy, startWaitingWorld, WAITS_SECS } from './support.ts';
 
 describe('a job that is charged on delivery', () => {
   let world: ExchangeWorld;
-  before(async () => {
-    world = await startWaitingWorld();
-  }, { timeout: 120_000 });
+  before(
+    async () => {
+      world = await startWaitingWorld();
+    },
+    { timeout: 120_000 },
+  );
   after(() => world?.stop());
   /** What the dashboard says of a seller: the volume, and the jobs that it did. */
   const shown = async (address: string): Promise<[string, number]> => {
@@ -37,8 +40,13 @@ describe('a job that is charged on delivery', () => {
     assert.deepEqual([status, json?.status, json?.result], [200, 'done', { text: 'world' }], text);
     assert.deepEqual([await deal.moved(), await world.held()], [[PRICE, PRICE], 0n]);
     assert.deepEqual(await shown(deal.seller.wallet.address), ['0.0050', 1]);
-    const { json: { events } } = await world.ask('GET', `/api/v1/jobs/${id}/feed`, { headers: { authorization: `Bearer ${json?.job_token}` } });
-    assert.deepEqual(events.map(({ type }: { type: string }) => type), ['PAID', 'RUNNING', 'DONE', 'RELEASED']);
+    const {
+      json: { events },
+    } = await world.ask('GET', `/api/v1/jobs/${id}/feed`, { headers: { authorization: `Bearer ${json?.job_token}` } });
+    assert.deepEqual(
+      events.map(({ type }: { type: string }) => type),
+      ['PAID', 'RUNNING', 'DONE', 'RELEASED'],
+    );
   });
 
   it('counts as no volume, and is not given to its buyer, if the buyer has spent the money meanwhile', async () => {
@@ -48,8 +56,16 @@ describe('a job that is charged on delivery', () => {
     await deal.call('start', id);
     const { chain } = world;
     await chain.rpc('eth_sendTransaction', [{ from: chain.accounts.payee.address, to: deal.buyer.address, value: '0xde0b6b3a7640000' }]);
-    const wallet = createWalletClient({ account: privateKeyToAccount(deal.buyer.privateKey), chain: chain.chain, transport: http(chain.url) });
-    const data = encodeFunctionData({ abi: chain.token.abi, functionName: 'transfer', args: [chain.accounts.payee.address, await chain.balanceOf(deal.buyer.address)] });
+    const wallet = createWalletClient({
+      account: privateKeyToAccount(deal.buyer.privateKey),
+      chain: chain.chain,
+      transport: http(chain.url),
+    });
+    const data = encodeFunctionData({
+      abi: chain.token.abi,
+      functionName: 'transfer',
+      args: [chain.accounts.payee.address, await chain.balanceOf(deal.buyer.address)],
+    });
     await chain.publicClient.waitForTransactionReceipt({ hash: await wallet.sendTransaction({ to: chain.token.address, data }) });
     const told = await deal.call('complete', id, { result: { text: 'the work' } });
     assert.deepEqual([told.status, told.json.release.reason], [200, 'to_be_settled'], told.text);
@@ -84,7 +100,7 @@ describe('a job that is charged on delivery', () => {
     await quotedBy(world, deal.seller, 'idle');
   });
 
-  it('is one seller\'s, whoever else knows its id', async () => {
+  it("is one seller's, whoever else knows its id", async () => {
     const deal = await quoted(world, 'own');
     const other = await world.seller({ capability: 'elsewhere' });
     const answer = deal.verify();
@@ -120,7 +136,11 @@ describe('a job that is charged on delivery', () => {
     await deal.call('complete', id);
     await answer;
     world.switches.facilitator.set();
-    await eventually('the buyer has what was paid for', () => deal.verify(), ({ status, json }) => status === 200 && json?.result?.text === 'world');
+    await eventually(
+      'the buyer has what was paid for',
+      () => deal.verify(),
+      ({ status, json }) => status === 200 && json?.result?.text === 'world',
+    );
     assert.deepEqual(await deal.moved(), [PRICE, PRICE]);
   });
 });

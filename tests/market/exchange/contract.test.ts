@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { signedPayment, startExchangeWorld, type ExchangeWorld } from '../../../demo/exchange-world.mjs';
+import { type ExchangeWorld, signedPayment, startExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { eventually } from '../../support/eventually.ts';
-import { PRICE, dies, diesIn, quoted, told, works, type Deal } from './support.ts';
+import { type Deal, dies, diesIn, PRICE, quoted, told, works } from './support.ts';
 
 const HASH = /^0x[0-9a-f]{64}$/;
 const SEND = { text: 'eth_sendRawTransaction' };
@@ -15,16 +15,20 @@ const SEND = { text: 'eth_sendRawTransaction' };
 describe('an exchange with an escrow contract', { concurrency: 1 }, () => {
   let world: ExchangeWorld;
   let contract: NonNullable<ExchangeWorld['contract']>;
-  before(async () => {
-    world = await startExchangeWorld({ entrusted: true });
-    contract = world.contract ?? assert.fail('there is no contract');
-  }, { timeout: 120_000 });
+  before(
+    async () => {
+      world = await startExchangeWorld({ entrusted: true });
+      contract = world.contract ?? assert.fail('there is no contract');
+    },
+    { timeout: 120_000 },
+  );
   after(() => world?.stop());
 
   const entry = (deal: Deal) => contract.entry(deal.quote.payment_id);
   const mined = (hash: string) => world.chain.publicClient.getTransactionReceipt({ hash: hash as `0x${string}` });
   const code = (bytes: string) => world.chain.rpc('anvil_setCode', [contract.address, bytes]);
-  const read = (id: string, token: string) => async () => (await world.ask('GET', `/api/v1/jobs/${id}`, { headers: { authorization: `Bearer ${token}` } })).json;
+  const read = (id: string, token: string) => async () =>
+    (await world.ask('GET', `/api/v1/jobs/${id}`, { headers: { authorization: `Bearer ${token}` } })).json;
   async function bought(capability: string) {
     const deal = await quoted(world, capability);
     const { status, json, text } = await deal.verify();
@@ -37,20 +41,35 @@ describe('an exchange with an escrow contract', { concurrency: 1 }, () => {
     return it;
   }
   /** The money is the seller's or the buyer's again, and the contract holds what it held. */
-  const ends = (deal: Deal, earned: bigint, held = 0n) => eventually('the money is where it belongs', async () => {
-    await world.wait(5);
-    return [...await deal.moved(), await world.held(), await contract.liabilities()];
-  }, ([paid, got, now, owed]) => paid === earned && got === earned && now === held && owed === held, 90);
+  const ends = (deal: Deal, earned: bigint, held = 0n) =>
+    eventually(
+      'the money is where it belongs',
+      async () => {
+        await world.wait(5);
+        return [...(await deal.moved()), await world.held(), await contract.liabilities()];
+      },
+      ([paid, got, now, owed]) => paid === earned && got === earned && now === held && owed === held,
+      90,
+    );
 
   it('11, 19: registers what was paid, and releases it to the seller once', async () => {
     const { deal, paid, id, job } = await bought('release');
-    assert.deepEqual([deal.quote.pay_to, deal.quote.payment_mode, paid.payment_mode, paid.status], [contract.address, 'x402-escrow', 'x402-escrow', 'paid']);
+    assert.deepEqual(
+      [deal.quote.pay_to, deal.quote.payment_mode, paid.payment_mode, paid.status],
+      [contract.address, 'x402-escrow', 'x402-escrow', 'paid'],
+    );
     assert.match(paid.escrow_registration_tx_hash, HASH);
     const { buyer, seller, ...rest } = await entry(deal);
     assert.deepEqual(rest, { amount: PRICE, settlement: paid.settlement_tx_hash, state: 'funded' });
-    assert.deepEqual([buyer, seller].map((it) => it.toLowerCase()), [deal.buyer.address, deal.seller.wallet.address].map((it) => it.toLowerCase()));
+    assert.deepEqual(
+      [buyer, seller].map((it) => it.toLowerCase()),
+      [deal.buyer.address, deal.seller.wallet.address].map((it) => it.toLowerCase()),
+    );
     const registration = await mined(paid.escrow_registration_tx_hash);
-    assert.deepEqual([registration.status, registration.from, registration.to?.toLowerCase()], ['success', world.escrow.address.toLowerCase(), contract.address.toLowerCase()]);
+    assert.deepEqual(
+      [registration.status, registration.from, registration.to?.toLowerCase()],
+      ['success', world.escrow.address.toLowerCase(), contract.address.toLowerCase()],
+    );
     assert.deepEqual([await contract.liabilities(), await world.held(), await deal.earned()], [PRICE, PRICE, 0n]);
     assert.deepEqual((await deal.verify()).json, paid, 'the same payment is the same job');
     await deal.call('start', id);
@@ -64,7 +83,11 @@ describe('an exchange with an escrow contract', { concurrency: 1 }, () => {
   it('20: refunds a job that failed to who paid', async () => {
     const { deal, id } = await running('refund');
     const failed = await deal.call('fail', id, { error: 'no quota' });
-    assert.deepEqual([failed.status, failed.json.status, failed.json.refund?.status, failed.json.result], [200, 'failed', 'refunded', { error: 'no quota' }], failed.text);
+    assert.deepEqual(
+      [failed.status, failed.json.status, failed.json.refund?.status, failed.json.result],
+      [200, 'failed', 'refunded', { error: 'no quota' }],
+      failed.text,
+    );
     assert.match(failed.json.refund.tx_hash, HASH);
     assert.deepEqual([(await entry(deal)).state, await deal.moved()], ['refunded', [0n, 0n]]);
   });
@@ -89,17 +112,23 @@ describe('an exchange with an escrow contract', { concurrency: 1 }, () => {
   it('13, 14: registers and refunds a settled payment that no job can be made of', async () => {
     const deal = await quoted(world, 'twice');
     const second = await signedPayment(world, deal.buyer, deal.quote);
-    const till = (payment: string) => world.ask('POST', `/till/${deal.quote.payment_id}`, { base: world.gate.url, headers: { 'x-payment': payment } });
+    const till = (payment: string) =>
+      world.ask('POST', `/till/${deal.quote.payment_id}`, { base: world.gate.url, headers: { 'x-payment': payment } });
     // Both are priced before the first one has bought the quote.
     world.switches.facilitator.set({ mode: 'delay', path: '/settle', ms: 1_500, times: 2 });
     const answers = await Promise.all([till(deal.payment), till(second)]);
     world.switches.facilitator.set();
     assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 502], answers.map(({ text }) => text).join('\n'));
     const { job_id: id } = answers.find(({ status }) => status === 200)!.json;
-    await eventually('one of two is back', async () => {
-      await world.wait(5);
-      return [await deal.paid(), await world.held(), await contract.liabilities()];
-    }, (now) => now.every((it) => it === PRICE), 60);
+    await eventually(
+      'one of two is back',
+      async () => {
+        await world.wait(5);
+        return [await deal.paid(), await world.held(), await contract.liabilities()];
+      },
+      (now) => now.every((it) => it === PRICE),
+      60,
+    );
     await deal.call('start', id);
     assert.equal((await deal.call('complete', id)).status, 200);
     await ends(deal, PRICE);
@@ -114,7 +143,11 @@ describe('an exchange with an escrow contract', { concurrency: 1 }, () => {
     const { job_id: id, job_token: token } = paid.json;
     await deal.call('start', id);
     const failed = await deal.call('complete', id);
-    assert.deepEqual([failed.status, failed.json.code, (await read(id, token)()).status], [500, 'ESCROW_RELEASE_FAILED', 'running'], failed.text);
+    assert.deepEqual(
+      [failed.status, failed.json.code, (await read(id, token)()).status],
+      [500, 'ESCROW_RELEASE_FAILED', 'running'],
+      failed.text,
+    );
     assert.equal((await deal.call('fail', id)).json.code, 'INVALID_JOB_STATE');
     await code(right!);
     await world.wait(60);
@@ -126,8 +159,12 @@ describe('an exchange with an escrow contract', { concurrency: 1 }, () => {
     const { deal, id, job } = await running('stuck');
     await world.chain.rpc('evm_setAutomine', [false]);
     const flying = async () => {
-      const pool = await world.chain.rpc('txpool_content', []) as { pending: Record<string, Record<string, { hash: string; nonce: string }>> };
-      return Object.entries(pool.pending).filter(([from]) => from.toLowerCase() === world.escrow.address.toLowerCase()).flatMap(([, all]) => Object.values(all));
+      const pool = (await world.chain.rpc('txpool_content', [])) as {
+        pending: Record<string, Record<string, { hash: string; nonce: string }>>;
+      };
+      return Object.entries(pool.pending)
+        .filter(([from]) => from.toLowerCase() === world.escrow.address.toLowerCase())
+        .flatMap(([, all]) => Object.values(all));
     };
     const waiting = await deal.call('complete', id);
     assert.deepEqual([waiting.status, waiting.json.code], [500, 'ESCROW_RELEASE_FAILED'], waiting.text);
@@ -152,7 +189,8 @@ describe('an exchange with an escrow contract', { concurrency: 1 }, () => {
     for (const step of ['registering', 'registered', 'releasing', 'refunding'] as const) {
       it(`its ${part} dies while it is ${step}`, { timeout: 120_000 }, async () => {
         const deal = await quoted(world, `${part}-${step}`);
-        const died = (now: typeof step, work: () => Promise<unknown>) => (now === step ? diesIn(world, part, world.switches.node, SEND, work) : work());
+        const died = (now: typeof step, work: () => Promise<unknown>) =>
+          now === step ? diesIn(world, part, world.switches.node, SEND, work) : work();
         await died('registering', () => deal.verify());
         const answer = await told(deal);
         assert.equal(answer.status, 200, answer.text);

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { startProcess, type Child } from '../../../scripts/processes.mjs';
+import { type Child, startProcess } from '../../../scripts/processes.mjs';
 import { root } from '../../../scripts/steps.mjs';
 import { eventually } from '../../support/eventually.ts';
 
@@ -16,8 +16,15 @@ const LAST_LINE = 'quotadex-buyer/SKILL.md';
 let demo: Child;
 let output: string;
 before(async () => {
-  demo = startProcess(process.execPath, ['scripts/demo.mjs', 'exchange'], { cwd: root, env: { ...process.env, FAREBOX_BUILD: process.env.FAREBOX_BUILD ?? 'build' } });
-  output = await eventually('the demo has told its story', async () => demo.output(), (text) => text.includes(LAST_LINE));
+  demo = startProcess(process.execPath, ['scripts/demo.mjs', 'exchange'], {
+    cwd: root,
+    env: { ...process.env, FAREBOX_BUILD: process.env.FAREBOX_BUILD ?? 'build' },
+  });
+  output = await eventually(
+    'the demo has told its story',
+    async () => demo.output(),
+    (text) => text.includes(LAST_LINE),
+  );
 }, LIMIT);
 after(() => demo?.stop());
 
@@ -30,10 +37,15 @@ test('docs/exchange.md shows what the demo prints, and all of it holds', () => {
 });
 
 test('the printed lines do what they say', LIMIT, async () => {
-  const lines = output.slice(output.indexOf('What is offered')).split('\n').filter((line) => /^ {2}(curl|node)/.test(line)).map((line) => line.trim());
+  const lines = output
+    .slice(output.indexOf('What is offered'))
+    .split('\n')
+    .filter((line) => /^ {2}(curl|node)/.test(line))
+    .map((line) => line.trim());
   const answers: string[] = [];
   for (const line of lines) answers.push((await promisify(execFile)('sh', ['-c', line], { cwd: root })).stdout);
-  for (const [index, part] of ['"capability":"echo"', '"code":"PAYMENT_REQUIRED"', 'money: \'paid\'', 'name: quotadex-buyer'].entries()) assert.ok(answers[index]?.includes(part), `${lines[index]}: ${answers[index]}`);
+  for (const [index, part] of ['"capability":"echo"', '"code":"PAYMENT_REQUIRED"', "money: 'paid'", 'name: quotadex-buyer'].entries())
+    assert.ok(answers[index]?.includes(part), `${lines[index]}: ${answers[index]}`);
 });
 
 test('it ends when it is asked to, and nothing of it goes on', LIMIT, async () => {

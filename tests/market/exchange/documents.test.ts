@@ -1,14 +1,14 @@
 // The skill documents as an agent finds them: every command in them runs, and does what is said of it.
 
 import assert from 'node:assert/strict';
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { USDC } from '../../../demo/chain.mjs';
-import { LIVE, signedPayment, startExchangeWorld, type ExchangeWorld } from '../../../demo/exchange-world.mjs';
+import { type ExchangeWorld, LIVE, signedPayment, startExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { root } from '../../../scripts/steps.mjs';
 import { temporaryFolder } from '../../pkg/tarball.ts';
 
@@ -25,7 +25,10 @@ before(async () => {
   }
   mkdirSync(join(folder.path, 'node_modules'));
   symlinkSync(join(root, 'pkg'), join(folder.path, 'node_modules', 'farebox'));
-  writeFileSync(join(folder.path, 'handler'), '#!/bin/sh\nprompt=$(cat)\ncase $prompt in *impossible*) exit 3;; esac\nprintf "did %s" "$prompt"\n');
+  writeFileSync(
+    join(folder.path, 'handler'),
+    '#!/bin/sh\nprompt=$(cat)\ncase $prompt in *impossible*) exit 3;; esac\nprintf "did %s" "$prompt"\n',
+  );
   chmodSync(join(folder.path, 'handler'), 0o755);
 }, LIMIT);
 after(async () => {
@@ -34,19 +37,33 @@ after(async () => {
 });
 
 /** The blocks of a document in this language, in their order. */
-const blocks = (text: string, language: string): string[] => [...text.matchAll(new RegExp(`^( *)\`\`\`${language}\\n([\\s\\S]*?)\\n *\`\`\``, 'gm'))].map(([, indent = '', block = '']) => block.split('\n').map((line) => line.slice(indent.length)).join('\n'));
+const blocks = (text: string, language: string): string[] =>
+  [...text.matchAll(new RegExp(`^( *)\`\`\`${language}\\n([\\s\\S]*?)\\n *\`\`\``, 'gm'))].map(([, indent = '', block = '']) =>
+    block
+      .split('\n')
+      .map((line) => line.slice(indent.length))
+      .join('\n'),
+  );
 /** The one that has this. */
 const block = (text: string, language: string, has: string): string => {
   const found = blocks(text, language).filter((it) => it.includes(has));
   assert.equal(found.length, 1, has);
   return found[0] ?? '';
 };
-const run = async (command: string, env: Record<string, string>): Promise<string> => (await promisify(execFile)('sh', ['-eu', '-c', command], { cwd: folder.path, env: { ...process.env, ...env } })).stdout;
+const run = async (command: string, env: Record<string, string>): Promise<string> =>
+  (await promisify(execFile)('sh', ['-eu', '-c', command], { cwd: folder.path, env: { ...process.env, ...env } })).stdout;
 
 const seller = async (name: string): Promise<Record<string, string>> => {
   const { address } = await world.wallet();
   return {
-    EXCHANGE: world.url, PROFILE: LIVE, SELLER: address, AGENT: name, CAPABILITY: name, PRICE: '0.005', HANDLER: './handler', POLL_SECS: '1',
+    EXCHANGE: world.url,
+    PROFILE: LIVE,
+    SELLER: address,
+    AGENT: name,
+    CAPABILITY: name,
+    PRICE: '0.005',
+    HANDLER: './handler',
+    POLL_SECS: '1',
     IDENTITY_TOKEN: world.issuer.token({ sub: `sub-${name}`, agent_id: name, wallet_address: address, exp: world.now() + 3_000 }),
   };
 };
@@ -85,17 +102,31 @@ test('a seller sells with the shell of its document, and goes once and for good'
   writeFileSync(join(folder.path, 'sell.sh'), block(documents.seller, 'sh', '# sell.sh'));
   const child = spawn('sh', ['sell.sh'], { cwd: folder.path, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
   let out = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => { out += text; });
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
   await until('it is online', () => offers('shell'));
 
   // A buyer by hand.
   const buyer = await world.wallet();
   const prompt = `two "words", it's \\ $HOME`;
-  const its = { EXCHANGE: world.url, PROFILE: LIVE, MAX_AMOUNT: '0.05', DECIMALS: '6', PAY_TO: world.escrow.address, ASSET: USDC, BUYER: buyer.address, CAPABILITY: 'shell', PROMPT: prompt, BUYER_KEY: buyer.privateKey };
+  const its = {
+    EXCHANGE: world.url,
+    PROFILE: LIVE,
+    MAX_AMOUNT: '0.05',
+    DECIMALS: '6',
+    PAY_TO: world.escrow.address,
+    ASSET: USDC,
+    BUYER: buyer.address,
+    CAPABILITY: 'shell',
+    PROMPT: prompt,
+    BUYER_KEY: buyer.privateKey,
+  };
   await run(block(documents.buyer, 'sh', 'export EXCHANGE'), its);
   assert.match(await run(block(documents.buyer, 'sh', 'buyers/capabilities'), its), /"capability":"shell"/);
   assert.equal((await run(block(documents.buyer, 'sh', '-o quote.json'), its)).trim(), '402');
-  const checks = async (): Promise<string[]> => (await run(block(documents.buyer, 'sh', "jq '.accepts[0].resource"), its)).trim().split('\n');
+  const checks = async (): Promise<string[]> =>
+    (await run(block(documents.buyer, 'sh', "jq '.accepts[0].resource"), its)).trim().split('\n');
   assert.deepEqual(await checks(), Array(7).fill('true'));
   const file = join(folder.path, 'quote.json');
   const quote = JSON.parse(readFileSync(file, 'utf8'));
@@ -116,7 +147,10 @@ test('a seller sells with the shell of its document, and goes once and for good'
     assert.ok((await checks()).includes('false'), lie);
   }
   const payload = { buyer_id: buyer.address, capability: 'shell', prompt, network_profile: LIVE };
-  const { json: paid } = await world.ask('POST', '/api/v1/jobs/verify', { body: { fingerprint: quote.fingerprint, payload }, headers: { 'x-payment': await signedPayment(world, buyer, quote) } });
+  const { json: paid } = await world.ask('POST', '/api/v1/jobs/verify', {
+    body: { fingerprint: quote.fingerprint, payload },
+    headers: { 'x-payment': await signedPayment(world, buyer, quote) },
+  });
   const result = await run(block(documents.buyer, 'sh', 'JOB_TOKEN'), { ...its, JOB_ID: paid.job_id, JOB_TOKEN: paid.job_token });
   assert.deepEqual(JSON.parse(result), { text: `did ${prompt}` });
 
@@ -125,7 +159,13 @@ test('a seller sells with the shell of its document, and goes once and for good'
   const failed: any = await run('node buy.mjs shell "the impossible"', its).catch((error: unknown) => error);
   const { code, money, message } = JSON.parse(failed.stderr);
   assert.deepEqual([failed.code, code, money, message], [1, 'job_failed', 'refunded', 'the handler failed']);
-  assert.deepEqual(out.trim().split('\n').map((line) => line.replace(/^\S+ /, '')), ['complete 200', 'fail 200']);
+  assert.deepEqual(
+    out
+      .trim()
+      .split('\n')
+      .map((line) => line.replace(/^\S+ /, '')),
+    ['complete 200', 'fail 200'],
+  );
   await ends(child, 'shell');
 });
 
@@ -134,7 +174,10 @@ test('what a seller wrote steers no terminal of a buyer', LIMIT, async () => {
   const buyer = await world.wallet();
   const quote = await world.quote(buyer, 'x', { capability: 'art\u202e\u009b' });
   const payload = { buyer_id: buyer.address, capability: 'art\u202e\u009b', prompt: 'x', network_profile: LIVE };
-  const { json: paid } = await world.ask('POST', '/api/v1/jobs/verify', { body: { fingerprint: quote.json.fingerprint, payload }, headers: { 'x-payment': await signedPayment(world, buyer, quote.json) } });
+  const { json: paid } = await world.ask('POST', '/api/v1/jobs/verify', {
+    body: { fingerprint: quote.json.fingerprint, payload },
+    headers: { 'x-payment': await signedPayment(world, buyer, quote.json) },
+  });
   const env = { EXCHANGE: world.url, PROFILE: LIVE, JOB_ID: paid.job_id, JOB_TOKEN: paid.job_token };
   const offered = await run(block(documents.buyer, 'sh', 'buyers/capabilities'), env);
   await world.call(seller, `jobs/${paid.job_id}/start`);
@@ -142,17 +185,24 @@ test('what a seller wrote steers no terminal of a buyer', LIMIT, async () => {
   const failed: any = await run(block(documents.buyer, 'sh', 'JOB_TOKEN'), env).catch((error: unknown) => error);
   assert.deepEqual([failed.code, failed.stderr], [1, '"no quota ]0;owned   2J"\n']);
   for (const printed of [offered, failed.stdout, failed.stderr]) assert.match(printed, /^[ -~\n]*$/);
-  for (const text of Object.values(documents)) assert.doesNotMatch(text, /jq -r \S*(result|error|capabilit)|cat "\$answer"|console\.\w+\(JSON/);
+  for (const text of Object.values(documents))
+    assert.doesNotMatch(text, /jq -r \S*(result|error|capabilit)|cat "\$answer"|console\.\w+\(JSON/);
 });
 
 test('a seller sells with the module of its document, and a buyer buys with its own', LIMIT, async () => {
   const env = await seller('module');
   writeFileSync(join(folder.path, 'sell.mjs'), block(documents.seller, 'js', '// sell.mjs'));
-  const child = spawn(process.execPath, ['sell.mjs'], { cwd: folder.path, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['sell.mjs'], {
+    cwd: folder.path,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   await until('it is online', () => offers('module'));
   const buyer = await world.wallet();
   writeFileSync(join(folder.path, 'buy.mjs'), block(documents.buyer, 'js', '// buy.mjs'));
-  const bought = JSON.parse(await run('node buy.mjs module "one more"', { EXCHANGE: world.url, PROFILE: LIVE, MAX_AMOUNT: '0.05', BUYER_KEY: buyer.privateKey }));
+  const bought = JSON.parse(
+    await run('node buy.mjs module "one more"', { EXCHANGE: world.url, PROFILE: LIVE, MAX_AMOUNT: '0.05', BUYER_KEY: buyer.privateKey }),
+  );
   assert.deepEqual([bought.result, bought.money], [{ text: 'did one more' }, 'paid']);
   await ends(child, 'module');
 });

@@ -2,17 +2,20 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { startExchangeWorld, type ExchangeWorld } from '../../../demo/exchange-world.mjs';
+import { type ExchangeWorld, startExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { eventually } from '../../support/eventually.ts';
-import { PRICE, quoted, quotedBy, type Deal } from './support.ts';
+import { type Deal, PRICE, quoted, quotedBy } from './support.ts';
 
 const BOGUS = `0x${'b0'.repeat(32)}`;
 
 describe('an exchange around which something fails', { concurrency: 1 }, () => {
   let world: ExchangeWorld;
-  before(async () => {
-    world = await startExchangeWorld();
-  }, { timeout: 120_000 });
+  before(
+    async () => {
+      world = await startExchangeWorld();
+    },
+    { timeout: 120_000 },
+  );
   after(() => world?.stop());
 
   const beat = (deal: Deal) => world.call(deal.seller, 'sellers/heartbeat');
@@ -29,9 +32,13 @@ describe('an exchange around which something fails', { concurrency: 1 }, () => {
   const stateOf = async (id: string, token: string): Promise<string> =>
     (await world.ask('GET', `/api/v1/jobs/${id}`, { headers: { authorization: `Bearer ${token}` } })).json.status;
   /** Money that is the seller's, or back at the buyer's, and no longer in the escrow: what other deals had there may leave it meanwhile. */
-  const ends = (deal: Deal, held: bigint, [paid, earned]: readonly [bigint, bigint]) => eventually(
-    'the money is where it belongs', async () => [...await deal.moved(), await world.held()], ([has, gets, left = 0n]) => has === paid && gets === earned && left <= held, 60,
-  );
+  const ends = (deal: Deal, held: bigint, [paid, earned]: readonly [bigint, bigint]) =>
+    eventually(
+      'the money is where it belongs',
+      async () => [...(await deal.moved()), await world.held()],
+      ([has, gets, left = 0n]) => has === paid && gets === earned && left <= held,
+      60,
+    );
 
   describe('the facilitator', () => {
     it('that is gone takes no money and keeps no seat', async () => {
@@ -56,7 +63,7 @@ describe('an exchange around which something fails', { concurrency: 1 }, () => {
       assert.notEqual(answer.status, 200, answer.text);
       assert.deepEqual((await world.call(deal.seller, 'sellers/jobs')).json.jobs, []);
       const [paid] = await deal.moved();
-      assert.ok(paid === 0n || await world.held() === held + PRICE, 'what the buyer paid is there');
+      assert.ok(paid === 0n || (await world.held()) === held + PRICE, 'what the buyer paid is there');
     });
 
     it('that is slow is waited for, and charges once', async () => {
@@ -78,7 +85,11 @@ describe('an exchange around which something fails', { concurrency: 1 }, () => {
       assert.deepEqual([told.status, told.json.code, await stateOf(id, token)], [500, 'ESCROW_RELEASE_FAILED', 'running'], told.text);
       world.switches.treasury.set();
       await ends(deal, held, [PRICE, PRICE]);
-      await eventually('the job is done', () => stateOf(id, token), (state) => state === 'done');
+      await eventually(
+        'the job is done',
+        () => stateOf(id, token),
+        (state) => state === 'done',
+      );
     });
 
     it('whose answer is lost pays once', async () => {
@@ -102,7 +113,11 @@ describe('an exchange around which something fails', { concurrency: 1 }, () => {
   it('of complete and fail at once one counts', async () => {
     const { deal, id, held } = await bought('at-once');
     await Promise.all([deal.call('complete', id), deal.call('fail', id), deal.call('complete', id), deal.call('fail', id)]);
-    const [paid] = await eventually('the escrow is as before', async () => [await deal.paid(), await world.held()] as const, ([, now]) => now === held);
+    const [paid] = await eventually(
+      'the escrow is as before',
+      async () => [await deal.paid(), await world.held()] as const,
+      ([, now]) => now === held,
+    );
     await ends(deal, held, paid === 0n ? [0n, 0n] : [PRICE, PRICE]);
   });
 
@@ -120,9 +135,14 @@ describe('an exchange around which something fails', { concurrency: 1 }, () => {
     const held = await world.held();
     const seller = await world.seller({ capability: 'seats', capacity: 4 });
     const headers = { 'cf-connecting-ip': '192.0.2.66' };
-    const ask = (number: number, more: Record<string, string> = {}) => world.quote({ address: `0x${String(number).padStart(40, '1')}` }, `p${number}`, { capability: 'seats', headers: { ...headers, ...more } });
+    const ask = (number: number, more: Record<string, string> = {}) =>
+      world.quote({ address: `0x${String(number).padStart(40, '1')}` }, `p${number}`, {
+        capability: 'seats',
+        headers: { ...headers, ...more },
+      });
     const statuses = [];
-    for (let number = 0; number < 6; number += 1) statuses.push((await ask(number, { 'x-forwarded-for': `10.9.9.${number}`, 'x-real-ip': `10.8.8.${number}` })).status);
+    for (let number = 0; number < 6; number += 1)
+      statuses.push((await ask(number, { 'x-forwarded-for': `10.9.9.${number}`, 'x-real-ip': `10.8.8.${number}` })).status);
     assert.deepEqual(statuses, [402, 402, 429, 429, 429, 429]);
     const deal = await quotedBy(world, seller, 'seats');
     assert.equal((await deal.verify()).status, 200, 'others find a seat');
@@ -141,12 +161,19 @@ describe('an exchange around which something fails', { concurrency: 1 }, () => {
       await quotedBy(world, deal.seller, 'dies-quoted');
     });
 
-    for (const [moment, started, secs] of [['before it begins', false, 61], ['while it works', true, 121]] as const) {
+    for (const [moment, started, secs] of [
+      ['before it begins', false, 61],
+      ['while it works', true, 121],
+    ] as const) {
       it(`${moment} frees seat, job and money after ${secs} s`, async () => {
         const { deal, id, token, held } = await bought(`dies-${secs}`, { started });
         await world.wait(secs);
         await ends(deal, held, [0n, 0n]);
-        await eventually('the job has failed', () => stateOf(id, token), (state) => state === 'failed');
+        await eventually(
+          'the job has failed',
+          () => stateOf(id, token),
+          (state) => state === 'failed',
+        );
         assert.equal((await beat(deal)).json.seller_status, 'idle');
         assert.deepEqual((await world.call(deal.seller, 'sellers/jobs')).json.jobs, []);
       });
@@ -157,12 +184,24 @@ describe('an exchange around which something fails', { concurrency: 1 }, () => {
         await world.wait(secs - 20);
         await world.call(other, 'sellers/heartbeat');
         await world.wait(20);
-        await eventually('the other one is shown it', () => world.call(other, 'sellers/jobs'), ({ json }) => json.jobs?.[0]?.job_id === id);
+        await eventually(
+          'the other one is shown it',
+          () => world.call(other, 'sellers/jobs'),
+          ({ json }) => json.jobs?.[0]?.job_id === id,
+        );
         assert.equal((await world.call(other, `jobs/${id}/start`)).status, 200);
         await world.call(other, `jobs/${id}/complete`, { result: 'by another' });
-        await eventually('the other one is paid', () => world.chain.balanceOf(other.wallet.address), (earned) => earned === PRICE);
+        await eventually(
+          'the other one is paid',
+          () => world.chain.balanceOf(other.wallet.address),
+          (earned) => earned === PRICE,
+        );
         await ends(deal, held, [PRICE, 0n]);
-        await eventually('the job is done', () => stateOf(id, token), (state) => state === 'done');
+        await eventually(
+          'the job is done',
+          () => stateOf(id, token),
+          (state) => state === 'done',
+        );
       });
     }
   });

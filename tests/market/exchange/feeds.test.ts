@@ -5,9 +5,8 @@ import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
 import { EventSource, WebSocket } from 'undici';
-
-import { LIVE, MOCK, startExchangeWorld, type ExchangeWorld, type OnlineSeller } from '../../../demo/exchange-world.mjs';
 import { feedLatency, followFeed, median } from '../../../demo/exchange-feeds.mjs';
+import { type ExchangeWorld, LIVE, MOCK, type OnlineSeller, startExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { eventually } from '../../support/eventually.ts';
 
 const LIMIT = { timeout: 120_000 };
@@ -16,7 +15,9 @@ const STREAM = { accept: 'text/event-stream' };
 
 let world: ExchangeWorld;
 let number = 0;
-before(async () => { world = await startExchangeWorld(); }, LIMIT);
+before(async () => {
+  world = await startExchangeWorld();
+}, LIMIT);
 after(() => world?.stop());
 
 /** A job of the profile that pretends, paid. */
@@ -26,7 +27,9 @@ const bought = async (capability: string) => {
   const quote = await world.quote(BUYER, prompt, { profile: MOCK, capability });
   assert.equal(quote.status, 402, quote.text);
   const payload = { buyer_id: BUYER.address, capability, prompt, network_profile: MOCK };
-  const paid = await world.ask('POST', '/api/v1/jobs/verify', { body: { fingerprint: quote.json.fingerprint, tx_hash: `0xabc${String(number).padStart(3, '0')}`, payload } });
+  const paid = await world.ask('POST', '/api/v1/jobs/verify', {
+    body: { fingerprint: quote.json.fingerprint, tx_hash: `0xabc${String(number).padStart(3, '0')}`, payload },
+  });
   assert.equal(paid.status, 200, paid.text);
   return { id: paid.json.job_id as string, token: paid.json.job_token as string };
 };
@@ -37,7 +40,8 @@ const done = async (seller: OnlineSeller, id: string) => {
 };
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const types = (feed: ReturnType<typeof followFeed>) => feed.lines.map(({ line }) => line.type);
-const sellerFeed = (seller: OnlineSeller, base = world.url) => `${base}/api/v1/sellers/feed?seller_id=${seller.wallet.address}&network_profile=${seller.profile}`;
+const sellerFeed = (seller: OnlineSeller, base = world.url) =>
+  `${base}/api/v1/sellers/feed?seller_id=${seller.wallet.address}&network_profile=${seller.profile}`;
 const jobFeed = (id: string) => `${world.url}/api/v1/jobs/${id}/feed`;
 const publicFeed = (profile = MOCK) => `${world.url}/api/v1/feed?network_profile=${profile}`;
 const status = async (url: string, headers: Record<string, string> = {}) => {
@@ -63,9 +67,15 @@ const rawSocket = async (url: string, headers: Record<string, string>) => {
   const { hostname, port, pathname, search } = new URL(url);
   const connection = connect(Number(port), hostname);
   let bytes = '';
-  connection.setEncoding('latin1').on('data', (piece: string) => { bytes += piece; });
-  const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  connection.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${hostname}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\nSec-WebSocket-Version: 13\r\n${more}\r\n`);
+  connection.setEncoding('latin1').on('data', (piece: string) => {
+    bytes += piece;
+  });
+  const more = Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
+  connection.write(
+    `GET ${pathname}${search} HTTP/1.1\r\nHost: ${hostname}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\nSec-WebSocket-Version: 13\r\n${more}\r\n`,
+  );
   await eventually('it is a WebSocket', () => bytes.includes('\r\n\r\n'));
   assert.match(bytes, /^HTTP\/1.1 101 /);
   return {
@@ -76,8 +86,11 @@ const rawSocket = async (url: string, headers: Record<string, string>) => {
 };
 
 describe('a feed', { timeout: 300_000 }, () => {
-  it('tells a seller by WebSocket of its job within a second, and of no other seller\'s', async () => {
-    const [seller, other] = [await world.seller({ profile: MOCK, capability: 'ws' }), await world.seller({ profile: MOCK, capability: 'other' })];
+  it("tells a seller by WebSocket of its job within a second, and of no other seller's", async () => {
+    const [seller, other] = [
+      await world.seller({ profile: MOCK, capability: 'ws' }),
+      await world.seller({ profile: MOCK, capability: 'other' }),
+    ];
     const { socket: open, told } = await socket(sellerFeed(seller), bearer(seller.token));
     assert.deepEqual([told[0].type, told[0].networkProfile], ['READY', MOCK]);
     const theirs = await bought('other');
@@ -89,7 +102,10 @@ describe('a feed', { timeout: 300_000 }, () => {
     await done(seller, id);
     await done(other, theirs.id);
     await eventually('it hears of the end', () => told.some(({ type }) => type === 'RELEASE_SKIPPED'));
-    assert.deepEqual(told.slice(1).map(({ type }) => type), ['MATCHING', 'PAID', 'RUNNING', 'DONE', 'RELEASE_SKIPPED']);
+    assert.deepEqual(
+      told.slice(1).map(({ type }) => type),
+      ['MATCHING', 'PAID', 'RUNNING', 'DONE', 'RELEASE_SKIPPED'],
+    );
     assert.ok(told.slice(1).every(({ sellerId }) => sellerId === seller.wallet.address.toLowerCase()));
     open.close();
   });
@@ -111,11 +127,17 @@ describe('a feed', { timeout: 300_000 }, () => {
     const { id, token } = await bought('own');
     assert.deepEqual(
       [
-        await status(sellerFeed(seller)), await status(sellerFeed(seller), bearer(other.token)), await status(sellerFeed(seller), bearer('x.y.z')),
-        await status(sellerFeed({ ...seller, profile: LIVE }), bearer(seller.token)), await status(sellerFeed(seller), bearer(seller.token)),
-        await status(jobFeed(id)), await status(jobFeed(id), bearer(seller.token)), await status(jobFeed(id), bearer(token)),
+        await status(sellerFeed(seller)),
+        await status(sellerFeed(seller), bearer(other.token)),
+        await status(sellerFeed(seller), bearer('x.y.z')),
+        await status(sellerFeed({ ...seller, profile: LIVE }), bearer(seller.token)),
+        await status(sellerFeed(seller), bearer(seller.token)),
+        await status(jobFeed(id)),
+        await status(jobFeed(id), bearer(seller.token)),
+        await status(jobFeed(id), bearer(token)),
         await status(jobFeed(`${id.slice(0, -1)}${(parseInt(id.at(-1) ?? '0', 16) ^ 1).toString(16)}`), bearer(token)),
-        await status(publicFeed(), { 'last-event-id': 'x' }), await status(`${world.url}/api/v1/feed?network_profile=x`),
+        await status(publicFeed(), { 'last-event-id': 'x' }),
+        await status(`${world.url}/api/v1/feed?network_profile=x`),
         await status(publicFeed('live-mainnet' as never)),
       ],
       [403, 403, 403, 403, 200, 403, 403, 200, 403, 400, 400, 500],
@@ -125,7 +147,7 @@ describe('a feed', { timeout: 300_000 }, () => {
     await done(seller, id);
   });
 
-  it('of a profile is public and has no prompt, result, buyer or token, for a browser\'s EventSource too', async () => {
+  it("of a profile is public and has no prompt, result, buyer or token, for a browser's EventSource too", async () => {
     const seller = await world.seller({ profile: MOCK, capability: 'public' });
     const source = new EventSource(publicFeed());
     const told: string[] = [];
@@ -136,7 +158,10 @@ describe('a feed', { timeout: 300_000 }, () => {
     await eventually('all came', () => told.some((text) => JSON.parse(text).type === 'RELEASE_SKIPPED'));
     source.close();
     for (const secret of ['secret', BUYER.address, token, seller.token]) assert.ok(!told.join().includes(secret), secret);
-    assert.deepEqual(told.map((text) => JSON.parse(text).type), ['MATCHING', 'PAID', 'RUNNING', 'DONE', 'RELEASE_SKIPPED']);
+    assert.deepEqual(
+      told.map((text) => JSON.parse(text).type),
+      ['MATCHING', 'PAID', 'RUNNING', 'DONE', 'RELEASE_SKIPPED'],
+    );
   });
 
   it('goes on after the Worker was killed, and loses and doubles no event', async () => {
@@ -159,8 +184,15 @@ describe('a feed', { timeout: 300_000 }, () => {
     await feed.stop();
     assert.ok(feed.state.opened >= 2, `${feed.state.opened}`);
     const numbers = feed.lines.map(({ line }) => Number(line.cursor));
-    assert.deepEqual(numbers, [...new Set(numbers)].sort((a, b) => a - b));
-    for (const id of ids) assert.deepEqual(feed.lines.filter(({ line }) => line.jobId === id).map(({ line }) => line.type), ['PAID', 'RUNNING', 'DONE', 'RELEASE_SKIPPED']);
+    assert.deepEqual(
+      numbers,
+      [...new Set(numbers)].sort((a, b) => a - b),
+    );
+    for (const id of ids)
+      assert.deepEqual(
+        feed.lines.filter(({ line }) => line.jobId === id).map(({ line }) => line.type),
+        ['PAID', 'RUNNING', 'DONE', 'RELEASE_SKIPPED'],
+      );
   });
 
   it('is polled oldest first where nothing else goes', async () => {
@@ -172,7 +204,10 @@ describe('a feed', { timeout: 300_000 }, () => {
       seen = [...seen, ...events.map((event: any) => Number(event.cursor))];
       cursor = next;
     }
-    assert.deepEqual(seen, seen.map((_, at) => at + 1));
+    assert.deepEqual(
+      seen,
+      seen.map((_, at) => at + 1),
+    );
     assert.ok(seen.length > 64);
   });
 
@@ -207,7 +242,11 @@ describe('a feed', { timeout: 300_000 }, () => {
       text += decoder.decode(value, { stream: true });
     }
     const numbers = [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
-    assert.deepEqual(numbers.slice(1), numbers.slice(1).map((_, at) => Number(numbers[1]) + at), 'each once, in order');
+    assert.deepEqual(
+      numbers.slice(1),
+      numbers.slice(1).map((_, at) => Number(numbers[1]) + at),
+      'each once, in order',
+    );
     for (const response of stuck) response.body?.cancel().catch(() => undefined);
     await reader?.cancel();
   });
@@ -218,7 +257,10 @@ describe('a feed', { timeout: 300_000 }, () => {
     open.send('got');
     const { cursor } = (await world.ask('GET', `/api/v1/feed?network_profile=${MOCK}`)).json;
     await eventually('all came', () => told.at(-1).cursor === cursor);
-    assert.deepEqual(told.slice(1).map((line) => Number(line.cursor)), Array.from({ length: Number(cursor) }, (_, at) => at + 1));
+    assert.deepEqual(
+      told.slice(1).map((line) => Number(line.cursor)),
+      Array.from({ length: Number(cursor) }, (_, at) => at + 1),
+    );
     assert.deepEqual(ends, []);
     open.close();
   });
@@ -234,7 +276,10 @@ describe('a feed', { timeout: 300_000 }, () => {
     // Those who have proven who they are have places of their own.
     const seller = await world.seller({ profile: MOCK, capability: 'crowded' });
     const all = await Promise.all(Array.from({ length: 64 }, () => fetch(publicFeed(), { headers: { ...STREAM, ...headers } })));
-    assert.deepEqual([await status(publicFeed(), headers), await status(sellerFeed(seller), { ...headers, ...bearer(seller.token) })], [429, 200]);
+    assert.deepEqual(
+      [await status(publicFeed(), headers), await status(sellerFeed(seller), { ...headers, ...bearer(seller.token) })],
+      [429, 200],
+    );
     await Promise.all(all.map((response) => response.body?.cancel()));
     await Promise.all(open.map((response) => response.body?.cancel()));
   });
@@ -264,7 +309,7 @@ describe('a feed', { timeout: 300_000 }, () => {
     assert.ok(more.every((response) => response.status === 200));
     assert.equal(await status(publicFeed(), headers), 429, 'with it there are 64');
     feed.close();
-    await eventually('its place is free', async () => await status(publicFeed(), headers) === 200);
+    await eventually('its place is free', async () => (await status(publicFeed(), headers)) === 200);
     await Promise.all([...streams, ...more].map((response) => response.body?.cancel()));
   });
 

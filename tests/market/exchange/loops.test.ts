@@ -5,18 +5,19 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-
-import { LIVE, startExchangeWorld, type ExchangeWorld } from '../../../demo/exchange-world.mjs';
-import { sellerOf } from '../../../demo/skills-world.mjs';
-import { buyJob, sellJobs, type Selling } from '../../../pkg/dist/agent/index.js';
 import { generatePrivateKey } from 'viem/accounts';
+import { type ExchangeWorld, LIVE, startExchangeWorld } from '../../../demo/exchange-world.mjs';
+import { sellerOf } from '../../../demo/skills-world.mjs';
+import { buyJob, type Selling, sellJobs } from '../../../pkg/dist/agent/index.js';
 import { temporaryFolder } from '../../pkg/tarball.ts';
 
 const LIMIT = { timeout: 540_000 };
 const PRICE = 5_000n;
 const folder = temporaryFolder();
 let world: ExchangeWorld;
-before(async () => { world = await startExchangeWorld(); }, LIMIT);
+before(async () => {
+  world = await startExchangeWorld();
+}, LIMIT);
 after(async () => {
   await world?.stop();
   folder.remove();
@@ -27,22 +28,54 @@ type Life = { readonly ended: Promise<Ended>; end(): void };
 
 /** A process with these options, which dies at its moment `dies`; 0 is never. */
 function live(options: Readonly<Record<string, unknown>>): Life {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('mortal.mjs', import.meta.url))], { env: { ...process.env, FAREBOX_MORTAL: JSON.stringify({ url: world.url, till: world.gate.url, profile: LIVE, ...options }) }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [fileURLToPath(new URL('mortal.mjs', import.meta.url))], {
+    env: { ...process.env, FAREBOX_MORTAL: JSON.stringify({ url: world.url, till: world.gate.url, profile: LIVE, ...options }) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let [out, told] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => { out += text; });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => { told += text; });
-  const ended = new Promise<Ended>((resolve) => child.on('close', (_, signal) => resolve({ signal, told, out: out.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line)) })));
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    told += text;
+  });
+  const ended = new Promise<Ended>((resolve) =>
+    child.on('close', (_, signal) =>
+      resolve({
+        signal,
+        told,
+        out: out
+          .split('\n')
+          .filter((line) => line !== '')
+          .map((line) => JSON.parse(line)),
+      }),
+    ),
+  );
   return { ended, end: () => child.kill('SIGTERM') };
 }
 
-const identity = (agent: string, address: string): string => world.issuer.token({ sub: `sub-${agent}`, agent_id: agent, wallet_address: address, exp: world.now() + 3_000 });
+const identity = (agent: string, address: string): string =>
+  world.issuer.token({ sub: `sub-${agent}`, agent_id: agent, wallet_address: address, exp: world.now() + 3_000 });
 
 /** Transfers of the token between two wallets. */
 async function transfers(from: string, to: string): Promise<bigint[]> {
-  const logs = await world.chain.publicClient.getLogs({ address: world.chain.token.address, fromBlock: 0n, event: TRANSFER, args: { from: from as `0x${string}`, to: to as `0x${string}` } });
+  const logs = await world.chain.publicClient.getLogs({
+    address: world.chain.token.address,
+    fromBlock: 0n,
+    event: TRANSFER,
+    args: { from: from as `0x${string}`, to: to as `0x${string}` },
+  });
   return logs.map(({ args }) => args.value ?? 0n);
 }
-const TRANSFER = { type: 'event', name: 'Transfer', inputs: [{ type: 'address', name: 'from', indexed: true }, { type: 'address', name: 'to', indexed: true }, { type: 'uint256', name: 'value', indexed: false }] } as const;
+const TRANSFER = {
+  type: 'event',
+  name: 'Transfer',
+  inputs: [
+    { type: 'address', name: 'from', indexed: true },
+    { type: 'address', name: 'to', indexed: true },
+    { type: 'uint256', name: 'value', indexed: false },
+  ],
+} as const;
 
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
   const end = Date.now() + 60_000;
@@ -56,17 +89,35 @@ test('a buyer killed at any moment and started again pays once, for one job, and
   const wallet = sellerOf(generatePrivateKey());
   let works = 0;
   const seller: Selling = sellJobs({
-    url: world.url, profile: LIVE, sellerId: wallet.address, agentId: 'busy', capability: 'echo', price: '0.005', capacity: 20, identity: () => identity('busy', wallet.address),
+    url: world.url,
+    profile: LIVE,
+    sellerId: wallet.address,
+    agentId: 'busy',
+    capability: 'echo',
+    price: '0.005',
+    capacity: 20,
+    identity: () => identity('busy', wallet.address),
     handler: (prompt) => {
       works += prompt === 'hello' ? 0 : 1;
       return `did ${prompt}`;
     },
-    heartbeatMs: 1_000, pollMs: 100, endsOn: [],
+    heartbeatMs: 1_000,
+    pollMs: 100,
+    endsOn: [],
   });
   const moments: string[] = [];
   for (let dies = 1, isOver = false; !isOver; dies += 1) {
     const buyer = await world.wallet();
-    const options = { role: 'buyer', folder: join(folder.path, `buyer-${dies}`), key: buyer.privateKey, headers: world.client(), capability: 'echo', prompt: `task ${dies}`, maxAmount: '0.01', timeoutMs: 60_000 };
+    const options = {
+      role: 'buyer',
+      folder: join(folder.path, `buyer-${dies}`),
+      key: buyer.privateKey,
+      headers: world.client(),
+      capability: 'echo',
+      prompt: `task ${dies}`,
+      maxAmount: '0.01',
+      timeoutMs: 60_000,
+    };
     const first = await live({ ...options, dies }).ended;
     isOver = first.signal !== 'SIGKILL';
     if (!isOver) moments.push(first.told.trim());
@@ -79,7 +130,15 @@ test('a buyer killed at any moment and started again pays once, for one job, and
   }
   await seller.stop();
   assert.equal(works, moments.length + 1);
-  for (const moment of ['before a signature', 'after a signature', 'before /api/v1/jobs/verify', 'after /api/v1/jobs/verify', 'before a write', 'after a write']) assert.ok(moments.includes(moment), moment);
+  for (const moment of [
+    'before a signature',
+    'after a signature',
+    'before /api/v1/jobs/verify',
+    'after /api/v1/jobs/verify',
+    'before a write',
+    'after a write',
+  ])
+    assert.ok(moments.includes(moment), moment);
   await until('the seller has all', async () => (await transfers(world.escrow.address, wallet.address)).length === moments.length + 1);
 });
 
@@ -89,7 +148,15 @@ test('a seller killed at any moment and started again delivers each job once, an
   for (let dies = 1, isOver = false; !isOver; dies += 1) {
     const wallet = sellerOf(generatePrivateKey());
     const capability = `task-${dies}`;
-    const options = { role: 'seller', folder: join(folder.path, `seller-${dies}`), sellerId: wallet.address, agentId: capability, capability, price: '0.005', key: identity(capability, wallet.address) };
+    const options = {
+      role: 'seller',
+      folder: join(folder.path, `seller-${dies}`),
+      sellerId: wallet.address,
+      agentId: capability,
+      capability,
+      price: '0.005',
+      key: identity(capability, wallet.address),
+    };
     const first = live({ ...options, dies });
     let second: Life | undefined;
     const died = first.ended.then(({ signal, told }) => {
@@ -106,7 +173,17 @@ test('a seller killed at any moment and started again delivers each job once, an
     };
     let job: Awaited<ReturnType<typeof buyJob>> | undefined;
     await until('it is sold', async () => {
-      job = await buyJob({ url: world.url, profile: LIVE, capability, prompt: 'it', maxAmount: '0.01', signer: buyer.privateKey, fetch: asks, feed: false, timeoutMs: 100_000 }).catch((error: any) => {
+      job = await buyJob({
+        url: world.url,
+        profile: LIVE,
+        capability,
+        prompt: 'it',
+        maxAmount: '0.01',
+        signer: buyer.privateKey,
+        fetch: asks,
+        feed: false,
+        timeoutMs: 100_000,
+      }).catch((error: any) => {
         if (error.code === 'capability_unavailable') return undefined;
         throw error;
       });
@@ -123,6 +200,14 @@ test('a seller killed at any moment and started again delivers each job once, an
     assert.deepEqual(await transfers(world.escrow.address, wallet.address), [PRICE], moments.at(-1));
     assert.ok(dies < 60, 'it never ends by itself');
   }
-  for (const moment of ['before /api/v1/jobs/ID/start', 'after /api/v1/jobs/ID/start', 'before the handler', 'after the handler', 'before /api/v1/jobs/ID/complete', 'after /api/v1/jobs/ID/complete']) assert.ok(moments.includes(moment), moment);
+  for (const moment of [
+    'before /api/v1/jobs/ID/start',
+    'after /api/v1/jobs/ID/start',
+    'before the handler',
+    'after the handler',
+    'before /api/v1/jobs/ID/complete',
+    'after /api/v1/jobs/ID/complete',
+  ])
+    assert.ok(moments.includes(moment), moment);
   assert.equal((await transfers(buyer.address, world.escrow.address)).length, moments.length + 1);
 });

@@ -31,7 +31,10 @@ async function mortal(what, act) {
 }
 
 const inner = fileStore(folder);
-const store = { read: () => inner.read(), replace: (/** @type {unknown} */ version, /** @type {string} */ record) => mortal('a write', () => inner.replace(version, record)) };
+const store = {
+  read: () => inner.read(),
+  replace: (/** @type {unknown} */ version, /** @type {string} */ record) => mortal('a write', () => inner.replace(version, record)),
+};
 /** @type {typeof fetch} */
 const asks = async (input, init) => {
   const request = new Request(input, init);
@@ -56,14 +59,24 @@ async function shown(answer) {
 if (role === 'buyer') {
   const signer = localSigner(key);
   const job = await buyJob({
-    ...options, store, fetch: asks, feed: false, idempotencyKey: 'one',
+    ...options,
+    store,
+    fetch: asks,
+    feed: false,
+    idempotencyKey: 'one',
     signer: { address: () => signer.address(), sign: (typedData) => mortal('a signature', () => signer.sign(typedData)) },
   });
   console.log(JSON.stringify(job));
 } else {
   const selling = sellJobs({
-    ...options, store, fetch: asks, feed: false, identity: () => key, heartbeatMs: 1_000, pollMs: 100,
-    handler: (prompt, { jobId }) => jobId === 'self-check' ? 'ready' : mortal('the handler', async () => `did ${prompt}`),
+    ...options,
+    store,
+    fetch: asks,
+    feed: false,
+    identity: () => key,
+    heartbeatMs: 1_000,
+    pollMs: 100,
+    handler: (prompt, { jobId }) => (jobId === 'self-check' ? 'ready' : mortal('the handler', async () => `did ${prompt}`)),
     onEvent: (event) => console.log(JSON.stringify({ ...event, moment })),
   });
   await selling.ended;

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import type { Browser, Page } from 'playwright-core';
-
+import { type ExchangeWorld, LIVE, MOCK, signedPayment, startExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { startChromium } from '../../browser/chromium.ts';
-import { LIVE, MOCK, signedPayment, startExchangeWorld, type ExchangeWorld } from '../../../demo/exchange-world.mjs';
 import { eventually } from '../../support/eventually.ts';
 
 const LIMIT = { timeout: 120_000 };
@@ -33,14 +32,26 @@ before(async () => {
   await world.quote(BUYER, 'other', { profile: MOCK, capability: LONG });
   const mock = (await world.quote(BUYER, 'hello', { profile: MOCK, capability: 'summarize' })).json;
   const verified = await world.ask('POST', '/api/v1/jobs/verify', {
-    body: { fingerprint: mock.fingerprint, tx_hash: '0xabc123', payload: { buyer_id: BUYER.address, capability: 'summarize', prompt: 'hello', network_profile: MOCK } },
+    body: {
+      fingerprint: mock.fingerprint,
+      tx_hash: '0xabc123',
+      payload: { buyer_id: BUYER.address, capability: 'summarize', prompt: 'hello', network_profile: MOCK },
+    },
   });
   const { job_id: id, job_token: token } = verified.json;
   job = {
-    id, token,
+    id,
+    token,
     async finish() {
       await world.call(seller, `jobs/${id}/start`);
-      assert.equal((await world.call(seller, `jobs/${id}/complete`, { result: { text: `${EVIL}\nA second line of the result, long enough to wrap on a small screen: ${LONG}` } })).status, 200);
+      assert.equal(
+        (
+          await world.call(seller, `jobs/${id}/complete`, {
+            result: { text: `${EVIL}\nA second line of the result, long enough to wrap on a small screen: ${LONG}` },
+          })
+        ).status,
+        200,
+      );
     },
   };
 }, LIMIT);
@@ -50,12 +61,15 @@ after(async () => {
 });
 
 const picture = async (page: Page, name: string) => {
-  if (process.env.FAREBOX_SCREENS !== undefined) await page.screenshot({ path: join(process.env.FAREBOX_SCREENS, `${name}.png`), fullPage: true });
+  if (process.env.FAREBOX_SCREENS !== undefined)
+    await page.screenshot({ path: join(process.env.FAREBOX_SCREENS, `${name}.png`), fullPage: true });
 };
 const opened = async (colorScheme: 'light' | 'dark', width: number) => {
   const page = await browser.newPage({ colorScheme, viewport: { width, height: 800 } });
   const faults: string[] = [];
-  page.on('console', (message) => { if (message.type() === 'error' && !`${message.text()} ${message.location().url}`.includes('favicon')) faults.push(message.text()); });
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !`${message.text()} ${message.location().url}`.includes('favicon')) faults.push(message.text());
+  });
   page.on('pageerror', (error) => faults.push(error.message));
   return { page, faults };
 };
@@ -72,7 +86,10 @@ describe('the page of the exchange', LIMIT, () => {
         assert.deepEqual([await widthOf(page), await page.title(), await page.locator('img').count()], [width, 'Compute exchange', 0]);
         assert.ok(text.includes('</style><script>') && text.includes('‹U+202E›gpj.exe‹U+200B›'), text);
         assert.ok(text.includes('0.000001 USDC') && text.includes('99.678901 USDC') && text.includes(LONG), text);
-        assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), { light: 'rgb(250, 250, 248)', dark: 'rgb(20, 20, 19)' }[colorScheme]);
+        assert.equal(
+          await page.evaluate(() => getComputedStyle(document.body).backgroundColor),
+          { light: 'rgb(250, 250, 248)', dark: 'rgb(20, 20, 19)' }[colorScheme],
+        );
         const links = await page.locator('a[href^="https://"]').evaluateAll((all) => all.map((a) => a.getAttribute('href') ?? ''));
         assert.ok(links.length >= 3 && links.every((url) => url.startsWith('https://sepolia.basescan.org/')), links.join());
         await picture(page, `exchange-${width}-${colorScheme}`);
@@ -136,7 +153,10 @@ describe('the page of a job', LIMIT, () => {
     const result = await page.locator('#result').innerText();
     assert.ok(result.startsWith('</style><script>') && result.includes('‹U+202E›gpj.exe‹U+200B›\nA second line'), result);
     assert.deepEqual([await page.title(), await page.locator('img').count()], ['Job', 0]);
-    assert.ok(asked.every((url) => !url.includes(job.token)), asked.join());
+    assert.ok(
+      asked.every((url) => !url.includes(job.token)),
+      asked.join(),
+    );
     await page.reload();
     await eventually('it is shown again', async () => (await page.locator('#status').innerText()) === 'done');
     assert.deepEqual(faults, []);

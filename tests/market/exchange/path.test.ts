@@ -2,15 +2,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { LIVE, MOCK, signedPayment, startExchangeWorld, type ExchangeWorld } from '../../../demo/exchange-world.mjs';
+import { type ExchangeWorld, LIVE, MOCK, signedPayment, startExchangeWorld } from '../../../demo/exchange-world.mjs';
 
 const HASH = /^0x[0-9a-f]{64}$/;
 
 describe('a job', () => {
   let world: ExchangeWorld;
-  before(async () => {
-    world = await startExchangeWorld();
-  }, { timeout: 120_000 });
+  before(
+    async () => {
+      world = await startExchangeWorld();
+    },
+    { timeout: 120_000 },
+  );
   after(() => world?.stop());
 
   const bought = async (capability: string) => {
@@ -19,14 +22,17 @@ describe('a job', () => {
     const quote = await world.quote(buyer, 'hello', { capability });
     assert.equal(quote.status, 402, quote.text);
     const payment = await signedPayment(world, buyer, quote.json);
-    const body = { fingerprint: quote.json.fingerprint, payload: { buyer_id: buyer.address, capability, prompt: 'hello', network_profile: LIVE } };
+    const body = {
+      fingerprint: quote.json.fingerprint,
+      payload: { buyer_id: buyer.address, capability, prompt: 'hello', network_profile: LIVE },
+    };
     const before = await world.chain.balanceOf(buyer.address);
     const held = await world.held();
     const paid = await world.ask('POST', '/api/v1/jobs/verify', { body, headers: { 'x-payment': payment } });
     assert.equal(paid.status, 200, paid.text);
     assert.deepEqual([paid.json.status, paid.json.payment_mode, paid.json.escrow_registration_tx_hash], ['paid', 'x402-escrow', null]);
     assert.match(paid.json.settlement_tx_hash, HASH);
-    assert.deepEqual([before - await world.chain.balanceOf(buyer.address), await world.held() - held], [5000n, 5000n]);
+    assert.deepEqual([before - (await world.chain.balanceOf(buyer.address)), (await world.held()) - held], [5000n, 5000n]);
     const { job_id: id, job_token: token } = paid.json;
     const read = () => world.ask('GET', `/api/v1/jobs/${id}`, { headers: { authorization: `Bearer ${token}` } });
     return { seller, buyer, id, read, quote, payment, body, paid };
@@ -37,14 +43,17 @@ describe('a job', () => {
     assert.match(quote.headers.get('payment-required') ?? '', /^[\w+/=-]+$/);
     assert.match(quote.headers.get('www-authenticate') ?? '', /Payment /);
     const polled = await world.call(seller, 'sellers/jobs');
-    assert.deepEqual(polled.json.jobs.map(({ job_id, status, payload }: any) => [job_id, status, payload.prompt]), [[id, 'paid', 'hello']]);
+    assert.deepEqual(
+      polled.json.jobs.map(({ job_id, status, payload }: any) => [job_id, status, payload.prompt]),
+      [[id, 'paid', 'hello']],
+    );
     assert.deepEqual((await world.call(seller, `jobs/${id}/start`)).json, { job_id: id, status: 'running' });
     const held = await world.held();
     const done = await world.call(seller, `jobs/${id}/complete`, { result: { text: 'world' } });
     assert.equal(done.status, 200, done.text);
     assert.deepEqual([done.json.status, done.json.result, done.json.release.status], ['done', { text: 'world' }, 'released']);
     assert.match(done.json.release.tx_hash, HASH);
-    assert.deepEqual([await world.chain.balanceOf(seller.wallet.address), held - await world.held()], [5000n, 5000n]);
+    assert.deepEqual([await world.chain.balanceOf(seller.wallet.address), held - (await world.held())], [5000n, 5000n]);
     const { json } = await read();
     assert.deepEqual([json.status, json.result, json.seller_id], ['done', { text: 'world' }, seller.wallet.address.toLowerCase()]);
     assert.equal((await world.call(seller, 'sellers/heartbeat')).json.seller_status, 'idle');
@@ -57,7 +66,10 @@ describe('a job', () => {
     const failed = await world.call(seller, `jobs/${id}/fail`, { error: 'no quota' });
     assert.equal(failed.status, 200, failed.text);
     assert.deepEqual([failed.json.status, failed.json.result, failed.json.refund.status], ['failed', { error: 'no quota' }, 'refunded']);
-    assert.deepEqual([await world.chain.balanceOf(buyer.address) - before, await world.chain.balanceOf(seller.wallet.address)], [5000n, 0n]);
+    assert.deepEqual(
+      [(await world.chain.balanceOf(buyer.address)) - before, await world.chain.balanceOf(seller.wallet.address)],
+      [5000n, 0n],
+    );
     assert.equal((await read()).json.status, 'failed');
   });
 
@@ -70,13 +82,16 @@ describe('a job', () => {
     assert.equal(id, paid.json.job_id);
   });
 
-  it('is paid by the original\'s bare object in X-PAYMENT', async () => {
+  it("is paid by the original's bare object in X-PAYMENT", async () => {
     await world.seller({ capability: 'bare' });
     const buyer = await world.wallet();
     const quote = (await world.quote(buyer, 'hello', { capability: 'bare' })).json;
     const { payload } = JSON.parse(Buffer.from(await signedPayment(world, buyer, quote), 'base64').toString());
     const paid = await world.ask('POST', '/api/v1/jobs/verify', {
-      body: { fingerprint: quote.fingerprint, payload: { buyer_id: buyer.address, capability: 'bare', prompt: 'hello', network_profile: LIVE } },
+      body: {
+        fingerprint: quote.fingerprint,
+        payload: { buyer_id: buyer.address, capability: 'bare', prompt: 'hello', network_profile: LIVE },
+      },
       headers: { 'x-payment': Buffer.from(JSON.stringify(payload)).toString('base64') },
     });
     assert.deepEqual([paid.status, paid.json.status], [200, 'paid'], paid.text);
@@ -88,9 +103,14 @@ describe('a job', () => {
     const quote = await world.quote(buyer, 'hello', { profile: MOCK });
     assert.equal(quote.status, 402, quote.text);
     const held = await world.held();
-    const verify = (tx_hash: string) => world.ask('POST', '/api/v1/jobs/verify', {
-      body: { fingerprint: quote.json.fingerprint, tx_hash, payload: { buyer_id: buyer.address, capability: 'llm', prompt: 'hello', network_profile: MOCK } },
-    });
+    const verify = (tx_hash: string) =>
+      world.ask('POST', '/api/v1/jobs/verify', {
+        body: {
+          fingerprint: quote.json.fingerprint,
+          tx_hash,
+          payload: { buyer_id: buyer.address, capability: 'llm', prompt: 'hello', network_profile: MOCK },
+        },
+      });
     assert.deepEqual([(await verify('abc')).status, (await verify('abc')).json.code], [400, 'INVALID_TX_HASH']);
     const paid = await verify('0xabc123');
     assert.deepEqual([paid.status, paid.json.status, paid.json.payment_mode], [200, 'paid', 'mock'], paid.text);

@@ -2,14 +2,29 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
-import { LIVE, signedPayment, standardProfiles, startExchangeWorld, type ExchangeWorld, type OnlineSeller } from '../../../demo/exchange-world.mjs';
+import {
+  type ExchangeWorld,
+  LIVE,
+  type OnlineSeller,
+  signedPayment,
+  standardProfiles,
+  startExchangeWorld,
+} from '../../../demo/exchange-world.mjs';
 import { PRICE, quotedBy } from './support.ts';
 
 describe('an exchange that sells so much in a day', { concurrency: 1 }, () => {
   let world: ExchangeWorld;
-  before(async () => {
-    world = await startExchangeWorld({ profiles: (wallets) => standardProfiles(wallets).map((profile) => (profile.profile === LIVE ? { ...profile, per_day: '0.0149', per_seller_day: '0.0099' } : profile)) });
-  }, { timeout: 120_000 });
+  before(
+    async () => {
+      world = await startExchangeWorld({
+        profiles: (wallets) =>
+          standardProfiles(wallets).map((profile) =>
+            profile.profile === LIVE ? { ...profile, per_day: '0.0149', per_seller_day: '0.0099' } : profile,
+          ),
+      });
+    },
+    { timeout: 120_000 },
+  );
   after(() => world?.stop());
 
   const seller = () => world.seller({ capability: 'day', capacity: 10 });
@@ -29,7 +44,10 @@ describe('an exchange that sells so much in a day', { concurrency: 1 }, () => {
     assert.deepEqual([await one.verified(), await two.verified()], [200, 200]);
     // Quoted in time, and the day is sold by now.
     const payment = await signedPayment(world, three.deal.buyer, three.deal.quote);
-    assert.equal((await world.ask('POST', `/till/${three.deal.quote.payment_id}`, { base: world.gate.url, headers: { 'x-payment': payment } })).status, 503);
+    assert.equal(
+      (await world.ask('POST', `/till/${three.deal.quote.payment_id}`, { base: world.gate.url, headers: { 'x-payment': payment } })).status,
+      503,
+    );
     assert.equal(await three.verified(), 409);
     assert.deepEqual([await three.deal.moved(), await world.held()], [[0n, 0n], PRICE * 2n]);
     assert.deepEqual(await refused(), [503, 'NO_SELLER_AVAILABLE']);

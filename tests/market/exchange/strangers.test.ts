@@ -3,13 +3,23 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
-import { LIVE, MOCK, signedPayment, startExchangeWorld, type ExchangeWorld, type OnlineSeller, type Wallet } from '../../../demo/exchange-world.mjs';
+import {
+  type ExchangeWorld,
+  LIVE,
+  MOCK,
+  type OnlineSeller,
+  signedPayment,
+  startExchangeWorld,
+  type Wallet,
+} from '../../../demo/exchange-world.mjs';
 import { eventually } from '../../support/eventually.ts';
 
 const LIMIT = { timeout: 120_000 };
 let world: ExchangeWorld;
 let count = 0;
-before(async () => { world = await startExchangeWorld(); }, LIMIT);
+before(async () => {
+  world = await startExchangeWorld();
+}, LIMIT);
 after(() => world?.stop());
 
 const fresh = (): string => `task-${(count += 1)}`;
@@ -20,9 +30,11 @@ const quoteOf = async (buyer: Wallet, capability: string, headers = world.client
   assert.equal(quote.status, 402, quote.text);
   return quote.json;
 };
-const verify = (quote: any, buyer: Wallet, capability: string, payment: string) => world.ask('POST', '/api/v1/jobs/verify', {
-  body: { fingerprint: quote.fingerprint, payload: { buyer_id: buyer.address, capability, prompt: 'hello', network_profile: LIVE } }, headers: { 'x-payment': payment },
-});
+const verify = (quote: any, buyer: Wallet, capability: string, payment: string) =>
+  world.ask('POST', '/api/v1/jobs/verify', {
+    body: { fingerprint: quote.fingerprint, payload: { buyer_id: buyer.address, capability, prompt: 'hello', network_profile: LIVE } },
+    headers: { 'x-payment': payment },
+  });
 const forged = (payment: string, change: (payload: any) => void): string => {
   const message = JSON.parse(Buffer.from(payment, 'base64').toString());
   change(message.payload);
@@ -37,8 +49,13 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
       const own = { capability, price_per_task: '1', capacity: 2 };
       assert.equal((await world.call(seller, 'sellers/register', { ...own, passport_agent_id: seller.agent })).status, 200);
       assert.equal((await world.call(seller, 'sellers/register', { capability, price_per_task: '0.001', capacity: 100 })).status, 200);
-      const token = world.issuer.token({ sub: seller.agent, agent_id: seller.agent, wallet_address: seller.wallet.address, exp: world.now() + 600 });
-      const opened = await world.call({ ...seller, token }, 'sellers/session', { passport_agent_id: seller.agent, ...isSaid ? own : {} });
+      const token = world.issuer.token({
+        sub: seller.agent,
+        agent_id: seller.agent,
+        wallet_address: seller.wallet.address,
+        exp: world.now() + 600,
+      });
+      const opened = await world.call({ ...seller, token }, 'sellers/session', { passport_agent_id: seller.agent, ...(isSaid ? own : {}) });
       assert.equal(opened.status, 200, opened.text);
       seller.token = opened.json.seller_session_token;
       if (isSaid) {
@@ -53,13 +70,20 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
     }
   });
 
-  it('serves the buyer\'s own payment after ones that were made up in its name', async () => {
+  it("serves the buyer's own payment after ones that were made up in its name", async () => {
     const capability = fresh();
     const seller = await world.seller({ capability });
     const buyer = await world.wallet();
     const quote = await quoteOf(buyer, capability);
     const payment = await signedPayment(world, buyer, quote);
-    for (const change of [(it: any) => { it.signature = `0x${'11'.repeat(64)}1b`; }, (it: any) => { it.authorization.nonce = `0x${'22'.repeat(32)}`; }]) {
+    for (const change of [
+      (it: any) => {
+        it.signature = `0x${'11'.repeat(64)}1b`;
+      },
+      (it: any) => {
+        it.authorization.nonce = `0x${'22'.repeat(32)}`;
+      },
+    ]) {
       const refused = await verify(quote, buyer, capability, forged(payment, change));
       assert.deepEqual(codeOf(refused), [400, 'FACILITATOR_RESPONSE_INVALID'], refused.text);
       assert.equal((await beat(seller)).json.seller_status, 'reserved', 'the quote is open');
@@ -67,10 +91,10 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
     const funds = await world.chain.balanceOf(buyer.address);
     const paid = await verify(quote, buyer, capability, payment);
     assert.equal(paid.status, 200, paid.text);
-    assert.equal(funds - await world.chain.balanceOf(buyer.address), 5000n);
+    assert.equal(funds - (await world.chain.balanceOf(buyer.address)), 5000n);
   });
 
-  it('gives back what another wallet than the buyer\'s pays at the till', async () => {
+  it("gives back what another wallet than the buyer's pays at the till", async () => {
     const capability = fresh();
     const seller = await world.seller({ capability });
     const [buyer, other] = [await world.wallet(), await world.wallet()];
@@ -80,7 +104,11 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
     const told = await world.ask('POST', `/till/${quote.payment_id}`, { base: world.gate.url, headers: { 'x-payment': payment } });
     assert.notEqual(told.status, 200, told.text);
     assert.ok(!told.text.includes('job_token'));
-    await eventually('it has its money again', () => world.chain.balanceOf(other.address), (now) => now === before);
+    await eventually(
+      'it has its money again',
+      () => world.chain.balanceOf(other.address),
+      (now) => now === before,
+    );
     assert.deepEqual((await world.call(seller, 'sellers/jobs')).json.jobs, []);
   });
 
@@ -123,7 +151,10 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
     const second = await verify(terms, holder, capability, await signedPayment(world, holder, terms));
     assert.deepEqual([second.status, second.json.payment_id], [200, terms.payment_id], second.text);
     const { json } = await world.call(seller, 'sellers/jobs');
-    assert.deepEqual(json.jobs.map(({ job_id }: any) => job_id), [paid.json.job_id, second.json.job_id]);
+    assert.deepEqual(
+      json.jobs.map(({ job_id }: any) => job_id),
+      [paid.json.job_id, second.json.job_id],
+    );
   });
 
   it('counts the seats of an address whose payments settle, and shows no seller that proved nothing', async () => {
@@ -138,9 +169,16 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
     }
     world.switches.facilitator.set();
     assert.deepEqual(codeOf(await world.quote(await world.wallet(), 'hello', { capability, headers })), [429, 'QUOTE_LIMIT_REACHED']);
-    const register = (number: number) => world.ask('POST', '/api/v1/sellers/register', {
-      body: { seller_id: `0x${'77'.repeat(19)}${number.toString(16).padStart(2, '0')}`, capability, price_per_task: 1, network_profile: LIVE }, headers,
-    });
+    const register = (number: number) =>
+      world.ask('POST', '/api/v1/sellers/register', {
+        body: {
+          seller_id: `0x${'77'.repeat(19)}${number.toString(16).padStart(2, '0')}`,
+          capability,
+          price_per_task: 1,
+          network_profile: LIVE,
+        },
+        headers,
+      });
     for (let number = 0; number < 20; number += 1) assert.equal((await register(number)).status, 200);
     assert.deepEqual(codeOf(await register(20)), [429, 'SELLER_REGISTRATION_LIMIT_REACHED']);
     const { json } = await world.ask('GET', '/api/v1/dashboard/market?mode=live&network=testnet');
@@ -154,8 +192,17 @@ describe('an exchange among strangers', { timeout: 300_000 }, () => {
     const socket = connect(Number(port), hostname);
     const text = await new Promise<string>((resolve, reject) => {
       let said = '';
-      socket.setEncoding('utf8').on('data', (more) => { said += more; if (said.includes('INVALID_JSON')) resolve(said); }).on('error', reject).on('close', () => resolve(said));
-      socket.write(`POST /api/v1/jobs/quote HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"a":`);
+      socket
+        .setEncoding('utf8')
+        .on('data', (more) => {
+          said += more;
+          if (said.includes('INVALID_JSON')) resolve(said);
+        })
+        .on('error', reject)
+        .on('close', () => resolve(said));
+      socket.write(
+        `POST /api/v1/jobs/quote HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"a":`,
+      );
     });
     socket.destroy();
     assert.match(text, /^HTTP\/1\.1 400 /);

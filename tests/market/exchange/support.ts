@@ -1,8 +1,15 @@
 /** Buyers and sellers of a world of the exchange, and what its tests ask of every history: where the money is. */
 import assert from 'node:assert/strict';
-
-import { LIVE, TILL, signedPayment, startExchangeWorld, type ExchangeWorld, type OnlineSeller, type Wallet } from '../../../demo/exchange-world.mjs';
 import { NETWORK } from '../../../demo/chain.mjs';
+import {
+  type ExchangeWorld,
+  LIVE,
+  type OnlineSeller,
+  signedPayment,
+  startExchangeWorld,
+  TILL,
+  type Wallet,
+} from '../../../demo/exchange-world.mjs';
 import type { Switch } from '../../../demo/switch.mjs';
 import { eventually } from '../../support/eventually.ts';
 
@@ -15,10 +22,13 @@ export const PRICE = 5000n;
 export const WAITS_SECS = 8;
 
 /** A world whose jobs are charged when they are done: the till pays whoever the exchange names. */
-export const startWaitingWorld = (): Promise<ExchangeWorld> => startExchangeWorld({
-  profiles: ({ escrow, bonds }) => [{ profile: LIVE, network: NETWORK, asset: 'USDC', hold: 'completion', escrow, bonds, waits_secs: WAITS_SECS }],
-  gateVars: { ROUTES: [{ ...TILL, price: { ...TILL.price, pay_to: 'any' }, settle: 'after', origin_timeout_secs: WAITS_SECS + 12 }] },
-});
+export const startWaitingWorld = (): Promise<ExchangeWorld> =>
+  startExchangeWorld({
+    profiles: ({ escrow, bonds }) => [
+      { profile: LIVE, network: NETWORK, asset: 'USDC', hold: 'completion', escrow, bonds, waits_secs: WAITS_SECS },
+    ],
+    gateVars: { ROUTES: [{ ...TILL, price: { ...TILL.price, pay_to: 'any' }, settle: 'after', origin_timeout_secs: WAITS_SECS + 12 }] },
+  });
 
 /** A seller, a buyer, and the quote that the buyer has; nothing is paid yet. */
 export async function quoted(world: ExchangeWorld, capability: string): Promise<Deal> {
@@ -31,7 +41,10 @@ export async function quotedBy(world: ExchangeWorld, seller: OnlineSeller, capab
   const quote = await world.quote(buyer, 'hello', { capability });
   assert.equal(quote.status, 402, quote.text);
   const payment = await signedPayment(world, buyer, quote.json);
-  const body = { fingerprint: quote.json.fingerprint, payload: { buyer_id: buyer.address, capability, prompt: 'hello', network_profile: LIVE } };
+  const body = {
+    fingerprint: quote.json.fingerprint,
+    payload: { buyer_id: buyer.address, capability, prompt: 'hello', network_profile: LIVE },
+  };
   const funds = await world.chain.balanceOf(buyer.address);
   return new Deal(world, seller, buyer, quote.json, payment, body, funds);
 }
@@ -62,12 +75,16 @@ export class Deal {
 
   /** The job that its seller is shown, once it is. */
   async shown(): Promise<string> {
-    const found = await eventually('the seller is shown its job', () => this.world.call(this.seller, 'sellers/jobs').catch(lost), ({ json }) => json?.jobs?.length > 0);
+    const found = await eventually(
+      'the seller is shown its job',
+      () => this.world.call(this.seller, 'sellers/jobs').catch(lost),
+      ({ json }) => json?.jobs?.length > 0,
+    );
     return found.json.jobs[0].job_id;
   }
 
   /** What the buyer has paid by now. */
-  paid = async (): Promise<bigint> => this.#funds - await this.world.chain.balanceOf(this.buyer.address);
+  paid = async (): Promise<bigint> => this.#funds - (await this.world.chain.balanceOf(this.buyer.address));
 
   /** What the seller has earned by now. */
   earned = (): Promise<bigint> => this.world.chain.balanceOf(this.seller.wallet.address);
@@ -84,11 +101,22 @@ export async function dies(world: ExchangeWorld, part: Part): Promise<void> {
 }
 
 /** Does `work`; the part dies while another one is asked for this in it. */
-export async function diesIn(world: ExchangeWorld, part: Part, asked: Switch, what: { path?: string; text?: string }, work: () => Promise<unknown>): Promise<void> {
+export async function diesIn(
+  world: ExchangeWorld,
+  part: Part,
+  asked: Switch,
+  what: { path?: string; text?: string },
+  work: () => Promise<unknown>,
+): Promise<void> {
   const { broken } = asked.counts;
   asked.set({ mode: 'delay', ms: DELAY_MS, times: 1, ...what });
   const working = work();
-  await eventually('the other part is asked', async () => asked.counts.broken, (now) => now > broken, 20);
+  await eventually(
+    'the other part is asked',
+    async () => asked.counts.broken,
+    (now) => now > broken,
+    20,
+  );
   await dies(world, part);
   await working;
   asked.set();
@@ -100,24 +128,35 @@ const DELAY_MS = 1_200;
  * What the buyer's loop does after a lost answer: sends the same payment again until it is told what became of it. A payment whose gate died
  * while it settled is in progress until the lease is over; then the chain tells.
  */
-export const told = (deal: Deal) => eventually('the buyer is told', async () => {
-  const answer = await deal.verify();
-  if (isInProgress(answer)) await deal.world.wait(5);
-  return answer;
-}, (answer) => [200, 400, 402, 403, 409, 502].includes(answer.status) && !isInProgress(answer), 60);
+export const told = (deal: Deal) =>
+  eventually(
+    'the buyer is told',
+    async () => {
+      const answer = await deal.verify();
+      if (isInProgress(answer)) await deal.world.wait(5);
+      return answer;
+    },
+    (answer) => [200, 400, 402, 403, 409, 502].includes(answer.status) && !isInProgress(answer),
+    60,
+  );
 
 const isInProgress = ({ status, text }: Answer): boolean => status === 409 && text.includes('payment_in_progress');
 
 /** What the seller's loop does: works on the job that it is shown until there is none. */
 export async function works(deal: Deal): Promise<void> {
-  await eventually('the seller has no work left', async () => {
-    const { json } = await deal.world.call(deal.seller, 'sellers/jobs');
-    for (const { job_id: id, status } of json?.jobs ?? []) {
-      if (status === 'paid') await deal.call('start', id);
-      await deal.call('complete', id);
-    }
-    return json;
-  }, (json) => json?.jobs?.length === 0, 60);
+  await eventually(
+    'the seller has no work left',
+    async () => {
+      const { json } = await deal.world.call(deal.seller, 'sellers/jobs');
+      for (const { job_id: id, status } of json?.jobs ?? []) {
+        if (status === 'paid') await deal.call('start', id);
+        await deal.call('complete', id);
+      }
+      return json;
+    },
+    (json) => json?.jobs?.length === 0,
+    60,
+  );
 }
 
 /** The answer to a request whose connection was lost. */

@@ -1,13 +1,15 @@
 /** The exchange's world as a client from outside has it: one line of JSON, controls, a Worker that is killed with a job, and nothing left behind. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-
-import { startLine, type WorldLine } from '../../support/world-line.ts';
 import { eventually } from '../../support/eventually.ts';
+import { startLine, type WorldLine } from '../../support/world-line.ts';
 
 const LIMIT = { timeout: 120_000 };
 type Line = {
-  readonly url: string; readonly gate: string; readonly escrow: string; readonly profiles: { readonly money: string; readonly mock: string };
+  readonly url: string;
+  readonly gate: string;
+  readonly escrow: string;
+  readonly profiles: { readonly money: string; readonly mock: string };
   readonly controls: Readonly<Record<string, string>>;
 };
 
@@ -21,7 +23,8 @@ after(() => world?.kill());
 
 const ask = async (path: string, body?: unknown, token = ''): Promise<{ status: number; body: any }> => {
   const response = await fetch(`${line.url}/api/v1/${path}`, {
-    method: body === undefined ? 'GET' : 'POST', headers: { 'content-type': 'application/json', ...(token === '' ? {} : { authorization: `Bearer ${token}` }) },
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { 'content-type': 'application/json', ...(token === '' ? {} : { authorization: `Bearer ${token}` }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   return { status: response.status, body: await response.json() };

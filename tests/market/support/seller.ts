@@ -21,12 +21,16 @@ export class Seller {
   private constructor(server: Server) {
     this.#server = server;
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    server.on('request', (request, response) => { void this.#serve(request, response); });
+    server.on('request', (request, response) => {
+      void this.#serve(request, response);
+    });
   }
 
   static async start(): Promise<Seller> {
     const server = createServer({ keepAliveTimeout: KEPT_MS });
-    await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
     return new Seller(server);
   }
 
@@ -36,7 +40,9 @@ export class Seller {
 
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
-    await new Promise((resolve) => { this.#server.close(resolve); });
+    await new Promise((resolve) => {
+      this.#server.close(resolve);
+    });
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -13,7 +13,9 @@ export function allowed({ key }: Asked, body = '{"result":"done"}', status = 200
   return {
     status: 201,
     body: {
-      outcome, reasonCode: outcome, reason: outcome,
+      outcome,
+      reasonCode: outcome,
+      reason: outcome,
       merchantResponse: { status, headers: { 'content-type': 'application/json' }, body },
       receipt: { receiptId: `rcpt-${key}`, settlementIdentifier: tx, status: 'confirmed' },
     },
@@ -42,14 +44,16 @@ export class FakeTreasury {
       const key = searchParams.get('key') ?? '';
       this.lookups.push(key);
       const known = this.#known.get(key);
-      return known === undefined ? Response.json({ message: 'unknown', code: 'not_found' }, { status: 404 }) : Response.json(known.body, { status: 200 });
+      return known === undefined
+        ? Response.json({ message: 'unknown', code: 'not_found' }, { status: 404 })
+        : Response.json(known.body, { status: 200 });
     }
     if (agent === undefined) return Response.json({ message: 'unknown token', code: 'unauthorized' }, { status: 401 });
     if (pathname === '/api/sdk/identity') return Response.json({ organization: 'acme', agent, environment: 'test' });
     const body: any = await request.json();
     const asked = { key: String(body.idempotencyKey), body, authorization };
     this.asked.push(asked);
-    const decided = this.#known.get(asked.key) ?? await this.decide(asked);
+    const decided = this.#known.get(asked.key) ?? (await this.decide(asked));
     if ((decided.body as any)?.outcome === 'allow' || (decided.body as any)?.receipt !== undefined) this.#known.set(asked.key, decided);
     return Response.json(decided.body, { status: decided.status, ...(decided.headers === undefined ? {} : { headers: decided.headers }) });
   };
@@ -59,6 +63,21 @@ const USDC = '0x036CbD53842c5426634e7929541eC2318f3dCF7e';
 
 /** The 402 of x402's second version, with one offer. */
 export function terms(payTo: string, amount: string, url = 'http://127.0.0.1/x'): string {
-  const offer = { scheme: 'exact', network: 'eip155:84532', amount, asset: USDC, payTo, maxTimeoutSeconds: 60, extra: { name: 'USDC', version: '2' } };
-  return Buffer.from(JSON.stringify({ x402Version: 2, error: 'payment required', resource: { url, description: 'x', mimeType: 'application/json' }, accepts: [offer] })).toString('base64');
+  const offer = {
+    scheme: 'exact',
+    network: 'eip155:84532',
+    amount,
+    asset: USDC,
+    payTo,
+    maxTimeoutSeconds: 60,
+    extra: { name: 'USDC', version: '2' },
+  };
+  return Buffer.from(
+    JSON.stringify({
+      x402Version: 2,
+      error: 'payment required',
+      resource: { url, description: 'x', mimeType: 'application/json' },
+      accepts: [offer],
+    }),
+  ).toString('base64');
 }

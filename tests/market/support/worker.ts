@@ -1,10 +1,10 @@
 /** Runs the built market in workerd beside a small seller, treasury and gate of its own, and asks it as programs without a client do. */
 import { createHmac } from 'node:crypto';
 
-import { privateKeyToAccount, generatePrivateKey, type PrivateKeyAccount } from 'viem/accounts';
+import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts';
 
 import { signedSkill } from '../../../demo/skill-proof.mjs';
-import { Built, modulesIn, type Answer } from '../../support/built.ts';
+import { type Answer, Built, modulesIn } from '../../support/built.ts';
 
 export type { Answer } from '../../support/built.ts';
 
@@ -35,7 +35,7 @@ export class Bucket {
   way: (what: 'put' | 'get') => 'pass' | 'refuse' | 'cut' | 'never' | 'lost' = () => 'pass';
 
   async answer(request: Request): Promise<Response> {
-    const { what, name } = await request.json() as { what: 'put' | 'get'; name: string };
+    const { what, name } = (await request.json()) as { what: 'put' | 'get'; name: string };
     this.asked.push({ what, name });
     return new Response(this.way(what));
   }
@@ -90,9 +90,19 @@ export class Market extends Built {
     const { build = 'build/market', vars, treasury = NOTHING, gate = NOTHING, bucket, reputation } = this.#options;
     const archive: Record<string, unknown> = bucket === undefined ? {} : { BUCKET: (request: Request) => bucket.answer(request) };
     const known: Record<string, unknown> = reputation === undefined ? {} : { REPUTATION: reputation };
-    const services = { TREASURY: treasury, GATE: gate, TABLE: async (request: Request) => this.kv.put(await request.text()), SELF: 'market', ...archive, ...known };
+    const services = {
+      TREASURY: treasury,
+      GATE: gate,
+      TABLE: async (request: Request) => this.kv.put(await request.text()),
+      SELF: 'market',
+      ...archive,
+      ...known,
+    };
     return {
-      modules: [{ type: 'ESModule', path: 'front.js', contents: FRONT.replace('AHEAD_MS', String(this.ahead * 1000)) }, ...modulesIn(build)],
+      modules: [
+        { type: 'ESModule', path: 'front.js', contents: FRONT.replace('AHEAD_MS', String(this.ahead * 1000)) },
+        ...modulesIn(build),
+      ],
       durableObjects: { SKILLS: { className: 'Skills', useSQLite: true } },
       ...(bucket === undefined ? {} : { r2Buckets: { ARCHIVE: 'archive' } }),
       serviceBindings: services,
@@ -104,19 +114,38 @@ export class Market extends Built {
   async archived(): Promise<Map<string, string>> {
     const bucket: any = await this.miniflare?.getR2Bucket('ARCHIVE');
     const { objects } = await bucket.list();
-    const texts: Promise<readonly [string, string]>[] = objects.map(async ({ key }: { key: string }) => [key, await (await bucket.get(key)).text()]);
+    const texts: Promise<readonly [string, string]>[] = objects.map(async ({ key }: { key: string }) => [
+      key,
+      await (await bucket.get(key)).text(),
+    ]);
     return new Map(await Promise.all(texts));
   }
 
   /** Publishes a skill, signed by its owner. */
   async publish(owner: PrivateKeyAccount, skill: Record<string, unknown>, headers: Record<string, string> = {}): Promise<Answer> {
-    return this.ask('POST', '/api/marketplace/skills', { body: await signed('publish', owner, { description: 'Says what came', payTo: owner.address, agentId: 'seller', ...skill }), headers });
+    return this.ask('POST', '/api/marketplace/skills', {
+      body: await signed('publish', owner, { description: 'Says what came', payTo: owner.address, agentId: 'seller', ...skill }),
+      headers,
+    });
   }
 }
 
 /** A body with its owner's proof, for a market whose clock is so many seconds ahead. */
-export function signed(action: string, owner: PrivateKeyAccount, skill: Record<string, unknown>, id?: string, ahead = 0): Promise<Record<string, unknown>> {
-  const given = { market: URL_OF_MARKET, action, skill, account: owner, now: Math.floor(Date.now() / 1000) + ahead, ...(id === undefined ? {} : { id }) };
+export function signed(
+  action: string,
+  owner: PrivateKeyAccount,
+  skill: Record<string, unknown>,
+  id?: string,
+  ahead = 0,
+): Promise<Record<string, unknown>> {
+  const given = {
+    market: URL_OF_MARKET,
+    action,
+    skill,
+    account: owner,
+    now: Math.floor(Date.now() / 1000) + ahead,
+    ...(id === undefined ? {} : { id }),
+  };
   return signedSkill(given as never) as Promise<Record<string, unknown>>;
 }
 

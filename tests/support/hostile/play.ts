@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 
-import { randomOf, type Random } from '../../pkg/random.ts';
+import { type Random, randomOf } from '../../pkg/random.ts';
 import { isDocumented } from './documented.ts';
-import { mutated, plain, type Names, type Sent, type Shape } from './mutate.ts';
-import { DEADLINE_MS, send, shown, type Reply } from './send.ts';
+import { mutated, type Names, plain, type Sent, type Shape } from './mutate.ts';
+import { DEADLINE_MS, type Reply, send, shown } from './send.ts';
 
 export const REQUESTS = Number(process.env['FAREBOX_REQUESTS'] ?? 2_500);
 export const SEED = Number(process.env['FAREBOX_SEED'] ?? 1);
@@ -48,31 +48,43 @@ export async function play(t: TestContext, target: Target): Promise<void> {
   const statuses = new Map<number, number>();
   let slowest = { ms: 0, path: '' };
   let turn = 0;
-  await Promise.all(Array.from({ length: LANES }, async () => {
-    while (turn < REQUESTS) {
-      const now = turn;
-      turn += 1;
-      const random = randomOf(SEED * 1_000_003 + now);
-      const shape = random.pick(target.shapes)(random);
-      const sent = addressed(random.below(UNCHANGED) === 0 ? plain(shape) : mutated(random, shape, target.names), random);
-      const reply = await send(random.pick(target.urls), sent);
-      statuses.set(reply.status, (statuses.get(reply.status) ?? 0) + 1);
-      if (reply.ms > slowest.ms) slowest = { ms: reply.ms, path: `${sent.method} ${sent.path.slice(0, 80)}` };
-      const why = broken(target, sent, reply);
-      if (why !== undefined) wrong.push(`seed ${SEED}, request ${now}: ${why}\n  ${shown(sent)}\n  answer: ${reply.status} ${reply.text.slice(0, 300)}`);
-    }
-  }));
+  await Promise.all(
+    Array.from({ length: LANES }, async () => {
+      while (turn < REQUESTS) {
+        const now = turn;
+        turn += 1;
+        const random = randomOf(SEED * 1_000_003 + now);
+        const shape = random.pick(target.shapes)(random);
+        const sent = addressed(random.below(UNCHANGED) === 0 ? plain(shape) : mutated(random, shape, target.names), random);
+        const reply = await send(random.pick(target.urls), sent);
+        statuses.set(reply.status, (statuses.get(reply.status) ?? 0) + 1);
+        if (reply.ms > slowest.ms) slowest = { ms: reply.ms, path: `${sent.method} ${sent.path.slice(0, 80)}` };
+        const why = broken(target, sent, reply);
+        if (why !== undefined)
+          wrong.push(`seed ${SEED}, request ${now}: ${why}\n  ${shown(sent)}\n  answer: ${reply.status} ${reply.text.slice(0, 300)}`);
+      }
+    }),
+  );
   const tookMs = performance.now() - began;
   const after = await target.stored();
   const left = { objects: after.objects - before.objects, bytes: after.bytes - before.bytes };
-  const counts = [...statuses].sort(([one], [other]) => one - other).map(([status, count]) => `${status}: ${count}`).join(', ');
-  t.diagnostic(`ends: ${target.worker}, seed ${SEED}, ${REQUESTS} requests in ${(tookMs / 1000).toFixed(1)} s: ${counts}; slowest ${slowest.ms.toFixed(0)} ms, ${slowest.path}; left ${left.objects} objects, ${left.bytes} bytes`);
+  const counts = [...statuses]
+    .sort(([one], [other]) => one - other)
+    .map(([status, count]) => `${status}: ${count}`)
+    .join(', ');
+  t.diagnostic(
+    `ends: ${target.worker}, seed ${SEED}, ${REQUESTS} requests in ${(tookMs / 1000).toFixed(1)} s: ${counts}; slowest ${slowest.ms.toFixed(0)} ms, ${slowest.path}; left ${left.objects} objects, ${left.bytes} bytes`,
+  );
   assert.equal(wrong.length, 0, `${wrong.length} of ${REQUESTS}:\n${wrong.slice(0, MOST_SHOWN).join('\n')}`);
-  assert.ok(left.bytes <= target.most.bytes && left.objects <= target.most.objects, `seed ${SEED}: they left ${JSON.stringify(left)}, and may leave ${JSON.stringify(target.most)}`);
+  assert.ok(
+    left.bytes <= target.most.bytes && left.objects <= target.most.objects,
+    `seed ${SEED}: they left ${JSON.stringify(left)}, and may leave ${JSON.stringify(target.most)}`,
+  );
   for (const page of target.pages) {
     const { status, text } = await send(page, plain({ method: 'GET', path: page.slice(new URL(page).origin.length) }));
     assert.equal(status, 200, page);
-    for (const secret of [...target.names.tokens, ...target.secrets.values()]) assert.ok(!text.includes(secret), `seed ${SEED}: ${page} shows a token that was sent`);
+    for (const secret of [...target.names.tokens, ...target.secrets.values()])
+      assert.ok(!text.includes(secret), `seed ${SEED}: ${page} shows a token that was sent`);
   }
   await target.honest('after');
 }
@@ -84,7 +96,11 @@ function addressed(sent: Sent, random: Random): Sent {
 }
 
 /** Why nobody may get this answer; undefined if it is in order. */
-export function broken({ worker, secrets }: Pick<Target, 'worker' | 'secrets'>, sent: Sent, { end, status, headers, text }: Reply): string | undefined {
+export function broken(
+  { worker, secrets }: Pick<Target, 'worker' | 'secrets'>,
+  sent: Sent,
+  { end, status, headers, text }: Reply,
+): string | undefined {
   if (end === 'late') return `no answer within ${DEADLINE_MS} ms`;
   // Whoever breaks off need not be answered.
   if (end === 'none' || end === 'broken') return sent.cutAt === undefined ? `the answer is ${end}` : undefined;

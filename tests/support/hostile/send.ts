@@ -28,21 +28,41 @@ export function send(base: string, sent: Sent, deadlineMs = DEADLINE_MS): Promis
     const { hostname, port } = new URL(base);
     const { method, path, body, cutAt } = sent;
     const outgoing = ask({
-      agent: false, hostname, port, method, path, maxHeaderSize: MOST_HEADERS,
-      headers: { connection: 'close', ...sent.headers as Record<string, string | string[]>, ...(body === undefined ? {} : { 'content-length': body.length }) },
+      agent: false,
+      hostname,
+      port,
+      method,
+      path,
+      maxHeaderSize: MOST_HEADERS,
+      headers: {
+        connection: 'close',
+        ...(sent.headers as Record<string, string | string[]>),
+        ...(body === undefined ? {} : { 'content-length': body.length }),
+      },
     });
     const done = (end: Reply['end']): void => {
       clearTimeout(late);
-      resolve({ end, status: head?.statusCode ?? 0, headers: head?.headers ?? {}, text: textOf(pieces, head), ms: performance.now() - began });
+      resolve({
+        end,
+        status: head?.statusCode ?? 0,
+        headers: head?.headers ?? {},
+        text: textOf(pieces, head),
+        ms: performance.now() - began,
+      });
       outgoing.destroy();
     };
     const late = setTimeout(() => done('late'), deadlineMs);
     outgoing.on('error', () => done(head === undefined ? 'none' : 'broken'));
-    outgoing.on('upgrade', (response) => { head = response; done('stream'); });
+    outgoing.on('upgrade', (response) => {
+      head = response;
+      done('stream');
+    });
     outgoing.on('response', (response) => {
       head = response;
       if (String(response.headers['content-type']).startsWith('text/event-stream')) return done('stream');
-      response.on('data', (piece: Buffer) => { pieces.push(piece); });
+      response.on('data', (piece: Buffer) => {
+        pieces.push(piece);
+      });
       response.on('end', () => done(response.complete ? 'whole' : 'broken'));
       response.on('error', () => done('broken'));
       return undefined;
@@ -67,6 +87,14 @@ function textOf(pieces: readonly Buffer[], head: IncomingMessage | undefined): s
 /** A request in a few lines, with which it can be sent by hand. */
 export function shown({ method, path, headers, body, cutAt, changes }: Sent): string {
   const short = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most)}… (${text.length})` : text);
-  const fields = Object.entries(headers).slice(0, 12).map(([name, value]) => `${name}: ${short(String(value), 120)}`);
-  return [`${method} ${short(path, 300)}`, ...fields, ...(body === undefined ? [] : [short(body.toString('utf8'), 600)]), ...(cutAt === undefined ? [] : [`ends after ${cutAt} bytes`]), `changed: ${changes.join(', ')}`].join('\n  ');
+  const fields = Object.entries(headers)
+    .slice(0, 12)
+    .map(([name, value]) => `${name}: ${short(String(value), 120)}`);
+  return [
+    `${method} ${short(path, 300)}`,
+    ...fields,
+    ...(body === undefined ? [] : [short(body.toString('utf8'), 600)]),
+    ...(cutAt === undefined ? [] : [`ends after ${cutAt} bytes`]),
+    `changed: ${changes.join(', ')}`,
+  ].join('\n  ');
 }

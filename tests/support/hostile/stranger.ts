@@ -1,7 +1,7 @@
 /** Somebody without any proof, from many networks and as many programs, who asks each route of the Workers again and again. */
 import assert from 'node:assert/strict';
 
-import { randomOf, type Random } from '../../pkg/random.ts';
+import { type Random, randomOf } from '../../pkg/random.ts';
 import { plain, type Sent, type Shape } from './mutate.ts';
 import { broken, type Target } from './play.ts';
 import { documentedRoutes, pathOf, type Route, type Worker } from './routes.ts';
@@ -31,38 +31,62 @@ export function requestsTo(all: readonly Attacked[]): readonly { readonly of: At
   return all.flatMap((of) => {
     const routes = documentedRoutes(of.worker);
     const sample = of.shapes.map((shape) => shape(randomOf(1)));
-    const isAsked = (route: Route): boolean => sample.some(({ method, path }) => method === route.method && pathOf(routes, path) === route.path);
-    const rest = routes.filter((route) => !isAsked(route)).map(({ method, path }) => (random: Random): Shape => ({
-      method, path: path.replaceAll('{}', () => encodeURIComponent(random.pick(of.names))), ...(method === 'GET' || method === 'HEAD' ? {} : { body: {} }),
-    }));
+    const isAsked = (route: Route): boolean =>
+      sample.some(({ method, path }) => method === route.method && pathOf(routes, path) === route.path);
+    const rest = routes
+      .filter((route) => !isAsked(route))
+      .map(
+        ({ method, path }) =>
+          (random: Random): Shape => ({
+            method,
+            path: path.replaceAll('{}', () => encodeURIComponent(random.pick(of.names))),
+            ...(method === 'GET' || method === 'HEAD' ? {} : { body: {} }),
+          }),
+      );
     return [...of.shapes, ...rest].map((shape) => ({ of, shape }));
   });
 }
 
 /** Asks until so many were asked and `until` is over; the answers that nobody may get are failures. */
-export async function attack(seed: number, all: readonly Attacked[], requests: number, until: Promise<unknown> = Promise.resolve()): Promise<{ readonly asked: number; readonly statuses: string }> {
+export async function attack(
+  seed: number,
+  all: readonly Attacked[],
+  requests: number,
+  until: Promise<unknown> = Promise.resolve(),
+): Promise<{ readonly asked: number; readonly statuses: string }> {
   const routes = requestsTo(all);
   const [wrong, statuses]: [string[], Map<string, number>] = [[], new Map()];
   let [isOver, turn] = [false, 0];
-  const over = until.finally(() => { isOver = true; });
-  await Promise.all([over.catch(() => undefined), ...Array.from({ length: LANES }, async () => {
-    while (turn < requests || !isOver) {
-      const random = randomOf(seed * 1_000_003 + turn);
-      const { of, shape } = routes[turn % routes.length] ?? assert.fail('there are no routes');
-      turn += 1;
-      const made = plain(shape(random));
-      const headers = { 'cf-connecting-ip': `100.64.0.${random.below(NETWORKS)}`, 'user-agent': random.pick(PROGRAMS), ...made.headers };
-      const sent = { ...made, headers };
-      const reply = await send(of.url, sent);
-      const name = `${of.worker} ${Math.floor(reply.status / 100)}xx`;
-      statuses.set(name, (statuses.get(name) ?? 0) + 1);
-      const why = broken(of, sent, reply) ?? unsaid(of, sent, reply.status);
-      if (why !== undefined) wrong.push(`${why}\n  ${shown(sent)}\n  answer: ${reply.status} ${reply.text.slice(0, 300)}`);
-    }
-  })]);
+  const over = until.finally(() => {
+    isOver = true;
+  });
+  await Promise.all([
+    over.catch(() => undefined),
+    ...Array.from({ length: LANES }, async () => {
+      while (turn < requests || !isOver) {
+        const random = randomOf(seed * 1_000_003 + turn);
+        const { of, shape } = routes[turn % routes.length] ?? assert.fail('there are no routes');
+        turn += 1;
+        const made = plain(shape(random));
+        const headers = { 'cf-connecting-ip': `100.64.0.${random.below(NETWORKS)}`, 'user-agent': random.pick(PROGRAMS), ...made.headers };
+        const sent = { ...made, headers };
+        const reply = await send(of.url, sent);
+        const name = `${of.worker} ${Math.floor(reply.status / 100)}xx`;
+        statuses.set(name, (statuses.get(name) ?? 0) + 1);
+        const why = broken(of, sent, reply) ?? unsaid(of, sent, reply.status);
+        if (why !== undefined) wrong.push(`${why}\n  ${shown(sent)}\n  answer: ${reply.status} ${reply.text.slice(0, 300)}`);
+      }
+    }),
+  ]);
   await over;
   assert.equal(wrong.length, 0, `${wrong.length} of ${turn}:\n${wrong.slice(0, 8).join('\n')}`);
-  return { asked: turn, statuses: [...statuses].sort().map(([name, count]) => `${name}: ${count}`).join(', ') };
+  return {
+    asked: turn,
+    statuses: [...statuses]
+      .sort()
+      .map(([name, count]) => `${name}: ${count}`)
+      .join(', '),
+  };
 }
 
 /** Why a stranger may not get this status of a route that needs a proof; undefined if docs/limits.md names it in the last cell, or it is 400. */

@@ -6,7 +6,13 @@ import type { AddressInfo } from 'node:net';
 import { KEPT_MS } from '../../../demo/server.mjs';
 import { requestText } from '../../support/mpp-wire.ts';
 
-export type Paid = { readonly method: string; readonly path: string; readonly payment: string; readonly headers: IncomingMessage['headers']; readonly body: string };
+export type Paid = {
+  readonly method: string;
+  readonly path: string;
+  readonly payment: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+};
 /** What is done with the n-th payment (from 0) of a path. */
 export type Script = (turn: number, response: ServerResponse, paid: Paid) => void;
 
@@ -20,13 +26,17 @@ export class Merchant {
 
   static async start(): Promise<Merchant> {
     const merchant = new Merchant();
-    await new Promise<void>((resolve) => { merchant.#server.listen(0, '127.0.0.1', resolve); });
+    await new Promise<void>((resolve) => {
+      merchant.#server.listen(0, '127.0.0.1', resolve);
+    });
     merchant.url = `http://127.0.0.1:${(merchant.#server.address() as AddressInfo).port}`;
     return merchant;
   }
 
   async stop(): Promise<void> {
-    const closed = new Promise((resolve) => { this.#server.close(resolve); });
+    const closed = new Promise((resolve) => {
+      this.#server.close(resolve);
+    });
     this.#server.closeAllConnections();
     await closed;
   }
@@ -36,18 +46,35 @@ export class Merchant {
   }
 
   /** A decision request for a path. */
-  decision(path: string, { method = 'GET', amount = '10000', key, body, organization = 'acme', headers }: {
-    method?: string; amount?: string; key?: string; body?: string; organization?: string; headers?: Record<string, string>;
-  } = {}): string {
+  decision(
+    path: string,
+    {
+      method = 'GET',
+      amount = '10000',
+      key,
+      body,
+      organization = 'acme',
+      headers,
+    }: { method?: string; amount?: string; key?: string; body?: string; organization?: string; headers?: Record<string, string> } = {},
+  ): string {
     const url = `${this.url}${path}`;
-    const required = Buffer.from(JSON.stringify({
-      x402Version: 2,
-      resource: { url, description: 'a test', mimeType: 'text/plain' },
-      accepts: [{
-        scheme: 'exact', network: 'eip155:84532', amount, asset: '0x036CbD53842c5426634e7929541eC2318f3dCF7e',
-        payTo: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8', maxTimeoutSeconds: 300, extra: { name: 'USDC', version: '2' },
-      }],
-    })).toString('base64');
+    const required = Buffer.from(
+      JSON.stringify({
+        x402Version: 2,
+        resource: { url, description: 'a test', mimeType: 'text/plain' },
+        accepts: [
+          {
+            scheme: 'exact',
+            network: 'eip155:84532',
+            amount,
+            asset: '0x036CbD53842c5426634e7929541eC2318f3dCF7e',
+            payTo: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
+            maxTimeoutSeconds: 300,
+            extra: { name: 'USDC', version: '2' },
+          },
+        ],
+      }),
+    ).toString('base64');
     return JSON.stringify({
       context: { organization, agent: 'buyer' },
       request: { url, method, ...(headers === undefined ? {} : { headers }), ...(body === undefined ? {} : { body }) },
@@ -58,7 +85,12 @@ export class Merchant {
 
   /** A decision request for a path with an MPP challenge of this id. */
   charge(path: string, id: string, key?: string): string {
-    const request = { amount: '10000', currency: '0x036CbD53842c5426634e7929541eC2318f3dCF7e', recipient: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8', methodDetails: { chainId: 84532, decimals: 6, credentialTypes: ['authorization'] } };
+    const request = {
+      amount: '10000',
+      currency: '0x036CbD53842c5426634e7929541eC2318f3dCF7e',
+      recipient: '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
+      methodDetails: { chainId: 84532, decimals: 6, credentialTypes: ['authorization'] },
+    };
     const expires = new Date(Date.now() + 600_000).toISOString();
     const challenge = `Payment id="${id}", realm="${new URL(this.url).host}", method="evm", intent="charge", request="${requestText(request)}", expires="${expires}"`;
     return JSON.stringify({
@@ -94,7 +126,9 @@ export const serve: Script = (_turn, response, paid) => {
   response.writeHead(200, { 'content-type': 'text/plain', ...receiptOf(paid) }).end(`goods of ${paid.path}`);
 };
 /** Says nothing to the first payment, and delivers the next time. */
-export const holdFirst: Script = (turn, response, paid) => { if (turn > 0) serve(turn, response, paid); };
+export const holdFirst: Script = (turn, response, paid) => {
+  if (turn > 0) serve(turn, response, paid);
+};
 /** Begins to answer the first payment and stops, and delivers the next time. */
 export const halfFirst: Script = (turn, response, paid) => {
   if (turn > 0) return serve(turn, response, paid);
@@ -107,7 +141,9 @@ export const halfFirst: Script = (turn, response, paid) => {
 function receiptOf({ payment }: Paid): Record<string, string> {
   const transaction = `0x${createHash('sha256').update(payment).digest('hex')}`;
   if (payment.startsWith('Payment ')) {
-    return { 'payment-receipt': requestText({ method: 'evm', status: 'success', timestamp: new Date().toISOString(), reference: transaction }) };
+    return {
+      'payment-receipt': requestText({ method: 'evm', status: 'success', timestamp: new Date().toISOString(), reference: transaction }),
+    };
   }
   const { payload } = JSON.parse(Buffer.from(payment, 'base64').toString('utf8')) as { payload: { authorization: { from: string } } };
   const settlement = { success: true, network: 'eip155:84532', payer: payload.authorization.from, transaction };

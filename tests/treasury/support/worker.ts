@@ -1,7 +1,7 @@
 /** Runs the built treasury in workerd, and asks it as programs without a client do. */
 import { randomBytes } from 'node:crypto';
 
-import { Built, modulesIn, type Answer } from '../../support/built.ts';
+import { type Answer, Built, modulesIn } from '../../support/built.ts';
 
 export type { Answer } from '../../support/built.ts';
 
@@ -45,14 +45,21 @@ export class Treasury extends Built {
   }
 
   /** Asks as an agent's package does where there is a token. */
-  override ask(method: string, path: string, { token, headers, ...more }: { token?: string; body?: string; headers?: Record<string, string> } = {}): Promise<Answer> {
+  override ask(
+    method: string,
+    path: string,
+    { token, headers, ...more }: { token?: string; body?: string; headers?: Record<string, string> } = {},
+  ): Promise<Answer> {
     const version = token === undefined ? {} : { token, headers: { 'x-402flow-sdk-version': VERSION, ...headers } };
     return super.ask(method, path, { ...(headers === undefined ? {} : { headers }), ...version, ...more });
   }
 
   /** Asks as the operator. */
   operate(method: string, path: string, body?: unknown): Promise<Answer> {
-    return this.ask(method, `/api/organizations${path}`, { token: OPERATOR, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    return this.ask(method, `/api/organizations${path}`, {
+      token: OPERATOR,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
   }
 
   /** A runtime token for a seeded key. */
@@ -73,7 +80,12 @@ const VARIABLES = {
   WALLET_KEY: ANVIL_KEY,
   WALLETS: [{ name: 'main', networks: ['eip155:84532'], secret: 'WALLET_KEY' }],
   ORGANIZATIONS: [
-    { name: 'acme', environment: 'test', policy: { allowedOrigins: ['https://api.example.com'] }, agents: [{ name: 'buyer', bootstrapKey: 'BUYER_KEY' }] },
+    {
+      name: 'acme',
+      environment: 'test',
+      policy: { allowedOrigins: ['https://api.example.com'] },
+      agents: [{ name: 'buyer', bootstrapKey: 'BUYER_KEY' }],
+    },
     { name: 'other', environment: 'test', policy: {}, agents: [{ name: 'buyer', bootstrapKey: 'OTHER_KEY' }] },
   ],
 };

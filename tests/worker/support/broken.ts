@@ -28,7 +28,9 @@ export async function sendBroken(url: string, broken: Broken): Promise<string> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port) });
   let answer = '';
-  socket.on('data', (piece: Buffer) => { answer += piece.toString('latin1'); });
+  socket.on('data', (piece: Buffer) => {
+    answer += piece.toString('latin1');
+  });
   socket.on('error', () => undefined);
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
   await new Promise<void>((resolve) => socket.once('connect', () => resolve()));

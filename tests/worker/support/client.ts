@@ -1,8 +1,8 @@
 /** A client of the gate with an address of its own, which pays well, badly or not at all. */
 import assert from 'node:assert/strict';
 
-import { diagnosticIn, type Diagnostic } from '../../support/diagnostic.ts';
-import { freshPayer, pay, requiredBy, type JsonObject, type Payer, type PayOptions, type Payment } from './payer.ts';
+import { type Diagnostic, diagnosticIn } from '../../support/diagnostic.ts';
+import { freshPayer, type JsonObject, type Payer, type Payment, type PayOptions, pay, requiredBy } from './payer.ts';
 import type { Answer, HeaderRow } from './raw.ts';
 import { send, type World } from './world.ts';
 
@@ -19,7 +19,10 @@ export class Client {
   readonly payer: Payer;
   readonly row: HeaderRow;
 
-  constructor(world: World, { payer = freshPayer(), address = freshAddress() }: { readonly payer?: Payer; readonly address?: string } = {}) {
+  constructor(
+    world: World,
+    { payer = freshPayer(), address = freshAddress() }: { readonly payer?: Payer; readonly address?: string } = {},
+  ) {
     this.world = world;
     this.payer = payer;
     this.row = ['CF-Connecting-IP', address];

@@ -139,10 +139,7 @@ export function refusedVerify(reason: string, fields: Readonly<Record<string, un
 }
 
 export function refusedSettle(reason: string, fields: Readonly<Record<string, unknown>> = {}): Reply {
-  return {
-    kind: 'json',
-    body: { success: false, errorReason: reason, transaction: '', network: 'eip155:84532', payer: '', ...fields },
-  };
+  return { kind: 'json', body: { success: false, errorReason: reason, transaction: '', network: 'eip155:84532', payer: '', ...fields } };
 }
 
 /** An answer of `GET /supported`. */
@@ -154,12 +151,7 @@ const NOT_FOUND: Reply = { kind: 'json', status: 404, body: { error: 'not found'
 
 function goodAnswer(call: FacilitatorCall): Record<string, unknown> {
   if (call.operation === 'verify') return { isValid: true, payer: call.payer };
-  return {
-    success: true,
-    payer: call.payer,
-    transaction: transactionOf(call.payer, call.nonce),
-    network: call.network,
-  };
+  return { success: true, payer: call.payer, transaction: transactionOf(call.payer, call.nonce), network: call.network };
 }
 
 function describeCall(request: IncomingMessage, body: Buffer): FacilitatorCall {

@@ -13,7 +13,7 @@ import { workerdChildren } from '../../../scripts/children.mjs';
 import { Log, LogLevel, Miniflare, type MiniflareOptions } from '../../support/miniflare.ts';
 
 import { PRICER_WORKER } from './pricer.ts';
-import { Connection, type Answer, type HeaderRow, type RawRequest } from './raw.ts';
+import { type Answer, Connection, type HeaderRow, type RawRequest } from './raw.ts';
 
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
 
@@ -91,12 +91,7 @@ export class Gate {
   }
 
   /** Sends one request on its own connection. */
-  async raw(
-    method: string,
-    target: string,
-    headers: readonly HeaderRow[] = [],
-    body?: RawRequest['body'],
-  ): Promise<Answer> {
+  async raw(method: string, target: string, headers: readonly HeaderRow[] = [], body?: RawRequest['body']): Promise<Answer> {
     const connection = await this.connect();
     try {
       return await connection.send({ method, target, headers, ...(body === undefined ? {} : { body }) });
@@ -118,12 +113,7 @@ export class Gate {
   /** Ends workerd and starts it again on the same folder; `kill` ends it without warning. */
   async restart(how: 'dispose' | 'kill' = 'dispose', changes: Changes = {}): Promise<void> {
     const { vars, secrets } = this.#options;
-    this.#options = {
-      ...this.#options,
-      ...changes,
-      vars: { ...vars, ...changes.vars },
-      secrets: { ...secrets, ...changes.secrets },
-    };
+    this.#options = { ...this.#options, ...changes, vars: { ...vars, ...changes.vars }, secrets: { ...secrets, ...changes.secrets } };
     if (how === 'kill') for (const pid of this.#pids) process.kill(pid, 'SIGKILL');
     await this.#miniflare?.dispose();
     await this.#run();
@@ -217,11 +207,7 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
     );
   const probe = { type: 'ESModule' as const, path: join(build, 'probe-entry.js'), contents: PROBE };
   const tally = { type: 'ESModule' as const, path: join(build, 'tally.mjs'), contents: readFileSync('scripts/tally.mjs', 'utf8') };
-  const worker = {
-    modulesRoot: build,
-    compatibilityDate: '2026-04-01',
-    unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
-  };
+  const worker = { modulesRoot: build, compatibilityDate: '2026-04-01', unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }] };
   const bindings = { ...options.vars, ...options.secrets };
   const ledger = { className: 'Ledger', useSQLite: true };
   const priced: Record<string, string> = options.prices === undefined ? {} : { PRICER: 'pricer' };
@@ -245,9 +231,7 @@ function miniflareOptions(options: GateOptions, persist: string, keep: (text: st
         ...(options.config === undefined ? {} : { kvNamespaces: ['CONFIG'] }),
         serviceBindings: { ...priced, ...(options.worker?.as === 'bound' ? { ORIGIN: 'origin' } : {}) },
         ...(options.worker?.as === 'zone' ? { outboundService: 'origin' } : {}),
-        ...(options.perMinute === undefined
-          ? {}
-          : { ratelimits: { RATE_LIMITER: { simple: { limit: options.perMinute, period: 60 } } } }),
+        ...(options.perMinute === undefined ? {} : { ratelimits: { RATE_LIMITER: { simple: { limit: options.perMinute, period: 60 } } } }),
       },
       ...(options.worker === undefined
         ? []

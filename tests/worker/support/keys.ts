@@ -1,6 +1,6 @@
 /** Keys of facilitators, and what a facilitator that takes one finds in each call: read with Node's own cryptography. */
 import assert from 'node:assert/strict';
-import { createHmac, generateKeyPairSync, verify, type KeyObject } from 'node:crypto';
+import { createHmac, generateKeyPairSync, type KeyObject, verify } from 'node:crypto';
 
 import type { FacilitatorCall } from './facilitator.ts';
 import type { JsonObject } from './payer.ts';
@@ -42,7 +42,10 @@ export function isSignedBy(key: CdpKey, call: FacilitatorCall): boolean {
 /** A call with a good JWT for it and for nothing else; gives its nonce. */
 export function expectCdp(key: CdpKey, call: FacilitatorCall): string {
   assert.ok(isSignedBy(key, call), `${call.method} ${call.target} is signed`);
-  const [header, claims] = tokenOf(call).split('.').slice(0, 2).map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as JsonObject);
+  const [header, claims] = tokenOf(call)
+    .split('.')
+    .slice(0, 2)
+    .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as JsonObject);
   const nonce = String(header?.['nonce']);
   assert.match(nonce, /^[0-9a-f]{32}$/);
   assert.deepEqual(header, { alg: key.algorithm, kid: key.id, typ: 'JWT', nonce });
@@ -58,7 +61,11 @@ function tokenOf(call: FacilitatorCall): string {
   return token;
 }
 
-export const OKX = { OKX_API_KEY: 'okx-key-of-the-suite', OKX_API_SECRET: 'okx-secret-of-the-suite', OKX_API_PASSPHRASE: 'okx-passphrase-of-the-suite' };
+export const OKX = {
+  OKX_API_KEY: 'okx-key-of-the-suite',
+  OKX_API_SECRET: 'okx-secret-of-the-suite',
+  OKX_API_PASSPHRASE: 'okx-passphrase-of-the-suite',
+};
 export const OKX_PATH = '/api/v6/pay/x402';
 
 /** A call with OKX's fields, whose HMAC is over this call. */

@@ -7,9 +7,22 @@
 import assert from 'node:assert/strict';
 
 import { plant } from './operator.ts';
-import type { PayOptions, Payment } from './payer.ts';
+import type { Payment, PayOptions } from './payer.ts';
 import type { Answer } from './raw.ts';
-import { MODES, begin, callsOf, eventually, expectPaid, jsonOf, nextNumber, ordinaryCalls, payFor, send, type Mode, type World } from './world.ts';
+import {
+  begin,
+  callsOf,
+  eventually,
+  expectPaid,
+  jsonOf,
+  MODES,
+  type Mode,
+  nextNumber,
+  ordinaryCalls,
+  payFor,
+  send,
+  type World,
+} from './world.ts';
 
 export type Sent = {
   readonly mode: Mode;

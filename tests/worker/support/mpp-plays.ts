@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 
 import type { CredentialMessage, Deviations } from '../../support/mpp-payer.ts';
-import { PROBLEMS, challengeIn, expectMppRefused, mppFor } from './mpp.ts';
+import { challengeIn, expectMppRefused, mppFor, PROBLEMS } from './mpp.ts';
 import type { Answer, HeaderRow } from './raw.ts';
 import { jsonOf, send, type World } from './world.ts';
 
@@ -21,7 +21,10 @@ export type Otherwise = { readonly because: string; readonly check: (answer: Ans
 
 export type Plays = Readonly<Record<string, readonly [Play, Otherwise?]>>;
 
-export function paying(deviations: Deviations = {}, rows: (value: string) => readonly HeaderRow[] = (value) => [['Authorization', value]]): Play {
+export function paying(
+  deviations: Deviations = {},
+  rows: (value: string) => readonly HeaderRow[] = (value) => [['Authorization', value]],
+): Play {
   return async (world, path) => send(world, path, undefined, { headers: rows((await mppFor(world, path, deviations)).value) });
 }
 
@@ -49,7 +52,10 @@ export function refused(because: string, ...problems: readonly string[]): Otherw
 }
 
 export function problem(status: number, code: string, because: string): Otherwise {
-  return { because, check: (answer) => assert.deepEqual([answer.status, jsonOf(answer)['code']], [status, code], answer.text.slice(0, 300)) };
+  return {
+    because,
+    check: (answer) => assert.deepEqual([answer.status, jsonOf(answer)['code']], [status, code], answer.text.slice(0, 300)),
+  };
 }
 
 /** As the package answered: paid, or the same problem with the same status, and a challenge with every 402. */
@@ -66,5 +72,6 @@ export function judge(answer: Answer, { status, body }: Recorded): void {
 }
 
 export function vectors<T>(name: string): readonly T[] {
-  return (JSON.parse(readFileSync(new URL(`../../vectors/mpp/${name}.json`, import.meta.url), 'utf8')) as { vectors: readonly T[] }).vectors;
+  return (JSON.parse(readFileSync(new URL(`../../vectors/mpp/${name}.json`, import.meta.url), 'utf8')) as { vectors: readonly T[] })
+    .vectors;
 }

@@ -1,10 +1,10 @@
 /** What the suites of MPP repeat: ask, sign the challenge, send, and what every answer of that protocol must have. */
 import assert from 'node:assert/strict';
 
-import { payMpp, type Deviations, type MppPayment } from '../../support/mpp-payer.ts';
-import { challengeOf, receiptIn, requestOf, type Challenge, type JsonObject, type Receipt } from '../../support/mpp-wire.ts';
+import { type Deviations, type MppPayment, payMpp } from '../../support/mpp-payer.ts';
+import { type Challenge, challengeOf, type JsonObject, type Receipt, receiptIn, requestOf } from '../../support/mpp-wire.ts';
 import { transactionOf } from './facilitator.ts';
-import { freshPayer, requiredBy, type Payer } from './payer.ts';
+import { freshPayer, type Payer, requiredBy } from './payer.ts';
 import type { Answer, Connection, HeaderRow, RawRequest } from './raw.ts';
 import { jsonOf, rowsNamed, send, type World } from './world.ts';
 
@@ -54,20 +54,27 @@ export function sendMpp(world: World, target: string, { value }: { readonly valu
 }
 
 /** A delivered answer whose receipt names this payment's transaction and challenge, and nothing of the other protocol. */
-export function expectMppPaid(answer: Answer, payment: { readonly transaction: string; readonly challenge: Challenge }, status = 200): Receipt {
+export function expectMppPaid(
+  answer: Answer,
+  payment: { readonly transaction: string; readonly challenge: Challenge },
+  status = 200,
+): Receipt {
   assert.equal(answer.status, status, answer.text.slice(0, 400));
   const receipt = receiptIn(answer.headers['payment-receipt']);
   assert.ok(receipt, 'a receipt');
   assert.match(receipt.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
-  assert.deepEqual({ ...receipt, timestamp: '' }, {
-    method: 'evm',
-    status: 'success',
-    timestamp: '',
-    reference: payment.transaction,
-    challengeId: payment.challenge.id,
-    chainId: CHAIN_ID,
-    externalId: requestOf(payment.challenge).externalId,
-  });
+  assert.deepEqual(
+    { ...receipt, timestamp: '' },
+    {
+      method: 'evm',
+      status: 'success',
+      timestamp: '',
+      reference: payment.transaction,
+      challengeId: payment.challenge.id,
+      chainId: CHAIN_ID,
+      externalId: requestOf(payment.challenge).externalId,
+    },
+  );
   for (const name of ['payment-response', 'x-payment-response', 'payment-required']) assert.equal(answer.headers[name], undefined, name);
   const caching = (answer.headers['cache-control'] ?? '').split(',').map((part) => part.trim());
   assert.deepEqual([...caching].sort(), ['no-store', 'private']);

@@ -5,9 +5,8 @@
  * afterwards.
  */
 import { keccak256, toHex } from 'viem';
-
+import { type Facilitator, transactionOf } from './facilitator.ts';
 import { Listener } from './operator.ts';
-import { transactionOf, type Facilitator } from './facilitator.ts';
 import { ASSET, PAY_TO } from './world.ts';
 
 type Call = { readonly id: number; readonly method: string; readonly params: readonly unknown[] };
@@ -97,8 +96,9 @@ export class ChainNode {
   }
 
   #logs({ fromBlock, toBlock, topics }: Filter): unknown[] {
-    const found = [...this.#mined.values()].filter(({ nonce, block }) =>
-      topics[2] === nonce && Number(fromBlock) <= block && block <= Number(toBlock));
+    const found = [...this.#mined.values()].filter(
+      ({ nonce, block }) => topics[2] === nonce && Number(fromBlock) <= block && block <= Number(toBlock),
+    );
     for (const { hash } of found) this.#told.add(hash);
     return found.map((transfer) => logsOf(transfer)[0]);
   }

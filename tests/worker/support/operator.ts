@@ -5,10 +5,9 @@ import type { AddressInfo } from 'node:net';
 
 import { KEPT_MS } from '../../../demo/server.mjs';
 import type { Gate } from './gate.ts';
-import type { Answer } from './raw.ts';
 import type { JsonObject } from './payer.ts';
-import { SECRETS, jsonOf, type World } from './world.ts';
-
+import type { Answer } from './raw.ts';
+import { jsonOf, SECRETS, type World } from './world.ts';
 
 /** Sends one request with the operator's token. */
 export function ask(world: World, target: string, body?: unknown, bearer: string | undefined = SECRETS['OPERATOR_TOKEN']): Promise<Answer> {
@@ -69,12 +68,7 @@ for name in glob.glob(folder + '/**/*.sqlite', recursive=True):
 print(touched)
 `;
 
-export type Taken = {
-  readonly target: string;
-  readonly headers: IncomingMessage['headers'];
-  readonly text: string;
-  readonly atMs: number;
-};
+export type Taken = { readonly target: string; readonly headers: IncomingMessage['headers']; readonly text: string; readonly atMs: number };
 
 /** A server that keeps what it is sent; `statuses` are answered in turn, the last one stays. */
 export class Listener {

@@ -112,12 +112,7 @@ export function ordinaryBody(path: string): string {
   return JSON.stringify({ path, content: 'the paid content' });
 }
 
-async function play(
-  reply: OriginReply,
-  path: string,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+async function play(reply: OriginReply, path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
   await sleep(reply.delayMs ?? 0);
   await reply.once;
   if (reply.body === undefined && reply.then !== undefined) return abandon(reply.then, request);

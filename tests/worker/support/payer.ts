@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 
-import { generatePrivateKey, privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts';
+import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts';
 
 import { TRANSFER_TYPES } from '../../support/mpp-payer.ts';
 import { transactionOf } from './facilitator.ts';
@@ -34,14 +34,7 @@ export type PaymentRequired = {
   readonly extensions?: JsonObject;
 };
 
-export type Authorization = {
-  from: string;
-  to: string;
-  value: string;
-  validAfter: string;
-  validBefore: string;
-  nonce: string;
-};
+export type Authorization = { from: string; to: string; value: string; validAfter: string; validBefore: string; nonce: string };
 
 export type PayOptions = {
   readonly version?: 1 | 2;

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { KEPT_MS } from '../../../demo/server.mjs';
-import type { JsonObject, Json } from './payer.ts';
+import type { Json, JsonObject } from './payer.ts';
 
 /** What it does when it is asked; a text is sent as it is. */
 export type Price =
@@ -14,7 +14,8 @@ export type Price =
 export class Pricer {
   readonly url: string;
   /** What it was asked, with method, URL and header fields of the question itself. */
-  readonly questions: { readonly asked: JsonObject; readonly method: string; readonly url: string; readonly headers: readonly string[] }[] = [];
+  readonly questions: { readonly asked: JsonObject; readonly method: string; readonly url: string; readonly headers: readonly string[] }[] =
+    [];
   readonly #server: Server;
   #answers: readonly Price[] = [];
 
@@ -23,7 +24,9 @@ export class Pricer {
     this.url = `http://127.0.0.1:${port}`;
     server.on('request', (request, response) => {
       let text = '';
-      request.on('data', (piece: Buffer) => { text += piece.toString('utf8'); });
+      request.on('data', (piece: Buffer) => {
+        text += piece.toString('utf8');
+      });
       request.on('end', () => {
         const { body, method, url, headers } = JSON.parse(text) as { body: string; method: string; url: string; headers: string[] };
         this.questions.push({ asked: JSON.parse(body) as JsonObject, method, url, headers });

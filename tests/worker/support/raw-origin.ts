@@ -4,8 +4,9 @@
  * Each connection takes one request; what is sent of it and how it ends is scripted per path. It also keeps what came
  * of each request's body, and whether that came to its end.
  */
-import { createServer, type Server, type Socket } from 'node:net';
+
 import type { AddressInfo } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 
 export type Bytes = {
   /** What is sent, piece by piece. */
@@ -93,7 +94,11 @@ export class RawOrigin {
 /** What an unscripted path says. */
 export const GOOD_BODY = '{"content":"the paid content"}';
 export const GOOD: Bytes = {
-  pieces: [Buffer.from(`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${GOOD_BODY.length}\r\n\r\n${GOOD_BODY}`)],
+  pieces: [
+    Buffer.from(
+      `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${GOOD_BODY.length}\r\n\r\n${GOOD_BODY}`,
+    ),
+  ],
 };
 
 /** The bytes of a body so far, without its framing, and whether they are all. */

@@ -113,8 +113,7 @@ export class Connection {
       body.pieces.push(piece);
     };
     const enough = (): boolean =>
-      request.hangUpAfterBytes !== undefined &&
-      times.reduce((sum, piece) => sum + piece.bytes, 0) >= request.hangUpAfterBytes;
+      request.hangUpAfterBytes !== undefined && times.reduce((sum, piece) => sum + piece.bytes, 0) >= request.hangUpAfterBytes;
     await this.#readBody(request.method, head.status, headers, body, take, enough, deadline);
     if (enough()) this.close();
     this.#announced = (headers['connection'] ?? '').toLowerCase() === 'close';
@@ -151,7 +150,8 @@ export class Connection {
         });
         return { status, rows, rest: this.#buffered };
       }
-      if (this.#ended) throw new Error('connection ended before a response head, as workerd does when the Worker lets a lost connection through');
+      if (this.#ended)
+        throw new Error('connection ended before a response head, as workerd does when the Worker lets a lost connection through');
       await this.#more(deadline);
     }
   }
@@ -202,12 +202,7 @@ export class Connection {
     }
   }
 
-  async #take(
-    size: number,
-    take: (piece: Buffer) => void,
-    enough: () => boolean,
-    deadline: number,
-  ): Promise<boolean> {
+  async #take(size: number, take: (piece: Buffer) => void, enough: () => boolean, deadline: number): Promise<boolean> {
     let left = size;
     while (left > 0 && !enough()) {
       if (this.#buffered.length > 0) {
@@ -226,10 +221,13 @@ export class Connection {
 
   #more(deadline: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.close();
-        reject(new Error('no complete answer in time'));
-      }, Math.max(1, deadline - performance.now()));
+      const timer = setTimeout(
+        () => {
+          this.close();
+          reject(new Error('no complete answer in time'));
+        },
+        Math.max(1, deadline - performance.now()),
+      );
       this.#wake = () => {
         clearTimeout(timer);
         resolve();
@@ -247,9 +245,7 @@ export function firstRows(rows: readonly HeaderRow[]): Record<string, string> {
 
 /** In fields code points up to U+00FF are single bytes, higher ones their UTF-8 bytes; targets are UTF-8 throughout. */
 function fieldBytes(text: string): Buffer {
-  return Buffer.concat(
-    Array.from(text, (char) => Buffer.from(char, (char.codePointAt(0) ?? 0) <= 0xff ? 'latin1' : 'utf8')),
-  );
+  return Buffer.concat(Array.from(text, (char) => Buffer.from(char, (char.codePointAt(0) ?? 0) <= 0xff ? 'latin1' : 'utf8')));
 }
 
 function wireBytes(request: RawRequest): Buffer {

@@ -8,7 +8,7 @@
  */
 import { encodeAbiParameters, type Hex, type TypedDataDefinition } from 'viem';
 
-import { TRANSFER_TYPES, type Authorization, type Json, type JsonObject, type Payer, type Terms } from './payer.ts';
+import { type Authorization, type Json, type JsonObject, type Payer, type Terms, TRANSFER_TYPES } from './payer.ts';
 
 export type PaymentCase = {
   readonly name: string;
@@ -91,11 +91,7 @@ function statement(name: string, authorization: Authorization): Statement {
     case 'type-receive-with-authorization':
       return { primaryType: 'ReceiveWithAuthorization', type: transfer, message: { ...authorization } };
     case 'type-cancel':
-      return {
-        primaryType: 'CancelAuthorization',
-        type: fields('address authorizer,bytes32 nonce'),
-        message: { authorizer: from, nonce },
-      };
+      return { primaryType: 'CancelAuthorization', type: fields('address authorizer,bytes32 nonce'), message: { authorizer: from, nonce } };
     case 'type-permit':
       return {
         primaryType: 'Permit',
@@ -109,8 +105,7 @@ function statement(name: string, authorization: Authorization): Statement {
 
 function deformed(name: string, good: Hex): Json {
   const [r, s, v] = [good.slice(2, 66), BigInt(`0x${good.slice(66, 130)}`), Number.parseInt(good.slice(130), 16)];
-  const joined = (low: bigint, last: number): string =>
-    `0x${r}${low.toString(16).padStart(64, '0')}${last.toString(16).padStart(2, '0')}`;
+  const joined = (low: bigint, last: number): string => `0x${r}${low.toString(16).padStart(64, '0')}${last.toString(16).padStart(2, '0')}`;
   switch (name) {
     case 'sig-high-s':
       return joined(CURVE_ORDER - s, v === 27 ? 28 : 27);

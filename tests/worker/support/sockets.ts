@@ -64,7 +64,11 @@ export class Echo {
 }
 
 /** A client's connection; it may not be open yet. */
-export function connect(gate: string, path: string, { protocols = [], headers = {} }: { protocols?: readonly string[]; headers?: Headers } = {}): Socket {
+export function connect(
+  gate: string,
+  path: string,
+  { protocols = [], headers = {} }: { protocols?: readonly string[]; headers?: Headers } = {},
+): Socket {
   return new WebSocket(new URL(path, gate).href.replace(/^http/, 'ws'), protocols, { headers });
 }
 

@@ -1,5 +1,5 @@
 /** `Farebox-Redelivery`: what a wallet signs to ask for something that it has paid for, made without any code of the gate. */
-import { encodePacked, keccak256, type Hex } from 'viem';
+import { encodePacked, type Hex, keccak256 } from 'viem';
 import type { PrivateKeyAccount } from 'viem/accounts';
 
 import type { HeaderRow } from './raw.ts';
@@ -18,19 +18,26 @@ const CHAIN_ID = 84532;
 export async function signStatement(signer: Pick<PrivateKeyAccount, 'signTypedData'>, statement: Statement): Promise<HeaderRow> {
   const { payment, asset, method, url } = statement;
   const message = {
-    paymentKey: keccak256(encodePacked(
-      ['string', 'uint64', 'address', 'address', 'bytes32'],
-      ['eip3009', BigInt(CHAIN_ID), asset as Hex, payment.payer as Hex, payment.nonce as Hex],
-    )),
+    paymentKey: keccak256(
+      encodePacked(
+        ['string', 'uint64', 'address', 'address', 'bytes32'],
+        ['eip3009', BigInt(CHAIN_ID), asset as Hex, payment.payer as Hex, payment.nonce as Hex],
+      ),
+    ),
     method,
     url,
     issuedAt: BigInt(Math.floor(Date.now() / 1000)),
   };
   const signature = await signer.signTypedData({
     domain: { name: 'Farebox', version: '1', chainId: CHAIN_ID },
-    types: { Redelivery: [
-      { name: 'paymentKey', type: 'bytes32' }, { name: 'method', type: 'string' }, { name: 'url', type: 'string' }, { name: 'issuedAt', type: 'uint256' },
-    ] },
+    types: {
+      Redelivery: [
+        { name: 'paymentKey', type: 'bytes32' },
+        { name: 'method', type: 'string' },
+        { name: 'url', type: 'string' },
+        { name: 'issuedAt', type: 'uint256' },
+      ],
+    },
     primaryType: 'Redelivery',
     message,
   });

@@ -1,5 +1,5 @@
 /** A scripted node of a chain on which accounts send token transfers of their own. It mines when it is asked. */
-import { decodeFunctionData, encodeEventTopics, keccak256, parseAbi, parseTransaction, toHex, type Hex } from 'viem';
+import { decodeFunctionData, encodeEventTopics, type Hex, keccak256, parseAbi, parseTransaction, toHex } from 'viem';
 
 import { Listener } from './operator.ts';
 import { ASSET } from './world.ts';
@@ -7,7 +7,10 @@ import { ASSET } from './world.ts';
 type Call = { readonly id: number; readonly method: string; readonly params: readonly unknown[] };
 type Sent = { readonly hash: Hex; readonly from: Hex; readonly to: Hex; readonly value: bigint; readonly input: Hex; looks: number };
 
-const ABI = parseAbi(['function transfer(address to, uint256 value)', 'event Transfer(address indexed from, address indexed to, uint256 value)']);
+const ABI = parseAbi([
+  'function transfer(address to, uint256 value)',
+  'event Transfer(address indexed from, address indexed to, uint256 value)',
+]);
 const BLOCK = 1_000_000;
 
 export class TransferNode {
@@ -89,7 +92,15 @@ export class TransferNode {
   #receipt({ hash, from, to, value }: Sent): unknown {
     const blockNumber = toHex(BLOCK + this.batches.length);
     const topics = encodeEventTopics({ abi: ABI, eventName: 'Transfer', args: { from, to } });
-    const log = { address: ASSET, topics, data: toHex(value, { size: 32 }), blockNumber, transactionHash: hash, logIndex: '0x0', removed: false };
+    const log = {
+      address: ASSET,
+      topics,
+      data: toHex(value, { size: 32 }),
+      blockNumber,
+      transactionHash: hash,
+      logIndex: '0x0',
+      removed: false,
+    };
     return { transactionHash: hash, status: '0x1', blockNumber, logs: [log] };
   }
 }

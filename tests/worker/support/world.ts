@@ -10,27 +10,22 @@ import { Gate, type GateOptions, type Value } from './gate.ts';
 import { Origin } from './origin.ts';
 import {
   freshPayer,
+  type Json,
+  type JsonObject,
+  type Payer,
+  type Payment,
+  type PaymentRequired,
+  type PayOptions,
   pay,
   requiredBy,
   settlementOf,
-  type Json,
-  type JsonObject,
-  type PaymentRequired,
-  type Payer,
-  type Payment,
-  type PayOptions,
 } from './payer.ts';
 import type { Answer, Connection, HeaderRow, RawRequest } from './raw.ts';
 
 export type Mode = 'after' | 'before';
 export type Calls = { readonly verify: number; readonly settle: number; readonly origin: number };
 
-export type World = {
-  readonly gate: Gate;
-  readonly facilitator: Facilitator;
-  readonly origin: Origin;
-  stop(): Promise<void>;
-};
+export type World = { readonly gate: Gate; readonly facilitator: Facilitator; readonly origin: Origin; stop(): Promise<void> };
 
 export const MODES: readonly Mode[] = ['after', 'before'];
 export const PAY_TO = '0x9bD306cEF7C9C5C35324a3acA5Cc136C80A8FF4f';

@@ -6,11 +6,11 @@ import * as wasm from '#jobs-wasm';
 import { Exchange } from '#wasm';
 
 import { endpointOf } from '../../endpoints.js';
-import { FareboxError, told, type Told } from '../../error.js';
+import { FareboxError, type Told, told } from '../../error.js';
 import type { Policy, Proposal } from '../../options.js';
 import { sentIn, withoutSent, withSent } from '../../sent.js';
-import { addressOf, asSigner, type AnySigner, type Signer, type TypedData } from '../../signer.js';
-import { isStore, memoryStore, update, type Store } from '../../store.js';
+import { type AnySigner, addressOf, asSigner, type Signer, type TypedData } from '../../signer.js';
+import { isStore, memoryStore, type Store, update } from '../../store.js';
 import { originOf, pause, replyTo } from './call.js';
 import { JobError, type JobErrorFacts, type JobMoney } from './job-error.js';
 import { News } from './news.js';
@@ -75,7 +75,14 @@ export type BoughtJob = {
 };
 
 type Step =
-  | { readonly do: 'request'; readonly method: string; readonly path: string; readonly headers: readonly (readonly [string, string])[]; readonly body?: string; readonly waitMs: number }
+  | {
+      readonly do: 'request';
+      readonly method: string;
+      readonly path: string;
+      readonly headers: readonly (readonly [string, string])[];
+      readonly body?: string;
+      readonly waitMs: number;
+    }
   | { readonly do: 'sign' }
   | { readonly do: 'return'; readonly outcome: BoughtJob }
   | { readonly do: 'fail'; readonly error: JobErrorFacts };
@@ -93,8 +100,23 @@ type Kept = {
   };
 };
 /** The seed of a payment's nonce, and the name under which the budget counts it: with it the same payment is signed again, and no other. */
-type Trail = { readonly seed: readonly number[]; readonly at: number; readonly counted?: string; /** Whether the nonce follows from the order's key. */ readonly derives?: true; /** Whether another process may sign it too: then it stays counted, whatever becomes of this one. */ readonly shared?: true };
-type Row = { readonly purchase: Kept; readonly rank: number; readonly trail?: Trail; /** Of an earlier quote of the order, which may have been signed: the next one is signed under the same nonce. */ readonly before?: Trail; /** Unix seconds from which the store may drop it. */ readonly ends?: number; /** The exchange's origin: what is open there has a share of the store. */ readonly url?: string; /** Digest of what was ordered: the prompt itself is the caller's, and not kept. */ readonly asks?: string; /** Whether an earlier payment of the order is said to come back, and nothing was delivered since. */ readonly refunded?: true };
+type Trail = {
+  readonly seed: readonly number[];
+  readonly at: number;
+  readonly counted?: string /** Whether the nonce follows from the order's key. */;
+  readonly derives?: true /** Whether another process may sign it too: then it stays counted, whatever becomes of this one. */;
+  readonly shared?: true;
+};
+type Row = {
+  readonly purchase: Kept;
+  readonly rank: number;
+  readonly trail?: Trail /** Of an earlier quote of the order, which may have been signed: the next one is signed under the same nonce. */;
+  readonly before?: Trail /** Unix seconds from which the store may drop it. */;
+  readonly ends?: number /** The exchange's origin: what is open there has a share of the store. */;
+  readonly url?: string /** Digest of what was ordered: the prompt itself is the caller's, and not kept. */;
+  readonly asks?: string /** Whether an earlier payment of the order is said to come back, and nothing was delivered since. */;
+  readonly refunded?: true;
+};
 
 const MINE = 'job ';
 const OVER = 5;
@@ -169,14 +191,24 @@ class Order {
     this.#fetch = fetch === undefined ? (input, init) => globalThis.fetch(input, init) : (input, init) => fetch(input, init);
     this.#now = options.now ?? (() => Date.now() / 1000);
     this.#until = Date.now() + (options.timeoutMs ?? ORDER_MS);
-    this.#wanted = JSON.stringify({ url: origin, profile, buyer, capability, prompt, most: maxAmount, ...(currency === undefined ? {} : { currency }), ...(till === undefined ? {} : { till: originOf(till) }) });
+    this.#wanted = JSON.stringify({
+      url: origin,
+      profile,
+      buyer,
+      capability,
+      prompt,
+      most: maxAmount,
+      ...(currency === undefined ? {} : { currency }),
+      ...(till === undefined ? {} : { till: originOf(till) }),
+    });
     this.#asks = wasm.orderDigest(JSON.stringify([capability, prompt]));
     const key = options.idempotencyKey === undefined ? ['order', capability, prompt] : ['key', options.idempotencyKey];
     this.name = `${MINE}${wasm.orderDigest(JSON.stringify([origin, profile, buyer, ...key]))}`;
   }
 
   static async of(options: BuyJobOptions): Promise<Order> {
-    const wrong = (what: string): JobError => new JobError({ code: 'invalid_options', message: what, remedy: 'correct that option', money: 'not_moved' });
+    const wrong = (what: string): JobError =>
+      new JobError({ code: 'invalid_options', message: what, remedy: 'correct that option', money: 'not_moved' });
     if (typeof options !== 'object' || options === null) throw wrong('the options are no object');
     for (const name of ['capability', 'prompt', 'maxAmount'] as const) {
       if (typeof options[name] !== 'string' || options[name].trim() === '') throw wrong(`${name} is no text`);
@@ -199,7 +231,8 @@ class Order {
     try {
       return await this.#steps();
     } catch (error) {
-      const failure = this.#options.signal?.aborted === true && !(error instanceof JobError) ? aborted(error, this.#money, this.#facts()) : error;
+      const failure =
+        this.#options.signal?.aborted === true && !(error instanceof JobError) ? aborted(error, this.#money, this.#facts()) : error;
       throw this.#doubted(failureOf(failure, this.#money, this.#facts()));
     } finally {
       this.#news?.end();
@@ -209,7 +242,10 @@ class Order {
   /** Adds to a failure that the payment for an earlier quote of the order may be charged, whatever becomes of this one. */
   #doubted(failure: unknown): unknown {
     if (!(failure instanceof JobError) || failure.money !== 'not_moved' || this.#before === undefined) return failure;
-    return new JobError({ ...this.#facts(), code: failure.code, message: failure.message, remedy: `${failure.remedy}; ${IN_DOUBT}`, money: 'unknown' }, failure);
+    return new JobError(
+      { ...this.#facts(), code: failure.code, message: failure.message, remedy: `${failure.remedy}; ${IN_DOUBT}`, money: 'unknown' },
+      failure,
+    );
   }
 
   #facts(): Facts {
@@ -224,15 +260,23 @@ class Order {
     const row = open === true || this.#options.idempotencyKey !== undefined ? known : undefined;
     this.#text = text;
     if (row !== undefined && row.asks !== this.#asks) {
-      throw new JobError({ code: 'key_taken', message: 'another order has this idempotencyKey', remedy: 'use a key of its own for each order', money: 'not_moved' });
+      throw new JobError({
+        code: 'key_taken',
+        message: 'another order has this idempotencyKey',
+        remedy: 'use a key of its own for each order',
+        money: 'not_moved',
+      });
     }
-    const says = this.#options.idempotencyKey !== undefined || this.#options.confirm !== undefined || this.#options.policy?.payAgain === true;
+    const says =
+      this.#options.idempotencyKey !== undefined || this.#options.confirm !== undefined || this.#options.policy?.payAgain === true;
     const goesOn = row !== undefined && row.rank < OVER;
     this.#refunded = isRefunded(known) ? known : undefined;
     if (!says && !goesOn && this.#refunded !== undefined) {
       throw new JobError({
-        code: 'payment_unresolved', message: 'the exchange says that what was paid for this order comes back, and only the chain shows it',
-        remedy: 'look at the wallet, then pass confirm, set policy.payAgain, or order under another idempotencyKey', money: 'refunded',
+        code: 'payment_unresolved',
+        message: 'the exchange says that what was paid for this order comes back, and only the chain shows it',
+        remedy: 'look at the wallet, then pass confirm, set policy.payAgain, or order under another idempotencyKey',
+        money: 'refunded',
       });
     }
     // What ended in doubt is ordered again, under the nonce of what was signed.
@@ -260,7 +304,13 @@ class Order {
   async #next(event: Readonly<Record<string, unknown>>): Promise<Turn> {
     const kept = this.#row === undefined ? this.#wanted : JSON.stringify(this.#row.purchase);
     const text = wasm.purchaseNext(kept, JSON.stringify(event), this.#now());
-    if (text === undefined) throw new JobError({ code: 'budget_unreadable', message: 'the order that was kept cannot be read', remedy: 'check the store', money: 'unknown' });
+    if (text === undefined)
+      throw new JobError({
+        code: 'budget_unreadable',
+        message: 'the order that was kept cannot be read',
+        remedy: 'check the store',
+        money: 'unknown',
+      });
     const turn = JSON.parse(text) as Turn;
     const { purchase, rank } = turn;
     const trail = this.#row?.trail;
@@ -268,7 +318,14 @@ class Order {
     const drops = rank < 2 ? trail : undefined;
     if (drops?.shared === true) this.#before ??= drops;
     const mine = (): Row => {
-      const row: Row = { purchase, rank, url: this.#origin, asks: this.#asks, ...(trail === undefined || drops !== undefined ? {} : { trail }), ...(this.#before === undefined ? {} : { before: this.#before }) };
+      const row: Row = {
+        purchase,
+        rank,
+        url: this.#origin,
+        asks: this.#asks,
+        ...(trail === undefined || drops !== undefined ? {} : { trail }),
+        ...(this.#before === undefined ? {} : { before: this.#before }),
+      };
       const ends = this.#endOf(row);
       const isStill = this.#refunded !== undefined && turn.money !== 'paid';
       return { ...row, ...(ends === undefined ? {} : { ends }), ...(isStill ? { refunded: true } : {}) };
@@ -276,17 +333,18 @@ class Order {
     let row = mine();
     let standing: Row | undefined;
     const isKept = drops === undefined && event['type'] !== 'signed' && packed(row) === this.#text;
-    if (!isKept) await update(this.store, (record) => {
-      const stored = this.#stored(record);
-      const other = this.#later(record, row);
-      standing = other;
-      if (other !== undefined) return undefined;
-      if (event['type'] === 'signed' && !isOf(stored, trail)) throw ended(stored, trail);
-      this.#before ??= leftBy(stored);
-      row = mine();
-      const freed = drops === undefined || this.#before !== undefined ? record : this.#released(record, drops);
-      return withSent(freed, [this.name, Math.floor(this.#now()), isOpen(row), packed(row)]);
-    });
+    if (!isKept)
+      await update(this.store, (record) => {
+        const stored = this.#stored(record);
+        const other = this.#later(record, row);
+        standing = other;
+        if (other !== undefined) return undefined;
+        if (event['type'] === 'signed' && !isOf(stored, trail)) throw ended(stored, trail);
+        this.#before ??= leftBy(stored);
+        row = mine();
+        const freed = drops === undefined || this.#before !== undefined ? record : this.#released(record, drops);
+        return withSent(freed, [this.name, Math.floor(this.#now()), isOpen(row), packed(row)]);
+      });
     this.#stands(standing ?? row);
     this.#money = turn.money;
     // Another process was further: what it wrote stands.
@@ -296,7 +354,7 @@ class Order {
   /** When the store may drop it; `undefined` before it is signed, and once it is over. */
   #endOf(row: Row): number | undefined {
     if (row.rank === PAID) return this.#row?.rank === PAID ? this.#row.ends : Math.floor(this.#now()) + KEPT_SECS;
-    return row.rank === SIGNED || isInDoubt(row) ? row.purchase.stage.ends ?? this.#ends : undefined;
+    return row.rank === SIGNED || isInDoubt(row) ? (row.purchase.stage.ends ?? this.#ends) : undefined;
   }
 
   #stands(row: Row): void {
@@ -323,8 +381,11 @@ class Order {
     const [, , open, text] = sentIn(record).find(([name]) => name === this.name) ?? [];
     if (text === undefined || text === this.#text) return undefined;
     const row = this.#read(text);
-    const isOne = open === true || this.#options.idempotencyKey !== undefined || row.purchase.stage.terms?.paymentId === mine.purchase.stage.terms?.paymentId;
-    const isFurther = row.rank > mine.rank || row.rank === mine.rank && row.trail !== undefined && mine.trail === undefined;
+    const isOne =
+      open === true ||
+      this.#options.idempotencyKey !== undefined ||
+      row.purchase.stage.terms?.paymentId === mine.purchase.stage.terms?.paymentId;
+    const isFurther = row.rank > mine.rank || (row.rank === mine.rank && row.trail !== undefined && mine.trail === undefined);
     return isOne && isFurther ? row : undefined;
   }
 
@@ -339,7 +400,10 @@ class Order {
     const isDirect = this.#row?.purchase.stage.terms?.mode === 'x402-completion';
     const url = `${this.#origin}/api/v1/jobs/verify`;
     const text = JSON.stringify(isDirect ? { ...policy, pinPayees: false } : policy);
-    const exchange = told(() => new Exchange(text, 'POST', url, endpointOf('POST', url), this.#buyer, left === undefined ? undefined : Uint8Array.from(left.seed)));
+    const exchange = told(
+      () =>
+        new Exchange(text, 'POST', url, endpointOf('POST', url), this.#buyer, left === undefined ? undefined : Uint8Array.from(left.seed)),
+    );
     return this.#derives(left) ? exchange.forPurchase(this.name, url) : exchange;
   }
 
@@ -366,11 +430,24 @@ class Order {
     const at = left?.at ?? Math.max(Math.floor(this.#now()), (this.#before?.at ?? 0) + 1);
     const exchange = this.#exchange(before);
     try {
-      let step = JSON.parse(exchange.answered(402, asked.headers, new TextEncoder().encode(asked.body), at)) as { do: string; error?: Told };
+      let step = JSON.parse(exchange.answered(402, asked.headers, new TextEncoder().encode(asked.body), at)) as {
+        do: string;
+        error?: Told;
+      };
       if (step.do === 'choose') step = JSON.parse(exchange.chose('one-shot')) as typeof step;
       if (step.error !== undefined) throw new FareboxError(step.error);
-      if (step.do !== 'reserve') throw new FareboxError({ code: 'malformed_challenge', message: 'the quote asks for no payment that can be made here', remedy: 'report this to the exchange\'s operator' });
-      let trail: Trail = { seed: [...exchange.seed()], at, ...(this.#derives(before) ? { derives: true } : {}), ...(left === undefined ? {} : { shared: true }) };
+      if (step.do !== 'reserve')
+        throw new FareboxError({
+          code: 'malformed_challenge',
+          message: 'the quote asks for no payment that can be made here',
+          remedy: "report this to the exchange's operator",
+        });
+      let trail: Trail = {
+        seed: [...exchange.seed()],
+        at,
+        ...(this.#derives(before) ? { derives: true } : {}),
+        ...(left === undefined ? {} : { shared: true }),
+      };
       let other: Row | undefined;
       await update(this.store, (record) => {
         other = this.#later(record, row);
@@ -386,10 +463,18 @@ class Order {
         // It is counted already: in a record of its own nothing else is.
         const counted = told(() => exchange.reserve(left === undefined ? record : undefined, at));
         if (!wasm.quoteAgrees(JSON.stringify(row.purchase), exchange.proposal() ?? '')) {
-          throw new FareboxError({ code: 'terms_changed', message: 'the payment that is asked for is not the quoted one', remedy: 'report this to the exchange\'s operator; nothing was signed' });
+          throw new FareboxError({
+            code: 'terms_changed',
+            message: 'the payment that is asked for is not the quoted one',
+            remedy: "report this to the exchange's operator; nothing was signed",
+          });
         }
         if (before?.counted !== undefined && exchange.counted() !== before.counted) {
-          throw new FareboxError({ code: 'terms_changed', message: 'another token is asked for than the one that was signed for this order before', remedy: 'order under another idempotencyKey, if the wallet shows that nothing was paid' });
+          throw new FareboxError({
+            code: 'terms_changed',
+            message: 'another token is asked for than the one that was signed for this order before',
+            remedy: 'order under another idempotencyKey, if the wallet shows that nothing was paid',
+          });
         }
         trail = { ...trail, counted: exchange.counted() };
         return withSent(left === undefined ? counted : record, [this.name, at, true, packed({ ...row, trail })]);
@@ -410,15 +495,28 @@ class Order {
     try {
       const proposal = JSON.parse(exchange.proposal() ?? 'null') as Proposal;
       const { confirm, signal } = this.#options;
-      if (confirm !== undefined && await confirm(proposal) !== true) {
-        throw new JobError({ code: 'declined', message: 'the payment was not confirmed', remedy: 'confirm it, or do not order', money: 'not_moved' });
+      if (confirm !== undefined && (await confirm(proposal)) !== true) {
+        throw new JobError({
+          code: 'declined',
+          message: 'the payment was not confirmed',
+          remedy: 'confirm it, or do not order',
+          money: 'not_moved',
+        });
       }
       signal?.throwIfAborted();
       const asked = JSON.parse(exchange.prepare(trail.at)) as { do: string; typedData?: TypedData; error?: Told };
       if (asked.error !== undefined) throw new FareboxError(asked.error);
-      if (asked.typedData === undefined) throw new FareboxError({ code: 'malformed_challenge', message: 'the quote asks for no signature', remedy: 'report this to the exchange\'s operator' });
+      if (asked.typedData === undefined)
+        throw new FareboxError({
+          code: 'malformed_challenge',
+          message: 'the quote asks for no signature',
+          remedy: "report this to the exchange's operator",
+        });
       const signature: unknown = await this.#signer.sign(asked.typedData);
-      const sends = JSON.parse(exchange.signed(typeof signature === 'string' ? signature : '', trail.at)) as { headers?: unknown; error?: Told };
+      const sends = JSON.parse(exchange.signed(typeof signature === 'string' ? signature : '', trail.at)) as {
+        headers?: unknown;
+        error?: Told;
+      };
       if (sends.error !== undefined) throw new FareboxError(sends.error);
       const { validBefore } = JSON.parse(exchange.payment() ?? '{}') as { validBefore?: number };
       return { type: 'signed', payment: sends.headers, ends: validBefore ?? trail.at };
@@ -430,13 +528,24 @@ class Order {
         if (stored.rank < SIGNED && stored.trail.shared !== true) {
           const freed = this.#released(record, trail);
           const before = this.#refunded;
-          return before === undefined ? withoutSent(freed, this.name) : withSent(freed, [this.name, Math.floor(this.#now()), false, packed(before)]);
+          return before === undefined
+            ? withoutSent(freed, this.name)
+            : withSent(freed, [this.name, Math.floor(this.#now()), false, packed(before)]);
         }
         this.#before = trail;
         return undefined;
       });
       if (error instanceof FareboxError || error instanceof JobError || this.#options.signal?.aborted === true) throw error;
-      throw new JobError({ code: 'wallet_failed', message: 'the wallet did not sign', remedy: 'read error.cause, which is the wallet\'s own error', money: 'not_moved', ...this.#facts() }, error);
+      throw new JobError(
+        {
+          code: 'wallet_failed',
+          message: 'the wallet did not sign',
+          remedy: "read error.cause, which is the wallet's own error",
+          money: 'not_moved',
+          ...this.#facts(),
+        },
+        error,
+      );
     }
   }
 
@@ -455,11 +564,16 @@ class Order {
     }
     signal?.throwIfAborted();
     if (isLate) {
-      const remedy = this.#money === 'not_moved' ? 'order again if you like' : 'call again with the same order to go on: nothing is paid a second time';
+      const remedy =
+        this.#money === 'not_moved' ? 'order again if you like' : 'call again with the same order to go on: nothing is paid a second time';
       throw new JobError({ code: 'timed_out', message: 'the order did not end in time', remedy, money: this.#money, ...this.#facts() });
     }
     const timeoutMs = /\/verify$|\/till\//.test(step.path) ? WORK_MS : ANSWER_MS;
-    const reply = await replyTo(this.#fetch, this.#origin, { ...step, timeoutMs: Math.min(timeoutMs, Math.max(1, this.#until - Date.now())), signal });
+    const reply = await replyTo(this.#fetch, this.#origin, {
+      ...step,
+      timeoutMs: Math.min(timeoutMs, Math.max(1, this.#until - Date.now())),
+      signal,
+    });
     signal?.throwIfAborted();
     return reply === undefined ? { type: 'lost' } : { type: 'answered', ...reply };
   }
@@ -473,14 +587,14 @@ function packed(row: Row): string {
 /** Whether something may have been signed for it, and it is not over: only that is gone on with. */
 function isOpen(row: Row): boolean {
   const { rank, trail, before } = row;
-  return isInDoubt(row) || rank < OVER && (rank >= SIGNED || trail !== undefined || before !== undefined);
+  return isInDoubt(row) || (rank < OVER && (rank >= SIGNED || trail !== undefined || before !== undefined));
 }
 
 /** Whether it ended without a job after a payment had left, its own or one before. Only the chain knows what becomes of that. */
 function isInDoubt({ rank, purchase, before }: Row): boolean {
   const { money, code } = purchase.stage.outcome ?? {};
   if (code === 'job_gone') return false;
-  return rank >= OVER && (money === 'unknown' || money === 'not_moved' && before !== undefined);
+  return rank >= OVER && (money === 'unknown' || (money === 'not_moved' && before !== undefined));
 }
 
 /** Whether money of the order is said to come back, and nothing was delivered since. */
@@ -490,8 +604,8 @@ function isRefunded(row: Row | undefined): row is Row {
 
 /** The trail of what may have been signed, here or by another process, for an earlier quote of the order whose row this is. */
 function leftBy(row: Row | undefined): Trail | undefined {
-  if (row === undefined || row.rank >= OVER && !isInDoubt(row)) return undefined;
-  return row.rank >= OVER && row.purchase.stage.outcome?.money === 'unknown' ? row.trail ?? row.before : row.before;
+  if (row === undefined || (row.rank >= OVER && !isInDoubt(row))) return undefined;
+  return row.rank >= OVER && row.purchase.stage.outcome?.money === 'unknown' ? (row.trail ?? row.before) : row.before;
 }
 
 /** Whether the order goes on with this nonce. */
@@ -506,7 +620,12 @@ function isSame(one: Trail | undefined, other: Trail | undefined): boolean {
 /** Thrown where another process ended the order while this one waited for its wallet. */
 function ended(row: Row | undefined, trail: Trail | undefined): JobError {
   const money = isSame(row?.trail ?? row?.before, trail) ? 'unknown' : 'not_moved';
-  return new JobError({ code: 'aborted', message: 'another process ended this order', remedy: money === 'unknown' ? IN_DOUBT : 'order again if you like', money });
+  return new JobError({
+    code: 'aborted',
+    message: 'another process ended this order',
+    remedy: money === 'unknown' ? IN_DOUBT : 'order again if you like',
+    money,
+  });
 }
 
 type Facts = { readonly paymentId?: string; readonly jobId?: string };

@@ -22,14 +22,22 @@ export type ExchangeRequest = {
 const MAX_BYTES = 1024 * 1024;
 
 /** The answer; `undefined` if no complete one came. */
-export async function replyTo(fetch: typeof globalThis.fetch, origin: string, request: ExchangeRequest): Promise<ExchangeReply | undefined> {
+export async function replyTo(
+  fetch: typeof globalThis.fetch,
+  origin: string,
+  request: ExchangeRequest,
+): Promise<ExchangeReply | undefined> {
   const { method, path, headers = [], body, timeoutMs, signal } = request;
   const fields = new Headers({ accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) });
   for (const [name, value] of headers) fields.set(name, value);
   const ends = endsIn(timeoutMs);
   try {
     const response = await fetch(path.startsWith('/') ? `${origin}${path}` : path, {
-      method, headers: fields, redirect: 'manual', signal: signal === undefined ? ends : AbortSignal.any([signal, ends]), ...(body === undefined ? {} : { body }),
+      method,
+      headers: fields,
+      redirect: 'manual',
+      signal: signal === undefined ? ends : AbortSignal.any([signal, ends]),
+      ...(body === undefined ? {} : { body }),
     });
     const { bytes, end } = await readWithin(response, MAX_BYTES, timeoutMs);
     if (end !== 'whole') return undefined;

@@ -9,8 +9,22 @@ export type JobMoney = 'not_moved' | 'unknown' | 'held' | 'refunded' | 'paid';
 
 /** The codes of failures: those of this module, or of the payer that was asked to sign. */
 export type JobErrorCode =
-  | 'aborted' | 'timed_out' | 'declined' | 'capability_unavailable' | 'price_above_limit' | 'quote_rejected' | 'order_refused'
-  | 'payment_refused' | 'job_failed' | 'refund_due' | 'job_unreadable' | 'job_gone' | 'key_taken' | 'invalid_options' | 'no_job' | FareboxErrorCode;
+  | 'aborted'
+  | 'timed_out'
+  | 'declined'
+  | 'capability_unavailable'
+  | 'price_above_limit'
+  | 'quote_rejected'
+  | 'order_refused'
+  | 'payment_refused'
+  | 'job_failed'
+  | 'refund_due'
+  | 'job_unreadable'
+  | 'job_gone'
+  | 'key_taken'
+  | 'invalid_options'
+  | 'no_job'
+  | FareboxErrorCode;
 
 export type JobErrorFacts = {
   readonly code: JobErrorCode;

@@ -8,7 +8,7 @@ import { endsIn } from '../../request.js';
 import { isStore, memoryStore, type Store } from '../../store.js';
 import { objectIn, originOf, pause, replyTo } from './call.js';
 import { News } from './news.js';
-import { ShiftLog, type LoggedJob } from './shift-log.js';
+import { type LoggedJob, ShiftLog } from './shift-log.js';
 
 /** A job that is worked on. */
 export type SellerJob = {
@@ -168,7 +168,8 @@ class Seller {
       if (typeof options[name] !== 'string' || options[name].trim() === '') throw wrong(`${name} is no text`);
     }
     if (typeof options.handler !== 'function') throw wrong('handler is not a function');
-    if (options.identity === undefined && options.bond === undefined) throw wrong('there is neither identity nor bond: nothing proves the wallet');
+    if (options.identity === undefined && options.bond === undefined)
+      throw wrong('there is neither identity nor bond: nothing proves the wallet');
     const { capacity = 1, fetch, profile = 'live-mainnet', store } = options;
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > 100) throw wrong('capacity is no whole number from 1 to 100');
     if (store !== undefined && !isStore(store)) throw wrong('store has no read and replace');
@@ -193,7 +194,9 @@ class Seller {
   async #sells(): Promise<void> {
     const { signal, endsOn = ['SIGINT', 'SIGTERM'], graceMs = this.#taskMs() } = this.#options;
     const ends = (): void => this.#ends.abort();
-    const { process } = globalThis as { process?: { on?(name: string, does: () => void): void; off?(name: string, does: () => void): void } };
+    const { process } = globalThis as {
+      process?: { on?(name: string, does: () => void): void; off?(name: string, does: () => void): void };
+    };
     for (const name of endsOn) process?.on?.(name, ends);
     if (signal?.aborted === true) ends();
     signal?.addEventListener('abort', ends, { once: true });
@@ -228,7 +231,17 @@ class Seller {
   async #checked(): Promise<void> {
     const signal = AbortSignal.any([this.#ends.signal, endsIn(this.#taskMs())]);
     const { capability, price } = this.#options;
-    const job = { jobId: 'self-check', paymentId: '', buyerId: '', capability, prompt: 'hello', amount: price, currency: '', deadline: Date.now() + this.#taskMs(), signal };
+    const job = {
+      jobId: 'self-check',
+      paymentId: '',
+      buyerId: '',
+      capability,
+      prompt: 'hello',
+      amount: price,
+      currency: '',
+      deadline: Date.now() + this.#taskMs(),
+      signal,
+    };
     try {
       deliveryOf(await within(signal, this.#options.handler('hello', job)));
     } catch (error) {
@@ -268,7 +281,9 @@ class Seller {
     const { pollMs = 5_000, capacity = 1, feed = true } = this.#options;
     await this.#opened();
     const query = new URLSearchParams(this.#frame);
-    const news = feed ? new News(this.#fetch, `${this.#origin}/api/v1/sellers/feed?${query}`, () => ({ authorization: `Bearer ${this.#session?.token}` })) : undefined;
+    const news = feed
+      ? new News(this.#fetch, `${this.#origin}/api/v1/sellers/feed?${query}`, () => ({ authorization: `Bearer ${this.#session?.token}` }))
+      : undefined;
     this.#ends.signal.addEventListener('abort', () => news?.end(), { once: true });
     while (!this.#ends.signal.aborted) {
       this.#wakes = new AbortController();
@@ -302,7 +317,7 @@ class Seller {
       let { expires } = job;
       if (job.status === 'paid') {
         // An answer that was lost may have begun it.
-        if (await this.#call(`jobs/${id}/start`, {}) === undefined && !(await this.#isRunning(id))) return this.#drop(id);
+        if ((await this.#call(`jobs/${id}/start`, {})) === undefined && !(await this.#isRunning(id))) return this.#drop(id);
         expires = Date.now() + this.#taskMs();
         this.#tell({ type: 'started', jobId: id });
       }
@@ -355,7 +370,9 @@ class Seller {
   async #opened(isNew: 'new' | 'any' = 'any'): Promise<void> {
     const { expires } = this.#session ?? { expires: 0 };
     if (isNew === 'any' && Date.now() < expires - RENEW_MS) return;
-    this.#opening ??= this.#opens().finally(() => { this.#opening = undefined; });
+    this.#opening ??= this.#opens().finally(() => {
+      this.#opening = undefined;
+    });
     await this.#opening;
   }
 
@@ -402,7 +419,11 @@ class Seller {
     const { capability, price_per_task: price, capacity } = this.#terms();
     const { capability: itsCapability = capability.trim(), price_per_task: itsPrice = price, capacity: itsCapacity = capacity } = said;
     const isSame = itsCapability === capability.trim() && plain(itsPrice) === plain(price) && itsCapacity === capacity;
-    if (!isSame) throw new SellerError('other_terms', `the exchange would sell ${wasm.failReason(String(itsCapability))} at ${wasm.failReason(String(itsPrice))}, ${Number(itsCapacity)} at once`);
+    if (!isSame)
+      throw new SellerError(
+        'other_terms',
+        `the exchange would sell ${wasm.failReason(String(itsCapability))} at ${wasm.failReason(String(itsPrice))}, ${Number(itsCapacity)} at once`,
+      );
   }
 
   /** The wallet's word that it asks for a bond itself. */
@@ -410,20 +431,33 @@ class Seller {
     const { agentId, sellerId, sign } = this.#options;
     if (sign === undefined) return {};
     const at = new Date().toISOString();
-    const lines = ['QuotaDEX Seller Bond', `exchange: ${this.#origin}`, `network_profile: ${this.#frame['network_profile']}`, `seller_id: ${sellerId.trim()}`, `passport_agent_id: ${agentId.trim()}`, `signed_at: ${at}`];
+    const lines = [
+      'QuotaDEX Seller Bond',
+      `exchange: ${this.#origin}`,
+      `network_profile: ${this.#frame['network_profile']}`,
+      `seller_id: ${sellerId.trim()}`,
+      `passport_agent_id: ${agentId.trim()}`,
+      `signed_at: ${at}`,
+    ];
     return { seller_signature: await sign(lines.join('\n')), seller_signed_at: at };
   }
 
   /** A session by a transfer, each step kept before the next; `undefined` if it has to be asked for anew. */
-  async #bonded(bond: NonNullable<SellJobsOptions['bond']>, body: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>> | undefined> {
+  async #bonded(
+    bond: NonNullable<SellJobsOptions['bond']>,
+    body: Readonly<Record<string, unknown>>,
+  ): Promise<Readonly<Record<string, unknown>> | undefined> {
     let kept = (await this.#log.read()).bond;
     const again = kept !== undefined;
     if (kept === undefined) {
       // Its session tells the exchange who asks, where the renewal token was lost.
-      const challenge = await this.#call('sellers/session/challenge', { ...body, ...await this.#signature() }, this.#session?.token);
+      const challenge = await this.#call('sellers/session/challenge', { ...body, ...(await this.#signature()) }, this.#session?.token);
       if (challenge === undefined) return undefined;
       if (challenge['status'] === 'already_verified') {
-        throw new SellerError('renewal_token_lost', 'this wallet has proven a bond, and the token that renews its sessions is not in the store; restore the store, or sell as another agentId');
+        throw new SellerError(
+          'renewal_token_lost',
+          'this wallet has proven a bond, and the token that renews its sessions is not in the store; restore the store, or sell as another agentId',
+        );
       }
       kept = { challenge };
       await this.#log.change((record) => ({ ...record, bond: { challenge } }));
@@ -433,7 +467,14 @@ class Seller {
     if (transaction === undefined) {
       const text = (name: string): string => String(challenge[name] ?? '');
       transaction = await bond({
-        challengeId: text('challenge_id'), network: text('network'), to: text('to'), asset: text('asset'), amount: text('amount'), amountAtomic: text('amount_atomic'), expiresAt: text('expires_at'), again,
+        challengeId: text('challenge_id'),
+        network: text('network'),
+        to: text('to'),
+        asset: text('asset'),
+        amount: text('amount'),
+        amountAtomic: text('amount_atomic'),
+        expiresAt: text('expires_at'),
+        again,
       });
       await this.#log.change((record) => ({ ...record, bond: { challenge, ...(transaction === undefined ? {} : { transaction }) } }));
     }
@@ -447,7 +488,8 @@ class Seller {
       if (error instanceof SellerError && error.code === STOPPED) transaction = undefined;
       throw error;
     } finally {
-      if (transaction !== undefined) await this.#log.change(({ bond: _, ...record }) => ({ ...record, ...(typeof renewal === 'string' ? { renewal } : {}) }));
+      if (transaction !== undefined)
+        await this.#log.change(({ bond: _, ...record }) => ({ ...record, ...(typeof renewal === 'string' ? { renewal } : {}) }));
     }
   }
 
@@ -455,12 +497,16 @@ class Seller {
    * Asks until it is done. Nothing comes back if it is another's by now, or has to be proven anew; it throws where
    * asking again changes nothing. Three failures in a row open a new session.
    */
-  async #call(path: string, body: Readonly<Record<string, unknown>>, bearer?: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+  async #call(
+    path: string,
+    body: Readonly<Record<string, unknown>>,
+    bearer?: string,
+  ): Promise<Readonly<Record<string, unknown>> | undefined> {
     const needsSession = !/^sellers\/(register|session)/.test(path);
     let failures = 0;
     for (let turn = 0; ; turn += 1) {
       // What is worked on is delivered, also by a seller that stops.
-      const isOver = this.#ends.signal.aborted && this.#working.size === 0 || this.#quits.signal.aborted && turn >= MOST_FAILURES;
+      const isOver = (this.#ends.signal.aborted && this.#working.size === 0) || (this.#quits.signal.aborted && turn >= MOST_FAILURES);
       if (isOver) throw new SellerError(STOPPED, 'the seller stops');
       if (needsSession) await this.#opened();
       const said = await this.#asked(path, body, ANSWER_MS, bearer);
@@ -482,7 +528,10 @@ class Seller {
           this.#tell({ type: 'trouble', message: said.status === 0 ? `${path}: no answer` : `${path}: ${said.status} ${said.code}` });
           // The outcome is written, and the exchange carries it out without being asked.
           if (said.code.startsWith('ESCROW_') && failures >= MOST_PRESSES) return said.body;
-          await pause(BACKOFF_MS[Math.min(failures, BACKOFF_MS.length) - 1] ?? 0, this.#working.size > 0 ? this.#quits.signal : this.#ends.signal);
+          await pause(
+            BACKOFF_MS[Math.min(failures, BACKOFF_MS.length) - 1] ?? 0,
+            this.#working.size > 0 ? this.#quits.signal : this.#ends.signal,
+          );
           if (needsSession && failures % MOST_FAILURES === 0) await this.#opened('new');
           break;
         default:
@@ -491,16 +540,29 @@ class Seller {
     }
   }
 
-  async #asked(path: string, body: Readonly<Record<string, unknown>>, timeoutMs: number, given?: string): Promise<{ status: number; code: string; message: string; body: Readonly<Record<string, unknown>> }> {
+  async #asked(
+    path: string,
+    body: Readonly<Record<string, unknown>>,
+    timeoutMs: number,
+    given?: string,
+  ): Promise<{ status: number; code: string; message: string; body: Readonly<Record<string, unknown>> }> {
     // A session opens no session.
     const bearer = given ?? (path.startsWith('sellers/session') ? undefined : this.#session?.token);
     const reply = await replyTo(this.#fetch, this.#origin, {
-      method: 'POST', path: `/api/v1/${path}`, timeoutMs, body: JSON.stringify({ ...this.#frame, ...body }),
+      method: 'POST',
+      path: `/api/v1/${path}`,
+      timeoutMs,
+      body: JSON.stringify({ ...this.#frame, ...body }),
       headers: bearer === undefined ? [] : [['authorization', `Bearer ${bearer}`]],
     });
     const said = objectIn(reply?.body ?? '');
-    const text = (name: string): string => typeof said[name] === 'string' ? said[name] : '';
-    return { status: reply?.status ?? 0, code: text('code'), message: `${path}: ${wasm.failReason(text('error') || `status ${reply?.status ?? 0}`)}`, body: said };
+    const text = (name: string): string => (typeof said[name] === 'string' ? said[name] : '');
+    return {
+      status: reply?.status ?? 0,
+      code: text('code'),
+      message: `${path}: ${wasm.failReason(text('error') || `status ${reply?.status ?? 0}`)}`,
+      body: said,
+    };
   }
 
   #tell(event: SellerEvent): void {
@@ -516,16 +578,23 @@ class Seller {
 function jobOf(value: unknown): Job | undefined {
   const job = objectIn(JSON.stringify(value) ?? '');
   const payload = objectIn(JSON.stringify(job['payload']) ?? '');
-  const text = (it: unknown): string => typeof it === 'string' ? it : '';
+  const text = (it: unknown): string => (typeof it === 'string' ? it : '');
   const id = text(job['job_id']);
   // Goes into a path.
   if (!/^[\w-]{1,64}$/.test(id)) return undefined;
   const expires = Date.parse(text(job['expires_at']));
   return {
-    id, status: text(job['status']), expires: Number.isNaN(expires) ? Infinity : expires,
+    id,
+    status: text(job['status']),
+    expires: Number.isNaN(expires) ? Infinity : expires,
     job: {
-      jobId: id, paymentId: text(job['payment_id']), buyerId: text(payload['buyer_id']), capability: text(payload['capability']), prompt: text(payload['prompt']),
-      amount: text(job['amount']), currency: text(job['currency']),
+      jobId: id,
+      paymentId: text(job['payment_id']),
+      buyerId: text(payload['buyer_id']),
+      capability: text(payload['capability']),
+      prompt: text(payload['prompt']),
+      amount: text(job['amount']),
+      currency: text(job['currency']),
     },
   };
 }
@@ -538,18 +607,21 @@ function plain(price: unknown): string {
 
 /** `{text, meta}`; nothing that says nothing is delivered. */
 function deliveryOf(given: unknown): { text: string; meta?: unknown } {
-  const { text, meta } = (typeof given === 'string' ? { text: given } : given ?? {}) as { text?: unknown; meta?: unknown };
+  const { text, meta } = (typeof given === 'string' ? { text: given } : (given ?? {})) as { text?: unknown; meta?: unknown };
   if (typeof text !== 'string' || text.trim() === '') throw new Error('the handler delivered no text');
   return { text, ...(meta === undefined ? {} : { meta }) };
 }
 
 /** The value of a promise, or the end of a signal. */
 async function within<T>(signal: AbortSignal, given: T | Promise<T>): Promise<T> {
-  return Promise.race([given, new Promise<never>((_, reject) => {
-    const end = (): void => reject(signal.reason);
-    if (signal.aborted) end();
-    signal.addEventListener('abort', end, { once: true });
-  })]);
+  return Promise.race([
+    given,
+    new Promise<never>((_, reject) => {
+      const end = (): void => reject(signal.reason);
+      if (signal.aborted) end();
+      signal.addEventListener('abort', end, { once: true });
+    }),
+  ]);
 }
 
 function textOf(error: unknown): string {

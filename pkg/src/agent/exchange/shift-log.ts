@@ -1,6 +1,6 @@
 /** The log that a seller keeps between two processes: its renewal token, a bond that is under way, and its jobs. */
 import { unusable } from '../../error.js';
-import { update, type Store } from '../../store.js';
+import { type Store, update } from '../../store.js';
 
 /** A job, as far as this seller is with it. */
 export type LoggedJob = {
@@ -55,5 +55,5 @@ function recordOf(text: string | undefined): ShiftRecord {
   } catch {
     // As any other record that is none.
   }
-  throw unusable('invalid_options', 'the store has a record that is no seller\'s', 'give the seller a store of its own');
+  throw unusable('invalid_options', "the store has a record that is no seller's", 'give the seller a store of its own');
 }

@@ -12,7 +12,10 @@ let cursor = '';
 let token = '';
 
 /** What is not seen, or turns the text around it, by its number; lines and tabs stay. */
-const visible = (text) => text.replace(HIDDEN, (char) => (char === '\n' || char === '\t' ? char : `‹U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}›`));
+const visible = (text) =>
+  text.replace(HIDDEN, (char) =>
+    char === '\n' || char === '\t' ? char : `‹U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}›`,
+  );
 
 function resultOf(result) {
   if (result === null || result === undefined) return undefined;
@@ -21,13 +24,15 @@ function resultOf(result) {
   return JSON.stringify(result, null, 2);
 }
 
-const asked = (path, headers) => fetch(`/api/v1/jobs/${encodeURIComponent(id)}${path}`, { cache: 'no-store', headers: { authorization: `Bearer ${token}`, ...headers } });
+const asked = (path, headers) =>
+  fetch(`/api/v1/jobs/${encodeURIComponent(id)}${path}`, { cache: 'no-store', headers: { authorization: `Bearer ${token}`, ...headers } });
 
 /** Reads the job; whether it could be read. */
 async function read() {
   const response = await asked('', {});
   if (!response.ok) {
-    at('feed').textContent = response.status === 403 || response.status === 404 ? 'This token reads no such job.' : 'The job could not be read.';
+    at('feed').textContent =
+      response.status === 403 || response.status === 404 ? 'This token reads no such job.' : 'The job could not be read.';
     return response.status >= 500;
   }
   const job = await response.json();
@@ -68,7 +73,11 @@ async function follow() {
     rest = parts.pop();
     let isNews = false;
     for (const part of parts) {
-      const field = (name) => part.split('\n').find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+      const field = (name) =>
+        part
+          .split('\n')
+          .find((line) => line.startsWith(`${name}: `))
+          ?.slice(name.length + 2);
       cursor = field('id') ?? cursor;
       const data = field('data');
       if (data === undefined || field('event') === 'ready') continue;
@@ -83,7 +92,7 @@ async function show() {
   sessionStorage.setItem(PLACE, token);
   for (;;) {
     try {
-      if (!await read()) return;
+      if (!(await read())) return;
       await follow();
     } catch {
       at('feed').textContent = 'Not live; trying again.';
