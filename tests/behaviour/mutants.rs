@@ -208,6 +208,7 @@ const TABLE: &[Row] = &[
     row!(PolicyForEver, agent::nothing_is_paid_after_the_end_of_the_policy),
     row!(PinIsForgotten, agent::a_pinned_offer_is_paid_and_no_other),
     row!(QuotesAreBelieved, purchases::a_quote_that_contradicts_itself_or_the_order_is_not_signed),
+    row!(KeptQuotesAreSigned, purchases::a_quote_above_what_a_later_call_allows_is_not_signed),
     row!(StaleQuotesAreSigned, purchases::a_quote_whose_seat_is_gone_is_asked_for_again_and_not_signed),
     row!(AnyProposalIsSigned, purchases::only_the_payment_of_the_quote_is_signed),
     row!(DoubtIsNotCharged, purchases::a_payment_that_may_have_arrived_is_looked_for_at_the_gate),
