@@ -143,8 +143,8 @@ impl JobPurchase {
         if let PurchaseStage::Quoted { terms, .. } = &self.stage {
             let is_fresh = now.saturating_add(LEAST_SECS) < terms.until
                 || planted(Mutant::StaleQuotesAreSigned);
-            let is_within = terms.is_within(&self.order).is_ok()
-                || planted(Mutant::KeptQuotesAreSigned);
+            let is_within =
+                terms.is_within(&self.order).is_ok() || planted(Mutant::KeptQuotesAreSigned);
             if is_fresh && is_within {
                 return self.sign();
             }
