@@ -6,11 +6,13 @@ use alloc::vec::Vec;
 use serde_json::json;
 
 use super::books::{Change, Rows};
+use super::config::Treasury;
 use super::id::Fresh;
+use super::kernel::{Decision, Now};
 use super::message::{Answer, Caller, Reply};
 use super::row::{TokenKind, TokenRow};
 use super::token::Token;
-use super::{Decision, Now, Treasury, refused, version};
+use super::{refused, version};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 

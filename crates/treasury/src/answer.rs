@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value, json};
 
-use super::Treasury;
+use super::config::Treasury;
 use super::message::Reply;
 use super::payout::written;
 use super::row::DecisionRow;

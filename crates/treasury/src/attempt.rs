@@ -12,14 +12,16 @@ use alloc::vec::Vec;
 use super::answer::{DecisionAnswer, EXECUTING};
 use super::books::{Change, Rows};
 use super::config::Key;
+use super::config::Treasury;
 use super::decide::choice::Chosen;
 use super::decide::draft::Draft;
+use super::kernel::{Decision, Grant, Now, SLACK_SECS};
 use super::merchant::sent as sent_headers;
 use super::message::{Answer, Order, Preparation};
 use super::payout::settlement;
 use super::row::{AttemptRow, DecisionRow, Money, Parcel, Stage};
 use super::terms::{Terms, Unpayable, insufficient};
-use super::{Decision, Now, SLACK_SECS, Treasury, notice, refused};
+use super::{notice, refused};
 use farebox_base::amount::Amount;
 use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};
@@ -199,16 +201,15 @@ impl Treasury {
     pub(super) fn held<B: Rows>(
         &self,
         books: &B,
-        id: &str,
-        fence: u64,
+        grant: Grant<'_>,
         money: Money,
     ) -> Result<Result<Held, Decision>, B::Error> {
         let told = |reply| Ok(Err(Decision::reply(reply)));
-        let Some(attempt) = books.attempt(id)? else { return told(refused::internal()) };
+        let Some(attempt) = books.attempt(grant.id)? else { return told(refused::internal()) };
         let Some(decision) = books.decision(&attempt.decision)? else {
             return told(refused::internal());
         };
-        let is_held = attempt.fence == fence || planted(Mutant::OldFencesCount);
+        let is_held = attempt.fence == grant.fence || planted(Mutant::OldFencesCount);
         let is_there =
             attempt.money == money || (money, attempt.money) == (Money::Signed, Money::Spent);
         if is_held && is_there && decision.stage == Stage::Executing {
@@ -221,17 +222,17 @@ impl Treasury {
     pub(super) fn prepared<B: Rows>(
         &self,
         books: &B,
-        (id, fence): (&str, u64),
+        grant: Grant<'_>,
         signature: Option<&str>,
         balance: Option<&str>,
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
-        let Held { mut attempt, decision } = match self.held(books, id, fence, Money::Reserved)? {
+        let Held { mut attempt, decision } = match self.held(books, grant, Money::Reserved)? {
             Ok(held) => held,
             Err(decided) => return Ok(decided),
         };
         let now = scene.now;
-        let Some(parcel) = books.parcel(id)? else {
+        let Some(parcel) = books.parcel(grant.id)? else {
             return Ok(Decision::reply(refused::internal()));
         };
         let Some((prepared, challenge)) = self.restored(&attempt, &parcel) else {

@@ -17,7 +17,9 @@ use self::draft::Draft;
 use super::answer::{DecisionAnswer, EXECUTING};
 use super::books::{Change, Page, Rows};
 use super::budget::worth;
+use super::config::Treasury;
 use super::id::Fresh;
+use super::kernel::{Decision, Now};
 use super::message::{Caller, Reply};
 use super::money::in_words;
 use super::policy::Rules;
@@ -26,7 +28,7 @@ use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
 use super::row::{AttemptRow, DecisionRow, Scope, Stage, TokenKind, Verdict};
 use super::terms::{Terms, Unpayable, unoffered};
-use super::{Decision, Now, Treasury, keep, refused};
+use super::{keep, refused};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_payer::client::offer::Offer;
 

@@ -26,10 +26,11 @@ use self::asked::EscrowRequest;
 use self::row::{EscrowDeed, EscrowFate, EscrowGoal, EscrowRow, EscrowStage, EscrowTry, NonceRow};
 use self::step::{Around, Move};
 use super::books::{Change, Rows};
+use super::config::Treasury;
 use super::config::{EscrowContract, Key};
+use super::kernel::{Decision, Grant, Job, Now};
 use super::message::{Answer, Enquiry, Reply};
 use super::operate::reply::{not_found, problem, time};
-use super::{Decision, Job, Now, Treasury};
 use farebox_base::chain::ChainId;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::account::Account;
@@ -156,17 +157,17 @@ impl Treasury {
     pub(super) fn enquired<B: Rows>(
         &self,
         books: &B,
-        (id, fence): (&str, u64),
+        grant: Grant<'_>,
         reply: Option<&str>,
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
         let now = scene.now.secs();
-        let Some(mut row) = books.escrow(id)? else {
+        let Some(mut row) = books.escrow(grant.id)? else {
             return Ok(Decision::reply(not_found("payout")));
         };
         let escrow = self.escrow_at(&row, scene);
         let found = escrow.and_then(|it| Some((it, self.gateway(it)?)));
-        let Some((escrow, gateway)) = found.filter(|_| row.fence == fence) else {
+        let Some((escrow, gateway)) = found.filter(|_| row.fence == grant.fence) else {
             return Ok(Decision::reply(shown(&row)));
         };
         if row.sending {

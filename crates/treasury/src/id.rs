@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use super::RANDOM_BYTES;
+use super::kernel::RANDOM_BYTES;
 use farebox_base::encoding::hex::uuid;
 use farebox_base::hash;
 

@@ -6,10 +6,12 @@ use alloc::vec::Vec;
 use serde_json::json;
 
 use super::books::Rows;
+use super::config::Treasury;
+use super::kernel::{Decision, Now};
 use super::message::{Caller, Reply};
 use super::operate::lists::decision as listed;
 use super::row::{Money, PAYOUTS, TokenKind};
-use super::{Decision, Now, Treasury, keep, refused};
+use super::{keep, refused};
 use farebox_base::mutant::{Mutant, planted};
 
 /// Open decisions at most that an agent is told of.

@@ -11,10 +11,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::books::{Change, Rows};
+use super::config::Treasury;
+use super::kernel::Now;
 use super::row::{
     AttemptRow, DecisionRow, Kept, Money, PAYOUTS, Removal, ReviewRow, Stage, Trace, Verdict,
 };
-use super::{Now, Treasury};
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;

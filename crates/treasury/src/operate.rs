@@ -13,11 +13,12 @@ use serde_json::{Value, json};
 use self::reply::{not_found, ok, problem, put_rules, rules_of, told};
 use super::books::{Change, Rows};
 use super::config::Organization;
+use super::config::Treasury;
 use super::config::accounts::{PayingAccount, of_rules, shared};
+use super::kernel::{Decision, Now};
 use super::message::Operation;
 use super::policy::Rules;
 use super::row::{Scope, TokenKind};
-use super::{Decision, Now, Treasury};
 
 impl Treasury {
     /// Carries out a request of the operator.

@@ -8,8 +8,8 @@ use alloc::string::{String, ToString};
 use serde_json::{Value, json};
 
 use super::answer::{ALLOWED, CONFLICT, FAILED, LOST, REJECTED, UNPROVEN};
+use super::config::Treasury;
 use super::message::{Command, MerchantAnswer, Order};
-use super::{Treasury, Turn};
 use farebox_base::encoding::json::parse_with;
 use farebox_base::http::Headers;
 use farebox_base::mutant::{Mutant, planted};
@@ -27,6 +27,15 @@ use farebox_wire::facilitator::wire::Facilitator;
 const BACKOFF_MS: [u64; 5] = [250, 500, 1_000, 2_000, 5_000];
 /// Maximum time that a merchant may ask to wait, seconds.
 const MAX_WAIT_SECS: u64 = 30;
+
+/// The alarm's next step with a merchant's answer, or without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Send the same again after so many milliseconds.
+    Again(u64),
+    /// Report this.
+    Report(Command),
+}
 
 /// The outcome of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]

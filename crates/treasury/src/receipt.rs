@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use alloc::string::{String, ToString};
 
-use super::Treasury;
+use super::config::Treasury;
 use super::id;
 use super::merchant::{Locality, origin};
 use super::money::padded;

@@ -8,12 +8,14 @@ use alloc::vec::Vec;
 
 use super::attempt::{Held, ended};
 use super::books::{Change, Rows};
+use super::config::Treasury;
+use super::kernel::{Grant, Job, Now, SLACK_SECS};
 use super::links::is_link;
 use super::merchant::{Locality, origin};
 use super::outcome::Outcome;
 use super::row::{AttemptRow, DecisionRow, Money, ReceiptFacts, Stage};
 use super::undelivered::{MARGIN_SECS, NO_NODE, end_of, outlasts_transfer};
-use super::{Job, Now, SLACK_SECS, Treasury, notice, payout};
+use super::{notice, payout};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
@@ -204,7 +206,7 @@ impl Treasury {
         scene: Now<'_>,
     ) -> Result<Vec<Change>, B::Error> {
         if is_link(id) {
-            return self.link_read(books, (id, fence), finding, scene);
+            return self.link_read(books, Grant { id, fence }, finding, scene);
         }
         let Some(mut attempt) = books.attempt(id)? else { return Ok(Vec::new()) };
         let Some(mut decision) = books.decision(&attempt.decision)? else { return Ok(Vec::new()) };

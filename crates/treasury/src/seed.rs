@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 use super::access::bootstrap;
 use super::books::{Change, Rows};
 use super::config::Organization;
+use super::config::Treasury;
+use super::kernel::Now;
 use super::operate::reply::{logged, put_rules};
 use super::row::{AgentRow, Removal, Scope, TokenRow};
-use super::{Now, Treasury};
 use farebox_base::mutant::{Mutant, planted};
 
 impl Treasury {

@@ -9,7 +9,7 @@ use alloc::string::{String, ToString};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Treasury;
+use super::config::Treasury;
 use super::message::Reply;
 use farebox_base::encoding::{base64, jcs, json};
 use farebox_evm::account::Account;

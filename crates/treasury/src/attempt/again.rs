@@ -9,11 +9,12 @@ use serde_json::Value;
 
 use crate::answer::{DecisionAnswer, EXECUTING};
 use crate::books::{Change, Rows};
+use crate::config::Treasury;
 use crate::keep::answers;
+use crate::kernel::{Decision, Now, SLACK_SECS};
 use crate::message::Answer;
 use crate::row::{AttemptRow, DecisionRow, Parcel, Stage};
 use crate::undelivered::{can_be_sent, is_delivered, stands};
-use crate::{Decision, Now, SLACK_SECS, Treasury};
 use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 

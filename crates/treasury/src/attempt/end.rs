@@ -9,16 +9,18 @@ use super::Held;
 use crate::answer::{DecisionAnswer, NOT_SENT, REVIEW, merchant};
 use crate::books::{Change, Rows};
 use crate::budget::worth;
+use crate::config::Treasury;
 use crate::decide::denial::{brief, denied};
 use crate::id::Fresh;
 use crate::keep::answers;
+use crate::kernel::{Decision, Grant, Now};
 use crate::merchant::shown;
 use crate::message::{Answer, MerchantAnswer};
 use crate::outcome::Outcome;
 use crate::row::{AttemptRow, BudgetRow, DecisionRow, Kept, Money, ReviewRow, Stage, Verdict};
 use crate::terms::Unpayable;
 use crate::undelivered;
-use crate::{Decision, Now, Treasury, notice, refused};
+use crate::{notice, refused};
 use farebox_base::amount::Amount;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
@@ -133,16 +135,16 @@ impl Treasury {
     pub(crate) fn answered<B: Rows>(
         &self,
         books: &B,
-        (id, fence): (&str, u64),
+        grant: Grant<'_>,
         answer: &MerchantAnswer,
         sent: u32,
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
-        let mut held = match self.held(books, id, fence, Money::Signed)? {
+        let mut held = match self.held(books, grant, Money::Signed)? {
             Ok(held) => held,
             Err(decision) => return Ok(decision),
         };
-        let Some(parcel) = books.parcel(id)? else {
+        let Some(parcel) = books.parcel(grant.id)? else {
             return Ok(Decision::reply(refused::internal()));
         };
         let repeated = sent > 1 || held.attempt.resends > 0;
@@ -227,11 +229,11 @@ impl Treasury {
     pub(crate) fn lost<B: Rows>(
         &self,
         books: &B,
-        (id, fence): (&str, u64),
+        grant: Grant<'_>,
         sent: bool,
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
-        let held = match self.held(books, id, fence, Money::Signed)? {
+        let held = match self.held(books, grant, Money::Signed)? {
             Ok(held) => held,
             Err(decided) => return Ok(decided),
         };

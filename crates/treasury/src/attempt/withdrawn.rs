@@ -3,12 +3,13 @@
 
 use crate::books::Rows;
 use crate::budget::worth;
+use crate::config::Treasury;
 use crate::decide::rules;
+use crate::kernel::Now;
 use crate::merchant::{Locality, origin};
 use crate::policy::judge::{Denial, Judged, Subject};
 use crate::row::{AttemptRow, BudgetRow, DecisionRow, TokenKind, TokenRow, Verdict};
 use crate::terms::Unpayable;
-use crate::{Now, Treasury};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_payer::client::offer::Offer;

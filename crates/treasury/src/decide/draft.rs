@@ -3,9 +3,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::Now;
 use crate::books::Change;
 use crate::id::Fresh;
+use crate::kernel::Now;
 use crate::policy::Rules;
 use crate::request::PaymentRequest;
 use crate::reviewed::Reviewed;

@@ -6,10 +6,11 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use crate::books::{Change, Rows};
+use crate::config::Treasury;
+use crate::kernel::{Grant, Job, Now, SLACK_SECS};
 use crate::links::claim::USED;
 use crate::recover::{FRESH_SECS, MAX_JOBS, RARER};
 use crate::undelivered::MARGIN_SECS;
-use crate::{Job, Now, SLACK_SECS, Treasury};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
@@ -101,11 +102,11 @@ impl Treasury {
     pub(crate) fn link_read<B: Rows>(
         &self,
         books: &B,
-        (id, fence): (&str, u64),
+        grant: Grant<'_>,
         finding: &Finding,
         scene: Now<'_>,
     ) -> Result<Vec<Change>, B::Error> {
-        let Some(link) = books.link(id)? else { return Ok(Vec::new()) };
+        let Some(link) = books.link(grant.id)? else { return Ok(Vec::new()) };
         let Some(payment) = link.payment() else { return Ok(Vec::new()) };
         let end = UnixTime::from_secs(payment.valid_before);
         let fate = match verdict(finding, end, scene.now) {
@@ -120,7 +121,7 @@ impl Treasury {
                 return Ok(Vec::new());
             }
         };
-        let told = link.told(fence, fate, scene.now);
+        let told = link.told(grant.fence, fate, scene.now);
         Ok(told.map(|link| Change::Link(Box::new(link))).into_iter().collect())
     }
 }

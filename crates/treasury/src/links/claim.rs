@@ -11,8 +11,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::books::{Change, Rows};
+use crate::config::Treasury;
+use crate::kernel::Decision;
 use crate::message::{Answer, ClaimTold, Command, LinkClaim, LinkCommand};
-use crate::{Decision, Treasury};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
 use farebox_base::hash;

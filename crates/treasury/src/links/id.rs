@@ -4,7 +4,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use crate::Treasury;
+use crate::config::Treasury;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
 use farebox_base::secret::ct_eq;

@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 use super::put;
 use super::told::Words;
 use crate::books::Rows;
+use crate::config::Treasury;
+use crate::kernel::{Decision, Grant, Now};
 use crate::message::{Answer, MerchantAnswer, Order, Reply};
-use crate::{Decision, Now, Treasury, refused};
+use crate::refused;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -42,12 +44,12 @@ impl Treasury {
     pub(crate) fn link_answered<B: Rows>(
         &self,
         books: &B,
-        (id, fence): (&str, u64),
+        grant: Grant<'_>,
         answer: Option<(&MerchantAnswer, u32)>,
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
         let told = |reply: Reply| Ok(Decision::reply(reply));
-        let Some(link) = books.link(id)? else { return told(refused::internal()) };
+        let Some(link) = books.link(grant.id)? else { return told(refused::internal()) };
         let Some(payment) = link.payment() else { return told(refused::internal()) };
         let fate = match answer {
             Some((answer, sent)) => fate(&link, payment, answer, sent > 1 || payment.resent),
@@ -55,7 +57,7 @@ impl Treasury {
         };
         let (door, next) = (payment.door, scene.now.plus(self.read_secs).secs());
         let fate = fate.unwrap_or(LinkFate::Open(Some(next)));
-        let Some(link) = link.told(fence, fate, scene.now) else {
+        let Some(link) = link.told(grant.fence, fate, scene.now) else {
             return told(Words { link: &link, now: scene.now }.outcome(door));
         };
         let reply = Words { link: &link, now: scene.now }.outcome(door);

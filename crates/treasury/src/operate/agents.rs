@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 use super::reply::{logged, not_found, ok, problem, time, told};
 use crate::access::bootstrap;
 use crate::books::{Change, Rows};
+use crate::config::Treasury;
 use crate::id::Fresh;
+use crate::kernel::{Decision, Now};
 use crate::message::{Answer, Reply};
+use crate::notice;
 use crate::row::{AgentRow, Scope, TokenKind, TokenRow};
 use crate::token::{Token, is_name};
-use crate::{Decision, Now, Treasury, notice};
 use farebox_base::mutant::{Mutant, planted};
 
 impl Treasury {

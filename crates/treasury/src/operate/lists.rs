@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 
 use super::reply::{invalid_query, not_found, ok, problem, time, told};
 use crate::books::{Page, Rows};
+use crate::config::Treasury;
+use crate::keep;
+use crate::kernel::{Decision, Now};
 use crate::message::{Listing, Reply};
 use crate::row::{AttemptRow, DecisionRow};
-use crate::{Decision, Now, Treasury, keep};
 use farebox_base::encoding::json as read_json;
 use farebox_base::text::csv_line;
 

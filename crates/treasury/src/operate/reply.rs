@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use crate::Decision;
 use crate::books::{Change, Rows};
+use crate::kernel::Decision;
 use crate::message::Reply;
 use crate::row::{LogRow, PolicyRow, Scope};
 use farebox_base::time::UnixTime;

@@ -10,9 +10,10 @@ use super::lists::page;
 use super::reply::{invalid_query, logged, not_found, ok, problem, time, told};
 use crate::answer::DecisionAnswer;
 use crate::books::{Change, Page, Rows};
+use crate::config::Treasury;
+use crate::kernel::{Decision, Now};
 use crate::message::Listing;
 use crate::row::{Notice, ReviewRow, Stage, Verdict};
-use crate::{Decision, Now, Treasury};
 use farebox_base::time::UnixTime;
 
 impl Treasury {

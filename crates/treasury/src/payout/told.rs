@@ -6,11 +6,12 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use crate::books::Rows;
+use crate::config::Treasury;
+use crate::kernel::Decision;
 use crate::message::Listing;
 use crate::operate::lists::{listed, page};
 use crate::operate::reply::{invalid_query, not_found, ok, time, told};
 use crate::row::{AttemptRow, DecisionRow, Money, Notice, PAYOUTS};
-use crate::{Decision, Treasury};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;

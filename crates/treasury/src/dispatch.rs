@@ -1,0 +1,59 @@
+//! The commands of a treasury, each given to its use case.
+
+use super::books::{Change, Rows};
+use super::config::Treasury;
+use super::kernel::{Decision, Grant, Now, RANDOM_BYTES};
+use super::links::is_link;
+use super::message::{Answer, Command};
+use farebox_machine::Machine;
+
+impl Machine for Treasury {
+    type Command = Command;
+    type Answer = Answer;
+    type Change = Change;
+    type Random = [u8; RANDOM_BYTES];
+}
+
+impl Treasury {
+    /// Applies one command.
+    ///
+    /// # Errors
+    /// An error of the storage; nothing is decided then.
+    pub fn apply<B: Rows>(
+        &self,
+        books: &B,
+        command: Command,
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        match command {
+            Command::Exchange(caller) => self.exchange(books, &caller, scene),
+            Command::Decide(caller, body) => self.decide(books, &caller, &body, scene),
+            Command::LookUp(caller, receipt) => self.look_up(books, &caller, &receipt, scene),
+            Command::Identify(caller) => self.identify(books, &caller, scene),
+            Command::Open(caller) => self.open(books, &caller, scene),
+            Command::Known { agent, key } => self.known(books, &agent, &key),
+            Command::KnownReceipt(receipt) => self.known_receipt(books, &receipt, None, scene),
+            Command::Prepared { attempt, fence, signature, balance } => {
+                let grant = Grant { id: &attempt, fence };
+                self.prepared(books, grant, signature.as_deref(), balance.as_deref(), scene)
+            }
+            Command::Link(asked) => self.link(books, asked, scene),
+            Command::Claim { name, link, until } => self.claim(books, name, link, until),
+            Command::Answered { attempt, fence, answer, sent } if is_link(&attempt) => self
+                .link_answered(books, Grant { id: &attempt, fence }, Some((&answer, sent)), scene),
+            Command::Lost { attempt, fence, .. } if is_link(&attempt) => {
+                self.link_answered(books, Grant { id: &attempt, fence }, None, scene)
+            }
+            Command::Answered { attempt, fence, answer, sent } => {
+                self.answered(books, Grant { id: &attempt, fence }, &answer, sent, scene)
+            }
+            Command::Lost { attempt, fence, sent } => {
+                self.lost(books, Grant { id: &attempt, fence }, sent, scene)
+            }
+            Command::Enquired { escrow, fence, reply } => {
+                self.enquired(books, Grant { id: &escrow, fence }, reply.as_deref(), scene)
+            }
+            Command::Operate(operation) => self.operate(books, operation, scene),
+        }
+    }
+}
