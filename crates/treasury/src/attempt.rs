@@ -15,7 +15,7 @@ use super::config::Key;
 use super::config::Treasury;
 use super::decide::choice::Chosen;
 use super::decide::draft::Draft;
-use super::kernel::{Decision, Grant, Now, SLACK_SECS};
+use super::kernel::{Decision, Grant, Now};
 use super::merchant::sent as sent_headers;
 use super::message::{Answer, Order, Preparation};
 use super::payout::settlement;
@@ -101,7 +101,7 @@ impl Treasury {
             receipt_id: draft.fresh.receipt.clone(),
             token: draft.token.clone(),
         };
-        let node = self.node(&chosen.offer.asset.network).map(ToString::to_string);
+        let node = self.chain.node(&chosen.offer.asset.network).map(ToString::to_string);
         let signer = match &chosen.wallet.key {
             Key::Bound(name, _) => Some((name.clone(), prepared.typed_data().to_string())),
             Key::Held(_) | Key::Missing(_) => None,
@@ -171,7 +171,7 @@ impl Treasury {
         let (name, value) = prepared.header(signature, challenge, identifier).ok()?;
         attempt.header = Some((name.to_string(), value));
         attempt.money = Money::Signed;
-        attempt.lease = Some(now.plus(self.send_secs).plus(SLACK_SECS).secs());
+        attempt.lease = Some(self.window.lease(now));
         attempt.due = attempt.lease;
         Some(())
     }
@@ -193,7 +193,7 @@ impl Treasury {
             url: parcel.url.clone(),
             headers,
             body,
-            until: now.plus(self.send_secs).secs().min(attempt.valid_before),
+            until: self.window.end(now, attempt.valid_before),
         }
     }
 
@@ -215,7 +215,7 @@ impl Treasury {
         if is_held && is_there && decision.stage == Stage::Executing {
             return Ok(Ok(Held { attempt, decision }));
         }
-        told(self.reply(&decision))
+        told(self.receipts.reply(&decision))
     }
 
     /// Takes what signer and node said, and signs.

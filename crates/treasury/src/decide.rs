@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 use self::choice::Chosen;
 use self::denial::denied;
 use self::draft::Draft;
+use super::access::read_caller;
 use super::answer::{DecisionAnswer, EXECUTING};
 use super::books::{Change, Page, Rows};
 use super::budget::worth;
@@ -62,7 +63,7 @@ impl Treasury {
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
         let told = |reply: Reply| Ok(Decision::reply(reply));
-        let token = match self.caller(books, caller, TokenKind::Runtime, scene)? {
+        let token = match read_caller(books, caller, TokenKind::Runtime, scene)? {
             Ok(token) => token,
             Err(reply) => return told(reply),
         };
@@ -203,7 +204,8 @@ impl Treasury {
                 };
                 let same =
                     same.filter(|row| !is_keyed && row.agent == asked.0 && row.request == asked.1);
-                let reply = same.map_or_else(refused::used_challenge, |row| self.reply(&row));
+                let reply =
+                    same.map_or_else(refused::used_challenge, |row| self.receipts.reply(&row));
                 Ok(Decision::reply(reply))
             }
         }

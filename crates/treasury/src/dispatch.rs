@@ -1,10 +1,14 @@
 //! The commands of a treasury, each given to its use case.
 
+use alloc::string::String;
+
 use super::books::{Change, Rows};
 use super::config::Treasury;
 use super::kernel::{Decision, Grant, Now, RANDOM_BYTES};
 use super::links::is_link;
-use super::message::{Answer, Command};
+use super::message::{Answer, Command, MerchantAnswer, Order};
+use super::outcome::{Turn, take_turn};
+use farebox_base::time::UnixTime;
 use farebox_machine::Machine;
 
 impl Machine for Treasury {
@@ -15,6 +19,31 @@ impl Machine for Treasury {
 }
 
 impl Treasury {
+    /// The document at `/.well-known/farebox-keys.json`: a JWK set.
+    #[must_use]
+    pub fn keys(&self) -> String {
+        self.receipts.keys()
+    }
+
+    /// The organization of a link; `None` if this treasury did not make the id.
+    #[must_use]
+    pub fn organization_of_link(&self, id: &str) -> Option<String> {
+        self.link_ids.organization_of(id)
+    }
+
+    /// Decides whether an order is sent again, after each answer to it; `None` if no complete one
+    /// came. `sent` is how often it was sent.
+    #[must_use]
+    pub fn turn(
+        &self,
+        order: &Order,
+        answer: Option<MerchantAnswer>,
+        sent: u32,
+        now: UnixTime,
+    ) -> Turn {
+        take_turn(self.facilitator.as_ref(), order, answer, sent, now)
+    }
+
     /// Applies one command.
     ///
     /// # Errors
@@ -26,7 +55,7 @@ impl Treasury {
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
         match command {
-            Command::Exchange(caller) => self.exchange(books, &caller, scene),
+            Command::Exchange(caller) => self.tokens.exchange(books, &caller, scene),
             Command::Decide(caller, body) => self.decide(books, &caller, &body, scene),
             Command::LookUp(caller, receipt) => self.look_up(books, &caller, &receipt, scene),
             Command::Identify(caller) => self.identify(books, &caller, scene),

@@ -75,7 +75,7 @@ impl Treasury {
             return told(problem(403, "payouts_not_allowed", detail));
         };
         let known = books.escrow(&asked.id)?;
-        if self.node(&escrow.network).is_none() || self.gateway(escrow).is_none() {
+        if self.chain.node(&escrow.network).is_none() || self.gateway(escrow).is_none() {
             let detail =
                 "RPC_URL has no node for this network, or the secret of the wallet is not set";
             return told(problem(409, "payouts_not_configured", detail));
@@ -176,7 +176,7 @@ impl Treasury {
         let sight = reply.and_then(|reply| sight::read(&row, escrow, gateway.address(), reply));
         let Some(sight) = sight else {
             row.why = Some("the node did not answer, or not as a node of this chain".to_string());
-            row.due = Some(now.saturating_add(self.read_secs.min(5)));
+            row.due = Some(now.saturating_add(self.chain.read_secs.min(5)));
             return Ok(self.rested(row, escrow, now));
         };
         let given = books.nonces(&row.wallet)?;
@@ -185,11 +185,11 @@ impl Treasury {
             now,
             given: given.map_or((0, 0), |it| (it.next, it.at)),
             is_busy: flying.is_some_and(|other| other != row.id),
-            confirmations: self.confirmations,
+            confirmations: self.chain.confirmations,
             max_fee: escrow.max_fee,
             tip: escrow.tip,
             bump_secs: escrow.bump_secs,
-            read_secs: self.read_secs,
+            read_secs: self.chain.read_secs,
         };
         let bytes = match step::advance(&mut row, &sight, around) {
             Move::Rest => return Ok(self.rested(row, escrow, now)),
@@ -212,7 +212,7 @@ impl Treasury {
     /// Writes the row, then has its bytes sent, and a look after that.
     fn sent(&self, mut row: EscrowRow, bytes: &str, now: u64) -> Decision {
         let network = ChainId::parse(&row.network).ok();
-        let node = network.and_then(|network| self.node(&network).map(ToString::to_string));
+        let node = network.and_then(|network| self.chain.node(&network).map(ToString::to_string));
         let (Some(node), Some(body)) = (node, sight::sending(bytes)) else {
             return unasked(row, now);
         };
@@ -246,7 +246,7 @@ impl Treasury {
         pause_ms: u32,
         now: u64,
     ) -> Decision {
-        let node = self.node(&escrow.network).map(ToString::to_string);
+        let node = self.chain.node(&escrow.network).map(ToString::to_string);
         let gateway = self.gateway(escrow).map(Account::address);
         let body = gateway.and_then(|gateway| sight::question(&row, escrow, gateway));
         let (Some(node), Some(body)) = (node, body) else {

@@ -5,11 +5,13 @@ use alloc::vec::Vec;
 
 use serde_json::json;
 
+use super::access::{read_caller, read_holder};
 use super::books::Rows;
 use super::config::Treasury;
 use super::kernel::{Decision, Now};
 use super::message::{Caller, Reply};
 use super::operate::lists::decision as listed;
+use super::receipt::RequestLine;
 use super::row::{Money, PAYOUTS, TokenKind};
 use super::{keep, refused};
 use farebox_base::mutant::{Mutant, planted};
@@ -31,7 +33,7 @@ impl Treasury {
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
         let told = |reply| Ok(Decision::reply(reply));
-        let token = match self.holder(books, caller, TokenKind::Runtime, scene)? {
+        let token = match read_holder(books, caller, TokenKind::Runtime, scene)? {
             Ok(token) => token,
             Err(reply) => return told(reply),
         };
@@ -53,7 +55,7 @@ impl Treasury {
         caller: &Caller,
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
-        let token = match self.caller(books, caller, TokenKind::Runtime, scene)? {
+        let token = match read_caller(books, caller, TokenKind::Runtime, scene)? {
             Ok(token) => token,
             Err(reply) => return Ok(Decision::reply(reply)),
         };
@@ -87,7 +89,7 @@ impl Treasury {
                 false => refused::no_decision(),
             });
         };
-        let mut reply = Reply { status: 200, ..self.reply(&row) };
+        let mut reply = Reply { status: 200, ..self.receipts.reply(&row) };
         if let Some(attempt) = books.attempt(&row.attempt)? {
             reply = reply.with(MONEY, money(attempt.money));
             if attempt.receipt.is_some() {
@@ -105,7 +107,7 @@ impl Treasury {
         receipt: &str,
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
-        match self.caller(books, caller, TokenKind::Runtime, scene)? {
+        match read_caller(books, caller, TokenKind::Runtime, scene)? {
             Ok(token) => self.known_receipt(books, receipt, Some(&token.agent), scene),
             Err(reply) => Ok(Decision::reply(reply)),
         }
@@ -128,10 +130,12 @@ impl Treasury {
         };
         let is_own = agent.is_none_or(|agent| attempt.agent == agent);
         let may = is_own || planted(Mutant::ReceiptsOfOthers);
-        let request = (decision.method.as_str(), decision.url.as_str());
-        let receipt = self.receipt(scene.organization, request, &attempt).filter(|_| may);
+        let request = RequestLine::of(&decision);
+        let receipt = self.receipts.document(scene.organization, request, &attempt).filter(|_| may);
         told(match receipt {
-            Some(receipt) => self.signed(Reply::json(200, json!({"receipt": receipt}).to_string())),
+            Some(receipt) => {
+                self.receipts.sign(Reply::json(200, json!({"receipt": receipt}).to_string()))
+            }
             None => refused::no_receipt(),
         })
     }

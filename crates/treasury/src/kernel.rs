@@ -13,7 +13,7 @@ pub const RANDOM_BYTES: usize = 128;
 
 /// Seconds that the last sending may need, beyond the time in which one may begin: 10 to the head,
 /// 10 for the body, and the reports about it.
-pub(crate) const SLACK_SECS: u64 = 25;
+const SLACK_SECS: u64 = 25;
 
 /// The inputs of a command beside the rows.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,30 @@ pub(crate) struct Grant<'a> {
     pub id: &'a str,
     /// Its fence when the permission was given.
     pub fence: u64,
+}
+
+/// The time in which a payment may be sent, again and again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SendWindow {
+    /// Its length, seconds.
+    pub secs: u64,
+}
+
+impl SendWindow {
+    /// The end of a sending that begins now.
+    pub fn end(self, now: UnixTime, valid_before: u64) -> u64 {
+        now.plus(self.secs).secs().min(valid_before)
+    }
+
+    /// The time by which whoever sends must have reported.
+    pub fn lease(self, now: UnixTime) -> u64 {
+        now.plus(self.lease_secs()).secs()
+    }
+
+    /// Seconds of a [`Self::lease`].
+    pub const fn lease_secs(self) -> u64 {
+        self.secs.saturating_add(SLACK_SECS)
+    }
 }
 
 /// Work for the alarm.

@@ -7,7 +7,7 @@
 
 mod chain;
 mod claim;
-mod id;
+pub(crate) mod id;
 mod settle;
 mod told;
 
@@ -25,7 +25,7 @@ use super::budget::worth;
 use super::config::Environment;
 use super::config::Treasury;
 use super::id::Fresh;
-use super::kernel::{Decision, Now, SLACK_SECS};
+use super::kernel::{Decision, Now};
 use super::message::{Answer, ClaimTold, LinkCommand, Reply};
 use super::operate::reply::{not_found, problem};
 use super::refused;
@@ -42,7 +42,7 @@ use farebox_evm::token::{by_address, by_symbol};
 use farebox_wire::a2a::ask::LinkAsk;
 use farebox_wire::a2a::credential;
 use farebox_wire::a2a::link::{LinkDoor, LinkPayment, LinkState, LinkTaking, PaymentLink};
-use farebox_wire::facilitator::wire::{Facilitator, request};
+use farebox_wire::facilitator::wire::request;
 use farebox_wire::x402::v2::{Flow, PaymentPayload, PaymentRequirements};
 use farebox_wire::x402::{Version, exact, handed, header};
 
@@ -147,13 +147,13 @@ impl Treasury {
                 "amount: must be decimal text above 0 with no more digits than the token has",
             );
         };
-        if self.facilitator.is_none() || self.node(&network).is_none() {
+        if self.facilitator.is_none() || self.chain.node(&network).is_none() {
             let detail = "FACILITATOR_URL and a node for this network in RPC_URL have to be set";
             return told(problem(409, "links_not_configured", detail));
         }
         let (now, random) = (scene.now.secs(), Fresh::of(scene.random).nonce);
         let link = PaymentLink {
-            id: self.link_id(scene.organization, &random),
+            id: self.link_ids.draw(scene.organization, &random),
             network: network.to_string(),
             contract: token.address.to_checksum(),
             symbol: token.symbol.to_string(),
@@ -250,7 +250,7 @@ impl Treasury {
             resent: false,
             seen_block: 0,
         };
-        let lease = self.send_secs.saturating_add(SLACK_SECS);
+        let lease = self.window.lease_secs();
         let taken = match link.pay(payment, lease, now) {
             LinkTaking::Known => return told(words.outcome(door)),
             LinkTaking::Taken => return told(words.taken(door)),
@@ -274,7 +274,7 @@ impl Treasury {
             Err(Unsent::Used) => return told(words.refused(door, USED)),
             Err(Unsent::Unseen) => return told(Words::unseen()),
         };
-        match self.settle_order(&taken, &Facilitator::new(facilitator), now) {
+        match self.settle_order(&taken, facilitator, now) {
             Some(order) => Decision { answer: Answer::Send(Box::new(order)), changes: put(taken) },
             None => told(refused::internal()),
         }

@@ -90,7 +90,7 @@ impl Treasury {
                 let detail = "the key was used for another payout; nothing was paid for this one";
                 return told(problem(409, "idempotency_key_conflict", detail));
             }
-            return told(self.reply(&row));
+            return told(self.receipts.reply(&row));
         }
         if books.is_traced(&keep::of_key(PAYOUTS, &key))? && !planted(Mutant::RemovedKeysPayAgain) {
             let detail =
@@ -101,7 +101,6 @@ impl Treasury {
             let detail = "FACILITATOR_URL is not set, so that nothing can move the tokens";
             return told(problem(409, "payouts_not_configured", detail));
         };
-        let facilitator = Facilitator::new(facilitator);
         let (wallet, token) = match self.payable(&asked, scene) {
             Ok(found) => found,
             Err(reply) => return told(reply),
@@ -113,7 +112,7 @@ impl Treasury {
                 "the organization's policy has no payoutsPerDay; without it nothing is paid out";
             return told(problem(403, "payouts_not_allowed", detail));
         };
-        let asking = self.as_request(&asked, token, &facilitator, scene);
+        let asking = self.as_request(&asked, token, facilitator, scene);
         let terms = Terms::of(&asking, None);
         let Ok(challenge) = terms.read(scene.now) else {
             return told(problem(
@@ -216,7 +215,7 @@ impl Treasury {
                 "amount: must be decimal text above 0 with no more digits than the asset has",
             );
         }
-        if self.node(&asked.network).is_none() {
+        if self.chain.node(&asked.network).is_none() {
             let detail =
                 "RPC_URL has no node for this network, so that no one would know what became of it";
             return Err(problem(409, "payouts_not_configured", detail));

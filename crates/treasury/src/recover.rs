@@ -9,37 +9,24 @@ use alloc::vec::Vec;
 use super::attempt::{Held, ended};
 use super::books::{Change, Rows};
 use super::config::Treasury;
-use super::kernel::{Grant, Job, Now, SLACK_SECS};
+use super::kernel::{Grant, Job, Now};
 use super::links::is_link;
 use super::merchant::{Locality, origin};
 use super::outcome::Outcome;
 use super::row::{AttemptRow, DecisionRow, Money, ReceiptFacts, Stage};
-use super::undelivered::{MARGIN_SECS, NO_NODE, end_of, outlasts_transfer};
+use super::undelivered::{MARGIN_SECS, end_of, outlasts_transfer};
 use super::{notice, payout};
-use farebox_base::amount::Amount;
-use farebox_base::chain::ChainId;
-use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
-use farebox_common::payment::{TransferMethod, TxHash};
-use farebox_evm::address::Address;
-use farebox_ledger::inquiry::Question;
+use farebox_common::payment::TxHash;
 use farebox_ledger::inquiry::finding::{Finding, Verdict, verdict};
 
 /// Maximum attempts that one alarm works on.
 pub(super) const MAX_JOBS: u32 = 8;
 /// Maximum times that the alarm sends a payment.
 const MAX_RESENDS: u32 = 3;
-/// Seconds after the first sight in which the chain is read often.
-pub(super) const FRESH_SECS: u64 = 600;
-/// How much rarer it is read later.
-pub(super) const RARER: u64 = 20;
-/// Seconds after the end of an authorization after which the chain is not asked any more.
-pub(super) const GIVE_UP_SECS: u64 = 7 * 86_400;
 /// Seconds after which the operator is told of a payment without a known outcome.
 const INCONCLUSIVE_SECS: u64 = 3600;
-/// Seconds by which the clocks of chain and treasury may differ.
-const SIGHT_SECS: u64 = 600;
 
 impl Treasury {
     /// Work that is due, with the writes that grant it.
@@ -73,7 +60,7 @@ impl Treasury {
                     changes.extend(writes);
                 }
                 (Money::Signed, Stage::Review | Stage::Final) => {
-                    jobs.extend(self.question(&mut attempt, scene.now));
+                    jobs.extend(self.chain.ask_of(&mut attempt, scene.now));
                     let age = scene.now.secs_since(UnixTime::from_secs(attempt.counted));
                     let is_open = matches!(decision.outcome.as_str(), "inconclusive" | "unknown");
                     if is_open && age >= INCONCLUSIVE_SECS {
@@ -126,7 +113,7 @@ impl Treasury {
             return Ok((None, self.conclude(held, Outcome::lost(), None, scene).changes));
         };
         attempt.resends = attempt.resends.saturating_add(1);
-        attempt.lease = Some(now.plus(self.send_secs).plus(SLACK_SECS).secs());
+        attempt.lease = Some(self.window.lease(now));
         attempt.due = attempt.lease;
         let order = self.order(&attempt, &parcel, now);
         // A token moves under a nonce once, whoever sends it.
@@ -136,61 +123,6 @@ impl Treasury {
         let probe = probe.map(|origin| format!("{origin}/.well-known/farebox-keys.json"));
         let changes = Vec::from([Change::Attempt(Box::new(attempt))]);
         Ok((Some(Job::Send(order, probe)), changes))
-    }
-
-    /// The question to the chain about an attempt; notes when it is asked next.
-    fn question(&self, attempt: &mut AttemptRow, now: UnixTime) -> Option<Job> {
-        attempt.reads = attempt.reads.saturating_add(1);
-        self.watch(attempt, now);
-        let network = ChainId::parse(&attempt.network).ok()?;
-        let node = self.node(&network)?.to_string();
-        let question = Question {
-            chain_id: network.evm_id()?,
-            asset: Address::parse(&attempt.contract).ok()?,
-            from: Address::parse(&attempt.from).ok()?,
-            to: Address::parse(&attempt.to).ok()?,
-            value: Amount::from_atomic(&attempt.value).ok()?,
-            earlier: Vec::new(),
-            method: TransferMethod::Eip3009,
-            nonce: hex::decode_array(&attempt.nonce).ok()?,
-            seen_block: None,
-            seen_at: UnixTime::from_secs(attempt.counted).minus(SIGHT_SECS),
-            known: attempt.receipt.as_ref().and_then(|receipt| {
-                TxHash::parse(receipt.transaction.as_deref().unwrap_or_default())
-            }),
-            confirmations: self.confirmations,
-            cursor: None,
-        };
-        let (id, fence) = (attempt.id.clone(), attempt.fence);
-        Some(Job::Read { attempt: id, fence, node, question: Box::new(question) })
-    }
-
-    /// Sets when the chain is read next: often at first, and never if there is no node or nothing
-    /// left to find.
-    pub(super) fn watch(&self, attempt: &mut AttemptRow, now: UnixTime) {
-        let network = ChainId::parse(&attempt.network).ok();
-        let has_node = network.is_some_and(|network| self.node(&network).is_some());
-        let end = UnixTime::from_secs(attempt.valid_before).plus(GIVE_UP_SECS);
-        attempt.due = match attempt.money {
-            Money::Signed if !has_node => {
-                attempt.why = Some(NO_NODE.to_string());
-                None
-            }
-            Money::Signed if now > end => {
-                attempt.why = Some("unread".to_string());
-                None
-            }
-            Money::Signed => {
-                let age = now.secs_since(UnixTime::from_secs(attempt.counted));
-                let wait = match age {
-                    0..=FRESH_SECS => self.read_secs,
-                    _ => self.read_secs.saturating_mul(RARER),
-                };
-                Some(now.plus(wait).secs())
-            }
-            Money::Reserved => attempt.due,
-            Money::Spent | Money::Void => None,
-        };
     }
 
     /// Takes what the chain showed of an attempt.
@@ -239,7 +171,7 @@ impl Treasury {
         match (finding, verdict(finding, end, now)) {
             (Finding::Unconfirmed { transaction }, _) if !planted(Mutant::OneBlockConfirms) => {
                 seen(&mut attempt, *transaction);
-                self.watch(&mut attempt, now);
+                self.chain.schedule(&mut attempt, now);
             }
             (Finding::Unconfirmed { transaction }, _) => {
                 let is_open = outlasts_transfer(&decision);
@@ -296,7 +228,7 @@ impl Treasury {
             changes.push(Change::Outbox(notice));
         }
         if was_open && shown.is_some() {
-            self.show_receipt(&mut decision, &attempt, scene);
+            self.receipts.put_into(&mut decision, &attempt, scene);
         }
         let is_over = was_open && !decision.open;
         changes.push(if is_over { ended(attempt) } else { Change::Attempt(Box::new(attempt)) });
@@ -342,7 +274,7 @@ impl Treasury {
             receipt.reconciliation = "resolved".to_string();
         }
         if decision.open {
-            self.show_receipt(&mut decision, &attempt, scene);
+            self.receipts.put_into(&mut decision, &attempt, scene);
         }
         decision.open = false;
         let failed = match (attempt.is_payout(), &attempt.receipt) {

@@ -2,6 +2,7 @@
 //! nothing, and those of a delivery without its receipt. A status never says whether money moved.
 
 use crate::answer::{ALLOWED, FAILED};
+use crate::chain::NO_NODE;
 use crate::outcome::Outcome;
 use crate::row::{AttemptRow, DecisionRow, Money, ReceiptFacts};
 use farebox_base::mutant::{Mutant, planted};
@@ -14,9 +15,6 @@ pub(super) const MARGIN_SECS: u64 = 6;
 const UNDELIVERED_SECS: u64 = 86_400;
 /// Seconds after the end of an authorization in which it may still be in a block.
 const END_SLACK_SECS: u64 = 60;
-
-/// Why nothing more is learnt of a payment whose network has no node.
-pub(super) const NO_NODE: &str = "no_node";
 
 /// Whether an outcome is a delivery.
 pub(super) fn is_delivered(outcome: &str) -> bool {

@@ -2,20 +2,16 @@
 //! other.
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
 use alloc::vec::Vec;
-
-use serde_json::Value;
 
 use crate::answer::{DecisionAnswer, EXECUTING};
 use crate::books::{Change, Rows};
 use crate::config::Treasury;
 use crate::keep::answers;
-use crate::kernel::{Decision, Now, SLACK_SECS};
+use crate::kernel::{Decision, Now};
 use crate::message::Answer;
-use crate::row::{AttemptRow, DecisionRow, Parcel, Stage};
+use crate::row::{DecisionRow, Parcel, Stage};
 use crate::undelivered::{can_be_sent, is_delivered, stands};
-use farebox_base::encoding::json;
 use farebox_base::mutant::{Mutant, planted};
 
 impl Treasury {
@@ -28,7 +24,7 @@ impl Treasury {
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
         if decision.stage != Stage::Final || !decision.open || decision.is_payout() {
-            return Ok(Decision::reply(self.reply(&decision)));
+            return Ok(Decision::reply(self.receipts.reply(&decision)));
         }
         let attempt = books.attempt(&decision.attempt)?;
         let attempt = attempt.filter(|it| stands(it, scene.now) && can_be_sent(it, scene.now));
@@ -43,12 +39,12 @@ impl Treasury {
         };
         let parcel = books.parcel(&decision.attempt)?.filter(is_safe);
         let (Some(mut attempt), Some(parcel)) = (attempt, parcel) else {
-            return Ok(Decision::reply(self.reply(&decision)));
+            return Ok(Decision::reply(self.receipts.reply(&decision)));
         };
         // Whoever held it holds it no more.
         attempt.fence = attempt.fence.saturating_add(1);
         attempt.resends = attempt.resends.saturating_add(1);
-        attempt.lease = Some(scene.now.plus(self.send_secs).plus(SLACK_SECS).secs());
+        attempt.lease = Some(self.window.lease(scene.now));
         attempt.due = attempt.lease;
         decision.stage = Stage::Executing;
         let mut changes = Vec::new();
@@ -62,24 +58,5 @@ impl Treasury {
         changes.push(Change::Attempt(Box::new(attempt)));
         changes.push(Change::Decision(Box::new(decision)));
         Ok(Decision { answer: Answer::Send(Box::new(order)), changes })
-    }
-
-    /// Puts the receipt, as it is by now, into what a decision says.
-    pub(crate) fn show_receipt(
-        &self,
-        decision: &mut DecisionRow,
-        attempt: &AttemptRow,
-        scene: Now<'_>,
-    ) {
-        if planted(Mutant::KeysNeverShowReceipts) {
-            return;
-        }
-        let request = (decision.method.as_str(), decision.url.as_str());
-        let receipt = self.receipt(scene.organization, request, attempt);
-        let body = json::parse_with(decision.body.as_bytes(), usize::MAX);
-        if let (Some(receipt), Ok(Value::Object(mut members))) = (receipt, body) {
-            members.insert("receipt".to_string(), receipt);
-            decision.body = Value::Object(members).to_string();
-        }
     }
 }

@@ -17,6 +17,7 @@ use crate::kernel::{Decision, Grant, Now};
 use crate::merchant::shown;
 use crate::message::{Answer, MerchantAnswer};
 use crate::outcome::Outcome;
+use crate::receipt::RequestLine;
 use crate::row::{AttemptRow, BudgetRow, DecisionRow, Kept, Money, ReviewRow, Stage, Verdict};
 use crate::terms::Unpayable;
 use crate::undelivered;
@@ -44,7 +45,7 @@ impl Treasury {
         said.write(&mut decision, scene.now.secs());
         (decision.stage, decision.open) = (Stage::Final, false);
         decision.url = brief(&decision.url);
-        let reply = self.reply(&decision);
+        let reply = self.receipts.reply(&decision);
         let id = attempt.id.clone();
         let counted = match decision.is_payout() {
             true => None,
@@ -184,19 +185,19 @@ impl Treasury {
         let is_unknown = outcome.name == "inconclusive";
         let told = answer.filter(|_| !is_unknown);
         said.merchant = told.map(|it| merchant(it.status, shown(it), &it.body));
-        let request = (decision.method.as_str(), decision.url.as_str());
-        said.receipt = self.receipt(scene.organization, request, &attempt);
+        let request = RequestLine::of(&decision);
+        said.receipt = self.receipts.document(scene.organization, request, &attempt);
         let is_paid = outcome.name == "paid_fulfillment_failed";
         said.settlement = is_paid.then_some("merchant_verifiable_success");
         let is_told = outcome.name != "allow" || decision.is_payout();
         said.evidence = outcome.evidence.filter(|_| is_told);
         match outcome.is_repeated {
-            true => self.show_receipt(&mut decision, &attempt, scene),
+            true => self.receipts.put_into(&mut decision, &attempt, scene),
             false => said.write(&mut decision, now),
         }
         (decision.stage, decision.open) = (Stage::Final, is_open || is_unknown);
         attempt.lease = None;
-        self.watch(&mut attempt, scene.now);
+        self.chain.schedule(&mut attempt, scene.now);
         if planted(Mutant::RefusalsAreVoid) && outcome.name == "execution_failed" {
             (attempt.money, attempt.due) = (Money::Void, None);
         }
@@ -204,7 +205,7 @@ impl Treasury {
         if planted(Mutant::FacilitatorsAreBelieved) && is_sent {
             (attempt.money, attempt.due) = (Money::Spent, None);
         }
-        let reply = self.reply(&decision);
+        let reply = self.receipts.reply(&decision);
         let mut changes = Vec::new();
         if outcome.is_conflict {
             let notice = notice::settlement_conflict(&decision, &attempt, scene.now);
@@ -243,7 +244,7 @@ impl Treasury {
         }
         let Held { attempt, mut decision } = held;
         let changes = self.interrupted(books, attempt, &mut decision, scene)?;
-        Ok(Decision { answer: Answer::Reply(self.reply(&decision)), changes })
+        Ok(Decision { answer: Answer::Reply(self.receipts.reply(&decision)), changes })
     }
 }
 

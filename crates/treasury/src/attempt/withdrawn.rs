@@ -6,7 +6,7 @@ use crate::budget::worth;
 use crate::config::Treasury;
 use crate::decide::rules;
 use crate::kernel::Now;
-use crate::merchant::{Locality, origin};
+use crate::merchant::origin;
 use crate::policy::judge::{Denial, Judged, Subject};
 use crate::row::{AttemptRow, BudgetRow, DecisionRow, TokenKind, TokenRow, Verdict};
 use crate::terms::Unpayable;
@@ -39,8 +39,7 @@ impl Treasury {
         if planted(Mutant::RulesChangeWhileAsked) {
             return Ok(None);
         }
-        let locality = if self.local_merchants { Locality::Local } else { Locality::Public };
-        let Some(origin) = origin(&decision.url, locality) else {
+        let Some(origin) = origin(&decision.url, self.locality) else {
             return denied("Policy denied: requests to this URL are not allowed.");
         };
         let review = match &decision.review {

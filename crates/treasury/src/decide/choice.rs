@@ -9,7 +9,7 @@ use crate::answer::figures;
 use crate::books::Rows;
 use crate::config::Treasury;
 use crate::config::Wallet;
-use crate::merchant::{Locality, origin};
+use crate::merchant::origin;
 use crate::notice;
 use crate::policy::judge::{Denial, Judged, Subject};
 use crate::row::{BudgetRow, Scope};
@@ -79,8 +79,7 @@ impl Treasury {
             return Ok(Err((why, offer)));
         }
         let denied = |reason: &str| Unpayable::deny("policy_denied", reason);
-        let locality = if self.local_merchants { Locality::Local } else { Locality::Public };
-        let Some(origin) = origin(&draft.request.url, locality) else {
+        let Some(origin) = origin(&draft.request.url, self.locality) else {
             let reason = "Policy denied: requests to this URL are not allowed.";
             return Ok(Err((denied(reason), None)));
         };

@@ -87,7 +87,7 @@ impl Treasury {
                     changes.push(Change::Agent(agent));
                     changes.push(Change::Decision(Box::new(row.clone())));
                 }
-                return Ok(Decision { answer: Answer::Reply(self.reply(&row)), changes });
+                return Ok(Decision { answer: Answer::Reply(self.receipts.reply(&row)), changes });
             }
             draft.key = Some(key).filter(|_| !planted(Mutant::EqualDenialsAddRows));
         }
@@ -97,7 +97,7 @@ impl Treasury {
         let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
         (said.evidence, said.figures) = (why.evidence, why.figures);
         said.write(&mut row, now.secs());
-        let reply = self.reply(&row);
+        let reply = self.receipts.reply(&row);
         let mut changes = draft.changes;
         if counted.is_some() || is_waiting {
             changes.extend(counted.map(Change::Agent));

@@ -56,7 +56,7 @@ impl Treasury {
             return Ok(Decision::reply(refused::conflict()));
         }
         DecisionAnswer::new(why.outcome, why.code, &why.reason).write(&mut row, now);
-        Ok(Decision::reply(self.reply(&row)))
+        Ok(Decision::reply(self.receipts.reply(&row)))
     }
 
     /// The decision that answers a request without a client's key: one for the same request whose
@@ -130,7 +130,9 @@ impl Treasury {
         }
         let same = is_covered && challenge.offers.iter().any(|offer| is_offered(&review, offer));
         match review.verdict {
-            Verdict::Open if !is_over && same => Ok(Some(Decision::reply(self.reply(&row)))),
+            Verdict::Open if !is_over && same => {
+                Ok(Some(Decision::reply(self.receipts.reply(&row))))
+            }
             Verdict::Approved if !is_over && same => {
                 draft.waiting = Some((row, Some(review)));
                 Ok(None)
@@ -148,7 +150,7 @@ impl Treasury {
                 DecisionAnswer::new("deny", "policy_denied", reason).write(&mut row, now);
                 (row.stage, row.open) = (Stage::Final, false);
                 row.url = brief(&row.url);
-                let reply = self.reply(&row);
+                let reply = self.receipts.reply(&row);
                 draft.changes.push(Change::Decision(Box::new(row)));
                 if !is_keyed {
                     // Without a key it is asked anew.
@@ -196,7 +198,7 @@ impl Treasury {
             body_cut: reviewed.body_cut,
         };
         let notice = review_notice("review.created", &review, now);
-        let reply = self.reply(&row);
+        let reply = self.receipts.reply(&row);
         changes.push(Change::Review(Box::new(review)));
         changes.push(Change::Decision(Box::new(row)));
         changes.push(Change::Outbox(notice));

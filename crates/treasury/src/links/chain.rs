@@ -6,21 +6,15 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use crate::books::{Change, Rows};
+use crate::chain::Authorized;
 use crate::config::Treasury;
-use crate::kernel::{Grant, Job, Now, SLACK_SECS};
+use crate::kernel::{Grant, Job, Now};
 use crate::links::claim::USED;
-use crate::recover::{FRESH_SECS, MAX_JOBS, RARER};
+use crate::recover::MAX_JOBS;
 use crate::undelivered::MARGIN_SECS;
-use farebox_base::amount::Amount;
-use farebox_base::chain::ChainId;
-use farebox_base::encoding::hex;
 use farebox_base::time::UnixTime;
-use farebox_common::payment::TransferMethod;
-use farebox_evm::address::Address;
-use farebox_ledger::inquiry::Question;
 use farebox_ledger::inquiry::finding::{Finding, Verdict, verdict};
 use farebox_wire::a2a::link::{LinkFate, LinkPayment, LinkState, PaymentLink};
-use farebox_wire::facilitator::wire::Facilitator;
 
 /// Why a payment failed that the chain shows to be void.
 const NEVER: &str = "authorization_not_used";
@@ -62,40 +56,29 @@ impl Treasury {
     ) -> (Option<Job>, PaymentLink) {
         let has_time = now.plus(MARGIN_SECS).secs() < payment.valid_before;
         if let (Some(facilitator), true, false) = (&self.facilitator, has_time, payment.resent) {
-            let due = now.plus(self.send_secs).plus(SLACK_SECS).secs();
+            let due = self.window.lease(now);
             let state = LinkState::Settling(LinkPayment { resent: true, ..payment.clone() });
             let link = PaymentLink { state, ..link.granted(due) };
-            let order = self.settle_order(&link, &Facilitator::new(facilitator), now);
+            let order = self.settle_order(&link, facilitator, now);
             return (order.map(|order| Job::Send(order, None)), link);
         }
         let age = now.secs().saturating_sub(link.changed);
-        let wait = if age <= FRESH_SECS { 1 } else { RARER };
-        let next = now.plus(self.read_secs.saturating_mul(wait)).secs();
+        let next = now.plus(self.chain.pause_secs(age)).secs();
         // As long as it takes: what moved has paid, and what a node cannot say today it says later.
         let link = link.granted(next);
-        (self.link_question(&link, payment), link)
-    }
-
-    fn link_question(&self, link: &PaymentLink, payment: &LinkPayment) -> Option<Job> {
-        let network = ChainId::parse(&link.network).ok()?;
-        let node = self.node(&network)?.to_string();
-        let question = Question {
-            chain_id: network.evm_id()?,
-            asset: Address::parse(&link.contract).ok()?,
-            from: Address::parse(&payment.from).ok()?,
-            to: Address::parse(&link.recipient).ok()?,
-            value: Amount::from_atomic(&link.amount).ok()?,
-            earlier: Vec::new(),
-            method: TransferMethod::Eip3009,
-            nonce: hex::decode_array(&payment.nonce).ok()?,
+        let transfer = Authorized {
+            network: &link.network,
+            contract: &link.contract,
+            from: &payment.from,
+            to: &link.recipient,
+            value: &link.amount,
+            nonce: &payment.nonce,
             seen_block: Some(payment.seen_block.saturating_sub(REPLACED_BLOCKS)),
             seen_at: UnixTime::from_secs(link.changed),
             known: None,
-            confirmations: self.confirmations,
-            cursor: None,
         };
-        let (attempt, fence) = (link.id.clone(), link.fence);
-        Some(Job::Read { attempt, fence, node, question: Box::new(question) })
+        let job = self.chain.ask(Grant { id: &link.id, fence: link.fence }, &transfer);
+        (job, link)
     }
 
     /// Takes what the chain showed of a payment by link.

@@ -42,7 +42,7 @@ impl Treasury {
     /// The claim that is made before a link takes a payment; `None` without a node.
     pub(super) fn ask_for(&self, taken: &PaymentLink, asked: &LinkCommand) -> Option<LinkClaim> {
         let (chain_id, calls) = sight(taken)?;
-        let node = self.node(&ChainId::parse(&taken.network).ok()?)?.to_string();
+        let node = self.chain.node(&ChainId::parse(&taken.network).ok()?)?.to_string();
         let name = taken.payment_name()?;
         let digest = hash::digest(&[name.as_bytes()]);
         Some(LinkClaim {

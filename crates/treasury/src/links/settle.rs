@@ -36,7 +36,7 @@ impl Treasury {
             url: facilitator.settle_url(),
             headers: Vec::from([field("content-type"), field("accept")]),
             body: Some(payment.request.clone()),
-            until: now.plus(self.send_secs).secs().min(payment.valid_before),
+            until: self.window.end(now, payment.valid_before),
         })
     }
 
@@ -55,7 +55,7 @@ impl Treasury {
             Some((answer, sent)) => fate(&link, payment, answer, sent > 1 || payment.resent),
             None => None,
         };
-        let (door, next) = (payment.door, scene.now.plus(self.read_secs).secs());
+        let (door, next) = (payment.door, scene.now.plus(self.chain.read_secs).secs());
         let fate = fate.unwrap_or(LinkFate::Open(Some(next)));
         let Some(link) = link.told(grant.fence, fate, scene.now) else {
             return told(Words { link: &link, now: scene.now }.outcome(door));

@@ -14,6 +14,7 @@ use crate::config::Treasury;
 use crate::keep;
 use crate::kernel::{Decision, Now};
 use crate::message::{Listing, Reply};
+use crate::receipt::RequestLine;
 use crate::row::{AttemptRow, DecisionRow};
 use farebox_base::encoding::json as read_json;
 use farebox_base::text::csv_line;
@@ -89,8 +90,9 @@ impl Treasury {
     ) -> Result<Decision, B::Error> {
         let Some(row) = books.decision(id)? else { return Ok(told(not_found("decision"))) };
         let attempt = books.attempt(&row.attempt)?;
-        let request = (row.method.as_str(), row.url.as_str());
-        let receipt = attempt.as_ref().and_then(|it| self.receipt(scene.organization, request, it));
+        let request = RequestLine::of(&row);
+        let receipt =
+            attempt.as_ref().and_then(|it| self.receipts.document(scene.organization, request, it));
         let mut body = decision(&row);
         if let Some(members) = body.as_object_mut() {
             let answer = read_json::parse_with(row.body.as_bytes(), usize::MAX).unwrap_or_default();
