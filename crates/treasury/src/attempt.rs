@@ -251,7 +251,7 @@ impl Treasury {
             let why = Unpayable { notice, ..insufficient(required, available, &prepared.offer) };
             return self.release(books, attempt, decision, why, scene);
         }
-        let wallet = self.wallets.iter().find(|wallet| wallet.name == attempt.wallet);
+        let wallet = self.owners.wallets.iter().find(|wallet| wallet.name == attempt.wallet);
         let signed = match (wallet.map(|wallet| &wallet.key), signature) {
             (Some(Key::Held(account)), _) => {
                 self.sign(account, &prepared, &challenge, &mut attempt, now)

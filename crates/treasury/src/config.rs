@@ -8,6 +8,7 @@ mod bindings;
 mod environment;
 mod escrows;
 mod organizations;
+mod owners;
 mod payers;
 mod reader;
 mod wallets;
@@ -19,6 +20,7 @@ use alloc::vec::Vec;
 pub use self::environment::Environment;
 pub use self::escrows::EscrowContract;
 pub use self::organizations::{AgentSeed, Organization};
+pub(crate) use self::owners::Owners;
 pub use self::payers::PayoutToken;
 use self::reader::variables;
 pub use self::wallets::{Key, Wallet};
@@ -40,8 +42,7 @@ use farebox_wire::facilitator::wire::Facilitator;
 #[derive(Debug)]
 pub struct Treasury {
     operator: Secret<String>,
-    pub(super) organizations: Vec<Organization>,
-    pub(super) wallets: Vec<Wallet>,
+    pub(super) owners: Owners,
     pub(super) chain: ChainReader,
     pub(super) receipts: Receipts,
     pub(super) tokens: RuntimeTokens,
@@ -145,13 +146,13 @@ impl Treasury {
 
     /// The names of the organizations, in the order of the configuration.
     pub fn organizations(&self) -> impl Iterator<Item = &str> {
-        self.organizations.iter().map(|it| it.name.as_str())
+        self.owners.organizations.iter().map(|it| it.name.as_str())
     }
 
     /// The organization of this name.
     #[must_use]
     pub fn organization(&self, name: &str) -> Option<&Organization> {
-        self.organizations.iter().find(|it| it.name == name)
+        self.owners.organization(name)
     }
 }
 
@@ -207,8 +208,7 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
         link_ids: LinkIds { key: key(b"farebox payment links") },
         window: SendWindow { secs: send_secs },
         operator: operator?,
-        organizations,
-        wallets,
+        owners: Owners { organizations, wallets },
         review_secs,
         keep_secs: keep_days.saturating_mul(86_400),
         locality: if local_merchants { Locality::Local } else { Locality::Public },

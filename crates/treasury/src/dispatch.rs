@@ -6,8 +6,18 @@ use super::books::{Change, Rows};
 use super::config::Treasury;
 use super::kernel::{Decision, Grant, Now, RANDOM_BYTES};
 use super::links::is_link;
-use super::message::{Answer, Command, MerchantAnswer, Order};
+use super::message::{Answer, Command, MerchantAnswer, Operation, Order};
+use super::operate::Policies;
+use super::operate::agents::{
+    disable_agent, enable_agent, issue_key, list_agents, list_tokens, revoke_key, revoke_tokens,
+};
+use super::operate::lists::audit::{audit_attempts, list_budgets};
+use super::operate::lists::{
+    export_decisions, list_decisions, list_log, show_decision, write_metrics,
+};
+use super::operate::reviews::{answer_review, list_reviews};
 use super::outcome::{Turn, take_turn};
+use super::row::{TokenKind, Verdict};
 use farebox_base::time::UnixTime;
 use farebox_machine::Machine;
 
@@ -83,6 +93,45 @@ impl Treasury {
                 self.enquired(books, Grant { id: &escrow, fence }, reply.as_deref(), scene)
             }
             Command::Operate(operation) => self.operate(books, operation, scene),
+        }
+    }
+
+    /// Carries out a request of the operator.
+    fn operate<B: Rows>(
+        &self,
+        books: &B,
+        operation: Operation,
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        let policies = Policies { owners: &self.owners };
+        match operation {
+            Operation::Overview => policies.overview(books, scene),
+            Operation::PutPolicy(scope, document) => {
+                policies.put_policy(books, scope, &document, scene)
+            }
+            Operation::Agents => list_agents(books),
+            Operation::PutAgent(name) => enable_agent(books, &name, scene),
+            Operation::DisableAgent(name) => disable_agent(books, &name, scene),
+            Operation::IssueKey(agent) => issue_key(books, &agent, scene),
+            Operation::Keys(agent) => list_tokens(books, &agent, TokenKind::Bootstrap),
+            Operation::RevokeKey(id) => revoke_key(books, &id, scene),
+            Operation::Tokens(agent) => list_tokens(books, &agent, TokenKind::Runtime),
+            Operation::RevokeTokens(agent) => revoke_tokens(books, &agent, scene),
+            Operation::Budgets => list_budgets(books, scene),
+            Operation::Reviews(listing) => list_reviews(books, &listing, self.review_secs, scene),
+            Operation::Approve(id) => answer_review(books, &id, Verdict::Approved, scene),
+            Operation::Deny(id) => answer_review(books, &id, Verdict::Denied, scene),
+            Operation::Decisions(listing) => list_decisions(books, &listing),
+            Operation::Decision(id) => show_decision(books, &self.receipts, &id, scene),
+            Operation::Export(listing, format) => export_decisions(books, &listing, &format),
+            Operation::Audit(listing) => audit_attempts(books, &listing),
+            Operation::Log(listing) => list_log(books, &listing),
+            Operation::Metrics => write_metrics(books),
+            Operation::PayOut(body) => self.pay_out(books, &body, None, scene),
+            Operation::PayOutFrom(wallet, body) => self.pay_out(books, &body, Some(&wallet), scene),
+            Operation::Payouts(listing) => self.payouts(books, &listing),
+            Operation::Payout(id) => self.one_payout(books, &id, None),
+            Operation::PayoutFrom(wallet, id) => self.one_payout(books, &id, Some(&wallet)),
         }
     }
 }

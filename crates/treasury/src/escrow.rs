@@ -282,7 +282,7 @@ impl Treasury {
 
     /// The account that is the gateway of a contract.
     fn gateway(&self, escrow: &EscrowContract) -> Option<&Account> {
-        let wallet = self.wallets.iter().find(|it| it.name == escrow.wallet)?;
+        let wallet = self.owners.wallets.iter().find(|it| it.name == escrow.wallet)?;
         match &wallet.key {
             Key::Held(account) => Some(account),
             Key::Bound(..) | Key::Missing(_) => None,

@@ -37,7 +37,7 @@ impl Treasury {
             Ok(token) => token,
             Err(reply) => return told(reply),
         };
-        let Some(organization) = self.organization(scene.organization) else {
+        let Some(organization) = self.owners.organization(scene.organization) else {
             return told(refused::unauthorized());
         };
         let body = json!({

@@ -131,7 +131,7 @@ impl Treasury {
             Ok(asked) => asked,
             Err(faults) => return wrong(&faults),
         };
-        let Some(organization) = self.organization(scene.organization) else {
+        let Some(organization) = self.owners.organization(scene.organization) else {
             return told(not_found("organization"));
         };
         let Some(network) = self.network_of(&asked, organization.environment) else {
@@ -180,7 +180,8 @@ impl Treasury {
         if let Some(named) = &asked.network {
             return ChainId::parse_or_name(named).ok().filter(fits);
         }
-        let mut own = self.wallets.iter().flat_map(|wallet| &wallet.networks).filter(|it| fits(it));
+        let mut own =
+            self.owners.wallets.iter().flat_map(|wallet| &wallet.networks).filter(|it| fits(it));
         let first = own.next()?;
         own.all(|other| other == first).then(|| first.clone())
     }

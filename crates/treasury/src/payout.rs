@@ -179,14 +179,15 @@ impl Treasury {
         scene: Now<'_>,
     ) -> Result<(&Wallet, &'static Token), Reply> {
         let wrong = |detail: &str| Err(problem(400, "invalid_payout", detail));
-        let Some(organization) = self.organization(scene.organization) else {
+        let Some(organization) = self.owners.organization(scene.organization) else {
             return wrong("organization: is unknown");
         };
         let is_main = organization.environment == Environment::Main;
         if asked.network.is_main_network() != is_main && !planted(Mutant::EnvironmentsMix) {
             return wrong("network: is not one of the organization's environment");
         }
-        let Some(wallet) = self.wallets.iter().find(|wallet| wallet.name == asked.wallet) else {
+        let Some(wallet) = self.owners.wallets.iter().find(|wallet| wallet.name == asked.wallet)
+        else {
             return wrong("wallet: is not the name of a wallet in WALLETS");
         };
         let Some(from) = wallet.address().filter(|_| wallet.networks.contains(&asked.network))
@@ -197,7 +198,7 @@ impl Treasury {
             return wrong("to: is the wallet itself");
         }
         let account = PayingAccount::of(wallet, &asked.network);
-        if let Some(owner) = self.owner_beside(&organization.name, &[account])
+        if let Some(owner) = self.owners.owner_beside(&organization.name, &[account])
             && !planted(Mutant::PayoutsFromAnyWallet)
         {
             let detail = format!("the wallet is that of {owner}");

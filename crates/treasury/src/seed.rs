@@ -8,7 +8,7 @@ use super::books::{Change, Rows};
 use super::config::Organization;
 use super::config::Treasury;
 use super::kernel::Now;
-use super::operate::reply::{logged, put_rules};
+use super::operate::reply::{log_line, put_rules};
 use super::row::{AgentRow, Removal, Scope, TokenRow};
 use farebox_base::mutant::{Mutant, planted};
 
@@ -20,7 +20,9 @@ impl Treasury {
     /// An error of the storage.
     pub fn seed<B: Rows>(&self, books: &B, scene: Now<'_>) -> Result<Vec<Change>, B::Error> {
         let mut changes = Vec::new();
-        let Some(organization) = self.organization(scene.organization) else { return Ok(changes) };
+        let Some(organization) = self.owners.organization(scene.organization) else {
+            return Ok(changes);
+        };
         if books.removal()?.is_none() {
             changes.push(Change::Removal(Removal::new(scene.now)));
         }
@@ -50,7 +52,7 @@ impl Treasury {
                 changes.push(Change::Token(TokenRow { parent, ..row }));
             }
         }
-        changes.push(logged("seed.applied", scene.organization, None, "", now));
+        changes.push(log_line("seed.applied", scene.organization, None, "", now));
         changes.push(Change::Seed(organization.version.to_string()));
         Ok(changes)
     }

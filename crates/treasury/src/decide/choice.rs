@@ -42,7 +42,7 @@ impl Treasury {
         terms: Terms,
         challenge: Challenge,
     ) -> Result<Result<Chosen<'_>, (Unpayable, Option<Offer>)>, B::Error> {
-        let Some(organization) = self.organization(draft.scene.organization) else {
+        let Some(organization) = self.owners.organization(draft.scene.organization) else {
             let why = Unpayable::deny("policy_denied", "Policy denied: the workspace is unknown.");
             return Ok(Err((why, None)));
         };

@@ -9,8 +9,8 @@ use crate::books::Rows;
 use crate::config::Treasury;
 use crate::kernel::Decision;
 use crate::message::Listing;
-use crate::operate::lists::{listed, page};
-use crate::operate::reply::{invalid_query, not_found, ok, time, told};
+use crate::operate::lists::{read_page, write_page};
+use crate::operate::reply::{invalid_query, not_found, ok, time};
 use crate::row::{AttemptRow, DecisionRow, Money, Notice, PAYOUTS};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
@@ -22,7 +22,9 @@ impl Treasury {
         books: &B,
         listing: &Listing,
     ) -> Result<Decision, B::Error> {
-        let Some(mut page) = page(listing) else { return Ok(told(invalid_query())) };
+        let Some(mut page) = read_page(listing) else {
+            return Ok(Decision::reply(invalid_query()));
+        };
         page.agent = Some(PAYOUTS.to_string());
         let rows = books.decisions(&page)?;
         let last = rows.last().map(|row| (row.created, row.id.clone()));
@@ -30,7 +32,7 @@ impl Treasury {
         for row in &rows {
             items.push(shown(row, books.attempt(&row.attempt)?.as_ref()));
         }
-        Ok(listed(items, last, &page))
+        Ok(write_page(items, last, &page))
     }
 
     pub(crate) fn one_payout<B: Rows>(
@@ -43,12 +45,12 @@ impl Treasury {
             return self.one_escrow(books, id, only);
         }
         let Some(row) = books.decision(id)?.filter(DecisionRow::is_payout) else {
-            return Ok(told(not_found("payout")));
+            return Ok(Decision::reply(not_found("payout")));
         };
         let attempt = books.attempt(&row.attempt)?;
         let wallet = attempt.as_ref().map(|attempt| attempt.wallet.as_str());
         if only.is_some() && only != wallet && !planted(Mutant::TokensSeeEveryPayout) {
-            return Ok(told(not_found("payout")));
+            return Ok(Decision::reply(not_found("payout")));
         }
         Ok(ok(&shown(&row, attempt.as_ref())))
     }

@@ -106,13 +106,13 @@ impl Treasury {
         let fits = |wallet: &&Wallet| wallet.networks.contains(network);
         let wallet = match named {
             Some(name) => {
-                let wallet = self.wallets.iter().find(|wallet| wallet.name == name);
+                let wallet = self.owners.wallets.iter().find(|wallet| wallet.name == name);
                 wallet
                     .ok_or_else(|| unavailable(name))
                     .and_then(|it| if fits(&it) { Ok(it) } else { Err(no_rail()) })?
             }
             None => {
-                let mut wallets = self.wallets.iter().filter(fits);
+                let mut wallets = self.owners.wallets.iter().filter(fits);
                 let first = wallets.next().ok_or_else(no_rail)?;
                 if wallets.next().is_some() {
                     return Err(Unpayable::deny(
