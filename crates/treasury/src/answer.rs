@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value, json};
 
-use super::payout::written;
+use super::payout::answer;
 use super::row::DecisionRow;
 use farebox_base::amount::Amount;
 use farebox_payer::client::asset::Asset;
@@ -58,7 +58,7 @@ impl DecisionAnswer {
     /// Writes it into a decision.
     pub(super) fn write(self, row: &mut DecisionRow, now: u64) {
         if row.is_payout() {
-            written::put(row, self.outcome, self.reason, self.evidence);
+            answer::put(row, self.outcome, self.reason, self.evidence);
             (row.figures, row.changed) = (self.figures, now);
             return;
         }

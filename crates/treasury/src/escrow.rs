@@ -3,7 +3,7 @@
 //!
 //! A payment has one row ([`row`]) with its goal and every transaction that was signed for it. A
 //! request raises the goal; who asked it, and afterwards the alarm, asks the node (`sight`), and
-//! `step` decides what comes next. In reading order: `asked`, [`row`], `abi`, `sight`, `step`.
+//! `step` decides what comes next. In reading order: `request`, [`row`], `abi`, `sight`, `step`.
 //! - A goal changes once, from `funded`. The contract lets a payment out once, whatever is sent.
 //! - A wallet has one transaction in the air: what is signed next waits for it. A transaction is
 //!   written with its bytes before it is sent; it is sent again as it is, or replaced under its
@@ -11,7 +11,7 @@
 //! - What the contract shows counts, not what a receipt says: another one may have carried it out.
 
 mod abi;
-mod asked;
+mod request;
 pub mod row;
 mod sight;
 mod step;
@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value, json};
 
-use self::asked::EscrowRequest;
+use self::request::EscrowRequest;
 use self::row::{EscrowDeed, EscrowFate, EscrowGoal, EscrowRow, EscrowStage, EscrowTry, NonceRow};
 use self::step::{Around, Move};
 use super::books::{Change, Rows};
@@ -59,7 +59,7 @@ impl Treasury {
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
         let told = |reply: Reply| Ok(Decision::reply(reply));
-        let asked = match asked::read(body) {
+        let asked = match request::read(body) {
             Ok(asked) => asked,
             Err(faults) => return told(problem(400, "invalid_payout", &faults)),
         };

@@ -3,13 +3,13 @@
 //! A link is [`PaymentLink`]: its rules are there. Here its terms become a token's, a payment that
 //! it takes is written with what the facilitator is sent, once `claim` has its authorization for
 //! it. `settle` reads what the facilitator says of it, and `chain` finds out what became of it if no
-//! answer says so. `told` are the answers.
+//! answer says so. `response` has the answers.
 
 mod chain;
 mod claim;
 pub(crate) mod id;
+mod response;
 mod settle;
-mod told;
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 use self::claim::{USED, Unsent};
 pub use self::id::is_link;
-use self::told::Words;
+use self::response::Words;
 use super::books::{Change, Rows};
 use super::budget::worth;
 use super::config::Environment;

@@ -5,10 +5,10 @@
 //! budget of its own: the facilitator is in the place of the merchant. The nonce follows from the
 //! operator's key, so that the token itself refuses a second transfer under it.
 
-mod asked;
+pub(super) mod answer;
+mod request;
+mod response;
 pub(super) mod settlement;
-mod told;
-pub(super) mod written;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -16,10 +16,10 @@ use alloc::vec::Vec;
 
 use serde_json::json;
 
-pub use self::asked::organization_of;
-use self::asked::{PayoutRequest, object, read};
-pub(super) use self::told::failed;
-use self::written::{REFUSED, SENT};
+use self::answer::{REFUSED, SENT};
+pub use self::request::organization_of;
+use self::request::{PayoutRequest, object, read};
+pub(super) use self::response::failed;
 use super::answer::{FIGURES, figures};
 use super::attempt::Held;
 use super::books::{Change, Rows};

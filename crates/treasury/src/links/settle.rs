@@ -4,7 +4,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::put;
-use super::told::Words;
+use super::response::Words;
 use crate::books::Rows;
 use crate::config::Treasury;
 use crate::kernel::{Decision, Grant, Now};
