@@ -1,10 +1,13 @@
 //! The commands of a treasury, each given to its use case.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::books::{Change, Rows};
 use super::config::Treasury;
-use super::kernel::{Decision, Grant, Now, RANDOM_BYTES};
+use super::escrow::Escrows;
+use super::escrow::response::show_escrow;
+use super::kernel::{Decision, Grant, Job, Now, RANDOM_BYTES};
 use super::links::is_link;
 use super::message::{Answer, Command, MerchantAnswer, Operation, Order};
 use super::operate::Policies;
@@ -17,8 +20,11 @@ use super::operate::lists::{
 };
 use super::operate::reviews::{answer_review, list_reviews};
 use super::outcome::{Turn, take_turn};
+use super::payout::request::members;
+use super::payout::response::{list_payouts, show_payout};
 use super::row::{TokenKind, Verdict};
 use farebox_base::time::UnixTime;
+use farebox_ledger::inquiry::finding::Finding;
 use farebox_machine::Machine;
 
 impl Machine for Treasury {
@@ -39,6 +45,46 @@ impl Treasury {
     #[must_use]
     pub fn organization_of_link(&self, id: &str) -> Option<String> {
         self.link_ids.organization_of(id)
+    }
+
+    /// Work that is due, with the writes that grant it.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    pub fn recover<B: Rows>(
+        &self,
+        books: &B,
+        scene: Now<'_>,
+    ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
+        let (mut jobs, mut changes) = (Vec::new(), Vec::new());
+        for (more, writes) in [
+            self.escrows().recover(books, scene)?,
+            self.due_links(books, scene)?,
+            self.due_attempts(books, scene)?,
+        ] {
+            jobs.extend(more);
+            changes.extend(writes);
+        }
+        Ok((jobs, changes))
+    }
+
+    /// Takes what the chain showed of an attempt or a payment by link.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    pub fn read<B: Rows>(
+        &self,
+        books: &B,
+        id: &str,
+        fence: u64,
+        finding: &Finding,
+        scene: Now<'_>,
+    ) -> Result<Vec<Change>, B::Error> {
+        let grant = Grant { id, fence };
+        match is_link(id) {
+            true => self.link_read(books, grant, finding, scene),
+            false => self.attempt_read(books, grant, finding, scene),
+        }
     }
 
     /// Decides whether an order is sent again, after each answer to it; `None` if no complete one
@@ -89,9 +135,12 @@ impl Treasury {
             Command::Lost { attempt, fence, sent } => {
                 self.lost(books, Grant { id: &attempt, fence }, sent, scene)
             }
-            Command::Enquired { escrow, fence, reply } => {
-                self.enquired(books, Grant { id: &escrow, fence }, reply.as_deref(), scene)
-            }
+            Command::Enquired { escrow, fence, reply } => self.escrows().read_reply(
+                books,
+                Grant { id: &escrow, fence },
+                reply.as_deref(),
+                scene,
+            ),
             Command::Operate(operation) => self.operate(books, operation, scene),
         }
     }
@@ -127,11 +176,43 @@ impl Treasury {
             Operation::Audit(listing) => audit_attempts(books, &listing),
             Operation::Log(listing) => list_log(books, &listing),
             Operation::Metrics => write_metrics(books),
-            Operation::PayOut(body) => self.pay_out(books, &body, None, scene),
-            Operation::PayOutFrom(wallet, body) => self.pay_out(books, &body, Some(&wallet), scene),
-            Operation::Payouts(listing) => self.payouts(books, &listing),
-            Operation::Payout(id) => self.one_payout(books, &id, None),
-            Operation::PayoutFrom(wallet, id) => self.one_payout(books, &id, Some(&wallet)),
+            Operation::PayOut(body) => self.put_payout(books, &body, None, scene),
+            Operation::PayOutFrom(wallet, body) => {
+                self.put_payout(books, &body, Some(&wallet), scene)
+            }
+            Operation::Payouts(listing) => list_payouts(books, &listing),
+            Operation::Payout(id) => show_either(books, &id, None),
+            Operation::PayoutFrom(wallet, id) => show_either(books, &id, Some(&wallet)),
         }
+    }
+
+    /// Makes a payout, or moves a payment of an escrow contract on: such a body names the contract.
+    fn put_payout<B: Rows>(
+        &self,
+        books: &B,
+        body: &str,
+        only: Option<&str>,
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        match members(body).filter(|it| it.contains_key("contract")) {
+            Some(members) => self.escrows().hold(books, &members, only, scene),
+            None => self.pay_out(books, body, only, scene),
+        }
+    }
+
+    const fn escrows(&self) -> Escrows<'_> {
+        Escrows {
+            contracts: self.escrows.as_slice(),
+            wallets: self.owners.wallets.as_slice(),
+            chain: &self.chain,
+        }
+    }
+}
+
+/// A payout, or a payment of an escrow contract.
+fn show_either<B: Rows>(books: &B, id: &str, only: Option<&str>) -> Result<Decision, B::Error> {
+    match id.starts_with("esc_") {
+        true => show_escrow(books, id, only),
+        false => show_payout(books, id, only),
     }
 }

@@ -6,8 +6,8 @@
 //! operator's key, so that the token itself refuses a second transfer under it.
 
 pub(super) mod answer;
-mod request;
-mod response;
+pub(super) mod request;
+pub(super) mod response;
 pub(super) mod settlement;
 
 use alloc::format;
@@ -18,8 +18,7 @@ use serde_json::json;
 
 use self::answer::{REFUSED, SENT};
 pub use self::request::organization_of;
-use self::request::{PayoutRequest, object, read};
-pub(super) use self::response::failed;
+use self::request::{PayoutRequest, read};
 use super::answer::{FIGURES, figures};
 use super::attempt::Held;
 use super::books::{Change, Rows};
@@ -66,9 +65,6 @@ impl Treasury {
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
         let told = |reply: Reply| Ok(Decision::reply(reply));
-        if let Some(members) = object(body).filter(|it| it.contains_key("contract")) {
-            return self.hold(books, &members, only, scene);
-        }
         let asked = match read(body) {
             Ok(asked) => asked,
             Err(faults) => return told(problem(400, "invalid_payout", &faults)),

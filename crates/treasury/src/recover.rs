@@ -10,12 +10,12 @@ use super::attempt::{Held, ended};
 use super::books::{Change, Rows};
 use super::config::Treasury;
 use super::kernel::{Grant, Job, Now};
-use super::links::is_link;
 use super::merchant::{Locality, origin};
+use super::notice;
 use super::outcome::Outcome;
+use super::payout::response::failure_notice;
 use super::row::{AttemptRow, DecisionRow, Money, ReceiptFacts, Stage};
 use super::undelivered::{MARGIN_SECS, end_of, outlasts_transfer};
-use super::{notice, payout};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
@@ -29,17 +29,13 @@ const MAX_RESENDS: u32 = 3;
 const INCONCLUSIVE_SECS: u64 = 3600;
 
 impl Treasury {
-    /// Work that is due, with the writes that grant it.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    pub fn recover<B: Rows>(
+    /// Work on attempts that is due, with the writes that grant it.
+    pub(super) fn due_attempts<B: Rows>(
         &self,
         books: &B,
         scene: Now<'_>,
     ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
-        let (mut jobs, mut changes) = self.due_escrows(books, scene)?;
-        self.due_links(books, (&mut jobs, &mut changes), scene)?;
+        let (mut jobs, mut changes) = (Vec::new(), Vec::new());
         let mut gave_back = false;
         for mut attempt in books.due(scene.now.secs(), MAX_JOBS)? {
             let Some(mut decision) = books.decision(&attempt.decision)? else {
@@ -126,23 +122,16 @@ impl Treasury {
     }
 
     /// Takes what the chain showed of an attempt.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    pub fn read<B: Rows>(
+    pub(super) fn attempt_read<B: Rows>(
         &self,
         books: &B,
-        id: &str,
-        fence: u64,
+        grant: Grant<'_>,
         finding: &Finding,
         scene: Now<'_>,
     ) -> Result<Vec<Change>, B::Error> {
-        if is_link(id) {
-            return self.link_read(books, Grant { id, fence }, finding, scene);
-        }
-        let Some(mut attempt) = books.attempt(id)? else { return Ok(Vec::new()) };
+        let Some(mut attempt) = books.attempt(grant.id)? else { return Ok(Vec::new()) };
         let Some(mut decision) = books.decision(&attempt.decision)? else { return Ok(Vec::new()) };
-        let is_it = attempt.fence == fence && attempt.money == Money::Signed;
+        let is_it = attempt.fence == grant.fence && attempt.money == Money::Signed;
         if !is_it || decision.stage == Stage::Executing {
             return Ok(Vec::new());
         }
@@ -278,7 +267,7 @@ impl Treasury {
         }
         decision.open = false;
         let failed = match (attempt.is_payout(), &attempt.receipt) {
-            (true, _) => Some(payout::failed(&decision, &attempt, now)),
+            (true, _) => Some(failure_notice(&decision, &attempt, now)),
             (false, Some(_)) => Some(notice::receipt_expired(&decision, &attempt, now)),
             (false, None) => None,
         };

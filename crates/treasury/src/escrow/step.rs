@@ -44,13 +44,24 @@ pub(super) struct Around {
     pub read_secs: u64,
 }
 
+/// A transaction that is to be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct EscrowBid {
+    pub deed: EscrowDeed,
+    pub nonce: u64,
+    /// Wei for a unit of gas, for the producer of the block.
+    pub tip: Amount,
+    /// Most wei for a unit of gas.
+    pub max_fee: Amount,
+}
+
 /// The next move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Move {
     /// Look again later.
     Rest,
     /// Sign this and send it.
-    Sign { deed: EscrowDeed, nonce: u64, tip: Amount, max_fee: Amount },
+    Sign(EscrowBid),
     /// Send these bytes again.
     Resend(alloc::string::String),
 }
@@ -66,14 +77,14 @@ pub(super) fn advance(row: &mut EscrowRow, sight: &EscrowSight, around: Around) 
         )
         | (EscrowGoal::Released, EscrowEntry::Released)
         | (EscrowGoal::Refunded, EscrowEntry::Refunded) => {
-            return reached(row, sight.block, around);
+            return rest_reached(row, sight.block, around);
         }
         (EscrowGoal::Released, EscrowEntry::Refunded)
         | (EscrowGoal::Refunded, EscrowEntry::Released) => {
-            return excluded(row, "the contract has paid it the other way", around);
+            return rest_excluded(row, "the contract has paid it the other way", around);
         }
         (_, EscrowEntry::Other) => {
-            return excluded(row, "the contract has another payment under its name", around);
+            return rest_excluded(row, "the contract has another payment under its name", around);
         }
         (_, EscrowEntry::None) => EscrowDeed::Register,
         (EscrowGoal::Released, EscrowEntry::Funded) => EscrowDeed::Release,
@@ -106,12 +117,12 @@ pub(super) fn advance(row: &mut EscrowRow, sight: &EscrowSight, around: Around) 
     }
     (row.sent, row.gone, row.why) = (around.now, 0, None);
     row.due = Some(around.now.saturating_add(1));
-    Move::Sign { deed: needed, nonce: sight.count, tip, max_fee }
+    Move::Sign(EscrowBid { deed: needed, nonce: sight.count, tip, max_fee })
 }
 
 /// Notes what became of each transaction.
 fn learn(row: &mut EscrowRow, sight: &EscrowSight) {
-    let before = failed(row);
+    let before = count_failed(row);
     let mut is_gone = false;
     for it in &mut row.tries {
         let Some((_, fate)) = sight.fates.iter().find(|(hash, _)| *hash == it.hash) else {
@@ -145,17 +156,17 @@ fn learn(row: &mut EscrowRow, sight: &EscrowSight) {
     if is_over {
         row.gone = 0;
     }
-    if failed(row) > before {
+    if count_failed(row) > before {
         row.failures = row.failures.saturating_add(1);
     }
 }
 
-fn failed(row: &EscrowRow) -> usize {
+fn count_failed(row: &EscrowRow) -> usize {
     row.tries.iter().filter(|it| it.fate == EscrowFate::Reverted).count()
 }
 
 /// The chain shows the goal.
-fn reached(row: &mut EscrowRow, block: u64, around: Around) -> Move {
+fn rest_reached(row: &mut EscrowRow, block: u64, around: Around) -> Move {
     let seen = row.seen.filter(|seen| *seen <= block).unwrap_or(block);
     let blocks = block.saturating_sub(seen).saturating_add(1);
     (row.seen, row.why, row.failures) = (Some(seen), None, 0);
@@ -172,7 +183,7 @@ fn reached(row: &mut EscrowRow, block: u64, around: Around) -> Move {
     Move::Rest
 }
 
-fn excluded(row: &mut EscrowRow, why: &str, around: Around) -> Move {
+fn rest_excluded(row: &mut EscrowRow, why: &str, around: Around) -> Move {
     row.stage = EscrowStage::Excluded;
     for it in row.tries.iter_mut().filter(|it| it.fate == EscrowFate::Flying) {
         it.fate = EscrowFate::Overtaken;
@@ -187,7 +198,7 @@ fn hasten(row: &mut EscrowRow, newest: &EscrowTry, sight: &EscrowSight, around: 
     if age >= around.bump_secs && at_nonce < MAX_BUMPS && newest.nonce >= sight.count {
         let known = |text: &str| Amount::from_atomic(text).unwrap_or(Amount::ZERO);
         let (tip, max_fee) = (known(&newest.tip), known(&newest.max_fee));
-        let (tip, raised) = (raised(tip), raised(max_fee));
+        let (tip, raised) = (raise(tip), raise(max_fee));
         // What the market asks by now, if that is more.
         let asked = price(sight.base_fee, around).map_or(Amount::ZERO, |(_, fee)| fee);
         let raised = raised.max(asked).min(around.max_fee);
@@ -202,7 +213,8 @@ fn hasten(row: &mut EscrowRow, newest: &EscrowTry, sight: &EscrowSight, around: 
             } else {
                 newest.nonce
             };
-            return Move::Sign { deed: newest.deed, nonce, tip: tip.min(raised), max_fee: raised };
+            let (deed, tip) = (newest.deed, tip.min(raised));
+            return Move::Sign(EscrowBid { deed, nonce, tip, max_fee: raised });
         }
     }
     let silence = around.now.saturating_sub(row.resent);
@@ -220,7 +232,7 @@ fn rest(row: &mut EscrowRow, why: Option<&str>, secs: u64, around: Around) -> Mo
 }
 
 /// An eighth more, rounded up.
-fn raised(fee: Amount) -> Amount {
+fn raise(fee: Amount) -> Amount {
     let eighth = fee.checked_div_u64(8).and_then(|it| it.checked_add(Amount::from_u64(1)));
     eighth.and_then(|eighth| fee.checked_add(eighth)).unwrap_or(fee)
 }

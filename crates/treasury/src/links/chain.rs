@@ -23,13 +23,13 @@ const NEVER: &str = "authorization_not_used";
 const REPLACED_BLOCKS: u64 = 64;
 
 impl Treasury {
-    /// Adds the work on links that is due, with the writes that grant it.
+    /// Work on links that is due, with the writes that grant it.
     pub(crate) fn due_links<B: Rows>(
         &self,
         books: &B,
-        (jobs, changes): (&mut Vec<Job>, &mut Vec<Change>),
         scene: Now<'_>,
-    ) -> Result<(), B::Error> {
+    ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
+        let (mut jobs, mut changes) = (Vec::new(), Vec::new());
         let now = scene.now.secs();
         if books.claims_end()?.is_some_and(|end| end <= now) {
             changes.push(Change::ClaimsGone(now));
@@ -45,7 +45,7 @@ impl Treasury {
             jobs.extend(job);
             changes.push(Change::Link(Box::new(link)));
         }
-        Ok(())
+        Ok((jobs, changes))
     }
 
     fn pursue(
