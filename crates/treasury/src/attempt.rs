@@ -180,7 +180,7 @@ impl Treasury {
     pub(super) fn order(&self, attempt: &AttemptRow, parcel: &Parcel, now: UnixTime) -> Order {
         let mut headers = parcel.headers.clone();
         let body = match attempt.is_payout() {
-            true => settlement::body(attempt, &parcel.challenge_headers),
+            true => settlement::write_body(attempt, &parcel.challenge_headers),
             false => {
                 headers.extend(attempt.header.clone());
                 parcel.body.clone()

@@ -8,7 +8,9 @@ use super::config::Treasury;
 use super::escrow::Escrows;
 use super::escrow::response::show_escrow;
 use super::kernel::{Decision, Grant, Job, Now, RANDOM_BYTES};
-use super::links::is_link;
+use super::links::id::is_link;
+use super::links::settlement::LinkSettlements;
+use super::links::{Links, claim};
 use super::message::{Answer, Command, MerchantAnswer, Operation, Order};
 use super::operate::Policies;
 use super::operate::agents::{
@@ -59,7 +61,7 @@ impl Treasury {
         let (mut jobs, mut changes) = (Vec::new(), Vec::new());
         for (more, writes) in [
             self.escrows().recover(books, scene)?,
-            self.due_links(books, scene)?,
+            self.link_settlements().recover(books, scene)?,
             self.due_attempts(books, scene)?,
         ] {
             jobs.extend(more);
@@ -82,7 +84,7 @@ impl Treasury {
     ) -> Result<Vec<Change>, B::Error> {
         let grant = Grant { id, fence };
         match is_link(id) {
-            true => self.link_read(books, grant, finding, scene),
+            true => self.link_settlements().take_finding(books, grant, finding, scene),
             false => self.attempt_read(books, grant, finding, scene),
         }
     }
@@ -122,13 +124,14 @@ impl Treasury {
                 let grant = Grant { id: &attempt, fence };
                 self.prepared(books, grant, signature.as_deref(), balance.as_deref(), scene)
             }
-            Command::Link(asked) => self.link(books, asked, scene),
-            Command::Claim { name, link, until } => self.claim(books, name, link, until),
+            Command::Link(asked) => self.links().answer(books, asked, scene),
+            Command::Claim { name, link, until } => claim::give(books, name, link, until),
             Command::Answered { attempt, fence, answer, sent } if is_link(&attempt) => self
-                .link_answered(books, Grant { id: &attempt, fence }, Some((&answer, sent)), scene),
-            Command::Lost { attempt, fence, .. } if is_link(&attempt) => {
-                self.link_answered(books, Grant { id: &attempt, fence }, None, scene)
-            }
+                .link_settlements()
+                .take_answer(books, Grant { id: &attempt, fence }, Some((&answer, sent)), scene),
+            Command::Lost { attempt, fence, .. } if is_link(&attempt) => self
+                .link_settlements()
+                .take_answer(books, Grant { id: &attempt, fence }, None, scene),
             Command::Answered { attempt, fence, answer, sent } => {
                 self.answered(books, Grant { id: &attempt, fence }, &answer, sent, scene)
             }
@@ -198,6 +201,16 @@ impl Treasury {
             Some(members) => self.escrows().hold(books, &members, only, scene),
             None => self.pay_out(books, body, only, scene),
         }
+    }
+
+    const fn links(&self) -> Links<'_> {
+        let settlements = self.link_settlements();
+        Links { owners: &self.owners, ids: &self.link_ids, settlements }
+    }
+
+    const fn link_settlements(&self) -> LinkSettlements<'_> {
+        let (chain, facilitator) = (&self.chain, self.facilitator.as_ref());
+        LinkSettlements { chain, facilitator, window: self.window }
     }
 
     const fn escrows(&self) -> Escrows<'_> {

@@ -16,11 +16,9 @@ use alloc::vec::Vec;
 
 use serde_json::json;
 
-use self::answer::{REFUSED, SENT};
 pub use self::request::organization_of;
 use self::request::{PayoutRequest, read};
 use super::answer::{FIGURES, figures};
-use super::attempt::Held;
 use super::books::{Change, Rows};
 use super::budget::worth;
 use super::config::Treasury;
@@ -30,25 +28,20 @@ use super::decide::choice::Chosen;
 use super::decide::draft::Draft;
 use super::id::Fresh;
 use super::kernel::{Decision, Now};
-use super::message::{Answer, MerchantAnswer, Reply};
+use super::message::{Answer, Reply};
 use super::operate::reply::problem;
-use super::outcome::Outcome;
 use super::policy::Rules;
 use super::policy::judge::{Denial, Judged};
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
-use super::row::{AttemptRow, BudgetRow, PAYOUTS, Scope};
+use super::row::{BudgetRow, PAYOUTS, Scope};
 use super::terms::Terms;
 use super::{keep, notice};
 use farebox_base::amount::Amount;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
-use farebox_common::payment::TxHash;
-use farebox_evm::address::Address;
 use farebox_evm::token::{Token, by_symbol};
-use farebox_wire::facilitator::outcome::{SettleOutcome, settle_outcome};
-use farebox_wire::facilitator::reply::FacilitatorReply;
-use farebox_wire::facilitator::wire::{Expected, Facilitator};
+use farebox_wire::facilitator::wire::Facilitator;
 use farebox_wire::x402::header;
 
 /// Seconds for which a payout may be settled.
@@ -262,60 +255,6 @@ impl Treasury {
             key: None,
             candidate: None,
             max_amount: None,
-        }
-    }
-
-    /// Takes a facilitator's answer. Whatever it says, the chain decides what became of the money.
-    pub(super) fn paid_out(
-        &self,
-        held: Held,
-        answer: &MerchantAnswer,
-        repeated: bool,
-        scene: Now<'_>,
-    ) -> Decision {
-        let outcome = outcome_of(&held.attempt, answer, repeated);
-        self.conclude(held, outcome, None, scene)
-    }
-}
-
-/// The outcome of a payout by a facilitator's answer.
-fn outcome_of(attempt: &AttemptRow, answer: &MerchantAnswer, repeated: bool) -> Outcome {
-    let is_json = answer
-        .headers
-        .iter()
-        .any(|(name, value)| name == "content-type" && value.to_ascii_lowercase().contains("json"));
-    let reply = FacilitatorReply::Answer {
-        status: u16::try_from(answer.status).unwrap_or(u16::MAX),
-        is_json: is_json && !answer.cut,
-        body: answer.body.clone(),
-    };
-    let expected = Expected {
-        payer: Address::parse(&attempt.from).ok(),
-        network: attempt.network.clone(),
-        amount: Amount::from_atomic(&attempt.value).unwrap_or(Amount::ZERO),
-    };
-    let named = |hash: Option<TxHash>| hash.map(|hash| hash.to_text());
-    match settle_outcome(&reply, &expected) {
-        SettleOutcome::Settled(hash) => {
-            let transaction = Some(hash.to_text());
-            let evidence = Some(json!({"transaction": transaction}));
-            let it = Outcome::of("allow", "policy_allow", SENT);
-            Outcome { fulfillment: "succeeded", has_receipt: true, transaction, evidence, ..it }
-        }
-        // A repeat is refused because the first may have arrived.
-        SettleOutcome::Refused(reason) if !repeated => {
-            let evidence = Some(json!({"facilitatorReason": reason}));
-            let it = Outcome::of("execution_failed", "merchant_rejected", REFUSED);
-            Outcome { evidence, ..it }
-        }
-        SettleOutcome::Refused(reason) => {
-            Outcome { evidence: Some(json!({"facilitatorReason": reason})), ..Outcome::lost() }
-        }
-        SettleOutcome::Pending => Outcome::lost(),
-        SettleOutcome::Unknown(hash) => {
-            let transaction = named(hash);
-            let evidence = Some(json!({"facilitatorStatus": answer.status}));
-            Outcome { has_receipt: transaction.is_some(), transaction, evidence, ..Outcome::lost() }
         }
     }
 }

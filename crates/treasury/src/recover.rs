@@ -22,7 +22,7 @@ use farebox_common::payment::TxHash;
 use farebox_ledger::inquiry::finding::{Finding, Verdict, verdict};
 
 /// Maximum attempts that one alarm works on.
-pub(super) const MAX_JOBS: u32 = 8;
+const MAX_JOBS: u32 = 8;
 /// Maximum times that the alarm sends a payment.
 const MAX_RESENDS: u32 = 3;
 /// Seconds after which the operator is told of a payment without a known outcome.

@@ -17,6 +17,7 @@ use crate::kernel::{Decision, Grant, Now};
 use crate::merchant::shown;
 use crate::message::{Answer, MerchantAnswer};
 use crate::outcome::Outcome;
+use crate::payout::settlement;
 use crate::receipt::RequestLine;
 use crate::row::{AttemptRow, BudgetRow, DecisionRow, Kept, Money, ReviewRow, Stage, Verdict};
 use crate::terms::Unpayable;
@@ -150,7 +151,8 @@ impl Treasury {
         };
         let repeated = sent > 1 || held.attempt.resends > 0;
         if held.attempt.is_payout() {
-            return Ok(self.paid_out(held, answer, repeated, scene));
+            let outcome = settlement::read_outcome(&held.attempt, answer, repeated);
+            return Ok(self.conclude(held, outcome, None, scene));
         }
         let outcome = match self.restored(&held.attempt, &parcel) {
             Some((prepared, _)) => Outcome::read(answer, &prepared, &parcel.url, repeated),
