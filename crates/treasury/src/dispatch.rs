@@ -3,10 +3,17 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::attempt::finding::Findings;
+use super::attempt::recover::Recovery;
+use super::attempt::report::Reports;
+use super::attempt::reserve::Reservations;
 use super::books::{Change, Rows};
 use super::config::Treasury;
+use super::decide::Decisions;
 use super::escrow::Escrows;
 use super::escrow::response::show_escrow;
+use super::inquire::{self, identify, list_open, show_own_receipt, show_receipt};
+use super::keep::remove;
 use super::kernel::{Decision, Grant, Job, Now, RANDOM_BYTES};
 use super::links::id::is_link;
 use super::links::settlement::LinkSettlements;
@@ -22,9 +29,11 @@ use super::operate::lists::{
 };
 use super::operate::reviews::{answer_review, list_reviews};
 use super::outcome::{Turn, take_turn};
+use super::payout::Payouts;
 use super::payout::request::members;
 use super::payout::response::{list_payouts, show_payout};
 use super::row::{TokenKind, Verdict};
+use super::seed::seed;
 use farebox_base::time::UnixTime;
 use farebox_ledger::inquiry::finding::Finding;
 use farebox_machine::Machine;
@@ -49,6 +58,24 @@ impl Treasury {
         self.link_ids.organization_of(id)
     }
 
+    /// The writes for what the configuration seeds, once for each version of it. To be carried out
+    /// before the first command of an object.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    pub fn seed<B: Rows>(&self, books: &B, scene: Now<'_>) -> Result<Vec<Change>, B::Error> {
+        seed(books, &self.owners, scene)
+    }
+
+    /// A step of the removal, or of that of answers, if one is due: after its last one it is not any
+    /// more.
+    ///
+    /// # Errors
+    /// An error of the storage.
+    pub fn remove<B: Rows>(&self, books: &B, scene: Now<'_>) -> Result<Vec<Change>, B::Error> {
+        remove(books, self.keep_secs, scene.now)
+    }
+
     /// Work that is due, with the writes that grant it.
     ///
     /// # Errors
@@ -62,7 +89,7 @@ impl Treasury {
         for (more, writes) in [
             self.escrows().recover(books, scene)?,
             self.link_settlements().recover(books, scene)?,
-            self.due_attempts(books, scene)?,
+            self.recovery().recover(books, scene)?,
         ] {
             jobs.extend(more);
             changes.extend(writes);
@@ -85,7 +112,7 @@ impl Treasury {
         let grant = Grant { id, fence };
         match is_link(id) {
             true => self.link_settlements().take_finding(books, grant, finding, scene),
-            false => self.attempt_read(books, grant, finding, scene),
+            false => self.findings().take(books, grant, finding, scene),
         }
     }
 
@@ -114,15 +141,22 @@ impl Treasury {
     ) -> Result<Decision, B::Error> {
         match command {
             Command::Exchange(caller) => self.tokens.exchange(books, &caller, scene),
-            Command::Decide(caller, body) => self.decide(books, &caller, &body, scene),
-            Command::LookUp(caller, receipt) => self.look_up(books, &caller, &receipt, scene),
-            Command::Identify(caller) => self.identify(books, &caller, scene),
-            Command::Open(caller) => self.open(books, &caller, scene),
-            Command::Known { agent, key } => self.known(books, &agent, &key),
-            Command::KnownReceipt(receipt) => self.known_receipt(books, &receipt, None, scene),
+            Command::Decide(caller, body) => self.decisions().decide(books, &caller, &body, scene),
+            Command::LookUp(caller, receipt) => {
+                show_own_receipt(books, &self.receipts, &caller, &receipt, scene)
+            }
+            Command::Identify(caller) => identify(books, &self.owners, &caller, scene),
+            Command::Open(caller) => list_open(books, &caller, scene),
+            Command::Known { agent, key } => {
+                inquire::show_decision(books, &self.receipts, &agent, &key)
+            }
+            Command::KnownReceipt(receipt) => {
+                show_receipt(books, &self.receipts, &receipt, None, scene)
+            }
             Command::Prepared { attempt, fence, signature, balance } => {
                 let grant = Grant { id: &attempt, fence };
-                self.prepared(books, grant, signature.as_deref(), balance.as_deref(), scene)
+                let (signature, balance) = (signature.as_deref(), balance.as_deref());
+                self.reservations().take_prepared(books, grant, signature, balance, scene)
             }
             Command::Link(asked) => self.links().answer(books, asked, scene),
             Command::Claim { name, link, until } => claim::give(books, name, link, until),
@@ -132,11 +166,15 @@ impl Treasury {
             Command::Lost { attempt, fence, .. } if is_link(&attempt) => self
                 .link_settlements()
                 .take_answer(books, Grant { id: &attempt, fence }, None, scene),
-            Command::Answered { attempt, fence, answer, sent } => {
-                self.answered(books, Grant { id: &attempt, fence }, &answer, sent, scene)
-            }
+            Command::Answered { attempt, fence, answer, sent } => self.reports().take_answer(
+                books,
+                Grant { id: &attempt, fence },
+                &answer,
+                sent,
+                scene,
+            ),
             Command::Lost { attempt, fence, sent } => {
-                self.lost(books, Grant { id: &attempt, fence }, sent, scene)
+                self.reports().take_loss(books, Grant { id: &attempt, fence }, sent, scene)
             }
             Command::Enquired { escrow, fence, reply } => self.escrows().read_reply(
                 books,
@@ -199,8 +237,49 @@ impl Treasury {
     ) -> Result<Decision, B::Error> {
         match members(body).filter(|it| it.contains_key("contract")) {
             Some(members) => self.escrows().hold(books, &members, only, scene),
-            None => self.pay_out(books, body, only, scene),
+            None => self.payouts().pay_out(books, body, only, scene),
         }
+    }
+
+    fn decisions(&self) -> Decisions<'_> {
+        Decisions {
+            owners: &self.owners,
+            receipts: &self.receipts,
+            reservations: self.reservations(),
+            review_secs: self.review_secs,
+        }
+    }
+
+    fn payouts(&self) -> Payouts<'_> {
+        Payouts {
+            owners: &self.owners,
+            chain: &self.chain,
+            facilitator: self.facilitator.as_ref(),
+            receipts: &self.receipts,
+            reservations: self.reservations(),
+        }
+    }
+
+    fn reservations(&self) -> Reservations<'_> {
+        Reservations {
+            wallets: &self.owners.wallets,
+            chain: &self.chain,
+            receipts: &self.receipts,
+            locality: self.locality,
+            window: self.window,
+        }
+    }
+
+    const fn reports(&self) -> Reports<'_> {
+        Reports { chain: &self.chain, receipts: &self.receipts }
+    }
+
+    const fn findings(&self) -> Findings<'_> {
+        Findings { chain: &self.chain, receipts: &self.receipts }
+    }
+
+    const fn recovery(&self) -> Recovery<'_> {
+        Recovery { reports: self.reports(), window: self.window }
     }
 
     const fn links(&self) -> Links<'_> {

@@ -11,8 +11,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::books::{Change, Rows};
-use super::config::Treasury;
-use super::kernel::Now;
 use super::row::{
     AttemptRow, DecisionRow, Kept, Money, PAYOUTS, Removal, ReviewRow, Stage, Trace, Verdict,
 };
@@ -58,39 +56,37 @@ pub(super) fn of_payment(payment: &str) -> String {
     hash::digest(&[b"farebox removed payment", payment.as_bytes()])
 }
 
-impl Treasury {
-    /// A step of the removal, or of that of answers, if one is due: after its last one it is not any
-    /// more.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    pub fn remove<B: Rows>(&self, books: &B, scene: Now<'_>) -> Result<Vec<Change>, B::Error> {
-        let now = scene.now;
-        let Some(mut removal) = books.removal()?.filter(|it| now.secs() >= it.due) else {
-            return answers::clear(books, now);
-        };
-        let before = now.minus(self.keep_secs).secs();
-        let found = books.oldest(removal.kind, &removal.after, before, STEP)?;
-        let mut changes = Vec::new();
-        for (_, id) in &found {
-            changes.extend(match removal.kind {
-                Kept::Decisions => old_decision(books, id, before, now)?,
-                Kept::Attempts => old_attempt(books, id)?,
-                Kept::Reviews => old_review(books, id, now)?,
-                Kept::Log => Vec::from([Change::Gone(Kept::Log, id.clone())]),
-            });
-        }
-        if !changes.is_empty() {
-            removal.since = removal.since.max(before);
-        }
-        let is_full = u32::try_from(found.len()).is_ok_and(|found| found >= STEP);
-        match found.into_iter().next_back().filter(|_| is_full) {
-            Some(last) => removal.after = last,
-            None => removal.turn(now),
-        }
-        changes.push(Change::Removal(removal));
-        Ok(changes)
+/// A step of the removal, or of that of answers, if one is due: after its last one it is not any
+/// more.
+pub(super) fn remove<B: Rows>(
+    books: &B,
+    keep_secs: u64,
+    now: UnixTime,
+) -> Result<Vec<Change>, B::Error> {
+    let Some(mut removal) = books.removal()?.filter(|it| now.secs() >= it.due) else {
+        return answers::clear(books, now);
+    };
+    let before = now.minus(keep_secs).secs();
+    let found = books.oldest(removal.kind, &removal.after, before, STEP)?;
+    let mut changes = Vec::new();
+    for (_, id) in &found {
+        changes.extend(match removal.kind {
+            Kept::Decisions => old_decision(books, id, before, now)?,
+            Kept::Attempts => old_attempt(books, id)?,
+            Kept::Reviews => old_review(books, id, now)?,
+            Kept::Log => Vec::from([Change::Gone(Kept::Log, id.clone())]),
+        });
     }
+    if !changes.is_empty() {
+        removal.since = removal.since.max(before);
+    }
+    let is_full = u32::try_from(found.len()).is_ok_and(|found| found >= STEP);
+    match found.into_iter().next_back().filter(|_| is_full) {
+        Some(last) => removal.after = last,
+        None => removal.turn(now),
+    }
+    changes.push(Change::Removal(removal));
+    Ok(changes)
 }
 
 /// The writes that take a decision out with its attempt; none while it may still change.

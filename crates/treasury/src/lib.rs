@@ -35,7 +35,6 @@ pub mod outcome;
 pub mod payout;
 pub mod policy;
 mod receipt;
-mod recover;
 pub mod refused;
 pub mod request;
 mod reviewed;

@@ -79,7 +79,11 @@ pub(super) fn can_be_sent(attempt: &AttemptRow, now: UnixTime) -> bool {
 
 /// The outcome of a payment that was sent again: one that was known to have moved, or to be
 /// delivered, stays so.
-pub(super) fn known(outcome: Outcome, decision: &DecisionRow, attempt: &AttemptRow) -> Outcome {
+pub(super) fn keep_known(
+    outcome: Outcome,
+    decision: &DecisionRow,
+    attempt: &AttemptRow,
+) -> Outcome {
     if is_delivered(&decision.outcome) && !is_delivered(outcome.name) {
         return Outcome {
             fulfillment: "succeeded",
@@ -99,7 +103,11 @@ pub(super) fn known(outcome: Outcome, decision: &DecisionRow, attempt: &AttemptR
 }
 
 /// The receipt after another answer: what the chain shows, a merchant's word does not replace.
-pub(super) fn told(known: Option<ReceiptFacts>, outcome: &Outcome, now: u64) -> ReceiptFacts {
+pub(super) fn write_receipt(
+    known: Option<ReceiptFacts>,
+    outcome: &Outcome,
+    now: u64,
+) -> ReceiptFacts {
     let fresh = ReceiptFacts::told(outcome.transaction.clone(), outcome.fulfillment, now);
     match known {
         Some(known) if known.on_chain || fresh.transaction.is_none() => {

@@ -45,6 +45,11 @@ impl PayoutRequest {
         ])
     }
 
+    /// The key of its decision.
+    pub(super) fn kept_key(&self) -> String {
+        format!("k:{}", self.key)
+    }
+
     /// Atomic units of this token.
     pub(super) fn amount_of(&self, token: &Token) -> Option<Amount> {
         Amount::from_decimal(&self.amount, token.decimals).ok()
