@@ -1,13 +1,12 @@
 //! One payment: reserved and written before it is signed, signed once, sent, and its answer kept.
 //!
 //! Here are its rows, and what several steps do with them. In reading order: `reserve` begins and
-//! signs it, with `withdrawn`; `report` takes the answer, `resend` sends it again for its agent;
-//! `recover` is the work of the alarm, and `finding` takes what the chain shows.
+//! signs it, with `withdrawn`; `report` takes the answer, and `finding` what the chain shows;
+//! `recover` sends it again, and is the work of the alarm.
 
-pub(super) mod finding;
+mod finding;
 pub(super) mod recover;
 pub(super) mod report;
-pub(super) mod resend;
 pub(super) mod reserve;
 mod withdrawn;
 

@@ -8,7 +8,6 @@ mod bindings;
 mod environment;
 mod escrows;
 mod organizations;
-mod owners;
 mod payers;
 mod reader;
 mod wallets;
@@ -19,8 +18,8 @@ use alloc::vec::Vec;
 
 pub use self::environment::Environment;
 pub use self::escrows::EscrowContract;
+pub(crate) use self::organizations::Owners;
 pub use self::organizations::{AgentSeed, Organization};
-pub(crate) use self::owners::Owners;
 pub use self::payers::PayoutToken;
 use self::reader::variables;
 pub use self::wallets::{Key, Wallet};
@@ -197,7 +196,7 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
         reader.fail("LOOKUP_TOKEN", "is the OPERATOR_TOKEN; set another secret");
     }
     let others = [("OPERATOR_TOKEN", operator.as_ref()), ("LOOKUP_TOKEN", lookup.as_ref())];
-    let payers = payers::read(reader, (&organizations, &wallets), &others);
+    let payers = payers::read(reader, &organizations, &wallets, &others);
     let secret = secret?;
     let secret = secret.expose().as_bytes();
     let key = |purpose: &[u8]| Secret::new(hash::mac(secret, &[purpose]));

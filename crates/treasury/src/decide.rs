@@ -16,7 +16,7 @@ use self::denial::{count_denial, refuse};
 use self::draft::{Draft, read_rules};
 use self::waiting::{begin_review, find_earlier, keep_waiting, resume};
 use super::access::read_caller;
-use super::attempt::resend::resend;
+use super::attempt::recover::Recovery;
 use super::attempt::reserve::{EarlierPayment, Reservations, find_same_nonce};
 use super::books::{Change, Page, Rows};
 use super::config::Owners;
@@ -40,6 +40,7 @@ pub(super) struct Decisions<'t> {
     pub owners: &'t Owners,
     pub receipts: &'t Receipts,
     pub reservations: Reservations<'t>,
+    pub recovery: Recovery<'t>,
     /// How long a review waits, seconds.
     pub review_secs: u64,
 }
@@ -80,7 +81,7 @@ impl Decisions<'_> {
                 return told(refused::conflict());
             }
             if row.stage != Stage::Review {
-                return resend(books, self.receipts, self.reservations.window, row, scene);
+                return self.recovery.resend(books, row, scene);
             }
             waiting = Some(row);
         } else if let Some(key) = &key
@@ -133,13 +134,7 @@ impl Decisions<'_> {
             let key = id.map(|charge| format!("m:{}:{}", draft.digest, charge.challenge.id));
             if let Some(row) = find_earlier(books, &draft, key.as_deref())? {
                 if row.stage != Stage::Review {
-                    return resend(
-                        books,
-                        self.receipts,
-                        self.reservations.window,
-                        row,
-                        draft.scene,
-                    );
+                    return self.recovery.resend(books, row, draft.scene);
                 }
                 waiting = Some(row);
             }

@@ -3,7 +3,6 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::attempt::finding::Findings;
 use super::attempt::recover::Recovery;
 use super::attempt::report::Reports;
 use super::attempt::reserve::Reservations;
@@ -112,7 +111,7 @@ impl Treasury {
         let grant = Grant { id, fence };
         match is_link(id) {
             true => self.link_settlements().take_finding(books, grant, finding, scene),
-            false => self.findings().take(books, grant, finding, scene),
+            false => self.reports().take_finding(books, grant, finding, scene),
         }
     }
 
@@ -246,6 +245,7 @@ impl Treasury {
             owners: &self.owners,
             receipts: &self.receipts,
             reservations: self.reservations(),
+            recovery: self.recovery(),
             review_secs: self.review_secs,
         }
     }
@@ -272,10 +272,6 @@ impl Treasury {
 
     const fn reports(&self) -> Reports<'_> {
         Reports { chain: &self.chain, receipts: &self.receipts }
-    }
-
-    const fn findings(&self) -> Findings<'_> {
-        Findings { chain: &self.chain, receipts: &self.receipts }
     }
 
     const fn recovery(&self) -> Recovery<'_> {

@@ -4,13 +4,12 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use super::report::Reports;
 use super::{Held, end, void};
 use crate::books::{Change, Rows};
-use crate::chain::ChainReader;
 use crate::kernel::{Grant, Now};
 use crate::notice;
 use crate::payout::response::failure_notice;
-use crate::receipt::Receipts;
 use crate::row::{AttemptRow, Money, ReceiptFacts, Stage};
 use crate::undelivered::{end_of, outlasts_transfer};
 use farebox_base::mutant::{Mutant, planted};
@@ -18,15 +17,9 @@ use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
 use farebox_ledger::inquiry::finding::{Finding, Verdict, verdict};
 
-/// Findings about payments.
-pub(crate) struct Findings<'t> {
-    pub chain: &'t ChainReader,
-    pub receipts: &'t Receipts,
-}
-
-impl Findings<'_> {
+impl Reports<'_> {
     /// Takes what the chain showed of an attempt.
-    pub fn take<B: Rows>(
+    pub fn take_finding<B: Rows>(
         &self,
         books: &B,
         grant: Grant<'_>,

@@ -1,5 +1,6 @@
-//! The work of the alarm on payments: it ends what a lost Worker left, and has the chain read until
-//! the money of each is known to have moved, or to never move.
+//! Payments that go on. Whoever asks for an open one again has the same bytes sent again, and signs no
+//! other. The alarm ends what a lost Worker left, and has the chain read until the money of each is
+//! known to have moved, or to never move.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -8,13 +9,16 @@ use alloc::vec::Vec;
 
 use super::report::Reports;
 use super::{Held, end, interrupt, write_order};
+use crate::answer::{DecisionAnswer, EXECUTING};
 use crate::books::{Change, Rows};
-use crate::kernel::{Job, Now, SendWindow};
+use crate::keep::answers;
+use crate::kernel::{Decision, Job, Now, SendWindow};
 use crate::merchant::{Locality, origin};
+use crate::message::Answer;
 use crate::notice;
 use crate::outcome::Outcome;
-use crate::row::{Money, Stage};
-use crate::undelivered::MARGIN_SECS;
+use crate::row::{DecisionRow, Money, Parcel, Stage};
+use crate::undelivered::{MARGIN_SECS, can_be_sent, is_delivered, stands};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
@@ -25,13 +29,59 @@ const MAX_RESENDS: u32 = 3;
 /// Seconds after which the operator is told of a payment without a known outcome.
 const INCONCLUSIVE_SECS: u64 = 3600;
 
-/// Payments that wait for the alarm.
+/// Payments that are not over.
+#[derive(Clone, Copy)]
 pub(crate) struct Recovery<'t> {
     pub reports: Reports<'t>,
     pub window: SendWindow,
 }
 
 impl Recovery<'_> {
+    /// Answers a request by the decision that it belongs to: as before, or by sending its payment
+    /// again.
+    pub fn resend<B: Rows>(
+        &self,
+        books: &B,
+        mut decision: DecisionRow,
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        if decision.stage != Stage::Final || !decision.open || decision.is_payout() {
+            return Ok(Decision::reply(self.reports.receipts.reply(&decision)));
+        }
+        let attempt = books.attempt(&decision.attempt)?;
+        let attempt = attempt.filter(|it| stands(it, scene.now) && can_be_sent(it, scene.now));
+        // Of a request without an answer no one knows what the merchant has done, and of a delivery
+        // that it has: only what may be asked for twice is.
+        let was_delivered = is_delivered(&decision.outcome);
+        let may_have_acted = was_delivered || decision.outcome == "inconclusive";
+        let is_safe = |parcel: &Parcel| {
+            matches!(parcel.method.as_str(), "GET" | "HEAD")
+                || !may_have_acted
+                || planted(Mutant::PostsAreRepeated)
+        };
+        let parcel = books.parcel(&decision.attempt)?.filter(is_safe);
+        let (Some(mut attempt), Some(parcel)) = (attempt, parcel) else {
+            return Ok(Decision::reply(self.reports.receipts.reply(&decision)));
+        };
+        // Whoever held it holds it no more.
+        attempt.fence = attempt.fence.saturating_add(1);
+        attempt.resends = attempt.resends.saturating_add(1);
+        attempt.lease = Some(self.window.lease(scene.now));
+        attempt.due = attempt.lease;
+        decision.stage = Stage::Executing;
+        let mut changes = Vec::new();
+        // What was delivered is told until more is.
+        if !was_delivered || planted(Mutant::RepeatsForgetDeliveries) {
+            changes = answers::take_out(books, &mut decision)?;
+            DecisionAnswer::new("executing", "payment_execution_in_progress", EXECUTING)
+                .write(&mut decision, scene.now.secs());
+        }
+        let order = write_order(&attempt, &parcel, self.window, scene.now);
+        changes.push(Change::Attempt(Box::new(attempt)));
+        changes.push(Change::Decision(Box::new(decision)));
+        Ok(Decision { answer: Answer::Send(Box::new(order)), changes })
+    }
+
     /// Work on attempts that is due, with the writes that grant it.
     pub fn recover<B: Rows>(
         &self,

@@ -18,7 +18,7 @@ use crate::row::{Money, Stage};
 use crate::{notice, refused, undelivered};
 use farebox_base::mutant::{Mutant, planted};
 
-/// Reports of whoever sent a payment.
+/// Reports about payments, of whoever sent one or read the chain.
 #[derive(Clone, Copy)]
 pub(crate) struct Reports<'t> {
     pub chain: &'t ChainReader,

@@ -57,6 +57,27 @@ pub struct AgentSeed {
     pub key: Option<(String, String)>,
 }
 
+/// All organizations and wallets, in the order of the configuration.
+#[derive(Debug)]
+pub(crate) struct Owners {
+    pub organizations: Vec<Organization>,
+    pub wallets: Vec<Wallet>,
+}
+
+impl Owners {
+    /// The organization of this name.
+    pub fn organization(&self, name: &str) -> Option<&Organization> {
+        self.organizations.iter().find(|it| it.name == name)
+    }
+
+    /// The other organization whose rules pay from one of these accounts to begin with.
+    pub fn owner_beside(&self, name: &str, accounts: &[PayingAccount]) -> Option<&str> {
+        let mut others = self.organizations.iter().filter(|it| it.name != name);
+        let owns = |it: &&Organization| shared(accounts, &it.accounts(&self.wallets)).is_some();
+        others.find(owns).map(|it| it.name.as_str())
+    }
+}
+
 const EXAMPLE: &str = r#"[{"name": "acme", "environment": "test", "policy": {"allowedOrigins": ["https://api.example.com"]}, "agents": [{"name": "buyer", "bootstrapKey": "BUYER_KEY"}]}]"#;
 const KNOWN: [&str; 4] = ["name", "environment", "policy", "agents"];
 const AGENT: [&str; 3] = ["name", "policy", "bootstrapKey"];
@@ -108,8 +129,13 @@ fn organization(
             None
         }
     };
-    let written = (format!("{place}.policy"), found.get("policy"));
-    let policy = policy(reader, &written.0, written.1, (&Scope::Organization, wallets));
+    let policy = policy(
+        reader,
+        &format!("{place}.policy"),
+        found.get("policy"),
+        &Scope::Organization,
+        wallets,
+    );
     let mut agents: Vec<AgentSeed> = Vec::new();
     let listed = match found.get("agents") {
         None => &[][..],
@@ -149,8 +175,7 @@ fn agent(
     let written = text(reader, place, found, "name")?;
     let name = name(reader, place, written);
     let scope = Scope::Agent(name.clone().unwrap_or_default());
-    let written = (format!("{place}.policy"), found.get("policy"));
-    let policy = policy(reader, &written.0, written.1, (&scope, wallets));
+    let policy = policy(reader, &format!("{place}.policy"), found.get("policy"), &scope, wallets);
     let key = match found.get("bootstrapKey") {
         None => None,
         Some(Value::String(secret)) => key(reader, place, secret, organization),
@@ -204,7 +229,8 @@ fn policy(
     reader: &mut Reader,
     place: &str,
     value: Option<&Value>,
-    (scope, wallets): (&Scope, &[Wallet]),
+    scope: &Scope,
+    wallets: &[Wallet],
 ) -> Option<String> {
     let document = value?.to_string();
     match Rules::proposed(&document, scope) {

@@ -33,7 +33,8 @@ const MIN_BYTES: usize = 32;
 /// The tokens; each secret is another one than those in `others`, which open more.
 pub(super) fn read(
     reader: &mut Reader,
-    (organizations, wallets): (&[Organization], &[Wallet]),
+    organizations: &[Organization],
+    wallets: &[Wallet],
     others: &[(&str, Option<&Secret<String>>)],
 ) -> Vec<PayoutToken> {
     let listed = match reader.value(NAME) {
