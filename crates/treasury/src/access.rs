@@ -43,7 +43,7 @@ impl RuntimeTokens {
             Err(reply) => return Ok(Decision::reply(reply)),
         };
         let rows = books.tokens(&parent.agent)?;
-        let mut changes = ended(&rows, scene.now);
+        let mut changes = delete_ended(&rows, scene.now);
         let (token, expires) = if let Some(known) = self.told_again(&rows, &parent, scene) {
             known
         } else {
@@ -142,7 +142,7 @@ pub(super) fn read_holder<B: Rows>(
 }
 
 /// Deletes the runtime tokens that have ended.
-fn ended(rows: &[TokenRow], now: UnixTime) -> Vec<Change> {
+fn delete_ended(rows: &[TokenRow], now: UnixTime) -> Vec<Change> {
     let is_over = |row: &&TokenRow| {
         row.kind == TokenKind::Runtime
             && row.expires.is_some_and(|end| now.secs() >= end)

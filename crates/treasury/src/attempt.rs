@@ -98,7 +98,7 @@ pub(super) fn write_order(
 /// The payment of an attempt as it was prepared, and its challenge.
 pub(super) fn restore(attempt: &AttemptRow, parcel: &Parcel) -> Option<(Prepared, Challenge)> {
     let counted = UnixTime::from_secs(attempt.counted);
-    let challenge = Terms::kept(parcel).read(counted).ok()?;
+    let challenge = Terms::of_parcel(parcel).read(counted).ok()?;
     let offer = challenge.offers.get(usize::try_from(parcel.offer).ok()?)?.clone();
     let authorization = Authorization {
         from: Address::parse(&attempt.from).ok()?,

@@ -9,6 +9,7 @@ use super::row::{
     AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Notice, Parcel,
     PolicyRow, Removal, ReviewRow, Scope, TokenRow, Trace,
 };
+use farebox_base::time::UnixTime;
 use farebox_wire::a2a::link::PaymentLink;
 
 /// Reads of the rows of one organization. Each is one look into an index, and fails only with an
@@ -65,6 +66,17 @@ pub trait Rows {
 
     /// The review with this id.
     fn review(&self, id: &str) -> Result<Option<ReviewRow>, Self::Error>;
+
+    /// The review that a decision waits for or used.
+    fn review_of(&self, row: &DecisionRow) -> Result<Option<ReviewRow>, Self::Error> {
+        row.review.as_deref().map_or(Ok(None), |id| self.review(id))
+    }
+
+    /// The budget of a scope as of now; an empty one if there is none.
+    fn budget_at(&self, scope: &Scope, now: UnixTime) -> Result<BudgetRow, Self::Error> {
+        let row = self.budget(scope)?;
+        Ok(row.unwrap_or_else(|| BudgetRow::new(scope.clone(), now)).at(now))
+    }
 
     /// A page of decisions, newest first.
     fn decisions(&self, page: &Page) -> Result<Vec<DecisionRow>, Self::Error>;

@@ -28,7 +28,7 @@ use super::receipt::Receipts;
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
 use super::row::{DecisionRow, Scope, Stage, TokenKind, Verdict};
-use super::terms::{Terms, Unpayable, unoffered};
+use super::terms::{Terms, Unpayable, find_emptiness};
 use super::{keep, refused};
 use farebox_base::mutant::{Mutant, planted};
 
@@ -65,7 +65,7 @@ impl Decisions<'_> {
         };
         let is_own = request.organization == scene.organization && request.agent == token.agent;
         if !is_own && !planted(Mutant::AnyAgentIsNamed) {
-            return told(refused::rejected());
+            return told(refused::rejection());
         }
         if let Some(candidate) = &caller.candidate {
             request.candidate.get_or_insert_with(|| candidate.clone());
@@ -88,7 +88,7 @@ impl Decisions<'_> {
             && books.is_traced(&keep::of_key(&token.agent, key))?
             && !planted(Mutant::RemovedKeysPayAgain)
         {
-            return told(refused::removed());
+            return told(refused::key_removed());
         }
         let draft = Draft {
             scene,
@@ -119,7 +119,7 @@ impl Decisions<'_> {
         let read = terms.read(draft.scene.now);
         let mut waiting = waiting;
         if let Some(row) = waiting.take_if(|_| !planted(Mutant::NonsenseEndsReviews)) {
-            match read.as_ref().map_or_else(|why| Some(why.clone()), unoffered) {
+            match read.as_ref().map_or_else(|why| Some(why.clone()), find_emptiness) {
                 Some(why) => return keep_waiting(books, self.receipts, draft, row, why),
                 None => waiting = Some(row),
             }

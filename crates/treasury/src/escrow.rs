@@ -80,7 +80,7 @@ impl Escrows<'_> {
             let detail = "the token pays out of another wallet or organization";
             return told(problem(403, "payouts_not_allowed", detail));
         }
-        let Some(escrow) = self.named(&asked, scene) else {
+        let Some(escrow) = self.find_contract(&asked, scene) else {
             let detail =
                 "contract: is not one of ESCROWS with this organization, wallet and network";
             return told(problem(403, "payouts_not_allowed", detail));
@@ -175,17 +175,14 @@ impl Escrows<'_> {
             row.due = Some(now.saturating_add(self.chain.read_secs.min(5)));
             return Ok(self.rest(row, escrow, now));
         };
-        let given = books.nonces(&row.wallet)?;
+        let nonces = books.nonces(&row.wallet)?;
         let flying = books.escrow_flying(&row.wallet)?;
         let around = Around {
             now,
-            given: given.map_or((0, 0), |it| (it.next, it.at)),
+            nonces: nonces.as_ref(),
             is_busy: flying.is_some_and(|other| other != row.id),
-            confirmations: self.chain.confirmations,
-            max_fee: escrow.max_fee,
-            tip: escrow.tip,
-            bump_secs: escrow.bump_secs,
-            read_secs: self.chain.read_secs,
+            escrow,
+            chain: self.chain,
         };
         let bytes = match step::advance(&mut row, &sight, around) {
             Move::Rest => return Ok(self.rest(row, escrow, now)),
@@ -258,7 +255,7 @@ impl Escrows<'_> {
     }
 
     /// The configured contract that a request names.
-    fn named(&self, asked: &EscrowRequest, scene: Now<'_>) -> Option<&EscrowContract> {
+    fn find_contract(&self, asked: &EscrowRequest, scene: Now<'_>) -> Option<&EscrowContract> {
         self.contracts.iter().find(|it| {
             let is_its = it.contract == asked.contract || planted(Mutant::AnyContractIsCalled);
             is_its

@@ -104,13 +104,7 @@ fn old_decision<B: Rows>(
     let has_ended = match row.stage {
         Stage::Executing => false,
         Stage::Final => true,
-        Stage::Review => {
-            let review = match &row.review {
-                Some(id) => books.review(id)?,
-                None => None,
-            };
-            !review.is_some_and(|review| is_live(&review, now))
-        }
+        Stage::Review => !books.review_of(&row)?.is_some_and(|review| is_live(&review, now)),
     };
     let is_open = attempt.as_ref().is_some_and(may_change);
     if (!has_ended || is_open) && !planted(Mutant::OpenRowsLeave) {

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use self::claim::{USED, Unsent, accept_claim, write_claim};
 use self::id::LinkIds;
-use self::response::Words;
+use self::response::LinkReplies;
 use self::settlement::LinkSettlements;
 use super::books::{Change, Rows};
 use super::budget::worth;
@@ -89,14 +89,14 @@ impl Links<'_> {
             | LinkCommand::Visit(id, ..) => id,
         };
         let Some(link) = books.link(id)? else { return told(not_found("payment")) };
-        let words = Words { link: &link, now: scene.now };
+        let replies = LinkReplies { link: &link, now: scene.now };
         match &asked {
             LinkCommand::Make(..) | LinkCommand::Claimed(..) => told(refused::internal()),
-            LinkCommand::Read(_) => told(words.read()),
-            LinkCommand::Status(_) => told(words.status()),
+            LinkCommand::Read(_) => told(replies.read()),
+            LinkCommand::Status(_) => told(replies.status()),
             LinkCommand::Cancel(_) => match link.cancel(scene.now) {
                 Ok(link) => {
-                    let reply = Words { link: &link, now: scene.now }.status();
+                    let reply = LinkReplies { link: &link, now: scene.now }.status();
                     Ok(Decision { answer: Answer::Reply(reply), changes: put(link) })
                 }
                 Err(status) => {
@@ -110,10 +110,10 @@ impl Links<'_> {
                     let shown = ShownPayment { signed, own, door, url: None, asked };
                     Ok(self.take(&link, shown, claimed.as_ref(), scene.now))
                 }
-                Err(code) => told(words.refused(LinkDoor::Credential, code.row().code)),
+                Err(code) => told(replies.refusal(LinkDoor::Credential, code.row().code)),
             },
             LinkCommand::Visit(_, url, None) => told(match requirements(&link) {
-                Some((_, asks)) => words.asked(url, &asks),
+                Some((_, asks)) => replies.challenge(url, &asks),
                 None => refused::internal(),
             }),
             LinkCommand::Visit(_, url, Some(payment)) => match read_payment(&link, payment) {
@@ -122,7 +122,7 @@ impl Links<'_> {
                     let shown = ShownPayment { signed, own, door, url, asked };
                     Ok(self.take(&link, shown, claimed.as_ref(), scene.now))
                 }
-                Err(code) => told(words.refused(LinkDoor::X402, code.row().code)),
+                Err(code) => told(replies.refusal(LinkDoor::X402, code.row().code)),
             },
         }
     }
@@ -175,7 +175,7 @@ impl Links<'_> {
             state: LinkState::Pending,
         };
         let url = asked.has_url.then(|| alloc::format!("{origin}/a2a/{}", link.id));
-        let reply = Words { link: &link, now: scene.now }.made(url);
+        let reply = LinkReplies { link: &link, now: scene.now }.creation(url);
         Decision { answer: Answer::Reply(reply), changes: put(link) }
     }
 
@@ -201,11 +201,11 @@ impl Links<'_> {
         now: UnixTime,
     ) -> Decision {
         let told = |reply: Reply| Decision::reply(reply);
-        let words = Words { link, now };
+        let replies = LinkReplies { link, now };
         let ShownPayment { signed, own, door, url, asked } = shown;
         let found = requirements(link).filter(|_| self.settlements.facilitator.is_some());
         let Some((terms, asks)) = found else {
-            return told(words.refused(door, "links_not_configured"));
+            return told(replies.refusal(door, "links_not_configured"));
         };
         let authorization = signed.authorization();
         let handed = handed::Version2::new(&asks, own).of(url, &link.description, "");
@@ -220,27 +220,29 @@ impl Links<'_> {
         };
         let lease = self.settlements.window.lease_secs();
         let taken = match link.pay(payment, lease, now) {
-            LinkTaking::Known => return told(words.outcome(door)),
-            LinkTaking::Taken => return told(words.taken(door)),
+            LinkTaking::Known => return told(replies.outcome(door)),
+            LinkTaking::Taken => return told(replies.conflict(door)),
             LinkTaking::Begins(taken) => *taken,
         };
         match signed.check(&terms, None, now, ROOM) {
             Err(code) if !planted(Mutant::LinksTakeAnyPayment) => {
-                return told(words.refused(door, code.row().code));
+                return told(replies.refusal(door, code.row().code));
             }
-            Ok(SignatureCheck::Deferred) => return told(words.refused(door, "invalid_signature")),
+            Ok(SignatureCheck::Deferred) => {
+                return told(replies.refusal(door, "invalid_signature"));
+            }
             Ok(SignatureCheck::Verified) | Err(_) => {}
         }
         let Some(claimed) = claimed else {
             return match write_claim(self.settlements.chain, &taken, asked) {
                 Some(claim) => Decision::told(Answer::Claim(Box::new(claim))),
-                None => told(words.refused(door, "links_not_configured")),
+                None => told(replies.refusal(door, "links_not_configured")),
             };
         };
         let taken = match accept_claim(taken, claimed) {
             Ok(taken) => taken,
-            Err(Unsent::Used) => return told(words.refused(door, USED)),
-            Err(Unsent::Unseen) => return told(Words::unseen()),
+            Err(Unsent::Used) => return told(replies.refusal(door, USED)),
+            Err(Unsent::Unseen) => return told(LinkReplies::unseen()),
         };
         match self.settlements.order(&taken, now) {
             Some(order) => Decision { answer: Answer::Send(Box::new(order)), changes: put(taken) },

@@ -71,7 +71,7 @@ impl Policies<'_> {
             return Ok(Decision::reply(not_found("agent")));
         }
         let known = |name: &String| self.owners.wallets.iter().any(|wallet| wallet.name == *name);
-        let rules = match Rules::proposed(document, &scope) {
+        let rules = match Rules::read_proposal(document, &scope) {
             Ok(rules) => rules,
             Err(faults) => {
                 let say =

@@ -36,7 +36,7 @@ use super::policy::judge::{Denial, Judged};
 use super::receipt::Receipts;
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
-use super::row::{BudgetRow, PAYOUTS, Scope};
+use super::row::{PAYOUTS, Scope};
 use super::terms::Terms;
 use super::{keep, notice};
 use farebox_base::amount::Amount;
@@ -114,9 +114,8 @@ impl<'t> Payouts<'t> {
             let detail = "the asset cannot be paid by authorization";
             return told(problem(400, "invalid_payout", detail));
         };
-        let spent = books.budget(&Scope::Payouts)?;
-        let spent = spent.unwrap_or_else(|| BudgetRow::new(Scope::Payouts, scene.now));
-        let budget = match rules.afford(&spent.at(scene.now), &offer) {
+        let spent = books.budget_at(&Scope::Payouts, scene.now)?;
+        let budget = match rules.afford(&spent, &offer) {
             Ok(budget) => budget,
             Err(denial) => return Ok(refuse_budget(denial, &offer, scene)),
         };
@@ -212,7 +211,7 @@ impl<'t> Payouts<'t> {
 fn refuse_budget(denial: Denial, offer: &Offer, scene: Now<'_>) -> Decision {
     let reply = problem(403, "payouts_budget_exceeded", &denial.reason);
     let Some(shortage) = denial.shortage else { return Decision::reply(reply) };
-    let left = shortage.left(offer.asset.decimals);
+    let left = shortage.rest(offer.asset.decimals);
     let reply = reply.with(FIGURES, &figures(offer.amount, left, &offer.asset));
     let notice = notice::budget_exhausted(&shortage, offer, scene.now);
     Decision { answer: Answer::Reply(reply), changes: Vec::from([Change::Outbox(notice)]) }

@@ -19,7 +19,7 @@ use super::id;
 use super::kernel::Now;
 use super::merchant::{Locality, origin};
 use super::message::Reply;
-use super::money::padded;
+use super::money::pad;
 use super::row::{AttemptRow, DecisionRow, ReceiptFacts};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
@@ -35,7 +35,7 @@ const HEADER: &str = "farebox-receipt-signature";
 
 impl ReceiptFacts {
     /// Those of a payment that a merchant has answered.
-    pub(super) fn told(transaction: Option<String>, fulfillment: &str, now: u64) -> Self {
+    pub(super) fn of_answer(transaction: Option<String>, fulfillment: &str, now: u64) -> Self {
         let evidence = match transaction {
             Some(_) => Self::SHOWN,
             None => Self::UNSHOWN,
@@ -55,7 +55,7 @@ impl ReceiptFacts {
 
     /// Those of a payment that the chain alone shows.
     pub(super) fn seen(fulfillment: &str, now: u64) -> Self {
-        Self { evidence: "settled".to_string(), ..Self::told(None, fulfillment, now) }
+        Self { evidence: "settled".to_string(), ..Self::of_answer(None, fulfillment, now) }
     }
 }
 
@@ -134,10 +134,10 @@ impl Receipts {
         put("receiptId", text(&attempt.receipt_id));
         put("paidRequestId", text(&attempt.decision));
         put("paymentAttemptId", text(&attempt.id));
-        put("organizationId", text(&id::named(&["farebox organization", organization])));
-        put("agentId", text(&id::named(&["farebox agent", organization, &attempt.agent])));
+        put("organizationId", text(&id::derive_id(&["farebox organization", organization])));
+        put("agentId", text(&id::derive_id(&["farebox agent", organization, &attempt.agent])));
         let merchant = origin(request.url, Locality::Local);
-        put("merchantId", merchant.map(|it| id::named(&["farebox merchant", &it]).into()));
+        put("merchantId", merchant.map(|it| id::derive_id(&["farebox merchant", &it]).into()));
         put("protocol", text("x402"));
         put("money", Some(money(attempt, value)));
         put("authorizationOutcome", text("allowed"));
@@ -209,7 +209,7 @@ fn money(attempt: &AttemptRow, value: Amount) -> Value {
             .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b"_-".contains(&b));
     json!({
         "asset": if is_code { symbol } else { &attempt.contract },
-        "amount": padded(value, attempt.decimals),
+        "amount": pad(value, attempt.decimals),
         "amountMinor": value.to_string(),
         "precision": attempt.decimals,
         "unit": "minor",

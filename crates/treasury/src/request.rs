@@ -111,7 +111,7 @@ impl PaymentRequest {
         let challenge_body = match challenge.as_ref().and_then(|it| it.get("body")) {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text.clone(),
-            Some(value) => unwrapped(value).to_string(),
+            Some(value) => unwrap_terms(value).to_string(),
         };
         Ok(Self {
             organization,
@@ -190,7 +190,7 @@ fn unknown_in(value: &Map<String, Value>) -> Vec<String> {
 }
 
 /// The terms inside of a wrapper.
-fn unwrapped(value: &Value) -> &Value {
+fn unwrap_terms(value: &Value) -> &Value {
     value.get("challenge").filter(|inner| inner.is_object()).unwrap_or(value)
 }
 

@@ -108,7 +108,7 @@ pub(super) fn write_receipt(
     outcome: &Outcome,
     now: u64,
 ) -> ReceiptFacts {
-    let fresh = ReceiptFacts::told(outcome.transaction.clone(), outcome.fulfillment, now);
+    let fresh = ReceiptFacts::of_answer(outcome.transaction.clone(), outcome.fulfillment, now);
     match known {
         Some(known) if known.on_chain || fresh.transaction.is_none() => {
             ReceiptFacts { fulfillment: fresh.fulfillment, completed: fresh.completed, ..known }

@@ -9,7 +9,7 @@ use crate::books::{Change, Rows};
 use crate::chain::ChainReader;
 use crate::keep::answers;
 use crate::kernel::{Decision, Grant, Now};
-use crate::merchant::shown;
+use crate::merchant::fields_to_show;
 use crate::message::{Answer, MerchantAnswer};
 use crate::outcome::Outcome;
 use crate::payout::settlement;
@@ -102,7 +102,7 @@ impl Reports<'_> {
         let mut said = DecisionAnswer::new(outcome.name, outcome.code, outcome.reason);
         let is_unknown = outcome.name == "inconclusive";
         let told = answer.filter(|_| !is_unknown);
-        said.merchant = told.map(|it| merchant(it.status, shown(it), &it.body));
+        said.merchant = told.map(|it| merchant(it.status, fields_to_show(it), &it.body));
         let request = RequestLine::of(&decision);
         said.receipt = self.receipts.document(scene.organization, request, &attempt);
         let is_paid = outcome.name == "paid_fulfillment_failed";

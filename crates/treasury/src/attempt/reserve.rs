@@ -1,7 +1,7 @@
 //! The beginning of a payment: it is written and counted, and then signed.
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::withdrawn::find_withdrawal;
@@ -14,7 +14,7 @@ use crate::decide::choice::Chosen;
 use crate::decide::denial::{brief, count_denial};
 use crate::decide::draft::Draft;
 use crate::kernel::{Decision, Grant, Now, SendWindow};
-use crate::merchant::{Locality, sent as sent_headers};
+use crate::merchant::{Locality, fields_to_send};
 use crate::message::{Answer, Preparation};
 use crate::receipt::Receipts;
 use crate::row::{AttemptRow, DecisionRow, Kept, Money, Parcel, Stage};
@@ -75,12 +75,11 @@ impl Reservations<'_> {
         let mut changes = core::mem::take(&mut draft.changes);
         let answer = match &chosen.wallet.key {
             Key::Held(account) if node.is_none() => {
-                match self.sign(account, &prepared, &chosen.challenge, &mut attempt, now) {
-                    Some(()) => {
-                        Answer::Send(Box::new(write_order(&attempt, &parcel, self.window, now)))
-                    }
-                    None => return Decision::reply(refused::internal()),
+                let signature = sign(account, &prepared);
+                if self.seal(signature, &prepared, &chosen.challenge, &mut attempt, now).is_none() {
+                    return Decision::reply(refused::internal());
                 }
+                Answer::Send(Box::new(write_order(&attempt, &parcel, self.window, now)))
             }
             Key::Held(_) | Key::Bound(..) | Key::Missing(_) => {
                 attempt.lease = Some(now.plus(PREPARE_SECS).secs());
@@ -103,31 +102,10 @@ impl Reservations<'_> {
         Decision { answer, changes }
     }
 
-    /// Signs with a key of our own: exactly what is written in the attempt.
-    fn sign(
-        &self,
-        account: &Account,
-        prepared: &Prepared,
-        challenge: &Challenge,
-        attempt: &mut AttemptRow,
-        now: UnixTime,
-    ) -> Option<()> {
-        let asset = &prepared.offer.asset;
-        let domain = Domain {
-            name: &asset.name,
-            version: &asset.version,
-            chain_id: prepared.offer.chain_id,
-            verifying_contract: asset.address,
-        };
-        let digest = prepared.authorization.digest(&domain.separator());
-        let signature = hex::encode_prefixed(&account.sign(&digest)?.to_bytes());
-        self.seal(&signature, prepared, challenge, attempt, now)
-    }
-
-    /// Keeps a signature as the header to send; `None` if it is not one of exactly this payment.
+    /// Keeps a signature as the header to send; `None` without one of exactly this payment.
     fn seal(
         &self,
-        signature: &str,
+        signature: Option<String>,
         prepared: &Prepared,
         challenge: &Challenge,
         attempt: &mut AttemptRow,
@@ -136,7 +114,7 @@ impl Reservations<'_> {
         let names = challenge.extensions.as_ref();
         let identifies = names.is_some_and(|all| all.contains_key("payment-identifier"));
         let identifier = identifies.then_some(attempt.id.as_str());
-        let (name, value) = prepared.header(signature, challenge, identifier).ok()?;
+        let (name, value) = prepared.header(&signature?, challenge, identifier).ok()?;
         attempt.header = Some((name.to_string(), value));
         attempt.money = Money::Signed;
         attempt.lease = Some(self.window.lease(now));
@@ -178,18 +156,13 @@ impl Reservations<'_> {
             return self.release(books, held, why, scene);
         }
         let wallet = self.wallets.iter().find(|wallet| wallet.name == held.attempt.wallet);
-        let signed = match (wallet.map(|wallet| &wallet.key), signature) {
-            (Some(Key::Held(account)), _) => {
-                self.sign(account, &prepared, &challenge, &mut held.attempt, now)
-            }
-            (Some(Key::Bound(..)), Some(signature)) => {
-                self.seal(signature, &prepared, &challenge, &mut held.attempt, now)
-            }
-            (Some(Key::Bound(..) | Key::Missing(_)) | None, _) => None,
+        let signature = match (wallet.map(|wallet| &wallet.key), signature) {
+            (Some(Key::Held(account)), _) => sign(account, &prepared),
+            (Some(Key::Bound(..)), signature) => signature.map(ToString::to_string),
+            (Some(Key::Missing(_)) | None, _) => None,
         };
-        if signed.is_none() {
-            let reason = "The wallet did not sign this payment.";
-            let why = Unpayable::preflight(reason);
+        if self.seal(signature, &prepared, &challenge, &mut held.attempt, now).is_none() {
+            let why = Unpayable::preflight("The wallet did not sign this payment.");
             return self.release(books, held, why, scene);
         }
         let order = write_order(&held.attempt, &parcel, self.window, now);
@@ -197,8 +170,7 @@ impl Reservations<'_> {
             true => end(held.attempt),
             false => Change::Attempt(Box::new(held.attempt)),
         };
-        let changes = Vec::from([change]);
-        Ok(Decision { answer: Answer::Send(Box::new(order)), changes })
+        Ok(Decision { answer: Answer::Send(Box::new(order)), changes: Vec::from([change]) })
     }
 
     /// Gives up a payment that was never signed.
@@ -239,9 +211,22 @@ impl Reservations<'_> {
     }
 }
 
+/// The signature of a key of our own: over exactly what is written in the attempt.
+fn sign(account: &Account, prepared: &Prepared) -> Option<String> {
+    let asset = &prepared.offer.asset;
+    let domain = Domain {
+        name: &asset.name,
+        version: &asset.version,
+        chain_id: prepared.offer.chain_id,
+        verifying_contract: asset.address,
+    };
+    let digest = prepared.authorization.digest(&domain.separator());
+    Some(hex::encode_prefixed(&account.sign(&digest)?.to_bytes()))
+}
+
 /// The request that is sent, with a key of its own unless the agent has given it one.
 fn write_parcel(draft: &Draft<'_>, chosen: &Chosen<'_>, attempt: &str) -> Parcel {
-    let mut headers = sent_headers(&draft.request.headers);
+    let mut headers = fields_to_send(&draft.request.headers);
     if !headers.iter().any(|(name, _)| name == "idempotency-key") {
         headers.push(("idempotency-key".to_string(), attempt.to_string()));
     }

@@ -42,17 +42,12 @@ pub(super) fn find_withdrawal<B: Rows>(
     let Some(origin) = origin(&decision.url, locality) else {
         return denied("Policy denied: requests to this URL are not allowed.");
     };
-    let review = match &decision.review {
-        Some(id) => books.review(id)?,
-        None => None,
-    };
+    let review = books.review_of(decision)?;
     let is_reviewed = review.is_some_and(|review| review.verdict == Verdict::Used);
     for scope in attempt.scopes() {
         let rules = read_rules(books, &scope)?;
         let subject = Subject { offer, origin: &origin, now: scene.now };
-        let row = books.budget(&scope)?;
-        let row = row.unwrap_or_else(|| BudgetRow::new(scope.clone(), scene.now));
-        let row = without(row.at(scene.now), attempt, offer);
+        let row = without(books.budget_at(&scope, scene.now)?, attempt, offer);
         let judged = rules.judge(&scope, subject);
         let reason = match (judged, rules.afford(&row, offer)) {
             (Err(Denial { reason, .. }), _) | (Ok(_), Err(Denial { reason, .. })) => reason,

@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::accounts::{PayingAccount, of_rules, shared};
+use super::accounts::{PayingAccount, find_shared, of_rules};
 use super::environment::Environment;
-use super::reader::{list, members, named, text};
+use super::reader::{list, members, read_named, text};
 use super::wallets::Wallet;
 use crate::policy::Rules;
 use crate::row::{Scope, TokenKind};
@@ -73,7 +73,8 @@ impl Owners {
     /// The other organization whose rules pay from one of these accounts to begin with.
     pub fn owner_beside(&self, name: &str, accounts: &[PayingAccount]) -> Option<&str> {
         let mut others = self.organizations.iter().filter(|it| it.name != name);
-        let owns = |it: &&Organization| shared(accounts, &it.accounts(&self.wallets)).is_some();
+        let owns =
+            |it: &&Organization| find_shared(accounts, &it.accounts(&self.wallets)).is_some();
         others.find(owns).map(|it| it.name.as_str())
     }
 }
@@ -93,7 +94,7 @@ pub(super) fn read(reader: &mut Reader, wallets: &[Wallet], only_test: bool) -> 
         }
         let own = it.accounts(wallets);
         for (name, others) in accounts.iter().filter(|(name, _)| *name != it.name) {
-            if let Some((wallet, network)) = shared(&own, others) {
+            if let Some((wallet, network)) = find_shared(&own, others) {
                 let remedy = format!(
                     "pays on {network} from the wallet {wallet}, as {name} does, so that the books of each would count payments of the other; give each a wallet of its own, and name it in its policy"
                 );
@@ -203,7 +204,7 @@ fn key(
     organization: &str,
 ) -> Option<(String, String)> {
     let place = format!("{place}.bootstrapKey");
-    let Some(text) = named(reader, secret) else {
+    let Some(text) = read_named(reader, secret) else {
         reader.fail(&place, format!("the secret {secret} is not set; set it, or remove this"));
         return None;
     };
@@ -233,7 +234,7 @@ fn policy(
     wallets: &[Wallet],
 ) -> Option<String> {
     let document = value?.to_string();
-    match Rules::proposed(&document, scope) {
+    match Rules::read_proposal(&document, scope) {
         Ok(rules) => {
             let known = |name: &String| wallets.iter().any(|wallet| wallet.name == *name);
             if rules.wallet.as_ref().is_some_and(|name| !known(name)) {

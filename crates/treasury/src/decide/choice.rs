@@ -83,8 +83,7 @@ impl<'t> Choices<'t> {
         };
         let now = draft.scene.now;
         let limited = |scope: Scope, rules| -> Result<Limited<'_>, B::Error> {
-            let row = books.budget(&scope)?.unwrap_or_else(|| BudgetRow::new(scope, now));
-            Ok(Limited { rules, budget: row.at(now) })
+            Ok(Limited { rules, budget: books.budget_at(&scope, now)? })
         };
         let limits = [
             limited(Scope::Organization, &draft.organization)?,
@@ -105,7 +104,7 @@ impl<'t> Choices<'t> {
                 Ok(Ok(Chosen { terms, challenge, place, offer, wallet, judged, budgets }))
             }
             Err(Denial { reason, shortage }) => {
-                let left = shortage.as_ref().map(|it| it.left(offer.asset.decimals));
+                let left = shortage.as_ref().map(|it| it.rest(offer.asset.decimals));
                 let figures = left.map(|left| figures(offer.amount, left, &offer.asset));
                 let notice =
                     shortage.map(|it| Box::new(notice::budget_exhausted(&it, &offer, now)));

@@ -3,7 +3,6 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::answer::{DecisionAnswer, EXECUTING};
 use crate::books::{Change, Rows};
 use crate::budget::worth;
 use crate::id::Fresh;
@@ -38,7 +37,7 @@ pub(crate) struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// The row of a decision: the one that waited, or a new one.
+    /// The row of a decision: the one that waited, or a new one. Its answer is still to be written.
     pub fn row(&mut self, offer: Option<&Offer>) -> DecisionRow {
         let now = self.scene.now.secs();
         let terms = offer.map(Offer::pin).unwrap_or_default();
@@ -50,7 +49,7 @@ impl Draft<'_> {
         if let Some((row, _)) = self.waiting.take() {
             return DecisionRow { terms, amount: price, asset: symbol, ..row };
         }
-        let mut row = DecisionRow {
+        DecisionRow {
             id: self.fresh.decision.clone(),
             attempt: self.fresh.attempt.clone(),
             agent: self.agent.clone(),
@@ -72,10 +71,7 @@ impl Draft<'_> {
             changed: now,
             times: 1,
             leaves: None,
-        };
-        DecisionAnswer::new("executing", "payment_execution_in_progress", EXECUTING)
-            .write(&mut row, now);
-        row
+        }
     }
 }
 

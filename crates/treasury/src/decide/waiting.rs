@@ -42,10 +42,7 @@ pub(super) fn keep_waiting<B: Rows>(
     why: Unpayable,
 ) -> Result<Decision, B::Error> {
     let now = draft.scene.now.secs();
-    let review = match &row.review {
-        Some(id) => books.review(id)?,
-        None => None,
-    };
+    let review = books.review_of(&row)?;
     let may = |it: &ReviewRow| matches!(it.verdict, Verdict::Open | Verdict::Approved);
     let Some(known) = review.as_ref().filter(|it| may(it) && !it.is_over(now)) else {
         draft.waiting = Some((row, review.filter(may)));
@@ -111,10 +108,7 @@ pub(super) fn resume<B: Rows>(
     challenge: &Challenge,
 ) -> Result<Option<Decision>, B::Error> {
     let now = draft.scene.now.secs();
-    let review = match &row.review {
-        Some(id) => books.review(id)?,
-        None => None,
-    };
+    let review = books.review_of(&row)?;
     let Some(mut review) = review else {
         draft.waiting = Some((row, None));
         return Ok(None);

@@ -4,7 +4,7 @@ use alloc::string::ToString;
 
 use serde_json::json;
 
-use super::row::{EscrowDeed, EscrowGoal, EscrowRow, EscrowStage};
+use super::row::{EscrowDeed, EscrowRow, EscrowStage};
 use crate::books::Rows;
 use crate::kernel::Decision;
 use crate::message::Reply;
@@ -37,16 +37,11 @@ pub(super) fn write_response(row: &EscrowRow) -> Reply {
         Some(deed) => row.mined(deed),
         None => registration,
     };
-    let goal = match row.goal {
-        EscrowGoal::Funded => "funded",
-        EscrowGoal::Released => "released",
-        EscrowGoal::Refunded => "refunded",
-    };
     let body = json!({
         "id": row.id,
         "outcome": outcome,
         "state": state,
-        "goal": goal,
+        "goal": row.goal,
         "network": row.network,
         "contract": row.contract,
         "buyer": row.buyer,

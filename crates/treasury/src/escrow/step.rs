@@ -7,8 +7,10 @@
 use alloc::string::ToString;
 
 use super::abi::EscrowEntry;
-use super::row::{EscrowDeed, EscrowFate, EscrowGoal, EscrowRow, EscrowStage, EscrowTry};
+use super::row::{EscrowDeed, EscrowFate, EscrowGoal, EscrowRow, EscrowStage, EscrowTry, NonceRow};
 use super::sight::EscrowSight;
+use crate::chain::ChainReader;
+use crate::config::EscrowContract;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -24,24 +26,18 @@ const MAX_PAUSE_SECS: u64 = 3_600;
 const MAX_BUMPS: usize = 12;
 
 /// The circumstances of a row.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Around {
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
     /// Unix seconds.
     pub now: u64,
-    /// The lowest nonce that was not given out, and when the last one was.
-    pub given: (u64, u64),
+    /// The nonces that the wallet has given out.
+    pub nonces: Option<&'a NonceRow>,
     /// Whether another payment's transaction is in the air.
     pub is_busy: bool,
-    /// Blocks that confirm, with the first.
-    pub confirmations: u64,
-    /// Most wei for a unit of gas.
-    pub max_fee: Amount,
-    /// The first offer to the producer, wei for a unit of gas.
-    pub tip: Amount,
-    /// Seconds until a transaction is offered at a higher price.
-    pub bump_secs: u64,
-    /// Seconds between two looks.
-    pub read_secs: u64,
+    /// The contract, with the bounds of its price.
+    pub escrow: &'a EscrowContract,
+    /// How the chain is read.
+    pub chain: &'a ChainReader,
 }
 
 /// A transaction that is to be signed.
@@ -67,7 +63,7 @@ pub(super) enum Move {
 }
 
 /// Takes what a look showed into the row, and says what to do.
-pub(super) fn advance(row: &mut EscrowRow, sight: &EscrowSight, around: Around) -> Move {
+pub(super) fn advance(row: &mut EscrowRow, sight: &EscrowSight, around: Around<'_>) -> Move {
     learn(row, sight);
     row.changed = around.now;
     let needed = match (row.goal, sight.entry) {
@@ -108,9 +104,9 @@ pub(super) fn advance(row: &mut EscrowRow, sight: &EscrowSight, around: Around) 
         return rest(row, Some("the contract would not carry it out"), pause, around);
     }
     let Some((tip, max_fee)) = price(sight.base_fee, around) else {
-        return rest(row, Some("gas costs more than maxFeeGwei"), around.read_secs, around);
+        return rest(row, Some("gas costs more than maxFeeGwei"), around.chain.read_secs, around);
     };
-    let (next, at) = around.given;
+    let (next, at) = around.nonces.map_or((0, 0), |it| (it.next, it.at));
     let is_fresh = around.now < at.saturating_add(GIVEN_SECS);
     if sight.count < next && is_fresh {
         return rest(row, Some("the node does not know its last transactions"), 1, around);
@@ -166,11 +162,11 @@ fn count_failed(row: &EscrowRow) -> usize {
 }
 
 /// The chain shows the goal.
-fn rest_reached(row: &mut EscrowRow, block: u64, around: Around) -> Move {
+fn rest_reached(row: &mut EscrowRow, block: u64, around: Around<'_>) -> Move {
     let seen = row.seen.filter(|seen| *seen <= block).unwrap_or(block);
     let blocks = block.saturating_sub(seen).saturating_add(1);
     (row.seen, row.why, row.failures) = (Some(seen), None, 0);
-    if blocks >= around.confirmations || planted(Mutant::FirstSightConfirms) {
+    if blocks >= around.chain.confirmations || planted(Mutant::FirstSightConfirms) {
         (row.stage, row.due) = (EscrowStage::Confirmed, None);
         // What is left of it would change nothing: its wallet need not wait.
         for it in row.tries.iter_mut().filter(|it| it.fate == EscrowFate::Flying) {
@@ -178,12 +174,12 @@ fn rest_reached(row: &mut EscrowRow, block: u64, around: Around) -> Move {
         }
     } else {
         row.stage = EscrowStage::Sent;
-        row.due = Some(around.now.saturating_add(around.read_secs));
+        row.due = Some(around.now.saturating_add(around.chain.read_secs));
     }
     Move::Rest
 }
 
-fn rest_excluded(row: &mut EscrowRow, why: &str, around: Around) -> Move {
+fn rest_excluded(row: &mut EscrowRow, why: &str, around: Around<'_>) -> Move {
     row.stage = EscrowStage::Excluded;
     for it in row.tries.iter_mut().filter(|it| it.fate == EscrowFate::Flying) {
         it.fate = EscrowFate::Overtaken;
@@ -192,16 +188,21 @@ fn rest_excluded(row: &mut EscrowRow, why: &str, around: Around) -> Move {
 }
 
 /// Sends what flies again, or at a higher price.
-fn hasten(row: &mut EscrowRow, newest: &EscrowTry, sight: &EscrowSight, around: Around) -> Move {
+fn hasten(
+    row: &mut EscrowRow,
+    newest: &EscrowTry,
+    sight: &EscrowSight,
+    around: Around<'_>,
+) -> Move {
     let age = around.now.saturating_sub(row.sent);
     let at_nonce = row.tries.iter().filter(|it| it.nonce == newest.nonce).count();
-    if age >= around.bump_secs && at_nonce < MAX_BUMPS && newest.nonce >= sight.count {
+    if age >= around.escrow.bump_secs && at_nonce < MAX_BUMPS && newest.nonce >= sight.count {
         let known = |text: &str| Amount::from_atomic(text).unwrap_or(Amount::ZERO);
         let (tip, max_fee) = (known(&newest.tip), known(&newest.max_fee));
         let (tip, raised) = (raise(tip), raise(max_fee));
         // What the market asks by now, if that is more.
         let asked = price(sight.base_fee, around).map_or(Amount::ZERO, |(_, fee)| fee);
-        let raised = raised.max(asked).min(around.max_fee);
+        let raised = raised.max(asked).min(around.escrow.max_fee);
         // A node takes no replacement below 10 percent more.
         let is_enough = max_fee.checked_mul_u64(11).zip(raised.checked_mul_u64(10));
         if is_enough.is_some_and(|(least, most)| most >= least) {
@@ -225,7 +226,7 @@ fn hasten(row: &mut EscrowRow, newest: &EscrowTry, sight: &EscrowSight, around: 
     Move::Resend(newest.bytes.clone())
 }
 
-fn rest(row: &mut EscrowRow, why: Option<&str>, secs: u64, around: Around) -> Move {
+fn rest(row: &mut EscrowRow, why: Option<&str>, secs: u64, around: Around<'_>) -> Move {
     row.why = why.map(ToString::to_string);
     row.due = Some(around.now.saturating_add(secs.max(1)));
     Move::Rest
@@ -239,14 +240,14 @@ fn raise(fee: Amount) -> Amount {
 
 /// Tip and highest price: twice the base fee and the tip, within the bound; `None` if the bound is
 /// below what a block asks now.
-fn price(base: Amount, around: Around) -> Option<(Amount, Amount)> {
-    let least = base.checked_add(around.tip)?;
-    if least > around.max_fee && !planted(Mutant::GasHasNoBound) {
+fn price(base: Amount, around: Around<'_>) -> Option<(Amount, Amount)> {
+    let least = base.checked_add(around.escrow.tip)?;
+    if least > around.escrow.max_fee && !planted(Mutant::GasHasNoBound) {
         return None;
     }
-    let fee = base.checked_mul_u64(2)?.checked_add(around.tip)?;
-    let fee = if planted(Mutant::GasHasNoBound) { fee } else { fee.min(around.max_fee) };
-    Some((around.tip.min(fee), fee))
+    let fee = base.checked_mul_u64(2)?.checked_add(around.escrow.tip)?;
+    let fee = if planted(Mutant::GasHasNoBound) { fee } else { fee.min(around.escrow.max_fee) };
+    Some((around.escrow.tip.min(fee), fee))
 }
 
 /// Seconds to the next try: doubled with each failure.

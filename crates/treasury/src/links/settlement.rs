@@ -7,7 +7,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::claim::USED;
-use super::response::Words;
+use super::response::LinkReplies;
 use crate::books::{Change, Rows};
 use crate::chain::{Authorized, ChainReader};
 use crate::kernel::{Decision, Grant, Job, Now, SendWindow};
@@ -74,9 +74,9 @@ impl LinkSettlements<'_> {
         let (door, next) = (payment.door, scene.now.plus(self.chain.read_secs).secs());
         let fate = fate.unwrap_or(LinkFate::Open(Some(next)));
         let Some(link) = link.told(grant.fence, fate, scene.now) else {
-            return told(Words { link: &link, now: scene.now }.outcome(door));
+            return told(LinkReplies { link: &link, now: scene.now }.outcome(door));
         };
-        let reply = Words { link: &link, now: scene.now }.outcome(door);
+        let reply = LinkReplies { link: &link, now: scene.now }.outcome(door);
         Ok(Decision {
             answer: Answer::Reply(reply),
             changes: Vec::from([Change::Link(Box::new(link))]),

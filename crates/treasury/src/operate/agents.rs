@@ -63,11 +63,7 @@ pub(crate) fn disable_agent<B: Rows>(
     let body = state(&row);
     let mut changes = Vec::from([Change::Agent(row)]);
     // For good: who enables the agent again gives it new ones.
-    for row in books.tokens(name)? {
-        if !row.revoked && !planted(Mutant::DisabledKeepTokens) {
-            changes.push(Change::Token(TokenRow { revoked: true, ..row }));
-        }
-    }
+    changes.extend(revoke(books, name, |_| !planted(Mutant::DisabledKeepTokens))?);
     changes.extend(notice.map(Change::Outbox));
     changes.push(log_line("agent.disabled", name, None, "", scene.now));
     Ok(Decision { answer: ok(&body).answer, changes })
@@ -123,13 +119,8 @@ pub(crate) fn revoke_key<B: Rows>(
     let Some(key) = books.token(id)?.filter(|row| row.kind == TokenKind::Bootstrap) else {
         return Ok(Decision::reply(not_found("bootstrap key")));
     };
-    let mut changes = Vec::new();
-    for row in books.tokens(&key.agent)? {
-        let is_its = row.id == key.id || row.parent.as_deref() == Some(id);
-        if is_its && !row.revoked {
-            changes.push(Change::Token(TokenRow { revoked: true, ..row }));
-        }
-    }
+    let is_its = |row: &TokenRow| row.id == key.id || row.parent.as_deref() == Some(id);
+    let mut changes = revoke(books, &key.agent, is_its)?;
     if !key.revoked {
         changes.push(Change::Outbox(notice::key_revoked(id, &key.agent, scene.now)));
     }
@@ -146,15 +137,20 @@ pub(crate) fn revoke_tokens<B: Rows>(
     if books.agent(agent)?.is_none() {
         return Ok(Decision::reply(not_found("agent")));
     }
-    let mut changes = Vec::new();
-    for row in books.tokens(agent)? {
-        if row.kind == TokenKind::Runtime && !row.revoked {
-            changes.push(Change::Token(TokenRow { revoked: true, ..row }));
-        }
-    }
+    let mut changes = revoke(books, agent, |row| row.kind == TokenKind::Runtime)?;
     let revoked = changes.len();
     changes.push(log_line("tokens.revoked", agent, None, "", scene.now));
     Ok(Decision { answer: ok(&json!({"revoked": revoked})).answer, changes })
+}
+
+/// Takes those of an agent's tokens back that are like this.
+fn revoke<B: Rows>(
+    books: &B,
+    agent: &str,
+    is_meant: impl Fn(&TokenRow) -> bool,
+) -> Result<Vec<Change>, B::Error> {
+    let rows = books.tokens(agent)?.into_iter().filter(|row| !row.revoked && is_meant(row));
+    Ok(rows.map(|row| Change::Token(TokenRow { revoked: true, ..row })).collect())
 }
 
 /// A token, as lists show it.

@@ -138,19 +138,15 @@ pub(crate) fn export_decisions<B: Rows>(
         }
     }
     let kind = if is_csv { "text/csv; charset=utf-8" } else { "application/x-ndjson" };
-    let mut headers: Vec<(String, String)> =
-        [("content-type", kind), ("cache-control", "no-store")]
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .into();
+    let mut reply = Reply::new(200, kind, text);
     let is_full = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= page.limit;
     if let Some(last) = rows.last().filter(|_| is_full) {
         let cursor = format!("{}.{}", last.created, last.id);
-        headers.push(("farebox-cursor".to_string(), cursor));
+        reply = reply.with("farebox-cursor", &cursor);
     }
     if let Some(since) = keep::complete_since(books)? {
-        headers.push(("farebox-complete-since".to_string(), since));
+        reply = reply.with("farebox-complete-since", &since);
     }
-    let reply = Reply { status: 200, headers, body: text };
     Ok(Decision::reply(reply))
 }
 
@@ -183,9 +179,7 @@ pub(crate) fn write_metrics<B: Rows>(books: &B) -> Result<Decision, B::Error> {
         );
         text.push_str(&line);
     }
-    let headers = [("content-type", "text/plain; version=0.0.4"), ("cache-control", "no-store")];
-    let headers = headers.map(|(name, value)| (name.to_string(), value.to_string())).into();
-    Ok(Decision::reply(Reply { status: 200, headers, body: text }))
+    Ok(Decision::reply(Reply::new(200, "text/plain; version=0.0.4", text)))
 }
 
 /// Columns of the export, all of them text.

@@ -64,13 +64,7 @@ pub fn problem(status: u32, code: &str, detail: &str) -> Reply {
         "code": code,
         "detail": detail,
     });
-    let mut reply = Reply::json(status, body.to_string());
-    for (name, value) in &mut reply.headers {
-        if name == "content-type" {
-            *value = "application/problem+json".to_string();
-        }
-    }
-    reply
+    Reply::new(status, "application/problem+json", body.to_string())
 }
 
 /// The answer about what is not there.

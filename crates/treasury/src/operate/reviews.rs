@@ -12,6 +12,7 @@ use crate::answer::DecisionAnswer;
 use crate::books::{Change, Page, Rows};
 use crate::kernel::{Decision, Now};
 use crate::message::Listing;
+use crate::notice::notice;
 use crate::row::{Notice, ReviewRow, Stage, Verdict};
 use farebox_base::time::UnixTime;
 
@@ -133,11 +134,5 @@ const fn state(row: &ReviewRow, now: u64) -> &'static str {
 
 /// The notice of a review for the webhook.
 pub(crate) fn review_notice(kind: &str, row: &ReviewRow, now: UnixTime) -> Notice {
-    let body = json!({"type": kind, "at": time(now.secs()), "review": summary(row, now.secs())});
-    Notice {
-        id: alloc::format!("{kind}:{}", row.id),
-        kind: kind.to_string(),
-        at: now.secs(),
-        body: body.to_string(),
-    }
+    notice(kind, &row.id, &summary(row, now.secs()), now)
 }

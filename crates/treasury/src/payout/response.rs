@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::books::Rows;
 use crate::kernel::Decision;
 use crate::message::Listing;
+use crate::notice::notice;
 use crate::operate::lists::{read_page, write_page};
 use crate::operate::reply::{invalid_query, not_found, ok, time};
 use crate::row::{AttemptRow, DecisionRow, Money, Notice, PAYOUTS};
@@ -88,12 +89,5 @@ fn state(row: &DecisionRow, attempt: &AttemptRow) -> String {
 
 /// The notice, for the webhook, of a payout that never moves.
 pub(crate) fn failure_notice(row: &DecisionRow, attempt: &AttemptRow, now: UnixTime) -> Notice {
-    let kind = "payout.failed";
-    let body = json!({"type": kind, "at": time(now.secs()), "payout": summary(row, Some(attempt))});
-    Notice {
-        id: alloc::format!("{kind}:{}", row.id),
-        kind: kind.to_string(),
-        at: now.secs(),
-        body: body.to_string(),
-    }
+    notice("payout.failed", &row.id, &summary(row, Some(attempt)), now)
 }

@@ -35,11 +35,10 @@ pub(crate) fn list_budgets<B: Rows>(books: &B, scene: Now<'_>) -> Result<Decisio
     let mut scopes = Vec::from([Scope::Organization]);
     scopes.extend(books.agents()?.into_iter().map(|agent| Scope::Agent(agent.name)));
     scopes.push(Scope::Payouts);
-    let open = unsettled(books, scene.now)?;
+    let open = list_unsettled(books, scene.now)?;
     let mut items: Vec<Value> = Vec::new();
     for scope in scopes {
-        let row = books.budget(&scope)?;
-        let row = row.unwrap_or_else(|| BudgetRow::new(scope.clone(), scene.now)).at(scene.now);
+        let row = books.budget_at(&scope, scene.now)?;
         let of = if scope == Scope::Payouts { &Scope::Organization } else { &scope };
         let document = books.policy(of)?.map(|row| row.document).unwrap_or_default();
         let rules = Rules::from_json(&document).unwrap_or_default();
@@ -59,24 +58,13 @@ pub(crate) fn audit_attempts<B: Rows>(books: &B, listing: &Listing) -> Result<De
     let Some(mut page) = read_page(listing) else { return Ok(Decision::reply(invalid_query())) };
     page.limit = page.limit.max(1000);
     let mut sums: Vec<Sums> = Vec::new();
-    let mut cursor = page.after.clone();
-    // At most a million attempts in one answer.
-    for _ in 0..1000 {
-        page.after = cursor.take();
-        let rows = books.attempts(&page)?;
-        for row in &rows {
-            for scope in row.scopes() {
-                add(&mut sums, scope, row);
-            }
+    visit_attempts(books, &mut page, |row| {
+        for scope in row.scopes() {
+            add(&mut sums, scope, row);
         }
-        let is_full = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= page.limit;
-        cursor = rows.last().filter(|_| is_full).map(|row| (row.counted, row.id.clone()));
-        if cursor.is_none() {
-            break;
-        }
-    }
+    })?;
     let items: Vec<Value> = sums.iter().map(total).collect();
-    let cursor = cursor.map(|(at, id)| format!("{at}.{id}"));
+    let cursor = page.after.map(|(at, id)| format!("{at}.{id}"));
     let since = keep::complete_since(books)?;
     Ok(ok(&json!({"items": items, "cursor": cursor, "completeSince": since})))
 }
@@ -134,33 +122,41 @@ struct Unsettled {
 }
 
 /// The unsettled payments of the current month.
-fn unsettled<B: Rows>(books: &B, now: UnixTime) -> Result<Vec<Unsettled>, B::Error> {
+fn list_unsettled<B: Rows>(books: &B, now: UnixTime) -> Result<Vec<Unsettled>, B::Error> {
     let mut all = Vec::new();
     let month = Window::Month.start(now).secs();
     for money in ["reserved", "signed"] {
         let outcome = Some(money.to_string());
         let mut page =
             Page { after: Some((month, String::new())), limit: 1000, agent: None, outcome };
-        for _ in 0..1000 {
-            let rows = books.attempts(&page)?;
-            for row in rows.iter().filter(|row| row.receipt.is_none()) {
-                let worth = worth_of(row);
-                let of = |scope| Unsettled {
-                    scope,
-                    symbol: row.symbol.clone(),
-                    counted: row.counted,
-                    worth,
-                };
+        visit_attempts(books, &mut page, |row| {
+            let (symbol, counted, worth) = (&row.symbol, row.counted, worth_of(row));
+            let of = |scope| Unsettled { scope, symbol: symbol.clone(), counted, worth };
+            if row.receipt.is_none() {
                 all.extend(row.scopes().into_iter().map(of));
             }
-            let is_full = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= page.limit;
-            page.after = rows.last().filter(|_| is_full).map(|row| (row.counted, row.id.clone()));
-            if page.after.is_none() {
-                break;
-            }
-        }
+        })?;
     }
     Ok(all)
+}
+
+/// Visits the attempts of a page and of the next ones, at most a million; afterwards it begins where
+/// they end, if there are more.
+fn visit_attempts<B: Rows>(
+    books: &B,
+    page: &mut Page,
+    mut visit: impl FnMut(&AttemptRow),
+) -> Result<(), B::Error> {
+    for _ in 0..1000 {
+        let rows = books.attempts(page)?;
+        rows.iter().for_each(&mut visit);
+        let is_full = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= page.limit;
+        page.after = rows.last().filter(|_| is_full).map(|row| (row.counted, row.id.clone()));
+        if page.after.is_none() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The amount that a payment counts, at 18 fraction digits.
