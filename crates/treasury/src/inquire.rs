@@ -11,7 +11,7 @@ use super::config::Owners;
 use super::kernel::{Decision, Now};
 use super::message::{Caller, Reply};
 use super::operate::lists::decision as listed;
-use super::receipt::{Receipts, RequestLine};
+use super::receipt::Receipts;
 use super::row::{Money, PAYOUTS, TokenKind};
 use super::{keep, refused};
 use farebox_base::mutant::{Mutant, planted};
@@ -128,8 +128,7 @@ pub(super) fn show_receipt<B: Rows>(
     };
     let is_own = agent.is_none_or(|agent| attempt.agent == agent);
     let may = is_own || planted(Mutant::ReceiptsOfOthers);
-    let request = RequestLine::of(&decision);
-    let receipt = receipts.document(scene.organization, request, &attempt).filter(|_| may);
+    let receipt = receipts.document(scene.organization, &decision, &attempt).filter(|_| may);
     told(match receipt {
         Some(receipt) => receipts.sign(Reply::json(200, json!({"receipt": receipt}).to_string())),
         None => refused::no_receipt(),

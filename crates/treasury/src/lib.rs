@@ -2,7 +2,12 @@
 //!
 //! [`Treasury`] is built from variables ([`config`]). For each [`message::Command`] it reads rows
 //! through [`books::Rows`] and returns an answer with the [`books::Change`]s to write; [`row`] has
-//! the rows, [`token`] and [`version`] decide who is served. Assumptions:
+//! the rows, [`token`] and [`version`] decide who is served.
+//!
+//! A command is given by `dispatch` to the use case that owns what it may touch. `decide` and
+//! `payout` begin payments by `attempt`, which has them signed, sent and looked for; `escrow` and
+//! `links` have payments of their own; `operate`, `inquire` and `keep` go by rows alone. They borrow
+//! what several of them need: `chain` reads chains, `receipt` signs. Assumptions:
 //! - the changes of a command are written in the block that read the rows, before its answer
 //!   leaves, or the answer does not leave;
 //! - there is one object for each organization, and only it writes the rows;

@@ -59,12 +59,6 @@ pub(super) struct Payouts<'t> {
     pub reservations: Reservations<'t>,
 }
 
-/// The wallet and the token of a payout that can be made.
-struct PayoutSource<'t> {
-    wallet: &'t Wallet,
-    token: &'static Token,
-}
-
 impl<'t> Payouts<'t> {
     /// Makes a payout, or answers with the one under this key. With `only`, out of this wallet of
     /// this organization and no other.
@@ -95,7 +89,7 @@ impl<'t> Payouts<'t> {
             let detail = "FACILITATOR_URL is not set, so that nothing can move the tokens";
             return told(problem(409, "payouts_not_configured", detail));
         };
-        let PayoutSource { wallet, token } = match self.find_source(&asked, scene) {
+        let (wallet, token) = match self.find_source(&asked, scene) {
             Ok(found) => found,
             Err(reply) => return told(reply),
         };
@@ -159,7 +153,7 @@ impl<'t> Payouts<'t> {
         &self,
         asked: &PayoutRequest,
         scene: Now<'_>,
-    ) -> Result<PayoutSource<'t>, Reply> {
+    ) -> Result<(&'t Wallet, &'static Token), Reply> {
         let wrong = |detail: &str| Err(problem(400, "invalid_payout", detail));
         let Some(organization) = self.owners.organization(scene.organization) else {
             return wrong("organization: is unknown");
@@ -203,7 +197,7 @@ impl<'t> Payouts<'t> {
                 "RPC_URL has no node for this network, so that no one would know what became of it";
             return Err(problem(409, "payouts_not_configured", detail));
         }
-        Ok(PayoutSource { wallet, token })
+        Ok((wallet, token))
     }
 }
 

@@ -59,20 +59,6 @@ impl ReceiptFacts {
     }
 }
 
-/// The line of a request that its receipt names.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RequestLine<'a> {
-    pub method: &'a str,
-    pub url: &'a str,
-}
-
-impl<'a> RequestLine<'a> {
-    /// That of a decision.
-    pub fn of(row: &'a DecisionRow) -> Self {
-        Self { method: &row.method, url: &row.url }
-    }
-}
-
 /// Receipts of payments: their documents, and the signature that a response carries with one.
 #[derive(Debug)]
 pub(super) struct Receipts {
@@ -106,7 +92,7 @@ impl Receipts {
         if planted(Mutant::KeysNeverShowReceipts) {
             return;
         }
-        let receipt = self.document(scene.organization, RequestLine::of(decision), attempt);
+        let receipt = self.document(scene.organization, decision, attempt);
         let body = json::parse_with(decision.body.as_bytes(), usize::MAX);
         if let (Some(receipt), Ok(Value::Object(mut members))) = (receipt, body) {
             members.insert("receipt".to_string(), receipt);
@@ -118,7 +104,7 @@ impl Receipts {
     pub fn document(
         &self,
         organization: &str,
-        request: RequestLine<'_>,
+        decision: &DecisionRow,
         attempt: &AttemptRow,
     ) -> Option<Value> {
         let facts = attempt.receipt.as_ref().filter(|_| !attempt.is_payout())?;
@@ -136,15 +122,15 @@ impl Receipts {
         put("paymentAttemptId", text(&attempt.id));
         put("organizationId", text(&id::derive_id(&["farebox organization", organization])));
         put("agentId", text(&id::derive_id(&["farebox agent", organization, &attempt.agent])));
-        let merchant = origin(request.url, Locality::Local);
+        let merchant = origin(&decision.url, Locality::Local);
         put("merchantId", merchant.map(|it| id::derive_id(&["farebox merchant", &it]).into()));
         put("protocol", text("x402"));
         put("money", Some(money(attempt, value)));
         put("authorizationOutcome", text("allowed"));
         put("status", text(&facts.status));
         put("reconciliationStatus", text(&facts.reconciliation));
-        put("requestUrl", text(request.url));
-        put("requestMethod", text(request.method));
+        put("requestUrl", text(&decision.url));
+        put("requestMethod", text(&decision.method));
         put("settlementEvidenceClass", text(&facts.evidence));
         let is_told = facts.evidence == ReceiptFacts::SHOWN;
         put("evidenceSource", is_told.then(|| "merchant".into()));

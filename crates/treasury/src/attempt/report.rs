@@ -13,7 +13,7 @@ use crate::merchant::fields_to_show;
 use crate::message::{Answer, MerchantAnswer};
 use crate::outcome::Outcome;
 use crate::payout::settlement;
-use crate::receipt::{Receipts, RequestLine};
+use crate::receipt::Receipts;
 use crate::row::{Money, Stage};
 use crate::{notice, refused, undelivered};
 use farebox_base::mutant::{Mutant, planted};
@@ -103,8 +103,7 @@ impl Reports<'_> {
         let is_unknown = outcome.name == "inconclusive";
         let told = answer.filter(|_| !is_unknown);
         said.merchant = told.map(|it| merchant(it.status, fields_to_show(it), &it.body));
-        let request = RequestLine::of(&decision);
-        said.receipt = self.receipts.document(scene.organization, request, &attempt);
+        said.receipt = self.receipts.document(scene.organization, &decision, &attempt);
         let is_paid = outcome.name == "paid_fulfillment_failed";
         said.settlement = is_paid.then_some("merchant_verifiable_success");
         let is_told = outcome.name != "allow" || decision.is_payout();

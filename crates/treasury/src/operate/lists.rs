@@ -13,7 +13,7 @@ use crate::books::{Page, Rows};
 use crate::keep;
 use crate::kernel::{Decision, Now};
 use crate::message::{Listing, Reply};
-use crate::receipt::{Receipts, RequestLine};
+use crate::receipt::Receipts;
 use crate::row::{AttemptRow, DecisionRow};
 use farebox_base::encoding::json as read_json;
 use farebox_base::text::csv_line;
@@ -86,9 +86,7 @@ pub(crate) fn show_decision<B: Rows>(
 ) -> Result<Decision, B::Error> {
     let Some(row) = books.decision(id)? else { return Ok(Decision::reply(not_found("decision"))) };
     let attempt = books.attempt(&row.attempt)?;
-    let request = RequestLine::of(&row);
-    let receipt =
-        attempt.as_ref().and_then(|it| receipts.document(scene.organization, request, it));
+    let receipt = attempt.as_ref().and_then(|it| receipts.document(scene.organization, &row, it));
     let mut body = decision(&row);
     if let Some(members) = body.as_object_mut() {
         let answer = read_json::parse_with(row.body.as_bytes(), usize::MAX).unwrap_or_default();
