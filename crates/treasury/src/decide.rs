@@ -28,7 +28,7 @@ use super::receipt::Receipts;
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
 use super::row::{DecisionRow, Scope, Stage, TokenKind, Verdict};
-use super::terms::{Terms, Unpayable, find_emptiness};
+use super::terms::{Terms, Unpayable, deny_empty};
 use super::{keep, refused};
 use farebox_base::mutant::{Mutant, planted};
 
@@ -119,7 +119,7 @@ impl Decisions<'_> {
         let read = terms.read(draft.scene.now);
         let mut waiting = waiting;
         if let Some(row) = waiting.take_if(|_| !planted(Mutant::NonsenseEndsReviews)) {
-            match read.as_ref().map_or_else(|why| Some(why.clone()), find_emptiness) {
+            match read.as_ref().map_or_else(|why| Some(why.clone()), deny_empty) {
                 Some(why) => return keep_waiting(books, self.receipts, draft, row, why),
                 None => waiting = Some(row),
             }

@@ -166,7 +166,7 @@ pub fn is_candidate(offer: &Offer, candidate: &str) -> bool {
 }
 
 /// The denial of terms that offer nothing.
-pub(super) fn find_emptiness(challenge: &Challenge) -> Option<Unpayable> {
+pub(super) fn deny_empty(challenge: &Challenge) -> Option<Unpayable> {
     let is_empty = challenge.offers.is_empty();
     is_empty.then(|| Unpayable::unsupported(sentence(&challenge.why_nothing().message)))
 }

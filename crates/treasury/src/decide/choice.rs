@@ -72,7 +72,7 @@ impl<'t> Choices<'t> {
         terms: Terms,
         challenge: Challenge,
     ) -> Result<Result<Chosen<'t>, Box<Declined>>, B::Error> {
-        let able = match self.able(draft, &terms, &challenge) {
+        let able = match self.find_able(draft, &terms, &challenge) {
             Ok(able) => able,
             Err(declined) => return Ok(Err(declined)),
         };
@@ -116,7 +116,7 @@ impl<'t> Choices<'t> {
 
     /// The offers that may be paid and that a wallet can pay; of an approved request, only the one
     /// that was approved.
-    fn able(
+    fn find_able(
         &self,
         draft: &Draft<'_>,
         terms: &Terms,

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{Terms, Unpayable, find_emptiness, is_candidate, network_name};
+use super::{Terms, Unpayable, deny_empty, is_candidate, network_name};
 use crate::config::{Environment, Key, Wallet};
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
@@ -41,7 +41,7 @@ pub(crate) fn find_candidates(
         ));
     }
     let offers = || challenge.offers.iter().enumerate();
-    if let Some(why) = find_emptiness(challenge) {
+    if let Some(why) = deny_empty(challenge) {
         return Err(why);
     }
     let fits = |offer: &Offer| {
