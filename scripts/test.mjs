@@ -221,7 +221,7 @@ async function lint() {
     // Tests import both packages, whose types are made of the compiled part's.
     mcp().then(() => run('lint: types', process.execPath, ['node_modules/typescript/bin/tsc', '--noEmit'])),
     run('lint: format', 'cargo', ['fmt', '--all', '--check']),
-    run('lint: scripts', process.execPath, ['node_modules/@biomejs/biome/bin/biome', 'lint', '--error-on-warnings']),
+    run('lint: scripts', process.execPath, ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings']),
     compilers.host(lintRust),
   ]);
 }

@@ -129,7 +129,7 @@ class OpenPayments {
     const isDead = !isUnended(trail.ends, now);
     if (isDead && trail.answered) return undefined;
     const kept = exchangeOf(trail, trail.policy, trail.pin);
-    if (kept.restore(trail.lines, trail.body, trail.at, trail.proof, trail.isHash, now)) {
+    if (kept.restore(trail.lines, trail.body, trail.at, trail.proof, trail.isHash, now) || isDead) {
       if (trail.counted !== undefined) kept.countAs(trail.counted);
       const step = told(() => kept.goOn(policy, pin, isDead, confirm !== undefined, now));
       if (step !== undefined) return { row, exchange: kept, step };
@@ -137,16 +137,12 @@ class OpenPayments {
       return undefined;
     }
     kept.free();
-    if (!isDead) {
-      throw new FareboxError({
-        code: 'payment_unresolved',
-        message: 'what was signed for this request before cannot be read from the store; a call after its end goes on',
-        remedy: 'send error.payment again later; do not sign a new payment for the same request',
-        signed: true,
-      });
-    }
-    // Whatever it was, it had this nonce.
-    return { row, exchange: exchangeOf(trail, policy, pin), step: JSON.stringify({ do: 'afresh' }) };
+    throw new FareboxError({
+      code: 'payment_unresolved',
+      message: 'what was signed for this request before cannot be read from the store; a call after its end goes on',
+      remedy: 'send error.payment again later; do not sign a new payment for the same request',
+      signed: true,
+    });
   }
 
   /** Keeps a payment, durably, before it is sent; one of the same exchange gives way to it. */

@@ -3,22 +3,16 @@
 import { readFileSync } from 'node:fs';
 
 // @ts-expect-error: the glue, which the bundle puts here.
-import {
-  initSync,
-  judgeMarket as judgeMarketText,
-  judge as judgeText,
-  judgeTreasury as judgeTreasuryText,
-  redirectTarget as redirectTargetText,
-} from '#rules';
+import * as glue from '#rules';
 
-initSync({ module: readFileSync(new URL('./rules.wasm', import.meta.url)) });
+glue.initSync({ module: readFileSync(new URL('./rules.wasm', import.meta.url)) });
 
 /**
  * @param {import('./source.mjs').Table} variables variables and secrets together
  * @returns {import('./rules.mjs').Judgement}
  */
 export function judge(variables) {
-  return JSON.parse(judgeText(JSON.stringify(variables)));
+  return JSON.parse(glue.judge(JSON.stringify(variables)));
 }
 
 /**
@@ -26,7 +20,7 @@ export function judge(variables) {
  * @returns {Pick<import('./rules.mjs').Judgement, 'errors'>}
  */
 export function judgeTreasury(variables) {
-  return JSON.parse(judgeTreasuryText(JSON.stringify(variables)));
+  return JSON.parse(glue.judgeTreasury(JSON.stringify(variables)));
 }
 
 /**
@@ -34,7 +28,7 @@ export function judgeTreasury(variables) {
  * @returns {Pick<import('./rules.mjs').Judgement, 'errors'>}
  */
 export function judgeMarket(variables) {
-  return JSON.parse(judgeMarketText(JSON.stringify(variables)));
+  return JSON.parse(glue.judgeMarket(JSON.stringify(variables)));
 }
 
 /**
@@ -43,5 +37,5 @@ export function judgeMarket(variables) {
  * @returns {string | undefined} where the gate follows its redirect to
  */
 export function redirectTarget(url, location) {
-  return redirectTargetText(url, location);
+  return glue.redirectTarget(url, location);
 }

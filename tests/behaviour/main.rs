@@ -12,6 +12,7 @@ mod client;
 mod clients;
 mod compute;
 mod config;
+mod contested;
 mod cors;
 mod deferred;
 mod diagnostic_client;

@@ -6,7 +6,8 @@ use farebox_core::gate::attempts::Attempts;
 use farebox_core::mpp::charge::Framing;
 use serde_json::{Value, json};
 
-use crate::world::facilitator::Settle;
+use crate::contested::gate;
+use crate::world::facilitator::{Settle, Verify};
 use crate::world::payer::Payment;
 use crate::world::{Response, With, World, mpp, paid, request, routes, vars};
 
@@ -63,6 +64,23 @@ pub fn of_the_two_payments_that_one_challenge_can_be_answered_with_one_buys_some
         assert_eq!(world.facilitator.settles.len(), 1, "one of them is charged");
         assert_eq!(world.origin.calls.len(), 1);
     }
+}
+
+#[test]
+pub fn of_the_two_payments_of_one_challenge_one_buys_something_while_the_number_of_objects_changes()
+{
+    let mut world = World::around(gate("16"));
+    let unpaid = world.ask("/after");
+    let signed = [Framing::Joined, Framing::Listed]
+        .map(|framing| bound(&mut world, &unpaid, framing).by_challenge(&mpp::echo_of(&unpaid)));
+    let no = r#"{"isValid":false,"invalidReason":"unexpected_verify_error"}"#;
+    world.facilitator.verify_plan.push_back(Verify::Raw(200, no.to_owned()));
+    assert_eq!(world.send(paid(&signed[0])).status, 402);
+    world.gate = gate("64,16");
+    assert!(world.send(paid(&signed[1])).is_delivery());
+    let other = world.send(paid(&signed[0]));
+    assert_eq!((other.status, other.problem().as_str()), (409, "payment_already_used"));
+    assert_eq!(world.facilitator.settles.len(), 1, "one of them is charged");
 }
 
 /// What the challenge of a 402 asks.

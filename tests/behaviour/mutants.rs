@@ -9,10 +9,10 @@ use farebox_core::mutant::{Mutant, plant};
 
 use crate::{
     agent, asked_by_link, bounded, changes, channel, channel_payer, client, clients, compute,
-    config, deferred, diagnostics, faults, forestalled, growth, handed, handles, ledger, limits,
-    manners, metered, mpp, mpp_client, onchain, other_chains, payer_purchases, permits, pricer,
-    purchases, receipts, redelivery, requests, restore, session_payer, settlement, signed_again,
-    skills, spellings, strain, stream_payer, treasury, unproven, uploads, wallets,
+    config, contested, deferred, diagnostics, faults, forestalled, growth, handed, handles, ledger,
+    limits, manners, metered, mpp, mpp_client, onchain, other_chains, payer_purchases, permits,
+    pricer, purchases, receipts, redelivery, requests, restore, session_payer, settlement,
+    signed_again, skills, spellings, strain, stream_payer, treasury, unproven, uploads, wallets,
 };
 
 /// A mutant, and a test that finds it.
@@ -31,6 +31,10 @@ const TABLE: &[Row] = &[
     row!(AnewLosesSecret, signed_again::the_secret_of_the_first_request_stays),
     row!(AnewForAnother, signed_again::what_rests_begins_at_another_request_and_gets_no_answer_of_the_first),
     row!(AnewBesidePaid, signed_again::what_was_paid_by_another_nonce_is_not_paid_once_more),
+    row!(RefusedIsSentBeside, contested::what_rests_is_not_paid_beside_another_payment_of_its_request),
+    row!(SentIsRefused, contested::while_a_refused_payment_is_sent_again_its_outcome_is_not_known),
+    row!(LostIsRefused, contested::a_second_send_whose_report_is_lost_is_in_doubt),
+    row!(OldHearsItself, contested::what_rests_is_not_paid_beside_another_payment_of_its_request),
     row!(AnewIsResumed, signed_again::a_wallet_that_was_too_empty_a_moment_ago_is_told_so_and_begins_later),
     row!(DoubtBeginsAnew, signed_again::while_it_is_open_it_is_that_payment),
     row!(EarlierProves, signed_again::an_authorization_that_was_sent_before_fetches_nothing),
@@ -208,6 +212,7 @@ const TABLE: &[Row] = &[
     row!(PolicyForEver, agent::nothing_is_paid_after_the_end_of_the_policy),
     row!(PinIsForgotten, agent::a_pinned_offer_is_paid_and_no_other),
     row!(QuotesAreBelieved, purchases::a_quote_that_contradicts_itself_or_the_order_is_not_signed),
+    row!(KeptQuotesAreSigned, purchases::a_quote_above_what_a_later_call_allows_is_not_signed),
     row!(StaleQuotesAreSigned, purchases::a_quote_whose_seat_is_gone_is_asked_for_again_and_not_signed),
     row!(AnyProposalIsSigned, purchases::only_the_payment_of_the_quote_is_signed),
     row!(DoubtIsNotCharged, purchases::a_payment_that_may_have_arrived_is_looked_for_at_the_gate),

@@ -176,6 +176,28 @@ pub fn a_quote_whose_seat_is_gone_is_asked_for_again_and_not_signed() {
 }
 
 #[test]
+pub fn a_quote_above_what_a_later_call_allows_is_not_signed() {
+    let (purchase, _) = with_quote(&quoted());
+    let resumed = |change: serde_json::Value| {
+        let mut kept: serde_json::Value =
+            serde_json::from_str(&purchase.to_json().to_string()).unwrap();
+        for (name, value) in change.as_object().unwrap() {
+            kept["order"][name] = value.clone();
+        }
+        let kept = Json::read(&kept.to_string(), 1 << 20).unwrap();
+        JobPurchase::read(&kept).unwrap().next(PurchaseEvent::Resumed, NOW + 1)
+    };
+    assert!(matches!(resumed(json!({})), PurchaseStep::Sign));
+    for change in [json!({"most": "0.004"}), json!({"currency": "USDT"}), json!({"most": "much"})] {
+        let step = resumed(change.clone());
+        assert!(
+            matches!(&step, PurchaseStep::Request(request) if request.path == "/api/v1/jobs/quote"),
+            "{change}: {step:?}"
+        );
+    }
+}
+
+#[test]
 pub fn a_payment_goes_to_the_exchange_or_to_the_gate_that_its_caller_named_wherever_a_quote_points()
 {
     let id = "a1".repeat(32);

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { fileStore } from '../../pkg/dist/file-store.js';
-import { memoryStore, type PayOptions, payingFetch, receiptOf, type Store } from '../../pkg/dist/index.js';
+import { memoryStore, type PayOptions, type Proposal, payingFetch, receiptOf, type Store } from '../../pkg/dist/index.js';
 import { resume, sentPayments } from '../../pkg/dist/resume.js';
 import { askFor, challenge, credentialOf, inSeconds } from './charges.ts';
 import {
@@ -196,7 +196,7 @@ test('terms without an answer of their own are kept with what is signed again at
   assert.deepEqual([new Set(shop.payments()).size, new Set(nonces).size, last.signer.asked.length], [2, 1, 0]);
 });
 
-test('a purchase that cannot be read is not bought anew, and has its nonce once it has ended', async () => {
+test('a purchase that cannot be read is not bought anew, and has its nonce once it has ended and its payer says so', async () => {
   let seconds = Date.now() / 1000;
   const first = memoryStore();
   shop.answers = loses;
@@ -209,15 +209,23 @@ test('a purchase that cannot be read is not bought anew, and has its nonce once 
     open,
     JSON.stringify({ ...(JSON.parse(text) as object), lines: '', body: '' }),
   ]);
-  const { fetch, signer } = payer(await storeOf(JSON.stringify({ ...record, sent })), { now: () => seconds });
+  const store = await storeOf(JSON.stringify({ ...record, sent }));
+  const { fetch, signer } = payer(store, { now: () => seconds });
   shop.answers = honest;
   for (let call = 0; call < 2; call += 1)
     await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_unresolved', message: /cannot be read/ });
   assert.equal(signer.asked.length, 0);
   seconds += 400;
-  assert.equal(await (await fetch(`${shop.url}/report`)).text(), GOODS);
-  const nonces = [before.signer, signer].map(({ asked }) => (asked[0]?.message as { nonce: string }).nonce);
-  assert.deepEqual([signer.asked.length, new Set(nonces).size], [1, 1]);
+  // The nonce of a charge is the challenge's, and nobody can read which it was.
+  await assert.rejects(fetch(`${shop.url}/report`), { code: 'payment_unresolved', message: /payAgain/ });
+  assert.equal(signer.asked.length, 0);
+  const asked: unknown[] = [];
+  const confirm = (proposal: Proposal): boolean => asked.push(proposal.again) > 0;
+  const again = payer(store, { now: () => seconds, confirm });
+  assert.equal(await (await again.fetch(`${shop.url}/report`)).text(), GOODS);
+  assert.deepEqual(asked, [true]);
+  const nonces = [before.signer, again.signer].map(({ asked }) => (asked[0]?.message as { nonce: string }).nonce);
+  assert.deepEqual([again.signer.asked.length, new Set(nonces).size], [1, 1]);
 });
 
 test('what is kept is what was signed, whatever else was asked for beside and afterwards', async () => {

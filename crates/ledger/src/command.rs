@@ -11,12 +11,14 @@ use farebox_base::encoding::message::{read_enum, read_struct};
 pub use self::answer::{Answer, Deliver, Fate, LedgerReply, LookAnswer, Replay, Resend, Resumed};
 pub use self::folded::signed_amount;
 pub use self::payment::{Leases, Mode, Payment, REQUEST_DIGITS};
+pub use self::rivals::Rivals;
 pub use self::signing::{Signature, SignedTerms, Signing};
 use super::attempts::Counting;
 
 mod answer;
 mod folded;
 mod payment;
+mod rivals;
 mod signing;
 
 /// Version of the messages this code writes; an object accepts this one and the one before.
@@ -94,9 +96,16 @@ pub enum Question {
     /// Resumes the payment if it can: the row may move, but no row is made. For a payment that its
     /// payer has signed, but that is late, pays other terms or may not be accepted.
     Resume(Repeat),
+    /// Reads whether another payment stands in the way of one that the object before the change
+    /// knows.
+    Rivals(Rivals),
 }
 
-read_enum!(Question { "look" => Look(repeat), "resume" => Resume(repeat) });
+read_enum!(Question {
+    "look" => Look(repeat),
+    "resume" => Resume(repeat),
+    "rivals" => Rivals(rivals),
+});
 
 /// A repeated payment, as its request would record it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,9 +141,12 @@ pub enum Role {
     Old,
     /// The object after the change; the old one does not know this payment.
     New,
+    /// The object before the change, which knows the payment, after the other one was heard: no
+    /// payment there stands in its way.
+    Cleared,
 }
 
-read_enum!(Role { "sole" => Sole, "old" => Old, "new" => New });
+read_enum!(Role { "sole" => Sole, "old" => Old, "new" => New, "cleared" => Cleared });
 
 /// A step of one payment. Every command except the claim carries the fence that the claim returned.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -136,6 +136,12 @@ impl Entry {
             {
                 State::Unknown { since, transaction, sent, resend: None }
             }
+            // It was sent again, and nobody has told what became of that.
+            State::Refused { sent, resend: Some(resend), .. }
+                if resend.until <= now && !planted(Mutant::LostIsRefused) =>
+            {
+                State::Unknown { since: resend.until, transaction: None, sent, resend: None }
+            }
             State::Refused { since, reason, sent, resend: Some(resend) } if resend.until <= now => {
                 State::Refused { since, reason, sent, resend: None }
             }
@@ -271,6 +277,12 @@ impl Entry {
     #[must_use]
     pub const fn is_free(&self) -> bool {
         matches!(self.state, State::Released | State::Void)
+    }
+
+    /// Whether its money was asked for and refused, and is not asked for now.
+    #[must_use]
+    pub const fn is_refused(&self) -> bool {
+        matches!(self.state, State::Refused { resend: None, .. })
     }
 
     /// Whether it is in progress.

@@ -1,4 +1,4 @@
-//! The seven answers to a decision request, and the response that carries one.
+//! The seven answers to a decision request.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -6,9 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value, json};
 
-use super::Treasury;
-use super::message::Reply;
-use super::payout::written;
+use super::payout::answer;
 use super::row::DecisionRow;
 use farebox_base::amount::Amount;
 use farebox_payer::client::asset::Asset;
@@ -60,7 +58,7 @@ impl DecisionAnswer {
     /// Writes it into a decision.
     pub(super) fn write(self, row: &mut DecisionRow, now: u64) {
         if row.is_payout() {
-            written::put(row, self.outcome, self.reason, self.evidence);
+            answer::put(row, self.outcome, self.reason, self.evidence);
             (row.figures, row.changed) = (self.figures, now);
             return;
         }
@@ -98,15 +96,4 @@ pub(super) fn merchant(status: u32, headers: Vec<(String, String)>, body: &str) 
         fields.insert(name, value.into());
     }
     json!({"status": status.clamp(100, 599), "headers": fields, "body": body})
-}
-
-impl Treasury {
-    /// The response for a decision: the same bytes for the same answer.
-    pub(super) fn reply(&self, row: &DecisionRow) -> Reply {
-        let reply = self.signed(Reply::json(201, row.body.clone()));
-        match &row.figures {
-            Some(figures) => reply.with(FIGURES, figures),
-            None => reply,
-        }
-    }
 }

@@ -9,157 +9,98 @@ use super::row::{
     AgentRow, AttemptRow, BudgetRow, DecisionRow, Kept, KeptAnswers, LogRow, Notice, Parcel,
     PolicyRow, Removal, ReviewRow, Scope, TokenRow, Trace,
 };
+use farebox_base::time::UnixTime;
 use farebox_wire::a2a::link::PaymentLink;
 
-/// Reads of the rows of one organization. Each is one look into an index.
+/// Reads of the rows of one organization. Each is one look into an index, and fails only with an
+/// error of the storage.
 pub trait Rows {
     /// The storage's error.
     type Error;
 
     /// The agent of this name.
-    ///
-    /// # Errors
-    /// An error of the storage, as everywhere below.
     fn agent(&self, name: &str) -> Result<Option<AgentRow>, Self::Error>;
 
     /// All agents, by name.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn agents(&self) -> Result<Vec<AgentRow>, Self::Error>;
 
     /// The token with this id.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn token(&self, id: &str) -> Result<Option<TokenRow>, Self::Error>;
 
     /// All tokens of an agent, oldest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn tokens(&self, agent: &str) -> Result<Vec<TokenRow>, Self::Error>;
 
     /// The rules of a scope.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn policy(&self, scope: &Scope) -> Result<Option<PolicyRow>, Self::Error>;
 
     /// The decision with this id.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn decision(&self, id: &str) -> Result<Option<DecisionRow>, Self::Error>;
 
     /// The decision of an agent under this key.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn decision_by_key(&self, agent: &str, key: &str) -> Result<Option<DecisionRow>, Self::Error>;
 
     /// The open decisions of an agent for this request, newest first, without what their merchants answered.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn open_decisions(&self, agent: &str, request: &str) -> Result<Vec<DecisionRow>, Self::Error>;
 
     /// The newest open decisions of an agent, without what their merchants answered.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn open_of(&self, agent: &str, limit: u32) -> Result<Vec<DecisionRow>, Self::Error>;
 
     /// The attempt with this id.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn attempt(&self, id: &str) -> Result<Option<AttemptRow>, Self::Error>;
 
     /// The attempt that has this [`AttemptRow::payment`] and was signed or still counts; there is
     /// at most one.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn attempt_by_payment(&self, payment: &str) -> Result<Option<AttemptRow>, Self::Error>;
 
     /// The attempt with this receipt id.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn attempt_by_receipt(&self, receipt: &str) -> Result<Option<AttemptRow>, Self::Error>;
 
     /// The request of an attempt.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn parcel(&self, attempt: &str) -> Result<Option<Parcel>, Self::Error>;
 
     /// The attempts that are due at this second, the longest due first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn due(&self, now: u64, limit: u32) -> Result<Vec<AttemptRow>, Self::Error>;
 
     /// The budget of a scope.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn budget(&self, scope: &Scope) -> Result<Option<BudgetRow>, Self::Error>;
 
     /// The review with this id.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn review(&self, id: &str) -> Result<Option<ReviewRow>, Self::Error>;
 
+    /// The review that a decision waits for or used.
+    fn review_of(&self, row: &DecisionRow) -> Result<Option<ReviewRow>, Self::Error> {
+        row.review.as_deref().map_or(Ok(None), |id| self.review(id))
+    }
+
+    /// The budget of a scope as of now; an empty one if there is none.
+    fn budget_at(&self, scope: &Scope, now: UnixTime) -> Result<BudgetRow, Self::Error> {
+        let row = self.budget(scope)?;
+        Ok(row.unwrap_or_else(|| BudgetRow::new(scope.clone(), now)).at(now))
+    }
+
     /// A page of decisions, newest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn decisions(&self, page: &Page) -> Result<Vec<DecisionRow>, Self::Error>;
 
     /// A page of attempts, oldest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn attempts(&self, page: &Page) -> Result<Vec<AttemptRow>, Self::Error>;
 
     /// A page of reviews, newest first; `outcome` is the verdict.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn reviews(&self, page: &Page) -> Result<Vec<ReviewRow>, Self::Error>;
 
     /// A page of the log, newest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn log(&self, page: &Page) -> Result<Vec<(u64, LogRow)>, Self::Error>;
 
     /// How many requests were answered with each outcome and code.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn outcomes(&self) -> Result<Vec<(String, String, u64)>, Self::Error>;
 
     /// The hash of the seed that was applied last.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn seed(&self) -> Result<Option<String>, Self::Error>;
 
     /// How far the removal of old rows is.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn removal(&self) -> Result<Option<Removal>, Self::Error>;
 
     /// Time and id of the rows after this one that were written before a time, oldest first; of the
     /// log, the number twice.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn oldest(
         &self,
         kind: Kept,
@@ -169,69 +110,36 @@ pub trait Rows {
     ) -> Result<Vec<(u64, String)>, Self::Error>;
 
     /// The answers of merchants that leave before their decisions.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn kept_answers(&self) -> Result<KeptAnswers, Self::Error>;
 
     /// [`DecisionRow::leaves`] and id of the decisions that have one, the earliest first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn leaving(&self, limit: u32) -> Result<Vec<(u64, String)>, Self::Error>;
 
     /// The payment in an escrow contract with this id.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn escrow(&self, id: &str) -> Result<Option<EscrowRow>, Self::Error>;
 
     /// The payments in escrow contracts that are due at this second, the longest due first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn escrows_due(&self, now: u64, limit: u32) -> Result<Vec<EscrowRow>, Self::Error>;
 
     /// The id of a payment of this [`EscrowRow::wallet`] that [is flying](EscrowRow::is_flying).
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn escrow_flying(&self, wallet: &str) -> Result<Option<String>, Self::Error>;
 
     /// The nonces of this [`EscrowRow::wallet`].
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn nonces(&self, wallet: &str) -> Result<Option<NonceRow>, Self::Error>;
 
     /// The payment by link with this id.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn link(&self, id: &str) -> Result<Option<PaymentLink>, Self::Error>;
 
     /// The link that has the authorization of this [`PaymentLink::payment_name`].
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn claim(&self, name: &str) -> Result<Option<String>, Self::Error>;
 
     /// When the first authorization ends that a link has.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn claims_end(&self) -> Result<Option<u64>, Self::Error>;
 
     /// The payments by link that are due at this second, the longest due first.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn links_due(&self, now: u64, limit: u32) -> Result<Vec<PaymentLink>, Self::Error>;
 
     /// Whether there is a trace of this name.
-    ///
-    /// # Errors
-    /// An error of the storage.
     fn is_traced(&self, name: &str) -> Result<bool, Self::Error>;
 }
 

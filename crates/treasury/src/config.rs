@@ -18,12 +18,17 @@ use alloc::vec::Vec;
 
 pub use self::environment::Environment;
 pub use self::escrows::EscrowContract;
+pub(crate) use self::organizations::Owners;
 pub use self::organizations::{AgentSeed, Organization};
 pub use self::payers::PayoutToken;
 use self::reader::variables;
 pub use self::wallets::{Key, Wallet};
+use super::access::RuntimeTokens;
+use super::chain::ChainReader;
+use super::kernel::SendWindow;
+use super::links::id::LinkIds;
 use super::merchant::{Locality, origin};
-use farebox_base::chain::ChainId;
+use super::receipt::Receipts;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
 use farebox_base::secret::{Secret, ct_eq};
@@ -35,28 +40,21 @@ use farebox_wire::facilitator::wire::Facilitator;
 /// A treasury: its organizations, wallets and times.
 #[derive(Debug)]
 pub struct Treasury {
-    /// Signs receipts.
-    pub(super) signer: Option<Account>,
     operator: Secret<String>,
-    pub(super) organizations: Vec<Organization>,
-    pub(super) wallets: Vec<Wallet>,
-    nodes: Vec<(Option<ChainId>, String)>,
-    /// Blocks that must confirm a transfer, including its own.
-    pub confirmations: u64,
-    /// How long a runtime token is served, seconds.
-    pub token_secs: u64,
+    pub(super) owners: Owners,
+    pub(super) chain: ChainReader,
+    pub(super) receipts: Receipts,
+    pub(super) tokens: RuntimeTokens,
+    /// How long a payment is sent again.
+    pub(super) window: SendWindow,
     /// How long a review waits, seconds.
-    pub review_secs: u64,
-    /// How long a payment is sent again, seconds.
-    pub send_secs: u64,
-    /// Seconds between two readings of the chain at first.
-    pub read_secs: u64,
+    pub(super) review_secs: u64,
     /// How long what has ended is kept, seconds.
-    pub keep_secs: u64,
+    pub(super) keep_secs: u64,
     /// Whether merchants on this machine are paid.
-    pub local_merchants: bool,
-    /// The facilitator for payouts.
-    pub facilitator: Option<String>,
+    pub(super) locality: Locality,
+    /// The facilitator of payouts and links.
+    pub(super) facilitator: Option<Facilitator>,
     /// Where the operator hears of events.
     pub webhook: Option<Webhook>,
     /// The token that may look decisions up.
@@ -65,10 +63,7 @@ pub struct Treasury {
     payers: Vec<PayoutToken>,
     /// Escrow contracts whose gateway is one of the wallets.
     pub(super) escrows: Vec<EscrowContract>,
-    /// Makes the ids of payments by link.
-    pub(super) link_key: Secret<[u8; 32]>,
-    /// Makes runtime tokens.
-    pub(super) token_key: Secret<[u8; 32]>,
+    pub(super) link_ids: LinkIds,
     /// Merchants that are asked through a binding of the platform, by origin.
     pub(super) bound: Vec<(String, String)>,
 }
@@ -145,26 +140,18 @@ impl Treasury {
     /// Whether the facilitator of payouts and links is called at this URL.
     #[must_use]
     pub fn is_facilitator(&self, url: &str) -> bool {
-        self.facilitator.as_deref().is_some_and(|base| Facilitator::new(base).owns(url))
+        self.facilitator.as_ref().is_some_and(|it| it.owns(url))
     }
 
     /// The names of the organizations, in the order of the configuration.
     pub fn organizations(&self) -> impl Iterator<Item = &str> {
-        self.organizations.iter().map(|it| it.name.as_str())
+        self.owners.organizations.iter().map(|it| it.name.as_str())
     }
 
     /// The organization of this name.
     #[must_use]
     pub fn organization(&self, name: &str) -> Option<&Organization> {
-        self.organizations.iter().find(|it| it.name == name)
-    }
-
-    /// The node of a network.
-    #[must_use]
-    pub fn node(&self, network: &ChainId) -> Option<&str> {
-        let own = self.nodes.iter().find(|(name, _)| name.as_ref() == Some(network));
-        let any = || self.nodes.iter().find(|(name, _)| name.is_none());
-        own.or_else(any).map(|(_, url)| url.as_str())
+        self.owners.organization(name)
     }
 }
 
@@ -209,25 +196,22 @@ fn read(reader: &mut Reader) -> Option<Treasury> {
         reader.fail("LOOKUP_TOKEN", "is the OPERATOR_TOKEN; set another secret");
     }
     let others = [("OPERATOR_TOKEN", operator.as_ref()), ("LOOKUP_TOKEN", lookup.as_ref())];
-    let payers = payers::read(reader, (&organizations, &wallets), &others);
+    let payers = payers::read(reader, &organizations, &wallets, &others);
     let secret = secret?;
     let secret = secret.expose().as_bytes();
+    let key = |purpose: &[u8]| Secret::new(hash::mac(secret, &[purpose]));
     Some(Treasury {
-        signer: signer(secret),
-        link_key: Secret::new(hash::mac(secret, &[b"farebox payment links"])),
-        token_key: Secret::new(hash::mac(secret, &[b"farebox runtime tokens"])),
+        chain: ChainReader { nodes, confirmations, read_secs },
+        receipts: Receipts { signer: signer(secret), confirmations },
+        tokens: RuntimeTokens { key: key(b"farebox runtime tokens"), secs: token_secs },
+        link_ids: LinkIds { key: key(b"farebox payment links") },
+        window: SendWindow { secs: send_secs },
         operator: operator?,
-        organizations,
-        wallets,
-        nodes,
-        confirmations,
-        token_secs,
+        owners: Owners { organizations, wallets },
         review_secs,
-        send_secs,
-        read_secs,
         keep_secs: keep_days.saturating_mul(86_400),
-        local_merchants,
-        facilitator,
+        locality: if local_merchants { Locality::Local } else { Locality::Public },
+        facilitator: facilitator.as_deref().map(Facilitator::new),
         webhook,
         lookup,
         payers,

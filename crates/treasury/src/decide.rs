@@ -8,51 +8,46 @@ mod waiting;
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use self::choice::Chosen;
-use self::denial::denied;
-use self::draft::Draft;
-use super::answer::{DecisionAnswer, EXECUTING};
+use self::choice::{Choices, Chosen, Declined};
+use self::denial::{count_denial, refuse};
+use self::draft::{Draft, read_rules};
+use self::waiting::{begin_review, find_earlier, keep_waiting, resume};
+use super::access::read_caller;
+use super::attempt::recover::Recovery;
+use super::attempt::reserve::{EarlierPayment, Reservations, find_same_nonce};
 use super::books::{Change, Page, Rows};
-use super::budget::worth;
+use super::config::Owners;
 use super::id::Fresh;
+use super::kernel::{Decision, Now};
 use super::message::{Caller, Reply};
-use super::money::in_words;
-use super::policy::Rules;
 use super::policy::judge::Judged;
+use super::receipt::Receipts;
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
-use super::row::{AttemptRow, DecisionRow, Scope, Stage, TokenKind, Verdict};
-use super::terms::{Terms, Unpayable, unoffered};
-use super::{Decision, Now, Treasury, keep, refused};
+use super::row::{DecisionRow, Scope, Stage, TokenKind, Verdict};
+use super::terms::{Terms, Unpayable, deny_empty};
+use super::{keep, refused};
 use farebox_base::mutant::{Mutant, planted};
-use farebox_payer::client::offer::Offer;
-
-/// The payment that had a nonce before.
-pub(super) enum Earlier {
-    /// It is in the books.
-    Kept(Box<AttemptRow>),
-    /// It has left them.
-    Removed,
-}
-
-/// The rules of a scope; those that cannot be read allow nothing.
-pub(super) fn rules<B: Rows>(books: &B, scope: &Scope) -> Result<Rules, B::Error> {
-    let row = books.policy(scope)?;
-    let nothing = || Rules::from_json(r#"{"allowedOrigins":[]}"#).unwrap_or_default();
-    Ok(row.map_or_else(Rules::default, |row| {
-        Rules::from_json(&row.document).unwrap_or_else(|_| nothing())
-    }))
-}
 
 /// Maximum reviews of one agent that no one has looked at.
 const MAX_REVIEWS: u32 = 100;
 
-impl Treasury {
+/// Decisions about the payments that agents ask for.
+pub(super) struct Decisions<'t> {
+    pub owners: &'t Owners,
+    pub receipts: &'t Receipts,
+    pub reservations: Reservations<'t>,
+    pub recovery: Recovery<'t>,
+    /// How long a review waits, seconds.
+    pub review_secs: u64,
+}
+
+impl Decisions<'_> {
     /// Decides about a request.
-    pub(super) fn decide<B: Rows>(
+    pub fn decide<B: Rows>(
         &self,
         books: &B,
         caller: &Caller,
@@ -60,7 +55,7 @@ impl Treasury {
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
         let told = |reply: Reply| Ok(Decision::reply(reply));
-        let token = match self.caller(books, caller, TokenKind::Runtime, scene)? {
+        let token = match read_caller(books, caller, TokenKind::Runtime, scene)? {
             Ok(token) => token,
             Err(reply) => return told(reply),
         };
@@ -70,7 +65,7 @@ impl Treasury {
         };
         let is_own = request.organization == scene.organization && request.agent == token.agent;
         if !is_own && !planted(Mutant::AnyAgentIsNamed) {
-            return told(refused::rejected());
+            return told(refused::rejection());
         }
         if let Some(candidate) = &caller.candidate {
             request.candidate.get_or_insert_with(|| candidate.clone());
@@ -86,14 +81,14 @@ impl Treasury {
                 return told(refused::conflict());
             }
             if row.stage != Stage::Review {
-                return self.continued(books, row, scene);
+                return self.recovery.resend(books, row, scene);
             }
             waiting = Some(row);
         } else if let Some(key) = &key
             && books.is_traced(&keep::of_key(&token.agent, key))?
             && !planted(Mutant::RemovedKeysPayAgain)
         {
-            return told(refused::removed());
+            return told(refused::key_removed());
         }
         let draft = Draft {
             scene,
@@ -101,8 +96,8 @@ impl Treasury {
             digest,
             reviewed: Reviewed::of(&request),
             key,
-            organization: rules(books, &Scope::Organization)?,
-            own: rules(books, &Scope::Agent(token.agent.clone()))?,
+            organization: read_rules(books, &Scope::Organization)?,
+            own: read_rules(books, &Scope::Agent(token.agent.clone()))?,
             agent: token.agent,
             token: Some(token.id),
             request,
@@ -124,35 +119,39 @@ impl Treasury {
         let read = terms.read(draft.scene.now);
         let mut waiting = waiting;
         if let Some(row) = waiting.take_if(|_| !planted(Mutant::NonsenseEndsReviews)) {
-            match read.as_ref().map_or_else(|why| Some(why.clone()), unoffered) {
-                Some(why) => return self.unread(books, draft, row, why),
+            match read.as_ref().map_or_else(|why| Some(why.clone()), deny_empty) {
+                Some(why) => return keep_waiting(books, self.receipts, draft, row, why),
                 None => waiting = Some(row),
             }
         }
         let challenge = match read {
             Ok(challenge) => challenge,
-            Err(why) => return self.refuse(books, draft, why, None),
+            Err(why) => return refuse(books, self.receipts, draft, why, None),
         };
         if draft.key.is_none() {
             let id = challenge.offers.iter().find_map(|offer| offer.charge());
             // An MPP challenge is answered once.
             let key = id.map(|charge| format!("m:{}:{}", draft.digest, charge.challenge.id));
-            if let Some(row) = self.earlier(books, &draft, key.as_deref())? {
+            if let Some(row) = find_earlier(books, &draft, key.as_deref())? {
                 if row.stage != Stage::Review {
-                    return self.continued(books, row, draft.scene);
+                    return self.recovery.resend(books, row, draft.scene);
                 }
                 waiting = Some(row);
             }
             draft.key = key;
         }
         if let Some(row) = waiting
-            && let Some(decision) = self.resume(books, &mut draft, row, &challenge)?
+            && let Some(decision) = resume(books, self.receipts, &mut draft, row, &challenge)?
         {
             return Ok(decision);
         }
-        match self.choose(books, &draft, terms, challenge)? {
+        let choices = Choices { owners: self.owners, locality: self.reservations.locality };
+        match choices.choose(books, &draft, terms, challenge)? {
             Ok(chosen) => self.proceed(books, draft, chosen),
-            Err((why, offer)) => self.refuse(books, draft, why, offer.as_ref()),
+            Err(declined) => {
+                let Declined { why, offer } = *declined;
+                refuse(books, self.receipts, draft, why, offer.as_ref())
+            }
         }
     }
 
@@ -173,16 +172,16 @@ impl Treasury {
                 let now = draft.scene.now.secs();
                 let open = open.iter().filter(|review| !review.is_over(now)).count();
                 let is_full = u32::try_from(open).is_ok_and(|open| open >= MAX_REVIEWS);
-                let counted = denied(books, &draft.agent, draft.scene.now)?;
+                let counted = count_denial(books, &draft.agent, draft.scene.now)?;
                 let is_full = is_full && !planted(Mutant::ReviewsPileUp) || counted.is_none();
                 if is_full {
                     let reason =
                         "Policy denied: too many payments of this agent wait for a review.";
                     let why = Unpayable::deny("policy_denied", reason);
-                    return self.refuse(books, draft, why, Some(&chosen.offer));
+                    return refuse(books, self.receipts, draft, why, Some(&chosen.offer));
                 }
                 draft.changes.extend(counted.map(Change::Agent));
-                Ok(self.review(draft, &chosen.offer))
+                Ok(begin_review(self.receipts, self.review_secs, draft, &chosen.offer))
             }
             (_, approved) => {
                 if let Some(mut review) = approved
@@ -193,78 +192,18 @@ impl Treasury {
                 }
                 let asked = (draft.agent.clone(), draft.digest.clone());
                 let is_keyed = draft.request.key.is_some();
-                let decision = self.reserve(draft, chosen);
-                let same = match self.second(books, &decision)? {
+                let decision = self.reservations.reserve(draft, chosen);
+                let same = match find_same_nonce(books, &decision)? {
                     None => return Ok(decision),
-                    Some(Earlier::Kept(known)) => books.decision(&known.decision)?,
-                    Some(Earlier::Removed) => None,
+                    Some(EarlierPayment::Kept(known)) => books.decision(&known.decision)?,
+                    Some(EarlierPayment::Removed) => None,
                 };
                 let same =
                     same.filter(|row| !is_keyed && row.agent == asked.0 && row.request == asked.1);
-                let reply = same.map_or_else(refused::used_challenge, |row| self.reply(&row));
+                let reply =
+                    same.map_or_else(refused::used_challenge, |row| self.receipts.reply(&row));
                 Ok(Decision::reply(reply))
             }
         }
-    }
-
-    /// The attempt that has the nonce of one that begins: that of an MPP payment follows from its
-    /// challenge, and that of a payout from its key.
-    pub(super) fn second<B: Rows>(
-        &self,
-        books: &B,
-        decision: &Decision,
-    ) -> Result<Option<Earlier>, B::Error> {
-        let begun = decision.changes.iter().find_map(|change| match change {
-            Change::Begin(row, _) => Some(row.payment()),
-            _ => None,
-        });
-        let Some(payment) = begun.filter(|_| !planted(Mutant::NoncesAreSignedTwice)) else {
-            return Ok(None);
-        };
-        if let Some(attempt) = books.attempt_by_payment(&payment)? {
-            return Ok(Some(Earlier::Kept(Box::new(attempt))));
-        }
-        let is_traced = books.is_traced(&keep::of_payment(&payment))?;
-        Ok(is_traced.then_some(Earlier::Removed))
-    }
-
-    /// The row of a decision: the one that waited, or a new one.
-    pub(super) fn row(&self, draft: &mut Draft<'_>, offer: Option<&Offer>) -> DecisionRow {
-        let now = draft.scene.now.secs();
-        let terms = offer.map(Offer::pin).unwrap_or_default();
-        let symbol = offer.map(|offer| offer.asset.symbol.clone());
-        let price = offer.and_then(|offer| {
-            let worth = worth(offer.amount, offer.asset.decimals)?;
-            Some(in_words(worth, &offer.asset.symbol))
-        });
-        if let Some((row, _)) = draft.waiting.take() {
-            return DecisionRow { terms, amount: price, asset: symbol, ..row };
-        }
-        let mut row = DecisionRow {
-            id: draft.fresh.decision.clone(),
-            attempt: draft.fresh.attempt.clone(),
-            agent: draft.agent.clone(),
-            key: draft.key.clone(),
-            request: draft.digest.clone(),
-            method: draft.request.method.clone(),
-            url: draft.request.url.clone(),
-            terms,
-            stage: Stage::Executing,
-            open: true,
-            outcome: String::new(),
-            code: String::new(),
-            amount: price,
-            asset: symbol,
-            review: None,
-            body: String::new(),
-            figures: None,
-            created: now,
-            changed: now,
-            times: 1,
-            leaves: None,
-        };
-        DecisionAnswer::new("executing", "payment_execution_in_progress", EXECUTING)
-            .write(&mut row, now);
-        row
     }
 }

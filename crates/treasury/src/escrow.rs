@@ -3,7 +3,8 @@
 //!
 //! A payment has one row ([`row`]) with its goal and every transaction that was signed for it. A
 //! request raises the goal; who asked it, and afterwards the alarm, asks the node (`sight`), and
-//! `step` decides what comes next. In reading order: `asked`, [`row`], `abi`, `sight`, `step`.
+//! `step` decides what comes next. In reading order: `request`, [`row`], `abi`, `sight`, `step`,
+//! `response`.
 //! - A goal changes once, from `funded`. The contract lets a payment out once, whatever is sent.
 //! - A wallet has one transaction in the air: what is signed next waits for it. A transaction is
 //!   written with its bytes before it is sent; it is sent again as it is, or replaced under its
@@ -11,7 +12,8 @@
 //! - What the contract shows counts, not what a receipt says: another one may have carried it out.
 
 mod abi;
-mod asked;
+mod request;
+pub(crate) mod response;
 pub mod row;
 mod sight;
 mod step;
@@ -20,17 +22,20 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use self::asked::EscrowRequest;
-use self::row::{EscrowDeed, EscrowFate, EscrowGoal, EscrowRow, EscrowStage, EscrowTry, NonceRow};
-use self::step::{Around, Move};
+use self::request::{EscrowRequest, place_of};
+use self::response::write_response;
+use self::row::{EscrowFate, EscrowGoal, EscrowRow, EscrowStage, EscrowTry, NonceRow};
+use self::step::{Around, EscrowBid, Move};
 use super::books::{Change, Rows};
-use super::config::{EscrowContract, Key};
+use super::chain::ChainReader;
+use super::config::{EscrowContract, Key, Wallet};
+use super::kernel::{Decision, Grant, Job, Now};
 use super::message::{Answer, Enquiry, Reply};
-use super::operate::reply::{not_found, problem, time};
-use super::{Decision, Job, Now, Treasury};
+use super::operate::reply::{not_found, problem};
 use farebox_base::chain::ChainId;
+use farebox_base::encoding::hex;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_evm::account::Account;
 use farebox_evm::address::Address;
@@ -47,10 +52,17 @@ const UNCONFIGURED_SECS: u64 = 3_600;
 /// Payments that one alarm looks at.
 const MAX_DUE: u32 = 8;
 
-impl Treasury {
+/// The payments in escrow contracts whose gateway is one of the wallets.
+pub(super) struct Escrows<'t> {
+    pub contracts: &'t [EscrowContract],
+    pub wallets: &'t [Wallet],
+    pub chain: &'t ChainReader,
+}
+
+impl Escrows<'_> {
     /// Has a payment registered, released or refunded. With `only`, by this wallet of this
     /// organization and no other.
-    pub(super) fn hold<B: Rows>(
+    pub fn hold<B: Rows>(
         &self,
         books: &B,
         body: &Map<String, Value>,
@@ -58,7 +70,7 @@ impl Treasury {
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
         let told = |reply: Reply| Ok(Decision::reply(reply));
-        let asked = match asked::read(body) {
+        let asked = match request::read(body) {
             Ok(asked) => asked,
             Err(faults) => return told(problem(400, "invalid_payout", &faults)),
         };
@@ -68,21 +80,21 @@ impl Treasury {
             let detail = "the token pays out of another wallet or organization";
             return told(problem(403, "payouts_not_allowed", detail));
         }
-        let Some(escrow) = self.escrow_of(&asked, scene) else {
+        let Some(escrow) = self.find_contract(&asked, scene) else {
             let detail =
                 "contract: is not one of ESCROWS with this organization, wallet and network";
             return told(problem(403, "payouts_not_allowed", detail));
         };
         let known = books.escrow(&asked.id)?;
-        if self.node(&escrow.network).is_none() || self.gateway(escrow).is_none() {
+        if self.chain.node(&escrow.network).is_none() || self.gateway(escrow).is_none() {
             let detail =
                 "RPC_URL has no node for this network, or the secret of the wallet is not set";
             return told(problem(409, "payouts_not_configured", detail));
         }
-        let fresh = begun(&asked, escrow, scene);
+        let fresh = asked.row(escrow, scene.now.secs());
         let mut row = match known {
             None => fresh,
-            Some(known) if !is_same(&known, &fresh) && !planted(Mutant::EscrowsServeOthers) => {
+            Some(known) if !known.is_about(&fresh) && !planted(Mutant::EscrowsServeOthers) => {
                 let detail = "the payment is kept with other facts; nothing was done";
                 return told(problem(409, "idempotency_key_conflict", detail));
             }
@@ -104,7 +116,7 @@ impl Treasury {
             }
         }
         match row.stage {
-            EscrowStage::Sent | EscrowStage::Confirmed => return told(shown(&row)),
+            EscrowStage::Sent | EscrowStage::Confirmed => return told(write_response(&row)),
             EscrowStage::Open | EscrowStage::Excluded => {}
         }
         let now = scene.now.secs();
@@ -112,23 +124,8 @@ impl Treasury {
         Ok(self.enquire(row, escrow, 0, now))
     }
 
-    /// A payment as it stands; with `only`, one of this wallet.
-    pub(super) fn one_escrow<B: Rows>(
-        &self,
-        books: &B,
-        id: &str,
-        only: Option<&str>,
-    ) -> Result<Decision, B::Error> {
-        let is_own = |row: &EscrowRow| {
-            only.is_none_or(|only| row.wallet == alloc::format!("{only} {}", row.network))
-        };
-        let row = books.escrow(id)?.filter(is_own);
-        let reply = row.map_or_else(|| not_found("payout"), |row| shown(&row));
-        Ok(Decision::reply(reply))
-    }
-
     /// Work that is due, with the writes that grant it.
-    pub(super) fn due_escrows<B: Rows>(
+    pub fn recover<B: Rows>(
         &self,
         books: &B,
         scene: Now<'_>,
@@ -138,9 +135,9 @@ impl Treasury {
         for mut row in books.escrows_due(now, MAX_DUE)? {
             // No one waits.
             row.until = now;
-            let escrow = self.escrow_at(&row, scene).filter(|it| self.gateway(it).is_some());
+            let escrow = self.contract_of(&row, scene).filter(|it| self.gateway(it).is_some());
             let Some(escrow) = escrow else {
-                changes.extend(unasked(row, now).changes);
+                changes.extend(write_unconfigured(row, now).changes);
                 continue;
             };
             let decision = self.enquire(row, escrow, 0, now);
@@ -153,21 +150,21 @@ impl Treasury {
     }
 
     /// Takes what a node answered to an enquiry.
-    pub(super) fn enquired<B: Rows>(
+    pub fn read_reply<B: Rows>(
         &self,
         books: &B,
-        (id, fence): (&str, u64),
+        grant: Grant<'_>,
         reply: Option<&str>,
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
         let now = scene.now.secs();
-        let Some(mut row) = books.escrow(id)? else {
+        let Some(mut row) = books.escrow(grant.id)? else {
             return Ok(Decision::reply(not_found("payout")));
         };
-        let escrow = self.escrow_at(&row, scene);
+        let escrow = self.contract_of(&row, scene);
         let found = escrow.and_then(|it| Some((it, self.gateway(it)?)));
-        let Some((escrow, gateway)) = found.filter(|_| row.fence == fence) else {
-            return Ok(Decision::reply(shown(&row)));
+        let Some((escrow, gateway)) = found.filter(|_| row.fence == grant.fence) else {
+            return Ok(Decision::reply(write_response(&row)));
         };
         if row.sending {
             return Ok(self.enquire(row, escrow, PAUSE_MS, now));
@@ -175,45 +172,43 @@ impl Treasury {
         let sight = reply.and_then(|reply| sight::read(&row, escrow, gateway.address(), reply));
         let Some(sight) = sight else {
             row.why = Some("the node did not answer, or not as a node of this chain".to_string());
-            row.due = Some(now.saturating_add(self.read_secs.min(5)));
-            return Ok(self.rested(row, escrow, now));
+            row.due = Some(now.saturating_add(self.chain.read_secs.min(5)));
+            return Ok(self.rest(row, escrow, now));
         };
-        let given = books.nonces(&row.wallet)?;
+        let nonces = books.nonces(&row.wallet)?;
         let flying = books.escrow_flying(&row.wallet)?;
         let around = Around {
             now,
-            given: given.map_or((0, 0), |it| (it.next, it.at)),
+            nonces: nonces.as_ref(),
             is_busy: flying.is_some_and(|other| other != row.id),
-            confirmations: self.confirmations,
-            max_fee: escrow.max_fee,
-            tip: escrow.tip,
-            bump_secs: escrow.bump_secs,
-            read_secs: self.read_secs,
+            escrow,
+            chain: self.chain,
         };
         let bytes = match step::advance(&mut row, &sight, around) {
-            Move::Rest => return Ok(self.rested(row, escrow, now)),
+            Move::Rest => return Ok(self.rest(row, escrow, now)),
             Move::Resend(bytes) => bytes,
-            Move::Sign { deed, nonce, tip, max_fee } => {
-                let made = signed(&row, escrow, gateway, (deed, nonce), (tip, max_fee));
-                let Some(made) = made else { return Ok(self.rested(row, escrow, now)) };
+            Move::Sign(bid) => {
+                let Some(made) = sign(&row, escrow, gateway, bid) else {
+                    return Ok(self.rest(row, escrow, now));
+                };
                 let bytes = made.bytes.clone();
                 row.tries.push(made);
-                let next = nonce.saturating_add(1);
+                let next = bid.nonce.saturating_add(1);
                 let nonces = NonceRow { wallet: row.wallet.clone(), next, at: now };
-                let mut decision = self.sent(row, &bytes, now);
+                let mut decision = self.send(row, &bytes, now);
                 decision.changes.push(Change::Nonces(nonces));
                 return Ok(decision);
             }
         };
-        Ok(self.sent(row, &bytes, now))
+        Ok(self.send(row, &bytes, now))
     }
 
     /// Writes the row, then has its bytes sent, and a look after that.
-    fn sent(&self, mut row: EscrowRow, bytes: &str, now: u64) -> Decision {
+    fn send(&self, mut row: EscrowRow, bytes: &str, now: u64) -> Decision {
         let network = ChainId::parse(&row.network).ok();
-        let node = network.and_then(|network| self.node(&network).map(ToString::to_string));
+        let node = network.and_then(|network| self.chain.node(&network).map(ToString::to_string));
         let (Some(node), Some(body)) = (node, sight::sending(bytes)) else {
-            return unasked(row, now);
+            return write_unconfigured(row, now);
         };
         row.fence = row.fence.saturating_add(1);
         row.resent = now;
@@ -226,7 +221,7 @@ impl Treasury {
     }
 
     /// Looks again while who asked waits; afterwards the alarm does.
-    fn rested(&self, row: EscrowRow, escrow: &EscrowContract, now: u64) -> Decision {
+    fn rest(&self, row: EscrowRow, escrow: &EscrowContract, now: u64) -> Decision {
         let waits = match row.stage {
             EscrowStage::Open => now < row.until && (row.failures == 0 || row.is_flying()),
             EscrowStage::Sent | EscrowStage::Confirmed | EscrowStage::Excluded => false,
@@ -234,7 +229,7 @@ impl Treasury {
         if waits {
             return self.enquire(row, escrow, PAUSE_MS, now);
         }
-        let answer = Answer::Reply(shown(&row));
+        let answer = Answer::Reply(write_response(&row));
         Decision { answer, changes: Vec::from([put(row)]) }
     }
 
@@ -245,11 +240,11 @@ impl Treasury {
         pause_ms: u32,
         now: u64,
     ) -> Decision {
-        let node = self.node(&escrow.network).map(ToString::to_string);
+        let node = self.chain.node(&escrow.network).map(ToString::to_string);
         let gateway = self.gateway(escrow).map(Account::address);
         let body = gateway.and_then(|gateway| sight::question(&row, escrow, gateway));
         let (Some(node), Some(body)) = (node, body) else {
-            return unasked(row, now);
+            return write_unconfigured(row, now);
         };
         row.fence = row.fence.saturating_add(1);
         (row.sending, row.due) = (false, Some(now.saturating_add(LEASE_SECS)));
@@ -260,8 +255,8 @@ impl Treasury {
     }
 
     /// The configured contract that a request names.
-    fn escrow_of(&self, asked: &EscrowRequest, scene: Now<'_>) -> Option<&EscrowContract> {
-        self.escrows.iter().find(|it| {
+    fn find_contract(&self, asked: &EscrowRequest, scene: Now<'_>) -> Option<&EscrowContract> {
+        self.contracts.iter().find(|it| {
             let is_its = it.contract == asked.contract || planted(Mutant::AnyContractIsCalled);
             is_its
                 && it.organization == scene.organization
@@ -271,8 +266,8 @@ impl Treasury {
     }
 
     /// The configured contract of a row.
-    fn escrow_at(&self, row: &EscrowRow, scene: Now<'_>) -> Option<&EscrowContract> {
-        self.escrows.iter().find(|it| {
+    fn contract_of(&self, row: &EscrowRow, scene: Now<'_>) -> Option<&EscrowContract> {
+        self.contracts.iter().find(|it| {
             it.organization == scene.organization
                 && it.contract.to_checksum() == row.contract
                 && place_of(it) == row.wallet
@@ -289,16 +284,11 @@ impl Treasury {
     }
 }
 
-/// The name of a wallet on its network.
-fn place_of(escrow: &EscrowContract) -> String {
-    alloc::format!("{} {}", escrow.wallet, escrow.network)
-}
-
 /// A payment about which no node can be asked: the configuration has changed.
-fn unasked(mut row: EscrowRow, now: u64) -> Decision {
+fn write_unconfigured(mut row: EscrowRow, now: u64) -> Decision {
     row.why = Some("its contract, its wallet or its node is not configured any more".to_string());
     row.due = Some(now.saturating_add(UNCONFIGURED_SECS));
-    let answer = Answer::Reply(shown(&row));
+    let answer = Answer::Reply(write_response(&row));
     Decision { answer, changes: Vec::from([put(row)]) }
 }
 
@@ -306,50 +296,14 @@ fn put(row: EscrowRow) -> Change {
     Change::Escrow(Box::new(row))
 }
 
-fn begun(asked: &EscrowRequest, escrow: &EscrowContract, scene: Now<'_>) -> EscrowRow {
-    EscrowRow {
-        id: asked.id.clone(),
-        wallet: place_of(escrow),
-        network: escrow.network.as_str().to_string(),
-        contract: escrow.contract.to_checksum(),
-        buyer: asked.buyer.to_checksum(),
-        seller: asked.seller.to_checksum(),
-        amount: asked.amount.to_string(),
-        settlement: asked.settlement.clone(),
-        goal: EscrowGoal::Funded,
-        stage: EscrowStage::Open,
-        tries: Vec::new(),
-        sent: 0,
-        resent: 0,
-        gone: 0,
-        seen: None,
-        why: None,
-        failures: 0,
-        sending: false,
-        fence: 0,
-        until: 0,
-        due: None,
-        created: scene.now.secs(),
-        changed: scene.now.secs(),
-    }
-}
-
-/// Whether two rows say the same of a payment.
-fn is_same(known: &EscrowRow, asked: &EscrowRow) -> bool {
-    let facts = |row: &EscrowRow| {
-        let who = (row.buyer.clone(), row.seller.clone(), row.amount.clone());
-        (row.wallet.clone(), row.contract.clone(), row.settlement.clone(), who)
-    };
-    facts(known) == facts(asked)
-}
-
-fn signed(
+/// Signs a transaction for a payment.
+fn sign(
     row: &EscrowRow,
     escrow: &EscrowContract,
     gateway: &Account,
-    (deed, nonce): (EscrowDeed, u64),
-    (tip, max_fee): (farebox_base::amount::Amount, farebox_base::amount::Amount),
+    bid: EscrowBid,
 ) -> Option<EscrowTry> {
+    let EscrowBid { deed, nonce, tip, max_fee } = bid;
     let call = ContractCall {
         chain_id: escrow.network.evm_id()?,
         nonce,
@@ -365,47 +319,8 @@ fn signed(
         nonce,
         tip: tip.to_string(),
         max_fee: max_fee.to_string(),
-        hash: farebox_base::encoding::hex::encode_prefixed(&made.hash),
-        bytes: farebox_base::encoding::hex::encode_prefixed(&made.bytes),
+        hash: hex::encode_prefixed(&made.hash),
+        bytes: hex::encode_prefixed(&made.bytes),
         fate: EscrowFate::Flying,
     })
-}
-
-/// A payment as it is told; `state` and `outcome` as of other payouts.
-fn shown(row: &EscrowRow) -> Reply {
-    let (state, outcome) = match row.stage {
-        EscrowStage::Open => ("executing", "executing"),
-        EscrowStage::Sent => ("open", "sent"),
-        EscrowStage::Confirmed => ("confirmed", "sent"),
-        EscrowStage::Excluded => ("open", "unknown"),
-    };
-    let registration = row.mined(EscrowDeed::Register);
-    let transaction = match row.leaving() {
-        Some(deed) => row.mined(deed),
-        None => registration,
-    };
-    let goal = match row.goal {
-        EscrowGoal::Funded => "funded",
-        EscrowGoal::Released => "released",
-        EscrowGoal::Refunded => "refunded",
-    };
-    let body = json!({
-        "id": row.id,
-        "outcome": outcome,
-        "state": state,
-        "goal": goal,
-        "network": row.network,
-        "contract": row.contract,
-        "buyer": row.buyer,
-        "seller": row.seller,
-        "amountMinor": row.amount,
-        "settlement": row.settlement,
-        "registration": registration,
-        "transaction": transaction,
-        "transactions": row.tries.len(),
-        "openBecause": row.why,
-        "createdAt": time(row.created),
-        "changedAt": time(row.changed),
-    });
-    Reply::json(200, body.to_string())
 }

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use super::RANDOM_BYTES;
+use super::kernel::RANDOM_BYTES;
 use farebox_base::encoding::hex::uuid;
 use farebox_base::hash;
 
@@ -46,7 +46,7 @@ impl Fresh {
 
 /// The id of what has these names, always the same.
 #[must_use]
-pub fn named(parts: &[&str]) -> String {
+pub fn derive_id(parts: &[&str]) -> String {
     let bytes: alloc::vec::Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
     let digest = hash::sha256(&bytes);
     uuid(digest.first_chunk().copied().unwrap_or_default(), 8)
@@ -63,7 +63,7 @@ mod tests {
         assert_ne!(fresh.attempt, fresh.receipt);
         assert_eq!(fresh.nonce[0], 64);
         assert_eq!(fresh.token[0], 96);
-        assert_eq!(named(&["agent", "a"]), named(&["agent", "a"]));
-        assert_ne!(named(&["agent", "a"]), named(&["agent", "b"]));
+        assert_eq!(derive_id(&["agent", "a"]), derive_id(&["agent", "a"]));
+        assert_ne!(derive_id(&["agent", "a"]), derive_id(&["agent", "b"]));
     }
 }

@@ -14,7 +14,6 @@ use super::books::{Change, Rows};
 use super::row::{
     AttemptRow, DecisionRow, Kept, Money, PAYOUTS, Removal, ReviewRow, Stage, Trace, Verdict,
 };
-use super::{Now, Treasury};
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -57,39 +56,37 @@ pub(super) fn of_payment(payment: &str) -> String {
     hash::digest(&[b"farebox removed payment", payment.as_bytes()])
 }
 
-impl Treasury {
-    /// A step of the removal, or of that of answers, if one is due: after its last one it is not any
-    /// more.
-    ///
-    /// # Errors
-    /// An error of the storage.
-    pub fn remove<B: Rows>(&self, books: &B, scene: Now<'_>) -> Result<Vec<Change>, B::Error> {
-        let now = scene.now;
-        let Some(mut removal) = books.removal()?.filter(|it| now.secs() >= it.due) else {
-            return answers::clear(books, now);
-        };
-        let before = now.minus(self.keep_secs).secs();
-        let found = books.oldest(removal.kind, &removal.after, before, STEP)?;
-        let mut changes = Vec::new();
-        for (_, id) in &found {
-            changes.extend(match removal.kind {
-                Kept::Decisions => old_decision(books, id, before, now)?,
-                Kept::Attempts => old_attempt(books, id)?,
-                Kept::Reviews => old_review(books, id, now)?,
-                Kept::Log => Vec::from([Change::Gone(Kept::Log, id.clone())]),
-            });
-        }
-        if !changes.is_empty() {
-            removal.since = removal.since.max(before);
-        }
-        let is_full = u32::try_from(found.len()).is_ok_and(|found| found >= STEP);
-        match found.into_iter().next_back().filter(|_| is_full) {
-            Some(last) => removal.after = last,
-            None => removal.turn(now),
-        }
-        changes.push(Change::Removal(removal));
-        Ok(changes)
+/// A step of the removal, or of that of answers, if one is due: after its last one it is not any
+/// more.
+pub(super) fn remove<B: Rows>(
+    books: &B,
+    keep_secs: u64,
+    now: UnixTime,
+) -> Result<Vec<Change>, B::Error> {
+    let Some(mut removal) = books.removal()?.filter(|it| now.secs() >= it.due) else {
+        return answers::clear(books, now);
+    };
+    let before = now.minus(keep_secs).secs();
+    let found = books.oldest(removal.kind, &removal.after, before, STEP)?;
+    let mut changes = Vec::new();
+    for (_, id) in &found {
+        changes.extend(match removal.kind {
+            Kept::Decisions => old_decision(books, id, before, now)?,
+            Kept::Attempts => old_attempt(books, id)?,
+            Kept::Reviews => old_review(books, id, now)?,
+            Kept::Log => Vec::from([Change::Gone(Kept::Log, id.clone())]),
+        });
     }
+    if !changes.is_empty() {
+        removal.since = removal.since.max(before);
+    }
+    let is_full = u32::try_from(found.len()).is_ok_and(|found| found >= STEP);
+    match found.into_iter().next_back().filter(|_| is_full) {
+        Some(last) => removal.after = last,
+        None => removal.turn(now),
+    }
+    changes.push(Change::Removal(removal));
+    Ok(changes)
 }
 
 /// The writes that take a decision out with its attempt; none while it may still change.
@@ -107,13 +104,7 @@ fn old_decision<B: Rows>(
     let has_ended = match row.stage {
         Stage::Executing => false,
         Stage::Final => true,
-        Stage::Review => {
-            let review = match &row.review {
-                Some(id) => books.review(id)?,
-                None => None,
-            };
-            !review.is_some_and(|review| is_live(&review, now))
-        }
+        Stage::Review => !books.review_of(&row)?.is_some_and(|review| is_live(&review, now)),
     };
     let is_open = attempt.as_ref().is_some_and(may_change);
     if (!has_ended || is_open) && !planted(Mutant::OpenRowsLeave) {

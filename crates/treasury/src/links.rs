@@ -2,14 +2,12 @@
 //!
 //! A link is [`PaymentLink`]: its rules are there. Here its terms become a token's, a payment that
 //! it takes is written with what the facilitator is sent, once `claim` has its authorization for
-//! it. `settle` reads what the facilitator says of it, and `chain` finds out what became of it if no
-//! answer says so. `told` are the answers.
+//! it. `settlement` has it settled and finds out what became of it. `response` has the answers.
 
-mod chain;
-mod claim;
-mod id;
-mod settle;
-mod told;
+pub(crate) mod claim;
+pub(crate) mod id;
+mod response;
+pub(crate) mod settlement;
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -17,16 +15,18 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use self::claim::{USED, Unsent};
-pub use self::id::is_link;
-use self::told::Words;
+use self::claim::{USED, Unsent, accept_claim, write_claim};
+use self::id::LinkIds;
+use self::response::LinkReplies;
+use self::settlement::LinkSettlements;
 use super::books::{Change, Rows};
 use super::budget::worth;
-use super::config::Environment;
+use super::config::{Environment, Owners};
 use super::id::Fresh;
+use super::kernel::{Decision, Now};
 use super::message::{Answer, ClaimTold, LinkCommand, Reply};
 use super::operate::reply::{not_found, problem};
-use super::{Decision, Now, SLACK_SECS, Treasury, refused};
+use super::refused;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::{hex, json};
@@ -40,7 +40,7 @@ use farebox_evm::token::{by_address, by_symbol};
 use farebox_wire::a2a::ask::LinkAsk;
 use farebox_wire::a2a::credential;
 use farebox_wire::a2a::link::{LinkDoor, LinkPayment, LinkState, LinkTaking, PaymentLink};
-use farebox_wire::facilitator::wire::{Facilitator, request};
+use farebox_wire::facilitator::wire::request;
 use farebox_wire::x402::v2::{Flow, PaymentPayload, PaymentRequirements};
 use farebox_wire::x402::{Version, exact, handed, header};
 
@@ -49,20 +49,26 @@ const VALID_SECS: u64 = 300;
 /// Limits on how long an authorization may still be valid when it is shown.
 const ROOM: ValidityBounds = ValidityBounds { min_secs: 15, max_secs: 86_400 };
 
-/// A payment as it was shown: what was signed, beside its members for the facilitator.
-type ShownPayment = (SignedAuthorization, Map<String, Value>);
+/// Links that have one payment each, and how they take it.
+pub(super) struct Links<'t> {
+    pub owners: &'t Owners,
+    pub ids: &'t LinkIds,
+    pub settlements: LinkSettlements<'t>,
+}
 
-/// The way in which a payment was shown, and the command that showed it.
-#[derive(Clone, Copy)]
-struct LinkShowing<'a> {
+/// A payment as it was shown: what was signed, its members for the facilitator, and the way in which
+/// it came.
+struct ShownPayment<'a> {
+    signed: SignedAuthorization,
+    own: Map<String, Value>,
     door: LinkDoor,
     url: Option<&'a str>,
     asked: &'a LinkCommand,
 }
 
-impl Treasury {
+impl Links<'_> {
     /// Answers a request about a link.
-    pub(super) fn link<B: Rows>(
+    pub fn answer<B: Rows>(
         &self,
         books: &B,
         asked: LinkCommand,
@@ -83,14 +89,14 @@ impl Treasury {
             | LinkCommand::Visit(id, ..) => id,
         };
         let Some(link) = books.link(id)? else { return told(not_found("payment")) };
-        let words = Words { link: &link, now: scene.now };
+        let replies = LinkReplies { link: &link, now: scene.now };
         match &asked {
             LinkCommand::Make(..) | LinkCommand::Claimed(..) => told(refused::internal()),
-            LinkCommand::Read(_) => told(words.read()),
-            LinkCommand::Status(_) => told(words.status()),
+            LinkCommand::Read(_) => told(replies.read()),
+            LinkCommand::Status(_) => told(replies.status()),
             LinkCommand::Cancel(_) => match link.cancel(scene.now) {
                 Ok(link) => {
-                    let reply = Words { link: &link, now: scene.now }.status();
+                    let reply = LinkReplies { link: &link, now: scene.now }.status();
                     Ok(Decision { answer: Answer::Reply(reply), changes: put(link) })
                 }
                 Err(status) => {
@@ -99,24 +105,24 @@ impl Treasury {
                 }
             },
             LinkCommand::Pay(_, body) => match credential::read(body) {
-                Ok(shown) => {
-                    let taking =
-                        LinkShowing { door: LinkDoor::Credential, url: None, asked: &asked };
-                    Ok(self.take(&link, shown, taking, claimed.as_ref(), scene.now))
+                Ok((signed, own)) => {
+                    let (door, asked) = (LinkDoor::Credential, &asked);
+                    let shown = ShownPayment { signed, own, door, url: None, asked };
+                    Ok(self.take(&link, shown, claimed.as_ref(), scene.now))
                 }
-                Err(code) => told(words.refused(LinkDoor::Credential, code.row().code)),
+                Err(code) => told(replies.refusal(LinkDoor::Credential, code.row().code)),
             },
-            LinkCommand::Visit(_, url, None) => told(match self.requirements(&link) {
-                Some((_, asks)) => words.asked(url, &asks),
+            LinkCommand::Visit(_, url, None) => told(match requirements(&link) {
+                Some((_, asks)) => replies.challenge(url, &asks),
                 None => refused::internal(),
             }),
-            LinkCommand::Visit(_, url, Some(payment)) => match self.visit(&link, payment) {
-                Ok(shown) => {
-                    let taking =
-                        LinkShowing { door: LinkDoor::X402, url: Some(url), asked: &asked };
-                    Ok(self.take(&link, shown, taking, claimed.as_ref(), scene.now))
+            LinkCommand::Visit(_, url, Some(payment)) => match read_payment(&link, payment) {
+                Ok((signed, own)) => {
+                    let (door, url, asked) = (LinkDoor::X402, Some(url.as_str()), &asked);
+                    let shown = ShownPayment { signed, own, door, url, asked };
+                    Ok(self.take(&link, shown, claimed.as_ref(), scene.now))
                 }
-                Err(code) => told(words.refused(LinkDoor::X402, code.row().code)),
+                Err(code) => told(replies.refusal(LinkDoor::X402, code.row().code)),
             },
         }
     }
@@ -129,7 +135,7 @@ impl Treasury {
             Ok(asked) => asked,
             Err(faults) => return wrong(&faults),
         };
-        let Some(organization) = self.organization(scene.organization) else {
+        let Some(organization) = self.owners.organization(scene.organization) else {
             return told(not_found("organization"));
         };
         let Some(network) = self.network_of(&asked, organization.environment) else {
@@ -145,13 +151,14 @@ impl Treasury {
                 "amount: must be decimal text above 0 with no more digits than the token has",
             );
         };
-        if self.facilitator.is_none() || self.node(&network).is_none() {
+        let LinkSettlements { chain, facilitator, .. } = self.settlements;
+        if facilitator.is_none() || chain.node(&network).is_none() {
             let detail = "FACILITATOR_URL and a node for this network in RPC_URL have to be set";
             return told(problem(409, "links_not_configured", detail));
         }
         let (now, random) = (scene.now.secs(), Fresh::of(scene.random).nonce);
         let link = PaymentLink {
-            id: self.link_id(scene.organization, &random),
+            id: self.ids.draw(scene.organization, &random),
             network: network.to_string(),
             contract: token.address.to_checksum(),
             symbol: token.symbol.to_string(),
@@ -168,7 +175,7 @@ impl Treasury {
             state: LinkState::Pending,
         };
         let url = asked.has_url.then(|| alloc::format!("{origin}/a2a/{}", link.id));
-        let reply = Words { link: &link, now: scene.now }.made(url);
+        let reply = LinkReplies { link: &link, now: scene.now }.creation(url);
         Decision { answer: Answer::Reply(reply), changes: put(link) }
     }
 
@@ -178,47 +185,10 @@ impl Treasury {
         if let Some(named) = &asked.network {
             return ChainId::parse_or_name(named).ok().filter(fits);
         }
-        let mut own = self.wallets.iter().flat_map(|wallet| &wallet.networks).filter(|it| fits(it));
+        let mut own =
+            self.owners.wallets.iter().flat_map(|wallet| &wallet.networks).filter(|it| fits(it));
         let first = own.next()?;
         own.all(|other| other == first).then(|| first.clone())
-    }
-
-    /// The terms of a link, and how x402 asks for them.
-    fn requirements(&self, link: &PaymentLink) -> Option<(Terms, PaymentRequirements)> {
-        let network = ChainId::parse(&link.network).ok()?;
-        let (contract, pay_to) =
-            (Address::parse(&link.contract).ok()?, Address::parse(&link.recipient).ok()?);
-        let (token, chain_id) = (by_address(&network, &contract)?, network.evm_id()?);
-        let extra = [("name", token.name), ("version", token.version)];
-        let terms = Terms {
-            network,
-            asset: link.contract.clone(),
-            pay_to: link.recipient.clone(),
-            amount: Amount::from_atomic(&link.amount).ok()?,
-            unit: None,
-            max_timeout_secs: VALID_SECS,
-            extra: json::object(extra.map(|(name, text)| (name.to_string(), text.into()))),
-            token: Some(SignedToken {
-                chain_id,
-                asset: contract,
-                pay_to,
-                method: TransferMethod::Eip3009,
-                separator: token.domain(chain_id).separator(),
-            }),
-        };
-        let asks = PaymentRequirements::new(&terms, Flow::Authorization);
-        Some((terms, asks))
-    }
-
-    /// Reads a payment of x402.
-    fn visit(&self, link: &PaymentLink, payment: &str) -> Result<ShownPayment, Code> {
-        let (_, asks) = self.requirements(link).ok_or(Code::Internal)?;
-        let message = header::decode(payment)?;
-        let payment = PaymentPayload::read(&message)?;
-        if !asks.accepted_as(payment.accepted) {
-            return Err(Code::TermsMismatch);
-        }
-        Ok((exact::read(payment.payload)?, exact::own(payment.payload)))
     }
 
     /// Takes a payment, or says why not: first it asks for the authorization, and with that it
@@ -226,16 +196,16 @@ impl Treasury {
     fn take(
         &self,
         link: &PaymentLink,
-        (signed, own): ShownPayment,
-        LinkShowing { door, url, asked }: LinkShowing<'_>,
+        shown: ShownPayment<'_>,
         claimed: Option<&ClaimTold>,
         now: UnixTime,
     ) -> Decision {
         let told = |reply: Reply| Decision::reply(reply);
-        let words = Words { link, now };
-        let (Some((terms, asks)), Some(facilitator)) = (self.requirements(link), &self.facilitator)
-        else {
-            return told(words.refused(door, "links_not_configured"));
+        let replies = LinkReplies { link, now };
+        let ShownPayment { signed, own, door, url, asked } = shown;
+        let found = requirements(link).filter(|_| self.settlements.facilitator.is_some());
+        let Some((terms, asks)) = found else {
+            return told(replies.refusal(door, "links_not_configured"));
         };
         let authorization = signed.authorization();
         let handed = handed::Version2::new(&asks, own).of(url, &link.description, "");
@@ -248,35 +218,78 @@ impl Treasury {
             resent: false,
             seen_block: 0,
         };
-        let lease = self.send_secs.saturating_add(SLACK_SECS);
+        let lease = self.settlements.window.lease_secs();
         let taken = match link.pay(payment, lease, now) {
-            LinkTaking::Known => return told(words.outcome(door)),
-            LinkTaking::Taken => return told(words.taken(door)),
+            LinkTaking::Known => return told(replies.outcome(door)),
+            LinkTaking::Taken => return told(replies.conflict(door)),
             LinkTaking::Begins(taken) => *taken,
         };
         match signed.check(&terms, None, now, ROOM) {
             Err(code) if !planted(Mutant::LinksTakeAnyPayment) => {
-                return told(words.refused(door, code.row().code));
+                return told(replies.refusal(door, code.row().code));
             }
-            Ok(SignatureCheck::Deferred) => return told(words.refused(door, "invalid_signature")),
+            Ok(SignatureCheck::Deferred) => {
+                return told(replies.refusal(door, "invalid_signature"));
+            }
             Ok(SignatureCheck::Verified) | Err(_) => {}
         }
         let Some(claimed) = claimed else {
-            return match self.ask_for(&taken, asked) {
+            return match write_claim(self.settlements.chain, &taken, asked) {
                 Some(claim) => Decision::told(Answer::Claim(Box::new(claim))),
-                None => told(words.refused(door, "links_not_configured")),
+                None => told(replies.refusal(door, "links_not_configured")),
             };
         };
-        let taken = match self.granted(taken, claimed) {
+        let taken = match accept_claim(taken, claimed) {
             Ok(taken) => taken,
-            Err(Unsent::Used) => return told(words.refused(door, USED)),
-            Err(Unsent::Unseen) => return told(Words::unseen()),
+            Err(Unsent::Used) => return told(replies.refusal(door, USED)),
+            Err(Unsent::Unseen) => return told(LinkReplies::unseen()),
         };
-        match self.settle_order(&taken, &Facilitator::new(facilitator), now) {
+        match self.settlements.order(&taken, now) {
             Some(order) => Decision { answer: Answer::Send(Box::new(order)), changes: put(taken) },
             None => told(refused::internal()),
         }
     }
+}
+
+/// The terms of a link, and how x402 asks for them.
+fn requirements(link: &PaymentLink) -> Option<(Terms, PaymentRequirements)> {
+    let network = ChainId::parse(&link.network).ok()?;
+    let (contract, pay_to) =
+        (Address::parse(&link.contract).ok()?, Address::parse(&link.recipient).ok()?);
+    let (token, chain_id) = (by_address(&network, &contract)?, network.evm_id()?);
+    let extra = [("name", token.name), ("version", token.version)];
+    let terms = Terms {
+        network,
+        asset: link.contract.clone(),
+        pay_to: link.recipient.clone(),
+        amount: Amount::from_atomic(&link.amount).ok()?,
+        unit: None,
+        max_timeout_secs: VALID_SECS,
+        extra: json::object(extra.map(|(name, text)| (name.to_string(), text.into()))),
+        token: Some(SignedToken {
+            chain_id,
+            asset: contract,
+            pay_to,
+            method: TransferMethod::Eip3009,
+            separator: token.domain(chain_id).separator(),
+        }),
+    };
+    let asks = PaymentRequirements::new(&terms, Flow::Authorization);
+    Some((terms, asks))
+}
+
+/// Reads a payment of x402.
+fn read_payment(
+    link: &PaymentLink,
+    payment: &str,
+) -> Result<(SignedAuthorization, Map<String, Value>), Code> {
+    let (_, asks) = requirements(link).ok_or(Code::Internal)?;
+    let message = header::decode(payment)?;
+    let payment = PaymentPayload::read(&message)?;
+    if !asks.accepted_as(payment.accepted) {
+        return Err(Code::TermsMismatch);
+    }
+    Ok((exact::read(payment.payload)?, exact::own(payment.payload)))
 }
 
 fn put(link: PaymentLink) -> Vec<Change> {

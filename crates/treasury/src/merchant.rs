@@ -84,7 +84,7 @@ fn is_tunnel(address: Ipv6Addr) -> bool {
 
 /// The header fields of an agent that are sent to a merchant.
 #[must_use]
-pub fn sent(headers: &[(String, String)]) -> Vec<(String, String)> {
+pub fn fields_to_send(headers: &[(String, String)]) -> Vec<(String, String)> {
     let mut kept: Vec<(String, String)> = Vec::new();
     for (name, value) in headers {
         let name = name.to_ascii_lowercase();
@@ -129,7 +129,7 @@ fn is_sent(name: &str) -> bool {
 
 /// The header fields of a merchant's answer that its agent sees.
 #[must_use]
-pub fn shown(answer: &MerchantAnswer) -> Vec<(String, String)> {
+pub fn fields_to_show(answer: &MerchantAnswer) -> Vec<(String, String)> {
     let mut shown: Vec<(String, String)> = Vec::new();
     for (name, value) in &answer.headers {
         let name = name.to_ascii_lowercase();

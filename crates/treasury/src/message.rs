@@ -260,10 +260,14 @@ impl Reply {
     /// A response of JSON.
     #[must_use]
     pub fn json(status: u32, body: String) -> Self {
-        let headers = [
-            ("content-type".to_string(), "application/json".to_string()),
-            ("cache-control".to_string(), "no-store".to_string()),
-        ];
+        Self::new(status, "application/json", body)
+    }
+
+    /// A response of this media type.
+    #[must_use]
+    pub fn new(status: u32, kind: &str, body: String) -> Self {
+        let headers = [("content-type", kind), ("cache-control", "no-store")];
+        let headers = headers.map(|(name, value)| (name.to_string(), value.to_string()));
         Self { status, headers: headers.into(), body }
     }
 

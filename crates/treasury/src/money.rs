@@ -33,12 +33,12 @@ pub fn in_words(amount: Amount, symbol: &str) -> String {
 /// # Examples
 /// ```
 /// use farebox_base::amount::Amount;
-/// use farebox_treasury::money::padded;
-/// assert_eq!(padded(Amount::from_u64(1_000_000), 6), "1.000000");
-/// assert_eq!(padded(Amount::from_u64(5), 0), "5");
+/// use farebox_treasury::money::pad;
+/// assert_eq!(pad(Amount::from_u64(1_000_000), 6), "1.000000");
+/// assert_eq!(pad(Amount::from_u64(5), 0), "5");
 /// ```
 #[must_use]
-pub fn padded(amount: Amount, decimals: u8) -> String {
+pub fn pad(amount: Amount, decimals: u8) -> String {
     let text = amount.to_decimal(decimals);
     let width = usize::from(decimals);
     match text.split_once('.') {

@@ -6,7 +6,7 @@ use alloc::string::ToString;
 use serde_json::{Value, json};
 
 use super::budget::Window;
-use super::money::padded;
+use super::money::pad;
 use super::policy::judge::Shortage;
 use super::row::{AttemptRow, DecisionRow, Notice, Scope};
 use farebox_base::amount::Amount;
@@ -15,7 +15,7 @@ use farebox_payer::client::asset::CAP_DECIMALS;
 use farebox_payer::client::offer::Offer;
 
 /// A notice about a subject, whose member has the name before the dot of its kind.
-fn notice(kind: &str, id: &str, subject: &Value, now: UnixTime) -> Notice {
+pub(super) fn notice(kind: &str, id: &str, subject: &Value, now: UnixTime) -> Notice {
     let (member, _) = kind.split_once('.').unwrap_or((kind, ""));
     let body = json!({"type": kind, "at": now.rfc3339(), member: subject});
     Notice {
@@ -109,7 +109,7 @@ fn payment(row: &DecisionRow, attempt: &AttemptRow) -> Value {
         "reasonCode": row.code,
         "requestMethod": row.method,
         "requestUrl": row.url,
-        "amount": padded(value, attempt.decimals),
+        "amount": pad(value, attempt.decimals),
         "asset": attempt.symbol,
         "network": attempt.network,
         "payee": attempt.to,

@@ -1,6 +1,6 @@
 //! Requests of the operator. Answers are JSON; refusals are problems with a code.
 
-mod agents;
+pub(super) mod agents;
 pub(super) mod lists;
 pub mod reply;
 pub(super) mod reviews;
@@ -10,57 +10,24 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use self::reply::{not_found, ok, problem, put_rules, rules_of, told};
+use self::reply::{not_found, ok, problem, put_rules, rules_of};
 use super::books::{Change, Rows};
-use super::config::Organization;
-use super::config::accounts::{PayingAccount, of_rules, shared};
-use super::message::Operation;
+use super::config::Owners;
+use super::config::accounts::of_rules;
+use super::kernel::{Decision, Now};
 use super::policy::Rules;
-use super::row::{Scope, TokenKind};
-use super::{Decision, Now, Treasury};
+use super::row::Scope;
 
-impl Treasury {
-    /// Carries out a request of the operator.
-    pub(super) fn operate<B: Rows>(
-        &self,
-        books: &B,
-        operation: Operation,
-        scene: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        match operation {
-            Operation::Overview => self.overview(books, scene),
-            Operation::PutPolicy(scope, document) => {
-                self.put_policy(books, scope, &document, scene)
-            }
-            Operation::Agents => self.agents(books),
-            Operation::PutAgent(name) => self.put_agent(books, &name, false, scene),
-            Operation::DisableAgent(name) => self.put_agent(books, &name, true, scene),
-            Operation::IssueKey(agent) => self.issue_key(books, &agent, scene),
-            Operation::Keys(agent) => self.list_tokens(books, &agent, TokenKind::Bootstrap),
-            Operation::RevokeKey(id) => self.revoke_key(books, &id, scene),
-            Operation::Tokens(agent) => self.list_tokens(books, &agent, TokenKind::Runtime),
-            Operation::RevokeTokens(agent) => self.revoke_tokens(books, &agent, scene),
-            Operation::Budgets => self.budgets(books, scene),
-            Operation::Reviews(listing) => self.reviews(books, &listing, scene),
-            Operation::Approve(id) => self.answer_review(books, &id, true, scene),
-            Operation::Deny(id) => self.answer_review(books, &id, false, scene),
-            Operation::Decisions(listing) => self.list_decisions(books, &listing),
-            Operation::Decision(id) => self.one_decision(books, &id, scene),
-            Operation::Export(listing, format) => self.export(books, &listing, &format, scene),
-            Operation::Audit(listing) => self.audit(books, &listing),
-            Operation::Log(listing) => self.list_log(books, &listing),
-            Operation::Metrics => self.metrics(books),
-            Operation::PayOut(body) => self.pay_out(books, &body, None, scene),
-            Operation::PayOutFrom(wallet, body) => self.pay_out(books, &body, Some(&wallet), scene),
-            Operation::Payouts(listing) => self.payouts(books, &listing),
-            Operation::Payout(id) => self.one_payout(books, &id, None),
-            Operation::PayoutFrom(wallet, id) => self.one_payout(books, &id, Some(&wallet)),
-        }
-    }
+/// Rules of organizations and agents.
+pub(super) struct Policies<'t> {
+    pub owners: &'t Owners,
+}
 
-    fn overview<B: Rows>(&self, books: &B, scene: Now<'_>) -> Result<Decision, B::Error> {
-        let Some(organization) = self.organization(scene.organization) else {
-            return Ok(told(not_found("organization")));
+impl Policies<'_> {
+    /// The organization with its agents, rules and wallets.
+    pub fn overview<B: Rows>(&self, books: &B, scene: Now<'_>) -> Result<Decision, B::Error> {
+        let Some(organization) = self.owners.organization(scene.organization) else {
+            return Ok(Decision::reply(not_found("organization")));
         };
         let policy = books.policy(&Scope::Organization)?;
         let mut agents: Vec<Value> = Vec::new();
@@ -73,7 +40,7 @@ impl Treasury {
                 "policyVersion": own.as_ref().map(|row| row.version),
             }));
         }
-        let wallets = self.wallets.iter().map(|wallet| {
+        let wallets = self.owners.wallets.iter().map(|wallet| {
             json!({
                 "name": wallet.name,
                 "address": wallet.address().map(|address| address.to_checksum()),
@@ -90,7 +57,8 @@ impl Treasury {
         })))
     }
 
-    fn put_policy<B: Rows>(
+    /// Puts the rules of a scope under the next version.
+    pub fn put_policy<B: Rows>(
         &self,
         books: &B,
         scope: Scope,
@@ -100,27 +68,27 @@ impl Treasury {
         if let Scope::Agent(name) = &scope
             && books.agent(name)?.is_none()
         {
-            return Ok(told(not_found("agent")));
+            return Ok(Decision::reply(not_found("agent")));
         }
-        let known = |name: &String| self.wallets.iter().any(|wallet| wallet.name == *name);
-        let rules = match Rules::proposed(document, &scope) {
+        let known = |name: &String| self.owners.wallets.iter().any(|wallet| wallet.name == *name);
+        let rules = match Rules::read_proposal(document, &scope) {
             Ok(rules) => rules,
             Err(faults) => {
                 let say =
                     |(member, remedy): &(String, String)| alloc::format!("{member}: {remedy}");
                 let said: Vec<String> = faults.iter().map(say).collect();
-                return Ok(told(problem(400, "invalid_policy", &said.join("; "))));
+                return Ok(Decision::reply(problem(400, "invalid_policy", &said.join("; "))));
             }
         };
         if rules.wallet.as_ref().is_some_and(|name| !known(name)) {
             let said = "wallet: is not the name of a wallet in WALLETS";
-            return Ok(told(problem(400, "invalid_policy", said)));
+            return Ok(Decision::reply(problem(400, "invalid_policy", said)));
         }
         if let Some(other) = self.sharer(books, &scope, &rules, scene)? {
             let said = alloc::format!(
                 "wallet: is that of {other}, whose payments its books would count; name another one"
             );
-            return Ok(told(problem(400, "invalid_policy", &said)));
+            return Ok(Decision::reply(problem(400, "invalid_policy", &said)));
         }
         let changes = put_rules(books, scope, document, scene.now)?;
         let version = changes.iter().find_map(|change| match change {
@@ -129,6 +97,7 @@ impl Treasury {
         });
         Ok(Decision { answer: ok(&json!({"version": version})).answer, changes })
     }
+
     /// The organization that begins with rules by which it pays from an account of these.
     fn sharer<B: Rows>(
         &self,
@@ -137,8 +106,12 @@ impl Treasury {
         rules: &Rules,
         scene: Now<'_>,
     ) -> Result<Option<&str>, B::Error> {
-        let Some(organization) = self.organization(scene.organization) else { return Ok(None) };
-        let of = |whole: &Rules, own| of_rules(whole, own, organization.environment, &self.wallets);
+        let Some(organization) = self.owners.organization(scene.organization) else {
+            return Ok(None);
+        };
+        let of = |whole: &Rules, own| {
+            of_rules(whole, own, organization.environment, &self.owners.wallets)
+        };
         let own = match scope {
             Scope::Organization | Scope::Payouts => of(rules, None),
             Scope::Agent(_) => {
@@ -147,13 +120,6 @@ impl Treasury {
                 of(&whole.unwrap_or_default(), Some(rules))
             }
         };
-        Ok(self.owner_beside(&organization.name, &own))
-    }
-
-    /// The other organization whose rules pay from one of these accounts to begin with.
-    pub(crate) fn owner_beside(&self, name: &str, accounts: &[PayingAccount]) -> Option<&str> {
-        let mut others = self.organizations.iter().filter(|it| it.name != name);
-        let owns = |it: &&Organization| shared(accounts, &it.accounts(&self.wallets)).is_some();
-        others.find(owns).map(|it| it.name.as_str())
+        Ok(self.owners.owner_beside(&organization.name, &own))
     }
 }

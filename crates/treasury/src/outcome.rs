@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::answer::{ALLOWED, CONFLICT, FAILED, LOST, REJECTED, UNPROVEN};
 use super::message::{Command, MerchantAnswer, Order};
-use super::{Treasury, Turn};
 use farebox_base::encoding::json::parse_with;
 use farebox_base::http::Headers;
 use farebox_base::mutant::{Mutant, planted};
@@ -27,6 +26,15 @@ use farebox_wire::facilitator::wire::Facilitator;
 const BACKOFF_MS: [u64; 5] = [250, 500, 1_000, 2_000, 5_000];
 /// Maximum time that a merchant may ask to wait, seconds.
 const MAX_WAIT_SECS: u64 = 30;
+
+/// The alarm's next step with a merchant's answer, or without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Send the same again after so many milliseconds.
+    Again(u64),
+    /// Report this.
+    Report(Command),
+}
 
 /// The outcome of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,45 +163,37 @@ fn headers_of(answer: &MerchantAnswer) -> Headers {
     headers
 }
 
-impl Treasury {
-    /// Whether an order asks the facilitator to settle a payout or a payment by link.
-    fn is_settlement(&self, order: &Order) -> bool {
-        let url = self.facilitator.as_ref().map(|it| Facilitator::new(it).settle_url());
-        url.is_some_and(|url| url == order.url)
-    }
-
-    /// Decides whether an order is sent again, after each answer to it; `None` if no complete one
-    /// came. `sent` is how often it was sent.
-    #[must_use]
-    pub fn turn(
-        &self,
-        order: &Order,
-        answer: Option<MerchantAnswer>,
-        sent: u32,
-        now: UnixTime,
-    ) -> Turn {
-        let (attempt, fence) = (order.attempt.clone(), order.fence);
-        let wait = match &answer {
-            None => Some(None),
-            // The token moves under a nonce once, however often it is asked for.
-            Some(answer) if self.is_settlement(order) && proves_nothing(answer) => Some(None),
-            Some(answer) => again(answer),
-        };
-        let backoff = usize::try_from(sent.saturating_sub(1)).ok();
-        let backoff = backoff.and_then(|turn| BACKOFF_MS.get(turn)).or(BACKOFF_MS.last());
-        let backoff = backoff.copied().unwrap_or(1_000);
-        if let Some(wait) = wait {
-            let asked = wait.unwrap_or(0).min(MAX_WAIT_SECS).saturating_mul(1_000);
-            let ms = asked.max(backoff);
-            if now.plus(ms.div_ceil(1_000)) < UnixTime::from_secs(order.until) {
-                return Turn::Again(ms);
-            }
+/// Decides whether an order is sent again, after each answer to it; `None` if no complete one
+/// came. `sent` is how often it was sent.
+pub(super) fn take_turn(
+    facilitator: Option<&Facilitator>,
+    order: &Order,
+    answer: Option<MerchantAnswer>,
+    sent: u32,
+    now: UnixTime,
+) -> Turn {
+    let (attempt, fence) = (order.attempt.clone(), order.fence);
+    // The token moves under a nonce once, however often it is asked for.
+    let is_settlement = facilitator.is_some_and(|it| it.settle_url() == order.url);
+    let wait = match &answer {
+        None => Some(None),
+        Some(answer) if is_settlement && proves_nothing(answer) => Some(None),
+        Some(answer) => again(answer),
+    };
+    let backoff = usize::try_from(sent.saturating_sub(1)).ok();
+    let backoff = backoff.and_then(|turn| BACKOFF_MS.get(turn)).or(BACKOFF_MS.last());
+    let backoff = backoff.copied().unwrap_or(1_000);
+    if let Some(wait) = wait {
+        let asked = wait.unwrap_or(0).min(MAX_WAIT_SECS).saturating_mul(1_000);
+        let ms = asked.max(backoff);
+        if now.plus(ms.div_ceil(1_000)) < UnixTime::from_secs(order.until) {
+            return Turn::Again(ms);
         }
-        Turn::Report(match answer {
-            Some(answer) => Command::Answered { attempt, fence, answer, sent },
-            None => Command::Lost { attempt, fence, sent: true },
-        })
     }
+    Turn::Report(match answer {
+        Some(answer) => Command::Answered { attempt, fence, answer, sent },
+        None => Command::Lost { attempt, fence, sent: true },
+    })
 }
 
 /// Whether a facilitator's answer says nothing of the settlement that it was asked for.

@@ -5,10 +5,10 @@
 //! budget of its own: the facilitator is in the place of the merchant. The nonce follows from the
 //! operator's key, so that the token itself refuses a second transfer under it.
 
-mod asked;
+pub(super) mod answer;
+pub(super) mod request;
+pub(super) mod response;
 pub(super) mod settlement;
-mod told;
-pub(super) mod written;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -16,47 +16,53 @@ use alloc::vec::Vec;
 
 use serde_json::json;
 
-pub use self::asked::organization_of;
-use self::asked::{PayoutRequest, object, read};
-pub(super) use self::told::failed;
-use self::written::{REFUSED, SENT};
+use self::request::PayoutRequest;
+pub use self::request::organization_of;
 use super::answer::{FIGURES, figures};
-use super::attempt::Held;
+use super::attempt::reserve::{Reservations, find_same_nonce};
 use super::books::{Change, Rows};
 use super::budget::worth;
+use super::chain::ChainReader;
 use super::config::accounts::PayingAccount;
-use super::config::{Environment, Wallet};
+use super::config::{Environment, Owners, Wallet};
 use super::decide::choice::Chosen;
 use super::decide::draft::Draft;
 use super::id::Fresh;
-use super::message::{Answer, MerchantAnswer, Reply};
+use super::kernel::{Decision, Now};
+use super::message::{Answer, Reply};
 use super::operate::reply::problem;
-use super::outcome::Outcome;
 use super::policy::Rules;
 use super::policy::judge::{Denial, Judged};
+use super::receipt::Receipts;
 use super::request::PaymentRequest;
 use super::reviewed::Reviewed;
-use super::row::{AttemptRow, BudgetRow, PAYOUTS, Scope};
+use super::row::{PAYOUTS, Scope};
 use super::terms::Terms;
-use super::{Decision, Now, Treasury, keep, notice};
+use super::{keep, notice};
 use farebox_base::amount::Amount;
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
-use farebox_common::payment::TxHash;
-use farebox_evm::address::Address;
 use farebox_evm::token::{Token, by_symbol};
-use farebox_wire::facilitator::outcome::{SettleOutcome, settle_outcome};
-use farebox_wire::facilitator::reply::FacilitatorReply;
-use farebox_wire::facilitator::wire::{Expected, Facilitator};
+use farebox_payer::client::offer::Offer;
+use farebox_wire::facilitator::wire::Facilitator;
 use farebox_wire::x402::header;
 
 /// Seconds for which a payout may be settled.
 const VALID_SECS: u64 = 600;
 
-impl Treasury {
+/// Payouts of the wallets.
+pub(super) struct Payouts<'t> {
+    pub owners: &'t Owners,
+    pub chain: &'t ChainReader,
+    pub facilitator: Option<&'t Facilitator>,
+    pub receipts: &'t Receipts,
+    pub reservations: Reservations<'t>,
+}
+
+impl<'t> Payouts<'t> {
     /// Makes a payout, or answers with the one under this key. With `only`, out of this wallet of
     /// this organization and no other.
-    pub(super) fn pay_out<B: Rows>(
+    pub fn pay_out<B: Rows>(
         &self,
         books: &B,
         body: &str,
@@ -64,10 +70,7 @@ impl Treasury {
         scene: Now<'_>,
     ) -> Result<Decision, B::Error> {
         let told = |reply: Reply| Ok(Decision::reply(reply));
-        if let Some(members) = object(body).filter(|it| it.contains_key("contract")) {
-            return self.hold(books, &members, only, scene);
-        }
-        let asked = match read(body) {
+        let asked = match request::read(body) {
             Ok(asked) => asked,
             Err(faults) => return told(problem(400, "invalid_payout", &faults)),
         };
@@ -79,28 +82,14 @@ impl Treasury {
             let detail = "the token pays out of another wallet or organization";
             return told(problem(403, "payouts_not_allowed", detail));
         }
-        let digest = asked.digest();
-        let key = format!("k:{}", asked.key);
-        if let Some(row) = books.decision_by_key(PAYOUTS, &key)?
-            && !planted(Mutant::KeysAreForgotten)
-        {
-            if row.request != digest && !planted(Mutant::PayoutKeysServeOthers) {
-                let detail = "the key was used for another payout; nothing was paid for this one";
-                return told(problem(409, "idempotency_key_conflict", detail));
-            }
-            return told(self.reply(&row));
+        if let Some(reply) = self.find_known(books, &asked)? {
+            return told(reply);
         }
-        if books.is_traced(&keep::of_key(PAYOUTS, &key))? && !planted(Mutant::RemovedKeysPayAgain) {
-            let detail =
-                "a payout was signed under the key, and is not kept any more; nothing was paid now";
-            return told(problem(409, "idempotency_key_used", detail));
-        }
-        let Some(facilitator) = &self.facilitator else {
+        let Some(facilitator) = self.facilitator else {
             let detail = "FACILITATOR_URL is not set, so that nothing can move the tokens";
             return told(problem(409, "payouts_not_configured", detail));
         };
-        let facilitator = Facilitator::new(facilitator);
-        let (wallet, token) = match self.payable(&asked, scene) {
+        let (wallet, token) = match self.find_source(&asked, scene) {
             Ok(found) => found,
             Err(reply) => return told(reply),
         };
@@ -111,81 +100,70 @@ impl Treasury {
                 "the organization's policy has no payoutsPerDay; without it nothing is paid out";
             return told(problem(403, "payouts_not_allowed", detail));
         };
-        let asking = self.as_request(&asked, token, &facilitator, scene);
-        let terms = Terms::of(&asking, None);
-        let Ok(challenge) = terms.read(scene.now) else {
-            return told(problem(
-                400,
-                "invalid_payout",
-                "the asset cannot be paid by authorization",
-            ));
+        let request = write_request(&asked, token, facilitator, scene);
+        let terms = Terms::of(&request, None);
+        let challenge = terms.read(scene.now).ok();
+        let found = challenge.and_then(|it| Some((it.offers.first()?.clone(), it)));
+        let Some((offer, challenge)) = found else {
+            let detail = "the asset cannot be paid by authorization";
+            return told(problem(400, "invalid_payout", detail));
         };
-        let Some(offer) = challenge.offers.first().cloned() else {
-            return told(problem(
-                400,
-                "invalid_payout",
-                "the asset cannot be paid by authorization",
-            ));
-        };
-        let spent = books.budget(&Scope::Payouts)?;
-        let spent = spent.unwrap_or_else(|| BudgetRow::new(Scope::Payouts, scene.now));
-        let budget = match rules.afford(&spent.at(scene.now), &offer) {
+        let spent = books.budget_at(&Scope::Payouts, scene.now)?;
+        let budget = match rules.afford(&spent, &offer) {
             Ok(budget) => budget,
-            Err(Denial { reason, shortage }) => {
-                let reply = problem(403, "payouts_budget_exceeded", &reason);
-                let Some(shortage) = shortage else { return told(reply) };
-                let left = shortage.left(offer.asset.decimals);
-                let reply = reply.with(FIGURES, &figures(offer.amount, left, &offer.asset));
-                let notice = notice::budget_exhausted(&shortage, &offer, scene.now);
-                let changes = Vec::from([Change::Outbox(notice)]);
-                return Ok(Decision { answer: Answer::Reply(reply), changes });
-            }
+            Err(denial) => return Ok(refuse_budget(denial, &offer, scene)),
         };
-        let mut fresh = Fresh::of(scene.random);
-        if !planted(Mutant::PayoutNoncesAreDrawn) {
-            let parts: [&[u8]; 3] =
-                [b"farebox payout", scene.organization.as_bytes(), asked.key.as_bytes()];
-            fresh.nonce = hash::sha256(&parts);
-        }
-        let draft = Draft {
-            scene,
-            fresh,
-            reviewed: Reviewed::of(&asking),
-            request: asking,
-            digest,
-            token: None,
-            agent: PAYOUTS.to_string(),
-            key: Some(key),
-            organization: Rules::default(),
-            own: Rules::default(),
-            waiting: None,
-            changes: Vec::new(),
-        };
+        let draft = write_draft(request, &asked, scene);
         let (judged, budgets) = (Judged::Allowed, Vec::from([budget]));
         let chosen = Chosen { terms, challenge, place: 0, offer, wallet, judged, budgets };
-        let decision = self.reserve(draft, chosen);
+        let decision = self.reservations.reserve(draft, chosen);
         // Under another key only if two keys have one hash.
-        match self.second(books, &decision)? {
+        match find_same_nonce(books, &decision)? {
             Some(_) => told(problem(409, "idempotency_key_conflict", "the nonce is in use")),
             None => Ok(decision),
         }
     }
 
+    /// The reply of a payout under the same key, kept or not any more.
+    fn find_known<B: Rows>(
+        &self,
+        books: &B,
+        asked: &PayoutRequest,
+    ) -> Result<Option<Reply>, B::Error> {
+        let key = asked.kept_key();
+        if let Some(row) = books.decision_by_key(PAYOUTS, &key)?
+            && !planted(Mutant::KeysAreForgotten)
+        {
+            if row.request != asked.digest() && !planted(Mutant::PayoutKeysServeOthers) {
+                let detail = "the key was used for another payout; nothing was paid for this one";
+                return Ok(Some(problem(409, "idempotency_key_conflict", detail)));
+            }
+            return Ok(Some(self.receipts.reply(&row)));
+        }
+        if books.is_traced(&keep::of_key(PAYOUTS, &key))? && !planted(Mutant::RemovedKeysPayAgain) {
+            let detail =
+                "a payout was signed under the key, and is not kept any more; nothing was paid now";
+            return Ok(Some(problem(409, "idempotency_key_used", detail)));
+        }
+        Ok(None)
+    }
+
     /// The wallet and the token of a payout that can be made.
-    fn payable(
+    fn find_source(
         &self,
         asked: &PayoutRequest,
         scene: Now<'_>,
-    ) -> Result<(&Wallet, &'static Token), Reply> {
+    ) -> Result<(&'t Wallet, &'static Token), Reply> {
         let wrong = |detail: &str| Err(problem(400, "invalid_payout", detail));
-        let Some(organization) = self.organization(scene.organization) else {
+        let Some(organization) = self.owners.organization(scene.organization) else {
             return wrong("organization: is unknown");
         };
         let is_main = organization.environment == Environment::Main;
         if asked.network.is_main_network() != is_main && !planted(Mutant::EnvironmentsMix) {
             return wrong("network: is not one of the organization's environment");
         }
-        let Some(wallet) = self.wallets.iter().find(|wallet| wallet.name == asked.wallet) else {
+        let Some(wallet) = self.owners.wallets.iter().find(|wallet| wallet.name == asked.wallet)
+        else {
             return wrong("wallet: is not the name of a wallet in WALLETS");
         };
         let Some(from) = wallet.address().filter(|_| wallet.networks.contains(&asked.network))
@@ -196,7 +174,7 @@ impl Treasury {
             return wrong("to: is the wallet itself");
         }
         let account = PayingAccount::of(wallet, &asked.network);
-        if let Some(owner) = self.owner_beside(&organization.name, &[account])
+        if let Some(owner) = self.owners.owner_beside(&organization.name, &[account])
             && !planted(Mutant::PayoutsFromAnyWallet)
         {
             let detail = format!("the wallet is that of {owner}");
@@ -214,110 +192,89 @@ impl Treasury {
                 "amount: must be decimal text above 0 with no more digits than the asset has",
             );
         }
-        if self.node(&asked.network).is_none() {
+        if self.chain.node(&asked.network).is_none() {
             let detail =
                 "RPC_URL has no node for this network, so that no one would know what became of it";
             return Err(problem(409, "payouts_not_configured", detail));
         }
         Ok((wallet, token))
     }
+}
 
-    /// The request to the facilitator, as one to a merchant that asks for exactly this.
-    fn as_request(
-        &self,
-        asked: &PayoutRequest,
-        token: &Token,
-        facilitator: &Facilitator,
-        scene: Now<'_>,
-    ) -> PaymentRequest {
-        let url = facilitator.settle_url();
-        let terms = json!({
-            "x402Version": 2,
-            "resource": {"url": url, "description": "payout", "mimeType": "application/json"},
-            "accepts": [{
-                "scheme": "exact",
-                "network": asked.network.as_str(),
-                "asset": token.address.to_checksum(),
-                "amount": asked.amount_of(token).unwrap_or(Amount::ZERO).to_string(),
-                "payTo": asked.to.to_checksum(),
-                "maxTimeoutSeconds": VALID_SECS,
-                "extra": {"name": token.name, "version": token.version},
-            }],
-        });
-        let field = |name: &str, value: &str| (name.to_string(), value.to_string());
-        PaymentRequest {
-            organization: scene.organization.to_string(),
-            agent: PAYOUTS.to_string(),
-            method: "POST".to_string(),
-            url,
-            headers: Vec::from([
-                field("content-type", "application/json"),
-                field("accept", "application/json"),
-            ]),
-            body: None,
-            protocol: "x402".to_string(),
-            challenge_headers: Vec::from([(
-                "payment-required".to_string(),
-                header::encode(&terms.to_string()),
-            )]),
-            challenge_body: String::new(),
-            key: None,
-            candidate: None,
-            max_amount: None,
-        }
+/// The refusal of a payout for which its budget has no room.
+fn refuse_budget(denial: Denial, offer: &Offer, scene: Now<'_>) -> Decision {
+    let reply = problem(403, "payouts_budget_exceeded", &denial.reason);
+    let Some(shortage) = denial.shortage else { return Decision::reply(reply) };
+    let left = shortage.rest(offer.asset.decimals);
+    let reply = reply.with(FIGURES, &figures(offer.amount, left, &offer.asset));
+    let notice = notice::budget_exhausted(&shortage, offer, scene.now);
+    Decision { answer: Answer::Reply(reply), changes: Vec::from([Change::Outbox(notice)]) }
+}
+
+/// A payout on its way to a reservation. Its nonce follows from its key.
+fn write_draft<'a>(request: PaymentRequest, asked: &PayoutRequest, scene: Now<'a>) -> Draft<'a> {
+    let mut fresh = Fresh::of(scene.random);
+    if !planted(Mutant::PayoutNoncesAreDrawn) {
+        let parts: [&[u8]; 3] =
+            [b"farebox payout", scene.organization.as_bytes(), asked.key.as_bytes()];
+        fresh.nonce = hash::sha256(&parts);
     }
-
-    /// Takes a facilitator's answer. Whatever it says, the chain decides what became of the money.
-    pub(super) fn paid_out(
-        &self,
-        held: Held,
-        answer: &MerchantAnswer,
-        repeated: bool,
-        scene: Now<'_>,
-    ) -> Decision {
-        let outcome = outcome_of(&held.attempt, answer, repeated);
-        self.conclude(held, outcome, None, scene)
+    Draft {
+        scene,
+        fresh,
+        reviewed: Reviewed::of(&request),
+        request,
+        digest: asked.digest(),
+        token: None,
+        agent: PAYOUTS.to_string(),
+        key: Some(asked.kept_key()),
+        organization: Rules::default(),
+        own: Rules::default(),
+        waiting: None,
+        changes: Vec::new(),
     }
 }
 
-/// The outcome of a payout by a facilitator's answer.
-fn outcome_of(attempt: &AttemptRow, answer: &MerchantAnswer, repeated: bool) -> Outcome {
-    let is_json = answer
-        .headers
-        .iter()
-        .any(|(name, value)| name == "content-type" && value.to_ascii_lowercase().contains("json"));
-    let reply = FacilitatorReply::Answer {
-        status: u16::try_from(answer.status).unwrap_or(u16::MAX),
-        is_json: is_json && !answer.cut,
-        body: answer.body.clone(),
-    };
-    let expected = Expected {
-        payer: Address::parse(&attempt.from).ok(),
-        network: attempt.network.clone(),
-        amount: Amount::from_atomic(&attempt.value).unwrap_or(Amount::ZERO),
-    };
-    let named = |hash: Option<TxHash>| hash.map(|hash| hash.to_text());
-    match settle_outcome(&reply, &expected) {
-        SettleOutcome::Settled(hash) => {
-            let transaction = Some(hash.to_text());
-            let evidence = Some(json!({"transaction": transaction}));
-            let it = Outcome::of("allow", "policy_allow", SENT);
-            Outcome { fulfillment: "succeeded", has_receipt: true, transaction, evidence, ..it }
-        }
-        // A repeat is refused because the first may have arrived.
-        SettleOutcome::Refused(reason) if !repeated => {
-            let evidence = Some(json!({"facilitatorReason": reason}));
-            let it = Outcome::of("execution_failed", "merchant_rejected", REFUSED);
-            Outcome { evidence, ..it }
-        }
-        SettleOutcome::Refused(reason) => {
-            Outcome { evidence: Some(json!({"facilitatorReason": reason})), ..Outcome::lost() }
-        }
-        SettleOutcome::Pending => Outcome::lost(),
-        SettleOutcome::Unknown(hash) => {
-            let transaction = named(hash);
-            let evidence = Some(json!({"facilitatorStatus": answer.status}));
-            Outcome { has_receipt: transaction.is_some(), transaction, evidence, ..Outcome::lost() }
-        }
+/// The request to the facilitator, as one to a merchant that asks for exactly this.
+fn write_request(
+    asked: &PayoutRequest,
+    token: &Token,
+    facilitator: &Facilitator,
+    scene: Now<'_>,
+) -> PaymentRequest {
+    let url = facilitator.settle_url();
+    let terms = json!({
+        "x402Version": 2,
+        "resource": {"url": url, "description": "payout", "mimeType": "application/json"},
+        "accepts": [{
+            "scheme": "exact",
+            "network": asked.network.as_str(),
+            "asset": token.address.to_checksum(),
+            "amount": asked.amount_of(token).unwrap_or(Amount::ZERO).to_string(),
+            "payTo": asked.to.to_checksum(),
+            "maxTimeoutSeconds": VALID_SECS,
+            "extra": {"name": token.name, "version": token.version},
+        }],
+    });
+    let field = |name: &str, value: &str| (name.to_string(), value.to_string());
+    PaymentRequest {
+        organization: scene.organization.to_string(),
+        agent: PAYOUTS.to_string(),
+        method: "POST".to_string(),
+        url,
+        headers: Vec::from([
+            field("content-type", "application/json"),
+            field("accept", "application/json"),
+        ]),
+        body: None,
+        protocol: "x402".to_string(),
+        challenge_headers: Vec::from([(
+            "payment-required".to_string(),
+            header::encode(&terms.to_string()),
+        )]),
+        challenge_body: String::new(),
+        key: None,
+        candidate: None,
+        max_amount: None,
     }
 }

@@ -118,7 +118,7 @@ impl Rules {
         let mut faults = Vec::new();
         for (name, value) in &written {
             if let Err(remedy) = rules.set(name, value) {
-                faults.push((shown(name), remedy));
+                faults.push((show_name(name), remedy));
             }
         }
         if faults.is_empty() { Ok(rules) } else { Err(faults) }
@@ -129,7 +129,7 @@ impl Rules {
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub fn proposed(text: &str, scope: &Scope) -> Result<Self, Vec<Fault>> {
+    pub fn read_proposal(text: &str, scope: &Scope) -> Result<Self, Vec<Fault>> {
         let rules = Self::from_json(text)?;
         let mut faults = Vec::new();
         let is_of_agent = matches!(scope, Scope::Agent(_));
@@ -325,6 +325,6 @@ fn list<T>(
     entries.iter().map(read).collect()
 }
 
-fn shown(name: &str) -> String {
+fn show_name(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).take(24).collect()
 }

@@ -12,7 +12,7 @@ use super::version::CURRENT;
 /// For a request without a token that counts: the same whatever is wrong with it.
 #[must_use]
 pub fn unauthorized() -> Reply {
-    said(401, "The token is missing, unknown, expired or revoked.", "unauthorized")
+    write_reply(401, "The token is missing, unknown, expired or revoked.", "unauthorized")
         .with("www-authenticate", "Bearer")
 }
 
@@ -32,26 +32,26 @@ pub fn unsupported_version() -> Reply {
 
 /// For a decision in the name of others.
 #[must_use]
-pub fn rejected() -> Reply {
+pub fn rejection() -> Reply {
     Reply::json(404, json!({"message": "Payment decision request rejected."}).to_string())
 }
 
 /// For a receipt that the agent does not have.
 #[must_use]
 pub fn no_receipt() -> Reply {
-    said(404, "There is no receipt with this id.", "not_found")
+    write_reply(404, "There is no receipt with this id.", "not_found")
 }
 
 /// For a decision that there is not, or whose key is unknown.
 #[must_use]
 pub fn no_decision() -> Reply {
-    said(404, "There is no decision of this agent under this key.", "not_found")
+    write_reply(404, "There is no decision of this agent under this key.", "not_found")
 }
 
 /// For a body that is too long.
 #[must_use]
 pub fn too_large() -> Reply {
-    said(413, "The payment decision request is longer than 1 MiB.", "body_too_large")
+    write_reply(413, "The payment decision request is longer than 1 MiB.", "body_too_large")
 }
 
 /// For a key that stands for another request.
@@ -59,28 +59,28 @@ pub fn too_large() -> Reply {
 pub fn conflict() -> Reply {
     let message =
         "The idempotency key was used for another request; nothing was paid for this one.";
-    said(409, message, "idempotency_key_conflict")
+    write_reply(409, message, "idempotency_key_conflict")
 }
 
 /// For a key whose payment has left the books.
 #[must_use]
-pub fn removed() -> Reply {
+pub fn key_removed() -> Reply {
     let message = "A payment was signed under this idempotency key, and is not kept any more; nothing was paid now.";
-    said(409, message, "idempotency_key_used")
+    write_reply(409, message, "idempotency_key_used")
 }
 
 /// The same for who looks it up.
 #[must_use]
 pub fn decision_removed() -> Reply {
     let message = "A payment was signed under this key, and is not kept any more.";
-    said(410, message, "decision_removed")
+    write_reply(410, message, "decision_removed")
 }
 
 /// For a challenge whose nonce another decision has signed.
 #[must_use]
 pub fn used_challenge() -> Reply {
     let message = "A payment of this challenge was signed under another decision; nothing was paid for this one. Ask the merchant for a new challenge.";
-    said(409, message, "challenge_already_used")
+    write_reply(409, message, "challenge_already_used")
 }
 
 /// For a body that does not match the schema: what is wrong with it as a whole, and under which
@@ -104,9 +104,9 @@ pub fn invalid(form: &[&str], fields: &[(&str, &str)]) -> Reply {
 /// For a failure of ours.
 #[must_use]
 pub fn internal() -> Reply {
-    said(500, "The treasury could not decide; ask again with the same key.", "internal")
+    write_reply(500, "The treasury could not decide; ask again with the same key.", "internal")
 }
 
-fn said(status: u32, message: &str, code: &str) -> Reply {
+fn write_reply(status: u32, message: &str, code: &str) -> Reply {
     Reply::json(status, json!({"message": message, "code": code}).to_string())
 }

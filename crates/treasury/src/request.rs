@@ -65,14 +65,7 @@ impl PaymentRequest {
     /// # Errors
     /// The answer that says what is wrong with it.
     pub fn read(body: &str) -> Result<Self, Reply> {
-        if body.len() > MAX_BYTES {
-            return Err(refused::too_large());
-        }
-        let value = match farebox_base::encoding::json::parse_with(body.as_bytes(), MAX_BYTES) {
-            Ok(Value::Object(value)) => value,
-            Ok(_) => return Err(refused::invalid(&["Expected object"], &[])),
-            Err(_) => return Err(refused::invalid(&["Invalid JSON"], &[])),
-        };
+        let value = parse(body)?;
         let mut issues = Issues(Vec::new());
         let context = issues.object(&value, "context");
         let request = issues.object(&value, "request");
@@ -113,28 +106,12 @@ impl PaymentRequest {
         if !issues.0.is_empty() || !form.is_empty() {
             return Err(refused::invalid(&form, &issues.0));
         }
-        let text = |object: &Map<String, Value>, name: &str| {
-            object.get(name).and_then(Value::as_str).map(ToString::to_string)
-        };
         let request = request.unwrap_or_default();
-        let body = text(&request, "body");
-        let is_bare = matches!(method.as_str(), "GET" | "HEAD");
-        // The platform sends none of them, so that it would be signed and never sent.
-        let body = body.filter(|body| !is_bare || !body.is_empty());
-        if is_bare && body.is_some() && !planted(Mutant::BodiesAreSentAnyway) {
-            let message = "A GET or HEAD request has no body";
-            return Err(refused::invalid(&[], &[("request", message)]));
-        }
-        let written = text(&request, "bodyHash");
-        let hash = sha256(body.as_deref().unwrap_or_default());
-        if written.is_some_and(|written| !written.eq_ignore_ascii_case(&hash)) {
-            let message = "bodyHash is not the SHA-256 of the body";
-            return Err(refused::invalid(&[], &[("request", message)]));
-        }
+        let body = body_to_send(&request, &method)?;
         let challenge_body = match challenge.as_ref().and_then(|it| it.get("body")) {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text.clone(),
-            Some(value) => unwrapped(value).to_string(),
+            Some(value) => unwrap_terms(value).to_string(),
         };
         Ok(Self {
             organization,
@@ -146,9 +123,9 @@ impl PaymentRequest {
             protocol,
             challenge_headers,
             challenge_body,
-            key: text(&value, "idempotencyKey"),
-            candidate: text(&value, "candidate"),
-            max_amount: text(&value, "maxAmount"),
+            key: text_of(&value, "idempotencyKey"),
+            candidate: text_of(&value, "candidate"),
+            max_amount: text_of(&value, "maxAmount"),
         })
     }
 
@@ -165,6 +142,41 @@ impl PaymentRequest {
     }
 }
 
+/// The members of a body.
+fn parse(body: &str) -> Result<Map<String, Value>, Reply> {
+    if body.len() > MAX_BYTES {
+        return Err(refused::too_large());
+    }
+    match farebox_base::encoding::json::parse_with(body.as_bytes(), MAX_BYTES) {
+        Ok(Value::Object(value)) => Ok(value),
+        Ok(_) => Err(refused::invalid(&["Expected object"], &[])),
+        Err(_) => Err(refused::invalid(&["Invalid JSON"], &[])),
+    }
+}
+
+/// The body that the merchant is sent, if it is what its hash says.
+fn body_to_send(request: &Map<String, Value>, method: &str) -> Result<Option<String>, Reply> {
+    let body = text_of(request, "body");
+    let is_bare = matches!(method, "GET" | "HEAD");
+    // The platform sends none of them, so that it would be signed and never sent.
+    let body = body.filter(|body| !is_bare || !body.is_empty());
+    if is_bare && body.is_some() && !planted(Mutant::BodiesAreSentAnyway) {
+        let message = "A GET or HEAD request has no body";
+        return Err(refused::invalid(&[], &[("request", message)]));
+    }
+    let written = text_of(request, "bodyHash");
+    let hash = sha256(body.as_deref().unwrap_or_default());
+    if written.is_some_and(|written| !written.eq_ignore_ascii_case(&hash)) {
+        let message = "bodyHash is not the SHA-256 of the body";
+        return Err(refused::invalid(&[], &[("request", message)]));
+    }
+    Ok(body)
+}
+
+fn text_of(object: &Map<String, Value>, name: &str) -> Option<String> {
+    object.get(name).and_then(Value::as_str).map(ToString::to_string)
+}
+
 /// The errors for members that no body has.
 fn unknown_in(value: &Map<String, Value>) -> Vec<String> {
     if planted(Mutant::UnknownBoundsAreIgnored) {
@@ -178,7 +190,7 @@ fn unknown_in(value: &Map<String, Value>) -> Vec<String> {
 }
 
 /// The terms inside of a wrapper.
-fn unwrapped(value: &Value) -> &Value {
+fn unwrap_terms(value: &Value) -> &Value {
     value.get("challenge").filter(|inner| inner.is_object()).unwrap_or(value)
 }
 

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::merchant::sent;
+use super::merchant::fields_to_send;
 use super::request::PaymentRequest;
 use farebox_base::hash;
 
@@ -27,7 +27,7 @@ pub(super) struct Reviewed {
 impl Reviewed {
     /// That of this request.
     pub(super) fn of(request: &PaymentRequest) -> Self {
-        let mut fields = sent(&request.headers);
+        let mut fields = fields_to_send(&request.headers);
         fields.sort();
         let whole = request.body.as_deref().unwrap_or_default();
         let mut parts: Vec<&[u8]> = Vec::from([b"farebox reviewed".as_slice(), whole.as_bytes()]);

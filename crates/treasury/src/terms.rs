@@ -83,7 +83,7 @@ impl Terms {
 
     /// Those of an attempt.
     #[must_use]
-    pub fn kept(parcel: &Parcel) -> Self {
+    pub fn of_parcel(parcel: &Parcel) -> Self {
         Self {
             headers: headers_of(&parcel.challenge_headers),
             body: parcel.challenge_body.clone(),
@@ -166,7 +166,7 @@ pub fn is_candidate(offer: &Offer, candidate: &str) -> bool {
 }
 
 /// The denial of terms that offer nothing.
-pub(super) fn unoffered(challenge: &Challenge) -> Option<Unpayable> {
+pub(super) fn deny_empty(challenge: &Challenge) -> Option<Unpayable> {
     let is_empty = challenge.offers.is_empty();
     is_empty.then(|| Unpayable::unsupported(sentence(&challenge.why_nothing().message)))
 }

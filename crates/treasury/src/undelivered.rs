@@ -2,6 +2,7 @@
 //! nothing, and those of a delivery without its receipt. A status never says whether money moved.
 
 use crate::answer::{ALLOWED, FAILED};
+use crate::chain::NO_NODE;
 use crate::outcome::Outcome;
 use crate::row::{AttemptRow, DecisionRow, Money, ReceiptFacts};
 use farebox_base::mutant::{Mutant, planted};
@@ -14,9 +15,6 @@ pub(super) const MARGIN_SECS: u64 = 6;
 const UNDELIVERED_SECS: u64 = 86_400;
 /// Seconds after the end of an authorization in which it may still be in a block.
 const END_SLACK_SECS: u64 = 60;
-
-/// Why nothing more is learnt of a payment whose network has no node.
-pub(super) const NO_NODE: &str = "no_node";
 
 /// Whether an outcome is a delivery.
 pub(super) fn is_delivered(outcome: &str) -> bool {
@@ -81,7 +79,11 @@ pub(super) fn can_be_sent(attempt: &AttemptRow, now: UnixTime) -> bool {
 
 /// The outcome of a payment that was sent again: one that was known to have moved, or to be
 /// delivered, stays so.
-pub(super) fn known(outcome: Outcome, decision: &DecisionRow, attempt: &AttemptRow) -> Outcome {
+pub(super) fn keep_known(
+    outcome: Outcome,
+    decision: &DecisionRow,
+    attempt: &AttemptRow,
+) -> Outcome {
     if is_delivered(&decision.outcome) && !is_delivered(outcome.name) {
         return Outcome {
             fulfillment: "succeeded",
@@ -101,8 +103,12 @@ pub(super) fn known(outcome: Outcome, decision: &DecisionRow, attempt: &AttemptR
 }
 
 /// The receipt after another answer: what the chain shows, a merchant's word does not replace.
-pub(super) fn told(known: Option<ReceiptFacts>, outcome: &Outcome, now: u64) -> ReceiptFacts {
-    let fresh = ReceiptFacts::told(outcome.transaction.clone(), outcome.fulfillment, now);
+pub(super) fn write_receipt(
+    known: Option<ReceiptFacts>,
+    outcome: &Outcome,
+    now: u64,
+) -> ReceiptFacts {
+    let fresh = ReceiptFacts::of_answer(outcome.transaction.clone(), outcome.fulfillment, now);
     match known {
         Some(known) if known.on_chain || fresh.transaction.is_none() => {
             ReceiptFacts { fulfillment: fresh.fulfillment, completed: fresh.completed, ..known }

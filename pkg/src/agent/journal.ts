@@ -8,8 +8,10 @@ export type Sent = {
   /** The request that the key stands for. */ readonly request: string;
   readonly url: string;
   readonly payment: Readonly<Record<string, string>>;
-  readonly proposal: Proposal /** Unix seconds after which it cannot be charged. */;
-  readonly ends?: number /** Whether its content came, without a receipt: then time ends it. */;
+  readonly proposal: Proposal;
+  /** Unix seconds after which it cannot be charged. */
+  readonly ends?: number;
+  /** Whether its content came, without a receipt: then time ends it. */
   readonly answered?: true;
 };
 /** `open` while its fate is not known. */

@@ -68,12 +68,10 @@ export function createLocalAgentClient(options: LocalAgentOptions): LocalAgentCl
 /** A merchant's answer as it was bought, and the decision that stands for it. */
 type Settled = {
   readonly decision: SdkPaymentDecisionResponse;
-  readonly answer?: {
-    readonly status: number;
-    readonly headers: Record<string, string>;
-    readonly bytes: Uint8Array;
-  } /** Whether it can no longer be charged. */;
-  readonly isOver?: boolean /** Whether its content came without a receipt. */;
+  readonly answer?: { readonly status: number; readonly headers: Record<string, string>; readonly bytes: Uint8Array };
+  /** Whether it can no longer be charged. */
+  readonly isOver?: boolean;
+  /** Whether its content came without a receipt. */
   readonly isOpen?: boolean;
 };
 /** The same, with what its key stands for. */

@@ -1,6 +1,6 @@
 //! What rules, terms and budgets allow.
 
-use farebox_core::treasury::merchant::{Locality, origin, sent};
+use farebox_core::treasury::merchant::{Locality, fields_to_send, origin};
 use farebox_core::treasury::message::Answer;
 use farebox_core::treasury::policy::Rules;
 use serde_json::{Value, json};
@@ -163,10 +163,10 @@ pub fn what_is_the_agents_own_stays_with_it() {
         "X-Topic",
     ];
     let fields: Vec<_> = names.map(|name| (name.to_owned(), "v".to_owned())).into();
-    let kept: Vec<_> = sent(&fields).into_iter().map(|(name, _)| name).collect();
+    let kept: Vec<_> = fields_to_send(&fields).into_iter().map(|(name, _)| name).collect();
     assert_eq!(kept, ["accept", "x-topic"]);
     let split = [("x-a".to_owned(), "1\r\ncookie: 2".to_owned())];
-    assert_eq!(sent(&split), []);
+    assert_eq!(fields_to_send(&split), []);
 }
 
 #[test]

@@ -106,6 +106,14 @@ macro_rules! ledger {
             AnewIsResumed,
             /// A payment that is signed again begins although another one has paid for its request.
             AnewBesidePaid,
+            /// A payment that was refused is sent again beside another one of its request.
+            RefusedIsSentBeside,
+            /// A payment that is sent again after its refusal still counts as refused.
+            SentIsRefused,
+            /// A payment whose second send was lost counts as refused.
+            LostIsRefused,
+            /// The object before the change lets a payment begin without hearing the one after it.
+            OldHearsItself,
             /// A payment that is signed again begins although its outcome is unknown.
             DoubtBeginsAnew,
             /// Any authorization of a nonce proves to be its payer's, also one that was sent before.

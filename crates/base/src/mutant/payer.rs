@@ -78,6 +78,8 @@ macro_rules! payer {
             QuotesAreBelieved,
             /// A quote is signed when its seat is gone.
             StaleQuotesAreSigned,
+            /// A quote that was kept is signed, whatever this call allows.
+            KeptQuotesAreSigned,
             /// Another payment than the quoted one is signed.
             AnyProposalIsSigned,
             /// A payment that may have arrived is taken for one that did not.

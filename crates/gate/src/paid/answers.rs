@@ -5,7 +5,9 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 
 use super::claim::Claim;
+use super::looking::Looking;
 use super::origin::{charged_in, taken_out};
+use super::parts::Unheard;
 use super::refusal::failure_of;
 use super::{Eligibility, PaidRequest, Step};
 use crate::diagnose::Failures;
@@ -19,7 +21,9 @@ use farebox_base::time::UnixTime;
 use farebox_common::payment::Cause;
 use farebox_common::problem::Code;
 use farebox_ledger::attempts::FailureCause;
-use farebox_ledger::command::{Answer, Deliver, Fate, LedgerReply, Replay, Resend, Role};
+use farebox_ledger::command::{
+    Answer, Deliver, Fate, LedgerReply, LookAnswer, Question, Replay, Resend, Rivals, Role,
+};
 
 /// Seconds after `validBefore` in which a settlement may still be unknown.
 const CHARGE_MARGIN_SECS: u64 = 60;
@@ -151,6 +155,7 @@ impl<'g> PaidRequest<'g> {
             | Answer::Replay(_)
             | Answer::Recorded
             | Answer::Absent
+            | Answer::AskNew(_)
             | Answer::Unsupported => Code::LedgerUnavailable,
         })
     }
@@ -202,10 +207,40 @@ impl<'g> PaidRequest<'g> {
     /// Switches to the new ledger object while the number of objects changes; `false` unless the
     /// old one was asked before.
     pub(super) fn move_on(&mut self) -> bool {
-        let moves = self.row.place.1 == Role::Old;
+        let moves = matches!(self.row.place.1, Role::Old | Role::Cleared);
         if moves {
             self.row.place = (self.asked.gate.shards.count, Role::New);
         }
         moves
+    }
+
+    /// Asks the new object whether another payment stands in the way of one that the old one knows.
+    pub(super) fn ask_new(mut self: Box<Self>, rivals: Rivals, unheard: Unheard) -> Step<'g> {
+        if !self.move_on() {
+            return self.refuse(Code::LedgerUnavailable);
+        }
+        self.row.unheard = Some(unheard);
+        let call = self.asking(Question::Rivals(rivals), None, None);
+        Step::Look(call, Looking::new(self))
+    }
+
+    /// Takes what the new object has said, and goes on at the old one if nothing stands in the way.
+    pub(super) fn heard(
+        mut self: Box<Self>,
+        unheard: Unheard,
+        answer: &LookAnswer,
+        now: UnixTime,
+    ) -> Step<'g> {
+        match answer {
+            LookAnswer::Nothing => {}
+            LookAnswer::Fate(fate) => return self.answer_for(fate, now),
+            LookAnswer::Open => return self.refuse(Code::LedgerUnavailable),
+        }
+        let (old, _) = self.asked.gate.shards.first();
+        self.row.place = (old, Role::Cleared);
+        match unheard {
+            Unheard::Claim => self.claim(0),
+            Unheard::Resume => self.resume(),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::marker::PhantomData;
 
+use super::parts::Unheard;
 use super::{Eligibility, Label, PaidRequest, Step};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -56,6 +57,7 @@ impl<'g> Resuming<'g> {
             Some(Resumed::Deliver(deliver)) => paid.deliver(deliver, now),
             Some(Resumed::Resend(resend)) => paid.send_again(resend),
             Some(Resumed::Replay(replay)) => paid.play(&replay),
+            Some(Resumed::AskNew(rivals)) => paid.ask_new(rivals, Unheard::Resume),
             Some(Resumed::Nothing) if !planted(Mutant::BarredStaysHere) && paid.move_on() => {
                 paid.resume()
             }
@@ -94,6 +96,9 @@ impl<'g> Looking<'g> {
         let mut paid = self.0;
         match paid.hear(reply, now) {
             None => paid.refuse(Code::LedgerUnavailable),
+            Some(answer) if let Some(unheard) = paid.row.unheard.take() => {
+                paid.heard(unheard, &answer, now)
+            }
             // A payer who may not be served, or not any more, is owed whatever moves.
             Some(LookAnswer::Open)
                 if matches!(

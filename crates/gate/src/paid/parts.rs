@@ -82,6 +82,17 @@ pub(super) struct KnownRow {
     pub proven: bool,
     /// Whether the object was asked: first sight lies before that.
     pub claimed: bool,
+    /// The message that waits until the object after a change was heard.
+    pub unheard: Option<Unheard>,
+}
+
+/// A message to the object before a change of their number, which knows the payment.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Unheard {
+    /// A claim.
+    Claim,
+    /// A question to resume.
+    Resume,
 }
 
 /// Questions to the chain so far.

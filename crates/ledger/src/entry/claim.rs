@@ -6,7 +6,7 @@ use super::{Entry, RecoveryLog, begin, delivering};
 use crate::command::{
     Answer, Deliver, Fate, Leases, LookAnswer, Mode, Payment, Repeat, Replay, Resumed,
 };
-use crate::state::{Requester, State, Undelivered};
+use crate::state::{Requester, Resend, State, Undelivered};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_common::payment::TxHash;
@@ -46,10 +46,6 @@ impl Entry {
     ) -> (Self, Answer) {
         let gives_way = self.gives_way_to(&again, now);
         let anew = self.begins_anew(&again.payment);
-        // Another nonce may pay for this request: both could be charged.
-        if anew && let Some(Answer::Fate(Fate::Unresolved)) = &refusal {
-            return (self, Fate::Unresolved.into());
-        }
         // What was made for these terms is settled by the new bytes, and not made once more.
         if anew && self.keeps_response(&again) {
             let proven = self.proves(&again);
@@ -118,7 +114,7 @@ impl Entry {
             }
             State::Refused { since, sent, resend, reason } => {
                 let sender = self.repeat(proven, since, now);
-                self.resend(sent, resend, sender, Fate::Refused { reason }, now)
+                self.resend(sent, resend, sender, refused_as(&reason, resend), now)
             }
             State::Settled { transaction, since } => {
                 if self.repeat(proven, since, now) == Requester::UnprovenRepeat {
@@ -190,7 +186,7 @@ impl Entry {
             }
             (None, state) => LookAnswer::Fate(match state {
                 State::Unknown { .. } | State::Closed => Fate::Unknown,
-                State::Refused { reason, .. } => Fate::Refused { reason: reason.clone() },
+                State::Refused { reason, resend, .. } => refused_as(reason, *resend),
                 State::RefundDue { .. } => Fate::RefundDue,
                 _ => Fate::AlreadyDelivered,
             }),
@@ -205,8 +201,8 @@ impl Entry {
         Some(match &self.state {
             State::Executing(_) | State::Settling(_) | State::Delivering { .. } => Fate::InProgress,
             State::Unknown { .. } if again.last => Fate::Unknown,
-            State::Refused { reason, .. } if again.last || again.denied => {
-                Fate::Refused { reason: reason.clone() }
+            State::Refused { reason, resend, .. } if again.last || again.denied => {
+                refused_as(reason, *resend)
             }
             State::Delivered { .. } if !self.sealed || (self.handed && !proven) => {
                 Fate::AlreadyDelivered
@@ -303,6 +299,14 @@ impl Entry {
     }
 }
 
+/// The fate of a payment that was refused: not known while it is being sent again.
+fn refused_as(reason: &str, resend: Option<Resend>) -> Fate {
+    match resend {
+        Some(_) if !planted(Mutant::SentIsRefused) => Fate::InProgress,
+        _ => Fate::Refused { reason: reason.into() },
+    }
+}
+
 impl From<Resumed> for Answer {
     fn from(resumed: Resumed) -> Self {
         match resumed {
@@ -311,6 +315,7 @@ impl From<Resumed> for Answer {
             Resumed::Deliver(deliver) => Self::Deliver(deliver),
             Resumed::Resend(resend) => Self::Resend(resend),
             Resumed::Replay(replay) => Self::Replay(replay),
+            Resumed::AskNew(rivals) => Self::AskNew(rivals),
             Resumed::Fate(fate) => Self::Fate(fate),
         }
     }

@@ -23,6 +23,8 @@ pub struct OtherPayments {
     pub watched: bool,
     /// Whether there is a row for the same binding with an unknown outcome.
     pub unresolved: bool,
+    /// Whether a row for the same binding is worked on.
+    pub contends: bool,
     /// Rows for which no money was asked.
     pub unasked: u32,
     /// Seconds until the first of those may be let go, unless it is worked on.

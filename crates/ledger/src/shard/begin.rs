@@ -42,7 +42,8 @@ impl Shard {
         rows: &R,
         scene: &Scene<'_>,
     ) -> Result<Decision<Answer>, R::Error> {
-        let Command::Claim { payment, leases, idempotent, in_flight, last, .. } = command else {
+        let Command::Claim { payment, leases, idempotent, in_flight, last, rival, .. } = command
+        else {
             return match command {
                 Command::Note { payment, leases, noted } => {
                     let note = NewNote { payment: *payment, leases, noted };
@@ -52,6 +53,9 @@ impl Shard {
             };
         };
         let now = scene.now;
+        if Self::is_rivalled(slot, rival.as_deref(), rows)? {
+            return Ok(Decision::of(Fate::AlreadyUsed.into()));
+        }
         let (wallet, denied) = (true, false);
         let repeat = Repeat { payment, leases, idempotent, wallet, last, denied };
         if let Some(decision) = self.inherit(slot, &repeat, rows, scene)? {
@@ -59,7 +63,7 @@ impl Shard {
         }
         let payment = repeat.payment;
         let standing = self.index.standing(slot, &payment.binding, &payment.client, now);
-        if role == Role::Old && standing.unresolved {
+        if matches!(role, Role::Old | Role::Cleared) && standing.unresolved {
             return Ok(Decision::of(Fate::Unresolved.into()));
         }
         let is_free = !payment.was_sent_by_payer();
@@ -106,15 +110,17 @@ impl Shard {
         let mut changes = Vec::new();
         match role {
             // It is marked already.
-            Role::Old if rows.is_moved(slot)? => return Ok(Err(Decision::of(Answer::Absent))),
-            Role::Old
+            Role::Old | Role::Cleared if rows.is_moved(slot)? => {
+                return Ok(Err(Decision::of(Answer::Absent)));
+            }
+            Role::Old | Role::Cleared
                 if is_free
                     && self.moves.is_full(&payment.client, now)
                     && !planted(Mutant::MarksGrow) =>
             {
                 return Ok(Err(Decision::of(Answer::Full)));
             }
-            Role::Old => {
+            Role::Old | Role::Cleared => {
                 // A Worker that has not heard of the change must not begin it here meanwhile.
                 let until = payment.valid_before.saturating_add(NOTED_SECS);
                 let mut decision = Decision::of(Answer::Absent);

@@ -85,6 +85,10 @@ impl Brief {
             State::Unknown { since, .. } => (Some(UnixTime::from_secs(0)), Some(*since)),
             // Its state when its lease ends.
             State::Settling(lease) => (Some(lease.until), None),
+            // It was refused, and is sent again.
+            State::Refused { sent, resend: Some(_), .. } if !planted(Mutant::SentIsRefused) => {
+                (Some(UnixTime::from_secs(0)), Some(*sent))
+            }
             _ => (None, None),
         };
         let overdue = since.filter(|_| scene.notifies).map(|since| since.plus(OVERDUE_SECS));
@@ -199,6 +203,7 @@ impl Index {
             }
             standing.watched |= unknown || now < row.refused_until;
             standing.unresolved |= unknown && row.binding == binding;
+            standing.contends |= now < row.active_until && row.binding == binding;
         }
         let wait = if first == u32::MAX { 0 } else { first.saturating_sub(now) };
         standing.unasked_secs = wait.max(1).into();

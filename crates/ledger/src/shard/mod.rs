@@ -9,6 +9,7 @@
 //! - no other decision comes between a decision and its last change.
 
 mod begin;
+mod contest;
 mod failures;
 mod index;
 mod moves;

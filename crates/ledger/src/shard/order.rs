@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{Change, Decision, Response, Rows, Scene, Shard, Slot};
 use crate::command::{
     Answer, Asking, ChainVerdict, Command, Envelope, Fate, LedgerReply, LookAnswer, Outcome,
-    Payment, Proving, Question, Repeat, Replay, Resumed, Role, Signature,
+    Payment, Proving, Question, Repeat, Replay, Resumed, Rivals, Role, Signature,
 };
 use crate::entry::{Entry, OtherPayments, Taken};
 use crate::mark::{Mark, MarkKind};
@@ -82,7 +82,7 @@ impl Shard {
                 Ok(QuestionAnswer::Seen(self.beside(&slot, proving, reply, scene)))
             }
             Question::Resume(repeat) => {
-                let mut decision = self.resume(&slot, repeat, rows, scene)?;
+                let mut decision = self.resume(&slot, repeat, role, rows, scene)?;
                 if decision.reply.answer == Resumed::Nothing && is_elsewhere(&slot, role, rows)? {
                     decision.reply.answer = Fate::InProgress.into();
                 }
@@ -93,6 +93,11 @@ impl Shard {
                         self.failures.mark(&slot.payer, mark, &counting, scene.now, changes);
                 }
                 Ok(QuestionAnswer::Resumed(decision))
+            }
+            Question::Rivals(rivals) => {
+                let fate = self.contested(&slot, &rivals, rows, scene.now)?;
+                let answer = fate.map_or(LookAnswer::Nothing, LookAnswer::Fate);
+                Ok(QuestionAnswer::Seen(answer.into()))
             }
         }
     }
@@ -144,6 +149,7 @@ impl Shard {
         &self,
         slot: &Slot,
         mut repeat: Repeat,
+        role: Role,
         rows: &R,
         scene: &Scene<'_>,
     ) -> Result<Decision<Resumed>, R::Error> {
@@ -171,9 +177,17 @@ impl Shard {
             return Ok(decision);
         };
         let proven = before.proves(&repeat);
-        let (entry, resumed) = before.clone().lapse(scene.now).resumed(&repeat, scene.now);
+        let lapsed = before.clone().lapse(scene.now);
+        let rivals = Rivals::of(&repeat.payment, None, &lapsed);
+        let (entry, resumed) = lapsed.resumed(&repeat, scene.now);
         let mut changes = Vec::new();
         let receipt = Some(entry.payment.receipt.clone());
+        if rivals.contest(&resumed.clone().into())
+            && let Some(answer) = self.stands_aside(&slot, rivals, role, rows, scene.now)?
+        {
+            let reply = LedgerReply { answer, receipt, proven, tally: None, held: None };
+            return Ok(Decision { reply, body: None, changes });
+        }
         Self::step(&slot, &before, entry, "command", scene, &mut changes);
         let (answer, body) = match resumed {
             Resumed::Replay(replay) => match replayed(&slot, replay, rows)? {
@@ -204,27 +218,9 @@ impl Shard {
             payment.signing.by = Signature::Unread;
         }
         let slot = original.unwrap_or_else(|| slot.clone());
-        let found = rows.find(&slot)?;
-        if let Command::Claim { rival: Some(rival), .. } = &command
-            && found.as_ref().is_none_or(Entry::is_free)
-            && !planted(Mutant::RivalBegins)
-            && let Some(other) = rows.find(&Slot::new(&slot.payer, rival))?
-            && !other.is_free()
-        {
-            return Ok(Decision::of(Fate::AlreadyUsed.into()));
-        }
-        let Some(before) = found else {
+        let Some(before) = rows.find(&slot)? else {
             return self.begin(&slot, command, role, rows, scene);
         };
-        // What was paid for this request by another nonce is fetched by a new signature, and not paid
-        // once more.
-        if let Command::Claim { payment, .. } = &command
-            && before.clone().lapse(scene.now).begins_anew(payment)
-            && self.paid_otherwise(&slot, &payment.binding, rows, scene.now)?.is_some()
-            && !planted(Mutant::AnewBesidePaid)
-        {
-            return Ok(Decision::of(Fate::AlreadyUsed.into()));
-        }
         let standing = match &command {
             Command::Claim { payment, .. } => {
                 let standing =
@@ -246,7 +242,16 @@ impl Shard {
             _ => (false, None),
         };
         let now = scene.now;
-        let (entry, answer) = before.clone().lapse(now).apply(command, standing, taken, now);
+        let lapsed = before.clone().lapse(now);
+        let rivals = Rivals::of_claim(&command, &lapsed);
+        let (entry, answer) = lapsed.apply(command, standing, taken, now);
+        if let Some(rivals) = rivals.filter(|rivals| rivals.contest(&answer))
+            && let Some(aside) = self.stands_aside(&slot, rivals, role, rows, now)?
+        {
+            let (answer, receipt) = (aside.into(), Some(before.payment.receipt));
+            let reply = LedgerReply { answer, receipt, proven, tally: None, held: None };
+            return Ok(Decision { reply, body: None, changes: Vec::new() });
+        }
         let after = entry.payment.clone();
         let mut changes = Vec::new();
         if let (Some(head), Answer::Granted { .. }) = (head, &answer)

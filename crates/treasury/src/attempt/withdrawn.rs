@@ -1,70 +1,64 @@
 //! The permissions that may have been withdrawn while signer and node were asked: they are judged
 //! again in the block that signs.
 
+use super::Held;
 use crate::books::Rows;
 use crate::budget::worth;
-use crate::decide::rules;
+use crate::decide::draft::read_rules;
+use crate::kernel::Now;
 use crate::merchant::{Locality, origin};
 use crate::policy::judge::{Denial, Judged, Subject};
-use crate::row::{AttemptRow, BudgetRow, DecisionRow, TokenKind, TokenRow, Verdict};
+use crate::row::{AttemptRow, BudgetRow, TokenKind, TokenRow, Verdict};
 use crate::terms::Unpayable;
-use crate::{Now, Treasury};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_payer::client::offer::Offer;
 
-impl Treasury {
-    /// Why a payment that is reserved may not be signed any more: its agent, token, key, rules or
-    /// budget were changed since it was decided.
-    pub(super) fn withdrawn<B: Rows>(
-        &self,
-        books: &B,
-        (attempt, decision): (&AttemptRow, &DecisionRow),
-        offer: &Offer,
-        scene: Now<'_>,
-    ) -> Result<Option<Unpayable>, B::Error> {
-        if attempt.is_payout() {
-            return Ok(None);
-        }
-        let denied = |reason: &str| Ok(Some(Unpayable::deny("policy_denied", reason)));
-        let agent = books.agent(&attempt.agent)?;
-        let may = agent.is_some_and(|agent| !agent.disabled);
-        if !may && !planted(Mutant::DisabledWhileAsked) {
-            return denied("Policy denied: the agent was disabled.");
-        }
-        if !is_served(books, attempt, scene.now)? && !planted(Mutant::RevokedWhileAsked) {
-            return denied("Policy denied: the token has ended, or it or its key was revoked.");
-        }
-        if planted(Mutant::RulesChangeWhileAsked) {
-            return Ok(None);
-        }
-        let locality = if self.local_merchants { Locality::Local } else { Locality::Public };
-        let Some(origin) = origin(&decision.url, locality) else {
-            return denied("Policy denied: requests to this URL are not allowed.");
-        };
-        let review = match &decision.review {
-            Some(id) => books.review(id)?,
-            None => None,
-        };
-        let is_reviewed = review.is_some_and(|review| review.verdict == Verdict::Used);
-        for scope in attempt.scopes() {
-            let rules = rules(books, &scope)?;
-            let subject = Subject { offer, origin: &origin, now: scene.now };
-            let row = books.budget(&scope)?;
-            let row = row.unwrap_or_else(|| BudgetRow::new(scope.clone(), scene.now));
-            let row = without(row.at(scene.now), attempt, offer);
-            let judged = rules.judge(&scope, subject);
-            let reason = match (judged, rules.afford(&row, offer)) {
-                (Err(Denial { reason, .. }), _) | (Ok(_), Err(Denial { reason, .. })) => reason,
-                (Ok(Judged::Review), Ok(_)) if !is_reviewed => {
-                    "Policy denied: a review is required since this was decided.".into()
-                }
-                (Ok(_), Ok(_)) => continue,
-            };
-            return denied(&reason);
-        }
-        Ok(None)
+/// Why a payment that is reserved may not be signed any more: its agent, token, key, rules or
+/// budget were changed since it was decided.
+pub(super) fn find_withdrawal<B: Rows>(
+    books: &B,
+    locality: Locality,
+    held: &Held,
+    offer: &Offer,
+    scene: Now<'_>,
+) -> Result<Option<Unpayable>, B::Error> {
+    let Held { attempt, decision } = held;
+    if attempt.is_payout() {
+        return Ok(None);
     }
+    let denied = |reason: &str| Ok(Some(Unpayable::deny("policy_denied", reason)));
+    let agent = books.agent(&attempt.agent)?;
+    let may = agent.is_some_and(|agent| !agent.disabled);
+    if !may && !planted(Mutant::DisabledWhileAsked) {
+        return denied("Policy denied: the agent was disabled.");
+    }
+    if !is_served(books, attempt, scene.now)? && !planted(Mutant::RevokedWhileAsked) {
+        return denied("Policy denied: the token has ended, or it or its key was revoked.");
+    }
+    if planted(Mutant::RulesChangeWhileAsked) {
+        return Ok(None);
+    }
+    let Some(origin) = origin(&decision.url, locality) else {
+        return denied("Policy denied: requests to this URL are not allowed.");
+    };
+    let review = books.review_of(decision)?;
+    let is_reviewed = review.is_some_and(|review| review.verdict == Verdict::Used);
+    for scope in attempt.scopes() {
+        let rules = read_rules(books, &scope)?;
+        let subject = Subject { offer, origin: &origin, now: scene.now };
+        let row = without(books.budget_at(&scope, scene.now)?, attempt, offer);
+        let judged = rules.judge(&scope, subject);
+        let reason = match (judged, rules.afford(&row, offer)) {
+            (Err(Denial { reason, .. }), _) | (Ok(_), Err(Denial { reason, .. })) => reason,
+            (Ok(Judged::Review), Ok(_)) if !is_reviewed => {
+                "Policy denied: a review is required since this was decided.".into()
+            }
+            (Ok(_), Ok(_)) => continue,
+        };
+        return denied(&reason);
+    }
+    Ok(None)
 }
 
 /// Whether the token that asked for a payment counts still, and the key that it was made for.

@@ -27,7 +27,7 @@ impl PayingAccount {
 }
 
 /// Wallet and network of the first that is one of the others.
-pub(crate) fn shared<'a>(
+pub(crate) fn find_shared<'a>(
     own: &'a [PayingAccount],
     others: &[PayingAccount],
 ) -> Option<(&'a str, &'a ChainId)> {

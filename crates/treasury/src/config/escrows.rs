@@ -94,8 +94,8 @@ fn escrow(
     let (network, contract, asset) = (named("network"), named("contract"), named("asset"));
     let max_fee = gwei(reader, place, found, "maxFeeGwei", "50");
     let tip = gwei(reader, place, found, "tipGwei", "0.1");
-    let gas = number(reader, place, found, "gas", (300_000, 60_000, 10_000_000));
-    let bump_secs = number(reader, place, found, "bumpSecs", (30, 1, 3_600));
+    let gas = number(reader, place, found, GAS);
+    let bump_secs = number(reader, place, found, BUMP_SECS);
     let network = ChainId::parse_or_name(&network?).ok().filter(|it| it.evm_id().is_some());
     if network.is_none() {
         reader.fail_at(place, "network", "must be an EVM network such as base");
@@ -158,13 +158,26 @@ fn gwei(
     price
 }
 
+/// A member that is a number.
+struct NumberMember {
+    name: &'static str,
+    default: u64,
+    least: u64,
+    most: u64,
+}
+
+const GAS: NumberMember =
+    NumberMember { name: "gas", default: 300_000, least: 60_000, most: 10_000_000 };
+const BUMP_SECS: NumberMember =
+    NumberMember { name: "bumpSecs", default: 30, least: 1, most: 3_600 };
+
 fn number(
     reader: &mut Reader,
     place: &str,
     found: &Map<String, Value>,
-    name: &str,
-    (default, least, most): (u64, u64, u64),
+    member: NumberMember,
 ) -> Option<u64> {
+    let NumberMember { name, default, least, most } = member;
     let written = found.get(name).map_or(Some(default), Value::as_u64);
     let number = written.filter(|number| (least..=most).contains(number));
     if number.is_none() {

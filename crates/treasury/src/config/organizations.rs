@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::accounts::{PayingAccount, of_rules, shared};
+use super::accounts::{PayingAccount, find_shared, of_rules};
 use super::environment::Environment;
-use super::reader::{list, members, named, text};
+use super::reader::{list, members, read_named, text};
 use super::wallets::Wallet;
 use crate::policy::Rules;
 use crate::row::{Scope, TokenKind};
@@ -57,6 +57,28 @@ pub struct AgentSeed {
     pub key: Option<(String, String)>,
 }
 
+/// All organizations and wallets, in the order of the configuration.
+#[derive(Debug)]
+pub(crate) struct Owners {
+    pub organizations: Vec<Organization>,
+    pub wallets: Vec<Wallet>,
+}
+
+impl Owners {
+    /// The organization of this name.
+    pub fn organization(&self, name: &str) -> Option<&Organization> {
+        self.organizations.iter().find(|it| it.name == name)
+    }
+
+    /// The other organization whose rules pay from one of these accounts to begin with.
+    pub fn owner_beside(&self, name: &str, accounts: &[PayingAccount]) -> Option<&str> {
+        let mut others = self.organizations.iter().filter(|it| it.name != name);
+        let owns =
+            |it: &&Organization| find_shared(accounts, &it.accounts(&self.wallets)).is_some();
+        others.find(owns).map(|it| it.name.as_str())
+    }
+}
+
 const EXAMPLE: &str = r#"[{"name": "acme", "environment": "test", "policy": {"allowedOrigins": ["https://api.example.com"]}, "agents": [{"name": "buyer", "bootstrapKey": "BUYER_KEY"}]}]"#;
 const KNOWN: [&str; 4] = ["name", "environment", "policy", "agents"];
 const AGENT: [&str; 3] = ["name", "policy", "bootstrapKey"];
@@ -72,7 +94,7 @@ pub(super) fn read(reader: &mut Reader, wallets: &[Wallet], only_test: bool) -> 
         }
         let own = it.accounts(wallets);
         for (name, others) in accounts.iter().filter(|(name, _)| *name != it.name) {
-            if let Some((wallet, network)) = shared(&own, others) {
+            if let Some((wallet, network)) = find_shared(&own, others) {
                 let remedy = format!(
                     "pays on {network} from the wallet {wallet}, as {name} does, so that the books of each would count payments of the other; give each a wallet of its own, and name it in its policy"
                 );
@@ -108,8 +130,13 @@ fn organization(
             None
         }
     };
-    let written = (format!("{place}.policy"), found.get("policy"));
-    let policy = policy(reader, &written.0, written.1, (&Scope::Organization, wallets));
+    let policy = policy(
+        reader,
+        &format!("{place}.policy"),
+        found.get("policy"),
+        &Scope::Organization,
+        wallets,
+    );
     let mut agents: Vec<AgentSeed> = Vec::new();
     let listed = match found.get("agents") {
         None => &[][..],
@@ -149,8 +176,7 @@ fn agent(
     let written = text(reader, place, found, "name")?;
     let name = name(reader, place, written);
     let scope = Scope::Agent(name.clone().unwrap_or_default());
-    let written = (format!("{place}.policy"), found.get("policy"));
-    let policy = policy(reader, &written.0, written.1, (&scope, wallets));
+    let policy = policy(reader, &format!("{place}.policy"), found.get("policy"), &scope, wallets);
     let key = match found.get("bootstrapKey") {
         None => None,
         Some(Value::String(secret)) => key(reader, place, secret, organization),
@@ -178,7 +204,7 @@ fn key(
     organization: &str,
 ) -> Option<(String, String)> {
     let place = format!("{place}.bootstrapKey");
-    let Some(text) = named(reader, secret) else {
+    let Some(text) = read_named(reader, secret) else {
         reader.fail(&place, format!("the secret {secret} is not set; set it, or remove this"));
         return None;
     };
@@ -204,10 +230,11 @@ fn policy(
     reader: &mut Reader,
     place: &str,
     value: Option<&Value>,
-    (scope, wallets): (&Scope, &[Wallet]),
+    scope: &Scope,
+    wallets: &[Wallet],
 ) -> Option<String> {
     let document = value?.to_string();
-    match Rules::proposed(&document, scope) {
+    match Rules::read_proposal(&document, scope) {
         Ok(rules) => {
             let known = |name: &String| wallets.iter().any(|wallet| wallet.name == *name);
             if rules.wallet.as_ref().is_some_and(|name| !known(name)) {

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::organizations::Organization;
-use super::reader::{members, named, text};
+use super::reader::{members, read_named, text};
 use super::wallets::Wallet;
 use farebox_base::secret::Secret;
 use farebox_common::config::Reader;
@@ -33,7 +33,8 @@ const MIN_BYTES: usize = 32;
 /// The tokens; each secret is another one than those in `others`, which open more.
 pub(super) fn read(
     reader: &mut Reader,
-    (organizations, wallets): (&[Organization], &[Wallet]),
+    organizations: &[Organization],
+    wallets: &[Wallet],
     others: &[(&str, Option<&Secret<String>>)],
 ) -> Vec<PayoutToken> {
     let listed = match reader.value(NAME) {
@@ -60,7 +61,7 @@ pub(super) fn read(
             reader.fail_at(&place, "wallet", "is not the name of a wallet in WALLETS");
         }
         let place = format!("{place}.secret");
-        let Some(secret) = named(reader, &name).map(ToString::to_string) else {
+        let Some(secret) = read_named(reader, &name).map(ToString::to_string) else {
             let remedy = format!("the secret {name} is not set; set it, or remove this");
             reader.fail(&place, remedy);
             continue;

@@ -38,7 +38,7 @@ pub(super) fn list(reader: &mut Reader, name: &str, example: &str) -> Vec<Value>
 }
 
 /// A variable that another one names; `None` if it is not set.
-pub(super) fn named<'a>(reader: &'a Reader, name: &str) -> Option<&'a str> {
+pub(super) fn read_named<'a>(reader: &'a Reader, name: &str) -> Option<&'a str> {
     reader.vars.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 

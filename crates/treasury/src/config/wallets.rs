@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value;
 
-use super::reader::{list, members, named, text};
+use super::reader::{list, members, read_named, text};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
 use farebox_base::secret::Secret;
@@ -71,7 +71,7 @@ fn wallet(reader: &mut Reader, place: &str, value: &Value, only_test: bool) -> O
     let key = match (found.get("secret"), found.get("signer")) {
         (Some(_), None) => {
             let secret = text(reader, place, found, "secret")?;
-            held(reader, place, &secret)
+            read_key(reader, place, &secret)
         }
         (None, Some(_)) => {
             let signer = text(reader, place, found, "signer")?;
@@ -103,8 +103,8 @@ fn wallet(reader: &mut Reader, place: &str, value: &Value, only_test: bool) -> O
 }
 
 /// A key in a secret; one that is not set is found out when it is needed, one that is wrong here.
-fn held(reader: &mut Reader, place: &str, name: &str) -> Option<Key> {
-    let Some(text) = named(reader, name) else { return Some(Key::Missing(name.to_string())) };
+fn read_key(reader: &mut Reader, place: &str, name: &str) -> Option<Key> {
+    let Some(text) = read_named(reader, name) else { return Some(Key::Missing(name.to_string())) };
     let bytes = hex::decode_array::<32>(text).ok().map(Secret::new);
     let account = bytes.and_then(|bytes| Account::from_candidates(core::iter::once(bytes)));
     if account.is_none() {

@@ -7,13 +7,14 @@ use super::draft::Draft;
 use super::waiting::is_offered;
 use crate::answer::figures;
 use crate::books::Rows;
-use crate::config::Wallet;
+use crate::config::{Owners, Wallet};
 use crate::merchant::{Locality, origin};
+use crate::notice;
+use crate::policy::Rules;
 use crate::policy::judge::{Denial, Judged, Subject};
 use crate::row::{BudgetRow, Scope};
-use crate::terms::candidates::ClientLimits;
+use crate::terms::candidates::{ClientLimits, find_candidates, wallet_for};
 use crate::terms::{Terms, Unpayable};
-use crate::{Treasury, notice};
 use farebox_payer::client::challenge::Challenge;
 use farebox_payer::client::offer::Offer;
 use farebox_payer::client::select::best;
@@ -31,96 +32,139 @@ pub(crate) struct Chosen<'a> {
     pub budgets: Vec<BudgetRow>,
 }
 
-impl Treasury {
+/// The refusal of all offers, with the one that it is about.
+pub(super) struct Declined {
+    pub why: Unpayable,
+    pub offer: Option<Offer>,
+}
+
+impl From<Unpayable> for Box<Declined> {
+    fn from(why: Unpayable) -> Self {
+        Self::new(Declined { why, offer: None })
+    }
+}
+
+/// The choice among the offers of a challenge.
+pub(super) struct Choices<'t> {
+    pub owners: &'t Owners,
+    pub locality: Locality,
+}
+
+/// An offer that a wallet can pay.
+struct Able<'t> {
+    place: usize,
+    offer: Offer,
+    wallet: &'t Wallet,
+}
+
+/// Rules, and the budget that they limit.
+struct Limited<'a> {
+    rules: &'a Rules,
+    budget: BudgetRow,
+}
+
+impl<'t> Choices<'t> {
     /// Chooses the offer that is paid, or says why none is.
-    #[expect(clippy::type_complexity, reason = "the offer is that of the refusal")]
-    pub(super) fn choose<B: Rows>(
+    pub fn choose<B: Rows>(
         &self,
         books: &B,
         draft: &Draft<'_>,
         terms: Terms,
         challenge: Challenge,
-    ) -> Result<Result<Chosen<'_>, (Unpayable, Option<Offer>)>, B::Error> {
-        let Some(organization) = self.organization(draft.scene.organization) else {
-            let why = Unpayable::deny("policy_denied", "Policy denied: the workspace is unknown.");
-            return Ok(Err((why, None)));
+    ) -> Result<Result<Chosen<'t>, Box<Declined>>, B::Error> {
+        let able = match self.find_able(draft, &terms, &challenge) {
+            Ok(able) => able,
+            Err(declined) => return Ok(Err(declined)),
         };
-        let asked = ClientLimits {
-            candidate: draft.request.candidate.as_deref(),
-            max_amount: draft.request.max_amount.as_deref(),
-        };
-        let places = match self.candidates(&terms, &challenge, organization.environment, asked) {
-            Ok(places) => places,
-            Err(why) => return Ok(Err((why, None))),
-        };
-        let approved = draft.waiting.as_ref().and_then(|(_, review)| review.as_ref());
-        let is_approved = |offer: &Offer| approved.is_none_or(|review| is_offered(review, offer));
-        let offers = |places: &[usize]| -> Vec<(usize, Offer)> {
-            let at = |place: &usize| Some((*place, challenge.offers.get(*place)?.clone()));
-            places.iter().filter_map(at).filter(|(_, offer)| is_approved(offer)).collect()
-        };
-        let named = draft.own.wallet.as_deref().or(draft.organization.wallet.as_deref());
-        let mut failed: Option<(Unpayable, Offer)> = None;
-        let mut able: Vec<(usize, Offer, &Wallet)> = Vec::new();
-        for (place, offer) in offers(&places) {
-            match self.wallet_for(&offer.asset.network, &offer.asset.symbol, named) {
-                Ok(wallet) => able.push((place, offer, wallet)),
-                Err(why) => _ = failed.get_or_insert((why, offer)),
-            }
-        }
-        if able.is_empty() {
-            let changed = || {
-                let reason = "The terms changed: none of them is the one that was approved.";
-                Unpayable::deny("challenge_no_supported_candidates", reason)
-            };
-            let (why, offer) =
-                failed.map_or_else(|| (changed(), None), |(why, it)| (why, Some(it)));
-            return Ok(Err((why, offer)));
-        }
         let denied = |reason: &str| Unpayable::deny("policy_denied", reason);
-        let locality = if self.local_merchants { Locality::Local } else { Locality::Public };
-        let Some(origin) = origin(&draft.request.url, locality) else {
+        let Some(origin) = origin(&draft.request.url, self.locality) else {
             let reason = "Policy denied: requests to this URL are not allowed.";
-            return Ok(Err((denied(reason), None)));
+            return Ok(Err(denied(reason).into()));
         };
         let now = draft.scene.now;
-        let scopes = [Scope::Organization, Scope::Agent(draft.agent.clone())];
-        let [first, second] = &scopes;
-        let budget = |scope: &Scope| -> Result<BudgetRow, B::Error> {
-            let row = books.budget(scope)?;
-            Ok(row.unwrap_or_else(|| BudgetRow::new(scope.clone(), now)).at(now))
+        let limited = |scope: Scope, rules| -> Result<Limited<'_>, B::Error> {
+            Ok(Limited { rules, budget: books.budget_at(&scope, now)? })
         };
-        let budgets = (budget(first)?, budget(second)?);
-        let judge = |offer: &Offer| -> Result<(Judged, Vec<BudgetRow>), Denial> {
-            let subject = Subject { offer, origin: &origin, now };
-            let whole = draft.organization.judge(first, subject)?;
-            let own = draft.own.judge(second, subject)?;
-            let organization = draft.organization.afford(&budgets.0, offer)?;
-            let agent = draft.own.afford(&budgets.1, offer)?;
-            let judged = if whole == Judged::Review { whole } else { own };
-            Ok((judged, Vec::from([organization, agent])))
-        };
+        let limits = [
+            limited(Scope::Organization, &draft.organization)?,
+            limited(Scope::Agent(draft.agent.clone()), &draft.own)?,
+        ];
+        let judge = |offer: &Offer| judge(&limits, Subject { offer, origin: &origin, now });
+        let all: Vec<&Offer> = able.iter().map(|it| &it.offer).collect();
         let allowed: Vec<&Offer> =
-            able.iter().map(|(_, offer, _)| offer).filter(|offer| judge(offer).is_ok()).collect();
-        let all: Vec<&Offer> = able.iter().map(|(_, offer, _)| offer).collect();
-        let Some(choice) = best(&allowed).or_else(|| best(&all)).map(Offer::pin) else {
-            return Ok(Err((denied("Policy denied: nothing can be paid."), None)));
-        };
-        let chosen = able.into_iter().find(|(_, offer, _)| offer.pin() == choice);
-        let Some((place, offer, wallet)) = chosen else {
-            return Ok(Err((denied("Policy denied: nothing can be paid."), None)));
+            all.iter().copied().filter(|offer| judge(offer).is_ok()).collect();
+        let best = best(&allowed).or_else(|| best(&all)).map(Offer::pin);
+        let Some(Able { place, offer, wallet }) =
+            able.into_iter().find(|it| Some(it.offer.pin()) == best)
+        else {
+            return Ok(Err(denied("Policy denied: nothing can be paid.").into()));
         };
         match judge(&offer) {
             Ok((judged, budgets)) => {
                 Ok(Ok(Chosen { terms, challenge, place, offer, wallet, judged, budgets }))
             }
             Err(Denial { reason, shortage }) => {
-                let left = shortage.as_ref().map(|it| it.left(offer.asset.decimals));
+                let left = shortage.as_ref().map(|it| it.rest(offer.asset.decimals));
                 let figures = left.map(|left| figures(offer.amount, left, &offer.asset));
                 let notice =
                     shortage.map(|it| Box::new(notice::budget_exhausted(&it, &offer, now)));
-                Ok(Err((Unpayable { figures, notice, ..denied(&reason) }, Some(offer))))
+                let why = Unpayable { figures, notice, ..denied(&reason) };
+                Ok(Err(Box::new(Declined { why, offer: Some(offer) })))
             }
         }
     }
+
+    /// The offers that may be paid and that a wallet can pay; of an approved request, only the one
+    /// that was approved.
+    fn find_able(
+        &self,
+        draft: &Draft<'_>,
+        terms: &Terms,
+        challenge: &Challenge,
+    ) -> Result<Vec<Able<'t>>, Box<Declined>> {
+        let Some(organization) = self.owners.organization(draft.scene.organization) else {
+            let reason = "Policy denied: the workspace is unknown.";
+            return Err(Unpayable::deny("policy_denied", reason).into());
+        };
+        let asked = ClientLimits {
+            candidate: draft.request.candidate.as_deref(),
+            max_amount: draft.request.max_amount.as_deref(),
+        };
+        let places = find_candidates(terms, challenge, organization.environment, asked)?;
+        let approved = draft.waiting.as_ref().and_then(|(_, review)| review.as_ref());
+        let named = draft.own.wallet.as_deref().or(draft.organization.wallet.as_deref());
+        let mut failed: Option<Box<Declined>> = None;
+        let mut able = Vec::new();
+        for place in places {
+            let Some(offer) = challenge.offers.get(place) else { continue };
+            if approved.is_some_and(|review| !is_offered(review, offer)) {
+                continue;
+            }
+            let (asset, offer) = (&offer.asset, offer.clone());
+            match wallet_for(&self.owners.wallets, &asset.network, &asset.symbol, named) {
+                Ok(wallet) => able.push(Able { place, offer, wallet }),
+                Err(why) => {
+                    _ = failed.get_or_insert(Box::new(Declined { why, offer: Some(offer) }))
+                }
+            }
+        }
+        if !able.is_empty() {
+            return Ok(able);
+        }
+        let reason = "The terms changed: none of them is the one that was approved.";
+        let changed = || Unpayable::deny("challenge_no_supported_candidates", reason).into();
+        Err(failed.unwrap_or_else(changed))
+    }
+}
+
+/// Judges a payment by all rules, and then counts it in their budgets.
+fn judge(limits: &[Limited<'_>], subject: Subject<'_>) -> Result<(Judged, Vec<BudgetRow>), Denial> {
+    let mut judged = Judged::Allowed;
+    for Limited { rules, budget } in limits {
+        if rules.judge(&budget.scope, subject)? == Judged::Review {
+            judged = Judged::Review;
+        }
+    }
+    let budgets = limits.iter().map(|it| it.rules.afford(&it.budget, subject.offer));
+    Ok((judged, budgets.collect::<Result<_, _>>()?))
 }

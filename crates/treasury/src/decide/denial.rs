@@ -8,10 +8,11 @@ use super::draft::Draft;
 use crate::answer::DecisionAnswer;
 use crate::books::{Change, Rows};
 use crate::budget::Window;
+use crate::kernel::Decision;
 use crate::message::Answer;
+use crate::receipt::Receipts;
 use crate::row::{AgentRow, Stage, Verdict};
 use crate::terms::Unpayable;
-use crate::{Decision, Treasury};
 use farebox_base::hash;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -24,7 +25,7 @@ const MAX_DENIALS: u32 = 1000;
 const MAX_URL_BYTES: usize = 512;
 
 /// The agent with one more denial; `None` if no more of them are kept today.
-pub(crate) fn denied<B: Rows>(
+pub(crate) fn count_denial<B: Rows>(
     books: &B,
     name: &str,
     now: UnixTime,
@@ -55,53 +56,51 @@ pub(crate) fn brief(url: &str) -> String {
     path.get(..path.floor_char_boundary(MAX_URL_BYTES)).unwrap_or_default().to_string()
 }
 
-impl Treasury {
-    /// Keeps a decision that pays nothing. Equal ones of a day without a client's key are one, and
-    /// what an agent is denied beyond [`MAX_DENIALS`] is answered and not kept.
-    pub(super) fn refuse<B: Rows>(
-        &self,
-        books: &B,
-        mut draft: Draft<'_>,
-        mut why: Unpayable,
-        offer: Option<&Offer>,
-    ) -> Result<Decision, B::Error> {
-        let now = draft.scene.now;
-        if let Some(mut review) = draft.waiting.as_mut().and_then(|(_, review)| review.take())
-            && !planted(Mutant::ApprovalsOutlive)
-        {
-            review.verdict = Verdict::Expired;
-            draft.changes.push(Change::Review(Box::new(review)));
-        }
-        let counted = denied(books, &draft.agent, now)?;
-        draft.changes.extend(why.notice.take().map(|notice| Change::Outbox(*notice)));
-        let is_waiting = draft.waiting.is_some();
-        if draft.request.key.is_none() && !is_waiting {
-            let key = denial_key(&draft.digest, &why, now);
-            let known = books.decision_by_key(&draft.agent, &key)?;
-            if let Some(mut row) = known.filter(|_| !planted(Mutant::EqualDenialsAddRows)) {
-                let mut changes = draft.changes;
-                if let Some(agent) = counted {
-                    row.times = row.times.saturating_add(1);
-                    row.changed = now.secs();
-                    changes.push(Change::Agent(agent));
-                    changes.push(Change::Decision(Box::new(row.clone())));
-                }
-                return Ok(Decision { answer: Answer::Reply(self.reply(&row)), changes });
-            }
-            draft.key = Some(key).filter(|_| !planted(Mutant::EqualDenialsAddRows));
-        }
-        let mut row = self.row(&mut draft, offer);
-        (row.stage, row.open) = (Stage::Final, false);
-        row.url = brief(&row.url);
-        let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
-        (said.evidence, said.figures) = (why.evidence, why.figures);
-        said.write(&mut row, now.secs());
-        let reply = self.reply(&row);
-        let mut changes = draft.changes;
-        if counted.is_some() || is_waiting {
-            changes.extend(counted.map(Change::Agent));
-            changes.push(Change::Decision(Box::new(row)));
-        }
-        Ok(Decision { answer: Answer::Reply(reply), changes })
+/// Keeps a decision that pays nothing. Equal ones of a day without a client's key are one, and
+/// what an agent is denied beyond [`MAX_DENIALS`] is answered and not kept.
+pub(super) fn refuse<B: Rows>(
+    books: &B,
+    receipts: &Receipts,
+    mut draft: Draft<'_>,
+    mut why: Unpayable,
+    offer: Option<&Offer>,
+) -> Result<Decision, B::Error> {
+    let now = draft.scene.now;
+    if let Some(mut review) = draft.waiting.as_mut().and_then(|(_, review)| review.take())
+        && !planted(Mutant::ApprovalsOutlive)
+    {
+        review.verdict = Verdict::Expired;
+        draft.changes.push(Change::Review(Box::new(review)));
     }
+    let counted = count_denial(books, &draft.agent, now)?;
+    draft.changes.extend(why.notice.take().map(|notice| Change::Outbox(*notice)));
+    let is_waiting = draft.waiting.is_some();
+    if draft.request.key.is_none() && !is_waiting {
+        let key = denial_key(&draft.digest, &why, now);
+        let known = books.decision_by_key(&draft.agent, &key)?;
+        if let Some(mut row) = known.filter(|_| !planted(Mutant::EqualDenialsAddRows)) {
+            let mut changes = draft.changes;
+            if let Some(agent) = counted {
+                row.times = row.times.saturating_add(1);
+                row.changed = now.secs();
+                changes.push(Change::Agent(agent));
+                changes.push(Change::Decision(Box::new(row.clone())));
+            }
+            return Ok(Decision { answer: Answer::Reply(receipts.reply(&row)), changes });
+        }
+        draft.key = Some(key).filter(|_| !planted(Mutant::EqualDenialsAddRows));
+    }
+    let mut row = draft.row(offer);
+    (row.stage, row.open) = (Stage::Final, false);
+    row.url = brief(&row.url);
+    let mut said = DecisionAnswer::new(why.outcome, why.code, &why.reason);
+    (said.evidence, said.figures) = (why.evidence, why.figures);
+    said.write(&mut row, now.secs());
+    let reply = receipts.reply(&row);
+    let mut changes = draft.changes;
+    if counted.is_some() || is_waiting {
+        changes.extend(counted.map(Change::Agent));
+        changes.push(Change::Decision(Box::new(row)));
+    }
+    Ok(Decision { answer: Answer::Reply(reply), changes })
 }

@@ -4,16 +4,18 @@
 use alloc::boxed::Box;
 use alloc::string::ToString;
 
-use super::denial::brief;
+use super::denial::{brief, refuse};
 use super::draft::Draft;
 use crate::answer::{DecisionAnswer, REVIEW};
 use crate::books::{Change, Rows};
+use crate::kernel::Decision;
 use crate::message::Answer;
 use crate::operate::reviews::review_notice;
+use crate::receipt::Receipts;
+use crate::refused;
 use crate::row::{DecisionRow, ReviewRow, Stage, Verdict};
 use crate::terms::Unpayable;
 use crate::undelivered::stands;
-use crate::{Decision, Treasury, refused};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_payer::client::challenge::Challenge;
 use farebox_payer::client::offer::Offer;
@@ -30,174 +32,170 @@ pub(super) fn is_offered(review: &ReviewRow, offer: &Offer) -> bool {
         || planted(Mutant::ReviewsServeOthers)
 }
 
-impl Treasury {
-    /// The answer to terms that offer nothing under a key that waits for a review. The review stays:
-    /// the merchant may name its terms again.
-    pub(super) fn unread<B: Rows>(
-        &self,
-        books: &B,
-        mut draft: Draft<'_>,
-        mut row: DecisionRow,
-        why: Unpayable,
-    ) -> Result<Decision, B::Error> {
-        let now = draft.scene.now.secs();
-        let review = match &row.review {
-            Some(id) => books.review(id)?,
-            None => None,
-        };
-        let may = |it: &ReviewRow| matches!(it.verdict, Verdict::Open | Verdict::Approved);
-        let Some(known) = review.as_ref().filter(|it| may(it) && !it.is_over(now)) else {
-            draft.waiting = Some((row, review.filter(may)));
-            return self.refuse(books, draft, why, None);
-        };
-        if !is_covered(known, &draft) {
-            return Ok(Decision::reply(refused::conflict()));
-        }
-        DecisionAnswer::new(why.outcome, why.code, &why.reason).write(&mut row, now);
-        Ok(Decision::reply(self.reply(&row)))
+/// The answer to terms that offer nothing under a key that waits for a review. The review stays:
+/// the merchant may name its terms again.
+pub(super) fn keep_waiting<B: Rows>(
+    books: &B,
+    receipts: &Receipts,
+    mut draft: Draft<'_>,
+    mut row: DecisionRow,
+    why: Unpayable,
+) -> Result<Decision, B::Error> {
+    let now = draft.scene.now.secs();
+    let review = books.review_of(&row)?;
+    let may = |it: &ReviewRow| matches!(it.verdict, Verdict::Open | Verdict::Approved);
+    let Some(known) = review.as_ref().filter(|it| may(it) && !it.is_over(now)) else {
+        draft.waiting = Some((row, review.filter(may)));
+        return refuse(books, receipts, draft, why, None);
+    };
+    if !is_covered(known, &draft) {
+        return Ok(Decision::reply(refused::conflict()));
     }
+    DecisionAnswer::new(why.outcome, why.code, &why.reason).write(&mut row, now);
+    Ok(Decision::reply(receipts.reply(&row)))
+}
 
-    /// The decision that answers a request without a client's key: one for the same request whose
-    /// outcome is open, whatever its terms were, since a merchant may name others each time; or the
-    /// one for this challenge.
-    pub(super) fn earlier<B: Rows>(
-        &self,
-        books: &B,
-        draft: &Draft<'_>,
-        key: Option<&str>,
-    ) -> Result<Option<DecisionRow>, B::Error> {
-        if let Some(key) = key
-            && let Some(row) = books.decision_by_key(&draft.agent, key)?
-        {
-            return Ok(Some(row));
-        }
-        if planted(Mutant::OpenIsForgotten) {
-            return Ok(None);
-        }
-        let mut review = None;
-        let whole = |row: &DecisionRow| books.decision(&row.id);
-        for row in books.open_decisions(&draft.agent, &draft.digest)? {
-            match row.stage {
-                Stage::Executing => return whole(&row),
-                Stage::Review => {
-                    let known = match &row.review {
-                        Some(id) if review.is_none() => books.review(id)?,
-                        _ => continue,
-                    };
-                    if known.is_some_and(|known| is_covered(&known, draft)) {
-                        review = Some(row);
-                    }
-                }
-                Stage::Final => {
-                    let attempt = books.attempt(&row.attempt)?;
-                    if attempt.is_some_and(|attempt| stands(&attempt, draft.scene.now)) {
-                        return whole(&row);
-                    }
+/// The decision that answers a request without a client's key: one for the same request whose
+/// outcome is open, whatever its terms were, since a merchant may name others each time; or the
+/// one for this challenge.
+pub(super) fn find_earlier<B: Rows>(
+    books: &B,
+    draft: &Draft<'_>,
+    key: Option<&str>,
+) -> Result<Option<DecisionRow>, B::Error> {
+    if let Some(key) = key
+        && let Some(row) = books.decision_by_key(&draft.agent, key)?
+    {
+        return Ok(Some(row));
+    }
+    if planted(Mutant::OpenIsForgotten) {
+        return Ok(None);
+    }
+    let mut review = None;
+    let whole = |row: &DecisionRow| books.decision(&row.id);
+    for row in books.open_decisions(&draft.agent, &draft.digest)? {
+        match row.stage {
+            Stage::Executing => return whole(&row),
+            Stage::Review => {
+                let known = match &row.review {
+                    Some(id) if review.is_none() => books.review(id)?,
+                    _ => continue,
+                };
+                if known.is_some_and(|known| is_covered(&known, draft)) {
+                    review = Some(row);
                 }
             }
-        }
-        match &review {
-            Some(row) => whole(row),
-            None => Ok(None),
+            Stage::Final => {
+                let attempt = books.attempt(&row.attempt)?;
+                if attempt.is_some_and(|attempt| stands(&attempt, draft.scene.now)) {
+                    return whole(&row);
+                }
+            }
         }
     }
+    match &review {
+        Some(row) => whole(row),
+        None => Ok(None),
+    }
+}
 
-    /// Looks at the review that a decision waits for: the answer, unless it is to be judged again.
-    pub(super) fn resume<B: Rows>(
-        &self,
-        books: &B,
-        draft: &mut Draft<'_>,
-        mut row: DecisionRow,
-        challenge: &Challenge,
-    ) -> Result<Option<Decision>, B::Error> {
-        let now = draft.scene.now.secs();
-        let review = match &row.review {
-            Some(id) => books.review(id)?,
-            None => None,
-        };
-        let Some(mut review) = review else {
-            draft.waiting = Some((row, None));
-            return Ok(None);
-        };
-        let is_over = now >= review.expires && !planted(Mutant::ReviewsForEver);
-        let is_keyed = row.key.as_ref().is_some_and(|key| key.starts_with("k:"));
-        let is_covered = is_covered(&review, draft);
-        let may = matches!(review.verdict, Verdict::Open | Verdict::Approved);
-        if is_keyed && may && !is_over && !is_covered {
-            return Ok(Some(Decision::reply(refused::conflict())));
+/// Looks at the review that a decision waits for: the answer, unless it is to be judged again.
+pub(super) fn resume<B: Rows>(
+    books: &B,
+    receipts: &Receipts,
+    draft: &mut Draft<'_>,
+    mut row: DecisionRow,
+    challenge: &Challenge,
+) -> Result<Option<Decision>, B::Error> {
+    let now = draft.scene.now.secs();
+    let review = books.review_of(&row)?;
+    let Some(mut review) = review else {
+        draft.waiting = Some((row, None));
+        return Ok(None);
+    };
+    let is_over = now >= review.expires && !planted(Mutant::ReviewsForEver);
+    let is_keyed = row.key.as_ref().is_some_and(|key| key.starts_with("k:"));
+    let is_covered = is_covered(&review, draft);
+    let may = matches!(review.verdict, Verdict::Open | Verdict::Approved);
+    if is_keyed && may && !is_over && !is_covered {
+        return Ok(Some(Decision::reply(refused::conflict())));
+    }
+    let same = is_covered && challenge.offers.iter().any(|offer| is_offered(&review, offer));
+    match review.verdict {
+        Verdict::Open if !is_over && same => Ok(Some(Decision::reply(receipts.reply(&row)))),
+        Verdict::Approved if !is_over && same => {
+            draft.waiting = Some((row, Some(review)));
+            Ok(None)
         }
-        let same = is_covered && challenge.offers.iter().any(|offer| is_offered(&review, offer));
-        match review.verdict {
-            Verdict::Open if !is_over && same => Ok(Some(Decision::reply(self.reply(&row)))),
-            Verdict::Approved if !is_over && same => {
-                draft.waiting = Some((row, Some(review)));
-                Ok(None)
-            }
-            Verdict::Open | Verdict::Approved => {
-                let is_keyed = row.key.is_some();
-                review.verdict = Verdict::Expired;
-                draft.changes.push(Change::Review(Box::new(review)));
-                if !is_over {
-                    // Other terms: judged anew, under the same name.
-                    draft.waiting = Some((row, None));
-                    return Ok(None);
-                }
-                let reason = "Policy denied: the review ended before anyone approved it.";
-                DecisionAnswer::new("deny", "policy_denied", reason).write(&mut row, now);
-                (row.stage, row.open) = (Stage::Final, false);
-                row.url = brief(&row.url);
-                let reply = self.reply(&row);
-                draft.changes.push(Change::Decision(Box::new(row)));
-                if !is_keyed {
-                    // Without a key it is asked anew.
-                    return Ok(None);
-                }
-                let changes = core::mem::take(&mut draft.changes);
-                Ok(Some(Decision { answer: Answer::Reply(reply), changes }))
-            }
-            Verdict::Denied | Verdict::Used | Verdict::Expired => {
+        Verdict::Open | Verdict::Approved => {
+            let is_keyed = row.key.is_some();
+            review.verdict = Verdict::Expired;
+            draft.changes.push(Change::Review(Box::new(review)));
+            if !is_over {
+                // Other terms: judged anew, under the same name.
                 draft.waiting = Some((row, None));
-                Ok(None)
+                return Ok(None);
             }
+            let reason = "Policy denied: the review ended before anyone approved it.";
+            DecisionAnswer::new("deny", "policy_denied", reason).write(&mut row, now);
+            (row.stage, row.open) = (Stage::Final, false);
+            row.url = brief(&row.url);
+            let reply = receipts.reply(&row);
+            draft.changes.push(Change::Decision(Box::new(row)));
+            if !is_keyed {
+                // Without a key it is asked anew.
+                return Ok(None);
+            }
+            let changes = core::mem::take(&mut draft.changes);
+            Ok(Some(Decision { answer: Answer::Reply(reply), changes }))
+        }
+        Verdict::Denied | Verdict::Used | Verdict::Expired => {
+            draft.waiting = Some((row, None));
+            Ok(None)
         }
     }
+}
 
-    /// Keeps a decision that a person has to look at.
-    pub(super) fn review(&self, mut draft: Draft<'_>, offer: &Offer) -> Decision {
-        let now = draft.scene.now;
-        let mut row = self.row(&mut draft, Some(offer));
-        let (reviewed, mut changes) = (draft.reviewed, draft.changes);
-        row.review = Some(draft.fresh.review.clone());
-        (row.stage, row.open) = (Stage::Review, true);
-        DecisionAnswer::new("deny", "policy_review_required", REVIEW).write(&mut row, now.secs());
-        let review = ReviewRow {
-            id: draft.fresh.review.clone(),
-            decision: row.id.clone(),
-            agent: row.agent.clone(),
-            request: row.request.clone(),
-            terms: row.terms.clone(),
-            method: row.method.clone(),
-            url: row.url.clone(),
-            amount: row.amount.clone().unwrap_or_default(),
-            asset: offer.asset.symbol.clone(),
-            payee: offer.pay_to.to_checksum(),
-            network: offer.asset.network.to_string(),
-            verdict: Verdict::Open,
-            created: now.secs(),
-            expires: now.plus(self.review_secs).secs(),
-            decided: None,
-            covers: reviewed.covers,
-            timeout: offer.max_timeout_secs,
-            headers: reviewed.headers,
-            headers_cut: reviewed.headers_cut,
-            body: reviewed.body,
-            body_cut: reviewed.body_cut,
-        };
-        let notice = review_notice("review.created", &review, now);
-        let reply = self.reply(&row);
-        changes.push(Change::Review(Box::new(review)));
-        changes.push(Change::Decision(Box::new(row)));
-        changes.push(Change::Outbox(notice));
-        Decision { answer: Answer::Reply(reply), changes }
-    }
+/// Keeps a decision that a person has to look at.
+pub(super) fn begin_review(
+    receipts: &Receipts,
+    review_secs: u64,
+    mut draft: Draft<'_>,
+    offer: &Offer,
+) -> Decision {
+    let now = draft.scene.now;
+    let mut row = draft.row(Some(offer));
+    let (reviewed, mut changes) = (draft.reviewed, draft.changes);
+    row.review = Some(draft.fresh.review.clone());
+    (row.stage, row.open) = (Stage::Review, true);
+    DecisionAnswer::new("deny", "policy_review_required", REVIEW).write(&mut row, now.secs());
+    let review = ReviewRow {
+        id: draft.fresh.review.clone(),
+        decision: row.id.clone(),
+        agent: row.agent.clone(),
+        request: row.request.clone(),
+        terms: row.terms.clone(),
+        method: row.method.clone(),
+        url: row.url.clone(),
+        amount: row.amount.clone().unwrap_or_default(),
+        asset: offer.asset.symbol.clone(),
+        payee: offer.pay_to.to_checksum(),
+        network: offer.asset.network.to_string(),
+        verdict: Verdict::Open,
+        created: now.secs(),
+        expires: now.plus(review_secs).secs(),
+        decided: None,
+        covers: reviewed.covers,
+        timeout: offer.max_timeout_secs,
+        headers: reviewed.headers,
+        headers_cut: reviewed.headers_cut,
+        body: reviewed.body,
+        body_cut: reviewed.body_cut,
+    };
+    let notice = review_notice("review.created", &review, now);
+    let reply = receipts.reply(&row);
+    changes.push(Change::Review(Box::new(review)));
+    changes.push(Change::Decision(Box::new(row)));
+    changes.push(Change::Outbox(notice));
+    Decision { answer: Answer::Reply(reply), changes }
 }

@@ -134,6 +134,17 @@ impl EscrowRow {
         self.tries.iter().any(|it| it.fate == EscrowFate::Flying)
     }
 
+    /// Whether another row says the same of a payment.
+    #[must_use]
+    pub fn is_about(&self, other: &Self) -> bool {
+        self.wallet == other.wallet
+            && self.contract == other.contract
+            && self.settlement == other.settlement
+            && self.buyer == other.buyer
+            && self.seller == other.seller
+            && self.amount == other.amount
+    }
+
     /// The transaction that did this, if it is one of these.
     #[must_use]
     pub fn mined(&self, deed: EscrowDeed) -> Option<&str> {

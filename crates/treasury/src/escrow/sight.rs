@@ -46,14 +46,14 @@ fn calls(row: &EscrowRow, escrow: &EscrowContract, gateway: Address) -> Option<V
         ask(abi::data(row, EscrowDeed::Register)?),
         ask(abi::data(row, leaving)?),
     ]);
-    for it in asked(row) {
+    for it in hashes(row) {
         calls.push(Call::Receipt(hex::decode_array(&it).ok()?));
     }
     Some(calls)
 }
 
 /// The hashes that are asked about.
-fn asked(row: &EscrowRow) -> impl Iterator<Item = String> {
+fn hashes(row: &EscrowRow) -> impl Iterator<Item = String> {
     let older = row.tries.len().saturating_sub(MAX_RECEIPTS);
     row.tries.iter().skip(older).map(|it| it.hash.clone())
 }
@@ -85,7 +85,7 @@ pub(super) fn read(
         return None;
     }
     let mut fates = Vec::new();
-    for (place, hash) in (6_usize..).zip(asked(row)) {
+    for (place, hash) in (6_usize..).zip(hashes(row)) {
         let receipt = replies.receipt(place, &hex::decode_array(&hash).ok()?).ok()?;
         let fate = receipt.map(|receipt| match receipt.status {
             Status::Succeeded => EscrowFate::Mined,

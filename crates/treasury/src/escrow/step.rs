@@ -7,8 +7,10 @@
 use alloc::string::ToString;
 
 use super::abi::EscrowEntry;
-use super::row::{EscrowDeed, EscrowFate, EscrowGoal, EscrowRow, EscrowStage, EscrowTry};
+use super::row::{EscrowDeed, EscrowFate, EscrowGoal, EscrowRow, EscrowStage, EscrowTry, NonceRow};
 use super::sight::EscrowSight;
+use crate::chain::ChainReader;
+use crate::config::EscrowContract;
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 
@@ -24,24 +26,29 @@ const MAX_PAUSE_SECS: u64 = 3_600;
 const MAX_BUMPS: usize = 12;
 
 /// The circumstances of a row.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Around {
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
     /// Unix seconds.
     pub now: u64,
-    /// The lowest nonce that was not given out, and when the last one was.
-    pub given: (u64, u64),
+    /// The nonces that the wallet has given out.
+    pub nonces: Option<&'a NonceRow>,
     /// Whether another payment's transaction is in the air.
     pub is_busy: bool,
-    /// Blocks that confirm, with the first.
-    pub confirmations: u64,
+    /// The contract, with the bounds of its price.
+    pub escrow: &'a EscrowContract,
+    /// How the chain is read.
+    pub chain: &'a ChainReader,
+}
+
+/// A transaction that is to be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct EscrowBid {
+    pub deed: EscrowDeed,
+    pub nonce: u64,
+    /// Wei for a unit of gas, for the producer of the block.
+    pub tip: Amount,
     /// Most wei for a unit of gas.
     pub max_fee: Amount,
-    /// The first offer to the producer, wei for a unit of gas.
-    pub tip: Amount,
-    /// Seconds until a transaction is offered at a higher price.
-    pub bump_secs: u64,
-    /// Seconds between two looks.
-    pub read_secs: u64,
 }
 
 /// The next move.
@@ -50,13 +57,13 @@ pub(super) enum Move {
     /// Look again later.
     Rest,
     /// Sign this and send it.
-    Sign { deed: EscrowDeed, nonce: u64, tip: Amount, max_fee: Amount },
+    Sign(EscrowBid),
     /// Send these bytes again.
     Resend(alloc::string::String),
 }
 
 /// Takes what a look showed into the row, and says what to do.
-pub(super) fn advance(row: &mut EscrowRow, sight: &EscrowSight, around: Around) -> Move {
+pub(super) fn advance(row: &mut EscrowRow, sight: &EscrowSight, around: Around<'_>) -> Move {
     learn(row, sight);
     row.changed = around.now;
     let needed = match (row.goal, sight.entry) {
@@ -66,14 +73,14 @@ pub(super) fn advance(row: &mut EscrowRow, sight: &EscrowSight, around: Around) 
         )
         | (EscrowGoal::Released, EscrowEntry::Released)
         | (EscrowGoal::Refunded, EscrowEntry::Refunded) => {
-            return reached(row, sight.block, around);
+            return rest_reached(row, sight.block, around);
         }
         (EscrowGoal::Released, EscrowEntry::Refunded)
         | (EscrowGoal::Refunded, EscrowEntry::Released) => {
-            return excluded(row, "the contract has paid it the other way", around);
+            return rest_excluded(row, "the contract has paid it the other way", around);
         }
         (_, EscrowEntry::Other) => {
-            return excluded(row, "the contract has another payment under its name", around);
+            return rest_excluded(row, "the contract has another payment under its name", around);
         }
         (_, EscrowEntry::None) => EscrowDeed::Register,
         (EscrowGoal::Released, EscrowEntry::Funded) => EscrowDeed::Release,
@@ -97,21 +104,21 @@ pub(super) fn advance(row: &mut EscrowRow, sight: &EscrowSight, around: Around) 
         return rest(row, Some("the contract would not carry it out"), pause, around);
     }
     let Some((tip, max_fee)) = price(sight.base_fee, around) else {
-        return rest(row, Some("gas costs more than maxFeeGwei"), around.read_secs, around);
+        return rest(row, Some("gas costs more than maxFeeGwei"), around.chain.read_secs, around);
     };
-    let (next, at) = around.given;
+    let (next, at) = around.nonces.map_or((0, 0), |it| (it.next, it.at));
     let is_fresh = around.now < at.saturating_add(GIVEN_SECS);
     if sight.count < next && is_fresh {
         return rest(row, Some("the node does not know its last transactions"), 1, around);
     }
     (row.sent, row.gone, row.why) = (around.now, 0, None);
     row.due = Some(around.now.saturating_add(1));
-    Move::Sign { deed: needed, nonce: sight.count, tip, max_fee }
+    Move::Sign(EscrowBid { deed: needed, nonce: sight.count, tip, max_fee })
 }
 
 /// Notes what became of each transaction.
 fn learn(row: &mut EscrowRow, sight: &EscrowSight) {
-    let before = failed(row);
+    let before = count_failed(row);
     let mut is_gone = false;
     for it in &mut row.tries {
         let Some((_, fate)) = sight.fates.iter().find(|(hash, _)| *hash == it.hash) else {
@@ -145,21 +152,21 @@ fn learn(row: &mut EscrowRow, sight: &EscrowSight) {
     if is_over {
         row.gone = 0;
     }
-    if failed(row) > before {
+    if count_failed(row) > before {
         row.failures = row.failures.saturating_add(1);
     }
 }
 
-fn failed(row: &EscrowRow) -> usize {
+fn count_failed(row: &EscrowRow) -> usize {
     row.tries.iter().filter(|it| it.fate == EscrowFate::Reverted).count()
 }
 
 /// The chain shows the goal.
-fn reached(row: &mut EscrowRow, block: u64, around: Around) -> Move {
+fn rest_reached(row: &mut EscrowRow, block: u64, around: Around<'_>) -> Move {
     let seen = row.seen.filter(|seen| *seen <= block).unwrap_or(block);
     let blocks = block.saturating_sub(seen).saturating_add(1);
     (row.seen, row.why, row.failures) = (Some(seen), None, 0);
-    if blocks >= around.confirmations || planted(Mutant::FirstSightConfirms) {
+    if blocks >= around.chain.confirmations || planted(Mutant::FirstSightConfirms) {
         (row.stage, row.due) = (EscrowStage::Confirmed, None);
         // What is left of it would change nothing: its wallet need not wait.
         for it in row.tries.iter_mut().filter(|it| it.fate == EscrowFate::Flying) {
@@ -167,12 +174,12 @@ fn reached(row: &mut EscrowRow, block: u64, around: Around) -> Move {
         }
     } else {
         row.stage = EscrowStage::Sent;
-        row.due = Some(around.now.saturating_add(around.read_secs));
+        row.due = Some(around.now.saturating_add(around.chain.read_secs));
     }
     Move::Rest
 }
 
-fn excluded(row: &mut EscrowRow, why: &str, around: Around) -> Move {
+fn rest_excluded(row: &mut EscrowRow, why: &str, around: Around<'_>) -> Move {
     row.stage = EscrowStage::Excluded;
     for it in row.tries.iter_mut().filter(|it| it.fate == EscrowFate::Flying) {
         it.fate = EscrowFate::Overtaken;
@@ -181,16 +188,21 @@ fn excluded(row: &mut EscrowRow, why: &str, around: Around) -> Move {
 }
 
 /// Sends what flies again, or at a higher price.
-fn hasten(row: &mut EscrowRow, newest: &EscrowTry, sight: &EscrowSight, around: Around) -> Move {
+fn hasten(
+    row: &mut EscrowRow,
+    newest: &EscrowTry,
+    sight: &EscrowSight,
+    around: Around<'_>,
+) -> Move {
     let age = around.now.saturating_sub(row.sent);
     let at_nonce = row.tries.iter().filter(|it| it.nonce == newest.nonce).count();
-    if age >= around.bump_secs && at_nonce < MAX_BUMPS && newest.nonce >= sight.count {
+    if age >= around.escrow.bump_secs && at_nonce < MAX_BUMPS && newest.nonce >= sight.count {
         let known = |text: &str| Amount::from_atomic(text).unwrap_or(Amount::ZERO);
         let (tip, max_fee) = (known(&newest.tip), known(&newest.max_fee));
-        let (tip, raised) = (raised(tip), raised(max_fee));
+        let (tip, raised) = (raise(tip), raise(max_fee));
         // What the market asks by now, if that is more.
         let asked = price(sight.base_fee, around).map_or(Amount::ZERO, |(_, fee)| fee);
-        let raised = raised.max(asked).min(around.max_fee);
+        let raised = raised.max(asked).min(around.escrow.max_fee);
         // A node takes no replacement below 10 percent more.
         let is_enough = max_fee.checked_mul_u64(11).zip(raised.checked_mul_u64(10));
         if is_enough.is_some_and(|(least, most)| most >= least) {
@@ -202,7 +214,8 @@ fn hasten(row: &mut EscrowRow, newest: &EscrowTry, sight: &EscrowSight, around: 
             } else {
                 newest.nonce
             };
-            return Move::Sign { deed: newest.deed, nonce, tip: tip.min(raised), max_fee: raised };
+            let (deed, tip) = (newest.deed, tip.min(raised));
+            return Move::Sign(EscrowBid { deed, nonce, tip, max_fee: raised });
         }
     }
     let silence = around.now.saturating_sub(row.resent);
@@ -213,28 +226,28 @@ fn hasten(row: &mut EscrowRow, newest: &EscrowTry, sight: &EscrowSight, around: 
     Move::Resend(newest.bytes.clone())
 }
 
-fn rest(row: &mut EscrowRow, why: Option<&str>, secs: u64, around: Around) -> Move {
+fn rest(row: &mut EscrowRow, why: Option<&str>, secs: u64, around: Around<'_>) -> Move {
     row.why = why.map(ToString::to_string);
     row.due = Some(around.now.saturating_add(secs.max(1)));
     Move::Rest
 }
 
 /// An eighth more, rounded up.
-fn raised(fee: Amount) -> Amount {
+fn raise(fee: Amount) -> Amount {
     let eighth = fee.checked_div_u64(8).and_then(|it| it.checked_add(Amount::from_u64(1)));
     eighth.and_then(|eighth| fee.checked_add(eighth)).unwrap_or(fee)
 }
 
 /// Tip and highest price: twice the base fee and the tip, within the bound; `None` if the bound is
 /// below what a block asks now.
-fn price(base: Amount, around: Around) -> Option<(Amount, Amount)> {
-    let least = base.checked_add(around.tip)?;
-    if least > around.max_fee && !planted(Mutant::GasHasNoBound) {
+fn price(base: Amount, around: Around<'_>) -> Option<(Amount, Amount)> {
+    let least = base.checked_add(around.escrow.tip)?;
+    if least > around.escrow.max_fee && !planted(Mutant::GasHasNoBound) {
         return None;
     }
-    let fee = base.checked_mul_u64(2)?.checked_add(around.tip)?;
-    let fee = if planted(Mutant::GasHasNoBound) { fee } else { fee.min(around.max_fee) };
-    Some((around.tip.min(fee), fee))
+    let fee = base.checked_mul_u64(2)?.checked_add(around.escrow.tip)?;
+    let fee = if planted(Mutant::GasHasNoBound) { fee } else { fee.min(around.escrow.max_fee) };
+    Some((around.escrow.tip.min(fee), fee))
 }
 
 /// Seconds to the next try: doubled with each failure.

@@ -87,7 +87,7 @@ pub(crate) fn keep<B: Rows>(
 }
 
 /// Takes out the answer of a decision that another one replaces.
-pub(crate) fn taken<B: Rows>(books: &B, row: &mut DecisionRow) -> Result<Vec<Change>, B::Error> {
+pub(crate) fn take_out<B: Rows>(books: &B, row: &mut DecisionRow) -> Result<Vec<Change>, B::Error> {
     let is_counted = row.leaves.take().is_some() && !planted(Mutant::ReplacedAnswersCount);
     let Some((_, bytes)) = without(&row.body).filter(|_| is_counted) else {
         return Ok(Vec::new());

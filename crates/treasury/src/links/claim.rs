@@ -11,8 +11,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::books::{Change, Rows};
+use crate::chain::ChainReader;
+use crate::kernel::Decision;
 use crate::message::{Answer, ClaimTold, Command, LinkClaim, LinkCommand};
-use crate::{Decision, Treasury};
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
@@ -37,61 +38,58 @@ pub(super) enum Unsent {
     Unseen,
 }
 
-impl Treasury {
-    /// The claim that is made before a link takes a payment; `None` without a node.
-    pub(super) fn ask_for(&self, taken: &PaymentLink, asked: &LinkCommand) -> Option<LinkClaim> {
-        let (chain_id, calls) = sight(taken)?;
-        let node = self.node(&ChainId::parse(&taken.network).ok()?)?.to_string();
-        let name = taken.payment_name()?;
-        let digest = hash::digest(&[name.as_bytes()]);
-        Some(LinkClaim {
-            object: format!("{OBJECT}{}", digest.get(..1)?),
-            name,
-            link: taken.id.clone(),
-            until: taken.payment()?.valid_before,
-            chain_id,
-            node: (node, batch(&calls)),
-            asked: asked.clone(),
-        })
-    }
+/// The claim that is made before a link takes a payment; `None` without a node.
+pub(super) fn write_claim(
+    chain: &ChainReader,
+    taken: &PaymentLink,
+    asked: &LinkCommand,
+) -> Option<LinkClaim> {
+    let (chain_id, calls) = sight(taken)?;
+    let node = chain.node(&ChainId::parse(&taken.network).ok()?)?.to_string();
+    let name = taken.payment_name()?;
+    let digest = hash::digest(&[name.as_bytes()]);
+    Some(LinkClaim {
+        object: format!("{OBJECT}{}", digest.get(..1)?),
+        name,
+        link: taken.id.clone(),
+        until: taken.payment()?.valid_before,
+        chain_id,
+        node: (node, batch(&calls)),
+        asked: asked.clone(),
+    })
+}
 
-    /// Gives an authorization to the first link that asks for it; says which one has it.
-    pub(crate) fn claim<B: Rows>(
-        &self,
-        books: &B,
-        name: String,
-        link: String,
-        until: u64,
-    ) -> Result<Decision, B::Error> {
-        let holder = books.claim(&name)?.filter(|_| !planted(Mutant::ClaimsChangeHands));
-        Ok(match holder {
-            Some(holder) => Decision::told(Answer::Held(holder)),
-            None => {
-                let changes = Vec::from([Change::Claim(name, link.clone(), until)]);
-                Decision { answer: Answer::Held(link), changes }
-            }
-        })
-    }
-
-    /// The link with its payment, if it has the authorization and the chain shows it unused.
-    pub(super) fn granted(
-        &self,
-        taken: PaymentLink,
-        claimed: &ClaimTold,
-    ) -> Result<PaymentLink, Unsent> {
-        let (chain_id, _) = sight(&taken).ok_or(Unsent::Unseen)?;
-        let sight = claimed.sight.as_deref();
-        let (is_used, seen_block) = seen(chain_id, sight).ok_or(Unsent::Unseen)?;
-        let is_its = claimed.holder.as_ref() == Some(&taken.id);
-        if is_used && !planted(Mutant::LinksSendUsedPayments)
-            || !is_its && !planted(Mutant::LinksSharePayments)
-        {
-            return Err(Unsent::Used);
+/// Gives an authorization to the first link that asks for it; says which one has it.
+pub(crate) fn give<B: Rows>(
+    books: &B,
+    name: String,
+    link: String,
+    until: u64,
+) -> Result<Decision, B::Error> {
+    let holder = books.claim(&name)?.filter(|_| !planted(Mutant::ClaimsChangeHands));
+    Ok(match holder {
+        Some(holder) => Decision::told(Answer::Held(holder)),
+        None => {
+            let changes = Vec::from([Change::Claim(name, link.clone(), until)]);
+            Decision { answer: Answer::Held(link), changes }
         }
-        let LinkState::Settling(payment) = taken.state else { return Err(Unsent::Unseen) };
-        let state = LinkState::Settling(LinkPayment { seen_block, ..payment });
-        Ok(PaymentLink { state, ..taken })
+    })
+}
+
+/// The link with its payment, if it has the authorization and the chain shows it unused.
+pub(super) fn accept_claim(taken: PaymentLink, claimed: &ClaimTold) -> Result<PaymentLink, Unsent> {
+    let (chain_id, _) = sight(&taken).ok_or(Unsent::Unseen)?;
+    let sight = claimed.sight.as_deref();
+    let (is_used, seen_block) = seen(chain_id, sight).ok_or(Unsent::Unseen)?;
+    let is_its = claimed.holder.as_ref() == Some(&taken.id);
+    if is_used && !planted(Mutant::LinksSendUsedPayments)
+        || !is_its && !planted(Mutant::LinksSharePayments)
+    {
+        return Err(Unsent::Used);
     }
+    let LinkState::Settling(payment) = taken.state else { return Err(Unsent::Unseen) };
+    let state = LinkState::Settling(LinkPayment { seen_block, ..payment });
+    Ok(PaymentLink { state, ..taken })
 }
 
 /// The chain's number, and the calls of a node that is asked about the payment of a link.

@@ -4,10 +4,9 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use crate::Treasury;
 use farebox_base::encoding::hex;
 use farebox_base::hash;
-use farebox_base::secret::ct_eq;
+use farebox_base::secret::{Secret, ct_eq};
 
 const PREFIX: &str = "a2a_";
 /// Hex digits of the random part, and of the whole.
@@ -20,25 +19,31 @@ pub fn is_link(id: &str) -> bool {
     id.starts_with(PREFIX)
 }
 
-impl Treasury {
+/// Ids of the links of a treasury.
+#[derive(Debug)]
+pub(crate) struct LinkIds {
+    /// Makes them.
+    pub key: Secret<[u8; 32]>,
+}
+
+impl LinkIds {
     /// A new id.
-    pub(super) fn link_id(&self, organization: &str, random: &[u8; 32]) -> String {
+    pub fn draw(&self, organization: &str, random: &[u8; 32]) -> String {
         let random = hex::encode(random);
         let random = random.get(..RANDOM).unwrap_or_default();
-        format!("{PREFIX}{organization}_{random}{}", self.link_mac(organization, random))
+        format!("{PREFIX}{organization}_{random}{}", self.mac(organization, random))
     }
 
     /// The organization of a link; `None` if this treasury did not make the id.
-    #[must_use]
-    pub fn organization_of_link(&self, id: &str) -> Option<String> {
+    pub fn organization_of(&self, id: &str) -> Option<String> {
         let (organization, digits) = id.strip_prefix(PREFIX)?.rsplit_once('_')?;
         let (random, mac) = digits.split_at_checked(RANDOM).filter(|_| digits.len() == DIGITS)?;
-        let is_own = ct_eq(self.link_mac(organization, random).as_bytes(), mac.as_bytes());
+        let is_own = ct_eq(self.mac(organization, random).as_bytes(), mac.as_bytes());
         is_own.then(|| organization.to_string())
     }
 
-    fn link_mac(&self, organization: &str, random: &str) -> String {
-        let mac = hash::mac(self.link_key.expose(), &[organization.as_bytes(), random.as_bytes()]);
+    fn mac(&self, organization: &str, random: &str) -> String {
+        let mac = hash::mac(self.key.expose(), &[organization.as_bytes(), random.as_bytes()]);
         hex::encode(&mac).get(RANDOM..DIGITS).unwrap_or_default().to_string()
     }
 }

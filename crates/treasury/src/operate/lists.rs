@@ -1,6 +1,6 @@
 //! Lists: decisions, budgets, the export, the audit, the log and numbers for monitoring.
 
-mod audit;
+pub(crate) mod audit;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -8,11 +8,13 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::reply::{invalid_query, not_found, ok, problem, time, told};
+use super::reply::{invalid_query, not_found, ok, problem, time};
 use crate::books::{Page, Rows};
+use crate::keep;
+use crate::kernel::{Decision, Now};
 use crate::message::{Listing, Reply};
+use crate::receipt::Receipts;
 use crate::row::{AttemptRow, DecisionRow};
-use crate::{Decision, Now, Treasury, keep};
 use farebox_base::encoding::json as read_json;
 use farebox_base::text::csv_line;
 
@@ -44,7 +46,7 @@ impl Listing {
 }
 
 /// The part of a list that is asked for; `None` if that is no part.
-pub(crate) fn page(listing: &Listing) -> Option<Page> {
+pub(crate) fn read_page(listing: &Listing) -> Option<Page> {
     let limit = match &listing.limit {
         None => USUAL,
         Some(text) => text.parse().ok().filter(|limit| (1..=1000).contains(limit))?,
@@ -61,132 +63,121 @@ pub(crate) fn page(listing: &Listing) -> Option<Page> {
 }
 
 /// A part of a list, with the cursor of the next one if there may be one.
-pub(crate) fn listed(items: Vec<Value>, last: Option<(u64, String)>, page: &Page) -> Decision {
+pub(crate) fn write_page(items: Vec<Value>, last: Option<(u64, String)>, page: &Page) -> Decision {
     let is_full = u32::try_from(items.len()).unwrap_or(u32::MAX) >= page.limit;
     let cursor = last.filter(|_| is_full).map(|(at, id)| format!("{at}.{id}"));
     ok(&json!({"items": items, "cursor": cursor}))
 }
 
-impl Treasury {
-    pub(super) fn list_decisions<B: Rows>(
-        &self,
-        books: &B,
-        listing: &Listing,
-    ) -> Result<Decision, B::Error> {
-        let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
-        let rows = books.decisions(&page)?;
-        let last = rows.last().map(|row| (row.created, row.id.clone()));
-        Ok(listed(rows.iter().map(decision).collect(), last, &page))
-    }
+/// A page of decisions.
+pub(crate) fn list_decisions<B: Rows>(books: &B, listing: &Listing) -> Result<Decision, B::Error> {
+    let Some(page) = read_page(listing) else { return Ok(Decision::reply(invalid_query())) };
+    let rows = books.decisions(&page)?;
+    let last = rows.last().map(|row| (row.created, row.id.clone()));
+    Ok(write_page(rows.iter().map(decision).collect(), last, &page))
+}
 
-    pub(super) fn one_decision<B: Rows>(
-        &self,
-        books: &B,
-        id: &str,
-        scene: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let Some(row) = books.decision(id)? else { return Ok(told(not_found("decision"))) };
+/// One decision, with its answer, payment and receipt.
+pub(crate) fn show_decision<B: Rows>(
+    books: &B,
+    receipts: &Receipts,
+    id: &str,
+    scene: Now<'_>,
+) -> Result<Decision, B::Error> {
+    let Some(row) = books.decision(id)? else { return Ok(Decision::reply(not_found("decision"))) };
+    let attempt = books.attempt(&row.attempt)?;
+    let receipt = attempt.as_ref().and_then(|it| receipts.document(scene.organization, &row, it));
+    let mut body = decision(&row);
+    if let Some(members) = body.as_object_mut() {
+        let answer = read_json::parse_with(row.body.as_bytes(), usize::MAX).unwrap_or_default();
+        members.insert("decision".to_string(), answer);
+        members.insert("attempt".to_string(), json!(attempt.as_ref().map(payment)));
+        members.insert("receipt".to_string(), json!(receipt));
+    }
+    Ok(ok(&body))
+}
+
+/// A page of decisions with their payments, as CSV or lines of JSON.
+pub(crate) fn export_decisions<B: Rows>(
+    books: &B,
+    listing: &Listing,
+    format: &str,
+) -> Result<Decision, B::Error> {
+    let is_csv = match format {
+        "csv" => true,
+        "jsonl" => false,
+        _ => {
+            return Ok(Decision::reply(problem(
+                400,
+                "invalid_query",
+                "format must be csv or jsonl",
+            )));
+        }
+    };
+    let Some(page) = read_page(listing) else { return Ok(Decision::reply(invalid_query())) };
+    let rows = books.decisions(&page)?;
+    let mut text = if is_csv { format!("{}\r\n", COLUMNS.join(",")) } else { String::new() };
+    for row in &rows {
         let attempt = books.attempt(&row.attempt)?;
-        let request = (row.method.as_str(), row.url.as_str());
-        let receipt = attempt.as_ref().and_then(|it| self.receipt(scene.organization, request, it));
-        let mut body = decision(&row);
-        if let Some(members) = body.as_object_mut() {
-            let answer = read_json::parse_with(row.body.as_bytes(), usize::MAX).unwrap_or_default();
-            members.insert("decision".to_string(), answer);
-            members.insert("attempt".to_string(), json!(attempt.as_ref().map(paid)));
-            members.insert("receipt".to_string(), json!(receipt));
-        }
-        Ok(ok(&body))
-    }
-
-    pub(super) fn export<B: Rows>(
-        &self,
-        books: &B,
-        listing: &Listing,
-        format: &str,
-        scene: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let _ = scene;
-        let is_csv = match format {
-            "csv" => true,
-            "jsonl" => false,
-            _ => return Ok(told(problem(400, "invalid_query", "format must be csv or jsonl"))),
-        };
-        let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
-        let rows = books.decisions(&page)?;
-        let mut text = if is_csv { format!("{}\r\n", COLUMNS.join(",")) } else { String::new() };
-        for row in &rows {
-            let attempt = books.attempt(&row.attempt)?;
-            let mut line = decision(row);
-            let paid = attempt.as_ref().map(paid).unwrap_or_default();
-            if let Some(members) = line.as_object_mut() {
-                for (name, value) in paid.as_object().into_iter().flatten() {
-                    members.entry(name.clone()).or_insert_with(|| value.clone());
-                }
-            }
-            if is_csv {
-                let cells: Vec<String> =
-                    COLUMNS.iter().map(|name| shown(line.get(*name))).collect();
-                text.push_str(&csv_line(cells.iter().map(String::as_str)));
-                text.push_str("\r\n");
-            } else {
-                text.push_str(&line.to_string());
-                text.push('\n');
+        let mut line = decision(row);
+        let paid = attempt.as_ref().map(payment).unwrap_or_default();
+        if let Some(members) = line.as_object_mut() {
+            for (name, value) in paid.as_object().into_iter().flatten() {
+                members.entry(name.clone()).or_insert_with(|| value.clone());
             }
         }
-        let kind = if is_csv { "text/csv; charset=utf-8" } else { "application/x-ndjson" };
-        let mut headers: Vec<(String, String)> =
-            [("content-type", kind), ("cache-control", "no-store")]
-                .map(|(name, value)| (name.to_string(), value.to_string()))
-                .into();
-        let is_full = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= page.limit;
-        if let Some(last) = rows.last().filter(|_| is_full) {
-            let cursor = format!("{}.{}", last.created, last.id);
-            headers.push(("farebox-cursor".to_string(), cursor));
+        if is_csv {
+            let cells: Vec<String> = COLUMNS.iter().map(|name| cell(line.get(*name))).collect();
+            text.push_str(&csv_line(cells.iter().map(String::as_str)));
+            text.push_str("\r\n");
+        } else {
+            text.push_str(&line.to_string());
+            text.push('\n');
         }
-        if let Some(since) = keep::complete_since(books)? {
-            headers.push(("farebox-complete-since".to_string(), since));
-        }
-        let reply = Reply { status: 200, headers, body: text };
-        Ok(Decision::reply(reply))
     }
-
-    pub(super) fn list_log<B: Rows>(
-        &self,
-        books: &B,
-        listing: &Listing,
-    ) -> Result<Decision, B::Error> {
-        let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
-        let rows = books.log(&page)?;
-        let last = rows.last().map(|(number, _)| (*number, String::new()));
-        let items = rows.iter().map(|(number, row)| {
-            json!({
-                "number": number,
-                "at": time(row.at),
-                "what": row.what,
-                "subject": row.subject,
-                "version": row.version,
-                "note": row.note,
-            })
-        });
-        Ok(listed(items.collect(), last, &page))
+    let kind = if is_csv { "text/csv; charset=utf-8" } else { "application/x-ndjson" };
+    let mut reply = Reply::new(200, kind, text);
+    let is_full = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= page.limit;
+    if let Some(last) = rows.last().filter(|_| is_full) {
+        let cursor = format!("{}.{}", last.created, last.id);
+        reply = reply.with("farebox-cursor", &cursor);
     }
+    if let Some(since) = keep::complete_since(books)? {
+        reply = reply.with("farebox-complete-since", &since);
+    }
+    Ok(Decision::reply(reply))
+}
 
-    pub(super) fn metrics<B: Rows>(&self, books: &B) -> Result<Decision, B::Error> {
-        let mut text = String::from(
-            "# HELP farebox_treasury_decisions Decisions by outcome and reason code.\n# TYPE farebox_treasury_decisions counter\n",
+/// A page of the log.
+pub(crate) fn list_log<B: Rows>(books: &B, listing: &Listing) -> Result<Decision, B::Error> {
+    let Some(page) = read_page(listing) else { return Ok(Decision::reply(invalid_query())) };
+    let rows = books.log(&page)?;
+    let last = rows.last().map(|(number, _)| (*number, String::new()));
+    let items = rows.iter().map(|(number, row)| {
+        json!({
+            "number": number,
+            "at": time(row.at),
+            "what": row.what,
+            "subject": row.subject,
+            "version": row.version,
+            "note": row.note,
+        })
+    });
+    Ok(write_page(items.collect(), last, &page))
+}
+
+/// Counts for monitoring, in the text format of Prometheus.
+pub(crate) fn write_metrics<B: Rows>(books: &B) -> Result<Decision, B::Error> {
+    let mut text = String::from(
+        "# HELP farebox_treasury_decisions Decisions by outcome and reason code.\n# TYPE farebox_treasury_decisions counter\n",
+    );
+    for (outcome, code, count) in books.outcomes()? {
+        let line = format!(
+            "farebox_treasury_decisions{{outcome=\"{outcome}\",reason_code=\"{code}\"}} {count}\n"
         );
-        for (outcome, code, count) in books.outcomes()? {
-            let line = format!(
-                "farebox_treasury_decisions{{outcome=\"{outcome}\",reason_code=\"{code}\"}} {count}\n"
-            );
-            text.push_str(&line);
-        }
-        let headers =
-            [("content-type", "text/plain; version=0.0.4"), ("cache-control", "no-store")];
-        let headers = headers.map(|(name, value)| (name.to_string(), value.to_string())).into();
-        Ok(Decision::reply(Reply { status: 200, headers, body: text }))
+        text.push_str(&line);
     }
+    Ok(Decision::reply(Reply::new(200, "text/plain; version=0.0.4", text)))
 }
 
 /// Columns of the export, all of them text.
@@ -212,8 +203,8 @@ const COLUMNS: [&str; 19] = [
     "times",
 ];
 
-/// A value as the text of a cell.
-fn shown(value: Option<&Value>) -> String {
+/// The text of a value in a cell.
+fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
@@ -242,7 +233,8 @@ pub(crate) fn decision(row: &DecisionRow) -> Value {
     })
 }
 
-fn paid(row: &AttemptRow) -> Value {
+/// The payment of a decision, as lists show it.
+fn payment(row: &AttemptRow) -> Value {
     json!({
         "money": row.money,
         "wallet": row.wallet,

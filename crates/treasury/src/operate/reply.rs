@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use crate::Decision;
 use crate::books::{Change, Rows};
+use crate::kernel::Decision;
 use crate::message::Reply;
 use crate::row::{LogRow, PolicyRow, Scope};
 use farebox_base::time::UnixTime;
@@ -21,13 +21,13 @@ pub(crate) fn put_rules<B: Rows>(
     let version = books.policy(&scope)?.map_or(0, |row| row.version).saturating_add(1);
     let subject = scope.key();
     let (document, changed) = (document.to_string(), now.secs());
-    let log = logged("policy.changed", &subject, Some(version), &document, now);
+    let log = log_line("policy.changed", &subject, Some(version), &document, now);
     let row = PolicyRow { scope, version, document, changed };
     Ok(Vec::from([Change::Policy(row), log]))
 }
 
 /// A line of the log.
-pub(crate) fn logged(
+pub(crate) fn log_line(
     what: &str,
     subject: &str,
     version: Option<u64>,
@@ -43,19 +43,14 @@ pub(crate) fn logged(
     })
 }
 
-/// Rules as they are told.
+/// The rules of a scope, for a response.
 pub(crate) fn rules_of(row: &PolicyRow) -> Value {
     farebox_base::encoding::json::parse(row.document.as_bytes()).unwrap_or_default()
 }
 
-/// A response without writes.
-pub(crate) fn told(reply: Reply) -> Decision {
-    Decision::reply(reply)
-}
-
 /// The response with this body.
 pub(crate) fn ok(body: &Value) -> Decision {
-    told(Reply::json(200, body.to_string()))
+    Decision::reply(Reply::json(200, body.to_string()))
 }
 
 /// A refusal. Spec: RFC 9457.
@@ -69,13 +64,7 @@ pub fn problem(status: u32, code: &str, detail: &str) -> Reply {
         "code": code,
         "detail": detail,
     });
-    let mut reply = Reply::json(status, body.to_string());
-    for (name, value) in &mut reply.headers {
-        if name == "content-type" {
-            *value = "application/problem+json".to_string();
-        }
-    }
-    reply
+    Reply::new(status, "application/problem+json", body.to_string())
 }
 
 /// The answer about what is not there.
@@ -89,7 +78,7 @@ pub(crate) fn invalid_query() -> Reply {
     problem(400, "invalid_query", detail)
 }
 
-/// A time as it is told.
+/// A time, for a response.
 pub(crate) fn time(secs: u64) -> String {
     UnixTime::from_secs(secs).rfc3339()
 }

@@ -6,89 +6,91 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::lists::page;
-use super::reply::{invalid_query, logged, not_found, ok, problem, time, told};
+use super::lists::read_page;
+use super::reply::{invalid_query, log_line, not_found, ok, problem, time};
 use crate::answer::DecisionAnswer;
 use crate::books::{Change, Page, Rows};
+use crate::kernel::{Decision, Now};
 use crate::message::Listing;
+use crate::notice::notice;
 use crate::row::{Notice, ReviewRow, Stage, Verdict};
-use crate::{Decision, Now, Treasury};
 use farebox_base::time::UnixTime;
 
-impl Treasury {
-    pub(super) fn reviews<B: Rows>(
-        &self,
-        books: &B,
-        listing: &Listing,
-        scene: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let Some(page) = page(listing) else { return Ok(told(invalid_query())) };
-        let now = scene.now.secs();
-        let mut rows = books.reviews(&page)?;
-        let place = |row: &ReviewRow| (row.created, row.id.clone());
-        if page.outcome.as_deref() == Some("expired") {
-            // Their rows do not say yet that their time has ended.
-            let ended = (scene.now.minus(self.review_secs).secs().saturating_add(1), String::new());
-            let after = page.after.clone().map_or(ended.clone(), |after| after.min(ended));
-            for verdict in ["open", "approved"] {
-                let (after, outcome) = (Some(after.clone()), Some(verdict.to_string()));
-                rows.extend(books.reviews(&Page { after, outcome, ..page.clone() })?);
-            }
-            rows.sort_by_key(|row| core::cmp::Reverse(place(row)));
-            rows.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
+/// A page of reviews; each waits for `review_secs`.
+pub(crate) fn list_reviews<B: Rows>(
+    books: &B,
+    listing: &Listing,
+    review_secs: u64,
+    scene: Now<'_>,
+) -> Result<Decision, B::Error> {
+    let Some(page) = read_page(listing) else { return Ok(Decision::reply(invalid_query())) };
+    let now = scene.now.secs();
+    let mut rows = books.reviews(&page)?;
+    let place = |row: &ReviewRow| (row.created, row.id.clone());
+    if page.outcome.as_deref() == Some("expired") {
+        // Their rows do not say yet that their time has ended.
+        let ended = (scene.now.minus(review_secs).secs().saturating_add(1), String::new());
+        let after = page.after.clone().map_or(ended.clone(), |after| after.min(ended));
+        for verdict in ["open", "approved"] {
+            let (after, outcome) = (Some(after.clone()), Some(verdict.to_string()));
+            rows.extend(books.reviews(&Page { after, outcome, ..page.clone() })?);
         }
-        let is_full = u32::try_from(rows.len()).is_ok_and(|rows| rows >= page.limit);
-        let cursor = rows.last().map(place).filter(|_| is_full);
-        let cursor = cursor.map(|(at, id)| alloc::format!("{at}.{id}"));
-        let wanted = page.outcome.as_deref();
-        rows.retain(|row| wanted.is_none_or(|wanted| state(row, now) == wanted));
-        let items: Vec<Value> = rows.iter().map(|row| whole(row, now)).collect();
-        Ok(ok(&json!({"items": items, "cursor": cursor})))
+        rows.sort_by_key(|row| core::cmp::Reverse(place(row)));
+        rows.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
     }
-
-    pub(super) fn answer_review<B: Rows>(
-        &self,
-        books: &B,
-        id: &str,
-        approves: bool,
-        scene: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let Some(mut review) = books.review(id)? else { return Ok(told(not_found("review"))) };
-        let now = scene.now;
-        let wanted = if approves { Verdict::Approved } else { Verdict::Denied };
-        if review.verdict == wanted {
-            return Ok(ok(&shown(&review, scene.now.secs())));
-        }
-        let is_over = now.secs() >= review.expires;
-        // What was approved can be denied until it is paid.
-        let may = match (review.verdict, approves) {
-            (Verdict::Open, _) | (Verdict::Approved, false) => !is_over,
-            (Verdict::Approved | Verdict::Denied | Verdict::Used | Verdict::Expired, _) => false,
-        };
-        if !may {
-            let detail = "the review is over: it was answered, paid, or its time has ended";
-            return Ok(told(problem(409, "review_is_over", detail)));
-        }
-        review.verdict = wanted;
-        review.decided = Some(now.secs());
-        let mut changes = Vec::new();
-        if !approves && let Some(mut decision) = books.decision(&review.decision)? {
-            let reason = "Policy denied: a person has reviewed this payment and denied it.";
-            DecisionAnswer::new("deny", "policy_denied", reason).write(&mut decision, now.secs());
-            (decision.stage, decision.open) = (Stage::Final, false);
-            changes.push(Change::Decision(Box::new(decision)));
-        }
-        let body = shown(&review, now.secs());
-        let what = if approves { "review.approved" } else { "review.denied" };
-        changes.push(logged(what, id, None, &review.agent, now));
-        changes.push(Change::Review(Box::new(review)));
-        Ok(Decision { answer: ok(&body).answer, changes })
-    }
+    let is_full = u32::try_from(rows.len()).is_ok_and(|rows| rows >= page.limit);
+    let cursor = rows.last().map(place).filter(|_| is_full);
+    let cursor = cursor.map(|(at, id)| alloc::format!("{at}.{id}"));
+    let wanted = page.outcome.as_deref();
+    rows.retain(|row| wanted.is_none_or(|wanted| state(row, now) == wanted));
+    let items: Vec<Value> = rows.iter().map(|row| whole(row, now)).collect();
+    Ok(ok(&json!({"items": items, "cursor": cursor})))
 }
 
-/// With what would be sent.
+/// Approves or denies a review.
+pub(crate) fn answer_review<B: Rows>(
+    books: &B,
+    id: &str,
+    wanted: Verdict,
+    scene: Now<'_>,
+) -> Result<Decision, B::Error> {
+    let Some(mut review) = books.review(id)? else {
+        return Ok(Decision::reply(not_found("review")));
+    };
+    let now = scene.now;
+    let approves = wanted == Verdict::Approved;
+    if review.verdict == wanted {
+        return Ok(ok(&summary(&review, scene.now.secs())));
+    }
+    let is_over = now.secs() >= review.expires;
+    // What was approved can be denied until it is paid.
+    let may = match (review.verdict, approves) {
+        (Verdict::Open, _) | (Verdict::Approved, false) => !is_over,
+        (Verdict::Approved | Verdict::Denied | Verdict::Used | Verdict::Expired, _) => false,
+    };
+    if !may {
+        let detail = "the review is over: it was answered, paid, or its time has ended";
+        return Ok(Decision::reply(problem(409, "review_is_over", detail)));
+    }
+    review.verdict = wanted;
+    review.decided = Some(now.secs());
+    let mut changes = Vec::new();
+    if !approves && let Some(mut decision) = books.decision(&review.decision)? {
+        let reason = "Policy denied: a person has reviewed this payment and denied it.";
+        DecisionAnswer::new("deny", "policy_denied", reason).write(&mut decision, now.secs());
+        (decision.stage, decision.open) = (Stage::Final, false);
+        changes.push(Change::Decision(Box::new(decision)));
+    }
+    let body = summary(&review, now.secs());
+    let what = if approves { "review.approved" } else { "review.denied" };
+    changes.push(log_line(what, id, None, &review.agent, now));
+    changes.push(Change::Review(Box::new(review)));
+    Ok(Decision { answer: ok(&body).answer, changes })
+}
+
+/// A review with the request that it covers.
 fn whole(row: &ReviewRow, now: u64) -> Value {
-    let mut body = shown(row, now);
+    let mut body = summary(row, now);
     if let Some(members) = body.as_object_mut() {
         let headers = row.headers.iter().map(|(name, value)| (name.clone(), json!(value)));
         members.insert("requestHeaders".to_string(), Value::Object(headers.collect()));
@@ -100,7 +102,8 @@ fn whole(row: &ReviewRow, now: u64) -> Value {
     body
 }
 
-fn shown(row: &ReviewRow, now: u64) -> Value {
+/// A review without its request.
+fn summary(row: &ReviewRow, now: u64) -> Value {
     json!({
         "id": row.id,
         "state": state(row, now),
@@ -131,11 +134,5 @@ const fn state(row: &ReviewRow, now: u64) -> &'static str {
 
 /// The notice of a review for the webhook.
 pub(crate) fn review_notice(kind: &str, row: &ReviewRow, now: UnixTime) -> Notice {
-    let body = json!({"type": kind, "at": time(now.secs()), "review": shown(row, now.secs())});
-    Notice {
-        id: alloc::format!("{kind}:{}", row.id),
-        kind: kind.to_string(),
-        at: now.secs(),
-        body: body.to_string(),
-    }
+    notice(kind, &row.id, &summary(row, now.secs()), now)
 }

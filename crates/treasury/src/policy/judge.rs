@@ -48,7 +48,7 @@ pub struct Shortage {
 impl Shortage {
     /// The rest, in atomic units of an asset.
     #[must_use]
-    pub fn left(&self, decimals: u8) -> Amount {
+    pub fn rest(&self, decimals: u8) -> Amount {
         budget::whole(self.limit.checked_sub(self.spent).unwrap_or(Amount::ZERO), decimals)
     }
 }

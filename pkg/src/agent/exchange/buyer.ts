@@ -86,10 +86,10 @@ type Step =
   | { readonly do: 'sign' }
   | { readonly do: 'return'; readonly outcome: BoughtJob }
   | { readonly do: 'fail'; readonly error: JobErrorFacts };
-type Turn = { readonly purchase: Kept; readonly rank: number; readonly money: JobMoney; readonly step: Step };
-/** A purchase as it is kept: an object of the compiled part, of which these members are read. */
-type Kept = {
-  readonly order: { readonly capability: string; readonly prompt: string };
+type Turn = { readonly purchase: Purchase; readonly rank: number; readonly money: JobMoney; readonly step: Step };
+/** A purchase: an object of the compiled part, of which these members are read. Its order is always that of this call. */
+type Purchase = {
+  readonly order: object;
   readonly stage: {
     readonly terms?: { readonly paymentId: string; readonly mode: string };
     readonly asked?: { readonly headers: string; readonly body: string };
@@ -103,20 +103,31 @@ type Kept = {
 type Trail = {
   readonly seed: readonly number[];
   readonly at: number;
-  readonly counted?: string /** Whether the nonce follows from the order's key. */;
-  readonly derives?: true /** Whether another process may sign it too: then it stays counted, whatever becomes of this one. */;
+  readonly counted?: string;
+  /** Whether the nonce follows from the order's key. */
+  readonly derives?: true;
+  /** Whether another process may sign it too: then it stays counted, whatever becomes of this one. */
   readonly shared?: true;
 };
 type Row = {
-  readonly purchase: Kept;
+  readonly purchase: Purchase;
   readonly rank: number;
-  readonly trail?: Trail /** Of an earlier quote of the order, which may have been signed: the next one is signed under the same nonce. */;
-  readonly before?: Trail /** Unix seconds from which the store may drop it. */;
-  readonly ends?: number /** The exchange's origin: what is open there has a share of the store. */;
-  readonly url?: string /** Digest of what was ordered: the prompt itself is the caller's, and not kept. */;
-  readonly asks?: string /** Whether an earlier payment of the order is said to come back, and nothing was delivered since. */;
+  readonly trail?: Trail;
+  /** Of an earlier quote of the order, which may have been signed: the next one is signed under the same nonce. */
+  readonly before?: Trail;
+  /** Unix seconds from which the store may drop it. */
+  readonly ends?: number;
+  /** The exchange's origin: what is open there has a share of the store. */
+  readonly url?: string;
+  /** Digest of what was ordered: the prompt itself is the caller's, and not kept. */
+  readonly asks?: string;
+  /** Whether an earlier payment of the order is said to come back, and nothing was delivered since. */
   readonly refunded?: true;
 };
+/** A row that the store has, with its text there. */
+type Stored = { readonly text: string; readonly isOpen: boolean; readonly row: Row };
+/** A purchase as it is kept; earlier versions kept its order, too. */
+type OldPurchase = Omit<Purchase, 'order'> & { readonly order?: { readonly capability?: string; readonly prompt?: string } };
 
 const MINE = 'job ';
 const OVER = 5;
@@ -255,18 +266,10 @@ class Order {
 
   async #steps(): Promise<BoughtJob> {
     const { record } = await this.store.read();
-    const [, , open, text] = sentIn(record).find(([name]) => name === this.name) ?? [];
-    const known = text === undefined ? undefined : this.#read(text);
-    const row = open === true || this.#options.idempotencyKey !== undefined ? known : undefined;
-    this.#text = text;
-    if (row !== undefined && row.asks !== this.#asks) {
-      throw new JobError({
-        code: 'key_taken',
-        message: 'another order has this idempotencyKey',
-        remedy: 'use a key of its own for each order',
-        money: 'not_moved',
-      });
-    }
+    const kept = this.#kept(record);
+    const known = kept?.row;
+    const row = kept?.isOpen === true || this.#options.idempotencyKey !== undefined ? known : undefined;
+    this.#text = kept?.text;
     const says =
       this.#options.idempotencyKey !== undefined || this.#options.confirm !== undefined || this.#options.policy?.payAgain === true;
     const goesOn = row !== undefined && row.rank < OVER;
@@ -331,21 +334,20 @@ class Order {
       return { ...row, ...(ends === undefined ? {} : { ends }), ...(isStill ? { refunded: true } : {}) };
     };
     let row = mine();
-    let standing: Row | undefined;
+    let standing: Stored | undefined;
     const isKept = drops === undefined && event['type'] !== 'signed' && packed(row) === this.#text;
     if (!isKept)
       await update(this.store, (record) => {
-        const stored = this.#stored(record);
-        const other = this.#later(record, row);
-        standing = other;
-        if (other !== undefined) return undefined;
-        if (event['type'] === 'signed' && !isOf(stored, trail)) throw ended(stored, trail);
-        this.#before ??= leftBy(stored);
+        const kept = this.#kept(record);
+        standing = this.#later(kept, row);
+        if (standing !== undefined) return undefined;
+        if (event['type'] === 'signed' && !isOf(kept?.row, trail)) throw ended(kept?.row, trail);
+        this.#before ??= leftBy(kept?.row);
         row = mine();
         const freed = drops === undefined || this.#before !== undefined ? record : this.#released(record, drops);
         return withSent(freed, [this.name, Math.floor(this.#now()), isOpen(row), packed(row)]);
       });
-    this.#stands(standing ?? row);
+    this.#stands(standing?.row ?? row, standing?.text);
     this.#money = turn.money;
     // Another process was further: what it wrote stands.
     return standing === undefined ? turn : this.#next({ type: 'resumed' });
@@ -357,36 +359,46 @@ class Order {
     return row.rank === SIGNED || isInDoubt(row) ? (row.purchase.stage.ends ?? this.#ends) : undefined;
   }
 
-  #stands(row: Row): void {
+  #stands(row: Row, text = packed(row)): void {
     this.#row = row;
     this.#before ??= row.before;
     this.#ends = row.purchase.stage.ends ?? this.#ends;
-    this.#text = packed(row);
+    this.#text = text;
   }
 
-  #stored(record: string | undefined): Row | undefined {
-    const [, , , text] = sentIn(record).find(([name]) => name === this.name) ?? [];
-    return text === undefined ? undefined : this.#read(text);
+  /** What the record has of the order. */
+  #kept(record: string | undefined): Stored | undefined {
+    const [, , isOpen = false, text] = sentIn(record).find(([name]) => name === this.name) ?? [];
+    return text === undefined ? undefined : { text, isOpen, row: this.#read(text) };
   }
 
-  /** A row as it was kept. One that has another order's digest is another order's. */
+  /** A row as it was kept, with the order of this call: its limits hold from now on. */
   #read(text: string): Row {
-    const row = JSON.parse(text) as Row;
-    const { purchase, asks = wasm.orderDigest(JSON.stringify([purchase.order.capability, purchase.order.prompt])) } = row;
-    return { ...row, asks, purchase: { ...purchase, order: { ...purchase.order, prompt: this.#options.prompt } } };
+    const { purchase, ...row } = JSON.parse(text) as Omit<Row, 'purchase'> & { readonly purchase: OldPurchase };
+    const { order, stage } = purchase;
+    const asks = row.asks ?? wasm.orderDigest(JSON.stringify([order?.capability, order?.prompt]));
+    if (asks !== this.#asks) {
+      throw new JobError({
+        code: 'key_taken',
+        message: 'another order has this idempotencyKey',
+        remedy: 'use a key of its own for each order',
+        money: 'not_moved',
+      });
+    }
+    return { ...row, asks, purchase: { order: JSON.parse(this.#wanted) as object, stage } };
   }
 
-  /** The row of another process for the same order, if it is further than this one. */
-  #later(record: string | undefined, mine: Row): Row | undefined {
-    const [, , open, text] = sentIn(record).find(([name]) => name === this.name) ?? [];
-    if (text === undefined || text === this.#text) return undefined;
-    const row = this.#read(text);
+  /**
+   * The row of another process for the same order, if that stands: it is further, or it may be signed under a nonce that
+   * this one does not have. What a process learnt that has signed nothing ends nothing of one that has.
+   */
+  #later(kept: Stored | undefined, mine: Row): Stored | undefined {
+    if (kept === undefined || kept.text === this.#text) return undefined;
+    const { row, isOpen } = kept;
     const isOne =
-      open === true ||
-      this.#options.idempotencyKey !== undefined ||
-      row.purchase.stage.terms?.paymentId === mine.purchase.stage.terms?.paymentId;
-    const isFurther = row.rank > mine.rank || (row.rank === mine.rank && row.trail !== undefined && mine.trail === undefined);
-    return isOne && isFurther ? row : undefined;
+      isOpen || this.#options.idempotencyKey !== undefined || row.purchase.stage.terms?.paymentId === mine.purchase.stage.terms?.paymentId;
+    const isSigned = isOpen && row.trail !== undefined && !isSame(row.trail, mine.trail);
+    return isOne && (isSigned || row.rank > mine.rank) ? kept : undefined;
   }
 
   /** Whether its nonce follows from its key: then it is one charge in every process, also without a store. */
@@ -448,16 +460,17 @@ class Order {
         ...(this.#derives(before) ? { derives: true } : {}),
         ...(left === undefined ? {} : { shared: true }),
       };
-      let other: Row | undefined;
+      let other: Stored | undefined;
       await update(this.store, (record) => {
-        other = this.#later(record, row);
+        const kept = this.#kept(record);
+        other = this.#later(kept, row);
         if (other !== undefined) return undefined;
-        const stored = this.#stored(record);
-        if (left !== undefined && !isOf(stored, left)) throw ended(stored, left);
-        const missed = before === undefined ? leftBy(stored) : undefined;
+        if (left !== undefined && !isOf(kept?.row, left)) throw ended(kept?.row, left);
+        const missed = before === undefined ? leftBy(kept?.row) : undefined;
         if (missed !== undefined) {
           // Another process was refused meanwhile: its nonce is the order's.
-          other = { ...row, before: missed };
+          const next = { ...row, before: missed };
+          other = { text: packed(next), isOpen: true, row: next };
           return undefined;
         }
         // It is counted already: in a record of its own nothing else is.
@@ -480,7 +493,7 @@ class Order {
         return withSent(left === undefined ? counted : record, [this.name, at, true, packed({ ...row, trail })]);
       });
       if (other !== undefined) {
-        this.#stands(other);
+        this.#stands(other.row, other.text);
         return await this.#next({ type: 'resumed' });
       }
       this.#stands({ ...row, trail });
@@ -523,7 +536,7 @@ class Order {
     } catch (error) {
       // What was not signed, or did not leave, is not counted. Another process may have signed it meanwhile, or still sign it.
       await update(this.store, (record) => {
-        const stored = this.#stored(record);
+        const stored = this.#kept(record)?.row;
         if (!isOf(stored, trail) || this.#before !== undefined) return undefined;
         if (stored.rank < SIGNED && stored.trail.shared !== true) {
           const freed = this.#released(record, trail);
@@ -579,9 +592,9 @@ class Order {
   }
 }
 
-/** A row as it is kept. */
+/** A row as it is kept: without the order, which is the caller's. */
 function packed(row: Row): string {
-  return JSON.stringify({ ...row, purchase: { ...row.purchase, order: { ...row.purchase.order, prompt: '' } } });
+  return JSON.stringify({ ...row, purchase: { stage: row.purchase.stage } });
 }
 
 /** Whether something may have been signed for it, and it is not over: only that is gone on with. */

@@ -141,11 +141,15 @@ impl JobPurchase {
         let asked = after_secs.unwrap_or(0).min(MAX_RETRY_AFTER_SECS).saturating_mul(1_000);
         let wait_ms = backoff.max(asked);
         if let PurchaseStage::Quoted { terms, .. } = &self.stage {
-            if now.saturating_add(LEAST_SECS) < terms.until || planted(Mutant::StaleQuotesAreSigned)
-            {
+            let is_fresh = now.saturating_add(LEAST_SECS) < terms.until
+                || planted(Mutant::StaleQuotesAreSigned);
+            let is_within =
+                terms.is_within(&self.order).is_ok() || planted(Mutant::KeptQuotesAreSigned);
+            if is_fresh && is_within {
                 return self.sign();
             }
-            // Its seat is gone; nothing was signed that left.
+            // Its seat is gone, or this call allows less than the one that was quoted; nothing was
+            // signed that left.
             let (network, currency) = (terms.network.clone(), terms.currency.clone());
             self.stage = PurchaseStage::Asking { network, currency };
         }

@@ -166,8 +166,7 @@ impl QuoteTerms {
         if !network.is_empty() && terms.network != network {
             return Err(TermsError::Other("network"));
         }
-        let is_listed = currency.is_empty() || terms.currency == currency;
-        if !is_listed || order.currency.as_deref().is_some_and(|it| it != terms.currency) {
+        if !currency.is_empty() && terms.currency != currency {
             return Err(TermsError::Other("currency"));
         }
         let chain = number("chain_id").ok_or(TermsError::Unreadable("chain_id"))?;
@@ -199,8 +198,20 @@ impl QuoteTerms {
         money::precision_of(&terms.units, &terms.amount)
             .filter(|_| terms.units != "0")
             .ok_or(TermsError::Contradiction("the amount"))?;
-        match exceeds(&terms.amount, &order.most) {
-            Some(false) => Ok(terms),
+        terms.is_within(order)?;
+        Ok(terms)
+    }
+
+    /// Checks it against the limits of an order: those of the call that would sign it.
+    ///
+    /// # Errors
+    /// Why it is not signed.
+    pub(super) fn is_within(&self, order: &JobOrder) -> Result<(), TermsError> {
+        if order.currency.as_deref().is_some_and(|it| it != self.currency) {
+            return Err(TermsError::Other("currency"));
+        }
+        match exceeds(&self.amount, &order.most) {
+            Some(false) => Ok(()),
             Some(true) => Err(TermsError::TooExpensive),
             None => Err(TermsError::Limit),
         }

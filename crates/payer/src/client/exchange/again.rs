@@ -138,7 +138,10 @@ impl Exchange {
             Going::Begins | Going::Sends | Going::Ended(_) => {}
         }
         let until = now.plus(self.policy.deadline_secs);
-        let ExchangeState::Paid(proposed, paid) = &mut self.state else { return None };
+        let ExchangeState::Paid(proposed, paid) = &mut self.state else {
+            // What was signed cannot be read: its nonce may not have been the payer's.
+            return is_dead.then(|| self.unreadable(asks));
+        };
         if is_dead {
             let Some(slot) = Slot::of(&paid.prepared.offer) else {
                 self.going = Going::Doubted;
@@ -158,12 +161,24 @@ impl Exchange {
 
     /// Goes on beside what has ended and may have been charged, if a person or the policy says so.
     fn doubt(&mut self, asks: bool) -> Next {
+        let next = self.afresh_if_asked(asks);
+        self.is_elsewhere = matches!(next, Next::Afresh);
+        next
+    }
+
+    /// Goes on beside a payment that has ended and that nobody can read, likewise. It has the same
+    /// nonce wherever that is the payer's.
+    fn unreadable(&mut self, asks: bool) -> Next {
+        self.going = Going::Doubted;
+        self.afresh_if_asked(asks)
+    }
+
+    fn afresh_if_asked(&mut self, asks: bool) -> Next {
         if !(asks || self.policy.pays_again || planted(Mutant::EndedIsPaidAgain)) {
             let message = "what was signed for this request before has ended, and only the chain tells whether it was charged; policy.payAgain or a confirm hook lets it be paid again";
             return Next::Fail(ClientError::new(Reason::PaymentUnresolved, message));
         }
         self.state = ExchangeState::Plain;
-        self.is_elsewhere = true;
         Next::Afresh
     }
 

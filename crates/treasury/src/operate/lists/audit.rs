@@ -6,14 +6,15 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use super::page;
+use super::read_page;
 use crate::books::{Page, Rows};
 use crate::budget::{Window, worth};
+use crate::keep;
+use crate::kernel::{Decision, Now};
 use crate::message::Listing;
-use crate::operate::reply::{invalid_query, ok, time, told};
+use crate::operate::reply::{invalid_query, ok, time};
 use crate::policy::Rules;
 use crate::row::{AttemptRow, BudgetRow, Money, Scope};
-use crate::{Decision, Now, Treasury, keep};
 use farebox_base::amount::Amount;
 use farebox_base::time::UnixTime;
 use farebox_payer::client::asset::CAP_DECIMALS;
@@ -29,103 +30,86 @@ struct Sums {
     confirmed: Amount,
 }
 
-impl Treasury {
-    pub(in super::super) fn budgets<B: Rows>(
-        &self,
-        books: &B,
-        scene: Now<'_>,
-    ) -> Result<Decision, B::Error> {
-        let mut scopes = Vec::from([Scope::Organization]);
-        scopes.extend(books.agents()?.into_iter().map(|agent| Scope::Agent(agent.name)));
-        scopes.push(Scope::Payouts);
-        let open = unsettled(books, scene.now)?;
-        let mut items: Vec<Value> = Vec::new();
-        for scope in scopes {
-            let row = books.budget(&scope)?;
-            let row = row.unwrap_or_else(|| BudgetRow::new(scope.clone(), scene.now)).at(scene.now);
-            let of = if scope == Scope::Payouts { &Scope::Organization } else { &scope };
-            let document = books.policy(of)?.map(|row| row.document).unwrap_or_default();
-            let rules = Rules::from_json(&document).unwrap_or_default();
-            let rules = match scope {
-                Scope::Payouts => rules.of_payouts().unwrap_or_default(),
-                Scope::Organization | Scope::Agent(_) => rules,
-            };
-            for window in Window::ALL {
-                let limits = rules.budget(window);
-                let mut symbols: Vec<String> =
-                    row.assets.iter().map(|asset| asset.symbol.clone()).collect();
-                for (symbol, _) in &limits {
-                    if !symbols.contains(symbol) {
-                        symbols.push(symbol.clone());
-                    }
-                }
-                for symbol in symbols {
-                    let counted = match symbol.as_str() {
-                        "$" => row.of_dollars(window),
-                        symbol => row.of_asset(window, symbol),
-                    };
-                    let reserved = counted.map(|counted| {
-                        let is_it = |it: &&Unsettled| {
-                            let is_its = match symbol.as_str() {
-                                "$" => is_dollar(&it.symbol),
-                                symbol => it.symbol == symbol,
-                            };
-                            is_its && it.scope == scope && it.counted >= row.start(window)
-                        };
-                        let sum = open.iter().filter(is_it).fold(Amount::ZERO, |sum, it| {
-                            sum.checked_add(it.worth).unwrap_or(Amount::MAX)
-                        });
-                        sum.min(counted)
-                    });
-                    let spent = counted
-                        .zip(reserved)
-                        .and_then(|(counted, reserved)| counted.checked_sub(reserved));
-                    let limit = limits.iter().find(|(name, _)| *name == symbol);
-                    items.push(json!({
-                        "scope": kind(&scope),
-                        "agent": agent(&scope),
-                        "asset": symbol,
-                        "window": window.name(),
-                        "since": time(row.start(window)),
-                        "limit": limit.map(|(_, amount)| text(*amount)),
-                        "reserved": reserved.map(text),
-                        "spent": spent.map(text),
-                    }));
-                }
-            }
+/// All budgets, with what is reserved and spent of each.
+pub(crate) fn list_budgets<B: Rows>(books: &B, scene: Now<'_>) -> Result<Decision, B::Error> {
+    let mut scopes = Vec::from([Scope::Organization]);
+    scopes.extend(books.agents()?.into_iter().map(|agent| Scope::Agent(agent.name)));
+    scopes.push(Scope::Payouts);
+    let open = list_unsettled(books, scene.now)?;
+    let mut items: Vec<Value> = Vec::new();
+    for scope in scopes {
+        let row = books.budget_at(&scope, scene.now)?;
+        let of = if scope == Scope::Payouts { &Scope::Organization } else { &scope };
+        let document = books.policy(of)?.map(|row| row.document).unwrap_or_default();
+        let rules = Rules::from_json(&document).unwrap_or_default();
+        let rules = match scope {
+            Scope::Payouts => rules.of_payouts().unwrap_or_default(),
+            Scope::Organization | Scope::Agent(_) => rules,
+        };
+        for window in Window::ALL {
+            items.extend(spending(&row, window, &rules, &open));
         }
-        Ok(ok(&json!({"items": items})))
     }
+    Ok(ok(&json!({"items": items})))
+}
 
-    pub(in super::super) fn audit<B: Rows>(
-        &self,
-        books: &B,
-        listing: &Listing,
-    ) -> Result<Decision, B::Error> {
-        let Some(mut page) = page(listing) else { return Ok(told(invalid_query())) };
-        page.limit = page.limit.max(1000);
-        let mut sums: Vec<Sums> = Vec::new();
-        let mut cursor = page.after.clone();
-        // At most a million attempts in one answer.
-        for _ in 0..1000 {
-            page.after = cursor.take();
-            let rows = books.attempts(&page)?;
-            for row in &rows {
-                for scope in row.scopes() {
-                    add(&mut sums, scope, row);
-                }
-            }
-            let is_full = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= page.limit;
-            cursor = rows.last().filter(|_| is_full).map(|row| (row.counted, row.id.clone()));
-            if cursor.is_none() {
-                break;
-            }
+/// The spending that the attempts show, a page of them summed up.
+pub(crate) fn audit_attempts<B: Rows>(books: &B, listing: &Listing) -> Result<Decision, B::Error> {
+    let Some(mut page) = read_page(listing) else { return Ok(Decision::reply(invalid_query())) };
+    page.limit = page.limit.max(1000);
+    let mut sums: Vec<Sums> = Vec::new();
+    visit_attempts(books, &mut page, |row| {
+        for scope in row.scopes() {
+            add(&mut sums, scope, row);
         }
-        let items: Vec<Value> = sums.iter().map(shown).collect();
-        let cursor = cursor.map(|(at, id)| format!("{at}.{id}"));
-        let since = keep::complete_since(books)?;
-        Ok(ok(&json!({"items": items, "cursor": cursor, "completeSince": since})))
+    })?;
+    let items: Vec<Value> = sums.iter().map(total).collect();
+    let cursor = page.after.map(|(at, id)| format!("{at}.{id}"));
+    let since = keep::complete_since(books)?;
+    Ok(ok(&json!({"items": items, "cursor": cursor, "completeSince": since})))
+}
+
+/// The spending of a budget in a window, by asset.
+fn spending(row: &BudgetRow, window: Window, rules: &Rules, open: &[Unsettled]) -> Vec<Value> {
+    let limits = rules.budget(window);
+    let mut symbols: Vec<String> = row.assets.iter().map(|asset| asset.symbol.clone()).collect();
+    for (symbol, _) in &limits {
+        if !symbols.contains(symbol) {
+            symbols.push(symbol.clone());
+        }
     }
+    let item = |symbol: &String| {
+        let counted = match symbol.as_str() {
+            "$" => row.of_dollars(window),
+            symbol => row.of_asset(window, symbol),
+        };
+        let reserved = counted.map(|counted| {
+            let is_it = |it: &&Unsettled| {
+                let is_its = match symbol.as_str() {
+                    "$" => is_dollar(&it.symbol),
+                    symbol => it.symbol == symbol,
+                };
+                is_its && it.scope == row.scope && it.counted >= row.start(window)
+            };
+            let add =
+                |sum: Amount, it: &Unsettled| sum.checked_add(it.worth).unwrap_or(Amount::MAX);
+            open.iter().filter(is_it).fold(Amount::ZERO, add).min(counted)
+        });
+        let both = counted.zip(reserved);
+        let spent = both.and_then(|(counted, reserved)| counted.checked_sub(reserved));
+        let limit = limits.iter().find(|(name, _)| name == symbol);
+        json!({
+            "scope": kind(&row.scope),
+            "agent": agent(&row.scope),
+            "asset": symbol,
+            "window": window.name(),
+            "since": time(row.start(window)),
+            "limit": limit.map(|(_, amount)| text(*amount)),
+            "reserved": reserved.map(text),
+            "spent": spent.map(text),
+        })
+    };
+    symbols.iter().map(item).collect()
 }
 
 /// A payment that counts in a budget and has no receipt: its merchant has not answered, or has
@@ -138,33 +122,41 @@ struct Unsettled {
 }
 
 /// The unsettled payments of the current month.
-fn unsettled<B: Rows>(books: &B, now: UnixTime) -> Result<Vec<Unsettled>, B::Error> {
+fn list_unsettled<B: Rows>(books: &B, now: UnixTime) -> Result<Vec<Unsettled>, B::Error> {
     let mut all = Vec::new();
     let month = Window::Month.start(now).secs();
     for money in ["reserved", "signed"] {
         let outcome = Some(money.to_string());
         let mut page =
             Page { after: Some((month, String::new())), limit: 1000, agent: None, outcome };
-        for _ in 0..1000 {
-            let rows = books.attempts(&page)?;
-            for row in rows.iter().filter(|row| row.receipt.is_none()) {
-                let worth = worth_of(row);
-                let of = |scope| Unsettled {
-                    scope,
-                    symbol: row.symbol.clone(),
-                    counted: row.counted,
-                    worth,
-                };
+        visit_attempts(books, &mut page, |row| {
+            let (symbol, counted, worth) = (&row.symbol, row.counted, worth_of(row));
+            let of = |scope| Unsettled { scope, symbol: symbol.clone(), counted, worth };
+            if row.receipt.is_none() {
                 all.extend(row.scopes().into_iter().map(of));
             }
-            let is_full = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= page.limit;
-            page.after = rows.last().filter(|_| is_full).map(|row| (row.counted, row.id.clone()));
-            if page.after.is_none() {
-                break;
-            }
-        }
+        })?;
     }
     Ok(all)
+}
+
+/// Visits the attempts of a page and of the next ones, at most a million; afterwards it begins where
+/// they end, if there are more.
+fn visit_attempts<B: Rows>(
+    books: &B,
+    page: &mut Page,
+    mut visit: impl FnMut(&AttemptRow),
+) -> Result<(), B::Error> {
+    for _ in 0..1000 {
+        let rows = books.attempts(page)?;
+        rows.iter().for_each(&mut visit);
+        let is_full = u32::try_from(rows.len()).unwrap_or(u32::MAX) >= page.limit;
+        page.after = rows.last().filter(|_| is_full).map(|row| (row.counted, row.id.clone()));
+        if page.after.is_none() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The amount that a payment counts, at 18 fraction digits.
@@ -195,7 +187,7 @@ fn add(sums: &mut Vec<Sums>, scope: Scope, row: &AttemptRow) {
     sums.push(sum);
 }
 
-fn shown(sum: &Sums) -> Value {
+fn total(sum: &Sums) -> Value {
     let spent = sum.counted.checked_sub(sum.void).unwrap_or(Amount::ZERO);
     let open = spent.checked_sub(sum.confirmed).unwrap_or(Amount::ZERO);
     json!({

@@ -45,6 +45,11 @@ impl PayoutRequest {
         ])
     }
 
+    /// The key of its decision.
+    pub(super) fn kept_key(&self) -> String {
+        format!("k:{}", self.key)
+    }
+
     /// Atomic units of this token.
     pub(super) fn amount_of(&self, token: &Token) -> Option<Amount> {
         Amount::from_decimal(&self.amount, token.decimals).ok()
@@ -54,12 +59,12 @@ impl PayoutRequest {
 /// The organization that a body names: whose object is asked.
 #[must_use]
 pub fn organization_of(body: &str) -> Option<String> {
-    object(body)?.get("organization")?.as_str().map(ToString::to_string)
+    members(body)?.get("organization")?.as_str().map(ToString::to_string)
 }
 
 /// Reads a body; otherwise everything that is wrong with it.
 pub(super) fn read(body: &str) -> Result<PayoutRequest, String> {
-    let Some(members) = object(body) else {
+    let Some(members) = members(body) else {
         return Err(format!(
             "the body must be a JSON object of at most 16 KiB with {}",
             MEMBERS.join(", ")
@@ -99,7 +104,7 @@ pub(super) fn read(body: &str) -> Result<PayoutRequest, String> {
 }
 
 /// The members of a body.
-pub(super) fn object(body: &str) -> Option<Map<String, Value>> {
+pub(crate) fn members(body: &str) -> Option<Map<String, Value>> {
     match json::parse_with(body.as_bytes(), MAX_BYTES) {
         Ok(Value::Object(members)) => Some(members),
         _ => None,

@@ -22,28 +22,28 @@ const FINAL: &str = "farebox-final";
 const USED: &str = "already_used";
 
 /// A link, as of now.
-pub(super) struct Words<'a> {
+pub(super) struct LinkReplies<'a> {
     pub link: &'a PaymentLink,
     pub now: UnixTime,
 }
 
-impl Words<'_> {
+impl LinkReplies<'_> {
     fn state(&self) -> LinkStatus {
         self.link.status(self.now)
     }
 
     /// A link that was made.
-    pub fn made(&self, url: Option<String>) -> Reply {
+    pub fn creation(&self, url: Option<String>) -> Reply {
         let mut told = json!({"paymentId": self.link.id, "status": self.state().name(), "expires": time(self.link.expires)});
         if let (Some(url), Value::Object(members)) = (url, &mut told) {
             members.insert("deliveries".to_string(), json!({"url": url}));
         }
-        Reply { status: 201, ..enveloped(&told) }
+        Reply { status: 201, ..envelope(&told) }
     }
 
     /// Its terms.
     pub fn read(&self) -> Reply {
-        enveloped(&self.terms())
+        envelope(&self.terms())
     }
 
     fn terms(&self) -> Value {
@@ -71,7 +71,7 @@ impl Words<'_> {
     /// Its state.
     pub fn status(&self) -> Reply {
         let is_final = self.state().is_final();
-        let reply = enveloped(&json!({
+        let reply = envelope(&json!({
             "paymentId": self.link.id,
             "status": self.state().name(),
             "txHash": self.link.transaction(),
@@ -82,7 +82,7 @@ impl Words<'_> {
     }
 
     /// The reply that asks for its payment, for its URL.
-    pub fn asked(&self, url: &str, asks: &PaymentRequirements) -> Reply {
+    pub fn challenge(&self, url: &str, asks: &PaymentRequirements) -> Reply {
         match self.state() {
             LinkStatus::Pending => {
                 let (description, mime_type) = (self.link.description.as_str(), "application/json");
@@ -92,7 +92,7 @@ impl Words<'_> {
                 let reply = Reply { status: 402, ..self.plain() };
                 reply.with("payment-required", &header::encode(&asked))
             }
-            LinkStatus::Settling => self.taken(LinkDoor::X402),
+            LinkStatus::Settling => self.conflict(LinkDoor::X402),
             LinkStatus::Completed
             | LinkStatus::Failed
             | LinkStatus::Expired
@@ -113,7 +113,7 @@ impl Words<'_> {
                     LinkStatus::Pending | LinkStatus::Settling => None,
                     LinkStatus::Failed | LinkStatus::Expired | LinkStatus::Cancelled => Some(false),
                 };
-                enveloped(&json!({
+                envelope(&json!({
                     "status": status.name(),
                     "txHash": self.link.transaction(),
                     "success": success,
@@ -145,7 +145,7 @@ impl Words<'_> {
     }
 
     /// Another payment than the one that it took, or one after its end.
-    pub fn taken(&self, door: LinkDoor) -> Reply {
+    pub fn conflict(&self, door: LinkDoor) -> Reply {
         let reason = match self.state() {
             LinkStatus::Expired => "expired",
             LinkStatus::Cancelled => "cancelled",
@@ -155,7 +155,7 @@ impl Words<'_> {
             | LinkStatus::Failed => USED,
         };
         match door {
-            LinkDoor::Credential => self.refused(door, reason),
+            LinkDoor::Credential => self.refusal(door, reason),
             LinkDoor::X402 => {
                 let detail = "the link takes no payment any more; nothing was settled for this one";
                 problem(409, reason, detail)
@@ -170,9 +170,9 @@ impl Words<'_> {
     }
 
     /// A payment that is none of this link: nothing was settled, and the link is as it was.
-    pub fn refused(&self, door: LinkDoor, reason: &str) -> Reply {
+    pub fn refusal(&self, door: LinkDoor, reason: &str) -> Reply {
         match door {
-            LinkDoor::Credential => enveloped(&json!({
+            LinkDoor::Credential => envelope(&json!({
                 "status": self.state().name(),
                 "success": false,
                 "errorReason": reason,
@@ -185,7 +185,7 @@ impl Words<'_> {
 }
 
 /// `{code, data, msg}`, without members that are null.
-fn enveloped(data: &Value) -> Reply {
+fn envelope(data: &Value) -> Reply {
     let mut data = data.clone();
     if let Value::Object(members) = &mut data {
         members.retain(|_, value| !value.is_null());

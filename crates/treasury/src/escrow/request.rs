@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value};
 
-use super::row::EscrowGoal;
+use super::row::{EscrowGoal, EscrowRow, EscrowStage};
+use crate::config::EscrowContract;
 use farebox_base::amount::Amount;
 use farebox_base::chain::ChainId;
 use farebox_base::encoding::hex;
@@ -24,6 +25,37 @@ pub(super) struct EscrowRequest {
     pub amount: Amount,
     pub settlement: String,
     pub goal: EscrowGoal,
+}
+
+impl EscrowRequest {
+    /// The row of a payment that begins with this.
+    pub fn row(&self, escrow: &EscrowContract, now: u64) -> EscrowRow {
+        EscrowRow {
+            id: self.id.clone(),
+            wallet: place_of(escrow),
+            network: escrow.network.as_str().to_string(),
+            contract: escrow.contract.to_checksum(),
+            buyer: self.buyer.to_checksum(),
+            seller: self.seller.to_checksum(),
+            amount: self.amount.to_string(),
+            settlement: self.settlement.clone(),
+            goal: EscrowGoal::Funded,
+            stage: EscrowStage::Open,
+            tries: Vec::new(),
+            sent: 0,
+            resent: 0,
+            gone: 0,
+            seen: None,
+            why: None,
+            failures: 0,
+            sending: false,
+            fence: 0,
+            until: 0,
+            due: None,
+            created: now,
+            changed: now,
+        }
+    }
 }
 
 const MEMBERS: [&str; 10] = [
@@ -99,4 +131,9 @@ pub(super) fn read(members: &Map<String, Value>) -> Result<EscrowRequest, String
         }),
         _ => Err(faults.join("; ")),
     }
+}
+
+/// The name of a wallet on its network.
+pub(super) fn place_of(escrow: &EscrowContract) -> String {
+    format!("{} {}", escrow.wallet, escrow.network)
 }

@@ -6,55 +6,50 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use crate::books::Rows;
+use crate::kernel::Decision;
 use crate::message::Listing;
-use crate::operate::lists::{listed, page};
-use crate::operate::reply::{invalid_query, not_found, ok, time, told};
+use crate::notice::notice;
+use crate::operate::lists::{read_page, write_page};
+use crate::operate::reply::{invalid_query, not_found, ok, time};
 use crate::row::{AttemptRow, DecisionRow, Money, Notice, PAYOUTS};
-use crate::{Decision, Treasury};
 use farebox_base::amount::Amount;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 
-impl Treasury {
-    pub(crate) fn payouts<B: Rows>(
-        &self,
-        books: &B,
-        listing: &Listing,
-    ) -> Result<Decision, B::Error> {
-        let Some(mut page) = page(listing) else { return Ok(told(invalid_query())) };
-        page.agent = Some(PAYOUTS.to_string());
-        let rows = books.decisions(&page)?;
-        let last = rows.last().map(|row| (row.created, row.id.clone()));
-        let mut items: Vec<Value> = Vec::new();
-        for row in &rows {
-            items.push(shown(row, books.attempt(&row.attempt)?.as_ref()));
-        }
-        Ok(listed(items, last, &page))
+/// A page of payouts.
+pub(crate) fn list_payouts<B: Rows>(books: &B, listing: &Listing) -> Result<Decision, B::Error> {
+    let Some(mut page) = read_page(listing) else {
+        return Ok(Decision::reply(invalid_query()));
+    };
+    page.agent = Some(PAYOUTS.to_string());
+    let rows = books.decisions(&page)?;
+    let last = rows.last().map(|row| (row.created, row.id.clone()));
+    let mut items: Vec<Value> = Vec::new();
+    for row in &rows {
+        items.push(summary(row, books.attempt(&row.attempt)?.as_ref()));
     }
+    Ok(write_page(items, last, &page))
+}
 
-    pub(crate) fn one_payout<B: Rows>(
-        &self,
-        books: &B,
-        id: &str,
-        only: Option<&str>,
-    ) -> Result<Decision, B::Error> {
-        if id.starts_with("esc_") {
-            return self.one_escrow(books, id, only);
-        }
-        let Some(row) = books.decision(id)?.filter(DecisionRow::is_payout) else {
-            return Ok(told(not_found("payout")));
-        };
-        let attempt = books.attempt(&row.attempt)?;
-        let wallet = attempt.as_ref().map(|attempt| attempt.wallet.as_str());
-        if only.is_some() && only != wallet && !planted(Mutant::TokensSeeEveryPayout) {
-            return Ok(told(not_found("payout")));
-        }
-        Ok(ok(&shown(&row, attempt.as_ref())))
+/// A payout as it stands; with `only`, one of this wallet.
+pub(crate) fn show_payout<B: Rows>(
+    books: &B,
+    id: &str,
+    only: Option<&str>,
+) -> Result<Decision, B::Error> {
+    let Some(row) = books.decision(id)?.filter(DecisionRow::is_payout) else {
+        return Ok(Decision::reply(not_found("payout")));
+    };
+    let attempt = books.attempt(&row.attempt)?;
+    let wallet = attempt.as_ref().map(|attempt| attempt.wallet.as_str());
+    if only.is_some() && only != wallet && !planted(Mutant::TokensSeeEveryPayout) {
+        return Ok(Decision::reply(not_found("payout")));
     }
+    Ok(ok(&summary(&row, attempt.as_ref())))
 }
 
 /// A payout as it stands: `state` is `executing`, `open`, `confirmed` or `void`.
-fn shown(row: &DecisionRow, attempt: Option<&AttemptRow>) -> Value {
+fn summary(row: &DecisionRow, attempt: Option<&AttemptRow>) -> Value {
     let facts = attempt.and_then(|it| it.receipt.as_ref());
     let amount =
         attempt.and_then(|it| Some(Amount::from_atomic(&it.value).ok()?.to_decimal(it.decimals)));
@@ -93,13 +88,6 @@ fn state(row: &DecisionRow, attempt: &AttemptRow) -> String {
 }
 
 /// The notice, for the webhook, of a payout that never moves.
-pub(crate) fn failed(row: &DecisionRow, attempt: &AttemptRow, now: UnixTime) -> Notice {
-    let kind = "payout.failed";
-    let body = json!({"type": kind, "at": time(now.secs()), "payout": shown(row, Some(attempt))});
-    Notice {
-        id: alloc::format!("{kind}:{}", row.id),
-        kind: kind.to_string(),
-        at: now.secs(),
-        body: body.to_string(),
-    }
+pub(crate) fn failure_notice(row: &DecisionRow, attempt: &AttemptRow, now: UnixTime) -> Notice {
+    notice("payout.failed", &row.id, &summary(row, Some(attempt)), now)
 }

@@ -1,0 +1,93 @@
+//! Other payments of the same payer for the same request: of several nonces, one is asked for money.
+
+use super::{Rows, Shard, Slot};
+use alloc::string::ToString;
+
+use crate::command::{Answer, Command, Fate, Payment, Resumed, Rivals, Role};
+use crate::entry::{Entry, OtherPayments};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+
+impl Rivals {
+    /// Names the payments that may stand in the way of this one, whose row was so before.
+    pub(super) fn of(payment: &Payment, rival: Option<&str>, before: &Entry) -> Self {
+        // The sender of a transaction has paid already.
+        let binding = (!payment.was_sent_by_payer()).then(|| payment.binding.clone());
+        Self { binding, rival: rival.map(ToString::to_string), again: before.is_refused() }
+    }
+
+    /// Names the payments that may stand in the way of this claim.
+    pub(super) fn of_claim(command: &Command, before: &Entry) -> Option<Self> {
+        let Command::Claim { payment, rival, .. } = command else { return None };
+        Some(Self::of(payment, rival.as_deref(), before))
+    }
+
+    /// Whether an answer asks for the money of a row for which nothing asks now: as it begins, or
+    /// once more after it was refused.
+    pub(super) fn contest(&self, answer: &Answer) -> bool {
+        match answer {
+            Answer::Granted { .. } => true,
+            Answer::Resend(_) => self.again && !planted(Mutant::RefusedIsSentBeside),
+            _ => false,
+        }
+    }
+}
+
+impl Shard {
+    /// The reason why no money is asked for a payment now, if another one of its payer may pay for
+    /// the same request, or has paid.
+    pub(super) fn contested<R: Rows>(
+        &self,
+        slot: &Slot,
+        rivals: &Rivals,
+        rows: &R,
+        now: UnixTime,
+    ) -> Result<Option<Fate>, R::Error> {
+        if Self::is_rivalled(slot, rivals.rival.as_deref(), rows)? {
+            return Ok(Some(Fate::AlreadyUsed));
+        }
+        let Some(binding) = &rivals.binding else { return Ok(None) };
+        let OtherPayments { unresolved, contends, .. } =
+            self.index.standing(slot, binding, "", now);
+        if (unresolved && !planted(Mutant::DoubtIsForgotten)) || (contends && rivals.again) {
+            return Ok(Some(Fate::Unresolved));
+        }
+        for other in self.index.unreceived(slot, binding, now) {
+            if rows.find(&other)?.is_some_and(|other| other.is_uncollected(now))
+                && other != *slot
+                && !planted(Mutant::AnewBesidePaid)
+            {
+                return Ok(Some(Fate::AlreadyUsed));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the payment that its payer could have signed instead has begun.
+    pub(super) fn is_rivalled<R: Rows>(
+        slot: &Slot,
+        rival: Option<&str>,
+        rows: &R,
+    ) -> Result<bool, R::Error> {
+        let Some(rival) = rival.filter(|_| !planted(Mutant::RivalBegins)) else { return Ok(false) };
+        let other = rows.find(&Slot::new(&slot.payer, rival))?;
+        Ok(other.is_some_and(|other| !other.is_free()))
+    }
+
+    /// The answer in the place of one that asks for money: another payment may pay, or the object
+    /// after the change has to be heard first.
+    pub(super) fn stands_aside<R: Rows>(
+        &self,
+        slot: &Slot,
+        rivals: Rivals,
+        role: Role,
+        rows: &R,
+        now: UnixTime,
+    ) -> Result<Option<Resumed>, R::Error> {
+        if let Some(fate) = self.contested(slot, &rivals, rows, now)? {
+            return Ok(Some(fate.into()));
+        }
+        let unheard = role == Role::Old && !planted(Mutant::OldHearsItself);
+        Ok(unheard.then_some(Resumed::AskNew(rivals)))
+    }
+}

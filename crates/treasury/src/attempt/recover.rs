@@ -1,0 +1,178 @@
+//! Payments that go on. Whoever asks for an open one again has the same bytes sent again, and signs no
+//! other. The alarm ends what a lost Worker left, and has the chain read until the money of each is
+//! known to have moved, or to never move.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use super::report::Reports;
+use super::{Held, end, interrupt, write_order};
+use crate::answer::{DecisionAnswer, EXECUTING};
+use crate::books::{Change, Rows};
+use crate::keep::answers;
+use crate::kernel::{Decision, Job, Now, SendWindow};
+use crate::merchant::{Locality, origin};
+use crate::message::Answer;
+use crate::notice;
+use crate::outcome::Outcome;
+use crate::row::{DecisionRow, Money, Parcel, Stage};
+use crate::undelivered::{MARGIN_SECS, can_be_sent, is_delivered, stands};
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+
+/// Maximum attempts that one alarm works on.
+const MAX_JOBS: u32 = 8;
+/// Maximum times that the alarm sends a payment.
+const MAX_RESENDS: u32 = 3;
+/// Seconds after which the operator is told of a payment without a known outcome.
+const INCONCLUSIVE_SECS: u64 = 3600;
+
+/// Payments that are not over.
+#[derive(Clone, Copy)]
+pub(crate) struct Recovery<'t> {
+    pub reports: Reports<'t>,
+    pub window: SendWindow,
+}
+
+impl Recovery<'_> {
+    /// Answers a request by the decision that it belongs to: as before, or by sending its payment
+    /// again.
+    pub fn resend<B: Rows>(
+        &self,
+        books: &B,
+        mut decision: DecisionRow,
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        if decision.stage != Stage::Final || !decision.open || decision.is_payout() {
+            return Ok(Decision::reply(self.reports.receipts.reply(&decision)));
+        }
+        let attempt = books.attempt(&decision.attempt)?;
+        let attempt = attempt.filter(|it| stands(it, scene.now) && can_be_sent(it, scene.now));
+        // Of a request without an answer no one knows what the merchant has done, and of a delivery
+        // that it has: only what may be asked for twice is.
+        let was_delivered = is_delivered(&decision.outcome);
+        let may_have_acted = was_delivered || decision.outcome == "inconclusive";
+        let is_safe = |parcel: &Parcel| {
+            matches!(parcel.method.as_str(), "GET" | "HEAD")
+                || !may_have_acted
+                || planted(Mutant::PostsAreRepeated)
+        };
+        let parcel = books.parcel(&decision.attempt)?.filter(is_safe);
+        let (Some(mut attempt), Some(parcel)) = (attempt, parcel) else {
+            return Ok(Decision::reply(self.reports.receipts.reply(&decision)));
+        };
+        // Whoever held it holds it no more.
+        attempt.fence = attempt.fence.saturating_add(1);
+        attempt.resends = attempt.resends.saturating_add(1);
+        attempt.lease = Some(self.window.lease(scene.now));
+        attempt.due = attempt.lease;
+        decision.stage = Stage::Executing;
+        let mut changes = Vec::new();
+        // What was delivered is told until more is.
+        if !was_delivered || planted(Mutant::RepeatsForgetDeliveries) {
+            changes = answers::take_out(books, &mut decision)?;
+            DecisionAnswer::new("executing", "payment_execution_in_progress", EXECUTING)
+                .write(&mut decision, scene.now.secs());
+        }
+        let order = write_order(&attempt, &parcel, self.window, scene.now);
+        changes.push(Change::Attempt(Box::new(attempt)));
+        changes.push(Change::Decision(Box::new(decision)));
+        Ok(Decision { answer: Answer::Send(Box::new(order)), changes })
+    }
+
+    /// Work on attempts that is due, with the writes that grant it.
+    pub fn recover<B: Rows>(
+        &self,
+        books: &B,
+        scene: Now<'_>,
+    ) -> Result<(Vec<Job>, Vec<Change>), B::Error> {
+        let (mut jobs, mut changes) = (Vec::new(), Vec::new());
+        let mut gave_back = false;
+        for mut attempt in books.due(scene.now.secs(), MAX_JOBS)? {
+            let Some(mut decision) = books.decision(&attempt.decision)? else {
+                (attempt.due, attempt.why) = (None, Some("no_decision".to_string()));
+                changes.push(Change::Attempt(Box::new(attempt)));
+                continue;
+            };
+            match (attempt.money, decision.stage) {
+                // One at a time: each gives back to the same budgets.
+                (Money::Reserved, _) if gave_back => {}
+                (Money::Reserved, _) => {
+                    changes.extend(interrupt(books, attempt, &mut decision, scene)?);
+                    gave_back = true;
+                }
+                (Money::Signed, Stage::Executing) => {
+                    let (job, writes) =
+                        self.send_again(books, Held { attempt, decision }, scene)?;
+                    jobs.extend(job);
+                    changes.extend(writes);
+                }
+                (Money::Signed, Stage::Review | Stage::Final) => {
+                    jobs.extend(self.reports.chain.ask_of(&mut attempt, scene.now));
+                    let age = scene.now.secs_since(UnixTime::from_secs(attempt.counted));
+                    let is_open = matches!(decision.outcome.as_str(), "inconclusive" | "unknown");
+                    if is_open && age >= INCONCLUSIVE_SECS {
+                        let notice = notice::decision_inconclusive(&decision, &attempt, scene.now);
+                        changes.push(Change::Outbox(notice));
+                    }
+                    if attempt.due.is_some() {
+                        changes.push(Change::Attempt(Box::new(attempt)));
+                        continue;
+                    }
+                    // Nothing is left to find, nor to send again. What got an answer is over then.
+                    decision.open = is_open;
+                    changes.push(end(attempt));
+                    changes.push(Change::Decision(Box::new(decision)));
+                }
+                // It was sent again for a delivery that did not come.
+                (Money::Spent, Stage::Executing) => {
+                    attempt.fence = attempt.fence.saturating_add(1);
+                    let held = Held { attempt, decision };
+                    changes
+                        .extend(self.reports.conclude(held, Outcome::lost(), None, scene).changes);
+                }
+                (Money::Spent | Money::Void, _) => {
+                    (attempt.due, decision.open) = (None, false);
+                    changes.push(end(attempt));
+                    changes.push(Change::Decision(Box::new(decision)));
+                }
+            }
+        }
+        Ok((jobs, changes))
+    }
+
+    /// Sends what a lost Worker may have sent once more, where that is safe; otherwise its decision
+    /// ends without an outcome.
+    fn send_again<B: Rows>(
+        &self,
+        books: &B,
+        held: Held,
+        scene: Now<'_>,
+    ) -> Result<(Option<Job>, Vec<Change>), B::Error> {
+        let Held { mut attempt, decision } = held;
+        let now = scene.now;
+        // Whoever held it holds it no more.
+        if !planted(Mutant::LeasesKeepFences) {
+            attempt.fence = attempt.fence.saturating_add(1);
+        }
+        let parcel = books.parcel(&attempt.id)?;
+        let is_late = now.plus(MARGIN_SECS).secs() >= attempt.valid_before;
+        let Some(parcel) = parcel.filter(|_| !is_late && attempt.resends < MAX_RESENDS) else {
+            let held = Held { attempt, decision };
+            return Ok((None, self.reports.conclude(held, Outcome::lost(), None, scene).changes));
+        };
+        attempt.resends = attempt.resends.saturating_add(1);
+        attempt.lease = Some(self.window.lease(now));
+        attempt.due = attempt.lease;
+        let order = write_order(&attempt, &parcel, self.window, now);
+        // A token moves under a nonce once, whoever sends it.
+        let is_safe = matches!(parcel.method.as_str(), "GET" | "HEAD") || attempt.is_payout();
+        let gate = origin(&parcel.url, Locality::Local);
+        let probe = gate.filter(|_| !is_safe && !planted(Mutant::PostsAreRepeated));
+        let probe = probe.map(|origin| format!("{origin}/.well-known/farebox-keys.json"));
+        let changes = Vec::from([Change::Attempt(Box::new(attempt))]);
+        Ok((Some(Job::Send(order, probe)), changes))
+    }
+}

@@ -1,0 +1,144 @@
+//! Reports about a payment that was sent: its answer, or that none came.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::{Held, end, interrupt, restore};
+use crate::answer::{DecisionAnswer, merchant};
+use crate::books::{Change, Rows};
+use crate::chain::ChainReader;
+use crate::keep::answers;
+use crate::kernel::{Decision, Grant, Now};
+use crate::merchant::fields_to_show;
+use crate::message::{Answer, MerchantAnswer};
+use crate::outcome::Outcome;
+use crate::payout::settlement;
+use crate::receipt::Receipts;
+use crate::row::{Money, Stage};
+use crate::{notice, refused, undelivered};
+use farebox_base::mutant::{Mutant, planted};
+
+/// Reports about payments, of whoever sent one or read the chain.
+#[derive(Clone, Copy)]
+pub(crate) struct Reports<'t> {
+    pub chain: &'t ChainReader,
+    pub receipts: &'t Receipts,
+}
+
+impl Reports<'_> {
+    /// Takes a merchant's answer.
+    pub fn take_answer<B: Rows>(
+        &self,
+        books: &B,
+        grant: Grant<'_>,
+        answer: &MerchantAnswer,
+        sent: u32,
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        let mut held = match Held::find(books, self.receipts, grant, Money::Signed)? {
+            Ok(held) => held,
+            Err(decision) => return Ok(decision),
+        };
+        let Some(parcel) = books.parcel(grant.id)? else {
+            return Ok(Decision::reply(refused::internal()));
+        };
+        let repeated = sent > 1 || held.attempt.resends > 0;
+        if held.attempt.is_payout() {
+            let outcome = settlement::read_outcome(&held.attempt, answer, repeated);
+            return Ok(self.conclude(held, outcome, None, scene));
+        }
+        let outcome = match restore(&held.attempt, &parcel) {
+            Some((prepared, _)) => Outcome::read(answer, &prepared, &parcel.url, repeated),
+            None => Outcome::lost(),
+        };
+        let mut changes = match undelivered::is_delivered(outcome.name) {
+            true => answers::take_out(books, &mut held.decision)?,
+            false => Vec::new(),
+        };
+        let decision = self.conclude(held, outcome, Some(answer), scene);
+        changes.extend(decision.changes);
+        answers::keep(books, &mut changes, scene.now)?;
+        Ok(Decision { changes, ..decision })
+    }
+
+    /// Takes that no answer came. What never left moves no money; what the alarm sends was perhaps
+    /// sent before.
+    pub fn take_loss<B: Rows>(
+        &self,
+        books: &B,
+        grant: Grant<'_>,
+        sent: bool,
+        scene: Now<'_>,
+    ) -> Result<Decision, B::Error> {
+        let held = match Held::find(books, self.receipts, grant, Money::Signed)? {
+            Ok(held) => held,
+            Err(decided) => return Ok(decided),
+        };
+        let is_repeat = held.attempt.resends > 0 && !planted(Mutant::RepeatsWereNeverSent);
+        if sent || is_repeat {
+            return Ok(self.conclude(held, Outcome::lost(), None, scene));
+        }
+        let Held { attempt, mut decision } = held;
+        let changes = interrupt(books, attempt, &mut decision, scene)?;
+        Ok(Decision { answer: Answer::Reply(self.receipts.reply(&decision)), changes })
+    }
+
+    /// Ends a decision. The money stays counted: only the chain knows what becomes of it.
+    pub fn conclude(
+        &self,
+        held: Held,
+        outcome: Outcome,
+        answer: Option<&MerchantAnswer>,
+        scene: Now<'_>,
+    ) -> Decision {
+        let Held { mut attempt, mut decision } = held;
+        let now = scene.now.secs();
+        let outcome = undelivered::keep_known(outcome, &decision, &attempt);
+        if outcome.has_receipt {
+            attempt.receipt =
+                Some(undelivered::write_receipt(attempt.receipt.take(), &outcome, now));
+        }
+        let is_open = undelivered::leaves_open(&outcome, &attempt) && !decision.is_payout();
+        let mut said = DecisionAnswer::new(outcome.name, outcome.code, outcome.reason);
+        let is_unknown = outcome.name == "inconclusive";
+        let told = answer.filter(|_| !is_unknown);
+        said.merchant = told.map(|it| merchant(it.status, fields_to_show(it), &it.body));
+        said.receipt = self.receipts.document(scene.organization, &decision, &attempt);
+        let is_paid = outcome.name == "paid_fulfillment_failed";
+        said.settlement = is_paid.then_some("merchant_verifiable_success");
+        let is_told = outcome.name != "allow" || decision.is_payout();
+        said.evidence = outcome.evidence.filter(|_| is_told);
+        match outcome.is_repeated {
+            true => self.receipts.put_into(&mut decision, &attempt, scene),
+            false => said.write(&mut decision, now),
+        }
+        (decision.stage, decision.open) = (Stage::Final, is_open || is_unknown);
+        attempt.lease = None;
+        self.chain.schedule(&mut attempt, scene.now);
+        if planted(Mutant::RefusalsAreVoid) && outcome.name == "execution_failed" {
+            (attempt.money, attempt.due) = (Money::Void, None);
+        }
+        let is_sent = decision.is_payout() && outcome.name == "allow";
+        if planted(Mutant::FacilitatorsAreBelieved) && is_sent {
+            (attempt.money, attempt.due) = (Money::Spent, None);
+        }
+        let reply = self.receipts.reply(&decision);
+        let mut changes = Vec::new();
+        if outcome.is_conflict {
+            let notice = notice::settlement_conflict(&decision, &attempt, scene.now);
+            changes.push(Change::Outbox(notice));
+        }
+        if is_unknown && attempt.due.is_none() {
+            // The chain is not read, so that no one learns more.
+            let notice = notice::decision_inconclusive(&decision, &attempt, scene.now);
+            changes.push(Change::Outbox(notice));
+        }
+        // What is open may be sent again, for a time.
+        if is_open && attempt.due.is_none() {
+            attempt.due = undelivered::end_of(&attempt);
+        }
+        changes.push(if is_open { Change::Attempt(Box::new(attempt)) } else { end(attempt) });
+        changes.push(Change::Decision(Box::new(decision)));
+        Decision { answer: Answer::Reply(reply), changes }
+    }
+}

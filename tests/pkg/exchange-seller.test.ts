@@ -1,0 +1,227 @@
+// A seller at a scripted exchange: what it works on, delivers and is told.
+
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+
+import { SellerError, type SellerEvent, sellJobs } from '../../pkg/dist/agent/index.js';
+import { memoryStore } from '../../pkg/dist/index.js';
+import { asked, its, type Script, say } from './scripted-exchange.ts';
+import { OTHER, PAYEE, TRANSACTION, USDC } from './shop.ts';
+
+type Work = { id: string; status: string; done?: unknown; tries?: number };
+const works: Work[] = [];
+const session = { status: 'ok', seller_session_token: 's', expires_in_seconds: 900 };
+const sellerScript: Script = ({ path, body }, response) => {
+  const found = works.find(({ id }) => path.includes(`/jobs/${id}/`));
+  if (path.endsWith('/session')) return say(response, 200, session);
+  if (path.endsWith('sellers/jobs')) {
+    const jobs = works
+      .filter(({ status }) => status === 'paid' || status === 'running')
+      .map(({ id, status }) => ({ job_id: id, status, payload: { prompt: id }, expires_at: new Date(Date.now() + 60_000).toISOString() }));
+    return say(response, 200, { jobs });
+  }
+  if (found === undefined) return say(response, 200, { status: 'ok' });
+  const wanted = path.endsWith('start') ? 'paid' : 'running';
+  if (found.status !== wanted) return say(response, 409, { code: 'INVALID_JOB_STATE', error: 'x' });
+  if (wanted === 'paid') found.status = 'running';
+  else if ((found.tries = (found.tries ?? 0) + 1) < 2 && path.endsWith('complete'))
+    return say(response, 500, { code: 'ESCROW_RELEASE_FAILED', error: 'not yet' });
+  else Object.assign(found, { status: path.endsWith('fail') ? 'failed' : 'done', done: body.result ?? body.error });
+  return say(response, 200, {});
+};
+beforeEach(() => {
+  works.length = 0;
+});
+
+const selling = (more: Partial<Parameters<typeof sellJobs>[0]> = {}): { events: SellerEvent[]; loop: ReturnType<typeof sellJobs> } => {
+  const events: SellerEvent[] = [];
+  const loop = sellJobs({
+    url: its.url,
+    profile: 'live-testnet',
+    sellerId: OTHER,
+    agentId: 'a',
+    capability: 'llm',
+    price: '0.005',
+    identity: () => 'jwt',
+    handler: (prompt) => `did ${prompt}`,
+    endsOn: [],
+    heartbeatMs: 40,
+    pollMs: 20,
+    onEvent: (event) => events.push(event),
+    ...more,
+  });
+  loop.ended.catch(() => undefined);
+  return { events, loop };
+};
+const until = async (holds: () => boolean): Promise<void> => {
+  for (let turn = 0; !holds(); turn += 1) {
+    assert.ok(turn < 1000, 'it never comes');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+};
+
+test('a seller does each job once, presses for its money, and goes offline once', async () => {
+  its.script = sellerScript;
+  works.push({ id: 'j1', status: 'paid' }, { id: 'j2', status: 'paid' });
+  const { events, loop } = selling();
+  await until(() => events.filter(({ type }) => type === 'completed').length === 2);
+  await loop.stop();
+  await loop.ended;
+  assert.deepEqual(
+    works.map(({ done }) => done),
+    [{ text: 'did j1' }, { text: 'did j2' }],
+  );
+  assert.equal(asked.filter(({ path }) => path.endsWith('/start')).length, 2);
+  assert.equal(asked.filter(({ path }) => path.endsWith('/offline')).length, 1);
+  assert.equal(asked.at(-1)?.path, '/api/v1/sellers/offline');
+  assert.deepEqual([events[0]?.type, events.at(-1)?.type], ['registered', 'offline']);
+  assert.ok(asked.filter(({ path }) => path.endsWith('/heartbeat')).length > 1);
+});
+
+test('what was worked out is delivered by the next process, and is not worked out again', async () => {
+  const store = memoryStore();
+  let handled = 0;
+  const handler = (prompt: string): string => {
+    handled += prompt === 'hello' ? 0 : 1;
+    return `did ${prompt}`;
+  };
+  works.push({ id: 'j1', status: 'paid' });
+  // The exchange takes nothing more: as if the process died before it delivered.
+  its.script = (it, response) => (it.path.endsWith('/complete') ? say(response, 503, {}) : sellerScript(it, response));
+  const first = selling({ store, handler, graceMs: 50 });
+  await until(() => asked.some(({ path }) => path.endsWith('/complete')));
+  await first.loop.stop();
+  its.script = sellerScript;
+  const second = selling({ store, handler });
+  await until(() => works[0]?.status === 'done');
+  await second.loop.stop();
+  assert.equal(handled, 1);
+  assert.deepEqual(works[0]?.done, { text: 'did j1' });
+});
+
+test('a handler that fails, is late, or delivers nothing or too much fails its job with one clean line', async () => {
+  its.script = sellerScript;
+  works.push(
+    { id: 'throws', status: 'paid' },
+    { id: 'silent', status: 'paid' },
+    { id: 'late', status: 'paid' },
+    { id: 'long', status: 'paid' },
+  );
+  const handler = async (prompt: string): Promise<string> => {
+    if (prompt === 'throws') throw new Error('no model\n    at /home/me/secret.js:1');
+    if (prompt === 'late') await new Promise(() => undefined);
+    if (prompt === 'long') return 'x'.repeat(64 * 1024);
+    return prompt === 'hello' ? 'hi' : ' ';
+  };
+  const { loop } = selling({ handler, capacity: 4, taskMs: 300 });
+  await until(() => works.every(({ status }) => status === 'failed'));
+  await loop.stop();
+  assert.deepEqual(
+    works.map(({ done }) => done),
+    ['no model', 'the handler delivered no text', 'the work took too long', 'the result is longer than 64 KiB'],
+  );
+});
+
+test('what is sold is said with the proof, and an exchange that would sell anything else is left', async () => {
+  its.script = (it, response) =>
+    it.path.endsWith('/session')
+      ? say(response, 200, { ...session, capability: 'llm', price_per_task: '0.005', capacity: 3 })
+      : sellerScript(it, response);
+  const right = selling({ price: '00.0050', capacity: 3 });
+  await until(() => right.events.some(({ type }) => type === 'online'));
+  await right.loop.stop();
+  await right.loop.ended;
+  const { body } = asked.find(({ path }) => path.endsWith('/session')) ?? assert.fail('it opens no session');
+  assert.deepEqual([body.capability, body.price_per_task, body.capacity], ['llm', '00.0050', 3]);
+  for (const other of [{ price: '0.0051' }, { capability: 'art' }, { capacity: 2 }]) {
+    asked.length = 0;
+    const wrong = selling({ capacity: 3, ...other });
+    await assert.rejects(wrong.loop.ended, (error) => error instanceof SellerError && error.code === 'other_terms');
+    assert.ok(!asked.some(({ path }) => path.endsWith('/heartbeat')), 'it is not there');
+  }
+});
+
+test('no more jobs are worked on at once than the capacity', async () => {
+  its.script = sellerScript;
+  works.push(...['a', 'b', 'c', 'd'].map((id) => ({ id, status: 'paid' })));
+  let now = 0;
+  let most = 0;
+  const handler = async (prompt: string): Promise<string> => {
+    most = Math.max(most, (now += 1));
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    now -= 1;
+    return prompt;
+  };
+  const { loop } = selling({ handler, capacity: 2 });
+  await until(() => works.every(({ status }) => status === 'done'));
+  await loop.stop();
+  assert.equal(most, 2);
+});
+
+test('a handler that cannot do the least work goes nowhere', async () => {
+  const { loop } = selling({ handler: () => '' });
+  await assert.rejects(loop.ended, (error) => error instanceof SellerError && error.code === 'self_check_failed');
+  assert.equal(asked.length, 0);
+});
+
+test('three failures in a row, and a session that is refused, open a new session', async () => {
+  let opened = 0;
+  let fails = 0;
+  its.script = (it, response) => {
+    if (it.path.endsWith('/session')) opened += 1;
+    if (it.path.endsWith('/heartbeat') && opened === 1) return say(response, 403, { code: 'SELLER_SESSION_INVALID', error: 'over' });
+    if (it.path.endsWith('/heartbeat') && opened === 2 && (fails += 1) <= 3) return say(response, 500, {});
+    return sellerScript(it, response);
+  };
+  const { loop, events } = selling();
+  await until(() => events.some(({ type }) => type === 'online'));
+  await loop.stop();
+  assert.deepEqual([opened, fails], [3, 3]);
+});
+
+test('a bond is transferred once, and its token opens all later sessions', async () => {
+  const store = memoryStore();
+  let transfers = 0;
+  its.script = (it, response) => {
+    if (it.path.endsWith('/challenge'))
+      return say(response, 200, {
+        status: 'ok',
+        challenge_id: 'c',
+        to: PAYEE,
+        asset: USDC,
+        amount: '0.010007',
+        amount_atomic: '10007',
+        network: 'eip155:84532',
+        expires_at: 'x',
+      });
+    if (it.path.endsWith('/session')) {
+      if (it.body.tx_hash !== undefined) return say(response, 200, { ...session, seller_renewal_token: 'qdr_1' });
+      return it.body.seller_renewal_token === 'qdr_1'
+        ? say(response, 200, session)
+        : say(response, 403, { code: 'PASSPORT_AUTH_REQUIRED', error: 'x' });
+    }
+    return sellerScript(it, response);
+  };
+  const options = {
+    store,
+    identity: undefined as never,
+    bond: ({ amountAtomic, again }: { amountAtomic: string; again: boolean }) => {
+      assert.deepEqual([amountAtomic, again], ['10007', false]);
+      transfers += 1;
+      return TRANSACTION;
+    },
+  };
+  for (let turn = 0; turn < 2; turn += 1) {
+    const { loop, events } = selling(options);
+    await until(() => events.some(({ type }) => type === 'online'));
+    await loop.stop();
+  }
+  assert.equal(transfers, 1);
+});
+
+test("what no asking changes ends the seller with the exchange's code", async () => {
+  its.script = (it, response) =>
+    it.path.endsWith('/register') && say(response, 400, { code: 'INVALID_REQUEST', error: 'capability must be a non-empty string.' });
+  const { loop } = selling();
+  await assert.rejects(loop.ended, (error) => error instanceof SellerError && error.code === 'INVALID_REQUEST' && error.status === 400);
+});
