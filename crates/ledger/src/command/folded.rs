@@ -25,7 +25,7 @@ impl Payment {
     }
 
     /// Whether `again` has the request of this payment.
-    pub(super) fn has_request_of(&self, again: &Self) -> bool {
+    pub(crate) fn has_request_of(&self, again: &Self) -> bool {
         self.request == again.request
             || self.is_folded() && self.folded_name() == Some(fingerprint(&again.request))
     }

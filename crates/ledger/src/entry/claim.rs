@@ -178,7 +178,7 @@ impl Entry {
             // Its signature was valid when the row was made, and these are the same bytes or the
             // first request's own.
             (None, _)
-                if self.payment.request == again.payment.request
+                if self.payment.has_request_of(&again.payment)
                     || self.proves(again)
                     || planted(Mutant::OtherBytesResume) =>
             {
