@@ -353,6 +353,8 @@ fn thrown() -> BTreeMap<String, (bool, Names)> {
         }
     }
     for source in sources("pkg/src") {
+        // A call may be broken into lines anywhere.
+        let source: String = source.lines().map(str::trim).collect();
         for call in source.split("new FareboxError({").skip(1) {
             let (Some((_, code)), Some((_, remedy))) =
                 (call.split_once("code: '"), call.split_once("remedy: '"))
