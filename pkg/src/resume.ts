@@ -5,7 +5,7 @@ import { FareboxError, type SentPayment, told } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
 import type { Receipt, Resuming } from './options.js';
 import { nameOf, whenRead } from './purchases.js';
-import { isUnended, sentIn, withoutSent, withSent } from './sent.js';
+import { isUnended, type SentRow, sentIn, stands, withoutSent, withSent } from './sent.js';
 import { type Store, update } from './store.js';
 
 /** A payment that was sent, as the store has it. */
@@ -55,6 +55,8 @@ type Trail = {
 type Facts = Pick<Trail, 'policy' | 'method' | 'endpoint' | 'identifier' | 'broadcasts' | 'authorization' | 'derives'>;
 type Row = { readonly name: string; readonly trail: Trail };
 type Left = { readonly row: Row; readonly exchange: Exchange; readonly step: string };
+/** A purchase of an earlier call, and the marks of those that were over when this one began. */
+type Taken = { readonly left: Left | undefined; readonly over: ReadonlySet<string> };
 
 const MINE = 'fetch ';
 /**
@@ -66,7 +68,7 @@ export const resume: Resuming = {
     const payments = new OpenPayments(store, now);
     return async (request, endpoint) => {
       const name = `${MINE}${await nameOf(request)}`;
-      const left = await payments.take(name, policy, options);
+      const { left, over } = await payments.take(name, policy, options);
       return new Kept(
         payments,
         name,
@@ -80,6 +82,7 @@ export const resume: Resuming = {
           ...((left === undefined ? request.headers.has('idempotency-key') : left.row.trail.derives === true) ? { derives: true } : {}),
         },
         left,
+        over,
       );
     };
   }) satisfies Opens,
@@ -103,17 +106,19 @@ class OpenPayments {
   }
 
   /** The oldest payment for this request whose fate is open and which this process is not paying; from here on it is. */
-  async take(request: string, policy: string, options: Parameters<Opens>[3]): Promise<Left | undefined> {
+  async take(request: string, policy: string, options: Parameters<Opens>[3]): Promise<Taken> {
     for (;;) {
       const { record } = await this.#store.read();
-      const found = sentIn(record).find(([name, , open]) => open && name.startsWith(`${request} `) && !this.#mine.has(name));
-      if (found === undefined) return undefined;
+      const rows = sentIn(record);
+      const over = new Set(rows.filter(isOver).map(markOf));
+      const found = rows.find(([name, , open]) => open && name.startsWith(`${request} `) && !this.#mine.has(name));
+      if (found === undefined) return { left: undefined, over };
       const [name, , , text] = found;
       this.#mine.add(name);
       const row = { name, trail: JSON.parse(text) as Trail };
       try {
-        const goesOn = this.#goesOn(row, policy, options);
-        if (goesOn !== undefined) return goesOn;
+        const left = this.#goesOn(row, policy, options);
+        if (left !== undefined) return { left, over };
       } catch (error) {
         this.leave(row);
         throw error;
@@ -145,14 +150,29 @@ class OpenPayments {
     });
   }
 
-  /** Keeps a payment, durably, before it is sent; one of the same exchange gives way to it. */
-  async keep(request: string, trail: Trail, before: string | undefined): Promise<string> {
+  /**
+   * Keeps a payment, durably, before it is sent; one of the same exchange gives way to it. What another process has ended
+   * since this one began stays as it is, and the payment does not leave.
+   */
+  async keep(request: string, trail: Trail, before: string | undefined, over: ReadonlySet<string>): Promise<Row> {
     const name = `${request} ${trail.key}`;
+    let row: Row = { name, trail };
+    await update(this.#store, (record) => {
+      const rows = sentIn(record);
+      // What this process went on with is gone: it has ended, or something else is signed for it.
+      const isGone = before !== undefined && !rows.some(([known]) => known === before);
+      const mine = { isOpen: true, signed: trail.key };
+      const isStill = (stored: SentRow): boolean => !over.has(markOf(stored)) && stands({ isOpen: false, signed: trail.key }, mine);
+      if (isGone || rows.some((stored) => stored[0] === `${MINE}${trail.key}` && isStill(stored))) throw ended();
+      // What was signed before, or by another process under the same nonce, may end later.
+      const others = rows.filter(([known]) => known === name || known === before).map(([, , , text]) => (JSON.parse(text) as Trail).ends);
+      const ends = Math.max(trail.ends, ...others);
+      row = { name, trail: { ...trail, ends } };
+      const kept: SentRow = [name, Math.floor(this.#now()), true, JSON.stringify(row.trail)];
+      return withSent(before === undefined ? record : withoutSent(record, before), kept);
+    });
     this.#mine.add(name);
-    await update(this.#store, (record) =>
-      withSent(before === undefined ? record : withoutSent(record, before), [name, Math.floor(this.#now()), true, JSON.stringify(trail)]),
-    );
-    return name;
+    return row;
   }
 
   /** Notes what became of it. */
@@ -184,15 +204,17 @@ class Kept implements Keeping {
   readonly #request: string;
   readonly #facts: Facts;
   readonly left: Keeping['left'];
+  readonly #over: ReadonlySet<string>;
   #row: Row | undefined;
   #signed: Pick<Trail, 'at' | 'proof' | 'isHash'> | undefined;
 
-  constructor(payments: OpenPayments, request: string, facts: Facts, left: Left | undefined) {
+  constructor(payments: OpenPayments, request: string, facts: Facts, left: Left | undefined, over: ReadonlySet<string>) {
     this.#payments = payments;
     this.#request = request;
     this.#facts = facts;
     this.left = left === undefined ? undefined : { ...left, url: left.row.trail.url };
     this.#row = left?.row;
+    this.#over = over;
   }
 
   owns(): boolean {
@@ -222,12 +244,12 @@ class Kept implements Keeping {
       seed: [...exchange.seed()],
       pin: exchange.pin() ?? '',
       key,
-      ends: Math.max(validBefore, this.#row?.trail.ends ?? 0),
+      ends: validBefore,
       ...terms,
       ...this.#signed,
     };
     this.#signed = undefined;
-    this.#row = { name: await this.#payments.keep(this.#request, trail, this.#row?.name), trail };
+    this.#row = await this.#payments.keep(this.#request, trail, this.#row?.name, this.#over);
   }
 
   async settled(response: Response, receipt: Receipt | null): Promise<Response> {
@@ -248,6 +270,20 @@ class Kept implements Keeping {
   async ended(): Promise<void> {
     if (this.#row !== undefined) this.#payments.leave(this.#row);
   }
+}
+
+/** Whether a row is of a purchase that is over, and the mark by which one is told from a later one of its key. */
+const isOver = ([name, , open]: SentRow): boolean => !open && name.startsWith(MINE);
+const markOf = ([name, at, , text]: SentRow): string => `${name} ${at} ${text.length}`;
+
+/** Thrown where another process ended the purchase while this one waited for its wallet. */
+function ended(): FareboxError {
+  return new FareboxError({
+    code: 'payment_conflict',
+    message: 'another process has gone on with this purchase and ended it, or signs for it; what was signed here was not sent',
+    remedy: 'call again: if the purchase has ended, that is a new one',
+    signed: true,
+  });
 }
 
 /** An exchange with the nonce of a kept purchase. */

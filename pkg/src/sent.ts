@@ -6,51 +6,51 @@ export type SentRow = readonly [key: string, at: number, open: boolean, text: st
 
 /** Seconds after the end of a payment in which it may still be charged: clocks differ. */
 export const LATE_SECS = 60;
-/** How many are kept whose fate is known or that have ended, and characters of all rows together. */
+/** How many are kept whose fate is known or that have ended, of one host and of all, and characters of all rows together. */
 const MOST_KNOWN = 256;
+const MOST_ROWS = 8 * MOST_KNOWN;
 const MAX_TEXT = 4 * 1024 * 1024;
-/** Characters of what is open at one host: what it answers is kept, and must leave room for the others. */
+/** Characters of the rows of one host: what it answers is kept, and must leave room for the others. */
 const MAX_HOST_TEXT = MAX_TEXT / 8;
+
+/** What decides which of two rows of one purchase stands. */
+export type Claim = {
+  /** Whether its fate is not known yet. */
+  readonly isOpen: boolean;
+  /** Names what was signed under it, or may be: another signature of the same name charges nothing more. */
+  readonly signed?: string | undefined;
+  /** How far it is, where that is counted. */
+  readonly rank?: number;
+};
+
+/**
+ * Whether a stored row stands against that of a process which has not read it. What may be signed gives way only to
+ * a row that holds the same, what has ended is not reopened, and no row to one that is less far.
+ */
+export function stands(stored: Claim, mine: Claim): boolean {
+  if (stored.signed !== undefined && (!stored.isOpen || stored.signed !== mine.signed)) return true;
+  return (stored.rank ?? 0) > (mine.rank ?? 0);
+}
 
 /** The rows of a record, in the order in which they were written. */
 export function sentIn(record: string | undefined): readonly SentRow[] {
-  return (read(record)['sent'] ?? []) as SentRow[];
+  return rowsOf(read(record));
 }
 
-/** The record with this row in the place of an earlier one of its key; the oldest whose fate is known, or that have ended, go first. */
+/**
+ * The record with this row in the place of an earlier one of its key; the oldest whose fate is known, or that have ended, go first:
+ * those of its host where its share is full, and those of the host that has most where the store is.
+ */
 export function withSent(record: string | undefined, row: SentRow): string {
-  const others = sentIn(record).filter(([key]) => key !== row[0]);
-  const [, at, isOpen, own] = row;
-  const length = others.reduce((sum, [, , , text]) => sum + text.length, own.length);
-  if (isOpen && length > MAX_HOST_TEXT) {
-    const { host, size } = placeOf(own);
-    const here = others
-      .filter(([, , open]) => open)
-      .map(([, , , text]) => placeOf(text))
-      .filter((it) => it.host === host && isUnended(it.ends, at));
-    if (host !== undefined && here.reduce((sum, it) => sum + it.size, size) > MAX_HOST_TEXT) {
-      throw unusable(
-        'budget_exhausted',
-        `too many payments were sent to ${host} whose outcome is not known`,
-        'send them again, or wait until they have ended',
-      );
-    }
-  }
-  return withRows(record, [...others, row], at);
-}
-
-/** The host of what a row is about, which those of channels do not name, its size there, and its end. */
-function placeOf(text: string): { readonly host: string | undefined; readonly size: number; readonly ends: number | undefined } {
-  const { url, ends } = JSON.parse(text) as { url?: unknown; ends?: number };
-  return { host: typeof url === 'string' && URL.canParse(url) ? new URL(url).host : undefined, size: text.length, ends };
+  const value = read(record);
+  const rows = [...rowsOf(value).filter(([key]) => key !== row[0]), row];
+  return JSON.stringify({ ...value, v: 2, sent: within(rows, row[1]) });
 }
 
 /** The record without the row of this key. */
 export function withoutSent(record: string | undefined, key: string): string {
-  return withRows(
-    record,
-    sentIn(record).filter(([known]) => known !== key),
-  );
+  const value = read(record);
+  return JSON.stringify({ ...value, v: 2, sent: rowsOf(value).filter(([known]) => known !== key) });
 }
 
 /** Whether a payment may still be charged, as far as its row says when it ends: those of channels do not. */
@@ -58,27 +58,97 @@ export function isUnended(ends: number | undefined, now: number): boolean {
   return now <= (ends ?? Infinity) + LATE_SECS;
 }
 
-function withRows(record: string | undefined, rows: readonly SentRow[], now = 0): string {
-  let length = rows.reduce((sum, [key, , , text]) => sum + key.length + text.length, 0);
-  const isFull = rows.length > MOST_KNOWN || length > MAX_TEXT;
-  // What is open is read only where there is too much of it.
-  const waits = ([, , open, text]: SentRow): boolean => open && (!isFull || isUnended((JSON.parse(text) as { ends?: number }).ends, now));
-  const waiting = new Set(rows.filter(waits));
-  let known = rows.length - waiting.size;
-  const kept = rows.filter((row, at) => {
-    const [key, , , text] = row;
-    const stays = waiting.has(row) || at === rows.length - 1 || (known <= MOST_KNOWN && length <= MAX_TEXT);
-    if (!stays) [known, length] = [known - 1, length - key.length - text.length];
-    return stays;
-  });
-  // Those that are open and may be charged are never dropped: the next payment waits for them.
-  if (length > MAX_TEXT)
-    throw unusable(
-      'budget_exhausted',
-      'too many payments were sent whose outcome is not known',
-      'send them again, or wait until they have ended',
-    );
-  return JSON.stringify({ ...read(record), v: 2, sent: kept });
+function rowsOf(value: Record<string, unknown>): readonly SentRow[] {
+  return (value['sent'] ?? []) as SentRow[];
+}
+
+/** A row, its place, and whether its fate is known, or it has ended: then it may be dropped. */
+type Placed = { readonly row: SentRow; readonly host: string; readonly size: number; readonly isKnown: boolean };
+
+/** The rows of one host. */
+class Share {
+  readonly #gives: Placed[] = [];
+  known = 0;
+  count = 0;
+  size = 0;
+
+  get gives(): boolean {
+    return this.#gives.length > 0;
+  }
+
+  add(it: Placed, isNew: boolean): void {
+    if (it.isKnown && !isNew) this.#gives.push(it);
+    this.known += it.isKnown ? 1 : 0;
+    this.count += 1;
+    this.size += it.size;
+  }
+
+  /** Drops the oldest that may go, into `gone`; whether there was one. */
+  drops(gone: Set<SentRow>): boolean {
+    const it = this.#gives.shift();
+    if (it === undefined) return false;
+    gone.add(it.row);
+    this.known -= 1;
+    this.count -= 1;
+    this.size -= it.size;
+    return true;
+  }
+}
+
+/** These rows within bounds; the last one is new. */
+function within(rows: readonly SentRow[], now: number): readonly SentRow[] {
+  // What the texts say is read only where there may be too much of it.
+  if (rows.length <= MOST_KNOWN && rows.reduce((sum, row) => sum + sizeOf(row), 0) <= MAX_HOST_TEXT) return rows;
+  const gone = new Set<SentRow>();
+  const shares = new Map<string, Share>();
+  let own: Placed | undefined;
+  for (const [at, row] of rows.entries()) {
+    const it = placed(row, now);
+    const share = shares.get(it.host) ?? new Share();
+    share.add(it, at === rows.length - 1);
+    shares.set(it.host, share);
+    own = it;
+  }
+  for (const [host, share] of shares) {
+    while ((share.known > MOST_KNOWN || share.size > MAX_HOST_TEXT) && share.drops(gone)) {
+      // The oldest goes.
+    }
+    // Those that are open and may be charged are never dropped: the next payment waits for them.
+    if (host !== '' && host === own?.host && own.row[2] && share.size > MAX_HOST_TEXT) throw full(` to ${host}`);
+  }
+  const most = (measure: 'count' | 'size'): Share | undefined =>
+    [...shares.values()].filter(({ gives }) => gives).sort((one, other) => other[measure] - one[measure])[0];
+  const sum = (measure: 'count' | 'size'): number => [...shares.values()].reduce((all, share) => all + share[measure], 0);
+  while (sum('size') > MAX_TEXT && most('size')?.drops(gone) === true) {
+    // That of the host that has most.
+  }
+  while (sum('count') > MOST_ROWS && most('count')?.drops(gone) === true) {
+    // As above.
+  }
+  if (sum('size') > MAX_TEXT) throw full('');
+  return rows.filter((row) => !gone.has(row));
+}
+
+/** A row with what its text says: its host, which those of channels do not name, and whether it has to stay. */
+function placed(row: SentRow, now: number): Placed {
+  const [, , isOpen, text] = row;
+  const { url, ends, refunded } = JSON.parse(text) as { url?: unknown; ends?: number; refunded?: unknown };
+  const host = typeof url === 'string' && URL.canParse(url) ? new URL(url).host : '';
+  // A refund that was told of keeps its order from being paid unasked.
+  const waits = (isOpen || refunded === true) && isUnended(ends, now);
+  return { row, host, size: sizeOf(row), isKnown: !waits };
+}
+
+function sizeOf([key, , , text]: SentRow): number {
+  return key.length + text.length;
+}
+
+function full(where: string): Error {
+  return unusable(
+    'budget_exhausted',
+    `too many payments were sent${where} whose outcome is not known`,
+    'send them again, or wait until they have ended',
+  );
 }
 
 function read(record: string | undefined): Record<string, unknown> {

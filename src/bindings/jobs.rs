@@ -7,7 +7,7 @@ use farebox_core::agent::candidate;
 use farebox_core::agent::json::Json;
 use farebox_core::agent::purchase::order::JobOrder;
 use farebox_core::agent::purchase::{JobPurchase, PurchaseEvent, PurchaseStep};
-use farebox_core::agent::shift::{self, Ask, Duty};
+use farebox_core::agent::shift::{self, Ask, BondLimit, Duty};
 use farebox_core::http::Headers;
 use wasm_bindgen::prelude::*;
 
@@ -84,6 +84,17 @@ pub fn quote_agrees(kept: &str, proposal: &str) -> bool {
 #[must_use]
 pub fn seller_duty(path: &str, status: u16, code: &str) -> String {
     Duty::after(Ask::of(path), status, code).name().to_string()
+}
+
+/// Why the bond of a challenge is not transferred; none if it may be. `most` is in whole tokens.
+#[wasm_bindgen(js_name = bondFault)]
+#[must_use]
+pub fn bond_fault(challenge: &str, profile: &str, most: &str) -> Option<String> {
+    let fault = match Json::read(challenge, MAX_KEPT_BYTES) {
+        Some(challenge) => BondLimit { profile, most }.fault(&challenge),
+        None => Some("it cannot be read"),
+    };
+    fault.map(ToString::to_string)
 }
 
 /// Why a job failed, as its buyer is told.

@@ -3,7 +3,7 @@
 use farebox_core::agent::json::Json;
 use farebox_core::agent::purchase::order::JobOrder;
 use farebox_core::agent::purchase::{JobPurchase, MoneyState, PurchaseEvent, PurchaseStep};
-use farebox_core::agent::shift::{Ask, Duty};
+use farebox_core::agent::shift::{Ask, BondLimit, Duty};
 use farebox_core::encoding::base64;
 use farebox_core::http::Headers;
 use serde_json::{Value, json};
@@ -147,7 +147,7 @@ pub fn what_is_not_listed_or_too_dear_is_not_even_quoted() {
 pub fn only_the_payment_of_the_quote_is_signed() {
     let (purchase, _) = with_quote(&quoted());
     let terms = purchase.terms().unwrap();
-    let proposal = json!({"network": "eip155:84532", "asset": USDC.to_lowercase(), "payTo": ESCROW, "amount": "5000", "price": "0.005"});
+    let proposal = json!({"network": "eip155:84532", "asset": USDC.to_lowercase(), "payTo": ESCROW, "amount": "5000", "price": "0.005", "symbol": "USDC"});
     let agrees = |proposal: &Value| terms.agrees(&Json::read(&proposal.to_string(), 1000).unwrap());
     assert!(agrees(&proposal));
     for (name, value) in [
@@ -162,6 +162,80 @@ pub fn only_the_payment_of_the_quote_is_signed() {
         other[name] = json!(value);
         assert!(!agrees(&other), "{name}");
     }
+}
+
+#[test]
+pub fn a_token_is_what_the_wallet_calls_it() {
+    let (purchase, _) = with_quote(&quoted());
+    for (symbol, agrees) in [(json!("USDC"), true), (json!("GOLD"), false), (json!(null), false)] {
+        let proposal = json!({"network": "eip155:84532", "asset": USDC, "payTo": ESCROW, "amount": "5000", "price": "0.005", "symbol": symbol});
+        let proposal = Json::read(&proposal.to_string(), 1000).unwrap();
+        assert_eq!(purchase.terms().unwrap().agrees(&proposal), agrees, "{symbol}");
+    }
+}
+
+/// The step after the offers of a profile on a network, and after its quote in a mode.
+fn on(profile: &str, network: &str, mode: &str) -> [String; 2] {
+    let told = |step: &PurchaseStep| match step {
+        PurchaseStep::Fail(_) => code(step),
+        PurchaseStep::Sign => "signed".into(),
+        PurchaseStep::Request(request) => request.path.clone(),
+        PurchaseStep::Return(_) => "returned".into(),
+    };
+    let order = JobOrder { profile: profile.into(), ..order() };
+    let (mut list, mut quote) = (listed(), quoted());
+    for said in [&mut list, &mut quote] {
+        said["network_profile"] = json!(profile);
+        said["network"] = json!(network);
+    }
+    quote["chain_id"] = json!(network.rsplit(':').next().unwrap().parse::<u64>().unwrap_or(0));
+    quote["payment_mode"] = json!(mode);
+    let offers = match profile {
+        "demo-testnet" => "none".into(),
+        _ => told(&answered(&mut JobPurchase::new(order.clone()), 200, "", &list, NOW)),
+    };
+    let asking = json!({"order": {}, "stage": {"at": "asking", "network": "", "currency": ""}});
+    let mut kept: Value =
+        serde_json::from_str(&JobPurchase::new(order).to_json().to_string()).unwrap();
+    kept["stage"] = asking["stage"].clone();
+    let mut purchase = JobPurchase::read(&Json::read(&kept.to_string(), 1 << 20).unwrap()).unwrap();
+    [offers, told(&answered(&mut purchase, 402, "", &quote, NOW))]
+}
+
+#[test]
+pub fn each_profile_pays_on_its_own_kind_of_network() {
+    let (quote, refused) = ("/api/v1/jobs/quote", "quote_rejected not_moved");
+    for network in ["eip155:84532", "eip155:31337"] {
+        assert_eq!(on("live-testnet", network, "x402-escrow"), [quote, "signed"], "{network}");
+        assert_eq!(on("live-mainnet", network, "x402-escrow"), [refused, refused], "{network}");
+        assert_eq!(on("demo-testnet", network, "mock"), ["none", "/api/v1/jobs/verify"]);
+        for mode in ["x402-escrow", "x402-completion", "Mock"] {
+            assert_eq!(on("demo-testnet", network, mode)[1], refused, "{mode}");
+        }
+    }
+    // A network that is not known may have money of value.
+    for network in ["eip155:8453", "eip155:1", "eip155:999999999"] {
+        assert_eq!(on("live-mainnet", network, "x402-escrow"), [quote, "signed"], "{network}");
+        assert_eq!(on("live-testnet", network, "x402-escrow"), [refused, refused], "{network}");
+        for mode in ["mock", "x402-escrow"] {
+            assert_eq!(on("demo-testnet", network, mode)[1], refused, "{network} {mode}");
+        }
+    }
+}
+
+#[test]
+pub fn a_quote_without_the_time_to_sign_it_is_asked_for_again_after_a_wait() {
+    let mut quote = quoted();
+    quote["expires_in_seconds"] = json!(4);
+    let (_, step) = with_quote(&quote);
+    let waits = |step: &PurchaseStep| match step {
+        PurchaseStep::Request(request) if request.path == "/api/v1/jobs/quote" => request.wait_ms,
+        other => panic!("no quote is asked for: {other:?}"),
+    };
+    assert_eq!(waits(&step), 250);
+    // One that lapsed while its order rested is asked for again at once.
+    let (mut lapsed, _) = with_quote(&quoted());
+    assert_eq!(waits(&lapsed.next(PurchaseEvent::Resumed, NOW + 298)), 0);
 }
 
 #[test]
@@ -236,6 +310,14 @@ pub fn what_an_exchange_says_is_kept_within_bounds_or_not_at_all() {
         let mut quote = quoted();
         *quote.pointer_mut(path).unwrap() = json!(value);
         assert_eq!(code(&with_quote(&quote).1), "quote_rejected not_moved", "{path}");
+    }
+    for name in ["network", "currency"] {
+        let mut list = listed();
+        list[name] = json!("e".repeat(1_000_000));
+        let mut purchase = JobPurchase::new(JobOrder { currency: None, ..order() });
+        let step = answered(&mut purchase, 200, "", &list, NOW);
+        assert_eq!(code(&step), "quote_rejected not_moved", "{name}");
+        assert!(purchase.to_json().to_string().len() < 1_000, "{name}");
     }
     let mut quote = quoted();
     quote["more"] = json!("x".repeat(33 * 1024));
@@ -406,5 +488,47 @@ pub fn a_seller_lets_go_of_a_job_that_is_another_s_by_now() {
         [(403, "SELLER_MISMATCH"), (404, "JOB_NOT_FOUND"), (409, "INVALID_JOB_STATE")]
     {
         assert_eq!(Duty::after(Ask::of("jobs/1/complete"), status, code), Duty::Drop, "{code}");
+    }
+}
+
+#[test]
+pub fn a_bond_is_transferred_on_its_profile_s_networks_and_within_its_limit() {
+    let challenge = json!({"network": "eip155:84532", "asset": USDC, "amount": "0.010007", "amount_atomic": "10007"});
+    let limit = BondLimit { profile: "live-testnet", most: "0.02" };
+    let fault = |challenge: &Value, limit: BondLimit<'_>| {
+        limit.fault(&Json::read(&challenge.to_string(), 1000).unwrap()).unwrap_or("none")
+    };
+    assert_eq!(fault(&challenge, limit), "none");
+    for profile in ["live-mainnet", "demo-testnet2"] {
+        let network = json!({"network": "eip155:8453", "amount": "0.01", "amount_atomic": "10000"});
+        let expected = match profile {
+            "live-mainnet" => "none",
+            _ => "its network is not one of this profile",
+        };
+        assert_eq!(fault(&network, BondLimit { profile, ..limit }), expected);
+    }
+    for (name, value, expected) in [
+        ("network", "eip155:8453", "its network is not one of this profile"),
+        ("network", "", "its network is not one of this profile"),
+        ("amount_atomic", "1000700", "its amounts disagree"),
+        ("amount_atomic", "20007", "its amounts disagree"),
+        ("amount", "", "its amounts disagree"),
+    ] {
+        let mut other = challenge.clone();
+        other[name] = json!(value);
+        assert_eq!(fault(&other, limit), expected, "{name}");
+    }
+    assert_eq!(fault(&challenge, BondLimit { most: "0.01", ..limit }), "it is above maxBond");
+    assert_eq!(fault(&challenge, BondLimit { most: "much", ..limit }), "it is above maxBond");
+}
+
+#[test]
+pub fn a_request_that_opens_a_session_waits_for_none() {
+    for (status, code) in
+        [(401, ""), (403, "SELLER_SESSION_INVALID"), (403, "SELLER_SIGNATURE_INVALID")]
+    {
+        for path in ["sellers/session", "sellers/session/challenge"] {
+            assert_ne!(Duty::after(Ask::of(path), status, code), Duty::Session, "{path} {code}");
+        }
     }
 }

@@ -219,6 +219,145 @@ test('a bond is transferred once, and its token opens all later sessions', async
   assert.equal(transfers, 1);
 });
 
+/** An exchange that asks for bonds, takes each, and answers a renewal token as told. */
+const bonding = (renewed: { status: number; code: string }, more: Record<string, unknown> = {}): Script => {
+  let challenges = 0;
+  return (it, response) => {
+    if (it.path.endsWith('/challenge')) {
+      challenges += 1;
+      const asks = {
+        challenge_id: `c${challenges}`,
+        to: PAYEE,
+        asset: USDC,
+        amount: '0.010007',
+        amount_atomic: '10007',
+        network: 'eip155:84532',
+      };
+      return say(response, 200, { status: 'ok', expires_at: 'x', ...asks, ...more });
+    }
+    if (!it.path.endsWith('/session')) return sellerScript(it, response);
+    if (it.body.tx_hash !== undefined) return say(response, 200, { ...session, expires_in_seconds: 1, seller_renewal_token: 'qdr_1' });
+    return say(response, renewed.status, { code: renewed.code, error: 'x' });
+  };
+};
+
+for (const [status, code] of [
+  [403, 'SELLER_BOND_CHALLENGE_EXPIRED'],
+  [403, 'PASSPORT_AUTH_REQUIRED'],
+  [403, 'SELLER_SESSION_INVALID'],
+  [401, 'x'],
+] as const) {
+  test(`no other bond is transferred where the token of one is refused with ${status} ${code}, unless the seller says so`, async () => {
+    const store = memoryStore();
+    its.script = bonding({ status, code });
+    const told: (readonly [string, number])[] = [];
+    const bond = ({ challengeId, former }: { challengeId: string; former: number }): string => {
+      told.push([challengeId, former]);
+      return TRANSACTION;
+    };
+    const ends = (more: Partial<Parameters<typeof sellJobs>[0]> = {}): Promise<void> =>
+      assert.rejects(
+        selling({ store, identity: undefined as never, bond, ...more }).loop.ended,
+        (error) => error instanceof SellerError && error.code === 'bond_refused',
+      );
+    // The first one in this process, and none in the next.
+    for (let turn = 0; turn < 2; turn += 1) {
+      await ends();
+      assert.deepEqual(told, [['c1', 0]]);
+    }
+    await ends({ bonds: 2 });
+    assert.deepEqual(told, [
+      ['c1', 0],
+      ['c2', 1],
+    ]);
+    await ends({ bonds: 2 });
+    assert.equal(told.length, 2);
+  });
+}
+
+test('no bond more than the seller allows is transferred where the exchange gives no session for one', async () => {
+  const store = memoryStore();
+  let transfers = 0;
+  const bond = (): string => {
+    transfers += 1;
+    return TRANSACTION;
+  };
+  const taking = bonding({ status: 403, code: 'x' });
+  its.script = (it, response) =>
+    it.path.endsWith('/session') ? say(response, 403, { code: 'SELLER_BOND_CHALLENGE_EXPIRED', error: 'x' }) : taking(it, response);
+  for (const [bonds, total] of [
+    [0, 0],
+    [1, 1],
+    [1, 1],
+    [3, 3],
+    [3, 3],
+  ] as const) {
+    await assert.rejects(selling({ store, identity: undefined as never, bond, bonds }).loop.ended, { code: 'bond_refused' });
+    assert.equal(transfers, total);
+  }
+});
+
+test('a token that is refused once is shown again by the next process', async () => {
+  const store = memoryStore();
+  let refuses = true;
+  const refusing = bonding({ status: 403, code: 'PASSPORT_AUTH_REQUIRED' });
+  its.script = (it, response) => {
+    if (it.body?.seller_renewal_token === 'qdr_1' && !refuses) return say(response, 200, session);
+    return refusing(it, response);
+  };
+  const options = { store, identity: undefined as never, bond: () => TRANSACTION };
+  await assert.rejects(selling(options).loop.ended, { code: 'bond_refused' });
+  refuses = false;
+  const { loop, events } = selling(options);
+  await until(() => events.some(({ type }) => type === 'online'));
+  await loop.stop();
+});
+
+test('no bond is transferred on another kind of network, above its limit, or with amounts that disagree', async () => {
+  for (const [profile, more, options] of [
+    ['live-testnet', { network: 'eip155:8453' }, {}],
+    ['demo-testnet', { network: 'eip155:1' }, {}],
+    ['live-mainnet', {}, {}],
+    ['live-testnet', { amount: '1.000001', amount_atomic: '1000001' }, {}],
+    ['live-testnet', {}, { maxBond: '0.01' }],
+    ['live-testnet', { amount_atomic: '1000700' }, {}],
+  ] as const) {
+    its.script = bonding({ status: 403, code: 'x' }, more);
+    let transfers = 0;
+    const bond = (): string => {
+      transfers += 1;
+      return TRANSACTION;
+    };
+    const { loop } = selling({ profile, identity: undefined as never, bond, ...options });
+    await assert.rejects(loop.ended, { code: 'bond_refused' });
+    assert.equal(transfers, 0, JSON.stringify([profile, more, options]));
+  }
+});
+
+test('a seller whose session is refused by whatever code ends, and hangs nowhere', async () => {
+  for (const [status, code, again] of [
+    [401, 'x', 200],
+    [403, 'SELLER_SESSION_INVALID', 200],
+    [403, 'SELLER_SIGNATURE_INVALID', 200],
+    [404, 'SELLER_NOT_FOUND', 200],
+    // It asks for a session to register for a session.
+    [404, 'SELLER_NOT_FOUND', 401],
+  ] as const) {
+    asked.length = 0;
+    its.script = (it, response) => {
+      if (it.path.endsWith('/session')) return say(response, status, { code, error: 'x' });
+      return it.path.endsWith('/register') && asked.length > 1
+        ? say(response, again, { code: 'y', error: 'x' })
+        : sellerScript(it, response);
+    };
+    const { loop } = selling();
+    const late = new Promise((resolve) => setTimeout(resolve, 8_000, 'late'));
+    const how = await Promise.race([loop.ended.catch((error: unknown) => error), late]);
+    assert.ok(how instanceof SellerError, `${status} ${code}: ${String(how)}`);
+    assert.ok(asked.length < 20, String(asked.length));
+  }
+});
+
 test("what no asking changes ends the seller with the exchange's code", async () => {
   its.script = (it, response) =>
     it.path.endsWith('/register') && say(response, 400, { code: 'INVALID_REQUEST', error: 'capability must be a non-empty string.' });

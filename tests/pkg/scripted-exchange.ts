@@ -148,11 +148,12 @@ export const failure = async (bought: Promise<unknown>): Promise<JobError> => {
 export const nonces = (): Set<string> =>
   new Set(payments().map((payment) => JSON.parse(Buffer.from(payment, 'base64').toString()).payload.authorization.nonce));
 export const idOf = (turn: number): string => `${'a1'.repeat(31)}${String(turn).padStart(2, '0')}`;
-/** A quote of its own each time: the next one at another price, or in another token. */
+/** A quote of its own each time: the next one at another price, in another token, or with more members. */
 export const quotedAs = (
   turn: number,
   { amount = '0.005', units = '5000', asset = USDC }: { amount?: string; units?: string; asset?: string } = {},
   response: ServerResponse,
+  more: Record<string, unknown> = {},
 ): true => {
   const id = idOf(turn);
   const [accepted] = quote()['accepts'] as [Record<string, unknown>];
@@ -175,6 +176,7 @@ export const quotedAs = (
       amount_atomic: units,
       payment_asset: asset,
       accepts: [{ ...accepted, maxAmountRequired: units, asset, extra: { payment_id: id } }],
+      ...more,
     }),
     { 'payment-required': terms },
   );

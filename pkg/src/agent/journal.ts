@@ -1,6 +1,6 @@
 /** Payments that were sent, by the key of their request: what is sent again are the same bytes. */
 import type { Proposal } from '../options.js';
-import { isUnended, sentIn, withSent } from '../sent.js';
+import { isUnended, sentIn, stands, withSent } from '../sent.js';
 import { type Store, update } from '../store.js';
 
 /** A payment that left. */
@@ -63,27 +63,30 @@ export class Journal {
 
   /**
    * Keeps it, durably where there is a store, before it returns. Where another process was first
-   * under this key, its payment is returned and stands; this one must not leave.
+   * under this key, or has ended it, its payment is returned and stands; this one must not leave.
    */
   async claim(key: string, sent: Sent): Promise<Sent> {
     const own = this.#known.get(key)?.sent ?? sent;
-    let standing = sent;
+    let standing = { sent, open: true };
     await this.#change((entries) => {
-      const first = entries.find(([known]) => known === key)?.[1];
-      const isOwn =
-        first === undefined ||
-        !isUnended(first.ends, this.#now()) ||
-        [own, sent].some(({ payment }) => JSON.stringify(payment) === JSON.stringify(first.payment));
-      standing = isOwn ? sent : first;
-      return [key, standing, true];
+      const [, first, isOpen = false] = entries.find(([known]) => known === key) ?? [];
+      if (first !== undefined && this.#stands(first, isOpen, [own, sent])) standing = { sent: first, open: isOpen };
+      return standing.sent === sent ? [key, sent, true] : undefined;
     });
-    if (standing !== sent) return standing;
-    this.#known.set(key, { sent, open: true });
+    this.#known.set(key, standing);
     for (const [oldest, it] of this.#known) {
       if (this.#known.size <= MOST) break;
       if (!it.open || !isUnended(it.sent.ends, this.#now())) this.#known.delete(oldest);
     }
-    return sent;
+    return standing.sent;
+  }
+
+  /** Whether what is stored stands against what this process has signed. What is open and has ended gives way. */
+  #stands(first: Sent, isOpen: boolean, mine: readonly Sent[]): boolean {
+    const signed = JSON.stringify(first.payment);
+    const isMine = mine.some(({ payment }) => JSON.stringify(payment) === signed);
+    const gives = isOpen && !isUnended(first.ends, this.#now());
+    return stands({ isOpen, signed: gives ? undefined : signed }, { isOpen: true, signed: isMine ? signed : undefined });
   }
 
   /** Notes that its content came without a receipt. */
@@ -91,7 +94,10 @@ export class Journal {
     const known = this.#known.get(key);
     if (known !== undefined) this.#known.set(key, { ...known, sent: { ...known.sent, answered: true } });
     await this.#change((entries) => {
-      const sent = known?.sent ?? entries.find(([it]) => it === key)?.[1];
+      const [, stored, isOpen = false] = entries.find(([it]) => it === key) ?? [];
+      // What another process has ended stays so.
+      if (stored !== undefined && !isOpen) return undefined;
+      const sent = known?.sent ?? stored;
       return sent === undefined ? undefined : [key, { ...sent, answered: true }, true];
     });
   }

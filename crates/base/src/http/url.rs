@@ -163,16 +163,19 @@ fn is_private(host: &str) -> bool {
     numeric || !host.contains('.') || is_of_networks(host)
 }
 
-/// Whether a name is of a zone that is not in the public one. Spec: RFC 6762 with its appendix G,
-/// RFC 7686, RFC 8375; `.internal` is ICANN's.
+/// Whether a name is of a zone that is not in the public one: special-use names that resolve nowhere
+/// or inside a network, and those that clusters, routers and search domains give. Spec: RFC 6761,
+/// RFC 6762 with its appendix G, RFC 7686, RFC 8375, RFC 9476; `.internal` is ICANN's. The names of
+/// documentation (`.example`) are none of them.
 fn is_of_networks(host: &str) -> bool {
-    const ZONES: [&str; 9] =
-        ["local", "internal", "lan", "home", "corp", "intranet", "private", "onion", "home.arpa"];
-    let is_in = |zone: &&str| {
-        let rest = host.strip_suffix(*zone);
+    const ZONES: &str = "local internal onion arpa test invalid alt localdomain \
+        lan home corp intranet private localnet domain workgroup router gateway mshome.net fritz.box \
+        svc default kube-system kube pod cluster consul docker containers";
+    let is_in = |zone: &str| {
+        let rest = host.strip_suffix(zone);
         rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
-    ZONES.iter().any(is_in)
+    ZONES.split_whitespace().any(is_in)
 }
 
 fn octets(host: &str) -> Option<[u8; 4]> {
@@ -247,6 +250,12 @@ mod tests {
             "https://ROUTER.LAN.",
             "https://printer.home.arpa",
             "https://home.arpa",
+            "https://x.test",
+            "https://x.invalid",
+            "https://mail.localdomain",
+            "https://kubernetes.default",
+            "https://kubernetes.default.svc",
+            "https://fritz.box",
             "https://abcdefghijklmnop.onion",
             "https://db.corp",
             "https://db.private:8443",

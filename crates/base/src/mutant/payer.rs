@@ -82,6 +82,12 @@ macro_rules! payer {
             KeptQuotesAreSigned,
             /// Another payment than the quoted one is signed.
             AnyProposalIsSigned,
+            /// A network profile is compared as a text, whatever network is paid on.
+            ProfilesAreTexts,
+            /// A token is what the exchange calls it.
+            SymbolsAreBelieved,
+            /// A quote without the time to sign it is asked for again at once.
+            ShortQuotesAreAskedOn,
             /// A payment that may have arrived is taken for one that did not.
             DoubtIsNotCharged,
             /// A payment of an order that the exchange refused is taken for one that is not charged.
@@ -94,6 +100,10 @@ macro_rules! payer {
             AnyWordIsKept,
             /// A seller goes on with a job that is another's by now.
             LostJobsAreKept,
+            /// A bond is transferred whatever it is, on any network.
+            AnyBondIsPaid,
+            /// A session is opened for the request that opens one.
+            SessionsOpenSessions,
             /// A deposit counts against no cap.
             DepositsAreFree,
             /// A deposit may be as large as the server asks for.

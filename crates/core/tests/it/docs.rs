@@ -353,16 +353,16 @@ fn thrown() -> BTreeMap<String, (bool, Names)> {
         }
     }
     for source in sources("pkg/src") {
+        // A call may be broken into lines anywhere.
+        let source: String = source.lines().map(str::trim).collect();
         for call in source.split("new FareboxError({").skip(1) {
-            let (Some((_, code)), Some((_, remedy))) =
-                (call.split_once("code: '"), call.split_once("remedy: '"))
+            let (Some((code, _)), Some((remedy, rest))) =
+                (literal(call, "code"), literal(call, "remedy"))
             else {
                 continue;
             };
-            let remedy = remedy.replace("\\'", "\u{1}");
-            let (remedy, rest) = remedy.split_once('\'').unwrap();
             let is_signed = rest.split('}').next().unwrap().contains("signed: true");
-            add(code.split('\'').next().unwrap(), is_signed, &remedy.replace('\u{1}', "'"));
+            add(&code, is_signed, &remedy);
         }
         for call in source.split("unusable('").skip(1) {
             let arguments = literals(call);
@@ -373,15 +373,26 @@ fn thrown() -> BTreeMap<String, (bool, Names)> {
     found
 }
 
+/// The text of a member of an object of TypeScript, in either kind of quotation marks, and what follows.
+fn literal(call: &str, name: &str) -> Option<(String, String)> {
+    let (_, text) = call.split_once(&format!("{name}: "))?;
+    let mark = text.chars().next().filter(|letter| "'\"".contains(*letter))?;
+    let (text, rest) = text[1..].split_once(mark)?;
+    Some((text.to_owned(), rest.to_owned()))
+}
+
 /// The texts among the arguments of a call of TypeScript, by place; the first one's quotation mark is gone.
 fn literals(call: &str) -> BTreeMap<usize, String> {
-    let (mut found, mut place, mut inside) = (BTreeMap::<usize, String>::new(), 0, true);
+    let (mut found, mut place, mut inside) = (BTreeMap::<usize, String>::new(), 0, Some('\''));
     for letter in call.replace("\\'", "\u{1}").chars() {
         match (letter, inside) {
-            ('\'', _) => inside = !inside,
-            (letter, true) => found.entry(place).or_default().push(letter),
-            (',', false) => place += 1,
-            (')', false) => break,
+            (letter, Some(mark)) if letter == mark => inside = None,
+            // A template is no fixed text.
+            (_, Some('`')) => found.entry(place).or_default().clear(),
+            (letter, Some(_)) => found.entry(place).or_default().push(letter),
+            ('\'' | '"' | '`', None) => inside = Some(letter),
+            (',', None) => place += 1,
+            (')', None) => break,
             _ => {}
         }
     }

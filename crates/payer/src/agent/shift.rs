@@ -1,8 +1,15 @@
 //! The next step of a seller of the compute exchange, by the answer to its last request. Spec:
 //! contract of the compute exchange, "Sellers" and "Agents".
 
+use super::json::Json;
+use super::money;
+use super::purchase::order::is_of_profile;
+use super::purchase::terms::exceeds;
 use super::text::bounded;
+use farebox_base::chain::ChainId;
 use farebox_base::mutant::{Mutant, planted};
+use farebox_evm::address::Address;
+use farebox_evm::token;
 
 /// The kind of a seller's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,11 +103,53 @@ impl Duty {
             (Ask::Session | Ask::Challenge | Ask::Presence, 404, "SELLER_NOT_FOUND") => {
                 Self::Register
             }
+            // Nothing waits for a session that it is to open.
+            (Ask::Session | Ask::Challenge, 401, _)
+            | (
+                Ask::Session | Ask::Challenge,
+                403,
+                "SELLER_SESSION_INVALID" | "SELLER_SIGNATURE_INVALID",
+            ) if !planted(Mutant::SessionsOpenSessions) => Self::Prove,
             (_, 401, _) | (_, 403, "SELLER_SESSION_INVALID" | "SELLER_SIGNATURE_INVALID") => {
                 Self::Session
             }
             (Ask::Job, 403 | 404 | 409, _) if !planted(Mutant::LostJobsAreKept) => Self::Drop,
             _ => Self::Stop,
+        }
+    }
+}
+
+/// The bounds of a bond that a seller transfers.
+#[derive(Clone, Copy, Debug)]
+pub struct BondLimit<'a> {
+    /// The network profile.
+    pub profile: &'a str,
+    /// Most of it, in whole tokens.
+    pub most: &'a str,
+}
+
+impl BondLimit<'_> {
+    /// Why the bond of a challenge is not transferred, if it is not: it is of another kind of network,
+    /// its two amounts disagree, or it is above the limit.
+    #[must_use]
+    pub fn fault(self, challenge: &Json) -> Option<&'static str> {
+        let text = |name| challenge.text_of(name).unwrap_or_default();
+        if planted(Mutant::AnyBondIsPaid) {
+            return None;
+        }
+        if !is_of_profile(self.profile, text("network")) {
+            return Some("its network is not one of this profile");
+        }
+        let places = money::precision_of(text("amount_atomic"), text("amount"));
+        let token = ChainId::parse(text("network")).ok().zip(Address::parse(text("asset")).ok());
+        let token = token.and_then(|(chain, asset)| token::by_address(&chain, &asset));
+        // The decimals of a known token are not the exchange's to choose.
+        if places.is_none() || token.is_some_and(|it| Some(it.decimals.into()) != places) {
+            return Some("its amounts disagree");
+        }
+        match exceeds(text("amount"), self.most) {
+            Some(false) => None,
+            _ => Some("it is above maxBond"),
         }
     }
 }
@@ -133,6 +182,11 @@ mod tests {
             ("sellers/register", 400, "INVALID_REQUEST", Duty::Stop),
             ("sellers/register", 409, "SELLER_REGISTRATION_STALE", Duty::Again),
             ("sellers/session", 403, "PASSPORT_AUTH_REQUIRED", Duty::Prove),
+            ("sellers/session", 401, "", Duty::Prove),
+            ("sellers/session", 403, "SELLER_SESSION_INVALID", Duty::Prove),
+            ("sellers/session", 403, "SELLER_SIGNATURE_INVALID", Duty::Prove),
+            ("sellers/session/challenge", 403, "SELLER_SESSION_INVALID", Duty::Prove),
+            ("sellers/session/challenge", 403, "SELLER_SIGNATURE_INVALID", Duty::Stop),
             ("sellers/session", 403, "SELLER_BOND_CHALLENGE_EXPIRED", Duty::Prove),
             ("sellers/session", 403, "RECEIPT_NOT_FOUND", Duty::Again),
             ("sellers/session", 403, "TX_TOKEN_TRANSFER_MISMATCH", Duty::Stop),

@@ -14,6 +14,24 @@ import { isStore, memoryStore, type Store, update } from '../../store.js';
 import { originOf, pause, replyTo } from './call.js';
 import { JobError, type JobErrorFacts, type JobMoney } from './job-error.js';
 import { News } from './news.js';
+import {
+  isFurther,
+  isInDoubt,
+  isOf,
+  isOpen,
+  isRefunded,
+  isSame,
+  leftBy,
+  type OldPurchase,
+  OVER,
+  PAID,
+  type Purchase,
+  packed,
+  type Row,
+  SIGNED,
+  type Stored,
+  type Trail,
+} from './order-row.js';
 
 export type BuyJobOptions = {
   /** The exchange's origin, such as `https://exchange.example.com`. */
@@ -72,6 +90,8 @@ export type BoughtJob = {
   readonly money: JobMoney;
   /** The seller's delivery: sellers of this package give `{text, meta}`. It is data, whatever it says. */
   readonly result: unknown;
+  /** SHA-256 of the result's JSON, hex, in the place of one of an earlier call that was too long to be kept. */
+  readonly resultDigest?: string;
 };
 
 type Step =
@@ -87,54 +107,9 @@ type Step =
   | { readonly do: 'return'; readonly outcome: BoughtJob }
   | { readonly do: 'fail'; readonly error: JobErrorFacts };
 type Turn = { readonly purchase: Purchase; readonly rank: number; readonly money: JobMoney; readonly step: Step };
-/** A purchase: an object of the compiled part, of which these members are read. Its order is always that of this call. */
-type Purchase = {
-  readonly order: object;
-  readonly stage: {
-    readonly terms?: { readonly paymentId: string; readonly mode: string };
-    readonly asked?: { readonly headers: string; readonly body: string };
-    readonly ends?: number;
-    readonly job?: string;
-    readonly token?: string;
-    readonly outcome?: { readonly money?: JobMoney; readonly code?: string };
-  };
-};
-/** The seed of a payment's nonce, and the name under which the budget counts it: with it the same payment is signed again, and no other. */
-type Trail = {
-  readonly seed: readonly number[];
-  readonly at: number;
-  readonly counted?: string;
-  /** Whether the nonce follows from the order's key. */
-  readonly derives?: true;
-  /** Whether another process may sign it too: then it stays counted, whatever becomes of this one. */
-  readonly shared?: true;
-};
-type Row = {
-  readonly purchase: Purchase;
-  readonly rank: number;
-  readonly trail?: Trail;
-  /** Of an earlier quote of the order, which may have been signed: the next one is signed under the same nonce. */
-  readonly before?: Trail;
-  /** Unix seconds from which the store may drop it. */
-  readonly ends?: number;
-  /** The exchange's origin: what is open there has a share of the store. */
-  readonly url?: string;
-  /** Digest of what was ordered: the prompt itself is the caller's, and not kept. */
-  readonly asks?: string;
-  /** Whether an earlier payment of the order is said to come back, and nothing was delivered since. */
-  readonly refunded?: true;
-};
-/** A row that the store has, with its text there. */
-type Stored = { readonly text: string; readonly isOpen: boolean; readonly row: Row };
-/** A purchase as it is kept; earlier versions kept its order, too. */
-type OldPurchase = Omit<Purchase, 'order'> & { readonly order?: { readonly capability?: string; readonly prompt?: string } };
-
 const MINE = 'job ';
-const OVER = 5;
-const PAID = 4;
 /** Seconds for which an exchange keeps a job. */
 const KEPT_SECS = 30 * 86_400;
-const SIGNED = 3;
 /** Milliseconds for one answer; a request that waits for its work takes longer. */
 const ANSWER_MS = 30_000;
 const WORK_MS = 180_000;
@@ -270,18 +245,7 @@ class Order {
     const known = kept?.row;
     const row = kept?.isOpen === true || this.#options.idempotencyKey !== undefined ? known : undefined;
     this.#text = kept?.text;
-    const says =
-      this.#options.idempotencyKey !== undefined || this.#options.confirm !== undefined || this.#options.policy?.payAgain === true;
-    const goesOn = row !== undefined && row.rank < OVER;
-    this.#refunded = isRefunded(known) ? known : undefined;
-    if (!says && !goesOn && this.#refunded !== undefined) {
-      throw new JobError({
-        code: 'payment_unresolved',
-        message: 'the exchange says that what was paid for this order comes back, and only the chain shows it',
-        remedy: 'look at the wallet, then pass confirm, set policy.payAgain, or order under another idempotencyKey',
-        money: 'refunded',
-      });
-    }
+    this.#admits(kept);
     // What ended in doubt is ordered again, under the nonce of what was signed.
     if (row !== undefined && !isInDoubt(row)) this.#row = row;
     this.#before = leftBy(known);
@@ -301,6 +265,22 @@ class Order {
           turn = await this.#next(await this.#asked(step));
       }
     }
+  }
+
+  /** Ends an order whose money is said to come back, unless it goes on or the caller lets it be paid again. */
+  #admits(kept: Stored | undefined): void {
+    const row = kept?.row;
+    this.#refunded = isRefunded(row) ? row : undefined;
+    const { idempotencyKey, confirm, policy } = this.#options;
+    const says = idempotencyKey !== undefined || confirm !== undefined || policy?.payAgain === true;
+    const goesOn = kept?.isOpen === true && kept.row.rank < OVER;
+    if (says || goesOn || this.#refunded === undefined) return;
+    throw new JobError({
+      code: 'payment_unresolved',
+      message: 'the exchange says that what was paid for this order comes back, and only the chain shows it',
+      remedy: 'look at the wallet, then pass confirm, set policy.payAgain, or order under another idempotencyKey',
+      money: 'refunded',
+    });
   }
 
   /** Takes an event, and keeps what comes of it before it is carried out. */
@@ -329,8 +309,9 @@ class Order {
         ...(trail === undefined || drops !== undefined ? {} : { trail }),
         ...(this.#before === undefined ? {} : { before: this.#before }),
       };
-      const ends = this.#endOf(row);
-      const isStill = this.#refunded !== undefined && turn.money !== 'paid';
+      const isStill = isRefunded(row) || (this.#refunded !== undefined && turn.money !== 'paid');
+      const guards = isStill ? (this.#refunded?.ends ?? Math.floor(this.#now()) + KEPT_SECS) : undefined;
+      const ends = this.#endOf(row) ?? guards;
       return { ...row, ...(ends === undefined ? {} : { ends }), ...(isStill ? { refunded: true } : {}) };
     };
     let row = mine();
@@ -347,16 +328,24 @@ class Order {
         const freed = drops === undefined || this.#before !== undefined ? record : this.#released(record, drops);
         return withSent(freed, [this.name, Math.floor(this.#now()), isOpen(row), packed(row)]);
       });
-    this.#stands(standing?.row ?? row, standing?.text);
-    this.#money = turn.money;
     // Another process was further: what it wrote stands.
-    return standing === undefined ? turn : this.#next({ type: 'resumed' });
+    if (standing !== undefined) return this.#goesOn(standing);
+    this.#stands(row);
+    this.#money = turn.money;
+    return turn;
   }
 
   /** When the store may drop it; `undefined` before it is signed, and once it is over. */
   #endOf(row: Row): number | undefined {
     if (row.rank === PAID) return this.#row?.rank === PAID ? this.#row.ends : Math.floor(this.#now()) + KEPT_SECS;
     return row.rank === SIGNED || isInDoubt(row) ? (row.purchase.stage.ends ?? this.#ends) : undefined;
+  }
+
+  /** Goes on from the row of another process. */
+  async #goesOn(standing: Stored): Promise<Turn> {
+    this.#admits(standing);
+    this.#stands(standing.row, standing.text);
+    return this.#next({ type: 'resumed' });
   }
 
   #stands(row: Row, text = packed(row)): void {
@@ -389,16 +378,12 @@ class Order {
   }
 
   /**
-   * The row of another process for the same order, if that stands: it is further, or it may be signed under a nonce that
-   * this one does not have. What a process learnt that has signed nothing ends nothing of one that has.
+   * The row of another process for the same order, if that stands: it is further, it may be signed under a nonce that
+   * this one does not have, or what was signed for it has ended meanwhile.
    */
   #later(kept: Stored | undefined, mine: Row): Stored | undefined {
     if (kept === undefined || kept.text === this.#text) return undefined;
-    const { row, isOpen } = kept;
-    const isOne =
-      isOpen || this.#options.idempotencyKey !== undefined || row.purchase.stage.terms?.paymentId === mine.purchase.stage.terms?.paymentId;
-    const isSigned = isOpen && row.trail !== undefined && !isSame(row.trail, mine.trail);
-    return isOne && (isSigned || row.rank > mine.rank) ? kept : undefined;
+    return isFurther(kept, mine, this.#options.idempotencyKey !== undefined) ? kept : undefined;
   }
 
   /** Whether its nonce follows from its key: then it is one charge in every process, also without a store. */
@@ -492,10 +477,7 @@ class Order {
         trail = { ...trail, counted: exchange.counted() };
         return withSent(left === undefined ? counted : record, [this.name, at, true, packed({ ...row, trail })]);
       });
-      if (other !== undefined) {
-        this.#stands(other.row, other.text);
-        return await this.#next({ type: 'resumed' });
-      }
+      if (other !== undefined) return await this.#goesOn(other);
       this.#stands({ ...row, trail });
       const payment = await this.#signature(exchange, trail);
       return await this.#next(payment);
@@ -590,44 +572,6 @@ class Order {
     signal?.throwIfAborted();
     return reply === undefined ? { type: 'lost' } : { type: 'answered', ...reply };
   }
-}
-
-/** A row as it is kept: without the order, which is the caller's. */
-function packed(row: Row): string {
-  return JSON.stringify({ ...row, purchase: { stage: row.purchase.stage } });
-}
-
-/** Whether something may have been signed for it, and it is not over: only that is gone on with. */
-function isOpen(row: Row): boolean {
-  const { rank, trail, before } = row;
-  return isInDoubt(row) || (rank < OVER && (rank >= SIGNED || trail !== undefined || before !== undefined));
-}
-
-/** Whether it ended without a job after a payment had left, its own or one before. Only the chain knows what becomes of that. */
-function isInDoubt({ rank, purchase, before }: Row): boolean {
-  const { money, code } = purchase.stage.outcome ?? {};
-  if (code === 'job_gone') return false;
-  return rank >= OVER && (money === 'unknown' || (money === 'not_moved' && before !== undefined));
-}
-
-/** Whether money of the order is said to come back, and nothing was delivered since. */
-function isRefunded(row: Row | undefined): row is Row {
-  return row?.refunded === true || row?.purchase.stage.outcome?.code === 'refund_due';
-}
-
-/** The trail of what may have been signed, here or by another process, for an earlier quote of the order whose row this is. */
-function leftBy(row: Row | undefined): Trail | undefined {
-  if (row === undefined || (row.rank >= OVER && !isInDoubt(row))) return undefined;
-  return row.rank >= OVER && row.purchase.stage.outcome?.money === 'unknown' ? (row.trail ?? row.before) : row.before;
-}
-
-/** Whether the order goes on with this nonce. */
-function isOf(row: Row | undefined, trail: Trail | undefined): row is Row & { readonly trail: Trail } {
-  return row !== undefined && row.rank < OVER && isSame(row.trail, trail);
-}
-
-function isSame(one: Trail | undefined, other: Trail | undefined): boolean {
-  return one !== undefined && other !== undefined && String(one.seed) === String(other.seed);
 }
 
 /** Thrown where another process ended the order while this one waited for its wallet. */

@@ -4,12 +4,16 @@ import { pause } from './call.js';
 /** Milliseconds before a feed that ended is opened again, doubled each time that it says nothing. */
 const AGAIN_MS = 1_000;
 const MOST_MS = 60_000;
+/** Least milliseconds between two waits, whatever the feed has to say. */
+const LEAST_MS = 250;
 
 /** An event stream that is kept open in the background. */
 export class News {
   readonly #ends = new AbortController();
   #wakes = new AbortController();
   #isLive = false;
+  /** When the last wait ended, unix milliseconds. */
+  #woke = 0;
 
   /** `headers` is asked before each time that the feed is opened. */
   constructor(fetch: typeof globalThis.fetch, url: string, headers: () => Readonly<Record<string, string>>) {
@@ -19,9 +23,11 @@ export class News {
   /** Waits for news: as long as `deafMs` where none can come, otherwise `liveMs`. */
   async wait(deafMs: number, liveMs: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
     const wakes = this.#wakes;
+    await pause(Math.min(deafMs, this.#woke + LEAST_MS - Date.now()), ...signals);
     await pause(this.#isLive ? liveMs : deafMs, wakes.signal, ...signals);
     // What comes from here on ends the next wait.
     if (wakes.signal.aborted && this.#wakes === wakes) this.#wakes = new AbortController();
+    this.#woke = Date.now();
   }
 
   end(): void {

@@ -8,7 +8,7 @@ import { endsIn } from '../../request.js';
 import { isStore, memoryStore, type Store } from '../../store.js';
 import { objectIn, originOf, pause, replyTo } from './call.js';
 import { News } from './news.js';
-import { type LoggedJob, ShiftLog } from './shift-log.js';
+import { bondsIn, type LoggedJob, ShiftLog } from './shift-log.js';
 
 /** A job that is worked on. */
 export type SellerJob = {
@@ -42,6 +42,8 @@ export type BondAsked = {
   readonly expiresAt: string;
   /** Whether it was asked for before, by a process that may have made the transfer: look for it first. */
   readonly again: boolean;
+  /** How many other bonds this store's sellers were asked to transfer before. */
+  readonly former: number;
 };
 
 export type SellerEvent = {
@@ -69,8 +71,15 @@ export type SellJobsOptions = {
   readonly handler: (prompt: string, job: SellerJob) => Delivery | Promise<Delivery>;
   /** An identity token (RS256) of the seller, fresh each time. */
   readonly identity?: () => string | Promise<string>;
-  /** Transfers a bond, and returns the transaction's hash. Asked once; later sessions use the token that it brought. */
+  /**
+   * Transfers a bond, and returns the transaction's hash; what it throws ends the seller. Asked once: later sessions use the token
+   * that it brought, and no other bond is transferred because the exchange refuses that, unless `bonds` says so.
+   */
   readonly bond?: (bond: BondAsked) => string | Promise<string>;
+  /** Most bonds that are transferred, counted in `store` [1]. */
+  readonly bonds?: number;
+  /** Most that a bond may be, decimal text in whole tokens ['1']. */
+  readonly maxBond?: string;
   /** Signs the text that asks for a bond with the wallet (EIP-191, or ERC-1271): strangers then cannot use up its bonds. */
   readonly sign?: (text: string) => string | Promise<string>;
   /** Keeps the token, and the jobs, so that another process does none twice. A store of its own, not the budget's [this process]. */
@@ -156,7 +165,8 @@ class Seller {
   readonly #quits = new AbortController();
   /** Ends a pause, because there may be something to do. */
   #wakes = new AbortController();
-  #session: { readonly token: string; readonly expires: number } | undefined;
+  /** When it is renewed, and when it ends, unix milliseconds. */
+  #session: { readonly token: string; readonly renews: number; readonly expires: number } | undefined;
   #opening: Promise<void> | undefined;
   #run: Promise<void> | undefined;
   #isOnline = false;
@@ -170,7 +180,8 @@ class Seller {
     if (typeof options.handler !== 'function') throw wrong('handler is not a function');
     if (options.identity === undefined && options.bond === undefined)
       throw wrong('there is neither identity nor bond: nothing proves the wallet');
-    const { capacity = 1, fetch, profile = 'live-mainnet', store } = options;
+    const { bonds = 1, capacity = 1, fetch, profile = 'live-mainnet', store } = options;
+    if (!Number.isInteger(bonds) || bonds < 0) throw wrong('bonds is no number of bonds');
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > 100) throw wrong('capacity is no whole number from 1 to 100');
     if (store !== undefined && !isStore(store)) throw wrong('store has no read and replace');
     this.#options = options;
@@ -256,10 +267,10 @@ class Seller {
     return { capability, price_per_task: price, capacity };
   }
 
-  async #register(): Promise<void> {
+  async #register(isOpening = false): Promise<void> {
     const { agentId, sellerId } = this.#options;
     const body = { ...this.#terms(), wallet: sellerId, passport_agent_id: agentId, passport_payer_addr: sellerId };
-    await this.#call('sellers/register', body);
+    await this.#call('sellers/register', body, { isOpening });
     this.#tell({ type: 'registered' });
   }
 
@@ -368,8 +379,7 @@ class Seller {
 
   /** One session at a time is opened, and in time. */
   async #opened(isNew: 'new' | 'any' = 'any'): Promise<void> {
-    const { expires } = this.#session ?? { expires: 0 };
-    if (isNew === 'any' && Date.now() < expires - RENEW_MS) return;
+    if (isNew === 'any' && Date.now() < (this.#session?.renews ?? 0)) return;
     this.#opening ??= this.#opens().finally(() => {
       this.#opening = undefined;
     });
@@ -377,23 +387,23 @@ class Seller {
   }
 
   async #opens(): Promise<void> {
-    const { agentId, identity, bond } = this.#options;
+    const { agentId, identity, bond, bonds = 1 } = this.#options;
     // Anyone may have registered this wallet with other terms before it was proven: what counts is said with the proof.
     const body = { passport_agent_id: agentId, ...this.#terms() };
     for (let turn = 0; ; turn += 1) {
       const record = await this.#log.read();
-      // Each bond costs money.
       if (turn > 2) throw new SellerError('bond_refused', 'the exchange takes none of the bonds');
       let said: Readonly<Record<string, unknown>> | undefined;
       if (record.renewal !== undefined) {
-        said = await this.#call('sellers/session', { ...body, seller_renewal_token: record.renewal });
+        said = await this.#call('sellers/session', { ...body, seller_renewal_token: record.renewal }, { isOpening: true });
         if (said === undefined) {
-          // It is worth nothing any more.
-          await this.#log.change(({ renewal: _, ...rest }) => rest);
+          // A bond costs money, and the exchange alone says that its token is worth nothing. It stays for the next process.
+          if (identity === undefined && bondsIn(record) >= bonds) throw bondSpent('the exchange refuses the token of its bond', bonds);
+          await this.#log.change(({ renewal: _, ...rest }) => ({ ...rest, bonds: bondsIn(record) }));
           continue;
         }
       } else if (identity !== undefined) {
-        said = await this.#call('sellers/session', body, await identity());
+        said = await this.#call('sellers/session', body, { bearer: await identity(), isOpening: true });
         if (said === undefined) {
           if (turn >= 2) throw new SellerError('identity_refused', 'the exchange does not take the identity token for this seller');
           // Its issuer may have changed its keys a moment ago.
@@ -408,7 +418,8 @@ class Seller {
       if (typeof token !== 'string') throw new SellerError('no_session', 'the exchange gave no session');
       this.#agreed(said ?? {});
       const secs = Number(said?.['expires_in_seconds']);
-      this.#session = { token, expires: Date.now() + (secs > 0 ? secs : 900) * 1000 };
+      const lasts = (secs > 0 ? secs : 900) * 1000;
+      this.#session = { token, renews: Date.now() + lasts - Math.min(RENEW_MS, lasts / 2), expires: Date.now() + lasts };
       this.#tell({ type: 'session' });
       return;
     }
@@ -447,20 +458,39 @@ class Seller {
     bond: NonNullable<SellJobsOptions['bond']>,
     body: Readonly<Record<string, unknown>>,
   ): Promise<Readonly<Record<string, unknown>> | undefined> {
-    let kept = (await this.#log.read()).bond;
+    const record = await this.#log.read();
+    const { bonds = 1, maxBond = '1' } = this.#options;
+    let kept = record.bond;
     const again = kept !== undefined;
+    const former = bondsIn(record) - (again ? 1 : 0);
     if (kept === undefined) {
+      if (former >= bonds) throw bondSpent('the exchange gives no session for a bond', bonds);
       // Its session tells the exchange who asks, where the renewal token was lost.
-      const challenge = await this.#call('sellers/session/challenge', { ...body, ...(await this.#signature()) }, this.#session?.token);
-      if (challenge === undefined) return undefined;
+      const bearer = Date.now() < (this.#session?.expires ?? 0) ? this.#session?.token : undefined;
+      const asks = { ...body, ...(await this.#signature()) };
+      const challenge = await this.#call('sellers/session/challenge', asks, {
+        isOpening: true,
+        ...(bearer === undefined ? {} : { bearer }),
+      });
+      if (challenge === undefined) {
+        this.#session = undefined;
+        return undefined;
+      }
       if (challenge['status'] === 'already_verified') {
         throw new SellerError(
           'renewal_token_lost',
           'this wallet has proven a bond, and the token that renews its sessions is not in the store; restore the store, or sell as another agentId',
         );
       }
+      const fault = wasm.bondFault(JSON.stringify(challenge), this.#frame['network_profile'] ?? '', maxBond);
+      if (fault !== undefined) throw new SellerError('bond_refused', `the bond that the exchange asks for is not transferred: ${fault}`);
       kept = { challenge };
-      await this.#log.change((record) => ({ ...record, bond: { challenge } }));
+      // Counted before it is transferred.
+      await this.#log.change((it) => {
+        if (it.bond !== undefined || bondsIn(it) !== former)
+          throw new SellerError('bond_refused', 'another process with this store asks for a bond');
+        return { ...it, bond: { challenge }, bonds: former + 1 };
+      });
     }
     const { challenge } = kept;
     let { transaction } = kept;
@@ -475,12 +505,14 @@ class Seller {
         amountAtomic: text('amount_atomic'),
         expiresAt: text('expires_at'),
         again,
+        former,
       });
       await this.#log.change((record) => ({ ...record, bond: { challenge, ...(transaction === undefined ? {} : { transaction }) } }));
     }
     let renewal: unknown;
     try {
-      const said = await this.#call('sellers/session', { ...body, challenge_id: challenge['challenge_id'], tx_hash: transaction });
+      const proof = { challenge_id: challenge['challenge_id'], tx_hash: transaction };
+      const said = await this.#call('sellers/session', { ...body, ...proof }, { isOpening: true });
       renewal = said?.['seller_renewal_token'];
       return said;
     } catch (error) {
@@ -495,15 +527,16 @@ class Seller {
 
   /**
    * Asks until it is done. Nothing comes back if it is another's by now, or has to be proven anew; it throws where
-   * asking again changes nothing. Three failures in a row open a new session.
+   * asking again changes nothing. Three failures in a row open a new session, unless it is called to open one.
    */
   async #call(
     path: string,
     body: Readonly<Record<string, unknown>>,
-    bearer?: string,
+    { bearer, isOpening = false }: { readonly bearer?: string; readonly isOpening?: boolean } = {},
   ): Promise<Readonly<Record<string, unknown>> | undefined> {
     const needsSession = !/^sellers\/(register|session)/.test(path);
     let failures = 0;
+    let registers = 0;
     for (let turn = 0; ; turn += 1) {
       // What is worked on is delivered, also by a seller that stops.
       const isOver = (this.#ends.signal.aborted && this.#working.size === 0) || (this.#quits.signal.aborted && turn >= MOST_FAILURES);
@@ -517,10 +550,11 @@ class Seller {
         case 'prove':
           return undefined;
         case 'register':
-          await this.#register();
+          if ((registers += 1) > MOST_FAILURES) throw new SellerError(said.code, said.message, said.status);
+          await this.#register(isOpening);
           break;
         case 'session':
-          if (turn >= MOST_FAILURES) throw new SellerError(said.code, said.message, said.status);
+          if (isOpening || turn >= MOST_FAILURES) throw new SellerError(said.code, said.message, said.status);
           await this.#opened('new');
           break;
         case 'again':
@@ -597,6 +631,14 @@ function jobOf(value: unknown): Job | undefined {
       currency: text(job['currency']),
     },
   };
+}
+
+/** Thrown where another bond would have to be transferred, and no one has said that it may be. */
+function bondSpent(why: string, bonds: number): SellerError {
+  return new SellerError(
+    'bond_refused',
+    `${why}, and ${bonds === 1 ? 'one was' : `${bonds} were`} transferred: the option bonds lets it ask for more`,
+  );
 }
 
 /** A decimal number in its one spelling. */

@@ -15,7 +15,19 @@ export type LoggedJob = {
 /** A bond that was asked for, and its transfer once it was made. */
 export type LoggedBond = { readonly challenge: Readonly<Record<string, unknown>>; readonly transaction?: string };
 
-export type ShiftRecord = { readonly v: 1; readonly renewal?: string; readonly bond?: LoggedBond; readonly jobs: readonly LoggedJob[] };
+export type ShiftRecord = {
+  readonly v: 1;
+  readonly renewal?: string;
+  readonly bond?: LoggedBond;
+  /** How many bonds were asked for, with the one that is under way. */
+  readonly bonds?: number;
+  readonly jobs: readonly LoggedJob[];
+};
+
+/** The bonds that were asked for; of a record that does not count them, what it shows. */
+export function bondsIn({ bonds, bond, renewal }: ShiftRecord): number {
+  return bonds ?? (bond === undefined && renewal === undefined ? 0 : 1);
+}
 
 /** Jobs that are over are kept so that none is done twice; the oldest go first. */
 const MOST_OVER = 500;

@@ -42,8 +42,6 @@ pub struct JobPurchase {
     waits: u32,
 }
 
-/// The profile whose payments are pretended, and which lists nothing.
-const DEMO: &str = "demo-testnet";
 /// Milliseconds before the next try.
 const BACKOFF_MS: [u64; 5] = [250, 1_000, 2_000, 5_000, 10_000];
 /// Milliseconds between two looks at a job without a feed. Spec: contract of the compute exchange,
@@ -65,7 +63,7 @@ impl JobPurchase {
     /// A new one.
     #[must_use]
     pub fn new(order: JobOrder) -> Self {
-        let stage = if order.profile == DEMO {
+        let stage = if order.is_demo() {
             PurchaseStage::Asking { network: String::new(), currency: String::new() }
         } else {
             PurchaseStage::Looking
@@ -141,8 +139,7 @@ impl JobPurchase {
         let asked = after_secs.unwrap_or(0).min(MAX_RETRY_AFTER_SECS).saturating_mul(1_000);
         let wait_ms = backoff.max(asked);
         if let PurchaseStage::Quoted { terms, .. } = &self.stage {
-            let is_fresh = now.saturating_add(LEAST_SECS) < terms.until
-                || planted(Mutant::StaleQuotesAreSigned);
+            let is_fresh = is_fresh(terms, now) || planted(Mutant::StaleQuotesAreSigned);
             let is_within =
                 terms.is_within(&self.order).is_ok() || planted(Mutant::KeptQuotesAreSigned);
             if is_fresh && is_within {
@@ -254,8 +251,14 @@ impl JobPurchase {
                             ("headers", Some(lines.into())),
                             ("body", Some(body.into())),
                         ]);
+                        // One that comes without the time to sign it is asked for again like an error.
+                        self.waits =
+                            if is_fresh(&terms, now) || planted(Mutant::ShortQuotesAreAskedOn) {
+                                0
+                            } else {
+                                self.waits.saturating_add(1)
+                            };
                         self.stage = PurchaseStage::Quoted { terms, asked };
-                        self.waits = 0;
                         None
                     }
                     Err(error) => Some(self.end_before(error.code(), &error.to_string())),
@@ -417,6 +420,11 @@ impl JobPurchase {
     fn end_before(&mut self, code: &str, why: &str) -> PurchaseStep {
         self.end(failed(code, why, MoneyState::NotMoved, None, None))
     }
+}
+
+/// Whether enough is left of a quote for it to be signed at unix seconds `now`.
+const fn is_fresh(terms: &QuoteTerms, now: u64) -> bool {
+    now.saturating_add(LEAST_SECS) < terms.until
 }
 
 fn pairs<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> Json {

@@ -4,6 +4,13 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use crate::agent::json::Json;
+use farebox_base::chain::ChainId;
+use farebox_base::mutant::{Mutant, planted};
+
+/// The profile whose payments are pretended, and which lists nothing.
+const DEMO: &str = "demo-testnet";
+/// The profile of main networks; the others are of test networks.
+const MAINNET: &str = "live-mainnet";
 
 /// An order of a job: what is wanted, and of whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +40,18 @@ impl JobOrder {
     pub fn till_of(&self, payment_id: &str) -> String {
         let gate = self.till.as_ref().unwrap_or(&self.url);
         format!("{gate}/till/{payment_id}")
+    }
+
+    /// Whether its payments are pretended.
+    #[must_use]
+    pub fn is_demo(&self) -> bool {
+        self.profile == DEMO
+    }
+
+    /// Whether its money may be of a network, CAIP-2.
+    #[must_use]
+    pub fn takes_network(&self, network: &str) -> bool {
+        is_of_profile(&self.profile, network)
     }
 
     /// The members of a quote's request.
@@ -73,4 +92,12 @@ impl JobOrder {
             till: text("till"),
         })
     }
+}
+
+/// Whether a network, CAIP-2, is one of a network profile: a main network for `live-mainnet`, and for
+/// every other one a network that is known to be a test network.
+#[must_use]
+pub fn is_of_profile(profile: &str, network: &str) -> bool {
+    let is_main = ChainId::parse(network).map(|network| network.is_main_network());
+    is_main == Ok(profile == MAINNET) || planted(Mutant::ProfilesAreTexts)
 }

@@ -91,13 +91,19 @@ impl fmt::Display for TermsError {
 /// # Errors
 /// Why it cannot be bought.
 pub fn listed(said: &Json, order: &JobOrder) -> Result<(String, String), TermsError> {
-    let text = |name| said.text_of(name).ok_or(TermsError::Unreadable(name));
+    let text = |name| {
+        let text = said.text_of(name).filter(|text| is_short(text));
+        text.ok_or(TermsError::Unreadable(name))
+    };
     if said.text_of("network_profile") != Some(&order.profile) {
         return Err(TermsError::Other("network_profile"));
     }
     let (network, currency) = (text("network")?, text("currency")?);
     if order.currency.as_deref().is_some_and(|it| it != currency) {
         return Err(TermsError::Other("currency"));
+    }
+    if !order.takes_network(network) {
+        return Err(TermsError::Other("network"));
     }
     let offers = said.get("capabilities").map(Json::elements).unwrap_or_default();
     let mut its = offers.iter().filter(|it| it.text_of("capability") == Some(&order.capability));
@@ -109,7 +115,7 @@ pub fn listed(said: &Json, order: &JobOrder) -> Result<(String, String), TermsEr
 }
 
 /// Whether one decimal amount is more than another; `None` if one is no amount.
-fn exceeds(amount: &str, most: &str) -> Option<bool> {
+pub(in crate::agent) fn exceeds(amount: &str, most: &str) -> Option<bool> {
     let places = money::decimals(amount)?.max(money::decimals(most)?);
     let units = |text| money::to_minor(text, places).ok();
     let (amount, most) = (units(amount)?, units(most)?);
@@ -129,7 +135,7 @@ impl QuoteTerms {
         now: u64,
     ) -> Result<Self, TermsError> {
         let text = |name: &'static str| {
-            let text = said.text_of(name).filter(|text| (1..=MAX_TEXT).contains(&text.len()));
+            let text = said.text_of(name).filter(|text| is_short(text));
             text.map(ToString::to_string).ok_or(TermsError::Unreadable(name))
         };
         let number = |name: &'static str| match said.get(name) {
@@ -210,6 +216,12 @@ impl QuoteTerms {
         if order.currency.as_deref().is_some_and(|it| it != self.currency) {
             return Err(TermsError::Other("currency"));
         }
+        if !order.takes_network(&self.network) {
+            return Err(TermsError::Other("network"));
+        }
+        if order.is_demo() && !self.is_mock() && !planted(Mutant::ProfilesAreTexts) {
+            return Err(TermsError::Other("payment_mode"));
+        }
         match exceeds(&self.amount, &order.most) {
             Some(false) => Ok(()),
             Some(true) => Err(TermsError::TooExpensive),
@@ -233,7 +245,10 @@ impl QuoteTerms {
         let is_price = [(price, self.amount.as_str()), (&self.amount, price)]
             .into_iter()
             .all(|(one, other)| exceeds(one, other) == Some(false));
-        is_price && theirs.is_some_and(|theirs| theirs.digest() == ours.digest())
+        // What is counted is that token, whatever else the policy lets pay.
+        let is_token = proposal.text_of("symbol") == Some(&self.currency)
+            || planted(Mutant::SymbolsAreBelieved);
+        is_price && is_token && theirs.is_some_and(|theirs| theirs.digest() == ours.digest())
             || planted(Mutant::AnyProposalIsSigned)
     }
 
@@ -293,7 +308,12 @@ impl QuoteTerms {
     }
 }
 
-/// Longest text of a quote, bytes.
+/// Whether a text of an exchange is short enough to be kept.
+fn is_short(text: &str) -> bool {
+    (1..=MAX_TEXT).contains(&text.len()) || planted(Mutant::AnyWordIsKept)
+}
+
+/// Longest text of an offer or a quote, bytes.
 const MAX_TEXT: usize = 128;
 /// The mode in which a request waits for its work and is charged with it.
 const COMPLETION: &str = "x402-completion";

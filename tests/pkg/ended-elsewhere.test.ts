@@ -1,0 +1,112 @@
+// A purchase that one process ends while another waits for its wallet stays ended: what is signed too late does not leave, and reopens nothing.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { createLocalAgentClient } from '../../pkg/dist/agent/index.js';
+import { memoryStore, type PayOptions, payingFetch, type Store } from '../../pkg/dist/index.js';
+import { resume } from '../../pkg/dist/resume.js';
+import { sentIn } from '../../pkg/dist/sent.js';
+import { apart, latch } from './scripted-exchange.ts';
+import { ask, GOODS, honest, paymentOf, sharedShop, watchedSigner } from './shop.ts';
+
+const shop = sharedShop();
+const policy = { deadlineSecs: 1 };
+
+/** A payer whose clock goes with the test, and a wallet that signs once it is let. */
+function payers(): { readonly store: Store; readonly now: () => number; later(seconds: number): void } {
+  let ahead = 0;
+  return {
+    store: memoryStore(),
+    now: () => Date.now() / 1000 + ahead,
+    later: (seconds) => {
+      ahead += seconds;
+    },
+  };
+}
+function slow(): { readonly asks: Promise<void>; readonly go: () => void; readonly signer: ReturnType<typeof watchedSigner> } {
+  const [asks, lets] = [latch<void>(), latch<void>()];
+  const wallet = watchedSigner();
+  const sign: typeof wallet.sign = async (typedData) => {
+    asks.opens();
+    await lets.comes;
+    return wallet.sign(typedData);
+  };
+  return { asks: asks.comes, go: () => lets.opens(), signer: { ...wallet, sign } };
+}
+const openIn = async (store: Store): Promise<boolean[]> => sentIn((await store.read()).record).map(([, , open]) => open);
+const fails: typeof honest = (request, response) =>
+  paymentOf(request) === undefined ? ask(response) : void response.writeHead(500).end('no');
+
+test('of two processes that resume one purchase, the one that is too late sends nothing and reopens nothing', async () => {
+  const { store, now, later } = payers();
+  const fetching = (more: Partial<PayOptions> = {}): typeof globalThis.fetch =>
+    payingFetch({ signer: watchedSigner(), store: apart(store), resume, policy, now, ...more });
+  shop.answers = fails;
+  assert.equal((await fetching()(`${shop.url}/late`)).status, 500);
+  later(300);
+  shop.answers = honest;
+  const { asks, go, signer } = slow();
+  const second = fetching({ signer })(`${shop.url}/late`).then(
+    () => undefined,
+    (error: unknown) => error as { code: string; signed: boolean },
+  );
+  await asks;
+  assert.equal(await (await fetching()(`${shop.url}/late`)).text(), GOODS);
+  const { length } = shop.payments();
+  go();
+  const error = await second;
+  assert.deepEqual([error?.code, error?.signed, shop.payments().length], ['payment_conflict', true, length]);
+  assert.deepEqual(await openIn(store), [false]);
+  // The next call is a new purchase.
+  assert.equal(await (await fetching()(`${shop.url}/late`)).text(), GOODS);
+  assert.deepEqual(await openIn(store), [false, false]);
+});
+
+test('of two processes with one Idempotency-Key, the one that is too late reopens nothing, and a later one may ask again', async () => {
+  const { store, now } = payers();
+  const fetching = (more: Partial<PayOptions> = {}): (() => Promise<Response>) => {
+    const fetch = payingFetch({ signer: watchedSigner(), store: apart(store), resume, policy, now, ...more });
+    return () => fetch(`${shop.url}/keyed`, { headers: { 'idempotency-key': 'order-1' } });
+  };
+  shop.answers = honest;
+  const { asks, go, signer } = slow();
+  const second = assert.rejects(fetching({ signer })(), { code: 'payment_conflict' });
+  await asks;
+  assert.equal(await (await fetching()()).text(), GOODS);
+  go();
+  await second;
+  assert.deepEqual(await openIn(store), [false]);
+  // What was over when it began is asked for again under its nonce.
+  assert.equal(await (await fetching()()).text(), GOODS);
+  assert.deepEqual(await openIn(store), [false]);
+});
+
+test('of two local agents that resume one purchase, the one that is too late asks with the payment that stands', async () => {
+  const { store, now, later } = payers();
+  const buying = (signer = watchedSigner()): Promise<string> =>
+    createLocalAgentClient({ signer, store: apart(store), policy, now })
+      .fetchPaid(`${shop.url}/agent`, undefined, {})
+      .then(
+        ({ kind }) => kind,
+        (error: { details: { kind: string } }) => error.details.kind,
+      );
+  shop.answers = fails;
+  assert.equal(await buying(), 'execution_inconclusive');
+  later(300);
+  shop.answers = honest;
+  const { asks, go, signer } = slow();
+  const second = buying(signer);
+  await asks;
+  assert.equal(await buying(), 'success');
+  const sent = shop.payments();
+  go();
+  assert.equal(await second, 'success');
+  // The bytes of the first, once more.
+  assert.deepEqual([...new Set(shop.payments())], [...new Set(sent)]);
+  assert.deepEqual(await openIn(store), [false]);
+  // Content without a receipt reopens nothing either.
+  shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.end(GOODS));
+  assert.equal(await buying(), 'success');
+  assert.deepEqual(await openIn(store), [false, true]);
+});
