@@ -96,7 +96,7 @@ pub enum Question {
     /// Resumes the payment if it can: the row may move, but no row is made. For a payment that its
     /// payer has signed, but that is late, pays other terms or may not be accepted.
     Resume(Repeat),
-    /// Reads whether another payment stands in the way of one that the object before the change
+    /// Reads whether another payment stands in the way of one that the other object of a change
     /// knows.
     Rivals(Rivals),
 }
@@ -143,10 +143,18 @@ pub enum Role {
     New,
     /// The object before the change, which knows the payment, after the other one was heard: no
     /// payment there stands in its way.
-    Cleared,
+    OldCleared,
+    /// The object after the change, likewise.
+    NewCleared,
 }
 
-read_enum!(Role { "sole" => Sole, "old" => Old, "new" => New, "cleared" => Cleared });
+read_enum!(Role {
+    "sole" => Sole,
+    "old" => Old,
+    "new" => New,
+    "old_cleared" => OldCleared,
+    "new_cleared" => NewCleared,
+});
 
 /// A step of one payment. Every command except the claim carries the fence that the claim returned.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -68,7 +68,7 @@ impl Mark {
             Resumed::Nothing => {
                 failure.map_or(Self::Nothing, |failure| Self::Failure(failure.clone()))
             }
-            Resumed::Resend(_) | Resumed::AskNew(_) | Resumed::Fate(_) => Self::Nothing,
+            Resumed::Resend(_) | Resumed::AskOther(_) | Resumed::Fate(_) => Self::Nothing,
         }
     }
 }

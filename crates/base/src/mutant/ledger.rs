@@ -114,6 +114,8 @@ macro_rules! ledger {
             LostIsRefused,
             /// The object before the change lets a payment begin without hearing the one after it.
             OldHearsItself,
+            /// The object after the change sends a refused payment again without hearing the one before.
+            NewHearsItself,
             /// A payment that is signed again begins although its outcome is unknown.
             DoubtBeginsAnew,
             /// Any authorization of a nonce proves to be its payer's, also one that was sent before.

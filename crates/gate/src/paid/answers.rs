@@ -7,7 +7,7 @@ use alloc::string::ToString;
 use super::claim::Claim;
 use super::looking::Looking;
 use super::origin::{charged_in, taken_out};
-use super::parts::Unheard;
+use super::parts::{Message, Unheard};
 use super::refusal::failure_of;
 use super::{Eligibility, PaidRequest, Step};
 use crate::diagnose::Failures;
@@ -155,7 +155,7 @@ impl<'g> PaidRequest<'g> {
             | Answer::Replay(_)
             | Answer::Recorded
             | Answer::Absent
-            | Answer::AskNew(_)
+            | Answer::AskOther(_)
             | Answer::Unsupported => Code::LedgerUnavailable,
         })
     }
@@ -207,24 +207,29 @@ impl<'g> PaidRequest<'g> {
     /// Switches to the new ledger object while the number of objects changes; `false` unless the
     /// old one was asked before.
     pub(super) fn move_on(&mut self) -> bool {
-        let moves = matches!(self.row.place.1, Role::Old | Role::Cleared);
+        let moves = matches!(self.row.place.1, Role::Old | Role::OldCleared);
         if moves {
             self.row.place = (self.asked.gate.shards.count, Role::New);
         }
         moves
     }
 
-    /// Asks the new object whether another payment stands in the way of one that the old one knows.
-    pub(super) fn ask_new(mut self: Box<Self>, rivals: Rivals, unheard: Unheard) -> Step<'g> {
-        if !self.move_on() {
-            return self.refuse(Code::LedgerUnavailable);
-        }
-        self.row.unheard = Some(unheard);
+    /// Asks the other object of a change whether another payment stands in the way of one that the
+    /// object asked before knows.
+    pub(super) fn ask_other(mut self: Box<Self>, rivals: Rivals, message: Message) -> Step<'g> {
+        let (here, old) = (self.row.place, self.asked.gate.shards.first());
+        let (other, cleared) = match here.1 {
+            Role::Old => ((self.asked.gate.shards.count, Role::New), Role::OldCleared),
+            Role::New if old.1 == Role::Old => (old, Role::NewCleared),
+            _ => return self.refuse(Code::LedgerUnavailable),
+        };
+        self.row.unheard = Some(Unheard { message, place: (here.0, cleared) });
+        self.row.place = other;
         let call = self.asking(Question::Rivals(rivals), None, None);
         Step::Look(call, Looking::new(self))
     }
 
-    /// Takes what the new object has said, and goes on at the old one if nothing stands in the way.
+    /// Takes what the other object has said, and goes on if nothing stands in the way.
     pub(super) fn heard(
         mut self: Box<Self>,
         unheard: Unheard,
@@ -236,11 +241,10 @@ impl<'g> PaidRequest<'g> {
             LookAnswer::Fate(fate) => return self.answer_for(fate, now),
             LookAnswer::Open => return self.refuse(Code::LedgerUnavailable),
         }
-        let (old, _) = self.asked.gate.shards.first();
-        self.row.place = (old, Role::Cleared);
-        match unheard {
-            Unheard::Claim => self.claim(0),
-            Unheard::Resume => self.resume(),
+        self.row.place = unheard.place;
+        match unheard.message {
+            Message::Claim => self.claim(0),
+            Message::Resume => self.resume(),
         }
     }
 }

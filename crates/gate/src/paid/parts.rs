@@ -82,13 +82,21 @@ pub(super) struct KnownRow {
     pub proven: bool,
     /// Whether the object was asked: first sight lies before that.
     pub claimed: bool,
-    /// The message that waits until the object after a change was heard.
+    /// The message that waits until the other object of a change was heard.
     pub unheard: Option<Unheard>,
 }
 
-/// A message to the object before a change of their number, which knows the payment.
+/// A message to an object that knows the payment, and the place of that object once the other one
+/// was heard.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Unheard {
+pub(super) struct Unheard {
+    pub message: Message,
+    pub place: (u64, Role),
+}
+
+/// A message that may have a payment asked for money.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Message {
     /// A claim.
     Claim,
     /// A question to resume.

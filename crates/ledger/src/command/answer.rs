@@ -70,9 +70,9 @@ pub enum Answer {
     Recorded,
     /// Not known here, and no longer begun here: ask the object after the change.
     Absent,
-    /// Known here, and may be asked for money: ask the object after the change whether another
+    /// Known here, and may be asked for money: ask the other object of the change whether another
     /// payment stands in its way.
-    AskNew(Rivals),
+    AskOther(Rivals),
     /// The payer has too much in flight.
     TooManyInFlight,
     /// The payer has too many payments that were begun and have not ended, although nothing was
@@ -98,7 +98,7 @@ read_enum!(Answer {
     "replay" => Replay(replay),
     "recorded" => Recorded,
     "absent" => Absent,
-    "ask_new" => AskNew(rivals),
+    "ask_other" => AskOther(rivals),
     "too_many_in_flight" => TooManyInFlight,
     "too_many_unpaid" => TooManyUnpaid { secs },
     "full" => Full,
@@ -119,16 +119,16 @@ pub enum Resumed {
     Resend(Resend),
     /// The stored response follows.
     Replay(Replay),
-    /// It may be asked for money: ask the object after the change whether another payment stands in
-    /// its way.
-    AskNew(Rivals),
+    /// It may be asked for money: ask the other object of the change whether another payment stands
+    /// in its way.
+    AskOther(Rivals),
     /// The state of the payment.
     Fate(Fate),
 }
 
 read_enum!(Resumed {
     "nothing" => Nothing,
-    "ask_new" => AskNew(rivals),
+    "ask_other" => AskOther(rivals),
     "deliver" => Deliver(deliver),
     "resend" => Resend(resend),
     "replay" => Replay(replay),

@@ -315,7 +315,7 @@ impl From<Resumed> for Answer {
             Resumed::Deliver(deliver) => Self::Deliver(deliver),
             Resumed::Resend(resend) => Self::Resend(resend),
             Resumed::Replay(replay) => Self::Replay(replay),
-            Resumed::AskNew(rivals) => Self::AskNew(rivals),
+            Resumed::AskOther(rivals) => Self::AskOther(rivals),
             Resumed::Fate(fate) => Self::Fate(fate),
         }
     }

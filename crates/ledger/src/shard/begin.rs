@@ -63,7 +63,7 @@ impl Shard {
         }
         let payment = repeat.payment;
         let standing = self.index.standing(slot, &payment.binding, &payment.client, now);
-        if matches!(role, Role::Old | Role::Cleared) && standing.unresolved {
+        if matches!(role, Role::Old | Role::OldCleared) && standing.unresolved {
             return Ok(Decision::of(Fate::Unresolved.into()));
         }
         let is_free = !payment.was_sent_by_payer();
@@ -110,17 +110,17 @@ impl Shard {
         let mut changes = Vec::new();
         match role {
             // It is marked already.
-            Role::Old | Role::Cleared if rows.is_moved(slot)? => {
+            Role::Old | Role::OldCleared if rows.is_moved(slot)? => {
                 return Ok(Err(Decision::of(Answer::Absent)));
             }
-            Role::Old | Role::Cleared
+            Role::Old | Role::OldCleared
                 if is_free
                     && self.moves.is_full(&payment.client, now)
                     && !planted(Mutant::MarksGrow) =>
             {
                 return Ok(Err(Decision::of(Answer::Full)));
             }
-            Role::Old | Role::Cleared => {
+            Role::Old | Role::OldCleared => {
                 // A Worker that has not heard of the change must not begin it here meanwhile.
                 let until = payment.valid_before.saturating_add(NOTED_SECS);
                 let mut decision = Decision::of(Answer::Absent);
@@ -130,8 +130,10 @@ impl Shard {
             Role::Sole if !planted(Mutant::MovedBegins) && rows.is_moved(slot)? => {
                 return Ok(Err(Decision::of(Fate::InProgress.into())));
             }
-            Role::New if rows.is_moved(slot)? => changes.push(Change::Unmove(slot.clone())),
-            Role::Sole | Role::New => {}
+            Role::New | Role::NewCleared if rows.is_moved(slot)? => {
+                changes.push(Change::Unmove(slot.clone()))
+            }
+            Role::Sole | Role::New | Role::NewCleared => {}
         }
         Ok(Ok(changes))
     }

@@ -74,8 +74,8 @@ impl Shard {
         Ok(other.is_some_and(|other| !other.is_free()))
     }
 
-    /// The answer in the place of one that asks for money: another payment may pay, or the object
-    /// after the change has to be heard first.
+    /// The answer in the place of one that asks for money: another payment may pay, or the other
+    /// object of a change has to be heard first. What begins in the new one has passed the old one.
     pub(super) fn stands_aside<R: Rows>(
         &self,
         slot: &Slot,
@@ -87,7 +87,11 @@ impl Shard {
         if let Some(fate) = self.contested(slot, &rivals, rows, now)? {
             return Ok(Some(fate.into()));
         }
-        let unheard = role == Role::Old && !planted(Mutant::OldHearsItself);
-        Ok(unheard.then_some(Resumed::AskNew(rivals)))
+        let unheard = match role {
+            Role::Old => !planted(Mutant::OldHearsItself),
+            Role::New => rivals.again && !planted(Mutant::NewHearsItself),
+            Role::Sole | Role::OldCleared | Role::NewCleared => false,
+        };
+        Ok(unheard.then_some(Resumed::AskOther(rivals)))
     }
 }
