@@ -173,3 +173,31 @@ pub fn a_second_send_whose_report_is_lost_is_in_doubt() {
         assert_eq!([transfers(&world, &first), transfers(&world, &other)], [1, 0], "{target}");
     }
 }
+
+#[test]
+pub fn what_was_refused_in_the_new_object_waits_for_the_old_one() {
+    for target in ["/after", "/before"] {
+        let mut world = World::around(gate("16"));
+        let no = Settle::Refuse("insufficient_funds");
+        // The first rests in the old object, and the second in the new one: both were refused.
+        let first = rested(&mut world, target, Rest::Refused);
+        world.gate = gate("64,16");
+        let second = world.sign(target);
+        world.facilitator.settle_plan.push_back(no);
+        assert_eq!(world.present(&second).problem(), "settlement_refused", "{target}");
+        world.wait(2);
+        for (one, other) in [(&first, &second), (&second, &first)] {
+            let mut running = world.start(paid(one), b"");
+            while running.next() != "settle" {
+                assert!(world.advance(&mut running), "{target}");
+            }
+            assert_eq!(world.present(other).problem(), "payment_unresolved", "{target}");
+            world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+            while world.advance(&mut running) {}
+            assert_eq!(running.response.unwrap().problem(), "settlement_refused", "{target}");
+            world.wait(2);
+        }
+        assert_eq!(world.present(&second).status, 200, "{target}");
+        assert_eq!([transfers(&world, &first), transfers(&world, &second)], [0, 1], "{target}");
+    }
+}

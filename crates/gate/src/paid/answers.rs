@@ -7,7 +7,7 @@ use alloc::string::ToString;
 use super::claim::Claim;
 use super::looking::Looking;
 use super::origin::{charged_in, taken_out};
-use super::parts::{Message, Unheard};
+use super::parts::{HeldMessage, Unheard};
 use super::refusal::failure_of;
 use super::{Eligibility, PaidRequest, Step};
 use crate::diagnose::Failures;
@@ -216,7 +216,7 @@ impl<'g> PaidRequest<'g> {
 
     /// Asks the other object of a change whether another payment stands in the way of one that the
     /// object asked before knows.
-    pub(super) fn ask_other(mut self: Box<Self>, rivals: Rivals, message: Message) -> Step<'g> {
+    pub(super) fn ask_other(mut self: Box<Self>, rivals: Rivals, message: HeldMessage) -> Step<'g> {
         let (here, old) = (self.row.place, self.asked.gate.shards.first());
         let (other, cleared) = match here.1 {
             Role::Old => ((self.asked.gate.shards.count, Role::New), Role::OldCleared),
@@ -243,8 +243,8 @@ impl<'g> PaidRequest<'g> {
         }
         self.row.place = unheard.place;
         match unheard.message {
-            Message::Claim => self.claim(0),
-            Message::Resume => self.resume(),
+            HeldMessage::Claim => self.claim(0),
+            HeldMessage::Resume => self.resume(),
         }
     }
 }

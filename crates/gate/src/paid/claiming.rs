@@ -1,7 +1,7 @@
 //! The answer to a claim: begin, continue, wait, or hear what became of the payment.
 
 use super::claim::Claim;
-use super::parts::Message;
+use super::parts::HeldMessage;
 use super::recording::Abort;
 use super::{Label, PaidRequest, Step};
 use alloc::boxed::Box;
@@ -83,7 +83,7 @@ impl<'g> Claiming<'g> {
             Some(Err(Answer::Resend(resend))) => paid.send_again(resend),
             Some(Err(Answer::Replay(replay))) => paid.play(&replay),
             Some(Err(Answer::Absent)) if paid.move_on() => paid.claim(0),
-            Some(Err(Answer::AskOther(rivals))) => paid.ask_other(rivals, Message::Claim),
+            Some(Err(Answer::AskOther(rivals))) => paid.ask_other(rivals, HeldMessage::Claim),
             Some(Err(Answer::TooManyInFlight)) if self.tries < RETRIES => {
                 paid.claim(self.tries.saturating_add(1))
             }

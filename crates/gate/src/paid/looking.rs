@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::marker::PhantomData;
 
-use super::parts::Message;
+use super::parts::HeldMessage;
 use super::{Eligibility, Label, PaidRequest, Step};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
@@ -57,7 +57,7 @@ impl<'g> Resuming<'g> {
             Some(Resumed::Deliver(deliver)) => paid.deliver(deliver, now),
             Some(Resumed::Resend(resend)) => paid.send_again(resend),
             Some(Resumed::Replay(replay)) => paid.play(&replay),
-            Some(Resumed::AskOther(rivals)) => paid.ask_other(rivals, Message::Resume),
+            Some(Resumed::AskOther(rivals)) => paid.ask_other(rivals, HeldMessage::Resume),
             Some(Resumed::Nothing) if !planted(Mutant::BarredStaysHere) && paid.move_on() => {
                 paid.resume()
             }

@@ -90,13 +90,13 @@ pub(super) struct KnownRow {
 /// was heard.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unheard {
-    pub message: Message,
+    pub message: HeldMessage,
     pub place: (u64, Role),
 }
 
 /// A message that may have a payment asked for money.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Message {
+pub(super) enum HeldMessage {
     /// A claim.
     Claim,
     /// A question to resume.
