@@ -8,7 +8,8 @@ export type SentRow = readonly [key: string, at: number, open: boolean, text: st
 export const LATE_SECS = 60;
 /** How many are kept whose fate is known or that have ended, of one host and of all, and characters of all rows together. */
 const MOST_KNOWN = 256;
-const MOST_ROWS = 8 * MOST_KNOWN;
+/** Well below the 2,000 that the compiled part keeps: payments and channels that are open have to find room. */
+const MOST_ROWS = 4 * MOST_KNOWN;
 const MAX_TEXT = 4 * 1024 * 1024;
 /** Characters of the rows of one host: what it answers is kept, and must leave room for the others. */
 const MAX_HOST_TEXT = MAX_TEXT / 8;

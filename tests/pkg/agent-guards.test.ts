@@ -376,6 +376,13 @@ const GUARDS: readonly Guard[] = [
     ['exchange-orders', 'of two orders at once under one key'],
   ],
   [
+    'what one agent learns closes nothing that another has signed',
+    'agent/journal.js',
+    '(!isOpen || this.#stands(stored, isOpen, [own]))',
+    'false',
+    ['ended-elsewhere', 'what a local agent learns of a payment that has ended'],
+  ],
+  [
     'a quote that lapses for two leaves its nonce',
     'agent/exchange/buyer.js',
     'drops?.shared === true',

@@ -1,6 +1,7 @@
 // A purchase that one process ends while another waits for its wallet stays ended: what is signed too late does not leave, and reopens nothing.
 
 import assert from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
 
 import { createLocalAgentClient } from '../../pkg/dist/agent/index.js';
@@ -110,3 +111,37 @@ test('of two local agents that resume one purchase, the one that is too late ask
   assert.equal(await buying(), 'success');
   assert.deepEqual(await openIn(store), [false, true]);
 });
+
+for (const idempotencyKey of [undefined, 'order-17']) {
+  test(`what a local agent learns of a payment that has ended closes none that another has signed again${idempotencyKey === undefined ? '' : ', under its key'}`, async () => {
+    const { store, now, later } = payers();
+    const buying = (): Promise<string> =>
+      createLocalAgentClient({ signer: watchedSigner(), store: apart(store), policy, now })
+        .fetchPaid(`${shop.url}/held`, undefined, idempotencyKey === undefined ? {} : { idempotencyKey })
+        .then(
+          ({ kind }) => kind,
+          (error: { details: { kind: string } }) => error.details.kind,
+        );
+    const before = shop.payments().length;
+    shop.answers = fails;
+    assert.equal(await buying(), 'execution_inconclusive');
+    const held = latch<ServerResponse>();
+    shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : held.opens(response));
+    const first = buying();
+    const late = await held.comes;
+    later(300);
+    // Another one is charged, and its answer is lost.
+    shop.answers = (request, response) => (paymentOf(request) === undefined ? ask(response) : void response.destroy());
+    assert.equal(await buying(), 'execution_inconclusive');
+    ask(late);
+    await first;
+    assert.deepEqual((await openIn(store)).filter(Boolean), [true]);
+    shop.answers = honest;
+    assert.equal(await buying(), 'success');
+    const nonces = shop
+      .payments()
+      .slice(before)
+      .map((it) => (JSON.parse(Buffer.from(it, 'base64').toString()) as { payload: { authorization: { nonce: string } } }).payload);
+    assert.equal(new Set(nonces.map(({ authorization }) => authorization.nonce)).size, 1);
+  });
+}

@@ -90,26 +90,26 @@ export class Journal {
   }
 
   /** Notes that its content came without a receipt. */
-  async answered(key: string): Promise<void> {
-    const known = this.#known.get(key);
-    if (known !== undefined) this.#known.set(key, { ...known, sent: { ...known.sent, answered: true } });
-    await this.#change((entries) => {
-      const [, stored, isOpen = false] = entries.find(([it]) => it === key) ?? [];
-      // What another process has ended stays so.
-      if (stored !== undefined && !isOpen) return undefined;
-      const sent = known?.sent ?? stored;
-      return sent === undefined ? undefined : [key, { ...sent, answered: true }, true];
-    });
+  async answered(key: string, own: Sent): Promise<void> {
+    await this.#note(key, own, { sent: { ...own, answered: true }, open: true });
   }
 
-  /** Notes that its fate is known: the next payment for the same request is a new one. */
-  async close(key: string): Promise<void> {
-    const known = this.#known.get(key);
-    if (known !== undefined) this.#known.set(key, { ...known, open: false });
+  /** Notes that its fate is known: the next payment for the same request is a new one. False if another one under its key is open. */
+  async close(key: string, own: Sent): Promise<boolean> {
+    return this.#note(key, own, { sent: own, open: false });
+  }
+
+  /** Notes what became of a payment; false if another process has signed or ended another one under its key, which stands. */
+  async #note(key: string, own: Sent, now: { readonly sent: Sent; readonly open: boolean }): Promise<boolean> {
+    let standing = now;
     await this.#change((entries) => {
-      const sent = known?.sent ?? entries.find(([it]) => it === key)?.[1];
-      return sent === undefined ? undefined : [key, sent, false];
+      const [, stored, isOpen = false] = entries.find(([it]) => it === key) ?? [];
+      const isOther = stored !== undefined && (!isOpen || this.#stands(stored, isOpen, [own]));
+      standing = isOther ? { sent: stored, open: isOpen } : now;
+      return isOther ? undefined : [key, now.sent, now.open];
     });
+    this.#known.set(key, standing);
+    return !standing.open;
   }
 
   async #stored(): Promise<readonly Entry[]> {

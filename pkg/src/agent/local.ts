@@ -180,13 +180,18 @@ export class LocalAgentClient implements AgentBackEnd {
   }
 
   #begin(key: string, prepared: SdkPreparedPaidRequestReady, request: string): Promise<Outcome | PaidResponse> {
-    const ends = this.#executed(key, prepared, request)
+    // The payment that this execution has sent, as the journal has it.
+    let own: Sent | undefined;
+    const ends = this.#executed(key, prepared, request, (sent) => {
+      own = sent;
+    })
       .then(async (told) => {
         const outcome = 'kind' in told ? told : { ...told, request };
         if ('decision' in told && 'receipt' in told.decision) this.#remember(told.decision.receipt);
-        if (!('kind' in outcome) && outcome.isOpen === true) await this.#journal.answered(key);
-        if (!('kind' in outcome) && isFinal(outcome)) {
-          await this.#journal.close(key);
+        if (!('kind' in outcome) && outcome.isOpen === true && own !== undefined) await this.#journal.answered(key, own);
+        // What another process has signed meanwhile goes on.
+        const isStanding = 'kind' in outcome || !isFinal(outcome) || (own !== undefined && !(await this.#journal.close(key, own)));
+        if (!isStanding) {
           this.#outcomes.set(key, outcome);
           let bytes = 0;
           for (const { answer } of this.#outcomes.values()) bytes += answer?.bytes.length ?? 0;
@@ -214,10 +219,18 @@ export class LocalAgentClient implements AgentBackEnd {
     }
   }
 
-  async #executed(key: string, prepared: SdkPreparedPaidRequestReady, request: string): Promise<Settled | PaidResponse> {
+  async #executed(
+    key: string,
+    prepared: SdkPreparedPaidRequestReady,
+    request: string,
+    sends: (sent: Sent) => void,
+  ): Promise<Settled | PaidResponse> {
     const before = await this.#journal.read(key);
     const shown = candidateShown(prepared.paymentRequirement);
-    if (before !== undefined && !(await this.#signsAgain(key, before))) return this.#again(key, prepared, before);
+    if (before !== undefined && !(await this.#signsAgain(key, before))) {
+      sends(before);
+      return this.#again(key, prepared, before);
+    }
     let sent: Sent | undefined;
     let proposal: Proposal | undefined;
     let isOther = false;
@@ -242,6 +255,7 @@ export class LocalAgentClient implements AgentBackEnd {
           throw new Error('another process has paid under this key');
         }
         sent = signed;
+        sends(signed);
       }
       return this.#fetch(input, init);
     };
@@ -272,6 +286,7 @@ export class LocalAgentClient implements AgentBackEnd {
     } catch (error) {
       if (taken !== undefined) {
         if (taken.request !== request) throw keyTaken(prepared);
+        sends(taken);
         return this.#again(key, prepared, taken);
       }
       if (sent === undefined && !(error instanceof FareboxError)) throw error;
