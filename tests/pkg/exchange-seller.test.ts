@@ -297,6 +297,36 @@ test('no bond more than the seller allows is transferred where the exchange give
   }
 });
 
+test('a bond that an earlier process was asked for is transferred within the limits of the call that goes on, and to its exchange alone', async () => {
+  const store = memoryStore();
+  its.script = bonding({ status: 403, code: 'x' }, { amount: '5', amount_atomic: '5000000' });
+  let asked = 0;
+  const ends = (more: Partial<Parameters<typeof sellJobs>[0]>): Promise<unknown> => {
+    const bond = (): string => {
+      asked += 1;
+      throw new Error('the wallet is closed');
+    };
+    return selling({ store, identity: undefined as never, bond, ...more }).loop.ended.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+  };
+  assert.match(String(await ends({ maxBond: '5' })), /the wallet is closed/);
+  for (const [more, code] of [
+    [{}, 'bond_refused'],
+    [{ maxBond: '4.99' }, 'bond_refused'],
+    [{ maxBond: '5', bonds: 0 }, 'bond_refused'],
+    [{ maxBond: '5', profile: 'live-mainnet' }, 'invalid_options'],
+    [{ maxBond: '5', sellerId: PAYEE }, 'invalid_options'],
+  ] as const) {
+    const error = await ends(more);
+    assert.ok(error instanceof SellerError, String(error));
+    assert.deepEqual([error.code, asked], [code, 1], JSON.stringify(more));
+  }
+  assert.match(String(await ends({ maxBond: '5' })), /the wallet is closed/);
+  assert.equal(asked, 2);
+});
+
 test('a token that is refused once is shown again by the next process', async () => {
   const store = memoryStore();
   let refuses = true;

@@ -158,6 +158,8 @@ class Seller {
   readonly #fetch: typeof fetch;
   readonly #log: ShiftLog;
   readonly #frame: Readonly<Record<string, string>>;
+  /** Exchange, profile and seller: whose bond is in the log. */
+  readonly #name: string;
   readonly #working = new Map<string, Promise<void>>();
   /** Asked to end: takes nothing new. */
   readonly #ends = new AbortController();
@@ -189,6 +191,7 @@ class Seller {
     this.#fetch = fetch === undefined ? (input, init) => globalThis.fetch(input, init) : (input, init) => fetch(input, init);
     this.#log = new ShiftLog(store ?? memoryStore());
     this.#frame = { seller_id: options.sellerId, network_profile: profile };
+    this.#name = [this.#origin, profile, options.sellerId.trim().toLowerCase()].join(' ');
   }
 
   run(): Promise<void> {
@@ -392,6 +395,12 @@ class Seller {
     const body = { passport_agent_id: agentId, ...this.#terms() };
     for (let turn = 0; ; turn += 1) {
       const record = await this.#log.read();
+      if ((record.renewal ?? record.bond) !== undefined && (record.seller ?? this.#name) !== this.#name) {
+        throw new SellerError(
+          'invalid_options',
+          'the store has the bond of another seller, or of another exchange: give each a store of its own',
+        );
+      }
       if (turn > 2) throw new SellerError('bond_refused', 'the exchange takes none of the bonds');
       let said: Readonly<Record<string, unknown>> | undefined;
       if (record.renewal !== undefined) {
@@ -453,18 +462,24 @@ class Seller {
     return { seller_signature: await sign(lines.join('\n')), seller_signed_at: at };
   }
 
+  /** Throws unless a bond is one that this call lets be transferred. */
+  #judge(challenge: Readonly<Record<string, unknown>>): void {
+    const fault = wasm.bondFault(JSON.stringify(challenge), this.#frame['network_profile'] ?? '', this.#options.maxBond ?? '1');
+    if (fault !== undefined) throw new SellerError('bond_refused', `the bond that the exchange asks for is not transferred: ${fault}`);
+  }
+
   /** A session by a transfer, each step kept before the next; `undefined` if it has to be asked for anew. */
   async #bonded(
     bond: NonNullable<SellJobsOptions['bond']>,
     body: Readonly<Record<string, unknown>>,
   ): Promise<Readonly<Record<string, unknown>> | undefined> {
     const record = await this.#log.read();
-    const { bonds = 1, maxBond = '1' } = this.#options;
+    const { bonds = 1 } = this.#options;
     let kept = record.bond;
     const again = kept !== undefined;
     const former = bondsIn(record) - (again ? 1 : 0);
+    if (kept?.transaction === undefined && former >= bonds) throw bondSpent('the exchange gives no session for a bond', bonds);
     if (kept === undefined) {
-      if (former >= bonds) throw bondSpent('the exchange gives no session for a bond', bonds);
       // Its session tells the exchange who asks, where the renewal token was lost.
       const bearer = Date.now() < (this.#session?.expires ?? 0) ? this.#session?.token : undefined;
       const asks = { ...body, ...(await this.#signature()) };
@@ -482,19 +497,20 @@ class Seller {
           'this wallet has proven a bond, and the token that renews its sessions is not in the store; restore the store, or sell as another agentId',
         );
       }
-      const fault = wasm.bondFault(JSON.stringify(challenge), this.#frame['network_profile'] ?? '', maxBond);
-      if (fault !== undefined) throw new SellerError('bond_refused', `the bond that the exchange asks for is not transferred: ${fault}`);
+      this.#judge(challenge);
       kept = { challenge };
       // Counted before it is transferred.
       await this.#log.change((it) => {
         if (it.bond !== undefined || bondsIn(it) !== former)
           throw new SellerError('bond_refused', 'another process with this store asks for a bond');
-        return { ...it, bond: { challenge }, bonds: former + 1 };
+        return { ...it, bond: { challenge }, bonds: former + 1, seller: this.#name };
       });
     }
     const { challenge } = kept;
     let { transaction } = kept;
     if (transaction === undefined) {
+      // Whoever asked for it: the limits are those of this call.
+      this.#judge(challenge);
       const text = (name: string): string => String(challenge[name] ?? '');
       transaction = await bond({
         challengeId: text('challenge_id'),

@@ -21,6 +21,8 @@ export type ShiftRecord = {
   readonly bond?: LoggedBond;
   /** How many bonds were asked for, with the one that is under way. */
   readonly bonds?: number;
+  /** Whose bond and token they are: exchange, profile and seller. */
+  readonly seller?: string;
   readonly jobs: readonly LoggedJob[];
 };
 
