@@ -90,6 +90,7 @@ const ALLOWED: &[Allowed] = &[
             "ledger::shard::order",
             "ledger::shard::proving",
             "ledger::shard::wake",
+            "ledger::shard::wanted",
         ],
         reason: "one object, and a file for each kind of work",
     },

@@ -176,28 +176,51 @@ pub fn a_second_send_whose_report_is_lost_is_in_doubt() {
 
 #[test]
 pub fn what_was_refused_in_the_new_object_waits_for_the_old_one() {
-    for target in ["/after", "/before"] {
-        let mut world = World::around(gate("16"));
-        let no = Settle::Refuse("insufficient_funds");
-        // The first rests in the old object, and the second in the new one: both were refused.
-        let first = rested(&mut world, target, Rest::Refused);
-        world.gate = gate("64,16");
-        let second = world.sign(target);
-        world.facilitator.settle_plan.push_back(no);
-        assert_eq!(world.present(&second).problem(), "settlement_refused", "{target}");
+    for [before, after] in [["16", "16"], ["16", "64,16"]] {
+        let mut world = World::around(gate(before));
+        let first = rested(&mut world, "/after", Rest::LetGo);
+        world.gate = gate(after);
+        let second = world.sign("/after");
+        world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
+        assert_eq!(world.present(&second).problem(), "settlement_refused", "{after}");
         world.wait(2);
-        for (one, other) in [(&first, &second), (&second, &first)] {
-            let mut running = world.start(paid(one), b"");
-            while running.next() != "settle" {
-                assert!(world.advance(&mut running), "{target}");
-            }
-            assert_eq!(world.present(other).problem(), "payment_unresolved", "{target}");
-            world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
-            while world.advance(&mut running) {}
-            assert_eq!(running.response.unwrap().problem(), "settlement_refused", "{target}");
-            world.wait(2);
+        // The first begins in the object that knows it.
+        let mut running = world.start(paid(&first), b"");
+        while running.next() != "settle" {
+            assert!(world.advance(&mut running), "{after}");
         }
-        assert_eq!(world.present(&second).status, 200, "{target}");
-        assert_eq!([transfers(&world, &first), transfers(&world, &second)], [0, 1], "{target}");
+        assert_eq!(world.present(&second).problem(), "payment_unresolved", "{after}");
+        while world.advance(&mut running) {}
+        assert_eq!(running.response.unwrap().status, 200, "{after}");
+        assert_eq!([transfers(&world, &first), transfers(&world, &second)], [1, 0], "{after}");
+    }
+}
+
+#[test]
+pub fn what_is_between_two_objects_is_not_paid_beside_another() {
+    for target in ["/after", "/before"] {
+        // Each step at which the first may be while the second is shown, and the other way around.
+        for (steps, swap) in (0..8).flat_map(|steps| [(steps, false), (steps, true)]) {
+            let mut world = World::around(gate("16"));
+            let old = rested(&mut world, target, Rest::Refused);
+            world.gate = gate("64,16");
+            world.wait(2);
+            let new = world.sign(target);
+            let [one, other] = if swap { [&new, &old] } else { [&old, &new] };
+            let mut running = world.start(paid(one), b"");
+            let mut left = steps;
+            while left > 0 && running.next() != "settle" {
+                assert!(world.advance(&mut running), "{target} {steps}");
+                left -= 1;
+            }
+            let begun = world.find_row(&one.nonce).is_some_and(|row| row.is_active());
+            let second = world.present(other).status;
+            while world.advance(&mut running) {}
+            let first = running.response.unwrap().status;
+            let charged = [transfers(&world, &old), transfers(&world, &new)];
+            // A payment that nobody has refused yet may begin beside one that is worked on.
+            let is_apart = steps == 0 || swap && begun;
+            assert!(is_apart || charged != [1, 1], "{target} {steps} {swap}: {first} {second}");
+        }
     }
 }

@@ -34,6 +34,7 @@ const TABLE: &[Row] = &[
     row!(RefusedIsSentBeside, contested::what_rests_is_not_paid_beside_another_payment_of_its_request),
     row!(SentIsRefused, contested::while_a_refused_payment_is_sent_again_its_outcome_is_not_known),
     row!(LostIsRefused, contested::a_second_send_whose_report_is_lost_is_in_doubt),
+    row!(WantsAreForgotten, contested::what_is_between_two_objects_is_not_paid_beside_another),
     row!(NewHearsItself, contested::what_was_refused_in_the_new_object_waits_for_the_old_one),
     row!(OldHearsItself, contested::what_rests_is_not_paid_beside_another_payment_of_its_request),
     row!(AnewIsResumed, signed_again::a_wallet_that_was_too_empty_a_moment_ago_is_told_so_and_begins_later),

@@ -378,7 +378,7 @@ const GUARDS: readonly Guard[] = [
   [
     'what one agent learns closes nothing that another has signed',
     'agent/journal.js',
-    '(!isOpen || this.#stands(stored, isOpen, [own]))',
+    '!isOpen || JSON.stringify(stored.payment) !== JSON.stringify(own.payment)',
     'false',
     ['ended-elsewhere', 'what a local agent learns of a payment that has ended'],
   ],

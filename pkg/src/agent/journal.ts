@@ -104,7 +104,8 @@ export class Journal {
     let standing = now;
     await this.#change((entries) => {
       const [, stored, isOpen = false] = entries.find(([it]) => it === key) ?? [];
-      const isOther = stored !== undefined && (!isOpen || this.#stands(stored, isOpen, [own]));
+      // Whether it has ended or not: what was signed later may have been charged.
+      const isOther = stored !== undefined && (!isOpen || JSON.stringify(stored.payment) !== JSON.stringify(own.payment));
       standing = isOther ? { sent: stored, open: isOpen } : now;
       return isOther ? undefined : [key, now.sent, now.open];
     });

@@ -4,6 +4,7 @@ use farebox_core::gate::Gate;
 use serde_json::json;
 
 use crate::world::World;
+use crate::world::facilitator::Settle;
 use crate::world::transfers::Fate;
 
 use super::{ROUTE, answer, challenge, hash, moved, send, served, signed};
@@ -73,5 +74,20 @@ fn what_is_owed_is_noted_once_whoever_is_asked() {
         assert_eq!(world.ledger.entries().len(), 1, "{order:?}: {said:?}");
         assert!(said.contains(&"refund_due".to_owned()), "{order:?}: {said:?}");
         assert_eq!(world.ledger.state().name(), "refund_due");
+    }
+}
+
+#[test]
+fn what_was_sent_is_served_beside_a_payment_in_doubt() {
+    for shards in ["16", "64,16"] {
+        let mut world = World::around(gate(shards));
+        world.facilitator.settle_plan.extend(vec![Settle::SilentBefore; 9]);
+        let other = world.sign(ROUTE);
+        assert_eq!(world.present(&other).problem(), "settlement_unknown", "{shards}");
+        let bytes = signed(&world, 0);
+        let challenge = challenge(&mut world, ROUTE);
+        send(&mut world, &bytes);
+        let request = answer(ROUTE, &challenge, &hash(&bytes), Some(&world.payer));
+        assert_eq!(world.send(request).status, 200, "{shards}");
     }
 }

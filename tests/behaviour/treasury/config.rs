@@ -203,7 +203,7 @@ fn with_wallet(variables: &mut Value, key: &str, network: &str) {
     variables["ORGANIZATIONS"][0]["policy"]["wallet"] = json!("main");
 }
 
-const OTHER_KEY: &str = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
+pub const OTHER_KEY: &str = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
 
 #[test]
 pub fn two_organizations_do_not_pay_from_one_account() {

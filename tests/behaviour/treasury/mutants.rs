@@ -90,6 +90,7 @@ pub const TABLE: &[Row] = &[
     ),
     row!(RevokedWhileAsked, reports::a_token_or_key_that_was_revoked_meanwhile_signs_nothing),
     row!(EndedWhileAsked, reports::a_token_or_key_that_was_revoked_meanwhile_signs_nothing),
+    row!(WalletChangesWhileAsked, reports::a_wallet_that_the_rules_name_no_more_signs_nothing),
     row!(RulesChangeWhileAsked, reports::rules_that_were_changed_meanwhile_count_when_it_is_signed),
     row!(
         RefusalsEndPurchases,

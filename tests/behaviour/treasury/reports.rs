@@ -10,6 +10,7 @@ use farebox_core::treasury::row::{Money, Scope};
 use farebox_core::treasury::{Job, Turn};
 use serde_json::{Value, json};
 
+use super::config::OTHER_KEY;
 use super::world::{
     BUYER_KEY, TRANSACTION, World, keyed, lost, plain, request, settled, variables,
 };
@@ -157,7 +158,10 @@ pub fn an_agent_that_is_disabled_meanwhile_signs_nothing_and_gives_its_budget_ba
 
 /// What is answered to a payment that is signed after this was changed.
 fn signed_after(change: impl FnOnce(&mut World)) -> (Value, Money, String) {
-    let mut world = World::with_node();
+    signed_in(World::with_node(), change)
+}
+
+fn signed_in(mut world: World, change: impl FnOnce(&mut World)) -> (Value, Money, String) {
     let Answer::Prepare(preparation) = world.ask(BUYER_KEY, &request("10000")) else { panic!() };
     change(&mut world);
     let Answer::Reply(reply) = prepared(&mut world, &preparation, Some("ffffff")) else {
@@ -187,6 +191,36 @@ pub fn rules_that_were_changed_meanwhile_count_when_it_is_signed() {
             };
             assert_eq!(signed_after(put), denied(), "{policy} of {scope:?}");
         }
+    }
+}
+
+#[test]
+pub fn a_wallet_that_the_rules_name_no_more_signs_nothing() {
+    let here = "https://merchant.example.com";
+    let rules = |wallet: Option<&str>| match wallet {
+        Some(wallet) => json!({"allowedOrigins": [here], "wallet": wallet}),
+        None => json!({"allowedOrigins": [here]}),
+    };
+    for (scope, wallet, code) in [
+        (Scope::Organization, Some("two"), "policy_denied"),
+        (Scope::Agent("buyer".to_owned()), Some("two"), "policy_denied"),
+        (Scope::Organization, None, "challenge_execution_identity_ambiguous"),
+    ] {
+        let mut variables = variables();
+        variables["RPC_URL"] = json!("https://node.example.com");
+        variables["OTHER_KEY"] = json!(OTHER_KEY);
+        variables["WALLETS"] = json!([
+            {"name": "one", "networks": ["base-sepolia"], "secret": "WALLET_KEY"},
+            {"name": "two", "networks": ["base-sepolia"], "secret": "OTHER_KEY"},
+        ]);
+        variables["ORGANIZATIONS"][0]["policy"] = rules(Some("one"));
+        let put = |world: &mut World| {
+            let policy = rules(wallet).to_string();
+            let told = world.operate(Operation::PutPolicy(scope.clone(), policy));
+            assert_eq!(told.status, 200, "{told:?}");
+        };
+        let told = signed_in(World::of(&variables), put);
+        assert_eq!(told, (json!(["deny", code]), Money::Void, "0".to_owned()), "{scope:?}");
     }
 }
 

@@ -116,6 +116,8 @@ macro_rules! ledger {
             OldHearsItself,
             /// The object after the change sends a refused payment again without hearing the one before.
             NewHearsItself,
+            /// A payment between the two objects of a change is known to neither.
+            WantsAreForgotten,
             /// A payment that is signed again begins although its outcome is unknown.
             DoubtBeginsAnew,
             /// Any authorization of a nonce proves to be its payer's, also one that was sent before.

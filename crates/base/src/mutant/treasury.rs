@@ -91,6 +91,8 @@ macro_rules! treasury {
             EndedWhileAsked,
             /// Rules that were changed while signer and node were asked do not count.
             RulesChangeWhileAsked,
+            /// A wallet that the rules no longer name pays what was decided before.
+            WalletChangesWhileAsked,
             /// A key that the configuration seeds no longer serves.
             SeededKeysStay,
             /// A client of any version is served.

@@ -38,7 +38,7 @@ pub struct OtherPayments {
 impl OtherPayments {
     /// Adjusts the counts for this payment: one whose money has moved does not wait for the payer's
     /// other rows.
-    pub(super) fn seen_by(self, payment: &Payment) -> Self {
+    pub(crate) fn seen_by(self, payment: &Payment) -> Self {
         match payment.was_sent_by_payer() {
             true => Self { watched: false, unresolved: false, unasked: 0, ..self },
             false => self,

@@ -63,7 +63,10 @@ impl Shard {
         }
         let payment = repeat.payment;
         let standing = self.index.standing(slot, &payment.binding, &payment.client, now);
-        if matches!(role, Role::Old | Role::OldCleared) && standing.unresolved {
+        let passes = matches!(role, Role::Old | Role::OldCleared);
+        if passes
+            && (standing.seen_by(&payment).unresolved || self.is_wanted_here(slot, &payment, now))
+        {
             return Ok(Decision::of(Fate::Unresolved.into()));
         }
         let is_free = !payment.was_sent_by_payer();

@@ -1,5 +1,6 @@
 //! Other payments of the same payer for the same request: of several nonces, one is asked for money.
 
+use super::wanted::WantedPlace;
 use super::{Rows, Shard, Slot};
 use alloc::string::ToString;
 
@@ -49,7 +50,11 @@ impl Shard {
         let Some(binding) = &rivals.binding else { return Ok(None) };
         let OtherPayments { unresolved, contends, .. } =
             self.index.standing(slot, binding, "", now);
-        if (unresolved && !planted(Mutant::DoubtIsForgotten)) || (contends && rivals.again) {
+        let is_between = self.wants.other(slot, binding, now).is_some();
+        if (unresolved && !planted(Mutant::DoubtIsForgotten))
+            || (contends && rivals.again)
+            || is_between
+        {
             return Ok(Some(Fate::Unresolved));
         }
         for other in self.index.unreceived(slot, binding, now) {
@@ -72,6 +77,26 @@ impl Shard {
         let Some(rival) = rival.filter(|_| !planted(Mutant::RivalBegins)) else { return Ok(false) };
         let other = rows.find(&Slot::new(&slot.payer, rival))?;
         Ok(other.is_some_and(|other| !other.is_free()))
+    }
+
+    /// Notes where a payment is wanted that the other object has to answer for; `None` once it is not.
+    pub(super) fn want(
+        &mut self,
+        slot: &Slot,
+        binding: &str,
+        wanted: Option<WantedPlace>,
+        now: UnixTime,
+    ) {
+        match wanted {
+            Some(wanted) => self.wants.note(slot, binding, wanted, now),
+            None => self.wants.end(slot, binding),
+        }
+    }
+
+    /// Whether another payment of its request begins here as soon as the other object was heard.
+    pub(super) fn is_wanted_here(&self, slot: &Slot, payment: &Payment, now: UnixTime) -> bool {
+        let other = self.wants.other(slot, &payment.binding, now);
+        other == Some(WantedPlace::Here) && !payment.was_sent_by_payer()
     }
 
     /// The answer in the place of one that asks for money: another payment may pay, or the other

@@ -17,6 +17,7 @@ mod operate;
 mod order;
 mod proving;
 mod wake;
+mod wanted;
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -32,6 +33,7 @@ pub use self::operate::Decided;
 pub use self::order::QuestionAnswer;
 use self::proving::Provings;
 pub use self::wake::Due;
+use self::wanted::Wants;
 use super::attempts::{FailureStreak, StreakKey};
 use super::command::LedgerReply;
 use super::entry::{Entry, Plan};
@@ -254,6 +256,7 @@ pub struct Shard {
     index: Index,
     failures: Failures,
     provings: Provings,
+    wants: Wants,
     moves: Moves,
 }
 

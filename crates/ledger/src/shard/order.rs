@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use sha2::{Digest, Sha256};
 
+use super::wanted::WantedPlace;
 use super::{Change, Decision, Response, Rows, Scene, Shard, Slot};
 use crate::command::{
     Answer, Asking, ChainVerdict, Command, Envelope, Fate, LedgerReply, LookAnswer, Outcome,
@@ -48,7 +49,19 @@ impl Shard {
     ) -> Result<Decision<Answer>, R::Error> {
         let Envelope { payer, key, command, role, counting, .. } = envelope;
         let (slot, kind) = (Slot { payer, key }, MarkKind::of(&command));
+        let binding = match &command {
+            Command::Claim { payment, .. } => Some(payment.binding.clone()),
+            _ => None,
+        };
         let mut decision = self.carry_out(&slot, command, role, body, rows, scene)?;
+        if let Some(binding) = binding {
+            let wanted = match &decision.reply.answer {
+                Answer::AskOther(_) => Some(WantedPlace::Here),
+                Answer::Absent => Some(WantedPlace::There),
+                _ => None,
+            };
+            self.want(&slot, &binding, wanted, scene.now);
+        }
         // A payer without room for another payment asks again.
         if kind == MarkKind::Claim && decision.reply.answer != Answer::TooManyInFlight {
             self.provings.end(&slot);
@@ -82,7 +95,10 @@ impl Shard {
                 Ok(QuestionAnswer::Seen(self.beside(&slot, proving, reply, scene)))
             }
             Question::Resume(repeat) => {
+                let binding = repeat.payment.binding.clone();
                 let mut decision = self.resume(&slot, repeat, role, rows, scene)?;
+                let asks = matches!(decision.reply.answer, Resumed::AskOther(_));
+                self.want(&slot, &binding, asks.then_some(WantedPlace::Here), scene.now);
                 if decision.reply.answer == Resumed::Nothing && is_elsewhere(&slot, role, rows)? {
                     decision.reply.answer = Fate::InProgress.into();
                 }
@@ -163,6 +179,7 @@ impl Shard {
         let Some(before) = rows.find(&slot)? else {
             let binding = &repeat.payment.binding;
             let standing = self.index.standing(&slot, binding, &repeat.payment.client, scene.now);
+            let standing = standing.seen_by(&repeat.payment);
             let mut decision = Decision::of(match standing.unresolved {
                 true => Fate::Unresolved.into(),
                 false => Resumed::Nothing,

@@ -143,7 +143,8 @@ impl Reservations<'_> {
             let why = Unpayable::preflight("The terms cannot be read again.");
             return self.release(books, held, why, scene);
         };
-        if let Some(why) = find_withdrawal(books, self.locality, &held, &prepared.offer, scene)? {
+        let (wallets, offer) = (self.wallets, &prepared.offer);
+        if let Some(why) = find_withdrawal(books, self.locality, wallets, &held, offer, scene)? {
             return self.release(books, held, why, scene);
         }
         let available = balance.and_then(balance_in);

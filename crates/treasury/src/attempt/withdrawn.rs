@@ -4,12 +4,14 @@
 use super::Held;
 use crate::books::Rows;
 use crate::budget::worth;
+use crate::config::Wallet;
 use crate::decide::draft::read_rules;
 use crate::kernel::Now;
 use crate::merchant::{Locality, origin};
 use crate::policy::judge::{Denial, Judged, Subject};
 use crate::row::{AttemptRow, BudgetRow, TokenKind, TokenRow, Verdict};
 use crate::terms::Unpayable;
+use crate::terms::candidates::wallet_for;
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
 use farebox_payer::client::offer::Offer;
@@ -19,6 +21,7 @@ use farebox_payer::client::offer::Offer;
 pub(super) fn find_withdrawal<B: Rows>(
     books: &B,
     locality: Locality,
+    wallets: &[Wallet],
     held: &Held,
     offer: &Offer,
     scene: Now<'_>,
@@ -44,8 +47,11 @@ pub(super) fn find_withdrawal<B: Rows>(
     };
     let review = books.review_of(decision)?;
     let is_reviewed = review.is_some_and(|review| review.verdict == Verdict::Used);
+    // The agent's own rules come last, and name before the organization's.
+    let mut named = None;
     for scope in attempt.scopes() {
         let rules = read_rules(books, &scope)?;
+        named = rules.wallet.clone().or(named);
         let subject = Subject { offer, origin: &origin, now: scene.now };
         let row = without(books.budget_at(&scope, scene.now)?, attempt, offer);
         let judged = rules.judge(&scope, subject);
@@ -58,7 +64,14 @@ pub(super) fn find_withdrawal<B: Rows>(
         };
         return denied(&reason);
     }
-    Ok(None)
+    let asset = &offer.asset;
+    let wallet = wallet_for(wallets, &asset.network, &asset.symbol, named.as_deref());
+    match wallet {
+        Ok(wallet) if wallet.name == attempt.wallet => Ok(None),
+        _ if planted(Mutant::WalletChangesWhileAsked) => Ok(None),
+        Ok(_) => denied("Policy denied: another wallet pays since this was decided."),
+        Err(why) => Ok(Some(why)),
+    }
 }
 
 /// Whether the token that asked for a payment counts still, and the key that it was made for.
