@@ -183,7 +183,8 @@ pub fn what_was_refused_in_the_new_object_waits_for_the_old_one() {
         let second = world.sign("/after");
         world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"));
         assert_eq!(world.present(&second).problem(), "settlement_refused", "{after}");
-        world.wait(2);
+        // Longer than the old object remembers that it was on its way to the new one.
+        world.wait(11);
         // The first begins in the object that knows it.
         let mut running = world.start(paid(&first), b"");
         while running.next() != "settle" {

@@ -78,6 +78,9 @@ pub fn of_the_two_payments_of_one_challenge_one_buys_something_while_the_number_
     assert_eq!(world.send(paid(&signed[0])).status, 402);
     world.gate = gate("64,16");
     assert!(world.send(paid(&signed[1])).is_delivery());
+    // On its way to the new object a moment ago, for all that the old one knows.
+    assert_eq!(world.send(paid(&signed[0])).problem(), "payment_unresolved");
+    world.wait(11);
     let other = world.send(paid(&signed[0]));
     assert_eq!((other.status, other.problem().as_str()), (409, "payment_already_used"));
     assert_eq!(world.facilitator.settles.len(), 1, "one of them is charged");
