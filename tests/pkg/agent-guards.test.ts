@@ -169,8 +169,8 @@ const GUARDS: readonly Guard[] = [
   [
     'a known payment is closed',
     'agent/journal.js',
-    'return sent === undefined ? undefined : [key, sent, false];',
-    'return undefined;',
+    '{ sent: own, open: false }',
+    '{ sent: own, open: true }',
     ['agent-open', 'a process that knows no prepared request'],
   ],
   [
@@ -301,7 +301,13 @@ const GUARDS: readonly Guard[] = [
     ['resume', 'another token is signed for only once'],
   ],
   ['a host has a share', 'sent.js', "host !== ''", 'false', ['resume', 'one host fills no more']],
-  ['what cannot be read is not bought anew', 'resume.js', 'if (!isDead) {', 'if (false) {', ['resume', 'a purchase that cannot be read']],
+  [
+    'what cannot be read is not bought anew',
+    'resume.js',
+    'kept.restore(trail.lines, trail.body, trail.at, trail.proof, trail.isHash, now) || isDead',
+    'true',
+    ['resume', 'a purchase that cannot be read'],
+  ],
   [
     'what cannot be read is left to a later call',
     'resume.js',

@@ -175,7 +175,7 @@ fn is_of_networks(host: &str) -> bool {
         let rest = host.strip_suffix(zone);
         rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
-    ZONES.split_whitespace().any(is_in)
+    ZONES.split(' ').any(is_in)
 }
 
 fn octets(host: &str) -> Option<[u8; 4]> {
