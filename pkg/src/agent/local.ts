@@ -353,7 +353,7 @@ export class LocalAgentClient implements AgentBackEnd {
       return { ...(await this.#answered(prepared, sent, response, undefined, true)), isOver: true };
     const doubt = isUnended(sent.ends, this.#now())
       ? ''
-      : ' It has ended, and may have been charged: only `confirm` or `policy.payAgain` lets it be made again.';
+      : ' It has ended, and only the chain tells whether it was charged: it is made again only if `confirm` is asked or `policy.payAgain` is set.';
     return {
       decision: { outcome: 'inconclusive', ...idsOf(key, sent), reasonCode: 'merchant_transport_lost', reason: `${reason}${doubt}` },
     };
