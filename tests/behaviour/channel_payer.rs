@@ -619,7 +619,7 @@ fn what_a_server_corrects_is_kept_however_often_another_writer_comes_between() {
     assert!(buyer.update(record.as_deref(), now).unwrap().is_some());
     // Another process has written meanwhile: the change is made again.
     let mut other = Budget::from_text(record.as_deref()).unwrap();
-    other.keep("payment of another process", "{}", now).unwrap();
+    other.sent.keep("payment of another process", "{}", now).unwrap();
     let corrected = buyer.update(Some(&other.to_text()), now).unwrap().unwrap();
     assert_eq!(spent(&corrected), "0");
     assert!(matches!(buyer.updated(), ChannelNext::Update));

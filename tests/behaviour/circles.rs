@@ -83,6 +83,7 @@ const ALLOWED: &[Allowed] = &[
     Allowed {
         files: &[
             "ledger::shard",
+            "ledger::shard::contest",
             "ledger::shard::failures",
             "ledger::shard::index",
             "ledger::shard::index::packed",

@@ -89,6 +89,9 @@ pub(super) fn paid(exchange: &mut Exchange, accepts: &Value) -> Vec<(String, Str
     headers
 }
 
+/// A millionth of a dollar, as caps count it.
+const A_UNIT: u64 = 1_000_000_000_000;
+
 /// Reserves one payment of `amount` and gives the new record.
 fn reserve(
     rules: &str,
@@ -227,6 +230,84 @@ fn sums_of_earlier_hours_are_those_of_a_record_that_forgets_nothing() {
     }
     assert!(refused > 50 && naive.len() > 300, "{refused} refused, {} paid", naive.len());
     assert!(record.unwrap().len() < 40_000, "the record stays short");
+}
+
+#[test]
+fn thousands_of_payments_in_five_minutes_are_counted_in_a_short_record() {
+    let rules = r#"{"perDay": "0.01", "perHour": "0.01", "perPayment": "0.01"}"#;
+    let mut record: Option<String> = None;
+    for turn in 0..10_000 {
+        record = Some(reserve(rules, record.as_deref(), turn, "1", at(turn / 40)).unwrap());
+    }
+    let record = record.unwrap();
+    assert!(record.len() < 60_000, "{} bytes", record.len());
+    let error = reserve(rules, Some(&record), 10_000, "1", at(250)).unwrap_err();
+    assert_eq!(error.reason.code(), "budget_exhausted");
+    assert!(error.message.contains("perDay is 0.01: 0.01 is used"), "{}", error.message);
+    // They leave the hour late, and are never dropped before.
+    assert!(reserve(rules, Some(&record), 10_000, "1", at(3_599)).is_err());
+    assert!(
+        reserve(r#"{"perDay": "0.02", "perHour": "0.01"}"#, Some(&record), 10_000, "1", at(4_200))
+            .is_ok()
+    );
+}
+
+#[test]
+fn the_latest_payments_are_counted_one_by_one_and_once_each() {
+    let rules = r#"{"perDay": "1"}"#;
+    let mut record = None;
+    let mut exchanges = Vec::new();
+    for turn in 0..120_u8 {
+        let mut exchange = exchange(rules, turn);
+        exchange.answered(402, &terms(&json!([entry("100")])), b"", at(0));
+        record = Some(exchange.reserve(record.as_deref(), at(0)).unwrap());
+        exchanges.push(exchange);
+    }
+    // Each is still released, or counted anew, by itself.
+    for exchange in &exchanges[..60] {
+        record = Some(exchange.release(record.as_deref()).unwrap());
+    }
+    for exchange in &mut exchanges[60..] {
+        record = Some(exchange.reserve(record.as_deref(), at(1)).unwrap());
+    }
+    let record: Value = serde_json::from_str(&record.unwrap()).unwrap();
+    let worths = record["entries"].as_array().unwrap().iter();
+    let worths: u64 = worths.map(|it| it[4].as_str().unwrap().parse::<u64>().unwrap()).sum();
+    assert_eq!(worths, 60 * 100 * A_UNIT);
+}
+
+#[test]
+fn payments_to_many_hosts_are_counted_in_longer_spans_and_none_is_forgotten() {
+    // Fifteen hosts, each paid every few minutes for two days.
+    let entries: Vec<Value> = (0..30_000_u64)
+        .map(|turn| {
+            let host = format!("{}.example", turn % 15);
+            json!([format!("{turn:x}"), NOW + 6 * turn, host, PAYEE.to_lowercase(), "1"])
+        })
+        .collect();
+    let now = 6 * 30_000;
+    let spent = |entries: &[Value], secs: u64| -> u64 {
+        let since = NOW + now - secs;
+        let concerned = entries.iter().filter(|it| it[1].as_u64().unwrap() > since);
+        concerned.map(|it| it[4].as_str().unwrap().parse::<u64>().unwrap()).sum()
+    };
+    let mut record = json!({"v": 2, "entries": [], "pins": [], "sent": []}).to_string();
+    for part in entries.chunks(500) {
+        let mut value: Value = serde_json::from_str(&record).unwrap();
+        value["entries"].as_array_mut().unwrap().extend(part.to_vec());
+        let last = part.last().unwrap()[1].as_u64().unwrap() - NOW;
+        record = reserve(r#"{"pinPayees": false}"#, Some(&value.to_string()), last, "1", at(last))
+            .unwrap();
+    }
+    let value: Value = serde_json::from_str(&record).unwrap();
+    let summed = value["entries"].as_array().unwrap();
+    assert!(summed.len() < 1_200, "{} entries", summed.len());
+    for secs in [3_600, 86_400] {
+        let [exact, kept] = [spent(&entries, secs), spent(summed, secs)];
+        assert!(kept >= exact, "{secs}: {kept} of {exact}");
+    }
+    // And of each part one payment that was reserved here.
+    assert_eq!(spent(summed, now + 1), 30_000 + 60 * A_UNIT, "none is forgotten");
 }
 
 #[test]

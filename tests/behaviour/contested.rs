@@ -23,7 +23,7 @@ const SIZES: [[&str; 2]; 3] = [["16", "16"], ["16", "64,16"], ["64,16", "64,16"]
 
 /// The way in which a payment came to rest without a charge.
 #[derive(Clone, Copy, Debug)]
-enum Rest {
+pub enum Rest {
     /// The facilitator refused to settle it.
     Refused,
     /// The facilitator refused to verify it.
@@ -32,7 +32,7 @@ enum Rest {
     OriginFailed,
 }
 
-fn rested(world: &mut World, target: &str, rest: Rest) -> Payment {
+pub fn rested(world: &mut World, target: &str, rest: Rest) -> Payment {
     match rest {
         Rest::Refused => {
             world.facilitator.settle_plan.push_back(Settle::Refuse("insufficient_funds"))
@@ -55,7 +55,7 @@ fn rested(world: &mut World, target: &str, rest: Rest) -> Payment {
     first
 }
 
-fn transfers(world: &World, payment: &Payment) -> u32 {
+pub fn transfers(world: &World, payment: &Payment) -> u32 {
     world.facilitator.chain.fates.get(&payment.nonce).map_or(0, |fate| fate.transfers)
 }
 

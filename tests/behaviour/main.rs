@@ -40,6 +40,7 @@ mod names;
 mod onchain;
 mod origins;
 mod other_chains;
+mod outlasting;
 mod payer_purchases;
 mod payer_words;
 mod permits;

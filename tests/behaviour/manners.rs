@@ -125,11 +125,17 @@ fn the_origins_own_cross_origin_rules_stay() {
          access-control-expose-headers: X-Mine",
         "x",
     ));
-    let response = world.pay("/after");
-    assert_eq!(response.headers.get("access-control-allow-origin"), Some("https://app.example"));
-    assert_eq!(response.headers.get("access-control-allow-credentials"), Some("true"));
-    let exposed = response.headers.get("access-control-expose-headers").unwrap();
-    assert!(exposed.starts_with("X-Mine, PAYMENT-REQUIRED"));
+    let payment = world.sign_as("/after", "purchase-of-a-report-1");
+    let responses = [world.present(&payment), world.present(&payment)];
+    assert_eq!(responses[1].headers.get("payment-replayed"), Some("true"));
+    for response in responses {
+        let header = |name| response.headers.get(name);
+        assert_eq!(header("access-control-allow-origin"), Some("https://app.example"));
+        assert_eq!(header("access-control-allow-credentials"), Some("true"));
+        let exposed = header("access-control-expose-headers").unwrap();
+        assert!(exposed.starts_with("X-Mine, PAYMENT-REQUIRED"), "{exposed}");
+        assert_eq!(exposed.matches("PAYMENT-REQUIRED").count(), 1, "{exposed}");
+    }
 }
 
 #[test]

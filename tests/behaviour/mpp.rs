@@ -66,13 +66,18 @@ pub fn of_the_two_payments_that_one_challenge_can_be_answered_with_one_buys_some
     }
 }
 
+/// The two payments by which one challenge can be answered.
+pub fn two_of_one_challenge(world: &mut World) -> [Payment; 2] {
+    let unpaid = world.ask("/after");
+    [Framing::Joined, Framing::Listed]
+        .map(|framing| bound(world, &unpaid, framing).by_challenge(&mpp::echo_of(&unpaid)))
+}
+
 #[test]
 pub fn of_the_two_payments_of_one_challenge_one_buys_something_while_the_number_of_objects_changes()
 {
     let mut world = World::around(gate("16"));
-    let unpaid = world.ask("/after");
-    let signed = [Framing::Joined, Framing::Listed]
-        .map(|framing| bound(&mut world, &unpaid, framing).by_challenge(&mpp::echo_of(&unpaid)));
+    let signed = two_of_one_challenge(&mut world);
     let no = r#"{"isValid":false,"invalidReason":"unexpected_verify_error"}"#;
     world.facilitator.verify_plan.push_back(Verify::Raw(200, no.to_owned()));
     assert_eq!(world.send(paid(&signed[0])).status, 402);

@@ -10,8 +10,8 @@ use farebox_core::mutant::{Mutant, plant};
 use crate::{
     agent, asked_by_link, bounded, changes, channel, channel_payer, client, clients, compute,
     config, contested, deferred, diagnostics, faults, forestalled, growth, handed, handles, ledger,
-    limits, manners, metered, mpp, mpp_client, onchain, other_chains, payer_purchases, permits,
-    pricer, purchases, receipts, redelivery, requests, restore, session_payer, settlement,
+    limits, manners, metered, mpp, mpp_client, onchain, other_chains, outlasting, payer_purchases,
+    permits, pricer, purchases, receipts, redelivery, requests, restore, session_payer, settlement,
     signed_again, skills, spellings, strain, stream_payer, treasury, unproven, uploads, wallets,
 };
 
@@ -36,6 +36,10 @@ const TABLE: &[Row] = &[
     row!(LostIsRefused, contested::a_second_send_whose_report_is_lost_is_in_doubt),
     row!(WantsAreForgotten, contested::what_is_between_two_objects_is_not_paid_beside_another),
     row!(NewHearsItself, contested::what_was_refused_in_the_new_object_waits_for_the_old_one),
+    row!(ChallengesAreBetween, outlasting::two_payments_of_a_challenge_for_two_ranges_buy_once_between_two_objects),
+    row!(OldOutlastsTheChange, outlasting::what_is_signed_again_during_a_change_is_delivered_once),
+    row!(AliasOutlastsTheChange, outlasting::what_stands_for_an_earlier_payment_is_not_settled_after_the_change),
+    row!(PassedOnBare, outlasting::an_authorization_from_before_the_change_is_compared_with_what_it_pays),
     row!(OldHearsItself, contested::what_rests_is_not_paid_beside_another_payment_of_its_request),
     row!(AnewIsResumed, signed_again::a_wallet_that_was_too_empty_a_moment_ago_is_told_so_and_begins_later),
     row!(DoubtBeginsAnew, signed_again::while_it_is_open_it_is_that_payment),
@@ -224,9 +228,11 @@ const TABLE: &[Row] = &[
     row!(SessionsOpenSessions, purchases::a_request_that_opens_a_session_waits_for_none),
     row!(DoubtIsNotCharged, purchases::a_payment_that_may_have_arrived_is_looked_for_at_the_gate),
     row!(JobsAreBelieved, purchases::where_nothing_is_held_a_job_without_its_result_proves_nothing),
+    row!(AnyPageEndsAJob, purchases::a_job_whose_row_has_left_is_over),
     row!(GoneJobsAreAwaited, purchases::a_job_whose_row_has_left_is_over),
     row!(AnyWordIsKept, purchases::what_an_exchange_says_is_kept_within_bounds_or_not_at_all),
     row!(RefusalsAreBelieved, purchases::each_answer_to_a_payment_says_what_became_of_the_money),
+    row!(AnyAnswerIsTheExchange, purchases::a_seller_believes_no_answer_without_a_code_of_the_exchange),
     row!(LostJobsAreKept, purchases::a_seller_lets_go_of_a_job_that_is_another_s_by_now),
     row!(DepositsAreFree, channel_payer::no_history_of_a_payer_by_channel_breaks_a_rule),
     row!(AnyDelay, channel_payer::what_is_sold_with_a_longer_delay_is_paid_for_by_itself),

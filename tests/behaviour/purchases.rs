@@ -366,18 +366,19 @@ pub fn where_nothing_is_held_a_job_without_its_result_proves_nothing() {
 
 #[test]
 pub fn a_job_whose_row_has_left_is_over() {
+    let mut purchase = sent(1);
+    answered(&mut purchase, 200, "", &json!({"job_id": "j", "job_token": "t"}), NOW);
+    let gone = json!({"ok": false, "code": "JOB_NOT_FOUND", "error": "Job not found."});
+    let early = answered(&mut purchase, 404, "", &gone, NOW + 1_200);
+    assert_eq!(code(&early), "job_unreadable held");
+    // However late it is, a proxy does not know.
     for status in [403, 404] {
-        let mut purchase = sent(1);
-        answered(&mut purchase, 200, "", &json!({"job_id": "j", "job_token": "t"}), NOW);
-        let gone = json!({"error": "Job not found."});
-        // It may be a proxy's, while the job lasts.
-        let early = answered(&mut purchase, status, "", &gone, NOW + 1_200);
-        assert_eq!(code(&early), "job_unreadable held");
-        assert_eq!(
-            code(&answered(&mut purchase, status, "", &gone, NOW + 1_201)),
-            "job_gone unknown"
-        );
+        for said in [json!({"error": "Not found"}), json!({"code": "NOT_FOUND"}), json!(null)] {
+            let answer = answered(&mut purchase, status, "", &said, NOW + 9_999_999);
+            assert_eq!(code(&answer), "job_unreadable held", "{status} {said}");
+        }
     }
+    assert_eq!(code(&answered(&mut purchase, 404, "", &gone, NOW + 1_201)), "job_gone unknown");
 }
 
 #[test]
@@ -489,6 +490,17 @@ pub fn a_seller_lets_go_of_a_job_that_is_another_s_by_now() {
     {
         assert_eq!(Duty::after(Ask::of("jobs/1/complete"), status, code), Duty::Drop, "{code}");
     }
+}
+
+#[test]
+pub fn a_seller_believes_no_answer_without_a_code_of_the_exchange() {
+    for path in ["jobs/1/complete", "jobs/1/start", "sellers/session", "sellers/heartbeat"] {
+        for status in [301, 400, 401, 403, 404, 409, 413] {
+            assert_eq!(Duty::after(Ask::of(path), status, ""), Duty::Again, "{path} {status}");
+        }
+    }
+    // Nothing is at stake yet where the address may be wrong.
+    assert_eq!(Duty::after(Ask::of("sellers/register"), 404, ""), Duty::Stop);
 }
 
 #[test]

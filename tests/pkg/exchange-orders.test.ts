@@ -181,7 +181,8 @@ test('a job whose row has left ends its order, and the next one is another payme
   const store = memoryStore();
   let ahead = 0;
   const now = (): number => Date.now() / 1000 + ahead;
-  its.script = ({ path }, response) => path.endsWith('/job-1') && say(response, 404, { error: 'Job not found.' });
+  its.script = ({ path }, response) =>
+    path.endsWith('/job-1') && say(response, 404, { ok: false, code: 'JOB_NOT_FOUND', error: 'Job not found.' });
   assert.deepEqual(
     [(await failure(buyJob(order({ store, now })))).code, (await failure(buyJob(order({ store, now })))).money],
     ['job_unreadable', 'held'],

@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use super::diagnose::Diagnosis;
 use super::origin::Origin;
@@ -279,16 +280,13 @@ pub fn finish_paid(head: &mut ResponseHead, correlation: &str) {
         head.headers.add("access-control-allow-origin", "*");
         head.headers.remove("access-control-allow-credentials");
     }
-    let exposed = match head.headers.get("access-control-expose-headers") {
-        Some(theirs) => {
-            let mut both = theirs.to_string();
-            both.push_str(", ");
-            both.push_str(EXPOSED_HEADERS);
-            both
-        }
-        None => EXPOSED_HEADERS.to_string(),
-    };
-    head.headers.set("access-control-expose-headers", &exposed);
+    // A stored response names ours already.
+    let theirs = head.headers.get("access-control-expose-headers").unwrap_or_default().to_string();
+    let is_ours = |name: &&str| elements(EXPOSED_HEADERS).any(|it| it.eq_ignore_ascii_case(name));
+    let mut exposed: Vec<&str> =
+        elements(&theirs).filter(|it| !it.is_empty() && !is_ours(it)).collect();
+    exposed.push(EXPOSED_HEADERS);
+    head.headers.set("access-control-expose-headers", &exposed.join(", "));
 }
 
 /// A `WWW-Authenticate` list without its `Payment` challenges. Spec: RFC 9110 11.6.1.

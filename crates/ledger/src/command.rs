@@ -11,7 +11,7 @@ use farebox_base::encoding::message::{read_enum, read_struct};
 pub use self::answer::{Answer, Deliver, Fate, LedgerReply, LookAnswer, Replay, Resend, Resumed};
 pub use self::folded::signed_amount;
 pub use self::payment::{Leases, Mode, Payment, REQUEST_DIGITS};
-pub use self::rivals::Rivals;
+pub use self::rivals::{EarlierRow, Rivals};
 pub use self::signing::{Signature, SignedTerms, Signing};
 use super::attempts::Counting;
 
@@ -126,9 +126,12 @@ pub struct Repeat {
     /// Whether the payer is denied by now: a payment that was refused is not sent again.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub denied: bool,
+    /// Key of the payment that its payer could have signed instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rival: Option<String>,
 }
 
-read_struct!(Repeat { payment, leases, idempotent; wallet, last, denied });
+read_struct!(Repeat { payment, leases, idempotent; wallet, last, denied, rival });
 
 /// Role of an object for a payer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,6 +159,14 @@ read_enum!(Role {
     "new_cleared" => NewCleared,
 });
 
+impl Role {
+    /// Whether it is the object before a change.
+    #[must_use]
+    pub const fn is_old(self) -> bool {
+        matches!(self, Self::Old | Self::OldCleared)
+    }
+}
+
 /// A step of one payment. Every command except the claim carries the fence that the claim returned.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -180,6 +191,9 @@ pub enum Command {
         /// one does not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rival: Option<String>,
+        /// The row that the object before the change had of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        earlier: Option<EarlierRow>,
         /// Limit on this payer's payments in progress.
         in_flight: NonZeroU32,
     },
@@ -252,7 +266,7 @@ pub enum Command {
 }
 
 read_enum!(Command {
-    "claim" => Claim { payment, leases, idempotent, in_flight; wallet, last, rival },
+    "claim" => Claim { payment, leases, idempotent, in_flight; wallet, last, rival, earlier },
     "note" => Note { payment, leases, noted },
     "seal" => Seal { fence, response; seen_block, charged },
     "outcome" => Outcome { fence, result, client; seen_block },

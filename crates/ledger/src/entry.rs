@@ -188,9 +188,11 @@ impl Entry {
         let fence_now = self.fence;
         let holds = |fence: u64| fence == fence_now || planted(Mutant::IgnoreFence);
         match command {
-            Command::Claim { payment, leases, idempotent, wallet, last, in_flight, .. } => {
+            Command::Claim {
+                payment, leases, idempotent, wallet, last, rival, in_flight, ..
+            } => {
                 let denied = false;
-                let again = Repeat { payment, leases, idempotent, wallet, last, denied };
+                let again = Repeat { payment, leases, idempotent, wallet, last, denied, rival };
                 let refusal = refusal(standing.seen_by(&again.payment), in_flight);
                 self.claimed(again, refusal, now)
             }

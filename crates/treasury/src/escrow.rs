@@ -105,7 +105,7 @@ impl Escrows<'_> {
             | (EscrowGoal::Refunded, EscrowGoal::Released)
                 if !planted(Mutant::GoalsChange) =>
             {
-                let detail = "it was decision where the payment goes; nothing was done";
+                let detail = "it was decided where the payment goes; nothing was done";
                 return told(problem(409, "escrow_decided", detail));
             }
             (_, EscrowGoal::Funded) => {}

@@ -328,6 +328,7 @@ impl Model {
                     idempotent: false,
                     wallet: false,
                     rival: None,
+                    earlier: None,
                     in_flight: SIXTEEN,
                     last: false,
                 };

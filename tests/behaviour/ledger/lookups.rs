@@ -80,6 +80,7 @@ fn repeats(mode: Mode) -> Vec<Repeat> {
                 wallet: flags & 2 > 0,
                 last: flags & 4 > 0,
                 denied: flags & 8 > 0,
+                rival: None,
             });
         }
     }
@@ -95,6 +96,7 @@ fn claiming(payment: Payment) -> Command {
         wallet: false,
         last: false,
         rival: None,
+        earlier: None,
         in_flight: SIXTEEN,
     }
 }

@@ -132,6 +132,7 @@ fn commands(fence: u64, mode: Mode) -> Vec<Command> {
                 idempotent,
                 wallet,
                 rival: None,
+                earlier: None,
                 in_flight: SIXTEEN,
                 last: false,
             });

@@ -210,6 +210,7 @@ impl Ledger {
         let Ok(said) = shard.ask(asking, rows, &scene);
         match said {
             QuestionAnswer::Seen(reply) => (written(&reply), None, Vec::new()),
+            QuestionAnswer::Heard(decision) => (written(&decision.reply), None, decision.changes),
             QuestionAnswer::Resumed(decision) => {
                 (written(&decision.reply), decision.body, decision.changes)
             }

@@ -96,10 +96,14 @@ macro_rules! payer {
             JobsAreBelieved,
             /// A job whose row has left is waited for without end.
             GoneJobsAreAwaited,
+            /// Any page that is not found ends a job that was paid.
+            AnyPageEndsAJob,
             /// An exchange may name a job and its token by any text.
             AnyWordIsKept,
             /// A seller goes on with a job that is another's by now.
             LostJobsAreKept,
+            /// An answer of a proxy is taken for the exchange's word.
+            AnyAnswerIsTheExchange,
             /// A bond is transferred whatever it is, on any network.
             AnyBondIsPaid,
             /// A session is opened for the request that opens one.

@@ -155,6 +155,7 @@ impl<'g> PaidRequest<'g> {
             | Answer::Replay(_)
             | Answer::Recorded
             | Answer::Absent
+            | Answer::PassedOn(_)
             | Answer::AskOther(_)
             | Answer::Unsupported => Code::LedgerUnavailable,
         })

@@ -49,13 +49,13 @@ impl<'g> PaidRequest<'g> {
 
     /// Claims the payment: begins it, or hears what became of it. `tries` claims went before.
     pub(super) fn claim(self: Box<Self>, tries: u32) -> Step<'g> {
-        let Repeat { payment, leases, idempotent, wallet, last, .. } = self.repeat();
+        let Repeat { payment, leases, idempotent, wallet, last, rival, .. } = self.repeat();
         let in_flight = if self.checked.is_contract {
             NonZeroU32::MIN
         } else {
             self.asked.gate.payers.in_flight
         };
-        let rival = self.checked.proof.rival.map(|key| key.to_hex());
+        let earlier = self.row.earlier.clone();
         let mut call = self.call(Command::Claim {
             payment,
             leases,
@@ -64,6 +64,7 @@ impl<'g> PaidRequest<'g> {
             in_flight,
             last,
             rival,
+            earlier,
         });
         call.delay_ms = if tries == 0 { 0 } else { RETRY_MS };
         self.guard(&mut call, tries == 0);
@@ -125,6 +126,7 @@ impl<'g> PaidRequest<'g> {
             denied: !self.checked.proof.was_sent()
                 && self.asked.gate.payers.clients.denies(&self.checked.proof.account())
                 && !planted(Mutant::DeniedIsSentAgain),
+            rival: self.checked.proof.rival.map(|key| key.to_hex()),
         }
     }
 

@@ -4,17 +4,15 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use super::contest::NOTED_SECS;
 use super::order::AnsweredEntry;
 use super::{Change, Decision, Notice, Rows, Scene, Shard, Slot, Transition};
 use crate::command::{
-    Answer, Command, Fate, Leases, LedgerReply, Noted, Payment, Repeat, Role, Signature,
+    Answer, Command, Fate, Leases, LedgerReply, Noted, Payment, Repeat, Rivals, Role, Signature,
 };
 use crate::entry::{Entry, MAX_UNASKED, OtherPayments};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::time::UnixTime;
-
-/// Seconds after which a note about a payment that can no longer be charged may be removed.
-const NOTED_SECS: u64 = 3600;
 
 /// A payment whose row is to be made.
 struct NewRow<'a> {
@@ -42,7 +40,8 @@ impl Shard {
         rows: &R,
         scene: &Scene<'_>,
     ) -> Result<Decision<Answer>, R::Error> {
-        let Command::Claim { payment, leases, idempotent, in_flight, last, rival, .. } = command
+        let Command::Claim { payment, leases, idempotent, in_flight, last, rival, earlier, .. } =
+            command
         else {
             return match command {
                 Command::Note { payment, leases, noted } => {
@@ -57,15 +56,25 @@ impl Shard {
             return Ok(Decision::of(Fate::AlreadyUsed.into()));
         }
         let (wallet, denied) = (true, false);
-        let repeat = Repeat { payment, leases, idempotent, wallet, last, denied };
+        let rivals = Rivals::named(&payment, rival.as_deref());
+        if earlier.is_some() {
+            let again = Rivals { again: true, ..rivals.clone() };
+            if let Some(fate) = self.contested(slot, &again, rows, now)? {
+                return Ok(Decision::of(fate.into()));
+            }
+        }
+        let repeat = Repeat { payment, leases, idempotent, wallet, last, denied, rival };
         if let Some(decision) = self.inherit(slot, &repeat, rows, scene)? {
+            // It stands for a payment that the object after the change does not know.
+            if role == Role::Old && !planted(Mutant::AliasOutlastsTheChange) {
+                return Ok(Decision::of(Answer::AskOther(Rivals::staying(&repeat.payment))));
+            }
             return Ok(decision);
         }
         let payment = repeat.payment;
         let standing = self.index.standing(slot, &payment.binding, &payment.client, now);
-        let passes = matches!(role, Role::Old | Role::OldCleared);
-        if passes
-            && (standing.seen_by(&payment).unresolved || self.is_wanted_here(slot, &payment, now))
+        if role.is_old()
+            && (standing.seen_by(&payment).unresolved || self.is_wanted_here(slot, &rivals, now))
         {
             return Ok(Decision::of(Fate::Unresolved.into()));
         }
@@ -86,7 +95,10 @@ impl Shard {
             None => standing,
         };
         match Entry::open(*payment, leases, in_flight, standing, now) {
-            Ok((entry, answer)) => {
+            Ok((mut entry, mut answer)) => {
+                if let Some(earlier) = earlier {
+                    answer = entry.follow(earlier);
+                }
                 changes.extend(spare.map(Change::Remove));
                 let receipt = Some(entry.payment.receipt.clone());
                 let mut transition = Transition::default();

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use sha2::{Digest, Sha256};
 
+use super::contest::ShownAgain;
 use super::wanted::WantedPlace;
 use super::{Change, Decision, Response, Rows, Scene, Shard, Slot};
 use crate::command::{
@@ -24,6 +25,8 @@ use farebox_common::payment::{OnChain, TxHash};
 pub enum QuestionAnswer {
     /// The answer to a look.
     Seen(LedgerReply<LookAnswer>),
+    /// The answer to the other object of a change.
+    Heard(Decision<LookAnswer>),
     /// The answer to a request that would resume.
     Resumed(Decision<Resumed>),
 }
@@ -49,18 +52,15 @@ impl Shard {
     ) -> Result<Decision<Answer>, R::Error> {
         let Envelope { payer, key, command, role, counting, .. } = envelope;
         let (slot, kind) = (Slot { payer, key }, MarkKind::of(&command));
-        let binding = match &command {
-            Command::Claim { payment, .. } => Some(payment.binding.clone()),
-            _ => None,
-        };
+        let rivals = Rivals::named_by(&command);
         let mut decision = self.carry_out(&slot, command, role, body, rows, scene)?;
-        if let Some(binding) = binding {
+        if let Some(rivals) = rivals {
             let wanted = match &decision.reply.answer {
                 Answer::AskOther(_) => Some(WantedPlace::Here),
-                Answer::Absent => Some(WantedPlace::There),
+                Answer::Absent | Answer::PassedOn(_) => Some(WantedPlace::There),
                 _ => None,
             };
-            self.want(&slot, &binding, wanted, scene.now);
+            self.want(&slot, &rivals, wanted, scene.now);
         }
         // A payer without room for another payment asks again.
         if kind == MarkKind::Claim && decision.reply.answer != Answer::TooManyInFlight {
@@ -95,10 +95,10 @@ impl Shard {
                 Ok(QuestionAnswer::Seen(self.beside(&slot, proving, reply, scene)))
             }
             Question::Resume(repeat) => {
-                let binding = repeat.payment.binding.clone();
+                let rivals = Rivals::named(&repeat.payment, repeat.rival.as_deref());
                 let mut decision = self.resume(&slot, repeat, role, rows, scene)?;
                 let asks = matches!(decision.reply.answer, Resumed::AskOther(_));
-                self.want(&slot, &binding, asks.then_some(WantedPlace::Here), scene.now);
+                self.want(&slot, &rivals, asks.then_some(WantedPlace::Here), scene.now);
                 if decision.reply.answer == Resumed::Nothing && is_elsewhere(&slot, role, rows)? {
                     decision.reply.answer = Fate::InProgress.into();
                 }
@@ -111,9 +111,7 @@ impl Shard {
                 Ok(QuestionAnswer::Resumed(decision))
             }
             Question::Rivals(rivals) => {
-                let fate = self.contested(&slot, &rivals, rows, scene.now)?;
-                let answer = fate.map_or(LookAnswer::Nothing, LookAnswer::Fate);
-                Ok(QuestionAnswer::Seen(answer.into()))
+                Ok(QuestionAnswer::Heard(self.hear(&slot, &rivals, rows, scene.now)?))
             }
         }
     }
@@ -195,7 +193,7 @@ impl Shard {
         };
         let proven = before.proves(&repeat);
         let lapsed = before.clone().lapse(scene.now);
-        let rivals = Rivals::of(&repeat.payment, None, &lapsed);
+        let rivals = Rivals::of(&repeat.payment, repeat.rival.as_deref(), &lapsed);
         let (entry, resumed) = lapsed.resumed(&repeat, scene.now);
         let mut changes = Vec::new();
         let receipt = Some(entry.payment.receipt.clone());
@@ -262,12 +260,12 @@ impl Shard {
         let lapsed = before.clone().lapse(now);
         let rivals = Rivals::of_claim(&command, &lapsed);
         let (entry, answer) = lapsed.apply(command, standing, taken, now);
-        if let Some(rivals) = rivals.filter(|rivals| rivals.contest(&answer))
-            && let Some(aside) = self.stands_aside(&slot, rivals, role, rows, now)?
-        {
-            let (answer, receipt) = (aside.into(), Some(before.payment.receipt));
-            let reply = LedgerReply { answer, receipt, proven, tally: None, held: None };
-            return Ok(Decision { reply, body: None, changes: Vec::new() });
+        if let (Some(rivals), Some(payment)) = (rivals, &shown) {
+            let shown = ShownAgain { slot: &slot, payment, before: &before, role, now };
+            if let Some(mut decision) = self.deferred(shown, rivals, &answer, rows)? {
+                decision.reply.proven = proven;
+                return Ok(decision);
+            }
         }
         let after = entry.payment.clone();
         let mut changes = Vec::new();

@@ -2,17 +2,21 @@
 //! a bounded number, briefly.
 //!
 //! One object answers, and the other one lets the payment begin a moment later. Another payment of
-//! the same request that comes in between would find neither. Assumption: losing this memory costs
+//! the same request or challenge that comes in between would find neither. Assumption: losing this memory costs
 //! only that protection.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
 
 use super::Slot;
 use super::index::Packed;
-use crate::command::REQUEST_DIGITS;
+use crate::command::{REQUEST_DIGITS, Rivals};
 use farebox_base::mutant::{Mutant, planted};
 use farebox_base::sorted::RecentMap;
 use farebox_base::time::UnixTime;
 
-/// Maximum requests that are remembered; the oldest are dropped.
+/// Maximum requests and challenges that are remembered; the oldest are dropped.
 const MOST: usize = 4_096;
 /// Seconds within which the other object has answered, or the payment comes again.
 const WANTED_SECS: u64 = 10;
@@ -26,7 +30,7 @@ pub(super) enum WantedPlace {
     There,
 }
 
-/// The last payment of a request that was wanted.
+/// The last payment of a request or challenge that was wanted.
 #[derive(Clone, Debug)]
 struct Want {
     slot: Packed,
@@ -34,7 +38,7 @@ struct Want {
     until: UnixTime,
 }
 
-/// Payments by payer and request.
+/// Payments by payer, and by request and challenge.
 #[derive(Clone, Debug)]
 pub(super) struct Wants(RecentMap<Packed, Want>);
 
@@ -45,30 +49,46 @@ impl Default for Wants {
 }
 
 impl Wants {
-    /// Notes a payment for the request of this binding.
-    pub(super) fn note(&mut self, slot: &Slot, binding: &str, wanted: WantedPlace, now: UnixTime) {
+    /// Notes a payment wherever one of these may stand in its way.
+    pub(super) fn note(
+        &mut self,
+        slot: &Slot,
+        rivals: &Rivals,
+        wanted: WantedPlace,
+        now: UnixTime,
+    ) {
         let until = now.plus(WANTED_SECS);
-        self.0.put(place(slot, binding), Want { slot: Packed::of(slot), wanted, until });
-    }
-
-    /// Forgets it, as it begins or is refused.
-    pub(super) fn end(&mut self, slot: &Slot, binding: &str) {
-        let place = place(slot, binding);
-        if self.0.get(&place).is_some_and(|want| want.slot == Packed::of(slot)) {
-            self.0.remove(&place);
+        for place in places(slot, rivals) {
+            self.0.put(place, Want { slot: Packed::of(slot), wanted, until });
         }
     }
 
-    /// Where another payment of the payer for the request of this binding is wanted.
-    pub(super) fn other(&self, slot: &Slot, binding: &str, now: UnixTime) -> Option<WantedPlace> {
-        let want = self.0.get(&place(slot, binding))?;
-        let is_other = now < want.until && want.slot != Packed::of(slot);
-        (is_other && !planted(Mutant::WantsAreForgotten)).then_some(want.wanted)
+    /// Forgets it, as it begins or is refused.
+    pub(super) fn end(&mut self, slot: &Slot, rivals: &Rivals) {
+        for place in places(slot, rivals) {
+            if self.0.get(&place).is_some_and(|want| want.slot == Packed::of(slot)) {
+                self.0.remove(&place);
+            }
+        }
+    }
+
+    /// Where another one of these is wanted.
+    pub(super) fn other(&self, slot: &Slot, rivals: &Rivals, now: UnixTime) -> Option<WantedPlace> {
+        let is_other = |want: &&Want| now < want.until && want.slot != Packed::of(slot);
+        let mut wanted = places(slot, rivals).filter_map(|place| self.0.get(&place));
+        let other = wanted.find(is_other).map(|want| want.wanted);
+        other.filter(|_| !planted(Mutant::WantsAreForgotten))
     }
 }
 
-/// The place of a payer's request, whatever its terms.
-fn place(slot: &Slot, binding: &str) -> Packed {
-    let request = binding.get(..REQUEST_DIGITS).unwrap_or(binding);
-    Packed::of(&Slot { payer: slot.payer.clone(), key: alloc::format!("{request:0<64}") })
+/// The places in which a payment meets others: its payer's request, whatever its terms, and the
+/// challenge that two payments may answer.
+fn places(slot: &Slot, rivals: &Rivals) -> impl Iterator<Item = Packed> {
+    let request = rivals.binding.as_deref();
+    let request = request.map(|it| it.get(..REQUEST_DIGITS).unwrap_or(it).to_owned());
+    let challenge = rivals.rival.as_ref().filter(|_| !planted(Mutant::ChallengesAreBetween));
+    let challenge = challenge.map(|it| it.min(&slot.key).clone());
+    let place =
+        |key: String| Packed::of(&Slot { payer: slot.payer.clone(), key: format!("{key:0<64}") });
+    request.into_iter().chain(challenge).map(place)
 }

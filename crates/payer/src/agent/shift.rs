@@ -81,6 +81,12 @@ impl Duty {
             (_, 200..=299, _) => Self::Go,
             // The outcome is decided, and its money moves without the seller; asking shows when.
             (_, 0 | 408 | 429 | 500.., _) => Self::Again,
+            // An exchange says why; a proxy or a firewall in between says nothing about the seller.
+            (Ask::Session | Ask::Presence | Ask::Job, _, "")
+                if !planted(Mutant::AnyAnswerIsTheExchange) =>
+            {
+                Self::Again
+            }
             // Someone else registered other terms before the wallet was proven.
             (Ask::Presence, 409, "SELLER_REGISTRATION_STALE") => Self::Register,
             (_, 409, "SELLER_REGISTRATION_STALE") => Self::Again,
@@ -182,7 +188,9 @@ mod tests {
             ("sellers/register", 400, "INVALID_REQUEST", Duty::Stop),
             ("sellers/register", 409, "SELLER_REGISTRATION_STALE", Duty::Again),
             ("sellers/session", 403, "PASSPORT_AUTH_REQUIRED", Duty::Prove),
-            ("sellers/session", 401, "", Duty::Prove),
+            ("sellers/session", 401, "", Duty::Again),
+            ("sellers/session", 401, "UNAUTHORIZED", Duty::Prove),
+            ("sellers/session/challenge", 404, "", Duty::Stop),
             ("sellers/session", 403, "SELLER_SESSION_INVALID", Duty::Prove),
             ("sellers/session", 403, "SELLER_SIGNATURE_INVALID", Duty::Prove),
             ("sellers/session/challenge", 403, "SELLER_SESSION_INVALID", Duty::Prove),
@@ -202,6 +210,7 @@ mod tests {
             ("jobs/1/complete", 403, "SELLER_SIGNATURE_INVALID", Duty::Session),
             ("jobs/1/complete", 500, "ESCROW_RELEASE_FAILED", Duty::Again),
             ("jobs/1/complete", 400, "INVALID_REQUEST", Duty::Stop),
+            ("jobs/1/complete", 404, "", Duty::Again),
         ] {
             assert_eq!(Duty::after(Ask::of(path), status, code), duty, "{path} {status} {code}");
         }

@@ -218,7 +218,7 @@ impl ChannelPurchase {
                 self.course.decide(todo, next);
             }
         }
-        budget.keep(&key, &channel.to_text(), now)?;
+        budget.sent.keep(&key, &channel.to_text(), now)?;
         Ok(true)
     }
 

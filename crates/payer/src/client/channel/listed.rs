@@ -26,9 +26,9 @@ pub fn channels(record: Option<&str>) -> Result<Value, ClientError> {
 pub fn forgotten(record: Option<&str>, id: &str) -> Result<Option<String>, ClientError> {
     let mut budget = Budget::from_text(record)?;
     let key = format!("{}{id}", KeptChannel::PREFIX);
-    if budget.kept(&key).is_none() {
+    if budget.sent.kept(&key).is_none() {
         return Ok(None);
     }
-    budget.let_go(&key);
+    budget.sent.let_go(&key);
     Ok(Some(budget.to_text()))
 }

@@ -161,8 +161,8 @@ impl ChannelPurchase {
         }
         let is_new = channel.signed.is_zero() && channel.deposit.is_zero();
         match is_new && channel.pending.is_none() {
-            true => budget.let_go(&key),
-            false => budget.keep(&key, &channel.to_text(), now)?,
+            true => budget.sent.let_go(&key),
+            false => budget.sent.keep(&key, &channel.to_text(), now)?,
         }
         Ok(Some(budget.to_text()))
     }
@@ -213,7 +213,7 @@ impl ChannelPurchase {
             return Err(overflow());
         }
         channel.using = Some(self.course.signs(now));
-        budget.keep(&channel.key(), &channel.to_text(), now)?;
+        budget.sent.keep(&channel.key(), &channel.to_text(), now)?;
         let deposit = match (by, &channel.pending) {
             (PaidBy::NewDeposit(..), Some(pending)) => {
                 Some(Box::new(sign::deposit(&terms, &channel, pending)))
@@ -277,7 +277,7 @@ impl ChannelPurchase {
         if let (PaidBy::NewDeposit(..), Some(pending)) = (planned.by, &planned.channel.pending) {
             channel.pending = Some(pending.clone());
         }
-        budget.keep(&key, &channel.to_text(), now)?;
+        budget.sent.keep(&key, &channel.to_text(), now)?;
         planned.channel = channel;
         let carried = match (self.course.aim, planned.by, &planned.channel.pending) {
             (ChannelAim::Refund(amount), ..) => Carried::Refund(amount),

@@ -75,7 +75,7 @@ pub(in crate::client) fn read<R: ChannelRow>(
     budget: &Budget,
     key: &str,
 ) -> Result<Option<R>, ClientError> {
-    budget.kept(key).map(of).transpose()
+    budget.sent.kept(key).map(of).transpose()
 }
 
 /// The rows of a record, the latest last.
@@ -90,7 +90,7 @@ pub(in crate::client) fn rows_under<R: ChannelRow>(
     budget: &Budget,
     prefix: &str,
 ) -> impl Iterator<Item = Result<R, ClientError>> {
-    budget.kept_under(prefix).map(of)
+    budget.sent.kept_under(prefix).map(of)
 }
 
 fn of<R: ChannelRow>(row: &str) -> Result<R, ClientError> {

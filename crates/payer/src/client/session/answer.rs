@@ -271,12 +271,12 @@ impl SessionPurchase {
                 stays_used = true;
             }
             SessionFate::Closed => {
-                budget.let_go(&key);
+                budget.sent.let_go(&key);
                 return Ok(true);
             }
             SessionFate::Left => {
-                budget.let_go(&key);
-                budget.keep(&left_key(&key), &session.to_text(), now)?;
+                budget.sent.let_go(&key);
+                budget.sent.keep(&left_key(&key), &session.to_text(), now)?;
                 return Ok(true);
             }
             SessionFate::Gone => {
@@ -284,7 +284,7 @@ impl SessionPurchase {
                 if late || planted(Mutant::ClosedSessionsReopen) {
                     // The deposit never arrived: what was signed for it is worth nothing.
                     if session.is_opening() || planted(Mutant::ClosedSessionsReopen) {
-                        budget.let_go(&key);
+                        budget.sent.let_go(&key);
                         return Ok(true);
                     }
                 }
@@ -293,7 +293,7 @@ impl SessionPurchase {
         if !stays_used && self.course.uses(session.using.as_ref()) {
             session.using = None;
         }
-        budget.keep(&key, &session.to_text(), now)?;
+        budget.sent.keep(&key, &session.to_text(), now)?;
         let told = matches!(fate, SessionFate::Funded)
             || is_voucher && matches!(fate, SessionFate::Served(_));
         if told {

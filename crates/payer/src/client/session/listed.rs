@@ -33,7 +33,7 @@ pub fn forgotten(record: Option<&str>, id: &str) -> Result<Option<String>, Clien
         let all: Result<Vec<KeptSession>, ClientError> = rows_under(&budget, kind).collect();
         let Some(row) = all?.into_iter().find(|row| row.id().to_string() == id) else { continue };
         let key = if kind == LEFT { left_key(&row.key()) } else { row.key() };
-        budget.let_go(&key);
+        budget.sent.let_go(&key);
         return Ok(Some(budget.to_text()));
     }
     Ok(None)

@@ -231,8 +231,8 @@ impl SessionPurchase {
             budget.release(&self.course.id);
         }
         match session.is_opening() && session.pending.is_none() {
-            true => budget.let_go(&key),
-            false => budget.keep(&key, &session.to_text(), now)?,
+            true => budget.sent.let_go(&key),
+            false => budget.sent.keep(&key, &session.to_text(), now)?,
         }
         Ok(Some(budget.to_text()))
     }
@@ -324,7 +324,7 @@ impl SessionPurchase {
         planned.session.using = Some(using);
         // What came of streams meanwhile was noted there.
         planned.session.state.spent = planned.session.state.spent.max(row.state.spent);
-        budget.keep(&key, &planned.session.to_text(), now)?;
+        budget.sent.keep(&key, &planned.session.to_text(), now)?;
         let credential = sign::credential(asked, &planned.session, planned.act);
         self.course.dispatch(asked.field(), credential, until);
         Ok(true)

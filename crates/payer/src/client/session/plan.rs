@@ -29,7 +29,7 @@ impl SessionPurchase {
             return self.plan_close(budget, session, part, now);
         }
         if self.leaves {
-            let left = budget.kept_at(&left_key(&fresh.key()));
+            let left = budget.sent.kept_at(&left_key(&fresh.key()));
             let is_again = left.is_some_and(|at| now < at.plus(LEFT_SECS));
             if is_again && !planted(Mutant::RestsAreForgotten) {
                 let message = "the payee closes one channel after another; look at the chain whether the rest of the one before has come back, and forget that one";
@@ -98,7 +98,7 @@ impl SessionPurchase {
             return Err(overflow());
         }
         session.using = Some(self.course.signs(now));
-        budget.keep(&session.key(), &session.to_text(), now)?;
+        budget.sent.keep(&session.key(), &session.to_text(), now)?;
         let funds = session.pending.as_ref().filter(|_| matches!(by, SessionMove::Fund(_)));
         let deposit = funds
             .filter(|_| asked.sender == Sender::Payee)
@@ -170,7 +170,7 @@ impl SessionPurchase {
             return Err(error(Reason::PaymentUnresolved, message));
         }
         session.using = Some(self.course.signs(now));
-        budget.keep(&session.key(), &session.to_text(), now)?;
+        budget.sent.keep(&session.key(), &session.to_text(), now)?;
         self.tell(&session);
         let before = session.state.cumulative;
         self.planned = Some(Planned { session, before, act: Act::Close, sends_deposit: false });

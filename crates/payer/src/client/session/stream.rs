@@ -242,7 +242,7 @@ pub fn noted(
     let spent = state.spent.checked_add(received).unwrap_or(Amount::MAX);
     // What was not signed for was a gift.
     state.spent = spent.min(state.cumulative);
-    budget.keep(&session.key(), &session.to_text(), now)?;
+    budget.sent.keep(&session.key(), &session.to_text(), now)?;
     Ok(Some(budget.to_text()))
 }
 

@@ -1,0 +1,215 @@
+//! Amounts that were spent: the latest payments one by one, and sums of those before, so that a payment costs
+//! the same after a thousand others.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
+
+use crate::client::error::{ClientError, Reason};
+use farebox_base::amount::Amount;
+use farebox_base::mutant::{Mutant, planted};
+use farebox_base::time::UnixTime;
+
+/// One payment, or a sum of several to one payee at one host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spent {
+    /// The name that its draft gave it, hex. [`SHARED`] follows if it was counted again. Empty for a
+    /// sum.
+    pub(super) id: String,
+    /// Time of its reservation, unix seconds; of a sum, the latest.
+    pub(super) at: u64,
+    pub(super) host: String,
+    pub(super) payee: String,
+    /// At [`CAP_DECIMALS`](crate::client::asset::CAP_DECIMALS).
+    pub(super) worth: Amount,
+    /// The amount that was signed beyond that and, by its receipt, was not charged.
+    pub(super) beyond: Amount,
+}
+
+impl Spent {
+    /// Whether it counts this purchase; sums, and what has no name, count none.
+    fn is_of(&self, id: &str) -> bool {
+        let is_it = self.id.strip_suffix(SHARED).unwrap_or(&self.id) == id;
+        is_it && !id.is_empty() && !planted(Mutant::PurchaseCountsTwice)
+    }
+
+    /// Adds another one to the same payee; whether the sums are no greater than an amount may be.
+    fn add(&mut self, other: &Self) -> bool {
+        let sums = (self.worth.checked_add(other.worth), self.beyond.checked_add(other.beyond));
+        let (Some(worth), Some(beyond)) = sums else { return false };
+        self.id.clear();
+        (self.worth, self.beyond) = (worth, beyond);
+        self.at = self.at.max(other.at);
+        true
+    }
+}
+
+/// The entries that a cap is about.
+#[derive(Clone, Copy)]
+pub(super) enum Part<'a> {
+    All,
+    Host(&'a str),
+    Payee(&'a str),
+}
+
+impl Part<'_> {
+    fn has(self, entry: &Spent) -> bool {
+        match self {
+            Self::All => true,
+            Self::Host(host) => entry.host == host,
+            Self::Payee(payee) => entry.payee == payee,
+        }
+    }
+}
+
+/// All entries, in the order in which they were counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Entries(pub(super) Vec<Spent>);
+
+/// How long the spans are over which entries are summed.
+#[derive(Clone, Copy)]
+struct Spans {
+    /// Within the hour of the shortest cap, seconds.
+    lately: u64,
+    /// Before it, seconds.
+    before: u64,
+}
+
+/// Seconds of the caps.
+pub(super) const HOUR_SECS: u64 = 3_600;
+pub(super) const DAY_SECS: u64 = 86_400;
+/// Ends the id of a purchase that was counted more than once: each of them may have been signed.
+const SHARED: char = '+';
+/// The latest payments, each of which is counted by itself: it may be released, or charged less, or
+/// be the same purchase as the next one. More than these are rarely under way at once.
+const RECENT: usize = 128;
+/// Seconds after which also these are summed, if there are more than [`FEW`].
+const SPAN_SECS: u64 = 300;
+const FEW: usize = 64;
+/// Seconds after which an entry is dropped: long enough for a clock that was set back.
+const KEPT_SECS: u64 = 3 * DAY_SECS;
+/// The spans of sums: the first ones with which there are no more than [`MANY`] entries.
+const SPANS: [Spans; 3] = [
+    Spans { lately: SPAN_SECS, before: HOUR_SECS },
+    Spans { lately: HOUR_SECS, before: 6 * HOUR_SECS },
+    Spans { lately: HOUR_SECS, before: DAY_SECS },
+];
+const MANY: usize = 1_000;
+/// Maximum entries. Beyond it payments are refused; entries are never forgotten.
+pub(super) const MAX_ENTRIES: usize = 2_000;
+
+impl Entries {
+    /// Refuses another payment if there are too many entries.
+    ///
+    /// # Errors
+    /// [`Reason::BudgetExhausted`].
+    pub(super) fn admit(&self) -> Result<(), ClientError> {
+        if self.0.len() < MAX_ENTRIES {
+            return Ok(());
+        }
+        let message = format!("more than {MAX_ENTRIES} payees were paid within three days");
+        Err(ClientError::new(Reason::BudgetExhausted, message))
+    }
+
+    /// Counts a payment; a purchase that was counted before stays at its highest amount.
+    pub(super) fn count(&mut self, entry: Spent) {
+        let before = self.0.iter().position(|it| it.is_of(&entry.id)).map(|at| self.0.remove(at));
+        let Some(before) = before else { return self.0.push(entry) };
+        let id = if planted(Mutant::SharedIsReleased) {
+            entry.id.clone()
+        } else {
+            format!("{}{SHARED}", entry.id)
+        };
+        let at = entry.at.max(before.at);
+        let signed = before.worth.checked_add(before.beyond).unwrap_or(Amount::MAX);
+        let highest = if entry.worth >= signed { entry } else { before };
+        self.0.push(Spent { id, at, ..highest });
+    }
+
+    /// Releases a payment that was never signed; whether it may be. A purchase that was counted twice
+    /// stays: the other one may have been signed.
+    pub(super) fn release(&mut self, id: &str) -> bool {
+        if id.is_empty() || self.0.iter().any(|entry| entry.id != id && entry.is_of(id)) {
+            return false;
+        }
+        self.0.retain(|entry| entry.id != id);
+        true
+    }
+
+    /// Counts what was charged in the place of what was signed.
+    pub(super) fn settle(&mut self, id: &str, charged: Amount) {
+        for entry in self.0.iter_mut().filter(|entry| entry.is_of(id)) {
+            let rest = entry.worth.checked_sub(charged);
+            if let Some(beyond) = rest.and_then(|rest| entry.beyond.checked_add(rest)) {
+                (entry.worth, entry.beyond) = (charged, beyond);
+            }
+        }
+    }
+
+    /// Whether the payment of this name is counted by itself.
+    pub(super) fn holds(&self, id: &str) -> bool {
+        self.0.iter().any(|entry| entry.id == id)
+    }
+
+    /// Those since a time. Entries in the future count, because a clock may have been set back.
+    pub(super) fn since(&self, since: UnixTime) -> impl Iterator<Item = &Spent> {
+        self.0.iter().filter(move |entry| entry.at > since.secs())
+    }
+
+    /// The sum of a part since a time, without one purchase.
+    pub(super) fn spent(&self, since: UnixTime, part: Part<'_>, without: &str) -> Option<Amount> {
+        let mut all = self.since(since).filter(|it| part.has(it) && !it.is_of(without));
+        all.try_fold(Amount::ZERO, |sum, entry| sum.checked_add(entry.worth))
+    }
+
+    /// The sum since a time if each server takes all that was signed for it, without one purchase.
+    pub(super) fn worst(&self, since: UnixTime, without: &str) -> Option<Amount> {
+        let mut all = self.since(since).filter(|it| !it.is_of(without));
+        all.try_fold(Amount::ZERO, |sum, entry| {
+            sum.checked_add(entry.worth)?.checked_add(entry.beyond)
+        })
+    }
+
+    /// Drops old entries, and sums all but the latest by host and payee, dated by the latest of a sum:
+    /// so it leaves its window late, never early. The more hosts and payees there are, the longer are
+    /// the spans of the sums. A sum has no name: releasing one of its payments would release the
+    /// others.
+    pub(super) fn sum_old(&mut self, now: UnixTime) {
+        let old = now.minus(KEPT_SECS).secs();
+        self.0.retain(|entry| entry.at > old);
+        for spans in SPANS {
+            self.sum(now, spans);
+            if self.0.len() <= MANY {
+                return;
+            }
+        }
+    }
+
+    /// Sums over these spans.
+    fn sum(&mut self, now: UnixTime, spans: Spans) {
+        let (many, latest) = (self.0.len() > FEW, self.0.len().saturating_sub(RECENT));
+        let span = |place: usize, entry: &Spent| match now.secs().saturating_sub(entry.at) {
+            age if age >= HOUR_SECS => Some((spans.before, entry.at.checked_div(spans.before)?)),
+            age if (age >= SPAN_SECS && many) || place < latest => {
+                Some((spans.lately, entry.at.checked_div(spans.lately)?))
+            }
+            _ => None,
+        };
+        let mut sums: BTreeMap<_, usize> = BTreeMap::new();
+        let mut kept: Vec<Spent> = Vec::with_capacity(self.0.len());
+        for (place, entry) in mem::take(&mut self.0).into_iter().enumerate() {
+            if let Some(span) = span(place, &entry) {
+                let payee = (span, entry.host.clone(), entry.payee.clone());
+                let sum = sums.get(&payee).and_then(|at| kept.get_mut(*at));
+                if sum.is_some_and(|sum| sum.add(&entry)) {
+                    continue;
+                }
+                sums.insert(payee, kept.len());
+            }
+            kept.push(entry);
+        }
+        self.0 = kept;
+    }
+}

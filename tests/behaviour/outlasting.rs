@@ -1,0 +1,141 @@
+//! What is signed while the number of ledger objects changes ends after the change: nothing of it may be known to the
+//! object alone that is forgotten then. Spec: docs/configuration.md, "Changing the number of ledger objects".
+
+use farebox_core::encoding::hex;
+use farebox_core::ledger::State;
+use farebox_core::ledger::state::Undelivered;
+use serde_json::json;
+
+use crate::contested::{Rest, gate, rested, transfers};
+use crate::world::facilitator::{Repeats, Settle};
+use crate::world::payer::Payment;
+use crate::world::{With, World, paid};
+
+const RESTS: [(&str, Rest); 4] = [
+    ("/after", Rest::Refused),
+    ("/before", Rest::Refused),
+    ("/after", Rest::LetGo),
+    ("/again", Rest::OriginFailed),
+];
+
+/// The nonce of a payment, signed again for longer.
+fn again(world: &mut World, payment: &Payment) -> Payment {
+    world.wait(2);
+    world.payer.bound = Some(hex::decode_array(&payment.nonce).unwrap());
+    world.sign(&payment.target)
+}
+
+#[test]
+pub fn what_is_signed_again_during_a_change_is_delivered_once() {
+    for (target, rest) in RESTS {
+        let mut world = World::around(gate("16"));
+        // Whoever settles it again is told of the first transfer, so nothing but the ledger stops it.
+        world.facilitator.repeats = Repeats::Idempotent;
+        let first = rested(&mut world, target, rest);
+        world.gate = gate("64,16");
+        let second = again(&mut world, &first);
+        assert_eq!(world.present(&second).status, 200, "{target} {rest:?}");
+        assert_eq!(world.ledger.entries().len(), 1, "{target} {rest:?}: one nonce, one row");
+        let calls = world.origin.calls.len();
+        for shards in ["64,16", "64"] {
+            world.gate = gate(shards);
+            let repeat = world.present(&second);
+            assert_eq!(repeat.problem(), "payment_already_delivered", "{target} {rest:?} {shards}");
+            assert_ne!(world.present(&first).status, 200, "{target} {rest:?} {shards}");
+        }
+        assert_eq!(world.origin.calls.len(), calls, "{target} {rest:?}");
+        assert_eq!(transfers(&world, &second), 1, "{target} {rest:?}");
+    }
+}
+
+#[test]
+pub fn a_doubt_of_what_was_signed_again_outlasts_the_change() {
+    for (target, rest) in RESTS {
+        let mut world = World::around(gate("16"));
+        world.facilitator.repeats = Repeats::Idempotent;
+        let first = rested(&mut world, target, rest);
+        world.gate = gate("64,16");
+        let second = again(&mut world, &first);
+        world.facilitator.settle_plan.extend(vec![Settle::SilentAfter; 2]);
+        assert_eq!(world.present(&second).problem(), "settlement_unknown", "{target} {rest:?}");
+        world.facilitator.settle_plan.clear();
+        world.gate = gate("64");
+        let other = world.sign(target);
+        assert_eq!(world.present(&other).problem(), "payment_unresolved", "{target} {rest:?}");
+        world.pass(300);
+        let charged = [transfers(&world, &second), transfers(&world, &other)];
+        assert_eq!(charged, [1, 0], "{target} {rest:?}");
+    }
+}
+
+#[test]
+pub fn an_authorization_from_before_the_change_is_compared_with_what_it_pays() {
+    let mut world = World::around(gate("16"));
+    let first = rested(&mut world, "/after", Rest::Refused);
+    let mut vars = crate::world::vars(crate::world::routes());
+    for route in vars["ROUTES"].as_array_mut().unwrap() {
+        route["price"] = "$0.05".into();
+    }
+    vars["RPC_URL"] = json!("http://127.0.0.1:9002/");
+    vars["LEDGER_SHARDS"] = json!("64,16");
+    world.gate = World::with(vars).gate;
+    let second = again(&mut world, &first);
+    world.facilitator.settle_plan.extend(vec![Settle::SilentBefore; 9]);
+    assert_eq!(world.present(&second).problem(), "settlement_unknown");
+    // The authorization for the earlier price is mined.
+    world.facilitator.chain.fates.get_mut(&second.nonce).unwrap().value = Some(10_000);
+    assert!(world.facilitator.chain.submit(&second.nonce));
+    world.pass(300);
+    let row = world.row_of(&second.nonce);
+    let why = Undelivered::OtherTerms;
+    assert!(matches!(row.state, State::RefundDue { why: it, .. } if it == why), "{row:?}");
+    assert_eq!(row.payment.amount, "10000", "the row says what moved");
+}
+
+#[test]
+pub fn what_stands_for_an_earlier_payment_is_not_settled_after_the_change() {
+    for target in ["/after", "/before"] {
+        let mut world = World::around(gate("16"));
+        world.facilitator.repeats = Repeats::Idempotent;
+        let first = world.sign(target);
+        world.facilitator.settle_plan.extend(vec![Settle::SilentAfter; 2]);
+        assert_eq!(world.present(&first).problem(), "settlement_unknown", "{target}");
+        world.facilitator.settle_plan.clear();
+        world.pass(70);
+        world.gate = gate("64,16");
+        let second = world.sign(target);
+        assert_eq!(world.present(&second).status, 200, "{target}: it is served for the first");
+        world.gate = gate("64");
+        assert_eq!(world.present(&second).problem(), "payment_in_progress", "{target}");
+        world.pass(300);
+        let charged = [transfers(&world, &first), transfers(&world, &second)];
+        assert_eq!(charged, [1, 0], "{target}");
+    }
+}
+
+#[test]
+pub fn two_payments_of_a_challenge_for_two_ranges_buy_once_between_two_objects() {
+    use crate::mpp::two_of_one_challenge;
+    for steps in 0..8 {
+        let mut world = World::around(gate("16"));
+        let [joined, listed] = two_of_one_challenge(&mut world);
+        let no = r#"{"isValid":false,"invalidReason":"unexpected_verify_error"}"#;
+        let refusal = crate::world::facilitator::Verify::Raw(200, no.to_owned());
+        world.facilitator.verify_plan.push_back(refusal);
+        assert_eq!(world.send(paid(&joined)).status, 402);
+        world.gate = gate("64,16");
+        world.wait(2);
+        let mut running = world.start(paid(&joined), b"");
+        for _ in 0..steps {
+            if running.next() != "settle" {
+                world.advance(&mut running);
+            }
+        }
+        let second = world.send(paid(&listed).header("range", "bytes=0-1")).status;
+        while world.advance(&mut running) {}
+        let first = running.response.unwrap().status;
+        let charged = [transfers(&world, &joined), transfers(&world, &listed)];
+        assert!(charged != [1, 1], "{steps}: {first} {second}");
+        assert!(first == 200 || second == 200, "{steps}: {first} {second}");
+    }
+}
