@@ -384,7 +384,7 @@ const GUARDS: readonly Guard[] = [
   [
     'what one agent learns closes nothing that another has signed',
     'agent/journal.js',
-    '!isOpen || JSON.stringify(stored.payment) !== JSON.stringify(own.payment)',
+    'stands({ isOpen: open, signed: signedIn(sent) }, { isOpen: true, signed: signedIn(own) })',
     'false',
     ['ended-elsewhere', 'what a local agent learns of a payment that has ended'],
   ],
@@ -435,8 +435,8 @@ const GUARDS: readonly Guard[] = [
   [
     'a payment that another process closed is not opened again by an agent',
     'agent/journal.js',
-    'this.#stands(first, isOpen, [own, sent])',
-    'false',
+    'return stands(',
+    'return false && stands(',
     ['ended-elsewhere', 'of two local agents'],
   ],
   [
@@ -449,7 +449,7 @@ const GUARDS: readonly Guard[] = [
   [
     'a purchase that was over before is another one',
     'resume.js',
-    '!over.has(markOf(stored)) && ',
+    ' && !over.has(markOf(stored))',
     '',
     ['ended-elsewhere', 'of two processes with one Idempotency-Key'],
   ],

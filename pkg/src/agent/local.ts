@@ -32,7 +32,7 @@ import type {
 } from './contracts.js';
 import { type DetectedChallenge, detectChallengeFromResponse } from './detection.js';
 import { fieldsOf, linesOf } from './heads.js';
-import { Journal, type Sent } from './journal.js';
+import { Journal, type Sent, signedIn } from './journal.js';
 import { answerOf, FetchPaidError, outcomeOf, type PaidResponse } from './outcome.js';
 import { initOf, preparedOf, requestOf } from './request.js';
 
@@ -491,7 +491,7 @@ export class LocalAgentClient implements AgentBackEnd {
     const precision = prepared.paymentRequirement?.precision ?? 6;
     const { paidRequestId, paymentAttemptId } = idsOf('', sent);
     return {
-      receiptId: idOf('receipt', keyOf(sent)),
+      receiptId: idOf('receipt', signedIn(sent)),
       paidRequestId,
       paymentAttemptId,
       organizationId: idOf('organization', organization),
@@ -663,11 +663,9 @@ function paymentOf(headers: Readonly<Record<string, string>>): Record<string, st
   return found.length === 0 ? undefined : Object.fromEntries(found);
 }
 
-const keyOf = ({ payment }: Sent): string => JSON.stringify(payment);
-
 /** Ids that are the same whenever the same payment is told of. */
 function idsOf(key: string, sent: Sent | undefined): { paidRequestId: string; paymentAttemptId: string } {
-  const seed = sent === undefined ? `${key}${crypto.getRandomValues(new Uint32Array(4)).join()}` : keyOf(sent);
+  const seed = sent === undefined ? `${key}${crypto.getRandomValues(new Uint32Array(4)).join()}` : signedIn(sent);
   return { paidRequestId: idOf('request', seed), paymentAttemptId: idOf('attempt', seed) };
 }
 
