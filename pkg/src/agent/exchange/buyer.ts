@@ -8,6 +8,8 @@ import { Exchange } from '#wasm';
 import { endpointOf } from '../../endpoints.js';
 import { FareboxError, type Told, told } from '../../error.js';
 import type { Policy, Proposal } from '../../options.js';
+import { askPerson } from '../../person.js';
+import { fetchOf } from '../../request.js';
 import { sentIn, withoutSent, withSent } from '../../sent.js';
 import { type AnySigner, addressOf, asSigner, type Signer, type TypedData } from '../../signer.js';
 import { isStore, memoryStore, type Store, update } from '../../store.js';
@@ -174,7 +176,7 @@ class Order {
     this.#signer = signer;
     this.#buyer = buyer;
     this.store = options.store ?? memoryStore();
-    this.#fetch = fetch === undefined ? (input, init) => globalThis.fetch(input, init) : (input, init) => fetch(input, init);
+    this.#fetch = fetchOf(fetch);
     this.#now = options.now ?? (() => Date.now() / 1000);
     this.#until = Date.now() + (options.timeoutMs ?? ORDER_MS);
     this.#wanted = JSON.stringify({
@@ -490,7 +492,7 @@ class Order {
     try {
       const proposal = JSON.parse(exchange.proposal() ?? 'null') as Proposal;
       const { confirm, signal } = this.#options;
-      if (confirm !== undefined && (await confirm(proposal)) !== true) {
+      if ((await askPerson(signal, () => confirm === undefined || confirm(proposal))) !== true) {
         throw new JobError({
           code: 'declined',
           message: 'the payment was not confirmed',
@@ -498,7 +500,6 @@ class Order {
           money: 'not_moved',
         });
       }
-      signal?.throwIfAborted();
       const asked = JSON.parse(exchange.prepare(trail.at)) as { do: string; typedData?: TypedData; error?: Told };
       if (asked.error !== undefined) throw new FareboxError(asked.error);
       if (asked.typedData === undefined)
@@ -507,7 +508,7 @@ class Order {
           message: 'the quote asks for no signature',
           remedy: "report this to the exchange's operator",
         });
-      const signature: unknown = await this.#signer.sign(asked.typedData);
+      const signature: unknown = await this.#signer.sign(asked.typedData, signal);
       const sends = JSON.parse(exchange.signed(typeof signature === 'string' ? signature : '', trail.at)) as {
         headers?: unknown;
         error?: Told;

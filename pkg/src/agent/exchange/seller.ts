@@ -4,7 +4,7 @@
  */
 import * as wasm from '#jobs-wasm';
 
-import { endsIn } from '../../request.js';
+import { endsIn, fetchOf } from '../../request.js';
 import { isStore, memoryStore, type Store } from '../../store.js';
 import { objectIn, originOf, pause, replyTo } from './call.js';
 import { News } from './news.js';
@@ -188,7 +188,7 @@ class Seller {
     if (store !== undefined && !isStore(store)) throw wrong('store has no read and replace');
     this.#options = options;
     this.#origin = originOf(options.url);
-    this.#fetch = fetch === undefined ? (input, init) => globalThis.fetch(input, init) : (input, init) => fetch(input, init);
+    this.#fetch = fetchOf(fetch);
     this.#log = new ShiftLog(store ?? memoryStore());
     this.#frame = { seller_id: options.sellerId, network_profile: profile };
     this.#name = [this.#origin, profile, options.sellerId.trim().toLowerCase()].join(' ');
