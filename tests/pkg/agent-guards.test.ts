@@ -461,22 +461,28 @@ const GUARDS: readonly Guard[] = [
   ],
   [
     'no other bond is transferred because an exchange refuses a token',
-    'agent/exchange/seller.js',
+    'agent/exchange/seller/session.js',
     'bondsIn(record) >= bonds',
     'false',
     ['exchange-seller', 'a token that is refused once'],
   ],
-  ['a bond that was asked for counts', 'agent/exchange/seller.js', 'former >= bonds', 'false', ['exchange-seller', 'no bond more than']],
+  [
+    'a bond that was asked for counts',
+    'agent/exchange/seller/bond.js',
+    'former >= bonds',
+    'false',
+    ['exchange-seller', 'no bond more than'],
+  ],
   [
     'a bond is within its limits',
-    'agent/exchange/seller.js',
+    'agent/exchange/seller/bond.js',
     'if (fault !== undefined)',
     'if (false)',
     ['exchange-seller', 'no bond is transferred on another kind'],
   ],
   [
     'a session does not wait for itself',
-    'agent/exchange/seller.js',
+    'agent/exchange/seller/session.js',
     'isOpening || turn',
     'turn',
     ['exchange-seller', 'a seller whose session is refused'],
@@ -545,6 +551,27 @@ const GUARDS: readonly Guard[] = [
     ['abort', 'a control plane is not asked'],
   ],
   ['a tool hears of an abort', 'agent/mcp.js', '...(signal === undefined ? {} : { signal }),', '', ['abort', 'payMcpTool: an abort']],
+  [
+    'a row of a job moves forward only',
+    'agent/exchange/shift-log.js',
+    'known !== undefined && isFurther(known, job)',
+    'false',
+    ['exchange-seller', 'the row of a job moves forward only'],
+  ],
+  [
+    'what one process has worked out is what another delivers',
+    'agent/exchange/shift-log.js',
+    'known !== undefined && isFurther(known, job)',
+    'false',
+    ['exchange-seller', 'of two processes that work on one job'],
+  ],
+  [
+    'a seller that ends transfers no bond',
+    'agent/exchange/seller/bond.js',
+    'this.#shift.ends.throwIfAborted();',
+    '',
+    ['exchange-seller', 'a seller that is asked to end while its wallet signs'],
+  ],
 ];
 
 async function withoutGuard([, file, guard, broken, [tests, name]]: Guard): Promise<string> {
