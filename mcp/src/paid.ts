@@ -43,7 +43,7 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
       );
       return lists.flat();
     },
-    call: async (full, given) => {
+    call: async (full, given, signal) => {
       const at = full.indexOf('__');
       const name = full.slice(0, Math.max(at, 0));
       if (!Object.hasOwn(servers, name)) return undefined;
@@ -52,15 +52,15 @@ export function paidTools(servers: Readonly<Record<string, ServerConfig>>, optio
       } catch {
         return problem({ code: 'server_unreachable', message: `The server ${name} does not answer.` });
       }
-      const call: McpCall = async (params, signal) => {
+      const call: McpCall = async (params, ends) => {
         const client = await within(clientOf(name), LIST_MS);
-        return (await client.callTool(params, undefined, signal === undefined ? {} : { signal })) as McpCallResult;
+        return (await client.callTool(params, undefined, ends === undefined ? {} : { signal: ends })) as McpCallResult;
       };
       try {
         const { result, payment, receipt } = await payMcpTool(
           call,
           { name: full.slice(at + 2), arguments: given },
-          { ...options(), server: name },
+          { ...options(), server: name, signal },
         );
         // What the server says of a receipt is not ours.
         const { [RECEIPT]: _, ...meta } = result._meta ?? {};

@@ -14,8 +14,8 @@ import { callTool, isToolError, tools } from './tools.js';
 /** Further tools, and how they are called. */
 export type More = {
   list(): Promise<readonly McpTool[]>;
-  /** Nothing if there is no tool of this name. */
-  call(name: string, given: Record<string, unknown>): Promise<CallToolResult | undefined>;
+  /** Nothing if there is no tool of this name. The signal is the host's, which may cancel the call. */
+  call(name: string, given: Record<string, unknown>, signal?: AbortSignal): Promise<CallToolResult | undefined>;
 };
 
 /** Tells a person about a payment, and whether they agreed. */
@@ -33,12 +33,12 @@ export function createAgentServer({ harness, more }: { readonly harness: () => A
       ...((await more?.list()) ?? []),
     ],
   }));
-  server.setRequestHandler(CallToolRequestSchema, async ({ params: { name, arguments: given = {} } }) => {
+  server.setRequestHandler(CallToolRequestSchema, async ({ params: { name, arguments: given = {} } }, { signal }) => {
     if (!tools.some((tool) => tool.name === name)) {
-      const result = await more?.call(name, given);
+      const result = await more?.call(name, given, signal);
       if (result !== undefined) return result;
     }
-    const result = await callTool(harness(), name, given);
+    const result = await callTool(harness(), name, given, signal);
     return { content: [{ type: 'text', text: JSON.stringify(result) }], ...(isToolError(result) ? { isError: true } : {}) };
   });
   return server;

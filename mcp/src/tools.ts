@@ -87,8 +87,11 @@ export const tools: readonly Tool[] = defaultHarnessToolSpecs.map(({ name, descr
   inputSchema: SCHEMAS[name],
 }));
 
-/** Calls a tool by its name. What cannot be called is a result too, which tells the model what to mend. */
-export async function callTool(harness: AgentHarness, name: string, given: unknown): Promise<object> {
+/**
+ * Calls a tool by its name. What cannot be called is a result too, which tells the model what to mend. An abort before anything is
+ * signed signs nothing.
+ */
+export async function callTool(harness: AgentHarness, name: string, given: unknown, signal?: AbortSignal): Promise<object> {
   const input = typeof given === 'object' && given !== null ? (given as Record<string, unknown>) : {};
   try {
     switch (name) {
@@ -96,11 +99,11 @@ export async function callTool(harness: AgentHarness, name: string, given: unkno
         return await harness.preparePaidRequest(prepareInput(input) as never);
       case 'execute_prepared_request': {
         const { executionContext } = input;
-        const context =
-          executionContext === undefined || executionContext === null
-            ? {}
-            : { executionContext: objectOf(executionContext, 'executionContext') };
-        return await harness.executePreparedRequest({ preparedId: input['preparedId'] as string, ...context } as never);
+        const context = executionContext === undefined || executionContext === null ? {} : objectOf(executionContext, 'executionContext');
+        return await harness.executePreparedRequest({
+          preparedId: input['preparedId'] as string,
+          executionContext: { ...context, signal },
+        });
       }
       case 'get_execution_result':
         return harness.getExecutionResult(input['preparedId'] as string);
@@ -182,7 +185,7 @@ function objectOf(value: unknown, name: string): Record<string, unknown> {
 export type AiTool = {
   readonly description: string;
   readonly inputSchema: { readonly jsonSchema: JsonSchema; readonly validate: (value: unknown) => { success: true; value: unknown } };
-  readonly execute: (input: unknown) => Promise<object>;
+  readonly execute: (input: unknown, options?: { readonly abortSignal?: AbortSignal | undefined }) => Promise<object>;
 };
 
 /** The tools as objects for the AI SDK. Their arguments are checked here, and a wrong one is a result. */
@@ -194,7 +197,7 @@ export function aiTools(harness: AgentHarness): Record<HarnessToolName, AiTool> 
       jsonSchema: inputSchema,
       validate: (value: unknown) => ({ success: true as const, value }),
     };
-    return [name, { description, inputSchema: schema, execute: (input) => callTool(harness, name, input) }];
+    return [name, { description, inputSchema: schema, execute: (input, options) => callTool(harness, name, input, options?.abortSignal) }];
   });
   return Object.fromEntries(made) as Record<HarnessToolName, AiTool>;
 }

@@ -7,6 +7,7 @@ import { endpointOf } from './endpoints.js';
 import { FareboxError, type Told, told, unusable } from './error.js';
 import { checkNames, wrapFetch } from './fetch.js';
 import type { PayOptions } from './options.js';
+import { askPerson } from './person.js';
 import { headerLines, type Plain, paidUrl, pause, plain, requestOf } from './request.js';
 import { type AnySigner, addressOf, asSigner, type Signer, type TypedData } from './signer.js';
 import { isStore, memoryStore, type Store, update } from './store.js';
@@ -379,7 +380,7 @@ async function steps(
         step = await signed(parts, exchange, step, signal);
         break;
       case 'broadcast':
-        step = await broadcasted(parts, exchange);
+        step = await broadcasted(parts, exchange, signal);
         break;
       case 'send': {
         await pause(step.waitMs, signal);
@@ -454,17 +455,17 @@ async function signed(
     signal?.throwIfAborted();
     const proposal = JSON.parse(exchange.proposal() ?? 'null') as ChannelProposal;
     if (proposal.deposit !== null && options.confirm !== undefined) {
-      if ((await options.confirm(proposal)) !== true)
+      if ((await askPerson(signal, () => options.confirm?.(proposal))) !== true)
         throw new FareboxError({
           code: 'declined',
           message: 'the deposit was not confirmed',
           remedy: 'confirm it, or do not make this request',
         });
     }
-    const deposit = step.deposit === null ? undefined : await signer.sign(step.deposit);
+    const deposit = step.deposit === null ? undefined : await signer.sign(step.deposit, signal);
     // From here on a deposit is signed: it stays counted.
     isKept = deposit !== undefined;
-    const voucher = step.voucher === null ? undefined : await vouchers.sign(step.voucher);
+    const voucher = step.voucher === null ? undefined : await vouchers.sign(step.voucher, signal);
     const next = JSON.parse(exchange.signed(deposit, voucher)) as Step;
     isKept ||= next.do === 'update' || next.do === 'broadcast';
     return next;
@@ -474,7 +475,19 @@ async function signed(
 }
 
 /** Has the deposit's transaction sent. If the hook throws, it may have been: then the session waits until a person has looked. */
-async function broadcasted({ store, now, options }: Parts, exchange: ChannelPurchase): Promise<Step> {
+async function broadcasted(
+  { store, now, options }: Parts,
+  exchange: ChannelPurchase,
+  signal: AbortSignal | null | undefined,
+): Promise<Step> {
+  const unsent = async (): Promise<void> => {
+    exchange.unsent();
+    await update(store, (record) => told(() => exchange.release(record, now())));
+  };
+  if (signal?.aborted === true) {
+    await unsent();
+    throw signal.reason;
+  }
   const proposal = JSON.parse(exchange.proposal() ?? 'null') as ChannelProposal;
   let hash: unknown;
   try {
@@ -491,8 +504,7 @@ async function broadcasted({ store, now, options }: Parts, exchange: ChannelPurc
     );
   }
   if (hash !== undefined && hash !== null) return JSON.parse(exchange.broadcasted(String(hash))) as Step;
-  exchange.unsent();
-  await update(store, (record) => told(() => exchange.release(record, now())));
+  await unsent();
   throw new FareboxError({
     code: 'broadcast_failed',
     message: 'the option broadcast sent nothing',

@@ -7,8 +7,9 @@ import { type Endpoints, endpointOf, endpointsOf, isShort, type Watch, watchOf }
 import { FareboxError, memberOf, quietly, type SentPayment, type Told, told, unusable } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
 import type { PaymentStep, PayOptions, Proposal, Question, Receipt } from './options.js';
+import { askPerson } from './person.js';
 import { inMemory } from './purchases.js';
-import { endsIn, headerLines, type Plain, paidUrl, pause, plain, requestOf } from './request.js';
+import { endsIn, fetchOf, headerLines, type Plain, paidUrl, pause, plain, requestOf } from './request.js';
 import { addressOf, asSigner, type TypedData } from './signer.js';
 import { isStore, memoryStore, type Store, update } from './store.js';
 
@@ -39,7 +40,7 @@ export function paymentOf(response: Response): SentPayment | undefined {
 
 /** The platform's `fetch`, paying. */
 export function payingFetch(options: PayOptions): PayingFetch {
-  return wrapFetch((input, init) => globalThis.fetch(input, init), options);
+  return wrapFetch(fetchOf(undefined), options);
 }
 
 /** A `fetch` that pays on request, within the policy, once. */
@@ -208,10 +209,13 @@ async function pay(payment: Payment, begins?: Step): Promise<Response> {
   const last: Last = { response: payment.first };
   try {
     return await steps(payment, last, begins);
-  } catch (error) {
+  } catch (thrown) {
     // Read first: once it is left, another call may go on with it.
     const sent = payment.exchange.payment();
     await payment.kept?.ended();
+    const { signal } = payment.request.rest;
+    const isAbort = signal?.aborted === true && thrown === signal.reason;
+    const error = isAbort && sent !== undefined ? new FareboxError(ABORTED, thrown) : thrown;
     if (error instanceof FareboxError) {
       if (error.code === 'endpoint_blocked' || error.code === 'approval_needed') payment.watch.refused();
       if (sent !== undefined) {
@@ -263,7 +267,8 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         throw new FareboxError(step.error);
       case 'choose': {
         const { options } = step;
-        const option = (await payment.options.choose?.({ options, method: request.method, url: payment.url })) ?? 'one-shot';
+        const question = { options, method: request.method, url: payment.url };
+        const option = (await askPerson(signal, () => payment.options.choose?.(question))) ?? 'one-shot';
         if (!options.includes(option)) throw declined();
         step = JSON.parse(exchange.chose(option)) as Step;
         break;
@@ -283,9 +288,15 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         tell(payment, 'looked');
       // falls through
       case 'renew':
-        if (payment.options.confirm !== undefined) await agree(payment);
-        tell(payment, 'confirmed');
-        if (signer.known === undefined && exchange.payment() === undefined) await named(payment);
+        try {
+          if (payment.options.confirm !== undefined) await agree(payment);
+          tell(payment, 'confirmed');
+          if (signer.known === undefined && exchange.payment() === undefined) await named(payment);
+        } catch (error) {
+          // Neither a person who says no nor a wallet without an address has signed anything.
+          if (exchange.payment() === undefined) await release(payment);
+          throw error;
+        }
         step = prepared(payment);
         break;
       case 'mark':
@@ -294,15 +305,11 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         break;
       case 'sign': {
         const { typedData } = step;
-        if (signal?.aborted === true) {
-          if (exchange.payment() !== undefined) throw aborted(signal);
-          await release(payment);
-          throw signal.reason;
-        }
         let signature: string;
-        tell(payment, 'signing');
         try {
-          signature = await signer.sign(typedData);
+          signal?.throwIfAborted();
+          tell(payment, 'signing');
+          signature = await signer.sign(typedData, signal);
         } catch (error) {
           // A wallet that returns nothing has signed nothing.
           if (exchange.payment() === undefined) await release(payment);
@@ -328,8 +335,9 @@ async function steps(payment: Payment, last: Last, begins: Step | undefined): Pr
         sent = true;
         await kept?.sends(exchange, payment.url);
         await pause(step.waitMs, signal);
+        signal?.throwIfAborted();
         last.response = await paid(payment, step.headers).catch(() => undefined);
-        if (signal?.aborted === true && last.response === undefined) throw aborted(signal);
+        if (last.response === undefined) signal?.throwIfAborted();
         step = last.response === undefined ? (JSON.parse(exchange.lost(now())) as Step) : await answered(payment, last.response, now);
         break;
       }
@@ -344,17 +352,13 @@ function prepared({ exchange, kept, now }: Payment): Step {
   return step;
 }
 
-function aborted(signal: AbortSignal): FareboxError {
-  return new FareboxError(
-    {
-      code: 'aborted',
-      message: 'the request was aborted after the payment was signed',
-      remedy: 'send error.payment again; do not sign a new payment for the same request',
-      signed: true,
-    },
-    signal.reason,
-  );
-}
+/** An abort after a signature. */
+const ABORTED: Told = {
+  code: 'aborted',
+  message: 'the request was aborted after the payment was signed',
+  remedy: 'send error.payment again; do not sign a new payment for the same request',
+  signed: true,
+};
 
 /**
  * The hash of the transaction that the hook sends. Its work before a failure is unknown, so the
@@ -381,16 +385,9 @@ async function sentTransaction({ exchange, options }: Payment): Promise<string> 
  * Asks the hook; without a yes nothing is signed, and nothing counted unless something was signed
  * before.
  */
-async function agree(payment: Payment): Promise<void> {
-  let yes: unknown = false;
-  try {
-    const proposal = proposalOf(payment.exchange);
-    yes = proposal !== undefined && (await payment.options.confirm?.(proposal));
-  } finally {
-    if (yes !== true && payment.exchange.payment() === undefined) await release(payment);
-  }
-  if (yes === true) return;
-  throw declined();
+async function agree({ exchange, options, request }: Payment): Promise<void> {
+  const proposal = proposalOf(exchange);
+  if (proposal === undefined || (await askPerson(request.rest.signal, () => options.confirm?.(proposal))) !== true) throw declined();
 }
 
 /** Tells the hook how far it is; what the hook throws changes nothing. */
@@ -413,17 +410,12 @@ async function toldOf({ exchange, options }: Payment, receipt: Receipt | null): 
   }
 }
 
-/** Asks the wallet for its address; one that gives none has signed nothing. */
-async function named(payment: Payment): Promise<void> {
-  try {
-    const address = await addressOf(payment.signer);
-    told(() => {
-      payment.exchange.paysFrom(address);
-    });
-  } catch (error) {
-    await release(payment);
-    throw error;
-  }
+/** Asks the wallet for its address. */
+async function named({ exchange, request, signer }: Payment): Promise<void> {
+  const address = await askPerson(request.rest.signal, () => addressOf(signer));
+  told(() => {
+    exchange.paysFrom(address);
+  });
 }
 
 function declined(): FareboxError {
@@ -465,14 +457,7 @@ function paid({ fetch, request, url, options }: Payment, payment: readonly (read
     method,
     headers,
     redirect: 'manual',
-    ...limit(options.timeoutMs, rest.signal),
+    ...(options.timeoutMs === undefined ? {} : { signal: endsIn(options.timeoutMs, rest.signal) }),
     ...(body === undefined ? {} : { body }),
   });
-}
-
-/** The caller's signal, and an end to waiting for one answer. */
-function limit(milliseconds: number | undefined, signal: AbortSignal | null | undefined): { signal?: AbortSignal } {
-  if (milliseconds === undefined) return {};
-  const ends = endsIn(milliseconds);
-  return { signal: signal ? AbortSignal.any([signal, ends]) : ends };
 }

@@ -68,6 +68,11 @@ function settingsOf(request: Request): RequestInit {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined && value !== null && value !== ''));
 }
 
+/** A caller's `fetch`, or the platform's, which works only where it is not called as a method. */
+export function fetchOf(fetch: typeof globalThis.fetch | undefined): typeof globalThis.fetch {
+  return (input, init) => (fetch ?? globalThis.fetch)(input, init);
+}
+
 /** Sends the request as it is. */
 export async function plain(fetch: typeof globalThis.fetch, request: Plain): Promise<Response> {
   const { url, method, headers, single, rest } = request;
@@ -124,10 +129,10 @@ export async function pause(milliseconds: number, signal: AbortSignal | null | u
 }
 
 /**
- * A signal that ends after so many milliseconds. `AbortSignal.timeout` that `AbortSignal.any` joins with another signal may be
- * collected before it fires (nodejs/node #57736): then a request that hangs never ends.
+ * A signal that ends after so many milliseconds, or with the caller's. `AbortSignal.timeout` that `AbortSignal.any` joins with another
+ * signal may be collected before it fires (nodejs/node #57736): then a request that hangs never ends.
  */
-export function endsIn(milliseconds: number): AbortSignal {
+export function endsIn(milliseconds: number, signal?: AbortSignal | null): AbortSignal {
   const ends = new AbortController();
   // The timer holds the controller, and no process for it.
   const timer: unknown = setTimeout(
@@ -135,5 +140,5 @@ export function endsIn(milliseconds: number): AbortSignal {
     milliseconds,
   );
   if (typeof timer === 'object') (timer as { unref?(): void }).unref?.();
-  return ends.signal;
+  return signal ? AbortSignal.any([signal, ends.signal]) : ends.signal;
 }

@@ -5,7 +5,7 @@ import { FareboxError, type SentPayment, told } from './error.js';
 import type { Keeping, Opens } from './keeping.js';
 import type { Receipt, Resuming } from './options.js';
 import { nameOf, whenRead } from './purchases.js';
-import { isUnended, type SentRow, sentIn, stands, withoutSent, withSent } from './sent.js';
+import { isUnended, type SentRow, sentIn, withoutSent, withSent } from './sent.js';
 import { type Store, update } from './store.js';
 
 /** A payment that was sent, as the store has it. */
@@ -161,9 +161,8 @@ class OpenPayments {
       const rows = sentIn(record);
       // What this process went on with is gone: it has ended, or something else is signed for it.
       const isGone = before !== undefined && !rows.some(([known]) => known === before);
-      const mine = { isOpen: true, signed: trail.key };
-      const isStill = (stored: SentRow): boolean => !over.has(markOf(stored)) && stands({ isOpen: false, signed: trail.key }, mine);
-      if (isGone || rows.some((stored) => stored[0] === `${MINE}${trail.key}` && isStill(stored))) throw ended();
+      const isEnded = rows.some((stored) => stored[0] === `${MINE}${trail.key}` && !over.has(markOf(stored)));
+      if (isGone || isEnded) throw ended();
       // What was signed before, or by another process under the same nonce, may end later.
       const others = rows.filter(([known]) => known === name || known === before).map(([, , , text]) => (JSON.parse(text) as Trail).ends);
       const ends = Math.max(trail.ends, ...others);

@@ -13,6 +13,11 @@ const MOST_ROWS = 4 * MOST_KNOWN;
 const MAX_TEXT = 4 * 1024 * 1024;
 /** Characters of the rows of one host: what it answers is kept, and must leave room for the others. */
 const MAX_HOST_TEXT = MAX_TEXT / 8;
+type Measure = 'size' | 'count';
+const LIMITS: readonly (readonly [measure: Measure, most: number])[] = [
+  ['size', MAX_TEXT],
+  ['count', MOST_ROWS],
+];
 
 /** What decides which of two rows of one purchase stands. */
 export type Claim = {
@@ -117,14 +122,14 @@ function within(rows: readonly SentRow[], now: number): readonly SentRow[] {
     // Those that are open and may be charged are never dropped: the next payment waits for them.
     if (host !== '' && host === own?.host && own.row[2] && share.size > MAX_HOST_TEXT) throw full(` to ${host}`);
   }
-  const most = (measure: 'count' | 'size'): Share | undefined =>
-    [...shares.values()].filter(({ gives }) => gives).sort((one, other) => other[measure] - one[measure])[0];
-  const sum = (measure: 'count' | 'size'): number => [...shares.values()].reduce((all, share) => all + share[measure], 0);
-  while (sum('size') > MAX_TEXT && most('size')?.drops(gone) === true) {
-    // That of the host that has most.
-  }
-  while (sum('count') > MOST_ROWS && most('count')?.drops(gone) === true) {
-    // As above.
+  const all = [...shares.values()];
+  const sum = (measure: Measure): number => all.reduce((total, share) => total + share[measure], 0);
+  const fullest = (measure: Measure): Share | undefined =>
+    all.filter(({ gives }) => gives).sort((one, other) => other[measure] - one[measure])[0];
+  for (const [measure, most] of LIMITS) {
+    while (sum(measure) > most && fullest(measure)?.drops(gone) === true) {
+      // That of the host that has most.
+    }
   }
   if (sum('size') > MAX_TEXT) throw full('');
   return rows.filter((row) => !gone.has(row));

@@ -5,6 +5,7 @@
 import { LocalKey } from '#wasm';
 
 import { FareboxError, given, memberOf, told, unusable } from './error.js';
+import { askPerson } from './person.js';
 
 /** Typed data of EIP-712 with `EIP712Domain` among the types and numbers as text. */
 export type TypedData = {
@@ -19,7 +20,8 @@ export type Signer = {
   /** The address, if it is known without asking anyone. */
   readonly known?: string;
   address(): Promise<string>;
-  sign(typedData: TypedData): Promise<string>;
+  /** An abort before the wallet signs ends it; a signer that asks no one may ignore it. */
+  sign(typedData: TypedData, signal?: AbortSignal | null): Promise<string>;
 };
 
 /** viem's local accounts and wallet clients, and any object with the same method. */
@@ -114,13 +116,13 @@ export function walletSigner(provider: Eip1193Provider, options: { address?: str
   };
   return {
     address,
-    sign: async (typedData) => {
-      const from = await address();
+    sign: async (typedData, signal) => {
+      const from = await askPerson(signal, address);
       const wanted = `0x${Number(typedData.domain['chainId']).toString(16)}`;
       const current = await ask('eth_chainId');
       // Wallets refuse typed data of a network other than the selected one.
       if (typeof current !== 'string' || BigInt(current) !== BigInt(wanted)) {
-        await ask('wallet_switchEthereumChain', [{ chainId: wanted }]);
+        await askPerson(signal, () => ask('wallet_switchEthereumChain', [{ chainId: wanted }]));
       }
       const signature = await ask('eth_signTypedData_v4', [from, JSON.stringify(typedData)]);
       if (typeof signature !== 'string') throw walletError(undefined, 'eth_signTypedData_v4');

@@ -3,32 +3,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { encodeFunctionData, erc20Abi, maxUint256 } from 'viem';
-
 import {
-  allowanceAnswer,
-  allowanceQuestion,
-  type CardContext,
-  checkPaymentLink,
   createLocalAgentClient,
   createPaymentDesk,
-  followPaymentLink,
-  type LocalAgentOptions,
   mcpFetch,
   mcpToolUrl,
-  PaymentDeskError,
   type PaymentDeskOptions,
-  type PaymentOutcome,
-  type PaymentQuote,
-  type PaymentTerms,
   parameterPlan,
-  paymentCard,
-  paymentLinkIn,
-  paymentOffers,
-  subscriptionState,
-  subscriptionStep,
 } from '../../pkg/dist/agent/index.js';
-import { formatAmount, memoryStore, sellerError } from '../../pkg/dist/index.js';
+import { desk, header, paid, quoted, refused, shop } from './desks.ts';
 import {
   ask,
   base64,
@@ -41,154 +24,12 @@ import {
   paymentOf,
   serve,
   settlement,
-  sharedShop,
   spentIn,
   TRANSACTION,
   terms,
   USDC,
   watchedSigner,
 } from './shop.ts';
-
-const shop = sharedShop();
-
-const MAIN_USDC = '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913';
-const BALANCES = [
-  { network: OFFER.network, asset: USDC, amount: '1000000' },
-  { network: 'eip155:8453', asset: MAIN_USDC, amount: '1000000' },
-];
-const header = (accepts: readonly unknown[]): PaymentTerms => ({ headers: { 'payment-required': base64(JSON.stringify(terms(accepts))) } });
-const DEFERRED = { ...OFFER, scheme: 'aggr_deferred' };
-
-function desk(change: Partial<PaymentDeskOptions> = {}, local: Partial<LocalAgentOptions> = {}) {
-  const [signer, store] = [watchedSigner(), memoryStore()];
-  const client = createLocalAgentClient({ signer, store, ...local });
-  return { signer, store, client, desk: createPaymentDesk({ client, ...change }) };
-}
-async function quoted(it: ReturnType<typeof desk>['desk'], change: Json = {}): Promise<PaymentQuote> {
-  const quote = await it.quote({ url: `${shop.url}/report`, balances: BALANCES, ...change });
-  assert.ok(quote.needsConfirm);
-  return quote;
-}
-const refused = async (asked: Promise<unknown>): Promise<string> => {
-  const error = await asked.then(
-    () => undefined,
-    (it: unknown) => it,
-  );
-  assert.ok(error instanceof PaymentDeskError, String(error));
-  return error.code;
-};
-const paid = (outcome: unknown): PaymentOutcome => outcome as PaymentOutcome;
-
-test('one way to pay is one card with four lines, and names no scheme', async () => {
-  const { desk: it, signer } = desk();
-  const quote = await quoted(it);
-  const card = await it.card(quote);
-  assert.equal(
-    card.text,
-    `**Farebox**
-
-- Network: \`Base Sepolia\` (\`eip155:84532\`)
-- Token: \`USDC\` (\`${USDC}\`)
-- Amount: \`0.01 USDC (10000)\`
-- Pay to: \`${PAYEE}\`
-
-Pay? (yes / no)`,
-  );
-  assert.deepEqual([card.kind, card.lines.length, /exact|scheme|x402|header/i.test(card.text)], ['confirmation', 4, false]);
-  assert.deepEqual([shop.requests.length, signer.asked.length], [1, 0]);
-});
-
-test('of two that are funded, the smaller amount of one symbol is recommended, with the number of the others', () => {
-  const offers = header([
-    { ...OFFER, amount: '1000' },
-    { ...DEFERRED, amount: '400' },
-  ]);
-  const { candidates } = paymentOffers(offers, { balances: BALANCES });
-  assert.deepEqual(
-    candidates.map(({ acceptsIndex, recommended }) => [acceptsIndex, recommended]),
-    [
-      [1, true],
-      [0, false],
-    ],
-  );
-  const card = paymentCard(offers, { balances: BALANCES, brand: 'OKX Agent Payments Protocol' });
-  assert.equal(
-    card?.text,
-    `**OKX Agent Payments Protocol**
-
-- Network: \`Base Sepolia\` (\`eip155:84532\`)
-- Token: \`USDC\` (\`${USDC}\`)
-- Amount: \`0.0004 USDC (400)\`
-- Pay to: \`${PAYEE}\`
-
-1 other method available.
-Pay with this method? (yes / show others / no)`,
-  );
-  assert.deepEqual([card.kind, card.selectedIndex, card.answers], ['recommendation', 1, ['yes', 'show_others', 'no']]);
-});
-
-test('of different symbols on equal networks the deferred one is recommended, and a main network before a test network', () => {
-  const other = { network: OFFER.network, address: `0x${'12'.repeat(20)}`, symbol: 'EURC', decimals: 6 };
-  const context: CardContext = {
-    tokens: [other],
-    balances: [...BALANCES, { network: OFFER.network, asset: other.address, amount: '1000000' }],
-  };
-  const mixed = paymentOffers(
-    header([
-      { ...OFFER, amount: '10' },
-      { ...DEFERRED, asset: other.address, amount: '9000' },
-    ]),
-    context,
-  );
-  assert.deepEqual(
-    mixed.candidates.map(({ scheme, symbol }) => [scheme, symbol]),
-    [
-      ['aggr_deferred', 'EURC'],
-      ['exact', 'USDC'],
-    ],
-  );
-  const networks = paymentOffers(header([DEFERRED, { ...OFFER, network: 'eip155:8453', asset: MAIN_USDC }]), context);
-  assert.equal(networks.candidates[0]?.network, 'eip155:8453');
-});
-
-test('without a balance that is enough all ways are listed and none is recommended', async () => {
-  const offers = header([OFFER, { ...DEFERRED, amount: '400' }]);
-  for (const balances of [[], [{ network: OFFER.network, asset: USDC, amount: '399' }]]) {
-    const { candidates } = paymentOffers(offers, { balances });
-    assert.deepEqual(
-      candidates.map(({ acceptsIndex, recommended, affordable }) => [acceptsIndex, recommended, affordable]),
-      [
-        [0, false, false],
-        [1, false, false],
-      ],
-    );
-    assert.equal(paymentCard(offers, { balances }), undefined);
-  }
-  shop.answers = (_, response) => ask(response, terms([OFFER, { ...DEFERRED, amount: '400' }]));
-  const { desk: it } = desk();
-  const quote = await quoted(it, { balances: [] });
-  assert.equal(
-    (await it.card(quote)).text,
-    `**Farebox**
-
-0. scheme=exact, network=Base Sepolia (eip155:84532), token=USDC (${USDC}), amount=0.01 USDC (10000) [balance too low]
-1. scheme=aggr_deferred, network=Base Sepolia (eip155:84532), token=USDC (${USDC}), amount=0.0004 USDC (400) [cannot be signed here]
-
-Which one? (its number / no)`,
-  );
-});
-
-test('a way that cannot be signed here is shown and never recommended', () => {
-  const offers = header([OFFER, { ...DEFERRED, amount: '400' }]);
-  const { candidates } = paymentOffers(offers, { balances: BALANCES, signs: ['exact'] });
-  assert.deepEqual(
-    candidates.map(({ acceptsIndex, recommended, signable }) => [acceptsIndex, recommended, signable]),
-    [
-      [0, true, true],
-      [1, false, false],
-    ],
-  );
-});
 
 test('who asks for the others and picks one gets its card, and that entry is paid', async () => {
   shop.answers = (request, response) =>
@@ -342,15 +183,6 @@ for (const [name, scheme, settled, status, text] of [
   });
 }
 
-test("a seller's refusal is the first text that is not empty, with its code and status", () => {
-  for (const [body, line] of [
-    ['{"reason":"","detail":"voucher exhausted","code":70015}', '❌ Seller rejected: voucher exhausted (code 70015, HTTP 402)'],
-    ['{"title":"Sold out"}', '❌ Seller rejected: Sold out (HTTP 402)'],
-    ['"closed today"', '❌ Seller rejected: closed today (HTTP 402)'],
-  ] as const)
-    assert.equal(sellerError(402, body).message, line);
-});
-
 test('a refusal after the payment is told in one line', async () => {
   shop.answers = (request, response) =>
     paymentOf(request) === undefined
@@ -362,154 +194,6 @@ test('a refusal after the payment is told in one line', async () => {
   const { confirmation = '' } = await it.confirm({ ...quote, answer: 'yes' });
   const outcome = paid(await it.pay({ ...quote, confirmation }));
   assert.deepEqual([outcome.status, outcome.text], ['failed', '❌ Seller rejected: too late (code 7, HTTP 402)']);
-});
-
-test('amounts are whole tokens and atomic units; of an unknown token atomic units and a warning', () => {
-  assert.equal(formatAmount('400', { symbol: 'USDC' }), '0.0004 USDC (400)');
-  const unknown = paymentOffers(
-    header([{ ...OFFER, asset: `0x${'13'.repeat(20)}`, amount: '400', extra: { name: 'USDC', decimals: 6 } }]),
-    {},
-  );
-  assert.deepEqual(
-    unknown.candidates.map(({ amountText, symbol }) => [amountText, symbol]),
-    [['400 units (warning: unknown decimals)', undefined]],
-    'the merchant names nothing',
-  );
-});
-
-/** A link whose states come one after the other. */
-async function followed(first: string, states: readonly string[], reason?: string) {
-  const calls = { pay: 0, status: 0, waited: 0 };
-  const outcome = await followPaymentLink({
-    paymentId: 'a2a_1',
-    pay: async () => {
-      calls.pay += 1;
-      return { status: first, ...(reason === undefined ? {} : { reason }) };
-    },
-    status: async () => ({ status: states[calls.status++] ?? states.at(-1) ?? first }),
-    wait: async (milliseconds) => {
-      calls.waited += milliseconds;
-    },
-  });
-  return { ...outcome, calls };
-}
-
-test('a payment by link is asked for every three seconds for a minute, and paid by one call', async () => {
-  const completed = await followed('pending', [...Array.from({ length: 18 }, () => 'pending'), 'completed']);
-  assert.deepEqual([completed.status, completed.final, completed.calls], ['completed', true, { pay: 1, status: 19, waited: 57_000 }]);
-  const settling = await followed('pending', ['settling']);
-  assert.deepEqual([settling.status, settling.final, settling.calls.waited], ['settling', false, 60_000]);
-  assert.equal(settling.text, 'Payment a2a_1 is still settling. Its state can be asked for later.');
-  const rejected = await followed('rejected', [], 'policy');
-  assert.deepEqual([rejected.text, rejected.calls], ['payment a2a_1 rejected (reason=policy)', { pay: 1, status: 0, waited: 0 }]);
-});
-
-test('what a link service says of a failure ends it, and an answer that is lost does not', async () => {
-  for (const said of [
-    { success: false, errorReason: 'authorization_used', status: 'pending' },
-    { success: false, errorReason: 'authorization_used', status: 'completed' },
-    { status: 'rejected', errorReason: 'authorization_used' },
-    { success: false, errorReason: 'authorization_used' },
-  ]) {
-    const { text, final } = await followPaymentLink({
-      paymentId: 'a2a_1',
-      pay: async () => said,
-      status: async () => said,
-      wait: async () => {},
-    });
-    assert.deepEqual([text, final], ['payment a2a_1 rejected (reason=authorization_used)', true], JSON.stringify(said));
-  }
-  let asked = 0;
-  const outcome = await followPaymentLink({
-    paymentId: 'a2a_1',
-    pay: async () => ({ success: true, status: 'pending' }),
-    status: async () => {
-      asked += 1;
-      if (asked < 3) throw new Error('the connection was lost');
-      return { success: true, status: 'completed' };
-    },
-    wait: async () => {},
-  });
-  assert.deepEqual([outcome.status, outcome.final, asked], ['completed', true, 3]);
-});
-
-test('a link that is not what was expected says what differs, and is not to be signed', () => {
-  const request = { amount: '10000', currency: USDC, recipient: PAYEE, methodDetails: { chainId: 84532, authorizationType: 'eip-3009' } };
-  const link = { challenge: { data: { intent: 'charge', expires: '2026-03-10T12:30:00Z', request } }, status: 'pending' };
-  const expected = { amount: '10000', token: USDC.toLowerCase(), recipient: PAYEE, network: 'eip155:84532' };
-  const now = Date.parse('2026-03-10T12:00:00Z');
-  const { ok, candidate } = checkPaymentLink({ code: 0, data: link }, expected, now);
-  assert.deepEqual([ok, /^[0-9a-f]{64}$/.test(candidate ?? '')], [true, true]);
-  assert.deepEqual(checkPaymentLink(link, { ...expected, amount: '9999' }, now), {
-    ok: false,
-    differs: ['amount'],
-    text: 'The link is not what was expected: amount. Nothing was signed.',
-  });
-  assert.deepEqual(checkPaymentLink(link, expected, now + 1_800_000).differs, ['status']);
-  assert.equal(checkPaymentLink(undefined, expected).ok, false);
-});
-
-test('an active subscription is proven and never subscribed to again; another contract is a stop', () => {
-  const terms = { contract: USDC, network: 'eip155:84532', periodMode: 'fixed_seconds', periodSec: 60 };
-  const facts = { contract: USDC, network: 'eip155:84532', terms };
-  assert.deepEqual(subscriptionStep('subscribe', facts), { do: 'subscribe', text: '' });
-  const active = subscriptionStep('subscribe', { ...facts, subscriptions: [{ state: 1, contract: USDC }] });
-  assert.deepEqual(
-    [active.do, active.access],
-    ['access', { header: 'APP-Access', domain: { name: 'A2APaySubscription', version: '1', chainId: 84532, verifyingContract: USDC } }],
-  );
-  const other = subscriptionStep('subscribe', { ...facts, terms: { ...terms, contract: PAYEE } });
-  assert.deepEqual([other.do, other.code], ['stop', 'contract_mismatch']);
-  assert.deepEqual(
-    [
-      subscriptionStep('subscribe', { ...facts, terms: { ...terms, periodSec: 0 } }).code,
-      subscriptionStep('subscribe', { ...facts, terms: { ...terms, periodMode: 'calendar_month', periodSec: 0 } }).do,
-    ],
-    ['invalid_period', 'subscribe'],
-  );
-  assert.deepEqual(
-    [0, 1, 2, 3, 4, 99].map((code) => subscriptionState(code)?.state),
-    ['pending', 'active', 'completed', 'canceled', 'changed', 'failed'],
-  );
-  assert.deepEqual([subscriptionState(5), subscriptionState(1.5)], [null, null]);
-});
-
-test('who wants to pay without naming what is asked for the paymentId, and nothing else', () => {
-  assert.deepEqual(paymentLinkIn('I want to pay'), { ask: 'paymentId', text: 'Which payment? Please give its paymentId.' });
-  assert.deepEqual(paymentLinkIn('please pay https://pay.example/p/a2a_01HX-7?x=1'), { paymentId: 'a2a_01HX-7' });
-});
-
-test('an allowance that is too short is asked for, for this payment alone unless a person names more', () => {
-  const facts = { token: USDC, required: '400', symbol: 'USDC', decimals: 6 };
-  const question = allowanceQuestion(facts, '399');
-  assert.deepEqual([question?.ask, question?.choices], ['allowance', ['400', 'max']]);
-  assert.match(question?.text ?? '', /0\.0004 USDC \(400\)/);
-  assert.deepEqual(
-    ['400', '401', maxUint256.toString()].map((enough) => allowanceQuestion(facts, enough)),
-    [undefined, undefined, undefined],
-  );
-
-  const steps = (chosen: string) => [0, 1, 2].map((confirmed) => allowanceAnswer(facts, chosen, confirmed).do);
-  assert.deepEqual(steps('399'), ['reject', 'reject', 'reject']);
-  for (const wrong of ['', '-1', '1e3', 'everything', '0x1', maxUint256 + '0'])
-    assert.deepEqual(steps(wrong), ['reject', 'reject', 'reject'], wrong);
-  for (const usual of ['400', '1000', '1000000000000000']) assert.deepEqual(steps(usual), ['confirm', 'approve', 'approve'], usual);
-  for (const twice of ['1000000000000001', 'max', '0']) assert.deepEqual(steps(twice), ['confirm', 'confirm', 'approve'], twice);
-
-  for (const [chosen, amount] of [
-    ['400', 400n],
-    ['max', maxUint256],
-    ['0', 0n],
-  ] as const) {
-    const answer = allowanceAnswer(facts, chosen, 2);
-    assert.ok(answer.do === 'approve');
-    const data = encodeFunctionData({
-      abi: erc20Abi,
-      functionName: 'approve',
-      args: ['0x000000000022D473030F116dDEE9F6B43aC78BA3', amount],
-    });
-    assert.deepEqual([answer.amount, answer.transaction], [amount.toString(), { to: USDC, data }]);
-  }
 });
 
 test('an answer that is no 402 is handed over, and nothing else', async () => {

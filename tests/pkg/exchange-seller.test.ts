@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-
+import { ShiftLog } from '../../pkg/dist/agent/exchange/shift-log.js';
 import { SellerError, type SellerEvent, sellJobs } from '../../pkg/dist/agent/index.js';
 import { memoryStore } from '../../pkg/dist/index.js';
 import { asked, its, type Script, say } from './scripted-exchange.ts';
@@ -393,4 +393,79 @@ test("what no asking changes ends the seller with the exchange's code", async ()
     it.path.endsWith('/register') && say(response, 400, { code: 'INVALID_REQUEST', error: 'capability must be a non-empty string.' });
   const { loop } = selling();
   await assert.rejects(loop.ended, (error) => error instanceof SellerError && error.code === 'INVALID_REQUEST' && error.status === 400);
+});
+
+test('the row of a job moves forward only, whichever process writes it', async () => {
+  const store = memoryStore();
+  const [one, other] = [new ShiftLog(store), new ShiftLog(store)];
+  const at = Math.floor(Date.now() / 1000);
+  const first = { id: 'j1', at, state: 'delivered', outcome: { result: 'first' } } as const;
+  assert.equal((await one.keep({ id: 'j1', at, state: 'started' })).state, 'started');
+  await one.keep({ id: 'j1', at, state: 'started' });
+  await one.keep(first);
+  assert.deepEqual(await other.keep({ id: 'j1', at, state: 'started' }), first);
+  assert.deepEqual(await other.keep({ ...first, outcome: { result: 'second' } }), first);
+  assert.deepEqual((await other.read()).jobs, [first]);
+  await one.keep({ id: 'j1', at, state: 'over' });
+  for (const state of ['started', 'delivered'] as const) assert.equal((await other.keep({ ...first, state })).state, 'over');
+  assert.deepEqual((await other.read()).jobs, [{ id: 'j1', at, state: 'over' }]);
+});
+
+test('of two processes that work on one job, the slower one delivers what the other has worked out, or nothing', async () => {
+  const store = memoryStore();
+  const delivered: unknown[] = [];
+  let isTaken = false;
+  its.script = (one, response) => {
+    if (!one.path.endsWith('/complete')) return sellerScript(one, response);
+    delivered.push(one.body.result);
+    // The exchange has it only once the slower process has worked it out, too.
+    return isTaken ? sellerScript(one, response) : say(response, 500, { code: 'ESCROW_RELEASE_FAILED', error: 'not yet' });
+  };
+  works.push({ id: 'j1', status: 'running', tries: 1 });
+  const after =
+    (text: string, ms: number) =>
+    async (prompt: string): Promise<string> => {
+      if (prompt === 'hello') return 'hello';
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return text;
+    };
+  const [fast, slow] = [selling({ store, handler: after('fast', 50) }), selling({ store, handler: after('slow', 250) })];
+  await until(() => delivered.length > 0);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  isTaken = true;
+  await until(() => works[0]?.status === 'done');
+  await Promise.all([fast.loop.stop(), slow.loop.stop()]);
+  assert.ok(delivered.length > 1);
+  assert.deepEqual(new Set(delivered.map((result) => JSON.stringify(result))), new Set(['{"text":"fast"}']));
+  assert.equal((await new ShiftLog(store).read()).jobs[0]?.state, 'over');
+});
+
+test('a seller that is asked to end while its wallet signs transfers no bond', async () => {
+  const store = memoryStore();
+  for (const when of ['sign', 'challenge']) {
+    const stop = new AbortController();
+    its.script = ({ path }, response) => {
+      if (path.endsWith('/challenge')) {
+        if (when === 'challenge') stop.abort();
+        return say(response, 200, {
+          challenge_id: 'c',
+          network: 'eip155:84532',
+          to: PAYEE,
+          asset: USDC,
+          amount: '0.05',
+          amount_atomic: '50000',
+          expires_at: new Date(Date.now() + 60_000).toISOString(),
+        });
+      }
+      return say(response, 200, { status: 'ok' });
+    };
+    const sign = (): string => {
+      if (when === 'sign') stop.abort();
+      return '0x';
+    };
+    const { loop } = selling({ identity: undefined as never, store, signal: stop.signal, sign, bond: () => assert.fail('transferred') });
+    await loop.ended;
+  }
+  const { bond } = await new ShiftLog(store).read();
+  assert.deepEqual([bond?.challenge['challenge_id'], bond?.transaction], ['c', undefined]);
 });

@@ -310,3 +310,38 @@ test('a person who says no signs nothing, and no cap counts it', async () => {
   assert.deepEqual([seller.actions, await pay.channels()], [[], []]);
   assert.equal((await channelFetch(fetch, { ...options, confirm: () => true })(url)).status, 200);
 });
+
+test('a caller who gives up while a person is asked has nothing signed, and while the wallet signs nothing sent', async () => {
+  const stop = new AbortController();
+  const signed: unknown[] = [];
+  const it = payer();
+  const watched = {
+    address: async () => it.account.address,
+    sign: async (typedData: never) => {
+      signed.push(typedData);
+      return it.account.signTypedData(typedData);
+    },
+  };
+  const confirm = async (): Promise<boolean> => {
+    stop.abort();
+    return true;
+  };
+  await assert.rejects(channelFetch(fetch, { ...it.options, signer: watched, confirm })(url, { signal: stop.signal }), {
+    name: 'AbortError',
+  });
+  assert.deepEqual([signed.length, seller.actions, await it.pay.channels()], [0, [], []]);
+
+  const late = new AbortController();
+  const voucherSigner = {
+    address: async () => it.account.address,
+    sign: async (typedData: never) => {
+      late.abort();
+      return it.account.signTypedData(typedData);
+    },
+  };
+  seller.feePayer = false;
+  const broadcast = (): string => assert.fail('sent');
+  const sends = channelFetch(fetch, { ...it.options, voucherSigner, broadcast });
+  await assert.rejects(sends(url, { signal: late.signal }), { name: 'AbortError' });
+  assert.deepEqual([seller.actions, await it.pay.channels()], [[], []]);
+});

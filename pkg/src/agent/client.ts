@@ -1,6 +1,6 @@
 /** The client of a control plane: it decides and pays, the answer comes back. */
 import { readWithin } from '../beginning.js';
-import { endsIn, paidUrl } from '../request.js';
+import { endsIn, fetchOf, paidUrl } from '../request.js';
 import {
   type PaidRequestContext,
   type PaidRequestHttpRequest,
@@ -33,7 +33,12 @@ export type AgentPayClientOptions = {
   /** How long the control plane may take, milliseconds [120000]. */
   timeoutMs?: number;
 };
-export type FetchPaidOptions = { challenge?: DetectedChallenge; idempotencyKey?: string };
+export type FetchPaidOptions = {
+  challenge?: DetectedChallenge;
+  idempotencyKey?: string;
+  /** Gives up: before a payment is signed, or a control plane is asked for one, none is made; later only the waiting ends [that of the request]. */
+  signal?: AbortSignal | undefined;
+};
 export type PreparePaidRequestOptions = {
   challenge?: DetectedChallenge;
   externalMetadata?: SdkExternalMetadata;
@@ -64,8 +69,7 @@ export class AgentPayClient {
     this.#base = controlPlaneBaseUrl.replace(/\/$/, '');
     this.#auth = auth;
     this.#identity = { organization, agent };
-    // A platform's own `fetch` works only when it is not called as a method.
-    this.#fetch = fetch === undefined ? (input, init) => globalThis.fetch(input, init) : (input, init) => fetch(input, init);
+    this.#fetch = fetchOf(fetch);
     const own = ['authorization', sdkClientVersionHeaderName];
     this.#headers = Object.fromEntries(Object.entries(headers).filter(([name]) => !own.includes(name.toLowerCase())));
     this.#forwarded = forwardHeaders;
@@ -94,7 +98,8 @@ export class AgentPayClient {
 
   /** Both in one: prepares, and pays if that is asked for. */
   async fetchPaid(input: string, init: RequestInit | undefined, request: FetchPaidRequest): Promise<PaidResponse> {
-    const { challenge, ...context } = request;
+    const { challenge, signal = init?.signal ?? undefined, ...rest } = request;
+    const context = { ...rest, signal };
     const sent = requestOf(input, init);
     if (challenge !== undefined) return this.#decide({ request: sent, challenge }, context);
     const { response, challenge: detected } = await this.#looked(sent, init);
@@ -126,7 +131,8 @@ export class AgentPayClient {
     asked: Pick<SdkPreparedPaidRequestReady, 'request' | 'challenge'> & Partial<SdkPreparedPaidRequestReady>,
     context: ExecutePreparedRequest,
   ): Promise<PaidResponse> {
-    const { description, metadata, idempotencyKey } = context;
+    const { description, metadata, idempotencyKey, signal } = context;
+    signal?.throwIfAborted();
     const { headers, ...request } = asked.request;
     const body: SdkPaymentDecisionRequest = {
       context: {
@@ -143,6 +149,7 @@ export class AgentPayClient {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(shown === undefined ? {} : { [candidateHeaderName]: shown }) },
       body: JSON.stringify(body),
+      ...(signal === undefined ? {} : { signal }),
     });
     const { bytes, end } = await readWithin(response, MAX_DECISION_BYTES, this.#timeoutMs);
     // As if no answer had come: the same id may be executed again.
@@ -180,7 +187,7 @@ export class AgentPayClient {
   #call(path: string, token: string, init: RequestInit & { readonly headers?: Fields }): Promise<Response> {
     const headers = { ...this.#headers, ...init.headers, Authorization: `Bearer ${token}`, [sdkClientVersionHeaderName]: sdkClientVersion };
     const fetch = this.#fetch;
-    return fetch(`${this.#base}${path}`, { ...init, headers, signal: endsIn(this.#timeoutMs) });
+    return fetch(`${this.#base}${path}`, { ...init, headers, signal: endsIn(this.#timeoutMs, init.signal) });
   }
 
   async #runtimeToken(): Promise<string> {

@@ -16,6 +16,11 @@ export type Sent = {
 };
 /** `open` while its fate is not known. */
 type Entry = readonly [key: string, sent: Sent, open?: boolean];
+/** The payment under a key. */
+type Standing = { readonly sent: Sent; readonly open: boolean };
+
+/** A payment as text, by which two of them are told apart. */
+export const signedIn = ({ payment }: Sent): string => JSON.stringify(payment);
 
 /** How many are kept in this process, and in a store of their own; the oldest go first, and those that are open and may be charged stay. */
 const MOST = 1000;
@@ -36,7 +41,7 @@ export class Journal {
   readonly #own: Store | undefined;
   readonly #store: Store | undefined;
   readonly #now: () => number;
-  readonly #known = new Map<string, { readonly sent: Sent; readonly open: boolean }>();
+  readonly #known = new Map<string, Standing>();
 
   constructor({ sent, store, now = () => Date.now() / 1000 }: JournalStores) {
     this.#now = now;
@@ -45,12 +50,12 @@ export class Journal {
   }
 
   async read(key: string): Promise<Sent | undefined> {
-    return this.#known.get(key)?.sent ?? (await this.#stored()).find(([known]) => known === key)?.[1];
+    return (await this.#standing(key))?.sent;
   }
 
   /** Whether the fate of its payment is not known. */
   async isOpen(key: string): Promise<boolean> {
-    return this.#known.get(key)?.open ?? (await this.#stored()).find(([known]) => known === key)?.[2] ?? false;
+    return (await this.#standing(key))?.open ?? false;
   }
 
   /** The key of the latest payment for this request whose fate is not known, unless `skips` says that it is looked after. */
@@ -66,27 +71,18 @@ export class Journal {
    * under this key, or has ended it, its payment is returned and stands; this one must not leave.
    */
   async claim(key: string, sent: Sent): Promise<Sent> {
-    const own = this.#known.get(key)?.sent ?? sent;
-    let standing = { sent, open: true };
-    await this.#change((entries) => {
-      const [, first, isOpen = false] = entries.find(([known]) => known === key) ?? [];
-      if (first !== undefined && this.#stands(first, isOpen, [own, sent])) standing = { sent: first, open: isOpen };
-      return standing.sent === sent ? [key, sent, true] : undefined;
+    const mine = [this.#known.get(key)?.sent ?? sent, sent].map(signedIn);
+    const standing = await this.#keep(key, { sent, open: true }, ({ sent: first, open: isOpen }) => {
+      const signed = signedIn(first);
+      // What is open and has ended gives way.
+      const gives = isOpen && !isUnended(first.ends, this.#now());
+      return stands({ isOpen, signed: gives ? undefined : signed }, { isOpen: true, signed: mine.find((it) => it === signed) });
     });
-    this.#known.set(key, standing);
     for (const [oldest, it] of this.#known) {
       if (this.#known.size <= MOST) break;
       if (!it.open || !isUnended(it.sent.ends, this.#now())) this.#known.delete(oldest);
     }
     return standing.sent;
-  }
-
-  /** Whether what is stored stands against what this process has signed. What is open and has ended gives way. */
-  #stands(first: Sent, isOpen: boolean, mine: readonly Sent[]): boolean {
-    const signed = JSON.stringify(first.payment);
-    const isMine = mine.some(({ payment }) => JSON.stringify(payment) === signed);
-    const gives = isOpen && !isUnended(first.ends, this.#now());
-    return stands({ isOpen, signed: gives ? undefined : signed }, { isOpen: true, signed: isMine ? signed : undefined });
   }
 
   /** Notes that its content came without a receipt. */
@@ -96,21 +92,30 @@ export class Journal {
 
   /** Notes that its fate is known: the next payment for the same request is a new one. False if another one under its key is open. */
   async close(key: string, own: Sent): Promise<boolean> {
-    return this.#note(key, own, { sent: own, open: false });
+    return !(await this.#note(key, own, { sent: own, open: false })).open;
   }
 
-  /** Notes what became of a payment; false if another process has signed or ended another one under its key, which stands. */
-  async #note(key: string, own: Sent, now: { readonly sent: Sent; readonly open: boolean }): Promise<boolean> {
-    let standing = now;
+  /** Notes what became of a payment. Another one under its key stands, whether it has ended or not: what was signed later may have been charged. */
+  async #note(key: string, own: Sent, now: Standing): Promise<Standing> {
+    return this.#keep(key, now, ({ sent, open }) =>
+      stands({ isOpen: open, signed: signedIn(sent) }, { isOpen: true, signed: signedIn(own) }),
+    );
+  }
+
+  /** Writes this under a key, unless what is stored there stands; what stands then. */
+  async #keep(key: string, mine: Standing, stays: (stored: Standing) => boolean): Promise<Standing> {
+    let standing = mine;
     await this.#change((entries) => {
-      const [, stored, isOpen = false] = entries.find(([it]) => it === key) ?? [];
-      // Whether it has ended or not: what was signed later may have been charged.
-      const isOther = stored !== undefined && (!isOpen || JSON.stringify(stored.payment) !== JSON.stringify(own.payment));
-      standing = isOther ? { sent: stored, open: isOpen } : now;
-      return isOther ? undefined : [key, now.sent, now.open];
+      const stored = standingIn(entries, key);
+      standing = stored !== undefined && stays(stored) ? stored : mine;
+      return standing === mine ? [key, mine.sent, mine.open] : undefined;
     });
     this.#known.set(key, standing);
-    return !standing.open;
+    return standing;
+  }
+
+  async #standing(key: string): Promise<Standing | undefined> {
+    return this.#known.get(key) ?? standingIn(await this.#stored(), key);
   }
 
   async #stored(): Promise<readonly Entry[]> {
@@ -139,4 +144,9 @@ export class Journal {
       .filter(([key]) => key.startsWith(MINE))
       .map(([key, , open, text]) => [key.slice(MINE.length), JSON.parse(text) as Sent, open]);
   }
+}
+
+function standingIn(entries: readonly Entry[], key: string): Standing | undefined {
+  const [, sent, open = false] = entries.find(([known]) => known === key) ?? [];
+  return sent && { sent, open };
 }

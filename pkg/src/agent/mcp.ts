@@ -86,23 +86,23 @@ export function mcpFetch(call: McpCall): typeof fetch {
 /**
  * Calls a tool, and pays once if it asks for that, within the policy. Its free result comes without any payment. A call whose
  * payment has no receipt yet is continued by the next one with the same server, tool and arguments: in every process with this
- * `store`, or without one in this process, for this `signer`.
+ * `store`, or without one in this process, for this `signer`. An abort of `signal` before anything is signed signs nothing.
  */
 export async function payMcpTool(
   call: McpCall,
   params: McpCallParams,
-  options: PayOptions & { readonly server: string },
+  options: PayOptions & { readonly server: string; readonly signal?: AbortSignal | undefined },
 ): Promise<McpPaid> {
-  const { server, store = storeOf(options.signer), ...pay } = options;
+  const { server, signal, store = storeOf(options.signer), ...pay } = options;
   const { name, arguments: given = {}, _meta: own } = params;
   // What a tool fails with is thrown as it was.
   let failed: { readonly error: unknown } | undefined;
   const fetch = wrapFetch(
-    mcpFetch(async (asked, signal) => {
+    mcpFetch(async (asked, ends) => {
       const meta = { ...own, ...asked._meta };
       failed = undefined;
       try {
-        return await call({ ...asked, ...(Object.keys(meta).length === 0 ? {} : { _meta: meta }) }, signal);
+        return await call({ ...asked, ...(Object.keys(meta).length === 0 ? {} : { _meta: meta }) }, ends);
       } catch (error) {
         failed = { error };
         throw error;
@@ -115,12 +115,13 @@ export async function payMcpTool(
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(given),
+      ...(signal === undefined ? {} : { signal }),
     });
     const result = (await response.json()) as McpCallResult;
     const [payment, receipt] = [paymentOf(response), receiptOf(response)];
     return { result, ...(payment === undefined ? {} : { payment }), ...(receipt === undefined ? {} : { receipt }) };
   } catch (error) {
-    if (!(error instanceof FareboxError) && failed !== undefined) throw failed.error;
+    if (!(error instanceof FareboxError) && failed !== undefined && signal?.aborted !== true) throw failed.error;
     throw error;
   }
 }

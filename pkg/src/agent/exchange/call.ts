@@ -30,13 +30,12 @@ export async function replyTo(
   const { method, path, headers = [], body, timeoutMs, signal } = request;
   const fields = new Headers({ accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) });
   for (const [name, value] of headers) fields.set(name, value);
-  const ends = endsIn(timeoutMs);
   try {
     const response = await fetch(path.startsWith('/') ? `${origin}${path}` : path, {
       method,
       headers: fields,
       redirect: 'manual',
-      signal: signal === undefined ? ends : AbortSignal.any([signal, ends]),
+      signal: endsIn(timeoutMs, signal),
       ...(body === undefined ? {} : { body }),
     });
     const { bytes, end } = await readWithin(response, MAX_BYTES, timeoutMs);

@@ -75,9 +75,9 @@ export function isInDoubt({ rank, purchase, before }: Row): boolean {
   return rank >= OVER && (money === 'unknown' || (money === 'not_moved' && before !== undefined));
 }
 
-/** Whether money of the order is said to come back, and nothing was delivered since. */
+/** Whether money of the order is said to come back, or to have gone where it belongs, and nothing was delivered since. */
 export function isRefunded(row: Row | undefined): row is Row {
-  return row?.refunded === true || row?.purchase.stage.outcome?.code === 'refund_due';
+  return row?.refunded === true || ['refund_due', 'job_gone'].includes(row?.purchase.stage.outcome?.code ?? '');
 }
 
 /** The trail of what may have been signed, here or by another process, for an earlier quote of the order whose row this is. */

@@ -9,8 +9,9 @@ export type LoggedJob = {
   readonly at: number;
   readonly state: 'started' | 'delivered' | 'over';
   /** The body of `complete`, or of `fail`: what was worked out once is sent again as it is. */
-  readonly outcome?: { readonly result: unknown } | { readonly error: string };
+  readonly outcome?: Outcome;
 };
+export type Outcome = { readonly result: unknown } | { readonly error: string };
 
 /** A bond that was asked for, and its transfer once it was made. */
 export type LoggedBond = { readonly challenge: Readonly<Record<string, unknown>>; readonly transaction?: string };
@@ -50,15 +51,26 @@ export class ShiftLog {
     await update(this.#store, (text) => JSON.stringify(change(recordOf(text))));
   }
 
-  /** Keeps a job, durably, before it returns. */
-  async keep(job: LoggedJob): Promise<void> {
+  /** Keeps a job, durably, before it returns. Its row moves forward only: that of another process that is as far stands, and is returned. */
+  async keep(job: LoggedJob): Promise<LoggedJob> {
+    let standing = job;
     await this.change((record) => {
+      const known = record.jobs.find(({ id }) => id === job.id);
+      standing = known !== undefined && isFurther(known, job) ? known : job;
+      if (standing !== job) return record;
       // What was begun a day ago is over, whoever noticed.
       const jobs = [...record.jobs.filter(({ id, at, state }) => id !== job.id && (state === 'over' || at > job.at - DAY_SECS)), job];
       let drops = jobs.filter(({ state }) => state === 'over').length - MOST_OVER;
       return { ...record, jobs: jobs.filter(({ state }) => state !== 'over' || (drops -= 1) < 0) };
     });
+    return standing;
   }
+}
+
+/** Whether what is stored of a job stands: it is further, or its outcome is worked out. What was only begun is begun again. */
+function isFurther({ state }: LoggedJob, mine: LoggedJob): boolean {
+  const ranks = ['started', 'delivered', 'over'];
+  return state !== 'started' && ranks.indexOf(state) >= ranks.indexOf(mine.state);
 }
 
 function recordOf(text: string | undefined): ShiftRecord {

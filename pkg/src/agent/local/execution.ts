@@ -1,0 +1,212 @@
+/** One execution: a prepared request is paid under its key, or what was signed for that key before is sent again. */
+import * as wasm from '#agent-wasm';
+import { FareboxError } from '../../error.js';
+import { payingThrough, receiptOf } from '../../fetch.js';
+import type { Proposal, Receipt } from '../../options.js';
+import { askPerson } from '../../person.js';
+import { endsIn } from '../../request.js';
+import { isUnended } from '../../sent.js';
+import type { SdkPreparedPaidRequestReady } from '../contracts.js';
+import { fieldsOf, linesOf } from '../heads.js';
+import type { Journal, Sent } from '../journal.js';
+import { answerOf, FetchPaidError, type PaidResponse } from '../outcome.js';
+import { initOf } from '../request.js';
+import { bodyText } from './look.js';
+import { type LocalAgentOptions, MAX_ANSWER_MS, payOptionsOf } from './options.js';
+import { idsOf, type Settled, unknown, Verdicts } from './verdict.js';
+
+/** What executions of one client share. */
+export type Parts = { readonly options: LocalAgentOptions; readonly fetch: typeof fetch; readonly journal: Journal };
+
+/** What is executed: under this key, for the request of this digest. */
+export type Task = { readonly key: string; readonly prepared: SdkPreparedPaidRequestReady; readonly request: string };
+
+export class Execution {
+  readonly #parts: Parts;
+  readonly #task: Task;
+  readonly #verdicts: Verdicts;
+  /** Ends it: before anything is signed, nothing will be. */
+  readonly #stop = new AbortController();
+  /** Ends listening to its callers. */
+  readonly #over = new AbortController();
+  #callers = 0;
+  #sent: Sent | undefined;
+
+  constructor(parts: Parts, task: Task) {
+    this.#parts = parts;
+    this.#task = task;
+    this.#verdicts = new Verdicts(parts.options, task.prepared);
+  }
+
+  /** The payment that it has sent, as the journal has it. */
+  get sent(): Sent | undefined {
+    return this.#sent;
+  }
+
+  /** Takes in a caller. Once all of them have given up, so does it. */
+  join(signal: AbortSignal | undefined): void {
+    this.#callers += 1;
+    const leave = (): void => {
+      this.#callers -= 1;
+      if (this.#callers === 0) this.#stop.abort(signal?.reason);
+    };
+    signal?.addEventListener('abort', leave, { once: true, signal: this.#over.signal });
+  }
+
+  async run(): Promise<Settled | PaidResponse> {
+    try {
+      const before = await this.#parts.journal.read(this.#task.key);
+      return before !== undefined && !(await this.#signsAgain(before)) ? await this.#again(before) : await this.#pays();
+    } finally {
+      this.#over.abort();
+    }
+  }
+
+  #now(): number {
+    return this.#parts.options.now?.() ?? Date.now() / 1000;
+  }
+
+  /** Whether what has ended is signed again: only with a nonce that follows from its key, which a token takes once. */
+  async #signsAgain({ ends, proposal, answered }: Sent): Promise<boolean> {
+    const { journal } = this.#parts;
+    return proposal.protocol === 'x402' && answered !== true && !isUnended(ends, this.#now()) && (await journal.isOpen(this.#task.key));
+  }
+
+  /** Pays the terms that were shown: that price to that payee, or nothing. */
+  async #pays(): Promise<Settled | PaidResponse> {
+    const { options, journal } = this.#parts;
+    const { key, prepared, request } = this.#task;
+    const shown = prepared.paymentRequirement && wasm.candidateDigest(JSON.stringify(prepared.paymentRequirement), '');
+    let proposal: Proposal | undefined;
+    let isOther = false;
+    /** The payment that another process has sent under this key, while this one signed. */
+    let taken: Sent | undefined;
+    const isTaken = new AbortController();
+    let first: Response | undefined = answerOf(402, prepared.challenge.headers, bodyText(prepared.challenge.body));
+    const fetch: typeof globalThis.fetch = async (input, init) => {
+      // The terms that were shown, once; later ones are the merchant's new ones.
+      const terms = first;
+      first = undefined;
+      if (terms !== undefined) return terms;
+      const payment = paymentOf(fieldsOf(init?.headers));
+      if (payment !== undefined && proposal !== undefined) {
+        const signed = { request, url: String(input), payment, proposal, ends: Math.ceil(this.#now()) + proposal.validForSecs };
+        // Written before it leaves: after a crash the same bytes are sent.
+        const standing = await journal.claim(key, signed);
+        if (standing !== signed) {
+          taken = standing;
+          isTaken.abort();
+          throw new Error('another process has paid under this key');
+        }
+        this.#sent = signed;
+      }
+      return this.#parts.fetch(input, init);
+    };
+    const paying = payingThrough(
+      fetch,
+      {
+        timeoutMs: MAX_ANSWER_MS,
+        ...payOptionsOf(options),
+        confirm: async (it) => {
+          proposal = it;
+          isOther = shown === undefined || wasm.proposalDigest(JSON.stringify(it)) !== shown;
+          if (isOther) return false;
+          return (await options.confirm?.(it)) ?? true;
+        },
+        onStep: (step, it) => {
+          // With the payer's address, which is not known earlier.
+          if (step === 'signing') proposal = it;
+          options.onStep?.(step, it);
+        },
+      },
+      key,
+    );
+    try {
+      const signal = AbortSignal.any([this.#stop.signal, isTaken.signal]);
+      const response = await paying(prepared.request.url, { ...initOf(prepared.request), signal });
+      if (this.#sent === undefined) return { kind: 'passthrough', protocol: 'none', response };
+      return await this.#verdicts.ofAnswer(this.#sent, { response, settled: receiptOf(response) });
+    } catch (error) {
+      if (taken !== undefined) {
+        if (taken.request !== request) throw keyTaken(prepared);
+        return this.#again(taken);
+      }
+      if (this.#sent === undefined && !(error instanceof FareboxError)) throw error;
+      return this.#verdicts.ofFailure(this.#sent, error, isOther ? TERMS_CHANGED : undefined);
+    }
+  }
+
+  /** Sends what was signed before, byte for byte. */
+  async #again(sent: Sent): Promise<Settled> {
+    this.#sent = sent;
+    const { options, fetch } = this.#parts;
+    const { request } = this.#task.prepared;
+    const response = await fetch(sent.url, {
+      ...initOf(request),
+      headers: { ...request.headers, ...sent.payment },
+      redirect: 'manual',
+      signal: endsIn(options.timeoutMs ?? MAX_ANSWER_MS, this.#stop.signal),
+    });
+    const hasEnded = !isUnended(sent.ends, this.#now());
+    if (response.ok) {
+      const agreed = agreedBy(response, sent);
+      if ('code' in agreed) return unknown(idsOf(sent), `receipt_mismatch: the receipt contradicts what was signed: ${agreed.code}`);
+      return this.#verdicts.ofAnswer(sent, { response, settled: agreed.settled, isOver: hasEnded });
+    }
+    // It can no longer be charged, and a clock may differ by this much. Where another nonce is next, a person or the policy says so.
+    if (hasEnded && (await this.#isLetGo(sent)))
+      return { ...(await this.#verdicts.ofAnswer(sent, { response, settled: undefined, isOver: true })), isOver: true };
+    const reason = `The payment of ${sent.proposal.amountText} was sent again, and the merchant answered ${response.status}.`;
+    const doubt =
+      ' It has ended, and only the chain tells whether it was charged: it is made again only if `confirm` is asked or `policy.payAgain` is set.';
+    return unknown(idsOf(sent), hasEnded ? reason + doubt : reason);
+  }
+
+  /** Whether another payment may follow one that has ended and may have been charged. */
+  async #isLetGo({ proposal, answered }: Sent): Promise<boolean> {
+    const { policy, confirm } = this.#parts.options;
+    if (proposal.protocol === 'x402' || answered === true || policy?.payAgain === true) return true;
+    return (await askPerson(this.#stop.signal, () => confirm?.({ ...proposal, again: true }))) === true;
+  }
+}
+
+/** One key is one request: another one under it is not paid, and does not get the first one's answer. */
+export function keyTaken({ protocol }: SdkPreparedPaidRequestReady): FetchPaidError {
+  const message = 'The idempotency key belongs to another request.';
+  const decision = { outcome: 'request_failed', status: 409, message } as const;
+  return new FetchPaidError({
+    kind: 'request_failed',
+    protocol,
+    response: Response.json({ message }, { status: 409 }),
+    reason: message,
+    decision,
+  });
+}
+
+/** The settlement in an answer to a payment that was sent again, if it agrees with what was signed. */
+function agreedBy(response: Response, { proposal }: Sent): { readonly settled: Receipt | undefined } | { readonly code: string } {
+  try {
+    const transaction = wasm.settledBy(linesOf(fieldsOf(response.headers)), JSON.stringify(proposal));
+    const { network, payer, payTo, amount, asset, price, symbol } = proposal;
+    return {
+      settled:
+        transaction === undefined
+          ? undefined
+          : { transaction, network, payer: payer ?? '', payTo, amount, asset, price, symbol, signedBy: null },
+    };
+  } catch (error) {
+    if (typeof error !== 'string') throw error;
+    return { code: error };
+  }
+}
+
+/** The header that carries a payment, if one does. */
+function paymentOf(headers: Readonly<Record<string, string>>): Record<string, string> | undefined {
+  const carries = ([name, value]: [string, string]): boolean =>
+    ['payment-signature', 'x-payment', 'payment-authorization', 'payment-identifier'].includes(name) ||
+    (name === 'authorization' && /^payment /i.test(value));
+  const found = Object.entries(headers).filter(carries);
+  return found.length === 0 ? undefined : Object.fromEntries(found);
+}
+
+const TERMS_CHANGED = 'terms_changed: the merchant asks for another payment than was shown; nothing was signed';

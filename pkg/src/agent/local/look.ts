@@ -1,0 +1,100 @@
+/** Looks: what a merchant asks for, and what the policy says of it. Nothing is counted or signed, and no wallet is asked. */
+import { Exchange, mayLook } from '#wasm';
+
+import { decodeHeader, encodeHeader } from '../../codec.js';
+import { endpointOf } from '../../endpoints.js';
+import { FareboxError, type Told, told } from '../../error.js';
+import type { Proposal } from '../../options.js';
+import type { PaidRequestHttpRequest } from '../contracts.js';
+import type { DetectedChallenge } from '../detection.js';
+import { linesOf } from '../heads.js';
+import { initOf } from '../request.js';
+import type { LocalAgentOptions, LookedOffer } from './options.js';
+
+export class Look {
+  readonly #options: LocalAgentOptions;
+  readonly #fetch: typeof fetch;
+
+  constructor(options: LocalAgentOptions, fetch: typeof globalThis.fetch) {
+    this.#options = options;
+    this.#fetch = fetch;
+  }
+
+  /** The answer to a request that a model has chosen: of a host that the policy allows, and through redirects to the same origin alone. */
+  async guarded(request: PaidRequestHttpRequest, init: RequestInit | undefined): Promise<Response> {
+    // As `fetch` reads it, for which `\` ends a host: what is judged is what is asked.
+    let url = URL.canParse(request.url) ? new URL(request.url).href : request.url;
+    told(() => {
+      mayLook(JSON.stringify(this.#options.policy ?? {}), request.method, url);
+    });
+    const fetch = this.#fetch;
+    for (let hop = 0; ; hop += 1) {
+      const response = await fetch(url, { ...initOf({ ...request, url }, init), redirect: 'manual' });
+      // A page sees no redirect, and reaches no more than any page does.
+      if (response.type === 'opaqueredirect') return fetch(url, initOf({ ...request, url }, init));
+      const location = [301, 302, 303, 307, 308].includes(response.status) ? response.headers.get('location') : null;
+      if (location === null) return response;
+      response.body?.cancel().catch(() => undefined);
+      const next = new URL(location, url);
+      if (next.origin !== new URL(url).origin || !['GET', 'HEAD'].includes(request.method) || hop === MAX_HOPS) {
+        throw new FareboxError({
+          code: 'redirected',
+          message: `the request was redirected to ${next.origin}`,
+          remedy: 'request the final URL yourself if you trust it',
+        });
+      }
+      url = next.href;
+    }
+  }
+
+  /** The proposal of a payment now. */
+  async offered(request: PaidRequestHttpRequest, challenge: DetectedChallenge): Promise<LookedOffer> {
+    const { policy = {}, store, broadcast, now = () => Date.now() / 1000 } = this.#options;
+    const record = store === undefined ? undefined : (await store.read()).record;
+    const { method, url, headers } = request;
+    try {
+      let exchange = told(() => new Exchange(JSON.stringify(policy), method, url, endpointOf(method, url), NOBODY));
+      if (broadcast !== undefined) exchange = exchange.withBroadcast();
+      if (headers?.['authorization'] !== undefined) exchange = exchange.withoutAuthorization();
+      try {
+        const body = new TextEncoder().encode(bodyText(challenge.body));
+        let step = JSON.parse(exchange.answered(402, linesOf(challenge.headers), body, now())) as { do: string; error?: Told };
+        if (step.do === 'choose') step = JSON.parse(exchange.chose('one-shot')) as typeof step;
+        if (step.error !== undefined) throw new FareboxError(step.error);
+        // The new record, with this payment counted, is dropped.
+        told(() => exchange.reserve(record, now()));
+        const offer = exchange.proposal();
+        return { allowed: true, ...(offer === undefined ? {} : { offer: JSON.parse(offer) as Proposal }) };
+      } finally {
+        exchange.free();
+      }
+    } catch (error) {
+      if (!(error instanceof FareboxError)) throw error;
+      const { code, message, remedy } = error;
+      return { allowed: false, refusal: { code, message, remedy } };
+    }
+  }
+}
+
+/** The same challenge with one of its ways to pay. */
+export function withOnly(challenge: DetectedChallenge, at: number): DetectedChallenge {
+  const only = (terms: unknown): unknown => {
+    const { accepts } = (terms ?? {}) as { accepts?: unknown };
+    return Array.isArray(accepts)
+      ? { ...(terms as object), accepts: accepts.filter((it) => typeof it === 'object' && it !== null).slice(at, at + 1) }
+      : terms;
+  };
+  const { 'payment-required': header, 'www-authenticate': _, ...headers } = challenge.headers;
+  if (header === undefined) return { ...challenge, headers, body: only(challenge.body) };
+  return { ...challenge, headers: { ...headers, 'payment-required': encodeHeader(only(decodeHeader(header))) } };
+}
+
+/** The body of a challenge as text. */
+export function bodyText(body: unknown): string {
+  return body === undefined ? '' : (JSON.stringify(body) ?? '');
+}
+
+/** The address in the place of the payer's, who is not asked yet. */
+const NOBODY = `0x${'11'.repeat(20)}`;
+/** Redirects that a look follows. */
+const MAX_HOPS = 5;
