@@ -177,7 +177,7 @@ test('work that is charged on delivery is not believed to have begun, and its fa
   assert.deepEqual([nonces().size, (await spentIn(store)).entries.length], [1, 1]);
 });
 
-test('a job whose row has left ends its order, and the next one is another payment', async () => {
+test('a job whose row has left ends its order, and the next one is another payment, which is made unasked by no one', async () => {
   const store = memoryStore();
   let ahead = 0;
   const now = (): number => Date.now() / 1000 + ahead;
@@ -191,7 +191,10 @@ test('a job whose row has left ends its order, and the next one is another payme
   const gone = await failure(buyJob(order({ store, now })));
   assert.deepEqual([gone.code, gone.money, nonces().size], ['job_gone', 'unknown', 1]);
   its.script = () => undefined;
-  assert.equal((await buyJob(order({ store, now }))).money, 'paid');
+  // Only the chain knows who has the money.
+  const again = await failure(buyJob(order({ store, now })));
+  assert.deepEqual([again.code, nonces().size], ['payment_unresolved', 1]);
+  assert.equal((await buyJob(order({ store, now, policy: { payAgain: true } }))).money, 'paid');
   assert.equal(nonces().size, 2);
 });
 
@@ -359,4 +362,23 @@ test('of two orders at once under one key, the second is refused, and not paid w
   assert.deepEqual([(await second).code, payments().length], ['key_taken', 0]);
   go();
   assert.deepEqual([(await first).money, nonces().size], ['paid', 1]);
+});
+
+test('another prompt under the key of an order that is under way is another order, in one process too', async () => {
+  const store = memoryStore();
+  const first = buyJob(order({ store, idempotencyKey: 'one' }));
+  const second = failure(buyJob(order({ store, idempotencyKey: 'one', prompt: 'another' })));
+  assert.deepEqual([(await second).code, (await first).money, nonces().size], ['key_taken', 'paid', 1]);
+});
+
+test('who orders the same while it is under way waits within their own time, and orders themselves where the other may not', async () => {
+  const store = memoryStore();
+  const first = failure(buyJob(order({ store, maxAmount: '0.0001' })));
+  const second = buyJob(order({ store }));
+  const gone = new AbortController();
+  const third = failure(buyJob(order({ store, signal: gone.signal })));
+  const late = failure(buyJob(order({ store, timeoutMs: 1 })));
+  gone.abort();
+  assert.deepEqual([(await first).code, (await third).code, (await late).code], ['price_above_limit', 'aborted', 'timed_out']);
+  assert.deepEqual([(await second).money, nonces().size], ['paid', 1]);
 });

@@ -219,6 +219,60 @@ test('a bond is transferred once, and its token opens all later sessions', async
   assert.equal(transfers, 1);
 });
 
+test('a bond that was transferred is shown until the exchange takes it or says that it proves nothing', async () => {
+  for (const [status, said, ends] of [
+    [404, '<html>', undefined],
+    [403, '{"error":"forbidden"}', undefined],
+    [302, '', undefined],
+    [400, '{"code":"INVALID_JSON","error":"x"}', 'INVALID_JSON'],
+    [403, '{"code":"TX_TOKEN_TRANSFER_MISMATCH","error":"x"}', 'TX_TOKEN_TRANSFER_MISMATCH'],
+  ] as const) {
+    const store = memoryStore();
+    let [transfers, refusals] = [0, 1];
+    const taking = bonding({ status: 200, code: '' });
+    its.script = (it, response) => {
+      if (it.path.endsWith('/session') && it.body.tx_hash !== undefined && (refusals -= 1) >= 0) {
+        response.writeHead(status, { 'content-type': 'text/html' }).end(said);
+        return true;
+      }
+      return taking(it, response);
+    };
+    const bond = (): string => {
+      transfers += 1;
+      return TRANSACTION;
+    };
+    const sell = (): ReturnType<typeof selling> => selling({ store, identity: undefined as never, bond });
+    if (ends !== undefined) await assert.rejects(sell().loop.ended, { code: ends });
+    const { loop, events } = sell();
+    if (ends === 'TX_TOKEN_TRANSFER_MISMATCH') {
+      await assert.rejects(loop.ended, { code: 'bond_refused' });
+    } else {
+      await until(() => events.some(({ type }) => type === 'online'));
+      await loop.stop();
+    }
+    assert.equal(transfers, 1, `${status} ${said}`);
+  }
+});
+
+test('a job that is worked out is delivered, whatever a proxy says meanwhile', async () => {
+  works.push({ id: 'j1', status: 'paid' });
+  let refusals = 2;
+  its.script = (it, response) => {
+    if (it.path.endsWith('/complete') && (refusals -= 1) >= 0) {
+      response.writeHead(404, { 'content-type': 'text/html' }).end('<html>');
+      return true;
+    }
+    return sellerScript(it, response);
+  };
+  const { loop, events } = selling();
+  await until(() => events.some(({ type }) => type === 'completed'));
+  await loop.stop();
+  assert.deepEqual(
+    events.filter(({ type }) => type === 'dropped'),
+    [],
+  );
+});
+
 /** An exchange that asks for bonds, takes each, and answers a renewal token as told. */
 const bonding = (renewed: { status: number; code: string }, more: Record<string, unknown> = {}): Script => {
   let challenges = 0;
